@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+# dbleak: make help lists the targets.  All products go under build/.
+
+VERSION  := 0.1.0
+B        := build
+V        ?= 0
+CC       ?= gcc
+CLANG    ?= clang
+BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+
+WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+CFLAGS   ?= -O2 -g
+CFLAGS_ALL = $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE -DDBLEAK_VERSION='"$(VERSION)"' -I$(B)/gen
+LDLIBS   := -lbpf -lelf -lz -ljansson
+BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wshadow \
+	    -Wno-unused-parameter -idirafter /usr/include/$(shell uname -m)-linux-gnu
+
+BPF_SRC  := $(wildcard bpf/*.bpf.c)
+BPF_HDR  := $(wildcard bpf/*.h)
+BPF_OBJ  := $(BPF_SRC:%.bpf.c=$(B)/%.bpf.o)
+USER_SRC := $(wildcard user/*.c user/*/*.c)
+USER_HDR := $(wildcard user/*.h user/*/*.h)
+USER_OBJ := $(USER_SRC:%.c=$(B)/%.o)
+
+# The pure half: no clock, no /proc, no libbpf.  Unit tests, goldens and fuzzers link this alone.
+PURE_SRC := $(wildcard user/base/*.c user/record/*.c user/model/*.c user/report/*.c)
+SAN      := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+PURE_SAN := $(PURE_SRC:%.c=$(B)/san/%.o)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
+C_CLIENT := $(patsubst tests/live/clients/%.c,$(B)/clients/%,$(wildcard tests/live/clients/*.c))
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '%-7s %s\n'
+endif
+
+.PHONY: all help clean unit golden live vmtest fuzz bench test clients format pure san tools
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(B)/dbleak ## build build/dbleak (the default)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+tools:
+	@for t in $(CC) $(CLANG) $(BPFTOOL); do command -v $$t >/dev/null || \
+	{ echo "dbleak: $$t is missing; 'sudo scripts/install build' installs what the build needs" >&2; exit 1; }; done
+
+$(B)/dbleak: $(USER_OBJ)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+$(B)/user/%.o: user/%.c $(USER_HDR) bpf/event.h $(B)/gen/dbleak.skel.h Makefile
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -c -o $@ $<
+
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c $(BPF_HDR) Makefile | tools
+	$(say) BPF $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPFFLAGS) -c -o $@ $<
+
+$(B)/bpf/dbleak.o: $(BPF_OBJ)
+	$(say) LINK $@
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(B)/gen/dbleak.skel.h: $(B)/bpf/dbleak.o
+	$(say) SKEL $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name dbleak > $@
+
+$(B)/san/%.o: %.c $(USER_HDR) $(wildcard bpf/*.h) Makefile
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -c -o $@ $<
+
+$(B)/unit/%: tests/unit/%.c $(PURE_SAN) $(wildcard tests/unit/*.h) $(wildcard bpf/*.h)
+	$(say) TEST $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -lcmocka -ljansson -lz
+
+$(B)/clients/%: tests/live/clients/%.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb -o $@ $< -lpq -lmariadb
+
+unit: $(UNIT_BIN) ## unit tests under ASan and UBSan, without root
+	$(Q)for t in $(UNIT_BIN); do $$t || exit 1; done
+
+clients: $(C_CLIENT) ## C test clients
+
+clean: ## remove build/
+	$(Q)rm -rf $(B)

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * event.h - every record, shared by the kernel half and the user half.
+ *
+ * A recording is nothing but these in a row, first EV_BEGIN, last EV_END.  Fixed-width types,
+ * widest first, no holes, no pointers; numbers are append-only.  Unless a field says otherwise:
+ * times are nanoseconds of CLOCK_BOOTTIME, 0 in a time means "not known or not yet",
+ * UNKNOWN32/UNKNOWN64 in a count means "not known".  Unknown is not zero.
+ */
+#ifndef DBLEAK_EVENT_H
+#define DBLEAK_EVENT_H
+
+#ifndef __VMLINUX_TYPES__
+#include <linux/types.h>
+#endif
+
+#define EV_VERSION 1
+#define EV_MAGIC 0x314b41454c4244ULL /* "DBLEAK1" little endian */
+
+#define UNKNOWN32 0xffffffffU
+#define UNKNOWN64 0xffffffffffffffffULL
+
+#define EV_COMM_LEN 16
+#define EV_PATH_LEN 108 /* sun_path of unix(7) */
+#define EV_NAME_LEN 64	/* NAMEDATALEN of PostgreSQL; MySQL's longest user name is 32 */
+#define EV_SQL_LEN 512
+#define EV_STATEMENT_SQL_LEN 192
+#define EV_TEXT_LEN 256
+
+enum ev_kind {
+	EV_BEGIN = 1,
+	EV_END = 2,
+	EV_TICK = 3,
+	EV_PROCESS = 4,
+	EV_USAGE = 5,
+	EV_EXIT = 6,
+	EV_CONNECTION = 7,
+	EV_IDENTITY = 8,
+	EV_SQL = 9,
+	EV_STATEMENT = 10,
+	EV_STATEMENT_CLOSED = 11,
+	EV_RESULT = 12,
+	EV_TALLY = 13,
+	EV_LOSS = 14,
+	EV_COST = 15,
+	EV_GAP = 16,
+	EV_HOLDER = 17,
+	EV_GONE = 18,
+	EV_KIND_MAX = 19,
+};
+
+/* Every record starts so.  crc is zlib's crc32 of the bytes after it (size - 8 - 4 + time), set
+ * by the recording's writer only; size counts the whole record, a multiple of 8. */
+struct ev_head {
+	__u64 ns; /* when it was observed */
+	__u32 crc;
+	__u16 kind; /* enum ev_kind */
+	__u16 size;
+};
+
+enum ev_mode {
+	EV_MODE_WATCH = 0,    /* a window of time on a live system */
+	EV_MODE_RUN = 1,      /* a program from its first instruction to its end */
+	EV_MODE_SNAPSHOT = 2, /* one look */
+};
+
+struct ev_begin {
+	struct ev_head head;
+	__u64 magic;	   /* EV_MAGIC */
+	__u64 realtime_ns; /* CLOCK_REALTIME at head.ns */
+	__u64 min_age_ns;  /* --min-age */
+	__u32 version;	   /* EV_VERSION */
+	__u32 mode;	   /* enum ev_mode */
+	char kernel[64];   /* uname -r */
+	char arch[16];	   /* uname -m */
+};
+
+/* The clean end.  A recording without it was cut. */
+struct ev_end {
+	struct ev_head head;
+	__u64 records; /* how many came before this one, EV_BEGIN included */
+};
+
+struct ev_tick {
+	struct ev_head head;
+};
+
+/* Who a process is.  Sent when it is first seen with a database connection, and again after exec
+ * or when its container becomes known; the later record replaces the earlier. */
+struct ev_process {
+	struct ev_head head;
+	__u64 start_ns;	    /* start of the process (start_boottime); identity is (pid, start_ns) */
+	__u64 nofile_limit; /* soft RLIMIT_NOFILE; UNKNOWN64 */
+	__u32 pid;
+	__u32 parent_pid;
+	__u32 role;	/* enum ev_role */
+	__u32 libraries; /* bits of enum ev_library: client libraries mapped */
+	char comm[EV_COMM_LEN];
+	char cmdline[EV_TEXT_LEN]; /* arguments separated by spaces */
+	char runtime[16];	   /* "docker", "podman", "" on the host */
+	char container_id[72];
+	char container_name[EV_NAME_LEN];
+};
+
+enum ev_role {
+	EV_ROLE_CLIENT = 0,
+	EV_ROLE_POOLER = 1, /* holds server ends and client ends: its idle connections are its job */
+	EV_ROLE_SERVER = 2, /* a database server */
+};
+
+enum ev_library {
+	EV_LIBRARY_LIBPQ = 1,
+	EV_LIBRARY_MYSQL = 2, /* libmariadb or libmysqlclient */
+	EV_LIBRARY_OPENSSL = 4,
+};
+
+/* What a process uses now. */
+struct ev_usage {
+	struct ev_head head;
+	__u64 start_ns;
+	__u64 rss_bytes;      /* UNKNOWN64 */
+	__u64 rss_peak_bytes; /* UNKNOWN64 */
+	__u32 pid;
+	__u32 open_files; /* descriptors in use; UNKNOWN32 */
+};
+
+/* A process that had database connections is gone.  Connections that no other process holds were
+ * released by its exit. */
+struct ev_exit {
+	struct ev_head head;
+	__u64 start_ns;
+	__u64 rss_peak_bytes; /* UNKNOWN64 */
+	__u32 pid;
+	__u32 exit_code; /* as wait(2) gives it */
+};
+
+enum ev_database {
+	EV_DB_UNKNOWN = 0,
+	EV_DB_POSTGRESQL = 1,
+	EV_DB_MYSQL = 2, /* MySQL and MariaDB */
+	EV_DB_SQLITE = 3,
+};
+
+/* How we know what a connection speaks.  Two signs name a database, one is a guess. */
+enum ev_sign {
+	EV_SIGN_PORT = 1,      /* a database's port or socket path */
+	EV_SIGN_HANDSHAKE = 2, /* its first bytes, both sides seen: enough alone */
+	EV_SIGN_REQUEST = 4,   /* requests framed and tagged as the protocol says */
+	EV_SIGN_REPLY = 8,     /* replies framed and ended as the protocol says */
+	EV_SIGN_SERVER = 16,   /* a known server program holds the other end or the listening port */
+	EV_SIGN_LIBRARY = 32,  /* the client maps the database's client library */
+};
+
+enum ev_status {
+	EV_STATUS_UNKNOWN = 0,
+	EV_STATUS_IDLE = 1,	   /* outside any transaction */
+	EV_STATUS_TRANSACTION = 2, /* inside one */
+	EV_STATUS_FAILED = 3,	   /* inside one that can only be rolled back (PostgreSQL) */
+};
+
+enum ev_connection_flag {
+	EV_CONN_PRE_EXISTING = 0x1,	/* opened before we came; born_ns is 0 */
+	EV_CONN_TLS = 0x2,		/* encrypted: state not readable */
+	EV_CONN_COMPRESSED = 0x4,	/* compressed: state not readable */
+	EV_CONN_LISTENING = 0x8,	/* LISTEN was sent: waits by design */
+	EV_CONN_REPLICATION = 0x10,	/* replication or binlog stream: waits by design */
+	EV_CONN_CANCEL = 0x20,		/* carried a cancel request only */
+	EV_CONN_TERMINATED = 0x40,	/* the client said goodbye (Terminate, COM_QUIT) */
+	EV_CONN_CLOSED = 0x80,		/* the client's socket is closed; the last record of it */
+	EV_CONN_EXIT = 0x100,		/* closed while its process was exiting */
+	EV_CONN_UNALIGNED = 0x200,	/* message boundaries are lost until the next request */
+	EV_CONN_TRUNCATED = 0x400,	/* bytes of this connection went unread at least once */
+	EV_CONN_PIPELINED = 0x800,	/* replies outstanding could not be counted exactly */
+	EV_CONN_WROTE = 0x1000,		/* the open transaction has changed data */
+	EV_CONN_AUTHENTICATED = 0x2000, /* the server let it in */
+	EV_CONN_REFUSED = 0x4000,	/* the server refused it (too many connections, password) */
+	EV_CONN_HIDDEN_IO = 0x8000,	/* io_uring: bytes pass us unseen */
+};
+
+/* The whole state of one client connection, as the kernel's ledger has it.  Each record replaces
+ * the one before. */
+struct ev_connection {
+	struct ev_head head;
+	__u64 id;		/* socket cookie, never reused while the kernel runs */
+	__u64 start_ns;		/* start of the opener, with pid its identity */
+	__u64 born_ns;		/* first seen opening; 0 before we came */
+	__u64 used_ns;		/* last message in either direction; 0 not known */
+	__u64 request_ns;	/* the oldest request without its full reply; 0 none outstanding */
+	__u64 transaction_ns;	/* since when the current transaction is open; 0 none or not known */
+	__u64 hung_up_ns;	/* since when the server has closed its end; 0 it has not */
+	__u64 longest_gap_ns;	/* longest finished wait of the client inside a transaction */
+	__u64 bytes_sent;
+	__u64 bytes_received;
+	__u64 requests;		/* commands sent */
+	__u64 rows;		/* rows of all replies whose count is known */
+	__u32 begun;		/* transactions */
+	__u32 committed;
+	__u32 rolled_back;
+	__u32 abandoned;	/* ended by the end of the connection */
+	__u32 prepared;		/* statements opened by name or id */
+	__u32 unprepared;	/* statements closed */
+	__u32 pid;		/* the opener */
+	__u32 tid;
+	__u32 user_pid;		/* last process to send or receive on it */
+	__u32 user_tid;
+	__u32 flags;		/* enum ev_connection_flag */
+	__u8 database;		/* enum ev_database */
+	__u8 signs;		/* enum ev_sign */
+	__u8 status;		/* enum ev_status */
+	__u8 reserved;
+	char comm[EV_COMM_LEN]; /* of the opener, when it opened */
+};
+
+/* What a connection leads to.  Sent once, and again when more becomes known. */
+struct ev_identity {
+	struct ev_head head;
+	__u64 id;
+	__u8 address[16]; /* IPv6, or IPv4 mapped into it; zero for Unix sockets */
+	__u16 port;	  /* host byte order; 0 for Unix sockets */
+	__u16 local_port;
+	__u16 family; /* AF_INET, AF_INET6, AF_UNIX */
+	__u16 reserved;
+	char path[EV_PATH_LEN]; /* Unix: the server's path; first byte '@' for an abstract one */
+	char user[EV_NAME_LEN]; /* "" not known */
+	char name[EV_NAME_LEN]; /* of the database; "" not known */
+	char application[EV_NAME_LEN];
+	__u32 reserved2;
+};
+
+/* SQL of a connection's last request, literals already replaced unless the user asked for them.
+ * The record is cut after the text. */
+struct ev_sql {
+	struct ev_head head;
+	__u64 id;
+	__u64 sent_ns;
+	__u32 length;	/* of text */
+	__u32 cut;	/* 1: the text went on */
+	char text[EV_SQL_LEN];
+};
+
+/* A prepared statement that outlived the grace period. */
+struct ev_statement {
+	struct ev_head head;
+	__u64 id;	 /* of the connection */
+	__u64 statement; /* hash of its name (PostgreSQL) or its id (MySQL) */
+	__u64 born_ns;
+	__u64 text_hash; /* salted anew in each run: equal texts have equal hashes */
+	__u32 length;
+	__u32 cut;
+	char text[EV_STATEMENT_SQL_LEN]; /* literals replaced */
+};
+
+struct ev_statement_closed {
+	struct ev_head head;
+	__u64 id;
+	__u64 statement; /* 0: all of the connection's */
+};
+
+/* A reply out of proportion. */
+struct ev_result {
+	struct ev_head head;
+	__u64 id;
+	__u64 rows;	  /* UNKNOWN64 */
+	__u64 bytes;
+	__u64 began_ns;	  /* when its request was sent */
+	__u64 grown_bytes; /* resident memory of the process: growth while the reply was read */
+	__u64 rss_bytes;  /* after it */
+	__u32 rows_exact; /* 0: estimated from the mean row length */
+	__u32 length;
+	__u32 cut;
+	__u32 reserved;
+	char text[EV_SQL_LEN];
+};
+
+/* Connections of one process that opened and closed again before they were worth a record. */
+struct ev_tally {
+	struct ev_head head;
+	__u64 start_ns;
+	__u64 opened; /* each was closed too; since the start of the window */
+	__u64 requests;
+	__u64 begun;
+	__u64 committed;
+	__u64 rolled_back;
+	__u64 abandoned;
+	__u64 prepared;
+	__u64 unprepared;
+	__u32 pid;
+	__u32 database; /* enum ev_database */
+};
+
+enum ev_loss_kind {
+	EV_LOSS_RING_FULL = 0,
+	EV_LOSS_MAP_FULL = 1,
+	EV_LOSS_READ_FAULT = 2,
+	EV_LOSS_MISSED_RETURN = 3,
+	EV_LOSS_TRUNCATED = 4,
+	EV_LOSS_KINDS = 5,
+};
+
+/* Losses so far, of the whole window. */
+struct ev_loss {
+	struct ev_head head;
+	__u64 count[EV_LOSS_KINDS];
+	__u64 reserved;
+};
+
+/* What it has cost so far. */
+struct ev_cost {
+	struct ev_head head;
+	__u64 cpu_ns;	     /* our own process */
+	__u64 bpf_ns;	     /* our programs in the kernel, estimated from sampled run times */
+	__u64 events;	     /* records through the ring */
+	__u64 messages;	     /* database socket messages seen */
+	__u64 other_messages; /* other socket messages passed over */
+	__u64 rss_bytes;
+	__u64 kernel_bytes; /* maps and programs; UNKNOWN64 */
+	__u32 stepped_down;
+	__u32 reserved;
+};
+
+/* Something we could not see.  Text is one clause without a full stop. */
+struct ev_gap {
+	struct ev_head head;
+	__u64 start_ns; /* of the process; 0 with pid 0 */
+	__u32 pid;	/* 0: the whole host */
+	__u32 connections; /* how many connections it hides; 0 does not apply */
+	char text[EV_TEXT_LEN];
+};
+
+/* A connection's opener is gone or gave it away: another process holds it now. */
+struct ev_holder {
+	struct ev_head head;
+	__u64 id;
+	__u64 start_ns;
+	__u32 pid;
+	__u32 holders; /* processes that hold it */
+};
+
+/* A connection vanished between two looks without a closing record. */
+struct ev_gone {
+	struct ev_head head;
+	__u64 id;
+	__u64 last_seen_ns;
+};
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * view.h - what the judge says and the reports print: one plain tree, no behaviour.
+ *
+ * The judge builds it (judge_view) and it owns every string and array in it until view_close.
+ * Strings are raw bytes of watched programs: each report escapes them for its own format.
+ * NULL strings and UNKNOWN64 / negative numbers mean "not known" and print as such.
+ */
+#ifndef DBLEAK_MODEL_VIEW_H
+#define DBLEAK_MODEL_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../bpf/event.h"
+
+enum verdict { VERDICT_OK, VERDICT_UNKNOWN, VERDICT_BOUNDED, VERDICT_BIG, VERDICT_STUCK, VERDICT_LEAKING };
+enum confidence { CONFIDENCE_POSSIBLE, CONFIDENCE_LIKELY, CONFIDENCE_CERTAIN };
+enum kind { KIND_FREQUENT, KIND_SPORADIC, KIND_ONE_TIME, KIND_IMPLICIT };
+enum cause {
+	CAUSE_UNCLOSED_CONNECTION,
+	CAUSE_OPEN_TRANSACTION,
+	CAUSE_UNCLOSED_STATEMENT,
+	CAUSE_CACHE_GROWTH,
+	CAUSE_UNBOUNDED_RESULT,
+};
+enum resource { RESOURCE_CONNECTION, RESOURCE_TRANSACTION, RESOURCE_STATEMENT, RESOURCE_CURSOR, RESOURCE_RESULT, RESOURCE_MEMORY };
+
+struct finding_view {
+	enum verdict verdict;
+	enum confidence confidence;
+	enum cause cause;
+	enum kind kind;
+	enum resource resource;
+	enum ev_database database;
+	const char *endpoint;	   /* "10.0.0.5:5432/shop as app" */
+	uint64_t acquired;
+	uint64_t released;
+	uint64_t open;
+	double oldest_seconds;	   /* < 0 not known */
+	bool oldest_is_minimum;	   /* at least so old: it was there before we came */
+	double growth_per_minute;  /* < 0 does not apply */
+	uint64_t in_transaction;   /* of the open ones (connections), else 0 */
+	uint64_t bytes;		   /* UNKNOWN64 does not apply */
+	uint64_t rows;		   /* UNKNOWN64 does not apply */
+	bool rows_exact;
+	const char *sql;	   /* NULL not known; literals already replaced */
+	const char **evidence;	   /* one sentence each, without a full stop */
+	size_t evidence_count;
+	const char *advice;	   /* one sentence: which call is missing */
+	const char *exhausts_limit; /* "open files 1024"; NULL no estimate */
+	double exhausts_seconds;
+};
+
+struct endpoint_view {
+	enum ev_database database;
+	const char *address;	   /* "127.0.0.1:5432", "[::1]:5432", "/run/x/.s.PGSQL.5432" */
+	const char *name;	   /* of the database; NULL not known */
+	const char *user;	   /* NULL not known */
+	bool guessed;		   /* named by one sign only (its port) */
+	struct { uint64_t open, peak, opened, closed, pre_existing, idle, in_transaction, close_wait; } connections;
+	struct { uint64_t open, prepared, closed; } statements;
+	struct { uint64_t begun, committed, rolled_back, open, abandoned; } transactions;
+	double oldest_idle_seconds; /* the longest idle open connection; < 0 not known */
+};
+
+struct process_view {
+	uint32_t pid;
+	const char *comm;
+	const char *cmdline;
+	bool exited;
+	enum ev_role role;
+	const char *runtime;	   /* NULL on the host */
+	const char *container_id;
+	const char *container_name;
+	enum verdict verdict;
+	const char *verdict_reason; /* for bounded and unknown: why, one clause; NULL */
+	struct endpoint_view *endpoints;
+	size_t endpoint_count;
+	uint64_t rss_start, rss_end, rss_peak; /* UNKNOWN64 */
+	struct finding_view *findings; /* worst first */
+	size_t finding_count;
+};
+
+struct gap_view {
+	uint32_t pid; /* 0: the whole host */
+	const char *comm;
+	const char *reason;
+};
+
+struct report_view {
+	enum ev_mode mode;
+	uint64_t start_realtime_ns;
+	double seconds;
+	const char *kernel;
+	const char *arch;
+	bool cut;		      /* the recording has no clean end */
+	struct process_view *processes; /* worst verdict first, then by pid */
+	size_t process_count;
+	struct gap_view *gaps;
+	size_t gap_count;
+	uint64_t losses[EV_LOSS_KINDS];
+	double cpu_percent;	      /* of one CPU; < 0 not known */
+	uint64_t events;
+	uint64_t rss_bytes;
+	uint64_t kernel_bytes;	      /* UNKNOWN64 */
+	bool stepped_down;
+};
+
+const char *verdict_name(enum verdict v);	/* the names of the JSON contract */
+const char *confidence_name(enum confidence c);
+const char *kind_name(enum kind k);
+const char *cause_name(enum cause c);
+const char *resource_name(enum resource r);
+const char *database_name(enum ev_database d);
+
+/* Frees a view and all it owns.  Accepts NULL. */
+void view_close(struct report_view *v);
+
+#endif
