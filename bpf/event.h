@@ -10,9 +10,7 @@
 #ifndef DBLEAK_EVENT_H
 #define DBLEAK_EVENT_H
 
-#ifndef __VMLINUX_TYPES__
 #include <linux/types.h>
-#endif
 
 #define EV_VERSION 1
 #define EV_MAGIC 0x314b41454c4244ULL /* "DBLEAK1" little endian */

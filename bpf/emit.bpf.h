@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * emit.bpf.h - the only way to the ring, the loss counters, and what to look at.
+ *
+ * Nothing else calls bpf_ringbuf_*: a full ring is counted here or nowhere.
+ */
+#ifndef DBLEAK_EMIT_BPF_H
+#define DBLEAK_EMIT_BPF_H
+
+#include "kernel.h"
+#include "event.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+#include "settings.h"
+
+extern const volatile struct settings settings;
+
+struct ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+};
+
+struct counters_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+
+extern struct ring_map ring SEC(".maps");
+extern struct counters_map counters SEC(".maps");
+
+static __always_inline void count(__u32 which)
+{
+	__u64 *n = bpf_map_lookup_elem(&counters, &which);
+
+	if (n)
+		*n += 1;
+}
+
+/* Sends one whole record.  A record that finds no room is counted, never waited for. */
+static __always_inline void emit(void *record, __u32 size)
+{
+	if (bpf_ringbuf_output(&ring, record, size, 0))
+		count(COUNTER_LOSS + EV_LOSS_RING_FULL);
+	else
+		count(COUNTER_EVENTS);
+}
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * process.bpf.c - fork and exit: children of selected processes are selected, and the end of a
+ * process that had connections is told.
+ */
+#include "ledger.bpf.h"
+#include "select.bpf.h"
+
+#define CLONE_THREAD 0x00010000
+
+struct targets_map targets SEC(".maps");
+struct comms_map comms SEC(".maps");
+struct cgroups_map cgroups SEC(".maps");
+
+__u32 selection_generation = 0;
+
+SEC("tp_btf/task_newtask")
+int BPF_PROG(process_forked, struct task_struct *child, __u64 clone_flags)
+{
+	__u32 parent = bpf_get_current_pid_tgid() >> 32, pid = child->tgid;
+	__u8 one = 1;
+
+	if (clone_flags & CLONE_THREAD || !bpf_map_lookup_elem(&targets, &parent))
+		return 0;
+	if (bpf_map_update_elem(&targets, &pid, &one, BPF_ANY))
+		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(process_exited, struct task_struct *task)
+{
+	__u32 pid = task->tgid;
+	struct ev_exit gone = {};
+	struct process *p;
+
+	if (BPF_CORE_READ(task, signal, live.counter) != 0)
+		return 0;
+	if (settings.selective)
+		bpf_map_delete_elem(&targets, &pid);
+	p = bpf_map_lookup_elem(&processes, &pid);
+	if (!p)
+		return 0;
+	if (!p->told && !p->brief.opened) {
+		bpf_map_delete_elem(&processes, &pid);
+		return 0;
+	}
+	p->gone = 1;
+	if (!p->told)
+		return 0;
+	gone.head.ns = bpf_ktime_get_boot_ns();
+	gone.head.kind = EV_EXIT;
+	gone.head.size = sizeof(gone);
+	gone.start_ns = p->start_ns;
+	gone.rss_peak_bytes = BPF_CORE_READ(task, signal, maxrss) * PAGE_BYTES;
+	gone.pid = pid;
+	gone.exit_code = BPF_CORE_READ(task, exit_code);
+	emit(&gone, sizeof(gone));
+	return 0;
+}

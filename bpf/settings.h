@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * settings.h - what user space tells the kernel half before and while it runs, and the counters it
+ * reads back.  Shared by both halves, never recorded.
+ */
+#ifndef DBLEAK_SETTINGS_H
+#define DBLEAK_SETTINGS_H
+
+#include "event.h"
+
+#define SETTINGS_HIERARCHIES 4
+#define CGROUP_DEFAULT 0xffffffffU /* the cgroup v2 hierarchy */
+
+/* Fixed before load. */
+struct settings {
+	__u64 hash_seed;   /* random: hashes of private text mean nothing outside this run */
+	__u64 grace_ns;	   /* what lives shorter is only counted */
+	__u32 self;	   /* our own process, never watched */
+	__u32 selective;   /* 1: only what the maps targets, comms and cgroups name */
+	__u32 by_comm;
+	__u32 hierarchies; /* how many of the next are used */
+	__u32 hierarchy[SETTINGS_HIERARCHIES]; /* cgroup subsystem index, or CGROUP_DEFAULT */
+};
+
+struct cgroup_key {
+	__u64 id; /* kernfs node id = inode of the cgroup's directory */
+	__u32 hierarchy;
+	__u32 reserved;
+};
+
+/* Kernel to user only, translated before anything is recorded: where a connection leads, with the
+ * bytes of its startup message (PostgreSQL: key and value pairs; MySQL: user, then database). */
+#define RAW_IDENTITY 64
+#define RAW_SERVER 65
+#define RAW_HOLDER 66
+#define STARTUP_LEN 256
+
+struct raw_identity {
+	struct ev_head head;
+	__u64 id;
+	__u8 address[16];
+	__u16 port;
+	__u16 local_port;
+	__u16 family;
+	__u16 startup_length;
+	char path[EV_PATH_LEN];
+	__u32 database; /* enum ev_database */
+	char startup[STARTUP_LEN];
+};
+
+/* A process that holds the server's end of a connection, or listens as a database server. */
+struct raw_server {
+	struct ev_head head;
+	__u64 start_ns;
+	__u32 pid;
+	__u32 reserved;
+};
+
+/* One descriptor of a tracked connection, from a pass over all processes. */
+struct raw_holder {
+	struct ev_head head;
+	__u64 id;
+	__u64 start_ns;
+	__u32 pid;
+	__u32 fd;
+};
+
+/* What the ledger keeps of a process with database connections. */
+struct process {
+	__u64 start_ns;
+	struct ev_tally brief; /* connections never told of one by one */
+	__u32 told;	       /* user space knows of a connection of it */
+	__u32 server;	       /* holds server ends */
+	__u32 gone;
+	__u32 reserved;
+};
+
+struct statement_key {
+	__u64 id;	 /* of the connection */
+	__u64 statement; /* hash of the name, or MySQL's id */
+};
+
+struct statement {
+	__u64 born_ns;
+	__u64 text_hash;
+	__u32 length;
+	__u32 cut;
+	__u32 told;
+	__u32 reserved;
+	char text[EV_STATEMENT_SQL_LEN];
+};
+
+/* What a pass over all processes' files looks for (variable scan_mode). */
+enum {
+	SCAN_SERVERS = 0,     /* listening sockets of database servers */
+	SCAN_CONNECTIONS = 1, /* connections to them, entered into the ledger if absent */
+	SCAN_HOLDERS = 2,     /* who holds what is in the ledger */
+};
+
+/* Per-CPU counters. */
+enum {
+	COUNTER_LOSS = 0, /* + enum ev_loss_kind */
+	COUNTER_EVENTS = 8,
+	COUNTER_MESSAGES = 9,	    /* of tracked connections */
+	COUNTER_OTHER_MESSAGES = 10, /* of other sockets */
+	COUNTERS = 16,
+};
+
+#endif

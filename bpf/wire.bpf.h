@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * wire.bpf.h - what both protocols share: framing across reads, transactions, replies, SQL.
+ *
+ * The parsers trust nothing: every length is bounded, a read that fails or a walk that does not
+ * end gives up the alignment of that direction until the next request, and says so.  Steps are
+ * global functions, so that the verifier sees each once and not once per loop turn.  Outside the
+ * kernel tests provide wire_read().
+ */
+#ifndef DBLEAK_WIRE_BPF_H
+#define DBLEAK_WIRE_BPF_H
+
+#include "ledger.bpf.h"
+
+#define RESULT_MARK (128 << 10) /* bytes of a reply after which memory is looked at */
+#define RESULT_TELL (1 << 20)	/* bytes of a reply worth a record */
+#define RESULT_TELL_ROWS 10000
+#define WALK_STEPS 64		/* messages walked in one chunk */
+
+#define STEP_MORE 1
+#define STEP_DONE 0
+
+#define LETTERS 0x2020202020202020ULL
+/* The first letters of a keyword as the low bytes of a word, lower case. */
+#define W6(a, b, c, d, e, f)                                                                       \
+	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 |   \
+	 (__u64)(f) << 40)
+#define W8(a, b, c, d, e, f, g, h) (W6(a, b, c, d, e, f) | (__u64)(g) << 48 | (__u64)(h) << 56)
+#define FIRST6 0xffffffffffffULL
+
+#ifdef __bpf__
+static __always_inline int wire_read(void *to, __u32 size, __u64 from)
+{
+	if (!bpf_probe_read_user(to, size, (const void *)from))
+		return 0;
+	count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+	return -1;
+}
+
+/* Reads up to a NUL and no further. */
+static __always_inline int wire_read_string(void *to, __u32 size, __u64 from)
+{
+	return bpf_probe_read_user_str(to, size, (const void *)from) > 0 ? 0 : -1;
+}
+
+/* Moves size bytes down within one buffer; from lies above to. */
+static __always_inline void wire_shift(void *to, __u32 size, const void *from)
+{
+	bpf_probe_read_kernel(to, size, from);
+}
+#define OPAQUE(x) asm volatile("" : "+r"(x))
+#define wire_count(which) count(which)
+#else
+int wire_read(void *to, __u32 size, __u64 from);
+int wire_read_string(void *to, __u32 size, __u64 from);
+void wire_shift(void *to, __u32 size, const void *from);
+void wire_count(__u32 which);
+#define OPAQUE(x) (void)(x)
+#endif
+
+static __always_inline __u32 be32(const __u8 *p)
+{
+	return (__u32)p[0] << 24 | (__u32)p[1] << 16 | (__u32)p[2] << 8 | p[3];
+}
+
+static __always_inline __u32 le32(const __u8 *p)
+{
+	return (__u32)p[3] << 24 | (__u32)p[2] << 16 | (__u32)p[1] << 8 | p[0];
+}
+
+static __always_inline __u32 le24(const __u8 *p)
+{
+	return (__u32)p[2] << 16 | (__u32)p[1] << 8 | p[0];
+}
+
+static __always_inline __u32 le16(const __u8 *p)
+{
+	return (__u32)p[1] << 8 | p[0];
+}
+
+static __always_inline void wire_unaligned(struct connection *c)
+{
+	c->ev.flags |= EV_CONN_UNALIGNED | EV_CONN_TRUNCATED;
+	wire_count(COUNTER_LOSS + EV_LOSS_TRUNCATED);
+}
+
+static __always_inline void frame_reset(struct frame *f)
+{
+	f->left = 0;
+	f->head_len = 0;
+	f->offset = 0;
+}
+
+/* Skips what is left of the message under way.  Returns how many bytes of the chunk remain. */
+static __always_inline __u32 frame_skip(struct frame *f, __u32 n)
+{
+	__u32 remain = n - f->offset;
+
+	if (f->offset >= n)
+		return 0;
+	if (f->left) {
+		__u32 skip = f->left < remain ? f->left : remain;
+
+		f->left -= skip;
+		f->offset += skip;
+		remain -= skip;
+	}
+	return remain;
+}
+
+/* Fills the head with the next message's first bytes.  Returns how many are there, 0 on a fault. */
+static __always_inline __u32 frame_fill(struct frame *f, __u64 chunk, __u32 remain)
+{
+	__u32 held = f->head_len & (FRAME_HEAD - 1);
+	__u32 take = FRAME_HEAD - held;
+
+	if (take > remain)
+		take = remain;
+	OPAQUE(take);
+	if (take > FRAME_HEAD || !take)
+		return 0;
+	if (wire_read(f->head + held, take, chunk + f->offset))
+		return 0;
+	return held + take;
+}
+
+/* The head is not whole yet: keep it for the next chunk. */
+static __always_inline int frame_wait(struct frame *f, __u32 have, __u32 n)
+{
+	f->head_len = have;
+	f->offset = n;
+	return STEP_DONE;
+}
+
+/* Passes the message whose head is filled; total is its whole length. */
+static __always_inline int frame_pass(struct frame *f, __u32 total, __u32 n)
+{
+	__u32 rest = total > f->head_len ? total - f->head_len : 0;
+	__u32 remain = n - f->offset;
+
+	f->head_len = 0;
+	if (rest > remain) {
+		f->left = rest - remain;
+		f->offset = n;
+		return STEP_DONE;
+	}
+	f->offset += rest;
+	return f->offset < n ? STEP_MORE : STEP_DONE;
+}
+
+/* A request leaves. */
+static __always_inline void wire_request(struct connection *c)
+{
+	if (c->ev.status >= EV_STATUS_TRANSACTION && !c->pending && c->ev.used_ns) {
+		__u64 gap = c->now - c->ev.used_ns;
+
+		if (gap > c->ev.longest_gap_ns)
+			c->ev.longest_gap_ns = gap;
+	}
+	c->ev.requests++;
+	c->pending++;
+	if (!c->ev.request_ns)
+		c->ev.request_ns = c->now;
+}
+
+static __always_inline void wire_status(struct connection *c, __u8 status, int rolled_back)
+{
+	__u8 was = c->ev.status;
+
+	if (status >= EV_STATUS_TRANSACTION && was < EV_STATUS_TRANSACTION) {
+		c->ev.begun++;
+		c->ev.transaction_ns = c->ev.request_ns ? c->ev.request_ns : c->now;
+	} else if (status < EV_STATUS_TRANSACTION && was >= EV_STATUS_TRANSACTION) {
+		if (rolled_back || was == EV_STATUS_FAILED)
+			c->ev.rolled_back++;
+		else
+			c->ev.committed++;
+		c->ev.transaction_ns = 0;
+	}
+	if (status < EV_STATUS_TRANSACTION)
+		c->ev.flags &= ~EV_CONN_WROTE;
+	c->ev.status = status;
+}
+
+/* All replies that were due have ended. */
+static __always_inline void wire_quiet(struct connection *c)
+{
+	c->pending = 0;
+	c->fifo = 0;
+	c->ev.request_ns = 0;
+	c->walking = 0;
+	c->copying = 0;
+	c->stage = STAGE_FIRST;
+	if (c->ev.flags & EV_CONN_UNALIGNED) {
+		c->ev.flags &= ~EV_CONN_UNALIGNED;
+		frame_reset(&c->sent);
+		frame_reset(&c->received);
+	}
+}
+
+static __always_inline void wire_reply_begins(struct connection *c)
+{
+	c->replying = 1;
+	c->reply_bytes = 0;
+	c->reply_rows = 0;
+	c->rows_estimated = 0;
+	c->reply_began_ns = c->ev.request_ns;
+	c->resident = 0;
+	c->tail_fresh = 0;
+}
+
+static __always_inline void wire_reply_grows(struct connection *c, __u32 n)
+{
+	c->reply_bytes += n;
+	if (c->reply_bytes >= RESULT_MARK && !c->resident)
+		c->resident = ledger_resident();
+}
+
+static __always_inline void wire_reply_ends(struct connection *c)
+{
+	c->replying = 0;
+	if (c->reply_rows != UNKNOWN64)
+		c->ev.rows += c->reply_rows;
+	if (c->reply_bytes >= RESULT_TELL ||
+	    (c->reply_rows >= RESULT_TELL_ROWS && c->reply_rows != UNKNOWN64))
+		ledger_result(c);
+}
+
+/* Copies the SQL that starts at from into the connection's slot, zeros after it. */
+static __always_inline void wire_sql(struct connection *c, __u64 from, __u32 length, __u32 there)
+{
+	__u32 take = length < there ? length : there;
+
+	c->sql.length = 0;
+	c->sql.cut = take < length || length > EV_SQL_LEN;
+	c->sql.sent_ns = c->now;
+	if (take > EV_SQL_LEN)
+		take = EV_SQL_LEN;
+	OPAQUE(take);
+	if (take > EV_SQL_LEN || !take || wire_read(c->sql.text, take, from))
+		return;
+	c->sql.length = take;
+	if (take <= EV_SQL_LEN - 8)
+		__builtin_memset(c->sql.text + take, 0, 8);
+}
+
+/* Where the next word of the SQL in the slot begins, from at on. */
+__u32 wire_skip_space(struct connection *c, __u32 at);
+
+/* Eight letters of the SQL in the slot from at on, lower case. */
+static __always_inline __u64 wire_keyword(const struct connection *c, __u32 at)
+{
+	__u64 word;
+
+	OPAQUE(at);
+	if (at > EV_SQL_LEN - 8)
+		return 0;
+	__builtin_memcpy(&word, c->sql.text + at, 8);
+	return word | LETTERS;
+}
+
+static __always_inline __u64 wire_hash_step(__u64 hash, __u8 byte)
+{
+	return (hash ^ byte) * 0x100000001b3ULL; /* FNV-1a */
+}
+
+#define HASH_START 0xcbf29ce484222325ULL
+
+/* Hash of the name in the SQL text from at on, up to a space, semicolon, parenthesis or the end;
+ * quotes around it are left out, so it equals the hash of the same name in a Parse message. */
+__u64 wire_sql_name(struct connection *c, __u32 at);
+
+/* What the SQL text in the slot changes by itself. */
+int wire_sql_effects(struct connection *c);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * wire_feed.bpf.h - the one door into the wire parsers.
+ */
+#include "wire.bpf.h"
+#include "wire_sql.bpf.h"
+#include "wire_postgresql.bpf.h"
+#include "wire_mysql.bpf.h"
+
+/* Encrypted or compressed: the direction of the last bytes is all there is to know. */
+static __always_inline void wire_opaque(struct connection *c, __u32 sending)
+{
+	if (!sending) {
+		c->ev.request_ns = 0;
+		return;
+	}
+	c->ev.requests++;
+	if (!c->ev.request_ns)
+		c->ev.request_ns = c->now;
+}
+
+#define WIRE_OPAQUE (EV_CONN_TLS | EV_CONN_COMPRESSED)
+
+__noinline int wire_sent(struct connection *c, __u64 chunk, __u32 n)
+{
+	if (!c || !n)
+		return 0;
+	if (c->ev.flags & WIRE_OPAQUE)
+		wire_opaque(c, 1);
+	else if (c->ev.database == EV_DB_POSTGRESQL)
+		pg_sent(c, chunk, n);
+	else if (c->ev.database == EV_DB_MYSQL)
+		my_sent(c, chunk, n);
+	return 0;
+}
+
+__noinline int wire_received(struct connection *c, __u64 chunk, __u32 n)
+{
+	if (!c || !n)
+		return 0;
+	if (c->ev.flags & WIRE_OPAQUE)
+		wire_opaque(c, 0);
+	else if (c->ev.database == EV_DB_POSTGRESQL)
+		pg_received(c, chunk, n);
+	else if (c->ev.database == EV_DB_MYSQL)
+		my_received(c, chunk, n);
+	return 0;
+}
+
+/* The server's first packet; body: its bytes after the header, n of them at hand. */
+__noinline int wire_greeting(struct connection *c, __u64 body, __u32 n)
+{
+	if (c)
+		my_greeting(c, body, n);
+	return 0;
+}

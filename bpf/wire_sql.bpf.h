@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * wire_sql.bpf.h - the few SQL statements that change what a connection holds or waits for.
+ *
+ * Only first words are read; a statement hidden behind a comment or another statement is not seen.
+ */
+#include "wire.bpf.h"
+
+#define PREPARE_WORD W8('p', 'r', 'e', 'p', 'a', 'r', 'e', ' ')
+#define TRANSACT W8('t', 'r', 'a', 'n', 's', 'a', 'c', 't')
+#define ALL_WORD ((__u64)'a' | (__u64)'l' << 8 | (__u64)'l' << 16)
+
+__noinline __u32 wire_skip_space(struct connection *c, __u32 at)
+{
+	__u32 i;
+
+	if (!c)
+		return 0;
+	for (i = 0; i < 16; i++) {
+		char letter = c->sql.text[at & (EV_SQL_LEN - 1)];
+
+		if (letter != ' ' && letter != '\n' && letter != '\t' && letter != '\r')
+			break;
+		at++;
+	}
+	return at;
+}
+
+__noinline __u64 wire_sql_name(struct connection *c, __u32 at)
+{
+	__u64 hash = HASH_START;
+	__u32 i;
+
+	if (!c)
+		return 0;
+	for (i = 0; i < EV_NAME_LEN; i++) {
+		__u8 letter = c->sql.text[(at + i) & (EV_SQL_LEN - 1)];
+
+		if (letter <= ' ' || letter == ';' || letter == '(' || at + i >= EV_SQL_LEN)
+			break;
+		if (letter != '"' && letter != '`')
+			hash = wire_hash_step(hash, letter);
+	}
+	return hash;
+}
+
+static __always_inline void sql_deallocate(struct connection *c, __u32 at)
+{
+	__u32 next = wire_skip_space(c, at + 10); /* "deallocate" */
+	__u64 word = wire_keyword(c, next);
+
+	if (word == PREPARE_WORD) {
+		next = wire_skip_space(c, next + 7);
+		word = wire_keyword(c, next);
+	}
+	if ((word & 0xffffff) == ALL_WORD && ((word >> 24) & 0xff) <= ';')
+		ledger_statements_drop(c);
+	else
+		ledger_statement_close(c, wire_sql_name(c, next));
+}
+
+static __always_inline void sql_discard(struct connection *c, __u32 at)
+{
+	__u32 next = wire_skip_space(c, at + 7); /* "discard" */
+
+	if ((wire_keyword(c, next) & 0xffffff) == ALL_WORD)
+		ledger_statements_drop(c);
+}
+
+static __always_inline void sql_prepare(struct connection *c, __u32 at)
+{
+	__u32 next = wire_skip_space(c, at + 7); /* "prepare" */
+
+	if (wire_keyword(c, next) != TRANSACT) /* PREPARE TRANSACTION is two-phase commit */
+		ledger_statement_open(c, wire_sql_name(c, next));
+}
+
+__noinline int wire_sql_effects(struct connection *c)
+{
+	__u64 word;
+	__u32 at;
+
+	if (!c)
+		return 0;
+	at = wire_skip_space(c, 0);
+	word = wire_keyword(c, at);
+	switch (word & FIRST6) {
+	case W6('l', 'i', 's', 't', 'e', 'n'):
+		c->ev.flags |= EV_CONN_LISTENING;
+		break;
+	case W6('u', 'n', 'l', 'i', 's', 't'):
+		c->ev.flags &= ~EV_CONN_LISTENING;
+		break;
+	case W6('i', 'n', 's', 'e', 'r', 't'):
+	case W6('u', 'p', 'd', 'a', 't', 'e'):
+	case W6('d', 'e', 'l', 'e', 't', 'e'):
+	case W6('m', 'e', 'r', 'g', 'e', ' '):
+	case W6('r', 'e', 'p', 'l', 'a', 'c'):
+		c->ev.flags |= EV_CONN_WROTE;
+		break;
+	case W6('d', 'e', 'a', 'l', 'l', 'o'):
+		sql_deallocate(c, at);
+		break;
+	case W6('d', 'r', 'o', 'p', ' ', 'p'): /* MySQL: DROP PREPARE name */
+		if (word == W8('d', 'r', 'o', 'p', ' ', 'p', 'r', 'e'))
+			ledger_statement_close(c, wire_sql_name(c, wire_skip_space(c, at + 12)));
+		break;
+	case W6('d', 'i', 's', 'c', 'a', 'r'):
+		sql_discard(c, at);
+		break;
+	case W6('p', 'r', 'e', 'p', 'a', 'r'):
+		sql_prepare(c, at);
+		break;
+	case W6('s', 't', 'a', 'r', 't', '_'): /* START_REPLICATION */
+		c->ev.flags |= EV_CONN_REPLICATION;
+		break;
+	default:
+		break;
+	}
+	return 0;
+}

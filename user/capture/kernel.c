@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * kernel.c - loads the BPF object and talks to it.
+ *
+ * Two doors lead to the sockets and only trying tells which one a kernel has: each is loaded in
+ * turn, with the other's programs left out, until one is taken.
+ */
+#include "kernel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "dbleak.skel.h"
+
+#define READ_BYTES   (256 << 10)
+#define BIRTHS_EACH_SWEEP 20
+#define BIRTHS_AT_START	  256
+
+struct comm_key {
+	char comm[EV_COMM_LEN];
+};
+
+struct kernel {
+	struct dbleak *skel;
+	struct ring_buffer *ring;
+	struct bpf_link *sweep_connections;
+	struct bpf_link *sweep_statements;
+	struct bpf_link *scan;
+	const char *door;
+	kernel_record_fn fn; /* during a drain */
+	void *context;
+	char *buffer;
+	int stats_fd;
+	bool look_only;
+	bool tell_all;
+	enum cgroup_hierarchy hierarchies[SETTINGS_HIERARCHIES];
+	uint32_t hierarchy_ids[SETTINGS_HIERARCHIES];
+	int hierarchy_count;
+};
+
+/* Programs of each door; those of the other doors are not loaded. */
+static const struct {
+	const char *name;
+	const char *programs[4];
+} doors[] = {
+	{"tracepoints", {"socket_sent", "socket_received"}},
+	{"fexit", {"tcp_sent", "tcp_received_nonblock", "unix_sent", "unix_received"}},
+	{"fexit", {"tcp_sent", "tcp_received", "unix_sent", "unix_received"}},
+};
+
+#define DOORS (sizeof(doors) / sizeof(doors[0]))
+
+static const char *const lifecycle[] = {"socket_state", "process_forked", "process_exited"};
+static const char *const iterators[] = {"sweep_connections", "sweep_statements", "scan_files"};
+
+static const struct {
+	const char *comm;
+	uint8_t database;
+} servers[] = {
+	{"postgres", EV_DB_POSTGRESQL},	 {"postmaster", EV_DB_POSTGRESQL},
+	{"pgbouncer", EV_DB_POSTGRESQL}, {"pgcat", EV_DB_POSTGRESQL},
+	{"odyssey", EV_DB_POSTGRESQL},	 {"cockroach", EV_DB_POSTGRESQL},
+	{"mysqld", EV_DB_MYSQL},	 {"mariadbd", EV_DB_MYSQL},
+	{"proxysql", EV_DB_MYSQL},	 {"mysqlrouter", EV_DB_MYSQL},
+	{"maxscale", EV_DB_MYSQL},
+};
+
+static const struct {
+	uint16_t port;
+	uint8_t database;
+} ports[] = {
+	{5432, EV_DB_POSTGRESQL}, {5433, EV_DB_POSTGRESQL}, {6432, EV_DB_POSTGRESQL},
+	{26257, EV_DB_POSTGRESQL}, {3306, EV_DB_MYSQL},	    {3307, EV_DB_MYSQL},
+	{6033, EV_DB_MYSQL},
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static bool named(const char *name, const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i] && strcmp(name, list[i]) == 0)
+			return true;
+	return false;
+}
+
+static void choose_programs(struct dbleak *skel, size_t door, bool look_only)
+{
+	struct bpf_program *p;
+
+	bpf_object__for_each_program(p, skel->obj) {
+		const char *name = bpf_program__name(p);
+		bool wanted = named(name, iterators, COUNT(iterators));
+
+		if (!look_only)
+			wanted = wanted || named(name, lifecycle, COUNT(lifecycle)) ||
+				 named(name, doors[door].programs, COUNT(doors[door].programs));
+		bpf_program__set_autoload(p, wanted);
+	}
+}
+
+/* Index of a v1 controller in the kernel's css_set.subsys, from its BTF. */
+static int subsystem_index(const struct btf *btf, const char *controller, uint32_t *index)
+{
+	const char *name = strcmp(controller, "blkio") ? controller : "io";
+	int id = btf__find_by_name_kind(btf, "cgroup_subsys_id", BTF_KIND_ENUM);
+	const struct btf_type *type = btf__type_by_id(btf, id);
+	char wanted[64];
+
+	if (id < 0 || !type)
+		return -ENOENT;
+	snprintf(wanted, sizeof(wanted), "%s_cgrp_id", name);
+	for (int i = 0; i < btf_vlen(type); i++) {
+		const struct btf_enum *e = btf_enum(type) + i;
+
+		if (strcmp(btf__name_by_offset(btf, e->name_off), wanted) == 0) {
+			*index = e->val;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static int resolve_hierarchies(struct kernel *k, const struct select *select)
+{
+	struct btf *btf;
+	int n, err = 0;
+
+	n = select_is_empty(select)
+		    ? 0
+		    : select_hierarchies(select, k->hierarchies, SETTINGS_HIERARCHIES);
+	if (n <= 0)
+		return n;
+	btf = btf__load_vmlinux_btf();
+	if (!btf)
+		return -errno;
+	for (int i = 0; i < n && !err; i++) {
+		if (k->hierarchies[i] == CGROUP_V2)
+			k->hierarchy_ids[i] = CGROUP_DEFAULT;
+		else
+			err = subsystem_index(btf, cgroup_hierarchy_name(k->hierarchies[i]),
+					      &k->hierarchy_ids[i]);
+	}
+	btf__free(btf);
+	k->hierarchy_count = n;
+	return err;
+}
+
+static int fill_settings(struct kernel *k, const struct kernel_options *o)
+{
+	struct settings *s = (struct settings *)&k->skel->rodata->settings;
+
+	if (getrandom(&s->hash_seed, sizeof(s->hash_seed), 0) != sizeof(s->hash_seed))
+		return -EIO;
+	s->grace_ns = o->grace_ns;
+	s->self = getpid();
+	s->selective = !select_is_empty(o->select);
+	s->by_comm = o->select->comm_count > 0;
+	s->hierarchies = k->hierarchy_count;
+	for (int i = 0; i < k->hierarchy_count; i++)
+		s->hierarchy[i] = k->hierarchy_ids[i];
+	return 0;
+}
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level, (void)format, (void)args;
+	return 0;
+}
+
+/* Words of libbpf on standard error, for those who asked. */
+static int loud(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
+}
+
+static int try_door(struct kernel *k, size_t door, const struct kernel_options *o)
+{
+	int err;
+
+	k->skel = dbleak__open();
+	if (!k->skel)
+		return -errno;
+	choose_programs(k->skel, door, o->look_only);
+	err = fill_settings(k, o);
+	if (!err)
+		err = dbleak__load(k->skel);
+	if (err) {
+		dbleak__destroy(k->skel);
+		k->skel = NULL;
+	}
+	return err;
+}
+
+static int fill_tables(struct kernel *k)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < COUNT(servers) && !err; i++) {
+		struct comm_key key = {};
+
+		memcpy(key.comm, servers[i].comm, strlen(servers[i].comm));
+		err = bpf_map_update_elem(bpf_map__fd(k->skel->maps.servers), &key,
+					  &servers[i].database, BPF_ANY);
+	}
+	for (size_t i = 0; i < COUNT(ports) && !err; i++)
+		err = kernel_learn_port(k, ports[i].port, ports[i].database);
+	return err;
+}
+
+static int link_iterator(struct bpf_link **link, struct bpf_program *p, const struct bpf_map *map)
+{
+	DECLARE_LIBBPF_OPTS(bpf_iter_attach_opts, opts);
+	union bpf_iter_link_info info = {};
+
+	if (map) {
+		info.map.map_fd = bpf_map__fd(map);
+		opts.link_info = &info;
+		opts.link_info_len = sizeof(info);
+	}
+	*link = bpf_program__attach_iter(p, map ? &opts : NULL);
+	return *link ? 0 : -errno;
+}
+
+static int on_ring(void *context, void *data, size_t size)
+{
+	struct kernel *k = context;
+
+	(void)size;
+	k->fn(k->context, data);
+	return 0;
+}
+
+static int prepare(struct kernel *k, const struct kernel_options *o)
+{
+	int err = fill_tables(k);
+
+	if (!err)
+		err = link_iterator(&k->scan, k->skel->progs.scan_files, NULL);
+	if (!err)
+		err = link_iterator(&k->sweep_connections, k->skel->progs.sweep_connections,
+				    k->skel->maps.connections);
+	if (!err)
+		err = link_iterator(&k->sweep_statements, k->skel->progs.sweep_statements,
+				    k->skel->maps.statements);
+	if (err)
+		return err;
+	k->ring = ring_buffer__new(bpf_map__fd(k->skel->maps.ring), on_ring, k, NULL);
+	if (!k->ring)
+		return -errno;
+	k->skel->data->births_allowed = k->tell_all ? INT32_MAX : BIRTHS_AT_START;
+	for (size_t i = 0; i < o->select->pid_count && !err; i++)
+		err = kernel_select_pid(k, o->select->pids[i].pid);
+	for (size_t i = 0; i < o->select->comm_count && !err; i++) {
+		uint8_t one = 1;
+
+		err = bpf_map_update_elem(bpf_map__fd(k->skel->maps.comms),
+					  &o->select->comms[i], &one, BPF_ANY);
+	}
+	return err ? err : kernel_select(k, o->select);
+}
+
+int kernel_open(struct kernel **out, const struct kernel_options *options)
+{
+	struct kernel *k = calloc(1, sizeof(*k));
+	size_t door;
+	int err;
+
+	*out = NULL;
+	if (!k)
+		return -ENOMEM;
+	k->stats_fd = -1;
+	k->look_only = options->look_only;
+	k->tell_all = options->tell_all;
+	k->buffer = malloc(READ_BYTES);
+	err = k->buffer ? resolve_hierarchies(k, options->select) : -ENOMEM;
+	libbpf_set_print(getenv("DBLEAK_DEBUG") ? loud : quiet);
+	if (!err)
+		err = -ENOTSUP;
+	for (door = 0; door < DOORS && err == -ENOTSUP; door++) {
+		err = try_door(k, door, options);
+		if (!err)
+			k->door = options->look_only ? "none" : doors[door].name;
+		else if (err != -EPERM && err != -ENOMEM && door + 1 < DOORS)
+			err = -ENOTSUP;
+	}
+	if (!err)
+		err = prepare(k, options);
+	if (err) {
+		kernel_close(k);
+		return err;
+	}
+	*out = k;
+	return 0;
+}
+
+int kernel_attach(struct kernel *k)
+{
+	struct bpf_program *p;
+
+	bpf_object__for_each_program(p, k->skel->obj) {
+		struct bpf_link **link = NULL;
+
+		if (!bpf_program__autoload(p) ||
+		    named(bpf_program__name(p), iterators, COUNT(iterators)))
+			continue;
+		for (int i = 0; i < k->skel->skeleton->prog_cnt; i++)
+			if (*k->skel->skeleton->progs[i].prog == p)
+				link = k->skel->skeleton->progs[i].link;
+		if (!link)
+			return -EINVAL;
+		*link = bpf_program__attach(p);
+		if (!*link)
+			return -errno;
+	}
+	return 0;
+}
+
+void kernel_close(struct kernel *k)
+{
+	if (!k)
+		return;
+	kernel_stats(k, false);
+	ring_buffer__free(k->ring);
+	bpf_link__destroy(k->scan);
+	bpf_link__destroy(k->sweep_connections);
+	bpf_link__destroy(k->sweep_statements);
+	dbleak__destroy(k->skel);
+	free(k->buffer);
+	free(k);
+}
+
+const char *kernel_door(const struct kernel *k)
+{
+	return k->door;
+}
+
+static int cgroup_key(const struct kernel *k, const struct select_cgroup *g, struct cgroup_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	key->id = g->id;
+	for (int i = 0; i < k->hierarchy_count; i++) {
+		if (k->hierarchies[i] != g->hierarchy)
+			continue;
+		key->hierarchy = k->hierarchy_ids[i];
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int kernel_select(struct kernel *k, const struct select *select)
+{
+	int fd = bpf_map__fd(k->skel->maps.cgroups), err = 0;
+	struct cgroup_key key;
+	uint8_t one = 1;
+
+	for (size_t i = 0; i < select->removed_count; i++)
+		if (!cgroup_key(k, &select->removed[i], &key))
+			bpf_map_delete_elem(fd, &key);
+	for (size_t i = 0; i < select->cgroup_count && !err; i++) {
+		err = cgroup_key(k, &select->cgroups[i], &key);
+		if (!err)
+			err = bpf_map_update_elem(fd, &key, &one, BPF_ANY);
+	}
+	k->skel->bss->selection_generation++;
+	return err;
+}
+
+int kernel_select_pid(struct kernel *k, uint32_t pid)
+{
+	uint8_t one = 1;
+
+	return bpf_map_update_elem(bpf_map__fd(k->skel->maps.targets), &pid, &one, BPF_ANY);
+}
+
+int kernel_drain(struct kernel *k, int timeout_ms, kernel_record_fn fn, void *context)
+{
+	int n;
+
+	k->fn = fn;
+	k->context = context;
+	n = timeout_ms ? ring_buffer__poll(k->ring, timeout_ms) : ring_buffer__consume(k->ring);
+	return n == -EINTR ? 0 : n < 0 ? n : 0;
+}
+
+int kernel_ring_fd(const struct kernel *k)
+{
+	return ring_buffer__epoll_fd(k->ring);
+}
+
+/* Hands over the whole records in the buffer; returns the bytes of one that is cut. */
+static size_t hand_over(char *buffer, size_t have, kernel_record_fn fn, void *context)
+{
+	size_t at = 0;
+
+	while (have - at >= sizeof(struct ev_head)) {
+		const struct ev_head *head = (const void *)(buffer + at);
+
+		if (head->size < sizeof(*head) || head->size > have - at)
+			break;
+		fn(context, head);
+		at += head->size;
+	}
+	memmove(buffer, buffer + at, have - at);
+	return have - at;
+}
+
+static int read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_fn fn,
+			 void *context)
+{
+	int fd = bpf_iter_create(bpf_link__fd(link)), err = 0;
+	size_t have = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		n = read(fd, k->buffer + have, READ_BYTES - have);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n <= 0)
+			break;
+		have = hand_over(k->buffer, have + n, fn, context);
+	}
+	if (n < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int kernel_scan(struct kernel *k, uint32_t mode, kernel_record_fn fn, void *context)
+{
+	k->skel->bss->scan_mode = mode;
+	return read_iterator(k, k->scan, fn, context);
+}
+
+int kernel_sweep(struct kernel *k, kernel_record_fn fn, void *context)
+{
+	int err;
+
+	if (!k->tell_all && k->skel->data->births_allowed < BIRTHS_EACH_SWEEP)
+		k->skel->data->births_allowed = BIRTHS_EACH_SWEEP;
+	err = read_iterator(k, k->sweep_connections, fn, context);
+	return err ? err : read_iterator(k, k->sweep_statements, fn, context);
+}
+
+int kernel_learn_port(struct kernel *k, uint16_t port, uint8_t database)
+{
+	int err = bpf_map_update_elem(bpf_map__fd(k->skel->maps.ports), &port, &database,
+				      BPF_NOEXIST);
+
+	return err == -EEXIST ? 0 : err;
+}
+
+int kernel_processes(struct kernel *k, void (*fn)(void *, uint32_t, const struct process *),
+		     void *context)
+{
+	int fd = bpf_map__fd(k->skel->maps.processes);
+	uint32_t key, next, *at = NULL;
+	struct process p;
+
+	/* The successor is taken first, so that a removal does not lose the place. */
+	if (bpf_map_get_next_key(fd, NULL, &next))
+		return 0;
+	for (bool more = true; more;) {
+		key = next;
+		at = &key;
+		more = bpf_map_get_next_key(fd, at, &next) == 0;
+		if (bpf_map_lookup_elem(fd, &key, &p))
+			continue;
+		fn(context, key, &p);
+		if (p.gone)
+			bpf_map_delete_elem(fd, &key);
+	}
+	return 0;
+}
+
+bool kernel_is_server(struct kernel *k, uint32_t pid)
+{
+	struct process p;
+
+	return !bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.processes), &pid, &p) && p.server;
+}
+
+int kernel_statements_forget(struct kernel *k, uint64_t connection)
+{
+	int fd = bpf_map__fd(k->skel->maps.statements);
+	struct statement_key key, next;
+
+	if (bpf_map_get_next_key(fd, NULL, &next))
+		return 0;
+	for (bool more = true; more;) {
+		key = next;
+		more = bpf_map_get_next_key(fd, &key, &next) == 0;
+		if (key.id == connection)
+			bpf_map_delete_elem(fd, &key);
+	}
+	return 0;
+}
+
+int kernel_counters(struct kernel *k, uint64_t *counters)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t *values;
+
+	if (cpus < 0)
+		return cpus;
+	values = calloc(cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < COUNTERS; i++) {
+		counters[i] = 0;
+		if (bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.counters), &i, values))
+			continue;
+		for (int cpu = 0; cpu < cpus; cpu++)
+			counters[i] += values[cpu];
+	}
+	free(values);
+	return 0;
+}
+
+int kernel_stats(struct kernel *k, bool on)
+{
+	if (on && k->stats_fd < 0) {
+		k->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+		return k->stats_fd < 0 ? -errno : 0;
+	}
+	if (!on && k->stats_fd >= 0) {
+		close(k->stats_fd);
+		k->stats_fd = -1;
+	}
+	return 0;
+}
+
+int kernel_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs)
+{
+	struct bpf_program *p;
+
+	*ns = 0;
+	*runs = 0;
+	bpf_object__for_each_program(p, k->skel->obj) {
+		struct bpf_prog_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (!bpf_program__autoload(p) ||
+		    named(bpf_program__name(p), iterators, COUNT(iterators)))
+			continue;
+		if (bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &size))
+			return -errno;
+		*ns += info.run_time_ns;
+		*runs += info.run_cnt;
+	}
+	return 0;
+}
+
+/* The memlock line of a BPF descriptor. */
+static uint64_t fd_bytes(int fd)
+{
+	char path[64], line[128];
+	unsigned long long bytes = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	fclose(f);
+	return bytes;
+}
+
+uint64_t kernel_bytes(struct kernel *k)
+{
+	struct bpf_program *p;
+	uint64_t bytes = 0;
+	struct bpf_map *m;
+
+	bpf_object__for_each_map(m, k->skel->obj)
+		bytes += fd_bytes(bpf_map__fd(m));
+	bpf_object__for_each_program(p, k->skel->obj)
+		if (bpf_program__autoload(p))
+			bytes += fd_bytes(bpf_program__fd(p));
+	return bytes;
+}
