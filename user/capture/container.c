@@ -41,6 +41,8 @@ struct containers {
 	int root;
 	struct entry **entries; /* ordered by id */
 	size_t count, room;
+	uint32_t *helpers; /* processes called dockerd or conmon; NULL: to be looked for */
+	size_t helper_count;
 };
 
 /* How run times name a container's cgroup: head, 64 hex digits, tail.  A head that begins with
@@ -174,7 +176,7 @@ static bool keep_name(char name[CONTAINER_NAME_LEN + 1], const char *text)
 
 /* A search for one container's name; the walkers below hand it directories. */
 struct search {
-	const struct containers *c;
+	struct containers *c;
 	const char *id;
 	char *name; /* CONTAINER_NAME_LEN bytes and a NUL */
 };
@@ -368,22 +370,44 @@ static bool podman_of_conmon(struct search *s, uint32_t pid)
 	return id && !strcmp(id, s->id) && keep_name(s->name, option(cmdline, (size_t)len, "-n"));
 }
 
+static bool is_called(const struct containers *c, uint32_t pid, const char *comm)
+{
+	char text[32];
+	ssize_t got = procfs_read(c->procfs, pid, "comm", text, sizeof(text));
+
+	return got == (ssize_t)strlen(comm) + 1 && !memcmp(text, comm, strlen(comm));
+}
+
+/* Looks through all processes once for many containers: see forget_helpers. */
+static void find_helpers(struct containers *c)
+{
+	size_t count, kept = 0;
+	uint32_t *pids;
+
+	if (c->helpers || procfs_pids(c->procfs, &pids, &count))
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (is_called(c, pids[i], "dockerd") || is_called(c, pids[i], "conmon"))
+			pids[kept++] = pids[i];
+	c->helpers = pids;
+	c->helper_count = kept;
+}
+
+static void forget_helpers(struct containers *c)
+{
+	free(c->helpers);
+	c->helpers = NULL;
+	c->helper_count = 0;
+}
+
 static bool in_processes(struct search *s, const char *comm,
 			 bool (*look)(struct search *s, uint32_t pid))
 {
-	size_t count, want = strlen(comm);
 	bool found = false;
-	uint32_t *pids;
-	char text[32];
 
-	if (procfs_pids(s->c->procfs, &pids, &count))
-		return false;
-	for (size_t i = 0; i < count && !found; i++) {
-		ssize_t got = procfs_read(s->c->procfs, pids[i], "comm", text, sizeof(text));
-
-		found = got == (ssize_t)want + 1 && !memcmp(text, comm, want) && look(s, pids[i]);
-	}
-	free(pids);
+	find_helpers(s->c);
+	for (size_t i = 0; i < s->c->helper_count && !found; i++)
+		found = is_called(s->c, s->c->helpers[i], comm) && look(s, s->c->helpers[i]);
 	return found;
 }
 
@@ -489,6 +513,7 @@ void containers_close(struct containers *c)
 		free(c->entries[i]);
 	}
 	free(c->entries);
+	forget_helpers(c);
 	cgroups_close(c->cgroups);
 	procfs_close(c->procfs);
 	if (c->root >= 0)
@@ -620,6 +645,8 @@ int containers_of_pid(struct containers *c, uint32_t pid, const struct container
 	err = note(c, &mark, line.hierarchy, line.path, &e);
 	if (err)
 		return err;
+	if (!e->attempts)
+		forget_helpers(c);
 	find_name(c, e);
 	*container = &e->container;
 	return 0;
@@ -688,6 +715,7 @@ int containers_list(struct containers *c, const struct container ***list, size_t
 
 	*list = NULL;
 	*count = 0;
+	forget_helpers(c);
 	for (size_t i = 0; i < c->count; i++)
 		c->entries[i]->listed = false;
 	for (size_t i = 0; i < COUNT(trees) && !l.err; i++) {

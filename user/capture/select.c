@@ -34,8 +34,6 @@ struct select_base {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const char *const options[SELECT_KINDS] = {"-p", "--comm", "--cgroup", "--container"};
-
 /* Room for one more in the array that *array points to: it holds count, room is a power of two. */
 static int grow(void *array, size_t count, size_t size)
 {
