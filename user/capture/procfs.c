@@ -357,20 +357,6 @@ int procfs_open_root(const struct procfs *p, uint32_t pid)
 	return fd;
 }
 
-int procfs_uid(const struct procfs *p, uint32_t pid, uid_t *uid)
-{
-	int dir = open_pid(p, pid);
-	struct stat st;
-	int err;
-
-	if (dir < 0)
-		return dir;
-	err = fstat(dir, &st) ? gone(-errno) : 0;
-	*uid = err ? (uid_t)-1 : st.st_uid;
-	close(dir);
-	return err;
-}
-
 static int compare_pids(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;

@@ -56,9 +56,6 @@ ssize_t procfs_read(const struct procfs *p, uint32_t pid, const char *name, char
  * process sees them. */
 int procfs_open_root(const struct procfs *p, uint32_t pid);
 
-/* Owner of the process in our user namespace. */
-int procfs_uid(const struct procfs *p, uint32_t pid, uid_t *uid);
-
 /* Start times of one process: /proc has ticks of 10 ms, the kernel half has nanoseconds. */
 bool procfs_same_start(uint64_t a_ns, uint64_t b_ns);
 
