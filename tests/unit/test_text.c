@@ -1,0 +1,703 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * test_text.c - the text report fits its page, says what the view says, and lets nothing through.
+ *
+ * Every report printed here, whatever the case is about, is checked for 80 columns, for bytes that
+ * a terminal would obey, and for blanks at the end of a line.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <math.h>
+
+#include "../../user/base/escape.h"
+#include "../../user/report/page.h"
+#include "../../user/report/text.h"
+#include "sample_view.h"
+
+static const struct text_options plain = {.colour = false};
+static const struct text_options all = {.show_all = true};
+static const struct text_options coloured = {.colour = true};
+
+static void assert_line_fits(const char *line, size_t len)
+{
+	if (escape_columns(line, len) > PAGE_COLUMNS || (len && line[len - 1] == ' '))
+		fail_msg("too long, or ends with a blank: '%.*s'", (int)len, line);
+	for (size_t i = 0; i < len; i++)
+		assert_true((unsigned char)line[i] >= ' ' && line[i] != 0x7f);
+}
+
+static void assert_fits(const char *text)
+{
+	char *clean = escape_utf8(text, strlen(text));
+
+	assert_string_equal(clean, text);
+	free(clean);
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		assert_line_fits(text, len);
+		assert_int_equal(text[len], '\n');
+		text += len + 1;
+	}
+}
+
+/* The caller frees it. */
+static char *print_raw(const struct report_view *v, const struct text_options *o)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_int_equal(report_text(out, v, o), 0);
+	fclose(out);
+	return text;
+}
+
+static char *print(const struct report_view *v, const struct text_options *o)
+{
+	char *text = print_raw(v, o);
+
+	assert_fits(text);
+	return text;
+}
+
+/* The text as one line, so that a case need not know where it is wrapped. */
+static char *unwrap(char *text)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; text[i]; i++) {
+		char c = text[i] == '\n' ? ' ' : text[i];
+
+		if (c != ' ' || !to || text[to - 1] != ' ')
+			text[to++] = c;
+	}
+	text[to] = '\0';
+	return text;
+}
+
+static void assert_says(const struct report_view *v, const struct text_options *o, const char *what)
+{
+	char *text = unwrap(print(v, o));
+
+	if (!strstr(text, what))
+		fail_msg("'%s' is not in: %s", what, text);
+	free(text);
+}
+
+static void assert_silent_about(const struct report_view *v, const struct text_options *o,
+				const char *what)
+{
+	char *text = unwrap(print(v, o));
+
+	if (strstr(text, what))
+		fail_msg("'%s' is in: %s", what, text);
+	free(text);
+}
+
+static void a_leak_is_told_whole(void **state)
+{
+	static const char expected[] =
+		"dbleak  30 s, 3 processes with a database, 1 leaks; cost 0.4 % of a CPU; nothing\n"
+		"        lost\n"
+		"\n"
+		"LEAKING  python3[4711]  orders-api                                   docker web1\n"
+		"  connections never closed: frequent, certain\n"
+		"    at       postgresql 10.0.0.5:5432/shop as app\n"
+		"    counted  12 opened, 0 closed, 12 still open, all in a transaction, the\n"
+		"             oldest for 31 s, 24 more a minute\n"
+		"    last     SELECT * FROM orders WHERE month = ?\n"
+		"    because  each was opened while earlier ones sat idle and were never used\n"
+		"             again\n"
+		"    do       close the session: `with Session() as s:` or s.close()\n"
+		"    until    open files (1024) are gone in about 42 min\n"
+		"\n"
+		"well     1 process, 1 connection open: gunicorn[900]\n"
+		"bounded  java[77]: grew to 10 connections, then flat for 22 s\n"
+		"unseen   billing[99]: static client over TLS, its connections are counted, not\n"
+		"         read\n";
+	struct finding_view finding = sample_finding();
+	struct endpoint_view many = sample_endpoint(12), one = sample_endpoint(1);
+	struct process_view processes[] = {
+		sample_process(4711, VERDICT_LEAKING, &many, &finding),
+		sample_process(77, VERDICT_BOUNDED, &many, NULL),
+		sample_process(900, VERDICT_OK, &one, NULL),
+	};
+	struct gap_view gap = {99, "billing",
+			       "static client over TLS, its connections are counted, not read"};
+	struct report_view v = sample_view(processes, COUNT(processes));
+
+	(void)state;
+	processes[0].runtime = "docker";
+	processes[0].container_name = "web1";
+	processes[1].comm = "java";
+	processes[1].verdict_reason = "grew to 10 connections, then flat for 22 s";
+	processes[2].comm = "gunicorn";
+	v.gaps = &gap;
+	v.gap_count = 1;
+
+	char *text = print(&v, &plain);
+
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void each_finding_is_named_and_counted(void **state)
+{
+	static const struct {
+		struct finding_view f;
+		const char *says[3];
+	} cases[] = {
+		{{.cause = CAUSE_UNCLOSED_CONNECTION, .open = 1, .acquired = 1},
+		 {"a connection never closed", "1 opened, 0 closed, 1 still open", "for 2 h"}},
+		{{.cause = CAUSE_UNCLOSED_CONNECTION,
+		  .open = 3,
+		  .acquired = 1234,
+		  .in_transaction = 2},
+		 {"connections never closed", "1,234 opened", "2 of them in a transaction"}},
+		{{.cause = CAUSE_OPEN_TRANSACTION, .resource = RESOURCE_TRANSACTION, .open = 1},
+		 {"a transaction left open: frequent, possible", "0 begun, 0 ended",
+		  "not growing"}},
+		{{.cause = CAUSE_OPEN_TRANSACTION,
+		  .resource = RESOURCE_TRANSACTION,
+		  .open = 2,
+		  .kind = KIND_ONE_TIME,
+		  .confidence = CONFIDENCE_LIKELY},
+		 {"transactions left open: one-time, likely", "2 still open",
+		  "the oldest for 2 h"}},
+		{{.cause = CAUSE_UNCLOSED_STATEMENT,
+		  .resource = RESOURCE_STATEMENT,
+		  .open = 16382,
+		  .growth_per_minute = 0.05,
+		  .kind = KIND_SPORADIC},
+		 {"prepared statements never closed: sporadic", "16,382 still open",
+		  "3 more an hour"}},
+		{{.cause = CAUSE_CACHE_GROWTH,
+		  .resource = RESOURCE_STATEMENT,
+		  .open = 7,
+		  .growth_per_minute = 0.001,
+		  .kind = KIND_IMPLICIT},
+		 {"a cache without bound: implicit", "0 prepared, 0 closed", "1 more a day"}},
+		{{.cause = CAUSE_UNBOUNDED_RESULT,
+		  .resource = RESOURCE_RESULT,
+		  .acquired = 1,
+		  .rows = 200000,
+		  .rows_exact = true,
+		  .bytes = 45000000},
+		 {"a large result fetched whole", "200,000 rows, 45 MB", ""}},
+		{{.cause = CAUSE_UNBOUNDED_RESULT,
+		  .resource = RESOURCE_RESULT,
+		  .acquired = 3,
+		  .rows = 1,
+		  .bytes = 1500},
+		 {"large results fetched whole", "3 such results, about 1 row, 1.5 kB", ""}},
+		{{.cause = CAUSE_CACHE_GROWTH, .resource = RESOURCE_MEMORY, .bytes = 2500000000},
+		 {"0 allocated, 0 freed", "2.5 GB", ""}},
+		{{.cause = CAUSE_UNCLOSED_STATEMENT, .resource = RESOURCE_CURSOR, .open = 2},
+		 {"0 opened, 0 closed, 2 still open", "(its SQL was not seen)", ""}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct finding_view f = cases[i].f;
+		struct process_view process = sample_process(7, VERDICT_STUCK, NULL, &f);
+		struct report_view v = sample_view(&process, 1);
+
+		f.verdict = VERDICT_STUCK;
+		f.oldest_seconds = 7200;
+		f.rows = f.rows ? f.rows : UNKNOWN64;
+		f.bytes = f.bytes ? f.bytes : UNKNOWN64;
+		for (size_t j = 0; j < COUNT(cases[i].says); j++)
+			assert_says(&v, &plain, cases[i].says[j]);
+	}
+}
+
+static void verdicts_are_summed_in_the_first_line(void **state)
+{
+	static const struct {
+		enum verdict verdicts[4];
+		const char *says;
+	} cases[] = {
+		{{VERDICT_OK, VERDICT_OK, VERDICT_OK, VERDICT_OK}, "database, none leaks; cost"},
+		{{VERDICT_LEAKING, VERDICT_OK, VERDICT_OK, VERDICT_OK}, ", 1 leaks; cost"},
+		{{VERDICT_LEAKING, VERDICT_LEAKING, VERDICT_STUCK, VERDICT_BIG},
+		 ", 2 leak, 1 is stuck, 1 is big; cost"},
+		{{VERDICT_STUCK, VERDICT_STUCK, VERDICT_BIG, VERDICT_BIG},
+		 ", 2 are stuck, 2 are big; cost"},
+		{{VERDICT_UNKNOWN, VERDICT_BOUNDED, VERDICT_OK, VERDICT_OK}, ", none leaks; cost"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct process_view processes[4];
+		struct report_view v = sample_view(processes, 4);
+
+		for (size_t j = 0; j < 4; j++)
+			processes[j] = sample_process(j, cases[i].verdicts[j], NULL, NULL);
+		assert_says(&v, &plain, cases[i].says);
+	}
+}
+
+static void facts_about_a_process_are_said(void **state)
+{
+	static const struct {
+		struct process_view p;
+		const char *says;
+	} cases[] = {
+		{{.comm = "node", .exited = true, .verdict = VERDICT_BIG}, "BIG node[7] (exited)"},
+		{{.comm = "node", .exited = true, .verdict = VERDICT_OK}, ": node[7] (exited)"},
+		{{.comm = "pgbouncer", .role = EV_ROLE_POOLER}, "pgbouncer[7] (pooler)"},
+		{{.comm = "mysqld", .role = EV_ROLE_SERVER}, "mysqld[7] (server)"},
+		{{.comm = NULL}, "?[7]"},
+		{{.comm = "a", .verdict = VERDICT_UNKNOWN}, "unknown a[7]: too little was seen"},
+		{{.comm = "a", .verdict = VERDICT_UNKNOWN, .verdict_reason = "encrypted"},
+		 "unknown a[7]: encrypted"},
+		{{.comm = "a",
+		  .verdict = VERDICT_BOUNDED,
+		  .runtime = "podman",
+		  .container_id = "0123456789abcdef"},
+		 "bounded a[7] in podman 0123456789ab "},
+		{{.comm = "a", .verdict = VERDICT_STUCK, .cmdline = "/bin/a b c"}, "a[7] b c host"},
+		{{.comm = "a", .verdict = VERDICT_STUCK, .cmdline = "/bin/ba b c"},
+		 "a[7] /bin/ba b c host"},
+		{{.comm = "a", .verdict = VERDICT_STUCK, .cmdline = "a"}, "STUCK a[7] host"},
+		{{.comm = "a", .verdict = VERDICT_STUCK, .verdict_reason = "of age"},
+		 "because of age"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct process_view process = cases[i].p;
+		struct report_view v = sample_view(&process, 1);
+
+		process.pid = 7;
+		assert_says(&v, &plain, cases[i].says);
+	}
+}
+
+static void what_was_lost_or_not_seen_is_said(void **state)
+{
+	struct process_view process = sample_process(1, VERDICT_OK, NULL, NULL);
+	struct gap_view gaps[] = {{0, NULL, "tracefs is not mounted"}, {5, "x", NULL}};
+	struct report_view v = sample_view(&process, 1);
+
+	(void)state;
+	assert_says(&v, &plain, "; nothing lost");
+	v.losses[EV_LOSS_RING_FULL] = 1;
+	v.losses[EV_LOSS_TRUNCATED] = 12345;
+	v.cut = v.stepped_down = true;
+	v.gaps = gaps;
+	v.gap_count = COUNT(gaps);
+	v.cpu_percent = -1;
+	assert_says(&v, &plain, "; cost not known; some was lost");
+	assert_says(&v, &plain, "lost 1 record did not fit");
+	assert_says(&v, &plain, " 12,345 messages were read in part");
+	assert_says(&v, &plain, "cut the recording has no clean end");
+	assert_says(&v, &plain, "--max-overhead");
+	assert_says(&v, &plain, "unseen whole host: tracefs is not mounted");
+	assert_says(&v, &plain, "x[5]: reason not known");
+}
+
+static void nothing_found_is_a_friendly_sentence(void **state)
+{
+	struct report_view v = sample_view(NULL, 0);
+
+	(void)state;
+	assert_says(&v, &plain, "no process had a database connection in the time watched");
+	assert_says(&v, &plain, "dbleak doctor");
+	v.mode = EV_MODE_RUN;
+	assert_says(&v, &plain, "a run of 30 s, no process with a database; cost");
+	assert_says(&v, &plain, "no process had a database connection in this run");
+	v.mode = EV_MODE_SNAPSHOT;
+	assert_says(&v, &plain, "no process has a database connection open now");
+}
+
+static void long_lists_are_cut_unless_all_is_asked_for(void **state)
+{
+	struct finding_view findings[8];
+	struct process_view processes[120];
+	struct gap_view gaps[40];
+	struct report_view v = sample_view(processes, COUNT(processes));
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(findings); i++)
+		findings[i] = sample_finding();
+	for (size_t i = 0; i < COUNT(gaps); i++)
+		gaps[i] = (struct gap_view){i + 1, "gap", "why"};
+	for (size_t i = 0; i < COUNT(processes); i++)
+		processes[i] = sample_process(i + 1, i < 40 ? VERDICT_UNKNOWN : VERDICT_OK, NULL,
+					      NULL);
+	processes[119] = sample_process(5000, VERDICT_LEAKING, NULL, findings);
+	processes[119].finding_count = COUNT(findings);
+	v.gaps = gaps;
+	v.gap_count = COUNT(gaps);
+	assert_says(&v, &plain, "... and 3 more findings; -v shows them");
+	assert_says(&v, &plain, "... and 20 more; -v shows all");
+	assert_says(&v, &plain, "79 processes, 0 connections open: 79 x python3");
+	assert_silent_about(&v, &all, "-v");
+	assert_says(&v, &all, "python3[41] python3[42]");
+}
+
+static void names_beyond_a_dozen_are_counted(void **state)
+{
+	struct process_view processes[20];
+	struct report_view v = sample_view(processes, COUNT(processes));
+	char comms[20][8];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(processes); i++) {
+		processes[i] = sample_process(i + 1, VERDICT_OK, NULL, NULL);
+		snprintf(comms[i], sizeof(comms[i]), "app%zu", i);
+		processes[i].comm = comms[i];
+	}
+	assert_says(&v, &plain, "app11[12] and 8 others");
+}
+
+static void a_snapshot_is_a_table_that_accuses_nobody(void **state)
+{
+	static const char expected[] =
+		"dbleak  one look, 2 processes with a database, 15 connections open; cost 0.4 %\n"
+		"        of a CPU; nothing lost\n"
+		"\n"
+		"PROCESS    DATABASE                              OPEN IDLE IN-TX HUNG   OLDEST\n"
+		"node[812]  pg /run/postgresql/.s.PGSQL.5432/shop    3    3     ?    1   3 days\n"
+		"java[4711] mysql? db1:3306                         12   11    10    0        ?\n"
+		"\n"
+		"columns  IN-TX: in a transaction. HUNG: the server has closed its end, the\n"
+		"         client still holds the socket (CLOSE_WAIT). OLDEST: the longest that\n"
+		"         one of them has been idle. ?: cannot be known from one look.\n"
+		"note     One look accuses nobody: a healthy pool at rest looks the same as a\n"
+		"         leak. Growth and long transactions show when you watch.\n"
+		"next     sudo dbleak watch -p 812 --duration 60\n";
+	struct endpoint_view java = sample_endpoint(12), node = sample_endpoint(3);
+	struct process_view processes[] = {
+		sample_process(4711, VERDICT_STUCK, &java, NULL),
+		sample_process(812, VERDICT_OK, &node, NULL),
+	};
+	struct report_view v = sample_view(processes, COUNT(processes));
+
+	(void)state;
+	v.mode = EV_MODE_SNAPSHOT;
+	processes[0].comm = "java";
+	processes[1].comm = "node";
+	java.database = EV_DB_MYSQL;
+	java.guessed = true;
+	java.address = "db1:3306";
+	java.name = NULL;
+	java.connections.idle = 11;
+	java.connections.in_transaction = 10;
+	java.oldest_idle_seconds = -1;
+	node.address = "/run/postgresql/.s.PGSQL.5432";
+	node.connections.in_transaction = UNKNOWN64;
+	node.connections.close_wait = 1;
+	node.oldest_idle_seconds = 3 * 86400;
+
+	char *text = print(&v, &plain);
+
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void a_snapshot_of_many_rows_is_cut(void **state)
+{
+	struct endpoint_view endpoint = sample_endpoint(1234567);
+	struct process_view processes[300];
+	struct report_view v = sample_view(processes, COUNT(processes));
+
+	(void)state;
+	v.mode = EV_MODE_SNAPSHOT;
+	endpoint.connections.idle = 54321;
+	for (size_t i = 0; i < COUNT(processes); i++) {
+		processes[i] = sample_process(i + 1, VERDICT_OK, &endpoint, NULL);
+		processes[i].runtime = "docker";
+		processes[i].container_name = "a-container-with-a-very-long-name";
+	}
+	assert_says(&v, &plain, "... and 250 more rows; -v shows them");
+	assert_says(&v, &plain, " 1M 54k ");
+	assert_silent_about(&v, &all, "-v shows");
+}
+
+static void sql_is_shortened_unless_all_is_asked_for(void **state)
+{
+	struct finding_view f = sample_finding();
+	struct process_view process = sample_process(7, VERDICT_LEAKING, NULL, &f);
+	struct report_view v = sample_view(&process, 1);
+	char sql[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sql) - 1; i++)
+		sql[i] = i % 9 == 8 ? ' ' : 'q';
+	strcpy(sql + sizeof(sql) - 5, "last");
+	f.sql = sql;
+	assert_says(&v, &plain, "q... because");
+	assert_silent_about(&v, &plain, "last because");
+	assert_says(&v, &all, "last because");
+}
+
+static void numbers_have_human_units(void **state)
+{
+	static const struct {
+		double seconds;
+		const char *says;
+	} durations[] = {
+		{0, "0 s"},	      {0.4, "0.4 s"},	   {0.99, "1 s"},    {31, "31 s"},
+		{119, "119 s"},	      {120, "2 min"},	   {150, "2.5 min"}, {2530, "42 min"},
+		{7170, "2 h"},	      {9000, "2.5 h"},	   {86400, "24 h"},  {172800, "2 days"},
+		{216000, "2.5 days"}, {1e9, "11574 days"},
+	};
+	static const struct {
+		uint64_t n;
+		const char *bytes, *count;
+	} numbers[] = {
+		{0, "0 B", "0"},
+		{999, "999 B", "999"},
+		{1000, "1 kB", "1,000"},
+		{1500000, "1.5 MB", "1,500,000"},
+		{999900000, "1 GB", "999,900,000"},
+		{45000000000000, "45 TB", "45,000,000,000,000"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(durations); i++) {
+		struct words w = {0};
+
+		words_duration(&w, durations[i].seconds);
+		assert_string_equal(w.text, durations[i].says);
+	}
+	for (size_t i = 0; i < COUNT(numbers); i++) {
+		struct words bytes = {0}, count = {0};
+
+		words_bytes(&bytes, numbers[i].n);
+		words_count(&count, numbers[i].n);
+		assert_string_equal(bytes.text, numbers[i].bytes);
+		assert_string_equal(count.text, numbers[i].count);
+	}
+}
+
+/* Removes colours and nothing else. */
+static void strip_colours(char *text)
+{
+	char *to = text;
+
+	while (*text) {
+		if (!strncmp(text, "\033[", 2))
+			text += strcspn(text, "m") + 1;
+		else
+			*to++ = *text++;
+	}
+	*to = '\0';
+}
+
+static void colour_changes_nothing_but_colour(void **state)
+{
+	struct finding_view f = sample_finding();
+	struct process_view process = sample_process(7, VERDICT_LEAKING, NULL, &f);
+	struct report_view v = sample_view(&process, 1);
+	char *grey = print(&v, &plain), *bright = print_raw(&v, &coloured);
+
+	(void)state;
+	assert_null(strchr(grey, '\033'));
+	assert_non_null(strstr(bright, "\033[1;31mLEAKING\033[0m"));
+	strip_colours(bright);
+	assert_string_equal(bright, grey);
+	free(bright);
+	free(grey);
+}
+
+static const char *const hostile[] = {
+	"",
+	"x",
+	"\033[2J\033[31m\007\b\r\n\t",
+	"\xc2\x9b\xc2\x9b\xe2\x80\xae\xe2\x81\xa6\xef\xbb\xbf\xff\xfe\x80",
+	"\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xf0\x9f\x90\x98 \xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e",
+	"a b c d e f g h i j k l m n o p q r s t u v w x y z 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 "
+	"9",
+	"an/endless/path/without/any/space/an/endless/path/without/any/space/an/endless/path/"
+	"without"
+	"/any/space/an/endless/path/without/any/space/an/endless/path/without/any/space",
+	"%s%n%d %1000000d",
+	"                                                                                        ",
+	"1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 "
+	"34",
+};
+
+static uint32_t next(uint32_t *random)
+{
+	*random = *random * 1664525 + 1013904223;
+	return *random >> 16;
+}
+
+static const char *any_text(uint32_t *random)
+{
+	size_t i = next(random) % (COUNT(hostile) + 1);
+
+	return i < COUNT(hostile) ? hostile[i] : NULL;
+}
+
+static uint64_t any_count(uint32_t *random)
+{
+	static const uint64_t counts[] = {0, 1, 2, 999, 1000, 123456789, UNKNOWN64 - 1, UNKNOWN64};
+
+	return counts[next(random) % COUNT(counts)];
+}
+
+static double any_number(uint32_t *random)
+{
+	static const double numbers[] = {-1, 0, 0.3, 1, 59, 3601, 1e7, 1e30, INFINITY, NAN};
+
+	return numbers[next(random) % COUNT(numbers)];
+}
+
+static struct finding_view any_finding(uint32_t *random, const char **evidence)
+{
+	evidence[0] = any_text(random);
+	evidence[0] = evidence[0] ? evidence[0] : "";
+	evidence[1] = hostile[next(random) % COUNT(hostile)];
+	return (struct finding_view){
+		.verdict = next(random) % (VERDICT_LEAKING + 1),
+		.confidence = next(random) % (CONFIDENCE_CERTAIN + 1),
+		.cause = next(random) % (CAUSE_UNBOUNDED_RESULT + 1),
+		.kind = next(random) % (KIND_IMPLICIT + 1),
+		.resource = next(random) % (RESOURCE_MEMORY + 1),
+		.database = next(random) % (EV_DB_SQLITE + 2),
+		.endpoint = any_text(random),
+		.acquired = any_count(random),
+		.released = any_count(random),
+		.open = any_count(random),
+		.oldest_seconds = any_number(random),
+		.oldest_is_minimum = next(random) & 1,
+		.growth_per_minute = any_number(random),
+		.in_transaction = any_count(random),
+		.bytes = any_count(random),
+		.rows = any_count(random),
+		.sql = any_text(random),
+		.evidence = evidence,
+		.evidence_count = next(random) % 3,
+		.advice = any_text(random),
+		.exhausts_limit = any_text(random),
+		.exhausts_seconds = any_number(random),
+	};
+}
+
+static struct endpoint_view any_endpoint(uint32_t *random)
+{
+	struct endpoint_view e = {
+		.database = next(random) % (EV_DB_SQLITE + 2),
+		.address = any_text(random),
+		.name = any_text(random),
+		.user = any_text(random),
+		.guessed = next(random) & 1,
+		.oldest_idle_seconds = any_number(random),
+	};
+
+	e.connections.open = any_count(random);
+	e.connections.idle = any_count(random);
+	e.connections.in_transaction = any_count(random);
+	e.connections.close_wait = any_count(random);
+	e.transactions.begun = any_count(random);
+	return e;
+}
+
+static struct process_view any_process(uint32_t *random, struct endpoint_view *e,
+				       struct finding_view *f)
+{
+	return (struct process_view){
+		.pid = next(random) * 64,
+		.comm = any_text(random),
+		.cmdline = any_text(random),
+		.exited = next(random) & 1,
+		.role = next(random) % 4,
+		.runtime = any_text(random),
+		.container_id = any_text(random),
+		.container_name = any_text(random),
+		.verdict = next(random) % (VERDICT_LEAKING + 1),
+		.verdict_reason = any_text(random),
+		.endpoints = e,
+		.endpoint_count = next(random) % 2,
+		.findings = f,
+		.finding_count = next(random) % 2,
+	};
+}
+
+static void every_line_of_any_report_fits(void **state)
+{
+	uint32_t random = 42;
+
+	(void)state;
+	for (int round = 0; round < 1500; round++) {
+		struct finding_view findings[4];
+		struct endpoint_view endpoints[4];
+		struct process_view processes[4];
+		struct gap_view gap = {next(&random), any_text(&random), any_text(&random)};
+		struct report_view v = sample_view(processes, next(&random) % 5);
+		struct text_options o = {.show_all = next(&random) & 1};
+		const char *evidence[4][2];
+
+		for (size_t i = 0; i < 4; i++) {
+			findings[i] = any_finding(&random, evidence[i]);
+			endpoints[i] = any_endpoint(&random);
+			processes[i] = any_process(&random, &endpoints[i], &findings[i]);
+		}
+		v.mode = next(&random) % 4;
+		v.seconds = any_number(&random);
+		v.cpu_percent = any_number(&random);
+		v.gaps = &gap;
+		v.gap_count = next(&random) % 2;
+		v.losses[next(&random) % EV_LOSS_KINDS] = any_count(&random);
+		free(print(&v, &o));
+	}
+}
+
+static void a_full_disk_is_an_error(void **state)
+{
+	struct report_view v = sample_view(NULL, 0);
+	FILE *full = fopen("/dev/full", "w");
+
+	(void)state;
+	assert_non_null(full);
+	assert_int_equal(report_text(full, &v, &plain), -ENOSPC);
+	fclose(full);
+}
+
+static void an_error_long_before_the_end_is_an_error(void **state)
+{
+	struct report_view v = sample_view(NULL, 0);
+	FILE *full = fopen("/dev/full", "w");
+
+	(void)state;
+	assert_non_null(full);
+	setvbuf(full, NULL, _IONBF, 0);
+	assert_true(report_text(full, &v, &plain) < 0);
+	fclose(full);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_leak_is_told_whole),
+		cmocka_unit_test(each_finding_is_named_and_counted),
+		cmocka_unit_test(verdicts_are_summed_in_the_first_line),
+		cmocka_unit_test(facts_about_a_process_are_said),
+		cmocka_unit_test(what_was_lost_or_not_seen_is_said),
+		cmocka_unit_test(nothing_found_is_a_friendly_sentence),
+		cmocka_unit_test(long_lists_are_cut_unless_all_is_asked_for),
+		cmocka_unit_test(names_beyond_a_dozen_are_counted),
+		cmocka_unit_test(a_snapshot_is_a_table_that_accuses_nobody),
+		cmocka_unit_test(a_snapshot_of_many_rows_is_cut),
+		cmocka_unit_test(sql_is_shortened_unless_all_is_asked_for),
+		cmocka_unit_test(numbers_have_human_units),
+		cmocka_unit_test(colour_changes_nothing_but_colour),
+		cmocka_unit_test(every_line_of_any_report_fits),
+		cmocka_unit_test(a_full_disk_is_an_error),
+		cmocka_unit_test(an_error_long_before_the_end_is_an_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

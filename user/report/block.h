@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * block.h - the part of the text report that shows one guilty process and what it leaks.
+ *
+ * It prints each finding the same way: what, where, how many, the last SQL, why we say so, and
+ * what to do.  It refuses to leave out evidence.
+ */
+#ifndef DBLEAK_REPORT_BLOCK_H
+#define DBLEAK_REPORT_BLOCK_H
+
+#include <stdbool.h>
+
+#include "../model/view.h"
+#include "page.h"
+
+/* A process whose verdict is big, stuck or leaking.  all: every finding, and all it holds. */
+void block_print(struct page *page, const struct process_view *p, bool all);
+
+/* All that was counted at each endpoint. */
+void block_endpoints(struct page *page, const struct process_view *p);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * names.c - how the text reports name a process, its place and its database.
+ *
+ * Names only: no counts, no verdicts.
+ */
+#include "names.h"
+
+#include <string.h>
+
+#include "../base/escape.h"
+
+#define COMM_COLUMNS 24 /* a hostile name of 15 bytes would take 60 */
+#define ID_SHOWN     12 /* as docker ps shows it */
+
+static bool is_set(const char *s)
+{
+	return s && *s;
+}
+
+void words_process(struct words *w, const char *comm, uint32_t pid)
+{
+	char name[4 * COMM_COLUMNS + 1];
+
+	comm = is_set(comm) ? comm : "?";
+	escape_fit(name, sizeof(name), comm, strlen(comm), COMM_COLUMNS, ESCAPE_CUT_END);
+	words_add(w, "%s[%u]", name, pid);
+}
+
+const char *role_of(const struct process_view *p)
+{
+	if (p->role == EV_ROLE_POOLER)
+		return " (pooler)";
+	return p->role == EV_ROLE_SERVER ? " (server)" : "";
+}
+
+void words_process_state(struct words *w, const struct process_view *p)
+{
+	words_process(w, p->comm, p->pid);
+	words_add(w, "%s%s", role_of(p), p->exited ? " (exited)" : "");
+}
+
+const char *container_of(const struct process_view *p)
+{
+	if (!is_set(p->runtime))
+		return NULL;
+	if (is_set(p->container_name))
+		return p->container_name;
+	return is_set(p->container_id) ? p->container_id : "?";
+}
+
+void words_place(struct words *w, const struct process_view *p)
+{
+	const char *container = container_of(p);
+
+	if (!container)
+		words_add(w, "host");
+	else if (container == p->container_id)
+		words_add(w, "%s %.*s", p->runtime, ID_SHOWN, container);
+	else
+		words_add(w, "%s %s", p->runtime, container);
+}
+
+void words_endpoint(struct words *w, const struct endpoint_view *e)
+{
+	words_add(w, "%s%s ",
+		  e->database == EV_DB_UNKNOWN ? "database" : database_name(e->database),
+		  e->guessed ? " (by its port)" : "");
+	words_add(w, "%s", is_set(e->address) ? e->address : "address not known");
+	if (is_set(e->name))
+		words_add(w, "/%s", e->name);
+	if (is_set(e->user))
+		words_add(w, " as %s", e->user);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * names.h - how the text reports name a process, its place and its database.
+ *
+ * Names only: no counts, no verdicts.
+ */
+#ifndef DBLEAK_REPORT_NAMES_H
+#define DBLEAK_REPORT_NAMES_H
+
+#include "../model/view.h"
+#include "page.h"
+
+/* comm[pid], the name shortened so that the pid is never lost. */
+void words_process(struct words *w, const char *comm, uint32_t pid);
+
+/* What a process is besides a client: " (pooler)", " (server)" or "". */
+const char *role_of(const struct process_view *p);
+
+/* comm[pid] (pooler) (exited) */
+void words_process_state(struct words *w, const struct process_view *p);
+
+/* The container by name, else by the start of its id; NULL on the host. */
+const char *container_of(const struct process_view *p);
+
+/* "host", "docker web1" */
+void words_place(struct words *w, const struct process_view *p);
+
+/* "postgresql 10.0.0.5:5432/shop as app" */
+void words_endpoint(struct words *w, const struct endpoint_view *e);
+
+#endif

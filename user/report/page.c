@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * page.c - lines for people: 80 columns, a label and its text, numbers with human units.
+ *
+ * The only place of the text reports that writes.  All text is escaped here, whoever made it.
+ */
+#include "page.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "../../bpf/event.h"
+#include "../base/escape.h"
+
+#define PLACE_COLUMNS 32 /* of a title */
+
+static const char *const colours[] = {
+	[PAGE_PLAIN] = "",	   [PAGE_BOLD] = "\033[1m",
+	[PAGE_GREEN] = "\033[32m", [PAGE_YELLOW] = "\033[1;33m",
+	[PAGE_RED] = "\033[1;31m",
+};
+
+static void words_vadd(struct words *w, const char *format, va_list args)
+{
+	size_t room = sizeof(w->text) - w->length;
+	int n = vsnprintf(w->text + w->length, room, format, args);
+
+	if (n > 0)
+		w->length += (size_t)n < room ? (size_t)n : room - 1;
+}
+
+void words_add(struct words *w, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	words_vadd(w, format, args);
+	va_end(args);
+}
+
+void words_comma(struct words *w)
+{
+	if (w->length)
+		words_add(w, ", ");
+}
+
+void words_item(struct words *w, const char *format, ...)
+{
+	va_list args;
+
+	words_comma(w);
+	va_start(args, format);
+	words_vadd(w, format, args);
+	va_end(args);
+}
+
+void words_count(struct words *w, uint64_t n)
+{
+	char digits[32];
+
+	if (n == UNKNOWN64) {
+		words_add(w, "?");
+		return;
+	}
+
+	int length = snprintf(digits, sizeof(digits), "%" PRIu64, n);
+
+	for (int i = 0; i < length; i++)
+		words_add(w, "%s%c", i && (length - i) % 3 == 0 ? "," : "", digits[i]);
+}
+
+/* A unit serves while the number, counted in it, is below its limit. */
+struct unit {
+	double size, limit;
+	const char *name;
+};
+
+/* One decimal where it tells something: 2.5 h, but 31 s and 2 h. */
+static void words_in_units(struct words *w, double value, const struct unit *unit)
+{
+	while (unit->limit > 0 && value / unit->size >= unit->limit)
+		unit++;
+	value /= unit->size;
+
+	unsigned tenths = value < 9.95 ? (unsigned)(value * 10 + 0.5) : 0;
+
+	words_add(w, "%.*f %s", tenths % 10 != 0, value, unit->name);
+}
+
+void words_duration(struct words *w, double seconds)
+{
+	static const struct unit units[] = {
+		{1, 119.5, "s"},
+		{60, 119.5, "min"},
+		{3600, 47.5, "h"},
+		{86400, 0, "days"},
+	};
+
+	words_in_units(w, seconds, units);
+}
+
+void words_bytes(struct words *w, uint64_t bytes)
+{
+	static const struct unit units[] = {
+		{1, 1000, "B"},	    {1e3, 999.5, "kB"}, {1e6, 999.5, "MB"},
+		{1e9, 999.5, "GB"}, {1e12, 0, "TB"},
+	};
+
+	words_in_units(w, (double)bytes, units);
+}
+
+void words_plural(struct words *w, uint64_t n, const char *one, const char *many)
+{
+	words_count(w, n);
+	words_add(w, " %s", n == 1 ? one : many);
+}
+
+static void print_coloured(struct page *p, const char *text, enum page_colour colour)
+{
+	bool on = p->colour && colour != PAGE_PLAIN && *text;
+
+	fprintf(p->out, "%s%s%s", on ? colours[colour] : "", text, on ? "\033[0m" : "");
+}
+
+/* A label in its own column; one that is too long for it is followed by one space. */
+static size_t print_label(struct page *p, unsigned indent, const char *label, unsigned columns,
+			  enum page_colour colour)
+{
+	size_t length = strlen(label), used = length < columns ? columns : length + 1;
+
+	if (!columns)
+		used = length;
+	fprintf(p->out, "%*s", (int)indent, "");
+	print_coloured(p, label, colour);
+	return indent + used;
+}
+
+/* The length of a text without blanks at its end. */
+static size_t trimmed(const char *text)
+{
+	size_t len = strlen(text);
+
+	while (len && text[len - 1] == ' ')
+		len--;
+	return len;
+}
+
+/* The text wrapped from column `from` on; the cursor stands at column `at`. */
+static void print_wrapped(struct page *p, const char *text, size_t at, size_t from,
+			  unsigned max_lines)
+{
+	size_t len = trimmed(text), room = PAGE_COLUMNS - from;
+	char line[PAGE_BUFFER];
+
+	for (unsigned n = 1; len; n++) {
+		size_t used = len;
+
+		if (n == max_lines)
+			escape_fit(line, sizeof(line), text, len, room, ESCAPE_CUT_END);
+		else
+			used = escape_line(line, sizeof(line), text, len, room);
+		if (*line)
+			fprintf(p->out, "%*s%s", (int)(from - at), "", line);
+		text += used;
+		len -= used;
+		at = 0;
+		if (len)
+			page_line(p);
+	}
+	page_line(p);
+}
+
+void page_field(struct page *p, const struct page_field *field, const char *text)
+{
+	size_t from;
+
+	if (!*field->label && !trimmed(text))
+		return;
+	from = print_label(p, field->indent, field->label, field->label_columns, field->colour);
+	print_wrapped(p, text, field->indent + strlen(field->label), from, field->max_lines);
+}
+
+void page_title(struct page *p, const char *label, enum page_colour colour, const char *left,
+		const char *right)
+{
+	char text[PAGE_BUFFER], place[PAGE_BUFFER];
+	size_t used = print_label(p, 0, label, PAGE_LABEL, colour);
+	size_t end = escape_fit(place, sizeof(place), right, trimmed(right), PLACE_COLUMNS,
+				ESCAPE_CUT_MIDDLE);
+
+	fprintf(p->out, "%*s", (int)(used - strlen(label)), "");
+	used += escape_fit(text, sizeof(text), left, trimmed(left), PAGE_COLUMNS - used - end - 2,
+			   ESCAPE_CUT_END);
+	print_coloured(p, text, PAGE_BOLD);
+	if (end)
+		fprintf(p->out, "%*s%s", (int)(PAGE_COLUMNS - used - end), "", place);
+	page_line(p);
+}
+
+void page_cell(struct page *p, const char *text, size_t columns, bool right)
+{
+	char cell[PAGE_BUFFER];
+	size_t used;
+
+	if (columns > PAGE_COLUMNS)
+		columns = PAGE_COLUMNS;
+	used = escape_fit(cell, sizeof(cell), text, strlen(text), columns, ESCAPE_CUT_MIDDLE);
+	if (right)
+		fprintf(p->out, "%*s%s", (int)(columns - used), "", cell);
+	else
+		fprintf(p->out, "%s%*s", cell, (int)(columns - used), "");
+}
+
+void page_line(struct page *p)
+{
+	fputc('\n', p->out);
+}
+
+int page_finish(struct page *p)
+{
+	errno = 0;
+	if (fflush(p->out) || ferror(p->out))
+		return errno ? -errno : -EIO;
+	return 0;
+}

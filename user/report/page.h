@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * page.h - lines for people: 80 columns, a label and its text, numbers with human units.
+ *
+ * The only place of the text reports that writes.  All text is escaped here, whoever made it.
+ * It refuses to know what a report is about.
+ */
+#ifndef DBLEAK_REPORT_PAGE_H
+#define DBLEAK_REPORT_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define PAGE_COLUMNS 80
+#define PAGE_BUFFER  (4 * PAGE_COLUMNS + 1) /* any line of at most PAGE_COLUMNS, escaped */
+#define PAGE_LABEL   9			    /* columns of a label with the space after it */
+
+enum page_colour { PAGE_PLAIN, PAGE_BOLD, PAGE_GREEN, PAGE_YELLOW, PAGE_RED };
+
+struct page {
+	FILE *out;
+	bool colour;
+};
+
+/* A sentence under construction; what passes its end is cut.  Zero is an empty one. */
+struct words {
+	char text[1536];
+	size_t length;
+};
+
+void words_add(struct words *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Adds ", " unless the sentence is empty; words_item does so before its own text. */
+void words_comma(struct words *w);
+void words_item(struct words *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* These add a number: 12,345 (? for UNKNOWN64) · 31 s, 42 min, 5.2 h, 3 days · 45 MB · 1 process, 2
+ * processes. */
+void words_count(struct words *w, uint64_t n);
+void words_duration(struct words *w, double seconds);
+void words_bytes(struct words *w, uint64_t bytes);
+void words_plural(struct words *w, uint64_t n, const char *one, const char *many);
+
+/* A label, indented, and text wrapped beside it, in at most max_lines lines (0: as many as it
+ * takes), the last one ending in "..." if there was more. */
+struct page_field {
+	unsigned indent;
+	const char *label;
+	enum page_colour colour; /* of the label */
+	unsigned label_columns;
+	unsigned max_lines;
+};
+
+void page_field(struct page *p, const struct page_field *field, const char *text);
+
+/* A label, text after it and text at the right edge, all on one line. */
+void page_title(struct page *p, const char *label, enum page_colour colour, const char *left,
+		const char *right);
+
+/* Text padded with spaces to exactly `columns`; numbers stand at the right, text at the left. */
+void page_cell(struct page *p, const char *text, size_t columns, bool right);
+
+void page_line(struct page *p); /* ends a line */
+
+/* 0, or -errno if anything written so far did not arrive. */
+int page_finish(struct page *p);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * text.h - the report for people: at most 80 columns, the guilty first, what to do about it.
+ *
+ * Prints what the view says and refuses to judge; it adds no finding and hides no gap.
+ */
+#ifndef DBLEAK_REPORT_TEXT_H
+#define DBLEAK_REPORT_TEXT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "../model/view.h"
+
+struct text_options {
+	bool colour;
+	bool show_all; /* -v: nothing shortened or summed up */
+};
+
+/* Returns 0, or -errno if the report did not arrive whole. */
+int report_text(FILE *out, const struct report_view *v, const struct text_options *o);
+
+#endif
