@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * json.c - the report for programs: the contract dbleak.report/1.
+ *
+ * Objects are lists of pairs in the contract's order.  A value that could not be made is NULL and
+ * makes all that holds it NULL, so one check at the end sees every lack of memory.
+ */
+#include "json.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../base/escape.h"
+
+#define NS_PER_SECOND 1000000000ULL
+#define NS_PER_MS     1000000ULL
+#define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
+
+struct pair {
+	const char *key;
+	json_t *value;
+};
+
+/* Takes the values. */
+static json_t *json_object_of(const struct pair *pairs, size_t count)
+{
+	json_t *object = json_object();
+	bool failed = !object;
+
+	for (size_t i = 0; i < count; i++)
+		if (failed || json_object_set_new_nocheck(object, pairs[i].key, pairs[i].value)) {
+			json_decref(failed ? pairs[i].value : NULL);
+			failed = true;
+		}
+	if (!failed)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+/* Takes both. */
+static json_t *json_array_with(json_t *array, json_t *item)
+{
+	if (!array)
+		json_decref(item);
+	else if (!json_array_append_new(array, item))
+		return array;
+	json_decref(array);
+	return NULL;
+}
+
+static json_t *json_text(const char *s)
+{
+	json_t *value;
+	char *clean;
+
+	if (!s)
+		return json_null();
+	clean = escape_utf8(s, strlen(s));
+	value = clean ? json_string(clean) : NULL;
+	free(clean);
+	return value;
+}
+
+static json_t *json_count(uint64_t n)
+{
+	if (n == UNKNOWN64)
+		return json_null();
+	return json_integer(n < LLONG_MAX ? (json_int_t)n : LLONG_MAX);
+}
+
+/* Milliseconds are more than we know. */
+static json_t *json_number(double value)
+{
+	if (!isfinite(value) || value < 0)
+		return json_null();
+	if (value < 1e12)
+		value = (double)(uint64_t)(value * 1000 + 0.5) / 1000;
+	return json_real(value);
+}
+
+static json_t *json_whole_seconds(double value)
+{
+	if (!isfinite(value) || value < 0)
+		return json_null();
+	return json_integer(value < 1e18 ? (json_int_t)(value + 0.5) : LLONG_MAX);
+}
+
+static json_t *json_time(uint64_t realtime_ns)
+{
+	time_t seconds = (time_t)(realtime_ns / NS_PER_SECOND);
+	char text[64], date[32];
+	struct tm tm;
+
+	if (!realtime_ns || realtime_ns == UNKNOWN64 || !gmtime_r(&seconds, &tm))
+		return json_null();
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text, sizeof(text), "%s.%03uZ", date,
+		 (unsigned)(realtime_ns % NS_PER_SECOND / NS_PER_MS));
+	return json_string(text);
+}
+
+static json_t *json_container(const struct process_view *p)
+{
+	if (!p->runtime || !*p->runtime)
+		return json_null();
+
+	const struct pair pairs[] = {
+		{"runtime", json_text(p->runtime)},
+		{"id", json_text(p->container_id)},
+		{"name", json_text(p->container_name)},
+		{"pod", json_null()},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_connections(const struct endpoint_view *e)
+{
+	const struct pair pairs[] = {
+		{"open", json_count(e->connections.open)},
+		{"peak", json_count(e->connections.peak)},
+		{"opened", json_count(e->connections.opened)},
+		{"closed", json_count(e->connections.closed)},
+		{"pre_existing", json_count(e->connections.pre_existing)},
+		{"idle", json_count(e->connections.idle)},
+		{"in_transaction", json_count(e->connections.in_transaction)},
+		{"close_wait", json_count(e->connections.close_wait)},
+		{"oldest_idle_seconds", json_number(e->oldest_idle_seconds)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_statements(const struct endpoint_view *e)
+{
+	const struct pair pairs[] = {
+		{"open", json_count(e->statements.open)},
+		{"prepared", json_count(e->statements.prepared)},
+		{"closed", json_count(e->statements.closed)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_transactions(const struct endpoint_view *e)
+{
+	const struct pair pairs[] = {
+		{"begun", json_count(e->transactions.begun)},
+		{"committed", json_count(e->transactions.committed)},
+		{"rolled_back", json_count(e->transactions.rolled_back)},
+		{"open", json_count(e->transactions.open)},
+		{"abandoned", json_count(e->transactions.abandoned)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_endpoint(const struct endpoint_view *e)
+{
+	const struct pair pairs[] = {
+		{"database", json_text(database_name(e->database))},
+		{"address", json_text(e->address)},
+		{"name", json_text(e->name)},
+		{"user", json_text(e->user)},
+		{"guessed", json_boolean(e->guessed)},
+		{"connections", json_connections(e)},
+		{"statements", json_statements(e)},
+		{"transactions", json_transactions(e)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_evidence(const struct finding_view *f)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < f->evidence_count; i++)
+		array = json_array_with(array, json_text(f->evidence[i]));
+	return array;
+}
+
+static json_t *json_exhausts(const struct finding_view *f)
+{
+	if (!f->exhausts_limit)
+		return json_null();
+
+	const struct pair pairs[] = {
+		{"limit", json_text(f->exhausts_limit)},
+		{"in_seconds", json_whole_seconds(f->exhausts_seconds)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_finding(const struct finding_view *f)
+{
+	const struct pair pairs[] = {
+		{"verdict", json_text(verdict_name(f->verdict))},
+		{"confidence", json_text(confidence_name(f->confidence))},
+		{"cause", json_text(cause_name(f->cause))},
+		{"kind", json_text(kind_name(f->kind))},
+		{"resource", json_text(resource_name(f->resource))},
+		{"database", json_text(database_name(f->database))},
+		{"endpoint", json_text(f->endpoint)},
+		{"acquired", json_count(f->acquired)},
+		{"released", json_count(f->released)},
+		{"open", json_count(f->open)},
+		{"in_transaction", json_count(f->in_transaction)},
+		{"oldest_seconds", json_number(f->oldest_seconds)},
+		{"oldest_is_minimum", json_boolean(f->oldest_is_minimum)},
+		{"growth_per_minute", json_number(f->growth_per_minute)},
+		{"bytes", json_count(f->bytes)},
+		{"rows", json_count(f->rows)},
+		{"rows_exact", f->rows == UNKNOWN64 ? json_null() : json_boolean(f->rows_exact)},
+		{"site", json_null()},
+		{"stack", json_array()},
+		{"sql", json_text(f->sql)},
+		{"evidence", json_evidence(f)},
+		{"advice", json_text(f->advice)},
+		{"exhausts", json_exhausts(f)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_memory(const struct process_view *p)
+{
+	const struct pair pairs[] = {
+		{"rss_start_bytes", json_count(p->rss_start)},
+		{"rss_end_bytes", json_count(p->rss_end)},
+		{"rss_peak_bytes", json_count(p->rss_peak)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_endpoints(const struct process_view *p)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < p->endpoint_count; i++)
+		array = json_array_with(array, json_endpoint(&p->endpoints[i]));
+	return array;
+}
+
+static json_t *json_findings(const struct process_view *p)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < p->finding_count; i++)
+		array = json_array_with(array, json_finding(&p->findings[i]));
+	return array;
+}
+
+/* Roles and modes come from a recording as they are, so they may be of a later version. */
+static const char *role_name(enum ev_role role)
+{
+	static const char *const names[] = {
+		[EV_ROLE_CLIENT] = "client",
+		[EV_ROLE_POOLER] = "pooler",
+		[EV_ROLE_SERVER] = "server",
+	};
+
+	return role < COUNT(names) ? names[role] : "unknown";
+}
+
+static json_t *json_process(const struct process_view *p)
+{
+	const struct pair pairs[] = {
+		{"pid", json_count(p->pid)},
+		{"comm", json_text(p->comm)},
+		{"cmdline", json_text(p->cmdline)},
+		{"exited", json_boolean(p->exited)},
+		{"role", json_text(role_name(p->role))},
+		{"container", json_container(p)},
+		{"verdict", json_text(verdict_name(p->verdict))},
+		{"verdict_reason", json_text(p->verdict_reason)},
+		{"endpoints", json_endpoints(p)},
+		{"memory", json_memory(p)},
+		{"findings", json_findings(p)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_processes(const struct report_view *v)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < v->process_count; i++)
+		array = json_array_with(array, json_process(&v->processes[i]));
+	return array;
+}
+
+static const char *mode_name(enum ev_mode mode)
+{
+	static const char *const names[] = {
+		[EV_MODE_WATCH] = "watch",
+		[EV_MODE_RUN] = "run",
+		[EV_MODE_SNAPSHOT] = "snapshot",
+	};
+
+	return mode < COUNT(names) ? names[mode] : "unknown";
+}
+
+static json_t *json_window(const struct report_view *v)
+{
+	const struct pair pairs[] = {
+		{"start", json_time(v->start_realtime_ns)},
+		{"seconds", json_number(v->seconds)},
+		{"mode", json_text(mode_name(v->mode))},
+		{"cut", json_boolean(v->cut)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_host(const struct report_view *v)
+{
+	const struct pair pairs[] = {
+		{"kernel", json_text(v->kernel)},
+		{"arch", json_text(v->arch)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_gap(const struct gap_view *gap)
+{
+	const struct pair pairs[] = {
+		{"pid", gap->pid ? json_count(gap->pid) : json_null()},
+		{"reason", json_text(gap->reason)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_gaps(const struct report_view *v)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < v->gap_count; i++)
+		array = json_array_with(array, json_gap(&v->gaps[i]));
+	return array;
+}
+
+static json_t *json_coverage(const struct report_view *v)
+{
+	const struct pair pairs[] = {
+		{"processes", json_count(v->process_count)},
+		{"libraries", json_array()},
+		{"gaps", json_gaps(v)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_losses(const struct report_view *v)
+{
+	const struct pair pairs[] = {
+		{"ring_full", json_count(v->losses[EV_LOSS_RING_FULL])},
+		{"map_full", json_count(v->losses[EV_LOSS_MAP_FULL])},
+		{"read_fault", json_count(v->losses[EV_LOSS_READ_FAULT])},
+		{"missed_return", json_count(v->losses[EV_LOSS_MISSED_RETURN])},
+		{"truncated", json_count(v->losses[EV_LOSS_TRUNCATED])},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_cost(const struct report_view *v)
+{
+	const struct pair pairs[] = {
+		{"cpu_percent", json_number(v->cpu_percent)},
+		{"events", json_count(v->events)},
+		{"rss_bytes", json_count(v->rss_bytes)},
+		{"kernel_bytes", json_count(v->kernel_bytes)},
+		{"stepped_down", json_boolean(v->stepped_down)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_report(const struct report_view *v)
+{
+	const struct pair pairs[] = {
+		{"schema", json_text("dbleak.report/1")},
+		{"window", json_window(v)},
+		{"host", json_host(v)},
+		{"coverage", json_coverage(v)},
+		{"losses", json_losses(v)},
+		{"cost", json_cost(v)},
+		{"processes", json_processes(v)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+int report_json(FILE *out, const struct report_view *v)
+{
+	json_t *report = json_report(v);
+	int failed;
+
+	if (!report)
+		return -ENOMEM;
+	/* ASCII only: what a program put into its name must not reach a terminal raw. */
+	errno = 0;
+	failed = json_dumpf(report, out,
+			    JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
+	json_decref(report);
+	if (failed || fputc('\n', out) == EOF || fflush(out) || ferror(out))
+		return errno ? -errno : -EIO;
+	return 0;
+}
