@@ -489,17 +489,19 @@ bool kernel_is_server(struct kernel *k, uint32_t pid)
 	return !bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.processes), &pid, &p) && p.server;
 }
 
-int kernel_statements_forget(struct kernel *k, uint64_t connection)
+int kernel_statements_forget(struct kernel *k, uint64_t connection, uint64_t before_ns)
 {
 	int fd = bpf_map__fd(k->skel->maps.statements);
 	struct statement_key key, next;
+	struct statement s;
 
 	if (bpf_map_get_next_key(fd, NULL, &next))
 		return 0;
 	for (bool more = true; more;) {
 		key = next;
 		more = bpf_map_get_next_key(fd, &key, &next) == 0;
-		if (key.id == connection)
+		if (key.id == connection && !bpf_map_lookup_elem(fd, &key, &s) &&
+		    s.born_ns < before_ns)
 			bpf_map_delete_elem(fd, &key);
 	}
 	return 0;

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * table.c - open addressing with linear probing and backward-shift deletion; a bump arena.
+ */
+#include "table.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t hash(struct table_key key)
+{
+	uint64_t h = key.a * 0x9e3779b97f4a7c15ULL ^ (key.b + 0x7f4a7c15ULL) * 0xd6e8feb86659fd93ULL;
+
+	return h ^ h >> 32;
+}
+
+static size_t find(const struct table *t, struct table_key key)
+{
+	size_t i = hash(key) & (t->size - 1);
+
+	while (t->slots[i].value && (t->slots[i].key.a != key.a || t->slots[i].key.b != key.b))
+		i = (i + 1) & (t->size - 1);
+	return i;
+}
+
+void table_free(struct table *t)
+{
+	free(t->slots);
+	memset(t, 0, sizeof(*t));
+}
+
+void *table_get(const struct table *t, struct table_key key)
+{
+	return t->size ? t->slots[find(t, key)].value : NULL;
+}
+
+static int grow(struct table *t)
+{
+	struct table bigger = {.size = t->size ? 2 * t->size : 64, .count = t->count};
+
+	bigger.slots = calloc(bigger.size, sizeof(*bigger.slots));
+	if (!bigger.slots)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->size; i++)
+		if (t->slots[i].value)
+			bigger.slots[find(&bigger, t->slots[i].key)] = t->slots[i];
+	free(t->slots);
+	*t = bigger;
+	return 0;
+}
+
+int table_put(struct table *t, struct table_key key, void *value)
+{
+	size_t i;
+
+	if (4 * (t->count + 1) > 3 * t->size && grow(t))
+		return -ENOMEM;
+	i = find(t, key);
+	t->count += !t->slots[i].value;
+	t->slots[i] = (struct table_slot){key, value};
+	return 0;
+}
+
+void *table_remove(struct table *t, struct table_key key)
+{
+	size_t i, j, mask = t->size - 1;
+	void *value;
+
+	if (!t->size)
+		return NULL;
+	i = find(t, key);
+	value = t->slots[i].value;
+	if (!value)
+		return NULL;
+	t->count--;
+	/* Close the gap, so that no probe sequence is cut. */
+	for (j = (i + 1) & mask; t->slots[j].value; j = (j + 1) & mask) {
+		size_t home = hash(t->slots[j].key) & mask;
+
+		if (((j - home) & mask) >= ((j - i) & mask)) {
+			t->slots[i] = t->slots[j];
+			i = j;
+		}
+	}
+	t->slots[i].value = NULL;
+	return value;
+}
+
+struct table_slot *table_next(const struct table *t, size_t *at)
+{
+	while (*at < t->size) {
+		struct table_slot *slot = &t->slots[(*at)++];
+
+		if (slot->value)
+			return slot;
+	}
+	return NULL;
+}
+
+#define BLOCK (64 << 10)
+
+struct block {
+	struct block *next;
+	size_t used, size;
+	_Alignas(max_align_t) unsigned char bytes[];
+};
+
+struct arena {
+	struct block *blocks;
+};
+
+struct arena *arena_open(void)
+{
+	return calloc(1, sizeof(struct arena));
+}
+
+void arena_close(struct arena *a)
+{
+	if (!a)
+		return;
+	for (struct block *b = a->blocks, *next; b; b = next) {
+		next = b->next;
+		free(b);
+	}
+	free(a);
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+	struct block *b = a->blocks;
+	void *at;
+
+	size = (size + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
+	if (!b || b->size - b->used < size) {
+		size_t room = size > BLOCK ? size : BLOCK;
+
+		b = calloc(1, sizeof(*b) + room);
+		if (!b)
+			return NULL;
+		b->size = room;
+		b->next = a->blocks;
+		a->blocks = b;
+	}
+	at = b->bytes + b->used;
+	b->used += size;
+	return at;
+}
+
+char *arena_copy(struct arena *a, const char *text, size_t length)
+{
+	char *copy = arena_alloc(a, length + 1);
+
+	if (copy)
+		memcpy(copy, text, length);
+	return copy;
+}
+
+char *arena_format(struct arena *a, const char *format, ...)
+{
+	va_list args;
+	char *text;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	text = n < 0 ? NULL : arena_alloc(a, n + 1);
+	if (!text)
+		return NULL;
+	va_start(args, format);
+	vsnprintf(text, n + 1, format, args);
+	va_end(args);
+	return text;
+}

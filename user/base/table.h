@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * table.h - a hash table from 128-bit keys to pointers, and an arena that frees all at once.
+ */
+#ifndef DBLEAK_BASE_TABLE_H
+#define DBLEAK_BASE_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct table_key {
+	uint64_t a, b;
+};
+
+struct table_slot {
+	struct table_key key;
+	void *value; /* NULL: free */
+};
+
+/* Zeroed is empty.  Values are the caller's. */
+struct table {
+	struct table_slot *slots;
+	size_t size; /* 0 or a power of two */
+	size_t count;
+};
+
+void table_free(struct table *t);
+void *table_get(const struct table *t, struct table_key key);
+/* Adds or replaces; value is not NULL.  0 or -ENOMEM. */
+int table_put(struct table *t, struct table_key key, void *value);
+/* Returns what was there, or NULL. */
+void *table_remove(struct table *t, struct table_key key);
+/* The next occupied slot at or after *at; moves *at behind it.  NULL at the end. */
+struct table_slot *table_next(const struct table *t, size_t *at);
+
+struct arena;
+
+struct arena *arena_open(void);
+void arena_close(struct arena *a);
+/* Zeroed, aligned for any type.  NULL without memory. */
+void *arena_alloc(struct arena *a, size_t size);
+char *arena_copy(struct arena *a, const char *text, size_t length);
+__attribute__((format(printf, 2, 3))) char *arena_format(struct arena *a, const char *format, ...);
+
+#endif

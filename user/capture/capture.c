@@ -1,0 +1,761 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * capture.c - drains, sweeps, looks up facts, and tells what changed.
+ *
+ * A sweep lists every connection; only what differs from the last time goes on as a record.  A
+ * connection missing from two sweeps in a row is gone (one may miss it: the kernel's iterator
+ * counts its way through a list that changes under it).
+ */
+#include "capture.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../base/sql.h"
+#include "../base/table.h"
+#include "kernel.h"
+#include "procfs.h"
+
+#define SECOND_NS 1000000000ULL
+#define GRACE_NS  (SECOND_NS / 2)
+#define FACTS_EVERY_NS (5 * SECOND_NS)
+#define STATS_FOR_NS   (SECOND_NS / 5)
+#define LEARNED_PORTS  64
+#define LONGEST_INTERVAL_MS 8000
+
+struct known { /* a connection told of */
+	struct ev_connection last;
+	uint64_t sweep; /* the last one that listed it */
+	bool orphan;
+};
+
+struct owner { /* a process told of */
+	struct ev_process facts;
+	struct ev_usage usage;
+	uint32_t gaps; /* enum gap_kind told */
+	bool gone;
+};
+
+struct capture {
+	struct capture_options options;
+	struct kernel *kernel;
+	const struct procfs *procfs;
+	struct table connections, owners;
+	uint64_t sweep, next_sweep_ns, next_facts_ns, stats_until_ns, begun_ns;
+	uint64_t records;
+	uint64_t run_ns, runs; /* sampled */
+	struct ev_loss loss;
+	uint16_t learned[LEARNED_PORTS];
+	size_t learned_count;
+	uint64_t cpu_ns, cpu_at_ns; /* our own, when last looked at */
+	bool rescan, orphans, stepped_down;
+	int err; /* the first of the sink or of memory */
+};
+
+static uint64_t now_boot(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * SECOND_NS + t.tv_nsec;
+}
+
+static void head_init(struct ev_head *head, uint16_t kind, uint16_t size)
+{
+	head->ns = now_boot();
+	head->crc = 0;
+	head->kind = kind;
+	head->size = size;
+}
+
+#define INIT(record, kind) head_init(&(record).head, kind, sizeof(record))
+
+static void tell(struct capture *c, const struct ev_head *record)
+{
+	if (c->err)
+		return;
+	c->err = c->options.sink(c->options.context, record);
+	c->records++;
+}
+
+/* Tells a record that ends with a text of that length. */
+static void tell_cut(struct capture *c, struct ev_head *record, size_t offset, size_t length)
+{
+	record->size = (offset + length + 7) & ~7ULL;
+	tell(c, record);
+}
+
+enum gap_kind { GAP_TLS = 1, GAP_COMPRESSED = 2, GAP_IO = 4, GAP_BYTES = 8 };
+
+static const struct {
+	enum gap_kind kind;
+	uint32_t flag;
+	const char *text;
+} gap_texts[] = {
+	{GAP_TLS, EV_CONN_TLS, "TLS, state unknown: its connections are counted, not read"},
+	{GAP_COMPRESSED, EV_CONN_COMPRESSED,
+	 "compressed, state unknown: its connections are counted, not read"},
+	{GAP_IO, EV_CONN_HIDDEN_IO,
+	 "io_uring or 32-bit: its connections are counted, its bytes pass unseen"},
+	{GAP_BYTES, 0, "a database's port, but the bytes are of no protocol known here"},
+};
+
+static void tell_gaps(struct capture *c, struct owner *o, const struct ev_connection *ev)
+{
+	for (size_t i = 0; i < sizeof(gap_texts) / sizeof(gap_texts[0]); i++) {
+		struct ev_gap gap = {};
+		bool hit = gap_texts[i].flag ? ev->flags & gap_texts[i].flag
+					     : ev->database == EV_DB_UNKNOWN;
+
+		if (!hit || o->gaps & gap_texts[i].kind)
+			continue;
+		o->gaps |= gap_texts[i].kind;
+		INIT(gap, EV_GAP);
+		gap.start_ns = ev->start_ns;
+		gap.pid = ev->pid;
+		snprintf(gap.text, sizeof(gap.text), "%s", gap_texts[i].text);
+		tell(c, &gap.head);
+	}
+}
+
+/* Asks /proc and the container run times who that is.  What is unknown stays as it was. */
+static void look_up(struct capture *c, struct owner *o)
+{
+	const struct container *container = NULL;
+	struct process_facts facts;
+	struct ev_process *p = &o->facts;
+
+	if (procfs_facts(c->procfs, p->pid, &facts) ||
+	    !procfs_same_start(facts.start_ns, p->start_ns))
+		return;
+	p->nofile_limit = facts.nofile_limit;
+	p->parent_pid = facts.parent_pid;
+	memcpy(p->comm, facts.comm, sizeof(p->comm));
+	memcpy(p->cmdline, facts.cmdline, sizeof(p->cmdline));
+	p->role = kernel_is_server(c->kernel, p->pid) ? EV_ROLE_POOLER : EV_ROLE_CLIENT;
+	procfs_libraries(c->procfs, p->pid, &p->libraries);
+	if (containers_of_pid(c->options.containers, p->pid, &container) || !container)
+		return;
+	snprintf(p->runtime, sizeof(p->runtime), "%s", container->runtime);
+	snprintf(p->container_id, sizeof(p->container_id), "%s", container->id);
+	snprintf(p->container_name, sizeof(p->container_name), "%.*s",
+		 (int)sizeof(p->container_name) - 1, container->name);
+}
+
+static struct owner *owner_of(struct capture *c, uint32_t pid, uint64_t start_ns, const char *comm)
+{
+	struct table_key key = {pid, start_ns};
+	struct owner *o = table_get(&c->owners, key);
+
+	if (o)
+		return o;
+	o = calloc(1, sizeof(*o));
+	if (!o || table_put(&c->owners, key, o)) {
+		c->err = -ENOMEM;
+		free(o);
+		return NULL;
+	}
+	INIT(o->facts, EV_PROCESS);
+	o->facts.start_ns = start_ns;
+	o->facts.pid = pid;
+	o->facts.nofile_limit = UNKNOWN64;
+	if (comm)
+		memcpy(o->facts.comm, comm, EV_COMM_LEN - 1);
+	look_up(c, o);
+	tell(c, &o->facts.head);
+	return o;
+}
+
+static uint8_t library_sign(const struct owner *o, uint8_t database)
+{
+	uint32_t wanted = database == EV_DB_POSTGRESQL ? EV_LIBRARY_LIBPQ
+			  : database == EV_DB_MYSQL    ? EV_LIBRARY_MYSQL
+						       : 0;
+
+	return o->facts.libraries & wanted ? EV_SIGN_LIBRARY : 0;
+}
+
+static void connection_gone(struct capture *c, uint64_t id)
+{
+	struct known *k = table_remove(&c->connections, (struct table_key){id, 0});
+
+	if (k && k->last.prepared)
+		kernel_statements_forget(c->kernel, id, UINT64_MAX);
+	free(k);
+}
+
+static bool same_state(const struct ev_connection *a, const struct ev_connection *b)
+{
+	return !memcmp((const char *)a + sizeof(a->head), (const char *)b + sizeof(b->head),
+		       sizeof(*a) - sizeof(a->head));
+}
+
+static void on_connection(struct capture *c, const struct ev_head *record)
+{
+	struct ev_connection ev = *(const struct ev_connection *)record;
+	struct table_key key = {ev.id, 0};
+	struct known *k = table_get(&c->connections, key);
+	struct owner *o = owner_of(c, ev.pid, ev.start_ns, ev.comm);
+
+	if (!o)
+		return;
+	ev.signs |= library_sign(o, ev.database);
+	if (!k) {
+		k = calloc(1, sizeof(*k));
+		if (!k || table_put(&c->connections, key, k)) {
+			c->err = -ENOMEM;
+			free(k);
+			return;
+		}
+	}
+	k->sweep = c->sweep;
+	tell_gaps(c, o, &ev);
+	if (same_state(&k->last, &ev))
+		return;
+	k->last = ev;
+	tell(c, &ev.head);
+	if (ev.flags & EV_CONN_CLOSED)
+		connection_gone(c, ev.id);
+}
+
+/* PostgreSQL's startup message: keys and values, each ended by a NUL. */
+static void read_startup(struct ev_identity *id, const char *at, size_t length)
+{
+	const char *end = at + length;
+
+	while (at < end && *at) {
+		size_t key = strnlen(at, end - at);
+		const char *value = at + key + 1;
+		size_t n = value < end ? strnlen(value, end - value) : 0;
+		char *to = !strcmp(at, "user")		      ? id->user
+			   : !strcmp(at, "database")	      ? id->name
+			   : !strcmp(at, "application_name") ? id->application
+							      : NULL;
+
+		if (value >= end || value + n >= end)
+			return;
+		if (to)
+			snprintf(to, EV_NAME_LEN, "%s", value);
+		at = value + n + 1;
+	}
+}
+
+static void learn_port(struct capture *c, const struct raw_identity *raw)
+{
+	if (!raw->port || !raw->startup_length || c->learned_count == LEARNED_PORTS)
+		return;
+	for (size_t i = 0; i < c->learned_count; i++)
+		if (c->learned[i] == raw->port)
+			return;
+	c->learned[c->learned_count++] = raw->port;
+	kernel_learn_port(c->kernel, raw->port, raw->database);
+	c->rescan = true;
+}
+
+static void on_identity(struct capture *c, const struct ev_head *record)
+{
+	const struct raw_identity *raw = (const void *)record;
+	struct ev_identity id = {};
+
+	INIT(id, EV_IDENTITY);
+	id.id = raw->id;
+	memcpy(id.address, raw->address, sizeof(id.address));
+	id.port = raw->port;
+	id.local_port = raw->local_port;
+	id.family = raw->family;
+	memcpy(id.path, raw->path, sizeof(id.path));
+	if (raw->database == EV_DB_POSTGRESQL) {
+		read_startup(&id, raw->startup, raw->startup_length);
+		/* The protocol's own default. */
+		if (id.user[0] && !id.name[0])
+			memcpy(id.name, id.user, sizeof(id.name));
+	} else if (raw->startup_length) {
+		memcpy(id.user, raw->startup, EV_NAME_LEN - 1);
+		memcpy(id.name, raw->startup + EV_NAME_LEN, EV_NAME_LEN - 1);
+	}
+	learn_port(c, raw);
+	tell(c, &id.head);
+}
+
+/* What may be kept of an SQL text: without its literals.  cut and length are updated. */
+static void privatise(const struct capture *c, uint64_t id, char *text, size_t size,
+		      uint32_t *length, uint32_t *cut)
+{
+	const struct known *k = table_get(&c->connections, (struct table_key){id, 0});
+	enum ev_database database = k ? k->last.database : EV_DB_UNKNOWN;
+	size_t n = *length < size ? *length : size, there = strnlen(text, n);
+	char out[EV_SQL_LEN + 1];
+
+	if (there < n)
+		*cut = 0; /* the text ended by itself */
+	n = sql_normalise(out, sizeof(out), text, there, database,
+			  c->options.show_literals ? SQL_KEEP_LITERALS : 0);
+	if (n > size)
+		n = size;
+	memset(text, 0, size);
+	memcpy(text, out, n);
+	*length = n;
+}
+
+static void on_sql(struct capture *c, const struct ev_head *record)
+{
+	struct ev_sql ev = *(const struct ev_sql *)record;
+
+	privatise(c, ev.id, ev.text, sizeof(ev.text), &ev.length, &ev.cut);
+	tell_cut(c, &ev.head, offsetof(struct ev_sql, text), ev.length);
+}
+
+static void on_statement(struct capture *c, const struct ev_head *record)
+{
+	struct ev_statement ev = *(const struct ev_statement *)record;
+
+	if (!table_get(&c->connections, (struct table_key){ev.id, 0})) {
+		kernel_statements_forget(c->kernel, ev.id, UINT64_MAX);
+		return;
+	}
+	privatise(c, ev.id, ev.text, sizeof(ev.text), &ev.length, &ev.cut);
+	tell_cut(c, &ev.head, offsetof(struct ev_statement, text), ev.length);
+}
+
+static void on_result(struct capture *c, const struct ev_head *record)
+{
+	struct ev_result ev = *(const struct ev_result *)record;
+
+	privatise(c, ev.id, ev.text, sizeof(ev.text), &ev.length, &ev.cut);
+	tell_cut(c, &ev.head, offsetof(struct ev_result, text), ev.length);
+}
+
+static void on_statement_closed(struct capture *c, const struct ev_head *record)
+{
+	const struct ev_statement_closed *ev = (const void *)record;
+
+	if (!ev->statement)
+		kernel_statements_forget(c->kernel, ev->id, ev->head.ns);
+	tell(c, record);
+}
+
+static void on_exit_record(struct capture *c, const struct ev_head *record)
+{
+	const struct ev_exit *ev = (const void *)record;
+	struct owner *o = table_get(&c->owners, (struct table_key){ev->pid, ev->start_ns});
+	struct table_slot *slot;
+	size_t at = 0;
+
+	if (o)
+		o->gone = true;
+	while ((slot = table_next(&c->connections, &at))) {
+		struct known *k = slot->value;
+
+		if (k->last.pid != ev->pid || k->last.start_ns != ev->start_ns)
+			continue;
+		k->orphan = true;
+		c->orphans = true;
+	}
+	tell(c, record);
+}
+
+static void on_record(void *context, const struct ev_head *record)
+{
+	struct capture *c = context;
+
+	switch (record->kind) {
+	case EV_CONNECTION:
+		on_connection(c, record);
+		break;
+	case RAW_IDENTITY:
+		on_identity(c, record);
+		break;
+	case EV_SQL:
+		on_sql(c, record);
+		break;
+	case EV_STATEMENT:
+		on_statement(c, record);
+		break;
+	case EV_STATEMENT_CLOSED:
+		on_statement_closed(c, record);
+		break;
+	case EV_RESULT:
+		on_result(c, record);
+		break;
+	case EV_EXIT:
+		on_exit_record(c, record);
+		break;
+	default:
+		break;
+	}
+}
+
+static void tell_gone(struct capture *c)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&c->connections, &at))) {
+		struct known *k = slot->value;
+		struct ev_gone gone = {};
+
+		if (k->sweep + 2 > c->sweep)
+			continue;
+		INIT(gone, EV_GONE);
+		gone.id = k->last.id;
+		gone.last_seen_ns = k->last.head.ns;
+		tell(c, &gone.head);
+		connection_gone(c, gone.id);
+		at--; /* the table closed the gap from behind */
+	}
+}
+
+static void on_holder(void *context, const struct ev_head *record)
+{
+	const struct raw_holder *raw = (const void *)record;
+	struct capture *c = context;
+	struct ev_holder holder = {};
+	struct known *k;
+
+	if (record->kind != RAW_HOLDER)
+		return;
+	k = table_get(&c->connections, (struct table_key){raw->id, 0});
+	if (!k || !k->orphan)
+		return;
+	k->orphan = false;
+	if (!owner_of(c, raw->pid, raw->start_ns, NULL))
+		return;
+	INIT(holder, EV_HOLDER);
+	holder.id = raw->id;
+	holder.start_ns = raw->start_ns;
+	holder.pid = raw->pid;
+	tell(c, &holder.head);
+}
+
+
+static void on_process(void *context, uint32_t pid, const struct process *p)
+{
+	struct capture *c = context;
+	struct ev_tally tally = p->brief;
+
+	if (!p->brief.opened || !owner_of(c, pid, p->start_ns, NULL))
+		return;
+	INIT(tally, EV_TALLY);
+	tally.pid = pid;
+	tally.start_ns = p->start_ns;
+	tell(c, &tally.head);
+}
+
+static void tell_losses(struct capture *c)
+{
+	uint64_t counters[COUNTERS];
+	struct ev_loss loss = {};
+
+	if (kernel_counters(c->kernel, counters))
+		return;
+	INIT(loss, EV_LOSS);
+	for (int i = 0; i < EV_LOSS_KINDS; i++)
+		loss.count[i] = counters[COUNTER_LOSS + i];
+	if (!memcmp(loss.count, c->loss.count, sizeof(loss.count)))
+		return;
+	c->loss = loss;
+	tell(c, &loss.head);
+}
+
+static uint64_t own_rss(void)
+{
+	unsigned long long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f && fscanf(f, "%*u %llu", &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t own_cpu(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * SECOND_NS +
+	       (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000ULL;
+}
+
+/* Over budget since the last look: sweep half as often. */
+static void keep_budget(struct capture *c, uint64_t now)
+{
+	uint64_t cpu = own_cpu();
+
+	if (c->cpu_at_ns && c->options.interval_ms < LONGEST_INTERVAL_MS &&
+	    100.0 * (cpu - c->cpu_ns) > c->options.max_overhead * (now - c->cpu_at_ns)) {
+		c->options.interval_ms *= 2;
+		c->stepped_down = true;
+	}
+	c->cpu_ns = cpu;
+	c->cpu_at_ns = now;
+}
+
+static void tell_cost(struct capture *c)
+{
+	uint64_t counters[COUNTERS];
+	struct ev_cost cost = {};
+
+	if (kernel_counters(c->kernel, counters))
+		return;
+	INIT(cost, EV_COST);
+	cost.cpu_ns = own_cpu();
+	cost.stepped_down = c->stepped_down;
+	cost.messages = counters[COUNTER_MESSAGES];
+	cost.other_messages = counters[COUNTER_OTHER_MESSAGES];
+	cost.events = counters[COUNTER_EVENTS];
+	if (c->runs)
+		cost.bpf_ns = (double)c->run_ns / c->runs *
+			      (cost.messages + cost.other_messages);
+	cost.rss_bytes = own_rss();
+	cost.kernel_bytes = kernel_bytes(c->kernel) +
+			    c->connections.count * 2048; /* socket storage is not in memlock */
+	tell(c, &cost.head);
+}
+
+static void tell_usage(struct capture *c, struct owner *o)
+{
+	struct ev_usage ev = {};
+	struct process_usage usage;
+
+	if (o->gone || procfs_usage(c->procfs, o->facts.pid, &usage) ||
+	    !procfs_same_start(usage.start_ns, o->facts.start_ns))
+		return;
+	INIT(ev, EV_USAGE);
+	ev.start_ns = o->facts.start_ns;
+	ev.pid = o->facts.pid;
+	ev.rss_bytes = usage.rss_bytes;
+	ev.rss_peak_bytes = usage.rss_peak_bytes;
+	ev.open_files = usage.open_files;
+	if (ev.rss_bytes == o->usage.rss_bytes && ev.open_files == o->usage.open_files)
+		return;
+	o->usage = ev;
+	tell(c, &ev.head);
+}
+
+/* A process may exec, become a server, or move into a container after we first met it. */
+static void refresh_facts(struct capture *c, struct owner *o)
+{
+	struct ev_process before = o->facts;
+
+	if (o->gone)
+		return;
+	look_up(c, o);
+	if (!memcmp(&before, &o->facts, sizeof(before)))
+		return;
+	o->facts.head.ns = now_boot();
+	tell(c, &o->facts.head);
+}
+
+static void tell_facts(struct capture *c)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&c->owners, &at))) {
+		refresh_facts(c, slot->value);
+		tell_usage(c, slot->value);
+	}
+}
+
+/* The run time of our programs is sampled: counting it costs each run a little. */
+static void sample_stats(struct capture *c, uint64_t now)
+{
+	if (c->stats_until_ns && now >= c->stats_until_ns) {
+		kernel_run_time(c->kernel, &c->run_ns, &c->runs);
+		kernel_stats(c->kernel, false);
+		c->stats_until_ns = 0;
+	}
+}
+
+static int sweep(struct capture *c)
+{
+	struct ev_tick tick = {};
+	int err;
+
+	c->sweep++;
+	INIT(tick, EV_TICK);
+	tell(c, &tick.head);
+	if (c->rescan) {
+		c->rescan = false;
+		kernel_scan(c->kernel, SCAN_CONNECTIONS, on_record, c);
+	}
+	err = kernel_sweep(c->kernel, on_record, c);
+	if (err)
+		return err;
+	if (c->orphans) {
+		c->orphans = false;
+		kernel_scan(c->kernel, SCAN_HOLDERS, on_holder, c);
+	}
+	tell_gone(c);
+	kernel_processes(c->kernel, on_process, c);
+	tell_losses(c);
+	return c->err;
+}
+
+static void follow_selection(struct capture *c)
+{
+	if (select_is_empty(c->options.select) || select_refresh(c->options.select) != 1)
+		return;
+	kernel_select(c->kernel, c->options.select);
+	c->rescan = true;
+}
+
+static void tell_begin(struct capture *c)
+{
+	struct ev_begin begin = {};
+	struct timespec t;
+	struct utsname u;
+
+	INIT(begin, EV_BEGIN);
+	clock_gettime(CLOCK_REALTIME, &t);
+	begin.magic = EV_MAGIC;
+	begin.realtime_ns = t.tv_sec * SECOND_NS + t.tv_nsec;
+	begin.min_age_ns = c->options.min_age_ns;
+	begin.version = EV_VERSION;
+	begin.mode = c->options.mode;
+	uname(&u);
+	snprintf(begin.kernel, sizeof(begin.kernel), "%.63s", u.release);
+	snprintf(begin.arch, sizeof(begin.arch), "%.15s", u.machine);
+	c->begun_ns = begin.head.ns;
+	tell(c, &begin.head);
+}
+
+/* What is open already.  Two passes: who listens as a database server, then who talks to them. */
+static int first_look(struct capture *c)
+{
+	int err = kernel_scan(c->kernel, SCAN_SERVERS, on_record, c);
+
+	if (!err)
+		err = kernel_scan(c->kernel, SCAN_CONNECTIONS, on_record, c);
+	if (!err)
+		err = sweep(c);
+	tell_facts(c);
+	return err ? err : c->err;
+}
+
+int capture_open(struct capture **out, const struct capture_options *options)
+{
+	struct kernel_options kernel = {
+		.look_only = options->mode == EV_MODE_SNAPSHOT,
+		.tell_all = options->mode == EV_MODE_RUN,
+		.grace_ns = options->mode == EV_MODE_RUN ? 0 : GRACE_NS,
+		.select = options->select,
+	};
+	struct capture *c = calloc(1, sizeof(*c));
+	int err;
+
+	*out = NULL;
+	if (!c)
+		return -ENOMEM;
+	c->options = *options;
+	c->procfs = containers_procfs(options->containers);
+	err = kernel_open(&c->kernel, &kernel);
+	if (!err) {
+		tell_begin(c);
+		err = c->err;
+	}
+	if (!err && options->mode != EV_MODE_SNAPSHOT)
+		err = kernel_attach(c->kernel);
+	if (!err && options->mode != EV_MODE_SNAPSHOT &&
+	    !kernel_stats(c->kernel, true))
+		c->stats_until_ns = now_boot() + SECOND_NS;
+	if (!err)
+		err = first_look(c);
+	if (err) {
+		capture_close(c);
+		return err;
+	}
+	c->next_sweep_ns = now_boot() + options->interval_ms * 1000000ULL;
+	c->next_facts_ns = now_boot() + FACTS_EVERY_NS;
+	*out = c;
+	return 0;
+}
+
+static int periodic(struct capture *c, uint64_t now)
+{
+	sample_stats(c, now);
+	if (now < c->next_sweep_ns)
+		return 0;
+	c->next_sweep_ns = now + c->options.interval_ms * 1000000ULL;
+	follow_selection(c);
+	if (now >= c->next_facts_ns) {
+		c->next_facts_ns = now + FACTS_EVERY_NS;
+		tell_facts(c);
+		tell_cost(c);
+		keep_budget(c, now);
+		if (!kernel_stats(c->kernel, true))
+			c->stats_until_ns = now + STATS_FOR_NS;
+	}
+	return sweep(c);
+}
+
+int capture_step(struct capture *c, int timeout_ms)
+{
+	uint64_t now = now_boot(), deadline = now + timeout_ms * 1000000ULL;
+	int err;
+
+	if (deadline > c->next_sweep_ns)
+		deadline = c->next_sweep_ns;
+	err = kernel_drain(c->kernel, deadline > now ? (deadline - now) / 1000000 + 1 : 0,
+			   on_record, c);
+	if (!err)
+		err = periodic(c, now_boot());
+	return err ? err : c->err;
+}
+
+int capture_finish(struct capture *c)
+{
+	struct ev_end end = {};
+
+	kernel_drain(c->kernel, 0, on_record, c);
+	if (c->stats_until_ns) {
+		c->stats_until_ns = 1;
+		sample_stats(c, 1);
+	}
+	if (c->options.mode != EV_MODE_SNAPSHOT) {
+		sweep(c);
+		sweep(c);
+		kernel_drain(c->kernel, 0, on_record, c);
+		tell_facts(c);
+	}
+	tell_cost(c);
+	INIT(end, EV_END);
+	end.records = c->records;
+	tell(c, &end.head);
+	return c->err;
+}
+
+void capture_close(struct capture *c)
+{
+	struct table_slot *slot;
+	size_t at;
+
+	if (!c)
+		return;
+	kernel_close(c->kernel);
+	for (at = 0; (slot = table_next(&c->connections, &at));)
+		free(slot->value);
+	for (at = 0; (slot = table_next(&c->owners, &at));)
+		free(slot->value);
+	table_free(&c->connections);
+	table_free(&c->owners);
+	free(c);
+}
+
+void capture_progress(const struct capture *c, struct capture_progress *p)
+{
+	p->connections = c->connections.count;
+	p->processes = c->owners.count;
+	p->lost = 0;
+	for (int i = 0; i < EV_LOSS_KINDS; i++)
+		p->lost += c->loss.count[i];
+	p->door = kernel_door(c->kernel);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * capture.h - a live system turned into records: the impure input, whole.
+ *
+ * Everything the model will ever know goes through the sink, in order, so a recording of it
+ * replays to the same report.
+ */
+#ifndef DBLEAK_CAPTURE_CAPTURE_H
+#define DBLEAK_CAPTURE_CAPTURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../bpf/event.h"
+#include "select.h"
+
+/* Takes one record, valid during the call.  Returns 0, or -errno to end the capture. */
+typedef int (*capture_sink)(void *context, const struct ev_head *record);
+
+struct capture_options {
+	enum ev_mode mode;
+	uint64_t min_age_ns;
+	unsigned int interval_ms; /* between sweeps */
+	bool show_literals;
+	double max_overhead; /* percent of a CPU for ourselves; beyond it we sweep less often */
+	struct select *select;	    /* resolved; borrowed */
+	struct containers *containers; /* borrowed */
+	capture_sink sink;
+	void *context;
+};
+
+struct capture;
+
+/* Loads, attaches, and tells what is open already.  0 or -errno; the kernel's refusal is told in
+ * words on standard error by the caller. */
+int capture_open(struct capture **out, const struct capture_options *options);
+/* Works for at most timeout_ms, sweeping when it is time.  0 or -errno of the sink. */
+int capture_step(struct capture *c, int timeout_ms);
+/* The last look, the losses and the cost, and EV_END. */
+int capture_finish(struct capture *c);
+/* Detaches.  Accepts NULL. */
+void capture_close(struct capture *c);
+
+/* For a line of progress. */
+struct capture_progress {
+	uint64_t connections; /* tracked now */
+	uint64_t processes;   /* that have had any */
+	uint64_t lost;
+	const char *door;
+};
+
+void capture_progress(const struct capture *c, struct capture_progress *p);
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * live.c - see live.h.
+ */
+#include "live.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../base/output.h"
+#include "../report/json.h"
+#include "../report/text.h"
+
+#define STEP_MS 100
+
+static bool colour_wanted(FILE *out)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(fileno(out)) && !(no && *no) && !(term && !strcmp(term, "dumb"));
+}
+
+int print_view(FILE *out, const struct report_view *v, const struct options *o)
+{
+	struct text_options text = {.colour = colour_wanted(out), .show_all = o->verbose};
+
+	return o->json ? report_json(out, v) : report_text(out, v, &text);
+}
+
+int view_status(const struct report_view *v)
+{
+	for (size_t i = 0; i < v->process_count; i++)
+		if (v->processes[i].verdict >= VERDICT_STUCK)
+			return 1;
+	return 0;
+}
+
+static int take_record(void *context, const struct ev_head *record)
+{
+	struct live *l = context;
+	int err = l->model ? model_apply(l->model, record) : 0;
+
+	if (!err && l->recording)
+		err = recording_write(l->recording, record);
+	return err;
+}
+
+static const char *why_not(int err)
+{
+	switch (err) {
+	case -EPERM:
+	case -EACCES:
+		return "not allowed to load programs into the kernel; run it as root";
+	case -ENOENT:
+	case -ESRCH:
+		return "this kernel lacks BTF (/sys/kernel/btf/vmlinux) or a hook that is needed";
+	case -ENOTSUP:
+		return "this kernel offers no way to see socket traffic";
+	case -ENOMEM:
+		return "no memory, or the locked-memory limit (ulimit -l) is too low";
+	default:
+		return strerror(-err);
+	}
+}
+
+static int fail(const char *what, const char *thing, int err)
+{
+	fprintf(stderr, "dbleak: %s%s%s: %s\n", what, thing ? " " : "", thing ? thing : "",
+		strerror(-err));
+	return 2;
+}
+
+static int open_signals(struct live *l)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return l->signals < 0 ? -errno : 0;
+}
+
+static int open_recording(struct live *l, const char *path)
+{
+	FILE *file = output_create(path);
+	int err;
+
+	if (!file)
+		return fail("cannot create", path, -errno);
+	err = recording_open_write(&l->recording, file);
+	return err ? fail("cannot record into", path, err) : -1;
+}
+
+static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
+{
+	struct capture_options c = {
+		.mode = mode,
+		.min_age_ns = o->min_age_s * 1e9,
+		.interval_ms = o->interval_s * 1000,
+		.show_literals = o->show_literals,
+		.max_overhead = o->max_overhead,
+		.select = &o->select,
+		.containers = l->containers,
+		.sink = take_record,
+		.context = l,
+	};
+	int err = capture_open(&l->capture, &c);
+
+	if (!err)
+		return -1;
+	if (err == -ENOSPC || err == -EPIPE || err == -EIO)
+		return fail("cannot write the recording", NULL, err);
+	fprintf(stderr, "dbleak: cannot look: %s (\"dbleak doctor\" tells more)\n", why_not(err));
+	return 2;
+}
+
+int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
+{
+	int err, status = -1;
+
+	*l = (struct live){.options = o, .out = out, .signals = -1};
+	err = open_signals(l);
+	if (!err)
+		err = containers_open(&l->containers, "");
+	if (err)
+		return fail("cannot start", NULL, err);
+	l->model = model_open();
+	if (!l->model)
+		return fail("cannot start", NULL, -ENOMEM);
+	if (o->output) {
+		l->out = output_create(o->output);
+		if (!l->out)
+			return fail("cannot create", o->output, -errno);
+	}
+	err = select_resolve(&o->select, l->containers, stderr);
+	if (err)
+		return err == -ENOENT ? 2 : fail("cannot select", NULL, err);
+	if (o->record)
+		status = open_recording(l, o->record);
+	return status >= 0 ? status : open_capture(l, o, mode);
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* Returns the signal that came, or 0. */
+static int next_signal(struct live *l)
+{
+	struct signalfd_siginfo info;
+
+	if (read(l->signals, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	return info.ssi_signo;
+}
+
+static void progress(struct live *l, double since, double duration_s)
+{
+	struct capture_progress p;
+	char left[32] = "Ctrl-C for the report";
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	capture_progress(l->capture, &p);
+	if (duration_s > 0)
+		snprintf(left, sizeof(left), "%.0f s to go", duration_s - since);
+	fprintf(stderr, "\r\033[K%.0f s: %llu connections open in %llu processes, %s; %s", since,
+		(unsigned long long)p.connections, (unsigned long long)p.processes,
+		p.lost ? "some records lost" : "nothing lost", left);
+}
+
+int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, void *, int),
+	      void *context)
+{
+	double start = now(), shown = 0;
+	int err = 0, sig;
+
+	for (;;) {
+		double since = now() - start, left = duration_s > 0 ? duration_s - since : 1;
+		int wait = left * 1000 < STEP_MS ? left * 1000 : STEP_MS;
+
+		if (duration_s > 0 && left <= 0)
+			break;
+		sig = next_signal(l);
+		if (stop ? stop(l, context, sig) : sig == SIGINT || sig == SIGTERM || sig == SIGHUP)
+			break;
+		err = capture_step(l->capture, wait > 0 ? wait : 1);
+		if (err)
+			break;
+		if (since - shown >= 1) {
+			shown = since;
+			progress(l, since, duration_s);
+		}
+	}
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+	return err;
+}
+
+/* From here on a second interrupt ends us at once. */
+static void restore_interrupt(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	signal(SIGINT, SIG_DFL);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+int live_report(struct live *l)
+{
+	struct report_view *v;
+	int err, status;
+
+	restore_interrupt();
+	err = capture_finish(l->capture);
+	if (err)
+		return fail("cannot write the recording", NULL, err);
+	v = judge_view(l->model);
+	if (!v)
+		return fail("cannot judge", NULL, -ENOMEM);
+	status = view_status(v);
+	err = print_view(l->out, v, l->options);
+	if (!err)
+		err = output_close(l->out);
+	if (l->out != stdout && l->out != stderr)
+		l->out = NULL;
+	view_close(v);
+	if (err)
+		status = fail("cannot write the report", NULL, err);
+	err = recording_close(l->recording);
+	l->recording = NULL;
+	return err ? fail("cannot write the recording", NULL, err) : status;
+}
+
+void live_close(struct live *l)
+{
+	capture_close(l->capture);
+	recording_close(l->recording);
+	model_close(l->model);
+	containers_close(l->containers);
+	if (l->out && l->out != stdout && l->out != stderr)
+		fclose(l->out);
+	if (l->signals >= 0)
+		close(l->signals);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * live.h - what the live subcommands share: capture into model and recording, then the report.
+ */
+#ifndef DBLEAK_COMMAND_LIVE_H
+#define DBLEAK_COMMAND_LIVE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "../capture/capture.h"
+#include "../model/judge.h"
+#include "../record/recording.h"
+#include "options.h"
+
+struct live {
+	const struct options *options;
+	struct containers *containers;
+	struct model *model;
+	struct recording *recording; /* NULL: none */
+	struct capture *capture;
+	FILE *out;		     /* of the report */
+	int signals;		     /* signalfd: SIGINT, SIGTERM, SIGHUP, SIGCHLD */
+	unsigned int interrupts;     /* how often we were asked to stop */
+};
+
+/* Opens everything up to the attached probes.  -1 to go on, or the status to exit with (said on
+ * standard error).  live_close it also after a failure. */
+int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out);
+/* Works until the time is over (0: no limit), we are asked to stop, or stop says so.  0 or
+ * -errno. */
+int live_work(struct live *l, double duration_s, bool (*stop)(struct live *l, void *context, int),
+	      void *context);
+/* Last look, report, recording's end.  Returns the exit status. */
+int live_report(struct live *l);
+void live_close(struct live *l);
+
+/* Prints a view as the options want it: 0 or -errno. */
+int print_view(FILE *out, const struct report_view *v, const struct options *o);
+/* 1 when a process leaks or is stuck, else 0. */
+int view_status(const struct report_view *v);
+
+#endif

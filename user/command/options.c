@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * options.c - see options.h.
+ */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	OPT_COMM = 256,
+	OPT_CGROUP,
+	OPT_CONTAINER,
+	OPT_DURATION,
+	OPT_INTERVAL,
+	OPT_MIN_AGE,
+	OPT_MAX_OVERHEAD,
+	OPT_RECORD,
+	OPT_JSON,
+	OPT_SHOW_LITERALS,
+	OPT_HEAP,
+};
+
+static const struct {
+	const char *name;
+	int has_argument, value;
+	unsigned int group;
+} table[] = {
+	{"pid", 1, 'p', OPTIONS_SELECT},
+	{"comm", 1, OPT_COMM, OPTIONS_SELECT},
+	{"cgroup", 1, OPT_CGROUP, OPTIONS_SELECT},
+	{"container", 1, OPT_CONTAINER, OPTIONS_SELECT},
+	{"duration", 1, OPT_DURATION, OPTIONS_TIME},
+	{"interval", 1, OPT_INTERVAL, OPTIONS_TIME},
+	{"min-age", 1, OPT_MIN_AGE, OPTIONS_TIME},
+	{"max-overhead", 1, OPT_MAX_OVERHEAD, OPTIONS_TIME},
+	{"heap", 1, OPT_HEAP, OPTIONS_TIME},
+	{"output", 1, 'o', OPTIONS_OUTPUT},
+	{"record", 1, OPT_RECORD, OPTIONS_RECORD},
+	{"json", 0, OPT_JSON, OPTIONS_REPORT},
+	{"verbose", 0, 'v', OPTIONS_REPORT},
+	{"show-literals", 0, OPT_SHOW_LITERALS, OPTIONS_SQL},
+	{"help", 0, 'h', ~0U},
+};
+
+#define OPTIONS (sizeof(table) / sizeof(table[0]))
+
+static int number(const char *name, const char *text, double least, double most, double *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtod(text, &end);
+	if (!*text || *end || errno || !isfinite(*out) || *out < least || *out > most) {
+		fprintf(stderr, "dbleak: --%s takes a number from %g to %g, not \"%s\"\n", name,
+			least, most, text);
+		return 2;
+	}
+	return -1;
+}
+
+static int selection(struct options *o, enum select_kind kind, const char *text)
+{
+	int err = select_add(&o->select, kind, text);
+
+	if (!err)
+		return -1;
+	fprintf(stderr, "dbleak: cannot select \"%s\": %s\n", text,
+		err == -EINVAL ? "not a name or number of that kind" : strerror(-err));
+	return 2;
+}
+
+/* Takes one option.  -1 to go on, or the status to exit with. */
+static int take(struct options *o, int value, const char *usage)
+{
+	switch (value) {
+	case 'p':
+		return selection(o, SELECT_PID, optarg);
+	case OPT_COMM:
+		return selection(o, SELECT_COMM, optarg);
+	case OPT_CGROUP:
+		return selection(o, SELECT_CGROUP, optarg);
+	case OPT_CONTAINER:
+		return selection(o, SELECT_CONTAINER, optarg);
+	case OPT_DURATION:
+		return number("duration", optarg, 0.1, 1e7, &o->duration_s);
+	case OPT_INTERVAL:
+		return number("interval", optarg, 0.05, 3600, &o->interval_s);
+	case OPT_MIN_AGE:
+		return number("min-age", optarg, 0.1, 1e7, &o->min_age_s);
+	case OPT_MAX_OVERHEAD:
+		return number("max-overhead", optarg, 0.01, 100, &o->max_overhead);
+	case OPT_HEAP:
+		if (!strcmp(optarg, "off"))
+			return -1;
+		fprintf(stderr, "dbleak: --heap %s: this version does not trace memory "
+				"allocations; only \"off\" is possible\n", optarg);
+		return 2;
+	case 'o':
+		o->output = optarg;
+		return -1;
+	case OPT_RECORD:
+		o->record = optarg;
+		return -1;
+	case OPT_JSON:
+		o->json = true;
+		return -1;
+	case 'v':
+		o->verbose = true;
+		return -1;
+	case OPT_SHOW_LITERALS:
+		o->show_literals = true;
+		return -1;
+	case 'h':
+		fputs(usage, stdout);
+		return 0;
+	default:
+		fputs(usage, stderr);
+		return 2;
+	}
+}
+
+static size_t choose(struct option *out, unsigned int takes)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < OPTIONS; i++)
+		if (table[i].group & takes)
+			out[n++] = (struct option){table[i].name, table[i].has_argument, NULL,
+						   table[i].value};
+	out[n] = (struct option){};
+	return n;
+}
+
+int options_parse(struct options *o, int argc, char **argv, unsigned int takes, const char *usage)
+{
+	struct option longs[OPTIONS + 1];
+	char shorts[16];
+	int value, status;
+
+	*o = (struct options){.interval_s = 1, .min_age_s = 10, .max_overhead = 2};
+	choose(longs, takes);
+	snprintf(shorts, sizeof(shorts), "%sh%s%s%s", takes & OPTIONS_COMMAND ? "+" : "",
+		 takes & OPTIONS_SELECT ? "p:" : "", takes & OPTIONS_OUTPUT ? "o:" : "",
+		 takes & OPTIONS_REPORT ? "v" : "");
+	optind = 1;
+	while ((value = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		status = take(o, value, usage);
+		if (status >= 0)
+			return status;
+	}
+	o->next = optind;
+	return -1;
+}
+
+void options_free(struct options *o)
+{
+	select_free(&o->select);
+}

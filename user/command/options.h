@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * options.h - the command line's options: one table for all subcommands.
+ */
+#ifndef DBLEAK_COMMAND_OPTIONS_H
+#define DBLEAK_COMMAND_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../capture/select.h"
+
+struct options {
+	struct select select;
+	double duration_s; /* 0: until told to stop */
+	double interval_s;
+	double min_age_s;
+	double max_overhead; /* percent of a CPU */
+	const char *output;  /* -o */
+	const char *record;  /* --record */
+	bool json, show_literals, verbose;
+	int next; /* index of the first argument that is no option */
+};
+
+/* Which options a subcommand takes. */
+enum {
+	OPTIONS_SELECT = 1,  /* SELECT */
+	OPTIONS_TIME = 2,    /* --duration, --interval, --min-age, --max-overhead */
+	OPTIONS_OUTPUT = 4,  /* -o */
+	OPTIONS_RECORD = 8,  /* --record */
+	OPTIONS_REPORT = 16, /* --json, -v */
+	OPTIONS_SQL = 32,    /* --show-literals */
+	OPTIONS_COMMAND = 64, /* a command follows: stop at the first other argument */
+};
+
+/* Fills o; options_free it also after a failure.  Returns -1 to go on, or the status to exit with
+ * (the reason, or the help asked for, is printed). */
+int options_parse(struct options *o, int argc, char **argv, unsigned int takes, const char *usage);
+void options_free(struct options *o);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * record.c - dbleak record: look and keep, judge later.
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "live.h"
+
+static const char usage[] =
+	"usage: dbleak record -o FILE [SELECT] [--duration S] [--interval S] [--min-age S]\n"
+	"                     [--show-literals]\n"
+	"Records what \"dbleak watch\" would see; \"dbleak report FILE\" judges it, without root.\n"
+	"SELECT as in \"dbleak watch --help\".\n"
+	"Exit status: 0 recorded, 2 could not look or write.\n";
+
+static int record(struct options *o, struct live *l)
+{
+	int err;
+
+	o->record = o->output;
+	o->output = NULL;
+	err = live_open(l, o, EV_MODE_WATCH, stdout);
+	if (err >= 0)
+		return err;
+	live_work(l, o->duration_s, NULL, NULL);
+	err = capture_finish(l->capture);
+	if (!err) {
+		err = recording_close(l->recording);
+		l->recording = NULL;
+	}
+	if (err)
+		fprintf(stderr, "dbleak: cannot write the recording: error %d\n", -err);
+	return err ? 2 : 0;
+}
+
+int command_record(int argc, char **argv)
+{
+	struct options o;
+	struct live l = {.signals = -1};
+	int status = options_parse(&o, argc, argv,
+				   OPTIONS_SELECT | OPTIONS_TIME | OPTIONS_OUTPUT | OPTIONS_SQL,
+				   usage);
+
+	if (status < 0 && (o.next < argc || !o.output)) {
+		fprintf(stderr, "dbleak: record needs -o FILE\n%s", usage);
+		status = 2;
+	}
+	if (status < 0)
+		status = record(&o, &l);
+	live_close(&l);
+	options_free(&o);
+	return status;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * report.c - dbleak report: replay a recording.  Needs no root and no kernel.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../base/output.h"
+#include "command.h"
+#include "live.h"
+
+static const char usage[] = "usage: dbleak report FILE [--json] [-o FILE] [-v]\n"
+			    "Judges a recording and prints its report.\n"
+			    "Exit status: 0 nothing leaks, 1 something leaks or is stuck, 2 could "
+			    "not read.\n";
+
+static const char *why_not(int err)
+{
+	switch (err) {
+	case -EPROTO:
+		return "not a recording of dbleak";
+	case -ENOTSUP:
+		return "a recording of a newer dbleak; use that version to read it";
+	default:
+		return strerror(-err);
+	}
+}
+
+/* Everything up to the first damage is judged; what is missing is said. */
+static int replay(struct model *m, struct recording *r, const char *path)
+{
+	const struct ev_head *record;
+	int n, err = 0;
+
+	while ((n = recording_next(r, &record)) > 0 && !err)
+		err = model_apply(m, record);
+	if (err)
+		return err;
+	if (n == -ENODATA || n == -EBADMSG)
+		fprintf(stderr, "dbleak: %s: %s after %llu bytes; the report covers what came "
+				"before\n", path, n == -ENODATA ? "cut off" : "damaged",
+			(unsigned long long)recording_offset(r));
+	return n == -ENODATA || n == -EBADMSG ? 0 : n;
+}
+
+static int report(const struct options *o, const char *path, FILE *out)
+{
+	FILE *file = fopen(path, "re");
+	struct recording *r = NULL;
+	struct report_view *v = NULL;
+	struct model *m = model_open();
+	int err = file ? recording_open_read(&r, file) : -errno, status = 2;
+
+	if (!err)
+		err = m ? replay(m, r, path) : -ENOMEM;
+	if (!err) {
+		v = judge_view(m);
+		err = v ? 0 : -ENOMEM;
+	}
+	if (err) {
+		fprintf(stderr, "dbleak: cannot read %s: %s\n", path, why_not(err));
+	} else {
+		status = view_status(v);
+		err = print_view(out, v, o);
+	}
+	if (v && err) {
+		fprintf(stderr, "dbleak: cannot write the report: %s\n", strerror(-err));
+		status = 2;
+	}
+	view_close(v);
+	model_close(m);
+	recording_close(r);
+	return status;
+}
+
+int command_report(int argc, char **argv)
+{
+	struct options o;
+	FILE *out = stdout;
+	int err, status = options_parse(&o, argc, argv, OPTIONS_REPORT | OPTIONS_OUTPUT, usage);
+
+	if (status < 0 && o.next + 1 != argc) {
+		fprintf(stderr, "dbleak: report takes one recording\n%s", usage);
+		status = 2;
+	}
+	if (status < 0 && o.output) {
+		out = output_create(o.output);
+		if (!out) {
+			fprintf(stderr, "dbleak: cannot create %s: %s\n", o.output,
+				strerror(errno));
+			status = 2;
+		}
+	}
+	if (status < 0) {
+		status = report(&o, argv[o.next], out);
+		err = output_close(out);
+		if (err && status != 2) {
+			fprintf(stderr, "dbleak: cannot write the report: %s\n", strerror(-err));
+			status = 2;
+		}
+	}
+	options_free(&o);
+	return status;
+}

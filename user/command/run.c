@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * run.c - dbleak run: a command and its children, from their first instruction to its end.
+ *
+ * The command waits at a gate until the probes are attached.  It keeps its own standard streams;
+ * the report goes to standard error or a file.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "live.h"
+
+static const char usage[] =
+	"usage: dbleak run [-o FILE] [--record FILE] [--json] [--min-age S] [--interval S]\n"
+	"                  [--show-literals] [-v] -- COMMAND [ARGUMENT...]\n"
+	"Runs a command and reports what it and its children leaked.\n"
+	"Exit status: 1 something leaks or is stuck; else the command's own; 2 could not look.\n";
+
+struct child {
+	pid_t pid;
+	int gate; /* writing a byte lets it start */
+	int status;
+	bool ended;
+};
+
+static void child_starts(char **argv, int gate)
+{
+	sigset_t none;
+	char go;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	if (read(gate, &go, 1) != 1)
+		_exit(2); /* we gave up before the start */
+	execvp(argv[0], argv);
+	fprintf(stderr, "dbleak: cannot run %s: %s\n", argv[0], strerror(errno));
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
+static int child_prepare(struct child *c, char **argv)
+{
+	int gate[2];
+
+	if (pipe(gate))
+		return -errno;
+	c->pid = fork();
+	if (c->pid < 0)
+		return -errno;
+	if (!c->pid) {
+		close(gate[1]);
+		child_starts(argv, gate[0]);
+	}
+	close(gate[0]);
+	c->gate = gate[1];
+	return 0;
+}
+
+static void child_reap(struct child *c, int flags)
+{
+	int status;
+
+	if (c->ended || waitpid(c->pid, &status, flags) != c->pid)
+		return;
+	c->ended = true;
+	c->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* The terminal sends Ctrl-C to the command too: its end is the end.  SIGTERM is passed on. */
+static bool stop(struct live *l, void *context, int sig)
+{
+	struct child *c = context;
+
+	if (sig == SIGTERM || sig == SIGHUP)
+		kill(c->pid, sig);
+	if (sig == SIGINT && ++l->interrupts > 1)
+		kill(c->pid, SIGKILL);
+	child_reap(c, WNOHANG);
+	return c->ended;
+}
+
+static int run(struct options *o, struct live *l, char **argv)
+{
+	struct child c = {};
+	char pid[16];
+	int status, err = child_prepare(&c, argv);
+
+	if (err) {
+		fprintf(stderr, "dbleak: cannot start %s: %s\n", argv[0], strerror(-err));
+		return 2;
+	}
+	snprintf(pid, sizeof(pid), "%d", c.pid);
+	status = select_add(&o->select, SELECT_PID, pid) ? 2 : live_open(l, o, EV_MODE_RUN, stderr);
+	if (status < 0 && write(c.gate, "g", 1) != 1)
+		status = 2;
+	close(c.gate);
+	if (status >= 0) {
+		child_reap(&c, 0);
+		return status;
+	}
+	live_work(l, 0, stop, &c);
+	status = live_report(l);
+	return status ? status : c.status;
+}
+
+int command_run(int argc, char **argv)
+{
+	struct options o;
+	struct live l = {.signals = -1};
+	int status = options_parse(&o, argc, argv,
+				   OPTIONS_TIME | OPTIONS_OUTPUT | OPTIONS_RECORD |
+					   OPTIONS_REPORT | OPTIONS_SQL | OPTIONS_COMMAND, usage);
+
+	if (status < 0 && o.next >= argc) {
+		fprintf(stderr, "dbleak: run needs a command\n%s", usage);
+		status = 2;
+	}
+	if (status < 0) {
+		if (o.interval_s == 1)
+			o.interval_s = 0.1;
+		status = run(&o, &l, argv + o.next);
+	}
+	live_close(&l);
+	options_free(&o);
+	return status;
+}

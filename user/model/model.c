@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * model.c - applies records.  Decides nothing: no thresholds, no verdicts.
+ */
+#include "model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base/sql.h"
+
+struct model *model_open(void)
+{
+	struct model *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->arena = arena_open();
+	if (!m->arena) {
+		free(m);
+		return NULL;
+	}
+	return m;
+}
+
+static void free_values(struct table *t)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(t, &at)))
+		free(slot->value);
+	table_free(t);
+}
+
+void model_close(struct model *m)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	if (!m)
+		return;
+	while ((slot = table_next(&m->processes, &at)))
+		free(((struct process_model *)slot->value)->past);
+	free_values(&m->processes);
+	free_values(&m->connections);
+	free_values(&m->statements);
+	table_free(&m->texts);
+	free(m->gaps);
+	arena_close(m->arena);
+	free(m);
+}
+
+static uint64_t bytes_hash(const char *bytes, size_t n)
+{
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	for (size_t i = 0; i < n; i++)
+		hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3ULL;
+	return hash;
+}
+
+/* The one copy of an SQL text; NULL for none, or without memory. */
+static const struct text *text_of(struct model *m, const char *sql, uint32_t length,
+				  enum ev_database database)
+{
+	struct table_key key = {bytes_hash(sql, length), length};
+	struct text *text;
+
+	if (!length)
+		return NULL;
+	text = table_get(&m->texts, key);
+	if (text)
+		return text;
+	text = arena_alloc(m->arena, sizeof(*text) + length + 1);
+	if (!text || table_put(&m->texts, key, text))
+		return NULL;
+	memcpy(text->sql, sql, length);
+	text->length = length;
+	text->fingerprint = sql_fingerprint(sql, length, database);
+	return text;
+}
+
+static struct process_model *process_of(struct model *m, uint32_t pid, uint64_t start_ns)
+{
+	struct table_key key = {pid, start_ns};
+	struct process_model *p = table_get(&m->processes, key);
+
+	if (p)
+		return p;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	p->pid = pid;
+	p->start_ns = start_ns;
+	p->first_seen_ns = m->now_ns;
+	p->nofile_limit = p->rss_start = p->rss_end = p->rss_peak = UNKNOWN64;
+	p->open_files = UNKNOWN32;
+	if (table_put(&m->processes, key, p)) {
+		free(p);
+		return NULL;
+	}
+	return p;
+}
+
+static bool same_string(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static const char *or_null(const char *s)
+{
+	return s && *s ? s : NULL;
+}
+
+static char *keep(struct model *m, const char *s)
+{
+	return s && *s ? arena_copy(m->arena, s, strlen(s)) : NULL;
+}
+
+/* The endpoint of a process that id describes, made when it is new. */
+static struct endpoint *endpoint_of(struct model *m, struct process_model *p,
+				    enum ev_database database, const struct ev_identity *id)
+{
+	static const struct ev_identity unknown;
+	char path[EV_PATH_LEN + 1] = {};
+	struct endpoint **at, *e;
+
+	if (!id)
+		id = &unknown;
+	memcpy(path, id->path, EV_PATH_LEN);
+	for (at = &p->endpoints; (e = *at); at = &e->next)
+		if (e->database == database && e->family == id->family && e->port == id->port &&
+		    !memcmp(e->address, id->address, sizeof(e->address)) &&
+		    same_string(e->path, or_null(path)) &&
+		    same_string(e->name, or_null(id->name)) &&
+		    same_string(e->user, or_null(id->user)))
+			return e;
+	e = arena_alloc(m->arena, sizeof(*e));
+	if (!e)
+		return NULL;
+	e->database = database;
+	e->family = id->family;
+	e->port = id->port;
+	memcpy(e->address, id->address, sizeof(e->address));
+	e->path = keep(m, path);
+	e->name = keep(m, id->name);
+	e->user = keep(m, id->user);
+	*at = e;
+	return e;
+}
+
+static void endpoint_enter(struct endpoint *e, const struct connection *c)
+{
+	e->open++;
+	if (e->open > e->peak)
+		e->peak = e->open;
+	if (c->life.flags & EV_CONN_PRE_EXISTING)
+		e->pre_existing++;
+	else
+		e->opened++;
+}
+
+static void endpoint_leave(struct endpoint *e, const struct connection *c)
+{
+	e->open--;
+	if (c->life.flags & EV_CONN_PRE_EXISTING)
+		e->pre_existing--;
+	else
+		e->opened--;
+}
+
+static int past_add(struct process_model *p, const struct connection *c)
+{
+	if (p->past_count < PAST_MOST && p->past_count == p->past_room) {
+		size_t room = p->past_room ? 2 * p->past_room : 16;
+		struct past *past = realloc(p->past, room * sizeof(*past));
+
+		if (!past)
+			return -ENOMEM;
+		p->past = past;
+		p->past_room = room;
+	}
+	if (p->past_count < PAST_MOST)
+		p->past_next = p->past_count++;
+	else
+		p->past_next = (p->past_next + 1) % PAST_MOST;
+	p->past[p->past_next] = (struct past){c->endpoint, c->life};
+	return 0;
+}
+
+static void drop_statements(struct model *m, uint64_t connection)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&m->statements, &at))) {
+		struct statement_model *s = slot->value;
+
+		if (s->key.a != connection)
+			continue;
+		table_remove(&m->statements, s->key);
+		free(s);
+		at--; /* the gap was closed from behind */
+	}
+}
+
+static int connection_end(struct model *m, struct connection *c, uint64_t ns)
+{
+	struct endpoint *e = c->endpoint;
+	int err;
+
+	c->life.closed_ns = ns;
+	e->open--;
+	e->closed++;
+	e->begun += c->life.begun;
+	e->committed += c->committed;
+	e->rolled_back += c->rolled_back;
+	e->abandoned += c->abandoned;
+	e->prepared += c->prepared;
+	e->unprepared += c->unprepared;
+	err = past_add(c->process, c);
+	if (c->prepared)
+		drop_statements(m, c->id);
+	table_remove(&m->connections, (struct table_key){c->id, 0});
+	free(c);
+	return err;
+}
+
+static struct connection *connection_begin(struct model *m, const struct ev_connection *ev)
+{
+	struct connection *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->id = ev->id;
+	c->life.flags = ev->flags;
+	c->process = process_of(m, ev->pid, ev->start_ns);
+	c->endpoint = c->process ? endpoint_of(m, c->process, ev->database, NULL) : NULL;
+	if (!c->endpoint || table_put(&m->connections, (struct table_key){c->id, 0}, c)) {
+		free(c);
+		return NULL;
+	}
+	if (!c->process->comm[0])
+		memcpy(c->process->comm, ev->comm, EV_COMM_LEN);
+	c->process->exists = true;
+	endpoint_enter(c->endpoint, c);
+	return c;
+}
+
+static int apply_connection(struct model *m, const struct ev_head *record)
+{
+	const struct ev_connection *ev = (const void *)record;
+	struct connection *c = table_get(&m->connections, (struct table_key){ev->id, 0});
+
+	if (!c)
+		c = connection_begin(m, ev);
+	if (!c)
+		return -ENOMEM;
+	c->life.born_ns = ev->born_ns;
+	c->life.used_ns = ev->used_ns;
+	c->life.tid = ev->tid;
+	c->life.user_tid = ev->user_tid;
+	c->life.flags = ev->flags;
+	c->life.begun = ev->begun;
+	c->life.requests = ev->requests;
+	c->life.status = ev->status;
+	c->request_ns = ev->request_ns;
+	c->transaction_ns = ev->transaction_ns;
+	c->hung_up_ns = ev->hung_up_ns;
+	c->longest_gap_ns = ev->longest_gap_ns;
+	c->committed = ev->committed;
+	c->rolled_back = ev->rolled_back;
+	c->abandoned = ev->abandoned;
+	c->prepared = ev->prepared;
+	c->unprepared = ev->unprepared;
+	c->signs = ev->signs;
+	c->database = ev->database;
+	if (c->longest_gap_ns > c->process->longest_gap_ns)
+		c->process->longest_gap_ns = c->longest_gap_ns;
+	return ev->flags & EV_CONN_CLOSED ? connection_end(m, c, ev->head.ns) : 0;
+}
+
+static int apply_identity(struct model *m, const struct ev_head *record)
+{
+	const struct ev_identity *id = (const void *)record;
+	struct connection *c = table_get(&m->connections, (struct table_key){id->id, 0});
+	struct endpoint *e;
+
+	if (!c)
+		return 0;
+	e = endpoint_of(m, c->process, c->database, id);
+	if (!e)
+		return -ENOMEM;
+	if (e != c->endpoint) {
+		endpoint_leave(c->endpoint, c);
+		c->endpoint = e;
+		endpoint_enter(e, c);
+	}
+	return 0;
+}
+
+static int apply_process(struct model *m, const struct ev_head *record)
+{
+	const struct ev_process *ev = (const void *)record;
+	struct process_model *p = process_of(m, ev->pid, ev->start_ns);
+
+	if (!p)
+		return -ENOMEM;
+	p->exists = true;
+	p->role = ev->role;
+	p->libraries = ev->libraries;
+	p->nofile_limit = ev->nofile_limit;
+	memcpy(p->comm, ev->comm, EV_COMM_LEN);
+	p->cmdline = keep(m, ev->cmdline);
+	p->runtime = keep(m, ev->runtime);
+	p->container_id = keep(m, ev->container_id);
+	p->container_name = keep(m, ev->container_name);
+	return 0;
+}
+
+static int apply_usage(struct model *m, const struct ev_head *record)
+{
+	const struct ev_usage *ev = (const void *)record;
+	struct process_model *p = process_of(m, ev->pid, ev->start_ns);
+
+	if (!p)
+		return -ENOMEM;
+	if (p->rss_start == UNKNOWN64)
+		p->rss_start = ev->rss_bytes;
+	if (ev->rss_bytes != UNKNOWN64)
+		p->rss_end = ev->rss_bytes;
+	if (ev->rss_peak_bytes != UNKNOWN64)
+		p->rss_peak = ev->rss_peak_bytes;
+	if (ev->open_files != UNKNOWN32)
+		p->open_files = ev->open_files;
+	return 0;
+}
+
+static int apply_exit(struct model *m, const struct ev_head *record)
+{
+	const struct ev_exit *ev = (const void *)record;
+	struct process_model *p = process_of(m, ev->pid, ev->start_ns);
+	struct table_slot *slot;
+	size_t at = 0;
+
+	if (!p)
+		return -ENOMEM;
+	p->exited_ns = ev->head.ns;
+	if (ev->rss_peak_bytes != UNKNOWN64)
+		p->rss_peak = ev->rss_peak_bytes;
+	while ((slot = table_next(&m->connections, &at))) {
+		struct connection *c = slot->value;
+
+		if (c->process == p)
+			c->orphan = true;
+	}
+	return 0;
+}
+
+static int apply_holder(struct model *m, const struct ev_head *record)
+{
+	const struct ev_holder *ev = (const void *)record;
+	struct connection *c = table_get(&m->connections, (struct table_key){ev->id, 0});
+	struct process_model *p;
+	struct ev_identity id = {};
+	struct endpoint *e;
+
+	if (!c || !c->orphan)
+		return 0;
+	p = process_of(m, ev->pid, ev->start_ns);
+	if (!p)
+		return -ENOMEM;
+	id.family = c->endpoint->family;
+	id.port = c->endpoint->port;
+	memcpy(id.address, c->endpoint->address, sizeof(id.address));
+	if (c->endpoint->path)
+		memcpy(id.path, c->endpoint->path, strlen(c->endpoint->path));
+	if (c->endpoint->name)
+		memcpy(id.name, c->endpoint->name, strlen(c->endpoint->name));
+	if (c->endpoint->user)
+		memcpy(id.user, c->endpoint->user, strlen(c->endpoint->user));
+	e = endpoint_of(m, p, c->endpoint->database, &id);
+	if (!e)
+		return -ENOMEM;
+	endpoint_leave(c->endpoint, c);
+	c->orphan = false;
+	c->process = p;
+	c->endpoint = e;
+	p->exists = true;
+	endpoint_enter(e, c);
+	return 0;
+}
+
+static int apply_gone(struct model *m, const struct ev_head *record)
+{
+	const struct ev_gone *ev = (const void *)record;
+	struct connection *c = table_get(&m->connections, (struct table_key){ev->id, 0});
+
+	if (!c)
+		return 0;
+	if (c->life.status >= EV_STATUS_TRANSACTION)
+		c->abandoned++;
+	if (c->orphan)
+		c->life.flags |= EV_CONN_EXIT;
+	return connection_end(m, c, c->orphan ? c->process->exited_ns : ev->head.ns);
+}
+
+static int apply_sql(struct model *m, const struct ev_head *record)
+{
+	const struct ev_sql *ev = (const void *)record;
+	struct connection *c = table_get(&m->connections, (struct table_key){ev->id, 0});
+
+	if (!c || !ev->length)
+		return 0;
+	c->sql = text_of(m, ev->text, ev->length, c->database);
+	return c->sql ? 0 : -ENOMEM;
+}
+
+static int apply_statement(struct model *m, const struct ev_head *record)
+{
+	const struct ev_statement *ev = (const void *)record;
+	struct connection *c = table_get(&m->connections, (struct table_key){ev->id, 0});
+	struct table_key key = {ev->id, ev->statement};
+	struct statement_model *s = table_get(&m->statements, key);
+
+	if (!c)
+		return 0; /* its connection closed while it was on its way */
+	if (!s) {
+		s = calloc(1, sizeof(*s));
+		if (!s || table_put(&m->statements, key, s)) {
+			free(s);
+			return -ENOMEM;
+		}
+	}
+	s->key = key;
+	s->born_ns = ev->born_ns;
+	s->text_hash = ev->text_hash;
+	s->text = text_of(m, ev->text, ev->length, c->database);
+	return 0;
+}
+
+static int apply_statement_closed(struct model *m, const struct ev_head *record)
+{
+	const struct ev_statement_closed *ev = (const void *)record;
+
+	if (ev->statement)
+		free(table_remove(&m->statements, (struct table_key){ev->id, ev->statement}));
+	else
+		drop_statements(m, ev->id);
+	return 0;
+}
+
+static int apply_result(struct model *m, const struct ev_head *record)
+{
+	const struct ev_result *ev = (const void *)record;
+	struct connection *c = table_get(&m->connections, (struct table_key){ev->id, 0});
+	struct endpoint *e;
+
+	if (!c)
+		return 0;
+	e = c->endpoint;
+	e->results++;
+	if (e->result.bytes && ev->grown_bytes <= e->result.grown_bytes)
+		return 0;
+	memcpy(&e->result, ev, offsetof(struct ev_result, text));
+	e->result_sql = text_of(m, ev->text, ev->length, c->database);
+	return 0;
+}
+
+static int apply_tally(struct model *m, const struct ev_head *record)
+{
+	const struct ev_tally *ev = (const void *)record;
+	struct process_model *p = process_of(m, ev->pid, ev->start_ns);
+
+	if (!p)
+		return -ENOMEM;
+	p->brief = *ev;
+	p->exists = true;
+	return 0;
+}
+
+static int apply_gap(struct model *m, const struct ev_head *record)
+{
+	const struct ev_gap *ev = (const void *)record;
+	struct gap *g;
+
+	for (size_t i = 0; i < m->gap_count; i++)
+		if (m->gaps[i].pid == ev->pid && !strcmp(m->gaps[i].text, ev->text))
+			return 0;
+	if (m->gap_count == m->gap_room) {
+		size_t room = m->gap_room ? 2 * m->gap_room : 8;
+
+		g = realloc(m->gaps, room * sizeof(*g));
+		if (!g)
+			return -ENOMEM;
+		m->gaps = g;
+		m->gap_room = room;
+	}
+	g = &m->gaps[m->gap_count++];
+	g->pid = ev->pid;
+	g->start_ns = ev->start_ns;
+	memcpy(g->text, ev->text, EV_TEXT_LEN);
+	return 0;
+}
+
+static int apply_begin(struct model *m, const struct ev_head *record)
+{
+	memcpy(&m->begin, record, sizeof(m->begin));
+	return 0;
+}
+
+static int apply_loss(struct model *m, const struct ev_head *record)
+{
+	memcpy(&m->loss, record, sizeof(m->loss));
+	return 0;
+}
+
+static int apply_cost(struct model *m, const struct ev_head *record)
+{
+	memcpy(&m->cost, record, sizeof(m->cost));
+	return 0;
+}
+
+static int apply_end(struct model *m, const struct ev_head *record)
+{
+	(void)record;
+	m->ended = true;
+	return 0;
+}
+
+static int apply_tick(struct model *m, const struct ev_head *record)
+{
+	(void)m, (void)record;
+	return 0;
+}
+
+int model_apply(struct model *m, const struct ev_head *record)
+{
+	static int (*const apply[EV_KIND_MAX])(struct model *, const struct ev_head *) = {
+		[EV_BEGIN] = apply_begin,
+		[EV_END] = apply_end,
+		[EV_TICK] = apply_tick,
+		[EV_PROCESS] = apply_process,
+		[EV_USAGE] = apply_usage,
+		[EV_EXIT] = apply_exit,
+		[EV_CONNECTION] = apply_connection,
+		[EV_IDENTITY] = apply_identity,
+		[EV_SQL] = apply_sql,
+		[EV_STATEMENT] = apply_statement,
+		[EV_STATEMENT_CLOSED] = apply_statement_closed,
+		[EV_RESULT] = apply_result,
+		[EV_TALLY] = apply_tally,
+		[EV_LOSS] = apply_loss,
+		[EV_COST] = apply_cost,
+		[EV_GAP] = apply_gap,
+		[EV_HOLDER] = apply_holder,
+		[EV_GONE] = apply_gone,
+	};
+
+	if (record->ns > m->now_ns)
+		m->now_ns = record->ns;
+	return record->kind < EV_KIND_MAX && apply[record->kind] ? apply[record->kind](m, record)
+								 : 0;
+}

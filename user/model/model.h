@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * model.h - what is open, by whom, since when.  Records in; the judge reads it.
+ *
+ * What can a probe miss?  Everything, at times: a record lost in a full ring, a connection that
+ * opened before we came, a close without a goodbye.  So no rule here counts events.  Each
+ * EV_CONNECTION is the whole state of a connection, each replaces the one before, and a connection
+ * that is no longer in the kernel's ledger is closed whether or not its end was told.
+ */
+#ifndef DBLEAK_MODEL_MODEL_H
+#define DBLEAK_MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../bpf/event.h"
+#include "../base/table.h"
+
+/* An SQL text, kept once however many connections and statements share it. */
+struct text {
+	uint64_t fingerprint;
+	uint32_t length;
+	char sql[];
+};
+
+struct endpoint {
+	struct endpoint *next; /* of the same process */
+	enum ev_database database;
+	uint16_t family, port;
+	uint8_t address[16];
+	char *path;
+	char *name, *user;	/* NULL not known */
+	uint64_t open, peak;	/* connections, now and at most at once */
+	uint64_t opened, closed, pre_existing; /* those told of one by one */
+	/* sums of the connections that are gone */
+	uint64_t begun, committed, rolled_back, abandoned, prepared, unprepared;
+	/* the reply that was furthest out of proportion */
+	struct ev_result result; /* bytes 0: none */
+	uint64_t results;	 /* how many were out of proportion */
+	const struct text *result_sql;
+};
+
+/* The life of one connection, as far as the judge needs it after its end. */
+struct life {
+	uint64_t born_ns, used_ns, closed_ns; /* closed_ns 0: open */
+	uint32_t tid, user_tid;
+	uint32_t flags;
+	uint32_t begun;
+	uint64_t requests;
+	uint8_t status;
+};
+
+struct connection {
+	uint64_t id;
+	struct process_model *process;
+	struct endpoint *endpoint;
+	const struct text *sql;
+	uint64_t request_ns, transaction_ns, hung_up_ns, longest_gap_ns;
+	uint32_t committed, rolled_back, abandoned, prepared, unprepared;
+	uint8_t signs, database;
+	bool orphan; /* its owner has exited and nobody else is known to hold it */
+	struct life life;
+};
+
+struct past {
+	const struct endpoint *endpoint;
+	struct life life;
+};
+
+#define PAST_MOST 4096 /* lives kept of each process; older ones only count */
+
+struct process_model {
+	uint64_t start_ns;
+	uint32_t pid;
+	uint32_t role, libraries;
+	char comm[EV_COMM_LEN];
+	char *cmdline, *runtime, *container_id, *container_name;
+	uint64_t nofile_limit;
+	uint32_t open_files;
+	uint64_t exited_ns; /* 0: alive */
+	uint64_t first_seen_ns;
+	uint64_t rss_start, rss_end, rss_peak;
+	uint64_t longest_gap_ns; /* longest finished wait inside a transaction */
+	struct endpoint *endpoints;
+	struct past *past;
+	size_t past_count, past_room, past_next;
+	struct ev_tally brief;
+	bool exists; /* a fact or a connection named it */
+};
+
+struct statement_model {
+	struct table_key key; /* connection, statement */
+	uint64_t born_ns, text_hash;
+	const struct text *text;
+};
+
+struct gap {
+	uint32_t pid;
+	uint64_t start_ns;
+	char text[EV_TEXT_LEN];
+};
+
+struct model {
+	struct ev_begin begin;
+	struct ev_loss loss;
+	struct ev_cost cost;
+	uint64_t now_ns; /* of the latest record */
+	uint64_t refused_records; /* that made no sense where they stood */
+	bool ended;
+	struct table processes, connections, statements, texts;
+	struct gap *gaps;
+	size_t gap_count, gap_room;
+	struct arena *arena; /* texts and strings */
+};
+
+/* NULL without memory. */
+struct model *model_open(void);
+void model_close(struct model *m);
+
+/* Takes in one record, which record_check() has passed.  0 or -ENOMEM. */
+int model_apply(struct model *m, const struct ev_head *record);
+
+#endif

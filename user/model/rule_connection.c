@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * rule_connection.c - connections that nobody will use again.
+ *
+ * A connection is "left" when its process opened another one to the same place and user after the
+ * last use of this one, and has not come back to it for longer than is normal for the process.  A
+ * pool that works reuses what it has before it opens more, so it leaves none behind, or a few
+ * at the end of a burst.  Three proofs turn left connections into a leak:
+ *
+ *   in transaction  three or more are left inside a transaction; a pool would have ended it
+ *   same thread     the thread that used one opened the next, and did so again and again; workers
+ *                   with a connection each, and a pool that fills at start, do not look so
+ *   growth          they keep coming; a pool stops at its size
+ *
+ * Those that a garbage collector closes later, in bulk, are named too: the floor of the saw-tooth
+ * may be flat, but each was held long past its use.
+ */
+#include "rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LEAST_LEFT 3
+#define LEAST_GROWTH 5
+#define GROWTH_SPAN (8 * SECOND_NS) /* a pool has filled long before */
+#define THREAD_SPAN (3 * SECOND_NS)
+#define IDLE_LEAST SECOND_NS
+#define BULK_NS 20000000ULL /* closed within 20 ms of each other: one sweep of a collector */
+#define BULK_LEAST 3
+
+struct tally {
+	size_t left, in_transaction, own_thread, late, exits, worked;
+	uint64_t first_ns, last_ns; /* births of those left */
+	uint64_t oldest_ns;	    /* longest unused */
+	uint64_t leftmost_used_ns;
+	const struct text *sql;
+};
+
+static bool by_design(const struct life *l)
+{
+	return l->flags & (EV_CONN_LISTENING | EV_CONN_REPLICATION | EV_CONN_CANCEL |
+			   EV_CONN_REFUSED);
+}
+
+/* Longest wait before a proper close: how long this process holds connections it is done with. */
+static uint64_t normal_idle(const struct scene *s)
+{
+	uint64_t longest = s->process->longest_gap_ns;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct life *l = s->seen[i].life;
+
+		if (!l->closed_ns || !l->used_ns || s->seen[i].exit || s->seen[i].passes)
+			continue;
+		if (l->closed_ns - l->used_ns > longest)
+			longest = l->closed_ns - l->used_ns;
+	}
+	return longest;
+}
+
+static void count_passes(struct scene *s, struct seen *x)
+{
+	for (size_t i = s->birth_count; i-- > 0;) {
+		const struct birth *b = &s->births[i];
+
+		if (b->ns <= x->life->used_ns)
+			break;
+		if (b->ns >= x->end_ns)
+			continue;
+		x->passes++;
+		x->own_passes += b->tid == x->life->user_tid;
+	}
+}
+
+static void find_left(struct scene *s)
+{
+	uint64_t normal;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->seen[i].life->used_ns && !by_design(s->seen[i].life))
+			count_passes(s, &s->seen[i]);
+	normal = 2 * normal_idle(s);
+	if (normal < IDLE_LEAST)
+		normal = IDLE_LEAST;
+	for (size_t i = 0; i < s->count; i++) {
+		struct seen *x = &s->seen[i];
+		bool waiting = x->open && x->open->request_ns;
+		uint64_t idle = x->end_ns - x->life->used_ns;
+
+		x->left = x->passes && !waiting && (!x->life->closed_ns || x->exit) &&
+			  (idle >= normal || (x->exit && x->passes > 1));
+	}
+}
+
+/* Did it do more than what a pool does to a connection it has just opened? */
+static bool worked(const struct seen *x)
+{
+	return x->life->begun || !x->life->born_ns ||
+	       x->life->used_ns - x->life->born_ns > SECOND_NS;
+}
+
+static void add_up(const struct scene *s, struct tally *t)
+{
+	memset(t, 0, sizeof(*t));
+	for (size_t i = 0; i < s->count; i++) {
+		const struct seen *x = &s->seen[i];
+		uint64_t born = x->life->born_ns ? x->life->born_ns : s->start_ns;
+
+		if (!x->left)
+			continue;
+		t->left++;
+		t->in_transaction += x->life->status >= EV_STATUS_TRANSACTION;
+		t->own_thread += x->own_passes > 0;
+		t->worked += worked(x);
+		t->exits += x->exit;
+		if (!t->first_ns || born < t->first_ns)
+			t->first_ns = born;
+		if (born > t->last_ns)
+			t->last_ns = born;
+		if (x->end_ns - x->life->used_ns > t->oldest_ns)
+			t->oldest_ns = x->end_ns - x->life->used_ns;
+		if (x->open && x->open->sql)
+			t->sql = x->open->sql;
+	}
+}
+
+static int by_end(const void *a, const void *b)
+{
+	const struct seen *x = *(struct seen *const *)a, *y = *(struct seen *const *)b;
+
+	return (x->end_ns > y->end_ns) - (x->end_ns < y->end_ns);
+}
+
+/* How many were closed late: passed over by their own thread, then closed together with others
+ * while the process went on opening. */
+static size_t closed_in_bulk(const struct scene *s)
+{
+	struct seen **late = calloc(s->count + 1, sizeof(*late));
+	size_t n = 0, total = 0;
+
+	if (!late)
+		return 0;
+	for (size_t i = 0; i < s->count; i++) {
+		struct seen *x = &s->seen[i];
+
+		if (x->life->closed_ns && !x->exit && x->own_passes &&
+		    x->end_ns - x->life->used_ns > 100000000ULL)
+			late[n++] = x;
+	}
+	qsort(late, n, sizeof(*late), by_end);
+	for (size_t i = 0, j; i < n; i = j) {
+		for (j = i + 1; j < n && late[j]->end_ns - late[j - 1]->end_ns < BULK_NS;)
+			j++;
+		if (j - i >= BULK_LEAST && s->birth_count &&
+		    s->births[s->birth_count - 1].ns > late[j - 1]->end_ns)
+			total += j - i;
+	}
+	free(late);
+	return total;
+}
+
+/* They keep coming, or came until the process ended. */
+static bool growing(const struct scene *s, const struct tally *t)
+{
+	uint64_t span = t->last_ns - t->first_ns;
+	size_t born = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		born += s->seen[i].left && s->seen[i].life->born_ns;
+	if (born < t->left && born >= 2)
+		/* Most were there before us: a few more in the window suffice. */
+		return s->now_ns - s->start_ns >= 5 * SECOND_NS &&
+		       s->endpoint->opened >= s->endpoint->closed + 2;
+	return t->left >= LEAST_GROWTH && span >= GROWTH_SPAN && s->now_ns - t->last_ns <= span;
+}
+
+static enum kind kind_of(const struct scene *s, size_t leaked, bool implicit)
+{
+	size_t opened = s->endpoint->opened + s->process->brief.opened;
+
+	if (implicit)
+		return KIND_IMPLICIT;
+	/* The one opened last is not passed over yet. */
+	return (leaked + 1) * 10 >= opened * 7 ? KIND_FREQUENT : KIND_SPORADIC;
+}
+
+static void exhaustion(const struct scene *s, struct finding_view *f)
+{
+	const struct process_model *p = s->process;
+
+	if (f->growth_per_minute <= 0 || p->nofile_limit == UNKNOWN64 ||
+	    p->open_files == UNKNOWN32 || p->exited_ns || p->open_files >= p->nofile_limit)
+		return;
+	f->exhausts_limit = arena_format(s->arena, "open files %llu",
+					 (unsigned long long)p->nofile_limit);
+	f->exhausts_seconds = (p->nofile_limit - p->open_files) / f->growth_per_minute * 60;
+}
+
+static void fill(struct scene *s, struct finding_view *f, const struct tally *t, bool grows)
+{
+	uint64_t span = s->now_ns > t->first_ns ? s->now_ns - t->first_ns : 0;
+
+	f->acquired = s->endpoint->opened + s->endpoint->pre_existing + s->process->brief.opened;
+	f->released = s->endpoint->closed + s->process->brief.opened;
+	f->open = t->left;
+	for (size_t i = 0; i < s->count; i++)
+		f->released -= s->seen[i].exit && f->released;
+	f->oldest_seconds = seconds(t->oldest_ns);
+	f->in_transaction = t->in_transaction;
+	f->growth_per_minute = 0;
+	if (grows && span > SECOND_NS)
+		f->growth_per_minute = (t->left - 1) / seconds(span) * 60;
+	f->sql = t->sql ? t->sql->sql : NULL;
+	exhaustion(s, f);
+}
+
+static void found_left(struct scene *s, const struct tally *t, bool grows)
+{
+	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION);
+
+	if (!f)
+		return;
+	fill(s, f, t, grows || t->last_ns > t->first_ns);
+	f->verdict = VERDICT_LEAKING;
+	f->kind = kind_of(s, t->left, false);
+	f->confidence = confidence_cap(
+		s, t->left >= 5 && (t->in_transaction >= LEAST_LEFT || t->own_thread >= 5)
+			   ? CONFIDENCE_CERTAIN
+			   : CONFIDENCE_LIKELY);
+	finding_because(s, f,
+			"%zu connections were left: newer ones were opened after their last use, "
+			"and they were not used again", t->left);
+	if (t->in_transaction)
+		finding_because(s, f, "%zu of them are inside a transaction nobody ends",
+				t->in_transaction);
+	if (t->own_thread)
+		finding_because(s, f, "%zu times the thread that had one opened the next",
+				t->own_thread);
+	if (t->exits)
+		finding_because(s, f, "%zu were released only by the end of the process", t->exits);
+	f->advice = "close each connection or session where it was opened, on every path "
+		    "(Python: `with Session() as s:` or s.close())";
+}
+
+static void found_late(struct scene *s, const struct tally *t, size_t late)
+{
+	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION);
+
+	if (!f)
+		return;
+	fill(s, f, t, false);
+	f->verdict = VERDICT_LEAKING;
+	f->kind = kind_of(s, late, false);
+	f->open = s->endpoint->open;
+	f->confidence = confidence_cap(s, CONFIDENCE_LIKELY);
+	finding_because(s, f,
+			"%zu connections sat unused while newer ones were opened, and were closed "
+			"later in bulk, as a garbage collector does", late);
+	finding_because(s, f, "up to %llu were open at once",
+			(unsigned long long)s->endpoint->peak);
+	f->advice = "create one engine or pool for the process and close each connection after "
+		    "use; do not leave it to the garbage collector";
+}
+
+int rule_connections(struct scene *s)
+{
+	struct tally t;
+	size_t late;
+	bool grows;
+
+	find_left(s);
+	add_up(s, &t);
+	grows = t.left >= 2 && growing(s, &t);
+	if (t.left >= LEAST_LEFT &&
+	    (t.in_transaction >= LEAST_LEFT || grows ||
+	     (t.own_thread >= LEAST_LEFT &&
+	      (t.worked >= LEAST_LEFT ? t.exits || t.last_ns - t.first_ns >= SECOND_NS
+				      : t.last_ns - t.first_ns >= THREAD_SPAN)))) {
+		found_left(s, &t, grows);
+		return 0;
+	}
+	late = closed_in_bulk(s);
+	if (late >= LEAST_GROWTH && 2 * late >= s->endpoint->opened / 2)
+		found_late(s, &t, late);
+	return 0;
+}
+
+int rule_hung_up(struct scene *s)
+{
+	uint64_t longest = 0, first = UINT64_MAX, last = 0;
+	struct finding_view *f;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->finding_count; i++)
+		if (s->findings[i].cause == CAUSE_UNCLOSED_CONNECTION)
+			return 0;
+	for (size_t i = 0; i < s->count; i++) {
+		const struct connection *c = s->seen[i].open;
+
+		if (!c || !c->hung_up_ns || s->now_ns - c->hung_up_ns < s->model->begin.min_age_ns)
+			continue;
+		n++;
+		if (s->now_ns - c->hung_up_ns > longest)
+			longest = s->now_ns - c->hung_up_ns;
+		first = c->hung_up_ns < first ? c->hung_up_ns : first;
+		last = c->hung_up_ns > last ? c->hung_up_ns : last;
+	}
+	if (!n)
+		return 0;
+	f = finding_add(s, CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION);
+	if (!f)
+		return 0;
+	f->verdict = n >= LEAST_LEFT && last - first >= GROWTH_SPAN ? VERDICT_LEAKING
+								    : VERDICT_STUCK;
+	f->confidence = confidence_cap(s, CONFIDENCE_LIKELY);
+	f->kind = n == 1 ? KIND_ONE_TIME : KIND_SPORADIC;
+	f->acquired = s->endpoint->opened + s->endpoint->pre_existing;
+	f->released = s->endpoint->closed;
+	f->open = n;
+	f->oldest_seconds = seconds(longest);
+	finding_because(s, f, "the server closed %s%zu connection%s, the client still holds %s",
+			n == 1 ? "" : "these ", n, n == 1 ? "" : "s", n == 1 ? "it" : "them");
+	f->advice = "close connections that fail; a pool should test them before use "
+		    "(SQLAlchemy: pool_pre_ping) and drop them";
+	return 0;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * rule_statement.c - prepared statements never closed, and caches of them without bound.
+ *
+ * A cache is keyed by text, so it never prepares one text twice on one connection: ten open
+ * statements with the same text there are a leak whatever their number.  Distinct texts are a
+ * leak only beyond what any well-known cache keeps (pgjdbc 256, pgx 512, ActiveRecord 1000): with
+ * one fingerprint, so that they differ in literals alone, or in such numbers that no cache is
+ * meant.  mysql2's default of 16,000 is such a number by intent; it is named by its growth.
+ */
+#include "rules.h"
+
+#include <stdlib.h>
+
+#define SAME_TEXT 10
+#define ONE_SHAPE 520
+#define ANY_SHAPE 1100
+#define LEAST_OPEN SAME_TEXT
+
+struct shape {
+	size_t open;	 /* statements in the ledger's detail */
+	size_t same;	 /* most of them with one text on one connection */
+	size_t distinct; /* texts among those with the most common fingerprint */
+	size_t shaped;	 /* statements with that fingerprint */
+	uint64_t first_ns, last_ns;
+	const struct text *sql;
+};
+
+struct entry {
+	uint64_t connection, fingerprint, hash, born_ns;
+	const struct text *text;
+};
+
+static int by_shape(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	if (x->connection != y->connection)
+		return x->connection < y->connection ? -1 : 1;
+	if (x->fingerprint != y->fingerprint)
+		return x->fingerprint < y->fingerprint ? -1 : 1;
+	return (x->hash > y->hash) - (x->hash < y->hash);
+}
+
+static size_t collect(const struct scene *s, struct entry *out)
+{
+	struct table_slot *slot;
+	size_t at = 0, n = 0;
+
+	while ((slot = table_next(&s->model->statements, &at))) {
+		const struct statement_model *st = slot->value;
+		const struct connection *c = table_get(&s->model->connections,
+						       (struct table_key){st->key.a, 0});
+
+		if (!c || c->endpoint != s->endpoint || !st->text)
+			continue;
+		out[n++] = (struct entry){st->key.a, st->text->fingerprint, st->text_hash,
+					  st->born_ns, st->text};
+	}
+	return n;
+}
+
+/* One run of entries with the same connection and fingerprint. */
+static void look_at_run(const struct entry *run, size_t n, struct shape *shape)
+{
+	size_t distinct = 0, same = 0, most = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (i == 0 || run[i].hash != run[i - 1].hash) {
+			distinct++;
+			same = 0;
+		}
+		if (++same > most)
+			most = same;
+	}
+	if (most > shape->same)
+		shape->same = most;
+	if (n > shape->shaped) {
+		shape->shaped = n;
+		shape->distinct = distinct;
+		shape->sql = run->text;
+	}
+}
+
+static int look(const struct scene *s, struct shape *shape)
+{
+	struct entry *entries = calloc(s->model->statements.count + 1, sizeof(*entries));
+	size_t n;
+
+	if (!entries)
+		return -1;
+	n = collect(s, entries);
+	qsort(entries, n, sizeof(*entries), by_shape);
+	for (size_t i = 0, j; i < n; i = j) {
+		for (j = i + 1; j < n && entries[j].connection == entries[i].connection &&
+				entries[j].fingerprint == entries[i].fingerprint;)
+			j++;
+		look_at_run(entries + i, j - i, shape);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (!shape->first_ns || entries[i].born_ns < shape->first_ns)
+			shape->first_ns = entries[i].born_ns;
+		if (entries[i].born_ns > shape->last_ns)
+			shape->last_ns = entries[i].born_ns;
+	}
+	shape->open = n;
+	free(entries);
+	return 0;
+}
+
+/* Statements open on the connection that has most of them. */
+static uint64_t most_open(const struct scene *s)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct connection *c = s->seen[i].open;
+
+		if (c && c->prepared - c->unprepared > most)
+			most = c->prepared - c->unprepared;
+	}
+	return most;
+}
+
+static void fill(const struct scene *s, struct finding_view *f, const struct shape *shape)
+{
+	uint64_t span = s->now_ns - shape->first_ns;
+
+	f->acquired = s->endpoint->prepared + s->process->brief.prepared;
+	f->released = s->endpoint->unprepared + s->process->brief.unprepared;
+	for (size_t i = 0; i < s->count; i++) {
+		if (!s->seen[i].open)
+			continue;
+		f->acquired += s->seen[i].open->prepared;
+		f->released += s->seen[i].open->unprepared;
+	}
+	f->open = f->acquired - f->released;
+	f->oldest_seconds = seconds(span);
+	f->growth_per_minute = span > SECOND_NS ? f->open / seconds(span) * 60 : 0;
+	f->sql = shape->sql ? shape->sql->sql : NULL;
+}
+
+static enum kind kind_of(const struct finding_view *f)
+{
+	return 10 * f->open >= 7 * f->acquired ? KIND_FREQUENT : KIND_SPORADIC;
+}
+
+static void found_same(struct scene *s, const struct shape *shape)
+{
+	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_STATEMENT, RESOURCE_STATEMENT);
+
+	if (!f)
+		return;
+	fill(s, f, shape);
+	f->kind = kind_of(f);
+	f->verdict = VERDICT_LEAKING;
+	f->confidence = confidence_cap(s, CONFIDENCE_CERTAIN);
+	finding_because(s, f, "%zu open statements on one connection have the same text: no cache "
+			"prepares a text twice", shape->same);
+	f->advice = "close the prepared statement after use, or prepare it once and keep it";
+}
+
+static void found_many(struct scene *s, const struct shape *shape, uint64_t most)
+{
+	bool literals = shape->distinct > shape->shaped / 2 && shape->shaped > shape->open / 2;
+	struct finding_view *f = finding_add(
+		s, literals ? CAUSE_CACHE_GROWTH : CAUSE_UNCLOSED_STATEMENT, RESOURCE_STATEMENT);
+
+	if (!f)
+		return;
+	fill(s, f, shape);
+	f->kind = kind_of(f);
+	f->verdict = VERDICT_LEAKING;
+	f->confidence = confidence_cap(s, most > ANY_SHAPE ? CONFIDENCE_CERTAIN
+							   : CONFIDENCE_LIKELY);
+	finding_because(s, f, "%llu statements are open on one connection, and more keep coming",
+			(unsigned long long)most);
+	if (literals)
+		finding_because(s, f, "%zu texts differ only in their literals", shape->distinct);
+	f->advice = literals ? "send values as parameters instead of writing them into the SQL "
+			       "text; bound the statement cache"
+			     : "close prepared statements after use; a new name for each execution "
+			       "defeats every cache";
+}
+
+int rule_statements(struct scene *s)
+{
+	struct shape shape = {};
+	uint64_t most = most_open(s), span;
+
+	if (most < LEAST_OPEN || s->process->exited_ns)
+		return 0;
+	if (look(s, &shape))
+		return -1;
+	span = shape.last_ns - shape.first_ns;
+	if (shape.same >= SAME_TEXT)
+		found_same(s, &shape);
+	else if ((most > ANY_SHAPE || (most > ONE_SHAPE && shape.distinct > ONE_SHAPE)) &&
+		 (s->now_ns - shape.last_ns <= span || most > 10 * ANY_SHAPE))
+		found_many(s, &shape, most);
+	return 0;
+}

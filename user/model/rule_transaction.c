@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * rule_transaction.c - transactions begun and never ended.
+ *
+ * The clock runs only while no request is outstanding: a long query or a stream being read is
+ * work.  A transaction is held too long when the client has been silent inside it for --min-age
+ * and for three times the longest silence this process has ended by itself.
+ */
+#include "rules.h"
+
+#define LEAST_GROWTH 3
+
+struct held {
+	size_t count;
+	uint64_t longest_ns;
+	bool wrote;
+	const struct text *sql;
+};
+
+static uint64_t patience(const struct scene *s)
+{
+	uint64_t normal = 3 * s->process->longest_gap_ns;
+
+	return normal > s->model->begin.min_age_ns ? normal : s->model->begin.min_age_ns;
+}
+
+static void look(const struct scene *s, struct held *h)
+{
+	uint64_t limit = patience(s);
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct seen *x = &s->seen[i];
+		uint64_t silent;
+
+		if (x->life->status < EV_STATUS_TRANSACTION || !x->life->used_ns ||
+		    (x->life->closed_ns && !x->exit) ||
+		    (x->open && (x->open->request_ns || x->open->hung_up_ns)))
+			continue;
+		silent = x->end_ns - x->life->used_ns;
+		if (!x->left && silent < limit)
+			continue;
+		/* A script that ends with one open has not leaked: its exit ends it. */
+		if (x->exit && !x->left)
+			continue;
+		h->count++;
+		h->wrote = h->wrote || x->life->flags & EV_CONN_WROTE;
+		if (silent >= h->longest_ns) {
+			h->longest_ns = silent;
+			h->sql = x->open ? x->open->sql : h->sql;
+		}
+	}
+}
+
+static uint64_t begun(const struct scene *s)
+{
+	uint64_t n = s->endpoint->begun + s->process->brief.begun;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->seen[i].open)
+			n += s->seen[i].life->begun;
+	return n;
+}
+
+static uint64_t ended(const struct scene *s)
+{
+	uint64_t n = s->endpoint->committed + s->endpoint->rolled_back +
+		     s->process->brief.committed + s->process->brief.rolled_back;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->seen[i].open)
+			n += s->seen[i].open->committed + s->seen[i].open->rolled_back;
+	return n;
+}
+
+static bool connections_leak(const struct scene *s)
+{
+	for (size_t i = 0; i < s->finding_count; i++)
+		if (s->findings[i].cause == CAUSE_UNCLOSED_CONNECTION &&
+		    s->findings[i].verdict == VERDICT_LEAKING)
+			return true;
+	return false;
+}
+
+int rule_transactions(struct scene *s)
+{
+	struct held h = {};
+	struct finding_view *f;
+
+	look(s, &h);
+	if (!h.count)
+		return 0;
+	f = finding_add(s, CAUSE_OPEN_TRANSACTION, RESOURCE_TRANSACTION);
+	if (!f)
+		return 0;
+	f->acquired = begun(s);
+	f->released = ended(s);
+	f->open = h.count;
+	f->in_transaction = h.count;
+	f->oldest_seconds = seconds(h.longest_ns);
+	f->sql = h.sql ? h.sql->sql : NULL;
+	f->verdict = h.count >= LEAST_GROWTH && connections_leak(s) ? VERDICT_LEAKING
+								    : VERDICT_STUCK;
+	f->kind = h.count == 1			     ? KIND_ONE_TIME
+		  : 10 * h.count >= 7 * f->acquired ? KIND_FREQUENT
+						     : KIND_SPORADIC;
+	f->confidence = confidence_cap(s, CONFIDENCE_CERTAIN);
+	finding_because(s, f,
+			"no request is outstanding, and nothing was sent for %.0f s inside the "
+			"transaction", seconds(h.longest_ns));
+	if (s->process->longest_gap_ns)
+		finding_because(s, f, "the longest such pause that ended was %.1f s",
+				seconds(s->process->longest_gap_ns));
+	if (h.wrote)
+		finding_because(s, f, "it has changed rows: they stay locked until it ends");
+	f->advice = "end it with commit or rollback on every path, also after reading only "
+		    "(Python: `with session.begin():`)";
+	return 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * rules.h - what the rules of the judge share: one endpoint of one process, seen whole.
+ */
+#ifndef DBLEAK_MODEL_RULES_H
+#define DBLEAK_MODEL_RULES_H
+
+#include "model.h"
+#include "view.h"
+
+#define SECOND_NS 1000000000ULL
+
+/* One connection, open or gone. */
+struct seen {
+	const struct life *life;
+	const struct connection *open; /* NULL: gone */
+	uint64_t end_ns;	       /* when it closed, or now */
+	uint32_t passes;	       /* connections opened after its last use */
+	uint32_t own_passes;	       /* of those, by the thread that used it last */
+	bool exit;		       /* released by the exit of its process only */
+	bool left;		       /* passed over, and never used again */
+};
+
+struct birth {
+	uint64_t ns;
+	uint32_t tid;
+};
+
+struct scene {
+	const struct model *model;
+	const struct process_model *process;
+	const struct endpoint *endpoint;
+	struct arena *arena; /* of the view */
+	uint64_t now_ns;     /* the process's end, if it has ended */
+	uint64_t start_ns;   /* of the window */
+	struct seen *seen;
+	size_t count;
+	struct birth *births; /* in the window, in order of time */
+	size_t birth_count;
+	struct finding_view *findings;
+	size_t finding_count, finding_room;
+};
+
+/* A new finding with the fields of the scene set, or NULL without memory (and the scene notes
+ * that).  acquired, open and such are the rule's to fill. */
+struct finding_view *finding_add(struct scene *s, enum cause cause, enum resource resource);
+__attribute__((format(printf, 3, 4))) void finding_because(struct scene *s, struct finding_view *f,
+							   const char *format, ...);
+/* How sure we may be at most, with what was lost and what could not be read. */
+enum confidence confidence_cap(const struct scene *s, enum confidence c);
+double seconds(uint64_t ns);
+
+/* Each looks at the scene and adds the findings it can prove. */
+int rule_connections(struct scene *s);
+int rule_hung_up(struct scene *s);
+int rule_transactions(struct scene *s);
+int rule_statements(struct scene *s);
+int rule_results(struct scene *s);
+
+#endif

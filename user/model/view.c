@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * view.c - the names of the JSON contract, and the end of a view.
+ */
+#include "view.h"
+#include "view_owner.h"
+
+const char *verdict_name(enum verdict v)
+{
+	static const char *const names[] = {"ok", "unknown", "bounded", "big", "stuck", "leaking"};
+
+	return names[v];
+}
+
+const char *confidence_name(enum confidence c)
+{
+	static const char *const names[] = {"possible", "likely", "certain"};
+
+	return names[c];
+}
+
+const char *kind_name(enum kind k)
+{
+	static const char *const names[] = {"frequent", "sporadic", "one-time", "implicit"};
+
+	return names[k];
+}
+
+const char *cause_name(enum cause c)
+{
+	static const char *const names[] = {"unclosed-connection", "open-transaction",
+					    "unclosed-statement", "cache-growth",
+					    "unbounded-result"};
+
+	return names[c];
+}
+
+const char *resource_name(enum resource r)
+{
+	static const char *const names[] = {"connection", "transaction", "statement",
+					    "cursor",	  "result",	 "memory"};
+
+	return names[r];
+}
+
+const char *database_name(enum ev_database d)
+{
+	static const char *const names[] = {"unknown", "postgresql", "mysql", "sqlite"};
+
+	return d <= EV_DB_SQLITE ? names[d] : names[0];
+}
+
+void view_close(struct report_view *v)
+{
+	if (v)
+		arena_close(((struct view_owner *)v)->arena);
+}

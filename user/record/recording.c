@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * recording.c - the recording file.  Refuses to hand over a record that could mislead: checksum,
+ * size and inner lengths are checked before anybody sees it.
+ */
+#include "recording.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#define LARGEST 4096
+
+struct recording {
+	FILE *file;
+	uint64_t offset;
+	bool begun, ended, writing;
+	_Alignas(8) unsigned char buffer[LARGEST];
+};
+
+/* Smallest size of each kind; 0: no such kind.  Texts may be cut off behind their length. */
+static const uint16_t smallest[EV_KIND_MAX] = {
+	[EV_BEGIN] = sizeof(struct ev_begin),
+	[EV_END] = sizeof(struct ev_end),
+	[EV_TICK] = sizeof(struct ev_tick),
+	[EV_PROCESS] = sizeof(struct ev_process),
+	[EV_USAGE] = sizeof(struct ev_usage),
+	[EV_EXIT] = sizeof(struct ev_exit),
+	[EV_CONNECTION] = sizeof(struct ev_connection),
+	[EV_IDENTITY] = sizeof(struct ev_identity),
+	[EV_SQL] = offsetof(struct ev_sql, text),
+	[EV_STATEMENT] = offsetof(struct ev_statement, text),
+	[EV_STATEMENT_CLOSED] = sizeof(struct ev_statement_closed),
+	[EV_RESULT] = offsetof(struct ev_result, text),
+	[EV_TALLY] = sizeof(struct ev_tally),
+	[EV_LOSS] = sizeof(struct ev_loss),
+	[EV_COST] = sizeof(struct ev_cost),
+	[EV_GAP] = sizeof(struct ev_gap),
+	[EV_HOLDER] = sizeof(struct ev_holder),
+	[EV_GONE] = sizeof(struct ev_gone),
+};
+
+/* Fixed texts must end within their field. */
+static const struct {
+	uint16_t kind, offset, size;
+} texts[] = {
+	{EV_BEGIN, offsetof(struct ev_begin, kernel), 64},
+	{EV_BEGIN, offsetof(struct ev_begin, arch), 16},
+	{EV_PROCESS, offsetof(struct ev_process, comm), EV_COMM_LEN},
+	{EV_PROCESS, offsetof(struct ev_process, cmdline), EV_TEXT_LEN},
+	{EV_PROCESS, offsetof(struct ev_process, runtime), 16},
+	{EV_PROCESS, offsetof(struct ev_process, container_id), 72},
+	{EV_PROCESS, offsetof(struct ev_process, container_name), EV_NAME_LEN},
+	{EV_CONNECTION, offsetof(struct ev_connection, comm), EV_COMM_LEN},
+	{EV_IDENTITY, offsetof(struct ev_identity, user), EV_NAME_LEN},
+	{EV_IDENTITY, offsetof(struct ev_identity, name), EV_NAME_LEN},
+	{EV_IDENTITY, offsetof(struct ev_identity, application), EV_NAME_LEN},
+	{EV_GAP, offsetof(struct ev_gap, text), EV_TEXT_LEN},
+};
+
+/* Texts with a length before them. */
+static const struct {
+	uint16_t kind, length, text, size;
+} cut_texts[] = {
+	{EV_SQL, offsetof(struct ev_sql, length), offsetof(struct ev_sql, text), EV_SQL_LEN},
+	{EV_STATEMENT, offsetof(struct ev_statement, length), offsetof(struct ev_statement, text),
+	 EV_STATEMENT_SQL_LEN},
+	{EV_RESULT, offsetof(struct ev_result, length), offsetof(struct ev_result, text),
+	 EV_SQL_LEN},
+};
+
+int record_check(const struct ev_head *record)
+{
+	const unsigned char *bytes = (const void *)record;
+
+	if (record->kind == 0 || record->kind >= EV_KIND_MAX || record->size % 8 ||
+	    record->size < smallest[record->kind] || record->size > LARGEST)
+		return -EBADMSG;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (texts[i].kind == record->kind &&
+		    !memchr(bytes + texts[i].offset, 0, texts[i].size))
+			return -EBADMSG;
+	for (size_t i = 0; i < sizeof(cut_texts) / sizeof(cut_texts[0]); i++) {
+		uint32_t length;
+
+		if (cut_texts[i].kind != record->kind)
+			continue;
+		memcpy(&length, bytes + cut_texts[i].length, sizeof(length));
+		if (length > cut_texts[i].size || cut_texts[i].text + length > record->size)
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+static uint32_t checksum(const struct ev_head *record)
+{
+	const unsigned char *bytes = (const void *)record;
+	const size_t after = offsetof(struct ev_head, kind);
+
+	return crc32(crc32(0, bytes, offsetof(struct ev_head, crc)), bytes + after,
+		     record->size - after);
+}
+
+static int recording_open(struct recording **out, FILE *file, bool writing)
+{
+	struct recording *r = calloc(1, sizeof(*r));
+
+	*out = r;
+	if (!r) {
+		fclose(file);
+		return -ENOMEM;
+	}
+	r->file = file;
+	r->writing = writing;
+	return 0;
+}
+
+int recording_open_write(struct recording **out, FILE *file)
+{
+	return recording_open(out, file, true);
+}
+
+int recording_open_read(struct recording **out, FILE *file)
+{
+	return recording_open(out, file, false);
+}
+
+int recording_write(struct recording *r, const struct ev_head *record)
+{
+	struct ev_head *copy = (struct ev_head *)r->buffer;
+
+	if (record_check(record))
+		return -EINVAL;
+	memcpy(copy, record, record->size);
+	copy->crc = checksum(copy);
+	if (fwrite(copy, 1, copy->size, r->file) != copy->size)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+static int check_begin(struct recording *r, const struct ev_head *head)
+{
+	const struct ev_begin *begin = (const void *)head;
+
+	if (head->kind != EV_BEGIN || head->size < sizeof(*begin) || begin->magic != EV_MAGIC)
+		return -EPROTO;
+	r->begun = true;
+	return begin->version > EV_VERSION ? -ENOTSUP : 0;
+}
+
+int recording_next(struct recording *r, const struct ev_head **record)
+{
+	struct ev_head *head = (struct ev_head *)r->buffer;
+	size_t rest;
+	int err;
+
+	if (r->ended)
+		return 0;
+	if (fread(head, 1, sizeof(*head), r->file) != sizeof(*head))
+		return r->begun ? -ENODATA : -EPROTO;
+	if (head->size < sizeof(*head) || head->size > LARGEST)
+		return r->begun ? -EBADMSG : -EPROTO;
+	rest = head->size - sizeof(*head);
+	if (fread(r->buffer + sizeof(*head), 1, rest, r->file) != rest)
+		return r->begun ? -ENODATA : -EPROTO;
+	err = r->begun ? 0 : check_begin(r, head);
+	if (err)
+		return err;
+	if (head->crc != checksum(head) || record_check(head))
+		return -EBADMSG;
+	r->offset += head->size;
+	r->ended = head->kind == EV_END;
+	*record = head;
+	return 1;
+}
+
+uint64_t recording_offset(const struct recording *r)
+{
+	return r->offset;
+}
+
+int recording_close(struct recording *r)
+{
+	int err = 0;
+
+	if (!r)
+		return 0;
+	if (r->writing && (fflush(r->file) || ferror(r->file)))
+		err = errno ? -errno : -EIO;
+	if (fclose(r->file) && r->writing && !err)
+		err = -errno;
+	free(r);
+	return err;
+}
