@@ -94,6 +94,11 @@ __noinline int ledger_close(struct connection *c, __u32 exiting)
 	if (exiting)
 		ledger_tell(c);
 	if (c->told) {
+		/* What was asked last is evidence only where something stayed open. */
+		if (c->ev.status >= EV_STATUS_TRANSACTION && c->sql_told_ns != c->sql.sent_ns) {
+			c->sql.head.ns = c->now;
+			emit(&c->sql, sizeof(c->sql));
+		}
 		c->ev.head.ns = c->now;
 		emit(&c->ev, sizeof(c->ev));
 	} else {

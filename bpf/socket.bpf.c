@@ -322,7 +322,8 @@ static __always_inline int on_message(struct sock *sk, int ret, int sending)
 	else
 		c->ev.bytes_received += ret;
 	message_feed(c, &msg, sending);
-	c->ev.used_ns = now;
+	if (!(c->ev.flags & EV_CONN_TERMINATED)) /* saying goodbye is no use of it */
+		c->ev.used_ns = now;
 	c->ev.user_pid = task->tgid;
 	c->ev.user_tid = task->pid;
 	if (!c->told && (c->ev.flags & (EV_CONN_AUTHENTICATED | EV_CONN_REFUSED | EV_CONN_TLS)))

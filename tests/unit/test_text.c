@@ -324,16 +324,23 @@ static void long_lists_are_cut_unless_all_is_asked_for(void **state)
 	struct finding_view findings[8];
 	struct process_view processes[120];
 	struct gap_view gaps[40];
+	char reasons[40][16], whys[40][16];
 	struct report_view v = sample_view(processes, COUNT(processes));
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(findings); i++)
 		findings[i] = sample_finding();
 	for (size_t i = 0; i < COUNT(gaps); i++)
-		gaps[i] = (struct gap_view){i + 1, "gap", "why"};
+		gaps[i] = (struct gap_view){i + 1, "gap", whys[i]};
+	for (size_t i = 0; i < COUNT(whys); i++)
+		snprintf(whys[i], sizeof(whys[i]), "why %zu", i);
 	for (size_t i = 0; i < COUNT(processes); i++)
 		processes[i] = sample_process(i + 1, i < 40 ? VERDICT_UNKNOWN : VERDICT_OK, NULL,
 					      NULL);
+	for (size_t i = 0; i < COUNT(reasons); i++) {
+		snprintf(reasons[i], sizeof(reasons[i]), "reason %zu", i);
+		processes[i].verdict_reason = reasons[i];
+	}
 	processes[119] = sample_process(5000, VERDICT_LEAKING, NULL, findings);
 	processes[119].finding_count = COUNT(findings);
 	v.gaps = gaps;
@@ -343,6 +350,26 @@ static void long_lists_are_cut_unless_all_is_asked_for(void **state)
 	assert_says(&v, &plain, "79 processes, 0 connections open: 79 x python3");
 	assert_silent_about(&v, &all, "-v");
 	assert_says(&v, &all, "python3[41] python3[42]");
+}
+
+static void one_reason_of_many_processes_is_one_line(void **state)
+{
+	struct process_view processes[12];
+	struct gap_view gaps[5];
+	struct report_view v = sample_view(processes, COUNT(processes));
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(processes); i++) {
+		processes[i] = sample_process(i + 1, VERDICT_UNKNOWN, NULL, NULL);
+		processes[i].verdict_reason = "silent";
+	}
+	for (size_t i = 0; i < COUNT(gaps); i++)
+		gaps[i] = (struct gap_view){i + 1, "gap", "why"};
+	v.gaps = gaps;
+	v.gap_count = COUNT(gaps);
+	assert_says(&v, &plain, "python3[1], python3[2], python3[3] and 9 more: silent");
+	assert_says(&v, &plain, "gap[1], gap[2], gap[3] and 2 more: why");
+	assert_says(&v, &all, "python3[12]: silent");
 }
 
 static void names_beyond_a_dozen_are_counted(void **state)
@@ -688,6 +715,7 @@ int main(void)
 		cmocka_unit_test(what_was_lost_or_not_seen_is_said),
 		cmocka_unit_test(nothing_found_is_a_friendly_sentence),
 		cmocka_unit_test(long_lists_are_cut_unless_all_is_asked_for),
+		cmocka_unit_test(one_reason_of_many_processes_is_one_line),
 		cmocka_unit_test(names_beyond_a_dozen_are_counted),
 		cmocka_unit_test(a_snapshot_is_a_table_that_accuses_nobody),
 		cmocka_unit_test(a_snapshot_of_many_rows_is_cut),

@@ -121,19 +121,37 @@ static int by_birth(const void *a, const void *b)
 	return (x->ns > y->ns) - (x->ns < y->ns);
 }
 
-static void scene_add(struct scene *s, const struct life *life, const struct connection *open)
+static void scene_add(struct scene *s, const struct life *life, const struct connection *open,
+		      const struct text *sql)
 {
 	struct seen *x = &s->seen[s->count++];
 
 	x->life = life;
 	x->open = open;
+	x->sql = sql;
 	x->exit = life->closed_ns && life->flags & EV_CONN_EXIT;
 	x->end_ns = life->closed_ns ? life->closed_ns : s->now_ns;
-	/* What the program said farewell to at its very end was released in good order. */
-	if (life->flags & EV_CONN_TERMINATED)
-		x->exit = false;
 	if (life->born_ns)
 		s->births[s->birth_count++] = (struct birth){life->born_ns, life->tid};
+}
+
+/* What a process closes in its last second, opening nothing any more, is its shutdown: it was held
+ * for the whole run, whoever said goodbye. */
+static void mark_shutdown(struct scene *s)
+{
+	uint64_t last_birth = s->birth_count ? s->births[s->birth_count - 1].ns : 0;
+
+	if (!s->process->exited_ns)
+		return;
+	for (size_t i = 0; i < s->count; i++) {
+		struct seen *x = &s->seen[i];
+
+		if (!x->life->closed_ns || x->exit || x->end_ns < last_birth ||
+		    x->end_ns + SECOND_NS < s->process->exited_ns)
+			continue;
+		x->exit = true;
+		x->farewell = true;
+	}
 }
 
 /* Gathers the lives at one endpoint.  0 or -1 without memory. */
@@ -147,11 +165,12 @@ static int scene_fill(struct scene *s, struct connection **open, size_t open_cou
 		return -1;
 	for (size_t i = 0; i < s->process->past_count; i++)
 		if (s->process->past[i].endpoint == s->endpoint)
-			scene_add(s, &s->process->past[i].life, NULL);
+			scene_add(s, &s->process->past[i].life, NULL, s->process->past[i].sql);
 	for (size_t i = 0; i < open_count; i++)
 		if (open[i]->endpoint == s->endpoint)
-			scene_add(s, &open[i]->life, open[i]);
+			scene_add(s, &open[i]->life, open[i], open[i]->sql);
 	qsort(s->births, s->birth_count, sizeof(*s->births), by_birth);
+	mark_shutdown(s);
 	return 0;
 }
 
@@ -180,6 +199,7 @@ static void count_open(struct endpoint_view *v, const struct connection *c, uint
 static void describe(const struct scene *s, struct endpoint_view *v)
 {
 	const struct endpoint *e = s->endpoint;
+	size_t silent = 0;
 
 	v->database = e->database;
 	v->address = address_text(s->arena, e);
@@ -198,9 +218,15 @@ static void describe(const struct scene *s, struct endpoint_view *v)
 	v->transactions.abandoned = e->abandoned;
 	v->statements.prepared = e->prepared;
 	v->statements.closed = e->unprepared;
-	for (size_t i = 0; i < s->count; i++)
-		if (s->seen[i].open)
-			count_open(v, s->seen[i].open, s->now_ns);
+	for (size_t i = 0; i < s->count; i++) {
+		if (!s->seen[i].open)
+			continue;
+		count_open(v, s->seen[i].open, s->now_ns);
+		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN;
+	}
+	/* Nothing was heard of any: idle or in a transaction, who knows. */
+	if (silent && silent == e->open)
+		v->connections.idle = v->connections.in_transaction = UNKNOWN64;
 }
 
 /* Brief connections are known by process only: they go to its first endpoint. */
@@ -493,7 +519,10 @@ static void account(const struct model *m, struct arena *a, struct report_view *
 	v->arch = copy(a, m->begin.arch);
 	v->cut = !m->ended;
 	memcpy(v->losses, m->loss.count, sizeof(v->losses));
-	v->cpu_percent = window ? 100.0 * (m->cost.cpu_ns + m->cost.bpf_ns) / window : -1;
+	/* One look has no duration worth dividing by. */
+	v->cpu_percent = -1;
+	if (window && m->begin.mode != EV_MODE_SNAPSHOT)
+		v->cpu_percent = 100.0 * (m->cost.cpu_ns + m->cost.bpf_ns) / window;
 	v->events = m->cost.events;
 	v->rss_bytes = m->cost.rss_bytes;
 	v->kernel_bytes = m->cost.kernel_bytes;

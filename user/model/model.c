@@ -186,7 +186,7 @@ static int past_add(struct process_model *p, const struct connection *c)
 		p->past_next = p->past_count++;
 	else
 		p->past_next = (p->past_next + 1) % PAST_MOST;
-	p->past[p->past_next] = (struct past){c->endpoint, c->life};
+	p->past[p->past_next] = (struct past){c->endpoint, c->sql, c->life};
 	return 0;
 }
 

@@ -65,6 +65,7 @@ struct connection {
 
 struct past {
 	const struct endpoint *endpoint;
+	const struct text *sql;
 	struct life life;
 };
 

@@ -29,10 +29,9 @@
 #define BULK_LEAST 3
 
 struct tally {
-	size_t left, in_transaction, own_thread, late, exits, worked;
+	size_t left, in_transaction, own_thread, exits, farewells, worked;
 	uint64_t first_ns, last_ns; /* births of those left */
 	uint64_t oldest_ns;	    /* longest unused */
-	uint64_t leftmost_used_ns;
 	const struct text *sql;
 };
 
@@ -113,14 +112,15 @@ static void add_up(const struct scene *s, struct tally *t)
 		t->own_thread += x->own_passes > 0;
 		t->worked += worked(x);
 		t->exits += x->exit;
+		t->farewells += x->farewell;
 		if (!t->first_ns || born < t->first_ns)
 			t->first_ns = born;
 		if (born > t->last_ns)
 			t->last_ns = born;
 		if (x->end_ns - x->life->used_ns > t->oldest_ns)
 			t->oldest_ns = x->end_ns - x->life->used_ns;
-		if (x->open && x->open->sql)
-			t->sql = x->open->sql;
+		if (x->sql)
+			t->sql = x->sql;
 	}
 }
 
@@ -222,7 +222,7 @@ static void found_left(struct scene *s, const struct tally *t, bool grows)
 		return;
 	fill(s, f, t, grows || t->last_ns > t->first_ns);
 	f->verdict = VERDICT_LEAKING;
-	f->kind = kind_of(s, t->left, false);
+	f->kind = kind_of(s, t->left, 2 * t->farewells > t->left);
 	f->confidence = confidence_cap(
 		s, t->left >= 5 && (t->in_transaction >= LEAST_LEFT || t->own_thread >= 5)
 			   ? CONFIDENCE_CERTAIN

@@ -24,8 +24,18 @@ static uint64_t patience(const struct scene *s)
 	return normal > s->model->begin.min_age_ns ? normal : s->model->begin.min_age_ns;
 }
 
+static bool connections_leak(const struct scene *s)
+{
+	for (size_t i = 0; i < s->finding_count; i++)
+		if (s->findings[i].cause == CAUSE_UNCLOSED_CONNECTION &&
+		    s->findings[i].verdict == VERDICT_LEAKING)
+			return true;
+	return false;
+}
+
 static void look(const struct scene *s, struct held *h)
 {
+	bool leaking = connections_leak(s);
 	uint64_t limit = patience(s);
 
 	for (size_t i = 0; i < s->count; i++) {
@@ -37,17 +47,15 @@ static void look(const struct scene *s, struct held *h)
 		    (x->open && (x->open->request_ns || x->open->hung_up_ns)))
 			continue;
 		silent = x->end_ns - x->life->used_ns;
-		if (!x->left && silent < limit)
-			continue;
-		/* A script that ends with one open has not leaked: its exit ends it. */
-		if (x->exit && !x->left)
+		/* Growth needs no age.  A script that ends with one open has not leaked. */
+		if (x->left && leaking ? false : x->exit || silent < limit)
 			continue;
 		h->count++;
 		h->wrote = h->wrote || x->life->flags & EV_CONN_WROTE;
-		if (silent >= h->longest_ns) {
+		if (silent > h->longest_ns)
 			h->longest_ns = silent;
-			h->sql = x->open ? x->open->sql : h->sql;
-		}
+		if (x->sql)
+			h->sql = x->sql;
 	}
 }
 
@@ -72,15 +80,6 @@ static uint64_t ended(const struct scene *s)
 	return n;
 }
 
-static bool connections_leak(const struct scene *s)
-{
-	for (size_t i = 0; i < s->finding_count; i++)
-		if (s->findings[i].cause == CAUSE_UNCLOSED_CONNECTION &&
-		    s->findings[i].verdict == VERDICT_LEAKING)
-			return true;
-	return false;
-}
-
 int rule_transactions(struct scene *s)
 {
 	struct held h = {};
@@ -101,8 +100,8 @@ int rule_transactions(struct scene *s)
 	f->verdict = h.count >= LEAST_GROWTH && connections_leak(s) ? VERDICT_LEAKING
 								    : VERDICT_STUCK;
 	f->kind = h.count == 1			     ? KIND_ONE_TIME
-		  : 10 * h.count >= 7 * f->acquired ? KIND_FREQUENT
-						     : KIND_SPORADIC;
+		  : 10 * (h.count + 1) >= 7 * f->acquired ? KIND_FREQUENT
+							   : KIND_SPORADIC;
 	f->confidence = confidence_cap(s, CONFIDENCE_CERTAIN);
 	finding_because(s, f,
 			"no request is outstanding, and nothing was sent for %.0f s inside the "

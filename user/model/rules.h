@@ -14,10 +14,12 @@
 struct seen {
 	const struct life *life;
 	const struct connection *open; /* NULL: gone */
+	const struct text *sql;	       /* of its last request; NULL not known */
 	uint64_t end_ns;	       /* when it closed, or now */
 	uint32_t passes;	       /* connections opened after its last use */
 	uint32_t own_passes;	       /* of those, by the thread that used it last */
-	bool exit;		       /* released by the exit of its process only */
+	bool exit;		       /* released at the end of its process only */
+	bool farewell;		       /* with a proper goodbye then */
 	bool left;		       /* passed over, and never used again */
 };
 

@@ -272,43 +272,131 @@ static void print_reason(struct page *page, const struct process_view *p, const 
 	print_line(page, label, colour, w.text);
 }
 
-/* One line for each process of a verdict, the label on the first only. */
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+/* Processes of a verdict with one reason share a line. */
+static bool same_reason(const struct process_view *a, const struct process_view *b)
+{
+	return a->verdict == b->verdict && same_text(a->verdict_reason, b->verdict_reason);
+}
+
+static bool reason_is_new(const struct report_view *v, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (same_reason(&v->processes[i], &v->processes[at]))
+			return false;
+	return true;
+}
+
+#define SHARED_SHOWN 3
+
+static void print_shared_reason(struct page *page, const struct report_view *v, size_t at,
+				const char *label, enum page_colour colour)
+{
+	const struct process_view *p = &v->processes[at];
+	struct words w = {0};
+	size_t count = 0;
+
+	for (size_t i = at; i < v->process_count; i++) {
+		if (!same_reason(p, &v->processes[i]) || ++count > SHARED_SHOWN)
+			continue;
+		words_comma(&w);
+		words_process_state(&w, &v->processes[i]);
+	}
+	if (count == 1) {
+		print_reason(page, p, label, colour);
+		return;
+	}
+	if (count > SHARED_SHOWN) {
+		words_add(&w, " and ");
+		words_count(&w, count - SHARED_SHOWN);
+		words_add(&w, " more");
+	}
+	words_add(&w, ": %s", p->verdict_reason ? p->verdict_reason : "too little was seen to tell");
+	print_line(page, label, colour, w.text);
+}
+
+/* One line for each reason of a verdict, or with all for each process; the label on the first. */
 static void print_each(struct page *page, const struct report_view *v, enum verdict verdict,
 		       bool all)
 {
-	size_t count = count_verdict(v, verdict), shown = 0;
+	enum page_colour colour = verdicts[verdict].colour;
+	size_t reasons = 0, shown = 0;
 
-	for (size_t i = 0; i < v->process_count && (all || shown < LINES_SHOWN); i++) {
+	for (size_t i = 0; i < v->process_count; i++) {
+		const char *label = shown ? "" : verdicts[verdict].label;
+
 		if (v->processes[i].verdict != verdict)
 			continue;
-		print_reason(page, &v->processes[i], shown++ ? "" : verdicts[verdict].label,
-			     verdicts[verdict].colour);
-		if (all)
+		if (all) {
+			print_reason(page, &v->processes[i], label, colour);
 			block_endpoints(page, &v->processes[i]);
+			shown++;
+		} else if (reason_is_new(v, i) && reasons++ < LINES_SHOWN) {
+			print_shared_reason(page, v, i, label, colour);
+			shown++;
+		}
 	}
-	print_rest_hidden(page, count, all ? count : LINES_SHOWN);
+	if (!all)
+		print_rest_hidden(page, reasons, LINES_SHOWN);
 }
 
 /*
  * What was not seen.
  */
 
+static bool gap_is_new(const struct report_view *v, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (!!v->gaps[i].pid == !!v->gaps[at].pid &&
+		    same_text(v->gaps[i].reason, v->gaps[at].reason))
+			return false;
+	return true;
+}
+
+/* The processes that a gap of this reason hides, or the whole host. */
+static void words_hidden(struct words *w, const struct report_view *v, size_t at, bool all)
+{
+	size_t count = 0;
+
+	if (!v->gaps[at].pid) {
+		words_add(w, "whole host");
+		return;
+	}
+	for (size_t i = at; i < (all ? at + 1 : v->gap_count); i++) {
+		const struct gap_view *gap = &v->gaps[i];
+
+		if (!gap->pid || !same_text(gap->reason, v->gaps[at].reason) ||
+		    ++count > SHARED_SHOWN)
+			continue;
+		words_comma(w);
+		words_process(w, gap->comm, gap->pid);
+	}
+	if (count > SHARED_SHOWN) {
+		words_add(w, " and ");
+		words_count(w, count - SHARED_SHOWN);
+		words_add(w, " more");
+	}
+}
+
 static void print_gaps(struct page *page, const struct report_view *v, bool all)
 {
-	size_t shown = all || v->gap_count < LINES_SHOWN ? v->gap_count : LINES_SHOWN;
+	size_t reasons = 0, shown = 0;
 
-	for (size_t i = 0; i < shown; i++) {
-		const struct gap_view *gap = &v->gaps[i];
+	for (size_t i = 0; i < v->gap_count; i++) {
 		struct words w = {0};
 
-		if (gap->pid)
-			words_process(&w, gap->comm, gap->pid);
-		else
-			words_add(&w, "whole host");
-		words_add(&w, ": %s", gap->reason ? gap->reason : "reason not known");
-		print_line(page, i ? "" : "unseen", PAGE_YELLOW, w.text);
+		if (!all && (!gap_is_new(v, i) || reasons++ >= LINES_SHOWN))
+			continue;
+		words_hidden(&w, v, i, all);
+		words_add(&w, ": %s", v->gaps[i].reason ? v->gaps[i].reason : "reason not known");
+		print_line(page, shown++ ? "" : "unseen", PAGE_YELLOW, w.text);
 	}
-	print_rest_hidden(page, v->gap_count, shown);
+	if (!all)
+		print_rest_hidden(page, reasons, LINES_SHOWN);
 }
 
 static void print_losses(struct page *page, const struct report_view *v)

@@ -1,0 +1,374 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+"""The command line: run, watch, snapshot, record, and choosing what to watch."""
+import os
+import pty
+import re
+import signal
+import subprocess
+import time
+
+from harness import command_of
+from solo import live
+
+SECONDS = 7
+
+
+def causes(process):
+    return {finding["cause"] for finding in process["findings"]}
+
+
+def only(bench, look, *pids):
+    """The report is about these processes and no other."""
+    found = {process["pid"] for process in (look.report or {}).get("processes", [])}
+    bench.check(found == set(pids), f"the report is about {sorted(found)}, not {sorted(pids)}")
+
+
+def leaking(bench, look, pid):
+    process = look.process(pid)
+    if bench.check(process is not None, f"{pid} is not in the report"):
+        bench.check(process["verdict"] == "leaking", f"verdict {process['verdict']}, not leaking")
+        bench.check("unclosed-connection" in causes(process), f"causes {causes(process)}")
+
+
+def well(bench, look, pid):
+    process = look.process(pid)
+    if bench.check(process is not None, f"{pid} is not in the report"):
+        bench.check(process["verdict"] in ("ok", "bounded") and not process["findings"],
+                    f"verdict {process['verdict']}, causes {causes(process)}")
+
+
+# ---- choosing -------------------------------------------------------------------------------
+
+@live("-p watches two chosen processes and no other", lane="choose")
+def by_pid(bench):
+    leaker, twin, other = bench.client("keeper.py", "leak"), bench.client("keeper.py", "well"), \
+        bench.client("keeper.py", "leak")
+    look = bench.looked(bench.dbleak.watch("--duration", SECONDS, "-p", f"{leaker.pid},{twin.pid}"), 1)
+    only(bench, look, leaker.pid, twin.pid)
+    leaking(bench, look, leaker.pid)
+    well(bench, look, twin.pid)
+    bench.faults += bench.dbleak.losses(look)
+    bench.check(look.process(other.pid) is None, "a process that was not chosen is reported")
+
+
+@live("-p may repeat, and a healthy process ends with status 0", lane="choose")
+def healthy_pids(bench):
+    one, two = bench.client("keeper.py", "well"), bench.client("persistent.py", "php", way="unix")
+    look = bench.looked(bench.dbleak.watch("--duration", SECONDS, "-p", one.pid, "-p", two.pid), 0)
+    only(bench, look, one.pid, two.pid)
+    well(bench, look, one.pid)
+    well(bench, look, two.pid)
+
+
+@live("--comm watches processes of that name, later ones too", lane="choose")
+def by_comm(bench):
+    first, other = bench.client("keeper.py", "well", "orders"), bench.client("keeper.py", "leak", "billing")
+    later = []
+    look = bench.looked(bench.dbleak.watch(
+        "--duration", SECONDS + 3, "--comm", "orders",
+        during=lambda: later.append(bench.client("keeper.py", "leak", "orders"))), 1)
+    well(bench, look, first.pid)
+    leaking(bench, look, later[0].pid)
+    bench.check(look.process(other.pid) is None, "a process of another name is reported")
+
+
+def cgroup_folder():
+    """A place for a cgroup of the test's own, and how /proc/PID/cgroup will call it."""
+    for root in ("/sys/fs/cgroup/unified", "/sys/fs/cgroup", "/sys/fs/cgroup/pids"):
+        if os.path.exists(f"{root}/cgroup.procs") and os.access(root, os.W_OK):
+            return root
+    return None
+
+
+def by_cgroup(bench, path_of):
+    root, name = cgroup_folder(), f"dbleak-live-{os.getpid()}-{time.monotonic_ns()}"
+    folder = os.path.join(root, name)
+    os.mkdir(folder)
+    inside, outside = bench.client("keeper.py", "leak"), bench.client("keeper.py", "leak")
+    bench.afterwards.append(lambda: remove_cgroup(root, folder))
+    with open(f"{folder}/cgroup.procs", "w") as procs:
+        procs.write(str(inside.pid))
+    look = bench.looked(bench.dbleak.watch("--duration", SECONDS, "--cgroup", path_of(folder, name)), 1)
+    only(bench, look, inside.pid)
+    leaking(bench, look, inside.pid)
+    bench.check(look.process(outside.pid) is None, "a process outside is reported")
+
+
+def remove_cgroup(root, folder):
+    with open(f"{folder}/cgroup.procs") as procs:
+        for pid in procs.read().split():
+            with open(f"{root}/cgroup.procs", "w") as home:
+                home.write(pid)
+    os.rmdir(folder)
+
+
+NO_CGROUPS = lambda: None if cgroup_folder() else "a writable cgroup hierarchy"
+
+
+@live("--cgroup takes the folder below /sys/fs/cgroup", lane="cgroup", without=NO_CGROUPS)
+def cgroup_by_folder(bench):
+    by_cgroup(bench, lambda folder, name: folder)
+
+
+@live("--cgroup takes the path of /proc/PID/cgroup", lane="cgroup", without=NO_CGROUPS)
+def cgroup_by_path(bench):
+    by_cgroup(bench, lambda folder, name: "/" + name)
+
+
+def no_match(bench, *selector):
+    there = bench.client("keeper.py", "well", "orders")
+    look = bench.dbleak.run("watch", "--duration", 3, "--json", *selector)
+    bench.one_sentence(look)
+    bench.check(look.out == b"", "something stands on standard output")
+    return there, look
+
+
+@live("-p that matches nothing ends with status 2 and lists what is there", lane="choose")
+def no_such_pid(bench):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    there, look = no_match(bench, "-p", gone.pid)
+    bench.check(str(gone.pid) in look.err and str(there.pid) in look.err, "the list lacks a process that is there")
+
+
+@live("--comm that matches nothing ends with status 2 and lists what is there", lane="choose")
+def no_such_comm(bench):
+    there, look = no_match(bench, "--comm", "nosuchname")
+    bench.check("nosuchname" in look.err and "orders" in look.err, "the list lacks a name that is there")
+
+
+@live("--cgroup that matches nothing ends with status 2", lane="choose")
+def no_such_cgroup(bench):
+    _, look = no_match(bench, "--cgroup", "/no/such/cgroup")
+    bench.check("/no/such/cgroup" in look.err, "the sentence does not name it")
+
+
+# ---- run ------------------------------------------------------------------------------------
+
+def run_json(bench, *argv, server="postgresql", way="tcp4", options=(), **more):
+    """`dbleak run --json -o FILE -- CMD`; the report is read from FILE."""
+    report, recording = bench.file("report.json"), bench.file("recording")
+    process = bench.dbleak.start("run", "--json", "-o", report, "--record", recording, *options, "--",
+                                 *command_of(argv), env=bench.endpoint(server, way, **more))
+    look = bench.dbleak.finish(process, recording)
+    look.said, look.out = look.out, b""
+    if bench.check(os.path.exists(report), f"no report was written: {look.err[-300:]}"):
+        bench.private(report)
+        with open(report, "rb") as file:
+            look.out = file.read()
+        if look.report is None and look.status not in (0, 1):
+            status, look.status = look.status, 0  # CMD's own status: nothing was found
+            bench.dbleak.examine(look)
+            look.trouble = [t for t in look.trouble if "replay ends" not in t]
+            look.status = status
+        else:
+            bench.dbleak.examine(look)
+    return look
+
+
+def first(look):
+    return look.report["processes"][0] if look.report and look.report["processes"] else None
+
+
+@live("run: a leaking program ends with status 1, its connections counted from the first", lane="run")
+def run_leaking(bench):
+    look = bench.looked(run_json(bench, "short.py", "leak", "6", driver="psycopg2"), 1)
+    if bench.check(first(look), "no process is reported"):
+        bench.check(first(look)["verdict"] == "leaking", f"verdict {first(look)['verdict']}")
+        bench.check("unclosed-connection" in causes(first(look)), f"causes {causes(first(look))}")
+        counts = first(look)["endpoints"][0]["connections"]
+        bench.check(counts["pre_existing"] == 0 and 12 <= counts["opened"] <= 21, f"connections {counts}")
+
+
+@live("run: a leaking program on MariaDB ends with status 1", needs=("mariadb",), lane="run2")
+def run_leaking_mariadb(bench):
+    look = bench.looked(run_json(bench, "short.py", "leak", "6", server="mariadb", way="unix", driver="mysqldb"), 1)
+    if bench.check(first(look), "no process is reported"):
+        bench.check(first(look)["verdict"] == "leaking", f"verdict {first(look)['verdict']}")
+
+
+@live("run: a healthy program ends with status 0", lane="run2")
+def run_healthy(bench):
+    look = bench.looked(run_json(bench, "short.py", "fine", "5"), 0)
+    if bench.check(first(look), "no process is reported"):
+        bench.check(not first(look)["findings"], f"causes {causes(first(look))}")
+        counts = first(look)["endpoints"][0]["connections"]
+        bench.check(counts["open"] == 0 and counts["opened"] == counts["closed"] >= 10, f"connections {counts}")
+    bench.faults += bench.dbleak.losses(look)
+
+
+@live("run: a short program that leaves one connection to its exit is well", lane="run2")
+def run_once(bench):
+    look = bench.looked(run_json(bench, "short.py", "once"), 0)
+    if bench.check(first(look), "no process is reported"):
+        bench.check(not first(look)["findings"], f"causes {causes(first(look))}")
+
+
+@live("run: a failing program without a finding gives its own status", lane="run")
+def run_failing(bench):
+    bench.looked(run_json(bench, "short.py", "once", "7"), 7)
+
+
+@live("run: a program that uses no database is well", needs=(), lane="run2")
+def run_nothing(bench):
+    look = bench.dbleak.run("run", "--", "/bin/true")
+    bench.looked(look, 0)
+    bench.check(look.out == b"", "the report went to the program's standard output")
+
+
+@live("run: a program that cannot be started is an error", needs=(), lane="run2")
+def run_no_program(bench):
+    bench.one_sentence(bench.dbleak.run("run", "--", "/no/such/program"), "/no/such/program")
+
+
+@live("run: the program keeps its standard streams, the report goes to standard error", lane="run")
+def run_streams(bench):
+    script = 'read line; echo "out $line"; echo "err $line" >&2'
+    process = bench.dbleak.start("run", "--", "/bin/sh", "-c", script)
+    process.communicate()  # standard input is empty there; once more with a line in it
+    done = subprocess.run([bench.dbleak.program, "run", "--", "/bin/sh", "-c", script], input=b"hello\n",
+                          capture_output=True, cwd=bench.janitor.folder)
+    bench.check(done.stdout == b"out hello\n", f"standard output is {done.stdout!r}")
+    bench.check(b"err hello\n" in done.stderr and len(done.stderr) > 40, f"standard error is {done.stderr[-300:]!r}")
+
+
+@live("run: children of the program are traced too", lane="run")
+def run_children(bench):
+    command = " ".join(command_of(["short.py", "leak", "6"])) + " & wait"
+    look = bench.looked(run_json(bench, "/bin/sh", "-c", command), 1)
+    bench.check(any("unclosed-connection" in causes(p) for p in (look.report or {"processes": []})["processes"]),
+                "the child's leak is not found")
+
+
+@live("the results of a program are the same with and without tracing", needs=("postgresql", "mariadb"), lane="run2")
+def same_results(bench):
+    for server, way, driver in (("postgresql", "unix", "psycopg2"), ("mariadb", "tcp4", "pymysql")):
+        env = bench.endpoint(server, way, driver=driver)
+        bare = subprocess.run(command_of(["short.py", "sum"]), env=env, capture_output=True, cwd=bench.janitor.folder)
+        traced = bench.dbleak.run("run", "--", *command_of(["short.py", "sum"]), env=env)
+        bench.check(bare.stdout.startswith(b"checksum ") and traced.out == bare.stdout,
+                    f"{server}: {bare.stdout!r} without, {traced.out!r} with tracing")
+
+
+# ---- watch, snapshot, record, report ------------------------------------------------------------
+
+@live("snapshot counts what is open, accuses nobody of growth, and is quick", lane="look")
+def snapshot(bench):
+    client = bench.client("keeper.py", "hold", "7")
+    look = bench.dbleak.examine(bench.dbleak.run("snapshot", "--json", "-p", client.pid))
+    bench.looked(look)
+    bench.check(look.seconds < 2, f"it took {look.seconds:.1f} s")
+    only(bench, look, client.pid)
+    if process := look.process(client.pid):
+        counts = process["endpoints"][0]["connections"]
+        bench.check(counts["open"] == counts["pre_existing"] == 7, f"connections {counts}")
+        bench.check(process["verdict"] != "leaking", "one look cannot tell that it leaks")
+
+
+@live("snapshot of the whole host sees TCP and Unix sockets of both databases", needs=("postgresql", "mariadb"), lane="look")
+def snapshot_host(bench):
+    clients = [bench.client("keeper.py", "hold", "3", server=server, way=way, driver=driver)
+               for server, way, driver in (("postgresql", "unix", "psycopg2"), ("postgresql", "tcp6", "psycopg2"),
+                                           ("mariadb", "unix", "mysqldb"), ("mariadb", "tcp4", "pymysql"))]
+    look = bench.looked(bench.dbleak.examine(bench.dbleak.run("snapshot", "--json")))
+    for client in clients:
+        process = look.process(client.pid)
+        opened = process and sum(endpoint["connections"]["open"] for endpoint in process["endpoints"])
+        bench.check(opened == 3, f"{client.process.args[-3:]}: {opened} open, not 3")
+
+
+@live("watch ends with a report at SIGTERM", lane="look")
+def sigterm(bench):
+    client = bench.client("keeper.py", "leak")
+    recording = bench.file("recording")
+    process = bench.dbleak.start("watch", "--json", "--record", recording, "-p", client.pid)
+    bench.dbleak.wait_watching(process)
+    time.sleep(5)
+    process.send_signal(signal.SIGTERM)
+    look = bench.looked(bench.dbleak.examine(bench.dbleak.finish(process, recording, patience=10)), 1)
+    bench.check(look.seconds < 2, f"the report took {look.seconds:.1f} s")
+    leaking(bench, look, client.pid)
+
+
+@live("watch without a word watches the whole host and prints text", lane="look")
+def plain_watch(bench):
+    client = bench.client("keeper.py", "leak", way="unix")
+    look = bench.dbleak.run("--duration", SECONDS)
+    bench.looked(look, 1)
+    text = look.out.decode(errors="replace")
+    bench.check(re.search(rf"^LEAKING .*\[{client.pid}\]", text, re.MULTILINE), f"LEAKING [{client.pid}] is missing:\n{text}")
+    bench.check("\x1b" not in text, "there are colours although standard output is no terminal")
+    lines = text.splitlines()
+    bench.check(lines and lines[0].startswith("dbleak"), "the first line is not the summary")
+    bench.check(all(len(line) <= 80 for line in lines), "a line is longer than 80 columns")
+
+
+@live("record writes a private recording that report reads", lane="look")
+def record(bench):
+    client = bench.client("keeper.py", "leak")
+    path = bench.file("recording")
+    made = bench.dbleak.run("record", "-o", path, "-p", client.pid, "--duration", SECONDS)
+    bench.check(made.status in (0, 1), f"exit status {made.status}: {made.err[-300:]}")
+    bench.private(path)
+    look = bench.looked(bench.dbleak.examine(bench.dbleak.run("report", path, "--json")), 1)
+    leaking(bench, look, client.pid)
+
+
+@live("-o writes a private report and leaves standard output alone", lane="look")
+def to_file(bench):
+    client, path = bench.client("keeper.py", "well"), bench.file("report.json")
+    look = bench.dbleak.run("watch", "--duration", 2, "--json", "-o", path, "-p", client.pid, umask=0)
+    bench.looked(look, 0)
+    bench.check(look.out == b"", "something stands on standard output")
+    bench.private(path)
+
+
+@live("--show-literals shows the literals it was asked for", lane="look")
+def show_literals(bench):
+    client = bench.client("keeper.py", "leak")
+    look = bench.dbleak.run("watch", "--duration", SECONDS, "--json", "--show-literals", "-p", client.pid)
+    bench.check(b"'sesame'" in look.out, "the literal is not there")
+
+
+def on_terminal(bench, *argv, **env):
+    """Runs dbleak on a terminal of 80 columns; returns (status, what it wrote)."""
+    here, there = pty.openpty()
+    process = bench.dbleak.start(*argv, stdout=there, stderr=there,
+                                 env=dict(PATH=os.environ["PATH"], TERM="xterm", **env))
+    os.close(there)
+    said = b""
+    while True:
+        try:
+            chunk = os.read(here, 65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        said += chunk
+    os.close(here)
+    return process.wait(), said.decode(errors="replace")
+
+
+@live("on a terminal there are colours, a first look and a line of progress", lane="look")
+def colours(bench):
+    client = bench.client("keeper.py", "leak")
+    status, said = on_terminal(bench, "watch", "--duration", str(SECONDS), "-p", str(client.pid))
+    bench.shown["terminal"] = said
+    bench.check(status == 1, f"exit status {status}")
+    bench.check(re.search(r"\x1b\[[0-9;]*m", said), "there is no colour")
+    bench.check(str(client.pid) in said.split("LEAKING")[0], "the first look does not come before the report")
+
+
+@live("NO_COLOR is honoured", lane="look")
+def no_colour(bench):
+    client = bench.client("keeper.py", "leak")
+    status, said = on_terminal(bench, "watch", "--duration", str(SECONDS), "-p", str(client.pid), NO_COLOR="1")
+    bench.shown["terminal"] = said
+    bench.check(status == 1 and not re.search(r"\x1b\[[0-9;]*m", said), "there are colours")
+
+
+@live("doctor says what the host allows", needs=(), lane="look")
+def doctor(bench):
+    bench.check(bench.dbleak.run("doctor").status == 0, "doctor fails")
+    look = bench.dbleak.run("doctor", "--json")
+    bench.check(look.out.strip().startswith(b"{"), f"doctor --json gives {look.out[:100]!r}")

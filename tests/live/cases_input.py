@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+"""Bad input, full disks, closed pipes, missing rights: a clear sentence, never a crash or a lie."""
+import os
+import random
+import struct
+
+from solo import live
+
+NOBODY = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+VERSION_AT = 16 + 3 * 8  # of struct ev_begin: after its head and three times
+
+
+@live("without root it ends with status 2 and says so", needs=(), lane="input")
+def not_root(bench):
+    for argv in (["watch", "--duration", "2"], ["snapshot"], ["run", "--", "/bin/true"]):
+        bench.one_sentence(bench.dbleak.run(*argv, **NOBODY), "root")
+
+
+@live("a wrong command line ends with status 2 and says what is wrong", needs=(), lane="input")
+def usage(bench):
+    for argv in (["watch", "--nosuchoption"], ["nosuchcommand"], ["watch", "-p", "many"], ["watch", "--duration", "-4"],
+                 ["watch", "--duration", "soon"], ["run"], ["run", "--"], ["report"], ["record"], ["watch", "-p"],
+                 ["watch", "--heap", "nosuchmode"], ["watch", "--min-age", "x"]):
+        look = bench.dbleak.run(*argv, patience=10)
+        bench.check(look.status == 2 and "dbleak: " in look.err, f"{argv}: status {look.status}, {look.err[:200]!r}")
+        bench.check(look.out == b"", f"{argv}: something stands on standard output")
+
+
+@live("--version and --help are answered on standard output", needs=(), lane="input")
+def version(bench):
+    look = bench.dbleak.run("--version")
+    bench.check(look.status == 0 and look.out.startswith(b"dbleak "), f"{look.status} {look.out!r}")
+    look = bench.dbleak.run("--help")
+    bench.check(look.status == 0 and b"snapshot" in look.out, f"{look.status} {look.out[:200]!r}")
+
+
+@live("a full disk is no success", lane="input")
+def full_disk(bench):
+    client = bench.client("keeper.py", "well")
+    for argv in (["watch", "--json"], ["watch"], ["snapshot"]):
+        with open("/dev/full", "wb") as full:
+            duration = ["--duration", "2"] if argv[0] == "watch" else []
+            look = bench.dbleak.run(*argv, *duration, "-p", client.pid, stdout=full)
+        bench.check(look.status == 2 and "dbleak: " in look.err, f"{argv}: status {look.status}, {look.err[:200]!r}")
+    look = bench.dbleak.run("watch", "--duration", 2, "-p", client.pid, "--record", "/dev/full")
+    bench.check(look.status == 2, f"--record /dev/full: status {look.status}")
+
+
+@live("a closed pipe is no success", lane="input")
+def closed_pipe(bench):
+    client = bench.client("keeper.py", "well")
+    reader, writer = os.pipe()
+    os.close(reader)
+    look = bench.dbleak.run("watch", "--json", "--duration", 2, "-p", client.pid, stdout=writer)
+    os.close(writer)
+    bench.check(look.status in (2, -13), f"status {look.status}")
+
+
+@live("reports and recordings are never written through a symbolic link", lane="input")
+def symlink(bench):
+    client = bench.client("keeper.py", "well")
+    target, link = bench.file("target"), bench.file("link")
+    with open(target, "w") as file:
+        file.write("precious")
+    os.symlink(target, link)
+    for option in ("-o", "--record"):
+        look = bench.dbleak.run("watch", "--duration", 2, "-p", client.pid, option, link)
+        bench.check(look.status == 2, f"{option}: status {look.status}")
+        bench.check("dbleak: " in look.err, f"{option}: {look.err[:200]!r}")
+    look = bench.dbleak.run("record", "--duration", 2, "-p", client.pid, "-o", link)
+    bench.check(look.status == 2, f"record -o: status {look.status}")
+    with open(target) as file:
+        bench.check(file.read() == "precious", "the target was overwritten")
+
+
+def recording(bench):
+    client = bench.client("keeper.py", "leak")
+    path = bench.file("good")
+    look = bench.dbleak.run("record", "-o", path, "-p", client.pid, "--duration", 5)
+    if look.status not in (0, 1):
+        raise RuntimeError(f"no recording: {look.err[-300:]}")
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def report_of(bench, content):
+    path = bench.file("bad")
+    with open(path, "wb") as file:
+        file.write(content)
+    return bench.dbleak.run("report", path, "--json", patience=20)
+
+
+@live("a recording that is cut, corrupted or newer is named or read as far as it goes", lane="input")
+def bad_recordings(bench):
+    good = recording(bench)
+    noise = random.Random(7)
+    for size in (0, 1, 8, 16, 64, len(good) // 3, len(good) // 2, len(good) - 3):
+        look = report_of(bench, good[:size])
+        bench.check(look.status in (0, 1, 2), f"cut at {size}: status {look.status}")
+        bench.check(size > 64 or look.status == 2, f"cut at {size}: status {look.status}")
+        bench.check(look.status == 2 or b"cut" in look.out or "cut" in look.err, f"cut at {size}: nobody says so")
+    for number in range(60):
+        bad = bytearray(good)
+        for _ in range(noise.choice((1, 1, 4, 40))):
+            bad[noise.randrange(len(bad))] = noise.randrange(256)
+        look = report_of(bench, bytes(bad))
+        bench.check(look.status in (0, 1, 2), f"corrupted, number {number}: status {look.status}")
+    newer = bytearray(good)
+    struct.pack_into("<I", newer, VERSION_AT, 99)
+    look = report_of(bench, bytes(newer))
+    bench.check(look.status == 2, f"a newer version: status {look.status}")
+    for junk in (b"not a recording at all, just words\n" * 100, bytes(4096), noise.randbytes(4096)):
+        bench.one_sentence(report_of(bench, junk))
+
+
+@live("a recording that is not there is an error", needs=(), lane="input")
+def no_recording(bench):
+    bench.one_sentence(bench.dbleak.run("report", "/no/such/file"), "/no/such/file")
+    bench.one_sentence(bench.dbleak.run("report", bench.janitor.folder))
+
+
+@live("processes that die while they are watched do no harm", lane="look")
+def dying(bench):
+    script = f"while :; do {' '.join(['/usr/bin/python3', '-c', 'pass'])}; done"
+    restless = bench.client("/bin/sh", "-c", script, wait=False)
+    client = bench.client("keeper.py", "well")
+
+    def kill_one():
+        victim = bench.client("keeper.py", "leak")
+        victim.kill()
+
+    look = bench.looked(bench.dbleak.watch("--duration", 6, during=kill_one))
+    bench.check(restless.alive(), "the restless shell ended")
+    if bench.check(look.process(client.pid), "the healthy process is missing"):
+        bench.check(not look.process(client.pid)["findings"], "the healthy process is accused")
+
+
+@live("a second tracer beside the first is no trouble", lane="look")
+def two_tracers(bench):
+    client = bench.client("keeper.py", "leak")
+    other = []
+    look = bench.looked(bench.dbleak.watch(
+        "--duration", 8, "-p", client.pid,
+        during=lambda: other.append(bench.dbleak.watch("--duration", 5, "-p", client.pid))), 1)
+    bench.looked(other[0], 1)
+    for one in (look, other[0]):
+        process = one.process(client.pid)
+        bench.check(process and process["verdict"] == "leaking", "one of the two does not see the leak")

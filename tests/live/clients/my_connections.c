@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * my_connections leak | close | sporadic | careful
+ * Connections of libmariadb: one a second, kept in a transaction or closed; or closed on all
+ * paths but one.
+ */
+#include "my.h"
+
+static MYSQL *opened(void)
+{
+	MYSQL *connection = my_open(0);
+
+	my_run(connection, "begin");
+	my_run(connection, ONE_ROW "5");
+	return connection;
+}
+
+static void leak(void)
+{
+	for (int i = 0;; i++, nap(1000)) {
+		opened();
+		if (i == 2)
+			ready();
+	}
+}
+
+static void finish(void)
+{
+	for (int i = 0;; i++, nap(200)) {
+		MYSQL *connection = opened();
+
+		my_run(connection, "commit");
+		mysql_close(connection);
+		if (i == 2)
+			ready();
+	}
+}
+
+/* One request in four fails; only then the way out differs. */
+static void handle(int number, int careful)
+{
+	MYSQL *connection = my_open(0);
+
+	if (number % 4 == 3) {
+		if (mysql_query(connection,
+				"select nothing from items where name = '" SECRET "'") &&
+		    !careful)
+			return;
+	} else {
+		my_run(connection, ONE_ROW "5");
+	}
+	mysql_close(connection);
+}
+
+static void requests(int careful)
+{
+	for (int i = 0;; i++, nap(200)) {
+		handle(i, careful);
+		if (i == 8)
+			ready();
+	}
+}
+
+static void sporadic(void)
+{
+	requests(0);
+}
+
+static void careful(void)
+{
+	requests(1);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct mode modes[] = {
+		{"leak", leak},	      {"close", finish}, {"sporadic", sporadic},
+		{"careful", careful}, {NULL, NULL},
+	};
+
+	return run_mode(modes, argc, argv);
+}

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+"""The JSON contract, dbleak.report/1, as a table: every key, its type, and no key beside them."""
+import re
+
+
+number = (int, float)
+
+VERDICTS = ("leaking", "stuck", "big", "bounded", "ok", "unknown")
+CAUSES = ("unclosed-connection", "unbounded-result", "cache-growth", "open-transaction",
+          "unclosed-statement", "unclosed-cursor", "unfreed-result", "unfreed-memory", "wal-growth")
+KINDS = ("frequent", "sporadic", "one-time", "implicit")
+DATABASES = ("postgresql", "mysql", "sqlite", "unknown")
+
+
+class OneOf:
+    def __init__(self, *names):
+        self.names = names
+
+
+class Count:
+    """A whole number, not negative; also null where `null` says so."""
+    def __init__(self, nullable=False):
+        self.nullable = nullable
+
+
+class Maybe:
+    def __init__(self, inner):
+        self.inner = inner
+
+
+class Missing:
+    """The key may be missing."""
+    def __init__(self, inner):
+        self.inner = inner
+
+
+COUNT, COUNT_OR_NULL = Count(), Count(nullable=True)
+
+REPORT = {
+    "schema": OneOf("dbleak.report/1"),
+    "window": {"start": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"), "seconds": number},
+    "host": {"kernel": str, "arch": str},
+    "coverage": {
+        "processes": COUNT,
+        "libraries": [{"path": str, "build_id": Maybe(str), "probes": COUNT, "hits": COUNT}],
+        "gaps": [{"pid": COUNT_OR_NULL, "reason": str}],
+    },
+    "losses": dict.fromkeys(("ring_full", "map_full", "read_fault", "missed_return", "truncated"), COUNT),
+    "cost": {"cpu_percent": Maybe(number), "events": COUNT, "rss_bytes": COUNT_OR_NULL,
+             "kernel_bytes": COUNT_OR_NULL, "stepped_down": bool},
+    "processes": [{
+        "pid": COUNT, "comm": str, "cmdline": str, "exited": bool,
+        "container": Maybe({"runtime": str, "id": str, "name": Maybe(str), "pod": Maybe(str)}),
+        "verdict": OneOf(*VERDICTS),
+        "endpoints": [{
+            "database": OneOf(*DATABASES), "address": str, "name": Maybe(str), "user": Maybe(str),
+            "connections": dict.fromkeys(("open", "peak", "opened", "closed", "pre_existing", "idle",
+                                          "in_transaction", "close_wait"), COUNT),
+            "statements": dict.fromkeys(("open", "prepared", "closed"), COUNT),
+            "transactions": dict.fromkeys(("begun", "committed", "rolled_back", "open", "abandoned"), COUNT),
+        }],
+        "memory": dict.fromkeys(("rss_start_bytes", "rss_end_bytes", "rss_peak_bytes"), COUNT_OR_NULL),
+        "findings": [{
+            "verdict": OneOf(*VERDICTS), "confidence": OneOf("certain", "likely", "possible"),
+            "cause": OneOf(*CAUSES), "kind": OneOf(*KINDS),
+            "resource": OneOf("connection", "transaction", "statement", "cursor", "result", "memory"),
+            "database": OneOf(*DATABASES), "endpoint": str,
+            "acquired": COUNT_OR_NULL, "released": COUNT_OR_NULL, "open": COUNT_OR_NULL,
+            "oldest_seconds": Maybe(number), "growth_per_minute": Maybe(number),
+            "bytes": COUNT_OR_NULL, "rows": COUNT_OR_NULL, "rows_exact": Missing(Maybe(bool)),
+            "site": Maybe({"language": str, "function": Maybe(str), "file": Maybe(str),
+                           "line": COUNT_OR_NULL, "module": Maybe(str)}),
+            "stack": [{"function": Maybe(str), "file": Maybe(str), "line": COUNT_OR_NULL,
+                       "module": Maybe(str), "offset": COUNT_OR_NULL}],
+            "sql": Maybe(str), "evidence": [str], "advice": str,
+            "exhausts": Maybe({"limit": str, "in_seconds": number}),
+        }],
+    }],
+}
+
+
+def breaches(value, shape=REPORT, where="report"):
+    """All the places where `value` is not of `shape`, one sentence each."""
+    if isinstance(shape, (Maybe, Missing)):
+        return [] if value is None and isinstance(shape, Maybe) else breaches(value, shape.inner, where)
+    if isinstance(shape, dict):
+        return keys(value, shape, where)
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            return [f"{where} is not a list"]
+        return [b for i, item in enumerate(value) for b in breaches(item, shape[0], f"{where}[{i}]")]
+    return [] if fits(value, shape) else [f"{where} is {value!r}"]
+
+
+def keys(value, shape, where):
+    if not isinstance(value, dict):
+        return [f"{where} is not an object"]
+    found = [f"{where} has an unknown key {key!r}" for key in value if key not in shape]
+    for key, inner in shape.items():
+        if key in value:
+            found += breaches(value[key], inner, f"{where}.{key}")
+        elif not isinstance(inner, Missing):
+            found.append(f"{where} lacks the key {key!r}")
+    return found
+
+
+def fits(value, shape):
+    if isinstance(shape, OneOf):
+        return value in shape.names
+    if isinstance(shape, Count):
+        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        return whole or (value is None and shape.nullable)
+    if isinstance(shape, re.Pattern):
+        return isinstance(value, str) and bool(shape.fullmatch(value))
+    if shape is bool:
+        return isinstance(value, bool)
+    return isinstance(value, shape) and not isinstance(value, bool)
+
+
+def contradictions(report):
+    """Numbers that cannot all be true at once."""
+    found = []
+    for process in report["processes"]:
+        who = f"{process['comm']}[{process['pid']}]"
+        for endpoint in process["endpoints"]:
+            found += [f"{who}: {what}" for what, true in sums(endpoint) if not true]
+        verdicts = {finding["verdict"] for finding in process["findings"]}
+        if verdicts and process["verdict"] not in verdicts:
+            found.append(f"{who}: verdict {process['verdict']}, findings {sorted(verdicts)}")
+        if process["verdict"] in ("leaking", "stuck", "big") and not verdicts:
+            found.append(f"{who}: verdict {process['verdict']} without a finding")
+    return found
+
+
+def sums(endpoint):
+    connections, statements = endpoint["connections"], endpoint["statements"]
+    return (
+        ("opened + pre_existing - closed is not open",
+         connections["opened"] + connections["pre_existing"] - connections["closed"] == connections["open"]),
+        ("peak is below open", connections["peak"] >= connections["open"]),
+        ("more idle than open", connections["idle"] <= connections["open"]),
+        ("more in a transaction than open", connections["in_transaction"] <= connections["open"]),
+        ("more statements closed than prepared",
+         statements["closed"] <= statements["prepared"] or connections["pre_existing"] > 0),
+    )

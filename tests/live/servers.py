@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+"""Private database servers for the live tests.
+
+Each server lives in a folder of its own below one temporary folder, runs as an ordinary user on
+free ports of 127.0.0.1 and ::1 and on its own Unix socket, and is stopped and wiped at the end.
+Servers and settings of the system are never touched.
+"""
+import glob
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+ROWS = 600_000        # of table items in PostgreSQL
+MYSQL_ROWS = 200_000  # the same in MariaDB
+PASSWORD = "opensesame"
+OWNER = "nobody"
+
+
+def free_port():
+    """A TCP port that is free on both loopback addresses."""
+    while True:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            probe.bind(("::", 0))
+            port = probe.getsockname()[1]
+        if port > 1024:
+            return port
+
+
+def newest(pattern):
+    found = sorted(glob.glob(pattern))
+    return found[-1] if found else None
+
+
+class Server:
+    """Common life of a server: prepare, start, wait, stop."""
+    polite = signal.SIGKILL  # its data is thrown away
+
+    def __init__(self, folder, janitor):
+        self.folder = os.path.join(folder, self.name)
+        self.janitor = janitor
+        self.process = None
+
+    def call(self, *argv, **more):
+        return subprocess.run(argv, check=True, user=OWNER, group="nogroup", extra_groups=[],
+                              stdout=subprocess.DEVNULL, stderr=self.log, cwd=self.folder, **more)
+
+    def start(self):
+        os.mkdir(self.folder, 0o755)
+        shutil.chown(self.folder, OWNER, "nogroup")
+        self.log = open(os.path.join(self.folder, "log"), "ab")
+        self.port = free_port()
+        self.prepare()
+        self.process = subprocess.Popen(
+            self.command(), user=OWNER, group="nogroup", extra_groups=[], cwd=self.folder,
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True)
+        self.janitor.watch(self.process.pid, self.polite)
+        self.wait()
+        self.fill()
+
+    def wait(self):
+        deadline = time.monotonic() + 60
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{self.name} does not start; see its log:\n{self.tail()}")
+            time.sleep(0.1)
+
+    def tail(self):
+        with open(os.path.join(self.folder, "log"), errors="replace") as log:
+            return log.read()[-2000:]
+
+    def pids(self):
+        """The server's own processes, which must never be accused."""
+        return self.janitor.family(self.process.pid) if self.process else set()
+
+    def stop(self):
+        if self.process:
+            self.janitor.end(self.process)
+            self.process = None
+
+
+class PostgreSQL(Server):
+    name = "postgresql"
+    polite = signal.SIGQUIT  # at once, but removing its shared memory
+    hba = "local all secret scram-sha-256\nhost all secret all scram-sha-256\n" \
+          "local all all trust\nhost all all all trust\n" \
+          "local replication all trust\nhost replication all all trust\n"
+    settings = {"max_connections": 1500, "shared_buffers": "64MB", "wal_level": "logical",
+                "autovacuum": "off", "fsync": "off", "full_page_writes": "off", "jit": "off",
+                "max_prepared_transactions": 0, "listen_addresses": "127.0.0.1,::1"}
+
+    @staticmethod
+    def missing():
+        return None if newest("/usr/lib/postgresql/*/bin/postgres") else "PostgreSQL's server"
+
+    def __init__(self, folder, janitor):
+        super().__init__(folder, janitor)
+        self.bin = os.path.dirname(newest("/usr/lib/postgresql/*/bin/postgres") or "")
+        self.data = os.path.join(self.folder, "data")
+
+    def prepare(self):
+        self.call(f"{self.bin}/initdb", "-D", self.data, "-U", "app", "--no-sync", "-E", "UTF8",
+                  "--locale=C", "-A", "trust")
+        settings = dict(self.settings, port=self.port, unix_socket_directories=self.folder)
+        with open(os.path.join(self.data, "postgresql.auto.conf"), "a") as conf:
+            conf.writelines(f"{key} = '{value}'\n" for key, value in settings.items())
+        with open(os.path.join(self.data, "pg_hba.conf"), "w") as hba:
+            hba.write(self.hba)
+
+    def command(self):
+        return [f"{self.bin}/postgres", "-D", self.data]
+
+    def answers(self):
+        return subprocess.run([f"{self.bin}/pg_isready", "-q", "-h", self.folder, "-p",
+                               str(self.port)]).returncode == 0
+
+    def sql(self, text, database="shop"):
+        done = subprocess.run(
+            [f"{self.bin}/psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.folder,
+             "-p", str(self.port), "-U", "app", "-d", database, "-f", "-"],
+            input=text, text=True, capture_output=True)
+        if done.returncode:
+            raise RuntimeError(f"{self.name}: {done.stderr}")
+        return done.stdout
+
+    def fill(self):
+        self.sql("create database shop", "postgres")
+        self.sql(f"""
+            create role secret login superuser password '{PASSWORD}';
+            create table items (id int primary key, name text not null, price int not null);
+            insert into items select i, 'item ' || i, i % 1000 from generate_series(1, {ROWS}) i;
+            create table notes (id int, body text);
+            analyze items;""")
+
+    def endpoint(self, way, driver="psycopg2"):
+        """The environment that leads a client here over `way`: tcp4, tcp6 or unix."""
+        host = {"tcp4": "127.0.0.1", "tcp6": "::1", "unix": self.folder}[way]
+        return {"DB_KIND": "postgresql", "DB_DRIVER": driver, "PGHOST": host,
+                "PGPORT": str(self.port), "PGUSER": "app", "PGDATABASE": "shop",
+                "DB_URL": f"postgresql+psycopg2://app@/shop?host={host}&port={self.port}"}
+
+    def address(self, way):
+        """The same as the report prints it."""
+        return {"tcp4": f"127.0.0.1:{self.port}", "tcp6": f"[::1]:{self.port}",
+                "unix": f"{self.folder}/.s.PGSQL.{self.port}"}[way]
+
+    def in_transaction(self, application):
+        """(sessions, idle in transaction, at work) of the clients that go by this name."""
+        line = self.sql(f"""
+            select count(*), count(*) filter (where state like 'idle in transaction%'),
+                   count(*) filter (where state not like 'idle%')
+            from pg_stat_activity where application_name = '{application}'""")
+        return tuple(int(number) for number in line.strip().split("|"))
+
+
+class TlsPostgreSQL(PostgreSQL):
+    name = "postgresql-tls"
+
+    def prepare(self):
+        super().prepare()
+        key, crt = os.path.join(self.folder, "key.pem"), os.path.join(self.folder, "crt.pem")
+        self.call("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+                  "/CN=localhost", "-keyout", key, "-out", crt)
+        os.chmod(key, 0o600)
+        with open(os.path.join(self.data, "postgresql.auto.conf"), "a") as conf:
+            conf.write(f"ssl = on\nssl_key_file = '{key}'\nssl_cert_file = '{crt}'\n")
+
+    def fill(self):
+        self.sql("create database shop", "postgres")
+        self.sql("create table items as select i as id, 'item ' || i as name, i as price "
+                 "from generate_series(1, 1000) i")
+
+    def endpoint(self, way, driver="psycopg2"):
+        return dict(super().endpoint(way, driver), PGSSLMODE="require")
+
+
+class MariaDB(Server):
+    name = "mariadb"
+
+    @staticmethod
+    def missing():
+        return None if shutil.which("mariadbd", path="/usr/sbin:/usr/bin") else "MariaDB's server"
+
+    def prepare(self):
+        self.socket = os.path.join(self.folder, "mysqld.sock")
+        self.data = os.path.join(self.folder, "data")
+        self.call("mariadb-install-db", "--no-defaults", f"--datadir={self.data}",
+                  "--auth-root-authentication-method=normal", "--skip-test-db",
+                  "--innodb-log-file-size=16M")
+
+    def command(self):
+        return ["mariadbd", "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}",
+                f"--port={self.port}", "--bind-address=127.0.0.1,::1", "--skip-name-resolve",
+                f"--pid-file={self.folder}/pid", "--max-connections=1500", "--local-infile=1",
+                "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=128M",
+                "--innodb-log-file-size=16M", f"--tmpdir={self.folder}", "--sync-binlog=0"]
+
+    def answers(self):
+        return os.path.exists(self.socket) and subprocess.run(
+            ["mariadb", "--no-defaults", "-u", "root", "-S", self.socket, "-e", "do 1"],
+            capture_output=True).returncode == 0
+
+    def sql(self, text, database="shop"):
+        done = subprocess.run(["mariadb", "--no-defaults", "-u", "root", "-S", self.socket, "-N", "-B",
+                               database], input=text, text=True, capture_output=True)
+        if done.returncode:
+            raise RuntimeError(f"{self.name}: {done.stderr}")
+        return done.stdout
+
+    def fill(self):
+        self.sql(f"""
+            create database shop;
+            create user app identified by '';
+            create user secret identified by '{PASSWORD}';
+            grant all on *.* to app; grant all on *.* to secret;
+            use shop;
+            create table items (id int primary key, name varchar(100) not null, price int not null);
+            insert into items select seq, concat('item ', seq), seq % 1000 from seq_1_to_{MYSQL_ROWS};
+            create table notes (id int, body text);""", "mysql")
+
+    def endpoint(self, way, driver="pymysql"):
+        host = {"tcp4": "127.0.0.1", "tcp6": "::1", "unix": "localhost"}[way]
+        place = {"tcp4": f"127.0.0.1:{self.port}", "tcp6": f"[::1]:{self.port}", "unix": "localhost"}[way]
+        unix = self.socket if way == "unix" else ""
+        query = f"?unix_socket={unix}" if unix else ""
+        return {"DB_KIND": "mysql", "DB_DRIVER": driver, "DB_HOST": host, "DB_PORT": str(self.port),
+                "DB_SOCKET": unix, "DB_USER": "app", "DB_NAME": "shop",
+                "DB_URL": f"mysql+{driver}://app@{place}/shop{query}"}
+
+    def address(self, way):
+        return {"tcp4": f"127.0.0.1:{self.port}", "tcp6": f"[::1]:{self.port}",
+                "unix": self.socket}[way]
+
+
+class PgBouncer(Server):
+    """A pooler in front of the private PostgreSQL, its server connections kept idle."""
+    name = "pgbouncer"
+    program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin") or os.environ.get("PGBOUNCER")
+
+    @classmethod
+    def missing(cls):
+        return None if cls.program else "pgbouncer"
+
+    def __init__(self, folder, janitor, postgresql):
+        super().__init__(folder, janitor)
+        self.behind = postgresql
+
+    def prepare(self):
+        with open(os.path.join(self.folder, "ini"), "w") as ini:
+            ini.write(f"[databases]\nshop = host=127.0.0.1 port={self.behind.port} user=app\n"
+                      f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\n"
+                      f"unix_socket_dir =\nauth_type = any\npool_mode = transaction\n"
+                      f"default_pool_size = 20\nserver_idle_timeout = 600\nmax_client_conn = 200\n"
+                      f"ignore_startup_parameters = extra_float_digits\n")
+
+    def command(self):
+        return [self.program, os.path.join(self.folder, "ini")]
+
+    def answers(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            return True
+        except OSError:
+            return False
+
+    def fill(self):
+        pass
+
+    def endpoint(self, way, driver="psycopg2"):
+        return dict(self.behind.endpoint("tcp4", driver), PGPORT=str(self.port),
+                    DB_URL=f"postgresql+psycopg2://app@/shop?host=127.0.0.1&port={self.port}")
+
+    def address(self, way):
+        return f"127.0.0.1:{self.port}"
