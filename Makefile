@@ -6,7 +6,7 @@ B        := build
 V        ?= 0
 CC       ?= gcc
 CLANG    ?= clang
-BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool /usr/lib/linux-tools/*/bpftool) bpftool)
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 CFLAGS   ?= -O2 -g
@@ -96,3 +96,6 @@ clients: $(C_CLIENT) ## C test clients
 
 clean: ## remove build/
 	$(Q)rm -rf $(B)
+
+vmtest: $(B)/dbleak ## the other door to the sockets, on Debian's 6.1 kernel in a VM (root)
+	$(Q)scripts/vmtest

@@ -48,6 +48,8 @@ static __always_inline void wire_shift(void *to, __u32 size, const void *from)
 {
 	bpf_probe_read_kernel(to, size, from);
 }
+/* The compiler must compare x itself next: a test folded with another one, on a copy, is lost on
+ * the verifier of 6.1.  So one bound alone follows it. */
 #define OPAQUE(x) asm volatile("" : "+r"(x))
 #define wire_count(which) count(which)
 #else
@@ -116,8 +118,10 @@ static __always_inline __u32 frame_fill(struct frame *f, __u64 chunk, __u32 rema
 
 	if (take > remain)
 		take = remain;
+	if (!take)
+		return 0;
 	OPAQUE(take);
-	if (take > FRAME_HEAD || !take)
+	if (take > FRAME_HEAD)
 		return 0;
 	if (wire_read(f->head + held, take, chunk + f->offset))
 		return 0;
@@ -236,8 +240,10 @@ static __always_inline void wire_sql(struct connection *c, __u64 from, __u32 len
 	c->sql.sent_ns = c->now;
 	if (take > EV_SQL_LEN)
 		take = EV_SQL_LEN;
+	if (!take)
+		return;
 	OPAQUE(take);
-	if (take > EV_SQL_LEN || !take || wire_read(c->sql.text, take, from))
+	if (take > EV_SQL_LEN || wire_read(c->sql.text, take, from))
 		return;
 	c->sql.length = take;
 	if (take <= EV_SQL_LEN - 8)

@@ -80,7 +80,9 @@ static __always_inline void pg_startup(struct connection *c, __u64 chunk, __u32 
 	if (take > STARTUP_LEN)
 		take = STARTUP_LEN;
 	OPAQUE(take);
-	if (take && take <= STARTUP_LEN && !wire_read(c->identity.startup, take, chunk + 8))
+	if (take > STARTUP_LEN)
+		return;
+	if (!wire_read(c->identity.startup, take, chunk + 8))
 		c->identity.startup_length = take;
 	c->identity_version++;
 	c->phase = PHASE_AUTH;
@@ -95,8 +97,10 @@ __noinline int pg_name(struct connection *c, __u64 from, __u32 there)
 	__u32 i, take = there < EV_NAME_LEN ? there : EV_NAME_LEN;
 	__u64 hash = HASH_START;
 
+	if (!c || !take)
+		return -1;
 	OPAQUE(take);
-	if (!c || !take || take > EV_NAME_LEN || wire_read(name, take, from))
+	if (take > EV_NAME_LEN || wire_read(name, take, from))
 		return -1;
 	for (i = 0; i < EV_NAME_LEN; i++) {
 		if (!name[i])
@@ -328,8 +332,10 @@ static __always_inline void pg_tail(struct connection *c, __u64 chunk, __u32 n)
 		c->tail_fresh = TAIL_LEN;
 		return;
 	}
+	if (!n)
+		return;
 	OPAQUE(n);
-	if (!n || n >= TAIL_LEN || wire_read(c->tail + TAIL_LEN, n, chunk))
+	if (n >= TAIL_LEN || wire_read(c->tail + TAIL_LEN, n, chunk))
 		return;
 	wire_shift(c->tail, TAIL_LEN, c->tail + n);
 	c->tail_fresh = c->tail_fresh + n < TAIL_LEN ? c->tail_fresh + n : TAIL_LEN;

@@ -54,8 +54,11 @@ static int take_record(void *context, const struct ev_head *record)
 static const char *why_not(int err)
 {
 	switch (err) {
-	case -EPERM:
 	case -EACCES:
+	case -EINVAL:
+	case -E2BIG:
+		return "this kernel refuses a program of ours; DBLEAK_DEBUG=1 shows which";
+	case -EPERM:
 		return "not allowed to load programs into the kernel; run it as root";
 	case -ENOENT:
 	case -ESRCH:
