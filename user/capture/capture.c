@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../base/redact.h"
 #include "../base/sql.h"
 #include "../base/table.h"
 #include "kernel.h"
@@ -138,6 +139,7 @@ static void look_up(struct capture *c, struct owner *o)
 	p->parent_pid = facts.parent_pid;
 	memcpy(p->comm, facts.comm, sizeof(p->comm));
 	memcpy(p->cmdline, facts.cmdline, sizeof(p->cmdline));
+	redact(p->cmdline);
 	p->role = kernel_is_server(c->kernel, p->pid) ? EV_ROLE_POOLER : EV_ROLE_CLIENT;
 	procfs_libraries(c->procfs, p->pid, &p->libraries);
 	if (containers_of_pid(c->options.containers, p->pid, &container) || !container)
