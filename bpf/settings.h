@@ -38,6 +38,7 @@ struct cgroup_key {
 struct raw_identity {
 	struct ev_head head;
 	__u64 id;
+	__u64 peer; /* Unix: cookie of the server's end; 0 not known */
 	__u8 address[16];
 	__u16 port;
 	__u16 local_port;
@@ -52,8 +53,9 @@ struct raw_identity {
 struct raw_server {
 	struct ev_head head;
 	__u64 start_ns;
+	__u64 socket; /* Unix: its cookie; else 0 */
 	__u32 pid;
-	__u32 reserved;
+	__u16 local_port, remote_port; /* TCP */
 };
 
 /* One descriptor of a tracked connection, from a pass over all processes. */

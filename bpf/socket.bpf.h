@@ -25,6 +25,7 @@ static __always_inline void socket_address(struct sock *sk, struct raw_identity 
 	to->family = sk->__sk_common.skc_family;
 	if (to->family == AF_UNIX) {
 		peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+		to->peer = peer ? BPF_CORE_READ(peer, __sk_common.skc_cookie.counter) : 0;
 		name = peer ? BPF_CORE_READ((struct unix_sock *)peer, addr) : NULL;
 		if (name)
 			bpf_probe_read_kernel(to->path, sizeof(to->path),

@@ -186,7 +186,8 @@ int sweep_statements(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
-static __always_inline void tell_server(struct seq_file *seq, struct task_struct *task)
+static __always_inline void tell_server(struct seq_file *seq, struct task_struct *task,
+					struct sock *sk)
 {
 	struct raw_server out = {};
 
@@ -194,8 +195,28 @@ static __always_inline void tell_server(struct seq_file *seq, struct task_struct
 	out.head.size = sizeof(out);
 	out.start_ns = task->start_boottime;
 	out.pid = task->tgid;
+	if (sk->__sk_common.skc_family == AF_UNIX) {
+		out.socket = bpf_get_socket_cookie(sk);
+	} else {
+		out.local_port = sk->__sk_common.skc_num;
+		out.remote_port = __builtin_bswap16(sk->__sk_common.skc_dport);
+	}
 	ledger_process(out.pid, out.start_ns, 1);
 	bpf_seq_write(seq, &out, sizeof(out));
+}
+
+/* The name a Unix socket is bound to; an accepted one has its listener's. */
+static __always_inline int own_path(struct sock *sk, struct raw_identity *at)
+{
+	struct unix_address *own = BPF_CORE_READ((struct unix_sock *)sk, addr);
+
+	if (!own)
+		return 0;
+	bpf_probe_read_kernel(at->path, sizeof(at->path),
+			      __builtin_preserve_access_index(&own->name[0].sun_path));
+	if (!at->path[0] && at->path[1])
+		at->path[0] = '@';
+	return 1;
 }
 
 /* Is it a known server's listening socket?  Then its address is a database's. */
@@ -203,31 +224,28 @@ static __always_inline void scan_server(struct seq_file *seq, struct task_struct
 					struct sock *sk, struct raw_identity *at)
 {
 	struct comm_key name = {};
-	struct unix_address *own;
 	__u8 *database, served;
 	__u16 port;
 	__u64 hash;
 
-	if (sk->__sk_common.skc_state != TCP_LISTEN)
-		return;
 	BPF_CORE_READ_INTO(&name.comm, task, comm);
 	database = bpf_map_lookup_elem(&servers, &name);
 	if (!database)
 		return;
+	if (sk->__sk_common.skc_state != TCP_LISTEN) {
+		if (sk->__sk_common.skc_family == AF_UNIX && own_path(sk, at))
+			tell_server(seq, task, sk);
+		return;
+	}
 	served = *database | SERVED;
-	tell_server(seq, task);
+	tell_server(seq, task, sk);
 	if (sk->__sk_common.skc_family != AF_UNIX) {
 		port = sk->__sk_common.skc_num;
 		bpf_map_update_elem(&ports, &port, &served, BPF_ANY);
 		return;
 	}
-	own = BPF_CORE_READ((struct unix_sock *)sk, addr);
-	if (!own)
+	if (!own_path(sk, at))
 		return;
-	bpf_probe_read_kernel(at->path, sizeof(at->path),
-			      __builtin_preserve_access_index(&own->name[0].sun_path));
-	if (!at->path[0] && at->path[1])
-		at->path[0] = '@';
 	hash = path_hash(at->path);
 	bpf_map_update_elem(&paths, &hash, &served, BPF_ANY);
 }
@@ -252,13 +270,17 @@ static __always_inline __u8 address_signs(struct raw_identity *at, __u8 *databas
 	return (by_name ? EV_SIGN_PORT : 0) | (known ? EV_SIGN_SERVER : 0);
 }
 
-static __always_inline int is_server_end(struct sock *sk)
+static __always_inline int is_server_end(struct sock *sk, struct raw_identity *at)
 {
 	__u16 port = sk->__sk_common.skc_num;
+	__u64 hash;
 
-	if (sk->__sk_common.skc_family == AF_UNIX)
-		return BPF_CORE_READ((struct unix_sock *)sk, addr) != NULL;
-	return bpf_map_lookup_elem(&ports, &port) != NULL;
+	if (sk->__sk_common.skc_family != AF_UNIX)
+		return bpf_map_lookup_elem(&ports, &port) != NULL;
+	if (!own_path(sk, at))
+		return 0;
+	hash = path_hash(at->path);
+	return bpf_map_lookup_elem(&paths, &hash) || path_database(at->path);
 }
 
 static __always_inline void scan_connection(struct seq_file *seq, struct task_struct *task,
@@ -272,13 +294,18 @@ static __always_inline void scan_connection(struct seq_file *seq, struct task_st
 	if (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT)
 		return;
 	m = bpf_sk_storage_get(&marks, sk, 0, 0);
-	if (m && (m->state == MARK_TRACKED || m->state == MARK_PASSED))
+	if (m && m->state == MARK_TRACKED)
 		return;
+	if (m && m->state == MARK_PASSED) {
+		if (is_server_end(sk, at))
+			tell_server(seq, task, sk);
+		return;
+	}
 	socket_address(sk, at);
 	signs = address_signs(at, &database);
 	if (!signs || !database) {
-		if (is_server_end(sk))
-			tell_server(seq, task);
+		if (is_server_end(sk, at))
+			tell_server(seq, task, sk);
 		return;
 	}
 	if (!selected(task))

@@ -21,6 +21,7 @@
 #include "../base/sql.h"
 #include "../base/table.h"
 #include "kernel.h"
+#include "peer.h"
 #include "procfs.h"
 
 #define SECOND_NS 1000000000ULL
@@ -33,6 +34,7 @@
 struct known { /* a connection told of */
 	struct ev_connection last;
 	uint64_t sweep; /* the last one that listed it */
+	enum ev_status told_by_server; /* until its own bytes tell */
 	bool orphan;
 };
 
@@ -48,6 +50,7 @@ struct capture {
 	struct kernel *kernel;
 	const struct procfs *procfs;
 	struct table connections, owners;
+	struct peers peers;
 	uint64_t sweep, next_sweep_ns, next_facts_ns, stats_until_ns, begun_ns;
 	uint64_t records;
 	uint64_t run_ns, runs; /* sampled */
@@ -198,6 +201,17 @@ static bool same_state(const struct ev_connection *a, const struct ev_connection
 		       sizeof(*a) - sizeof(a->head));
 }
 
+/* Silent since before we came: what its server says of it stands until its own bytes tell more. */
+static void trust_server(const struct capture *c, const struct known *k, struct ev_connection *ev)
+{
+	if (!k->told_by_server || ev->status != EV_STATUS_UNKNOWN || ev->bytes_sent ||
+	    ev->bytes_received)
+		return;
+	ev->status = k->told_by_server;
+	if (!ev->used_ns)
+		ev->used_ns = c->begun_ns; /* or earlier: nothing was sent since */
+}
+
 static void on_connection(struct capture *c, const struct ev_head *record)
 {
 	struct ev_connection ev = *(const struct ev_connection *)record;
@@ -217,6 +231,7 @@ static void on_connection(struct capture *c, const struct ev_head *record)
 		}
 	}
 	k->sweep = c->sweep;
+	trust_server(c, k, &ev);
 	tell_gaps(c, o, &ev);
 	if (same_state(&k->last, &ev))
 		return;
@@ -260,6 +275,27 @@ static void learn_port(struct capture *c, const struct raw_identity *raw)
 	c->rescan = true;
 }
 
+/* A connection older than we are: its server may be here to ask. */
+static void ask_server(struct capture *c, const struct raw_identity *raw, struct ev_identity *id)
+{
+	struct known *k = table_get(&c->connections, (struct table_key){raw->id, 0});
+	struct peer_state state;
+	struct ev_connection ev;
+
+	if (!k || !(k->last.flags & EV_CONN_PRE_EXISTING) ||
+	    peers_ask(&c->peers, c->procfs, raw, &state))
+		return;
+	memcpy(id->user, state.user, sizeof(id->user));
+	memcpy(id->name, state.name, sizeof(id->name));
+	k->told_by_server = state.status;
+	ev = k->last;
+	trust_server(c, k, &ev);
+	if (same_state(&k->last, &ev))
+		return;
+	k->last = ev;
+	tell(c, &ev.head);
+}
+
 static void on_identity(struct capture *c, const struct ev_head *record)
 {
 	const struct raw_identity *raw = (const void *)record;
@@ -281,6 +317,8 @@ static void on_identity(struct capture *c, const struct ev_head *record)
 		memcpy(id.user, raw->startup, EV_NAME_LEN - 1);
 		memcpy(id.name, raw->startup + EV_NAME_LEN, EV_NAME_LEN - 1);
 	}
+	if (!raw->startup_length)
+		ask_server(c, raw, &id);
 	learn_port(c, raw);
 	tell(c, &id.head);
 }
@@ -372,6 +410,10 @@ static void on_record(void *context, const struct ev_head *record)
 		break;
 	case RAW_IDENTITY:
 		on_identity(c, record);
+		break;
+	case RAW_SERVER:
+		if (peers_add(&c->peers, (const struct raw_server *)record))
+			c->err = -ENOMEM;
 		break;
 	case EV_SQL:
 		on_sql(c, record);
@@ -749,6 +791,7 @@ void capture_close(struct capture *c)
 		free(slot->value);
 	table_free(&c->connections);
 	table_free(&c->owners);
+	peers_free(&c->peers);
 	free(c);
 }
 

@@ -267,10 +267,27 @@ static int prepare(struct kernel *k, const struct kernel_options *o)
 	return err ? err : kernel_select(k, o->select);
 }
 
+/* Which hook a kernel lacks shows as one of these; anything else would fail at each door. */
+static bool is_absent(int err)
+{
+	return err == -ESRCH || err == -ENOENT || err == -EACCES || err == -ENOTSUP;
+}
+
+static int find_door(struct kernel *k, const struct kernel_options *options)
+{
+	int err = -ENOTSUP;
+
+	for (size_t door = 0; door < DOORS && is_absent(err); door++) {
+		err = try_door(k, door, options);
+		if (!err)
+			k->door = options->look_only ? "none" : doors[door].name;
+	}
+	return err;
+}
+
 int kernel_open(struct kernel **out, const struct kernel_options *options)
 {
 	struct kernel *k = calloc(1, sizeof(*k));
-	size_t door;
 	int err;
 
 	*out = NULL;
@@ -283,14 +300,7 @@ int kernel_open(struct kernel **out, const struct kernel_options *options)
 	err = k->buffer ? resolve_hierarchies(k, options->select) : -ENOMEM;
 	libbpf_set_print(getenv("DBLEAK_DEBUG") ? loud : quiet);
 	if (!err)
-		err = -ENOTSUP;
-	for (door = 0; door < DOORS && err == -ENOTSUP; door++) {
-		err = try_door(k, door, options);
-		if (!err)
-			k->door = options->look_only ? "none" : doors[door].name;
-		else if (err != -EPERM && err != -ENOMEM && door + 1 < DOORS)
-			err = -ENOTSUP;
-	}
+		err = find_door(k, options);
 	if (!err)
 		err = prepare(k, options);
 	if (err) {

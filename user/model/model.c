@@ -119,6 +119,14 @@ static char *keep(struct model *m, const char *s)
 	return s && *s ? arena_copy(m->arena, s, strlen(s)) : NULL;
 }
 
+static bool same_address(const struct endpoint *e, enum ev_database database,
+			 const struct ev_identity *id, const char *path)
+{
+	return e->database == database && e->family == id->family && e->port == id->port &&
+	       !memcmp(e->address, id->address, sizeof(e->address)) &&
+	       same_string(e->path, or_null(path));
+}
+
 /* The endpoint of a process that id describes, made when it is new. */
 static struct endpoint *endpoint_of(struct model *m, struct process_model *p,
 				    enum ev_database database, const struct ev_identity *id)
@@ -130,12 +138,12 @@ static struct endpoint *endpoint_of(struct model *m, struct process_model *p,
 	if (!id)
 		id = &unknown;
 	memcpy(path, id->path, EV_PATH_LEN);
+	/* A connection that came before us may not know its names: it goes with those that do. */
 	for (at = &p->endpoints; (e = *at); at = &e->next)
-		if (e->database == database && e->family == id->family && e->port == id->port &&
-		    !memcmp(e->address, id->address, sizeof(e->address)) &&
-		    same_string(e->path, or_null(path)) &&
-		    same_string(e->name, or_null(id->name)) &&
-		    same_string(e->user, or_null(id->user)))
+		if (same_address(e, database, id, path) &&
+		    ((id->family && !id->name[0] && !id->user[0]) ||
+		     (same_string(e->name, or_null(id->name)) &&
+		      same_string(e->user, or_null(id->user)))))
 			return e;
 	e = arena_alloc(m->arena, sizeof(*e));
 	if (!e)

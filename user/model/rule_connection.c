@@ -234,8 +234,8 @@ static void found_left(struct scene *s, const struct tally *t, bool grows)
 		finding_because(s, f, "%zu of them are inside a transaction nobody ends",
 				t->in_transaction);
 	if (t->own_thread)
-		finding_because(s, f, "%zu times the thread that had one opened the next",
-				t->own_thread);
+		finding_because(s, f, "%zu time%s the thread that had one opened the next",
+				t->own_thread, t->own_thread == 1 ? "" : "s");
 	if (t->exits)
 		finding_because(s, f, "%zu were released only by the end of the process", t->exits);
 	f->advice = "close each connection or session where it was opened, on every path "
