@@ -28,6 +28,7 @@ SAN      := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-o
 PURE_SAN := $(PURE_SRC:%.c=$(B)/san/%.o)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
+BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 C_CLIENT := $(patsubst tests/live/clients/%.c,$(B)/clients/%,$(wildcard tests/live/clients/*.c))
 
 ifeq ($(V),1)
@@ -91,6 +92,16 @@ $(B)/clients/%: tests/live/clients/%.c
 
 unit: $(UNIT_BIN) ## unit tests under ASan and UBSan, without root
 	$(Q)for t in $(UNIT_BIN); do $$t || exit 1; done
+
+# On the fast objects, not the checked ones: what is measured is what users run.
+$(B)/bench/%: tests/bench/%.c $(PURE_SRC:%.c=$(B)/%.o) $(USER_HDR) bpf/event.h
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $< $(PURE_SRC:%.c=$(B)/%.o) -ljansson -lz -lm
+
+BENCH_PAIRS ?= 9
+bench: $(B)/dbleak $(BENCH_BIN) ## measure the speed, as root; BENCH=ROW for one row, BENCH_PAIRS=9
+	$(Q)tests/bench/run --pairs $(BENCH_PAIRS) $(BENCH)
 
 clients: $(C_CLIENT) ## C test clients
 
