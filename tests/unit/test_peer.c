@@ -24,8 +24,7 @@ static const struct {
 	{"postgres: app shop [local] SELECT", "app", "shop", 0, EV_STATUS_UNKNOWN},
 	{"postgres: app shop [local] idle talk", "app", "shop", 0, EV_STATUS_UNKNOWN},
 	{"postgres: checkpointer ", NULL, NULL, -ENOENT, 0},
-	{"postgres: walsender repl 10.0.0.1(1) streaming 0/1", "walsender", "repl", 0,
-	 EV_STATUS_UNKNOWN},
+	{"postgres: walsender repl 10.0.0.1(1) streaming 0/1", "repl", "", 0, EV_STATUS_UNKNOWN},
 	{"/usr/lib/postgresql/15/bin/postgres -D /x", NULL, NULL, -ENOENT, 0},
 	{"", NULL, NULL, -ENOENT, 0},
 	{"postgres:", NULL, NULL, -ENOENT, 0},
@@ -44,6 +43,7 @@ static void titles_tell_user_database_and_state(void **state)
 		assert_string_equal(s.user, cases[i].user);
 		assert_string_equal(s.name, cases[i].name);
 		assert_int_equal(s.status, cases[i].status);
+		assert_int_equal(s.replication, !cases[i].name[0]);
 	}
 }
 

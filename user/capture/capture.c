@@ -35,6 +35,7 @@ struct known { /* a connection told of */
 	struct ev_connection last;
 	uint64_t sweep; /* the last one that listed it */
 	enum ev_status told_by_server; /* until its own bytes tell */
+	bool replication;	       /* the server says so */
 	bool orphan;
 };
 
@@ -204,6 +205,8 @@ static bool same_state(const struct ev_connection *a, const struct ev_connection
 /* Silent since before we came: what its server says of it stands until its own bytes tell more. */
 static void trust_server(const struct capture *c, const struct known *k, struct ev_connection *ev)
 {
+	if (k->replication)
+		ev->flags |= EV_CONN_REPLICATION;
 	if (!k->told_by_server || ev->status != EV_STATUS_UNKNOWN || ev->bytes_sent ||
 	    ev->bytes_received)
 		return;
@@ -288,6 +291,7 @@ static void ask_server(struct capture *c, const struct raw_identity *raw, struct
 	memcpy(id->user, state.user, sizeof(id->user));
 	memcpy(id->name, state.name, sizeof(id->name));
 	k->told_by_server = state.status;
+	k->replication = state.replication;
 	ev = k->last;
 	trust_server(c, k, &ev);
 	if (same_state(&k->last, &ev))
@@ -672,6 +676,39 @@ static void tell_begin(struct capture *c)
 	tell(c, &begin.head);
 }
 
+/* The children that selected processes have already; later ones the kernel half follows. */
+static int follow_children(struct capture *c)
+{
+	struct table chosen = {};
+	struct process_facts facts;
+	uint32_t *pids = NULL;
+	size_t count = 0;
+	int err = 0;
+	bool more;
+
+	for (size_t i = 0; i < c->options.select->pid_count && !err; i++)
+		err = table_put(&chosen, (struct table_key){c->options.select->pids[i].pid, 0}, c);
+	if (!err && chosen.count)
+		err = procfs_pids(c->procfs, &pids, &count);
+	for (more = count > 0; more && !err;) {
+		more = false;
+		for (size_t i = 0; i < count && !err; i++) {
+			struct table_key key = {pids[i], 0};
+
+			if (table_get(&chosen, key) || procfs_facts(c->procfs, pids[i], &facts) ||
+			    !table_get(&chosen, (struct table_key){facts.parent_pid, 0}))
+				continue;
+			more = true;
+			err = table_put(&chosen, key, c);
+			if (!err)
+				err = kernel_select_pid(c->kernel, pids[i]);
+		}
+	}
+	free(pids);
+	table_free(&chosen);
+	return err;
+}
+
 /* What is open already.  Two passes: who listens as a database server, then who talks to them. */
 static int first_look(struct capture *c)
 {
@@ -711,6 +748,8 @@ int capture_open(struct capture **out, const struct capture_options *options)
 	if (!err && options->mode != EV_MODE_SNAPSHOT &&
 	    !kernel_stats(c->kernel, true))
 		c->stats_until_ns = now_boot() + SECOND_NS;
+	if (!err)
+		err = follow_children(c);
 	if (!err)
 		err = first_look(c);
 	if (err) {

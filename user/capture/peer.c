@@ -76,7 +76,11 @@ int peer_title(const char *title, struct peer_state *state)
 	next_word(&at, state->user, sizeof(state->user));
 	if (*state->user && state->user[strlen(state->user) - 1] == ':') /* cluster_name */
 		next_word(&at, state->user, sizeof(state->user));
-	next_word(&at, state->name, sizeof(state->name));
+	state->replication = !strcmp(state->user, "walsender");
+	if (state->replication)
+		next_word(&at, state->user, sizeof(state->user));
+	else
+		next_word(&at, state->name, sizeof(state->name));
 	next_word(&at, word, sizeof(word));
 	if (strcmp(word, "[local]") && !strchr(word, '('))
 		return -ENOENT; /* a background process */

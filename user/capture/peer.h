@@ -9,6 +9,8 @@
 #ifndef DBLEAK_CAPTURE_PEER_H
 #define DBLEAK_CAPTURE_PEER_H
 
+#include <stdbool.h>
+
 #include "../../bpf/settings.h"
 #include "../base/table.h"
 #include "procfs.h"
@@ -21,6 +23,7 @@ struct peer_state {
 	char user[EV_NAME_LEN];
 	char name[EV_NAME_LEN]; /* of the database */
 	enum ev_status status;
+	bool replication;
 };
 
 /* Remembers a server's end. 0 or -ENOMEM. */
