@@ -70,7 +70,7 @@ def big(least, most):
 
 
 RESULT_CASES = [
-    case("all() over 200,000 rows is big, its rows exact", ["fetch.py", "all", "3"], PG4, findings=big(200_000, 200_000), **ONE),
+    case("all() over 200,000 rows is big, its rows exact", ["fetch.py", "all", "2"], PG4, findings=big(200_000, 200_000), **ONE),
     case("all() over 200,000 rows is big", ["fetch.py", "all", "2"], PY4, findings=big(160_000, 240_000), **ONE),
     case("all() over 200,000 rows is big", ["fetch.py", "all", "2"], MYU, findings=big(160_000, 240_000), **ONE),
     case("page by page is well", ["fetch.py", "pages", "2"], PGU, **ONE),
@@ -97,10 +97,6 @@ PROTOCOL_CASES = [
          counts={"statements.open": (0, 1)}, **ONE),
     case("change of user and reset of the connection are well", ["my_wire", "change"], my("unix"), slack=None, **ONE),
 ]
-
-
-def slot(servers, folder):
-    servers["postgresql"].sql("select pg_create_logical_replication_slot('news', 'test_decoding')")
 
 
 def program(name):
@@ -130,7 +126,7 @@ WAITING_CASES = [
     Case("a physical replication connection is well", [program("pg_receivewal"), "-D", "{folder}"], round="habits",
          way="tcp4", says_ready=False, slack=None, sockets=(1, 1)),
     Case("a logical replication connection is well", [program("pg_recvlogical"), "-d", "shop", "--slot=news", "--start",
-         "-f", "/dev/null"], round="habits", way="tcp6", says_ready=False, slack=None, sockets=(1, 1), prepare=slot),
+         "-f", "/dev/null"], round="habits", way="tcp6", says_ready=False, slack=None, sockets=(1, 1)),
     case("a pool of five at work, quiet, at work is well", ["pool.py"], PG4, slack=None, sockets=(5, 5)),
     case("a pool of five at work, quiet, at work is well", ["pool.py"], MYU, slack=None, sockets=(5, 5)),
     case("a pool of ten that fills at start is well", ["pool_fill.py"], PG6, slack=0, sockets=(10, 10)),

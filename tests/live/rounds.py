@@ -95,7 +95,7 @@ class Run:
 
     def census(self):
         """What it really holds now; call while it is frozen."""
-        self.alive = self.client.alive()
+        self.alive, self.ready = self.client.alive(), self.client.is_ready.is_set()
         self.truth = sockets(self.pid) if self.alive else set()
         self.held = {pid: sockets(pid) or set() for pid in self.client.children}
         if hasattr(self.server, "in_transaction") and self.case.round != "busy":
@@ -104,7 +104,7 @@ class Run:
     def truth_faults(self):
         """Did the client do what the case says?"""
         case, faults = self.case, []
-        if case.says_ready and not self.client.is_ready.is_set():
+        if case.says_ready and not self.ready:
             faults.append("the client never got ready")
         if case.ends == self.alive:
             faults.append("the client still runs" if self.alive else

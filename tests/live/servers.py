@@ -133,7 +133,10 @@ class PostgreSQL(Server):
             create table items (id int primary key, name text not null, price int not null);
             insert into items select i, 'item ' || i, i % 1000 from generate_series(1, {ROWS}) i;
             create table notes (id int, body text);
+            create table copied (id int, body text);
             analyze items;""")
+        # Now, since it waits for every writing transaction to end.
+        self.sql("select pg_create_logical_replication_slot('news', 'test_decoding')")
 
     def endpoint(self, way, driver="psycopg2"):
         """The environment that leads a client here over `way`: tcp4, tcp6 or unix."""
@@ -219,7 +222,8 @@ class MariaDB(Server):
             use shop;
             create table items (id int primary key, name varchar(100) not null, price int not null);
             insert into items select seq, concat('item ', seq), seq % 1000 from seq_1_to_{MYSQL_ROWS};
-            create table notes (id int, body text);""", "mysql")
+            create table notes (id int, body text);
+            create table loaded (id int, body text);""", "mysql")
 
     def endpoint(self, way, driver="pymysql"):
         host = {"tcp4": "127.0.0.1", "tcp6": "::1", "unix": "localhost"}[way]

@@ -23,8 +23,8 @@ static void load(void)
 	for (int i = 0; i < 20000; i++)
 		fprintf(file, "%d\t%s\n", i, SECRET);
 	fclose(file);
-	my_run(connection, "truncate notes");
-	snprintf(sql, sizeof(sql), "load data local infile '%s' into table notes", path);
+	my_run(connection, "truncate loaded");
+	snprintf(sql, sizeof(sql), "load data local infile '%s' into table loaded", path);
 	my_run(connection, sql);
 	unlink(path);
 }
@@ -71,7 +71,7 @@ int main(int argc, char **argv)
 	};
 
 	connection = my_open(CLIENT_MULTI_STATEMENTS);
-	for (int i = 0; run_mode(modes, argc, argv) == 0; i++, nap(200))
+	for (int i = 0; run_mode(modes, argc, argv) == 0; i++, nap(500))
 		if (i == 0)
 			ready();
 	return 2;

@@ -13,7 +13,7 @@ static void copy_in(void)
 	/* Data that looks like the end of a reply must not be taken for one. */
 	static const char line[] = "5\t" SECRET "ZZZZT5ZI\n";
 
-	pq_run(connection, "copy notes from stdin");
+	pq_run(connection, "copy copied from stdin");
 	for (int i = 0; i < 5000; i++)
 		PQputCopyData(connection, line, sizeof(line) - 1);
 	PQputCopyEnd(connection, NULL);
@@ -34,7 +34,7 @@ static void copy_out(void)
 
 static void copy(void)
 {
-	pq_run(connection, "truncate notes");
+	pq_run(connection, "truncate copied");
 	copy_in();
 	copy_out();
 }
@@ -128,7 +128,7 @@ int main(int argc, char **argv)
 	};
 
 	connection = pq_open();
-	for (int i = 0; run_mode(modes, argc, argv) == 0; i++, nap(200))
+	for (int i = 0; run_mode(modes, argc, argv) == 0; i++, nap(500))
 		if (i == 0)
 			ready();
 	return 2;
