@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from harness import command_of
+from harness import command_of, environment
 from solo import live
 
 SECONDS = 7
@@ -218,7 +218,9 @@ def run_nothing(bench):
 
 @live("run: a program that cannot be started is an error", needs=(), lane="run2")
 def run_no_program(bench):
-    bench.one_sentence(bench.dbleak.run("run", "--", "/no/such/program"), "/no/such/program")
+    look = bench.dbleak.run("run", "--", "/no/such/program")
+    bench.check(look.status in (2, 127), f"exit status {look.status}, not 2 nor the 127 of a shell")
+    bench.check("dbleak: " in look.err and "/no/such/program" in look.err, f"standard error says {look.err[:200]!r}")
 
 
 @live("run: the program keeps its standard streams, the report goes to standard error", lane="run")
@@ -334,7 +336,7 @@ def on_terminal(bench, *argv, **env):
     """Runs dbleak on a terminal of 80 columns; returns (status, what it wrote)."""
     here, there = pty.openpty()
     process = bench.dbleak.start(*argv, stdout=there, stderr=there,
-                                 env=dict(PATH=os.environ["PATH"], TERM="xterm", **env))
+                                 env=environment(dict(TERM="xterm", **env)))
     os.close(there)
     said = b""
     while True:

@@ -5,6 +5,7 @@ from rounds import Case, Finding
 SQL = "from items where name <> ?"
 LEAK = Finding("unclosed-connection", "leaking", "frequent")
 TRANSACTION = ("open-transaction",)
+OPENED = {"connections.opened": (12, 1000)}  # the young that were closed again are counted too
 
 # Who, over which server, which way, through which driver.
 PG4 = ("psycopg2", "postgresql", "tcp4", "psycopg2")
@@ -42,7 +43,8 @@ def sqlalchemy(kept, closed, engine, shared, detached, reattached, idle, committ
         case("one engine for all requests is well", ["engines.py", "shared"], shared, sockets=(1, 1)),
         case("detached connections kept leak", ["detached.py", "kept"], detached, findings=[LEAK],
              also=TRANSACTION, sockets=many(12)),
-        case("detached connections closed are well", ["detached.py", "closed"], reattached, sockets=(0, 1)),
+        case("detached connections closed are well", ["detached.py", "closed"], reattached, sockets=(0, 1),
+             counts=OPENED),
         case("one session left after its SELECT is stuck", ["one_select.py", "open"], idle, sockets=(1, 1), findings=[
             Finding("open-transaction", "stuck", "one-time", sql=SQL)],
              counts={"connections.in_transaction": (1, 1), "transactions.open": (1, 1)}, slack=0),
@@ -98,10 +100,10 @@ def c_clients(program, server, library, one, other):
     return [
         case("connections kept leak", [program, "leak"], who(one), sockets=many(12), findings=[
             LEAK, Finding("open-transaction", ("leaking", "stuck"), sql=SQL)]),
-        case("connections closed are well", [program, "close"], who(other), sockets=(0, 1)),
+        case("connections closed are well", [program, "close"], who(other), sockets=(0, 1), counts=OPENED),
         case("a connection not closed on one path of four leaks sporadically", [program, "sporadic"], who(other),
              findings=[Finding("unclosed-connection", "leaking", "sporadic")], sockets=many(15)),
-        case("a connection closed on every path is well", [program, "careful"], who(one), sockets=(0, 1)),
+        case("a connection closed on every path is well", [program, "careful"], who(one), sockets=(0, 1), counts=OPENED),
     ]
 
 
@@ -109,7 +111,7 @@ def drivers_errors(leaker, twin):
     return [
         case("a connection not closed after an error leaks sporadically", ["errors.py", "leak"], leaker,
              findings=[Finding("unclosed-connection", "leaking", "sporadic")], also=TRANSACTION, sockets=many(15)),
-        case("a connection closed after an error is well", ["errors.py", "close"], twin, sockets=(0, 1)),
+        case("a connection closed after an error is well", ["errors.py", "close"], twin, sockets=(0, 1), counts=OPENED),
     ]
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
-"""The JSON contract, dbleak.report/1, as a table: every key, its type, and no key beside them."""
+"""The JSON contract, dbleak.report/1, as a table: every key, its type, and no key beside them.
+
+Missing() marks what may be left out: additions to the contract's first text.
+"""
 import re
 
 
@@ -38,7 +41,8 @@ COUNT, COUNT_OR_NULL = Count(), Count(nullable=True)
 
 REPORT = {
     "schema": OneOf("dbleak.report/1"),
-    "window": {"start": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"), "seconds": number},
+    "window": {"start": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"), "seconds": number,
+               "mode": Missing(OneOf("watch", "run", "snapshot")), "cut": Missing(bool)},
     "host": {"kernel": str, "arch": str},
     "coverage": {
         "processes": COUNT,
@@ -50,12 +54,16 @@ REPORT = {
              "kernel_bytes": COUNT_OR_NULL, "stepped_down": bool},
     "processes": [{
         "pid": COUNT, "comm": str, "cmdline": str, "exited": bool,
+        "role": Missing(OneOf("client", "pooler", "server")), "verdict_reason": Missing(Maybe(str)),
         "container": Maybe({"runtime": str, "id": str, "name": Maybe(str), "pod": Maybe(str)}),
         "verdict": OneOf(*VERDICTS),
         "endpoints": [{
             "database": OneOf(*DATABASES), "address": str, "name": Maybe(str), "user": Maybe(str),
-            "connections": dict.fromkeys(("open", "peak", "opened", "closed", "pre_existing", "idle",
-                                          "in_transaction", "close_wait"), COUNT),
+            "guessed": Missing(bool),
+            "connections": {**dict.fromkeys(("open", "peak", "opened", "closed", "pre_existing", "close_wait"), COUNT),
+                            # null: of some connection, older than the tracer or encrypted, it is not known
+                            "idle": COUNT_OR_NULL, "in_transaction": COUNT_OR_NULL,
+                            "oldest_idle_seconds": Missing(Maybe(number))},
             "statements": dict.fromkeys(("open", "prepared", "closed"), COUNT),
             "transactions": dict.fromkeys(("begun", "committed", "rolled_back", "open", "abandoned"), COUNT),
         }],
@@ -66,6 +74,7 @@ REPORT = {
             "resource": OneOf("connection", "transaction", "statement", "cursor", "result", "memory"),
             "database": OneOf(*DATABASES), "endpoint": str,
             "acquired": COUNT_OR_NULL, "released": COUNT_OR_NULL, "open": COUNT_OR_NULL,
+            "in_transaction": Missing(COUNT), "oldest_is_minimum": Missing(bool),
             "oldest_seconds": Maybe(number), "growth_per_minute": Maybe(number),
             "bytes": COUNT_OR_NULL, "rows": COUNT_OR_NULL, "rows_exact": Missing(Maybe(bool)),
             "site": Maybe({"language": str, "function": Maybe(str), "file": Maybe(str),
@@ -138,8 +147,8 @@ def sums(endpoint):
         ("opened + pre_existing - closed is not open",
          connections["opened"] + connections["pre_existing"] - connections["closed"] == connections["open"]),
         ("peak is below open", connections["peak"] >= connections["open"]),
-        ("more idle than open", connections["idle"] <= connections["open"]),
-        ("more in a transaction than open", connections["in_transaction"] <= connections["open"]),
+        ("more idle than open", (connections["idle"] or 0) <= connections["open"]),
+        ("more in a transaction than open", (connections["in_transaction"] or 0) <= connections["open"]),
         ("more statements closed than prepared",
          statements["closed"] <= statements["prepared"] or connections["pre_existing"] > 0),
     )

@@ -36,7 +36,9 @@ def command_of(argv):
 
 
 def environment(endpoint, name=None):
-    env = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
+    """What a client needs to know, and nothing of the caller's but what marks the test run."""
+    env = {key: value for key, value in os.environ.items()
+           if key in ("PATH", "LANG") or key.startswith("DBLEAK_")}
     env.update(PYTHONDONTWRITEBYTECODE="1", NODE_PATH=NODE_MODULES, PGPASSFILE="/nonexistent")
     env.update(endpoint)
     if name:
@@ -294,14 +296,29 @@ def guilty_missing(look):
     return found
 
 
+def bpf_holders():
+    """{(kind, id): pids} of every BPF object some process has open; not every bpftool can tell."""
+    held = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            for fd in os.listdir(f"/proc/{pid}/fd"):
+                if "bpf" in os.readlink(f"/proc/{pid}/fd/{fd}"):
+                    with open(f"/proc/{pid}/fdinfo/{fd}") as info:
+                        for kind, number in re.findall(r"^(prog|map|link)_id:\s*(\d+)", info.read(), re.MULTILINE):
+                            held.setdefault((kind, int(number)), set()).add(int(pid))
+        except OSError:
+            continue  # it has just ended, or closed that file
+    return held
+
+
 def kernel_objects():
     """What bpftool lists now: {(kind, id): pids that hold it}."""
-    bpftool = shutil.which("bpftool", path="/usr/sbin:/usr/local/sbin:/usr/bin")
-    found = {}
+    bpftool = os.environ.get("BPFTOOL") or shutil.which("bpftool", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+    held, found = bpf_holders(), {}
     for kind in ("prog", "map", "link"):
         listed = subprocess.run([bpftool, "-j", kind, "show"], capture_output=True, text=True).stdout
         for item in json.loads(listed or "[]"):
-            found[kind, item["id"]] = {holder["pid"] for holder in item.get("pids", [])}
+            found[kind, item["id"]] = held.get((kind, item["id"]), set())
     return found
 
 
