@@ -110,3 +110,11 @@ clean: ## remove build/
 
 vmtest: $(B)/dbleak ## the other door to the sockets, on Debian's 6.1 kernel in a VM (root)
 	$(Q)scripts/vmtest
+
+$(B)/golden/replay: tests/golden/replay.c $(PURE_SAN)
+	$(say) LD $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -ljansson -lz -lm
+
+golden: $(B)/golden/replay ## recordings replayed to the same reports, without root
+	$(Q)tests/golden/run $<

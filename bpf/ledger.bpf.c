@@ -85,14 +85,12 @@ __noinline int ledger_close(struct connection *c, __u32 exiting)
 {
 	if (!c || (c->ev.flags & EV_CONN_CLOSED))
 		return 0;
+	ledger_tell(c); /* as long as there are few */
 	c->ev.flags |= EV_CONN_CLOSED;
 	if (exiting)
 		c->ev.flags |= EV_CONN_EXIT;
 	if (c->ev.status >= EV_STATUS_TRANSACTION)
 		c->ev.abandoned++;
-	/* What its process took to the grave is worth a record: nobody closed it. */
-	if (exiting)
-		ledger_tell(c);
 	if (c->told) {
 		/* What was asked last is evidence only where something stayed open. */
 		if (c->ev.status >= EV_STATUS_TRANSACTION && c->sql_told_ns != c->sql.sent_ns) {

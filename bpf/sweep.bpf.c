@@ -133,14 +133,13 @@ int sweep_connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct seq_file *seq = ctx->meta->seq;
 	__u64 now, quiet;
 
-	if (!c || !sk)
+	/* One that closed was told of then; its socket may linger. */
+	if (!c || !sk || (c->ev.flags & EV_CONN_CLOSED))
 		return 0;
 	now = bpf_ktime_get_boot_ns();
-	look_at_socket(c, sk, now);
 	if (!c->told && c->ev.born_ns && now - c->ev.born_ns < settings.grace_ns)
 		return 0;
-	if (!c->told && (c->ev.flags & EV_CONN_CLOSED))
-		return 0;
+	look_at_socket(c, sk, now);
 	c->told = 1;
 	c->ev.head.ns = now;
 	bpf_seq_write(seq, &c->ev, sizeof(c->ev));

@@ -119,9 +119,15 @@ static int take(struct options *o, int value, const char *usage)
 		fputs(usage, stdout);
 		return 0;
 	default:
-		fputs(usage, stderr);
 		return 2;
 	}
+}
+
+static int refuse(const char *argument, int value, const char *usage)
+{
+	fprintf(stderr, "dbleak: %s \"%s\"\n%s",
+		value == ':' ? "a value is missing after" : "no such option", argument, usage);
+	return 2;
 }
 
 static size_t choose(struct option *out, unsigned int takes)
@@ -144,12 +150,14 @@ int options_parse(struct options *o, int argc, char **argv, unsigned int takes, 
 
 	*o = (struct options){.interval_s = 1, .min_age_s = 10, .max_overhead = 2};
 	choose(longs, takes);
-	snprintf(shorts, sizeof(shorts), "%sh%s%s%s", takes & OPTIONS_COMMAND ? "+" : "",
+	snprintf(shorts, sizeof(shorts), "%s:h%s%s%s", takes & OPTIONS_COMMAND ? "+" : "",
 		 takes & OPTIONS_SELECT ? "p:" : "", takes & OPTIONS_OUTPUT ? "o:" : "",
 		 takes & OPTIONS_REPORT ? "v" : "");
 	optind = 1;
+	opterr = 0; /* the words are ours */
 	while ((value = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		status = take(o, value, usage);
+		status = value == '?' || value == ':' ? refuse(argv[optind - 1], value, usage)
+						      : take(o, value, usage);
 		if (status >= 0)
 			return status;
 	}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * replay.c - a recording in, the report out: the pure half alone, built with sanitizers.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "../../user/model/judge.h"
+#include "../../user/record/recording.h"
+#include "../../user/report/json.h"
+#include "../../user/report/text.h"
+
+int main(int argc, char **argv)
+{
+	const struct text_options plain = {0};
+	const struct ev_head *record;
+	struct recording *r = NULL;
+	struct report_view *v;
+	struct model *m = model_open();
+	FILE *file = argc > 2 ? fopen(argv[2], "r") : NULL;
+	int n, err;
+
+	if (!file || !m || recording_open_read(&r, file)) {
+		fprintf(stderr, "usage: replay text|json RECORDING\n");
+		return 2;
+	}
+	while ((n = recording_next(r, &record)) > 0)
+		if (model_apply(m, record))
+			return 2;
+	v = judge_view(m);
+	if (!v)
+		return 2;
+	err = strcmp(argv[1], "json") ? report_text(stdout, v, &plain) : report_json(stdout, v);
+	view_close(v);
+	model_close(m);
+	recording_close(r);
+	return err ? 2 : n < 0;
+}
