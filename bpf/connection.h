@@ -62,6 +62,8 @@ struct connection {
 	__u32 identity_version;
 	__u32 identity_told;
 	__u32 told;
+	__u32 name_end;	 /* in sql.text, of the name read last */
+	__u32 body;	 /* where in sql.text the statement itself begins: after PREPARE name */
 	__u8 phase;
 	__u8 stage;
 	__u8 replying;	 /* inside a reply */

@@ -110,14 +110,18 @@ __noinline int ledger_close(struct connection *c, __u32 exiting)
 __noinline __u64 text_hash(struct connection *c)
 {
 	__u64 hash = settings.hash_seed, word;
-	__u32 i;
+	__u32 i, at;
 
 	if (!c)
 		return 0;
-	for (i = 0; i < EV_SQL_LEN / 8; i++) {
-		if (i * 8 >= c->sql.length)
+	at = c->body;
+	for (i = 0; i < EV_SQL_LEN / 8; i++, at += 8) {
+		if (at >= c->sql.length)
 			break;
-		__builtin_memcpy(&word, c->sql.text + i * 8, 8);
+		OPAQUE(at);
+		if (at > EV_SQL_LEN - 8)
+			break;
+		__builtin_memcpy(&word, c->sql.text + at, 8);
 		hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
 		hash ^= hash >> 29;
 	}

@@ -14,6 +14,7 @@
 #define SENDING 1
 #define RECEIVING 0
 #define PROBE_TRIES 12 /* messages after which a socket without signs is passed over for good */
+#define PROBE_TRIES_SIGNED 250
 #define SPANS 8	       /* parts of a scattered message that are read */
 #define PF_IO_WORKER 0x10
 #define PF_KTHREAD 0x200000
@@ -232,7 +233,9 @@ static __always_inline struct connection *discover(struct sock *sk, struct mark 
 {
 	struct connection *c;
 
-	if (m->tries++ >= PROBE_TRIES || !msg->parts) {
+	/* With one sign seen the other may be long in coming: a large reply is read in many parts. */
+	if (m->tries++ >= (m->pg_signs | m->my_signs ? PROBE_TRIES_SIGNED : PROBE_TRIES) ||
+	    !msg->parts) {
 		m->state = MARK_PASSED;
 		return NULL;
 	}

@@ -235,6 +235,7 @@ static __always_inline void wire_sql(struct connection *c, __u64 from, __u32 len
 {
 	__u32 take = length < there ? length : there;
 
+	c->body = 0;
 	c->sql.length = 0;
 	c->sql.cut = take < length || length > EV_SQL_LEN;
 	c->sql.sent_ns = c->now;
@@ -272,7 +273,7 @@ static __always_inline __u64 wire_hash_step(__u64 hash, __u8 byte)
 
 #define HASH_START 0xcbf29ce484222325ULL
 
-/* Hash of the name in the SQL text from at on, up to a space, semicolon, parenthesis or the end;
+/* Hash of the name in the SQL text from at on (its end goes to c->name_end), up to a space, semicolon, parenthesis or the end;
  * quotes around it are left out, so it equals the hash of the same name in a Parse message. */
 __u64 wire_sql_name(struct connection *c, __u32 at);
 

@@ -41,6 +41,7 @@ __noinline __u64 wire_sql_name(struct connection *c, __u32 at)
 		if (letter != '"' && letter != '`')
 			hash = wire_hash_step(hash, letter);
 	}
+	c->name_end = at + i;
 	return hash;
 }
 
@@ -71,8 +72,13 @@ static __always_inline void sql_prepare(struct connection *c, __u32 at)
 {
 	__u32 next = wire_skip_space(c, at + 7); /* "prepare" */
 
-	if (wire_keyword(c, next) != TRANSACT) /* PREPARE TRANSACTION is two-phase commit */
-		ledger_statement_open(c, wire_sql_name(c, next));
+	__u64 name;
+
+	if (wire_keyword(c, next) == TRANSACT) /* PREPARE TRANSACTION is two-phase commit */
+		return;
+	name = wire_sql_name(c, next);
+	c->body = c->name_end;
+	ledger_statement_open(c, name);
 }
 
 __noinline int wire_sql_effects(struct connection *c)

@@ -355,6 +355,24 @@ static void on_sql(struct capture *c, const struct ev_head *record)
 	tell_cut(c, &ev.head, offsetof(struct ev_sql, text), ev.length);
 }
 
+/* PREPARE name AS text: the statement is the text, whatever its name. */
+static void strip_prepare(struct ev_statement *ev)
+{
+	char text[EV_STATEMENT_SQL_LEN + 1];
+	const char *as;
+	size_t skip;
+
+	memcpy(text, ev->text, ev->length);
+	text[ev->length] = 0;
+	as = strncasecmp(text, "prepare ", 8) ? NULL : strcasestr(text, " as ");
+	if (!as)
+		return;
+	skip = as + 4 - text;
+	memmove(ev->text, ev->text + skip, ev->length - skip);
+	memset(ev->text + ev->length - skip, 0, skip);
+	ev->length -= skip;
+}
+
 static void on_statement(struct capture *c, const struct ev_head *record)
 {
 	struct ev_statement ev = *(const struct ev_statement *)record;
@@ -364,6 +382,7 @@ static void on_statement(struct capture *c, const struct ev_head *record)
 		return;
 	}
 	privatise(c, ev.id, ev.text, sizeof(ev.text), &ev.length, &ev.cut);
+	strip_prepare(&ev);
 	tell_cut(c, &ev.head, offsetof(struct ev_statement, text), ev.length);
 }
 

@@ -214,6 +214,21 @@ static void drop_statements(struct model *m, uint64_t connection)
 	}
 }
 
+/* Statements end with their connection.  Only those of the fullest one are kept. */
+static void end_statements(struct model *m, const struct connection *c)
+{
+	struct endpoint *e = c->endpoint;
+
+	if (c->prepared - c->unprepared <= e->littered_statements) {
+		drop_statements(m, c->id);
+		return;
+	}
+	if (e->littered)
+		drop_statements(m, e->littered);
+	e->littered = c->id;
+	e->littered_statements = c->prepared - c->unprepared;
+}
+
 static int connection_end(struct model *m, struct connection *c, uint64_t ns)
 {
 	struct endpoint *e = c->endpoint;
@@ -230,7 +245,7 @@ static int connection_end(struct model *m, struct connection *c, uint64_t ns)
 	e->unprepared += c->unprepared;
 	err = past_add(c->process, c);
 	if (c->prepared)
-		drop_statements(m, c->id);
+		end_statements(m, c);
 	table_remove(&m->connections, (struct table_key){c->id, 0});
 	free(c);
 	return err;

@@ -35,6 +35,8 @@ struct endpoint {
 	uint64_t opened, closed, pre_existing; /* those told of one by one */
 	/* sums of the connections that are gone */
 	uint64_t begun, committed, rolled_back, abandoned, prepared, unprepared;
+	/* the closed connection that left most statements open: they are kept for the judge */
+	uint64_t littered, littered_statements;
 	/* the reply that was furthest out of proportion */
 	struct ev_result result; /* bytes 0: none */
 	uint64_t results;	 /* how many were out of proportion */

@@ -52,7 +52,8 @@ static size_t collect(const struct scene *s, struct entry *out)
 		const struct connection *c = table_get(&s->model->connections,
 						       (struct table_key){st->key.a, 0});
 
-		if (!c || c->endpoint != s->endpoint || !st->text)
+		if (!st->text || (c ? c->endpoint != s->endpoint
+				    : st->key.a != s->endpoint->littered))
 			continue;
 		out[n++] = (struct entry){st->key.a, st->text->fingerprint, st->text_hash,
 					  st->born_ns, st->text};
@@ -108,10 +109,10 @@ static int look(const struct scene *s, struct shape *shape)
 	return 0;
 }
 
-/* Statements open on the connection that has most of them. */
+/* Statements open on the connection that has, or had at its end, most of them. */
 static uint64_t most_open(const struct scene *s)
 {
-	uint64_t most = 0;
+	uint64_t most = s->endpoint->littered_statements;
 
 	for (size_t i = 0; i < s->count; i++) {
 		const struct connection *c = s->seen[i].open;
@@ -188,7 +189,7 @@ int rule_statements(struct scene *s)
 	struct shape shape = {};
 	uint64_t most = most_open(s), span;
 
-	if (most < LEAST_OPEN || s->process->exited_ns)
+	if (most < LEAST_OPEN)
 		return 0;
 	if (look(s, &shape))
 		return -1;

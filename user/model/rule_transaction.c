@@ -63,9 +63,13 @@ static uint64_t begun(const struct scene *s)
 {
 	uint64_t n = s->endpoint->begun + s->process->brief.begun;
 
-	for (size_t i = 0; i < s->count; i++)
+	for (size_t i = 0; i < s->count; i++) {
+		const struct life *l = s->seen[i].life;
+
+		/* One that was open before we came was begun, too. */
 		if (s->seen[i].open)
-			n += s->seen[i].life->begun;
+			n += l->begun ? l->begun : l->status >= EV_STATUS_TRANSACTION;
+	}
 	return n;
 }
 
