@@ -90,6 +90,15 @@ $(B)/clients/%: tests/live/clients/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb -o $@ $< -lpq -lmariadb
 
+# The whole program with the sanitizers, for live tests of our own code.
+$(B)/san/user/%.o: | $(B)/gen/dbleak.skel.h
+
+$(B)/san/dbleak: $(USER_SRC:%.c=$(B)/san/%.o)
+	$(say) LD $@
+	$(Q)$(CC) $(SAN) -o $@ $^ $(LDLIBS)
+
+san: $(B)/san/dbleak ## the whole program under ASan and UBSan
+
 unit: $(UNIT_BIN) ## unit tests under ASan and UBSan, without root
 	$(Q)for t in $(UNIT_BIN); do $$t || exit 1; done
 

@@ -110,9 +110,11 @@ int rule_transactions(struct scene *s)
 	finding_because(s, f,
 			"no request is outstanding, and nothing was sent for %.0f s inside the "
 			"transaction", seconds(h.longest_ns));
-	if (s->process->longest_gap_ns)
+	if (s->process->longest_gap_ns > SECOND_NS / 10)
 		finding_because(s, f, "the longest such pause that ended was %.1f s",
 				seconds(s->process->longest_gap_ns));
+	else if (s->process->longest_gap_ns)
+		finding_because(s, f, "no such pause that ended was longer than 0.1 s");
 	if (h.wrote)
 		finding_because(s, f, "it has changed rows: they stay locked until it ends");
 	f->advice = "end it with commit or rollback on every path, also after reading only "

@@ -179,7 +179,8 @@ static void print_header(struct page *p, const struct report_view *v)
 		words_processes(&w, v);
 		words_guilty(&w, v);
 	}
-	words_cost(&w, v);
+	if (v->mode != EV_MODE_SNAPSHOT || is_known(v->cpu_percent))
+		words_cost(&w, v);
 	words_add(&w, count_losses(v) ? "; some was lost" : "; nothing lost");
 	page_field(p, &field, w.text);
 }
