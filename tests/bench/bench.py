@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """What all rows share: private servers, a running dbleak, paired runs, and the table's lines."""
 import contextlib
+import itertools
 import json
 import os
 import pty
 import re
+import resource
 import select
 import shutil
 import signal
@@ -59,14 +61,20 @@ def resident_kb(pid, name):
         return 0
 
 
+def processor_seconds(server):
+    """Spent so far by a server, its processes that have ended included, and by all our ended clients."""
+    with open(f"/proc/{server.process.pid}/stat") as stat:
+        ticks = sum(int(word) for word in stat.read().rpartition(")")[2].split()[11:15])
+    clients = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ticks / os.sysconf("SC_CLK_TCK") + clients.ru_utime + clients.ru_stime
+
+
 class Watch:
     """A `dbleak watch --json` of the whole host, at work."""
 
     def __init__(self, bench, *more):
         self.bench = bench
-        self.path = os.path.join(bench.folder, "watch.json")
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
+        self.path = os.path.join(bench.folder, f"watch-{next(bench.numbers)}.json")
         self.process = bench.start([bench.dbleak, "watch", "--json", "-o", self.path, *more])
         self.pid = self.process.pid
         self.peak_kb = 0  # of its resident memory, its report included; known when it has stopped
@@ -94,6 +102,7 @@ class Bench:
         self.janitor = Janitor()
         self.folder = self.janitor.folder
         self.running = {}
+        self.numbers = itertools.count(1)
 
     def leave(self):
         self.janitor.leave()
@@ -164,7 +173,7 @@ class Bench:
             self.forget(process)
 
     def pairs_of(self, measure):
-        """measure() is run without and with a watch, in turn, each first in every other pair.
+        """measure(watched) is run without and with a watch, in turn, each first in every other pair.
         Returns the list of (off, on)."""
         pairs = []
         for number in range(self.pairs):
@@ -172,9 +181,9 @@ class Bench:
             for on in (number % 2 == 1, number % 2 == 0):
                 if on:
                     with self.watching():
-                        pair[on] = measure()
+                        pair[on] = measure(on)
                 else:
-                    pair[on] = measure()
+                    pair[on] = measure(on)
             pairs.append((pair[False], pair[True]))
             self.note(f"pair {number + 1}: off {pair[False]:,.0f}, on {pair[True]:,.0f}, "
                       f"ratio {pair[True] / pair[False]:.3f}")

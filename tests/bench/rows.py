@@ -4,41 +4,63 @@ import os
 import statistics
 import time
 
+import servers
 from bench import (CONNECTIONS, PROCESSES, at_least, at_most, first_answer_and_farewell, pgbench,
-                   resident_kb, spread, sysbench)
+                   processor_seconds, resident_kb, spread, sysbench)
 from bpf import Meter
 from bpf import statistics as run_time_statistics
 
 REPEATS = 5
+ROUNDS = 3
 BUSY_RECORDS = 1_500_000
 OPEN_OBJECTS = 200_000
 MEGA = 1 << 20
 
 
-def ratios(bench, measure):
+def database_ratio(bench, what, kind, measure):
+    """Transactions a second.  The processor time of a transaction, which other programs on the machine
+    disturb less, is told beside it."""
+    spent = {"off": [], "on": []}
+
+    def measured(watched):
+        before = processor_seconds(bench.server(kind))
+        tps = measure()
+        after = processor_seconds(bench.server(kind))
+        spent["on" if watched else "off"].append((after - before) / (tps * bench.seconds))
+        return tps
+
     measure()  # warm-up
-    return [on / off for off, on in bench.pairs_of(measure)]
+    found = [on / off for off, on in bench.pairs_of(measured)]
+    costs = [on / off for off, on in zip(spent["off"], spent["on"])]
+    bench.note(f"processor time of a transaction, client and server, watched / not: {spread(costs)}")
+    return [at_least(what, statistics.median(found), 0.97, spread(found))]
 
 
 def row_pgbench(bench):
     """pgbench -S -c 1, Unix socket, watched / not"""
-    found = ratios(bench, lambda: pgbench(bench, "-c", "1"))
-    return [at_least(row_pgbench.__doc__, statistics.median(found), 0.97, spread(found))]
+    return database_ratio(bench, row_pgbench.__doc__, servers.PostgreSQL, lambda: pgbench(bench, "-c", "1"))
 
 
 def row_sysbench(bench):
     """sysbench oltp_read_only, MariaDB, watched / not"""
-    found = ratios(bench, lambda: sysbench(bench))
-    return [at_least(row_sysbench.__doc__, statistics.median(found), 0.97, spread(found))]
+    return database_ratio(bench, row_sysbench.__doc__, servers.MariaDB, lambda: sysbench(bench))
 
 
-def other_messages(bench, meter, constant):
-    """Run time of a message of a socket that is no database's: {kind of traffic: ns}."""
+OTHER_TRAFFIC = ("peek", "unix", "tcp", "fresh")
+
+
+def message_times(bench, meter, loads):
+    """One round: {load: ns a message}, each with what measuring costs.  Of a database's load only the
+    tracked messages count: its other messages, the server's ends, cost what those of echo do."""
     found = {}
-    for mode in ("unix", "tcp", "fresh"):
-        ns, runs, _, _ = meter.during(lambda: bench.built("echo", mode, bench.seconds))
+    for mode in OTHER_TRAFFIC:
+        ns, runs, _, _ = meter.during(lambda: bench.built("echo", mode, bench.seconds / 2))
         found[mode] = ns / runs
-        bench.note(f"echo {mode}: {runs:,} runs, {ns / runs:.0f} ns each, {ns / runs - constant:.0f} net")
+    for name, load in loads.items():
+        ns, runs, tracked, _ = meter.during(load)
+        found[name] = (ns - (runs - tracked) * found["unix"]) / tracked
+        found[f"{name}, all messages"] = ns / runs
+    bench.note(", ".join(f"{name} {ns:.0f}" for name, ns in found.items()))
     return found
 
 
@@ -51,21 +73,17 @@ def row_message(bench):
         load()  # warm-up, and the servers are up
     with bench.watching() as watch, run_time_statistics():
         meter = Meter(watch.pid)
-        ns, runs, _, _ = meter.during(lambda: bench.built("echo", "peek", bench.seconds))
-        constant = ns / runs
-        bench.note(f"of each run {constant:.0f} ns are the statistics' own (a program that returns at once)")
-        others = other_messages(bench, meter, constant)
-        lines = []
-        for name, load in loads.items():
-            ns, runs, tracked, _ = meter.during(load)
-            raw = (ns - (runs - tracked) * others["unix"]) / tracked
-            bench.note(f"{name}: {runs:,} runs, {ns / runs:.0f} ns each; {tracked:,} tracked, {raw:.0f} ns each")
-            lines.append(at_most(f"{row_message.__doc__}, {name}", raw - constant, 300,
-                                 f"{raw - constant:.0f} ns ({raw:.0f} with {constant:.0f} of measuring)", " ns"))
-    worst = max(others["unix"], others["tcp"])
-    lines.append(at_most(f"{row_message.__doc__}, other sockets", worst - constant, 60,
-                         f"{worst - constant:.0f} ns ({worst:.0f} with {constant:.0f} of measuring)", " ns"))
-    return lines
+        rounds = [message_times(bench, meter, loads) for _ in range(ROUNDS)]
+    raw = {name: statistics.median(times[name] for times in rounds) for name in rounds[0]}
+    constant = raw["peek"]  # a program that returns at once
+    bench.note(f"sockets that are new at each exchange: {raw['fresh'] - constant:.0f} ns")
+
+    def line(what, ns, goal):
+        return at_most(f"{row_message.__doc__}, {what}", ns - constant, goal,
+                       f"{ns - constant:.0f} ns ({ns:.0f} less {constant:.0f} of measuring)", " ns")
+
+    return [*(line(name, raw[name], 300) for name in loads),
+            line("other sockets", max(raw["unix"], raw["tcp"]), 60)]
 
 
 def row_ring(bench):
@@ -81,8 +99,10 @@ def row_ring(bench):
 
 
 def row_syscall(bench):
-    """getppid loop, time watched / not"""
-    found = [1 / ratio for ratio in ratios(bench, lambda: bench.built("getppid", bench.seconds / 2)[0])]
+    """getppid loop, processor time watched / not"""
+    bench.built("getppid", 1)  # warm-up
+    pairs = bench.pairs_of(lambda watched: bench.built("getppid", bench.seconds / 2)[0])
+    found = [off / on for off, on in pairs]
     return [at_most(row_syscall.__doc__, statistics.median(found), 1.02, spread(found))]
 
 
