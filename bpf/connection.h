@@ -55,6 +55,7 @@ struct connection {
 	__u64 result_told_ns;
 	__u64 result_told_bytes;
 	__u64 sql_told_ns;
+	__u64 swept;	 /* what the last sweep told of it, summed up */
 	__u32 pending;	 /* replies outstanding */
 	__u32 parsing_count;
 	__u32 expect;	 /* MySQL: packets to come in this stage */

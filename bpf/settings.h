@@ -33,6 +33,7 @@ struct cgroup_key {
 #define RAW_IDENTITY 64
 #define RAW_SERVER 65
 #define RAW_HOLDER 66
+#define RAW_ALIVE 67 /* a head alone, ns its connection's id: still there, nothing new */
 #define STARTUP_LEN 256
 
 struct raw_identity {

@@ -125,13 +125,58 @@ static __always_inline void look_at_socket(struct connection *c, struct sock *sk
 	}
 }
 
+/* Changes whenever the entry does: with a message, a flag, or the server's farewell. */
+static __always_inline __u64 summary(const struct connection *c)
+{
+	return c->ev.used_ns ^ (c->ev.hung_up_ns << 1) ^ ((__u64)c->ev.flags << 40) ^ 1;
+}
+
+static __always_inline long tell_identity(struct seq_file *seq, struct connection *c, __u64 now)
+{
+	__u32 length = c->identity.startup_length;
+	__u32 size = offsetof(struct raw_identity, startup) + ((length + 7) & ~7U);
+	long err;
+
+	OPAQUE(size);
+	if (size > sizeof(c->identity))
+		return 0;
+	c->identity.head.ns = now;
+	c->identity.head.size = size;
+	err = bpf_seq_write(seq, &c->identity, size);
+	c->identity.head.size = sizeof(c->identity);
+	return err;
+}
+
+static __always_inline long tell_state(struct seq_file *seq, struct connection *c, __u64 now)
+{
+	struct ev_head alive = {};
+
+	if (c->swept == summary(c)) {
+		alive.ns = c->ev.id;
+		alive.kind = RAW_ALIVE;
+		alive.size = sizeof(alive);
+		return bpf_seq_write(seq, &alive, sizeof(alive));
+	}
+	c->ev.head.ns = now;
+	return bpf_seq_write(seq, &c->ev, sizeof(c->ev));
+}
+
+static __always_inline int sql_is_due(const struct connection *c, __u64 now)
+{
+	__u64 quiet = settings.grace_ns ? QUIET_NS : QUIET_NS / 10;
+
+	return c->sql.length && c->sql_told_ns != c->sql.sent_ns && !c->ev.request_ns &&
+	       c->ev.used_ns && now - c->ev.used_ns > quiet;
+}
+
 SEC("iter/bpf_sk_storage_map")
 int sweep_connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
+	struct seq_file *seq = ctx->meta->seq;
 	struct connection *c = ctx->value;
 	struct sock *sk = ctx->sk;
-	struct seq_file *seq = ctx->meta->seq;
-	__u64 now, quiet;
+	int identity, sql;
+	__u64 now;
 
 	/* One that closed was told of then; its socket may linger. */
 	if (!c || !sk || (c->ev.flags & EV_CONN_CLOSED))
@@ -140,20 +185,21 @@ int sweep_connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!c->told && c->ev.born_ns && now - c->ev.born_ns < settings.grace_ns)
 		return 0;
 	look_at_socket(c, sk, now);
+	identity = c->identity_told != c->identity_version;
+	sql = sql_is_due(c, now);
+	c->sql.head.ns = now;
+	/* What does not fit is thrown away and this program run again for it: so note what was told
+	 * only once all is written. */
+	if (tell_state(seq, c, now) || (identity && tell_identity(seq, c, now)) ||
+	    (sql && bpf_seq_write(seq, &c->sql, sizeof(c->sql)))) {
+		c->ev.flags &= ~EV_CONN_CLOSED;
+		return 0;
+	}
 	c->told = 1;
-	c->ev.head.ns = now;
-	bpf_seq_write(seq, &c->ev, sizeof(c->ev));
-	if (c->identity_told != c->identity_version) {
-		c->identity_told = c->identity_version;
-		c->identity.head.ns = now;
-		bpf_seq_write(seq, &c->identity, sizeof(c->identity));
-	}
-	quiet = c->ev.request_ns || !c->ev.used_ns ? 0 : now - c->ev.used_ns;
-	if (quiet > QUIET_NS && c->sql.length && c->sql_told_ns != c->sql.sent_ns) {
+	c->swept = summary(c);
+	c->identity_told = c->identity_version;
+	if (sql)
 		c->sql_told_ns = c->sql.sent_ns;
-		c->sql.head.ns = now;
-		bpf_seq_write(seq, &c->sql, sizeof(c->sql));
-	}
 	return 0;
 }
 
@@ -170,7 +216,6 @@ int sweep_statements(struct bpf_iter__bpf_map_elem *ctx)
 	now = bpf_ktime_get_boot_ns();
 	if (now - s->born_ns < settings.grace_ns)
 		return 0;
-	s->told = 1;
 	out.head.ns = now;
 	out.head.kind = EV_STATEMENT;
 	out.head.size = sizeof(out);
@@ -181,7 +226,8 @@ int sweep_statements(struct bpf_iter__bpf_map_elem *ctx)
 	out.length = s->length;
 	out.cut = s->cut;
 	__builtin_memcpy(out.text, s->text, EV_STATEMENT_SQL_LEN);
-	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+	if (!bpf_seq_write(ctx->meta->seq, &out, sizeof(out)))
+		s->told = 1;
 	return 0;
 }
 

@@ -302,7 +302,7 @@ static void ask_server(struct capture *c, const struct raw_identity *raw, struct
 
 static void on_identity(struct capture *c, const struct ev_head *record)
 {
-	const struct raw_identity *raw = (const void *)record;
+	const struct raw_identity *raw = (const void *)record; /* cut after the startup's bytes */
 	struct ev_identity id = {};
 
 	INIT(id, EV_IDENTITY);
@@ -423,6 +423,14 @@ static void on_exit_record(struct capture *c, const struct ev_head *record)
 	tell(c, record);
 }
 
+static void on_alive(struct capture *c, uint64_t id)
+{
+	struct known *k = table_get(&c->connections, (struct table_key){id, 0});
+
+	if (k)
+		k->sweep = c->sweep;
+}
+
 static void on_record(void *context, const struct ev_head *record)
 {
 	struct capture *c = context;
@@ -430,6 +438,9 @@ static void on_record(void *context, const struct ev_head *record)
 	switch (record->kind) {
 	case EV_CONNECTION:
 		on_connection(c, record);
+		break;
+	case RAW_ALIVE:
+		on_alive(c, record->ns);
 		break;
 	case RAW_IDENTITY:
 		on_identity(c, record);
