@@ -12,13 +12,14 @@
 #define FRAME_HEAD 32 /* bytes of a message kept when a read cuts it */
 #define TAIL_LEN 64
 #define FIFO_DEPTH 8
+#define DOUBTS 4 /* statements whose PREPARE may still fail */
 
 /* Where one direction stands in its stream of messages. */
 struct frame {
 	__u32 left;	/* of the current message still to come */
 	__u32 offset;	/* in the chunk being walked */
 	__u32 head_len; /* bytes held in head */
-	__u32 reserved;
+	__u32 continues; /* MySQL: the next packet is the rest of one too large for one packet */
 	__u8 head[2 * FRAME_HEAD];
 };
 
@@ -40,13 +41,14 @@ enum stage { /* of a MySQL reply */
 
 struct connection {
 	struct ev_connection ev;
-	struct raw_identity identity;
+	/* The verifier wants as much room behind each of these texts as it is long. */
 	struct ev_sql sql;
+	struct raw_identity identity;
 	struct frame sent;
 	struct frame received;
 	__u64 now;	 /* of the message being handled */
 	__u64 fifo;	 /* MySQL: kinds of the commands awaiting replies, 8 bits each, oldest low */
-	__u64 parsing;	 /* PostgreSQL: statement whose ParseComplete is awaited */
+	__u64 doubt[DOUBTS]; /* statements opened by requests without a reply yet */
 	__u64 named;	 /* PostgreSQL: hash of the statement name read last */
 	__u64 reply_bytes;
 	__u64 reply_rows;
@@ -56,8 +58,11 @@ struct connection {
 	__u64 result_told_bytes;
 	__u64 sql_told_ns;
 	__u64 swept;	 /* what the last sweep told of it, summed up */
+	__u64 dropped_ns; /* when all statements were closed at once */
+	__u32 unlisted;	 /* statements open for which the ledger had no room */
 	__u32 pending;	 /* replies outstanding */
-	__u32 parsing_count;
+	__u32 wanted;	 /* bytes to collect in the SQL slot, or of the startup message */
+	__u32 part;	 /* PostgreSQL: where in the chunk a reply begins; MySQL: the chunk's length */
 	__u32 expect;	 /* MySQL: packets to come in this stage */
 	__u32 capabilities; /* MySQL: agreed on */
 	__u32 identity_version;
@@ -68,14 +73,25 @@ struct connection {
 	__u8 phase;
 	__u8 stage;
 	__u8 replying;	 /* inside a reply */
-	__u8 first;	 /* its first byte */
+	__u8 collecting; /* the request whose text came only in part; 0 none */
+	__u8 lost;	 /* message boundaries of the client are unknown */
 	__u8 walking;	 /* PostgreSQL: replies are walked message by message */
+	__u8 pipelines;	 /* PostgreSQL: sends requests before the reply to the last has ended */
+	__u8 flushed;	 /* PostgreSQL: Flush was sent, and the answer has no end of its own */
+	__u8 copying;	 /* PostgreSQL: the client is sending rows */
+	__u8 doubts;	 /* entries of doubt in use */
+	__u8 doubt_ordinal[DOUBTS]; /* which Parse of its group */
+	__u8 doubt_group[DOUBTS];
+	__u8 group_sent; /* PostgreSQL: number of the group (up to a Sync) that is being sent */
+	__u8 group_received;
+	__u8 ordinal;	 /* Parse messages sent in this group */
+	__u8 parsed;	 /* ParseComplete messages received in this group */
+	__u8 failed;	 /* this group has failed */
 	__u8 rows_estimated;
 	__u8 infile;	 /* MySQL: the client is sending a file */
-	__u8 cache_metadata; /* MariaDB: column definitions may be left out */
-	__u8 tail_fresh; /* bytes of tail that belong to this reply, at most TAIL_LEN */
-	__u8 copying;	 /* PostgreSQL: the client is sending rows */
-	__u8 reserved[6];
+	__u8 sequence;	 /* MySQL: number of the server's next packet */
+	__u8 row_calls;	 /* MySQL: how often rows were walked in this chunk */
+	__u8 reserved[3];
 	__u8 tail[2 * TAIL_LEN]; /* the reply's last bytes, newest at TAIL_LEN - 1 */
 };
 

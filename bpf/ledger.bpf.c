@@ -128,6 +128,16 @@ __noinline __u64 text_hash(struct connection *c)
 	return hash;
 }
 
+#define EEXIST 17
+
+/* Was the statement in the map closed with all others?  User space clears those away later. */
+static __always_inline int dropped(const struct connection *c, const struct statement_key *key)
+{
+	const struct statement *s = bpf_map_lookup_elem(&statements, key);
+
+	return s && c->dropped_ns && s->born_ns < c->dropped_ns;
+}
+
 __noinline int ledger_statement_open(struct connection *c, __u64 statement)
 {
 	struct statement_key key = {};
@@ -147,10 +157,14 @@ __noinline int ledger_statement_open(struct connection *c, __u64 statement)
 	s->told = 0;
 	__builtin_memcpy(s->text, c->sql.text, EV_STATEMENT_SQL_LEN);
 	err = bpf_map_update_elem(&statements, &key, s, BPF_NOEXIST);
-	if (err == -17) /* EEXIST: the server refuses a name in use */
+	if (err == -EEXIST && dropped(c, &key))
+		err = bpf_map_update_elem(&statements, &key, s, BPF_ANY);
+	if (err == -EEXIST) /* the server refuses a name in use */
 		return -1;
-	if (err)
+	if (err) {
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+		c->unlisted++;
+	}
 	c->ev.prepared++;
 	return 0;
 }
@@ -166,12 +180,16 @@ __noinline int ledger_statement_close(struct connection *c, __u64 statement)
 	key.id = c->ev.id;
 	key.statement = statement;
 	s = bpf_map_lookup_elem(&statements, &key);
-	/* Not in the ledger: opened before we came, or no such statement. */
-	if (!s && c->ev.unprepared >= c->ev.prepared)
+	if (s && c->dropped_ns && s->born_ns < c->dropped_ns)
 		return 0;
+	if (!s) { /* no room for it, or opened before we came, or no such statement */
+		if (!c->unlisted)
+			return 0;
+		c->unlisted--;
+		c->ev.unprepared++;
+		return 0;
+	}
 	c->ev.unprepared++;
-	if (!s)
-		return 0;
 	if (s->told) {
 		gone.head.ns = c->now;
 		gone.head.kind = EV_STATEMENT_CLOSED;
@@ -191,6 +209,8 @@ __noinline int ledger_statements_drop(struct connection *c)
 	if (!c || c->ev.prepared == c->ev.unprepared)
 		return 0;
 	c->ev.unprepared = c->ev.prepared;
+	c->unlisted = 0;
+	c->dropped_ns = c->now;
 	gone.head.ns = c->now;
 	gone.head.kind = EV_STATEMENT_CLOSED;
 	gone.head.size = sizeof(gone);

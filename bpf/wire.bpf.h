@@ -15,10 +15,11 @@
 #define RESULT_MARK (128 << 10) /* bytes of a reply after which memory is looked at */
 #define RESULT_TELL (1 << 20)	/* bytes of a reply worth a record */
 #define RESULT_TELL_ROWS 10000
-#define WALK_STEPS 64		/* messages walked in one chunk */
+#define WALK_STEPS 256		/* messages walked in one chunk */
 
-#define STEP_MORE 1
 #define STEP_DONE 0
+#define STEP_MORE 1
+#define STEP_READY 2 /* a reply ended here */
 
 #define LETTERS 0x2020202020202020ULL
 /* The first letters of a keyword as the low bytes of a word, lower case. */
@@ -37,10 +38,11 @@ static __always_inline int wire_read(void *to, __u32 size, __u64 from)
 	return -1;
 }
 
-/* Reads up to a NUL and no further. */
-static __always_inline int wire_read_string(void *to, __u32 size, __u64 from)
+/* Reads up to a NUL and no further, and ends with one.  Returns how many bytes, the NUL included,
+ * or what is not positive. */
+static __always_inline long wire_read_string(void *to, __u32 size, __u64 from)
 {
-	return bpf_probe_read_user_str(to, size, (const void *)from) > 0 ? 0 : -1;
+	return bpf_probe_read_user_str(to, size, (const void *)from);
 }
 
 /* Moves size bytes down within one buffer; from lies above to. */
@@ -48,14 +50,22 @@ static __always_inline void wire_shift(void *to, __u32 size, const void *from)
 {
 	bpf_probe_read_kernel(to, size, from);
 }
+
+/* The same for a string that may end before. */
+static __always_inline long wire_shift_string(void *to, __u32 size, const void *from)
+{
+	return bpf_probe_read_kernel_str(to, size, from);
+}
+
 /* The compiler must compare x itself next: a test folded with another one, on a copy, is lost on
  * the verifier of 6.1.  So one bound alone follows it. */
 #define OPAQUE(x) asm volatile("" : "+r"(x))
 #define wire_count(which) count(which)
 #else
 int wire_read(void *to, __u32 size, __u64 from);
-int wire_read_string(void *to, __u32 size, __u64 from);
+long wire_read_string(void *to, __u32 size, __u64 from);
 void wire_shift(void *to, __u32 size, const void *from);
+long wire_shift_string(void *to, __u32 size, const void *from);
 void wire_count(__u32 which);
 #define OPAQUE(x) (void)(x)
 #endif
@@ -80,17 +90,30 @@ static __always_inline __u32 le16(const __u8 *p)
 	return (__u32)p[1] << 8 | p[0];
 }
 
+static __always_inline void frame_reset(struct frame *f)
+{
+	f->left = 0;
+	f->head_len = 0;
+	f->offset = 0;
+	f->continues = 0;
+}
+
 static __always_inline void wire_unaligned(struct connection *c)
 {
 	c->ev.flags |= EV_CONN_UNALIGNED | EV_CONN_TRUNCATED;
 	wire_count(COUNTER_LOSS + EV_LOSS_TRUNCATED);
 }
 
-static __always_inline void frame_reset(struct frame *f)
+/* The client's boundaries are lost.  A request may have gone by: one is taken to be outstanding. */
+static __always_inline void wire_lost(struct connection *c)
 {
-	f->left = 0;
-	f->head_len = 0;
-	f->offset = 0;
+	wire_unaligned(c);
+	c->lost = 1;
+	c->collecting = 0;
+	if (!c->pending)
+		c->pending = 1;
+	if (!c->ev.request_ns)
+		c->ev.request_ns = c->now;
 }
 
 /* Skips what is left of the message under way.  Returns how many bytes of the chunk remain. */
@@ -110,16 +133,17 @@ static __always_inline __u32 frame_skip(struct frame *f, __u32 n)
 	return remain;
 }
 
-/* Fills the head with the next message's first bytes.  Returns how many are there, 0 on a fault. */
-static __always_inline __u32 frame_fill(struct frame *f, __u64 chunk, __u32 remain)
+/* Fills the head with the next message's first bytes, want at most.  Returns how many are there,
+ * 0 on a fault. */
+static __always_inline __u32 frame_fill(struct frame *f, __u64 chunk, __u32 remain, __u32 want)
 {
 	__u32 held = f->head_len & (FRAME_HEAD - 1);
-	__u32 take = FRAME_HEAD - held;
+	__u32 take = want > held ? want - held : 0;
 
 	if (take > remain)
 		take = remain;
 	if (!take)
-		return 0;
+		return held;
 	OPAQUE(take);
 	if (take > FRAME_HEAD)
 		return 0;
@@ -186,18 +210,28 @@ static __always_inline void wire_status(struct connection *c, __u8 status, int r
 	c->ev.status = status;
 }
 
+static __always_inline void sent_reset(struct connection *c)
+{
+	frame_reset(&c->sent);
+	c->collecting = 0;
+	c->lost = 0;
+}
+
 /* All replies that were due have ended. */
 static __always_inline void wire_quiet(struct connection *c)
 {
 	c->pending = 0;
 	c->fifo = 0;
 	c->ev.request_ns = 0;
-	c->walking = 0;
+	c->walking = c->walking && c->pipelines;
 	c->copying = 0;
+	c->flushed = 0;
+	c->doubts = 0;
+	c->group_received = c->group_sent;
 	c->stage = STAGE_FIRST;
 	if (c->ev.flags & EV_CONN_UNALIGNED) {
 		c->ev.flags &= ~EV_CONN_UNALIGNED;
-		frame_reset(&c->sent);
+		sent_reset(c);
 		frame_reset(&c->received);
 	}
 }
@@ -210,7 +244,6 @@ static __always_inline void wire_reply_begins(struct connection *c)
 	c->rows_estimated = 0;
 	c->reply_began_ns = c->ev.request_ns;
 	c->resident = 0;
-	c->tail_fresh = 0;
 }
 
 static __always_inline void wire_reply_grows(struct connection *c, __u32 n)
@@ -230,26 +263,84 @@ static __always_inline void wire_reply_ends(struct connection *c)
 		ledger_result(c);
 }
 
-/* Copies the SQL that starts at from into the connection's slot, zeros after it. */
-static __always_inline void wire_sql(struct connection *c, __u64 from, __u32 length, __u32 there)
+/* Keeps the last bytes of what is received. */
+static __always_inline void wire_tail(struct connection *c, __u64 chunk, __u32 n)
 {
-	__u32 take = length < there ? length : there;
+	if (n >= TAIL_LEN) {
+		wire_read(c->tail, TAIL_LEN, chunk + n - TAIL_LEN);
+		return;
+	}
+	if (!n)
+		return;
+	OPAQUE(n);
+	if (n >= TAIL_LEN)
+		return;
+	if (wire_read(c->tail + TAIL_LEN, n, chunk))
+		return;
+	wire_shift(c->tail, TAIL_LEN, c->tail + n);
+}
 
+/* A new text comes into the slot; what it does not cover of the last word is zero. */
+static __always_inline void sql_begin(struct connection *c, __u32 cut)
+{
 	c->body = 0;
 	c->sql.length = 0;
-	c->sql.cut = take < length || length > EV_SQL_LEN;
+	c->sql.cut = cut;
 	c->sql.sent_ns = c->now;
-	if (take > EV_SQL_LEN)
-		take = EV_SQL_LEN;
+	__builtin_memset(c->sql.text + EV_SQL_LEN - 8, 0, 8);
+}
+
+static __always_inline void sql_end(struct connection *c, __u32 length)
+{
+	c->sql.length = length;
+	if (length <= EV_SQL_LEN - 8)
+		__builtin_memset(c->sql.text + length, 0, 8);
+}
+
+/* Copies the SQL that starts at from into the connection's slot, zeros after it. */
+static __always_inline void wire_sql(struct connection *c, __u64 from, __u32 length)
+{
+	__u32 take = length < EV_SQL_LEN ? length : EV_SQL_LEN;
+
+	sql_begin(c, length > EV_SQL_LEN);
 	if (!take)
 		return;
 	OPAQUE(take);
-	if (take > EV_SQL_LEN || wire_read(c->sql.text, take, from))
+	if (take > EV_SQL_LEN)
 		return;
-	c->sql.length = take;
-	if (take <= EV_SQL_LEN - 8)
-		__builtin_memset(c->sql.text + take, 0, 8);
+	if (!wire_read(c->sql.text, take, from))
+		sql_end(c, take);
 }
+
+/* The same for text that ends with a NUL within there bytes. */
+static __always_inline void wire_sql_string(struct connection *c, __u64 from, __u32 there)
+{
+	__u32 take = there < EV_SQL_LEN ? there : EV_SQL_LEN;
+	long length;
+
+	sql_begin(c, 0);
+	if (!take)
+		return;
+	OPAQUE(take);
+	if (take > EV_SQL_LEN)
+		return;
+	length = wire_read_string(c->sql.text, take, from);
+	if (length <= 0 || length > EV_SQL_LEN)
+		return;
+	c->sql.cut = length == take;
+	sql_end(c, length - 1);
+}
+
+/* The body of a request is not all in this chunk: its first bytes gather in the slot. */
+static __always_inline void wire_collect_begin(struct connection *c, __u8 what, __u32 length)
+{
+	sql_begin(c, length > EV_SQL_LEN);
+	c->collecting = what;
+	c->wanted = length < EV_SQL_LEN ? length : EV_SQL_LEN;
+}
+
+/* Takes what has come.  Returns 1 when all that was wanted is there. */
+int wire_collect(struct connection *c, __u64 from, __u32 there);
 
 /* Where the next word of the SQL in the slot begins, from at on. */
 __u32 wire_skip_space(struct connection *c, __u32 at);
@@ -272,10 +363,38 @@ static __always_inline __u64 wire_hash_step(__u64 hash, __u8 byte)
 }
 
 #define HASH_START 0xcbf29ce484222325ULL
+#define NAME_LONGEST (EV_NAME_LEN - 1) /* what a server keeps of a name */
+#define UNANSWERED 0xff /* ordinal of a statement whose ParseComplete never comes: SQL's PREPARE */
 
-/* Hash of the name in the SQL text from at on (its end goes to c->name_end), up to a space, semicolon, parenthesis or the end;
- * quotes around it are left out, so it equals the hash of the same name in a Parse message. */
+/* Hash of the name in the SQL text from at on; where it ends goes to c->name_end.  Quotes are left
+ * out and letters without them are lower case, as the server has it, so it equals the hash of the
+ * same name in a Parse message. */
 __u64 wire_sql_name(struct connection *c, __u32 at);
+
+/* A statement was opened by a request that may still fail. */
+static __always_inline void wire_doubt(struct connection *c, __u64 statement, __u8 ordinal)
+{
+	__u32 at = c->doubts;
+
+	if (at >= DOUBTS)
+		return;
+	c->doubt[at & (DOUBTS - 1)] = statement;
+	c->doubt_ordinal[at & (DOUBTS - 1)] = ordinal;
+	c->doubt_group[at & (DOUBTS - 1)] = c->group_sent;
+	c->doubts = at + 1;
+}
+
+/* It has failed: it was never opened. */
+static __always_inline void wire_undo(struct connection *c, __u64 statement)
+{
+	__u32 before = c->ev.unprepared;
+
+	ledger_statement_close(c, statement);
+	if (c->ev.unprepared == before || !c->ev.prepared)
+		return;
+	c->ev.prepared--;
+	c->ev.unprepared--;
+}
 
 /* What the SQL text in the slot changes by itself. */
 int wire_sql_effects(struct connection *c);

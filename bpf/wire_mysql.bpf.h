@@ -4,17 +4,23 @@
  *
  * Source: MySQL Internals, "Client/Server Protocol"; MariaDB Knowledge Base, "Clientserver
  * protocol".  Both directions are walked packet by packet, since a reply's end cannot be told from
- * its last bytes alone.  A chunk with more packets than we walk leaves the reply unaligned: rows
- * are then estimated and the end is sought in the tail.  The handshake response is read for its
- * capabilities, user and database; its secret is stepped over unread.
+ * its last bytes alone.  A chunk with more rows than we walk leaves the reply unaligned: rows are
+ * then estimated and the end is sought in the tail.  Packets of one reply are numbered; a number
+ * that does not follow is not believed.  The handshake response is read for its capabilities, user
+ * and database; its secret is stepped over unread.
  */
 #include "wire.bpf.h"
 
 #define MY_HEADER 4
+#define MY_HEAD 32 /* bytes of a reply's packet that are looked at */
+#define MY_LONGEST_PACKET 0xffffffU
+#define MY_RESPONSE_HEAD (MY_HEADER + 4)
+#define MY_USER_AT (MY_HEADER + 32)
+#define MY_GREETING_HEAD 96
+#define MY_DEADLOCK 1213 /* the server has rolled the transaction back */
 #define MY_LONGEST_GREETING 512
 
 /* Capabilities. */
-#define MY_CLIENT_MYSQL 0x1U /* unset by MariaDB: extended capabilities follow */
 #define MY_WITH_DB 0x8U
 #define MY_COMPRESS 0x20U
 #define MY_PROTOCOL_41 0x200U
@@ -22,13 +28,14 @@
 #define MY_SECURE 0x8000U
 #define MY_LENENC_AUTH 0x200000U
 #define MY_DEPRECATE_EOF 0x1000000U
+#define MY_OPTIONAL_METADATA 0x2000000U
 #define MY_ZSTD 0x4000000U
-#define MARIADB_CACHE_METADATA 0x10U
 
 /* Server status. */
 #define MY_IN_TRANSACTION 0x0001
 #define MY_MORE_RESULTS 0x0008
 #define MY_CURSOR_EXISTS 0x0040
+#define MY_UNUSED 0x0004 /* not a status */
 
 /* Commands. */
 enum {
@@ -58,6 +65,7 @@ enum {
 	REPLY_ROWS = 4, /* rows without a column count before them */
 	REPLY_ONE = 5,	/* any one packet */
 	REPLY_AUTH = 6,
+	REPLY_RESET = 7, /* it rolls back */
 };
 
 static __always_inline int my_is_command(__u8 command)
@@ -93,10 +101,20 @@ static __always_inline int my_is_reply(const __u8 *head, __u32 n)
 	return n > MY_HEADER && head[3] == 1 && le24(head) > 0 && le24(head) + MY_HEADER <= n;
 }
 
+/* Do we know how result sets end here?  Not on a connection that is older than we are. */
+static __always_inline int my_known(const struct connection *c)
+{
+	return !!(c->capabilities & MY_PROTOCOL_41);
+}
+
 static __always_inline void my_push(struct connection *c, __u8 kind)
 {
-	if (c->ev.flags & EV_CONN_UNALIGNED)
-		wire_quiet(c); /* a new command: the reply we lost the thread of has ended */
+	if (!c->pending) {
+		frame_reset(&c->received);
+		c->stage = STAGE_FIRST;
+		c->sequence = 1;
+		c->infile = 0;
+	}
 	if (c->pending < FIFO_DEPTH)
 		c->fifo |= (__u64)kind << (8 * (c->pending & (FIFO_DEPTH - 1)));
 	else
@@ -104,35 +122,101 @@ static __always_inline void my_push(struct connection *c, __u8 kind)
 	wire_request(c);
 }
 
-static __always_inline void my_text(struct connection *c, __u64 chunk, __u32 remain, __u32 length)
+/* The text of a command: length bytes at from, there of them in this chunk. */
+static __always_inline void my_text(struct connection *c, __u8 command, __u64 from, __u32 length,
+				    __u32 there)
 {
-	__u32 body = MY_HEADER + 1 > c->sent.head_len ? MY_HEADER + 1 - c->sent.head_len : 0;
-
-	wire_sql(c, chunk + c->sent.offset + body, length - 1, remain > body ? remain - body : 0);
+	if (there < length && there < EV_SQL_LEN) {
+		wire_collect_begin(c, command, length);
+		wire_collect(c, from, there);
+		return;
+	}
+	wire_sql(c, from, length);
+	if (command == MY_QUERY)
+		wire_sql_effects(c);
 }
 
+static __always_inline void my_gathered(struct connection *c)
+{
+	if (c->collecting == MY_QUERY)
+		wire_sql_effects(c);
+	c->collecting = 0;
+}
+
+/* A string that ends within there bytes.  Returns its length with the NUL, or 0. */
+static __always_inline __u32 my_string(char *to, __u64 from, __u32 there)
+{
+	__u32 take = there < EV_NAME_LEN ? there : EV_NAME_LEN;
+	long length;
+
+	to[0] = 0;
+	if (!take)
+		return 0;
+	OPAQUE(take);
+	if (take > EV_NAME_LEN)
+		return 0;
+	length = wire_read_string(to, take, from);
+	if (length > 0 && length < take)
+		return length;
+	to[0] = 0;
+	return 0;
+}
+
+/* User and, after its secret, database at from; there: bytes of them at hand. */
+static __always_inline void my_names(struct connection *c, __u64 from, __u32 there, int database)
+{
+	char *user = c->identity.startup, *name = c->identity.startup + EV_NAME_LEN;
+	__u32 at = my_string(user, from, there);
+	__u8 secret = 0;
+
+	name[0] = 0;
+	c->identity.startup_length = 2 * EV_NAME_LEN;
+	/* A secret of 251 bytes and more has a longer length before it: no known method has one. */
+	if (!database || !at || at >= there || wire_read(&secret, 1, from + at) || secret > 250)
+		return;
+	at += 1 + secret;
+	if (at < there)
+		my_string(name, from + at, there - at);
+}
+
+static __always_inline void my_change_user(struct connection *c, __u64 from, __u32 there)
+{
+	ledger_statements_drop(c);
+	c->phase = PHASE_AUTH;
+	my_push(c, REPLY_AUTH);
+	my_names(c, from, there, 1);
+}
+
+/* A command; body: bytes of its five-byte head in this chunk. */
 static __always_inline void my_command(struct connection *c, __u64 chunk, __u32 remain,
 				       __u32 length)
 {
-	switch (c->sent.head[4]) {
+	struct frame *f = &c->sent;
+	__u32 body = MY_HEADER + 1 - (f->head_len < MY_HEADER + 1 ? f->head_len : MY_HEADER + 1);
+	__u64 from = chunk + f->offset + body;
+	__u32 there = remain > body ? remain - body : 0;
+
+	if (there > length - 1)
+		there = length - 1;
+	switch (f->head[4]) {
 	case MY_QUIT:
 		c->ev.flags |= EV_CONN_TERMINATED;
 		break;
 	case MY_QUERY:
 		my_push(c, REPLY_RESULT);
-		my_text(c, chunk, remain, length);
-		wire_sql_effects(c);
+		my_text(c, MY_QUERY, from, length - 1, there);
 		break;
 	case MY_STMT_PREPARE:
 		my_push(c, REPLY_PREPARE);
-		my_text(c, chunk, remain, length);
+		my_text(c, MY_STMT_PREPARE, from, length - 1, there);
 		break;
 	case MY_STMT_EXECUTE:
 	case MARIADB_BULK_EXECUTE:
 		my_push(c, REPLY_EXECUTE);
 		break;
 	case MY_STMT_CLOSE:
-		ledger_statement_close(c, le32(c->sent.head + 5));
+		if (length == 5)
+			ledger_statement_close(c, le32(f->head + 5));
 		break;
 	case MY_STMT_LONG_DATA:
 		break;
@@ -145,13 +229,11 @@ static __always_inline void my_command(struct connection *c, __u64 chunk, __u32 
 		my_push(c, REPLY_ONE);
 		break;
 	case MY_CHANGE_USER:
-		ledger_statements_drop(c);
-		c->phase = PHASE_AUTH;
-		my_push(c, REPLY_AUTH);
+		my_change_user(c, from, there);
 		break;
 	case MY_RESET_CONNECTION:
 		ledger_statements_drop(c);
-		my_push(c, REPLY_RESULT);
+		my_push(c, REPLY_RESET);
 		break;
 	case MY_BINLOG_DUMP:
 	case MY_BINLOG_DUMP_GTID:
@@ -168,7 +250,7 @@ static __always_inline void my_command(struct connection *c, __u64 chunk, __u32 
 __noinline int my_request_step(struct connection *c, __u64 chunk, __u32 n)
 {
 	struct frame *f;
-	__u32 remain, have, length, need;
+	__u32 remain, have, length;
 
 	if (!c)
 		return STEP_DONE;
@@ -176,74 +258,85 @@ __noinline int my_request_step(struct connection *c, __u64 chunk, __u32 n)
 	remain = frame_skip(f, n);
 	if (!remain)
 		return STEP_DONE;
-	have = frame_fill(f, chunk, remain);
+	/* The command's byte; of no other is there more to see in the head. */
+	have = frame_fill(f, chunk, remain, MY_HEADER + 1);
 	if (!have) {
-		wire_unaligned(c);
+		wire_lost(c);
 		return STEP_DONE;
 	}
-	if (have < MY_HEADER)
-		return frame_wait(f, have, n);
 	length = le24(f->head);
-	/* A command and its statement id, or the single byte of a command without arguments. */
-	need = MY_HEADER + (length < 5 ? length : 5);
-	if (have < need)
+	if (have < MY_HEADER || (length && have < MY_HEADER + 1))
 		return frame_wait(f, have, n);
-	/* Other sequence numbers: the rest of a large packet, or an answer during login. */
-	if (f->head[3] == 0 && length && my_is_command(f->head[4]))
-		my_command(c, chunk, remain, length);
+	if (f->continues) {
+		f->continues = length == MY_LONGEST_PACKET;
+		if (c->pending == 1)
+			c->sequence = f->head[3] + 1;
+		return frame_pass(f, length + MY_HEADER, n);
+	}
+	/* Other numbers: an answer during login. */
+	if (f->head[3] != 0 || !length || !my_is_command(f->head[4]))
+		return frame_pass(f, length + MY_HEADER, n);
+	if (f->head[4] == MY_STMT_CLOSE && length == 5) {
+		have = frame_fill(f, chunk, remain, MY_HEADER + 5);
+		if (have < MY_HEADER + 5)
+			return frame_wait(f, have, n);
+	}
+	f->continues = length == MY_LONGEST_PACKET;
+	my_command(c, chunk, remain, length);
 	return frame_pass(f, length + MY_HEADER, n);
 }
 
-/* User and database of the handshake response whose packet starts at from. */
-static __always_inline void my_names(struct connection *c, __u64 from, __u32 n, __u32 capabilities)
+/* Returns 1 when it came to the end of the chunk. */
+__noinline int my_walk_requests(struct connection *c, __u64 chunk, __u32 n)
 {
-	char *user = c->identity.startup, *name = c->identity.startup + EV_NAME_LEN;
-	__u32 at = MY_HEADER + 32, i;
-	__u8 secret = 0;
+	int i;
 
-	if (n <= at || wire_read_string(user, EV_NAME_LEN, from + at))
-		return;
-	c->identity.startup_length = 2 * EV_NAME_LEN;
-	for (i = 0; i < EV_NAME_LEN - 1; i++)
-		if (!user[i])
-			break;
-	at += i + 1;
-	/* A secret of 251 bytes and more has a longer length before it: no known method has one. */
-	if (!(capabilities & MY_WITH_DB) || wire_read(&secret, 1, from + at) || secret > 250)
-		return;
-	at += 1 + secret;
-	if (at < n)
-		wire_read_string(name, EV_NAME_LEN, from + at);
+	if (!c)
+		return 1;
+	c->sent.offset = 0;
+	for (i = 0; i < WALK_STEPS; i++)
+		if (my_request_step(c, chunk, n) == STEP_DONE)
+			return 1;
+	return 0;
 }
 
 static __always_inline void my_response(struct connection *c, __u64 chunk, __u32 n)
 {
-	__u8 head[MY_HEADER + 32] = {};
-	__u32 capabilities;
+	struct frame *f = &c->sent;
+	__u32 have, length, whole, capabilities;
+	int database;
 
-	if (n < sizeof(head) || wire_read(head, sizeof(head), chunk))
+	have = frame_fill(f, chunk, n, MY_RESPONSE_HEAD);
+	length = le24(f->head);
+	whole = MY_HEADER + length < MY_RESPONSE_HEAD ? MY_HEADER + length : MY_RESPONSE_HEAD;
+	if (have < MY_HEADER || have < whole) {
+		f->head_len = have;
 		return;
-	capabilities = le32(head + 4);
+	}
+	capabilities = whole < MY_RESPONSE_HEAD ? 0 : le32(f->head + 4);
+	database = (capabilities & MY_WITH_DB) && (capabilities & (MY_SECURE | MY_LENENC_AUTH));
+	if ((capabilities & MY_PROTOCOL_41) && !f->head_len && n > MY_USER_AT)
+		my_names(c, chunk + MY_USER_AT, n - MY_USER_AT, database);
+	frame_reset(f);
+	frame_reset(&c->received);
 	if (capabilities & MY_SSL) {
 		c->ev.flags |= EV_CONN_TLS;
 		c->phase = PHASE_READY;
 		return;
 	}
-	if (c->cache_metadata)
-		c->cache_metadata = !(capabilities & MY_CLIENT_MYSQL) &&
-				    (le32(head + 32) & MARIADB_CACHE_METADATA);
-	c->capabilities &= capabilities;
-	my_names(c, chunk, n, capabilities);
+	c->capabilities = c->capabilities ? c->capabilities & capabilities : capabilities;
 	c->identity_version++;
 	c->phase = PHASE_AUTH;
 	c->fifo = REPLY_AUTH;
 	c->pending = 1;
+	c->replying = 0;
 	c->ev.request_ns = c->now;
 }
 
 static __always_inline void my_sent(struct connection *c, __u64 chunk, __u32 n)
 {
-	int i;
+	__u8 head[MY_HEADER + 1];
+	__u32 rest;
 
 	if (c->phase == PHASE_GREETED) {
 		my_response(c, chunk, n);
@@ -252,36 +345,62 @@ static __always_inline void my_sent(struct connection *c, __u64 chunk, __u32 n)
 	/* Login answers hold secrets; a file being loaded holds anything. */
 	if (c->phase == PHASE_AUTH || c->infile)
 		return;
-	if (c->ev.flags & EV_CONN_UNALIGNED)
+	if (c->lost) { /* until a command stands at the start of what is sent */
+		if (n < sizeof(head) || wire_read(head, sizeof(head), chunk))
+			return;
+		if (head[3] != 0 || !le24(head) || !my_is_command(head[4]))
+			return;
 		wire_quiet(c);
-	c->sent.offset = 0;
-	for (i = 0; i < WALK_STEPS; i++)
-		if (my_request_step(c, chunk, n) == STEP_DONE)
-			break;
-	if (i == WALK_STEPS)
-		wire_unaligned(c);
+	}
+	/* A new command: the reply we lost the thread of has ended. */
+	if ((c->ev.flags & EV_CONN_UNALIGNED) && !c->sent.left && !c->sent.head_len)
+		wire_quiet(c);
+	rest = c->sent.left < n ? c->sent.left : n;
+	if (c->collecting && wire_collect(c, chunk, rest))
+		my_gathered(c);
+	if (!my_walk_requests(c, chunk, n))
+		wire_lost(c);
 }
 
 static __always_inline void my_status(struct connection *c, __u32 status)
 {
 	__u64 word = (__u64)(__u8)c->sql.text[0] | (__u64)(__u8)c->sql.text[1] << 8;
+	__u8 kind = c->fifo & 0xff;
 
 	wire_status(c, status & MY_IN_TRANSACTION ? EV_STATUS_TRANSACTION : EV_STATUS_IDLE,
-		    (word | 0x2020) == ('r' | 'o' << 8));
+		    kind == REPLY_AUTH || kind == REPLY_RESET ||
+			    (word | 0x2020) == ('r' | 'o' << 8));
+}
+
+/* The next reply begins at a packet's boundary. */
+static __always_inline void my_align(struct connection *c, __u8 sequence)
+{
+	c->ev.flags &= ~EV_CONN_UNALIGNED;
+	frame_reset(&c->received);
+	c->stage = STAGE_FIRST;
+	c->sequence = sequence;
 }
 
 static __always_inline void my_reply_ends(struct connection *c)
 {
+	/* What else has come belongs to the next reply. */
+	__u64 after = c->part > c->received.offset ? c->part - c->received.offset : 0;
+
 	c->stage = STAGE_FIRST;
 	c->infile = 0;
-	wire_reply_ends(c);
+	c->doubts = 0;
 	if (c->pending <= 1) {
+		wire_reply_ends(c);
 		wire_quiet(c);
 		return;
 	}
+	c->reply_bytes -= after < c->reply_bytes ? after : 0;
+	wire_reply_ends(c);
 	c->fifo >>= 8;
 	c->pending--;
+	c->sequence = 1;
 	wire_reply_begins(c);
+	c->reply_bytes = after;
 }
 
 /* A packet with server status: the reply goes on with another result, or ends. */
@@ -289,6 +408,7 @@ static __always_inline void my_result_ends(struct connection *c, __u32 status)
 {
 	my_status(c, status);
 	c->stage = STAGE_FIRST;
+	c->infile = 0;
 	if (!(status & MY_MORE_RESULTS))
 		my_reply_ends(c);
 }
@@ -309,26 +429,70 @@ static __always_inline __u32 my_ok_status(const __u8 *head)
 	return le16(head + (at & 31));
 }
 
-static __always_inline void my_prepared(struct connection *c, const __u8 *head)
+/* Status word of the packet that ends rows: an EOF, or an OK in its place. */
+static __always_inline __u32 my_end_status(const __u8 *head, __u32 length)
+{
+	return length == 5 ? le16(head + 7) : my_ok_status(head);
+}
+
+static __always_inline void my_ok(struct connection *c, const __u8 *head)
+{
+	__u32 status = my_ok_status(head);
+
+	/* rows were affected */
+	if (head[5] && (status & MY_IN_TRANSACTION))
+		c->ev.flags |= EV_CONN_WROTE;
+	my_result_ends(c, status);
+}
+
+static __always_inline void my_failed(struct connection *c, const __u8 *head)
+{
+	if (c->doubts)
+		wire_undo(c, c->doubt[0]);
+	if (le16(head + 5) == MY_DEADLOCK)
+		wire_status(c, EV_STATUS_IDLE, 1);
+	my_reply_ends(c);
+}
+
+static __always_inline void my_prepared(struct connection *c, const __u8 *head, __u32 length)
 {
 	__u32 columns = le16(head + 9), parameters = le16(head + 11);
 
 	ledger_statement_open(c, le32(head + 5));
 	c->expect = columns + parameters;
-	if (!(c->capabilities & MY_DEPRECATE_EOF))
+	if ((c->capabilities & MY_OPTIONAL_METADATA) && length > 12 && !head[16])
+		c->expect = 0;
+	else if (my_known(c) && !(c->capabilities & MY_DEPRECATE_EOF))
 		c->expect += !!columns + !!parameters;
 	c->stage = STAGE_SKIP;
 	if (!c->expect)
 		my_reply_ends(c);
 }
 
+/* The rest of a prepared statement's description.  On a connection older than we are, an EOF
+ * between parameters and columns shows that each is followed by one. */
+static __always_inline void my_description(struct connection *c, const __u8 *head, __u32 length)
+{
+	if (!my_known(c) && length == 5 && head[4] == 0xfe) {
+		c->capabilities |= MY_PROTOCOL_41;
+		c->expect += 2;
+	}
+	if (--c->expect == 0)
+		my_reply_ends(c);
+}
+
+/* Column count, and whether descriptions follow, where that was agreed to be optional. */
 static __always_inline void my_columns(struct connection *c, const __u8 *head, __u32 length)
 {
 	__u32 bytes = my_lenenc(head[4]);
 	int described = 1;
 
+	if (length < bytes || length > bytes + 1) {
+		wire_unaligned(c);
+		return;
+	}
 	c->expect = bytes == 1 ? head[4] : bytes == 3 ? le16(head + 5) : 0;
-	if (c->cache_metadata && length > bytes)
+	if (length > bytes)
 		described = head[(MY_HEADER + bytes) & 31];
 	if (described && c->expect)
 		c->stage = STAGE_COLUMNS;
@@ -336,16 +500,17 @@ static __always_inline void my_columns(struct connection *c, const __u8 *head, _
 		c->stage = c->capabilities & MY_DEPRECATE_EOF ? STAGE_ROWS : STAGE_COLUMNS_END;
 }
 
-static __always_inline void my_login(struct connection *c, __u8 first)
+static __always_inline void my_login(struct connection *c, const __u8 *head)
 {
-	if (first == 0x00) {
+	if (head[4] == 0x00) {
 		c->phase = PHASE_READY;
 		c->ev.flags |= EV_CONN_AUTHENTICATED;
 		c->identity_version++;
 		if (c->capabilities & (MY_COMPRESS | MY_ZSTD))
 			c->ev.flags |= EV_CONN_COMPRESSED;
-		my_result_ends(c, my_ok_status(c->received.head));
-	} else if (first == 0xff) {
+		sent_reset(c);
+		my_result_ends(c, my_ok_status(head));
+	} else if (head[4] == 0xff) {
 		c->ev.flags |= EV_CONN_REFUSED;
 		my_reply_ends(c);
 	}
@@ -356,33 +521,33 @@ static __always_inline void my_first(struct connection *c, const __u8 *head, __u
 	__u8 kind = c->fifo & 0xff, first = head[4];
 
 	if (kind == REPLY_AUTH)
-		my_login(c, first);
+		my_login(c, head);
 	else if (kind == REPLY_ONE)
 		my_reply_ends(c);
 	else if (first == 0xff && le16(head + 5) != 0xffff) /* 0xffff: MariaDB progress report */
-		my_reply_ends(c);
+		my_failed(c, head);
 	else if (first == 0xff)
 		return;
 	else if (kind == REPLY_PREPARE && first == 0)
-		my_prepared(c, head);
+		my_prepared(c, head, length);
 	else if (first == 0)
-		my_result_ends(c, my_ok_status(head));
+		my_ok(c, head);
 	else if (first == 0xfb)
 		c->infile = 1;
 	else if (first == 0xfe && length < 9)
-		my_result_ends(c, le16(head + 7));
+		my_result_ends(c, my_end_status(head, length));
 	else
 		my_columns(c, head, length);
 }
 
 static __always_inline void my_row(struct connection *c, const __u8 *head, __u32 length)
 {
-	__u32 deprecated = c->capabilities & MY_DEPRECATE_EOF;
+	__u32 longest = c->capabilities & MY_DEPRECATE_EOF ? MY_LONGEST_PACKET : 9;
 
 	if (length && head[4] == 0xff)
-		my_reply_ends(c);
-	else if (length && head[4] == 0xfe && length < (deprecated ? 0xffffffU : 9U))
-		my_result_ends(c, deprecated ? my_ok_status(head) : le16(head + 7));
+		my_failed(c, head);
+	else if (length && head[4] == 0xfe && length < longest)
+		my_result_ends(c, my_end_status(head, length));
 	else
 		c->reply_rows++;
 }
@@ -391,29 +556,69 @@ static __always_inline void my_columns_end(struct connection *c, const __u8 *hea
 {
 	/* A connection older than we are: its first result shows which kind of end was agreed on. */
 	if (head[4] != 0xfe || length != 5) {
-		c->capabilities |= MY_DEPRECATE_EOF;
+		c->capabilities |= MY_DEPRECATE_EOF | MY_PROTOCOL_41;
 		c->stage = STAGE_ROWS;
 		my_row(c, head, length);
-	} else if (le16(head + 7) & MY_CURSOR_EXISTS) {
-		my_result_ends(c, le16(head + 7));
-	} else {
-		c->stage = STAGE_ROWS;
+		return;
 	}
+	c->capabilities |= MY_PROTOCOL_41;
+	if (le16(head + 7) & MY_CURSOR_EXISTS)
+		my_result_ends(c, le16(head + 7));
+	else
+		c->stage = STAGE_ROWS;
 }
 
 /* How much of a packet must be in hand before it can be judged. */
 static __always_inline __u32 my_need(const struct connection *c, const __u8 *head, __u32 have,
 				     __u32 length)
 {
-	__u32 whole = MY_HEADER + length < FRAME_HEAD ? MY_HEADER + length : FRAME_HEAD;
+	__u32 whole = MY_HEADER + length < MY_HEAD ? MY_HEADER + length : MY_HEAD;
 
-	if (!length)
+	if (!length || c->received.continues || c->stage == STAGE_COLUMNS)
 		return MY_HEADER;
-	if (c->stage == STAGE_COLUMNS || c->stage == STAGE_SKIP)
-		return MY_HEADER;
+	if (c->stage == STAGE_SKIP)
+		return my_known(c) ? MY_HEADER : MY_HEADER + 1;
 	if (c->stage == STAGE_ROWS && have > MY_HEADER && head[4] < 0xfe)
 		return MY_HEADER;
 	return whole;
+}
+
+/* Does a packet's number follow the one before?  Where another reply begins instead, the end of
+ * the one before was missed. */
+static __always_inline int my_in_sequence(struct connection *c, __u8 number)
+{
+	if (number == c->sequence || c->phase == PHASE_AUTH || c->infile)
+		return 1;
+	if (number != 1 || c->stage == STAGE_FIRST || c->pending < 2)
+		return 0;
+	my_reply_ends(c);
+	return 1;
+}
+
+static __always_inline void my_packet(struct connection *c, const __u8 *head, __u32 length)
+{
+	switch (c->stage) {
+	case STAGE_FIRST:
+		if ((c->fifo & 0xff) == REPLY_ROWS)
+			my_row(c, head, length);
+		else
+			my_first(c, head, length);
+		break;
+	case STAGE_COLUMNS:
+		if (--c->expect == 0)
+			c->stage = c->capabilities & MY_DEPRECATE_EOF ? STAGE_ROWS
+								      : STAGE_COLUMNS_END;
+		break;
+	case STAGE_COLUMNS_END:
+		my_columns_end(c, head, length);
+		break;
+	case STAGE_ROWS:
+		my_row(c, head, length);
+		break;
+	default:
+		my_description(c, head, length);
+		break;
+	}
 }
 
 /* One packet of the server. */
@@ -428,7 +633,7 @@ __noinline int my_reply_step(struct connection *c, __u64 chunk, __u32 n)
 	remain = frame_skip(f, n);
 	if (!remain)
 		return STEP_DONE;
-	have = frame_fill(f, chunk, remain);
+	have = frame_fill(f, chunk, remain, MY_HEAD);
 	if (!have) {
 		wire_unaligned(c);
 		return STEP_DONE;
@@ -438,43 +643,35 @@ __noinline int my_reply_step(struct connection *c, __u64 chunk, __u32 n)
 	length = le24(f->head);
 	if (have < my_need(c, f->head, have, length))
 		return frame_wait(f, have, n);
-	if (!c->pending) { /* nothing was asked: the server says goodbye, or we came in between */
-		frame_pass(f, length + MY_HEADER, n);
-		return STEP_DONE;
+	if (f->continues || !c->pending) {
+		/* Nothing was asked: the server says goodbye, or we came in between.  But an EOF
+		 * after a description tells how descriptions end. */
+		if (!f->continues && length == 5 && f->head[4] == 0xfe)
+			c->capabilities |= MY_PROTOCOL_41;
+		c->sequence = f->head[3] + 1;
+		f->continues = length == MY_LONGEST_PACKET;
+		return frame_pass(f, length + MY_HEADER, n);
 	}
-	/* Replies start at sequence 1: we took the end of the one before for more than it was. */
-	if (f->head[3] == 1 && c->stage != STAGE_FIRST && c->stage != STAGE_ROWS)
-		my_reply_ends(c);
-	switch (c->stage) {
-	case STAGE_FIRST:
-		if ((c->fifo & 0xff) == REPLY_ROWS)
-			my_row(c, f->head, length);
-		else
-			my_first(c, f->head, length);
-		break;
-	case STAGE_COLUMNS:
-		if (--c->expect == 0)
-			c->stage = c->capabilities & MY_DEPRECATE_EOF ? STAGE_ROWS
-								      : STAGE_COLUMNS_END;
-		break;
-	case STAGE_COLUMNS_END:
-		my_columns_end(c, f->head, length);
-		break;
-	case STAGE_ROWS:
-		my_row(c, f->head, length);
-		break;
-	default:
-		if (--c->expect == 0)
-			my_reply_ends(c);
-		break;
+	if (!my_in_sequence(c, f->head[3])) {
+		if (my_known(c) || c->stage != STAGE_FIRST) {
+			wire_unaligned(c);
+			return STEP_DONE;
+		}
+		return frame_pass(f, length + MY_HEADER, n);
 	}
-	return frame_pass(f, length + MY_HEADER, n);
+	c->sequence = f->head[3] + 1;
+	f->continues = length == MY_LONGEST_PACKET;
+	if (length)
+		my_packet(c, f->head, length);
+	return c->ev.flags & EV_CONN_UNALIGNED ? STEP_DONE
+					       : frame_pass(f, length + MY_HEADER, n);
 }
 
 #define ROWS_WALKED 512 /* in one call of my_rows */
 #define ROWS_CALLS 16	 /* of it for each chunk: small rows in a large read */
 
-/* Rows are most of what a server sends: they are passed with one short read each. */
+/* Rows are most of what a server sends: they are passed with one short read each.  Whatever is no
+ * plain row within its packet is left to my_reply_step. */
 __noinline int my_rows(struct connection *c, __u64 chunk, __u32 n)
 {
 	__u32 offset, i, length, rest;
@@ -488,96 +685,156 @@ __noinline int my_rows(struct connection *c, __u64 chunk, __u32 n)
 		    wire_read(head, sizeof(head), chunk + offset))
 			break;
 		length = le24(head);
-		if (!length || head[4] >= 0xfe)
+		if (!length || length == MY_LONGEST_PACKET || head[3] != c->sequence ||
+		    head[4] >= 0xfe)
 			break;
+		c->sequence++;
 		c->reply_rows++;
 		rest = n - offset - MY_HEADER;
 		if (length > rest) {
 			c->received.left = length - rest;
-			c->received.offset = n;
-			return STEP_DONE;
+			offset = n;
+			break;
 		}
 		offset += MY_HEADER + length;
 	}
 	c->received.offset = offset;
-	return i == ROWS_WALKED ? STEP_MORE : STEP_DONE;
+	return offset < n ? STEP_MORE : STEP_DONE;
+}
+
+/* Returns 1 when it came to the end of the chunk, aligned. */
+__noinline int my_walk_replies(struct connection *c, __u64 chunk, __u32 n)
+{
+	int i;
+
+	if (!c)
+		return 1;
+	c->received.offset = 0;
+	c->row_calls = 0; /* counted there: the verifier would follow each value of a local */
+	for (i = 0; i < WALK_STEPS; i++) {
+		if (my_reply_step(c, chunk, n) == STEP_DONE)
+			return !(c->ev.flags & EV_CONN_UNALIGNED);
+		if (c->stage != STAGE_ROWS || c->received.continues)
+			continue;
+		if (c->row_calls++ >= ROWS_CALLS)
+			return 0;
+		if (my_rows(c, chunk, n) == STEP_DONE)
+			return 1;
+	}
+	return 0;
+}
+
+/* A chunk was too long to walk: as many rows to the byte as in what was walked. */
+static __always_inline void my_estimate(struct connection *c, __u64 walked, __u32 n)
+{
+	__u64 at = c->received.offset;
+
+	if (c->stage == STAGE_ROWS && at && at < n)
+		c->reply_rows += walked * (n - at) / at;
+	c->rows_estimated = 1;
+	c->ev.flags |= EV_CONN_UNALIGNED;
+}
+
+/* An EOF packet, or an OK in its place, at p.  Returns its status word, 0x10000 for none such. */
+#define MY_NO_END 0x10000U
+
+static __always_inline __u32 my_eof_at(const __u8 *p)
+{
+	__u32 status = le16(p + 7);
+
+	return le24(p) == 5 && p[4] == 0xfe && !(status & MY_UNUSED) ? status : MY_NO_END;
+}
+
+static __always_inline __u32 my_ok_at(const __u8 *p, __u8 marker)
+{
+	__u32 status = le16(p + 7);
+
+	return le24(p) == 7 && p[4] == marker && !p[5] && !p[6] && !(status & MY_UNUSED)
+		       ? status
+		       : MY_NO_END;
 }
 
 /* The reply's end, sought in the last bytes of a chunk we could not walk to its end. */
-static __always_inline void my_tail(struct connection *c, __u64 chunk, __u32 n)
+static __always_inline void my_tail(struct connection *c)
 {
-	__u8 end[11];
+	const __u8 *end = c->tail + TAIL_LEN;
+	__u32 status = my_eof_at(end - 9), before;
+	__u8 number = end[-6];
 
-	if (n < sizeof(end) || wire_read(end, sizeof(end), chunk + n - sizeof(end)))
+	if (status == MY_NO_END) {
+		status = my_ok_at(end - 11, 0xfe);
+		number = end[-8];
+	}
+	if (status == MY_NO_END) {
+		/* Rows, then the OK of the procedure that made them. */
+		before = my_eof_at(end - 20);
+		if (before == MY_NO_END)
+			before = my_ok_at(end - 22, 0xfe);
+		if (before == MY_NO_END || !(before & MY_MORE_RESULTS))
+			return;
+		status = my_ok_at(end - 11, 0x00);
+	}
+	if (status == MY_NO_END)
 		return;
-	if (le24(end + 2) == 5 && end[6] == 0xfe)
-		my_result_ends(c, le16(end + 9));
-	else if (le24(end) == 7 && end[4] == 0xfe && end[5] == 0 && end[6] == 0)
-		my_result_ends(c, le16(end + 7));
-}
-
-static __always_inline void my_estimate(struct connection *c, __u32 walked, __u32 n)
-{
-	/* As many rows to the byte as in what was walked. */
-	if (walked)
-		c->reply_rows += (__u64)WALK_STEPS * (n - walked) / walked;
-	c->rows_estimated = 1;
-}
-
-/* Returns 1 when the chunk is used up. */
-static __always_inline int my_pass_rows(struct connection *c, __u64 chunk, __u32 n)
-{
-	my_rows(c, chunk, n);
-	return c->received.offset >= n;
+	my_result_ends(c, status);
+	if (c->pending)
+		my_align(c, status & MY_MORE_RESULTS ? number + 1 : 1);
 }
 
 static __always_inline void my_received(struct connection *c, __u64 chunk, __u32 n)
 {
-	__u64 mean;
-	int i;
+	__u64 before, mean;
 
+	/* A stream without an end, or the rest of the greeting. */
+	if ((c->ev.flags & EV_CONN_REPLICATION) || c->phase == PHASE_GREETED)
+		return;
 	if (!c->replying)
 		wire_reply_begins(c);
 	wire_reply_grows(c, n);
+	c->part = n;
+	before = c->reply_rows;
 	if (c->ev.flags & EV_CONN_UNALIGNED) {
 		mean = c->reply_rows ? (c->reply_bytes - n) / c->reply_rows : 0;
 		if (mean)
 			c->reply_rows += n / mean;
-		my_tail(c, chunk, n);
-		return;
+		c->received.offset = n;
+		wire_tail(c, chunk, n);
+		my_tail(c);
+	} else if (!my_walk_replies(c, chunk, n)) {
+		if (!(c->ev.flags & EV_CONN_UNALIGNED))
+			my_estimate(c, c->reply_rows - before, n);
+		c->received.offset = n;
+		wire_tail(c, chunk, n);
+		my_tail(c);
 	}
-	c->received.offset = 0;
-	for (i = 0; i < WALK_STEPS; i++) {
-		if (my_reply_step(c, chunk, n) == STEP_DONE)
-			return;
-		if (c->stage == STAGE_ROWS && i < ROWS_CALLS && my_pass_rows(c, chunk, n))
-			return;
-	}
-	my_estimate(c, c->received.offset, n);
-	c->ev.flags |= EV_CONN_UNALIGNED;
-	frame_reset(&c->received);
-	my_tail(c, chunk, n);
+	if (!c->pending)
+		c->replying = 0;
 }
 
+/* The server's first packet; body: its bytes after the header, n of them at hand. */
 static __always_inline void my_greeting(struct connection *c, __u64 body, __u32 n)
 {
-	__u8 text[96] = {};
-	__u32 i, at;
+	__u8 text[MY_GREETING_HEAD] = {};
+	__u32 i, at, take = n < MY_GREETING_HEAD ? n : MY_GREETING_HEAD;
 
 	c->phase = PHASE_GREETED;
-	if (n < sizeof(text) - 32 || wire_read(text, n < sizeof(text) ? 64 : sizeof(text), body))
+	if (!take)
+		return;
+	OPAQUE(take);
+	if (take > MY_GREETING_HEAD)
+		return;
+	if (wire_read(text, take, body))
 		return;
 	if (text[0] == 0xff) {
 		c->ev.flags |= EV_CONN_REFUSED;
+		c->phase = PHASE_READY;
 		return;
 	}
 	for (i = 1; i < 64; i++)
 		if (!text[i])
 			break;
 	at = i + 1;
-	if (at + 31 >= sizeof(text))
+	if (at + 20 > MY_GREETING_HEAD)
 		return;
 	c->capabilities = le16(text + at + 13) | le16(text + at + 18) << 16;
-	c->cache_metadata = !(c->capabilities & MY_CLIENT_MYSQL) &&
-			    (le32(text + at + 27) & MARIADB_CACHE_METADATA);
 }

@@ -4,8 +4,10 @@
  *
  * Source: PostgreSQL documentation, chapter "Frontend/Backend Protocol", message formats.
  * Requests are walked message by message.  Replies are only looked at from their end, where
- * ReadyForQuery stands, whatever their size; they are walked only while several are outstanding,
- * to count them.  Message 'p' (password) is never read beyond its length.
+ * ReadyForQuery stands, whatever their size.  They are walked, message by message too, only while
+ * the client logs in, where a named statement may have failed to parse, and on a connection whose
+ * client does not wait for one reply before its next request: there they must be counted.
+ * Message 'p' (password) is never read beyond its length.
  */
 #include "wire.bpf.h"
 
@@ -14,6 +16,9 @@
 #define PG_CANCEL_REQUEST 80877102
 #define PG_PROTOCOL_MAJOR 3
 #define PG_HEADER 5
+#define PG_READY 6 /* bytes of ReadyForQuery */
+#define PG_STARTUP_HEAD 8
+#define PG_COLLECT_STARTUP 1 /* the others are tags */
 #define PG_LONGEST_STARTUP 10000 /* MAX_STARTUP_PACKET_LENGTH */
 
 /* Is this the first message of a session?  n: bytes sent; head: the first 8 of them. */
@@ -58,75 +63,110 @@ static __always_inline int pg_is_ready(const __u8 *end) /* the last 6 bytes */
 	       (end[5] == 'I' || end[5] == 'T' || end[5] == 'E');
 }
 
+/* Takes what has come of the startup message's parameters. */
+static __always_inline void pg_parameters(struct connection *c, __u64 from, __u32 there)
+{
+	__u32 have = c->identity.startup_length & (STARTUP_LEN - 1);
+	__u32 take = c->wanted > have ? c->wanted - have : 0;
+
+	if (take > there)
+		take = there;
+	if (take) {
+		OPAQUE(take);
+		if (take > STARTUP_LEN)
+			return;
+		if (wire_read(c->identity.startup + have, take, from))
+			return;
+	}
+	c->identity.startup_length = have + take;
+	if (have + take < c->wanted)
+		return;
+	c->collecting = 0;
+	c->identity_version++;
+}
+
 static __always_inline void pg_startup(struct connection *c, __u64 chunk, __u32 n)
 {
-	__u8 head[8];
-	__u32 take = n;
+	struct frame *f = &c->sent;
+	__u32 have = frame_fill(f, chunk, n, PG_STARTUP_HEAD), held, length;
 
-	c->phase = PHASE_STARTUP;
-	if (n < 8 || wire_read(head, 8, chunk))
+	f->offset = 0;
+	if (have < PG_STARTUP_HEAD) {
+		f->head_len = have;
 		return;
+	}
 	c->ev.request_ns = c->now;
-	switch (be32(head + 4)) {
+	length = be32(f->head);
+	held = f->head_len;
+	if (length < PG_STARTUP_HEAD || length > PG_LONGEST_STARTUP)
+		length = PG_STARTUP_HEAD;
+	frame_pass(f, length, n);
+	switch (be32(f->head + 4)) {
 	case PG_SSL_REQUEST:
 	case PG_GSS_REQUEST:
 		c->phase = PHASE_SSL_ASKED;
 		return;
 	case PG_CANCEL_REQUEST:
 		c->ev.flags |= EV_CONN_CANCEL;
+		c->ev.request_ns = 0; /* it has no answer */
+		c->phase = PHASE_READY;
 		return;
 	}
-	take -= 8;
-	if (take > STARTUP_LEN)
-		take = STARTUP_LEN;
-	OPAQUE(take);
-	if (take > STARTUP_LEN)
-		return;
-	if (!wire_read(c->identity.startup, take, chunk + 8))
-		c->identity.startup_length = take;
-	c->identity_version++;
 	c->phase = PHASE_AUTH;
 	c->pending = 1;
+	c->replying = 0;
+	length -= PG_STARTUP_HEAD;
+	c->wanted = length < STARTUP_LEN ? length : STARTUP_LEN;
+	c->identity.startup_length = 0;
+	c->collecting = PG_COLLECT_STARTUP;
+	pg_parameters(c, chunk + PG_STARTUP_HEAD - held, n - (PG_STARTUP_HEAD - held));
 }
 
 /* Reads the name of a statement at from; there: bytes of the chunk from there on.  Its hash goes
- * to c->named.  Returns its length without the NUL, or -1 when it is not all there. */
+ * to c->named, 0 for none.  Returns its length without the NUL, or -1 when its end is not seen:
+ * longer than a name can be, the server cuts it and we do not look on. */
 __noinline int pg_name(struct connection *c, __u64 from, __u32 there)
 {
 	__u8 name[EV_NAME_LEN] = {};
 	__u32 i, take = there < EV_NAME_LEN ? there : EV_NAME_LEN;
 	__u64 hash = HASH_START;
 
-	if (!c || !take)
+	if (!c)
+		return -1;
+	c->named = 0;
+	if (!take)
 		return -1;
 	OPAQUE(take);
-	if (take > EV_NAME_LEN || wire_read(name, take, from))
+	if (take > EV_NAME_LEN)
 		return -1;
-	for (i = 0; i < EV_NAME_LEN; i++) {
+	if (wire_read(name, take, from))
+		return -1;
+	for (i = 0; i < NAME_LONGEST; i++) {
 		if (!name[i])
 			break;
 		hash = wire_hash_step(hash, name[i]);
 	}
-	c->named = hash;
-	/* Longer than NAMEDATALEN: the server cuts it there, and so do we. */
-	return i < take || take == EV_NAME_LEN ? (int)i : -1;
+	if (i)
+		c->named = hash;
+	return i < take && !name[i] ? (int)i : -1;
 }
 
-static __always_inline void pg_parse(struct connection *c, __u64 body, __u32 length, __u32 there)
+/* A Parse: c->named, if it has a name, is opened with the text in the slot. */
+static __always_inline void pg_parsing(struct connection *c)
+{
+	c->ordinal += c->ordinal < UNANSWERED - 1;
+	if (c->named && !ledger_statement_open(c, c->named))
+		wire_doubt(c, c->named, c->ordinal);
+	wire_sql_effects(c);
+}
+
+static __always_inline void pg_parse(struct connection *c, __u64 body, __u32 there)
 {
 	int name = pg_name(c, body, there);
+	__u32 at = name + 1;
 
-	if (name < 0 || (__u32)name + 1 > length) {
-		wire_count(COUNTER_LOSS + EV_LOSS_TRUNCATED);
-		c->ev.flags |= EV_CONN_TRUNCATED;
-		return;
-	}
-	wire_sql(c, body + name + 1, length - name - 1, there > (__u32)name ? there - name - 1 : 0);
-	if (name && !ledger_statement_open(c, c->named)) {
-		c->parsing = c->named;
-		c->parsing_count++;
-	}
-	wire_sql_effects(c);
+	wire_sql_string(c, body + at, name >= 0 && there > at ? there - at : 0);
+	pg_parsing(c);
 }
 
 static __always_inline void pg_close(struct connection *c, __u64 body, __u32 there)
@@ -135,16 +175,126 @@ static __always_inline void pg_close(struct connection *c, __u64 body, __u32 the
 
 	if (!there || wire_read(&what, 1, body) || what != 'S')
 		return;
-	if (pg_name(c, body + 1, there - 1) > 0)
+	pg_name(c, body + 1, there - 1);
+	if (c->named)
 		ledger_statement_close(c, c->named);
 }
 
-static __always_inline void pg_query(struct connection *c, __u64 body, __u32 length, __u32 there)
+/* A group of messages that will be answered by one ReadyForQuery is complete. */
+static __always_inline void pg_group_ends(struct connection *c)
 {
-	wire_request(c);
-	/* the text ends with a NUL of its own */
-	wire_sql(c, body, length ? length - 1 : 0, there);
-	wire_sql_effects(c);
+	c->group_sent++;
+	c->ordinal = 0;
+}
+
+/* Hash of the name that stands in the slot from at on.  Returns where it ends. */
+static __always_inline __u32 pg_gathered_name(struct connection *c, __u32 at)
+{
+	__u64 hash = HASH_START;
+	__u32 i;
+
+	for (i = 0; i < NAME_LONGEST; i++) {
+		if (!c->sql.text[at + i])
+			break;
+		hash = wire_hash_step(hash, c->sql.text[at + i]);
+	}
+	c->named = i ? hash : 0;
+	return at + i;
+}
+
+/* Parse, gathered in the slot from several chunks: name, NUL, text, NUL. */
+__noinline int pg_parse_gathered(struct connection *c)
+{
+	__u32 at, room;
+	long length;
+
+	if (!c)
+		return 0;
+	at = pg_gathered_name(c, 0);
+	if (at >= EV_SQL_LEN - 1)
+		return 0;
+	length = 1;
+	room = c->sql.length > at + 1 ? c->sql.length - at - 1 : 0;
+	if (room && !c->sql.text[at]) {
+		OPAQUE(room);
+		if (room > EV_SQL_LEN - 1)
+			return 0;
+		length = wire_shift_string(c->sql.text, room, c->sql.text + at + 1);
+		if (length <= 0 || length > EV_SQL_LEN - 1)
+			length = 1;
+	}
+	c->sql.cut = length == room;
+	sql_end(c, length - 1);
+	pg_parsing(c);
+	return 0;
+}
+
+/* Close, gathered: 'S', name, NUL. */
+__noinline int pg_close_gathered(struct connection *c)
+{
+	if (!c)
+		return 0;
+	pg_gathered_name(c, 1);
+	if (c->sql.text[0] == 'S' && c->named)
+		ledger_statement_close(c, c->named);
+	sql_end(c, 0); /* it was no SQL */
+	return 0;
+}
+
+static __always_inline void pg_gathered(struct connection *c)
+{
+	__u8 tag = c->collecting;
+
+	c->collecting = 0;
+	switch (tag) {
+	case 'Q':
+		wire_sql_effects(c);
+		pg_group_ends(c);
+		break;
+	case 'P':
+		pg_parse_gathered(c);
+		break;
+	case 'C':
+		pg_close_gathered(c);
+		break;
+	}
+}
+
+/* Bytes of a body that are looked at. */
+static __always_inline __u32 pg_wanted(__u8 tag, __u32 length)
+{
+	if (tag == 'Q')
+		length = length ? length - 1 : 0; /* its NUL */
+	if (tag == 'C' && length > EV_NAME_LEN + 1)
+		length = EV_NAME_LEN + 1;
+	return length < EV_SQL_LEN ? length : EV_SQL_LEN;
+}
+
+/* A message whose text matters: at from, there bytes of its length in this chunk. */
+static __always_inline void pg_text(struct connection *c, __u8 tag, __u64 from, __u32 length,
+				    __u32 there)
+{
+	if (there < pg_wanted(tag, length)) {
+		wire_collect_begin(c, tag, tag == 'Q' ? length - 1 : pg_wanted(tag, length));
+		wire_collect(c, from, there);
+	} else if (tag == 'Q') {
+		wire_sql(c, from, length ? length - 1 : 0);
+		wire_sql_effects(c);
+		pg_group_ends(c);
+	} else if (tag == 'P') {
+		pg_parse(c, from, there < EV_SQL_LEN ? there : EV_SQL_LEN);
+	} else {
+		pg_close(c, from, there);
+	}
+}
+
+static __always_inline void pg_flush(struct connection *c)
+{
+	if (c->pending)
+		return;
+	c->flushed = 1;
+	if (!c->ev.request_ns)
+		c->ev.request_ns = c->now;
 }
 
 /* One message of the client. */
@@ -152,7 +302,6 @@ __noinline int pg_request_step(struct connection *c, __u64 chunk, __u32 n)
 {
 	struct frame *f;
 	__u32 remain, have, length, body, there;
-	__u64 from;
 
 	if (!c)
 		return STEP_DONE;
@@ -160,72 +309,95 @@ __noinline int pg_request_step(struct connection *c, __u64 chunk, __u32 n)
 	remain = frame_skip(f, n);
 	if (!remain)
 		return STEP_DONE;
-	have = frame_fill(f, chunk, remain);
+	have = frame_fill(f, chunk, remain, PG_HEADER);
 	if (!have) {
-		wire_unaligned(c);
+		wire_lost(c);
 		return STEP_DONE;
 	}
 	if (have < PG_HEADER)
 		return frame_wait(f, have, n);
 	length = be32(f->head + 1);
 	if (length < 4 || length > (1U << 30) || (!pg_is_tag(f->head[0]) && f->head[0] != 'p')) {
-		wire_unaligned(c);
+		wire_lost(c);
 		return STEP_DONE;
 	}
-	body = PG_HEADER > f->head_len ? PG_HEADER - f->head_len : 0;
-	from = chunk + f->offset + body;
+	body = PG_HEADER - (f->head_len < PG_HEADER ? f->head_len : PG_HEADER);
+	length -= 4;
 	there = remain > body ? remain - body : 0;
-	if (there > length - 4)
-		there = length - 4;
+	if (there > length)
+		there = length;
+	switch (f->head[0]) {
+	case 'c':
+	case 'd':
+	case 'f':
+		if (c->pending) { /* rows: their end shows in the reply, and Sync means nothing */
+			c->copying = 1;
+			return STEP_DONE;
+		}
+		return frame_pass(f, length + PG_HEADER, n);
+	case 'X':
+		c->ev.flags |= EV_CONN_TERMINATED;
+		return frame_pass(f, length + PG_HEADER, n);
+	case 'p':
+		return frame_pass(f, length + PG_HEADER, n);
+	}
+	if (c->pending && c->phase == PHASE_READY)
+		c->pipelines = 1;
 	switch (f->head[0]) {
 	case 'Q':
-		pg_query(c, from, length - 4, there);
+		wire_request(c);
+		pg_text(c, 'Q', chunk + f->offset + body, length, there);
 		break;
 	case 'P':
-		pg_parse(c, from, length - 4, there);
+		pg_text(c, 'P', chunk + f->offset + body, length, there);
 		break;
 	case 'C':
-		pg_close(c, from, there);
+		pg_text(c, 'C', chunk + f->offset + body, length, there);
 		break;
 	case 'S':
 	case 'F':
 		wire_request(c);
+		pg_group_ends(c);
 		break;
-	case 'X':
-		c->ev.flags |= EV_CONN_TERMINATED;
-		break;
-	case 'd':
-		c->copying = 1; /* rows: their end shows in the reply */
-		return STEP_DONE;
-	default:
+	case 'H':
+		pg_flush(c);
 		break;
 	}
-	return frame_pass(f, length + 1, n);
+	return frame_pass(f, length + PG_HEADER, n);
+}
+
+/* Returns 1 when it came to the end of the chunk. */
+__noinline int pg_walk_requests(struct connection *c, __u64 chunk, __u32 n)
+{
+	int i;
+
+	if (!c)
+		return 1;
+	c->sent.offset = 0;
+	for (i = 0; i < WALK_STEPS; i++)
+		if (pg_request_step(c, chunk, n) == STEP_DONE)
+			return 1;
+	return 0;
 }
 
 static __always_inline void pg_sent(struct connection *c, __u64 chunk, __u32 n)
 {
-	int i;
+	__u32 rest = c->sent.left < n ? c->sent.left : n;
 
 	if (c->phase == PHASE_STARTUP) {
 		pg_startup(c, chunk, n);
 		return;
 	}
-	if (c->phase == PHASE_SSL_ASKED || c->copying || (c->ev.flags & EV_CONN_UNALIGNED))
+	if (c->phase == PHASE_SSL_ASKED || c->copying || c->lost)
 		return;
-	c->sent.offset = 0;
-	for (i = 0; i < WALK_STEPS; i++)
-		if (pg_request_step(c, chunk, n) == STEP_DONE)
-			break;
-	if (i == WALK_STEPS)
-		wire_unaligned(c);
+	if (c->collecting == PG_COLLECT_STARTUP)
+		pg_parameters(c, chunk, rest);
+	else if (c->collecting && wire_collect(c, chunk, rest))
+		pg_gathered(c);
+	if (!pg_walk_requests(c, chunk, n))
+		wire_lost(c);
 	if (c->copying)
 		frame_reset(&c->sent);
-	/* More than one reply is due and none has begun: count them one by one. */
-	if (c->pending > 1 && !c->replying && !c->walking) {
-		c->walking = 1;
-		frame_reset(&c->received);
-	}
 }
 
 /* The number at the end of a CommandComplete tag: "SELECT 50000", "INSERT 0 5", "COPY 7". */
@@ -248,22 +420,38 @@ static __always_inline __u64 pg_rows(const __u8 *tail)
 	return rows;
 }
 
+/* Before ReadyForQuery stands "ROLLBACK", or an error's last field: a COMMIT that failed. */
 static __always_inline int pg_said_rollback(const __u8 *tail)
 {
-	return tail[TAIL_LEN - 7] == 0 && tail[TAIL_LEN - 8] == 'K' && tail[TAIL_LEN - 9] == 'C' &&
-	       tail[TAIL_LEN - 10] == 'A' && tail[TAIL_LEN - 11] == 'B';
+	if (tail[TAIL_LEN - 7])
+		return 0;
+	return !tail[TAIL_LEN - 8] ||
+	       (tail[TAIL_LEN - 8] == 'K' && tail[TAIL_LEN - 9] == 'C' &&
+		tail[TAIL_LEN - 10] == 'A' && tail[TAIL_LEN - 11] == 'B');
 }
 
-static __always_inline void pg_settle_parse(struct connection *c)
+/* The reply to a group has ended: what it did not parse was never opened. */
+__noinline int pg_settle(struct connection *c)
 {
-	if (c->first == 'E' && c->parsing_count == 1) {
-		ledger_statement_close(c, c->parsing);
-		if (c->ev.prepared) {
-			c->ev.prepared--;
-			c->ev.unprepared--;
+	__u32 i, kept = 0, count;
+
+	if (!c)
+		return 0;
+	count = c->doubts;
+	for (i = 0; i < DOUBTS; i++) {
+		if (i >= count)
+			break;
+		if (c->doubt_group[i] != c->group_received) {
+			c->doubt[kept & (DOUBTS - 1)] = c->doubt[i];
+			c->doubt_group[kept & (DOUBTS - 1)] = c->doubt_group[i];
+			c->doubt_ordinal[kept & (DOUBTS - 1)] = c->doubt_ordinal[i];
+			kept++;
+		} else if (c->failed && c->doubt_ordinal[i] > c->parsed) {
+			wire_undo(c, c->doubt[i]);
 		}
 	}
-	c->parsing_count = 0;
+	c->doubts = kept;
+	return 0;
 }
 
 static __always_inline void pg_ready(struct connection *c)
@@ -283,17 +471,38 @@ static __always_inline void pg_ready(struct connection *c)
 		    : status == 'E' ? EV_STATUS_FAILED
 				    : EV_STATUS_IDLE,
 		    pg_said_rollback(c->tail));
-	pg_settle_parse(c);
+	if (c->doubts)
+		pg_settle(c);
+	c->group_received++;
+	c->parsed = 0;
+	c->failed = 0;
 	wire_reply_ends(c);
-	if (c->pending > 1 && !c->walking)
-		c->ev.flags |= EV_CONN_PIPELINED;
-	if (!c->walking || c->pending <= 1)
-		wire_quiet(c);
-	else
+	if (c->walking && c->pending > 1) {
 		c->pending--;
+		return;
+	}
+	if (c->pending > 1)
+		c->ev.flags |= EV_CONN_PIPELINED;
+	/* Nobody is in the middle of a request then: we took something else for one. */
+	if (!c->pipelines && (c->sent.left || c->sent.head_len))
+		sent_reset(c);
+	wire_quiet(c);
+	if (c->pipelines && !c->walking) {
+		c->walking = 1;
+		frame_reset(&c->received);
+	}
 }
 
-/* One message of the server, walked only to count ReadyForQuery among several replies. */
+static __always_inline void pg_error(struct connection *c)
+{
+	c->failed = 1;
+	if (c->phase != PHASE_AUTH)
+		return;
+	c->ev.flags |= EV_CONN_REFUSED;
+	wire_quiet(c);
+}
+
+/* One message of the server.  STEP_READY: it was ReadyForQuery, and ends at the frame's offset. */
 __noinline int pg_reply_step(struct connection *c, __u64 chunk, __u32 n)
 {
 	struct frame *f;
@@ -305,81 +514,109 @@ __noinline int pg_reply_step(struct connection *c, __u64 chunk, __u32 n)
 	remain = frame_skip(f, n);
 	if (!remain)
 		return STEP_DONE;
-	have = frame_fill(f, chunk, remain);
-	if (!have) {
-		wire_unaligned(c);
-		return STEP_DONE;
-	}
-	if (have < PG_HEADER)
+	have = frame_fill(f, chunk, remain, PG_HEADER);
+	if (have == PG_HEADER && f->head[0] == 'Z')
+		have = frame_fill(f, chunk, remain, PG_READY);
+	if (have && (have < PG_HEADER || (have < PG_READY && f->head[0] == 'Z')))
 		return frame_wait(f, have, n);
 	length = be32(f->head + 1);
-	if (length < 4 || length > (1U << 30)) {
-		wire_unaligned(c);
+	if (!have || length < 4 || length > (1U << 30)) {
+		c->walking = 0;
 		return STEP_DONE;
 	}
-	/* The last one of the chunk is left to pg_ready, which sees the tail. */
-	if (f->head[0] == 'Z' && f->offset + 6 - f->head_len < n && c->pending > 1) {
-		c->pending--;
-		pg_settle_parse(c);
-	}
+	if (f->head[0] == '1')
+		c->parsed += c->parsed < UNANSWERED - 1;
+	else if (f->head[0] == 'E')
+		pg_error(c);
+	if (f->head[0] == 'Z' && length == PG_READY - 1)
+		return STEP_READY | frame_pass(f, PG_READY, n);
 	return frame_pass(f, length + 1, n);
 }
 
-static __always_inline void pg_tail(struct connection *c, __u64 chunk, __u32 n)
+enum { PART_GOES_ON, PART_READY, PART_UNKNOWN };
+
+/* Bytes of one reply. */
+__noinline int pg_part(struct connection *c, __u64 chunk, __u32 n, __u32 end)
 {
-	if (n >= TAIL_LEN) {
-		wire_read(c->tail, TAIL_LEN, chunk + n - TAIL_LEN);
-		c->tail_fresh = TAIL_LEN;
-		return;
+	if (!c || !n)
+		return 0;
+	if (!c->replying)
+		wire_reply_begins(c);
+	wire_reply_grows(c, n);
+	wire_tail(c, chunk, n);
+	if (end == PART_READY ||
+	    (end == PART_UNKNOWN && pg_is_ready(c->tail + TAIL_LEN - PG_READY))) {
+		pg_ready(c);
+		return 0;
 	}
-	if (!n)
-		return;
-	OPAQUE(n);
-	if (n >= TAIL_LEN || wire_read(c->tail + TAIL_LEN, n, chunk))
-		return;
-	wire_shift(c->tail, TAIL_LEN, c->tail + n);
-	c->tail_fresh = c->tail_fresh + n < TAIL_LEN ? c->tail_fresh + n : TAIL_LEN;
+	if (c->pending)
+		return 0;
+	/* A notice or notification between replies, or the answer to Flush. */
+	c->replying = 0;
+	if (c->flushed) {
+		c->flushed = 0;
+		c->ev.request_ns = 0;
+	}
+	return 0;
 }
 
-static __always_inline void pg_ssl_answer(struct connection *c, __u64 chunk, __u32 n)
+/* Splits what came into replies.  Returns 1 when it came to the end of the chunk. */
+__noinline int pg_walk_replies(struct connection *c, __u64 chunk, __u32 n)
+{
+	__u32 at;
+	int i, step;
+
+	if (!c)
+		return 1;
+	c->received.offset = 0;
+	for (i = 0; i < WALK_STEPS; i++) {
+		step = pg_reply_step(c, chunk, n);
+		if (step & STEP_READY) {
+			at = c->received.offset;
+			pg_part(c, chunk + c->part, at - c->part, PART_READY);
+			c->part = c->received.offset = at;
+		}
+		if (!c->walking)
+			return 0;
+		if (!(step & STEP_MORE))
+			return 1;
+	}
+	return 0;
+}
+
+static __always_inline void pg_ssl_answer(struct connection *c, __u64 chunk)
 {
 	__u8 answer = 0;
 
-	if (n != 1 || wire_read(&answer, 1, chunk))
+	if (wire_read(&answer, 1, chunk))
 		return;
 	if (answer == 'S' || answer == 'G')
 		c->ev.flags |= EV_CONN_TLS;
+	if (answer == 'E')
+		c->ev.flags |= EV_CONN_REFUSED;
 	c->phase = answer == 'N' ? PHASE_STARTUP : PHASE_READY;
 	c->ev.request_ns = 0;
+	frame_reset(&c->sent);
 }
 
 static __always_inline void pg_received(struct connection *c, __u64 chunk, __u32 n)
 {
-	int i;
+	__u32 end = PART_UNKNOWN;
 
 	if (c->phase == PHASE_SSL_ASKED) {
-		pg_ssl_answer(c, chunk, n);
+		pg_ssl_answer(c, chunk);
 		return;
 	}
-	if (!c->replying)
-		wire_reply_begins(c);
-	if (!c->reply_bytes && !wire_read(&c->first, 1, chunk) && c->first == 'E' &&
-	    c->phase == PHASE_AUTH)
-		c->ev.flags |= EV_CONN_REFUSED;
-	wire_reply_grows(c, n);
-	if (c->walking && !(c->ev.flags & EV_CONN_UNALIGNED)) {
-		c->received.offset = 0;
-		for (i = 0; i < WALK_STEPS; i++)
-			if (pg_reply_step(c, chunk, n) == STEP_DONE)
-				break;
-		if (i == WALK_STEPS) {
-			c->walking = 0;
-			c->ev.flags |= EV_CONN_PIPELINED;
-		}
+	if (!c->walking && !c->replying &&
+	    (c->pipelines || c->doubts || c->phase == PHASE_AUTH)) {
+		c->walking = 1;
+		frame_reset(&c->received);
 	}
-	pg_tail(c, chunk, n);
-	if (c->tail_fresh >= 6 && pg_is_ready(c->tail + TAIL_LEN - 6))
-		pg_ready(c);
-	else if (!c->pending && c->phase == PHASE_READY)
-		c->replying = 0; /* a notice or notification between replies */
+	c->part = 0;
+	if (c->walking) {
+		end = pg_walk_replies(c, chunk, n) ? PART_GOES_ON : PART_UNKNOWN;
+		if (end == PART_UNKNOWN)
+			c->walking = 0;
+	}
+	pg_part(c, chunk + c->part, n - c->part, end);
 }

@@ -29,20 +29,58 @@ __noinline __u32 wire_skip_space(struct connection *c, __u32 at)
 __noinline __u64 wire_sql_name(struct connection *c, __u32 at)
 {
 	__u64 hash = HASH_START;
-	__u32 i;
+	__u32 i, quoted = 0;
 
 	if (!c)
 		return 0;
 	for (i = 0; i < EV_NAME_LEN; i++) {
 		__u8 letter = c->sql.text[(at + i) & (EV_SQL_LEN - 1)];
 
-		if (letter <= ' ' || letter == ';' || letter == '(' || at + i >= EV_SQL_LEN)
+		if (i >= NAME_LONGEST + quoted || at + i >= EV_SQL_LEN || !letter)
 			break;
-		if (letter != '"' && letter != '`')
-			hash = wire_hash_step(hash, letter);
+		if (letter == '"' || letter == '`') {
+			if (i)
+				break;
+			quoted = 1;
+			continue;
+		}
+		if (!quoted && (letter <= ' ' || letter == ';' || letter == '('))
+			break;
+		if (!quoted && letter >= 'A' && letter <= 'Z')
+			letter |= 0x20;
+		hash = wire_hash_step(hash, letter);
 	}
 	c->name_end = at + i;
 	return hash;
+}
+
+__noinline int wire_collect(struct connection *c, __u64 from, __u32 there)
+{
+	__u32 have, take;
+
+	if (!c)
+		return 0;
+	have = c->sql.length & (EV_SQL_LEN - 1);
+	take = c->wanted > have ? c->wanted - have : 0;
+	if (take > there)
+		take = there;
+	if (!take)
+		return c->sql.length >= c->wanted;
+	OPAQUE(take);
+	if (take > EV_SQL_LEN)
+		return 0;
+	if (wire_read(c->sql.text + have, take, from)) {
+		c->collecting = 0;
+		return 0;
+	}
+	sql_end(c, have + take);
+	return c->sql.length >= c->wanted;
+}
+
+/* Does a word end here?  Of a letter as wire_keyword gives it. */
+static __always_inline int sql_is_end(__u8 letter)
+{
+	return letter == ' ' || letter == ';' || (letter >= ('\t' | 0x20) && letter <= ('\r' | 0x20));
 }
 
 static __always_inline void sql_deallocate(struct connection *c, __u32 at)
@@ -54,7 +92,7 @@ static __always_inline void sql_deallocate(struct connection *c, __u32 at)
 		next = wire_skip_space(c, next + 7);
 		word = wire_keyword(c, next);
 	}
-	if ((word & 0xffffff) == ALL_WORD && ((word >> 24) & 0xff) <= ';')
+	if ((word & 0xffffff) == ALL_WORD && sql_is_end(word >> 24))
 		ledger_statements_drop(c);
 	else
 		ledger_statement_close(c, wire_sql_name(c, next));
@@ -78,7 +116,8 @@ static __always_inline void sql_prepare(struct connection *c, __u32 at)
 		return;
 	name = wire_sql_name(c, next);
 	c->body = c->name_end;
-	ledger_statement_open(c, name);
+	if (!ledger_statement_open(c, name))
+		wire_doubt(c, name, UNANSWERED);
 }
 
 __noinline int wire_sql_effects(struct connection *c)
@@ -117,7 +156,7 @@ __noinline int wire_sql_effects(struct connection *c)
 	case W6('p', 'r', 'e', 'p', 'a', 'r'):
 		sql_prepare(c, at);
 		break;
-	case W6('s', 't', 'a', 'r', 't', '_'): /* START_REPLICATION */
+	case W6('s', 't', 'a', 'r', 't', '_' | ' '): /* START_REPLICATION */
 		c->ev.flags |= EV_CONN_REPLICATION;
 		break;
 	default:
