@@ -32,17 +32,19 @@ def busy(sentence, client, server="postgresql", way="tcp4", driver=None, **more)
 BENCH = {"says_ready": False, "prepare": pgbench_tables}
 
 CASES = [
-    busy("pgbench with eight prepared sessions is well", ["pgbench", "-n", "-c", "8", "-j", "2", "-M", "prepared", "-T", "120",
-         "shop"], way="unix", sockets=(8, 8), counts={"connections.opened": (8, 9)}, **BENCH),
+    busy("pgbench with eight prepared sessions is well", ["pgbench", "-n", "-c", "8", "-j", "2", "-M", "prepared",
+         "-T", "120", "shop"], way="unix", sockets=(8, 8), counts={"connections.opened": (8, 9)}, **BENCH),
     busy("pgbench that connects for each transaction is well", ["pgbench", "-n", "-C", "-c", "2", "-T", "120", "shop"],
          sockets=(0, 3), counts={"connections.opened": (50, 1000000)}, **BENCH),
-    busy("sysbench on MariaDB is well", ["sysbench", "oltp_read_only", "--db-driver=mysql", "--mysql-socket={DB_SOCKET}",
+    busy("sysbench on MariaDB is well", ["sysbench", "oltp_read_only", "--db-driver=mysql",
+         "--mysql-socket={DB_SOCKET}",
          "--mysql-user=app", "--mysql-db=shop", "--tables=1", "--table-size=10000", "--threads=2", "--time=120", "run"],
          "mariadb", "unix", says_ready=False, prepare=sysbench_tables, sockets=(2, 2)),
     busy("600,000 rows read one by one are well", ["pq_wire", "rows"], way="tcp6", sockets=(1, 1), slack=0),
-    busy("6,000 shapes of statements are well", ["shapes.py"], way="tcp4", driver="psycopg2", sockets=(1, 1), says_ready=False),
-    busy("6,000 shapes of statements are well on MariaDB", ["shapes.py"], "mariadb", "tcp6", "mysqldb", sockets=(1, 1),
+    busy("6,000 shapes of statements are well", ["shapes.py"], way="tcp4", driver="psycopg2", sockets=(1, 1),
          says_ready=False),
+    busy("6,000 shapes of statements are well on MariaDB", ["shapes.py"], "mariadb", "tcp6", "mysqldb",
+         sockets=(1, 1), says_ready=False),
 ]
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """Round `leaks`: connections and transactions, each leaker with its healthy twin."""
 from rounds import Case, Finding
+from servers import PASSWORD
 
 SQL = "from items where name <> ?"
 LEAK = Finding("unclosed-connection", "leaking", "frequent")
@@ -103,7 +104,8 @@ def c_clients(program, server, library, one, other):
         case("connections closed are well", [program, "close"], who(other), sockets=(0, 1), counts=OPENED),
         case("a connection not closed on one path of four leaks sporadically", [program, "sporadic"], who(other),
              findings=[Finding("unclosed-connection", "leaking", "sporadic")], sockets=many(15)),
-        case("a connection closed on every path is well", [program, "careful"], who(one), sockets=(0, 1), counts=OPENED),
+        case("a connection closed on every path is well", [program, "careful"], who(one), sockets=(0, 1),
+             counts=OPENED),
     ]
 
 
@@ -133,7 +135,8 @@ CASES = [
          findings=[Finding("unclosed-connection", ("leaking", "stuck"), "frequent"),
                    Finding("open-transaction", ("leaking", "stuck"))], sockets=(15, 15)),
     case("an engine per request with garbage collection is named", ["engines.py", "gc"], PGU, sockets=(1, 400),
-         findings=[Finding("unclosed-connection", ("leaking", "stuck", "bounded"), ("frequent", "implicit", "sporadic"))]),
+         findings=[Finding("unclosed-connection", ("leaking", "stuck", "bounded"),
+                           ("frequent", "implicit", "sporadic"))]),
     *drivers_errors(PG6, PG4), *drivers_errors(PYU, PY4), *drivers_errors(MY6, MY4),
     *hung_up(PG4, PG6), *hung_up(PY4, MY6),
     *c_clients("pq_connections", "postgresql", "libpq", "unix", "tcp4"),
@@ -154,8 +157,8 @@ CASES = [
          ends=True, check=orphaned),
     case("connections handed to another process are counted once", ["holders.py", "pass"], PG6, alone=False,
          plain_sockets=2, check=handed_over),
-    case("a leaker killed with signal 9 keeps its finding", ["sessions.py", "kept", "200"], PG6, kill_after=8, ends=True,
-         findings=[Finding("unclosed-connection", "leaking", ("frequent", "implicit"))], also=TRANSACTION,
+    case("a leaker killed with signal 9 keeps its finding", ["sessions.py", "kept", "200"], PG6, kill_after=8,
+         ends=True, findings=[Finding("unclosed-connection", "leaking", ("frequent", "implicit"))], also=TRANSACTION,
          counts={"connections.open": (0, 0)}),
     case("a leaker that exits in the middle keeps its finding", ["short.py", "leak", "9"], PY4, ends=True,
          findings=[Finding("unclosed-connection", "leaking", ("frequent", "implicit"))], also=TRANSACTION,
@@ -167,9 +170,9 @@ CASES = [
     case("a leak that began before the tracer is found", ["detached.py", "kept"], PG4, before=True, findings=[
         Finding("unclosed-connection", "leaking")], also=TRANSACTION, sockets=many(12),
          counts={"connections.pre_existing": (2, 400)}),
-    case("a leak that began before the tracer is found", ["pq_connections", "leak"], ("libpq", "postgresql", "unix", None),
-         before=True, findings=[Finding("unclosed-connection", "leaking")], also=TRANSACTION, sockets=many(12),
-         counts={"connections.pre_existing": (2, 400)}),
+    case("a leak that began before the tracer is found", ["pq_connections", "leak"],
+         ("libpq", "postgresql", "unix", None), before=True, findings=[Finding("unclosed-connection", "leaking")],
+         also=TRANSACTION, sockets=many(12), counts={"connections.pre_existing": (2, 400)}),
     case("a leak that began before the tracer is found", ["detached.py", "kept"], MYU, before=True, findings=[
         Finding("unclosed-connection", "leaking")], also=TRANSACTION, sockets=many(12),
          counts={"connections.pre_existing": (2, 400)}),
@@ -181,6 +184,11 @@ CASES = [
     Case("compressed connections are counted and the gap is stated", ["unreadable.py", "compressed"], "mariadb", "tcp4",
          "mysqldb", findings=[Finding("unclosed-connection", "leaking")], also=TRANSACTION, gap="compress",
          sockets=many(12), check=lambda run, look: one_holder(run, look)),
+    case("a leak of a user with a password is found, the password never kept", ["detached.py", "kept"], PG4,
+         findings=[LEAK], also=TRANSACTION, sockets=many(12), user="secret",
+         env={"PGUSER": "secret", "PGPASSWORD": PASSWORD, "DB_URL": "postgresql+psycopg2:///shop"}),
+    case("connections of a user with a password are well, the password never kept", ["persistent.py", "php"], PY6,
+         sockets=(5, 5), slack=None, user="secret", env={"DB_USER": "secret", "DB_PASSWORD": PASSWORD}),
     case("a leaker with escape sequences in its names is found", ["hostile.py", "names"], PG4, findings=[LEAK],
          also=TRANSACTION, sockets=many(12), check=printable),
 ]

@@ -50,7 +50,8 @@ STATEMENT_CASES = [
          counts=KEPT, **ONE),
     case("SQL's PREPARE with DEALLOCATE is well", ["pq_statements", "sql-close"], pq("tcp4"),
          counts={"statements.open": (0, 10)}, **ONE),
-    case("unnamed statements are well", ["pq_statements", "unnamed"], pq("tcp6"), counts={"statements.open": (0, 1)}, **ONE),
+    case("unnamed statements are well", ["pq_statements", "unnamed"], pq("tcp6"),
+         counts={"statements.open": (0, 1)}, **ONE),
     case("mysql_stmt_init without close leaks", ["my_statements", "leak"], my("unix"), findings=leak(sql="name <> ?"),
          counts=KEPT, **ONE),
     case("mysql_stmt_close after each use is well", ["my_statements", "close"], my("tcp4"),
@@ -65,14 +66,13 @@ STATEMENT_CASES = [
 ]
 
 
-def big(least, most, exact):
-    return [Finding("unbounded-result", "big", sql="from items", rows=(least, most), rows_exact=exact)]
+BIG = {"findings": [Finding("unbounded-result", "big", sql="from items", rows=(200_000, 200_000))], "sockets": (1, 1)}
 
 
 RESULT_CASES = [
-    case("all() over 200,000 rows is big, its rows exact", ["fetch.py", "all", "2"], PG4, findings=big(200_000, 200_000, True), **ONE),
-    case("all() over 200,000 rows is big", ["fetch.py", "all", "2"], PY4, findings=big(130_000, 300_000, False), **ONE),
-    case("all() over 200,000 rows is big", ["fetch.py", "all", "2"], MYU, findings=big(130_000, 300_000, False), **ONE),
+    case("all() over 200,000 rows is big, its rows exact", ["fetch.py", "all", "2"], PG4, **BIG),
+    case("all() over 200,000 rows is big, its rows exact", ["fetch.py", "all", "2"], PY4, **BIG),
+    case("all() over 200,000 rows is big, its rows exact", ["fetch.py", "all", "2"], MYU, **BIG),
     case("page by page is well", ["fetch.py", "pages", "2"], PGU, **ONE),
     case("page by page is well", ["fetch.py", "pages", "2"], MY4, **ONE),
     case("a stream of 200,000 rows is well", ["fetch.py", "stream", "1"], PG6, **ONE),
@@ -133,8 +133,10 @@ WAITING_CASES = [
     case("a pool of ten that fills at start is well", ["pool_fill.py"], PY4, slack=0, sockets=(10, 10)),
     case("five persistent connections are well", ["persistent.py", "php"], PG4, slack=None, sockets=(5, 5)),
     case("five persistent connections are well", ["persistent.py", "php"], MY6, slack=None, sockets=(5, 5)),
-    case("a connection for each of twenty threads is well", ["persistent.py", "workers"], PGU, slack=None, sockets=(20, 20)),
-    case("a connection for each of twenty threads is well", ["persistent.py", "workers"], PY4, slack=None, sockets=(20, 20)),
+    case("a connection for each of twenty threads is well", ["persistent.py", "workers"], PGU, slack=None,
+         sockets=(20, 20)),
+    case("a connection for each of twenty threads is well", ["persistent.py", "workers"], PY4, slack=None,
+         sockets=(20, 20)),
     Case("a pooler with idle server connections is well", ["pgbench", "-n", "-S", "-c", "12", "-T", "3", "shop"],
          "pgbouncer", round="habits", says_ready=False, ends=True, slack=None, check=pooled),
     case("nonsense from a hostile client is survived", ["hostile.py", "bytes"], PG4, slack=None,

@@ -59,6 +59,7 @@ class Case:
     check: object = None      # function(run, look) -> sentences, for what a table cannot say
     prepare: object = None    # function(servers, folder), called before the client starts
     env: dict = field(default_factory=dict)
+    user: str = "app"
 
     def allowed(self):
         if self.verdict:
@@ -145,7 +146,7 @@ class Run:
         if case.slack is not None and self.backends and self.alive and not self.backends[2] and said is not None:
             if abs(said - self.backends[1]) > case.slack:
                 faults.append(f"in_transaction is {said}, the server says {self.backends[1]}")
-        return faults + self.endpoint_faults(process)
+        return faults + (self.endpoint_faults(process) if case.reported else [])
 
     def endpoint_faults(self, process):
         """Where it leads, and who it is there."""
@@ -154,7 +155,7 @@ class Run:
         for endpoint in process["endpoints"]:
             if endpoint["database"] == kind and endpoint["address"] == address:
                 known = (endpoint["name"], endpoint["user"])
-                if self.case.before or self.case.gap or known == ("shop", "app") or self.case.slack is None:
+                if self.case.before or self.case.gap or known == ("shop", self.case.user) or self.case.slack is None:
                     return []
                 return [f"the endpoint is {known[0]!r} as {known[1]!r}"]
         return [f"no endpoint is {kind} {address}: {[e['address'] for e in process['endpoints']]}"]

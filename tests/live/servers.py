@@ -242,6 +242,7 @@ class MariaDB(Server):
 class PgBouncer(Server):
     """A pooler in front of the private PostgreSQL, its server connections kept idle."""
     name = "pgbouncer"
+    # $PGBOUNCER serves where it is unpacked but not installed.
     program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin") or os.environ.get("PGBOUNCER")
 
     @classmethod

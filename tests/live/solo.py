@@ -64,7 +64,7 @@ class Bench:
         """It could not look: status 2, nothing on standard output, a sentence on standard error."""
         self.shown.update(status=look.status, stdout=look.out[-500:], stderr=look.err[-1500:])
         self.check(look.status == 2, f"exit status {look.status}, not 2")
-        self.check(look.err.startswith("dbleak: "), f"standard error does not begin with 'dbleak: ': {look.err[:200]!r}")
+        self.check(look.err.startswith("dbleak: "), f"standard error begins with {look.err[:200]!r}")
         for word in words:
             self.check(word.lower() in look.err.lower(), f"standard error does not say {word!r}: {look.err[:300]!r}")
 

@@ -11,7 +11,7 @@ KIND, DRIVER = os.environ["DB_KIND"], os.environ["DB_DRIVER"]
 ONE_ROW = f"select id, name from items where name <> '{SECRET}' and id = "
 SLEEP = {"postgresql": "select pg_sleep(%d)", "mysql": "select sleep(%d)"}[KIND]
 MYSQL = dict(host=os.environ.get("DB_HOST"), port=int(os.environ.get("DB_PORT", 0)),
-             user=os.environ.get("DB_USER"))
+             user=os.environ.get("DB_USER"), password=os.environ.get("DB_PASSWORD", ""))
 if os.environ.get("DB_SOCKET"):
     MYSQL["unix_socket"] = os.environ["DB_SOCKET"]
 
