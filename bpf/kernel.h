@@ -114,7 +114,8 @@ struct percpu_counter {
 } CO_RE;
 
 struct mm_struct {
-	struct percpu_counter rss_stat[4]; /* 6.2 and newer */
+	unsigned long hiwater_rss;	   /* pages */
+	struct percpu_counter rss_stat[4]; /* 6.2 and newer; file, anonymous, swap, shared */
 } CO_RE;
 
 struct mm_rss_stat___old {
@@ -129,7 +130,7 @@ struct signal_struct {
 	struct {
 		int counter;
 	} live;
-	unsigned long maxrss; /* KiB pages of the largest resident set, set before the exit tracepoint */
+	unsigned long maxrss; /* pages; set before the exit tracepoint until 6.15, after it since */
 } CO_RE;
 
 struct task_struct {

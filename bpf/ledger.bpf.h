@@ -27,11 +27,12 @@ struct mark {
 	__u32 tid;
 	__u32 generation; /* of the selection that decided MARK_UNWANTED */
 	__u8 state;	  /* enum mark_state */
-	__u8 tries;
+	__u8 seen;	  /* messages looked at, at most 255 */
 	__u8 pg_signs; /* enum ev_sign, of this protocol, as a client */
 	__u8 my_signs;
 	__u8 greeting[4]; /* header of a MySQL greeting whose body is to come */
-	__u32 greeting_length;
+	__u16 greeting_length;
+	__u16 tries; /* what was spent on finding out, see PROBE_* */
 };
 
 enum mark_state {

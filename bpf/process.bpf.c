@@ -27,6 +27,19 @@ int BPF_PROG(process_forked, struct task_struct *child, __u64 clone_flags)
 	return 0;
 }
 
+/* Where the memory is gone already its peak was noted; where it is not, it still tells itself. */
+static __always_inline __u64 peak_resident(struct task_struct *task)
+{
+	__u64 peak = BPF_CORE_READ(task, signal, maxrss);
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	__u64 high = mm ? BPF_CORE_READ(mm, hiwater_rss) : 0;
+	__u64 now = mm ? ledger_resident() : 0;
+
+	peak = (peak > high ? peak : high) * PAGE_BYTES;
+	peak = now != UNKNOWN64 && now > peak ? now : peak;
+	return peak ? peak : UNKNOWN64;
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exited, struct task_struct *task)
 {
@@ -52,7 +65,7 @@ int BPF_PROG(process_exited, struct task_struct *task)
 	gone.head.kind = EV_EXIT;
 	gone.head.size = sizeof(gone);
 	gone.start_ns = p->start_ns;
-	gone.rss_peak_bytes = BPF_CORE_READ(task, signal, maxrss) * PAGE_BYTES;
+	gone.rss_peak_bytes = peak_resident(task);
 	gone.pid = pid;
 	gone.exit_code = BPF_CORE_READ(task, exit_code);
 	emit(&gone, sizeof(gone));

@@ -13,8 +13,12 @@
 
 #define SENDING 1
 #define RECEIVING 0
-#define PROBE_TRIES 12 /* messages after which a socket without signs is passed over for good */
-#define PROBE_TRIES_SIGNED 250
+/* After so many messages a socket without signs is passed over for good.  Those received count
+ * little: one large reply is read in many parts. */
+#define PROBE_SENT 32
+#define PROBE_RECEIVED 1
+#define PROBE_MOST (12 * PROBE_SENT)
+#define PROBE_MOST_SIGNED (16 * PROBE_MOST) /* with one sign seen the other may be long in coming */
 #define SPANS 8	       /* parts of a scattered message that are read */
 #define PF_IO_WORKER 0x10
 #define PF_KTHREAD 0x200000
@@ -144,13 +148,13 @@ static __always_inline int probe(struct mark *m, const struct message *msg, int 
 			return 0;
 		}
 	}
-	if (m->tries == 1 && n >= 8 && le24(head) + 4 == n && my_is_greeting(head)) {
+	if (m->seen == 1 && n >= 8 && le24(head) + 4 == n && my_is_greeting(head)) {
 		if (sending)
 			return 1;
 		m->my_signs |= EV_SIGN_HANDSHAKE;
 		return 0;
 	}
-	if (m->tries == 1 && n == 4 && !sending && head[3] == 0 && le24(head) < 512) {
+	if (m->seen == 1 && n == 4 && !sending && head[3] == 0 && le24(head) < 512) {
 		__builtin_memcpy(m->greeting, head, 4);
 		m->greeting_length = 4;
 		return 0;
@@ -225,6 +229,14 @@ static __always_inline struct connection *connection_begin(struct sock *sk, stru
 	return c;
 }
 
+/* Another message is looked at.  Returns 1 when that was one too many. */
+static __always_inline int probe_spent(struct mark *m, int sending)
+{
+	m->tries += sending ? PROBE_SENT : PROBE_RECEIVED;
+	m->seen += m->seen < 255;
+	return m->tries > (m->pg_signs | m->my_signs ? PROBE_MOST_SIGNED : PROBE_MOST);
+}
+
 /* An unknown socket says something.  Returns its connection once we know it for one. */
 static __always_inline struct connection *discover(struct sock *sk, struct mark *m,
 						   struct task_struct *task,
@@ -233,9 +245,7 @@ static __always_inline struct connection *discover(struct sock *sk, struct mark 
 {
 	struct connection *c;
 
-	/* With one sign seen the other may be long in coming: a large reply is read in many parts. */
-	if (m->tries++ >= (m->pg_signs | m->my_signs ? PROBE_TRIES_SIGNED : PROBE_TRIES) ||
-	    !msg->parts) {
+	if (probe_spent(m, sending) || !msg->parts) {
 		m->state = MARK_PASSED;
 		return NULL;
 	}
@@ -265,21 +275,23 @@ static __always_inline void confirm(struct connection *c, struct mark *m,
 				    const struct message *msg, int sending)
 {
 	__u8 head[5] = {};
+	int spent;
 
 	if (bits(c->ev.signs) >= 2 || !msg->parts)
 		return;
-	if (m->tries++ == 0 && !bpf_probe_read_user(head, 5, (void *)message_start(msg)) &&
+	if (!m->seen && !bpf_probe_read_user(head, 5, (void *)message_start(msg)) &&
 	    head[0] >= 0x14 && head[0] <= 0x17 && head[1] == 3 && head[2] <= 4) {
 		c->ev.flags |= EV_CONN_TLS; /* a TLS record */
 		return;
 	}
-	m->tries = m->tries < 2 ? 2 : m->tries; /* greetings are over */
+	spent = probe_spent(m, sending);
+	m->seen = m->seen < 2 ? 2 : m->seen; /* greetings are over */
 	probe(m, msg, sending);
 	if (c->ev.database == EV_DB_POSTGRESQL)
 		c->ev.signs |= m->pg_signs;
 	else
 		c->ev.signs |= m->my_signs;
-	if (m->tries > PROBE_TRIES && bits(c->ev.signs) < 2)
+	if (spent && bits(c->ev.signs) < 2)
 		c->ev.database = EV_DB_UNKNOWN;
 }
 

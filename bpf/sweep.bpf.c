@@ -341,11 +341,11 @@ static __always_inline void scan_connection(struct seq_file *seq, struct task_st
 	m = bpf_sk_storage_get(&marks, sk, 0, 0);
 	if (m && m->state == MARK_TRACKED)
 		return;
-	if (m && m->state == MARK_PASSED) {
-		if (is_server_end(sk, at))
-			tell_server(seq, task, sk);
+	if (m && m->state == MARK_PASSED && is_server_end(sk, at)) {
+		tell_server(seq, task, sk);
 		return;
 	}
+	__builtin_memset(at->path, 0, sizeof(at->path));
 	socket_address(sk, at);
 	signs = address_signs(at, &database);
 	if (!signs || !database) {

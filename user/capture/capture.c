@@ -29,6 +29,7 @@
 #define FACTS_EVERY_NS (5 * SECOND_NS)
 #define STATS_FOR_NS   (SECOND_NS / 5)
 #define LEARNED_PORTS  64
+#define OWNERS_FEW     32 /* processes whose memory is looked at with each sweep */
 #define LONGEST_INTERVAL_MS 8000
 
 struct known { /* a connection told of */
@@ -632,15 +633,23 @@ static void refresh_facts(struct capture *c, struct owner *o)
 	tell(c, &o->facts.head);
 }
 
+static void tell_all_usage(struct capture *c)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&c->owners, &at)))
+		tell_usage(c, slot->value);
+}
+
 static void tell_facts(struct capture *c)
 {
 	struct table_slot *slot;
 	size_t at = 0;
 
-	while ((slot = table_next(&c->owners, &at))) {
+	while ((slot = table_next(&c->owners, &at)))
 		refresh_facts(c, slot->value);
-		tell_usage(c, slot->value);
-	}
+	tell_all_usage(c);
 }
 
 /* The run time of our programs is sampled: counting it costs each run a little. */
@@ -799,6 +808,8 @@ static int periodic(struct capture *c, uint64_t now)
 		return 0;
 	c->next_sweep_ns = now + c->options.interval_ms * 1000000ULL;
 	follow_selection(c);
+	if (c->owners.count <= OWNERS_FEW)
+		tell_all_usage(c);
 	if (now >= c->next_facts_ns) {
 		c->next_facts_ns = now + FACTS_EVERY_NS;
 		tell_facts(c);

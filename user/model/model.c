@@ -371,7 +371,8 @@ static int apply_exit(struct model *m, const struct ev_head *record)
 	if (!p)
 		return -ENOMEM;
 	p->exited_ns = ev->head.ns;
-	if (ev->rss_peak_bytes != UNKNOWN64)
+	if (ev->rss_peak_bytes != UNKNOWN64 &&
+	    (p->rss_peak == UNKNOWN64 || ev->rss_peak_bytes > p->rss_peak))
 		p->rss_peak = ev->rss_peak_bytes;
 	while ((slot = table_next(&m->connections, &at))) {
 		struct connection *c = slot->value;
