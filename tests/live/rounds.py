@@ -101,8 +101,6 @@ class Run:
         self.alive, self.ready = self.client.alive(), self.client.is_ready.is_set()
         self.truth = sockets(self.pid) if self.alive else set()
         self.held = {pid: sockets(pid) or set() for pid in self.client.children}
-        if hasattr(self.server, "in_transaction") and self.case.round != "busy":
-            self.backends = self.server.in_transaction(self.label)
 
     def truth_faults(self):
         """Did the client do what the case says?"""
@@ -226,12 +224,20 @@ class Round:
         time.sleep(max(0, began + self.hold - time.monotonic()))
 
     def census(self):
+        """What the kernel says.  Quick: for a client that does not move, a second is idle time."""
         for pid in self.janitor.family(*(run.pid for run in self.runs)):
             os.kill(pid, signal.SIGSTOP)
         for run in self.runs:
             run.census()
         self.server_pids = {pid: name for name, server in self.servers.items() if name != "pgbouncer"
                             for pid in server.pids()}
+
+    def ask_servers(self):
+        """What the servers say of the clients, which are still frozen."""
+        said = {name: server.sessions() for name, server in self.servers.items() if hasattr(server, "sessions")}
+        for run in self.runs:
+            if run.case.server in said and run.case.round != "busy":  # there replies are on their way
+                run.backends = said[run.case.server].get(run.label, (0, 0, 0))
 
     def watch(self):
         """Runs it all; returns what dbleak said, or None without a tracer."""
@@ -247,11 +253,13 @@ class Round:
             self.start(before=False)
             self.go_on()
             self.census()
+            if tracer:
+                time.sleep(0.3)
+                if tracer.poll() is None:
+                    tracer.send_signal(signal.SIGINT)
+            self.ask_servers()
             if not tracer:
                 return None
-            time.sleep(0.3)
-            if tracer.poll() is None:
-                tracer.send_signal(signal.SIGINT)
             look = self.dbleak.finish(tracer, recording, patience=20)
         finally:
             self.janitor.end(*(run.client.process for run in self.runs if run.client))

@@ -150,13 +150,14 @@ class PostgreSQL(Server):
         return {"tcp4": f"127.0.0.1:{self.port}", "tcp6": f"[::1]:{self.port}",
                 "unix": f"{self.folder}/.s.PGSQL.{self.port}"}[way]
 
-    def in_transaction(self, application):
-        """(sessions, idle in transaction, at work) of the clients that go by this name."""
-        line = self.sql(f"""
-            select count(*), count(*) filter (where state like 'idle in transaction%'),
+    def sessions(self):
+        """{application name: (sessions, idle in transaction, at work)}"""
+        lines = self.sql("""
+            select application_name, count(*), count(*) filter (where state like 'idle in transaction%'),
                    count(*) filter (where state not like 'idle%')
-            from pg_stat_activity where application_name = '{application}'""")
-        return tuple(int(number) for number in line.strip().split("|"))
+            from pg_stat_activity group by 1""").splitlines()
+        fields = [line.split("|") for line in lines]
+        return {name: tuple(map(int, counts)) for name, *counts in fields}
 
 
 class TlsPostgreSQL(PostgreSQL):
