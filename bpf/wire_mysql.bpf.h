@@ -381,18 +381,21 @@ static __always_inline void my_align(struct connection *c, __u8 sequence)
 	c->sequence = sequence;
 }
 
-static __always_inline void my_reply_ends(struct connection *c)
+__noinline int my_reply_ends(struct connection *c)
 {
-	/* What else has come belongs to the next reply. */
-	__u64 after = c->part > c->received.offset ? c->part - c->received.offset : 0;
+	__u64 after;
 
+	if (!c)
+		return 0;
+	/* What else has come belongs to the next reply. */
+	after = c->part > c->received.offset ? c->part - c->received.offset : 0;
 	c->stage = STAGE_FIRST;
 	c->infile = 0;
 	c->doubts = 0;
 	if (c->pending <= 1) {
 		wire_reply_ends(c);
 		wire_quiet(c);
-		return;
+		return 0;
 	}
 	c->reply_bytes -= after < c->reply_bytes ? after : 0;
 	wire_reply_ends(c);
@@ -401,6 +404,7 @@ static __always_inline void my_reply_ends(struct connection *c)
 	c->sequence = 1;
 	wire_reply_begins(c);
 	c->reply_bytes = after;
+	return 0;
 }
 
 /* A packet with server status: the reply goes on with another result, or ends. */
@@ -509,7 +513,7 @@ static __always_inline void my_login(struct connection *c, const __u8 *head)
 		if (c->capabilities & (MY_COMPRESS | MY_ZSTD))
 			c->ev.flags |= EV_CONN_COMPRESSED;
 		sent_reset(c);
-		my_result_ends(c, my_ok_status(head));
+		my_result_ends(c, my_ok_status(head) & ~MY_MORE_RESULTS);
 	} else if (head[4] == 0xff) {
 		c->ev.flags |= EV_CONN_REFUSED;
 		my_reply_ends(c);
@@ -667,8 +671,8 @@ __noinline int my_reply_step(struct connection *c, __u64 chunk, __u32 n)
 					       : frame_pass(f, length + MY_HEADER, n);
 }
 
-#define ROWS_WALKED 512 /* in one call of my_rows */
-#define ROWS_CALLS 16	 /* of it for each chunk: small rows in a large read */
+#define ROWS_WALKED 128 /* in one call of my_rows */
+#define ROWS_CALLS 64	 /* of it for each chunk: small rows in a large read */
 
 /* Rows are most of what a server sends: they are passed with one short read each.  Whatever is no
  * plain row within its packet is left to my_reply_step. */

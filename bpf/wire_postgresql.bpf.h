@@ -18,6 +18,7 @@
 #define PG_HEADER 5
 #define PG_READY 6 /* bytes of ReadyForQuery */
 #define PG_STARTUP_HEAD 8
+#define REPLY_STEPS 128 /* messages of the server walked in one chunk */
 #define PG_COLLECT_STARTUP 1 /* the others are tags */
 #define PG_LONGEST_STARTUP 10000 /* MAX_STARTUP_PACKET_LENGTH */
 
@@ -569,7 +570,7 @@ __noinline int pg_walk_replies(struct connection *c, __u64 chunk, __u32 n)
 	if (!c)
 		return 1;
 	c->received.offset = 0;
-	for (i = 0; i < WALK_STEPS; i++) {
+	for (i = 0; i < REPLY_STEPS; i++) {
 		step = pg_reply_step(c, chunk, n);
 		if (step & STEP_READY) {
 			at = c->received.offset;

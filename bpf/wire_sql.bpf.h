@@ -29,28 +29,26 @@ __noinline __u32 wire_skip_space(struct connection *c, __u32 at)
 __noinline __u64 wire_sql_name(struct connection *c, __u32 at)
 {
 	__u64 hash = HASH_START;
-	__u32 i, quoted = 0;
+	__u8 first, quoted;
+	__u32 i;
 
 	if (!c)
 		return 0;
-	for (i = 0; i < EV_NAME_LEN; i++) {
+	first = c->sql.text[at & (EV_SQL_LEN - 1)];
+	quoted = first == '"' || first == '`';
+	at += quoted;
+	for (i = 0; i < NAME_LONGEST; i++) {
 		__u8 letter = c->sql.text[(at + i) & (EV_SQL_LEN - 1)];
 
-		if (i >= NAME_LONGEST + quoted || at + i >= EV_SQL_LEN || !letter)
+		if (at + i >= EV_SQL_LEN || !letter || letter == '"' || letter == '`')
 			break;
-		if (letter == '"' || letter == '`') {
-			if (i)
-				break;
-			quoted = 1;
-			continue;
-		}
 		if (!quoted && (letter <= ' ' || letter == ';' || letter == '('))
 			break;
 		if (!quoted && letter >= 'A' && letter <= 'Z')
 			letter |= 0x20;
 		hash = wire_hash_step(hash, letter);
 	}
-	c->name_end = at + i;
+	c->name_end = at + i + quoted;
 	return hash;
 }
 

@@ -166,11 +166,42 @@ static void feed_step(struct connection *c, const struct step *s, size_t index)
 		s->check(c);
 }
 
+#ifdef WIRE_SEEDS
+/* Keeps the exchange as a seed for tests/fuzz/fuzz_wire.c, in the working directory. */
+static void script_save(void)
+{
+	static int saved;
+	char name[64];
+	FILE *out;
+
+	if (script.used > 4096)
+		return;
+	snprintf(name, sizeof(name), "%d-%d", script.database, saved++);
+	out = fopen(name, "w");
+	assert_non_null(out);
+	fputc((script.database == EV_DB_MYSQL ? 1 : 0) | (script.joined ? 2 : 0) |
+		      (script.steps[0].direction == GREETING ? 4 : 0),
+	      out);
+	for (size_t i = 0; i < script.count; i++) {
+		const struct step *s = &script.steps[i];
+
+		fputc((s->direction == CLIENT ? 0x80 : 0) | s->length >> 8, out);
+		fputc(s->length & 0xff, out);
+		fwrite(script.bytes + s->at, 1, s->length, out);
+	}
+	assert_int_equal(fclose(out), 0);
+}
+#endif
+
 static void replay(check_fn check)
 {
 	struct connection *c = calloc(1, sizeof(*c));
 
 	assert_non_null(c);
+#ifdef WIRE_SEEDS
+	if (way.uncut)
+		script_save();
+#endif
 	memset(&shim, 0, sizeof(shim));
 	c->now = 1000000;
 	c->ev.id = 7;

@@ -8,6 +8,7 @@
 #ifndef DBLEAK_WIRE_SHIM_H
 #define DBLEAK_WIRE_SHIM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
