@@ -15,17 +15,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "../base/table.h"
 #include "dbleak.skel.h"
 
 #define READ_BYTES   (256 << 10)
+#define FORGET_BATCH 256
 #define BIRTHS_EACH_SWEEP 20
 #define BIRTHS_AT_START	  256
 
 struct comm_key {
 	char comm[EV_COMM_LEN];
 };
+
+_Static_assert(FORGET_BATCH * sizeof(struct statement) <= READ_BYTES, "a batch fits the buffer");
 
 struct kernel {
 	struct dbleak *skel;
@@ -37,6 +42,7 @@ struct kernel {
 	kernel_record_fn fn; /* during a drain */
 	void *context;
 	char *buffer;
+	struct table forgotten; /* connection -> time before which its statements do not count */
 	int stats_fd;
 	bool look_only;
 	bool tell_all;
@@ -333,6 +339,16 @@ int kernel_attach(struct kernel *k)
 	return 0;
 }
 
+static void forget_nothing(struct kernel *k)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&k->forgotten, &at)))
+		free(slot->value);
+	table_free(&k->forgotten);
+}
+
 void kernel_close(struct kernel *k)
 {
 	if (!k)
@@ -343,6 +359,7 @@ void kernel_close(struct kernel *k)
 	bpf_link__destroy(k->sweep_connections);
 	bpf_link__destroy(k->sweep_statements);
 	dbleak__destroy(k->skel);
+	forget_nothing(k);
 	free(k->buffer);
 	free(k);
 }
@@ -451,12 +468,70 @@ int kernel_scan(struct kernel *k, uint32_t mode, kernel_record_fn fn, void *cont
 	return read_iterator(k, k->scan, fn, context);
 }
 
+static uint64_t now_boot(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+int kernel_statements_forget(struct kernel *k, uint64_t connection, uint64_t before_ns)
+{
+	struct table_key key = {connection, 0};
+	uint64_t *before = table_get(&k->forgotten, key), now = now_boot();
+
+	if (before_ns > now) /* what it prepares from now on counts */
+		before_ns = now;
+	if (!before) {
+		before = calloc(1, sizeof(*before));
+		if (!before || table_put(&k->forgotten, key, before)) {
+			free(before);
+			return -ENOMEM;
+		}
+	}
+	if (*before < before_ns)
+		*before = before_ns;
+	return 0;
+}
+
+/* One pass over the statements for all connections that were forgotten since the last: each on its
+ * own would cost as much. */
+static void forget_statements(struct kernel *k)
+{
+	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	int fd = bpf_map__fd(k->skel->maps.statements), err = 0;
+	struct statement *statements = (struct statement *)k->buffer;
+	struct statement_key keys[FORGET_BATCH];
+	uint32_t place = 0, count;
+	void *from = NULL;
+
+	if (!k->forgotten.count)
+		return;
+	while (!err) {
+		count = FORGET_BATCH;
+		err = bpf_map_lookup_batch(fd, from, &place, keys, statements, &count, &opts);
+		if (err && err != -ENOENT)
+			break;
+		from = &place;
+		for (uint32_t i = 0; i < count; i++) {
+			uint64_t *before = table_get(&k->forgotten,
+						     (struct table_key){keys[i].id, 0});
+
+			if (before && statements[i].born_ns < *before)
+				bpf_map_delete_elem(fd, &keys[i]);
+		}
+	}
+	forget_nothing(k);
+}
+
 int kernel_sweep(struct kernel *k, kernel_record_fn fn, void *context)
 {
 	int err;
 
 	if (!k->tell_all && k->skel->data->births_allowed < BIRTHS_EACH_SWEEP)
 		k->skel->data->births_allowed = BIRTHS_EACH_SWEEP;
+	forget_statements(k);
 	err = read_iterator(k, k->sweep_connections, fn, context);
 	return err ? err : read_iterator(k, k->sweep_statements, fn, context);
 }
@@ -497,24 +572,6 @@ bool kernel_is_server(struct kernel *k, uint32_t pid)
 	struct process p;
 
 	return !bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.processes), &pid, &p) && p.server;
-}
-
-int kernel_statements_forget(struct kernel *k, uint64_t connection, uint64_t before_ns)
-{
-	int fd = bpf_map__fd(k->skel->maps.statements);
-	struct statement_key key, next;
-	struct statement s;
-
-	if (bpf_map_get_next_key(fd, NULL, &next))
-		return 0;
-	for (bool more = true; more;) {
-		key = next;
-		more = bpf_map_get_next_key(fd, &key, &next) == 0;
-		if (key.id == connection && !bpf_map_lookup_elem(fd, &key, &s) &&
-		    s.born_ns < before_ns)
-			bpf_map_delete_elem(fd, &key);
-	}
-	return 0;
 }
 
 int kernel_counters(struct kernel *k, uint64_t *counters)

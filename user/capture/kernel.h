@@ -59,7 +59,7 @@ int kernel_processes(struct kernel *k, void (*fn)(void *, uint32_t, const struct
 /* Whether a process holds server ends. */
 bool kernel_is_server(struct kernel *k, uint32_t pid);
 
-/* Forgets what a connection had prepared before that time. */
+/* Forgets, before the next sweep, what a connection had prepared before that time. */
 int kernel_statements_forget(struct kernel *k, uint64_t connection, uint64_t before_ns);
 
 /* Sums of the per-CPU counters, COUNTERS of them. */
