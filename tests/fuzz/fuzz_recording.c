@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * fuzz_recording.c - any bytes as a recording, through model, judge and reports.
+ *
+ * Half of the inputs have their checksums made good first, else no damage would ever come past the
+ * reader: the first byte says so, and the recording follows it.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "../../user/model/judge.h"
+#include "../../user/record/recording.h"
+#include "../../user/report/json.h"
+#include "../../user/report/text.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define REPAIR 1
+#define SHOW_ALL 2
+#define COLOUR 4
+
+/* Sets checksums, and the magic of what stands first. */
+static void repair(uint8_t *bytes, size_t size)
+{
+	size_t at = 0;
+
+	while (size - at >= sizeof(struct ev_head)) {
+		struct ev_head head;
+
+		memcpy(&head, bytes + at, sizeof(head));
+		if (head.size < sizeof(head) || head.size > size - at)
+			return;
+		if (!at && head.size >= sizeof(struct ev_begin)) {
+			uint64_t magic = EV_MAGIC;
+			uint32_t version = EV_VERSION;
+
+			memcpy(bytes + offsetof(struct ev_begin, magic), &magic, sizeof(magic));
+			memcpy(bytes + offsetof(struct ev_begin, version), &version,
+			       sizeof(version));
+		}
+		head.crc = crc32(0, bytes + at, offsetof(struct ev_head, crc));
+		head.crc = crc32(head.crc, bytes + at + offsetof(struct ev_head, kind),
+				 head.size - offsetof(struct ev_head, kind));
+		memcpy(bytes + at, &head, sizeof(head));
+		at += head.size;
+	}
+}
+
+static void report(const struct model *m, uint8_t how)
+{
+	struct text_options options = {.colour = how & COLOUR, .show_all = how & SHOW_ALL};
+	struct report_view *view = judge_view(m);
+	FILE *out = fopen("/dev/null", "w");
+
+	if (!view || !out)
+		abort();
+	if (report_text(out, view, &options) || report_json(out, view))
+		abort();
+	fclose(out);
+	view_close(view);
+}
+
+static void replay(uint8_t *bytes, size_t size, uint8_t how)
+{
+	const struct ev_head *record;
+	struct recording *recording;
+	struct model *m = model_open();
+	FILE *file = fmemopen(bytes, size, "r");
+	int err;
+
+	if (!m || !file || recording_open_read(&recording, file))
+		abort();
+	while ((err = recording_next(recording, &record)) == 1)
+		if (model_apply(m, record))
+			abort();
+	recording_close(recording);
+	report(m, how);
+	model_close(m);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t *bytes;
+
+	if (size < 2)
+		return 0;
+	bytes = malloc(size - 1);
+	if (!bytes)
+		abort();
+	memcpy(bytes, data + 1, size - 1);
+	if (data[0] & REPAIR)
+		repair(bytes, size - 1);
+	replay(bytes, size - 1, data[0]);
+	free(bytes);
+	return 0;
+}
