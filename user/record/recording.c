@@ -18,6 +18,7 @@ struct recording {
 	FILE *file;
 	uint64_t offset;
 	bool begun, ended, writing;
+	int broken; /* what was wrong: nothing behind it is believed */
 	_Alignas(8) unsigned char buffer[LARGEST];
 };
 
@@ -151,14 +152,12 @@ static int check_begin(struct recording *r, const struct ev_head *head)
 	return begin->version > EV_VERSION ? -ENOTSUP : 0;
 }
 
-int recording_next(struct recording *r, const struct ev_head **record)
+static int read_record(struct recording *r)
 {
 	struct ev_head *head = (struct ev_head *)r->buffer;
 	size_t rest;
 	int err;
 
-	if (r->ended)
-		return 0;
 	if (fread(head, 1, sizeof(*head), r->file) != sizeof(*head))
 		return r->begun ? -ENODATA : -EPROTO;
 	if (head->size < sizeof(*head) || head->size > LARGEST)
@@ -173,8 +172,17 @@ int recording_next(struct recording *r, const struct ev_head **record)
 		return -EBADMSG;
 	r->offset += head->size;
 	r->ended = head->kind == EV_END;
-	*record = head;
-	return 1;
+	return 0;
+}
+
+int recording_next(struct recording *r, const struct ev_head **record)
+{
+	if (r->ended)
+		return 0;
+	if (!r->broken)
+		r->broken = read_record(r);
+	*record = (struct ev_head *)r->buffer;
+	return r->broken ? r->broken : 1;
 }
 
 uint64_t recording_offset(const struct recording *r)
