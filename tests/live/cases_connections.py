@@ -23,7 +23,8 @@ WAYS = {"tcp4": "IPv4", "tcp6": "IPv6", "unix": "a Unix socket"}
 
 def case(sentence, client, who, **more):
     library, server, way, driver = who
-    more.setdefault("slack", 1 if more.get("findings") else 0)
+    comes_and_goes = more.get("findings") or more.get("counts") is OPENED  # frozen in the act, perhaps
+    more.setdefault("slack", 1 if comes_and_goes else 0)
     return Case(f"{sentence}, {library} over {WAYS[way]}", client, server, way, driver, **more)
 
 
