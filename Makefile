@@ -114,6 +114,12 @@ bench: $(B)/dbleak $(BENCH_BIN) ## measure the speed, as root; BENCH=ROW for one
 
 clients: $(C_CLIENT) ## C test clients
 
+live: $(B)/dbleak $(C_CLIENT) ## real clients on real, private servers (root)
+	$(Q)/usr/bin/python3 tests/live/run
+
+test: ## everything, as scripts/test runs it (root)
+	$(Q)scripts/test
+
 clean: ## remove build/
 	$(Q)rm -rf $(B)
 

@@ -91,7 +91,9 @@ struct connection {
 	__u8 infile;	 /* MySQL: the client is sending a file */
 	__u8 sequence;	 /* MySQL: number of the server's next packet */
 	__u8 row_calls;	 /* MySQL: how often rows were walked in this chunk */
-	__u8 reserved[3];
+	__u8 row_long;	 /* MySQL: the last row was longer than it is worth reading ahead */
+	__u8 simple;	 /* PostgreSQL: the last request was one whole simple query */
+	__u8 reserved;
 	__u8 tail[2 * TAIL_LEN]; /* the reply's last bytes, newest at TAIL_LEN - 1 */
 };
 

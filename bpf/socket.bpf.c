@@ -238,10 +238,9 @@ static __always_inline int probe_spent(struct mark *m, int sending)
 }
 
 /* An unknown socket says something.  Returns its connection once we know it for one. */
-static __always_inline struct connection *discover(struct sock *sk, struct mark *m,
+static __noinline struct connection *discover(struct sock *sk, struct mark *m,
 						   struct task_struct *task,
-						   const struct message *msg, int sending,
-						   __u64 now)
+						   const struct message *msg, int sending)
 {
 	struct connection *c;
 
@@ -260,7 +259,7 @@ static __always_inline struct connection *discover(struct sock *sk, struct mark 
 		m->generation = selection_generation;
 		return NULL;
 	}
-	c = connection_begin(sk, m, task, now);
+	c = connection_begin(sk, m, task, bpf_ktime_get_boot_ns());
 	if (!c || !(m->my_signs & EV_SIGN_HANDSHAKE) || c->ev.database != EV_DB_MYSQL)
 		return c;
 	if (m->greeting_length == 1)
@@ -295,12 +294,48 @@ static __always_inline void confirm(struct connection *c, struct mark *m,
 		c->ev.database = EV_DB_UNKNOWN;
 }
 
+/* Met by a scan between its connect() and its first byte: it is new after all. */
+static __noinline int adopt(struct connection *c, struct mark *m, struct task_struct *task,
+			    const struct message *msg, int sending)
+{
+	m->seen = 1;
+	probe(m, msg, sending);
+	if (!((m->pg_signs | m->my_signs) & EV_SIGN_HANDSHAKE)) {
+		m->seen = 0;
+		return m->greeting_length == 4; /* the greeting's header came alone */
+	}
+	if (!c->ev.born_ns)
+		c->ev.born_ns = c->now;
+	c->ev.tid = task->pid;
+	c->ev.flags &= ~EV_CONN_PRE_EXISTING;
+	c->ev.signs |= EV_SIGN_HANDSHAKE;
+	if (m->pg_signs & EV_SIGN_HANDSHAKE) {
+		c->ev.database = EV_DB_POSTGRESQL;
+		c->phase = PHASE_STARTUP;
+		return 0;
+	}
+	c->ev.database = EV_DB_MYSQL;
+	if (m->greeting_length == 1)
+		wire_greeting(c, message_start(msg), msg->length);
+	else
+		wire_greeting(c, message_start(msg) + 4, msg->length - 4);
+	return 1;
+}
+
+/* Entered by a scan, and nothing of it has been seen but perhaps a greeting's header. */
+static __always_inline int is_untouched(const struct connection *c, const struct mark *m)
+{
+	return !(c->ev.signs & EV_SIGN_HANDSHAKE) && !c->ev.bytes_sent &&
+	       (!c->ev.bytes_received || m->greeting_length == 4);
+}
+
 static __always_inline int on_message(struct sock *sk, int ret, int sending)
 {
 	struct task_struct *task;
 	struct connection *c = NULL;
 	struct message msg;
 	struct mark *m;
+	int spent = 0;
 	__u64 now;
 
 	if (ret <= 0)
@@ -325,18 +360,21 @@ static __always_inline int on_message(struct sock *sk, int ret, int sending)
 	if (m->state == MARK_TRACKED)
 		c = bpf_sk_storage_get(&connections, sk, 0, 0);
 	if (!c)
-		c = discover(sk, m, task, &msg, sending, now);
+		c = discover(sk, m, task, &msg, sending);
 	if (!c)
 		return 0;
 	count(COUNTER_MESSAGES);
 	c->now = now;
-	if (bits(c->ev.signs) < 2)
+	if (!(c->ev.signs & EV_SIGN_HANDSHAKE))
+		spent = is_untouched(c, m) && msg.parts && adopt(c, m, task, &msg, sending);
+	if (!spent && bits(c->ev.signs) < 2)
 		confirm(c, m, &msg, sending);
 	if (sending)
 		c->ev.bytes_sent += ret;
 	else
 		c->ev.bytes_received += ret;
-	message_feed(c, &msg, sending);
+	if (!spent)
+		message_feed(c, &msg, sending);
 	if (!(c->ev.flags & EV_CONN_TERMINATED)) /* saying goodbye is no use of it */
 		c->ev.used_ns = now;
 	c->ev.user_pid = task->tgid;

@@ -358,14 +358,18 @@ static __always_inline void scan_connection(struct seq_file *seq, struct task_st
 	m = bpf_sk_storage_get(&marks, sk, &none, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!m)
 		return;
-	m->pid = task->tgid;
-	m->tid = 0;
-	m->start_ns = task->start_boottime;
+	/* Where connect() was seen its caller is known. */
+	if (!m->born_ns) {
+		m->pid = task->tgid;
+		m->tid = 0;
+		m->start_ns = task->start_boottime;
+	}
 	c = connection_enter(sk, m, database, signs, now);
 	if (!c)
 		return;
 	m->state = MARK_TRACKED;
-	c->ev.flags |= EV_CONN_PRE_EXISTING;
+	if (!m->born_ns)
+		c->ev.flags |= EV_CONN_PRE_EXISTING;
 	BPF_CORE_READ_INTO(&c->ev.comm, task, comm);
 	if (sk->__sk_common.skc_family != AF_UNIX)
 		c->ev.used_ns = tcp_used(sk, now);

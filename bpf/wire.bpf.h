@@ -263,6 +263,8 @@ static __always_inline void wire_reply_ends(struct connection *c)
 		ledger_result(c);
 }
 
+#define TAIL_ENOUGH 16
+
 /* Keeps the last bytes of what is received. */
 static __always_inline void wire_tail(struct connection *c, __u64 chunk, __u32 n)
 {
@@ -275,6 +277,11 @@ static __always_inline void wire_tail(struct connection *c, __u64 chunk, __u32 n
 	OPAQUE(n);
 	if (n >= TAIL_LEN)
 		return;
+	/* What begins a reply and is long enough for all that is sought needs nothing before it. */
+	if (c->reply_bytes == n && n >= TAIL_ENOUGH) {
+		wire_read(c->tail + TAIL_LEN - n, n, chunk);
+		return;
+	}
 	if (wire_read(c->tail + TAIL_LEN, n, chunk))
 		return;
 	wire_shift(c->tail, TAIL_LEN, c->tail + n);
@@ -398,5 +405,47 @@ static __always_inline void wire_undo(struct connection *c, __u64 statement)
 
 /* What the SQL text in the slot changes by itself. */
 int wire_sql_effects(struct connection *c);
+
+/* The same; most texts begin so that a glance tells they change nothing. */
+static __always_inline void wire_sql_effects_of(struct connection *c)
+{
+	__u32 two = ((__u32)(__u8)c->sql.text[0] | (__u32)(__u8)c->sql.text[1] << 8) | 0x2020;
+
+	if (two == ('s' | 'e' << 8) || two == ('b' | 'e' << 8) || two == ('c' | 'o' << 8) ||
+	    two == ('w' | 'i' << 8) || two == ('f' | 'e' << 8))
+		return;
+	wire_sql_effects(c);
+}
+
+#define WINDOW 1024
+
+/* Room to read ahead into, of this CPU. */
+#ifdef __bpf__
+struct window {
+	__u8 bytes[2 * WINDOW]; /* as much room behind as it is long: see struct connection */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct window);
+} windows SEC(".maps");
+
+static __always_inline __u8 *wire_window(void)
+{
+	__u32 zero = 0;
+	struct window *w = bpf_map_lookup_elem(&windows, &zero);
+
+	return w ? w->bytes : NULL;
+}
+#else
+static inline __u8 *wire_window(void)
+{
+	static __u8 bytes[2 * WINDOW];
+
+	return bytes;
+}
+#endif
 
 #endif

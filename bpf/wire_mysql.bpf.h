@@ -133,13 +133,13 @@ static __always_inline void my_text(struct connection *c, __u8 command, __u64 fr
 	}
 	wire_sql(c, from, length);
 	if (command == MY_QUERY)
-		wire_sql_effects(c);
+		wire_sql_effects_of(c);
 }
 
 static __always_inline void my_gathered(struct connection *c)
 {
 	if (c->collecting == MY_QUERY)
-		wire_sql_effects(c);
+		wire_sql_effects_of(c);
 	c->collecting = 0;
 }
 
@@ -156,7 +156,8 @@ static __always_inline __u32 my_string(char *to, __u64 from, __u32 there)
 	if (take > EV_NAME_LEN)
 		return 0;
 	length = wire_read_string(to, take, from);
-	if (length > 0 && length < take)
+	/* As long as there was room: cut, unless its NUL is the last byte at hand. */
+	if (length > 0 && (length < take || take == there))
 		return length;
 	to[0] = 0;
 	return 0;
@@ -674,34 +675,49 @@ __noinline int my_reply_step(struct connection *c, __u64 chunk, __u32 n)
 #define ROWS_WALKED 128 /* in one call of my_rows */
 #define ROWS_CALLS 64	 /* of it for each chunk: small rows in a large read */
 
-/* Rows are most of what a server sends: they are passed with one short read each.  Whatever is no
- * plain row within its packet is left to my_reply_step. */
+/* Rows are most of what a server sends: they are passed by their heads, in a window read ahead.
+ * Whatever is no plain row within its packet is left to my_reply_step. */
 __noinline int my_rows(struct connection *c, __u64 chunk, __u32 n)
 {
-	__u32 offset, i, length, rest;
-	__u8 head[5];
+	__u32 offset, at = 0, take, i, length = 0, rest;
+	__u8 *window = wire_window(), *head;
 
-	if (!c)
+	if (!c || !window)
 		return STEP_DONE;
 	offset = c->received.offset;
+	if (offset >= n)
+		return STEP_DONE;
+	take = n - offset < WINDOW ? n - offset : WINDOW;
+	if (c->row_long && take > MY_HEADER + 1)
+		take = MY_HEADER + 1;
+	OPAQUE(take);
+	if (take > WINDOW)
+		return STEP_DONE;
+	if (wire_read(window, take, chunk + offset))
+		return STEP_DONE;
 	for (i = 0; i < ROWS_WALKED; i++) {
-		if (offset >= n || n - offset < sizeof(head) ||
-		    wire_read(head, sizeof(head), chunk + offset))
+		OPAQUE(at);
+		if (at > WINDOW)
 			break;
+		if (at + MY_HEADER + 1 > take)
+			break;
+		head = window + at;
 		length = le24(head);
 		if (!length || length == MY_LONGEST_PACKET || head[3] != c->sequence ||
 		    head[4] >= 0xfe)
 			break;
 		c->sequence++;
 		c->reply_rows++;
-		rest = n - offset - MY_HEADER;
+		rest = n - offset - at - MY_HEADER;
 		if (length > rest) {
 			c->received.left = length - rest;
-			offset = n;
+			at = n - offset;
 			break;
 		}
-		offset += MY_HEADER + length;
+		at += MY_HEADER + length;
 	}
+	c->row_long = length > WINDOW / 2;
+	offset += at;
 	c->received.offset = offset;
 	return offset < n ? STEP_MORE : STEP_DONE;
 }

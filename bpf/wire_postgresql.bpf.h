@@ -280,8 +280,9 @@ static __always_inline void pg_text(struct connection *c, __u8 tag, __u64 from, 
 		wire_collect(c, from, there);
 	} else if (tag == 'Q') {
 		wire_sql(c, from, length ? length - 1 : 0);
-		wire_sql_effects(c);
+		wire_sql_effects_of(c);
 		pg_group_ends(c);
+		c->simple = c->phase == PHASE_READY;
 	} else if (tag == 'P') {
 		pg_parse(c, from, there < EV_SQL_LEN ? there : EV_SQL_LEN);
 	} else {
@@ -381,6 +382,35 @@ __noinline int pg_walk_requests(struct connection *c, __u64 chunk, __u32 n)
 	return 0;
 }
 
+/* A client that sends one simple query after the other, each in a send of its own: header and text
+ * are read at once, the header into the bytes before the slot's text.  Only after such a query, so
+ * that no other kind of message lands there but once.  Returns 1 when it was one again. */
+static __always_inline int pg_simple_query(struct connection *c, __u64 chunk, __u32 n)
+{
+	__u8 *at = (__u8 *)c + offsetof(struct connection, sql.text) - PG_HEADER;
+
+	if (!c->simple || n <= PG_HEADER || c->sent.left || c->sent.head_len || c->collecting ||
+	    c->pending)
+		return 0;
+	OPAQUE(n);
+	if (n > PG_HEADER + EV_SQL_LEN - 8)
+		return 0;
+	if (wire_read(at, n, chunk))
+		return 0;
+	c->simple = at[0] == 'Q' && be32(at + 1) == n - 1;
+	if (!c->simple) {
+		__builtin_memset(c->sql.text, 0, EV_SQL_LEN);
+		sql_begin(c, 0);
+		return 0;
+	}
+	sql_begin(c, 0);
+	sql_end(c, n - PG_HEADER - 1);
+	wire_request(c);
+	wire_sql_effects_of(c);
+	pg_group_ends(c);
+	return 1;
+}
+
 static __always_inline void pg_sent(struct connection *c, __u64 chunk, __u32 n)
 {
 	__u32 rest = c->sent.left < n ? c->sent.left : n;
@@ -389,7 +419,7 @@ static __always_inline void pg_sent(struct connection *c, __u64 chunk, __u32 n)
 		pg_startup(c, chunk, n);
 		return;
 	}
-	if (c->phase == PHASE_SSL_ASKED || c->copying || c->lost)
+	if (c->phase == PHASE_SSL_ASKED || c->copying || c->lost || pg_simple_query(c, chunk, n))
 		return;
 	if (c->collecting == PG_COLLECT_STARTUP)
 		pg_parameters(c, chunk, rest);

@@ -536,6 +536,7 @@ static void tell_losses(struct capture *c)
 	INIT(loss, EV_LOSS);
 	for (int i = 0; i < EV_LOSS_KINDS; i++)
 		loss.count[i] = counters[COUNTER_LOSS + i];
+	loss.count[EV_LOSS_MISSED_RETURN] += kernel_missed(c->kernel);
 	if (!memcmp(loss.count, c->loss.count, sizeof(loss.count)))
 		return;
 	c->loss = loss;

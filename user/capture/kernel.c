@@ -647,6 +647,22 @@ static uint64_t fd_bytes(int fd)
 	return bytes;
 }
 
+uint64_t kernel_missed(struct kernel *k)
+{
+	struct bpf_program *p;
+	uint64_t missed = 0;
+
+	bpf_object__for_each_program(p, k->skel->obj) {
+		struct bpf_prog_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (bpf_program__autoload(p) &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &size))
+			missed += info.recursion_misses;
+	}
+	return missed;
+}
+
 uint64_t kernel_bytes(struct kernel *k)
 {
 	struct bpf_program *p;
