@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * story.h - what happened on a host, told as records: hand-written input for model and judge.
+ *
+ * A story has a clock in seconds.  Each verb changes one connection and tells its new state, as
+ * the ledger would.  Ids of connections are small numbers.
+ */
+#ifndef STORY_H
+#define STORY_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <sys/socket.h>
+
+#include "../../user/model/judge.h"
+#include "../../user/record/recording.h"
+
+#define STORY_START	  1000000000000ULL
+#define STORY_CONNECTIONS 2048
+
+static struct {
+	struct model *model;
+	struct report_view *view;
+	uint64_t now;
+	enum ev_database database;
+	struct ev_connection connections[STORY_CONNECTIONS];
+} story;
+
+static inline void story_tell(void *record, uint16_t kind, size_t size)
+{
+	struct ev_head *head = record;
+
+	head->ns = story.now;
+	head->kind = kind;
+	head->size = (size + 7) & ~7ULL;
+	assert_int_equal(record_check(head), 0);
+	assert_int_equal(model_apply(story.model, head), 0);
+}
+
+static inline void story_begins_in(enum ev_mode mode)
+{
+	struct ev_begin begin = {.magic = EV_MAGIC,
+				 .realtime_ns = 1700000000000000000ULL,
+				 .min_age_ns = 10000000000ULL,
+				 .version = EV_VERSION,
+				 .mode = mode,
+				 .kernel = "6.1.0",
+				 .arch = "x86_64"};
+
+	memset(&story, 0, sizeof(story));
+	story.model = model_open();
+	assert_non_null(story.model);
+	story.now = STORY_START;
+	story.database = EV_DB_POSTGRESQL;
+	story_tell(&begin, EV_BEGIN, sizeof(begin));
+}
+
+static inline void story_begins(void)
+{
+	story_begins_in(EV_MODE_WATCH);
+}
+
+/* So many seconds after the start. */
+static inline void at(double second)
+{
+	struct ev_tick tick = {};
+
+	story.now = STORY_START + (uint64_t)(second * 1e9);
+	story_tell(&tick, EV_TICK, sizeof(tick));
+}
+
+static inline uint64_t process_start(uint32_t pid)
+{
+	return 5000000000ULL + pid;
+}
+
+static inline void process_as(uint32_t pid, const char *comm, enum ev_role role)
+{
+	struct ev_process p = {.start_ns = process_start(pid),
+			       .nofile_limit = 1024,
+			       .pid = pid,
+			       .parent_pid = 1,
+			       .role = role};
+	struct ev_usage usage = {.start_ns = p.start_ns,
+				 .rss_bytes = 50 << 20,
+				 .rss_peak_bytes = 60 << 20,
+				 .pid = pid,
+				 .open_files = 24};
+
+	snprintf(p.comm, sizeof(p.comm), "%s", comm);
+	snprintf(p.cmdline, sizeof(p.cmdline), "%s --serve", comm);
+	story_tell(&p, EV_PROCESS, sizeof(p));
+	story_tell(&usage, EV_USAGE, sizeof(usage));
+}
+
+static inline void process(uint32_t pid)
+{
+	process_as(pid, "app", EV_ROLE_CLIENT);
+}
+
+static inline struct ev_connection *told(uint32_t id)
+{
+	assert_true(id < STORY_CONNECTIONS);
+	return &story.connections[id];
+}
+
+static inline void tell(uint32_t id)
+{
+	story_tell(told(id), EV_CONNECTION, sizeof(struct ev_connection));
+}
+
+static inline void identify(uint32_t id, const char *name, const char *user)
+{
+	struct ev_identity i = {.id = told(id)->id, .port = 5432, .family = AF_INET};
+
+	i.address[10] = i.address[11] = 0xff;
+	i.address[12] = 10;
+	i.address[15] = 5;
+	snprintf(i.name, sizeof(i.name), "%s", name);
+	snprintf(i.user, sizeof(i.user), "%s", user);
+	story_tell(&i, EV_IDENTITY, sizeof(i));
+}
+
+static inline void opens(uint32_t id, uint32_t pid, uint32_t tid)
+{
+	struct ev_connection *c = told(id);
+
+	*c = (struct ev_connection){.id = id + 100,
+				    .start_ns = process_start(pid),
+				    .born_ns = story.now,
+				    .used_ns = story.now,
+				    .pid = pid,
+				    .tid = tid,
+				    .user_pid = pid,
+				    .user_tid = tid,
+				    .flags = EV_CONN_AUTHENTICATED,
+				    .database = story.database,
+				    .signs = EV_SIGN_PORT | EV_SIGN_HANDSHAKE,
+				    .status = EV_STATUS_IDLE,
+				    .comm = "app"};
+	tell(id);
+	identify(id, "shop", "app");
+}
+
+/* Was there before us.  Last used so many seconds before the story; negative: not known. */
+static inline void stood(uint32_t id, uint32_t pid, double used)
+{
+	struct ev_connection *c = told(id);
+
+	*c = (struct ev_connection){.id = id + 100,
+				    .start_ns = process_start(pid),
+				    .used_ns = used < 0 ? 0 : STORY_START - (uint64_t)(used * 1e9),
+				    .pid = pid,
+				    .flags = EV_CONN_PRE_EXISTING,
+				    .database = story.database,
+				    .signs = EV_SIGN_PORT | EV_SIGN_SERVER,
+				    .comm = "app"};
+	tell(id);
+	identify(id, "", "");
+}
+
+static inline void flags(uint32_t id, uint32_t set)
+{
+	told(id)->flags |= set;
+	tell(id);
+}
+
+static inline void uses_in(uint32_t id, uint32_t tid)
+{
+	struct ev_connection *c = told(id);
+
+	if (c->status >= EV_STATUS_TRANSACTION && story.now - c->used_ns > c->longest_gap_ns)
+		c->longest_gap_ns = story.now - c->used_ns;
+	c->used_ns = story.now;
+	c->user_pid = c->pid;
+	c->user_tid = tid;
+	c->requests++;
+	c->request_ns = 0;
+	if (c->status == EV_STATUS_UNKNOWN)
+		c->status = EV_STATUS_IDLE;
+	tell(id);
+}
+
+static inline void uses(uint32_t id)
+{
+	uses_in(id, told(id)->user_tid);
+}
+
+/* A request goes out; uses() is its answer. */
+static inline void asks(uint32_t id)
+{
+	uses(id);
+	told(id)->request_ns = story.now;
+	tell(id);
+}
+
+static inline void begins(uint32_t id)
+{
+	struct ev_connection *c = told(id);
+
+	uses(id);
+	c->status = EV_STATUS_TRANSACTION;
+	c->transaction_ns = story.now;
+	c->begun++;
+	tell(id);
+}
+
+static inline void ends(uint32_t id, bool committed)
+{
+	struct ev_connection *c = told(id);
+
+	uses(id);
+	c->status = EV_STATUS_IDLE;
+	c->transaction_ns = 0;
+	c->committed += committed;
+	c->rolled_back += !committed;
+	tell(id);
+}
+
+static inline void commits(uint32_t id)
+{
+	ends(id, true);
+}
+
+static inline void closes_as(uint32_t id, uint32_t how)
+{
+	struct ev_connection *c = told(id);
+
+	c->flags |= EV_CONN_CLOSED | how;
+	if (c->status >= EV_STATUS_TRANSACTION)
+		c->abandoned++;
+	tell(id);
+}
+
+static inline void closes(uint32_t id)
+{
+	closes_as(id, EV_CONN_TERMINATED);
+}
+
+/* The server closes its end. */
+static inline void hung_up(uint32_t id)
+{
+	told(id)->hung_up_ns = story.now;
+	told(id)->request_ns = 0;
+	tell(id);
+}
+
+/* The process ends, and all it has open with it. */
+static inline void exits(uint32_t pid)
+{
+	struct ev_exit e = {.start_ns = process_start(pid), .rss_peak_bytes = 70 << 20, .pid = pid};
+
+	for (uint32_t id = 0; id < STORY_CONNECTIONS; id++)
+		if (told(id)->id && told(id)->pid == pid && !(told(id)->flags & EV_CONN_CLOSED))
+			closes_as(id, EV_CONN_EXIT);
+	story_tell(&e, EV_EXIT, sizeof(e));
+}
+
+static inline void says(uint32_t id, const char *sql)
+{
+	struct ev_sql s = {.id = told(id)->id, .sent_ns = story.now, .length = strlen(sql)};
+
+	memcpy(s.text, sql, s.length);
+	story_tell(&s, EV_SQL, offsetof(struct ev_sql, text) + s.length);
+}
+
+/* A statement with that number is open, hash being of its text. */
+static inline void prepares(uint32_t id, uint64_t statement, const char *sql, uint64_t hash)
+{
+	struct ev_statement s = {.id = told(id)->id,
+				 .statement = statement,
+				 .born_ns = story.now,
+				 .text_hash = hash,
+				 .length = strlen(sql)};
+
+	memcpy(s.text, sql, s.length);
+	told(id)->prepared++;
+	uses(id);
+	story_tell(&s, EV_STATEMENT, sizeof(s));
+}
+
+static inline void unprepares(uint32_t id, uint64_t statement)
+{
+	struct ev_statement_closed s = {.id = told(id)->id, .statement = statement};
+
+	told(id)->unprepared++;
+	uses(id);
+	story_tell(&s, EV_STATEMENT_CLOSED, sizeof(s));
+}
+
+static inline void reads(uint32_t id, uint64_t rows, uint64_t bytes, uint64_t grown)
+{
+	struct ev_result r = {.id = told(id)->id,
+			      .rows = rows,
+			      .bytes = bytes,
+			      .began_ns = story.now - 1000000000ULL,
+			      .grown_bytes = grown,
+			      .rss_bytes = (50 << 20) + grown,
+			      .rows_exact = rows != UNKNOWN64,
+			      .length = 19};
+
+	memcpy(r.text, "SELECT * FROM items", 19);
+	story_tell(&r, EV_RESULT, sizeof(r));
+}
+
+static inline void loses(enum ev_loss_kind kind)
+{
+	struct ev_loss l = {};
+
+	l.count[kind] = 3;
+	story_tell(&l, EV_LOSS, sizeof(l));
+}
+
+static inline void holds(uint32_t id, uint32_t pid)
+{
+	struct ev_holder h = {
+		.id = told(id)->id, .start_ns = process_start(pid), .pid = pid, .holders = 1};
+
+	story_tell(&h, EV_HOLDER, sizeof(h));
+}
+
+static inline void is_gone(uint32_t id)
+{
+	struct ev_gone g = {.id = told(id)->id, .last_seen_ns = story.now - 1000000000ULL};
+
+	told(id)->flags |= EV_CONN_CLOSED;
+	story_tell(&g, EV_GONE, sizeof(g));
+}
+
+static inline const struct report_view *verdict(void)
+{
+	view_close(story.view);
+	story.view = judge_view(story.model);
+	assert_non_null(story.view);
+	return story.view;
+}
+
+static inline const struct process_view *verdict_of(uint32_t pid)
+{
+	const struct report_view *v = verdict();
+
+	for (size_t i = 0; i < v->process_count; i++)
+		if (v->processes[i].pid == pid)
+			return &v->processes[i];
+	return NULL;
+}
+
+static inline const struct finding_view *finding(const struct process_view *p, enum cause cause)
+{
+	for (size_t i = 0; p && i < p->finding_count; i++)
+		if (p->findings[i].cause == cause)
+			return &p->findings[i];
+	return NULL;
+}
+
+static inline void story_ends(void)
+{
+	view_close(story.view);
+	model_close(story.model);
+	story.view = NULL;
+	story.model = NULL;
+}
+
+static inline int story_teardown(void **state)
+{
+	(void)state;
+	story_ends();
+	return 0;
+}
+
+/* The process is in the report and nothing is held against it. */
+static inline void expect_silence(uint32_t pid)
+{
+	const struct process_view *p = verdict_of(pid);
+
+	assert_non_null(p);
+	for (size_t i = 0; i < p->finding_count; i++)
+		print_error("accused: %s %s: %s\n", verdict_name(p->findings[i].verdict),
+			    cause_name(p->findings[i].cause),
+			    p->findings[i].evidence_count ? p->findings[i].evidence[0] : "");
+	assert_int_equal(p->finding_count, 0);
+	assert_true(p->verdict <= VERDICT_BOUNDED);
+}
+
+#endif
