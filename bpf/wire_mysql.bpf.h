@@ -147,6 +147,7 @@ static __always_inline void my_gathered(struct connection *c)
 static __always_inline __u32 my_string(char *to, __u64 from, __u32 there)
 {
 	__u32 take = there < EV_NAME_LEN ? there : EV_NAME_LEN;
+	__u8 last = 1;
 	long length;
 
 	to[0] = 0;
@@ -157,7 +158,8 @@ static __always_inline __u32 my_string(char *to, __u64 from, __u32 there)
 		return 0;
 	length = wire_read_string(to, take, from);
 	/* As long as there was room: cut, unless its NUL is the last byte at hand. */
-	if (length > 0 && (length < take || take == there))
+	if (length > 0 && (length < take || (take == there && !wire_read(&last, 1, from + take - 1) &&
+					     !last)))
 		return length;
 	to[0] = 0;
 	return 0;
@@ -674,6 +676,37 @@ __noinline int my_reply_step(struct connection *c, __u64 chunk, __u32 n)
 
 #define ROWS_WALKED 128 /* in one call of my_rows */
 #define ROWS_CALLS 64	 /* of it for each chunk: small rows in a large read */
+
+#define WINDOW 1024
+
+/* Room to read ahead into, of this CPU. */
+#ifdef __bpf__
+struct window {
+	__u8 bytes[2 * WINDOW]; /* as much room behind as it is long: see struct connection */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct window);
+} windows SEC(".maps");
+
+static __always_inline __u8 *wire_window(void)
+{
+	__u32 zero = 0;
+	struct window *w = bpf_map_lookup_elem(&windows, &zero);
+
+	return w ? w->bytes : NULL;
+}
+#else
+static inline __u8 *wire_window(void)
+{
+	static __u8 bytes[2 * WINDOW];
+
+	return bytes;
+}
+#endif
 
 /* Rows are most of what a server sends: they are passed by their heads, in a window read ahead.
  * Whatever is no plain row within its packet is left to my_reply_step. */

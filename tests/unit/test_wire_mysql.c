@@ -324,6 +324,38 @@ static void a_session_may_have_no_database(void **state)
 	every_way(has_no_database);
 }
 
+static void has_whole_names(const struct connection *c)
+{
+	is_idle(c);
+	EXPECT(!c->identity.startup[0] || !strcmp(c->identity.startup, "app"));
+	EXPECT(!c->identity.startup[EV_NAME_LEN] ||
+	       !strcmp(c->identity.startup + EV_NAME_LEN, "shop"));
+	if (way.uncut)
+		EXPECT(c->identity.startup[EV_NAME_LEN]);
+}
+
+/* Whole, or none at all, wherever the response is cut; also when they are the last of it. */
+static void names_are_never_cut(void **state)
+{
+	uint8_t body[64] = {0x8d, 0xa2};
+
+	(void)state;
+	session(CLASSIC);
+	every_way(has_whole_names);
+	memcpy(body + 32,
+	       "app\0\4pass"
+	       "shop",
+	       14);
+	script_begin(EV_DB_MYSQL);
+	greeting(CLASSIC);
+	client();
+	number = 1;
+	packet(body, 32 + 4 + 5 + 5);
+	server();
+	ok(AUTOCOMMIT);
+	every_way(has_whole_names);
+}
+
 static void has_no_user(const struct connection *c)
 {
 	is_idle(c);
@@ -1521,6 +1553,7 @@ int main(void)
 		cmocka_unit_test(a_session_starts),
 		cmocka_unit_test(both_sides_must_agree),
 		cmocka_unit_test(a_session_may_have_no_database),
+		cmocka_unit_test(names_are_never_cut),
 		cmocka_unit_test(a_user_too_long_does_not_shift_the_secret),
 		cmocka_unit_test(an_old_response_is_not_read_for_names),
 		cmocka_unit_test(a_session_over_tls_is_hidden),
