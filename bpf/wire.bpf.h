@@ -268,6 +268,8 @@ static __always_inline void wire_reply_ends(struct connection *c)
 /* Keeps the last bytes of what is received. */
 static __always_inline void wire_tail(struct connection *c, __u64 chunk, __u32 n)
 {
+	__u32 at;
+
 	if (n >= TAIL_LEN) {
 		wire_read(c->tail, TAIL_LEN, chunk + n - TAIL_LEN);
 		return;
@@ -278,8 +280,12 @@ static __always_inline void wire_tail(struct connection *c, __u64 chunk, __u32 n
 	if (n >= TAIL_LEN)
 		return;
 	/* What begins a reply and is long enough for all that is sought needs nothing before it. */
+	at = TAIL_LEN - n;
+	OPAQUE(at);
+	if (at > TAIL_LEN)
+		return;
 	if (c->reply_bytes == n && n >= TAIL_ENOUGH) {
-		wire_read(c->tail + TAIL_LEN - n, n, chunk);
+		wire_read(c->tail + at, n, chunk);
 		return;
 	}
 	if (wire_read(c->tail + TAIL_LEN, n, chunk))
@@ -416,36 +422,5 @@ static __always_inline void wire_sql_effects_of(struct connection *c)
 		return;
 	wire_sql_effects(c);
 }
-
-#define WINDOW 1024
-
-/* Room to read ahead into, of this CPU. */
-#ifdef __bpf__
-struct window {
-	__u8 bytes[2 * WINDOW]; /* as much room behind as it is long: see struct connection */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct window);
-} windows SEC(".maps");
-
-static __always_inline __u8 *wire_window(void)
-{
-	__u32 zero = 0;
-	struct window *w = bpf_map_lookup_elem(&windows, &zero);
-
-	return w ? w->bytes : NULL;
-}
-#else
-static inline __u8 *wire_window(void)
-{
-	static __u8 bytes[2 * WINDOW];
-
-	return bytes;
-}
-#endif
 
 #endif

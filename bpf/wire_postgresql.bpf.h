@@ -9,6 +9,8 @@
  * client does not wait for one reply before its next request: there they must be counted.
  * Message 'p' (password) is never read beyond its length.
  */
+#include <stddef.h>
+
 #include "wire.bpf.h"
 
 #define PG_SSL_REQUEST 80877103
