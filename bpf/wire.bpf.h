@@ -176,15 +176,20 @@ static __always_inline int frame_pass(struct frame *f, __u32 total, __u32 n)
 	return f->offset < n ? STEP_MORE : STEP_DONE;
 }
 
+/* The client speaks: if it was silent inside a transaction, for how long? */
+static __always_inline void wire_pause(struct connection *c)
+{
+	__u64 gap = c->now - c->ev.used_ns;
+
+	if (c->ev.status >= EV_STATUS_TRANSACTION && !c->pending && c->ev.used_ns &&
+	    gap > c->ev.longest_gap_ns)
+		c->ev.longest_gap_ns = gap;
+}
+
 /* A request leaves. */
 static __always_inline void wire_request(struct connection *c)
 {
-	if (c->ev.status >= EV_STATUS_TRANSACTION && !c->pending && c->ev.used_ns) {
-		__u64 gap = c->now - c->ev.used_ns;
-
-		if (gap > c->ev.longest_gap_ns)
-			c->ev.longest_gap_ns = gap;
-	}
+	wire_pause(c);
 	c->ev.requests++;
 	c->pending++;
 	if (!c->ev.request_ns)

@@ -318,6 +318,8 @@ __noinline int pg_request_step(struct connection *c, __u64 chunk, __u32 n)
 		wire_lost(c);
 		return STEP_DONE;
 	}
+	if (f->head[0] != 'X') /* the request may be complete with a later send only */
+		wire_pause(c);
 	if (have < PG_HEADER)
 		return frame_wait(f, have, n);
 	length = be32(f->head + 1);

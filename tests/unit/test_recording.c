@@ -189,7 +189,10 @@ static void other_files_are_no_recordings(void **state)
 
 	(void)state;
 	assert_int_equal(read_all("", 0, &records), -EPROTO);
-	assert_int_equal(read_all("\x7f" "ELF is something else", 22, &records), -EPROTO);
+	assert_int_equal(read_all("\x7f"
+				  "ELF is something else",
+				  22, &records),
+			 -EPROTO);
 	assert_int_equal(read_all(zeros, sizeof(zeros), &records), -EPROTO);
 	memset(zeros, 0xff, sizeof(zeros));
 	assert_int_equal(read_all(zeros, sizeof(zeros), &records), -EPROTO);
@@ -275,10 +278,10 @@ static void a_full_disk_is_an_error(void **state)
 	int err = 0;
 
 	(void)state;
-	assert_int_equal(recording_open_write(&r, fopencookie(NULL, "w",
-							      (cookie_io_functions_t){
-								      .write = refuse})),
-			 0);
+	assert_int_equal(
+		recording_open_write(
+			&r, fopencookie(NULL, "w", (cookie_io_functions_t){.write = refuse})),
+		0);
 	for (int i = 0; i < 100; i++)
 		err |= recording_write(r, &begin.head);
 	err |= recording_close(r);

@@ -26,6 +26,7 @@ struct step {
 	enum direction direction;
 	bool whole; /* never cut: the first message of a session comes so */
 	uint32_t at, length;
+	uint64_t pause; /* before it */
 	check_fn check;
 };
 
@@ -124,6 +125,12 @@ static inline void whole(void)
 	script.steps[script.count - 1].whole = true;
 }
 
+/* Before the step just begun. */
+static inline void after(uint64_t ns)
+{
+	script.steps[script.count - 1].pause = ns;
+}
+
 /* After the step just written. */
 static void then(check_fn check)
 {
@@ -153,6 +160,7 @@ static void feed_step(struct connection *c, const struct step *s, size_t index)
 	const uint8_t *bytes = script.bytes + s->at;
 	uint32_t cut = way.step == index ? way.cut : 0;
 
+	c->now += s->pause;
 	if (s->whole || way.uncut || (!cut && !way.size)) {
 		feed(c, s, bytes, s->length);
 	} else if (cut) {
