@@ -39,6 +39,39 @@ static void a_state_replaces_the_one_before(void **state)
 	assert_int_equal(e->connections.idle, 0);
 }
 
+static void one_that_turns_out_to_be_new_is_counted_as_such(void **state)
+{
+	(void)state;
+	story_begins();
+	process(APP);
+	stood(0, APP, -1);
+	assert_int_equal(endpoint(APP, 0)->connections.pre_existing, 1);
+	told(0)->flags = EV_CONN_AUTHENTICATED;
+	told(0)->born_ns = story.now;
+	tell(0);
+	identify(0, "shop", "app");
+	assert_int_equal(verdict_of(APP)->endpoint_count, 1);
+	assert_int_equal(endpoint(APP, 0)->connections.pre_existing, 0);
+	assert_int_equal(endpoint(APP, 0)->connections.opened, 1);
+	assert_int_equal(endpoint(APP, 0)->connections.open, 1);
+}
+
+static void a_race_in_the_counts_does_not_wrap_them(void **state)
+{
+	(void)state;
+	story_begins();
+	process(APP);
+	opens(0, APP, APP);
+	told(0)->prepared = 3;
+	told(0)->unprepared = 4;
+	tell(0);
+	assert_int_equal(endpoint(APP, 0)->statements.open, 0);
+	at(30);
+	assert_int_equal(verdict_of(APP)->finding_count, 0);
+	closes(0);
+	assert_int_equal(verdict_of(APP)->finding_count, 0);
+}
+
 static void what_closed_stays_counted(void **state)
 {
 	const struct endpoint_view *e;
@@ -320,6 +353,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_state_replaces_the_one_before),
+		TEST(one_that_turns_out_to_be_new_is_counted_as_such),
+		TEST(a_race_in_the_counts_does_not_wrap_them),
 		TEST(what_closed_stays_counted),
 		TEST(one_told_of_only_at_its_end_was_there),
 		TEST(where_a_connection_leads_may_become_known_later),

@@ -281,6 +281,11 @@ static int apply_connection(struct model *m, const struct ev_head *record)
 		c = connection_begin(m, ev);
 	if (!c)
 		return -ENOMEM;
+	if ((c->life.flags ^ ev->flags) & EV_CONN_PRE_EXISTING) { /* it turned out to be new */
+		endpoint_leave(c->endpoint, c);
+		c->life.flags = ev->flags;
+		endpoint_enter(c->endpoint, c);
+	}
 	c->life.born_ns = ev->born_ns;
 	c->life.used_ns = ev->used_ns;
 	c->life.tid = ev->tid;
@@ -297,7 +302,8 @@ static int apply_connection(struct model *m, const struct ev_head *record)
 	c->rolled_back = ev->rolled_back;
 	c->abandoned = ev->abandoned;
 	c->prepared = ev->prepared;
-	c->unprepared = ev->unprepared;
+	/* two threads may race in the ledger */
+	c->unprepared = ev->unprepared < ev->prepared ? ev->unprepared : ev->prepared;
 	c->signs = ev->signs;
 	c->database = ev->database;
 	if (c->longest_gap_ns > c->process->longest_gap_ns)
