@@ -273,20 +273,23 @@ static int prepare(struct kernel *k, const struct kernel_options *o)
 	return err ? err : kernel_select(k, o->select);
 }
 
-/* Which hook a kernel lacks shows as one of these; anything else would fail at each door. */
-static bool is_absent(int err)
+/* A hook that a kernel lacks shows as one of these; anything else would fail at each door.  Of one
+ * that takes other arguments the verifier says EACCES. */
+static bool is_absent(int err, size_t door)
 {
-	return err == -ESRCH || err == -ENOENT || err == -EACCES || err == -ENOTSUP;
+	return err == -ESRCH || err == -ENOENT || err == -ENOTSUP || (err == -EACCES && door > 0);
 }
 
 static int find_door(struct kernel *k, const struct kernel_options *options)
 {
 	int err = -ENOTSUP;
 
-	for (size_t door = 0; door < DOORS && is_absent(err); door++) {
+	for (size_t door = 0; door < DOORS; door++) {
 		err = try_door(k, door, options);
 		if (!err)
 			k->door = options->look_only ? "none" : doors[door].name;
+		if (!is_absent(err, door))
+			break;
 	}
 	return err;
 }
