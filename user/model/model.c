@@ -127,6 +127,16 @@ static bool same_address(const struct endpoint *e, enum ev_database database,
 	       same_string(e->path, or_null(path));
 }
 
+/* A connection that came before us may not know its names: it goes with those that do. */
+static bool same_names(const struct endpoint *e, const struct ev_identity *id)
+{
+	if (!id->family)
+		return !e->name && !e->user;
+	if ((!id->name[0] && !id->user[0]) || (!e->name && !e->user))
+		return true;
+	return same_string(e->name, or_null(id->name)) && same_string(e->user, or_null(id->user));
+}
+
 /* The endpoint of a process that id describes, made when it is new. */
 static struct endpoint *endpoint_of(struct model *m, struct process_model *p,
 				    enum ev_database database, const struct ev_identity *id)
@@ -138,13 +148,16 @@ static struct endpoint *endpoint_of(struct model *m, struct process_model *p,
 	if (!id)
 		id = &unknown;
 	memcpy(path, id->path, EV_PATH_LEN);
-	/* A connection that came before us may not know its names: it goes with those that do. */
 	for (at = &p->endpoints; (e = *at); at = &e->next)
-		if (same_address(e, database, id, path) &&
-		    ((id->family && !id->name[0] && !id->user[0]) ||
-		     (same_string(e->name, or_null(id->name)) &&
-		      same_string(e->user, or_null(id->user)))))
-			return e;
+		if (same_address(e, database, id, path) && same_names(e, id))
+			break;
+	if (e) {
+		if (!e->name && !e->user) {
+			e->name = keep(m, id->name);
+			e->user = keep(m, id->user);
+		}
+		return e;
+	}
 	e = arena_alloc(m->arena, sizeof(*e));
 	if (!e)
 		return NULL;
@@ -281,6 +294,11 @@ static int apply_connection(struct model *m, const struct ev_head *record)
 		c = connection_begin(m, ev);
 	if (!c)
 		return -ENOMEM;
+	if ((c->life.flags ^ ev->flags) & EV_CONN_PRE_EXISTING) { /* it turned out to be new */
+		endpoint_leave(c->endpoint, c);
+		c->life.flags = ev->flags;
+		endpoint_enter(c->endpoint, c);
+	}
 	if ((c->life.flags ^ ev->flags) & EV_CONN_PRE_EXISTING) { /* it turned out to be new */
 		endpoint_leave(c->endpoint, c);
 		c->life.flags = ev->flags;

@@ -7,7 +7,8 @@
  * pool that works reuses what it has before it opens more, so it leaves none behind, or a few
  * at the end of a burst.  Three proofs turn left connections into a leak:
  *
- *   in transaction  three or more are left inside a transaction; a pool would have ended it
+ *   in transaction  three or more are left inside a transaction, by the thread that opened the
+ *                   next or for longer than --min-age; a pool would have ended it
  *   same thread     the thread that used one opened the next, and did so again and again; workers
  *                   with a connection each, and a pool that fills at start, do not look so
  *   growth          they keep coming; a pool stops at its size
@@ -30,6 +31,7 @@
 
 struct tally {
 	size_t left, in_transaction, own_thread, exits, farewells, worked;
+	size_t forgotten; /* in a transaction, and by now no job computes for so long */
 	uint64_t first_ns, last_ns; /* births of those left */
 	uint64_t oldest_ns;	    /* longest unused */
 	const struct text *sql;
@@ -108,7 +110,12 @@ static void add_up(const struct scene *s, struct tally *t)
 		if (!x->left)
 			continue;
 		t->left++;
-		t->in_transaction += x->life->status >= EV_STATUS_TRANSACTION;
+		if (x->life->status >= EV_STATUS_TRANSACTION) {
+			t->in_transaction++;
+			t->forgotten += x->own_passes || x->exit ||
+					x->end_ns - x->life->used_ns >=
+						s->model->begin.min_age_ns;
+		}
 		t->own_thread += x->own_passes > 0;
 		t->worked += worked(x);
 		t->exits += x->exit;
@@ -272,7 +279,7 @@ int rule_connections(struct scene *s)
 	add_up(s, &t);
 	grows = t.left >= 2 && growing(s, &t);
 	if (t.left >= LEAST_LEFT &&
-	    (t.in_transaction >= LEAST_LEFT || grows ||
+	    (t.forgotten >= LEAST_LEFT || grows ||
 	     (t.own_thread >= LEAST_LEFT &&
 	      (t.worked >= LEAST_LEFT ? t.exits || t.last_ns - t.first_ns >= SECOND_NS
 				      : t.last_ns - t.first_ns >= THREAD_SPAN)))) {
