@@ -44,22 +44,15 @@ __noinline int ledger_process(__u32 pid, __u64 start_ns, __u32 server)
 
 __noinline int ledger_tell(struct connection *c)
 {
-	struct process *p;
-	__u32 pid;
-
 	if (!c || c->told || births_allowed <= 0)
 		return 0;
 	__sync_fetch_and_add(&births_allowed, -1);
-	c->told = 1;
+	ledger_told(c);
 	c->ev.head.ns = c->now;
 	emit(&c->ev, sizeof(c->ev));
 	c->identity_told = c->identity_version;
 	c->identity.head.ns = c->now;
 	emit(&c->identity, sizeof(c->identity));
-	pid = c->ev.pid;
-	p = bpf_map_lookup_elem(&processes, &pid);
-	if (p)
-		p->told = 1;
 	return 0;
 }
 

@@ -82,6 +82,17 @@ extern __s64 births_allowed;
 
 /* Enters the process of a connection.  server: it holds the server's end. */
 int ledger_process(__u32 pid, __u64 start_ns, __u32 server);
+/* User space knows of it now, and will want to know of its process's end. */
+static __always_inline void ledger_told(struct connection *c)
+{
+	__u32 pid = c->ev.pid;
+	struct process *p = bpf_map_lookup_elem(&processes, &pid);
+
+	c->told = 1;
+	if (p)
+		p->told = 1;
+}
+
 /* Tells of a connection through the ring, or leaves it to the sweep. */
 int ledger_tell(struct connection *c);
 /* The client's socket is closed.  exiting: by the end of its process. */

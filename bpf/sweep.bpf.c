@@ -195,7 +195,8 @@ int sweep_connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 		c->ev.flags &= ~EV_CONN_CLOSED;
 		return 0;
 	}
-	c->told = 1;
+	if (!c->told)
+		ledger_told(c);
 	c->swept = summary(c);
 	c->identity_told = c->identity_version;
 	if (sql)
