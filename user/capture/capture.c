@@ -758,7 +758,7 @@ static int first_look(struct capture *c)
 		err = kernel_scan(c->kernel, SCAN_CONNECTIONS, on_record, c);
 	if (!err)
 		err = sweep(c);
-	tell_facts(c);
+	tell_all_usage(c); /* who they are was looked up as each was met */
 	return err ? err : c->err;
 }
 

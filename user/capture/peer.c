@@ -95,14 +95,14 @@ int peer_title(const char *title, struct peer_state *state)
 	return 0;
 }
 
-int peers_ask(const struct peers *p, const struct procfs *procfs, const struct raw_identity *id,
+int peers_ask(struct peers *p, const struct procfs *procfs, const struct raw_identity *id,
 	      struct peer_state *state)
 {
 	const uint32_t *pid = table_get(&p->ends, end_key(id->peer, id->local_port, id->port));
 	char title[256];
 	ssize_t length;
 
-	if (!pid || id->database != EV_DB_POSTGRESQL)
+	if (!pid || *pid == p->mute || id->database != EV_DB_POSTGRESQL)
 		return -ENOENT;
 	length = procfs_read(procfs, *pid, "cmdline", title, sizeof(title));
 	if (length <= 0)
@@ -110,5 +110,8 @@ int peers_ask(const struct peers *p, const struct procfs *procfs, const struct r
 	for (ssize_t i = 0; i < length; i++)
 		if (!title[i])
 			title[i] = ' ';
-	return peer_title(title, state);
+	if (!peer_title(title, state))
+		return 0;
+	p->mute = *pid; /* one process may serve thousands */
+	return -ENOENT;
 }

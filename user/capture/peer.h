@@ -17,6 +17,7 @@
 
 struct peers {
 	struct table ends; /* server ends by what the client's identity knows of them */
+	uint32_t mute;	   /* the process asked last that had no such title; 0 none */
 };
 
 struct peer_state {
@@ -31,7 +32,7 @@ int peers_add(struct peers *p, const struct raw_server *end);
 void peers_free(struct peers *p);
 
 /* Asks the server of this connection.  0, or -ENOENT when none is here or it does not say. */
-int peers_ask(const struct peers *p, const struct procfs *procfs, const struct raw_identity *id,
+int peers_ask(struct peers *p, const struct procfs *procfs, const struct raw_identity *id,
 	      struct peer_state *state);
 
 /* Takes apart a title such as "postgres: main: app shop 127.0.0.1(5555) idle in transaction".
