@@ -147,11 +147,12 @@ static __always_inline long tell_identity(struct seq_file *seq, struct connectio
 	return err;
 }
 
-static __always_inline long tell_state(struct seq_file *seq, struct connection *c, __u64 now)
+static __always_inline long tell_state(struct seq_file *seq, struct connection *c, __u64 is,
+				       __u64 now)
 {
 	struct ev_head alive = {};
 
-	if (c->swept == summary(c)) {
+	if (c->swept == is) {
 		alive.ns = c->ev.id;
 		alive.kind = RAW_ALIVE;
 		alive.size = sizeof(alive);
@@ -175,8 +176,9 @@ int sweep_connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct seq_file *seq = ctx->meta->seq;
 	struct connection *c = ctx->value;
 	struct sock *sk = ctx->sk;
-	int identity, sql;
-	__u64 now;
+	__u64 now, is, sent;
+	__u32 version;
+	int sql;
 
 	/* One that closed was told of then; its socket may linger. */
 	if (!c || !sk || (c->ev.flags & EV_CONN_CLOSED))
@@ -185,22 +187,28 @@ int sweep_connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!c->told && c->ev.born_ns && now - c->ev.born_ns < settings.grace_ns)
 		return 0;
 	look_at_socket(c, sk, now);
-	identity = c->identity_told != c->identity_version;
+	/* A message may change the entry while it is being told of: what is noted as told is what
+	 * stood before the telling, so that the next sweep tells the rest. */
+	is = summary(c);
+	version = c->identity_version;
+	sent = c->sql.sent_ns;
+	barrier();
 	sql = sql_is_due(c, now);
 	c->sql.head.ns = now;
 	/* What does not fit is thrown away and this program run again for it: so note what was told
 	 * only once all is written. */
-	if (tell_state(seq, c, now) || (identity && tell_identity(seq, c, now)) ||
+	if (tell_state(seq, c, is, now) ||
+	    (c->identity_told != version && tell_identity(seq, c, now)) ||
 	    (sql && bpf_seq_write(seq, &c->sql, sizeof(c->sql)))) {
 		c->ev.flags &= ~EV_CONN_CLOSED;
 		return 0;
 	}
 	if (!c->told)
 		ledger_told(c);
-	c->swept = summary(c);
-	c->identity_told = c->identity_version;
+	c->swept = is;
+	c->identity_told = version;
 	if (sql)
-		c->sql_told_ns = c->sql.sent_ns;
+		c->sql_told_ns = sent;
 	return 0;
 }
 
