@@ -659,6 +659,9 @@ uint64_t kernel_missed(struct kernel *k)
 		struct bpf_prog_info info = {};
 		uint32_t size = sizeof(info);
 
+		/* What a missed change of state would have told, the next sweep finds. */
+		if (named(bpf_program__name(p), lifecycle, COUNT(lifecycle)))
+			continue;
 		if (bpf_program__autoload(p) &&
 		    !bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &size))
 			missed += info.recursion_misses;
