@@ -24,6 +24,7 @@
 #define EV_SQL_LEN 512
 #define EV_STATEMENT_SQL_LEN 192
 #define EV_TEXT_LEN 256
+#define EV_SYMBOL_LEN 32
 
 enum ev_kind {
 	EV_BEGIN = 1,
@@ -44,7 +45,12 @@ enum ev_kind {
 	EV_GAP = 16,
 	EV_HOLDER = 17,
 	EV_GONE = 18,
-	EV_KIND_MAX = 19,
+	EV_LIBRARY = 19,
+	EV_SITE = 20,
+	EV_HANDLE = 21,
+	EV_HANDLE_CLOSED = 22,
+	EV_FILE = 23,
+	EV_KIND_MAX = 24,
 };
 
 /* Every record starts so.  crc is zlib's crc32 of the bytes after it (size - 8 - 4 + time), set
@@ -92,7 +98,7 @@ struct ev_process {
 	__u32 pid;
 	__u32 parent_pid;
 	__u32 role;	/* enum ev_role */
-	__u32 libraries; /* bits of enum ev_library: client libraries mapped */
+	__u32 libraries; /* bits of enum ev_client_library: client libraries mapped */
 	char comm[EV_COMM_LEN];
 	char cmdline[EV_TEXT_LEN]; /* arguments separated by spaces */
 	char runtime[16];	   /* "docker", "podman", "" on the host */
@@ -106,10 +112,12 @@ enum ev_role {
 	EV_ROLE_SERVER = 2, /* a database server */
 };
 
-enum ev_library {
+enum ev_client_library {
 	EV_LIBRARY_LIBPQ = 1,
 	EV_LIBRARY_MYSQL = 2, /* libmariadb or libmysqlclient */
 	EV_LIBRARY_OPENSSL = 4,
+	EV_LIBRARY_SQLITE = 8,
+	EV_LIBRARY_HIREDIS = 16,
 };
 
 /* What a process uses now. */
@@ -137,6 +145,7 @@ enum ev_database {
 	EV_DB_POSTGRESQL = 1,
 	EV_DB_MYSQL = 2, /* MySQL and MariaDB */
 	EV_DB_SQLITE = 3,
+	EV_DB_REDIS = 4,
 };
 
 /* How we know what a connection speaks.  Two signs name a database, one is a guess. */
@@ -205,7 +214,7 @@ struct ev_connection {
 	__u8 database;		/* enum ev_database */
 	__u8 signs;		/* enum ev_sign */
 	__u8 status;		/* enum ev_status */
-	__u8 reserved;
+	__u8 cursors;		/* open beyond their transaction (WITH HOLD); at most 255 */
 	char comm[EV_COMM_LEN]; /* of the opener, when it opened */
 };
 
@@ -339,6 +348,101 @@ struct ev_gone {
 	struct ev_head head;
 	__u64 id;
 	__u64 last_seen_ns;
+};
+
+/* A client library with our probes in it: one inode, however many processes map it. */
+struct ev_library {
+	struct ev_head head;
+	__u64 device, inode;
+	__u64 seen_ns;	   /* when we learned that somebody maps it */
+	__u64 attached_ns; /* when its probes were in place; 0 they are not */
+	__u64 hits;	   /* of all its probes so far */
+	__u32 library;	   /* enum ev_client_library */
+	__u32 probes;
+	__u32 cheap;	/* of those, at an instruction that the kernel emulates */
+	__u32 detached; /* 1: taken out again to keep the budget */
+	char build_id[64]; /* hexadecimal; "" not known */
+	char path[EV_TEXT_LEN];
+};
+
+/* What a library hands out and wants back. */
+enum ev_resource {
+	EV_RES_CONNECTION = 1,
+	EV_RES_STATEMENT = 3,
+	EV_RES_CURSOR = 4,
+	EV_RES_RESULT = 5,
+	EV_RES_MEMORY = 6, /* a buffer the caller must free */
+};
+
+/* The calls from one place of one process that acquire one kind of object.  Each record replaces
+ * the one before; acquired - released are open now, those in use at this moment included. */
+struct ev_site {
+	struct ev_head head;
+	__u64 start_ns; /* of the process */
+	__u64 site;	/* identity within the process */
+	__u64 caller;	/* where the call returns to; 0 not known */
+	__u64 acquired;
+	__u64 released; /* includes those whose release was not seen, but their address came back */
+	__u64 unseen;	/* how many those are */
+	__u64 failed;	/* calls that gave no object */
+	__u64 last_ns;	/* of the latest acquire */
+	__u64 rows;	/* of all acquired; UNKNOWN64 */
+	__u32 pid;
+	__u32 resource; /* enum ev_resource */
+	__u32 database; /* enum ev_database */
+	__u32 detached; /* 1: its probes are out, the figures are of the time before */
+	char object[EV_SYMBOL_LEN];  /* what it is: "PGresult" */
+	char release[EV_SYMBOL_LEN]; /* the call that frees it: "PQclear" */
+};
+
+enum ev_handle_flag {
+	EV_HANDLE_PRE_EXISTING = 1, /* met in use; born_ns is when we met it */
+	EV_HANDLE_UNREAD = 2,	    /* a result whose rows still wait on the server's side */
+	EV_HANDLE_TENTATIVE = 4,    /* connection: the best guess */
+	EV_HANDLE_ZOMBIE = 8,	    /* closed while statements were open: lives on until they go */
+};
+
+/* One object that outlived the grace period: every connection, and the first few of each site. */
+struct ev_handle {
+	struct ev_head head;
+	__u64 start_ns; /* of the process */
+	__u64 handle;	/* its address: with pid, start_ns, resource and born_ns its identity */
+	__u64 parent;	/* address of its connection; 0 none or not known */
+	__u64 connection; /* resource connection: id of its socket; 0 not known */
+	__u64 born_ns;
+	__u64 used_ns; /* 0 not known */
+	__u64 site;
+	__u64 rows;  /* UNKNOWN64 */
+	__u64 bytes; /* UNKNOWN64 */
+	__u32 acquired, released; /* of what belongs to it: statements, results */
+	__u32 pid;
+	__u32 tid;
+	__u32 resource;
+	__u32 database;
+	__u32 flags; /* enum ev_handle_flag */
+	__u32 reserved;
+};
+
+struct ev_handle_closed {
+	struct ev_head head;
+	__u64 start_ns;
+	__u64 handle;
+	__u64 born_ns;
+	__u32 pid;
+	__u32 resource;
+};
+
+/* What holds a SQLite database's files back.  id is that of the connection's EV_CONNECTION. */
+struct ev_file {
+	struct ev_head head;
+	__u64 id;
+	__u64 wal_bytes;  /* size of the write-ahead log; UNKNOWN64 */
+	__u64 reading_ns; /* since when its oldest unfinished statement reads; 0 none */
+	__u32 reading;	  /* statements stepped and neither reset nor finished */
+	__u32 zombie;	  /* 1: closed, but statements keep it open */
+	__u32 length;
+	__u32 cut;
+	char text[EV_STATEMENT_SQL_LEN]; /* of the oldest unfinished one, literals replaced */
 };
 
 #endif

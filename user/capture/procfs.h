@@ -46,7 +46,7 @@ int procfs_pids(const struct procfs *p, uint32_t **pids, size_t *count);
 int procfs_facts(const struct procfs *p, uint32_t pid, struct process_facts *facts);
 int procfs_usage(const struct procfs *p, uint32_t pid, struct process_usage *usage);
 
-/* Bits of enum ev_library: client libraries mapped.  Reads all of maps: not for every tick. */
+/* Bits of enum ev_client_library: client libraries mapped.  Reads all of maps: not for every tick. */
 int procfs_libraries(const struct procfs *p, uint32_t pid, uint32_t *libraries);
 
 /* The first size - 1 raw bytes of /proc/PID/name, with a NUL after them.  Returns their number. */

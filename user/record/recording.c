@@ -42,6 +42,11 @@ static const uint16_t smallest[EV_KIND_MAX] = {
 	[EV_GAP] = sizeof(struct ev_gap),
 	[EV_HOLDER] = sizeof(struct ev_holder),
 	[EV_GONE] = sizeof(struct ev_gone),
+	[EV_LIBRARY] = sizeof(struct ev_library),
+	[EV_SITE] = sizeof(struct ev_site),
+	[EV_HANDLE] = sizeof(struct ev_handle),
+	[EV_HANDLE_CLOSED] = sizeof(struct ev_handle_closed),
+	[EV_FILE] = offsetof(struct ev_file, text),
 };
 
 /* Fixed texts must end within their field. */
@@ -60,6 +65,10 @@ static const struct {
 	{EV_IDENTITY, offsetof(struct ev_identity, name), EV_NAME_LEN},
 	{EV_IDENTITY, offsetof(struct ev_identity, application), EV_NAME_LEN},
 	{EV_GAP, offsetof(struct ev_gap, text), EV_TEXT_LEN},
+	{EV_LIBRARY, offsetof(struct ev_library, build_id), 64},
+	{EV_LIBRARY, offsetof(struct ev_library, path), EV_TEXT_LEN},
+	{EV_SITE, offsetof(struct ev_site, object), EV_SYMBOL_LEN},
+	{EV_SITE, offsetof(struct ev_site, release), EV_SYMBOL_LEN},
 };
 
 /* Texts with a length before them. */
@@ -71,6 +80,8 @@ static const struct {
 	 EV_STATEMENT_SQL_LEN},
 	{EV_RESULT, offsetof(struct ev_result, length), offsetof(struct ev_result, text),
 	 EV_SQL_LEN},
+	{EV_FILE, offsetof(struct ev_file, length), offsetof(struct ev_file, text),
+	 EV_STATEMENT_SQL_LEN},
 };
 
 int record_check(const struct ev_head *record)

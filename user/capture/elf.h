@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * elf.h - where the functions of an ELF file are, without trusting the file.
+ *
+ * The files belong to whoever runs the watched programs: a container's library is data of an
+ * adversary, read by root.  Every count, offset and size is bounded; what makes no sense is
+ * -EBADMSG and never a crash, an endless loop or much memory.  x86-64 only: others are -ENOTSUP.
+ */
+#ifndef DBLEAK_CAPTURE_ELF_H
+#define DBLEAK_CAPTURE_ELF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct elf_file;
+
+struct elf_symbol {
+	uint64_t offset; /* of its first instruction, in the file; 0 there is no such function */
+	uint64_t size;	 /* 0 not known */
+};
+
+/* fd stays the caller's, and open until elf_close.  0, -EBADMSG no (sane) ELF file, -ENOTSUP
+ * another machine's, -ENOMEM. */
+int elf_open(struct elf_file **out, int fd);
+void elf_close(struct elf_file *e);
+
+/* Finds functions by name.  Tables are asked in turn until all are found: .dynsym through its
+ * hash table, and, if deep, .symtab, then .symtab of .gnu_debugdata (xz).  Versions of a symbol
+ * are not told apart; weak and global are alike.  Returns how many were found, or -errno. */
+int elf_find(struct elf_file *e, const char *const *names, size_t n, bool deep,
+	     struct elf_symbol *out);
+
+/* NT_GNU_BUILD_ID as hexadecimal digits, "" when there is none.  size at least 3. */
+void elf_build_id(struct elf_file *e, char *hex, size_t size);
+
+/* Bytes of the file from offset on, at most size.  Returns how many, or -errno. */
+ssize_t elf_read(struct elf_file *e, uint64_t offset, void *buf, size_t size);
+
+#endif

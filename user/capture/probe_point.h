@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * probe_point.h - at which instruction of a function a probe may sit, and what its code tells.
+ *
+ * Pure: bytes in, an answer out.
+ */
+#ifndef DBLEAK_CAPTURE_PROBE_POINT_H
+#define DBLEAK_CAPTURE_PROBE_POINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Integer arguments of the System V ABI a probe wants to find untouched. */
+enum probe_argument {
+	PROBE_RDI = 1,
+	PROBE_RSI = 2,
+	PROBE_RDX = 4,
+	PROBE_RCX = 8,
+	PROBE_R8 = 16,
+	PROBE_R9 = 32,
+};
+
+struct probe_point {
+	uint32_t delta; /* bytes after the function's first instruction; 0 its entry */
+	bool cheap;	/* the kernel emulates the instruction there: no single step */
+	bool nonzero;	/* calls whose first argument is NULL do not come by here */
+};
+
+/* Chooses for a function whose code begins with these n bytes (as many as are known to belong to
+ * it).  with_return: a return probe sits there too, so the stack must be as at the entry; the
+ * caller's return address is then at *(rsp).  arguments: bits of enum probe_argument.  The entry
+ * where anything is unsure. */
+struct probe_point probe_point_choose(const uint8_t *code, size_t n, bool with_return,
+				      unsigned int arguments);
+
+/* The field that an accessor of one pointer argument returns, as in
+ *   test %rdi,%rdi; je ...; mov DISP(%rdi),%eax; ret    or    cmpb $2,DISP(%rdi); sete %al
+ * Returns 0 and where it is in the object, or -ENOENT when the code does anything else. */
+struct probe_field {
+	uint32_t offset; /* in bytes from the pointer */
+	uint8_t size;	 /* 1, 2, 4, 8 */
+	bool compared;	 /* the accessor tells whether the field equals value */
+	uint64_t value;
+};
+
+int probe_field_of(const uint8_t *code, size_t n, struct probe_field *out);
+
+#endif
