@@ -15,7 +15,9 @@ LDLIBS   := -lbpf -lelf -lz -ljansson -lm
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wshadow \
 	    -Wno-unused-parameter -idirafter /usr/include/$(shell uname -m)-linux-gnu
 
-BPF_SRC  := $(wildcard bpf/*.bpf.c)
+# Those that own maps first: bpftool 7.1 misplaces a map that is defined after its first use.
+BPF_OWNER := bpf/emit.bpf.c bpf/ledger.bpf.c bpf/process.bpf.c
+BPF_SRC  := $(BPF_OWNER) $(filter-out $(BPF_OWNER),$(wildcard bpf/*.bpf.c))
 BPF_HDR  := $(wildcard bpf/*.h)
 BPF_OBJ  := $(BPF_SRC:%.bpf.c=$(B)/%.bpf.o)
 USER_SRC := $(wildcard user/*.c user/*/*.c)

@@ -147,11 +147,17 @@ struct task_struct {
 } CO_RE;
 
 struct pt_regs {
+	unsigned long r9;
+	unsigned long r8;
+	unsigned long ax;
+	unsigned long cx;
 	unsigned long dx;
 	unsigned long si;
 	unsigned long di;
 	unsigned long orig_ax;
+	unsigned long ip;
 	unsigned short cs;
+	unsigned long sp;
 } CO_RE;
 
 struct seq_file;

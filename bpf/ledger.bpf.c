@@ -42,6 +42,20 @@ __noinline int ledger_process(__u32 pid, __u64 start_ns, __u32 server)
 	return 0;
 }
 
+__noinline int ledger_client(__u32 pid, __u64 start_ns)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct process *p;
+
+	ledger_process(pid, start_ns, 0);
+	p = bpf_map_lookup_elem(&processes, &pid);
+	if (!p)
+		return 0;
+	p->client = 1;
+	BPF_CORE_READ_INTO(&p->comm, task, group_leader, comm);
+	return 0;
+}
+
 __noinline int ledger_tell(struct connection *c)
 {
 	if (!c || c->told || births_allowed <= 0)

@@ -82,6 +82,8 @@ extern __s64 births_allowed;
 
 /* Enters the process of a connection.  server: it holds the server's end. */
 int ledger_process(__u32 pid, __u64 start_ns, __u32 server);
+/* The current process, which got something of a client library. */
+int ledger_client(__u32 pid, __u64 start_ns);
 /* User space knows of it now, and will want to know of its process's end. */
 static __always_inline void ledger_told(struct connection *c)
 {

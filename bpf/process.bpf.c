@@ -40,6 +40,18 @@ static __always_inline __u64 peak_resident(struct task_struct *task)
 	return peak ? peak : UNKNOWN64;
 }
 
+/* Another program in the same process: what its libraries had handed out is gone. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(process_replaced, struct task_struct *task)
+{
+	__u32 pid = task->tgid;
+	struct process *p = bpf_map_lookup_elem(&processes, &pid);
+
+	if (p)
+		p->exec_ns = bpf_ktime_get_boot_ns();
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exited, struct task_struct *task)
 {
@@ -54,12 +66,12 @@ int BPF_PROG(process_exited, struct task_struct *task)
 	p = bpf_map_lookup_elem(&processes, &pid);
 	if (!p)
 		return 0;
-	if (!p->told && !p->brief.opened) {
+	if (!p->told && !p->brief.opened && !p->client) {
 		bpf_map_delete_elem(&processes, &pid);
 		return 0;
 	}
 	p->gone = 1;
-	if (!p->told)
+	if (!p->told && !(p->client && !settings.grace_ns))
 		return 0;
 	gone.head.ns = bpf_ktime_get_boot_ns();
 	gone.head.kind = EV_EXIT;

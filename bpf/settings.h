@@ -75,7 +75,9 @@ struct process {
 	__u32 told;	       /* user space knows of a connection of it */
 	__u32 server;	       /* holds server ends */
 	__u32 gone;
-	__u32 reserved;
+	__u32 client;	       /* a client library gave it something */
+	__u64 exec_ns;	       /* when it became another program; 0 never */
+	char comm[EV_COMM_LEN]; /* of clients, when first met */
 };
 
 struct statement_key {

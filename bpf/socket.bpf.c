@@ -9,6 +9,7 @@
  * registers tell where the bytes are.
  */
 #include "socket.bpf.h"
+#include "client.bpf.h"
 #include "wire_feed.bpf.h"
 
 #define SENDING 1
@@ -379,6 +380,7 @@ static __always_inline int on_message(struct sock *sk, int ret, int sending)
 		c->ev.used_ns = now;
 	c->ev.user_pid = task->tgid;
 	c->ev.user_tid = task->pid;
+	client_said(c);
 	if (!c->told && (c->ev.flags & (EV_CONN_AUTHENTICATED | EV_CONN_REFUSED | EV_CONN_TLS)))
 		ledger_tell(c);
 	/* Unix sockets have no tracepoint for their end; TCP has. */

@@ -9,6 +9,7 @@
 #include "capture.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include "../base/redact.h"
 #include "../base/sql.h"
 #include "../base/table.h"
+#include "client.h"
 #include "kernel.h"
 #include "peer.h"
 #include "procfs.h"
@@ -50,6 +52,7 @@ struct owner { /* a process told of */
 struct capture {
 	struct capture_options options;
 	struct kernel *kernel;
+	struct clients *clients; /* NULL in a snapshot */
 	const struct procfs *procfs;
 	struct table connections, owners;
 	struct peers peers;
@@ -465,6 +468,9 @@ static void on_record(void *context, const struct ev_head *record)
 	case EV_EXIT:
 		on_exit_record(c, record);
 		break;
+	case EV_HANDLE_CLOSED:
+		clients_record(c->clients, record);
+		break;
 	default:
 		break;
 	}
@@ -537,6 +543,8 @@ static void tell_losses(struct capture *c)
 	for (int i = 0; i < EV_LOSS_KINDS; i++)
 		loss.count[i] = counters[COUNTER_LOSS + i];
 	loss.count[EV_LOSS_MISSED_RETURN] += kernel_missed(c->kernel);
+	if (c->clients)
+		loss.count[EV_LOSS_MISSED_RETURN] += clients_missed(c->clients);
 	if (!memcmp(loss.count, c->loss.count, sizeof(loss.count)))
 		return;
 	c->loss = loss;
@@ -587,13 +595,15 @@ static void tell_cost(struct capture *c)
 		return;
 	INIT(cost, EV_COST);
 	cost.cpu_ns = own_cpu();
-	cost.stepped_down = c->stepped_down;
+	cost.stepped_down = c->stepped_down || (c->clients && clients_stepped_down(c->clients));
 	cost.messages = counters[COUNTER_MESSAGES];
 	cost.other_messages = counters[COUNTER_OTHER_MESSAGES];
 	cost.events = counters[COUNTER_EVENTS];
 	if (c->runs)
 		cost.bpf_ns = (double)c->run_ns / c->runs *
 			      (cost.messages + cost.other_messages);
+	if (c->clients)
+		cost.bpf_ns += clients_cost_ns(c->clients);
 	cost.rss_bytes = own_rss();
 	cost.kernel_bytes = kernel_bytes(c->kernel) +
 			    c->connections.count * 2048; /* socket storage is not in memlock */
@@ -683,6 +693,10 @@ static int sweep(struct capture *c)
 		kernel_scan(c->kernel, SCAN_HOLDERS, on_holder, c);
 	}
 	tell_gone(c);
+	if (c->clients)
+		err = clients_sweep(c->clients, now_boot());
+	if (err)
+		return err;
 	kernel_processes(c->kernel, on_process, c);
 	tell_losses(c);
 	return c->err;
@@ -694,6 +708,28 @@ static void follow_selection(struct capture *c)
 		return;
 	kernel_select(c->kernel, c->options.select);
 	c->rescan = true;
+}
+
+static void tell_for_clients(void *context, const struct ev_head *record)
+{
+	tell(context, record);
+}
+
+static bool owner_for_clients(void *context, uint32_t pid, uint64_t start_ns, const char *comm)
+{
+	return owner_of(context, pid, start_ns, comm) != NULL;
+}
+
+static int open_clients(struct capture *c)
+{
+	const struct client_host host = {.context = c,
+					 .tell = tell_for_clients,
+					 .owner = owner_for_clients,
+					 .show_literals = c->options.show_literals,
+					 .at_entry = c->options.probe_at_entry,
+					 .max_overhead = c->options.max_overhead};
+
+	return clients_open(&c->clients, c->kernel, c->procfs, &host);
 }
 
 static void tell_begin(struct capture *c)
@@ -790,6 +826,8 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		c->stats_until_ns = now_boot() + SECOND_NS;
 	if (!err)
 		err = follow_children(c);
+	if (!err && options->mode != EV_MODE_SNAPSHOT && options->probe_libraries)
+		err = open_clients(c);
 	if (!err)
 		err = first_look(c);
 	if (err) {
@@ -815,6 +853,8 @@ static int periodic(struct capture *c, uint64_t now)
 		c->next_facts_ns = now + FACTS_EVERY_NS;
 		tell_facts(c);
 		tell_cost(c);
+		if (c->clients)
+			clients_tell_libraries(c->clients);
 		keep_budget(c, now);
 		if (!kernel_stats(c->kernel, true))
 			c->stats_until_ns = now + STATS_FOR_NS;
@@ -825,12 +865,16 @@ static int periodic(struct capture *c, uint64_t now)
 int capture_step(struct capture *c, int timeout_ms)
 {
 	uint64_t now = now_boot(), deadline = now + timeout_ms * 1000000ULL;
+	struct pollfd fds[] = {{.fd = kernel_ring_fd(c->kernel), .events = POLLIN},
+			       {.fd = c->clients ? clients_fd(c->clients) : -1, .events = POLLIN}};
 	int err;
 
 	if (deadline > c->next_sweep_ns)
 		deadline = c->next_sweep_ns;
-	err = kernel_drain(c->kernel, deadline > now ? (deadline - now) / 1000000 + 1 : 0,
-			   on_record, c);
+	poll(fds, 2, deadline > now ? (deadline - now) / 1000000 + 1 : 0);
+	err = kernel_drain(c->kernel, 0, on_record, c);
+	if (!err && c->clients)
+		err = clients_step(c->clients, now_boot());
 	if (!err)
 		err = periodic(c, now_boot());
 	return err ? err : c->err;
@@ -851,6 +895,8 @@ int capture_finish(struct capture *c)
 		kernel_drain(c->kernel, 0, on_record, c);
 		tell_facts(c);
 	}
+	if (c->clients)
+		clients_tell_libraries(c->clients);
 	tell_cost(c);
 	INIT(end, EV_END);
 	end.records = c->records;
@@ -865,6 +911,7 @@ void capture_close(struct capture *c)
 
 	if (!c)
 		return;
+	clients_close(c->clients);
 	kernel_close(c->kernel);
 	for (at = 0; (slot = table_next(&c->connections, &at));)
 		free(slot->value);

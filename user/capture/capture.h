@@ -22,6 +22,8 @@ struct capture_options {
 	uint64_t min_age_ns;
 	unsigned int interval_ms; /* between sweeps */
 	bool show_literals;
+	bool probe_libraries; /* client libraries too, not the sockets alone */
+	bool probe_at_entry;  /* only at the first instruction of their functions */
 	double max_overhead; /* percent of a CPU for ourselves; beyond it we sweep less often */
 	struct select *select;	    /* resolved; borrowed */
 	struct containers *containers; /* borrowed */

@@ -20,6 +20,9 @@
 
 #include "../base/table.h"
 #include "dbleak.skel.h"
+#include "feature.h"
+#include "kernel_skel.h"
+#include "probe.h"
 
 #define READ_BYTES   (256 << 10)
 #define FORGET_BATCH 256
@@ -38,6 +41,8 @@ struct kernel {
 	struct bpf_link *sweep_connections;
 	struct bpf_link *sweep_statements;
 	struct bpf_link *scan;
+	struct bpf_link *sweep_sites;
+	struct bpf_link *sweep_handles;
 	const char *door;
 	kernel_record_fn fn; /* during a drain */
 	void *context;
@@ -63,8 +68,11 @@ static const struct {
 
 #define DOORS (sizeof(doors) / sizeof(doors[0]))
 
-static const char *const lifecycle[] = {"socket_state", "process_forked", "process_exited"};
-static const char *const iterators[] = {"sweep_connections", "sweep_statements", "scan_files"};
+static const char *const lifecycle[] = {"socket_state", "process_forked", "process_replaced", "process_exited"};
+static const char *const iterators[] = {"sweep_connections", "sweep_statements", "sweep_sites",
+					 "sweep_handles", "scan_files"};
+/* Attached file by file, as libraries are found. */
+static const char *const clients[] = {"client_entered", "client_returned"};
 
 static const struct {
 	const char *comm;
@@ -107,7 +115,11 @@ static void choose_programs(struct dbleak *skel, size_t door, bool look_only)
 
 		if (!look_only)
 			wanted = wanted || named(name, lifecycle, COUNT(lifecycle)) ||
+				 named(name, clients, COUNT(clients)) ||
 				 named(name, doors[door].programs, COUNT(doors[door].programs));
+		if (named(name, clients, COUNT(clients)) && !feature_try(FEATURE_UPROBE_MULTI))
+			bpf_program__set_expected_attach_type(
+				p, (enum bpf_attach_type)PROBE_ATTACH_TYPE_MULTI);
 		bpf_program__set_autoload(p, wanted);
 	}
 }
@@ -256,6 +268,12 @@ static int prepare(struct kernel *k, const struct kernel_options *o)
 	if (!err)
 		err = link_iterator(&k->sweep_statements, k->skel->progs.sweep_statements,
 				    k->skel->maps.statements);
+	if (!err)
+		err = link_iterator(&k->sweep_sites, k->skel->progs.sweep_sites,
+				    k->skel->maps.sites);
+	if (!err)
+		err = link_iterator(&k->sweep_handles, k->skel->progs.sweep_handles,
+				    k->skel->maps.handles);
 	if (err)
 		return err;
 	k->ring = ring_buffer__new(bpf_map__fd(k->skel->maps.ring), on_ring, k, NULL);
@@ -328,7 +346,8 @@ int kernel_attach(struct kernel *k)
 		struct bpf_link **link = NULL;
 
 		if (!bpf_program__autoload(p) ||
-		    named(bpf_program__name(p), iterators, COUNT(iterators)))
+		    named(bpf_program__name(p), iterators, COUNT(iterators)) ||
+		    named(bpf_program__name(p), clients, COUNT(clients)))
 			continue;
 		for (int i = 0; i < k->skel->skeleton->prog_cnt; i++)
 			if (*k->skel->skeleton->progs[i].prog == p)
@@ -361,10 +380,27 @@ void kernel_close(struct kernel *k)
 	bpf_link__destroy(k->scan);
 	bpf_link__destroy(k->sweep_connections);
 	bpf_link__destroy(k->sweep_statements);
+	bpf_link__destroy(k->sweep_sites);
+	bpf_link__destroy(k->sweep_handles);
 	dbleak__destroy(k->skel);
 	forget_nothing(k);
 	free(k->buffer);
 	free(k);
+}
+
+struct dbleak *kernel_skeleton(struct kernel *k)
+{
+	return k->skel;
+}
+
+struct bpf_link *kernel_sites_link(struct kernel *k)
+{
+	return k->sweep_sites;
+}
+
+struct bpf_link *kernel_handles_link(struct kernel *k)
+{
+	return k->sweep_handles;
 }
 
 const char *kernel_door(const struct kernel *k)
@@ -442,7 +478,7 @@ static size_t hand_over(char *buffer, size_t have, kernel_record_fn fn, void *co
 	return have - at;
 }
 
-static int read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_fn fn,
+int kernel_read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_fn fn,
 			 void *context)
 {
 	int fd = bpf_iter_create(bpf_link__fd(link)), err = 0;
@@ -468,7 +504,7 @@ static int read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_
 int kernel_scan(struct kernel *k, uint32_t mode, kernel_record_fn fn, void *context)
 {
 	k->skel->bss->scan_mode = mode;
-	return read_iterator(k, k->scan, fn, context);
+	return kernel_read_iterator(k, k->scan, fn, context);
 }
 
 static uint64_t now_boot(void)
@@ -535,8 +571,8 @@ int kernel_sweep(struct kernel *k, kernel_record_fn fn, void *context)
 	if (!k->tell_all && k->skel->data->births_allowed < BIRTHS_EACH_SWEEP)
 		k->skel->data->births_allowed = BIRTHS_EACH_SWEEP;
 	forget_statements(k);
-	err = read_iterator(k, k->sweep_connections, fn, context);
-	return err ? err : read_iterator(k, k->sweep_statements, fn, context);
+	err = kernel_read_iterator(k, k->sweep_connections, fn, context);
+	return err ? err : kernel_read_iterator(k, k->sweep_statements, fn, context);
 }
 
 int kernel_learn_port(struct kernel *k, uint16_t port, uint8_t database)
@@ -622,7 +658,8 @@ int kernel_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs)
 		uint32_t size = sizeof(info);
 
 		if (!bpf_program__autoload(p) ||
-		    named(bpf_program__name(p), iterators, COUNT(iterators)))
+		    named(bpf_program__name(p), iterators, COUNT(iterators)) ||
+		    named(bpf_program__name(p), clients, COUNT(clients)))
 			continue;
 		if (bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &size))
 			return -errno;
@@ -660,7 +697,8 @@ uint64_t kernel_missed(struct kernel *k)
 		uint32_t size = sizeof(info);
 
 		/* What a missed change of state would have told, the next sweep finds. */
-		if (named(bpf_program__name(p), lifecycle, COUNT(lifecycle)))
+		if (named(bpf_program__name(p), lifecycle, COUNT(lifecycle)) ||
+		    named(bpf_program__name(p), clients, COUNT(clients)))
 			continue;
 		if (bpf_program__autoload(p) &&
 		    !bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &size))

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * client.bpf.c - calls of client libraries: what they hand out and take back.
+ *
+ * Two programs serve every row of the probe table: the attach cookie names the row.  The entry
+ * remembers, the return decides; a release that cannot fail is done at the entry.  A call is known
+ * by its thread and by where its return address lies, so recursion, longjmp and a return that
+ * never comes cannot mix two calls.  What a library acquires from itself is its own business.
+ */
+#include "client.bpf.h"
+#include "select.bpf.h"
+
+#define JOIN_NS 10000000000ULL
+#define JOIN_TRIES 60
+#define SAMPLES 64 /* objects told of one by one, of each site */
+
+struct handles_map handles SEC(".maps");
+struct sites_map sites SEC(".maps");
+struct said_map said SEC(".maps");
+__u64 joins_until_ns = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PROBES_MOST);
+	__type(key, __u32);
+	__type(value, struct probe);
+} probes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PROBES_MOST);
+	__type(key, __u32);
+	__type(value, __u64);
+} hits SEC(".maps");
+
+/* Calls under way; one that never returns is overwritten by the next at its place in the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct call_key);
+	__type(value, struct call);
+} calls SEC(".maps");
+
+/* Evidence, not ledger: the texts seen last. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct client_text);
+} texts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct client_text);
+} text_scratch SEC(".maps");
+
+/* Threads inside a PROBE_INSIDE call. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u64); /* where the call's return address lies */
+} inside SEC(".maps");
+
+static __always_inline __u64 argument(struct pt_regs *ctx, __u8 source)
+{
+	__u64 value = 0;
+
+	switch (source & ~FROM_OUT) {
+	case FROM_ARG1:
+		return ctx->di;
+	case FROM_ARG2:
+		return ctx->si;
+	case FROM_ARG3:
+		return ctx->dx;
+	case FROM_ARG4:
+		return ctx->cx;
+	case FROM_ARG5:
+		return ctx->r8;
+	case FROM_ARG6:
+		return ctx->r9;
+	case FROM_ARG7:
+		if (bpf_probe_read_user(&value, 8, (void *)(ctx->sp + 8)))
+			count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+		return value;
+	}
+	return 0;
+}
+
+/* Did the library call itself? */
+static __always_inline int from_itself(const struct probe *p, const struct pt_regs *ctx,
+				       __u64 caller)
+{
+	return !(p->flags & (PROBE_BORN_INSIDE | PROBE_STATIC)) &&
+	       caller - (ctx->ip - p->before) < p->code;
+}
+
+/* Keeps a text under the hash that is returned; equal texts have equal hashes in this run. */
+static __noinline __u64 keep_text(__u64 from)
+{
+	__u64 hash = settings.hash_seed, word;
+	struct client_text *t;
+	__u32 zero = 0, i;
+	long n;
+
+	t = bpf_map_lookup_elem(&text_scratch, &zero);
+	if (!t || !from)
+		return 0;
+	__builtin_memset(t, 0, sizeof(*t));
+	n = bpf_probe_read_user_str(t->bytes, TEXT_LEN, (void *)from);
+	if (n <= 1)
+		return 0;
+	t->length = n - 1;
+	t->cut = n == TEXT_LEN;
+	for (i = 0; i < TEXT_LEN / 8; i++) {
+		if (i * 8 >= n)
+			break;
+		__builtin_memcpy(&word, t->bytes + i * 8, 8);
+		hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+		hash ^= hash >> 29;
+	}
+	hash |= !hash;
+	if (!bpf_map_lookup_elem(&texts, &hash))
+		bpf_map_update_elem(&texts, &hash, t, BPF_ANY);
+	return hash;
+}
+
+/* The place that called.  NULL: nobody wants to know, or there is no room (counted). */
+static __always_inline struct site *site_enter(const struct probe *p, struct task_struct *task,
+					       const struct call *call)
+{
+	struct site_key key = {
+		.caller = call->caller, .pid = task->tgid, .probe = call->probe};
+	__u64 start = task->group_leader->start_boottime;
+	struct site *s = bpf_map_lookup_elem(&sites, &key), fresh = {};
+
+	if (s && s->start_ns == start && !s->unwanted)
+		return s;
+	if (s && s->start_ns == start && s->unwanted == selection_generation + 1)
+		return NULL;
+	fresh.start_ns = start;
+	fresh.resource = p->resource;
+	fresh.database = p->database;
+	if (!selected(task))
+		fresh.unwanted = selection_generation + 1;
+	if (bpf_map_update_elem(&sites, &key, &fresh, BPF_ANY)) {
+		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+		return NULL;
+	}
+	if (fresh.unwanted)
+		return NULL;
+	ledger_client(key.pid, start);
+	return bpf_map_lookup_elem(&sites, &key);
+}
+
+static __always_inline struct site *site_of(const struct handle *h, __u32 pid)
+{
+	struct site_key key = {.caller = h->caller, .pid = pid, .probe = h->probe};
+
+	return bpf_map_lookup_elem(&sites, &key);
+}
+
+/* The socket that this thread used since then is the connection's. */
+static __always_inline int join(struct handle *h, __u64 since)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct said *last = bpf_map_lookup_elem(&said, &thread);
+
+	if (!last || last->ns < since)
+		return 0;
+	if (h->socket != last->id)
+		h->told = 0;
+	h->socket = last->id;
+	h->flags &= ~EV_HANDLE_TENTATIVE;
+	return 1;
+}
+
+/* The call itself used no socket, but what it makes is made of what this thread has just read.
+ * Twice the same is believed. */
+static __always_inline void join_after(struct handle *h, __u64 now)
+{
+	__u64 thread = bpf_get_current_pid_tgid(), before = h->socket;
+	struct said *last;
+
+	if ((before && !(h->flags & EV_HANDLE_TENTATIVE)) || h->tries >= JOIN_TRIES)
+		return;
+	h->tries++;
+	joins_until_ns = now + JOIN_NS;
+	last = bpf_map_lookup_elem(&said, &thread);
+	if (!last || last->ns + 1000000000ULL < now)
+		return;
+	h->socket = last->id;
+	h->told = 0;
+	if (before == last->id)
+		h->flags &= ~EV_HANDLE_TENTATIVE;
+	else
+		h->flags |= EV_HANDLE_TENTATIVE;
+}
+
+/* The connection that something belongs to; one met for the first time is entered. */
+static __always_inline struct handle *parent_of(const struct probe *p, __u32 probe,
+						__u64 parent, __u32 pid, __u64 now)
+{
+	struct handle_key key = {.handle = parent, .pid = pid, .resource = EV_RES_CONNECTION};
+	struct handle *h, met = {};
+
+	if (!parent)
+		return NULL;
+	h = bpf_map_lookup_elem(&handles, &key);
+	if (h || p->role != PROBE_ACQUIRE)
+		return h;
+	met.born_ns = met.used_ns = now;
+	met.rows = UNKNOWN64;
+	met.probe = probe;
+	met.flags = EV_HANDLE_PRE_EXISTING;
+	if (bpf_map_update_elem(&handles, &key, &met, BPF_NOEXIST))
+		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+	return bpf_map_lookup_elem(&handles, &key);
+}
+
+/* Its address comes back: it was released where we do not look. */
+static __always_inline void release_unseen(const struct handle_key *key, const struct handle *h)
+{
+	struct site *s = site_of(h, key->pid);
+
+	if (!s || h->flags & EV_HANDLE_PRE_EXISTING)
+		return;
+	__sync_fetch_and_add(&s->released, 1);
+	__sync_fetch_and_add(&s->unseen, 1);
+}
+
+static __noinline int tell_closed(const struct handle_key *key, const struct handle *h, __u64 now)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct ev_handle_closed gone = {};
+
+	if (!key || !h)
+		return 0;
+	gone.head.ns = now;
+	gone.head.kind = EV_HANDLE_CLOSED;
+	gone.head.size = sizeof(gone);
+	gone.start_ns = task->group_leader->start_boottime;
+	gone.handle = key->handle;
+	gone.born_ns = h->born_ns;
+	gone.pid = key->pid;
+	gone.resource = key->resource;
+	emit(&gone, sizeof(gone));
+	return 0;
+}
+
+static __always_inline __u64 rows_of(const struct probe *p, __u64 handle)
+{
+	__u64 rows = 0;
+
+	if (p->rows_at == UNKNOWN32)
+		return UNKNOWN64;
+	return bpf_probe_read_user(&rows, 8, (void *)(handle + p->rows_at)) ? UNKNOWN64 : rows;
+}
+
+static __always_inline void acquired(const struct probe *p, const struct call *call, __u64 handle)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct handle_key key = {.handle = handle, .pid = task->tgid, .resource = p->resource};
+	struct handle fresh = {}, *old, *parent;
+	__u64 now = bpf_ktime_get_boot_ns();
+	struct site *s = site_enter(p, task, call);
+
+	if (!s)
+		return;
+	if (!handle) {
+		__sync_fetch_and_add(&s->failed, 1);
+		return;
+	}
+	old = bpf_map_lookup_elem(&handles, &key);
+	if (old && old->born_ns >= call->ns) /* an inner call told of it */
+		return;
+	if (old)
+		release_unseen(&key, old);
+	fresh.born_ns = fresh.used_ns = now;
+	fresh.parent = call->parent;
+	fresh.caller = call->caller;
+	fresh.rows = rows_of(p, handle);
+	fresh.tid = task->pid;
+	fresh.probe = call->probe;
+	if (p->flags & PROBE_UNREAD)
+		fresh.flags = EV_HANDLE_UNREAD;
+	fresh.sampled = p->resource == EV_RES_CONNECTION || s->acquired - s->released < SAMPLES;
+	if (call->text)
+		fresh.text = keep_text(call->text);
+	parent = parent_of(p, call->probe, call->parent, key.pid, now);
+	if (parent) {
+		parent->acquired++;
+		parent->used_ns = now;
+		if (p->flags & PROBE_JOINS && parent->tries < JOIN_TRIES && !parent->socket &&
+		    !join(parent, call->ns)) {
+			parent->tries++;
+			joins_until_ns = now + JOIN_NS;
+		}
+		if (p->flags & PROBE_AFTER)
+			join_after(parent, now);
+	}
+	if (p->resource == EV_RES_CONNECTION)
+		join(&fresh, call->ns);
+	if (bpf_map_update_elem(&handles, &key, &fresh, BPF_ANY)) {
+		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+		return;
+	}
+	__sync_fetch_and_add(&s->acquired, 1);
+	s->last_ns = now;
+	if (fresh.rows != UNKNOWN64)
+		__sync_fetch_and_add(&s->rows, fresh.rows);
+}
+
+static __always_inline void released(const struct probe *p, __u64 handle)
+{
+	__u64 now = bpf_ktime_get_boot_ns();
+	struct handle_key key = {.handle = handle,
+				 .pid = bpf_get_current_pid_tgid() >> 32,
+				 .resource = p->resource};
+	struct handle *h, *parent;
+	struct site *s;
+
+	if (!handle)
+		return;
+	h = bpf_map_lookup_elem(&handles, &key);
+	if (!h)
+		return;
+	s = site_of(h, key.pid);
+	if (s && !(h->flags & (EV_HANDLE_PRE_EXISTING | EV_HANDLE_ZOMBIE)))
+		__sync_fetch_and_add(&s->released, 1);
+	parent = parent_of(p, 0, h->parent, key.pid, now);
+	if (parent) {
+		parent->released++;
+		parent->used_ns = now;
+	}
+	/* Closed, but what belongs to it keeps it alive. */
+	if (p->flags & PROBE_ZOMBIE && h->acquired > h->released) {
+		h->flags |= EV_HANDLE_ZOMBIE;
+		h->told = 0;
+		return;
+	}
+	if (h->told)
+		tell_closed(&key, h, now);
+	bpf_map_delete_elem(&handles, &key);
+	if (!parent || !(parent->flags & EV_HANDLE_ZOMBIE) || parent->acquired > parent->released)
+		return;
+	key.handle = h->parent;
+	key.resource = EV_RES_CONNECTION;
+	if (parent->told)
+		tell_closed(&key, parent, now);
+	bpf_map_delete_elem(&handles, &key);
+}
+
+/* A connection that waits for its socket, or an object that gets its text. */
+static __always_inline void used(const struct probe *p, const struct call *call)
+{
+	struct handle_key key = {.handle = call->handle,
+				 .pid = bpf_get_current_pid_tgid() >> 32,
+				 .resource = p->resource};
+	struct handle *h = bpf_map_lookup_elem(&handles, &key);
+
+	if (!h)
+		return;
+	h->used_ns = bpf_ktime_get_boot_ns();
+	if (call->text)
+		h->text = keep_text(call->text);
+	if (p->flags & PROBE_JOINS)
+		join(h, call->ns);
+}
+
+static __always_inline void finish(const struct probe *p, const struct call *call, __u64 handle)
+{
+	if (p->role == PROBE_ACQUIRE)
+		acquired(p, call, handle);
+	else if (p->role == PROBE_RELEASE)
+		released(p, call->handle);
+	else if (p->role == PROBE_USE)
+		used(p, call);
+}
+
+/* Returns 1 while the thread is inside a call of which this one is a part. */
+static __always_inline int is_inside(const struct probe *p, __u64 thread)
+{
+	return p->flags & PROBE_STATIC && bpf_map_lookup_elem(&inside, &thread) != NULL;
+}
+
+SEC("uprobe")
+int client_entered(struct pt_regs *ctx)
+{
+	__u32 index = bpf_get_attach_cookie(ctx);
+	struct probe *p = bpf_map_lookup_elem(&probes, &index);
+	__u64 *n = bpf_map_lookup_elem(&hits, &index), thread;
+	struct call_key key = {};
+	struct call call = {};
+
+	if (!p || !n)
+		return 0;
+	*n += 1;
+	thread = bpf_get_current_pid_tgid();
+	if (p->role == PROBE_COUNT || thread >> 32 == settings.self || is_inside(p, thread))
+		return 0;
+	if (bpf_probe_read_user(&call.caller, 8, (void *)ctx->sp))
+		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+	if (p->role == PROBE_INSIDE) {
+		key.stack = ctx->sp;
+		bpf_map_update_elem(&inside, &thread, &key.stack, BPF_NOEXIST);
+		return 0;
+	}
+	if (from_itself(p, ctx, call.caller))
+		return 0;
+	call.probe = index;
+	call.handle = argument(ctx, p->handle);
+	call.text = p->flags & PROBE_WIDE_TEXT ? 0 : argument(ctx, p->text);
+	if (!(p->flags & PROBE_RETURNS)) {
+		finish(p, &call, 0);
+		return 0;
+	}
+	call.parent = argument(ctx, p->parent);
+	call.ns = bpf_ktime_get_boot_ns();
+	if (p->flags & PROBE_JOINS && p->resource == EV_RES_CONNECTION)
+		joins_until_ns = call.ns + JOIN_NS;
+	key.thread = thread;
+	key.stack = ctx->sp;
+	if (bpf_map_update_elem(&calls, &key, &call, BPF_ANY))
+		count(COUNTER_LOSS + EV_LOSS_MISSED_RETURN);
+	return 0;
+}
+
+static __always_inline int succeeded(const struct probe *p, __s32 result)
+{
+	return p->success == SUCCESS_ZERO ? result == 0 : p->success != SUCCESS_POSITIVE || result > 0;
+}
+
+SEC("uretprobe")
+int client_returned(struct pt_regs *ctx)
+{
+	__u32 index = bpf_get_attach_cookie(ctx);
+	struct probe *p = bpf_map_lookup_elem(&probes, &index);
+	struct call_key key = {};
+	struct call *begun, call;
+	__u64 handle = 0, *stack;
+
+	if (!p || p->role == PROBE_COUNT)
+		return 0;
+	key.thread = bpf_get_current_pid_tgid();
+	key.stack = ctx->sp - 8; /* ret has taken the address off */
+	if (p->role == PROBE_INSIDE) {
+		stack = bpf_map_lookup_elem(&inside, &key.thread);
+		if (stack && *stack <= key.stack)
+			bpf_map_delete_elem(&inside, &key.thread);
+		return 0;
+	}
+	begun = bpf_map_lookup_elem(&calls, &key);
+	if (!begun)
+		return 0;
+	call = *begun;
+	bpf_map_delete_elem(&calls, &key);
+	if (!succeeded(p, ctx->ax)) {
+		if (p->role == PROBE_ACQUIRE)
+			acquired(p, &call, 0);
+		return 0;
+	}
+	if (p->handle == FROM_RETURN)
+		handle = ctx->ax;
+	else if (p->handle & FROM_OUT && bpf_probe_read_user(&handle, 8, (void *)call.handle))
+		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+	finish(p, &call, handle);
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct site_key *key = ctx->key;
+	struct site *s = ctx->value;
+	struct raw_site out = {};
+	struct process *p;
+	__u32 pid;
+	__u64 sum;
+
+	if (!key || !s)
+		return 0;
+	pid = key->pid;
+	p = bpf_map_lookup_elem(&processes, &pid);
+	out.gone = !p || p->gone || p->start_ns != s->start_ns || p->exec_ns > s->last_ns;
+	sum = s->acquired + s->released + s->unseen + s->failed + 1;
+	if (!out.gone && (s->told == sum || s->unwanted))
+		return 0;
+	out.head.ns = bpf_ktime_get_boot_ns();
+	out.head.kind = RAW_SITE;
+	out.head.size = sizeof(out);
+	out.key = *key;
+	out.site = *s;
+	if (p)
+		__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
+	if (bpf_seq_write(ctx->meta->seq, &out, sizeof(out)))
+		return 0;
+	s->told = sum;
+	if (p)
+		p->told = 1;
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int sweep_handles(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct handle_key *key = ctx->key;
+	struct handle *h = ctx->value;
+	struct raw_handle out = {};
+	struct process *p;
+	__u32 pid;
+	__u64 now;
+	int gone;
+
+	if (!key || !h)
+		return 0;
+	pid = key->pid;
+	p = bpf_map_lookup_elem(&processes, &pid);
+	gone = !p || p->gone || p->exec_ns > h->born_ns;
+	if (!gone && (!h->sampled || h->told) && key->resource != EV_RES_CONNECTION)
+		return 0;
+	now = bpf_ktime_get_boot_ns();
+	if (!gone && (now - h->born_ns < settings.grace_ns || h->told))
+		return 0;
+	out.head.ns = now;
+	out.head.kind = gone ? RAW_DEAD : RAW_HANDLE;
+	out.head.size = sizeof(out);
+	out.key = *key;
+	out.handle = *h;
+	out.start_ns = p ? p->start_ns : 0;
+	if (p)
+		__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
+	if (!bpf_seq_write(ctx->meta->seq, &out, sizeof(out)))
+		h->told = 1;
+	return 0;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * client.bpf.h - the ledger of what client libraries handed out, and which socket a thread used.
+ */
+#ifndef DBLEAK_CLIENT_BPF_H
+#define DBLEAK_CLIENT_BPF_H
+
+#include "ledger.bpf.h"
+#include "client.h"
+
+/* Never LRU: the least recently touched entry is exactly the leak. */
+struct handles_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct handle_key);
+	__type(value, struct handle);
+};
+
+struct sites_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 16);
+	__type(key, struct site_key);
+	__type(value, struct site);
+};
+
+/* What a thread said last, and to whom; only while some connection waits for its socket. */
+struct said {
+	__u64 id;
+	__u64 ns;
+};
+
+struct said_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64); /* pid and tid */
+	__type(value, struct said);
+};
+
+extern struct handles_map handles SEC(".maps");
+extern struct sites_map sites SEC(".maps");
+extern struct said_map said SEC(".maps");
+
+/* Until when threads' last messages are noted. */
+extern __u64 joins_until_ns;
+
+static __always_inline void client_said(const struct connection *c)
+{
+	struct said last = {.id = c->ev.id, .ns = c->now};
+	__u64 thread;
+
+	if (c->now >= joins_until_ns)
+		return;
+	thread = bpf_get_current_pid_tgid();
+	bpf_map_update_elem(&said, &thread, &last, BPF_ANY);
+}
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * client.h - what user space tells the client-library programs, and what they keep.  Shared by
+ * both halves, never recorded.
+ */
+#ifndef DBLEAK_CLIENT_H
+#define DBLEAK_CLIENT_H
+
+#include "event.h"
+
+#define PROBES_MOST 8192 /* probes in all files; an attach cookie is an index below it */
+#define TEXT_LEN EV_STATEMENT_SQL_LEN
+
+enum probe_role {
+	PROBE_COUNT = 0,   /* only counts: the canary */
+	PROBE_ACQUIRE = 1,
+	PROBE_RELEASE = 2,
+	PROBE_USE = 3,	   /* of a connection: joins it with its socket; of others: gives a text */
+	PROBE_INSIDE = 4,  /* what is acquired during this call is the library's own */
+};
+
+/* Where a value is found: an argument, what an argument points to, or the result. */
+enum probe_source {
+	FROM_NOWHERE = 0,
+	FROM_ARG1 = 1,
+	FROM_ARG2 = 2,
+	FROM_ARG3 = 3,
+	FROM_ARG4 = 4,
+	FROM_ARG5 = 5,
+	FROM_ARG6 = 6,
+	FROM_ARG7 = 7, /* on the stack */
+	FROM_RETURN = 8,
+	FROM_OUT = 16, /* | FROM_ARGn: what argument n points to, when the call returns */
+};
+
+/* When a call has done what it is for. */
+enum probe_success {
+	SUCCESS_ANY = 0,
+	SUCCESS_ZERO = 1,     /* an int result of 0 */
+	SUCCESS_POSITIVE = 2, /* an int result above 0 */
+};
+
+enum probe_flag {
+	PROBE_RETURNS = 1,     /* a return probe sits there, too, and decides */
+	PROBE_BORN_INSIDE = 2, /* counts also when the library calls it itself */
+	PROBE_JOINS = 4,       /* the socket used inside belongs to the connection */
+	PROBE_AFTER = 8,       /* the thread's last message may have been this connection's */
+	PROBE_WIDE_TEXT = 16,  /* the text is UTF-16 */
+	PROBE_UNREAD = 32,     /* what it gives is read row by row from the server */
+	PROBE_ZOMBIE = 64,     /* release: the object lives on until what belongs to it is gone */
+	PROBE_STATIC = 128,    /* a copy linked into a program: its callers are in the same file */
+};
+
+/* One row of the probe table in one file. */
+struct probe {
+	__u64 before; /* bytes from the start of the file's code to the probe */
+	__u64 code;   /* how long that code is */
+	__u32 rows_at; /* of a 64-bit row count in the object; UNKNOWN32 none */
+	__u8 role, resource, database, success;
+	__u8 handle, parent, text; /* enum probe_source */
+	__u8 flags;
+	__u32 reserved;
+};
+
+struct handle_key {
+	__u64 handle;
+	__u32 pid;
+	__u32 resource;
+};
+
+/* An object that is open. */
+struct handle {
+	__u64 born_ns;
+	__u64 used_ns; /* connection: last acquire or release of what belongs to it */
+	__u64 parent;
+	__u64 caller;
+	__u64 socket; /* connection: cookie of its socket; 0 not known */
+	__u64 text;   /* hash; 0 none */
+	__u64 rows;
+	__u32 tid;
+	__u32 acquired, released; /* of what belongs to it */
+	__u16 probe;		  /* cookie of the one that acquired it */
+	__u8 flags; /* enum ev_handle_flag */
+	__u8 told : 1, sampled : 1, tries : 6;
+};
+
+struct site_key {
+	__u64 caller;
+	__u32 pid;
+	__u32 probe; /* cookie */
+};
+
+struct site {
+	__u64 start_ns;
+	__u64 acquired, released, unseen, failed;
+	__u64 last_ns;
+	__u64 rows;
+	__u64 told; /* sum of what was told */
+	__u32 unwanted; /* generation of the selection that does not want it; 0 wanted */
+	__u8 resource, database;
+	__u16 reserved;
+};
+
+/* A call that has begun. */
+struct call_key {
+	__u64 thread; /* pid and tid */
+	__u64 stack;  /* where its return address is */
+};
+
+struct call {
+	__u64 ns;
+	__u64 caller;
+	__u64 handle;
+	__u64 parent;
+	__u64 text;
+	__u32 probe; /* cookie */
+	__u32 reserved;
+};
+
+struct client_text {
+	__u32 length;
+	__u32 cut;
+	char bytes[TEXT_LEN];
+};
+
+/* Kernel to user only. */
+#define RAW_SITE 68
+#define RAW_HANDLE 69
+#define RAW_DEAD 70 /* a handle whose process or program is gone */
+
+struct raw_site {
+	struct ev_head head;
+	struct site_key key;
+	struct site site;
+	__u32 gone;
+	__u32 reserved;
+	char comm[EV_COMM_LEN];
+};
+
+struct raw_handle {
+	struct ev_head head;
+	struct handle_key key;
+	struct handle handle;
+	__u64 start_ns;
+	char comm[EV_COMM_LEN];
+};
+
+#endif

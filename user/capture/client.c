@@ -1,0 +1,802 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * client.c - from a mapped file to probes in it, and from the ledger of handles to records.
+ *
+ * A file is known for a library by what it exports.  Its probes come in two groups: connections
+ * open and close rarely, and their probes stay; results and statements may come by the ten
+ * thousand a second, and their probes are taken out when they cost more than the budget.
+ */
+#include "client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../base/table.h"
+#include "elf.h"
+#include "kernel_client.h"
+#include "library.h"
+#include "probe_point.h"
+#include "probe_table.h"
+#include "sqlite.h"
+
+#define SECOND_NS 1000000000ULL
+#define CANARIES 3 /* cookies used to calibrate */
+#define CODE_BYTES 96
+#define ROWS_MOST 64
+#define DEEP_MOST 200	    /* files waiting for a look into their full symbol tables */
+#define BUDGET_EVERY_NS (SECOND_NS / 4)
+#define CALL_LONGEST_NS (600 * SECOND_NS)
+
+enum group { GROUP_CONNECTIONS, GROUP_OBJECTS, GROUPS };
+
+/* One library in one file. */
+struct attached {
+	struct attached *next;
+	const struct probe_library *library;
+	struct ev_library ev;
+	struct probe_links *links[GROUPS];
+	uint32_t first; /* cookie */
+	uint32_t count;
+	uint64_t spent_ns[GROUPS];  /* by its probes so far */
+	uint64_t before_ns[GROUPS]; /* when the budget was looked at last */
+	struct sqlite_fields fields;
+	struct probe_field eof; /* size 0: not known */
+};
+
+struct placed { /* a cookie in use */
+	struct attached *of;
+	const struct probe_row *row;
+	uint64_t hits;
+	uint32_t cost_ns;
+};
+
+struct waiting { /* a file whose full symbol table is still to be read */
+	int fd;
+	uint32_t pid;
+	uint64_t device, inode, seen_ns;
+	char path[EV_TEXT_LEN];
+};
+
+struct clients {
+	struct kernel *kernel;
+	const struct procfs *procfs;
+	struct client_host host;
+	struct libraries *libraries;
+	struct probe_programs programs;
+	struct probe_cost cost;
+	struct attached *files;
+	struct placed placed[PROBES_MOST];
+	uint32_t used; /* cookies */
+	struct table unread; /* results told of whose rows still wait: struct unread */
+	struct table pids;   /* that have sites */
+	struct sqlites *sqlites;
+	struct waiting waiting[DEEP_MOST];
+	size_t waiting_count;
+	uint64_t budget_at_ns;
+	uint64_t missed; /* calls that never returned */
+	bool full, stepped_down;
+};
+
+struct unread {
+	struct handle_key key;
+	struct ev_handle ev;
+	const struct attached *of;
+};
+
+static uint64_t now_boot(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * SECOND_NS + t.tv_nsec;
+}
+
+#define INIT(record, kind_)                                                                        \
+	((record).head = (struct ev_head){.ns = now_boot(), .kind = kind_, .size = sizeof(record)})
+
+static void tell(struct clients *c, const struct ev_head *record)
+{
+	c->host.tell(c->host.context, record);
+}
+
+static void tell_gap(struct clients *c, const char *text)
+{
+	struct ev_gap gap = {};
+
+	INIT(gap, EV_GAP);
+	snprintf(gap.text, sizeof(gap.text), "%s", text);
+	tell(c, &gap.head);
+}
+
+/* --- from a file to probes in it ----------------------------------------------------------- */
+
+static unsigned int argument_bits(const struct probe_row *row)
+{
+	static const unsigned int bits[] = {0,	       PROBE_RDI, PROBE_RSI, PROBE_RDX,
+					    PROBE_RCX, PROBE_R8,  PROBE_R9,  0, 0};
+
+	return bits[row->handle & ~FROM_OUT] | bits[row->parent & ~FROM_OUT] |
+	       bits[row->text & ~FROM_OUT];
+}
+
+static struct probe_point choose_point(const struct clients *c, struct elf_file *elf,
+				       const struct elf_symbol *symbol,
+				       const struct probe_row *row)
+{
+	size_t want = symbol->size && symbol->size < CODE_BYTES ? symbol->size : CODE_BYTES;
+	uint8_t code[CODE_BYTES];
+	ssize_t n = elf_read(elf, symbol->offset, code, want);
+	struct probe_point at;
+
+	if (n <= 0)
+		return (struct probe_point){};
+	at = probe_point_choose(code, n, probe_row_returns(row), argument_bits(row));
+	if (c->host.at_entry)
+		at.cheap = at.cheap && !at.delta, at.delta = 0;
+	return at;
+}
+
+static struct probe_field field_of(struct elf_file *elf, const char *name, bool deep)
+{
+	struct probe_field field = {};
+	struct elf_symbol symbol;
+	uint8_t code[CODE_BYTES];
+	ssize_t n;
+
+	if (elf_find(elf, &name, 1, deep, &symbol) != 1)
+		return field;
+	n = elf_read(elf, symbol.offset, code,
+		     symbol.size && symbol.size < CODE_BYTES ? symbol.size : CODE_BYTES);
+	if (n <= 0 || probe_field_of(code, n, &field))
+		memset(&field, 0, sizeof(field));
+	return field;
+}
+
+static int place(struct clients *c, struct attached *a, struct elf_file *elf,
+		 const struct elf_symbol *symbol, const struct probe_row *row, bool is_static,
+		 struct probe_place *out)
+{
+	struct probe_point at = choose_point(c, elf, symbol, row);
+	bool returns = probe_row_returns(row);
+	struct probe probe = {
+		.rows_at = row->rows_after ? row->rows_after - 1U : UNKNOWN32,
+		.role = row->role,
+		.resource = row->resource,
+		.database = a->library->database,
+		.success = row->success,
+		.handle = row->handle,
+		.parent = row->parent,
+		.text = row->text,
+		.flags = row->flags | (returns ? PROBE_RETURNS : 0) |
+			 (is_static ? PROBE_STATIC : 0),
+	};
+	uint64_t start;
+	uint32_t cookie = c->used;
+
+	if (cookie >= PROBES_MOST)
+		return -ENOSPC;
+	if (elf_segment(elf, symbol->offset, &start, &probe.code))
+		return -EBADMSG;
+	probe.before = symbol->offset + at.delta - start;
+	*out = (struct probe_place){symbol->offset + at.delta, cookie, returns};
+	c->placed[cookie] = (struct placed){
+		.of = a,
+		.row = row,
+		.cost_ns = (at.cheap ? c->cost.cheap_ns : c->cost.dear_ns) +
+			   (returns ? c->cost.return_ns : 0),
+	};
+	c->used++;
+	a->count++;
+	a->ev.probes++;
+	a->ev.cheap += at.cheap;
+	return kernel_client_probe(c->kernel, cookie, &probe);
+}
+
+static bool has_anchors(struct elf_file *elf, const struct probe_library *l, bool deep)
+{
+	struct elf_symbol found[8];
+	size_t n = 0;
+
+	while (l->anchors[n] && n < 8)
+		n++;
+	return elf_find(elf, l->anchors, n, deep, found) == (int)n;
+}
+
+/* Is it placed already?  Two names may be one function. */
+static bool is_placed(const struct probe_place *places, size_t n, uint64_t offset)
+{
+	for (size_t i = 0; i < n; i++)
+		if (places[i].offset == offset)
+			return true;
+	return false;
+}
+
+static bool is_wanted(const struct clients *c, const struct probe_row *row, bool is_static)
+{
+	if (row->role == PROBE_INSIDE && !is_static)
+		return false;
+	return !c->cost.kills || !probe_row_returns(row);
+}
+
+/* Fills the groups' places.  0 or -errno. */
+static int place_rows(struct clients *c, struct attached *a, struct elf_file *elf, bool is_static,
+		      bool deep, struct probe_place places[GROUPS][ROWS_MOST], size_t *counts)
+{
+	const struct probe_library *l = a->library;
+	struct elf_symbol found[ROWS_MOST];
+	const char *names[ROWS_MOST];
+	int err = 0;
+
+	for (size_t i = 0; i < l->count; i++)
+		names[i] = l->rows[i].symbol;
+	if (elf_find(elf, names, l->count, deep, found) <= 0)
+		return -ENOENT;
+	for (size_t i = 0; i < l->count && !err; i++) {
+		const struct probe_row *row = &l->rows[i];
+		enum group g = row->resource == EV_RES_CONNECTION ? GROUP_CONNECTIONS
+								  : GROUP_OBJECTS;
+
+		if (!found[i].offset || !is_wanted(c, row, is_static) ||
+		    is_placed(places[GROUP_CONNECTIONS], counts[GROUP_CONNECTIONS],
+			      found[i].offset) ||
+		    is_placed(places[GROUP_OBJECTS], counts[GROUP_OBJECTS], found[i].offset))
+			continue;
+		err = place(c, a, elf, &found[i], row, is_static, &places[g][counts[g]]);
+		if (!err)
+			counts[g]++;
+	}
+	return err;
+}
+
+static void tell_library(struct clients *c, struct attached *a)
+{
+	a->ev.hits = 0;
+	for (uint32_t i = 0; i < a->count; i++)
+		a->ev.hits += c->placed[a->first + i].hits;
+	a->ev.head.ns = now_boot();
+	tell(c, &a->ev.head);
+}
+
+static void detach(struct attached *a, enum group g)
+{
+	probes_detach(a->links[g]);
+	a->links[g] = NULL;
+}
+
+static int attach(struct clients *c, struct attached *a, struct elf_file *elf, bool is_static,
+		  bool deep, int fd)
+{
+	struct probe_place places[GROUPS][ROWS_MOST];
+	size_t counts[GROUPS] = {};
+	int err;
+
+	a->first = c->used;
+	err = place_rows(c, a, elf, is_static, deep, places, counts);
+	for (int g = 0; g < GROUPS && !err; g++)
+		if (counts[g])
+			err = probes_attach(&a->links[g], &c->programs, fd, places[g], counts[g]);
+	if (!err)
+		return 0;
+	for (int g = 0; g < GROUPS; g++)
+		detach(a, g);
+	c->used = a->first;
+	return err;
+}
+
+static void read_fields(struct attached *a, struct elf_file *elf, bool deep)
+{
+	if (a->library->bit == EV_LIBRARY_SQLITE) {
+		a->fields.autocommit = field_of(elf, "sqlite3_get_autocommit", deep);
+		a->fields.busy = field_of(elf, "sqlite3_stmt_busy", deep);
+	} else if (a->library->bit == EV_LIBRARY_MYSQL) {
+		a->eof = field_of(elf, "mysql_eof", deep);
+	}
+}
+
+static void add_library(struct clients *c, const struct probe_library *l, struct elf_file *elf,
+			const struct library_file *file, bool deep)
+{
+	struct attached *a = calloc(1, sizeof(*a));
+	bool is_static = deep || elf_is_program(elf);
+	int err;
+
+	if (!a)
+		return;
+	a->library = l;
+	INIT(a->ev, EV_LIBRARY);
+	a->ev.device = file->device;
+	a->ev.inode = file->inode;
+	a->ev.seen_ns = file->seen_ns;
+	a->ev.library = l->bit;
+	elf_build_id(elf, a->ev.build_id, sizeof(a->ev.build_id));
+	snprintf(a->ev.path, sizeof(a->ev.path), "%s", file->path);
+	read_fields(a, elf, deep);
+	err = attach(c, a, elf, is_static, deep, file->fd);
+	if (err) {
+		char text[EV_TEXT_LEN];
+
+		snprintf(text, sizeof(text), "%s in %.120s cannot be probed: %s", l->name,
+			 file->path, strerror(-err));
+		tell_gap(c, text);
+		free(a);
+		return;
+	}
+	a->ev.attached_ns = now_boot();
+	a->next = c->files;
+	c->files = a;
+	tell_library(c, a);
+}
+
+/* Looks for each library of the table.  Returns whether any was there. */
+static bool look_into(struct clients *c, struct elf_file *elf, const struct library_file *file,
+		      bool deep)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < probe_library_count; i++) {
+		if (!has_anchors(elf, &probe_libraries[i], deep))
+			continue;
+		any = true;
+		add_library(c, &probe_libraries[i], elf, file, deep);
+	}
+	return any;
+}
+
+/* Exported nothing of ours: its full symbol table may still tell of a static copy, when there is
+ * time to read it. */
+static void wait_for_time(struct clients *c, const struct library_file *file)
+{
+	struct waiting *w = &c->waiting[c->waiting_count];
+
+	if (c->waiting_count == DEEP_MOST)
+		return;
+	w->fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
+	if (w->fd < 0)
+		return;
+	w->pid = file->pid;
+	w->device = file->device;
+	w->inode = file->inode;
+	w->seen_ns = file->seen_ns;
+	snprintf(w->path, sizeof(w->path), "%s", file->path);
+	c->waiting_count++;
+}
+
+static void on_file(void *context, const struct library_file *file)
+{
+	struct clients *c = context;
+	struct elf_file *elf;
+
+	if (elf_open(&elf, file->fd))
+		return;
+	if (!look_into(c, elf, file, false))
+		wait_for_time(c, file);
+	elf_close(elf);
+}
+
+/* One file at a time, so that nothing else waits for long. */
+static void look_deeper(struct clients *c)
+{
+	struct waiting *w;
+	struct library_file file;
+	struct elf_file *elf;
+
+	if (!c->waiting_count)
+		return;
+	w = &c->waiting[--c->waiting_count];
+	file = (struct library_file){.device = w->device,
+				     .inode = w->inode,
+				     .seen_ns = w->seen_ns,
+				     .pid = w->pid,
+				     .fd = w->fd,
+				     .path = w->path};
+	if (!elf_open(&elf, w->fd)) {
+		look_into(c, elf, &file, true);
+		elf_close(elf);
+	}
+	close(w->fd);
+}
+
+/* Where distributions keep the libraries of the table: what a process will map tomorrow is probed
+ * today.  Only a head start; what counts is what is mapped. */
+static void head_start(struct clients *c)
+{
+	static const char *const patterns[] = {
+		"/usr/lib/*/lib{pq,mariadb,mysqlclient,sqlite3,hiredis}.so.*",
+		"/usr/lib{,64}/lib{pq,mariadb,mysqlclient,sqlite3,hiredis}.so.*",
+	};
+	glob_t found = {};
+
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
+		glob(patterns[i], GLOB_BRACE | (i ? GLOB_APPEND : 0), NULL, &found);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		struct library_file file = {.seen_ns = now_boot(), .path = found.gl_pathv[i]};
+		struct stat st;
+
+		file.fd = open(file.path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		if (file.fd < 0)
+			continue;
+		if (!fstat(file.fd, &st) && S_ISREG(st.st_mode)) {
+			file.device = st.st_dev;
+			file.inode = st.st_ino;
+			libraries_tell(c->libraries, &file, on_file, c);
+		}
+		close(file.fd);
+	}
+	globfree(&found);
+}
+
+/* --- the budget ----------------------------------------------------------------------------- */
+
+/* Brings the hits up to date; adds to each group what its probes have cost since. */
+static void count_hits(struct clients *c)
+{
+	static uint64_t hits[PROBES_MOST];
+
+	if (c->used <= CANARIES ||
+	    kernel_client_hits(c->kernel, CANARIES, c->used - CANARIES, hits + CANARIES))
+		return;
+	for (uint32_t i = CANARIES; i < c->used; i++) {
+		struct placed *p = &c->placed[i];
+		enum group g = p->row->resource == EV_RES_CONNECTION ? GROUP_CONNECTIONS
+								     : GROUP_OBJECTS;
+
+		p->of->spent_ns[g] += (hits[i] - p->hits) * p->cost_ns;
+		p->hits = hits[i];
+	}
+}
+
+static void step_down(struct clients *c, struct attached *a, uint64_t now)
+{
+	clients_sweep(c, now);
+	detach(a, GROUP_OBJECTS);
+	a->ev.detached = 1;
+	c->stepped_down = true;
+	tell_library(c, a);
+}
+
+/* Results and statements of a library that cost more than all who use it may. */
+static void keep_budget(struct clients *c, uint64_t now)
+{
+	uint64_t passed = now - c->budget_at_ns, users = c->pids.count;
+	double allowed = c->host.max_overhead / 100 * passed * (users ? users : 1);
+
+	if (passed < BUDGET_EVERY_NS)
+		return;
+	count_hits(c);
+	for (struct attached *a = c->files; a; a = a->next) {
+		uint64_t spent = a->spent_ns[GROUP_OBJECTS] - a->before_ns[GROUP_OBJECTS];
+
+		a->before_ns[GROUP_OBJECTS] = a->spent_ns[GROUP_OBJECTS];
+		if (c->budget_at_ns && a->links[GROUP_OBJECTS] && spent > allowed)
+			step_down(c, a, now);
+	}
+	c->budget_at_ns = now;
+}
+
+/* --- from the ledger to records ------------------------------------------------------------- */
+
+static const struct placed *placed_of(const struct clients *c, uint32_t cookie)
+{
+	return cookie < c->used && c->placed[cookie].of ? &c->placed[cookie] : NULL;
+}
+
+/* A call site's name within its process. */
+static uint64_t site_id(uint64_t caller, uint32_t probe)
+{
+	return caller ^ (uint64_t)probe << 48;
+}
+
+static void on_site(struct clients *c, const struct raw_site *raw)
+{
+	const struct placed *placed = placed_of(c, raw->key.probe);
+	struct ev_site ev = {};
+
+	if (raw->gone)
+		kernel_client_forget_site(c->kernel, &raw->key);
+	if (!placed || raw->site.unwanted ||
+	    !c->host.owner(c->host.context, raw->key.pid, raw->site.start_ns, raw->comm))
+		return;
+	INIT(ev, EV_SITE);
+	ev.start_ns = raw->site.start_ns;
+	ev.site = site_id(raw->key.caller, raw->key.probe);
+	ev.caller = raw->key.caller;
+	ev.acquired = raw->site.acquired;
+	ev.released = raw->site.released;
+	ev.unseen = raw->site.unseen;
+	ev.failed = raw->site.failed;
+	ev.last_ns = raw->site.last_ns;
+	ev.rows = placed->row->rows_after ? raw->site.rows : UNKNOWN64;
+	ev.pid = raw->key.pid;
+	ev.resource = raw->site.resource;
+	ev.database = raw->site.database;
+	ev.detached = placed->of->ev.detached && placed->row->resource != EV_RES_CONNECTION;
+	snprintf(ev.object, sizeof(ev.object), "%s", placed->row->object);
+	snprintf(ev.release, sizeof(ev.release), "%s", placed->row->release);
+	tell(c, &ev.head);
+	if (raw->gone)
+		table_remove(&c->pids, (struct table_key){raw->key.pid, raw->site.start_ns});
+	else
+		table_put(&c->pids, (struct table_key){raw->key.pid, raw->site.start_ns}, c);
+}
+
+static struct table_key unread_key(const struct handle_key *key)
+{
+	return (struct table_key){key->handle, key->pid};
+}
+
+/* Rows that a result has fetched so far, and whether that was all. */
+static bool read_progress(const struct unread *u, uint64_t *rows, uint8_t *eof)
+{
+	struct iovec local[] = {{rows, 8}, {eof, 1}};
+	struct iovec remote[] = {{(void *)(uintptr_t)u->key.handle, 8},
+				 {(void *)(uintptr_t)(u->key.handle + u->of->eof.offset), 1}};
+
+	return process_vm_readv(u->key.pid, local, 2, remote, 2, 0) == 9;
+}
+
+static void watch_unread(struct clients *c, const struct raw_handle *raw,
+			 const struct ev_handle *ev, const struct attached *of)
+{
+	struct unread *u = table_get(&c->unread, unread_key(&raw->key));
+
+	if (of->eof.size != 1)
+		return;
+	if (!u) {
+		u = calloc(1, sizeof(*u));
+		if (!u || table_put(&c->unread, unread_key(&raw->key), u)) {
+			free(u);
+			return;
+		}
+	}
+	u->key = raw->key;
+	u->ev = *ev;
+	u->of = of;
+}
+
+static void forget_unread(struct clients *c, const struct handle_key *key)
+{
+	free(table_remove(&c->unread, unread_key(key)));
+}
+
+/* A result read row by row: is it at work, at its end, or left lying? */
+static void look_at_unread(struct clients *c)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&c->unread, &at))) {
+		struct unread *u = slot->value;
+		uint64_t rows = 0;
+		uint8_t eof = 0;
+
+		if (!read_progress(u, &rows, &eof) || (rows == u->ev.rows && !eof))
+			continue;
+		INIT(u->ev, EV_HANDLE);
+		u->ev.rows = rows;
+		u->ev.used_ns = u->ev.head.ns;
+		if (eof)
+			u->ev.flags &= ~EV_HANDLE_UNREAD;
+		tell(c, &u->ev.head);
+		if (eof) {
+			forget_unread(c, &u->key);
+			at--; /* the table closed the gap from behind */
+		}
+	}
+}
+
+static void on_handle(struct clients *c, const struct raw_handle *raw)
+{
+	const struct placed *placed = placed_of(c, raw->handle.probe);
+	struct ev_handle ev = {};
+
+	if (!placed ||
+	    !c->host.owner(c->host.context, raw->key.pid, raw->start_ns, raw->comm))
+		return;
+	INIT(ev, EV_HANDLE);
+	ev.start_ns = raw->start_ns;
+	ev.handle = raw->key.handle;
+	ev.parent = raw->handle.parent;
+	ev.connection = raw->handle.socket;
+	ev.born_ns = raw->handle.born_ns;
+	ev.used_ns = raw->handle.used_ns;
+	ev.site = site_id(raw->handle.caller, raw->handle.probe);
+	ev.rows = raw->handle.rows;
+	ev.bytes = UNKNOWN64;
+	ev.acquired = raw->handle.acquired;
+	ev.released = raw->handle.released;
+	ev.pid = raw->key.pid;
+	ev.tid = raw->handle.tid;
+	ev.resource = raw->key.resource;
+	ev.database = placed->of->library->database;
+	ev.flags = raw->handle.flags;
+	if (ev.flags & EV_HANDLE_UNREAD)
+		watch_unread(c, raw, &ev, placed->of);
+	tell(c, &ev.head);
+	if (ev.database == EV_DB_SQLITE)
+		sqlites_handle(c->sqlites, raw, &placed->of->fields);
+}
+
+static void on_dead(struct clients *c, const struct raw_handle *raw)
+{
+	const struct placed *placed = placed_of(c, raw->handle.probe);
+
+	/* Unknown until its process was gone: it was held to the end all the same. */
+	if (placed && !raw->handle.told && raw->start_ns && raw->handle.sampled)
+		on_handle(c, raw);
+	if (placed && placed->of->library->database == EV_DB_SQLITE)
+		sqlites_gone(c->sqlites, &raw->key, raw->handle.born_ns, raw->head.ns, true);
+	forget_unread(c, &raw->key);
+	kernel_client_forget_handle(c->kernel, &raw->key);
+}
+
+static void on_swept(void *context, const struct ev_head *record)
+{
+	struct clients *c = context;
+
+	if (record->kind == RAW_SITE)
+		on_site(c, (const void *)record);
+	else if (record->kind == RAW_HANDLE)
+		on_handle(c, (const void *)record);
+	else if (record->kind == RAW_DEAD)
+		on_dead(c, (const void *)record);
+}
+
+void clients_record(struct clients *c, const struct ev_head *record)
+{
+	const struct ev_handle_closed *ev = (const void *)record;
+	struct handle_key key = {.handle = ev->handle, .pid = ev->pid, .resource = ev->resource};
+
+	tell(c, record);
+	forget_unread(c, &key);
+	sqlites_gone(c->sqlites, &key, ev->born_ns, ev->head.ns, false);
+}
+
+int clients_sweep(struct clients *c, uint64_t now_ns)
+{
+	int err;
+
+	if (!c->kernel)
+		return 0;
+	err = kernel_client_sweep(c->kernel, on_swept, c);
+	look_at_unread(c);
+	sqlites_sweep(c->sqlites, now_ns);
+	if (now_ns > CALL_LONGEST_NS)
+		c->missed += kernel_client_purge_calls(c->kernel, now_ns - CALL_LONGEST_NS);
+	return err;
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+static uint64_t hits_of(void *context, uint32_t cookie)
+{
+	struct clients *c = context;
+	uint64_t hits = 0;
+
+	return kernel_client_hits(c->kernel, cookie, 1, &hits) ? 0 : hits;
+}
+
+static int calibrate(struct clients *c)
+{
+	static const struct probe canary = {.role = PROBE_COUNT};
+	int err = kernel_client_programs(c->kernel, &c->programs);
+
+	for (uint32_t i = 0; i < CANARIES && !err; i++)
+		err = kernel_client_probe(c->kernel, i, &canary);
+	c->used = CANARIES;
+	if (!err)
+		err = probes_calibrate(&c->cost, &c->programs, 0, hits_of, c);
+	if (!err && !c->cost.fires)
+		err = -EIO;
+	return err;
+}
+
+int clients_open(struct clients **out, struct kernel *kernel, const struct procfs *procfs,
+		 const struct client_host *host)
+{
+	struct clients *c = calloc(1, sizeof(*c));
+	char text[EV_TEXT_LEN];
+	int err;
+
+	*out = c;
+	if (!c)
+		return -ENOMEM;
+	c->kernel = kernel;
+	c->procfs = procfs;
+	c->host = *host;
+	err = sqlites_open(&c->sqlites, kernel, procfs, host);
+	if (!err)
+		err = calibrate(c);
+	if (!err)
+		err = libraries_open(&c->libraries, procfs);
+	if (err) {
+		snprintf(text, sizeof(text), "client libraries cannot be probed: %s",
+			 err == -EIO ? "probes on our own functions do not fire" : strerror(-err));
+		tell_gap(c, text);
+		return 0;
+	}
+	if (c->cost.kills)
+		tell_gap(c, "return probes of this kernel kill processes under a seccomp filter: "
+			    "what libraries hand out is not counted");
+	if (libraries_watch(c->libraries))
+		tell_gap(c, "libraries mapped from now on are found late: no perf events");
+	head_start(c);
+	return libraries_scan(c->libraries, on_file, c);
+}
+
+void clients_close(struct clients *c)
+{
+	struct table_slot *slot;
+	struct attached *a, *next;
+
+	if (!c)
+		return;
+	for (a = c->files; a; a = next) {
+		next = a->next;
+		for (int g = 0; g < GROUPS; g++)
+			detach(a, g);
+		free(a);
+	}
+	while (c->waiting_count)
+		close(c->waiting[--c->waiting_count].fd);
+	for (size_t at = 0; (slot = table_next(&c->unread, &at));)
+		free(slot->value);
+	table_free(&c->unread);
+	table_free(&c->pids);
+	libraries_close(c->libraries);
+	sqlites_close(c->sqlites);
+	free(c);
+}
+
+int clients_fd(const struct clients *c)
+{
+	return c->libraries ? libraries_fd(c->libraries) : -1;
+}
+
+int clients_step(struct clients *c, uint64_t now_ns)
+{
+	int err = 0;
+
+	if (!c->libraries)
+		return 0;
+	err = libraries_poll(c->libraries, on_file, c);
+	look_deeper(c);
+	keep_budget(c, now_ns);
+	return err < 0 ? err : 0;
+}
+
+void clients_tell_libraries(struct clients *c)
+{
+	count_hits(c);
+	for (struct attached *a = c->files; a; a = a->next)
+		tell_library(c, a);
+}
+
+uint64_t clients_cost_ns(struct clients *c)
+{
+	uint64_t spent = 0;
+
+	count_hits(c);
+	for (struct attached *a = c->files; a; a = a->next)
+		for (int g = 0; g < GROUPS; g++)
+			spent += a->spent_ns[g];
+	return spent;
+}
+
+uint64_t clients_missed(const struct clients *c)
+{
+	return c->missed;
+}
+
+bool clients_stepped_down(const struct clients *c)
+{
+	return c->stepped_down;
+}

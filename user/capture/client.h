@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * client.h - client libraries: found, probed, watched within the budget, and told of.
+ *
+ * Puts the probe table into every file that holds one of its libraries and turns the kernel half's
+ * ledger of handles into records.
+ */
+#ifndef DBLEAK_CAPTURE_CLIENT_H
+#define DBLEAK_CAPTURE_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel.h"
+#include "procfs.h"
+
+struct clients;
+
+/* What this needs of whoever tells the records. */
+struct client_host {
+	void *context;
+	/* Tells one record. */
+	void (*tell)(void *context, const struct ev_head *record);
+	/* Tells of a process unless that is done; false where there is no memory. */
+	bool (*owner)(void *context, uint32_t pid, uint64_t start_ns, const char *comm);
+	bool show_literals;
+	bool at_entry;	     /* --probe-at=entry: no chosen probe points */
+	double max_overhead; /* percent of a CPU for each process that uses a library */
+};
+
+/* kernel and procfs are borrowed, host is copied.  Calibrates, finds what is mapped, attaches.
+ * 0 or -errno; where libraries cannot be probed at all, 0 and a gap is told. */
+int clients_open(struct clients **out, struct kernel *kernel, const struct procfs *procfs,
+		 const struct client_host *host);
+/* Detaches.  Accepts NULL. */
+void clients_close(struct clients *c);
+
+/* Readable when something was mapped; -1 none. */
+int clients_fd(const struct clients *c);
+/* Probes what was mapped since, and looks after the budget.  0 or -errno. */
+int clients_step(struct clients *c, uint64_t now_ns);
+/* Tells of sites and handles that changed.  0 or -errno. */
+int clients_sweep(struct clients *c, uint64_t now_ns);
+/* A record from the ring that is ours (EV_HANDLE_CLOSED). */
+void clients_record(struct clients *c, const struct ev_head *record);
+/* Tells what each library has cost and seen so far. */
+void clients_tell_libraries(struct clients *c);
+
+/* Processor time that the probes have taken so far, estimated from their hits. */
+uint64_t clients_cost_ns(struct clients *c);
+/* Calls that began and never returned. */
+uint64_t clients_missed(const struct clients *c);
+bool clients_stepped_down(const struct clients *c);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * kernel_client.c - talks to the maps of bpf/client.bpf.c.
+ */
+#include "kernel_client.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "dbleak.skel.h"
+#include "feature.h"
+#include "kernel_skel.h"
+
+static int map_fd(struct kernel *k, const char *name)
+{
+	struct dbleak *skel = kernel_skeleton(k);
+
+	return bpf_object__find_map_fd_by_name(skel->obj, name);
+}
+
+int kernel_client_programs(struct kernel *k, struct probe_programs *programs)
+{
+	struct dbleak *skel = kernel_skeleton(k);
+
+	programs->entered = bpf_program__fd(skel->progs.client_entered);
+	programs->returned = bpf_program__fd(skel->progs.client_returned);
+	programs->multi = feature_try(FEATURE_UPROBE_MULTI) == 0;
+	return programs->entered < 0 || programs->returned < 0 ? -ENOTSUP : 0;
+}
+
+int kernel_client_probe(struct kernel *k, uint32_t cookie, const struct probe *probe)
+{
+	return bpf_map_update_elem(map_fd(k, "probes"), &cookie, probe, BPF_ANY);
+}
+
+int kernel_client_hits(struct kernel *k, uint32_t first, uint32_t n, uint64_t *hits)
+{
+	int cpus = libbpf_num_possible_cpus(), fd = map_fd(k, "hits"), err = 0;
+	uint64_t *values;
+
+	if (cpus < 0)
+		return cpus;
+	values = calloc(cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n && !err; i++) {
+		uint32_t cookie = first + i;
+
+		hits[i] = 0;
+		err = bpf_map_lookup_elem(fd, &cookie, values);
+		for (int cpu = 0; cpu < cpus && !err; cpu++)
+			hits[i] += values[cpu];
+	}
+	free(values);
+	return err;
+}
+
+int kernel_client_sweep(struct kernel *k, kernel_record_fn fn, void *context)
+{
+	int err = kernel_read_iterator(k, kernel_sites_link(k), fn, context);
+
+	return err ? err : kernel_read_iterator(k, kernel_handles_link(k), fn, context);
+}
+
+int kernel_client_handle(struct kernel *k, const struct handle_key *key, struct handle *handle)
+{
+	return bpf_map_lookup_elem(map_fd(k, "handles"), key, handle);
+}
+
+int kernel_client_forget_handle(struct kernel *k, const struct handle_key *key)
+{
+	return bpf_map_delete_elem(map_fd(k, "handles"), key);
+}
+
+int kernel_client_forget_site(struct kernel *k, const struct site_key *key)
+{
+	return bpf_map_delete_elem(map_fd(k, "sites"), key);
+}
+
+int kernel_client_text(struct kernel *k, uint64_t hash, struct client_text *text)
+{
+	return hash ? bpf_map_lookup_elem(map_fd(k, "texts"), &hash, text) : -ENOENT;
+}
+
+int kernel_client_purge_calls(struct kernel *k, uint64_t before_ns)
+{
+	int fd = map_fd(k, "calls"), purged = 0;
+	struct call_key key, next;
+	struct call call;
+
+	if (bpf_map_get_next_key(fd, NULL, &next))
+		return 0;
+	for (bool more = true; more;) {
+		key = next;
+		more = bpf_map_get_next_key(fd, &key, &next) == 0;
+		if (bpf_map_lookup_elem(fd, &key, &call) || call.ns >= before_ns)
+			continue;
+		purged += bpf_map_delete_elem(fd, &key) == 0;
+	}
+	return purged;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * kernel_client.h - the client-library half of the loaded kernel half: its probes, its ledger.
+ *
+ * 0 or -errno each.
+ */
+#ifndef DBLEAK_CAPTURE_KERNEL_CLIENT_H
+#define DBLEAK_CAPTURE_KERNEL_CLIENT_H
+
+#include "../../bpf/client.h"
+#include "kernel.h"
+#include "probe.h"
+
+/* Descriptors stay the kernel's.  -ENOTSUP where only looking is done. */
+int kernel_client_programs(struct kernel *k, struct probe_programs *programs);
+/* What the probe with this cookie means; before it is attached. */
+int kernel_client_probe(struct kernel *k, uint32_t cookie, const struct probe *probe);
+/* How often the probes with cookies first to first + n - 1 were hit. */
+int kernel_client_hits(struct kernel *k, uint32_t first, uint32_t n, uint64_t *hits);
+
+/* RAW_SITE of what changed, then RAW_HANDLE and RAW_DEAD. */
+int kernel_client_sweep(struct kernel *k, kernel_record_fn fn, void *context);
+int kernel_client_handle(struct kernel *k, const struct handle_key *key, struct handle *handle);
+int kernel_client_forget_handle(struct kernel *k, const struct handle_key *key);
+int kernel_client_forget_site(struct kernel *k, const struct site_key *key);
+int kernel_client_text(struct kernel *k, uint64_t hash, struct client_text *text);
+/* Clears calls that began before then and have not returned; returns how many. */
+int kernel_client_purge_calls(struct kernel *k, uint64_t before_ns);
+
+#endif

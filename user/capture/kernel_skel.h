@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * kernel_skel.h - the loaded skeleton, for the files named kernel*.c and no other.
+ */
+#ifndef DBLEAK_CAPTURE_KERNEL_SKEL_H
+#define DBLEAK_CAPTURE_KERNEL_SKEL_H
+
+#include "kernel.h"
+
+struct dbleak;
+struct bpf_link;
+
+struct dbleak *kernel_skeleton(struct kernel *k);
+/* Reads an iterator to its end. */
+int kernel_read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_fn fn,
+			 void *context);
+/* Links of the iterators over sites and handles. */
+struct bpf_link *kernel_sites_link(struct kernel *k);
+struct bpf_link *kernel_handles_link(struct kernel *k);
+
+#endif

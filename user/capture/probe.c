@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * probe.c - links of uprobes, a canary that shows they fire, and the test whether a return probe
+ * is safe for processes under a seccomp filter.
+ */
+#include "probe.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/bpf.h>
+#include <linux/filter.h>
+#include <linux/perf_event.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MULTI_RETURN 1 /* BPF_F_UPROBE_MULTI_RETURN */
+#define CALLS 400
+
+struct probe_links {
+	size_t count;
+	int fds[];
+};
+
+/* linux/bpf.h of Debian 12 is older than this part of bpf_attr (6.6, include/uapi/linux/bpf.h). */
+struct multi_attr {
+	uint32_t prog_fd, target_fd, attach_type, flags;
+	uint64_t path, offsets, ref_ctr_offsets, cookies;
+	uint32_t count, multi_flags, pid, reserved;
+};
+
+static int attach_multi(int program, const char *path, const uint64_t *offsets,
+			const uint64_t *cookies, size_t n, bool returns)
+{
+	struct multi_attr attr = {
+		.prog_fd = program,
+		.attach_type = PROBE_ATTACH_TYPE_MULTI,
+		.path = (uintptr_t)path,
+		.offsets = (uintptr_t)offsets,
+		.cookies = (uintptr_t)cookies,
+		.count = n,
+		.multi_flags = returns ? MULTI_RETURN : 0,
+	};
+	int fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int read_number(const char *path, const char *format)
+{
+	FILE *f = fopen(path, "re");
+	int n = -1;
+
+	if (f && fscanf(f, format, &n) != 1)
+		n = -1;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* One perf event and the program on it.  The event lives as long as the link. */
+static int attach_event(int program, const char *path, uint64_t offset, uint64_t cookie,
+			bool returns)
+{
+	DECLARE_LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = cookie);
+	struct perf_event_attr attr = {.size = sizeof(attr)};
+	int type = read_number("/sys/bus/event_source/devices/uprobe/type", "%d");
+	int bit = read_number("/sys/bus/event_source/devices/uprobe/format/retprobe", "config:%d");
+	int event, link;
+
+	if (type < 0 || bit < 0)
+		return -ENOTSUP;
+	attr.type = type;
+	attr.config = returns ? 1ULL << bit : 0;
+	attr.config1 = (uintptr_t)path;
+	attr.config2 = offset;
+	event = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (event < 0)
+		return -errno;
+	link = bpf_link_create(program, event, BPF_PERF_EVENT, &opts);
+	if (link < 0)
+		link = -errno;
+	close(event);
+	return link;
+}
+
+static int links_add(struct probe_links *l, int fd)
+{
+	if (fd < 0)
+		return fd;
+	l->fds[l->count++] = fd;
+	return 0;
+}
+
+static int attach_all_multi(struct probe_links *l, const struct probe_programs *programs,
+			    const char *path, const struct probe_place *places, size_t n)
+{
+	uint64_t *offsets = calloc(n, 2 * sizeof(*offsets)), *cookies = offsets + n;
+	size_t returning = 0;
+	int err;
+
+	if (!offsets)
+		return -ENOMEM;
+	/* Returns first: an entry whose return is not seen would be a loss. */
+	for (size_t i = 0; i < n; i++) {
+		if (!places[i].returns)
+			continue;
+		offsets[returning] = places[i].offset;
+		cookies[returning++] = places[i].cookie;
+	}
+	err = returning ? links_add(l, attach_multi(programs->returned, path, offsets, cookies,
+						    returning, true))
+			: 0;
+	for (size_t i = 0; i < n; i++) {
+		offsets[i] = places[i].offset;
+		cookies[i] = places[i].cookie;
+	}
+	if (!err)
+		err = links_add(l, attach_multi(programs->entered, path, offsets, cookies, n,
+						false));
+	free(offsets);
+	return err;
+}
+
+static int attach_all_events(struct probe_links *l, const struct probe_programs *programs,
+			     const char *path, const struct probe_place *places, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		if (places[i].returns)
+			err = links_add(l, attach_event(programs->returned, path,
+							places[i].offset, places[i].cookie, true));
+		if (!err)
+			err = links_add(l, attach_event(programs->entered, path,
+							places[i].offset, places[i].cookie,
+							false));
+	}
+	return err;
+}
+
+int probes_attach(struct probe_links **out, const struct probe_programs *programs, int fd,
+		  const struct probe_place *places, size_t n)
+{
+	struct probe_links *l = calloc(1, sizeof(*l) + 2 * n * sizeof(l->fds[0]));
+	char path[64];
+	int err;
+
+	*out = NULL;
+	if (!l)
+		return -ENOMEM;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	err = programs->multi ? attach_all_multi(l, programs, path, places, n)
+			      : attach_all_events(l, programs, path, places, n);
+	if (err) {
+		probes_detach(l);
+		return err;
+	}
+	*out = l;
+	return 0;
+}
+
+void probes_detach(struct probe_links *l)
+{
+	if (!l)
+		return;
+	for (size_t i = l->count; i-- > 0;) /* entries before returns */
+		close(l->fds[i]);
+	free(l);
+}
+
+/* Functions of our own to probe: one that begins cheaply, one that does not. */
+void canary_cheap(void);
+void canary_dear(void);
+__asm__(".text\n"
+	".p2align 4\n"
+	".type canary_cheap, @function\n"
+	"canary_cheap: push %rbp\n pop %rbp\n ret\n"
+	".size canary_cheap, . - canary_cheap\n"
+	".p2align 4\n"
+	".type canary_dear, @function\n"
+	"canary_dear: test %rdi, %rdi\n ret\n"
+	".size canary_dear, . - canary_dear\n");
+
+/* Where in our own executable that address is.  0 not found. */
+static uint64_t own_offset(uintptr_t address)
+{
+	unsigned long start, end, offset;
+	uint64_t found = 0;
+	char line[512];
+	FILE *f = fopen("/proc/self/maps", "re");
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) == 3 &&
+		    address >= start && address < end)
+			found = address - start + offset;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static uint64_t time_calls(void (*function)(void))
+{
+	struct timespec a, b;
+
+	function();
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (int i = 1; i < CALLS; i++)
+		function();
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	return ((b.tv_sec - a.tv_sec) * 1000000000LL + b.tv_nsec - a.tv_nsec) / (CALLS - 1);
+}
+
+/* In a child of ours, under a filter that allows all but the system call of return probes
+ * (x86-64: 335), as a container's filter does that has never heard of it.  True when it dies. */
+static bool kills_filtered(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 335, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+	int status = 0;
+	pid_t child = fork();
+
+	if (child < 0)
+		return true; /* not known: take no risk */
+	if (child == 0) {
+		prctl(PR_SET_DUMPABLE, 0);
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+		    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter))
+			_exit(0); /* no filters here, no hazard */
+		canary_cheap();
+		_exit(0);
+	}
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return true;
+	return !WIFEXITED(status) || WEXITSTATUS(status);
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+int probes_calibrate(struct probe_cost *cost, const struct probe_programs *programs,
+		     uint32_t first, uint64_t (*hits)(void *context, uint32_t cookie),
+		     void *context)
+{
+	const struct probe_place entries[] = {
+		{.offset = own_offset((uintptr_t)canary_cheap), .cookie = first},
+		{.offset = own_offset((uintptr_t)canary_dear), .cookie = first + 1},
+	};
+	const struct probe_place both = {
+		.offset = entries[0].offset, .cookie = first + 2, .returns = true};
+	uint64_t bare = time_calls(canary_cheap), twice;
+	struct probe_links *links;
+	int fd, err;
+
+	memset(cost, 0, sizeof(*cost));
+	if (!entries[0].offset || !entries[1].offset)
+		return -ENOENT;
+	fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = probes_attach(&links, programs, fd, entries, 2);
+	if (!err) {
+		cost->cheap_ns = less(time_calls(canary_cheap), bare);
+		cost->dear_ns = less(time_calls(canary_dear), bare);
+		probes_detach(links);
+		err = probes_attach(&links, programs, fd, &both, 1);
+	}
+	if (!err) {
+		twice = time_calls(canary_cheap);
+		cost->return_ns = less(twice, bare + cost->cheap_ns);
+		cost->kills = kills_filtered();
+		probes_detach(links);
+		cost->fires = hits(context, first) >= CALLS && hits(context, first + 1) >= CALLS &&
+			      hits(context, first + 2) >= CALLS;
+	}
+	close(fd);
+	return err;
+}

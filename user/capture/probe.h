@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * probe.h - probes put into a file's code and taken out again, and what one costs here.
+ *
+ * Two ways, tried in turn: uprobe.multi (Linux 6.6), one link for all probes of a file; else a
+ * perf event each.  Never filtered by process: that would tax every context switch of it.
+ */
+#ifndef DBLEAK_CAPTURE_PROBE_H
+#define DBLEAK_CAPTURE_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PROBE_ATTACH_TYPE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI of linux/bpf.h, since 6.6 */
+
+struct probe_place {
+	uint64_t offset; /* in the file */
+	uint32_t cookie;
+	bool returns; /* a return probe as well */
+};
+
+struct probe_programs {
+	int entered, returned; /* descriptors */
+	bool multi;	       /* loaded for PROBE_ATTACH_TYPE_MULTI */
+};
+
+struct probe_links;
+
+/* All or none.  fd: the file, of which only the inode counts; free to close after.  0 or -errno. */
+int probes_attach(struct probe_links **out, const struct probe_programs *programs, int fd,
+		  const struct probe_place *places, size_t n);
+/* Accepts NULL. */
+void probes_detach(struct probe_links *links);
+
+/* What a call of a probed function costs here, in nanoseconds, our program included. */
+struct probe_cost {
+	uint64_t cheap_ns;  /* at an instruction the kernel emulates */
+	uint64_t dear_ns;   /* at one it steps over */
+	uint64_t return_ns; /* of a return probe on top */
+	bool fires;	    /* every call of our own test function was seen */
+	bool kills;	    /* a return probe kills processes under a seccomp filter (6.11 to 6.13) */
+};
+
+/* Measures on functions of our own.  hits reads the counter of a cookie; the cookies given, 3 of
+ * them from first on, must be ones that only count.  0 or -errno. */
+int probes_calibrate(struct probe_cost *cost, const struct probe_programs *programs,
+		     uint32_t first, uint64_t (*hits)(void *context, uint32_t cookie),
+		     void *context);
+
+#endif

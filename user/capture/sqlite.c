@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * sqlite.c - keeps what is known of each open SQLite connection and its statements.
+ *
+ * Whether something was used between two looks shows in the object itself: stepping a statement
+ * moves its counters, preparing one moves those of its connection.  An unfinished statement whose
+ * bytes stay as they are is a reader left open, and no stream being read.
+ */
+#include "sqlite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../base/sql.h"
+#include "../base/table.h"
+#include "client.h"
+
+#define CONNECTION_BYTES 512 /* of struct sqlite3, which is longer; its counters are among them */
+#define STATEMENT_BYTES	 256 /* of a statement; likewise */
+#define ID_BASE		 (1ULL << 63) /* no socket's cookie is so high */
+#define PATH_MOST	 1024
+
+struct open_file { /* a connection */
+	struct handle_key key;
+	const struct sqlite_fields *fields;
+	uint64_t digest;
+	struct ev_connection ev; /* as told last */
+	struct ev_file file;
+	char path[PATH_MOST]; /* as the process names it, absolute; "" no file */
+};
+
+struct open_statement {
+	struct handle_key key;
+	uint64_t parent, born_ns, text;
+	uint64_t digest;
+	uint64_t still_ns; /* since when its bytes have not changed */
+	bool busy;
+	bool told; /* its connection is known, too */
+};
+
+struct sqlites {
+	struct kernel *kernel;
+	const struct procfs *procfs;
+	const struct client_host *host;
+	struct table files, statements; /* by address and pid */
+	uint64_t ids;
+};
+
+static struct table_key table_key_of(const struct handle_key *key)
+{
+	return (struct table_key){key->handle, key->pid};
+}
+
+static struct table_key key_of(uint64_t handle, uint32_t pid)
+{
+	return (struct table_key){handle, pid};
+}
+
+static void tell(struct sqlites *s, const struct ev_head *record)
+{
+	s->host->tell(s->host->context, record);
+}
+
+int sqlites_open(struct sqlites **out, struct kernel *kernel, const struct procfs *procfs,
+		 const struct client_host *host)
+{
+	struct sqlites *s = calloc(1, sizeof(*s));
+
+	*out = s;
+	if (!s)
+		return -ENOMEM;
+	s->kernel = kernel;
+	s->procfs = procfs;
+	s->host = host;
+	return 0;
+}
+
+static void free_values(struct table *t)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(t, &at)))
+		free(slot->value);
+	table_free(t);
+}
+
+void sqlites_close(struct sqlites *s)
+{
+	if (!s)
+		return;
+	free_values(&s->files);
+	free_values(&s->statements);
+	free(s);
+}
+
+/* Reads an object of a process.  Returns a digest of its bytes, 0 when they cannot be read. */
+static uint64_t read_object(uint32_t pid, uint64_t address, void *bytes, size_t size)
+{
+	struct iovec local = {bytes, size}, remote = {(void *)(uintptr_t)address, size};
+	uint64_t digest = 0xcbf29ce484222325ULL, word;
+
+	if (process_vm_readv(pid, &local, 1, &remote, 1, 0) != (ssize_t)size)
+		return 0;
+	for (size_t i = 0; i + 8 <= size; i += 8) {
+		memcpy(&word, (char *)bytes + i, 8);
+		digest = (digest ^ word) * 0x100000001b3ULL;
+	}
+	return digest | 1;
+}
+
+/* What an accessor would say of an object whose first bytes are these.  -1 not known. */
+static int field_value(const struct probe_field *field, const unsigned char *bytes, size_t size)
+{
+	uint64_t value = 0;
+
+	if (!field->size || field->offset + field->size > size)
+		return -1;
+	memcpy(&value, bytes + field->offset, field->size);
+	return field->compared ? value == field->value : value != 0;
+}
+
+/* The name given to sqlite3_open, as a path: without the parts of a URI, from the root. */
+static void resolve_path(struct sqlites *s, struct open_file *f, const char *name)
+{
+	char cwd[PATH_MOST / 2] = "", link[64];
+	size_t length;
+	ssize_t n;
+
+	(void)s;
+	if (!strncmp(name, "file:", 5))
+		name += strncmp(name + 5, "//", 2) ? 5 : 7;
+	length = strcspn(name, "?");
+	if (!length || name[0] == ':')
+		return;
+	if (name[0] != '/') {
+		snprintf(link, sizeof(link), "/proc/%u/cwd", f->key.pid);
+		n = readlink(link, cwd, sizeof(cwd) - 2);
+		if (n <= 0)
+			return;
+		cwd[n] = '/';
+		cwd[n + 1] = '\0';
+	}
+	snprintf(f->path, sizeof(f->path), "%s%.*s", cwd, (int)length, name);
+}
+
+/* A path too long for the record keeps its end, which tells more. */
+static void identity_path(char out[EV_PATH_LEN], const char *path)
+{
+	size_t n = strlen(path);
+
+	if (n < EV_PATH_LEN)
+		memcpy(out, path, n);
+	else
+		snprintf(out, EV_PATH_LEN, "...%s", path + n - (EV_PATH_LEN - 4));
+}
+
+static void tell_identity(struct sqlites *s, const struct open_file *f, bool named)
+{
+	struct ev_identity id = {};
+
+	id.head = (struct ev_head){
+		.ns = f->ev.head.ns, .kind = EV_IDENTITY, .size = sizeof(id)};
+	id.id = f->ev.id;
+	id.family = AF_UNIX;
+	if (f->path[0])
+		identity_path(id.path, f->path);
+	else
+		snprintf(id.path, sizeof(id.path), "%s", named ? ":memory:" : "a file opened before");
+	tell(s, &id.head);
+}
+
+static void file_enter(struct sqlites *s, const struct raw_handle *raw,
+		       const struct sqlite_fields *fields)
+{
+	struct open_file *f = calloc(1, sizeof(*f));
+	struct client_text name = {};
+	char text[TEXT_LEN + 1] = "";
+	bool named;
+
+	if (!f || table_put(&s->files, table_key_of(&raw->key), f)) {
+		free(f);
+		return;
+	}
+	f->key = raw->key;
+	f->fields = fields;
+	named = !kernel_client_text(s->kernel, raw->handle.text, &name);
+	if (named)
+		memcpy(text, name.bytes, TEXT_LEN);
+	resolve_path(s, f, text);
+	f->ev.head = (struct ev_head){
+		.ns = raw->head.ns, .kind = EV_CONNECTION, .size = sizeof(f->ev)};
+	f->ev.id = ID_BASE + ++s->ids;
+	f->ev.start_ns = raw->start_ns;
+	f->ev.born_ns = raw->handle.flags & EV_HANDLE_PRE_EXISTING ? 0 : raw->handle.born_ns;
+	f->ev.used_ns = raw->handle.used_ns;
+	f->ev.requests = raw->handle.acquired;
+	f->ev.prepared = raw->handle.acquired;
+	f->ev.unprepared = raw->handle.released;
+	f->ev.pid = f->ev.user_pid = raw->key.pid;
+	f->ev.tid = f->ev.user_tid = raw->handle.tid;
+	f->ev.flags = raw->handle.flags & EV_HANDLE_PRE_EXISTING ? EV_CONN_PRE_EXISTING : 0;
+	f->ev.database = EV_DB_SQLITE;
+	f->ev.signs = EV_SIGN_LIBRARY | EV_SIGN_HANDSHAKE;
+	memcpy(f->ev.comm, raw->comm, EV_COMM_LEN);
+	f->file.wal_bytes = UNKNOWN64;
+	tell(s, &f->ev.head);
+	tell_identity(s, f, named);
+}
+
+static void statement_text(struct sqlites *s, uint64_t hash, char *out, uint32_t *length,
+			   uint32_t *cut)
+{
+	struct client_text text = {};
+	char clean[EV_STATEMENT_SQL_LEN + 1];
+
+	*length = *cut = 0;
+	if (kernel_client_text(s->kernel, hash, &text))
+		return;
+	*length = sql_normalise(clean, sizeof(clean), text.bytes,
+				strnlen(text.bytes, sizeof(text.bytes)), EV_DB_SQLITE,
+				s->host->show_literals ? SQL_KEEP_LITERALS : 0);
+	if (*length > EV_STATEMENT_SQL_LEN)
+		*length = EV_STATEMENT_SQL_LEN;
+	*cut = text.cut;
+	memcpy(out, clean, *length);
+}
+
+static void tell_statement(struct sqlites *s, const struct open_file *f,
+			   struct open_statement *st, uint64_t now)
+{
+	struct ev_statement ev = {};
+
+	st->told = true;
+	ev.id = f->ev.id;
+	ev.statement = st->key.handle;
+	ev.born_ns = st->born_ns;
+	ev.text_hash = st->text;
+	statement_text(s, st->text, ev.text, &ev.length, &ev.cut);
+	ev.head = (struct ev_head){.ns = now, .kind = EV_STATEMENT};
+	ev.head.size = (offsetof(struct ev_statement, text) + ev.length + 7) & ~7ULL;
+	tell(s, &ev.head);
+}
+
+static void statement_enter(struct sqlites *s, const struct raw_handle *raw)
+{
+	struct open_file *f = table_get(&s->files, key_of(raw->handle.parent, raw->key.pid));
+	struct open_statement *st = table_get(&s->statements, table_key_of(&raw->key));
+
+	if (!st) {
+		st = calloc(1, sizeof(*st));
+		if (!st || table_put(&s->statements, table_key_of(&raw->key), st)) {
+			free(st);
+			return;
+		}
+	}
+	*st = (struct open_statement){.key = raw->key,
+				      .parent = raw->handle.parent,
+				      .born_ns = raw->handle.born_ns,
+				      .text = raw->handle.text};
+	if (f) /* else the sweep meets its connection later */
+		tell_statement(s, f, st, raw->head.ns);
+}
+
+void sqlites_handle(struct sqlites *s, const struct raw_handle *raw,
+		    const struct sqlite_fields *fields)
+{
+	struct open_file *f;
+
+	if (raw->key.resource == EV_RES_STATEMENT) {
+		statement_enter(s, raw);
+		return;
+	}
+	if (raw->key.resource != EV_RES_CONNECTION)
+		return;
+	f = table_get(&s->files, table_key_of(&raw->key));
+	if (f && f->ev.born_ns != raw->handle.born_ns && f->ev.born_ns) {
+		sqlites_gone(s, &raw->key, f->ev.born_ns, raw->handle.born_ns, false);
+		f = NULL;
+	}
+	if (!f)
+		file_enter(s, raw, fields);
+}
+
+static void statements_leave(struct sqlites *s, const struct open_file *f)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&s->statements, &at))) {
+		struct open_statement *st = slot->value;
+
+		if (st->parent != f->key.handle || st->key.pid != f->key.pid)
+			continue;
+		table_remove(&s->statements, table_key_of(&st->key));
+		free(st);
+		at--; /* the table closed the gap from behind */
+	}
+}
+
+static void statement_gone(struct sqlites *s, const struct handle_key *key, uint64_t ns)
+{
+	struct open_statement *st = table_remove(&s->statements, table_key_of(key));
+	struct open_file *f = st ? table_get(&s->files, key_of(st->parent, key->pid)) : NULL;
+	struct ev_statement_closed ev = {};
+	bool told = st && st->told;
+
+	free(st);
+	if (!f || !told)
+		return;
+	ev.head = (struct ev_head){.ns = ns, .kind = EV_STATEMENT_CLOSED, .size = sizeof(ev)};
+	ev.id = f->ev.id;
+	ev.statement = key->handle;
+	tell(s, &ev.head);
+}
+
+void sqlites_gone(struct sqlites *s, const struct handle_key *key, uint64_t born_ns, uint64_t ns,
+		  bool exiting)
+{
+	struct open_file *f;
+
+	if (key->resource == EV_RES_STATEMENT) {
+		/* At the end of the process its statements go with their connection. */
+		if (!exiting)
+			statement_gone(s, key, ns);
+		return;
+	}
+	f = key->resource == EV_RES_CONNECTION ? table_get(&s->files, table_key_of(key)) : NULL;
+	if (!f || (f->ev.born_ns && f->ev.born_ns != born_ns))
+		return;
+	f->ev.head.ns = ns;
+	f->ev.flags |= EV_CONN_CLOSED | (exiting ? EV_CONN_EXIT : EV_CONN_TERMINATED);
+	if (f->ev.status == EV_STATUS_TRANSACTION)
+		f->ev.abandoned++;
+	tell(s, &f->ev.head);
+	table_remove(&s->files, table_key_of(key));
+	statements_leave(s, f);
+	free(f);
+}
+
+/* Looks at a statement.  Whether it was used since the last look. */
+static bool look_at_statement(struct open_statement *st, const struct open_file *f, uint64_t now)
+{
+	unsigned char bytes[STATEMENT_BYTES];
+	uint64_t digest = read_object(st->key.pid, st->key.handle, bytes, sizeof(bytes));
+	bool used = digest != st->digest && st->digest;
+
+	if (!digest)
+		return false;
+	st->busy = field_value(&f->fields->busy, bytes, sizeof(bytes)) == 1;
+	if (digest != st->digest)
+		st->still_ns = st->digest ? now : st->born_ns;
+	st->digest = digest;
+	return used;
+}
+
+/* Adds up, for each connection, what its statements are doing. */
+static void look_at_statements(struct sqlites *s, uint64_t now)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&s->statements, &at))) {
+		struct open_statement *st = slot->value;
+		struct open_file *f = table_get(&s->files, key_of(st->parent, st->key.pid));
+
+		if (!f)
+			continue;
+		if (!st->told)
+			tell_statement(s, f, st, now);
+		if (look_at_statement(st, f, now))
+			f->ev.used_ns = now;
+		if (!st->busy)
+			continue;
+		f->file.reading++;
+		if (f->file.reading_ns && f->file.reading_ns <= st->still_ns)
+			continue;
+		f->file.reading_ns = st->still_ns;
+		memset(f->file.text, 0, sizeof(f->file.text));
+		statement_text(s, st->text, f->file.text, &f->file.length, &f->file.cut);
+	}
+}
+
+static void enter_transaction(struct ev_connection *ev, uint64_t used_before, uint64_t now)
+{
+	if (ev->status == EV_STATUS_TRANSACTION) {
+		if (ev->used_ns > used_before && used_before &&
+		    ev->used_ns - used_before > ev->longest_gap_ns)
+			ev->longest_gap_ns = ev->used_ns - used_before;
+		return;
+	}
+	ev->status = EV_STATUS_TRANSACTION;
+	ev->transaction_ns = now;
+	ev->begun++;
+}
+
+static void leave_transaction(struct ev_connection *ev)
+{
+	ev->committed += ev->status == EV_STATUS_TRANSACTION;
+	ev->status = EV_STATUS_IDLE;
+	ev->transaction_ns = 0;
+}
+
+static void look_at_file(struct sqlites *s, struct open_file *f, uint64_t used_before, uint64_t now)
+{
+	unsigned char bytes[CONNECTION_BYTES];
+	uint64_t digest = read_object(f->key.pid, f->key.handle, bytes, sizeof(bytes));
+	struct handle h;
+	int autocommit;
+
+	if (!kernel_client_handle(s->kernel, &f->key, &h)) {
+		f->ev.prepared = f->ev.requests = h.acquired;
+		f->ev.unprepared = h.released < h.acquired ? h.released : h.acquired;
+		if (h.used_ns > f->ev.used_ns)
+			f->ev.used_ns = h.used_ns;
+		f->file.zombie = !!(h.flags & EV_HANDLE_ZOMBIE);
+	}
+	if (!digest)
+		return;
+	if (f->digest && digest != f->digest && f->ev.used_ns == used_before)
+		f->ev.used_ns = now;
+	f->digest = digest;
+	autocommit = field_value(&f->fields->autocommit, bytes, sizeof(bytes));
+	if (autocommit == 0)
+		enter_transaction(&f->ev, used_before, now);
+	else if (autocommit > 0)
+		leave_transaction(&f->ev);
+}
+
+/* Size of the write-ahead log, as the process's own mount namespace has it. */
+static uint64_t wal_bytes(const struct open_file *f)
+{
+	char path[PATH_MOST + 64];
+	struct stat st;
+
+	if (!f->path[0])
+		return UNKNOWN64;
+	snprintf(path, sizeof(path), "/proc/%u/root%s-wal", f->key.pid, f->path);
+	return stat(path, &st) ? UNKNOWN64 : (uint64_t)st.st_size;
+}
+
+static void tell_file(struct sqlites *s, struct open_file *f, const struct ev_file *before,
+		      uint64_t now)
+{
+	struct ev_file *ev = &f->file;
+
+	ev->wal_bytes = wal_bytes(f);
+	if (ev->wal_bytes == before->wal_bytes && ev->reading == before->reading &&
+	    ev->reading_ns == before->reading_ns && ev->zombie == before->zombie)
+		return;
+	ev->id = f->ev.id;
+	ev->head = (struct ev_head){.ns = now, .kind = EV_FILE};
+	ev->head.size = (offsetof(struct ev_file, text) + ev->length + 7) & ~7ULL;
+	tell(s, &ev->head);
+}
+
+struct before { /* as the last sweep had it */
+	struct ev_connection ev;
+	struct ev_file file;
+};
+
+static void sweep_file(struct sqlites *s, struct open_file *f, const struct before *before,
+		       uint64_t now)
+{
+	look_at_file(s, f, before->ev.used_ns, now);
+	tell_file(s, f, &before->file, now);
+	if (!memcmp((char *)&before->ev + sizeof(struct ev_head),
+		    (char *)&f->ev + sizeof(struct ev_head),
+		    sizeof(f->ev) - sizeof(struct ev_head)))
+		return;
+	f->ev.head.ns = now;
+	tell(s, &f->ev.head);
+}
+
+void sqlites_sweep(struct sqlites *s, uint64_t now)
+{
+	struct before *before = calloc(s->files.count + 1, sizeof(*before));
+	struct table_slot *slot;
+	size_t at = 0, i = 0;
+
+	if (!before)
+		return;
+	while ((slot = table_next(&s->files, &at))) {
+		struct open_file *f = slot->value;
+
+		before[i].ev = f->ev;
+		before[i++].file = f->file;
+		f->file.reading = 0;
+		f->file.reading_ns = 0;
+		f->file.length = 0;
+	}
+	look_at_statements(s, now);
+	for (at = 0, i = 0; (slot = table_next(&s->files, &at)); i++)
+		sweep_file(s, slot->value, &before[i], now);
+	free(before);
+}
