@@ -33,6 +33,9 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 C_CLIENT := $(patsubst tests/live/clients/%.c,$(B)/clients/%,$(wildcard tests/live/clients/*.c))
 
+# Our own code with the sanitizers, on real processes.
+LIVE_BIN := $(patsubst tests/live/%.c,$(B)/live/%,$(wildcard tests/live/*.c))
+
 ifeq ($(V),1)
 Q :=
 say = @:
@@ -92,6 +95,11 @@ $(B)/clients/%: tests/live/clients/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb -o $@ $< -lpq -lmariadb
 
+$(B)/live/%: tests/live/%.c $(addprefix $(B)/san/user/,capture/library.o capture/procfs.o base/file.o base/table.o)
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $^ -lcmocka
+
 # The whole program with the sanitizers, for live tests of our own code.
 $(B)/san/user/%.o: | $(B)/gen/dbleak.skel.h
 
@@ -114,9 +122,9 @@ BENCH_PAIRS ?= 9
 bench: $(B)/dbleak $(BENCH_BIN) ## measure the speed, as root; BENCH=ROW for one row, BENCH_PAIRS=9
 	$(Q)tests/bench/run --pairs $(BENCH_PAIRS) $(BENCH)
 
-clients: $(C_CLIENT) ## C test clients
+clients: $(C_CLIENT) $(LIVE_BIN) ## C test clients
 
-live: $(B)/dbleak $(C_CLIENT) ## real clients on real, private servers (root)
+live: $(B)/dbleak $(C_CLIENT) $(LIVE_BIN) ## real clients on real, private servers (root)
 	$(Q)/usr/bin/python3 tests/live/run
 
 test: ## everything, as scripts/test runs it (root)

@@ -183,6 +183,14 @@ static void client_libraries_are_known_by_their_files(void **state)
 		"7f0-7f1 r-xp 0 fe:00 1 /usr/lib/libmysqlclient_r.so.18\n");
 	assert_int_equal(procfs_libraries(p, 42, &found), 0);
 	assert_int_equal(found, EV_LIBRARY_LIBPQ | EV_LIBRARY_OPENSSL | EV_LIBRARY_MYSQL);
+	tree_file("proc/42/maps",
+		  "7f0-7f1 r-xp 0 fe:00 1 /usr/lib/x86_64-linux-gnu/libsqlite3.so.0.8.6\n"
+		  "7f0-7f1 r-xp 0 fe:00 1 /usr/lib/x86_64-linux-gnu/libhiredis_ssl.so.0.14\n");
+	assert_int_equal(procfs_libraries(p, 42, &found), 0);
+	assert_int_equal(found, EV_LIBRARY_SQLITE);
+	tree_file("proc/42/maps", "7f0-7f1 r-xp 0 fe:00 1 /opt/libhiredis-41c2f0a8.so.1.2.0\n");
+	assert_int_equal(procfs_libraries(p, 42, &found), 0);
+	assert_int_equal(found, EV_LIBRARY_HIREDIS);
 	tree_file("proc/42/maps", "7f0-7f1 r-xp 0 fe:00 1 /libpq.so.5/trap\n"
 				  "7f0-7f1 r-xp 0 fe:00 1 /usr/lib/libssl3.so\n"
 				  "7f0-7f1 r-xp 0 fe:00 1 /home/libpq.c\n");

@@ -3,11 +3,16 @@
  * library.h - which files are mapped as code, by any process in any mount namespace, now and later.
  *
  * Each file is told of once, by its inode, with a descriptor of exactly that inode: opened through
- * /proc/PID/map_files, so that deleted, replaced, chrooted and container files are right.
+ * /proc/PID/map_files, so that deleted, replaced, chrooted and container files are right.  Told
+ * of again is only what has another identity: a file whose inode number an earlier one had, or a
+ * file that was forgotten for want of room while no process mapped it.
+ *
+ * To miss nothing: libraries_watch, then libraries_scan once, then libraries_poll.
  */
 #ifndef DBLEAK_CAPTURE_LIBRARY_H
 #define DBLEAK_CAPTURE_LIBRARY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "procfs.h"
@@ -18,11 +23,22 @@ struct library_file {
 	uint64_t device, inode; /* as stat(2) of fd tells */
 	uint64_t seen_ns;	/* CLOCK_BOOTTIME: when we learned that it is mapped */
 	uint32_t pid;		/* one that maps it */
-	int fd;			/* readable; closed after the call: duplicate it to keep it */
-	const char *path;	/* as that process sees it, raw bytes; may be gone, or another file */
+	int fd;			/* of a regular file, readable; duplicate it to keep it */
+	bool deleted;		/* no name leads to it any more */
+	const char *path;	/* as the kernel shows it to us, in a container from the container's
+				 * root; raw bytes, "" not known; may be another file by now */
 };
 
+/* Must not call libraries_*. */
 typedef void (*library_fn)(void *context, const struct library_file *file);
+
+/* Since libraries_open.  Sightings are no files: one file may count many times. */
+struct library_counts {
+	uint64_t lost;	     /* mapping events that the kernel dropped; each led to a scan */
+	uint64_t vanished;   /* sightings: unmapped, or the process gone, before we could look */
+	uint64_t unreadable; /* sightings of files we may not or cannot open */
+	uint64_t refused;    /* sightings of files past the limit of 65,536: not looked at */
+};
 
 /* procfs is borrowed.  0 or -errno. */
 int libraries_open(struct libraries **out, const struct procfs *procfs);
@@ -31,16 +47,20 @@ void libraries_close(struct libraries *l);
 /* From now on new executable mappings of all processes are noted (perf events, one per CPU).
  * 0 or -errno: then libraries_scan from time to time is all there is. */
 int libraries_watch(struct libraries *l);
-/* Readable when something was mapped, for poll(2); -1 not watching. */
+/* Readable when libraries_poll is due, for poll(2) and epoll; -1 not watching.  Readiness is told
+ * once, so call libraries_poll each time, and once more after adding it to an epoll set. */
 int libraries_fd(const struct libraries *l);
 
 /* Every process now: fn for each file not told of before.  Files that cannot be opened (process
- * gone, no right) are tried again with the next process that maps them.  0 or -errno. */
+ * gone, no right) are tried again with the next process that maps them.  Also takes in CPUs that
+ * came online since libraries_watch.  0 or -errno. */
 int libraries_scan(struct libraries *l, library_fn fn, void *context);
-/* What was mapped since the last call.  Events lost by the kernel lead to a whole scan.
- * Returns how many files were told of, or -errno. */
+/* What was mapped since the last call.  Events lost by the kernel lead to a whole scan, now or,
+ * so that scans take no more than a twentieth of the time, in a later call.  Without news it
+ * costs no system call.  Returns how many files were told of, or -errno. */
 int libraries_poll(struct libraries *l, library_fn fn, void *context);
 
+struct library_counts libraries_counts(const struct libraries *l);
 /* Lost mapping events so far (each led to a scan). */
 uint64_t libraries_lost(const struct libraries *l);
 

@@ -66,6 +66,11 @@ void procfs_close(struct procfs *p)
 	free(p);
 }
 
+int procfs_folder(const struct procfs *p)
+{
+	return p->dir;
+}
+
 /* A process that ends while we read turns up as a missing file or as ESRCH. */
 static int gone(int err)
 {
@@ -257,11 +262,14 @@ static const struct library {
 } libraries_known[] = {
 	{"libpq", EV_LIBRARY_LIBPQ},	      {"libmariadb", EV_LIBRARY_MYSQL},
 	{"libmysqlclient", EV_LIBRARY_MYSQL}, {"libmysqlclient_r", EV_LIBRARY_MYSQL},
-	{"libssl", EV_LIBRARY_OPENSSL},
+	{"libssl", EV_LIBRARY_OPENSSL},	      {"libsqlite3", EV_LIBRARY_SQLITE},
+	{"libhiredis", EV_LIBRARY_HIREDIS},
 };
 
 #define LIBRARIES_KNOWN (sizeof(libraries_known) / sizeof(libraries_known[0]))
-#define LIBRARIES_ALL	(EV_LIBRARY_LIBPQ | EV_LIBRARY_MYSQL | EV_LIBRARY_OPENSSL)
+#define LIBRARIES_ALL                                                                   \
+	(EV_LIBRARY_LIBPQ | EV_LIBRARY_MYSQL | EV_LIBRARY_OPENSSL | EV_LIBRARY_SQLITE | \
+	 EV_LIBRARY_HIREDIS)
 
 /* Python wheels bring their own copies under names such as libpq-9b38f5e3.so.5.16. */
 static uint32_t library_of(const char *line)

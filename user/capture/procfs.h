@@ -52,6 +52,9 @@ int procfs_libraries(const struct procfs *p, uint32_t pid, uint32_t *libraries);
 /* The first size - 1 raw bytes of /proc/PID/name, with a NUL after them.  Returns their number. */
 ssize_t procfs_read(const struct procfs *p, uint32_t pid, const char *name, char *buf, size_t size);
 
+/* The /proc folder itself, for openat(2); borrowed. */
+int procfs_folder(const struct procfs *p);
+
 /* A descriptor (O_PATH) of the process's root directory: other mount namespaces are seen as the
  * process sees them. */
 int procfs_open_root(const struct procfs *p, uint32_t pid);

@@ -1,0 +1,897 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * library.c - which files are mapped as code, by any process in any mount namespace, now and later.
+ *
+ * Knows files, not what is in them: whether one is a client library, the caller finds out.  Never
+ * opens a path that a program chose; what is no regular file is never opened for reading.
+ *
+ * When is a file known?
+ *
+ * /proc/PID/maps and the mapping events name a file by the device and inode of the file system's
+ * own structures; stat(2) names it as the file system likes.  On ext4, xfs, tmpfs and on overlayfs
+ * over one file system the two agree.  On btrfs they never do: the events show one device for all
+ * subvolumes, in which inode numbers repeat, snapshots even repeat paths and generations, so
+ * nothing in an event tells two such files apart.  On overlayfs before 6.8 the files shown are
+ * those below the overlay, and over several file systems an inode number lasts only as long as
+ * the inode stays in memory.
+ *
+ * So the table holds identities as stat(2) tells, and those alone.  What is shown and found there
+ * is known without a system call (no device number means one thing to stat and another to maps).
+ * What is not found is asked for with one statx(2) of the mapping itself; only if that is not
+ * known either is the file opened.  Where the two disagree each sighting costs that one call.
+ * No translation is kept from what is shown to what is: it could be wrong on btrfs, and wrong for
+ * good if a process changes the mapping between our reading it and opening it.
+ *
+ * Inode numbers come back.  Each known file has its time of birth (of change where the file system
+ * keeps no birth), and, once an event has shown it, its generation.  An event of another
+ * generation, or the first sighting in a scan, is checked against the time.
+ *
+ * The events could carry build ids, but then in the place of device and inode, and a copy of a
+ * library is another inode to put probes in; so they do not.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../base/file.h"
+#include "../base/table.h"
+#include "library.h"
+
+#define FILES_MAX     65536 /* known at once, of 64 bytes each */
+#define MAPS_BUFFER   (64 << 10)
+#define RING_PAGES    64 /* with the page before them within kernel.perf_event_mlock_kb's default */
+#define RECORD_MAX    (4096 + 256) /* a mapping event with the longest path */
+#define REST_NS	      10000000	   /* between two looks while mappings keep coming */
+#define SCAN_SHARE    20	   /* of the time may go into scans for lost events: one part in */
+#define FORGET_NS     60000000000ULL /* a full table is cleared of what nobody maps so often */
+#define NS_PER_SECOND 1000000000ULL
+
+struct file {
+	uint64_t device, inode;
+	uint64_t stamp_ns;
+	uint64_t generation;
+	uint32_t round; /* of scans, in which it was last seen mapped */
+	bool generation_known;
+};
+
+/* One executable mapping of a file, as shown by maps or by an event. */
+struct sighting {
+	uint64_t start, end; /* addresses, which name it in map_files */
+	uint64_t device, inode;
+	uint64_t generation;
+	uint32_t pid;
+	bool event; /* generation is there */
+};
+
+/* A file as it is, not as it is shown. */
+struct identity {
+	uint64_t device, inode;
+	uint64_t stamp_ns;
+	uint32_t links;
+	bool regular;
+};
+
+struct ring {
+	struct perf_event_mmap_page *page;
+	int fd;
+};
+
+struct libraries {
+	const struct procfs *procfs;
+	struct table files;
+	size_t limit;
+	struct library_counts counts;
+
+	struct ring *rings;
+	size_t ring_count;
+	int rings_fd; /* epoll of the rings */
+	int timer_fd;
+	int fd;		 /* epoll of both */
+	char cpus[1024]; /* that have a ring, as the kernel lists them */
+	bool watching, busy;
+
+	uint32_t round;
+	bool scan_due;
+	uint64_t scan_at, forget_at;
+	uint32_t searched_pid; /* whose maps were read for an event since the poll began */
+
+	library_fn fn;
+	void *context;
+	int told;
+	char buffer[MAPS_BUFFER];
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * NS_PER_SECOND + (uint64_t)t.tv_nsec;
+}
+
+/* --- the files we know ------------------------------------------------------------------- */
+
+static struct file *known_file(const struct libraries *l, uint64_t device, uint64_t inode)
+{
+	return table_get(&l->files, (struct table_key){device, inode});
+}
+
+static int keep(struct libraries *l, const struct identity *id, struct file **out)
+{
+	struct file *file = known_file(l, id->device, id->inode);
+	int err = 0;
+
+	if (!file) {
+		file = malloc(sizeof(*file));
+		if (!file)
+			return -ENOMEM;
+		err = table_put(&l->files, (struct table_key){id->device, id->inode}, file);
+	}
+	if (err) {
+		free(file);
+		return err;
+	}
+	*file = (struct file){.device = id->device, .inode = id->inode, .stamp_ns = id->stamp_ns};
+	*out = file;
+	return 0;
+}
+
+/* Drops the files that the last scan has not seen; round 0 drops all. */
+static void forget(struct libraries *l, uint32_t round)
+{
+	struct table kept = {0};
+	struct table_slot *slot;
+
+	for (size_t at = 0; (slot = table_next(&l->files, &at));) {
+		struct file *file = slot->value;
+
+		if (!round || file->round != round || table_put(&kept, slot->key, file))
+			free(file);
+	}
+	table_free(&l->files);
+	l->files = kept;
+}
+
+static bool is_full(struct libraries *l)
+{
+	if (l->files.count < l->limit)
+		return false;
+	if (l->watching && now_ns() >= l->forget_at)
+		l->scan_due = true;
+	return true;
+}
+
+/* --- one file ---------------------------------------------------------------------------- */
+
+static void name_of(const struct sighting *s, char name[64])
+{
+	snprintf(name, 64, "%u/map_files/%llx-%llx", s->pid, (unsigned long long)s->start,
+		 (unsigned long long)s->end);
+}
+
+/* Without asking a server for what the kernel has cached: one that hangs would take us along. */
+static int identify(int dir, const char *name, int flags, struct identity *id)
+{
+	struct statx st;
+	const struct statx_timestamp *stamp = &st.stx_btime;
+
+	if (statx(dir, name, flags | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_BTIME, &st))
+		return -errno;
+	if (!(st.stx_mask & STATX_BTIME))
+		stamp = &st.stx_ctime;
+	*id = (struct identity){
+		.device = makedev(st.stx_dev_major, st.stx_dev_minor),
+		.inode = st.stx_ino,
+		.stamp_ns = (uint64_t)stamp->tv_sec * NS_PER_SECOND + stamp->tv_nsec,
+		.links = st.stx_nlink,
+		.regular = S_ISREG(st.stx_mode),
+	};
+	return 0;
+}
+
+static void note_sighting(struct libraries *l, struct file *file, const struct sighting *s)
+{
+	file->round = l->round;
+	if (s->event && file->device == s->device && file->inode == s->inode) {
+		file->generation = s->generation;
+		file->generation_known = true;
+	}
+}
+
+/* Whether the table answers alone; see "When is a file known?". */
+static bool is_fresh(const struct libraries *l, const struct sighting *s)
+{
+	const struct file *file = known_file(l, s->device, s->inode);
+
+	if (!file)
+		return false;
+	return s->event ? file->generation_known && file->generation == s->generation
+			: file->round == l->round;
+}
+
+static bool is_known(struct libraries *l, const struct identity *id, const struct sighting *s)
+{
+	struct file *file = known_file(l, id->device, id->inode);
+
+	if (!file || file->stamp_ns != id->stamp_ns)
+		return false;
+	note_sighting(l, file, s);
+	return true;
+}
+
+/* The kernel marks what was deleted behind the name, where a living file may have the same words.
+ */
+static void read_path(int dir, const char *name, bool deleted, char path[PATH_MAX])
+{
+	static const char mark[] = " (deleted)";
+	ssize_t len = readlinkat(dir, name, path, PATH_MAX - 1);
+	size_t have = len > 0 ? (size_t)len : 0, tail = sizeof(mark) - 1;
+
+	if (deleted && have >= tail && !memcmp(path + have - tail, mark, tail))
+		have -= tail;
+	path[have] = '\0';
+}
+
+static void tell(struct libraries *l, const struct sighting *s, const struct identity *id,
+		 const char *name, int fd)
+{
+	char path[PATH_MAX];
+	struct library_file file = {
+		.device = id->device,
+		.inode = id->inode,
+		.seen_ns = now_ns(),
+		.pid = s->pid,
+		.fd = fd,
+		.deleted = !id->links,
+		.path = path,
+	};
+
+	read_path(procfs_folder(l->procfs), name, file.deleted, path);
+	l->told++;
+	l->fn(l->context, &file);
+}
+
+/* held: O_PATH of the file.  Only now do we know for sure which one it is. */
+static int look_at(struct libraries *l, const struct sighting *s, const char *name, int held)
+{
+	char again[32];
+	struct identity id;
+	struct file *file;
+	int fd = -1, err = identify(held, "", AT_EMPTY_PATH, &id);
+
+	if (err || is_known(l, &id, s))
+		return 0;
+	if (id.regular) {
+		snprintf(again, sizeof(again), "/proc/self/fd/%d", held);
+		fd = open(again, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		if (fd < 0) {
+			l->counts.unreadable++;
+			return 0;
+		}
+	}
+	err = keep(l, &id, &file);
+	if (!err) {
+		note_sighting(l, file, s);
+		if (id.regular)
+			tell(l, s, &id, name, fd);
+	}
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* 0, also when the file cannot be read; -ENOENT: this is mapped there no more; or -ENOMEM. */
+static int examine(struct libraries *l, const struct sighting *s)
+{
+	int dir = procfs_folder(l->procfs), held, err;
+	struct identity id;
+	char name[64];
+
+	name_of(s, name);
+	err = identify(dir, name, 0, &id);
+	if (err == -ENOENT || err == -ESRCH)
+		return -ENOENT;
+	if (err) {
+		l->counts.unreadable++;
+		return 0;
+	}
+	if (is_known(l, &id, s))
+		return 0;
+	if (!known_file(l, id.device, id.inode) && is_full(l)) {
+		l->counts.refused++;
+		return 0;
+	}
+	held = openat(dir, name, O_PATH | O_CLOEXEC);
+	if (held < 0) {
+		if (errno == ENOENT || errno == ESRCH)
+			return -ENOENT;
+		l->counts.unreadable++;
+		return 0;
+	}
+	err = look_at(l, s, name, held);
+	close(held);
+	return err;
+}
+
+static int see(struct libraries *l, const struct sighting *s)
+{
+	return is_fresh(l, s) ? 0 : examine(l, s);
+}
+
+/* --- maps of one process ----------------------------------------------------------------- */
+
+static int digit_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
+}
+
+/* Takes a number and the character after it.  Returns what follows; NULL if there is no number
+ * that fits, or if at was NULL. */
+static const char *take_number(const char *at, unsigned base, char after, uint64_t *value)
+{
+	const char *first = at;
+	unsigned digit;
+
+	*value = 0;
+	if (!at)
+		return NULL;
+	while ((digit = (unsigned)digit_of(*at)) < base) {
+		if (*value > (UINT64_MAX - digit) / base)
+			return NULL;
+		*value = *value * base + digit;
+		at++;
+	}
+	return at == first || *at != after ? NULL : at + 1;
+}
+
+/* line ends with a newline; its path is not read: the kernel escapes only some of it. */
+static bool parse_line(const char *line, struct sighting *s)
+{
+	uint64_t offset, major, minor;
+	const char *at = take_number(line, 16, '-', &s->start);
+
+	at = take_number(at, 16, ' ', &s->end);
+	if (!at || at[0] == '\n' || at[1] == '\n' || at[2] != 'x' || at[3] == '\n' || at[4] != ' ')
+		return false;
+	at = take_number(at + 5, 16, ' ', &offset);
+	at = take_number(at, 16, ':', &major);
+	at = take_number(at, 16, ' ', &minor);
+	if (!at || major > UINT32_MAX || minor > UINT32_MAX)
+		return false;
+	s->device = makedev((unsigned)major, (unsigned)minor);
+	/* Nothing but the number ends a line without a path, though in truth a space does too. */
+	if (!take_number(at, 10, ' ', &s->inode) && !take_number(at, 10, '\n', &s->inode))
+		return false;
+	return s->inode && s->start < s->end;
+}
+
+/* Sees the whole lines in the buffer and moves the rest of the last one to its front. */
+static int see_lines(struct libraries *l, uint32_t pid, size_t *have)
+{
+	char *line = l->buffer, *end, *stop = l->buffer + *have;
+	int err = 0;
+
+	while (!err && (end = memchr(line, '\n', (size_t)(stop - line)))) {
+		struct sighting s = {.pid = pid};
+
+		if (parse_line(line, &s))
+			err = see(l, &s);
+		if (err == -ENOENT) {
+			l->counts.vanished++;
+			err = 0;
+		}
+		line = end + 1;
+	}
+	*have = (size_t)(stop - line);
+	memmove(l->buffer, line, *have);
+	return err;
+}
+
+/* Returns how many bytes it has, or -errno. */
+static ssize_t see_text(struct libraries *l, uint32_t pid, int fd)
+{
+	size_t have = 0, total = 0;
+	ssize_t got;
+	int err;
+
+	while ((got = read(fd, l->buffer + have, MAPS_BUFFER - have)) > 0) {
+		total += (size_t)got;
+		have += (size_t)got;
+		err = see_lines(l, pid, &have);
+		if (err)
+			return err;
+		if (have == MAPS_BUFFER)
+			return -EPROTO; /* no path is so long: not a maps file */
+	}
+	return (ssize_t)total;
+}
+
+/* Bytes of maps; 0 also for kernel threads and for what is gone or forbidden.  Or -ENOMEM. */
+static ssize_t scan_task(struct libraries *l, uint32_t pid)
+{
+	char name[32];
+	int fd;
+	ssize_t got;
+
+	snprintf(name, sizeof(name), "%u/maps", pid);
+	fd = openat(procfs_folder(l->procfs), name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	got = see_text(l, pid, fd);
+	close(fd);
+	return got < 0 && got != -ENOMEM ? 0 : got;
+}
+
+/* The first thread may have ended, and then has no memory to show, while others run. */
+static int scan_threads(struct libraries *l, uint32_t pid)
+{
+	char name[32];
+	struct stat st;
+	struct dirent *entry;
+	ssize_t got = 0;
+	DIR *d;
+	int fd;
+
+	snprintf(name, sizeof(name), "%u/task", pid);
+	if (fstatat(procfs_folder(l->procfs), name, &st, 0) || st.st_nlink <= 3)
+		return 0; /* one link a thread beside the usual two */
+	fd = openat(procfs_folder(l->procfs), name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return 0;
+	}
+	while (!got && (entry = readdir(d))) {
+		uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
+
+		if (tid && tid != pid)
+			got = scan_task(l, tid);
+	}
+	closedir(d);
+	return got < 0 ? (int)got : 0;
+}
+
+static int scan_process(struct libraries *l, uint32_t pid)
+{
+	ssize_t got = scan_task(l, pid);
+
+	if (got)
+		return got < 0 ? (int)got : 0;
+	return scan_threads(l, pid);
+}
+
+/* --- mapping events ---------------------------------------------------------------------- */
+
+/* As the kernel writes it, up to the path. */
+struct mapped {
+	struct perf_event_header head;
+	uint32_t pid, tid;
+	uint64_t address, length, offset;
+	uint32_t major, minor;
+	uint64_t inode, generation;
+	uint32_t prot, flags;
+};
+
+struct dropped {
+	struct perf_event_header head;
+	uint64_t id, count;
+};
+
+static size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static size_t ring_bytes(void)
+{
+	return RING_PAGES * page_size();
+}
+
+static void ring_close(struct ring *ring)
+{
+	if (ring->page)
+		munmap(ring->page, ring_bytes() + page_size());
+	if (ring->fd >= 0)
+		close(ring->fd);
+}
+
+static int ring_open(struct ring *ring, int cpu)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_DUMMY,
+		.mmap = 1,
+		.mmap2 = 1,
+		.watermark = 1,
+		.wakeup_watermark = 1,
+	};
+	int err;
+
+	*ring = (struct ring){
+		.fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC)};
+	if (ring->fd < 0)
+		return -errno;
+	ring->page = mmap(NULL, ring_bytes() + page_size(), PROT_READ | PROT_WRITE, MAP_SHARED,
+			  ring->fd, 0);
+	if (ring->page != MAP_FAILED)
+		return 0;
+	err = -errno;
+	ring->page = NULL;
+	ring_close(ring);
+	return err;
+}
+
+static void ring_copy(const struct ring *ring, uint64_t at, void *to, size_t len)
+{
+	const char *data = (const char *)ring->page + page_size();
+	size_t from = at & (ring_bytes() - 1), first = ring_bytes() - from;
+
+	if (first > len)
+		first = len;
+	memcpy(to, data + from, first);
+	memcpy((char *)to + first, data, len - first);
+}
+
+/* The process may have split or moved the mapping since, or its first thread may be gone. */
+static int search(struct libraries *l, uint32_t pid)
+{
+	uint64_t before = l->counts.vanished;
+	int err;
+
+	if (pid == l->searched_pid)
+		return 0;
+	l->searched_pid = pid;
+	err = scan_process(l, pid);
+	l->counts.vanished = before;
+	return err;
+}
+
+static int see_mapped(struct libraries *l, const struct mapped *m)
+{
+	struct sighting s = {
+		.start = m->address,
+		.end = m->address + m->length,
+		.device = makedev(m->major, m->minor),
+		.inode = m->inode,
+		.generation = m->generation,
+		.pid = m->pid,
+		.event = true,
+	};
+	int err;
+
+	if (!m->inode || !m->pid || m->pid > INT32_MAX)
+		return 0; /* no file; or a process of a pid name space that we cannot see */
+	err = see(l, &s);
+	if (err != -ENOENT)
+		return err;
+	l->counts.vanished++;
+	return search(l, m->pid);
+}
+
+static int take_record(struct libraries *l, const struct ring *ring, uint64_t at,
+		       const struct perf_event_header *head)
+{
+	union {
+		struct mapped mapped;
+		struct dropped dropped;
+	} record;
+
+	if (head->type == PERF_RECORD_MMAP2 && head->size >= sizeof(record.mapped)) {
+		ring_copy(ring, at, &record.mapped, sizeof(record.mapped));
+		return see_mapped(l, &record.mapped);
+	}
+	if (head->type == PERF_RECORD_LOST && head->size >= sizeof(record.dropped)) {
+		ring_copy(ring, at, &record.dropped, sizeof(record.dropped));
+		l->counts.lost += record.dropped.count;
+		l->scan_due = true;
+	}
+	return 0;
+}
+
+/* Returns whether there was anything, or -errno. */
+static int drain_ring(struct libraries *l, const struct ring *ring)
+{
+	uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
+	uint64_t at = ring->page->data_tail;
+	struct perf_event_header record;
+	int err = 0;
+
+	if (at == head)
+		return 0;
+	/* The kernel reports a loss with the next record only, which may not come for hours. */
+	if (head - at > ring_bytes() - RECORD_MAX)
+		l->scan_due = true;
+	for (; !err && at != head; at += record.size) {
+		ring_copy(ring, at, &record, sizeof(record));
+		if (record.size < sizeof(record) || record.size > head - at)
+			break;
+		err = take_record(l, ring, at, &record);
+	}
+	if (at != head)
+		l->scan_due = true;
+	__atomic_store_n(&ring->page->data_tail, head, __ATOMIC_RELEASE);
+	return err ? err : 1;
+}
+
+static int drain(struct libraries *l)
+{
+	int any = 0;
+
+	for (size_t i = 0; i < l->ring_count; i++) {
+		int got = drain_ring(l, &l->rings[i]);
+
+		if (got < 0)
+			return got;
+		any |= got;
+	}
+	return any;
+}
+
+/* --- watching ---------------------------------------------------------------------------- */
+
+static void rings_close(struct libraries *l)
+{
+	for (size_t i = 0; i < l->ring_count; i++)
+		ring_close(&l->rings[i]);
+	free(l->rings);
+	l->rings = NULL;
+	l->ring_count = 0;
+}
+
+static int add_ring(struct libraries *l, int cpu)
+{
+	struct epoll_event wanted = {.events = EPOLLIN};
+	struct ring *more = realloc(l->rings, (l->ring_count + 1) * sizeof(*more));
+	struct ring ring;
+	int err;
+
+	if (!more)
+		return -ENOMEM;
+	l->rings = more;
+	err = ring_open(&ring, cpu);
+	if (err)
+		return err == -ENODEV ? 0 : err; /* it went offline meanwhile */
+	if (epoll_ctl(l->rings_fd, EPOLL_CTL_ADD, ring.fd, &wanted)) {
+		err = -errno;
+		ring_close(&ring);
+		return err;
+	}
+	l->rings[l->ring_count++] = ring;
+	return 0;
+}
+
+/* The kernel's list of CPUs, such as "0-3,8-11". */
+static int add_rings(struct libraries *l, const char *list)
+{
+	char *end;
+	int err = 0;
+
+	for (; !err && *list >= '0' && *list <= '9'; list = *end == ',' ? end + 1 : "") {
+		long first = strtol(list, &end, 10);
+		long last = *end == '-' ? strtol(end + 1, &end, 10) : first;
+
+		for (long cpu = first; !err && cpu <= last; cpu++)
+			err = add_ring(l, (int)cpu);
+	}
+	if (err || !l->ring_count)
+		rings_close(l);
+	return err ? err : l->ring_count ? 0 : -ENODEV;
+}
+
+/* A ring stays silent after its CPU was offline, so all are made anew when the list changes. */
+static int watch_cpus(struct libraries *l)
+{
+	char list[sizeof(l->cpus)];
+
+	if (file_read(AT_FDCWD, "/sys/devices/system/cpu/online", list, sizeof(list)) <= 0)
+		snprintf(list, sizeof(list), "0-%ld", sysconf(_SC_NPROCESSORS_ONLN) - 1);
+	if (l->ring_count && !strcmp(list, l->cpus))
+		return 0;
+	rings_close(l);
+	strcpy(l->cpus, list);
+	return add_rings(l, list);
+}
+
+/* While mappings keep coming, the timer wakes us and not each of them. */
+static void set_busy(struct libraries *l, bool busy)
+{
+	struct epoll_event rings = {.events = busy ? 0 : EPOLLIN};
+	struct itimerspec rest = {.it_value.tv_nsec = busy ? REST_NS : 0};
+
+	if (busy != l->busy)
+		epoll_ctl(l->fd, EPOLL_CTL_MOD, l->rings_fd, &rings);
+	timerfd_settime(l->timer_fd, 0, &rest, NULL);
+	l->busy = busy;
+}
+
+static int watch_open(struct libraries *l)
+{
+	struct epoll_event wanted = {.events = EPOLLIN};
+
+	l->rings_fd = epoll_create1(EPOLL_CLOEXEC);
+	l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	l->fd = epoll_create1(EPOLL_CLOEXEC);
+	if (l->rings_fd < 0 || l->timer_fd < 0 || l->fd < 0 ||
+	    epoll_ctl(l->fd, EPOLL_CTL_ADD, l->rings_fd, &wanted) ||
+	    epoll_ctl(l->fd, EPOLL_CTL_ADD, l->timer_fd, &wanted))
+		return -errno;
+	return watch_cpus(l);
+}
+
+static void watch_close(struct libraries *l)
+{
+	int *const fds[] = {&l->fd, &l->timer_fd, &l->rings_fd};
+
+	rings_close(l);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+	l->watching = l->busy = false;
+}
+
+int libraries_watch(struct libraries *l)
+{
+	int err;
+
+	if (l->watching)
+		return 0;
+	err = watch_open(l);
+	if (err)
+		watch_close(l);
+	l->watching = !err;
+	return err;
+}
+
+int libraries_fd(const struct libraries *l)
+{
+	return l->fd;
+}
+
+/* --- all of it --------------------------------------------------------------------------- */
+
+int libraries_open(struct libraries **out, const struct procfs *procfs)
+{
+	struct libraries *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	l->procfs = procfs;
+	l->limit = FILES_MAX;
+	l->fd = l->timer_fd = l->rings_fd = -1;
+	*out = l;
+	return 0;
+}
+
+void libraries_close(struct libraries *l)
+{
+	if (!l)
+		return;
+	watch_close(l);
+	forget(l, 0);
+	free(l);
+}
+
+static void begin(struct libraries *l, library_fn fn, void *context)
+{
+	l->fn = fn;
+	l->context = context;
+	l->told = 0;
+	l->searched_pid = 0;
+}
+
+static int scan_all(struct libraries *l)
+{
+	uint32_t *pids;
+	size_t count;
+	int err = procfs_pids(l->procfs, &pids, &count);
+
+	if (err)
+		return err;
+	l->scan_due = false;
+	if (!++l->round)
+		l->round = 1;
+	for (size_t i = 0; !err && i < count; i++)
+		err = scan_process(l, pids[i]);
+	free(pids);
+	return err;
+}
+
+/* Once there is room again, what was refused gets its turn in another scan. */
+static void make_room(struct libraries *l)
+{
+	uint64_t now = now_ns();
+
+	if (l->files.count < l->limit || now < l->forget_at)
+		return;
+	forget(l, l->round);
+	l->forget_at = now + FORGET_NS;
+	l->scan_due = l->watching && l->files.count < l->limit;
+}
+
+static int scan(struct libraries *l)
+{
+	uint64_t began = now_ns(), ended;
+	int err = l->watching ? watch_cpus(l) : 0, scan_err = scan_all(l);
+
+	if (!scan_err)
+		make_room(l);
+	else
+		l->scan_due = l->watching;
+	ended = now_ns();
+	l->scan_at = ended + (SCAN_SHARE - 1) * (ended - began);
+	return scan_err ? scan_err : err;
+}
+
+int libraries_scan(struct libraries *l, library_fn fn, void *context)
+{
+	begin(l, fn, context);
+	return scan(l);
+}
+
+/* Events that come after the last look and before the rings may wake us again: look once more. */
+static int rest(struct libraries *l, int any)
+{
+	uint64_t ticks;
+	bool rested = l->busy && read(l->timer_fd, &ticks, sizeof(ticks)) == sizeof(ticks);
+
+	if (any || l->scan_due) {
+		if (!l->busy || rested)
+			set_busy(l, true);
+		return 0;
+	}
+	if (!rested)
+		return 0;
+	set_busy(l, false);
+	any = drain(l);
+	if (any > 0)
+		set_busy(l, true);
+	return any < 0 ? any : 0;
+}
+
+int libraries_poll(struct libraries *l, library_fn fn, void *context)
+{
+	int any, err;
+
+	begin(l, fn, context);
+	if (!l->watching)
+		return 0;
+	any = drain(l);
+	if (any < 0)
+		return any;
+	if (l->scan_due && now_ns() >= l->scan_at) {
+		err = scan(l);
+		if (err)
+			return err;
+	}
+	err = rest(l, any);
+	return err ? err : l->told;
+}
+
+struct library_counts libraries_counts(const struct libraries *l)
+{
+	return l->counts;
+}
+
+uint64_t libraries_lost(const struct libraries *l)
+{
+	return l->counts.lost;
+}
