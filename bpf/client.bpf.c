@@ -12,9 +12,9 @@
 
 #define JOIN_NS 10000000000ULL
 #define JOIN_TRIES 60
-#define SAMPLES 64 /* objects told of one by one, of each site */
 
 struct handles_map handles SEC(".maps");
+struct links_map links SEC(".maps"); /* connections */
 struct sites_map sites SEC(".maps");
 struct said_map said SEC(".maps");
 __u64 joins_until_ns = 0;
@@ -55,6 +55,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct client_text);
 } text_scratch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct site);
+} site_scratch SEC(".maps");
 
 /* Threads inside a PROBE_INSIDE call. */
 struct {
@@ -134,22 +141,25 @@ static __always_inline struct site *site_enter(const struct probe *p, struct tas
 	struct site_key key = {
 		.caller = call->caller, .pid = task->tgid, .probe = call->probe};
 	__u64 start = task->group_leader->start_boottime;
-	struct site *s = bpf_map_lookup_elem(&sites, &key), fresh = {};
+	struct site *s = bpf_map_lookup_elem(&sites, &key), *fresh;
+	__u32 zero = 0;
 
 	if (s && s->start_ns == start && !s->unwanted)
 		return s;
 	if (s && s->start_ns == start && s->unwanted == selection_generation + 1)
 		return NULL;
-	fresh.start_ns = start;
-	fresh.resource = p->resource;
-	fresh.database = p->database;
-	if (!selected(task))
-		fresh.unwanted = selection_generation + 1;
-	if (bpf_map_update_elem(&sites, &key, &fresh, BPF_ANY)) {
+	fresh = bpf_map_lookup_elem(&site_scratch, &zero); /* all zero but what is set here */
+	if (!fresh)
+		return NULL;
+	fresh->start_ns = start;
+	fresh->resource = p->resource;
+	fresh->database = p->database;
+	fresh->unwanted = selected(task) ? 0 : selection_generation + 1;
+	if (bpf_map_update_elem(&sites, &key, fresh, BPF_ANY)) {
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
 		return NULL;
 	}
-	if (fresh.unwanted)
+	if (fresh->unwanted)
 		return NULL;
 	ledger_client(key.pid, start);
 	return bpf_map_lookup_elem(&sites, &key);
@@ -160,6 +170,57 @@ static __always_inline struct site *site_of(const struct handle *h, __u32 pid)
 	struct site_key key = {.caller = h->caller, .pid = pid, .probe = h->probe};
 
 	return bpf_map_lookup_elem(&sites, &key);
+}
+
+static __always_inline struct handle *handle_find(const struct handle_key *key)
+{
+	if (key->resource == EV_RES_CONNECTION)
+		return bpf_map_lookup_elem(&links, key);
+	return bpf_map_lookup_elem(&handles, key);
+}
+
+/* No room is counted. */
+static __always_inline long handle_put(const struct handle_key *key, const struct handle *h)
+{
+	long err = key->resource == EV_RES_CONNECTION ? bpf_map_update_elem(&links, key, h, BPF_ANY)
+						      : bpf_map_update_elem(&handles, key, h, BPF_ANY);
+
+	if (err)
+		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+	return err;
+}
+
+static __always_inline void handle_drop(const struct handle_key *key)
+{
+	if (key->resource == EV_RES_CONNECTION)
+		bpf_map_delete_elem(&links, key);
+	else
+		bpf_map_delete_elem(&handles, key);
+}
+
+/* A place among the site's samples; two at once may take one place, and one is not told of. */
+static __always_inline __u8 sample_take(struct site *s, __u64 handle)
+{
+	__u32 taken = s->sampled, i;
+
+	if (taken == ~0U)
+		return NO_SAMPLE;
+	for (i = 0; i < SITE_SAMPLES; i++)
+		if (!(taken & 1U << i))
+			break;
+	if (i >= SITE_SAMPLES)
+		return NO_SAMPLE;
+	s->sample[i] = handle;
+	__sync_fetch_and_or(&s->sampled, 1U << i);
+	return i;
+}
+
+static __always_inline void sample_give_back(struct site *s, const struct handle *h, __u64 handle)
+{
+	__u32 i = h->sample;
+
+	if (i < SITE_SAMPLES && s->sample[i] == handle)
+		__sync_fetch_and_and(&s->sampled, ~(1U << i));
 }
 
 /* The socket that this thread used since then is the connection's. */
@@ -208,16 +269,16 @@ static __always_inline struct handle *parent_of(const struct probe *p, __u32 pro
 
 	if (!parent)
 		return NULL;
-	h = bpf_map_lookup_elem(&handles, &key);
+	h = handle_find(&key);
 	if (h || p->role != PROBE_ACQUIRE)
 		return h;
 	met.born_ns = met.used_ns = now;
 	met.rows = UNKNOWN64;
 	met.probe = probe;
 	met.flags = EV_HANDLE_PRE_EXISTING;
-	if (bpf_map_update_elem(&handles, &key, &met, BPF_NOEXIST))
-		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
-	return bpf_map_lookup_elem(&handles, &key);
+	met.sample = NO_SAMPLE;
+	handle_put(&key, &met);
+	return handle_find(&key);
 }
 
 /* Its address comes back: it was released where we do not look. */
@@ -229,6 +290,7 @@ static __always_inline void release_unseen(const struct handle_key *key, const s
 		return;
 	__sync_fetch_and_add(&s->released, 1);
 	__sync_fetch_and_add(&s->unseen, 1);
+	sample_give_back(s, h, key->handle);
 }
 
 static __noinline int tell_closed(const struct handle_key *key, const struct handle *h, __u64 now)
@@ -273,7 +335,7 @@ static __always_inline void acquired(const struct probe *p, const struct call *c
 		__sync_fetch_and_add(&s->failed, 1);
 		return;
 	}
-	old = bpf_map_lookup_elem(&handles, &key);
+	old = handle_find(&key);
 	if (old && old->born_ns >= call->ns) /* an inner call told of it */
 		return;
 	if (old)
@@ -286,7 +348,7 @@ static __always_inline void acquired(const struct probe *p, const struct call *c
 	fresh.probe = call->probe;
 	if (p->flags & PROBE_UNREAD)
 		fresh.flags = EV_HANDLE_UNREAD;
-	fresh.sampled = p->resource == EV_RES_CONNECTION || s->acquired - s->released < SAMPLES;
+	fresh.sample = p->resource == EV_RES_CONNECTION ? NO_SAMPLE : sample_take(s, handle);
 	if (call->text)
 		fresh.text = keep_text(call->text);
 	parent = parent_of(p, call->probe, call->parent, key.pid, now);
@@ -303,8 +365,8 @@ static __always_inline void acquired(const struct probe *p, const struct call *c
 	}
 	if (p->resource == EV_RES_CONNECTION)
 		join(&fresh, call->ns);
-	if (bpf_map_update_elem(&handles, &key, &fresh, BPF_ANY)) {
-		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+	if (handle_put(&key, &fresh)) {
+		sample_give_back(s, &fresh, handle);
 		return;
 	}
 	__sync_fetch_and_add(&s->acquired, 1);
@@ -324,12 +386,14 @@ static __always_inline void released(const struct probe *p, __u64 handle)
 
 	if (!handle)
 		return;
-	h = bpf_map_lookup_elem(&handles, &key);
+	h = handle_find(&key);
 	if (!h)
 		return;
 	s = site_of(h, key.pid);
-	if (s && !(h->flags & (EV_HANDLE_PRE_EXISTING | EV_HANDLE_ZOMBIE)))
+	if (s && !(h->flags & (EV_HANDLE_PRE_EXISTING | EV_HANDLE_ZOMBIE))) {
 		__sync_fetch_and_add(&s->released, 1);
+		sample_give_back(s, h, handle);
+	}
 	parent = parent_of(p, 0, h->parent, key.pid, now);
 	if (parent) {
 		parent->released++;
@@ -343,14 +407,14 @@ static __always_inline void released(const struct probe *p, __u64 handle)
 	}
 	if (h->told)
 		tell_closed(&key, h, now);
-	bpf_map_delete_elem(&handles, &key);
+	key.handle = h->parent; /* h is gone with its entry */
+	handle_drop(&(struct handle_key){handle, key.pid, key.resource});
 	if (!parent || !(parent->flags & EV_HANDLE_ZOMBIE) || parent->acquired > parent->released)
 		return;
-	key.handle = h->parent;
 	key.resource = EV_RES_CONNECTION;
 	if (parent->told)
 		tell_closed(&key, parent, now);
-	bpf_map_delete_elem(&handles, &key);
+	handle_drop(&key);
 }
 
 /* A connection that waits for its socket, or an object that gets its text. */
@@ -359,7 +423,7 @@ static __always_inline void used(const struct probe *p, const struct call *call)
 	struct handle_key key = {.handle = call->handle,
 				 .pid = bpf_get_current_pid_tgid() >> 32,
 				 .resource = p->resource};
-	struct handle *h = bpf_map_lookup_elem(&handles, &key);
+	struct handle *h = handle_find(&key);
 
 	if (!h)
 		return;
@@ -470,32 +534,75 @@ int client_returned(struct pt_regs *ctx)
 	return 0;
 }
 
+/* Its objects that outlived the grace period and are not told of yet. */
+static __always_inline void tell_samples(struct seq_file *seq, const struct site_key *at,
+					 struct site *s, const struct process *p, __u64 now)
+{
+	struct raw_handle out = {};
+	struct handle *h;
+	__u32 i;
+
+	out.head.ns = now;
+	out.head.kind = RAW_HANDLE;
+	out.head.size = sizeof(out);
+	out.start_ns = s->start_ns;
+	__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
+	for (i = 0; i < SITE_SAMPLES; i++) {
+		struct handle_key key = {.handle = s->sample[i],
+					 .pid = at->pid,
+					 .resource = s->resource};
+
+		if (!(s->sampled & 1U << i))
+			continue;
+		h = bpf_map_lookup_elem(&handles, &key);
+		if (!h || h->told || now - h->born_ns < settings.grace_ns)
+			continue;
+		out.key = key;
+		out.handle = *h;
+		if (!bpf_seq_write(seq, &out, sizeof(out)))
+			h->told = 1;
+	}
+}
+
 SEC("iter/bpf_map_elem")
 int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
 {
+	struct seq_file *seq = ctx->meta->seq;
 	struct site_key *key = ctx->key;
 	struct site *s = ctx->value;
 	struct raw_site out = {};
 	struct process *p;
+	__u64 sum, now;
 	__u32 pid;
-	__u64 sum;
 
 	if (!key || !s)
 		return 0;
 	pid = key->pid;
+	now = bpf_ktime_get_boot_ns();
 	p = bpf_map_lookup_elem(&processes, &pid);
 	out.gone = !p || p->gone || p->start_ns != s->start_ns || p->exec_ns > s->last_ns;
+	if (p && s->sampled && (!out.gone || p->exec_ns <= s->last_ns))
+		tell_samples(seq, key, s, p, now);
 	sum = s->acquired + s->released + s->unseen + s->failed + 1;
 	if (!out.gone && (s->told == sum || s->unwanted))
 		return 0;
-	out.head.ns = bpf_ktime_get_boot_ns();
+	out.head.ns = now;
 	out.head.kind = RAW_SITE;
 	out.head.size = sizeof(out);
 	out.key = *key;
-	out.site = *s;
+	out.start_ns = s->start_ns;
+	out.last_ns = s->last_ns;
+	out.acquired = s->acquired;
+	out.released = s->released;
+	out.unseen = s->unseen;
+	out.failed = s->failed;
+	out.rows = s->rows;
+	out.unwanted = s->unwanted;
+	out.resource = s->resource;
+	out.database = s->database;
 	if (p)
 		__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
-	if (bpf_seq_write(ctx->meta->seq, &out, sizeof(out)))
+	if (bpf_seq_write(seq, &out, sizeof(out)))
 		return 0;
 	s->told = sum;
 	if (p)
@@ -503,8 +610,8 @@ int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
-SEC("iter/bpf_map_elem")
-int sweep_handles(struct bpf_iter__bpf_map_elem *ctx)
+/* One handle: of a connection that is news, or of anything whose process is gone. */
+static __always_inline int sweep_handle(struct bpf_iter__bpf_map_elem *ctx, int only_dead)
 {
 	struct handle_key *key = ctx->key;
 	struct handle *h = ctx->value;
@@ -519,20 +626,33 @@ int sweep_handles(struct bpf_iter__bpf_map_elem *ctx)
 	pid = key->pid;
 	p = bpf_map_lookup_elem(&processes, &pid);
 	gone = !p || p->gone || p->exec_ns > h->born_ns;
-	if (!gone && (!h->sampled || h->told) && key->resource != EV_RES_CONNECTION)
+	if (!gone && (only_dead || h->told))
 		return 0;
 	now = bpf_ktime_get_boot_ns();
-	if (!gone && (now - h->born_ns < settings.grace_ns || h->told))
+	if (!gone && now - h->born_ns < settings.grace_ns)
 		return 0;
 	out.head.ns = now;
 	out.head.kind = gone ? RAW_DEAD : RAW_HANDLE;
 	out.head.size = sizeof(out);
 	out.key = *key;
 	out.handle = *h;
-	out.start_ns = p ? p->start_ns : 0;
-	if (p)
+	if (p) {
+		out.start_ns = p->start_ns;
 		__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
+	}
 	if (!bpf_seq_write(ctx->meta->seq, &out, sizeof(out)))
 		h->told = 1;
 	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int sweep_links(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return sweep_handle(ctx, 0);
+}
+
+SEC("iter/bpf_map_elem")
+int sweep_handles(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return sweep_handle(ctx, 1);
 }

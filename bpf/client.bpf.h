@@ -8,7 +8,8 @@
 #include "ledger.bpf.h"
 #include "client.h"
 
-/* Never LRU: the least recently touched entry is exactly the leak. */
+/* Never LRU: the least recently touched entry is exactly the leak.  Connections have a map of
+ * their own, which every sweep lists; of other objects a sweep lists their sites' samples. */
 struct handles_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -17,10 +18,18 @@ struct handles_map {
 	__type(value, struct handle);
 };
 
+struct links_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 15);
+	__type(key, struct handle_key);
+	__type(value, struct handle);
+};
+
 struct sites_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1 << 16);
+	__uint(max_entries, 1 << 14);
 	__type(key, struct site_key);
 	__type(value, struct site);
 };
@@ -39,6 +48,7 @@ struct said_map {
 };
 
 extern struct handles_map handles SEC(".maps");
+extern struct links_map links SEC(".maps");
 extern struct sites_map sites SEC(".maps");
 extern struct said_map said SEC(".maps");
 

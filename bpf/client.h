@@ -10,6 +10,8 @@
 
 #define PROBES_MOST 8192 /* probes in all files; an attach cookie is an index below it */
 #define TEXT_LEN EV_STATEMENT_SQL_LEN
+#define SITE_SAMPLES 32 /* objects of each site that are told of one by one */
+#define NO_SAMPLE 255
 
 enum probe_role {
 	PROBE_COUNT = 0,   /* only counts: the canary */
@@ -81,7 +83,10 @@ struct handle {
 	__u32 acquired, released; /* of what belongs to it */
 	__u16 probe;		  /* cookie of the one that acquired it */
 	__u8 flags; /* enum ev_handle_flag */
-	__u8 told : 1, sampled : 1, tries : 6;
+	__u8 told;
+	__u8 tries;
+	__u8 sample; /* its place among its site's; NO_SAMPLE */
+	__u8 reserved[2];
 };
 
 struct site_key {
@@ -96,9 +101,12 @@ struct site {
 	__u64 last_ns;
 	__u64 rows;
 	__u64 told; /* sum of what was told */
+	__u64 sample[SITE_SAMPLES];
+	__u32 sampled; /* bits: places taken */
 	__u32 unwanted; /* generation of the selection that does not want it; 0 wanted */
 	__u8 resource, database;
 	__u16 reserved;
+	__u32 reserved2;
 };
 
 /* A call that has begun. */
@@ -131,9 +139,11 @@ struct client_text {
 struct raw_site {
 	struct ev_head head;
 	struct site_key key;
-	struct site site;
-	__u32 gone;
-	__u32 reserved;
+	__u64 start_ns, last_ns;
+	__u64 acquired, released, unseen, failed, rows;
+	__u32 gone; /* with its process, or its program */
+	__u32 unwanted;
+	__u32 resource, database;
 	char comm[EV_COMM_LEN];
 };
 

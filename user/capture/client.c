@@ -33,6 +33,7 @@
 #define CODE_BYTES 96
 #define ROWS_MOST 64
 #define DEEP_MOST 200	    /* files waiting for a look into their full symbol tables */
+#define BURY_EVERY_NS (10 * SECOND_NS)
 #define BUDGET_EVERY_NS (SECOND_NS / 4)
 #define CALL_LONGEST_NS (600 * SECOND_NS)
 
@@ -83,7 +84,9 @@ struct clients {
 	size_t waiting_count;
 	uint64_t budget_at_ns;
 	uint64_t missed; /* calls that never returned */
-	bool full, stepped_down;
+	uint64_t buried_ns;
+	bool stepped_down;
+	bool dead; /* a process with sites is gone, its objects are still in the ledger */
 };
 
 struct unread {
@@ -179,13 +182,14 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		.flags = row->flags | (returns ? PROBE_RETURNS : 0) |
 			 (is_static ? PROBE_STATIC : 0),
 	};
-	uint64_t start;
+	uint64_t start, code;
 	uint32_t cookie = c->used;
 
 	if (cookie >= PROBES_MOST)
 		return -ENOSPC;
-	if (elf_segment(elf, symbol->offset, &start, &probe.code))
+	if (elf_segment(elf, symbol->offset, &start, &code))
 		return -EBADMSG;
+	probe.code = code;
 	probe.before = symbol->offset + at.delta - start;
 	*out = (struct probe_place){symbol->offset + at.delta, cookie, returns};
 	c->placed[cookie] = (struct placed){
@@ -370,12 +374,21 @@ static void wait_for_time(struct clients *c, const struct library_file *file)
 	c->waiting_count++;
 }
 
+/* The head start may have come by already. */
+static bool is_attached(const struct clients *c, const struct library_file *file)
+{
+	for (const struct attached *a = c->files; a; a = a->next)
+		if (a->ev.device == file->device && a->ev.inode == file->inode)
+			return true;
+	return false;
+}
+
 static void on_file(void *context, const struct library_file *file)
 {
 	struct clients *c = context;
 	struct elf_file *elf;
 
-	if (elf_open(&elf, file->fd))
+	if (is_attached(c, file) || elf_open(&elf, file->fd))
 		return;
 	if (!look_into(c, elf, file, false))
 		wait_for_time(c, file);
@@ -427,7 +440,7 @@ static void head_start(struct clients *c)
 		if (!fstat(file.fd, &st) && S_ISREG(st.st_mode)) {
 			file.device = st.st_dev;
 			file.inode = st.st_ino;
-			libraries_tell(c->libraries, &file, on_file, c);
+			on_file(c, &file);
 		}
 		close(file.fd);
 	}
@@ -502,30 +515,32 @@ static void on_site(struct clients *c, const struct raw_site *raw)
 
 	if (raw->gone)
 		kernel_client_forget_site(c->kernel, &raw->key);
-	if (!placed || raw->site.unwanted ||
-	    !c->host.owner(c->host.context, raw->key.pid, raw->site.start_ns, raw->comm))
+	if (!placed || raw->unwanted ||
+	    !c->host.owner(c->host.context, raw->key.pid, raw->start_ns, raw->comm))
 		return;
 	INIT(ev, EV_SITE);
-	ev.start_ns = raw->site.start_ns;
+	ev.start_ns = raw->start_ns;
 	ev.site = site_id(raw->key.caller, raw->key.probe);
 	ev.caller = raw->key.caller;
-	ev.acquired = raw->site.acquired;
-	ev.released = raw->site.released;
-	ev.unseen = raw->site.unseen;
-	ev.failed = raw->site.failed;
-	ev.last_ns = raw->site.last_ns;
-	ev.rows = placed->row->rows_after ? raw->site.rows : UNKNOWN64;
+	ev.acquired = raw->acquired;
+	ev.released = raw->released;
+	ev.unseen = raw->unseen;
+	ev.failed = raw->failed;
+	ev.last_ns = raw->last_ns;
+	ev.rows = placed->row->rows_after ? raw->rows : UNKNOWN64;
 	ev.pid = raw->key.pid;
-	ev.resource = raw->site.resource;
-	ev.database = raw->site.database;
+	ev.resource = raw->resource;
+	ev.database = raw->database;
 	ev.detached = placed->of->ev.detached && placed->row->resource != EV_RES_CONNECTION;
 	snprintf(ev.object, sizeof(ev.object), "%s", placed->row->object);
 	snprintf(ev.release, sizeof(ev.release), "%s", placed->row->release);
 	tell(c, &ev.head);
-	if (raw->gone)
-		table_remove(&c->pids, (struct table_key){raw->key.pid, raw->site.start_ns});
-	else
-		table_put(&c->pids, (struct table_key){raw->key.pid, raw->site.start_ns}, c);
+	if (raw->gone) {
+		c->dead = true;
+		table_remove(&c->pids, (struct table_key){raw->key.pid, raw->start_ns});
+	} else {
+		table_put(&c->pids, (struct table_key){raw->key.pid, raw->start_ns}, c);
+	}
 }
 
 static struct table_key unread_key(const struct handle_key *key)
@@ -630,7 +645,8 @@ static void on_dead(struct clients *c, const struct raw_handle *raw)
 	const struct placed *placed = placed_of(c, raw->handle.probe);
 
 	/* Unknown until its process was gone: it was held to the end all the same. */
-	if (placed && !raw->handle.told && raw->start_ns && raw->handle.sampled)
+	if (placed && !raw->handle.told && raw->start_ns &&
+	    raw->key.resource == EV_RES_CONNECTION)
 		on_handle(c, raw);
 	if (placed && placed->of->library->database == EV_DB_SQLITE)
 		sqlites_gone(c->sqlites, &raw->key, raw->handle.born_ns, raw->head.ns, true);
@@ -667,6 +683,11 @@ int clients_sweep(struct clients *c, uint64_t now_ns)
 	if (!c->kernel)
 		return 0;
 	err = kernel_client_sweep(c->kernel, on_swept, c);
+	if (!err && c->dead && now_ns - c->buried_ns >= BURY_EVERY_NS) {
+		c->dead = false;
+		c->buried_ns = now_ns;
+		err = kernel_client_bury(c->kernel, on_swept, c);
+	}
 	look_at_unread(c);
 	sqlites_sweep(c->sqlites, now_ns);
 	if (now_ns > CALL_LONGEST_NS)
@@ -712,7 +733,7 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 	c->kernel = kernel;
 	c->procfs = procfs;
 	c->host = *host;
-	err = sqlites_open(&c->sqlites, kernel, procfs, host);
+	err = sqlites_open(&c->sqlites, kernel, procfs, &c->host);
 	if (!err)
 		err = calibrate(c);
 	if (!err)

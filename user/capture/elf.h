@@ -35,6 +35,12 @@ int elf_find(struct elf_file *e, const char *const *names, size_t n, bool deep,
 /* NT_GNU_BUILD_ID as hexadecimal digits, "" when there is none.  size at least 3. */
 void elf_build_id(struct elf_file *e, char *hex, size_t size);
 
+/* The loaded code that holds this offset: where it begins in the file, and how long it is.
+ * 0 or -ENOENT. */
+int elf_segment(struct elf_file *e, uint64_t offset, uint64_t *start, uint64_t *size);
+/* Is it run by itself?  Then libraries in it are static copies. */
+bool elf_is_program(const struct elf_file *e);
+
 /* Bytes of the file from offset on, at most size.  Returns how many, or -errno. */
 ssize_t elf_read(struct elf_file *e, uint64_t offset, void *buf, size_t size);
 

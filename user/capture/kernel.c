@@ -41,8 +41,7 @@ struct kernel {
 	struct bpf_link *sweep_connections;
 	struct bpf_link *sweep_statements;
 	struct bpf_link *scan;
-	struct bpf_link *sweep_sites;
-	struct bpf_link *sweep_handles;
+	struct bpf_link *client_sweeps[KERNEL_SWEEPS];
 	const char *door;
 	kernel_record_fn fn; /* during a drain */
 	void *context;
@@ -70,7 +69,7 @@ static const struct {
 
 static const char *const lifecycle[] = {"socket_state", "process_forked", "process_replaced", "process_exited"};
 static const char *const iterators[] = {"sweep_connections", "sweep_statements", "sweep_sites",
-					 "sweep_handles", "scan_files"};
+					 "sweep_links", "sweep_handles", "scan_files"};
 /* Attached file by file, as libraries are found. */
 static const char *const clients[] = {"client_entered", "client_returned"};
 
@@ -247,6 +246,24 @@ static int link_iterator(struct bpf_link **link, struct bpf_program *p, const st
 	return *link ? 0 : -errno;
 }
 
+static int link_client_sweeps(struct kernel *k)
+{
+	struct dbleak *s = k->skel;
+	const struct {
+		struct bpf_program *program;
+		const struct bpf_map *map;
+	} sweeps[KERNEL_SWEEPS] = {
+		[SWEEP_SITES] = {s->progs.sweep_sites, s->maps.sites},
+		[SWEEP_LINKS] = {s->progs.sweep_links, s->maps.links},
+		[SWEEP_HANDLES] = {s->progs.sweep_handles, s->maps.handles},
+	};
+	int err = 0;
+
+	for (int i = 0; i < KERNEL_SWEEPS && !err; i++)
+		err = link_iterator(&k->client_sweeps[i], sweeps[i].program, sweeps[i].map);
+	return err;
+}
+
 static int on_ring(void *context, void *data, size_t size)
 {
 	struct kernel *k = context;
@@ -269,11 +286,7 @@ static int prepare(struct kernel *k, const struct kernel_options *o)
 		err = link_iterator(&k->sweep_statements, k->skel->progs.sweep_statements,
 				    k->skel->maps.statements);
 	if (!err)
-		err = link_iterator(&k->sweep_sites, k->skel->progs.sweep_sites,
-				    k->skel->maps.sites);
-	if (!err)
-		err = link_iterator(&k->sweep_handles, k->skel->progs.sweep_handles,
-				    k->skel->maps.handles);
+		err = link_client_sweeps(k);
 	if (err)
 		return err;
 	k->ring = ring_buffer__new(bpf_map__fd(k->skel->maps.ring), on_ring, k, NULL);
@@ -380,8 +393,8 @@ void kernel_close(struct kernel *k)
 	bpf_link__destroy(k->scan);
 	bpf_link__destroy(k->sweep_connections);
 	bpf_link__destroy(k->sweep_statements);
-	bpf_link__destroy(k->sweep_sites);
-	bpf_link__destroy(k->sweep_handles);
+	for (int i = 0; i < KERNEL_SWEEPS; i++)
+		bpf_link__destroy(k->client_sweeps[i]);
 	dbleak__destroy(k->skel);
 	forget_nothing(k);
 	free(k->buffer);
@@ -393,14 +406,9 @@ struct dbleak *kernel_skeleton(struct kernel *k)
 	return k->skel;
 }
 
-struct bpf_link *kernel_sites_link(struct kernel *k)
+struct bpf_link *kernel_link(struct kernel *k, enum kernel_sweep which)
 {
-	return k->sweep_sites;
-}
-
-struct bpf_link *kernel_handles_link(struct kernel *k)
-{
-	return k->sweep_handles;
+	return k->client_sweeps[which];
 }
 
 const char *kernel_door(const struct kernel *k)

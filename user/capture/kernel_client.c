@@ -59,19 +59,29 @@ int kernel_client_hits(struct kernel *k, uint32_t first, uint32_t n, uint64_t *h
 
 int kernel_client_sweep(struct kernel *k, kernel_record_fn fn, void *context)
 {
-	int err = kernel_read_iterator(k, kernel_sites_link(k), fn, context);
+	int err = kernel_read_iterator(k, kernel_link(k, SWEEP_SITES), fn, context);
 
-	return err ? err : kernel_read_iterator(k, kernel_handles_link(k), fn, context);
+	return err ? err : kernel_read_iterator(k, kernel_link(k, SWEEP_LINKS), fn, context);
+}
+
+int kernel_client_bury(struct kernel *k, kernel_record_fn fn, void *context)
+{
+	return kernel_read_iterator(k, kernel_link(k, SWEEP_HANDLES), fn, context);
+}
+
+static int map_of(struct kernel *k, const struct handle_key *key)
+{
+	return map_fd(k, key->resource == EV_RES_CONNECTION ? "links" : "handles");
 }
 
 int kernel_client_handle(struct kernel *k, const struct handle_key *key, struct handle *handle)
 {
-	return bpf_map_lookup_elem(map_fd(k, "handles"), key, handle);
+	return bpf_map_lookup_elem(map_of(k, key), key, handle);
 }
 
 int kernel_client_forget_handle(struct kernel *k, const struct handle_key *key)
 {
-	return bpf_map_delete_elem(map_fd(k, "handles"), key);
+	return bpf_map_delete_elem(map_of(k, key), key);
 }
 
 int kernel_client_forget_site(struct kernel *k, const struct site_key *key)

@@ -18,8 +18,10 @@ int kernel_client_probe(struct kernel *k, uint32_t cookie, const struct probe *p
 /* How often the probes with cookies first to first + n - 1 were hit. */
 int kernel_client_hits(struct kernel *k, uint32_t first, uint32_t n, uint64_t *hits);
 
-/* RAW_SITE of what changed, then RAW_HANDLE and RAW_DEAD. */
+/* RAW_SITE and RAW_HANDLE of what changed, RAW_DEAD of connections. */
 int kernel_client_sweep(struct kernel *k, kernel_record_fn fn, void *context);
+/* RAW_DEAD of other objects whose process is gone.  Walks the whole ledger. */
+int kernel_client_bury(struct kernel *k, kernel_record_fn fn, void *context);
 int kernel_client_handle(struct kernel *k, const struct handle_key *key, struct handle *handle);
 int kernel_client_forget_handle(struct kernel *k, const struct handle_key *key);
 int kernel_client_forget_site(struct kernel *k, const struct site_key *key);

@@ -14,8 +14,9 @@ struct dbleak *kernel_skeleton(struct kernel *k);
 /* Reads an iterator to its end. */
 int kernel_read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_fn fn,
 			 void *context);
-/* Links of the iterators over sites and handles. */
-struct bpf_link *kernel_sites_link(struct kernel *k);
-struct bpf_link *kernel_handles_link(struct kernel *k);
+
+/* The iterators over what client libraries handed out. */
+enum kernel_sweep { SWEEP_SITES, SWEEP_LINKS, SWEEP_HANDLES, KERNEL_SWEEPS };
+struct bpf_link *kernel_link(struct kernel *k, enum kernel_sweep which);
 
 #endif

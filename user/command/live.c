@@ -113,6 +113,8 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 		.interval_ms = o->interval_s * 1000,
 		.show_literals = o->show_literals,
 		.max_overhead = o->max_overhead,
+		.probe_libraries = !o->no_libraries,
+		.probe_at_entry = o->probe_at_entry,
 		.select = &o->select,
 		.containers = l->containers,
 		.sink = take_record,

@@ -23,6 +23,7 @@ enum {
 	OPT_JSON,
 	OPT_SHOW_LITERALS,
 	OPT_HEAP,
+	OPT_PROBE_AT,
 };
 
 static const struct {
@@ -39,6 +40,7 @@ static const struct {
 	{"min-age", 1, OPT_MIN_AGE, OPTIONS_TIME},
 	{"max-overhead", 1, OPT_MAX_OVERHEAD, OPTIONS_TIME},
 	{"heap", 1, OPT_HEAP, OPTIONS_TIME},
+	{"probe-at", 1, OPT_PROBE_AT, OPTIONS_TIME},
 	{"output", 1, 'o', OPTIONS_OUTPUT},
 	{"record", 1, OPT_RECORD, OPTIONS_RECORD},
 	{"json", 0, OPT_JSON, OPTIONS_REPORT},
@@ -74,6 +76,18 @@ static int selection(struct options *o, enum select_kind kind, const char *text)
 	return 2;
 }
 
+static int probe_at(struct options *o, const char *text)
+{
+	o->probe_at_entry = !strcmp(text, "entry");
+	o->no_libraries = !strcmp(text, "none");
+	if (o->probe_at_entry || o->no_libraries || !strcmp(text, "best"))
+		return -1;
+	fprintf(stderr, "dbleak: --probe-at takes \"best\" (cheap instructions), \"entry\" (the "
+			"first of each function) or \"none\" (no client libraries), not \"%s\"\n",
+		text);
+	return 2;
+}
+
 /* Takes one option.  -1 to go on, or the status to exit with. */
 static int take(struct options *o, int value, const char *usage)
 {
@@ -100,6 +114,8 @@ static int take(struct options *o, int value, const char *usage)
 		fprintf(stderr, "dbleak: --heap %s: this version does not trace memory "
 				"allocations; only \"off\" is possible\n", optarg);
 		return 2;
+	case OPT_PROBE_AT:
+		return probe_at(o, optarg);
 	case 'o':
 		o->output = optarg;
 		return -1;

@@ -19,6 +19,8 @@ struct options {
 	const char *output;  /* -o */
 	const char *record;  /* --record */
 	bool json, show_literals, verbose;
+	bool probe_at_entry; /* --probe-at=entry */
+	bool no_libraries;   /* --probe-at=none */
 	int next; /* index of the first argument that is no option */
 };
 
