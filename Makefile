@@ -11,7 +11,7 @@ BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool /us
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 CFLAGS   ?= -O2 -g
 CFLAGS_ALL = $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE -DDBLEAK_VERSION='"$(VERSION)"' -I$(B)/gen
-LDLIBS   := -lbpf -lelf -lz -ljansson -lm
+LDLIBS   := -lbpf -lelf -lz -llzma -ljansson -lm
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wshadow \
 	    -Wno-unused-parameter -idirafter /usr/include/$(shell uname -m)-linux-gnu
 
@@ -83,7 +83,9 @@ $(B)/san/%.o: %.c $(USER_HDR) $(wildcard bpf/*.h) Makefile
 $(B)/unit/%: tests/unit/%.c $(PURE_SAN) $(wildcard tests/unit/*.h) $(wildcard bpf/*.h)
 	$(say) TEST $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -lcmocka -ljansson -lz
+	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -lcmocka -ljansson -lz $(UNIT_LIBS)
+
+$(B)/unit/test_elf: UNIT_LIBS := -llzma
 
 $(B)/clients/%: tests/live/clients/%.c
 	$(say) CC $@
