@@ -11,7 +11,7 @@ BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool /us
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 CFLAGS   ?= -O2 -g
 CFLAGS_ALL = $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE -DDBLEAK_VERSION='"$(VERSION)"' -I$(B)/gen
-LDLIBS   := -lbpf -lelf -lz -llzma -ljansson -lm
+LDLIBS   := -lbpf -lelf -lz -llzma -lZydis -ljansson -lm
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wshadow \
 	    -Wno-unused-parameter -idirafter /usr/include/$(shell uname -m)-linux-gnu
 
@@ -86,6 +86,7 @@ $(B)/unit/%: tests/unit/%.c $(PURE_SAN) $(wildcard tests/unit/*.h) $(wildcard bp
 	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -lcmocka -ljansson -lz $(UNIT_LIBS)
 
 $(B)/unit/test_elf: UNIT_LIBS := -llzma
+$(B)/unit/test_probe_point: UNIT_LIBS := -llzma -lZydis
 
 $(B)/clients/%: tests/live/clients/%.c
 	$(say) CC $@
