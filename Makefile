@@ -88,7 +88,10 @@ $(B)/san/%.o: %.c $(USER_HDR) $(wildcard bpf/*.h) Makefile
 $(B)/unit/%: tests/unit/%.c $(PURE_SAN) $(wildcard tests/unit/*.h) $(wildcard bpf/*.h)
 	$(say) TEST $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -lcmocka -ljansson -lz
+	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -lcmocka -ljansson -lz $(UNIT_LIBS)
+
+$(B)/unit/test_elf: UNIT_LIBS := -llzma
+$(B)/unit/test_probe_point: UNIT_LIBS := -llzma -lZydis
 
 $(B)/clients/%: tests/live/clients/%.c
 	$(say) CC $@

@@ -28,9 +28,10 @@ struct probe_point {
 };
 
 /* Chooses for a function whose code begins with these n bytes (as many as are known to belong to
- * it).  with_return: a return probe sits there too, so the stack must be as at the entry; the
- * caller's return address is then at *(rsp).  arguments: bits of enum probe_argument.  The entry
- * where anything is unsure. */
+ * it: all of them if possible, for branches back to its beginning are looked for).  The stack is
+ * always as at the entry, the caller's return address at *(rsp).  with_return: a return probe sits
+ * there too, so no call may be missed, and nonzero stays false.  arguments: bits of enum
+ * probe_argument; nonzero only if PROBE_RDI is among them.  The entry where anything is unsure. */
 struct probe_point probe_point_choose(const uint8_t *code, size_t n, bool with_return,
 				      unsigned int arguments);
 
