@@ -473,6 +473,38 @@ static void a_maps_file_of_one_endless_line_ends(void **state)
 	close_world(&w);
 }
 
+/* On the real /proc: what is not readable without root counts alike. */
+static void both_ways_to_read_maps_agree(void **state)
+{
+	ssize_t (*const ways[])(struct libraries *, uint32_t, int) = {see_text, see_queried};
+	uint64_t files[2], failures[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct world w = {0};
+		struct library_counts counts;
+		int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+		ssize_t got;
+
+		assert_int_equal(procfs_open(&w.procfs, ""), 0);
+		assert_int_equal(libraries_open(&w.libraries, w.procfs), 0);
+		begin(w.libraries, hear, &w.heard);
+		w.libraries->round = 1;
+		got = ways[i](w.libraries, (uint32_t)getpid(), fd);
+		close(fd);
+		counts = libraries_counts(w.libraries);
+		files[i] = w.libraries->files.count;
+		failures[i] = counts.unreadable;
+		close_world(&w);
+		if (got == -ENOTTY)
+			skip(); /* before 6.11 */
+		assert_true(got > 0);
+	}
+	assert_true(files[0] + failures[0] > 2);
+	assert_int_equal(files[0], files[1]);
+	assert_int_equal(failures[0], failures[1]);
+}
+
 /* A ring in our own memory, written as the kernel does. */
 static struct ring fake_ring(void)
 {
@@ -575,6 +607,7 @@ int main(void)
 		tree_test(threads_are_asked_when_the_first_one_has_ended),
 		tree_test(a_long_maps_file_is_read_to_its_end),
 		tree_test(a_maps_file_of_one_endless_line_ends),
+		cmocka_unit_test(both_ways_to_read_maps_agree),
 		tree_test(records_are_read_around_the_end_of_the_ring),
 		tree_test(a_loss_or_a_full_ring_leads_to_a_scan),
 	};

@@ -38,6 +38,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -380,6 +381,16 @@ static bool parse_line(const char *line, struct sighting *s)
 	return s->inode && s->start < s->end;
 }
 
+static int see_scanned(struct libraries *l, const struct sighting *s)
+{
+	int err = see(l, s);
+
+	if (err != -ENOENT)
+		return err;
+	l->counts.vanished++;
+	return 0;
+}
+
 /* Sees the whole lines in the buffer and moves the rest of the last one to its front. */
 static int see_lines(struct libraries *l, uint32_t pid, size_t *have)
 {
@@ -390,11 +401,7 @@ static int see_lines(struct libraries *l, uint32_t pid, size_t *have)
 		struct sighting s = {.pid = pid};
 
 		if (parse_line(line, &s))
-			err = see(l, &s);
-		if (err == -ENOENT) {
-			l->counts.vanished++;
-			err = 0;
-		}
+			err = see_scanned(l, &s);
 		line = end + 1;
 	}
 	*have = (size_t)(stop - line);
@@ -421,7 +428,44 @@ static ssize_t see_text(struct libraries *l, uint32_t pid, int fd)
 	return (ssize_t)total;
 }
 
-/* Bytes of maps; 0 also for kernel threads and for what is gone or forbidden.  Or -ENOMEM. */
+/* struct procmap_query of 6.11, which older headers lack. */
+struct query {
+	uint64_t size, flags, address;
+	uint64_t start, end, area_flags, page_size, offset, inode;
+	uint32_t major, minor, name_size, build_id_size;
+	uint64_t name, build_id;
+};
+
+#define QUERY	     _IOWR('f', 17, struct query)
+#define QUERY_WANTED 0x34 /* from this address on, with code, of a file */
+
+/* The same without the text, which is most of the cost.  Returns how many mappings there are;
+ * -ENOTTY: ask for the text. */
+static ssize_t see_queried(struct libraries *l, uint32_t pid, int fd)
+{
+	struct query q = {.size = sizeof(q), .flags = QUERY_WANTED};
+	ssize_t count = 0;
+	int err;
+
+	errno = 0;
+	for (; !ioctl(fd, QUERY, &q) && q.end > q.address; q.address = q.end, count++) {
+		struct sighting s = {
+			.start = q.start,
+			.end = q.end,
+			.device = makedev(q.major, q.minor),
+			.inode = q.inode,
+			.pid = pid,
+		};
+
+		err = see_scanned(l, &s);
+		if (err)
+			return err;
+	}
+	return !count && errno == ENOTTY ? -ENOTTY : count;
+}
+
+/* Not 0 if there was anything to see; 0 for kernel threads and for what is gone or forbidden.
+ * Or -ENOMEM. */
 static ssize_t scan_task(struct libraries *l, uint32_t pid)
 {
 	char name[32];
@@ -432,7 +476,9 @@ static ssize_t scan_task(struct libraries *l, uint32_t pid)
 	fd = openat(procfs_folder(l->procfs), name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
-	got = see_text(l, pid, fd);
+	got = see_queried(l, pid, fd);
+	if (got == -ENOTTY)
+		got = see_text(l, pid, fd);
 	close(fd);
 	return got < 0 && got != -ENOMEM ? 0 : got;
 }
