@@ -64,7 +64,8 @@ static const struct {
 #define DOORS (sizeof(doors) / sizeof(doors[0]))
 
 static const char *const lifecycle[] = {"socket_state", "process_forked", "process_exited"};
-static const char *const iterators[] = {"sweep_connections", "sweep_statements", "scan_files"};
+static const char *const iterators[] = {"scan_files", "sweep_connections", "sweep_statements"};
+#define ITERATORS_LOOKING 1 /* of these, without probes */
 
 static const struct {
 	const char *comm;
@@ -103,10 +104,11 @@ static void choose_programs(struct dbleak *skel, size_t door, bool look_only)
 
 	bpf_object__for_each_program(p, skel->obj) {
 		const char *name = bpf_program__name(p);
-		bool wanted = named(name, iterators, COUNT(iterators));
+		bool wanted = named(name, iterators, ITERATORS_LOOKING);
 
 		if (!look_only)
-			wanted = wanted || named(name, lifecycle, COUNT(lifecycle)) ||
+			wanted = named(name, iterators, COUNT(iterators)) ||
+				 named(name, lifecycle, COUNT(lifecycle)) ||
 				 named(name, doors[door].programs, COUNT(doors[door].programs));
 		bpf_program__set_autoload(p, wanted);
 	}
@@ -250,10 +252,10 @@ static int prepare(struct kernel *k, const struct kernel_options *o)
 
 	if (!err)
 		err = link_iterator(&k->scan, k->skel->progs.scan_files, NULL);
-	if (!err)
+	if (!err && !o->look_only)
 		err = link_iterator(&k->sweep_connections, k->skel->progs.sweep_connections,
 				    k->skel->maps.connections);
-	if (!err)
+	if (!err && !o->look_only)
 		err = link_iterator(&k->sweep_statements, k->skel->progs.sweep_statements,
 				    k->skel->maps.statements);
 	if (err)
