@@ -260,6 +260,25 @@ int sweep_statements(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
+/* The process whose files the pass is at, and what its name says it serves. */
+__u64 visited_start_ns;
+__u32 visited_pid, visited_database; /* enum ev_database */
+
+static __always_inline __u8 served_by(struct task_struct *task)
+{
+	struct comm_key name = {};
+	__u8 *database;
+
+	if (visited_pid != (__u32)task->tgid || visited_start_ns != task->start_boottime) {
+		BPF_CORE_READ_INTO(&name.comm, task, comm);
+		database = bpf_map_lookup_elem(&servers, &name);
+		visited_database = database ? *database : EV_DB_UNKNOWN;
+		visited_pid = task->tgid;
+		visited_start_ns = task->start_boottime;
+	}
+	return visited_database;
+}
+
 static __always_inline void tell_server(struct seq_file *seq, struct task_struct *task,
 					struct sock *sk)
 {
@@ -283,22 +302,16 @@ static __always_inline void tell_server(struct seq_file *seq, struct task_struct
 static __always_inline void scan_server(struct seq_file *seq, struct task_struct *task,
 					struct sock *sk, struct raw_identity *at)
 {
-	struct comm_key name = {};
-	__u8 *database, served;
+	__u8 served = served_by(task) | SERVED;
 	__u16 port;
 	__u64 hash;
 
-	BPF_CORE_READ_INTO(&name.comm, task, comm);
-	database = bpf_map_lookup_elem(&servers, &name);
-	if (!database)
-		return;
 	__builtin_memset(at->path, 0, sizeof(at->path));
 	if (sk->__sk_common.skc_state != TCP_LISTEN) {
 		if (sk->__sk_common.skc_family == AF_UNIX && unix_name(sk, at->path))
 			tell_server(seq, task, sk);
 		return;
 	}
-	served = *database | SERVED;
 	tell_server(seq, task, sk);
 	if (sk->__sk_common.skc_family != AF_UNIX) {
 		port = sk->__sk_common.skc_num;
@@ -428,7 +441,8 @@ int scan_files(struct bpf_iter__task_file *ctx)
 	struct sock *sk;
 	__u32 zero = 0;
 
-	if (!task || !file || task->pid != task->tgid)
+	if (!task || !file || task->pid != task->tgid ||
+	    (scan_mode == SCAN_SERVERS && !served_by(task)))
 		return 0;
 	socket = bpf_sock_from_file(file);
 	if (!socket)
