@@ -174,7 +174,7 @@ def memory_kb(*names):
 
 def row_memory(bench):
     """resident memory of watch, report included, 10,000 connections"""
-    names = ("Slab", "Percpu", "VmallocUsed")
+    names = ("SUnreclaim", "SReclaimable", "Percpu", "VmallocUsed")
     with bench.crowd():
         time.sleep(1)
         before = memory_kb(*names)

@@ -641,8 +641,7 @@ static void tell_cost(struct capture *c)
 		cost.bpf_ns = (double)c->run_ns / c->runs *
 			      (cost.messages + cost.other_messages);
 	cost.rss_bytes = own_rss();
-	cost.kernel_bytes = kernel_bytes(c->kernel) +
-			    c->connections.count * 2048; /* socket storage is not in memlock */
+	cost.kernel_bytes = kernel_bytes(c->kernel);
 	tell(c, &cost.head);
 }
 
