@@ -320,7 +320,7 @@ struct ev_cost {
 	__u64 messages;	     /* database socket messages seen */
 	__u64 other_messages; /* other socket messages passed over */
 	__u64 rss_bytes;
-	__u64 kernel_bytes; /* maps and programs; UNKNOWN64 */
+	__u64 kernel_bytes; /* maps, socket storage and programs; UNKNOWN64 */
 	__u32 stepped_down;
 	__u32 reserved;
 };

@@ -16,22 +16,36 @@ static __always_inline int is_stream(const struct sock *sk)
 	       sk->sk_type == SOCK_STREAM;
 }
 
+/* The name a Unix socket is bound to, and no byte behind it, into a field of zeros; an accepted
+ * socket has its listener's.  Returns 0 when it has none. */
+static __always_inline int unix_name(struct sock *sk, char *path)
+{
+	struct unix_address *name = BPF_CORE_READ((struct unix_sock *)sk, addr);
+	__u64 length;
+
+	if (!name)
+		return 0;
+	length = (__u32)BPF_CORE_READ(name, len) - sizeof(unsigned short);
+	if (length > EV_PATH_LEN)
+		length = EV_PATH_LEN;
+	bpf_probe_read_kernel(path, length,
+			      __builtin_preserve_access_index(&name->name[0].sun_path));
+	if (!path[0] && path[1])
+		path[0] = '@';
+	return 1;
+}
+
 /* Where the other end is: 16 bytes of IPv6 or mapped IPv4 and ports, or the server's path. */
 static __always_inline void socket_address(struct sock *sk, struct raw_identity *to)
 {
-	struct unix_address *name;
 	struct sock *peer;
 
 	to->family = sk->__sk_common.skc_family;
 	if (to->family == AF_UNIX) {
 		peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
 		to->peer = peer ? BPF_CORE_READ(peer, __sk_common.skc_cookie.counter) : 0;
-		name = peer ? BPF_CORE_READ((struct unix_sock *)peer, addr) : NULL;
-		if (name)
-			bpf_probe_read_kernel(to->path, sizeof(to->path),
-					      __builtin_preserve_access_index(&name->name[0].sun_path));
-		if (!to->path[0] && to->path[1])
-			to->path[0] = '@';
+		if (peer)
+			unix_name(peer, to->path);
 		return;
 	}
 	to->port = __builtin_bswap16(sk->__sk_common.skc_dport);

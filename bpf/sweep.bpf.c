@@ -30,6 +30,7 @@ struct {
 } paths SEC(".maps");
 
 #define SERVED 0x80 /* a known server program listens there */
+#define NAMED 0x40  /* the path itself is a database's */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -38,43 +39,58 @@ struct {
 	__type(value, struct raw_identity);
 } address_scratch SEC(".maps");
 
-static __always_inline __u64 path_hash(const char *path)
+/* By words: the path ends with zeros, and half a word is left over. */
+__noinline __u64 path_hash(const struct raw_identity *at)
 {
-	__u64 hash = HASH_START;
-	__u32 i;
+	__u64 hash = HASH_START, word;
+	__u32 i, last;
 
-	for (i = 0; i < EV_PATH_LEN; i++) {
-		if (!path[i] && i)
-			break;
-		hash = wire_hash_step(hash, path[i]);
+	if (!at)
+		return 0;
+	for (i = 0; i + 8 <= EV_PATH_LEN; i += 8) {
+		__builtin_memcpy(&word, __builtin_assume_aligned(at->path + i, 8), 8);
+		hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+		hash ^= hash >> 29;
 	}
-	return hash;
+	__builtin_memcpy(&last, __builtin_assume_aligned(at->path + i, 4), 4);
+	return (hash ^ last) * 0x9e3779b97f4a7c15ULL;
+}
+
+_Static_assert(offsetof(struct raw_identity, path) % 8 == 0 && EV_PATH_LEN % 8 == 4,
+	       "a path is read by words");
+
+/* 0 where they are equal, else 1, without a branch: the verifier would follow both its ways. */
+static __always_inline __u64 differ(__u64 a, __u64 b)
+{
+	__u64 x = a ^ b, minus = -x;
+
+	OPAQUE(minus);
+	return (x | minus) >> 63;
 }
 
 /* A database's name for its socket: .s.PGSQL.5432, mysqld.sock, mysql.sock, mariadb.sock. */
-static __always_inline __u8 path_database(const char *path)
+__noinline int path_database(const struct raw_identity *at)
 {
+	__u64 last = 0, not_postgresql = 1, not_mysql = 1;
 	__u32 i;
 
-	for (i = 0; i + 8 <= EV_PATH_LEN; i++) {
-		__u64 word = 0;
-
-		if (!path[i] && i)
+	if (!at)
+		return EV_DB_UNKNOWN;
+	for (i = 0; i < EV_PATH_LEN; i++) {
+		if (!at->path[i])
 			break;
-		__builtin_memcpy(&word, path + i, 8);
-		if (word == W8('.', 's', '.', 'P', 'G', 'S', 'Q', 'L'))
-			return EV_DB_POSTGRESQL;
-		if (word == W8('/', 'm', 'y', 's', 'q', 'l', 'd', '.') ||
-		    word == W8('/', 'm', 'y', 's', 'q', 'l', '.', 's') ||
-		    word == W8('/', 'm', 'a', 'r', 'i', 'a', 'd', 'b'))
-			return EV_DB_MYSQL;
+		last = last >> 8 | (__u64)(__u8)at->path[i] << 56;
+		not_postgresql &= differ(last, W8('.', 's', '.', 'P', 'G', 'S', 'Q', 'L'));
+		not_mysql &= differ(last, W8('/', 'm', 'y', 's', 'q', 'l', 'd', '.')) &
+			     differ(last, W8('/', 'm', 'y', 's', 'q', 'l', '.', 's')) &
+			     differ(last, W8('/', 'm', 'a', 'r', 'i', 'a', 'd', 'b'));
 	}
-	return EV_DB_UNKNOWN;
+	return !not_postgresql ? EV_DB_POSTGRESQL : !not_mysql ? EV_DB_MYSQL : EV_DB_UNKNOWN;
 }
 
 /* The kernel's tick rate is not exported.  Jiffies start 300 s before their 32-bit wrap and run
  * with CLOCK_MONOTONIC, so the rate that predicts their value best is it. */
-static __always_inline __u32 tick_rate(void)
+__noinline int tick_rate(void)
 {
 	const __u32 rates[] = {100, 250, 300, 1000};
 	__u64 ms = bpf_ktime_get_ns() / 1000000, jiffies = bpf_jiffies64(), nearest = -1ULL;
@@ -170,15 +186,40 @@ static __always_inline int sql_is_due(const struct connection *c, __u64 now)
 	       c->ev.used_ns && now - c->ev.used_ns > quiet;
 }
 
+/* Writes what is new of a connection. */
+static __always_inline void tell_connection(struct seq_file *seq, struct connection *c, __u64 now)
+{
+	/* A message may change the entry while it is being told of: what is noted as told is what
+	 * stood before the telling, so that the next sweep tells the rest. */
+	__u64 is = summary(c), sent = c->sql.sent_ns;
+	__u32 version = c->identity_version;
+	int sql;
+
+	barrier();
+	sql = sql_is_due(c, now);
+	c->sql.head.ns = now;
+	/* What does not fit is thrown away and the program run again for it: so note what was told
+	 * only once all is written. */
+	if (tell_state(seq, c, is, now) ||
+	    (c->identity_told != version && tell_identity(seq, c, now)) ||
+	    (sql && bpf_seq_write(seq, &c->sql, sizeof(c->sql)))) {
+		c->ev.flags &= ~EV_CONN_CLOSED;
+		return;
+	}
+	if (!c->told)
+		ledger_told(c);
+	c->swept = is;
+	c->identity_told = version;
+	if (sql)
+		c->sql_told_ns = sent;
+}
+
 SEC("iter/bpf_sk_storage_map")
 int sweep_connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct connection *c = ctx->value;
 	struct sock *sk = ctx->sk;
-	__u64 now, is, sent;
-	__u32 version;
-	int sql;
+	__u64 now;
 
 	/* One that closed was told of then; its socket may linger. */
 	if (!c || !sk || (c->ev.flags & EV_CONN_CLOSED))
@@ -187,28 +228,22 @@ int sweep_connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!c->told && c->ev.born_ns && now - c->ev.born_ns < settings.grace_ns)
 		return 0;
 	look_at_socket(c, sk, now);
-	/* A message may change the entry while it is being told of: what is noted as told is what
-	 * stood before the telling, so that the next sweep tells the rest. */
-	is = summary(c);
-	version = c->identity_version;
-	sent = c->sql.sent_ns;
-	barrier();
-	sql = sql_is_due(c, now);
-	c->sql.head.ns = now;
-	/* What does not fit is thrown away and this program run again for it: so note what was told
-	 * only once all is written. */
-	if (tell_state(seq, c, is, now) ||
-	    (c->identity_told != version && tell_identity(seq, c, now)) ||
-	    (sql && bpf_seq_write(seq, &c->sql, sizeof(c->sql)))) {
-		c->ev.flags &= ~EV_CONN_CLOSED;
+	tell_connection(ctx->meta->seq, c, now);
+	return 0;
+}
+
+/* How much socket storage there is; user space sets these to 0 before each count. */
+__u64 marks_stored, connections_stored;
+
+SEC("iter/bpf_sk_storage_map")
+int count_stored(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct mark *m = ctx->value;
+
+	if (!m)
 		return 0;
-	}
-	if (!c->told)
-		ledger_told(c);
-	c->swept = is;
-	c->identity_told = version;
-	if (sql)
-		c->sql_told_ns = sent;
+	marks_stored++;
+	connections_stored += m->state == MARK_TRACKED;
 	return 0;
 }
 
@@ -240,6 +275,25 @@ int sweep_statements(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
+/* The process whose files the pass is at, and what its name says it serves. */
+__u64 visited_start_ns;
+__u32 visited_pid, visited_database; /* enum ev_database */
+
+static __always_inline __u8 served_by(struct task_struct *task)
+{
+	struct comm_key name = {};
+	__u8 *database;
+
+	if (visited_pid != (__u32)task->tgid || visited_start_ns != task->start_boottime) {
+		BPF_CORE_READ_INTO(&name.comm, task, comm);
+		database = bpf_map_lookup_elem(&servers, &name);
+		visited_database = database ? *database : EV_DB_UNKNOWN;
+		visited_pid = task->tgid;
+		visited_start_ns = task->start_boottime;
+	}
+	return visited_database;
+}
+
 static __always_inline void tell_server(struct seq_file *seq, struct task_struct *task,
 					struct sock *sk)
 {
@@ -259,114 +313,97 @@ static __always_inline void tell_server(struct seq_file *seq, struct task_struct
 	bpf_seq_write(seq, &out, sizeof(out));
 }
 
-/* The name a Unix socket is bound to; an accepted one has its listener's. */
-static __always_inline int own_path(struct sock *sk, struct raw_identity *at)
-{
-	struct unix_address *own = BPF_CORE_READ((struct unix_sock *)sk, addr);
-
-	if (!own)
-		return 0;
-	bpf_probe_read_kernel(at->path, sizeof(at->path),
-			      __builtin_preserve_access_index(&own->name[0].sun_path));
-	if (!at->path[0] && at->path[1])
-		at->path[0] = '@';
-	return 1;
-}
-
 /* Is it a known server's listening socket?  Then its address is a database's. */
 static __always_inline void scan_server(struct seq_file *seq, struct task_struct *task,
 					struct sock *sk, struct raw_identity *at)
 {
-	struct comm_key name = {};
-	__u8 *database, served;
+	__u8 served = served_by(task) | SERVED;
 	__u16 port;
 	__u64 hash;
 
-	BPF_CORE_READ_INTO(&name.comm, task, comm);
-	database = bpf_map_lookup_elem(&servers, &name);
-	if (!database)
-		return;
+	__builtin_memset(at->path, 0, sizeof(at->path));
 	if (sk->__sk_common.skc_state != TCP_LISTEN) {
-		if (sk->__sk_common.skc_family == AF_UNIX && own_path(sk, at))
+		if (sk->__sk_common.skc_family == AF_UNIX && unix_name(sk, at->path))
 			tell_server(seq, task, sk);
 		return;
 	}
-	served = *database | SERVED;
 	tell_server(seq, task, sk);
 	if (sk->__sk_common.skc_family != AF_UNIX) {
 		port = sk->__sk_common.skc_num;
 		bpf_map_update_elem(&ports, &port, &served, BPF_ANY);
 		return;
 	}
-	if (!own_path(sk, at))
+	if (!unix_name(sk, at->path))
 		return;
-	hash = path_hash(at->path);
+	hash = path_hash(at);
+	if (path_database(at))
+		served |= NAMED;
 	bpf_map_update_elem(&paths, &hash, &served, BPF_ANY);
 }
 
-/* What the other end's address says.  Returns signs, 0 for nothing. */
-static __always_inline __u8 address_signs(struct raw_identity *at, __u8 *database)
+/* What an address says: a port, or the path in at.  Returns signs, 0 for nothing. */
+static __always_inline __u8 address_signs(const struct raw_identity *at, __u16 family, __u16 port,
+					  __u8 *database)
 {
-	__u8 *known, by_name;
+	__u8 *known;
 	__u64 hash;
 
-	if (at->family != AF_UNIX) {
-		known = bpf_map_lookup_elem(&ports, &at->port);
+	if (family != AF_UNIX) {
+		known = bpf_map_lookup_elem(&ports, &port);
 		if (!known)
 			return 0;
 		*database = *known & ~SERVED;
 		return EV_SIGN_PORT | (*known & SERVED ? EV_SIGN_SERVER : 0);
 	}
-	by_name = path_database(at->path);
-	hash = path_hash(at->path);
+	if (!at->path[0])
+		return 0;
+	hash = path_hash(at);
 	known = bpf_map_lookup_elem(&paths, &hash);
-	*database = known ? *known & ~SERVED : by_name;
-	return (by_name ? EV_SIGN_PORT : 0) | (known ? EV_SIGN_SERVER : 0);
+	if (known) {
+		*database = *known & ~(SERVED | NAMED);
+		return EV_SIGN_SERVER | (*known & NAMED ? EV_SIGN_PORT : 0);
+	}
+	*database = path_database(at);
+	return *database ? EV_SIGN_PORT : 0;
 }
 
 static __always_inline int is_server_end(struct sock *sk, struct raw_identity *at)
 {
-	__u16 port = sk->__sk_common.skc_num;
-	__u64 hash;
+	__u16 family = sk->__sk_common.skc_family, port = sk->__sk_common.skc_num;
+	__u8 database;
 
-	if (sk->__sk_common.skc_family != AF_UNIX)
-		return bpf_map_lookup_elem(&ports, &port) != NULL;
-	if (!own_path(sk, at))
-		return 0;
-	hash = path_hash(at->path);
-	return bpf_map_lookup_elem(&paths, &hash) || path_database(at->path);
+	__builtin_memset(at->path, 0, sizeof(at->path));
+	if (family == AF_UNIX)
+		unix_name(sk, at->path);
+	return address_signs(at, family, port, &database) != 0;
 }
 
-static __always_inline void scan_connection(struct seq_file *seq, struct task_struct *task,
-					    struct sock *sk, struct raw_identity *at)
+/* Enters the client's end of a connection to a known address.  Returns NULL for other sockets. */
+static __always_inline struct connection *scan_enter(struct seq_file *seq, struct task_struct *task,
+						     struct sock *sk, struct mark *m,
+						     struct raw_identity *at, __u64 now)
 {
-	__u64 now = bpf_ktime_get_boot_ns();
-	__u8 database = EV_DB_UNKNOWN, signs, state = sk->__sk_common.skc_state;
+	__u8 database = EV_DB_UNKNOWN, signs;
+	struct mark none = {};
 	struct connection *c;
-	struct mark *m, none = {};
 
-	if (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT)
-		return;
-	m = bpf_sk_storage_get(&marks, sk, 0, 0);
-	if (m && m->state == MARK_TRACKED)
-		return;
 	if (m && m->state == MARK_PASSED && is_server_end(sk, at)) {
 		tell_server(seq, task, sk);
-		return;
+		return NULL;
 	}
-	__builtin_memset(at->path, 0, sizeof(at->path));
+	__builtin_memset(at, 0, offsetof(struct raw_identity, startup));
 	socket_address(sk, at);
-	signs = address_signs(at, &database);
+	signs = address_signs(at, at->family, at->port, &database);
 	if (!signs || !database) {
 		if (is_server_end(sk, at))
 			tell_server(seq, task, sk);
-		return;
+		return NULL;
 	}
 	if (!selected(task))
-		return;
+		return NULL;
 	m = bpf_sk_storage_get(&marks, sk, &none, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!m)
-		return;
+		return NULL;
 	/* Where connect() was seen its caller is known. */
 	if (!m->born_ns) {
 		m->pid = task->tgid;
@@ -375,7 +412,7 @@ static __always_inline void scan_connection(struct seq_file *seq, struct task_st
 	}
 	c = connection_enter(sk, m, database, signs, now);
 	if (!c)
-		return;
+		return NULL;
 	m->state = MARK_TRACKED;
 	if (!m->born_ns)
 		c->ev.flags |= EV_CONN_PRE_EXISTING;
@@ -383,6 +420,28 @@ static __always_inline void scan_connection(struct seq_file *seq, struct task_st
 	if (sk->__sk_common.skc_family != AF_UNIX)
 		c->ev.used_ns = tcp_used(sk, now);
 	look_at_socket(c, sk, now);
+	return c;
+}
+
+/* What was open before we came is told of at once: a sweep that has much to tell is slow, because
+ * the kernel finds its place again after each 32 KiB by walking there from the start. */
+static __always_inline void scan_connection(struct seq_file *seq, struct task_struct *task,
+					    struct sock *sk, struct raw_identity *at)
+{
+	__u8 state = sk->__sk_common.skc_state;
+	__u64 now = bpf_ktime_get_boot_ns();
+	struct connection *c;
+	struct mark *m;
+
+	if (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT)
+		return;
+	m = bpf_sk_storage_get(&marks, sk, 0, 0);
+	if (m && m->state == MARK_TRACKED)
+		c = bpf_sk_storage_get(&connections, sk, 0, 0);
+	else
+		c = scan_enter(seq, task, sk, m, at, now);
+	if (c && !c->told && (c->ev.flags & EV_CONN_PRE_EXISTING))
+		tell_connection(seq, c, now);
 }
 
 SEC("iter/task_file")
@@ -397,7 +456,8 @@ int scan_files(struct bpf_iter__task_file *ctx)
 	struct sock *sk;
 	__u32 zero = 0;
 
-	if (!task || !file || task->pid != task->tgid)
+	if (!task || !file || task->pid != task->tgid ||
+	    (scan_mode == SCAN_SERVERS && !served_by(task)))
 		return 0;
 	socket = bpf_sock_from_file(file);
 	if (!socket)
@@ -421,7 +481,6 @@ int scan_files(struct bpf_iter__task_file *ctx)
 	at = bpf_map_lookup_elem(&address_scratch, &zero);
 	if (!at)
 		return 0;
-	__builtin_memset(at, 0, sizeof(*at));
 	if (scan_mode == SCAN_SERVERS)
 		scan_server(ctx->meta->seq, task, sk, at);
 	else

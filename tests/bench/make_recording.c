@@ -4,7 +4,8 @@
  *
  * busy: at least COUNT records as a watch of a busy, healthy host gives them.  connections,
  * statements, texts: COUNT connections or statements that stay open; of the statements a thousand
- * texts are shared, or each has its own.
+ * texts are shared, or each has its own.  closings: COUNT statements, ten to a connection, and then
+ * all connections close.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -19,12 +20,14 @@
 #define PROCESSES	  50
 #define EACH		  20 /* connections of a busy process */
 #define PROCESSES_OF_MANY 100
-#define STATEMENTS_EACH	  200
+#define STATEMENTS_EACH	  200 /* of a connection */
+#define STATEMENTS_FEW	  10
 #define TEXTS		  1000
 
 struct maker {
 	struct recording *recording;
 	uint64_t now, records, next_id;
+	uint32_t prepared; /* by each connection told of from now on */
 };
 
 static void put(struct maker *m, void *record, uint16_t kind, size_t bytes)
@@ -108,6 +111,7 @@ static void put_connection(struct maker *m, uint64_t id, uint32_t pid, uint64_t 
 				  .bytes_sent = 6400 * age,
 				  .bytes_received = 90000 * age,
 				  .rows = 300 * age,
+				  .prepared = m->prepared,
 				  .user_pid = pid,
 				  .user_tid = pid,
 				  .database = EV_DB_POSTGRESQL,
@@ -212,16 +216,26 @@ static void make_connections(struct maker *m, uint64_t count)
 		open_connection(m, i % PROCESSES_OF_MANY + 1);
 }
 
-static void make_statements(struct maker *m, uint64_t count, uint64_t texts)
+static void make_statements(struct maker *m, uint64_t count, uint64_t texts, uint32_t each)
 {
 	uint64_t id = 0;
 
-	put_process(m, 1);
+	for (uint32_t p = 0; p < PROCESSES_OF_MANY; p++)
+		put_process(m, p + 1);
 	for (uint64_t i = 0; i < count; i++) {
-		if (i % STATEMENTS_EACH == 0)
-			id = open_connection(m, 1);
+		if (i % each == 0)
+			id = open_connection(m, i / each % PROCESSES_OF_MANY + 1);
 		put_statement(m, id, i, i % texts);
 	}
+}
+
+/* Connections that close with all their statements open, at once. */
+static void make_closings(struct maker *m, uint64_t count)
+{
+	make_statements(m, count, TEXTS, STATEMENTS_FEW);
+	m->prepared = STATEMENTS_FEW;
+	for (uint64_t id = 1; id <= m->next_id; id++)
+		put_connection(m, id, (id - 1) % PROCESSES_OF_MANY + 1, m->now, EV_CONN_TERMINATED | EV_CONN_CLOSED);
 }
 
 int main(int argc, char **argv)
@@ -233,7 +247,8 @@ int main(int argc, char **argv)
 
 	if (!file || recording_open_write(&m.recording, file)) {
 		fprintf(stderr,
-			"usage: make_recording NEW-FILE busy|connections|statements|texts COUNT\n");
+			"usage: make_recording NEW-FILE busy|connections|statements|texts|closings "
+			"COUNT\n");
 		return 2;
 	}
 	put_begin(&m);
@@ -241,8 +256,10 @@ int main(int argc, char **argv)
 		make_busy(&m, count);
 	else if (!strcmp(kind, "connections"))
 		make_connections(&m, count);
+	else if (!strcmp(kind, "closings"))
+		make_closings(&m, count);
 	else
-		make_statements(&m, count, strcmp(kind, "texts") ? TEXTS : count);
+		make_statements(&m, count, strcmp(kind, "texts") ? TEXTS : count, STATEMENTS_EACH);
 	put_tick(&m);
 	put_end(&m);
 	printf("%llu\n", (unsigned long long)m.records);

@@ -14,6 +14,7 @@ REPEATS = 5
 ROUNDS = 3
 BUSY_RECORDS = 1_500_000
 OPEN_OBJECTS = 200_000
+CLOSED_STATEMENTS = 100_000
 MEGA = 1 << 20
 
 
@@ -158,6 +159,11 @@ def row_replay(bench):
     bench.note(f"{records:,.0f} records, {size / MEGA:.0f} MiB; without judge and report "
                f"{spread(alone, 0)} records a second")
     bench.note(f"bytes of a statement with a text of its own: {model_bytes(bench, 'texts'):.0f}")
+    path, records = recording(bench, "closings", CLOSED_STATEMENTS)
+    closing = records / bench.built("replay", path)[0]
+    os.unlink(path)
+    bench.note(f"{CLOSED_STATEMENTS:,} statements of {CLOSED_STATEMENTS // 10:,} connections that then close at once: "
+               f"{closing:,.0f} records a second")
     lines = [at_least(row_replay.__doc__, statistics.median(found), 1_000_000, spread(found, 0))]
     for kind in ("connections", "statements"):
         size = model_bytes(bench, kind)
@@ -174,7 +180,7 @@ def memory_kb(*names):
 
 def row_memory(bench):
     """resident memory of watch, report included, 10,000 connections"""
-    names = ("Slab", "Percpu", "VmallocUsed")
+    names = ("SUnreclaim", "SReclaimable", "Percpu", "VmallocUsed")
     with bench.crowd():
         time.sleep(1)
         before = memory_kb(*names)

@@ -2,6 +2,7 @@
 /*
  * test_model.c - what the model remembers of hand-written records.
  */
+#include "../../user/model/model.h"
 #include "story.h"
 
 #define APP 4711
@@ -347,6 +348,41 @@ static void many_lives_are_remembered_and_more_are_counted(void **state)
 			 3 * PAST_MOST + 1);
 }
 
+static size_t statements(void)
+{
+	return story.model->statements.count;
+}
+
+static void statements_end_with_their_connection_but_for_the_fullest(void **state)
+{
+	(void)state;
+	story_begins();
+	process(APP);
+	for (uint32_t id = 0; id < 3; id++) {
+		opens(id, APP, APP);
+		for (uint64_t i = 0; i < 4 - id; i++)
+			prepares(id, i + 1, "SELECT 1", 1);
+	}
+	assert_int_equal(statements(), 4 + 3 + 2);
+	unprepares(0, 4);
+	unprepares(0, 1);
+	unprepares(0, 2);
+	unprepares(0, 2); /* twice */
+	assert_int_equal(statements(), 1 + 3 + 2);
+	told(0)->unprepared = 3;
+	closes(0);
+	assert_int_equal(statements(), 1 + 3 + 2);
+	closes(1);
+	assert_int_equal(statements(), 3 + 2);
+	closes(2);
+	assert_int_equal(statements(), 3);
+	opens(0, APP, APP);
+	prepares(0, 1, "SELECT 1", 1);
+	prepares(0, 2, "SELECT 2", 2);
+	unprepares(0, 0); /* all of them */
+	assert_int_equal(statements(), 3);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, story_teardown)
 
 int main(void)
@@ -371,6 +407,7 @@ int main(void)
 		TEST(a_recording_without_end_was_cut),
 		TEST(a_view_outlives_its_model),
 		TEST(many_lives_are_remembered_and_more_are_counted),
+		TEST(statements_end_with_their_connection_but_for_the_fullest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

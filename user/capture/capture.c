@@ -476,6 +476,52 @@ static void on_record(void *context, const struct ev_head *record)
 	}
 }
 
+/* What a pass over all files tells, but for server ends, waits until its end: only then is known
+ * which processes hold any. */
+struct later {
+	struct capture *capture;
+	char *bytes;
+	size_t used, size;
+};
+
+static void on_scanned(void *context, const struct ev_head *record)
+{
+	struct later *l = context;
+
+	if (record->kind == RAW_SERVER) {
+		on_record(l->capture, record);
+		return;
+	}
+	if (l->size - l->used < record->size) {
+		size_t size = l->size ? 2 * l->size : 1 << 16;
+		char *bytes = realloc(l->bytes, size);
+
+		if (!bytes) {
+			l->capture->err = -ENOMEM;
+			return;
+		}
+		l->bytes = bytes;
+		l->size = size;
+	}
+	memcpy(l->bytes + l->used, record, record->size);
+	l->used += record->size;
+}
+
+static int scan_connections(struct capture *c)
+{
+	struct later later = {.capture = c};
+	int err = kernel_scan(c->kernel, SCAN_CONNECTIONS, on_scanned, &later);
+
+	for (size_t at = 0; at < later.used;) {
+		const struct ev_head *record = (const void *)(later.bytes + at);
+
+		on_record(c, record);
+		at += record->size;
+	}
+	free(later.bytes);
+	return err;
+}
+
 static void tell_gone(struct capture *c)
 {
 	struct table_slot *slot;
@@ -605,8 +651,7 @@ static void tell_cost(struct capture *c)
 	if (c->clients)
 		cost.bpf_ns += clients_cost_ns(c->clients);
 	cost.rss_bytes = own_rss();
-	cost.kernel_bytes = kernel_bytes(c->kernel) +
-			    c->connections.count * 2048; /* socket storage is not in memlock */
+	cost.kernel_bytes = kernel_bytes(c->kernel);
 	tell(c, &cost.head);
 }
 
@@ -683,7 +728,7 @@ static int sweep(struct capture *c)
 	tell(c, &tick.head);
 	if (c->rescan) {
 		c->rescan = false;
-		kernel_scan(c->kernel, SCAN_CONNECTIONS, on_record, c);
+		scan_connections(c);
 	}
 	err = kernel_sweep(c->kernel, on_record, c);
 	if (err)
@@ -791,9 +836,11 @@ static int first_look(struct capture *c)
 	int err = kernel_scan(c->kernel, SCAN_SERVERS, on_record, c);
 
 	if (!err)
-		err = kernel_scan(c->kernel, SCAN_CONNECTIONS, on_record, c);
-	if (!err)
+		err = scan_connections(c);
+	/* Where no probe is attached the ledger holds nothing but what has just been told. */
+	if (!err && c->options.mode != EV_MODE_SNAPSHOT)
 		err = sweep(c);
+	tell_losses(c);
 	tell_all_usage(c); /* who they are was looked up as each was met */
 	return err ? err : c->err;
 }

@@ -771,3 +771,26 @@ ssize_t elf_read(struct elf_file *e, uint64_t offset, void *buf, size_t size)
 	err = image_read(&e->image, offset, buf, size);
 	return err ? err : (ssize_t)size;
 }
+
+int elf_segment(struct elf_file *e, uint64_t offset, uint64_t *start, uint64_t *size)
+{
+	for (unsigned int i = 0; i < e->head.e_phnum; i++) {
+		const Elf64_Phdr *p = &e->phdrs[i];
+
+		if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) || offset < p->p_offset ||
+		    offset - p->p_offset >= p->p_filesz)
+			continue;
+		*start = p->p_offset;
+		*size = p->p_filesz;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+bool elf_is_program(const struct elf_file *e)
+{
+	for (unsigned int i = 0; i < e->head.e_phnum; i++)
+		if (e->phdrs[i].p_type == PT_INTERP)
+			return true;
+	return e->head.e_type == ET_EXEC;
+}

@@ -42,6 +42,7 @@ struct kernel {
 	struct bpf_link *sweep_statements;
 	struct bpf_link *scan;
 	struct bpf_link *client_sweeps[KERNEL_SWEEPS];
+	struct bpf_link *count;
 	const char *door;
 	kernel_record_fn fn; /* during a drain */
 	void *context;
@@ -67,9 +68,12 @@ static const struct {
 
 #define DOORS (sizeof(doors) / sizeof(doors[0]))
 
-static const char *const lifecycle[] = {"socket_state", "process_forked", "process_replaced", "process_exited"};
-static const char *const iterators[] = {"sweep_connections", "sweep_statements", "sweep_sites",
-					 "sweep_links", "sweep_handles", "scan_files"};
+static const char *const lifecycle[] = {"socket_state", "process_forked", "process_replaced",
+					"process_exited"};
+static const char *const iterators[] = {"scan_files",	    "count_stored", "sweep_connections",
+					"sweep_statements", "sweep_sites",  "sweep_links",
+					"sweep_handles"};
+#define ITERATORS_LOOKING 2 /* of these, without probes */
 /* Attached file by file, as libraries are found. */
 static const char *const clients[] = {"client_entered", "client_returned"};
 
@@ -110,10 +114,11 @@ static void choose_programs(struct dbleak *skel, size_t door, bool look_only)
 
 	bpf_object__for_each_program(p, skel->obj) {
 		const char *name = bpf_program__name(p);
-		bool wanted = named(name, iterators, COUNT(iterators));
+		bool wanted = named(name, iterators, ITERATORS_LOOKING);
 
 		if (!look_only)
-			wanted = wanted || named(name, lifecycle, COUNT(lifecycle)) ||
+			wanted = named(name, iterators, COUNT(iterators)) ||
+				 named(name, lifecycle, COUNT(lifecycle)) ||
 				 named(name, clients, COUNT(clients)) ||
 				 named(name, doors[door].programs, COUNT(doors[door].programs));
 		if (named(name, clients, COUNT(clients)) && !feature_try(FEATURE_UPROBE_MULTI))
@@ -280,12 +285,14 @@ static int prepare(struct kernel *k, const struct kernel_options *o)
 	if (!err)
 		err = link_iterator(&k->scan, k->skel->progs.scan_files, NULL);
 	if (!err)
+		err = link_iterator(&k->count, k->skel->progs.count_stored, k->skel->maps.marks);
+	if (!err && !o->look_only)
 		err = link_iterator(&k->sweep_connections, k->skel->progs.sweep_connections,
 				    k->skel->maps.connections);
-	if (!err)
+	if (!err && !o->look_only)
 		err = link_iterator(&k->sweep_statements, k->skel->progs.sweep_statements,
 				    k->skel->maps.statements);
-	if (!err)
+	if (!err && !o->look_only)
 		err = link_client_sweeps(k);
 	if (err)
 		return err;
@@ -391,6 +398,7 @@ void kernel_close(struct kernel *k)
 	kernel_stats(k, false);
 	ring_buffer__free(k->ring);
 	bpf_link__destroy(k->scan);
+	bpf_link__destroy(k->count);
 	bpf_link__destroy(k->sweep_connections);
 	bpf_link__destroy(k->sweep_statements);
 	for (int i = 0; i < KERNEL_SWEEPS; i++)
@@ -715,10 +723,35 @@ uint64_t kernel_missed(struct kernel *k)
 	return missed;
 }
 
+/* What kmalloc takes for so many. */
+static uint64_t slab_bytes(uint64_t bytes)
+{
+	uint64_t size = 64;
+
+	while (size < bytes)
+		size *= 2;
+	return size > 64 && size * 3 / 4 >= bytes && size <= 256 ? size * 3 / 4 : size;
+}
+
+/* Socket storage, which memlock leaves out: before its value each element has a cache line and a
+ * pointer, and each socket with any has a struct bpf_local_storage of 168 to 192 bytes. */
+static uint64_t storage_bytes(struct kernel *k)
+{
+	uint64_t mark = slab_bytes(72 + bpf_map__value_size(k->skel->maps.marks));
+	uint64_t connection = slab_bytes(72 + bpf_map__value_size(k->skel->maps.connections));
+
+	k->skel->bss->marks_stored = 0;
+	k->skel->bss->connections_stored = 0;
+	if (kernel_read_iterator(k, k->count, NULL, NULL))
+		return 0;
+	return k->skel->bss->marks_stored * (mark + slab_bytes(192)) +
+	       k->skel->bss->connections_stored * connection;
+}
+
 uint64_t kernel_bytes(struct kernel *k)
 {
+	uint64_t bytes = storage_bytes(k);
 	struct bpf_program *p;
-	uint64_t bytes = 0;
 	struct bpf_map *m;
 
 	bpf_object__for_each_map(m, k->skel->obj)

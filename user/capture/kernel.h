@@ -71,7 +71,7 @@ int kernel_stats(struct kernel *k, bool on);
 int kernel_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs);
 /* How often the kernel ran past our message programs, one being under way on the same CPU. */
 uint64_t kernel_missed(struct kernel *k);
-/* Bytes of maps and programs the kernel holds for us. */
+/* Bytes of maps, socket storage and programs the kernel holds for us. */
 uint64_t kernel_bytes(struct kernel *k);
 
 #endif

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct table_key end_key(uint64_t socket, uint16_t client_port, uint16_t server_port)
@@ -17,31 +16,16 @@ static struct table_key end_key(uint64_t socket, uint16_t client_port, uint16_t 
 
 int peers_add(struct peers *p, const struct raw_server *end)
 {
-	struct table_key key = end_key(end->socket, end->remote_port, end->local_port);
-	uint32_t *pid;
-
 	if (!end->socket && !end->remote_port)
 		return 0; /* it only listens */
-	pid = table_get(&p->ends, key);
-	if (!pid) {
-		pid = malloc(sizeof(*pid));
-		if (!pid || table_put(&p->ends, key, pid)) {
-			free(pid);
-			return -ENOMEM;
-		}
-	}
-	*pid = end->pid;
-	return 0;
+	return table_put(&p->ends, end_key(end->socket, end->remote_port, end->local_port),
+			 (void *)(uintptr_t)end->pid);
 }
 
 void peers_free(struct peers *p)
 {
-	struct table_slot *slot;
-	size_t at = 0;
-
-	while ((slot = table_next(&p->ends, &at)))
-		free(slot->value);
 	table_free(&p->ends);
+	table_free(&p->mute);
 }
 
 static const struct {
@@ -98,13 +82,15 @@ int peer_title(const char *title, struct peer_state *state)
 int peers_ask(struct peers *p, const struct procfs *procfs, const struct raw_identity *id,
 	      struct peer_state *state)
 {
-	const uint32_t *pid = table_get(&p->ends, end_key(id->peer, id->local_port, id->port));
+	void *value = table_get(&p->ends, end_key(id->peer, id->local_port, id->port));
+	uint32_t pid = (uintptr_t)value;
 	char title[256];
 	ssize_t length;
 
-	if (!pid || *pid == p->mute || id->database != EV_DB_POSTGRESQL)
+	if (!pid || id->database != EV_DB_POSTGRESQL ||
+	    table_get(&p->mute, (struct table_key){pid, 0}))
 		return -ENOENT;
-	length = procfs_read(procfs, *pid, "cmdline", title, sizeof(title));
+	length = procfs_read(procfs, pid, "cmdline", title, sizeof(title));
 	if (length <= 0)
 		return -ENOENT;
 	for (ssize_t i = 0; i < length; i++)
@@ -112,6 +98,7 @@ int peers_ask(struct peers *p, const struct procfs *procfs, const struct raw_ide
 			title[i] = ' ';
 	if (!peer_title(title, state))
 		return 0;
-	p->mute = *pid; /* one process may serve thousands */
+	/* One process may serve thousands; without memory it is asked again. */
+	table_put(&p->mute, (struct table_key){pid, 0}, value);
 	return -ENOENT;
 }

@@ -16,8 +16,8 @@
 #include "procfs.h"
 
 struct peers {
-	struct table ends; /* server ends by what the client's identity knows of them */
-	uint32_t mute;	   /* the process asked last that had no such title; 0 none */
+	struct table ends; /* server ends by what the client's identity knows of them -> pid */
+	struct table mute; /* processes asked that had no such title */
 };
 
 struct peer_state {

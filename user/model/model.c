@@ -211,33 +211,50 @@ static int past_add(struct process_model *p, const struct connection *c)
 	return 0;
 }
 
-static void drop_statements(struct model *m, uint64_t connection)
+static void statement_enter(struct statement_model *s, struct statement_model **list)
 {
-	struct table_slot *slot;
-	size_t at = 0;
+	s->next = *list;
+	s->at = list;
+	if (s->next)
+		s->next->at = &s->next;
+	*list = s;
+}
 
-	while ((slot = table_next(&m->statements, &at))) {
-		struct statement_model *s = slot->value;
+static void statement_leave(struct statement_model *s)
+{
+	*s->at = s->next;
+	if (s->next)
+		s->next->at = s->at;
+}
 
-		if (s->key.a != connection)
-			continue;
-		table_remove(&m->statements, s->key);
-		free(s);
-		at--; /* the gap was closed from behind */
-	}
+static void drop_statement(struct model *m, struct table_key key)
+{
+	struct statement_model *s = table_remove(&m->statements, key);
+
+	if (s)
+		statement_leave(s);
+	free(s);
+}
+
+static void drop_statements(struct model *m, struct statement_model **list)
+{
+	while (*list)
+		drop_statement(m, (*list)->key);
 }
 
 /* Statements end with their connection.  Only those of the fullest one are kept. */
-static void end_statements(struct model *m, const struct connection *c)
+static void end_statements(struct model *m, struct connection *c)
 {
 	struct endpoint *e = c->endpoint;
 
 	if (c->prepared - c->unprepared <= e->littered_statements) {
-		drop_statements(m, c->id);
+		drop_statements(m, &c->statements);
 		return;
 	}
-	if (e->littered)
-		drop_statements(m, e->littered);
+	drop_statements(m, &e->litter);
+	e->litter = c->statements;
+	if (e->litter)
+		e->litter->at = &e->litter;
 	e->littered = c->id;
 	e->littered_statements = c->prepared - c->unprepared;
 }
@@ -257,8 +274,7 @@ static int connection_end(struct model *m, struct connection *c, uint64_t ns)
 	e->prepared += c->prepared;
 	e->unprepared += c->unprepared;
 	err = past_add(c->process, c);
-	if (c->prepared)
-		end_statements(m, c);
+	end_statements(m, c);
 	table_remove(&m->connections, (struct table_key){c->id, 0});
 	free(c);
 	return err;
@@ -294,11 +310,6 @@ static int apply_connection(struct model *m, const struct ev_head *record)
 		c = connection_begin(m, ev);
 	if (!c)
 		return -ENOMEM;
-	if ((c->life.flags ^ ev->flags) & EV_CONN_PRE_EXISTING) { /* it turned out to be new */
-		endpoint_leave(c->endpoint, c);
-		c->life.flags = ev->flags;
-		endpoint_enter(c->endpoint, c);
-	}
 	if ((c->life.flags ^ ev->flags) & EV_CONN_PRE_EXISTING) { /* it turned out to be new */
 		endpoint_leave(c->endpoint, c);
 		c->life.flags = ev->flags;
@@ -481,6 +492,7 @@ static int apply_statement(struct model *m, const struct ev_head *record)
 			free(s);
 			return -ENOMEM;
 		}
+		statement_enter(s, &c->statements);
 	}
 	s->key = key;
 	s->born_ns = ev->born_ns;
@@ -492,11 +504,12 @@ static int apply_statement(struct model *m, const struct ev_head *record)
 static int apply_statement_closed(struct model *m, const struct ev_head *record)
 {
 	const struct ev_statement_closed *ev = (const void *)record;
+	struct connection *c = table_get(&m->connections, (struct table_key){ev->id, 0});
 
 	if (ev->statement)
-		free(table_remove(&m->statements, (struct table_key){ev->id, ev->statement}));
-	else
-		drop_statements(m, ev->id);
+		drop_statement(m, (struct table_key){ev->id, ev->statement});
+	else if (c)
+		drop_statements(m, &c->statements);
 	return 0;
 }
 

@@ -37,6 +37,7 @@ struct endpoint {
 	uint64_t begun, committed, rolled_back, abandoned, prepared, unprepared;
 	/* the closed connection that left most statements open: they are kept for the judge */
 	uint64_t littered, littered_statements;
+	struct statement_model *litter;
 	/* the reply that was furthest out of proportion */
 	struct ev_result result; /* bytes 0: none */
 	uint64_t results;	 /* how many were out of proportion */
@@ -58,6 +59,7 @@ struct connection {
 	struct process_model *process;
 	struct endpoint *endpoint;
 	const struct text *sql;
+	struct statement_model *statements; /* open, in no order */
 	uint64_t request_ns, transaction_ns, hung_up_ns, longest_gap_ns;
 	uint32_t committed, rolled_back, abandoned, prepared, unprepared;
 	uint8_t signs, database;
@@ -96,6 +98,7 @@ struct statement_model {
 	struct table_key key; /* connection, statement */
 	uint64_t born_ns, text_hash;
 	const struct text *text;
+	struct statement_model *next, **at; /* of the same connection; at: what points here */
 };
 
 struct gap {

@@ -42,22 +42,27 @@ static int by_shape(const void *a, const void *b)
 	return (x->hash > y->hash) - (x->hash < y->hash);
 }
 
+static size_t collect_list(const struct statement_model *st, struct entry *out, size_t n)
+{
+	for (; st; st = st->next) {
+		if (!st->text)
+			continue;
+		if (out)
+			out[n] = (struct entry){st->key.a, st->text->fingerprint, st->text_hash,
+						st->born_ns, st->text};
+		n++;
+	}
+	return n;
+}
+
+/* The statements of this endpoint; out NULL: only how many. */
 static size_t collect(const struct scene *s, struct entry *out)
 {
-	struct table_slot *slot;
-	size_t at = 0, n = 0;
+	size_t n = collect_list(s->endpoint->litter, out, 0);
 
-	while ((slot = table_next(&s->model->statements, &at))) {
-		const struct statement_model *st = slot->value;
-		const struct connection *c = table_get(&s->model->connections,
-						       (struct table_key){st->key.a, 0});
-
-		if (!st->text || (c ? c->endpoint != s->endpoint
-				    : st->key.a != s->endpoint->littered))
-			continue;
-		out[n++] = (struct entry){st->key.a, st->text->fingerprint, st->text_hash,
-					  st->born_ns, st->text};
-	}
+	for (size_t i = 0; i < s->count; i++)
+		if (s->seen[i].open)
+			n = collect_list(s->seen[i].open->statements, out, n);
 	return n;
 }
 
@@ -85,12 +90,12 @@ static void look_at_run(const struct entry *run, size_t n, struct shape *shape)
 
 static int look(const struct scene *s, struct shape *shape)
 {
-	struct entry *entries = calloc(s->model->statements.count + 1, sizeof(*entries));
-	size_t n;
+	size_t n = collect(s, NULL);
+	struct entry *entries = calloc(n + 1, sizeof(*entries));
 
 	if (!entries)
 		return -1;
-	n = collect(s, entries);
+	collect(s, entries);
 	qsort(entries, n, sizeof(*entries), by_shape);
 	for (size_t i = 0, j; i < n; i = j) {
 		for (j = i + 1; j < n && entries[j].connection == entries[i].connection &&
