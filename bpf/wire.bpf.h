@@ -69,6 +69,14 @@ static __always_inline __u32 word_at(const __u8 *p)
 
 	return *(const word *)p;
 }
+
+/* Eight bytes of a map's value become zero. */
+static __always_inline void zero_at(void *p)
+{
+	typedef __u64 __attribute__((may_alias)) word;
+
+	*(volatile word *)p = 0;
+}
 #else
 int wire_read(void *to, __u32 size, __u64 from);
 long wire_read_string(void *to, __u32 size, __u64 from);
@@ -84,7 +92,21 @@ static inline __u32 word_at(const __u8 *p)
 	__builtin_memcpy(&word, p, sizeof(word));
 	return word;
 }
+
+static inline void zero_at(void *p)
+{
+	__builtin_memset(p, 0, 8);
+}
 #endif
+
+/* A multiple of eight bytes. */
+static __always_inline void zero_all(void *p, __u32 size)
+{
+	__u32 i;
+
+	for (i = 0; i < size; i += 8)
+		zero_at((char *)p + i);
+}
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -344,14 +366,14 @@ static __always_inline void sql_begin(struct connection *c, __u32 cut)
 {
 	sql_begin_short(c);
 	c->sql.cut = cut;
-	__builtin_memset(c->sql.text + EV_SQL_LEN - 8, 0, 8);
+	zero_at(c->sql.text + EV_SQL_LEN - 8);
 }
 
 static __always_inline void sql_end(struct connection *c, __u32 length)
 {
 	c->sql.length = length;
 	if (length <= EV_SQL_LEN - 8)
-		__builtin_memset(c->sql.text + length, 0, 8);
+		zero_at(c->sql.text + length);
 }
 
 /* Copies the SQL that starts at from into the connection's slot, zeros after it. */

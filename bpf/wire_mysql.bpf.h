@@ -412,7 +412,7 @@ static __always_inline int my_plain_command(struct connection *c, __u64 chunk, _
 	wire_sql_effects_of(c);
 	return 1;
 other:
-	__builtin_memset(window, 0, COMMAND_AHEAD); /* it may be a change of user */
+	zero_all(window, COMMAND_AHEAD); /* it may be a change of user */
 	return 0;
 }
 
@@ -786,12 +786,16 @@ static __always_inline int my_window_passes(struct connection *c, const __u8 *he
 		c->capabilities |= MY_PROTOCOL_41;
 		c->stage = STAGE_ROWS;
 		return 1;
-	case STAGE_FIRST:
-		if (length != 1 || !head[4] || head[4] >= 0xfb ||
+	case STAGE_FIRST: /* a count of columns, and perhaps whether they are described */
+		if (length > 2 || there < MY_HEADER + 2 || !head[4] || head[4] >= 0xfb ||
 		    (kind != REPLY_RESULT && kind != REPLY_EXECUTE))
 			return 0;
 		c->expect = head[4];
-		c->stage = STAGE_COLUMNS;
+		if (length == 1 || head[5])
+			c->stage = STAGE_COLUMNS;
+		else
+			c->stage = c->capabilities & MY_DEPRECATE_EOF ? STAGE_ROWS
+								      : STAGE_COLUMNS_END;
 		return 1;
 	default:
 		return 0;

@@ -439,6 +439,16 @@ static __always_inline int pg_walk_requests(struct connection *c, __u64 chunk, _
 	return 0;
 }
 
+/* What was read into the slot is no SQL. */
+__noinline int pg_no_query(struct connection *c)
+{
+	if (!c)
+		return 0;
+	zero_all(c->sql.text, EV_SQL_LEN);
+	sql_begin(c, 0);
+	return 0;
+}
+
 /* A client that sends one simple query after the other, each in a send of its own: header and text
  * are read at once, the header into the bytes before the slot's text.  Only after such a query, so
  * that no other kind of message lands there but once.  Returns 1 when it was one again. */
@@ -455,8 +465,7 @@ static __always_inline int pg_simple_query(struct connection *c, __u64 chunk, __
 		return 0;
 	c->simple = at[0] == 'Q' && be32_at(at + 1) == n - 1;
 	if (UNLIKELY(!c->simple)) {
-		__builtin_memset(c->sql.text, 0, EV_SQL_LEN);
-		sql_begin(c, 0);
+		pg_no_query(c);
 		return 0;
 	}
 	sql_begin_short(c);
