@@ -387,6 +387,7 @@ struct ev_site {
 	__u64 released; /* includes those whose release was not seen, but their address came back */
 	__u64 unseen;	/* how many those are */
 	__u64 failed;	/* calls that gave no object */
+	__u64 first_ns; /* of the first acquire; 0 not known */
 	__u64 last_ns;	/* of the latest acquire */
 	__u64 rows;	/* of all acquired; UNKNOWN64 */
 	__u32 pid;
