@@ -80,7 +80,8 @@ $(B)/san/%.o: %.c $(USER_HDR) $(wildcard bpf/*.h) Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -c -o $@ $<
 
-$(B)/unit/%: tests/unit/%.c $(PURE_SAN) $(wildcard tests/unit/*.h) $(wildcard bpf/*.h)
+# Tests of what is not pure include its source.
+$(B)/unit/%: tests/unit/%.c $(PURE_SAN) $(wildcard user/capture/*.c) $(USER_HDR) $(wildcard tests/unit/*.h) $(wildcard bpf/*.h)
 	$(say) TEST $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -lcmocka -ljansson -lz $(UNIT_LIBS)
