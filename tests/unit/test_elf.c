@@ -389,13 +389,16 @@ static void a_compressed_bomb_is_refused(void **state)
 	(void)state;
 	assert_non_null(zeros);
 	make(GNU_HASH);
+	add_symtab(0);
+	memcpy(zeros, made.bytes, made.size);
+	make(GNU_HASH);
 	add_debugdata(zeros, size);
 	free(zeros);
 	assert_int_equal(find("static_open", true).offset, 0);
 	assert_int_equal(find("db_open", true).offset, CODE_AT + 0x10);
 }
 
-static void a_bucket_without_end_is_left(void **state)
+static void a_bucket_ends_where_it_says_or_is_left(void **state)
 {
 	struct elf_file *e;
 	uint64_t table;
@@ -405,6 +408,10 @@ static void a_bucket_without_end_is_left(void **state)
 	e = open_made();
 	table = e->gnu_hash.at;
 	close_made(e);
+	/* An end in its middle: what follows is not of the bucket. */
+	made.bytes[table + 28 + 4 * 2] |= 1;
+	assert_int_equal(find("db_close", false).offset, CODE_AT + 0x40);
+	assert_int_equal(find("db_long", false).offset, 0);
 	/* From here to the end of the file: the right hash, and no end. */
 	for (uint64_t at = table + 28; at + 4 <= made.size; at += 4) {
 		uint32_t hash = gnu_hash_of("nothing") & ~1U;
@@ -602,7 +609,7 @@ int main(void)
 		cmocka_unit_test(names_are_found_wherever_the_blocks_of_a_long_table_end),
 		cmocka_unit_test(a_compressed_symbol_table_is_found_deep),
 		cmocka_unit_test(a_compressed_bomb_is_refused),
-		cmocka_unit_test(a_bucket_without_end_is_left),
+		cmocka_unit_test(a_bucket_ends_where_it_says_or_is_left),
 		cmocka_unit_test(the_build_id_is_told),
 		cmocka_unit_test(other_files_are_refused),
 		cmocka_unit_test(bytes_are_read_within_the_file),

@@ -338,6 +338,8 @@ static void other_code_is_no_accessor(void **state)
 		{"compare, flags lost", CODE(COMPARE XOR_EAX SETE RET), {0}},
 		/* cmp $0xffffff80,%eax: of a byte that may have been extended either way */
 		{"compare beyond the field", CODE(LOAD_BYTE "\x83\xf8\x80" SETE RET), {0}},
+		/* cmp $0x80,%eax */
+		{"compare beyond its half", CODE(LOAD_BYTE "\x3d\x80\0\0\0" SETE RET), {0}},
 		{"call", CODE(LOAD "\xe8\0\0\0\0" RET), {0}},
 		{"endless", CODE(JMP("\xfe")), {0}},
 		{"away", CODE(LOAD JMP("\x70")), {0}},

@@ -17,7 +17,7 @@
  *  - The stack is as at the entry.  A return probe replaces what is at *(rsp): anything but the
  *    return address there, and it destroys a value of the program.  An entry probe would survive
  *    `sub $8,%rsp`, but then *(rsp) no longer tells the caller, which is half of what we want to
- *    know, and few functions would gain.  So nobody passes a change of rsp.
+ *    know, and few functions would gain (11 of the 1370 of SQLite).  So none is passed.
  *
  * What compilers make of a function gives each instruction one height of the stack above the
  * return address, whichever way it is reached, for the instructions that follow rely on it.  A
