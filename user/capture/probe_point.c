@@ -26,8 +26,8 @@
  * address there too: at worst the call is counted again, and nothing of the program is harmed.
  * Still, what cannot be decoded as a whole is left alone, and its entry probed.
  *
- * What is emulated (arch/x86/kernel/uprobes.c): push of a whole register, nop, and direct jumps and
- * calls, since Linux 3.16.  Of these are not chosen, unless they are the entry:
+ * What is emulated (arch/x86/kernel/uprobes.c): nop, direct jumps and calls since Linux 3.16, push
+ * of a whole register since 4.16.  Of these are not chosen, unless they are the entry:
  *  - nops of several bytes: emulated since 6.16 only; the one of five bytes is turned into a call,
  *    which overwrites what a leaf function keeps below rsp; `66 90` and others are refused.
  *  - calls: to emulate one left out the shadow stack until 6.18, which kills who uses it.
