@@ -492,6 +492,7 @@ static void the_latency_from_mapping_to_callback(void **state)
 		write_file(path, word);
 		pid = fork();
 		if (!pid) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			usleep(3000 + (unsigned)i * 50);
 			*mapped = now(CLOCK_BOOTTIME);
 			map_code(path);
@@ -548,6 +549,7 @@ static void a_burst_of_programs_costs_little_and_hides_nothing(void **state)
 	began = now(CLOCK_BOOTTIME);
 	pid = fork();
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		run_programs(BURST);
 		_exit(0);
 	}
