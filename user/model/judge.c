@@ -271,7 +271,10 @@ static void describe(const struct scene *s, struct endpoint_view *v)
 		if (!s->seen[i].open)
 			continue;
 		count_open(v, s->seen[i].open, s->now_ns);
-		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN;
+		/* One whose opening was seen will say; it may be at its handshake just now. */
+		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN &&
+			  (s->seen[i].life->flags & EV_CONN_PRE_EXISTING ||
+			   s->endpoint->database == EV_DB_UNKNOWN);
 	}
 	/* Nothing was heard of any: idle or in a transaction, who knows. */
 	if (silent && silent == e->open)
@@ -323,7 +326,10 @@ static const char *unknown_reason(const struct scene *s)
 		open++;
 		flags |= s->seen[i].life->flags;
 		opaque += !!(s->seen[i].life->flags & UNREADABLE);
-		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN;
+		/* One whose opening was seen will say; it may be at its handshake just now. */
+		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN &&
+			  (s->seen[i].life->flags & EV_CONN_PRE_EXISTING ||
+			   s->endpoint->database == EV_DB_UNKNOWN);
 	}
 	if (!open || (opaque == 0 && silent < open))
 		return NULL;
