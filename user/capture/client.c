@@ -31,7 +31,8 @@
 
 #define SECOND_NS 1000000000ULL
 #define CANARIES 3 /* cookies used to calibrate */
-#define CODE_BYTES 96
+#define CODE_BYTES 65536
+#define ACCESSOR_BYTES 96
 #define ROWS_MOST 64
 #define TLS_MOST  64  /* files with OpenSSL that wait for a database connection */
 #define DEEP_MOST 200	    /* files waiting for a look into their full symbol tables */
@@ -87,6 +88,7 @@ struct clients {
 	struct waiting tls[TLS_MOST]; /* files with OpenSSL, not probed yet */
 	size_t tls_count;
 	struct table tls_asked; /* processes whose TLS library was looked for */
+	uint8_t code[CODE_BYTES]; /* of the function looked at */
 	uint64_t budget_at_ns;
 	uint64_t missed; /* calls that never returned */
 	uint64_t buried_ns;
@@ -136,20 +138,23 @@ static unsigned int argument_bits(const struct probe_row *row)
 	       bits[row->text & ~FROM_OUT];
 }
 
-static struct probe_point choose_point(const struct clients *c, struct elf_file *elf,
+/* The whole function is looked at: a jump back to its beginning may come from anywhere in it.
+ * Where its size is not known, or too large, it is the entry. */
+static struct probe_point choose_point(struct clients *c, struct elf_file *elf,
 				       const struct elf_symbol *symbol,
 				       const struct probe_row *row)
 {
-	size_t want = symbol->size && symbol->size < CODE_BYTES ? symbol->size : CODE_BYTES;
-	uint8_t code[CODE_BYTES];
-	ssize_t n = elf_read(elf, symbol->offset, code, want);
-	struct probe_point at;
+	struct probe_point at = {};
+	ssize_t n;
 
-	if (n <= 0)
-		return (struct probe_point){};
-	at = probe_point_choose(code, n, probe_row_returns(row), argument_bits(row));
+	if (!symbol->size || symbol->size > CODE_BYTES)
+		return at;
+	n = elf_read(elf, symbol->offset, c->code, symbol->size);
+	if (n != (ssize_t)symbol->size)
+		return at;
+	at = probe_point_choose(c->code, n, probe_row_returns(row), argument_bits(row));
 	if (c->host.at_entry)
-		at.cheap = at.cheap && !at.delta, at.delta = 0;
+		at = (struct probe_point){.cheap = at.cheap && !at.delta};
 	return at;
 }
 
@@ -157,13 +162,13 @@ static struct probe_field field_of(struct elf_file *elf, const char *name, bool 
 {
 	struct probe_field field = {};
 	struct elf_symbol symbol;
-	uint8_t code[CODE_BYTES];
+	uint8_t code[ACCESSOR_BYTES];
 	ssize_t n;
 
 	if (elf_find(elf, &name, 1, deep, &symbol) != 1)
 		return field;
 	n = elf_read(elf, symbol.offset, code,
-		     symbol.size && symbol.size < CODE_BYTES ? symbol.size : CODE_BYTES);
+		     symbol.size && symbol.size < sizeof(code) ? symbol.size : sizeof(code));
 	if (n <= 0 || probe_field_of(code, n, &field))
 		memset(&field, 0, sizeof(field));
 	return field;
