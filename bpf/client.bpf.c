@@ -355,6 +355,8 @@ static __always_inline void acquired(const struct probe *p, const struct call *c
 	}
 	__sync_fetch_and_add(&s->acquired, 1);
 	s->last_ns = now;
+	if (!s->first_ns)
+		s->first_ns = now;
 	if (fresh.rows != UNKNOWN64)
 		__sync_fetch_and_add(&s->rows, fresh.rows);
 }
@@ -575,6 +577,7 @@ int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
 	out.head.size = sizeof(out);
 	out.key = *key;
 	out.start_ns = s->start_ns;
+	out.first_ns = s->first_ns;
 	out.last_ns = s->last_ns;
 	out.acquired = s->acquired;
 	out.released = s->released;

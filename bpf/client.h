@@ -102,7 +102,7 @@ struct site_key {
 struct site {
 	__u64 start_ns;
 	__u64 acquired, released, unseen, failed;
-	__u64 last_ns;
+	__u64 first_ns, last_ns; /* of acquires */
 	__u64 rows;
 	__u64 told; /* sum of what was told */
 	__u64 sample[SITE_SAMPLES];
@@ -143,7 +143,7 @@ struct client_text {
 struct raw_site {
 	struct ev_head head;
 	struct site_key key;
-	__u64 start_ns, last_ns;
+	__u64 start_ns, first_ns, last_ns;
 	__u64 acquired, released, unseen, failed, rows;
 	__u32 gone; /* with its process, or its program */
 	__u32 unwanted;

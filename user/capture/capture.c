@@ -431,6 +431,9 @@ static void on_exit_record(struct capture *c, const struct ev_head *record)
 
 	if (o)
 		o->gone = true;
+	/* What it held at its end is told before its end. */
+	if (c->clients)
+		clients_exit(c->clients, now_boot());
 	while ((slot = table_next(&c->connections, &at))) {
 		struct known *k = slot->value;
 

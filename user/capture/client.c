@@ -38,6 +38,7 @@
 #define DEEP_MOST 200	    /* files waiting for a look into their full symbol tables */
 #define BURY_EVERY_NS (10 * SECOND_NS)
 #define BUDGET_EVERY_NS (SECOND_NS / 4)
+#define EXIT_SWEEP_NS	(SECOND_NS / 20)
 #define CALL_LONGEST_NS (600 * SECOND_NS)
 
 enum group { GROUP_CONNECTIONS, GROUP_OBJECTS, GROUP_TLS, GROUPS };
@@ -91,7 +92,7 @@ struct clients {
 	uint8_t code[CODE_BYTES]; /* of the function looked at */
 	uint64_t budget_at_ns;
 	uint64_t missed; /* calls that never returned */
-	uint64_t buried_ns;
+	uint64_t buried_ns, swept_ns;
 	bool stepped_down;
 	bool dead; /* a process with sites is gone, its objects are still in the ledger */
 };
@@ -614,6 +615,7 @@ static void on_site(struct clients *c, const struct raw_site *raw)
 	ev.released = raw->released;
 	ev.unseen = raw->unseen;
 	ev.failed = raw->failed;
+	ev.first_ns = raw->first_ns;
 	ev.last_ns = raw->last_ns;
 	ev.rows = placed->row->rows_after ? raw->rows : UNKNOWN64;
 	ev.pid = raw->key.pid;
@@ -764,12 +766,19 @@ void clients_record(struct clients *c, const struct ev_head *record)
 	sqlites_gone(c->sqlites, &key, ev->born_ns, ev->head.ns, false);
 }
 
+void clients_exit(struct clients *c, uint64_t now_ns)
+{
+	if (c->pids.count && now_ns - c->swept_ns >= EXIT_SWEEP_NS)
+		clients_sweep(c, now_ns);
+}
+
 int clients_sweep(struct clients *c, uint64_t now_ns)
 {
 	int err;
 
 	if (!c->kernel)
 		return 0;
+	c->swept_ns = now_ns;
 	err = kernel_client_sweep(c->kernel, on_swept, c);
 	if (!err && c->dead && now_ns - c->buried_ns >= BURY_EVERY_NS) {
 		c->dead = false;

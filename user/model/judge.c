@@ -22,7 +22,14 @@
 #include "rules.h"
 #include "view_owner.h"
 
-#define UNREADABLE (EV_CONN_TLS | EV_CONN_COMPRESSED | EV_CONN_HIDDEN_IO)
+
+/* What hides its state from us.  TLS does not where the library's plaintext is read. */
+static uint32_t unreadable(const struct life *l)
+{
+	uint32_t flags = l->flags & (EV_CONN_TLS | EV_CONN_COMPRESSED | EV_CONN_HIDDEN_IO);
+
+	return l->flags & EV_CONN_DECRYPTED ? flags & ~EV_CONN_TLS : flags;
+}
 
 double seconds(uint64_t ns)
 {
@@ -80,7 +87,8 @@ enum confidence confidence_cap(const struct scene *s, enum confidence c)
 	for (size_t i = 0; i < s->count; i++) {
 		const struct connection *open = s->seen[i].open;
 
-		unsure += !!(s->seen[i].life->flags & (UNREADABLE | EV_CONN_PIPELINED));
+		unsure += unreadable(s->seen[i].life) ||
+			  s->seen[i].life->flags & (EV_CONN_PIPELINED | EV_CONN_TENTATIVE);
 		guessed += open && open->database != EV_DB_SQLITE &&
 			   !(open->signs & (EV_SIGN_HANDSHAKE | EV_SIGN_REQUEST |
 					    EV_SIGN_REPLY | EV_SIGN_SERVER | EV_SIGN_LIBRARY));
@@ -324,8 +332,8 @@ static const char *unknown_reason(const struct scene *s)
 		if (!s->seen[i].open)
 			continue;
 		open++;
-		flags |= s->seen[i].life->flags;
-		opaque += !!(s->seen[i].life->flags & UNREADABLE);
+		flags |= unreadable(s->seen[i].life);
+		opaque += unreadable(s->seen[i].life) != 0;
 		/* One whose opening was seen will say; it may be at its handshake just now. */
 		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN &&
 			  (s->seen[i].life->flags & EV_CONN_PRE_EXISTING ||
