@@ -58,9 +58,19 @@ __noinline int ledger_client(__u32 pid, __u64 start_ns)
 	return 0;
 }
 
+/* A process that is no passing one gets its first connection told, however many others open theirs:
+ * user space knows it by nothing else. */
+static __always_inline int is_due(const struct connection *c)
+{
+	__u32 pid = c->ev.pid;
+	struct process *p = bpf_map_lookup_elem(&processes, &pid);
+
+	return p && !p->told && c->now - c->ev.start_ns > 1000000000ULL;
+}
+
 __noinline int ledger_tell(struct connection *c)
 {
-	if (!c || c->told || births_allowed <= 0)
+	if (!c || c->told || (births_allowed <= 0 && !is_due(c)))
 		return 0;
 	__sync_fetch_and_add(&births_allowed, -1);
 	ledger_told(c);
