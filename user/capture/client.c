@@ -39,6 +39,15 @@
 
 enum group { GROUP_CONNECTIONS, GROUP_OBJECTS, GROUPS };
 
+/* Looking at each request of a connection may come as dear as its results. */
+static enum group group_of(const struct probe_row *row)
+{
+	return row->resource == EV_RES_CONNECTION &&
+			       (row->role != PROBE_USE || row->flags & PROBE_JOINS)
+		       ? GROUP_CONNECTIONS
+		       : GROUP_OBJECTS;
+}
+
 /* One library in one file. */
 struct attached {
 	struct attached *next;
@@ -246,8 +255,7 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 		return -ENOENT;
 	for (size_t i = 0; i < l->count && !err; i++) {
 		const struct probe_row *row = &l->rows[i];
-		enum group g = row->resource == EV_RES_CONNECTION ? GROUP_CONNECTIONS
-								  : GROUP_OBJECTS;
+		enum group g = group_of(row);
 
 		if (!found[i].offset || !is_wanted(c, row, is_static) ||
 		    is_placed(places[GROUP_CONNECTIONS], counts[GROUP_CONNECTIONS],
@@ -459,8 +467,7 @@ static void count_hits(struct clients *c)
 		return;
 	for (uint32_t i = CANARIES; i < c->used; i++) {
 		struct placed *p = &c->placed[i];
-		enum group g = p->row->resource == EV_RES_CONNECTION ? GROUP_CONNECTIONS
-								     : GROUP_OBJECTS;
+		enum group g = group_of(p->row);
 
 		p->of->spent_ns[g] += (hits[i] - p->hits) * p->cost_ns;
 		p->hits = hits[i];
@@ -637,7 +644,8 @@ static void on_handle(struct clients *c, const struct raw_handle *raw)
 		watch_unread(c, raw, &ev, placed->of);
 	tell(c, &ev.head);
 	if (ev.database == EV_DB_SQLITE)
-		sqlites_handle(c->sqlites, raw, &placed->of->fields);
+		sqlites_handle(c->sqlites, raw, &placed->of->fields,
+			       placed->row->flags & PROBE_WIDE_TEXT);
 }
 
 static void on_dead(struct clients *c, const struct raw_handle *raw)

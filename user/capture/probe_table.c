@@ -107,7 +107,12 @@ static const struct probe_row sqlite[] = {
 	ACQUIRE(sqlite3_prepare16_v3, EV_RES_STATEMENT, FROM_OUT | FROM_ARG5,
 		.success = SUCCESS_ZERO, .flags = PROBE_WIDE_TEXT, SQLITE_STMT),
 	RELEASE(sqlite3_finalize, EV_RES_STATEMENT),
-	{.symbol = "sqlite3_exec", .role = PROBE_INSIDE},
+	{.symbol = "sqlite3_exec", .role = PROBE_INSIDE}, /* of a static copy */
+	USE(sqlite3_exec, EV_RES_CONNECTION, .text = FROM_ARG2),
+	ACQUIRE(sqlite3_get_table, EV_RES_RESULT, FROM_OUT | FROM_ARG3, .parent = FROM_ARG1,
+		.success = SUCCESS_ZERO, .text = FROM_ARG2,
+		CALLED("table of SQLite", "sqlite3_free_table")),
+	RELEASE(sqlite3_free_table, EV_RES_RESULT),
 	ACQUIRE(sqlite3_backup_init, EV_RES_CURSOR, FROM_RETURN, .parent = FROM_ARG1,
 		CALLED("sqlite3_backup", "sqlite3_backup_finish")),
 	RELEASE(sqlite3_backup_finish, EV_RES_CURSOR),
