@@ -174,6 +174,43 @@ static __noinline __u64 keep_text(__u64 from)
 	return hash;
 }
 
+/* The same of a text in UTF-16; what is not ASCII is kept as a question mark. */
+__noinline __u64 keep_wide_text(__u64 from)
+{
+	__u64 hash = settings.hash_seed;
+	__u32 zero = 0, i, at;
+	struct scratch *s;
+	__u16 unit;
+
+	s = bpf_map_lookup_elem(&text_scratch, &zero);
+	if (!s || !from)
+		return 0;
+	__builtin_memset(&s->text, 0, sizeof(s->text));
+	for (i = 0; i < SCRATCH_LEN; i++) {
+		if (bpf_probe_read_user(&unit, sizeof(unit), (void *)(from + i * sizeof(unit))) ||
+		    !unit)
+			break;
+		hash = hash_word(hash, unit);
+		at = i;
+		barrier_var(at);
+		if (at < TEXT_LEN - 1)
+			s->text.bytes[at] = unit < 0x80 ? unit : '?';
+	}
+	if (!i)
+		return 0;
+	s->text.length = i < TEXT_LEN ? i : TEXT_LEN - 1;
+	s->text.cut = i >= TEXT_LEN;
+	hash |= !hash;
+	if (!bpf_map_lookup_elem(&texts, &hash))
+		bpf_map_update_elem(&texts, &hash, &s->text, BPF_ANY);
+	return hash;
+}
+
+static __always_inline __u64 text_of(const struct probe *p, __u64 from)
+{
+	return p->flags & PROBE_WIDE_TEXT ? keep_wide_text(from) : keep_text(from);
+}
+
 /* The place that called.  NULL: nobody wants to know, or there is no room (counted). */
 static __always_inline struct site *site_enter(const struct probe *p, struct task_struct *task,
 					       const struct call *call)
@@ -390,7 +427,7 @@ static __always_inline void acquired(const struct probe *p, const struct call *c
 		fresh.flags = EV_HANDLE_UNREAD;
 	fresh.sample = p->resource == EV_RES_CONNECTION ? NO_SAMPLE : sample_take(s, handle);
 	if (call->text)
-		fresh.text = keep_text(call->text);
+		fresh.text = text_of(p, call->text);
 	parent = parent_of(p, call->probe, call->parent, key.pid, now);
 	if (parent) {
 		parent->acquired++;
@@ -471,9 +508,9 @@ static __always_inline void used(const struct probe *p, const struct call *call)
 		return;
 	h->used_ns = bpf_ktime_get_boot_ns();
 	if (call->text && p->resource == EV_RES_CONNECTION)
-		h->latest = keep_text(call->text);
+		h->latest = text_of(p, call->text);
 	else if (call->text)
-		h->text = keep_text(call->text);
+		h->text = text_of(p, call->text);
 	if (p->flags & PROBE_JOINS)
 		join(h, call->ns);
 }
@@ -531,7 +568,7 @@ int client_entered(struct pt_regs *ctx)
 		return 0;
 	call.probe = index;
 	call.handle = argument(ctx, p->handle);
-	call.text = p->flags & PROBE_WIDE_TEXT ? 0 : argument(ctx, p->text);
+	call.text = argument(ctx, p->text);
 	if (!(p->flags & PROBE_RETURNS)) {
 		finish(p, &call, 0);
 		return 0;

@@ -644,8 +644,7 @@ static void on_handle(struct clients *c, const struct raw_handle *raw)
 		watch_unread(c, raw, &ev, placed->of);
 	tell(c, &ev.head);
 	if (ev.database == EV_DB_SQLITE)
-		sqlites_handle(c->sqlites, raw, &placed->of->fields,
-			       placed->row->flags & PROBE_WIDE_TEXT);
+		sqlites_handle(c->sqlites, raw, &placed->of->fields);
 }
 
 static void on_dead(struct clients *c, const struct raw_handle *raw)

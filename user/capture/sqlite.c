@@ -38,7 +38,6 @@ struct open_file { /* a connection */
 	struct ev_file file;
 	struct sqlite_file at; /* path NULL: no file, or not known */
 	uint64_t sql;	       /* hash of the text told last */
-	bool wide;	       /* its name was given in UTF-16 */
 };
 
 struct unnamed { /* what sqlite_file_only said of a process */
@@ -180,7 +179,7 @@ static void tell_identity(struct sqlites *s, const struct open_file *f, const ch
 	tell(s, &id.head);
 }
 
-/* Opened before we came, or by a name that we do not read: what the process has open tells.  One
+/* Opened before we came, or by a name that is forgotten: what the process has open tells.  One
  * look serves all that are met within a while. */
 static const char *find_unnamed(struct sqlites *s, struct open_file *f)
 {
@@ -213,7 +212,7 @@ static const char *find_file(struct sqlites *s, struct open_file *f, const struc
 	struct client_text text = {};
 
 	if (kernel_client_text(s->kernel, h->text, &text)) {
-		bool unread = h->text || f->ev.flags & EV_CONN_PRE_EXISTING || f->wide;
+		bool unread = h->text || f->ev.flags & EV_CONN_PRE_EXISTING;
 
 		return unread ? find_unnamed(s, f) : "";
 	}
@@ -222,7 +221,7 @@ static const char *find_file(struct sqlites *s, struct open_file *f, const struc
 }
 
 static void file_enter(struct sqlites *s, const struct raw_handle *raw,
-		       const struct sqlite_fields *fields, bool wide)
+		       const struct sqlite_fields *fields)
 {
 	struct open_file *f = calloc(1, sizeof(*f));
 	const char *otherwise;
@@ -233,7 +232,6 @@ static void file_enter(struct sqlites *s, const struct raw_handle *raw,
 	}
 	f->key = raw->key;
 	f->fields = fields;
-	f->wide = wide;
 	f->ev.head = (struct ev_head){
 		.ns = raw->head.ns, .kind = EV_CONNECTION, .size = sizeof(f->ev)};
 	f->ev.id = ID_BASE + ++s->ids;
@@ -328,7 +326,7 @@ static void statement_enter(struct sqlites *s, const struct raw_handle *raw)
 }
 
 void sqlites_handle(struct sqlites *s, const struct raw_handle *raw,
-		    const struct sqlite_fields *fields, bool wide)
+		    const struct sqlite_fields *fields)
 {
 	struct open_file *f;
 
@@ -344,7 +342,7 @@ void sqlites_handle(struct sqlites *s, const struct raw_handle *raw,
 		f = NULL;
 	}
 	if (!f)
-		file_enter(s, raw, fields, wide);
+		file_enter(s, raw, fields);
 }
 
 static void statements_leave(struct sqlites *s, const struct open_file *f)

@@ -30,10 +30,9 @@ int sqlites_open(struct sqlites **out, struct kernel *kernel, const struct procf
 		 const struct client_host *host);
 void sqlites_close(struct sqlites *s);
 
-/* A connection or statement that outlived the grace period, or changed.  wide: what it was made
- * with is in UTF-16. */
+/* A connection or statement that outlived the grace period, or changed. */
 void sqlites_handle(struct sqlites *s, const struct raw_handle *raw,
-		    const struct sqlite_fields *fields, bool wide);
+		    const struct sqlite_fields *fields);
 /* It is gone.  exiting: with its process. */
 void sqlites_gone(struct sqlites *s, const struct handle_key *key, uint64_t born_ns,
 		  uint64_t ns, bool exiting);
