@@ -21,27 +21,11 @@ struct sites_map sites SEC(".maps");
 struct said_map said SEC(".maps");
 __u64 joins_until_ns = 0;
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, PROBES_MOST);
-	__type(key, __u32);
-	__type(value, struct probe);
-} probes SEC(".maps");
+struct probes_map probes SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, PROBES_MOST);
-	__type(key, __u32);
-	__type(value, __u64);
-} hits SEC(".maps");
+struct hits_map hits SEC(".maps");
 
-/* Calls under way; one that never returns is overwritten by the next at its place in the stack. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct call_key);
-	__type(value, struct call);
-} calls SEC(".maps");
+struct calls_map calls SEC(".maps");
 
 /* Evidence, not ledger: the texts seen last. */
 struct {

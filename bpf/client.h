@@ -19,6 +19,9 @@ enum probe_role {
 	PROBE_RELEASE = 2,
 	PROBE_USE = 3,	   /* of a connection: joins it with its socket; of others: gives a text */
 	PROBE_INSIDE = 4,  /* what is acquired during this call is the library's own */
+	PROBE_TLS_WRITE = 5, /* plaintext goes out */
+	PROBE_TLS_READ = 6,  /* plaintext has come in */
+	PROBE_TLS_END = 7,   /* the session is over */
 };
 
 /* Where a value is found: an argument, what an argument points to, or the result. */
@@ -40,6 +43,7 @@ enum probe_success {
 	SUCCESS_ANY = 0,
 	SUCCESS_ZERO = 1,     /* an int result of 0 */
 	SUCCESS_POSITIVE = 2, /* an int result above 0 */
+	SUCCESS_COUNTED = 3,  /* likewise, and argument 4 points to how many bytes it were */
 };
 
 enum probe_flag {

@@ -3,11 +3,13 @@
  * ledger.bpf.c - owns the ledger's maps and everything that changes an entry's life.
  */
 #include "wire.bpf.h"
+#include "tls.bpf.h"
 
 struct marks_map marks SEC(".maps");
 struct connections_map connections SEC(".maps");
 struct statements_map statements SEC(".maps");
 struct processes_map processes SEC(".maps");
+struct veils_map veils SEC(".maps");
 
 __s64 births_allowed = 256;
 
@@ -92,6 +94,10 @@ __noinline int ledger_close(struct connection *c, __u32 exiting)
 {
 	if (!c || (c->ev.flags & EV_CONN_CLOSED))
 		return 0;
+	if (c->ev.flags & EV_CONN_TLS) {
+		veil_merge(c);
+		veil_end(c);
+	}
 	ledger_tell(c); /* as long as there are few */
 	c->ev.flags |= EV_CONN_CLOSED;
 	if (exiting)

@@ -10,6 +10,7 @@
  */
 #include "socket.bpf.h"
 #include "client.bpf.h"
+#include "tls.bpf.h"
 #include "wire_feed.bpf.h"
 
 #define SENDING 1
@@ -384,8 +385,11 @@ static __noinline int feed_scattered(struct connection *c, struct task_struct *t
 #define TELLING (EV_CONN_AUTHENTICATED | EV_CONN_REFUSED | EV_CONN_TLS)
 
 /* What follows only some messages. */
-static __noinline int after_message(struct sock *sk, struct connection *c)
+static __noinline int after_message(struct sock *sk, struct connection *c, __u32 bytes,
+				    int sending)
 {
+	if (c->ev.flags & EV_CONN_TLS)
+		tls_message(c, bytes, sending);
 	if (!c->told && (c->ev.flags & TELLING))
 		ledger_tell(c);
 	/* Unix sockets have no tracepoint for their end; TCP has. */
@@ -468,9 +472,9 @@ static __always_inline int on_message(struct sock *sk, int ret, int sending)
 	c->ev.user_pid = task->tgid;
 	c->ev.user_tid = task->pid;
 	client_said(c);
-	if (UNLIKELY((c->ev.flags & EV_CONN_TERMINATED) ||
+	if (UNLIKELY((c->ev.flags & (EV_CONN_TERMINATED | EV_CONN_TLS)) ||
 		     (!c->told && (c->ev.flags & TELLING))))
-		after_message(sk, c);
+		after_message(sk, c, ret, sending);
 	return 0;
 }
 

@@ -13,7 +13,7 @@
 
 #define WINDOW 4096
 #define WINDOW_MORE 64 /* behind it: heads are looked at before it is known where they end */
-#define LANES 4	       /* sending or receiving, twice */
+#define LANES 8	       /* sending or receiving, of TCP, Unix sockets and TLS libraries */
 
 /* Room to read ahead into, of this CPU: one for each program that may interrupt another. */
 #ifdef __bpf__

@@ -8,6 +8,7 @@
  */
 #include "client.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -32,21 +33,13 @@
 #define CANARIES 3 /* cookies used to calibrate */
 #define CODE_BYTES 96
 #define ROWS_MOST 64
+#define TLS_MOST  64  /* files with OpenSSL that wait for a database connection */
 #define DEEP_MOST 200	    /* files waiting for a look into their full symbol tables */
 #define BURY_EVERY_NS (10 * SECOND_NS)
 #define BUDGET_EVERY_NS (SECOND_NS / 4)
 #define CALL_LONGEST_NS (600 * SECOND_NS)
 
-enum group { GROUP_CONNECTIONS, GROUP_OBJECTS, GROUPS };
-
-/* Looking at each request of a connection may come as dear as its results. */
-static enum group group_of(const struct probe_row *row)
-{
-	return row->resource == EV_RES_CONNECTION &&
-			       (row->role != PROBE_USE || row->flags & PROBE_JOINS)
-		       ? GROUP_CONNECTIONS
-		       : GROUP_OBJECTS;
-}
+enum group { GROUP_CONNECTIONS, GROUP_OBJECTS, GROUP_TLS, GROUPS };
 
 /* One library in one file. */
 struct attached {
@@ -81,7 +74,7 @@ struct clients {
 	const struct procfs *procfs;
 	struct client_host host;
 	struct libraries *libraries;
-	struct probe_programs programs;
+	struct probe_programs programs, tls_programs;
 	struct probe_cost cost;
 	struct attached *files;
 	struct placed placed[PROBES_MOST];
@@ -91,6 +84,9 @@ struct clients {
 	struct sqlites *sqlites;
 	struct waiting waiting[DEEP_MOST];
 	size_t waiting_count;
+	struct waiting tls[TLS_MOST]; /* files with OpenSSL, not probed yet */
+	size_t tls_count;
+	struct table tls_asked; /* processes whose TLS library was looked for */
 	uint64_t budget_at_ns;
 	uint64_t missed; /* calls that never returned */
 	uint64_t buried_ns;
@@ -240,6 +236,16 @@ static bool is_wanted(const struct clients *c, const struct probe_row *row, bool
 	return !c->cost.kills || !probe_row_returns(row);
 }
 
+/* Looking at each request of a connection may come as dear as its results. */
+static enum group group_of(const struct probe_row *row)
+{
+	bool requests = row->role == PROBE_USE && !(row->flags & PROBE_JOINS);
+
+	if (row->role >= PROBE_TLS_WRITE)
+		return GROUP_TLS;
+	return row->resource == EV_RES_CONNECTION && !requests ? GROUP_CONNECTIONS : GROUP_OBJECTS;
+}
+
 /* Fills the groups' places.  0 or -errno. */
 static int place_rows(struct clients *c, struct attached *a, struct elf_file *elf, bool is_static,
 		      bool deep, struct probe_place places[GROUPS][ROWS_MOST], size_t *counts)
@@ -260,7 +266,8 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 		if (!found[i].offset || !is_wanted(c, row, is_static) ||
 		    is_placed(places[GROUP_CONNECTIONS], counts[GROUP_CONNECTIONS],
 			      found[i].offset) ||
-		    is_placed(places[GROUP_OBJECTS], counts[GROUP_OBJECTS], found[i].offset))
+		    is_placed(places[GROUP_OBJECTS], counts[GROUP_OBJECTS], found[i].offset) ||
+		    is_placed(places[GROUP_TLS], counts[GROUP_TLS], found[i].offset))
 			continue;
 		err = place(c, a, elf, &found[i], row, is_static, &places[g][counts[g]]);
 		if (!err)
@@ -295,7 +302,9 @@ static int attach(struct clients *c, struct attached *a, struct elf_file *elf, b
 	err = place_rows(c, a, elf, is_static, deep, places, counts);
 	for (int g = 0; g < GROUPS && !err; g++)
 		if (counts[g])
-			err = probes_attach(&a->links[g], &c->programs, fd, places[g], counts[g]);
+			err = probes_attach(&a->links[g],
+					    g == GROUP_TLS ? &c->tls_programs : &c->programs,
+					    fd, places[g], counts[g]);
 	if (!err)
 		return 0;
 	for (int g = 0; g < GROUPS; g++)
@@ -348,6 +357,36 @@ static void add_library(struct clients *c, const struct probe_library *l, struct
 	tell_library(c, a);
 }
 
+static bool keep_waiting(struct waiting *w, const struct library_file *file)
+{
+	w->fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
+	if (w->fd < 0)
+		return false;
+	w->pid = file->pid;
+	w->device = file->device;
+	w->inode = file->inode;
+	w->seen_ns = file->seen_ns;
+	snprintf(w->path, sizeof(w->path), "%s", file->path);
+	return true;
+}
+
+static struct library_file waiting_file(const struct waiting *w)
+{
+	return (struct library_file){.device = w->device,
+				     .inode = w->inode,
+				     .seen_ns = w->seen_ns,
+				     .pid = w->pid,
+				     .fd = w->fd,
+				     .path = w->path};
+}
+
+/* OpenSSL serves all kinds of programs: it is probed where a database connection uses it, and at
+ * once only where all there is to watch is one command. */
+static bool may_wait(const struct clients *c, const struct probe_library *l)
+{
+	return l->bit == EV_LIBRARY_OPENSSL && !c->host.eager;
+}
+
 /* Looks for each library of the table.  Returns whether any was there. */
 static bool look_into(struct clients *c, struct elf_file *elf, const struct library_file *file,
 		      bool deep)
@@ -358,7 +397,10 @@ static bool look_into(struct clients *c, struct elf_file *elf, const struct libr
 		if (!has_anchors(elf, &probe_libraries[i], deep))
 			continue;
 		any = true;
-		add_library(c, &probe_libraries[i], elf, file, deep);
+		if (!may_wait(c, &probe_libraries[i]))
+			add_library(c, &probe_libraries[i], elf, file, deep);
+		else if (c->tls_count < TLS_MOST)
+			c->tls_count += keep_waiting(&c->tls[c->tls_count], file);
 	}
 	return any;
 }
@@ -367,19 +409,8 @@ static bool look_into(struct clients *c, struct elf_file *elf, const struct libr
  * time to read it. */
 static void wait_for_time(struct clients *c, const struct library_file *file)
 {
-	struct waiting *w = &c->waiting[c->waiting_count];
-
-	if (c->waiting_count == DEEP_MOST)
-		return;
-	w->fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
-	if (w->fd < 0)
-		return;
-	w->pid = file->pid;
-	w->device = file->device;
-	w->inode = file->inode;
-	w->seen_ns = file->seen_ns;
-	snprintf(w->path, sizeof(w->path), "%s", file->path);
-	c->waiting_count++;
+	if (c->waiting_count < DEEP_MOST)
+		c->waiting_count += keep_waiting(&c->waiting[c->waiting_count], file);
 }
 
 /* The head start may have come by already. */
@@ -413,12 +444,7 @@ static void look_deeper(struct clients *c)
 	if (!c->waiting_count)
 		return;
 	w = &c->waiting[--c->waiting_count];
-	file = (struct library_file){.device = w->device,
-				     .inode = w->inode,
-				     .seen_ns = w->seen_ns,
-				     .pid = w->pid,
-				     .fd = w->fd,
-				     .path = w->path};
+	file = waiting_file(w);
 	if (!elf_open(&elf, w->fd)) {
 		look_into(c, elf, &file, true);
 		elf_close(elf);
@@ -455,6 +481,61 @@ static void head_start(struct clients *c)
 	globfree(&found);
 }
 
+/* Does the process map this file as code? */
+static bool maps_file(uint32_t pid, const struct waiting *w)
+{
+	char path[64], range[64];
+	struct dirent *entry;
+	bool found = false;
+	struct stat st;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%u/map_files", pid);
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir))) {
+		snprintf(range, sizeof(range), "%.63s", entry->d_name);
+		found = range[0] != '.' && !fstatat(dirfd(dir), range, &st, 0) &&
+			st.st_dev == w->device && st.st_ino == w->inode;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static const struct probe_library *openssl(void)
+{
+	for (size_t i = 0; i < probe_library_count; i++)
+		if (probe_libraries[i].bit == EV_LIBRARY_OPENSSL)
+			return &probe_libraries[i];
+	return NULL;
+}
+
+void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns)
+{
+	struct table_key key = {pid, start_ns};
+
+	if (!c->libraries || c->cost.kills || table_get(&c->tls_asked, key))
+		return;
+	table_put(&c->tls_asked, key, c);
+	kernel_client_tls(c->kernel);
+	for (size_t i = 0; i < c->tls_count;) {
+		struct waiting *w = &c->tls[i];
+		struct library_file file = waiting_file(w);
+		struct elf_file *elf;
+
+		if (!maps_file(pid, w)) {
+			i++;
+			continue;
+		}
+		if (!elf_open(&elf, w->fd)) {
+			add_library(c, openssl(), elf, &file, false);
+			elf_close(elf);
+		}
+		close(w->fd);
+		*w = c->tls[--c->tls_count];
+	}
+}
+
 /* --- the budget ----------------------------------------------------------------------------- */
 
 /* Brings the hits up to date; adds to each group what its probes have cost since. */
@@ -467,9 +548,7 @@ static void count_hits(struct clients *c)
 		return;
 	for (uint32_t i = CANARIES; i < c->used; i++) {
 		struct placed *p = &c->placed[i];
-		enum group g = group_of(p->row);
-
-		p->of->spent_ns[g] += (hits[i] - p->hits) * p->cost_ns;
+		p->of->spent_ns[group_of(p->row)] += (hits[i] - p->hits) * p->cost_ns;
 		p->hits = hits[i];
 	}
 }
@@ -715,7 +794,10 @@ static uint64_t hits_of(void *context, uint32_t cookie)
 static int calibrate(struct clients *c)
 {
 	static const struct probe canary = {.role = PROBE_COUNT};
-	int err = kernel_client_programs(c->kernel, &c->programs);
+	int err = kernel_client_programs(c->kernel, false, &c->programs);
+
+	if (!err)
+		err = kernel_client_programs(c->kernel, true, &c->tls_programs);
 
 	for (uint32_t i = 0; i < CANARIES && !err; i++)
 		err = kernel_client_probe(c->kernel, i, &canary);
@@ -756,6 +838,8 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 			    "what libraries hand out is not counted");
 	if (libraries_watch(c->libraries))
 		tell_gap(c, "libraries mapped from now on are found late: no perf events");
+	if (host->eager)
+		kernel_client_tls(c->kernel);
 	head_start(c);
 	return libraries_scan(c->libraries, on_file, c);
 }
@@ -773,6 +857,9 @@ void clients_close(struct clients *c)
 			detach(a, g);
 		free(a);
 	}
+	while (c->tls_count)
+		close(c->tls[--c->tls_count].fd);
+	table_free(&c->tls_asked);
 	while (c->waiting_count)
 		close(c->waiting[--c->waiting_count].fd);
 	for (size_t at = 0; (slot = table_next(&c->unread, &at));)

@@ -141,6 +141,19 @@ static const struct probe_row hiredis[] = {
 	RELEASE(freeReplyObject, EV_RES_RESULT),
 };
 
+/* OpenSSL (SSL_read(3), SSL_write(3), SSL_free(3)).  Its rows hand out nothing: they tell what
+ * goes through. */
+#define TLS(symbol_, role_, ...) {.symbol = #symbol_, .role = role_, .handle = FROM_ARG1, __VA_ARGS__}
+static const struct probe_row openssl[] = {
+	TLS(SSL_read, PROBE_TLS_READ, .text = FROM_ARG2, .success = SUCCESS_POSITIVE),
+	TLS(SSL_write, PROBE_TLS_WRITE, .text = FROM_ARG2, .success = SUCCESS_POSITIVE),
+	TLS(SSL_read_ex, PROBE_TLS_READ, .text = FROM_ARG2, .parent = FROM_ARG4,
+	    .success = SUCCESS_COUNTED),
+	TLS(SSL_write_ex, PROBE_TLS_WRITE, .text = FROM_ARG2, .parent = FROM_ARG4,
+	    .success = SUCCESS_COUNTED),
+	TLS(SSL_free, PROBE_TLS_END),
+};
+
 #define ANCHORS(...) (const char *const[]){__VA_ARGS__, NULL}
 
 const struct probe_library probe_libraries[] = {
@@ -152,6 +165,8 @@ const struct probe_library probe_libraries[] = {
 	 sqlite, COUNT(sqlite), COUNT(libpq) + COUNT(mysql)},
 	{"hiredis", EV_LIBRARY_HIREDIS, EV_DB_REDIS, ANCHORS("redisFree", "freeReplyObject"),
 	 hiredis, COUNT(hiredis), COUNT(libpq) + COUNT(mysql) + COUNT(sqlite)},
+	{"OpenSSL", EV_LIBRARY_OPENSSL, EV_DB_UNKNOWN, ANCHORS("SSL_read", "SSL_write"), openssl,
+	 COUNT(openssl), COUNT(libpq) + COUNT(mysql) + COUNT(sqlite) + COUNT(hiredis)},
 };
 
 const size_t probe_library_count = COUNT(probe_libraries);
