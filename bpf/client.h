@@ -82,6 +82,7 @@ struct handle {
 	__u64 caller;
 	__u64 socket; /* connection: cookie of its socket; 0 not known */
 	__u64 text;   /* hash; 0 none */
+	__u64 latest; /* connection: hash of the text it was given last; 0 none */
 	__u64 rows;
 	__u32 tid;
 	__u32 acquired, released; /* of what belongs to it */

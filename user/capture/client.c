@@ -242,11 +242,14 @@ static bool is_wanted(const struct clients *c, const struct probe_row *row, bool
 	return !c->cost.kills || !probe_row_returns(row);
 }
 
+/* Looking at each request of a connection may come as dear as its results. */
 static enum group group_of(const struct probe_row *row)
 {
+	bool requests = row->role == PROBE_USE && !(row->flags & PROBE_JOINS);
+
 	if (row->role >= PROBE_TLS_WRITE)
 		return GROUP_TLS;
-	return row->resource == EV_RES_CONNECTION ? GROUP_CONNECTIONS : GROUP_OBJECTS;
+	return row->resource == EV_RES_CONNECTION && !requests ? GROUP_CONNECTIONS : GROUP_OBJECTS;
 }
 
 /* Fills the groups' places.  0 or -errno. */
