@@ -16,7 +16,7 @@ BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werro
 	    -Wno-unused-parameter -idirafter /usr/include/$(shell uname -m)-linux-gnu
 
 # Those that own maps first: bpftool 7.1 misplaces a map that is defined after its first use.
-BPF_OWNER := bpf/emit.bpf.c bpf/ledger.bpf.c bpf/process.bpf.c
+BPF_OWNER := bpf/emit.bpf.c bpf/ledger.bpf.c bpf/process.bpf.c bpf/client.bpf.c
 BPF_SRC  := $(BPF_OWNER) $(filter-out $(BPF_OWNER),$(wildcard bpf/*.bpf.c))
 BPF_HDR  := $(wildcard bpf/*.h)
 BPF_OBJ  := $(BPF_SRC:%.bpf.c=$(B)/%.bpf.o)
@@ -85,7 +85,8 @@ $(B)/san/%.o: %.c $(USER_HDR) $(wildcard bpf/*.h) Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -c -o $@ $<
 
-$(B)/unit/%: tests/unit/%.c $(PURE_SAN) $(wildcard tests/unit/*.h) $(wildcard bpf/*.h)
+# Tests of what is not pure include its source.
+$(B)/unit/%: tests/unit/%.c $(PURE_SAN) $(wildcard user/capture/*.c) $(USER_HDR) $(wildcard tests/unit/*.h) $(wildcard bpf/*.h)
 	$(say) TEST $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -lcmocka -ljansson -lz $(UNIT_LIBS)
@@ -148,22 +149,33 @@ golden: $(B)/golden/replay ## recordings replayed to the same reports, without r
 	$(Q)tests/golden/run $<
 
 # Needs clang's libFuzzer (Debian: libclang-rt-*-dev, with clang).
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 80
 FUZZ_FLAGS := -O1 -g $(filter-out -Werror,$(WARN)) -std=gnu11 -D_GNU_SOURCE \
 	      -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 
+FUZZ_LIBS  := -ljansson -lz -llzma -lZydis -lm
+
 $(B)/fuzz/fuzz_wire: tests/fuzz/fuzz_wire.c tests/unit/wire_shim.h $(BPF_HDR)
 $(B)/fuzz/fuzz_recording: tests/fuzz/fuzz_recording.c $(PURE_SRC) $(USER_HDR) bpf/event.h
+$(B)/fuzz/fuzz_elf: tests/fuzz/fuzz_elf.c user/capture/elf.c user/capture/elf.h
+$(B)/fuzz/fuzz_probe_point: tests/fuzz/fuzz_probe_point.c user/capture/probe_point.c user/capture/probe_point.h
 $(B)/fuzz/fuzz_%:
 	$(say) FUZZ $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(FUZZ_FLAGS) -o $@ $(filter %.c,$^) -ljansson -lz -lm || \
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -o $@ $(filter %.c,$^) $(FUZZ_LIBS) || \
 	{ echo "dbleak: $(CLANG) cannot build fuzzers; 'sudo scripts/install test' installs what the tests need" >&2; exit 1; }
 
 $(B)/fuzz/seed_%: tests/unit/test_wire_%.c $(wildcard tests/unit/wire_*.h) $(BPF_HDR)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -DWIRE_SEEDS -o $@ $< -lcmocka
 
-fuzz: $(B)/fuzz/fuzz_wire $(B)/fuzz/fuzz_recording $(B)/fuzz/seed_postgresql $(B)/fuzz/seed_mysql ## fuzz the wire and recordings, FUZZ_SECONDS=60
+$(B)/fuzz/seed_%: tests/unit/test_%.c tests/unit/seed.h user/capture/elf.c user/capture/probe_point.c
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -DSEEDS -o $@ $< -lcmocka $(FUZZ_LIBS)
+
+FUZZERS := wire recording elf probe_point
+SEEDERS := postgresql mysql elf probe_point
+
+fuzz: $(FUZZERS:%=$(B)/fuzz/fuzz_%) $(SEEDERS:%=$(B)/fuzz/seed_%) ## fuzz what reads foreign bytes, FUZZ_SECONDS=80
 	$(Q)tests/fuzz/seed $(B)/fuzz
 	$(Q)tests/fuzz/run $(B)/fuzz $(FUZZ_SECONDS)

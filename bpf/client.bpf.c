@@ -12,6 +12,8 @@
 
 #define JOIN_NS 10000000000ULL
 #define JOIN_TRIES 60
+#define SCRATCH_LEN 2048 /* of a text at a time */
+#define SCRATCHES 8	 /* texts that differ only after so many are taken for one */
 
 struct handles_map handles SEC(".maps");
 struct links_map links SEC(".maps"); /* connections */
@@ -19,27 +21,11 @@ struct sites_map sites SEC(".maps");
 struct said_map said SEC(".maps");
 __u64 joins_until_ns = 0;
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, PROBES_MOST);
-	__type(key, __u32);
-	__type(value, struct probe);
-} probes SEC(".maps");
+struct probes_map probes SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, PROBES_MOST);
-	__type(key, __u32);
-	__type(value, __u64);
-} hits SEC(".maps");
+struct hits_map hits SEC(".maps");
 
-/* Calls under way; one that never returns is overwritten by the next at its place in the stack. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct call_key);
-	__type(value, struct call);
-} calls SEC(".maps");
+struct calls_map calls SEC(".maps");
 
 /* Evidence, not ledger: the texts seen last. */
 struct {
@@ -49,11 +35,16 @@ struct {
 	__type(value, struct client_text);
 } texts SEC(".maps");
 
+struct scratch {
+	__u64 words[SCRATCH_LEN / 8];
+	struct client_text text;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct client_text);
+	__type(value, struct scratch);
 } text_scratch SEC(".maps");
 
 struct {
@@ -104,34 +95,104 @@ static __always_inline int from_itself(const struct probe *p, const struct pt_re
 	       caller - (ctx->ip - p->before) < p->code;
 }
 
-/* Keeps a text under the hash that is returned; equal texts have equal hashes in this run. */
+static __always_inline __u64 hash_word(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 29;
+}
+
+/* Takes the scratch's first n bytes into the hash.  Not static, so that the verifier looks at it
+ * by itself, once. */
+__noinline __u64 hash_scratch(__u64 hash, __u32 n)
+{
+	__u32 zero = 0, i, words = n / 8;
+	struct scratch *s = bpf_map_lookup_elem(&text_scratch, &zero);
+
+	if (!s)
+		return hash;
+	for (i = 0; i < SCRATCH_LEN / 8; i++) {
+		if (i >= words)
+			break;
+		hash = hash_word(hash, s->words[i]);
+	}
+	if (!(n & 7))
+		return hash;
+	words %= SCRATCH_LEN / 8;
+	barrier_var(words); /* or the compiler, who knows better, drops what the verifier needs */
+	/* What follows there is of an older text. */
+	return hash_word(hash, s->words[words] & ((1ULL << (n & 7) * 8) - 1));
+}
+
+/* Keeps the beginning of a text under the hash of all of it, which is returned; equal texts have
+ * equal hashes in this run. */
 static __noinline __u64 keep_text(__u64 from)
 {
-	__u64 hash = settings.hash_seed, word;
-	struct client_text *t;
+	__u64 hash = settings.hash_seed;
+	struct scratch *s;
 	__u32 zero = 0, i;
 	long n;
 
-	t = bpf_map_lookup_elem(&text_scratch, &zero);
-	if (!t || !from)
+	s = bpf_map_lookup_elem(&text_scratch, &zero);
+	if (!s || !from)
 		return 0;
-	__builtin_memset(t, 0, sizeof(*t));
-	n = bpf_probe_read_user_str(t->bytes, TEXT_LEN, (void *)from);
-	if (n <= 1)
-		return 0;
-	t->length = n - 1;
-	t->cut = n == TEXT_LEN;
-	for (i = 0; i < TEXT_LEN / 8; i++) {
-		if (i * 8 >= n)
+	for (i = 0; i < SCRATCHES; i++) {
+		n = bpf_probe_read_user_str(s->words, SCRATCH_LEN, (void *)from);
+		if (n <= 1 && !i)
+			return 0;
+		if (n <= 1)
 			break;
-		__builtin_memcpy(&word, t->bytes + i * 8, 8);
-		hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
-		hash ^= hash >> 29;
+		if (!i) {
+			__builtin_memset(&s->text, 0, sizeof(s->text));
+			s->text.length = n > TEXT_LEN ? TEXT_LEN - 1 : n - 1;
+			s->text.cut = n > TEXT_LEN;
+			bpf_probe_read_kernel_str(s->text.bytes, TEXT_LEN, s->words);
+		}
+		hash = hash_scratch(hash, n);
+		if (n < SCRATCH_LEN)
+			break;
+		from += SCRATCH_LEN - 1;
 	}
 	hash |= !hash;
 	if (!bpf_map_lookup_elem(&texts, &hash))
-		bpf_map_update_elem(&texts, &hash, t, BPF_ANY);
+		bpf_map_update_elem(&texts, &hash, &s->text, BPF_ANY);
 	return hash;
+}
+
+/* The same of a text in UTF-16; what is not ASCII is kept as a question mark. */
+__noinline __u64 keep_wide_text(__u64 from)
+{
+	__u64 hash = settings.hash_seed;
+	__u32 zero = 0, i, at;
+	struct scratch *s;
+	__u16 unit;
+
+	s = bpf_map_lookup_elem(&text_scratch, &zero);
+	if (!s || !from)
+		return 0;
+	__builtin_memset(&s->text, 0, sizeof(s->text));
+	for (i = 0; i < SCRATCH_LEN; i++) {
+		if (bpf_probe_read_user(&unit, sizeof(unit), (void *)(from + i * sizeof(unit))) ||
+		    !unit)
+			break;
+		hash = hash_word(hash, unit);
+		at = i;
+		barrier_var(at);
+		if (at < TEXT_LEN - 1)
+			s->text.bytes[at] = unit < 0x80 ? unit : '?';
+	}
+	if (!i)
+		return 0;
+	s->text.length = i < TEXT_LEN ? i : TEXT_LEN - 1;
+	s->text.cut = i >= TEXT_LEN;
+	hash |= !hash;
+	if (!bpf_map_lookup_elem(&texts, &hash))
+		bpf_map_update_elem(&texts, &hash, &s->text, BPF_ANY);
+	return hash;
+}
+
+static __always_inline __u64 text_of(const struct probe *p, __u64 from)
+{
+	return p->flags & PROBE_WIDE_TEXT ? keep_wide_text(from) : keep_text(from);
 }
 
 /* The place that called.  NULL: nobody wants to know, or there is no room (counted). */
@@ -350,11 +411,13 @@ static __always_inline void acquired(const struct probe *p, const struct call *c
 		fresh.flags = EV_HANDLE_UNREAD;
 	fresh.sample = p->resource == EV_RES_CONNECTION ? NO_SAMPLE : sample_take(s, handle);
 	if (call->text)
-		fresh.text = keep_text(call->text);
+		fresh.text = text_of(p, call->text);
 	parent = parent_of(p, call->probe, call->parent, key.pid, now);
 	if (parent) {
 		parent->acquired++;
 		parent->used_ns = now;
+		if (fresh.text)
+			parent->latest = fresh.text;
 		if (p->flags & PROBE_JOINS && parent->tries < JOIN_TRIES && !parent->socket &&
 		    !join(parent, call->ns)) {
 			parent->tries++;
@@ -371,6 +434,8 @@ static __always_inline void acquired(const struct probe *p, const struct call *c
 	}
 	__sync_fetch_and_add(&s->acquired, 1);
 	s->last_ns = now;
+	if (!s->first_ns)
+		s->first_ns = now;
 	if (fresh.rows != UNKNOWN64)
 		__sync_fetch_and_add(&s->rows, fresh.rows);
 }
@@ -428,8 +493,10 @@ static __always_inline void used(const struct probe *p, const struct call *call)
 	if (!h)
 		return;
 	h->used_ns = bpf_ktime_get_boot_ns();
-	if (call->text)
-		h->text = keep_text(call->text);
+	if (call->text && p->resource == EV_RES_CONNECTION)
+		h->latest = text_of(p, call->text);
+	else if (call->text)
+		h->text = text_of(p, call->text);
 	if (p->flags & PROBE_JOINS)
 		join(h, call->ns);
 }
@@ -444,10 +511,21 @@ static __always_inline void finish(const struct probe *p, const struct call *cal
 		used(p, call);
 }
 
-/* Returns 1 while the thread is inside a call of which this one is a part. */
-static __always_inline int is_inside(const struct probe *p, __u64 thread)
+/* Returns 1 while the thread is inside a call of which this one is a part: deeper in its stack.  A
+ * call that was left by longjmp is forgotten when the thread comes by above it. */
+static __always_inline int is_inside(const struct probe *p, __u64 thread, __u64 stack)
 {
-	return p->flags & PROBE_STATIC && bpf_map_lookup_elem(&inside, &thread) != NULL;
+	__u64 *outer;
+
+	if (!(p->flags & PROBE_STATIC))
+		return 0;
+	outer = bpf_map_lookup_elem(&inside, &thread);
+	if (!outer)
+		return 0;
+	if (stack < *outer)
+		return 1;
+	bpf_map_delete_elem(&inside, &thread);
+	return 0;
 }
 
 SEC("uprobe")
@@ -463,7 +541,7 @@ int client_entered(struct pt_regs *ctx)
 		return 0;
 	*n += 1;
 	thread = bpf_get_current_pid_tgid();
-	if (p->role == PROBE_COUNT || thread >> 32 == settings.self || is_inside(p, thread))
+	if (p->role == PROBE_COUNT || thread >> 32 == settings.self || is_inside(p, thread, ctx->sp))
 		return 0;
 	if (bpf_probe_read_user(&call.caller, 8, (void *)ctx->sp))
 		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
@@ -476,7 +554,7 @@ int client_entered(struct pt_regs *ctx)
 		return 0;
 	call.probe = index;
 	call.handle = argument(ctx, p->handle);
-	call.text = p->flags & PROBE_WIDE_TEXT ? 0 : argument(ctx, p->text);
+	call.text = argument(ctx, p->text);
 	if (!(p->flags & PROBE_RETURNS)) {
 		finish(p, &call, 0);
 		return 0;
@@ -592,6 +670,7 @@ int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
 	out.head.size = sizeof(out);
 	out.key = *key;
 	out.start_ns = s->start_ns;
+	out.first_ns = s->first_ns;
 	out.last_ns = s->last_ns;
 	out.acquired = s->acquired;
 	out.released = s->released;

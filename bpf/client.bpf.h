@@ -47,9 +47,34 @@ struct said_map {
 	__type(value, struct said);
 };
 
+struct probes_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PROBES_MOST);
+	__type(key, __u32);
+	__type(value, struct probe);
+};
+
+struct hits_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PROBES_MOST);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+
+/* Calls under way; one that never returns is overwritten by the next at its place in the stack. */
+struct calls_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct call_key);
+	__type(value, struct call);
+};
+
 extern struct handles_map handles SEC(".maps");
 extern struct links_map links SEC(".maps");
 extern struct sites_map sites SEC(".maps");
+extern struct probes_map probes SEC(".maps");
+extern struct hits_map hits SEC(".maps");
+extern struct calls_map calls SEC(".maps");
 extern struct said_map said SEC(".maps");
 
 /* Until when threads' last messages are noted. */
@@ -57,11 +82,12 @@ extern __u64 joins_until_ns;
 
 static __always_inline void client_said(const struct connection *c)
 {
-	struct said last = {.id = c->ev.id, .ns = c->now};
+	struct said last = {.id = c->ev.id};
 	__u64 thread;
 
 	if (c->now >= joins_until_ns)
 		return;
+	last.ns = bpf_ktime_get_boot_ns(); /* c->now may be a little earlier than it is */
 	thread = bpf_get_current_pid_tgid();
 	bpf_map_update_elem(&said, &thread, &last, BPF_ANY);
 }

@@ -19,6 +19,9 @@ enum probe_role {
 	PROBE_RELEASE = 2,
 	PROBE_USE = 3,	   /* of a connection: joins it with its socket; of others: gives a text */
 	PROBE_INSIDE = 4,  /* what is acquired during this call is the library's own */
+	PROBE_TLS_WRITE = 5, /* plaintext goes out */
+	PROBE_TLS_READ = 6,  /* plaintext has come in */
+	PROBE_TLS_END = 7,   /* the session is over */
 };
 
 /* Where a value is found: an argument, what an argument points to, or the result. */
@@ -40,6 +43,7 @@ enum probe_success {
 	SUCCESS_ANY = 0,
 	SUCCESS_ZERO = 1,     /* an int result of 0 */
 	SUCCESS_POSITIVE = 2, /* an int result above 0 */
+	SUCCESS_COUNTED = 3,  /* likewise, and argument 4 points to how many bytes it were */
 };
 
 enum probe_flag {
@@ -78,6 +82,7 @@ struct handle {
 	__u64 caller;
 	__u64 socket; /* connection: cookie of its socket; 0 not known */
 	__u64 text;   /* hash; 0 none */
+	__u64 latest; /* connection: hash of the text it was given last; 0 none */
 	__u64 rows;
 	__u32 tid;
 	__u32 acquired, released; /* of what belongs to it */
@@ -98,7 +103,7 @@ struct site_key {
 struct site {
 	__u64 start_ns;
 	__u64 acquired, released, unseen, failed;
-	__u64 last_ns;
+	__u64 first_ns, last_ns; /* of acquires */
 	__u64 rows;
 	__u64 told; /* sum of what was told */
 	__u64 sample[SITE_SAMPLES];
@@ -139,7 +144,7 @@ struct client_text {
 struct raw_site {
 	struct ev_head head;
 	struct site_key key;
-	__u64 start_ns, last_ns;
+	__u64 start_ns, first_ns, last_ns;
 	__u64 acquired, released, unseen, failed, rows;
 	__u32 gone; /* with its process, or its program */
 	__u32 unwanted;

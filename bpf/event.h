@@ -182,6 +182,8 @@ enum ev_connection_flag {
 	EV_CONN_AUTHENTICATED = 0x2000, /* the server let it in */
 	EV_CONN_REFUSED = 0x4000,	/* the server refused it (too many connections, password) */
 	EV_CONN_HIDDEN_IO = 0x8000,	/* io_uring: bytes pass us unseen */
+	EV_CONN_DECRYPTED = 0x10000,	/* with EV_CONN_TLS: its plaintext is read at the library */
+	EV_CONN_TENTATIVE = 0x20000,	/* which plaintext is its own is told by order and size */
 };
 
 /* The whole state of one client connection, as the kernel's ledger has it.  Each record replaces
@@ -385,6 +387,7 @@ struct ev_site {
 	__u64 released; /* includes those whose release was not seen, but their address came back */
 	__u64 unseen;	/* how many those are */
 	__u64 failed;	/* calls that gave no object */
+	__u64 first_ns; /* of the first acquire; 0 not known */
 	__u64 last_ns;	/* of the latest acquire */
 	__u64 rows;	/* of all acquired; UNKNOWN64 */
 	__u32 pid;

@@ -3,11 +3,13 @@
  * ledger.bpf.c - owns the ledger's maps and everything that changes an entry's life.
  */
 #include "wire.bpf.h"
+#include "tls.bpf.h"
 
 struct marks_map marks SEC(".maps");
 struct connections_map connections SEC(".maps");
 struct statements_map statements SEC(".maps");
 struct processes_map processes SEC(".maps");
+struct veils_map veils SEC(".maps");
 
 __s64 births_allowed = 256;
 
@@ -56,9 +58,19 @@ __noinline int ledger_client(__u32 pid, __u64 start_ns)
 	return 0;
 }
 
+/* A process that is no passing one gets its first connection told, however many others open theirs:
+ * user space knows it by nothing else. */
+static __always_inline int is_due(const struct connection *c)
+{
+	__u32 pid = c->ev.pid;
+	struct process *p = bpf_map_lookup_elem(&processes, &pid);
+
+	return p && !p->told && c->now - c->ev.start_ns > 1000000000ULL;
+}
+
 __noinline int ledger_tell(struct connection *c)
 {
-	if (!c || c->told || births_allowed <= 0)
+	if (!c || c->told || (births_allowed <= 0 && !is_due(c)))
 		return 0;
 	__sync_fetch_and_add(&births_allowed, -1);
 	ledger_told(c);
@@ -92,6 +104,10 @@ __noinline int ledger_close(struct connection *c, __u32 exiting)
 {
 	if (!c || (c->ev.flags & EV_CONN_CLOSED))
 		return 0;
+	if (c->ev.flags & EV_CONN_TLS) {
+		veil_merge(c);
+		veil_end(c);
+	}
 	ledger_tell(c); /* as long as there are few */
 	c->ev.flags |= EV_CONN_CLOSED;
 	if (exiting)
@@ -114,14 +130,11 @@ __noinline int ledger_close(struct connection *c, __u32 exiting)
 }
 
 /* Equal texts have equal hashes in this run, and in no other.  The slot ends with zeros. */
-__noinline __u64 text_hash(struct connection *c)
+static __always_inline __u64 text_hash(const struct connection *c)
 {
 	__u64 hash = settings.hash_seed, word;
-	__u32 i, at;
+	__u32 i, at = c->body;
 
-	if (!c)
-		return 0;
-	at = c->body;
 	for (i = 0; i < EV_SQL_LEN / 8; i++, at += 8) {
 		if (at >= c->sql.length)
 			break;

@@ -5,6 +5,7 @@
  * They write records into a file that user space reads; nothing here goes through the ring.
  */
 #include "socket.bpf.h"
+#include "tls.bpf.h"
 #include "wire.bpf.h"
 
 #define SECOND 1000000000ULL
@@ -141,10 +142,15 @@ static __always_inline void look_at_socket(struct connection *c, struct sock *sk
 	}
 }
 
-/* Changes whenever the entry does: with a message, a flag, or the server's farewell. */
+/* Changes whenever the entry does: with a message, a flag, or the server's farewell.  The time of
+ * use alone does not: a reply may bear the time of its request. */
 static __always_inline __u64 summary(const struct connection *c)
 {
-	return c->ev.used_ns ^ (c->ev.hung_up_ns << 1) ^ ((__u64)c->ev.flags << 40) ^ 1;
+	__u64 bytes = c->ev.bytes_sent + c->ev.bytes_received;
+
+	return (c->ev.used_ns + bytes * 0x9e3779b97f4a7c15ULL) ^ (c->ev.hung_up_ns << 1) ^
+	       ((__u64)c->ev.flags << 40) ^ ((__u64)c->ev.status << 36) ^
+	       (c->ev.requests << 20) ^ 1;
 }
 
 static __always_inline long tell_identity(struct seq_file *seq, struct connection *c, __u64 now)
@@ -228,6 +234,8 @@ int sweep_connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!c->told && c->ev.born_ns && now - c->ev.born_ns < settings.grace_ns)
 		return 0;
 	look_at_socket(c, sk, now);
+	if (c->ev.flags & EV_CONN_TLS)
+		veil_merge(c);
 	tell_connection(ctx->meta->seq, c, now);
 	return 0;
 }

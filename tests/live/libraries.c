@@ -35,6 +35,7 @@
 #define FILE_BYTES  8192
 #define PATIENCE_MS 5000
 #define HEARD_MAX   4096
+#define TARGET_LEN  128
 
 static char folder[] = "/tmp/dbleak-libraries-XXXXXX";
 static struct procfs *procfs;
@@ -354,37 +355,65 @@ static void a_file_in_a_chroot_is_read(void **state)
 	end(&c);
 }
 
-/* A file of an overlay over two file systems is shown with other numbers than stat(2) tells. */
-static void a_file_of_an_overlay_is_told_of_once(void **state)
+static bool mount_overlay(const char *lower, char which, char target[TARGET_LEN])
 {
-	char options[PATH_MAX], target[PATH_MAX];
-	size_t from = heard_count;
-	struct child one, two;
+	static const char *const names[] = {"upper", "work", "merged"};
+	char options[PATH_MAX], name[32];
 
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "%s%c", names[i], which);
+		mkdir(path_of(name), 0755);
+	}
+	snprintf(target, TARGET_LEN, "%s/merged%c", folder, which);
+	snprintf(options, sizeof(options), "lowerdir=%s/%s,upperdir=%s/upper%c,workdir=%s/work%c",
+		 folder, lower, folder, which, folder, which);
+	return !mount("overlay", target, "overlay", 0, options);
+}
+
+/* Of two containers of one image.  Probes would sit twice on what is below. */
+static void a_file_below_two_overlays_is_told_of_once(const char *lower, const char *word,
+						      const char *which)
+{
+	char path[PATH_MAX], targets[2][TARGET_LEN];
+	size_t from = heard_count;
+	struct child c[3];
+
+	snprintf(path, sizeof(path), "%s/%s/over.so", folder, lower);
+	write_file(path, word);
+	snprintf(path, sizeof(path), "%s/%s/other.so", folder, lower);
+	write_file(path, "other");
+	for (int i = 0; i < 2; i++) {
+		if (!mount_overlay(lower, which[i], targets[i]))
+			skip();
+		snprintf(path, sizeof(path), "%s/over.so", targets[i]);
+		c[i] = map_in_child(map_it, path);
+		assert_non_null(wait_for(word, from));
+	}
+	snprintf(path, sizeof(path), "%s/other.so", targets[1]);
+	c[2] = map_in_child(map_it, path);
+	assert_non_null(wait_for("other", from));
+	assert_int_equal(libraries_scan(libraries, hear, NULL), 0);
+	assert_int_equal(heard_count, from + 2);
+	for (int i = 0; i < 3; i++)
+		end(&c[i]);
+	for (int i = 0; i < 2; i++)
+		umount2(targets[i], MNT_DETACH);
+}
+
+static void a_file_of_two_containers_is_told_of_once(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(path_of("image"), 0755), 0);
+	a_file_below_two_overlays_is_told_of_once("image", "overlay", "12");
+}
+
+/* Then what is shown has other numbers than stat(2) tells. */
+static void the_same_with_overlays_over_two_file_systems(void **state)
+{
 	(void)state;
 	assert_int_equal(mkdir(path_of("lower"), 0755), 0);
 	assert_int_equal(mount("tmpfs", path_of("lower"), "tmpfs", 0, NULL), 0);
-	assert_int_equal(mkdir(path_of("upper"), 0755), 0);
-	assert_int_equal(mkdir(path_of("work"), 0755), 0);
-	assert_int_equal(mkdir(path_of("merged"), 0755), 0);
-	write_file(path_of("lower/over.so"), "overlay");
-	snprintf(options, sizeof(options), "lowerdir=%s/lower,upperdir=%s/upper,workdir=%s/work",
-		 folder, folder, folder);
-	if (mount("overlay", path_of("merged"), "overlay", 0, options)) {
-		umount2(path_of("lower"), MNT_DETACH);
-		skip();
-	}
-	snprintf(target, sizeof(target), "%s", path_of("merged/over.so"));
-	one = map_in_child(map_it, target);
-	assert_non_null(wait_for("overlay", from));
-	two = map_in_child(map_it, target);
-	usleep(30000);
-	libraries_poll(libraries, hear, NULL);
-	assert_int_equal(libraries_scan(libraries, hear, NULL), 0);
-	assert_int_equal(heard_count, from + 1);
-	end(&one);
-	end(&two);
-	umount2(path_of("merged"), MNT_DETACH);
+	a_file_below_two_overlays_is_told_of_once("lower", "overlay of two", "34");
 	umount2(path_of("lower"), MNT_DETACH);
 }
 
@@ -463,6 +492,7 @@ static void the_latency_from_mapping_to_callback(void **state)
 		write_file(path, word);
 		pid = fork();
 		if (!pid) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			usleep(3000 + (unsigned)i * 50);
 			*mapped = now(CLOCK_BOOTTIME);
 			map_code(path);
@@ -519,6 +549,7 @@ static void a_burst_of_programs_costs_little_and_hides_nothing(void **state)
 	began = now(CLOCK_BOOTTIME);
 	pid = fork();
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		run_programs(BURST);
 		_exit(0);
 	}
@@ -603,8 +634,8 @@ static void without_news_it_sleeps_and_a_poll_costs_nothing(void **state)
 	uint64_t cpu;
 
 	(void)state;
-	for (int i = 0; i < 200 && !quiet; i++) {
-		quiet += poll(&p, 1, 50) == 0;
+	for (int i = 0; i < 1000 && !quiet; i++) {
+		quiet += poll(&p, 1, 15) == 0; /* longer than it rests between two looks */
 		assert_true(libraries_poll(libraries, hear, NULL) >= 0);
 	}
 	assert_true(quiet);
@@ -664,7 +695,12 @@ static int close_all(void **state)
 	(void)state;
 	libraries_close(libraries);
 	procfs_close(procfs);
-	umount2(path_of("merged"), MNT_DETACH);
+	for (char which = '1'; which <= '4'; which++) {
+		char name[] = "merged0";
+
+		name[6] = which;
+		umount2(path_of(name), MNT_DETACH);
+	}
 	umount2(path_of("lower"), MNT_DETACH);
 	return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
@@ -676,7 +712,8 @@ int main(void)
 		cmocka_unit_test(a_deleted_library_and_its_successor_are_two),
 		cmocka_unit_test(a_file_hidden_from_us_by_a_mount_is_read),
 		cmocka_unit_test(a_file_in_a_chroot_is_read),
-		cmocka_unit_test(a_file_of_an_overlay_is_told_of_once),
+		cmocka_unit_test(a_file_of_two_containers_is_told_of_once),
+		cmocka_unit_test(the_same_with_overlays_over_two_file_systems),
 		cmocka_unit_test(a_process_whose_first_thread_has_ended_is_read),
 		cmocka_unit_test(an_inode_number_that_comes_back_is_another_file),
 		cmocka_unit_test(the_latency_from_mapping_to_callback),

@@ -333,6 +333,106 @@ static inline void is_gone(uint32_t id)
 	story_tell(&g, EV_GONE, sizeof(g));
 }
 
+/*
+ * What client libraries tell.
+ */
+
+/* A call site: so many objects of a kind acquired and released up to now. */
+static inline struct ev_site site_of(uint32_t pid, uint64_t site, enum ev_resource resource,
+				     enum ev_database database, const char *object,
+				     const char *release)
+{
+	struct ev_site s = {.start_ns = process_start(pid),
+			    .site = site,
+			    .caller = 0x401000 + site,
+			    .rows = UNKNOWN64,
+			    .pid = pid,
+			    .resource = resource,
+			    .database = database};
+
+	snprintf(s.object, sizeof(s.object), "%s", object);
+	snprintf(s.release, sizeof(s.release), "%s", release);
+	return s;
+}
+
+static inline void tell_site(struct ev_site *s)
+{
+	story_tell(s, EV_SITE, sizeof(*s));
+}
+
+static inline void acquires(struct ev_site *s, uint64_t n)
+{
+	s->acquired += n;
+	s->first_ns = s->first_ns ? s->first_ns : story.now;
+	s->last_ns = story.now;
+}
+
+static inline struct ev_handle handle_of(const struct ev_site *s, uint64_t address)
+{
+	return (struct ev_handle){.start_ns = s->start_ns,
+				  .handle = address,
+				  .born_ns = story.now,
+				  .site = s->site,
+				  .rows = UNKNOWN64,
+				  .bytes = UNKNOWN64,
+				  .pid = s->pid,
+				  .tid = s->pid,
+				  .resource = s->resource,
+				  .database = s->database};
+}
+
+static inline void tell_handle(struct ev_handle *h)
+{
+	story_tell(h, EV_HANDLE, sizeof(*h));
+}
+
+static inline void frees(const struct ev_handle *h)
+{
+	struct ev_handle_closed c = {.start_ns = h->start_ns,
+				     .handle = h->handle,
+				     .born_ns = h->born_ns,
+				     .pid = h->pid,
+				     .resource = h->resource};
+
+	story_tell(&c, EV_HANDLE_CLOSED, sizeof(c));
+}
+
+/* A connection of SQLite to a file, or to ":memory:". */
+static inline void opens_file(uint32_t id, uint32_t pid, uint32_t tid, const char *path)
+{
+	struct ev_connection *c = told(id);
+	struct ev_identity i = {.id = 1ULL << 63 | id, .family = AF_UNIX};
+
+	*c = (struct ev_connection){.id = i.id,
+				    .start_ns = process_start(pid),
+				    .born_ns = story.now,
+				    .used_ns = story.now,
+				    .pid = pid,
+				    .tid = tid,
+				    .user_pid = pid,
+				    .user_tid = tid,
+				    .database = EV_DB_SQLITE,
+				    .signs = EV_SIGN_LIBRARY,
+				    .status = EV_STATUS_IDLE,
+				    .comm = "app"};
+	tell(id);
+	snprintf(i.path, sizeof(i.path), "%s", path);
+	story_tell(&i, EV_IDENTITY, sizeof(i));
+}
+
+/* So many unfinished statements since then (seconds; negative: none), and a log of so many bytes. */
+static inline void reads_file(uint32_t id, uint32_t reading, double since, uint64_t wal)
+{
+	struct ev_file f = {.id = told(id)->id,
+			    .wal_bytes = wal,
+			    .reading_ns = since < 0 ? 0 : STORY_START + (uint64_t)(since * 1e9),
+			    .reading = reading,
+			    .length = 19};
+
+	memcpy(f.text, "SELECT * FROM items", 19);
+	story_tell(&f, EV_FILE, sizeof(f));
+}
+
 static inline const struct report_view *verdict(void)
 {
 	view_close(story.view);

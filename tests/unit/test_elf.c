@@ -11,10 +11,13 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "seed.h"
+
 #define DATA_BASE 0x400000UL   /* address of offset 0 as data */
 #define CODE_BASE 0x10000000UL /* ... as code */
-#define CODE_AT	  0x1000UL
-#define CODE_SIZE 0x1000UL
+#define CODE_AT	  0x400UL
+#define CODE_SIZE 0x400UL
+#define DATA_SIZE 0x1000UL
 #define ROOM	  (1U << 20)
 
 enum hash_kind {
@@ -165,7 +168,7 @@ static void make(enum hash_kind kind)
 			   .e_phentsize = sizeof(Elf64_Phdr),
 			   .e_phnum = 4};
 	Elf64_Phdr p[4] = {
-		{.p_type = PT_LOAD, .p_flags = PF_R, .p_vaddr = DATA_BASE, .p_filesz = 0x8000},
+		{.p_type = PT_LOAD, .p_flags = PF_R, .p_vaddr = DATA_BASE, .p_filesz = DATA_SIZE},
 		{.p_type = PT_LOAD,
 		 .p_flags = PF_R | PF_X,
 		 .p_offset = CODE_AT,
@@ -177,7 +180,8 @@ static void make(enum hash_kind kind)
 	made.size = CODE_AT + CODE_SIZE;
 	make_dynamic(kind, &p[2]);
 	make_note(&p[3]);
-	made.size = MAX(made.size, 0x8000);
+	assert_true(made.size <= DATA_SIZE);
+	made.size = DATA_SIZE;
 	memcpy(made.bytes, &head, sizeof(head));
 	memcpy(made.bytes + sizeof(head), p, sizeof(p));
 }
@@ -239,6 +243,7 @@ static int file_of(const uint8_t *bytes, size_t size)
 {
 	int fd = memfd_create("elf", 0);
 
+	seed_keep("elf", bytes, size);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, bytes, size), size);
 	return fd;
@@ -384,13 +389,16 @@ static void a_compressed_bomb_is_refused(void **state)
 	(void)state;
 	assert_non_null(zeros);
 	make(GNU_HASH);
+	add_symtab(0);
+	memcpy(zeros, made.bytes, made.size);
+	make(GNU_HASH);
 	add_debugdata(zeros, size);
 	free(zeros);
 	assert_int_equal(find("static_open", true).offset, 0);
 	assert_int_equal(find("db_open", true).offset, CODE_AT + 0x10);
 }
 
-static void a_bucket_without_end_is_left(void **state)
+static void a_bucket_ends_where_it_says_or_is_left(void **state)
 {
 	struct elf_file *e;
 	uint64_t table;
@@ -400,6 +408,10 @@ static void a_bucket_without_end_is_left(void **state)
 	e = open_made();
 	table = e->gnu_hash.at;
 	close_made(e);
+	/* An end in its middle: what follows is not of the bucket. */
+	made.bytes[table + 28 + 4 * 2] |= 1;
+	assert_int_equal(find("db_close", false).offset, CODE_AT + 0x40);
+	assert_int_equal(find("db_long", false).offset, 0);
 	/* From here to the end of the file: the right hash, and no end. */
 	for (uint64_t at = table + 28; at + 4 <= made.size; at += 4) {
 		uint32_t hash = gnu_hash_of("nothing") & ~1U;
@@ -545,7 +557,7 @@ static void damage(uint32_t *seed)
 		size_t at = random_next(seed) % made.size;
 
 		if (random_next(seed) % 4)
-			at = random_next(seed) % 2 ? at % 512 : 0x2000 + at % 0x600;
+			at = random_next(seed) % 2 ? at % 512 : CODE_AT + CODE_SIZE + at % 0x600;
 		if (random_next(seed) % 4 == 0)
 			at = made.size - 1 - at % 512;
 		made.bytes[at] = random_next(seed) % 3 ? (uint8_t)random_next(seed) : 0xff;
@@ -597,7 +609,7 @@ int main(void)
 		cmocka_unit_test(names_are_found_wherever_the_blocks_of_a_long_table_end),
 		cmocka_unit_test(a_compressed_symbol_table_is_found_deep),
 		cmocka_unit_test(a_compressed_bomb_is_refused),
-		cmocka_unit_test(a_bucket_without_end_is_left),
+		cmocka_unit_test(a_bucket_ends_where_it_says_or_is_left),
 		cmocka_unit_test(the_build_id_is_told),
 		cmocka_unit_test(other_files_are_refused),
 		cmocka_unit_test(bytes_are_read_within_the_file),

@@ -162,6 +162,62 @@ static void values_are_those_of_the_view(void **state)
 	json_decref(root);
 }
 
+static void libraries_are_told_as_the_contract_says(void **state)
+{
+	struct library_view libraries[] = {
+		{.path = "/usr/lib/libpq.so.5", .build_id = "ab12", .probes = 18, .hits = 1234},
+		{.path = "\xff", .probes = 1, .hits = UNKNOWN64, .attach_seconds = -1},
+	};
+	struct report_view v = sample_view(NULL, 0);
+	json_t *root;
+
+	(void)state;
+	v.libraries = libraries;
+	v.library_count = COUNT(libraries);
+	root = parse(&v);
+	assert_keys(root, "coverage.libraries.0", "path build_id probes hits");
+	assert_string_equal(json_string_value(at(root, "coverage.libraries.0.path")),
+			    "/usr/lib/libpq.so.5");
+	assert_string_equal(json_string_value(at(root, "coverage.libraries.0.build_id")), "ab12");
+	assert_int_equal(json_integer_value(at(root, "coverage.libraries.0.probes")), 18);
+	assert_int_equal(json_integer_value(at(root, "coverage.libraries.0.hits")), 1234);
+	assert_string_equal(json_string_value(at(root, "coverage.libraries.1.path")), "\xef\xbf\xbd");
+	assert_true(json_is_null(at(root, "coverage.libraries.1.build_id")));
+	assert_true(json_is_null(at(root, "coverage.libraries.1.hits")));
+	json_decref(root);
+}
+
+static void each_cause_of_a_library_has_its_name(void **state)
+{
+	static const struct {
+		enum cause cause;
+		const char *name;
+	} causes[] = {
+		{CAUSE_UNBOUNDED_RESULT, "unbounded-result"},
+		{CAUSE_UNFREED_RESULT, "unfreed-result"},
+		{CAUSE_UNCLOSED_CURSOR, "unclosed-cursor"},
+		{CAUSE_WAL_GROWTH, "wal-growth"},
+		{CAUSE_UNFREED_MEMORY, "unfreed-memory"},
+	};
+	struct finding_view finding = sample_finding();
+	struct process_view process = sample_process(1, VERDICT_LEAKING, NULL, &finding);
+	struct report_view v = sample_view(&process, 1);
+
+	(void)state;
+	finding.acquired = finding.released = UNKNOWN64;
+	for (size_t i = 0; i < COUNT(causes); i++) {
+		json_t *root;
+
+		finding.cause = causes[i].cause;
+		root = parse(&v);
+		assert_string_equal(
+			json_string_value(at(root, "processes.0.findings.0.cause")),
+			causes[i].name);
+		assert_true(json_is_null(at(root, "processes.0.findings.0.acquired")));
+		json_decref(root);
+	}
+}
+
 static void what_is_not_known_is_null(void **state)
 {
 	static const char *const nulls[] = {
@@ -261,6 +317,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_key_of_the_contract_is_there_in_order),
 		cmocka_unit_test(values_are_those_of_the_view),
+		cmocka_unit_test(libraries_are_told_as_the_contract_says),
+		cmocka_unit_test(each_cause_of_a_library_has_its_name),
 		cmocka_unit_test(what_is_not_known_is_null),
 		cmocka_unit_test(values_of_a_later_version_do_no_harm),
 		cmocka_unit_test(hostile_strings_come_out_as_ascii_and_come_back_clean),

@@ -12,6 +12,9 @@
 #include <stdarg.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <string.h>
+
+#include "seed.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define LIBRARIES    "/usr/lib/x86_64-linux-gnu/"
@@ -57,11 +60,24 @@ struct shape {
 		0, false, false \
 	}
 
+/* As tests/fuzz/fuzz_probe_point.c wants it. */
+static void keep(const uint8_t *code, size_t n, bool with_return, unsigned int arguments)
+{
+	uint8_t bytes[1024];
+
+	if (n >= sizeof(bytes))
+		return;
+	bytes[0] = (uint8_t)(with_return | arguments << 1);
+	memcpy(bytes + 1, code, n);
+	seed_keep("code", bytes, n + 1);
+}
+
 static void check(const struct shape *s)
 {
 	struct probe_point point = probe_point_choose((const uint8_t *)s->code, s->size,
 						      s->wish == RETURN, s->arguments);
 
+	keep((const uint8_t *)s->code, s->size, s->wish == RETURN, s->arguments);
 	if (point.delta != s->point.delta || point.cheap != s->point.cheap ||
 	    point.nonzero != s->point.nonzero)
 		fail_msg("%s: +%u%s%s", s->what, point.delta, point.cheap ? " cheap" : "",
@@ -242,6 +258,7 @@ static void check_field(const struct accessor *a)
 	struct probe_field field = {0};
 	int err = probe_field_of((const uint8_t *)a->code, a->size, &field);
 
+	keep((const uint8_t *)a->code, a->size, true, PROBE_RDI);
 	if (err != (a->field.size ? 0 : -ENOENT))
 		fail_msg("%s: %d", a->what, err);
 	if (field.offset != a->field.offset || field.size != a->field.size ||
@@ -321,6 +338,8 @@ static void other_code_is_no_accessor(void **state)
 		{"compare, flags lost", CODE(COMPARE XOR_EAX SETE RET), {0}},
 		/* cmp $0xffffff80,%eax: of a byte that may have been extended either way */
 		{"compare beyond the field", CODE(LOAD_BYTE "\x83\xf8\x80" SETE RET), {0}},
+		/* cmp $0x80,%eax */
+		{"compare beyond its half", CODE(LOAD_BYTE "\x3d\x80\0\0\0" SETE RET), {0}},
 		{"call", CODE(LOAD "\xe8\0\0\0\0" RET), {0}},
 		{"endless", CODE(JMP("\xfe")), {0}},
 		{"away", CODE(LOAD JMP("\x70")), {0}},
@@ -351,6 +370,7 @@ static size_t code_of(const char *library, const char *name, uint8_t *buf, size_
 		fail_msg("%s has no %s", library, name);
 	n = elf_read(e, symbol.offset, buf, MIN(symbol.size, size));
 	assert_true(n > 0);
+	keep(buf, (size_t)n, true, PROBE_RDI);
 	elf_close(e);
 	close(fd);
 	return (size_t)n;

@@ -130,8 +130,10 @@ static void a_leak_is_told_whole(void **state)
 		sample_process(77, VERDICT_BOUNDED, &many, NULL),
 		sample_process(900, VERDICT_OK, &one, NULL),
 	};
-	struct gap_view gap = {99, "billing",
-			       "static client over TLS, its connections are counted, not read"};
+	struct gap_view gap = {
+		.pid = 99,
+		.comm = "billing",
+		.reason = "static client over TLS, its connections are counted, not read"};
 	struct report_view v = sample_view(processes, COUNT(processes));
 
 	(void)state;
@@ -202,6 +204,31 @@ static void each_finding_is_named_and_counted(void **state)
 		 {"0 allocated, 0 freed", "2.5 GB", ""}},
 		{{.cause = CAUSE_UNCLOSED_STATEMENT, .resource = RESOURCE_CURSOR, .open = 2},
 		 {"0 opened, 0 closed, 2 still open", "(its SQL was not seen)", ""}},
+		{{.cause = CAUSE_UNFREED_RESULT,
+		  .resource = RESOURCE_RESULT,
+		  .acquired = 56,
+		  .released = 6,
+		  .open = 50,
+		  .growth_per_minute = 24},
+		 {"results never freed: frequent", "56 read, 6 freed, 50 still held",
+		  "24 more a minute"}},
+		{{.cause = CAUSE_UNFREED_MEMORY, .resource = RESOURCE_MEMORY, .open = 12},
+		 {"buffers never freed", "0 allocated, 0 freed, 12 still held", ""}},
+		{{.cause = CAUSE_UNCLOSED_CURSOR,
+		  .resource = RESOURCE_CURSOR,
+		  .acquired = UNKNOWN64,
+		  .released = UNKNOWN64,
+		  .open = 3},
+		 {"cursors left open", "counted 3 still open, the oldest for 2 h", ""}},
+		{{.cause = CAUSE_WAL_GROWTH,
+		  .resource = RESOURCE_CURSOR,
+		  .acquired = UNKNOWN64,
+		  .released = UNKNOWN64,
+		  .open = 1,
+		  .growth_per_minute = -1,
+		  .bytes = 16600000},
+		 {"a reader behind which the write-ahead log grows",
+		  "counted 1 still open, for 2 h, the log has 17 MB", ""}},
 	};
 
 	(void)state;
@@ -285,7 +312,7 @@ static void facts_about_a_process_are_said(void **state)
 static void what_was_lost_or_not_seen_is_said(void **state)
 {
 	struct process_view process = sample_process(1, VERDICT_OK, NULL, NULL);
-	struct gap_view gaps[] = {{0, NULL, "tracefs is not mounted"}, {5, "x", NULL}};
+	struct gap_view gaps[] = {{.reason = "tracefs is not mounted"}, {.pid = 5, .comm = "x"}};
 	struct report_view v = sample_view(&process, 1);
 
 	(void)state;
@@ -303,6 +330,47 @@ static void what_was_lost_or_not_seen_is_said(void **state)
 	assert_says(&v, &plain, "--max-overhead");
 	assert_says(&v, &plain, "unseen whole host: tracefs is not mounted");
 	assert_says(&v, &plain, "x[5]: reason not known");
+}
+
+static void what_is_not_counted_any_more_is_said_by_its_name(void **state)
+{
+	struct process_view process = sample_process(1, VERDICT_OK, NULL, NULL);
+	struct gap_view gaps[] = {
+		{.subject = "results of libpq", .reason = "results of libpq: not counted after 9 s"},
+		{.reason = "tracefs is not mounted"},
+	};
+	struct report_view v = sample_view(&process, 1);
+
+	(void)state;
+	v.gaps = gaps;
+	v.gap_count = COUNT(gaps);
+	assert_says(&v, &plain, "unseen results of libpq: not counted after 9 s whole host: tracefs");
+	assert_says(&v, &all, "unseen results of libpq: not counted after 9 s whole host: tracefs");
+}
+
+static void libraries_are_listed_when_all_is_asked_for(void **state)
+{
+	struct process_view process = sample_process(1, VERDICT_OK, NULL, NULL);
+	struct library_view libraries[] = {
+		{.path = "/usr/lib/libpq.so.5",
+		 .probes = 18,
+		 .cheap = 14,
+		 .hits = 1234,
+		 .attach_seconds = 0.35},
+		{.path = NULL, .probes = 1, .hits = UNKNOWN64, .attach_seconds = -1, .detached = true},
+	};
+	struct report_view v = sample_view(&process, 1);
+
+	(void)state;
+	v.libraries = libraries;
+	v.library_count = COUNT(libraries);
+	assert_says(&v, &all,
+		    "probed /usr/lib/libpq.so.5: 18 probes (14 cheap), 1,234 hits, attached 0.350 s "
+		    "after it was met");
+	assert_says(&v, &all, "not attached, taken out to keep the budget");
+	assert_silent_about(&v, &plain, "libpq");
+	v.process_count = 0;
+	assert_says(&v, &plain, "their port, and the calls of 2 client libraries. If you expected");
 }
 
 static void nothing_found_is_a_friendly_sentence(void **state)
@@ -331,7 +399,7 @@ static void long_lists_are_cut_unless_all_is_asked_for(void **state)
 	for (size_t i = 0; i < COUNT(findings); i++)
 		findings[i] = sample_finding();
 	for (size_t i = 0; i < COUNT(gaps); i++)
-		gaps[i] = (struct gap_view){i + 1, "gap", whys[i]};
+		gaps[i] = (struct gap_view){.pid = i + 1, .comm = "gap", .reason = whys[i]};
 	for (size_t i = 0; i < COUNT(whys); i++)
 		snprintf(whys[i], sizeof(whys[i]), "why %zu", i);
 	for (size_t i = 0; i < COUNT(processes); i++)
@@ -364,7 +432,7 @@ static void one_reason_of_many_processes_is_one_line(void **state)
 		processes[i].verdict_reason = "silent";
 	}
 	for (size_t i = 0; i < COUNT(gaps); i++)
-		gaps[i] = (struct gap_view){i + 1, "gap", "why"};
+		gaps[i] = (struct gap_view){.pid = i + 1, .comm = "gap", .reason = "why"};
 	v.gaps = gaps;
 	v.gap_count = COUNT(gaps);
 	assert_says(&v, &plain, "python3[1], python3[2], python3[3] and 9 more: silent");
@@ -590,7 +658,7 @@ static struct finding_view any_finding(uint32_t *random, const char **evidence)
 	return (struct finding_view){
 		.verdict = next(random) % (VERDICT_LEAKING + 1),
 		.confidence = next(random) % (CONFIDENCE_CERTAIN + 1),
-		.cause = next(random) % (CAUSE_UNBOUNDED_RESULT + 1),
+		.cause = next(random) % (CAUSE_UNFREED_MEMORY + 1),
 		.kind = next(random) % (KIND_IMPLICIT + 1),
 		.resource = next(random) % (RESOURCE_MEMORY + 1),
 		.database = next(random) % (EV_DB_SQLITE + 2),
@@ -662,7 +730,14 @@ static void every_line_of_any_report_fits(void **state)
 		struct finding_view findings[4];
 		struct endpoint_view endpoints[4];
 		struct process_view processes[4];
-		struct gap_view gap = {next(&random), any_text(&random), any_text(&random)};
+		struct gap_view gap = {.pid = next(&random),
+				       .comm = any_text(&random),
+				       .subject = any_text(&random),
+				       .reason = any_text(&random)};
+		struct library_view library = {.path = any_text(&random),
+					       .probes = any_count(&random),
+					       .hits = any_count(&random),
+					       .attach_seconds = any_number(&random)};
 		struct report_view v = sample_view(processes, next(&random) % 5);
 		struct text_options o = {.show_all = next(&random) & 1};
 		const char *evidence[4][2];
@@ -677,6 +752,8 @@ static void every_line_of_any_report_fits(void **state)
 		v.cpu_percent = any_number(&random);
 		v.gaps = &gap;
 		v.gap_count = next(&random) % 2;
+		v.libraries = &library;
+		v.library_count = next(&random) % 2;
 		v.losses[next(&random) % EV_LOSS_KINDS] = any_count(&random);
 		free(print(&v, &o));
 	}
@@ -713,6 +790,8 @@ int main(void)
 		cmocka_unit_test(verdicts_are_summed_in_the_first_line),
 		cmocka_unit_test(facts_about_a_process_are_said),
 		cmocka_unit_test(what_was_lost_or_not_seen_is_said),
+		cmocka_unit_test(what_is_not_counted_any_more_is_said_by_its_name),
+		cmocka_unit_test(libraries_are_listed_when_all_is_asked_for),
 		cmocka_unit_test(nothing_found_is_a_friendly_sentence),
 		cmocka_unit_test(long_lists_are_cut_unless_all_is_asked_for),
 		cmocka_unit_test(one_reason_of_many_processes_is_one_line),

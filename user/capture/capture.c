@@ -30,6 +30,7 @@
 #define GRACE_NS  (SECOND_NS / 2)
 #define FACTS_EVERY_NS (5 * SECOND_NS)
 #define STATS_FOR_NS   (SECOND_NS / 5)
+#define VEILED_NS      (3 * SECOND_NS)
 #define LEARNED_PORTS  64
 #define OWNERS_FEW     32 /* processes whose memory is looked at with each sweep */
 #define LONGEST_INTERVAL_MS 8000
@@ -115,6 +116,16 @@ static const struct {
 	{GAP_BYTES, 0, "a database's port, but the bytes are of no protocol known here"},
 };
 
+/* Encrypted, and its library did not let us read it in the time that takes. */
+static bool is_veiled(const struct capture *c, const struct ev_connection *ev)
+{
+	uint64_t since = ev->born_ns ? ev->born_ns : c->begun_ns;
+
+	if (ev->flags & EV_CONN_DECRYPTED)
+		return false;
+	return !c->clients || ev->flags & EV_CONN_CLOSED || now_boot() - since > VEILED_NS;
+}
+
 static void tell_gaps(struct capture *c, struct owner *o, const struct ev_connection *ev)
 {
 	for (size_t i = 0; i < sizeof(gap_texts) / sizeof(gap_texts[0]); i++) {
@@ -122,6 +133,8 @@ static void tell_gaps(struct capture *c, struct owner *o, const struct ev_connec
 		bool hit = gap_texts[i].flag ? ev->flags & gap_texts[i].flag
 					     : ev->database == EV_DB_UNKNOWN;
 
+		if (gap_texts[i].kind == GAP_TLS && !is_veiled(c, ev))
+			hit = false;
 		if (!hit || o->gaps & gap_texts[i].kind)
 			continue;
 		o->gaps |= gap_texts[i].kind;
@@ -240,6 +253,8 @@ static void on_connection(struct capture *c, const struct ev_head *record)
 	k->sweep = c->sweep;
 	trust_server(c, k, &ev);
 	tell_gaps(c, o, &ev);
+	if (ev.flags & EV_CONN_TLS && c->clients)
+		clients_want_tls(c->clients, ev.pid, ev.start_ns);
 	if (same_state(&k->last, &ev))
 		return;
 	k->last = ev;
@@ -416,6 +431,9 @@ static void on_exit_record(struct capture *c, const struct ev_head *record)
 
 	if (o)
 		o->gone = true;
+	/* What it held at its end is told before its end. */
+	if (c->clients)
+		clients_exit(c->clients, now_boot());
 	while ((slot = table_next(&c->connections, &at))) {
 		struct known *k = slot->value;
 
@@ -698,11 +716,28 @@ static void tell_all_usage(struct capture *c)
 		tell_usage(c, slot->value);
 }
 
+/* Those that have not changed since they might have been told. */
+static void tell_late_gaps(struct capture *c)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&c->connections, &at))) {
+		const struct known *k = slot->value;
+		struct table_key key = {k->last.pid, k->last.start_ns};
+		struct owner *o = k->last.flags & EV_CONN_TLS ? table_get(&c->owners, key) : NULL;
+
+		if (o)
+			tell_gaps(c, o, &k->last);
+	}
+}
+
 static void tell_facts(struct capture *c)
 {
 	struct table_slot *slot;
 	size_t at = 0;
 
+	tell_late_gaps(c);
 	while ((slot = table_next(&c->owners, &at)))
 		refresh_facts(c, slot->value);
 	tell_all_usage(c);
@@ -771,6 +806,7 @@ static int open_clients(struct capture *c)
 					 .tell = tell_for_clients,
 					 .owner = owner_for_clients,
 					 .show_literals = c->options.show_literals,
+					 .eager = c->options.mode == EV_MODE_RUN,
 					 .at_entry = c->options.probe_at_entry,
 					 .max_overhead = c->options.max_overhead};
 

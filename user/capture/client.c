@@ -8,6 +8,7 @@
  */
 #include "client.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -30,14 +31,17 @@
 
 #define SECOND_NS 1000000000ULL
 #define CANARIES 3 /* cookies used to calibrate */
-#define CODE_BYTES 96
+#define CODE_BYTES 65536
+#define ACCESSOR_BYTES 96
 #define ROWS_MOST 64
+#define TLS_MOST  64  /* files with OpenSSL that wait for a database connection */
 #define DEEP_MOST 200	    /* files waiting for a look into their full symbol tables */
 #define BURY_EVERY_NS (10 * SECOND_NS)
 #define BUDGET_EVERY_NS (SECOND_NS / 4)
+#define EXIT_SWEEP_NS	(SECOND_NS / 20)
 #define CALL_LONGEST_NS (600 * SECOND_NS)
 
-enum group { GROUP_CONNECTIONS, GROUP_OBJECTS, GROUPS };
+enum group { GROUP_CONNECTIONS, GROUP_OBJECTS, GROUP_TLS, GROUPS };
 
 /* One library in one file. */
 struct attached {
@@ -72,7 +76,7 @@ struct clients {
 	const struct procfs *procfs;
 	struct client_host host;
 	struct libraries *libraries;
-	struct probe_programs programs;
+	struct probe_programs programs, tls_programs;
 	struct probe_cost cost;
 	struct attached *files;
 	struct placed placed[PROBES_MOST];
@@ -82,9 +86,13 @@ struct clients {
 	struct sqlites *sqlites;
 	struct waiting waiting[DEEP_MOST];
 	size_t waiting_count;
+	struct waiting tls[TLS_MOST]; /* files with OpenSSL, not probed yet */
+	size_t tls_count;
+	struct table tls_asked; /* processes whose TLS library was looked for */
+	uint8_t code[CODE_BYTES]; /* of the function looked at */
 	uint64_t budget_at_ns;
 	uint64_t missed; /* calls that never returned */
-	uint64_t buried_ns;
+	uint64_t buried_ns, swept_ns;
 	bool stepped_down;
 	bool dead; /* a process with sites is gone, its objects are still in the ledger */
 };
@@ -131,20 +139,23 @@ static unsigned int argument_bits(const struct probe_row *row)
 	       bits[row->text & ~FROM_OUT];
 }
 
-static struct probe_point choose_point(const struct clients *c, struct elf_file *elf,
+/* The whole function is looked at: a jump back to its beginning may come from anywhere in it.
+ * Where its size is not known, or too large, it is the entry. */
+static struct probe_point choose_point(struct clients *c, struct elf_file *elf,
 				       const struct elf_symbol *symbol,
 				       const struct probe_row *row)
 {
-	size_t want = symbol->size && symbol->size < CODE_BYTES ? symbol->size : CODE_BYTES;
-	uint8_t code[CODE_BYTES];
-	ssize_t n = elf_read(elf, symbol->offset, code, want);
-	struct probe_point at;
+	struct probe_point at = {};
+	ssize_t n;
 
-	if (n <= 0)
-		return (struct probe_point){};
-	at = probe_point_choose(code, n, probe_row_returns(row), argument_bits(row));
+	if (!symbol->size || symbol->size > CODE_BYTES)
+		return at;
+	n = elf_read(elf, symbol->offset, c->code, symbol->size);
+	if (n != (ssize_t)symbol->size)
+		return at;
+	at = probe_point_choose(c->code, n, probe_row_returns(row), argument_bits(row));
 	if (c->host.at_entry)
-		at.cheap = at.cheap && !at.delta, at.delta = 0;
+		at = (struct probe_point){.cheap = at.cheap && !at.delta};
 	return at;
 }
 
@@ -152,13 +163,13 @@ static struct probe_field field_of(struct elf_file *elf, const char *name, bool 
 {
 	struct probe_field field = {};
 	struct elf_symbol symbol;
-	uint8_t code[CODE_BYTES];
+	uint8_t code[ACCESSOR_BYTES];
 	ssize_t n;
 
 	if (elf_find(elf, &name, 1, deep, &symbol) != 1)
 		return field;
 	n = elf_read(elf, symbol.offset, code,
-		     symbol.size && symbol.size < CODE_BYTES ? symbol.size : CODE_BYTES);
+		     symbol.size && symbol.size < sizeof(code) ? symbol.size : sizeof(code));
 	if (n <= 0 || probe_field_of(code, n, &field))
 		memset(&field, 0, sizeof(field));
 	return field;
@@ -231,6 +242,16 @@ static bool is_wanted(const struct clients *c, const struct probe_row *row, bool
 	return !c->cost.kills || !probe_row_returns(row);
 }
 
+/* Looking at each request of a connection may come as dear as its results. */
+static enum group group_of(const struct probe_row *row)
+{
+	bool requests = row->role == PROBE_USE && !(row->flags & PROBE_JOINS);
+
+	if (row->role >= PROBE_TLS_WRITE)
+		return GROUP_TLS;
+	return row->resource == EV_RES_CONNECTION && !requests ? GROUP_CONNECTIONS : GROUP_OBJECTS;
+}
+
 /* Fills the groups' places.  0 or -errno. */
 static int place_rows(struct clients *c, struct attached *a, struct elf_file *elf, bool is_static,
 		      bool deep, struct probe_place places[GROUPS][ROWS_MOST], size_t *counts)
@@ -246,13 +267,13 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 		return -ENOENT;
 	for (size_t i = 0; i < l->count && !err; i++) {
 		const struct probe_row *row = &l->rows[i];
-		enum group g = row->resource == EV_RES_CONNECTION ? GROUP_CONNECTIONS
-								  : GROUP_OBJECTS;
+		enum group g = group_of(row);
 
 		if (!found[i].offset || !is_wanted(c, row, is_static) ||
 		    is_placed(places[GROUP_CONNECTIONS], counts[GROUP_CONNECTIONS],
 			      found[i].offset) ||
-		    is_placed(places[GROUP_OBJECTS], counts[GROUP_OBJECTS], found[i].offset))
+		    is_placed(places[GROUP_OBJECTS], counts[GROUP_OBJECTS], found[i].offset) ||
+		    is_placed(places[GROUP_TLS], counts[GROUP_TLS], found[i].offset))
 			continue;
 		err = place(c, a, elf, &found[i], row, is_static, &places[g][counts[g]]);
 		if (!err)
@@ -287,7 +308,9 @@ static int attach(struct clients *c, struct attached *a, struct elf_file *elf, b
 	err = place_rows(c, a, elf, is_static, deep, places, counts);
 	for (int g = 0; g < GROUPS && !err; g++)
 		if (counts[g])
-			err = probes_attach(&a->links[g], &c->programs, fd, places[g], counts[g]);
+			err = probes_attach(&a->links[g],
+					    g == GROUP_TLS ? &c->tls_programs : &c->programs,
+					    fd, places[g], counts[g]);
 	if (!err)
 		return 0;
 	for (int g = 0; g < GROUPS; g++)
@@ -340,6 +363,36 @@ static void add_library(struct clients *c, const struct probe_library *l, struct
 	tell_library(c, a);
 }
 
+static bool keep_waiting(struct waiting *w, const struct library_file *file)
+{
+	w->fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
+	if (w->fd < 0)
+		return false;
+	w->pid = file->pid;
+	w->device = file->device;
+	w->inode = file->inode;
+	w->seen_ns = file->seen_ns;
+	snprintf(w->path, sizeof(w->path), "%s", file->path);
+	return true;
+}
+
+static struct library_file waiting_file(const struct waiting *w)
+{
+	return (struct library_file){.device = w->device,
+				     .inode = w->inode,
+				     .seen_ns = w->seen_ns,
+				     .pid = w->pid,
+				     .fd = w->fd,
+				     .path = w->path};
+}
+
+/* OpenSSL serves all kinds of programs: it is probed where a database connection uses it, and at
+ * once only where all there is to watch is one command. */
+static bool may_wait(const struct clients *c, const struct probe_library *l)
+{
+	return l->bit == EV_LIBRARY_OPENSSL && !c->host.eager;
+}
+
 /* Looks for each library of the table.  Returns whether any was there. */
 static bool look_into(struct clients *c, struct elf_file *elf, const struct library_file *file,
 		      bool deep)
@@ -350,7 +403,10 @@ static bool look_into(struct clients *c, struct elf_file *elf, const struct libr
 		if (!has_anchors(elf, &probe_libraries[i], deep))
 			continue;
 		any = true;
-		add_library(c, &probe_libraries[i], elf, file, deep);
+		if (!may_wait(c, &probe_libraries[i]))
+			add_library(c, &probe_libraries[i], elf, file, deep);
+		else if (c->tls_count < TLS_MOST)
+			c->tls_count += keep_waiting(&c->tls[c->tls_count], file);
 	}
 	return any;
 }
@@ -359,19 +415,8 @@ static bool look_into(struct clients *c, struct elf_file *elf, const struct libr
  * time to read it. */
 static void wait_for_time(struct clients *c, const struct library_file *file)
 {
-	struct waiting *w = &c->waiting[c->waiting_count];
-
-	if (c->waiting_count == DEEP_MOST)
-		return;
-	w->fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
-	if (w->fd < 0)
-		return;
-	w->pid = file->pid;
-	w->device = file->device;
-	w->inode = file->inode;
-	w->seen_ns = file->seen_ns;
-	snprintf(w->path, sizeof(w->path), "%s", file->path);
-	c->waiting_count++;
+	if (c->waiting_count < DEEP_MOST)
+		c->waiting_count += keep_waiting(&c->waiting[c->waiting_count], file);
 }
 
 /* The head start may have come by already. */
@@ -405,12 +450,7 @@ static void look_deeper(struct clients *c)
 	if (!c->waiting_count)
 		return;
 	w = &c->waiting[--c->waiting_count];
-	file = (struct library_file){.device = w->device,
-				     .inode = w->inode,
-				     .seen_ns = w->seen_ns,
-				     .pid = w->pid,
-				     .fd = w->fd,
-				     .path = w->path};
+	file = waiting_file(w);
 	if (!elf_open(&elf, w->fd)) {
 		look_into(c, elf, &file, true);
 		elf_close(elf);
@@ -447,6 +487,61 @@ static void head_start(struct clients *c)
 	globfree(&found);
 }
 
+/* Does the process map this file as code? */
+static bool maps_file(uint32_t pid, const struct waiting *w)
+{
+	char path[64], range[64];
+	struct dirent *entry;
+	bool found = false;
+	struct stat st;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%u/map_files", pid);
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir))) {
+		snprintf(range, sizeof(range), "%.63s", entry->d_name);
+		found = range[0] != '.' && !fstatat(dirfd(dir), range, &st, 0) &&
+			st.st_dev == w->device && st.st_ino == w->inode;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static const struct probe_library *openssl(void)
+{
+	for (size_t i = 0; i < probe_library_count; i++)
+		if (probe_libraries[i].bit == EV_LIBRARY_OPENSSL)
+			return &probe_libraries[i];
+	return NULL;
+}
+
+void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns)
+{
+	struct table_key key = {pid, start_ns};
+
+	if (!c->libraries || c->cost.kills || table_get(&c->tls_asked, key))
+		return;
+	table_put(&c->tls_asked, key, c);
+	kernel_client_tls(c->kernel);
+	for (size_t i = 0; i < c->tls_count;) {
+		struct waiting *w = &c->tls[i];
+		struct library_file file = waiting_file(w);
+		struct elf_file *elf;
+
+		if (!maps_file(pid, w)) {
+			i++;
+			continue;
+		}
+		if (!elf_open(&elf, w->fd)) {
+			add_library(c, openssl(), elf, &file, false);
+			elf_close(elf);
+		}
+		close(w->fd);
+		*w = c->tls[--c->tls_count];
+	}
+}
+
 /* --- the budget ----------------------------------------------------------------------------- */
 
 /* Brings the hits up to date; adds to each group what its probes have cost since. */
@@ -459,10 +554,7 @@ static void count_hits(struct clients *c)
 		return;
 	for (uint32_t i = CANARIES; i < c->used; i++) {
 		struct placed *p = &c->placed[i];
-		enum group g = p->row->resource == EV_RES_CONNECTION ? GROUP_CONNECTIONS
-								     : GROUP_OBJECTS;
-
-		p->of->spent_ns[g] += (hits[i] - p->hits) * p->cost_ns;
+		p->of->spent_ns[group_of(p->row)] += (hits[i] - p->hits) * p->cost_ns;
 		p->hits = hits[i];
 	}
 }
@@ -526,6 +618,7 @@ static void on_site(struct clients *c, const struct raw_site *raw)
 	ev.released = raw->released;
 	ev.unseen = raw->unseen;
 	ev.failed = raw->failed;
+	ev.first_ns = raw->first_ns;
 	ev.last_ns = raw->last_ns;
 	ev.rows = placed->row->rows_after ? raw->rows : UNKNOWN64;
 	ev.pid = raw->key.pid;
@@ -676,12 +769,19 @@ void clients_record(struct clients *c, const struct ev_head *record)
 	sqlites_gone(c->sqlites, &key, ev->born_ns, ev->head.ns, false);
 }
 
+void clients_exit(struct clients *c, uint64_t now_ns)
+{
+	if (c->pids.count && now_ns - c->swept_ns >= EXIT_SWEEP_NS)
+		clients_sweep(c, now_ns);
+}
+
 int clients_sweep(struct clients *c, uint64_t now_ns)
 {
 	int err;
 
 	if (!c->kernel)
 		return 0;
+	c->swept_ns = now_ns;
 	err = kernel_client_sweep(c->kernel, on_swept, c);
 	if (!err && c->dead && now_ns - c->buried_ns >= BURY_EVERY_NS) {
 		c->dead = false;
@@ -708,7 +808,10 @@ static uint64_t hits_of(void *context, uint32_t cookie)
 static int calibrate(struct clients *c)
 {
 	static const struct probe canary = {.role = PROBE_COUNT};
-	int err = kernel_client_programs(c->kernel, &c->programs);
+	int err = kernel_client_programs(c->kernel, false, &c->programs);
+
+	if (!err)
+		err = kernel_client_programs(c->kernel, true, &c->tls_programs);
 
 	for (uint32_t i = 0; i < CANARIES && !err; i++)
 		err = kernel_client_probe(c->kernel, i, &canary);
@@ -749,6 +852,8 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 			    "what libraries hand out is not counted");
 	if (libraries_watch(c->libraries))
 		tell_gap(c, "libraries mapped from now on are found late: no perf events");
+	if (host->eager)
+		kernel_client_tls(c->kernel);
 	head_start(c);
 	return libraries_scan(c->libraries, on_file, c);
 }
@@ -766,6 +871,9 @@ void clients_close(struct clients *c)
 			detach(a, g);
 		free(a);
 	}
+	while (c->tls_count)
+		close(c->tls[--c->tls_count].fd);
+	table_free(&c->tls_asked);
 	while (c->waiting_count)
 		close(c->waiting[--c->waiting_count].fd);
 	for (size_t at = 0; (slot = table_next(&c->unread, &at));)

@@ -24,6 +24,7 @@ struct client_host {
 	/* Tells of a process unless that is done; false where there is no memory. */
 	bool (*owner)(void *context, uint32_t pid, uint64_t start_ns, const char *comm);
 	bool show_literals;
+	bool eager;	     /* TLS libraries at once, not when a database connection needs them */
 	bool at_entry;	     /* --probe-at=entry: no chosen probe points */
 	double max_overhead; /* percent of a CPU for each process that uses a library */
 };
@@ -39,6 +40,10 @@ void clients_close(struct clients *c);
 int clients_fd(const struct clients *c);
 /* Probes what was mapped since, and looks after the budget.  0 or -errno. */
 int clients_step(struct clients *c, uint64_t now_ns);
+/* A database connection of this process is encrypted: its TLS library is probed. */
+void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns);
+/* A process that has handles is gone: the last of them is told, unless that was done just now. */
+void clients_exit(struct clients *c, uint64_t now_ns);
 /* Tells of sites and handles that changed.  0 or -errno. */
 int clients_sweep(struct clients *c, uint64_t now_ns);
 /* A record from the ring that is ours (EV_HANDLE_CLOSED). */

@@ -75,7 +75,8 @@ static const char *const iterators[] = {"scan_files",	    "count_stored", "sweep
 					"sweep_handles"};
 #define ITERATORS_LOOKING 2 /* of these, without probes */
 /* Attached file by file, as libraries are found. */
-static const char *const clients[] = {"client_entered", "client_returned"};
+static const char *const clients[] = {"client_entered", "client_returned", "tls_entered",
+				      "tls_returned"};
 
 static const struct {
 	const char *comm;

@@ -20,12 +20,24 @@ static int map_fd(struct kernel *k, const char *name)
 	return bpf_object__find_map_fd_by_name(skel->obj, name);
 }
 
-int kernel_client_programs(struct kernel *k, struct probe_programs *programs)
+void kernel_client_tls(struct kernel *k)
+{
+	kernel_skeleton(k)->bss->tls_read = 1;
+}
+
+void kernel_client_forget_veil(struct kernel *k, uint64_t id)
+{
+	bpf_map_delete_elem(map_fd(k, "veils"), &id);
+}
+
+int kernel_client_programs(struct kernel *k, bool tls, struct probe_programs *programs)
 {
 	struct dbleak *skel = kernel_skeleton(k);
 
-	programs->entered = bpf_program__fd(skel->progs.client_entered);
-	programs->returned = bpf_program__fd(skel->progs.client_returned);
+	programs->entered = bpf_program__fd(tls ? skel->progs.tls_entered
+						: skel->progs.client_entered);
+	programs->returned = bpf_program__fd(tls ? skel->progs.tls_returned
+						 : skel->progs.client_returned);
 	programs->multi = feature_try(FEATURE_UPROBE_MULTI) == 0;
 	return programs->entered < 0 || programs->returned < 0 ? -ENOTSUP : 0;
 }

@@ -11,8 +11,13 @@
 #include "kernel.h"
 #include "probe.h"
 
-/* Descriptors stay the kernel's.  -ENOTSUP where only looking is done. */
-int kernel_client_programs(struct kernel *k, struct probe_programs *programs);
+/* The programs for handles, or those for TLS libraries.  Descriptors stay the kernel's.  -ENOTSUP
+ * where only looking is done. */
+int kernel_client_programs(struct kernel *k, bool tls, struct probe_programs *programs);
+/* TLS libraries are probed from now on. */
+void kernel_client_tls(struct kernel *k);
+/* A TLS connection is gone. */
+void kernel_client_forget_veil(struct kernel *k, uint64_t id);
 /* What the probe with this cookie means; before it is attached. */
 int kernel_client_probe(struct kernel *k, uint32_t cookie, const struct probe *probe);
 /* How often the probes with cookies first to first + n - 1 were hit. */

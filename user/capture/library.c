@@ -26,6 +26,11 @@
  * keeps no birth), and, once an event has shown it, its generation.  An event of another
  * generation, or the first sighting in a scan, is checked against the time.
  *
+ * Probes sit on the file below an overlay, whatever overlay it was opened through: two containers
+ * of one image would hit each probe twice for every call.  So a file of an overlay is told of only
+ * if the one below it is new.  Which one that is, tells its handle, the same through each overlay
+ * (6.6 and later), or what maps and events show (before 6.8).
+ *
  * The events could carry build ids, but then in the place of device and inode, and a copy of a
  * library is another inode to put probes in; so they do not.
  */
@@ -33,6 +38,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +50,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/timerfd.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,7 +58,7 @@
 #include "../base/table.h"
 #include "library.h"
 
-#define FILES_MAX     65536 /* known at once, of 64 bytes each */
+#define FILES_MAX     65536 /* known at once, of some 150 bytes each */
 #define MAPS_BUFFER   (64 << 10)
 #define RING_PAGES    64 /* with the page before them within kernel.perf_event_mlock_kb's default */
 #define RECORD_MAX    (4096 + 256) /* a mapping event with the longest path */
@@ -60,12 +67,17 @@
 #define FORGET_NS     60000000000ULL /* a full table is cleared of what nobody maps so often */
 #define NS_PER_SECOND 1000000000ULL
 
+#define HANDLE_TO_COMPARE 0x200 /* AT_HANDLE_FID, newer than our headers */
+#define HANDLE_OF_OVERLAY 0xf8	/* OVL_FILEID_V1 */
+
 struct file {
 	uint64_t device, inode;
 	uint64_t stamp_ns;
 	uint64_t generation;
+	struct table_key below;
 	uint32_t round; /* of scans, in which it was last seen mapped */
 	bool generation_known;
+	bool overlay; /* below is there */
 };
 
 /* One executable mapping of a file, as shown by maps or by an event. */
@@ -93,6 +105,7 @@ struct ring {
 struct libraries {
 	const struct procfs *procfs;
 	struct table files;
+	struct table below; /* the files of overlays again, by what is below: any one of several */
 	size_t limit;
 	struct library_counts counts;
 
@@ -133,37 +146,48 @@ static struct file *known_file(const struct libraries *l, uint64_t device, uint6
 static int keep(struct libraries *l, const struct identity *id, struct file **out)
 {
 	struct file *file = known_file(l, id->device, id->inode);
-	int err = 0;
 
 	if (!file) {
 		file = malloc(sizeof(*file));
 		if (!file)
 			return -ENOMEM;
-		err = table_put(&l->files, (struct table_key){id->device, id->inode}, file);
-	}
-	if (err) {
-		free(file);
-		return err;
+		if (table_put(&l->files, (struct table_key){id->device, id->inode}, file)) {
+			free(file);
+			return -ENOMEM;
+		}
+	} else if (file->overlay && table_get(&l->below, file->below) == file) {
+		table_remove(&l->below, file->below);
 	}
 	*file = (struct file){.device = id->device, .inode = id->inode, .stamp_ns = id->stamp_ns};
 	*out = file;
 	return 0;
 }
 
-/* Drops the files that the last scan has not seen; round 0 drops all. */
+static int keep_below(struct libraries *l, struct file *file, struct table_key below)
+{
+	file->overlay = true;
+	file->below = below;
+	return table_put(&l->below, below, file);
+}
+
+/* Drops the files that the last scan has not seen; round 0 drops all.  What there is no memory to
+ * keep is forgotten too, and told of again. */
 static void forget(struct libraries *l, uint32_t round)
 {
-	struct table kept = {0};
+	struct table old = l->files;
 	struct table_slot *slot;
 
-	for (size_t at = 0; (slot = table_next(&l->files, &at));) {
+	l->files = (struct table){0};
+	table_free(&l->below);
+	for (size_t at = 0; (slot = table_next(&old, &at));) {
 		struct file *file = slot->value;
 
-		if (!round || file->round != round || table_put(&kept, slot->key, file))
+		if (!round || file->round != round || table_put(&l->files, slot->key, file))
 			free(file);
+		else if (file->overlay)
+			table_put(&l->below, file->below, file);
 	}
-	table_free(&l->files);
-	l->files = kept;
+	table_free(&old);
 }
 
 static bool is_full(struct libraries *l)
@@ -265,30 +289,69 @@ static void tell(struct libraries *l, const struct sighting *s, const struct ide
 	l->fn(l->context, &file);
 }
 
+static uint64_t mix(uint64_t start, const unsigned char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		start = (start ^ bytes[i]) * 0x100000001b3ULL;
+	return start;
+}
+
+/* Whether a file is of an overlay, and a key of the file below that is the same through every
+ * overlay.  Asks no file system that could keep us waiting. */
+static bool find_below(const struct sighting *s, const struct identity *id, int held,
+		       struct table_key *key)
+{
+	union {
+		struct file_handle handle;
+		char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} u = {.handle.handle_bytes = MAX_HANDLE_SZ};
+	struct statfs fs;
+	int mount;
+
+	if (!name_to_handle_at(held, "", &u.handle, &mount, AT_EMPTY_PATH | HANDLE_TO_COMPARE)) {
+		key->a = mix(0xcbf29ce484222325ULL, u.handle.f_handle, u.handle.handle_bytes);
+		key->b = mix(0x84222325cbf29ce4ULL, u.handle.f_handle, u.handle.handle_bytes);
+		return u.handle.handle_type == HANDLE_OF_OVERLAY;
+	}
+	*key = (struct table_key){s->device, s->inode};
+	return s->device != id->device && !fstatfs(held, &fs) && fs.f_type == OVERLAYFS_SUPER_MAGIC;
+}
+
+static int open_again(int held)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", held);
+	return open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
 /* held: O_PATH of the file.  Only now do we know for sure which one it is. */
 static int look_at(struct libraries *l, const struct sighting *s, const char *name, int held)
 {
-	char again[32];
+	struct table_key below;
 	struct identity id;
 	struct file *file;
+	bool overlay, new;
 	int fd = -1, err = identify(held, "", AT_EMPTY_PATH, &id);
 
 	if (err || is_known(l, &id, s))
 		return 0;
-	if (id.regular) {
-		snprintf(again, sizeof(again), "/proc/self/fd/%d", held);
-		fd = open(again, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	overlay = id.regular && find_below(s, &id, held, &below);
+	new = id.regular && !(overlay && table_get(&l->below, below));
+	if (new) {
+		fd = open_again(held);
 		if (fd < 0) {
 			l->counts.unreadable++;
 			return 0;
 		}
 	}
 	err = keep(l, &id, &file);
-	if (!err) {
+	if (!err && overlay)
+		err = keep_below(l, file, below);
+	if (!err)
 		note_sighting(l, file, s);
-		if (id.regular)
-			tell(l, s, &id, name, fd);
-	}
+	if (!err && new)
+		tell(l, s, &id, name, fd);
 	if (fd >= 0)
 		close(fd);
 	return err;

@@ -5,7 +5,8 @@
  * Each file is told of once, by its inode, with a descriptor of exactly that inode: opened through
  * /proc/PID/map_files, so that deleted, replaced, chrooted and container files are right.  Told
  * of again is only what has another identity: a file whose inode number an earlier one had, or a
- * file that was forgotten for want of room while no process mapped it.
+ * file that was forgotten for want of room while no process mapped it.  A file below several
+ * overlays, as an image's in all its containers, is one file, told of through the first.
  *
  * To miss nothing: libraries_watch, then libraries_scan once, then libraries_poll.
  */

@@ -17,7 +17,7 @@
  *  - The stack is as at the entry.  A return probe replaces what is at *(rsp): anything but the
  *    return address there, and it destroys a value of the program.  An entry probe would survive
  *    `sub $8,%rsp`, but then *(rsp) no longer tells the caller, which is half of what we want to
- *    know, and few functions would gain.  So nobody passes a change of rsp.
+ *    know, and few functions would gain (11 of the 1370 of SQLite).  So none is passed.
  *
  * What compilers make of a function gives each instruction one height of the stack above the
  * return address, whichever way it is reached, for the instructions that follow rely on it.  A
@@ -26,8 +26,8 @@
  * address there too: at worst the call is counted again, and nothing of the program is harmed.
  * Still, what cannot be decoded as a whole is left alone, and its entry probed.
  *
- * What is emulated (arch/x86/kernel/uprobes.c): push of a whole register, nop, and direct jumps and
- * calls, since Linux 3.16.  Of these are not chosen, unless they are the entry:
+ * What is emulated (arch/x86/kernel/uprobes.c): nop, direct jumps and calls since Linux 3.16, push
+ * of a whole register since 4.16.  Of these are not chosen, unless they are the entry:
  *  - nops of several bytes: emulated since 6.16 only; the one of five bytes is turned into a call,
  *    which overwrites what a leaf function keeps below rsp; `66 90` and others are refused.
  *  - calls: to emulate one left out the shadow stack until 6.18, which kills who uses it.

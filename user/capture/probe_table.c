@@ -108,14 +108,19 @@ static const struct probe_row sqlite[] = {
 		.success = SUCCESS_ZERO, SQLITE_STMT),
 	ACQUIRE(sqlite3_prepare_v3, EV_RES_STATEMENT, FROM_OUT | FROM_ARG5, .text = FROM_ARG2,
 		.success = SUCCESS_ZERO, SQLITE_STMT),
-	ACQUIRE(sqlite3_prepare16, EV_RES_STATEMENT, FROM_OUT | FROM_ARG4,
+	ACQUIRE(sqlite3_prepare16, EV_RES_STATEMENT, FROM_OUT | FROM_ARG4, .text = FROM_ARG2,
 		.success = SUCCESS_ZERO, .flags = PROBE_WIDE_TEXT, SQLITE_STMT),
-	ACQUIRE(sqlite3_prepare16_v2, EV_RES_STATEMENT, FROM_OUT | FROM_ARG4,
+	ACQUIRE(sqlite3_prepare16_v2, EV_RES_STATEMENT, FROM_OUT | FROM_ARG4, .text = FROM_ARG2,
 		.success = SUCCESS_ZERO, .flags = PROBE_WIDE_TEXT, SQLITE_STMT),
-	ACQUIRE(sqlite3_prepare16_v3, EV_RES_STATEMENT, FROM_OUT | FROM_ARG5,
+	ACQUIRE(sqlite3_prepare16_v3, EV_RES_STATEMENT, FROM_OUT | FROM_ARG5, .text = FROM_ARG2,
 		.success = SUCCESS_ZERO, .flags = PROBE_WIDE_TEXT, SQLITE_STMT),
 	RELEASE(sqlite3_finalize, EV_RES_STATEMENT),
-	{.symbol = "sqlite3_exec", .role = PROBE_INSIDE},
+	{.symbol = "sqlite3_exec", .role = PROBE_INSIDE}, /* of a static copy */
+	USE(sqlite3_exec, EV_RES_CONNECTION, .text = FROM_ARG2),
+	ACQUIRE(sqlite3_get_table, EV_RES_RESULT, FROM_OUT | FROM_ARG3, .parent = FROM_ARG1,
+		.success = SUCCESS_ZERO, .text = FROM_ARG2,
+		CALLED("table of SQLite", "sqlite3_free_table")),
+	RELEASE(sqlite3_free_table, EV_RES_RESULT),
 	ACQUIRE(sqlite3_backup_init, EV_RES_CURSOR, FROM_RETURN, .parent = FROM_ARG1,
 		CALLED("sqlite3_backup", "sqlite3_backup_finish")),
 	RELEASE(sqlite3_backup_finish, EV_RES_CURSOR),
@@ -150,6 +155,19 @@ static const struct probe_row hiredis[] = {
 	RELEASE(freeReplyObject, EV_RES_RESULT),
 };
 
+/* OpenSSL (SSL_read(3), SSL_write(3), SSL_free(3)).  Its rows hand out nothing: they tell what
+ * goes through. */
+#define TLS(symbol_, role_, ...) {.symbol = #symbol_, .role = role_, .handle = FROM_ARG1, __VA_ARGS__}
+static const struct probe_row openssl[] = {
+	TLS(SSL_read, PROBE_TLS_READ, .text = FROM_ARG2, .success = SUCCESS_POSITIVE),
+	TLS(SSL_write, PROBE_TLS_WRITE, .text = FROM_ARG2, .success = SUCCESS_POSITIVE),
+	TLS(SSL_read_ex, PROBE_TLS_READ, .text = FROM_ARG2, .parent = FROM_ARG4,
+	    .success = SUCCESS_COUNTED),
+	TLS(SSL_write_ex, PROBE_TLS_WRITE, .text = FROM_ARG2, .parent = FROM_ARG4,
+	    .success = SUCCESS_COUNTED),
+	TLS(SSL_free, PROBE_TLS_END),
+};
+
 #define ANCHORS(...) (const char *const[]){__VA_ARGS__, NULL}
 
 const struct probe_library probe_libraries[] = {
@@ -161,6 +179,8 @@ const struct probe_library probe_libraries[] = {
 	 sqlite, COUNT(sqlite), COUNT(libpq) + COUNT(mysql)},
 	{"hiredis", EV_LIBRARY_HIREDIS, EV_DB_REDIS, ANCHORS("redisFree", "freeReplyObject"),
 	 hiredis, COUNT(hiredis), COUNT(libpq) + COUNT(mysql) + COUNT(sqlite)},
+	{"OpenSSL", EV_LIBRARY_OPENSSL, EV_DB_UNKNOWN, ANCHORS("SSL_read", "SSL_write"), openssl,
+	 COUNT(openssl), COUNT(libpq) + COUNT(mysql) + COUNT(sqlite) + COUNT(hiredis)},
 };
 
 const size_t probe_library_count = COUNT(probe_libraries);

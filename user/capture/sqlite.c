@@ -23,11 +23,12 @@
 #include "../base/sql.h"
 #include "../base/table.h"
 #include "client.h"
+#include "sqlite_file.h"
 
 #define CONNECTION_BYTES 512 /* of struct sqlite3, which is longer; its counters are among them */
 #define STATEMENT_BYTES	 256 /* of a statement; likewise */
 #define ID_BASE		 (1ULL << 63) /* no socket's cookie is so high */
-#define PATH_MOST	 1024
+#define LOOK_AGAIN_NS	 10000000000ULL
 
 struct open_file { /* a connection */
 	struct handle_key key;
@@ -35,7 +36,14 @@ struct open_file { /* a connection */
 	uint64_t digest;
 	struct ev_connection ev; /* as told last */
 	struct ev_file file;
-	char path[PATH_MOST]; /* as the process names it, absolute; "" no file */
+	struct sqlite_file at; /* path NULL: no file, or not known */
+	uint64_t sql;	       /* hash of the text told last */
+};
+
+struct unnamed { /* what sqlite_file_only said of a process */
+	uint64_t ns;
+	struct sqlite_file at;
+	int err;
 };
 
 struct open_statement {
@@ -52,6 +60,7 @@ struct sqlites {
 	const struct procfs *procfs;
 	const struct client_host *host;
 	struct table files, statements; /* by address and pid */
+	struct table unnamed;		/* by pid and start */
 	uint64_t ids;
 };
 
@@ -84,22 +93,40 @@ int sqlites_open(struct sqlites **out, struct kernel *kernel, const struct procf
 	return 0;
 }
 
-static void free_values(struct table *t)
+static void file_free(struct open_file *f)
 {
-	struct table_slot *slot;
-	size_t at = 0;
+	sqlite_file_free(&f->at);
+	free(f);
+}
 
-	while ((slot = table_next(t, &at)))
-		free(slot->value);
-	table_free(t);
+static struct table_key unnamed_key(const struct open_file *f)
+{
+	return (struct table_key){f->key.pid, f->ev.start_ns};
+}
+
+static void unnamed_free(struct unnamed *u)
+{
+	if (!u)
+		return;
+	sqlite_file_free(&u->at);
+	free(u);
 }
 
 void sqlites_close(struct sqlites *s)
 {
+	struct table_slot *slot;
+
 	if (!s)
 		return;
-	free_values(&s->files);
-	free_values(&s->statements);
+	for (size_t at = 0; (slot = table_next(&s->files, &at));)
+		file_free(slot->value);
+	for (size_t at = 0; (slot = table_next(&s->statements, &at));)
+		free(slot->value);
+	for (size_t at = 0; (slot = table_next(&s->unnamed, &at));)
+		unnamed_free(slot->value);
+	table_free(&s->files);
+	table_free(&s->statements);
+	table_free(&s->unnamed);
 	free(s);
 }
 
@@ -129,30 +156,6 @@ static int field_value(const struct probe_field *field, const unsigned char *byt
 	return field->compared ? value == field->value : value != 0;
 }
 
-/* The name given to sqlite3_open, as a path: without the parts of a URI, from the root. */
-static void resolve_path(struct sqlites *s, struct open_file *f, const char *name)
-{
-	char cwd[PATH_MOST / 2] = "", link[64];
-	size_t length;
-	ssize_t n;
-
-	(void)s;
-	if (!strncmp(name, "file:", 5))
-		name += strncmp(name + 5, "//", 2) ? 5 : 7;
-	length = strcspn(name, "?");
-	if (!length || name[0] == ':')
-		return;
-	if (name[0] != '/') {
-		snprintf(link, sizeof(link), "/proc/%u/cwd", f->key.pid);
-		n = readlink(link, cwd, sizeof(cwd) - 2);
-		if (n <= 0)
-			return;
-		cwd[n] = '/';
-		cwd[n + 1] = '\0';
-	}
-	snprintf(f->path, sizeof(f->path), "%s%.*s", cwd, (int)length, name);
-}
-
 /* A path too long for the record keeps its end, which tells more. */
 static void identity_path(char out[EV_PATH_LEN], const char *path)
 {
@@ -164,7 +167,7 @@ static void identity_path(char out[EV_PATH_LEN], const char *path)
 		snprintf(out, EV_PATH_LEN, "...%s", path + n - (EV_PATH_LEN - 4));
 }
 
-static void tell_identity(struct sqlites *s, const struct open_file *f, bool named)
+static void tell_identity(struct sqlites *s, const struct open_file *f, const char *otherwise)
 {
 	struct ev_identity id = {};
 
@@ -172,20 +175,56 @@ static void tell_identity(struct sqlites *s, const struct open_file *f, bool nam
 		.ns = f->ev.head.ns, .kind = EV_IDENTITY, .size = sizeof(id)};
 	id.id = f->ev.id;
 	id.family = AF_UNIX;
-	if (f->path[0])
-		identity_path(id.path, f->path);
-	else
-		snprintf(id.path, sizeof(id.path), "%s", named ? ":memory:" : "a file opened before");
+	identity_path(id.path, f->at.path ? f->at.path : otherwise);
 	tell(s, &id.head);
+}
+
+/* Opened before we came, or by a name that is forgotten: what the process has open tells.  One
+ * look serves all that are met within a while. */
+static const char *find_unnamed(struct sqlites *s, struct open_file *f)
+{
+	struct table_key key = unnamed_key(f);
+	struct unnamed *u = table_get(&s->unnamed, key);
+
+	if (!u) {
+		u = calloc(1, sizeof(*u));
+		if (!u || table_put(&s->unnamed, key, u)) {
+			free(u);
+			return "?";
+		}
+	}
+	if (!u->ns || f->ev.head.ns - u->ns > LOOK_AGAIN_NS) {
+		sqlite_file_free(&u->at);
+		u->err = sqlite_file_only(&u->at, f->key.pid);
+		u->ns = f->ev.head.ns;
+	}
+	if (!u->err) {
+		f->at.path = strdup(u->at.path);
+		f->at.reach = u->at.reach ? strdup(u->at.reach) : NULL;
+	}
+	return u->err == -EMLINK ? "one of several files" : "a file opened before";
+}
+
+/* Returns what to call it when it is no file that we know. */
+static const char *find_file(struct sqlites *s, struct open_file *f, const struct handle *h)
+{
+	char name[TEXT_LEN + 1] = "";
+	struct client_text text = {};
+
+	if (kernel_client_text(s->kernel, h->text, &text)) {
+		bool unread = h->text || f->ev.flags & EV_CONN_PRE_EXISTING;
+
+		return unread ? find_unnamed(s, f) : "";
+	}
+	memcpy(name, text.bytes, TEXT_LEN);
+	return sqlite_file_named(&f->at, f->key.pid, name, text.cut) ? ":memory:" : "";
 }
 
 static void file_enter(struct sqlites *s, const struct raw_handle *raw,
 		       const struct sqlite_fields *fields)
 {
 	struct open_file *f = calloc(1, sizeof(*f));
-	struct client_text name = {};
-	char text[TEXT_LEN + 1] = "";
-	bool named;
+	const char *otherwise;
 
 	if (!f || table_put(&s->files, table_key_of(&raw->key), f)) {
 		free(f);
@@ -193,10 +232,6 @@ static void file_enter(struct sqlites *s, const struct raw_handle *raw,
 	}
 	f->key = raw->key;
 	f->fields = fields;
-	named = !kernel_client_text(s->kernel, raw->handle.text, &name);
-	if (named)
-		memcpy(text, name.bytes, TEXT_LEN);
-	resolve_path(s, f, text);
 	f->ev.head = (struct ev_head){
 		.ns = raw->head.ns, .kind = EV_CONNECTION, .size = sizeof(f->ev)};
 	f->ev.id = ID_BASE + ++s->ids;
@@ -213,8 +248,9 @@ static void file_enter(struct sqlites *s, const struct raw_handle *raw,
 	f->ev.signs = EV_SIGN_LIBRARY | EV_SIGN_HANDSHAKE;
 	memcpy(f->ev.comm, raw->comm, EV_COMM_LEN);
 	f->file.wal_bytes = UNKNOWN64;
+	otherwise = find_file(s, f, &raw->handle);
 	tell(s, &f->ev.head);
-	tell_identity(s, f, named);
+	tell_identity(s, f, otherwise);
 }
 
 static void statement_text(struct sqlites *s, uint64_t hash, char *out, uint32_t *length,
@@ -233,6 +269,24 @@ static void statement_text(struct sqlites *s, uint64_t hash, char *out, uint32_t
 		*length = EV_STATEMENT_SQL_LEN;
 	*cut = text.cut;
 	memcpy(out, clean, *length);
+}
+
+/* The text that the connection was given last.  While it goes on from text to text none is told. */
+static void tell_sql(struct sqlites *s, struct open_file *f, uint64_t hash, uint64_t now)
+{
+	struct ev_sql ev = {};
+
+	if (!hash || hash == f->sql)
+		return;
+	f->sql = hash;
+	statement_text(s, hash, ev.text, &ev.length, &ev.cut);
+	if (!ev.length)
+		return;
+	ev.id = f->ev.id;
+	ev.sent_ns = f->ev.used_ns;
+	ev.head = (struct ev_head){.ns = now, .kind = EV_SQL};
+	ev.head.size = (offsetof(struct ev_sql, text) + ev.length + 7) & ~7ULL;
+	tell(s, &ev.head);
 }
 
 static void tell_statement(struct sqlites *s, const struct open_file *f,
@@ -344,7 +398,9 @@ void sqlites_gone(struct sqlites *s, const struct handle_key *key, uint64_t born
 	tell(s, &f->ev.head);
 	table_remove(&s->files, table_key_of(key));
 	statements_leave(s, f);
-	free(f);
+	if (exiting)
+		unnamed_free(table_remove(&s->unnamed, unnamed_key(f)));
+	file_free(f);
 }
 
 /* Looks at a statement.  Whether it was used since the last look. */
@@ -414,7 +470,7 @@ static void look_at_file(struct sqlites *s, struct open_file *f, uint64_t used_b
 {
 	unsigned char bytes[CONNECTION_BYTES];
 	uint64_t digest = read_object(f->key.pid, f->key.handle, bytes, sizeof(bytes));
-	struct handle h;
+	struct handle h = {};
 	int autocommit;
 
 	if (!kernel_client_handle(s->kernel, &f->key, &h)) {
@@ -434,18 +490,22 @@ static void look_at_file(struct sqlites *s, struct open_file *f, uint64_t used_b
 		enter_transaction(&f->ev, used_before, now);
 	else if (autocommit > 0)
 		leave_transaction(&f->ev);
+	if (f->ev.used_ns == used_before || f->ev.status == EV_STATUS_TRANSACTION)
+		tell_sql(s, f, h.latest, now);
 }
 
-/* Size of the write-ahead log, as the process's own mount namespace has it. */
+/* Size of the write-ahead log, which lies beside the file. */
 static uint64_t wal_bytes(const struct open_file *f)
 {
-	char path[PATH_MOST + 64];
 	struct stat st;
+	char *path;
+	int err;
 
-	if (!f->path[0])
+	if (!f->at.reach || asprintf(&path, "%s-wal", f->at.reach) < 0)
 		return UNKNOWN64;
-	snprintf(path, sizeof(path), "/proc/%u/root%s-wal", f->key.pid, f->path);
-	return stat(path, &st) ? UNKNOWN64 : (uint64_t)st.st_size;
+	err = stat(path, &st);
+	free(path);
+	return err ? UNKNOWN64 : (uint64_t)st.st_size;
 }
 
 static void tell_file(struct sqlites *s, struct open_file *f, const struct ev_file *before,

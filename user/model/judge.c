@@ -17,11 +17,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <arpa/inet.h>
+#include <sys/socket.h>
 
 #include "rules.h"
 #include "view_owner.h"
 
-#define UNREADABLE (EV_CONN_TLS | EV_CONN_COMPRESSED | EV_CONN_HIDDEN_IO)
+
+/* What hides its state from us.  TLS does not where the library's plaintext is read. */
+static uint32_t unreadable(const struct life *l)
+{
+	uint32_t flags = l->flags & (EV_CONN_TLS | EV_CONN_COMPRESSED | EV_CONN_HIDDEN_IO);
+
+	return l->flags & EV_CONN_DECRYPTED ? flags & ~EV_CONN_TLS : flags;
+}
 
 double seconds(uint64_t ns)
 {
@@ -44,7 +52,8 @@ struct finding_view *finding_add(struct scene *s, enum cause cause, enum resourc
 	f = &s->findings[s->finding_count++];
 	*f = (struct finding_view){.cause = cause,
 				   .resource = resource,
-				   .database = s->endpoint->database,
+				   .database = s->endpoint ? s->endpoint->database
+							   : EV_DB_UNKNOWN,
 				   .oldest_seconds = -1,
 				   .growth_per_minute = -1,
 				   .bytes = UNKNOWN64,
@@ -78,10 +87,11 @@ enum confidence confidence_cap(const struct scene *s, enum confidence c)
 	for (size_t i = 0; i < s->count; i++) {
 		const struct connection *open = s->seen[i].open;
 
-		unsure += !!(s->seen[i].life->flags & (UNREADABLE | EV_CONN_PIPELINED));
-		guessed += open && !(open->signs & (EV_SIGN_HANDSHAKE | EV_SIGN_REQUEST |
-						    EV_SIGN_REPLY | EV_SIGN_SERVER |
-						    EV_SIGN_LIBRARY));
+		unsure += unreadable(s->seen[i].life) ||
+			  s->seen[i].life->flags & (EV_CONN_PIPELINED | EV_CONN_TENTATIVE);
+		guessed += open && open->database != EV_DB_SQLITE &&
+			   !(open->signs & (EV_SIGN_HANDSHAKE | EV_SIGN_REQUEST |
+					    EV_SIGN_REPLY | EV_SIGN_SERVER | EV_SIGN_LIBRARY));
 	}
 	if (2 * guessed > s->count)
 		return CONFIDENCE_POSSIBLE;
@@ -91,6 +101,32 @@ enum confidence confidence_cap(const struct scene *s, enum confidence c)
 	return c;
 }
 
+struct finding_view *finding_of(const struct scene *s, enum cause cause)
+{
+	struct finding_view *all = s->endpoint ? s->findings : s->view->findings;
+	size_t n = s->endpoint ? s->finding_count : s->view->finding_count;
+
+	for (size_t i = 0; i < n; i++)
+		if (all[i].cause == cause)
+			return &all[i];
+	return NULL;
+}
+
+const struct connection *connection_of(const struct scene *s, const struct handle *h)
+{
+	struct table_key key = {h->parent, (uint64_t)s->process->number << 32 | EV_RES_CONNECTION};
+	const struct handle *parent = h->parent ? table_get(&s->model->handles, key) : NULL;
+
+	return parent && parent->connection
+		       ? table_get(&s->model->connections, (struct table_key){parent->connection, 0})
+		       : NULL;
+}
+
+bool is_private(const struct endpoint *e)
+{
+	return e->database == EV_DB_SQLITE && (!e->path || !strcmp(e->path, ":memory:"));
+}
+
 static char *address_text(struct arena *a, const struct endpoint *e)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -98,20 +134,41 @@ static char *address_text(struct arena *a, const struct endpoint *e)
 
 	if (e->path)
 		return arena_copy(a, e->path, strlen(e->path));
-	if (!e->family)
+	if (e->database == EV_DB_SQLITE && e->family)
+		return arena_format(a, "(temporary)");
+	if (e->family != AF_INET && e->family != AF_INET6)
 		return arena_copy(a, "?", 1);
 	if (!memcmp(e->address, mapped, sizeof(mapped))) {
-		inet_ntop(2, e->address + 12, text, sizeof(text));
+		inet_ntop(AF_INET, e->address + 12, text, sizeof(text));
 		return arena_format(a, "%s:%u", text, e->port);
 	}
-	inet_ntop(10, e->address, text, sizeof(text));
+	inet_ntop(AF_INET6, e->address, text, sizeof(text));
 	return arena_format(a, "[%s]:%u", text, e->port);
+}
+
+static bool endpoint_is_empty(const struct endpoint *e)
+{
+	return !e->open && !e->opened && !e->closed && !e->pre_existing;
 }
 
 static const char *endpoint_text(struct arena *a, const struct endpoint_view *v)
 {
 	return arena_format(a, "%s%s%s%s%s", v->address, v->name ? "/" : "",
 			    v->name ? v->name : "", v->user ? " as " : "", v->user ? v->user : "");
+}
+
+const char *place_text(const struct scene *s, const struct endpoint *e)
+{
+	size_t i = 0;
+
+	for (const struct endpoint *at = s->process->endpoints; at; at = at->next) {
+		if (endpoint_is_empty(at))
+			continue;
+		if (at == e)
+			return endpoint_text(s->arena, &s->view->endpoints[i]);
+		i++;
+	}
+	return NULL;
 }
 
 static int by_birth(const void *a, const void *b)
@@ -205,7 +262,7 @@ static void describe(const struct scene *s, struct endpoint_view *v)
 	v->address = address_text(s->arena, e);
 	v->name = e->name ? arena_copy(s->arena, e->name, strlen(e->name)) : NULL;
 	v->user = e->user ? arena_copy(s->arena, e->user, strlen(e->user)) : NULL;
-	v->guessed = e->open > 0;
+	v->guessed = e->open > 0 && e->database != EV_DB_SQLITE;
 	v->oldest_idle_seconds = -1;
 	v->connections.open = e->open;
 	v->connections.peak = e->peak;
@@ -222,7 +279,10 @@ static void describe(const struct scene *s, struct endpoint_view *v)
 		if (!s->seen[i].open)
 			continue;
 		count_open(v, s->seen[i].open, s->now_ns);
-		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN;
+		/* One whose opening was seen will say; it may be at its handshake just now. */
+		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN &&
+			  (s->seen[i].life->flags & EV_CONN_PRE_EXISTING ||
+			   s->endpoint->database == EV_DB_UNKNOWN);
 	}
 	/* Nothing was heard of any: idle or in a transaction, who knows. */
 	if (silent && silent == e->open)
@@ -240,11 +300,6 @@ static void add_brief(struct endpoint_view *v, const struct ev_tally *t)
 	v->transactions.abandoned += t->abandoned;
 	v->statements.prepared += t->prepared;
 	v->statements.closed += t->unprepared;
-}
-
-static bool endpoint_is_empty(const struct endpoint *e)
-{
-	return !e->open && !e->opened && !e->closed && !e->pre_existing;
 }
 
 static bool judged(const struct scene *s)
@@ -277,9 +332,12 @@ static const char *unknown_reason(const struct scene *s)
 		if (!s->seen[i].open)
 			continue;
 		open++;
-		flags |= s->seen[i].life->flags;
-		opaque += !!(s->seen[i].life->flags & UNREADABLE);
-		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN;
+		flags |= unreadable(s->seen[i].life);
+		opaque += unreadable(s->seen[i].life) != 0;
+		/* One whose opening was seen will say; it may be at its handshake just now. */
+		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN &&
+			  (s->seen[i].life->flags & EV_CONN_PRE_EXISTING ||
+			   s->endpoint->database == EV_DB_UNKNOWN);
 	}
 	if (!open || (opaque == 0 && silent < open))
 		return NULL;
@@ -302,7 +360,11 @@ static int worst_first(const void *a, const void *b)
 		return x->verdict > y->verdict ? -1 : 1;
 	if (x->cause != y->cause)
 		return x->cause < y->cause ? -1 : 1;
-	return (x->open < y->open) - (x->open > y->open);
+	if (x->open != y->open)
+		return x->open > y->open ? -1 : 1;
+	if (x->acquired != y->acquired)
+		return x->acquired > y->acquired ? -1 : 1;
+	return (x->order > y->order) - (x->order < y->order);
 }
 
 static int keep_findings(struct scene *s, struct process_view *v, const char *endpoint)
@@ -318,7 +380,9 @@ static int keep_findings(struct scene *s, struct process_view *v, const char *en
 		struct finding_view *f = &all[v->finding_count + i];
 
 		*f = s->findings[i];
-		f->endpoint = endpoint;
+		f->order = v->finding_count + i;
+		if (!f->endpoint)
+			f->endpoint = endpoint;
 		if (f->sql)
 			f->sql = arena_copy(s->arena, f->sql, strlen(f->sql));
 		if (f->verdict > v->verdict)
@@ -333,7 +397,9 @@ static int judge_endpoint(struct scene *s, struct process_view *v)
 {
 	static int (*const rules[])(struct scene *) = {rule_connections, rule_hung_up,
 						       rule_transactions, rule_statements,
-						       rule_results};
+						       rule_zombies,	  rule_results,
+						       rule_halves,	  rule_wal,
+						       rule_cursors};
 	struct endpoint_view *e = &v->endpoints[v->endpoint_count++];
 	const char *reason;
 
@@ -356,9 +422,37 @@ static int judge_endpoint(struct scene *s, struct process_view *v)
 	return 0;
 }
 
-static int judge_process(const struct model *m, struct arena *a, const struct process_model *p,
-			 struct connection **open, size_t open_count, struct process_view *v)
+/* What the libraries of a process hold, whatever its endpoints. */
+static int judge_libraries(struct scene *s, struct process_view *v)
 {
+	static int (*const rules[])(struct scene *) = {rule_unread, rule_sites};
+	int err = 0;
+
+	for (size_t i = 0; judged(s) && !err && i < sizeof(rules) / sizeof(rules[0]); i++)
+		err = rules[i](s);
+	if (!err && s->finding_count)
+		err = keep_findings(s, v, NULL);
+	free(s->findings);
+	return err;
+}
+
+/* The part of something, sorted by owner, that is of one process. */
+struct part {
+	void *first;
+	size_t count;
+};
+
+static int judge_process(const struct model *m, struct arena *a, const struct process_model *p,
+			 struct part connections, struct part handles, struct process_view *v)
+{
+	struct scene whole = {.model = m,
+			      .process = p,
+			      .arena = a,
+			      .view = v,
+			      .handles = handles.first,
+			      .handle_count = handles.count,
+			      .now_ns = p->exited_ns ? p->exited_ns : m->now_ns,
+			      .start_ns = m->begin.head.ns};
 	size_t n = 0;
 	int err = 0;
 
@@ -368,19 +462,20 @@ static int judge_process(const struct model *m, struct arena *a, const struct pr
 	if (!v->endpoints)
 		return -1;
 	for (const struct endpoint *e = p->endpoints; e && !err; e = e->next) {
-		struct scene s = {.model = m, .process = p, .endpoint = e, .arena = a};
+		struct scene s = whole;
 
 		if (endpoint_is_empty(e))
 			continue;
-		s.now_ns = p->exited_ns ? p->exited_ns : m->now_ns;
-		s.start_ns = m->begin.head.ns;
-		err = scene_fill(&s, open, open_count);
+		s.endpoint = e;
+		err = scene_fill(&s, connections.first, connections.count);
 		if (!err)
 			err = judge_endpoint(&s, v);
 		free(s.seen);
 		free(s.births);
 		free(s.findings);
 	}
+	if (!err)
+		err = judge_libraries(&whole, v);
 	if (p->brief.opened && v->endpoint_count)
 		add_brief(&v->endpoints[0], &p->brief);
 	if (v->finding_count)
@@ -426,85 +521,234 @@ static int by_owner(const void *a, const void *b)
 	const struct connection *y = *(struct connection *const *)b;
 
 	if (x->process != y->process)
-		return (uintptr_t)x->process < (uintptr_t)y->process ? -1 : 1;
+		return x->process->number < y->process->number ? -1 : 1;
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-/* Open connections, those of one process side by side. */
-static struct connection **open_connections(const struct model *m)
+/* Those of one process side by side, by site and birth. */
+static int by_place(const void *a, const void *b)
 {
-	struct connection **all = calloc(m->connections.count + 1, sizeof(*all));
+	const struct handle *x = *(struct handle *const *)a;
+	const struct handle *y = *(struct handle *const *)b;
+
+	if (x->process != y->process)
+		return x->process->number < y->process->number ? -1 : 1;
+	if (x->resource != y->resource)
+		return x->resource < y->resource ? -1 : 1;
+	if (x->site != y->site)
+		return x->site < y->site ? -1 : 1;
+	if (x->born_ns != y->born_ns)
+		return x->born_ns < y->born_ns ? -1 : 1;
+	return (x->address > y->address) - (x->address < y->address);
+}
+
+/* All values of a table in that order; the caller frees them.  NULL without memory. */
+static void **sorted(const struct table *t, int (*order)(const void *, const void *))
+{
+	void **all = calloc(t->count + 1, sizeof(*all));
 	struct table_slot *slot;
 	size_t at = 0, n = 0;
 
-	while (all && (slot = table_next(&m->connections, &at)))
+	while (all && (slot = table_next(t, &at)))
 		all[n++] = slot->value;
 	if (all)
-		qsort(all, n, sizeof(*all), by_owner);
+		qsort(all, n, sizeof(*all), order);
 	return all;
 }
 
-static size_t first_of(struct connection **all, size_t n, const struct process_model *p)
+static uint32_t owner_of_connection(const void *value)
 {
-	size_t low = 0, high = n;
+	return ((const struct connection *)value)->process->number;
+}
+
+static uint32_t owner_of_handle(const void *value)
+{
+	return ((const struct handle *)value)->process->number;
+}
+
+static struct part part_of(void **all, size_t n, uint32_t owner, uint32_t (*owner_of)(const void *))
+{
+	size_t low = 0, high = n, end;
 
 	while (low < high) {
 		size_t mid = (low + high) / 2;
 
-		if ((uintptr_t)all[mid]->process < (uintptr_t)p)
+		if (owner_of(all[mid]) < owner)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return low;
+	for (end = low; end < n && owner_of(all[end]) == owner;)
+		end++;
+	return (struct part){all + low, end - low};
+}
+
+static int judge_each(const struct model *m, struct arena *a, void **connections, void **handles,
+		      struct report_view *v)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+	int err = 0;
+
+	while (!err && (slot = table_next(&m->processes, &at))) {
+		const struct process_model *p = slot->value;
+		struct process_view *pv = &v->processes[v->process_count];
+
+		if (!p->exists)
+			continue;
+		describe_process(a, p, pv);
+		err = judge_process(m, a, p,
+				    part_of(connections, m->connections.count, p->number,
+					    owner_of_connection),
+				    part_of(handles, m->handles.count, p->number, owner_of_handle),
+				    pv);
+		if (pv->endpoint_count || pv->finding_count)
+			v->process_count++;
+		else
+			memset(pv, 0, sizeof(*pv));
+	}
+	return err;
 }
 
 static int judge_all(const struct model *m, struct arena *a, struct report_view *v)
 {
-	struct connection **all = open_connections(m);
-	struct table_slot *slot;
-	size_t at = 0;
-	int err = all ? 0 : -1;
+	void **connections = sorted(&m->connections, by_owner);
+	void **handles = sorted(&m->handles, by_place);
+	int err = -1;
 
 	v->processes = arena_alloc(a, (m->processes.count + 1) * sizeof(*v->processes));
-	if (!v->processes)
-		err = -1;
-	while (!err && (slot = table_next(&m->processes, &at))) {
-		const struct process_model *p = slot->value;
-		struct process_view *pv = &v->processes[v->process_count];
-		size_t first = first_of(all, m->connections.count, p), n = 0;
-
-		while (first + n < m->connections.count && all[first + n]->process == p)
-			n++;
-		if (!p->exists)
-			continue;
-		describe_process(a, p, pv);
-		err = judge_process(m, a, p, all + first, n, pv);
-		v->process_count += pv->endpoint_count > 0;
-		if (!pv->endpoint_count)
-			memset(pv, 0, sizeof(*pv));
-	}
-	free(all);
+	if (connections && handles && v->processes)
+		err = judge_each(m, a, connections, handles, v);
+	free(connections);
+	free(handles);
 	if (v->process_count)
 		qsort(v->processes, v->process_count, sizeof(*v->processes), worst_process_first);
 	return err;
 }
 
-static int list_gaps(const struct model *m, struct arena *a, struct report_view *v)
+static struct gap_view *gap_add(struct arena *a, struct report_view *v,
+				const struct process_model *p)
 {
-	v->gaps = arena_alloc(a, (m->gap_count + 1) * sizeof(*v->gaps));
-	if (!v->gaps)
-		return -1;
+	struct gap_view *g = &v->gaps[v->gap_count++];
+
+	g->pid = p ? p->pid : 0;
+	g->comm = p ? copy(a, p->comm) : NULL;
+	return g;
+}
+
+static void list_told_gaps(const struct model *m, struct arena *a, struct report_view *v)
+{
 	for (size_t i = 0; i < m->gap_count; i++) {
 		const struct gap *g = &m->gaps[i];
-		const struct process_model *p =
-			table_get(&m->processes, (struct table_key){g->pid, g->start_ns});
+		struct gap_view *gap = gap_add(a, v, table_get(&m->processes,
+							       (struct table_key){g->pid, g->start_ns}));
 
-		v->gaps[i].pid = g->pid;
-		v->gaps[i].comm = p ? copy(a, p->comm) : NULL;
-		v->gaps[i].reason = copy(a, g->text);
+		gap->pid = g->pid;
+		gap->reason = copy(a, g->text);
 	}
-	v->gap_count = m->gap_count;
+}
+
+#define OBSCURE_LEAST 10 /* fewer would not have been judged anyway */
+
+static bool is_told(const struct report_view *v, const struct gap_view *g)
+{
+	for (const struct gap_view *other = v->gaps; other < g; other++)
+		if (other->pid == g->pid && other->reason && !strcmp(other->reason, g->reason))
+			return true;
+	return false;
+}
+
+/* Sites of which too much is freed by means we do not see. */
+static void list_obscure_sites(const struct model *m, struct arena *a, struct report_view *v)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&m->processes, &at))) {
+		const struct process_model *p = slot->value;
+
+		for (const struct site_model *site = p->sites; site; site = site->next) {
+			const struct ev_site *state = &site->state;
+			struct gap_view *g;
+
+			if (state->acquired - state->released < OBSCURE_LEAST ||
+			    !site_is_obscure(site))
+				continue;
+			g = gap_add(a, v, p);
+			g->reason = arena_format(a, "some %s are freed by means we do not see: how "
+						 "many are kept is not known",
+						 *state->object ? state->object : "objects");
+			if (!g->reason || is_told(v, g))
+				v->gap_count--;
+		}
+	}
+}
+
+/* What the probes of a library count, for people. */
+static const char *counted_of(uint32_t library)
+{
+	switch (library) {
+	case EV_LIBRARY_LIBPQ:
+		return "results";
+	case EV_LIBRARY_MYSQL:
+		return "results and statements";
+	case EV_LIBRARY_SQLITE:
+		return "connections and statements";
+	default:
+		return "calls";
+	}
+}
+
+static void list_detached(const struct model *m, struct arena *a, struct report_view *v)
+{
+	for (const struct library_model *l = m->first_library; l; l = l->next) {
+		const char *slash = strrchr(l->state.path, '/');
+		const char *name = slash ? slash + 1 : l->state.path;
+		struct gap_view *g;
+
+		if (!l->detached_ns)
+			continue;
+		g = gap_add(a, v, NULL);
+		g->subject = arena_format(a, "%s of %.*s", counted_of(l->state.library),
+					  (int)strcspn(name, "."), name);
+		g->reason = arena_format(a, "%s: not counted after %.0f s, to stay within the "
+					 "budget", g->subject ? g->subject : "",
+					 seconds(l->detached_ns - m->begin.head.ns));
+	}
+}
+
+static int list_gaps(const struct model *m, struct arena *a, struct report_view *v)
+{
+	v->gaps = arena_alloc(a, (m->gap_count + m->sites.count + m->libraries.count + 1) *
+					 sizeof(*v->gaps));
+	if (!v->gaps)
+		return -1;
+	list_told_gaps(m, a, v);
+	list_obscure_sites(m, a, v);
+	list_detached(m, a, v);
+	return 0;
+}
+
+static int list_libraries(const struct model *m, struct arena *a, struct report_view *v)
+{
+	v->libraries = arena_alloc(a, (m->libraries.count + 1) * sizeof(*v->libraries));
+	if (!v->libraries)
+		return -1;
+	for (const struct library_model *l = m->first_library; l; l = l->next) {
+		const struct ev_library *state = &l->state;
+
+		v->libraries[v->library_count++] = (struct library_view){
+			.path = copy(a, state->path),
+			.build_id = *state->build_id ? copy(a, state->build_id) : NULL,
+			.probes = state->probes,
+			.cheap = state->cheap,
+			.hits = state->hits,
+			.attach_seconds = state->attached_ns >= state->seen_ns && state->attached_ns
+						  ? seconds(state->attached_ns - state->seen_ns)
+						  : -1,
+			.detached = l->detached_ns != 0,
+		};
+	}
 	return 0;
 }
 
@@ -540,7 +784,8 @@ struct report_view *judge_view(const struct model *m)
 	}
 	owner->arena = a;
 	account(m, a, &owner->view);
-	if (judge_all(m, a, &owner->view) || list_gaps(m, a, &owner->view)) {
+	if (judge_all(m, a, &owner->view) || list_gaps(m, a, &owner->view) ||
+	    list_libraries(m, a, &owner->view)) {
 		arena_close(a);
 		return NULL;
 	}

@@ -10,6 +10,9 @@
 
 #include "../base/sql.h"
 
+/* With its place in two tables, less than 300 bytes. */
+_Static_assert(sizeof(struct handle) <= 128, "a handle has grown");
+
 struct model *model_open(void)
 {
 	struct model *m = calloc(1, sizeof(*m));
@@ -21,6 +24,7 @@ struct model *model_open(void)
 		free(m);
 		return NULL;
 	}
+	m->last_library = &m->first_library;
 	return m;
 }
 
@@ -44,8 +48,15 @@ void model_close(struct model *m)
 	while ((slot = table_next(&m->processes, &at)))
 		free(((struct process_model *)slot->value)->past);
 	free_values(&m->processes);
+	at = 0;
+	while ((slot = table_next(&m->connections, &at)))
+		free(((struct connection *)slot->value)->file);
 	free_values(&m->connections);
 	free_values(&m->statements);
+	free_values(&m->sites);
+	free_values(&m->handles);
+	free_values(&m->libraries);
+	table_free(&m->sockets);
 	table_free(&m->texts);
 	free(m->gaps);
 	arena_close(m->arena);
@@ -97,6 +108,8 @@ static struct process_model *process_of(struct model *m, uint32_t pid, uint64_t 
 	p->first_seen_ns = m->now_ns;
 	p->nofile_limit = p->rss_start = p->rss_end = p->rss_peak = UNKNOWN64;
 	p->open_files = UNKNOWN32;
+	p->number = m->processes.count + 1;
+	p->last_site = &p->sites;
 	if (table_put(&m->processes, key, p)) {
 		free(p);
 		return NULL;
@@ -170,6 +183,31 @@ static struct endpoint *endpoint_of(struct model *m, struct process_model *p,
 	e->user = keep(m, id->user);
 	*at = e;
 	return e;
+}
+
+/* Adds to what an endpoint counts over time; none ever, no history. */
+static int endpoint_count(struct model *m, struct history **h, int64_t change)
+{
+	if (!change)
+		return 0;
+	if (!*h) {
+		*h = arena_alloc(m->arena, sizeof(**h));
+		if (!*h)
+			return -ENOMEM;
+		history_add(*h, m->now_ns, 0);
+	}
+	history_add(*h, m->now_ns, change < 0 && (*h)->latest < -change ? 0 : (*h)->latest + change);
+	return 0;
+}
+
+/* What it holds counts at its endpoint, or not any more. */
+static int count_held(struct model *m, const struct connection *c, int sign)
+{
+	int err = endpoint_count(m, &c->endpoint->cursors, sign * (int64_t)c->cursors);
+
+	if (!err && c->file)
+		err = endpoint_count(m, &c->endpoint->readers, sign * (int64_t)c->file->reading);
+	return err;
 }
 
 static void endpoint_enter(struct endpoint *e, const struct connection *c)
@@ -259,6 +297,17 @@ static void end_statements(struct model *m, struct connection *c)
 	e->littered_statements = c->prepared - c->unprepared;
 }
 
+/* Its handle, if the library still has one, is alone from now on. */
+static void cut_handle(struct model *m, const struct connection *c, uint64_t ns)
+{
+	struct handle *h = table_get(&m->sockets, (struct table_key){c->id, 0});
+
+	if (!h)
+		return;
+	h->cut_ns = ns;
+	h->endpoint = c->endpoint;
+}
+
 static int connection_end(struct model *m, struct connection *c, uint64_t ns)
 {
 	struct endpoint *e = c->endpoint;
@@ -274,10 +323,23 @@ static int connection_end(struct model *m, struct connection *c, uint64_t ns)
 	e->prepared += c->prepared;
 	e->unprepared += c->unprepared;
 	err = past_add(c->process, c);
+	if (!err)
+		err = count_held(m, c, -1);
 	end_statements(m, c);
+	cut_handle(m, c, ns);
 	table_remove(&m->connections, (struct table_key){c->id, 0});
+	free(c->file);
 	free(c);
 	return err;
+}
+
+/* Its handle may have been told of first. */
+static void join_handle(struct model *m, const struct connection *c)
+{
+	struct handle *h = table_get(&m->sockets, (struct table_key){c->id, 0});
+
+	if (h)
+		h->cut_ns = 0;
 }
 
 static struct connection *connection_begin(struct model *m, const struct ev_connection *ev)
@@ -294,6 +356,7 @@ static struct connection *connection_begin(struct model *m, const struct ev_conn
 		free(c);
 		return NULL;
 	}
+	join_handle(m, c);
 	if (!c->process->comm[0])
 		memcpy(c->process->comm, ev->comm, EV_COMM_LEN);
 	c->process->exists = true;
@@ -301,10 +364,22 @@ static struct connection *connection_begin(struct model *m, const struct ev_conn
 	return c;
 }
 
+/* It turns out to belong to another endpoint. */
+static int move(struct model *m, struct connection *c, struct endpoint *e)
+{
+	int err = count_held(m, c, -1);
+
+	endpoint_leave(c->endpoint, c);
+	c->endpoint = e;
+	endpoint_enter(e, c);
+	return err ? err : count_held(m, c, 1);
+}
+
 static int apply_connection(struct model *m, const struct ev_head *record)
 {
 	const struct ev_connection *ev = (const void *)record;
 	struct connection *c = table_get(&m->connections, (struct table_key){ev->id, 0});
+	int err;
 
 	if (!c)
 		c = connection_begin(m, ev);
@@ -337,6 +412,10 @@ static int apply_connection(struct model *m, const struct ev_head *record)
 	c->database = ev->database;
 	if (c->longest_gap_ns > c->process->longest_gap_ns)
 		c->process->longest_gap_ns = c->longest_gap_ns;
+	err = endpoint_count(m, &c->endpoint->cursors, (int64_t)ev->cursors - c->cursors);
+	if (err)
+		return err;
+	c->cursors = ev->cursors;
 	return ev->flags & EV_CONN_CLOSED ? connection_end(m, c, ev->head.ns) : 0;
 }
 
@@ -351,12 +430,7 @@ static int apply_identity(struct model *m, const struct ev_head *record)
 	e = endpoint_of(m, c->process, c->database, id);
 	if (!e)
 		return -ENOMEM;
-	if (e != c->endpoint) {
-		endpoint_leave(c->endpoint, c);
-		c->endpoint = e;
-		endpoint_enter(e, c);
-	}
-	return 0;
+	return e == c->endpoint ? 0 : move(m, c, e);
 }
 
 static int apply_process(struct model *m, const struct ev_head *record)
@@ -426,7 +500,10 @@ static int apply_holder(struct model *m, const struct ev_head *record)
 	struct ev_identity id = {};
 	struct endpoint *e;
 
-	if (!c || !c->orphan)
+	if (!c)
+		return 0;
+	c->shared = ev->pid != c->process->pid || ev->holders > 1;
+	if (!c->orphan)
 		return 0;
 	p = process_of(m, ev->pid, ev->start_ns);
 	if (!p)
@@ -443,13 +520,10 @@ static int apply_holder(struct model *m, const struct ev_head *record)
 	e = endpoint_of(m, p, c->endpoint->database, &id);
 	if (!e)
 		return -ENOMEM;
-	endpoint_leave(c->endpoint, c);
 	c->orphan = false;
 	c->process = p;
-	c->endpoint = e;
 	p->exists = true;
-	endpoint_enter(e, c);
-	return 0;
+	return move(m, c, e);
 }
 
 static int apply_gone(struct model *m, const struct ev_head *record)
@@ -527,6 +601,226 @@ static int apply_result(struct model *m, const struct ev_head *record)
 		return 0;
 	memcpy(&e->result, ev, offsetof(struct ev_result, text));
 	e->result_sql = text_of(m, ev->text, ev->length, c->database);
+	return 0;
+}
+
+static struct table_key site_key(const struct process_model *p, uint64_t site, uint32_t resource)
+{
+	return (struct table_key){site, (uint64_t)p->number << 32 | resource};
+}
+
+static struct site_model *site_of(struct model *m, struct process_model *p,
+				  const struct ev_site *ev)
+{
+	struct table_key key = site_key(p, ev->site, ev->resource);
+	struct site_model *s = table_get(&m->sites, key);
+
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (!s || table_put(&m->sites, key, s)) {
+		free(s);
+		return NULL;
+	}
+	/* Before its first call it had none. */
+	history_add(&s->open, ev->first_ns && ev->first_ns < ev->head.ns ? ev->first_ns
+									  : ev->head.ns, 0);
+	*p->last_site = s;
+	p->last_site = &s->next;
+	return s;
+}
+
+static int apply_site(struct model *m, const struct ev_head *record)
+{
+	const struct ev_site *ev = (const void *)record;
+	struct process_model *p = process_of(m, ev->pid, ev->start_ns);
+	struct site_model *s = p ? site_of(m, p, ev) : NULL;
+
+	if (!s)
+		return -ENOMEM;
+	p->exists = true;
+	memcpy(&s->state, ev, sizeof(s->state));
+	/* two threads may race in the ledger */
+	if (s->state.released > s->state.acquired)
+		s->state.released = s->state.acquired;
+	if (!s->detached_ns)
+		history_add(&s->open, ev->head.ns, s->state.acquired - s->state.released);
+	if (!ev->detached)
+		s->detached_ns = 0;
+	else if (!s->detached_ns)
+		s->detached_ns = ev->head.ns;
+	return 0;
+}
+
+static struct table_key handle_key(const struct process_model *p, uint64_t address,
+				   uint32_t resource)
+{
+	return (struct table_key){address, (uint64_t)p->number << 32 | resource};
+}
+
+/* A handle may change its socket when it connects again. */
+static int handle_join(struct model *m, struct handle *h, const struct ev_handle *ev)
+{
+	struct table_key now = {ev->connection, 0};
+	struct connection *c = table_get(&m->connections, now);
+
+	if (h->connection && h->connection != ev->connection &&
+	    table_get(&m->sockets, (struct table_key){h->connection, 0}) == h)
+		table_remove(&m->sockets, (struct table_key){h->connection, 0});
+	if (h->connection != ev->connection)
+		h->cut_ns = 0;
+	h->connection = ev->connection;
+	if (!ev->connection)
+		return 0;
+	if (c) {
+		h->endpoint = c->endpoint;
+		c->freed_ns = 0;
+		if (ev->flags & EV_HANDLE_ZOMBIE && !c->zombie_ns)
+			c->zombie_ns = ev->head.ns;
+	} else if (!h->cut_ns) {
+		h->cut_ns = ev->head.ns;
+	}
+	return table_put(&m->sockets, now, h);
+}
+
+static void handle_drop(struct model *m, struct handle *h)
+{
+	struct table_key socket = {h->connection, 0};
+
+	if (h->connection && table_get(&m->sockets, socket) == h)
+		table_remove(&m->sockets, socket);
+	table_remove(&m->handles, handle_key(h->process, h->address, h->resource));
+	free(h);
+}
+
+static int apply_handle(struct model *m, const struct ev_head *record)
+{
+	const struct ev_handle *ev = (const void *)record;
+	struct process_model *p = process_of(m, ev->pid, ev->start_ns);
+	struct table_key key;
+	struct handle *h;
+
+	if (!p)
+		return -ENOMEM;
+	key = handle_key(p, ev->handle, ev->resource);
+	h = table_get(&m->handles, key);
+	if (h && h->born_ns != ev->born_ns) { /* its address came back */
+		handle_drop(m, h);
+		h = NULL;
+	}
+	if (!h) {
+		h = calloc(1, sizeof(*h));
+		if (!h || table_put(&m->handles, key, h)) {
+			free(h);
+			return -ENOMEM;
+		}
+	}
+	p->exists = true;
+	h->process = p;
+	h->address = ev->handle;
+	h->parent = ev->parent;
+	h->born_ns = ev->born_ns;
+	h->used_ns = ev->used_ns;
+	h->site = ev->site;
+	h->rows = ev->rows;
+	h->bytes = ev->bytes;
+	h->flags = ev->flags;
+	h->resource = ev->resource;
+	return ev->resource == EV_RES_CONNECTION ? handle_join(m, h, ev) : 0;
+}
+
+static int apply_handle_closed(struct model *m, const struct ev_head *record)
+{
+	const struct ev_handle_closed *ev = (const void *)record;
+	struct process_model *p = table_get(&m->processes,
+					    (struct table_key){ev->pid, ev->start_ns});
+	struct handle *h = p ? table_get(&m->handles, handle_key(p, ev->handle, ev->resource))
+			     : NULL;
+	struct connection *c;
+
+	if (!h || (ev->born_ns && ev->born_ns < h->born_ns)) /* of one before it */
+		return 0;
+	c = h->connection ? table_get(&m->connections, (struct table_key){h->connection, 0}) : NULL;
+	if (c && c->process == p && !(h->flags & EV_HANDLE_TENTATIVE))
+		c->freed_ns = ev->head.ns;
+	handle_drop(m, h);
+	return 0;
+}
+
+static void file_follow(struct file_model *f, const struct ev_file *ev)
+{
+	bool grew = f->wal_bytes != UNKNOWN64 && ev->wal_bytes != UNKNOWN64 &&
+		    ev->wal_bytes > f->wal_bytes;
+
+	if (ev->reading_ns != f->reading_ns || f->before_bytes == UNKNOWN64 ||
+	    (ev->wal_bytes != UNKNOWN64 && ev->wal_bytes < f->before_bytes)) {
+		/* Another reader is the oldest, or the log began anew in spite of it.  What was
+		 * written since the last look may have been written before it began. */
+		f->before_bytes = ev->wal_bytes;
+		f->growth_ns = f->grown_ns = 0;
+	} else if (grew) {
+		f->grown_ns = ev->head.ns;
+		if (!f->growth_ns)
+			f->growth_ns = ev->head.ns;
+	}
+	f->reading_ns = ev->reading_ns;
+	f->wal_bytes = ev->wal_bytes;
+	f->reading = ev->reading;
+}
+
+static int apply_file(struct model *m, const struct ev_head *record)
+{
+	const struct ev_file *ev = (const void *)record;
+	struct connection *c = table_get(&m->connections, (struct table_key){ev->id, 0});
+	int err;
+
+	if (!c)
+		return 0;
+	if (!c->file) {
+		c->file = calloc(1, sizeof(*c->file));
+		if (!c->file)
+			return -ENOMEM;
+		c->file->wal_bytes = c->file->before_bytes = UNKNOWN64;
+	}
+	err = endpoint_count(m, &c->endpoint->readers, (int64_t)ev->reading - c->file->reading);
+	if (err)
+		return err;
+	if (ev->zombie && !c->zombie_ns)
+		c->zombie_ns = ev->head.ns;
+	file_follow(c->file, ev);
+	c->file->sql = text_of(m, ev->text, ev->length, EV_DB_SQLITE);
+	return 0;
+}
+
+static struct library_model *library_of(struct model *m, const struct ev_library *ev)
+{
+	struct table_key key = {ev->device, ev->inode};
+	struct library_model *l = table_get(&m->libraries, key);
+
+	if (l)
+		return l;
+	l = calloc(1, sizeof(*l));
+	if (!l || table_put(&m->libraries, key, l)) {
+		free(l);
+		return NULL;
+	}
+	*m->last_library = l;
+	m->last_library = &l->next;
+	return l;
+}
+
+static int apply_library(struct model *m, const struct ev_head *record)
+{
+	const struct ev_library *ev = (const void *)record;
+	struct library_model *l = library_of(m, ev);
+
+	if (!l)
+		return -ENOMEM;
+	if (!ev->detached)
+		l->detached_ns = 0;
+	else if (!l->detached_ns)
+		l->detached_ns = ev->head.ns;
+	memcpy(&l->state, ev, sizeof(l->state));
 	return 0;
 }
 
@@ -618,6 +912,11 @@ int model_apply(struct model *m, const struct ev_head *record)
 		[EV_GAP] = apply_gap,
 		[EV_HOLDER] = apply_holder,
 		[EV_GONE] = apply_gone,
+		[EV_LIBRARY] = apply_library,
+		[EV_SITE] = apply_site,
+		[EV_HANDLE] = apply_handle,
+		[EV_HANDLE_CLOSED] = apply_handle_closed,
+		[EV_FILE] = apply_file,
 	};
 
 	if (record->ns > m->now_ns)

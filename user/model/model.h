@@ -16,6 +16,7 @@
 
 #include "../../bpf/event.h"
 #include "../base/table.h"
+#include "history.h"
 
 /* An SQL text, kept once however many connections and statements share it. */
 struct text {
@@ -42,6 +43,9 @@ struct endpoint {
 	struct ev_result result; /* bytes 0: none */
 	uint64_t results;	 /* how many were out of proportion */
 	const struct text *result_sql;
+	/* over all its connections; NULL: never any */
+	struct history *cursors; /* open beyond their transaction */
+	struct history *readers; /* SQLite: statements neither finished nor reset */
 };
 
 /* The life of one connection, as far as the judge needs it after its end. */
@@ -54,16 +58,30 @@ struct life {
 	uint8_t status;
 };
 
+/* What the unfinished statements of a SQLite connection hold back. */
+struct file_model {
+	uint64_t wal_bytes;   /* UNKNOWN64 */
+	uint64_t reading_ns;  /* since when the oldest of them reads; 0 none does */
+	uint64_t before_bytes; /* of the log when it began, or when we first saw it */
+	uint64_t growth_ns, grown_ns; /* when the log first and last grew since; 0 it did not */
+	const struct text *sql; /* of the oldest */
+	uint32_t reading;
+};
+
 struct connection {
 	uint64_t id;
 	struct process_model *process;
 	struct endpoint *endpoint;
 	const struct text *sql;
 	struct statement_model *statements; /* open, in no order */
+	struct file_model *file; /* NULL but for SQLite */
 	uint64_t request_ns, transaction_ns, hung_up_ns, longest_gap_ns;
+	uint64_t zombie_ns; /* since when it is closed, but lives on for its statements; 0 it is not */
+	uint64_t freed_ns;  /* since when its library's handle is gone; 0 it is not, or not known */
 	uint32_t committed, rolled_back, abandoned, prepared, unprepared;
-	uint8_t signs, database;
+	uint8_t signs, database, cursors;
 	bool orphan; /* its owner has exited and nobody else is known to hold it */
+	bool shared; /* other processes were seen to hold it, too */
 	struct life life;
 };
 
@@ -78,6 +96,7 @@ struct past {
 struct process_model {
 	uint64_t start_ns;
 	uint32_t pid;
+	uint32_t number; /* in order of appearance, from 1 */
 	uint32_t role, libraries;
 	char comm[EV_COMM_LEN];
 	char *cmdline, *runtime, *container_id, *container_name;
@@ -91,6 +110,7 @@ struct process_model {
 	struct past *past;
 	size_t past_count, past_room, past_next;
 	struct ev_tally brief;
+	struct site_model *sites, **last_site; /* in order of appearance */
 	bool exists; /* a fact or a connection named it */
 };
 
@@ -99,6 +119,30 @@ struct statement_model {
 	uint64_t born_ns, text_hash;
 	const struct text *text;
 	struct statement_model *next, **at; /* of the same connection; at: what points here */
+};
+
+/* The calls of one place that acquire one kind of object. */
+struct site_model {
+	struct site_model *next; /* of the same process */
+	struct ev_site state;	 /* the latest */
+	uint64_t detached_ns;	 /* since when nothing is counted any more; 0 it still is */
+	struct history open;
+};
+
+/* One object of a client library that is open.  Many of these may be in memory at once. */
+struct handle {
+	const struct process_model *process;
+	const struct endpoint *endpoint; /* of a connection, where known; else NULL */
+	uint64_t address, parent, connection, born_ns, used_ns, site, rows, bytes; /* as told */
+	uint64_t cut_ns; /* connection: since when its socket is closed; 0 it is not, or not known */
+	uint32_t flags, resource;
+};
+
+/* A client library with probes in it. */
+struct library_model {
+	struct library_model *next;
+	struct ev_library state; /* the latest */
+	uint64_t detached_ns;	 /* when its probes were taken out; 0 they were not */
 };
 
 struct gap {
@@ -115,6 +159,11 @@ struct model {
 	uint64_t refused_records; /* that made no sense where they stood */
 	bool ended;
 	struct table processes, connections, statements, texts;
+	struct table sites;   /* by identity and process */
+	struct table handles; /* by address, resource and process */
+	struct table sockets; /* handles of connections by the connection's id; not their owner */
+	struct table libraries;
+	struct library_model *first_library, **last_library; /* in order of appearance */
 	struct gap *gaps;
 	size_t gap_count, gap_room;
 	struct arena *arena; /* texts and strings */

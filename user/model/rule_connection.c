@@ -15,6 +15,10 @@
  *
  * Those that a garbage collector closes later, in bulk, are named too: the floor of the saw-tooth
  * may be flat, but each was held long past its use.
+ *
+ * Of SQLite databases in memory each is a place of its own: that another was opened tells nothing,
+ * only growth does.  A SQLite connection that is closed already but lives on for its statements is
+ * theirs to answer for.
  */
 #include "rules.h"
 
@@ -88,7 +92,7 @@ static void find_left(struct scene *s)
 		bool waiting = x->open && x->open->request_ns;
 		uint64_t idle = x->end_ns - x->life->used_ns;
 
-		x->left = x->passes && !waiting && (!x->life->closed_ns || x->exit) &&
+		x->left = x->passes && !waiting && !(x->open && x->open->zombie_ns) && (!x->life->closed_ns || x->exit) &&
 			  (idle >= normal || (x->exit && x->passes > 1));
 	}
 }
@@ -178,7 +182,7 @@ static bool growing(const struct scene *s, const struct tally *t)
 		/* Most were there before us: a few more in the window suffice. */
 		return s->now_ns - s->start_ns >= 5 * SECOND_NS &&
 		       s->endpoint->opened >= s->endpoint->closed + 2;
-	return t->left >= LEAST_GROWTH && span >= GROWTH_SPAN && s->now_ns - t->last_ns <= span;
+	return t->left >= (is_private(s->endpoint) ? 2 * LEAST_GROWTH : LEAST_GROWTH) && span >= GROWTH_SPAN && s->now_ns - t->last_ns <= span;
 }
 
 static enum kind kind_of(const struct scene *s, size_t leaked, bool implicit)
@@ -195,6 +199,9 @@ static void exhaustion(const struct scene *s, struct finding_view *f)
 {
 	const struct process_model *p = s->process;
 
+	/* How many descriptors a SQLite connection takes depends on its mode. */
+	if (s->endpoint->database == EV_DB_SQLITE)
+		return;
 	if (f->growth_per_minute <= 0 || p->nofile_limit == UNKNOWN64 ||
 	    p->open_files == UNKNOWN32 || p->exited_ns || p->open_files >= p->nofile_limit)
 		return;
@@ -245,8 +252,12 @@ static void found_left(struct scene *s, const struct tally *t, bool grows)
 				t->own_thread, t->own_thread == 1 ? "" : "s");
 	if (t->exits)
 		finding_because(s, f, "%zu were released only by the end of the process", t->exits);
-	f->advice = "close each connection or session where it was opened, on every path "
-		    "(Python: `with Session() as s:` or s.close())";
+	f->advice = s->endpoint->database == EV_DB_SQLITE
+			    ? "close each connection or session where it was opened, on every path "
+			      "(Python: `with closing(sqlite3.connect(...)) as c:`; `with c:` alone "
+			      "only commits)"
+			    : "close each connection or session where it was opened, on every path "
+			      "(Python: `with Session() as s:` or s.close())";
 }
 
 static void found_late(struct scene *s, const struct tally *t, size_t late)
@@ -269,6 +280,18 @@ static void found_late(struct scene *s, const struct tally *t, size_t late)
 		    "use; do not leave it to the garbage collector";
 }
 
+/* Proofs that need no growth. */
+static bool passed_over(const struct tally *t)
+{
+	uint64_t span = t->last_ns - t->first_ns;
+
+	if (t->forgotten >= LEAST_LEFT)
+		return true;
+	if (t->own_thread < LEAST_LEFT)
+		return false;
+	return t->worked >= LEAST_LEFT ? t->exits || span >= SECOND_NS : span >= THREAD_SPAN;
+}
+
 int rule_connections(struct scene *s)
 {
 	struct tally t;
@@ -279,14 +302,11 @@ int rule_connections(struct scene *s)
 	add_up(s, &t);
 	grows = t.left >= 2 && growing(s, &t);
 	if (t.left >= LEAST_LEFT &&
-	    (t.forgotten >= LEAST_LEFT || grows ||
-	     (t.own_thread >= LEAST_LEFT &&
-	      (t.worked >= LEAST_LEFT ? t.exits || t.last_ns - t.first_ns >= SECOND_NS
-				      : t.last_ns - t.first_ns >= THREAD_SPAN)))) {
+	    (grows || (!is_private(s->endpoint) && passed_over(&t)))) {
 		found_left(s, &t, grows);
 		return 0;
 	}
-	late = closed_in_bulk(s);
+	late = is_private(s->endpoint) ? 0 : closed_in_bulk(s);
 	if (late >= LEAST_GROWTH && 2 * late >= s->endpoint->opened / 2)
 		found_late(s, &t, late);
 	return 0;

@@ -7,6 +7,10 @@
  * leak only beyond what any well-known cache keeps (pgjdbc 256, pgx 512, ActiveRecord 1000): with
  * one fingerprint, so that they differ in literals alone, or in such numbers that no cache is
  * meant.  mysql2's default of 16,000 is such a number by intent; it is named by its growth.
+ *
+ * Threads share a SQLite connection and may run one text each: there equal texts must go on
+ * coming, and what is two seconds young counts as being run.  A SQLite connection that was closed
+ * and lives on has unfinished statements, whatever their number; it is named after --min-age.
  */
 #include "rules.h"
 
@@ -20,6 +24,7 @@
 struct shape {
 	size_t open;	 /* statements in the ledger's detail */
 	size_t same;	 /* most of them with one text on one connection */
+	uint64_t same_first_ns, same_last_ns; /* births of those */
 	size_t distinct; /* texts among those with the most common fingerprint */
 	size_t shaped;	 /* statements with that fingerprint */
 	uint64_t first_ns, last_ns;
@@ -39,13 +44,23 @@ static int by_shape(const void *a, const void *b)
 		return x->connection < y->connection ? -1 : 1;
 	if (x->fingerprint != y->fingerprint)
 		return x->fingerprint < y->fingerprint ? -1 : 1;
-	return (x->hash > y->hash) - (x->hash < y->hash);
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return (x->born_ns > y->born_ns) - (x->born_ns < y->born_ns);
 }
 
-static size_t collect_list(const struct statement_model *st, struct entry *out, size_t n)
+/* Of SQLite: it may be at work. */
+static bool is_young(const struct scene *s, const struct statement_model *st)
+{
+	return s->endpoint->database == EV_DB_SQLITE && !s->process->exited_ns &&
+	       st->born_ns + 2 * SECOND_NS > s->now_ns;
+}
+
+static size_t collect_list(const struct scene *s, const struct statement_model *st,
+			   struct entry *out, size_t n)
 {
 	for (; st; st = st->next) {
-		if (!st->text)
+		if (!st->text || is_young(s, st))
 			continue;
 		if (out)
 			out[n] = (struct entry){st->key.a, st->text->fingerprint, st->text_hash,
@@ -58,11 +73,11 @@ static size_t collect_list(const struct statement_model *st, struct entry *out, 
 /* The statements of this endpoint; out NULL: only how many. */
 static size_t collect(const struct scene *s, struct entry *out)
 {
-	size_t n = collect_list(s->endpoint->litter, out, 0);
+	size_t n = collect_list(s, s->endpoint->litter, out, 0);
 
 	for (size_t i = 0; i < s->count; i++)
 		if (s->seen[i].open)
-			n = collect_list(s->seen[i].open->statements, out, n);
+			n = collect_list(s, s->seen[i].open->statements, out, n);
 	return n;
 }
 
@@ -70,17 +85,24 @@ static size_t collect(const struct scene *s, struct entry *out)
 static void look_at_run(const struct entry *run, size_t n, struct shape *shape)
 {
 	size_t distinct = 0, same = 0, most = 0;
+	uint64_t first = 0, last = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		if (i == 0 || run[i].hash != run[i - 1].hash) {
 			distinct++;
 			same = 0;
 		}
-		if (++same > most)
+		if (++same > most) {
 			most = same;
+			first = run[i + 1 - same].born_ns;
+			last = run[i].born_ns;
+		}
 	}
-	if (most > shape->same)
+	if (most > shape->same) {
 		shape->same = most;
+		shape->same_first_ns = first;
+		shape->same_last_ns = last;
+	}
 	if (n > shape->shaped) {
 		shape->shaped = n;
 		shape->distinct = distinct;
@@ -151,6 +173,9 @@ static enum kind kind_of(const struct finding_view *f)
 	return 10 * f->open >= 7 * f->acquired ? KIND_FREQUENT : KIND_SPORADIC;
 }
 
+static const char finalize[] = "finalize each statement after use (sqlite3_finalize; Python: "
+			       "cursor.close()), or prepare it once and reset it";
+
 static void found_same(struct scene *s, const struct shape *shape)
 {
 	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_STATEMENT, RESOURCE_STATEMENT);
@@ -163,7 +188,8 @@ static void found_same(struct scene *s, const struct shape *shape)
 	f->confidence = confidence_cap(s, CONFIDENCE_CERTAIN);
 	finding_because(s, f, "%zu open statements on one connection have the same text: no cache "
 			"prepares a text twice", shape->same);
-	f->advice = "close the prepared statement after use, or prepare it once and keep it";
+	f->advice = s->endpoint->database == EV_DB_SQLITE ? finalize
+			: "close the prepared statement after use, or prepare it once and keep it";
 }
 
 static void found_many(struct scene *s, const struct shape *shape, uint64_t most)
@@ -183,10 +209,20 @@ static void found_many(struct scene *s, const struct shape *shape, uint64_t most
 			(unsigned long long)most);
 	if (literals)
 		finding_because(s, f, "%zu texts differ only in their literals", shape->distinct);
-	f->advice = literals ? "send values as parameters instead of writing them into the SQL "
-			       "text; bound the statement cache"
-			     : "close prepared statements after use; a new name for each execution "
-			       "defeats every cache";
+	f->advice = literals
+			    ? "send values as parameters instead of writing them into the SQL "
+			      "text; bound the statement cache"
+		    : s->endpoint->database == EV_DB_SQLITE
+			    ? finalize
+			    : "close prepared statements after use; a new name for each execution "
+			      "defeats every cache";
+}
+
+static bool same_comes(const struct scene *s, const struct shape *shape)
+{
+	return s->endpoint->database != EV_DB_SQLITE ||
+	       s->now_ns - shape->same_last_ns <= shape->same_last_ns - shape->same_first_ns +
+							  2 * SECOND_NS;
 }
 
 int rule_statements(struct scene *s)
@@ -199,10 +235,55 @@ int rule_statements(struct scene *s)
 	if (look(s, &shape))
 		return -1;
 	span = shape.last_ns - shape.first_ns;
-	if (shape.same >= SAME_TEXT)
+	if (shape.same >= SAME_TEXT && same_comes(s, &shape))
 		found_same(s, &shape);
 	else if ((most > ANY_SHAPE || (most > ONE_SHAPE && shape.distinct > ONE_SHAPE)) &&
 		 (s->now_ns - shape.last_ns <= span || most > 10 * ANY_SHAPE))
 		found_many(s, &shape, most);
+	return 0;
+}
+
+#define ZOMBIES_LEAST  3
+#define ZOMBIES_SPAN   (8 * SECOND_NS)
+
+/* SQLite: connections closed while statements were open. */
+int rule_zombies(struct scene *s)
+{
+	uint64_t first = UINT64_MAX, last = 0, open = 0;
+	struct finding_view *f;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct connection *c = s->seen[i].open;
+
+		if (!c || !c->zombie_ns || s->now_ns < c->zombie_ns + s->model->begin.min_age_ns)
+			continue;
+		n++;
+		open += c->prepared - c->unprepared;
+		first = c->zombie_ns < first ? c->zombie_ns : first;
+		last = c->zombie_ns > last ? c->zombie_ns : last;
+	}
+	if (!n || s->process->exited_ns)
+		return 0;
+	f = finding_of(s, CAUSE_UNCLOSED_STATEMENT);
+	if (!f) {
+		f = finding_add(s, CAUSE_UNCLOSED_STATEMENT, RESOURCE_STATEMENT);
+		if (!f)
+			return 0;
+		f->verdict = n >= ZOMBIES_LEAST && last - first >= ZOMBIES_SPAN &&
+					     s->now_ns - last <= last - first +
+									 s->model->begin.min_age_ns
+				     ? VERDICT_LEAKING
+				     : VERDICT_STUCK;
+		f->kind = n == 1 ? KIND_ONE_TIME : KIND_SPORADIC;
+		f->confidence = confidence_cap(s, CONFIDENCE_LIKELY);
+		f->acquired = f->released = UNKNOWN64;
+		f->open = open ? open : n;
+		f->oldest_seconds = seconds(s->now_ns - first);
+		f->advice = finalize;
+	}
+	finding_because(s, f, "%zu connection%s closed while statements were open: %s on, with %s "
+			"memory and file, until they are finalized", n, n == 1 ? " was" : "s were",
+			n == 1 ? "it lives" : "they live", n == 1 ? "its" : "their");
 	return 0;
 }

@@ -86,6 +86,7 @@ static uint64_t ended(const struct scene *s)
 
 int rule_transactions(struct scene *s)
 {
+	bool sqlite = s->endpoint->database == EV_DB_SQLITE;
 	struct held h = {};
 	struct finding_view *f;
 
@@ -108,16 +109,22 @@ int rule_transactions(struct scene *s)
 							   : KIND_SPORADIC;
 	f->confidence = confidence_cap(s, CONFIDENCE_CERTAIN);
 	finding_because(s, f,
-			"no request is outstanding, and nothing was sent for %.0f s inside the "
-			"transaction", seconds(h.longest_ns));
+			sqlite ? "no statement is running, and none was for %.0f s inside the "
+				 "transaction"
+			       : "no request is outstanding, and nothing was sent for %.0f s inside "
+				 "the transaction", seconds(h.longest_ns));
 	if (s->process->longest_gap_ns > SECOND_NS / 10)
 		finding_because(s, f, "the longest such pause that ended was %.1f s",
 				seconds(s->process->longest_gap_ns));
 	else if (s->process->longest_gap_ns)
 		finding_because(s, f, "no such pause that ended was longer than 0.1 s");
 	if (h.wrote)
-		finding_because(s, f, "it has changed rows: they stay locked until it ends");
-	f->advice = "end it with commit or rollback on every path, also after reading only "
-		    "(Python: `with session.begin():`)";
+		finding_because(s, f, sqlite ? "it has changed rows: until it ends nobody else can "
+					       "write to the database"
+					     : "it has changed rows: they stay locked until it ends");
+	f->advice = sqlite ? "end it with commit or rollback on every path, also after an error "
+			     "(Python: `with connection:`)"
+			   : "end it with commit or rollback on every path, also after reading only "
+			     "(Python: `with session.begin():`)";
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * rules.h - what the rules of the judge share: one endpoint of one process, seen whole.
+ * rules.h - what the rules of the judge share: one endpoint of one process, seen whole, or what
+ * the libraries of one process hold.
  */
 #ifndef DBLEAK_MODEL_RULES_H
 #define DBLEAK_MODEL_RULES_H
@@ -31,7 +32,10 @@ struct birth {
 struct scene {
 	const struct model *model;
 	const struct process_model *process;
-	const struct endpoint *endpoint;
+	const struct endpoint *endpoint; /* NULL: the process, whatever its endpoints */
+	struct process_view *view;	 /* endpoints and findings so far */
+	const struct handle *const *handles; /* of the process, by site and birth */
+	size_t handle_count;
 	struct arena *arena; /* of the view */
 	uint64_t now_ns;     /* the process's end, if it has ended */
 	uint64_t start_ns;   /* of the window */
@@ -51,12 +55,37 @@ __attribute__((format(printf, 3, 4))) void finding_because(struct scene *s, stru
 /* How sure we may be at most, with what was lost and what could not be read. */
 enum confidence confidence_cap(const struct scene *s, enum confidence c);
 double seconds(uint64_t ns);
+/* Each connection to it is a database of its own: SQLite in memory, or in a nameless file. */
+bool is_private(const struct endpoint *e);
+/* "10.0.0.5:5432/shop as app"; NULL for no endpoint. */
+const char *place_text(const struct scene *s, const struct endpoint *e);
+/* The first finding of that cause, here or in the process's endpoints before; NULL. */
+struct finding_view *finding_of(const struct scene *s, enum cause cause);
 
-/* Each looks at the scene and adds the findings it can prove. */
+/* Does the rise show something that piles up, and still does? */
+bool rise_goes_on(const struct scene *s, const struct rise *r);
+/* The rise until end_ns, or, if that proves nothing, the one before the process gave all back when
+ * it ended. */
+struct rise rise_of(const struct scene *s, const struct history *h, uint64_t end_ns, bool *fell);
+/* The connection a library's object belongs to; NULL not known. */
+const struct connection *connection_of(const struct scene *s, const struct handle *h);
+/* Have so many of a site's objects been released by means we do not see that what is open is not
+ * known? */
+bool site_is_obscure(const struct site_model *site);
+
+/* Each looks at the scene of an endpoint and adds the findings it can prove. */
 int rule_connections(struct scene *s);
 int rule_hung_up(struct scene *s);
 int rule_transactions(struct scene *s);
 int rule_statements(struct scene *s);
+int rule_zombies(struct scene *s);
 int rule_results(struct scene *s);
+int rule_halves(struct scene *s);
+int rule_wal(struct scene *s);
+int rule_cursors(struct scene *s);
+
+/* These look at the process as a whole, after its endpoints. */
+int rule_unread(struct scene *s);
+int rule_sites(struct scene *s);
 
 #endif

@@ -29,8 +29,10 @@ const char *kind_name(enum kind k)
 const char *cause_name(enum cause c)
 {
 	static const char *const names[] = {"unclosed-connection", "open-transaction",
-					    "unclosed-statement", "cache-growth",
-					    "unbounded-result"};
+					    "unclosed-statement",  "cache-growth",
+					    "unbounded-result",	   "unfreed-result",
+					    "unclosed-cursor",	   "wal-growth",
+					    "unfreed-memory"};
 
 	return names[c];
 }

@@ -24,6 +24,10 @@ enum cause {
 	CAUSE_UNCLOSED_STATEMENT,
 	CAUSE_CACHE_GROWTH,
 	CAUSE_UNBOUNDED_RESULT,
+	CAUSE_UNFREED_RESULT,
+	CAUSE_UNCLOSED_CURSOR,
+	CAUSE_WAL_GROWTH,
+	CAUSE_UNFREED_MEMORY,
 };
 enum resource { RESOURCE_CONNECTION, RESOURCE_TRANSACTION, RESOURCE_STATEMENT, RESOURCE_CURSOR, RESOURCE_RESULT, RESOURCE_MEMORY };
 
@@ -35,9 +39,11 @@ struct finding_view {
 	enum resource resource;
 	enum ev_database database;
 	const char *endpoint;	   /* "10.0.0.5:5432/shop as app" */
-	uint64_t acquired;
+	uint64_t acquired;	   /* UNKNOWN64 not known, as released */
 	uint64_t released;
 	uint64_t open;
+	const char *object;	   /* what a library calls it: "PGresult"; NULL does not apply */
+	uint64_t caller;	   /* address its acquiring calls return to; 0 not known */
 	double oldest_seconds;	   /* < 0 not known */
 	bool oldest_is_minimum;	   /* at least so old: it was there before we came */
 	double growth_per_minute;  /* < 0 does not apply */
@@ -49,6 +55,7 @@ struct finding_view {
 	const char **evidence;	   /* one sentence each, without a full stop */
 	size_t evidence_count;
 	const char *advice;	   /* one sentence: which call is missing */
+	size_t order;		   /* in which the judge came to it: settles what is equal */
 	const char *exhausts_limit; /* "open files 1024"; NULL no estimate */
 	double exhausts_seconds;
 };
@@ -86,7 +93,18 @@ struct process_view {
 struct gap_view {
 	uint32_t pid; /* 0: the whole host */
 	const char *comm;
+	const char *subject; /* what the reason begins with, if neither process nor host; NULL */
 	const char *reason;
+};
+
+/* A client library that we had probes in. */
+struct library_view {
+	const char *path;
+	const char *build_id; /* NULL not known */
+	uint64_t probes, cheap; /* cheap: of the probes, where the kernel emulates */
+	uint64_t hits;
+	double attach_seconds; /* from when it was known to be mapped; < 0 never attached */
+	bool detached;	       /* to keep the budget */
 };
 
 struct report_view {
@@ -98,6 +116,8 @@ struct report_view {
 	bool cut;		      /* the recording has no clean end */
 	struct process_view *processes; /* worst verdict first, then by pid */
 	size_t process_count;
+	struct library_view *libraries; /* in the order they were met */
+	size_t library_count;
 	struct gap_view *gaps;
 	size_t gap_count;
 	uint64_t losses[EV_LOSS_KINDS];

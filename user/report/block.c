@@ -33,6 +33,11 @@ static const struct {
 				      "prepared statements never closed"},
 	[CAUSE_CACHE_GROWTH] = {"a cache without bound", "a cache without bound"},
 	[CAUSE_UNBOUNDED_RESULT] = {"a large result fetched whole", "large results fetched whole"},
+	[CAUSE_UNFREED_RESULT] = {"a result never freed", "results never freed"},
+	[CAUSE_UNCLOSED_CURSOR] = {"a cursor left open", "cursors left open"},
+	[CAUSE_WAL_GROWTH] = {"a reader behind which the write-ahead log grows",
+			      "readers behind which the write-ahead log grows"},
+	[CAUSE_UNFREED_MEMORY] = {"a buffer never freed", "buffers never freed"},
 };
 
 static const struct {
@@ -85,7 +90,9 @@ static void words_open(struct words *w, const struct finding_view *f, bool exite
 {
 	words_comma(w);
 	words_count(w, f->open);
-	words_add(w, exited ? " open at exit" : " still open");
+	words_add(w, exited ? " %s at exit" : " still %s",
+		  f->resource == RESOURCE_RESULT || f->resource == RESOURCE_MEMORY ? "held"
+										   : "open");
 	if (!f->in_transaction || f->in_transaction == UNKNOWN64)
 		return;
 	if (f->in_transaction >= f->open) {
@@ -137,9 +144,20 @@ static void words_size(struct words *w, const struct finding_view *f)
 		words_plural(w, f->rows, "row", "rows");
 	}
 	if (f->bytes != UNKNOWN64) {
-		words_comma(w);
+		words_item(w, f->cause == CAUSE_WAL_GROWTH ? "the log has " : "");
 		words_bytes(w, f->bytes);
 	}
+}
+
+/* Of some only what is open is known. */
+static void words_balance(struct words *w, const struct finding_view *f)
+{
+	if (f->acquired == UNKNOWN64 && f->released == UNKNOWN64)
+		return;
+	words_count(w, f->acquired);
+	words_add(w, " %s, ", verbs[f->resource].acquired);
+	words_count(w, f->released);
+	words_add(w, " %s", verbs[f->resource].released);
 }
 
 /* What was counted.  A result that was too large is measured by its size, all else by balance. */
@@ -154,10 +172,7 @@ static void print_counts(struct page *page, const struct finding_view *f, bool e
 		}
 		words_size(&w, f);
 	} else {
-		words_count(&w, f->acquired);
-		words_add(&w, " %s, ", verbs[f->resource].acquired);
-		words_count(&w, f->released);
-		words_add(&w, " %s", verbs[f->resource].released);
+		words_balance(&w, f);
 		words_open(&w, f, exited);
 		words_oldest(&w, f);
 		words_growth(&w, f->growth_per_minute);

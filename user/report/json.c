@@ -351,11 +351,32 @@ static json_t *json_gaps(const struct report_view *v)
 	return array;
 }
 
+static json_t *json_library(const struct library_view *library)
+{
+	const struct pair pairs[] = {
+		{"path", json_text(library->path)},
+		{"build_id", json_text(library->build_id)},
+		{"probes", json_count(library->probes)},
+		{"hits", json_count(library->hits)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_libraries(const struct report_view *v)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < v->library_count; i++)
+		array = json_array_with(array, json_library(&v->libraries[i]));
+	return array;
+}
+
 static json_t *json_coverage(const struct report_view *v)
 {
 	const struct pair pairs[] = {
 		{"processes", json_count(v->process_count)},
-		{"libraries", json_array()},
+		{"libraries", json_libraries(v)},
 		{"gaps", json_gaps(v)},
 	};
 

@@ -363,8 +363,10 @@ static void words_hidden(struct words *w, const struct report_view *v, size_t at
 {
 	size_t count = 0;
 
+	if (v->gaps[at].subject)
+		return; /* the reason names it */
 	if (!v->gaps[at].pid) {
-		words_add(w, "whole host");
+		words_add(w, "whole host: ");
 		return;
 	}
 	for (size_t i = at; i < (all ? at + 1 : v->gap_count); i++) {
@@ -381,6 +383,7 @@ static void words_hidden(struct words *w, const struct report_view *v, size_t at
 		words_count(w, count - SHARED_SHOWN);
 		words_add(w, " more");
 	}
+	words_add(w, ": ");
 }
 
 static void print_gaps(struct page *page, const struct report_view *v, bool all)
@@ -393,11 +396,33 @@ static void print_gaps(struct page *page, const struct report_view *v, bool all)
 		if (!all && (!gap_is_new(v, i) || reasons++ >= LINES_SHOWN))
 			continue;
 		words_hidden(&w, v, i, all);
-		words_add(&w, ": %s", v->gaps[i].reason ? v->gaps[i].reason : "reason not known");
+		words_add(&w, "%s", v->gaps[i].reason ? v->gaps[i].reason : "reason not known");
 		print_line(page, shown++ ? "" : "unseen", PAGE_YELLOW, w.text);
 	}
 	if (!all)
 		print_rest_hidden(page, reasons, LINES_SHOWN);
+}
+
+/* -v: the client libraries that were probed, and how soon. */
+static void print_libraries(struct page *page, const struct report_view *v)
+{
+	for (size_t i = 0; i < v->library_count; i++) {
+		const struct library_view *l = &v->libraries[i];
+		struct words w = {0};
+
+		words_add(&w, "%s: ", l->path ? l->path : "a file");
+		words_plural(&w, l->probes, "probe", "probes");
+		words_add(&w, " (");
+		words_count(&w, l->cheap);
+		words_add(&w, " cheap), ");
+		words_plural(&w, l->hits, "hit", "hits");
+		if (is_known(l->attach_seconds))
+			words_add(&w, ", attached %.3f s after it was met", l->attach_seconds);
+		else
+			words_add(&w, ", not attached");
+		words_add(&w, "%s", l->detached ? ", taken out to keep the budget" : "");
+		print_line(page, i ? "" : "probed", PAGE_PLAIN, w.text);
+	}
 }
 
 static void print_losses(struct page *page, const struct report_view *v)
@@ -417,6 +442,8 @@ static void print_losses(struct page *page, const struct report_view *v)
 
 static void print_ignorance(struct page *page, const struct report_view *v, bool all)
 {
+	if (all)
+		print_libraries(page, v);
 	print_gaps(page, v, all);
 	print_losses(page, v);
 	if (v->cut)
@@ -440,8 +467,13 @@ static void print_nothing(struct page *page, const struct report_view *v)
 	}
 	words_add(&w,
 		  " Watched were all TCP and Unix sockets of the selected processes, for "
-		  "PostgreSQL and MySQL by what they say and not by their port. If you expected "
-		  "one, `dbleak doctor` tells what this host does not let us see.");
+		  "PostgreSQL and MySQL by what they say and not by their port");
+	if (v->library_count) {
+		words_add(&w, ", and the calls of ");
+		words_plural(&w, v->library_count, "client library", "client libraries");
+	}
+	words_add(&w, ". If you expected one, `dbleak doctor` tells what this host does not let us "
+		      "see.");
 	page_line(page);
 	print_line(page, "nothing", PAGE_PLAIN, w.text);
 }

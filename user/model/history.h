@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * history.h - how a count of open objects went over time, in a fixed few hundred bytes.
+ *
+ * What is in flight comes and goes, what leaks stays: so of each interval only the smallest count
+ * is kept, and when the intervals run out, each two become one.  Times as in bpf/event.h.
+ */
+#ifndef DBLEAK_MODEL_HISTORY_H
+#define DBLEAK_MODEL_HISTORY_H
+
+#include <stdint.h>
+
+#define HISTORY_MOST 64
+
+/* Zeroed is empty. */
+struct history {
+	uint64_t first_ns; /* where the first interval begins */
+	uint64_t width_ns; /* of each; 0: nothing was added yet */
+	uint32_t used;
+	uint32_t latest; /* the count as it is */
+	uint32_t least[HISTORY_MOST];
+};
+
+/* From now on the count is this.  What comes out of order counts as of the latest time. */
+void history_add(struct history *h, uint64_t ns, uint64_t count);
+
+/* How the floor of a count rose: the part that was never given back. */
+struct rise {
+	uint64_t base, held;	   /* the floor at first, and now */
+	uint64_t first_ns, last_ns; /* since when it rose, and when it came near to what it is now */
+	uint64_t end_ns;	   /* as of when */
+	unsigned int steps;	   /* in how many intervals it rose */
+};
+
+/* The rise until end_ns, whatever came later.  The last eighth of the time is no proof of anything held: there the
+ * floor may be a peak that has not come down yet. */
+struct rise history_rise(const struct history *h, uint64_t end_ns);
+
+/* The same before a fall within the last second of a process that ended at end_ns, when it gave
+ * back all it had.  held is 0 if there was no such fall. */
+struct rise history_rise_before_fall(const struct history *h, uint64_t end_ns);
+
+#endif

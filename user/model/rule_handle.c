@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * rule_handle.c - objects of a client library that a place in a program acquires and never frees.
+ *
+ * Proof: of all that one call site acquired, the number never given back rises and goes on rising
+ * (see rise.c).  It is judged on its floor over time, so that what is in use at the moment counts
+ * nothing, however busy the site is.  Of a program too brief for that, the births of the objects
+ * that were open at its end tell the same.
+ *
+ * Nothing is said of a site when many of its objects are freed by calls we do not see: then what
+ * we count as open is not.  Nor of statements that the wire can tell apart by their texts: there
+ * rule_statement.c knows a cache from a leak, and a count does not.  Where the wire cannot be
+ * read, statements must come as fast as at first: a cache meets new texts ever more rarely.
+ */
+#include "rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LEAST_OBJECTS 10
+#define ALL_BIRTHS    48 /* the ledger tells of the first 64 of a site only */
+#define FEW_LOOKS_NS  (4 * SECOND_NS)
+#define CERTAIN_NS    (8 * SECOND_NS)
+#define CERTAIN_STEPS 6
+#define ANY_CACHE     520 /* statements that some cache may keep, see rule_statement.c */
+
+/* How objects of each resource are spoken of. */
+static const struct resource_words {
+	enum cause cause;
+	enum resource resource;
+	const char *advice; /* object, the call that frees it */
+} words[] = {
+	[EV_RES_CONNECTION] = {CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION,
+			       "call %2$s for each %1$s, also when connecting failed"},
+	[EV_RES_STATEMENT] = {CAUSE_UNCLOSED_STATEMENT, RESOURCE_STATEMENT,
+			      "call %2$s for each %1$s after use, on every path, or keep one and "
+			      "use it again"},
+	[EV_RES_CURSOR] = {CAUSE_UNCLOSED_CURSOR, RESOURCE_CURSOR,
+			   "call %2$s for each %1$s when its rows are read or given up"},
+	[EV_RES_RESULT] = {CAUSE_UNFREED_RESULT, RESOURCE_RESULT,
+			   "call %2$s for each %1$s, on every path, also after an error; in a "
+			   "language with a driver: drop what keeps it (cursors, exceptions)"},
+	[EV_RES_MEMORY] = {CAUSE_UNFREED_MEMORY, RESOURCE_MEMORY,
+			   "call %2$s for each %1$s after use"},
+};
+
+/* One site with what belongs to it. */
+struct place {
+	const struct site_model *site;
+	const struct ev_site *state;
+	const struct handle *const *handles; /* open objects of it that were told of, by birth */
+	size_t handle_count;
+	const struct endpoint *endpoint; /* NULL not known */
+	const struct connection *connection; /* of its newest object; NULL not known */
+	uint64_t open;
+	bool implicit; /* given back when the process ended, and not before */
+};
+
+bool site_is_obscure(const struct site_model *site)
+{
+	uint64_t open = site->state.acquired - site->state.released;
+
+	return site->state.unseen > site->state.acquired / 8 || site->state.unseen > open / 2;
+}
+
+static bool is_of(const struct handle *h, const struct ev_site *state)
+{
+	return h->resource == state->resource && h->site == state->site;
+}
+
+static void find_handles(const struct scene *s, struct place *p)
+{
+	size_t first = 0, n = 0;
+
+	while (first < s->handle_count && !is_of(s->handles[first], p->state))
+		first++;
+	while (first + n < s->handle_count && is_of(s->handles[first + n], p->state))
+		n++;
+	p->handles = s->handles + first;
+	p->handle_count = n;
+}
+
+/* Where its objects come from: what its newest object says, or the only endpoint it can be. */
+static void find_endpoint(const struct scene *s, struct place *p)
+{
+	size_t fitting = 0;
+
+	for (size_t i = p->handle_count; i-- > 0 && !p->connection;)
+		p->connection = connection_of(s, p->handles[i]);
+	if (p->connection && p->connection->process == s->process) {
+		p->endpoint = p->connection->endpoint;
+		return;
+	}
+	for (const struct endpoint *e = s->process->endpoints; e; e = e->next) {
+		if (e->database != p->state->database ||
+		    (!e->open && !e->opened && !e->closed && !e->pre_existing))
+			continue;
+		p->endpoint = e;
+		fitting++;
+	}
+	if (fitting != 1)
+		p->endpoint = NULL;
+}
+
+/* The rise that the births of the open objects show; they may be the first of many only. */
+static struct rise births_rise(const struct place *p, uint64_t end_ns)
+{
+	struct rise r = {.end_ns = end_ns};
+	size_t n = p->handle_count;
+
+	if (n < LEAST_OBJECTS || p->open < n)
+		return r;
+	r.held = p->open;
+	r.first_ns = p->handles[0]->born_ns;
+	r.last_ns = p->handles[n - 1 - n / 8]->born_ns;
+	for (size_t i = 1; i < n; i++)
+		r.steps += p->handles[i]->born_ns > p->handles[i - 1]->born_ns;
+	if (p->open > n + n / 2) {
+		if (n < ALL_BIRTHS)
+			return (struct rise){.end_ns = end_ns};
+		r.last_ns = p->state->last_ns;
+	}
+	return r;
+}
+
+static struct rise place_rise(const struct scene *s, struct place *p)
+{
+	uint64_t end = p->site->detached_ns ? p->site->detached_ns : s->now_ns;
+	struct rise r = rise_of(s, &p->site->open, end, &p->implicit), births;
+
+	if (rise_goes_on(s, &r) || !s->process->exited_ns || p->state->detached ||
+	    end - p->site->open.first_ns >= FEW_LOOKS_NS)
+		return r;
+	births = births_rise(p, end);
+	return rise_goes_on(s, &births) ? births : r;
+}
+
+/* Statements that the wire knows of, if it can read them at all. */
+static bool wire_tells(const struct scene *s, const struct place *p)
+{
+	uint64_t open = 0, prepared = 0;
+	struct table_slot *slot;
+	size_t at = 0;
+
+	if (p->state->database == EV_DB_SQLITE) /* each is told of with its text */
+		return true;
+	while ((slot = table_next(&s->model->connections, &at))) {
+		const struct connection *c = slot->value;
+
+		if (c->process != s->process || c->database != p->state->database)
+			continue;
+		prepared += c->prepared;
+		open += c->prepared - c->unprepared;
+	}
+	for (const struct endpoint *e = s->process->endpoints; e; e = e->next)
+		if (e->database == p->state->database) {
+			prepared += e->prepared;
+			open += e->littered_statements;
+		}
+	/* Those that the server never had, or has closed, are of no cache. */
+	return prepared && 2 * open >= p->open;
+}
+
+/* Does the second half of the rise bring as many as the first, or nearly so? */
+static bool as_fast_as_at_first(const struct place *p, const struct rise *r)
+{
+	struct rise half = history_rise(&p->site->open, r->first_ns + (r->last_ns - r->first_ns) / 2);
+	uint64_t first = half.held > r->base ? half.held - r->base : 0, all = r->held - r->base;
+
+	return r->last_ns - r->first_ns >= CERTAIN_NS && 10 * (all - first) >= 4 * all;
+}
+
+static bool statements_leak(const struct scene *s, const struct place *p, const struct rise *r)
+{
+	return !wire_tells(s, p) && (r->held > ANY_CACHE || as_fast_as_at_first(p, r));
+}
+
+/* Handles of connections without any: as many sockets as that are not open. */
+static bool handles_leak(const struct scene *s, const struct place *p, const struct rise *r)
+{
+	uint64_t sockets = 0;
+
+	if (p->state->database == EV_DB_SQLITE || finding_of(s, CAUSE_UNCLOSED_CONNECTION))
+		return false;
+	for (const struct endpoint *e = s->process->endpoints; e; e = e->next)
+		sockets += e->open;
+	/* Those whose socket was never met may have one that we do not know as a database's. */
+	for (size_t i = 0; i < p->handle_count; i++)
+		if (!p->handles[i]->connection)
+			return false;
+	return p->handle_count && 2 * sockets < r->held;
+}
+
+static void fill_sizes(const struct place *p, struct finding_view *f)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < p->handle_count; i++) {
+		if (p->handles[i]->bytes == UNKNOWN64)
+			return;
+		bytes += p->handles[i]->bytes;
+	}
+	if (p->handle_count && p->handle_count >= p->open)
+		f->bytes = bytes;
+}
+
+static void fill(const struct scene *s, const struct place *p, const struct rise *r,
+		 struct finding_view *f)
+{
+	uint64_t oldest = r->first_ns;
+
+	f->database = p->state->database;
+	f->endpoint = place_text(s, p->endpoint);
+	f->object = *p->state->object ? arena_copy(s->arena, p->state->object,
+						   strlen(p->state->object)) : NULL;
+	f->caller = p->state->caller;
+	f->acquired = p->state->acquired;
+	f->released = p->implicit ? p->state->acquired - r->held : p->state->released;
+	f->open = f->acquired - f->released;
+	if (p->handle_count && p->handles[0]->born_ns && p->handles[0]->born_ns < oldest)
+		oldest = p->handles[0]->born_ns;
+	f->oldest_seconds = r->end_ns > oldest ? seconds(r->end_ns - oldest) : 0;
+	f->growth_per_minute = 0;
+	if (r->last_ns > r->first_ns)
+		f->growth_per_minute =
+			(r->held - r->base) / seconds(r->last_ns - r->first_ns) * 60;
+	if (p->connection && p->connection->sql)
+		f->sql = p->connection->sql->sql;
+	fill_sizes(p, f);
+}
+
+static enum kind kind_of(const struct place *p, const struct finding_view *f)
+{
+	if (p->implicit)
+		return KIND_IMPLICIT;
+	return 10 * f->open >= 7 * f->acquired ? KIND_FREQUENT : KIND_SPORADIC;
+}
+
+static enum confidence sure(const struct scene *s, const struct place *p, const struct rise *r)
+{
+	bool certain = r->last_ns - r->first_ns >= CERTAIN_NS && r->steps >= CERTAIN_STEPS &&
+		       !p->state->unseen && !p->state->detached &&
+		       p->state->resource != EV_RES_STATEMENT;
+
+	return confidence_cap(s, certain ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY);
+}
+
+static void explain(struct scene *s, const struct place *p, const struct rise *r,
+		    struct finding_view *f)
+{
+	const char *object = f->object ? f->object : resource_name(f->resource);
+
+	finding_because(s, f,
+			"of those one place acquires, %llu %s are never freed, and in %.1f s there "
+			"came ever more", (unsigned long long)(r->held - r->base), object,
+			seconds(r->last_ns - r->first_ns));
+	if (p->state->released && !p->implicit)
+		finding_because(s, f, "the same place has others that are freed: %llu of %llu",
+				(unsigned long long)p->state->released,
+				(unsigned long long)p->state->acquired);
+	if (p->implicit)
+		finding_because(s, f, "they were freed only when the process ended");
+	if (p->state->detached)
+		finding_because(s, f, "counted until %.0f s after the start only: then the probes "
+				"were taken out", seconds(r->end_ns - s->start_ns));
+	if (p->state->resource == EV_RES_CONNECTION)
+		finding_because(s, f, "their sockets are closed: what is left is memory");
+}
+
+static void found(struct scene *s, const struct place *p, const struct rise *r)
+{
+	const struct resource_words *w = &words[p->state->resource];
+	struct finding_view *f = finding_add(s, w->cause, w->resource);
+
+	if (!f)
+		return;
+	fill(s, p, r, f);
+	f->verdict = VERDICT_LEAKING;
+	f->kind = kind_of(p, f);
+	f->confidence = sure(s, p, r);
+	explain(s, p, r, f);
+	f->advice = arena_format(s->arena, w->advice,
+				 f->object ? f->object : resource_name(f->resource),
+				 *p->state->release ? p->state->release : "the function that frees it");
+}
+
+/* What the wire has found already is the same leak: the site only adds its count. */
+static bool known(struct scene *s, const struct place *p)
+{
+	struct finding_view *f;
+
+	if (p->state->resource != EV_RES_STATEMENT)
+		return false;
+	f = finding_of(s, CAUSE_UNCLOSED_STATEMENT);
+	f = f ? f : finding_of(s, CAUSE_CACHE_GROWTH);
+	if (f && f->database == p->state->database && p->open >= LEAST_OBJECTS)
+		finding_because(s, f, "one place acquired %llu %s and freed %llu of them",
+				(unsigned long long)p->state->acquired,
+				*p->state->object ? p->state->object : "statements",
+				(unsigned long long)p->state->released);
+	return f && f->database == p->state->database;
+}
+
+/* Results whose rows are still being fetched: rule_cursor.c tells those at work from others. */
+static bool mostly_unread(const struct place *p)
+{
+	size_t unread = 0;
+
+	for (size_t i = 0; i < p->handle_count; i++)
+		unread += !!(p->handles[i]->flags & EV_HANDLE_UNREAD);
+	return 2 * unread > p->handle_count;
+}
+
+static bool leaks(const struct scene *s, const struct place *p, const struct rise *r)
+{
+	if (!rise_goes_on(s, r) || mostly_unread(p))
+		return false;
+	if (p->state->resource == EV_RES_STATEMENT)
+		return statements_leak(s, p, r);
+	return p->state->resource != EV_RES_CONNECTION || handles_leak(s, p, r);
+}
+
+int rule_sites(struct scene *s)
+{
+	for (const struct site_model *site = s->process->sites; site; site = site->next) {
+		struct place p = {.site = site, .state = &site->state};
+		struct rise r;
+
+		p.open = p.state->acquired - p.state->released;
+		if (p.state->resource >= sizeof(words) / sizeof(words[0]) ||
+		    !words[p.state->resource].advice || site_is_obscure(site) || known(s, &p))
+			continue;
+		find_handles(s, &p);
+		find_endpoint(s, &p);
+		r = place_rise(s, &p);
+		if (leaks(s, &p, &r))
+			found(s, &p, &r);
+	}
+	return 0;
+}
