@@ -138,3 +138,33 @@ def hiredis(bench):
       lane="hiredis")
 def hiredis_entry(bench):
     exact(bench, "redis_objects", "redis", "--probe-at=entry", least_parts=3 * 18, least_links=0)
+
+
+def joined(bench, program, server, old, new):
+    """Connections over both ways, older and younger than the tracer: one each, not two halves."""
+    clients = [bench.client(program, part, server=server, way=way) for part in old for way in ("tcp4", "unix")]
+
+    def run():
+        clients.extend([bench.client(program, part, server=server, way=way) for part in new
+                        for way in ("tcp4", "unix")])
+        time.sleep(2.5)
+
+    look, records = recorded(bench, "--max-overhead", 100, "--comm", program, during=run)
+    bench.shown["said"] = [client.said for client in clients]
+    compare_links(bench, clients, records, 4 * len(clients))
+    for client in clients:
+        process = look.process(client.pid) or {"endpoints": []}
+        opened = sum(endpoint["connections"]["open"] for endpoint in process["endpoints"])
+        bench.check(opened == 4 and len(process["endpoints"]) == 1,
+                    f"[{client.pid}]: {opened} connections at {len(process['endpoints'])} endpoints, not 4 at one")
+
+
+@live("library objects: each PGconn is joined with its socket", lane="libpq joins")
+def libpq_joins(bench):
+    joined(bench, "pq_joins", "postgresql", ("turns", "interleaved", "threads"),
+           ("turns", "interleaved", "threads", "async", "reset"))
+
+
+@live("library objects: each MYSQL is joined with its socket", needs=("mariadb",), lane="libmariadb joins")
+def libmariadb_joins(bench):
+    joined(bench, "my_joins", "mariadb", ("turns", "interleaved", "threads", "use"), ("turns", "interleaved", "threads"))

@@ -1,48 +1,61 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
-"""Reads the records of a recording that the tests count by.  Layouts are those of bpf/event.h."""
+"""Reads the records of a recording that the tests count by, laid out as bpf/event.h says."""
+import os
+import re
 import struct
 from collections import namedtuple
 
+EVENT_H = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bpf", "event.h")
 HEAD = struct.Struct("<QIHH")  # when, checksum, kind, size
-UNKNOWN64 = 2 ** 64 - 1
-
-LAYOUTS = {  # kind: (name, format after the head, fields; "_" is passed over)
-    4: ("process", "QQIIII16s256s16s72s64s",
-        "start_ns _ pid _ _ libraries comm cmdline runtime container_id container_name"),
-    7: ("connection", "12Q11I4B16s",
-        "id start_ns born_ns used_ns _ _ _ _ _ _ requests rows _ _ _ _ prepared unprepared pid tid _ _ flags "
-        "database signs status cursors comm"),
-    8: ("identity", "Q16s4H108s64s64s64sI", "id address port local_port family _ path user name application _"),
-    14: ("loss", "6Q", "ring_full map_full read_fault missed_return truncated _"),
-    15: ("cost", "7QII", "cpu_ns bpf_ns events _ _ _ _ stepped_down _"),
-    19: ("library", "5QIIII64s256s",
-         "device inode seen_ns attached_ns hits library probes cheap detached build_id path"),
-    20: ("site", "9QIIII32s32s",
-         "start_ns site caller acquired released unseen failed last_ns rows pid resource database detached "
-         "object release"),
-    21: ("handle", "9Q8I",
-         "start_ns handle parent connection born_ns used_ns site rows bytes acquired released pid tid resource "
-         "database flags _"),
-    22: ("handle_closed", "3QII", "start_ns handle born_ns pid resource"),
-}
-CONNECTION, STATEMENT, CURSOR, RESULT, MEMORY = 1, 3, 4, 5, 6  # enum ev_resource
+CODES = {"__u64": "Q", "__u32": "I", "__u16": "H", "__u8": "B"}
+WANTED = ("connection", "loss", "cost", "library", "site", "handle", "handle_closed")
 
 
-def _maker(name, layout, fields):
-    names = [f"skipped{n}" if field == "_" else field for n, field in enumerate(fields.split())]
-    packed, kind = struct.Struct("<" + layout), namedtuple(name, ["ns"] + names)
+def code_of(kind, length):
+    """Text and arrays as bytes, numbers as numbers."""
+    if kind == "char":
+        return f"{length}s"
+    return f"{length * struct.calcsize(CODES[kind])}s" if length else CODES[kind]
+
+
+def declarations(text):
+    """{NAME: [(field, struct code)]} of struct ev_NAME after its head; no struct has holes."""
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    sizes = dict(re.findall(r"^(?:#define|\s+)\s*(\w+) (?:= )?(\d+)", text, re.MULTILINE))
+    found = {}
+    for name, body in re.findall(r"^struct ev_(\w+) \{(.*?)^\};", text, re.DOTALL | re.MULTILINE):
+        fields = []
+        for kind, names in re.findall(r"^\s*(?:struct )?(\w+) (.*?);", body, re.MULTILINE):
+            for field, length in re.findall(r"(\w+)(?:\[(\w+)\])?", names):
+                if kind != "ev_head":
+                    fields.append((field, code_of(kind, length and int(sizes.get(length, length)))))
+        found[name] = fields
+    return found
+
+
+def _maker(name, fields):
+    packed = struct.Struct("<" + "".join(code for _, code in fields))
+    kind = namedtuple(name, ["ns"] + [field for field, _ in fields])
 
     def make(ns, raw):
         if len(raw) != packed.size:
-            raise ValueError(f"a {name} record has {len(raw)} bytes after its head, not {packed.size}: "
-                             "tests/live/records.py and bpf/event.h differ")
-        values = [value.split(b"\0")[0].decode(errors="replace") if isinstance(value, bytes) and len(value) != 16
-                  or name == "process" and isinstance(value, bytes) else value for value in packed.unpack(raw)]
-        return kind(ns, *values)
+            raise ValueError(f"a {name} record has {len(raw)} bytes after its head, bpf/event.h says {packed.size}")
+        return kind(ns, *(value.split(b"\0")[0].decode(errors="replace") if isinstance(value, bytes) else value
+                          for value in packed.unpack(raw)))
     return name, make
 
 
-MAKERS = {number: _maker(*layout) for number, layout in LAYOUTS.items()}
+def _makers():
+    with open(EVENT_H) as file:
+        text = file.read()
+    structs = declarations(text)
+    return {int(number): _maker(name.lower(), structs[name.lower()])
+            for name, number in re.findall(r"^\s*EV_(\w+) = (\d+),", text, re.MULTILINE)
+            if name.lower() in WANTED and structs.get(name.lower())}
+
+
+MAKERS = _makers()
+CONNECTION, STATEMENT, CURSOR, RESULT, MEMORY = 1, 3, 4, 5, 6  # enum ev_resource
 
 
 def read(path):
