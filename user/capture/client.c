@@ -735,17 +735,20 @@ static uint64_t socket_of(uint32_t pid, int descriptor)
 }
 
 /* The connection's own word for its socket.  Which socket a thread used last is a guess where
- * connections take turns. */
-static uint64_t ask_connection(const struct handle_key *key, const struct probe_field *field)
+ * connections take turns.  In MYSQL, the pointer before all says whether it is connected at all. */
+static uint64_t ask_connection(const struct handle_key *key, const struct attached *of)
 {
 	int descriptor = -1;
-	struct iovec local = {&descriptor, sizeof(descriptor)};
-	struct iovec remote = {(void *)(uintptr_t)(key->handle + field->offset),
-			       sizeof(descriptor)};
+	uint64_t first = 0;
+	struct iovec local[] = {{&descriptor, sizeof(descriptor)}, {&first, sizeof(first)}};
+	struct iovec remote[] = {{(void *)(uintptr_t)(key->handle + of->descriptor.offset),
+				  sizeof(descriptor)},
+				 {(void *)(uintptr_t)key->handle, sizeof(first)}};
 
-	if (field->size != sizeof(descriptor) ||
-	    process_vm_readv(key->pid, &local, 1, &remote, 1, 0) != sizeof(descriptor) ||
-	    descriptor < 0)
+	if (of->descriptor.size != sizeof(descriptor) ||
+	    process_vm_readv(key->pid, local, 2, remote, 2, 0) !=
+		    sizeof(descriptor) + sizeof(first) ||
+	    descriptor < 0 || (of->library->bit == EV_LIBRARY_MYSQL && !first))
 		return 0;
 	return socket_of(key->pid, descriptor);
 }
@@ -753,7 +756,7 @@ static uint64_t ask_connection(const struct handle_key *key, const struct probe_
 static void find_socket(const struct placed *placed, const struct raw_handle *raw,
 			struct ev_handle *ev)
 {
-	uint64_t socket = ask_connection(&raw->key, &placed->of->descriptor);
+	uint64_t socket = ask_connection(&raw->key, placed->of);
 
 	ev->connection = socket ? socket : raw->handle.socket;
 	if (socket)
