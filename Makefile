@@ -97,7 +97,7 @@ $(B)/unit/test_probe_point: UNIT_LIBS := -llzma -lZydis
 $(B)/clients/%: tests/live/clients/%.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb -o $@ $< -lpq -lmariadb
+	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb -o $@ $< -lpq -lmariadb -lsqlite3
 
 $(B)/live/%: tests/live/%.c $(addprefix $(B)/san/user/,capture/library.o capture/procfs.o base/file.o base/table.o)
 	$(say) CC $@
