@@ -153,7 +153,7 @@ class Run:
         """Where it leads, and who it is there."""
         kind = {"mariadb": "mysql", "sqlite": "sqlite"}.get(self.case.server, "postgresql")
         address = self.server.address(self.case.way)
-        if kind == "sqlite":
+        if kind == "sqlite" and not address.startswith(":"):
             address = os.path.join(self.janitor.folder, self.label, address)
         for endpoint in process["endpoints"]:
             if endpoint["database"] == kind and endpoint["address"] == address:
