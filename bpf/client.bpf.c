@@ -13,6 +13,7 @@
 #define JOIN_NS 10000000000ULL
 #define JOIN_TRIES 60
 #define SCRATCH_LEN 2048 /* of a text at a time */
+#define WIDE_LEN 256	 /* of a text in UTF-16, read unit by unit: the verifier walks each */
 #define SCRATCHES 8	 /* texts that differ only after so many are taken for one */
 
 struct handles_map handles SEC(".maps");
@@ -125,7 +126,7 @@ __noinline __u64 hash_scratch(__u64 hash, __u32 n)
 
 /* Keeps the beginning of a text under the hash of all of it, which is returned; equal texts have
  * equal hashes in this run. */
-static __noinline __u64 keep_text(__u64 from)
+__noinline __u64 keep_text(__u64 from)
 {
 	__u64 hash = settings.hash_seed;
 	struct scratch *s;
@@ -170,7 +171,7 @@ __noinline __u64 keep_wide_text(__u64 from)
 	if (!s || !from)
 		return 0;
 	__builtin_memset(&s->text, 0, sizeof(s->text));
-	for (i = 0; i < SCRATCH_LEN; i++) {
+	for (i = 0; i < WIDE_LEN; i++) {
 		if (bpf_probe_read_user(&unit, sizeof(unit), (void *)(from + i * sizeof(unit))) ||
 		    !unit)
 			break;

@@ -398,8 +398,8 @@ static __noinline int after_message(struct sock *sk, struct connection *c, __u32
 	return 0;
 }
 
-/* A reply is dated by the tick in which it came, but never before its request: reading the clock
- * costs a fifth of what else a message costs.  Nothing else is dated so. */
+/* A reply is dated by the tick in which it came, but never before its request: to read the clock
+ * costs a fifth of what all else does.  Nothing else is dated so. */
 static __always_inline __u64 reply_time(const struct connection *c)
 {
 	__u64 tick = bpf_jiffies64(), now;
@@ -412,7 +412,9 @@ static __always_inline __u64 reply_time(const struct connection *c)
 		barrier();
 		clock_tick = tick; /* after its time, for whoever reads both */
 	}
-	return now > c->ev.used_ns ? now : c->ev.used_ns;
+	if (now < c->ev.used_ns)
+		now = c->ev.used_ns;
+	return now < c->ev.born_ns ? c->ev.born_ns : now;
 }
 
 static __always_inline int is_doubtful(const struct connection *c)
@@ -432,20 +434,19 @@ static __always_inline int on_message(struct sock *sk, int ret, int sending)
 
 	if (ret <= 0)
 		return 0;
-	m = bpf_sk_storage_get(&marks, sk, 0, 0);
-	if (m && (m->state == MARK_PASSED ||
-		  (m->state == MARK_UNWANTED && m->generation == selection_generation))) {
-		count(COUNTER_OTHER_MESSAGES);
-		return 0;
-	}
-	task = bpf_get_current_task_btf();
-	if (LIKELY(m && m->state == MARK_TRACKED))
-		c = bpf_sk_storage_get(&connections, sk, 0, 0);
-	if (UNLIKELY(!c)) {
-		c = meet(sk, task, ret, sending);
+	c = bpf_sk_storage_get(&connections, sk, 0, 0);
+	if (!c) {
+		m = bpf_sk_storage_get(&marks, sk, 0, 0);
+		if (m && (m->state == MARK_PASSED ||
+			  (m->state == MARK_UNWANTED && m->generation == selection_generation))) {
+			count(COUNTER_OTHER_MESSAGES);
+			return 0;
+		}
+		c = meet(sk, bpf_get_current_task_btf(), ret, sending);
 		if (!c)
 			return 0;
 	}
+	task = bpf_get_current_task_btf();
 	count(COUNTER_MESSAGES);
 	c->now = sending ? bpf_ktime_get_boot_ns() : reply_time(c);
 	if (UNLIKELY(is_doubtful(c)))

@@ -385,8 +385,7 @@ static __always_inline void wire_sql(struct connection *c, __u64 from, __u32 len
 	if (!take)
 		return;
 	OPAQUE(take);
-	if (take > EV_SQL_LEN)
-		return;
+	take &= 2 * EV_SQL_LEN - 1; /* it is less: for the verifier */
 	if (!wire_read(c->sql.text, take, from))
 		sql_end(c, take);
 }
@@ -401,8 +400,7 @@ static __always_inline void wire_sql_string(struct connection *c, __u64 from, __
 	if (!take)
 		return;
 	OPAQUE(take);
-	if (take > EV_SQL_LEN)
-		return;
+	take &= 2 * EV_SQL_LEN - 1; /* it is less: for the verifier */
 	length = wire_read_string(c->sql.text, take, from);
 	if (length <= 0 || length > EV_SQL_LEN)
 		return;

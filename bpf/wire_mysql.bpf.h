@@ -376,20 +376,27 @@ static __always_inline int my_sends_plain(const struct connection *c)
 	       !c->sent.continues;
 }
 
-#define COMMAND_AHEAD (EV_SQL_LEN + 8) /* bytes of a command that are read at once */
+/* What was read ahead may hold a secret. */
+__noinline int my_forget(struct connection *c)
+{
+	__u8 *ahead = c ? wire_ahead(c) : NULL;
+
+	if (ahead)
+		zero_all(ahead, AHEAD);
+	return 0;
+}
 
 /* One whole command that is a query or executes a statement: one read for it.  Returns 0 for
  * another. */
 static __always_inline int my_plain_command(struct connection *c, __u64 chunk, __u32 n)
 {
-	__u32 take = n < COMMAND_AHEAD ? n : COMMAND_AHEAD, length = n - MY_HEADER;
-	__u8 *window = wire_window(c, 1);
+	__u32 take = n < AHEAD ? n : AHEAD - 1, length = n - MY_HEADER;
+	__u8 *window = wire_ahead(c);
 
 	if (!window || n <= MY_HEADER + 1)
 		return 0;
 	OPAQUE(take);
-	if (take > COMMAND_AHEAD)
-		return 0;
+	take &= AHEAD - 1;
 	if (wire_read(window, take, chunk))
 		return 0;
 	if (word_at(window) != length || length >= MY_LONGEST_PACKET) /* and its number is 0 */
@@ -405,14 +412,13 @@ static __always_inline int my_plain_command(struct connection *c, __u64 chunk, _
 	take = length < EV_SQL_LEN ? length : EV_SQL_LEN;
 	sql_begin(c, length > EV_SQL_LEN);
 	OPAQUE(take);
-	if (take > EV_SQL_LEN)
-		return 1;
+	take &= 2 * EV_SQL_LEN - 1;
 	wire_shift(c->sql.text, take, window + MY_HEADER + 1);
 	sql_end(c, take);
 	wire_sql_effects_of(c);
 	return 1;
 other:
-	zero_all(window, COMMAND_AHEAD); /* it may be a change of user */
+	my_forget(c); /* it may be a change of user */
 	return 0;
 }
 
@@ -732,6 +738,7 @@ __noinline int my_reply_step(struct connection *c, __u64 chunk, __u32 n)
 }
 
 #define WINDOW_STEPS 128 /* packets walked in one window */
+#define ROW_LONG 1024	 /* bytes of a row behind which no other is read ahead */
 #define WINDOW_CALLS 64	 /* windows for each chunk: small rows in a large read */
 #define STEP_ODD 4	 /* the next packet is for my_reply_step */
 #define MY_EOF 5	 /* length of an EOF packet */
@@ -803,10 +810,11 @@ static __always_inline int my_window_passes(struct connection *c, const __u8 *he
 }
 
 /* A reply is read ahead and passed by its heads in the window.  What is no plain part of a result,
- * or not whole, is left to my_reply_step. */
+ * or not whole, is left to my_reply_step.  Where the walk stands is kept in memory alone: the
+ * verifier of 6.1 would follow each value of a local. */
 __noinline int my_window(struct connection *c, __u64 chunk, __u32 n)
 {
-	__u32 offset, at = 0, take, i, length = 0, rest, status;
+	__u32 start, at, take, i, length, rest, status;
 	__u8 *window, *head;
 
 	if (!c)
@@ -814,56 +822,46 @@ __noinline int my_window(struct connection *c, __u64 chunk, __u32 n)
 	rest = frame_skip(&c->received, n);
 	if (!rest)
 		return STEP_DONE;
-	window = wire_window(c, 0);
+	window = wire_window(c);
 	if (!window || !my_is_plain(c) || rest <= MY_HEADER)
 		return STEP_ODD;
-	offset = c->received.offset;
-	take = rest < WINDOW ? rest : WINDOW;
+	start = c->received.offset;
+	take = rest < WINDOW ? rest : WINDOW - 1;
 	if (c->row_long && c->stage == STAGE_ROWS)
 		take = MY_HEADER + 1;
 	OPAQUE(take);
-	if (take > WINDOW)
-		return STEP_DONE;
-	if (wire_read(window, take, chunk + offset))
+	take &= WINDOW - 1;
+	if (wire_read(window, take, chunk + start))
 		return STEP_ODD;
 	for (i = 0; i < WINDOW_STEPS; i++) {
-		OPAQUE(at);
-		if (at > WINDOW)
-			break;
+		at = c->received.offset - start;
 		if (at + MY_HEADER + 1 > take)
 			break;
-		head = window + at;
+		head = window + (at & (WINDOW - 1));
 		length = le24_at(head);
 		if (!length || length == MY_LONGEST_PACKET || head[3] != c->sequence)
-			goto odd;
+			return STEP_ODD;
 		if (!my_window_passes(c, head, length, take - at)) {
 			if (length > MY_HEAD - MY_HEADER || at + MY_HEADER + length > take)
-				goto odd;
+				return STEP_ODD;
 			status = my_window_end(c, head, length);
 			if (status == NO_STATUS)
-				goto odd;
+				return STEP_ODD;
 			c->sequence++;
-			c->received.offset = offset + at;
 			my_result_ends(c, status);
-			at += MY_HEADER + length;
+			c->received.offset += MY_HEADER + length;
 			break;
 		}
 		c->sequence++;
-		rest = n - offset - at - MY_HEADER;
+		c->row_long = length > ROW_LONG;
+		rest = n - c->received.offset - MY_HEADER;
 		if (length > rest) {
 			c->received.left = length - rest;
-			at = n - offset;
-			break;
+			return STEP_DONE;
 		}
-		at += MY_HEADER + length;
+		c->received.offset += MY_HEADER + length;
 	}
-	c->row_long = length > WINDOW / 2;
-	offset += at;
-	c->received.offset = offset;
-	return offset < n ? STEP_MORE : STEP_DONE;
-odd:
-	c->received.offset = offset + at;
-	return STEP_ODD;
+	return c->received.offset < n ? STEP_MORE : STEP_DONE;
 }
 
 /* Goes on where the first window ended.  Returns 1 when it came to the end of the chunk, aligned. */

@@ -373,7 +373,6 @@ __noinline int pg_request_step(struct connection *c, __u64 chunk, __u32 n)
 	return frame_pass(f, length + PG_HEADER, n);
 }
 
-#define BATCH 512	/* bytes of a send that are read ahead */
 #define BATCH_STEPS 32 /* messages walked there */
 
 /* Bind, Describe, Execute, Sync, and Parse of the statement without a name. */
@@ -386,29 +385,27 @@ static __always_inline int pg_is_usual(const __u8 *head, __u32 length, __u32 the
 }
 
 /* The usual messages of the extended protocol, walked in one read of the send's first bytes.
- * Returns how many bytes it passed: whole messages, and the next is for pg_request_step. */
+ * c->sent.offset goes to the first that is left to pg_request_step: a local would be followed in
+ * each of its values by the verifier of 6.1. */
 __noinline int pg_batch(struct connection *c, __u64 chunk, __u32 n)
 {
-	__u32 at = 0, take = n < BATCH ? n : BATCH, i, length;
+	__u32 take = n < AHEAD ? n : AHEAD - 1, at, i, length;
 	__u8 *window, *head;
 
 	if (!c || !n)
 		return 0;
-	window = wire_window(c, 1);
+	window = wire_ahead(c);
 	if (!window)
 		return 0;
 	OPAQUE(take);
-	if (take > BATCH)
-		return 0;
+	take &= AHEAD - 1;
 	if (wire_read(window, take, chunk))
 		return 0;
 	for (i = 0; i < BATCH_STEPS; i++) {
-		OPAQUE(at);
-		if (at > BATCH)
-			break;
+		at = c->sent.offset;
 		if (at + PG_HEADER > take)
 			break;
-		head = window + at;
+		head = window + (at & (AHEAD - 1));
 		length = be32_at(head + 1);
 		if (length < 4 || length > n - at - 1 || !pg_is_usual(head, length, take - at))
 			break;
@@ -423,9 +420,9 @@ __noinline int pg_batch(struct connection *c, __u64 chunk, __u32 n)
 			wire_sql_string(c, chunk + at + PG_HEADER + 1, length - 5);
 			pg_parsing(c);
 		}
-		at += length + 1;
+		c->sent.offset = at + length + 1;
 	}
-	return at;
+	return 0;
 }
 
 /* Returns 1 when it came to the end of the chunk. */
@@ -510,16 +507,14 @@ __noinline int pg_sent_rest(struct connection *c, __u64 chunk, __u32 n)
 
 static __always_inline void pg_sent(struct connection *c, __u64 chunk, __u32 n)
 {
-	__u32 passed = 0;
-
+	c->sent.offset = 0;
 	if (LIKELY(pg_is_plain(c))) {
 		if (c->simple && !c->pending && n > PG_HEADER && pg_simple_query(c, chunk, n))
 			return;
-		passed = pg_batch(c, chunk, n);
-		if (passed >= n)
+		pg_batch(c, chunk, n);
+		if (c->sent.offset >= n)
 			return;
 	}
-	c->sent.offset = passed;
 	pg_sent_rest(c, chunk, n);
 }
 

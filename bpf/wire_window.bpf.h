@@ -11,14 +11,21 @@
 
 #include "wire.bpf.h"
 
-#define WINDOW 4096
-#define WINDOW_MORE 64 /* behind it: heads are looked at before it is known where they end */
-#define LANES 8	       /* sending or receiving, of TCP, Unix sockets and TLS libraries */
+/* Powers of two: a mask is what every verifier understands. */
+#define WINDOW 16384 /* of what is received: as much as clients ask for at once */
+#define AHEAD 1024   /* of what is sent */
+#define BEHIND 64    /* heads are looked at before it is known where they end */
+#define LANES 3	     /* TCP, Unix sockets, TLS libraries */
 
-/* Room to read ahead into, of this CPU: one for each program that may interrupt another. */
+/* Room of this CPU, a lane for each kind of socket: before 6.3 each has a program of its own, and
+ * one may interrupt the other. */
 #ifdef __bpf__
 struct window {
-	__u8 bytes[WINDOW + WINDOW_MORE];
+	__u8 bytes[WINDOW + BEHIND];
+};
+
+struct ahead {
+	__u8 bytes[AHEAD + BEHIND];
 };
 
 struct {
@@ -28,20 +35,42 @@ struct {
 	__type(value, struct window);
 } windows SEC(".maps");
 
-static __always_inline __u8 *wire_window(const struct connection *c, __u32 sending)
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LANES);
+	__type(key, __u32);
+	__type(value, struct ahead);
+} aheads SEC(".maps");
+
+static __always_inline __u8 *wire_window(const struct connection *c)
 {
-	__u32 lane = (c->lane << 1 | sending) & (LANES - 1);
+	__u32 lane = c->lane;
 	struct window *w = bpf_map_lookup_elem(&windows, &lane);
 
 	return w ? w->bytes : NULL;
 }
-#else
-static inline __u8 *wire_window(const struct connection *c, __u32 sending)
+
+static __always_inline __u8 *wire_ahead(const struct connection *c)
 {
-	static __u8 bytes[WINDOW + WINDOW_MORE];
+	__u32 lane = c->lane;
+	struct ahead *a = bpf_map_lookup_elem(&aheads, &lane);
+
+	return a ? a->bytes : NULL;
+}
+#else
+static inline __u8 *wire_window(const struct connection *c)
+{
+	static __u8 bytes[WINDOW + BEHIND];
 
 	(void)c;
-	(void)sending;
+	return bytes;
+}
+
+static inline __u8 *wire_ahead(const struct connection *c)
+{
+	static __u8 bytes[AHEAD + BEHIND];
+
+	(void)c;
 	return bytes;
 }
 #endif

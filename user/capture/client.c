@@ -516,6 +516,13 @@ static const struct probe_library *openssl(void)
 	return NULL;
 }
 
+static int begin_tls(struct clients *c)
+{
+	int err = kernel_client_tls(c->kernel);
+
+	return err ? err : kernel_client_programs(c->kernel, true, &c->tls_programs);
+}
+
 void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns)
 {
 	struct table_key key = {pid, start_ns};
@@ -523,7 +530,8 @@ void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns)
 	if (!c->libraries || c->cost.kills || table_get(&c->tls_asked, key))
 		return;
 	table_put(&c->tls_asked, key, c);
-	kernel_client_tls(c->kernel);
+	if (begin_tls(c))
+		return;
 	for (size_t i = 0; i < c->tls_count;) {
 		struct waiting *w = &c->tls[i];
 		struct library_file file = waiting_file(w);
@@ -812,8 +820,6 @@ static int calibrate(struct clients *c)
 	static const struct probe canary = {.role = PROBE_COUNT};
 	int err = kernel_client_programs(c->kernel, false, &c->programs);
 
-	if (!err)
-		err = kernel_client_programs(c->kernel, true, &c->tls_programs);
 
 	for (uint32_t i = 0; i < CANARIES && !err; i++)
 		err = kernel_client_probe(c->kernel, i, &canary);
@@ -854,8 +860,8 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 			    "what libraries hand out is not counted");
 	if (libraries_watch(c->libraries))
 		tell_gap(c, "libraries mapped from now on are found late: no perf events");
-	if (host->eager)
-		kernel_client_tls(c->kernel);
+	if (host->eager && begin_tls(c))
+		c->host.eager = false;
 	head_start(c);
 	return libraries_scan(c->libraries, on_file, c);
 }

@@ -37,6 +37,7 @@ _Static_assert(FORGET_BATCH * sizeof(struct statement) <= READ_BYTES, "a batch f
 
 struct kernel {
 	struct dbleak *skel;
+	struct dbleak *late; /* NULL: not loaded */
 	struct ring_buffer *ring;
 	struct bpf_link *sweep_connections;
 	struct bpf_link *sweep_statements;
@@ -75,8 +76,10 @@ static const char *const iterators[] = {"scan_files",	    "count_stored", "sweep
 					"sweep_handles"};
 #define ITERATORS_LOOKING 2 /* of these, without probes */
 /* Attached file by file, as libraries are found. */
-static const char *const clients[] = {"client_entered", "client_returned", "tls_entered",
-				      "tls_returned"};
+static const char *const clients[] = {"client_entered", "client_returned"};
+/* Loaded when the first encrypted connection asks for them: the wire in them takes the verifier
+ * longer than all else. */
+static const char *const late[] = {"tls_entered", "tls_returned"};
 
 static const struct {
 	const char *comm;
@@ -127,6 +130,41 @@ static void choose_programs(struct dbleak *skel, size_t door, bool look_only)
 				p, (enum bpf_attach_type)PROBE_ATTACH_TYPE_MULTI);
 		bpf_program__set_autoload(p, wanted);
 	}
+}
+
+/* The late programs in an object of their own, on the maps of the first. */
+int kernel_load_late(struct kernel *k)
+{
+	struct bpf_program *p;
+	struct bpf_map *m;
+	int err = 0;
+
+	if (k->late)
+		return 0;
+	k->late = dbleak__open();
+	if (!k->late)
+		return -errno;
+	bpf_object__for_each_program(p, k->late->obj) {
+		bool wanted = named(bpf_program__name(p), late, COUNT(late));
+
+		bpf_program__set_autoload(p, wanted);
+		if (wanted && !feature_try(FEATURE_UPROBE_MULTI))
+			bpf_program__set_expected_attach_type(
+				p, (enum bpf_attach_type)PROBE_ATTACH_TYPE_MULTI);
+	}
+	bpf_object__for_each_map(m, k->late->obj) {
+		int fd = bpf_object__find_map_fd_by_name(k->skel->obj, bpf_map__name(m));
+
+		if (!err)
+			err = fd < 0 ? fd : bpf_map__reuse_fd(m, fd);
+	}
+	if (!err)
+		err = bpf_object__load(k->late->obj);
+	if (err) {
+		dbleak__destroy(k->late);
+		k->late = NULL;
+	}
+	return err;
 }
 
 /* Index of a v1 controller in the kernel's css_set.subsys, from its BTF. */
@@ -404,10 +442,16 @@ void kernel_close(struct kernel *k)
 	bpf_link__destroy(k->sweep_statements);
 	for (int i = 0; i < KERNEL_SWEEPS; i++)
 		bpf_link__destroy(k->client_sweeps[i]);
+	dbleak__destroy(k->late);
 	dbleak__destroy(k->skel);
 	forget_nothing(k);
 	free(k->buffer);
 	free(k);
+}
+
+struct dbleak *kernel_late(struct kernel *k)
+{
+	return k->late;
 }
 
 struct dbleak *kernel_skeleton(struct kernel *k)

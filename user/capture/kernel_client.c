@@ -20,9 +20,13 @@ static int map_fd(struct kernel *k, const char *name)
 	return bpf_object__find_map_fd_by_name(skel->obj, name);
 }
 
-void kernel_client_tls(struct kernel *k)
+int kernel_client_tls(struct kernel *k)
 {
-	kernel_skeleton(k)->bss->tls_read = 1;
+	int err = kernel_load_late(k);
+
+	if (!err)
+		kernel_skeleton(k)->bss->tls_read = 1;
+	return err;
 }
 
 void kernel_client_forget_veil(struct kernel *k, uint64_t id)
@@ -32,8 +36,10 @@ void kernel_client_forget_veil(struct kernel *k, uint64_t id)
 
 int kernel_client_programs(struct kernel *k, bool tls, struct probe_programs *programs)
 {
-	struct dbleak *skel = kernel_skeleton(k);
+	struct dbleak *skel = tls ? kernel_late(k) : kernel_skeleton(k);
 
+	if (!skel)
+		return -ENOTSUP;
 	programs->entered = bpf_program__fd(tls ? skel->progs.tls_entered
 						: skel->progs.client_entered);
 	programs->returned = bpf_program__fd(tls ? skel->progs.tls_returned

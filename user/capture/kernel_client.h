@@ -14,8 +14,8 @@
 /* The programs for handles, or those for TLS libraries.  Descriptors stay the kernel's.  -ENOTSUP
  * where only looking is done. */
 int kernel_client_programs(struct kernel *k, bool tls, struct probe_programs *programs);
-/* TLS libraries are probed from now on. */
-void kernel_client_tls(struct kernel *k);
+/* TLS libraries are probed from now on: loads the programs for it, if that is not done. */
+int kernel_client_tls(struct kernel *k);
 /* A TLS connection is gone. */
 void kernel_client_forget_veil(struct kernel *k, uint64_t id);
 /* What the probe with this cookie means; before it is attached. */

@@ -11,6 +11,10 @@ struct dbleak;
 struct bpf_link;
 
 struct dbleak *kernel_skeleton(struct kernel *k);
+/* Loads the programs that only some need.  0, also when that is done, or -errno. */
+int kernel_load_late(struct kernel *k);
+/* NULL: not loaded. */
+struct dbleak *kernel_late(struct kernel *k);
 /* Reads an iterator to its end. */
 int kernel_read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_fn fn,
 			 void *context);
