@@ -1151,6 +1151,38 @@ static void both_halves_alive_are_one_connection(void **state)
 		assert_int_not_equal(verdict_of(APP)->findings[i].cause, CAUSE_UNCLOSED_CONNECTION);
 }
 
+/* Sessions kept with their last results: one leak, or two when there are more of those. */
+static void keep_with_results(uint64_t each)
+{
+	struct ev_site s = results();
+
+	story_begins();
+	process(APP);
+	for (int i = 0; i < 20; i++) {
+		at(i);
+		opens(i, APP, APP);
+		begins(i);
+		acquires(&s, each);
+		tell_site(&s);
+	}
+	at(21);
+}
+
+static void what_a_left_connection_keeps_is_part_of_its_leak(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	keep_with_results(1);
+	f = expect(CAUSE_UNCLOSED_CONNECTION, VERDICT_LEAKING);
+	assert_non_null(strstr(f->evidence[f->evidence_count - 1], "19 PGresult are kept"));
+	assert_null(finding(verdict_of(APP), CAUSE_UNFREED_RESULT));
+	story_ends();
+	keep_with_results(10);
+	expect(CAUSE_UNCLOSED_CONNECTION, VERDICT_LEAKING);
+	expect(CAUSE_UNFREED_RESULT, VERDICT_LEAKING);
+}
+
 /* Identity. */
 
 static void an_address_that_comes_back_is_another_object(void **state)
@@ -1176,6 +1208,7 @@ static void an_address_that_comes_back_is_another_object(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(what_a_left_connection_keeps_is_part_of_its_leak),
 		TEST(results_never_freed_are_a_leak),
 		TEST(results_freed_each_time_are_not),
 		TEST(a_result_kept_now_and_then_is_sporadic),

@@ -866,6 +866,23 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 	return libraries_scan(c->libraries, on_file, c);
 }
 
+static void detach_all(struct clients *c)
+{
+	struct probe_links **links;
+	size_t n = 0;
+
+	for (const struct attached *a = c->files; a; a = a->next)
+		n += GROUPS;
+	links = calloc(n + 1, sizeof(*links)); /* without memory the end of the process does it */
+	n = 0;
+	for (const struct attached *a = c->files; a && links; a = a->next)
+		for (int g = 0; g < GROUPS; g++)
+			links[n++] = a->links[g];
+	if (links)
+		probes_detach_all(links, n);
+	free(links);
+}
+
 void clients_close(struct clients *c)
 {
 	struct table_slot *slot;
@@ -873,10 +890,9 @@ void clients_close(struct clients *c)
 
 	if (!c)
 		return;
+	detach_all(c);
 	for (a = c->files; a; a = next) {
 		next = a->next;
-		for (int g = 0; g < GROUPS; g++)
-			detach(a, g);
 		free(a);
 	}
 	while (c->tls_count)

@@ -8,11 +8,11 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/perf_event.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define DETACH_AT_ONCE 64
 #define MULTI_RETURN 1 /* BPF_F_UPROBE_MULTI_RETURN */
 #define BATCHES 16
 #define BATCH_CALLS 25
@@ -171,13 +172,37 @@ int probes_attach(struct probe_links **out, const struct probe_programs *program
 	return 0;
 }
 
-void probes_detach(struct probe_links *l)
+static void *close_links(void *context)
 {
-	if (!l)
-		return;
+	struct probe_links *l = context;
+
 	for (size_t i = l->count; i-- > 0;) /* entries before returns */
 		close(l->fds[i]);
 	free(l);
+	return NULL;
+}
+
+void probes_detach(struct probe_links *l)
+{
+	probes_detach_all(&l, 1);
+}
+
+void probes_detach_all(struct probe_links *const *links, size_t n)
+{
+	pthread_t threads[DETACH_AT_ONCE];
+	size_t running = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!links[i])
+			continue;
+		if (i + 1 < n && running < DETACH_AT_ONCE &&
+		    !pthread_create(&threads[running], NULL, close_links, links[i]))
+			running++;
+		else
+			close_links(links[i]);
+	}
+	while (running)
+		pthread_join(threads[--running], NULL);
 }
 
 /* Functions of our own to probe: one that begins cheaply, one that does not. */

@@ -30,8 +30,10 @@ struct probe_links;
 /* All or none.  fd: the file, of which only the inode counts; free to close after.  0 or -errno. */
 int probes_attach(struct probe_links **out, const struct probe_programs *programs, int fd,
 		  const struct probe_place *places, size_t n);
-/* Accepts NULL. */
+/* Each accepts NULL.  Taking probes out makes the kernel wait for all its CPUs: of many files it is
+ * done at once. */
 void probes_detach(struct probe_links *links);
+void probes_detach_all(struct probe_links *const *links, size_t n);
 
 /* What a call of a probed function costs here, in nanoseconds, our program included. */
 struct probe_cost {
