@@ -39,36 +39,21 @@ enum stage { /* of a MySQL reply */
 	STAGE_SKIP = 4,
 };
 
+/* What every message reads or writes stands first and together: a message that touches few cache
+ * lines costs little. */
 struct connection {
 	struct ev_connection ev;
-	/* The verifier wants as much room behind each of these texts as it is long. */
-	struct ev_sql sql;
-	struct raw_identity identity;
-	struct frame sent;
-	struct frame received;
 	__u64 now;	 /* of the message being handled */
 	__u64 fifo;	 /* MySQL: kinds of the commands awaiting replies, 8 bits each, oldest low */
-	__u64 doubt[DOUBTS]; /* statements opened by requests without a reply yet */
-	__u64 named;	 /* PostgreSQL: hash of the statement name read last */
 	__u64 reply_bytes;
 	__u64 reply_rows;
 	__u64 reply_began_ns;
 	__u64 resident;	 /* of the process when the reply passed RESULT_MARK */
-	__u64 result_told_ns;
-	__u64 result_told_bytes;
-	__u64 sql_told_ns;
-	__u64 swept;	 /* what the last sweep told of it, summed up */
-	__u64 dropped_ns; /* when all statements were closed at once */
-	__u32 unlisted;	 /* statements open for which the ledger had no room */
 	__u32 pending;	 /* replies outstanding */
-	__u32 wanted;	 /* bytes to collect in the SQL slot, or of the startup message */
 	__u32 part;	 /* PostgreSQL: where in the chunk a reply begins; MySQL: the chunk's length */
 	__u32 expect;	 /* MySQL: packets to come in this stage */
 	__u32 capabilities; /* MySQL: agreed on */
-	__u32 identity_version;
-	__u32 identity_told;
 	__u32 told;
-	__u32 name_end;	 /* in sql.text, of the name read last */
 	__u32 body;	 /* where in sql.text the statement itself begins: after PREPARE name */
 	__u8 phase;
 	__u8 stage;
@@ -80,8 +65,6 @@ struct connection {
 	__u8 flushed;	 /* PostgreSQL: Flush was sent, and the answer has no end of its own */
 	__u8 copying;	 /* PostgreSQL: the client is sending rows */
 	__u8 doubts;	 /* entries of doubt in use */
-	__u8 doubt_ordinal[DOUBTS]; /* which Parse of its group */
-	__u8 doubt_group[DOUBTS];
 	__u8 group_sent; /* PostgreSQL: number of the group (up to a Sync) that is being sent */
 	__u8 group_received;
 	__u8 ordinal;	 /* Parse messages sent in this group */
@@ -92,8 +75,28 @@ struct connection {
 	__u8 sequence;	 /* MySQL: number of the server's next packet */
 	__u8 row_calls;	 /* MySQL: how often rows were walked in this chunk */
 	__u8 row_long;	 /* MySQL: the last row was longer than it is worth reading ahead */
-	__u8 simple;	 /* PostgreSQL: the last request was one whole simple query */
-	__u8 reserved;
+	__u8 simple;	 /* the last request was one whole query, its text alone in its send */
+	__u8 lane;	 /* which of a CPU's windows: other kinds of sockets use others */
+	__u8 reserved[2];
+	struct frame sent;
+	/* The verifier wants as much room behind each of these texts as it is long. */
+	struct ev_sql sql;
+	struct raw_identity identity;
+	__u64 doubt[DOUBTS]; /* statements opened by requests without a reply yet */
+	__u64 named;	 /* PostgreSQL: hash of the statement name read last */
+	__u64 result_told_ns;
+	__u64 result_told_bytes;
+	__u64 sql_told_ns;
+	__u64 swept;	 /* what the last sweep told of it, summed up */
+	__u64 dropped_ns; /* when all statements were closed at once */
+	__u32 unlisted;	 /* statements open for which the ledger had no room */
+	__u32 wanted;	 /* bytes to collect in the SQL slot, or of the startup message */
+	__u32 identity_version;
+	__u32 identity_told;
+	__u32 name_end;	 /* in sql.text, of the name read last */
+	__u8 doubt_ordinal[DOUBTS]; /* which Parse of its group */
+	__u8 doubt_group[DOUBTS];
+	struct frame received;
 	__u8 tail[2 * TAIL_LEN]; /* the reply's last bytes, newest at TAIL_LEN - 1 */
 };
 

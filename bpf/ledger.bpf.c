@@ -100,14 +100,11 @@ __noinline int ledger_close(struct connection *c, __u32 exiting)
 }
 
 /* Equal texts have equal hashes in this run, and in no other.  The slot ends with zeros. */
-__noinline __u64 text_hash(struct connection *c)
+static __always_inline __u64 text_hash(const struct connection *c)
 {
 	__u64 hash = settings.hash_seed, word;
-	__u32 i, at;
+	__u32 i, at = c->body;
 
-	if (!c)
-		return 0;
-	at = c->body;
 	for (i = 0; i < EV_SQL_LEN / 8; i++, at += 8) {
 		if (at >= c->sql.length)
 			break;

@@ -78,6 +78,7 @@ static __always_inline struct connection *connection_enter(struct sock *sk, cons
 	c->sql.head.kind = EV_SQL;
 	c->sql.head.size = sizeof(c->sql);
 	c->sql.id = c->ev.id;
+	c->lane = sk->__sk_common.skc_family == AF_UNIX;
 	socket_address(sk, &c->identity);
 	ledger_process(m->pid, m->start_ns, 0);
 	return c;

@@ -61,6 +61,22 @@ static __always_inline long wire_shift_string(void *to, __u32 size, const void *
  * the verifier of 6.1.  So one bound alone follows it. */
 #define OPAQUE(x) asm volatile("" : "+r"(x))
 #define wire_count(which) count(which)
+
+/* Four bytes, wherever they lie in a map's value: not of the stack. */
+static __always_inline __u32 word_at(const __u8 *p)
+{
+	typedef __u32 __attribute__((may_alias)) word;
+
+	return *(const word *)p;
+}
+
+/* Eight bytes of a map's value become zero. */
+static __always_inline void zero_at(void *p)
+{
+	typedef __u64 __attribute__((may_alias)) word;
+
+	*(volatile word *)p = 0;
+}
 #else
 int wire_read(void *to, __u32 size, __u64 from);
 long wire_read_string(void *to, __u32 size, __u64 from);
@@ -68,7 +84,32 @@ void wire_shift(void *to, __u32 size, const void *from);
 long wire_shift_string(void *to, __u32 size, const void *from);
 void wire_count(__u32 which);
 #define OPAQUE(x) (void)(x)
+
+static inline __u32 word_at(const __u8 *p)
+{
+	__u32 word;
+
+	__builtin_memcpy(&word, p, sizeof(word));
+	return word;
+}
+
+static inline void zero_at(void *p)
+{
+	__builtin_memset(p, 0, 8);
+}
 #endif
+
+/* A multiple of eight bytes. */
+static __always_inline void zero_all(void *p, __u32 size)
+{
+	__u32 i;
+
+	for (i = 0; i < size; i += 8)
+		zero_at((char *)p + i);
+}
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 static __always_inline __u32 be32(const __u8 *p)
 {
@@ -88,6 +129,17 @@ static __always_inline __u32 le24(const __u8 *p)
 static __always_inline __u32 le16(const __u8 *p)
 {
 	return (__u32)p[1] << 8 | p[0];
+}
+
+/* The same in a map's value, with one load. */
+static __always_inline __u32 be32_at(const __u8 *p)
+{
+	return __builtin_bswap32(word_at(p));
+}
+
+static __always_inline __u32 le24_at(const __u8 *p)
+{
+	return word_at(p) & 0xffffff;
 }
 
 static __always_inline void frame_reset(struct frame *f)
@@ -179,10 +231,12 @@ static __always_inline int frame_pass(struct frame *f, __u32 total, __u32 n)
 /* The client speaks: if it was silent inside a transaction, for how long? */
 static __always_inline void wire_pause(struct connection *c)
 {
-	__u64 gap = c->now - c->ev.used_ns;
+	__u64 gap;
 
-	if (c->ev.status >= EV_STATUS_TRANSACTION && !c->pending && c->ev.used_ns &&
-	    gap > c->ev.longest_gap_ns)
+	if (LIKELY(c->ev.status < EV_STATUS_TRANSACTION) || c->pending || !c->ev.used_ns)
+		return;
+	gap = c->now > c->ev.used_ns ? c->now - c->ev.used_ns : 0;
+	if (gap > c->ev.longest_gap_ns)
 		c->ev.longest_gap_ns = gap;
 }
 
@@ -254,7 +308,7 @@ static __always_inline void wire_reply_begins(struct connection *c)
 static __always_inline void wire_reply_grows(struct connection *c, __u32 n)
 {
 	c->reply_bytes += n;
-	if (c->reply_bytes >= RESULT_MARK && !c->resident)
+	if (UNLIKELY(c->reply_bytes >= RESULT_MARK) && !c->resident)
 		c->resident = ledger_resident();
 }
 
@@ -298,21 +352,28 @@ static __always_inline void wire_tail(struct connection *c, __u64 chunk, __u32 n
 	wire_shift(c->tail, TAIL_LEN, c->tail + n);
 }
 
-/* A new text comes into the slot; what it does not cover of the last word is zero. */
-static __always_inline void sql_begin(struct connection *c, __u32 cut)
+/* A new text comes into the slot, not so long that it reaches the last word. */
+static __always_inline void sql_begin_short(struct connection *c)
 {
 	c->body = 0;
 	c->sql.length = 0;
-	c->sql.cut = cut;
+	c->sql.cut = 0;
 	c->sql.sent_ns = c->now;
-	__builtin_memset(c->sql.text + EV_SQL_LEN - 8, 0, 8);
+}
+
+/* A new text comes into the slot; what it does not cover of the last word is zero. */
+static __always_inline void sql_begin(struct connection *c, __u32 cut)
+{
+	sql_begin_short(c);
+	c->sql.cut = cut;
+	zero_at(c->sql.text + EV_SQL_LEN - 8);
 }
 
 static __always_inline void sql_end(struct connection *c, __u32 length)
 {
 	c->sql.length = length;
 	if (length <= EV_SQL_LEN - 8)
-		__builtin_memset(c->sql.text + length, 0, 8);
+		zero_at(c->sql.text + length);
 }
 
 /* Copies the SQL that starts at from into the connection's slot, zeros after it. */
@@ -324,8 +385,7 @@ static __always_inline void wire_sql(struct connection *c, __u64 from, __u32 len
 	if (!take)
 		return;
 	OPAQUE(take);
-	if (take > EV_SQL_LEN)
-		return;
+	take &= 2 * EV_SQL_LEN - 1; /* it is less: for the verifier */
 	if (!wire_read(c->sql.text, take, from))
 		sql_end(c, take);
 }
@@ -340,8 +400,7 @@ static __always_inline void wire_sql_string(struct connection *c, __u64 from, __
 	if (!take)
 		return;
 	OPAQUE(take);
-	if (take > EV_SQL_LEN)
-		return;
+	take &= 2 * EV_SQL_LEN - 1; /* it is less: for the verifier */
 	length = wire_read_string(c->sql.text, take, from);
 	if (length <= 0 || length > EV_SQL_LEN)
 		return;

@@ -25,7 +25,7 @@ __noinline int wire_sent(struct connection *c, __u64 chunk, __u32 n)
 {
 	if (!c || !n)
 		return 0;
-	if (c->ev.flags & WIRE_OPAQUE)
+	if (UNLIKELY(c->ev.flags & WIRE_OPAQUE))
 		wire_opaque(c, 1);
 	else if (c->ev.database == EV_DB_POSTGRESQL)
 		pg_sent(c, chunk, n);
@@ -38,7 +38,7 @@ __noinline int wire_received(struct connection *c, __u64 chunk, __u32 n)
 {
 	if (!c || !n)
 		return 0;
-	if (c->ev.flags & WIRE_OPAQUE)
+	if (UNLIKELY(c->ev.flags & WIRE_OPAQUE))
 		wire_opaque(c, 0);
 	else if (c->ev.database == EV_DB_POSTGRESQL)
 		pg_received(c, chunk, n);

@@ -10,6 +10,7 @@
  * and database; its secret is stepped over unread.
  */
 #include "wire.bpf.h"
+#include "wire_window.bpf.h"
 
 #define MY_HEADER 4
 #define MY_HEAD 32 /* bytes of a reply's packet that are looked at */
@@ -290,12 +291,10 @@ __noinline int my_request_step(struct connection *c, __u64 chunk, __u32 n)
 }
 
 /* Returns 1 when it came to the end of the chunk. */
-__noinline int my_walk_requests(struct connection *c, __u64 chunk, __u32 n)
+static __always_inline int my_walk_requests(struct connection *c, __u64 chunk, __u32 n)
 {
 	int i;
 
-	if (!c)
-		return 1;
 	c->sent.offset = 0;
 	for (i = 0; i < WALK_STEPS; i++)
 		if (my_request_step(c, chunk, n) == STEP_DONE)
@@ -336,23 +335,26 @@ static __always_inline void my_response(struct connection *c, __u64 chunk, __u32
 	c->ev.request_ns = c->now;
 }
 
-static __always_inline void my_sent(struct connection *c, __u64 chunk, __u32 n)
+/* What is no plain command. */
+__noinline int my_sent_rest(struct connection *c, __u64 chunk, __u32 n)
 {
 	__u8 head[MY_HEADER + 1];
 	__u32 rest;
 
+	if (!c)
+		return 0;
 	if (c->phase == PHASE_GREETED) {
 		my_response(c, chunk, n);
-		return;
+		return 0;
 	}
 	/* Login answers hold secrets; a file being loaded holds anything. */
 	if (c->phase == PHASE_AUTH || c->infile)
-		return;
+		return 0;
 	if (c->lost) { /* until a command stands at the start of what is sent */
 		if (n < sizeof(head) || wire_read(head, sizeof(head), chunk))
-			return;
+			return 0;
 		if (head[3] != 0 || !le24(head) || !my_is_command(head[4]))
-			return;
+			return 0;
 		wire_quiet(c);
 	}
 	/* A new command: the reply we lost the thread of has ended. */
@@ -363,6 +365,67 @@ static __always_inline void my_sent(struct connection *c, __u64 chunk, __u32 n)
 		my_gathered(c);
 	if (!my_walk_requests(c, chunk, n))
 		wire_lost(c);
+	return 0;
+}
+
+/* Between two commands, and nothing unusual is going on. */
+static __always_inline int my_sends_plain(const struct connection *c)
+{
+	return c->phase == PHASE_READY && !(c->ev.flags & EV_CONN_UNALIGNED) && !c->infile &&
+	       !c->lost && !c->collecting && !c->sent.left && !c->sent.head_len &&
+	       !c->sent.continues;
+}
+
+/* What was read ahead may hold a secret. */
+__noinline int my_forget(struct connection *c)
+{
+	__u8 *ahead = c ? wire_ahead(c) : NULL;
+
+	if (ahead)
+		zero_all(ahead, AHEAD);
+	return 0;
+}
+
+/* One whole command that is a query or executes a statement: one read for it.  Returns 0 for
+ * another. */
+static __always_inline int my_plain_command(struct connection *c, __u64 chunk, __u32 n)
+{
+	__u32 take = n < AHEAD ? n : AHEAD - 1, length = n - MY_HEADER;
+	__u8 *window = wire_ahead(c);
+
+	if (!window || n <= MY_HEADER + 1)
+		return 0;
+	OPAQUE(take);
+	take &= AHEAD - 1;
+	if (wire_read(window, take, chunk))
+		return 0;
+	if (word_at(window) != length || length >= MY_LONGEST_PACKET) /* and its number is 0 */
+		goto other;
+	if (window[4] == MY_STMT_EXECUTE) {
+		my_push(c, REPLY_EXECUTE);
+		return 1;
+	}
+	if (window[4] != MY_QUERY)
+		goto other;
+	my_push(c, REPLY_RESULT);
+	length--;
+	take = length < EV_SQL_LEN ? length : EV_SQL_LEN;
+	sql_begin(c, length > EV_SQL_LEN);
+	OPAQUE(take);
+	take &= 2 * EV_SQL_LEN - 1;
+	wire_shift(c->sql.text, take, window + MY_HEADER + 1);
+	sql_end(c, take);
+	wire_sql_effects_of(c);
+	return 1;
+other:
+	my_forget(c); /* it may be a change of user */
+	return 0;
+}
+
+static __always_inline void my_sent(struct connection *c, __u64 chunk, __u32 n)
+{
+	if (UNLIKELY(!my_sends_plain(c)) || !my_plain_command(c, chunk, n))
+		my_sent_rest(c, chunk, n);
 }
 
 static __always_inline void my_status(struct connection *c, __u32 status)
@@ -674,105 +737,200 @@ __noinline int my_reply_step(struct connection *c, __u64 chunk, __u32 n)
 					       : frame_pass(f, length + MY_HEADER, n);
 }
 
-#define ROWS_WALKED 128 /* in one call of my_rows */
-#define ROWS_CALLS 64	 /* of it for each chunk: small rows in a large read */
+#define WINDOW_COLUMNS 32 /* packets before the first row walked in one window */
+#define WINDOW_ROWS 128
+#define ROW_LONG 1024	 /* bytes of a row behind which no other is read ahead */
+#define WINDOW_CALLS 64	 /* windows for each chunk: small rows in a large read */
+#define STEP_ODD 4	 /* the next packet is for my_reply_step */
+#define MY_EOF 5	 /* length of an EOF packet */
+#define MY_SHORTEST_OK 7
+#define NO_STATUS 0x10000U
 
-#define WINDOW 1024
-
-/* Room to read ahead into, of this CPU. */
-#ifdef __bpf__
-struct window {
-	__u8 bytes[2 * WINDOW]; /* as much room behind as it is long: see struct connection */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct window);
-} windows SEC(".maps");
-
-static __always_inline __u8 *wire_window(void)
+/* Where replies are walked in a window: the login is over and packets are expected. */
+static __always_inline int my_is_plain(const struct connection *c)
 {
-	__u32 zero = 0;
-	struct window *w = bpf_map_lookup_elem(&windows, &zero);
-
-	return w ? w->bytes : NULL;
+	return c->pending && c->phase == PHASE_READY && !c->received.head_len &&
+	       !c->received.continues && !c->infile;
 }
-#else
-static inline __u8 *wire_window(void)
-{
-	static __u8 bytes[2 * WINDOW];
 
-	return bytes;
+/* The usual end of a result, or an OK in its place: its status, or NO_STATUS for all else. */
+static __always_inline __u32 my_window_end(struct connection *c, const __u8 *head, __u32 length)
+{
+	__u8 kind = c->fifo & 0xff;
+	__u32 status;
+
+	if (c->stage == STAGE_ROWS)
+		return head[4] == 0xfe && length == MY_EOF ? word_at(head + 5) >> 16 : NO_STATUS;
+	if (c->stage != STAGE_FIRST || (kind != REPLY_RESULT && kind != REPLY_EXECUTE) || head[4] ||
+	    length < MY_SHORTEST_OK)
+		return NO_STATUS;
+	status = my_ok_status(head);
+	if (head[5] && (status & MY_IN_TRANSACTION))
+		c->ev.flags |= EV_CONN_WROTE;
+	return status;
 }
-#endif
 
-/* Rows are most of what a server sends: they are passed by their heads, in a window read ahead.
- * Whatever is no plain row within its packet is left to my_reply_step. */
-__noinline int my_rows(struct connection *c, __u64 chunk, __u32 n)
+/* A packet before the first row, by which a result only goes on.  Returns 0 for another. */
+static __always_inline int my_window_passes(struct connection *c, const __u8 *head, __u32 length,
+					    __u32 there)
 {
-	__u32 offset, at = 0, take, i, length = 0, rest;
-	__u8 *window = wire_window(), *head;
+	__u8 kind = c->fifo & 0xff;
+
+	switch (c->stage) {
+	case STAGE_COLUMNS:
+		if (--c->expect == 0)
+			c->stage = c->capabilities & MY_DEPRECATE_EOF ? STAGE_ROWS
+								      : STAGE_COLUMNS_END;
+		return 1;
+	case STAGE_COLUMNS_END:
+		if (head[4] != 0xfe || length != MY_EOF || there < MY_HEADER + MY_EOF ||
+		    (head[7] & MY_CURSOR_EXISTS))
+			return 0;
+		c->capabilities |= MY_PROTOCOL_41;
+		c->stage = STAGE_ROWS;
+		return 1;
+	case STAGE_FIRST: /* a count of columns, and perhaps whether they are described */
+		if (length > 2 || there < MY_HEADER + 2 || !head[4] || head[4] >= 0xfb ||
+		    (kind != REPLY_RESULT && kind != REPLY_EXECUTE))
+			return 0;
+		c->expect = head[4];
+		if (length == 1 || head[5])
+			c->stage = STAGE_COLUMNS;
+		else
+			c->stage = c->capabilities & MY_DEPRECATE_EOF ? STAGE_ROWS
+								      : STAGE_COLUMNS_END;
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* Is this whole head the next packet's, and of no more than one packet? */
+static __always_inline int my_follows(const struct connection *c, const __u8 *head, __u32 length)
+{
+	return length && length != MY_LONGEST_PACKET && head[3] == c->sequence;
+}
+
+/* Steps over a packet in the window.  Returns 0 when the chunk ends inside it. */
+static __always_inline int my_window_step(struct connection *c, __u32 length, __u32 n)
+{
+	__u32 rest = n - c->received.offset - MY_HEADER;
+
+	c->sequence++;
+	if (length > rest) {
+		c->received.left = length - rest;
+		return 0;
+	}
+	c->received.offset += MY_HEADER + length;
+	return 1;
+}
+
+/* Rows in the window, which holds take bytes of the chunk from start on.  Returns STEP_READY where
+ * something else than a row comes next. */
+__noinline int my_rows(struct connection *c, __u32 start, __u32 take, __u32 n)
+{
+	__u8 *window = c ? wire_window(c) : NULL, *head;
+	__u32 at, i, length;
 
 	if (!c || !window)
-		return STEP_DONE;
-	offset = c->received.offset;
-	if (offset >= n)
-		return STEP_DONE;
-	take = n - offset < WINDOW ? n - offset : WINDOW;
-	if (c->row_long && take > MY_HEADER + 1)
-		take = MY_HEADER + 1;
-	OPAQUE(take);
-	if (take > WINDOW)
-		return STEP_DONE;
-	if (wire_read(window, take, chunk + offset))
-		return STEP_DONE;
-	for (i = 0; i < ROWS_WALKED; i++) {
-		OPAQUE(at);
-		if (at > WINDOW)
-			break;
+		return STEP_ODD;
+	for (i = 0; i < WINDOW_ROWS; i++) {
+		at = c->received.offset - start;
 		if (at + MY_HEADER + 1 > take)
 			break;
-		head = window + at;
-		length = le24(head);
-		if (!length || length == MY_LONGEST_PACKET || head[3] != c->sequence ||
-		    head[4] >= 0xfe)
-			break;
-		c->sequence++;
+		head = window + (at & (WINDOW - 1));
+		length = le24_at(head);
+		if (!my_follows(c, head, length))
+			return STEP_ODD;
+		if (head[4] >= 0xfe)
+			return STEP_READY;
 		c->reply_rows++;
-		rest = n - offset - at - MY_HEADER;
-		if (length > rest) {
-			c->received.left = length - rest;
-			at = n - offset;
-			break;
-		}
-		at += MY_HEADER + length;
+		c->row_long = length > ROW_LONG;
+		if (!my_window_step(c, length, n))
+			return STEP_DONE;
 	}
-	c->row_long = length > WINDOW / 2;
-	offset += at;
-	c->received.offset = offset;
-	return offset < n ? STEP_MORE : STEP_DONE;
+	return c->received.offset < n ? STEP_MORE : STEP_DONE;
 }
 
-/* Returns 1 when it came to the end of the chunk, aligned. */
-__noinline int my_walk_replies(struct connection *c, __u64 chunk, __u32 n)
+/* A reply is read ahead and passed by its heads in the window.  What is no plain part of a result,
+ * or not whole, is left to my_reply_step.  Where the walk stands is kept in memory alone: the
+ * verifier of 6.1 would follow each value of a local. */
+__noinline int my_window(struct connection *c, __u64 chunk, __u32 n)
+{
+	__u32 start, at, take, i, length, rest, status;
+	__u8 *window, *head;
+	int step;
+
+	if (!c)
+		return STEP_DONE;
+	rest = frame_skip(&c->received, n);
+	if (!rest)
+		return STEP_DONE;
+	window = wire_window(c);
+	if (!window || !my_is_plain(c) || rest <= MY_HEADER)
+		return STEP_ODD;
+	start = c->received.offset;
+	take = rest < WINDOW ? rest : WINDOW - 1;
+	if (c->row_long && c->stage == STAGE_ROWS)
+		take = MY_HEADER + 1;
+	OPAQUE(take);
+	take &= WINDOW - 1;
+	if (wire_read(window, take, chunk + start))
+		return STEP_ODD;
+	for (i = 0; i < WINDOW_COLUMNS && c->stage != STAGE_ROWS; i++) {
+		at = c->received.offset - start;
+		if (at + MY_HEADER + 1 > take)
+			goto end;
+		head = window + (at & (WINDOW - 1));
+		length = le24_at(head);
+		if (!my_follows(c, head, length))
+			return STEP_ODD;
+		if (!my_window_passes(c, head, length, take - at))
+			break;
+		if (!my_window_step(c, length, n))
+			return STEP_DONE;
+	}
+	if (c->stage == STAGE_ROWS) {
+		step = my_rows(c, start, take, n);
+		if (step != STEP_READY)
+			return step;
+	}
+	at = c->received.offset - start;
+	if (at + MY_HEADER + 1 > take)
+		goto end;
+	head = window + (at & (WINDOW - 1));
+	length = le24_at(head);
+	if (!my_follows(c, head, length) || length > MY_HEAD - MY_HEADER ||
+	    at + MY_HEADER + length > take)
+		return STEP_ODD;
+	status = my_window_end(c, head, length);
+	if (status == NO_STATUS)
+		return STEP_ODD;
+	c->sequence++;
+	my_result_ends(c, status);
+	c->received.offset += MY_HEADER + length;
+end:
+	return c->received.offset < n ? STEP_MORE : STEP_DONE;
+}
+
+/* Goes on where the first window ended.  Returns 1 when it came to the end of the chunk, aligned. */
+__noinline int my_walk_replies(struct connection *c, __u64 chunk, __u32 n, int step)
 {
 	int i;
 
 	if (!c)
 		return 1;
-	c->received.offset = 0;
 	c->row_calls = 0; /* counted there: the verifier would follow each value of a local */
 	for (i = 0; i < WALK_STEPS; i++) {
-		if (my_reply_step(c, chunk, n) == STEP_DONE)
-			return !(c->ev.flags & EV_CONN_UNALIGNED);
-		if (c->stage != STAGE_ROWS || c->received.continues)
-			continue;
-		if (c->row_calls++ >= ROWS_CALLS)
-			return 0;
-		if (my_rows(c, chunk, n) == STEP_DONE)
+		if (step == STEP_DONE)
 			return 1;
+		if (step == STEP_ODD) {
+			if (my_reply_step(c, chunk, n) == STEP_DONE)
+				return !(c->ev.flags & EV_CONN_UNALIGNED);
+		} else if (c->row_calls++ >= WINDOW_CALLS) {
+			return 0;
+		}
+		step = my_window(c, chunk, n);
 	}
 	return 0;
 }
@@ -834,31 +992,43 @@ static __always_inline void my_tail(struct connection *c)
 		my_align(c, status & MY_MORE_RESULTS ? number + 1 : 1);
 }
 
+/* A chunk whose end was not reached packet by packet. */
+__noinline int my_received_lost(struct connection *c, __u64 chunk, __u32 n)
+{
+	if (!c)
+		return 0;
+	c->received.offset = n;
+	wire_tail(c, chunk, n);
+	my_tail(c);
+	return 0;
+}
+
 static __always_inline void my_received(struct connection *c, __u64 chunk, __u32 n)
 {
 	__u64 before, mean;
+	int step;
 
 	/* A stream without an end, or the rest of the greeting. */
-	if ((c->ev.flags & EV_CONN_REPLICATION) || c->phase == PHASE_GREETED)
+	if (UNLIKELY((c->ev.flags & EV_CONN_REPLICATION) || c->phase == PHASE_GREETED))
 		return;
 	if (!c->replying)
 		wire_reply_begins(c);
 	wire_reply_grows(c, n);
 	c->part = n;
-	before = c->reply_rows;
-	if (c->ev.flags & EV_CONN_UNALIGNED) {
+	if (UNLIKELY(c->ev.flags & EV_CONN_UNALIGNED)) {
 		mean = c->reply_rows ? (c->reply_bytes - n) / c->reply_rows : 0;
 		if (mean)
 			c->reply_rows += n / mean;
-		c->received.offset = n;
-		wire_tail(c, chunk, n);
-		my_tail(c);
-	} else if (!my_walk_replies(c, chunk, n)) {
-		if (!(c->ev.flags & EV_CONN_UNALIGNED))
-			my_estimate(c, c->reply_rows - before, n);
-		c->received.offset = n;
-		wire_tail(c, chunk, n);
-		my_tail(c);
+		my_received_lost(c, chunk, n);
+	} else {
+		before = c->reply_rows;
+		c->received.offset = 0;
+		step = my_window(c, chunk, n);
+		if (UNLIKELY(step != STEP_DONE) && !my_walk_replies(c, chunk, n, step)) {
+			if (!(c->ev.flags & EV_CONN_UNALIGNED))
+				my_estimate(c, c->reply_rows - before, n);
+			my_received_lost(c, chunk, n);
+		}
 	}
 	if (!c->pending)
 		c->replying = 0;

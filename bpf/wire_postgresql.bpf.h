@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "wire.bpf.h"
+#include "wire_window.bpf.h"
 
 #define PG_SSL_REQUEST 80877103
 #define PG_GSS_REQUEST 80877104
@@ -160,7 +161,7 @@ static __always_inline void pg_parsing(struct connection *c)
 	c->ordinal += c->ordinal < UNANSWERED - 1;
 	if (c->named && !ledger_statement_open(c, c->named))
 		wire_doubt(c, c->named, c->ordinal);
-	wire_sql_effects(c);
+	wire_sql_effects_of(c);
 }
 
 static __always_inline void pg_parse(struct connection *c, __u64 body, __u32 there)
@@ -372,17 +373,76 @@ __noinline int pg_request_step(struct connection *c, __u64 chunk, __u32 n)
 	return frame_pass(f, length + PG_HEADER, n);
 }
 
+#define BATCH_STEPS 12 /* messages walked there */
+
+/* Bind, Describe, Execute, Sync, and Parse of the statement without a name. */
+static __always_inline int pg_is_usual(const __u8 *head, __u32 length, __u32 there)
+{
+	__u8 tag = head[0];
+
+	return tag == 'B' || tag == 'D' || tag == 'E' || tag == 'S' ||
+	       (tag == 'P' && length > 7 && there > PG_HEADER && !head[PG_HEADER]);
+}
+
+/* The usual messages of the extended protocol, walked in one read of the send's first bytes.
+ * c->sent.offset goes to the first that is left to pg_request_step: a local would be followed in
+ * each of its values by the verifier of 6.1. */
+__noinline int pg_batch(struct connection *c, __u64 chunk, __u32 n)
+{
+	__u32 take = n < AHEAD ? n : AHEAD - 1, at, i, length;
+	__u8 *window, *head;
+
+	if (!c || !n)
+		return 0;
+	window = wire_ahead(c);
+	if (!window)
+		return 0;
+	OPAQUE(take);
+	take &= AHEAD - 1;
+	if (wire_read(window, take, chunk))
+		return 0;
+	for (i = 0; i < BATCH_STEPS; i++) {
+		at = c->sent.offset;
+		if (at + PG_HEADER > take)
+			break;
+		head = window + (at & (AHEAD - 1));
+		length = be32_at(head + 1);
+		if (length < 4 || length > n - at - 1 || !pg_is_usual(head, length, take - at))
+			break;
+		wire_pause(c);
+		if (c->pending)
+			c->pipelines = 1;
+		if (head[0] == 'S') {
+			wire_request(c);
+			pg_group_ends(c);
+		} else if (head[0] == 'P') {
+			c->named = 0;
+			wire_sql_string(c, chunk + at + PG_HEADER + 1, length - 5);
+			pg_parsing(c);
+		}
+		c->sent.offset = at + length + 1;
+	}
+	return 0;
+}
+
 /* Returns 1 when it came to the end of the chunk. */
-__noinline int pg_walk_requests(struct connection *c, __u64 chunk, __u32 n)
+static __always_inline int pg_walk_requests(struct connection *c, __u64 chunk, __u32 n)
 {
 	int i;
 
-	if (!c)
-		return 1;
-	c->sent.offset = 0;
 	for (i = 0; i < WALK_STEPS; i++)
 		if (pg_request_step(c, chunk, n) == STEP_DONE)
 			return 1;
+	return 0;
+}
+
+/* What was read into the slot is no SQL. */
+__noinline int pg_no_query(struct connection *c)
+{
+	if (!c)
+		return 0;
+	zero_all(c->sql.text, EV_SQL_LEN);
+	sql_begin(c, 0);
 	return 0;
 }
 
@@ -394,22 +454,18 @@ static __always_inline int pg_simple_query(struct connection *c, __u64 chunk, __
 	__u8 *at = (__u8 *)c + offsetof(struct connection, sql.text) - PG_HEADER;
 	__u32 take = n;
 
-	if (!c->simple || n <= PG_HEADER || c->sent.left || c->sent.head_len || c->collecting ||
-	    c->pending)
-		return 0;
 	if (n > PG_HEADER + EV_SQL_LEN - 8)
 		return 0;
 	OPAQUE(take);
 	take &= EV_SQL_LEN - 1; /* it is: for the verifier, which may have seen a copy compared */
 	if (wire_read(at, take, chunk))
 		return 0;
-	c->simple = at[0] == 'Q' && be32(at + 1) == n - 1;
-	if (!c->simple) {
-		__builtin_memset(c->sql.text, 0, EV_SQL_LEN);
-		sql_begin(c, 0);
+	c->simple = at[0] == 'Q' && be32_at(at + 1) == n - 1;
+	if (UNLIKELY(!c->simple)) {
+		pg_no_query(c);
 		return 0;
 	}
-	sql_begin(c, 0);
+	sql_begin_short(c);
 	sql_end(c, n - PG_HEADER - 1);
 	wire_request(c);
 	wire_sql_effects_of(c);
@@ -417,16 +473,27 @@ static __always_inline int pg_simple_query(struct connection *c, __u64 chunk, __
 	return 1;
 }
 
-static __always_inline void pg_sent(struct connection *c, __u64 chunk, __u32 n)
+/* Between two messages, and nothing unusual is going on. */
+static __always_inline int pg_is_plain(const struct connection *c)
 {
-	__u32 rest = c->sent.left < n ? c->sent.left : n;
+	return c->phase == PHASE_READY && !c->sent.left && !c->sent.head_len && !c->collecting &&
+	       !c->copying && !c->lost;
+}
 
+/* What is no plain request, or what is left of it from c->sent.offset on. */
+__noinline int pg_sent_rest(struct connection *c, __u64 chunk, __u32 n)
+{
+	__u32 rest;
+
+	if (!c)
+		return 0;
+	rest = c->sent.left < n ? c->sent.left : n;
 	if (c->phase == PHASE_STARTUP) {
 		pg_startup(c, chunk, n);
-		return;
+		return 0;
 	}
-	if (c->phase == PHASE_SSL_ASKED || c->copying || c->lost || pg_simple_query(c, chunk, n))
-		return;
+	if (c->phase == PHASE_SSL_ASKED || c->copying || c->lost)
+		return 0;
 	if (c->collecting == PG_COLLECT_STARTUP)
 		pg_parameters(c, chunk, rest);
 	else if (c->collecting && wire_collect(c, chunk, rest))
@@ -435,15 +502,33 @@ static __always_inline void pg_sent(struct connection *c, __u64 chunk, __u32 n)
 		wire_lost(c);
 	if (c->copying)
 		frame_reset(&c->sent);
+	return 0;
+}
+
+static __always_inline void pg_sent(struct connection *c, __u64 chunk, __u32 n)
+{
+	c->sent.offset = 0;
+	if (LIKELY(pg_is_plain(c))) {
+		if (c->simple && !c->pending && n > PG_HEADER && pg_simple_query(c, chunk, n))
+			return;
+		pg_batch(c, chunk, n);
+		if (c->sent.offset >= n)
+			return;
+	}
+	pg_sent_rest(c, chunk, n);
 }
 
 /* The number at the end of a CommandComplete tag: "SELECT 50000", "INSERT 0 5", "COPY 7". */
-static __always_inline __u64 pg_rows(const __u8 *tail)
+__noinline __u64 pg_rows(struct connection *c)
 {
 	/* tail ends: tag, NUL, 6 bytes of ReadyForQuery */
 	__u64 rows = 0, scale = 1;
 	__u32 at = TAIL_LEN - 8, digits;
+	const __u8 *tail;
 
+	if (!c)
+		return UNKNOWN64;
+	tail = c->tail;
 	for (digits = 0; digits < 12; digits++, at--) {
 		__u8 digit = tail[at & (TAIL_LEN - 1)];
 
@@ -491,23 +576,32 @@ __noinline int pg_settle(struct connection *c)
 	return 0;
 }
 
+static __always_inline int pg_tail_is_ready(const struct connection *c)
+{
+	const __u8 *end = c->tail + TAIL_LEN - PG_READY;
+
+	/* 'Z' and a length of 5, as the four bytes before its last */
+	return word_at(end) == 'Z' && end[4] == 5 &&
+	       (end[5] == 'I' || end[5] == 'T' || end[5] == 'E');
+}
+
 static __always_inline void pg_ready(struct connection *c)
 {
 	__u8 status = c->tail[TAIL_LEN - 1];
 
-	if (c->phase == PHASE_AUTH) {
+	if (UNLIKELY(c->phase == PHASE_AUTH)) {
 		c->phase = PHASE_READY;
 		c->ev.flags |= EV_CONN_AUTHENTICATED;
 		c->identity_version++;
 	}
 	c->reply_rows = 0;
-	if (c->reply_bytes >= RESULT_MARK)
-		c->reply_rows = pg_rows(c->tail);
+	if (UNLIKELY(c->reply_bytes >= RESULT_MARK))
+		c->reply_rows = pg_rows(c);
 	wire_status(c,
 		    status == 'T'   ? EV_STATUS_TRANSACTION
 		    : status == 'E' ? EV_STATUS_FAILED
 				    : EV_STATUS_IDLE,
-		    pg_said_rollback(c->tail));
+		    c->ev.status >= EV_STATUS_TRANSACTION && pg_said_rollback(c->tail));
 	if (c->doubts)
 		pg_settle(c);
 	c->group_received++;
@@ -573,27 +667,30 @@ __noinline int pg_reply_step(struct connection *c, __u64 chunk, __u32 n)
 enum { PART_GOES_ON, PART_READY, PART_UNKNOWN };
 
 /* Bytes of one reply. */
-__noinline int pg_part(struct connection *c, __u64 chunk, __u32 n, __u32 end)
+static __always_inline void pg_reply(struct connection *c, __u64 chunk, __u32 n, __u32 end)
 {
-	if (!c || !n)
-		return 0;
 	if (!c->replying)
 		wire_reply_begins(c);
 	wire_reply_grows(c, n);
 	wire_tail(c, chunk, n);
-	if (end == PART_READY ||
-	    (end == PART_UNKNOWN && pg_is_ready(c->tail + TAIL_LEN - PG_READY))) {
+	if (end == PART_READY || (end == PART_UNKNOWN && pg_tail_is_ready(c))) {
 		pg_ready(c);
-		return 0;
+		return;
 	}
 	if (c->pending)
-		return 0;
+		return;
 	/* A notice or notification between replies, or the answer to Flush. */
 	c->replying = 0;
 	if (c->flushed) {
 		c->flushed = 0;
 		c->ev.request_ns = 0;
 	}
+}
+
+__noinline int pg_part(struct connection *c, __u64 chunk, __u32 n, __u32 end)
+{
+	if (c && n)
+		pg_reply(c, chunk, n, end);
 	return 0;
 }
 
@@ -636,13 +733,16 @@ static __always_inline void pg_ssl_answer(struct connection *c, __u64 chunk)
 	frame_reset(&c->sent);
 }
 
-static __always_inline void pg_received(struct connection *c, __u64 chunk, __u32 n)
+/* Where replies must be told apart, and the answer to a request for encryption. */
+__noinline int pg_received_walking(struct connection *c, __u64 chunk, __u32 n)
 {
 	__u32 end = PART_UNKNOWN;
 
+	if (!c)
+		return 0;
 	if (c->phase == PHASE_SSL_ASKED) {
 		pg_ssl_answer(c, chunk);
-		return;
+		return 0;
 	}
 	if (!c->walking && !c->replying &&
 	    (c->pipelines || c->doubts || c->phase == PHASE_AUTH)) {
@@ -656,4 +756,13 @@ static __always_inline void pg_received(struct connection *c, __u64 chunk, __u32
 			c->walking = 0;
 	}
 	pg_part(c, chunk + c->part, n - c->part, end);
+	return 0;
+}
+
+static __always_inline void pg_received(struct connection *c, __u64 chunk, __u32 n)
+{
+	if (UNLIKELY(c->phase != PHASE_READY || c->walking || c->pipelines || c->doubts))
+		pg_received_walking(c, chunk, n);
+	else
+		pg_reply(c, chunk, n, PART_UNKNOWN);
 }
