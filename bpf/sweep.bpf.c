@@ -125,10 +125,14 @@ static __always_inline void look_at_socket(struct connection *c, struct sock *sk
 	}
 }
 
-/* Changes whenever the entry does: with a message, a flag, or the server's farewell. */
+/* Changes whenever the entry does: with a message, a flag, or the server's farewell.  The time of
+ * use alone does not: a reply may bear the time of its request. */
 static __always_inline __u64 summary(const struct connection *c)
 {
-	return c->ev.used_ns ^ (c->ev.hung_up_ns << 1) ^ ((__u64)c->ev.flags << 40) ^ 1;
+	__u64 bytes = c->ev.bytes_sent + c->ev.bytes_received;
+
+	return (c->ev.used_ns + bytes * 0x9e3779b97f4a7c15ULL) ^ (c->ev.hung_up_ns << 1) ^
+	       ((__u64)c->ev.flags << 40) ^ 1;
 }
 
 static __always_inline long tell_identity(struct seq_file *seq, struct connection *c, __u64 now)
