@@ -643,6 +643,8 @@ static void on_site(struct clients *c, const struct raw_site *raw)
 	snprintf(ev.object, sizeof(ev.object), "%s", placed->row->object);
 	snprintf(ev.release, sizeof(ev.release), "%s", placed->row->release);
 	tell(c, &ev.head);
+	if (raw->database == EV_DB_SQLITE && raw->resource == EV_RES_CONNECTION)
+		sqlites_site(c->sqlites, raw);
 	if (raw->gone) {
 		c->dead = true;
 		table_remove(&c->pids, (struct table_key){raw->key.pid, raw->start_ns});
