@@ -208,7 +208,7 @@ static json_t *json_finding(const struct finding_view *f)
 		{"kind", json_text(kind_name(f->kind))},
 		{"resource", json_text(resource_name(f->resource))},
 		{"database", json_text(database_name(f->database))},
-		{"endpoint", json_text(f->endpoint ? f->endpoint : "unknown")},
+		{"endpoint", json_text(f->endpoint)},
 		{"acquired", json_count(f->acquired)},
 		{"released", json_count(f->released)},
 		{"open", json_count(f->open)},
