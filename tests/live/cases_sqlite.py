@@ -45,6 +45,7 @@ def calls(what, connections, zombies=0, text=None, program="lite_calls", childre
         return faults
     linked = " in a static copy" if program != "lite_calls" else ""
     return case(f"calls of {what} are counted exactly{linked}", [program, what], alone=False, check=check, round="calls",
+                env={"LITE_WAIT": "3"} if linked else {},
                 ends=what == "exit", says_ready=what != "exit")
 
 
@@ -91,7 +92,7 @@ def named(name):
     return check
 
 
-CALLS = every_call("lite_calls")
+CALLS = every_call("lite_calls") + every_call("lite_static")
 
 CASES = [
     case("files of many names are known by their paths", ["lite.py", "places"], check=many_names, alone=False),
