@@ -95,10 +95,10 @@ $(B)/unit/%: tests/unit/%.c $(PURE_SAN) $(wildcard user/capture/*.c) $(USER_HDR)
 $(B)/unit/test_elf: UNIT_LIBS := -llzma
 $(B)/unit/test_probe_point: UNIT_LIBS := -llzma -lZydis
 
-$(B)/clients/%: tests/live/clients/%.c
+$(B)/clients/%: tests/live/clients/%.c $(wildcard tests/live/clients/*.h)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb -o $@ $< -lpq -lmariadb -lsqlite3
+	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb -o $@ $< -lpq -lmariadb -lsqlite3 -lhiredis
 
 # SQLite linked into the program: with its symbols, and without any.
 $(B)/clients/lite_static: tests/live/clients/lite_calls.c

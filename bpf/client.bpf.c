@@ -624,7 +624,8 @@ int client_returned(struct pt_regs *ctx)
 	}
 	if (p->handle == FROM_RETURN)
 		handle = ctx->ax;
-	else if (p->handle & FROM_OUT && bpf_probe_read_user(&handle, 8, (void *)call.handle))
+	else if (p->handle & FROM_OUT && call.handle && /* NULL: the caller does not want it */
+		 bpf_probe_read_user(&handle, 8, (void *)call.handle))
 		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
 	finish(p, &call, handle);
 	return 0;

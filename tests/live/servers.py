@@ -242,6 +242,36 @@ class MariaDB(Server):
                 "unix": self.socket}[way]
 
 
+class Redis(Server):
+    name = "redis"
+
+    @staticmethod
+    def missing():
+        return None if shutil.which("redis-server", path="/usr/sbin:/usr/bin") else "redis-server"
+
+    def prepare(self):
+        self.socket = os.path.join(self.folder, "redis.sock")
+
+    def command(self):
+        return ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "::1", "--unixsocket", self.socket,
+                "--unixsocketperm", "777", "--save", "", "--appendonly", "no", "--dir", self.folder]
+
+    def answers(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+                connection.sendall(b"PING\r\n")
+                return os.path.exists(self.socket) and connection.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+    def fill(self):
+        pass
+
+    def endpoint(self, way, driver="hiredis"):
+        return {"DB_KIND": "redis", "DB_DRIVER": driver, "DB_HOST": "::1" if way == "tcp6" else "127.0.0.1",
+                "DB_PORT": str(self.port), "DB_SOCKET": self.socket}
+
+
 class PgBouncer(Server):
     """A pooler in front of the private PostgreSQL, its server connections kept idle."""
     name = "pgbouncer"
