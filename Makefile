@@ -31,7 +31,8 @@ PURE_SAN := $(PURE_SRC:%.c=$(B)/san/%.o)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
-C_CLIENT := $(patsubst tests/live/clients/%.c,$(B)/clients/%,$(wildcard tests/live/clients/*.c))
+C_CLIENT := $(patsubst tests/live/clients/%.c,$(B)/clients/%,$(wildcard tests/live/clients/*.c)) \
+	    $(B)/clients/lite_static $(B)/clients/lite_stripped
 
 # Our own code with the sanitizers, on real processes.
 LIVE_BIN := $(patsubst tests/live/%.c,$(B)/live/%,$(wildcard tests/live/*.c))
@@ -98,6 +99,16 @@ $(B)/clients/%: tests/live/clients/%.c $(wildcard tests/live/clients/*.h)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb -o $@ $< -lpq -lmariadb -lsqlite3 -lhiredis
+
+# SQLite linked into the program: with its symbols, and without any.
+$(B)/clients/lite_static: tests/live/clients/lite_calls.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -o $@ $< -l:libsqlite3.a -lm
+
+$(B)/clients/lite_stripped: $(B)/clients/lite_static
+	$(say) STRIP $@
+	$(Q)strip -o $@ $<
 
 $(B)/live/%: tests/live/%.c $(addprefix $(B)/san/user/,capture/library.o capture/procfs.o base/file.o base/table.o)
 	$(say) CC $@

@@ -800,11 +800,19 @@ static bool owner_for_clients(void *context, uint32_t pid, uint64_t start_ns, co
 	return owner_of(context, pid, start_ns, comm) != NULL;
 }
 
+static bool wanted_for_clients(void *context, uint32_t pid, const char *comm)
+{
+	struct capture *c = context;
+
+	return select_has(c->options.select, pid, comm);
+}
+
 static int open_clients(struct capture *c)
 {
 	const struct client_host host = {.context = c,
 					 .tell = tell_for_clients,
 					 .owner = owner_for_clients,
+					 .wanted = wanted_for_clients,
 					 .show_literals = c->options.show_literals,
 					 .eager = c->options.mode == EV_MODE_RUN,
 					 .at_entry = c->options.probe_at_entry,

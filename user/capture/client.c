@@ -178,9 +178,55 @@ static struct probe_field field_of(struct elf_file *elf, const char *name, bool 
 	return field;
 }
 
+/* From a file's first to its last function of a library: of a static copy, since linkers keep
+ * together what was compiled together. */
+struct span {
+	const char *prefix;
+	uint64_t first, end; /* offsets in the file; end 0: not known */
+};
+
+static void span_add(void *context, const char *name, const struct elf_symbol *symbol)
+{
+	struct span *s = context;
+
+	/* Compilers put parts like "name.cold" elsewhere. */
+	if (strncmp(name, s->prefix, strlen(s->prefix)) || strchr(name, '.'))
+		return;
+	if (!s->end || symbol->offset < s->first)
+		s->first = symbol->offset;
+	if (symbol->offset + symbol->size > s->end)
+		s->end = symbol->offset + symbol->size;
+}
+
+/* With optimisation across files nothing is kept together, which shows in main(). */
+static struct span span_of(struct elf_file *elf, const char *prefix)
+{
+	const char *const program = "main";
+	struct span s = {.prefix = prefix};
+	struct elf_symbol symbol;
+
+	if (!prefix || elf_each(elf, span_add, &s))
+		return (struct span){};
+	if (elf_find(elf, &program, 1, true, &symbol) == 1 && symbol.offset >= s.first &&
+	    symbol.offset < s.end)
+		return (struct span){};
+	return s;
+}
+
+/* Where the library's own calls come from. */
+static int own_code(struct elf_file *elf, const struct elf_symbol *symbol, const struct span *span,
+		    uint64_t *start, uint64_t *size)
+{
+	if (!span->end)
+		return elf_segment(elf, symbol->offset, start, size) ? -EBADMSG : 0;
+	*start = span->first;
+	*size = span->end - span->first;
+	return symbol->offset >= span->first ? 0 : -EBADMSG;
+}
+
 static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		 const struct elf_symbol *symbol, const struct probe_row *row, bool is_static,
-		 struct probe_place *out)
+		 const struct span *span, struct probe_place *out)
 {
 	struct probe_point at = choose_point(c, elf, symbol, row);
 	bool returns = probe_row_returns(row);
@@ -201,7 +247,7 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 
 	if (cookie >= PROBES_MOST)
 		return -ENOSPC;
-	if (elf_segment(elf, symbol->offset, &start, &code))
+	if (own_code(elf, symbol, span, &start, &code))
 		return -EBADMSG;
 	probe.code = code;
 	probe.before = symbol->offset + at.delta - start;
@@ -262,8 +308,10 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 	const struct probe_library *l = a->library;
 	struct elf_symbol found[ROWS_MOST];
 	const char *names[ROWS_MOST];
+	struct span span = is_static ? span_of(elf, l->prefix) : (struct span){};
 	int err = 0;
 
+	is_static = is_static && !span.end; /* else its callers can be told apart */
 	for (size_t i = 0; i < l->count; i++)
 		names[i] = l->rows[i].symbol;
 	if (elf_find(elf, names, l->count, deep, found) <= 0)
@@ -278,7 +326,7 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 		    is_placed(places[GROUP_OBJECTS], counts[GROUP_OBJECTS], found[i].offset) ||
 		    is_placed(places[GROUP_TLS], counts[GROUP_TLS], found[i].offset))
 			continue;
-		err = place(c, a, elf, &found[i], row, is_static, &places[g][counts[g]]);
+		err = place(c, a, elf, &found[i], row, is_static, &span, &places[g][counts[g]]);
 		if (!err)
 			counts[g]++;
 	}

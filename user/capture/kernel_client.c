@@ -107,6 +107,13 @@ int kernel_client_forget_site(struct kernel *k, const struct site_key *key)
 	return bpf_map_delete_elem(map_fd(k, "sites"), key);
 }
 
+uint64_t kernel_client_start(struct kernel *k, uint32_t pid)
+{
+	struct process p;
+
+	return bpf_map_lookup_elem(map_fd(k, "processes"), &pid, &p) || p.gone ? 0 : p.start_ns;
+}
+
 int kernel_client_text(struct kernel *k, uint64_t hash, struct client_text *text)
 {
 	return hash ? bpf_map_lookup_elem(map_fd(k, "texts"), &hash, text) : -ENOENT;

@@ -30,6 +30,8 @@ int kernel_client_bury(struct kernel *k, kernel_record_fn fn, void *context);
 int kernel_client_handle(struct kernel *k, const struct handle_key *key, struct handle *handle);
 int kernel_client_forget_handle(struct kernel *k, const struct handle_key *key);
 int kernel_client_forget_site(struct kernel *k, const struct site_key *key);
+/* When a process that is in the ledger was started, in nanoseconds; 0 it is not. */
+uint64_t kernel_client_start(struct kernel *k, uint32_t pid);
 int kernel_client_text(struct kernel *k, uint64_t hash, struct client_text *text);
 /* Clears calls that began before then and have not returned; returns how many. */
 int kernel_client_purge_calls(struct kernel *k, uint64_t before_ns);

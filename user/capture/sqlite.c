@@ -23,6 +23,7 @@
 #include "../base/sql.h"
 #include "../base/table.h"
 #include "client.h"
+#include "lock.h"
 #include "sqlite_file.h"
 
 #define CONNECTION_BYTES 512 /* of struct sqlite3, which is longer; its counters are among them */
@@ -76,6 +77,7 @@ struct sqlites {
 	struct table files, statements; /* by address and pid */
 	struct table unnamed, openers;	/* by pid and start */
 	struct table sites;		/* by identity and pid: how many each has released */
+	struct locks *locks;
 	uint64_t ids;
 };
 
@@ -94,6 +96,21 @@ static void tell(struct sqlites *s, const struct ev_head *record)
 	s->host->tell(s->host->context, record);
 }
 
+static bool is_known(void *context, uint32_t pid, dev_t device, ino_t inode)
+{
+	const struct sqlites *s = context;
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&s->files, &at))) {
+		const struct open_file *f = slot->value;
+
+		if (f->key.pid == pid && f->at.inode == inode && f->at.device == device)
+			return true;
+	}
+	return false;
+}
+
 int sqlites_open(struct sqlites **out, struct kernel *kernel, const struct procfs *procfs,
 		 const struct client_host *host)
 {
@@ -105,7 +122,8 @@ int sqlites_open(struct sqlites **out, struct kernel *kernel, const struct procf
 	s->kernel = kernel;
 	s->procfs = procfs;
 	s->host = host;
-	return 0;
+	s->ids = ID_BASE;
+	return locks_open(&s->locks, kernel, procfs, host, is_known, s);
 }
 
 static void free_values(struct table *t)
@@ -162,6 +180,7 @@ void sqlites_close(struct sqlites *s)
 	table_free(&s->files);
 	table_free(&s->statements);
 	table_free(&s->unnamed);
+	locks_close(s->locks);
 	free(s);
 }
 
@@ -236,6 +255,8 @@ static const char *find_unnamed(struct sqlites *s, struct open_file *f)
 	if (!u->err) {
 		f->at.path = strdup(u->at.path);
 		f->at.reach = u->at.reach ? strdup(u->at.reach) : NULL;
+		f->at.device = u->at.device;
+		f->at.inode = u->at.inode;
 	}
 	return u->err == -EMLINK ? "one of several files" : "a file opened before";
 }
@@ -269,7 +290,7 @@ static void file_enter(struct sqlites *s, const struct raw_handle *raw,
 	f->fields = fields;
 	f->ev.head = (struct ev_head){
 		.ns = raw->head.ns, .kind = EV_CONNECTION, .size = sizeof(f->ev)};
-	f->ev.id = ID_BASE + ++s->ids;
+	f->ev.id = ++s->ids;
 	f->ev.start_ns = raw->start_ns;
 	f->ev.born_ns = raw->handle.flags & EV_HANDLE_PRE_EXISTING ? 0 : raw->handle.born_ns;
 	f->ev.used_ns = raw->handle.used_ns;
@@ -694,6 +715,7 @@ void sqlites_sweep(struct sqlites *s, uint64_t now)
 	for (at = 0, i = 0; (slot = table_next(&s->files, &at)); i++)
 		sweep_file(s, slot->value, &before[i], now);
 	free(before);
+	locks_sweep(s->locks, now, &s->ids);
 	for (at = 0; (slot = table_next(&s->openers, &at));) {
 		struct opener *o = slot->value;
 
