@@ -148,7 +148,7 @@ class Run:
 
     def endpoint_faults(self, process):
         """Where it leads, and who it is there."""
-        kind = {"mariadb": "mysql"}.get(self.case.server, "postgresql")
+        kind = "mysql" if self.case.server.startswith("mariadb") else "postgresql"
         address = self.server.address(self.case.way)
         for endpoint in process["endpoints"]:
             if endpoint["database"] == kind and endpoint["address"] == address:
