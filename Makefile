@@ -94,10 +94,10 @@ $(B)/unit/%: tests/unit/%.c $(PURE_SAN) $(wildcard user/capture/*.c) $(USER_HDR)
 $(B)/unit/test_elf: UNIT_LIBS := -llzma
 $(B)/unit/test_probe_point: UNIT_LIBS := -llzma -lZydis
 
-$(B)/clients/%: tests/live/clients/%.c
+$(B)/clients/%: tests/live/clients/%.c $(wildcard tests/live/clients/*.h)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb -o $@ $< -lpq -lmariadb
+	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb -o $@ $< -lpq -lmariadb -lsqlite3 -lhiredis
 
 $(B)/live/%: tests/live/%.c $(addprefix $(B)/san/user/,capture/library.o capture/procfs.o base/file.o base/table.o)
 	$(say) CC $@

@@ -14,6 +14,7 @@
 #define JOIN_TRIES 60
 #define SCRATCH_LEN 2048 /* of a text at a time */
 #define WIDE_LEN 256	 /* of a text in UTF-16, read unit by unit: the verifier walks each */
+#define PRELUDE_NS 20000000ULL
 #define SCRATCHES 8	 /* texts that differ only after so many are taken for one */
 
 struct handles_map handles SEC(".maps");
@@ -353,6 +354,8 @@ static __always_inline void release_unseen(const struct handle_key *key, const s
 	__sync_fetch_and_add(&s->released, 1);
 	__sync_fetch_and_add(&s->unseen, 1);
 	sample_give_back(s, h, key->handle);
+	if (h->told)
+		__sync_fetch_and_add(&s->told_open, -1);
 }
 
 static __noinline int tell_closed(const struct handle_key *key, const struct handle *h, __u64 now)
@@ -381,6 +384,18 @@ static __always_inline __u64 rows_of(const struct probe *p, __u64 handle)
 	if (p->rows_at == UNKNOWN32)
 		return UNKNOWN64;
 	return bpf_probe_read_user(&rows, 8, (void *)(handle + p->rows_at)) ? UNKNOWN64 : rows;
+}
+
+/* A BEGIN that a driver puts before a statement it has just prepared: that tells more. */
+static __always_inline int is_prelude(const struct handle *parent, __u64 text, __u64 now)
+{
+	struct client_text *t = bpf_map_lookup_elem(&texts, &text);
+	__u64 word;
+
+	if (!t || !parent->latest || now - parent->used_ns > PRELUDE_NS)
+		return 0;
+	__builtin_memcpy(&word, t->bytes, sizeof(word));
+	return ((word | 0x2020202020ULL) & 0xffffffffffULL) == 0x6e69676562ULL; /* "begin" */
 }
 
 static __always_inline void acquired(const struct probe *p, const struct call *call, __u64 handle)
@@ -416,9 +431,9 @@ static __always_inline void acquired(const struct probe *p, const struct call *c
 	parent = parent_of(p, call->probe, call->parent, key.pid, now);
 	if (parent) {
 		parent->acquired++;
-		parent->used_ns = now;
-		if (fresh.text)
+		if (fresh.text && !is_prelude(parent, fresh.text, now))
 			parent->latest = fresh.text;
+		parent->used_ns = now;
 		if (p->flags & PROBE_JOINS && parent->tries < JOIN_TRIES && !parent->socket &&
 		    !join(parent, call->ns)) {
 			parent->tries++;
@@ -459,6 +474,8 @@ static __always_inline void released(const struct probe *p, __u64 handle)
 	if (s && !(h->flags & (EV_HANDLE_PRE_EXISTING | EV_HANDLE_ZOMBIE))) {
 		__sync_fetch_and_add(&s->released, 1);
 		sample_give_back(s, h, handle);
+		if (h->told)
+			__sync_fetch_and_add(&s->told_open, -1);
 	}
 	parent = parent_of(p, 0, h->parent, key.pid, now);
 	if (parent) {
@@ -607,13 +624,15 @@ int client_returned(struct pt_regs *ctx)
 	}
 	if (p->handle == FROM_RETURN)
 		handle = ctx->ax;
-	else if (p->handle & FROM_OUT && bpf_probe_read_user(&handle, 8, (void *)call.handle))
+	else if (p->handle & FROM_OUT && call.handle && /* NULL: the caller does not want it */
+		 bpf_probe_read_user(&handle, 8, (void *)call.handle))
 		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
 	finish(p, &call, handle);
 	return 0;
 }
 
-/* Its objects that outlived the grace period and are not told of yet. */
+/* Its objects that outlived the grace period and are not told of yet.  What is told of makes room
+ * for a later one: to see whether more keep coming, and how they look. */
 static __always_inline void tell_samples(struct seq_file *seq, const struct site_key *at,
 					 struct site *s, const struct process *p, __u64 now)
 {
@@ -638,8 +657,14 @@ static __always_inline void tell_samples(struct seq_file *seq, const struct site
 			continue;
 		out.key = key;
 		out.handle = *h;
-		if (!bpf_seq_write(seq, &out, sizeof(out)))
-			h->told = 1;
+		if (bpf_seq_write(seq, &out, sizeof(out)))
+			return;
+		h->told = 1;
+		h->sample = NO_SAMPLE;
+		__sync_fetch_and_add(&s->told_open, 1);
+		__sync_fetch_and_and(&s->sampled, ~(1U << i));
+		if (s->told_open > SITE_TOLD)
+			return;
 	}
 }
 

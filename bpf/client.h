@@ -10,7 +10,8 @@
 
 #define PROBES_MOST 8192 /* probes in all files; an attach cookie is an index below it */
 #define TEXT_LEN EV_STATEMENT_SQL_LEN
-#define SITE_SAMPLES 32 /* objects of each site that are told of one by one */
+#define SITE_SAMPLES 32 /* objects of each site that are told of one by one, each sweep */
+#define SITE_TOLD 1024 /* open ones told of, beyond which one each sweep must do */
 #define NO_SAMPLE 255
 
 enum probe_role {
@@ -111,7 +112,7 @@ struct site {
 	__u32 unwanted; /* generation of the selection that does not want it; 0 wanted */
 	__u8 resource, database;
 	__u16 reserved;
-	__u32 reserved2;
+	__s32 told_open; /* objects told of and not released since */
 };
 
 /* A call that has begun. */

@@ -424,6 +424,7 @@ static __always_inline __u64 reply_time(const struct connection *c)
 	__u64 tick = bpf_jiffies64(), now;
 
 	if (tick == clock_tick) {
+		barrier();
 		now = clock_ns;
 	} else {
 		now = bpf_ktime_get_boot_ns();
@@ -444,7 +445,7 @@ static __always_inline int is_doubtful(const struct connection *c)
 
 static __always_inline int on_message(struct sock *sk, int ret, int sending)
 {
-	struct connection *c = NULL;
+	struct connection *c;
 	struct task_struct *task;
 	struct pt_regs *regs;
 	struct mark *m;

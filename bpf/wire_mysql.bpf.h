@@ -737,7 +737,8 @@ __noinline int my_reply_step(struct connection *c, __u64 chunk, __u32 n)
 					       : frame_pass(f, length + MY_HEADER, n);
 }
 
-#define WINDOW_STEPS 128 /* packets walked in one window */
+#define WINDOW_COLUMNS 32 /* packets before the first row walked in one window */
+#define WINDOW_ROWS 128
 #define ROW_LONG 1024	 /* bytes of a row behind which no other is read ahead */
 #define WINDOW_CALLS 64	 /* windows for each chunk: small rows in a large read */
 #define STEP_ODD 4	 /* the next packet is for my_reply_step */
@@ -769,18 +770,13 @@ static __always_inline __u32 my_window_end(struct connection *c, const __u8 *hea
 	return status;
 }
 
-/* A packet by which a result only goes on.  Returns 0 for another. */
+/* A packet before the first row, by which a result only goes on.  Returns 0 for another. */
 static __always_inline int my_window_passes(struct connection *c, const __u8 *head, __u32 length,
 					    __u32 there)
 {
 	__u8 kind = c->fifo & 0xff;
 
 	switch (c->stage) {
-	case STAGE_ROWS:
-		if (head[4] >= 0xfe)
-			return 0;
-		c->reply_rows++;
-		return 1;
 	case STAGE_COLUMNS:
 		if (--c->expect == 0)
 			c->stage = c->capabilities & MY_DEPRECATE_EOF ? STAGE_ROWS
@@ -809,6 +805,53 @@ static __always_inline int my_window_passes(struct connection *c, const __u8 *he
 	}
 }
 
+/* Is this whole head the next packet's, and of no more than one packet? */
+static __always_inline int my_follows(const struct connection *c, const __u8 *head, __u32 length)
+{
+	return length && length != MY_LONGEST_PACKET && head[3] == c->sequence;
+}
+
+/* Steps over a packet in the window.  Returns 0 when the chunk ends inside it. */
+static __always_inline int my_window_step(struct connection *c, __u32 length, __u32 n)
+{
+	__u32 rest = n - c->received.offset - MY_HEADER;
+
+	c->sequence++;
+	if (length > rest) {
+		c->received.left = length - rest;
+		return 0;
+	}
+	c->received.offset += MY_HEADER + length;
+	return 1;
+}
+
+/* Rows in the window, which holds take bytes of the chunk from start on.  Returns STEP_READY where
+ * something else than a row comes next. */
+__noinline int my_rows(struct connection *c, __u32 start, __u32 take, __u32 n)
+{
+	__u8 *window = c ? wire_window(c) : NULL, *head;
+	__u32 at, i, length;
+
+	if (!c || !window)
+		return STEP_ODD;
+	for (i = 0; i < WINDOW_ROWS; i++) {
+		at = c->received.offset - start;
+		if (at + MY_HEADER + 1 > take)
+			break;
+		head = window + (at & (WINDOW - 1));
+		length = le24_at(head);
+		if (!my_follows(c, head, length))
+			return STEP_ODD;
+		if (head[4] >= 0xfe)
+			return STEP_READY;
+		c->reply_rows++;
+		c->row_long = length > ROW_LONG;
+		if (!my_window_step(c, length, n))
+			return STEP_DONE;
+	}
+	return c->received.offset < n ? STEP_MORE : STEP_DONE;
+}
+
 /* A reply is read ahead and passed by its heads in the window.  What is no plain part of a result,
  * or not whole, is left to my_reply_step.  Where the walk stands is kept in memory alone: the
  * verifier of 6.1 would follow each value of a local. */
@@ -816,6 +859,7 @@ __noinline int my_window(struct connection *c, __u64 chunk, __u32 n)
 {
 	__u32 start, at, take, i, length, rest, status;
 	__u8 *window, *head;
+	int step;
 
 	if (!c)
 		return STEP_DONE;
@@ -833,34 +877,39 @@ __noinline int my_window(struct connection *c, __u64 chunk, __u32 n)
 	take &= WINDOW - 1;
 	if (wire_read(window, take, chunk + start))
 		return STEP_ODD;
-	for (i = 0; i < WINDOW_STEPS; i++) {
+	for (i = 0; i < WINDOW_COLUMNS && c->stage != STAGE_ROWS; i++) {
 		at = c->received.offset - start;
 		if (at + MY_HEADER + 1 > take)
-			break;
+			goto end;
 		head = window + (at & (WINDOW - 1));
 		length = le24_at(head);
-		if (!length || length == MY_LONGEST_PACKET || head[3] != c->sequence)
+		if (!my_follows(c, head, length))
 			return STEP_ODD;
-		if (!my_window_passes(c, head, length, take - at)) {
-			if (length > MY_HEAD - MY_HEADER || at + MY_HEADER + length > take)
-				return STEP_ODD;
-			status = my_window_end(c, head, length);
-			if (status == NO_STATUS)
-				return STEP_ODD;
-			c->sequence++;
-			my_result_ends(c, status);
-			c->received.offset += MY_HEADER + length;
+		if (!my_window_passes(c, head, length, take - at))
 			break;
-		}
-		c->sequence++;
-		c->row_long = length > ROW_LONG;
-		rest = n - c->received.offset - MY_HEADER;
-		if (length > rest) {
-			c->received.left = length - rest;
+		if (!my_window_step(c, length, n))
 			return STEP_DONE;
-		}
-		c->received.offset += MY_HEADER + length;
 	}
+	if (c->stage == STAGE_ROWS) {
+		step = my_rows(c, start, take, n);
+		if (step != STEP_READY)
+			return step;
+	}
+	at = c->received.offset - start;
+	if (at + MY_HEADER + 1 > take)
+		goto end;
+	head = window + (at & (WINDOW - 1));
+	length = le24_at(head);
+	if (!my_follows(c, head, length) || length > MY_HEAD - MY_HEADER ||
+	    at + MY_HEADER + length > take)
+		return STEP_ODD;
+	status = my_window_end(c, head, length);
+	if (status == NO_STATUS)
+		return STEP_ODD;
+	c->sequence++;
+	my_result_ends(c, status);
+	c->received.offset += MY_HEADER + length;
+end:
 	return c->received.offset < n ? STEP_MORE : STEP_DONE;
 }
 

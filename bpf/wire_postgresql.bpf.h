@@ -417,7 +417,7 @@ __noinline int pg_request_step(struct connection *c, __u64 chunk, __u32 n)
 	return frame_pass(f, length + PG_HEADER, n);
 }
 
-#define BATCH_STEPS 32 /* messages walked there */
+#define BATCH_STEPS 12 /* messages walked there */
 
 /* Bind, Describe, Execute, Sync, and Parse of the statement without a name. */
 static __always_inline int pg_is_usual(const __u8 *head, __u32 length, __u32 there)

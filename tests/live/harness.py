@@ -21,16 +21,16 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 CLIENTS = os.path.join(HERE, "clients")
 BUILT = os.path.join(ROOT, "build", "clients")
 NODE_MODULES = os.path.join(ROOT, "build", "npm", "node_modules")
+INTERPRETERS = {".py": "/usr/bin/python3", ".js": "node", ".pl": "/usr/bin/perl", ".php": "php"}
 SECRET = b"sesame"  # the literal in every client's SQL, and part of the password
 
 
 def command_of(argv):
-    """A case's client as a command line: *.py and *.js from clients/, C programs as built."""
+    """A case's client as a command line: scripts from clients/, C programs as built."""
     program, *rest = argv
-    if program.endswith(".py"):
-        return ["/usr/bin/python3", os.path.join(CLIENTS, program), *rest]
-    if program.endswith(".js"):
-        return ["node", os.path.join(CLIENTS, program), *rest]
+    for ending, interpreter in INTERPRETERS.items():
+        if program.endswith(ending):
+            return [interpreter, os.path.join(CLIENTS, program), *rest]
     built = os.path.join(BUILT, program)
     return [built if os.path.exists(built) else program, *rest]
 

@@ -8,6 +8,7 @@ twin that died fails its case too.
 """
 import os
 import re
+import shutil
 import signal
 import time
 from dataclasses import dataclass, field
@@ -87,6 +88,8 @@ class Run:
         endpoint = self.server.endpoint(case.way, **more)
         folder = os.path.join(self.janitor.folder, self.label)
         os.mkdir(folder)
+        if case.server == "sqlite":
+            shutil.copy(self.server.file, folder)
         if case.prepare:
             case.prepare(self.servers, folder)
         argv = [word.format(folder=folder, **endpoint) for word in case.client]
@@ -148,8 +151,10 @@ class Run:
 
     def endpoint_faults(self, process):
         """Where it leads, and who it is there."""
-        kind = "mysql" if self.case.server.startswith("mariadb") else "postgresql"
+        kind = {"mariadb": "mysql", "mariadb-tls": "mysql", "sqlite": "sqlite"}.get(self.case.server, "postgresql")
         address = self.server.address(self.case.way)
+        if kind == "sqlite" and not address.startswith(":"):
+            address = os.path.join(self.janitor.folder, self.label, address)
         for endpoint in process["endpoints"]:
             if endpoint["database"] == kind and endpoint["address"] == address:
                 known = (endpoint["name"], endpoint["user"])
@@ -200,8 +205,8 @@ def verdict_faults(case, process):
 class Round:
     """All chosen cases of one round."""
 
-    def __init__(self, name, cases, servers, janitor, dbleak, hold):
-        self.name, self.hold = name, hold
+    def __init__(self, name, cases, servers, janitor, dbleak, hold, options=()):
+        self.name, self.hold, self.options = name, hold, options
         self.servers, self.janitor, self.dbleak = servers, janitor, dbleak
         self.runs = [Run(case, number, servers, janitor) for number, case in enumerate(cases)]
 
@@ -248,7 +253,7 @@ class Round:
             if self.dbleak:
                 time.sleep(1)
                 tracer = self.dbleak.start("watch", "--json", "--min-age", MIN_AGE, "--duration", 180,
-                                           "--record", recording)
+                                           "--record", recording, *self.options)
                 self.dbleak.wait_watching(tracer)
             self.start(before=False)
             self.go_on()
@@ -276,9 +281,9 @@ class Round:
             if process["pid"] in self.server_pids and process["findings"]]
 
 
-def run_round(name, cases, servers, janitor, dbleak, hold):
+def run_round(name, cases, servers, janitor, dbleak, hold, options=()):
     """Yields (sentence, faults, what to show of it)."""
-    this = Round(name, cases, servers, janitor, dbleak, hold)
+    this = Round(name, cases, servers, janitor, dbleak, hold, options)
     look = this.watch()
     for run in this.runs:
         faults = run.truth_faults()

@@ -5,11 +5,13 @@ Each server lives in a folder of its own below one temporary folder, runs as an 
 free ports of 127.0.0.1 and ::1 and on its own Unix socket, and is stopped and wiped at the end.
 Servers and settings of the system are never touched.
 """
+import contextlib
 import glob
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 
@@ -265,6 +267,36 @@ class TlsMariaDB(MariaDB):
         return dict(plain, DB_TLS=self.crt, DB_URL=url)
 
 
+class Redis(Server):
+    name = "redis"
+
+    @staticmethod
+    def missing():
+        return None if shutil.which("redis-server", path="/usr/sbin:/usr/bin") else "redis-server"
+
+    def prepare(self):
+        self.socket = os.path.join(self.folder, "redis.sock")
+
+    def command(self):
+        return ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "::1", "--unixsocket", self.socket,
+                "--unixsocketperm", "777", "--save", "", "--appendonly", "no", "--dir", self.folder]
+
+    def answers(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+                connection.sendall(b"PING\r\n")
+                return os.path.exists(self.socket) and connection.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+    def fill(self):
+        pass
+
+    def endpoint(self, way, driver="hiredis"):
+        return {"DB_KIND": "redis", "DB_DRIVER": driver, "DB_HOST": "::1" if way == "tcp6" else "127.0.0.1",
+                "DB_PORT": str(self.port), "DB_SOCKET": self.socket}
+
+
 class PgBouncer(Server):
     """A pooler in front of the private PostgreSQL, its server connections kept idle."""
     name = "pgbouncer"
@@ -306,3 +338,28 @@ class PgBouncer(Server):
 
     def address(self, way):
         return f"127.0.0.1:{self.port}"
+
+
+class SQLite(Server):
+    """No server at all: a file with the tables, of which each client gets a copy."""
+    name = "sqlite"
+
+    @staticmethod
+    def missing():
+        return None
+
+    def start(self):
+        os.mkdir(self.folder, 0o755)
+        self.file = os.path.join(self.folder, "shop.db")
+        with contextlib.closing(sqlite3.connect(self.file)) as base, base:
+            base.execute("create table items (id integer primary key, name text, price int)")
+            base.execute("create table notes (id integer primary key, body blob)")
+            base.executemany("insert into items values (?, ?, ?)", ((i, f"item {i}", i % 1000) for i in range(1, 20001)))
+            base.executemany("insert into notes values (?, ?)", ((i, bytes(100)) for i in range(1, 101)))
+
+    def endpoint(self, way, driver=None):
+        return {}
+
+    def address(self, way):
+        """Within the client's own folder."""
+        return way

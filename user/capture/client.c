@@ -16,7 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -57,6 +59,7 @@ struct attached {
 	uint64_t before_ns[GROUPS]; /* when the budget was looked at last */
 	struct sqlite_fields fields;
 	struct probe_field eof; /* size 0: not known */
+	struct probe_field descriptor; /* of a connection's socket; size 0: not known */
 };
 
 struct placed { /* a cookie in use */
@@ -336,6 +339,10 @@ static void read_fields(struct attached *a, struct elf_file *elf, bool deep)
 		a->fields.busy = field_of(elf, "sqlite3_stmt_busy", deep);
 	} else if (a->library->bit == EV_LIBRARY_MYSQL) {
 		a->eof = field_of(elf, "mysql_eof", deep);
+		/* NET, five pointers and the descriptor, is the first in MYSQL: mysql_com.h of both. */
+		a->descriptor = (struct probe_field){.offset = 40, .size = 4};
+	} else if (a->library->bit == EV_LIBRARY_LIBPQ) {
+		a->descriptor = field_of(elf, "PQsocket", deep);
 	}
 }
 
@@ -706,6 +713,8 @@ static void on_site(struct clients *c, const struct raw_site *raw)
 	snprintf(ev.object, sizeof(ev.object), "%s", placed->row->object);
 	snprintf(ev.release, sizeof(ev.release), "%s", placed->row->release);
 	tell(c, &ev.head);
+	if (raw->database == EV_DB_SQLITE && raw->resource == EV_RES_CONNECTION)
+		sqlites_site(c->sqlites, raw);
 	if (raw->gone) {
 		c->dead = true;
 		table_remove(&c->pids, (struct table_key){raw->key.pid, raw->start_ns});
@@ -779,6 +788,50 @@ static void look_at_unread(struct clients *c)
 	}
 }
 
+/* A process' descriptor as the kernel's name for its socket; 0 it is none. */
+static uint64_t socket_of(uint32_t pid, int descriptor)
+{
+	int process = syscall(SYS_pidfd_open, pid, 0), fd;
+	uint64_t cookie = 0;
+	socklen_t length = sizeof(cookie);
+
+	if (process < 0)
+		return 0;
+	fd = syscall(SYS_pidfd_getfd, process, descriptor, 0);
+	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length))
+		cookie = 0;
+	if (fd >= 0)
+		close(fd);
+	close(process);
+	return cookie;
+}
+
+/* The connection's own word for its socket.  Which socket a thread used last is a guess where
+ * connections take turns. */
+static uint64_t ask_connection(const struct handle_key *key, const struct probe_field *field)
+{
+	int descriptor = -1;
+	struct iovec local = {&descriptor, sizeof(descriptor)};
+	struct iovec remote = {(void *)(uintptr_t)(key->handle + field->offset),
+			       sizeof(descriptor)};
+
+	if (field->size != sizeof(descriptor) ||
+	    process_vm_readv(key->pid, &local, 1, &remote, 1, 0) != sizeof(descriptor) ||
+	    descriptor < 0)
+		return 0;
+	return socket_of(key->pid, descriptor);
+}
+
+static void find_socket(const struct placed *placed, const struct raw_handle *raw,
+			struct ev_handle *ev)
+{
+	uint64_t socket = ask_connection(&raw->key, &placed->of->descriptor);
+
+	ev->connection = socket ? socket : raw->handle.socket;
+	if (socket)
+		ev->flags &= ~EV_HANDLE_TENTATIVE;
+}
+
 static void on_handle(struct clients *c, const struct raw_handle *raw)
 {
 	const struct placed *placed = placed_of(c, raw->handle.probe);
@@ -791,7 +844,6 @@ static void on_handle(struct clients *c, const struct raw_handle *raw)
 	ev.start_ns = raw->start_ns;
 	ev.handle = raw->key.handle;
 	ev.parent = raw->handle.parent;
-	ev.connection = raw->handle.socket;
 	ev.born_ns = raw->handle.born_ns;
 	ev.used_ns = raw->handle.used_ns;
 	ev.site = site_id(raw->handle.caller, raw->handle.probe);
@@ -804,6 +856,8 @@ static void on_handle(struct clients *c, const struct raw_handle *raw)
 	ev.resource = raw->key.resource;
 	ev.database = placed->of->library->database;
 	ev.flags = raw->handle.flags;
+	if (ev.resource == EV_RES_CONNECTION)
+		find_socket(placed, raw, &ev);
 	if (ev.flags & EV_HANDLE_UNREAD)
 		watch_unread(c, raw, &ev, placed->of);
 	tell(c, &ev.head);

@@ -29,6 +29,7 @@
  * functions or PQsetdbLogin; every result is made by PQmakeEmptyPGresult, inside the library too. */
 #define PGCONN CALLED("PGconn", "PQfinish"), .flags = PROBE_JOINS
 #define PGMEMORY CALLED("string of libpq", "PQfreemem")
+#define PGOPTIONS CALLED("PQconninfoOption list", "PQconninfoFree")
 static const struct probe_row libpq[] = {
 	CONNECTION(PQconnectStart, FROM_RETURN, PGCONN),
 	CONNECTION(PQconnectStartParams, FROM_RETURN, PGCONN),
@@ -55,15 +56,22 @@ static const struct probe_row libpq[] = {
 	ACQUIRE(PQgetCancel, EV_RES_MEMORY, FROM_RETURN, .parent = FROM_ARG1,
 		CALLED("PGcancel", "PQfreeCancel")),
 	RELEASE(PQfreeCancel, EV_RES_MEMORY),
+	ACQUIRE(PQconninfo, EV_RES_MEMORY, FROM_RETURN, .parent = FROM_ARG1, PGOPTIONS),
+	ACQUIRE(PQconndefaults, EV_RES_MEMORY, FROM_RETURN, PGOPTIONS),
+	ACQUIRE(PQconninfoParse, EV_RES_MEMORY, FROM_RETURN, PGOPTIONS),
+	RELEASE(PQconninfoFree, EV_RES_MEMORY),
 };
 
 /* libmariadb and libmysqlclient (both manuals, "C API Function Reference").  row_count is the
- * first field of MYSQL_RES in both. */
+ * first field of MYSQL_RES in both.  libmariadb's calls for programs that do not block (manual,
+ * "Non-Blocking API Reference") free results and statements by the ordinary calls; mysql_close is
+ * also what it calls itself when it connects anew, and the handle lives on. */
 #define MYSQL_RES_ CALLED("MYSQL_RES", "mysql_free_result"), .rows_after = 1
 static const struct probe_row mysql[] = {
 	CONNECTION(mysql_init, FROM_RETURN, CALLED("MYSQL", "mysql_close")),
 	USE(mysql_real_connect, EV_RES_CONNECTION, .flags = PROBE_JOINS),
 	RELEASE(mysql_close, EV_RES_CONNECTION),
+	RELEASE(mysql_close_start, EV_RES_CONNECTION),
 	ACQUIRE(mysql_store_result, EV_RES_RESULT, FROM_RETURN, .parent = FROM_ARG1,
 		.flags = PROBE_JOINS, MYSQL_RES_),
 	ACQUIRE(mysql_use_result, EV_RES_RESULT, FROM_RETURN, .parent = FROM_ARG1,
@@ -76,11 +84,11 @@ static const struct probe_row mysql[] = {
 		MYSQL_RES_),
 	ACQUIRE(mysql_stmt_result_metadata, EV_RES_RESULT, FROM_RETURN,
 		CALLED("MYSQL_RES", "mysql_free_result")),
-	RELEASE(mysql_free_result, EV_RES_RESULT),
+	RELEASE(mysql_free_result, EV_RES_RESULT, .flags = PROBE_BORN_INSIDE),
 	ACQUIRE(mysql_stmt_init, EV_RES_STATEMENT, FROM_RETURN, .parent = FROM_ARG1,
 		CALLED("MYSQL_STMT", "mysql_stmt_close")),
 	USE(mysql_stmt_prepare, EV_RES_STATEMENT, .text = FROM_ARG2),
-	RELEASE(mysql_stmt_close, EV_RES_STATEMENT),
+	RELEASE(mysql_stmt_close, EV_RES_STATEMENT, .flags = PROBE_BORN_INSIDE),
 };
 
 /* SQLite (sqlite.org/c3ref).  A failed open may still hand out a handle that must be closed; a
@@ -128,16 +136,22 @@ static const struct probe_row hiredis[] = {
 	CONNECTION(redisConnect, FROM_RETURN, REDIS),
 	CONNECTION(redisConnectWithTimeout, FROM_RETURN, REDIS),
 	CONNECTION(redisConnectNonBlock, FROM_RETURN, REDIS),
+	CONNECTION(redisConnectBindNonBlock, FROM_RETURN, REDIS),
+	CONNECTION(redisConnectBindNonBlockWithReuse, FROM_RETURN, REDIS),
 	CONNECTION(redisConnectUnix, FROM_RETURN, REDIS),
 	CONNECTION(redisConnectUnixWithTimeout, FROM_RETURN, REDIS),
+	CONNECTION(redisConnectUnixNonBlock, FROM_RETURN, REDIS),
 	CONNECTION(redisConnectWithOptions, FROM_RETURN, REDIS),
 	CONNECTION(redisConnectFd, FROM_RETURN, REDIS),
 	RELEASE(redisFree, EV_RES_CONNECTION),
+	RELEASE(redisFreeKeepFd, EV_RES_CONNECTION),
 	ACQUIRE(redisCommand, EV_RES_RESULT, FROM_RETURN, REDIS_REPLY),
 	ACQUIRE(redisvCommand, EV_RES_RESULT, FROM_RETURN, REDIS_REPLY),
 	ACQUIRE(redisCommandArgv, EV_RES_RESULT, FROM_RETURN, REDIS_REPLY),
 	ACQUIRE(redisGetReply, EV_RES_RESULT, FROM_OUT | FROM_ARG2, .success = SUCCESS_ZERO,
 		REDIS_REPLY),
+	ACQUIRE(redisGetReplyFromReader, EV_RES_RESULT, FROM_OUT | FROM_ARG2,
+		.success = SUCCESS_ZERO, REDIS_REPLY),
 	RELEASE(freeReplyObject, EV_RES_RESULT),
 };
 

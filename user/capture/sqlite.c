@@ -38,6 +38,18 @@ struct open_file { /* a connection */
 	struct ev_file file;
 	struct sqlite_file at; /* path NULL: no file, or not known */
 	uint64_t sql;	       /* hash of the text told last */
+	uint32_t statements, busy; /* of those told of */
+	bool counted; /* among the process's told_closed */
+};
+
+/* The connections of a process, told of one by one or not. */
+struct opener {
+	uint32_t pid;
+	uint64_t start_ns;
+	uint64_t released;    /* by all its sites */
+	uint32_t sites;
+	uint64_t told_closed; /* of those, how many were told of */
+	uint64_t told_brief;
 };
 
 struct unnamed { /* what sqlite_file_only said of a process */
@@ -49,6 +61,8 @@ struct unnamed { /* what sqlite_file_only said of a process */
 struct open_statement {
 	struct handle_key key;
 	uint64_t parent, born_ns, text;
+	char *sql; /* literals replaced; NULL not known */
+	uint32_t length, cut;
 	uint64_t digest;
 	uint64_t still_ns; /* since when its bytes have not changed */
 	bool busy;
@@ -60,7 +74,8 @@ struct sqlites {
 	const struct procfs *procfs;
 	const struct client_host *host;
 	struct table files, statements; /* by address and pid */
-	struct table unnamed;		/* by pid and start */
+	struct table unnamed, openers;	/* by pid and start */
+	struct table sites;		/* by identity and pid: how many each has released */
 	uint64_t ids;
 };
 
@@ -93,6 +108,24 @@ int sqlites_open(struct sqlites **out, struct kernel *kernel, const struct procf
 	return 0;
 }
 
+static void free_values(struct table *t)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(t, &at)))
+		free(slot->value);
+	table_free(t);
+}
+
+static void statement_free(struct open_statement *st)
+{
+	if (!st)
+		return;
+	free(st->sql);
+	free(st);
+}
+
 static void file_free(struct open_file *f)
 {
 	sqlite_file_free(&f->at);
@@ -121,7 +154,9 @@ void sqlites_close(struct sqlites *s)
 	for (size_t at = 0; (slot = table_next(&s->files, &at));)
 		file_free(slot->value);
 	for (size_t at = 0; (slot = table_next(&s->statements, &at));)
-		free(slot->value);
+		statement_free(slot->value);
+	free_values(&s->openers);
+	free_values(&s->sites);
 	for (size_t at = 0; (slot = table_next(&s->unnamed, &at));)
 		unnamed_free(slot->value);
 	table_free(&s->files);
@@ -299,7 +334,9 @@ static void tell_statement(struct sqlites *s, const struct open_file *f,
 	ev.statement = st->key.handle;
 	ev.born_ns = st->born_ns;
 	ev.text_hash = st->text;
-	statement_text(s, st->text, ev.text, &ev.length, &ev.cut);
+	ev.length = st->length;
+	ev.cut = st->cut;
+	memcpy(ev.text, st->sql ? st->sql : "", ev.length);
 	ev.head = (struct ev_head){.ns = now, .kind = EV_STATEMENT};
 	ev.head.size = (offsetof(struct ev_statement, text) + ev.length + 7) & ~7ULL;
 	tell(s, &ev.head);
@@ -309,6 +346,7 @@ static void statement_enter(struct sqlites *s, const struct raw_handle *raw)
 {
 	struct open_file *f = table_get(&s->files, key_of(raw->handle.parent, raw->key.pid));
 	struct open_statement *st = table_get(&s->statements, table_key_of(&raw->key));
+	char text[EV_STATEMENT_SQL_LEN];
 
 	if (!st) {
 		st = calloc(1, sizeof(*st));
@@ -317,10 +355,16 @@ static void statement_enter(struct sqlites *s, const struct raw_handle *raw)
 			return;
 		}
 	}
+	free(st->sql);
 	*st = (struct open_statement){.key = raw->key,
 				      .parent = raw->handle.parent,
 				      .born_ns = raw->handle.born_ns,
 				      .text = raw->handle.text};
+	/* The kernel keeps only the texts seen last. */
+	statement_text(s, st->text, text, &st->length, &st->cut);
+	st->sql = st->length ? strndup(text, st->length) : NULL;
+	if (!st->sql)
+		st->length = 0;
 	if (f) /* else the sweep meets its connection later */
 		tell_statement(s, f, st, raw->head.ns);
 }
@@ -356,7 +400,7 @@ static void statements_leave(struct sqlites *s, const struct open_file *f)
 		if (st->parent != f->key.handle || st->key.pid != f->key.pid)
 			continue;
 		table_remove(&s->statements, table_key_of(&st->key));
-		free(st);
+		statement_free(st);
 		at--; /* the table closed the gap from behind */
 	}
 }
@@ -368,12 +412,82 @@ static void statement_gone(struct sqlites *s, const struct handle_key *key, uint
 	struct ev_statement_closed ev = {};
 	bool told = st && st->told;
 
-	free(st);
+	statement_free(st);
 	if (!f || !told)
 		return;
 	ev.head = (struct ev_head){.ns = ns, .kind = EV_STATEMENT_CLOSED, .size = sizeof(ev)};
 	ev.id = f->ev.id;
 	ev.statement = key->handle;
+	tell(s, &ev.head);
+}
+
+static struct opener *opener_of(struct sqlites *s, uint32_t pid, uint64_t start_ns)
+{
+	struct table_key key = {pid, start_ns};
+	struct opener *o = table_get(&s->openers, key);
+
+	if (o)
+		return o;
+	o = calloc(1, sizeof(*o));
+	if (!o || table_put(&s->openers, key, o)) {
+		free(o);
+		return NULL;
+	}
+	o->pid = pid;
+	o->start_ns = start_ns;
+	return o;
+}
+
+void sqlites_site(struct sqlites *s, const struct raw_site *raw)
+{
+	struct table_key key = {raw->key.caller ^ (uint64_t)raw->key.probe << 48 ^ raw->start_ns,
+				raw->key.pid};
+	struct opener *o = opener_of(s, raw->key.pid, raw->start_ns);
+	uint64_t *released = table_get(&s->sites, key);
+
+	if (!o)
+		return;
+	if (!released) {
+		released = calloc(1, sizeof(*released));
+		if (!released || table_put(&s->sites, key, released)) {
+			free(released);
+			return;
+		}
+		o->sites++;
+	}
+	o->released += raw->released - *released;
+	*released = raw->released;
+	if (raw->gone) {
+		free(table_remove(&s->sites, key));
+		o->sites--;
+	}
+}
+
+/* A connection that was told of has been closed, as its site has counted. */
+static void count_closed(struct sqlites *s, struct open_file *f)
+{
+	struct opener *o;
+
+	if (f->counted || f->ev.flags & EV_CONN_PRE_EXISTING)
+		return;
+	f->counted = true;
+	o = opener_of(s, f->key.pid, f->ev.start_ns);
+	if (o)
+		o->told_closed++;
+}
+
+static void tell_brief(struct sqlites *s, struct opener *o, uint64_t now)
+{
+	struct ev_tally ev = {};
+
+	ev.opened = o->released > o->told_closed ? o->released - o->told_closed : 0;
+	if (ev.opened == o->told_brief)
+		return;
+	o->told_brief = ev.opened;
+	ev.head = (struct ev_head){.ns = now, .kind = EV_TALLY, .size = sizeof(ev)};
+	ev.start_ns = o->start_ns;
+	ev.pid = o->pid;
+	ev.database = EV_DB_SQLITE;
 	tell(s, &ev.head);
 }
 
@@ -396,6 +510,8 @@ void sqlites_gone(struct sqlites *s, const struct handle_key *key, uint64_t born
 	if (f->ev.status == EV_STATUS_TRANSACTION)
 		f->ev.abandoned++;
 	tell(s, &f->ev.head);
+	if (!exiting)
+		count_closed(s, f);
 	table_remove(&s->files, table_key_of(key));
 	statements_leave(s, f);
 	if (exiting)
@@ -435,14 +551,17 @@ static void look_at_statements(struct sqlites *s, uint64_t now)
 			tell_statement(s, f, st, now);
 		if (look_at_statement(st, f, now))
 			f->ev.used_ns = now;
+		f->statements++;
 		if (!st->busy)
 			continue;
-		f->file.reading++;
+		f->busy++;
 		if (f->file.reading_ns && f->file.reading_ns <= st->still_ns)
 			continue;
 		f->file.reading_ns = st->still_ns;
 		memset(f->file.text, 0, sizeof(f->file.text));
-		statement_text(s, st->text, f->file.text, &f->file.length, &f->file.cut);
+		memcpy(f->file.text, st->sql ? st->sql : "", st->length);
+		f->file.length = st->length;
+		f->file.cut = st->cut;
 	}
 }
 
@@ -508,11 +627,22 @@ static uint64_t wal_bytes(const struct open_file *f)
 	return err ? UNKNOWN64 : (uint64_t)st.st_size;
 }
 
+/* Only some statements of a call site are told of: the others are taken to be like those. */
+static uint32_t all_reading(const struct open_file *f)
+{
+	uint64_t open = f->ev.prepared - f->ev.unprepared;
+
+	if (!f->statements || open <= f->statements)
+		return f->busy;
+	return open * f->busy / f->statements;
+}
+
 static void tell_file(struct sqlites *s, struct open_file *f, const struct ev_file *before,
 		      uint64_t now)
 {
 	struct ev_file *ev = &f->file;
 
+	ev->reading = all_reading(f);
 	ev->wal_bytes = wal_bytes(f);
 	if (ev->wal_bytes == before->wal_bytes && ev->reading == before->reading &&
 	    ev->reading_ns == before->reading_ns && ev->zombie == before->zombie)
@@ -532,6 +662,8 @@ static void sweep_file(struct sqlites *s, struct open_file *f, const struct befo
 		       uint64_t now)
 {
 	look_at_file(s, f, before->ev.used_ns, now);
+	if (f->file.zombie) /* its site has released it */
+		count_closed(s, f);
 	tell_file(s, f, &before->file, now);
 	if (!memcmp((char *)&before->ev + sizeof(struct ev_head),
 		    (char *)&f->ev + sizeof(struct ev_head),
@@ -554,7 +686,7 @@ void sqlites_sweep(struct sqlites *s, uint64_t now)
 
 		before[i].ev = f->ev;
 		before[i++].file = f->file;
-		f->file.reading = 0;
+		f->statements = f->busy = 0;
 		f->file.reading_ns = 0;
 		f->file.length = 0;
 	}
@@ -562,4 +694,14 @@ void sqlites_sweep(struct sqlites *s, uint64_t now)
 	for (at = 0, i = 0; (slot = table_next(&s->files, &at)); i++)
 		sweep_file(s, slot->value, &before[i], now);
 	free(before);
+	for (at = 0; (slot = table_next(&s->openers, &at));) {
+		struct opener *o = slot->value;
+
+		tell_brief(s, o, now);
+		if (o->sites)
+			continue;
+		table_remove(&s->openers, (struct table_key){o->pid, o->start_ns});
+		free(o);
+		at--; /* the table closed the gap from behind */
+	}
 }

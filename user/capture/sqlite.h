@@ -33,6 +33,9 @@ void sqlites_close(struct sqlites *s);
 /* A connection or statement that outlived the grace period, or changed. */
 void sqlites_handle(struct sqlites *s, const struct raw_handle *raw,
 		    const struct sqlite_fields *fields);
+/* What a call site that opens connections has done so far.  Those that were closed before they were
+ * worth a record of their own are told of in sum. */
+void sqlites_site(struct sqlites *s, const struct raw_site *raw);
 /* It is gone.  exiting: with its process. */
 void sqlites_gone(struct sqlites *s, const struct handle_key *key, uint64_t born_ns,
 		  uint64_t ns, bool exiting);

@@ -294,8 +294,8 @@ int sqlite_file_named(struct sqlite_file *out, uint32_t pid, const char *name, b
 	} else if (find_open(pid, name, cut, &at)) {
 		found = true;
 		out->path = strndup(at.link, length_alive(at.link));
-	} else {
-		out->path = absolute(pid, name);
+	} else { /* where to is not known when it is relative */
+		out->path = strdup(name);
 	}
 	out->reach = found ? reach_of(pid, &at) : NULL;
 	return out->path ? 0 : -ENOMEM;

@@ -289,9 +289,16 @@ static void describe(const struct scene *s, struct endpoint_view *v)
 		v->connections.idle = v->connections.in_transaction = UNKNOWN64;
 }
 
-/* Brief connections are known by process only: they go to its first endpoint. */
-static void add_brief(struct endpoint_view *v, const struct ev_tally *t)
+/* Brief connections are known by process only: they go to its first endpoint of their kind. */
+static void add_brief(struct process_view *process, const struct ev_tally *t, bool sqlite)
 {
+	struct endpoint_view *v = process->endpoints;
+
+	while (v < process->endpoints + process->endpoint_count &&
+	       (v->database == EV_DB_SQLITE) != sqlite)
+		v++;
+	if (!t->opened || v == process->endpoints + process->endpoint_count)
+		return;
 	v->connections.opened += t->opened;
 	v->connections.closed += t->opened;
 	v->transactions.begun += t->begun;
@@ -447,6 +454,7 @@ static int judge_process(const struct model *m, struct arena *a, const struct pr
 {
 	struct scene whole = {.model = m,
 			      .process = p,
+			      .brief = &p->brief[0],
 			      .arena = a,
 			      .view = v,
 			      .handles = handles.first,
@@ -467,6 +475,7 @@ static int judge_process(const struct model *m, struct arena *a, const struct pr
 		if (endpoint_is_empty(e))
 			continue;
 		s.endpoint = e;
+		s.brief = &p->brief[e->database == EV_DB_SQLITE];
 		err = scene_fill(&s, connections.first, connections.count);
 		if (!err)
 			err = judge_endpoint(&s, v);
@@ -476,8 +485,8 @@ static int judge_process(const struct model *m, struct arena *a, const struct pr
 	}
 	if (!err)
 		err = judge_libraries(&whole, v);
-	if (p->brief.opened && v->endpoint_count)
-		add_brief(&v->endpoints[0], &p->brief);
+	for (int sqlite = 0; sqlite < 2; sqlite++)
+		add_brief(v, &p->brief[sqlite], sqlite);
 	if (v->finding_count)
 		qsort(v->findings, v->finding_count, sizeof(*v->findings), worst_first);
 	if (v->verdict > VERDICT_BOUNDED)

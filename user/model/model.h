@@ -109,7 +109,7 @@ struct process_model {
 	struct endpoint *endpoints;
 	struct past *past;
 	size_t past_count, past_room, past_next;
-	struct ev_tally brief;
+	struct ev_tally brief[2]; /* over sockets, to SQLite files */
 	struct site_model *sites, **last_site; /* in order of appearance */
 	bool exists; /* a fact or a connection named it */
 };

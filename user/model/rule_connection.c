@@ -187,7 +187,7 @@ static bool growing(const struct scene *s, const struct tally *t)
 
 static enum kind kind_of(const struct scene *s, size_t leaked, bool implicit)
 {
-	size_t opened = s->endpoint->opened + s->process->brief.opened;
+	size_t opened = s->endpoint->opened + s->brief->opened;
 
 	if (implicit)
 		return KIND_IMPLICIT;
@@ -214,8 +214,8 @@ static void fill(struct scene *s, struct finding_view *f, const struct tally *t,
 {
 	uint64_t span = s->now_ns > t->first_ns ? s->now_ns - t->first_ns : 0;
 
-	f->acquired = s->endpoint->opened + s->endpoint->pre_existing + s->process->brief.opened;
-	f->released = s->endpoint->closed + s->process->brief.opened;
+	f->acquired = s->endpoint->opened + s->endpoint->pre_existing + s->brief->opened;
+	f->released = s->endpoint->closed + s->brief->opened;
 	f->open = t->left;
 	for (size_t i = 0; i < s->count; i++)
 		f->released -= s->seen[i].exit && f->released;

@@ -154,8 +154,8 @@ static void fill(const struct scene *s, struct finding_view *f, const struct sha
 {
 	uint64_t span = s->now_ns - shape->first_ns;
 
-	f->acquired = s->endpoint->prepared + s->process->brief.prepared;
-	f->released = s->endpoint->unprepared + s->process->brief.unprepared;
+	f->acquired = s->endpoint->prepared + s->brief->prepared;
+	f->released = s->endpoint->unprepared + s->brief->unprepared;
 	for (size_t i = 0; i < s->count; i++) {
 		if (!s->seen[i].open)
 			continue;

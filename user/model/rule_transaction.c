@@ -61,7 +61,7 @@ static void look(const struct scene *s, struct held *h)
 
 static uint64_t begun(const struct scene *s)
 {
-	uint64_t n = s->endpoint->begun + s->process->brief.begun;
+	uint64_t n = s->endpoint->begun + s->brief->begun;
 
 	for (size_t i = 0; i < s->count; i++) {
 		const struct life *l = s->seen[i].life;
@@ -76,7 +76,7 @@ static uint64_t begun(const struct scene *s)
 static uint64_t ended(const struct scene *s)
 {
 	uint64_t n = s->endpoint->committed + s->endpoint->rolled_back +
-		     s->process->brief.committed + s->process->brief.rolled_back;
+		     s->brief->committed + s->brief->rolled_back;
 
 	for (size_t i = 0; i < s->count; i++)
 		if (s->seen[i].open)

@@ -33,6 +33,7 @@ struct scene {
 	const struct model *model;
 	const struct process_model *process;
 	const struct endpoint *endpoint; /* NULL: the process, whatever its endpoints */
+	const struct ev_tally *brief;	 /* connections too brief to be told of one by one */
 	struct process_view *view;	 /* endpoints and findings so far */
 	const struct handle *const *handles; /* of the process, by site and birth */
 	size_t handle_count;

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+"""Drivers of other languages on the client libraries: results kept and let go, each with its twin."""
+import harness
+from cases_objects import recorded
+from rounds import Case, Finding
+from solo import live
+
+UNFREED = [Finding("unfreed-result", kind=("frequent", "sporadic"))]
+ONE = {"connections.open": (1, 1)}
+
+
+def case(name, client, **more):
+    return Case(name, client, round="drivers", **more)
+
+
+CASES = [
+    case("psycopg2: diag kept of each failed INSERT leaks results", ["driver.py", "errors", "leak"],
+         findings=UNFREED, counts=ONE),
+    case("psycopg2: failed INSERTs whose errors are dropped are well", ["driver.py", "errors", "well"], counts=ONE),
+    case("psycopg2: cursors kept open leak results", ["driver.py", "cursors", "leak"], way="unix", findings=UNFREED,
+         counts=ONE),
+    case("psycopg2: cursors closed are well", ["driver.py", "cursors", "well"], way="unix", counts=ONE),
+    case("psycopg 3: cursors kept open leak results", ["driver.py", "cursors", "leak"], driver="psycopg",
+         findings=UNFREED, counts=ONE),
+    case("psycopg 3: cursors closed are well", ["driver.py", "cursors", "well"], driver="psycopg", counts=ONE),
+    case("mysqlclient: cursors kept hold no result: they have read it all", ["driver.py", "cursors", "leak"],
+         server="mariadb", driver="mysqldb", counts=ONE),
+    case("mysqlclient: cursors closed are well", ["driver.py", "cursors", "well"], server="mariadb", driver="mysqldb",
+         way="unix", counts=ONE),
+    case("mysqlclient: SSCursors left unread are found", ["driver.py", "rows", "leak", "0.1"], server="mariadb",
+         driver="mysqldb", findings=[Finding(("unclosed-cursor", "unclosed-connection", "unfreed-result"),
+                                             verdict=("leaking", "stuck"))]),
+    case("mysqlclient: SSCursors read and closed are well", ["driver.py", "rows", "well", "0.05"], server="mariadb",
+         driver="mysqldb", counts=ONE),
+    case("DBD::Pg: statements kept leak results", ["driver.pl", "leak"], findings=UNFREED, counts=ONE),
+    case("DBD::Pg: statements let go are well", ["driver.pl", "well"], counts=ONE),
+    case("DBD::mysql: statements kept leak results", ["driver.pl", "leak"], server="mariadb", findings=UNFREED,
+         counts=ONE),
+    case("DBD::mysql: statements let go are well", ["driver.pl", "well"], server="mariadb", counts=ONE),
+    case("PHP pgsql: results kept leak", ["driver.php", "leak"], findings=UNFREED, counts=ONE),
+    case("PHP pgsql: results let go are well", ["driver.php", "well"], counts=ONE),
+]
+
+SUMS = (("postgresql", "psycopg2", "driver.py"), ("postgresql", "psycopg", "driver.py"),
+        ("mariadb", "mysqldb", "driver.py"), ("postgresql", "pg", "driver.pl"), ("mariadb", "mysql", "driver.pl"),
+        ("postgresql", "pgsql", "driver.php"))
+
+
+def sums(bench):
+    """Runs all of SUMS side by side, plain and under a filter: {(server, driver, filtered): checksum}, clients."""
+    clients = {}
+    for server, driver, script in SUMS:
+        for filtered in (False, True):
+            argv = (["filtered"] if filtered else []) + harness.command_of([script, "sum"])
+            clients[server, driver, filtered] = bench.client(*argv, server=server, driver=driver, wait=False)
+    for client in clients.values():
+        client.wait_ready()
+        client.process.wait()
+    return {name: [line for line in client.said if line.startswith("sum ")] for name, client in clients.items()}, clients
+
+
+def same_sums(bench, *options):
+    alone, _ = sums(bench)
+    traced = {}
+    look, records = recorded(bench, "--max-overhead", 100, *options, during=lambda: traced.update(
+        zip(("sums", "clients"), sums(bench))))
+    for name, found in alone.items():
+        client = traced["clients"][name]
+        bench.check(len(found) == 1, f"{name} gave {found} without a tracer")
+        bench.check(traced["sums"][name] == found and client.process.returncode == 0,
+                    f"{name} gave {traced['sums'][name]} under the tracer, not {found}: {client.errors[-2:]}")
+        counted = records.counts(client.pid)
+        bench.check(any(acquired >= 300 for acquired, _, _ in counted.values()), f"{name}: only {counted} was counted")
+        bench.check(all(acquired == released for acquired, released, _ in counted.values()),
+                    f"{name}: {counted} although all was given back")
+    bench.faults += bench.dbleak.losses(look, "ring_full", "map_full", "missed_return")
+
+
+@live("drivers give the same results under the tracer, under a seccomp filter, too", needs=("postgresql", "mariadb"),
+      lane="drivers")
+def drivers(bench):
+    same_sums(bench)
+
+
+@live("drivers give the same results with probes at the first instruction", needs=("postgresql", "mariadb"),
+      lane="drivers")
+def drivers_entry(bench):
+    same_sums(bench, "--probe-at=entry")

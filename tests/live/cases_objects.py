@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+"""What client libraries hand out, counted exactly: the records against what the clients did."""
+import signal
+import time
+
+
+from records import Records
+from solo import live
+
+SLACK = 1.2  # seconds: two sweeps
+
+
+def recorded(bench, *options, during):
+    """Watches while during() runs; returns the look and the records."""
+    recording = bench.dbleak.path("recording")
+    process = bench.dbleak.start("watch", "--json", "--duration", 120, "--record", recording, *options)
+    try:
+        bench.dbleak.wait_watching(process)
+        during()
+        time.sleep(SLACK)
+        process.send_signal(signal.SIGINT)
+    except Exception:
+        bench.janitor.end(process)
+        raise
+    look = bench.looked(bench.dbleak.examine(bench.dbleak.finish(process, recording, 60)))
+    if look.report is None:
+        raise RuntimeError(f"no report: {look.err[-300:]}")
+    return look, Records(recording)
+
+
+def done(clients):
+    """[(pid, part, {object: (acquired, released)})] of what parts of clients say they did."""
+    found = {}
+    for client in clients:
+        for line in client.said:
+            words = line.split()
+            if words[:1] == ["did"]:
+                pid, part, acquired, released = int(words[1]), words[2], int(words[3]), int(words[4])
+                found.setdefault((pid, part), {})[" ".join(words[5:])] = (acquired, released)
+    return [(pid, part, {name: count for name, count in did.items() if name != "nothing"})
+            for (pid, part), did in found.items()]
+
+
+def compare(bench, clients, records, least_parts):
+    parts = done(clients)
+    bench.check(len(parts) >= least_parts, f"only {len(parts)} parts were done: {[c.errors[-3:] for c in clients]}")
+    for pid, part, did in parts:
+        counted = records.counts(pid)
+        for name in sorted(did.keys() | counted.keys()):
+            was, seen = did.get(name, (0, 0)), counted.get(name, (0, 0, 0))
+            bench.check(was == seen[:2] and not seen[2],
+                        f"{part}[{pid}]: {name} was acquired and released {was}, counted {seen}")
+
+
+def links_of(clients):
+    """{(pid, address): socket cookie}, the latest word of each."""
+    found = {}
+    for client in clients:
+        for line in client.said:
+            words = line.split()
+            if words[:1] == ["link"]:
+                found[int(words[1]), int(words[2])] = int(words[3])
+    return found
+
+
+def compare_links(bench, clients, records, least):
+    """Each connection handle that is open knows its socket, and the socket is on record."""
+    open_now = {(pid, record.handle): record for pid in {pid for pid, _ in links_of(clients)}
+                for record in records.open_handles(pid, 1).values()}
+    compared = 0
+    for (pid, handle), cookie in links_of(clients).items():
+        record = open_now.get((pid, handle))
+        if not record:
+            continue
+        compared += 1
+        bench.check(record.connection == cookie,
+                    f"[{pid}] {handle:#x} is joined with {record.connection}, its socket is {cookie}")
+        bench.check(cookie in records.connections, f"[{pid}] no connection {cookie} is on record")
+    bench.check(compared >= least, f"only {compared} open connections were compared, not {least}")
+
+
+def exact(bench, program, server, *options, way="tcp4", end="stay", least_parts=1, least_links=1):
+    clients = []
+
+    def run():
+        for how in ("leak", "well", "error"):
+            clients.append(bench.client(program, how, end, server=server, way=way))
+
+    bench.client(program, "well", "stay", "no part", server=server)  # that there is one of that name
+    look, records = recorded(bench, "--max-overhead", 100, "--comm", program, *options, during=run)
+    bench.shown["said"] = [client.said for client in clients]
+    compare(bench, clients, records, least_parts)
+    if end == "stay" and least_links:
+        compare_links(bench, clients, records, least_links)
+    bench.faults += bench.dbleak.losses(look)
+
+
+@live("library objects: each function of libpq is counted exactly, on paths well and bad", lane="libpq")
+def libpq(bench):
+    exact(bench, "pq_objects", "postgresql", least_parts=3 * 28, least_links=40)
+
+
+@live("library objects: libpq is counted exactly by probes at the first instruction", lane="libpq")
+def libpq_entry(bench):
+    exact(bench, "pq_objects", "postgresql", "--probe-at=entry", way="unix", least_parts=3 * 28, least_links=40)
+
+
+@live("library objects: what programs that ended had of libpq is counted exactly", lane="libpq")
+def libpq_ended(bench):
+    exact(bench, "pq_objects", "postgresql", end="exit", least_parts=3 * 28)
+
+
+@live("library objects: each function of libmariadb is counted exactly, on paths well and bad", needs=("mariadb",),
+      lane="libmariadb")
+def libmariadb(bench):
+    exact(bench, "my_objects", "mariadb", least_parts=3 * 17, least_links=8)
+
+
+@live("library objects: libmariadb is counted exactly by probes at the first instruction", needs=("mariadb",),
+      lane="libmariadb")
+def libmariadb_entry(bench):
+    exact(bench, "my_objects", "mariadb", "--probe-at=entry", way="unix", least_parts=3 * 17, least_links=8)
+
+
+@live("library objects: what programs that ended had of libmariadb is counted exactly", needs=("mariadb",),
+      lane="libmariadb")
+def libmariadb_ended(bench):
+    exact(bench, "my_objects", "mariadb", end="exit", least_parts=3 * 17)
+
+
+@live("library objects: each function of hiredis is counted exactly, on paths well and bad", needs=("redis",),
+      lane="hiredis")
+def hiredis(bench):
+    exact(bench, "redis_objects", "redis", least_parts=3 * 18, least_links=0)
+
+
+@live("library objects: hiredis is counted exactly by probes at the first instruction", needs=("redis",),
+      lane="hiredis")
+def hiredis_entry(bench):
+    exact(bench, "redis_objects", "redis", "--probe-at=entry", least_parts=3 * 18, least_links=0)
+
+
+def joined(bench, program, server, old, new):
+    """Connections over both ways, older and younger than the tracer: one each, not two halves."""
+    clients = [bench.client(program, part, server=server, way=way) for part in old for way in ("tcp4", "unix")]
+
+    def run():
+        clients.extend([bench.client(program, part, server=server, way=way) for part in new
+                        for way in ("tcp4", "unix")])
+        time.sleep(2.5)
+
+    look, records = recorded(bench, "--max-overhead", 100, "--comm", program, during=run)
+    bench.shown["said"] = [client.said for client in clients]
+    compare_links(bench, clients, records, 4 * len(clients))
+    for client in clients:
+        process = look.process(client.pid) or {"endpoints": []}
+        opened = sum(endpoint["connections"]["open"] for endpoint in process["endpoints"])
+        bench.check(opened == 4 and len(process["endpoints"]) == 1,
+                    f"[{client.pid}]: {opened} connections at {len(process['endpoints'])} endpoints, not 4 at one")
+
+
+@live("library objects: each PGconn is joined with its socket", lane="libpq joins")
+def libpq_joins(bench):
+    joined(bench, "pq_joins", "postgresql", ("turns", "interleaved", "threads"),
+           ("turns", "interleaved", "threads", "async", "reset"))
+
+
+@live("library objects: each MYSQL is joined with its socket", needs=("mariadb",), lane="libmariadb joins")
+def libmariadb_joins(bench):
+    joined(bench, "my_joins", "mariadb", ("turns", "interleaved", "threads", "use"), ("turns", "interleaved", "threads"))

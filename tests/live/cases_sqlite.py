@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+"""Rounds `calls` and `sqlite`: programs on SQLite, which has no server, no socket and no wire."""
+import os
+
+from ledger import NUMBERS, Ledger
+from rounds import Case, Finding
+
+TRANSACTION = ("open-transaction",)
+
+
+def case(sentence, client, **more):
+    more.setdefault("slack", None)
+    more.setdefault("round", "sqlite")
+    more.setdefault("way", "shop.db")
+    return Case(f"SQLite: {sentence}", [*client, "{folder}/shop.db"], "sqlite", **more)
+
+
+def well(sentence, habit, **more):
+    return case(f"{sentence} is well", ["lite.py", habit], **more)
+
+
+# ---- what was counted, call by call ---------------------------------------------------------
+
+def calls(what, connections, zombies=0, text=None, program="lite_calls", children=None, **counts):
+    """Runs one part of lite_calls.  counts: object -> (acquired, released, failed)."""
+    names = {"connection": "sqlite3", "statement": "sqlite3_stmt", "blob": "sqlite3_blob",
+             "backup": "sqlite3_backup", "table": "table of SQLite"}
+    wanted = {names[key]: (acquired, released, 0, failed) for key, (acquired, released, failed) in counts.items()}
+
+    def check(run, look):
+        book = Ledger(look.recording, run.pid)
+        faults = []
+        if book.counts() != wanted:
+            faults.append(f"counted {book.counts()}, not {wanted}")
+        if len(book.open_connections()) != connections:
+            faults.append(f"{len(book.open_connections())} connections are open on record, not {connections}")
+        alive = {c.id for c in book.open_connections()}
+        if sum(f.zombie for f in book.files.values() if f.id in alive) != zombies:
+            faults.append(f"zombies: {[f.zombie for f in book.files.values()]}, not {zombies}")
+        if text and text not in {t.text for t in book.texts.values()}:
+            faults.append(f"the last SQL is {[t.text for t in book.texts.values()]}")
+        for child in run.client.children:
+            if Ledger(look.recording, child).counts() != children:
+                faults.append(f"of the child counted {Ledger(look.recording, child).counts()}, not {children}")
+        return faults
+    linked = " in a static copy" if program != "lite_calls" else ""
+    return case(f"calls of {what} are counted exactly{linked}", [program, what], alone=False, check=check, round="calls",
+                ends=what == "exit", says_ready=what != "exit")
+
+
+SELECT = "select name from items where price > ? and name <> ?"
+CHILD = {"sqlite3": (1, 0, 0, 0), "sqlite3_stmt": (1, 0, 0, 0)}
+
+
+def every_call(program):
+    return [
+        calls("open", 6, connection=(15, 9, 0), program=program),
+        calls("open_failed", 4, connection=(6, 2, 0), program=program),
+        calls("close_busy", 2, connection=(5, 3, 0), statement=(5, 3, 0), text=SELECT, program=program),
+        calls("zombies", 3, zombies=3, connection=(5, 5, 0), statement=(10, 7, 0), program=program),
+        calls("prepare", 1, connection=(1, 0, 0), statement=(24, 18, 0), text=SELECT, program=program),
+        calls("prepare_failed", 1, connection=(1, 0, 0), statement=(0, 0, 12), program=program),
+        calls("exec", 1, connection=(1, 0, 0), table=(9, 5, 0), text=SELECT, program=program),
+        calls("virtual", 1, connection=(1, 0, 0), statement=(7, 5, 0), program=program),
+        calls("cursors", 2, connection=(2, 0, 0), blob=(8, 3, 1), backup=(4, 3, 1), program=program),
+        calls("longjmp", 7, connection=(8, 1, 0), statement=(9, 5, 0), program=program),
+        calls("threads", 4, connection=(4, 0, 0), statement=(2000, 1960, 0), text=SELECT, program=program),
+        calls("fork", 1, connection=(1, 0, 0), statement=(2, 1, 0), children=CHILD, program=program),
+        calls("exec_program", 1, connection=(4, 0, 0), statement=(4, 0, 0), program=program),
+        calls("exit", 0, connection=(5, 0, 0), statement=(5, 0, 0), program=program),
+    ]
+
+
+def many_names(run, look):
+    """Whatever a file was called when it was opened, it is known by its path."""
+    book, folder = Ledger(look.recording, run.pid), os.path.join(run.janitor.folder, run.label)
+    found = sorted(i.path for i in book.identities.values())
+    wanted = sorted([f"{folder}/shop.db"] * 3 + [f"{folder}/link.db", f"{folder}/gone.db", ":memory:", ""] +
+                    ["..." + os.path.join(folder, "d" * 120, "e" * 120, "long.db")[-104:]])
+    return [] if found == wanted else [f"the files are {found}, not {wanted}"]
+
+
+def named(name):
+    """Opened before the tracer came: the one file it has open is known."""
+    def check(run, look):
+        book = Ledger(look.recording, run.pid)
+        met = [c for c in book.connections.values() if c.flags & NUMBERS["EV_CONN_PRE_EXISTING"]]
+        paths = {book.identities[c.id].path for c in met}
+        wanted = {os.path.join(run.janitor.folder, run.label, name)}
+        return [] if paths == wanted else [f"what was there before leads to {paths}, not {wanted}"]
+    return check
+
+
+CALLS = every_call("lite_calls")
+
+CASES = [
+    case("files of many names are known by their paths", ["lite.py", "places"], check=many_names, alone=False),
+    case("sessions kept leak connections", ["lite.py", "sessions_kept"], findings=[
+        Finding("unclosed-connection", "leaking", "frequent", sql="from items where name <> ?")], also=TRANSACTION),
+    well("a session closed after each request", "sessions_closed", reported=False),
+    case("a connection left on one path of four leaks sporadically", ["lite.py", "now_and_then"], findings=[
+        Finding("unclosed-connection", "leaking", "sporadic")],
+         counts={"connections.closed": (20, 1000)}),
+    well("a pool of five at work and at rest", "pool"),
+    case("cursors with pending rows kept leak", ["lite.py", "cursors_kept"], findings=[
+        Finding(("unclosed-statement", "unclosed-cursor"), "leaking", "frequent", sql="from items where name <> ?")],
+         also=("unclosed-cursor", "unclosed-statement")),
+    well("a cursor closed before its end", "cursors_closed"),
+    case("a reader left open lets the log grow", ["lite.py", "reader_left"], findings=[
+        Finding("wal-growth", ("leaking", "stuck"), sql="from items")], also=("unclosed-cursor",)),
+    well("a reader that ended", "reader_closed"),
+    case("a transaction left open is stuck", ["lite.py", "transaction"], findings=[
+        Finding("open-transaction", "stuck", "one-time", sql="update items set price")]),
+    well("a short transaction again and again, with a write-ahead log", "transactions_wal"),
+    well("a short transaction again and again, with a journal", "transactions_delete"),
+    case("distinct texts in a cache without bound leak", ["lite.py", "texts_kept"], findings=[
+        Finding("cache-growth", "leaking", "frequent", sql="select name from items")]),
+    well("a stream of distinct texts in a cache of 128", "texts"),
+    well("a connection for each request", "short_lived", reported=False),
+    well("one connection for all requests", "one_connection"),
+    well("a stream of 600,000 rows", "stream"),
+    well("a database in memory for each test", "memory", way=":memory:"),
+    well("a connection that was there before the tracer", "cursors_closed", before=True, check=named("shop.db")),
+]
