@@ -152,7 +152,7 @@ class Run:
 
     def endpoint_faults(self, process):
         """Where it leads, and who it is there."""
-        kind = {"mariadb": "mysql", "sqlite": "sqlite"}.get(self.case.server, "postgresql")
+        kind = {"mariadb": "mysql", "mariadb-tls": "mysql", "sqlite": "sqlite"}.get(self.case.server, "postgresql")
         address = self.server.address(self.case.way)
         if kind == "sqlite" and not address.startswith(":"):
             address = os.path.join(self.janitor.folder, self.label, address)
