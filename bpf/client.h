@@ -44,7 +44,7 @@ enum probe_success {
 	SUCCESS_ANY = 0,
 	SUCCESS_ZERO = 1,     /* an int result of 0 */
 	SUCCESS_POSITIVE = 2, /* an int result above 0 */
-	SUCCESS_COUNTED = 3,  /* likewise, and argument 4 points to how many bytes it were */
+	SUCCESS_COUNTED = 3,  /* likewise, and `parent` points to how many bytes it were */
 };
 
 enum probe_flag {

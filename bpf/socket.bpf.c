@@ -21,6 +21,7 @@
 #define PROBE_RECEIVED 1
 #define PROBE_MOST (12 * PROBE_SENT)
 #define PROBE_MOST_SIGNED (16 * PROBE_MOST) /* with one sign seen the other may be long in coming */
+#define TLS_TRIES 8    /* messages in which a TLS record is looked for: one may begin in mid-record */
 #define SPANS 8	       /* parts of a scattered message that are read */
 #define PF_IO_WORKER 0x10
 #define PF_KTHREAD 0x200000
@@ -138,6 +139,13 @@ static __always_inline int probe(struct mark *m, const struct message *msg, int 
 	if (n < 4 || bpf_probe_read_user(head, n < 8 ? 4 : 8, (void *)start))
 		return 0;
 	if (n >= 8 && pg_is_startup(head, n)) {
+		if (!sending)
+			return 1;
+		m->pg_signs |= EV_SIGN_HANDSHAKE;
+		return 0;
+	}
+	if (n >= 64 && head[0] == TLS_HANDSHAKE && head[1] == 3 && head[5] == 1 &&
+	    pg_is_hello(start, n)) {
 		if (!sending)
 			return 1;
 		m->pg_signs |= EV_SIGN_HANDSHAKE;
@@ -284,9 +292,9 @@ static __always_inline void confirm(struct connection *c, struct mark *m,
 
 	if (bits(c->ev.signs) >= 2 || !msg->parts)
 		return;
-	if (!m->seen && !bpf_probe_read_user(head, 5, (void *)message_start(msg)) &&
-	    head[0] >= 0x14 && head[0] <= 0x17 && head[1] == 3 && head[2] <= 4) {
-		c->ev.flags |= EV_CONN_TLS; /* a TLS record */
+	if (m->seen < TLS_TRIES && !bpf_probe_read_user(head, 5, (void *)message_start(msg)) &&
+	    is_tls_record(head, msg->length)) {
+		c->ev.flags |= EV_CONN_TLS;
 		return;
 	}
 	spent = probe_spent(m, sending);
@@ -385,17 +393,28 @@ static __noinline int feed_scattered(struct connection *c, struct task_struct *t
 #define TELLING (EV_CONN_AUTHENTICATED | EV_CONN_REFUSED | EV_CONN_TLS)
 
 /* What follows only some messages. */
-static __noinline int after_message(struct sock *sk, struct connection *c, __u32 bytes,
-				    int sending)
+static __always_inline int after_message(struct sock *sk, struct connection *c)
 {
-	if (c->ev.flags & EV_CONN_TLS)
-		tls_message(c, bytes, sending);
 	if (!c->told && (c->ev.flags & TELLING))
 		ledger_tell(c);
 	/* Unix sockets have no tracepoint for their end; TCP has. */
 	if ((c->ev.flags & EV_CONN_TERMINATED) && sk->__sk_common.skc_family == AF_UNIX)
 		ledger_close(c, 0);
 	return 0;
+}
+
+static __noinline int after_sent(struct sock *sk, struct connection *c, __u32 bytes)
+{
+	if (c->ev.flags & EV_CONN_TLS)
+		tls_message_sent(c, bytes);
+	return after_message(sk, c);
+}
+
+static __noinline int after_received(struct sock *sk, struct connection *c, __u32 bytes)
+{
+	if (c->ev.flags & EV_CONN_TLS)
+		tls_message_received(c, bytes);
+	return after_message(sk, c);
 }
 
 /* A reply is dated by the tick in which it came, but never before its request: to read the clock
@@ -476,7 +495,7 @@ static __always_inline int on_message(struct sock *sk, int ret, int sending)
 	client_said(c);
 	if (UNLIKELY((c->ev.flags & (EV_CONN_TERMINATED | EV_CONN_TLS)) ||
 		     (!c->told && (c->ev.flags & TELLING))))
-		after_message(sk, c, ret, sending);
+		return sending ? after_sent(sk, c, ret) : after_received(sk, c, ret);
 	return 0;
 }
 

@@ -5,17 +5,22 @@
  * Which socket does an SSL belong to?  The one used inside its call, for whoever lets the library
  * read and write by itself.  Who does that alone (Node, asyncio: the library works in memory)
  * sends what SSL_write gave as the next thing, a little longer: then the same thread's next
- * encrypted message of about that size is its socket, tentatively until it came so twice.
+ * encrypted message of about that size is its socket, tentatively until order has agreed twice.
+ * What SSL_read gives agrees when it comes right after a message of that socket, and contradicts
+ * when it comes after one of another.
+ *
+ * The programs for what is written and for what is read are two: each has the wire code of its
+ * direction in it, which takes the verifier long.
  */
 #include "tls.bpf.h"
 #include "wire.bpf.h"
 #include "client.bpf.h"
 
 #define UNSENT_NS 1000000000ULL
-#define RECORD_LEAST 17	  /* bytes that encryption adds to a record at least: header, tag */
-#define RECORD_MOST 128	  /* and at most, with padding to a block */
+#define UNSENT_MOST 2
+#define RECORD_LEAST 21	   /* bytes that encryption adds to a record at least: header, tag */
+#define RECORD_MOST 128	   /* and at most, with padding to a block */
 #define RECORD_BYTES 16384 /* of plaintext that one record takes */
-#define SURE 2
 
 int wire_sent(struct connection *c, __u64 chunk, __u32 n);
 int wire_received(struct connection *c, __u64 chunk, __u32 n);
@@ -27,32 +32,43 @@ struct session_key {
 	__u64 pid;
 };
 
-struct session {
-	__u64 id;      /* of the connection */
-	__u32 matches; /* how often order and size agreed; SURE is enough */
-	__u32 reserved;
-};
-
+/* Which connection a session is.  Evidence, not ledger: what is lost is found again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 32768);
 	__type(key, struct session_key);
-	__type(value, struct session);
+	__type(value, __u64); /* id */
 } sessions SEC(".maps");
 
-/* What a thread has encrypted and not sent yet. */
+/* What a session has encrypted and nobody has sent yet. */
 struct unsent {
-	__u64 ssl;
+	__u64 ssl;   /* 0: none */
 	__u64 ns;
 	__u64 bytes;
+	__u64 text; /* of the last write */
+	__u64 head; /* its first 8 bytes */
+	__u32 writes;
+	__u32 records;
+};
+
+/* The last of a thread, of different sessions. */
+struct unsents {
+	struct unsent of[UNSENT_MOST];
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, __u64); /* pid and tid */
-	__type(value, struct unsent);
+	__type(value, struct unsents);
 } unsent SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct veil);
+} veil_scratch SEC(".maps"); /* all zero but what is copied into it */
 
 /* Nobody keeps one program here from interrupting another of its kind on the same CPU. */
 struct {
@@ -62,76 +78,45 @@ struct {
 	__type(value, __u64);
 } tls_busy SEC(".maps");
 
-static __always_inline int is_size_of(__u32 sent, __u64 bytes)
+static __always_inline struct veil *veil_of(__u64 id)
 {
-	__u64 records = bytes / RECORD_BYTES + 1;
-
-	return sent >= bytes + RECORD_LEAST && sent <= bytes + records * RECORD_MOST;
+	return bpf_map_lookup_elem(&veils, &id);
 }
 
-/* This thread has just encrypted something: is it what is sent here? */
-static __always_inline void match_unsent(struct connection *v, __u32 sent)
+/* The connection of a session, unless either has gone on to another. */
+static __always_inline struct veil *session_veil(const struct session_key *key)
 {
-	struct session_key key = {.pid = bpf_get_current_pid_tgid() >> 32};
-	__u64 thread = bpf_get_current_pid_tgid();
-	struct unsent *u = bpf_map_lookup_elem(&unsent, &thread);
-	struct session *s, fresh = {.id = v->ev.id, .matches = 1};
+	__u64 *id = bpf_map_lookup_elem(&sessions, key);
+	struct veil *v = id ? veil_of(*id) : NULL;
 
-	if (!u)
-		return;
-	key.ssl = u->ssl;
-	if (v->now > u->ns + UNSENT_NS || !is_size_of(sent, u->bytes)) {
-		bpf_map_delete_elem(&unsent, &thread);
-		return;
-	}
-	bpf_map_delete_elem(&unsent, &thread);
-	s = bpf_map_lookup_elem(&sessions, &key);
-	if (!s || s->id != v->ev.id) {
-		bpf_map_update_elem(&sessions, &key, &fresh, BPF_ANY);
-		v->ev.flags |= EV_CONN_TENTATIVE;
-	} else if (s->matches < SURE && ++s->matches == SURE) {
-		v->ev.flags &= ~EV_CONN_TENTATIVE;
-	}
+	return v && v->ssl == key->ssl && v->pid == key->pid ? v : NULL;
 }
 
-/* The entry of what the plaintext will tell begins as a copy of the socket's. */
-static __noinline struct connection *veil_begin(struct connection *c)
+static __always_inline void bind(struct veil *v, const struct session_key *key, __u32 matches)
 {
-	struct connection *v;
-
-	if (bpf_map_update_elem(&veils, &c->ev.id, c, BPF_NOEXIST))
-		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
-	v = bpf_map_lookup_elem(&veils, &c->ev.id);
-	if (!v)
-		return NULL;
-	v->ev.flags &= ~EV_CONN_TLS;
-	v->ev.requests = 0;
-	v->ev.request_ns = 0;
-	v->told = 1; /* the socket's entry is */
-	v->lane = VEIL_LANE;
-	return v;
+	bpf_map_update_elem(&sessions, key, &v->c.ev.id, BPF_ANY);
+	v->ssl = key->ssl;
+	v->pid = key->pid;
+	v->matches = matches;
+	if (matches < SURE)
+		v->c.ev.flags |= EV_CONN_TENTATIVE;
+	else
+		v->c.ev.flags &= ~EV_CONN_TENTATIVE;
 }
 
-__noinline int tls_message(struct connection *c, __u32 bytes, __u32 sending)
+/* It was another's plaintext. */
+static __always_inline void unbind(struct veil *v)
 {
-	struct connection *v;
-	struct said last = {};
-	__u64 thread;
+	v->ssl = 0;
+	v->c.ev.flags &= ~EV_CONN_DECRYPTED;
+	v->c.ev.status = EV_STATUS_UNKNOWN;
+	v->c.ev.transaction_ns = 0;
+}
 
-	if (!c || !tls_read)
-		return 0;
-	v = bpf_map_lookup_elem(&veils, &c->ev.id);
-	if (!v)
-		v = veil_begin(c);
-	if (!v)
-		return 0;
-	last.id = c->ev.id;
-	last.ns = v->now = bpf_ktime_get_boot_ns();
-	thread = bpf_get_current_pid_tgid();
-	bpf_map_update_elem(&said, &thread, &last, BPF_ANY);
-	if (sending)
-		match_unsent(v, bytes);
-	return 0;
+static __always_inline void agree(struct veil *v)
+{
+	if (v->matches < SURE && ++v->matches == SURE)
+		v->c.ev.flags &= ~EV_CONN_TENTATIVE;
 }
 
 /* The first plaintext of a connection: its login, unless we came too late for that. */
@@ -154,46 +139,209 @@ static __always_inline void veil_lift(struct connection *v, __u64 chunk, __u32 n
 		v->ev.flags |= EV_CONN_UNALIGNED;
 }
 
-static __always_inline void feed(struct session *s, __u64 chunk, __u32 n, __u32 sending)
+static __always_inline void veil_fed(struct veil *v, __u64 chunk, __u32 n, int sending)
 {
-	struct connection *v = bpf_map_lookup_elem(&veils, &s->id);
-	__u64 *busy;
-
-	if (!v || !n)
-		return;
-	busy = bpf_map_lookup_elem(&tls_busy, &sending);
-	if (!busy)
-		return;
-	if (__sync_fetch_and_add(busy, 1)) {
-		__sync_fetch_and_add(busy, -1);
-		count(COUNTER_LOSS + EV_LOSS_MISSED_RETURN);
-		wire_unaligned(v);
-		return;
-	}
-	v->now = bpf_ktime_get_boot_ns();
-	if (!(v->ev.flags & EV_CONN_DECRYPTED))
-		veil_lift(v, chunk, n, sending);
-	if (sending)
-		wire_sent(v, chunk, n);
-	else
-		wire_received(v, chunk, n);
-	__sync_fetch_and_add(busy, -1);
+	v->c.now = bpf_ktime_get_boot_ns();
+	v->unfed = 0;
+	if (!(v->c.ev.flags & EV_CONN_DECRYPTED))
+		veil_lift(&v->c, chunk, n, sending);
 }
 
-/* The session of a call that has returned; made when a socket was used inside it. */
-static __always_inline struct session *session_of(const struct session_key *key,
-						  const struct call *call, __u64 thread)
+static __always_inline int is_size_of(__u32 sent, const struct unsent *u)
 {
-	struct session *s = bpf_map_lookup_elem(&sessions, key), fresh = {.matches = SURE};
+	return sent >= u->bytes + u->records * RECORD_LEAST &&
+	       sent <= u->bytes + u->records * RECORD_MOST;
+}
+
+static __always_inline int may_be(const struct unsent *u, __u32 sent, __u64 now)
+{
+	return u->ssl && now < u->ns + UNSENT_NS && is_size_of(sent, u);
+}
+
+/* The login is in the first write, whose socket is known only now: it still lies there. */
+static __always_inline void feed_again(struct veil *v, const struct unsent *u, __u32 lane)
+{
+	__u64 head = 0;
+
+	if (u->writes != 1 || bpf_probe_read_user(&head, sizeof(head), (void *)u->text) ||
+	    head != u->head)
+		return;
+	veil_fed(v, u->text, u->bytes, 1);
+	v->c.lane = lane; /* here it is a program of sockets that runs */
+	wire_sent(&v->c, u->text, u->bytes);
+	v->c.lane = VEIL_LANE;
+}
+
+/* This thread has just encrypted something: is it what is sent here? */
+static __always_inline void match_unsent(struct veil *v, __u32 sent, __u32 lane)
+{
+	struct session_key key = {.pid = bpf_get_current_pid_tgid() >> 32};
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct unsents *all = bpf_map_lookup_elem(&unsent, &thread);
+	struct veil *other;
+	struct unsent u;
+	int first, second;
+
+	if (!all || (v->ssl && v->matches >= SURE))
+		return;
+	first = may_be(&all->of[0], sent, v->c.now);
+	second = may_be(&all->of[1], sent, v->c.now);
+	u = second ? all->of[1] : all->of[0];
+	all->of[0].ssl = 0;
+	all->of[1].ssl = 0;
+	if (first == second)
+		return;
+	key.ssl = u.ssl;
+	if (v->ssl == key.ssl && v->pid == key.pid) {
+		agree(v);
+		return;
+	}
+	if (v->ssl)
+		unbind(v);
+	other = session_veil(&key);
+	if (other)
+		unbind(other);
+	bind(v, &key, 1);
+	feed_again(v, &u, lane);
+}
+
+/* The entry of what the plaintext will tell begins as a copy of the socket's. */
+static __noinline struct veil *veil_begin(struct connection *c)
+{
+	__u32 zero = 0;
+	struct veil *v = bpf_map_lookup_elem(&veil_scratch, &zero);
+
+	if (!v)
+		return NULL;
+	bpf_probe_read_kernel(&v->c, sizeof(v->c), c);
+	if (bpf_map_update_elem(&veils, &c->ev.id, v, BPF_NOEXIST))
+		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+	v = veil_of(c->ev.id);
+	if (!v)
+		return NULL;
+	v->c.ev.flags &= ~EV_CONN_TLS;
+	v->c.ev.requests = 0;
+	v->c.ev.request_ns = 0;
+	v->c.told = 1; /* the socket's entry is */
+	v->c.lane = VEIL_LANE;
+	return v;
+}
+
+static __always_inline struct veil *message(struct connection *c, __u32 bytes)
+{
+	struct said last = {};
+	struct veil *v;
+	__u64 thread;
+
+	v = veil_of(c->ev.id);
+	if (!v)
+		v = veil_begin(c);
+	if (!v)
+		return NULL;
+	last.id = c->ev.id;
+	last.ns = v->c.now = bpf_ktime_get_boot_ns();
+	if (!v->unfed)
+		v->unfed_ns = last.ns;
+	v->unfed += bytes;
+	thread = bpf_get_current_pid_tgid();
+	bpf_map_update_elem(&said, &thread, &last, BPF_ANY);
+	return v;
+}
+
+__noinline int tls_message_sent(struct connection *c, __u32 bytes)
+{
+	struct veil *v = c && tls_read ? message(c, bytes) : NULL;
+
+	if (v)
+		match_unsent(v, bytes, c->lane);
+	return 0;
+}
+
+__noinline int tls_message_received(struct connection *c, __u32 bytes)
+{
+	if (c && tls_read)
+		message(c, bytes);
+	return 0;
+}
+
+/* 0 when this CPU's room for the direction is taken, by a call whose program was interrupted. */
+static __always_inline int room_take(__u32 sending, struct veil *v)
+{
+	__u64 *busy = bpf_map_lookup_elem(&tls_busy, &sending);
+
+	if (!busy)
+		return 0;
+	if (!__sync_fetch_and_add(busy, 1))
+		return 1;
+	__sync_fetch_and_add(busy, -1);
+	count(COUNTER_LOSS + EV_LOSS_MISSED_RETURN);
+	wire_unaligned(&v->c);
+	return 0;
+}
+
+static __always_inline void room_leave(__u32 sending)
+{
+	__u64 *busy = bpf_map_lookup_elem(&tls_busy, &sending);
+
+	if (busy)
+		__sync_fetch_and_add(busy, -1);
+}
+
+/* The connection whose socket was used inside the call that has returned. */
+static __always_inline struct veil *used_inside(const struct session_key *key,
+						const struct call *call, __u64 thread)
+{
+	struct said *last = bpf_map_lookup_elem(&said, &thread);
+	struct veil *v;
+
+	if (!last || last->ns < call->ns)
+		return NULL;
+	v = veil_of(last->id);
+	if (v && (v->ssl != key->ssl || v->pid != key->pid || v->matches < SURE))
+		bind(v, key, SURE);
+	return v;
+}
+
+/* Nothing but memory was used: does what was received last belong to the session? */
+static __always_inline void check_read(struct veil *v, __u64 thread)
+{
 	struct said *last = bpf_map_lookup_elem(&said, &thread);
 
-	if (!last || last->ns < call->ns || !bpf_map_lookup_elem(&veils, &last->id))
-		return s;
-	if (s && s->id == last->id)
-		return s;
-	fresh.id = last->id;
-	bpf_map_update_elem(&sessions, key, &fresh, BPF_ANY);
-	return bpf_map_lookup_elem(&sessions, key);
+	if (!last || v->matches >= SURE)
+		return;
+	if (last->id == v->c.ev.id)
+		agree(v);
+	else if (veil_of(last->id))
+		unbind(v);
+}
+
+/* What was encrypted waits for its socket. */
+static __always_inline void keep_unsent(const struct session_key *key, const struct call *call,
+					__u64 thread, __u64 bytes)
+{
+	struct unsents fresh = {}, *all;
+	struct unsent *u;
+
+	all = bpf_map_lookup_elem(&unsent, &thread);
+	if (!all) {
+		bpf_map_update_elem(&unsent, &thread, &fresh, BPF_ANY);
+		all = bpf_map_lookup_elem(&unsent, &thread);
+	}
+	if (!all)
+		return;
+	u = &all->of[0];
+	if (u->ssl != key->ssl) {
+		all->of[1] = all->of[0];
+		__builtin_memset(u, 0, sizeof(*u));
+	}
+	u->ssl = key->ssl;
+	u->ns = bpf_ktime_get_boot_ns();
+	u->bytes += bytes;
+	u->records += bytes / RECORD_BYTES + 1;
+	u->writes++;
+	u->text = call->text;
+	u->head = 0;
+	bpf_probe_read_user(&u->head, sizeof(u->head), (void *)call->text);
 }
 
 SEC("uprobe")
@@ -205,6 +353,7 @@ int tls_entered(struct pt_regs *ctx)
 	struct session_key session = {};
 	struct call_key key = {};
 	struct call call = {};
+	__u64 fourth, fifth;
 
 	if (!p || !n)
 		return 0;
@@ -220,49 +369,84 @@ int tls_entered(struct pt_regs *ctx)
 	call.ns = bpf_ktime_get_boot_ns();
 	call.handle = ctx->di;
 	call.text = ctx->si;
-	call.parent = ctx->cx; /* of the _ex functions: where the count goes */
+	fourth = ctx->cx; /* both are read, or the compiler reads at an address it has chosen */
+	fifth = ctx->r8;
+	OPAQUE(fourth);
+	OPAQUE(fifth);
+	call.parent = p->parent == FROM_ARG5 ? fifth : fourth; /* where the count goes */
 	if (bpf_map_update_elem(&calls, &key, &call, BPF_ANY))
 		count(COUNTER_LOSS + EV_LOSS_MISSED_RETURN);
 	return 0;
 }
 
-SEC("uretprobe")
-int tls_returned(struct pt_regs *ctx)
+/* Fills in what has begun with the call that returns here.  Returns how many bytes went through,
+ * or what is not positive. */
+static __always_inline __s64 call_ended(struct pt_regs *ctx, struct call *call, __u64 thread)
 {
 	__u32 index = bpf_get_attach_cookie(ctx);
 	struct probe *p = bpf_map_lookup_elem(&probes, &index);
-	struct session_key session = {};
-	struct call_key key = {};
-	struct unsent later = {};
-	struct call *begun, call;
-	struct session *s;
-	__s64 bytes;
+	struct call_key key = {.thread = thread, .stack = ctx->sp - 8};
+	__s64 bytes = (__s32)ctx->ax;
+	struct call *begun;
 
-	if (!p)
-		return 0;
-	key.thread = bpf_get_current_pid_tgid();
-	key.stack = ctx->sp - 8;
 	begun = bpf_map_lookup_elem(&calls, &key);
-	if (!begun)
+	if (!p || !begun)
 		return 0;
-	call = *begun;
+	*call = *begun;
 	bpf_map_delete_elem(&calls, &key);
-	bytes = (__s32)ctx->ax;
 	if (bytes > 0 && p->success == SUCCESS_COUNTED &&
-	    bpf_probe_read_user(&bytes, sizeof(bytes), (void *)call.parent))
+	    bpf_probe_read_user(&bytes, sizeof(bytes), (void *)call->parent))
 		return 0;
+	return bytes;
+}
+
+SEC("uretprobe")
+int tls_written(struct pt_regs *ctx)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct session_key key = {.pid = thread >> 32};
+	struct call call;
+	struct veil *v;
+	__s64 bytes = call_ended(ctx, &call, thread);
+
 	if (bytes <= 0)
 		return 0;
-	session.ssl = call.handle;
-	session.pid = key.thread >> 32;
-	s = session_of(&session, &call, key.thread);
-	if (s)
-		feed(s, call.text, bytes, p->role == PROBE_TLS_WRITE);
-	if (p->role == PROBE_TLS_WRITE && (!s || s->matches < SURE)) {
-		later.ssl = call.handle;
-		later.ns = bpf_ktime_get_boot_ns();
-		later.bytes = bytes;
-		bpf_map_update_elem(&unsent, &key.thread, &later, BPF_ANY);
+	key.ssl = call.handle;
+	v = used_inside(&key, &call, thread);
+	if (!v)
+		v = session_veil(&key);
+	if (!v || v->matches < SURE)
+		keep_unsent(&key, &call, thread, bytes);
+	if (!v || !room_take(1, v))
+		return 0;
+	veil_fed(v, call.text, bytes, 1);
+	wire_sent(&v->c, call.text, bytes);
+	room_leave(1);
+	return 0;
+}
+
+SEC("uretprobe")
+int tls_received(struct pt_regs *ctx)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct session_key key = {.pid = thread >> 32};
+	struct call call;
+	struct veil *v;
+	__s64 bytes = call_ended(ctx, &call, thread);
+
+	if (bytes <= 0)
+		return 0;
+	key.ssl = call.handle;
+	v = used_inside(&key, &call, thread);
+	if (!v) {
+		v = session_veil(&key);
+		if (v)
+			check_read(v, thread);
 	}
+	if (!v || !v->ssl || !room_take(0, v))
+		return 0;
+	veil_fed(v, call.text, bytes, 0);
+	wire_received(&v->c, call.text, bytes);
+	room_leave(0);
 	return 0;
 }

@@ -126,6 +126,18 @@ static __always_inline __u32 le24(const __u8 *p)
 	return (__u32)p[2] << 16 | (__u32)p[1] << 8 | p[0];
 }
 
+#define TLS_HANDSHAKE 0x16
+#define TLS_LONGEST (16384 + 2048) /* of a record */
+
+/* Does a message of n bytes begin with a TLS record (RFC 8446, 5.1)?  Its head may come alone. */
+static __always_inline int is_tls_record(const __u8 *head, __u32 n)
+{
+	__u32 length = (__u32)head[3] << 8 | head[4];
+
+	return head[0] >= 0x14 && head[0] <= 0x17 && head[1] == 3 && head[2] >= 1 &&
+	       head[2] <= 3 && length && length <= TLS_LONGEST && (n == 5 || length + 5 <= n);
+}
+
 static __always_inline __u32 le16(const __u8 *p)
 {
 	return (__u32)p[1] << 8 | p[0];
@@ -265,7 +277,7 @@ static __always_inline void wire_status(struct connection *c, __u8 status, int r
 		c->ev.transaction_ns = 0;
 	}
 	if (status < EV_STATUS_TRANSACTION)
-		c->ev.flags &= ~EV_CONN_WROTE;
+		c->ev.flags &= ~(EV_CONN_WROTE | EV_CONN_CURSOR);
 	c->ev.status = status;
 }
 

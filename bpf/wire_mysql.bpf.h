@@ -321,12 +321,12 @@ static __always_inline void my_response(struct connection *c, __u64 chunk, __u32
 		my_names(c, chunk + MY_USER_AT, n - MY_USER_AT, database);
 	frame_reset(f);
 	frame_reset(&c->received);
-	if (capabilities & MY_SSL) {
-		c->ev.flags |= EV_CONN_TLS;
+	c->capabilities = c->capabilities ? c->capabilities & capabilities : capabilities;
+	if ((capabilities & MY_SSL) && !(c->ev.flags & EV_CONN_DECRYPTED)) {
+		c->ev.flags |= EV_CONN_TLS; /* the response itself comes inside it */
 		c->phase = PHASE_READY;
 		return;
 	}
-	c->capabilities = c->capabilities ? c->capabilities & capabilities : capabilities;
 	c->identity_version++;
 	c->phase = PHASE_AUTH;
 	c->fifo = REPLY_AUTH;

@@ -11,7 +11,7 @@
  */
 #include <stddef.h>
 
-#include "wire.bpf.h"
+#include "wire_cursor.bpf.h"
 #include "wire_window.bpf.h"
 
 #define PG_SSL_REQUEST 80877103
@@ -24,6 +24,8 @@
 #define REPLY_STEPS 128 /* messages of the server walked in one chunk */
 #define PG_COLLECT_STARTUP 1 /* the others are tags */
 #define PG_LONGEST_STARTUP 10000 /* MAX_STARTUP_PACKET_LENGTH */
+#define HELLO_EXTENSIONS 40	 /* of a TLS ClientHello that are looked at */
+#define HELLO_ALPN 16
 
 /* Is this the first message of a session?  n: bytes sent; head: the first 8 of them. */
 static __always_inline int pg_is_startup(const __u8 *head, __u32 n)
@@ -34,6 +36,42 @@ static __always_inline int pg_is_startup(const __u8 *head, __u32 n)
 		return 0;
 	return code >> 16 == PG_PROTOCOL_MAJOR || code == PG_SSL_REQUEST ||
 	       code == PG_GSS_REQUEST || code == PG_CANCEL_REQUEST;
+}
+
+static __always_inline __u32 hello_number(__u64 from, __u32 bytes)
+{
+	__u8 raw[2] = {};
+
+	if (wire_read(raw, bytes, from))
+		return 0;
+	return bytes == 1 ? raw[0] : (__u32)raw[0] << 8 | raw[1];
+}
+
+/* Is this a ClientHello (RFC 8446, 4.1.2) that asks for nothing but PostgreSQL's protocol inside
+ * (ALPN, RFC 7301)?  So begins a session whose client does not ask first whether it may encrypt.
+ * Not static, so that the verifier looks at it by itself, once. */
+__noinline int pg_is_hello(__u64 chunk, __u32 n)
+{
+	__u64 at = chunk + 5 + 4 + 2 + 32, end = chunk + n; /* record, message, version, random */
+	__u32 i, type, length;
+	__u64 name = 0;
+
+	at += 1 + hello_number(at, 1); /* session */
+	at += 2 + hello_number(at, 2); /* ciphers */
+	at += 1 + hello_number(at, 1); /* compressions */
+	at += 2;
+	for (i = 0; i < HELLO_EXTENSIONS && at + 4 < end; i++) {
+		type = hello_number(at, 2);
+		length = hello_number(at + 2, 2);
+		at += 4;
+		if (type == HELLO_ALPN)
+			return length == 13 && hello_number(at + 2, 1) == 10 &&
+			       !wire_read(&name, sizeof(name), at + 3) &&
+			       name == W8('p', 'o', 's', 't', 'g', 'r', 'e', 's') &&
+			       hello_number(at + 11, 2) == ('q' << 8 | 'l');
+		at += length;
+	}
+	return 0;
 }
 
 static __always_inline int pg_is_tag(__u8 tag)
@@ -97,6 +135,12 @@ static __always_inline void pg_startup(struct connection *c, __u64 chunk, __u32 
 	f->offset = 0;
 	if (have < PG_STARTUP_HEAD) {
 		f->head_len = have;
+		return;
+	}
+	if (f->head[0] == TLS_HANDSHAKE && f->head[1] == 3) {
+		c->ev.flags |= EV_CONN_TLS; /* without asking first: PostgreSQL 17 */
+		c->phase = PHASE_READY;
+		frame_reset(f);
 		return;
 	}
 	c->ev.request_ns = c->now;
@@ -542,16 +586,6 @@ __noinline __u64 pg_rows(struct connection *c)
 	return rows;
 }
 
-/* Before ReadyForQuery stands "ROLLBACK", or an error's last field: a COMMIT that failed. */
-static __always_inline int pg_said_rollback(const __u8 *tail)
-{
-	if (tail[TAIL_LEN - 7])
-		return 0;
-	return !tail[TAIL_LEN - 8] ||
-	       (tail[TAIL_LEN - 8] == 'K' && tail[TAIL_LEN - 9] == 'C' &&
-		tail[TAIL_LEN - 10] == 'A' && tail[TAIL_LEN - 11] == 'B');
-}
-
 /* The reply to a group has ended: what it did not parse was never opened. */
 __noinline int pg_settle(struct connection *c)
 {
@@ -601,9 +635,11 @@ static __always_inline void pg_ready(struct connection *c)
 		    status == 'T'   ? EV_STATUS_TRANSACTION
 		    : status == 'E' ? EV_STATUS_FAILED
 				    : EV_STATUS_IDLE,
-		    c->ev.status >= EV_STATUS_TRANSACTION && pg_said_rollback(c->tail));
+		    c->ev.status >= EV_STATUS_TRANSACTION && reply_said_rollback(c->tail));
 	if (c->doubts)
 		pg_settle(c);
+	if (UNLIKELY(c->cursors || (status != 'I' && reply_is_suspended(c->tail))))
+		cursor_settle(c);
 	c->group_received++;
 	c->parsed = 0;
 	c->failed = 0;

@@ -63,6 +63,14 @@ class Server:
         self.wait()
         self.fill()
 
+    def certificate(self):
+        """A key and a certificate signed with it, in the server's folder."""
+        key, crt = os.path.join(self.folder, "key.pem"), os.path.join(self.folder, "crt.pem")
+        self.call("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+                  "/CN=localhost", "-keyout", key, "-out", crt)
+        os.chmod(key, 0o600)
+        return key, crt
+
     def wait(self):
         deadline = time.monotonic() + 60
         while not self.answers():
@@ -163,21 +171,19 @@ class PostgreSQL(Server):
 
 
 class TlsPostgreSQL(PostgreSQL):
+    """The same, with a certificate of its own; its clients must use it."""
     name = "postgresql-tls"
 
     def prepare(self):
         super().prepare()
-        key, crt = os.path.join(self.folder, "key.pem"), os.path.join(self.folder, "crt.pem")
-        self.call("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
-                  "/CN=localhost", "-keyout", key, "-out", crt)
-        os.chmod(key, 0o600)
+        key, crt = self.certificate()
         with open(os.path.join(self.data, "postgresql.auto.conf"), "a") as conf:
             conf.write(f"ssl = on\nssl_key_file = '{key}'\nssl_cert_file = '{crt}'\n")
 
     def fill(self):
         self.sql("create database shop", "postgres")
         self.sql("create table items as select i as id, 'item ' || i as name, i as price "
-                 "from generate_series(1, 1000) i")
+                 f"from generate_series(1, {MYSQL_ROWS}) i")
 
     def endpoint(self, way, driver="psycopg2"):
         return dict(super().endpoint(way, driver), PGSSLMODE="require")
@@ -240,6 +246,25 @@ class MariaDB(Server):
     def address(self, way):
         return {"tcp4": f"127.0.0.1:{self.port}", "tcp6": f"[::1]:{self.port}",
                 "unix": self.socket}[way]
+
+
+class TlsMariaDB(MariaDB):
+    """The same, with a certificate of its own; DB_TLS leads its clients to it."""
+    name = "mariadb-tls"
+
+    def prepare(self):
+        super().prepare()
+        self.key, self.crt = self.certificate()
+
+    def command(self):
+        return [*super().command(), f"--ssl-key={self.key}", f"--ssl-cert={self.crt}", f"--ssl-ca={self.crt}"]
+
+    def endpoint(self, way, driver="pymysql"):
+        plain = super().endpoint(way, driver)
+        url = plain["DB_URL"] + ("&" if "?" in plain["DB_URL"] else "?") + f"ssl_ca={self.crt}"
+        if driver == "pymysql":
+            url += "&ssl_check_hostname=false"
+        return dict(plain, DB_TLS=self.crt, DB_URL=url)
 
 
 class Redis(Server):

@@ -47,6 +47,7 @@ struct owner { /* a process told of */
 	struct ev_process facts;
 	struct ev_usage usage;
 	uint32_t gaps; /* enum gap_kind told */
+	bool tls_read; /* some of its encrypted connections could be read */
 	bool gone;
 };
 
@@ -133,7 +134,7 @@ static void tell_gaps(struct capture *c, struct owner *o, const struct ev_connec
 		bool hit = gap_texts[i].flag ? ev->flags & gap_texts[i].flag
 					     : ev->database == EV_DB_UNKNOWN;
 
-		if (gap_texts[i].kind == GAP_TLS && !is_veiled(c, ev))
+		if (gap_texts[i].kind == GAP_TLS && (o->tls_read || !is_veiled(c, ev)))
 			hit = false;
 		if (!hit || o->gaps & gap_texts[i].kind)
 			continue;
@@ -252,6 +253,7 @@ static void on_connection(struct capture *c, const struct ev_head *record)
 	}
 	k->sweep = c->sweep;
 	trust_server(c, k, &ev);
+	o->tls_read |= !!(ev.flags & EV_CONN_DECRYPTED);
 	tell_gaps(c, o, &ev);
 	if (ev.flags & EV_CONN_TLS && c->clients)
 		clients_want_tls(c->clients, ev.pid, ev.start_ns);

@@ -37,13 +37,15 @@
 #define ACCESSOR_BYTES 96
 #define ROWS_MOST 64
 #define TLS_MOST  64  /* files with OpenSSL that wait for a database connection */
+#define TLS_AGAIN_NS	  (SECOND_NS / 4)
+#define TLS_AGAIN_MOST_NS (64 * SECOND_NS)
 #define DEEP_MOST 200	    /* files waiting for a look into their full symbol tables */
 #define BURY_EVERY_NS (10 * SECOND_NS)
 #define BUDGET_EVERY_NS (SECOND_NS / 4)
 #define EXIT_SWEEP_NS	(SECOND_NS / 20)
 #define CALL_LONGEST_NS (600 * SECOND_NS)
 
-enum group { GROUP_CONNECTIONS, GROUP_OBJECTS, GROUP_TLS, GROUPS };
+enum group { GROUP_CONNECTIONS, GROUP_OBJECTS, GROUP_TLS_WRITE, GROUP_TLS_READ, GROUPS };
 
 /* One library in one file. */
 struct attached {
@@ -71,7 +73,14 @@ struct waiting { /* a file whose full symbol table is still to be read */
 	int fd;
 	uint32_t pid;
 	uint64_t device, inode, seen_ns;
+	bool deep; /* found by its full symbol table */
 	char path[EV_TEXT_LEN];
+};
+
+struct tls_user {
+	uint64_t next_ns; /* when its libraries are looked at again */
+	uint64_t wait_ns;
+	uint32_t pid;
 };
 
 struct clients {
@@ -79,7 +88,7 @@ struct clients {
 	const struct procfs *procfs;
 	struct client_host host;
 	struct libraries *libraries;
-	struct probe_programs programs, tls_programs;
+	struct probe_programs programs[GROUPS];
 	struct probe_cost cost;
 	struct attached *files;
 	struct placed placed[PROBES_MOST];
@@ -91,7 +100,8 @@ struct clients {
 	size_t waiting_count;
 	struct waiting tls[TLS_MOST]; /* files with OpenSSL, not probed yet */
 	size_t tls_count;
-	struct table tls_asked; /* processes whose TLS library was looked for */
+	struct table tls_users; /* processes with an encrypted connection: struct tls_user */
+	bool tls_refused;
 	uint8_t code[CODE_BYTES]; /* of the function looked at */
 	uint64_t budget_at_ns;
 	uint64_t missed; /* calls that never returned */
@@ -297,7 +307,7 @@ static enum group group_of(const struct probe_row *row)
 	bool requests = row->role == PROBE_USE && !(row->flags & PROBE_JOINS);
 
 	if (row->role >= PROBE_TLS_WRITE)
-		return GROUP_TLS;
+		return row->role == PROBE_TLS_READ ? GROUP_TLS_READ : GROUP_TLS_WRITE;
 	return row->resource == EV_RES_CONNECTION && !requests ? GROUP_CONNECTIONS : GROUP_OBJECTS;
 }
 
@@ -324,7 +334,8 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 		    is_placed(places[GROUP_CONNECTIONS], counts[GROUP_CONNECTIONS],
 			      found[i].offset) ||
 		    is_placed(places[GROUP_OBJECTS], counts[GROUP_OBJECTS], found[i].offset) ||
-		    is_placed(places[GROUP_TLS], counts[GROUP_TLS], found[i].offset))
+		    is_placed(places[GROUP_TLS_WRITE], counts[GROUP_TLS_WRITE], found[i].offset) ||
+		    is_placed(places[GROUP_TLS_READ], counts[GROUP_TLS_READ], found[i].offset))
 			continue;
 		err = place(c, a, elf, &found[i], row, is_static, &span, &places[g][counts[g]]);
 		if (!err)
@@ -359,9 +370,8 @@ static int attach(struct clients *c, struct attached *a, struct elf_file *elf, b
 	err = place_rows(c, a, elf, is_static, deep, places, counts);
 	for (int g = 0; g < GROUPS && !err; g++)
 		if (counts[g])
-			err = probes_attach(&a->links[g],
-					    g == GROUP_TLS ? &c->tls_programs : &c->programs,
-					    fd, places[g], counts[g]);
+			err = probes_attach(&a->links[g], &c->programs[g], fd, places[g],
+					    counts[g]);
 	if (!err)
 		return 0;
 	for (int g = 0; g < GROUPS; g++)
@@ -418,11 +428,12 @@ static void add_library(struct clients *c, const struct probe_library *l, struct
 	tell_library(c, a);
 }
 
-static bool keep_waiting(struct waiting *w, const struct library_file *file)
+static bool keep_waiting(struct waiting *w, const struct library_file *file, bool deep)
 {
 	w->fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
 	if (w->fd < 0)
 		return false;
+	w->deep = deep;
 	w->pid = file->pid;
 	w->device = file->device;
 	w->inode = file->inode;
@@ -448,6 +459,23 @@ static bool may_wait(const struct clients *c, const struct probe_library *l)
 	return l->bit == EV_LIBRARY_OPENSSL && !c->host.eager;
 }
 
+/* A file has come to those that wait: whoever maps it, now is the time. */
+static void hurry_tls(struct clients *c)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&c->tls_users, &at)))
+		((struct tls_user *)slot->value)->next_ns = 0;
+}
+
+static void keep_tls(struct clients *c, const struct library_file *file, bool deep)
+{
+	if (c->tls_count < TLS_MOST)
+		c->tls_count += keep_waiting(&c->tls[c->tls_count], file, deep);
+	hurry_tls(c);
+}
+
 /* Looks for each library of the table.  Returns whether any was there. */
 static bool look_into(struct clients *c, struct elf_file *elf, const struct library_file *file,
 		      bool deep)
@@ -460,8 +488,8 @@ static bool look_into(struct clients *c, struct elf_file *elf, const struct libr
 		any = true;
 		if (!may_wait(c, &probe_libraries[i]))
 			add_library(c, &probe_libraries[i], elf, file, deep);
-		else if (c->tls_count < TLS_MOST)
-			c->tls_count += keep_waiting(&c->tls[c->tls_count], file);
+		else
+			keep_tls(c, file, deep);
 	}
 	return any;
 }
@@ -471,7 +499,7 @@ static bool look_into(struct clients *c, struct elf_file *elf, const struct libr
 static void wait_for_time(struct clients *c, const struct library_file *file)
 {
 	if (c->waiting_count < DEEP_MOST)
-		c->waiting_count += keep_waiting(&c->waiting[c->waiting_count], file);
+		c->waiting_count += keep_waiting(&c->waiting[c->waiting_count], file, false);
 }
 
 /* The head start may have come by already. */
@@ -575,18 +603,21 @@ static int begin_tls(struct clients *c)
 {
 	int err = kernel_client_tls(c->kernel);
 
-	return err ? err : kernel_client_programs(c->kernel, true, &c->tls_programs);
+	if (!err)
+		err = kernel_client_programs(c->kernel, KERNEL_PROBES_TLS_WRITE,
+					     &c->programs[GROUP_TLS_WRITE]);
+	if (!err)
+		err = kernel_client_programs(c->kernel, KERNEL_PROBES_TLS_READ,
+					     &c->programs[GROUP_TLS_READ]);
+	if (err)
+		tell_gap(c, "TLS libraries cannot be probed: the kernel refuses the programs");
+	c->tls_refused = err != 0;
+	return err;
 }
 
-void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns)
+/* Probes what the process maps of the files that wait. */
+static void probe_tls_of(struct clients *c, uint32_t pid)
 {
-	struct table_key key = {pid, start_ns};
-
-	if (!c->libraries || c->cost.kills || table_get(&c->tls_asked, key))
-		return;
-	table_put(&c->tls_asked, key, c);
-	if (begin_tls(c))
-		return;
 	for (size_t i = 0; i < c->tls_count;) {
 		struct waiting *w = &c->tls[i];
 		struct library_file file = waiting_file(w);
@@ -597,11 +628,50 @@ void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns)
 			continue;
 		}
 		if (!elf_open(&elf, w->fd)) {
-			add_library(c, openssl(), elf, &file, false);
+			add_library(c, openssl(), elf, &file, w->deep);
 			elf_close(elf);
 		}
 		close(w->fd);
 		*w = c->tls[--c->tls_count];
+	}
+}
+
+void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns)
+{
+	struct table_key key = {pid, start_ns};
+	struct tls_user *user;
+
+	if (!c->libraries || c->cost.kills || c->tls_refused || table_get(&c->tls_users, key))
+		return;
+	user = calloc(1, sizeof(*user));
+	if (!user || table_put(&c->tls_users, key, user)) {
+		free(user);
+		return;
+	}
+	user->pid = pid;
+	user->wait_ns = TLS_AGAIN_NS;
+	user->next_ns = now_boot() + TLS_AGAIN_NS;
+	if (!begin_tls(c))
+		probe_tls_of(c, pid);
+}
+
+/* What a process maps may come to us after what it says, or be mapped later. */
+static void look_for_tls_again(struct clients *c, uint64_t now_ns)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	if (c->tls_refused || !c->tls_count)
+		return;
+	while ((slot = table_next(&c->tls_users, &at))) {
+		struct tls_user *user = slot->value;
+
+		if (now_ns < user->next_ns)
+			continue;
+		if (user->wait_ns < TLS_AGAIN_MOST_NS)
+			user->wait_ns *= 2;
+		user->next_ns = now_ns + user->wait_ns;
+		probe_tls_of(c, user->pid);
 	}
 }
 
@@ -785,17 +855,20 @@ static uint64_t socket_of(uint32_t pid, int descriptor)
 }
 
 /* The connection's own word for its socket.  Which socket a thread used last is a guess where
- * connections take turns. */
-static uint64_t ask_connection(const struct handle_key *key, const struct probe_field *field)
+ * connections take turns.  In MYSQL, the pointer before all says whether it is connected at all. */
+static uint64_t ask_connection(const struct handle_key *key, const struct attached *of)
 {
 	int descriptor = -1;
-	struct iovec local = {&descriptor, sizeof(descriptor)};
-	struct iovec remote = {(void *)(uintptr_t)(key->handle + field->offset),
-			       sizeof(descriptor)};
+	uint64_t first = 0;
+	struct iovec local[] = {{&descriptor, sizeof(descriptor)}, {&first, sizeof(first)}};
+	struct iovec remote[] = {{(void *)(uintptr_t)(key->handle + of->descriptor.offset),
+				  sizeof(descriptor)},
+				 {(void *)(uintptr_t)key->handle, sizeof(first)}};
 
-	if (field->size != sizeof(descriptor) ||
-	    process_vm_readv(key->pid, &local, 1, &remote, 1, 0) != sizeof(descriptor) ||
-	    descriptor < 0)
+	if (of->descriptor.size != sizeof(descriptor) ||
+	    process_vm_readv(key->pid, local, 2, remote, 2, 0) !=
+		    sizeof(descriptor) + sizeof(first) ||
+	    descriptor < 0 || (of->library->bit == EV_LIBRARY_MYSQL && !first))
 		return 0;
 	return socket_of(key->pid, descriptor);
 }
@@ -803,7 +876,7 @@ static uint64_t ask_connection(const struct handle_key *key, const struct probe_
 static void find_socket(const struct placed *placed, const struct raw_handle *raw,
 			struct ev_handle *ev)
 {
-	uint64_t socket = ask_connection(&raw->key, &placed->of->descriptor);
+	uint64_t socket = ask_connection(&raw->key, placed->of);
 
 	ev->connection = socket ? socket : raw->handle.socket;
 	if (socket)
@@ -898,6 +971,7 @@ int clients_sweep(struct clients *c, uint64_t now_ns)
 		c->buried_ns = now_ns;
 		err = kernel_client_bury(c->kernel, on_swept, c);
 	}
+	look_for_tls_again(c, now_ns);
 	look_at_unread(c);
 	sqlites_sweep(c->sqlites, now_ns);
 	if (now_ns > CALL_LONGEST_NS)
@@ -918,14 +992,15 @@ static uint64_t hits_of(void *context, uint32_t cookie)
 static int calibrate(struct clients *c)
 {
 	static const struct probe canary = {.role = PROBE_COUNT};
-	int err = kernel_client_programs(c->kernel, false, &c->programs);
-
+	struct probe_programs *programs = &c->programs[GROUP_CONNECTIONS];
+	int err = kernel_client_programs(c->kernel, KERNEL_PROBES_CLIENT, programs);
 
 	for (uint32_t i = 0; i < CANARIES && !err; i++)
 		err = kernel_client_probe(c->kernel, i, &canary);
 	c->used = CANARIES;
 	if (!err)
-		err = probes_calibrate(&c->cost, &c->programs, 0, hits_of, c);
+		err = probes_calibrate(&c->cost, programs, 0, hits_of, c);
+	c->programs[GROUP_OBJECTS] = *programs;
 	if (!err && !c->cost.fires)
 		err = -EIO;
 	return err;
@@ -997,7 +1072,9 @@ void clients_close(struct clients *c)
 	}
 	while (c->tls_count)
 		close(c->tls[--c->tls_count].fd);
-	table_free(&c->tls_asked);
+	for (size_t at = 0; (slot = table_next(&c->tls_users, &at));)
+		free(slot->value);
+	table_free(&c->tls_users);
 	while (c->waiting_count)
 		close(c->waiting[--c->waiting_count].fd);
 	for (size_t at = 0; (slot = table_next(&c->unread, &at));)

@@ -79,7 +79,7 @@ static const char *const iterators[] = {"scan_files",	    "count_stored", "sweep
 static const char *const clients[] = {"client_entered", "client_returned"};
 /* Loaded when the first encrypted connection asks for them: the wire in them takes the verifier
  * longer than all else. */
-static const char *const late[] = {"tls_entered", "tls_returned"};
+static const char *const late[] = {"tls_entered", "tls_written", "tls_received"};
 
 static const struct {
 	const char *comm;

@@ -34,16 +34,20 @@ void kernel_client_forget_veil(struct kernel *k, uint64_t id)
 	bpf_map_delete_elem(map_fd(k, "veils"), &id);
 }
 
-int kernel_client_programs(struct kernel *k, bool tls, struct probe_programs *programs)
+int kernel_client_programs(struct kernel *k, enum kernel_probes which,
+			   struct probe_programs *programs)
 {
-	struct dbleak *skel = tls ? kernel_late(k) : kernel_skeleton(k);
+	struct dbleak *skel = which == KERNEL_PROBES_CLIENT ? kernel_skeleton(k) : kernel_late(k);
 
 	if (!skel)
 		return -ENOTSUP;
-	programs->entered = bpf_program__fd(tls ? skel->progs.tls_entered
-						: skel->progs.client_entered);
-	programs->returned = bpf_program__fd(tls ? skel->progs.tls_returned
-						 : skel->progs.client_returned);
+	programs->entered = bpf_program__fd(which == KERNEL_PROBES_CLIENT
+						    ? skel->progs.client_entered
+						    : skel->progs.tls_entered);
+	programs->returned =
+		bpf_program__fd(which == KERNEL_PROBES_CLIENT	   ? skel->progs.client_returned
+				: which == KERNEL_PROBES_TLS_WRITE ? skel->progs.tls_written
+								   : skel->progs.tls_received);
 	programs->multi = feature_try(FEATURE_UPROBE_MULTI) == 0;
 	return programs->entered < 0 || programs->returned < 0 ? -ENOTSUP : 0;
 }

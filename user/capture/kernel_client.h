@@ -11,9 +11,12 @@
 #include "kernel.h"
 #include "probe.h"
 
+enum kernel_probes { KERNEL_PROBES_CLIENT, KERNEL_PROBES_TLS_WRITE, KERNEL_PROBES_TLS_READ };
+
 /* The programs for handles, or those for TLS libraries.  Descriptors stay the kernel's.  -ENOTSUP
  * where only looking is done. */
-int kernel_client_programs(struct kernel *k, bool tls, struct probe_programs *programs);
+int kernel_client_programs(struct kernel *k, enum kernel_probes which,
+			   struct probe_programs *programs);
 /* TLS libraries are probed from now on: loads the programs for it, if that is not done. */
 int kernel_client_tls(struct kernel *k);
 /* A TLS connection is gone. */

@@ -165,6 +165,8 @@ static const struct probe_row openssl[] = {
 	    .success = SUCCESS_COUNTED),
 	TLS(SSL_write_ex, PROBE_TLS_WRITE, .text = FROM_ARG2, .parent = FROM_ARG4,
 	    .success = SUCCESS_COUNTED),
+	TLS(SSL_write_ex2, PROBE_TLS_WRITE, .text = FROM_ARG2, .parent = FROM_ARG5,
+	    .success = SUCCESS_COUNTED),
 	TLS(SSL_free, PROBE_TLS_END),
 };
 

@@ -14,6 +14,8 @@ MYSQL = dict(host=os.environ.get("DB_HOST"), port=int(os.environ.get("DB_PORT", 
              user=os.environ.get("DB_USER"), password=os.environ.get("DB_PASSWORD", ""))
 if os.environ.get("DB_SOCKET"):
     MYSQL["unix_socket"] = os.environ["DB_SOCKET"]
+if os.environ.get("DB_TLS"):
+    MYSQL["ssl"] = {"ca": os.environ["DB_TLS"], "check_hostname": False}
 
 
 def connect(**more):
@@ -21,6 +23,9 @@ def connect(**more):
     if DRIVER == "psycopg2":
         import psycopg2
         return psycopg2.connect("", **more)  # libpq reads PGHOST and the others
+    if DRIVER == "psycopg":
+        import psycopg
+        return psycopg.connect("", **more)
     if DRIVER == "pymysql":
         import pymysql
         return pymysql.connect(**MYSQL, database=os.environ["DB_NAME"], **more)

@@ -14,6 +14,8 @@ static inline MYSQL *my_open(unsigned long flags)
 	unsigned int local = 1;
 
 	mysql_optionsv(connection, MYSQL_OPT_LOCAL_INFILE, &local);
+	if (getenv("DB_TLS"))
+		mysql_ssl_set(connection, NULL, NULL, getenv("DB_TLS"), NULL, NULL);
 	if (!mysql_real_connect(connection, getenv("DB_HOST"), getenv("DB_USER"), "",
 				getenv("DB_NAME"), port ? (unsigned)atoi(port) : 0,
 				path && *path ? path : NULL, flags))

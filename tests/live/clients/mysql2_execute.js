@@ -6,7 +6,8 @@ const mysql = require('mysql2');
 const distinct = process.argv[2] === 'distinct';
 const place = process.env.DB_SOCKET ? { socketPath: process.env.DB_SOCKET }
   : { host: process.env.DB_HOST, port: Number(process.env.DB_PORT) };
-const connection = mysql.createConnection({ ...place, user: process.env.DB_USER, database: process.env.DB_NAME });
+const connection = mysql.createConnection({ ...place, user: process.env.DB_USER, database: process.env.DB_NAME,
+  ...(process.env.DB_TLS ? { ssl: { rejectUnauthorized: false } } : {}) });
 
 function next(i) {
   const done = (trouble) => {

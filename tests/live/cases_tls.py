@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+"""Round `veiled`: what is found without TLS is found with it, read at the TLS library."""
+from cases_connections import LEAK, OPENED, SQL, TRANSACTION, many
+from rounds import Case, Finding
+
+PG4 = ("psycopg2", "postgresql-tls", "tcp4", "psycopg2")
+PG6 = ("psycopg2", "postgresql-tls", "tcp6", "psycopg2")
+PG3 = ("psycopg 3", "postgresql-tls", "tcp4", "psycopg")
+PQ4 = ("libpq", "postgresql-tls", "tcp4", None)
+PY4 = ("PyMySQL", "mariadb-tls", "tcp4", "pymysql")
+PY6 = ("PyMySQL", "mariadb-tls", "tcp6", "pymysql")
+MY4 = ("mysqlclient", "mariadb-tls", "tcp4", "mysqldb")
+MY6 = ("mysqlclient", "mariadb-tls", "tcp6", "mysqldb")
+MC4 = ("libmariadb", "mariadb-tls", "tcp4", None)
+AIO = ("asyncio", "postgresql-tls", "tcp4", None)
+NODE = ("pg of npm", "postgresql-tls", "tcp4", None)
+NODE2 = ("mysql2 of npm", "mariadb-tls", "tcp4", None)
+
+SESSIONS = [Finding("unclosed-connection", "leaking", "frequent"),
+            Finding("open-transaction", ("leaking", "stuck"), "frequent", sql=SQL)]
+STATEMENTS = [Finding(("unclosed-statement", "cache-growth"), "leaking", "frequent")]
+LEFT = [Finding("open-transaction", "stuck", "one-time", sql=SQL)]
+ONE_OPEN = {"connections.in_transaction": (1, 1)}
+
+
+def no_gap(run, look):
+    """It was read: nobody is told that it was not."""
+    return [f"a gap is stated: {gap['reason']}" for gap in look.report["coverage"]["gaps"]
+            if gap["pid"] == run.pid and "TLS" in gap["reason"]]
+
+
+def case(sentence, client, who, **more):
+    library, server, way, driver = who
+    comes_and_goes = more.get("findings") or more.get("counts") is OPENED  # frozen in the act, perhaps
+    more.setdefault("slack", 1 if comes_and_goes else 0)
+    more.setdefault("check", no_gap)
+    return Case(f"{sentence}, {library} over TLS", client, server, way, driver, round="veiled", **more)
+
+
+def kept_and_closed(who, kept, closed, **more):
+    return [case("sessions kept leak", kept, who, findings=SESSIONS, sockets=many(12), **more),
+            case("sessions closed are well", closed, who, sockets=(0, 2), counts=OPENED, **more)]
+
+
+def corners(who):
+    return [
+        case("sessions one after the other are told apart", ["tls.py", "reconnect"], who, findings=LEFT,
+             counts={"connections.opened": (62, 62), **ONE_OPEN}, sockets=(2, 2), slack=0),
+        case("two connections in one thread are told apart", ["tls.py", "interleaved"], who, findings=LEFT,
+             sockets=(2, 2), slack=1),
+        case("connections of many threads at once are well", ["tls.py", "threads"], who, sockets=(12, 12), slack=None,
+             counts={"transactions.abandoned": (0, 0)}),
+        case("texts and replies longer than a record are followed", ["tls.py", "large"], who, findings=LEFT,
+             sockets=(1, 1), counts=ONE_OPEN),
+    ]
+
+
+CASES = [
+    *kept_and_closed(PG4, ["sessions.py", "kept", "200"], ["sessions.py", "closed"]),
+    *kept_and_closed(PY4, ["sessions.py", "kept", "200"], ["sessions.py", "closed"]),
+    *kept_and_closed(MY6, ["sessions.py", "kept", "200"], ["sessions.py", "closed"]),
+    *kept_and_closed(AIO, ["tls_asyncio.py", "kept"], ["tls_asyncio.py", "closed"]),
+    *kept_and_closed(NODE, ["tls_node.js", "pg", "kept"], ["tls_node.js", "pg", "closed"]),
+    *kept_and_closed(NODE2, ["tls_node.js", "mysql2", "kept"], ["tls_node.js", "mysql2", "closed"]),
+    case("connections kept leak", ["pq_connections", "leak"], PQ4, sockets=many(12), findings=SESSIONS),
+    case("connections closed are well", ["pq_connections", "close"], PQ4, sockets=(0, 1), counts=OPENED),
+    case("connections kept leak", ["my_connections", "leak"], MC4, sockets=many(12), findings=SESSIONS),
+    case("connections closed are well", ["my_connections", "close"], MC4, sockets=(0, 1), counts=OPENED),
+    case("named statements kept leak", ["pq_statements", "leak"], PQ4, findings=STATEMENTS, sockets=(1, 1)),
+    case("named statements deallocated are well", ["pq_statements", "deallocate"], PQ4, sockets=(1, 1),
+         counts={"statements.open": (0, 1)}),
+    case("mysql_stmt_init without close leaks", ["my_statements", "leak"], MC4, findings=STATEMENTS, sockets=(1, 1)),
+    case("mysql_stmt_close after each use is well", ["my_statements", "close"], MC4, sockets=(1, 1),
+         counts={"statements.open": (0, 1)}),
+    case("statements kept leak", ["tls.py", "statements"], PG3, findings=STATEMENTS, sockets=(1, 1)),
+    case("statements kept leak", ["tls.py", "statements"], PY6, findings=STATEMENTS, sockets=(1, 1)),
+    case("a name for each query leaks statements", ["pg_named.js", "distinct"], NODE, findings=STATEMENTS,
+         sockets=(1, 1), env={"PGSSLMODE": "no-verify"}),
+    case("one name for all queries is well", ["pg_named.js", "same"], NODE, sockets=(1, 1),
+         env={"PGSSLMODE": "no-verify"}),
+    case("execute with values pasted in leaks statements", ["mysql2_execute.js", "distinct"], NODE2,
+         findings=STATEMENTS, sockets=(1, 1)),
+    case("execute with values bound is well", ["mysql2_execute.js", "same"], NODE2, sockets=(1, 1)),
+    *corners(PG4), *corners(PG3), *corners(PY6), *corners(MY4),
+    case("two connections of equal habits in one loop are told apart", ["tls_asyncio.py", "twins"], AIO,
+         findings=LEFT, sockets=(2, 2), counts=ONE_OPEN),
+    case("one session left after its SELECT is stuck", ["one_select.py", "open"], PG6, sockets=(1, 1), findings=LEFT,
+         counts=ONE_OPEN, slack=0),
+    case("one session left after its commit is well", ["one_select.py", "committed"], MY4, sockets=(1, 1)),
+    case("all() over 200,000 rows is big, its rows exact", ["fetch.py", "all", "2"], PG6, sockets=(1, 1), findings=[
+        Finding("unbounded-result", "big", rows=(200_000, 200_000))]),
+    case("all() over 200,000 rows is big, its rows exact", ["fetch.py", "all", "2"], PY4, sockets=(1, 1), findings=[
+        Finding("unbounded-result", "big", rows=(200_000, 200_000))]),
+    case("a stream of 200,000 rows is well", ["fetch.py", "stream", "1"], PG4, sockets=(1, 1)),
+    case("a leak that began before the tracer is found", ["detached.py", "kept"], PG4, before=True, findings=[
+        Finding("unclosed-connection", "leaking")], also=TRANSACTION, sockets=many(12), check=None),
+    case("a leak that began before the tracer is found", ["detached.py", "kept"], MY4, before=True, findings=[
+        Finding("unclosed-connection", "leaking")], also=TRANSACTION, sockets=many(12), check=None),
+    case("a pool that was there before the tracer is well", ["persistent.py", "php"], PG6, before=True, sockets=(5, 5),
+         counts={"connections.pre_existing": (5, 5), "connections.opened": (0, 0)}),
+    case("a pool that was there before the tracer is well", ["persistent.py", "php"], PY6, before=True, sockets=(5, 5),
+         counts={"connections.pre_existing": (5, 5), "connections.opened": (0, 0)}),
+    Case("pgbench over TLS is well", ["pgbench", "-n", "-S", "-c", "4", "-T", "120", "shop"], "postgresql-tls",
+         round="veiled", says_ready=False, slack=None, sockets=(4, 4), check=no_gap),
+]
