@@ -107,7 +107,7 @@ __noinline int cursor_close(struct connection *c, __u64 name)
 
 /* The place of the one that is listed by that name or, if there is none, of the one that gives way
  * to it.  Returns CURSORS when none can. */
-__noinline __u32 cursor_place(struct connection *c, __u64 name)
+static __always_inline __u32 cursor_place(struct connection *c, __u64 name)
 {
 	__u32 i, at, place = 0;
 	__u8 state, least = CURSOR_PARSED;
