@@ -42,6 +42,7 @@
 #define DEEP_MOST 200	    /* files waiting for a look into their full symbol tables */
 #define BURY_EVERY_NS (10 * SECOND_NS)
 #define BUDGET_EVERY_NS (SECOND_NS / 4)
+#define BURST_NS	(3 * SECOND_NS) /* what was not spent in so long may be spent at once */
 #define EXIT_SWEEP_NS	(SECOND_NS / 20)
 #define CALL_LONGEST_NS (600 * SECOND_NS)
 
@@ -57,6 +58,8 @@ struct attached {
 	uint32_t count;
 	uint64_t spent_ns[GROUPS];  /* by its probes so far */
 	uint64_t before_ns[GROUPS]; /* when the budget was looked at last */
+	double credit_ns; /* of its objects: may be spent before they are let go */
+	bool budgeted;
 	struct sqlite_fields fields;
 	struct probe_field eof; /* size 0: not known */
 	struct probe_field descriptor; /* of a connection's socket; size 0: not known */
@@ -701,20 +704,30 @@ static void step_down(struct clients *c, struct attached *a, uint64_t now)
 	tell_library(c, a);
 }
 
-/* Results and statements of a library that cost more than all who use it may. */
+/* Results and statements of a library that cost more than all who use it may, and go on so: a
+ * program that starts, or fills its cache, is soon done. */
 static void keep_budget(struct clients *c, uint64_t now)
 {
 	uint64_t passed = now - c->budget_at_ns, users = c->pids.count;
-	double allowed = c->host.max_overhead / 100 * passed * (users ? users : 1);
+	double rate = c->host.max_overhead / 100 * (users ? users : 1);
 
 	if (passed < BUDGET_EVERY_NS)
 		return;
+	if (passed > BURST_NS) /* the first look */
+		passed = BURST_NS;
 	count_hits(c);
 	for (struct attached *a = c->files; a; a = a->next) {
 		uint64_t spent = a->spent_ns[GROUP_OBJECTS] - a->before_ns[GROUP_OBJECTS];
 
 		a->before_ns[GROUP_OBJECTS] = a->spent_ns[GROUP_OBJECTS];
-		if (c->budget_at_ns && a->links[GROUP_OBJECTS] && spent > allowed)
+		if (!a->budgeted) {
+			a->budgeted = true;
+			a->credit_ns = rate * BURST_NS;
+		}
+		a->credit_ns += rate * passed - spent;
+		if (a->credit_ns > rate * BURST_NS)
+			a->credit_ns = rate * BURST_NS;
+		if (a->links[GROUP_OBJECTS] && a->credit_ns < 0)
 			step_down(c, a, now);
 	}
 	c->budget_at_ns = now;

@@ -101,6 +101,26 @@ int kernel_client_handle(struct kernel *k, const struct handle_key *key, struct 
 	return bpf_map_lookup_elem(map_of(k, key), key, handle);
 }
 
+int kernel_client_links(struct kernel *k, kernel_link_fn *fn, void *context)
+{
+	enum { BATCH = 512 };
+	struct handle_key *keys = calloc(BATCH, sizeof(*keys));
+	struct handle *values = calloc(BATCH, sizeof(*values));
+	int fd = map_fd(k, "links"), err = keys && values ? 0 : -ENOMEM;
+	uint64_t place = 0; /* a hash table's takes four bytes */
+	uint32_t n;
+
+	for (bool first = true; !err; first = false) {
+		n = BATCH;
+		err = bpf_map_lookup_batch(fd, first ? NULL : &place, &place, keys, values, &n, NULL);
+		for (uint32_t i = 0; i < n && (!err || err == -ENOENT); i++)
+			fn(context, &keys[i], &values[i]);
+	}
+	free(keys);
+	free(values);
+	return err == -ENOENT ? 0 : err;
+}
+
 int kernel_client_forget_handle(struct kernel *k, const struct handle_key *key)
 {
 	return bpf_map_delete_elem(map_of(k, key), key);

@@ -30,6 +30,7 @@
 #define STATEMENT_BYTES	 256 /* of a statement; likewise */
 #define ID_BASE		 (1ULL << 63) /* no socket's cookie is so high */
 #define LOOK_AGAIN_NS	 10000000000ULL
+#define LOOKS_MOST	 2000 /* at objects of one kind in one sweep; more take turns */
 
 struct open_file { /* a connection */
 	struct handle_key key;
@@ -39,6 +40,7 @@ struct open_file { /* a connection */
 	struct ev_file file;
 	struct sqlite_file at; /* path NULL: no file, or not known */
 	uint64_t sql;	       /* hash of the text told last */
+	struct handle handle;  /* as the ledger has it */
 	uint32_t statements, busy; /* of those told of */
 	bool counted; /* among the process's told_closed */
 };
@@ -78,7 +80,7 @@ struct sqlites {
 	struct table unnamed, openers;	/* by pid and start */
 	struct table sites;		/* by identity and pid: how many each has released */
 	struct locks *locks;
-	uint64_t ids;
+	uint64_t ids, sweeps;
 };
 
 static struct table_key table_key_of(const struct handle_key *key)
@@ -540,6 +542,14 @@ void sqlites_gone(struct sqlites *s, const struct handle_key *key, uint64_t born
 	file_free(f);
 }
 
+/* Is it this object's turn, among so many? */
+static bool is_due(const struct sqlites *s, const struct handle_key *key, size_t count)
+{
+	uint64_t turns = 1 + count / LOOKS_MOST;
+
+	return (key->handle >> 4) * 0x9e3779b97f4a7c15ULL % turns == s->sweeps % turns;
+}
+
 /* Looks at a statement.  Whether it was used since the last look. */
 static bool look_at_statement(struct open_statement *st, const struct open_file *f, uint64_t now)
 {
@@ -570,7 +580,7 @@ static void look_at_statements(struct sqlites *s, uint64_t now)
 			continue;
 		if (!st->told)
 			tell_statement(s, f, st, now);
-		if (look_at_statement(st, f, now))
+		if (is_due(s, &st->key, s->statements.count) && look_at_statement(st, f, now))
 			f->ev.used_ns = now;
 		f->statements++;
 		if (!st->busy)
@@ -606,20 +616,28 @@ static void leave_transaction(struct ev_connection *ev)
 	ev->transaction_ns = 0;
 }
 
+/* What the ledger has of it. */
+static void take_handle(void *context, const struct handle_key *key, const struct handle *h)
+{
+	struct sqlites *s = context;
+	struct open_file *f = table_get(&s->files, table_key_of(key));
+
+	if (!f)
+		return;
+	f->handle = *h;
+	f->ev.prepared = f->ev.requests = h->acquired;
+	f->ev.unprepared = h->released < h->acquired ? h->released : h->acquired;
+	if (h->used_ns > f->ev.used_ns)
+		f->ev.used_ns = h->used_ns;
+	f->file.zombie = !!(h->flags & EV_HANDLE_ZOMBIE);
+}
+
 static void look_at_file(struct sqlites *s, struct open_file *f, uint64_t used_before, uint64_t now)
 {
 	unsigned char bytes[CONNECTION_BYTES];
 	uint64_t digest = read_object(f->key.pid, f->key.handle, bytes, sizeof(bytes));
-	struct handle h = {};
 	int autocommit;
 
-	if (!kernel_client_handle(s->kernel, &f->key, &h)) {
-		f->ev.prepared = f->ev.requests = h.acquired;
-		f->ev.unprepared = h.released < h.acquired ? h.released : h.acquired;
-		if (h.used_ns > f->ev.used_ns)
-			f->ev.used_ns = h.used_ns;
-		f->file.zombie = !!(h.flags & EV_HANDLE_ZOMBIE);
-	}
 	if (!digest)
 		return;
 	if (f->digest && digest != f->digest && f->ev.used_ns == used_before)
@@ -631,7 +649,7 @@ static void look_at_file(struct sqlites *s, struct open_file *f, uint64_t used_b
 	else if (autocommit > 0)
 		leave_transaction(&f->ev);
 	if (f->ev.used_ns == used_before || f->ev.status == EV_STATUS_TRANSACTION)
-		tell_sql(s, f, h.latest, now);
+		tell_sql(s, f, f->handle.latest, now);
 }
 
 /* Size of the write-ahead log, which lies beside the file. */
@@ -659,12 +677,13 @@ static uint32_t all_reading(const struct open_file *f)
 }
 
 static void tell_file(struct sqlites *s, struct open_file *f, const struct ev_file *before,
-		      uint64_t now)
+		      bool due, uint64_t now)
 {
 	struct ev_file *ev = &f->file;
 
 	ev->reading = all_reading(f);
-	ev->wal_bytes = wal_bytes(f);
+	if (due)
+		ev->wal_bytes = wal_bytes(f);
 	if (ev->wal_bytes == before->wal_bytes && ev->reading == before->reading &&
 	    ev->reading_ns == before->reading_ns && ev->zombie == before->zombie)
 		return;
@@ -682,10 +701,14 @@ struct before { /* as the last sweep had it */
 static void sweep_file(struct sqlites *s, struct open_file *f, const struct before *before,
 		       uint64_t now)
 {
-	look_at_file(s, f, before->ev.used_ns, now);
+	/* In use: then it may have begun or ended a transaction. */
+	bool due = is_due(s, &f->key, s->files.count) || f->ev.used_ns != before->ev.used_ns;
+
+	if (due)
+		look_at_file(s, f, before->ev.used_ns, now);
 	if (f->file.zombie) /* its site has released it */
 		count_closed(s, f);
-	tell_file(s, f, &before->file, now);
+	tell_file(s, f, &before->file, due, now);
 	if (!memcmp((char *)&before->ev + sizeof(struct ev_head),
 		    (char *)&f->ev + sizeof(struct ev_head),
 		    sizeof(f->ev) - sizeof(struct ev_head)))
@@ -711,6 +734,9 @@ void sqlites_sweep(struct sqlites *s, uint64_t now)
 		f->file.reading_ns = 0;
 		f->file.length = 0;
 	}
+	s->sweeps++;
+	if (s->files.count)
+		kernel_client_links(s->kernel, take_handle, s);
 	look_at_statements(s, now);
 	for (at = 0, i = 0; (slot = table_next(&s->files, &at)); i++)
 		sweep_file(s, slot->value, &before[i], now);
