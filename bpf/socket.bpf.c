@@ -577,9 +577,13 @@ int BPF_PROG(socket_state, struct sock *sk, int before, int after)
 	 * hung up, politely (CLOSE_WAIT) or not (CLOSE), and the client still holds the socket. */
 	if (sk->sk_shutdown == 3) {
 		ledger_close(c, !!(bpf_get_current_task_btf()->flags & PF_EXITING));
-	} else if ((after == TCP_CLOSE_WAIT || after == TCP_CLOSE) && !c->ev.hung_up_ns) {
+		return 0;
+	}
+	if ((after == TCP_CLOSE_WAIT || after == TCP_CLOSE) && !c->ev.hung_up_ns) {
 		c->ev.hung_up_ns = c->now;
 		c->ev.request_ns = 0;
 	}
+	if (after == TCP_CLOSE)
+		ledger_hung_up(c);
 	return 0;
 }

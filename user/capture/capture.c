@@ -23,6 +23,7 @@
 #include "../base/table.h"
 #include "client.h"
 #include "kernel.h"
+#include "kernel_client.h"
 #include "peer.h"
 #include "procfs.h"
 
@@ -214,6 +215,8 @@ static void connection_gone(struct capture *c, uint64_t id)
 
 	if (k && k->last.prepared)
 		kernel_statements_forget(c->kernel, id, UINT64_MAX);
+	if (k && k->last.flags & EV_CONN_TLS)
+		kernel_client_forget_veil(c->kernel, id);
 	free(k);
 }
 
