@@ -105,6 +105,7 @@ struct clients {
 	size_t tls_count;
 	struct table tls_users; /* processes with an encrypted connection: struct tls_user */
 	bool tls_refused;
+	uint64_t tls_since_ns; /* programs are loaded */
 	uint8_t code[CODE_BYTES]; /* of the function looked at */
 	uint64_t budget_at_ns;
 	uint64_t missed; /* calls that never returned */
@@ -615,7 +616,14 @@ static int begin_tls(struct clients *c)
 	if (err)
 		tell_gap(c, "TLS libraries cannot be probed: the kernel refuses the programs");
 	c->tls_refused = err != 0;
+	if (!err && !c->tls_since_ns)
+		c->tls_since_ns = now_boot();
 	return err;
+}
+
+uint64_t clients_tls_since(const struct clients *c)
+{
+	return c->tls_since_ns;
 }
 
 /* Probes what the process maps of the files that wait. */
