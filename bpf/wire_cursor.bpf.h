@@ -106,12 +106,14 @@ __noinline int cursor_close(struct connection *c, __u64 name)
 }
 
 /* The place of the one that is listed by that name or, if there is none, of the one that gives way
- * to it.  Returns CURSORS when none can.  No call: there are eight deep already. */
-static __always_inline __u32 cursor_place(const struct connection *c, __u64 name)
+ * to it.  Returns CURSORS when none can. */
+static __always_inline __u32 cursor_place(struct connection *c, __u64 name)
 {
 	__u32 i, at, place = 0;
 	__u8 state, least = CURSOR_PARSED;
 
+	if (!c)
+		return CURSORS;
 	for (i = 0; i < CURSORS; i++) {
 		at = (c->cursor_turn + i) & (CURSORS - 1);
 		state = c->cursor_state[at];
@@ -135,7 +137,6 @@ __noinline int cursor_declare(struct connection *c, __u64 name, __u32 hold)
 	at = cursor_place(c, name);
 	if (at >= CURSORS)
 		return 0;
-	at &= CURSORS - 1;
 	state = c->cursor_state[at];
 	/* The server refuses a name in use. */
 	if (state && c->cursor[at] == name)
