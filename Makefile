@@ -131,7 +131,13 @@ unit: $(UNIT_BIN) ## unit tests under ASan and UBSan, without root
 $(B)/bench/%: tests/bench/%.c $(PURE_SRC:%.c=$(B)/%.o) $(USER_HDR) bpf/event.h
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $< $(PURE_SRC:%.c=$(B)/%.o) -ljansson -lz -lm
+	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $< $(filter-out $(PURE_SRC:%.c=$(B)/%.o),$(filter %.o,$^)) \
+		$(PURE_SRC:%.c=$(B)/%.o) $(BENCH_LIBS) -ljansson -lz -lm
+
+$(B)/bench/handles: BENCH_LIBS := -I/usr/include/postgresql -lpq
+$(B)/bench/lite_loop: BENCH_LIBS := -lsqlite3
+$(B)/bench/prices: BENCH_LIBS := -lbpf -lelf -llzma -lZydis
+$(B)/bench/prices: $(addprefix $(B)/user/capture/,elf.o probe.o probe_point.o probe_table.o)
 
 BENCH_PAIRS ?= 9
 bench: $(B)/dbleak $(BENCH_BIN) ## measure the speed, as root; BENCH=ROW for one row, BENCH_PAIRS=9
