@@ -14,6 +14,7 @@
 #define JOIN_TRIES 60
 #define SCRATCH_LEN 2048 /* of a text at a time */
 #define WIDE_LEN 256	 /* of a text in UTF-16, read unit by unit: the verifier walks each */
+#define PENDING_MOST 4 /* calls looked at whose return is probed */
 #define PRELUDE_NS 20000000ULL
 #define SCRATCHES 8	 /* texts that differ only after so many are taken for one */
 
@@ -546,13 +547,41 @@ static __always_inline int is_inside(const struct probe *p, __u64 thread, __u64 
 	return 0;
 }
 
+/* The return address that a return probe, ours or another tracer's, has replaced there; 0 none. */
+static __always_inline __u64 replaced_address(__u64 slot)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct return_instance *pending = NULL;
+	__u64 address;
+	int i;
+
+	if (bpf_core_field_exists(task->utask) && task->utask)
+		pending = task->utask->return_instances;
+	for (i = 0; i < PENDING_MOST && pending && pending->stack <= slot; i++) {
+		if (pending->stack == slot) {
+			address = pending->orig_ret_vaddr;
+			barrier_var(address); /* or it is loaded together with the other */
+			return address;
+		}
+		pending = pending->next;
+	}
+	return 0;
+}
+
+/* The return address that the program has put there. */
+static __always_inline __u64 return_address(__u64 slot)
+{
+	__u64 address = replaced_address(slot);
+
+	if (!address && bpf_probe_read_user(&address, 8, (void *)slot))
+		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+	return address;
+}
+
 /* Several probes may sit where functions of the table call the same one: whose call is it? */
 static __always_inline int is_called_by(const struct probe *p, struct pt_regs *ctx)
 {
-	__u64 back = 0;
-
-	return !p->outer || (!bpf_probe_read_user(&back, 8, (void *)ctx->sp) &&
-			     back == ctx->ip + (__s64)p->outer);
+	return !p->outer || return_address(ctx->sp) == ctx->ip + (__s64)p->outer;
 }
 
 SEC("uprobe")
@@ -570,8 +599,7 @@ int client_entered(struct pt_regs *ctx)
 	thread = bpf_get_current_pid_tgid();
 	if (p->role == PROBE_COUNT || thread >> 32 == settings.self || is_inside(p, thread, ctx->sp))
 		return 0;
-	if (bpf_probe_read_user(&call.caller, 8, (void *)(ctx->sp + p->stack)))
-		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+	call.caller = return_address(ctx->sp + p->stack);
 	if (p->role == PROBE_INSIDE) {
 		key.stack = ctx->sp;
 		bpf_map_update_elem(&inside, &thread, &key.stack, BPF_NOEXIST);
