@@ -44,6 +44,7 @@
 #define BUDGET_EVERY_NS (SECOND_NS / 4)
 #define BURST_NS	(3 * SECOND_NS) /* what was not spent in so long may be spent at once */
 #define EXIT_SWEEP_NS	(SECOND_NS / 20)
+#define RUNS_ENOUGH	100 /* of a program, to tell how long it takes */
 #define CALL_LONGEST_NS (600 * SECOND_NS)
 
 enum group { GROUP_CONNECTIONS, GROUP_OBJECTS, GROUP_TLS_WRITE, GROUP_TLS_READ, GROUPS };
@@ -69,7 +70,14 @@ struct placed { /* a cookie in use */
 	struct attached *of;
 	const struct probe_row *row;
 	uint64_t hits;
-	uint32_t cost_ns;
+	uint32_t cost_ns; /* of the trap and a program that only counts */
+	bool returns;
+};
+
+/* What the programs take beyond one that only counts, at the entry and at the return. */
+struct program_cost {
+	struct kernel_client_runs canary; /* what was measured on our own functions */
+	uint64_t more_ns[2];
 };
 
 struct waiting { /* a file whose full symbol table is still to be read */
@@ -93,6 +101,8 @@ struct clients {
 	struct libraries *libraries;
 	struct probe_programs programs[GROUPS];
 	struct probe_cost cost;
+	struct program_cost program_cost;
+	bool measuring; /* statistics were turned on for program_cost */
 	struct attached *files;
 	struct placed placed[PROBES_MOST];
 	uint32_t used; /* cookies */
@@ -331,6 +341,7 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		.row = row,
 		.cost_ns = (spot.cheap ? c->cost.cheap_ns : c->cost.dear_ns) +
 			   (returns ? c->cost.return_ns : 0),
+		.returns = returns,
 	};
 	c->used++;
 	a->count++;
@@ -745,6 +756,48 @@ static void look_for_tls_again(struct clients *c, uint64_t now_ns)
 
 /* --- the budget ----------------------------------------------------------------------------- */
 
+/* From the kernel's statistics, when they are on: what the programs take on average. */
+static void read_run_time(struct clients *c)
+{
+	const struct kernel_client_runs *canary = &c->program_cost.canary;
+	struct kernel_client_runs now;
+
+	if (kernel_client_run_time(c->kernel, &now))
+		return;
+	for (int i = 0; i < 2; i++) {
+		uint64_t runs = now.runs[i] - canary->runs[i];
+		uint64_t least = canary->runs[i] ? canary->ns[i] / canary->runs[i] : 0, mean;
+
+		if (runs < RUNS_ENOUGH)
+			continue;
+		mean = (now.ns[i] - canary->ns[i]) / runs;
+		c->program_cost.more_ns[i] = mean > least ? mean - least : 0;
+	}
+}
+
+static bool knows_run_time(const struct clients *c)
+{
+	return c->program_cost.more_ns[0] || c->program_cost.more_ns[1];
+}
+
+/* Probes are hit: the kernel keeps statistics until the next look. */
+static void measure_run_time(struct clients *c, bool busy)
+{
+	if (c->measuring) {
+		read_run_time(c);
+		kernel_stats(c->kernel, false);
+		c->measuring = false;
+	} else if (busy && !knows_run_time(c)) {
+		c->measuring = !kernel_stats(c->kernel, true);
+	}
+}
+
+static uint64_t cost_of_hit(const struct clients *c, const struct placed *p)
+{
+	return p->cost_ns + c->program_cost.more_ns[0] +
+	       (p->returns ? c->program_cost.more_ns[1] : 0);
+}
+
 /* Brings the hits up to date; adds to each group what its probes have cost since. */
 static void count_hits(struct clients *c)
 {
@@ -755,7 +808,7 @@ static void count_hits(struct clients *c)
 		return;
 	for (uint32_t i = CANARIES; i < c->used; i++) {
 		struct placed *p = &c->placed[i];
-		p->of->spent_ns[group_of(p->row)] += (hits[i] - p->hits) * p->cost_ns;
+		p->of->spent_ns[group_of(p->row)] += (hits[i] - p->hits) * cost_of_hit(c, p);
 		p->hits = hits[i];
 	}
 }
@@ -775,16 +828,19 @@ static void keep_budget(struct clients *c, uint64_t now)
 {
 	uint64_t passed = now - c->budget_at_ns, users = c->pids.count;
 	double rate = c->host.max_overhead / 100 * (users ? users : 1);
+	bool busy = false;
 
 	if (passed < BUDGET_EVERY_NS)
 		return;
 	if (passed > BURST_NS) /* the first look */
 		passed = BURST_NS;
+	read_run_time(c);
 	count_hits(c);
 	for (struct attached *a = c->files; a; a = a->next) {
 		uint64_t spent = a->spent_ns[GROUP_OBJECTS] - a->before_ns[GROUP_OBJECTS];
 
 		a->before_ns[GROUP_OBJECTS] = a->spent_ns[GROUP_OBJECTS];
+		busy |= spent > 0;
 		if (!a->budgeted) {
 			a->budgeted = true;
 			a->credit_ns = rate * BURST_NS;
@@ -795,6 +851,7 @@ static void keep_budget(struct clients *c, uint64_t now)
 		if (a->links[GROUP_OBJECTS] && a->credit_ns < 0)
 			step_down(c, a, now);
 	}
+	measure_run_time(c, busy);
 	c->budget_at_ns = now;
 }
 
@@ -1079,6 +1136,8 @@ static int calibrate(struct clients *c)
 	if (!err)
 		err = probes_calibrate(&c->cost, programs, 0, hits_of, c);
 	c->programs[GROUP_OBJECTS] = *programs;
+	if (!err)
+		err = kernel_client_run_time(c->kernel, &c->program_cost.canary);
 	if (!err && !c->cost.fires)
 		err = -EIO;
 	return err;
