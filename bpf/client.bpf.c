@@ -64,7 +64,7 @@ struct {
 	__type(value, __u64); /* where the call's return address lies */
 } inside SEC(".maps");
 
-static __always_inline __u64 argument(struct pt_regs *ctx, __u8 source)
+static __always_inline __u64 argument(struct pt_regs *ctx, const struct probe *p, __u8 source)
 {
 	__u64 value = 0;
 
@@ -82,7 +82,7 @@ static __always_inline __u64 argument(struct pt_regs *ctx, __u8 source)
 	case FROM_ARG6:
 		return ctx->r9;
 	case FROM_ARG7:
-		if (bpf_probe_read_user(&value, 8, (void *)(ctx->sp + 8)))
+		if (bpf_probe_read_user(&value, 8, (void *)(ctx->sp + p->stack + 8)))
 			count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
 		return value;
 	}
@@ -546,6 +546,15 @@ static __always_inline int is_inside(const struct probe *p, __u64 thread, __u64 
 	return 0;
 }
 
+/* Several probes may sit where functions of the table call the same one: whose call is it? */
+static __always_inline int is_called_by(const struct probe *p, struct pt_regs *ctx)
+{
+	__u64 back = 0;
+
+	return !p->outer || (!bpf_probe_read_user(&back, 8, (void *)ctx->sp) &&
+			     back == ctx->ip + (__s64)p->outer);
+}
+
 SEC("uprobe")
 int client_entered(struct pt_regs *ctx)
 {
@@ -555,13 +564,13 @@ int client_entered(struct pt_regs *ctx)
 	struct call_key key = {};
 	struct call call = {};
 
-	if (!p || !n)
+	if (!p || !n || !is_called_by(p, ctx))
 		return 0;
-	*n += 1;
+	__sync_fetch_and_add(n, 1); /* another thread may come in between */
 	thread = bpf_get_current_pid_tgid();
 	if (p->role == PROBE_COUNT || thread >> 32 == settings.self || is_inside(p, thread, ctx->sp))
 		return 0;
-	if (bpf_probe_read_user(&call.caller, 8, (void *)ctx->sp))
+	if (bpf_probe_read_user(&call.caller, 8, (void *)(ctx->sp + p->stack)))
 		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
 	if (p->role == PROBE_INSIDE) {
 		key.stack = ctx->sp;
@@ -571,13 +580,13 @@ int client_entered(struct pt_regs *ctx)
 	if (from_itself(p, ctx, call.caller))
 		return 0;
 	call.probe = index;
-	call.handle = argument(ctx, p->handle);
-	call.text = argument(ctx, p->text);
+	call.handle = argument(ctx, p, p->handle);
+	call.text = argument(ctx, p, p->text);
 	if (!(p->flags & PROBE_RETURNS)) {
 		finish(p, &call, 0);
 		return 0;
 	}
-	call.parent = argument(ctx, p->parent);
+	call.parent = argument(ctx, p, p->parent);
 	call.ns = bpf_ktime_get_boot_ns();
 	if (p->flags & PROBE_JOINS && p->resource == EV_RES_CONNECTION)
 		joins_until_ns = call.ns + JOIN_NS;
@@ -613,7 +622,7 @@ int client_returned(struct pt_regs *ctx)
 		return 0;
 	}
 	begun = bpf_map_lookup_elem(&calls, &key);
-	if (!begun)
+	if (!begun || begun->probe != index)
 		return 0;
 	call = *begun;
 	bpf_map_delete_elem(&calls, &key);

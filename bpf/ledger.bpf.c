@@ -100,6 +100,30 @@ static __always_inline void fold(struct connection *c)
 	__sync_fetch_and_add(&p->brief.unprepared, c->ev.unprepared);
 }
 
+/* What plaintext tells of a login comes after the connection was told of. */
+static __always_inline void tell_again(struct connection *c)
+{
+	if (c->identity_told != c->identity_version) {
+		c->identity_told = c->identity_version;
+		c->identity.head.ns = c->now;
+		emit(&c->identity, sizeof(c->identity));
+	}
+	c->ev.head.ns = c->now;
+	emit(&c->ev, sizeof(c->ev));
+}
+
+__noinline int ledger_hung_up(struct connection *c)
+{
+	if (!c || (c->ev.flags & EV_CONN_CLOSED))
+		return 0;
+	if (c->ev.flags & EV_CONN_TLS)
+		veil_merge(c);
+	ledger_tell(c);
+	if (c->told)
+		tell_again(c);
+	return 0;
+}
+
 __noinline int ledger_close(struct connection *c, __u32 exiting)
 {
 	if (!c || (c->ev.flags & EV_CONN_CLOSED))
@@ -120,8 +144,7 @@ __noinline int ledger_close(struct connection *c, __u32 exiting)
 			c->sql.head.ns = c->now;
 			emit(&c->sql, sizeof(c->sql));
 		}
-		c->ev.head.ns = c->now;
-		emit(&c->ev, sizeof(c->ev));
+		tell_again(c);
 	} else {
 		c->told = 1;
 		fold(c);

@@ -97,6 +97,9 @@ static __always_inline void ledger_told(struct connection *c)
 
 /* Tells of a connection through the ring, or leaves it to the sweep. */
 int ledger_tell(struct connection *c);
+/* The server has reset the connection, which carries no more bytes: when the client closes its
+ * socket, and the entry with it, nobody tells us. */
+int ledger_hung_up(struct connection *c);
 /* The client's socket is closed.  exiting: by the end of its process. */
 int ledger_close(struct connection *c, __u32 exiting);
 #endif

@@ -283,20 +283,23 @@ static __noinline struct connection *discover(struct sock *sk, struct mark *m,
 	return NULL; /* this message is spent */
 }
 
-/* A connection entered by its port alone gets its second sign from its bytes. */
+/* A connection that was there before us: is it encrypted?  One entered by its port alone gets its
+ * second sign from its bytes. */
 static __always_inline void confirm(struct connection *c, struct mark *m,
 				    const struct message *msg, int sending)
 {
 	__u8 head[5] = {};
 	int spent;
 
-	if (bits(c->ev.signs) >= 2 || !msg->parts)
+	if (!msg->parts || (c->ev.flags & EV_CONN_TLS))
 		return;
 	if (m->seen < TLS_TRIES && !bpf_probe_read_user(head, 5, (void *)message_start(msg)) &&
 	    is_tls_record(head, msg->length)) {
 		c->ev.flags |= EV_CONN_TLS;
 		return;
 	}
+	if (bits(c->ev.signs) >= 2)
+		return;
 	spent = probe_spent(m, sending);
 	m->seen = m->seen < 2 ? 2 : m->seen; /* greetings are over */
 	probe(m, msg, sending);
@@ -374,7 +377,7 @@ static __noinline int doubtful(struct sock *sk, struct connection *c, struct tas
 	message_locate(task, ret, &msg);
 	if (!(c->ev.signs & EV_SIGN_HANDSHAKE))
 		spent = is_untouched(c, m) && msg.parts && adopt(c, m, task, &msg, sending);
-	if (!spent && bits(c->ev.signs) < 2)
+	if (!spent)
 		confirm(c, m, &msg, sending);
 	return spent;
 }
@@ -568,9 +571,13 @@ int BPF_PROG(socket_state, struct sock *sk, int before, int after)
 	 * hung up, politely (CLOSE_WAIT) or not (CLOSE), and the client still holds the socket. */
 	if (sk->sk_shutdown == 3) {
 		ledger_close(c, !!(bpf_get_current_task_btf()->flags & PF_EXITING));
-	} else if ((after == TCP_CLOSE_WAIT || after == TCP_CLOSE) && !c->ev.hung_up_ns) {
+		return 0;
+	}
+	if ((after == TCP_CLOSE_WAIT || after == TCP_CLOSE) && !c->ev.hung_up_ns) {
 		c->ev.hung_up_ns = c->now;
 		c->ev.request_ns = 0;
 	}
+	if (after == TCP_CLOSE)
+		ledger_hung_up(c);
 	return 0;
 }

@@ -108,6 +108,10 @@ static __always_inline void bind(struct veil *v, const struct session_key *key, 
 static __always_inline void unbind(struct veil *v)
 {
 	v->ssl = 0;
+	if (v->matches < 1) { /* and its login, too */
+		v->c.identity.startup_length = 0;
+		v->c.identity_version++;
+	}
 	v->c.ev.flags &= ~EV_CONN_DECRYPTED;
 	v->c.ev.status = EV_STATUS_UNKNOWN;
 	v->c.ev.transaction_ns = 0;
@@ -315,6 +319,20 @@ static __always_inline void check_read(struct veil *v, __u64 thread)
 		unbind(v);
 }
 
+/* The first that a session writes comes right after the handshake, and whose messages those were
+ * is known: a guess, but that is how the login is read.  What is sent next will show. */
+static __always_inline struct veil *guess(const struct session_key *key, __u64 thread)
+{
+	struct said *last = bpf_map_lookup_elem(&said, &thread);
+	struct veil *v = last ? veil_of(last->id) : NULL;
+
+	if (!v || v->ssl || (v->c.ev.flags & EV_CONN_DECRYPTED) ||
+	    bpf_ktime_get_boot_ns() - last->ns > UNSENT_NS)
+		return NULL;
+	bind(v, key, 0);
+	return v;
+}
+
 /* What was encrypted waits for its socket. */
 static __always_inline void keep_unsent(const struct session_key *key, const struct call *call,
 					__u64 thread, __u64 bytes)
@@ -357,7 +375,7 @@ int tls_entered(struct pt_regs *ctx)
 
 	if (!p || !n)
 		return 0;
-	*n += 1;
+	__sync_fetch_and_add(n, 1);
 	key.thread = bpf_get_current_pid_tgid();
 	if (p->role == PROBE_TLS_END) {
 		session.ssl = ctx->di;
@@ -415,6 +433,8 @@ int tls_written(struct pt_regs *ctx)
 	v = used_inside(&key, &call, thread);
 	if (!v)
 		v = session_veil(&key);
+	if (!v)
+		v = guess(&key, thread);
 	if (!v || v->matches < SURE)
 		keep_unsent(&key, &call, thread, bytes);
 	if (!v || !room_take(1, v))

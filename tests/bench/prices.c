@@ -5,8 +5,8 @@
  *
  * Runs the real instructions, from the entry to the chosen one, out of a copy of the library's code
  * in which the function returns right after; so no object is needed, and all that is timed is the
- * trap.  The program that is run does nothing.  Prints a line for each row: symbol, bytes to the
- * point (0: no cheaper one), nanoseconds at the entry, nanoseconds at the point.
+ * trap.  The program that is run does nothing.  Prints a line for each row: symbol, bytes from the
+ * entry to the point (0: no cheaper one), nanoseconds at the entry, nanoseconds at the point.
  */
 #include <Zydis/Zydis.h>
 #include <bpf/bpf.h>
@@ -193,29 +193,53 @@ static unsigned int argument_bits(const struct probe_row *row)
 	return bits;
 }
 
+/* The offset in the file of the point, as the tracer chooses it; 0 there is no cheaper one.  -1: the
+ * entry is cheap. */
+static int64_t point_of(const struct library *l, const struct probe_row *row,
+			const struct elf_symbol *symbol)
+{
+	bool tls = row->role >= PROBE_TLS_WRITE;
+	unsigned int arguments = argument_bits(row);
+	const uint8_t *code = l->bytes + symbol->offset;
+	struct probe_point point = probe_point_choose(code, symbol->size, probe_row_returns(row),
+						      arguments | (tls ? PROBE_UNMOVED : 0));
+	struct probe_inner inner;
+	uint64_t target;
+
+	if (point.cheap)
+		return point.delta ? (int64_t)symbol->offset + point.delta : -1;
+	if (tls || probe_point_inner(code, symbol->size, arguments, &inner))
+		return 0;
+	target = symbol->offset + inner.target;
+	if (target >= l->size)
+		return 0;
+	point = probe_point_choose(l->bytes + target, l->size - target < 96 ? l->size - target : 96,
+				   true, arguments);
+	return point.cheap && !point.delta ? (int64_t)target : 0;
+}
+
 static void measure(const struct library *l, const struct probe_row *row,
 		    const struct elf_symbol *symbol)
 {
-	const uint8_t *code = l->bytes + symbol->offset;
-	struct probe_point point;
+	int64_t point = point_of(l, row, symbol);
 	double bare, at_entry, at_point;
 	uint8_t *base, *all;
 	size_t span;
 
-	point = probe_point_choose(code, symbol->size, probe_row_returns(row), argument_bits(row));
-	if (point.cheap && !point.delta)
-		return; /* the entry is cheap */
-	if (!point.delta || cut_after(l, symbol->offset + point.delta)) {
+	if (point < 0)
+		return;
+	if (!point || cut_after(l, point)) {
 		printf("%s 0 0 0\n", row->symbol);
 		return;
 	}
 	base = map_code(l, symbol->offset, &all, &span);
 	bare = time_calls(base + symbol->offset);
 	at_entry = time_probed(l, base + symbol->offset, symbol->offset);
-	at_point = time_probed(l, base + symbol->offset, symbol->offset + point.delta);
+	at_point = time_probed(l, base + symbol->offset, point);
 	munmap(all, span);
 	write_code(l, SELFMAG, l->bytes + SELFMAG, l->size - SELFMAG);
-	printf("%s %u %.0f %.0f\n", row->symbol, point.delta, at_entry - bare, at_point - bare);
+	printf("%s %lld %.0f %.0f\n", row->symbol, (long long)(point - (int64_t)symbol->offset),
+	       at_entry - bare, at_point - bare);
 }
 
 static void measure_rows(const struct library *l, const struct probe_library *rows)

@@ -229,6 +229,13 @@ class Round:
             run.client.kill()
         time.sleep(max(0, began + self.hold - time.monotonic()))
 
+    def knock(self):
+        """Somebody's first encrypted connection, whose login comes before it can be read."""
+        behind_tls = [server for server in {run.server for run in self.runs} if hasattr(server, "knock")]
+        for server in behind_tls:
+            server.knock()
+        time.sleep(5 if behind_tls else 0)
+
     def census(self):
         """What the kernel says.  Quick: for a client that does not move, a second is idle time."""
         for pid in self.janitor.family(*(run.pid for run in self.runs)):
@@ -256,6 +263,7 @@ class Round:
                 tracer = self.dbleak.start("watch", "--json", "--min-age", MIN_AGE, "--duration", 180,
                                            "--record", recording, *self.options)
                 self.dbleak.wait_watching(tracer)
+                self.knock()
             self.start(before=False)
             self.go_on()
             self.census()

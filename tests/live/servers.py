@@ -66,8 +66,8 @@ class Server:
     def certificate(self):
         """A key and a certificate signed with it, in the server's folder."""
         key, crt = os.path.join(self.folder, "key.pem"), os.path.join(self.folder, "crt.pem")
-        self.call("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
-                  "/CN=localhost", "-keyout", key, "-out", crt)
+        self.call("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                  "-days", "2", "-subj", "/CN=localhost", "-keyout", key, "-out", crt)
         os.chmod(key, 0o600)
         return key, crt
 
@@ -188,6 +188,10 @@ class TlsPostgreSQL(PostgreSQL):
     def endpoint(self, way, driver="psycopg2"):
         return dict(super().endpoint(way, driver), PGSSLMODE="require")
 
+    def knock(self):
+        subprocess.run([f"{self.bin}/psql", "-X", "-q", "-c", "select 1"], env=self.endpoint("tcp4"), check=True,
+                       stdout=subprocess.DEVNULL)
+
 
 class MariaDB(Server):
     name = "mariadb"
@@ -265,6 +269,10 @@ class TlsMariaDB(MariaDB):
         if driver == "pymysql":
             url += "&ssl_check_hostname=false"
         return dict(plain, DB_TLS=self.crt, DB_URL=url)
+
+    def knock(self):
+        subprocess.run(["mariadb", "--no-defaults", f"--ssl-ca={self.crt}", "-u", "app", "-h", "127.0.0.1", "-P",
+                        str(self.port), "-e", "do 1"], check=True)
 
 
 class Redis(Server):

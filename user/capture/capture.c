@@ -23,6 +23,7 @@
 #include "../base/table.h"
 #include "client.h"
 #include "kernel.h"
+#include "kernel_client.h"
 #include "peer.h"
 #include "procfs.h"
 
@@ -48,6 +49,7 @@ struct owner { /* a process told of */
 	struct ev_usage usage;
 	uint32_t gaps; /* enum gap_kind told */
 	bool tls_read; /* some of its encrypted connections could be read */
+	uint64_t veiled_ns; /* since when one is known that could not be; 0 none */
 	bool gone;
 };
 
@@ -65,7 +67,7 @@ struct capture {
 	uint16_t learned[LEARNED_PORTS];
 	size_t learned_count;
 	uint64_t cpu_ns, cpu_at_ns; /* our own, when last looked at */
-	bool rescan, orphans, stepped_down;
+	bool rescan, orphans, stepped_down, ending;
 	int err; /* the first of the sink or of memory */
 };
 
@@ -118,13 +120,15 @@ static const struct {
 };
 
 /* Encrypted, and its library did not let us read it in the time that takes. */
-static bool is_veiled(const struct capture *c, const struct ev_connection *ev)
+static bool is_veiled(const struct capture *c, const struct owner *o)
 {
-	uint64_t since = ev->born_ns ? ev->born_ns : c->begun_ns;
+	uint64_t since = o->veiled_ns, now = now_boot();
 
-	if (ev->flags & EV_CONN_DECRYPTED)
+	if (!since || o->tls_read)
 		return false;
-	return !c->clients || ev->flags & EV_CONN_CLOSED || now_boot() - since > VEILED_NS;
+	if (c->clients && clients_tls_since(c->clients) > since)
+		since = clients_tls_since(c->clients);
+	return !c->clients || c->ending || now - since > VEILED_NS;
 }
 
 static void tell_gaps(struct capture *c, struct owner *o, const struct ev_connection *ev)
@@ -134,14 +138,14 @@ static void tell_gaps(struct capture *c, struct owner *o, const struct ev_connec
 		bool hit = gap_texts[i].flag ? ev->flags & gap_texts[i].flag
 					     : ev->database == EV_DB_UNKNOWN;
 
-		if (gap_texts[i].kind == GAP_TLS && (o->tls_read || !is_veiled(c, ev)))
+		if (gap_texts[i].kind == GAP_TLS && !is_veiled(c, o))
 			hit = false;
 		if (!hit || o->gaps & gap_texts[i].kind)
 			continue;
 		o->gaps |= gap_texts[i].kind;
 		INIT(gap, EV_GAP);
-		gap.start_ns = ev->start_ns;
-		gap.pid = ev->pid;
+		gap.start_ns = o->facts.start_ns;
+		gap.pid = o->facts.pid;
 		snprintf(gap.text, sizeof(gap.text), "%s", gap_texts[i].text);
 		tell(c, &gap.head);
 	}
@@ -211,6 +215,8 @@ static void connection_gone(struct capture *c, uint64_t id)
 
 	if (k && k->last.prepared)
 		kernel_statements_forget(c->kernel, id, UINT64_MAX);
+	if (k && k->last.flags & EV_CONN_TLS)
+		kernel_client_forget_veil(c->kernel, id);
 	free(k);
 }
 
@@ -254,6 +260,8 @@ static void on_connection(struct capture *c, const struct ev_head *record)
 	k->sweep = c->sweep;
 	trust_server(c, k, &ev);
 	o->tls_read |= !!(ev.flags & EV_CONN_DECRYPTED);
+	if (ev.flags & EV_CONN_TLS && !(ev.flags & EV_CONN_DECRYPTED) && !o->veiled_ns)
+		o->veiled_ns = now_boot();
 	tell_gaps(c, o, &ev);
 	if (ev.flags & EV_CONN_TLS && c->clients)
 		clients_want_tls(c->clients, ev.pid, ev.start_ns);
@@ -394,6 +402,19 @@ static void strip_prepare(struct ev_statement *ev)
 	ev->length -= skip;
 }
 
+/* MySQL has the statement in a literal; with it gone, all would be one. */
+static void open_literal(struct ev_statement *ev)
+{
+	size_t length = ev->length < sizeof(ev->text) ? ev->length : sizeof(ev->text), n;
+	const char *text = sql_prepared(ev->text, strnlen(ev->text, length), &n);
+
+	if (!text)
+		return;
+	memmove(ev->text, text, n);
+	memset(ev->text + n, 0, sizeof(ev->text) - n);
+	ev->length = n;
+}
+
 static void on_statement(struct capture *c, const struct ev_head *record)
 {
 	struct ev_statement ev = *(const struct ev_statement *)record;
@@ -402,6 +423,7 @@ static void on_statement(struct capture *c, const struct ev_head *record)
 		kernel_statements_forget(c->kernel, ev.id, UINT64_MAX);
 		return;
 	}
+	open_literal(&ev);
 	privatise(c, ev.id, ev.text, sizeof(ev.text), &ev.length, &ev.cut);
 	strip_prepare(&ev);
 	tell_cut(c, &ev.head, offsetof(struct ev_statement, text), ev.length);
@@ -718,19 +740,18 @@ static void tell_all_usage(struct capture *c)
 		tell_usage(c, slot->value);
 }
 
-/* Those that have not changed since they might have been told. */
+/* Their connections have not changed, or are gone, since it might have been told. */
 static void tell_late_gaps(struct capture *c)
 {
+	const struct ev_connection veiled = {.flags = EV_CONN_TLS, .database = EV_DB_POSTGRESQL};
 	struct table_slot *slot;
 	size_t at = 0;
 
-	while ((slot = table_next(&c->connections, &at))) {
-		const struct known *k = slot->value;
-		struct table_key key = {k->last.pid, k->last.start_ns};
-		struct owner *o = k->last.flags & EV_CONN_TLS ? table_get(&c->owners, key) : NULL;
+	while ((slot = table_next(&c->owners, &at))) {
+		struct owner *o = slot->value;
 
-		if (o)
-			tell_gaps(c, o, &k->last);
+		if (o->veiled_ns)
+			tell_gaps(c, o, &veiled);
 	}
 }
 
@@ -986,6 +1007,7 @@ int capture_finish(struct capture *c)
 		sweep(c);
 		sweep(c);
 		kernel_drain(c->kernel, 0, on_record, c);
+		c->ending = true;
 		tell_facts(c);
 	}
 	if (c->clients)

@@ -105,6 +105,7 @@ struct clients {
 	size_t tls_count;
 	struct table tls_users; /* processes with an encrypted connection: struct tls_user */
 	bool tls_refused;
+	uint64_t tls_since_ns; /* programs are loaded */
 	uint8_t code[CODE_BYTES]; /* of the function looked at */
 	uint64_t budget_at_ns;
 	uint64_t missed; /* calls that never returned */
@@ -155,24 +156,82 @@ static unsigned int argument_bits(const struct probe_row *row)
 	       bits[row->text & ~FROM_OUT];
 }
 
+/* Where a probe goes, and what it finds there. */
+struct spot {
+	uint64_t offset; /* in the file */
+	bool cheap;
+	int32_t outer;	/* as in struct probe */
+	uint32_t stack; /* likewise */
+	uint8_t holder[PROBE_ARGUMENTS];
+};
+
+/* The function only calls another, whose entry is cheap: it is watched there. */
+static bool choose_inner(struct elf_file *elf, const struct elf_symbol *symbol, const uint8_t *code,
+			 unsigned int arguments, struct spot *spot)
+{
+	uint64_t target, start, size, own, own_size;
+	struct probe_inner inner;
+	uint8_t first[ACCESSOR_BYTES];
+	struct probe_point at;
+	ssize_t n;
+
+	if (probe_point_inner(code, symbol->size, arguments, &inner))
+		return false;
+	target = symbol->offset + inner.target;
+	if (elf_segment(elf, target, &start, &size) ||
+	    elf_segment(elf, symbol->offset, &own, &own_size) || start != own)
+		return false;
+	n = elf_read(elf, target, first, sizeof(first));
+	if (n <= 0)
+		return false;
+	at = probe_point_choose(first, n, true, arguments);
+	if (!at.cheap || at.delta)
+		return false;
+	spot->offset = target;
+	spot->cheap = true;
+	spot->outer = (int32_t)(inner.after - inner.target);
+	spot->stack = inner.stack;
+	memcpy(spot->holder, inner.holder, sizeof(spot->holder));
+	return true;
+}
+
 /* The whole function is looked at: a jump back to its beginning may come from anywhere in it.
  * Where its size is not known, or too large, it is the entry. */
-static struct probe_point choose_point(struct clients *c, struct elf_file *elf,
-				       const struct elf_symbol *symbol,
-				       const struct probe_row *row)
+static struct spot choose_spot(struct clients *c, struct elf_file *elf,
+			       const struct elf_symbol *symbol, const struct probe_row *row)
 {
-	struct probe_point at = {};
+	struct spot spot = {.offset = symbol->offset, .holder = {1, 2, 3, 4, 5, 6}};
+	unsigned int arguments = argument_bits(row);
+	bool tls = row->role >= PROBE_TLS_WRITE; /* whose programs know where to look */
+	struct probe_point at;
 	ssize_t n;
 
 	if (!symbol->size || symbol->size > CODE_BYTES)
-		return at;
+		return spot;
 	n = elf_read(elf, symbol->offset, c->code, symbol->size);
 	if (n != (ssize_t)symbol->size)
-		return at;
-	at = probe_point_choose(c->code, n, probe_row_returns(row), argument_bits(row));
-	if (c->host.at_entry)
-		at = (struct probe_point){.cheap = at.cheap && !at.delta};
-	return at;
+		return spot;
+	at = probe_point_choose(c->code, n, probe_row_returns(row),
+				arguments | (tls ? PROBE_UNMOVED : 0));
+	spot.cheap = at.cheap && !at.delta;
+	if (c->host.at_entry || spot.cheap)
+		return spot;
+	if (!at.cheap && (tls || choose_inner(elf, symbol, c->code, arguments, &spot)))
+		return spot;
+	spot.offset += at.delta;
+	spot.cheap = at.cheap;
+	memcpy(spot.holder, at.holder, sizeof(spot.holder));
+	return spot;
+}
+
+/* A value's source at the function's entry, as it is found at the spot. */
+static uint8_t source_at(const struct spot *spot, uint8_t source)
+{
+	uint8_t argument = source & ~FROM_OUT;
+
+	if (argument < FROM_ARG1 || argument > FROM_ARG6 || !spot->holder[argument - FROM_ARG1])
+		return source;
+	return (source & FROM_OUT) | spot->holder[argument - FROM_ARG1];
 }
 
 static struct probe_field field_of(struct elf_file *elf, const char *name, bool deep)
@@ -241,7 +300,7 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		 const struct elf_symbol *symbol, const struct probe_row *row, bool is_static,
 		 const struct span *span, struct probe_place *out)
 {
-	struct probe_point at = choose_point(c, elf, symbol, row);
+	struct spot spot = choose_spot(c, elf, symbol, row);
 	bool returns = probe_row_returns(row);
 	struct probe probe = {
 		.rows_at = row->rows_after ? row->rows_after - 1U : UNKNOWN32,
@@ -249,9 +308,11 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		.resource = row->resource,
 		.database = a->library->database,
 		.success = row->success,
-		.handle = row->handle,
-		.parent = row->parent,
-		.text = row->text,
+		.handle = source_at(&spot, row->handle),
+		.parent = source_at(&spot, row->parent),
+		.text = source_at(&spot, row->text),
+		.outer = spot.outer,
+		.stack = spot.stack,
 		.flags = row->flags | (returns ? PROBE_RETURNS : 0) |
 			 (is_static ? PROBE_STATIC : 0),
 	};
@@ -263,18 +324,18 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 	if (own_code(elf, symbol, span, &start, &code))
 		return -EBADMSG;
 	probe.code = code;
-	probe.before = symbol->offset + at.delta - start;
-	*out = (struct probe_place){symbol->offset + at.delta, cookie, returns};
+	probe.before = spot.offset - start;
+	*out = (struct probe_place){spot.offset, cookie, returns};
 	c->placed[cookie] = (struct placed){
 		.of = a,
 		.row = row,
-		.cost_ns = (at.cheap ? c->cost.cheap_ns : c->cost.dear_ns) +
+		.cost_ns = (spot.cheap ? c->cost.cheap_ns : c->cost.dear_ns) +
 			   (returns ? c->cost.return_ns : 0),
 	};
 	c->used++;
 	a->count++;
 	a->ev.probes++;
-	a->ev.cheap += at.cheap;
+	a->ev.cheap += spot.cheap;
 	return kernel_client_probe(c->kernel, cookie, &probe);
 }
 
@@ -289,10 +350,10 @@ static bool has_anchors(struct elf_file *elf, const struct probe_library *l, boo
 }
 
 /* Is it placed already?  Two names may be one function. */
-static bool is_placed(const struct probe_place *places, size_t n, uint64_t offset)
+static bool is_placed(const struct elf_symbol *found, const bool *placed, size_t i)
 {
-	for (size_t i = 0; i < n; i++)
-		if (places[i].offset == offset)
+	for (size_t k = 0; k < i; k++)
+		if (placed[k] && found[k].offset == found[i].offset)
 			return true;
 	return false;
 }
@@ -321,6 +382,7 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 	const struct probe_library *l = a->library;
 	struct elf_symbol found[ROWS_MOST];
 	const char *names[ROWS_MOST];
+	bool placed[ROWS_MOST] = {};
 	struct span span = is_static ? span_of(elf, l->prefix) : (struct span){};
 	int err = 0;
 
@@ -334,15 +396,11 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 		enum group g = group_of(row);
 
 		if (!found[i].offset || !is_wanted(c, row, is_static) ||
-		    is_placed(places[GROUP_CONNECTIONS], counts[GROUP_CONNECTIONS],
-			      found[i].offset) ||
-		    is_placed(places[GROUP_OBJECTS], counts[GROUP_OBJECTS], found[i].offset) ||
-		    is_placed(places[GROUP_TLS_WRITE], counts[GROUP_TLS_WRITE], found[i].offset) ||
-		    is_placed(places[GROUP_TLS_READ], counts[GROUP_TLS_READ], found[i].offset))
+		    is_placed(found, placed, i))
 			continue;
 		err = place(c, a, elf, &found[i], row, is_static, &span, &places[g][counts[g]]);
-		if (!err)
-			counts[g]++;
+		placed[i] = !err;
+		counts[g] += !err;
 	}
 	return err;
 }
@@ -615,7 +673,14 @@ static int begin_tls(struct clients *c)
 	if (err)
 		tell_gap(c, "TLS libraries cannot be probed: the kernel refuses the programs");
 	c->tls_refused = err != 0;
+	if (!err && !c->tls_since_ns)
+		c->tls_since_ns = now_boot();
 	return err;
+}
+
+uint64_t clients_tls_since(const struct clients *c)
+{
+	return c->tls_since_ns;
 }
 
 /* Probes what the process maps of the files that wait. */

@@ -282,6 +282,7 @@ static void describe(const struct scene *s, struct endpoint_view *v)
 		/* One whose opening was seen will say; it may be at its handshake just now. */
 		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN &&
 			  (s->seen[i].life->flags & EV_CONN_PRE_EXISTING ||
+			   unreadable(s->seen[i].life) ||
 			   s->endpoint->database == EV_DB_UNKNOWN);
 	}
 	/* Nothing was heard of any: idle or in a transaction, who knows. */
@@ -346,7 +347,8 @@ static const char *unknown_reason(const struct scene *s)
 			  (s->seen[i].life->flags & EV_CONN_PRE_EXISTING ||
 			   s->endpoint->database == EV_DB_UNKNOWN);
 	}
-	if (!open || (opaque == 0 && silent < open))
+	/* A few that are not readable hide nothing of what the others show. */
+	if (!open || (2 * opaque < open && silent < open))
 		return NULL;
 	if (flags & EV_CONN_TLS)
 		return "TLS: connections are counted, their state is not readable";

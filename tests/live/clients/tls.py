@@ -66,7 +66,7 @@ def work(pause):
 
 def threads():
     for _ in range(12):
-        threading.Thread(target=work, args=(0.01,), daemon=True).start()
+        threading.Thread(target=work, args=(0.1,), daemon=True).start()
     time.sleep(1)
     db.ready()
     db.idle()
