@@ -143,12 +143,26 @@ static __always_inline void veil_lift(struct connection *v, __u64 chunk, __u32 n
 		v->ev.flags |= EV_CONN_UNALIGNED;
 }
 
-static __always_inline void veil_fed(struct veil *v, __u64 chunk, __u32 n, int sending)
+static __always_inline void veil_ready(struct veil *v, __u64 chunk, __u32 n, int sending)
 {
 	v->c.now = bpf_ktime_get_boot_ns();
 	v->unfed = 0;
 	if (!(v->c.ev.flags & EV_CONN_DECRYPTED))
 		veil_lift(&v->c, chunk, n, sending);
+}
+
+static __always_inline void feed_sent(struct veil *v, __u64 chunk, __u32 n)
+{
+	veil_ready(v, chunk, n, 1);
+	wire_sent(&v->c, chunk, n);
+	v->c.ev.used_ns = v->c.now; /* from here on the next gap is measured */
+}
+
+static __always_inline void feed_received(struct veil *v, __u64 chunk, __u32 n)
+{
+	veil_ready(v, chunk, n, 0);
+	wire_received(&v->c, chunk, n);
+	v->c.ev.used_ns = v->c.now;
 }
 
 static __always_inline int is_size_of(__u32 sent, const struct unsent *u)
@@ -170,9 +184,8 @@ static __always_inline void feed_again(struct veil *v, const struct unsent *u, _
 	if (u->writes != 1 || bpf_probe_read_user(&head, sizeof(head), (void *)u->text) ||
 	    head != u->head)
 		return;
-	veil_fed(v, u->text, u->bytes, 1);
 	v->c.lane = lane; /* here it is a program of sockets that runs */
-	wire_sent(&v->c, u->text, u->bytes);
+	feed_sent(v, u->text, u->bytes);
 	v->c.lane = VEIL_LANE;
 }
 
@@ -223,7 +236,7 @@ static __noinline struct veil *veil_begin(struct connection *c)
 	v = veil_of(c->ev.id);
 	if (!v)
 		return NULL;
-	v->c.ev.flags &= ~EV_CONN_TLS;
+	v->c.ev.flags &= ~(EV_CONN_TLS | EV_CONN_DECRYPTED);
 	v->c.ev.requests = 0;
 	v->c.ev.request_ns = 0;
 	v->c.told = 1; /* the socket's entry is */
@@ -439,8 +452,7 @@ int tls_written(struct pt_regs *ctx)
 		keep_unsent(&key, &call, thread, bytes);
 	if (!v || !room_take(1, v))
 		return 0;
-	veil_fed(v, call.text, bytes, 1);
-	wire_sent(&v->c, call.text, bytes);
+	feed_sent(v, call.text, bytes);
 	room_leave(1);
 	return 0;
 }
@@ -465,8 +477,7 @@ int tls_received(struct pt_regs *ctx)
 	}
 	if (!v || !v->ssl || !room_take(0, v))
 		return 0;
-	veil_fed(v, call.text, bytes, 0);
-	wire_received(&v->c, call.text, bytes);
+	feed_received(v, call.text, bytes);
 	room_leave(0);
 	return 0;
 }

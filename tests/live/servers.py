@@ -183,7 +183,7 @@ class TlsPostgreSQL(PostgreSQL):
     def fill(self):
         self.sql("create database shop", "postgres")
         self.sql("create table items as select i as id, 'item ' || i as name, i as price "
-                 f"from generate_series(1, {MYSQL_ROWS}) i")
+                 f"from generate_series(1, {MYSQL_ROWS}) i; alter table items add primary key (id)")
 
     def endpoint(self, way, driver="psycopg2"):
         return dict(super().endpoint(way, driver), PGSSLMODE="require")

@@ -683,15 +683,34 @@ uint64_t clients_tls_since(const struct clients *c)
 	return c->tls_since_ns;
 }
 
-/* Probes what the process maps of the files that wait. */
+static bool is_alive(uint32_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u", pid);
+	return access(path, F_OK) == 0;
+}
+
+/* The library on its own, not a copy inside some program. */
+static bool is_libssl(const struct waiting *w)
+{
+	const char *name = strrchr(w->path, '/');
+
+	return strncmp(name ? name + 1 : w->path, "libssl", 6) == 0;
+}
+
+/* Probes what the process maps of the files that wait.  One that is gone already will come again,
+ * as such do, and used one of the libraries. */
 static void probe_tls_of(struct clients *c, uint32_t pid)
 {
+	bool alive = is_alive(pid);
+
 	for (size_t i = 0; i < c->tls_count;) {
 		struct waiting *w = &c->tls[i];
 		struct library_file file = waiting_file(w);
 		struct elf_file *elf;
 
-		if (!maps_file(pid, w)) {
+		if (alive ? !maps_file(pid, w) : !is_libssl(w)) {
 			i++;
 			continue;
 		}

@@ -13,7 +13,7 @@ function next(i) {
   const done = (trouble) => {
     if (trouble) { console.error(trouble); process.exit(1); }
     if (i === 20) console.log('ready');
-    setTimeout(() => next(i + 1), 20);
+    setTimeout(() => next(i + 1), 10);
   };
   if (distinct) connection.execute('select ' + i, done);
   else connection.execute('select ? + 0', [i], done);

@@ -111,7 +111,7 @@ def statements():
             cursor.execute(prepare % number)
         connection.commit()
 
-    db.steadily(step, every=0.05, ready_after=20)
+    db.steadily(step, every=0.005, ready_after=20)
 
 
 {"reconnect": reconnect, "interleaved": interleaved, "threads": threads, "fork": fork, "large": large,
