@@ -31,7 +31,8 @@ PURE_SAN := $(PURE_SRC:%.c=$(B)/san/%.o)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
-C_CLIENT := $(patsubst tests/live/clients/%.c,$(B)/clients/%,$(wildcard tests/live/clients/*.c))
+C_CLIENT := $(patsubst tests/live/clients/%.c,$(B)/clients/%,$(wildcard tests/live/clients/*.c)) \
+	    $(B)/clients/lite_static $(B)/clients/lite_stripped
 
 # Our own code with the sanitizers, on real processes.
 LIVE_BIN := $(patsubst tests/live/%.c,$(B)/live/%,$(wildcard tests/live/*.c))
@@ -99,6 +100,16 @@ $(B)/clients/%: tests/live/clients/%.c $(wildcard tests/live/clients/*.h)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb -o $@ $< -lpq -lmariadb -lsqlite3 -lhiredis
 
+# SQLite linked into the program: with its symbols, and without any.
+$(B)/clients/lite_static: tests/live/clients/lite_calls.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -o $@ $< -l:libsqlite3.a -lm
+
+$(B)/clients/lite_stripped: $(B)/clients/lite_static
+	$(say) STRIP $@
+	$(Q)strip -o $@ $<
+
 $(B)/live/%: tests/live/%.c $(addprefix $(B)/san/user/,capture/library.o capture/procfs.o base/file.o base/table.o)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
@@ -120,7 +131,13 @@ unit: $(UNIT_BIN) ## unit tests under ASan and UBSan, without root
 $(B)/bench/%: tests/bench/%.c $(PURE_SRC:%.c=$(B)/%.o) $(USER_HDR) bpf/event.h
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $< $(PURE_SRC:%.c=$(B)/%.o) -ljansson -lz -lm
+	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $< $(filter-out $(PURE_SRC:%.c=$(B)/%.o),$(filter %.o,$^)) \
+		$(PURE_SRC:%.c=$(B)/%.o) $(BENCH_LIBS) -ljansson -lz -lm
+
+$(B)/bench/handles: BENCH_LIBS := -I/usr/include/postgresql -lpq
+$(B)/bench/lite_loop: BENCH_LIBS := -lsqlite3
+$(B)/bench/prices: BENCH_LIBS := -lbpf -lelf -llzma -lZydis
+$(B)/bench/prices: $(addprefix $(B)/user/capture/,elf.o probe.o probe_point.o probe_table.o)
 
 BENCH_PAIRS ?= 9
 bench: $(B)/dbleak $(BENCH_BIN) ## measure the speed, as root; BENCH=ROW for one row, BENCH_PAIRS=9

@@ -14,6 +14,7 @@
 #define JOIN_TRIES 60
 #define SCRATCH_LEN 2048 /* of a text at a time */
 #define WIDE_LEN 256	 /* of a text in UTF-16, read unit by unit: the verifier walks each */
+#define PENDING_MOST 4 /* calls looked at whose return is probed */
 #define PRELUDE_NS 20000000ULL
 #define SCRATCHES 8	 /* texts that differ only after so many are taken for one */
 
@@ -64,7 +65,7 @@ struct {
 	__type(value, __u64); /* where the call's return address lies */
 } inside SEC(".maps");
 
-static __always_inline __u64 argument(struct pt_regs *ctx, __u8 source)
+static __always_inline __u64 argument(struct pt_regs *ctx, const struct probe *p, __u8 source)
 {
 	__u64 value = 0;
 
@@ -82,7 +83,7 @@ static __always_inline __u64 argument(struct pt_regs *ctx, __u8 source)
 	case FROM_ARG6:
 		return ctx->r9;
 	case FROM_ARG7:
-		if (bpf_probe_read_user(&value, 8, (void *)(ctx->sp + 8)))
+		if (bpf_probe_read_user(&value, 8, (void *)(ctx->sp + p->stack + 8)))
 			count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
 		return value;
 	}
@@ -546,6 +547,43 @@ static __always_inline int is_inside(const struct probe *p, __u64 thread, __u64 
 	return 0;
 }
 
+/* The return address that a return probe, ours or another tracer's, has replaced there; 0 none. */
+static __always_inline __u64 replaced_address(__u64 slot)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct return_instance *pending = NULL;
+	__u64 address;
+	int i;
+
+	if (bpf_core_field_exists(task->utask) && task->utask)
+		pending = task->utask->return_instances;
+	for (i = 0; i < PENDING_MOST && pending && pending->stack <= slot; i++) {
+		if (pending->stack == slot) {
+			address = pending->orig_ret_vaddr;
+			barrier_var(address); /* or it is loaded together with the other */
+			return address;
+		}
+		pending = pending->next;
+	}
+	return 0;
+}
+
+/* The return address that the program has put there. */
+static __always_inline __u64 return_address(__u64 slot)
+{
+	__u64 address = replaced_address(slot);
+
+	if (!address && bpf_probe_read_user(&address, 8, (void *)slot))
+		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+	return address;
+}
+
+/* Several probes may sit where functions of the table call the same one: whose call is it? */
+static __always_inline int is_called_by(const struct probe *p, struct pt_regs *ctx)
+{
+	return !p->outer || return_address(ctx->sp) == ctx->ip + (__s64)p->outer;
+}
+
 SEC("uprobe")
 int client_entered(struct pt_regs *ctx)
 {
@@ -555,14 +593,13 @@ int client_entered(struct pt_regs *ctx)
 	struct call_key key = {};
 	struct call call = {};
 
-	if (!p || !n)
+	if (!p || !n || !is_called_by(p, ctx))
 		return 0;
-	*n += 1;
+	__sync_fetch_and_add(n, 1); /* another thread may come in between */
 	thread = bpf_get_current_pid_tgid();
 	if (p->role == PROBE_COUNT || thread >> 32 == settings.self || is_inside(p, thread, ctx->sp))
 		return 0;
-	if (bpf_probe_read_user(&call.caller, 8, (void *)ctx->sp))
-		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+	call.caller = return_address(ctx->sp + p->stack);
 	if (p->role == PROBE_INSIDE) {
 		key.stack = ctx->sp;
 		bpf_map_update_elem(&inside, &thread, &key.stack, BPF_NOEXIST);
@@ -571,13 +608,13 @@ int client_entered(struct pt_regs *ctx)
 	if (from_itself(p, ctx, call.caller))
 		return 0;
 	call.probe = index;
-	call.handle = argument(ctx, p->handle);
-	call.text = argument(ctx, p->text);
+	call.handle = argument(ctx, p, p->handle);
+	call.text = argument(ctx, p, p->text);
 	if (!(p->flags & PROBE_RETURNS)) {
 		finish(p, &call, 0);
 		return 0;
 	}
-	call.parent = argument(ctx, p->parent);
+	call.parent = argument(ctx, p, p->parent);
 	call.ns = bpf_ktime_get_boot_ns();
 	if (p->flags & PROBE_JOINS && p->resource == EV_RES_CONNECTION)
 		joins_until_ns = call.ns + JOIN_NS;
@@ -613,7 +650,7 @@ int client_returned(struct pt_regs *ctx)
 		return 0;
 	}
 	begun = bpf_map_lookup_elem(&calls, &key);
-	if (!begun)
+	if (!begun || begun->probe != index)
 		return 0;
 	call = *begun;
 	bpf_map_delete_elem(&calls, &key);
@@ -633,39 +670,48 @@ int client_returned(struct pt_regs *ctx)
 
 /* Its objects that outlived the grace period and are not told of yet.  What is told of makes room
  * for a later one: to see whether more keep coming, and how they look. */
-static __always_inline void tell_samples(struct seq_file *seq, const struct site_key *at,
-					 struct site *s, const struct process *p, __u64 now)
+static __noinline int tell_sample(struct seq_file *seq, const struct site_key *at, struct site *s,
+				  const struct process *p, __u32 i)
 {
 	struct raw_handle out = {};
+	struct handle_key key = {};
 	struct handle *h;
-	__u32 i;
+	__u64 now;
 
+	if (i >= SITE_SAMPLES || !(s->sampled & 1U << i))
+		return 0;
+	key.handle = s->sample[i];
+	key.pid = at->pid;
+	key.resource = s->resource;
+	now = bpf_ktime_get_boot_ns();
+	h = bpf_map_lookup_elem(&handles, &key);
+	if (!h || h->told || now - h->born_ns < settings.grace_ns)
+		return 0;
 	out.head.ns = now;
 	out.head.kind = RAW_HANDLE;
 	out.head.size = sizeof(out);
 	out.start_ns = s->start_ns;
 	__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
-	for (i = 0; i < SITE_SAMPLES; i++) {
-		struct handle_key key = {.handle = s->sample[i],
-					 .pid = at->pid,
-					 .resource = s->resource};
+	out.key = key;
+	out.handle = *h;
+	if (bpf_seq_write(seq, &out, sizeof(out)))
+		return 1;
+	h->told = 1;
+	h->sample = NO_SAMPLE;
+	__sync_fetch_and_add(&s->told_open, 1);
+	__sync_fetch_and_and(&s->sampled, ~(1U << i));
+	return s->told_open > SITE_TOLD;
+}
 
-		if (!(s->sampled & 1U << i))
-			continue;
-		h = bpf_map_lookup_elem(&handles, &key);
-		if (!h || h->told || now - h->born_ns < settings.grace_ns)
-			continue;
-		out.key = key;
-		out.handle = *h;
-		if (bpf_seq_write(seq, &out, sizeof(out)))
+/* A loop around a call: the verifier of 6.1 refuses one whose body the compiler has turned round. */
+static __always_inline void tell_samples(struct seq_file *seq, const struct site_key *at,
+					 struct site *s, const struct process *p)
+{
+	__u32 i;
+
+	for (i = 0; i < SITE_SAMPLES; i++)
+		if (tell_sample(seq, at, s, p, i))
 			return;
-		h->told = 1;
-		h->sample = NO_SAMPLE;
-		__sync_fetch_and_add(&s->told_open, 1);
-		__sync_fetch_and_and(&s->sampled, ~(1U << i));
-		if (s->told_open > SITE_TOLD)
-			return;
-	}
 }
 
 SEC("iter/bpf_map_elem")
@@ -686,7 +732,7 @@ int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
 	p = bpf_map_lookup_elem(&processes, &pid);
 	out.gone = !p || p->gone || p->start_ns != s->start_ns || p->exec_ns > s->last_ns;
 	if (p && s->sampled && (!out.gone || p->exec_ns <= s->last_ns))
-		tell_samples(seq, key, s, p, now);
+		tell_samples(seq, key, s, p);
 	sum = s->acquired + s->released + s->unseen + s->failed + 1;
 	if (!out.gone && (s->told == sum || s->unwanted))
 		return 0;

@@ -66,6 +66,10 @@ struct probe {
 	__u8 role, resource, database, success;
 	__u8 handle, parent, text; /* enum probe_source */
 	__u8 flags;
+	/* Not 0: it sits in a function that the row's function calls, and which returns to this many
+	 * bytes from the probe; others call it, too. */
+	__s32 outer;
+	__u32 stack; /* bytes there from the stack pointer to the row's function's return address */
 	__u32 reserved;
 };
 

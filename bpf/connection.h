@@ -13,6 +13,7 @@
 #define TAIL_LEN 64
 #define FIFO_DEPTH 8
 #define DOUBTS 4 /* statements whose PREPARE may still fail */
+#define CURSORS 8 /* cursors known by name */
 
 /* Where one direction stands in its stream of messages. */
 struct frame {
@@ -37,6 +38,16 @@ enum stage { /* of a MySQL reply */
 	STAGE_COLUMNS_END = 2,
 	STAGE_ROWS = 3,
 	STAGE_SKIP = 4,
+};
+
+/* Of a cursor that SQL declares; in the order in which one gives way to another. */
+enum cursor_state {
+	CURSOR_NONE = 0,
+	CURSOR_PLAIN = 1,  /* ends with its transaction */
+	CURSOR_HELD = 2,   /* WITH HOLD, and the transaction was committed */
+	CURSOR_FRESH = 3,  /* WITH HOLD, in the open transaction */
+	CURSOR_PARSED = 4, /* WITH HOLD, asked for by a Parse */
+	CURSOR_ASKED = 5,  /* WITH HOLD, asked for by a simple query */
 };
 
 /* What every message reads or writes stands first and together: a message that touches few cache
@@ -77,7 +88,8 @@ struct connection {
 	__u8 row_long;	 /* MySQL: the last row was longer than it is worth reading ahead */
 	__u8 simple;	 /* the last request was one whole query, its text alone in its send */
 	__u8 lane;	 /* which of a CPU's windows: other kinds of sockets use others */
-	__u8 reserved[2];
+	__u8 cursors;	 /* PostgreSQL: what a reply says may change them */
+	__u8 reserved;
 	struct frame sent;
 	/* The verifier wants as much room behind each of these texts as it is long. */
 	struct ev_sql sql;
@@ -94,8 +106,15 @@ struct connection {
 	__u32 identity_version;
 	__u32 identity_told;
 	__u32 name_end;	 /* in sql.text, of the name read last */
+	__u32 held;	 /* cursors open beyond their transaction, those not listed included */
+	__u32 fresh;	 /* the same of the open transaction, of those not listed */
+	__u32 cursor_turn; /* where the list is written next */
+	__u32 closes;	 /* requests to close cursors without a reply yet */
 	__u8 doubt_ordinal[DOUBTS]; /* which Parse of its group */
 	__u8 doubt_group[DOUBTS];
+	__u64 cursor[CURSORS]; /* hashes of their names */
+	__u8 cursor_state[CURSORS]; /* enum cursor_state */
+	__u8 cursor_group[CURSORS]; /* whose reply tells whether it was opened */
 	struct frame received;
 	__u8 tail[2 * TAIL_LEN]; /* the reply's last bytes, newest at TAIL_LEN - 1 */
 };

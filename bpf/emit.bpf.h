@@ -37,7 +37,7 @@ static __always_inline void count(__u32 which)
 	__u64 *n = bpf_map_lookup_elem(&counters, &which);
 
 	if (n)
-		*n += 1;
+		__sync_fetch_and_add(n, 1); /* programs of probes can be preempted */
 }
 
 /* Sends one whole record.  A record that finds no room is counted, never waited for. */

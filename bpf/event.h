@@ -184,6 +184,7 @@ enum ev_connection_flag {
 	EV_CONN_HIDDEN_IO = 0x8000,	/* io_uring: bytes pass us unseen */
 	EV_CONN_DECRYPTED = 0x10000,	/* with EV_CONN_TLS: its plaintext is read at the library */
 	EV_CONN_TENTATIVE = 0x20000,	/* which plaintext is its own is told by order and size */
+	EV_CONN_CURSOR = 0x40000,	/* the open transaction has left a cursor or portal open */
 };
 
 /* The whole state of one client connection, as the kernel's ledger has it.  Each record replaces

@@ -133,6 +133,17 @@ struct signal_struct {
 	unsigned long maxrss; /* pages; set before the exit tracepoint until 6.15, after it since */
 } CO_RE;
 
+/* Calls whose return address a return probe has replaced, the innermost first. */
+struct return_instance {
+	unsigned long stack; /* where that address lies */
+	unsigned long orig_ret_vaddr;
+	struct return_instance *next;
+} CO_RE;
+
+struct uprobe_task {
+	struct return_instance *return_instances;
+} CO_RE;
+
 struct task_struct {
 	unsigned int flags;
 	int pid;
@@ -144,6 +155,7 @@ struct task_struct {
 	struct mm_struct *mm;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
+	struct uprobe_task *utask;
 } CO_RE;
 
 struct pt_regs {

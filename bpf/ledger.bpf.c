@@ -27,19 +27,31 @@ struct {
 	__type(value, struct statement);
 } statement_scratch SEC(".maps");
 
+/* Not on the stack, of which callers leave little. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct process);
+} process_scratch SEC(".maps");
+
 __noinline int ledger_process(__u32 pid, __u64 start_ns, __u32 server)
 {
-	struct process *p = bpf_map_lookup_elem(&processes, &pid), fresh = {};
+	struct process *p = bpf_map_lookup_elem(&processes, &pid), *fresh;
+	__u32 zero = 0;
 
 	if (p && p->start_ns == start_ns) {
 		if (server)
 			p->server = 1;
 		return 0;
 	}
-	fresh.start_ns = start_ns;
-	fresh.server = server;
-	fresh.brief.pid = pid;
-	if (bpf_map_update_elem(&processes, &pid, &fresh, BPF_ANY))
+	fresh = bpf_map_lookup_elem(&process_scratch, &zero); /* nothing else is ever set in it */
+	if (!fresh)
+		return 0;
+	fresh->start_ns = start_ns;
+	fresh->server = server;
+	fresh->brief.pid = pid;
+	if (bpf_map_update_elem(&processes, &pid, fresh, BPF_ANY))
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
 	return 0;
 }

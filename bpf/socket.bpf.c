@@ -396,7 +396,7 @@ static __noinline int feed_scattered(struct connection *c, struct task_struct *t
 #define TELLING (EV_CONN_AUTHENTICATED | EV_CONN_REFUSED | EV_CONN_TLS)
 
 /* What follows only some messages. */
-static __always_inline int after_message(struct sock *sk, struct connection *c)
+static __noinline int after_message(struct sock *sk, struct connection *c)
 {
 	if (!c->told && (c->ev.flags & TELLING))
 		ledger_tell(c);
@@ -404,20 +404,6 @@ static __always_inline int after_message(struct sock *sk, struct connection *c)
 	if ((c->ev.flags & EV_CONN_TERMINATED) && sk->__sk_common.skc_family == AF_UNIX)
 		ledger_close(c, 0);
 	return 0;
-}
-
-static __noinline int after_sent(struct sock *sk, struct connection *c, __u32 bytes)
-{
-	if (c->ev.flags & EV_CONN_TLS)
-		tls_message_sent(c, bytes);
-	return after_message(sk, c);
-}
-
-static __noinline int after_received(struct sock *sk, struct connection *c, __u32 bytes)
-{
-	if (c->ev.flags & EV_CONN_TLS)
-		tls_message_received(c, bytes);
-	return after_message(sk, c);
 }
 
 /* A reply is dated by the tick in which it came, but never before its request: to read the clock
@@ -496,9 +482,17 @@ static __always_inline int on_message(struct sock *sk, int ret, int sending)
 	c->ev.user_pid = task->tgid;
 	c->ev.user_tid = task->pid;
 	client_said(c);
-	if (UNLIKELY((c->ev.flags & (EV_CONN_TERMINATED | EV_CONN_TLS)) ||
+	/* Called from here and no deeper: the wire below takes all but one of the eight frames that
+	 * a program may have. */
+	if (UNLIKELY(c->ev.flags & EV_CONN_TLS)) {
+		if (sending)
+			tls_message_sent(c, ret);
+		else
+			tls_message_received(c, ret);
+	}
+	if (UNLIKELY((c->ev.flags & EV_CONN_TERMINATED) ||
 		     (!c->told && (c->ev.flags & TELLING))))
-		return sending ? after_sent(sk, c, ret) : after_received(sk, c, ret);
+		after_message(sk, c);
 	return 0;
 }
 

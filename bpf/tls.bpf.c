@@ -388,7 +388,7 @@ int tls_entered(struct pt_regs *ctx)
 
 	if (!p || !n)
 		return 0;
-	*n += 1;
+	__sync_fetch_and_add(n, 1);
 	key.thread = bpf_get_current_pid_tgid();
 	if (p->role == PROBE_TLS_END) {
 		session.ssl = ctx->di;

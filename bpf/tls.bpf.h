@@ -90,7 +90,8 @@ static __always_inline void veil_merge(struct connection *c)
 	c->ev.unprepared = v->ev.unprepared;
 	c->ev.status = v->ev.status;
 	c->ev.cursors = v->ev.cursors;
-	c->ev.flags = (c->ev.flags & ~(EV_CONN_UNALIGNED | EV_CONN_WROTE | EV_CONN_TENTATIVE)) |
+	c->ev.flags = (c->ev.flags & ~(EV_CONN_UNALIGNED | EV_CONN_WROTE | EV_CONN_CURSOR |
+				       EV_CONN_TENTATIVE)) |
 		      v->ev.flags;
 	if (c->sql.sent_ns != v->sql.sent_ns)
 		__builtin_memcpy(&c->sql, &v->sql, sizeof(c->sql));

@@ -277,7 +277,7 @@ static __always_inline void wire_status(struct connection *c, __u8 status, int r
 		c->ev.transaction_ns = 0;
 	}
 	if (status < EV_STATUS_TRANSACTION)
-		c->ev.flags &= ~EV_CONN_WROTE;
+		c->ev.flags &= ~(EV_CONN_WROTE | EV_CONN_CURSOR);
 	c->ev.status = status;
 }
 

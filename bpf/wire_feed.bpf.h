@@ -3,6 +3,7 @@
  * wire_feed.bpf.h - the one door into the wire parsers.
  */
 #include "wire.bpf.h"
+#include "wire_cursor.bpf.h"
 #include "wire_sql.bpf.h"
 #include "wire_postgresql.bpf.h"
 #include "wire_mysql.bpf.h"

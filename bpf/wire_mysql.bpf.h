@@ -737,7 +737,7 @@ __noinline int my_reply_step(struct connection *c, __u64 chunk, __u32 n)
 					       : frame_pass(f, length + MY_HEADER, n);
 }
 
-#define WINDOW_COLUMNS 32 /* packets before the first row walked in one window */
+#define WINDOW_COLUMNS 16 /* packets before the first row walked in one window */
 #define WINDOW_ROWS 128
 #define ROW_LONG 1024	 /* bytes of a row behind which no other is read ahead */
 #define WINDOW_CALLS 64	 /* windows for each chunk: small rows in a large read */
@@ -890,6 +890,8 @@ __noinline int my_window(struct connection *c, __u64 chunk, __u32 n)
 		if (!my_window_step(c, length, n))
 			return STEP_DONE;
 	}
+	if (c->stage == STAGE_COLUMNS)
+		goto end; /* more than were walked at once */
 	if (c->stage == STAGE_ROWS) {
 		step = my_rows(c, start, take, n);
 		if (step != STEP_READY)

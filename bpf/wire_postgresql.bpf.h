@@ -11,7 +11,7 @@
  */
 #include <stddef.h>
 
-#include "wire.bpf.h"
+#include "wire_cursor.bpf.h"
 #include "wire_window.bpf.h"
 
 #define PG_SSL_REQUEST 80877103
@@ -586,16 +586,6 @@ __noinline __u64 pg_rows(struct connection *c)
 	return rows;
 }
 
-/* Before ReadyForQuery stands "ROLLBACK", or an error's last field: a COMMIT that failed. */
-static __always_inline int pg_said_rollback(const __u8 *tail)
-{
-	if (tail[TAIL_LEN - 7])
-		return 0;
-	return !tail[TAIL_LEN - 8] ||
-	       (tail[TAIL_LEN - 8] == 'K' && tail[TAIL_LEN - 9] == 'C' &&
-		tail[TAIL_LEN - 10] == 'A' && tail[TAIL_LEN - 11] == 'B');
-}
-
 /* The reply to a group has ended: what it did not parse was never opened. */
 __noinline int pg_settle(struct connection *c)
 {
@@ -645,9 +635,11 @@ static __always_inline void pg_ready(struct connection *c)
 		    status == 'T'   ? EV_STATUS_TRANSACTION
 		    : status == 'E' ? EV_STATUS_FAILED
 				    : EV_STATUS_IDLE,
-		    c->ev.status >= EV_STATUS_TRANSACTION && pg_said_rollback(c->tail));
+		    c->ev.status >= EV_STATUS_TRANSACTION && reply_said_rollback(c->tail));
 	if (c->doubts)
 		pg_settle(c);
+	if (UNLIKELY(c->cursors || (status != 'I' && reply_is_suspended(c->tail))))
+		cursor_settle(c);
 	c->group_received++;
 	c->parsed = 0;
 	c->failed = 0;

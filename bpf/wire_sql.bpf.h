@@ -4,10 +4,15 @@
  *
  * Only first words are read; a statement hidden behind a comment or another statement is not seen.
  */
-#include "wire.bpf.h"
+#include "wire_cursor.bpf.h"
 
 #define PREPARE_WORD W8('p', 'r', 'e', 'p', 'a', 'r', 'e', ' ')
 #define TRANSACT W8('t', 'r', 'a', 'n', 's', 'a', 'c', 't')
+#define WITH_WORD ('w' | 'i' << 8 | 't' << 16 | 'h' << 24)
+#define HOLD_WORD ('h' | 'o' << 8 | 'l' << 16 | 'd' << 24)
+#define CLOSE_WORD W6('c', 'l', 'o', 's', 'e', 0)
+#define CURSOR_OPTIONS 5 /* words before CURSOR, and what a quote in a name leaves */
+#define LONGEST_OPTION 16
 #define ALL_WORD ((__u64)'a' | (__u64)'l' << 8 | (__u64)'l' << 16)
 
 __noinline __u32 wire_skip_space(struct connection *c, __u32 at)
@@ -100,8 +105,69 @@ static __always_inline void sql_discard(struct connection *c, __u32 at)
 {
 	__u32 next = wire_skip_space(c, at + 7); /* "discard" */
 
-	if ((wire_keyword(c, next) & 0xffffff) == ALL_WORD)
-		ledger_statements_drop(c);
+	if ((wire_keyword(c, next) & 0xffffff) != ALL_WORD)
+		return;
+	ledger_statements_drop(c);
+	if (c->cursors)
+		cursor_close_all(c);
+}
+
+/* Where the white space after the word at at begins. */
+__noinline __u32 wire_skip_word(struct connection *c, __u32 at)
+{
+	__u32 i;
+
+	if (!c)
+		return 0;
+	for (i = 0; i < LONGEST_OPTION; i++) {
+		if ((__u8)c->sql.text[at & (EV_SQL_LEN - 1)] <= ' ')
+			break;
+		at++;
+	}
+	return at;
+}
+
+/* Do the options of a cursor, from at on, end with CURSOR WITH HOLD? */
+static __always_inline int sql_is_hold(struct connection *c, __u32 at)
+{
+	__u64 word;
+	__u32 i;
+
+	for (i = 0; i < CURSOR_OPTIONS; i++) {
+		at = wire_skip_space(c, at);
+		if ((wire_keyword(c, at) & FIRST6) == W6('c', 'u', 'r', 's', 'o', 'r'))
+			break;
+		at = wire_skip_word(c, at);
+	}
+	at = wire_skip_space(c, at + 6);
+	word = wire_keyword(c, at);
+	if ((__u32)word != WITH_WORD || !sql_is_end(word >> 32))
+		return 0;
+	word = wire_keyword(c, wire_skip_space(c, at + 4));
+	return (__u32)word == HOLD_WORD && sql_is_end(word >> 32);
+}
+
+static __always_inline void sql_declare(struct connection *c, __u32 at)
+{
+	__u64 name;
+
+	if (c->ev.database != EV_DB_POSTGRESQL)
+		return;
+	name = wire_sql_name(c, wire_skip_space(c, at + 7)); /* "declare" */
+	cursor_declare(c, name, sql_is_hold(c, c->name_end));
+}
+
+static __always_inline void sql_close(struct connection *c, __u32 at)
+{
+	__u32 next = wire_skip_space(c, at + 5); /* "close" */
+	__u64 word = wire_keyword(c, next);
+
+	if (!c->cursors)
+		return;
+	if ((word & 0xffffff) == ALL_WORD && sql_is_end(word >> 24))
+		cursor_close_all(c);
+	else
+		cursor_close(c, wire_sql_name(c, next));
 }
 
 static __always_inline void sql_prepare(struct connection *c, __u32 at)
@@ -144,6 +210,9 @@ __noinline int wire_sql_effects(struct connection *c)
 	case W6('d', 'e', 'a', 'l', 'l', 'o'):
 		sql_deallocate(c, at);
 		break;
+	case W6('d', 'e', 'c', 'l', 'a', 'r'):
+		sql_declare(c, at);
+		break;
 	case W6('d', 'r', 'o', 'p', ' ', 'p'): /* MySQL: DROP PREPARE name */
 		if (word == W8('d', 'r', 'o', 'p', ' ', 'p', 'r', 'e'))
 			ledger_statement_close(c, wire_sql_name(c, wire_skip_space(c, at + 12)));
@@ -158,6 +227,8 @@ __noinline int wire_sql_effects(struct connection *c)
 		c->ev.flags |= EV_CONN_REPLICATION;
 		break;
 	default:
+		if ((word & 0xffffffffff) == CLOSE_WORD && sql_is_end(word >> 40))
+			sql_close(c, at);
 		break;
 	}
 	return 0;

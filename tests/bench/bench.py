@@ -161,29 +161,38 @@ class Bench:
                 watch.stop()
 
     @contextlib.contextmanager
-    def crowd(self):
-        """A host with many processes and connections."""
-        process = self.start([os.path.join(BUILT, "holders"), str(PROCESSES), str(CONNECTIONS), self.folder],
+    def at_rest(self, program, *arguments):
+        """One of our own C programs that has said it is ready."""
+        process = self.start([os.path.join(BUILT, program), *map(str, arguments)],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             if process.stdout.readline() != b"ready\n":
-                raise RuntimeError("the holders of connections did not get ready")
-            yield
+                raise RuntimeError(f"{program} did not get ready")
+            yield process
         finally:
             self.forget(process)
 
-    def pairs_of(self, measure):
-        """measure(watched) is run without and with a watch, in turn, each first in every other pair.
-        Returns the list of (off, on)."""
+    def crowd(self):
+        """A host with many processes and connections."""
+        return self.at_rest("holders", PROCESSES, CONNECTIONS, self.folder)
+
+    def pairs_of(self, measure, on_options=(), off_options=None, reports=None):
+        """measure(watched) is run without and with a watch, in turn, each first in every other pair;
+        off_options: those of a watch that is there in the other half, too.  The reports of the watched
+        halves are added to reports.  Returns the list of (off, on)."""
         pairs = []
         for number in range(self.pairs):
             pair = {}
             for on in (number % 2 == 1, number % 2 == 0):
-                if on:
-                    with self.watching():
-                        pair[on] = measure(on)
-                else:
+                options = on_options if on else off_options
+                if options is None:
                     pair[on] = measure(on)
+                    continue
+                with self.watching(*options) as watch:
+                    pair[on] = measure(on)
+                    report = watch.stop()
+                    if on and reports is not None:
+                        reports.append(report)
             pairs.append((pair[False], pair[True]))
             self.note(f"pair {number + 1}: off {pair[False]:,.0f}, on {pair[True]:,.0f}, "
                       f"ratio {pair[True] / pair[False]:.3f}")
@@ -202,10 +211,10 @@ def pgbench(bench, *options, seconds=None):
     return float(re.search(r"^tps = ([\d.]+)", text, re.M)[1])
 
 
-def sysbench(bench, seconds=None):
-    """oltp_read_only with one thread on a private MariaDB over its Unix socket; transactions a second."""
+def sysbench(bench, seconds=None, script="oltp_read_only"):
+    """A script with one thread on a private MariaDB over its Unix socket; transactions a second."""
     server = bench.server(servers.MariaDB)
-    base = ["sysbench", "oltp_read_only", "--db-driver=mysql", f"--mysql-socket={server.socket}",
+    base = ["sysbench", script, "--db-driver=mysql", f"--mysql-socket={server.socket}",
             "--mysql-user=root", "--mysql-db=sysbench", "--tables=1", "--table-size=100000",
             "--threads=1", f"--time={seconds or bench.seconds}"]
     if not getattr(server, "filled", False):
@@ -215,12 +224,12 @@ def sysbench(bench, seconds=None):
     return float(re.search(r"transactions:\s+\d+\s+\(([\d.]+) per sec", bench.output([*base, "run"]))[1])
 
 
-def first_answer_and_farewell(bench):
+def first_answer_and_farewell(bench, *options):
     """(seconds from exec to the first answer, seconds from SIGINT to the end) of a watch on a
     terminal: it prints its first answer when the probes are attached and the first sweep is done."""
     terminal, inner = pty.openpty()
     began = time.monotonic()
-    process = bench.start([bench.dbleak, "watch"], stdout=inner)
+    process = bench.start([bench.dbleak, "watch", *options], stdout=inner)
     os.close(inner)
     os.read(terminal, 1)
     answered = time.monotonic()

@@ -1,21 +1,29 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """The rows of the table: each measures one promise and returns its lines."""
+import glob
 import os
 import statistics
 import time
 
 import servers
-from bench import (CONNECTIONS, PROCESSES, at_least, at_most, first_answer_and_farewell, pgbench,
+from bench import (BUILT, CONNECTIONS, PROCESSES, at_least, at_most, first_answer_and_farewell, pgbench,
                    processor_seconds, resident_kb, spread, sysbench)
 from bpf import Meter
 from bpf import statistics as run_time_statistics
 
 REPEATS = 5
+SWEEPS_SECONDS = 3  # enough for all to be told of
 ROUNDS = 3
 BUSY_RECORDS = 1_500_000
 OPEN_OBJECTS = 200_000
 CLOSED_STATEMENTS = 100_000
 MEGA = 1 << 20
+OPEN_HANDLES = 1_000_000
+HANDLES_ROOM = 1 << 20  # of the kernel's table
+# As distributions name them; the numbers of the tables' goals are for these four.
+LIBRARIES = ("libpq.so.*", "libmariadb.so.*", "libsqlite3.so.*", "libhiredis.so.*")
+UNBOUND = ("--max-overhead", "100")  # nothing is given up
+NO_PROBES = ("--probe-at", "none")
 
 
 def database_ratio(bench, what, kind, measure):
@@ -172,6 +180,132 @@ def row_replay(bench):
     return lines
 
 
+def library_files(*more):
+    """One file for each library, the newest."""
+    found = []
+    for name in (*LIBRARIES, *more):
+        files = sorted({os.path.realpath(path) for folder in ("/usr/lib/*-linux-gnu", "/usr/lib64", "/usr/lib")
+                        for path in glob.glob(os.path.join(folder, name))})
+        if not files:
+            raise RuntimeError(f"{name} is not installed")
+        found.append(files[-1])
+    return found
+
+
+def row_attach(bench):
+    """attach to 4 libraries mapped by 300 processes"""
+    files = library_files()
+    with bench.at_rest("mappers", PROCESSES, *files):
+        with bench.watching() as watch:
+            report = watch.stop()
+        pairs = [(first_answer_and_farewell(bench), first_answer_and_farewell(bench, *NO_PROBES))
+                 for _ in range(max(REPEATS, bench.pairs))]
+    there = [one for one in report["coverage"]["libraries"] if one["path"] in files]
+    attach, detach = ([on[i] - off[i] for on, off in pairs] for i in range(2))
+    bench.note(f"{len(there)} libraries with {sum(one['probes'] for one in there)} probes; start to the first answer "
+               f"{spread([on[0] for on, _ in pairs])} s, without library probes {spread([off[0] for _, off in pairs])} s")
+    if len(there) != len(files):
+        raise RuntimeError(f"probed are only {', '.join(one['path'] for one in there)}")
+    return [at_most(row_attach.__doc__, statistics.median(attach), 0.3, f"{spread(attach)} s", " s"),
+            at_most("detach from them", statistics.median(detach), 0.1, f"{spread(detach)} s", " s")]
+
+
+def row_points(bench):
+    """dear functions whose chosen probe point is 4 times cheaper than the entry"""
+    found = {}
+    for _ in range(ROUNDS):
+        text = bench.output([os.path.join(BUILT, "prices"), *library_files("libssl.so.*")])
+        for symbol, delta, entry, point in map(str.split, text.splitlines()):
+            found.setdefault(symbol, []).append((float(entry), float(point)) if int(delta) else None)
+    prices = {symbol: [statistics.median(times) for times in zip(*rounds)] for symbol, rounds in found.items() if all(rounds)}
+    cheaper = [symbol for symbol, (entry, point) in prices.items() if entry >= 4 * point]
+    part = 100 * len(cheaper) / len(found)
+    bench.note("{} functions begin dear; a hit at their entry {} ns, at the chosen point {} ns".format(
+        len(found), *(spread(numbers, 0) for numbers in zip(*prices.values()))))
+    bench.note("no cheaper point: " + (", ".join(sorted(set(found) - set(cheaper))) or "none"))
+    return [at_least(row_points.__doc__, part, 80, f"{part:.0f} % ({len(cheaper)} of {len(found)})")]
+
+
+def probed_ratio(bench, what, goal, measure, *options):
+    """Library probes on against off, both watched.  The cost that the reports tell is told beside it."""
+    reports = []
+    measure()  # warm-up
+    found = [on / off for off, on in bench.pairs_of(lambda watched: measure(), options, NO_PROBES, reports)]
+    cost = [report["cost"]["cpu_percent"] for report in reports]
+    hits = [sum(one["hits"] for one in report["coverage"]["libraries"]) for report in reports]
+    down = sum(report["cost"]["stepped_down"] for report in reports)
+    bench.note(f"by the reports: {spread(cost, 1)} % of a CPU, {spread(hits, 0)} hits, {down} of {len(reports)} stepped down")
+    if not all(hits) or not all(cost):
+        raise RuntimeError("a report tells of no hits or of no cost")
+    return [at_least(what, statistics.median(found), goal, spread(found))]
+
+
+def row_pgbench_probes(bench):
+    """pgbench -S -c 1, library probes on / off"""
+    def measure():
+        return pgbench(bench, "-c", "1")
+    return [*probed_ratio(bench, row_pgbench_probes.__doc__, 0.90, measure, *UNBOUND),
+            *probed_ratio(bench, "the same within the default budget", 0.97, measure)]
+
+
+def row_sysbench_probes(bench):
+    """sysbench oltp_read_write, MariaDB, library probes on / off"""
+    def measure():
+        return sysbench(bench, script="oltp_read_write")
+    return probed_ratio(bench, row_sysbench_probes.__doc__, 0.90, measure, *UNBOUND)
+
+
+def row_lite(bench):
+    """SQLite prepare, step, finalize, library probes on / off"""
+    path = os.path.join(bench.folder, "loop.db")
+
+    def measure():
+        return bench.built("lite_loop", bench.seconds, path)[0]
+    return [*probed_ratio(bench, row_lite.__doc__, 0.90, measure, *UNBOUND),
+            *probed_ratio(bench, "the same within the default budget", 0.97, measure)]
+
+
+def row_switch(bench):
+    """round trip over a pipe of processes that map the libraries, processor time watched / not"""
+    files = library_files()
+    bench.built("pingpong", 1, *files)  # warm-up
+    found = [off / on for off, on in bench.pairs_of(lambda watched: bench.built("pingpong", bench.seconds, *files)[0])]
+    return [at_most(row_switch.__doc__, statistics.median(found), 1.02, spread(found))]
+
+
+def held_handles(bench, count):
+    """A watched process holds so many results: its report, and by how many bytes slabs and the cost
+    that dbleak tells have grown."""
+    with bench.watching(*UNBOUND) as watch:
+        before = memory_kb("Slab")
+        with bench.at_rest("handles", count) as holder:
+            time.sleep(SWEEPS_SECONDS)
+            slabs = (memory_kb("Slab")["Slab"] - before["Slab"]) * 1024
+            report = watch.stop()
+    process = next((one for one in report["processes"] if one["pid"] == holder.pid), None)
+    if not process:
+        raise RuntimeError("the holder of results is not in the report")
+    told = [one for one in process["findings"] if one["resource"] == "result"]
+    return report, slabs, sum(one["acquired"] for one in told)
+
+
+def row_handles(bench):
+    """kernel memory of each of 1,000,000 open results"""
+    with bench.watching(*UNBOUND) as watch:
+        empty = watch.stop()["cost"]["kernel_bytes"]
+    report, slabs, told = held_handles(bench, OPEN_HANDLES)
+    lost = sum(report["losses"].values())
+    each, own = slabs / OPEN_HANDLES, (report["cost"]["kernel_bytes"] - empty) / OPEN_HANDLES
+    bench.note(f"{told:,} told of, {lost:,} lost; {own:.0f} bytes each by its own account")
+    over = HANDLES_ROOM + 100_000
+    report, _, full_told = held_handles(bench, over)
+    missed = over - full_told - report["losses"]["map_full"]
+    bench.note(f"of {over:,}: {full_told:,} told of, {report['losses']['map_full']:,} lost for want of room and told")
+    return [at_most(row_handles.__doc__, each, 200, f"{each:.0f} bytes", " bytes"),
+            at_most("of them and of 1,148,576, not counted and not told", abs(OPEN_HANDLES - told - lost) + abs(missed), 0,
+                    f"{abs(OPEN_HANDLES - told - lost) + abs(missed):,}")]
+
+
 def memory_kb(*names):
     with open("/proc/meminfo") as lines:
         found = dict(line.split()[:2] for line in lines)
@@ -209,4 +343,11 @@ ROWS = {  # in the order of the table: name -> (measures, needs servers)
     "start": (row_start, False),
     "replay": (row_replay, False),
     "memory": (row_memory, False),
+    "attach": (row_attach, False),
+    "points": (row_points, False),
+    "pgbench-probes": (row_pgbench_probes, True),
+    "sysbench-probes": (row_sysbench_probes, True),
+    "sqlite-probes": (row_lite, False),
+    "switch": (row_switch, False),
+    "handles": (row_handles, False),
 }

@@ -112,7 +112,12 @@ def main():
         options["connect_args"] = {"cached_statements": 100000}
     with open("/proc/self/comm", "w", encoding="ascii") as comm:
         comm.write(name)  # the name that ps, top and dbleak show instead of "python3"
-    JOBS[name](create_engine(url, **options))
+    engine = create_engine(url, **options)
+    if name != "fill":
+        with engine.connect() as connection:
+            connection.execute(text("select 1"))
+        print("ready", flush=True)
+    JOBS[name](engine)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def compare_links(bench, clients, records, least):
         compared += 1
         bench.check(record.connection == cookie,
                     f"[{pid}] {handle:#x} is joined with {record.connection}, its socket is {cookie}")
-        bench.check(cookie in records.connections, f"[{pid}] no connection {cookie} is on record")
+        bench.check(not cookie or cookie in records.connections, f"[{pid}] no connection {cookie} is on record")
     bench.check(compared >= least, f"only {compared} open connections were compared, not {least}")
 
 
@@ -113,13 +113,13 @@ def libpq_ended(bench):
 @live("library objects: each function of libmariadb is counted exactly, on paths well and bad", needs=("mariadb",),
       lane="libmariadb")
 def libmariadb(bench):
-    exact(bench, "my_objects", "mariadb", least_parts=3 * 17, least_links=8)
+    exact(bench, "my_objects", "mariadb", least_parts=3 * 17, least_links=14)
 
 
 @live("library objects: libmariadb is counted exactly by probes at the first instruction", needs=("mariadb",),
       lane="libmariadb")
 def libmariadb_entry(bench):
-    exact(bench, "my_objects", "mariadb", "--probe-at=entry", way="unix", least_parts=3 * 17, least_links=8)
+    exact(bench, "my_objects", "mariadb", "--probe-at=entry", way="unix", least_parts=3 * 17, least_links=14)
 
 
 @live("library objects: what programs that ended had of libmariadb is counted exactly", needs=("mariadb",),

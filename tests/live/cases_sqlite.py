@@ -45,6 +45,7 @@ def calls(what, connections, zombies=0, text=None, program="lite_calls", childre
         return faults
     linked = " in a static copy" if program != "lite_calls" else ""
     return case(f"calls of {what} are counted exactly{linked}", [program, what], alone=False, check=check, round="calls",
+                env={"LITE_WAIT": "3"} if linked else {},
                 ends=what == "exit", says_ready=what != "exit")
 
 
@@ -91,7 +92,7 @@ def named(name):
     return check
 
 
-CALLS = every_call("lite_calls")
+CALLS = every_call("lite_calls") + every_call("lite_static")
 
 CASES = [
     case("files of many names are known by their paths", ["lite.py", "places"], check=many_names, alone=False),
@@ -120,5 +121,13 @@ CASES = [
     well("one connection for all requests", "one_connection"),
     well("a stream of 600,000 rows", "stream"),
     well("a database in memory for each test", "memory", way=":memory:"),
+    *[case(f"a transaction left open {how} is known by its lock", [program, what], before=before, findings=[
+        Finding("open-transaction", "stuck")], gap="lock on the file")
+      for how, program, what, before in (
+          ("before the tracer came", "lite_calls", "transaction", True),
+          ("before the tracer came, with a write-ahead log,", "lite_calls", "transaction_wal", True),
+          ("in a program without symbols", "lite_stripped", "transaction", False))],
+    case("transactions that end are well in a program without symbols", ["lite_stripped", "transactions"],
+         reported=False, says_ready=True),
     well("a connection that was there before the tracer", "cursors_closed", before=True, check=named("shop.db")),
 ]

@@ -80,6 +80,29 @@ RESULT_CASES = [
     case("a stream of 200,000 rows is well", ["fetch.py", "stream", "1"], MY6, **ONE),
 ]
 
+CURSOR = "unclosed-cursor"
+
+
+def left_in_transaction(run, look):
+    """The open transaction tells of the cursor in it."""
+    evidence = [line for finding in look.process(run.pid)["findings"] for line in finding["evidence"]]
+    return [] if any("a cursor was opened in it" in line for line in evidence) else [f"no cursor in {evidence}"]
+
+
+CURSOR_CASES = [
+    case("cursors WITH HOLD forgotten leak", ["cursors.py", "kept"], PG4,
+         findings=[Finding(CURSOR, "leaking", "frequent")], **ONE),
+    case("cursors WITH HOLD never closed leak", ["cursors.py", "kept3"], ("psycopg", "postgresql", "unix", "psycopg"),
+         findings=[Finding(CURSOR, "leaking", "frequent")], also=("unfreed-result", "unfreed-memory"), **ONE),
+    case("a few cursors WITH HOLD left open for long are stuck", ["cursors.py", "few"], PG6,
+         findings=[Finding(CURSOR, "stuck", "sporadic")], **ONE),
+    case("cursors that are closed are well", ["cursors.py", "closed"], PGU, slack=None, **ONE),
+    case("600,000 rows through a cursor are well", ["cursors.py", "stream"], PG4, slack=None, **ONE),
+    case("600,000 rows through a cursor WITH HOLD are well", ["cursors.py", "hold"], PGU, slack=None, **ONE),
+    case("a cursor left in its transaction is evidence", ["cursors.py", "plain"], PG6,
+         findings=[Finding("open-transaction", "stuck", "one-time")], check=left_in_transaction, **ONE),
+]
+
 PENDING = [Finding("open-transaction", "stuck", "one-time")]
 
 PROTOCOL_CASES = [
@@ -145,4 +168,4 @@ WAITING_CASES = [
          verdict=("ok", "bounded", "unknown"), reported=False),
 ]
 
-CASES = STATEMENT_CASES + RESULT_CASES + PROTOCOL_CASES + WAITING_CASES
+CASES = STATEMENT_CASES + RESULT_CASES + CURSOR_CASES + PROTOCOL_CASES + WAITING_CASES

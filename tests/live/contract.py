@@ -72,7 +72,7 @@ REPORT = {
             "verdict": OneOf(*VERDICTS), "confidence": OneOf("certain", "likely", "possible"),
             "cause": OneOf(*CAUSES), "kind": OneOf(*KINDS),
             "resource": OneOf("connection", "transaction", "statement", "cursor", "result", "memory"),
-            "database": OneOf(*DATABASES), "endpoint": str,
+            "database": OneOf(*DATABASES), "endpoint": Maybe(str),
             "acquired": COUNT_OR_NULL, "released": COUNT_OR_NULL, "open": COUNT_OR_NULL,
             "in_transaction": Missing(COUNT), "oldest_is_minimum": Missing(bool),
             "oldest_seconds": Maybe(number), "growth_per_minute": Maybe(number),

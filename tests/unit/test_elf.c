@@ -508,6 +508,31 @@ static void this_program_is_read_right(void **state)
 	close(fd);
 }
 
+static void count_itself(void *context, const char *name, const struct elf_symbol *symbol)
+{
+	unsigned int *found = context;
+
+	assert_true(symbol->offset);
+	if (!strcmp(name, "each_function_of_this_program_is_told"))
+		found[0]++;
+	found[1]++;
+}
+
+static void each_function_of_this_program_is_told(void **state)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	unsigned int found[2] = {0};
+	struct elf_file *e;
+
+	(void)state;
+	assert_int_equal(elf_open(&e, fd), 0);
+	assert_int_equal(elf_each(e, count_itself, found), 0);
+	assert_int_equal(found[0], 1);
+	assert_true(found[1] > 50);
+	elf_close(e);
+	close(fd);
+}
+
 static void installed_libraries_are_read_right(void **state)
 {
 	static const struct {
@@ -564,11 +589,20 @@ static void damage(uint32_t *seed)
 	}
 }
 
+static void is_within(void *context, const char *name, const struct elf_symbol *symbol)
+{
+	unsigned int *told = context;
+
+	assert_true(strlen(name) < made.size);
+	assert_true(symbol->offset <= made.size && symbol->size <= made.size - symbol->offset);
+	(*told)++;
+}
+
 static void damaged_files_do_no_harm(void **state)
 {
 	const char *const names[] = {"db_open", "db_close", "static_open", "static_close"};
 	uint32_t seed = 42;
-	unsigned int opened = 0;
+	unsigned int opened = 0, told = 0;
 
 	(void)state;
 	for (unsigned int round = 0; round < 3000; round++) {
@@ -589,6 +623,7 @@ static void damaged_files_do_no_harm(void **state)
 			for (size_t i = 0; i < COUNT(names) && n >= 0; i++)
 				assert_true(out[i].offset <= made.size &&
 					    out[i].size <= made.size - out[i].offset);
+			assert_int_equal(elf_each(e, is_within, &told), 0);
 			elf_build_id(e, hex, sizeof(hex));
 			assert_true(strlen(hex) < sizeof(hex));
 			opened++;
@@ -597,6 +632,7 @@ static void damaged_files_do_no_harm(void **state)
 		close(fd);
 	}
 	assert_true(opened > 1000);
+	assert_true(told > 1000);
 }
 
 int main(void)
@@ -614,6 +650,7 @@ int main(void)
 		cmocka_unit_test(other_files_are_refused),
 		cmocka_unit_test(bytes_are_read_within_the_file),
 		cmocka_unit_test(this_program_is_read_right),
+		cmocka_unit_test(each_function_of_this_program_is_told),
 		cmocka_unit_test(installed_libraries_are_read_right),
 		cmocka_unit_test(damaged_files_do_no_harm),
 	};

@@ -699,6 +699,24 @@ static void a_transaction_left_open_is_stuck(void **state)
 	assert_null(finding(verdict_of(APP), CAUSE_UNCLOSED_CONNECTION));
 }
 
+static void a_cursor_left_open_is_evidence_of_its_transaction(void **state)
+{
+	const struct finding_view *f;
+	size_t before;
+
+	(void)state;
+	story_begins();
+	process(APP);
+	opens(0, APP, APP);
+	begins(0);
+	at(30);
+	before = expect(APP, CAUSE_OPEN_TRANSACTION, VERDICT_STUCK)->evidence_count;
+	flags(0, EV_CONN_CURSOR);
+	f = expect(APP, CAUSE_OPEN_TRANSACTION, VERDICT_STUCK);
+	assert_int_equal(f->evidence_count, before + 1);
+	assert_non_null(strstr(f->evidence[before], "a cursor was opened in it"));
+}
+
 static void a_failed_transaction_left_open_is_stuck(void **state)
 {
 	(void)state;
@@ -1125,6 +1143,7 @@ int main(void)
 		TEST(a_socket_the_server_has_just_closed_is_not),
 		TEST(sockets_the_server_keeps_closing_are_a_leak),
 		TEST(a_transaction_left_open_is_stuck),
+		TEST(a_cursor_left_open_is_evidence_of_its_transaction),
 		TEST(a_failed_transaction_left_open_is_stuck),
 		TEST(a_transaction_open_for_a_moment_is_not),
 		TEST(a_long_query_is_work),

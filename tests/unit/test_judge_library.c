@@ -922,6 +922,27 @@ static void cursors_with_hold_that_pile_up_are_a_leak(void **state)
 	expect_silence(APP);
 }
 
+/* Ten seconds of silence tell of ten; three need as much longer; two are never enough. */
+static void a_few_cursors_with_hold_left_for_long_are_stuck(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	program_begins(EV_MODE_WATCH);
+	at(5);
+	told(0)->cursors = 3;
+	uses(0);
+	at(37);
+	expect_silence(APP);
+	at(39);
+	f = expect(CAUSE_UNCLOSED_CURSOR, VERDICT_STUCK);
+	assert_int_equal(f->open, 3);
+	told(0)->cursors = 2;
+	uses(0);
+	at(600);
+	expect_silence(APP);
+}
+
 static void a_few_cursors_with_hold_are_not(void **state)
 {
 	(void)state;
@@ -1254,6 +1275,7 @@ int main(void)
 		TEST(closed_sqlite_connections_that_live_on_are_their_statements),
 		TEST(one_closed_a_moment_ago_that_lives_on_is_not),
 		TEST(cursors_with_hold_that_pile_up_are_a_leak),
+		TEST(a_few_cursors_with_hold_left_for_long_are_stuck),
 		TEST(a_few_cursors_with_hold_are_not),
 		TEST(a_result_nobody_fetches_is_stuck),
 		TEST(a_result_being_fetched_is_not),

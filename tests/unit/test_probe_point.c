@@ -51,14 +51,8 @@ struct shape {
 };
 
 #define CODE(text) text, sizeof(text) - 1
-#define CHEAP(at)                 \
-	{                         \
-		(at), true, false \
-	}
-#define DEAR                    \
-	{                       \
-		0, false, false \
-	}
+#define CHEAP(at) {.delta = (at), .cheap = true}
+#define DEAR	  {.delta = 0}
 
 /* As tests/fuzz/fuzz_probe_point.c wants it. */
 static void keep(const uint8_t *code, size_t n, bool with_return, unsigned int arguments)
@@ -137,7 +131,8 @@ static void the_first_cheap_instruction_on_the_way_is_taken(void **state)
 
 static void calls_with_null_are_spared_only_when_that_is_fine(void **state)
 {
-	static const struct probe_point nonzero = {5, true, true}, far = {9, true, true};
+	static const struct probe_point nonzero = {.delta = 5, .cheap = true, .nonzero = true},
+					far = {.delta = 9, .cheap = true, .nonzero = true};
 	const struct shape shapes[] = {
 		{"near", CODE(TEST_RDI JE("\x02") PUSH_RBP POP_RBP RET), ENTRY, PROBE_RDI, nonzero},
 		{"far", CODE(TEST_RDI JE_FAR PUSH_RBP POP_RBP RET), ENTRY, PROBE_RDI, far},
@@ -194,6 +189,114 @@ static void what_changes_anything_is_not_passed(void **state)
 
 	(void)state;
 	check_all(shapes, COUNT(shapes));
+}
+
+#define MOV_RCX_R9 "\x49\x89\xc9" /* mov %rcx,%r9 */
+#define MOV_RCX_R8 "\x49\x89\xc8"
+#define MOV_R8_R9  "\x4d\x89\xc1"
+#define XOR_ECX	   "\x31\xc9"
+#define ADD_RSP	   "\x48\x83\xc4" /* and a byte: add $byte,%rsp */
+#define PUSH_R8	   "\x41\x50"
+#define CALL_FAR   "\xe8\x00\x10\x00\x00"
+
+static void arguments_are_followed_from_register_to_register(void **state)
+{
+	static const struct {
+		const char *what, *code;
+		unsigned int arguments;
+		bool cheap;
+		uint8_t holder[PROBE_ARGUMENTS];
+	} moves[] = {
+		{"one", MOV_RCX_R9 XOR_ECX PUSH_RBX, PROBE_RCX, true, {1, 2, 3, 6, 5, 0}},
+		{"a row of them", MOV_R8_R9 MOV_RCX_R8 XOR_ECX PUSH_RBX, PROBE_RCX | PROBE_R8, true,
+		 {1, 2, 3, 5, 6, 0}},
+		{"its own register is best", MOV_RCX_R9 PUSH_RBX, PROBE_RCX, true, {1, 2, 3, 4, 5, 0}},
+		{"overwritten by another", MOV_RCX_R9 PUSH_RBX, PROBE_R9, false, {0}},
+		{"copied too late", XOR_ECX MOV_RCX_R9 PUSH_RBX, PROBE_RCX, false, {0}},
+		/* mov %ecx,%r9d */
+		{"half of it", "\x41\x89\xc9" XOR_ECX PUSH_RBX, PROBE_RCX, false, {0}},
+		/* mov %rcx,%rax */
+		{"to no argument's register", "\x48\x89\xc8" XOR_ECX PUSH_RBX, PROBE_RCX, false, {0}},
+		{"not to be moved", MOV_RCX_R9 XOR_ECX PUSH_RBX, PROBE_RCX | PROBE_UNMOVED, false, {0}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(moves); i++) {
+		struct probe_point at =
+			probe_point_choose((const uint8_t *)moves[i].code, strlen(moves[i].code),
+					   true, moves[i].arguments);
+
+		if (at.cheap != moves[i].cheap ||
+		    (at.cheap && memcmp(at.holder, moves[i].holder, sizeof(at.holder))))
+			fail_msg("%s", moves[i].what);
+	}
+}
+
+static void stores_through_arguments_are_passed_with_a_return_probe(void **state)
+{
+	static const struct shape shapes[] = {
+		/* movq $0,(%rsi) */
+		{"return", CODE("\x48\xc7\x06\0\0\0\0" PUSH_RBX "\x5b" RET), RETURN,
+		 PROBE_RDI | PROBE_RSI, CHEAP(7)},
+		{"entry", CODE("\x48\xc7\x06\0\0\0\0" PUSH_RBX "\x5b" RET), ENTRY,
+		 PROBE_RDI | PROBE_RSI, DEAR},
+		/* mov %rsi,(%rax), mov %rsi,8(%rdi,%rax), add %rsi,(%rdi) */
+		{"elsewhere", CODE("\x48\x89\x30" PUSH_RBX "\x5b" RET), RETURN, PROBE_RDI, DEAR},
+		{"anywhere", CODE("\x48\x89\x74\x07\x08" PUSH_RBX "\x5b" RET), RETURN, PROBE_RDI,
+		 DEAR},
+		{"reading first", CODE("\x48\x01\x37" PUSH_RBX "\x5b" RET), RETURN, PROBE_RDI, DEAR},
+	};
+
+	(void)state;
+	check_all(shapes, COUNT(shapes));
+}
+
+static void a_function_that_only_calls_another_is_seen_through(void **state)
+{
+	static const struct {
+		const char *what, *code;
+		size_t size;
+		bool found;
+	} shapes[] = {
+		/* sqlite3_prepare_v2 */
+		{"it is", CODE(SUB_RSP MOV_RCX_R9 XOR_ECX PUSH_R8 CALL_FAR ADD_RSP "\x20" RET), true},
+		{"stack not given back", CODE(SUB_RSP MOV_RCX_R9 PUSH_R8 CALL_FAR ADD_RSP "\x18" RET),
+		 false},
+		{"another result",
+		 CODE(SUB_RSP MOV_RCX_R9 PUSH_R8 CALL_FAR XOR_EAX ADD_RSP "\x20" RET), false},
+		{"two calls", CODE(SUB_RSP MOV_RCX_R9 PUSH_R8 CALL_FAR CALL_FAR ADD_RSP "\x20" RET),
+		 false},
+		{"argument lost", CODE(SUB_RSP XOR_ECX PUSH_R8 CALL_FAR ADD_RSP "\x20" RET), false},
+		{"a way around",
+		 CODE(SUB_RSP MOV_RCX_R9 JE("\x02") PUSH_R8 CALL_FAR ADD_RSP "\x20" RET), false},
+		/* mov %rsi,(%rsp) */
+		{"memory", CODE(SUB_RSP "\x48\x89\x34\x24" PUSH_R8 CALL_FAR ADD_RSP "\x20" RET),
+		 false},
+		/* sub %rax,%rsp */
+		{"who knows how much", CODE("\x48\x29\xc4" PUSH_R8 CALL_FAR ADD_RSP "\x08" RET),
+		 false},
+		{"a branch to its end",
+		 CODE(SUB_RSP MOV_RCX_R9 PUSH_R8 CALL_FAR ADD_RSP "\x20" RET JMP("\xf9")), false},
+		{"cut", CODE(SUB_RSP MOV_RCX_R9 PUSH_R8 CALL_FAR ADD_RSP "\x20"), false},
+		{"nothing", CODE(""), false},
+	};
+	const uint8_t holder[] = {1, 2, 3, 6, 5, 0};
+	struct probe_inner in;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(shapes); i++) {
+		bool found = !probe_point_inner((const uint8_t *)shapes[i].code, shapes[i].size,
+						PROBE_RDI | PROBE_RSI | PROBE_RCX, &in);
+
+		if (found != shapes[i].found)
+			fail_msg("%s", shapes[i].what);
+		if (!found)
+			continue;
+		assert_int_equal(in.after, 16);
+		assert_int_equal(in.target, 16 + 0x1000);
+		assert_int_equal(in.stack, 24 + 8 + 8);
+		assert_memory_equal(in.holder, holder, sizeof(holder));
+	}
 }
 
 static void where_branches_lead_no_probe_is_moved(void **state)
@@ -473,6 +576,9 @@ int main(void)
 		cmocka_unit_test(the_first_cheap_instruction_on_the_way_is_taken),
 		cmocka_unit_test(calls_with_null_are_spared_only_when_that_is_fine),
 		cmocka_unit_test(what_changes_anything_is_not_passed),
+		cmocka_unit_test(arguments_are_followed_from_register_to_register),
+		cmocka_unit_test(stores_through_arguments_are_passed_with_a_return_probe),
+		cmocka_unit_test(a_function_that_only_calls_another_is_seen_through),
 		cmocka_unit_test(where_branches_lead_no_probe_is_moved),
 		cmocka_unit_test(what_cannot_be_decoded_is_left_alone),
 		cmocka_unit_test(accessors_tell_their_field),

@@ -326,6 +326,44 @@ static void very_long_and_very_deep_texts_have_fingerprints(void **state)
 	free(text);
 }
 
+static void a_statement_is_found_in_the_literal_that_holds_it(void **state)
+{
+	static const struct {
+		const char *sql, *statement;
+	} cases[] = {
+		{"prepare p1 from 'select 1'", "select 1"},
+		{"  PREPARE\tp1 FROM  \"select 'a'\"", "select 'a'"},
+		{"prepare p1 from 'select \\'a\\' from t'", "select \\'a\\' from t"},
+		{"prepare p1 from 'select cut of", "select cut of"},
+		{"prepare p1 from '", ""},
+		{"prepare p1 from 'x\\", "x\\"},
+		{"prepare p1 from @text", NULL},
+		{"prepare p1 as select 1", NULL},
+		{"prepare", NULL},
+		{"prepare p1", NULL},
+		{"prepare p1 from", NULL},
+		{"select 'prepare p1 from x'", NULL},
+		{"", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t length = 0, size = strlen(cases[i].sql);
+		char *copy = malloc(size + 1); /* of its size alone, for the sanitizer */
+		const char *found;
+
+		assert_non_null(copy);
+		memcpy(copy, cases[i].sql, size);
+		found = sql_prepared(copy, size, &length);
+		assert_int_equal(found != NULL, cases[i].statement != NULL);
+		if (found) {
+			assert_int_equal(length, strlen(cases[i].statement));
+			assert_memory_equal(found, cases[i].statement, length);
+		}
+		free(copy);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +380,7 @@ int main(void)
 		cmocka_unit_test(equal_shapes_have_equal_fingerprints),
 		cmocka_unit_test(different_shapes_have_different_fingerprints),
 		cmocka_unit_test(very_long_and_very_deep_texts_have_fingerprints),
+		cmocka_unit_test(a_statement_is_found_in_the_literal_that_holds_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

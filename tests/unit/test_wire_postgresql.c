@@ -1424,6 +1424,586 @@ static void a_portal_is_suspended_inside_a_transaction(void **state)
 	every_way(has_cursor);
 }
 
+/* Cursors that SQL declares. */
+
+static void begin(void)
+{
+	ask("BEGIN");
+	answer("BEGIN", 'T');
+}
+
+static void commit(void)
+{
+	ask("COMMIT");
+	answer("COMMIT", 'I');
+}
+
+static void roll_back(void)
+{
+	ask("ROLLBACK");
+	answer("ROLLBACK", 'I');
+}
+
+static void declare(const char *name, char status)
+{
+	char sql[120];
+
+	snprintf(sql, sizeof(sql), "DECLARE %s CURSOR WITH HOLD FOR SELECT 1", name);
+	ask(sql);
+	answer("DECLARE CURSOR", status);
+}
+
+static void declare_many(int count, char status)
+{
+	char name[16];
+
+	for (int i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "c%d", i);
+		declare(name, status);
+	}
+}
+
+static void close_cursor(const char *name, char status)
+{
+	char sql[80];
+
+	snprintf(sql, sizeof(sql), "CLOSE %s", name);
+	ask(sql);
+	answer("CLOSE CURSOR", status);
+}
+
+static void close_many(int count, char status)
+{
+	char name[16];
+
+	for (int i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "c%d", i);
+		close_cursor(name, status);
+	}
+}
+
+static void no_cursor(const struct connection *c)
+{
+	expect_quiet(c);
+	EXPECT_EQ(c->ev.cursors, 0);
+	EXPECT_EQ(c->ev.flags & EV_CONN_CURSOR, 0);
+}
+
+static void one_cursor(const struct connection *c)
+{
+	expect_quiet(c);
+	EXPECT_EQ(c->ev.cursors, 1);
+	EXPECT_EQ(c->ev.flags & EV_CONN_CURSOR, 0);
+}
+
+static void two_cursors(const struct connection *c)
+{
+	expect_quiet(c);
+	EXPECT_EQ(c->ev.cursors, 2);
+}
+
+static void twenty_cursors(const struct connection *c)
+{
+	expect_quiet(c);
+	EXPECT_EQ(c->ev.cursors, 20);
+}
+
+static void a_cursor_with_hold_is_declared_in_many_ways(void **state)
+{
+	static const char *const texts[] = {
+		"DECLARE c CURSOR WITH HOLD FOR SELECT 1",
+		"declare \"c\" binary insensitive no scroll cursor with hold for select 1",
+		" \n\tDECLARE\nc  SCROLL\r\n\tCURSOR\tWITH \n HOLD\nFOR SELECT 1",
+		"DECLARE c ASENSITIVE CURSOR WITH HOLD FOR SELECT 1",
+		"Declare \"of \"\"two\"\" words\" NO SCROLL Cursor With Hold For VALUES (1)",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		session();
+		ask(texts[i]);
+		answer("DECLARE CURSOR", 'I');
+		every_way(one_cursor);
+	}
+}
+
+static void other_declarations_hold_nothing(void **state)
+{
+	static const char *const texts[] = {
+		"DECLARE c CURSOR FOR SELECT 1",
+		"DECLARE c CURSOR WITHOUT HOLD FOR SELECT 1",
+		"DECLARE c CURSOR FOR SELECT 1 -- CURSOR WITH HOLD",
+		"DECLARE \"cursor\" CURSOR FOR WITH hold AS (SELECT 1) SELECT * FROM hold",
+		"DECLARE c CURSOR WITH HOLDING",
+		"DECLARE c CURSOR WITH",
+		"DECLARE c",
+		"DECLARE",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		session();
+		begin();
+		ask(texts[i]);
+		answer("DECLARE CURSOR", 'T');
+		commit();
+		every_way(no_cursor);
+	}
+}
+
+static void a_cursor_is_open(const struct connection *c)
+{
+	is_in_transaction(c);
+	EXPECT_EQ(c->ev.cursors, 0);
+	EXPECT(c->ev.flags & EV_CONN_CURSOR);
+}
+
+static void a_cursor_outlives_its_transaction_by_commit_only(void **state)
+{
+	(void)state;
+	session();
+	begin();
+	declare("c", 'T');
+	then(a_cursor_is_open);
+	ask("FETCH 10 FROM c");
+	answer("FETCH 10", 'T');
+	then(a_cursor_is_open);
+	commit();
+	every_way(one_cursor);
+
+	session();
+	begin();
+	declare("c", 'T');
+	roll_back();
+	every_way(no_cursor);
+
+	session();
+	begin();
+	declare("c", 'T');
+	ask("SELECT 1/0");
+	fail_request("22012", 'E');
+	ask("COMMIT");
+	answer("ROLLBACK", 'I');
+	every_way(no_cursor);
+
+	session();
+	begin();
+	declare("c", 'T');
+	ask("COMMIT");
+	fail_request("40001", 'I');
+	every_way(no_cursor);
+}
+
+static void a_rollback_takes_no_cursor_of_before(void **state)
+{
+	(void)state;
+	session();
+	declare("kept", 'I');
+	begin();
+	declare("c", 'T');
+	roll_back();
+	every_way(one_cursor);
+}
+
+static void cursors_behind_a_savepoint_are_not_counted(void **state)
+{
+	(void)state;
+	session();
+	begin();
+	ask("SAVEPOINT s");
+	answer("SAVEPOINT", 'T');
+	declare("c", 'T');
+	ask("ROLLBACK TO s");
+	answer("ROLLBACK", 'T');
+	declare("d", 'T');
+	commit();
+	every_way(one_cursor);
+}
+
+static void a_declaration_that_fails_opens_nothing(void **state)
+{
+	(void)state;
+	session();
+	ask("DECLARE c CURSOR WITH HOLD FOR SELECT nothing");
+	fail_request("42703", 'I');
+	then(no_cursor);
+	begin();
+	ask("DECLARE c CURSOR WITH HOLD FOR SELECT nothing");
+	fail_request("42703", 'E');
+	roll_back();
+	every_way(no_cursor);
+}
+
+static void cursors_are_closed_in_many_ways(void **state)
+{
+	static const struct {
+		const char *sql, *tag;
+	} forms[] = {
+		{"CLOSE c", "CLOSE CURSOR"},
+		{"close \"c\";", "CLOSE CURSOR"},
+		{" CLOSE\nC", "CLOSE CURSOR"},
+		{"CLOSE\tc ; ", "CLOSE CURSOR"},
+		{"CLOSE ALL", "CLOSE CURSOR ALL"},
+		{"close all;", "CLOSE CURSOR ALL"},
+		{"DISCARD ALL", "DISCARD ALL"},
+		{"discard  all", "DISCARD ALL"},
+		/* Not seen, but the server says so. */
+		{"FETCH ALL FROM c; CLOSE c", "CLOSE CURSOR"},
+		{"/* all */ CLOSE ALL", "CLOSE CURSOR ALL"},
+		{"SELECT 1; DISCARD ALL", "DISCARD ALL"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		session();
+		declare("c", 'I');
+		then(one_cursor);
+		ask(forms[i].sql);
+		answer(forms[i].tag, 'I');
+		every_way(no_cursor);
+	}
+}
+
+static void what_closes_no_cursor_leaves_it(void **state)
+{
+	static const struct {
+		const char *sql, *tag;
+	} forms[] = {
+		{"CLOSE other", NULL},
+		{"CLOSE \"C\"", NULL},
+		{"CLOSE allc", NULL},
+		{"CLOSED", NULL},
+		{"DISCARD PLANS", "DISCARD PLANS"},
+		{"DEALLOCATE ALL", "DEALLOCATE ALL"},
+		{"FETCH 1 FROM c", "FETCH 1"},
+		{"CLUSTER", "CLUSTER"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		session();
+		declare("c", 'I');
+		ask(forms[i].sql);
+		if (forms[i].tag)
+			answer(forms[i].tag, 'I');
+		else
+			fail_request("34000", 'I');
+		every_way(one_cursor);
+	}
+}
+
+static void nothing_is_closed_in_a_failed_transaction(void **state)
+{
+	(void)state;
+	session();
+	declare("c", 'I');
+	begin();
+	ask("SELECT 1/0");
+	fail_request("22012", 'E');
+	ask("CLOSE c");
+	fail_request("25P02", 'E');
+	roll_back();
+	every_way(one_cursor);
+}
+
+static void a_cursor_is_closed_in_its_own_transaction(void **state)
+{
+	(void)state;
+	session();
+	begin();
+	declare("c", 'T');
+	close_cursor("c", 'T');
+	then(no_cursor);
+	commit();
+	every_way(no_cursor);
+}
+
+static void a_name_used_again_is_one_cursor(void **state)
+{
+	(void)state;
+	session();
+	declare("c", 'I');
+	ask("DECLARE c CURSOR WITH HOLD FOR SELECT 1");
+	fail_request("42P03", 'I');
+	then(one_cursor);
+	close_cursor("c", 'I');
+	then(no_cursor);
+	declare("c", 'I');
+	every_way(one_cursor);
+}
+
+static void ever_more_cursors_are_counted(void **state)
+{
+	(void)state;
+	session();
+	declare_many(20, 'I');
+	then(twenty_cursors);
+	declare("one", 'I');
+	close_cursor("one", 'I');
+	then(twenty_cursors);
+	close_many(18, 'I');
+	every_way(two_cursors);
+
+	session();
+	declare_many(20, 'I');
+	ask("CLOSE ALL");
+	answer("CLOSE CURSOR ALL", 'I');
+	then(no_cursor);
+	declare("c", 'I');
+	every_way(one_cursor);
+}
+
+static void many_cursors_share_the_end_of_their_transaction(void **state)
+{
+	(void)state;
+	session();
+	begin();
+	declare_many(20, 'T');
+	commit();
+	then(twenty_cursors);
+	begin();
+	close_many(18, 'T');
+	commit();
+	every_way(two_cursors);
+
+	session();
+	begin();
+	declare_many(20, 'T');
+	roll_back();
+	every_way(no_cursor);
+}
+
+static void as_many_as_can_be_told(const struct connection *c)
+{
+	expect_quiet(c);
+	EXPECT_EQ(c->ev.cursors, 255);
+	EXPECT_EQ(c->held, 260);
+}
+
+static void cursors_are_counted_beyond_what_can_be_told(void **state)
+{
+	(void)state;
+	session();
+	declare_many(260, 'I');
+	one_way(as_many_as_can_be_told);
+}
+
+/* A CLOSE of what has no hold is not that of one which has. */
+static void ordinary_cursors_come_and_go(void **state)
+{
+	(void)state;
+	session();
+	declare_many(20, 'I');
+	for (int i = 0; i < 3; i++) {
+		begin();
+		ask("DECLARE \"stream\" CURSOR WITHOUT HOLD FOR SELECT 1");
+		answer("DECLARE CURSOR", 'T');
+		ask("FETCH FORWARD 2000 FROM \"stream\"");
+		answer("FETCH 2000", 'T');
+		close_cursor("\"stream\"", 'T');
+		commit();
+	}
+	every_way(twenty_cursors);
+}
+
+static void an_ordinary_cursor_is_evidence_while_its_transaction_lasts(void **state)
+{
+	(void)state;
+	session();
+	begin();
+	ask("DECLARE c CURSOR FOR SELECT 1");
+	answer("DECLARE CURSOR", 'T');
+	then(a_cursor_is_open);
+	ask("SELECT 1");
+	answer("SELECT 1", 'T');
+	then(a_cursor_is_open);
+	close_cursor("c", 'T');
+	then(no_cursor);
+	ask("DECLARE c CURSOR FOR SELECT 1");
+	answer("DECLARE CURSOR", 'T');
+	commit();
+	every_way(no_cursor);
+}
+
+static void fetch_from_portal(char last)
+{
+	client();
+	bind("");
+	literal('E', "C_1\0\0\0\0\2");
+	sync_();
+	server();
+	empty('2');
+	row(4);
+	if (last == 's')
+		empty('s');
+	else
+		complete("SELECT 1");
+	ready('T');
+}
+
+static void a_portal_with_rows_left_is_evidence(void **state)
+{
+	(void)state;
+	session();
+	begin();
+	fetch_from_portal('s');
+	then(a_cursor_is_open);
+	fetch_from_portal('s');
+	then(a_cursor_is_open);
+	fetch_from_portal('C');
+	then(no_cursor);
+	fetch_from_portal('s');
+	commit();
+	every_way(no_cursor);
+}
+
+static void parse_and_execute(const char *name, const char *sql)
+{
+	client();
+	parse(name, sql, 0);
+	bind_execute(name);
+}
+
+static void executed(const char *tag, char status)
+{
+	server();
+	empty('1');
+	empty('2');
+	empty('n');
+	complete(tag);
+	ready(status);
+}
+
+static void cursors_are_declared_by_the_extended_protocol(void **state)
+{
+	static const char *const names[] = {"", "s17"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		session();
+		parse_and_execute(names[i], "DECLARE \"c\" CURSOR WITH HOLD FOR SELECT 1");
+		executed("DECLARE CURSOR", 'I');
+		then(one_cursor);
+		client();
+		close_statement("s17");
+		sync_();
+		server();
+		empty('3');
+		ready('I');
+		then(one_cursor);
+		parse_and_execute(names[i], "CLOSE \"c\"");
+		executed("CLOSE CURSOR", 'I');
+		then(no_cursor);
+		parse_and_execute("", "DECLARE d CURSOR WITH HOLD FOR SELECT nothing");
+		fail_request("42703", 'I');
+		every_way(no_cursor);
+	}
+}
+
+static void a_prepared_close_is_seen_by_its_reply(void **state)
+{
+	(void)state;
+	session();
+	client();
+	parse("s1", "CLOSE ALL", 0);
+	sync_();
+	server();
+	empty('1');
+	ready('I');
+	declare("c", 'I');
+	then(one_cursor);
+	client();
+	bind_execute("s1");
+	server();
+	empty('2');
+	empty('n');
+	complete("CLOSE CURSOR ALL");
+	ready('I');
+	every_way(no_cursor);
+}
+
+static void a_group_declares_and_commits(void **state)
+{
+	static const char *const texts[] = {"BEGIN", "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
+					    "FETCH 5 FROM c", "COMMIT"};
+	static const char *const tags[] = {"BEGIN", "DECLARE CURSOR", "FETCH 5", "COMMIT"};
+
+	(void)state;
+	session();
+	client();
+	for (int i = 0; i < 4; i++) {
+		parse("", texts[i], 0);
+		bind("");
+		execute();
+	}
+	sync_();
+	server();
+	for (int i = 0; i < 4; i++) {
+		empty('1');
+		empty('2');
+		complete(tags[i]);
+	}
+	ready('I');
+	every_way(one_cursor);
+}
+
+static void cursors_in_a_pipeline_are_settled_group_by_group(void **state)
+{
+	(void)state;
+	session();
+	client();
+	query("DECLARE bad CURSOR WITH HOLD FOR SELECT nothing");
+	query("DECLARE a CURSOR WITH HOLD FOR SELECT 1");
+	query("DECLARE b CURSOR WITH HOLD FOR SELECT 1");
+	query("CLOSE b");
+	query("DECLARE b CURSOR WITH HOLD FOR SELECT 1");
+	server();
+	error("42703");
+	ready('I');
+	complete("DECLARE CURSOR");
+	ready('I');
+	complete("DECLARE CURSOR");
+	ready('I');
+	complete("CLOSE CURSOR");
+	ready('I');
+	complete("DECLARE CURSOR");
+	ready('I');
+	every_way(two_cursors);
+}
+
+static void a_declaration_among_other_statements_is_not_believed(void **state)
+{
+	(void)state;
+	session();
+	ask("DECLARE c CURSOR WITH HOLD FOR SELECT 1; FETCH ALL FROM c; CLOSE c");
+	server();
+	complete("DECLARE CURSOR");
+	row(4);
+	complete("FETCH 1");
+	complete("CLOSE CURSOR");
+	ready('I');
+	then(no_cursor);
+	ask("DECLARE c CURSOR WITH HOLD FOR SELECT 1; CLOSE c; SELECT 1");
+	server();
+	complete("DECLARE CURSOR");
+	complete("CLOSE CURSOR");
+	complete("SELECT 1");
+	ready('I');
+	every_way(no_cursor);
+}
+
+static void what_went_by_unseen_may_have_closed_all(void **state)
+{
+	(void)state;
+	session();
+	declare("c", 'I');
+	then(one_cursor);
+	client();
+	PUT("?\1\2\3\4\5");
+	answer("SELECT 1", 'I');
+	one_way(no_cursor);
+}
+
 static void is_untouched(const struct connection *c)
 {
 	is_healthy(c);
@@ -1732,6 +2312,29 @@ int main(void)
 		cmocka_unit_test(a_copy_that_fails_ends),
 		cmocka_unit_test(rows_are_copied_out),
 		cmocka_unit_test(a_portal_is_suspended_inside_a_transaction),
+		cmocka_unit_test(a_cursor_with_hold_is_declared_in_many_ways),
+		cmocka_unit_test(other_declarations_hold_nothing),
+		cmocka_unit_test(a_cursor_outlives_its_transaction_by_commit_only),
+		cmocka_unit_test(a_rollback_takes_no_cursor_of_before),
+		cmocka_unit_test(cursors_behind_a_savepoint_are_not_counted),
+		cmocka_unit_test(a_declaration_that_fails_opens_nothing),
+		cmocka_unit_test(cursors_are_closed_in_many_ways),
+		cmocka_unit_test(what_closes_no_cursor_leaves_it),
+		cmocka_unit_test(nothing_is_closed_in_a_failed_transaction),
+		cmocka_unit_test(a_cursor_is_closed_in_its_own_transaction),
+		cmocka_unit_test(a_name_used_again_is_one_cursor),
+		cmocka_unit_test(ever_more_cursors_are_counted),
+		cmocka_unit_test(many_cursors_share_the_end_of_their_transaction),
+		cmocka_unit_test(cursors_are_counted_beyond_what_can_be_told),
+		cmocka_unit_test(ordinary_cursors_come_and_go),
+		cmocka_unit_test(an_ordinary_cursor_is_evidence_while_its_transaction_lasts),
+		cmocka_unit_test(a_portal_with_rows_left_is_evidence),
+		cmocka_unit_test(cursors_are_declared_by_the_extended_protocol),
+		cmocka_unit_test(a_prepared_close_is_seen_by_its_reply),
+		cmocka_unit_test(a_group_declares_and_commits),
+		cmocka_unit_test(cursors_in_a_pipeline_are_settled_group_by_group),
+		cmocka_unit_test(a_declaration_among_other_statements_is_not_believed),
+		cmocka_unit_test(what_went_by_unseen_may_have_closed_all),
 		cmocka_unit_test(notices_between_replies_change_nothing),
 		cmocka_unit_test(a_listener_waits_by_design),
 		cmocka_unit_test(a_listener_that_stopped_is_none),

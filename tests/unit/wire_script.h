@@ -14,7 +14,7 @@
 
 #include "wire_shim.h"
 
-#define STEPS	   48
+#define STEPS	   640
 #define ANY_LENGTH 3000 /* longer steps are cut at some bytes only */
 
 enum direction { SERVER, CLIENT, GREETING };

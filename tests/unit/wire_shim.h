@@ -206,6 +206,15 @@ static inline void shim_greet(struct connection *c, const uint8_t *bytes, uint32
 	free(copy);
 }
 
+static inline uint32_t shim_listed(const struct connection *c, uint8_t cursor_state)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < CURSORS; i++)
+		count += c->cursor_state[i] == cursor_state;
+	return count;
+}
+
 /* What must hold whatever the bytes were.  Sets shim.broken. */
 static inline void shim_check(const struct connection *c)
 {
@@ -226,6 +235,12 @@ static inline void shim_check(const struct connection *c)
 		shim_broken("a reply is due of which nobody knows since when");
 	if (c->doubts > DOUBTS)
 		shim_broken("more doubts than room");
+	if (c->ev.cursors != (c->held < 255 ? c->held : 255))
+		shim_broken("cursors held and told of differ");
+	if (shim_listed(c, CURSOR_HELD) > c->held)
+		shim_broken("more cursors listed than held");
+	if (!c->cursors && (c->held || c->fresh || shim_listed(c, CURSOR_NONE) != CURSORS))
+		shim_broken("cursors that no reply settles");
 	if (c->ev.begun < c->ev.committed + c->ev.rolled_back)
 		shim_broken("more transactions ended than begun");
 }

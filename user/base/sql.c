@@ -8,8 +8,11 @@
  */
 #include "sql.h"
 
+#include <ctype.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 #define FINGERPRINT_LEN 4096
 #define PAREN_DEPTH	32
@@ -613,4 +616,40 @@ uint64_t sql_fingerprint(const char *sql, size_t len, enum ev_database db)
 	}
 	shape_finish(&s);
 	return hash(s.text, s.length);
+}
+
+static size_t skip_spaces(const char *sql, size_t len, size_t at)
+{
+	while (at < len && isspace((unsigned char)sql[at]))
+		at++;
+	return at;
+}
+
+/* Skips a word in any case, and the white space behind it; SIZE_MAX: another stands there. */
+static size_t skip_word(const char *sql, size_t len, size_t at, const char *word)
+{
+	size_t n = strlen(word);
+
+	if (at == SIZE_MAX || len - at <= n || strncasecmp(sql + at, word, n) ||
+	    !isspace((unsigned char)sql[at + n]))
+		return SIZE_MAX;
+	return skip_spaces(sql, len, at + n);
+}
+
+const char *sql_prepared(const char *sql, size_t len, size_t *length)
+{
+	size_t at = skip_word(sql, len, skip_spaces(sql, len, 0), "prepare"), end;
+
+	while (at < len && !isspace((unsigned char)sql[at])) /* its name */
+		at++;
+	if (at >= len)
+		return NULL;
+	at = skip_word(sql, len, skip_spaces(sql, len, at), "from");
+	if (at >= len || (sql[at] != '\'' && sql[at] != '"'))
+		return NULL;
+	for (end = at + 1; end < len && sql[end] != sql[at]; end++)
+		if (sql[end] == '\\')
+			end++;
+	*length = (end < len ? end : len) - at - 1;
+	return sql + at + 1;
 }

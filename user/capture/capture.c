@@ -402,6 +402,19 @@ static void strip_prepare(struct ev_statement *ev)
 	ev->length -= skip;
 }
 
+/* MySQL has the statement in a literal; with it gone, all would be one. */
+static void open_literal(struct ev_statement *ev)
+{
+	size_t length = ev->length < sizeof(ev->text) ? ev->length : sizeof(ev->text), n;
+	const char *text = sql_prepared(ev->text, strnlen(ev->text, length), &n);
+
+	if (!text)
+		return;
+	memmove(ev->text, text, n);
+	memset(ev->text + n, 0, sizeof(ev->text) - n);
+	ev->length = n;
+}
+
 static void on_statement(struct capture *c, const struct ev_head *record)
 {
 	struct ev_statement ev = *(const struct ev_statement *)record;
@@ -410,6 +423,7 @@ static void on_statement(struct capture *c, const struct ev_head *record)
 		kernel_statements_forget(c->kernel, ev.id, UINT64_MAX);
 		return;
 	}
+	open_literal(&ev);
 	privatise(c, ev.id, ev.text, sizeof(ev.text), &ev.length, &ev.cut);
 	strip_prepare(&ev);
 	tell_cut(c, &ev.head, offsetof(struct ev_statement, text), ev.length);
@@ -809,11 +823,19 @@ static bool owner_for_clients(void *context, uint32_t pid, uint64_t start_ns, co
 	return owner_of(context, pid, start_ns, comm) != NULL;
 }
 
+static bool wanted_for_clients(void *context, uint32_t pid, const char *comm)
+{
+	struct capture *c = context;
+
+	return select_has(c->options.select, pid, comm);
+}
+
 static int open_clients(struct capture *c)
 {
 	const struct client_host host = {.context = c,
 					 .tell = tell_for_clients,
 					 .owner = owner_for_clients,
+					 .wanted = wanted_for_clients,
 					 .show_literals = c->options.show_literals,
 					 .eager = c->options.mode == EV_MODE_RUN,
 					 .at_entry = c->options.probe_at_entry,

@@ -42,7 +42,9 @@
 #define DEEP_MOST 200	    /* files waiting for a look into their full symbol tables */
 #define BURY_EVERY_NS (10 * SECOND_NS)
 #define BUDGET_EVERY_NS (SECOND_NS / 4)
+#define BURST_NS	(3 * SECOND_NS) /* what was not spent in so long may be spent at once */
 #define EXIT_SWEEP_NS	(SECOND_NS / 20)
+#define RUNS_ENOUGH	100 /* of a program, to tell how long it takes */
 #define CALL_LONGEST_NS (600 * SECOND_NS)
 
 enum group { GROUP_CONNECTIONS, GROUP_OBJECTS, GROUP_TLS_WRITE, GROUP_TLS_READ, GROUPS };
@@ -57,6 +59,8 @@ struct attached {
 	uint32_t count;
 	uint64_t spent_ns[GROUPS];  /* by its probes so far */
 	uint64_t before_ns[GROUPS]; /* when the budget was looked at last */
+	double credit_ns; /* of its objects: may be spent before they are let go */
+	bool budgeted;
 	struct sqlite_fields fields;
 	struct probe_field eof; /* size 0: not known */
 	struct probe_field descriptor; /* of a connection's socket; size 0: not known */
@@ -66,7 +70,14 @@ struct placed { /* a cookie in use */
 	struct attached *of;
 	const struct probe_row *row;
 	uint64_t hits;
-	uint32_t cost_ns;
+	uint32_t cost_ns; /* of the trap and a program that only counts */
+	bool returns;
+};
+
+/* What the programs take beyond one that only counts, at the entry and at the return. */
+struct program_cost {
+	struct kernel_client_runs canary; /* what was measured on our own functions */
+	uint64_t more_ns[2];
 };
 
 struct waiting { /* a file whose full symbol table is still to be read */
@@ -90,6 +101,8 @@ struct clients {
 	struct libraries *libraries;
 	struct probe_programs programs[GROUPS];
 	struct probe_cost cost;
+	struct program_cost program_cost;
+	bool measuring; /* statistics were turned on for program_cost */
 	struct attached *files;
 	struct placed placed[PROBES_MOST];
 	uint32_t used; /* cookies */
@@ -153,24 +166,82 @@ static unsigned int argument_bits(const struct probe_row *row)
 	       bits[row->text & ~FROM_OUT];
 }
 
+/* Where a probe goes, and what it finds there. */
+struct spot {
+	uint64_t offset; /* in the file */
+	bool cheap;
+	int32_t outer;	/* as in struct probe */
+	uint32_t stack; /* likewise */
+	uint8_t holder[PROBE_ARGUMENTS];
+};
+
+/* The function only calls another, whose entry is cheap: it is watched there. */
+static bool choose_inner(struct elf_file *elf, const struct elf_symbol *symbol, const uint8_t *code,
+			 unsigned int arguments, struct spot *spot)
+{
+	uint64_t target, start, size, own, own_size;
+	struct probe_inner inner;
+	uint8_t first[ACCESSOR_BYTES];
+	struct probe_point at;
+	ssize_t n;
+
+	if (probe_point_inner(code, symbol->size, arguments, &inner))
+		return false;
+	target = symbol->offset + inner.target;
+	if (elf_segment(elf, target, &start, &size) ||
+	    elf_segment(elf, symbol->offset, &own, &own_size) || start != own)
+		return false;
+	n = elf_read(elf, target, first, sizeof(first));
+	if (n <= 0)
+		return false;
+	at = probe_point_choose(first, n, true, arguments);
+	if (!at.cheap || at.delta)
+		return false;
+	spot->offset = target;
+	spot->cheap = true;
+	spot->outer = (int32_t)(inner.after - inner.target);
+	spot->stack = inner.stack;
+	memcpy(spot->holder, inner.holder, sizeof(spot->holder));
+	return true;
+}
+
 /* The whole function is looked at: a jump back to its beginning may come from anywhere in it.
  * Where its size is not known, or too large, it is the entry. */
-static struct probe_point choose_point(struct clients *c, struct elf_file *elf,
-				       const struct elf_symbol *symbol,
-				       const struct probe_row *row)
+static struct spot choose_spot(struct clients *c, struct elf_file *elf,
+			       const struct elf_symbol *symbol, const struct probe_row *row)
 {
-	struct probe_point at = {};
+	struct spot spot = {.offset = symbol->offset, .holder = {1, 2, 3, 4, 5, 6}};
+	unsigned int arguments = argument_bits(row);
+	bool tls = row->role >= PROBE_TLS_WRITE; /* whose programs know where to look */
+	struct probe_point at;
 	ssize_t n;
 
 	if (!symbol->size || symbol->size > CODE_BYTES)
-		return at;
+		return spot;
 	n = elf_read(elf, symbol->offset, c->code, symbol->size);
 	if (n != (ssize_t)symbol->size)
-		return at;
-	at = probe_point_choose(c->code, n, probe_row_returns(row), argument_bits(row));
-	if (c->host.at_entry)
-		at = (struct probe_point){.cheap = at.cheap && !at.delta};
-	return at;
+		return spot;
+	at = probe_point_choose(c->code, n, probe_row_returns(row),
+				arguments | (tls ? PROBE_UNMOVED : 0));
+	spot.cheap = at.cheap && !at.delta;
+	if (c->host.at_entry || spot.cheap)
+		return spot;
+	if (!at.cheap && (tls || choose_inner(elf, symbol, c->code, arguments, &spot)))
+		return spot;
+	spot.offset += at.delta;
+	spot.cheap = at.cheap;
+	memcpy(spot.holder, at.holder, sizeof(spot.holder));
+	return spot;
+}
+
+/* A value's source at the function's entry, as it is found at the spot. */
+static uint8_t source_at(const struct spot *spot, uint8_t source)
+{
+	uint8_t argument = source & ~FROM_OUT;
+
+	if (argument < FROM_ARG1 || argument > FROM_ARG6 || !spot->holder[argument - FROM_ARG1])
+		return source;
+	return (source & FROM_OUT) | spot->holder[argument - FROM_ARG1];
 }
 
 static struct probe_field field_of(struct elf_file *elf, const char *name, bool deep)
@@ -189,11 +260,57 @@ static struct probe_field field_of(struct elf_file *elf, const char *name, bool 
 	return field;
 }
 
+/* From a file's first to its last function of a library: of a static copy, since linkers keep
+ * together what was compiled together. */
+struct span {
+	const char *prefix;
+	uint64_t first, end; /* offsets in the file; end 0: not known */
+};
+
+static void span_add(void *context, const char *name, const struct elf_symbol *symbol)
+{
+	struct span *s = context;
+
+	/* Compilers put parts like "name.cold" elsewhere. */
+	if (strncmp(name, s->prefix, strlen(s->prefix)) || strchr(name, '.'))
+		return;
+	if (!s->end || symbol->offset < s->first)
+		s->first = symbol->offset;
+	if (symbol->offset + symbol->size > s->end)
+		s->end = symbol->offset + symbol->size;
+}
+
+/* With optimisation across files nothing is kept together, which shows in main(). */
+static struct span span_of(struct elf_file *elf, const char *prefix)
+{
+	const char *const program = "main";
+	struct span s = {.prefix = prefix};
+	struct elf_symbol symbol;
+
+	if (!prefix || elf_each(elf, span_add, &s))
+		return (struct span){};
+	if (elf_find(elf, &program, 1, true, &symbol) == 1 && symbol.offset >= s.first &&
+	    symbol.offset < s.end)
+		return (struct span){};
+	return s;
+}
+
+/* Where the library's own calls come from. */
+static int own_code(struct elf_file *elf, const struct elf_symbol *symbol, const struct span *span,
+		    uint64_t *start, uint64_t *size)
+{
+	if (!span->end)
+		return elf_segment(elf, symbol->offset, start, size) ? -EBADMSG : 0;
+	*start = span->first;
+	*size = span->end - span->first;
+	return symbol->offset >= span->first ? 0 : -EBADMSG;
+}
+
 static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		 const struct elf_symbol *symbol, const struct probe_row *row, bool is_static,
-		 struct probe_place *out)
+		 const struct span *span, struct probe_place *out)
 {
-	struct probe_point at = choose_point(c, elf, symbol, row);
+	struct spot spot = choose_spot(c, elf, symbol, row);
 	bool returns = probe_row_returns(row);
 	struct probe probe = {
 		.rows_at = row->rows_after ? row->rows_after - 1U : UNKNOWN32,
@@ -201,9 +318,11 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		.resource = row->resource,
 		.database = a->library->database,
 		.success = row->success,
-		.handle = row->handle,
-		.parent = row->parent,
-		.text = row->text,
+		.handle = source_at(&spot, row->handle),
+		.parent = source_at(&spot, row->parent),
+		.text = source_at(&spot, row->text),
+		.outer = spot.outer,
+		.stack = spot.stack,
 		.flags = row->flags | (returns ? PROBE_RETURNS : 0) |
 			 (is_static ? PROBE_STATIC : 0),
 	};
@@ -212,21 +331,22 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 
 	if (cookie >= PROBES_MOST)
 		return -ENOSPC;
-	if (elf_segment(elf, symbol->offset, &start, &code))
+	if (own_code(elf, symbol, span, &start, &code))
 		return -EBADMSG;
 	probe.code = code;
-	probe.before = symbol->offset + at.delta - start;
-	*out = (struct probe_place){symbol->offset + at.delta, cookie, returns};
+	probe.before = spot.offset - start;
+	*out = (struct probe_place){spot.offset, cookie, returns};
 	c->placed[cookie] = (struct placed){
 		.of = a,
 		.row = row,
-		.cost_ns = (at.cheap ? c->cost.cheap_ns : c->cost.dear_ns) +
+		.cost_ns = (spot.cheap ? c->cost.cheap_ns : c->cost.dear_ns) +
 			   (returns ? c->cost.return_ns : 0),
+		.returns = returns,
 	};
 	c->used++;
 	a->count++;
 	a->ev.probes++;
-	a->ev.cheap += at.cheap;
+	a->ev.cheap += spot.cheap;
 	return kernel_client_probe(c->kernel, cookie, &probe);
 }
 
@@ -241,10 +361,10 @@ static bool has_anchors(struct elf_file *elf, const struct probe_library *l, boo
 }
 
 /* Is it placed already?  Two names may be one function. */
-static bool is_placed(const struct probe_place *places, size_t n, uint64_t offset)
+static bool is_placed(const struct elf_symbol *found, const bool *placed, size_t i)
 {
-	for (size_t i = 0; i < n; i++)
-		if (places[i].offset == offset)
+	for (size_t k = 0; k < i; k++)
+		if (placed[k] && found[k].offset == found[i].offset)
 			return true;
 	return false;
 }
@@ -273,8 +393,11 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 	const struct probe_library *l = a->library;
 	struct elf_symbol found[ROWS_MOST];
 	const char *names[ROWS_MOST];
+	bool placed[ROWS_MOST] = {};
+	struct span span = is_static ? span_of(elf, l->prefix) : (struct span){};
 	int err = 0;
 
+	is_static = is_static && !span.end; /* else its callers can be told apart */
 	for (size_t i = 0; i < l->count; i++)
 		names[i] = l->rows[i].symbol;
 	if (elf_find(elf, names, l->count, deep, found) <= 0)
@@ -284,15 +407,11 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 		enum group g = group_of(row);
 
 		if (!found[i].offset || !is_wanted(c, row, is_static) ||
-		    is_placed(places[GROUP_CONNECTIONS], counts[GROUP_CONNECTIONS],
-			      found[i].offset) ||
-		    is_placed(places[GROUP_OBJECTS], counts[GROUP_OBJECTS], found[i].offset) ||
-		    is_placed(places[GROUP_TLS_WRITE], counts[GROUP_TLS_WRITE], found[i].offset) ||
-		    is_placed(places[GROUP_TLS_READ], counts[GROUP_TLS_READ], found[i].offset))
+		    is_placed(found, placed, i))
 			continue;
-		err = place(c, a, elf, &found[i], row, is_static, &places[g][counts[g]]);
-		if (!err)
-			counts[g]++;
+		err = place(c, a, elf, &found[i], row, is_static, &span, &places[g][counts[g]]);
+		placed[i] = !err;
+		counts[g] += !err;
 	}
 	return err;
 }
@@ -656,6 +775,48 @@ static void look_for_tls_again(struct clients *c, uint64_t now_ns)
 
 /* --- the budget ----------------------------------------------------------------------------- */
 
+/* From the kernel's statistics, when they are on: what the programs take on average. */
+static void read_run_time(struct clients *c)
+{
+	const struct kernel_client_runs *canary = &c->program_cost.canary;
+	struct kernel_client_runs now;
+
+	if (kernel_client_run_time(c->kernel, &now))
+		return;
+	for (int i = 0; i < 2; i++) {
+		uint64_t runs = now.runs[i] - canary->runs[i];
+		uint64_t least = canary->runs[i] ? canary->ns[i] / canary->runs[i] : 0, mean;
+
+		if (runs < RUNS_ENOUGH)
+			continue;
+		mean = (now.ns[i] - canary->ns[i]) / runs;
+		c->program_cost.more_ns[i] = mean > least ? mean - least : 0;
+	}
+}
+
+static bool knows_run_time(const struct clients *c)
+{
+	return c->program_cost.more_ns[0] || c->program_cost.more_ns[1];
+}
+
+/* Probes are hit: the kernel keeps statistics until the next look. */
+static void measure_run_time(struct clients *c, bool busy)
+{
+	if (c->measuring) {
+		read_run_time(c);
+		kernel_stats(c->kernel, false);
+		c->measuring = false;
+	} else if (busy && !knows_run_time(c)) {
+		c->measuring = !kernel_stats(c->kernel, true);
+	}
+}
+
+static uint64_t cost_of_hit(const struct clients *c, const struct placed *p)
+{
+	return p->cost_ns + c->program_cost.more_ns[0] +
+	       (p->returns ? c->program_cost.more_ns[1] : 0);
+}
+
 /* Brings the hits up to date; adds to each group what its probes have cost since. */
 static void count_hits(struct clients *c)
 {
@@ -666,7 +827,7 @@ static void count_hits(struct clients *c)
 		return;
 	for (uint32_t i = CANARIES; i < c->used; i++) {
 		struct placed *p = &c->placed[i];
-		p->of->spent_ns[group_of(p->row)] += (hits[i] - p->hits) * p->cost_ns;
+		p->of->spent_ns[group_of(p->row)] += (hits[i] - p->hits) * cost_of_hit(c, p);
 		p->hits = hits[i];
 	}
 }
@@ -680,22 +841,36 @@ static void step_down(struct clients *c, struct attached *a, uint64_t now)
 	tell_library(c, a);
 }
 
-/* Results and statements of a library that cost more than all who use it may. */
+/* Results and statements of a library that cost more than all who use it may, and go on so: a
+ * program that starts, or fills its cache, is soon done. */
 static void keep_budget(struct clients *c, uint64_t now)
 {
 	uint64_t passed = now - c->budget_at_ns, users = c->pids.count;
-	double allowed = c->host.max_overhead / 100 * passed * (users ? users : 1);
+	double rate = c->host.max_overhead / 100 * (users ? users : 1);
+	bool busy = false;
 
 	if (passed < BUDGET_EVERY_NS)
 		return;
+	if (passed > BURST_NS) /* the first look */
+		passed = BURST_NS;
+	read_run_time(c);
 	count_hits(c);
 	for (struct attached *a = c->files; a; a = a->next) {
 		uint64_t spent = a->spent_ns[GROUP_OBJECTS] - a->before_ns[GROUP_OBJECTS];
 
 		a->before_ns[GROUP_OBJECTS] = a->spent_ns[GROUP_OBJECTS];
-		if (c->budget_at_ns && a->links[GROUP_OBJECTS] && spent > allowed)
+		busy |= spent > 0;
+		if (!a->budgeted) {
+			a->budgeted = true;
+			a->credit_ns = rate * BURST_NS;
+		}
+		a->credit_ns += rate * passed - spent;
+		if (a->credit_ns > rate * BURST_NS)
+			a->credit_ns = rate * BURST_NS;
+		if (a->links[GROUP_OBJECTS] && a->credit_ns < 0)
 			step_down(c, a, now);
 	}
+	measure_run_time(c, busy);
 	c->budget_at_ns = now;
 }
 
@@ -834,17 +1009,20 @@ static uint64_t socket_of(uint32_t pid, int descriptor)
 }
 
 /* The connection's own word for its socket.  Which socket a thread used last is a guess where
- * connections take turns. */
-static uint64_t ask_connection(const struct handle_key *key, const struct probe_field *field)
+ * connections take turns.  In MYSQL, the pointer before all says whether it is connected at all. */
+static uint64_t ask_connection(const struct handle_key *key, const struct attached *of)
 {
 	int descriptor = -1;
-	struct iovec local = {&descriptor, sizeof(descriptor)};
-	struct iovec remote = {(void *)(uintptr_t)(key->handle + field->offset),
-			       sizeof(descriptor)};
+	uint64_t first = 0;
+	struct iovec local[] = {{&descriptor, sizeof(descriptor)}, {&first, sizeof(first)}};
+	struct iovec remote[] = {{(void *)(uintptr_t)(key->handle + of->descriptor.offset),
+				  sizeof(descriptor)},
+				 {(void *)(uintptr_t)key->handle, sizeof(first)}};
 
-	if (field->size != sizeof(descriptor) ||
-	    process_vm_readv(key->pid, &local, 1, &remote, 1, 0) != sizeof(descriptor) ||
-	    descriptor < 0)
+	if (of->descriptor.size != sizeof(descriptor) ||
+	    process_vm_readv(key->pid, local, 2, remote, 2, 0) !=
+		    sizeof(descriptor) + sizeof(first) ||
+	    descriptor < 0 || (of->library->bit == EV_LIBRARY_MYSQL && !first))
 		return 0;
 	return socket_of(key->pid, descriptor);
 }
@@ -852,7 +1030,7 @@ static uint64_t ask_connection(const struct handle_key *key, const struct probe_
 static void find_socket(const struct placed *placed, const struct raw_handle *raw,
 			struct ev_handle *ev)
 {
-	uint64_t socket = ask_connection(&raw->key, &placed->of->descriptor);
+	uint64_t socket = ask_connection(&raw->key, placed->of);
 
 	ev->connection = socket ? socket : raw->handle.socket;
 	if (socket)
@@ -977,6 +1155,8 @@ static int calibrate(struct clients *c)
 	if (!err)
 		err = probes_calibrate(&c->cost, programs, 0, hits_of, c);
 	c->programs[GROUP_OBJECTS] = *programs;
+	if (!err)
+		err = kernel_client_run_time(c->kernel, &c->program_cost.canary);
 	if (!err && !c->cost.fires)
 		err = -EIO;
 	return err;

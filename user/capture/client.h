@@ -23,6 +23,8 @@ struct client_host {
 	void (*tell)(void *context, const struct ev_head *record);
 	/* Tells of a process unless that is done; false where there is no memory. */
 	bool (*owner)(void *context, uint32_t pid, uint64_t start_ns, const char *comm);
+	/* Did the user ask for that process? */
+	bool (*wanted)(void *context, uint32_t pid, const char *comm);
 	bool show_literals;
 	bool eager;	     /* TLS libraries at once, not when a database connection needs them */
 	bool at_entry;	     /* --probe-at=entry: no chosen probe points */

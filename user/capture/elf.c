@@ -588,23 +588,78 @@ static struct range section_range(const Elf64_Shdr *section)
 	return (struct range){section->sh_offset, section->sh_size};
 }
 
-static int symtab_find(struct search *s, const struct image *image, const Elf64_Ehdr *head)
+/* Where .symtab and its names are.  False: there is none that makes sense. */
+static bool symtab_ranges(const struct image *image, const Elf64_Ehdr *head, struct range *symbols,
+			  struct range *strings)
 {
 	uint32_t names;
 	uint64_t count = section_count(image, head, &names);
 
 	for (uint64_t i = 1; i < count; i++) {
-		Elf64_Shdr symbols, strings;
+		Elf64_Shdr table, text;
 
-		if (section_read(image, head, i, &symbols))
-			return 0;
-		if (symbols.sh_type != SHT_SYMTAB)
+		if (section_read(image, head, i, &table))
+			return false;
+		if (table.sh_type != SHT_SYMTAB)
 			continue;
-		if (section_read(image, head, symbols.sh_link, &strings) ||
-		    strings.sh_type != SHT_STRTAB)
-			return 0;
-		return table_find(s, image, section_range(&symbols), section_range(&strings));
+		if (section_read(image, head, table.sh_link, &text) || text.sh_type != SHT_STRTAB)
+			return false;
+		*symbols = section_range(&table);
+		*strings = section_range(&text);
+		return image_holds(image, *symbols) && image_holds(image, *strings) &&
+		       symbols->size <= TABLE_MAX && strings->size <= TABLE_MAX;
 	}
+	return false;
+}
+
+static int symtab_find(struct search *s, const struct image *image, const Elf64_Ehdr *head)
+{
+	struct range symbols, strings;
+
+	if (!symtab_ranges(image, head, &symbols, &strings))
+		return 0;
+	return table_find(s, image, symbols, strings);
+}
+
+static void function_tell(struct elf_file *e, const Elf64_Sym *symbol, const char *names,
+			  uint64_t size, elf_function_fn *fn, void *context)
+{
+	struct range code;
+	struct elf_symbol out;
+
+	if (ELF64_ST_TYPE(symbol->st_info) != STT_FUNC || symbol->st_shndx == SHN_UNDEF ||
+	    symbol->st_name >= size)
+		return;
+	code = range_of(e, symbol->st_value, PF_X);
+	if (!code.size || !code.at)
+		return;
+	out = (struct elf_symbol){code.at, MIN(symbol->st_size, code.size)};
+	fn(context, names + symbol->st_name, &out);
+}
+
+int elf_each(struct elf_file *e, elf_function_fn *fn, void *context)
+{
+	struct range symbols, strings;
+	Elf64_Sym block[BLOCK / 8 / sizeof(Elf64_Sym)];
+	char *names;
+
+	if (!symtab_ranges(&e->image, &e->head, &symbols, &strings) || !strings.size)
+		return 0;
+	names = malloc(strings.size);
+	if (!names)
+		return -ENOMEM;
+	if (image_read(&e->image, strings.at, names, strings.size))
+		symbols.size = 0;
+	names[strings.size - 1] = '\0';
+	for (uint64_t at = 0; at < symbols.size; at += sizeof(block)) {
+		size_t size = MIN(sizeof(block), symbols.size - at);
+
+		if (image_read(&e->image, symbols.at + at, block, size))
+			break;
+		for (size_t i = 0; i < size / sizeof(block[0]); i++)
+			function_tell(e, &block[i], names, strings.size, fn, context);
+	}
+	free(names);
 	return 0;
 }
 

@@ -34,6 +34,11 @@ void elf_close(struct elf_file *e);
 int elf_find(struct elf_file *e, const char *const *names, size_t n, bool deep,
 	     struct elf_symbol *out);
 
+/* Calls fn for each function that .symtab names; there may be hundreds of thousands.  name is valid
+ * during the call.  0 or -ENOMEM; a table that makes no sense is none. */
+typedef void elf_function_fn(void *context, const char *name, const struct elf_symbol *symbol);
+int elf_each(struct elf_file *e, elf_function_fn *fn, void *context);
+
 /* NT_GNU_BUILD_ID as hexadecimal digits, "" when there is none.  size at least 3. */
 void elf_build_id(struct elf_file *e, char *hex, size_t size);
 

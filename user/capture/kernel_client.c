@@ -79,6 +79,24 @@ int kernel_client_hits(struct kernel *k, uint32_t first, uint32_t n, uint64_t *h
 	return err;
 }
 
+int kernel_client_run_time(struct kernel *k, struct kernel_client_runs *out)
+{
+	struct dbleak *skel = kernel_skeleton(k);
+	const struct bpf_program *programs[] = {skel->progs.client_entered,
+						skel->progs.client_returned};
+
+	for (int i = 0; i < 2; i++) {
+		struct bpf_prog_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(bpf_program__fd(programs[i]), &info, &size))
+			return -errno;
+		out->ns[i] = info.run_time_ns;
+		out->runs[i] = info.run_cnt;
+	}
+	return 0;
+}
+
 int kernel_client_sweep(struct kernel *k, kernel_record_fn fn, void *context)
 {
 	int err = kernel_read_iterator(k, kernel_link(k, SWEEP_SITES), fn, context);
@@ -101,6 +119,26 @@ int kernel_client_handle(struct kernel *k, const struct handle_key *key, struct 
 	return bpf_map_lookup_elem(map_of(k, key), key, handle);
 }
 
+int kernel_client_links(struct kernel *k, kernel_link_fn *fn, void *context)
+{
+	enum { BATCH = 512 };
+	struct handle_key *keys = calloc(BATCH, sizeof(*keys));
+	struct handle *values = calloc(BATCH, sizeof(*values));
+	int fd = map_fd(k, "links"), err = keys && values ? 0 : -ENOMEM;
+	uint64_t place = 0; /* a hash table's takes four bytes */
+	uint32_t n;
+
+	for (bool first = true; !err; first = false) {
+		n = BATCH;
+		err = bpf_map_lookup_batch(fd, first ? NULL : &place, &place, keys, values, &n, NULL);
+		for (uint32_t i = 0; i < n && (!err || err == -ENOENT); i++)
+			fn(context, &keys[i], &values[i]);
+	}
+	free(keys);
+	free(values);
+	return err == -ENOENT ? 0 : err;
+}
+
 int kernel_client_forget_handle(struct kernel *k, const struct handle_key *key)
 {
 	return bpf_map_delete_elem(map_of(k, key), key);
@@ -109,6 +147,13 @@ int kernel_client_forget_handle(struct kernel *k, const struct handle_key *key)
 int kernel_client_forget_site(struct kernel *k, const struct site_key *key)
 {
 	return bpf_map_delete_elem(map_fd(k, "sites"), key);
+}
+
+uint64_t kernel_client_start(struct kernel *k, uint32_t pid)
+{
+	struct process p;
+
+	return bpf_map_lookup_elem(map_fd(k, "processes"), &pid, &p) || p.gone ? 0 : p.start_ns;
 }
 
 int kernel_client_text(struct kernel *k, uint64_t hash, struct client_text *text)

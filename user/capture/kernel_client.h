@@ -26,13 +26,25 @@ int kernel_client_probe(struct kernel *k, uint32_t cookie, const struct probe *p
 /* How often the probes with cookies first to first + n - 1 were hit. */
 int kernel_client_hits(struct kernel *k, uint32_t first, uint32_t n, uint64_t *hits);
 
+/* How long the client programs, at the entry and at the return, ran so far, and how often, while
+ * statistics were on (kernel_stats). */
+struct kernel_client_runs {
+	uint64_t ns[2], runs[2];
+};
+int kernel_client_run_time(struct kernel *k, struct kernel_client_runs *out);
+
 /* RAW_SITE and RAW_HANDLE of what changed, RAW_DEAD of connections. */
 int kernel_client_sweep(struct kernel *k, kernel_record_fn fn, void *context);
 /* RAW_DEAD of other objects whose process is gone.  Walks the whole ledger. */
 int kernel_client_bury(struct kernel *k, kernel_record_fn fn, void *context);
 int kernel_client_handle(struct kernel *k, const struct handle_key *key, struct handle *handle);
+/* All connections in the ledger, a few hundred in each system call. */
+typedef void kernel_link_fn(void *context, const struct handle_key *key, const struct handle *h);
+int kernel_client_links(struct kernel *k, kernel_link_fn *fn, void *context);
 int kernel_client_forget_handle(struct kernel *k, const struct handle_key *key);
 int kernel_client_forget_site(struct kernel *k, const struct site_key *key);
+/* When a process that is in the ledger was started, in nanoseconds; 0 it is not. */
+uint64_t kernel_client_start(struct kernel *k, uint32_t pid);
 int kernel_client_text(struct kernel *k, uint64_t hash, struct client_text *text);
 /* Clears calls that began before then and have not returned; returns how many. */
 int kernel_client_purge_calls(struct kernel *k, uint64_t before_ns);

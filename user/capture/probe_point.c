@@ -12,12 +12,17 @@
  *
  *  - Each call comes by once.  The way from the entry to the probe has no branch, and no branch of
  *    the function leads to the way or to the probe.  The probe may sit on a branch.
- *  - The wanted arguments are still in their registers, and memory is as the caller left it: an
- *    instruction that writes anywhere but to other registers and the flags is not passed.
+ *  - The wanted arguments are still in registers of arguments, perhaps moved from one to another,
+ *    which is told.  Memory is as the caller left it: an instruction that writes anywhere but to
+ *    other registers and the flags is not passed.  (Through an argument it may write if there is a
+ *    return probe: what pointers lead to is then read at the return.)
  *  - The stack is as at the entry.  A return probe replaces what is at *(rsp): anything but the
  *    return address there, and it destroys a value of the program.  An entry probe would survive
  *    `sub $8,%rsp`, but then *(rsp) no longer tells the caller, which is half of what we want to
- *    know, and few functions would gain (11 of the 1370 of SQLite).  So none is passed.
+ *    know, and few functions would gain (11 of the 1370 of SQLite).  So none is passed.  But a
+ *    function that only calls another and returns what that returns, as sqlite3_prepare_v2 does, is
+ *    watched at the entry of the other: the return address there tells which function called, and
+ *    the caller of that is a known distance away.
  *
  * What compilers make of a function gives each instruction one height of the stack above the
  * return address, whichever way it is reached, for the instructions that follow rely on it.  A
@@ -35,12 +40,14 @@
  */
 #include <Zydis/Zydis.h>
 #include <errno.h>
+#include <string.h>
 
 #include "probe_point.h"
 
 #define CODE_MAX 65536 /* of a function; what is longer is left alone */
 #define WALK_MAX 64    /* bytes passed at most */
 #define STEP_MAX 32    /* instructions of an accessor */
+#define INNER_STACK_MAX 4096 /* bytes that a function takes before it calls another */
 
 struct instruction {
 	ZydisDecodedInstruction is;
@@ -107,6 +114,7 @@ static const struct {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* The bit of an argument's register; 0 it is none. */
 static unsigned int argument_of(ZydisRegister reg)
 {
 	for (size_t i = 0; i < COUNT(argument_registers); i++)
@@ -120,18 +128,83 @@ static ZydisRegister whole(ZydisRegister reg)
 	return ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
 }
 
+static bool writes(const ZydisDecodedOperand *operand)
+{
+	return operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+}
+
+/* Which registers hold what the caller gave: bits of enum probe_argument for each argument. */
+struct holders {
+	unsigned int of[PROBE_ARGUMENTS];
+};
+
+static void holders_init(struct holders *h)
+{
+	for (size_t i = 0; i < PROBE_ARGUMENTS; i++)
+		h->of[i] = argument_registers[i].argument;
+}
+
+/* An instruction changes registers; one that copies a whole one adds a place to find it. */
+static void holders_step(struct holders *h, const struct instruction *in)
+{
+	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
+	struct holders before = *h;
+	unsigned int changed = 0;
+
+	for (unsigned int i = 0; i < in->is.operand_count; i++)
+		if (writes(&in->operands[i]) && in->operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER)
+			changed |= argument_of(whole(in->operands[i].reg.value));
+	for (size_t i = 0; i < PROBE_ARGUMENTS; i++)
+		h->of[i] &= ~changed;
+	if (in->is.mnemonic != ZYDIS_MNEMONIC_MOV || to->type != ZYDIS_OPERAND_TYPE_REGISTER ||
+	    from->type != ZYDIS_OPERAND_TYPE_REGISTER)
+		return;
+	for (size_t i = 0; i < PROBE_ARGUMENTS; i++)
+		if (before.of[i] & argument_of(from->reg.value))
+			h->of[i] |= argument_of(to->reg.value);
+}
+
+static bool holders_have(const struct holders *h, unsigned int arguments)
+{
+	for (size_t i = 0; i < PROBE_ARGUMENTS; i++) {
+		unsigned int own = argument_registers[i].argument;
+
+		if (arguments & own && !(arguments & PROBE_UNMOVED ? h->of[i] & own : h->of[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Where each argument is; its own register if it is there. */
+static void holders_tell(const struct holders *h, uint8_t *holder)
+{
+	for (size_t i = 0; i < PROBE_ARGUMENTS; i++) {
+		holder[i] = 0;
+		for (size_t k = PROBE_ARGUMENTS; k-- > 0;)
+			if (h->of[i] & argument_registers[k].argument)
+				holder[i] = (uint8_t)(k + 1);
+		if (h->of[i] & argument_registers[i].argument)
+			holder[i] = (uint8_t)(i + 1);
+	}
+}
+
+static bool is_argument_memory(const ZydisDecodedOperand *operand)
+{
+	return operand->type == ZYDIS_OPERAND_TYPE_MEMORY && argument_of(operand->mem.base) &&
+	       operand->mem.index == ZYDIS_REGISTER_NONE;
+}
+
 /* Is what the operand changes of no concern?  rip goes on with each instruction. */
-static bool operand_passes(const ZydisDecodedOperand *operand, unsigned int arguments)
+static bool operand_passes(const ZydisDecodedOperand *operand, bool may_store)
 {
 	ZydisRegister reg;
 
-	if (!(operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
+	if (!writes(operand))
 		return true;
 	if (operand->type != ZYDIS_OPERAND_TYPE_REGISTER)
-		return false;
+		return may_store && is_argument_memory(operand);
 	reg = whole(operand->reg.value);
-	return reg != ZYDIS_REGISTER_RSP && reg != ZYDIS_REGISTER_RIP &&
-	       !(argument_of(reg) & arguments);
+	return reg != ZYDIS_REGISTER_RSP && reg != ZYDIS_REGISTER_RIP;
 }
 
 /* Kinds that do nothing but to compute, move and compare. */
@@ -152,12 +225,13 @@ static bool is_plain(const ZydisDecodedInstruction *is)
 	return false;
 }
 
-static bool may_pass(const struct instruction *in, unsigned int arguments)
+static bool may_pass(const struct instruction *in, bool may_store)
 {
 	if (!is_plain(&in->is))
 		return false;
 	for (unsigned int i = 0; i < in->is.operand_count; i++)
-		if (!operand_passes(&in->operands[i], arguments))
+		if (!operand_passes(&in->operands[i],
+				    may_store && in->is.mnemonic == ZYDIS_MNEMONIC_MOV))
 			return false;
 	return true;
 }
@@ -187,12 +261,14 @@ static bool step_over_null(const ZydisDecoder *decoder, const uint8_t *code, siz
 }
 
 /* The first cheap instruction on the way from the entry. */
-static bool walk(const ZydisDecoder *decoder, const uint8_t *code, size_t n, bool may_miss_null,
+static bool walk(const ZydisDecoder *decoder, const uint8_t *code, size_t n, bool with_return,
 		 unsigned int arguments, struct probe_point *out)
 {
+	bool null_tested = false, may_miss_null = !with_return && (arguments & PROBE_RDI);
 	struct instruction in;
-	bool null_tested = false;
+	struct holders holders;
 
+	holders_init(&holders);
 	for (size_t at = 0; at < n && at <= WALK_MAX; at += in.is.length) {
 		if (decode(decoder, code + at, n - at, &in))
 			return false;
@@ -201,11 +277,15 @@ static bool walk(const ZydisDecoder *decoder, const uint8_t *code, size_t n, boo
 				       step_over_null(decoder, code, n, &at);
 			out->delta = (uint32_t)at;
 			out->cheap = true;
+			holders_tell(&holders, out->holder);
 			return true;
 		}
-		if (!may_pass(&in, arguments))
+		if (!may_pass(&in, with_return))
 			return false;
-		null_tested = is_null_test(&in);
+		holders_step(&holders, &in);
+		if (!holders_have(&holders, arguments))
+			return false;
+		null_tested = is_null_test(&in) && holders.of[0] & PROBE_RDI;
 	}
 	return false;
 }
@@ -246,18 +326,89 @@ static bool entry_is_cheap(const ZydisDecoder *decoder, const uint8_t *code, siz
 struct probe_point probe_point_choose(const uint8_t *code, size_t n, bool with_return,
 				      unsigned int arguments)
 {
-	struct probe_point entry = {0}, point = {0};
-	bool may_miss_null = !with_return && (arguments & PROBE_RDI);
+	struct probe_point entry = {.holder = {1, 2, 3, 4, 5, 6}}, point = {0};
 	ZydisDecoder decoder;
 
 	decoder_init(&decoder);
 	entry.cheap = entry_is_cheap(&decoder, code, n);
 	if (entry.cheap || n > CODE_MAX)
 		return entry;
-	if (!walk(&decoder, code, n, may_miss_null, arguments, &point) ||
+	if (!walk(&decoder, code, n, with_return, arguments, &point) ||
 	    is_target(&decoder, code, n, point.delta))
 		return entry;
 	return point;
+}
+
+/* By how much an instruction lowers rsp and does nothing else; 0 it is another. */
+static uint32_t lowers_stack(const struct instruction *in)
+{
+	bool of_rsp = in->operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		      in->operands[0].reg.value == ZYDIS_REGISTER_RSP;
+
+	if (in->is.mnemonic == ZYDIS_MNEMONIC_PUSH && in->is.operand_width == 64)
+		return 8;
+	if (in->is.mnemonic == ZYDIS_MNEMONIC_SUB && of_rsp && in->is.raw.imm[0].size &&
+	    in->is.raw.imm[0].value.s > 0 && in->is.raw.imm[0].value.s < INNER_STACK_MAX)
+		return (uint32_t)in->is.raw.imm[0].value.s;
+	return 0;
+}
+
+/* Does the function only give the stack back, `add $stack,%rsp; ret`, from here on? */
+static bool only_returns(const ZydisDecoder *decoder, const uint8_t *code, size_t n, uint32_t stack)
+{
+	struct instruction in;
+
+	if (decode(decoder, code, n, &in) || in.is.mnemonic != ZYDIS_MNEMONIC_ADD ||
+	    in.operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER ||
+	    in.operands[0].reg.value != ZYDIS_REGISTER_RSP || !in.is.raw.imm[0].size ||
+	    in.is.raw.imm[0].value.s != (int64_t)stack)
+		return false;
+	code += in.is.length;
+	n -= in.is.length;
+	return !decode(decoder, code, n, &in) && in.is.mnemonic == ZYDIS_MNEMONIC_RET;
+}
+
+/* The first call on the way, if all before it only prepares that. */
+static bool walk_to_call(const ZydisDecoder *decoder, const uint8_t *code, size_t n,
+			 unsigned int arguments, struct probe_inner *out)
+{
+	struct holders holders;
+	struct instruction in;
+	uint32_t lower;
+
+	holders_init(&holders);
+	for (size_t at = 0; at < n && at <= WALK_MAX; at += in.is.length) {
+		if (decode(decoder, code + at, n - at, &in))
+			return false;
+		if (is_call(code + at, in.is.length)) {
+			out->after = (uint32_t)(at + in.is.length);
+			out->target = out->after + in.is.raw.imm[0].value.s;
+			holders_tell(&holders, out->holder);
+			return holders_have(&holders, arguments);
+		}
+		lower = lowers_stack(&in);
+		out->stack += lower;
+		if (!lower && !may_pass(&in, false))
+			return false;
+		if (!lower)
+			holders_step(&holders, &in);
+	}
+	return false;
+}
+
+int probe_point_inner(const uint8_t *code, size_t n, unsigned int arguments,
+		      struct probe_inner *out)
+{
+	ZydisDecoder decoder;
+
+	decoder_init(&decoder);
+	memset(out, 0, sizeof(*out));
+	if (n > CODE_MAX || !walk_to_call(&decoder, code, n, arguments, out) || !out->stack ||
+	    !only_returns(&decoder, code + out->after, n - out->after, out->stack) ||
+	    is_target(&decoder, code, n, n))
+		return -ENOENT;
+	out->stack += 8; /* the other's return address */
+	return 0;
 }
 
 /*

@@ -19,12 +19,17 @@ enum probe_argument {
 	PROBE_RCX = 8,
 	PROBE_R8 = 16,
 	PROBE_R9 = 32,
+	PROBE_UNMOVED = 64, /* not even in another register */
 };
+
+#define PROBE_ARGUMENTS 6
 
 struct probe_point {
 	uint32_t delta; /* bytes after the function's first instruction; 0 its entry */
 	bool cheap;	/* the kernel emulates the instruction there: no single step */
 	bool nonzero;	/* calls whose first argument is NULL do not come by here */
+	/* [i]: argument i + 1 is now where argument [i] was; 0 none of the six registers. */
+	uint8_t holder[PROBE_ARGUMENTS];
 };
 
 /* Chooses for a function whose code begins with these n bytes (as many as are known to belong to
@@ -34,6 +39,19 @@ struct probe_point {
  * probe_argument; nonzero only if PROBE_RDI is among them.  The entry where anything is unsure. */
 struct probe_point probe_point_choose(const uint8_t *code, size_t n, bool with_return,
 				      unsigned int arguments);
+
+/* A function that does nothing but to call another with more arguments, and returns what that does,
+ * can be watched at the beginning of the other. */
+struct probe_inner {
+	int64_t target; /* the other, in bytes from the function's first instruction */
+	uint32_t after; /* where it returns to */
+	uint32_t stack; /* bytes between its return address and the function's own */
+	uint8_t holder[PROBE_ARGUMENTS];
+};
+
+/* Code and arguments as above.  0, or -ENOENT when the function does anything else. */
+int probe_point_inner(const uint8_t *code, size_t n, unsigned int arguments,
+		      struct probe_inner *out);
 
 /* The field that an accessor of one pointer argument returns, as in
  *   test %rdi,%rdi; je ...; mov DISP(%rdi),%eax; ret    or    cmpb $2,DISP(%rdi); sete %al

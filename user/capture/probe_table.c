@@ -174,15 +174,16 @@ static const struct probe_row openssl[] = {
 
 const struct probe_library probe_libraries[] = {
 	{"libpq", EV_LIBRARY_LIBPQ, EV_DB_POSTGRESQL, ANCHORS("PQfinish", "PQclear"), libpq,
-	 COUNT(libpq), 0},
+	 COUNT(libpq), 0, NULL},
 	{"libmysqlclient", EV_LIBRARY_MYSQL, EV_DB_MYSQL, ANCHORS("mysql_init", "mysql_close"),
-	 mysql, COUNT(mysql), COUNT(libpq)},
+	 mysql, COUNT(mysql), COUNT(libpq), NULL},
 	{"SQLite", EV_LIBRARY_SQLITE, EV_DB_SQLITE, ANCHORS("sqlite3_open_v2", "sqlite3_finalize"),
-	 sqlite, COUNT(sqlite), COUNT(libpq) + COUNT(mysql)},
+	 sqlite, COUNT(sqlite), COUNT(libpq) + COUNT(mysql), "sqlite3"},
 	{"hiredis", EV_LIBRARY_HIREDIS, EV_DB_REDIS, ANCHORS("redisFree", "freeReplyObject"),
-	 hiredis, COUNT(hiredis), COUNT(libpq) + COUNT(mysql) + COUNT(sqlite)},
+	 hiredis, COUNT(hiredis), COUNT(libpq) + COUNT(mysql) + COUNT(sqlite), NULL},
 	{"OpenSSL", EV_LIBRARY_OPENSSL, EV_DB_UNKNOWN, ANCHORS("SSL_read", "SSL_write"), openssl,
-	 COUNT(openssl), COUNT(libpq) + COUNT(mysql) + COUNT(sqlite) + COUNT(hiredis)},
+	 COUNT(openssl), COUNT(libpq) + COUNT(mysql) + COUNT(sqlite) + COUNT(hiredis),
+	 NULL},
 };
 
 const size_t probe_library_count = COUNT(probe_libraries);

@@ -34,6 +34,7 @@ struct probe_library {
 	const struct probe_row *rows;
 	size_t count;
 	uint16_t first; /* number of the first row, among all rows */
+	const char *prefix; /* of its own functions' names; NULL they have none in common */
 };
 
 extern const struct probe_library probe_libraries[];

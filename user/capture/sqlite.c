@@ -23,12 +23,14 @@
 #include "../base/sql.h"
 #include "../base/table.h"
 #include "client.h"
+#include "lock.h"
 #include "sqlite_file.h"
 
 #define CONNECTION_BYTES 512 /* of struct sqlite3, which is longer; its counters are among them */
 #define STATEMENT_BYTES	 256 /* of a statement; likewise */
 #define ID_BASE		 (1ULL << 63) /* no socket's cookie is so high */
 #define LOOK_AGAIN_NS	 10000000000ULL
+#define LOOKS_MOST	 2000 /* at objects of one kind in one sweep; more take turns */
 
 struct open_file { /* a connection */
 	struct handle_key key;
@@ -38,6 +40,7 @@ struct open_file { /* a connection */
 	struct ev_file file;
 	struct sqlite_file at; /* path NULL: no file, or not known */
 	uint64_t sql;	       /* hash of the text told last */
+	struct handle handle;  /* as the ledger has it */
 	uint32_t statements, busy; /* of those told of */
 	bool counted; /* among the process's told_closed */
 };
@@ -76,7 +79,8 @@ struct sqlites {
 	struct table files, statements; /* by address and pid */
 	struct table unnamed, openers;	/* by pid and start */
 	struct table sites;		/* by identity and pid: how many each has released */
-	uint64_t ids;
+	struct locks *locks;
+	uint64_t ids, sweeps;
 };
 
 static struct table_key table_key_of(const struct handle_key *key)
@@ -94,6 +98,21 @@ static void tell(struct sqlites *s, const struct ev_head *record)
 	s->host->tell(s->host->context, record);
 }
 
+static bool is_known(void *context, uint32_t pid, dev_t device, ino_t inode)
+{
+	const struct sqlites *s = context;
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&s->files, &at))) {
+		const struct open_file *f = slot->value;
+
+		if (f->key.pid == pid && f->at.inode == inode && f->at.device == device)
+			return true;
+	}
+	return false;
+}
+
 int sqlites_open(struct sqlites **out, struct kernel *kernel, const struct procfs *procfs,
 		 const struct client_host *host)
 {
@@ -105,7 +124,8 @@ int sqlites_open(struct sqlites **out, struct kernel *kernel, const struct procf
 	s->kernel = kernel;
 	s->procfs = procfs;
 	s->host = host;
-	return 0;
+	s->ids = ID_BASE;
+	return locks_open(&s->locks, kernel, procfs, host, is_known, s);
 }
 
 static void free_values(struct table *t)
@@ -162,6 +182,7 @@ void sqlites_close(struct sqlites *s)
 	table_free(&s->files);
 	table_free(&s->statements);
 	table_free(&s->unnamed);
+	locks_close(s->locks);
 	free(s);
 }
 
@@ -236,6 +257,8 @@ static const char *find_unnamed(struct sqlites *s, struct open_file *f)
 	if (!u->err) {
 		f->at.path = strdup(u->at.path);
 		f->at.reach = u->at.reach ? strdup(u->at.reach) : NULL;
+		f->at.device = u->at.device;
+		f->at.inode = u->at.inode;
 	}
 	return u->err == -EMLINK ? "one of several files" : "a file opened before";
 }
@@ -269,7 +292,7 @@ static void file_enter(struct sqlites *s, const struct raw_handle *raw,
 	f->fields = fields;
 	f->ev.head = (struct ev_head){
 		.ns = raw->head.ns, .kind = EV_CONNECTION, .size = sizeof(f->ev)};
-	f->ev.id = ID_BASE + ++s->ids;
+	f->ev.id = ++s->ids;
 	f->ev.start_ns = raw->start_ns;
 	f->ev.born_ns = raw->handle.flags & EV_HANDLE_PRE_EXISTING ? 0 : raw->handle.born_ns;
 	f->ev.used_ns = raw->handle.used_ns;
@@ -519,6 +542,14 @@ void sqlites_gone(struct sqlites *s, const struct handle_key *key, uint64_t born
 	file_free(f);
 }
 
+/* Is it this object's turn, among so many? */
+static bool is_due(const struct sqlites *s, const struct handle_key *key, size_t count)
+{
+	uint64_t turns = 1 + count / LOOKS_MOST;
+
+	return (key->handle >> 4) * 0x9e3779b97f4a7c15ULL % turns == s->sweeps % turns;
+}
+
 /* Looks at a statement.  Whether it was used since the last look. */
 static bool look_at_statement(struct open_statement *st, const struct open_file *f, uint64_t now)
 {
@@ -549,7 +580,7 @@ static void look_at_statements(struct sqlites *s, uint64_t now)
 			continue;
 		if (!st->told)
 			tell_statement(s, f, st, now);
-		if (look_at_statement(st, f, now))
+		if (is_due(s, &st->key, s->statements.count) && look_at_statement(st, f, now))
 			f->ev.used_ns = now;
 		f->statements++;
 		if (!st->busy)
@@ -585,20 +616,28 @@ static void leave_transaction(struct ev_connection *ev)
 	ev->transaction_ns = 0;
 }
 
+/* What the ledger has of it. */
+static void take_handle(void *context, const struct handle_key *key, const struct handle *h)
+{
+	struct sqlites *s = context;
+	struct open_file *f = table_get(&s->files, table_key_of(key));
+
+	if (!f)
+		return;
+	f->handle = *h;
+	f->ev.prepared = f->ev.requests = h->acquired;
+	f->ev.unprepared = h->released < h->acquired ? h->released : h->acquired;
+	if (h->used_ns > f->ev.used_ns)
+		f->ev.used_ns = h->used_ns;
+	f->file.zombie = !!(h->flags & EV_HANDLE_ZOMBIE);
+}
+
 static void look_at_file(struct sqlites *s, struct open_file *f, uint64_t used_before, uint64_t now)
 {
 	unsigned char bytes[CONNECTION_BYTES];
 	uint64_t digest = read_object(f->key.pid, f->key.handle, bytes, sizeof(bytes));
-	struct handle h = {};
 	int autocommit;
 
-	if (!kernel_client_handle(s->kernel, &f->key, &h)) {
-		f->ev.prepared = f->ev.requests = h.acquired;
-		f->ev.unprepared = h.released < h.acquired ? h.released : h.acquired;
-		if (h.used_ns > f->ev.used_ns)
-			f->ev.used_ns = h.used_ns;
-		f->file.zombie = !!(h.flags & EV_HANDLE_ZOMBIE);
-	}
 	if (!digest)
 		return;
 	if (f->digest && digest != f->digest && f->ev.used_ns == used_before)
@@ -610,7 +649,7 @@ static void look_at_file(struct sqlites *s, struct open_file *f, uint64_t used_b
 	else if (autocommit > 0)
 		leave_transaction(&f->ev);
 	if (f->ev.used_ns == used_before || f->ev.status == EV_STATUS_TRANSACTION)
-		tell_sql(s, f, h.latest, now);
+		tell_sql(s, f, f->handle.latest, now);
 }
 
 /* Size of the write-ahead log, which lies beside the file. */
@@ -638,12 +677,13 @@ static uint32_t all_reading(const struct open_file *f)
 }
 
 static void tell_file(struct sqlites *s, struct open_file *f, const struct ev_file *before,
-		      uint64_t now)
+		      bool due, uint64_t now)
 {
 	struct ev_file *ev = &f->file;
 
 	ev->reading = all_reading(f);
-	ev->wal_bytes = wal_bytes(f);
+	if (due)
+		ev->wal_bytes = wal_bytes(f);
 	if (ev->wal_bytes == before->wal_bytes && ev->reading == before->reading &&
 	    ev->reading_ns == before->reading_ns && ev->zombie == before->zombie)
 		return;
@@ -661,10 +701,14 @@ struct before { /* as the last sweep had it */
 static void sweep_file(struct sqlites *s, struct open_file *f, const struct before *before,
 		       uint64_t now)
 {
-	look_at_file(s, f, before->ev.used_ns, now);
+	/* In use: then it may have begun or ended a transaction. */
+	bool due = is_due(s, &f->key, s->files.count) || f->ev.used_ns != before->ev.used_ns;
+
+	if (due)
+		look_at_file(s, f, before->ev.used_ns, now);
 	if (f->file.zombie) /* its site has released it */
 		count_closed(s, f);
-	tell_file(s, f, &before->file, now);
+	tell_file(s, f, &before->file, due, now);
 	if (!memcmp((char *)&before->ev + sizeof(struct ev_head),
 		    (char *)&f->ev + sizeof(struct ev_head),
 		    sizeof(f->ev) - sizeof(struct ev_head)))
@@ -690,10 +734,14 @@ void sqlites_sweep(struct sqlites *s, uint64_t now)
 		f->file.reading_ns = 0;
 		f->file.length = 0;
 	}
+	s->sweeps++;
+	if (s->files.count)
+		kernel_client_links(s->kernel, take_handle, s);
 	look_at_statements(s, now);
 	for (at = 0, i = 0; (slot = table_next(&s->files, &at)); i++)
 		sweep_file(s, slot->value, &before[i], now);
 	free(before);
+	locks_sweep(s->locks, now, &s->ids);
 	for (at = 0; (slot = table_next(&s->openers, &at));) {
 		struct opener *o = slot->value;
 

@@ -223,6 +223,8 @@ int sqlite_file_only(struct sqlite_file *out, uint32_t pid)
 	if (o.count != 1)
 		return o.count ? -EMLINK : -ENOENT;
 	out->path = strdup(o.at.link);
+	out->device = o.at.device;
+	out->inode = o.at.inode;
 	out->reach = reach_of(pid, &o.at);
 	return out->path ? 0 : -ENOMEM;
 }
@@ -297,6 +299,10 @@ int sqlite_file_named(struct sqlite_file *out, uint32_t pid, const char *name, b
 	} else { /* where to is not known when it is relative */
 		out->path = strdup(name);
 	}
-	out->reach = found ? reach_of(pid, &at) : NULL;
+	if (found) {
+		out->reach = reach_of(pid, &at);
+		out->device = at.device;
+		out->inode = at.inode;
+	}
 	return out->path ? 0 : -ENOMEM;
 }

@@ -10,10 +10,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct sqlite_file {
 	char *path;  /* absolute, as the process names it */
 	char *reach; /* the same file, by a path of ours; NULL it has none */
+	dev_t device;
+	ino_t inode; /* 0: it was not found */
 };
 
 /* Frees what the two below filled in. */

@@ -6,7 +6,8 @@
  * rising number alone is judged on its floor (see rise.c).  Three ways to hold rows back:
  *
  *   with hold   PostgreSQL keeps the whole result of such a cursor until it is closed: their
- *               number rises, or ten and more lie idle for --min-age
+ *               number rises, or ten lie idle for --min-age, or fewer for as much longer; one or
+ *               two may be what a user leafs through
  *   unread      a result whose rows still wait at the server blocks its connection: not read from
  *               for --min-age
  *   unfinished  a SQLite statement stepped and neither finished nor reset holds a read lock: its
@@ -15,6 +16,7 @@
 #include "rules.h"
 
 #define MANY 10
+#define FEW 3
 #define LEAST_GROWTH 5
 #define GROWTH_SPAN (8 * SECOND_NS)
 
@@ -83,6 +85,13 @@ static void look_at_holds(const struct scene *s, struct held *idle, size_t *open
 	}
 }
 
+/* Ten for a while, or fewer for longer. */
+static bool are_left(const struct scene *s, const struct held *h)
+{
+	return h->count >= FEW &&
+	       h->count * since(s, h->last_ns) >= MANY * s->model->begin.min_age_ns;
+}
+
 static void judge_holds(struct scene *s)
 {
 	bool fell;
@@ -93,7 +102,7 @@ static void judge_holds(struct scene *s)
 	size_t open = 0;
 
 	look_at_holds(s, &h, &open);
-	if (!grows && h.count < MANY)
+	if (!grows && !are_left(s, &h))
 		return;
 	if (grows) {
 		h.count = open ? open : r.held;
@@ -102,9 +111,13 @@ static void judge_holds(struct scene *s)
 	f = cursor_found(s, &h, grows ? &r : NULL);
 	if (!f)
 		return;
-	finding_because(s, f, "cursors declared WITH HOLD outlive their transaction; %s",
-			grows ? "there are ever more of them"
-			      : "their connections have done nothing since");
+	if (grows)
+		finding_because(s, f, "cursors declared WITH HOLD outlive their transaction, and "
+				"there are ever more of them");
+	else
+		finding_because(s, f, "cursors declared WITH HOLD outlive their transaction, and "
+				"their connections did nothing for %.0f s",
+				seconds(since(s, h.last_ns)));
 	finding_because(s, f, "the server keeps the whole result of each until it is closed");
 	f->advice = "CLOSE each cursor declared WITH HOLD when its rows are read or given up, at "
 		    "the latest before its connection goes back to a pool";

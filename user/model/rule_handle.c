@@ -176,13 +176,16 @@ static bool statements_leak(const struct scene *s, const struct place *p, const 
 	return !wire_tells(s, p) && (r->held > ANY_CACHE || as_fast_as_at_first(p, r));
 }
 
-/* Handles of connections without any: as many sockets as that are not open. */
+/* Handles of connections without any: as many sockets as that are not open.  Where the wire is not
+ * read, the library's count is all there is. */
 static bool handles_leak(const struct scene *s, const struct place *p, const struct rise *r)
 {
 	uint64_t sockets = 0;
 
 	if (p->state->database == EV_DB_SQLITE || finding_of(s, CAUSE_UNCLOSED_CONNECTION))
 		return false;
+	if (p->state->database == EV_DB_REDIS)
+		return true;
 	for (const struct endpoint *e = s->process->endpoints; e; e = e->next)
 		sockets += e->open;
 	/* Those whose socket was never met may have one that we do not know as a database's. */
@@ -264,7 +267,7 @@ static void explain(struct scene *s, const struct place *p, const struct rise *r
 	if (p->state->detached)
 		finding_because(s, f, "counted until %.0f s after the start only: then the probes "
 				"were taken out", seconds(r->end_ns - s->start_ns));
-	if (p->state->resource == EV_RES_CONNECTION)
+	if (p->state->resource == EV_RES_CONNECTION && p->state->database != EV_DB_REDIS)
 		finding_because(s, f, "their sockets are closed: what is left is memory");
 }
 

@@ -13,7 +13,7 @@
 struct held {
 	size_t count;
 	uint64_t longest_ns;
-	bool wrote;
+	bool wrote, cursor;
 	const struct text *sql;
 };
 
@@ -52,6 +52,7 @@ static void look(const struct scene *s, struct held *h)
 			continue;
 		h->count++;
 		h->wrote = h->wrote || x->life->flags & EV_CONN_WROTE;
+		h->cursor = h->cursor || x->life->flags & EV_CONN_CURSOR;
 		if (silent > h->longest_ns)
 			h->longest_ns = silent;
 		if (x->sql)
@@ -122,6 +123,8 @@ int rule_transactions(struct scene *s)
 		finding_because(s, f, sqlite ? "it has changed rows: until it ends nobody else can "
 					       "write to the database"
 					     : "it has changed rows: they stay locked until it ends");
+	if (h.cursor)
+		finding_because(s, f, "a cursor was opened in it and not closed");
 	f->advice = sqlite ? "end it with commit or rollback on every path, also after an error "
 			     "(Python: `with connection:`)"
 			   : "end it with commit or rollback on every path, also after reading only "

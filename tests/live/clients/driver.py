@@ -23,22 +23,15 @@ def connect():
     return psycopg.connect("")
 
 
-def error_of(connection):
+def errors(connection, leaks):
     cursor = connection.cursor()
     try:
         cursor.execute("insert into items values (1, 'twice', 1)")
-    except Exception as error:
-        connection.rollback()
-        return error
-    finally:
-        cursor.close()
-    raise SystemExit("a row could be inserted twice")
-
-
-def errors(connection, leaks):
-    error = error_of(connection)
-    if leaks:
-        kept.append(error.diag)
+    except Exception as error:  # not handed on: with its caller's frame it would wait for the garbage collector
+        if leaks:
+            kept.append(error.diag)
+    connection.rollback()
+    cursor.close()
 
 
 def cursors(connection, leaks):

@@ -352,6 +352,34 @@ static void do_exit(void)
 	exit(0);
 }
 
+/* A transaction left open. */
+static void do_transaction(void)
+{
+	must(!sqlite3_exec(opened(), "begin immediate; update items set price = 7", NULL, NULL, NULL),
+	     "begin");
+}
+
+/* The same, ended and begun again. */
+static void do_transactions(void)
+{
+	sqlite3 *db = opened();
+
+	printf("ready\n");
+	fflush(stdout);
+	for (;;) {
+		must(!sqlite3_exec(db, "begin immediate; update items set price = price + 1", NULL,
+				   NULL, NULL), "begin");
+		usleep(900000);
+		must(!sqlite3_exec(db, "commit", NULL, NULL, NULL), "commit");
+	}
+}
+
+static void do_transaction_wal(void)
+{
+	must(!sqlite3_exec(opened(), "pragma journal_mode=wal; begin immediate;"
+			   "update items set price = 7", NULL, NULL, NULL), "begin");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -363,11 +391,15 @@ static const struct {
 	{"cursors", do_cursors},     {"longjmp", do_longjmp},
 	{"threads", do_threads},     {"fork", do_fork},
 	{"exec_program", do_exec_program}, {"one", do_one},
-	{"exit", do_exit},
+	{"exit", do_exit},	     {"transaction", do_transaction},
+	{"transactions", do_transactions}, {"transaction_wal", do_transaction_wal},
 };
 
 int main(int argc, char **argv)
 {
+	/* A copy of the library in a program is found only when its symbols are read, in good time. */
+	if (getenv("LITE_WAIT"))
+		sleep(atoi(getenv("LITE_WAIT")));
 	self = argv[0];
 	file = argc == 3 ? argv[2] : NULL;
 	for (size_t i = 0; file && i < COUNT(table); i++) {

@@ -58,12 +58,13 @@ static inline int keeps(int i)
 	return how == LEAK || wrong(i);
 }
 
+/* fd -1: the handle has no socket. */
 static inline void tell_link(const void *handle, int fd)
 {
 	unsigned long long cookie = 0;
 	socklen_t length = sizeof(cookie);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length))
+	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length))
 		fail("SO_COOKIE", "not to be had");
 	printf("link %d %llu %llu\n", getpid(), (unsigned long long)handle, cookie);
 	fflush(stdout);
