@@ -60,6 +60,8 @@ struct attached {
 	uint64_t spent_ns[GROUPS];  /* by its probes so far */
 	uint64_t before_ns[GROUPS]; /* when the budget was looked at last */
 	double credit_ns; /* of its objects: may be spent before they are let go */
+	struct table active; /* processes whose sites changed in this second */
+	size_t users;	     /* as many were in the last */
 	bool budgeted;
 	struct sqlite_fields fields;
 	struct probe_field eof; /* size 0: not known */
@@ -117,7 +119,7 @@ struct clients {
 	bool tls_refused;
 	uint64_t tls_since_ns; /* programs are loaded */
 	uint8_t code[CODE_BYTES]; /* of the function looked at */
-	uint64_t budget_at_ns;
+	uint64_t budget_at_ns, users_at_ns;
 	uint64_t missed; /* calls that never returned */
 	uint64_t buried_ns, swept_ns;
 	bool stepped_down;
@@ -841,12 +843,25 @@ static void step_down(struct clients *c, struct attached *a, uint64_t now)
 	tell_library(c, a);
 }
 
+/* Those that do nothing have no share: one at work could spend it all. */
+static size_t users_of(const struct attached *a)
+{
+	size_t n = a->users > a->active.count ? a->users : a->active.count;
+
+	return n ? n : 1;
+}
+
+static void forget_users(struct attached *a)
+{
+	a->users = a->active.count;
+	table_free(&a->active);
+}
+
 /* Results and statements of a library that cost more than all who use it may, and go on so: a
  * program that starts, or fills its cache, is soon done. */
 static void keep_budget(struct clients *c, uint64_t now)
 {
-	uint64_t passed = now - c->budget_at_ns, users = c->pids.count;
-	double rate = c->host.max_overhead / 100 * (users ? users : 1);
+	uint64_t passed = now - c->budget_at_ns;
 	bool busy = false;
 
 	if (passed < BUDGET_EVERY_NS)
@@ -857,6 +872,8 @@ static void keep_budget(struct clients *c, uint64_t now)
 	count_hits(c);
 	for (struct attached *a = c->files; a; a = a->next) {
 		uint64_t spent = a->spent_ns[GROUP_OBJECTS] - a->before_ns[GROUP_OBJECTS];
+
+		double rate = c->host.max_overhead / 100 * users_of(a);
 
 		a->before_ns[GROUP_OBJECTS] = a->spent_ns[GROUP_OBJECTS];
 		busy |= spent > 0;
@@ -872,6 +889,11 @@ static void keep_budget(struct clients *c, uint64_t now)
 	}
 	measure_run_time(c, busy);
 	c->budget_at_ns = now;
+	if (now - c->users_at_ns < SECOND_NS)
+		return;
+	for (struct attached *a = c->files; a; a = a->next)
+		forget_users(a);
+	c->users_at_ns = now;
 }
 
 /* --- from the ledger to records ------------------------------------------------------------- */
@@ -922,6 +944,7 @@ static void on_site(struct clients *c, const struct raw_site *raw)
 		table_remove(&c->pids, (struct table_key){raw->key.pid, raw->start_ns});
 	} else {
 		table_put(&c->pids, (struct table_key){raw->key.pid, raw->start_ns}, c);
+		table_put(&placed->of->active, (struct table_key){raw->key.pid, raw->start_ns}, c);
 	}
 }
 
@@ -1224,6 +1247,7 @@ void clients_close(struct clients *c)
 	detach_all(c);
 	for (a = c->files; a; a = next) {
 		next = a->next;
+		table_free(&a->active);
 		free(a);
 	}
 	while (c->tls_count)
