@@ -74,6 +74,8 @@ struct placed { /* a cookie in use */
 	uint64_t hits;
 	uint32_t cost_ns; /* of the trap and a program that only counts */
 	bool returns;
+	uint64_t offset;
+	struct probe probe;
 };
 
 /* What the programs take beyond one that only counts, at the entry and at the return. */
@@ -308,6 +310,37 @@ static int own_code(struct elf_file *elf, const struct elf_symbol *symbol, const
 	return symbol->offset >= span->first ? 0 : -EBADMSG;
 }
 
+/* Looking at each request of a connection may come as dear as its results. */
+static enum group group_of(const struct probe_row *row)
+{
+	bool requests = row->role == PROBE_USE && !(row->flags & PROBE_JOINS);
+
+	if (row->role >= PROBE_TLS_WRITE)
+		return row->role == PROBE_TLS_READ ? GROUP_TLS_READ : GROUP_TLS_WRITE;
+	return row->resource == EV_RES_CONNECTION && !requests ? GROUP_CONNECTIONS : GROUP_OBJECTS;
+}
+
+/* Another probe of the file sits there, for the calls of another function: this one is its next, and
+ * needs no trap of its own.  1, 0 there is none, or -errno. */
+static int chain(struct clients *c, const struct attached *a, uint32_t cookie)
+{
+	const struct placed *new = &c->placed[cookie];
+
+	for (uint32_t i = a->first; new->probe.outer && i < cookie; i++) {
+		struct placed *p = &c->placed[i];
+		int err;
+
+		if (p->offset != new->offset || !p->probe.outer || p->probe.next ||
+		    group_of(p->row) != group_of(new->row) || p->returns != new->returns)
+			continue;
+		p->probe.next = cookie;
+		err = kernel_client_probe(c->kernel, i, &p->probe);
+		return err ? err : 1;
+	}
+	return 0;
+}
+
+/* 0 where out is to be attached, 1 where it need not be, or -errno. */
 static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		 const struct elf_symbol *symbol, const struct probe_row *row, bool is_static,
 		 const struct span *span, struct probe_place *out)
@@ -330,6 +363,7 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 	};
 	uint64_t start, code;
 	uint32_t cookie = c->used;
+	int err;
 
 	if (cookie >= PROBES_MOST)
 		return -ENOSPC;
@@ -344,12 +378,15 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		.cost_ns = (spot.cheap ? c->cost.cheap_ns : c->cost.dear_ns) +
 			   (returns ? c->cost.return_ns : 0),
 		.returns = returns,
+		.offset = spot.offset,
+		.probe = probe,
 	};
 	c->used++;
 	a->count++;
 	a->ev.probes++;
 	a->ev.cheap += spot.cheap;
-	return kernel_client_probe(c->kernel, cookie, &probe);
+	err = kernel_client_probe(c->kernel, cookie, &probe);
+	return err ? err : chain(c, a, cookie);
 }
 
 static bool has_anchors(struct elf_file *elf, const struct probe_library *l, bool deep)
@@ -378,16 +415,6 @@ static bool is_wanted(const struct clients *c, const struct probe_row *row, bool
 	return !c->cost.kills || !probe_row_returns(row);
 }
 
-/* Looking at each request of a connection may come as dear as its results. */
-static enum group group_of(const struct probe_row *row)
-{
-	bool requests = row->role == PROBE_USE && !(row->flags & PROBE_JOINS);
-
-	if (row->role >= PROBE_TLS_WRITE)
-		return row->role == PROBE_TLS_READ ? GROUP_TLS_READ : GROUP_TLS_WRITE;
-	return row->resource == EV_RES_CONNECTION && !requests ? GROUP_CONNECTIONS : GROUP_OBJECTS;
-}
-
 /* Fills the groups' places.  0 or -errno. */
 static int place_rows(struct clients *c, struct attached *a, struct elf_file *elf, bool is_static,
 		      bool deep, struct probe_place places[GROUPS][ROWS_MOST], size_t *counts)
@@ -412,8 +439,9 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 		    is_placed(found, placed, i))
 			continue;
 		err = place(c, a, elf, &found[i], row, is_static, &span, &places[g][counts[g]]);
-		placed[i] = !err;
+		placed[i] = err >= 0;
 		counts[g] += !err;
+		err = err < 0 ? err : 0;
 	}
 	return err;
 }
