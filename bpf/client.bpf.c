@@ -40,6 +40,7 @@ struct {
 } texts SEC(".maps");
 
 struct scratch {
+	__u64 busy; /* how many threads want it */
 	__u64 words[SCRATCH_LEN / 8];
 	struct client_text text;
 };
@@ -133,8 +134,8 @@ __noinline __u64 keep_text(__u64 from)
 {
 	__u64 hash = settings.hash_seed, at = from;
 	struct scratch *s;
+	long n, first = 0;
 	__u32 zero = 0, i;
-	long n;
 
 	s = bpf_map_lookup_elem(&text_scratch, &zero);
 	if (!s || !from)
@@ -145,6 +146,8 @@ __noinline __u64 keep_text(__u64 from)
 			return 0;
 		if (n <= 1)
 			break;
+		if (!i)
+			first = n;
 		hash = hash_scratch(hash, n);
 		if (n < SCRATCH_LEN)
 			break;
@@ -158,7 +161,7 @@ __noinline __u64 keep_text(__u64 from)
 	if (n < 1)
 		return 0;
 	s->text.length = n - 1;
-	s->text.cut = i || n == TEXT_LEN;
+	s->text.cut = first > TEXT_LEN;
 	bpf_map_update_elem(&texts, &hash, &s->text, BPF_ANY);
 	return hash;
 }
@@ -195,9 +198,21 @@ __noinline __u64 keep_wide_text(__u64 from)
 	return hash;
 }
 
+/* A thread may be preempted in here; another then goes without a text, and that is counted. */
 static __always_inline __u64 text_of(const struct probe *p, __u64 from)
 {
-	return p->flags & PROBE_WIDE_TEXT ? keep_wide_text(from) : keep_text(from);
+	__u32 zero = 0;
+	struct scratch *s = bpf_map_lookup_elem(&text_scratch, &zero);
+	__u64 hash = 0;
+
+	if (!s)
+		return 0;
+	if (__sync_fetch_and_add(&s->busy, 1))
+		count(COUNTER_LOSS + EV_LOSS_TRUNCATED);
+	else
+		hash = p->flags & PROBE_WIDE_TEXT ? keep_wide_text(from) : keep_text(from);
+	__sync_fetch_and_add(&s->busy, -1);
+	return hash;
 }
 
 /* The place that called.  NULL: nobody wants to know, or there is no room (counted). */
