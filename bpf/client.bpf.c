@@ -89,6 +89,23 @@ static __always_inline __u64 argument(struct pt_regs *ctx, const struct probe *p
 	return 0;
 }
 
+/* Where the call returns to.  A return probe that somebody else set at another instruction of the
+ * same function has put the kernel's trampoline in its place. */
+static __always_inline __u64 caller_of(const struct probe *p, const struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct return_instance *hidden = NULL;
+	__u64 at = ctx->sp + p->stack, caller = 0;
+
+	if (bpf_core_field_exists(hidden->orig_ret_vaddr))
+		hidden = BPF_CORE_READ(task, utask, return_instances);
+	if (hidden && BPF_CORE_READ(hidden, stack) == at)
+		return BPF_CORE_READ(hidden, orig_ret_vaddr);
+	if (bpf_probe_read_user(&caller, sizeof(caller), (void *)at))
+		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+	return caller;
+}
+
 /* Did the library call itself? */
 static __always_inline int from_itself(const struct probe *p, const struct pt_regs *ctx,
 				       __u64 caller)
@@ -570,8 +587,7 @@ int client_entered(struct pt_regs *ctx)
 	thread = bpf_get_current_pid_tgid();
 	if (p->role == PROBE_COUNT || thread >> 32 == settings.self || is_inside(p, thread, ctx->sp))
 		return 0;
-	if (bpf_probe_read_user(&call.caller, 8, (void *)(ctx->sp + p->stack)))
-		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+	call.caller = caller_of(p, ctx);
 	if (p->role == PROBE_INSIDE) {
 		key.stack = ctx->sp;
 		bpf_map_update_elem(&inside, &thread, &key.stack, BPF_NOEXIST);

@@ -133,6 +133,15 @@ struct signal_struct {
 	unsigned long maxrss; /* pages; set before the exit tracepoint until 6.15, after it since */
 } CO_RE;
 
+struct return_instance {
+	unsigned long stack;
+	unsigned long orig_ret_vaddr;
+} CO_RE;
+
+struct uprobe_task {
+	struct return_instance *return_instances;
+} CO_RE;
+
 struct task_struct {
 	unsigned int flags;
 	int pid;
@@ -143,6 +152,7 @@ struct task_struct {
 	char comm[16];
 	struct mm_struct *mm;
 	struct signal_struct *signal;
+	struct uprobe_task *utask;
 	struct css_set *cgroups;
 } CO_RE;
 
