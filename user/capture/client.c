@@ -60,6 +60,8 @@ struct attached {
 	uint64_t spent_ns[GROUPS];  /* by its probes so far */
 	uint64_t before_ns[GROUPS]; /* when the budget was looked at last */
 	double credit_ns; /* of its objects: may be spent before they are let go */
+	struct table active; /* processes whose sites changed in this second */
+	size_t users;	     /* as many were in the last */
 	bool budgeted;
 	struct sqlite_fields fields;
 	struct probe_field eof; /* size 0: not known */
@@ -72,6 +74,8 @@ struct placed { /* a cookie in use */
 	uint64_t hits;
 	uint32_t cost_ns; /* of the trap and a program that only counts */
 	bool returns;
+	uint64_t offset;
+	struct probe probe;
 };
 
 /* What the programs take beyond one that only counts, at the entry and at the return. */
@@ -117,7 +121,7 @@ struct clients {
 	bool tls_refused;
 	uint64_t tls_since_ns; /* programs are loaded */
 	uint8_t code[CODE_BYTES]; /* of the function looked at */
-	uint64_t budget_at_ns;
+	uint64_t budget_at_ns, users_at_ns;
 	uint64_t missed; /* calls that never returned */
 	uint64_t buried_ns, swept_ns;
 	bool stepped_down;
@@ -306,6 +310,37 @@ static int own_code(struct elf_file *elf, const struct elf_symbol *symbol, const
 	return symbol->offset >= span->first ? 0 : -EBADMSG;
 }
 
+/* Looking at each request of a connection may come as dear as its results. */
+static enum group group_of(const struct probe_row *row)
+{
+	bool requests = row->role == PROBE_USE && !(row->flags & PROBE_JOINS);
+
+	if (row->role >= PROBE_TLS_WRITE)
+		return row->role == PROBE_TLS_READ ? GROUP_TLS_READ : GROUP_TLS_WRITE;
+	return row->resource == EV_RES_CONNECTION && !requests ? GROUP_CONNECTIONS : GROUP_OBJECTS;
+}
+
+/* Another probe of the file sits there, for the calls of another function: this one is its next, and
+ * needs no trap of its own.  1, 0 there is none, or -errno. */
+static int chain(struct clients *c, const struct attached *a, uint32_t cookie)
+{
+	const struct placed *new = &c->placed[cookie];
+
+	for (uint32_t i = a->first; new->probe.outer && i < cookie; i++) {
+		struct placed *p = &c->placed[i];
+		int err;
+
+		if (p->offset != new->offset || !p->probe.outer || p->probe.next ||
+		    group_of(p->row) != group_of(new->row) || p->returns != new->returns)
+			continue;
+		p->probe.next = cookie;
+		err = kernel_client_probe(c->kernel, i, &p->probe);
+		return err ? err : 1;
+	}
+	return 0;
+}
+
+/* 0 where out is to be attached, 1 where it need not be, or -errno. */
 static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		 const struct elf_symbol *symbol, const struct probe_row *row, bool is_static,
 		 const struct span *span, struct probe_place *out)
@@ -328,6 +363,7 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 	};
 	uint64_t start, code;
 	uint32_t cookie = c->used;
+	int err;
 
 	if (cookie >= PROBES_MOST)
 		return -ENOSPC;
@@ -342,12 +378,15 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		.cost_ns = (spot.cheap ? c->cost.cheap_ns : c->cost.dear_ns) +
 			   (returns ? c->cost.return_ns : 0),
 		.returns = returns,
+		.offset = spot.offset,
+		.probe = probe,
 	};
 	c->used++;
 	a->count++;
 	a->ev.probes++;
 	a->ev.cheap += spot.cheap;
-	return kernel_client_probe(c->kernel, cookie, &probe);
+	err = kernel_client_probe(c->kernel, cookie, &probe);
+	return err ? err : chain(c, a, cookie);
 }
 
 static bool has_anchors(struct elf_file *elf, const struct probe_library *l, bool deep)
@@ -376,16 +415,6 @@ static bool is_wanted(const struct clients *c, const struct probe_row *row, bool
 	return !c->cost.kills || !probe_row_returns(row);
 }
 
-/* Looking at each request of a connection may come as dear as its results. */
-static enum group group_of(const struct probe_row *row)
-{
-	bool requests = row->role == PROBE_USE && !(row->flags & PROBE_JOINS);
-
-	if (row->role >= PROBE_TLS_WRITE)
-		return row->role == PROBE_TLS_READ ? GROUP_TLS_READ : GROUP_TLS_WRITE;
-	return row->resource == EV_RES_CONNECTION && !requests ? GROUP_CONNECTIONS : GROUP_OBJECTS;
-}
-
 /* Fills the groups' places.  0 or -errno. */
 static int place_rows(struct clients *c, struct attached *a, struct elf_file *elf, bool is_static,
 		      bool deep, struct probe_place places[GROUPS][ROWS_MOST], size_t *counts)
@@ -410,8 +439,9 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 		    is_placed(found, placed, i))
 			continue;
 		err = place(c, a, elf, &found[i], row, is_static, &span, &places[g][counts[g]]);
-		placed[i] = !err;
+		placed[i] = err >= 0;
 		counts[g] += !err;
+		err = err < 0 ? err : 0;
 	}
 	return err;
 }
@@ -841,12 +871,25 @@ static void step_down(struct clients *c, struct attached *a, uint64_t now)
 	tell_library(c, a);
 }
 
+/* Those that do nothing have no share: one at work could spend it all. */
+static size_t users_of(const struct attached *a)
+{
+	size_t n = a->users > a->active.count ? a->users : a->active.count;
+
+	return n ? n : 1;
+}
+
+static void forget_users(struct attached *a)
+{
+	a->users = a->active.count;
+	table_free(&a->active);
+}
+
 /* Results and statements of a library that cost more than all who use it may, and go on so: a
  * program that starts, or fills its cache, is soon done. */
 static void keep_budget(struct clients *c, uint64_t now)
 {
-	uint64_t passed = now - c->budget_at_ns, users = c->pids.count;
-	double rate = c->host.max_overhead / 100 * (users ? users : 1);
+	uint64_t passed = now - c->budget_at_ns;
 	bool busy = false;
 
 	if (passed < BUDGET_EVERY_NS)
@@ -857,6 +900,8 @@ static void keep_budget(struct clients *c, uint64_t now)
 	count_hits(c);
 	for (struct attached *a = c->files; a; a = a->next) {
 		uint64_t spent = a->spent_ns[GROUP_OBJECTS] - a->before_ns[GROUP_OBJECTS];
+
+		double rate = c->host.max_overhead / 100 * users_of(a);
 
 		a->before_ns[GROUP_OBJECTS] = a->spent_ns[GROUP_OBJECTS];
 		busy |= spent > 0;
@@ -872,6 +917,11 @@ static void keep_budget(struct clients *c, uint64_t now)
 	}
 	measure_run_time(c, busy);
 	c->budget_at_ns = now;
+	if (now - c->users_at_ns < SECOND_NS)
+		return;
+	for (struct attached *a = c->files; a; a = a->next)
+		forget_users(a);
+	c->users_at_ns = now;
 }
 
 /* --- from the ledger to records ------------------------------------------------------------- */
@@ -922,6 +972,7 @@ static void on_site(struct clients *c, const struct raw_site *raw)
 		table_remove(&c->pids, (struct table_key){raw->key.pid, raw->start_ns});
 	} else {
 		table_put(&c->pids, (struct table_key){raw->key.pid, raw->start_ns}, c);
+		table_put(&placed->of->active, (struct table_key){raw->key.pid, raw->start_ns}, c);
 	}
 }
 
@@ -1224,6 +1275,7 @@ void clients_close(struct clients *c)
 	detach_all(c);
 	for (a = c->files; a; a = next) {
 		next = a->next;
+		table_free(&a->active);
 		free(a);
 	}
 	while (c->tls_count)
