@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """Round `veiled`: what is found without TLS is found with it, read at the TLS library."""
+import json
 import os
-import re
-import subprocess
 import time
 
 from cases_connections import LEAK, OPENED, SQL, TRANSACTION, many
