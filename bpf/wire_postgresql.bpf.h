@@ -38,13 +38,24 @@ static __always_inline int pg_is_startup(const __u8 *head, __u32 n)
 	       code == PG_GSS_REQUEST || code == PG_CANCEL_REQUEST;
 }
 
-static __always_inline __u32 hello_number(__u64 from, __u32 bytes)
+/* A number of one byte or two; what lies behind the end is 0. */
+static __always_inline __u32 hello_number(__u64 from, __u32 bytes, __u64 end)
 {
 	__u8 raw[2] = {};
 
-	if (wire_read(raw, bytes, from))
+	if (from + bytes > end || wire_read(raw, bytes, from))
 		return 0;
 	return bytes == 1 ? raw[0] : (__u32)raw[0] << 8 | raw[1];
+}
+
+static __always_inline int hello_names_us(__u64 from, __u32 length, __u64 end)
+{
+	__u64 name = 0;
+
+	return length == 13 && from + length <= end && hello_number(from + 2, 1, end) == 10 &&
+	       !wire_read(&name, sizeof(name), from + 3) &&
+	       name == W8('p', 'o', 's', 't', 'g', 'r', 'e', 's') &&
+	       hello_number(from + 11, 2, end) == ('q' << 8 | 'l');
 }
 
 /* Is this a ClientHello (RFC 8446, 4.1.2) that asks for nothing but PostgreSQL's protocol inside
@@ -54,21 +65,17 @@ __noinline int pg_is_hello(__u64 chunk, __u32 n)
 {
 	__u64 at = chunk + 5 + 4 + 2 + 32, end = chunk + n; /* record, message, version, random */
 	__u32 i, type, length;
-	__u64 name = 0;
 
-	at += 1 + hello_number(at, 1); /* session */
-	at += 2 + hello_number(at, 2); /* ciphers */
-	at += 1 + hello_number(at, 1); /* compressions */
+	at += 1 + hello_number(at, 1, end); /* session */
+	at += 2 + hello_number(at, 2, end); /* ciphers */
+	at += 1 + hello_number(at, 1, end); /* compressions */
 	at += 2;
-	for (i = 0; i < HELLO_EXTENSIONS && at + 4 < end; i++) {
-		type = hello_number(at, 2);
-		length = hello_number(at + 2, 2);
+	for (i = 0; i < HELLO_EXTENSIONS && at + 4 <= end; i++) {
+		type = hello_number(at, 2, end);
+		length = hello_number(at + 2, 2, end);
 		at += 4;
 		if (type == HELLO_ALPN)
-			return length == 13 && hello_number(at + 2, 1) == 10 &&
-			       !wire_read(&name, sizeof(name), at + 3) &&
-			       name == W8('p', 'o', 's', 't', 'g', 'r', 'e', 's') &&
-			       hello_number(at + 11, 2) == ('q' << 8 | 'l');
+			return hello_names_us(at, length, end);
 		at += length;
 	}
 	return 0;

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """Round `veiled`: what is found without TLS is found with it, read at the TLS library."""
+import json
 import os
+import time
 
 from cases_connections import LEAK, OPENED, SQL, TRANSACTION, many
+from harness import CLIENTS, command_of
 from rounds import Case, Finding
+from solo import live
 
 PG4 = ("psycopg2", "postgresql-tls", "tcp4", "psycopg2")
 PG6 = ("psycopg2", "postgresql-tls", "tcp6", "psycopg2")
@@ -125,3 +129,86 @@ CORNERS = [
 for name, cases in (("veiled", CASES), ("veiled-statements", STATEMENT_CASES), ("veiled-corners", CORNERS)):
     for one in cases:
         one.round = name
+
+
+def watched(bench, client, seconds=9, server="postgresql-tls", before=None):
+    """The client's process as a watch of it sees it; it starts when TLS libraries can be read."""
+    started = []
+
+    def during():
+        bench.servers[server].knock()
+        time.sleep(4)
+        started.append(client())
+        time.sleep(seconds - 5)
+
+    look = bench.looked(bench.dbleak.watch("--min-age", 3, "--duration", seconds + 3, during=during))
+    return look, started[0], look.process(started[0].pid)
+
+
+@live("a client under a seccomp filter is read over TLS and lives on", needs=("postgresql-tls",), lane="tls")
+def under_a_filter(bench):
+    def client():
+        return bench.client("/usr/bin/python3", os.path.join(CLIENTS, "filtered.py"),
+                            *command_of(["tls.py", "interleaved"]), server="postgresql-tls")
+
+    look, client, process = watched(bench, client)
+    bench.check(client.alive(), f"the client was killed: {client.process.returncode}")
+    unsafe = any("seccomp filter" in gap["reason"] for gap in look.report["coverage"]["gaps"])
+    if bench.check(process, "the process is not in the report") and not unsafe:
+        bench.check([f["cause"] for f in process["findings"]] == ["open-transaction"],
+                    f"findings {[f['cause'] for f in process['findings']]}")
+
+
+@live("what is no database's passes TLS libraries undisturbed and unread", needs=("mariadb-tls",), lane="tls")
+def no_database(bench):
+    server = bench.servers["mariadb-tls"]
+    argv = ["https.py", server.key, server.crt]
+    bare = bench.client(*argv, "0", server="mariadb-tls")
+    look, client, process = watched(bench, lambda: bench.client(*argv, "3", server="mariadb-tls"),
+                                    server="mariadb-tls", seconds=12)
+    digests = [[line for line in one.said if line.startswith("digest")] for one in (bare, client)]
+    bench.check(digests[0] and digests[0] == digests[1], f"the results differ: {digests}, {client.errors[-3:]}")
+    if bench.check(process, "the process is not in the report"):
+        endpoints = process["endpoints"]
+        bench.check(len(endpoints) == 1 and endpoints[0]["connections"]["opened"] == 1,
+                    f"endpoints {[(e['address'], e['connections']['opened']) for e in endpoints]}")
+        bench.check(not process["findings"], f"findings {process['findings']}")
+        bench.check(endpoints[0]["connections"]["in_transaction"] == 0, "it is said to be in a transaction")
+    with open(look.recording, "rb") as raw:
+        bench.check(b"insert into items" not in raw.read(), "what the web server said is in the recording")
+
+
+@live("TLS from the first byte is known for PostgreSQL's by what its hello asks for", needs=("postgresql-tls",),
+      lane="tls")
+def direct(bench):
+    server = bench.servers["postgresql-tls"]
+    door = bench.client("direct_tls.py", os.path.join(server.folder, "key.pem"), os.path.join(server.folder, "crt.pem"),
+                        "127.0.0.1", str(server.port), server="postgresql-tls")
+    port = next(line.split()[1] for line in door.said if line.startswith("port"))
+
+    def client():
+        return bench.client("env", f"PGPORT={port}", "PGHOST=127.0.0.1", *command_of(["tls_asyncio.py", "direct"]),
+                            server="postgresql-tls")
+
+    look, client, process = watched(bench, client, seconds=13)
+    if bench.check(process, "the process is not in the report"):
+        endpoint = process["endpoints"][0]
+        bench.check(endpoint["address"] == f"127.0.0.1:{port}", f"the endpoint is {endpoint['address']}")
+        bench.check((endpoint["name"], endpoint["user"]) == ("shop", "app"), f"it is {endpoint['name']} as {endpoint['user']}")
+        bench.check("unclosed-connection" in [f["cause"] for f in process["findings"]], f"findings {process['findings']}")
+
+
+@live("run reads the first encrypted connection from its login on", needs=("mariadb-tls",), lane="tls")
+def run_reads_the_first(bench):
+    out = bench.file("run.json")
+    done = bench.dbleak.run("run", "--json", "-o", out, "--min-age", 2, "--", "timeout", "-s", "INT", "6",
+                            *command_of(["tls.py", "large"]), env=bench.endpoint("mariadb-tls"))
+    bench.shown.update(status=done.status, stderr=done.err[-800:])
+    with open(out) as file:
+        report = json.load(file)
+    process = next((p for p in report["processes"] if "tls.py" in p["cmdline"]), None)
+    if bench.check(process, "the process is not in the report"):
+        endpoint = process["endpoints"][0]
+        bench.check((endpoint["name"], endpoint["user"]) == ("shop", "app"), f"it is {endpoint['name']} as {endpoint['user']}")
+        bench.check(endpoint["transactions"]["begun"] == 4, f"transactions {endpoint['transactions']}")
+        bench.check(not [g for g in report["coverage"]["gaps"] if "TLS" in g["reason"]], "a gap is stated")

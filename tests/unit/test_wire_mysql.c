@@ -417,6 +417,33 @@ static void a_session_over_tls_is_hidden(void **state)
 	every_way(is_tls);
 }
 
+static void is_read_inside(const struct connection *c)
+{
+	EXPECT_EQ(c->ev.flags & EV_CONN_TLS, 0);
+	EXPECT_EQ(c->ev.status, EV_STATUS_TRANSACTION);
+	EXPECT(c->capabilities & MY_SSL);
+	if (way.uncut)
+		EXPECT(!strcmp(c->identity.startup, "app"));
+}
+
+/* At the TLS library the response comes whole, and still says that it is encrypted. */
+static void a_decrypted_session_is_read(void **state)
+{
+	(void)state;
+	script_begin(EV_DB_MYSQL);
+	script.flags = EV_CONN_DECRYPTED;
+	greeting(CLASSIC | MY_SSL);
+	response(CLASSIC | MY_SSL, "app", "shop");
+	server();
+	number = 2;
+	ok(AUTOCOMMIT);
+	ask("begin");
+	server();
+	number = 1;
+	ok(AUTOCOMMIT | IN_TRANS);
+	every_way(is_read_inside);
+}
+
 static void is_compressed(const struct connection *c)
 {
 	EXPECT_EQ(c->ev.flags, EV_CONN_AUTHENTICATED | EV_CONN_COMPRESSED);
@@ -1557,6 +1584,7 @@ int main(void)
 		cmocka_unit_test(a_user_too_long_does_not_shift_the_secret),
 		cmocka_unit_test(an_old_response_is_not_read_for_names),
 		cmocka_unit_test(a_session_over_tls_is_hidden),
+		cmocka_unit_test(a_decrypted_session_is_read),
 		cmocka_unit_test(compression_is_recognised),
 		cmocka_unit_test(an_offer_of_compression_may_be_declined),
 		cmocka_unit_test(the_method_of_login_may_be_switched),

@@ -334,6 +334,76 @@ static void an_accepted_ssl_request_hides_the_rest(void **state)
 	every_way(is_tls);
 }
 
+static void is_tls_at_once(const struct connection *c)
+{
+	EXPECT_EQ(c->ev.flags, EV_CONN_TLS);
+	EXPECT_EQ(c->pending, 0);
+}
+
+/* A ClientHello with a session of 32 bytes, one cipher and these extensions.  Returns its length. */
+static uint32_t put_hello(uint8_t *to, const void *extensions, uint32_t n)
+{
+	uint32_t at = 5 + 4 + 2 + 32;
+
+	memset(to, 0, 256);
+	memcpy(to, "\x16\x03\x01\x00\x00\x01", 6);
+	to[at] = 32;
+	at += 33;
+	memcpy(to + at, "\x00\x02\x13\x01\x01\x00", 6);
+	at += 6;
+	to[at + 1] = n;
+	memcpy(to + at + 2, extensions, n);
+	return at + 2 + n;
+}
+
+#define ALPN_US "\x00\x10\x00\x0d\x00\x0b\x0apostgresql"
+#define ALPN_HTTP "\x00\x10\x00\x0b\x00\x09\x08http/1.1"
+#define OTHER "\x00\x2b\x00\x03\x02\x03\x04"
+
+static int asks(const void *extensions, uint32_t n, uint32_t less)
+{
+	uint8_t hello[256];
+
+	memset(&shim, 0, sizeof(shim));
+	shim.chunk = hello;
+	shim.length = put_hello(hello, extensions, n) - less;
+	return pg_is_hello((uintptr_t)hello, shim.length);
+}
+
+static void a_hello_for_postgresql_is_known_from_any_other(void **state)
+{
+	(void)state;
+	assert_true(asks(ALPN_US, sizeof(ALPN_US) - 1, 0));
+	assert_true(asks(OTHER ALPN_US OTHER, sizeof(OTHER ALPN_US OTHER) - 1, 0));
+	assert_false(asks(OTHER ALPN_HTTP, sizeof(OTHER ALPN_HTTP) - 1, 0));
+	assert_false(asks(OTHER, sizeof(OTHER) - 1, 0));
+	assert_null(shim.broken);
+}
+
+static void a_hello_cut_anywhere_is_none(void **state)
+{
+	(void)state;
+	for (uint32_t less = 1; less < 100; less++) {
+		assert_false(asks(OTHER ALPN_US, sizeof(OTHER ALPN_US) - 1, less));
+		assert_null(shim.broken);
+	}
+}
+
+static void a_session_that_begins_with_tls_is_hidden(void **state)
+{
+	uint8_t hello[256];
+	uint32_t n = put_hello(hello, ALPN_US, sizeof(ALPN_US) - 1);
+
+	(void)state;
+	script_begin(EV_DB_POSTGRESQL);
+	client();
+	put(hello, n);
+	whole();
+	client();
+	PUT("\x14\x03\x03\x00\x01\x01");
+	every_way(is_tls_at_once);
+}
+
 static void a_password_is_never_kept(void **state)
 {
 	static const char *const secrets[] = {SECRET, "md5" SECRET, "x" SECRET "y"};
@@ -2264,6 +2334,9 @@ int main(void)
 		cmocka_unit_test(a_refused_ssl_request_is_followed_by_a_session),
 		cmocka_unit_test(refused_gss_and_ssl_requests_are_followed_by_a_session),
 		cmocka_unit_test(an_accepted_ssl_request_hides_the_rest),
+		cmocka_unit_test(a_hello_for_postgresql_is_known_from_any_other),
+		cmocka_unit_test(a_hello_cut_anywhere_is_none),
+		cmocka_unit_test(a_session_that_begins_with_tls_is_hidden),
 		cmocka_unit_test(a_password_is_never_kept),
 		cmocka_unit_test(scram_takes_several_messages),
 		cmocka_unit_test(a_wrong_password_is_refused),

@@ -37,6 +37,7 @@ static struct script {
 	uint32_t used, room;
 	enum ev_database database;
 	bool joined;	    /* the connection is older than we are */
+	uint32_t flags;	    /* enum ev_connection_flag that it begins with */
 	const char *secret; /* must be nowhere in our memory */
 } script;
 
@@ -215,8 +216,7 @@ static void replay(check_fn check)
 	c->ev.id = 7;
 	c->ev.database = script.database;
 	c->phase = script.joined ? PHASE_READY : PHASE_STARTUP;
-	if (script.joined)
-		c->ev.flags = EV_CONN_PRE_EXISTING;
+	c->ev.flags = script.flags | (script.joined ? EV_CONN_PRE_EXISTING : 0);
 	for (size_t i = 0; i < script.count; i++)
 		feed_step(c, &script.steps[i], i);
 	check(c);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 /*
- * The two clients of the virtual machine test, on libpq.
+ * The clients of the virtual machine test, on libpq.
  *   client leak CONNINFO     every 300 ms one more connection, left in its transaction for good
  *   client healthy CONNINFO  three connections, reused, each transaction committed at once
+ *   client keep CONNINFO     one connection at work, none of whose results is freed
  *   client ping CONNINFO     exits 0 when the server answers
  * The first answer of the server is told as "ready" on standard output.
  */
@@ -77,6 +78,18 @@ static int healthy(const char *conninfo)
 	return 0;
 }
 
+static int keep(const char *conninfo)
+{
+	PGconn *conn = connect_to(conninfo);
+
+	do {
+		if (PQresultStatus(PQexec(conn, "SELECT 2")) != PGRES_TUPLES_OK)
+			die(conn, "SELECT 2");
+		tell_ready();
+	} while (!usleep(USE_EVERY_US));
+	return 0;
+}
+
 static int ping(const char *conninfo)
 {
 	return PQping(conninfo) != PQPING_OK;
@@ -88,6 +101,7 @@ static const struct {
 } roles[] = {
 	{ "leak", leak },
 	{ "healthy", healthy },
+	{ "keep", keep },
 	{ "ping", ping },
 };
 
@@ -98,6 +112,6 @@ int main(int argc, char **argv)
 	for (i = 0; argc == 3 && i < sizeof(roles) / sizeof(roles[0]); i++)
 		if (!strcmp(argv[1], roles[i].name))
 			return roles[i].run(argv[2]);
-	fprintf(stderr, "usage: client leak|healthy|ping CONNINFO\n");
+	fprintf(stderr, "usage: client leak|healthy|keep|ping CONNINFO\n");
 	return 2;
 }
