@@ -794,7 +794,7 @@ static void look_for_tls_again(struct clients *c, uint64_t now_ns)
 	while ((slot = table_next(&c->tls_users, &at))) {
 		struct tls_user *user = slot->value;
 
-		if (now_ns < user->next_ns)
+		if (now_ns < user->next_ns || !is_alive(user->pid))
 			continue;
 		if (user->wait_ns < TLS_AGAIN_MOST_NS)
 			user->wait_ns *= 2;
