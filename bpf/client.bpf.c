@@ -14,6 +14,8 @@
 #define JOIN_TRIES 60
 #define SCRATCH_LEN 2048 /* of a text at a time */
 #define WIDE_LEN 256	 /* of a text in UTF-16, read unit by unit: the verifier walks each */
+#define OUTERS_MOST 8 /* functions of the table that call the same one */
+#define PENDING_MOST 4 /* calls looked at whose return is probed */
 #define PRELUDE_NS 20000000ULL
 #define SCRATCHES 8	 /* texts that differ only after so many are taken for one */
 
@@ -38,6 +40,7 @@ struct {
 } texts SEC(".maps");
 
 struct scratch {
+	__u64 busy; /* how many threads want it */
 	__u64 words[SCRATCH_LEN / 8];
 	struct client_text text;
 };
@@ -89,23 +92,6 @@ static __always_inline __u64 argument(struct pt_regs *ctx, const struct probe *p
 	return 0;
 }
 
-/* Where the call returns to.  A return probe that somebody else set at another instruction of the
- * same function has put the kernel's trampoline in its place. */
-static __always_inline __u64 caller_of(const struct probe *p, const struct pt_regs *ctx)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct return_instance *hidden = NULL;
-	__u64 at = ctx->sp + p->stack, caller = 0;
-
-	if (bpf_core_field_exists(hidden->orig_ret_vaddr))
-		hidden = BPF_CORE_READ(task, utask, return_instances);
-	if (hidden && BPF_CORE_READ(hidden, stack) == at)
-		return BPF_CORE_READ(hidden, orig_ret_vaddr);
-	if (bpf_probe_read_user(&caller, sizeof(caller), (void *)at))
-		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
-	return caller;
-}
-
 /* Did the library call itself? */
 static __always_inline int from_itself(const struct probe *p, const struct pt_regs *ctx,
 				       __u64 caller)
@@ -146,34 +132,37 @@ __noinline __u64 hash_scratch(__u64 hash, __u32 n)
  * equal hashes in this run. */
 __noinline __u64 keep_text(__u64 from)
 {
-	__u64 hash = settings.hash_seed;
+	__u64 hash = settings.hash_seed, at = from;
 	struct scratch *s;
+	long n, first = 0;
 	__u32 zero = 0, i;
-	long n;
 
 	s = bpf_map_lookup_elem(&text_scratch, &zero);
 	if (!s || !from)
 		return 0;
 	for (i = 0; i < SCRATCHES; i++) {
-		n = bpf_probe_read_user_str(s->words, SCRATCH_LEN, (void *)from);
+		n = bpf_probe_read_user_str(s->words, SCRATCH_LEN, (void *)at);
 		if (n <= 1 && !i)
 			return 0;
 		if (n <= 1)
 			break;
-		if (!i) {
-			__builtin_memset(&s->text, 0, sizeof(s->text));
-			s->text.length = n > TEXT_LEN ? TEXT_LEN - 1 : n - 1;
-			s->text.cut = n > TEXT_LEN;
-			bpf_probe_read_kernel_str(s->text.bytes, TEXT_LEN, s->words);
-		}
+		if (!i)
+			first = n;
 		hash = hash_scratch(hash, n);
 		if (n < SCRATCH_LEN)
 			break;
-		from += SCRATCH_LEN - 1;
+		at += SCRATCH_LEN - 1;
 	}
 	hash |= !hash;
-	if (!bpf_map_lookup_elem(&texts, &hash))
-		bpf_map_update_elem(&texts, &hash, &s->text, BPF_ANY);
+	if (bpf_map_lookup_elem(&texts, &hash))
+		return hash;
+	__builtin_memset(&s->text, 0, sizeof(s->text));
+	n = bpf_probe_read_user_str(s->text.bytes, TEXT_LEN, (void *)from);
+	if (n < 1)
+		return 0;
+	s->text.length = n - 1;
+	s->text.cut = first > TEXT_LEN;
+	bpf_map_update_elem(&texts, &hash, &s->text, BPF_ANY);
 	return hash;
 }
 
@@ -209,9 +198,21 @@ __noinline __u64 keep_wide_text(__u64 from)
 	return hash;
 }
 
+/* A thread may be preempted in here; another then goes without a text, and that is counted. */
 static __always_inline __u64 text_of(const struct probe *p, __u64 from)
 {
-	return p->flags & PROBE_WIDE_TEXT ? keep_wide_text(from) : keep_text(from);
+	__u32 zero = 0;
+	struct scratch *s = bpf_map_lookup_elem(&text_scratch, &zero);
+	__u64 hash = 0;
+
+	if (!s)
+		return 0;
+	if (__sync_fetch_and_add(&s->busy, 1))
+		count(COUNTER_LOSS + EV_LOSS_TRUNCATED);
+	else
+		hash = p->flags & PROBE_WIDE_TEXT ? keep_wide_text(from) : keep_text(from);
+	__sync_fetch_and_add(&s->busy, -1);
+	return hash;
 }
 
 /* The place that called.  NULL: nobody wants to know, or there is no room (counted). */
@@ -563,31 +564,73 @@ static __always_inline int is_inside(const struct probe *p, __u64 thread, __u64 
 	return 0;
 }
 
-/* Several probes may sit where functions of the table call the same one: whose call is it? */
-static __always_inline int is_called_by(const struct probe *p, struct pt_regs *ctx)
+/* The return address that a return probe, ours or another tracer's, has replaced there; 0 none. */
+static __always_inline __u64 replaced_address(__u64 slot)
 {
-	__u64 back = 0;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct return_instance *pending = NULL;
+	__u64 address;
+	int i;
 
-	return !p->outer || (!bpf_probe_read_user(&back, 8, (void *)ctx->sp) &&
-			     back == ctx->ip + (__s64)p->outer);
+	if (bpf_core_field_exists(task->utask) && task->utask)
+		pending = task->utask->return_instances;
+	for (i = 0; i < PENDING_MOST && pending && pending->stack <= slot; i++) {
+		if (pending->stack == slot) {
+			address = pending->orig_ret_vaddr;
+			barrier_var(address); /* or it is loaded together with the other */
+			return address;
+		}
+		pending = pending->next;
+	}
+	return 0;
+}
+
+/* The return address that the program has put there. */
+static __always_inline __u64 return_address(__u64 slot)
+{
+	__u64 address = replaced_address(slot);
+
+	if (!address && bpf_probe_read_user(&address, 8, (void *)slot))
+		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+	return address;
+}
+
+/* Functions of the table may call one in which they are all watched: whose call is it? */
+static __always_inline struct probe *probe_of(struct pt_regs *ctx, __u32 *index)
+{
+	struct probe *p = bpf_map_lookup_elem(&probes, index);
+	__s64 outer;
+	int i;
+
+	if (!p || !p->outer)
+		return p;
+	outer = return_address(ctx->sp) - ctx->ip;
+	for (i = 0; i < OUTERS_MOST && p; i++) {
+		if (p->outer == outer)
+			return p;
+		*index = p->next;
+		p = *index ? bpf_map_lookup_elem(&probes, index) : NULL;
+	}
+	return NULL;
 }
 
 SEC("uprobe")
 int client_entered(struct pt_regs *ctx)
 {
 	__u32 index = bpf_get_attach_cookie(ctx);
-	struct probe *p = bpf_map_lookup_elem(&probes, &index);
-	__u64 *n = bpf_map_lookup_elem(&hits, &index), thread;
+	struct probe *p = probe_of(ctx, &index);
 	struct call_key key = {};
 	struct call call = {};
+	__u64 *n, thread;
 
-	if (!p || !n || !is_called_by(p, ctx))
+	n = bpf_map_lookup_elem(&hits, &index);
+	if (!p || !n)
 		return 0;
 	__sync_fetch_and_add(n, 1); /* another thread may come in between */
 	thread = bpf_get_current_pid_tgid();
 	if (p->role == PROBE_COUNT || thread >> 32 == settings.self || is_inside(p, thread, ctx->sp))
 		return 0;
-	call.caller = caller_of(p, ctx);
+	call.caller = return_address(ctx->sp + p->stack);
 	if (p->role == PROBE_INSIDE) {
 		key.stack = ctx->sp;
 		bpf_map_update_elem(&inside, &thread, &key.stack, BPF_NOEXIST);
@@ -638,9 +681,12 @@ int client_returned(struct pt_regs *ctx)
 		return 0;
 	}
 	begun = bpf_map_lookup_elem(&calls, &key);
-	if (!begun || begun->probe != index)
+	if (!begun || (begun->probe != index && !p->next))
 		return 0;
 	call = *begun;
+	p = bpf_map_lookup_elem(&probes, &call.probe);
+	if (!p)
+		return 0;
 	bpf_map_delete_elem(&calls, &key);
 	if (!succeeded(p, ctx->ax)) {
 		if (p->role == PROBE_ACQUIRE)

@@ -70,7 +70,7 @@ struct probe {
 	 * bytes from the probe; others call it, too. */
 	__s32 outer;
 	__u32 stack; /* bytes there from the stack pointer to the row's function's return address */
-	__u32 reserved;
+	__u32 next; /* cookie of another row's, at the same place but with another outer; 0 none */
 };
 
 struct handle_key {

@@ -133,9 +133,11 @@ struct signal_struct {
 	unsigned long maxrss; /* pages; set before the exit tracepoint until 6.15, after it since */
 } CO_RE;
 
+/* Calls whose return address a return probe has replaced, the innermost first. */
 struct return_instance {
-	unsigned long stack;
+	unsigned long stack; /* where that address lies */
 	unsigned long orig_ret_vaddr;
+	struct return_instance *next;
 } CO_RE;
 
 struct uprobe_task {
@@ -152,8 +154,8 @@ struct task_struct {
 	char comm[16];
 	struct mm_struct *mm;
 	struct signal_struct *signal;
-	struct uprobe_task *utask;
 	struct css_set *cgroups;
+	struct uprobe_task *utask;
 } CO_RE;
 
 struct pt_regs {

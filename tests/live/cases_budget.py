@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+"""The budget of the probes in client libraries: kept, said, and no verdict the worse for it."""
+import datetime
+import time
+
+from solo import live
+
+SECONDS = 8
+GIVEN_UP = "to stay within the budget"
+
+
+def watched(bench, *options, load):
+    """A watch during which a program works with SQLite for some seconds."""
+    begun = []
+
+    def run():
+        client = bench.client("lite_busy.py", *load)
+        begun.append((client, time.time()))
+        time.sleep(SECONDS)
+
+    look = bench.looked(bench.dbleak.watch("--duration", 2 * SECONDS, *options, during=run))
+    client, at = begun[0]
+    libraries = [one for one in look.report["coverage"]["libraries"] if "sqlite" in one["path"]]
+    bench.check(any(one["hits"] for one in libraries), f"SQLite's probes were not hit: {libraries}")
+    process = look.process(client.pid)
+    bench.check(not process or (process["verdict"] in ("ok", "unknown") and not process["findings"]),
+                f"a healthy program is {process and process['verdict']}")
+    return look, at
+
+
+def given_up(look):
+    return [gap["reason"] for gap in look.report["coverage"]["gaps"]
+            if GIVEN_UP in gap["reason"] and "sqlite" in gap["reason"]]
+
+
+@live("budget: probes that cost more than it are taken out within seconds, and the report says so", lane="budget")
+def over(bench):
+    look, at = watched(bench, "--max-overhead", "0.1", load=("5",))
+    bench.check(look.report["cost"]["stepped_down"], "the report does not say that detail was given up")
+    gaps = given_up(look)
+    if not bench.check(len(gaps) == 1, f"SQLite's probes were not given up: {look.report['coverage']['gaps']}"):
+        return
+    start = datetime.datetime.fromisoformat(look.report["window"]["start"].replace("Z", "+00:00")).timestamp()
+    after = int(gaps[0].split(" after ")[1].split()[0])
+    bench.check(start + after - at <= 2.5, f"the probes were given up {start + after - at:.1f} s after the work began")
+
+
+@live("budget: probes that cost less stay, and nothing is said to be given up", lane="budget")
+def below(bench):
+    look, _ = watched(bench, "--max-overhead", "100", load=("5", "0.01"))
+    bench.check(not given_up(look), f"SQLite's probes were given up: {given_up(look)}")
+    bench.check(look.report["cost"]["cpu_percent"] > 0, "the probes are said to cost nothing")
