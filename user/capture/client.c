@@ -44,6 +44,7 @@
 #define BUDGET_EVERY_NS (SECOND_NS / 4)
 #define BURST_NS	(3 * SECOND_NS) /* what was not spent in so long may be spent at once */
 #define EXIT_SWEEP_NS	(SECOND_NS / 20)
+#define RUNS_ENOUGH	100 /* of a program, to tell how long it takes */
 #define CALL_LONGEST_NS (600 * SECOND_NS)
 
 enum group { GROUP_CONNECTIONS, GROUP_OBJECTS, GROUP_TLS_WRITE, GROUP_TLS_READ, GROUPS };
@@ -59,6 +60,8 @@ struct attached {
 	uint64_t spent_ns[GROUPS];  /* by its probes so far */
 	uint64_t before_ns[GROUPS]; /* when the budget was looked at last */
 	double credit_ns; /* of its objects: may be spent before they are let go */
+	struct table active; /* processes whose sites changed in this second */
+	size_t users;	     /* as many were in the last */
 	bool budgeted;
 	struct sqlite_fields fields;
 	struct probe_field eof; /* size 0: not known */
@@ -69,7 +72,16 @@ struct placed { /* a cookie in use */
 	struct attached *of;
 	const struct probe_row *row;
 	uint64_t hits;
-	uint32_t cost_ns;
+	uint32_t cost_ns; /* of the trap and a program that only counts */
+	bool returns;
+	uint64_t offset;
+	struct probe probe;
+};
+
+/* What the programs take beyond one that only counts, at the entry and at the return. */
+struct program_cost {
+	struct kernel_client_runs canary; /* what was measured on our own functions */
+	uint64_t more_ns[2];
 };
 
 struct waiting { /* a file whose full symbol table is still to be read */
@@ -93,6 +105,8 @@ struct clients {
 	struct libraries *libraries;
 	struct probe_programs programs[GROUPS];
 	struct probe_cost cost;
+	struct program_cost program_cost;
+	bool measuring; /* statistics were turned on for program_cost */
 	struct attached *files;
 	struct placed placed[PROBES_MOST];
 	uint32_t used; /* cookies */
@@ -107,7 +121,7 @@ struct clients {
 	bool tls_refused;
 	uint64_t tls_since_ns; /* programs are loaded */
 	uint8_t code[CODE_BYTES]; /* of the function looked at */
-	uint64_t budget_at_ns;
+	uint64_t budget_at_ns, users_at_ns;
 	uint64_t missed; /* calls that never returned */
 	uint64_t buried_ns, swept_ns;
 	bool stepped_down;
@@ -296,6 +310,37 @@ static int own_code(struct elf_file *elf, const struct elf_symbol *symbol, const
 	return symbol->offset >= span->first ? 0 : -EBADMSG;
 }
 
+/* Looking at each request of a connection may come as dear as its results. */
+static enum group group_of(const struct probe_row *row)
+{
+	bool requests = row->role == PROBE_USE && !(row->flags & PROBE_JOINS);
+
+	if (row->role >= PROBE_TLS_WRITE)
+		return row->role == PROBE_TLS_READ ? GROUP_TLS_READ : GROUP_TLS_WRITE;
+	return row->resource == EV_RES_CONNECTION && !requests ? GROUP_CONNECTIONS : GROUP_OBJECTS;
+}
+
+/* Another probe of the file sits there, for the calls of another function: this one is its next, and
+ * needs no trap of its own.  1, 0 there is none, or -errno. */
+static int chain(struct clients *c, const struct attached *a, uint32_t cookie)
+{
+	const struct placed *new = &c->placed[cookie];
+
+	for (uint32_t i = a->first; new->probe.outer && i < cookie; i++) {
+		struct placed *p = &c->placed[i];
+		int err;
+
+		if (p->offset != new->offset || !p->probe.outer || p->probe.next ||
+		    group_of(p->row) != group_of(new->row) || p->returns != new->returns)
+			continue;
+		p->probe.next = cookie;
+		err = kernel_client_probe(c->kernel, i, &p->probe);
+		return err ? err : 1;
+	}
+	return 0;
+}
+
+/* 0 where out is to be attached, 1 where it need not be, or -errno. */
 static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		 const struct elf_symbol *symbol, const struct probe_row *row, bool is_static,
 		 const struct span *span, struct probe_place *out)
@@ -318,6 +363,7 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 	};
 	uint64_t start, code;
 	uint32_t cookie = c->used;
+	int err;
 
 	if (cookie >= PROBES_MOST)
 		return -ENOSPC;
@@ -331,12 +377,16 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		.row = row,
 		.cost_ns = (spot.cheap ? c->cost.cheap_ns : c->cost.dear_ns) +
 			   (returns ? c->cost.return_ns : 0),
+		.returns = returns,
+		.offset = spot.offset,
+		.probe = probe,
 	};
 	c->used++;
 	a->count++;
 	a->ev.probes++;
 	a->ev.cheap += spot.cheap;
-	return kernel_client_probe(c->kernel, cookie, &probe);
+	err = kernel_client_probe(c->kernel, cookie, &probe);
+	return err ? err : chain(c, a, cookie);
 }
 
 static bool has_anchors(struct elf_file *elf, const struct probe_library *l, bool deep)
@@ -365,16 +415,6 @@ static bool is_wanted(const struct clients *c, const struct probe_row *row, bool
 	return !c->cost.kills || !probe_row_returns(row);
 }
 
-/* Looking at each request of a connection may come as dear as its results. */
-static enum group group_of(const struct probe_row *row)
-{
-	bool requests = row->role == PROBE_USE && !(row->flags & PROBE_JOINS);
-
-	if (row->role >= PROBE_TLS_WRITE)
-		return row->role == PROBE_TLS_READ ? GROUP_TLS_READ : GROUP_TLS_WRITE;
-	return row->resource == EV_RES_CONNECTION && !requests ? GROUP_CONNECTIONS : GROUP_OBJECTS;
-}
-
 /* Fills the groups' places.  0 or -errno. */
 static int place_rows(struct clients *c, struct attached *a, struct elf_file *elf, bool is_static,
 		      bool deep, struct probe_place places[GROUPS][ROWS_MOST], size_t *counts)
@@ -399,8 +439,9 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 		    is_placed(found, placed, i))
 			continue;
 		err = place(c, a, elf, &found[i], row, is_static, &span, &places[g][counts[g]]);
-		placed[i] = !err;
+		placed[i] = err >= 0;
 		counts[g] += !err;
+		err = err < 0 ? err : 0;
 	}
 	return err;
 }
@@ -753,7 +794,7 @@ static void look_for_tls_again(struct clients *c, uint64_t now_ns)
 	while ((slot = table_next(&c->tls_users, &at))) {
 		struct tls_user *user = slot->value;
 
-		if (now_ns < user->next_ns)
+		if (now_ns < user->next_ns || !is_alive(user->pid))
 			continue;
 		if (user->wait_ns < TLS_AGAIN_MOST_NS)
 			user->wait_ns *= 2;
@@ -763,6 +804,48 @@ static void look_for_tls_again(struct clients *c, uint64_t now_ns)
 }
 
 /* --- the budget ----------------------------------------------------------------------------- */
+
+/* From the kernel's statistics, when they are on: what the programs take on average. */
+static void read_run_time(struct clients *c)
+{
+	const struct kernel_client_runs *canary = &c->program_cost.canary;
+	struct kernel_client_runs now;
+
+	if (kernel_client_run_time(c->kernel, &now))
+		return;
+	for (int i = 0; i < 2; i++) {
+		uint64_t runs = now.runs[i] - canary->runs[i];
+		uint64_t least = canary->runs[i] ? canary->ns[i] / canary->runs[i] : 0, mean;
+
+		if (runs < RUNS_ENOUGH)
+			continue;
+		mean = (now.ns[i] - canary->ns[i]) / runs;
+		c->program_cost.more_ns[i] = mean > least ? mean - least : 0;
+	}
+}
+
+static bool knows_run_time(const struct clients *c)
+{
+	return c->program_cost.more_ns[0] || c->program_cost.more_ns[1];
+}
+
+/* Probes are hit: the kernel keeps statistics until the next look. */
+static void measure_run_time(struct clients *c, bool busy)
+{
+	if (c->measuring) {
+		read_run_time(c);
+		kernel_stats(c->kernel, false);
+		c->measuring = false;
+	} else if (busy && !knows_run_time(c)) {
+		c->measuring = !kernel_stats(c->kernel, true);
+	}
+}
+
+static uint64_t cost_of_hit(const struct clients *c, const struct placed *p)
+{
+	return p->cost_ns + c->program_cost.more_ns[0] +
+	       (p->returns ? c->program_cost.more_ns[1] : 0);
+}
 
 /* Brings the hits up to date; adds to each group what its probes have cost since. */
 static void count_hits(struct clients *c)
@@ -774,7 +857,7 @@ static void count_hits(struct clients *c)
 		return;
 	for (uint32_t i = CANARIES; i < c->used; i++) {
 		struct placed *p = &c->placed[i];
-		p->of->spent_ns[group_of(p->row)] += (hits[i] - p->hits) * p->cost_ns;
+		p->of->spent_ns[group_of(p->row)] += (hits[i] - p->hits) * cost_of_hit(c, p);
 		p->hits = hits[i];
 	}
 }
@@ -788,22 +871,40 @@ static void step_down(struct clients *c, struct attached *a, uint64_t now)
 	tell_library(c, a);
 }
 
+/* Those that do nothing have no share: one at work could spend it all. */
+static size_t users_of(const struct attached *a)
+{
+	size_t n = a->users > a->active.count ? a->users : a->active.count;
+
+	return n ? n : 1;
+}
+
+static void forget_users(struct attached *a)
+{
+	a->users = a->active.count;
+	table_free(&a->active);
+}
+
 /* Results and statements of a library that cost more than all who use it may, and go on so: a
  * program that starts, or fills its cache, is soon done. */
 static void keep_budget(struct clients *c, uint64_t now)
 {
-	uint64_t passed = now - c->budget_at_ns, users = c->pids.count;
-	double rate = c->host.max_overhead / 100 * (users ? users : 1);
+	uint64_t passed = now - c->budget_at_ns;
+	bool busy = false;
 
 	if (passed < BUDGET_EVERY_NS)
 		return;
 	if (passed > BURST_NS) /* the first look */
 		passed = BURST_NS;
+	read_run_time(c);
 	count_hits(c);
 	for (struct attached *a = c->files; a; a = a->next) {
 		uint64_t spent = a->spent_ns[GROUP_OBJECTS] - a->before_ns[GROUP_OBJECTS];
 
+		double rate = c->host.max_overhead / 100 * users_of(a);
+
 		a->before_ns[GROUP_OBJECTS] = a->spent_ns[GROUP_OBJECTS];
+		busy |= spent > 0;
 		if (!a->budgeted) {
 			a->budgeted = true;
 			a->credit_ns = rate * BURST_NS;
@@ -814,7 +915,13 @@ static void keep_budget(struct clients *c, uint64_t now)
 		if (a->links[GROUP_OBJECTS] && a->credit_ns < 0)
 			step_down(c, a, now);
 	}
+	measure_run_time(c, busy);
 	c->budget_at_ns = now;
+	if (now - c->users_at_ns < SECOND_NS)
+		return;
+	for (struct attached *a = c->files; a; a = a->next)
+		forget_users(a);
+	c->users_at_ns = now;
 }
 
 /* --- from the ledger to records ------------------------------------------------------------- */
@@ -865,6 +972,7 @@ static void on_site(struct clients *c, const struct raw_site *raw)
 		table_remove(&c->pids, (struct table_key){raw->key.pid, raw->start_ns});
 	} else {
 		table_put(&c->pids, (struct table_key){raw->key.pid, raw->start_ns}, c);
+		table_put(&placed->of->active, (struct table_key){raw->key.pid, raw->start_ns}, c);
 	}
 }
 
@@ -1098,6 +1206,8 @@ static int calibrate(struct clients *c)
 	if (!err)
 		err = probes_calibrate(&c->cost, programs, 0, hits_of, c);
 	c->programs[GROUP_OBJECTS] = *programs;
+	if (!err)
+		err = kernel_client_run_time(c->kernel, &c->program_cost.canary);
 	if (!err && !c->cost.fires)
 		err = -EIO;
 	return err;
@@ -1165,6 +1275,7 @@ void clients_close(struct clients *c)
 	detach_all(c);
 	for (a = c->files; a; a = next) {
 		next = a->next;
+		table_free(&a->active);
 		free(a);
 	}
 	while (c->tls_count)

@@ -79,6 +79,24 @@ int kernel_client_hits(struct kernel *k, uint32_t first, uint32_t n, uint64_t *h
 	return err;
 }
 
+int kernel_client_run_time(struct kernel *k, struct kernel_client_runs *out)
+{
+	struct dbleak *skel = kernel_skeleton(k);
+	const struct bpf_program *programs[] = {skel->progs.client_entered,
+						skel->progs.client_returned};
+
+	for (int i = 0; i < 2; i++) {
+		struct bpf_prog_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(bpf_program__fd(programs[i]), &info, &size))
+			return -errno;
+		out->ns[i] = info.run_time_ns;
+		out->runs[i] = info.run_cnt;
+	}
+	return 0;
+}
+
 int kernel_client_sweep(struct kernel *k, kernel_record_fn fn, void *context)
 {
 	int err = kernel_read_iterator(k, kernel_link(k, SWEEP_SITES), fn, context);

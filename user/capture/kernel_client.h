@@ -26,6 +26,13 @@ int kernel_client_probe(struct kernel *k, uint32_t cookie, const struct probe *p
 /* How often the probes with cookies first to first + n - 1 were hit. */
 int kernel_client_hits(struct kernel *k, uint32_t first, uint32_t n, uint64_t *hits);
 
+/* How long the client programs, at the entry and at the return, ran so far, and how often, while
+ * statistics were on (kernel_stats). */
+struct kernel_client_runs {
+	uint64_t ns[2], runs[2];
+};
+int kernel_client_run_time(struct kernel *k, struct kernel_client_runs *out);
+
 /* RAW_SITE and RAW_HANDLE of what changed, RAW_DEAD of connections. */
 int kernel_client_sweep(struct kernel *k, kernel_record_fn fn, void *context);
 /* RAW_DEAD of other objects whose process is gone.  Walks the whole ledger. */
