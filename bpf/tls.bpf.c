@@ -227,13 +227,14 @@ static __noinline struct veil *veil_begin(struct connection *c)
 {
 	__u32 zero = 0;
 	struct veil *v = bpf_map_lookup_elem(&veil_scratch, &zero);
+	__u64 id = c->ev.id; /* a key on the stack: 6.1 takes none of its caller's memory */
 
 	if (!v)
 		return NULL;
 	bpf_probe_read_kernel(&v->c, sizeof(v->c), c);
-	if (bpf_map_update_elem(&veils, &c->ev.id, v, BPF_NOEXIST))
+	if (bpf_map_update_elem(&veils, &id, v, BPF_NOEXIST))
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
-	v = veil_of(c->ev.id);
+	v = veil_of(id);
 	if (!v)
 		return NULL;
 	v->c.ev.flags &= ~(EV_CONN_TLS | EV_CONN_DECRYPTED);
