@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 /*
  * The clients of the virtual machine test, on libpq.
- *   client leak CONNINFO     every 300 ms one more connection, left in its transaction for good
+ *   client leak CONNINFO     every 600 ms one more connection, left in its transaction for good
  *   client healthy CONNINFO  three connections, reused, each transaction committed at once
  *   client keep CONNINFO     one connection at work, none of whose results is freed
  *   client ping CONNINFO     exits 0 when the server answers
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { POOL = 3, LEAK_EVERY_US = 300000, USE_EVERY_US = 50000 };
+enum { POOL = 3, LEAK_EVERY_US = 600000, USE_EVERY_US = 50000 };
 
 static void die(PGconn *conn, const char *what)
 {
