@@ -1244,7 +1244,7 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 		tell_gap(c, "libraries mapped from now on are found late: no perf events");
 	if (host->eager && begin_tls(c))
 		c->host.eager = false;
-	if (c->programs.multi) /* else each probe takes long to take out again */
+	if (c->programs[0].multi) /* else each probe takes long to take out again */
 		head_start(c);
 	return libraries_scan(c->libraries, on_file, c);
 }
