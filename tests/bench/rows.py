@@ -200,7 +200,7 @@ def row_attach(bench):
             report = watch.stop()
         pairs = [(first_answer_and_farewell(bench), first_answer_and_farewell(bench, *NO_PROBES))
                  for _ in range(max(REPEATS, bench.pairs))]
-    there = [one for one in report["coverage"]["libraries"] if one["path"] in files]
+    there = [one for one in report["coverage"]["libraries"] if os.path.realpath(one["path"]) in files]
     attach, detach = ([on[i] - off[i] for on, off in pairs] for i in range(2))
     bench.note(f"{len(there)} libraries with {sum(one['probes'] for one in there)} probes; start to the first answer "
                f"{spread([on[0] for on, _ in pairs])} s, without library probes {spread([off[0] for _, off in pairs])} s")

@@ -78,6 +78,26 @@ static void check_point(const uint8_t *code, size_t n, bool with_return, unsigne
 		check_way(code, n, &point);
 }
 
+/* The call it tells of ends where it says, and the function holds it as a whole. */
+static void check_inner(const uint8_t *code, size_t n, unsigned int arguments)
+{
+	struct probe_inner inner;
+	ZydisDecodedInstruction is;
+	size_t at = 0;
+
+	if (probe_point_inner(code, n, arguments, &inner))
+		return;
+	require(inner.after >= 5 && inner.after < n && inner.stack >= 16 && inner.stack % 8 == 0);
+	do {
+		is = decode(code + at, n - at);
+		at += is.length;
+	} while (at < inner.after);
+	require(at == inner.after && is.mnemonic == ZYDIS_MNEMONIC_CALL);
+	for (int i = 0; i < PROBE_ARGUMENTS; i++)
+		require(inner.holder[i] <= PROBE_ARGUMENTS &&
+			(inner.holder[i] || !(arguments & 1U << i)));
+}
+
 static void check_field(const uint8_t *code, size_t n)
 {
 	struct probe_field field;
@@ -99,7 +119,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	code = malloc(size - 1);
 	require(code);
 	memcpy(code, data + 1, size - 1);
-	check_point(code, size - 1, data[0] & 1, data[0] >> 1 & 63);
+	check_point(code, size - 1, data[0] & 1, data[0] >> 1 & 127);
+	check_inner(code, size - 1, data[0] >> 1 & 127);
 	check_field(code, size - 1);
 	free(code);
 	return 0;

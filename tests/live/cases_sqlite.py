@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """Rounds `calls` and `sqlite`: programs on SQLite, which has no server, no socket and no wire."""
 import os
+import shutil
+import signal
+import time
 
 from ledger import NUMBERS, Ledger
 from rounds import Case, Finding
+from solo import live
 
 TRANSACTION = ("open-transaction",)
 
@@ -131,3 +135,21 @@ CASES = [
          reported=False, says_ready=True),
     well("a connection that was there before the tracer", "cursors_closed", before=True, check=named("shop.db")),
 ]
+
+
+@live("SQLite: calls are counted exactly beside a tracer that probes other instructions", needs=("sqlite",), lane="sqlite")
+def beside_another(bench):
+    other = bench.dbleak.start("watch", "--json", "--duration", 60, "--probe-at=entry")
+    bench.dbleak.wait_watching(other)
+    copy, ran = bench.file("shop.db"), []
+    shutil.copy(bench.servers["sqlite"].file, copy)
+
+    def run():
+        time.sleep(2)
+        ran.append(bench.client("lite_calls", "exec", copy, server="sqlite"))
+        time.sleep(2)
+    look = bench.looked(bench.dbleak.watch("--duration", 9, "--max-overhead", 100, "--comm", "lite_calls", during=run))
+    other.send_signal(signal.SIGINT)
+    bench.dbleak.finish(other)
+    counted = Ledger(look.recording, ran[0].pid).counts()
+    bench.check(counted == {"sqlite3": (1, 0, 0, 0), "table of SQLite": (9, 5, 0, 0)}, f"counted {counted}")

@@ -184,30 +184,53 @@ static void *close_links(void *context)
 
 void probes_detach(struct probe_links *l)
 {
-	probes_detach_all(&l, 1);
+	if (l)
+		close_links(l);
 }
 
+void probes_detach_later(struct probe_links *l)
+{
+	pthread_t thread;
+
+	if (l && !pthread_create(&thread, NULL, close_links, l))
+		pthread_detach(thread);
+	else
+		probes_detach(l);
+}
+
+static void *close_one(void *context)
+{
+	close((int)(intptr_t)context);
+	return NULL;
+}
+
+/* Each link of each file by itself: what takes time is to wait for all CPUs. */
 void probes_detach_all(struct probe_links *const *links, size_t n)
 {
 	pthread_t threads[DETACH_AT_ONCE];
 	size_t running = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (!links[i])
-			continue;
-		if (i + 1 < n && running < DETACH_AT_ONCE &&
-		    !pthread_create(&threads[running], NULL, close_links, links[i]))
-			running++;
-		else
-			close_links(links[i]);
+		for (size_t k = 0; links[i] && k < links[i]->count; k++) {
+			void *fd = (void *)(intptr_t)links[i]->fds[k];
+
+			if (running < DETACH_AT_ONCE &&
+			    !pthread_create(&threads[running], NULL, close_one, fd))
+				running++;
+			else
+				close_one(fd);
+		}
+		free(links[i]);
 	}
 	while (running)
 		pthread_join(threads[--running], NULL);
 }
 
-/* Functions of our own to probe: one that begins cheaply, one that does not. */
+/* Functions of our own to probe: one that begins cheaply, one that does not, and one whose return is
+ * probed, too. */
 void canary_cheap(void);
 void canary_dear(void);
+void canary_both(void);
 __asm__(".text\n"
 	".p2align 4\n"
 	".type canary_cheap, @function\n"
@@ -216,7 +239,11 @@ __asm__(".text\n"
 	".p2align 4\n"
 	".type canary_dear, @function\n"
 	"canary_dear: test %rdi, %rdi\n ret\n"
-	".size canary_dear, . - canary_dear\n");
+	".size canary_dear, . - canary_dear\n"
+	".p2align 4\n"
+	".type canary_both, @function\n"
+	"canary_both: push %rbp\n pop %rbp\n ret\n"
+	".size canary_both, . - canary_both\n");
 
 /* Where in our own executable that address is.  0 not found. */
 static uint64_t own_offset(uintptr_t address)
@@ -273,7 +300,7 @@ static bool kills_filtered(void)
 		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 		    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter))
 			_exit(0); /* no filters here, no hazard */
-		canary_cheap();
+		canary_both();
 		_exit(0);
 	}
 	while (waitpid(child, &status, 0) < 0)
@@ -291,37 +318,31 @@ int probes_calibrate(struct probe_cost *cost, const struct probe_programs *progr
 		     uint32_t first, uint64_t (*hits)(void *context, uint32_t cookie),
 		     void *context)
 {
-	const struct probe_place entries[] = {
+	const struct probe_place places[] = {
 		{.offset = own_offset((uintptr_t)canary_cheap), .cookie = first},
 		{.offset = own_offset((uintptr_t)canary_dear), .cookie = first + 1},
+		{.offset = own_offset((uintptr_t)canary_both), .cookie = first + 2, .returns = true},
 	};
-	const struct probe_place both = {
-		.offset = entries[0].offset, .cookie = first + 2, .returns = true};
-	uint64_t bare = time_calls(canary_cheap), twice;
+	uint64_t bare = time_calls(canary_cheap);
 	struct probe_links *links;
 	int fd, err;
 
 	memset(cost, 0, sizeof(*cost));
-	if (!entries[0].offset || !entries[1].offset)
+	if (!places[0].offset || !places[1].offset || !places[2].offset)
 		return -ENOENT;
 	fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	err = probes_attach(&links, programs, fd, entries, 2);
-	if (!err) {
-		cost->cheap_ns = less(time_calls(canary_cheap), bare);
-		cost->dear_ns = less(time_calls(canary_dear), bare);
-		probes_detach(links);
-		err = probes_attach(&links, programs, fd, &both, 1);
-	}
-	if (!err) {
-		twice = time_calls(canary_cheap);
-		cost->return_ns = less(twice, bare + cost->cheap_ns);
-		cost->kills = kills_filtered();
-		probes_detach(links);
-		cost->fires = hits(context, first) >= CALLS && hits(context, first + 1) >= CALLS &&
-			      hits(context, first + 2) >= CALLS;
-	}
+	err = probes_attach(&links, programs, fd, places, 3);
 	close(fd);
-	return err;
+	if (err)
+		return err;
+	cost->cheap_ns = less(time_calls(canary_cheap), bare);
+	cost->dear_ns = less(time_calls(canary_dear), bare);
+	cost->return_ns = less(time_calls(canary_both), bare + cost->cheap_ns);
+	cost->kills = kills_filtered();
+	cost->fires = hits(context, first) >= CALLS && hits(context, first + 1) >= CALLS &&
+		      hits(context, first + 2) >= CALLS;
+	probes_detach_later(links);
+	return 0;
 }

@@ -33,6 +33,7 @@ int probes_attach(struct probe_links **out, const struct probe_programs *program
 /* Each accepts NULL.  Taking probes out makes the kernel wait for all its CPUs: of many files it is
  * done at once. */
 void probes_detach(struct probe_links *links);
+void probes_detach_later(struct probe_links *links); /* soon, without waiting */
 void probes_detach_all(struct probe_links *const *links, size_t n);
 
 /* What a call of a probed function costs here, in nanoseconds, our program included. */

@@ -348,7 +348,8 @@ static uint32_t lowers_stack(const struct instruction *in)
 	if (in->is.mnemonic == ZYDIS_MNEMONIC_PUSH && in->is.operand_width == 64)
 		return 8;
 	if (in->is.mnemonic == ZYDIS_MNEMONIC_SUB && of_rsp && in->is.raw.imm[0].size &&
-	    in->is.raw.imm[0].value.s > 0 && in->is.raw.imm[0].value.s < INNER_STACK_MAX)
+	    in->is.raw.imm[0].value.s > 0 && in->is.raw.imm[0].value.s < INNER_STACK_MAX &&
+	    in->is.raw.imm[0].value.s % 8 == 0)
 		return (uint32_t)in->is.raw.imm[0].value.s;
 	return 0;
 }
