@@ -194,8 +194,10 @@ def direct(bench):
     if bench.check(process, "the process is not in the report"):
         endpoint = process["endpoints"][0]
         bench.check(endpoint["address"] == f"127.0.0.1:{port}", f"the endpoint is {endpoint['address']}")
-        bench.check((endpoint["name"], endpoint["user"]) == ("shop", "app"), f"it is {endpoint['name']} as {endpoint['user']}")
-        bench.check("unclosed-connection" in [f["cause"] for f in process["findings"]], f"findings {process['findings']}")
+        known = endpoint["name"], endpoint["user"]
+        bench.check(known == ("shop", "app"), f"the endpoint is {known}")
+        causes = [finding["cause"] for finding in process["findings"]]
+        bench.check("unclosed-connection" in causes, f"findings {causes}")
 
 
 @live("run reads the first encrypted connection from its login on", needs=("mariadb-tls",), lane="tls")
@@ -209,6 +211,7 @@ def run_reads_the_first(bench):
     process = next((p for p in report["processes"] if "tls.py" in p["cmdline"]), None)
     if bench.check(process, "the process is not in the report"):
         endpoint = process["endpoints"][0]
-        bench.check((endpoint["name"], endpoint["user"]) == ("shop", "app"), f"it is {endpoint['name']} as {endpoint['user']}")
+        known = endpoint["name"], endpoint["user"]
+        bench.check(known == ("shop", "app"), f"the endpoint is {known}")
         bench.check(endpoint["transactions"]["begun"] == 4, f"transactions {endpoint['transactions']}")
         bench.check(not [g for g in report["coverage"]["gaps"] if "TLS" in g["reason"]], "a gap is stated")
