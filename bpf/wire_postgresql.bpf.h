@@ -64,21 +64,22 @@ static __always_inline int hello_names_us(__u64 from, __u32 length, __u64 end)
 __noinline int pg_is_hello(__u64 chunk, __u32 n)
 {
 	__u64 at = chunk + 5 + 4 + 2 + 32, end = chunk + n; /* record, message, version, random */
-	__u32 i, type, length;
+	__u8 head[4];
+	__u32 i;
 
 	at += 1 + hello_number(at, 1, end); /* session */
 	at += 2 + hello_number(at, 2, end); /* ciphers */
 	at += 1 + hello_number(at, 1, end); /* compressions */
 	at += 2;
-	for (i = 0; i < HELLO_EXTENSIONS && at + 4 <= end; i++) {
-		type = hello_number(at, 2, end);
-		length = hello_number(at + 2, 2, end);
-		at += 4;
-		if (type == HELLO_ALPN)
-			return hello_names_us(at, length, end);
-		at += length;
+	/* What is decided is decided behind the loop, of which the verifier walks every turn. */
+	for (i = 0; i < HELLO_EXTENSIONS; i++) {
+		if (at + 4 > end || wire_read(head, sizeof(head), at))
+			return 0;
+		if ((head[0] << 8 | head[1]) == HELLO_ALPN)
+			break;
+		at += 4 + (head[2] << 8 | head[3]);
 	}
-	return 0;
+	return i < HELLO_EXTENSIONS && hello_names_us(at + 4, head[2] << 8 | head[3], end);
 }
 
 static __always_inline int pg_is_tag(__u8 tag)

@@ -29,6 +29,7 @@
 #define WAL_WRITER   120ULL
 #define PATH_MOST    4096
 #define HELD_NS	     3000000000ULL
+#define MISSES	     2
 #define BUSY_SHARE   10 /* a process that works less than a tenth of the time does not */
 
 struct lock { /* a line */
@@ -51,6 +52,7 @@ struct holder { /* a process that has a file locked for writing */
 	uint64_t cpu_ns;
 	uint64_t looked_ns, still_ns;
 	struct ev_connection ev; /* id 0: not told of */
+	uint32_t missed; /* looks in a row that did not show it */
 	bool seen;
 };
 
@@ -283,6 +285,7 @@ static void look_at(struct locks *l, const struct lock *lock, uint64_t now, uint
 	if (!h || h->seen)
 		return;
 	h->seen = true;
+	h->missed = 0;
 	if (!h->still_ns || has_worked(l, h, now)) {
 		if (!h->still_ns)
 			has_worked(l, h, now);
@@ -299,7 +302,8 @@ static void holder_free(struct holder *h)
 	free(h);
 }
 
-/* Those that let go are forgotten unless they were told of; those too when their process ends. */
+/* A line of /proc/locks may be passed over while others come and go, so one miss is none.  Those
+ * that let go are forgotten unless they were told of; those too when their process ends. */
 static void look_at_rest(struct locks *l, uint64_t now)
 {
 	struct table_slot *slot;
@@ -310,7 +314,7 @@ static void look_at_rest(struct locks *l, uint64_t now)
 		struct process_facts facts;
 		bool alive;
 
-		if (h->seen)
+		if (h->seen || ++h->missed < MISSES)
 			continue;
 		alive = !procfs_facts(l->procfs, h->pid, &facts) &&
 			(!h->ev.id || procfs_same_start(facts.start_ns, h->ev.start_ns));

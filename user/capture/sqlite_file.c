@@ -153,6 +153,21 @@ static bool has_header(const char *path)
 	return n == sizeof(bytes) && !memcmp(bytes, header, sizeof(header));
 }
 
+/* One of the files that SQLite keeps beside a database. */
+static bool is_companion(const char *link)
+{
+	static const char *const suffixes[] = {"-wal", "-shm", "-journal"};
+	size_t n = length_alive(link);
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		size_t m = strlen(suffixes[i]);
+
+		if (n > m && !memcmp(link + n - m, suffixes[i], m))
+			return true;
+	}
+	return false;
+}
+
 struct tail { /* looks for a file whose path ends so, or goes on so */
 	const char *name;
 	bool cut;
@@ -160,7 +175,7 @@ struct tail { /* looks for a file whose path ends so, or goes on so */
 	bool found;
 };
 
-static bool has_tail(const struct tail *t, const char *fd, const char *link)
+static bool has_tail(const struct tail *t, const char *link)
 {
 	size_t n = length_alive(link), want = strlen(t->name);
 	const char *at;
@@ -169,14 +184,15 @@ static bool has_tail(const struct tail *t, const char *fd, const char *link)
 		return n > want && link[n - want - 1] == '/' &&
 		       !memcmp(link + n - want, t->name, want);
 	at = strstr(link, t->name);
-	return at && at > link && at[-1] == '/' && has_header(fd);
+	return at && at > link && at[-1] == '/' && !is_companion(link);
 }
 
 static bool ends_so(void *context, const char *fd, const struct place *at)
 {
 	struct tail *t = context;
 
-	t->found = has_tail(t, fd, at->link);
+	(void)fd;
+	t->found = has_tail(t, at->link);
 	if (t->found)
 		*t->out = *at;
 	return t->found;
