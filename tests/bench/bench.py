@@ -211,12 +211,12 @@ def pgbench(bench, *options, seconds=None):
     return float(re.search(r"^tps = ([\d.]+)", text, re.M)[1])
 
 
-def sysbench(bench, seconds=None, script="oltp_read_only"):
+def sysbench(bench, seconds=None, script="oltp_read_only", options=()):
     """A script with one thread on a private MariaDB over its Unix socket; transactions a second."""
     server = bench.server(servers.MariaDB)
     base = ["sysbench", script, "--db-driver=mysql", f"--mysql-socket={server.socket}",
             "--mysql-user=root", "--mysql-db=sysbench", "--tables=1", "--table-size=100000",
-            "--threads=1", f"--time={seconds or bench.seconds}"]
+            "--threads=1", f"--time={seconds or bench.seconds}", *options]
     if not getattr(server, "filled", False):
         server.sql("create database sysbench", "mysql")
         bench.output([*base, "prepare"])

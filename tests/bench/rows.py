@@ -26,22 +26,32 @@ UNBOUND = ("--max-overhead", "100")  # nothing is given up
 NO_PROBES = ("--probe-at", "none")
 
 
-def database_ratio(bench, what, kind, measure):
-    """Transactions a second.  The processor time of a transaction, which other programs on the machine
-    disturb less, is told beside it."""
-    spent = {"off": [], "on": []}
+class Spent:
+    """The processor time of each transaction, client and server, which other programs on the machine
+    disturb less than how many there are in a second."""
 
-    def measured(watched):
-        before = processor_seconds(bench.server(kind))
-        tps = measure()
-        after = processor_seconds(bench.server(kind))
-        spent["on" if watched else "off"].append((after - before) / (tps * bench.seconds))
+    def __init__(self, bench, kind, measure):
+        self.bench, self.kind, self.measure = bench, kind, measure
+        self.of = {False: [], True: []}
+        measure()  # warm-up
+
+    def __call__(self, watched):
+        before = processor_seconds(self.bench.server(self.kind))
+        tps = self.measure()
+        after = processor_seconds(self.bench.server(self.kind))
+        self.of[watched].append((after - before) / (tps * self.bench.seconds))
         return tps
 
-    measure()  # warm-up
-    found = [on / off for off, on in bench.pairs_of(measured)]
-    costs = [on / off for off, on in zip(spent["off"], spent["on"])]
-    bench.note(f"processor time of a transaction, client and server, watched / not: {spread(costs)}")
+    def tell(self):
+        costs = [on / off for off, on in zip(self.of[False], self.of[True])]
+        self.bench.note("processor time of a transaction, client and server: "
+                        f"{1e6 * statistics.median(self.of[False]):.1f} us, on / off {spread(costs)}")
+
+
+def database_ratio(bench, what, kind, measure):
+    spent = Spent(bench, kind, measure)
+    found = [on / off for off, on in bench.pairs_of(spent)]
+    spent.tell()
     return [at_least(what, statistics.median(found), 0.97, spread(found))]
 
 
@@ -229,8 +239,7 @@ def row_points(bench):
 def probed_ratio(bench, what, goal, measure, *options):
     """Library probes on against off, both watched.  The cost that the reports tell is told beside it."""
     reports = []
-    measure()  # warm-up
-    found = [on / off for off, on in bench.pairs_of(lambda watched: measure(), options, NO_PROBES, reports)]
+    found = [on / off for off, on in bench.pairs_of(measure, options, NO_PROBES, reports)]
     cost = [report["cost"]["cpu_percent"] for report in reports]
     hits = [sum(one["hits"] for one in report["coverage"]["libraries"]) for report in reports]
     down = sum(report["cost"]["stepped_down"] for report in reports)
@@ -240,27 +249,35 @@ def probed_ratio(bench, what, goal, measure, *options):
     return [at_least(what, statistics.median(found), goal, spread(found))]
 
 
+def probed_database(bench, what, goal, kind, measure, *options):
+    spent = Spent(bench, kind, measure)
+    lines = probed_ratio(bench, what, goal, spent, *options)
+    spent.tell()
+    return lines
+
+
 def row_pgbench_probes(bench):
     """pgbench -S -c 1, library probes on / off"""
     def measure():
         return pgbench(bench, "-c", "1")
-    return [*probed_ratio(bench, row_pgbench_probes.__doc__, 0.90, measure, *UNBOUND),
-            *probed_ratio(bench, "the same within the default budget", 0.97, measure)]
+    return [*probed_database(bench, row_pgbench_probes.__doc__, 0.90, servers.PostgreSQL, measure, *UNBOUND),
+            *probed_database(bench, "the same within the default budget", 0.97, servers.PostgreSQL, measure)]
 
 
 def row_sysbench_probes(bench):
-    """sysbench oltp_read_write, MariaDB, library probes on / off"""
+    """sysbench oltp_read_write without prepared statements, MariaDB, library probes on / off"""
     def measure():
-        return sysbench(bench, script="oltp_read_write")
-    return probed_ratio(bench, row_sysbench_probes.__doc__, 0.90, measure, *UNBOUND)
+        return sysbench(bench, script="oltp_read_write", options=("--db-ps-mode=disable",))
+    return probed_database(bench, row_sysbench_probes.__doc__, 0.90, servers.MariaDB, measure, *UNBOUND)
 
 
 def row_lite(bench):
     """SQLite prepare, step, finalize, library probes on / off"""
     path = os.path.join(bench.folder, "loop.db")
 
-    def measure():
+    def measure(watched):
         return bench.built("lite_loop", bench.seconds, path)[0]
+    measure(False)  # warm-up
     return [*probed_ratio(bench, row_lite.__doc__, 0.90, measure, *UNBOUND),
             *probed_ratio(bench, "the same within the default budget", 0.97, measure)]
 
