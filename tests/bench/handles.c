@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define STEP	20000
-#define STEP_US 100000
+#define STEP_US 200000
 
 int main(int argc, char **argv)
 {
