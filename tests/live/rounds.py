@@ -87,6 +87,7 @@ class Run:
         more = {"driver": case.driver} if case.driver else {}
         endpoint = self.server.endpoint(case.way, **more)
         folder = os.path.join(self.janitor.folder, self.label)
+        shutil.rmtree(folder, ignore_errors=True)  # of a first try
         os.mkdir(folder)
         if case.server == "sqlite":
             shutil.copy(self.server.file, folder)
