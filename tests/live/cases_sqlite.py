@@ -148,7 +148,7 @@ def beside_another(bench):
         time.sleep(2)
         ran.append(bench.client("lite_calls", "exec", copy, server="sqlite"))
         time.sleep(2)
-    look = bench.looked(bench.dbleak.watch("--duration", 9, "--max-overhead", 100, "--comm", "lite_calls", during=run))
+    look = bench.looked(bench.dbleak.watch("--duration", 9, "--max-overhead", 100, during=run))
     other.send_signal(signal.SIGINT)
     bench.dbleak.finish(other)
     counted = Ledger(look.recording, ran[0].pid).counts()
