@@ -25,6 +25,8 @@
 #define EV_STATEMENT_SQL_LEN 192
 #define EV_TEXT_LEN 256
 #define EV_SYMBOL_LEN 32
+#define EV_FRAME_TEXT_LEN 1024
+#define EV_STACK_FRAMES 128
 
 enum ev_kind {
 	EV_BEGIN = 1,
@@ -50,7 +52,10 @@ enum ev_kind {
 	EV_HANDLE = 21,
 	EV_HANDLE_CLOSED = 22,
 	EV_FILE = 23,
-	EV_KIND_MAX = 24,
+	EV_FRAME = 24,
+	EV_STACK = 25,
+	EV_EVIDENCE = 26,
+	EV_KIND_MAX = 27,
 };
 
 /* Every record starts so.  crc is zlib's crc32 of the bytes after it (size - 8 - 4 + time), set
@@ -447,6 +452,82 @@ struct ev_file {
 	__u32 length;
 	__u32 cut;
 	char text[EV_STATEMENT_SQL_LEN]; /* of the oldest unfinished one, literals replaced */
+};
+
+enum ev_language {
+	EV_LANG_UNKNOWN = 0,
+	EV_LANG_NATIVE = 1, /* C, C++, Rust: whatever was compiled to machine code */
+	EV_LANG_PYTHON = 2,
+	EV_LANG_PERL = 3,
+	EV_LANG_PHP = 4,
+	EV_LANG_RUBY = 5,
+	EV_LANG_JAVASCRIPT = 6,
+	EV_LANG_JAVA = 7,
+	EV_LANG_GO = 8,
+};
+
+enum ev_frame_flag {
+	EV_FRAME_INLINED = 1,  /* no call of its own: the next frame out holds its code */
+	EV_FRAME_DEFINED = 2,  /* line is where the function begins, not where it was */
+	EV_FRAME_EXPORTED = 4, /* function is the nearest exported name before the address, a guess */
+};
+
+/* A place in a program's code, named once however many stacks pass through it.  Its texts stand
+ * one after the other in text, without NULs; the record is cut after them.  A length of 0 is "not
+ * known". */
+struct ev_frame {
+	struct ev_head head;
+	__u64 id;	/* never 0; the same place of the same file has the same id */
+	__u64 offset;	/* native: address as the module's ELF file has it; else 0 */
+	__u32 line;	/* 0 not known */
+	__u32 column;	/* 0 not known */
+	__u16 language; /* enum ev_language */
+	__u16 flags;	/* enum ev_frame_flag */
+	__u16 function_length, file_length, module_length, build_length;
+	__u32 reserved;
+	char text[EV_FRAME_TEXT_LEN]; /* function, file, module, build id (hexadecimal) */
+};
+
+enum ev_stack_flag {
+	EV_STACK_CUT = 1,	/* frames further out are missing */
+	EV_STACK_CALLER = 2,	/* the caller of the library alone */
+	EV_STACK_GREENLET = 4,	/* begins where a greenlet was entered: who started it is not seen */
+	EV_STACK_NAMELESS = 8,	/* the process was gone before its frames could be named */
+};
+
+/* One call stack, sent once however many objects were acquired under it. */
+struct ev_stack {
+	struct ev_head head;
+	__u64 id;	/* never 0 */
+	__u64 start_ns; /* of the process */
+	__u32 pid;
+	__u32 flags; /* enum ev_stack_flag */
+	__u32 count; /* of frames; the record is cut after them */
+	__u32 reserved;
+	__u64 frame[EV_STACK_FRAMES]; /* ids, the innermost first */
+};
+
+/* What was being done there. */
+enum ev_evidence_kind {
+	EV_AT_OPENED = 1,   /* a connection; object: its id */
+	EV_AT_BEGUN = 2,    /* the transaction a connection began last; object: its id */
+	EV_AT_PREPARED = 3, /* a statement; object: its connection's id, second: its own */
+	EV_AT_ACQUIRED = 4, /* a library's object; object: its address, second: its born_ns */
+	EV_AT_SITE = 5,	    /* a site: the call itself, or the latest of its calls looked at */
+	EV_AT_RESULT = 6,   /* the reply out of proportion that was told last; object: the connection's id */
+};
+
+/* Which stack goes with what.  The later record replaces the earlier; its stack may still come. */
+struct ev_evidence {
+	struct ev_head head;
+	__u64 object;
+	__u64 second;
+	__u64 start_ns; /* of the process */
+	__u64 stack;
+	__u64 at_ns;	/* when it was taken */
+	__u32 pid;
+	__u16 kind;	/* enum ev_evidence_kind */
+	__u16 resource; /* EV_AT_ACQUIRED: enum ev_resource; else 0 */
 };
 
 #endif

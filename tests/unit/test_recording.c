@@ -246,6 +246,37 @@ static void a_record_of_the_wrong_size_is_not_written(void **state)
 	free(bytes);
 }
 
+static void a_frame_with_texts_beyond_its_end_is_refused(void **state)
+{
+	struct ev_frame frame = {.id = 1, .function_length = 7, .file_length = 6};
+
+	(void)state;
+	head(&frame, EV_FRAME, offsetof(struct ev_frame, text) + 16);
+	assert_int_equal(record_check(&frame.head), 0);
+	frame.module_length = 4;
+	assert_int_equal(record_check(&frame.head), -EBADMSG);
+	frame.head.size = sizeof(frame);
+	assert_int_equal(record_check(&frame.head), 0);
+	frame.function_length = frame.file_length = UINT16_MAX;
+	assert_int_equal(record_check(&frame.head), -EBADMSG);
+}
+
+static void a_stack_with_frames_beyond_its_end_is_refused(void **state)
+{
+	struct ev_stack stack = {.id = 1, .count = 2};
+
+	(void)state;
+	head(&stack, EV_STACK, offsetof(struct ev_stack, frame) + 16);
+	assert_int_equal(record_check(&stack.head), 0);
+	stack.count = 3;
+	assert_int_equal(record_check(&stack.head), -EBADMSG);
+	head(&stack, EV_STACK, sizeof(stack));
+	stack.count = EV_STACK_FRAMES;
+	assert_int_equal(record_check(&stack.head), 0);
+	stack.count = UINT32_MAX;
+	assert_int_equal(record_check(&stack.head), -EBADMSG);
+}
+
 static void a_text_without_end_is_refused(void **state)
 {
 	struct ev_process process = {.pid = 7};
@@ -304,6 +335,8 @@ int main(void)
 		cmocka_unit_test(other_files_are_no_recordings),
 		cmocka_unit_test(a_newer_version_is_refused_as_such),
 		cmocka_unit_test(a_record_of_the_wrong_size_is_not_written),
+		cmocka_unit_test(a_frame_with_texts_beyond_its_end_is_refused),
+		cmocka_unit_test(a_stack_with_frames_beyond_its_end_is_refused),
 		cmocka_unit_test(a_text_without_end_is_refused),
 		cmocka_unit_test(a_full_disk_is_an_error),
 		cmocka_unit_test(nothing_may_be_closed),

@@ -47,6 +47,9 @@ static const uint16_t smallest[EV_KIND_MAX] = {
 	[EV_HANDLE] = sizeof(struct ev_handle),
 	[EV_HANDLE_CLOSED] = sizeof(struct ev_handle_closed),
 	[EV_FILE] = offsetof(struct ev_file, text),
+	[EV_FRAME] = offsetof(struct ev_frame, text),
+	[EV_STACK] = offsetof(struct ev_stack, frame),
+	[EV_EVIDENCE] = sizeof(struct ev_evidence),
 };
 
 /* Fixed texts must end within their field. */
@@ -84,6 +87,20 @@ static const struct {
 	 EV_STATEMENT_SQL_LEN},
 };
 
+static bool frame_fits(const struct ev_frame *f)
+{
+	size_t length = (size_t)f->function_length + f->file_length + f->module_length +
+			f->build_length;
+
+	return length <= sizeof(f->text) && offsetof(struct ev_frame, text) + length <= f->head.size;
+}
+
+static bool stack_fits(const struct ev_stack *s)
+{
+	return s->count <= EV_STACK_FRAMES &&
+	       offsetof(struct ev_stack, frame) + s->count * sizeof(s->frame[0]) <= s->head.size;
+}
+
 int record_check(const struct ev_head *record)
 {
 	const unsigned char *bytes = (const void *)record;
@@ -95,6 +112,10 @@ int record_check(const struct ev_head *record)
 		if (texts[i].kind == record->kind &&
 		    !memchr(bytes + texts[i].offset, 0, texts[i].size))
 			return -EBADMSG;
+	if (record->kind == EV_FRAME && !frame_fits((const void *)record))
+		return -EBADMSG;
+	if (record->kind == EV_STACK && !stack_fits((const void *)record))
+		return -EBADMSG;
 	for (size_t i = 0; i < sizeof(cut_texts) / sizeof(cut_texts[0]); i++) {
 		uint32_t length;
 

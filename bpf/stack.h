@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * stack.h - call stacks as the kernel half takes them, and how it is told to.  Shared by both
+ * halves, never recorded: user space turns them into EV_FRAME, EV_STACK and EV_EVIDENCE.
+ */
+#ifndef DBLEAK_STACK_H
+#define DBLEAK_STACK_H
+
+#include "event.h"
+
+#define STACK_FRAMES 64	 /* of an interpreted stack, the innermost */
+#define STACK_BYTES  16384 /* of a copied one, at most */
+#define STACK_RETURNS 4	 /* pending return probes noted */
+
+/* Who runs the process's code: which reader takes its stacks. */
+enum runtime {
+	RUNTIME_NATIVE = 0,
+	RUNTIME_PYTHON = 1,
+	RUNTIME_PERL = 2,
+	RUNTIME_PHP = 3,
+};
+
+/* Of one process; set by user space, or, for Python, by its first instructions. */
+struct runtime_process {
+	__u64 start_ns;
+	__u64 address; /* Python: of _PyRuntime; Perl: of PL_curinterp; PHP: of executor_globals */
+	__u32 row;     /* of the offsets of its version */
+	__u32 runtime; /* enum runtime */
+};
+
+/* The rate at which stacks of one process are taken. */
+struct stack_rate {
+	__u64 ns;     /* when it was filled last */
+	__u64 tokens; /* stacks that may be taken now */
+};
+
+/* Kernel to user only. */
+#define RAW_STACK 71
+#define RAW_EVIDENCE 72 /* struct ev_evidence, its stack the id of a raw_stack */
+
+/* An interpreted frame.  Python: code object and instruction pointer or index; PHP: op_array and
+ * opline; Perl: address of the COP, and 0. */
+struct raw_frame {
+	__u64 code;
+	__u64 at;
+};
+
+struct raw_registers {
+	__u64 ip, sp, bp, bx, r12, r13, r14, r15;
+};
+
+/* Where a return probe has replaced a return address, and what it was. */
+struct raw_return {
+	__u64 slot, address;
+};
+
+/* Cut after its payload: count frames, or length bytes of copied stack. */
+struct raw_stack {
+	struct ev_head head;
+	__u64 id; /* of this sample; interpreted stacks: equal stacks of a process, equal ids */
+	__u64 start_ns;
+	__u32 pid, tid;
+	__u16 runtime; /* enum runtime */
+	__u16 row;
+	__u32 count;  /* interpreted */
+	__u32 length; /* native: bytes copied from sp on */
+	__u32 flags;  /* enum ev_stack_flag */
+	struct raw_registers registers;
+	struct raw_return returns[STACK_RETURNS]; /* slot 0: none */
+	union {
+		struct raw_frame frame[STACK_FRAMES];
+		__u8 bytes[STACK_BYTES];
+	};
+};
+
+#endif
