@@ -438,7 +438,7 @@ static int apply_connection(struct model *m, const struct ev_head *record)
 	c->life.requests = ev->requests;
 	c->life.status = ev->status;
 	c->request_ns = ev->request_ns;
-	c->transaction_ns = ev->transaction_ns;
+	c->life.transaction_ns = ev->transaction_ns;
 	c->hung_up_ns = ev->hung_up_ns;
 	c->longest_gap_ns = ev->longest_gap_ns;
 	c->committed = ev->committed;

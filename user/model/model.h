@@ -60,7 +60,8 @@ struct life {
 	uint8_t status;
 	/* stacks, 0 not known: of its opening, and of the transaction it began last */
 	uint64_t opened_at, begun_at;
-	uint64_t begun_ns; /* when that was */
+	uint64_t begun_ns;	 /* when that was taken; 0 not known */
+	uint64_t transaction_ns; /* since when the open transaction is; 0 none, or not known */
 };
 
 /* What the unfinished statements of a SQLite connection hold back. */
@@ -80,7 +81,7 @@ struct connection {
 	const struct text *sql;
 	struct statement_model *statements; /* open, in no order */
 	struct file_model *file; /* NULL but for SQLite */
-	uint64_t request_ns, transaction_ns, hung_up_ns, longest_gap_ns;
+	uint64_t request_ns, hung_up_ns, longest_gap_ns;
 	uint64_t zombie_ns; /* since when it is closed, but lives on for its statements; 0 it is not */
 	uint64_t freed_ns;  /* since when its library's handle is gone; 0 it is not, or not known */
 	uint32_t committed, rolled_back, abandoned, prepared, unprepared;
