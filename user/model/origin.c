@@ -48,6 +48,19 @@ struct origin origin_of_life(const struct scene *s, const struct life *l)
 	return o;
 }
 
+/* It is told of by its text alone; else what its connection began last is nearest. */
+struct origin origin_of_reader(const struct scene *s, const struct connection *c)
+{
+	struct origin o = {};
+
+	for (const struct statement_model *st = c->statements; st && !o.place; st = st->next)
+		if (c->file && c->file->sql && st->text == c->file->sql)
+			o = origin_of_stack(s, st->stack);
+	if (!o.place)
+		o = origin_of_stack(s, c->life.begun_at);
+	return o.place ? o : origin_of_opening(s, &c->life);
+}
+
 void origins_add(struct origins *o, struct origin from, uint64_t n)
 {
 	size_t i = 0;

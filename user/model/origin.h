@@ -33,6 +33,9 @@ struct origin origin_of_stack(const struct scene *s, uint64_t stack);
 struct origin origin_of_life(const struct scene *s, const struct life *l);
 struct origin origin_of_opening(const struct scene *s, const struct life *l);
 
+/* Of a SQLite connection's oldest unfinished statement. */
+struct origin origin_of_reader(const struct scene *s, const struct connection *c);
+
 void origins_add(struct origins *o, struct origin from, uint64_t n);
 /* The known place with the most; NULL: none is known. */
 const struct origin *origins_most(const struct origins *o);
