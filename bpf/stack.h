@@ -54,6 +54,10 @@ struct raw_return {
 	__u64 slot, address;
 };
 
+/* In raw_stack.flags, beside those of enum ev_stack_flag: a call has just returned to registers.ip,
+ * so the call stands before it; else ip is what the thread was about to run. */
+#define RAW_STACK_RETURNED 0x10000
+
 /* Cut after its payload: count frames, or length bytes of copied stack. */
 struct raw_stack {
 	struct ev_head head;
@@ -64,7 +68,7 @@ struct raw_stack {
 	__u16 row;
 	__u32 count;  /* interpreted */
 	__u32 length; /* native: bytes copied from sp on */
-	__u32 flags;  /* enum ev_stack_flag */
+	__u32 flags;  /* enum ev_stack_flag, RAW_STACK_RETURNED */
 	struct raw_registers registers;
 	struct raw_return returns[STACK_RETURNS]; /* slot 0: none */
 	union {
