@@ -28,11 +28,13 @@ struct runtime_process {
 	__u32 runtime; /* enum runtime */
 };
 
-/* The rate at which stacks of one process are taken. */
+/* How much of its share of stacks a process has had: each one moves the time forward by the share's
+ * interval, and it may not run ahead of the clock by more than STACK_BURST_NS. */
 struct stack_rate {
-	__u64 ns;     /* when it was filled last */
-	__u64 tokens; /* stacks that may be taken now */
+	__u64 native_ns, interpreted_ns;
 };
+
+#define STACK_BURST_NS 1000000000ULL
 
 /* Kernel to user only. */
 #define RAW_STACK 71
