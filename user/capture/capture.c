@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../bpf/stack.h"
 #include "../base/redact.h"
 #include "../base/sql.h"
 #include "../base/table.h"
@@ -26,6 +27,7 @@
 #include "kernel_client.h"
 #include "peer.h"
 #include "procfs.h"
+#include "reader.h"
 
 #define SECOND_NS 1000000000ULL
 #define GRACE_NS  (SECOND_NS / 2)
@@ -35,6 +37,7 @@
 #define LEARNED_PORTS  64
 #define OWNERS_FEW     32 /* processes whose memory is looked at with each sweep */
 #define LONGEST_INTERVAL_MS 8000
+#define LAST_READ_MS   1500 /* for stacks still being read when the window ends */
 
 struct known { /* a connection told of */
 	struct ev_connection last;
@@ -57,6 +60,7 @@ struct capture {
 	struct capture_options options;
 	struct kernel *kernel;
 	struct clients *clients; /* NULL in a snapshot */
+	struct readers *readers; /* likewise */
 	const struct procfs *procfs;
 	struct table connections, owners;
 	struct peers peers;
@@ -513,6 +517,12 @@ static void on_record(void *context, const struct ev_head *record)
 	case EV_HANDLE_CLOSED:
 		clients_record(c->clients, record);
 		break;
+	case RAW_STACK:
+		readers_stack(c->readers, record);
+		break;
+	case RAW_EVIDENCE:
+		readers_evidence(c->readers, record);
+		break;
 	default:
 		break;
 	}
@@ -633,6 +643,8 @@ static void tell_losses(struct capture *c)
 	loss.count[EV_LOSS_MISSED_RETURN] += kernel_missed(c->kernel);
 	if (c->clients)
 		loss.count[EV_LOSS_MISSED_RETURN] += clients_missed(c->clients);
+	if (c->readers)
+		loss.count[EV_LOSS_TRUNCATED] += readers_lost(c->readers);
 	if (!memcmp(loss.count, c->loss.count, sizeof(loss.count)))
 		return;
 	c->loss = loss;
@@ -682,7 +694,7 @@ static void tell_cost(struct capture *c)
 	if (kernel_counters(c->kernel, counters))
 		return;
 	INIT(cost, EV_COST);
-	cost.cpu_ns = own_cpu();
+	cost.cpu_ns = own_cpu() + (c->readers ? readers_cpu_ns(c->readers) : 0);
 	cost.stepped_down = c->stepped_down || (c->clients && clients_stepped_down(c->clients));
 	cost.messages = counters[COUNTER_MESSAGES];
 	cost.other_messages = counters[COUNTER_OTHER_MESSAGES];
@@ -813,9 +825,26 @@ static void follow_selection(struct capture *c)
 	c->rescan = true;
 }
 
+static void tell_for_readers(void *context, struct ev_head *record)
+{
+	record->ns = now_boot();
+	tell(context, record);
+}
+
+static int open_readers(struct capture *c)
+{
+	const struct readers_host host = {.context = c, .tell = tell_for_readers};
+
+	return readers_open(&c->readers, c->kernel, &host);
+}
+
 static void tell_for_clients(void *context, const struct ev_head *record)
 {
-	tell(context, record);
+	struct capture *c = context;
+
+	tell(c, record);
+	if (record->kind == EV_SITE)
+		readers_site(c->readers, (const struct ev_site *)record);
 }
 
 static bool owner_for_clients(void *context, uint32_t pid, uint64_t start_ns, const char *comm)
@@ -934,6 +963,8 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		err = c->err;
 	}
 	if (!err && options->mode != EV_MODE_SNAPSHOT)
+		err = open_readers(c);
+	if (!err && options->mode != EV_MODE_SNAPSHOT)
 		err = kernel_attach(c->kernel);
 	if (!err && options->mode != EV_MODE_SNAPSHOT &&
 	    !kernel_stats(c->kernel, true))
@@ -980,15 +1011,18 @@ int capture_step(struct capture *c, int timeout_ms)
 {
 	uint64_t now = now_boot(), deadline = now + timeout_ms * 1000000ULL;
 	struct pollfd fds[] = {{.fd = kernel_ring_fd(c->kernel), .events = POLLIN},
-			       {.fd = c->clients ? clients_fd(c->clients) : -1, .events = POLLIN}};
+			       {.fd = c->clients ? clients_fd(c->clients) : -1, .events = POLLIN},
+			       {.fd = c->readers ? readers_fd(c->readers) : -1, .events = POLLIN}};
 	int err;
 
 	if (deadline > c->next_sweep_ns)
 		deadline = c->next_sweep_ns;
-	poll(fds, 2, deadline > now ? (deadline - now) / 1000000 + 1 : 0);
+	poll(fds, 3, deadline > now ? (deadline - now) / 1000000 + 1 : 0);
 	err = kernel_drain(c->kernel, 0, on_record, c);
 	if (!err && c->clients)
 		err = clients_step(c->clients, now_boot());
+	if (!err && c->readers)
+		err = readers_step(c->readers);
 	if (!err)
 		err = periodic(c, now_boot());
 	return err ? err : c->err;
@@ -1009,6 +1043,7 @@ int capture_finish(struct capture *c)
 		kernel_drain(c->kernel, 0, on_record, c);
 		c->ending = true;
 		tell_facts(c);
+		readers_finish(c->readers, LAST_READ_MS);
 	}
 	if (c->clients)
 		clients_tell_libraries(c->clients);
@@ -1027,6 +1062,7 @@ void capture_close(struct capture *c)
 	if (!c)
 		return;
 	clients_close(c->clients);
+	readers_close(c->readers);
 	kernel_close(c->kernel);
 	for (at = 0; (slot = table_next(&c->connections, &at));)
 		free(slot->value);
