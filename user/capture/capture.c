@@ -60,7 +60,7 @@ struct capture {
 	struct capture_options options;
 	struct kernel *kernel;
 	struct clients *clients; /* NULL in a snapshot */
-	struct readers *readers; /* likewise */
+	struct readers *readers; /* NULL: no stacks are taken */
 	const struct procfs *procfs;
 	struct table connections, owners;
 	struct peers peers;
@@ -843,7 +843,7 @@ static void tell_for_clients(void *context, const struct ev_head *record)
 	struct capture *c = context;
 
 	tell(c, record);
-	if (record->kind == EV_SITE)
+	if (record->kind == EV_SITE && c->readers)
 		readers_site(c->readers, (const struct ev_site *)record);
 }
 
@@ -946,6 +946,7 @@ int capture_open(struct capture **out, const struct capture_options *options)
 	struct kernel_options kernel = {
 		.look_only = options->mode == EV_MODE_SNAPSHOT,
 		.tell_all = options->mode == EV_MODE_RUN,
+		.take_stacks = options->take_stacks,
 		.grace_ns = options->mode == EV_MODE_RUN ? 0 : GRACE_NS,
 		.select = options->select,
 	};
@@ -962,7 +963,7 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		tell_begin(c);
 		err = c->err;
 	}
-	if (!err && options->mode != EV_MODE_SNAPSHOT)
+	if (!err && options->mode != EV_MODE_SNAPSHOT && options->take_stacks)
 		err = open_readers(c);
 	if (!err && options->mode != EV_MODE_SNAPSHOT)
 		err = kernel_attach(c->kernel);
@@ -1043,7 +1044,8 @@ int capture_finish(struct capture *c)
 		kernel_drain(c->kernel, 0, on_record, c);
 		c->ending = true;
 		tell_facts(c);
-		readers_finish(c->readers, LAST_READ_MS);
+		if (c->readers)
+			readers_finish(c->readers, LAST_READ_MS);
 	}
 	if (c->clients)
 		clients_tell_libraries(c->clients);

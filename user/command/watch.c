@@ -19,6 +19,7 @@ static const char usage[] =
 	"  --container NAME    a Docker or podman container, by name, id or a prefix\n"
 	"Others:\n"
 	"  --min-age S         held so long before it is called stuck (10)\n"
+	"  --no-stacks         do not look who called: no source lines\n"
 	"  --record FILE       keep what was seen, for \"dbleak report FILE\"\n"
 	"  --show-literals     do not replace the values in SQL by ?\n"
 	"Exit status: 0 nothing leaks, 1 something leaks or is stuck, 2 could not look.\n";
