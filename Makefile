@@ -136,6 +136,7 @@ $(B)/bench/%: tests/bench/%.c $(PURE_SRC:%.c=$(B)/%.o) $(USER_HDR) bpf/event.h
 		$(PURE_SRC:%.c=$(B)/%.o) $(BENCH_LIBS) -ljansson -lz -lm
 
 $(B)/bench/handles: BENCH_LIBS := -I/usr/include/postgresql -lpq
+$(B)/bench/stack_storm: BENCH_LIBS := -I/usr/include/postgresql -lpq
 $(B)/bench/lite_loop: BENCH_LIBS := -lsqlite3
 $(B)/bench/prices: BENCH_LIBS := -lbpf -lelf -llzma -lZydis
 $(B)/bench/prices: $(addprefix $(B)/user/capture/,elf.o probe.o probe_point.o probe_table.o)
