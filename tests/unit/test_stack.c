@@ -162,6 +162,15 @@ static void a_sample_without_frames_is_evidence_of_nothing(void **state)
 	assert_int_equal(t.records, 0);
 }
 
+static void what_could_not_be_named_may_be_later(void **state)
+{
+	(void)state;
+	assert_int_equal(stacks_named(t.stacks, 1, &owner, NULL, 0, 0), 0);
+	name(1, 42);
+	show(1, 9);
+	assert_int_equal(t.count[EV_EVIDENCE], 1);
+}
+
 static void texts_too_long_are_cut_where_they_say_least(void **state)
 {
 	char function[600], file[600];
@@ -227,6 +236,7 @@ int main(void)
 		TEST(two_lines_of_one_function_stay_two),
 		TEST(evidence_waits_for_its_sample),
 		TEST(a_sample_without_frames_is_evidence_of_nothing),
+		TEST(what_could_not_be_named_may_be_later),
 		TEST(texts_too_long_are_cut_where_they_say_least),
 		TEST(a_stack_too_deep_is_cut),
 		TEST(the_oldest_samples_make_room_and_are_asked_for_anew),

@@ -13,7 +13,10 @@
 
 #include "../base/table.h"
 #include "kernel_stack.h"
+#include "memory.h"
 #include "native.h"
+#include "perl.h"
+#include "php.h"
 #include "stack.h"
 
 #define SITE_SAMPLE 0xfffe /* low bits of ids of callers: no CPU of the kernel half has so high a number */
@@ -25,6 +28,7 @@ struct readers {
 	struct native *native;
 	struct table sites; /* whose callers were asked for; the value says nothing */
 	uint64_t asked;
+	struct texts texts;
 	int err; /* the first of memory */
 };
 
@@ -110,11 +114,45 @@ static void unnamed(struct readers *r, uint64_t id, uint32_t pid, uint64_t start
 	stacks_named(r->stacks, id, &owner, NULL, 0, 0);
 }
 
+/* Interpreted frames are named at once, from the memory of their process. */
+static int read_frames(struct readers *r, const struct raw_stack *raw, struct frame *frames,
+		       uint32_t *flags)
+{
+	struct memory m = memory_of_process(raw->pid);
+
+	r->texts.used = 0;
+	switch (raw->runtime) {
+	case RUNTIME_PERL:
+		return perl_read(&m, raw, &r->texts, frames, flags);
+	case RUNTIME_PHP:
+		return php_read(&m, raw, &r->texts, frames, flags);
+	}
+	return -ENOTSUP;
+}
+
+static void interpreted(struct readers *r, const struct raw_stack *raw)
+{
+	const struct stack_owner owner = {.start_ns = raw->start_ns, .pid = raw->pid};
+	struct frame frames[STACK_FRAMES];
+	uint32_t flags = 0;
+	int n = read_frames(r, raw, frames, &flags), err;
+
+	/* What could not be named this time may be the next: it is not to be taken for known. */
+	if (n <= 0)
+		kernel_stack_forget(r->kernel, raw->id);
+	err = stacks_named(r->stacks, raw->id, &owner, frames, n > 0 ? n : 0,
+			   flags & ~RAW_STACK_RETURNED);
+	if (err)
+		r->err = err;
+}
+
 void readers_stack(struct readers *r, const struct ev_head *record)
 {
 	const struct raw_stack *raw = (const void *)record;
 
-	if (raw->runtime != RUNTIME_NATIVE || native_stack(r->native, raw))
+	if (raw->runtime != RUNTIME_NATIVE)
+		interpreted(r, raw);
+	else if (native_stack(r->native, raw))
 		unnamed(r, raw->id, raw->pid, raw->start_ns);
 }
 

@@ -324,7 +324,7 @@ int stacks_named(struct stacks *s, uint64_t id, const struct stack_owner *owner,
 
 	if (!sample)
 		return -ENOMEM;
-	if (sample->named)
+	if (sample->stack)
 		return 0;
 	sample->named = true;
 	if (n) {
