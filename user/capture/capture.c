@@ -631,8 +631,6 @@ static void tell_losses(struct capture *c)
 	for (int i = 0; i < EV_LOSS_KINDS; i++)
 		loss.count[i] = counters[COUNTER_LOSS + i];
 	loss.count[EV_LOSS_MISSED_RETURN] += kernel_missed(c->kernel);
-	if (c->clients)
-		loss.count[EV_LOSS_MISSED_RETURN] += clients_missed(c->clients);
 	if (!memcmp(loss.count, c->loss.count, sizeof(loss.count)))
 		return;
 	c->loss = loss;

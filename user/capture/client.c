@@ -45,7 +45,6 @@
 #define BURST_NS	(3 * SECOND_NS) /* what was not spent in so long may be spent at once */
 #define EXIT_SWEEP_NS	(SECOND_NS / 20)
 #define RUNS_ENOUGH	100 /* of a program, to tell how long it takes */
-#define CALL_LONGEST_NS (600 * SECOND_NS)
 
 enum group { GROUP_CONNECTIONS, GROUP_OBJECTS, GROUP_TLS_WRITE, GROUP_TLS_READ, GROUPS };
 
@@ -122,7 +121,6 @@ struct clients {
 	uint64_t tls_since_ns; /* programs are loaded */
 	uint8_t code[CODE_BYTES]; /* of the function looked at */
 	uint64_t budget_at_ns, users_at_ns;
-	uint64_t missed; /* calls that never returned */
 	uint64_t buried_ns, swept_ns;
 	bool stepped_down;
 	bool dead; /* a process with sites is gone, its objects are still in the ledger */
@@ -1179,8 +1177,6 @@ int clients_sweep(struct clients *c, uint64_t now_ns)
 	look_for_tls_again(c, now_ns);
 	look_at_unread(c);
 	sqlites_sweep(c->sqlites, now_ns);
-	if (now_ns > CALL_LONGEST_NS)
-		c->missed += kernel_client_purge_calls(c->kernel, now_ns - CALL_LONGEST_NS);
 	return err;
 }
 
@@ -1328,11 +1324,6 @@ uint64_t clients_cost_ns(struct clients *c)
 		for (int g = 0; g < GROUPS; g++)
 			spent += a->spent_ns[g];
 	return spent;
-}
-
-uint64_t clients_missed(const struct clients *c)
-{
-	return c->missed;
 }
 
 bool clients_stepped_down(const struct clients *c)

@@ -57,8 +57,6 @@ void clients_tell_libraries(struct clients *c);
 
 /* Processor time that the probes have taken so far, estimated from their hits. */
 uint64_t clients_cost_ns(struct clients *c);
-/* Calls that began and never returned. */
-uint64_t clients_missed(const struct clients *c);
 bool clients_stepped_down(const struct clients *c);
 
 #endif
