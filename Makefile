@@ -11,12 +11,12 @@ BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool /us
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 CFLAGS   ?= -O2 -g
 CFLAGS_ALL = $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE -DDBLEAK_VERSION='"$(VERSION)"' -I$(B)/gen
-LDLIBS   := -lbpf -lelf -lz -llzma -lZydis -ljansson -lm
+LDLIBS   := -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lm
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wshadow \
 	    -Wno-unused-parameter -idirafter /usr/include/$(shell uname -m)-linux-gnu
 
 # Those that own maps first: bpftool 7.1 misplaces a map that is defined after its first use.
-BPF_OWNER := bpf/emit.bpf.c bpf/ledger.bpf.c bpf/process.bpf.c bpf/client.bpf.c
+BPF_OWNER := bpf/emit.bpf.c bpf/stack.bpf.c bpf/ledger.bpf.c bpf/process.bpf.c bpf/client.bpf.c
 BPF_SRC  := $(BPF_OWNER) $(filter-out $(BPF_OWNER),$(wildcard bpf/*.bpf.c))
 BPF_HDR  := $(wildcard bpf/*.h)
 BPF_OBJ  := $(BPF_SRC:%.bpf.c=$(B)/%.bpf.o)

@@ -10,13 +10,13 @@
 
 #include "client.bpf.h"
 #include "select.bpf.h"
+#include "stack.bpf.h"
 
 #define JOIN_NS 10000000000ULL
 #define JOIN_TRIES 60
 #define SCRATCH_LEN 2048 /* of a text at a time */
 #define WIDE_LEN 256	 /* of a text in UTF-16, read unit by unit: the verifier walks each */
 #define OUTERS_MOST 8 /* functions of the table that call the same one */
-#define PENDING_MOST 4 /* calls looked at whose return is probed */
 #define PRELUDE_NS 20000000ULL
 #define SCRATCHES 8	 /* texts that differ only after so many are taken for one */
 
@@ -641,27 +641,6 @@ static __always_inline int is_inside(const struct probe *p, __u64 thread, __u64 
 	if (stack < *outer)
 		return 1;
 	bpf_map_delete_elem(&inside, &thread);
-	return 0;
-}
-
-/* The return address that a return probe, ours or another tracer's, has replaced there; 0 none. */
-static __always_inline __u64 replaced_address(__u64 slot)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct return_instance *pending = NULL;
-	__u64 address;
-	int i;
-
-	if (bpf_core_field_exists(task->utask) && task->utask)
-		pending = task->utask->return_instances;
-	for (i = 0; i < PENDING_MOST && pending && pending->stack <= slot; i++) {
-		if (pending->stack == slot) {
-			address = pending->orig_ret_vaddr;
-			barrier_var(address); /* or it is loaded together with the other */
-			return address;
-		}
-		pending = pending->next;
-	}
 	return 0;
 }
 

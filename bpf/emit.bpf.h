@@ -40,13 +40,13 @@ static __always_inline void count(__u32 which)
 		__sync_fetch_and_add(n, 1); /* programs of probes can be preempted */
 }
 
-/* Sends one whole record.  A record that finds no room is counted, never waited for. */
-static __always_inline void emit(void *record, __u32 size)
+/* Sends one whole record.  A record that finds no room is counted, never waited for; that is not 0. */
+static __always_inline long emit(void *record, __u32 size)
 {
-	if (bpf_ringbuf_output(&ring, record, size, 0))
-		count(COUNTER_LOSS + EV_LOSS_RING_FULL);
-	else
-		count(COUNTER_EVENTS);
+	long err = bpf_ringbuf_output(&ring, record, size, 0);
+
+	count(err ? COUNTER_LOSS + EV_LOSS_RING_FULL : COUNTER_EVENTS);
+	return err;
 }
 
 #endif

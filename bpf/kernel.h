@@ -27,6 +27,9 @@
 #define RCV_SHUTDOWN 1 /* include/net/sock.h */
 #define MSG_PEEK 2
 #define PF_EXITING 0x00000004 /* include/linux/sched.h */
+#define PF_IO_WORKER 0x00000010
+#define PF_KTHREAD 0x00200000
+#define CLONE_THREAD 0x00010000
 #define USER_CS_32 0x23	      /* x86: __USER32_CS */
 #define PAGE_BYTES 4096ULL    /* x86 has no other */
 
@@ -159,6 +162,12 @@ struct task_struct {
 } CO_RE;
 
 struct pt_regs {
+	unsigned long r15;
+	unsigned long r14;
+	unsigned long r13;
+	unsigned long r12;
+	unsigned long bp;
+	unsigned long bx;
 	unsigned long r9;
 	unsigned long r8;
 	unsigned long ax;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * process.bpf.c - fork and exit: children of selected processes are selected, and the end of a
- * process that had connections is told.
+ * process.bpf.c - fork and exit: children of selected processes are selected and run what their
+ * parents run, and the end of a process that had connections is told.
  */
 #include "ledger.bpf.h"
 #include "select.bpf.h"
-
-#define CLONE_THREAD 0x00010000
+#include "stack.bpf.h"
 
 struct targets_map targets SEC(".maps");
 struct comms_map comms SEC(".maps");
@@ -14,13 +13,29 @@ struct cgroups_map cgroups SEC(".maps");
 
 __u32 selection_generation = 0;
 
+/* The child has the parent's memory, interpreter and all, until it becomes another program. */
+static __always_inline void inherit_runtime(__u32 parent, __u32 pid, __u64 start_ns)
+{
+	struct runtime_process *r = bpf_map_lookup_elem(&runtimes, &parent), own;
+
+	if (!r)
+		return;
+	own = *r;
+	own.start_ns = start_ns;
+	if (bpf_map_update_elem(&runtimes, &pid, &own, BPF_ANY))
+		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+}
+
 SEC("tp_btf/task_newtask")
 int BPF_PROG(process_forked, struct task_struct *child, __u64 clone_flags)
 {
 	__u32 parent = bpf_get_current_pid_tgid() >> 32, pid = child->tgid;
 	__u8 one = 1;
 
-	if (clone_flags & CLONE_THREAD || !bpf_map_lookup_elem(&targets, &parent))
+	if (clone_flags & CLONE_THREAD)
+		return 0;
+	inherit_runtime(parent, pid, child->start_boottime);
+	if (!bpf_map_lookup_elem(&targets, &parent))
 		return 0;
 	if (bpf_map_update_elem(&targets, &pid, &one, BPF_ANY))
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
@@ -47,6 +62,7 @@ int BPF_PROG(process_replaced, struct task_struct *task)
 	__u32 pid = task->tgid;
 	struct process *p = bpf_map_lookup_elem(&processes, &pid);
 
+	bpf_map_delete_elem(&runtimes, &pid);
 	if (p)
 		p->exec_ns = bpf_ktime_get_boot_ns();
 	return 0;
@@ -61,6 +77,7 @@ int BPF_PROG(process_exited, struct task_struct *task)
 
 	if (BPF_CORE_READ(task, signal, live.counter) != 0)
 		return 0;
+	bpf_map_delete_elem(&runtimes, &pid);
 	if (settings.selective)
 		bpf_map_delete_elem(&targets, &pid);
 	p = bpf_map_lookup_elem(&processes, &pid);

@@ -20,6 +20,10 @@ struct settings {
 	__u32 by_comm;
 	__u32 hierarchies; /* how many of the next are used */
 	__u32 hierarchy[SETTINGS_HIERARCHIES]; /* cgroup subsystem index, or CGROUP_DEFAULT */
+	__u32 stacks_native;	  /* copied, of each process a second; 0 none */
+	__u32 stacks_interpreted; /* walked, likewise */
+	__u32 stack_bytes;	  /* of a copied one, at most STACK_BYTES */
+	__u32 reserved;
 };
 
 struct cgroup_key {

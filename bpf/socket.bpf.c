@@ -23,8 +23,6 @@
 #define PROBE_MOST_SIGNED (16 * PROBE_MOST) /* with one sign seen the other may be long in coming */
 #define TLS_TRIES 8    /* messages in which a TLS record is looked for: one may begin in mid-record */
 #define SPANS 8	       /* parts of a scattered message that are read */
-#define PF_IO_WORKER 0x10
-#define PF_KTHREAD 0x200000
 
 /* A tick, in jiffies, and a time in it. */
 __u64 clock_tick = 0;

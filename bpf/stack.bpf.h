@@ -10,11 +10,60 @@
 #include "emit.bpf.h"
 #include "stack.h"
 
+/* Which processes run code that is not machine code. */
+struct runtimes_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
+	__type(key, __u32); /* process id */
+	__type(value, struct runtime_process);
+};
+
+/* A stack in the making, of which each CPU has one.  A walker of interpreted frames finds it by
+ * itself: the verifier of 6.1 takes no pointers into functions it looks at alone. */
+struct stack_scratch {
+	__u64 busy;  /* how many threads want it */
+	__u64 taken; /* copied stacks of this CPU so far */
+	struct raw_stack out;
+	__u8 beyond[PAGE_BYTES]; /* never reached; the verifier cannot tell */
+};
+
+struct stack_scratch_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct stack_scratch);
+};
+
+extern struct runtimes_map runtimes SEC(".maps");
+extern struct stack_scratch_map stack_scratch SEC(".maps");
+
 /* Takes the stack of the current thread, in whatever program: Python (or other interpreted) frames
  * where its process runs such code, else a copy of registers and the top of the stack.  ip: where
  * the thread is, if not where its saved registers say (in a return probe: the address returned
  * to); 0 they are right.  Returns its id; 0: none, for it could not be read, or the process has
  * had its share for now. */
 __u64 stack_take(__u64 ip);
+
+/* The return address that a return probe, ours or another tracer's, has replaced there; 0 none. */
+static __always_inline __u64 replaced_address(__u64 slot)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct return_instance *pending = NULL;
+	__u64 address;
+	int i;
+
+	if (bpf_core_field_exists(task->utask) && task->utask)
+		pending = task->utask->return_instances;
+	for (i = 0; i < STACK_RETURNS && pending && pending->stack <= slot; i++) {
+		if (pending->stack == slot) {
+			address = pending->orig_ret_vaddr;
+			barrier_var(address); /* or it is loaded together with the other */
+			return address;
+		}
+		pending = pending->next;
+	}
+	return 0;
+}
 
 #endif

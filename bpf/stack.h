@@ -28,11 +28,13 @@ struct runtime_process {
 	__u32 runtime; /* enum runtime */
 };
 
-/* The rate at which stacks of one process are taken. */
+/* How much of its share of stacks a process has had: each one moves the time forward by the share's
+ * interval, and it may not run ahead of the clock by more than STACK_BURST_NS. */
 struct stack_rate {
-	__u64 ns;     /* when it was filled last */
-	__u64 tokens; /* stacks that may be taken now */
+	__u64 native_ns, interpreted_ns;
 };
+
+#define STACK_BURST_NS 1000000000ULL
 
 /* Kernel to user only. */
 #define RAW_STACK 71
@@ -54,6 +56,10 @@ struct raw_return {
 	__u64 slot, address;
 };
 
+/* In raw_stack.flags, beside those of enum ev_stack_flag: a call has just returned to registers.ip,
+ * so the call stands before it; else ip is what the thread was about to run. */
+#define RAW_STACK_RETURNED 0x10000
+
 /* Cut after its payload: count frames, or length bytes of copied stack. */
 struct raw_stack {
 	struct ev_head head;
@@ -64,7 +70,7 @@ struct raw_stack {
 	__u16 row;
 	__u32 count;  /* interpreted */
 	__u32 length; /* native: bytes copied from sp on */
-	__u32 flags;  /* enum ev_stack_flag */
+	__u32 flags;  /* enum ev_stack_flag, RAW_STACK_RETURNED */
 	struct raw_registers registers;
 	struct raw_return returns[STACK_RETURNS]; /* slot 0: none */
 	union {

@@ -319,6 +319,45 @@ static void what_is_no_function_of_this_file_is_not_found(void **state)
 	}
 }
 
+static void variables_are_found_with_their_addresses(void **state)
+{
+	static const char *const names[] = {"db_table", "db_open", "db_imported", "db_none"};
+	struct elf_symbol out[COUNT(names)];
+
+	(void)state;
+	for (enum hash_kind kind = GNU_HASH; kind <= NO_HASH; kind++) {
+		struct elf_file *e;
+
+		make(kind);
+		e = open_made();
+		assert_int_equal(elf_find_variables(e, names, COUNT(names), false, out), 1);
+		assert_int_equal(out[0].offset, CODE_BASE + CODE_AT + 0x90);
+		assert_int_equal(out[0].size, 16);
+		assert_int_equal(out[1].offset, 0);
+		close_made(e);
+	}
+}
+
+static void addresses_are_those_of_the_segments(void **state)
+{
+	struct elf_file *e;
+	uint64_t bias = 1;
+	char bytes[8];
+
+	(void)state;
+	make(GNU_HASH);
+	memcpy(made.bytes + CODE_AT + 4, "here", 4);
+	e = open_made();
+	assert_int_equal(elf_read_address(e, CODE_BASE + CODE_AT + 4, bytes, 4), 4);
+	assert_memory_equal(bytes, "here", 4);
+	assert_int_equal(elf_read_address(e, CODE_BASE + CODE_AT + CODE_SIZE - 3, bytes, 8), 3);
+	assert_int_equal(elf_read_address(e, CODE_BASE + CODE_AT + CODE_SIZE, bytes, 8), -EFAULT);
+	assert_int_equal(elf_bias(e, 0x7f0000000000 + DATA_BASE, 0, &bias), 0);
+	assert_int_equal(bias, 0x7f0000000000);
+	assert_int_equal(elf_bias(e, 0x7f0000000000, 16 * PAGE, &bias), -ENOENT);
+	close_made(e);
+}
+
 static void many_names_are_counted(void **state)
 {
 	const char *const names[] = {"db_open", "nothing", "db_close", "static_open", "db_open"};
@@ -640,6 +679,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exported_functions_are_found_with_each_kind_of_hash),
 		cmocka_unit_test(what_is_no_function_of_this_file_is_not_found),
+		cmocka_unit_test(variables_are_found_with_their_addresses),
+		cmocka_unit_test(addresses_are_those_of_the_segments),
 		cmocka_unit_test(many_names_are_counted),
 		cmocka_unit_test(local_functions_are_found_deep_and_parts_of_them_are_not),
 		cmocka_unit_test(names_are_found_wherever_the_blocks_of_a_long_table_end),

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Lines of /proc/locks: which are those of a SQLite writer.
+ * Lines of /proc/locks: which are those of a SQLite writer, and who tells of them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <fcntl.h>
 #include <cmocka.h>
 
 #include "../../user/capture/procfs.c"
@@ -52,9 +53,119 @@ static void a_writer_is_told_from_all_others(void **state)
 	assert_int_equal(lock.device, makedev(0xfe, 0));
 }
 
+/* A folder whose path is longer than most. */
+#define FOLDER                                                                                     \
+	"/tmp/dbleak-unit-lock-with-a-name-long-enough-to-fill-more-than-one-line-of-a-screen-XXXXXX"
+
+struct scene {
+	struct locks *locks;
+	struct holder *holder;
+	struct stat st;
+	char folder[sizeof(FOLDER)], path[sizeof(FOLDER) + 16];
+	bool known;   /* by somebody who knows more */
+	unsigned int told; /* connections */
+	uint64_t ids;
+};
+
+static bool is_known(void *context, uint32_t pid, dev_t device, ino_t inode)
+{
+	const struct scene *s = context;
+
+	return s->known && pid == (uint32_t)getpid() && device == s->st.st_dev &&
+	       inode == s->st.st_ino;
+}
+
+static bool every(void *context, uint32_t pid, const char *comm)
+{
+	(void)context, (void)pid, (void)comm;
+	return true;
+}
+
+static bool own(void *context, uint32_t pid, uint64_t start_ns, const char *comm)
+{
+	(void)context, (void)pid, (void)start_ns, (void)comm;
+	return true;
+}
+
+static void count(void *context, const struct ev_head *record)
+{
+	((struct scene *)context)->told += record->kind == EV_CONNECTION;
+}
+
+/* A file that this process has open, and holds locked. */
+static void scene_open(struct scene *s, struct procfs **procfs, struct client_host *host)
+{
+	struct lock lock = {.pid = getpid(), .first = PENDING_BYTE + 1};
+	int fd;
+
+	strcpy(s->folder, FOLDER);
+	assert_non_null(mkdtemp(s->folder));
+	snprintf(s->path, sizeof(s->path), "%s/shop.db", s->folder);
+	fd = open(s->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &s->st), 0);
+	assert_int_equal(procfs_open(procfs, "/"), 0);
+	*host = (struct client_host){.wanted = every, .owner = own, .tell = count, .context = s};
+	assert_int_equal(locks_open(&s->locks, NULL, *procfs, host, is_known, s), 0);
+	lock.device = s->st.st_dev;
+	lock.inode = s->st.st_ino;
+	s->holder = holder_enter(s->locks, &lock);
+	close(fd);
+	assert_non_null(s->holder);
+}
+
+static void scene_close(struct scene *s, struct procfs *procfs)
+{
+	locks_close(s->locks);
+	procfs_close(procfs);
+	unlink(s->path);
+	rmdir(s->folder);
+}
+
+static void what_the_library_tells_is_not_told_again(void **state)
+{
+	struct scene s = {.known = true};
+	struct client_host host;
+	struct procfs *procfs;
+
+	(void)state;
+	scene_open(&s, &procfs, &host);
+	tell_held(s.locks, s.holder, HELD_NS, &s.ids);
+	assert_int_equal(s.told, 0);
+	s.known = false;
+	tell_held(s.locks, s.holder, HELD_NS, &s.ids);
+	assert_int_equal(s.told, 1);
+	scene_close(&s, procfs);
+}
+
+static void what_the_library_meets_later_keeps_its_id(void **state)
+{
+	struct scene s = {.known = false};
+	struct client_host host;
+	struct procfs *procfs;
+
+	(void)state;
+	scene_open(&s, &procfs, &host);
+	assert_int_equal(locks_yield(s.locks, getpid(), s.st.st_dev, s.st.st_ino), 0);
+	tell_held(s.locks, s.holder, HELD_NS, &s.ids);
+	assert_int_equal(s.told, 1);
+	assert_int_equal(locks_yield(s.locks, getpid(), s.st.st_dev, s.st.st_ino + 1), 0);
+	assert_int_equal(locks_yield(s.locks, getpid(), s.st.st_dev, s.st.st_ino), 1);
+	assert_int_equal(locks_yield(s.locks, getpid(), s.st.st_dev, s.st.st_ino), 0);
+	s.known = true;
+	tell_held(s.locks, s.holder, HELD_NS, &s.ids);
+	tell_moved(s.locks, s.holder, HELD_NS, true);
+	assert_int_equal(s.told, 1);
+	scene_close(&s, procfs);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(a_writer_is_told_from_all_others)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_writer_is_told_from_all_others),
+		cmocka_unit_test(what_the_library_tells_is_not_told_again),
+		cmocka_unit_test(what_the_library_meets_later_keeps_its_id),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -192,6 +192,32 @@ static void a_pid_that_comes_back_is_another_process(void **state)
 	assert_int_equal(v->processes[0].exited + v->processes[1].exited, 1);
 }
 
+static void a_start_known_to_a_tick_is_the_same_process(void **state)
+{
+	static const struct {
+		uint64_t apart;
+		size_t processes;
+	} starts[] = {{0, 1}, {9999999, 1}, {10000000, 2}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		struct ev_process exact = {.start_ns = process_start(APP) + starts[i].apart,
+					   .pid = APP,
+					   .comm = "app"};
+
+		story_begins();
+		process(APP);
+		opens(0, APP, APP);
+		story_tell(&exact, EV_PROCESS, sizeof(exact));
+		*told(1) = *told(0);
+		told(1)->id = 500;
+		told(1)->start_ns = exact.start_ns;
+		tell(1);
+		assert_int_equal(verdict()->process_count, starts[i].processes);
+		story_teardown(state);
+	}
+}
+
 static void an_exit_ends_what_nobody_else_holds(void **state)
 {
 	struct ev_exit e = {
@@ -397,6 +423,7 @@ int main(void)
 		TEST(addresses_of_all_families_are_told_apart),
 		TEST(a_path_without_end_is_survived),
 		TEST(a_pid_that_comes_back_is_another_process),
+		cmocka_unit_test(a_start_known_to_a_tick_is_the_same_process),
 		TEST(an_exit_ends_what_nobody_else_holds),
 		TEST(a_holder_matters_only_when_the_owner_is_gone),
 		TEST(records_of_unknown_connections_are_passed_over),

@@ -64,6 +64,7 @@ struct search {
 	const char *const *names;
 	size_t n, found;
 	struct elf_symbol *out;
+	bool variables; /* not functions; .offset is an address then */
 };
 
 static int image_read(const struct image *image, uint64_t at, void *buf, size_t size)
@@ -256,6 +257,18 @@ void elf_close(struct elf_file *e)
 	free(e);
 }
 
+/* Takes the symbol if it is a variable that is here. */
+static bool search_variable(struct search *s, struct elf_symbol *out, const Elf64_Sym *symbol)
+{
+	if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || symbol->st_shndx == SHN_UNDEF ||
+	    !symbol->st_value || out->offset)
+		return false;
+	s->found++;
+	out->offset = symbol->st_value;
+	out->size = symbol->st_size;
+	return true;
+}
+
 /* Takes the symbol if it is a function that is here.  An indirect function (IFUNC) is not: what
  * lies there runs once, and returns where the function is.  Linkers write another version of a
  * symbol without its size, so that is taken from any that is at the same place.  True: there is no
@@ -265,6 +278,8 @@ static bool search_hit(struct search *s, size_t name, const Elf64_Sym *symbol)
 	struct elf_symbol *out = &s->out[name];
 	struct range code;
 
+	if (s->variables)
+		return search_variable(s, out, symbol);
 	if (ELF64_ST_TYPE(symbol->st_info) != STT_FUNC || symbol->st_shndx == SHN_UNDEF)
 		return false;
 	code = range_of(s->file, symbol->st_value, PF_X);
@@ -752,21 +767,35 @@ static int debugdata_find(struct search *s)
 	return err == -EBADMSG ? 0 : err;
 }
 
+static int search_run(struct search *s, bool deep)
+{
+	int err;
+
+	if (!s->n)
+		return 0;
+	memset(s->out, 0, s->n * sizeof(*s->out));
+	err = dynamic_find(s);
+	if (!err && deep && s->found < s->n)
+		err = symtab_find(s, &s->file->image, &s->file->head);
+	if (!err && deep && s->found < s->n)
+		err = debugdata_find(s);
+	return err ? err : (int)s->found;
+}
+
 int elf_find(struct elf_file *e, const char *const *names, size_t n, bool deep,
 	     struct elf_symbol *out)
 {
 	struct search s = {.file = e, .names = names, .n = n, .out = out};
-	int err;
 
-	if (!n)
-		return 0;
-	memset(out, 0, n * sizeof(*out));
-	err = dynamic_find(&s);
-	if (!err && deep && s.found < n)
-		err = symtab_find(&s, &e->image, &e->head);
-	if (!err && deep && s.found < n)
-		err = debugdata_find(&s);
-	return err ? err : (int)s.found;
+	return search_run(&s, deep);
+}
+
+int elf_find_variables(struct elf_file *e, const char *const *names, size_t n, bool deep,
+		       struct elf_symbol *out)
+{
+	struct search s = {.file = e, .names = names, .n = n, .out = out, .variables = true};
+
+	return search_run(&s, deep);
 }
 
 /* The build id among the notes in buf, in place. */
@@ -825,6 +854,28 @@ ssize_t elf_read(struct elf_file *e, uint64_t offset, void *buf, size_t size)
 	size = MIN(size, e->image.size - offset);
 	err = image_read(&e->image, offset, buf, size);
 	return err ? err : (ssize_t)size;
+}
+
+ssize_t elf_read_address(struct elf_file *e, uint64_t address, void *buf, size_t size)
+{
+	struct range range = range_of(e, address, 0);
+
+	if (!range.size)
+		return -EFAULT;
+	return elf_read(e, range.at, buf, MIN(size, range.size));
+}
+
+int elf_bias(struct elf_file *e, uint64_t start, uint64_t offset, uint64_t *bias)
+{
+	for (unsigned int i = 0; i < e->head.e_phnum; i++) {
+		const Elf64_Phdr *p = &e->phdrs[i];
+
+		if (p->p_type != PT_LOAD || p->p_offset / PAGE != offset / PAGE)
+			continue;
+		*bias = start - (p->p_vaddr - p->p_offset % PAGE);
+		return 0;
+	}
+	return -ENOENT;
 }
 
 int elf_segment(struct elf_file *e, uint64_t offset, uint64_t *start, uint64_t *size)

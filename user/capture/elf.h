@@ -34,6 +34,17 @@ void elf_close(struct elf_file *e);
 int elf_find(struct elf_file *e, const char *const *names, size_t n, bool deep,
 	     struct elf_symbol *out);
 
+/* Finds variables likewise; their .offset is not one but the address as the file has it, of which
+ * some (.bss) have no bytes in the file, and .size their own. */
+int elf_find_variables(struct elf_file *e, const char *const *names, size_t n, bool deep,
+		       struct elf_symbol *out);
+/* Bytes as they are loaded at an address of the file, at most size.  Returns how many, or -EFAULT
+ * nothing of the file is loaded there, or -errno. */
+ssize_t elf_read_address(struct elf_file *e, uint64_t address, void *buf, size_t size);
+/* What to add to an address of the file where the file is loaded: a segment that begins in the page
+ * at offset (0: the first) is mapped at start.  0; -ENOENT none does. */
+int elf_bias(struct elf_file *e, uint64_t start, uint64_t offset, uint64_t *bias);
+
 /* Calls fn for each function that .symtab names; there may be hundreds of thousands.  name is valid
  * during the call.  0 or -ENOMEM; a table that makes no sense is none. */
 typedef void elf_function_fn(void *context, const char *name, const struct elf_symbol *symbol);

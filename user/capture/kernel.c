@@ -28,6 +28,11 @@
 #define FORGET_BATCH 256
 #define BIRTHS_EACH_SWEEP 20
 #define BIRTHS_AT_START	  256
+#define STACKS_NATIVE	   100 /* of each process a second */
+#define STACKS_INTERPRETED 2000
+#define STACKS_NATIVE_ALL  2000 /* where every birth is told */
+#define STACKS_INTERPRETED_ALL 20000
+#define STACK_BYTES_COPIED 8192
 
 struct comm_key {
 	char comm[EV_COMM_LEN];
@@ -227,6 +232,9 @@ static int fill_settings(struct kernel *k, const struct kernel_options *o)
 	s->hierarchies = k->hierarchy_count;
 	for (int i = 0; i < k->hierarchy_count; i++)
 		s->hierarchy[i] = k->hierarchy_ids[i];
+	s->stacks_native = o->tell_all ? STACKS_NATIVE_ALL : STACKS_NATIVE;
+	s->stacks_interpreted = o->tell_all ? STACKS_INTERPRETED_ALL : STACKS_INTERPRETED;
+	s->stack_bytes = STACK_BYTES_COPIED;
 	return 0;
 }
 

@@ -46,8 +46,10 @@ struct signs { /* what changes while somebody works */
 
 struct holder { /* a process that has a file locked for writing */
 	uint32_t pid;
-	uint64_t device, inode;
+	uint64_t inode; /* that is locked */
 	char *path;	/* of the database, as the kernel shows it */
+	dev_t device;	/* of the database, as told of */
+	ino_t database;
 	struct signs signs;
 	uint64_t cpu_ns;
 	uint64_t looked_ns, still_ns;
@@ -132,13 +134,20 @@ static bool find_database(const struct lock *lock, char *path, size_t size)
 	return true;
 }
 
-static uint64_t look_beside(const struct holder *h, const char *suffix, struct timespec *changed)
+/* The database, or a file beside it. */
+static bool find_beside(const struct holder *h, const char *suffix, struct stat *st)
 {
 	char path[PATH_MOST + 64];
-	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/%u/root%s%s", h->pid, h->path, suffix);
-	if (stat(path, &st)) {
+	return !stat(path, st);
+}
+
+static uint64_t look_beside(const struct holder *h, const char *suffix, struct timespec *changed)
+{
+	struct stat st;
+
+	if (!find_beside(h, suffix, &st)) {
 		*changed = (struct timespec){};
 		return 0;
 	}
@@ -199,7 +208,6 @@ static struct holder *holder_enter(struct locks *l, const struct lock *lock)
 		return NULL;
 	}
 	h->pid = lock->pid;
-	h->device = lock->device;
 	h->inode = lock->inode;
 	return h;
 }
@@ -228,17 +236,18 @@ static void tell_found(struct locks *l, struct holder *h, const struct process_f
 static void tell_held(struct locks *l, struct holder *h, uint64_t now, uint64_t *ids)
 {
 	struct process_facts facts = {};
-	struct stat st;
-	char name[64];
+	struct stat st = {};
 	bool fresh = !h->ev.id;
 
 	if (fresh) {
-		snprintf(name, sizeof(name), "/proc/%u/root%s", h->pid, h->path);
-		if (!stat(name, &st) && l->known(l->context, h->pid, st.st_dev, st.st_ino))
+		if (find_beside(h, "", &st) &&
+		    l->known(l->context, h->pid, st.st_dev, st.st_ino))
 			return;
 		if (procfs_facts(l->procfs, h->pid, &facts) ||
 		    !l->host->wanted(l->host->context, h->pid, facts.comm))
 			return;
+		h->device = st.st_dev;
+		h->database = st.st_ino;
 		h->ev.id = ++*ids;
 		h->ev.start_ns = kernel_client_start(l->kernel, h->pid);
 		if (!procfs_same_start(h->ev.start_ns, facts.start_ns))
@@ -345,6 +354,23 @@ void locks_sweep(struct locks *l, uint64_t now, uint64_t *ids)
 			look_at(l, &lock, now, ids);
 	fclose(file);
 	look_at_rest(l, now);
+}
+
+uint64_t locks_yield(struct locks *l, uint32_t pid, dev_t device, ino_t inode)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&l->holders, &at))) {
+		struct holder *h = slot->value;
+		uint64_t id = h->ev.id;
+
+		if (!id || h->pid != pid || h->device != device || h->database != inode)
+			continue;
+		h->ev = (struct ev_connection){};
+		return id;
+	}
+	return 0;
 }
 
 int locks_open(struct locks **out, struct kernel *kernel, const struct procfs *procfs,

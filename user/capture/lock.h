@@ -31,4 +31,8 @@ void locks_close(struct locks *l);
 /* Looks at all locks of this host.  ids: the last one given to a connection without a socket. */
 void locks_sweep(struct locks *l, uint64_t now_ns, uint64_t *ids);
 
+/* Somebody who knows more tells of the process's connection to this file from now on.  Returns the
+ * id it was told of by, 0 if it was not. */
+uint64_t locks_yield(struct locks *l, uint32_t pid, dev_t device, ino_t inode);
+
 #endif

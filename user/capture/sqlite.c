@@ -278,6 +278,15 @@ static const char *find_file(struct sqlites *s, struct open_file *f, const struc
 	return sqlite_file_named(&f->at, f->key.pid, name, text.cut) ? ":memory:" : "";
 }
 
+/* Its lock may have given it away before it was met. */
+static uint64_t id_of(struct sqlites *s, const struct open_file *f)
+{
+	uint64_t id = f->at.inode ? locks_yield(s->locks, f->key.pid, f->at.device, f->at.inode)
+				  : 0;
+
+	return id ? id : ++s->ids;
+}
+
 static void file_enter(struct sqlites *s, const struct raw_handle *raw,
 		       const struct sqlite_fields *fields)
 {
@@ -292,7 +301,6 @@ static void file_enter(struct sqlites *s, const struct raw_handle *raw,
 	f->fields = fields;
 	f->ev.head = (struct ev_head){
 		.ns = raw->head.ns, .kind = EV_CONNECTION, .size = sizeof(f->ev)};
-	f->ev.id = ++s->ids;
 	f->ev.start_ns = raw->start_ns;
 	f->ev.born_ns = raw->handle.flags & EV_HANDLE_PRE_EXISTING ? 0 : raw->handle.born_ns;
 	f->ev.used_ns = raw->handle.used_ns;
@@ -307,6 +315,7 @@ static void file_enter(struct sqlites *s, const struct raw_handle *raw,
 	memcpy(f->ev.comm, raw->comm, EV_COMM_LEN);
 	f->file.wal_bytes = UNKNOWN64;
 	otherwise = find_file(s, f, &raw->handle);
+	f->ev.id = id_of(s, f);
 	tell(s, &f->ev.head);
 	tell_identity(s, f, otherwise);
 }

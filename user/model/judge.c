@@ -651,8 +651,7 @@ static void list_told_gaps(const struct model *m, struct arena *a, struct report
 {
 	for (size_t i = 0; i < m->gap_count; i++) {
 		const struct gap *g = &m->gaps[i];
-		struct gap_view *gap = gap_add(a, v, table_get(&m->processes,
-							       (struct table_key){g->pid, g->start_ns}));
+		struct gap_view *gap = gap_add(a, v, model_process(m, g->pid, g->start_ns));
 
 		gap->pid = g->pid;
 		gap->reason = copy(a, g->text);

@@ -10,6 +10,8 @@
 
 #include "../base/sql.h"
 
+#define TICK_NS 10000000ULL /* of /proc, on every kernel */
+
 /* With its place in two tables, less than 300 bytes. */
 _Static_assert(sizeof(struct handle) <= 128, "a handle has grown");
 
@@ -48,6 +50,7 @@ void model_close(struct model *m)
 	while ((slot = table_next(&m->processes, &at)))
 		free(((struct process_model *)slot->value)->past);
 	free_values(&m->processes);
+	table_free(&m->pids);
 	at = 0;
 	while ((slot = table_next(&m->connections, &at)))
 		free(((struct connection *)slot->value)->file);
@@ -93,10 +96,25 @@ static const struct text *text_of(struct model *m, const char *sql, uint32_t len
 	return text;
 }
 
+/* What /proc knows of a start is cut to a tick: such a pid cannot have come back in that time. */
+static bool is_same_start(uint64_t a_ns, uint64_t b_ns)
+{
+	return (a_ns > b_ns ? a_ns - b_ns : b_ns - a_ns) < TICK_NS;
+}
+
+struct process_model *model_process(const struct model *m, uint32_t pid, uint64_t start_ns)
+{
+	struct process_model *p = table_get(&m->processes, (struct table_key){pid, start_ns});
+
+	if (p)
+		return p;
+	p = table_get(&m->pids, (struct table_key){pid, 0});
+	return p && is_same_start(p->start_ns, start_ns) ? p : NULL;
+}
+
 static struct process_model *process_of(struct model *m, uint32_t pid, uint64_t start_ns)
 {
-	struct table_key key = {pid, start_ns};
-	struct process_model *p = table_get(&m->processes, key);
+	struct process_model *p = model_process(m, pid, start_ns);
 
 	if (p)
 		return p;
@@ -110,7 +128,9 @@ static struct process_model *process_of(struct model *m, uint32_t pid, uint64_t 
 	p->open_files = UNKNOWN32;
 	p->number = m->processes.count + 1;
 	p->last_site = &p->sites;
-	if (table_put(&m->processes, key, p)) {
+	if (table_put(&m->pids, (struct table_key){pid, 0}, p) ||
+	    table_put(&m->processes, (struct table_key){pid, start_ns}, p)) {
+		table_remove(&m->pids, (struct table_key){pid, 0});
 		free(p);
 		return NULL;
 	}
@@ -732,8 +752,7 @@ static int apply_handle(struct model *m, const struct ev_head *record)
 static int apply_handle_closed(struct model *m, const struct ev_head *record)
 {
 	const struct ev_handle_closed *ev = (const void *)record;
-	struct process_model *p = table_get(&m->processes,
-					    (struct table_key){ev->pid, ev->start_ns});
+	struct process_model *p = model_process(m, ev->pid, ev->start_ns);
 	struct handle *h = p ? table_get(&m->handles, handle_key(p, ev->handle, ev->resource))
 			     : NULL;
 	struct connection *c;

@@ -159,6 +159,7 @@ struct model {
 	uint64_t refused_records; /* that made no sense where they stood */
 	bool ended;
 	struct table processes, connections, statements, texts;
+	struct table pids;    /* the latest process of each; not their owner */
 	struct table sites;   /* by identity and process */
 	struct table handles; /* by address, resource and process */
 	struct table sockets; /* handles of connections by the connection's id; not their owner */
@@ -175,5 +176,8 @@ void model_close(struct model *m);
 
 /* Takes in one record, which record_check() has passed.  0 or -ENOMEM. */
 int model_apply(struct model *m, const struct ev_head *record);
+
+/* The process of that pid which started then, to a tick.  NULL not known. */
+struct process_model *model_process(const struct model *m, uint32_t pid, uint64_t start_ns);
 
 #endif

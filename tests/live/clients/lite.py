@@ -129,6 +129,18 @@ def transaction():
     idle()
 
 
+def transaction_again():
+    """Left open, and used once more long after."""
+    connection = sqlite3.connect(FILE, isolation_level=None)
+    connection.execute("begin immediate")
+    connection.execute("update items set price = price + 1 where id = 1")
+    ready()
+    time.sleep(8)
+    connection.execute("update items set price = price + 1 where id = 2")
+    while True:
+        time.sleep(60)
+
+
 def transactions(journal):
     """Short ones, as they should be."""
     connection = sqlite3.connect(FILE)
@@ -231,7 +243,7 @@ HABITS = {
     "sessions_kept": sessions_kept, "sessions_closed": sessions_closed, "pool": pool,
     "cursors_kept": cursors_kept, "cursors_closed": cursors_closed,
     "reader_left": lambda: reader(True), "reader_closed": lambda: reader(False),
-    "transaction": transaction, "transactions_wal": lambda: transactions("wal"),
+    "transaction": transaction, "transaction_again": transaction_again, "transactions_wal": lambda: transactions("wal"),
     "transactions_delete": lambda: transactions("delete"),
     "texts_kept": lambda: texts(100000), "texts": lambda: texts(128),
     "short_lived": short_lived, "now_and_then": now_and_then, "one_connection": one_connection,

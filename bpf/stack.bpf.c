@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * stack.bpf.c - takes the stack of the current thread.
+ *
+ * Interpreted frames are walked here and their stack is told once: its id is a hash of its frames.
+ * A copy of the machine's stack is unwound in user space, so each has an id of its own.  What a
+ * process may have of either in a second is bounded, spread evenly; nobody waits, nothing sleeps.
+ */
+#include "stack.bpf.h"
+
+#define SHALLOW_BYTES 128 /* below this nothing can be unwound */
+
+struct runtimes_map runtimes SEC(".maps");
+struct stack_scratch_map stack_scratch SEC(".maps");
+
+/* Ids of interpreted stacks that user space knows. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u8);
+} stacks_seen SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32); /* process id */
+	__type(value, struct stack_rate);
+} stack_rates SEC(".maps");
+
+/* Moves the share's time by one interval.  Two at once may take one place. */
+static __always_inline int rate_take(__u64 *at, __u32 per_second, __u64 now)
+{
+	__u64 from = *at > now ? *at : now;
+
+	if (!per_second || from - now > STACK_BURST_NS)
+		return 0;
+	*at = from + STACK_BURST_NS / per_second;
+	return 1;
+}
+
+static __always_inline struct stack_rate *rate_of(__u32 pid)
+{
+	struct stack_rate *rate = bpf_map_lookup_elem(&stack_rates, &pid), none = {};
+
+	if (rate)
+		return rate;
+	bpf_map_update_elem(&stack_rates, &pid, &none, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&stack_rates, &pid);
+}
+
+/* Who it is of, and nothing else yet. */
+static __always_inline void stack_begin(struct raw_stack *s, struct task_struct *task, __u64 now)
+{
+	__builtin_memset(s, 0, offsetof(struct raw_stack, bytes));
+	s->head.ns = now;
+	s->head.kind = RAW_STACK;
+	s->start_ns = task->group_leader->start_boottime;
+	s->pid = task->tgid;
+	s->tid = task->pid;
+}
+
+/* The frames in the scratch under one number; odd, which copies' numbers are not. */
+__noinline __u64 stack_hash(__u64 hash, __u32 n)
+{
+	__u32 zero = 0, i;
+	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
+
+	if (!s)
+		return 0;
+	for (i = 0; i < STACK_FRAMES; i++) {
+		if (i >= n)
+			break;
+		hash = (hash ^ s->out.frame[i].code) * 0x9e3779b97f4a7c15ULL;
+		hash = ((hash ^ hash >> 29) + s->out.frame[i].at) * 0xbf58476d1ce4e5b9ULL;
+		hash ^= hash >> 32;
+	}
+	return hash | 1;
+}
+
+/* Leaves frames in the scratch and says how many; each runtime has its own. */
+static __always_inline __u32 walk(const struct runtime_process *r)
+{
+	switch (r->runtime) {
+	}
+	return 0;
+}
+
+static __always_inline __u64 take_interpreted(struct stack_scratch *s,
+					      const struct runtime_process *r)
+{
+	__u32 n = walk(r), size = offsetof(struct raw_stack, frame);
+	__u8 one = 1;
+
+	if (!n || n > STACK_FRAMES)
+		return 0;
+	s->out.runtime = r->runtime;
+	s->out.row = r->row;
+	s->out.count = n;
+	s->out.id = stack_hash(settings.hash_seed ^ s->out.start_ns ^ s->out.pid, n);
+	if (bpf_map_lookup_elem(&stacks_seen, &s->out.id))
+		return s->out.id;
+	size += n * sizeof(struct raw_frame);
+	s->out.head.size = size;
+	if (emit(&s->out, size))
+		return 0;
+	bpf_map_update_elem(&stacks_seen, &s->out.id, &one, BPF_ANY);
+	return s->out.id;
+}
+
+/* Return addresses on the stack that are not there now, because return probes wait for them. */
+static __always_inline void note_returns(struct raw_stack *s, struct task_struct *task)
+{
+	struct return_instance *pending = NULL;
+	int i;
+
+	if (bpf_core_field_exists(task->utask) && task->utask)
+		pending = task->utask->return_instances;
+	if (pending && pending->stack < s->registers.sp) /* this very program's */
+		pending = pending->next;
+	for (i = 0; i < STACK_RETURNS && pending; i++) {
+		s->returns[i].slot = pending->stack;
+		s->returns[i].address = pending->orig_ret_vaddr;
+		pending = pending->next;
+	}
+}
+
+/* Page by page, so that the end of the stack ends the copy and no more. */
+static __always_inline __u32 copy_bytes(struct stack_scratch *s, __u64 from)
+{
+	__u32 at = 0, n, i, most = settings.stack_bytes;
+
+	if (most > STACK_BYTES)
+		most = STACK_BYTES;
+	for (i = 0; i <= STACK_BYTES / PAGE_BYTES; i++) {
+		barrier_var(at);
+		if (at >= most || at >= STACK_BYTES)
+			break;
+		n = PAGE_BYTES - ((from + at) & (PAGE_BYTES - 1));
+		if (n > most - at)
+			n = most - at;
+		barrier_var(n);
+		if (n > PAGE_BYTES || bpf_probe_read_user(s->out.bytes + at, n, (void *)(from + at)))
+			break;
+		at += n;
+	}
+	return at & ~7U;
+}
+
+static __always_inline __u64 take_native(struct stack_scratch *s, struct task_struct *task, __u64 ip)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct raw_registers *r = &s->out.registers;
+	__u32 length, size = offsetof(struct raw_stack, bytes);
+
+	if (!regs || regs->cs == USER_CS_32)
+		return 0;
+	r->ip = ip ? ip : regs->ip;
+	r->sp = regs->sp;
+	r->bp = regs->bp;
+	r->bx = regs->bx;
+	r->r12 = regs->r12;
+	r->r13 = regs->r13;
+	r->r14 = regs->r14;
+	r->r15 = regs->r15;
+	length = copy_bytes(s, r->sp);
+	if (length < SHALLOW_BYTES || length > STACK_BYTES) {
+		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+		return 0;
+	}
+	note_returns(&s->out, task);
+	s->taken++;
+	s->out.id = s->taken << 16 | (__u64)bpf_get_smp_processor_id() << 1;
+	s->out.runtime = RUNTIME_NATIVE;
+	s->out.length = length;
+	size += length;
+	s->out.head.size = size;
+	return emit(&s->out, size) ? 0 : s->out.id;
+}
+
+static __always_inline __u64 take(struct stack_scratch *s, struct task_struct *task, __u64 ip)
+{
+	__u64 now = bpf_ktime_get_boot_ns(), id;
+	__u32 pid = task->tgid;
+	struct runtime_process *r = bpf_map_lookup_elem(&runtimes, &pid);
+	struct stack_rate *rate = rate_of(pid);
+
+	if (!rate)
+		return 0;
+	stack_begin(&s->out, task, now);
+	if (r && r->start_ns == s->out.start_ns) {
+		if (!rate_take(&rate->interpreted_ns, settings.stacks_interpreted, now))
+			return 0;
+		id = take_interpreted(s, r);
+		if (id)
+			return id;
+	}
+	if (!rate_take(&rate->native_ns, settings.stacks_native, now))
+		return 0;
+	return take_native(s, task, ip);
+}
+
+/* A thread may be preempted in here; another then goes without a stack, and that is counted. */
+__noinline __u64 stack_take(__u64 ip)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 zero = 0;
+	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
+	__u64 id = 0;
+
+	if (!s || task->flags & (PF_KTHREAD | PF_IO_WORKER))
+		return 0;
+	if (__sync_fetch_and_add(&s->busy, 1))
+		count(COUNTER_LOSS + EV_LOSS_TRUNCATED);
+	else
+		id = take(s, task, ip);
+	__sync_fetch_and_add(&s->busy, -1);
+	return id;
+}
