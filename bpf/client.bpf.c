@@ -17,6 +17,7 @@
 #define SCRATCH_LEN 2048 /* of a text at a time */
 #define WIDE_LEN 256	 /* of a text in UTF-16, read unit by unit: the verifier walks each */
 #define OUTERS_MOST 8 /* functions of the table that call the same one */
+#define TOP_WORDS 8
 #define PRELUDE_NS 20000000ULL
 #define SCRATCHES 8	 /* texts that differ only after so many are taken for one */
 
@@ -93,10 +94,12 @@ static __always_inline __u64 argument(struct pt_regs *ctx, const struct probe *p
 	return 0;
 }
 
-/* Is the library's calling itself its own business? */
+/* Is the library's calling itself its own business?  Not where it frees what a program has got from
+ * it; but a connection that it closes itself may live on. */
 static __always_inline int minds_itself(const struct probe *p)
 {
-	return !(p->flags & (PROBE_BORN_INSIDE | PROBE_STATIC));
+	return !(p->flags & (PROBE_BORN_INSIDE | PROBE_STATIC)) &&
+	       (p->role != PROBE_RELEASE || p->resource == EV_RES_CONNECTION);
 }
 
 /* Did the library call itself? */
@@ -644,18 +647,34 @@ static __always_inline int is_inside(const struct probe *p, __u64 thread, __u64 
 	return 0;
 }
 
-/* The return address that the program has put there. */
-static __always_inline __u64 return_address(__u64 slot)
-{
-	__u64 address = replaced_address(slot);
+/* The top of the stack, read at once: each reading costs as much as all else that is looked up. */
+struct top {
+	__u64 at; /* 0: not read */
+	__u64 words[TOP_WORDS];
+};
 
-	if (!address && bpf_probe_read_user(&address, 8, (void *)slot))
+static __always_inline void top_read(struct top *top, __u64 stack)
+{
+	if (!bpf_probe_read_user(top->words, sizeof(top->words), (void *)stack))
+		top->at = stack;
+}
+
+/* The return address that the program has put there. */
+static __always_inline __u64 return_address(const struct top *top, __u64 slot)
+{
+	__u64 address = replaced_address(slot), below = slot - top->at;
+
+	if (address)
+		return address;
+	if (top->at && below < sizeof(top->words))
+		return top->words[below / 8 & (TOP_WORDS - 1)];
+	if (bpf_probe_read_user(&address, 8, (void *)slot))
 		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
 	return address;
 }
 
 /* Functions of the table may call one in which they are all watched: whose call is it? */
-static __always_inline struct probe *probe_of(struct pt_regs *ctx, __u32 *index)
+static __always_inline struct probe *probe_of(struct pt_regs *ctx, __u32 *index, struct top *top)
 {
 	struct probe *p = bpf_map_lookup_elem(&probes, index);
 	__s64 outer;
@@ -663,7 +682,8 @@ static __always_inline struct probe *probe_of(struct pt_regs *ctx, __u32 *index)
 
 	if (!p || !p->outer)
 		return p;
-	outer = return_address(ctx->sp) - ctx->ip;
+	top_read(top, ctx->sp);
+	outer = return_address(top, ctx->sp) - ctx->ip;
 	for (i = 0; i < OUTERS_MOST && p; i++) {
 		if (p->outer == outer)
 			return p;
@@ -679,12 +699,12 @@ static __always_inline void enter_inside(__u64 thread, __u64 stack)
 }
 
 /* Nothing has to be waited for. */
-static __always_inline void pass(struct pt_regs *ctx, const struct probe *p)
+static __always_inline void pass(struct pt_regs *ctx, const struct probe *p, const struct top *top)
 {
 	struct call call = {.code = ctx->ip - p->before};
 
 	if (minds_itself(p)) {
-		call.caller = return_address(ctx->sp + p->stack);
+		call.caller = return_address(top, ctx->sp + p->stack);
 		if (from_itself(p, &call))
 			return;
 	}
@@ -694,14 +714,15 @@ static __always_inline void pass(struct pt_regs *ctx, const struct probe *p)
 }
 
 /* Who called is told by the return, unless that is another function's. */
-static __always_inline void begin(struct pt_regs *ctx, const struct probe *p, __u32 index)
+static __always_inline void begin(struct pt_regs *ctx, const struct probe *p, __u32 index,
+				  const struct top *top)
 {
 	struct call *call = call_begin(ctx->sp);
 
 	if (!call)
 		return;
 	call->code = ctx->ip - p->before;
-	call->caller = p->stack ? return_address(ctx->sp + p->stack) : 0;
+	call->caller = p->stack ? return_address(top, ctx->sp + p->stack) : 0;
 	call->probe = index;
 	call->handle = argument(ctx, p, p->handle);
 	call->text = argument(ctx, p, p->text);
@@ -717,7 +738,8 @@ SEC("uprobe")
 int client_entered(struct pt_regs *ctx)
 {
 	__u32 index = bpf_get_attach_cookie(ctx);
-	struct probe *p = probe_of(ctx, &index);
+	struct top top = {};
+	struct probe *p = probe_of(ctx, &index, &top);
 	__u64 *n = bpf_map_lookup_elem(&hits, &index), thread;
 
 	if (!p || !n)
@@ -729,9 +751,9 @@ int client_entered(struct pt_regs *ctx)
 	if (p->role == PROBE_INSIDE)
 		enter_inside(thread, ctx->sp);
 	else if (p->flags & PROBE_RETURNS)
-		begin(ctx, p, index);
+		begin(ctx, p, index, &top);
 	else
-		pass(ctx, p);
+		pass(ctx, p, &top);
 	return 0;
 }
 
