@@ -641,8 +641,6 @@ static void tell_losses(struct capture *c)
 	for (int i = 0; i < EV_LOSS_KINDS; i++)
 		loss.count[i] = counters[COUNTER_LOSS + i];
 	loss.count[EV_LOSS_MISSED_RETURN] += kernel_missed(c->kernel);
-	if (c->clients)
-		loss.count[EV_LOSS_MISSED_RETURN] += clients_missed(c->clients);
 	if (c->readers)
 		loss.count[EV_LOSS_TRUNCATED] += readers_lost(c->readers);
 	if (!memcmp(loss.count, c->loss.count, sizeof(loss.count)))
@@ -847,6 +845,14 @@ static void tell_for_clients(void *context, const struct ev_head *record)
 		readers_site(c->readers, (const struct ev_site *)record);
 }
 
+static void evidence_for_clients(void *context, const struct ev_evidence *evidence)
+{
+	struct capture *c = context;
+
+	if (c->readers)
+		readers_evidence(c->readers, &evidence->head);
+}
+
 static bool owner_for_clients(void *context, uint32_t pid, uint64_t start_ns, const char *comm)
 {
 	return owner_of(context, pid, start_ns, comm) != NULL;
@@ -863,6 +869,7 @@ static int open_clients(struct capture *c)
 {
 	const struct client_host host = {.context = c,
 					 .tell = tell_for_clients,
+					 .evidence = evidence_for_clients,
 					 .owner = owner_for_clients,
 					 .wanted = wanted_for_clients,
 					 .show_literals = c->options.show_literals,
