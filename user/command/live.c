@@ -239,7 +239,7 @@ int live_report(struct live *l)
 	err = capture_finish(l->capture);
 	if (err)
 		return fail("cannot write the recording", NULL, err);
-	v = judge_view(l->model);
+	v = judge_view(l->model, &l->options->library);
 	if (!v)
 		return fail("cannot judge", NULL, -ENOMEM);
 	status = view_status(v);
