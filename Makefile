@@ -16,7 +16,8 @@ BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werro
 	    -Wno-unused-parameter -idirafter /usr/include/$(shell uname -m)-linux-gnu
 
 # Those that own maps first: bpftool 7.1 misplaces a map that is defined after its first use.
-BPF_OWNER := bpf/emit.bpf.c bpf/stack.bpf.c bpf/ledger.bpf.c bpf/process.bpf.c bpf/client.bpf.c
+BPF_OWNER := bpf/emit.bpf.c bpf/stack.bpf.c bpf/ledger.bpf.c bpf/process.bpf.c bpf/client.bpf.c \
+	     bpf/socket.bpf.c
 BPF_SRC  := $(BPF_OWNER) $(filter-out $(BPF_OWNER),$(wildcard bpf/*.bpf.c))
 BPF_HDR  := $(wildcard bpf/*.h)
 BPF_OBJ  := $(BPF_SRC:%.bpf.c=$(B)/%.bpf.o)
@@ -167,6 +168,7 @@ $(B)/bench/%: tests/bench/%.c $(PURE_SRC:%.c=$(B)/%.o) $(USER_HDR) bpf/event.h
 		$(PURE_SRC:%.c=$(B)/%.o) $(BENCH_LIBS) -ljansson -lz -lm
 
 $(B)/bench/handles: BENCH_LIBS := -I/usr/include/postgresql -lpq
+$(B)/bench/stack_storm: BENCH_LIBS := -I/usr/include/postgresql -lpq
 $(B)/bench/lite_loop: BENCH_LIBS := -lsqlite3
 $(B)/bench/native: BENCH_LIBS := $(NATIVE_LIBS)
 $(B)/bench/native: $(NATIVE:%=$(B)/user/capture/%.o) | $(B)/unit/programs/stack-O2
