@@ -27,6 +27,7 @@
 static struct {
 	struct model *model;
 	struct report_view *view;
+	struct recording *recording; /* of all that is told; NULL: none */
 	uint64_t now;
 	enum ev_database database;
 	struct ev_connection connections[STORY_CONNECTIONS];
@@ -42,6 +43,8 @@ static inline void story_tell(void *record, uint16_t kind, size_t size)
 	head->size = (size + 7) & ~7ULL;
 	assert_int_equal(record_check(head), 0);
 	assert_int_equal(model_apply(story.model, head), 0);
+	if (story.recording)
+		assert_int_equal(recording_write(story.recording, head), 0);
 }
 
 static inline void story_begins_in(enum ev_mode mode)
@@ -53,8 +56,10 @@ static inline void story_begins_in(enum ev_mode mode)
 				 .mode = mode,
 				 .kernel = "6.1.0",
 				 .arch = "x86_64"};
+	struct recording *recording = story.recording;
 
 	memset(&story, 0, sizeof(story));
+	story.recording = recording;
 	story.model = model_open();
 	assert_non_null(story.model);
 	story.now = STORY_START;
