@@ -115,6 +115,7 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 		.max_overhead = o->max_overhead,
 		.probe_libraries = !o->no_libraries,
 		.probe_at_entry = o->probe_at_entry,
+		.take_stacks = !o->no_stacks,
 		.select = &o->select,
 		.containers = l->containers,
 		.sink = take_record,

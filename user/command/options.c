@@ -24,6 +24,7 @@ enum {
 	OPT_SHOW_LITERALS,
 	OPT_HEAP,
 	OPT_PROBE_AT,
+	OPT_NO_STACKS,
 	OPT_LIBRARY,
 };
 
@@ -42,6 +43,7 @@ static const struct {
 	{"max-overhead", 1, OPT_MAX_OVERHEAD, OPTIONS_TIME},
 	{"heap", 1, OPT_HEAP, OPTIONS_TIME},
 	{"probe-at", 1, OPT_PROBE_AT, OPTIONS_TIME},
+	{"no-stacks", 0, OPT_NO_STACKS, OPTIONS_TIME},
 	{"output", 1, 'o', OPTIONS_OUTPUT},
 	{"record", 1, OPT_RECORD, OPTIONS_RECORD},
 	{"json", 0, OPT_JSON, OPTIONS_REPORT},
@@ -133,6 +135,9 @@ static int take(struct options *o, int value, const char *usage)
 		return 2;
 	case OPT_PROBE_AT:
 		return probe_at(o, optarg);
+	case OPT_NO_STACKS:
+		o->no_stacks = true;
+		return -1;
 	case OPT_LIBRARY:
 		return library(o, optarg);
 	case 'o':

@@ -23,6 +23,7 @@ struct options {
 	bool json, show_literals, verbose;
 	bool probe_at_entry; /* --probe-at=entry */
 	bool no_libraries;   /* --probe-at=none */
+	bool no_stacks;
 	int next; /* index of the first argument that is no option */
 };
 

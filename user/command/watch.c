@@ -20,6 +20,7 @@ static const char usage[] =
 	"  --container NAME    a Docker or podman container, by name, id or a prefix\n"
 	"Others:\n"
 	"  --min-age S         held so long before it is called stuck (10)\n"
+	"  --no-stacks         do not look who called: no source lines\n"
 	"  --record FILE       keep what was seen, for \"dbleak report FILE\"\n"
 	"  --library PATTERN   skip such frames, too, when naming a source line: a file, folder,\n"
 	"                      module or function, * being any text; may repeat\n"
