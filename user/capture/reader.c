@@ -17,6 +17,8 @@
 #include "native.h"
 #include "perl.h"
 #include "php.h"
+#include "python.h"
+#include "runtime.h"
 #include "stack.h"
 
 #define SITE_SAMPLE 0xfffe /* low bits of ids of callers: no CPU of the kernel half has so high a number */
@@ -26,7 +28,9 @@ struct readers {
 	struct readers_host host;
 	struct stacks *stacks;
 	struct native *native;
-	struct table sites; /* whose callers were asked for; the value says nothing */
+	struct pythons *pythons;
+	const struct runtimes *runtimes; /* NULL: none is known */
+	struct table sites; /* that have a place; the value says nothing */
 	uint64_t asked;
 	struct texts texts;
 	int err; /* the first of memory */
@@ -60,6 +64,8 @@ int readers_open(struct readers **out, struct kernel *kernel, const struct reade
 	err = stacks_open(&r->stacks, &told);
 	if (!err)
 		err = native_open(&r->native);
+	if (!err)
+		err = pythons_open(&r->pythons);
 	if (err) {
 		readers_close(r);
 		return err;
@@ -68,11 +74,17 @@ int readers_open(struct readers **out, struct kernel *kernel, const struct reade
 	return 0;
 }
 
+void readers_know(struct readers *r, const struct runtimes *runtimes)
+{
+	r->runtimes = runtimes;
+}
+
 void readers_close(struct readers *r)
 {
 	if (!r)
 		return;
 	native_close(r->native);
+	pythons_close(r->pythons);
 	stacks_close(r->stacks);
 	table_free(&r->sites);
 	free(r);
@@ -114,6 +126,14 @@ static void unnamed(struct readers *r, uint64_t id, uint32_t pid, uint64_t start
 	stacks_named(r->stacks, id, &owner, NULL, 0, 0);
 }
 
+static int read_python(struct readers *r, const struct raw_stack *raw, struct frame *frames,
+		       uint32_t *flags)
+{
+	const struct python_build *build = r->runtimes ? runtimes_python(r->runtimes, raw->row) : NULL;
+
+	return build ? python_read(r->pythons, build, raw, frames, flags) : -ENOTSUP;
+}
+
 /* Interpreted frames are named at once, from the memory of their process. */
 static int read_frames(struct readers *r, const struct raw_stack *raw, struct frame *frames,
 		       uint32_t *flags)
@@ -122,6 +142,8 @@ static int read_frames(struct readers *r, const struct raw_stack *raw, struct fr
 
 	r->texts.used = 0;
 	switch (raw->runtime) {
+	case RUNTIME_PYTHON:
+		return read_python(r, raw, frames, flags);
 	case RUNTIME_PERL:
 		return perl_read(&m, raw, &r->texts, frames, flags);
 	case RUNTIME_PHP:
@@ -166,22 +188,33 @@ void readers_evidence(struct readers *r, const struct ev_head *record)
 		r->err = err;
 }
 
-void readers_site(struct readers *r, const struct ev_site *site)
+/* What a library's call returns to is named as a sample of its own. */
+static void ask_caller(struct readers *r, const struct ev_site *site, struct ev_evidence *evidence)
+{
+	evidence->stack = ++r->asked << 16 | SITE_SAMPLE;
+	readers_evidence(r, &evidence->head);
+	if (native_caller(r->native, evidence->stack, site->pid, site->start_ns, site->caller))
+		unnamed(r, evidence->stack, site->pid, site->start_ns);
+}
+
+void readers_site(struct readers *r, const struct ev_site *site, uint64_t stack, bool is_caller)
 {
 	struct ev_evidence evidence = {.object = site->site,
 				       .start_ns = site->start_ns,
-				       .at_ns = site->first_ns,
+				       .stack = stack,
+				       .at_ns = site->last_ns,
 				       .pid = site->pid,
 				       .kind = EV_AT_SITE};
 	struct table_key key = {site->site, site->start_ns};
+	bool known = table_get(&r->sites, key);
 
-	if (!site->caller || table_get(&r->sites, key) || table_put(&r->sites, key, r))
+	if (!known && table_put(&r->sites, key, r))
 		return;
 	evidence.head.size = sizeof(evidence);
-	evidence.stack = ++r->asked << 16 | SITE_SAMPLE;
-	readers_evidence(r, &evidence.head);
-	if (native_caller(r->native, evidence.stack, site->pid, site->start_ns, site->caller))
-		unnamed(r, evidence.stack, site->pid, site->start_ns);
+	if (stack && (!known || site->acquired > site->released))
+		readers_evidence(r, &evidence.head);
+	else if (!known && is_caller && site->caller)
+		ask_caller(r, site, &evidence);
 }
 
 uint64_t readers_lost(const struct readers *r)
