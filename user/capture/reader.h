@@ -22,10 +22,11 @@ struct readers_host {
 
 /* kernel is borrowed, host is copied.  0 or -errno. */
 int readers_open(struct readers **out, struct kernel *kernel, const struct readers_host *host);
-/* Which processes run which interpreter; borrowed until the last stack is read. */
-void readers_know(struct readers *r, const struct runtimes *runtimes);
 /* Accepts NULL. */
 void readers_close(struct readers *r);
+
+/* Who knows which interpreter is where; borrowed.  Until then no Python is read. */
+void readers_runtimes(struct readers *r, const struct runtimes *runtimes);
 
 /* Readable when readers_step is due. */
 int readers_fd(const struct readers *r);
