@@ -363,6 +363,9 @@ static void a_flood_of_places_is_counted_and_left_out(void **state)
 		tell_frame(&(struct place_told){EV_LANG_NATIVE, "f", "a.c", NULL, i, 0, 0});
 	assert_int_equal(story.model->code.frames.count, 128 << 10);
 	assert_int_equal(story.model->code.refused, 10);
+	verdict();
+	assert_int_equal(story.view->gap_count, 1);
+	assert_non_null(strstr(story.view->gaps[0].reason, "10 places and stacks were too many"));
 }
 
 /* Statements and results. */
