@@ -29,6 +29,7 @@
 #include "library.h"
 #include "probe_point.h"
 #include "probe_table.h"
+#include "runtime.h"
 #include "sqlite.h"
 
 #define SECOND_NS 1000000000ULL
@@ -102,6 +103,7 @@ struct clients {
 	const struct procfs *procfs;
 	struct client_host host;
 	struct libraries *libraries;
+	struct runtimes *runtimes;
 	struct probe_programs programs[GROUPS];
 	struct probe_cost cost;
 	struct program_cost program_cost;
@@ -616,11 +618,20 @@ static void on_file(void *context, const struct library_file *file)
 	struct clients *c = context;
 	struct elf_file *elf;
 
-	if (is_attached(c, file) || elf_open(&elf, file->fd))
+	if (elf_open(&elf, file->fd))
 		return;
-	if (!look_into(c, elf, file, false))
+	if (runtimes_file(c->runtimes, elf, file))
+		libraries_follow(c->libraries, file);
+	if (!is_attached(c, file) && !look_into(c, elf, file, false))
 		wait_for_time(c, file);
 	elf_close(elf);
+}
+
+static void on_mapping(void *context, const struct library_mapping *mapping)
+{
+	struct clients *c = context;
+
+	runtimes_mapped(c->runtimes, mapping);
 }
 
 /* One file at a time, so that nothing else waits for long. */
@@ -1266,6 +1277,8 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 	if (!err)
 		err = calibrate(c);
 	if (!err)
+		err = runtimes_open(&c->runtimes, kernel, procfs);
+	if (!err)
 		err = libraries_open(&c->libraries, procfs);
 	if (err) {
 		snprintf(text, sizeof(text), "client libraries cannot be probed: %s",
@@ -1276,12 +1289,14 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 	if (c->cost.kills)
 		tell_gap(c, "return probes of this kernel kill processes under a seccomp filter: "
 			    "what libraries hand out is not counted");
+	libraries_on_mapping(c->libraries, on_mapping);
 	if (libraries_watch(c->libraries))
 		tell_gap(c, "libraries mapped from now on are found late: no perf events");
 	if (host->eager && begin_tls(c))
 		c->host.eager = false;
 	if (c->programs[0].multi) /* else each probe takes long to take out again */
 		head_start(c);
+	runtimes_head_start(c->runtimes);
 	return libraries_scan(c->libraries, on_file, c);
 }
 
@@ -1327,8 +1342,14 @@ void clients_close(struct clients *c)
 	table_free(&c->unread);
 	table_free(&c->pids);
 	libraries_close(c->libraries);
+	runtimes_close(c->runtimes);
 	sqlites_close(c->sqlites);
 	free(c);
+}
+
+struct runtimes *clients_runtimes(const struct clients *c)
+{
+	return c->runtimes;
 }
 
 int clients_fd(const struct clients *c)

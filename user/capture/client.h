@@ -15,6 +15,7 @@
 #include "procfs.h"
 
 struct clients;
+struct runtimes;
 
 /* What this needs of whoever tells the records. */
 struct client_host {
@@ -39,6 +40,9 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 		 const struct client_host *host);
 /* Detaches.  Accepts NULL. */
 void clients_close(struct clients *c);
+
+/* Who runs interpreted code; NULL: nobody looks. */
+struct runtimes *clients_runtimes(const struct clients *c);
 
 /* Readable when something was mapped; -1 none. */
 int clients_fd(const struct clients *c);

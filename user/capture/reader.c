@@ -161,8 +161,6 @@ void readers_evidence(struct readers *r, const struct ev_head *record)
 	const struct ev_evidence *evidence = (const void *)record;
 	int err;
 
-	if (!evidence->stack) /* none could be taken */
-		return;
 	err = stacks_evidence(r->stacks, evidence);
 	if (err)
 		r->err = err;
