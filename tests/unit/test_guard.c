@@ -30,6 +30,7 @@ static int finish(void **state)
 static void die_of(uint64_t inode, bool out_of_time)
 {
 	g.mark->device = 1;
+	g.mark->part = GUARD_SOURCES;
 	g.mark->inode = inode;
 	guard_blame(&g, out_of_time);
 }
@@ -37,12 +38,13 @@ static void die_of(uint64_t inode, bool out_of_time)
 static void a_file_is_given_up_after_the_second_death(void **state)
 {
 	(void)state;
-	assert_true(guard_allows(&g, 1, 7));
+	assert_true(guard_allows(&g, GUARD_SOURCES, 1, 7));
 	die_of(7, false);
-	assert_true(guard_allows(&g, 1, 7));
+	assert_true(guard_allows(&g, GUARD_SOURCES, 1, 7));
 	die_of(7, false);
-	assert_false(guard_allows(&g, 1, 7));
-	assert_true(guard_allows(&g, 2, 7));
+	assert_false(guard_allows(&g, GUARD_SOURCES, 1, 7));
+	assert_true(guard_allows(&g, GUARD_SOURCES, 2, 7));
+	assert_true(guard_allows(&g, GUARD_CODE, 1, 7));
 	assert_int_equal(g.given_up, 1);
 	die_of(7, false);
 	assert_int_equal(g.given_up, 1);
@@ -52,7 +54,7 @@ static void a_file_that_takes_its_time_is_given_up_at_once(void **state)
 {
 	(void)state;
 	die_of(7, true);
-	assert_false(guard_allows(&g, 1, 7));
+	assert_false(guard_allows(&g, GUARD_SOURCES, 1, 7));
 }
 
 static void a_death_of_no_file_blames_none(void **state)
@@ -60,7 +62,7 @@ static void a_death_of_no_file_blames_none(void **state)
 	(void)state;
 	guard_blame(&g, false);
 	assert_int_equal(g.count, 0);
-	assert_true(guard_allows(&g, 0, 0));
+	assert_true(guard_allows(&g, GUARD_CODE, 0, 0));
 }
 
 static void files_given_up_outstay_many_that_killed_once(void **state)
@@ -70,7 +72,7 @@ static void files_given_up_outstay_many_that_killed_once(void **state)
 	for (uint64_t i = 0; i < 3 * GUARD_FILES; i++)
 		die_of(100 + i, false);
 	assert_int_equal(g.count, GUARD_FILES);
-	assert_false(guard_allows(&g, 1, 7));
+	assert_false(guard_allows(&g, GUARD_SOURCES, 1, 7));
 }
 
 static void who_takes_longer_is_ended_and_found(void **state)
@@ -82,9 +84,9 @@ static void who_takes_longer_is_ended_and_found(void **state)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
-		guard_enter(&g, 1, 7);
+		guard_enter(&g, GUARD_SOURCES, 1, 7);
 		guard_leave(&g);
-		guard_enter(&g, 1, 8);
+		guard_enter(&g, GUARD_SOURCES, 1, 8);
 		for (volatile unsigned int i = 0;; i++)
 			;
 	}
@@ -92,8 +94,8 @@ static void who_takes_longer_is_ended_and_found(void **state)
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGPROF);
 	guard_blame(&g, true);
-	assert_true(guard_allows(&g, 1, 7));
-	assert_false(guard_allows(&g, 1, 8));
+	assert_true(guard_allows(&g, GUARD_SOURCES, 1, 7));
+	assert_false(guard_allows(&g, GUARD_SOURCES, 1, 8));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)

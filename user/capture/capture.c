@@ -876,8 +876,11 @@ static int open_clients(struct capture *c)
 					 .eager = c->options.mode == EV_MODE_RUN,
 					 .at_entry = c->options.probe_at_entry,
 					 .max_overhead = c->options.max_overhead};
+	int err = clients_open(&c->clients, c->kernel, c->procfs, &host);
 
-	return clients_open(&c->clients, c->kernel, c->procfs, &host);
+	if (!err && c->readers)
+		readers_runtimes(c->readers, clients_runtimes(c->clients));
+	return err;
 }
 
 static void tell_begin(struct capture *c)

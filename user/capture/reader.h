@@ -11,6 +11,7 @@
 #include "kernel.h"
 
 struct readers;
+struct runtimes;
 
 struct readers_host {
 	void *context;
@@ -22,6 +23,9 @@ struct readers_host {
 int readers_open(struct readers **out, struct kernel *kernel, const struct readers_host *host);
 /* Accepts NULL. */
 void readers_close(struct readers *r);
+
+/* Who knows which interpreter is where; borrowed.  Until then no Python is read. */
+void readers_runtimes(struct readers *r, const struct runtimes *runtimes);
 
 /* Readable when readers_step is due. */
 int readers_fd(const struct readers *r);

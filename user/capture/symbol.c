@@ -128,6 +128,11 @@ void symbols_close(struct symbols *s)
 	free(s);
 }
 
+bool symbols_are_awake(const struct symbols *s)
+{
+	return s->frames || s->source || s->table || s->debug.elf;
+}
+
 const char *symbols_build_id(const struct symbols *s)
 {
 	return s->build_id;
@@ -202,7 +207,7 @@ static struct unwind_rule *rule_from(Dwarf_CFI *cfi, uint64_t address)
 
 /* .eh_frame is of the file itself, .debug_frame may have been split from it. */
 struct unwind_rule *symbols_rule(struct symbols *s, const struct debug_roots *roots,
-				 uint64_t address)
+				 uint64_t address, bool sources)
 {
 	struct unwind_rule *rule;
 
@@ -211,7 +216,7 @@ struct unwind_rule *symbols_rule(struct symbols *s, const struct debug_roots *ro
 		s->frames = dwarf_getcfi_elf(s->map.elf);
 	}
 	rule = rule_from(s->frames, address);
-	if (rule)
+	if (rule || !sources)
 		return rule;
 	sources_seek(s, roots);
 	return s->source ? rule_from(dwarf_getcfi(source_dwarf(s->source)), address) : NULL;
