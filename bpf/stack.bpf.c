@@ -10,14 +10,22 @@
 
 #define SHALLOW_BYTES 128 /* below this nothing can be unwound */
 #define TICK_NS 10000000ULL
-#define SEEN_NS 500000000ULL
+#define MET_NS 500000000ULL
 
 struct runtimes_map runtimes SEC(".maps");
 struct stack_scratch_map stack_scratch SEC(".maps");
 
-/* Interpreted stacks that user space knows, by the addresses in their frames.  Code may be freed and
- * other code come in its place, so that is believed for a while only, and then looked at again. */
-struct stack_seen {
+/* Ids of interpreted stacks that user space knows. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u8);
+} stacks_seen SEC(".maps");
+
+/* The ids of those seen last, by the addresses in their frames.  Code may be freed and other code come
+ * in its place, so that is believed for a while only, and then looked at again. */
+struct stack_met {
 	__u64 id;
 	__u64 ns;
 };
@@ -26,8 +34,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, __u64);
-	__type(value, struct stack_seen);
-} stacks_seen SEC(".maps");
+	__type(value, struct stack_met);
+} stacks_met SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -105,31 +113,47 @@ static __always_inline void complete(const struct runtime_process *r, __u32 n)
 	}
 }
 
+/* Sends it unless that is done.  0, or it found no room. */
+static __always_inline long tell(struct raw_stack *s)
+{
+	__u32 size = offsetof(struct raw_stack, frame);
+	__u8 one = 1;
+
+	if (bpf_map_lookup_elem(&stacks_seen, &s->id))
+		return 0;
+	if (s->count > STACK_FRAMES)
+		return -1;
+	size += s->count * sizeof(struct raw_frame);
+	s->head.size = size;
+	if (emit(s, size))
+		return -1;
+	bpf_map_update_elem(&stacks_seen, &s->id, &one, BPF_ANY);
+	return 0;
+}
+
 static __always_inline __u64 take_interpreted(struct stack_scratch *s,
 					      const struct runtime_process *r)
 {
 	__u64 seed = settings.hash_seed ^ s->out.start_ns ^ s->out.pid, addresses;
-	__u32 n = walk(r), size = offsetof(struct raw_stack, frame);
-	struct stack_seen *known, now = {.ns = s->out.head.ns};
+	struct stack_met *met, now = {.ns = s->out.head.ns};
+	__u32 n = walk(r);
 
 	if (!n || n > STACK_FRAMES) {
 		s->out.flags = 0;
 		return 0;
 	}
 	addresses = stack_hash(seed, n);
-	known = bpf_map_lookup_elem(&stacks_seen, &addresses);
-	if (known && now.ns - known->ns < SEEN_NS)
-		return known->id;
+	met = bpf_map_lookup_elem(&stacks_met, &addresses);
+	if (met && now.ns - met->ns < MET_NS)
+		return met->id;
 	complete(r, n);
 	now.id = s->out.id = stack_hash(seed, n);
 	s->out.runtime = r->runtime;
 	s->out.row = r->row;
 	s->out.count = n;
-	size += n * sizeof(struct raw_frame);
-	s->out.head.size = size;
-	if ((!known || known->id != now.id) && emit(&s->out, size))
+	if (tell(&s->out))
 		return 0;
-	bpf_map_update_elem(&stacks_seen, &addresses, &now, BPF_ANY);
+	bpf_map_update_elem(&stacks_met, &addresses, &now, BPF_ANY);
 	return now.id;
 }
 
