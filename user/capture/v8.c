@@ -34,7 +34,7 @@ enum {
 /* Numbers of the build.  Offsets are from the object's address, which has no tag. */
 struct v8 {
 	int32_t fp_context, fp_function, fp_bytecode, fp_bytecode_offset;
-	int32_t map_type, function_shared, function_code;
+	int32_t map_type, function_shared, function_code, shared_data;
 	int32_t shared_name, shared_script;
 	int32_t script_name, script_source;
 	int32_t scope_first, scope_locals;
@@ -46,6 +46,14 @@ struct v8 {
 	int32_t type_function, type_function_last, type_context, type_context_last;
 	int32_t type_shared, type_script, type_scope, type_bytecode, type_bytes, type_trusted_bytes;
 	int32_t bytecode_positions;
+	/* Of machine code; code_start and what follows only where is_code_known. */
+	int32_t type_code, code_start, code_size, code_flags, code_positions, code_deoptimization;
+	int32_t kind_mask, kind_baseline;
+	int32_t inlined_count, inlined_functions, inlined_positions;
+	bool is_code_known;
+	bool is_code_inline; /* instructions lie in the object, and code_start is where */
+	uint8_t *sizes;	     /* of bytecodes: three rows of kinds; NULL not known */
+	size_t kinds;
 };
 
 /* Where each number is.  The first name there is counts; a missing number is fatal unless it has
@@ -104,6 +112,20 @@ static const struct number {
 	NUMBER(type_bytes, NEEDED, "v8dbg_type_ByteArray__BYTE_ARRAY_TYPE"),
 	NUMBER(bytecode_positions, 0, "v8dbg_class_BytecodeArray__wrapper__Tagged_BytecodeWrapper_"),
 	NUMBER(type_trusted_bytes, -1, "v8dbg_type_TrustedByteArray__TRUSTED_BYTE_ARRAY_TYPE"),
+	NUMBER(function_code, 0, "v8dbg_class_JSFunction__code__Tagged_Code_",
+	       "v8dbg_class_JSFunction__code__CodeT", "v8dbg_class_JSFunction__code__Code"),
+	NUMBER(shared_data, 8, "v8dbg_class_SharedFunctionInfo__function_data__Object"),
+	NUMBER(type_code, -1, "v8dbg_type_Code__CODE_TYPE"),
+	NUMBER(code_start, 0, "v8dbg_class_Code__instruction_start__Address",
+	       "v8dbg_class_Code__instruction_start__uintptr_t"),
+	NUMBER(code_size, 0, "v8dbg_class_Code__instruction_size__int"),
+	NUMBER(code_flags, 0, "v8dbg_class_Code__flags__uint32_t"),
+	NUMBER(code_positions, 0, "v8dbg_class_Code__source_position_table__ByteArray"),
+	NUMBER(kind_mask, 15, "v8dbg_CodeKindFieldMask"),
+	NUMBER(kind_baseline, -1, "v8dbg_CodeKindBaseline"),
+	NUMBER(inlined_count, 1, "v8dbg_DeoptimizationDataInlinedFunctionCountIndex"),
+	NUMBER(inlined_functions, 2, "v8dbg_DeoptimizationDataLiteralArrayIndex"),
+	NUMBER(inlined_positions, 7, "v8dbg_DeoptimizationDataInliningPositionsIndex"),
 #undef NUMBER
 };
 
@@ -137,6 +159,55 @@ static void numbers_derive(struct v8 *v)
 	v->bytecode_positions = v->bytecode_positions ? v->bytecode_positions + 8 : v->length + 24;
 }
 
+/* Machine code, of which each version tells other parts.  Of V8 13 it is not known which code a
+ * function has. */
+static void code_derive(struct v8 *v, uint32_t major)
+{
+	if (v->code_positions && !v->code_start) { /* V8 11 */
+		v->code_start = v->code_positions + 16;
+		v->code_flags = v->code_start + 8;
+		v->code_size = v->code_start + 16;
+		v->function_code = v->function_shared + 24;
+	} else if (v->code_start > v->code_size) { /* V8 10 */
+		v->is_code_inline = true;
+		v->code_positions = v->code_size - 16;
+	} else { /* V8 12 */
+		v->code_positions = v->code_start - 24;
+	}
+	v->code_deoptimization = v->code_positions - 8;
+	v->is_code_known = major < 13 && v->function_code && v->code_start && v->code_size &&
+			   v->code_flags && v->code_deoptimization > 0;
+}
+
+static void sizes_read(struct v8 *v, struct elf_file *e)
+{
+	static const char *const name = "_ZN2v88internal11interpreter9Bytecodes14kBytecodeSizesE";
+	struct elf_symbol symbol;
+
+	if (elf_find_variables(e, &name, 1, false, &symbol) != 1 || symbol.size % 3 ||
+	    symbol.size > 3 * 256)
+		return;
+	v->kinds = symbol.size / 3;
+	v->sizes = malloc(symbol.size);
+	if (v->sizes && elf_read_address(e, symbol.offset, v->sizes, symbol.size) !=
+				(ssize_t)symbol.size) {
+		free(v->sizes);
+		v->sizes = NULL;
+	}
+}
+
+static uint32_t major_read(struct elf_file *e)
+{
+	static const char *const name = "_ZN2v88internal7Version6major_E";
+	struct elf_symbol symbol;
+	uint32_t major;
+
+	if (elf_find_variables(e, &name, 1, false, &symbol) != 1 ||
+	    elf_read_address(e, symbol.offset, &major, sizeof(major)) != sizeof(major))
+		return UINT32_MAX;
+	return major;
+}
+
 int v8_open(struct v8 **out, struct elf_file *e)
 {
 	struct v8 *v = calloc(1, sizeof(*v));
@@ -147,17 +218,21 @@ int v8_open(struct v8 **out, struct elf_file *e)
 		if (err == -ENOTSUP && !i)
 			err = -ENOENT;
 	}
-	if (!err)
-		numbers_derive(v);
-	if (err)
+	if (err) {
 		v8_close(v);
-	else
-		*out = v;
-	return err;
+		return err;
+	}
+	numbers_derive(v);
+	code_derive(v, major_read(e));
+	sizes_read(v, e);
+	*out = v;
+	return 0;
 }
 
 void v8_close(struct v8 *v)
 {
+	if (v)
+		free(v->sizes);
 	free(v);
 }
 
@@ -167,6 +242,15 @@ struct walk {
 	const struct memory *m;
 	const struct raw_stack *raw;
 	struct texts *t;
+	struct frame *frames;
+	int count;
+};
+
+/* One frame of it. */
+struct call {
+	uint64_t fp;
+	uint64_t pc; /* where it goes on */
+	uint64_t function, shared;
 };
 
 /* The address of a tagged object and its type.  False: it is none. */
@@ -412,21 +496,106 @@ static bool stack_word(const struct walk *w, uint64_t address, uint64_t *word)
 	return true;
 }
 
-/* Where in the script the frame is.  False: not known. */
-static bool position_read(const struct walk *w, uint64_t fp, struct v8_position *position)
+/* The instructions of a Code object, if they hold the frame's.  at: how far in. */
+static bool code_holds(const struct walk *w, uint64_t code, uint64_t pc, uint32_t *at)
+{
+	const struct v8 *v = w->v;
+	uint64_t start = code + (uint64_t)v->code_start;
+	uint32_t size;
+
+	if (!v->is_code_inline && memory_u64(w->m, start, &start))
+		return false;
+	if (memory_read(w->m, code + (uint64_t)v->code_size, &size, sizeof(size)) || pc <= start ||
+	    pc - start > size)
+		return false;
+	*at = (uint32_t)(pc - start);
+	return true;
+}
+
+/* The code that runs in the frame: what the function has now, or what it had before. */
+static bool code_find(const struct walk *w, const struct call *c, uint64_t *code, uint32_t *at)
+{
+	const struct v8 *v = w->v;
+
+	if (!v->is_code_known)
+		return false;
+	return (object_of_type(w, c->function, v->function_code, v->type_code, code) &&
+		code_holds(w, *code, c->pc, at)) ||
+	       (object_of_type(w, c->shared, v->shared_data, v->type_code, code) &&
+		code_holds(w, *code, c->pc, at));
+}
+
+static bool code_is_baseline(const struct walk *w, uint64_t code)
+{
+	uint32_t flags;
+
+	return !memory_read(w->m, code + (uint64_t)w->v->code_flags, &flags, sizeof(flags)) &&
+	       (int32_t)(flags & (uint32_t)w->v->kind_mask) == w->v->kind_baseline;
+}
+
+/* Baseline code is bytecode, one after the other. */
+static bool baseline_place(const struct walk *w, uint64_t code, uint32_t at, uint64_t bytecode,
+			   struct v8_position *position)
+{
+	const struct v8 *v = w->v;
+	uint64_t word;
+	uint8_t *bytes, *table;
+	uint32_t length, offset;
+	size_t size = 0;
+	bool found;
+
+	if (!v->sizes || memory_u64(w->m, bytecode + (uint64_t)v->length, &word) ||
+	    !is_small(word) || small_of(word) > CODE_MOST)
+		return false;
+	length = small_of(word);
+	bytes = malloc(length + 1);
+	table = bytes_read(w, code, v->code_positions, &size);
+	found = bytes && table &&
+		!memory_read(w->m, bytecode + (uint64_t)v->bytecode_data, bytes, length) &&
+		!v8_bytecode_find(table, size, bytes, length, v->sizes, v->kinds, at, &offset);
+	free(bytes);
+	free(table);
+	return found && bytecode_place(w, bytecode, offset, position);
+}
+
+/* Of optimised code, which has its own table. */
+static bool optimised_place(const struct walk *w, uint64_t code, uint32_t at,
+			    struct v8_position *position)
+{
+	size_t size;
+	uint8_t *table = bytes_read(w, code, w->v->code_positions, &size);
+	int err = table ? v8_position_find(table, size, at - 1, position) : -ENOENT;
+
+	free(table);
+	return !err;
+}
+
+/* Where in the script the frame is.  *code: optimised code, which may hold more calls than one; 0
+ * it is not.  False: not known. */
+static bool position_read(const struct walk *w, const struct call *c, struct v8_position *position,
+			  uint64_t *code)
 {
 	const struct v8 *v = w->v;
 	uint64_t word, bytecode, offset;
 	uint16_t type;
+	uint32_t at;
 
-	if (!stack_word(w, fp + (uint64_t)v->fp_bytecode, &word) ||
-	    !stack_word(w, fp + (uint64_t)v->fp_bytecode_offset, &offset) ||
-	    !object_at(w, word, &bytecode, &type) || type != v->type_bytecode)
+	*code = 0;
+	if (stack_word(w, c->fp + (uint64_t)v->fp_bytecode, &word) &&
+	    stack_word(w, c->fp + (uint64_t)v->fp_bytecode_offset, &offset) &&
+	    object_at(w, word, &bytecode, &type) && type == v->type_bytecode) {
+		position->inlined = 0;
+		if (is_small(offset))
+			return small_of(offset) >= (uint32_t)v->bytecode_data - 1 &&
+			       bytecode_place(w, bytecode,
+					      small_of(offset) - (uint32_t)v->bytecode_data + 1,
+					      position);
+		return code_find(w, c, &word, &at) && code_is_baseline(w, word) &&
+		       baseline_place(w, word, at, bytecode, position);
+	}
+	if (!code_find(w, c, code, &at) || code_is_baseline(w, *code))
 		return false;
-	if (!is_small(offset) || small_of(offset) < (uint32_t)v->bytecode_data - 1)
-		return false;
-	return bytecode_place(w, bytecode, small_of(offset) - (uint32_t)v->bytecode_data + 1,
-			      position);
+	return optimised_place(w, *code, at, position);
 }
 
 static const char *file_of(const struct walk *w, uint64_t script)
@@ -444,72 +613,132 @@ static const char *file_of(const struct walk *w, uint64_t script)
 	return file;
 }
 
-/* Is this the frame of a JavaScript function?  shared: what its closures share. */
-static bool is_function(const struct walk *w, uint64_t fp, uint64_t *shared)
+/* Is this the frame of a JavaScript function? */
+static bool is_function(const struct walk *w, struct call *c)
 {
 	const struct v8 *v = w->v;
 	uint64_t context, function, arguments;
 	uint16_t type;
 
-	return stack_word(w, fp + (uint64_t)v->fp_context, &context) &&
-	       stack_word(w, fp + (uint64_t)v->fp_function, &function) &&
-	       stack_word(w, fp + (uint64_t)v->fp_function - 8, &arguments) &&
+	return stack_word(w, c->fp + (uint64_t)v->fp_context, &context) &&
+	       stack_word(w, c->fp + (uint64_t)v->fp_function, &function) &&
+	       stack_word(w, c->fp + (uint64_t)v->fp_function - 8, &arguments) &&
 	       arguments && arguments < ARGUMENTS_MOST && object_at(w, context, &context, &type) &&
 	       type >= v->type_context && type <= v->type_context_last &&
-	       object_at(w, function, &function, &type) && type >= v->type_function &&
+	       object_at(w, function, &c->function, &type) && type >= v->type_function &&
 	       type <= v->type_function_last &&
-	       object_of_type(w, function, v->function_shared, v->type_shared, shared);
+	       object_of_type(w, c->function, v->function_shared, v->type_shared, &c->shared);
 }
 
-/* Functions of V8 itself have no script, and are left out. */
-static bool function_read(const struct walk *w, uint64_t fp, uint64_t shared, struct frame *f)
+/* Adds the frame of a function, where it is or, NULL, where it begins.  Functions of V8 itself have
+ * no script, and are left out. */
+static void frame_add(struct walk *w, uint64_t shared, const struct v8_position *position,
+		      uint32_t flags)
 {
 	const struct v8 *v = w->v;
-	struct v8_position position;
+	struct frame *f = &w->frames[w->count];
 	uint64_t script, scope;
 	uint32_t begin;
 	uint16_t type;
 	bool known = false;
 
-	*f = (struct frame){.language = EV_LANG_JAVASCRIPT};
-	if (!object_of_type(w, shared, v->shared_script, v->type_script, &script))
-		return false;
+	*f = (struct frame){.language = EV_LANG_JAVASCRIPT, .flags = flags};
+	if (w->count == STACK_FRAMES ||
+	    !object_of_type(w, shared, v->shared_script, v->type_script, &script))
+		return;
 	f->file = file_of(w, script);
 	if (!f->file || !object_in(w, shared, v->shared_name, &scope, &type))
-		return false;
+		return;
 	if (type == v->type_scope)
 		known = scope_read(w, scope, &f->function, &begin);
 	else
 		f->function = text_of(w, scope, type);
-	if (position_read(w, fp, &position)) {
-		place_read(w, script, position.offset, f);
+	if (position) {
+		place_read(w, script, position->offset, f);
 	} else if (known) {
 		place_read(w, script, begin, f);
-		f->flags = EV_FRAME_DEFINED;
+		f->flags |= EV_FRAME_DEFINED;
 	}
+	w->count++;
+}
+
+/* Item i of the array at that index of the code's table of what was inlined. */
+static bool inlined_array(const struct walk *w, uint64_t code, int32_t index, uint64_t *at)
+{
+	const struct v8 *v = w->v;
+	uint64_t table, length;
+	uint16_t type;
+
+	return object_in(w, code, v->code_deoptimization, &table, &type) &&
+	       !memory_u64(w->m, table + (uint64_t)v->length, &length) && is_small(length) &&
+	       index < (int32_t)small_of(length) && small_of(length) < TABLE_MOST &&
+	       object_in(w, table, v->array_data + 8 * index, at, &type);
+}
+
+/* A call that optimised code has taken in: adds its frame, and says where it was called. */
+static bool inlined_add(struct walk *w, uint64_t code, struct v8_position *position)
+{
+	const struct v8 *v = w->v;
+	struct {
+		uint64_t position;
+		int32_t function, unused;
+	} entry;
+	struct v8_position outer;
+	uint64_t positions, functions, shared, length;
+	uint16_t type;
+
+	if (!inlined_array(w, code, v->inlined_positions, &positions) ||
+	    !inlined_array(w, code, v->inlined_functions, &functions) ||
+	    memory_u64(w->m, positions + (uint64_t)v->length, &length) || !is_small(length) ||
+	    small_of(length) < 16U * position->inlined ||
+	    memory_read(w->m,
+			positions + (uint64_t)v->array_data + 16ULL * (position->inlined - 1U),
+			&entry, sizeof(entry)) ||
+	    entry.function < 0 ||
+	    memory_u64(w->m, functions + (uint64_t)v->length, &length) || !is_small(length) ||
+	    (uint32_t)entry.function >= small_of(length) ||
+	    !object_in(w, functions, v->array_data + 8 * entry.function, &shared, &type) ||
+	    type != v->type_shared || v8_position_of(entry.position, &outer) ||
+	    outer.inlined >= position->inlined)
+		return false;
+	frame_add(w, shared, position, EV_FRAME_INLINED);
+	*position = outer;
 	return true;
+}
+
+static void call_add(struct walk *w, const struct call *c)
+{
+	struct v8_position position;
+	uint64_t code;
+	bool known = position_read(w, c, &position, &code);
+
+	while (known && code && position.inlined)
+		known = inlined_add(w, code, &position);
+	frame_add(w, c->shared, known ? &position : NULL, 0);
 }
 
 int v8_read(const struct v8 *v, const struct memory *m, const struct raw_stack *raw, uint64_t fp,
 	    struct texts *t, struct frame *frames, uint32_t *flags)
 {
-	struct walk w = {v, m, raw, t};
+	struct walk w = {.v = v, .m = m, .raw = raw, .t = t, .frames = frames};
+	struct call c = {.fp = fp};
 	bool inside = false; /* V8's part of the stack */
-	uint64_t shared, marker, next;
-	int n = 0;
+	uint64_t marker, next, back;
 
 	*flags = raw->flags;
 	t->used = 0;
-	for (int i = 0; i < STEPS_MOST && n < STACK_FRAMES; i++, fp = next) {
-		if (!stack_word(&w, fp, &next) ||
-		    !stack_word(&w, fp + (uint64_t)v->fp_context, &marker))
+	for (int i = 0; i < STEPS_MOST && w.count < STACK_FRAMES; i++) {
+		if (!stack_word(&w, c.fp, &next) || !stack_word(&w, c.fp + 8, &back) ||
+		    !stack_word(&w, c.fp + (uint64_t)v->fp_context, &marker))
 			break;
 		if (marker && !(marker & 1) && marker < 2 * MARKERS_MOST)
 			inside = true;
-		else if (inside && is_function(&w, fp, &shared))
-			n += function_read(&w, fp, shared, &frames[n]);
-		if (next <= fp || next - fp > FRAME_MOST)
+		else if (inside && is_function(&w, &c))
+			call_add(&w, &c);
+		if (next <= c.fp || next - c.fp > FRAME_MOST)
 			break;
+		c.fp = next;
+		c.pc = back;
 	}
-	return n;
+	return w.count;
 }
