@@ -49,7 +49,7 @@ struct v8 {
 	/* Of machine code; code_start and what follows only where is_code_known. */
 	int32_t type_code, code_start, code_size, code_flags, code_positions, code_deoptimization;
 	int32_t kind_mask, kind_baseline;
-	int32_t inlined_count, inlined_functions, inlined_positions;
+	int32_t inlined_functions, inlined_positions;
 	bool is_code_known;
 	bool is_code_inline; /* instructions lie in the object, and code_start is where */
 	uint8_t *sizes;	     /* of bytecodes: three rows of kinds; NULL not known */
@@ -123,7 +123,6 @@ static const struct number {
 	NUMBER(code_positions, 0, "v8dbg_class_Code__source_position_table__ByteArray"),
 	NUMBER(kind_mask, 15, "v8dbg_CodeKindFieldMask"),
 	NUMBER(kind_baseline, -1, "v8dbg_CodeKindBaseline"),
-	NUMBER(inlined_count, 1, "v8dbg_DeoptimizationDataInlinedFunctionCountIndex"),
 	NUMBER(inlined_functions, 2, "v8dbg_DeoptimizationDataLiteralArrayIndex"),
 	NUMBER(inlined_positions, 7, "v8dbg_DeoptimizationDataInliningPositionsIndex"),
 #undef NUMBER
