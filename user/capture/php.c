@@ -98,13 +98,15 @@ int php_probe(struct elf_file *e, struct runtime_process *out, const char **why)
 		return row;
 	if (!symbol[2].offset || (!symbol[0].offset && !symbol[1].offset))
 		return -ENOENT;
-	*why = "a PHP with threads (ZTS): its lines are not read";
-	if (!symbol[0].offset)
+	if (!symbol[0].offset) {
+		*why = "built with threads (ZTS), its lines are not read";
 		return -ENOTSUP;
-	*why = "its version of PHP is not known: its lines are not read (7.4 to 8.4 are)";
+	}
 	row = version_find(e);
-	if (row < 0)
+	if (row < 0) {
+		*why = "not a version whose lines are read (7.4 to 8.4)";
 		return row;
+	}
 	*out = (struct runtime_process){
 		.address = symbol[0].offset, .row = (uint32_t)row, .runtime = RUNTIME_PHP};
 	return 0;
