@@ -946,33 +946,13 @@ static uint64_t site_id(uint64_t place, uint32_t probe)
 	return place ^ (uint64_t)probe << 48;
 }
 
-/* What a stack of the kernel half is evidence for; 0 it has none. */
-static void tell_evidence(struct clients *c, struct ev_evidence *evidence, uint64_t stack)
-{
-	evidence->stack = stack;
-	if (stack && c->host.evidence)
-		c->host.evidence(c->host.context, evidence);
-}
-
-static void site_evidence(struct clients *c, const struct raw_site *raw, const struct ev_site *site)
-{
-	struct ev_evidence evidence;
-
-	INIT(evidence, EV_EVIDENCE);
-	evidence.object = site->site;
-	evidence.second = 0;
-	evidence.start_ns = site->start_ns;
-	evidence.at_ns = site->last_ns;
-	evidence.pid = site->pid;
-	evidence.kind = EV_AT_SITE;
-	evidence.resource = 0;
-	tell_evidence(c, &evidence, site->acquired > site->released ? raw->stack : 0);
-}
-
+/* The stack under which an object was acquired, if one was taken then. */
 static void handle_evidence(struct clients *c, const struct raw_handle *raw)
 {
 	struct ev_evidence evidence;
 
+	if (!raw->handle.opened_at)
+		return;
 	INIT(evidence, EV_EVIDENCE);
 	evidence.object = raw->key.handle;
 	evidence.second = raw->handle.born_ns;
@@ -981,7 +961,8 @@ static void handle_evidence(struct clients *c, const struct raw_handle *raw)
 	evidence.pid = raw->key.pid;
 	evidence.kind = EV_AT_ACQUIRED;
 	evidence.resource = raw->key.resource;
-	tell_evidence(c, &evidence, raw->handle.opened_at);
+	evidence.stack = raw->handle.opened_at;
+	c->host.evidence(c->host.context, &evidence);
 }
 
 static void on_site(struct clients *c, const struct raw_site *raw)
@@ -1012,7 +993,7 @@ static void on_site(struct clients *c, const struct raw_site *raw)
 	snprintf(ev.object, sizeof(ev.object), "%s", placed->row->object);
 	snprintf(ev.release, sizeof(ev.release), "%s", placed->row->release);
 	tell(c, &ev.head);
-	site_evidence(c, raw, &ev);
+	c->host.site(c->host.context, &ev, raw->stack, raw->key.place == raw->caller);
 	if (raw->database == EV_DB_SQLITE && raw->resource == EV_RES_CONNECTION)
 		sqlites_site(c->sqlites, raw);
 	if (raw->gone) {

@@ -33,7 +33,7 @@ struct readers {
 	struct pythons *pythons;
 	const struct runtimes *runtimes; /* NULL: not known yet */
 	struct table refused; /* processes of which it was told that their frames are not read */
-	struct table sites; /* whose callers were asked for; the value says nothing */
+	struct table sites; /* that have a place; the value says nothing */
 	uint64_t asked;
 	struct texts texts;
 	int err; /* the first of memory */
@@ -219,22 +219,33 @@ void readers_evidence(struct readers *r, const struct ev_head *record)
 		r->err = err;
 }
 
-void readers_site(struct readers *r, const struct ev_site *site)
+/* What a library's call returns to is named as a sample of its own. */
+static void ask_caller(struct readers *r, const struct ev_site *site, struct ev_evidence *evidence)
+{
+	evidence->stack = ++r->asked << 16 | SITE_SAMPLE;
+	readers_evidence(r, &evidence->head);
+	if (native_caller(r->native, evidence->stack, site->pid, site->start_ns, site->caller))
+		unnamed(r, evidence->stack, site->pid, site->start_ns);
+}
+
+void readers_site(struct readers *r, const struct ev_site *site, uint64_t stack, bool is_caller)
 {
 	struct ev_evidence evidence = {.object = site->site,
 				       .start_ns = site->start_ns,
-				       .at_ns = site->first_ns,
+				       .stack = stack,
+				       .at_ns = site->last_ns,
 				       .pid = site->pid,
 				       .kind = EV_AT_SITE};
 	struct table_key key = {site->site, site->start_ns};
+	bool known = table_get(&r->sites, key);
 
-	if (!site->caller || table_get(&r->sites, key) || table_put(&r->sites, key, r))
+	if (!known && table_put(&r->sites, key, r))
 		return;
 	evidence.head.size = sizeof(evidence);
-	evidence.stack = ++r->asked << 16 | SITE_SAMPLE;
-	readers_evidence(r, &evidence.head);
-	if (native_caller(r->native, evidence.stack, site->pid, site->start_ns, site->caller))
-		unnamed(r, evidence.stack, site->pid, site->start_ns);
+	if (stack && (!known || site->acquired > site->released))
+		readers_evidence(r, &evidence.head);
+	else if (!known && is_caller && site->caller)
+		ask_caller(r, site, &evidence);
 }
 
 uint64_t readers_lost(const struct readers *r)

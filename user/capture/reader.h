@@ -6,6 +6,7 @@
 #ifndef DBLEAK_CAPTURE_READER_H
 #define DBLEAK_CAPTURE_READER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "kernel.h"
@@ -37,8 +38,8 @@ void readers_finish(struct readers *r, int timeout_ms);
 /* RAW_STACK and RAW_EVIDENCE of the kernel half. */
 void readers_stack(struct readers *r, const struct ev_head *record);
 void readers_evidence(struct readers *r, const struct ev_head *record);
-/* A call of a library returns there: that place is where the site is. */
-void readers_site(struct readers *r, const struct ev_site *site);
+/* A site has a stack, if only for this time, or else its caller, if that is where it is. */
+void readers_site(struct readers *r, const struct ev_site *site, uint64_t stack, bool is_caller);
 
 /* Stacks that could not be told of, for want of room. */
 uint64_t readers_lost(const struct readers *r);
