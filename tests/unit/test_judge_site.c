@@ -363,6 +363,9 @@ static void a_flood_of_places_is_counted_and_left_out(void **state)
 		tell_frame(&(struct place_told){EV_LANG_NATIVE, "f", "a.c", NULL, i, 0, 0});
 	assert_int_equal(story.model->code.frames.count, 128 << 10);
 	assert_int_equal(story.model->code.refused, 10);
+	verdict();
+	assert_int_equal(story.view->gap_count, 1);
+	assert_non_null(strstr(story.view->gaps[0].reason, "10 places and stacks were too many"));
 }
 
 /* Statements and results. */
@@ -492,6 +495,28 @@ static void objects_not_looked_at_are_named_by_their_calls(void **state)
 	expect_site(expect(CAUSE_UNFREED_RESULT), "/srv/shop/report.py", 42, "monthly");
 }
 
+/* Looked at too often to be looked at each time: then its evidence has no stack. */
+static void no_stack_replaces_that_of_a_transaction_and_not_that_of_a_place(void **state)
+{
+	struct ev_site s = results_of(1);
+
+	(void)state;
+	app_begins();
+	shows_of_site(&s, line(42));
+	for (int i = 0; i < 20; i++) {
+		at(1 + i * 0.5);
+		acquires(&s, 1);
+		tell_site(&s);
+		shows_of_site(&s, 0);
+	}
+	expect_site(expect(CAUSE_UNFREED_RESULT), "/srv/shop/report.py", 42, "monthly");
+	keep(0, 20, line(42));
+	shows_of(EV_AT_BEGUN, 0, 0, 0);
+	shows_of(EV_AT_OPENED, 0, 0, 0);
+	at(60);
+	assert_null(expect(CAUSE_OPEN_TRANSACTION)->site);
+}
+
 /* Two return addresses in one line: neither has ten of its own. */
 static void calls_from_one_place_are_judged_as_one(void **state)
 {
@@ -588,6 +613,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_reader_left_open_is_named_by_its_statement, story_teardown),
 		cmocka_unit_test_teardown(objects_are_named_by_where_they_were_acquired, story_teardown),
 		cmocka_unit_test_teardown(objects_not_looked_at_are_named_by_their_calls, story_teardown),
+		cmocka_unit_test_teardown(no_stack_replaces_that_of_a_transaction_and_not_that_of_a_place, story_teardown),
 		cmocka_unit_test_teardown(calls_from_one_place_are_judged_as_one, story_teardown),
 		cmocka_unit_test_teardown(other_objects_of_one_place_are_judged_apart, story_teardown),
 		cmocka_unit_test_teardown(what_the_user_calls_a_library_is_passed_over, story_teardown),

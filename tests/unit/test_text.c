@@ -434,6 +434,8 @@ static void a_place_that_is_not_known_is_said_when_all_is_asked_for(void **state
 	assert_silent_about(v, &plain, "where");
 	assert_says(v, &all, "where not known: no stack was taken there");
 	assert_silent_about(v, &all, "how ");
+	f->stack_flags = EV_STACK_NAMELESS;
+	assert_says(v, &all, "where not known: the process was gone before");
 }
 
 static void a_deep_stack_is_cut(void **state)
