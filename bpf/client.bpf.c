@@ -11,6 +11,7 @@
 #include "client.bpf.h"
 #include "select.bpf.h"
 #include "stack.bpf.h"
+#include "wire.bpf.h"
 
 #define JOIN_NS 10000000000ULL
 #define JOIN_TRIES 60
@@ -19,6 +20,7 @@
 #define OUTERS_MOST 8 /* functions of the table that call the same one */
 #define TOP_WORDS 8
 #define PRELUDE_NS 20000000ULL
+#define STACK_EVERY_NS 10000000ULL
 #define SCRATCHES 8	 /* texts that differ only after so many are taken for one */
 
 struct handles_map handles SEC(".maps");
@@ -275,12 +277,27 @@ static __always_inline __u64 text_of(const struct probe *p, __u64 from)
 	return hash;
 }
 
+/* The stack of a program that is interpreted, which few others need for each call; 0 it is none. */
+static __always_inline __u64 interpreted_stack(struct task_struct *task, const struct call *call)
+{
+	__u32 pid = task->tgid;
+
+	if (!bpf_map_lookup_elem(&runtimes, &pid) || !selected(task))
+		return 0;
+	return stack_take(call->caller);
+}
+
+/* The stack of a program of machine code: for some of the calls, as its site has its caller. */
+static __always_inline __u64 sampled_stack(const struct site *s, const struct call *call, __u64 now)
+{
+	return now - s->stack_ns < STACK_EVERY_NS ? 0 : stack_take(call->caller);
+}
+
 /* The place that called.  NULL: nobody wants to know, or there is no room (counted). */
 static __always_inline struct site *site_enter(const struct probe *p, struct task_struct *task,
-					       const struct call *call)
+					       const struct call *call, __u64 place)
 {
-	struct site_key key = {
-		.caller = call->caller, .pid = task->tgid, .probe = call->probe};
+	struct site_key key = {.place = place, .pid = task->tgid, .probe = call->probe};
 	__u64 start = task->group_leader->start_boottime;
 	struct site *s = bpf_map_lookup_elem(&sites, &key), *fresh;
 	__u32 zero = 0;
@@ -295,6 +312,7 @@ static __always_inline struct site *site_enter(const struct probe *p, struct tas
 	fresh->start_ns = start;
 	fresh->resource = p->resource;
 	fresh->database = p->database;
+	fresh->caller = call->caller;
 	fresh->unwanted = selected(task) ? 0 : selection_generation + 1;
 	if (bpf_map_update_elem(&sites, &key, fresh, BPF_ANY)) {
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
@@ -308,7 +326,7 @@ static __always_inline struct site *site_enter(const struct probe *p, struct tas
 
 static __always_inline struct site *site_of(const struct object *o, __u32 pid)
 {
-	struct site_key key = {.caller = o->caller, .pid = pid, .probe = o->probe};
+	struct site_key key = {.place = o->place, .pid = pid, .probe = o->probe};
 
 	return bpf_map_lookup_elem(&sites, &key);
 }
@@ -331,7 +349,7 @@ static __always_inline long put(void *map, const struct handle_key *key, const v
 }
 
 /* A place among the site's samples; two at once may take one place, and one is not told of. */
-static __always_inline __u8 sample_take(struct site *s, __u64 handle)
+static __always_inline __u8 sample_take(struct site *s, __u64 handle, __u64 stack)
 {
 	__u32 taken = s->sampled, i;
 
@@ -343,6 +361,7 @@ static __always_inline __u8 sample_take(struct site *s, __u64 handle)
 	if (i >= SITE_SAMPLES)
 		return NO_SAMPLE;
 	s->sample[i] = handle;
+	s->sample_at[i] = stack;
 	__sync_fetch_and_or(&s->sampled, 1U << i);
 	return i;
 }
@@ -455,21 +474,41 @@ static __always_inline __u64 rows_of(const struct probe *p, __u64 handle)
 	return bpf_probe_read_user(&rows, 8, (void *)(handle + p->rows_at)) ? UNKNOWN64 : rows;
 }
 
-/* A BEGIN that a driver puts before a statement it has just prepared: that tells more. */
-static __always_inline int is_prelude(const struct handle *parent, __u64 text, __u64 now)
+/* Does it begin a transaction? */
+static __always_inline int begins(__u64 text)
 {
 	struct client_text *t = bpf_map_lookup_elem(&texts, &text);
 	__u64 word;
 
-	if (!t || !parent->latest || now - parent->used_ns > PRELUDE_NS)
+	if (!t)
 		return 0;
 	__builtin_memcpy(&word, t->bytes, sizeof(word));
-	return ((word | 0x2020202020ULL) & 0xffffffffffULL) == 0x6e69676562ULL; /* "begin" */
+	word |= 0x2020202020202020ULL;
+	return (word & 0xffffffffffULL) == W6('b', 'e', 'g', 'i', 'n', 0) ||
+	       word == W8('s', 'a', 'v', 'e', 'p', 'o', 'i', 'n');
+}
+
+/* A BEGIN that a driver puts before a statement it has just prepared: that tells more. */
+static __always_inline int is_prelude(const struct handle *parent, __u64 now)
+{
+	return parent->latest && now - parent->used_ns <= PRELUDE_NS;
+}
+
+static __always_inline void link_told(struct handle *h, const struct call *call, __u64 text,
+				      __u64 stack, __u64 now)
+{
+	if (!begins(text)) {
+		h->latest = text;
+		return;
+	}
+	if (!is_prelude(h, now))
+		h->latest = text;
+	h->begun_at = stack ? stack : stack_take(call->caller);
 }
 
 /* A connection has got something: a result, a statement. */
 static __always_inline void link_got(const struct probe *p, const struct call *call, __u32 pid,
-				     __u64 text, __u64 now)
+				     __u64 text, __u64 stack, __u64 now)
 {
 	struct handle *parent = link_find(call->parent, pid);
 
@@ -478,8 +517,8 @@ static __always_inline void link_got(const struct probe *p, const struct call *c
 	if (!parent)
 		return;
 	parent->acquired++;
-	if (text && !is_prelude(parent, text, now))
-		parent->latest = text;
+	if (text)
+		link_told(parent, call, text, stack, now);
 	parent->used_ns = now;
 	if (p->flags & PROBE_JOINS && parent->tries < JOIN_TRIES && !parent->socket &&
 	    !join(parent, call->ns)) {
@@ -499,9 +538,9 @@ static __always_inline int told_inside(const struct call *call, const struct obj
 
 /* 0, or not: it counts already, or there is no room. */
 static __always_inline long link_put(const struct handle_key *key, const struct call *call,
-				     const struct object *o)
+				     const struct object *o, __u64 stack)
 {
-	struct handle fresh = {.object = *o, .used_ns = o->born_ns}, *old;
+	struct handle fresh = {.object = *o, .used_ns = o->born_ns, .opened_at = stack}, *old;
 	long err;
 
 	join(&fresh, call->ns);
@@ -540,7 +579,9 @@ static __always_inline void acquired(const struct probe *p, const struct call *c
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct handle_key key = {.handle = handle, .pid = task->tgid, .resource = p->resource};
-	struct site *s = site_enter(p, task, call);
+	__u64 stack = interpreted_stack(task, call);
+	__u64 place = stack & STACK_INTERPRETED ? stack : call->caller;
+	struct site *s = site_enter(p, task, call, place);
 	int is_link = p->resource == EV_RES_CONNECTION;
 	struct object fresh = {};
 
@@ -552,20 +593,26 @@ static __always_inline void acquired(const struct probe *p, const struct call *c
 	}
 	fresh.born_ns = bpf_ktime_get_boot_ns();
 	fresh.parent = call->parent;
-	fresh.caller = call->caller;
+	fresh.place = place;
 	fresh.rows = rows_of(p, handle);
 	fresh.tid = task->pid;
 	fresh.probe = call->probe;
 	if (p->flags & PROBE_UNREAD)
 		fresh.flags = EV_HANDLE_UNREAD;
-	fresh.sample = is_link ? NO_SAMPLE : sample_take(s, handle);
+	if (!stack)
+		stack = sampled_stack(s, call, fresh.born_ns);
+	if (stack) {
+		s->stack = stack;
+		s->stack_ns = fresh.born_ns;
+	}
+	fresh.sample = is_link ? NO_SAMPLE : sample_take(s, handle, stack);
 	if (call->text)
 		fresh.text = text_of(p, call->text);
-	if (is_link ? link_put(&key, call, &fresh) : object_put(&key, call, &fresh)) {
+	if (is_link ? link_put(&key, call, &fresh, stack) : object_put(&key, call, &fresh)) {
 		sample_give_back(s, &fresh, handle);
 		return;
 	}
-	link_got(p, call, key.pid, fresh.text, fresh.born_ns);
+	link_got(p, call, key.pid, fresh.text, stack, fresh.born_ns);
 	__sync_fetch_and_add(&s->acquired, 1);
 	s->last_ns = fresh.born_ns;
 	if (!s->first_ns)
@@ -648,9 +695,9 @@ static __always_inline void link_used(const struct probe *p, const struct call *
 
 	if (!h)
 		return;
-	h->used_ns = bpf_ktime_get_boot_ns();
 	if (call->text)
-		h->latest = text_of(p, call->text);
+		link_told(h, call, text_of(p, call->text), 0, bpf_ktime_get_boot_ns());
+	h->used_ns = bpf_ktime_get_boot_ns();
 	if (p->flags & PROBE_JOINS)
 		join(h, call->ns);
 }
@@ -872,9 +919,10 @@ int client_returned(struct pt_regs *ctx)
 }
 
 /* As user space is shown it. */
-static __always_inline void show_object(struct handle *out, const struct object *o)
+static __always_inline void show_object(struct handle *out, const struct object *o, __u64 stack)
 {
 	out->object = *o;
+	out->opened_at = stack;
 	out->used_ns = o->born_ns;
 	out->told = o->sample == SAMPLE_TOLD;
 }
@@ -904,7 +952,7 @@ static __noinline int tell_sample(struct seq_file *seq, const struct site_key *a
 	out.start_ns = s->start_ns;
 	__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
 	out.key = key;
-	show_object(&out.handle, o);
+	show_object(&out.handle, o, s->sample_at[i]);
 	if (bpf_seq_write(seq, &out, sizeof(out)))
 		return 1;
 	o->sample = SAMPLE_TOLD;
@@ -961,11 +1009,15 @@ int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
 	out.unwanted = s->unwanted;
 	out.resource = s->resource;
 	out.database = s->database;
+	out.caller = s->caller;
+	out.stack = s->stack != s->stack_told ? s->stack : 0;
 	if (p)
 		__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
 	if (bpf_seq_write(seq, &out, sizeof(out)))
 		return 0;
 	s->told = sum;
+	if (out.stack)
+		s->stack_told = out.stack;
 	if (p)
 		p->told = 1;
 	return 0;
@@ -1032,7 +1084,7 @@ int sweep_handles(struct bpf_iter__bpf_map_elem *ctx)
 	if (!is_gone(p, o->born_ns))
 		return 0;
 	head_handle(&out, key, p, 1);
-	show_object(&out.handle, o);
+	show_object(&out.handle, o, 0);
 	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
 	return 0;
 }

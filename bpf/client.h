@@ -86,7 +86,7 @@ struct handle_key {
 #define OBJECT_FIELDS                                                                              \
 	__u64 born_ns;                                                                             \
 	__u64 parent;                                                                              \
-	__u64 caller;                                                                              \
+	__u64 place; /* of its site */                                                             \
 	__u64 text; /* hash; 0 none */                                                             \
 	__u64 rows;                                                                                \
 	__u32 tid;                                                                                 \
@@ -114,10 +114,14 @@ struct handle {
 	__u32 acquired, released; /* of what belongs to it */
 	__u32 told;
 	__u32 tries;
+	__u64 opened_at; /* stack under which it was acquired; 0 none */
+	__u64 begun_at;	 /* of the last BEGIN that it was given */
 };
 
+/* Where calls come from.  All calls of an interpreted program come from the same few places of its
+ * language's module, so there the stack tells. */
 struct site_key {
-	__u64 caller;
+	__u64 place; /* what the call returns to, or the id of an interpreted stack */
 	__u32 pid;
 	__u32 probe; /* cookie */
 };
@@ -128,7 +132,12 @@ struct site {
 	__u64 first_ns, last_ns; /* of acquires */
 	__u64 rows;
 	__u64 told; /* sum of what was told */
+	__u64 caller;
+	__u64 stack; /* the latest taken; 0 none */
+	__u64 stack_ns;
+	__u64 stack_told;
 	__u64 sample[SITE_SAMPLES];
+	__u64 sample_at[SITE_SAMPLES]; /* stacks */
 	__u32 sampled; /* bits: places taken */
 	__u32 unwanted; /* generation of the selection that does not want it; 0 wanted */
 	__u8 resource, database;
@@ -172,6 +181,8 @@ struct raw_site {
 	struct site_key key;
 	__u64 start_ns, first_ns, last_ns;
 	__u64 acquired, released, unseen, failed, rows;
+	__u64 caller;
+	__u64 stack; /* 0: none, or told before */
 	__u32 gone; /* with its process, or its program */
 	__u32 unwanted;
 	__u32 resource, database;

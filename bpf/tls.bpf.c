@@ -15,6 +15,7 @@
 #include "tls.bpf.h"
 #include "wire.bpf.h"
 #include "client.bpf.h"
+#include "evidence.bpf.h"
 
 #define UNSENT_NS 1000000000ULL
 #define UNSENT_MOST 2
@@ -450,6 +451,8 @@ int tls_written(struct pt_regs *ctx)
 		return 0;
 	feed_sent(v, call.text, bytes);
 	room_leave(1);
+	if (v->c.asks)
+		evidence_take(&v->c);
 	return 0;
 }
 
@@ -475,5 +478,7 @@ int tls_received(struct pt_regs *ctx)
 		return 0;
 	feed_received(v, call.text, bytes);
 	room_leave(0);
+	if (v->c.asks)
+		evidence_take(&v->c);
 	return 0;
 }
