@@ -204,6 +204,20 @@ static __always_inline __u32 copy_bytes(struct stack_scratch *s, __u64 from)
 	return at & ~7U;
 }
 
+/* A process that ends at once can still be named by what its parent maps, if it is a fork that runs the
+ * same program: nothing but a fork begins its stack at the same place. */
+static __always_inline void note_parent(struct raw_stack *s, struct task_struct *task)
+{
+	struct task_struct *leader = task->group_leader, *parent = leader->real_parent;
+	struct mm_struct *own = task->mm, *other = parent ? parent->mm : NULL;
+
+	if (!own || !other || own->start_stack != other->start_stack ||
+	    own->start_code != other->start_code)
+		return;
+	s->parent = parent->tgid;
+	s->parent_start_ns = parent->group_leader->start_boottime;
+}
+
 static __always_inline __u64 take_native(struct stack_scratch *s, struct task_struct *task, __u64 ip)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -228,6 +242,7 @@ static __always_inline __u64 take_native(struct stack_scratch *s, struct task_st
 		return 0;
 	}
 	note_returns(&s->out, task);
+	note_parent(&s->out, task);
 	s->taken++;
 	s->out.id = s->taken << 16 | (__u64)bpf_get_smp_processor_id() << 1;
 	s->out.runtime = RUNTIME_NATIVE;
