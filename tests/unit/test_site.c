@@ -169,6 +169,7 @@ static void the_other_languages_have_their_own_places(void **state)
 	expect_files(EV_LANG_PHP, SITE_DATABASE,
 		     LIST("/srv/shop/vendor/doctrine/dbal/src/Connection.php",
 			  "/srv/blog/wp-includes/class-wpdb.php"));
+	expect_functions(EV_LANG_PHP, SITE_RUNTIME, LIST("pg_query", "PDO::__construct", "array_map"));
 	expect_files(EV_LANG_PHP, SITE_PACKAGE, LIST("/srv/shop/vendor/symfony/http-kernel/Kernel.php"));
 	expect_files(EV_LANG_PHP, SITE_OWN, LIST("/srv/shop/index.php", "/srv/shop/src/Report.php"));
 	expect_files(EV_LANG_RUBY, SITE_DATABASE,

@@ -398,6 +398,12 @@ static bool is_starter(const struct look *l)
 	       !strcmp(l->function, "<module>");
 }
 
+/* Functions of PHP's extensions, drivers among them, have no file. */
+static bool is_extension(const struct look *l)
+{
+	return l->language == EV_LANG_PHP && !l->file && l->function;
+}
+
 static bool is_nameless(const struct code_frame *f)
 {
 	return !f->function && !f->file && (!f->module || *f->module != '/');
@@ -413,6 +419,8 @@ enum site_class site_class(const struct code_frame *f, const struct site_pattern
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (row_fits(&rows[i], &l))
 			return rows[i].class;
+	if (is_extension(&l))
+		return SITE_RUNTIME;
 	if (is_nameless(f))
 		return SITE_NAMELESS;
 	if (l.others)
