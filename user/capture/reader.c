@@ -198,6 +198,11 @@ static void tell_refusal(struct readers *r, const struct raw_stack *raw)
 		tell(r, &gap.head);
 }
 
+void readers_process(struct readers *r, uint32_t pid, uint64_t start_ns)
+{
+	native_process(r->native, pid, start_ns);
+}
+
 void readers_stack(struct readers *r, const struct ev_head *record)
 {
 	const struct raw_stack *raw = (const void *)record;
