@@ -108,32 +108,24 @@ __noinline __u64 python_frame(__u64 runtime, __u32 index)
 }
 
 /* Frames from this one outward into the scratch; no branch on what they hold, which would cost the
- * verifier a state for each. */
+ * verifier a state for each, and little in registers, which would be kept on the stack. */
 __noinline __u32 python_frames(__u64 frame, __u32 index)
 {
 	struct python_row *row = bpf_map_lookup_elem(&python_rows, &index);
-	__u32 zero = 0, i, bytes, at_back, at_code, at_place, at_owner;
+	__u32 zero = 0, i;
 	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
-	__u64 mask, owner_mask;
 
 	if (!s || !row)
 		return 0;
-	bytes = row->frame_bytes;
-	at_back = row->frame_back & 127;
-	at_code = row->frame_code & 127;
-	at_place = row->frame_at & 127;
-	at_owner = row->frame_owner & 127;
-	mask = row->at_mask;
-	owner_mask = row->owner_mask;
-	if (bytes > PYTHON_FRAME_BYTES)
-		return 0;
 	for (i = 0; i < STACK_FRAMES && frame; i++) {
-		if (bpf_probe_read_user(s->room, bytes, (void *)frame))
+		if (bpf_probe_read_user(s->room, row->frame_bytes & 127, (void *)frame))
 			break;
-		s->out.frame[i].code = *(__u64 *)(s->room + at_code) & ~CODE_ALIGN & PYTHON_ADDRESS;
-		s->out.frame[i].at = (*(__u64 *)(s->room + at_place) & mask) |
-				     (s->room[at_owner] & owner_mask) << PYTHON_OWNER_SHIFT;
-		frame = *(__u64 *)(s->room + at_back);
+		s->out.frame[i].code = *(__u64 *)(s->room + (row->frame_code & 127)) &
+				       ~CODE_ALIGN & PYTHON_ADDRESS;
+		s->out.frame[i].at = (*(__u64 *)(s->room + (row->frame_at & 127)) & row->at_mask) |
+				     (__u64)(s->room[row->frame_owner & 127] & row->owner_mask)
+					     << PYTHON_OWNER_SHIFT;
+		frame = *(__u64 *)(s->room + (row->frame_back & 127));
 	}
 	if (frame)
 		s->out.flags |= EV_STACK_CUT;
@@ -147,22 +139,23 @@ __noinline __u32 python_checks(__u32 n, __u32 index)
 	struct python_row *row = bpf_map_lookup_elem(&python_rows, &index);
 	__u32 zero = 0, i, check;
 	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
-	struct python_identity identity = {};
+	struct python_identity *identity;
 	__u64 ours, owner;
 
 	if (!s || !row)
 		return 0;
+	identity = (struct python_identity *)s->room;
 	for (i = 0; i < STACK_FRAMES; i++) {
 		if (i >= n)
 			break;
-		bpf_probe_read_user(identity.name, sizeof(identity.name),
+		bpf_probe_read_user(identity->name, sizeof(identity->name),
 				    (void *)(s->out.frame[i].code + row->identity));
-		bpf_probe_read_user(&identity.size, 3 * sizeof(identity.size),
-				    (void *)(identity.name[PYTHON_IDENTITY_WORDS - 1] +
+		bpf_probe_read_user(&identity->size, 3 * sizeof(identity->size),
+				    (void *)(identity->name[PYTHON_IDENTITY_WORDS - 1] +
 					     PYTHON_LINES_AT));
 		owner = s->out.frame[i].at >> PYTHON_OWNER_SHIFT;
 		ours = (row->strangers >> (owner & 7) & 1) - 1ULL; /* all ones, or none */
-		check = python_check(&identity) & ours;
+		check = python_check(identity) & ours;
 		s->out.frame[i].code |= (__u64)check << PYTHON_ADDRESS_BITS;
 		s->out.frame[i].at |= (__u64)(check >> 16) << PYTHON_ADDRESS_BITS;
 	}

@@ -21,11 +21,21 @@ struct runtimes_map {
 	__type(value, struct runtime_process);
 };
 
+/* The id of an interpreted stack, by the addresses in its frames. */
+struct stack_met {
+	__u64 id;
+	__u64 ns;
+};
+
 /* A stack in the making, of which each CPU has one.  A walker of interpreted frames finds it by
  * itself: the verifier of 6.1 takes no pointers into functions it looks at alone. */
 struct stack_scratch {
 	__u64 busy;  /* how many threads want it */
 	__u64 taken; /* copied stacks of this CPU so far */
+	/* Here and not on the stack, of which callers leave little. */
+	__u64 addresses;       /* the frames' */
+	struct stack_met met;
+	struct stack_rate none; /* zero */
 	__u8 room[STACK_ROOM]; /* for a walker */
 	struct raw_stack out;
 	__u8 beyond[PAGE_BYTES]; /* never reached; the verifier cannot tell */
