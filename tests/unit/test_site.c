@@ -157,6 +157,11 @@ static void the_other_languages_have_their_own_places(void **state)
 	expect_files(EV_LANG_JAVASCRIPT, SITE_OWN,
 		     LIST("/srv/shop/server.js", "file:///srv/shop/events.js", "/srv/shop/pg/report.js",
 			  "/srv/shop/internal/report.js"));
+	expect_functions(EV_LANG_JAVASCRIPT, SITE_RUNTIME,
+			 LIST("Builtin:ArgumentsAdaptorTrampoline", "BytecodeHandler:Call"));
+	expect_functions(EV_LANG_JAVASCRIPT, SITE_NAMELESS, LIST("handler"));
+	expect_functions(EV_LANG_UNKNOWN, SITE_RUNTIME, LIST("Interpreter", "vtable stub"));
+	expect_functions(EV_LANG_UNKNOWN, SITE_OWN, LIST("Elixir.Shop.Report:monthly/1"));
 	expect_files(EV_LANG_PERL, SITE_DATABASE,
 		     LIST("/usr/lib/x86_64-linux-gnu/perl5/5.36/DBI.pm",
 			  "/usr/lib/x86_64-linux-gnu/perl5/5.36/DBD/Pg.pm",
@@ -169,7 +174,6 @@ static void the_other_languages_have_their_own_places(void **state)
 	expect_files(EV_LANG_PHP, SITE_DATABASE,
 		     LIST("/srv/shop/vendor/doctrine/dbal/src/Connection.php",
 			  "/srv/blog/wp-includes/class-wpdb.php"));
-	expect_functions(EV_LANG_PHP, SITE_RUNTIME, LIST("pg_query", "PDO::__construct", "array_map"));
 	expect_files(EV_LANG_PHP, SITE_PACKAGE, LIST("/srv/shop/vendor/symfony/http-kernel/Kernel.php"));
 	expect_files(EV_LANG_PHP, SITE_OWN, LIST("/srv/shop/index.php", "/srv/shop/src/Report.php"));
 	expect_files(EV_LANG_RUBY, SITE_DATABASE,
