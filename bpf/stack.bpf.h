@@ -10,7 +10,7 @@
 #include "emit.bpf.h"
 #include "stack.h"
 
-#define STACK_ROOM 136 /* 128, and a word that begins in them */
+#define STACK_ROOM 144 /* 128, a word that begins in them, and one more */
 
 /* Which processes run code that is not machine code. */
 struct runtimes_map {
@@ -37,6 +37,7 @@ struct stack_scratch {
 	struct stack_met met;
 	struct stack_rate none; /* zero */
 	__u8 room[STACK_ROOM]; /* for a walker */
+	__u64 next;	       /* what its walk comes to next; 0 nothing */
 	struct raw_stack out;
 	__u8 beyond[PAGE_BYTES]; /* never reached; the verifier cannot tell */
 };
