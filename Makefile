@@ -122,7 +122,7 @@ $(B)/unit/programs/stack-%: tests/unit/programs/stack.c bpf/stack.h bpf/event.h 
 SPLIT = objcopy --only-keep-debug $(1) $(2) && objcopy --strip-all --add-gnu-debuglink=$(2) $(1) $@
 $(B)/unit/programs/stack-split: $(B)/unit/programs/stack-O2
 	$(Q)$(call SPLIT,$<,$@.debug)
-$(B)/unit/programs/stack-split-folder: tests/unit/programs/stack.c
+$(B)/unit/programs/stack-split-folder: tests/unit/programs/stack.c bpf/stack.h bpf/event.h
 	$(Q)mkdir -p $(@D)/.debug
 	$(Q)$(CC) -O2 -g -Wl,--build-id=none -o $@.whole $<
 	$(Q)$(call SPLIT,$@.whole,$(@D)/.debug/$(@F).debug)
