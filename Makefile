@@ -16,7 +16,8 @@ BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werro
 	    -Wno-unused-parameter -idirafter /usr/include/$(shell uname -m)-linux-gnu
 
 # Those that own maps first: bpftool 7.1 misplaces a map that is defined after its first use.
-BPF_OWNER := bpf/emit.bpf.c bpf/stack.bpf.c bpf/ledger.bpf.c bpf/process.bpf.c bpf/client.bpf.c
+BPF_OWNER := bpf/emit.bpf.c bpf/stack.bpf.c bpf/ledger.bpf.c bpf/process.bpf.c bpf/client.bpf.c \
+	     bpf/socket.bpf.c
 BPF_SRC  := $(BPF_OWNER) $(filter-out $(BPF_OWNER),$(wildcard bpf/*.bpf.c))
 BPF_HDR  := $(wildcard bpf/*.h)
 BPF_OBJ  := $(BPF_SRC:%.bpf.c=$(B)/%.bpf.o)
@@ -90,10 +91,41 @@ $(B)/san/%.o: %.c $(USER_HDR) $(wildcard bpf/*.h) Makefile
 $(B)/unit/%: tests/unit/%.c $(PURE_SAN) $(wildcard user/capture/*.c) $(USER_HDR) $(wildcard tests/unit/*.h) $(wildcard bpf/*.h)
 	$(say) TEST $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -lcmocka -ljansson -lz $(UNIT_LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(filter %.o,$^) -lcmocka -ljansson -lz $(UNIT_LIBS)
 
 $(B)/unit/test_elf: UNIT_LIBS := -llzma
 $(B)/unit/test_probe_point: UNIT_LIBS := -llzma -lZydis
+
+# The reader of native stacks is a process of many parts.
+NATIVE   := native native_worker space module symbol source unwind debug_file demangle jit_map known guard procfs
+NATIVE_LIBS := -ldw -lelf -llzma -lz
+STACK_BUILDS := O0 O2 chain static nopie dwarf4 packed split split-folder stripped
+$(B)/unit/test_native: $(NATIVE:%=$(B)/san/user/capture/%.o) | $(STACK_BUILDS:%=$(B)/unit/programs/stack-%)
+$(B)/unit/test_native: UNIT_LIBS := $(NATIVE_LIBS)
+
+# One program, its stack to be read from each way to compile it.
+STACK_O0     := -O0 -g
+STACK_O2     := -O2 -g
+STACK_chain  := -O1 -g -fno-omit-frame-pointer -fno-asynchronous-unwind-tables
+STACK_static := -O2 -g -static
+STACK_nopie  := -O2 -g -no-pie -fno-pie
+STACK_dwarf4 := -O2 -gdwarf-4
+STACK_packed := -O2 -g -gz
+$(B)/unit/programs/stack-%: tests/unit/programs/stack.c bpf/stack.h bpf/event.h Makefile
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(STACK_$*) -Wall -Wextra -Werror -o $@ $<
+
+# By build id there, by checksum alone here: beside the program and in a folder beside it.
+SPLIT = objcopy --only-keep-debug $(1) $(2) && objcopy --strip-all --add-gnu-debuglink=$(2) $(1) $@
+$(B)/unit/programs/stack-split: $(B)/unit/programs/stack-O2
+	$(Q)$(call SPLIT,$<,$@.debug)
+$(B)/unit/programs/stack-split-folder: tests/unit/programs/stack.c
+	$(Q)mkdir -p $(@D)/.debug
+	$(Q)$(CC) -O2 -g -Wl,--build-id=none -o $@.whole $<
+	$(Q)$(call SPLIT,$@.whole,$(@D)/.debug/$(@F).debug)
+$(B)/unit/programs/stack-stripped: $(B)/unit/programs/stack-O2
+	$(Q)strip -o $@ $<
 
 $(B)/clients/%: tests/live/clients/%.c $(wildcard tests/live/clients/*.h)
 	$(say) CC $@
@@ -135,7 +167,10 @@ $(B)/bench/%: tests/bench/%.c $(PURE_SRC:%.c=$(B)/%.o) $(USER_HDR) bpf/event.h
 		$(PURE_SRC:%.c=$(B)/%.o) $(BENCH_LIBS) -ljansson -lz -lm
 
 $(B)/bench/handles: BENCH_LIBS := -I/usr/include/postgresql -lpq
+$(B)/bench/stack_storm: BENCH_LIBS := -I/usr/include/postgresql -lpq
 $(B)/bench/lite_loop: BENCH_LIBS := -lsqlite3
+$(B)/bench/native: BENCH_LIBS := $(NATIVE_LIBS)
+$(B)/bench/native: $(NATIVE:%=$(B)/user/capture/%.o) | $(B)/unit/programs/stack-O2
 $(B)/bench/prices: BENCH_LIBS := -lbpf -lelf -llzma -lZydis
 $(B)/bench/prices: $(addprefix $(B)/user/capture/,elf.o probe.o probe_point.o probe_table.o)
 

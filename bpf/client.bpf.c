@@ -3,20 +3,24 @@
  * client.bpf.c - calls of client libraries: what they hand out and take back.
  *
  * Two programs serve every row of the probe table: the attach cookie names the row.  The entry
- * remembers, the return decides; a release that cannot fail is done at the entry.  A call is known
- * by its thread and by where its return address lies, so recursion, longjmp and a return that
- * never comes cannot mix two calls.  What a library acquires from itself is its own business.
+ * remembers, the return decides; a release that cannot fail is done at the entry.  What a library
+ * acquires from itself is its own business.
  */
+#include <asm-generic/errno-base.h>
+
 #include "client.bpf.h"
 #include "select.bpf.h"
 #include "stack.bpf.h"
+#include "wire.bpf.h"
 
 #define JOIN_NS 10000000000ULL
 #define JOIN_TRIES 60
 #define SCRATCH_LEN 2048 /* of a text at a time */
 #define WIDE_LEN 256	 /* of a text in UTF-16, read unit by unit: the verifier walks each */
 #define OUTERS_MOST 8 /* functions of the table that call the same one */
+#define TOP_WORDS 8
 #define PRELUDE_NS 20000000ULL
+#define STACK_EVERY_NS 10000000ULL
 #define SCRATCHES 8	 /* texts that differ only after so many are taken for one */
 
 struct handles_map handles SEC(".maps");
@@ -92,12 +96,18 @@ static __always_inline __u64 argument(struct pt_regs *ctx, const struct probe *p
 	return 0;
 }
 
-/* Did the library call itself? */
-static __always_inline int from_itself(const struct probe *p, const struct pt_regs *ctx,
-				       __u64 caller)
+/* Is the library's calling itself its own business?  Not where it frees what a program has got from
+ * it; but a connection that it closes itself may live on. */
+static __always_inline int minds_itself(const struct probe *p)
 {
 	return !(p->flags & (PROBE_BORN_INSIDE | PROBE_STATIC)) &&
-	       caller - (ctx->ip - p->before) < p->code;
+	       (p->role != PROBE_RELEASE || p->resource == EV_RES_CONNECTION);
+}
+
+/* Did the library call itself? */
+static __always_inline int from_itself(const struct probe *p, const struct call *call)
+{
+	return minds_itself(p) && call->caller - call->code < p->code;
 }
 
 static __always_inline __u64 hash_word(__u64 hash, __u64 word)
@@ -215,12 +225,27 @@ static __always_inline __u64 text_of(const struct probe *p, __u64 from)
 	return hash;
 }
 
+/* The stack of a program that is interpreted, which few others need for each call; 0 it is none. */
+static __always_inline __u64 interpreted_stack(struct task_struct *task, const struct call *call)
+{
+	__u32 pid = task->tgid;
+
+	if (!bpf_map_lookup_elem(&runtimes, &pid) || !selected(task))
+		return 0;
+	return stack_take(call->caller);
+}
+
+/* The stack of a program of machine code: for some of the calls, as its site has its caller. */
+static __always_inline __u64 sampled_stack(const struct site *s, const struct call *call, __u64 now)
+{
+	return now - s->stack_ns < STACK_EVERY_NS ? 0 : stack_take(call->caller);
+}
+
 /* The place that called.  NULL: nobody wants to know, or there is no room (counted). */
 static __always_inline struct site *site_enter(const struct probe *p, struct task_struct *task,
-					       const struct call *call)
+					       const struct call *call, __u64 place)
 {
-	struct site_key key = {
-		.caller = call->caller, .pid = task->tgid, .probe = call->probe};
+	struct site_key key = {.place = place, .pid = task->tgid, .probe = call->probe};
 	__u64 start = task->group_leader->start_boottime;
 	struct site *s = bpf_map_lookup_elem(&sites, &key), *fresh;
 	__u32 zero = 0;
@@ -235,6 +260,7 @@ static __always_inline struct site *site_enter(const struct probe *p, struct tas
 	fresh->start_ns = start;
 	fresh->resource = p->resource;
 	fresh->database = p->database;
+	fresh->caller = call->caller;
 	fresh->unwanted = selected(task) ? 0 : selection_generation + 1;
 	if (bpf_map_update_elem(&sites, &key, fresh, BPF_ANY)) {
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
@@ -246,41 +272,32 @@ static __always_inline struct site *site_enter(const struct probe *p, struct tas
 	return bpf_map_lookup_elem(&sites, &key);
 }
 
-static __always_inline struct site *site_of(const struct handle *h, __u32 pid)
+static __always_inline struct site *site_of(const struct object *o, __u32 pid)
 {
-	struct site_key key = {.caller = h->caller, .pid = pid, .probe = h->probe};
+	struct site_key key = {.place = o->place, .pid = pid, .probe = o->probe};
 
 	return bpf_map_lookup_elem(&sites, &key);
 }
 
-static __always_inline struct handle *handle_find(const struct handle_key *key)
+static __always_inline struct handle *link_find(__u64 handle, __u32 pid)
 {
-	if (key->resource == EV_RES_CONNECTION)
-		return bpf_map_lookup_elem(&links, key);
-	return bpf_map_lookup_elem(&handles, key);
+	struct handle_key key = {.handle = handle, .pid = pid, .resource = EV_RES_CONNECTION};
+
+	return handle ? bpf_map_lookup_elem(&links, &key) : NULL;
 }
 
-/* No room is counted. */
-static __always_inline long handle_put(const struct handle_key *key, const struct handle *h)
+/* Where there is one already, it stays, and this returns -EEXIST.  No room is counted. */
+static __always_inline long put(void *map, const struct handle_key *key, const void *value)
 {
-	long err = key->resource == EV_RES_CONNECTION ? bpf_map_update_elem(&links, key, h, BPF_ANY)
-						      : bpf_map_update_elem(&handles, key, h, BPF_ANY);
+	long err = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
 
-	if (err)
+	if (err && err != -EEXIST)
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
 	return err;
 }
 
-static __always_inline void handle_drop(const struct handle_key *key)
-{
-	if (key->resource == EV_RES_CONNECTION)
-		bpf_map_delete_elem(&links, key);
-	else
-		bpf_map_delete_elem(&handles, key);
-}
-
 /* A place among the site's samples; two at once may take one place, and one is not told of. */
-static __always_inline __u8 sample_take(struct site *s, __u64 handle)
+static __always_inline __u8 sample_take(struct site *s, __u64 handle, __u64 stack)
 {
 	__u32 taken = s->sampled, i;
 
@@ -292,13 +309,14 @@ static __always_inline __u8 sample_take(struct site *s, __u64 handle)
 	if (i >= SITE_SAMPLES)
 		return NO_SAMPLE;
 	s->sample[i] = handle;
+	s->sample_at[i] = stack;
 	__sync_fetch_and_or(&s->sampled, 1U << i);
 	return i;
 }
 
-static __always_inline void sample_give_back(struct site *s, const struct handle *h, __u64 handle)
+static __always_inline void sample_give_back(struct site *s, const struct object *o, __u64 handle)
 {
-	__u32 i = h->sample;
+	__u32 i = o->sample;
 
 	if (i < SITE_SAMPLES && s->sample[i] == handle)
 		__sync_fetch_and_and(&s->sampled, ~(1U << i));
@@ -341,56 +359,56 @@ static __always_inline void join_after(struct handle *h, __u64 now)
 		h->flags |= EV_HANDLE_TENTATIVE;
 }
 
-/* The connection that something belongs to; one met for the first time is entered. */
-static __always_inline struct handle *parent_of(const struct probe *p, __u32 probe,
-						__u64 parent, __u32 pid, __u64 now)
+/* A connection met for the first time, by what belongs to it. */
+static __always_inline struct handle *link_meet(__u64 handle, __u32 pid, __u32 probe, __u64 now)
 {
-	struct handle_key key = {.handle = parent, .pid = pid, .resource = EV_RES_CONNECTION};
-	struct handle *h, met = {};
+	struct handle_key key = {.handle = handle, .pid = pid, .resource = EV_RES_CONNECTION};
+	struct handle met = {};
 
-	if (!parent)
-		return NULL;
-	h = handle_find(&key);
-	if (h || p->role != PROBE_ACQUIRE)
-		return h;
 	met.born_ns = met.used_ns = now;
 	met.rows = UNKNOWN64;
 	met.probe = probe;
 	met.flags = EV_HANDLE_PRE_EXISTING;
 	met.sample = NO_SAMPLE;
-	handle_put(&key, &met);
-	return handle_find(&key);
+	put(&links, &key, &met);
+	return link_find(handle, pid);
 }
 
-/* Its address comes back: it was released where we do not look. */
-static __always_inline void release_unseen(const struct handle_key *key, const struct handle *h)
+/* Something of its own was released, or its address comes back: then that was unseen. */
+static __always_inline void site_released(struct site *s, const struct object *o, __u64 handle,
+					  int told)
 {
-	struct site *s = site_of(h, key->pid);
-
-	if (!s || h->flags & EV_HANDLE_PRE_EXISTING)
-		return;
 	__sync_fetch_and_add(&s->released, 1);
-	__sync_fetch_and_add(&s->unseen, 1);
-	sample_give_back(s, h, key->handle);
-	if (h->told)
+	sample_give_back(s, o, handle);
+	if (told)
 		__sync_fetch_and_add(&s->told_open, -1);
 }
 
-static __noinline int tell_closed(const struct handle_key *key, const struct handle *h, __u64 now)
+static __always_inline void release_unseen(const struct handle_key *key, const struct object *o,
+					   int told)
+{
+	struct site *s = site_of(o, key->pid);
+
+	if (!s || o->flags & EV_HANDLE_PRE_EXISTING)
+		return;
+	__sync_fetch_and_add(&s->unseen, 1);
+	site_released(s, o, key->handle, told);
+}
+
+static __noinline int tell_closed(__u64 handle, __u32 pid, __u32 resource, __u64 born_ns,
+				  __u64 now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct ev_handle_closed gone = {};
 
-	if (!key || !h)
-		return 0;
 	gone.head.ns = now;
 	gone.head.kind = EV_HANDLE_CLOSED;
 	gone.head.size = sizeof(gone);
 	gone.start_ns = task->group_leader->start_boottime;
-	gone.handle = key->handle;
-	gone.born_ns = h->born_ns;
-	gone.pid = key->pid;
-	gone.resource = key->resource;
+	gone.handle = handle;
+	gone.born_ns = born_ns;
+	gone.pid = pid;
+	gone.resource = resource;
 	emit(&gone, sizeof(gone));
 	return 0;
 }
@@ -404,25 +422,116 @@ static __always_inline __u64 rows_of(const struct probe *p, __u64 handle)
 	return bpf_probe_read_user(&rows, 8, (void *)(handle + p->rows_at)) ? UNKNOWN64 : rows;
 }
 
-/* A BEGIN that a driver puts before a statement it has just prepared: that tells more. */
-static __always_inline int is_prelude(const struct handle *parent, __u64 text, __u64 now)
+/* Does it begin a transaction? */
+static __always_inline int begins(__u64 text)
 {
 	struct client_text *t = bpf_map_lookup_elem(&texts, &text);
 	__u64 word;
 
-	if (!t || !parent->latest || now - parent->used_ns > PRELUDE_NS)
+	if (!t)
 		return 0;
 	__builtin_memcpy(&word, t->bytes, sizeof(word));
-	return ((word | 0x2020202020ULL) & 0xffffffffffULL) == 0x6e69676562ULL; /* "begin" */
+	word |= 0x2020202020202020ULL;
+	return (word & 0xffffffffffULL) == W6('b', 'e', 'g', 'i', 'n', 0) ||
+	       word == W8('s', 'a', 'v', 'e', 'p', 'o', 'i', 'n');
+}
+
+/* A BEGIN that a driver puts before a statement it has just prepared: that tells more. */
+static __always_inline int is_prelude(const struct handle *parent, __u64 now)
+{
+	return parent->latest && now - parent->used_ns <= PRELUDE_NS;
+}
+
+static __always_inline void link_told(struct handle *h, const struct call *call, __u64 text,
+				      __u64 stack, __u64 now)
+{
+	if (!begins(text)) {
+		h->latest = text;
+		return;
+	}
+	if (!is_prelude(h, now))
+		h->latest = text;
+	h->begun_at = stack ? stack : stack_take(call->caller);
+}
+
+/* A connection has got something: a result, a statement. */
+static __always_inline void link_got(const struct probe *p, const struct call *call, __u32 pid,
+				     __u64 text, __u64 stack, __u64 now)
+{
+	struct handle *parent = link_find(call->parent, pid);
+
+	if (!parent && call->parent)
+		parent = link_meet(call->parent, pid, call->probe, now);
+	if (!parent)
+		return;
+	parent->acquired++;
+	if (text)
+		link_told(parent, call, text, stack, now);
+	parent->used_ns = now;
+	if (p->flags & PROBE_JOINS && parent->tries < JOIN_TRIES && !parent->socket &&
+	    !join(parent, call->ns)) {
+		parent->tries++;
+		joins_until_ns = now + JOIN_NS;
+	}
+	if (p->flags & PROBE_AFTER)
+		join_after(parent, now);
+}
+
+/* Was it entered by a call inside this one?  Else its address comes back, and it was released where
+ * we do not look. */
+static __always_inline int told_inside(const struct call *call, const struct object *old)
+{
+	return call->ns && old->born_ns >= call->ns;
+}
+
+/* 0, or not: it counts already, or there is no room. */
+static __always_inline long link_put(const struct handle_key *key, const struct call *call,
+				     const struct object *o, __u64 stack)
+{
+	struct handle fresh = {.object = *o, .used_ns = o->born_ns, .opened_at = stack}, *old;
+	long err;
+
+	join(&fresh, call->ns);
+	err = put(&links, key, &fresh);
+	if (err != -EEXIST)
+		return err;
+	old = link_find(key->handle, key->pid);
+	if (!old)
+		return err;
+	if (told_inside(call, &old->object))
+		return err;
+	release_unseen(key, &old->object, old->told);
+	*old = fresh;
+	return 0;
+}
+
+static __always_inline long object_put(const struct handle_key *key, const struct call *call,
+				       const struct object *o)
+{
+	long err = put(&handles, key, o);
+	struct object *old;
+
+	if (err != -EEXIST)
+		return err;
+	old = bpf_map_lookup_elem(&handles, key);
+	if (!old)
+		return err;
+	if (told_inside(call, old))
+		return err;
+	release_unseen(key, old, old->sample == SAMPLE_TOLD);
+	*old = *o;
+	return 0;
 }
 
 static __always_inline void acquired(const struct probe *p, const struct call *call, __u64 handle)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct handle_key key = {.handle = handle, .pid = task->tgid, .resource = p->resource};
-	struct handle fresh = {}, *old, *parent;
-	__u64 now = bpf_ktime_get_boot_ns();
-	struct site *s = site_enter(p, task, call);
+	__u64 stack = interpreted_stack(task, call);
+	__u64 place = stack & STACK_INTERPRETED ? stack : call->caller;
+	struct site *s = site_enter(p, task, call, place);
+	int is_link = p->resource == EV_RES_CONNECTION;
+	struct object fresh = {};
 
 	if (!s)
 		return;
@@ -430,92 +539,115 @@ static __always_inline void acquired(const struct probe *p, const struct call *c
 		__sync_fetch_and_add(&s->failed, 1);
 		return;
 	}
-	old = handle_find(&key);
-	if (old && old->born_ns >= call->ns) /* an inner call told of it */
-		return;
-	if (old)
-		release_unseen(&key, old);
-	fresh.born_ns = fresh.used_ns = now;
+	fresh.born_ns = bpf_ktime_get_boot_ns();
 	fresh.parent = call->parent;
-	fresh.caller = call->caller;
+	fresh.place = place;
 	fresh.rows = rows_of(p, handle);
 	fresh.tid = task->pid;
 	fresh.probe = call->probe;
 	if (p->flags & PROBE_UNREAD)
 		fresh.flags = EV_HANDLE_UNREAD;
-	fresh.sample = p->resource == EV_RES_CONNECTION ? NO_SAMPLE : sample_take(s, handle);
+	if (!stack)
+		stack = sampled_stack(s, call, fresh.born_ns);
+	if (stack) {
+		s->stack = stack;
+		s->stack_ns = fresh.born_ns;
+	}
+	fresh.sample = is_link ? NO_SAMPLE : sample_take(s, handle, stack);
 	if (call->text)
 		fresh.text = text_of(p, call->text);
-	parent = parent_of(p, call->probe, call->parent, key.pid, now);
-	if (parent) {
-		parent->acquired++;
-		if (fresh.text && !is_prelude(parent, fresh.text, now))
-			parent->latest = fresh.text;
-		parent->used_ns = now;
-		if (p->flags & PROBE_JOINS && parent->tries < JOIN_TRIES && !parent->socket &&
-		    !join(parent, call->ns)) {
-			parent->tries++;
-			joins_until_ns = now + JOIN_NS;
-		}
-		if (p->flags & PROBE_AFTER)
-			join_after(parent, now);
-	}
-	if (p->resource == EV_RES_CONNECTION)
-		join(&fresh, call->ns);
-	if (handle_put(&key, &fresh)) {
+	if (is_link ? link_put(&key, call, &fresh, stack) : object_put(&key, call, &fresh)) {
 		sample_give_back(s, &fresh, handle);
 		return;
 	}
+	link_got(p, call, key.pid, fresh.text, stack, fresh.born_ns);
 	__sync_fetch_and_add(&s->acquired, 1);
-	s->last_ns = now;
+	s->last_ns = fresh.born_ns;
 	if (!s->first_ns)
-		s->first_ns = now;
+		s->first_ns = fresh.born_ns;
 	if (fresh.rows != UNKNOWN64)
 		__sync_fetch_and_add(&s->rows, fresh.rows);
 }
 
-static __always_inline void released(const struct probe *p, __u64 handle)
+/* Closed, but what belongs to it keeps it alive: until that is gone. */
+static __always_inline void link_let_go(__u64 handle, __u32 pid, struct handle *h, __u64 now)
 {
-	__u64 now = bpf_ktime_get_boot_ns();
-	struct handle_key key = {.handle = handle,
-				 .pid = bpf_get_current_pid_tgid() >> 32,
-				 .resource = p->resource};
-	struct handle *h, *parent;
+	struct handle_key key = {.handle = handle, .pid = pid, .resource = EV_RES_CONNECTION};
+
+	if (h->told)
+		tell_closed(handle, pid, EV_RES_CONNECTION, h->born_ns, now);
+	bpf_map_delete_elem(&links, &key);
+}
+
+static __always_inline void link_released(const struct probe *p, __u64 handle, __u32 pid)
+{
+	struct handle *h = link_find(handle, pid);
 	struct site *s;
 
-	if (!handle)
-		return;
-	h = handle_find(&key);
 	if (!h)
 		return;
-	s = site_of(h, key.pid);
-	if (s && !(h->flags & (EV_HANDLE_PRE_EXISTING | EV_HANDLE_ZOMBIE))) {
-		__sync_fetch_and_add(&s->released, 1);
-		sample_give_back(s, h, handle);
-		if (h->told)
-			__sync_fetch_and_add(&s->told_open, -1);
-	}
-	parent = parent_of(p, 0, h->parent, key.pid, now);
-	if (parent) {
-		parent->released++;
-		parent->used_ns = now;
-	}
-	/* Closed, but what belongs to it keeps it alive. */
+	s = site_of(&h->object, pid);
+	if (s && !(h->flags & (EV_HANDLE_PRE_EXISTING | EV_HANDLE_ZOMBIE)))
+		site_released(s, &h->object, handle, h->told);
 	if (p->flags & PROBE_ZOMBIE && h->acquired > h->released) {
 		h->flags |= EV_HANDLE_ZOMBIE;
 		h->told = 0;
 		return;
 	}
-	if (h->told)
-		tell_closed(&key, h, now);
-	key.handle = h->parent; /* h is gone with its entry */
-	handle_drop(&(struct handle_key){handle, key.pid, key.resource});
-	if (!parent || !(parent->flags & EV_HANDLE_ZOMBIE) || parent->acquired > parent->released)
+	link_let_go(handle, pid, h, bpf_ktime_get_boot_ns());
+}
+
+static __always_inline void object_released(const struct probe *p, __u64 handle, __u32 pid)
+{
+	struct handle_key key = {.handle = handle, .pid = pid, .resource = p->resource};
+	struct object *o = bpf_map_lookup_elem(&handles, &key);
+	__u64 now = bpf_ktime_get_boot_ns(), of;
+	struct handle *parent;
+	struct site *s;
+	int told;
+
+	if (!o)
 		return;
-	key.resource = EV_RES_CONNECTION;
-	if (parent->told)
-		tell_closed(&key, parent, now);
-	handle_drop(&key);
+	told = o->sample == SAMPLE_TOLD;
+	s = site_of(o, pid);
+	if (s)
+		site_released(s, o, handle, told);
+	if (told)
+		tell_closed(handle, pid, p->resource, o->born_ns, now);
+	of = o->parent; /* o is gone with its entry */
+	bpf_map_delete_elem(&handles, &key);
+	parent = link_find(of, pid);
+	if (!parent)
+		return;
+	parent->released++;
+	parent->used_ns = now;
+	if (parent->flags & EV_HANDLE_ZOMBIE && parent->acquired <= parent->released)
+		link_let_go(of, pid, parent, now);
+}
+
+static __always_inline void released(const struct probe *p, __u64 handle)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+
+	if (!handle)
+		return;
+	if (p->resource == EV_RES_CONNECTION)
+		link_released(p, handle, pid);
+	else
+		object_released(p, handle, pid);
+}
+
+static __always_inline void link_used(const struct probe *p, const struct call *call, __u32 pid)
+{
+	struct handle *h = link_find(call->handle, pid);
+
+	if (!h)
+		return;
+	if (call->text)
+		link_told(h, call, text_of(p, call->text), 0, bpf_ktime_get_boot_ns());
+	h->used_ns = bpf_ktime_get_boot_ns();
+	if (p->flags & PROBE_JOINS)
+		join(h, call->ns);
 }
 
 /* A connection that waits for its socket, or an object that gets its text. */
@@ -524,17 +656,15 @@ static __always_inline void used(const struct probe *p, const struct call *call)
 	struct handle_key key = {.handle = call->handle,
 				 .pid = bpf_get_current_pid_tgid() >> 32,
 				 .resource = p->resource};
-	struct handle *h = handle_find(&key);
+	struct object *o;
 
-	if (!h)
+	if (p->resource == EV_RES_CONNECTION) {
+		link_used(p, call, key.pid);
 		return;
-	h->used_ns = bpf_ktime_get_boot_ns();
-	if (call->text && p->resource == EV_RES_CONNECTION)
-		h->latest = text_of(p, call->text);
-	else if (call->text)
-		h->text = text_of(p, call->text);
-	if (p->flags & PROBE_JOINS)
-		join(h, call->ns);
+	}
+	o = bpf_map_lookup_elem(&handles, &key);
+	if (o && call->text)
+		o->text = text_of(p, call->text);
 }
 
 static __always_inline void finish(const struct probe *p, const struct call *call, __u64 handle)
@@ -564,18 +694,34 @@ static __always_inline int is_inside(const struct probe *p, __u64 thread, __u64 
 	return 0;
 }
 
-/* The return address that the program has put there. */
-static __always_inline __u64 return_address(__u64 slot)
-{
-	__u64 address = replaced_address(slot);
+/* The top of the stack, read at once: each reading costs as much as all else that is looked up. */
+struct top {
+	__u64 at; /* 0: not read */
+	__u64 words[TOP_WORDS];
+};
 
-	if (!address && bpf_probe_read_user(&address, 8, (void *)slot))
+static __always_inline void top_read(struct top *top, __u64 stack)
+{
+	if (!bpf_probe_read_user(top->words, sizeof(top->words), (void *)stack))
+		top->at = stack;
+}
+
+/* The return address that the program has put there. */
+static __always_inline __u64 return_address(const struct top *top, __u64 slot)
+{
+	__u64 address = replaced_address(slot), below = slot - top->at;
+
+	if (address)
+		return address;
+	if (top->at && below < sizeof(top->words))
+		return top->words[below / 8 & (TOP_WORDS - 1)];
+	if (bpf_probe_read_user(&address, 8, (void *)slot))
 		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
 	return address;
 }
 
 /* Functions of the table may call one in which they are all watched: whose call is it? */
-static __always_inline struct probe *probe_of(struct pt_regs *ctx, __u32 *index)
+static __always_inline struct probe *probe_of(struct pt_regs *ctx, __u32 *index, struct top *top)
 {
 	struct probe *p = bpf_map_lookup_elem(&probes, index);
 	__s64 outer;
@@ -583,7 +729,8 @@ static __always_inline struct probe *probe_of(struct pt_regs *ctx, __u32 *index)
 
 	if (!p || !p->outer)
 		return p;
-	outer = return_address(ctx->sp) - ctx->ip;
+	top_read(top, ctx->sp);
+	outer = return_address(top, ctx->sp) - ctx->ip;
 	for (i = 0; i < OUTERS_MOST && p; i++) {
 		if (p->outer == outer)
 			return p;
@@ -593,45 +740,67 @@ static __always_inline struct probe *probe_of(struct pt_regs *ctx, __u32 *index)
 	return NULL;
 }
 
+static __always_inline void enter_inside(__u64 thread, __u64 stack)
+{
+	bpf_map_update_elem(&inside, &thread, &stack, BPF_NOEXIST);
+}
+
+/* Nothing has to be waited for. */
+static __always_inline void pass(struct pt_regs *ctx, const struct probe *p, const struct top *top)
+{
+	struct call call = {.code = ctx->ip - p->before};
+
+	if (minds_itself(p)) {
+		call.caller = return_address(top, ctx->sp + p->stack);
+		if (from_itself(p, &call))
+			return;
+	}
+	call.handle = argument(ctx, p, p->handle);
+	call.text = argument(ctx, p, p->text);
+	finish(p, &call, 0);
+}
+
+/* Who called is told by the return, unless that is another function's. */
+static __always_inline void begin(struct pt_regs *ctx, const struct probe *p, __u32 index,
+				  const struct top *top)
+{
+	struct call *call = call_begin(ctx->sp);
+
+	if (!call)
+		return;
+	call->code = ctx->ip - p->before;
+	call->caller = p->stack ? return_address(top, ctx->sp + p->stack) : 0;
+	call->probe = index;
+	call->handle = argument(ctx, p, p->handle);
+	call->text = argument(ctx, p, p->text);
+	call->parent = argument(ctx, p, p->parent);
+	if (!(p->flags & PROBE_JOINS) && p->resource != EV_RES_CONNECTION)
+		return;
+	call->ns = bpf_ktime_get_boot_ns();
+	if (p->flags & PROBE_JOINS && p->resource == EV_RES_CONNECTION)
+		joins_until_ns = call->ns + JOIN_NS;
+}
+
 SEC("uprobe")
 int client_entered(struct pt_regs *ctx)
 {
 	__u32 index = bpf_get_attach_cookie(ctx);
-	struct probe *p = probe_of(ctx, &index);
-	struct call_key key = {};
-	struct call call = {};
-	__u64 *n, thread;
+	struct top top = {};
+	struct probe *p = probe_of(ctx, &index, &top);
+	__u64 *n = bpf_map_lookup_elem(&hits, &index), thread;
 
-	n = bpf_map_lookup_elem(&hits, &index);
 	if (!p || !n)
 		return 0;
 	__sync_fetch_and_add(n, 1); /* another thread may come in between */
 	thread = bpf_get_current_pid_tgid();
 	if (p->role == PROBE_COUNT || thread >> 32 == settings.self || is_inside(p, thread, ctx->sp))
 		return 0;
-	call.caller = return_address(ctx->sp + p->stack);
-	if (p->role == PROBE_INSIDE) {
-		key.stack = ctx->sp;
-		bpf_map_update_elem(&inside, &thread, &key.stack, BPF_NOEXIST);
-		return 0;
-	}
-	if (from_itself(p, ctx, call.caller))
-		return 0;
-	call.probe = index;
-	call.handle = argument(ctx, p, p->handle);
-	call.text = argument(ctx, p, p->text);
-	if (!(p->flags & PROBE_RETURNS)) {
-		finish(p, &call, 0);
-		return 0;
-	}
-	call.parent = argument(ctx, p, p->parent);
-	call.ns = bpf_ktime_get_boot_ns();
-	if (p->flags & PROBE_JOINS && p->resource == EV_RES_CONNECTION)
-		joins_until_ns = call.ns + JOIN_NS;
-	key.thread = thread;
-	key.stack = ctx->sp;
-	if (bpf_map_update_elem(&calls, &key, &call, BPF_ANY))
-		count(COUNTER_LOSS + EV_LOSS_MISSED_RETURN);
+	if (p->role == PROBE_INSIDE)
+		enter_inside(thread, ctx->sp);
+	else if (p->flags & PROBE_RETURNS)
+		begin(ctx, p, index, &top);
+	else
+		pass(ctx, p, &top);
 	return 0;
 }
 
@@ -640,45 +809,70 @@ static __always_inline int succeeded(const struct probe *p, __s32 result)
 	return p->success == SUCCESS_ZERO ? result == 0 : p->success != SUCCESS_POSITIVE || result > 0;
 }
 
+static __always_inline void leave_inside(__u64 stack)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	__u64 *outer = bpf_map_lookup_elem(&inside, &thread);
+
+	if (outer && *outer <= stack)
+		bpf_map_delete_elem(&inside, &thread);
+}
+
+/* A call has returned; what it gives is of another kind where it failed. */
+static __always_inline void end(struct pt_regs *ctx, const struct probe *p, const struct call *call)
+{
+	__u64 handle = 0;
+
+	if (!succeeded(p, ctx->ax)) {
+		if (p->role == PROBE_ACQUIRE)
+			acquired(p, call, 0);
+		return;
+	}
+	if (p->handle == FROM_RETURN)
+		handle = ctx->ax;
+	else if (p->handle & FROM_OUT && call->handle && /* NULL: the caller does not want it */
+		 bpf_probe_read_user(&handle, 8, (void *)call->handle))
+		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+	finish(p, call, handle);
+}
+
 SEC("uretprobe")
 int client_returned(struct pt_regs *ctx)
 {
 	__u32 index = bpf_get_attach_cookie(ctx);
 	struct probe *p = bpf_map_lookup_elem(&probes, &index);
-	struct call_key key = {};
-	struct call *begun, call;
-	__u64 handle = 0, *stack;
+	__u64 stack = ctx->sp - 8; /* ret has taken the address off */
+	struct call *call;
 
 	if (!p || p->role == PROBE_COUNT)
 		return 0;
-	key.thread = bpf_get_current_pid_tgid();
-	key.stack = ctx->sp - 8; /* ret has taken the address off */
 	if (p->role == PROBE_INSIDE) {
-		stack = bpf_map_lookup_elem(&inside, &key.thread);
-		if (stack && *stack <= key.stack)
-			bpf_map_delete_elem(&inside, &key.thread);
+		leave_inside(stack);
 		return 0;
 	}
-	begun = bpf_map_lookup_elem(&calls, &key);
-	if (!begun || (begun->probe != index && !p->next))
+	call = call_end(stack);
+	if (!call || (call->probe != index && !p->next))
 		return 0;
-	call = *begun;
-	p = bpf_map_lookup_elem(&probes, &call.probe);
-	if (!p)
-		return 0;
-	bpf_map_delete_elem(&calls, &key);
-	if (!succeeded(p, ctx->ax)) {
-		if (p->role == PROBE_ACQUIRE)
-			acquired(p, &call, 0);
-		return 0;
+	if (call->probe != index) {
+		index = call->probe;
+		p = bpf_map_lookup_elem(&probes, &index);
+		if (!p)
+			return 0;
 	}
-	if (p->handle == FROM_RETURN)
-		handle = ctx->ax;
-	else if (p->handle & FROM_OUT && call.handle && /* NULL: the caller does not want it */
-		 bpf_probe_read_user(&handle, 8, (void *)call.handle))
-		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
-	finish(p, &call, handle);
+	if (!call->caller)
+		call->caller = ctx->ip;
+	if (!from_itself(p, call))
+		end(ctx, p, call);
 	return 0;
+}
+
+/* As user space is shown it. */
+static __always_inline void show_object(struct handle *out, const struct object *o, __u64 stack)
+{
+	out->object = *o;
+	out->opened_at = stack;
+	out->used_ns = o->born_ns;
+	out->told = o->sample == SAMPLE_TOLD;
 }
 
 /* Its objects that outlived the grace period and are not told of yet.  What is told of makes room
@@ -688,7 +882,7 @@ static __noinline int tell_sample(struct seq_file *seq, const struct site_key *a
 {
 	struct raw_handle out = {};
 	struct handle_key key = {};
-	struct handle *h;
+	struct object *o;
 	__u64 now;
 
 	if (i >= SITE_SAMPLES || !(s->sampled & 1U << i))
@@ -697,8 +891,8 @@ static __noinline int tell_sample(struct seq_file *seq, const struct site_key *a
 	key.pid = at->pid;
 	key.resource = s->resource;
 	now = bpf_ktime_get_boot_ns();
-	h = bpf_map_lookup_elem(&handles, &key);
-	if (!h || h->told || now - h->born_ns < settings.grace_ns)
+	o = bpf_map_lookup_elem(&handles, &key);
+	if (!o || o->sample == SAMPLE_TOLD || now - o->born_ns < settings.grace_ns)
 		return 0;
 	out.head.ns = now;
 	out.head.kind = RAW_HANDLE;
@@ -706,11 +900,10 @@ static __noinline int tell_sample(struct seq_file *seq, const struct site_key *a
 	out.start_ns = s->start_ns;
 	__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
 	out.key = key;
-	out.handle = *h;
+	show_object(&out.handle, o, s->sample_at[i]);
 	if (bpf_seq_write(seq, &out, sizeof(out)))
 		return 1;
-	h->told = 1;
-	h->sample = NO_SAMPLE;
+	o->sample = SAMPLE_TOLD;
 	__sync_fetch_and_add(&s->told_open, 1);
 	__sync_fetch_and_and(&s->sampled, ~(1U << i));
 	return s->told_open > SITE_TOLD;
@@ -764,59 +957,82 @@ int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
 	out.unwanted = s->unwanted;
 	out.resource = s->resource;
 	out.database = s->database;
+	out.caller = s->caller;
+	out.stack = s->stack != s->stack_told ? s->stack : 0;
 	if (p)
 		__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
 	if (bpf_seq_write(seq, &out, sizeof(out)))
 		return 0;
 	s->told = sum;
+	if (out.stack)
+		s->stack_told = out.stack;
 	if (p)
 		p->told = 1;
 	return 0;
 }
 
-/* One handle: of a connection that is news, or of anything whose process is gone. */
-static __always_inline int sweep_handle(struct bpf_iter__bpf_map_elem *ctx, int only_dead)
+/* The process of what is in the ledger.  Returns whether that, or its program, is gone. */
+static __always_inline int is_gone(const struct process *p, __u64 born_ns)
+{
+	return !p || p->gone || p->exec_ns > born_ns;
+}
+
+static __always_inline void head_handle(struct raw_handle *out, const struct handle_key *key,
+					const struct process *p, int gone)
+{
+	out->head.ns = bpf_ktime_get_boot_ns();
+	out->head.kind = gone ? RAW_DEAD : RAW_HANDLE;
+	out->head.size = sizeof(*out);
+	out->key = *key;
+	if (!p)
+		return;
+	out->start_ns = p->start_ns;
+	__builtin_memcpy(out->comm, p->comm, EV_COMM_LEN);
+}
+
+/* A connection that is news, or whose process is gone. */
+SEC("iter/bpf_map_elem")
+int sweep_links(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct handle_key *key = ctx->key;
 	struct handle *h = ctx->value;
 	struct raw_handle out = {};
 	struct process *p;
 	__u32 pid;
-	__u64 now;
 	int gone;
 
 	if (!key || !h)
 		return 0;
 	pid = key->pid;
 	p = bpf_map_lookup_elem(&processes, &pid);
-	gone = !p || p->gone || p->exec_ns > h->born_ns;
-	if (!gone && (only_dead || h->told))
+	gone = is_gone(p, h->born_ns);
+	if (!gone && (h->told || bpf_ktime_get_boot_ns() - h->born_ns < settings.grace_ns))
 		return 0;
-	now = bpf_ktime_get_boot_ns();
-	if (!gone && now - h->born_ns < settings.grace_ns)
-		return 0;
-	out.head.ns = now;
-	out.head.kind = gone ? RAW_DEAD : RAW_HANDLE;
-	out.head.size = sizeof(out);
-	out.key = *key;
+	head_handle(&out, key, p, gone);
 	out.handle = *h;
-	if (p) {
-		out.start_ns = p->start_ns;
-		__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
-	}
 	if (!bpf_seq_write(ctx->meta->seq, &out, sizeof(out)))
 		h->told = 1;
 	return 0;
 }
 
-SEC("iter/bpf_map_elem")
-int sweep_links(struct bpf_iter__bpf_map_elem *ctx)
-{
-	return sweep_handle(ctx, 0);
-}
-
+/* Anything else whose process is gone. */
 SEC("iter/bpf_map_elem")
 int sweep_handles(struct bpf_iter__bpf_map_elem *ctx)
 {
-	return sweep_handle(ctx, 1);
+	struct handle_key *key = ctx->key;
+	struct object *o = ctx->value;
+	struct raw_handle out = {};
+	struct process *p;
+	__u32 pid;
+
+	if (!key || !o)
+		return 0;
+	pid = key->pid;
+	p = bpf_map_lookup_elem(&processes, &pid);
+	if (!is_gone(p, o->born_ns))
+		return 0;
+	head_handle(&out, key, p, 1);
+	show_object(&out.handle, o, 0);
+	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+	return 0;
 }

@@ -15,7 +15,7 @@ struct handles_map {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1 << 20);
 	__type(key, struct handle_key);
-	__type(value, struct handle);
+	__type(value, struct object);
 };
 
 struct links_map {
@@ -61,12 +61,12 @@ struct hits_map {
 	__type(value, __u64);
 };
 
-/* Calls under way; one that never returns is overwritten by the next at its place in the stack. */
+/* Calls under way. */
 struct calls_map {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct call_key);
-	__type(value, struct call);
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct calls);
 };
 
 extern struct handles_map handles SEC(".maps");
@@ -76,6 +76,70 @@ extern struct probes_map probes SEC(".maps");
 extern struct hits_map hits SEC(".maps");
 extern struct calls_map calls SEC(".maps");
 extern struct said_map said SEC(".maps");
+
+/* Where a call is kept that begins: at the place of one that has the same return address, in a free
+ * one, or (counted) at the first.  Those under way learn that one has begun inside them. */
+static __always_inline __u32 call_place(struct calls *c, __u64 stack, __u64 *now)
+{
+	__u32 room = CALLS_MOST, same = CALLS_MOST, i;
+
+	for (i = 0; i < CALLS_MOST; i++) {
+		if (!c->stack[i]) {
+			room = i;
+			continue;
+		}
+		if (c->stack[i] == stack)
+			same = i;
+		if (!*now)
+			*now = bpf_ktime_get_boot_ns();
+		if (!c->of[i].ns)
+			c->of[i].ns = *now;
+	}
+	if (same < CALLS_MOST)
+		return same;
+	if (room == CALLS_MOST)
+		count(COUNTER_LOSS + EV_LOSS_MISSED_RETURN);
+	return room;
+}
+
+/* A call begins whose return address lies there.  A call is known by its thread and by that place,
+ * so recursion and longjmp cannot mix two: one that was left without a return is overwritten by the
+ * next at its place.  NULL: this one's return will be lost, which is counted. */
+static __always_inline struct call *call_begin(__u64 stack)
+{
+	struct calls *c = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL,
+					       BPF_LOCAL_STORAGE_GET_F_CREATE);
+	__u64 now = 0;
+	__u32 at;
+
+	if (!c) {
+		count(COUNTER_LOSS + EV_LOSS_MISSED_RETURN);
+		return NULL;
+	}
+	at = call_place(c, stack, &now);
+	barrier_var(at);
+	at &= CALLS_MOST - 1;
+	c->stack[at] = stack;
+	c->of[at].ns = now;
+	return &c->of[at];
+}
+
+/* The call that returns to the address that lies there; NULL: it was not seen to begin.  Good until
+ * the thread's next call begins. */
+static __always_inline struct call *call_end(__u64 stack)
+{
+	struct calls *c = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, 0);
+	__u32 i;
+
+	if (!c)
+		return NULL;
+	for (i = 0; i < CALLS_MOST; i++)
+		if (c->stack[i] == stack) {
+			c->stack[i] = 0;
+			return &c->of[i];
+		}
+	return NULL;
+}
 
 /* Until when threads' last messages are noted. */
 extern __u64 joins_until_ns;

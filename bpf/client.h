@@ -13,6 +13,8 @@
 #define SITE_SAMPLES 32 /* objects of each site that are told of one by one, each sweep */
 #define SITE_TOLD 1024 /* open ones told of, beyond which one each sweep must do */
 #define NO_SAMPLE 255
+#define SAMPLE_TOLD 254 /* it was a sample, and told of */
+#define OBJECT_BYTES 56 /* what the kernel adds makes 128 of it: its head, and the key */
 
 enum probe_role {
 	PROBE_COUNT = 0,   /* only counts: the canary */
@@ -79,28 +81,47 @@ struct handle_key {
 	__u32 resource;
 };
 
-/* An object that is open. */
-struct handle {
-	__u64 born_ns;
-	__u64 used_ns; /* connection: last acquire or release of what belongs to it */
-	__u64 parent;
-	__u64 caller;
-	__u64 socket; /* connection: cookie of its socket; 0 not known */
-	__u64 text;   /* hash; 0 none */
-	__u64 latest; /* connection: hash of the text it was given last; 0 none */
-	__u64 rows;
-	__u32 tid;
-	__u32 acquired, released; /* of what belongs to it */
-	__u16 probe;		  /* cookie of the one that acquired it */
-	__u8 flags; /* enum ev_handle_flag */
-	__u8 told;
-	__u8 tries;
-	__u8 sample; /* its place among its site's; NO_SAMPLE */
-	__u8 reserved[2];
+/* An object that is open.  With its key it fills the smallest piece of kernel memory that holds
+ * both: there may be a million. */
+#define OBJECT_FIELDS                                                                              \
+	__u64 born_ns;                                                                             \
+	__u64 parent;                                                                              \
+	__u64 place; /* of its site */                                                             \
+	__u64 text; /* hash; 0 none */                                                             \
+	__u64 rows;                                                                                \
+	__u32 tid;                                                                                 \
+	__u16 probe;  /* cookie of the one that acquired it */                                     \
+	__u8 flags;   /* enum ev_handle_flag */                                                    \
+	__u8 sample; /* its place among its site's; NO_SAMPLE; SAMPLE_TOLD */
+
+struct object {
+	OBJECT_FIELDS
 };
 
+_Static_assert(sizeof(struct object) <= OBJECT_BYTES, "an object needs twice the memory");
+
+/* A connection, which is an object and more.  Of other objects user space is shown the same. */
+struct handle {
+	union {
+		struct object object;
+		struct {
+			OBJECT_FIELDS
+		};
+	};
+	__u64 used_ns; /* last acquire or release of what belongs to it */
+	__u64 socket; /* cookie of its socket; 0 not known */
+	__u64 latest; /* hash of the text it was given last; 0 none */
+	__u32 acquired, released; /* of what belongs to it */
+	__u32 told;
+	__u32 tries;
+	__u64 opened_at; /* stack under which it was acquired; 0 none */
+	__u64 begun_at;	 /* of the last BEGIN that it was given */
+};
+
+/* Where calls come from.  All calls of an interpreted program come from the same few places of its
+ * language's module, so there the stack tells. */
 struct site_key {
-	__u64 caller;
+	__u64 place; /* what the call returns to, or the id of an interpreted stack */
 	__u32 pid;
 	__u32 probe; /* cookie */
 };
@@ -111,7 +132,12 @@ struct site {
 	__u64 first_ns, last_ns; /* of acquires */
 	__u64 rows;
 	__u64 told; /* sum of what was told */
+	__u64 caller;
+	__u64 stack; /* the latest taken; 0 none */
+	__u64 stack_ns;
+	__u64 stack_told;
 	__u64 sample[SITE_SAMPLES];
+	__u64 sample_at[SITE_SAMPLES]; /* stacks */
 	__u32 sampled; /* bits: places taken */
 	__u32 unwanted; /* generation of the selection that does not want it; 0 wanted */
 	__u8 resource, database;
@@ -120,19 +146,23 @@ struct site {
 };
 
 /* A call that has begun. */
-struct call_key {
-	__u64 thread; /* pid and tid */
-	__u64 stack;  /* where its return address is */
-};
-
 struct call {
-	__u64 ns;
+	__u64 ns; /* or of the first call inside it; 0 there was none yet */
+	__u64 code; /* where the file's code begins */
 	__u64 caller;
 	__u64 handle;
 	__u64 parent;
 	__u64 text;
 	__u32 probe; /* cookie */
 	__u32 reserved;
+};
+
+#define CALLS_MOST 8 /* that a thread may have begun at a time */
+
+/* The calls of a thread that have begun, in no order. */
+struct calls {
+	__u64 stack[CALLS_MOST]; /* where its return address is; 0 none */
+	struct call of[CALLS_MOST];
 };
 
 struct client_text {
@@ -151,6 +181,8 @@ struct raw_site {
 	struct site_key key;
 	__u64 start_ns, first_ns, last_ns;
 	__u64 acquired, released, unseen, failed, rows;
+	__u64 caller;
+	__u64 stack; /* 0: none, or told before */
 	__u32 gone; /* with its process, or its program */
 	__u32 unwanted;
 	__u32 resource, database;

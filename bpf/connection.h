@@ -50,6 +50,14 @@ enum cursor_state {
 	CURSOR_ASKED = 5,  /* WITH HOLD, asked for by a simple query */
 };
 
+/* Whom the stack of a message tells of. */
+enum ask {
+	ASK_OPENED = 1,	  /* the connection's opening */
+	ASK_BEGUN = 2,	  /* a request while nothing was under way: a transaction's first, perhaps */
+	ASK_PREPARED = 4, /* a statement */
+	ASK_RESULT = 8,	  /* a reply out of proportion, being read */
+};
+
 /* What every message reads or writes stands first and together: a message that touches few cache
  * lines costs little. */
 struct connection {
@@ -89,7 +97,7 @@ struct connection {
 	__u8 simple;	 /* the last request was one whole query, its text alone in its send */
 	__u8 lane;	 /* which of a CPU's windows: other kinds of sockets use others */
 	__u8 cursors;	 /* PostgreSQL: what a reply says may change them */
-	__u8 reserved;
+	__u8 asks;	 /* enum ask: what the stack of this message is evidence for */
 	struct frame sent;
 	/* The verifier wants as much room behind each of these texts as it is long. */
 	struct ev_sql sql;
@@ -113,6 +121,11 @@ struct connection {
 	__u8 doubt_ordinal[DOUBTS]; /* which Parse of its group */
 	__u8 doubt_group[DOUBTS];
 	__u64 cursor[CURSORS]; /* hashes of their names */
+	__u64 opened_at; /* stack of its opening; 0 none, as below */
+	__u64 begun_at;	 /* of the first request of its last transaction */
+	__u64 begun_at_ns;
+	__u64 opened_told, begun_told;
+	__u64 prepared;	 /* statement opened last */
 	__u8 cursor_state[CURSORS]; /* enum cursor_state */
 	__u8 cursor_group[CURSORS]; /* whose reply tells whether it was opened */
 	struct frame received;

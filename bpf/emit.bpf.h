@@ -17,9 +17,11 @@
 
 extern const volatile struct settings settings;
 
+#define RING_BYTES (4 << 20)
+
 struct ring_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, RING_BYTES);
 };
 
 struct counters_map {
@@ -38,6 +40,12 @@ static __always_inline void count(__u32 which)
 
 	if (n)
 		__sync_fetch_and_add(n, 1); /* programs of probes can be preempted */
+}
+
+/* Evidence gives way to facts: it is not sent where half of the ring is waiting to be read. */
+static __always_inline int ring_is_busy(void)
+{
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > RING_BYTES / 2;
 }
 
 /* Sends one whole record.  A record that finds no room is counted, never waited for; that is not 0. */

@@ -210,6 +210,7 @@ __noinline int ledger_statement_open(struct connection *c, __u64 statement)
 	s->length = c->sql.length < EV_STATEMENT_SQL_LEN ? c->sql.length : EV_STATEMENT_SQL_LEN;
 	s->cut = c->sql.cut || c->sql.length > EV_STATEMENT_SQL_LEN;
 	s->told = 0;
+	s->prepared_at = 0;
 	__builtin_memcpy(s->text, c->sql.text, EV_STATEMENT_SQL_LEN);
 	err = bpf_map_update_elem(&statements, &key, s, BPF_NOEXIST);
 	if (err == -EEXIST && dropped(c, &key))
@@ -221,6 +222,8 @@ __noinline int ledger_statement_open(struct connection *c, __u64 statement)
 		c->unlisted++;
 	}
 	c->ev.prepared++;
+	c->prepared = statement;
+	c->asks |= ASK_PREPARED;
 	return 0;
 }
 
@@ -303,6 +306,7 @@ __noinline int ledger_result(struct connection *c)
 	    c->reply_bytes < 2 * c->result_told_bytes)
 		return 0;
 	after = ledger_resident();
+	c->asks |= ASK_RESULT;
 	c->result_told_ns = c->now;
 	c->result_told_bytes = c->reply_bytes;
 	ledger_tell(c);

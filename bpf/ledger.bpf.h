@@ -22,6 +22,7 @@
 /* Small, on every stream socket that ever carried a byte: what we think of it. */
 struct mark {
 	__u64 born_ns; /* TCP: when connect() was called; 0 not known */
+	__u64 opened_at; /* its stack then; 0 none */
 	__u64 start_ns;
 	__u32 pid;
 	__u32 tid;

@@ -96,6 +96,7 @@ struct statement {
 	__u32 cut;
 	__u32 told;
 	__u32 reserved;
+	__u64 prepared_at; /* stack of its PREPARE; 0 none */
 	char text[EV_STATEMENT_SQL_LEN];
 };
 

@@ -10,6 +10,7 @@
  */
 #include "socket.bpf.h"
 #include "client.bpf.h"
+#include "evidence.bpf.h"
 #include "tls.bpf.h"
 #include "wire_feed.bpf.h"
 
@@ -23,6 +24,8 @@
 #define PROBE_MOST_SIGNED (16 * PROBE_MOST) /* with one sign seen the other may be long in coming */
 #define TLS_TRIES 8    /* messages in which a TLS record is looked for: one may begin in mid-record */
 #define SPANS 8	       /* parts of a scattered message that are read */
+
+struct ports_map ports SEC(".maps");
 
 /* A tick, in jiffies, and a time in it. */
 __u64 clock_tick = 0;
@@ -237,6 +240,8 @@ static __always_inline struct connection *connection_begin(struct sock *sk, stru
 		c->phase = PHASE_STARTUP;
 	else
 		c->ev.flags |= EV_CONN_PRE_EXISTING;
+	if (!c->opened_at && signs & EV_SIGN_HANDSHAKE)
+		c->asks |= ASK_OPENED;
 	m->state = MARK_TRACKED;
 	return c;
 }
@@ -321,6 +326,8 @@ static __noinline int adopt(struct connection *c, struct mark *m, struct task_st
 	}
 	if (!c->ev.born_ns)
 		c->ev.born_ns = c->now;
+	if (!c->opened_at)
+		c->asks |= ASK_OPENED;
 	c->ev.tid = task->pid;
 	c->ev.flags &= ~EV_CONN_PRE_EXISTING;
 	c->ev.signs |= EV_SIGN_HANDSHAKE;
@@ -396,8 +403,11 @@ static __noinline int feed_scattered(struct connection *c, struct task_struct *t
 /* What follows only some messages. */
 static __noinline int after_message(struct sock *sk, struct connection *c)
 {
-	if (!c->told && (c->ev.flags & TELLING))
+	if (!c->told && (c->ev.flags & TELLING)) {
 		ledger_tell(c);
+		if (c->told)
+			evidence_tell(c);
+	}
 	/* Unix sockets have no tracepoint for their end; TCP has. */
 	if ((c->ev.flags & EV_CONN_TERMINATED) && sk->__sk_common.skc_family == AF_UNIX)
 		ledger_close(c, 0);
@@ -488,6 +498,8 @@ static __always_inline int on_message(struct sock *sk, int ret, int sending)
 		else
 			tls_message_received(c, ret);
 	}
+	if (UNLIKELY(c->asks))
+		evidence_take(c);
 	if (UNLIKELY((c->ev.flags & EV_CONN_TERMINATED) ||
 		     (!c->told && (c->ev.flags & TELLING))))
 		after_message(sk, c);
@@ -538,16 +550,21 @@ int BPF_PROG(unix_received, struct socket *socket, void *msg, size_t size, int f
 	return flags & MSG_PEEK ? 0 : on_message(socket->sk, ret, RECEIVING);
 }
 
-/* connect() begins: the only moment in which a TCP client is in its own context for sure. */
-static __always_inline void on_connect(struct sock *sk)
+/* connect() begins: the only moment in which a TCP client is in its own context for sure.  Whoever
+ * goes to a port not known for a database's shows its stack with its first message. */
+static __noinline int on_connect(struct sock *sk)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	__u16 port = __builtin_bswap16(sk->__sk_common.skc_dport);
 	struct mark *m = bpf_sk_storage_get(&marks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (!m)
-		return;
+		return 0;
 	mark_owner(m, task);
 	m->born_ns = bpf_ktime_get_boot_ns();
+	if (bpf_map_lookup_elem(&ports, &port) && selected(task))
+		m->opened_at = stack_take(0);
+	return 0;
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -569,6 +586,8 @@ int BPF_PROG(socket_state, struct sock *sk, int before, int after)
 	 * hung up, politely (CLOSE_WAIT) or not (CLOSE), and the client still holds the socket. */
 	if (sk->sk_shutdown == 3) {
 		ledger_close(c, !!(bpf_get_current_task_btf()->flags & PF_EXITING));
+		if (c->told)
+			evidence_tell(c);
 		return 0;
 	}
 	if ((after == TCP_CLOSE_WAIT || after == TCP_CLOSE) && !c->ev.hung_up_ns) {

@@ -8,6 +8,18 @@
 #include "ledger.bpf.h"
 #include "select.bpf.h"
 
+/* Ports of database servers: well known, listened on by one, or learned. */
+struct ports_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u16);  /* host byte order */
+	__type(value, __u8); /* enum ev_database | SERVED */
+};
+
+extern struct ports_map ports SEC(".maps");
+
+#define SERVED 0x80 /* a known server program listens there */
+
 static __always_inline int is_stream(const struct sock *sk)
 {
 	__u16 family = sk->__sk_common.skc_family;
@@ -78,6 +90,7 @@ static __always_inline struct connection *connection_enter(struct sock *sk, cons
 	c->ev.id = bpf_get_socket_cookie(sk);
 	c->ev.start_ns = m->start_ns;
 	c->ev.born_ns = m->born_ns;
+	c->opened_at = m->opened_at;
 	c->ev.pid = m->pid;
 	c->ev.tid = m->tid;
 	c->ev.user_pid = m->pid;

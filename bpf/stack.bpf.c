@@ -153,9 +153,11 @@ static __always_inline __u64 take_native(struct stack_scratch *s, struct task_st
 	struct raw_registers *r = &s->out.registers;
 	__u32 length, size = offsetof(struct raw_stack, bytes);
 
-	if (!regs || regs->cs == USER_CS_32)
+	if (!regs || regs->cs == USER_CS_32 || ring_is_busy())
 		return 0;
 	r->ip = ip ? ip : regs->ip;
+	if (ip)
+		s->out.flags |= RAW_STACK_RETURNED;
 	r->sp = regs->sp;
 	r->bp = regs->bp;
 	r->bx = regs->bx;

@@ -10,6 +10,7 @@
 
 #define STACK_FRAMES 64	 /* of an interpreted stack, the innermost */
 #define STACK_BYTES  16384 /* of a copied one, at most */
+#define STACK_INTERPRETED 1 /* bit of the ids of interpreted stacks, and of no others */
 #define STACK_RETURNS 4	 /* pending return probes noted */
 
 /* Who runs the process's code: which reader takes its stacks. */

@@ -5,6 +5,7 @@
  * They write records into a file that user space reads; nothing here goes through the ring.
  */
 #include "socket.bpf.h"
+#include "evidence.bpf.h"
 #include "tls.bpf.h"
 #include "wire.bpf.h"
 
@@ -19,18 +20,10 @@ struct comms_map servers SEC(".maps"); /* names of database server programs, val
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
-	__type(key, __u16); /* host byte order */
-	__type(value, __u8); /* enum ev_database | SERVED */
-} ports SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
 	__type(key, __u64); /* hash of a Unix server's path */
 	__type(value, __u8);
 } paths SEC(".maps");
 
-#define SERVED 0x80 /* a known server program listens there */
 #define NAMED 0x40  /* the path itself is a database's */
 
 struct {
@@ -184,12 +177,46 @@ static __always_inline long tell_state(struct seq_file *seq, struct connection *
 	return bpf_seq_write(seq, &c->ev, sizeof(c->ev));
 }
 
-static __always_inline int sql_is_due(const struct connection *c, __u64 now)
+static __always_inline int is_quiet(const struct connection *c, __u64 now)
 {
 	__u64 quiet = settings.grace_ns ? QUIET_NS : QUIET_NS / 10;
 
-	return c->sql.length && c->sql_told_ns != c->sql.sent_ns && !c->ev.request_ns &&
-	       c->ev.used_ns && now - c->ev.used_ns > quiet;
+	return !c->ev.request_ns && c->ev.used_ns && now - c->ev.used_ns > quiet;
+}
+
+static __always_inline int sql_is_due(const struct connection *c, __u64 now)
+{
+	return c->sql.length && c->sql_told_ns != c->sql.sent_ns && is_quiet(c, now);
+}
+
+#define OPENED_DUE 1
+#define BEGUN_DUE 2
+
+/* What it was used for last is told of once it is quiet. */
+static __always_inline __u32 evidence_due(const struct connection *c, __u64 now)
+{
+	__u32 due = c->opened_at != c->opened_told ? OPENED_DUE : 0;
+
+	if (c->begun_at != c->begun_told &&
+	    (is_quiet(c, now) || c->ev.status >= EV_STATUS_TRANSACTION))
+		due |= BEGUN_DUE;
+	return due;
+}
+
+static __always_inline long tell_evidence(struct seq_file *seq, const struct connection *c,
+					  __u32 due)
+{
+	struct ev_evidence e;
+
+	if (due & BEGUN_DUE) {
+		evidence_begun(&e, c);
+		if (bpf_seq_write(seq, &e, sizeof(e)))
+			return 1;
+	}
+	if (!(due & OPENED_DUE))
+		return 0;
+	evidence_opened(&e, c);
+	return bpf_seq_write(seq, &e, sizeof(e));
 }
 
 /* Writes what is new of a connection. */
@@ -198,17 +225,19 @@ static __always_inline void tell_connection(struct seq_file *seq, struct connect
 	/* A message may change the entry while it is being told of: what is noted as told is what
 	 * stood before the telling, so that the next sweep tells the rest. */
 	__u64 is = summary(c), sent = c->sql.sent_ns;
-	__u32 version = c->identity_version;
+	__u64 opened = c->opened_at, begun = c->begun_at;
+	__u32 version = c->identity_version, due;
 	int sql;
 
 	barrier();
 	sql = sql_is_due(c, now);
+	due = evidence_due(c, now);
 	c->sql.head.ns = now;
 	/* What does not fit is thrown away and the program run again for it: so note what was told
 	 * only once all is written. */
 	if (tell_state(seq, c, is, now) ||
 	    (c->identity_told != version && tell_identity(seq, c, now)) ||
-	    (sql && bpf_seq_write(seq, &c->sql, sizeof(c->sql)))) {
+	    (sql && bpf_seq_write(seq, &c->sql, sizeof(c->sql))) || tell_evidence(seq, c, due)) {
 		c->ev.flags &= ~EV_CONN_CLOSED;
 		return;
 	}
@@ -218,6 +247,10 @@ static __always_inline void tell_connection(struct seq_file *seq, struct connect
 	c->identity_told = version;
 	if (sql)
 		c->sql_told_ns = sent;
+	if (due & OPENED_DUE)
+		c->opened_told = opened;
+	if (due & BEGUN_DUE)
+		c->begun_told = begun;
 }
 
 SEC("iter/bpf_sk_storage_map")
@@ -261,6 +294,7 @@ int sweep_statements(struct bpf_iter__bpf_map_elem *ctx)
 	struct statement_key *key = ctx->key;
 	struct statement *s = ctx->value;
 	struct ev_statement out = {};
+	struct ev_evidence e;
 	__u64 now;
 
 	if (!key || !s || s->told)
@@ -278,8 +312,16 @@ int sweep_statements(struct bpf_iter__bpf_map_elem *ctx)
 	out.length = s->length;
 	out.cut = s->cut;
 	__builtin_memcpy(out.text, s->text, EV_STATEMENT_SQL_LEN);
-	if (!bpf_seq_write(ctx->meta->seq, &out, sizeof(out)))
-		s->told = 1;
+	if (bpf_seq_write(ctx->meta->seq, &out, sizeof(out)))
+		return 0;
+	if (s->prepared_at) {
+		evidence_init(&e, EV_AT_PREPARED, key->id, s->prepared_at);
+		e.second = key->statement;
+		e.at_ns = s->born_ns;
+		if (bpf_seq_write(ctx->meta->seq, &e, sizeof(e)))
+			return 0;
+	}
+	s->told = 1;
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "tls.bpf.h"
 #include "wire.bpf.h"
 #include "client.bpf.h"
+#include "evidence.bpf.h"
 
 #define UNSENT_NS 1000000000ULL
 #define UNSENT_MOST 2
@@ -383,49 +384,44 @@ int tls_entered(struct pt_regs *ctx)
 	struct probe *p = bpf_map_lookup_elem(&probes, &index);
 	__u64 *n = bpf_map_lookup_elem(&hits, &index);
 	struct session_key session = {};
-	struct call_key key = {};
-	struct call call = {};
+	struct call *call;
 	__u64 fourth, fifth;
 
 	if (!p || !n)
 		return 0;
 	__sync_fetch_and_add(n, 1);
-	key.thread = bpf_get_current_pid_tgid();
 	if (p->role == PROBE_TLS_END) {
 		session.ssl = ctx->di;
-		session.pid = key.thread >> 32;
+		session.pid = bpf_get_current_pid_tgid() >> 32;
 		bpf_map_delete_elem(&sessions, &session);
 		return 0;
 	}
-	key.stack = ctx->sp;
-	call.ns = bpf_ktime_get_boot_ns();
-	call.handle = ctx->di;
-	call.text = ctx->si;
+	call = call_begin(ctx->sp);
+	if (!call)
+		return 0;
+	call->ns = bpf_ktime_get_boot_ns();
+	call->handle = ctx->di;
+	call->text = ctx->si;
 	fourth = ctx->cx; /* both are read, or the compiler reads at an address it has chosen */
 	fifth = ctx->r8;
 	OPAQUE(fourth);
 	OPAQUE(fifth);
-	call.parent = p->parent == FROM_ARG5 ? fifth : fourth; /* where the count goes */
-	if (bpf_map_update_elem(&calls, &key, &call, BPF_ANY))
-		count(COUNTER_LOSS + EV_LOSS_MISSED_RETURN);
+	call->parent = p->parent == FROM_ARG5 ? fifth : fourth; /* where the count goes */
 	return 0;
 }
 
 /* Fills in what has begun with the call that returns here.  Returns how many bytes went through,
  * or what is not positive. */
-static __always_inline __s64 call_ended(struct pt_regs *ctx, struct call *call, __u64 thread)
+static __always_inline __s64 call_ended(struct pt_regs *ctx, struct call *call)
 {
 	__u32 index = bpf_get_attach_cookie(ctx);
 	struct probe *p = bpf_map_lookup_elem(&probes, &index);
-	struct call_key key = {.thread = thread, .stack = ctx->sp - 8};
+	struct call *begun = call_end(ctx->sp - 8);
 	__s64 bytes = (__s32)ctx->ax;
-	struct call *begun;
 
-	begun = bpf_map_lookup_elem(&calls, &key);
 	if (!p || !begun)
 		return 0;
 	*call = *begun;
-	bpf_map_delete_elem(&calls, &key);
 	if (bytes > 0 && p->success == SUCCESS_COUNTED &&
 	    bpf_probe_read_user(&bytes, sizeof(bytes), (void *)call->parent))
 		return 0;
@@ -439,7 +435,7 @@ int tls_written(struct pt_regs *ctx)
 	struct session_key key = {.pid = thread >> 32};
 	struct call call;
 	struct veil *v;
-	__s64 bytes = call_ended(ctx, &call, thread);
+	__s64 bytes = call_ended(ctx, &call);
 
 	if (bytes <= 0)
 		return 0;
@@ -455,6 +451,8 @@ int tls_written(struct pt_regs *ctx)
 		return 0;
 	feed_sent(v, call.text, bytes);
 	room_leave(1);
+	if (v->c.asks)
+		evidence_take(&v->c);
 	return 0;
 }
 
@@ -465,7 +463,7 @@ int tls_received(struct pt_regs *ctx)
 	struct session_key key = {.pid = thread >> 32};
 	struct call call;
 	struct veil *v;
-	__s64 bytes = call_ended(ctx, &call, thread);
+	__s64 bytes = call_ended(ctx, &call);
 
 	if (bytes <= 0)
 		return 0;
@@ -480,5 +478,7 @@ int tls_received(struct pt_regs *ctx)
 		return 0;
 	feed_received(v, call.text, bytes);
 	room_leave(0);
+	if (v->c.asks)
+		evidence_take(&v->c);
 	return 0;
 }

@@ -93,6 +93,8 @@ static __always_inline void veil_merge(struct connection *c)
 	c->ev.flags = (c->ev.flags & ~(EV_CONN_UNALIGNED | EV_CONN_WROTE | EV_CONN_CURSOR |
 				       EV_CONN_TENTATIVE)) |
 		      v->ev.flags;
+	c->begun_at = v->begun_at;
+	c->begun_at_ns = v->begun_at_ns;
 	if (c->sql.sent_ns != v->sql.sent_ns)
 		__builtin_memcpy(&c->sql, &v->sql, sizeof(c->sql));
 	if (c->identity_version != v->identity_version) {

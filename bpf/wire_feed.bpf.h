@@ -22,16 +22,30 @@ static __always_inline void wire_opaque(struct connection *c, __u32 sending)
 
 #define WIRE_OPAQUE (EV_CONN_TLS | EV_CONN_COMPRESSED)
 
+#define WIRE_READ (EV_CONN_TLS | EV_CONN_DECRYPTED) /* a socket's own entry; the veil's has no TLS */
+
+/* With no request outstanding and outside a transaction, the next request may begin one. */
+static __always_inline int wire_is_resting(const struct connection *c)
+{
+	return !c->ev.request_ns && c->ev.status < EV_STATUS_TRANSACTION &&
+	       (c->ev.flags & WIRE_READ) != WIRE_READ;
+}
+
 __noinline int wire_sent(struct connection *c, __u64 chunk, __u32 n)
 {
+	int resting;
+
 	if (!c || !n)
 		return 0;
+	resting = wire_is_resting(c);
 	if (UNLIKELY(c->ev.flags & WIRE_OPAQUE))
 		wire_opaque(c, 1);
 	else if (c->ev.database == EV_DB_POSTGRESQL)
 		pg_sent(c, chunk, n);
 	else if (c->ev.database == EV_DB_MYSQL)
 		my_sent(c, chunk, n);
+	if (resting && c->ev.request_ns)
+		c->asks |= ASK_BEGUN;
 	return 0;
 }
 

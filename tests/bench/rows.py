@@ -10,6 +10,7 @@ from bench import (BUILT, CONNECTIONS, PROCESSES, at_least, at_most, first_answe
                    processor_seconds, resident_kb, spread, sysbench)
 from bpf import Meter
 from bpf import statistics as run_time_statistics
+from rows_stacks import ROWS as STACK_ROWS
 
 REPEATS = 5
 SWEEPS_SECONDS = 2  # enough for all to be told of
@@ -350,6 +351,16 @@ def row_memory(bench):
             at_most("kernel maps, by its own account", kernel, 64, f"{kernel:.1f} MiB", " MB")]
 
 
+def row_native(bench):
+    """native stacks unwound and named a second, warm, both sides on one core"""
+    program = os.path.join(os.path.dirname(BUILT), "unit", "programs", "stack-O2")
+    runs = [bench.built("native", program, bench.seconds) for _ in range(ROUNDS)]
+    first, rate, frames, size, resident = (statistics.median(column) for column in zip(*runs))
+    bench.note(f"{frames:.0f} frames, {size:.0f} bytes; the first one, with libc's lines, took {first:.0f} ms; "
+               f"the worker has {resident:.0f} MB resident")
+    return [at_least(row_native.__doc__, rate, 20_000, f"{rate:,.0f}")]
+
+
 ROWS = {  # in the order of the table: name -> (measures, needs servers)
     "pgbench": (row_pgbench, True),
     "sysbench": (row_sysbench, True),
@@ -367,4 +378,6 @@ ROWS = {  # in the order of the table: name -> (measures, needs servers)
     "sqlite-probes": (row_lite, False),
     "switch": (row_switch, False),
     "handles": (row_handles, False),
+    **STACK_ROWS,
+    "native": (row_native, False),
 }

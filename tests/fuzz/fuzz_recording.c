@@ -53,7 +53,7 @@ static void repair(uint8_t *bytes, size_t size)
 static void report(const struct model *m, uint8_t how)
 {
 	struct text_options options = {.colour = how & COLOUR, .show_all = how & SHOW_ALL};
-	struct report_view *view = judge_view(m);
+	struct report_view *view = judge_view(m, NULL);
 	FILE *out = fopen("/dev/null", "w");
 
 	if (!view || !out)

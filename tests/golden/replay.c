@@ -27,7 +27,7 @@ int main(int argc, char **argv)
 	while ((n = recording_next(r, &record)) > 0)
 		if (model_apply(m, record))
 			return 2;
-	v = judge_view(m);
+	v = judge_view(m, NULL);
 	if (!v)
 		return 2;
 	err = strcmp(argv[1], "json") ? report_text(stdout, v, &plain) : report_json(stdout, v);

@@ -436,7 +436,7 @@ static inline void reads_file(uint32_t id, uint32_t reading, double since, uint6
 static inline const struct report_view *verdict(void)
 {
 	view_close(story.view);
-	story.view = judge_view(story.model);
+	story.view = judge_view(story.model, NULL);
 	assert_non_null(story.view);
 	return story.view;
 }

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../bpf/stack.h"
 #include "../base/redact.h"
 #include "../base/sql.h"
 #include "../base/table.h"
@@ -26,6 +27,7 @@
 #include "kernel_client.h"
 #include "peer.h"
 #include "procfs.h"
+#include "reader.h"
 
 #define SECOND_NS 1000000000ULL
 #define GRACE_NS  (SECOND_NS / 2)
@@ -35,6 +37,7 @@
 #define LEARNED_PORTS  64
 #define OWNERS_FEW     32 /* processes whose memory is looked at with each sweep */
 #define LONGEST_INTERVAL_MS 8000
+#define LAST_READ_MS   1500 /* for stacks still being read when the window ends */
 
 struct known { /* a connection told of */
 	struct ev_connection last;
@@ -57,6 +60,7 @@ struct capture {
 	struct capture_options options;
 	struct kernel *kernel;
 	struct clients *clients; /* NULL in a snapshot */
+	struct readers *readers; /* NULL: no stacks are taken */
 	const struct procfs *procfs;
 	struct table connections, owners;
 	struct peers peers;
@@ -513,6 +517,12 @@ static void on_record(void *context, const struct ev_head *record)
 	case EV_HANDLE_CLOSED:
 		clients_record(c->clients, record);
 		break;
+	case RAW_STACK:
+		readers_stack(c->readers, record);
+		break;
+	case RAW_EVIDENCE:
+		readers_evidence(c->readers, record);
+		break;
 	default:
 		break;
 	}
@@ -631,8 +641,8 @@ static void tell_losses(struct capture *c)
 	for (int i = 0; i < EV_LOSS_KINDS; i++)
 		loss.count[i] = counters[COUNTER_LOSS + i];
 	loss.count[EV_LOSS_MISSED_RETURN] += kernel_missed(c->kernel);
-	if (c->clients)
-		loss.count[EV_LOSS_MISSED_RETURN] += clients_missed(c->clients);
+	if (c->readers)
+		loss.count[EV_LOSS_TRUNCATED] += readers_lost(c->readers);
 	if (!memcmp(loss.count, c->loss.count, sizeof(loss.count)))
 		return;
 	c->loss = loss;
@@ -682,7 +692,7 @@ static void tell_cost(struct capture *c)
 	if (kernel_counters(c->kernel, counters))
 		return;
 	INIT(cost, EV_COST);
-	cost.cpu_ns = own_cpu();
+	cost.cpu_ns = own_cpu() + (c->readers ? readers_cpu_ns(c->readers) : 0);
 	cost.stepped_down = c->stepped_down || (c->clients && clients_stepped_down(c->clients));
 	cost.messages = counters[COUNTER_MESSAGES];
 	cost.other_messages = counters[COUNTER_OTHER_MESSAGES];
@@ -813,9 +823,34 @@ static void follow_selection(struct capture *c)
 	c->rescan = true;
 }
 
+static void tell_for_readers(void *context, struct ev_head *record)
+{
+	record->ns = now_boot();
+	tell(context, record);
+}
+
+static int open_readers(struct capture *c)
+{
+	const struct readers_host host = {.context = c, .tell = tell_for_readers};
+
+	return readers_open(&c->readers, c->kernel, &host);
+}
+
 static void tell_for_clients(void *context, const struct ev_head *record)
 {
-	tell(context, record);
+	struct capture *c = context;
+
+	tell(c, record);
+	if (record->kind == EV_SITE && c->readers)
+		readers_site(c->readers, (const struct ev_site *)record);
+}
+
+static void evidence_for_clients(void *context, const struct ev_evidence *evidence)
+{
+	struct capture *c = context;
+
+	if (c->readers)
+		readers_evidence(c->readers, &evidence->head);
 }
 
 static bool owner_for_clients(void *context, uint32_t pid, uint64_t start_ns, const char *comm)
@@ -834,6 +869,7 @@ static int open_clients(struct capture *c)
 {
 	const struct client_host host = {.context = c,
 					 .tell = tell_for_clients,
+					 .evidence = evidence_for_clients,
 					 .owner = owner_for_clients,
 					 .wanted = wanted_for_clients,
 					 .show_literals = c->options.show_literals,
@@ -917,6 +953,7 @@ int capture_open(struct capture **out, const struct capture_options *options)
 	struct kernel_options kernel = {
 		.look_only = options->mode == EV_MODE_SNAPSHOT,
 		.tell_all = options->mode == EV_MODE_RUN,
+		.take_stacks = options->take_stacks,
 		.grace_ns = options->mode == EV_MODE_RUN ? 0 : GRACE_NS,
 		.select = options->select,
 	};
@@ -933,6 +970,8 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		tell_begin(c);
 		err = c->err;
 	}
+	if (!err && options->mode != EV_MODE_SNAPSHOT && options->take_stacks)
+		err = open_readers(c);
 	if (!err && options->mode != EV_MODE_SNAPSHOT)
 		err = kernel_attach(c->kernel);
 	if (!err && options->mode != EV_MODE_SNAPSHOT &&
@@ -980,15 +1019,18 @@ int capture_step(struct capture *c, int timeout_ms)
 {
 	uint64_t now = now_boot(), deadline = now + timeout_ms * 1000000ULL;
 	struct pollfd fds[] = {{.fd = kernel_ring_fd(c->kernel), .events = POLLIN},
-			       {.fd = c->clients ? clients_fd(c->clients) : -1, .events = POLLIN}};
+			       {.fd = c->clients ? clients_fd(c->clients) : -1, .events = POLLIN},
+			       {.fd = c->readers ? readers_fd(c->readers) : -1, .events = POLLIN}};
 	int err;
 
 	if (deadline > c->next_sweep_ns)
 		deadline = c->next_sweep_ns;
-	poll(fds, 2, deadline > now ? (deadline - now) / 1000000 + 1 : 0);
+	poll(fds, 3, deadline > now ? (deadline - now) / 1000000 + 1 : 0);
 	err = kernel_drain(c->kernel, 0, on_record, c);
 	if (!err && c->clients)
 		err = clients_step(c->clients, now_boot());
+	if (!err && c->readers)
+		err = readers_step(c->readers);
 	if (!err)
 		err = periodic(c, now_boot());
 	return err ? err : c->err;
@@ -1009,6 +1051,8 @@ int capture_finish(struct capture *c)
 		kernel_drain(c->kernel, 0, on_record, c);
 		c->ending = true;
 		tell_facts(c);
+		if (c->readers)
+			readers_finish(c->readers, LAST_READ_MS);
 	}
 	if (c->clients)
 		clients_tell_libraries(c->clients);
@@ -1027,6 +1071,7 @@ void capture_close(struct capture *c)
 	if (!c)
 		return;
 	clients_close(c->clients);
+	readers_close(c->readers);
 	kernel_close(c->kernel);
 	for (at = 0; (slot = table_next(&c->connections, &at));)
 		free(slot->value);

@@ -45,7 +45,6 @@
 #define BURST_NS	(3 * SECOND_NS) /* what was not spent in so long may be spent at once */
 #define EXIT_SWEEP_NS	(SECOND_NS / 20)
 #define RUNS_ENOUGH	100 /* of a program, to tell how long it takes */
-#define CALL_LONGEST_NS (600 * SECOND_NS)
 
 enum group { GROUP_CONNECTIONS, GROUP_OBJECTS, GROUP_TLS_WRITE, GROUP_TLS_READ, GROUPS };
 
@@ -122,7 +121,6 @@ struct clients {
 	uint64_t tls_since_ns; /* programs are loaded */
 	uint8_t code[CODE_BYTES]; /* of the function looked at */
 	uint64_t budget_at_ns, users_at_ns;
-	uint64_t missed; /* calls that never returned */
 	uint64_t buried_ns, swept_ns;
 	bool stepped_down;
 	bool dead; /* a process with sites is gone, its objects are still in the ledger */
@@ -932,9 +930,47 @@ static const struct placed *placed_of(const struct clients *c, uint32_t cookie)
 }
 
 /* A call site's name within its process. */
-static uint64_t site_id(uint64_t caller, uint32_t probe)
+static uint64_t site_id(uint64_t place, uint32_t probe)
 {
-	return caller ^ (uint64_t)probe << 48;
+	return place ^ (uint64_t)probe << 48;
+}
+
+/* What a stack of the kernel half is evidence for; 0 it has none. */
+static void tell_evidence(struct clients *c, struct ev_evidence *evidence, uint64_t stack)
+{
+	evidence->stack = stack;
+	if (stack && c->host.evidence)
+		c->host.evidence(c->host.context, evidence);
+}
+
+static void site_evidence(struct clients *c, const struct raw_site *raw, const struct ev_site *site)
+{
+	struct ev_evidence evidence;
+
+	INIT(evidence, EV_EVIDENCE);
+	evidence.object = site->site;
+	evidence.second = 0;
+	evidence.start_ns = site->start_ns;
+	evidence.at_ns = site->last_ns;
+	evidence.pid = site->pid;
+	evidence.kind = EV_AT_SITE;
+	evidence.resource = 0;
+	tell_evidence(c, &evidence, site->acquired > site->released ? raw->stack : 0);
+}
+
+static void handle_evidence(struct clients *c, const struct raw_handle *raw)
+{
+	struct ev_evidence evidence;
+
+	INIT(evidence, EV_EVIDENCE);
+	evidence.object = raw->key.handle;
+	evidence.second = raw->handle.born_ns;
+	evidence.start_ns = raw->start_ns;
+	evidence.at_ns = raw->handle.born_ns;
+	evidence.pid = raw->key.pid;
+	evidence.kind = EV_AT_ACQUIRED;
+	evidence.resource = raw->key.resource;
+	tell_evidence(c, &evidence, raw->handle.opened_at);
 }
 
 static void on_site(struct clients *c, const struct raw_site *raw)
@@ -949,8 +985,8 @@ static void on_site(struct clients *c, const struct raw_site *raw)
 		return;
 	INIT(ev, EV_SITE);
 	ev.start_ns = raw->start_ns;
-	ev.site = site_id(raw->key.caller, raw->key.probe);
-	ev.caller = raw->key.caller;
+	ev.site = site_id(raw->key.place, raw->key.probe);
+	ev.caller = raw->caller;
 	ev.acquired = raw->acquired;
 	ev.released = raw->released;
 	ev.unseen = raw->unseen;
@@ -965,6 +1001,7 @@ static void on_site(struct clients *c, const struct raw_site *raw)
 	snprintf(ev.object, sizeof(ev.object), "%s", placed->row->object);
 	snprintf(ev.release, sizeof(ev.release), "%s", placed->row->release);
 	tell(c, &ev.head);
+	site_evidence(c, raw, &ev);
 	if (raw->database == EV_DB_SQLITE && raw->resource == EV_RES_CONNECTION)
 		sqlites_site(c->sqlites, raw);
 	if (raw->gone) {
@@ -1102,7 +1139,7 @@ static void on_handle(struct clients *c, const struct raw_handle *raw)
 	ev.parent = raw->handle.parent;
 	ev.born_ns = raw->handle.born_ns;
 	ev.used_ns = raw->handle.used_ns;
-	ev.site = site_id(raw->handle.caller, raw->handle.probe);
+	ev.site = site_id(raw->handle.place, raw->handle.probe);
 	ev.rows = raw->handle.rows;
 	ev.bytes = UNKNOWN64;
 	ev.acquired = raw->handle.acquired;
@@ -1117,6 +1154,7 @@ static void on_handle(struct clients *c, const struct raw_handle *raw)
 	if (ev.flags & EV_HANDLE_UNREAD)
 		watch_unread(c, raw, &ev, placed->of);
 	tell(c, &ev.head);
+	handle_evidence(c, raw);
 	if (ev.database == EV_DB_SQLITE)
 		sqlites_handle(c->sqlites, raw, &placed->of->fields);
 }
@@ -1179,8 +1217,6 @@ int clients_sweep(struct clients *c, uint64_t now_ns)
 	look_for_tls_again(c, now_ns);
 	look_at_unread(c);
 	sqlites_sweep(c->sqlites, now_ns);
-	if (now_ns > CALL_LONGEST_NS)
-		c->missed += kernel_client_purge_calls(c->kernel, now_ns - CALL_LONGEST_NS);
 	return err;
 }
 
@@ -1328,11 +1364,6 @@ uint64_t clients_cost_ns(struct clients *c)
 		for (int g = 0; g < GROUPS; g++)
 			spent += a->spent_ns[g];
 	return spent;
-}
-
-uint64_t clients_missed(const struct clients *c)
-{
-	return c->missed;
 }
 
 bool clients_stepped_down(const struct clients *c)

@@ -23,6 +23,8 @@ struct client_host {
 	void (*tell)(void *context, const struct ev_head *record);
 	/* Tells of a process unless that is done; false where there is no memory. */
 	bool (*owner)(void *context, uint32_t pid, uint64_t start_ns, const char *comm);
+	/* A stack of the kernel half goes with something told of; NULL: nobody wants to know. */
+	void (*evidence)(void *context, const struct ev_evidence *evidence);
 	/* Did the user ask for that process? */
 	bool (*wanted)(void *context, uint32_t pid, const char *comm);
 	bool show_literals;
@@ -57,8 +59,6 @@ void clients_tell_libraries(struct clients *c);
 
 /* Processor time that the probes have taken so far, estimated from their hits. */
 uint64_t clients_cost_ns(struct clients *c);
-/* Calls that began and never returned. */
-uint64_t clients_missed(const struct clients *c);
 bool clients_stepped_down(const struct clients *c);
 
 #endif

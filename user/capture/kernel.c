@@ -232,9 +232,11 @@ static int fill_settings(struct kernel *k, const struct kernel_options *o)
 	s->hierarchies = k->hierarchy_count;
 	for (int i = 0; i < k->hierarchy_count; i++)
 		s->hierarchy[i] = k->hierarchy_ids[i];
+	s->stack_bytes = STACK_BYTES_COPIED;
+	if (!o->take_stacks)
+		return 0;
 	s->stacks_native = o->tell_all ? STACKS_NATIVE_ALL : STACKS_NATIVE;
 	s->stacks_interpreted = o->tell_all ? STACKS_INTERPRETED_ALL : STACKS_INTERPRETED;
-	s->stack_bytes = STACK_BYTES_COPIED;
 	return 0;
 }
 

@@ -23,6 +23,7 @@ struct kernel_options {
 	bool look_only;		/* iterators alone, nothing attached */
 	bool tell_all;		/* every birth through the ring: short programs, test suites */
 	uint64_t grace_ns;	/* what lives shorter is only counted */
+	bool take_stacks;	/* of whoever opens, begins, prepares */
 	const struct select *select; /* borrowed; empty: the whole host */
 };
 

@@ -114,11 +114,6 @@ static int map_of(struct kernel *k, const struct handle_key *key)
 	return map_fd(k, key->resource == EV_RES_CONNECTION ? "links" : "handles");
 }
 
-int kernel_client_handle(struct kernel *k, const struct handle_key *key, struct handle *handle)
-{
-	return bpf_map_lookup_elem(map_of(k, key), key, handle);
-}
-
 int kernel_client_links(struct kernel *k, kernel_link_fn *fn, void *context)
 {
 	enum { BATCH = 512 };
@@ -159,22 +154,4 @@ uint64_t kernel_client_start(struct kernel *k, uint32_t pid)
 int kernel_client_text(struct kernel *k, uint64_t hash, struct client_text *text)
 {
 	return hash ? bpf_map_lookup_elem(map_fd(k, "texts"), &hash, text) : -ENOENT;
-}
-
-int kernel_client_purge_calls(struct kernel *k, uint64_t before_ns)
-{
-	int fd = map_fd(k, "calls"), purged = 0;
-	struct call_key key, next;
-	struct call call;
-
-	if (bpf_map_get_next_key(fd, NULL, &next))
-		return 0;
-	for (bool more = true; more;) {
-		key = next;
-		more = bpf_map_get_next_key(fd, &key, &next) == 0;
-		if (bpf_map_lookup_elem(fd, &key, &call) || call.ns >= before_ns)
-			continue;
-		purged += bpf_map_delete_elem(fd, &key) == 0;
-	}
-	return purged;
 }

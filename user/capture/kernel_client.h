@@ -37,7 +37,6 @@ int kernel_client_run_time(struct kernel *k, struct kernel_client_runs *out);
 int kernel_client_sweep(struct kernel *k, kernel_record_fn fn, void *context);
 /* RAW_DEAD of other objects whose process is gone.  Walks the whole ledger. */
 int kernel_client_bury(struct kernel *k, kernel_record_fn fn, void *context);
-int kernel_client_handle(struct kernel *k, const struct handle_key *key, struct handle *handle);
 /* All connections in the ledger, a few hundred in each system call. */
 typedef void kernel_link_fn(void *context, const struct handle_key *key, const struct handle *h);
 int kernel_client_links(struct kernel *k, kernel_link_fn *fn, void *context);
@@ -46,7 +45,5 @@ int kernel_client_forget_site(struct kernel *k, const struct site_key *key);
 /* When a process that is in the ledger was started, in nanoseconds; 0 it is not. */
 uint64_t kernel_client_start(struct kernel *k, uint32_t pid);
 int kernel_client_text(struct kernel *k, uint64_t hash, struct client_text *text);
-/* Clears calls that began before then and have not returned; returns how many. */
-int kernel_client_purge_calls(struct kernel *k, uint64_t before_ns);
 
 #endif

@@ -24,3 +24,10 @@ int kernel_runtime_forget(struct kernel *k, uint32_t pid)
 {
 	return bpf_map_delete_elem(runtimes_fd(k), &pid);
 }
+
+int kernel_stack_forget(struct kernel *k, uint64_t id)
+{
+	int fd = bpf_object__find_map_fd_by_name(kernel_skeleton(k)->obj, "stacks_seen");
+
+	return bpf_map_delete_elem(fd, &id);
+}

@@ -14,5 +14,7 @@
 int kernel_runtime_set(struct kernel *k, uint32_t pid, const struct runtime_process *runtime);
 /* -ENOENT: there was nothing to forget. */
 int kernel_runtime_forget(struct kernel *k, uint32_t pid);
+/* An interpreted stack's id is unknown here: the stack is sent anew when it is met again. */
+int kernel_stack_forget(struct kernel *k, uint64_t id);
 
 #endif

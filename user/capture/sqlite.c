@@ -40,6 +40,7 @@ struct open_file { /* a connection */
 	struct ev_file file;
 	struct sqlite_file at; /* path NULL: no file, or not known */
 	uint64_t sql;	       /* hash of the text told last */
+	uint64_t begun;	       /* stack of the transaction told last */
 	struct handle handle;  /* as the ledger has it */
 	uint32_t statements, busy; /* of those told of */
 	bool counted; /* among the process's told_closed */
@@ -64,6 +65,7 @@ struct unnamed { /* what sqlite_file_only said of a process */
 struct open_statement {
 	struct handle_key key;
 	uint64_t parent, born_ns, text;
+	uint64_t prepared_at; /* stack; 0 none */
 	char *sql; /* literals replaced; NULL not known */
 	uint32_t length, cut;
 	uint64_t digest;
@@ -287,6 +289,23 @@ static uint64_t id_of(struct sqlites *s, const struct open_file *f)
 	return id ? id : ++s->ids;
 }
 
+/* A stack of the kernel half goes with the connection, or with a statement of it (second). */
+static void tell_evidence(struct sqlites *s, const struct open_file *f, enum ev_evidence_kind kind,
+			  uint64_t stack, uint64_t second)
+{
+	struct ev_evidence e = {.object = f->ev.id,
+				.second = second,
+				.start_ns = f->ev.start_ns,
+				.stack = stack,
+				.at_ns = f->ev.head.ns,
+				.pid = f->key.pid,
+				.kind = kind};
+
+	e.head = (struct ev_head){.ns = f->ev.head.ns, .kind = EV_EVIDENCE, .size = sizeof(e)};
+	if (stack && s->host->evidence)
+		s->host->evidence(s->host->context, &e);
+}
+
 static void file_enter(struct sqlites *s, const struct raw_handle *raw,
 		       const struct sqlite_fields *fields)
 {
@@ -318,6 +337,7 @@ static void file_enter(struct sqlites *s, const struct raw_handle *raw,
 	f->ev.id = id_of(s, f);
 	tell(s, &f->ev.head);
 	tell_identity(s, f, otherwise);
+	tell_evidence(s, f, EV_AT_OPENED, raw->handle.opened_at, 0);
 }
 
 static void statement_text(struct sqlites *s, uint64_t hash, char *out, uint32_t *length,
@@ -372,6 +392,7 @@ static void tell_statement(struct sqlites *s, const struct open_file *f,
 	ev.head = (struct ev_head){.ns = now, .kind = EV_STATEMENT};
 	ev.head.size = (offsetof(struct ev_statement, text) + ev.length + 7) & ~7ULL;
 	tell(s, &ev.head);
+	tell_evidence(s, f, EV_AT_PREPARED, st->prepared_at, ev.statement);
 }
 
 static void statement_enter(struct sqlites *s, const struct raw_handle *raw)
@@ -391,7 +412,8 @@ static void statement_enter(struct sqlites *s, const struct raw_handle *raw)
 	*st = (struct open_statement){.key = raw->key,
 				      .parent = raw->handle.parent,
 				      .born_ns = raw->handle.born_ns,
-				      .text = raw->handle.text};
+				      .text = raw->handle.text,
+				      .prepared_at = raw->handle.opened_at};
 	/* The kernel keeps only the texts seen last. */
 	statement_text(s, st->text, text, &st->length, &st->cut);
 	st->sql = st->length ? strndup(text, st->length) : NULL;
@@ -472,7 +494,7 @@ static struct opener *opener_of(struct sqlites *s, uint32_t pid, uint64_t start_
 
 void sqlites_site(struct sqlites *s, const struct raw_site *raw)
 {
-	struct table_key key = {raw->key.caller ^ (uint64_t)raw->key.probe << 48 ^ raw->start_ns,
+	struct table_key key = {raw->key.place ^ (uint64_t)raw->key.probe << 48 ^ raw->start_ns,
 				raw->key.pid};
 	struct opener *o = opener_of(s, raw->key.pid, raw->start_ns);
 	uint64_t *released = table_get(&s->sites, key);
@@ -659,6 +681,10 @@ static void look_at_file(struct sqlites *s, struct open_file *f, uint64_t used_b
 		leave_transaction(&f->ev);
 	if (f->ev.used_ns == used_before || f->ev.status == EV_STATUS_TRANSACTION)
 		tell_sql(s, f, f->handle.latest, now);
+	if (f->ev.status == EV_STATUS_TRANSACTION && f->handle.begun_at != f->begun) {
+		f->begun = f->handle.begun_at;
+		tell_evidence(s, f, EV_AT_BEGUN, f->begun, 0);
+	}
 }
 
 /* Size of the write-ahead log, which lies beside the file. */

@@ -115,6 +115,7 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 		.max_overhead = o->max_overhead,
 		.probe_libraries = !o->no_libraries,
 		.probe_at_entry = o->probe_at_entry,
+		.take_stacks = !o->no_stacks,
 		.select = &o->select,
 		.containers = l->containers,
 		.sink = take_record,
@@ -238,7 +239,7 @@ int live_report(struct live *l)
 	err = capture_finish(l->capture);
 	if (err)
 		return fail("cannot write the recording", NULL, err);
-	v = judge_view(l->model);
+	v = judge_view(l->model, &l->options->library);
 	if (!v)
 		return fail("cannot judge", NULL, -ENOMEM);
 	status = view_status(v);

@@ -24,6 +24,8 @@ enum {
 	OPT_SHOW_LITERALS,
 	OPT_HEAP,
 	OPT_PROBE_AT,
+	OPT_NO_STACKS,
+	OPT_LIBRARY,
 };
 
 static const struct {
@@ -41,9 +43,11 @@ static const struct {
 	{"max-overhead", 1, OPT_MAX_OVERHEAD, OPTIONS_TIME},
 	{"heap", 1, OPT_HEAP, OPTIONS_TIME},
 	{"probe-at", 1, OPT_PROBE_AT, OPTIONS_TIME},
+	{"no-stacks", 0, OPT_NO_STACKS, OPTIONS_TIME},
 	{"output", 1, 'o', OPTIONS_OUTPUT},
 	{"record", 1, OPT_RECORD, OPTIONS_RECORD},
 	{"json", 0, OPT_JSON, OPTIONS_REPORT},
+	{"library", 1, OPT_LIBRARY, OPTIONS_REPORT},
 	{"verbose", 0, 'v', OPTIONS_REPORT},
 	{"show-literals", 0, OPT_SHOW_LITERALS, OPTIONS_SQL},
 	{"help", 0, 'h', ~0U},
@@ -88,6 +92,21 @@ static int probe_at(struct options *o, const char *text)
 	return 2;
 }
 
+static int library(struct options *o, const char *text)
+{
+	size_t size = (o->library.count + 1) * sizeof(*o->library.pattern);
+	const char **more = *text ? realloc((void *)o->library.pattern, size) : NULL;
+
+	if (!more) {
+		fprintf(stderr, "dbleak: --library: %s\n",
+			*text ? strerror(ENOMEM) : "the pattern is empty");
+		return 2;
+	}
+	more[o->library.count++] = text;
+	o->library.pattern = more;
+	return -1;
+}
+
 /* Takes one option.  -1 to go on, or the status to exit with. */
 static int take(struct options *o, int value, const char *usage)
 {
@@ -116,6 +135,11 @@ static int take(struct options *o, int value, const char *usage)
 		return 2;
 	case OPT_PROBE_AT:
 		return probe_at(o, optarg);
+	case OPT_NO_STACKS:
+		o->no_stacks = true;
+		return -1;
+	case OPT_LIBRARY:
+		return library(o, optarg);
 	case 'o':
 		o->output = optarg;
 		return -1;
@@ -184,4 +208,5 @@ int options_parse(struct options *o, int argc, char **argv, unsigned int takes, 
 void options_free(struct options *o)
 {
 	select_free(&o->select);
+	free((void *)o->library.pattern);
 }

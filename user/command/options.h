@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "../capture/select.h"
+#include "../model/site.h"
 
 struct options {
 	struct select select;
@@ -18,9 +19,11 @@ struct options {
 	double max_overhead; /* percent of a CPU */
 	const char *output;  /* -o */
 	const char *record;  /* --record */
+	struct site_patterns library; /* --library */
 	bool json, show_literals, verbose;
 	bool probe_at_entry; /* --probe-at=entry */
 	bool no_libraries;   /* --probe-at=none */
+	bool no_stacks;
 	int next; /* index of the first argument that is no option */
 };
 
@@ -30,7 +33,7 @@ enum {
 	OPTIONS_TIME = 2,    /* --duration, --interval, --min-age, --max-overhead */
 	OPTIONS_OUTPUT = 4,  /* -o */
 	OPTIONS_RECORD = 8,  /* --record */
-	OPTIONS_REPORT = 16, /* --json, -v */
+	OPTIONS_REPORT = 16, /* --json, --library, -v */
 	OPTIONS_SQL = 32,    /* --show-literals */
 	OPTIONS_COMMAND = 64, /* a command follows: stop at the first other argument */
 };

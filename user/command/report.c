@@ -10,7 +10,7 @@
 #include "command.h"
 #include "live.h"
 
-static const char usage[] = "usage: dbleak report FILE [--json] [-o FILE] [-v]\n"
+static const char usage[] = "usage: dbleak report FILE [--json] [-o FILE] [-v] [--library PATTERN]...\n"
 			    "Judges a recording and prints its report.\n"
 			    "Exit status: 0 nothing leaks, 1 something leaks or is stuck, 2 could "
 			    "not read.\n";
@@ -55,7 +55,7 @@ static int report(const struct options *o, const char *path, FILE *out)
 	if (!err)
 		err = m ? replay(m, r, path) : -ENOMEM;
 	if (!err) {
-		v = judge_view(m);
+		v = judge_view(m, &o->library);
 		err = v ? 0 : -ENOMEM;
 	}
 	if (err) {

@@ -11,6 +11,7 @@
 static const char usage[] =
 	"usage: dbleak [watch] [SELECT] [--duration S] [--interval S] [--min-age S]\n"
 	"              [--json] [-o FILE] [--record FILE] [--show-literals] [-v]\n"
+	"              [--library PATTERN]...\n"
 	"Watches database connections until Ctrl-C or the end of the duration, then reports\n"
 	"what leaks.  SELECT, all may repeat; default is the whole host:\n"
 	"  -p PID[,PID...]     these processes and their children\n"
@@ -19,7 +20,10 @@ static const char usage[] =
 	"  --container NAME    a Docker or podman container, by name, id or a prefix\n"
 	"Others:\n"
 	"  --min-age S         held so long before it is called stuck (10)\n"
+	"  --no-stacks         do not look who called: no source lines\n"
 	"  --record FILE       keep what was seen, for \"dbleak report FILE\"\n"
+	"  --library PATTERN   skip such frames, too, when naming a source line: a file, folder,\n"
+	"                      module or function, * being any text; may repeat\n"
 	"  --show-literals     do not replace the values in SQL by ?\n"
 	"Exit status: 0 nothing leaks, 1 something leaks or is stuck, 2 could not look.\n";
 
@@ -30,7 +34,7 @@ static void first_answer(struct live *l)
 
 	if (!isatty(STDOUT_FILENO) || l->options->json || l->options->output)
 		return;
-	v = judge_view(l->model);
+	v = judge_view(l->model, &l->options->library);
 	if (!v)
 		return;
 	v->mode = EV_MODE_SNAPSHOT;

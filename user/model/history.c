@@ -50,6 +50,47 @@ void history_add(struct history *h, uint64_t ns, uint64_t count)
 	h->least[h->used - 1] = smaller(h->least[h->used - 1], n);
 }
 
+/* The smallest count between two times; before the first it was none. */
+static uint32_t least_between(const struct history *h, uint64_t from_ns, uint64_t to_ns)
+{
+	uint64_t i = from_ns > h->first_ns ? (from_ns - h->first_ns) / h->width_ns : 0;
+	uint32_t least = h->latest;
+
+	if (from_ns < h->first_ns)
+		return 0;
+	for (; i < h->used && h->first_ns + i * h->width_ns < to_ns; i++)
+		least = smaller(least, h->least[i]);
+	return least;
+}
+
+void history_join(struct history *h, const struct history *other)
+{
+	struct history a = *h, b = *other, sum = {};
+	uint64_t end;
+
+	if (!b.width_ns)
+		return;
+	if (!a.width_ns) {
+		*h = b;
+		return;
+	}
+	end = a.first_ns + a.used * a.width_ns;
+	if (b.first_ns + b.used * b.width_ns > end)
+		end = b.first_ns + b.used * b.width_ns;
+	sum.first_ns = a.first_ns < b.first_ns ? a.first_ns : b.first_ns;
+	sum.width_ns = a.width_ns > b.width_ns ? a.width_ns : b.width_ns;
+	while ((end - sum.first_ns + sum.width_ns - 1) / sum.width_ns > HISTORY_MOST)
+		sum.width_ns *= 2;
+	sum.latest = a.latest + b.latest < a.latest ? UINT32_MAX : a.latest + b.latest;
+	for (uint64_t at = sum.first_ns; at < end && sum.used < HISTORY_MOST; at += sum.width_ns) {
+		uint64_t n = (uint64_t)least_between(&a, at, at + sum.width_ns) +
+			     least_between(&b, at, at + sum.width_ns);
+
+		sum.least[sum.used++] = n < UINT32_MAX ? n : UINT32_MAX;
+	}
+	*h = sum;
+}
+
 static uint64_t start_of(const struct history *h, uint32_t i)
 {
 	return h->first_ns + i * h->width_ns;

@@ -24,6 +24,10 @@ struct history {
 /* From now on the count is this.  What comes out of order counts as of the latest time. */
 void history_add(struct history *h, uint64_t ns, uint64_t count);
 
+/* The sum of two counts over time.  Of intervals that do not meet the smaller floor counts, so it is
+ * rather too low than too high. */
+void history_join(struct history *h, const struct history *other);
+
 /* How the floor of a count rose: the part that was never given back. */
 struct rise {
 	uint64_t base, held;	   /* the floor at first, and now */

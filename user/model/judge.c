@@ -20,8 +20,8 @@
 #include <sys/socket.h>
 
 #include "rules.h"
+#include "site.h"
 #include "view_owner.h"
-
 
 /* What hides its state from us.  TLS does not where the library's plaintext is read. */
 static uint32_t unreadable(const struct life *l)
@@ -110,6 +110,17 @@ struct finding_view *finding_of(const struct scene *s, enum cause cause)
 		if (all[i].cause == cause)
 			return &all[i];
 	return NULL;
+}
+
+uint64_t open_of(const struct scene *s, enum cause cause)
+{
+	const struct finding_view *all = s->endpoint ? s->findings : s->view->findings;
+	size_t n = s->endpoint ? s->finding_count : s->view->finding_count;
+	uint64_t open = 0;
+
+	for (size_t i = 0; i < n; i++)
+		open += all[i].cause == cause ? all[i].open : 0;
+	return open;
 }
 
 const struct connection *connection_of(const struct scene *s, const struct handle *h)
@@ -451,10 +462,13 @@ struct part {
 	size_t count;
 };
 
-static int judge_process(const struct model *m, struct arena *a, const struct process_model *p,
-			 struct part connections, struct part handles, struct process_view *v)
+static int judge_process(const struct model *m, struct places *places,
+			 const struct process_model *p, struct part connections,
+			 struct part handles, struct process_view *v)
 {
+	struct arena *a = places->arena;
 	struct scene whole = {.model = m,
+			      .places = places,
 			      .process = p,
 			      .brief = &p->brief[0],
 			      .arena = a,
@@ -594,9 +608,10 @@ static struct part part_of(void **all, size_t n, uint32_t owner, uint32_t (*owne
 	return (struct part){all + low, end - low};
 }
 
-static int judge_each(const struct model *m, struct arena *a, void **connections, void **handles,
-		      struct report_view *v)
+static int judge_each(const struct model *m, struct places *places, void **connections,
+		      void **handles, struct report_view *v)
 {
+	struct arena *a = places->arena;
 	struct table_slot *slot;
 	size_t at = 0;
 	int err = 0;
@@ -608,7 +623,7 @@ static int judge_each(const struct model *m, struct arena *a, void **connections
 		if (!p->exists)
 			continue;
 		describe_process(a, p, pv);
-		err = judge_process(m, a, p,
+		err = judge_process(m, places, p,
 				    part_of(connections, m->connections.count, p->number,
 					    owner_of_connection),
 				    part_of(handles, m->handles.count, p->number, owner_of_handle),
@@ -621,15 +636,18 @@ static int judge_each(const struct model *m, struct arena *a, void **connections
 	return err;
 }
 
-static int judge_all(const struct model *m, struct arena *a, struct report_view *v)
+static int judge_all(const struct model *m, struct arena *a, const struct site_patterns *library,
+		     struct report_view *v)
 {
+	struct places places = {.code = &m->code, .more = library, .arena = a};
 	void **connections = sorted(&m->connections, by_owner);
 	void **handles = sorted(&m->handles, by_place);
 	int err = -1;
 
 	v->processes = arena_alloc(a, (m->processes.count + 1) * sizeof(*v->processes));
 	if (connections && handles && v->processes)
-		err = judge_each(m, a, connections, handles, v);
+		err = judge_each(m, &places, connections, handles, v);
+	places_free(&places);
 	free(connections);
 	free(handles);
 	if (v->process_count)
@@ -783,7 +801,7 @@ static void account(const struct model *m, struct arena *a, struct report_view *
 	v->stepped_down = m->cost.stepped_down;
 }
 
-struct report_view *judge_view(const struct model *m)
+struct report_view *judge_view(const struct model *m, const struct site_patterns *library)
 {
 	struct arena *a = arena_open();
 	struct view_owner *owner = a ? arena_alloc(a, sizeof(*owner)) : NULL;
@@ -794,7 +812,7 @@ struct report_view *judge_view(const struct model *m)
 	}
 	owner->arena = a;
 	account(m, a, &owner->view);
-	if (judge_all(m, a, &owner->view) || list_gaps(m, a, &owner->view) ||
+	if (judge_all(m, a, library, &owner->view) || list_gaps(m, a, &owner->view) ||
 	    list_libraries(m, a, &owner->view)) {
 		arena_close(a);
 		return NULL;

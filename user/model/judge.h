@@ -6,10 +6,11 @@
 #define DBLEAK_MODEL_JUDGE_H
 
 #include "model.h"
+#include "site.h"
 #include "view.h"
 
-/* The verdicts as of the latest record.  NULL without memory.  view_close frees it; the model may
- * go on or close meanwhile. */
-struct report_view *judge_view(const struct model *m);
+/* The verdicts as of the latest record; library: what the user calls libraries, or NULL.  NULL
+ * without memory.  view_close frees it; the model may go on or close meanwhile. */
+struct report_view *judge_view(const struct model *m, const struct site_patterns *library);
 
 #endif

@@ -61,6 +61,7 @@ void model_close(struct model *m)
 	free_values(&m->libraries);
 	table_free(&m->sockets);
 	table_free(&m->texts);
+	code_free(&m->code);
 	free(m->gaps);
 	arena_close(m->arena);
 	free(m);
@@ -353,6 +354,43 @@ static int connection_end(struct model *m, struct connection *c, uint64_t ns)
 	return err;
 }
 
+/*
+ * Evidence: which stack goes with what.
+ *
+ * It may come before its object, then it waits, and it goes with its object.  Records tell of a
+ * process by pid and start, except those of connections and statements, whose ids suffice.
+ */
+
+/* The stack that waits for an object; 0 none. */
+static uint64_t stack_waiting(struct model *m, const struct ev_evidence *like, uint64_t *at_ns)
+{
+	const struct ev_evidence *ev = code_take(&m->code, like);
+
+	if (ev && at_ns)
+		*at_ns = ev->at_ns;
+	return ev ? ev->stack : 0;
+}
+
+/* What may wait for something of a connection. */
+static struct ev_evidence of_connection(enum ev_evidence_kind kind, uint64_t id, uint64_t second)
+{
+	return (struct ev_evidence){.kind = kind, .object = id, .second = second};
+}
+
+static uint64_t connection_waiting(struct model *m, enum ev_evidence_kind kind, uint64_t id,
+				   uint64_t second, uint64_t *at_ns)
+{
+	struct ev_evidence like = of_connection(kind, id, second);
+
+	return stack_waiting(m, &like, at_ns);
+}
+
+static void life_takes(struct model *m, struct life *l, uint64_t id)
+{
+	l->opened_at = connection_waiting(m, EV_AT_OPENED, id, 0, NULL);
+	l->begun_at = connection_waiting(m, EV_AT_BEGUN, id, 0, &l->begun_ns);
+}
+
 /* Its handle may have been told of first. */
 static void join_handle(struct model *m, const struct connection *c)
 {
@@ -377,6 +415,7 @@ static struct connection *connection_begin(struct model *m, const struct ev_conn
 		return NULL;
 	}
 	join_handle(m, c);
+	life_takes(m, &c->life, c->id);
 	if (!c->process->comm[0])
 		memcpy(c->process->comm, ev->comm, EV_COMM_LEN);
 	c->process->exists = true;
@@ -419,7 +458,7 @@ static int apply_connection(struct model *m, const struct ev_head *record)
 	c->life.requests = ev->requests;
 	c->life.status = ev->status;
 	c->request_ns = ev->request_ns;
-	c->transaction_ns = ev->transaction_ns;
+	c->life.transaction_ns = ev->transaction_ns;
 	c->hung_up_ns = ev->hung_up_ns;
 	c->longest_gap_ns = ev->longest_gap_ns;
 	c->committed = ev->committed;
@@ -587,6 +626,7 @@ static int apply_statement(struct model *m, const struct ev_head *record)
 			return -ENOMEM;
 		}
 		statement_enter(s, &c->statements);
+		s->stack = connection_waiting(m, EV_AT_PREPARED, key.a, key.b, NULL);
 	}
 	s->key = key;
 	s->born_ns = ev->born_ns;
@@ -607,6 +647,21 @@ static int apply_statement_closed(struct model *m, const struct ev_head *record)
 	return 0;
 }
 
+#define AT_REQUEST_NS 10000000ULL /* how long before a request its stack may be taken */
+
+static bool is_of_result(const struct ev_result *r, uint64_t id, uint64_t at_ns)
+{
+	return r->bytes && r->id == id && at_ns + AT_REQUEST_NS >= r->began_ns &&
+	       at_ns <= r->head.ns;
+}
+
+static uint64_t result_waiting(struct model *m, const struct ev_result *r)
+{
+	uint64_t at_ns = 0, stack = connection_waiting(m, EV_AT_RESULT, r->id, 0, &at_ns);
+
+	return is_of_result(r, r->id, at_ns) ? stack : 0;
+}
+
 static int apply_result(struct model *m, const struct ev_head *record)
 {
 	const struct ev_result *ev = (const void *)record;
@@ -620,6 +675,8 @@ static int apply_result(struct model *m, const struct ev_head *record)
 	if (e->result.bytes && ev->grown_bytes <= e->result.grown_bytes)
 		return 0;
 	memcpy(&e->result, ev, offsetof(struct ev_result, text));
+	e->result_at = result_waiting(m, &e->result);
+	e->result_begun_at = c->life.begun_at;
 	e->result_sql = text_of(m, ev->text, ev->length, c->database);
 	return 0;
 }
@@ -647,6 +704,10 @@ static struct site_model *site_of(struct model *m, struct process_model *p,
 									  : ev->head.ns, 0);
 	*p->last_site = s;
 	p->last_site = &s->next;
+	s->stack = stack_waiting(m, &(struct ev_evidence){.kind = EV_AT_SITE,
+							   .object = ev->site,
+							   .start_ns = ev->start_ns,
+							   .pid = ev->pid}, NULL);
 	return s;
 }
 
@@ -734,6 +795,12 @@ static int apply_handle(struct model *m, const struct ev_head *record)
 			free(h);
 			return -ENOMEM;
 		}
+		h->stack = stack_waiting(m, &(struct ev_evidence){.kind = EV_AT_ACQUIRED,
+								   .object = ev->handle,
+								   .second = ev->born_ns,
+								   .start_ns = ev->start_ns,
+								   .pid = ev->pid,
+								   .resource = ev->resource}, NULL);
 	}
 	p->exists = true;
 	h->process = p;
@@ -764,6 +831,105 @@ static int apply_handle_closed(struct model *m, const struct ev_head *record)
 		c->freed_ns = ev->head.ns;
 	handle_drop(m, h);
 	return 0;
+}
+
+static bool evidence_of_life(struct model *m, const struct ev_evidence *ev)
+{
+	struct connection *c = table_get(&m->connections, (struct table_key){ev->object, 0});
+
+	if (!c)
+		return false;
+	if (ev->kind == EV_AT_OPENED) {
+		c->life.opened_at = ev->stack;
+		return true;
+	}
+	c->life.begun_at = ev->stack;
+	c->life.begun_ns = ev->at_ns;
+	return true;
+}
+
+/* Of a reply that is not told of yet it waits; of one that was no larger than others it is lost. */
+static bool evidence_of_result(struct model *m, const struct ev_evidence *ev)
+{
+	struct connection *c = table_get(&m->connections, (struct table_key){ev->object, 0});
+
+	if (!c || !is_of_result(&c->endpoint->result, ev->object, ev->at_ns))
+		return false;
+	c->endpoint->result_at = ev->stack;
+	return true;
+}
+
+static bool evidence_of_statement(struct model *m, const struct ev_evidence *ev)
+{
+	struct statement_model *s = table_get(&m->statements,
+					      (struct table_key){ev->object, ev->second});
+
+	if (s)
+		s->stack = ev->stack;
+	return s;
+}
+
+static bool evidence_of_handle(struct model *m, const struct ev_evidence *ev)
+{
+	struct process_model *p = table_get(&m->processes, (struct table_key){ev->pid, ev->start_ns});
+	struct handle *h = p ? table_get(&m->handles, handle_key(p, ev->object, ev->resource))
+			     : NULL;
+
+	if (!h || (ev->second && ev->second != h->born_ns))
+		return h && ev->second < h->born_ns; /* of one before it */
+	h->stack = ev->stack;
+	return true;
+}
+
+/* One place may acquire objects of several kinds. */
+static bool evidence_of_site(struct model *m, const struct ev_evidence *ev)
+{
+	struct process_model *p = table_get(&m->processes, (struct table_key){ev->pid, ev->start_ns});
+	bool known = false;
+
+	for (uint32_t resource = EV_RES_CONNECTION; p && resource <= EV_RES_MEMORY; resource++) {
+		struct site_model *s = table_get(&m->sites, site_key(p, ev->object, resource));
+
+		if (!s)
+			continue;
+		s->stack = ev->stack;
+		known = true;
+	}
+	return known;
+}
+
+static int apply_evidence(struct model *m, const struct ev_head *record)
+{
+	static bool (*const kinds[])(struct model *, const struct ev_evidence *) = {
+		[EV_AT_OPENED] = evidence_of_life,
+		[EV_AT_BEGUN] = evidence_of_life,
+		[EV_AT_PREPARED] = evidence_of_statement,
+		[EV_AT_ACQUIRED] = evidence_of_handle,
+		[EV_AT_SITE] = evidence_of_site,
+		[EV_AT_RESULT] = evidence_of_result,
+	};
+	struct ev_evidence ev;
+
+	memcpy(&ev, record, sizeof(ev));
+	if (ev.kind >= sizeof(kinds) / sizeof(kinds[0]) || !kinds[ev.kind] || kinds[ev.kind](m, &ev))
+		return 0;
+	if (ev.kind <= EV_AT_PREPARED || ev.kind == EV_AT_RESULT) { /* known by its id alone */
+		ev.start_ns = ev.pid = ev.resource = 0;
+		ev.second = ev.kind == EV_AT_PREPARED ? ev.second : 0;
+	} else if (ev.kind == EV_AT_SITE) {
+		ev.second = ev.resource = 0;
+	}
+	return code_wait(&m->code, &ev);
+}
+
+static int apply_frame(struct model *m, const struct ev_head *record)
+{
+	return code_frame_add(&m->code, m->arena, (const void *)record);
+}
+
+static int apply_stack(struct model *m, const struct ev_head *record)
+{
+	return code_stack_add(&m->code, m->arena, (const void *)record);
 }
 
 static void file_follow(struct file_model *f, const struct ev_file *ev)
@@ -936,6 +1102,9 @@ int model_apply(struct model *m, const struct ev_head *record)
 		[EV_HANDLE] = apply_handle,
 		[EV_HANDLE_CLOSED] = apply_handle_closed,
 		[EV_FILE] = apply_file,
+		[EV_FRAME] = apply_frame,
+		[EV_STACK] = apply_stack,
+		[EV_EVIDENCE] = apply_evidence,
 	};
 
 	if (record->ns > m->now_ns)

@@ -16,6 +16,7 @@
 
 #include "../../bpf/event.h"
 #include "../base/table.h"
+#include "code.h"
 #include "history.h"
 
 /* An SQL text, kept once however many connections and statements share it. */
@@ -43,6 +44,7 @@ struct endpoint {
 	struct ev_result result; /* bytes 0: none */
 	uint64_t results;	 /* how many were out of proportion */
 	const struct text *result_sql;
+	uint64_t result_at, result_begun_at; /* stacks: of its request, and of that transaction */
 	/* over all its connections; NULL: never any */
 	struct history *cursors; /* open beyond their transaction */
 	struct history *readers; /* SQLite: statements neither finished nor reset */
@@ -56,6 +58,10 @@ struct life {
 	uint32_t begun;
 	uint64_t requests;
 	uint8_t status;
+	/* stacks, 0 not known: of its opening, and of the transaction it began last */
+	uint64_t opened_at, begun_at;
+	uint64_t begun_ns;	 /* when that was taken; 0 not known */
+	uint64_t transaction_ns; /* since when the open transaction is; 0 none, or not known */
 };
 
 /* What the unfinished statements of a SQLite connection hold back. */
@@ -75,7 +81,7 @@ struct connection {
 	const struct text *sql;
 	struct statement_model *statements; /* open, in no order */
 	struct file_model *file; /* NULL but for SQLite */
-	uint64_t request_ns, transaction_ns, hung_up_ns, longest_gap_ns;
+	uint64_t request_ns, hung_up_ns, longest_gap_ns;
 	uint64_t zombie_ns; /* since when it is closed, but lives on for its statements; 0 it is not */
 	uint64_t freed_ns;  /* since when its library's handle is gone; 0 it is not, or not known */
 	uint32_t committed, rolled_back, abandoned, prepared, unprepared;
@@ -118,6 +124,7 @@ struct statement_model {
 	struct table_key key; /* connection, statement */
 	uint64_t born_ns, text_hash;
 	const struct text *text;
+	uint64_t stack; /* where it was prepared; 0 not known */
 	struct statement_model *next, **at; /* of the same connection; at: what points here */
 };
 
@@ -126,6 +133,7 @@ struct site_model {
 	struct site_model *next; /* of the same process */
 	struct ev_site state;	 /* the latest */
 	uint64_t detached_ns;	 /* since when nothing is counted any more; 0 it still is */
+	uint64_t stack;		 /* of the latest of its calls looked at; 0 not known */
 	struct history open;
 };
 
@@ -134,6 +142,7 @@ struct handle {
 	const struct process_model *process;
 	const struct endpoint *endpoint; /* of a connection, where known; else NULL */
 	uint64_t address, parent, connection, born_ns, used_ns, site, rows, bytes; /* as told */
+	uint64_t stack;	 /* where it was acquired; 0 not known */
 	uint64_t cut_ns; /* connection: since when its socket is closed; 0 it is not, or not known */
 	uint32_t flags, resource;
 };
@@ -167,6 +176,7 @@ struct model {
 	struct library_model *first_library, **last_library; /* in order of appearance */
 	struct gap *gaps;
 	size_t gap_count, gap_room;
+	struct code code;
 	struct arena *arena; /* texts and strings */
 };
 

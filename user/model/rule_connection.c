@@ -20,7 +20,7 @@
  * only growth does.  A SQLite connection that is closed already but lives on for its statements is
  * theirs to answer for.
  */
-#include "rules.h"
+#include "origin.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +39,7 @@ struct tally {
 	uint64_t first_ns, last_ns; /* births of those left */
 	uint64_t oldest_ns;	    /* longest unused */
 	const struct text *sql;
+	const struct place *at; /* that answers for them; NULL: for all, or not known */
 };
 
 static bool by_design(const struct life *l)
@@ -104,14 +105,16 @@ static bool worked(const struct seen *x)
 	       x->life->used_ns - x->life->born_ns > SECOND_NS;
 }
 
-static void add_up(const struct scene *s, struct tally *t)
+/* Those for which that place answers. */
+static void add_up(const struct scene *s, const struct place *at, struct tally *t)
 {
 	memset(t, 0, sizeof(*t));
+	t->at = at;
 	for (size_t i = 0; i < s->count; i++) {
 		const struct seen *x = &s->seen[i];
 		uint64_t born = x->life->born_ns ? x->life->born_ns : s->start_ns;
 
-		if (!x->left)
+		if (!x->left || x->answers != at)
 			continue;
 		t->left++;
 		if (x->life->status >= EV_STATUS_TRANSACTION) {
@@ -144,7 +147,7 @@ static int by_end(const void *a, const void *b)
 
 /* How many were closed late: passed over by their own thread, then closed together with others
  * while the process went on opening. */
-static size_t closed_in_bulk(const struct scene *s)
+static size_t closed_in_bulk(struct scene *s)
 {
 	struct seen **late = calloc(s->count + 1, sizeof(*late));
 	size_t n = 0, total = 0;
@@ -162,9 +165,12 @@ static size_t closed_in_bulk(const struct scene *s)
 	for (size_t i = 0, j; i < n; i = j) {
 		for (j = i + 1; j < n && late[j]->end_ns - late[j - 1]->end_ns < BULK_NS;)
 			j++;
-		if (j - i >= BULK_LEAST && s->birth_count &&
-		    s->births[s->birth_count - 1].ns > late[j - 1]->end_ns)
-			total += j - i;
+		if (j - i < BULK_LEAST || !s->birth_count ||
+		    s->births[s->birth_count - 1].ns <= late[j - 1]->end_ns)
+			continue;
+		total += j - i;
+		for (size_t k = i; k < j; k++)
+			late[k]->late = true;
 	}
 	free(late);
 	return total;
@@ -177,7 +183,8 @@ static bool growing(const struct scene *s, const struct tally *t)
 	size_t born = 0;
 
 	for (size_t i = 0; i < s->count; i++)
-		born += s->seen[i].left && s->seen[i].life->born_ns;
+		born += s->seen[i].left && s->seen[i].answers == t->at &&
+			s->seen[i].life->born_ns;
 	if (born < t->left && born >= 2)
 		/* Most were there before us: a few more in the window suffice. */
 		return s->now_ns - s->start_ns >= 5 * SECOND_NS &&
@@ -185,9 +192,40 @@ static bool growing(const struct scene *s, const struct tally *t)
 	return t->left >= (is_private(s->endpoint) ? 2 * LEAST_GROWTH : LEAST_GROWTH) && span >= GROWTH_SPAN && s->now_ns - t->last_ns <= span;
 }
 
-static enum kind kind_of(const struct scene *s, size_t leaked, bool implicit)
+/* What was opened and closed from one place. */
+struct balance {
+	uint64_t acquired, released, pre_existing;
+};
+
+/* Those told of one by one are the place's for which it answers.  All others are the rest's. */
+static struct balance balance_of(const struct scene *s, const struct place *at, bool rest)
 {
-	size_t opened = s->endpoint->opened + s->brief->opened;
+	struct balance b = {}, other = {}, all = {
+		.acquired = s->endpoint->opened + s->endpoint->pre_existing + s->brief->opened,
+		.released = s->endpoint->closed + s->brief->opened,
+		.pre_existing = s->endpoint->pre_existing,
+	};
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct seen *x = &s->seen[i];
+		struct balance *to = x->answers == at ? &b : &other;
+
+		to->acquired++;
+		to->released += x->life->closed_ns && !x->exit;
+		to->pre_existing += !!(x->life->flags & EV_CONN_PRE_EXISTING);
+		all.released -= x->exit && all.released;
+	}
+	if (!rest)
+		return b;
+	all.acquired -= other.acquired;
+	all.released -= other.released < all.released ? other.released : all.released;
+	all.pre_existing -= other.pre_existing;
+	return all;
+}
+
+static enum kind kind_of(const struct balance *b, size_t leaked, bool implicit)
+{
+	size_t opened = b->acquired - b->pre_existing;
 
 	if (implicit)
 		return KIND_IMPLICIT;
@@ -195,48 +233,63 @@ static enum kind kind_of(const struct scene *s, size_t leaked, bool implicit)
 	return (leaked + 1) * 10 >= opened * 7 ? KIND_FREQUENT : KIND_SPORADIC;
 }
 
-static void exhaustion(const struct scene *s, struct finding_view *f)
+/* All places together use up the process's descriptors. */
+static void exhaustion(const struct scene *s, struct finding_view *f, double per_minute)
 {
 	const struct process_model *p = s->process;
 
 	/* How many descriptors a SQLite connection takes depends on its mode. */
 	if (s->endpoint->database == EV_DB_SQLITE)
 		return;
-	if (f->growth_per_minute <= 0 || p->nofile_limit == UNKNOWN64 ||
+	if (per_minute <= 0 || p->nofile_limit == UNKNOWN64 ||
 	    p->open_files == UNKNOWN32 || p->exited_ns || p->open_files >= p->nofile_limit)
 		return;
 	f->exhausts_limit = arena_format(s->arena, "open files %llu",
 					 (unsigned long long)p->nofile_limit);
-	f->exhausts_seconds = (p->nofile_limit - p->open_files) / f->growth_per_minute * 60;
+	f->exhausts_seconds = (p->nofile_limit - p->open_files) / per_minute * 60;
 }
 
-static void fill(struct scene *s, struct finding_view *f, const struct tally *t, bool grows)
+static double growth_of(const struct scene *s, const struct tally *t, bool grows)
 {
 	uint64_t span = s->now_ns > t->first_ns ? s->now_ns - t->first_ns : 0;
 
-	f->acquired = s->endpoint->opened + s->endpoint->pre_existing + s->brief->opened;
-	f->released = s->endpoint->closed + s->brief->opened;
+	return grows && span > SECOND_NS ? (t->left - 1) / seconds(span) * 60 : 0;
+}
+
+static void fill(struct finding_view *f, const struct tally *t, const struct balance *b)
+{
+	f->acquired = b->acquired;
+	f->released = b->released;
 	f->open = t->left;
-	for (size_t i = 0; i < s->count; i++)
-		f->released -= s->seen[i].exit && f->released;
 	f->oldest_seconds = seconds(t->oldest_ns);
 	f->in_transaction = t->in_transaction;
 	f->growth_per_minute = 0;
-	if (grows && span > SECOND_NS)
-		f->growth_per_minute = (t->left - 1) / seconds(span) * 60;
 	f->sql = t->sql ? t->sql->sql : NULL;
-	exhaustion(s, f);
 }
 
-static void found_left(struct scene *s, const struct tally *t, bool grows)
+static void name_left(struct scene *s, struct finding_view *f, const struct tally *t)
+{
+	struct origins o = {};
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->seen[i].left && s->seen[i].answers == t->at)
+			origins_add(&o, s->seen[i].from, 1);
+	finding_from(s, f, &o, false);
+}
+
+/* all: with the other places. */
+static void found_left(struct scene *s, const struct tally *t, const struct balance *b,
+		       double all_per_minute)
 {
 	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION);
 
 	if (!f)
 		return;
-	fill(s, f, t, grows || t->last_ns > t->first_ns);
+	fill(f, t, b);
+	f->growth_per_minute = growth_of(s, t, growing(s, t) || t->last_ns > t->first_ns);
+	exhaustion(s, f, all_per_minute);
 	f->verdict = VERDICT_LEAKING;
-	f->kind = kind_of(s, t->left, 2 * t->farewells > t->left);
+	f->kind = kind_of(b, t->left, 2 * t->farewells > t->left);
 	f->confidence = confidence_cap(
 		s, t->left >= 5 && (t->in_transaction >= LEAST_LEFT || t->own_thread >= 5)
 			   ? CONFIDENCE_CERTAIN
@@ -252,6 +305,7 @@ static void found_left(struct scene *s, const struct tally *t, bool grows)
 				t->own_thread, t->own_thread == 1 ? "" : "s");
 	if (t->exits)
 		finding_because(s, f, "%zu were released only by the end of the process", t->exits);
+	name_left(s, f, t);
 	f->advice = s->endpoint->database == EV_DB_SQLITE
 			    ? "close each connection or session where it was opened, on every path "
 			      "(Python: `with closing(sqlite3.connect(...)) as c:`; `with c:` alone "
@@ -260,15 +314,26 @@ static void found_left(struct scene *s, const struct tally *t, bool grows)
 			      "(Python: `with Session() as s:` or s.close())";
 }
 
+static void name_late(struct scene *s, struct finding_view *f)
+{
+	struct origins o = {};
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->seen[i].late)
+			origins_add(&o, origin_of_opening(s, s->seen[i].life), 1);
+	finding_from(s, f, &o, false);
+}
+
 static void found_late(struct scene *s, const struct tally *t, size_t late)
 {
+	struct balance b = balance_of(s, NULL, true);
 	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION);
 
 	if (!f)
 		return;
-	fill(s, f, t, false);
+	fill(f, t, &b);
 	f->verdict = VERDICT_LEAKING;
-	f->kind = kind_of(s, late, false);
+	f->kind = kind_of(&b, late, false);
 	f->open = s->endpoint->open;
 	f->confidence = confidence_cap(s, CONFIDENCE_LIKELY);
 	finding_because(s, f,
@@ -276,6 +341,7 @@ static void found_late(struct scene *s, const struct tally *t, size_t late)
 			"later in bulk, as a garbage collector does", late);
 	finding_because(s, f, "up to %llu were open at once",
 			(unsigned long long)s->endpoint->peak);
+	name_late(s, f);
 	f->advice = "create one engine or pool for the process and close each connection after "
 		    "use; do not leave it to the garbage collector";
 }
@@ -292,18 +358,68 @@ static bool passed_over(const struct tally *t)
 	return t->worked >= LEAST_LEFT ? t->exits || span >= SECOND_NS : span >= THREAD_SPAN;
 }
 
+static bool proves(const struct scene *s, const struct tally *t)
+{
+	return t->left >= LEAST_LEFT &&
+	       (growing(s, t) || (!is_private(s->endpoint) && passed_over(t)));
+}
+
+/* Do those from one place prove it without the others? */
+static bool proves_alone(void *context, const struct place *place)
+{
+	struct scene *s = context;
+	struct tally t;
+
+	for (size_t i = 0; i < s->count; i++)
+		s->seen[i].answers = s->seen[i].from.place;
+	add_up(s, place, &t);
+	return proves(s, &t);
+}
+
+/* Of those that were closed again or are at work: where they were opened, or used last. */
+static const struct place *answers_for(const struct scene *s, const struct seen *x,
+				       const struct place *const *culprits, size_t n)
+{
+	const struct place *begun = places_find(s->places, x->life->begun_at);
+	const struct place *at = culprit_of(culprits, n, x->from.place);
+
+	return n < 2 || x->left || at == x->from.place ? at : culprit_of(culprits, n, begun);
+}
+
+static void found_by_place(struct scene *s, const struct tally *all)
+{
+	const struct place *culprits[ORIGINS_MOST];
+	double per_minute = growth_of(s, all, growing(s, all) || all->last_ns > all->first_ns);
+	struct origins o = {};
+	size_t n;
+
+	for (size_t i = 0; i < s->count; i++) {
+		s->seen[i].from = origin_of_life(s, s->seen[i].life);
+		if (s->seen[i].left)
+			origins_add(&o, s->seen[i].from, 1);
+	}
+	n = origins_culprits(&o, proves_alone, s, culprits);
+	for (size_t i = 0; i < s->count; i++)
+		s->seen[i].answers = answers_for(s, &s->seen[i], culprits, n);
+	for (size_t i = 0; i < n || i == 0; i++) {
+		const struct place *at = n ? culprits[i] : NULL;
+		struct balance b = balance_of(s, at, i == 0);
+		struct tally t;
+
+		add_up(s, at, &t);
+		found_left(s, &t, &b, per_minute);
+	}
+}
+
 int rule_connections(struct scene *s)
 {
 	struct tally t;
 	size_t late;
-	bool grows;
 
 	find_left(s);
-	add_up(s, &t);
-	grows = t.left >= 2 && growing(s, &t);
-	if (t.left >= LEAST_LEFT &&
-	    (grows || (!is_private(s->endpoint) && passed_over(&t)))) {
-		found_left(s, &t, grows);
+	add_up(s, NULL, &t);
+	if (proves(s, &t)) {
+		found_by_place(s, &t);
 		return 0;
 	}
 	late = is_private(s->endpoint) ? 0 : closed_in_bulk(s);
@@ -315,18 +431,19 @@ int rule_connections(struct scene *s)
 int rule_hung_up(struct scene *s)
 {
 	uint64_t longest = 0, first = UINT64_MAX, last = 0;
+	struct origins from = {};
 	struct finding_view *f;
 	size_t n = 0;
 
-	for (size_t i = 0; i < s->finding_count; i++)
-		if (s->findings[i].cause == CAUSE_UNCLOSED_CONNECTION)
-			return 0;
+	if (finding_of(s, CAUSE_UNCLOSED_CONNECTION))
+		return 0;
 	for (size_t i = 0; i < s->count; i++) {
 		const struct connection *c = s->seen[i].open;
 
 		if (!c || !c->hung_up_ns || s->now_ns - c->hung_up_ns < s->model->begin.min_age_ns)
 			continue;
 		n++;
+		origins_add(&from, origin_of_opening(s, &c->life), 1);
 		if (s->now_ns - c->hung_up_ns > longest)
 			longest = s->now_ns - c->hung_up_ns;
 		first = c->hung_up_ns < first ? c->hung_up_ns : first;
@@ -347,6 +464,7 @@ int rule_hung_up(struct scene *s)
 	f->oldest_seconds = seconds(longest);
 	finding_because(s, f, "the server closed %s%zu connection%s, the client still holds %s",
 			n == 1 ? "" : "these ", n, n == 1 ? "" : "s", n == 1 ? "it" : "them");
+	finding_from(s, f, &from, false);
 	f->advice = "close connections that fail; a pool should test them before use "
 		    "(SQLAlchemy: pool_pre_ping) and drop them";
 	return 0;

@@ -13,7 +13,7 @@
  *   unfinished  a SQLite statement stepped and neither finished nor reset holds a read lock: its
  *               connection did nothing for --min-age, or their number rises
  */
-#include "rules.h"
+#include "origin.h"
 
 #define MANY 10
 #define FEW 3
@@ -27,6 +27,7 @@ struct held {
 	uint64_t rows;		    /* of the results; UNKNOWN64 */
 	const struct endpoint *endpoint;
 	const struct text *sql;
+	struct origins from;
 };
 
 static void hold(struct held *h, uint64_t since_ns)
@@ -69,6 +70,14 @@ static struct finding_view *cursor_found(struct scene *s, const struct held *h,
 	return f;
 }
 
+/* Declared in the transaction that its connection began last, as far as we know. */
+static struct origin origin_of_cursor(const struct scene *s, const struct connection *c)
+{
+	struct origin o = origin_of_stack(s, c->life.begun_at);
+
+	return o.place ? o : origin_of_opening(s, &c->life);
+}
+
 static void look_at_holds(const struct scene *s, struct held *idle, size_t *open)
 {
 	for (size_t i = 0; i < s->count; i++) {
@@ -78,6 +87,7 @@ static void look_at_holds(const struct scene *s, struct held *idle, size_t *open
 			continue;
 		*open += c->cursors;
 		idle->sql = c->sql ? c->sql : idle->sql;
+		origins_add(&idle->from, origin_of_cursor(s, c), c->cursors);
 		if (!is_idle(s, c))
 			continue;
 		hold(idle, c->life.used_ns);
@@ -119,6 +129,7 @@ static void judge_holds(struct scene *s)
 				"their connections did nothing for %.0f s",
 				seconds(since(s, h.last_ns)));
 	finding_because(s, f, "the server keeps the whole result of each until it is closed");
+	finding_from(s, f, &h.from, true);
 	f->advice = "CLOSE each cursor declared WITH HOLD when its rows are read or given up, at "
 		    "the latest before its connection goes back to a pool";
 }
@@ -134,6 +145,7 @@ static void look_at_readers(const struct scene *s, struct held *h, size_t *open)
 			continue;
 		*open += file->reading;
 		h->sql = file->sql ? file->sql : h->sql;
+		origins_add(&h->from, origin_of_reader(s, c), file->reading);
 		if (!file->reading_ns || !is_idle(s, c) ||
 		    since(s, file->reading_ns) < s->model->begin.min_age_ns)
 			continue;
@@ -170,6 +182,7 @@ static void judge_readers(struct scene *s)
 				seconds(since(s, h.last_ns)));
 	finding_because(s, f, "until it is finished or reset such a statement holds a read lock: "
 			"no checkpoint passes it, and without a write-ahead log nobody can write");
+	finding_from(s, f, &h.from, true);
 	f->advice = "read each cursor to its end or close it (sqlite3_reset or sqlite3_finalize; "
 		    "Python: cursor.close() or fetchall())";
 }
@@ -201,6 +214,7 @@ static void look_at_results(const struct scene *s, struct held *held)
 			continue;
 		hold(held, used);
 		held->count++;
+		origins_add(&held->from, origin_of_stack(s, h->stack), 1);
 		held->endpoint = c && c->process == s->process ? c->endpoint : held->endpoint;
 		held->sql = c && c->sql ? c->sql : held->sql;
 	}
@@ -233,6 +247,7 @@ int rule_unread(struct scene *s)
 			seconds(since(s, h.last_ns)));
 	finding_because(s, f, "until its rows are fetched or it is freed, its connection can do "
 			"nothing else");
+	finding_from(s, f, &h.from, true);
 	f->advice = "fetch a result to its end or free it (mysql_free_result) on every path, or "
 		    "store it whole if it is small (mysql_store_result)";
 	return 0;

@@ -7,7 +7,7 @@
  * latter half of that time (a stream being read goes on stepping), and a log that grew meanwhile
  * by four megabytes, which is SQLite's own limit of a thousand pages before it wants a checkpoint.
  */
-#include "rules.h"
+#include "origin.h"
 
 #define LEAST_GROWTH (4 << 20)
 #define LEAST_IDLE   (2 * SECOND_NS)
@@ -17,6 +17,7 @@ struct reader {
 	uint64_t grown_bytes;
 	uint64_t read_ns; /* for how long */
 	size_t count;	  /* such readers */
+	struct origins from;
 };
 
 static bool is_left(const struct scene *s, const struct connection *c)
@@ -43,6 +44,7 @@ static void look(const struct scene *s, struct reader *r)
 		if (grown < LEAST_GROWTH || !is_left(s, c))
 			continue;
 		r->count++;
+		origins_add(&r->from, origin_of_reader(s, c), 1);
 		if (r->connection && grown <= r->grown_bytes)
 			continue;
 		r->connection = c;
@@ -91,6 +93,7 @@ int rule_wal(struct scene *s)
 			seconds(s->now_ns - (r.connection->life.used_ns
 						     ? r.connection->life.used_ns
 						     : file->reading_ns)));
+	finding_from(s, f, &r.from, false);
 	f->advice = "read the cursor to its end or close it (sqlite3_reset or sqlite3_finalize; "
 		    "Python: cursor.close() or fetchall()); keep read transactions short";
 	return 0;

@@ -7,7 +7,7 @@
  * descriptor: not if another process holds it, which is what fork does.  Where connections were
  * found unclosed already, these are the same ones.
  */
-#include "rules.h"
+#include "origin.h"
 
 #define LEAST_HANDLES 3
 #define GROWTH_SPAN (8 * SECOND_NS)
@@ -23,12 +23,14 @@ struct halves {
 	size_t count;
 	uint64_t first_ns, last_ns; /* since when they are halves */
 	const struct text *sql;
+	struct origins from;
 };
 
-static void add(const struct scene *s, struct halves *h, uint64_t since_ns)
+static void add(const struct scene *s, struct halves *h, uint64_t since_ns, struct origin from)
 {
 	if (s->now_ns < since_ns || s->now_ns - since_ns < s->model->begin.min_age_ns)
 		return;
+	origins_add(&h->from, from, 1);
 	if (!h->count++ || since_ns < h->first_ns)
 		h->first_ns = since_ns;
 	if (since_ns > h->last_ns)
@@ -74,7 +76,7 @@ static void judge_handles(struct scene *s)
 
 		if (x->resource == EV_RES_CONNECTION && x->endpoint == s->endpoint && x->cut_ns &&
 		    !(x->flags & EV_HANDLE_TENTATIVE))
-			add(s, &h, x->cut_ns);
+			add(s, &h, x->cut_ns, origin_of_stack(s, x->stack));
 	}
 	if (h.count < LEAST_HANDLES)
 		return;
@@ -84,6 +86,7 @@ static void judge_handles(struct scene *s)
 	f->object = r->object;
 	finding_because(s, f, "%zu %s are kept although their sockets are closed: what is left is "
 			"memory", h.count, r->object);
+	finding_from(s, f, &h.from, false);
 	f->advice = arena_format(s->arena, "call %s for each %s, also after the connection has "
 				 "failed", r->call, r->object);
 }
@@ -98,7 +101,7 @@ static void judge_sockets(struct scene *s)
 
 		if (!c || !c->freed_ns || c->shared || c->orphan || c->life.used_ns > c->freed_ns)
 			continue;
-		add(s, &h, c->freed_ns);
+		add(s, &h, c->freed_ns, origin_of_opening(s, &c->life));
 		h.sql = s->seen[i].sql;
 	}
 	if (!h.count)
@@ -108,6 +111,7 @@ static void judge_sockets(struct scene *s)
 		return;
 	finding_because(s, f, "the library has freed %zu connection%s whose socket%s still open",
 			h.count, h.count == 1 ? "" : "s", h.count == 1 ? " is" : "s are");
+	finding_from(s, f, &h.from, false);
 	f->advice = "close the descriptor, too: it was duplicated, or taken from the library before "
 		    "the connection was closed";
 }

@@ -12,7 +12,7 @@
  * rule_statement.c knows a cache from a leak, and a count does not.  Where the wire cannot be
  * read, statements must come as fast as at first: a cache meets new texts ever more rarely.
  */
-#include "rules.h"
+#include "origin.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -45,15 +45,16 @@ static const struct resource_words {
 			   "call %2$s for each %1$s after use"},
 };
 
-/* One site with what belongs to it. */
-struct place {
-	const struct site_model *site;
+/* The calls from one place of the program, with what belongs to it. */
+struct calls {
+	const struct site_model *site; /* of several return addresses: their sum */
 	const struct ev_site *state;
 	const struct handle *const *handles; /* open objects of it that were told of, by birth */
 	size_t handle_count;
 	const struct endpoint *endpoint; /* NULL not known */
 	const struct connection *connection; /* of its newest object; NULL not known */
 	uint64_t open;
+	const struct place *place; /* NULL not known */
 	bool implicit; /* given back when the process ended, and not before */
 };
 
@@ -69,7 +70,7 @@ static bool is_of(const struct handle *h, const struct ev_site *state)
 	return h->resource == state->resource && h->site == state->site;
 }
 
-static void find_handles(const struct scene *s, struct place *p)
+static void find_handles(const struct scene *s, struct calls *p)
 {
 	size_t first = 0, n = 0;
 
@@ -82,7 +83,7 @@ static void find_handles(const struct scene *s, struct place *p)
 }
 
 /* Where its objects come from: what its newest object says, or the only endpoint it can be. */
-static void find_endpoint(const struct scene *s, struct place *p)
+static void find_endpoint(const struct scene *s, struct calls *p)
 {
 	size_t fitting = 0;
 
@@ -104,7 +105,7 @@ static void find_endpoint(const struct scene *s, struct place *p)
 }
 
 /* The rise that the births of the open objects show; they may be the first of many only. */
-static struct rise births_rise(const struct place *p, uint64_t end_ns)
+static struct rise births_rise(const struct calls *p, uint64_t end_ns)
 {
 	struct rise r = {.end_ns = end_ns};
 	size_t n = p->handle_count;
@@ -124,7 +125,7 @@ static struct rise births_rise(const struct place *p, uint64_t end_ns)
 	return r;
 }
 
-static struct rise place_rise(const struct scene *s, struct place *p)
+static struct rise calls_rise(const struct scene *s, struct calls *p)
 {
 	uint64_t end = p->site->detached_ns ? p->site->detached_ns : s->now_ns;
 	struct rise r = rise_of(s, &p->site->open, end, &p->implicit), births;
@@ -137,7 +138,7 @@ static struct rise place_rise(const struct scene *s, struct place *p)
 }
 
 /* Statements that the wire knows of, if it can read them at all. */
-static bool wire_tells(const struct scene *s, const struct place *p)
+static bool wire_tells(const struct scene *s, const struct calls *p)
 {
 	uint64_t open = 0, prepared = 0;
 	struct table_slot *slot;
@@ -163,7 +164,7 @@ static bool wire_tells(const struct scene *s, const struct place *p)
 }
 
 /* Does the second half of the rise bring as many as the first, or nearly so? */
-static bool as_fast_as_at_first(const struct place *p, const struct rise *r)
+static bool as_fast_as_at_first(const struct calls *p, const struct rise *r)
 {
 	struct rise half = history_rise(&p->site->open, r->first_ns + (r->last_ns - r->first_ns) / 2);
 	uint64_t first = half.held > r->base ? half.held - r->base : 0, all = r->held - r->base;
@@ -171,14 +172,14 @@ static bool as_fast_as_at_first(const struct place *p, const struct rise *r)
 	return r->last_ns - r->first_ns >= CERTAIN_NS && 10 * (all - first) >= 4 * all;
 }
 
-static bool statements_leak(const struct scene *s, const struct place *p, const struct rise *r)
+static bool statements_leak(const struct scene *s, const struct calls *p, const struct rise *r)
 {
 	return !wire_tells(s, p) && (r->held > ANY_CACHE || as_fast_as_at_first(p, r));
 }
 
 /* Handles of connections without any: as many sockets as that are not open.  Where the wire is not
  * read, the library's count is all there is. */
-static bool handles_leak(const struct scene *s, const struct place *p, const struct rise *r)
+static bool handles_leak(const struct scene *s, const struct calls *p, const struct rise *r)
 {
 	uint64_t sockets = 0;
 
@@ -195,7 +196,7 @@ static bool handles_leak(const struct scene *s, const struct place *p, const str
 	return p->handle_count && 2 * sockets < r->held;
 }
 
-static void fill_sizes(const struct place *p, struct finding_view *f)
+static void fill_sizes(const struct calls *p, struct finding_view *f)
 {
 	uint64_t bytes = 0;
 
@@ -208,7 +209,7 @@ static void fill_sizes(const struct place *p, struct finding_view *f)
 		f->bytes = bytes;
 }
 
-static void fill(const struct scene *s, const struct place *p, const struct rise *r,
+static void fill(const struct scene *s, const struct calls *p, const struct rise *r,
 		 struct finding_view *f)
 {
 	uint64_t oldest = r->first_ns;
@@ -233,14 +234,14 @@ static void fill(const struct scene *s, const struct place *p, const struct rise
 	fill_sizes(p, f);
 }
 
-static enum kind kind_of(const struct place *p, const struct finding_view *f)
+static enum kind kind_of(const struct calls *p, const struct finding_view *f)
 {
 	if (p->implicit)
 		return KIND_IMPLICIT;
 	return 10 * f->open >= 7 * f->acquired ? KIND_FREQUENT : KIND_SPORADIC;
 }
 
-static enum confidence sure(const struct scene *s, const struct place *p, const struct rise *r)
+static enum confidence sure(const struct scene *s, const struct calls *p, const struct rise *r)
 {
 	bool certain = r->last_ns - r->first_ns >= CERTAIN_NS && r->steps >= CERTAIN_STEPS &&
 		       !p->state->unseen && !p->state->detached &&
@@ -249,7 +250,25 @@ static enum confidence sure(const struct scene *s, const struct place *p, const 
 	return confidence_cap(s, certain ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY);
 }
 
-static void explain(struct scene *s, const struct place *p, const struct rise *r,
+/* Where the objects come from that are still there; else the latest call looked at. */
+static void find_origins(const struct scene *s, const struct calls *c, struct origins *o)
+{
+	for (size_t i = 0; i < c->handle_count; i++)
+		if (c->handles[i]->stack)
+			origins_add(o, origin_of_stack(s, c->handles[i]->stack), 1);
+	if (!origins_most(o) && c->site->stack)
+		origins_add(o, origin_of_stack(s, c->site->stack), 1);
+}
+
+static void name(struct scene *s, const struct calls *c, struct finding_view *f)
+{
+	struct origins o = {};
+
+	find_origins(s, c, &o);
+	finding_from(s, f, &o, true);
+}
+
+static void explain(struct scene *s, const struct calls *p, const struct rise *r,
 		    struct finding_view *f)
 {
 	const char *object = f->object ? f->object : resource_name(f->resource);
@@ -267,11 +286,12 @@ static void explain(struct scene *s, const struct place *p, const struct rise *r
 	if (p->state->detached)
 		finding_because(s, f, "counted until %.0f s after the start only: then the probes "
 				"were taken out", seconds(r->end_ns - s->start_ns));
+	name(s, p, f);
 	if (p->state->resource == EV_RES_CONNECTION && p->state->database != EV_DB_REDIS)
 		finding_because(s, f, "their sockets are closed: what is left is memory");
 }
 
-static void found(struct scene *s, const struct place *p, const struct rise *r)
+static void found(struct scene *s, const struct calls *p, const struct rise *r)
 {
 	const struct resource_words *w = &words[p->state->resource];
 	struct finding_view *f = finding_add(s, w->cause, w->resource);
@@ -289,7 +309,7 @@ static void found(struct scene *s, const struct place *p, const struct rise *r)
 }
 
 /* What the wire has found already is the same leak: the site only adds its count. */
-static bool known(struct scene *s, const struct place *p)
+static bool known(struct scene *s, const struct calls *p)
 {
 	struct finding_view *f;
 
@@ -307,12 +327,12 @@ static bool known(struct scene *s, const struct place *p)
 
 /* What a connection that nobody closes keeps with it (its last result, its cancel handle) is part of
  * that leak: one or two for each. */
-static bool goes_with_connections(struct scene *s, const struct place *p, const struct rise *r)
+static bool goes_with_connections(struct scene *s, const struct calls *p, const struct rise *r)
 {
 	struct finding_view *f = finding_of(s, CAUSE_UNCLOSED_CONNECTION);
 
 	if (!f || f->database != p->state->database || p->state->resource == EV_RES_CONNECTION ||
-	    r->held - r->base > OBJECTS_EACH * (f->open + 1))
+	    r->held - r->base > OBJECTS_EACH * (open_of(s, CAUSE_UNCLOSED_CONNECTION) + 1))
 		return false;
 	finding_because(s, f, "with them %llu %s are kept", (unsigned long long)r->held,
 			*p->state->object ? p->state->object : "objects");
@@ -320,7 +340,7 @@ static bool goes_with_connections(struct scene *s, const struct place *p, const 
 }
 
 /* Results whose rows are still being fetched: rule_cursor.c tells those at work from others. */
-static bool mostly_unread(const struct place *p)
+static bool mostly_unread(const struct calls *p)
 {
 	size_t unread = 0;
 
@@ -329,7 +349,7 @@ static bool mostly_unread(const struct place *p)
 	return 2 * unread > p->handle_count;
 }
 
-static bool leaks(const struct scene *s, const struct place *p, const struct rise *r)
+static bool leaks(const struct scene *s, const struct calls *p, const struct rise *r)
 {
 	if (!rise_goes_on(s, r) || mostly_unread(p))
 		return false;
@@ -338,21 +358,138 @@ static bool leaks(const struct scene *s, const struct place *p, const struct ris
 	return p->state->resource != EV_RES_CONNECTION || handles_leak(s, p, r);
 }
 
+/*
+ * Which calls are of one place?
+ *
+ * The ledger counts by the address a call returns to, or by a whole stack.  A library called through
+ * two wrappers, or from a loop that the compiler unrolled, is one line of the program: those that
+ * lead to the same place, for the same kind of object, are judged as one.  The other way about one
+ * address in a driver may serve many places: then what it counts cannot be taken apart, and the
+ * places of the objects that are still there tell whom it serves.
+ */
+
+static int by_birth(const void *a, const void *b)
+{
+	const struct handle *x = *(const struct handle *const *)a;
+	const struct handle *y = *(const struct handle *const *)b;
+
+	return (x->born_ns > y->born_ns) - (x->born_ns < y->born_ns);
+}
+
+static int join_handles(const struct scene *s, struct calls *c, const struct calls *other)
+{
+	size_t n = c->handle_count + other->handle_count;
+	const struct handle **all = arena_alloc(s->arena, (n + 1) * sizeof(*all));
+
+	if (!all)
+		return -1;
+	if (c->handle_count)
+		memcpy(all, c->handles, c->handle_count * sizeof(*all));
+	if (other->handle_count)
+		memcpy(all + c->handle_count, other->handles, other->handle_count * sizeof(*all));
+	qsort(all, n, sizeof(*all), by_birth);
+	c->handles = all;
+	c->handle_count = n;
+	return 0;
+}
+
+static void join_states(struct ev_site *to, const struct ev_site *from)
+{
+	to->acquired += from->acquired;
+	to->released += from->released;
+	to->unseen += from->unseen;
+	to->failed += from->failed;
+	to->rows = to->rows == UNKNOWN64 || from->rows == UNKNOWN64 ? UNKNOWN64
+								    : to->rows + from->rows;
+	if (from->first_ns && (!to->first_ns || from->first_ns < to->first_ns))
+		to->first_ns = from->first_ns;
+	if (from->last_ns > to->last_ns)
+		to->last_ns = from->last_ns;
+	to->detached = to->detached || from->detached;
+	to->caller = to->caller == from->caller ? to->caller : 0;
+}
+
+static int join(const struct scene *s, struct calls *c, const struct calls *other)
+{
+	struct site_model *sum = arena_alloc(s->arena, sizeof(*sum));
+
+	if (!sum || join_handles(s, c, other))
+		return -1;
+	*sum = *c->site;
+	join_states(&sum->state, other->state);
+	history_join(&sum->open, &other->site->open);
+	if (!sum->detached_ns || (other->site->detached_ns && other->site->detached_ns < sum->detached_ns))
+		sum->detached_ns = other->site->detached_ns;
+	c->site = sum;
+	c->state = &sum->state;
+	return 0;
+}
+
+static bool same_place(const struct calls *a, const struct calls *b)
+{
+	return a->place == b->place && a->state->resource == b->state->resource &&
+	       a->state->database == b->state->database &&
+	       !strcmp(a->state->object, b->state->object);
+}
+
+static int judge_calls(struct scene *s, struct calls *c)
+{
+	struct rise r;
+
+	c->open = c->state->acquired - c->state->released;
+	if (site_is_obscure(c->site) || known(s, c))
+		return 0;
+	find_endpoint(s, c);
+	r = calls_rise(s, c);
+	if (leaks(s, c, &r) && !goes_with_connections(s, c, &r))
+		found(s, c, &r);
+	return 0;
+}
+
+#define JOINED_MOST 4096 /* beyond, each address stands alone */
+
+/* Adds the calls of a site to those of its place, or to the end. */
+static int add_calls(const struct scene *s, struct calls *all, size_t *count,
+		     const struct site_model *site)
+{
+	struct calls *c = &all[*count];
+	const struct origin *most;
+	struct origins o = {};
+
+	*c = (struct calls){.site = site, .state = &site->state};
+	find_handles(s, c);
+	find_origins(s, c, &o);
+	most = origins_most(&o);
+	c->place = most ? most->place : NULL;
+	for (size_t i = 0; i < *count && *count < JOINED_MOST && c->place; i++)
+		if (same_place(&all[i], c))
+			return join(s, &all[i], c);
+	++*count;
+	return 0;
+}
+
+static bool is_judged(const struct site_model *site)
+{
+	return site->state.resource < sizeof(words) / sizeof(words[0]) &&
+	       words[site->state.resource].advice;
+}
+
 int rule_sites(struct scene *s)
 {
-	for (const struct site_model *site = s->process->sites; site; site = site->next) {
-		struct place p = {.site = site, .state = &site->state};
-		struct rise r;
+	size_t room = 0, count = 0;
+	struct calls *all;
+	int err = 0;
 
-		p.open = p.state->acquired - p.state->released;
-		if (p.state->resource >= sizeof(words) / sizeof(words[0]) ||
-		    !words[p.state->resource].advice || site_is_obscure(site) || known(s, &p))
-			continue;
-		find_handles(s, &p);
-		find_endpoint(s, &p);
-		r = place_rise(s, &p);
-		if (leaks(s, &p, &r) && !goes_with_connections(s, &p, &r))
-			found(s, &p, &r);
-	}
-	return 0;
+	for (const struct site_model *site = s->process->sites; site; site = site->next)
+		room++;
+	all = calloc(room + 1, sizeof(*all));
+	if (!all)
+		return -1;
+	for (const struct site_model *site = s->process->sites; site && !err; site = site->next)
+		if (is_judged(site))
+			err = add_calls(s, all, &count, site);
+	for (size_t i = 0; i < count && !err; i++)
+		err = judge_calls(s, &all[i]);
+	free(all);
+	return err;
 }

@@ -5,11 +5,24 @@
  * Many rows alone prove nothing: a stream reads as many and keeps none.  So the process's memory
  * must have grown with the reply while it was read.
  */
-#include "rules.h"
+#include "origin.h"
 
 #define MANY_ROWS 50000
 #define MANY_BYTES (16 << 20)
 #define LEAST_GROWN (4 << 20)
+
+/* Where its request was sent, or at least where that transaction began. */
+static void name(struct scene *s, struct finding_view *f)
+{
+	const struct endpoint *e = s->endpoint;
+	struct origin from = origin_of_stack(s, e->result_at);
+	struct origins o = {};
+
+	if (!from.place && e->result_begun_at)
+		from = origin_of_stack(s, e->result_begun_at);
+	origins_add(&o, from, 1);
+	finding_from(s, f, &o, true);
+}
 
 int rule_results(struct scene *s)
 {
@@ -36,6 +49,7 @@ int rule_results(struct scene *s)
 	if (s->endpoint->results > 1)
 		finding_because(s, f, "%llu replies of this endpoint were so large",
 				(unsigned long long)s->endpoint->results);
+	name(s, f);
 	f->advice = "read in pages (LIMIT, keyset) or as a stream (server-side cursor; "
 		    "SQLAlchemy: yield_per)";
 	return 0;

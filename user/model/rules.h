@@ -11,6 +11,20 @@
 
 #define SECOND_NS 1000000000ULL
 
+struct place;
+struct places;
+
+/* Another stack than the one wanted. */
+enum stand_in { STANDS_ITSELF, STANDS_OPENED, STANDS_BEGUN };
+
+/* Where something comes from. */
+struct origin {
+	const struct place *place; /* NULL not known */
+	enum stand_in stand_in;
+	uint64_t stack; /* 0 not known; it may lead to no place */
+	uint64_t count;
+};
+
 /* One connection, open or gone. */
 struct seen {
 	const struct life *life;
@@ -22,6 +36,9 @@ struct seen {
 	bool exit;		       /* released at the end of its process only */
 	bool farewell;		       /* with a proper goodbye then */
 	bool left;		       /* passed over, and never used again */
+	bool late;		       /* closed in bulk, long after its last use */
+	struct origin from;	       /* once a rule has asked for it */
+	const struct place *answers;   /* the place whose finding counts it; NULL: the only one */
 };
 
 struct birth {
@@ -38,6 +55,7 @@ struct scene {
 	const struct handle *const *handles; /* of the process, by site and birth */
 	size_t handle_count;
 	struct arena *arena; /* of the view */
+	struct places *places;
 	uint64_t now_ns;     /* the process's end, if it has ended */
 	uint64_t start_ns;   /* of the window */
 	struct seen *seen;
@@ -62,6 +80,9 @@ bool is_private(const struct endpoint *e);
 const char *place_text(const struct scene *s, const struct endpoint *e);
 /* The first finding of that cause, here or in the process's endpoints before; NULL. */
 struct finding_view *finding_of(const struct scene *s, enum cause cause);
+
+/* The sum of what the findings of that cause have open. */
+uint64_t open_of(const struct scene *s, enum cause cause);
 
 /* Does the rise show something that piles up, and still does? */
 bool rise_goes_on(const struct scene *s, const struct rise *r);

@@ -52,6 +52,15 @@ const char *database_name(enum ev_database d)
 	return d <= EV_DB_SQLITE ? names[d] : names[0];
 }
 
+/* Languages come from a recording as they are, so they may be of a later version. */
+const char *language_name(enum ev_language l)
+{
+	static const char *const names[] = {"unknown", "native", "python",     "perl", "php",
+					    "ruby",    "javascript", "java", "go"};
+
+	return l < sizeof(names) / sizeof(names[0]) ? names[l] : names[0];
+}
+
 void view_close(struct report_view *v)
 {
 	if (v)

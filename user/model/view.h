@@ -31,6 +31,15 @@ enum cause {
 };
 enum resource { RESOURCE_CONNECTION, RESOURCE_TRANSACTION, RESOURCE_STATEMENT, RESOURCE_CURSOR, RESOURCE_RESULT, RESOURCE_MEMORY };
 
+/* A place in a program's code.  NULL and 0: not known. */
+struct frame_view {
+	enum ev_language language;
+	const char *function, *file, *module, *build_id;
+	uint64_t offset; /* native: address as the module's ELF file has it */
+	uint32_t line, column;
+	uint32_t flags; /* enum ev_frame_flag */
+};
+
 struct finding_view {
 	enum verdict verdict;
 	enum confidence confidence;
@@ -44,6 +53,10 @@ struct finding_view {
 	uint64_t open;
 	const char *object;	   /* what a library calls it: "PGresult"; NULL does not apply */
 	uint64_t caller;	   /* address its acquiring calls return to; 0 not known */
+	const struct frame_view *site; /* the owner's line; one of stack, or NULL */
+	const struct frame_view *stack; /* a call stack that led there, the innermost first */
+	size_t stack_count;	   /* 0 not known */
+	uint32_t stack_flags;	   /* enum ev_stack_flag */
 	double oldest_seconds;	   /* < 0 not known */
 	bool oldest_is_minimum;	   /* at least so old: it was there before we came */
 	double growth_per_minute;  /* < 0 does not apply */
@@ -134,6 +147,7 @@ const char *kind_name(enum kind k);
 const char *cause_name(enum cause c);
 const char *resource_name(enum resource r);
 const char *database_name(enum ev_database d);
+const char *language_name(enum ev_language l);
 
 /* Frees a view and all it owns.  Accepts NULL. */
 void view_close(struct report_view *v);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "names.h"
+#include "where.h"
 
 #define FINDINGS_SHOWN 5 /* of one process */
 #define SQL_LINES      3
@@ -217,6 +218,7 @@ static void print_finding(struct page *page, const struct process_view *p,
 	struct words w = {0};
 
 	print_headline(page, p, f);
+	where_print(page, f, DETAIL_INDENT, all);
 	words_add(&w, "%s %s",
 		  f->database == EV_DB_UNKNOWN ? "a database," : database_name(f->database),
 		  f->endpoint ? f->endpoint : "address not known");

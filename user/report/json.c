@@ -199,6 +199,60 @@ static json_t *json_exhausts(const struct finding_view *f)
 	return json_object_of(pairs, COUNT(pairs));
 }
 
+static json_t *json_positive(uint64_t n)
+{
+	return n ? json_count(n) : json_null();
+}
+
+static json_t *json_line_exact(const struct frame_view *f)
+{
+	return f->line ? json_boolean(!(f->flags & EV_FRAME_DEFINED)) : json_null();
+}
+
+static json_t *json_site(const struct frame_view *f)
+{
+	if (!f)
+		return json_null();
+
+	const struct pair pairs[] = {
+		{"language", json_text(language_name(f->language))},
+		{"function", json_text(f->function)},
+		{"file", json_text(f->file)},
+		{"line", json_positive(f->line)},
+		{"column", json_positive(f->column)},
+		{"line_exact", json_line_exact(f)},
+		{"module", json_text(f->module)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_frame(const struct frame_view *f)
+{
+	const struct pair pairs[] = {
+		{"language", json_text(language_name(f->language))},
+		{"function", json_text(f->function)},
+		{"file", json_text(f->file)},
+		{"line", json_positive(f->line)},
+		{"line_exact", json_line_exact(f)},
+		{"module", json_text(f->module)},
+		{"build_id", json_text(f->build_id)},
+		{"offset", json_positive(f->offset)},
+		{"inlined", json_boolean(f->flags & EV_FRAME_INLINED)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_stack(const struct finding_view *f)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < f->stack_count; i++)
+		array = json_array_with(array, json_frame(&f->stack[i]));
+	return array;
+}
+
 static json_t *json_finding(const struct finding_view *f)
 {
 	const struct pair pairs[] = {
@@ -219,8 +273,8 @@ static json_t *json_finding(const struct finding_view *f)
 		{"bytes", json_count(f->bytes)},
 		{"rows", json_count(f->rows)},
 		{"rows_exact", f->rows == UNKNOWN64 ? json_null() : json_boolean(f->rows_exact)},
-		{"site", json_null()},
-		{"stack", json_array()},
+		{"site", json_site(f->site)},
+		{"stack", json_stack(f)},
 		{"sql", json_text(f->sql)},
 		{"evidence", json_evidence(f)},
 		{"advice", json_text(f->advice)},

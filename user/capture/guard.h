@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * guard.h - which file a worker is reading, for whoever finds it dead; and how long it may.
+ */
+#ifndef DBLEAK_CAPTURE_GUARD_H
+#define DBLEAK_CAPTURE_GUARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define GUARD_CPU_SECONDS  2  /* for one look into a file */
+#define GUARD_WALL_SECONDS 10 /* ... which may hang */
+#define GUARD_FILES	   256
+#define GUARD_DEATHS	   2 /* of workers, and a file is not read again */
+
+/* In memory that worker and parent share.  The worker's word: a hint, not a fact. */
+struct guard_mark {
+	volatile uint64_t device, inode; /* 0 none */
+};
+
+struct guard_file {
+	uint64_t device, inode;
+	uint32_t deaths; /* GUARD_DEATHS: given up */
+};
+
+/* The parent's; a worker has the copy that its fork gave it. */
+struct guard {
+	struct guard_mark *mark;
+	struct guard_file file[GUARD_FILES];
+	uint32_t count, given_up;
+	uint64_t entered_ns; /* the worker's */
+};
+
+int guard_open(struct guard *g);
+void guard_close(struct guard *g);
+/* A worker died; out of time: it was the file's doing.  Clears the mark. */
+void guard_blame(struct guard *g, bool out_of_time);
+/* May it be read? */
+bool guard_allows(const struct guard *g, uint64_t device, uint64_t inode);
+
+/* Around each look into a file, in the worker: who takes longer is ended by SIGPROF or SIGALRM. */
+void guard_enter(struct guard *g, uint64_t device, uint64_t inode);
+/* Returns the processor time since, in ns. */
+uint64_t guard_leave(struct guard *g);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * module.h - mapped files, each once however many processes map it, and what was found out of the
+ * places in their code.
+ *
+ * All in one process that may die: see native.h.  Files are known by device, inode and times, so
+ * one that was replaced is another.  The number of files, of places and the memory of their debug
+ * information are bounded; what was used last longest ago is forgotten first, and read again.
+ */
+#ifndef DBLEAK_CAPTURE_MODULE_H
+#define DBLEAK_CAPTURE_MODULE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "debug_file.h"
+#include "guard.h"
+#include "known.h"
+#include "unwind.h"
+
+struct modules;
+struct module;
+
+/* A place in the code of one file. */
+struct place {
+	struct unwind_rule *rule; /* NULL: none */
+	struct known **frames;	  /* the innermost first */
+	uint16_t count;
+	bool ruled, named; /* have been looked for */
+};
+
+/* Gives the folders where debug files may be, for the time of one call. */
+struct module_roots {
+	struct debug_roots (*open)(void *context);
+	void (*close)(void *context, struct debug_roots *roots);
+	void *context;
+};
+
+int modules_open(struct modules **out, struct guard *guard);
+void modules_close(struct modules *ms);
+
+/* The file of this descriptor, which stays the caller's; path: as its process sees it.  To be put
+ * back with module_put.  NULL: no regular file, or no memory. */
+struct module *modules_get(struct modules *ms, int fd, const char *path);
+/* The code that the kernel maps into each process, if this many bytes of it. */
+struct module *modules_vdso(struct modules *ms, uint64_t size);
+struct module *module_again(struct module *m);
+void module_put(struct module *m);
+
+/* Is there an ELF file that may be read? */
+bool module_is_read(const struct module *m);
+const char *module_path(const struct module *m);
+
+/* The place of an offset in the file, valid until the next call; NULL: no code stands there, or no
+ * memory.  It may be neither ruled nor named yet. */
+struct place *module_place(struct modules *ms, struct module *m, uint64_t offset);
+void module_rule(struct modules *ms, struct module *m, uint64_t offset, struct place *place,
+		 const struct module_roots *roots);
+void module_name(struct modules *ms, struct module *m, uint64_t offset, struct place *place,
+		 const struct module_roots *roots);
+
+#endif

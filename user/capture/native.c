@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * native.c - the parent's side: asks, takes answers in, and looks after the worker.
+ *
+ * Every number that comes back is checked; a worker that says nonsense is ended like one that
+ * died.  Frames are told once and kept here by their ids, at most WIRE_FRAMES_MAX of them.
+ */
+#include "native.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../base/table.h"
+#include "known.h"
+#include "native_wire.h"
+
+#define NS_PER_SECOND 1000000000ULL
+#define ROOM_BYTES    (8 << 20) /* for requests on their way: some 400 of the largest stacks */
+#define PACKETS	      8		/* taken in at a time */
+#define LIVED_NS      (10 * NS_PER_SECOND) /* who dies later did not die of its start */
+#define WAIT_FIRST_NS (NS_PER_SECOND / 10) /* before another is started, doubled each time */
+#define WAIT_LAST_NS  (30 * NS_PER_SECOND)
+
+struct native {
+	pid_t pid; /* 0: none */
+	int wire, epoll;
+	struct guard guard;
+	struct native_counts counts;
+	uint64_t outstanding;
+	uint64_t started_ns, retry_ns, wait_ns;
+	uint64_t dead_cpu_ns;
+
+	struct arena *texts;
+	struct frame *frames; /* by id - 1 */
+	uint32_t told, room;
+	struct frame stack[EV_STACK_FRAMES];
+	uint8_t in[WIRE_PACKET_MAX] __attribute__((aligned(8)));
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * NS_PER_SECOND + (uint64_t)t.tv_nsec;
+}
+
+static void frames_forget(struct native *n)
+{
+	arena_close(n->texts);
+	n->texts = NULL;
+	n->told = 0;
+}
+
+/* SO_SNDBUFFORCE is root's. */
+static void make_wide(int fd)
+{
+	int bytes = ROOM_BYTES;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)))
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
+static _Noreturn void child(struct native *n, pid_t parent, int wire)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
+	native_worker(wire, &n->guard);
+}
+
+static int worker_start(struct native *n)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	pid_t parent = getpid();
+	int pair[2], err;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	make_wide(pair[0]);
+	n->pid = fork();
+	if (!n->pid)
+		child(n, parent, pair[1]);
+	err = n->pid < 0 ? -errno : 0;
+	close(pair[1]);
+	if (!err && epoll_ctl(n->epoll, EPOLL_CTL_ADD, pair[0], &event))
+		err = -errno;
+	n->wire = pair[0];
+	n->started_ns = now_ns();
+	return err;
+}
+
+static uint64_t usage_ns(const struct rusage *usage)
+{
+	return (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * NS_PER_SECOND +
+	       (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1000;
+}
+
+/* Returns how it ended. */
+static int worker_stop(struct native *n)
+{
+	struct rusage usage = {0};
+	int status = 0;
+
+	if (n->wire >= 0)
+		close(n->wire);
+	n->wire = -1;
+	if (n->pid > 0) {
+		kill(n->pid, SIGKILL);
+		while (wait4(n->pid, &status, 0, &usage) < 0 && errno == EINTR)
+			;
+	}
+	n->pid = 0;
+	n->dead_cpu_ns += usage_ns(&usage);
+	frames_forget(n);
+	n->counts.lost += n->outstanding;
+	n->outstanding = 0;
+	return status;
+}
+
+static void worker_died(struct native *n)
+{
+	uint64_t now = now_ns();
+	int status = worker_stop(n);
+	int how = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	n->counts.deaths++;
+	guard_blame(&n->guard, how == SIGPROF || how == SIGALRM);
+	if (now - n->started_ns > LIVED_NS || !n->wait_ns)
+		n->wait_ns = WAIT_FIRST_NS;
+	else if (n->wait_ns < WAIT_LAST_NS)
+		n->wait_ns *= 2;
+	n->retry_ns = now + n->wait_ns;
+}
+
+static bool worker_ready(struct native *n)
+{
+	if (n->pid > 0)
+		return true;
+	if (now_ns() < n->retry_ns)
+		return false;
+	if (!worker_start(n))
+		return true;
+	worker_stop(n);
+	n->retry_ns = now_ns() + NS_PER_SECOND;
+	return false;
+}
+
+int native_open(struct native **out)
+{
+	struct native *n = calloc(1, sizeof(*n));
+	int err = -ENOMEM;
+
+	if (!n)
+		return err;
+	n->wire = n->epoll = -1;
+	err = guard_open(&n->guard);
+	if (!err && (n->epoll = epoll_create1(EPOLL_CLOEXEC)) < 0)
+		err = -errno;
+	if (!err)
+		err = worker_start(n);
+	if (err) {
+		native_close(n);
+		return err;
+	}
+	*out = n;
+	return 0;
+}
+
+void native_close(struct native *n)
+{
+	if (!n)
+		return;
+	worker_stop(n);
+	if (n->epoll >= 0)
+		close(n->epoll);
+	guard_close(&n->guard);
+	free(n->frames);
+	free(n);
+}
+
+int native_fd(const struct native *n)
+{
+	return n->epoll;
+}
+
+/* A dead worker is found by who reads: there may be answers of it left. */
+static int ask(struct native *n, const void *first, size_t first_size, const void *then,
+	       size_t size)
+{
+	struct iovec vec[2] = {{(void *)first, first_size}, {(void *)then, size}};
+	struct msghdr message = {.msg_iov = vec, .msg_iovlen = 2};
+
+	return worker_ready(n) && sendmsg(n->wire, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0
+		       ? 0
+		       : -EAGAIN;
+}
+
+static int asked(struct native *n, int err)
+{
+	n->counts.asked++;
+	n->outstanding += !err;
+	n->counts.lost += err != 0;
+	return err;
+}
+
+int native_stack(struct native *n, const struct raw_stack *raw)
+{
+	struct wire_head head = {WIRE_STACK, 0};
+	size_t length = raw->length <= STACK_BYTES ? raw->length : STACK_BYTES;
+	size_t size = offsetof(struct raw_stack, bytes) + length;
+
+	head.size = (uint32_t)(sizeof(head) + size);
+	return asked(n, ask(n, &head, sizeof(head), raw, size));
+}
+
+static int request(struct native *n, const struct wire_request *r)
+{
+	return ask(n, r, sizeof(*r), NULL, 0);
+}
+
+int native_caller(struct native *n, uint64_t id, uint32_t pid, uint64_t start_ns, uint64_t address)
+{
+	struct wire_request r = {{WIRE_CALLER, sizeof(r)}, id, start_ns, address, pid, 0};
+
+	return asked(n, request(n, &r));
+}
+
+void native_process(struct native *n, uint32_t pid, uint64_t start_ns)
+{
+	struct wire_request r = {{WIRE_PROCESS, sizeof(r)}, 0, start_ns, 0, pid, 0};
+
+	request(n, &r);
+}
+
+static struct frame *frame_room(struct native *n)
+{
+	if (n->told == n->room) {
+		uint32_t room = n->room ? 2 * n->room : 1024;
+		struct frame *grown = realloc(n->frames, room * sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		n->frames = grown;
+		n->room = room;
+	}
+	return &n->frames[n->told];
+}
+
+static int take_frame(struct native *n, const struct wire_frame *m)
+{
+	struct frame *frame;
+	const char *text;
+
+	if (m->head.size < sizeof(*m) || m->text_size > m->head.size - sizeof(*m) ||
+	    m->id != n->told + 1 || m->id > WIRE_FRAMES_MAX || m->language > EV_LANG_GO)
+		return -EPROTO;
+	if (!n->texts)
+		n->texts = arena_open();
+	text = n->texts ? arena_copy(n->texts, m->text, m->text_size) : NULL;
+	frame = frame_room(n);
+	if (!text || !frame)
+		return -ENOMEM;
+	*frame = (struct frame){.offset = m->offset, .line = m->line, .column = m->column};
+	frame->language = m->language;
+	frame->flags = m->flags;
+	if (!known_texts(frame, text, m->text_size))
+		return -EPROTO;
+	n->told++;
+	return 0;
+}
+
+static int take_answer(struct native *n, const struct wire_answer *m, native_fn fn, void *context)
+{
+	struct native_answer answer = {.frames = n->stack};
+
+	if (m->head.size < sizeof(*m) || m->count > EV_STACK_FRAMES || !n->outstanding ||
+	    m->count * sizeof(*m->frame) > m->head.size - sizeof(*m))
+		return -EPROTO;
+	for (uint32_t i = 0; i < m->count; i++) {
+		if (m->frame[i] - 1 >= n->told)
+			return -EPROTO;
+		n->stack[i] = n->frames[m->frame[i] - 1];
+	}
+	answer.id = m->id;
+	answer.start_ns = m->start_ns;
+	answer.key = m->key;
+	answer.pid = m->pid;
+	answer.flags = m->flags;
+	answer.count = m->count;
+	n->outstanding--;
+	n->counts.answered++;
+	fn(context, &answer);
+	return 1;
+}
+
+static int take(struct native *n, const struct wire_head *head, native_fn fn, void *context)
+{
+	switch (head->kind) {
+	case WIRE_FRAME:
+		return take_frame(n, (const void *)head);
+	case WIRE_ANSWER:
+		return take_answer(n, (const void *)head, fn, context);
+	case WIRE_RESET:
+		frames_forget(n);
+		return 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+static int take_packet(struct native *n, size_t size, native_fn fn, void *context)
+{
+	int count = 0;
+
+	for (size_t at = 0; at < size;) {
+		const struct wire_head *head = (const void *)(n->in + at);
+		int done;
+
+		if (size - at < sizeof(*head) || head->size < sizeof(*head) || head->size % 8 ||
+		    head->size > size - at)
+			return -EPROTO;
+		done = take(n, head, fn, context);
+		if (done < 0)
+			return done;
+		count += done;
+		at += head->size;
+	}
+	return count;
+}
+
+int native_step(struct native *n, native_fn fn, void *context)
+{
+	int count = 0;
+
+	for (int i = 0; i < PACKETS && n->pid > 0; i++) {
+		ssize_t got = recv(n->wire, n->in, sizeof(n->in), MSG_DONTWAIT);
+		int done;
+
+		if (got < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		done = got > 0 ? take_packet(n, (size_t)got, fn, context) : -EPIPE;
+		if (done < 0)
+			worker_died(n);
+		else
+			count += done;
+	}
+	return count;
+}
+
+int native_flush(struct native *n, int timeout_ms, native_fn fn, void *context)
+{
+	uint64_t end = now_ns() + (uint64_t)timeout_ms * 1000000ULL, now = now_ns();
+	int count = 0;
+
+	while (n->outstanding && now < end) {
+		struct pollfd wait = {n->wire, POLLIN, 0};
+
+		poll(&wait, 1, (int)((end - now) / 1000000ULL) + 1);
+		count += native_step(n, fn, context);
+		now = now_ns();
+	}
+	if (n->outstanding)
+		worker_stop(n);
+	return count;
+}
+
+static uint64_t rss_bytes(pid_t pid)
+{
+	unsigned long long pages = 0;
+	char path[32];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	file = fopen(path, "re");
+	if (!file || fscanf(file, "%*u %llu", &pages) != 1)
+		pages = 0;
+	if (file)
+		fclose(file);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+struct native_counts native_counts(const struct native *n)
+{
+	struct native_counts counts = n->counts;
+	struct timespec spent;
+	clockid_t clock;
+
+	counts.given_up = n->guard.given_up;
+	counts.cpu_ns = n->dead_cpu_ns;
+	if (n->pid <= 0)
+		return counts;
+	if (!clock_getcpuclockid(n->pid, &clock) && !clock_gettime(clock, &spent))
+		counts.cpu_ns += (uint64_t)spent.tv_sec * NS_PER_SECOND + (uint64_t)spent.tv_nsec;
+	counts.rss_bytes = rss_bytes(n->pid);
+	return counts;
+}

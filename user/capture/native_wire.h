@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * native_wire.h - what the reader of native stacks and its worker say to each other.
+ *
+ * Packets hold messages one after the other.  The parent does not trust what comes back: a worker
+ * may have fallen to a file it read.
+ */
+#ifndef DBLEAK_CAPTURE_NATIVE_WIRE_H
+#define DBLEAK_CAPTURE_NATIVE_WIRE_H
+
+#include "../../bpf/stack.h"
+#include "guard.h"
+
+#define WIRE_PACKET_MAX 32768
+#define WIRE_FRAMES_MAX 32768 /* ids in use at a time: 1 to so many */
+
+enum wire_kind {
+	WIRE_STACK = 1,
+	WIRE_CALLER = 2,
+	WIRE_PROCESS = 3,
+	WIRE_FRAME = 4,	 /* the next id is this frame */
+	WIRE_ANSWER = 5, /* of frames told before */
+	WIRE_RESET = 6,	 /* all ids are free again */
+};
+
+struct wire_head {
+	uint32_t kind;
+	uint32_t size; /* of the message, a multiple of 8 */
+};
+
+struct wire_stack {
+	struct wire_head head;
+	struct raw_stack raw; /* cut */
+};
+
+struct wire_request {
+	struct wire_head head;
+	uint64_t id, start_ns, address;
+	uint32_t pid, reserved;
+};
+
+struct wire_frame {
+	struct wire_head head;
+	uint64_t offset;
+	uint32_t id, line, column;
+	uint16_t language, flags;
+	uint32_t text_size, reserved;
+	char text[];
+};
+
+struct wire_answer {
+	struct wire_head head;
+	uint64_t id, start_ns, key;
+	uint32_t pid, flags, count, reserved;
+	uint32_t frame[];
+};
+
+/* The worker: answers what comes through fd until it is closed.  guard is shared with the parent
+ * as guard.h says. */
+_Noreturn void native_worker(int fd, struct guard *guard);
+
+#endif

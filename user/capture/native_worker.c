@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * native_worker.c - the process that unwinds and names: locked in first, then a loop.
+ *
+ * It reads files of adversaries with large libraries, so it is to be worth nothing when it falls:
+ * no descriptors but its own, no paths but through the two folders it keeps, a bounded memory, and
+ * of root's powers those to read other processes.  It ends with its parent.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../base/file.h"
+#include "demangle.h"
+#include "module.h"
+#include "native_wire.h"
+#include "space.h"
+#include "unwind.h"
+
+#define REQUESTS    16		/* taken in at a time */
+#define ADDRESS_MAX (8UL << 30) /* files are mapped, mostly unread */
+#define MEMORY_MAX  (1UL << 30)
+#define REQUEST_MAX sizeof(struct wire_stack)
+#define SAMPLE_NEW  (EV_STACK_FRAMES + 64) /* frames that one sample can bring */
+
+enum { FD_WIRE = 3, FD_PROC = 4, FD_HOST = 5, FD_FREE = 6 };
+
+struct worker {
+	struct modules *modules;
+	struct spaces *spaces;
+	struct known *anonymous;   /* code of whom nothing is known */
+	uint32_t told, generation; /* ids of frames in use */
+	size_t used;		   /* of out */
+	uint8_t out[WIRE_PACKET_MAX] __attribute__((aligned(8)));
+	uint8_t in[REQUESTS][(REQUEST_MAX + 7) & ~7UL] __attribute__((aligned(8)));
+};
+
+/* An answer in the making. */
+struct sample {
+	struct worker *w;
+	struct space *space;
+	uint64_t id, start_ns, key;
+	uint32_t pid, flags, count;
+	uint32_t frame[EV_STACK_FRAMES];
+};
+
+/* The parent may be slow; it never waits for us. */
+static void flush(struct worker *w)
+{
+	if (w->used && send(FD_WIRE, w->out, w->used, MSG_NOSIGNAL) < 0)
+		_exit(0);
+	w->used = 0;
+}
+
+/* Zeroed but for its head. */
+static void *message(struct worker *w, enum wire_kind kind, size_t size)
+{
+	struct wire_head *head;
+
+	size = (size + 7) & ~(size_t)7;
+	if (size > WIRE_PACKET_MAX - w->used)
+		flush(w);
+	head = (struct wire_head *)(w->out + w->used);
+	w->used += size;
+	memset(head, 0, size);
+	head->kind = kind;
+	head->size = (uint32_t)size;
+	return head;
+}
+
+static void tell_frame(struct worker *w, struct known *k)
+{
+	struct wire_frame *m = message(w, WIRE_FRAME, sizeof(*m) + k->text_size);
+
+	m->id = k->id = ++w->told;
+	k->generation = w->generation;
+	m->offset = k->frame.offset;
+	m->line = k->frame.line;
+	m->column = k->frame.column;
+	m->language = (uint16_t)k->frame.language;
+	m->flags = (uint16_t)k->frame.flags;
+	m->text_size = k->text_size;
+	memcpy(m->text, k->text, k->text_size);
+}
+
+static void sample_add(struct sample *s, struct known *k)
+{
+	if (!k)
+		return;
+	if (s->count == EV_STACK_FRAMES) {
+		s->flags |= EV_STACK_CUT;
+		return;
+	}
+	if (k->generation != s->w->generation)
+		tell_frame(s->w, k);
+	s->frame[s->count++] = k->id;
+	s->key = (s->key ^ k->key) * 0x9e3779b97f4a7c15ULL;
+	s->key ^= s->key >> 29;
+}
+
+static void sample_tell(struct sample *s)
+{
+	struct wire_answer *m = message(s->w, WIRE_ANSWER,
+					sizeof(*m) + s->count * sizeof(*m->frame));
+
+	m->id = s->id;
+	m->start_ns = s->start_ns;
+	m->key = s->key ? s->key : 1;
+	m->pid = s->pid;
+	m->flags = s->flags;
+	m->count = s->count;
+	memcpy(m->frame, s->frame, s->count * sizeof(*m->frame));
+}
+
+static void sample_start(struct sample *s, struct worker *w)
+{
+	s->w = w;
+	s->space = spaces_get(w->spaces, s->pid, s->start_ns);
+	if (!s->space || space_is_empty(s->space))
+		s->flags |= EV_STACK_NAMELESS;
+	if (w->told + SAMPLE_NEW <= WIRE_FRAMES_MAX)
+		return;
+	message(w, WIRE_RESET, sizeof(struct wire_head));
+	w->told = 0;
+	w->generation++;
+}
+
+/* Names an address, the one of an instruction, and gives its rule if wanted; false: nothing that
+ * runs is there. */
+static bool visit(struct sample *s, uint64_t address, const struct unwind_rule **rule)
+{
+	const struct mapping *m = space_find(s->w->spaces, s->space, address);
+	struct module_roots roots = space_roots(s->space);
+	struct place *place = NULL;
+	uint64_t offset;
+
+	if (!m || m->kind == MAPPING_UPROBES)
+		return false;
+	offset = address - m->start + m->offset;
+	if (m->kind == MAPPING_FILE)
+		place = module_place(s->w->modules, m->module, offset);
+	if (!place) {
+		struct known *jit = space_jit(s->w->spaces, s->space, address);
+
+		sample_add(s, jit ? jit : s->w->anonymous);
+		return true;
+	}
+	if (!place->named)
+		module_name(s->w->modules, m->module, offset, place, &roots);
+	if (rule && !place->ruled)
+		module_rule(s->w->modules, m->module, offset, place, &roots);
+	for (size_t i = 0; i < place->count; i++)
+		sample_add(s, place->frames[i]);
+	if (rule)
+		*rule = place->rule;
+	return true;
+}
+
+static void walk(struct sample *s, const struct raw_stack *raw)
+{
+	enum unwind_result result = UNWIND_STEPPED;
+	struct unwind u;
+
+	unwind_start(&u, raw);
+	for (size_t i = 0; i < EV_STACK_FRAMES && result == UNWIND_STEPPED; i++) {
+		const struct unwind_rule *rule = NULL;
+
+		if (visit(s, u.reg[UNWIND_IP] - u.returned, &rule))
+			result = rule ? unwind_step(&u, rule) : unwind_step_chain(&u);
+		else
+			result = UNWIND_CUT;
+	}
+	if (result != UNWIND_END)
+		s->flags |= EV_STACK_CUT;
+}
+
+static void answer_stack(struct worker *w, const struct wire_stack *m, size_t size)
+{
+	const struct raw_stack *raw = &m->raw;
+	struct sample s = {.id = raw->id, .start_ns = raw->start_ns, .pid = raw->pid};
+
+	if (size < offsetof(struct wire_stack, raw.bytes) || raw->length > STACK_BYTES ||
+	    size < offsetof(struct wire_stack, raw.bytes) + raw->length)
+		return;
+	s.flags = raw->flags & ~(uint32_t)RAW_STACK_RETURNED;
+	sample_start(&s, w);
+	if (!(s.flags & EV_STACK_NAMELESS))
+		walk(&s, raw);
+	sample_tell(&s);
+}
+
+static void answer_caller(struct worker *w, const struct wire_request *m)
+{
+	struct sample s = {.id = m->id, .start_ns = m->start_ns, .pid = m->pid};
+
+	s.flags = EV_STACK_CALLER;
+	sample_start(&s, w);
+	if (!(s.flags & EV_STACK_NAMELESS))
+		visit(&s, m->address - 1, NULL);
+	sample_tell(&s);
+}
+
+static void answer(struct worker *w, const struct wire_head *head, size_t size)
+{
+	const struct wire_request *request = (const void *)head;
+	struct space *s;
+
+	if (size >= sizeof(*head) && head->kind == WIRE_STACK)
+		answer_stack(w, (const void *)head, size);
+	if (size < sizeof(*request))
+		return;
+	if (head->kind == WIRE_CALLER)
+		answer_caller(w, request);
+	if (head->kind != WIRE_PROCESS)
+		return;
+	s = spaces_get(w->spaces, request->pid, request->start_ns);
+	if (s)
+		space_renew(w->spaces, s);
+}
+
+static void loop(struct worker *w)
+{
+	struct iovec vec[REQUESTS];
+	struct mmsghdr messages[REQUESTS] = {0};
+
+	for (size_t i = 0; i < REQUESTS; i++) {
+		vec[i] = (struct iovec){w->in[i], sizeof(w->in[i])};
+		messages[i].msg_hdr = (struct msghdr){.msg_iov = &vec[i], .msg_iovlen = 1};
+	}
+	for (;;) {
+		int n = recvmmsg(FD_WIRE, messages, REQUESTS, MSG_WAITFORONE, NULL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		for (int i = 0; i < n; i++) {
+			if (!messages[i].msg_len)
+				n = 0; /* closed */
+			else
+				answer(w, (const void *)w->in[i], messages[i].msg_len);
+		}
+		flush(w);
+		if (n <= 0)
+			return;
+	}
+}
+
+static void limit(int what, rlim_t most)
+{
+	struct rlimit now;
+
+	if (!getrlimit(what, &now) && now.rlim_max > most)
+		setrlimit(what, &(struct rlimit){most, most});
+}
+
+/* The sanitizers' shadow has terabytes. */
+static void limit_memory(void)
+{
+#ifndef __SANITIZE_ADDRESS__
+	limit(RLIMIT_AS, ADDRESS_MAX);
+	limit(RLIMIT_DATA, MEMORY_MAX);
+#endif
+}
+
+static void move(int from, int to)
+{
+	if (from < 0 || (from != to && dup2(from, to) < 0))
+		_exit(1);
+}
+
+/* The wire above all that is moved to. */
+static void keep_descriptors(int wire)
+{
+	int high = fcntl(wire, F_DUPFD_CLOEXEC, 64);
+	int proc = fcntl(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC), F_DUPFD_CLOEXEC, 64);
+	int host = fcntl(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), F_DUPFD_CLOEXEC, 64);
+	int null = fcntl(open("/dev/null", O_RDWR | O_CLOEXEC), F_DUPFD_CLOEXEC, 64);
+
+	move(high, FD_WIRE);
+	move(proc, FD_PROC);
+	move(host, FD_HOST);
+	move(null, 0);
+	move(null, 1);
+#ifndef __SANITIZE_ADDRESS__
+	move(null, 2);
+#endif
+	syscall(SYS_close_range, FD_FREE, ~0U, 0);
+}
+
+/* To read any process and any file, nothing else. */
+static void drop_powers(void)
+{
+	const uint64_t keep = 1ULL << CAP_SYS_PTRACE | 1ULL << CAP_DAC_READ_SEARCH |
+			      1ULL << CAP_CHECKPOINT_RESTORE;
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &head, data))
+		return;
+	for (int i = 0; i < 2; i++) {
+		data[i].permitted &= (uint32_t)(keep >> 32 * i);
+		data[i].effective = data[i].permitted;
+		data[i].inheritable = 0;
+	}
+	syscall(SYS_capset, &head, data);
+}
+
+/* Signals that a terminal sends to all of us are the parent's to act upon. */
+static void set_signals(void)
+{
+	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP};
+	sigset_t none;
+
+	for (int i = 1; i < SIGSYS; i++)
+		signal(i, SIG_DFL);
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Libraries that open paths which a file names find nothing in there. */
+static void lock_in(int wire)
+{
+	set_signals();
+	prctl(PR_SET_NAME, "dbleak-native");
+	unsetenv("DEBUGINFOD_URLS");
+	demangle_prepare();
+	keep_descriptors(wire);
+	if (!chroot("/proc/self/fdinfo"))
+		(void)!chdir("/");
+	limit(RLIMIT_CORE, 0);
+	limit_memory();
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	drop_powers();
+}
+
+_Noreturn void native_worker(int fd, struct guard *guard)
+{
+	static const struct frame anonymous = {.module = "[anonymous]"};
+	struct worker *w;
+
+	lock_in(fd);
+	w = calloc(1, sizeof(*w));
+	if (!w || modules_open(&w->modules, guard) ||
+	    spaces_open(&w->spaces, w->modules, FD_PROC, FD_HOST))
+		_exit(1);
+	w->anonymous = known_make(&anonymous);
+	w->generation = 1;
+	loop(w);
+	_exit(0);
+}

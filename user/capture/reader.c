@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * reader.c - routes samples to readers, and their answers to the ledger of stacks.
+ *
+ * Copied stacks go to a process of their own and come back later; interpreted ones are read at
+ * once, while what they point to is still there.
+ */
+#include "reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base/table.h"
+#include "kernel_stack.h"
+#include "memory.h"
+#include "native.h"
+#include "perl.h"
+#include "php.h"
+#include "stack.h"
+
+#define SITE_SAMPLE 0xfffe /* low bits of ids of callers: no CPU of the kernel half has so high a number */
+
+struct readers {
+	struct kernel *kernel;
+	struct readers_host host;
+	struct stacks *stacks;
+	struct native *native;
+	struct table sites; /* whose callers were asked for; the value says nothing */
+	uint64_t asked;
+	struct texts texts;
+	int err; /* the first of memory */
+};
+
+static void forget(void *context, uint64_t sample)
+{
+	struct readers *r = context;
+
+	kernel_stack_forget(r->kernel, sample);
+}
+
+static void tell(void *context, struct ev_head *record)
+{
+	struct readers *r = context;
+
+	r->host.tell(r->host.context, record);
+}
+
+int readers_open(struct readers **out, struct kernel *kernel, const struct readers_host *host)
+{
+	struct readers *r = calloc(1, sizeof(*r));
+	const struct stacks_host told = {.context = r, .tell = tell, .forget = forget};
+	int err;
+
+	*out = NULL;
+	if (!r)
+		return -ENOMEM;
+	r->kernel = kernel;
+	r->host = *host;
+	err = stacks_open(&r->stacks, &told);
+	if (!err)
+		err = native_open(&r->native);
+	if (err) {
+		readers_close(r);
+		return err;
+	}
+	*out = r;
+	return 0;
+}
+
+void readers_close(struct readers *r)
+{
+	if (!r)
+		return;
+	native_close(r->native);
+	stacks_close(r->stacks);
+	table_free(&r->sites);
+	free(r);
+}
+
+int readers_fd(const struct readers *r)
+{
+	return native_fd(r->native);
+}
+
+static void on_answer(void *context, const struct native_answer *answer)
+{
+	const struct stack_owner owner = {.start_ns = answer->start_ns, .pid = answer->pid};
+	struct readers *r = context;
+	int err = stacks_named(r->stacks, answer->id, &owner, answer->frames, answer->count,
+			       answer->flags);
+
+	if (err)
+		r->err = err;
+}
+
+int readers_step(struct readers *r)
+{
+	int n = native_step(r->native, on_answer, r);
+
+	return r->err ? r->err : n < 0 ? n : 0;
+}
+
+void readers_finish(struct readers *r, int timeout_ms)
+{
+	native_flush(r->native, timeout_ms, on_answer, r);
+}
+
+/* Lost stacks have no frames: what waits for them need not wait. */
+static void unnamed(struct readers *r, uint64_t id, uint32_t pid, uint64_t start_ns)
+{
+	const struct stack_owner owner = {.start_ns = start_ns, .pid = pid};
+
+	stacks_named(r->stacks, id, &owner, NULL, 0, 0);
+}
+
+/* Interpreted frames are named at once, from the memory of their process. */
+static int read_frames(struct readers *r, const struct raw_stack *raw, struct frame *frames,
+		       uint32_t *flags)
+{
+	struct memory m = memory_of_process(raw->pid);
+
+	r->texts.used = 0;
+	switch (raw->runtime) {
+	case RUNTIME_PERL:
+		return perl_read(&m, raw, &r->texts, frames, flags);
+	case RUNTIME_PHP:
+		return php_read(&m, raw, &r->texts, frames, flags);
+	}
+	return -ENOTSUP;
+}
+
+static void interpreted(struct readers *r, const struct raw_stack *raw)
+{
+	const struct stack_owner owner = {.start_ns = raw->start_ns, .pid = raw->pid};
+	struct frame frames[STACK_FRAMES];
+	uint32_t flags = 0;
+	int n = read_frames(r, raw, frames, &flags), err;
+
+	/* What could not be named this time may be the next: it is not to be taken for known. */
+	if (n <= 0)
+		kernel_stack_forget(r->kernel, raw->id);
+	err = stacks_named(r->stacks, raw->id, &owner, frames, n > 0 ? n : 0,
+			   flags & ~RAW_STACK_RETURNED);
+	if (err)
+		r->err = err;
+}
+
+void readers_stack(struct readers *r, const struct ev_head *record)
+{
+	const struct raw_stack *raw = (const void *)record;
+
+	if (raw->runtime != RUNTIME_NATIVE)
+		interpreted(r, raw);
+	else if (native_stack(r->native, raw))
+		unnamed(r, raw->id, raw->pid, raw->start_ns);
+}
+
+void readers_evidence(struct readers *r, const struct ev_head *record)
+{
+	const struct ev_evidence *evidence = (const void *)record;
+	int err;
+
+	if (!evidence->stack) /* none could be taken */
+		return;
+	err = stacks_evidence(r->stacks, evidence);
+	if (err)
+		r->err = err;
+}
+
+void readers_site(struct readers *r, const struct ev_site *site)
+{
+	struct ev_evidence evidence = {.object = site->site,
+				       .start_ns = site->start_ns,
+				       .at_ns = site->first_ns,
+				       .pid = site->pid,
+				       .kind = EV_AT_SITE};
+	struct table_key key = {site->site, site->start_ns};
+
+	if (!site->caller || table_get(&r->sites, key) || table_put(&r->sites, key, r))
+		return;
+	evidence.head.size = sizeof(evidence);
+	evidence.stack = ++r->asked << 16 | SITE_SAMPLE;
+	readers_evidence(r, &evidence.head);
+	if (native_caller(r->native, evidence.stack, site->pid, site->start_ns, site->caller))
+		unnamed(r, evidence.stack, site->pid, site->start_ns);
+}
+
+uint64_t readers_lost(const struct readers *r)
+{
+	return stacks_lost(r->stacks) + native_counts(r->native).lost;
+}
+
+uint64_t readers_cpu_ns(const struct readers *r)
+{
+	return native_counts(r->native).cpu_ns;
+}

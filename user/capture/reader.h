@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * reader.h - who reads which stack: samples of the kernel half go to the reader of their run time,
+ * and what it makes of them becomes records.
+ */
+#ifndef DBLEAK_CAPTURE_READER_H
+#define DBLEAK_CAPTURE_READER_H
+
+#include <stdint.h>
+
+#include "kernel.h"
+
+struct readers;
+
+struct readers_host {
+	void *context;
+	/* Tells one record; its time is the host's to set. */
+	void (*tell)(void *context, struct ev_head *record);
+};
+
+/* kernel is borrowed, host is copied.  0 or -errno. */
+int readers_open(struct readers **out, struct kernel *kernel, const struct readers_host *host);
+/* Accepts NULL. */
+void readers_close(struct readers *r);
+
+/* Readable when readers_step is due. */
+int readers_fd(const struct readers *r);
+/* What was read since.  0 or -errno. */
+int readers_step(struct readers *r);
+/* Waits for what is still being read, but no longer than so. */
+void readers_finish(struct readers *r, int timeout_ms);
+
+/* RAW_STACK and RAW_EVIDENCE of the kernel half. */
+void readers_stack(struct readers *r, const struct ev_head *record);
+void readers_evidence(struct readers *r, const struct ev_head *record);
+/* A call of a library returns there: that place is where the site is. */
+void readers_site(struct readers *r, const struct ev_site *site);
+
+/* Stacks that could not be told of, for want of room. */
+uint64_t readers_lost(const struct readers *r);
+/* Processor time that reading has taken outside this process. */
+uint64_t readers_cpu_ns(const struct readers *r);
+
+#endif

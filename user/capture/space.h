@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * space.h - what processes map as code, read while they live and kept when they end.
+ *
+ * Reads /proc/PID/maps again when an address is asked for that is not there, but not at each such:
+ * what it costs is bounded.  The processes used longest ago are forgotten.
+ */
+#ifndef DBLEAK_CAPTURE_SPACE_H
+#define DBLEAK_CAPTURE_SPACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "jit_map.h"
+#include "module.h"
+
+struct spaces;
+struct space;
+
+enum mapping_kind {
+	MAPPING_FILE = 0,
+	MAPPING_ANONYMOUS = 1, /* or a file that is no program: whatever wrote it */
+	MAPPING_UPROBES = 2,   /* the kernel's own, where return probes lead */
+};
+
+struct mapping {
+	uint64_t start, end, offset;
+	uint64_t device, inode; /* as maps shows them, for comparing */
+	struct module *module;	/* of MAPPING_FILE */
+	enum mapping_kind kind;
+};
+
+/* proc: the folder /proc; host: the folder /, both borrowed. */
+int spaces_open(struct spaces **out, struct modules *modules, int proc, int host);
+void spaces_close(struct spaces *ss);
+
+/* The process, read now if it was not known.  NULL without memory. */
+struct space *spaces_get(struct spaces *ss, uint32_t pid, uint64_t start_ns);
+/* Reads its maps again: it may run another program now. */
+void space_renew(struct spaces *ss, struct space *s);
+/* Nothing was read of it: the process was gone. */
+bool space_is_empty(const struct space *s);
+
+/* What is mapped there; NULL nothing that can run. */
+const struct mapping *space_find(struct spaces *ss, struct space *s, uint64_t address);
+/* A name for code that the process made itself, valid until the next call; NULL it gives none. */
+struct known *space_jit(struct spaces *ss, struct space *s, uint64_t address);
+
+/* Where debug files of its programs may be; valid as long as s. */
+struct module_roots space_roots(struct space *s);
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * origin.c - see origin.h.
+ */
+#include "origin.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define AT_REQUEST_NS 10000000ULL /* how long before a request its stack may be taken */
+#define NAMED_MOST    4
+
+struct origin origin_of_stack(const struct scene *s, uint64_t stack)
+{
+	return (struct origin){.place = places_find(s->places, stack), .stack = stack};
+}
+
+struct origin origin_of_opening(const struct scene *s, const struct life *l)
+{
+	struct origin o = origin_of_stack(s, l->opened_at);
+
+	if (o.place || !l->begun_at)
+		return o;
+	o = origin_of_stack(s, l->begun_at);
+	o.stand_in = STANDS_BEGUN;
+	return o;
+}
+
+/* Is the stack of a transaction that has ended?  It would name another's line.  Of a SQLite
+ * transaction we learn by looking, later than it began. */
+static bool is_of_before(const struct scene *s, const struct life *l)
+{
+	return l->begun_ns && l->begun_ns + AT_REQUEST_NS < l->transaction_ns &&
+	       s->endpoint && s->endpoint->database != EV_DB_SQLITE;
+}
+
+struct origin origin_of_life(const struct scene *s, const struct life *l)
+{
+	struct origin o;
+
+	if (l->status < EV_STATUS_TRANSACTION)
+		return origin_of_opening(s, l);
+	o = origin_of_stack(s, l->begun_at);
+	if (o.place && !is_of_before(s, l))
+		return o;
+	o = origin_of_stack(s, l->opened_at);
+	o.stand_in = STANDS_OPENED;
+	return o;
+}
+
+/* It is told of by its text alone; else what its connection began last is nearest. */
+struct origin origin_of_reader(const struct scene *s, const struct connection *c)
+{
+	struct origin o = {};
+
+	for (const struct statement_model *st = c->statements; st && !o.place; st = st->next)
+		if (c->file && c->file->sql && st->text == c->file->sql)
+			o = origin_of_stack(s, st->stack);
+	if (!o.place)
+		o = origin_of_stack(s, c->life.begun_at);
+	return o.place ? o : origin_of_opening(s, &c->life);
+}
+
+void origins_add(struct origins *o, struct origin from, uint64_t n)
+{
+	size_t i = 0;
+
+	o->total += n;
+	while (i < o->count && o->all[i].place != from.place)
+		i++;
+	if (i == ORIGINS_MOST)
+		return; /* counted in the total alone */
+	if (i == o->count)
+		o->all[o->count++] = (struct origin){.place = from.place,
+						     .stand_in = from.stand_in,
+						     .stack = from.stack};
+	if (!o->all[i].stack)
+		o->all[i].stack = from.stack;
+	if (from.stand_in == STANDS_ITSELF)
+		o->all[i].stand_in = STANDS_ITSELF;
+	o->all[i].count += n;
+}
+
+const struct origin *origins_most(const struct origins *o)
+{
+	const struct origin *most = NULL;
+
+	for (size_t i = 0; i < o->count; i++)
+		if (o->all[i].place && (!most || o->all[i].count > most->count))
+			most = &o->all[i];
+	return most;
+}
+
+size_t origins_culprits(const struct origins *o,
+			bool (*proves)(void *context, const struct place *place), void *context,
+			const struct place **out)
+{
+	const struct origin *most = origins_most(o);
+	uint64_t first = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < o->count; i++) {
+		const struct place *place = o->all[i].place;
+
+		/* With only one known there is nobody else to answer. */
+		if (!place || (o->count > 1 && !proves(context, place)))
+			continue;
+		out[n++] = place;
+		if (o->all[i].count <= first)
+			continue;
+		first = o->all[i].count;
+		out[n - 1] = out[0];
+		out[0] = place;
+	}
+	if (!n && most)
+		out[n++] = most->place;
+	return n;
+}
+
+const struct place *culprit_of(const struct place *const *culprits, size_t n,
+			       const struct place *from)
+{
+	for (size_t i = 0; i < n; i++)
+		if (culprits[i] == from)
+			return from;
+	return n ? culprits[0] : NULL;
+}
+
+static const char *copy(const struct scene *s, const char *text)
+{
+	return text ? arena_copy(s->arena, text, strlen(text)) : NULL;
+}
+
+static void copy_frame(const struct scene *s, const struct code_frame *f, struct frame_view *v)
+{
+	if (!f)
+		return; /* never told of, or there were too many */
+	v->language = f->language;
+	v->function = copy(s, f->function);
+	v->file = copy(s, f->file);
+	v->module = copy(s, f->module);
+	v->build_id = copy(s, f->build_id);
+	v->offset = f->offset;
+	v->line = f->line;
+	v->column = f->column;
+	v->flags = f->flags;
+}
+
+static void copy_stack(const struct scene *s, struct finding_view *f, const struct code_stack *stack,
+		       const struct code_frame *site)
+{
+	struct frame_view *frames = arena_alloc(s->arena, (stack->count + 1) * sizeof(*frames));
+
+	if (!frames)
+		return;
+	for (uint32_t i = 0; i < stack->count; i++) {
+		const struct code_frame *frame = code_frame(&s->model->code, stack->frame[i]);
+
+		copy_frame(s, frame, &frames[i]);
+		if (frame && frame == site && !f->site)
+			f->site = &frames[i];
+	}
+	f->stack = frames;
+	f->stack_count = stack->count;
+	f->stack_flags = stack->flags;
+}
+
+void finding_at(struct scene *s, struct finding_view *f, const struct place *place)
+{
+	if (place)
+		copy_stack(s, f, place->stack, place->frame);
+}
+
+/* "app/report.py:42 monthly" */
+static const char *place_name(const struct scene *s, const struct place *p)
+{
+	const struct code_frame *f = p->frame;
+	const char *file = f->file ? f->file : f->module ? f->module : "?";
+	char line[32] = "";
+
+	if (f->line)
+		snprintf(line, sizeof(line), ":%u", f->line);
+	else if (!f->file)
+		snprintf(line, sizeof(line), "+0x%llx", (unsigned long long)f->offset);
+	return arena_format(s->arena, "%s%s%s%s", file, line, f->function ? " " : "",
+			    f->function ? f->function : "");
+}
+
+static void say_elsewhere(struct scene *s, struct finding_view *f, const struct origins *o,
+			  const struct origin *most)
+{
+	uint64_t rest = o->total - most->count;
+	const char *names = "";
+	size_t named = 0;
+
+	for (size_t i = 0; i < o->count; i++) {
+		const struct origin *from = &o->all[i];
+		const char *name = from->place ? place_name(s, from->place) : NULL;
+
+		if (from == most || !name || named == NAMED_MOST)
+			continue;
+		names = arena_format(s->arena, "%s, %llu from %s", names,
+				     (unsigned long long)from->count, name);
+		rest -= from->count;
+		if (!names)
+			return;
+		named++;
+	}
+	if (rest)
+		names = arena_format(s->arena, "%s, %llu from where was not seen%s", names,
+				     (unsigned long long)rest, named == NAMED_MOST ? " or others" : "");
+	if (names)
+		finding_because(s, f, "%llu come from the place named%s",
+				(unsigned long long)most->count, names);
+}
+
+static bool any_known_elsewhere(const struct origins *o, const struct origin *most)
+{
+	for (size_t i = 0; i < o->count; i++)
+		if (o->all[i].place && &o->all[i] != most)
+			return true;
+	return false;
+}
+
+static const char *const stand_ins[] = {
+	[STANDS_OPENED] = "where its transaction began was not seen: named is where the connection "
+			  "was opened",
+	[STANDS_BEGUN] = "where it was opened was not seen: named is where its last transaction "
+			 "began",
+};
+
+void finding_from(struct scene *s, struct finding_view *f, const struct origins *o, bool sampled)
+{
+	const struct origin *most = origins_most(o);
+	const struct code_stack *stack = NULL;
+
+	for (size_t i = 0; !most && !stack && i < o->count; i++)
+		stack = code_stack(&s->model->code, o->all[i].stack);
+	if (stack)
+		copy_stack(s, f, stack, NULL);
+	if (!most)
+		return;
+	finding_at(s, f, most->place);
+	if (stand_ins[most->stand_in])
+		finding_because(s, f, "%s", stand_ins[most->stand_in]);
+	if (any_known_elsewhere(o, most) || (!sampled && most->count < o->total))
+		say_elsewhere(s, f, o, most);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * where.c - see where.h.
+ */
+#include "where.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "../base/escape.h"
+
+#define FRAMES_SHOWN 48
+#define FUNCTION_COLUMNS 32 /* of a name too long for its line */
+
+static const struct {
+	const char *how;
+} languages[] = {
+	[EV_LANG_NATIVE] = {"unwound from a copy of the native stack"},
+	[EV_LANG_PYTHON] = {"the interpreter's own frames of Python"},
+	[EV_LANG_PERL] = {"the interpreter's own state of Perl"},
+	[EV_LANG_PHP] = {"the interpreter's own frames of PHP"},
+	[EV_LANG_RUBY] = {"the interpreter's own frames of Ruby"},
+	[EV_LANG_JAVASCRIPT] = {"the native stack, named by the program's perf map"},
+	[EV_LANG_JAVA] = {"the native stack, named by the program's perf map"},
+	[EV_LANG_GO] = {"the native stack, named by the program's line table"},
+};
+
+static const struct {
+	uint32_t flag;
+	const char *says;
+} of_frames[] = {
+	{EV_FRAME_DEFINED, "the line is where the function begins"},
+	{EV_FRAME_EXPORTED, "the function is the nearest exported name before the address"},
+}, of_stacks[] = {
+	{EV_STACK_CUT, "frames further out are missing"},
+	{EV_STACK_CALLER, "the caller of the library alone"},
+	{EV_STACK_GREENLET, "it begins where a greenlet was entered: who started it is not seen"},
+	{EV_STACK_NAMELESS, "the process was gone before its frames could be named"},
+};
+
+static const char *base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+/* The tail of a path in so many columns, from a component on where it can be. */
+static const char *tail_of(const char *path, size_t columns)
+{
+	const char *slash = path;
+
+	while (escape_columns(slash, strlen(slash)) > columns) {
+		const char *next = strchr(slash + 1, '/');
+
+		if (!next)
+			break;
+		slash = next;
+	}
+	while (*slash && escape_columns(slash, strlen(slash)) > columns)
+		slash++;
+	return slash;
+}
+
+/* What follows the file: its line, or the address in the module. */
+static void words_position(struct words *w, const struct frame_view *f)
+{
+	if (f->line)
+		words_add(w, ":%" PRIu32, f->line);
+	else if (!f->file && f->offset)
+		words_add(w, "+0x%" PRIx64, f->offset);
+}
+
+/* Names that are no words, "<module>" and "f(int)", stand as they are. */
+static void words_function(struct words *w, const struct frame_view *f, size_t columns)
+{
+	size_t n = f->function ? strlen(f->function) : 0;
+	char name[PAGE_BUFFER];
+	bool word = n && (isalnum((unsigned char)f->function[n - 1]) || f->function[n - 1] == '_');
+
+	if (!n)
+		return;
+	words_add(w, " %s", f->flags & EV_FRAME_EXPORTED ? "near " : "");
+	if (!columns) {
+		words_add(w, "%s%s", f->function, word ? "()" : "");
+		return;
+	}
+	escape_fit(name, sizeof(name), f->function, n, columns, ESCAPE_CUT_END);
+	words_add(w, "%s%s", name, word ? "()" : "");
+}
+
+void words_frame(struct words *w, const struct frame_view *f, size_t columns)
+{
+	const char *path = f->file ? f->file : f->module ? base_of(f->module) : "?";
+	struct words after = {0};
+	size_t used;
+
+	words_position(&after, f);
+	words_function(&after, f, columns ? FUNCTION_COLUMNS : 0);
+	used = escape_columns(after.text, after.length);
+	if (!columns || escape_columns(path, strlen(path)) + used <= columns)
+		words_add(w, "%s", path);
+	else
+		words_add(w, "...%s", tail_of(path, columns > used + 3 ? columns - used - 3 : 0));
+	words_add(w, "%s", after.text);
+}
+
+static void print_line(struct page *p, unsigned indent, const char *label, const char *text,
+		       unsigned max_lines)
+{
+	struct page_field field = {.indent = indent,
+				   .label = label,
+				   .label_columns = PAGE_LABEL,
+				   .max_lines = max_lines};
+
+	page_field(p, &field, text);
+}
+
+/* The command that finds the line where the symbols are. */
+static void print_resolve(struct page *page, const struct frame_view *f, unsigned indent)
+{
+	struct words w = {0};
+
+	if (f->line || !f->offset || !f->module)
+		return;
+	words_add(&w, "addr2line -Cife %s 0x%" PRIx64, f->module, f->offset);
+	if (f->build_id)
+		words_add(&w, " (build id %s)", f->build_id);
+	print_line(page, indent, "line", w.text, 0);
+}
+
+static void print_how(struct page *page, const struct finding_view *f, unsigned indent)
+{
+	const struct frame_view *first = f->site ? f->site : &f->stack[0];
+	struct words w = {0};
+
+	if (first->language < sizeof(languages) / sizeof(languages[0]) &&
+	    languages[first->language].how)
+		words_add(&w, "%s", languages[first->language].how);
+	for (size_t i = 0; i < sizeof(of_frames) / sizeof(of_frames[0]); i++)
+		if (first->flags & of_frames[i].flag)
+			words_item(&w, "%s", of_frames[i].says);
+	for (size_t i = 0; i < sizeof(of_stacks) / sizeof(of_stacks[0]); i++)
+		if (f->stack_flags & of_stacks[i].flag)
+			words_item(&w, "%s", of_stacks[i].says);
+	print_line(page, indent, "how", w.text, 0);
+}
+
+static void print_stack(struct page *page, const struct finding_view *f, unsigned indent)
+{
+	size_t shown = f->stack_count < FRAMES_SHOWN ? f->stack_count : FRAMES_SHOWN;
+
+	for (size_t i = 0; i < shown; i++) {
+		struct words w = {0};
+
+		words_frame(&w, &f->stack[i], 0);
+		words_add(&w, "%s", f->stack[i].flags & EV_FRAME_INLINED ? ", inlined" : "");
+		print_line(page, indent, i ? "" : "stack", w.text, 0);
+	}
+	if (shown < f->stack_count) {
+		struct words w = {0};
+
+		words_add(&w, "... and %zu more, further out", f->stack_count - shown);
+		print_line(page, indent, "", w.text, 0);
+	}
+}
+
+static void print_unknown(struct page *page, const struct finding_view *f, unsigned indent)
+{
+	print_line(page, indent, "where",
+		   f->stack_count ? "not known: no frame of the stack is the program's own"
+				  : "not known: no stack was taken there",
+		   0);
+}
+
+void where_print(struct page *page, const struct finding_view *f, unsigned indent, bool all)
+{
+	size_t columns = all ? 0 : PAGE_COLUMNS - indent - PAGE_LABEL;
+	struct words w = {0};
+
+	if (f->site) {
+		words_frame(&w, f->site, columns);
+		print_line(page, indent, "where", w.text, all ? 0 : 1);
+	}
+	if (!all)
+		return;
+	if (!f->site)
+		print_unknown(page, f, indent);
+	else
+		print_resolve(page, f->site, indent);
+	if (!f->stack_count)
+		return;
+	print_how(page, f, indent);
+	print_stack(page, f, indent);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * where.h - the part of the text report that shows where in a program something was acquired.
+ *
+ * A line that can be copied: file, line and function, or module and address.  It refuses to guess
+ * how sure a line is: what the frame says of itself is said, too.
+ */
+#ifndef DBLEAK_REPORT_WHERE_H
+#define DBLEAK_REPORT_WHERE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "../model/view.h"
+#include "page.h"
+
+/* "app/report.py:42 monthly()", "libfoo.so+0x1234 load()" in at most so many columns, the head of
+ * the path left out; 0: whole. */
+void words_frame(struct words *w, const struct frame_view *f, size_t columns);
+
+/* The lines of a finding about its place.  all: how it is known, and the whole stack. */
+void where_print(struct page *page, const struct finding_view *f, unsigned indent, bool all);
+
+#endif
