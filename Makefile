@@ -97,9 +97,10 @@ $(B)/unit/test_elf: UNIT_LIBS := -llzma
 $(B)/unit/test_probe_point: UNIT_LIBS := -llzma -lZydis
 
 # The reader of native stacks is a process of many parts.
-NATIVE   := native native_worker space module symbol source unwind debug_file demangle jit_map known guard procfs
+NATIVE   := native native_worker space module symbol source unwind debug_file demangle jit_map known guard go_table procfs
 NATIVE_LIBS := -ldw -lelf -llzma -lz
 STACK_BUILDS := O0 O2 chain static nopie dwarf4 packed split split-folder stripped
+$(B)/unit/test_native_answer: $(B)/san/user/capture/known.o $(B)/san/user/capture/guard.o
 $(B)/unit/test_native: $(NATIVE:%=$(B)/san/user/capture/%.o) | $(STACK_BUILDS:%=$(B)/unit/programs/stack-%)
 $(B)/unit/test_native: UNIT_LIBS := $(NATIVE_LIBS)
 
@@ -197,6 +198,12 @@ $(B)/golden/replay: tests/golden/replay.c $(PURE_SAN)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -ljansson -lz -lm
 
+# The golden that is told, not recorded; compared with what is in the repository.
+$(B)/golden/tell: tests/golden/tell.c tests/unit/story.h $(PURE_SAN)
+	$(say) LD $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -lcmocka -ljansson -lz -lm
+
 golden: $(B)/golden/replay ## recordings replayed to the same reports, without root
 	$(Q)tests/golden/run $<
 
@@ -211,22 +218,29 @@ $(B)/fuzz/fuzz_wire: tests/fuzz/fuzz_wire.c tests/unit/wire_shim.h $(BPF_HDR)
 $(B)/fuzz/fuzz_recording: tests/fuzz/fuzz_recording.c $(PURE_SRC) $(USER_HDR) bpf/event.h
 $(B)/fuzz/fuzz_elf: tests/fuzz/fuzz_elf.c user/capture/elf.c user/capture/elf.h
 $(B)/fuzz/fuzz_probe_point: tests/fuzz/fuzz_probe_point.c user/capture/probe_point.c user/capture/probe_point.h
+$(B)/fuzz/fuzz_jit_map: tests/fuzz/fuzz_jit_map.c user/capture/jit_map.c user/base/file.c user/capture/jit_map.h
+$(B)/fuzz/fuzz_go_table: tests/fuzz/fuzz_go_table.c user/capture/go_table.c user/capture/go_table.h
+$(B)/fuzz/fuzz_native: tests/fuzz/fuzz_native.c user/capture/known.c user/capture/guard.c user/base/table.c \
+		       $(wildcard user/capture/native*)
 $(B)/fuzz/fuzz_%:
 	$(say) FUZZ $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(FUZZ_FLAGS) -o $@ $(filter %.c,$^) $(FUZZ_LIBS) || \
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -o $@ $(filter-out user/capture/native%,$(filter %.c,$^)) $(FUZZ_LIBS) || \
 	{ echo "dbleak: $(CLANG) cannot build fuzzers; 'sudo scripts/install test' installs what the tests need" >&2; exit 1; }
 
 $(B)/fuzz/seed_%: tests/unit/test_wire_%.c $(wildcard tests/unit/wire_*.h) $(BPF_HDR)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -DWIRE_SEEDS -o $@ $< -lcmocka
 
-$(B)/fuzz/seed_%: tests/unit/test_%.c tests/unit/seed.h user/capture/elf.c user/capture/probe_point.c
+$(B)/fuzz/seed_%: tests/unit/test_%.c tests/unit/seed.h $(wildcard user/capture/*.c)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) -DSEEDS -o $@ $< -lcmocka $(FUZZ_LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) -DSEEDS -o $@ $< $(SEED_SRC) -lcmocka $(FUZZ_LIBS)
 
-FUZZERS := wire recording elf probe_point
-SEEDERS := postgresql mysql elf probe_point
+$(B)/fuzz/seed_jit_map: SEED_SRC := user/base/file.c
+$(B)/fuzz/seed_native_answer: SEED_SRC := $(addprefix user/,capture/known.c capture/guard.c base/table.c)
+
+FUZZERS := wire recording elf probe_point jit_map go_table native
+SEEDERS := postgresql mysql elf probe_point jit_map go_table native_answer
 
 fuzz: $(FUZZERS:%=$(B)/fuzz/fuzz_%) $(SEEDERS:%=$(B)/fuzz/seed_%) ## fuzz what reads foreign bytes, FUZZ_SECONDS=80
 	$(Q)tests/fuzz/seed $(B)/fuzz

@@ -147,6 +147,10 @@ struct uprobe_task {
 	struct return_instance *return_instances;
 } CO_RE;
 
+struct thread_struct {
+	unsigned long fsbase; /* x86-64: what the thread's own data is found by */
+} CO_RE;
+
 struct task_struct {
 	unsigned int flags;
 	int pid;
@@ -159,6 +163,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	struct uprobe_task *utask;
+	struct thread_struct thread;
 } CO_RE;
 
 struct pt_regs {

@@ -6,9 +6,11 @@
  * A copy of the machine's stack is unwound in user space, so each has an id of its own.  What a
  * process may have of either in a second is bounded, spread evenly; nobody waits, nothing sleeps.
  */
-#include "stack.bpf.h"
+#include "stack_python.bpf.h"
 
 #define SHALLOW_BYTES 128 /* below this nothing can be unwound */
+#define TICK_NS 10000000ULL
+#define MET_NS 500000000ULL
 
 struct runtimes_map runtimes SEC(".maps");
 struct stack_scratch_map stack_scratch SEC(".maps");
@@ -20,6 +22,20 @@ struct {
 	__type(key, __u64);
 	__type(value, __u8);
 } stacks_seen SEC(".maps");
+
+/* The ids of those seen last, by the addresses in their frames.  Code may be freed and other code come
+ * in its place, so that is believed for a while only, and then looked at again. */
+struct stack_met {
+	__u64 id;
+	__u64 ns;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct stack_met);
+} stacks_met SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -82,30 +98,63 @@ __noinline __u64 stack_hash(__u64 hash, __u32 n)
 static __always_inline __u32 walk(const struct runtime_process *r)
 {
 	switch (r->runtime) {
+	case RUNTIME_PYTHON:
+		return python_walk(r->address, r->row);
 	}
+	return 0;
+}
+
+/* What the frames' addresses leave open, which is dearer to find out. */
+static __always_inline void complete(const struct runtime_process *r, __u32 n)
+{
+	switch (r->runtime) {
+	case RUNTIME_PYTHON:
+		python_checks(n, r->row);
+	}
+}
+
+/* Sends it unless that is done.  0, or it found no room. */
+static __always_inline long tell(struct raw_stack *s)
+{
+	__u32 size = offsetof(struct raw_stack, frame);
+	__u8 one = 1;
+
+	if (bpf_map_lookup_elem(&stacks_seen, &s->id))
+		return 0;
+	if (s->count > STACK_FRAMES)
+		return -1;
+	size += s->count * sizeof(struct raw_frame);
+	s->head.size = size;
+	if (emit(s, size))
+		return -1;
+	bpf_map_update_elem(&stacks_seen, &s->id, &one, BPF_ANY);
 	return 0;
 }
 
 static __always_inline __u64 take_interpreted(struct stack_scratch *s,
 					      const struct runtime_process *r)
 {
-	__u32 n = walk(r), size = offsetof(struct raw_stack, frame);
-	__u8 one = 1;
+	__u64 seed = settings.hash_seed ^ s->out.start_ns ^ s->out.pid, addresses;
+	struct stack_met *met, now = {.ns = s->out.head.ns};
+	__u32 n = walk(r);
 
-	if (!n || n > STACK_FRAMES)
+	if (!n || n > STACK_FRAMES) {
+		s->out.flags = 0;
 		return 0;
+	}
+	addresses = stack_hash(seed, n);
+	met = bpf_map_lookup_elem(&stacks_met, &addresses);
+	if (met && now.ns - met->ns < MET_NS)
+		return met->id;
+	complete(r, n);
+	now.id = s->out.id = stack_hash(seed, n);
 	s->out.runtime = r->runtime;
 	s->out.row = r->row;
 	s->out.count = n;
-	s->out.id = stack_hash(settings.hash_seed ^ s->out.start_ns ^ s->out.pid, n);
-	if (bpf_map_lookup_elem(&stacks_seen, &s->out.id))
-		return s->out.id;
-	size += n * sizeof(struct raw_frame);
-	s->out.head.size = size;
-	if (emit(&s->out, size))
+	if (tell(&s->out))
 		return 0;
-	bpf_map_update_elem(&stacks_seen, &s->out.id, &one, BPF_ANY);
-	return s->out.id;
+	bpf_map_update_elem(&stacks_met, &addresses, &now, BPF_ANY);
+	return now.id;
 }
 
 /* Return addresses on the stack that are not there now, because return probes wait for them. */
@@ -190,7 +239,8 @@ static __always_inline __u64 take(struct stack_scratch *s, struct task_struct *t
 	if (!rate)
 		return 0;
 	stack_begin(&s->out, task, now);
-	if (r && r->start_ns == s->out.start_ns) {
+	/* User space knows the time of a start by the clock tick. */
+	if (r && s->out.start_ns - r->start_ns < TICK_NS) {
 		if (!rate_take(&rate->interpreted_ns, settings.stacks_interpreted, now))
 			return 0;
 		id = take_interpreted(s, r);

@@ -10,6 +10,8 @@
 #include "emit.bpf.h"
 #include "stack.h"
 
+#define STACK_ROOM 136 /* 128, and a word that begins in them */
+
 /* Which processes run code that is not machine code. */
 struct runtimes_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -24,6 +26,7 @@ struct runtimes_map {
 struct stack_scratch {
 	__u64 busy;  /* how many threads want it */
 	__u64 taken; /* copied stacks of this CPU so far */
+	__u8 room[STACK_ROOM]; /* for a walker */
 	struct raw_stack out;
 	__u8 beyond[PAGE_BYTES]; /* never reached; the verifier cannot tell */
 };

@@ -23,7 +23,7 @@ enum runtime {
 
 /* Of one process; set by user space, or, for Python, by its first instructions. */
 struct runtime_process {
-	__u64 start_ns;
+	__u64 start_ns; /* to the nanosecond, or cut to a clock tick of 10 ms */
 	__u64 address; /* Python: of _PyRuntime; Perl: of PL_curinterp; PHP: of executor_globals */
 	__u32 row;     /* of the offsets of its version */
 	__u32 runtime; /* enum runtime */

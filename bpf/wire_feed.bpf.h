@@ -24,10 +24,12 @@ static __always_inline void wire_opaque(struct connection *c, __u32 sending)
 
 #define WIRE_READ (EV_CONN_TLS | EV_CONN_DECRYPTED) /* a socket's own entry; the veil's has no TLS */
 
-/* With no request outstanding and outside a transaction, the next request may begin one. */
+/* With no request outstanding and outside a transaction, the next request may begin one.  A login
+ * is none. */
 static __always_inline int wire_is_resting(const struct connection *c)
 {
 	return !c->ev.request_ns && c->ev.status < EV_STATUS_TRANSACTION &&
+	       (c->phase == PHASE_READY || c->ev.flags & WIRE_OPAQUE) &&
 	       (c->ev.flags & WIRE_READ) != WIRE_READ;
 }
 

@@ -8,7 +8,7 @@ from collections import namedtuple
 EVENT_H = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bpf", "event.h")
 HEAD = struct.Struct("<QIHH")  # when, checksum, kind, size
 CODES = {"__u64": "Q", "__u32": "I", "__u16": "H", "__u8": "B"}
-WANTED = ("connection", "loss", "cost", "library", "site", "handle", "handle_closed")
+WANTED = ("connection", "loss", "cost", "library", "site", "handle", "handle_closed", "identity")
 
 
 def code_of(kind, length):
@@ -110,3 +110,58 @@ class Records:
         """{address: record} of what was told of and not closed since."""
         return {name[3]: record for name, record in self.handles.items()
                 if name[0] == pid and name[2] == resource and name not in self.closed}
+
+
+Place = namedtuple("Place", "function file line flags language")
+Stack = namedtuple("Stack", "places flags pid")
+OPENED, BEGUN, PREPARED, ACQUIRED, SITE, LARGE = 1, 2, 3, 4, 5, 6  # enum ev_evidence_kind
+CUT = 1  # enum ev_stack_flag
+
+
+def _head_of(name):
+    """(number, struct, maker) of a record that is cut in its last field."""
+    with open(EVENT_H) as file:
+        text = file.read()
+    fields = declarations(text)[name]
+    if name != "evidence":
+        fields = fields[:-1]
+    number = int(re.search(rf"^\s*EV_{name.upper()} = (\d+),", text, re.MULTILINE)[1])
+    return number, struct.Struct("<" + "".join(code for _, code in fields)), \
+        namedtuple(name, [field for field, _ in fields])
+
+
+class Stacks:
+    """What a recording says of call stacks."""
+
+    def __init__(self, path):
+        self.frames, self.stacks, self.evidence = {}, {}, {}
+        take = {"frame": self._frame, "stack": self._stack, "evidence": self._evidence}
+        self.kinds = {number: (packed, kind, take[name])
+                      for name in take for number, packed, kind in [_head_of(name)]}
+        with open(path, "rb") as file:
+            raw = file.read()
+        at = 0
+        while at < len(raw):
+            _, _, number, size = HEAD.unpack_from(raw, at)
+            if number in self.kinds:
+                packed, kind, then = self.kinds[number]
+                body = raw[at + HEAD.size:at + size]
+                then(kind(*packed.unpack_from(body)), body[packed.size:])
+            at += size
+
+    def _frame(self, record, text):
+        lengths = (record.function_length, record.file_length)
+        function, file = text[:lengths[0]], text[lengths[0]:sum(lengths)]
+        self.frames[record.id] = Place(function.decode(errors="replace"), file.decode(errors="replace"),
+                                       record.line, record.flags, record.language)
+
+    def _stack(self, record, ids):
+        self.stacks[record.id] = (struct.unpack_from(f"<{record.count}Q", ids), record.flags, record.pid)
+
+    def _evidence(self, record, _):
+        self.evidence[record.kind, record.object, record.second] = record.stack
+
+    def of(self, kind, object, second=0):
+        """The stack of that moment, or None."""
+        found = self.stacks.get(self.evidence.get((kind, object, second)))
+        return found and Stack([self.frames[id] for id in found[0]], found[1], found[2])

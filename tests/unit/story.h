@@ -27,9 +27,11 @@
 static struct {
 	struct model *model;
 	struct report_view *view;
+	struct recording *recording; /* of all that is told; NULL: none */
 	uint64_t now;
 	enum ev_database database;
 	struct ev_connection connections[STORY_CONNECTIONS];
+	struct site_patterns library; /* what the user calls libraries */
 } story;
 
 static inline void story_tell(void *record, uint16_t kind, size_t size)
@@ -41,6 +43,8 @@ static inline void story_tell(void *record, uint16_t kind, size_t size)
 	head->size = (size + 7) & ~7ULL;
 	assert_int_equal(record_check(head), 0);
 	assert_int_equal(model_apply(story.model, head), 0);
+	if (story.recording)
+		assert_int_equal(recording_write(story.recording, head), 0);
 }
 
 static inline void story_begins_in(enum ev_mode mode)
@@ -52,8 +56,10 @@ static inline void story_begins_in(enum ev_mode mode)
 				 .mode = mode,
 				 .kernel = "6.1.0",
 				 .arch = "x86_64"};
+	struct recording *recording = story.recording;
 
 	memset(&story, 0, sizeof(story));
+	story.recording = recording;
 	story.model = model_open();
 	assert_non_null(story.model);
 	story.now = STORY_START;
@@ -433,10 +439,124 @@ static inline void reads_file(uint32_t id, uint32_t reading, double since, uint6
 	story_tell(&f, EV_FILE, sizeof(f));
 }
 
+/*
+ * Where things happened.
+ */
+
+struct place_told {
+	enum ev_language language;
+	const char *function, *file, *module;
+	uint32_t line;
+	uint64_t offset;
+	uint32_t flags;
+};
+
+static inline uint64_t told_hash(uint64_t hash, const char *s)
+{
+	for (; s && *s; s++)
+		hash = (hash ^ (unsigned char)*s) * 0x100000001b3ULL;
+	return (hash ^ 0xff) * 0x100000001b3ULL;
+}
+
+static inline uint16_t told_text(struct ev_frame *f, size_t *used, const char *s)
+{
+	size_t n = s ? strlen(s) : 0;
+
+	assert_true(*used + n <= sizeof(f->text));
+	memcpy(f->text + *used, s ? s : "", n);
+	*used += n;
+	return n;
+}
+
+static inline uint64_t tell_frame(const struct place_told *p)
+{
+	struct ev_frame f = {.line = p->line,
+			     .offset = p->offset,
+			     .language = p->language,
+			     .flags = p->flags};
+	size_t used = 0;
+
+	f.function_length = told_text(&f, &used, p->function);
+	f.file_length = told_text(&f, &used, p->file);
+	f.module_length = told_text(&f, &used, p->module);
+	f.id = told_hash(told_hash(told_hash(p->line << 8 | p->offset << 24 | p->language,
+					     p->function), p->file), p->module);
+	story_tell(&f, EV_FRAME, offsetof(struct ev_frame, text) + used);
+	return f.id;
+}
+
+/* A stack, the innermost frame first. */
+static inline uint64_t tell_stack(uint32_t pid, const struct place_told *frames, size_t n)
+{
+	struct ev_stack s = {.id = 7, .start_ns = process_start(pid), .pid = pid, .count = n};
+
+	assert_true(n <= EV_STACK_FRAMES);
+	for (size_t i = 0; i < n; i++) {
+		s.frame[i] = tell_frame(&frames[i]);
+		s.id = (s.id ^ s.frame[i]) * 0x100000001b3ULL;
+	}
+	story_tell(&s, EV_STACK, offsetof(struct ev_stack, frame) + n * sizeof(s.frame[0]));
+	return s.id;
+}
+
+/* SQLAlchemy's way from a line of a program to psycopg2. */
+static inline uint64_t through_sqlalchemy(uint32_t pid, const char *file, uint32_t line,
+					  const char *function)
+{
+#define DIST "/usr/lib/python3/dist-packages/"
+	const struct place_told frames[] = {
+		{EV_LANG_PYTHON, "connect", DIST "psycopg2/__init__.py", NULL, 122, 0, 0},
+		{EV_LANG_PYTHON, "connect", DIST "sqlalchemy/engine/default.py", NULL, 598, 0, 0},
+		{EV_LANG_PYTHON, "__exit__", "/usr/lib/python3.11/contextlib.py", NULL, 81, 0, 0},
+		{EV_LANG_PYTHON, "execute", DIST "sqlalchemy/orm/session.py", NULL, 1714, 0, 0},
+		{EV_LANG_PYTHON, function, file, NULL, line, 0, 0},
+		{EV_LANG_PYTHON, "<module>", "/srv/shop/main.py", NULL, 9, 0, 0},
+	};
+#undef DIST
+
+	return tell_stack(pid, frames, sizeof(frames) / sizeof(frames[0]));
+}
+
+static inline void shows(struct ev_evidence e, uint64_t stack)
+{
+	e.stack = stack;
+	e.at_ns = story.now;
+	story_tell(&e, EV_EVIDENCE, sizeof(e));
+}
+
+/* Of a connection: EV_AT_OPENED, EV_AT_BEGUN, EV_AT_RESULT; of its statement: EV_AT_PREPARED. */
+static inline void shows_of(enum ev_evidence_kind kind, uint32_t id, uint64_t statement,
+			    uint64_t stack)
+{
+	shows((struct ev_evidence){.kind = kind,
+				   .object = told(id)->id ? told(id)->id : id + 100,
+				   .second = statement,
+				   .start_ns = told(id)->start_ns,
+				   .pid = told(id)->pid}, stack);
+}
+
+static inline void shows_of_handle(const struct ev_handle *h, uint64_t stack)
+{
+	shows((struct ev_evidence){.kind = EV_AT_ACQUIRED,
+				   .object = h->handle,
+				   .second = h->born_ns,
+				   .start_ns = h->start_ns,
+				   .pid = h->pid,
+				   .resource = h->resource}, stack);
+}
+
+static inline void shows_of_site(const struct ev_site *s, uint64_t stack)
+{
+	shows((struct ev_evidence){.kind = EV_AT_SITE,
+				   .object = s->site,
+				   .start_ns = s->start_ns,
+				   .pid = s->pid}, stack);
+}
+
 static inline const struct report_view *verdict(void)
 {
 	view_close(story.view);
-	story.view = judge_view(story.model, NULL);
+	story.view = judge_view(story.model, &story.library);
 	assert_non_null(story.view);
 	return story.view;
 }

@@ -124,9 +124,51 @@ static void times_out_of_order_and_large_counts_are_survived(void **state)
 	assert_true(h.used <= HISTORY_MOST);
 }
 
+static void the_sum_of_two_rises_as_both_do(void **state)
+{
+	struct history a = {}, b = {}, one = {};
+	struct rise r;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		history_add(i % 2 ? &a : &b, at(i * 0.7), i / 2 + 1);
+		history_add(&one, at(i * 0.7), i + 1);
+	}
+	history_join(&a, &b);
+	assert_int_equal(a.latest, 100);
+	assert_true(a.used <= HISTORY_MOST);
+	r = history_rise(&a, at(70));
+	assert_true(r.held >= 80 && r.held <= history_rise(&one, at(70)).held);
+	assert_true(r.steps >= 8);
+	assert_true(r.first_ns < at(7) && r.last_ns > at(40));
+}
+
+static void the_sum_is_never_above_what_was_there(void **state)
+{
+	struct history saw = {}, late = {}, none = {};
+	struct rise r;
+
+	(void)state;
+	for (int i = 0; i < 600; i++)
+		history_add(&saw, at(i * 0.1), 3 + i % 40);
+	history_add(&late, at(50), 0);
+	history_add(&late, at(51), 5);
+	history_join(&saw, &late);
+	r = history_rise(&saw, at(60));
+	assert_true(r.held <= 3 + 5);
+	assert_true(r.base <= 3);
+	history_join(&none, &late); /* with an empty one */
+	assert_int_equal(none.latest, 5);
+	late = none;
+	history_join(&none, &(struct history){});
+	assert_memory_equal(&none, &late, sizeof(none));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_sum_of_two_rises_as_both_do),
+		cmocka_unit_test(the_sum_is_never_above_what_was_there),
 		cmocka_unit_test(a_steady_rise_is_seen_in_many_steps),
 		cmocka_unit_test(a_saw_tooth_has_a_flat_floor),
 		cmocka_unit_test(a_saw_tooth_on_rising_ground_rises),

@@ -162,6 +162,70 @@ static void values_are_those_of_the_view(void **state)
 	json_decref(root);
 }
 
+static void a_place_is_told_as_the_contract_says(void **state)
+{
+	static const struct {
+		const char *path, *json;
+	} values[] = {
+		{"processes.0.findings.0.site.language", "\"python\""},
+		{"processes.0.findings.0.site.function", "\"monthly\""},
+		{"processes.0.findings.0.site.file", "\"/srv/shop/app/report.py\""},
+		{"processes.0.findings.0.site.line", "42"},
+		{"processes.0.findings.0.site.column", "null"},
+		{"processes.0.findings.0.site.line_exact", "true"},
+		{"processes.0.findings.0.site.module", "null"},
+		{"processes.0.findings.0.stack.0.function", "\"connect\""},
+		{"processes.0.findings.0.stack.0.offset", "null"},
+		{"processes.0.findings.0.stack.1.line", "42"},
+	};
+	struct finding_view finding = sample_finding();
+	struct process_view process = sample_process(4711, VERDICT_LEAKING, NULL, &finding);
+	struct report_view v = sample_view(&process, 1);
+	struct frame_view frames[2];
+	json_t *root;
+
+	(void)state;
+	sample_site(&finding, frames);
+	root = parse(&v);
+	assert_keys(root, "processes.0.findings.0.site", "language function file line module");
+	assert_keys(root, "processes.0.findings.0.stack.0", "function file line module offset");
+	for (size_t i = 0; i < COUNT(values); i++) {
+		char *text = json_dumps(at(root, values[i].path), JSON_ENCODE_ANY);
+
+		assert_string_equal(text, values[i].json);
+		free(text);
+	}
+	json_decref(root);
+}
+
+static void what_is_not_known_of_a_place_is_null(void **state)
+{
+	struct frame_view frame = {.language = 99, .module = "/srv/\xff\x1b", .offset = 0x1234,
+				   .flags = EV_FRAME_DEFINED};
+	struct finding_view finding = sample_finding();
+	struct process_view process = sample_process(4711, VERDICT_LEAKING, NULL, &finding);
+	struct report_view v = sample_view(&process, 1);
+	json_t *root;
+
+	(void)state;
+	finding.site = finding.stack = &frame;
+	finding.stack_count = 1;
+	root = parse(&v);
+	assert_string_equal(json_string_value(at(root, "processes.0.findings.0.site.language")),
+			    "unknown");
+	assert_true(json_is_null(at(root, "processes.0.findings.0.site.line")));
+	assert_true(json_is_null(at(root, "processes.0.findings.0.site.line_exact")));
+	assert_true(json_is_null(at(root, "processes.0.findings.0.site.function")));
+	assert_string_equal(json_string_value(at(root, "processes.0.findings.0.site.module")),
+			    "/srv/\xef\xbf\xbd\x1b");
+	assert_int_equal(json_integer_value(at(root, "processes.0.findings.0.stack.0.offset")), 0x1234);
+	json_decref(root);
+	frame.line = 7;
+	root = parse(&v);
+	assert_true(json_is_false(at(root, "processes.0.findings.0.site.line_exact")));
+	json_decref(root);
+}
+
 static void libraries_are_told_as_the_contract_says(void **state)
 {
 	struct library_view libraries[] = {
@@ -317,6 +381,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_key_of_the_contract_is_there_in_order),
 		cmocka_unit_test(values_are_those_of_the_view),
+		cmocka_unit_test(a_place_is_told_as_the_contract_says),
+		cmocka_unit_test(what_is_not_known_of_a_place_is_null),
 		cmocka_unit_test(libraries_are_told_as_the_contract_says),
 		cmocka_unit_test(each_cause_of_a_library_has_its_name),
 		cmocka_unit_test(what_is_not_known_is_null),

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -425,11 +426,14 @@ static void a_dead_worker_is_replaced_and_what_it_had_is_counted(void **state)
 	counts = native_counts(n);
 	assert_int_equal(counts.deaths, 1);
 	assert_int_equal(counts.lost, 1);
-	assert_int_equal(native_stack(n, &p.raw), -EAGAIN); /* not at once */
-	usleep(150000);
-	ask(n, &p);
+	while (native_stack(n, &p.raw)) /* not at once */
+		usleep(10000);
+	memset(&got, 0, sizeof(got));
+	native_flush(n, FLUSH_MS, take_answer, NULL);
 	check_lines(&p);
-	assert_int_equal(native_counts(n).lost, 2);
+	counts = native_counts(n);
+	assert_int_equal(counts.answered, 1);
+	assert_int_equal(counts.lost + counts.answered, counts.asked);
 	end(&p);
 	native_close(n);
 }
@@ -460,6 +464,109 @@ static void a_worker_that_hangs_never_blocks_us(void **state)
 	native_close(n);
 }
 
+/* A program's file, to be spoilt in sections that it does not need to run. */
+struct image {
+	uint8_t *bytes;
+	size_t size;
+};
+
+static struct image load(const char *name)
+{
+	struct image image;
+	char path[PATH_MAX + 64];
+	struct stat st;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/stack-%s", programs, name);
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0 && !fstat(fd, &st));
+	image.size = (size_t)st.st_size;
+	image.bytes = malloc(image.size);
+	assert_int_equal(read(fd, image.bytes, image.size), image.size);
+	close(fd);
+	return image;
+}
+
+static void store(const struct image *image, char path[64])
+{
+	int fd;
+
+	strcpy(path, "/tmp/dbleak-native-stack-XXXXXX");
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, image->bytes, image->size), image->size);
+	assert_int_equal(fchmod(fd, 0755), 0);
+	close(fd);
+}
+
+static uint64_t random_state;
+
+static uint64_t dice(uint64_t sides)
+{
+	random_state = random_state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (random_state >> 33) % sides;
+}
+
+static bool may_be_spoilt(const char *name)
+{
+	return !strncmp(name, ".debug", 6) || !strncmp(name, ".eh_frame", 9) ||
+	       !strcmp(name, ".symtab") || !strcmp(name, ".strtab");
+}
+
+/* A few bytes of each, and sometimes what the section headers say of it. */
+static void spoil(struct image *image)
+{
+	Elf64_Ehdr *head = (Elf64_Ehdr *)image->bytes;
+	Elf64_Shdr *section = (Elf64_Shdr *)(image->bytes + head->e_shoff);
+	const char *names = (char *)image->bytes + section[head->e_shstrndx].sh_offset;
+
+	for (int i = 0; i < head->e_shnum; i++) {
+		Elf64_Shdr *s = &section[i];
+
+		if (!may_be_spoilt(names + s->sh_name) || !s->sh_size || dice(3) == 0)
+			continue;
+		for (uint64_t n = 1 + dice(1 + s->sh_size / 64); n--;)
+			image->bytes[s->sh_offset + dice(s->sh_size)] =
+				dice(4) ? (uint8_t)dice(256) : (uint8_t)(dice(2) * 0xff);
+		if (!dice(6))
+			s->sh_size = dice(2) ? dice(1ULL << 40) : dice(s->sh_size);
+		if (!dice(12))
+			s->sh_offset = dice(2) ? UINT64_MAX - dice(4096) : dice(image->size);
+	}
+}
+
+static void spoilt_files_cost_a_worker_at_most(void **state)
+{
+	struct native_counts counts;
+	struct native *n;
+	struct program p;
+
+	(void)state;
+	assert_int_equal(native_open(&n), 0);
+	for (random_state = 1; random_state <= 25;) {
+		uint64_t seed = random_state;
+		struct image image = load("O2");
+		char path[64];
+
+		spoil(&image);
+		store(&image, path);
+		start_path(&p, path, "plain");
+		native_stack(n, &p.raw);
+		native_flush(n, FLUSH_MS, take_answer, NULL);
+		end(&p);
+		unlink(path);
+		free(image.bytes);
+		random_state = seed + 1;
+	}
+	counts = native_counts(n);
+	print_message("asked %d, answered %d, %d workers died\n", (int)counts.asked,
+		      (int)counts.answered, (int)counts.deaths);
+	assert_int_equal(counts.asked, 25);
+	assert_int_equal(counts.answered + counts.lost, counts.asked);
+	native_close(n);
+	check_build("O2", "plain");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -479,6 +586,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(equal_stacks_have_equal_keys),
 		cmocka_unit_test(a_dead_worker_is_replaced_and_what_it_had_is_counted),
 		cmocka_unit_test(a_worker_that_hangs_never_blocks_us),
+		cmocka_unit_test(spoilt_files_cost_a_worker_at_most),
 	};
 	char here[PATH_MAX];
 	ssize_t length = readlink("/proc/self/exe", here, sizeof(here) - 1);

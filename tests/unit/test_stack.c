@@ -171,6 +171,17 @@ static void what_could_not_be_named_may_be_later(void **state)
 	assert_int_equal(t.count[EV_EVIDENCE], 1);
 }
 
+static void evidence_without_a_stack_replaces_what_was(void **state)
+{
+	(void)state;
+	name(1, 42);
+	show(1, 9);
+	show(0, 9);
+	assert_int_equal(t.count[EV_EVIDENCE], 2);
+	assert_int_equal(t.evidence.stack, 0);
+	assert_int_equal(t.evidence.object, 9);
+}
+
 static void texts_too_long_are_cut_where_they_say_least(void **state)
 {
 	char function[600], file[600];
@@ -237,6 +248,7 @@ int main(void)
 		TEST(evidence_waits_for_its_sample),
 		TEST(a_sample_without_frames_is_evidence_of_nothing),
 		TEST(what_could_not_be_named_may_be_later),
+		TEST(evidence_without_a_stack_replaces_what_was),
 		TEST(texts_too_long_are_cut_where_they_say_least),
 		TEST(a_stack_too_deep_is_cut),
 		TEST(the_oldest_samples_make_room_and_are_asked_for_anew),

@@ -309,6 +309,151 @@ static void facts_about_a_process_are_said(void **state)
 	}
 }
 
+/*
+ * Where.
+ */
+
+/* One finding with a place; the frames are its own until the next. */
+static struct report_view *placed(struct frame_view site)
+{
+	static struct frame_view frames[2];
+	static struct finding_view finding;
+	static struct process_view process;
+	static struct report_view v;
+
+	finding = sample_finding();
+	sample_site(&finding, frames);
+	frames[1] = site;
+	process = sample_process(4711, VERDICT_LEAKING, NULL, &finding);
+	v = sample_view(&process, 1);
+	return &v;
+}
+
+static void a_place_stands_under_the_headline(void **state)
+{
+	struct report_view *v = placed((struct frame_view){
+		EV_LANG_PYTHON, "monthly", "/srv/shop/app/report.py", .line = 42});
+
+	(void)state;
+	assert_says(v, &plain, "certain where /srv/shop/app/report.py:42 monthly() at postgresql");
+	assert_silent_about(v, &plain, "stack");
+	assert_says(v, &all, "where /srv/shop/app/report.py:42 monthly() how the interpreter's own "
+			     "frames of Python stack "
+			     "/usr/lib/python3/dist-packages/psycopg2/__init__.py:122 connect() "
+			     "/srv/shop/app/report.py:42 monthly() at");
+}
+
+static void a_native_place_without_a_line_says_how_to_get_it(void **state)
+{
+	struct frame_view site = {.language = EV_LANG_NATIVE,
+				  .function = "load",
+				  .module = "/opt/shop/lib/libfoo.so",
+				  .build_id = "ab12",
+				  .offset = 0x1234,
+				  .flags = EV_FRAME_EXPORTED};
+
+	(void)state;
+	assert_says(placed(site), &plain, "where libfoo.so+0x1234 near load() at");
+	assert_says(placed(site), &all, "line addr2line -Cife /opt/shop/lib/libfoo.so 0x1234 (build "
+					"id ab12) how unwound from a copy of the native stack, the "
+					"function is the nearest exported name before the address");
+	site.function = NULL;
+	assert_says(placed(site), &plain, "where libfoo.so+0x1234 at");
+	site = (struct frame_view){.language = EV_LANG_NATIVE,
+				   .function = "shop::load(int)",
+				   .file = "/build/shop.cc",
+				   .line = 7,
+				   .flags = EV_FRAME_DEFINED};
+	assert_says(placed(site), &plain, "where /build/shop.cc:7 shop::load(int) at");
+	assert_says(placed(site), &all, "the line is where the function begins");
+}
+
+static void a_long_path_keeps_its_tail(void **state)
+{
+	static const char *const paths[] = {
+		"/home/somebody/projects/company/backend/services/orders/app/monthly/report.py",
+		"/data/an-application-whose-only-folder-has-a-name-so-long-that-no-line-holds-it/x.py",
+		"/home/somebody/projects/company/backend/services/orders/\xc3\xa9\xc3\xa9/report.py",
+		"/a/report-with-a-name-so-long-that-it-does-not-fit-any-line-of-eighty-columns-at-all.py",
+	};
+	static const char *const due[] = {
+		"where .../services/orders/app/monthly/report.py:1234567 monthly_totals() at",
+		"where .../x.py:1234567 monthly_totals() at",
+		"where .../backend/services/orders/\xc3\xa9\xc3\xa9/report.py:1234567 monthly_totals() at",
+		"-that-it-does-not-fit",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		struct report_view *v = placed((struct frame_view){EV_LANG_PYTHON, "monthly_totals",
+								   paths[i], .line = 1234567});
+
+		if (i < 3)
+			assert_says(v, &plain, due[i]);
+		else
+			assert_says(v, &plain, "columns-at-all.py:1234567 monthly_totals() at");
+		free(print(v, &all));
+	}
+}
+
+static void names_of_places_are_escaped(void **state)
+{
+	struct frame_view site = {.language = EV_LANG_PYTHON,
+				  .function = "\033[31mf\n",
+				  .file = "/srv/\033]0;x\007\n/a.py",
+				  .line = 1};
+	char deep[900];
+
+	(void)state;
+	assert_says(placed(site), &plain, "/srv/\\x1b]0;x\\x07\\x0a/a.py:1 \\x1b[31mf\\x0a");
+	free(print(placed(site), &all));
+	memset(deep, '\033', sizeof(deep) - 1);
+	deep[sizeof(deep) - 1] = '\0';
+	site.function = site.file = site.module = deep;
+	free(print(placed(site), &plain));
+	free(print(placed(site), &all));
+	site.line = 0;
+	site.file = NULL;
+	site.offset = 1;
+	free(print(placed(site), &plain));
+	free(print(placed(site), &all));
+}
+
+static void a_place_that_is_not_known_is_said_when_all_is_asked_for(void **state)
+{
+	struct report_view *v = placed((struct frame_view){});
+	struct finding_view *f = v->processes[0].findings;
+
+	(void)state;
+	f->site = NULL;
+	f->stack_flags = EV_STACK_CUT | EV_STACK_CALLER;
+	assert_silent_about(v, &plain, "where");
+	assert_says(v, &all, "where not known: no frame of the stack is the program's own");
+	assert_says(v, &all, "frames further out are missing, the caller of the library alone");
+	f->stack_count = 0;
+	assert_silent_about(v, &plain, "where");
+	assert_says(v, &all, "where not known: no stack was taken there");
+	assert_silent_about(v, &all, "how ");
+	f->stack_flags = EV_STACK_NAMELESS;
+	assert_says(v, &all, "where not known: the process was gone before");
+}
+
+static void a_deep_stack_is_cut(void **state)
+{
+	static struct frame_view frames[EV_STACK_FRAMES];
+	struct report_view *v = placed((struct frame_view){});
+	struct finding_view *f = v->processes[0].findings;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(frames); i++)
+		frames[i] = (struct frame_view){EV_LANG_PYTHON, "recurse", "a.py", .line = i + 1};
+	f->stack = frames;
+	f->stack_count = COUNT(frames);
+	f->site = &frames[3];
+	assert_says(v, &all, "a.py:48 recurse() ... and 80 more, further out");
+	assert_silent_about(v, &all, "a.py:49");
+}
+
 static void what_was_lost_or_not_seen_is_said(void **state)
 {
 	struct process_view process = sample_process(1, VERDICT_OK, NULL, NULL);
@@ -789,6 +934,12 @@ int main(void)
 		cmocka_unit_test(each_finding_is_named_and_counted),
 		cmocka_unit_test(verdicts_are_summed_in_the_first_line),
 		cmocka_unit_test(facts_about_a_process_are_said),
+		cmocka_unit_test(a_place_stands_under_the_headline),
+		cmocka_unit_test(a_native_place_without_a_line_says_how_to_get_it),
+		cmocka_unit_test(a_long_path_keeps_its_tail),
+		cmocka_unit_test(names_of_places_are_escaped),
+		cmocka_unit_test(a_place_that_is_not_known_is_said_when_all_is_asked_for),
+		cmocka_unit_test(a_deep_stack_is_cut),
 		cmocka_unit_test(what_was_lost_or_not_seen_is_said),
 		cmocka_unit_test(what_is_not_counted_any_more_is_said_by_its_name),
 		cmocka_unit_test(libraries_are_listed_when_all_is_asked_for),

@@ -838,11 +838,16 @@ static int open_readers(struct capture *c)
 
 static void tell_for_clients(void *context, const struct ev_head *record)
 {
+	tell(context, record);
+}
+
+static void site_for_clients(void *context, const struct ev_site *site, uint64_t stack,
+			     bool is_caller)
+{
 	struct capture *c = context;
 
-	tell(c, record);
-	if (record->kind == EV_SITE && c->readers)
-		readers_site(c->readers, (const struct ev_site *)record);
+	if (c->readers)
+		readers_site(c->readers, site, stack, is_caller);
 }
 
 static void evidence_for_clients(void *context, const struct ev_evidence *evidence)
@@ -870,14 +875,18 @@ static int open_clients(struct capture *c)
 	const struct client_host host = {.context = c,
 					 .tell = tell_for_clients,
 					 .evidence = evidence_for_clients,
+					 .site = site_for_clients,
 					 .owner = owner_for_clients,
 					 .wanted = wanted_for_clients,
 					 .show_literals = c->options.show_literals,
 					 .eager = c->options.mode == EV_MODE_RUN,
 					 .at_entry = c->options.probe_at_entry,
 					 .max_overhead = c->options.max_overhead};
+	int err = clients_open(&c->clients, c->kernel, c->procfs, &host);
 
-	return clients_open(&c->clients, c->kernel, c->procfs, &host);
+	if (!err && c->readers)
+		readers_runtimes(c->readers, clients_runtimes(c->clients));
+	return err;
 }
 
 static void tell_begin(struct capture *c)

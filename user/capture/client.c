@@ -29,6 +29,7 @@
 #include "library.h"
 #include "probe_point.h"
 #include "probe_table.h"
+#include "runtime.h"
 #include "sqlite.h"
 
 #define SECOND_NS 1000000000ULL
@@ -102,6 +103,7 @@ struct clients {
 	const struct procfs *procfs;
 	struct client_host host;
 	struct libraries *libraries;
+	struct runtimes *runtimes;
 	struct probe_programs programs[GROUPS];
 	struct probe_cost cost;
 	struct program_cost program_cost;
@@ -616,11 +618,20 @@ static void on_file(void *context, const struct library_file *file)
 	struct clients *c = context;
 	struct elf_file *elf;
 
-	if (is_attached(c, file) || elf_open(&elf, file->fd))
+	if (elf_open(&elf, file->fd))
 		return;
-	if (!look_into(c, elf, file, false))
+	if (runtimes_file(c->runtimes, elf, file))
+		libraries_follow(c->libraries, file);
+	if (!is_attached(c, file) && !look_into(c, elf, file, false))
 		wait_for_time(c, file);
 	elf_close(elf);
+}
+
+static void on_mapping(void *context, const struct library_mapping *mapping)
+{
+	struct clients *c = context;
+
+	runtimes_mapped(c->runtimes, mapping);
 }
 
 /* One file at a time, so that nothing else waits for long. */
@@ -935,33 +946,13 @@ static uint64_t site_id(uint64_t place, uint32_t probe)
 	return place ^ (uint64_t)probe << 48;
 }
 
-/* What a stack of the kernel half is evidence for; 0 it has none. */
-static void tell_evidence(struct clients *c, struct ev_evidence *evidence, uint64_t stack)
-{
-	evidence->stack = stack;
-	if (stack && c->host.evidence)
-		c->host.evidence(c->host.context, evidence);
-}
-
-static void site_evidence(struct clients *c, const struct raw_site *raw, const struct ev_site *site)
-{
-	struct ev_evidence evidence;
-
-	INIT(evidence, EV_EVIDENCE);
-	evidence.object = site->site;
-	evidence.second = 0;
-	evidence.start_ns = site->start_ns;
-	evidence.at_ns = site->last_ns;
-	evidence.pid = site->pid;
-	evidence.kind = EV_AT_SITE;
-	evidence.resource = 0;
-	tell_evidence(c, &evidence, site->acquired > site->released ? raw->stack : 0);
-}
-
+/* The stack under which an object was acquired, if one was taken then. */
 static void handle_evidence(struct clients *c, const struct raw_handle *raw)
 {
 	struct ev_evidence evidence;
 
+	if (!raw->handle.opened_at)
+		return;
 	INIT(evidence, EV_EVIDENCE);
 	evidence.object = raw->key.handle;
 	evidence.second = raw->handle.born_ns;
@@ -970,7 +961,8 @@ static void handle_evidence(struct clients *c, const struct raw_handle *raw)
 	evidence.pid = raw->key.pid;
 	evidence.kind = EV_AT_ACQUIRED;
 	evidence.resource = raw->key.resource;
-	tell_evidence(c, &evidence, raw->handle.opened_at);
+	evidence.stack = raw->handle.opened_at;
+	c->host.evidence(c->host.context, &evidence);
 }
 
 static void on_site(struct clients *c, const struct raw_site *raw)
@@ -1001,7 +993,7 @@ static void on_site(struct clients *c, const struct raw_site *raw)
 	snprintf(ev.object, sizeof(ev.object), "%s", placed->row->object);
 	snprintf(ev.release, sizeof(ev.release), "%s", placed->row->release);
 	tell(c, &ev.head);
-	site_evidence(c, raw, &ev);
+	c->host.site(c->host.context, &ev, raw->stack, raw->key.place == raw->caller);
 	if (raw->database == EV_DB_SQLITE && raw->resource == EV_RES_CONNECTION)
 		sqlites_site(c->sqlites, raw);
 	if (raw->gone) {
@@ -1266,6 +1258,8 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 	if (!err)
 		err = calibrate(c);
 	if (!err)
+		err = runtimes_open(&c->runtimes, kernel, procfs);
+	if (!err)
 		err = libraries_open(&c->libraries, procfs);
 	if (err) {
 		snprintf(text, sizeof(text), "client libraries cannot be probed: %s",
@@ -1276,12 +1270,14 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 	if (c->cost.kills)
 		tell_gap(c, "return probes of this kernel kill processes under a seccomp filter: "
 			    "what libraries hand out is not counted");
+	libraries_on_mapping(c->libraries, on_mapping);
 	if (libraries_watch(c->libraries))
 		tell_gap(c, "libraries mapped from now on are found late: no perf events");
 	if (host->eager && begin_tls(c))
 		c->host.eager = false;
 	if (c->programs[0].multi) /* else each probe takes long to take out again */
 		head_start(c);
+	runtimes_head_start(c->runtimes);
 	return libraries_scan(c->libraries, on_file, c);
 }
 
@@ -1327,8 +1323,14 @@ void clients_close(struct clients *c)
 	table_free(&c->unread);
 	table_free(&c->pids);
 	libraries_close(c->libraries);
+	runtimes_close(c->runtimes);
 	sqlites_close(c->sqlites);
 	free(c);
+}
+
+struct runtimes *clients_runtimes(const struct clients *c)
+{
+	return c->runtimes;
 }
 
 int clients_fd(const struct clients *c)

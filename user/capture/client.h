@@ -15,6 +15,7 @@
 #include "procfs.h"
 
 struct clients;
+struct runtimes;
 
 /* What this needs of whoever tells the records. */
 struct client_host {
@@ -23,8 +24,11 @@ struct client_host {
 	void (*tell)(void *context, const struct ev_head *record);
 	/* Tells of a process unless that is done; false where there is no memory. */
 	bool (*owner)(void *context, uint32_t pid, uint64_t start_ns, const char *comm);
-	/* A stack of the kernel half goes with something told of; NULL: nobody wants to know. */
+	/* A stack of the kernel half goes with something told of. */
 	void (*evidence)(void *context, const struct ev_evidence *evidence);
+	/* A site was told of; stack: of its latest call looked at, 0 none since the last time.  Its
+	 * caller says where it is only if the program is not interpreted. */
+	void (*site)(void *context, const struct ev_site *site, uint64_t stack, bool is_caller);
 	/* Did the user ask for that process? */
 	bool (*wanted)(void *context, uint32_t pid, const char *comm);
 	bool show_literals;
@@ -39,6 +43,9 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 		 const struct client_host *host);
 /* Detaches.  Accepts NULL. */
 void clients_close(struct clients *c);
+
+/* Who runs interpreted code; NULL: nobody looks. */
+struct runtimes *clients_runtimes(const struct clients *c);
 
 /* Readable when something was mapped; -1 none. */
 int clients_fd(const struct clients *c);

@@ -678,28 +678,28 @@ int elf_each(struct elf_file *e, elf_function_fn *fn, void *context)
 	return 0;
 }
 
-static struct range section_by_name(const struct image *image, const Elf64_Ehdr *head,
-				    const char *name)
+static bool section_by_name(const struct image *image, const Elf64_Ehdr *head, const char *name,
+			    Elf64_Shdr *out)
 {
 	size_t bytes = strlen(name) + 1;
 	uint32_t names;
 	uint64_t count = section_count(image, head, &names);
-	Elf64_Shdr strings, section;
+	Elf64_Shdr strings;
 	char text[32];
 
 	if (bytes > sizeof(text) || names >= count || section_read(image, head, names, &strings))
-		return (struct range){0};
+		return false;
 	for (uint64_t i = 1; i < count; i++) {
-		if (section_read(image, head, i, &section))
+		if (section_read(image, head, i, out))
 			break;
-		if (section.sh_type != SHT_PROGBITS || strings.sh_size < bytes ||
-		    section.sh_name > strings.sh_size - bytes || strings.sh_offset > image->size)
+		if (out->sh_type != SHT_PROGBITS || strings.sh_size < bytes ||
+		    out->sh_name > strings.sh_size - bytes || strings.sh_offset > image->size)
 			continue;
-		if (!image_read(image, strings.sh_offset + section.sh_name, text, bytes) &&
+		if (!image_read(image, strings.sh_offset + out->sh_name, text, bytes) &&
 		    !memcmp(text, name, bytes))
-			return section_range(&section);
+			return true;
 	}
-	return (struct range){0};
+	return false;
 }
 
 /* All of the output, at most UNPACKED_MAX. */
@@ -749,13 +749,17 @@ static int unpack_range(const struct image *image, struct range range, uint8_t *
 static int debugdata_find(struct search *s)
 {
 	const struct image *outer = &s->file->image;
-	struct range range = section_by_name(outer, &s->file->head, ".gnu_debugdata");
+	Elf64_Shdr section;
+	struct range range;
 	struct image inner = {.fd = -1};
 	Elf64_Ehdr head;
 	uint8_t *bytes = NULL;
 	size_t size = 0;
 	int err;
 
+	if (!section_by_name(outer, &s->file->head, ".gnu_debugdata", &section))
+		return 0;
+	range = section_range(&section);
 	if (!image_holds(outer, range) || range.size > DEBUGDATA_MAX)
 		return 0;
 	err = unpack_range(outer, range, &bytes, &size);
@@ -878,19 +882,60 @@ int elf_bias(struct elf_file *e, uint64_t start, uint64_t offset, uint64_t *bias
 	return -ENOENT;
 }
 
-int elf_segment(struct elf_file *e, uint64_t offset, uint64_t *start, uint64_t *size)
+static bool is_code(const Elf64_Phdr *p)
+{
+	return p->p_type == PT_LOAD && p->p_flags & PF_X && p->p_filesz;
+}
+
+/* The segment whose code is at this offset. */
+static const Elf64_Phdr *code_at(const struct elf_file *e, uint64_t offset)
 {
 	for (unsigned int i = 0; i < e->head.e_phnum; i++) {
 		const Elf64_Phdr *p = &e->phdrs[i];
 
-		if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) || offset < p->p_offset ||
-		    offset - p->p_offset >= p->p_filesz)
+		if (is_code(p) && offset >= p->p_offset && offset - p->p_offset < p->p_filesz)
+			return p;
+	}
+	return NULL;
+}
+
+int elf_code(struct elf_file *e, uint64_t *offset, uint64_t *address)
+{
+	for (unsigned int i = 0; i < e->head.e_phnum; i++) {
+		const Elf64_Phdr *p = &e->phdrs[i];
+
+		if (!is_code(p))
 			continue;
-		*start = p->p_offset;
-		*size = p->p_filesz;
+		*offset = p->p_offset;
+		*address = p->p_vaddr;
 		return 0;
 	}
 	return -ENOENT;
+}
+
+uint64_t elf_code_address(struct elf_file *e, uint64_t offset)
+{
+	const Elf64_Phdr *p = code_at(e, offset);
+
+	return p ? p->p_vaddr + (offset - p->p_offset) : 0;
+}
+
+uint64_t elf_section(struct elf_file *e, const char *name)
+{
+	Elf64_Shdr section;
+
+	return section_by_name(&e->image, &e->head, name, &section) ? section.sh_addr : 0;
+}
+
+int elf_segment(struct elf_file *e, uint64_t offset, uint64_t *start, uint64_t *size)
+{
+	const Elf64_Phdr *p = code_at(e, offset);
+
+	if (!p)
+		return -ENOENT;
+	*start = p->p_offset;
+	*size = p->p_filesz;
+	return 0;
 }
 
 bool elf_is_program(const struct elf_file *e)

@@ -44,6 +44,14 @@ ssize_t elf_read_address(struct elf_file *e, uint64_t address, void *buf, size_t
 /* What to add to an address of the file where the file is loaded: a segment that begins in the page
  * at offset (0: the first) is mapped at start.  0; -ENOENT none does. */
 int elf_bias(struct elf_file *e, uint64_t start, uint64_t offset, uint64_t *bias);
+/* The first loaded code: where it is in the file, and its address as the file has it.  0 or
+ * -ENOENT. */
+int elf_code(struct elf_file *e, uint64_t *offset, uint64_t *address);
+/* The address that the code at this offset has in the file; 0 there is none. */
+uint64_t elf_code_address(struct elf_file *e, uint64_t offset);
+/* The address of a section with contents, as the file has it; 0 there is none.  The name is shorter
+ * than 32 bytes. */
+uint64_t elf_section(struct elf_file *e, const char *name);
 
 /* Calls fn for each function that .symtab names; there may be hundreds of thousands.  name is valid
  * during the call.  0 or -ENOMEM; a table that makes no sense is none. */

@@ -28,18 +28,23 @@ void guard_close(struct guard *g)
 	g->mark = NULL;
 }
 
-static struct guard_file *find(struct guard *g, uint64_t device, uint64_t inode)
+static struct guard_file *find(struct guard *g, uint32_t part, uint64_t device, uint64_t inode)
 {
-	for (uint32_t i = 0; i < g->count; i++)
-		if (g->file[i].device == device && g->file[i].inode == inode)
-			return &g->file[i];
+	for (uint32_t i = 0; i < g->count; i++) {
+		struct guard_file *file = &g->file[i];
+
+		if (file->part == part && file->device == device && file->inode == inode)
+			return file;
+	}
 	return NULL;
 }
 
 /* With no room left the file blamed least gives its place up. */
-static struct guard_file *find_or_add(struct guard *g, uint64_t device, uint64_t inode)
+static struct guard_file *find_or_add(struct guard *g)
 {
-	struct guard_file *file = find(g, device, inode);
+	uint64_t device = g->mark->device, inode = g->mark->inode;
+	uint32_t part = g->mark->part;
+	struct guard_file *file = find(g, part, device, inode);
 
 	if (file)
 		return file;
@@ -50,28 +55,27 @@ static struct guard_file *find_or_add(struct guard *g, uint64_t device, uint64_t
 		for (uint32_t i = 1; i < GUARD_FILES; i++)
 			if (g->file[i].deaths < file->deaths)
 				file = &g->file[i];
-	*file = (struct guard_file){device, inode, 0};
+	*file = (struct guard_file){device, inode, part, 0};
 	return file;
 }
 
 void guard_blame(struct guard *g, bool out_of_time)
 {
-	uint64_t device = g->mark->device, inode = g->mark->inode;
 	struct guard_file *file;
 
-	g->mark->device = g->mark->inode = 0;
-	if (!device && !inode)
+	if (!g->mark->part)
 		return;
-	file = find_or_add(g, device, inode);
+	file = find_or_add(g);
+	g->mark->part = 0;
 	if (file->deaths >= GUARD_DEATHS)
 		return;
 	file->deaths = out_of_time ? GUARD_DEATHS : file->deaths + 1;
 	g->given_up += file->deaths == GUARD_DEATHS;
 }
 
-bool guard_allows(const struct guard *g, uint64_t device, uint64_t inode)
+bool guard_allows(const struct guard *g, enum guard_part part, uint64_t device, uint64_t inode)
 {
-	const struct guard_file *file = find((struct guard *)g, device, inode);
+	const struct guard_file *file = find((struct guard *)g, part, device, inode);
 
 	return !file || file->deaths < GUARD_DEATHS;
 }
@@ -84,13 +88,14 @@ static uint64_t spent_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 }
 
-void guard_enter(struct guard *g, uint64_t device, uint64_t inode)
+void guard_enter(struct guard *g, enum guard_part part, uint64_t device, uint64_t inode)
 {
 	struct itimerval cpu = {.it_value.tv_sec = GUARD_CPU_SECONDS};
 
 	g->entered_ns = spent_ns();
 	g->mark->device = device;
 	g->mark->inode = inode;
+	g->mark->part = part;
 	setitimer(ITIMER_PROF, &cpu, NULL);
 	alarm(GUARD_WALL_SECONDS);
 }
@@ -101,6 +106,6 @@ uint64_t guard_leave(struct guard *g)
 
 	alarm(0);
 	setitimer(ITIMER_PROF, &none, NULL);
-	g->mark->device = g->mark->inode = 0;
+	g->mark->part = 0;
 	return spent_ns() - g->entered_ns;
 }

@@ -13,14 +13,21 @@
 #define GUARD_FILES	   256
 #define GUARD_DEATHS	   2 /* of workers, and a file is not read again */
 
+/* What is read of a file: a file may be given up for one and not for the other. */
+enum guard_part {
+	GUARD_CODE = 1,	   /* how to unwind, and names */
+	GUARD_SOURCES = 2, /* and lines */
+};
+
 /* In memory that worker and parent share.  The worker's word: a hint, not a fact. */
 struct guard_mark {
-	volatile uint64_t device, inode; /* 0 none */
+	volatile uint64_t device, inode;
+	volatile uint32_t part; /* 0 none */
 };
 
 struct guard_file {
 	uint64_t device, inode;
-	uint32_t deaths; /* GUARD_DEATHS: given up */
+	uint32_t part, deaths; /* GUARD_DEATHS: given up */
 };
 
 /* The parent's; a worker has the copy that its fork gave it. */
@@ -35,11 +42,11 @@ int guard_open(struct guard *g);
 void guard_close(struct guard *g);
 /* A worker died; out of time: it was the file's doing.  Clears the mark. */
 void guard_blame(struct guard *g, bool out_of_time);
-/* May it be read? */
-bool guard_allows(const struct guard *g, uint64_t device, uint64_t inode);
+/* May this part of it be read? */
+bool guard_allows(const struct guard *g, enum guard_part part, uint64_t device, uint64_t inode);
 
 /* Around each look into a file, in the worker: who takes longer is ended by SIGPROF or SIGALRM. */
-void guard_enter(struct guard *g, uint64_t device, uint64_t inode);
+void guard_enter(struct guard *g, enum guard_part part, uint64_t device, uint64_t inode);
 /* Returns the processor time since, in ns. */
 uint64_t guard_leave(struct guard *g);
 

@@ -81,7 +81,7 @@ static const char *const iterators[] = {"scan_files",	    "count_stored", "sweep
 					"sweep_handles"};
 #define ITERATORS_LOOKING 2 /* of these, without probes */
 /* Attached file by file, as libraries are found. */
-static const char *const clients[] = {"client_entered", "client_returned"};
+static const char *const clients[] = {"client_entered", "client_returned", "python_started"};
 /* Loaded when the first encrypted connection asks for them: the wire in them takes the verifier
  * longer than all else. */
 static const char *const late[] = {"tls_entered", "tls_written", "tls_received"};

@@ -6,23 +6,45 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 
 #include "dbleak.skel.h"
+#include "feature.h"
 #include "kernel_skel.h"
 
-static int runtimes_fd(struct kernel *k)
+static int map_fd(struct kernel *k, const char *name)
 {
-	return bpf_object__find_map_fd_by_name(kernel_skeleton(k)->obj, "runtimes");
+	return bpf_object__find_map_fd_by_name(kernel_skeleton(k)->obj, name);
 }
 
 int kernel_runtime_set(struct kernel *k, uint32_t pid, const struct runtime_process *runtime)
 {
-	return bpf_map_update_elem(runtimes_fd(k), &pid, runtime, BPF_ANY);
+	return bpf_map_update_elem(map_fd(k, "runtimes"), &pid, runtime, BPF_ANY);
 }
 
 int kernel_runtime_forget(struct kernel *k, uint32_t pid)
 {
-	return bpf_map_delete_elem(runtimes_fd(k), &pid);
+	return bpf_map_delete_elem(map_fd(k, "runtimes"), &pid);
+}
+
+int kernel_runtime_get(struct kernel *k, uint32_t pid, struct runtime_process *runtime)
+{
+	return bpf_map_lookup_elem(map_fd(k, "runtimes"), &pid, runtime);
+}
+
+int kernel_python_row(struct kernel *k, uint32_t index, const struct python_row *row)
+{
+	return bpf_map_update_elem(map_fd(k, "python_rows"), &index, row, BPF_ANY);
+}
+
+int kernel_python_programs(struct kernel *k, struct probe_programs *programs)
+{
+	*programs = (struct probe_programs){
+		.entered = bpf_program__fd(kernel_skeleton(k)->progs.python_started),
+		.returned = -1,
+		.multi = feature_try(FEATURE_UPROBE_MULTI) == 0,
+	};
+	return programs->entered < 0 ? -ENOTSUP : 0;
 }
 
 int kernel_stack_forget(struct kernel *k, uint64_t id)

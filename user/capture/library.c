@@ -78,11 +78,14 @@ struct file {
 	uint32_t round; /* of scans, in which it was last seen mapped */
 	bool generation_known;
 	bool overlay; /* below is there */
+	bool followed;
+	struct table_key told; /* followed: as which file it was told of */
 };
 
 /* One executable mapping of a file, as shown by maps or by an event. */
 struct sighting {
 	uint64_t start, end; /* addresses, which name it in map_files */
+	uint64_t offset;     /* in the file */
 	uint64_t device, inode;
 	uint64_t generation;
 	uint32_t pid;
@@ -123,6 +126,7 @@ struct libraries {
 	uint32_t searched_pid; /* whose maps were read for an event since the poll began */
 
 	library_fn fn;
+	library_mapping_fn mapping_fn;
 	void *context;
 	int told;
 	char buffer[MAPS_BUFFER];
@@ -161,6 +165,21 @@ static int keep(struct libraries *l, const struct identity *id, struct file **ou
 	*file = (struct file){.device = id->device, .inode = id->inode, .stamp_ns = id->stamp_ns};
 	*out = file;
 	return 0;
+}
+
+/* same: the file it is another overlay's name of; NULL none. */
+static int keep_like(struct libraries *l, const struct identity *id, const struct file *same,
+		     struct file **out)
+{
+	struct table_key told = same ? same->told : (struct table_key){id->device, id->inode};
+	bool followed = same && same->followed; /* may be the one that is made anew */
+	int err = keep(l, id, out);
+
+	if (!err) {
+		(*out)->told = told;
+		(*out)->followed = followed;
+	}
+	return err;
 }
 
 static int keep_below(struct libraries *l, struct file *file, struct table_key below)
@@ -227,6 +246,21 @@ static int identify(int dir, const char *name, int flags, struct identity *id)
 	return 0;
 }
 
+static void tell_mapping(struct libraries *l, const struct file *file, const struct sighting *s)
+{
+	struct library_mapping m = {
+		.device = file->told.a,
+		.inode = file->told.b,
+		.start = s->start,
+		.end = s->end,
+		.offset = s->offset,
+		.pid = s->pid,
+	};
+
+	if (file->followed && l->mapping_fn)
+		l->mapping_fn(l->context, &m);
+}
+
 static void note_sighting(struct libraries *l, struct file *file, const struct sighting *s)
 {
 	file->round = l->round;
@@ -254,6 +288,7 @@ static bool is_known(struct libraries *l, const struct identity *id, const struc
 	if (!file || file->stamp_ns != id->stamp_ns)
 		return false;
 	note_sighting(l, file, s);
+	tell_mapping(l, file, s);
 	return true;
 }
 
@@ -330,14 +365,16 @@ static int look_at(struct libraries *l, const struct sighting *s, const char *na
 {
 	struct table_key below;
 	struct identity id;
-	struct file *file;
+	struct file *file, *same = NULL;
 	bool overlay, new;
 	int fd = -1, err = identify(held, "", AT_EMPTY_PATH, &id);
 
 	if (err || is_known(l, &id, s))
 		return 0;
 	overlay = id.regular && find_below(s, &id, held, &below);
-	new = id.regular && !(overlay && table_get(&l->below, below));
+	if (overlay)
+		same = table_get(&l->below, below);
+	new = id.regular && !same;
 	if (new) {
 		fd = open_again(held);
 		if (fd < 0) {
@@ -345,13 +382,15 @@ static int look_at(struct libraries *l, const struct sighting *s, const char *na
 			return 0;
 		}
 	}
-	err = keep(l, &id, &file);
+	err = keep_like(l, &id, same, &file);
 	if (!err && overlay)
 		err = keep_below(l, file, below);
 	if (!err)
 		note_sighting(l, file, s);
 	if (!err && new)
 		tell(l, s, &id, name, fd);
+	if (!err)
+		tell_mapping(l, file, s);
 	if (fd >= 0)
 		close(fd);
 	return err;
@@ -392,7 +431,10 @@ static int examine(struct libraries *l, const struct sighting *s)
 
 static int see(struct libraries *l, const struct sighting *s)
 {
-	return is_fresh(l, s) ? 0 : examine(l, s);
+	if (!is_fresh(l, s))
+		return examine(l, s);
+	tell_mapping(l, known_file(l, s->device, s->inode), s);
+	return 0;
 }
 
 /* --- maps of one process ----------------------------------------------------------------- */
@@ -426,13 +468,13 @@ static const char *take_number(const char *at, unsigned base, char after, uint64
 /* line ends with a newline; its path is not read: the kernel escapes only some of it. */
 static bool parse_line(const char *line, struct sighting *s)
 {
-	uint64_t offset, major, minor;
+	uint64_t major, minor;
 	const char *at = take_number(line, 16, '-', &s->start);
 
 	at = take_number(at, 16, ' ', &s->end);
 	if (!at || at[0] == '\n' || at[1] == '\n' || at[2] != 'x' || at[3] == '\n' || at[4] != ' ')
 		return false;
-	at = take_number(at + 5, 16, ' ', &offset);
+	at = take_number(at + 5, 16, ' ', &s->offset);
 	at = take_number(at, 16, ':', &major);
 	at = take_number(at, 16, ' ', &minor);
 	if (!at || major > UINT32_MAX || minor > UINT32_MAX)
@@ -515,6 +557,7 @@ static ssize_t see_queried(struct libraries *l, uint32_t pid, int fd)
 		struct sighting s = {
 			.start = q.start,
 			.end = q.end,
+			.offset = q.offset,
 			.device = makedev(q.major, q.minor),
 			.inode = q.inode,
 			.pid = pid,
@@ -677,6 +720,7 @@ static int see_mapped(struct libraries *l, const struct mapped *m)
 	struct sighting s = {
 		.start = m->address,
 		.end = m->address + m->length,
+		.offset = m->offset,
 		.device = makedev(m->major, m->minor),
 		.inode = m->inode,
 		.generation = m->generation,
@@ -888,6 +932,19 @@ int libraries_open(struct libraries **out, const struct procfs *procfs)
 	l->fd = l->timer_fd = l->rings_fd = -1;
 	*out = l;
 	return 0;
+}
+
+void libraries_on_mapping(struct libraries *l, library_mapping_fn fn)
+{
+	l->mapping_fn = fn;
+}
+
+void libraries_follow(struct libraries *l, const struct library_file *f)
+{
+	struct file *file = known_file(l, f->device, f->inode);
+
+	if (file)
+		file->followed = true;
 }
 
 void libraries_close(struct libraries *l)

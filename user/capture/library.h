@@ -30,8 +30,19 @@ struct library_file {
 				 * root; raw bytes, "" not known; may be another file by now */
 };
 
-/* Must not call libraries_*. */
+/* Must not call libraries_*, but for libraries_follow. */
 typedef void (*library_fn)(void *context, const struct library_file *file);
+
+/* A followed file that a process maps as code, perhaps again. */
+struct library_mapping {
+	uint64_t device, inode; /* as it was told of */
+	uint64_t start, end;	/* addresses */
+	uint64_t offset;	/* in the file, of start */
+	uint32_t pid;
+};
+
+/* Must not call libraries_*. */
+typedef void (*library_mapping_fn)(void *context, const struct library_mapping *mapping);
 
 /* Since libraries_open.  Sightings are no files: one file may count many times. */
 struct library_counts {
@@ -43,6 +54,11 @@ struct library_counts {
 
 /* procfs is borrowed.  0 or -errno. */
 int libraries_open(struct libraries **out, const struct procfs *procfs);
+/* Who is told, with the context of the scan or the poll, of mappings of followed files. */
+void libraries_on_mapping(struct libraries *l, library_mapping_fn fn);
+/* From within a library_fn, of the file it is told of: each process that maps it is told of, this
+ * one first. */
+void libraries_follow(struct libraries *l, const struct library_file *file);
 void libraries_close(struct libraries *l);
 
 /* From now on new executable mappings of all processes are noted (perf events, one per CPU).

@@ -17,7 +17,8 @@
 #define NS_PER_SECOND 1000000000ULL
 #define MODULES_MAX   1024 /* that no process maps any more, as far as we know */
 #define PLACES_MAX    100000
-#define HEAP_MAX      (384UL << 20)	   /* then debug information is let go */
+#define AWAKE_MAX     64		   /* files whose debug information is at hand */
+#define HEAP_MAX      (160UL << 20)	   /* then debug information is let go */
 #define FILE_NS	      (10 * NS_PER_SECOND) /* then a file's lines are not read any more */
 #define FRAMES_MAX    48		   /* of one place */
 
@@ -124,9 +125,9 @@ static void module_read(struct modules *ms, struct module *m, int fd)
 {
 	struct elf_map map;
 
-	if (!guard_allows(ms->guard, m->device, m->inode))
+	if (!guard_allows(ms->guard, GUARD_CODE, m->device, m->inode))
 		return;
-	guard_enter(ms->guard, m->device, m->inode);
+	guard_enter(ms->guard, GUARD_CODE, m->device, m->inode);
 	if (!elf_map_open(&map, fd))
 		symbols_open(&m->symbols, &map, m->path);
 	m->spent_ns += guard_leave(ms->guard);
@@ -264,23 +265,43 @@ struct place *module_place(struct modules *ms, struct module *m, uint64_t offset
 	return p;
 }
 
-/* Of the file used longest ago, other than the one just used. */
-static void heap_make_room(struct modules *ms, const struct module *but)
+static bool heap_is_full(void)
 {
 	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd > HEAP_MAX;
+}
+
+static struct module *awake_longest(const struct modules *ms, size_t *awake)
+{
+	struct module *oldest = NULL;
 	size_t at = 0;
 
-	if (info.uordblks + info.hblkhd < HEAP_MAX)
-		return;
+	*awake = 0;
 	for (struct table_slot *slot; (slot = table_next(&ms->table, &at));) {
 		struct module *m = slot->value;
 
-		if (m->symbols && m != but)
-			symbols_rest(m->symbols);
+		if (!m->symbols || !symbols_are_awake(m->symbols))
+			continue;
+		++*awake;
+		if (!oldest || m->used < oldest->used)
+			oldest = m;
 	}
-	info = mallinfo2();
-	if (but->symbols && info.uordblks + info.hblkhd >= HEAP_MAX)
-		symbols_rest(but->symbols);
+	return oldest;
+}
+
+/* Lets go of debug information, that of the file used longest ago first. */
+static void heap_make_room(struct modules *ms)
+{
+	size_t awake;
+	struct module *m = awake_longest(ms, &awake);
+
+	if (!m || (awake <= AWAKE_MAX && !heap_is_full()))
+		return;
+	do {
+		symbols_rest(m->symbols);
+		m = awake_longest(ms, &awake);
+	} while (m && (awake > AWAKE_MAX / 2 || heap_is_full()));
 	malloc_trim(0);
 }
 
@@ -290,32 +311,38 @@ struct look {
 	struct module *m;
 	const struct module_roots *from;
 	struct debug_roots roots;
+	bool sources; /* may be read */
 };
 
 static void look_begin(struct look *look)
 {
+	const struct module *m = look->m;
+	struct guard *guard = look->ms->guard;
+
+	look->sources = m->spent_ns < FILE_NS &&
+			guard_allows(guard, GUARD_SOURCES, m->device, m->inode);
 	look->roots = look->from->open(look->from->context);
-	guard_enter(look->ms->guard, look->m->device, look->m->inode);
+	guard_enter(guard, look->sources ? GUARD_SOURCES : GUARD_CODE, m->device, m->inode);
 }
 
 static void look_end(struct look *look)
 {
 	look->m->spent_ns += guard_leave(look->ms->guard);
 	look->from->close(look->from->context, &look->roots);
-	heap_make_room(look->ms, look->m);
+	heap_make_room(look->ms);
 }
 
 void module_rule(struct modules *ms, struct module *m, uint64_t offset, struct place *place,
 		 const struct module_roots *roots)
 {
-	struct look look = {ms, m, roots, {{-1, -1}}};
+	struct look look = {ms, m, roots, {{-1, -1}}, false};
 	uint64_t address;
 
 	place->ruled = true;
 	if (!symbols_address(m->symbols, offset, &address))
 		return;
 	look_begin(&look);
-	place->rule = symbols_rule(m->symbols, &look.roots, address);
+	place->rule = symbols_rule(m->symbols, &look.roots, address, look.sources);
 	look_end(&look);
 }
 
@@ -337,13 +364,13 @@ static void keep_frame(void *context, const struct frame *frame)
 void module_name(struct modules *ms, struct module *m, uint64_t offset, struct place *place,
 		 const struct module_roots *roots)
 {
-	struct look look = {ms, m, roots, {{-1, -1}}};
+	struct look look = {ms, m, roots, {{-1, -1}}, false};
 	uint64_t address;
 
 	place->named = true;
 	if (!symbols_address(m->symbols, offset, &address))
 		return;
 	look_begin(&look);
-	symbols_name(m->symbols, &look.roots, address, m->spent_ns < FILE_NS, keep_frame, place);
+	symbols_name(m->symbols, &look.roots, address, look.sources, keep_frame, place);
 	look_end(&look);
 }

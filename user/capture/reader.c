@@ -17,6 +17,8 @@
 #include "native.h"
 #include "perl.h"
 #include "php.h"
+#include "python.h"
+#include "runtime.h"
 #include "stack.h"
 
 #define SITE_SAMPLE 0xfffe /* low bits of ids of callers: no CPU of the kernel half has so high a number */
@@ -26,7 +28,10 @@ struct readers {
 	struct readers_host host;
 	struct stacks *stacks;
 	struct native *native;
-	struct table sites; /* whose callers were asked for; the value says nothing */
+	struct pythons *pythons;
+	const struct runtimes *runtimes; /* NULL: not known yet */
+	struct table refused; /* processes of which it was told that their frames are not read */
+	struct table sites; /* that have a place; the value says nothing */
 	uint64_t asked;
 	struct texts texts;
 	int err; /* the first of memory */
@@ -60,6 +65,8 @@ int readers_open(struct readers **out, struct kernel *kernel, const struct reade
 	err = stacks_open(&r->stacks, &told);
 	if (!err)
 		err = native_open(&r->native);
+	if (!err)
+		err = pythons_open(&r->pythons);
 	if (err) {
 		readers_close(r);
 		return err;
@@ -73,9 +80,16 @@ void readers_close(struct readers *r)
 	if (!r)
 		return;
 	native_close(r->native);
+	pythons_close(r->pythons);
+	table_free(&r->refused);
 	stacks_close(r->stacks);
 	table_free(&r->sites);
 	free(r);
+}
+
+void readers_runtimes(struct readers *r, const struct runtimes *runtimes)
+{
+	r->runtimes = runtimes;
 }
 
 int readers_fd(const struct readers *r)
@@ -114,6 +128,15 @@ static void unnamed(struct readers *r, uint64_t id, uint32_t pid, uint64_t start
 	stacks_named(r->stacks, id, &owner, NULL, 0, 0);
 }
 
+static int read_python(struct readers *r, const struct raw_stack *raw, struct frame *frames,
+		       uint32_t *flags)
+{
+	const struct python_build *build =
+		r->runtimes ? runtimes_python(r->runtimes, raw->row) : NULL;
+
+	return build ? python_read(r->pythons, build, raw, frames, flags) : -ENOENT;
+}
+
 /* Interpreted frames are named at once, from the memory of their process. */
 static int read_frames(struct readers *r, const struct raw_stack *raw, struct frame *frames,
 		       uint32_t *flags)
@@ -122,6 +145,8 @@ static int read_frames(struct readers *r, const struct raw_stack *raw, struct fr
 
 	r->texts.used = 0;
 	switch (raw->runtime) {
+	case RUNTIME_PYTHON:
+		return read_python(r, raw, frames, flags);
 	case RUNTIME_PERL:
 		return perl_read(&m, raw, &r->texts, frames, flags);
 	case RUNTIME_PHP:
@@ -146,13 +171,31 @@ static void interpreted(struct readers *r, const struct raw_stack *raw)
 		r->err = err;
 }
 
+/* Once of each process whose interpreter is none that can be read. */
+static void tell_refusal(struct readers *r, const struct raw_stack *raw)
+{
+	struct table_key key = {raw->pid, raw->start_ns};
+	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)},
+			     .start_ns = raw->start_ns,
+			     .pid = raw->pid};
+
+	if (!r->runtimes || !runtimes_gap(r->runtimes, raw->pid, gap.text, sizeof(gap.text)) ||
+	    table_get(&r->refused, key))
+		return;
+	if (!table_put(&r->refused, key, r))
+		tell(r, &gap.head);
+}
+
 void readers_stack(struct readers *r, const struct ev_head *record)
 {
 	const struct raw_stack *raw = (const void *)record;
 
-	if (raw->runtime != RUNTIME_NATIVE)
+	if (raw->runtime != RUNTIME_NATIVE) {
 		interpreted(r, raw);
-	else if (native_stack(r->native, raw))
+		return;
+	}
+	tell_refusal(r, raw);
+	if (native_stack(r->native, raw))
 		unnamed(r, raw->id, raw->pid, raw->start_ns);
 }
 
@@ -161,29 +204,38 @@ void readers_evidence(struct readers *r, const struct ev_head *record)
 	const struct ev_evidence *evidence = (const void *)record;
 	int err;
 
-	if (!evidence->stack) /* none could be taken */
-		return;
 	err = stacks_evidence(r->stacks, evidence);
 	if (err)
 		r->err = err;
 }
 
-void readers_site(struct readers *r, const struct ev_site *site)
+/* What a library's call returns to is named as a sample of its own. */
+static void ask_caller(struct readers *r, const struct ev_site *site, struct ev_evidence *evidence)
+{
+	evidence->stack = ++r->asked << 16 | SITE_SAMPLE;
+	readers_evidence(r, &evidence->head);
+	if (native_caller(r->native, evidence->stack, site->pid, site->start_ns, site->caller))
+		unnamed(r, evidence->stack, site->pid, site->start_ns);
+}
+
+void readers_site(struct readers *r, const struct ev_site *site, uint64_t stack, bool is_caller)
 {
 	struct ev_evidence evidence = {.object = site->site,
 				       .start_ns = site->start_ns,
-				       .at_ns = site->first_ns,
+				       .stack = stack,
+				       .at_ns = site->last_ns,
 				       .pid = site->pid,
 				       .kind = EV_AT_SITE};
 	struct table_key key = {site->site, site->start_ns};
+	bool known = table_get(&r->sites, key);
 
-	if (!site->caller || table_get(&r->sites, key) || table_put(&r->sites, key, r))
+	if (!known && table_put(&r->sites, key, r))
 		return;
 	evidence.head.size = sizeof(evidence);
-	evidence.stack = ++r->asked << 16 | SITE_SAMPLE;
-	readers_evidence(r, &evidence.head);
-	if (native_caller(r->native, evidence.stack, site->pid, site->start_ns, site->caller))
-		unnamed(r, evidence.stack, site->pid, site->start_ns);
+	if (stack && (!known || site->acquired > site->released))
+		readers_evidence(r, &evidence.head);
+	else if (!known && is_caller && site->caller)
+		ask_caller(r, site, &evidence);
 }
 
 uint64_t readers_lost(const struct readers *r)

@@ -6,11 +6,13 @@
 #ifndef DBLEAK_CAPTURE_READER_H
 #define DBLEAK_CAPTURE_READER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "kernel.h"
 
 struct readers;
+struct runtimes;
 
 struct readers_host {
 	void *context;
@@ -23,6 +25,9 @@ int readers_open(struct readers **out, struct kernel *kernel, const struct reade
 /* Accepts NULL. */
 void readers_close(struct readers *r);
 
+/* Who knows which interpreter is where; borrowed.  Until then no Python is read. */
+void readers_runtimes(struct readers *r, const struct runtimes *runtimes);
+
 /* Readable when readers_step is due. */
 int readers_fd(const struct readers *r);
 /* What was read since.  0 or -errno. */
@@ -33,8 +38,8 @@ void readers_finish(struct readers *r, int timeout_ms);
 /* RAW_STACK and RAW_EVIDENCE of the kernel half. */
 void readers_stack(struct readers *r, const struct ev_head *record);
 void readers_evidence(struct readers *r, const struct ev_head *record);
-/* A call of a library returns there: that place is where the site is. */
-void readers_site(struct readers *r, const struct ev_site *site);
+/* A site has a stack, if only for this time, or else its caller, if that is where it is. */
+void readers_site(struct readers *r, const struct ev_site *site, uint64_t stack, bool is_caller);
 
 /* Stacks that could not be told of, for want of room. */
 uint64_t readers_lost(const struct readers *r);

@@ -25,7 +25,8 @@
 #define WAIT_FIRST_NS  1000000ULL /* before maps are read again in vain */
 #define WAIT_LAST_NS   NS_PER_SECOND
 #define JIT_WAIT_NS    (NS_PER_SECOND / 2)
-#define JIT_MAPS_BYTES (96UL << 20)
+#define JIT_NAMED_MAX  50000 /* names kept of one process */
+#define JIT_MAPS_BYTES (64UL << 20)
 
 struct space {
 	uint32_t pid;
@@ -38,6 +39,7 @@ struct space {
 
 	struct jit_map *jit;
 	uint64_t jit_read_ns;
+	uint32_t jit_named;
 	uint32_t inner_pid; /* in its own pid namespace */
 	uid_t owner;
 	struct spaces *all; /* for the folders of space_roots */
@@ -431,6 +433,14 @@ struct module_roots space_roots(struct space *s)
 	return (struct module_roots){roots_open, roots_close, s};
 }
 
+static void jit_forget(struct space *s)
+{
+	jit_map_close(s->jit);
+	s->jit = NULL;
+	s->jit_read_ns = 0;
+	s->jit_named = 0;
+}
+
 /* All maps of code together have a limit: then those of other processes are forgotten. */
 static void jit_make_room(struct spaces *ss, const struct space *but)
 {
@@ -450,9 +460,7 @@ static void jit_make_room(struct spaces *ss, const struct space *but)
 		if (s == but || !s->jit)
 			continue;
 		bytes -= jit_map_size(s->jit);
-		jit_map_close(s->jit);
-		s->jit = NULL;
-		s->jit_read_ns = 0;
+		jit_forget(s);
 	}
 }
 
@@ -476,8 +484,11 @@ static void jit_read(struct spaces *ss, struct space *s)
 
 struct known *space_jit(struct spaces *ss, struct space *s, uint64_t address)
 {
-	struct jit_symbol *symbol = s->jit ? jit_map_find(s->jit, address) : NULL;
+	struct jit_symbol *symbol;
 
+	if (s->jit_named > JIT_NAMED_MAX)
+		jit_forget(s);
+	symbol = s->jit ? jit_map_find(s->jit, address) : NULL;
 	if (!symbol) {
 		jit_read(ss, s);
 		symbol = s->jit ? jit_map_find(s->jit, address) : NULL;
@@ -488,6 +499,7 @@ struct known *space_jit(struct spaces *ss, struct space *s, uint64_t address)
 
 		jit_map_name(s->jit, symbol, buf, &frame);
 		symbol->known = known_make(&frame);
+		s->jit_named++;
 	}
 	return symbol ? symbol->known : NULL;
 }

@@ -302,7 +302,7 @@ static void tell_evidence(struct sqlites *s, const struct open_file *f, enum ev_
 				.kind = kind};
 
 	e.head = (struct ev_head){.ns = f->ev.head.ns, .kind = EV_EVIDENCE, .size = sizeof(e)};
-	if (stack && s->host->evidence)
+	if (stack)
 		s->host->evidence(s->host->context, &e);
 }
 

@@ -314,6 +314,15 @@ static void tell_evidence(struct stacks *s, const struct sample *sample,
 	s->host.tell(s->host.context, &out.head);
 }
 
+/* None could be taken: what was told of the same before is out of date. */
+static void tell_without(struct stacks *s, const struct ev_evidence *evidence)
+{
+	struct ev_evidence out = *evidence;
+
+	out.head.kind = EV_EVIDENCE;
+	s->host.tell(s->host.context, &out.head);
+}
+
 int stacks_named(struct stacks *s, uint64_t id, const struct stack_owner *owner,
 		 const struct frame *frames, size_t n, uint32_t flags)
 {
@@ -342,9 +351,13 @@ int stacks_named(struct stacks *s, uint64_t id, const struct stack_owner *owner,
 
 int stacks_evidence(struct stacks *s, const struct ev_evidence *evidence)
 {
-	struct sample *sample = sample_of(s, evidence->stack);
+	struct sample *sample = evidence->stack ? sample_of(s, evidence->stack) : NULL;
 	struct waiting *w, **at;
 
+	if (!evidence->stack) {
+		tell_without(s, evidence);
+		return 0;
+	}
 	if (!sample)
 		return -ENOMEM;
 	if (sample->named) {

@@ -37,7 +37,7 @@ void stacks_close(struct stacks *s);
  * ev_stack_flag.  0 or -ENOMEM. */
 int stacks_named(struct stacks *s, uint64_t sample, const struct stack_owner *owner,
 		 const struct frame *frames, size_t n, uint32_t flags);
-/* Evidence whose stack is a sample's id.  0 or -ENOMEM. */
+/* Evidence whose stack is a sample's id, or 0: none could be taken.  0 or -ENOMEM. */
 int stacks_evidence(struct stacks *s, const struct ev_evidence *evidence);
 
 /* Stacks that were not told of for want of room, and evidence whose sample never came. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "demangle.h"
+#include "go_table.h"
 
 #define SEGMENTS_MAX  16
 #define SYMBOLS_MAX   (2U << 20)
@@ -45,6 +46,8 @@ struct symbols {
 	struct source *source;
 	struct symbol *table; /* by address */
 	size_t count, room;
+	struct go_table go;
+	bool go_sought;
 	bool exported; /* the table has nothing but exported names */
 };
 
@@ -111,7 +114,8 @@ void symbols_rest(struct symbols *s)
 	s->table = NULL;
 	s->count = s->room = 0;
 	s->debug_sought = s->sources_sought = s->table_read = s->frames_sought = false;
-	s->exported = false;
+	s->go_sought = s->exported = false;
+	s->go.count = 0;
 }
 
 void symbols_close(struct symbols *s)
@@ -122,6 +126,11 @@ void symbols_close(struct symbols *s)
 	elf_map_close(&s->map);
 	free(s->path);
 	free(s);
+}
+
+bool symbols_are_awake(const struct symbols *s)
+{
+	return s->frames || s->source || s->table || s->debug.elf;
 }
 
 const char *symbols_build_id(const struct symbols *s)
@@ -198,7 +207,7 @@ static struct unwind_rule *rule_from(Dwarf_CFI *cfi, uint64_t address)
 
 /* .eh_frame is of the file itself, .debug_frame may have been split from it. */
 struct unwind_rule *symbols_rule(struct symbols *s, const struct debug_roots *roots,
-				 uint64_t address)
+				 uint64_t address, bool sources)
 {
 	struct unwind_rule *rule;
 
@@ -207,7 +216,7 @@ struct unwind_rule *symbols_rule(struct symbols *s, const struct debug_roots *ro
 		s->frames = dwarf_getcfi_elf(s->map.elf);
 	}
 	rule = rule_from(s->frames, address);
-	if (rule)
+	if (rule || !sources)
 		return rule;
 	sources_seek(s, roots);
 	return s->source ? rule_from(dwarf_getcfi(source_dwarf(s->source)), address) : NULL;
@@ -400,6 +409,35 @@ static void tell(void *context, const struct frame *found)
 	t->fn(t->context, &frame);
 }
 
+static void go_seek(struct symbols *s)
+{
+	GElf_Shdr header, code = {.sh_addr = 0};
+	Elf_Data *data;
+	Elf_Scn *scn;
+
+	s->go_sought = true;
+	scn = elf_map_section(s->map.elf, ".gopclntab", &header);
+	if (!scn)
+		scn = elf_map_section(s->map.elf, ".data.rel.ro.gopclntab", &header);
+	data = scn ? elf_getdata(scn, NULL) : NULL;
+	elf_map_section(s->map.elf, ".text", &code);
+	if (!data || !data->d_buf ||
+	    !go_table_open(&s->go, data->d_buf, data->d_size, code.sh_addr))
+		s->go.count = 0;
+}
+
+static bool go_name(struct symbols *s, struct telling *t)
+{
+	struct frame frame = {.language = EV_LANG_GO};
+
+	if (!s->go_sought)
+		go_seek(s);
+	if (!s->go.count || !go_table_find(&s->go, t->address, &frame))
+		return false;
+	tell(t, &frame);
+	return true;
+}
+
 size_t symbols_name(struct symbols *s, const struct debug_roots *roots, uint64_t address,
 		    bool sources, source_fn fn, void *context)
 {
@@ -411,7 +449,7 @@ size_t symbols_name(struct symbols *s, const struct debug_roots *roots, uint64_t
 		sources_seek(s, roots);
 	if (sources && s->source)
 		count = source_find(s->source, address, tell, &t);
-	if (!count)
+	if (!count && !go_name(s, &t))
 		tell(&t, &bare);
 	return count ? count : 1;
 }

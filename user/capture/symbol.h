@@ -32,12 +32,16 @@ const char *symbols_build_id(const struct symbols *s);
 /* The address of what stands there in the file; false: no code does. */
 bool symbols_address(const struct symbols *s, uint64_t offset, uint64_t *address);
 
+/* Has anything been read that symbols_rest would let go? */
+bool symbols_are_awake(const struct symbols *s);
+
 /* NULL: nothing is said of this address, or nothing that we understand.  The caller's to free.
- * roots: where debug files may be, for the first time that they are looked for. */
+ * roots: where debug files may be, for the first time that they are looked for; sources: DWARF may
+ * be read too. */
 struct unwind_rule *symbols_rule(struct symbols *s, const struct debug_roots *roots,
-				 uint64_t address);
+				 uint64_t address, bool sources);
 /* Tells the frames of an address, the innermost first; at least one, if only with its offset.
- * sources: lines are wanted too.  Returns how many. */
+ * Returns how many. */
 size_t symbols_name(struct symbols *s, const struct debug_roots *roots, uint64_t address,
 		    bool sources, source_fn fn, void *context);
 

@@ -118,6 +118,8 @@ int code_wait(struct code *c, const struct ev_evidence *ev)
 	if (!c->ring)
 		return -ENOMEM;
 	slot = table_get(&c->waiting, waiting_key(ev));
+	if (!slot && !ev->stack)
+		return 0; /* nothing to keep, and nothing to replace */
 	if (!slot)
 		slot = ring_slot(c);
 	*slot = *ev;

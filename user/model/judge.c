@@ -727,6 +727,20 @@ static const char *counted_of(uint32_t library)
 	}
 }
 
+/* Places of code beyond what the model keeps. */
+static void list_refused(const struct model *m, struct arena *a, struct report_view *v)
+{
+	struct gap_view *g;
+
+	if (!m->code.refused)
+		return;
+	g = gap_add(a, v, NULL);
+	g->subject = "source lines";
+	g->reason = arena_format(a, "source lines: %llu places and stacks were too many to keep, so "
+				 "some findings may lack theirs",
+				 (unsigned long long)m->code.refused);
+}
+
 static void list_detached(const struct model *m, struct arena *a, struct report_view *v)
 {
 	for (const struct library_model *l = m->first_library; l; l = l->next) {
@@ -747,13 +761,14 @@ static void list_detached(const struct model *m, struct arena *a, struct report_
 
 static int list_gaps(const struct model *m, struct arena *a, struct report_view *v)
 {
-	v->gaps = arena_alloc(a, (m->gap_count + m->sites.count + m->libraries.count + 1) *
+	v->gaps = arena_alloc(a, (m->gap_count + m->sites.count + m->libraries.count + 2) *
 					 sizeof(*v->gaps));
 	if (!v->gaps)
 		return -1;
 	list_told_gaps(m, a, v);
 	list_obscure_sites(m, a, v);
 	list_detached(m, a, v);
+	list_refused(m, a, v);
 	return 0;
 }
 

@@ -881,7 +881,8 @@ static bool evidence_of_handle(struct model *m, const struct ev_evidence *ev)
 	return true;
 }
 
-/* One place may acquire objects of several kinds. */
+/* One place may acquire objects of several kinds.  It stays what it is when one of its calls could
+ * not be looked at. */
 static bool evidence_of_site(struct model *m, const struct ev_evidence *ev)
 {
 	struct process_model *p = table_get(&m->processes, (struct table_key){ev->pid, ev->start_ns});
@@ -892,7 +893,7 @@ static bool evidence_of_site(struct model *m, const struct ev_evidence *ev)
 
 		if (!s)
 			continue;
-		s->stack = ev->stack;
+		s->stack = ev->stack ? ev->stack : s->stack;
 		known = true;
 	}
 	return known;

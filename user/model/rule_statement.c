@@ -12,9 +12,10 @@
  * coming, and what is two seconds young counts as being run.  A SQLite connection that was closed
  * and lives on has unfinished statements, whatever their number; it is named after --min-age.
  */
-#include "rules.h"
+#include "origin.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define SAME_TEXT 10
 #define ONE_SHAPE 520
@@ -28,12 +29,23 @@ struct shape {
 	size_t distinct; /* texts among those with the most common fingerprint */
 	size_t shaped;	 /* statements with that fingerprint */
 	uint64_t first_ns, last_ns;
+	uint64_t most;	 /* open on one connection */
 	const struct text *sql;
 };
 
 struct entry {
 	uint64_t connection, fingerprint, hash, born_ns;
 	const struct text *text;
+	struct origin from;
+	const struct place *answers; /* NULL: for all, or not known */
+};
+
+/* The statements of an endpoint. */
+struct entries {
+	const struct scene *scene;
+	struct entry *all, *some; /* some: room for those of one place */
+	size_t count;
+	struct origins from;
 };
 
 static int by_shape(const void *a, const void *b)
@@ -63,8 +75,12 @@ static size_t collect_list(const struct scene *s, const struct statement_model *
 		if (!st->text || is_young(s, st))
 			continue;
 		if (out)
-			out[n] = (struct entry){st->key.a, st->text->fingerprint, st->text_hash,
-						st->born_ns, st->text};
+			out[n] = (struct entry){.connection = st->key.a,
+						.fingerprint = st->text->fingerprint,
+						.hash = st->text_hash,
+						.born_ns = st->born_ns,
+						.text = st->text,
+						.from = origin_of_stack(s, st->stack)};
 		n++;
 	}
 	return n;
@@ -110,15 +126,28 @@ static void look_at_run(const struct entry *run, size_t n, struct shape *shape)
 	}
 }
 
-static int look(const struct scene *s, struct shape *shape)
+static uint64_t most_of_one_connection(const struct entry *entries, size_t n)
 {
-	size_t n = collect(s, NULL);
-	struct entry *entries = calloc(n + 1, sizeof(*entries));
+	uint64_t most = 0;
 
-	if (!entries)
-		return -1;
-	collect(s, entries);
-	qsort(entries, n, sizeof(*entries), by_shape);
+	for (size_t i = 0, j; i < n; i = j) {
+		for (j = i + 1; j < n && entries[j].connection == entries[i].connection;)
+			j++;
+		most = j - i > most ? j - i : most;
+	}
+	return most;
+}
+
+/* Those for which that place answers; they are in the order of by_shape. */
+static void look(struct entries *e, const struct place *at, struct shape *shape)
+{
+	struct entry *entries = e->some;
+	size_t n = 0;
+
+	memset(shape, 0, sizeof(*shape));
+	for (size_t i = 0; i < e->count; i++)
+		if (e->all[i].answers == at)
+			entries[n++] = e->all[i];
 	for (size_t i = 0, j; i < n; i = j) {
 		for (j = i + 1; j < n && entries[j].connection == entries[i].connection &&
 				entries[j].fingerprint == entries[i].fingerprint;)
@@ -132,8 +161,28 @@ static int look(const struct scene *s, struct shape *shape)
 			shape->last_ns = entries[i].born_ns;
 	}
 	shape->open = n;
-	free(entries);
+	shape->most = most_of_one_connection(entries, n);
+}
+
+static int entries_open(struct entries *e, const struct scene *s)
+{
+	e->scene = s;
+	e->count = collect(s, NULL);
+	e->all = calloc(e->count + 1, sizeof(*e->all));
+	e->some = calloc(e->count + 1, sizeof(*e->some));
+	if (!e->all || !e->some)
+		return -1;
+	collect(s, e->all);
+	qsort(e->all, e->count, sizeof(*e->all), by_shape);
+	for (size_t i = 0; i < e->count; i++)
+		origins_add(&e->from, e->all[i].from, 1);
 	return 0;
+}
+
+static void entries_close(struct entries *e)
+{
+	free(e->all);
+	free(e->some);
 }
 
 /* Statements open on the connection that has, or had at its end, most of them. */
@@ -150,6 +199,7 @@ static uint64_t most_open(const struct scene *s)
 	return most;
 }
 
+/* Of all places. */
 static void fill(const struct scene *s, struct finding_view *f, const struct shape *shape)
 {
 	uint64_t span = s->now_ns - shape->first_ns;
@@ -163,50 +213,65 @@ static void fill(const struct scene *s, struct finding_view *f, const struct sha
 		f->released += s->seen[i].open->unprepared;
 	}
 	f->open = f->acquired - f->released;
+	f->kind = 10 * f->open >= 7 * f->acquired ? KIND_FREQUENT : KIND_SPORADIC;
 	f->oldest_seconds = seconds(span);
-	f->growth_per_minute = span > SECOND_NS ? f->open / seconds(span) * 60 : 0;
 	f->sql = shape->sql ? shape->sql->sql : NULL;
 }
 
-static enum kind kind_of(const struct finding_view *f)
+/* What is open at a place for which others do not answer; what was prepared and closed there is
+ * not counted. */
+struct share {
+	bool only;
+	uint64_t elsewhere; /* open where others answer */
+	bool rest;	    /* with all that has no place */
+};
+
+static void take_share(const struct scene *s, struct finding_view *f, const struct shape *shape,
+		       const struct share *share)
 {
-	return 10 * f->open >= 7 * f->acquired ? KIND_FREQUENT : KIND_SPORADIC;
+	uint64_t span = s->now_ns - shape->first_ns;
+
+	if (!share->only) {
+		f->open = !share->rest ? shape->open
+			  : f->open > share->elsewhere ? f->open - share->elsewhere : shape->open;
+		f->acquired = f->released = UNKNOWN64;
+	}
+	f->growth_per_minute = span > SECOND_NS ? f->open / seconds(span) * 60 : 0;
 }
 
 static const char finalize[] = "finalize each statement after use (sqlite3_finalize; Python: "
 			       "cursor.close()), or prepare it once and reset it";
 
-static void found_same(struct scene *s, const struct shape *shape)
+static struct finding_view *found_same(struct scene *s, const struct shape *shape)
 {
 	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_STATEMENT, RESOURCE_STATEMENT);
 
 	if (!f)
-		return;
+		return NULL;
 	fill(s, f, shape);
-	f->kind = kind_of(f);
 	f->verdict = VERDICT_LEAKING;
 	f->confidence = confidence_cap(s, CONFIDENCE_CERTAIN);
 	finding_because(s, f, "%zu open statements on one connection have the same text: no cache "
 			"prepares a text twice", shape->same);
 	f->advice = s->endpoint->database == EV_DB_SQLITE ? finalize
 			: "close the prepared statement after use, or prepare it once and keep it";
+	return f;
 }
 
-static void found_many(struct scene *s, const struct shape *shape, uint64_t most)
+static struct finding_view *found_many(struct scene *s, const struct shape *shape)
 {
 	bool literals = shape->distinct > shape->shaped / 2 && shape->shaped > shape->open / 2;
 	struct finding_view *f = finding_add(
 		s, literals ? CAUSE_CACHE_GROWTH : CAUSE_UNCLOSED_STATEMENT, RESOURCE_STATEMENT);
 
 	if (!f)
-		return;
+		return NULL;
 	fill(s, f, shape);
-	f->kind = kind_of(f);
 	f->verdict = VERDICT_LEAKING;
-	f->confidence = confidence_cap(s, most > ANY_SHAPE ? CONFIDENCE_CERTAIN
+	f->confidence = confidence_cap(s, shape->most > ANY_SHAPE ? CONFIDENCE_CERTAIN
 							   : CONFIDENCE_LIKELY);
 	finding_because(s, f, "%llu statements are open on one connection, and more keep coming",
-			(unsigned long long)most);
+			(unsigned long long)shape->most);
 	if (literals)
 		finding_because(s, f, "%zu texts differ only in their literals", shape->distinct);
 	f->advice = literals
@@ -216,6 +281,7 @@ static void found_many(struct scene *s, const struct shape *shape, uint64_t most
 			    ? finalize
 			    : "close prepared statements after use; a new name for each execution "
 			      "defeats every cache";
+	return f;
 }
 
 static bool same_comes(const struct scene *s, const struct shape *shape)
@@ -225,31 +291,112 @@ static bool same_comes(const struct scene *s, const struct shape *shape)
 							  2 * SECOND_NS;
 }
 
+static bool same_leaks(const struct scene *s, const struct shape *shape)
+{
+	return shape->same >= SAME_TEXT && same_comes(s, shape);
+}
+
+static bool proves(const struct scene *s, const struct shape *shape)
+{
+	uint64_t span = shape->last_ns - shape->first_ns;
+
+	return same_leaks(s, shape) ||
+	       ((shape->most > ANY_SHAPE ||
+		 (shape->most > ONE_SHAPE && shape->distinct > ONE_SHAPE)) &&
+		(s->now_ns - shape->last_ns <= span || shape->most > 10 * ANY_SHAPE));
+}
+
+static bool proves_alone(void *context, const struct place *place)
+{
+	struct entries *e = context;
+	struct shape shape;
+
+	for (size_t i = 0; i < e->count; i++)
+		e->all[i].answers = e->all[i].from.place;
+	look(e, place, &shape);
+	return proves(e->scene, &shape);
+}
+
+static void name(struct scene *s, struct finding_view *f, const struct entries *e,
+		 const struct place *at)
+{
+	struct origins o = {};
+
+	for (size_t i = 0; i < e->count; i++)
+		if (e->all[i].answers == at)
+			origins_add(&o, e->all[i].from, 1);
+	finding_from(s, f, &o, true);
+}
+
+static void found_at(struct scene *s, struct entries *e, const struct place *at,
+		     const struct share *share, uint64_t most)
+{
+	struct finding_view *f;
+	struct shape shape;
+
+	look(e, at, &shape);
+	if (share->only && most > shape.most) /* the ledger counts more than it tells of */
+		shape.most = most;
+	f = same_leaks(s, &shape) ? found_same(s, &shape) : found_many(s, &shape);
+	if (!f)
+		return;
+	take_share(s, f, &shape, share);
+	name(s, f, e, at);
+}
+
+static void found_by_place(struct scene *s, struct entries *e, uint64_t most)
+{
+	const struct place *culprits[ORIGINS_MOST];
+	size_t n = origins_culprits(&e->from, proves_alone, e, culprits);
+	struct share share = {.only = n < 2, .rest = true};
+
+	for (size_t i = 0; i < e->count; i++) {
+		e->all[i].answers = culprit_of(culprits, n, e->all[i].from.place);
+		share.elsewhere += n > 1 && e->all[i].answers != culprits[0];
+	}
+	for (size_t i = 0; i < n || i == 0; i++) {
+		share.rest = i == 0;
+		found_at(s, e, n ? culprits[i] : NULL, &share, most);
+	}
+}
+
 int rule_statements(struct scene *s)
 {
-	struct shape shape = {};
-	uint64_t most = most_open(s), span;
+	struct entries e = {};
+	struct shape shape;
+	uint64_t most = most_open(s);
+	int err;
 
 	if (most < LEAST_OPEN)
 		return 0;
-	if (look(s, &shape))
-		return -1;
-	span = shape.last_ns - shape.first_ns;
-	if (shape.same >= SAME_TEXT && same_comes(s, &shape))
-		found_same(s, &shape);
-	else if ((most > ANY_SHAPE || (most > ONE_SHAPE && shape.distinct > ONE_SHAPE)) &&
-		 (s->now_ns - shape.last_ns <= span || most > 10 * ANY_SHAPE))
-		found_many(s, &shape, most);
-	return 0;
+	err = entries_open(&e, s);
+	if (!err) {
+		look(&e, NULL, &shape);
+		shape.most = most;
+		if (proves(s, &shape))
+			found_by_place(s, &e, most);
+	}
+	entries_close(&e);
+	return err;
 }
 
 #define ZOMBIES_LEAST  3
 #define ZOMBIES_SPAN   (8 * SECOND_NS)
 
+static struct origin origin_of_zombie(const struct scene *s, const struct connection *c)
+{
+	struct origin o = {};
+
+	for (const struct statement_model *st = c->statements; st && !o.place; st = st->next)
+		o = origin_of_stack(s, st->stack);
+	return o.place ? o : origin_of_opening(s, &c->life);
+}
+
 /* SQLite: connections closed while statements were open. */
 int rule_zombies(struct scene *s)
 {
 	uint64_t first = UINT64_MAX, last = 0, open = 0;
+	struct origins from = {};
 	struct finding_view *f;
 	size_t n = 0;
 
@@ -259,6 +406,7 @@ int rule_zombies(struct scene *s)
 		if (!c || !c->zombie_ns || s->now_ns < c->zombie_ns + s->model->begin.min_age_ns)
 			continue;
 		n++;
+		origins_add(&from, origin_of_zombie(s, c), 1);
 		open += c->prepared - c->unprepared;
 		first = c->zombie_ns < first ? c->zombie_ns : first;
 		last = c->zombie_ns > last ? c->zombie_ns : last;
@@ -280,6 +428,7 @@ int rule_zombies(struct scene *s)
 		f->acquired = f->released = UNKNOWN64;
 		f->open = open ? open : n;
 		f->oldest_seconds = seconds(s->now_ns - first);
+		finding_from(s, f, &from, false);
 		f->advice = finalize;
 	}
 	finding_because(s, f, "%zu connection%s closed while statements were open: %s on, with %s "

@@ -12,7 +12,8 @@ enum part {
 	IN_PACKAGE,  /* the file, from the folder on into which packages are installed */
 	IN_RELATIVE, /* the file, from its beginning, if that is no '/' */
 	IN_FILE,     /* the file */
-	IN_MODULE,   /* the library or program that was mapped */
+	IN_MODULE,   /* the library or program that was mapped, its name alone */
+	IN_PATH,     /* the same with its path */
 	IN_FUNCTION, /* the function, the whole of its name */
 };
 
@@ -81,10 +82,11 @@ static const struct row rows[] = {
 	 "libsoci*.so* libodb*.so* libQt?Sql*.so* libqsql*.so apr_dbd_*.so libgda-*.so* libzdb*.so* "
 	 "libPocoData*.so* libpgbouncer*.so*"},
 	{EV_LANG_NATIVE, IN_MODULE, SITE_DATABASE,
-	 "_psycopg*.so psycopg_c psycopg_binary asyncpg _mysql*.so _sqlite3*.so apsw pyodbc*.so "
-	 "hiredis*.so _greenlet*.so sqlalchemy MySQLdb Pg.so mysql.so MariaDB.so SQLite.so DBI.so "
-	 "pgsql.so pdo*.so mysqli.so mysqlnd.so sqlite3.so redis.so pg_ext.so mysql2.so "
-	 "sqlite3_native.so better_sqlite3.node node_sqlite3.node"},
+	 "_psycopg*.so _mysql*.so _sqlite3*.so pyodbc*.so hiredis*.so _greenlet*.so Pg.so mysql.so "
+	 "MariaDB.so SQLite.so DBI.so pgsql.so pdo*.so mysqli.so mysqlnd.so sqlite3.so redis.so "
+	 "pg_ext.so mysql2.so sqlite3_native.so better_sqlite3.node node_sqlite3.node"},
+	{EV_LANG_NATIVE, IN_PATH, SITE_DATABASE,
+	 "psycopg_c psycopg_binary asyncpg apsw sqlalchemy MySQLdb pymssql"},
 	{EV_LANG_NATIVE, IN_FUNCTION, SITE_DATABASE,
 	 "sqlite3_* sqlite3LockAndPrepare sqlite3Prepare* PQconnect* PQsetdb* PQping* PQexec* "
 	 "PQprepare* PQsend* PQget* PQmakeEmpty* PQcopyResult PQdescribe* PQclear PQfinish PQreset* "
@@ -116,7 +118,7 @@ static const struct row rows[] = {
 	 "<core::* alloc::boxed::* <alloc::* tokio::* <tokio::* futures_util::* <futures_util::* "
 	 "__libc_start* _start __gnu_cxx::* boost::* __rust_*"},
 	{EV_LANG_NATIVE, IN_FILE, SITE_RUNTIME, "/usr/include/c++ /usr/include/boost /rustc"},
-	{EV_LANG_NATIVE, IN_MODULE, SITE_PACKAGE,
+	{EV_LANG_NATIVE, IN_PATH, SITE_PACKAGE,
 	 "/usr/lib /usr/lib32 /usr/lib64 /usr/libexec /lib /lib64 /usr/bin /usr/sbin /bin /sbin "
 	 "site-packages dist-packages node_modules"},
 
@@ -343,6 +345,8 @@ static void look_at(struct look *l, const struct code_frame *f)
 
 static const char *part_of(const struct look *l, enum part part)
 {
+	const char *slash;
+
 	switch (part) {
 	case IN_PACKAGE:
 		return l->package;
@@ -351,6 +355,9 @@ static const char *part_of(const struct look *l, enum part part)
 	case IN_FILE:
 		return l->file;
 	case IN_MODULE:
+		slash = l->module ? strrchr(l->module, '/') : NULL;
+		return slash ? slash + 1 : l->module;
+	case IN_PATH:
 		return l->module;
 	default:
 		return l->function;

@@ -168,10 +168,13 @@ static void print_stack(struct page *page, const struct finding_view *f, unsigne
 
 static void print_unknown(struct page *page, const struct finding_view *f, unsigned indent)
 {
-	print_line(page, indent, "where",
-		   f->stack_count ? "not known: no frame of the stack is the program's own"
-				  : "not known: no stack was taken there",
-		   0);
+	const char *why = "not known: no stack was taken there";
+
+	if (f->stack_flags & EV_STACK_NAMELESS)
+		why = "not known: the process was gone before its frames could be named";
+	else if (f->stack_count)
+		why = "not known: no frame of the stack is the program's own";
+	print_line(page, indent, "where", why, 0);
 }
 
 void where_print(struct page *page, const struct finding_view *f, unsigned indent, bool all)

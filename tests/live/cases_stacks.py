@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+"""Every stack that is told of against what the program itself says of the same moment.  $DBLEAK_PYTHONS names
+more interpreters to try than Debian's own, with colons between them."""
+import os
+
+import records
+from harness import command_of, environment
+from solo import live
+
+PYTHONS = ["/usr/bin/python3"] + [p for p in os.environ.get("DBLEAK_PYTHONS", "").split(":") if p]
+MOST = 64  # frames that are walked
+
+
+def said_stacks(text):
+    """{local port: [(function, file, line)]} as the program said them."""
+    found = {}
+    for line in text.splitlines():
+        word, port, places = line.split(" ", 2)
+        found[int(port)] = [(f, p, int(n)) for f, p, n in (place.rsplit(":", 2) for place in places.split("|"))]
+    return found
+
+
+def told_stacks(recording):
+    """{local port: Stack} as they are recorded."""
+    stacks = records.Stacks(recording)
+    return {record.local_port: stacks.of(records.OPENED, record.id)
+            for name, record in records.read(recording) if name == "identity"}
+
+
+def differs(said, told):
+    """What is wrong with a stack, or None."""
+    if told is None:
+        return "no stack"
+    places = [(p.function, p.file, p.line) for p in told.places]
+    if not told.flags & records.CUT:
+        return None if places == said else f"{places[:4]} ({len(places)} frames)"
+    if len(said) <= MOST or places != said[:len(places)] or len(places) < MOST - 8:
+        return f"cut, {places[:4]} ({len(places)} frames)"
+    return None
+
+
+def compare(bench, python):
+    recording, out = bench.file("recording"), bench.file("said")
+    env = environment(bench.servers["postgresql"].endpoint("tcp4"))
+    with open(out, "wb") as file:
+        look = bench.dbleak.run("run", "--json", "-o", bench.file("report"), "--record", recording, "--",
+                                python, command_of(["stacks.py"])[1], stdout=file, env=env)
+    with open(out, encoding="utf-8") as file:
+        said = said_stacks(file.read())
+    told = told_stacks(recording)
+    wrong = [f"{s[0][2]} {s[:4]} ({len(s)} frames) became {why}" for port, s in said.items()
+             for why in [differs(s, told.get(port))] if why]
+    bench.shown.update({python: {"stacks": len(said), "wrong": wrong[:5], "stderr": look.err[-500:]}})
+    bench.check(len(said) >= 35, f"{python}: the program said {len(said)} stacks only")
+    bench.check(not wrong, f"{python}: {len(wrong)} of {len(said)} stacks differ, the first: {wrong[:1]}")
+
+
+@live("Python: each stack is as traceback has it, in threads, generators, coroutines, children and deep recursion",
+      lane="run")
+def as_traceback_has_it(bench):
+    for python in PYTHONS:
+        compare(bench, python)
