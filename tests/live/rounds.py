@@ -13,6 +13,7 @@ import signal
 import time
 from dataclasses import dataclass, field
 
+import places
 from harness import Client, environment, sockets, unread
 
 QUIET = ("ok", "bounded")
@@ -57,6 +58,7 @@ class Case:
     gap: str = None           # a pattern some gap about this process must match
     says_ready: bool = True
     reported: bool = True     # False: it need not be in the report, being no client of a database
+    placed: bool = True       # its findings must name their lines
     alone: bool = True        # in the report under its own pid, checked in the ordinary way
     check: object = None      # function(run, look) -> sentences, for what a table cannot say
     prepare: object = None    # function(servers, folder), called before the client starts
@@ -203,6 +205,8 @@ def verdict_faults(case, process):
     expected = {cause for wanted in case.findings for cause in wanted.cause} | set(case.also)
     faults += [f"wrongly found: {line}" for line, found in zip(summary, process["findings"])
                if found["cause"] not in expected]
+    if case.placed:
+        faults += [fault for found in process["findings"] for fault in places.faults(case.client, found)]
     return faults
 
 

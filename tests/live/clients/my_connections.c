@@ -11,7 +11,7 @@ static MYSQL *opened(void)
 {
 	MYSQL *connection = my_open(0);
 
-	my_run(connection, "begin");
+	my_run(connection, "begin"); /* LEAK: leak */
 	my_run(connection, ONE_ROW "5");
 	return connection;
 }
@@ -40,7 +40,7 @@ static void finish(void)
 /* One request in four fails; only then the way out differs. */
 static void handle(int number, int careful)
 {
-	MYSQL *connection = my_open(0);
+	MYSQL *connection = my_open(0); /* LEAK: sporadic */
 
 	if (number % 4 == 3) {
 		if (mysql_query(connection,
@@ -81,7 +81,7 @@ static void lose(MYSQL *connection)
 	mysql_options(connection, MYSQL_OPT_RECONNECT, &yes);
 	snprintf(sql, sizeof(sql), "kill %lu", mysql_thread_id(connection));
 	mysql_query(connection, sql);
-	if (mysql_ping(connection) && mysql_ping(connection))
+	if (mysql_ping(connection) && mysql_ping(connection)) /* LEAK: reconnect-leak */
 		fail("reconnect", mysql_error(connection));
 	my_run(connection, ONE_ROW "5");
 }

@@ -20,7 +20,7 @@ static MYSQL_STMT *prepared(int number)
 
 	snprintf(text, sizeof(text), "select id from items where name <> '" SECRET "' and id = %d",
 		 number + 1);
-	if (mysql_stmt_prepare(statement, text, strlen(text)) || mysql_stmt_execute(statement) ||
+	if (mysql_stmt_prepare(statement, text, strlen(text)) || mysql_stmt_execute(statement) || /* LEAK: leak */
 	    mysql_stmt_store_result(statement))
 		fail(text, mysql_stmt_error(statement));
 	mysql_stmt_free_result(statement);
@@ -38,7 +38,7 @@ static MYSQL_STMT *cursor(int number)
 		 number % 50 + 5);
 	mysql_stmt_attr_set(statement, STMT_ATTR_CURSOR_TYPE, &type);
 	mysql_stmt_attr_set(statement, STMT_ATTR_PREFETCH_ROWS, &rows);
-	if (mysql_stmt_prepare(statement, text, strlen(text)) || mysql_stmt_execute(statement) ||
+	if (mysql_stmt_prepare(statement, text, strlen(text)) || mysql_stmt_execute(statement) || /* LEAK: cursor-leak */
 	    mysql_stmt_fetch(statement))
 		fail(text, mysql_stmt_error(statement));
 	return statement;
@@ -69,7 +69,7 @@ static void run_sql(const char *format, int number)
 	char text[200];
 
 	snprintf(text, sizeof(text), format, number, number);
-	my_run(connection, text);
+	my_run(connection, text); /* LEAK: sql-leak */
 }
 
 static void keep(int number)
