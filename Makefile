@@ -94,6 +94,7 @@ $(B)/unit/%: tests/unit/%.c $(PURE_SAN) $(wildcard user/capture/*.c) $(USER_HDR)
 	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(filter %.o,$^) -lcmocka -ljansson -lz $(UNIT_LIBS)
 
 $(B)/unit/test_elf: UNIT_LIBS := -llzma
+$(B)/unit/test_php $(B)/unit/test_perl $(B)/unit/test_v8: UNIT_LIBS := -llzma
 $(B)/unit/test_probe_point: UNIT_LIBS := -llzma -lZydis
 
 # The reader of native stacks is a process of many parts.
@@ -222,10 +223,13 @@ $(B)/fuzz/fuzz_jit_map: tests/fuzz/fuzz_jit_map.c user/capture/jit_map.c user/ba
 $(B)/fuzz/fuzz_go_table: tests/fuzz/fuzz_go_table.c user/capture/go_table.c user/capture/go_table.h
 $(B)/fuzz/fuzz_native: tests/fuzz/fuzz_native.c user/capture/known.c user/capture/guard.c user/base/table.c \
 		       $(wildcard user/capture/native*)
+$(B)/fuzz/fuzz_frames: tests/fuzz/fuzz_frames.c $(addprefix user/capture/,php.c perl.c memory.c elf.c)
+$(B)/fuzz/fuzz_v8: tests/fuzz/fuzz_v8.c tests/unit/v8_build.h user/capture/v8.c \
+	$(addprefix user/capture/,v8_position.c memory.c elf.c)
 $(B)/fuzz/fuzz_%:
 	$(say) FUZZ $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(FUZZ_FLAGS) -o $@ $(filter-out user/capture/native%,$(filter %.c,$^)) $(FUZZ_LIBS) || \
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -o $@ $(filter-out user/capture/native% user/capture/v8.c,$(filter %.c,$^)) $(FUZZ_LIBS) || \
 	{ echo "dbleak: $(CLANG) cannot build fuzzers; 'sudo scripts/install test' installs what the tests need" >&2; exit 1; }
 
 $(B)/fuzz/seed_%: tests/unit/test_wire_%.c $(wildcard tests/unit/wire_*.h) $(BPF_HDR)
@@ -239,7 +243,7 @@ $(B)/fuzz/seed_%: tests/unit/test_%.c tests/unit/seed.h $(wildcard user/capture/
 $(B)/fuzz/seed_jit_map: SEED_SRC := user/base/file.c
 $(B)/fuzz/seed_native_answer: SEED_SRC := $(addprefix user/,capture/known.c capture/guard.c base/table.c)
 
-FUZZERS := wire recording elf probe_point jit_map go_table native
+FUZZERS := wire recording elf probe_point jit_map go_table native frames v8
 SEEDERS := postgresql mysql elf probe_point jit_map go_table native_answer
 
 fuzz: $(FUZZERS:%=$(B)/fuzz/fuzz_%) $(SEEDERS:%=$(B)/fuzz/seed_%) ## fuzz what reads foreign bytes, FUZZ_SECONDS=80

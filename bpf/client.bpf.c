@@ -71,6 +71,58 @@ struct {
 	__type(value, __u64); /* where the call's return address lies */
 } inside SEC(".maps");
 
+__noinline __u32 call_place(__u64 stack)
+{
+	struct calls *c = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL,
+					       BPF_LOCAL_STORAGE_GET_F_CREATE);
+	__u32 room = CALLS_MOST, i;
+	__u64 now = 0;
+
+	if (!c) {
+		count(COUNTER_LOSS + EV_LOSS_MISSED_RETURN);
+		return CALLS_MOST;
+	}
+	for (i = 0; i < CALLS_MOST; i++) {
+		if (!c->stack[i] || c->stack[i] == stack)
+			continue;
+		if (!now)
+			now = bpf_ktime_get_boot_ns();
+		if (!c->of[i].ns)
+			c->of[i].ns = now;
+	}
+	for (i = 0; i < CALLS_MOST && room == CALLS_MOST; i++)
+		if (c->stack[i] == stack)
+			room = i;
+	for (i = 0; i < CALLS_MOST && room == CALLS_MOST; i++)
+		if (!c->stack[i])
+			room = i;
+	if (room == CALLS_MOST) {
+		count(COUNTER_LOSS + EV_LOSS_MISSED_RETURN);
+		room = 0;
+	}
+	room &= CALLS_MOST - 1;
+	barrier_var(room);
+	room &= CALLS_MOST - 1; /* the verifier sees only this one */
+	c->stack[room] = stack;
+	c->of[room].ns = now;
+	return room;
+}
+
+__noinline __u32 call_leave(__u64 stack)
+{
+	struct calls *c = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, 0);
+	__u32 i;
+
+	if (!c)
+		return CALLS_MOST;
+	for (i = 0; i < CALLS_MOST; i++)
+		if (c->stack[i] == stack) {
+			c->stack[i] = 0;
+			return i;
+		}
+	return CALLS_MOST;
+}
+
 static __always_inline __u64 argument(struct pt_regs *ctx, const struct probe *p, __u8 source)
 {
 	__u64 value = 0;

@@ -77,68 +77,32 @@ extern struct hits_map hits SEC(".maps");
 extern struct calls_map calls SEC(".maps");
 extern struct said_map said SEC(".maps");
 
-/* Where a call is kept that begins: at the place of one that has the same return address, in a free
- * one, or (counted) at the first.  Those under way learn that one has begun inside them. */
-static __always_inline __u32 call_place(struct calls *c, __u64 stack, __u64 *now)
-{
-	__u32 room = CALLS_MOST, same = CALLS_MOST, i;
+/* Finds a place for a call that begins and whose return address lies there: that of one with the
+ * same, a free one, or (counted) the first.  Those under way learn that one has begun inside them.
+ * Not static, as the next, so that the verifier looks at it once. */
+__u32 call_place(__u64 stack);
+/* The place of a call that returns, which is free from now on; CALLS_MOST: it was not seen to begin. */
+__u32 call_leave(__u64 stack);
 
-	for (i = 0; i < CALLS_MOST; i++) {
-		if (!c->stack[i]) {
-			room = i;
-			continue;
-		}
-		if (c->stack[i] == stack)
-			same = i;
-		if (!*now)
-			*now = bpf_ktime_get_boot_ns();
-		if (!c->of[i].ns)
-			c->of[i].ns = *now;
-	}
-	if (same < CALLS_MOST)
-		return same;
-	if (room == CALLS_MOST)
-		count(COUNTER_LOSS + EV_LOSS_MISSED_RETURN);
-	return room;
-}
-
-/* A call begins whose return address lies there.  A call is known by its thread and by that place,
- * so recursion and longjmp cannot mix two: one that was left without a return is overwritten by the
- * next at its place.  NULL: this one's return will be lost, which is counted. */
+/* A call begins.  It is known by its thread and by where its return address lies, so recursion and
+ * longjmp cannot mix two: one that was left without a return is overwritten by the next at its
+ * place.  NULL: this one's return will be lost, which is counted. */
 static __always_inline struct call *call_begin(__u64 stack)
 {
-	struct calls *c = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL,
-					       BPF_LOCAL_STORAGE_GET_F_CREATE);
-	__u64 now = 0;
-	__u32 at;
+	__u32 at = call_place(stack);
+	struct calls *c = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, 0);
 
-	if (!c) {
-		count(COUNTER_LOSS + EV_LOSS_MISSED_RETURN);
-		return NULL;
-	}
-	at = call_place(c, stack, &now);
-	barrier_var(at);
-	at &= CALLS_MOST - 1;
-	c->stack[at] = stack;
-	c->of[at].ns = now;
-	return &c->of[at];
+	return c && at < CALLS_MOST ? &c->of[at] : NULL;
 }
 
 /* The call that returns to the address that lies there; NULL: it was not seen to begin.  Good until
  * the thread's next call begins. */
 static __always_inline struct call *call_end(__u64 stack)
 {
+	__u32 at = call_leave(stack);
 	struct calls *c = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, 0);
-	__u32 i;
 
-	if (!c)
-		return NULL;
-	for (i = 0; i < CALLS_MOST; i++)
-		if (c->stack[i] == stack) {
-			c->stack[i] = 0;
-			return &c->of[i];
-		}
-	return NULL;
+	return c && at < CALLS_MOST ? &c->of[at] : NULL;
 }
 
 /* Until when threads' last messages are noted. */

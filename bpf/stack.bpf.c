@@ -6,6 +6,8 @@
  * A copy of the machine's stack is unwound in user space, so each has an id of its own.  What a
  * process may have of either in a second is bounded, spread evenly; nobody waits, nothing sleeps.
  */
+#include "stack_perl.bpf.h"
+#include "stack_php.bpf.h"
 #include "stack_python.bpf.h"
 
 #define SHALLOW_BYTES 128 /* below this nothing can be unwound */
@@ -100,6 +102,10 @@ static __always_inline __u32 walk(const struct runtime_process *r)
 	switch (r->runtime) {
 	case RUNTIME_PYTHON:
 		return python_walk(r->address, r->row);
+	case RUNTIME_PERL:
+		return perl_walk(r->address, r->row);
+	case RUNTIME_PHP:
+		return php_walk(r->address);
 	}
 	return 0;
 }

@@ -34,18 +34,14 @@ struct perl_context {
 	__u64 sub; /* CV */
 };
 
+/* In the scratch's room.  The verifier must not know the count: it would look at each one apart. */
 struct perl_walk {
-	__u64 cop;
+	__u32 count;
 	struct perl_stack stack;
 	struct perl_context context;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct perl_walk);
-} perl_scratch SEC(".maps");
+_Static_assert(sizeof(struct perl_walk) <= STACK_ROOM, "a walk fits in its room");
 
 static __always_inline __u64 perl_word(__u64 address)
 {
@@ -62,26 +58,28 @@ static __always_inline int perl_stack_read(struct perl_stack *s, __u64 at)
 }
 
 /* Begins where the interpreter is now. */
-static __always_inline int perl_begin(struct perl_walk *w, __u64 interpreter, __u32 row)
+static __always_inline __u64 perl_begin(struct perl_walk *w, __u64 interpreter, __u32 row)
 {
 	__u32 at = row == PERL_5_32 ? 224 : 208; /* PL_curcop, 16 before PL_curstackinfo */
 
-	if (!interpreter)
-		return -1;
-	w->cop = perl_word(interpreter + at);
-	return !w->cop || perl_stack_read(&w->stack, perl_word(interpreter + at + 16));
+	if (!interpreter || perl_stack_read(&w->stack, perl_word(interpreter + at + 16)))
+		return 0;
+	return perl_word(interpreter + at);
 }
 
-static __always_inline int perl_find(struct perl_walk *w, __u64 key_at, __u32 row)
+/* The COP where the thread's interpreter is; 0 there is none. */
+static __always_inline __u64 perl_find(struct perl_walk *w, __u64 key_at, __u32 row)
 {
+	__u64 cop;
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 fs = task->thread.fsbase;
 	__u32 key = perl_word(key_at);
 
 	if (key >= 1024) /* PTHREAD_KEYS_MAX */
-		return -1;
-	if (!perl_begin(w, perl_word(perl_word(fs + 1296 + key / 32 * 8) + key % 32 * 16 + 8), row))
 		return 0;
+	cop = perl_begin(w, perl_word(perl_word(fs + 1296 + key / 32 * 8) + key % 32 * 16 + 8), row);
+	if (cop)
+		return cop;
 	return perl_begin(w, perl_word(perl_word(fs + 128) + key * 8), row); /* musl */
 }
 
@@ -89,19 +87,26 @@ static __always_inline int perl_find(struct perl_walk *w, __u64 key_at, __u32 ro
  * the next frame.  key_at: address of PL_thr_key.  Returns how many. */
 __noinline __u32 perl_walk(__u64 key_at, __u32 row)
 {
-	__u32 zero = 0, n = 0, i;
+	__u32 zero = 0, n, i;
 	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
-	struct perl_walk *w = bpf_map_lookup_elem(&perl_scratch, &zero);
-	struct raw_frame *f;
+	struct perl_walk *w;
+	__u64 cop;
 	__u8 type;
 
-	if (!s || !w || perl_find(w, key_at, row))
+	if (!s)
 		return 0;
-	for (i = 0; i < PERL_STEPS && n < STACK_FRAMES - 1; i++) {
+	w = (struct perl_walk *)s->room;
+	w->count = 0;
+	cop = perl_find(w, key_at, row);
+	if (!cop)
+		return 0;
+	for (i = 0; i < PERL_STEPS; i++) {
+		n = w->count;
+		if (n >= STACK_FRAMES - 1)
+			break;
 		if (w->stack.top < 0) {
-			if (w->stack.type == PERL_MAIN || !w->stack.previous)
-				break;
-			if (perl_stack_read(&w->stack, w->stack.previous))
+			if (w->stack.type == PERL_MAIN ||
+			    perl_stack_read(&w->stack, w->stack.previous))
 				break;
 			continue;
 		}
@@ -113,15 +118,15 @@ __noinline __u32 perl_walk(__u64 key_at, __u32 row)
 		type = w->context.type & 15;
 		if (type < PERL_SUB || type > PERL_EVAL)
 			continue;
-		f = &s->out.frame[n & (STACK_FRAMES - 1)];
-		f->code = w->cop;
-		f->at = type == PERL_EVAL ? 1 : w->context.sub;
-		w->cop = w->context.cop;
-		n++;
+		s->out.frame[n & (STACK_FRAMES - 1)].code = cop;
+		s->out.frame[n & (STACK_FRAMES - 1)].at = type == PERL_EVAL ? 1 : w->context.sub;
+		cop = w->context.cop;
+		w->count = n + 1;
 	}
 	if (w->stack.top >= 0 || w->stack.type != PERL_MAIN)
 		s->out.flags |= EV_STACK_CUT;
-	s->out.frame[n & (STACK_FRAMES - 1)].code = w->cop;
+	n = w->count;
+	s->out.frame[n & (STACK_FRAMES - 1)].code = cop;
 	s->out.frame[n & (STACK_FRAMES - 1)].at = 0;
 	return n + 1;
 }

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """The rows that measure what call stacks cost."""
-import json
 import os
 import signal
 import statistics
@@ -82,27 +81,22 @@ def row_storm(bench):
 
 def named_after(bench, url):
     """Seconds from a leak to the end of a watch that names its line."""
-    path = os.path.join(bench.folder, "first.json")
-    watch = bench.start([bench.dbleak, "watch", "--json", "--min-age", "0.1", "-o", path])
     client = bench.start([PYTHON, os.path.join(HERE, "many_maps.py"), str(MAPPINGS), url], stdout=subprocess.PIPE,
                          stdin=subprocess.PIPE)
     try:
         if client.stdout.readline() != b"ready\n":
             raise RuntimeError("many_maps.py did not get ready")
-        time.sleep(2)
-        client.stdin.write(b"go\n")
-        client.stdin.flush()
-        client.stdout.readline()
-        began = time.monotonic()
-        time.sleep(0.15)  # older than --min-age
-        watch.send_signal(signal.SIGINT)
-        watch.wait(30)
-        spent = time.monotonic() - began
-        with open(path) as report:
-            found = [f["site"] for p in json.load(report)["processes"] for f in p["findings"] if p["pid"] == client.pid]
+        with bench.watching("--min-age", "0.1") as watch:
+            client.stdin.write(b"go\n")
+            client.stdin.flush()
+            client.stdout.readline()
+            began = time.monotonic()
+            time.sleep(0.15)  # older than --min-age
+            report = watch.stop()
+            spent = time.monotonic() - began
     finally:
         bench.forget(client)
-        bench.forget(watch)
+    found = [f["site"] for p in report["processes"] for f in p["findings"] if p["pid"] == client.pid]
     if not any(site and site["file"].endswith("many_maps.py") for site in found):
         raise RuntimeError(f"the line was not named: {found}")
     return spent

@@ -39,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct native n;
 
-	n.outstanding = 1000;
+	for (n.outstanding = n.first = 0; n.outstanding < 100;)
+		require(asked_room(&n) && !asked(&n, 0, &(struct asked){5, 1, 77}));
 	while (size > 2) {
 		size_t length = data[0] | (size_t)data[1] << 8;
 

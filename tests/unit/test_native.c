@@ -422,10 +422,14 @@ static void a_dead_worker_is_replaced_and_what_it_had_is_counted(void **state)
 	kill(worker, SIGSTOP);
 	assert_int_equal(native_stack(n, &p.raw), 0);
 	kill(worker, SIGKILL);
+	memset(&got, 0, sizeof(got));
 	native_flush(n, FLUSH_MS, take_answer, NULL);
 	counts = native_counts(n);
 	assert_int_equal(counts.deaths, 1);
 	assert_int_equal(counts.lost, 1);
+	assert_int_equal(got.answers, 1); /* that there are no frames */
+	assert_int_equal(got.answer.id, 42);
+	assert_int_equal(got.answer.count, 0);
 	while (native_stack(n, &p.raw)) /* not at once */
 		usleep(10000);
 	memset(&got, 0, sizeof(got));

@@ -68,7 +68,6 @@ static struct wire_answer *put_answer(uint32_t frame)
 	struct wire_answer *m = put(WIRE_ANSWER, sizeof(*m) + sizeof(frame));
 
 	m->id = 5;
-	m->pid = 77;
 	m->count = 1;
 	m->frame[0] = frame;
 	return m;
@@ -81,7 +80,10 @@ static int start(void **state)
 	(void)state;
 	memset(&made, 0, sizeof(made));
 	memset(&last_frame, 0, sizeof(last_frame));
-	n.outstanding = 3;
+	for (n.outstanding = 0; n.outstanding < 3;) {
+		assert_true(asked_room(&n));
+		asked(&n, 0, &(struct asked){5, 1, 77});
+	}
 	answers = 0;
 	return 0;
 }
@@ -208,6 +210,34 @@ static void answers_to_no_question_are_refused(void **state)
 	assert_int_equal(answers, 0);
 }
 
+static void answers_out_of_order_are_refused(void **state)
+{
+	(void)state;
+	put_frame(1, texts, sizeof(texts));
+	put_answer(1)->id = 6;
+	assert_int_equal(take_made(), -EPROTO);
+}
+
+static void what_is_lost_is_told_of_in_order(void **state)
+{
+	(void)state;
+	n.outstanding = 0;
+	for (uint64_t i = 0; i < 1000; i++) {
+		assert_true(asked_room(&n));
+		asked(&n, 0, &(struct asked){i, 2, 78});
+		if (i < 200) {
+			n.first++; /* answered */
+			n.outstanding--;
+		}
+	}
+	tell_lost(&n, keep_answer, NULL);
+	assert_int_equal(answers, 800);
+	assert_int_equal(last.id, 999);
+	assert_int_equal(last.pid, 78);
+	assert_int_equal(last.count, 0);
+	assert_int_equal(n.outstanding, 0);
+}
+
 static void unknown_messages_and_languages_are_refused(void **state)
 {
 	(void)state;
@@ -231,8 +261,14 @@ int main(void)
 		TEST(texts_that_do_not_end_or_are_too_long_are_refused),
 		TEST(sizes_that_lie_are_refused),
 		TEST(answers_to_no_question_are_refused),
+		TEST(answers_out_of_order_are_refused),
+		TEST(what_is_lost_is_told_of_in_order),
 		TEST(unknown_messages_and_languages_are_refused),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	free(n.asked);
+	free(n.frames);
+	return failed;
 }

@@ -201,6 +201,8 @@ static struct owner *owner_of(struct capture *c, uint32_t pid, uint64_t start_ns
 		memcpy(o->facts.comm, comm, EV_COMM_LEN - 1);
 	look_up(c, o);
 	tell(c, &o->facts.head);
+	if (c->readers)
+		readers_process(c->readers, pid, start_ns);
 	return o;
 }
 

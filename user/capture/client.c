@@ -43,7 +43,7 @@
 #define DEEP_MOST 200	    /* files waiting for a look into their full symbol tables */
 #define BURY_EVERY_NS (10 * SECOND_NS)
 #define BUDGET_EVERY_NS (SECOND_NS / 4)
-#define BURST_NS	(3 * SECOND_NS) /* what was not spent in so long may be spent at once */
+#define BURST_NS	(2 * SECOND_NS) /* what was not spent in so long may be spent at once */
 #define EXIT_SWEEP_NS	(SECOND_NS / 20)
 #define RUNS_ENOUGH	100 /* of a program, to tell how long it takes */
 

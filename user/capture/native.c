@@ -32,12 +32,19 @@
 #define WAIT_FIRST_NS (NS_PER_SECOND / 10) /* before another is started, doubled each time */
 #define WAIT_LAST_NS  (30 * NS_PER_SECOND)
 
+/* What was asked and is not answered yet; answers come in the same order. */
+struct asked {
+	uint64_t id, start_ns;
+	uint32_t pid;
+};
+
 struct native {
 	pid_t pid; /* 0: none */
 	int wire, epoll;
 	struct guard guard;
 	struct native_counts counts;
-	uint64_t outstanding;
+	struct asked *asked; /* a ring */
+	size_t first, outstanding, asked_room;
 	uint64_t started_ns, retry_ns, wait_ns;
 	uint64_t dead_cpu_ns;
 
@@ -124,12 +131,25 @@ static int worker_stop(struct native *n)
 	n->pid = 0;
 	n->dead_cpu_ns += usage_ns(&usage);
 	frames_forget(n);
-	n->counts.lost += n->outstanding;
-	n->outstanding = 0;
 	return status;
 }
 
-static void worker_died(struct native *n)
+/* Who waits for them need not wait. */
+static void tell_lost(struct native *n, native_fn fn, void *context)
+{
+	n->counts.lost += n->outstanding;
+	for (; n->outstanding; n->outstanding--, n->first++) {
+		const struct asked *asked = &n->asked[n->first % n->asked_room];
+		struct native_answer answer = {.frames = n->stack, .key = 1};
+
+		answer.id = asked->id;
+		answer.start_ns = asked->start_ns;
+		answer.pid = asked->pid;
+		fn(context, &answer);
+	}
+}
+
+static void worker_died(struct native *n, native_fn fn, void *context)
 {
 	uint64_t now = now_ns();
 	int status = worker_stop(n);
@@ -142,6 +162,7 @@ static void worker_died(struct native *n)
 	else if (n->wait_ns < WAIT_LAST_NS)
 		n->wait_ns *= 2;
 	n->retry_ns = now + n->wait_ns;
+	tell_lost(n, fn, context);
 }
 
 static bool worker_ready(struct native *n)
@@ -187,6 +208,7 @@ void native_close(struct native *n)
 		close(n->epoll);
 	guard_close(&n->guard);
 	free(n->frames);
+	free(n->asked);
 	free(n);
 }
 
@@ -207,11 +229,31 @@ static int ask(struct native *n, const void *first, size_t first_size, const voi
 		       : -EAGAIN;
 }
 
-static int asked(struct native *n, int err)
+static bool asked_room(struct native *n)
+{
+	size_t room = n->asked_room ? 2 * n->asked_room : 256;
+	struct asked *grown;
+
+	if (n->outstanding < n->asked_room)
+		return true;
+	grown = calloc(room, sizeof(*grown));
+	if (!grown)
+		return false;
+	for (size_t i = 0; i < n->outstanding; i++)
+		grown[i] = n->asked[(n->first + i) % n->asked_room];
+	free(n->asked);
+	n->asked = grown;
+	n->asked_room = room;
+	n->first = 0;
+	return true;
+}
+
+static int asked(struct native *n, int err, const struct asked *asked)
 {
 	n->counts.asked++;
-	n->outstanding += !err;
 	n->counts.lost += err != 0;
+	if (!err)
+		n->asked[(n->first + n->outstanding++) % n->asked_room] = *asked;
 	return err;
 }
 
@@ -220,9 +262,12 @@ int native_stack(struct native *n, const struct raw_stack *raw)
 	struct wire_head head = {WIRE_STACK, 0};
 	size_t length = raw->length <= STACK_BYTES ? raw->length : STACK_BYTES;
 	size_t size = offsetof(struct raw_stack, bytes) + length;
+	int err = -EAGAIN;
 
 	head.size = (uint32_t)(sizeof(head) + size);
-	return asked(n, ask(n, &head, sizeof(head), raw, size));
+	if (asked_room(n))
+		err = ask(n, &head, sizeof(head), raw, size);
+	return asked(n, err, &(struct asked){raw->id, raw->start_ns, raw->pid});
 }
 
 static int request(struct native *n, const struct wire_request *r)
@@ -233,8 +278,9 @@ static int request(struct native *n, const struct wire_request *r)
 int native_caller(struct native *n, uint64_t id, uint32_t pid, uint64_t start_ns, uint64_t address)
 {
 	struct wire_request r = {{WIRE_CALLER, sizeof(r)}, id, start_ns, address, pid, 0};
+	int err = asked_room(n) ? request(n, &r) : -EAGAIN;
 
-	return asked(n, request(n, &r));
+	return asked(n, err, &(struct asked){id, start_ns, pid});
 }
 
 void native_process(struct native *n, uint32_t pid, uint64_t start_ns)
@@ -283,22 +329,24 @@ static int take_frame(struct native *n, const struct wire_frame *m)
 
 static int take_answer(struct native *n, const struct wire_answer *m, native_fn fn, void *context)
 {
+	const struct asked *asked = n->outstanding ? &n->asked[n->first % n->asked_room] : NULL;
 	struct native_answer answer = {.frames = n->stack};
 
-	if (m->head.size < sizeof(*m) || m->count > EV_STACK_FRAMES || !n->outstanding ||
-	    m->count * sizeof(*m->frame) > m->head.size - sizeof(*m))
+	if (m->head.size < sizeof(*m) || m->count > EV_STACK_FRAMES || !asked ||
+	    m->id != asked->id || m->count * sizeof(*m->frame) > m->head.size - sizeof(*m))
 		return -EPROTO;
 	for (uint32_t i = 0; i < m->count; i++) {
 		if (m->frame[i] - 1 >= n->told)
 			return -EPROTO;
 		n->stack[i] = n->frames[m->frame[i] - 1];
 	}
-	answer.id = m->id;
-	answer.start_ns = m->start_ns;
+	answer.id = asked->id;
+	answer.start_ns = asked->start_ns;
 	answer.key = m->key;
-	answer.pid = m->pid;
+	answer.pid = asked->pid;
 	answer.flags = m->flags;
 	answer.count = m->count;
+	n->first++;
 	n->outstanding--;
 	n->counts.answered++;
 	fn(context, &answer);
@@ -352,7 +400,7 @@ int native_step(struct native *n, native_fn fn, void *context)
 			break;
 		done = got > 0 ? take_packet(n, (size_t)got, fn, context) : -EPIPE;
 		if (done < 0)
-			worker_died(n);
+			worker_died(n, fn, context);
 		else
 			count += done;
 	}
@@ -371,8 +419,10 @@ int native_flush(struct native *n, int timeout_ms, native_fn fn, void *context)
 		count += native_step(n, fn, context);
 		now = now_ns();
 	}
-	if (n->outstanding)
+	if (n->outstanding) {
 		worker_stop(n);
+		tell_lost(n, fn, context);
+	}
 	return count;
 }
 

@@ -27,7 +27,7 @@ struct native_answer {
 	uint32_t pid;
 	uint32_t flags;		    /* enum ev_stack_flag */
 	const struct frame *frames; /* the innermost first; texts of one fit in ev_frame.text */
-	size_t count;		    /* at most EV_STACK_FRAMES; 0: nothing is known of it */
+	size_t count; /* at most EV_STACK_FRAMES; 0: nothing is known of it, or lost */
 };
 
 /* Frames are the reader's own, valid during the call.  Must not call native_*. */
@@ -35,10 +35,11 @@ typedef void (*native_fn)(void *context, const struct native_answer *answer);
 
 struct native_counts {
 	uint64_t asked, answered;
-	uint64_t lost;	    /* asked, and never to be answered: no room, or the worker died */
-	uint64_t deaths;    /* of workers */
-	uint64_t given_up;  /* files that are not read any more, for what they did to workers */
-	uint64_t cpu_ns;    /* processor time of all workers */
+	uint64_t lost;	   /* asked, and refused for want of room or answered with no frame, for the
+			    * worker died or was late */
+	uint64_t deaths;   /* of workers */
+	uint64_t given_up; /* files that are not read any more, for what they did to workers */
+	uint64_t cpu_ns;   /* processor time of all workers */
 	uint64_t rss_bytes; /* of the worker at work; 0 none */
 };
 
@@ -62,8 +63,8 @@ void native_process(struct native *n, uint32_t pid, uint64_t start_ns);
 /* Hands out what has been answered, at most some hundreds; the descriptor stays readable if there
  * is more.  Returns how many, or -errno. */
 int native_step(struct native *n, native_fn fn, void *context);
-/* Hands out all that is still to come, but waits no longer than so.  Returns how many answers, or
- * -errno; what is late then is lost, and counted. */
+/* Hands out all that is still to come, but waits no longer than so; what is late then is lost.
+ * Returns how many answers were in time, or -errno. */
 int native_flush(struct native *n, int timeout_ms, native_fn fn, void *context);
 
 struct native_counts native_counts(const struct native *n);

@@ -50,8 +50,8 @@ struct wire_frame {
 
 struct wire_answer {
 	struct wire_head head;
-	uint64_t id, start_ns, key;
-	uint32_t pid, flags, count, reserved;
+	uint64_t id, key;
+	uint32_t flags, count;
 	uint32_t frame[];
 };
 

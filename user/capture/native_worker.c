@@ -113,9 +113,7 @@ static void sample_tell(struct sample *s)
 					sizeof(*m) + s->count * sizeof(*m->frame));
 
 	m->id = s->id;
-	m->start_ns = s->start_ns;
 	m->key = s->key ? s->key : 1;
-	m->pid = s->pid;
 	m->flags = s->flags;
 	m->count = s->count;
 	memcpy(m->frame, s->frame, s->count * sizeof(*m->frame));

@@ -16,7 +16,7 @@ static const struct row {
 	bool with_aux; /* what a hash has beside its buckets lies behind its body, not behind them */
 } rows[PERL_ROWS] = {
 	[PERL_5_32] = {195, 196, false}, [PERL_5_34] = {195, 196, false},
-	[PERL_5_36] = {195, 196, false}, [PERL_5_38] = {198, 199, true},
+	[PERL_5_36] = {195, 196, true}, [PERL_5_38] = {198, 199, true},
 	[PERL_5_40] = {198, 199, true},	 [PERL_5_42] = {202, 203, true},
 };
 
@@ -65,14 +65,16 @@ int perl_probe(struct elf_file *e, struct runtime_process *out, const char **why
 		return found;
 	if (!symbol[1].offset || !symbol[2].offset || (!symbol[0].offset && !symbol[3].offset))
 		return -ENOENT;
-	*why = "a Perl without threads (ithreads): its lines are not read";
-	if (!symbol[0].offset)
+	if (!symbol[0].offset) {
+		*why = "built without threads (ithreads), its lines are not read";
 		return -ENOTSUP;
-	*why = "its version of Perl is not known: its lines are not read (5.32 to 5.42 are)";
+	}
 	if (elf_read_address(e, symbol[1].offset, &revision, 1) != 1 || revision != 5 ||
 	    elf_read_address(e, symbol[2].offset, &version, 1) != 1 || version % 2 ||
-	    version < 32 || (version - 32) / 2 >= PERL_ROWS)
+	    version < 32 || (version - 32) / 2 >= PERL_ROWS) {
+		*why = "not a version whose lines are read (5.32 to 5.42)";
 		return -ENOTSUP;
+	}
 	*out = (struct runtime_process){.address = symbol[0].offset,
 					.row = (version - 32U) / 2,
 					.runtime = RUNTIME_PERL};

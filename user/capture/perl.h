@@ -14,7 +14,7 @@
 #include "memory.h"
 
 /* 0: *out has the runtime, its row, and the address of PL_thr_key as the file has it; -ENOENT it
- * is none; -ENOTSUP it is one that is not read, *why says why (a sentence's end, for a gap). */
+ * is none; -ENOTSUP it is one that is not read, *why says why (a clause, for a gap). */
 int perl_probe(struct elf_file *e, struct runtime_process *out, const char **why);
 
 /* Names the frames of a walked stack, at most STACK_FRAMES, while the process lives; texts are t's.

@@ -98,13 +98,15 @@ int php_probe(struct elf_file *e, struct runtime_process *out, const char **why)
 		return row;
 	if (!symbol[2].offset || (!symbol[0].offset && !symbol[1].offset))
 		return -ENOENT;
-	*why = "a PHP with threads (ZTS): its lines are not read";
-	if (!symbol[0].offset)
+	if (!symbol[0].offset) {
+		*why = "built with threads (ZTS), its lines are not read";
 		return -ENOTSUP;
-	*why = "its version of PHP is not known: its lines are not read (7.4 to 8.4 are)";
+	}
 	row = version_find(e);
-	if (row < 0)
+	if (row < 0) {
+		*why = "not a version whose lines are read (7.4 to 8.4)";
 		return row;
+	}
 	*out = (struct runtime_process){
 		.address = symbol[0].offset, .row = (uint32_t)row, .runtime = RUNTIME_PHP};
 	return 0;
@@ -128,7 +130,7 @@ static const char *read_string(const struct memory *m, uint64_t at, struct texts
 	return texts_read_bytes(t, m, at + AT_TEXT, head.length);
 }
 
-static uint64_t word_at(const uint8_t *bytes, size_t at)
+static uint64_t word_in(const uint8_t *bytes, size_t at)
 {
 	uint64_t word;
 
@@ -136,16 +138,16 @@ static uint64_t word_at(const uint8_t *bytes, size_t at)
 	return word;
 }
 
-static uint32_t half_at(const uint8_t *bytes, size_t at)
+static uint32_t half_in(const uint8_t *bytes, size_t at)
 {
-	return (uint32_t)word_at(bytes, at);
+	return (uint32_t)word_in(bytes, at);
 }
 
 /* "Class::method", "function"; NULL the code of a file. */
 static const char *read_name(const struct memory *m, const uint8_t *function, struct texts *t)
 {
 	size_t before = t->used;
-	uint64_t scope = word_at(function, AT_SCOPE), class = 0;
+	uint64_t scope = word_in(function, AT_SCOPE), class = 0;
 	const char *name = NULL;
 
 	if (scope && !memory_u64(m, scope + AT_CLASS, &class) && (name = read_string(m, class, t))) {
@@ -153,7 +155,7 @@ static const char *read_name(const struct memory *m, const uint8_t *function, st
 		if (texts_add(t, "::", 2))
 			t->used--;
 	}
-	if (read_string(m, word_at(function, AT_NAME), t))
+	if (read_string(m, word_in(function, AT_NAME), t))
 		return name ? name : t->bytes + before;
 	t->used = before;
 	return NULL;
@@ -163,8 +165,8 @@ static const char *read_name(const struct memory *m, const uint8_t *function, st
 static void read_line(const struct memory *m, const struct row *row, const uint8_t *function,
 		      uint64_t opline, struct frame *f)
 {
-	uint64_t first = word_at(function, row->opcodes);
-	uint32_t last = half_at(function, row->last), line = 0;
+	uint64_t first = word_in(function, row->opcodes);
+	uint32_t last = half_in(function, row->last), line = 0;
 
 	if (opline >= first && last <= OPS_MOST && opline - first < (uint64_t)last * OP_BYTES &&
 	    !((opline - first) % OP_BYTES) && !memory_read(m, opline + AT_LINE, &line, sizeof(line)) &&
@@ -172,7 +174,7 @@ static void read_line(const struct memory *m, const struct row *row, const uint8
 		f->line = line;
 		return;
 	}
-	line = half_at(function, row->filename + 8);
+	line = half_in(function, row->filename + 8);
 	f->line = line <= LINES_MOST ? line : 0;
 	f->flags = EV_FRAME_DEFINED;
 }
@@ -192,7 +194,7 @@ static int read_frame(const struct memory *m, const struct row *row, const struc
 		return f->function ? 0 : -EBADMSG;
 	if ((function[0] != USER_FUNCTION && function[0] != EVAL_CODE) || n < FUNCTION_BYTES)
 		return -EBADMSG;
-	f->file = read_string(m, word_at(function, row->filename), t);
+	f->file = read_string(m, word_in(function, row->filename), t);
 	if (!f->file)
 		return -EBADMSG;
 	read_line(m, row, function, raw->at, f);

@@ -15,7 +15,7 @@
 
 /* Takes some milliseconds for a file that is one.  0: *out has the runtime, its row, and the
  * address of executor_globals as the file has it; -ENOENT it is none; -ENOTSUP it is one that is
- * not read, *why says why (a sentence's end, for a gap). */
+ * not read, *why says why (a clause, for a gap). */
 int php_probe(struct elf_file *e, struct runtime_process *out, const char **why);
 
 /* Names the frames of a walked stack, at most STACK_FRAMES, while the process lives; texts are t's.

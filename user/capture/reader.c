@@ -15,6 +15,7 @@
 #include "kernel_stack.h"
 #include "memory.h"
 #include "native.h"
+#include "node.h"
 #include "perl.h"
 #include "php.h"
 #include "python.h"
@@ -28,6 +29,7 @@ struct readers {
 	struct readers_host host;
 	struct stacks *stacks;
 	struct native *native;
+	struct nodes *nodes;
 	struct pythons *pythons;
 	const struct runtimes *runtimes; /* NULL: not known yet */
 	struct table refused; /* processes of which it was told that their frames are not read */
@@ -66,6 +68,8 @@ int readers_open(struct readers **out, struct kernel *kernel, const struct reade
 	if (!err)
 		err = native_open(&r->native);
 	if (!err)
+		err = nodes_open(&r->nodes);
+	if (!err)
 		err = pythons_open(&r->pythons);
 	if (err) {
 		readers_close(r);
@@ -80,6 +84,7 @@ void readers_close(struct readers *r)
 	if (!r)
 		return;
 	native_close(r->native);
+	nodes_close(r->nodes);
 	pythons_close(r->pythons);
 	table_free(&r->refused);
 	stacks_close(r->stacks);
@@ -137,7 +142,8 @@ static int read_python(struct readers *r, const struct raw_stack *raw, struct fr
 	return build ? python_read(r->pythons, build, raw, frames, flags) : -ENOENT;
 }
 
-/* Interpreted frames are named at once, from the memory of their process. */
+/* Frames of interpreters, and of Node's JavaScript in a copied stack, are named at once, from the
+ * memory of their process. */
 static int read_frames(struct readers *r, const struct raw_stack *raw, struct frame *frames,
 		       uint32_t *flags)
 {
@@ -151,17 +157,22 @@ static int read_frames(struct readers *r, const struct raw_stack *raw, struct fr
 		return perl_read(&m, raw, &r->texts, frames, flags);
 	case RUNTIME_PHP:
 		return php_read(&m, raw, &r->texts, frames, flags);
+	case RUNTIME_NATIVE:
+		return nodes_read(r->nodes, raw, &r->texts, frames, flags);
 	}
 	return -ENOTSUP;
 }
 
-static void interpreted(struct readers *r, const struct raw_stack *raw)
+/* False: a copied stack without such frames. */
+static bool interpreted(struct readers *r, const struct raw_stack *raw)
 {
 	const struct stack_owner owner = {.start_ns = raw->start_ns, .pid = raw->pid};
 	struct frame frames[STACK_FRAMES];
 	uint32_t flags = 0;
 	int n = read_frames(r, raw, frames, &flags), err;
 
+	if (n <= 0 && raw->runtime == RUNTIME_NATIVE)
+		return false;
 	/* What could not be named this time may be the next: it is not to be taken for known. */
 	if (n <= 0)
 		kernel_stack_forget(r->kernel, raw->id);
@@ -169,6 +180,7 @@ static void interpreted(struct readers *r, const struct raw_stack *raw)
 			   flags & ~RAW_STACK_RETURNED);
 	if (err)
 		r->err = err;
+	return true;
 }
 
 /* Once of each process whose interpreter is none that can be read. */
@@ -186,14 +198,17 @@ static void tell_refusal(struct readers *r, const struct raw_stack *raw)
 		tell(r, &gap.head);
 }
 
+void readers_process(struct readers *r, uint32_t pid, uint64_t start_ns)
+{
+	native_process(r->native, pid, start_ns);
+}
+
 void readers_stack(struct readers *r, const struct ev_head *record)
 {
 	const struct raw_stack *raw = (const void *)record;
 
-	if (raw->runtime != RUNTIME_NATIVE) {
-		interpreted(r, raw);
+	if (interpreted(r, raw))
 		return;
-	}
 	tell_refusal(r, raw);
 	if (native_stack(r->native, raw))
 		unnamed(r, raw->id, raw->pid, raw->start_ns);

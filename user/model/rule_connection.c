@@ -20,6 +20,7 @@
  * only growth does.  A SQLite connection that is closed already but lives on for its statements is
  * theirs to answer for.
  */
+#include "advice.h"
 #include "origin.h"
 
 #include <stdlib.h>
@@ -306,12 +307,7 @@ static void found_left(struct scene *s, const struct tally *t, const struct bala
 	if (t->exits)
 		finding_because(s, f, "%zu were released only by the end of the process", t->exits);
 	name_left(s, f, t);
-	f->advice = s->endpoint->database == EV_DB_SQLITE
-			    ? "close each connection or session where it was opened, on every path "
-			      "(Python: `with closing(sqlite3.connect(...)) as c:`; `with c:` alone "
-			      "only commits)"
-			    : "close each connection or session where it was opened, on every path "
-			      "(Python: `with Session() as s:` or s.close())";
+	f->advice = advice_for(s, f, ADVICE_CLOSE);
 }
 
 static void name_late(struct scene *s, struct finding_view *f)

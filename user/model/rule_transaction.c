@@ -6,6 +6,7 @@
  * work.  A transaction is held too long when the client has been silent inside it for --min-age
  * and for three times the longest silence this process has ended by itself.
  */
+#include "advice.h"
 #include "origin.h"
 
 #include <string.h>
@@ -132,10 +133,7 @@ static void found(struct scene *s, const struct held *h, bool only, enum kind ki
 	if (h->cursor)
 		finding_because(s, f, "a cursor was opened in it and not closed");
 	finding_from(s, f, &h->from, false);
-	f->advice = sqlite ? "end it with commit or rollback on every path, also after an error "
-			     "(Python: `with connection:`)"
-			   : "end it with commit or rollback on every path, also after reading only "
-			     "(Python: `with session.begin():`)";
+	f->advice = advice_for(s, f, ADVICE_END);
 }
 
 /* Is that place one where transactions are held, without the others? */

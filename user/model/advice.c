@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * advice.c - the table of examples.  A row without a database is for all that have no row.
+ */
+#include "advice.h"
+
+#define ANY EV_DB_UNKNOWN
+
+static const struct {
+	enum advice what;
+	enum ev_language language;
+	enum ev_database database;
+	const char *example;
+} examples[] = {
+	{ADVICE_CLOSE, EV_LANG_PYTHON, EV_DB_SQLITE,
+	 "Python: `with closing(sqlite3.connect(...)) as c:`; `with c:` alone only commits"},
+	{ADVICE_CLOSE, EV_LANG_PYTHON, ANY, "Python: `with Session() as s:` or s.close()"},
+	{ADVICE_CLOSE, EV_LANG_NATIVE, EV_DB_SQLITE, "C: sqlite3_close"},
+	{ADVICE_CLOSE, EV_LANG_NATIVE, EV_DB_POSTGRESQL, "C: PQfinish"},
+	{ADVICE_CLOSE, EV_LANG_NATIVE, EV_DB_MYSQL, "C: mysql_close"},
+	{ADVICE_CLOSE, EV_LANG_PERL, ANY, "Perl: $dbh->disconnect"},
+	{ADVICE_CLOSE, EV_LANG_PHP, EV_DB_POSTGRESQL, "PHP: pg_close, or $pdo = null"},
+	{ADVICE_CLOSE, EV_LANG_PHP, EV_DB_MYSQL, "PHP: $mysqli->close(), or $pdo = null"},
+	{ADVICE_CLOSE, EV_LANG_PHP, ANY, "PHP: $db->close(), or $pdo = null"},
+	{ADVICE_CLOSE, EV_LANG_RUBY, ANY, "Ruby: conn.close in an ensure"},
+	{ADVICE_CLOSE, EV_LANG_JAVASCRIPT, ANY,
+	 "Node: client.end(), of a pool client.release(), in a finally"},
+	{ADVICE_CLOSE, EV_LANG_JAVA, ANY, "Java: try (Connection c = ...)"},
+	{ADVICE_CLOSE, EV_LANG_GO, ANY, "Go: defer conn.Close(), defer rows.Close()"},
+
+	{ADVICE_END, EV_LANG_PYTHON, EV_DB_SQLITE, "Python: `with connection:`"},
+	{ADVICE_END, EV_LANG_PYTHON, ANY, "Python: `with session.begin():`"},
+	{ADVICE_END, EV_LANG_NATIVE, ANY, "COMMIT or ROLLBACK on the error paths, too"},
+	{ADVICE_END, EV_LANG_PERL, ANY, "Perl: $dbh->commit or $dbh->rollback"},
+	{ADVICE_END, EV_LANG_PHP, ANY, "PHP: commit(), and rollBack() in a catch"},
+	{ADVICE_END, EV_LANG_RUBY, ANY, "Ruby: conn.transaction { ... }"},
+	{ADVICE_END, EV_LANG_JAVASCRIPT, ANY, "Node: COMMIT, and ROLLBACK in a catch"},
+	{ADVICE_END, EV_LANG_JAVA, ANY, "Java: commit(), and rollback() in a catch"},
+	{ADVICE_END, EV_LANG_GO, ANY, "Go: defer tx.Rollback()"},
+};
+
+static const char *example_of(enum advice what, enum ev_language language, enum ev_database database)
+{
+	const char *general = NULL;
+
+	for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+		if (examples[i].what != what || examples[i].language != language)
+			continue;
+		if (examples[i].database == database)
+			return examples[i].example;
+		if (examples[i].database == ANY)
+			general = examples[i].example;
+	}
+	return general;
+}
+
+const char *advice_for(const struct scene *s, const struct finding_view *f, enum advice what)
+{
+	const char *sentence =
+		what == ADVICE_CLOSE
+			? "close each connection or session where it was opened, on every path"
+		: f->database == EV_DB_SQLITE ? "end it with commit or rollback on every path, also "
+						"after an error"
+					      : "end it with commit or rollback on every path, also "
+						"after reading only";
+	const char *example = example_of(what, f->site ? f->site->language : EV_LANG_PYTHON,
+					 f->database);
+
+	if (!example)
+		return sentence;
+	return arena_format(s->arena, "%s (%s)", sentence, example);
+}
