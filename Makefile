@@ -122,7 +122,7 @@ $(B)/unit/programs/stack-%: tests/unit/programs/stack.c bpf/stack.h bpf/event.h 
 SPLIT = objcopy --only-keep-debug $(1) $(2) && objcopy --strip-all --add-gnu-debuglink=$(2) $(1) $@
 $(B)/unit/programs/stack-split: $(B)/unit/programs/stack-O2
 	$(Q)$(call SPLIT,$<,$@.debug)
-$(B)/unit/programs/stack-split-folder: tests/unit/programs/stack.c
+$(B)/unit/programs/stack-split-folder: tests/unit/programs/stack.c bpf/stack.h bpf/event.h
 	$(Q)mkdir -p $(@D)/.debug
 	$(Q)$(CC) -O2 -g -Wl,--build-id=none -o $@.whole $<
 	$(Q)$(call SPLIT,$@.whole,$(@D)/.debug/$(@F).debug)
@@ -173,6 +173,7 @@ $(B)/bench/stack_storm: BENCH_LIBS := -I/usr/include/postgresql -lpq
 $(B)/bench/lite_loop: BENCH_LIBS := -lsqlite3
 $(B)/bench/native: BENCH_LIBS := $(NATIVE_LIBS)
 $(B)/bench/native: $(NATIVE:%=$(B)/user/capture/%.o) | $(B)/unit/programs/stack-O2
+$(B)/bench/python: $(addprefix $(B)/user/capture/,python.o python_line.o)
 $(B)/bench/prices: BENCH_LIBS := -lbpf -lelf -llzma -lZydis
 $(B)/bench/prices: $(addprefix $(B)/user/capture/,elf.o probe.o probe_point.o probe_table.o)
 
@@ -226,6 +227,8 @@ $(B)/fuzz/fuzz_native: tests/fuzz/fuzz_native.c user/capture/known.c user/captur
 $(B)/fuzz/fuzz_frames: tests/fuzz/fuzz_frames.c $(addprefix user/capture/,php.c perl.c memory.c elf.c)
 $(B)/fuzz/fuzz_v8: tests/fuzz/fuzz_v8.c tests/unit/v8_build.h user/capture/v8.c \
 	$(addprefix user/capture/,v8_position.c memory.c elf.c)
+$(B)/fuzz/fuzz_python: tests/fuzz/fuzz_python.c user/capture/python.c user/capture/python_line.c user/base/table.c \
+		       $(wildcard user/capture/python*.h) bpf/python.h
 $(B)/fuzz/fuzz_%:
 	$(say) FUZZ $@
 	$(Q)mkdir -p $(@D)
@@ -243,8 +246,8 @@ $(B)/fuzz/seed_%: tests/unit/test_%.c tests/unit/seed.h $(wildcard user/capture/
 $(B)/fuzz/seed_jit_map: SEED_SRC := user/base/file.c
 $(B)/fuzz/seed_native_answer: SEED_SRC := $(addprefix user/,capture/known.c capture/guard.c base/table.c)
 
-FUZZERS := wire recording elf probe_point jit_map go_table native frames v8
-SEEDERS := postgresql mysql elf probe_point jit_map go_table native_answer
+FUZZERS := wire recording elf probe_point jit_map go_table native frames v8 python
+SEEDERS := postgresql mysql elf probe_point jit_map go_table native_answer python_line
 
 fuzz: $(FUZZERS:%=$(B)/fuzz/fuzz_%) $(SEEDERS:%=$(B)/fuzz/seed_%) ## fuzz what reads foreign bytes, FUZZ_SECONDS=80
 	$(Q)tests/fuzz/seed $(B)/fuzz

@@ -53,7 +53,8 @@ enum cursor_state {
 /* Whom the stack of a message tells of. */
 enum ask {
 	ASK_OPENED = 1,	  /* the connection's opening */
-	ASK_BEGUN = 2,	  /* a request while nothing was under way: a transaction's first, perhaps */
+	ASK_BEGUN = 2,	  /* a request while nothing was under way: a transaction's first, perhaps; or
+			   * a later one, when its first was not looked at */
 	ASK_PREPARED = 4, /* a statement */
 	ASK_RESULT = 8,	  /* a reply out of proportion, being read */
 };
@@ -121,6 +122,7 @@ struct connection {
 	__u8 doubt_ordinal[DOUBTS]; /* which Parse of its group */
 	__u8 doubt_group[DOUBTS];
 	__u64 cursor[CURSORS]; /* hashes of their names */
+	__u64 interpreted; /* its user's stacks are cheap to take: none is left out */
 	__u64 opened_at; /* stack of its opening; 0 none, as below */
 	__u64 begun_at;	 /* of the first request of its last transaction */
 	__u64 begun_at_ns;

@@ -53,7 +53,8 @@ __noinline int evidence_take(struct connection *c)
 	asks = c->asks;
 	c->asks = 0;
 	stack = stack_take(0);
-	if (asks & ASK_BEGUN) { /* an older one would be of another transaction */
+	c->interpreted = stack & STACK_INTERPRETED;
+	if (asks & ASK_BEGUN) {
 		c->begun_at = stack;
 		c->begun_at_ns = c->now;
 	}

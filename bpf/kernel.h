@@ -117,6 +117,7 @@ struct percpu_counter {
 } CO_RE;
 
 struct mm_struct {
+	unsigned long start_code, start_stack;
 	unsigned long hiwater_rss;	   /* pages */
 	struct percpu_counter rss_stat[4]; /* 6.2 and newer; file, anonymous, swap, shared */
 } CO_RE;
@@ -156,6 +157,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	int exit_code;
+	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	__u64 start_boottime;
 	char comm[16];

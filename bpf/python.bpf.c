@@ -37,21 +37,35 @@ static __always_inline __u64 frame_of(const struct python_row *row, __u64 thread
 	return row->frame_pointer && frame ? word_at(frame + row->frame_pointer - 1) : frame;
 }
 
-/* This thread's state in the list that begins there; 0 it is not in it. */
-__noinline __u64 python_thread(__u64 thread, __u32 index)
+/* Steps of walks are functions of their own, too: the verifier looks at each once, not at each turn
+ * of their loops. */
+
+/* 1 while the thread that comes next is another's. */
+__noinline int python_pass_thread(__u32 index)
 {
 	struct python_row *row = bpf_map_lookup_elem(&python_rows, &index);
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 self = task->thread.fsbase;
-	int i;
+	__u32 zero = 0;
+	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
 
-	if (!row)
+	if (!row || !s || !s->next || word_at(s->next + row->thread_id) == task->thread.fsbase)
 		return 0;
-	for (i = 0; i < THREADS_MOST && thread; i++) {
-		if (word_at(thread + row->thread_id) == self)
-			return thread;
-		thread = word_at(thread + row->thread_next);
-	}
+	s->next = word_at(s->next + row->thread_next);
+	return 1;
+}
+
+/* This thread's state in the list that begins there; 0 it is not in it. */
+__noinline __u64 python_thread(__u64 thread, __u32 index)
+{
+	__u32 zero = 0, i;
+	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
+
+	if (!s)
+		return 0;
+	s->next = thread;
+	for (i = 0; i < THREADS_MOST; i++)
+		if (!python_pass_thread(index))
+			return s->next;
 	return 0;
 }
 
@@ -107,65 +121,83 @@ __noinline __u64 python_frame(__u64 runtime, __u32 index)
 	return frame ? frame : PYTHON_UNKNOWN; /* it may have another interpreter's */
 }
 
-/* Frames from this one outward into the scratch; no branch on what they hold, which would cost the
- * verifier a state for each. */
-__noinline __u32 python_frames(__u64 frame, __u32 index)
+/* The frame that comes next into the scratch; 0: there is none.  No branch on what it holds, which
+ * would cost the verifier a state for each. */
+__noinline int python_take_frame(__u32 i, __u32 index)
 {
 	struct python_row *row = bpf_map_lookup_elem(&python_rows, &index);
-	__u32 zero = 0, i, bytes, at_back, at_code, at_place, at_owner;
+	__u32 zero = 0;
 	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
-	__u64 mask, owner_mask;
 
-	if (!s || !row)
+	if (!s || !row || !s->next || i >= STACK_FRAMES ||
+	    bpf_probe_read_user(s->room, row->frame_bytes & 127, (void *)s->next))
 		return 0;
-	bytes = row->frame_bytes;
-	at_back = row->frame_back & 127;
-	at_code = row->frame_code & 127;
-	at_place = row->frame_at & 127;
-	at_owner = row->frame_owner & 127;
-	mask = row->at_mask;
-	owner_mask = row->owner_mask;
-	if (bytes > PYTHON_FRAME_BYTES)
+	barrier_var(i); /* its bound was lost on the way */
+	i &= STACK_FRAMES - 1;
+	s->out.frame[i].code =
+		*(__u64 *)(s->room + (row->frame_code & 127)) & ~CODE_ALIGN & PYTHON_ADDRESS;
+	s->out.frame[i].at = (*(__u64 *)(s->room + (row->frame_at & 127)) & row->at_mask) |
+			     (__u64)(s->room[row->frame_owner & 127] & row->owner_mask)
+				     << PYTHON_OWNER_SHIFT;
+	s->next = *(__u64 *)(s->room + (row->frame_back & 127));
+	return 1;
+}
+
+/* Frames from this one outward into the scratch. */
+__noinline __u32 python_frames(__u64 frame, __u32 index)
+{
+	__u32 zero = 0, i;
+	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
+
+	if (!s)
 		return 0;
-	for (i = 0; i < STACK_FRAMES && frame; i++) {
-		if (bpf_probe_read_user(s->room, bytes, (void *)frame))
+	s->next = frame;
+	for (i = 0; i < STACK_FRAMES; i++)
+		if (!python_take_frame(i, index))
 			break;
-		s->out.frame[i].code = *(__u64 *)(s->room + at_code) & ~CODE_ALIGN & PYTHON_ADDRESS;
-		s->out.frame[i].at = (*(__u64 *)(s->room + at_place) & mask) |
-				     (s->room[at_owner] & owner_mask) << PYTHON_OWNER_SHIFT;
-		frame = *(__u64 *)(s->room + at_back);
-	}
-	if (frame)
+	if (s->next)
 		s->out.flags |= EV_STACK_CUT;
 	return i;
 }
 
-/* Adds the check of its code object's identity to each frame.  What the interpreter's own frames run
- * has none, and is told apart without a branch, as above. */
-__noinline __u32 python_checks(__u32 n, __u32 index)
+/* Adds the check of its code object's identity to a frame.  What the interpreter's own frames run has
+ * none, and is told apart without a branch, as above. */
+__noinline int python_check_frame(__u32 i, __u32 index)
 {
 	struct python_row *row = bpf_map_lookup_elem(&python_rows, &index);
-	__u32 zero = 0, i, check;
+	__u32 zero = 0, check;
 	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
-	struct python_identity identity = {};
+	struct python_identity *identity;
 	__u64 ours, owner;
 
-	if (!s || !row)
+	if (!s || !row || i >= STACK_FRAMES)
 		return 0;
-	for (i = 0; i < STACK_FRAMES; i++) {
-		if (i >= n)
+	barrier_var(i);
+	i &= STACK_FRAMES - 1;
+	identity = (struct python_identity *)s->room;
+	bpf_probe_read_user(identity->name, sizeof(identity->name),
+			    (void *)(s->out.frame[i].code + row->identity));
+	bpf_probe_read_user(
+		&identity->size, 3 * sizeof(identity->size),
+		(void *)(identity->name[PYTHON_IDENTITY_WORDS - 1] + PYTHON_LINES_AT));
+	owner = s->out.frame[i].at >> PYTHON_OWNER_SHIFT;
+	ours = (row->strangers >> (owner & 7) & 1) - 1ULL; /* all ones, or none */
+	check = python_check(identity) & ours;
+	barrier_var(i);
+	i &= STACK_FRAMES - 1;
+	s->out.frame[i].code |= (__u64)check << PYTHON_ADDRESS_BITS;
+	s->out.frame[i].at |= (__u64)(check >> 16) << PYTHON_ADDRESS_BITS;
+	return 1;
+}
+
+/* To each of n frames. */
+__noinline __u32 python_checks(__u32 n, __u32 index)
+{
+	__u32 i;
+
+	for (i = 0; i < STACK_FRAMES; i++)
+		if (i >= n || !python_check_frame(i, index))
 			break;
-		bpf_probe_read_user(identity.name, sizeof(identity.name),
-				    (void *)(s->out.frame[i].code + row->identity));
-		bpf_probe_read_user(&identity.size, 3 * sizeof(identity.size),
-				    (void *)(identity.name[PYTHON_IDENTITY_WORDS - 1] +
-					     PYTHON_LINES_AT));
-		owner = s->out.frame[i].at >> PYTHON_OWNER_SHIFT;
-		ours = (row->strangers >> (owner & 7) & 1) - 1ULL; /* all ones, or none */
-		check = python_check(&identity) & ours;
-		s->out.frame[i].code |= (__u64)check << PYTHON_ADDRESS_BITS;
-		s->out.frame[i].at |= (__u64)(check >> 16) << PYTHON_ADDRESS_BITS;
-	}
 	return i;
 }
 

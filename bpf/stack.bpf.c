@@ -27,11 +27,6 @@ struct {
 
 /* The ids of those seen last, by the addresses in their frames.  Code may be freed and other code come
  * in its place, so that is believed for a while only, and then looked at again. */
-struct stack_met {
-	__u64 id;
-	__u64 ns;
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -57,21 +52,21 @@ static __always_inline int rate_take(__u64 *at, __u32 per_second, __u64 now)
 	return 1;
 }
 
-static __always_inline struct stack_rate *rate_of(__u32 pid)
+static __always_inline struct stack_rate *rate_of(struct stack_scratch *s)
 {
-	struct stack_rate *rate = bpf_map_lookup_elem(&stack_rates, &pid), none = {};
+	struct stack_rate *rate = bpf_map_lookup_elem(&stack_rates, &s->out.pid);
 
 	if (rate)
 		return rate;
-	bpf_map_update_elem(&stack_rates, &pid, &none, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&stack_rates, &pid);
+	bpf_map_update_elem(&stack_rates, &s->out.pid, &s->none, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&stack_rates, &s->out.pid);
 }
 
 /* Who it is of, and nothing else yet. */
-static __always_inline void stack_begin(struct raw_stack *s, struct task_struct *task, __u64 now)
+static __always_inline void stack_begin(struct raw_stack *s, struct task_struct *task)
 {
 	__builtin_memset(s, 0, offsetof(struct raw_stack, bytes));
-	s->head.ns = now;
+	s->head.ns = bpf_ktime_get_boot_ns();
 	s->head.kind = RAW_STACK;
 	s->start_ns = task->group_leader->start_boottime;
 	s->pid = task->tgid;
@@ -137,30 +132,36 @@ static __always_inline long tell(struct raw_stack *s)
 	return 0;
 }
 
+static __always_inline __u64 seed_of(const struct raw_stack *s)
+{
+	return settings.hash_seed ^ s->start_ns ^ s->pid;
+}
+
 static __always_inline __u64 take_interpreted(struct stack_scratch *s,
 					      const struct runtime_process *r)
 {
-	__u64 seed = settings.hash_seed ^ s->out.start_ns ^ s->out.pid, addresses;
-	struct stack_met *met, now = {.ns = s->out.head.ns};
 	__u32 n = walk(r);
+	struct stack_met *met;
 
 	if (!n || n > STACK_FRAMES) {
 		s->out.flags = 0;
 		return 0;
 	}
-	addresses = stack_hash(seed, n);
-	met = bpf_map_lookup_elem(&stacks_met, &addresses);
-	if (met && now.ns - met->ns < MET_NS)
+	s->addresses = stack_hash(seed_of(&s->out), n);
+	met = bpf_map_lookup_elem(&stacks_met, &s->addresses);
+	if (met && s->out.head.ns - met->ns < MET_NS)
 		return met->id;
 	complete(r, n);
-	now.id = s->out.id = stack_hash(seed, n);
+	s->out.id = stack_hash(seed_of(&s->out), n);
 	s->out.runtime = r->runtime;
 	s->out.row = r->row;
 	s->out.count = n;
 	if (tell(&s->out))
 		return 0;
-	bpf_map_update_elem(&stacks_met, &addresses, &now, BPF_ANY);
-	return now.id;
+	s->met.id = s->out.id;
+	s->met.ns = s->out.head.ns;
+	bpf_map_update_elem(&stacks_met, &s->addresses, &s->met, BPF_ANY);
+	return s->out.id;
 }
 
 /* Return addresses on the stack that are not there now, because return probes wait for them. */
@@ -202,6 +203,20 @@ static __always_inline __u32 copy_bytes(struct stack_scratch *s, __u64 from)
 	return at & ~7U;
 }
 
+/* A process that ends at once can still be named by what its parent maps, if it is a fork that runs the
+ * same program: nothing but a fork begins its stack at the same place. */
+static __always_inline void note_parent(struct raw_stack *s, struct task_struct *task)
+{
+	struct task_struct *leader = task->group_leader, *parent = leader->real_parent;
+	struct mm_struct *own = task->mm, *other = parent ? parent->mm : NULL;
+
+	if (!own || !other || own->start_stack != other->start_stack ||
+	    own->start_code != other->start_code)
+		return;
+	s->parent = parent->tgid;
+	s->parent_start_ns = parent->group_leader->start_boottime;
+}
+
 static __always_inline __u64 take_native(struct stack_scratch *s, struct task_struct *task, __u64 ip)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -226,6 +241,7 @@ static __always_inline __u64 take_native(struct stack_scratch *s, struct task_st
 		return 0;
 	}
 	note_returns(&s->out, task);
+	note_parent(&s->out, task);
 	s->taken++;
 	s->out.id = s->taken << 16 | (__u64)bpf_get_smp_processor_id() << 1;
 	s->out.runtime = RUNTIME_NATIVE;
@@ -237,23 +253,24 @@ static __always_inline __u64 take_native(struct stack_scratch *s, struct task_st
 
 static __always_inline __u64 take(struct stack_scratch *s, struct task_struct *task, __u64 ip)
 {
-	__u64 now = bpf_ktime_get_boot_ns(), id;
-	__u32 pid = task->tgid;
-	struct runtime_process *r = bpf_map_lookup_elem(&runtimes, &pid);
-	struct stack_rate *rate = rate_of(pid);
+	struct runtime_process *r;
+	struct stack_rate *rate;
+	__u64 id;
 
+	stack_begin(&s->out, task);
+	rate = rate_of(s);
 	if (!rate)
 		return 0;
-	stack_begin(&s->out, task, now);
+	r = bpf_map_lookup_elem(&runtimes, &s->out.pid);
 	/* User space knows the time of a start by the clock tick. */
 	if (r && s->out.start_ns - r->start_ns < TICK_NS) {
-		if (!rate_take(&rate->interpreted_ns, settings.stacks_interpreted, now))
+		if (!rate_take(&rate->interpreted_ns, settings.stacks_interpreted, s->out.head.ns))
 			return 0;
 		id = take_interpreted(s, r);
 		if (id)
 			return id;
 	}
-	if (!rate_take(&rate->native_ns, settings.stacks_native, now))
+	if (!rate_take(&rate->native_ns, settings.stacks_native, s->out.head.ns))
 		return 0;
 	return take_native(s, task, ip);
 }

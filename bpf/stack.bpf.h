@@ -10,7 +10,7 @@
 #include "emit.bpf.h"
 #include "stack.h"
 
-#define STACK_ROOM 136 /* 128, and a word that begins in them */
+#define STACK_ROOM 144 /* 128, a word that begins in them, and one more */
 
 /* Which processes run code that is not machine code. */
 struct runtimes_map {
@@ -21,12 +21,23 @@ struct runtimes_map {
 	__type(value, struct runtime_process);
 };
 
+/* The id of an interpreted stack, by the addresses in its frames. */
+struct stack_met {
+	__u64 id;
+	__u64 ns;
+};
+
 /* A stack in the making, of which each CPU has one.  A walker of interpreted frames finds it by
  * itself: the verifier of 6.1 takes no pointers into functions it looks at alone. */
 struct stack_scratch {
 	__u64 busy;  /* how many threads want it */
 	__u64 taken; /* copied stacks of this CPU so far */
+	/* Here and not on the stack, of which callers leave little. */
+	__u64 addresses;       /* the frames' */
+	struct stack_met met;
+	struct stack_rate none; /* zero */
 	__u8 room[STACK_ROOM]; /* for a walker */
+	__u64 next;	       /* what its walk comes to next; 0 nothing */
 	struct raw_stack out;
 	__u8 beyond[PAGE_BYTES]; /* never reached; the verifier cannot tell */
 };

@@ -66,12 +66,15 @@ struct raw_stack {
 	struct ev_head head;
 	__u64 id; /* of this sample; interpreted stacks: equal stacks of a process, equal ids */
 	__u64 start_ns;
+	__u64 parent_start_ns;
+	__u32 parent; /* native: the process that it is a fork of, and runs the same program; 0 none */
 	__u32 pid, tid;
 	__u16 runtime; /* enum runtime */
 	__u16 row;
 	__u32 count;  /* interpreted */
 	__u32 length; /* native: bytes copied from sp on */
 	__u32 flags;  /* enum ev_stack_flag, RAW_STACK_RETURNED */
+	__u32 reserved;
 	struct raw_registers registers;
 	struct raw_return returns[STACK_RETURNS]; /* slot 0: none */
 	union {

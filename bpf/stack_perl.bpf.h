@@ -36,6 +36,7 @@ struct perl_context {
 
 /* In the scratch's room.  The verifier must not know the count: it would look at each one apart. */
 struct perl_walk {
+	__u64 cop; /* of the next frame */
 	__u32 count;
 	struct perl_stack stack;
 	struct perl_context context;
@@ -83,6 +84,36 @@ static __always_inline __u64 perl_find(struct perl_walk *w, __u64 key_at, __u32 
 	return perl_begin(w, perl_word(perl_word(fs + 128) + key * 8), row); /* musl */
 }
 
+/* One context further out; 0: there is none.  The verifier looks at it by itself, once. */
+__noinline int perl_step(void)
+{
+	__u32 zero = 0, n;
+	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
+	struct perl_walk *w;
+	__u8 type;
+
+	if (!s)
+		return 0;
+	w = (struct perl_walk *)s->room;
+	n = w->count;
+	if (n >= STACK_FRAMES - 1)
+		return 0;
+	if (w->stack.top < 0)
+		return w->stack.type != PERL_MAIN && !perl_stack_read(&w->stack, w->stack.previous);
+	if (bpf_probe_read_user(&w->context, sizeof(w->context),
+				(void *)(w->stack.contexts + w->stack.top * PERL_CONTEXT_BYTES)))
+		return 0;
+	w->stack.top--;
+	type = w->context.type & 15;
+	if (type < PERL_SUB || type > PERL_EVAL)
+		return 1;
+	s->out.frame[n & (STACK_FRAMES - 1)].code = w->cop;
+	s->out.frame[n & (STACK_FRAMES - 1)].at = type == PERL_EVAL ? 1 : w->context.sub;
+	w->cop = w->context.cop;
+	w->count = n + 1;
+	return 1;
+}
+
 /* Frames in the scratch: the COP, and what it is in: a CV, 0 the file, 1 an eval, require or do of
  * the next frame.  key_at: address of PL_thr_key.  Returns how many. */
 __noinline __u32 perl_walk(__u64 key_at, __u32 row)
@@ -90,43 +121,21 @@ __noinline __u32 perl_walk(__u64 key_at, __u32 row)
 	__u32 zero = 0, n, i;
 	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
 	struct perl_walk *w;
-	__u64 cop;
-	__u8 type;
 
 	if (!s)
 		return 0;
 	w = (struct perl_walk *)s->room;
 	w->count = 0;
-	cop = perl_find(w, key_at, row);
-	if (!cop)
+	w->cop = perl_find(w, key_at, row);
+	if (!w->cop)
 		return 0;
-	for (i = 0; i < PERL_STEPS; i++) {
-		n = w->count;
-		if (n >= STACK_FRAMES - 1)
+	for (i = 0; i < PERL_STEPS; i++)
+		if (!perl_step())
 			break;
-		if (w->stack.top < 0) {
-			if (w->stack.type == PERL_MAIN ||
-			    perl_stack_read(&w->stack, w->stack.previous))
-				break;
-			continue;
-		}
-		if (bpf_probe_read_user(
-			    &w->context, sizeof(w->context),
-			    (void *)(w->stack.contexts + w->stack.top * PERL_CONTEXT_BYTES)))
-			break;
-		w->stack.top--;
-		type = w->context.type & 15;
-		if (type < PERL_SUB || type > PERL_EVAL)
-			continue;
-		s->out.frame[n & (STACK_FRAMES - 1)].code = cop;
-		s->out.frame[n & (STACK_FRAMES - 1)].at = type == PERL_EVAL ? 1 : w->context.sub;
-		cop = w->context.cop;
-		w->count = n + 1;
-	}
 	if (w->stack.top >= 0 || w->stack.type != PERL_MAIN)
 		s->out.flags |= EV_STACK_CUT;
 	n = w->count;
-	s->out.frame[n & (STACK_FRAMES - 1)].code = cop;
+	s->out.frame[n & (STACK_FRAMES - 1)].code = w->cop;
 	s->out.frame[n & (STACK_FRAMES - 1)].at = 0;
 	return n + 1;
 }

@@ -24,30 +24,42 @@ static __always_inline void wire_opaque(struct connection *c, __u32 sending)
 
 #define WIRE_READ (EV_CONN_TLS | EV_CONN_DECRYPTED) /* a socket's own entry; the veil's has no TLS */
 
-/* With no request outstanding and outside a transaction, the next request may begin one.  A login
- * is none. */
-static __always_inline int wire_is_resting(const struct connection *c)
+#define BEGUN_EVERY_NS 10000000ULL
+
+static __always_inline int wire_is_readable(const struct connection *c)
 {
-	return !c->ev.request_ns && c->ev.status < EV_STATUS_TRANSACTION &&
-	       (c->phase == PHASE_READY || c->ev.flags & WIRE_OPAQUE) &&
+	return (c->phase == PHASE_READY || c->ev.flags & WIRE_OPAQUE) &&
 	       (c->ev.flags & WIRE_READ) != WIRE_READ;
+}
+
+/* A request was sent; resting: with no other outstanding, and outside a transaction, so that it may
+ * begin one.  Of a program whose stack must be copied only some are looked at. */
+static __always_inline void wire_requested(struct connection *c, int resting)
+{
+	if (resting)
+		c->begun_at = 0;
+	else if (c->begun_at)
+		return;
+	if (c->interpreted || c->now - c->begun_at_ns > BEGUN_EVERY_NS)
+		c->asks |= ASK_BEGUN;
 }
 
 __noinline int wire_sent(struct connection *c, __u64 chunk, __u32 n)
 {
-	int resting;
+	int resting, readable;
 
 	if (!c || !n)
 		return 0;
-	resting = wire_is_resting(c);
+	readable = wire_is_readable(c); /* a login begins nothing */
+	resting = !c->ev.request_ns && c->ev.status < EV_STATUS_TRANSACTION;
 	if (UNLIKELY(c->ev.flags & WIRE_OPAQUE))
 		wire_opaque(c, 1);
 	else if (c->ev.database == EV_DB_POSTGRESQL)
 		pg_sent(c, chunk, n);
 	else if (c->ev.database == EV_DB_MYSQL)
 		my_sent(c, chunk, n);
-	if (resting && c->ev.request_ns)
-		c->asks |= ASK_BEGUN;
+	if (readable && c->ev.request_ns)
+		wire_requested(c, resting);
 	return 0;
 }
 

@@ -55,6 +55,24 @@ struct heard {
 static struct heard heard[HEARD_MAX];
 static size_t heard_count;
 
+static struct library_mapping mappings[HEARD_MAX];
+static size_t mapping_count;
+
+static void hear_mapping(void *context, const struct library_mapping *m)
+{
+	(void)context;
+	mappings[mapping_count++ % HEARD_MAX] = *m;
+}
+
+/* The latest mapping of this process that was told of; NULL none. */
+static const struct library_mapping *mapping_of(pid_t pid)
+{
+	for (size_t i = mapping_count < HEARD_MAX ? mapping_count : HEARD_MAX; i-- > 0;)
+		if (mappings[i].pid == (uint32_t)pid)
+			return &mappings[i];
+	return NULL;
+}
+
 static uint64_t now(clockid_t clock)
 {
 	struct timespec t;
@@ -75,6 +93,7 @@ static void hear(void *context, const struct library_file *file)
 	assert_int_equal(st.st_ino, file->inode);
 	if (pread(file->fd, text, sizeof(text) - 1, 0) <= 0 || strncmp(text, mark, strlen(mark)))
 		return;
+	libraries_follow(libraries, file);
 	assert_true(heard_count < HEARD_MAX);
 	heard_count++;
 	snprintf(h->word, sizeof(h->word), "%.31s", text + strlen(mark));
@@ -295,6 +314,43 @@ static void a_library_loaded_late_is_noticed_at_once(void **state)
 	end(&c);
 }
 
+static const struct library_mapping *wait_for_mapping(pid_t pid)
+{
+	struct pollfd p = {.fd = libraries_fd(libraries), .events = POLLIN};
+	uint64_t until = now(CLOCK_BOOTTIME) + PATIENCE_MS * 1000000ULL;
+
+	while (!mapping_of(pid) && now(CLOCK_BOOTTIME) < until) {
+		poll(&p, 1, 100);
+		assert_true(libraries_poll(libraries, hear, NULL) >= 0);
+	}
+	return mapping_of(pid);
+}
+
+static void each_process_that_maps_a_followed_file_is_told_of(void **state)
+{
+	size_t from = heard_count;
+	char path[PATH_MAX];
+	struct child c[2];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s", path_of("followed.so"));
+	write_file(path, "followed");
+	for (int i = 0; i < 2; i++) {
+		const struct library_mapping *m;
+
+		c[i] = map_in_child(map_it, path);
+		m = wait_for_mapping(c[i].pid);
+		assert_non_null(m);
+		assert_int_equal(m->device, find("followed", from)->device);
+		assert_int_equal(m->inode, find("followed", from)->inode);
+		assert_int_equal(m->end - m->start, FILE_BYTES);
+		assert_int_equal(m->offset, 0);
+	}
+	assert_int_equal(heard_count, from + 1);
+	for (int i = 0; i < 2; i++)
+		end(&c[i]);
+}
+
 static void a_deleted_library_and_its_successor_are_two(void **state)
 {
 	size_t from = heard_count;
@@ -394,6 +450,9 @@ static void a_file_below_two_overlays_is_told_of_once(const char *lower, const c
 	assert_non_null(wait_for("other", from));
 	assert_int_equal(libraries_scan(libraries, hear, NULL), 0);
 	assert_int_equal(heard_count, from + 2);
+	assert_non_null(mapping_of(c[1].pid)); /* as the one that was told of */
+	assert_int_equal(mapping_of(c[1].pid)->device, find(word, from)->device);
+	assert_int_equal(mapping_of(c[1].pid)->inode, find(word, from)->inode);
 	for (int i = 0; i < 3; i++)
 		end(&c[i]);
 	for (int i = 0; i < 2; i++)
@@ -679,6 +738,7 @@ static int open_all(void **state)
 	files_at_start = open_files();
 	if (libraries_open(&libraries, procfs) || libraries_watch(libraries))
 		return -1;
+	libraries_on_mapping(libraries, hear_mapping);
 	return libraries_scan(libraries, hear, NULL);
 }
 
@@ -709,6 +769,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_library_loaded_late_is_noticed_at_once),
+		cmocka_unit_test(each_process_that_maps_a_followed_file_is_told_of),
 		cmocka_unit_test(a_deleted_library_and_its_successor_are_two),
 		cmocka_unit_test(a_file_hidden_from_us_by_a_mount_is_read),
 		cmocka_unit_test(a_file_in_a_chroot_is_read),

@@ -356,6 +356,31 @@ static void what_a_process_mapped_is_named_after_its_end(void **state)
 	native_close(n);
 }
 
+static void a_fork_that_ended_at_once_has_what_its_parent_maps(void **state)
+{
+	struct native *n;
+	struct program p;
+	pid_t pid = fork();
+
+	(void)state;
+	if (!pid)
+		_exit(0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(native_open(&n), 0);
+	start(&p, "O2", "plain");
+	p.raw.parent = (uint32_t)p.pid;
+	p.raw.parent_start_ns = p.raw.start_ns;
+	p.raw.pid = (uint32_t)pid;
+	memset(&got, 0, sizeof(got));
+	assert_int_equal(native_stack(n, &p.raw), 0);
+	native_flush(n, FLUSH_MS, take_answer, NULL);
+	check_lines(&p);
+	assert_int_equal(got.answer.pid, pid);
+	assert_int_equal(got.answer.flags, 0);
+	end(&p);
+	native_close(n);
+}
+
 static void another_process_of_the_same_pid_is_not_asked(void **state)
 {
 	struct native *n;
@@ -586,6 +611,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_return_probe_is_looked_through),
 		cmocka_unit_test(a_copy_that_ends_early_is_cut),
 		cmocka_unit_test(what_a_process_mapped_is_named_after_its_end),
+		cmocka_unit_test(a_fork_that_ended_at_once_has_what_its_parent_maps),
 		cmocka_unit_test(another_process_of_the_same_pid_is_not_asked),
 		cmocka_unit_test(equal_stacks_have_equal_keys),
 		cmocka_unit_test(a_dead_worker_is_replaced_and_what_it_had_is_counted),

@@ -271,6 +271,25 @@ static void a_process_that_is_gone_is_told(void **state)
 	assert_int_equal(flags, EV_STACK_NAMELESS);
 }
 
+static void of_a_child_that_is_gone_its_parents_code_tells(void **state)
+{
+	struct raw_frame raw = frame_in(&code, 18, 0), other = frame_in(&code, 18, 0);
+	struct raw_stack s;
+	struct frame f[STACK_FRAMES];
+	uint32_t flags;
+
+	(void)state;
+	assert_int_equal(read_stack(&raw, 1, f, &flags), 1);
+	s = stack_of(0x3fffffff, &raw, 1);
+	assert_int_equal(python_read(pythons, &build, &s, f, &flags), 1);
+	assert_string_equal(f[0].function, "A.run");
+	assert_int_equal(f[0].line, 41);
+	assert_int_equal(flags, 0);
+	other.code ^= 1ULL << PYTHON_ADDRESS_BITS;
+	s = stack_of(0x3fffffff, &other, 1);
+	assert_int_equal(python_read(pythons, &build, &s, f, &flags), -ESRCH);
+}
+
 static void what_is_kept_stays_bounded(void **state)
 {
 	static struct code_object many[1000];
@@ -313,6 +332,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(frames_that_cannot_be_read_stay_without_names,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_process_that_is_gone_is_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(of_a_child_that_is_gone_its_parents_code_tells,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_kept_stays_bounded, set_up, tear_down),
 	};
 

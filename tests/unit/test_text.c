@@ -396,6 +396,23 @@ static void a_long_path_keeps_its_tail(void **state)
 	}
 }
 
+static void a_long_function_is_cut_when_it_does_not_fit(void **state)
+{
+	struct frame_view site = {.language = EV_LANG_NATIVE,
+				  .function = "shop::Orders<std::string, int>::load(int, long)",
+				  .file = "a.cc",
+				  .line = 42};
+
+	(void)state;
+	assert_says(placed(site), &plain,
+		    "where a.cc:42 shop::Orders<std::string, int>::load(int, long) at");
+	site.file = "/srv/shop/orders/src/load.cc";
+	assert_says(placed(site), &plain, "where /srv/shop/orders/src/load.cc:42 "
+					  "shop::Orders<std::string, int... at");
+	assert_says(placed(site), &all, "where /srv/shop/orders/src/load.cc:42 "
+					"shop::Orders<std::string, int>::load(int, long) how");
+}
+
 static void names_of_places_are_escaped(void **state)
 {
 	struct frame_view site = {.language = EV_LANG_PYTHON,
@@ -937,6 +954,7 @@ int main(void)
 		cmocka_unit_test(a_place_stands_under_the_headline),
 		cmocka_unit_test(a_native_place_without_a_line_says_how_to_get_it),
 		cmocka_unit_test(a_long_path_keeps_its_tail),
+		cmocka_unit_test(a_long_function_is_cut_when_it_does_not_fit),
 		cmocka_unit_test(names_of_places_are_escaped),
 		cmocka_unit_test(a_place_that_is_not_known_is_said_when_all_is_asked_for),
 		cmocka_unit_test(a_deep_stack_is_cut),

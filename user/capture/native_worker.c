@@ -119,10 +119,26 @@ static void sample_tell(struct sample *s)
 	memcpy(m->frame, s->frame, s->count * sizeof(*m->frame));
 }
 
-static void sample_start(struct sample *s, struct worker *w)
+/* parent: of which it is a copy, if any.  Its own place among the spaces may be taken by the
+ * parent's. */
+static struct space *space_of(struct sample *s, uint32_t parent, uint64_t parent_start_ns)
+{
+	struct space *own = spaces_get(s->w->spaces, s->pid, s->start_ns), *other;
+
+	if (!own || !space_is_empty(own) || !parent)
+		return own;
+	other = spaces_get(s->w->spaces, parent, parent_start_ns);
+	own = other ? spaces_get(s->w->spaces, s->pid, s->start_ns) : NULL;
+	if (own)
+		space_inherit(own, other);
+	return own;
+}
+
+static void sample_start(struct sample *s, struct worker *w, uint32_t parent,
+			 uint64_t parent_start_ns)
 {
 	s->w = w;
-	s->space = spaces_get(w->spaces, s->pid, s->start_ns);
+	s->space = space_of(s, parent, parent_start_ns);
 	if (!s->space || space_is_empty(s->space))
 		s->flags |= EV_STACK_NAMELESS;
 	if (w->told + SAMPLE_NEW <= WIRE_FRAMES_MAX)
@@ -190,7 +206,7 @@ static void answer_stack(struct worker *w, const struct wire_stack *m, size_t si
 	    size < offsetof(struct wire_stack, raw.bytes) + raw->length)
 		return;
 	s.flags = raw->flags & ~(uint32_t)RAW_STACK_RETURNED;
-	sample_start(&s, w);
+	sample_start(&s, w, raw->parent, raw->parent_start_ns);
 	if (!(s.flags & EV_STACK_NAMELESS))
 		walk(&s, raw);
 	sample_tell(&s);
@@ -201,7 +217,7 @@ static void answer_caller(struct worker *w, const struct wire_request *m)
 	struct sample s = {.id = m->id, .start_ns = m->start_ns, .pid = m->pid};
 
 	s.flags = EV_STACK_CALLER;
-	sample_start(&s, w);
+	sample_start(&s, w, 0, 0);
 	if (!(s.flags & EV_STACK_NAMELESS))
 		visit(&s, m->address - 1, NULL);
 	sample_tell(&s);

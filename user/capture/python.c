@@ -4,7 +4,8 @@
  *
  * The kernel half gives a check of each code object's identity with its address: what is kept of an
  * object with that check is right, were the object freed meanwhile, and what is read of one without
- * it is not the object that ran.  So a stack whose code is known costs no system call.
+ * it is not the object that ran.  So a stack whose code is known costs no system call, and of a child
+ * that was forked and is gone already the parent's code tells.
  */
 #include "python.h"
 
@@ -58,6 +59,7 @@ struct types {
 
 struct pythons {
 	struct table codes;
+	struct table twins; /* the same again, by address and check alone: one of several */
 	struct code *oldest, *newest;
 	struct code *dead; /* dropped while a stack was read; frames of it may be in use until the next */
 	struct types types; /* of the process that was read last */
@@ -185,6 +187,11 @@ static struct table_key key_of(uint32_t pid, uint64_t start_ns, uint64_t address
 	return (struct table_key){address, start_ns ^ (uint64_t)pid << 40};
 }
 
+static struct table_key twin_key(uint64_t address, uint32_t check)
+{
+	return (struct table_key){address, check};
+}
+
 static void code_unlink(struct pythons *p, struct code *c)
 {
 	*(c->older ? &c->older->newer : &p->oldest) = c->newer;
@@ -212,6 +219,8 @@ static void code_drop(struct pythons *p, struct code *c)
 	code_unlink(p, c);
 	p->counts.bytes -= c->bytes;
 	table_remove(&p->codes, key_of(c->pid, c->start_ns, c->address));
+	if (table_get(&p->twins, twin_key(c->address, c->check)) == c)
+		table_remove(&p->twins, twin_key(c->address, c->check));
 	c->older = p->dead;
 	p->dead = c;
 }
@@ -275,6 +284,7 @@ void pythons_close(struct pythons *p)
 		code_drop(p, p->oldest);
 	bury(p);
 	table_free(&p->codes);
+	table_free(&p->twins);
 	free(p);
 }
 
@@ -323,12 +333,20 @@ static struct code *code_read(struct pythons *p, const struct python_code_layout
 		return NULL;
 	}
 	code_link(p, c);
+	table_put(&p->twins, twin_key(c->address, c->check), c); /* without memory: not found */
 	p->counts.bytes += c->bytes;
 	p->counts.read++;
 	return c;
 }
 
 /* --- a stack --------------------------------------------------------------------------------- */
+
+/* Of a process that is gone, what another has at the same place with the same check: both are children of
+ * one, or one of the other, since addresses are random. */
+static struct code *code_left(struct pythons *p, const struct place *at, bool gone)
+{
+	return gone ? table_get(&p->twins, twin_key(at->code, at->check)) : NULL;
+}
 
 /* The heads of the code objects that are not kept, at once; one that cannot be read is passed over.
  * 0, or -errno where nothing can be read. */
@@ -456,6 +474,8 @@ int python_read(struct pythons *p, const struct python_build *build, const struc
 	for (size_t i = 0; i < n; i++) {
 		struct code *c = code_find(p, raw, &at[i]);
 
+		if (!c)
+			c = code_left(p, &at[i], err == -ESRCH);
 		frames[i] = (struct frame){.language = EV_LANG_PYTHON};
 		if (c)
 			name_frame(&build->code, c, &at[i], &frames[i]);

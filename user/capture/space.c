@@ -373,6 +373,21 @@ void space_renew(struct spaces *ss, struct space *s)
 	space_read(ss, s);
 }
 
+void space_inherit(struct space *s, const struct space *parent)
+{
+	size_t bytes = parent->count * sizeof(*s->mappings);
+	struct mapping *copy = s->count || !bytes ? NULL : malloc(bytes);
+
+	if (!copy)
+		return;
+	memcpy(copy, parent->mappings, bytes);
+	for (size_t i = 0; i < parent->count; i++)
+		if (copy[i].module)
+			module_again(copy[i].module);
+	s->mappings = copy;
+	s->count = parent->count;
+}
+
 bool space_is_empty(const struct space *s)
 {
 	return !s->count;

@@ -90,16 +90,24 @@ static void words_function(struct words *w, const struct frame_view *f, size_t c
 	words_add(w, "%s%s", name, word ? "()" : "");
 }
 
+/* Returns the columns it takes. */
+static size_t words_after(struct words *w, const struct frame_view *f, size_t function_columns)
+{
+	*w = (struct words){0};
+	words_position(w, f);
+	words_function(w, f, function_columns);
+	return escape_columns(w->text, w->length);
+}
+
 void words_frame(struct words *w, const struct frame_view *f, size_t columns)
 {
 	const char *path = f->file ? f->file : f->module ? base_of(f->module) : "?";
-	struct words after = {0};
-	size_t used;
+	struct words after;
+	size_t used = words_after(&after, f, 0);
 
-	words_position(&after, f);
-	words_function(&after, f, columns ? FUNCTION_COLUMNS : 0);
-	used = escape_columns(after.text, after.length);
-	if (!columns || escape_columns(path, strlen(path)) + used <= columns)
+	if (escape_columns(path, strlen(path)) + used > columns)
+		used = words_after(&after, f, FUNCTION_COLUMNS);
+	if (escape_columns(path, strlen(path)) + used <= columns)
 		words_add(w, "%s", path);
 	else
 		words_add(w, "...%s", tail_of(path, columns > used + 3 ? columns - used - 3 : 0));
@@ -115,6 +123,28 @@ static void print_line(struct page *p, unsigned indent, const char *label, const
 				   .max_lines = max_lines};
 
 	page_field(p, &field, text);
+}
+
+/* The whole of it; on a second line the function, if one is too short for both. */
+static void print_whole(struct page *p, unsigned indent, const char *label,
+			const struct frame_view *f)
+{
+	const char *path = f->file ? f->file : f->module ? base_of(f->module) : "?";
+	struct words place = {0}, function = {0};
+	size_t columns = PAGE_COLUMNS - indent - PAGE_LABEL;
+
+	words_add(&place, "%s", path);
+	words_position(&place, f);
+	words_function(&function, f, 0);
+	words_add(&function, "%s", f->flags & EV_FRAME_INLINED ? ", inlined" : "");
+	if (escape_columns(place.text, place.length) +
+		    escape_columns(function.text, function.length) > columns) {
+		print_line(p, indent, label, place.text, 0);
+		print_line(p, indent, "", function.text, 0);
+		return;
+	}
+	words_add(&place, "%s", function.text);
+	print_line(p, indent, label, place.text, 0);
 }
 
 /* The command that finds the line where the symbols are. */
@@ -151,13 +181,8 @@ static void print_stack(struct page *page, const struct finding_view *f, unsigne
 {
 	size_t shown = f->stack_count < FRAMES_SHOWN ? f->stack_count : FRAMES_SHOWN;
 
-	for (size_t i = 0; i < shown; i++) {
-		struct words w = {0};
-
-		words_frame(&w, &f->stack[i], 0);
-		words_add(&w, "%s", f->stack[i].flags & EV_FRAME_INLINED ? ", inlined" : "");
-		print_line(page, indent, i ? "" : "stack", w.text, 0);
-	}
+	for (size_t i = 0; i < shown; i++)
+		print_whole(page, indent, i ? "" : "stack", &f->stack[i]);
 	if (shown < f->stack_count) {
 		struct words w = {0};
 
@@ -179,19 +204,20 @@ static void print_unknown(struct page *page, const struct finding_view *f, unsig
 
 void where_print(struct page *page, const struct finding_view *f, unsigned indent, bool all)
 {
-	size_t columns = all ? 0 : PAGE_COLUMNS - indent - PAGE_LABEL;
 	struct words w = {0};
 
-	if (f->site) {
-		words_frame(&w, f->site, columns);
-		print_line(page, indent, "where", w.text, all ? 0 : 1);
-	}
-	if (!all)
+	if (!all) {
+		if (f->site)
+			words_frame(&w, f->site, PAGE_COLUMNS - indent - PAGE_LABEL);
+		print_line(page, indent, f->site ? "where" : "", w.text, 1);
 		return;
-	if (!f->site)
-		print_unknown(page, f, indent);
-	else
+	}
+	if (f->site) {
+		print_whole(page, indent, "where", f->site);
 		print_resolve(page, f->site, indent);
+	} else {
+		print_unknown(page, f, indent);
+	}
 	if (!f->stack_count)
 		return;
 	print_how(page, f, indent);

@@ -15,7 +15,7 @@
 #include "page.h"
 
 /* "app/report.py:42 monthly()", "libfoo.so+0x1234 load()" in at most so many columns, the head of
- * the path left out; 0: whole. */
+ * the path left out. */
 void words_frame(struct words *w, const struct frame_view *f, size_t columns);
 
 /* The lines of a finding about its place.  all: how it is known, and the whole stack. */

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import traceback
 
 ADDRESS = (os.environ["PGHOST"], int(os.environ["PGPORT"]))
@@ -101,11 +102,13 @@ async def gathered():
 
 
 def compiled():
-    names = {"connect": connect}
-    exec(compile("def caf\u00e9_\u540d():\n\n  connect()\ncaf\u00e9_\u540d()\n", "tmp\u00e9.py", "exec"), names)
-    exec(compile("\n" * 400 + "connect()\n" + "x = 1\n" * 300 + "connect()\n", "long.py", "exec"), names)
-    source = "def long(v):\n" + "".join("  if v == %d:\n    connect()\n\n" % i for i in range(300))
-    exec(compile(source + "for i in 0, 77, 255, 256, 299: long(i)\n", "many.py", "exec"), names)
+    """Kept: what is freed at once may be gone before it can be read."""
+    many = "def many(v):\n" + "".join("  if v == %d:\n    connect()\n\n" % i for i in range(300))
+    for source, name in (("def caf\u00e9_\u540d():\n\n  connect()\ncaf\u00e9_\u540d()\n", "tmp\u00e9.py"),
+                         ("\n" * 400 + "connect()\n" + "x = 1\n" * 300 + "connect()\n", "long.py"),
+                         (many + "for i in 0, 77, 255, 256, 299: many(i)\n", "many.py")):
+        KEPT.append(compile(source, name, "exec"))
+        exec(KEPT[-1], {"connect": connect})
 
 
 def in_threads():
@@ -122,6 +125,7 @@ def in_children():
     if not child:
         connect()
         deep(2)
+        time.sleep(0.5)  # else its memory may be gone before it can be read
         os._exit(0)
     os.waitpid(child, 0)
     said = subprocess.run([sys.executable, __file__, "child"], stdout=subprocess.PIPE, check=True)
@@ -131,6 +135,7 @@ def in_children():
 def main():
     if sys.argv[1:] == ["child"]:
         connect()
+        time.sleep(0.5)
         return
     connect()
     for n in (3, 20, 49, 100):
