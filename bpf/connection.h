@@ -57,6 +57,7 @@ enum ask {
 			   * a later one, when its first was not looked at */
 	ASK_PREPARED = 4, /* a statement */
 	ASK_RESULT = 8,	  /* a reply out of proportion, being read */
+	ASK_PREPARING = 16, /* MySQL: a statement that the reply will name */
 };
 
 /* What every message reads or writes stands first and together: a message that touches few cache
@@ -128,6 +129,7 @@ struct connection {
 	__u64 begun_at_ns;
 	__u64 opened_told, begun_told;
 	__u64 prepared;	 /* statement opened last */
+	__u64 preparing_at; /* MySQL: of the request for one, whose reply may be read elsewhere */
 	__u8 cursor_state[CURSORS]; /* enum cursor_state */
 	__u8 cursor_group[CURSORS]; /* whose reply tells whether it was opened */
 	struct frame received;

@@ -53,6 +53,8 @@ __noinline int evidence_take(struct connection *c)
 	asks = c->asks;
 	c->asks = 0;
 	stack = stack_take(0);
+	if (asks & ASK_PREPARING)
+		c->preparing_at = stack;
 	c->interpreted = stack & STACK_INTERPRETED;
 	if (asks & ASK_BEGUN) {
 		c->begun_at = stack;

@@ -210,7 +210,7 @@ __noinline int ledger_statement_open(struct connection *c, __u64 statement)
 	s->length = c->sql.length < EV_STATEMENT_SQL_LEN ? c->sql.length : EV_STATEMENT_SQL_LEN;
 	s->cut = c->sql.cut || c->sql.length > EV_STATEMENT_SQL_LEN;
 	s->told = 0;
-	s->prepared_at = 0;
+	s->prepared_at = c->preparing_at;
 	__builtin_memcpy(s->text, c->sql.text, EV_STATEMENT_SQL_LEN);
 	err = bpf_map_update_elem(&statements, &key, s, BPF_NOEXIST);
 	if (err == -EEXIST && dropped(c, &key))
@@ -223,7 +223,8 @@ __noinline int ledger_statement_open(struct connection *c, __u64 statement)
 	}
 	c->ev.prepared++;
 	c->prepared = statement;
-	c->asks |= ASK_PREPARED;
+	if (!c->preparing_at)
+		c->asks |= ASK_PREPARED;
 	return 0;
 }
 

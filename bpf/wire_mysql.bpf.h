@@ -212,6 +212,7 @@ static __always_inline void my_command(struct connection *c, __u64 chunk, __u32 
 		break;
 	case MY_STMT_PREPARE:
 		my_push(c, REPLY_PREPARE);
+		c->asks |= ASK_PREPARING;
 		my_text(c, MY_STMT_PREPARE, from, length - 1, there);
 		break;
 	case MY_STMT_EXECUTE:

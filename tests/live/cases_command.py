@@ -324,6 +324,22 @@ def record(bench):
     leaking(bench, look, client.pid)
 
 
+@live("--library moves the line a finding names outwards", lane="look")
+def library_pattern(bench):
+    golden = os.path.join(os.path.dirname(__file__), "..", "golden", "places.dbleak")
+
+    def places(*options):
+        look = bench.dbleak.examine(bench.dbleak.run("report", golden, "--json", *options))
+        return {f["site"]["file"] for p in look.report["processes"] for f in p["findings"] if f["site"]["file"]}
+
+    bench.check(places() == {"/srv/shop/app/report.py"}, f"without a pattern: {places()}")
+    for pattern in ("app/report.py", "app", "monthly", "*/report.py"):
+        found = places("--library", "nothing.py", "--library", pattern)
+        bench.check(found == {"/srv/shop/main.py"}, f"--library {pattern}: {found}")
+    refused = bench.dbleak.run("report", golden, "--library", "")
+    bench.check(refused.status == 2 and "--library" in refused.err, f"an empty pattern: {refused.err!r}")
+
+
 @live("-o writes a private report and leaves standard output alone", lane="look")
 def to_file(bench):
     client, path = bench.client("keeper.py", "well"), bench.file("report.json")

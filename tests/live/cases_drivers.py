@@ -9,6 +9,14 @@ UNFREED = [Finding("unfreed-result", kind=("frequent", "sporadic"))]
 ONE = {"connections.open": (1, 1)}
 
 
+def unfreed(line):
+    return [Finding("unfreed-result", kind=("frequent", "sporadic"), line=line)]
+
+
+def kept(line):
+    return [Finding("unclosed-connection", kind="frequent", line=line)]
+
+
 def case(name, client, **more):
     return Case(name, client, round="drivers", **more)
 
@@ -32,10 +40,11 @@ CASES = [
                                              verdict=("leaking", "stuck"))]),
     case("mysqlclient: SSCursors read and closed are well", ["driver.py", "rows", "well", "0.05"], server="mariadb",
          driver="mysqldb", counts=ONE),
-    case("DBD::Pg: statements kept leak results", ["driver.pl", "leak"], findings=UNFREED, counts=ONE),
-    case("DBD::Pg: statements let go are well", ["driver.pl", "well"], counts=ONE),
-    case("DBD::mysql: statements kept leak results", ["driver.pl", "leak"], server="mariadb", findings=UNFREED,
+    case("DBD::Pg: statements kept leak results", ["driver.pl", "leak"], findings=unfreed("$statement->execute"),
          counts=ONE),
+    case("DBD::Pg: statements let go are well", ["driver.pl", "well"], counts=ONE),
+    case("DBD::mysql: statements kept leak results", ["driver.pl", "leak"], server="mariadb",
+         findings=unfreed("$statement->execute"), counts=ONE),
     case("DBD::mysql: statements let go are well", ["driver.pl", "well"], server="mariadb", counts=ONE),
     case("C on libpq: a result kept on one path of two leaks sporadically", ["objects", "result", "half"],
          findings=[Finding("unfreed-result", kind="sporadic")], counts=ONE),
@@ -60,8 +69,20 @@ CASES = [
     case("C on hiredis: contexts kept leak", ["objects", "context", "leak", "200"], server="redis",
          findings=[Finding("unclosed-connection")]),
     case("C on hiredis: contexts freed are well", ["objects", "context", "well"], server="redis", reported=False),
-    case("PHP pgsql: results kept leak", ["driver.php", "leak"], findings=UNFREED, counts=ONE),
+    case("PHP pgsql: results kept leak", ["driver.php", "leak"], findings=unfreed("= pg_query("), counts=ONE),
     case("PHP pgsql: results let go are well", ["driver.php", "well"], counts=ONE),
+    case("PHP PDO: connections kept leak", ["kept.php", "leak"], findings=kept("new PDO(")),
+    case("PHP PDO: connections let go are well", ["kept.php", "well"], way="unix"),
+    case("PHP mysqli: connections kept leak", ["kept.php", "leak"], server="mariadb", way="unix",
+         findings=kept("new mysqli(")),
+    case("PHP mysqli: connections let go are well", ["kept.php", "well"], server="mariadb"),
+    case("DBD::Pg: connections kept leak", ["kept.pl", "leak"], way="unix", findings=kept("DBI->connect(")),
+    case("DBD::Pg: connections let go are well", ["kept.pl", "well"]),
+    case("DBD::mysql: connections kept leak", ["kept.pl", "leak"], server="mariadb", findings=kept("DBI->connect(")),
+    case("DBD::mysql: connections let go are well", ["kept.pl", "well"], server="mariadb", way="unix"),
+    case("npm pg: connections of a pool never given back leak", ["kept.js", "leak"],
+         findings=kept("query('begin')") + [Finding("open-transaction", line="query('begin')")]),
+    case("npm pg: connections given back are well", ["kept.js", "well"], way="unix"),
 ]
 
 SUMS = (("postgresql", "psycopg2", "driver.py"), ("postgresql", "psycopg", "driver.py"),

@@ -97,3 +97,21 @@ def as_the_program_says(bench):
     bench.shown.update(stacks=len(said), wrong=wrong, stderr=look.err[-500:])
     bench.check(len(said) == 11, f"the program said {len(said)} stacks, not 11")
     bench.check(not wrong, f"{len(wrong)} of {len(said)} stacks differ, the first: {wrong[:1]}")
+
+
+@live("C: results and connections that are lost are found at their lines, without frame pointers")
+def lines_of_leaks(bench):
+    watched = {}
+
+    def start():
+        watched["client"] = bench.client("leak_lines")
+
+    look = bench.looked(bench.dbleak.watch("--duration", "12", during=start))
+    client = watched["client"]
+    lines = {words[1]: int(words[2]) for words in map(str.split, client.said) if words[0] == "line"}
+    sites = {(f["resource"], f["site"] and (f["site"]["function"], f["site"]["line"]))
+             for p in look.report["processes"] if p["pid"] == client.process.pid for f in p["findings"]}
+    bench.shown.update(sites=sorted(map(str, sites)), lines=lines)
+    for resource, function in (("result", "list_orders"), ("connection", "open_report")):
+        bench.check((resource, (function, lines[function])) in sites,
+                    f"no {resource} at {function}, line {lines[function]}, but {sorted(map(str, sites))}")

@@ -22,8 +22,8 @@ def my(way):
     return "libmariadb", "mariadb", way, None
 
 
-def leak(cause=STATEMENTS, sql=None):
-    return [Finding(cause, "leaking", "frequent", sql=sql)]
+def leak(cause=STATEMENTS, sql=None, line=None):
+    return [Finding(cause, "leaking", "frequent", sql=sql, line=line)]
 
 
 ONE = {"sockets": (1, 1)}
@@ -31,11 +31,12 @@ KEPT = {"statements.prepared": (200, 20000), "statements.open": (200, 20000)}
 
 STATEMENT_CASES = [
     case("pg: a name for each query leaks statements", ["pg_named.js", "distinct"], ("npm", "postgresql", "tcp4", None),
-         findings=leak("unclosed-statement", "select id from items"), counts=KEPT, **ONE),
+         findings=leak("unclosed-statement", "select id from items", "client.query("), counts=KEPT, **ONE),
     case("pg: one name for all queries is well", ["pg_named.js", "same"], ("npm", "postgresql", "tcp6", None),
          counts={"statements.prepared": (1, 1)}, **ONE),
     case("mysql2: execute with values pasted in leaks statements", ["mysql2_execute.js", "distinct"],
-         ("npm", "mariadb", "tcp4", None), findings=leak(sql="select ?"), counts=KEPT, **ONE),
+         ("npm", "mariadb", "tcp4", None), findings=leak(sql="select ?", line="execute('select ' + i"), counts=KEPT,
+         **ONE),
     case("mysql2: execute with values bound is well", ["mysql2_execute.js", "same"], ("npm", "mariadb", "unix", None),
          counts={"statements.prepared": (1, 1)}, **ONE),
     case("named statements kept leak", ["pq_statements", "leak"], pq("tcp4"), findings=leak(sql="name <> ?"),

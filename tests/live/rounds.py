@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 
 import places
-from harness import Client, environment, sockets, unread
+from harness import CLIENTS, Client, environment, sockets, unread
 
 QUIET = ("ok", "bounded")
 MIN_AGE = 5
@@ -30,6 +30,7 @@ class Finding:
     sql: str = None           # a part of it, case and white space aside
     rows: tuple = None        # least, most
     rows_exact: bool = True
+    line: str = None          # what the line of the client holds that it must name
 
     def __post_init__(self):
         for name in ("cause", "verdict", "kind"):
@@ -193,6 +194,18 @@ def finding_fits(wanted, found):
     return not wanted.rows or wanted.rows[0] <= found["rows"] <= wanted.rows[1]
 
 
+def line_faults(case, wanted, findings):
+    """The line that findings name, in the client's own file."""
+    sites = [found["site"] for found in findings if finding_fits(wanted, found)]
+    path = os.path.join(CLIENTS, case.client[0])
+    with open(path) as file:
+        lines = file.read().splitlines()
+    for site in sites:
+        if site and site["file"] == path and site["line_exact"] and wanted.line in lines[site["line"] - 1]:
+            return []
+    return [f"no line with {wanted.line!r} of {case.client[0]} is named: {sites}"]
+
+
 def verdict_faults(case, process):
     faults = []
     summary = [f"{f['verdict']} {f['cause']} {f['kind']} rows={f['rows']} sql={f['sql']}" for f in process["findings"]]
@@ -202,6 +215,8 @@ def verdict_faults(case, process):
         if not any(finding_fits(wanted, found) for found in process["findings"]):
             faults.append(f"no finding {'/'.join(wanted.verdict)} {'/'.join(wanted.cause)} "
                           f"{'/'.join(wanted.kind or ())} {wanted.sql or ''}: {summary}")
+        elif wanted.line:
+            faults += line_faults(case, wanted, process["findings"])
     expected = {cause for wanted in case.findings for cause in wanted.cause} | set(case.also)
     faults += [f"wrongly found: {line}" for line, found in zip(summary, process["findings"])
                if found["cause"] not in expected]

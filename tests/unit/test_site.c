@@ -157,6 +157,11 @@ static void the_other_languages_have_their_own_places(void **state)
 	expect_files(EV_LANG_JAVASCRIPT, SITE_OWN,
 		     LIST("/srv/shop/server.js", "file:///srv/shop/events.js", "/srv/shop/pg/report.js",
 			  "/srv/shop/internal/report.js"));
+	expect_functions(EV_LANG_JAVASCRIPT, SITE_RUNTIME,
+			 LIST("Builtin:ArgumentsAdaptorTrampoline", "BytecodeHandler:Call"));
+	expect_functions(EV_LANG_JAVASCRIPT, SITE_NAMELESS, LIST("handler"));
+	expect_functions(EV_LANG_UNKNOWN, SITE_RUNTIME, LIST("Interpreter", "vtable stub"));
+	expect_functions(EV_LANG_UNKNOWN, SITE_OWN, LIST("Elixir.Shop.Report:monthly/1"));
 	expect_files(EV_LANG_PERL, SITE_DATABASE,
 		     LIST("/usr/lib/x86_64-linux-gnu/perl5/5.36/DBI.pm",
 			  "/usr/lib/x86_64-linux-gnu/perl5/5.36/DBD/Pg.pm",

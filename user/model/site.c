@@ -116,7 +116,8 @@ static const struct row rows[] = {
 	{EV_LANG_NATIVE, IN_FUNCTION, SITE_RUNTIME,
 	 "std::* <std::* core::ops::* core::future::* core::ptr::* core::result::* core::option::* "
 	 "<core::* alloc::boxed::* <alloc::* tokio::* <tokio::* futures_util::* <futures_util::* "
-	 "__libc_start* _start __gnu_cxx::* boost::* __rust_*"},
+	 "__libc_start* _start __gnu_cxx::* boost::* __rust_* Interpreter call_stub StubRoutines* "
+	 "vtable?stub itable?stub I2C*"},
 	{EV_LANG_NATIVE, IN_FILE, SITE_RUNTIME, "/usr/include/c++ /usr/include/boost /rustc"},
 	{EV_LANG_NATIVE, IN_PATH, SITE_PACKAGE,
 	 "/usr/lib /usr/lib32 /usr/lib64 /usr/libexec /lib /lib64 /usr/bin /usr/sbin /bin /sbin "
@@ -162,6 +163,7 @@ static const struct row rows[] = {
 	{EV_LANG_JAVASCRIPT, IN_PACKAGE, SITE_DATABASE,
 	 "sequelize @sequelize knex typeorm prisma @prisma objection bookshelf drizzle-orm @mikro-orm "
 	 "waterline kysely massive generic-pool tarn sequelize-pool named-placeholders sqlstring"},
+	{EV_LANG_JAVASCRIPT, IN_FUNCTION, SITE_RUNTIME, "Builtin:* BytecodeHandler:* RegExp:* Stub:*"},
 	{EV_LANG_JAVASCRIPT, IN_RELATIVE, SITE_RUNTIME,
 	 "node:* internal events.js net.js tls.js timers.js _stream_* bootstrap_node.js module.js"},
 
@@ -398,9 +400,19 @@ static bool is_starter(const struct look *l)
 	       !strcmp(l->function, "<module>");
 }
 
+/* Nothing that anybody could look up.  What is interpreted has a file. */
 static bool is_nameless(const struct code_frame *f)
 {
-	return !f->function && !f->file && (!f->module || *f->module != '/');
+	switch (f->language) {
+	case EV_LANG_PYTHON:
+	case EV_LANG_PERL:
+	case EV_LANG_PHP:
+	case EV_LANG_RUBY:
+	case EV_LANG_JAVASCRIPT:
+		return !f->file;
+	default:
+		return !f->function && !f->file && (!f->module || *f->module != '/');
+	}
 }
 
 enum site_class site_class(const struct code_frame *f, const struct site_patterns *more)

@@ -21,9 +21,9 @@ static const struct {
 	[EV_LANG_PERL] = {"the interpreter's own state of Perl"},
 	[EV_LANG_PHP] = {"the interpreter's own frames of PHP"},
 	[EV_LANG_RUBY] = {"the interpreter's own frames of Ruby"},
-	[EV_LANG_JAVASCRIPT] = {"the native stack, named by the program's perf map"},
-	[EV_LANG_JAVA] = {"the native stack, named by the program's perf map"},
-	[EV_LANG_GO] = {"the native stack, named by the program's line table"},
+	[EV_LANG_JAVASCRIPT] = {"the native stack, as the run time of JavaScript names its code"},
+	[EV_LANG_JAVA] = {"the native stack, as the run time of Java names its code"},
+	[EV_LANG_GO] = {"the native stack, named by the program's table of lines"},
 };
 
 static const struct {
