@@ -2,6 +2,7 @@
 """Every stack that is told of against what the program itself says of the same moment.  $DBLEAK_PYTHONS names
 more interpreters to try than Debian's own, with colons between them."""
 import os
+import subprocess
 
 import records
 from harness import command_of, environment
@@ -60,6 +61,28 @@ def compare(bench, python):
 def as_traceback_has_it(bench):
     for python in PYTHONS:
         compare(bench, python)
+
+
+def no_greenlets():
+    found = subprocess.run([PYTHONS[0], "-c", "import greenlet"], capture_output=True)
+    return "the Python module greenlet" if found.returncode else None
+
+
+@live("Python: a stack that begins in a greenlet says so, others do not", lane="run", without=no_greenlets)
+def in_a_greenlet(bench):
+    recording, out = bench.file("recording"), bench.file("said")
+    with open(out, "wb") as file:
+        bench.dbleak.run("run", "--json", "-o", bench.file("report"), "--record", recording, "--", PYTHONS[0],
+                         command_of(["greenlets.py"])[1], stdout=file, env=bench.endpoint())
+    with open(out) as file:
+        ports = dict(line.split() for line in file)
+    told = told_stacks(recording)
+    stacks = {name: told.get(int(port)) for name, port in ports.items()}
+    bench.shown.update(stacks={name: str(stack) for name, stack in stacks.items()})
+    if bench.check(len(stacks) == 3 and all(stacks.values()), f"there are stacks of {sorted(stacks)} only"):
+        flagged = [name for name, stack in stacks.items() if stack.flags & records.GREENLET]
+        bench.check(flagged == ["greenlet"], f"said to begin in a greenlet: {flagged}")
+        bench.check([p.function for p in stacks["greenlet"].places] == ["connect", "inside"], "the greenlet's frames")
 
 
 def follows(said, told):
