@@ -105,13 +105,15 @@ static __always_inline __u32 walk(const struct runtime_process *r)
 	return 0;
 }
 
-/* What the frames' addresses leave open, which is dearer to find out. */
-static __always_inline void complete(const struct runtime_process *r, __u32 n)
+/* What is dearer to find out of frames that were not met just now: what their addresses leave open, and
+ * whether they are frames at all. */
+static __always_inline __u32 complete(const struct runtime_process *r, __u32 n)
 {
 	switch (r->runtime) {
 	case RUNTIME_PYTHON:
-		python_checks(n, r->row);
+		return python_is_code(r->address, r->row) ? python_checks(n, r->row) : 0;
 	}
+	return n;
 }
 
 /* Sends it unless that is done.  0, or it found no room. */
@@ -143,15 +145,14 @@ static __always_inline __u64 take_interpreted(struct stack_scratch *s,
 	__u32 n = walk(r);
 	struct stack_met *met;
 
-	if (!n || n > STACK_FRAMES) {
-		s->out.flags = 0;
+	if (!n || n > STACK_FRAMES)
 		return 0;
-	}
 	s->addresses = stack_hash(seed_of(&s->out), n);
 	met = bpf_map_lookup_elem(&stacks_met, &s->addresses);
 	if (met && s->out.head.ns - met->ns < MET_NS)
 		return met->id;
-	complete(r, n);
+	if (!complete(r, n))
+		return 0;
 	s->out.id = stack_hash(seed_of(&s->out), n);
 	s->out.runtime = r->runtime;
 	s->out.row = r->row;
@@ -269,6 +270,7 @@ static __always_inline __u64 take(struct stack_scratch *s, struct task_struct *t
 		id = take_interpreted(s, r);
 		if (id)
 			return id;
+		s->out.flags = 0;
 	}
 	if (!rate_take(&rate->native_ns, settings.stacks_native, s->out.head.ns))
 		return 0;

@@ -26,12 +26,10 @@ __u32 python_checks(__u32 n, __u32 index);
 static __always_inline __u32 python_walk(__u64 runtime, __u32 index)
 {
 	__u64 frame = python_frame(runtime, index);
-	__u32 n;
 
 	if (frame == PYTHON_UNKNOWN)
 		frame = python_listed(runtime, index);
-	n = frame ? python_frames(frame, index) : 0;
-	return n && python_is_code(runtime, index) ? n : 0;
+	return frame ? python_frames(frame, index) : 0;
 }
 
 #endif

@@ -2,6 +2,7 @@
 """Every stack that is told of against what the program itself says of the same moment.  $DBLEAK_PYTHONS names
 more interpreters to try than Debian's own, with colons between them."""
 import os
+import subprocess
 
 import records
 from harness import command_of, environment
@@ -62,6 +63,28 @@ def as_traceback_has_it(bench):
         compare(bench, python)
 
 
+def no_greenlets():
+    found = subprocess.run([PYTHONS[0], "-c", "import greenlet"], capture_output=True)
+    return "the Python module greenlet" if found.returncode else None
+
+
+@live("Python: a stack that begins in a greenlet says so, others do not", lane="run", without=no_greenlets)
+def in_a_greenlet(bench):
+    recording, out = bench.file("recording"), bench.file("said")
+    with open(out, "wb") as file:
+        bench.dbleak.run("run", "--json", "-o", bench.file("report"), "--record", recording, "--", PYTHONS[0],
+                         command_of(["greenlets.py"])[1], stdout=file, env=bench.endpoint())
+    with open(out) as file:
+        ports = dict(line.split() for line in file)
+    told = told_stacks(recording)
+    stacks = {name: told.get(int(port)) for name, port in ports.items()}
+    bench.shown.update(stacks={name: str(stack) for name, stack in stacks.items()})
+    if bench.check(len(stacks) == 3 and all(stacks.values()), f"there are stacks of {sorted(stacks)} only"):
+        flagged = [name for name, stack in stacks.items() if stack.flags & records.GREENLET]
+        bench.check(flagged == ["greenlet"], f"said to begin in a greenlet: {flagged}")
+        bench.check([p.function for p in stacks["greenlet"].places] == ["connect", "inside"], "the greenlet's frames")
+
+
 def follows(said, told):
     """What is wrong with a native stack, or None: the program's own frames must be there, in their order."""
     if told is None:
@@ -97,3 +120,21 @@ def as_the_program_says(bench):
     bench.shown.update(stacks=len(said), wrong=wrong, stderr=look.err[-500:])
     bench.check(len(said) == 11, f"the program said {len(said)} stacks, not 11")
     bench.check(not wrong, f"{len(wrong)} of {len(said)} stacks differ, the first: {wrong[:1]}")
+
+
+@live("C: results and connections that are lost are found at their lines, without frame pointers")
+def lines_of_leaks(bench):
+    watched = {}
+
+    def start():
+        watched["client"] = bench.client("leak_lines")
+
+    look = bench.looked(bench.dbleak.watch("--duration", "12", during=start))
+    client = watched["client"]
+    lines = {words[1]: int(words[2]) for words in map(str.split, client.said) if words[0] == "line"}
+    sites = {(f["resource"], f["site"] and (f["site"]["function"], f["site"]["line"]))
+             for p in look.report["processes"] if p["pid"] == client.process.pid for f in p["findings"]}
+    bench.shown.update(sites=sorted(map(str, sites)), lines=lines)
+    for resource, function in (("result", "list_orders"), ("connection", "open_report")):
+        bench.check((resource, (function, lines[function])) in sites,
+                    f"no {resource} at {function}, line {lines[function]}, but {sorted(map(str, sites))}")

@@ -115,7 +115,7 @@ class Records:
 Place = namedtuple("Place", "function file line flags language")
 Stack = namedtuple("Stack", "places flags pid")
 OPENED, BEGUN, PREPARED, ACQUIRED, SITE, LARGE = 1, 2, 3, 4, 5, 6  # enum ev_evidence_kind
-CUT = 1  # enum ev_stack_flag
+CUT, GREENLET = 1, 4  # enum ev_stack_flag
 
 
 def _head_of(name):

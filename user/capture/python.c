@@ -10,6 +10,7 @@
 #include "python.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,8 @@ struct place {
 struct types {
 	uint64_t start_ns, code, text, bytes;
 	uint32_t pid;
+	bool greenlets;	    /* it has loaded them, */
+	uint64_t looked_at; /* as seen when so many code objects had been read */
 };
 
 struct pythons {
@@ -458,6 +461,38 @@ static size_t take_apart(const struct python_row *row, const struct raw_stack *r
 	return n;
 }
 
+/* Has the process loaded the library whose switches cut stacks?  Asked again when it runs new code. */
+static bool has_greenlets(struct pythons *p, struct types *types)
+{
+	char path[64], *line = NULL;
+	size_t size = 0;
+	FILE *maps;
+
+	if (types->greenlets || types->looked_at == p->counts.read)
+		return types->greenlets;
+	types->looked_at = p->counts.read;
+	snprintf(path, sizeof(path), "/proc/%u/maps", types->pid);
+	maps = fopen(path, "re");
+	while (maps && !types->greenlets && getline(&line, &size, maps) > 0)
+		types->greenlets = strstr(line, "/_greenlet.") || strstr(line, "/greenlet.");
+	free(line);
+	if (maps)
+		fclose(maps);
+	return types->greenlets;
+}
+
+/* Where programs and threads begin.  A stack that begins elsewhere was cut by a switch, if its process
+ * has any. */
+static bool is_beginning(const struct frame *f)
+{
+	static const char *const names[] = {"<module>", "_bootstrap", "Thread._bootstrap"};
+
+	for (size_t i = 0; f->function && i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(f->function, names[i]))
+			return true;
+	return !f->function;
+}
+
 int python_read(struct pythons *p, const struct python_build *build, const struct raw_stack *raw,
 		struct frame *frames, uint32_t *flags)
 {
@@ -483,6 +518,9 @@ int python_read(struct pythons *p, const struct python_build *build, const struc
 			*flags |= EV_STACK_NAMELESS;
 		named += c != NULL;
 	}
+	if (named && !(*flags & EV_STACK_CUT) && !is_beginning(&frames[n - 1]) &&
+	    has_greenlets(p, types_of(p, raw)))
+		*flags |= EV_STACK_GREENLET;
 	p->counts.stacks++;
 	p->counts.frames += (uint64_t)named;
 	return named ? (int)n : err;

@@ -5,7 +5,8 @@
  * Code objects are read from the process while it lives, and kept.  One that was freed before it
  * could be read stays without a name, and nothing that has come in its place is taken for it.  What
  * is not a code object, a string or a table of lines of Python's own is not believed.  Memory is
- * bounded.
+ * bounded.  A stack that begins neither a program nor a thread, in a process with greenlets, is told
+ * to be one's.
  */
 #ifndef DBLEAK_CAPTURE_PYTHON_H
 #define DBLEAK_CAPTURE_PYTHON_H
