@@ -218,6 +218,13 @@ static __always_inline void note_parent(struct raw_stack *s, struct task_struct 
 	s->parent_start_ns = parent->group_leader->start_boottime;
 }
 
+/* Each program that is run has its stack begin elsewhere, and its code. */
+static __always_inline void note_image(struct raw_stack *s, struct mm_struct *mm)
+{
+	if (mm)
+		s->image = (__u32)(mm->start_stack >> 4 ^ mm->start_code >> 12);
+}
+
 static __always_inline __u64 take_native(struct stack_scratch *s, struct task_struct *task, __u64 ip)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -243,6 +250,7 @@ static __always_inline __u64 take_native(struct stack_scratch *s, struct task_st
 	}
 	note_returns(&s->out, task);
 	note_parent(&s->out, task);
+	note_image(&s->out, task->mm);
 	s->taken++;
 	s->out.id = s->taken << 16 | (__u64)bpf_get_smp_processor_id() << 1;
 	s->out.runtime = RUNTIME_NATIVE;

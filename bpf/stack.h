@@ -74,7 +74,7 @@ struct raw_stack {
 	__u32 count;  /* interpreted */
 	__u32 length; /* native: bytes copied from sp on */
 	__u32 flags;  /* enum ev_stack_flag, RAW_STACK_RETURNED */
-	__u32 reserved;
+	__u32 image;  /* native: changes when the process runs another program */
 	struct raw_registers registers;
 	struct raw_return returns[STACK_RETURNS]; /* slot 0: none */
 	union {

@@ -212,6 +212,31 @@ static void one_connection_of_twelve_is_no_accusation_of_its_own(void **state)
 	assert_int_equal(count_of(CAUSE_OPEN_TRANSACTION), 1);
 }
 
+/* Code that is interpreted at first and compiled later. */
+static void a_line_known_as_its_function_only_at_times_is_one_place(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	app_begins();
+	for (int i = 0; i < 24; i++) {
+		const struct place_told frames[] = {
+			{EV_LANG_JAVASCRIPT, "main", "/srv/shop/server.js", NULL, i < 4 ? 12 : 9, 0,
+			 i < 4 ? 0 : EV_FRAME_DEFINED}};
+
+		keep(i, i * 0.5, i % 2 ? line(42) : tell_stack(APP, frames, 1));
+	}
+	at(13);
+	f = expect(CAUSE_UNCLOSED_CONNECTION);
+	assert_int_equal(count_of(CAUSE_UNCLOSED_CONNECTION), 2);
+	f = finding_at_line(CAUSE_UNCLOSED_CONNECTION, 12);
+	assert_non_null(f);
+	expect_site(f, "/srv/shop/server.js", 12, "main");
+	assert_int_equal(f->acquired, 12); /* of which two would prove nothing */
+	assert_false(says_that(f, "the place named"));
+	assert_int_equal(count_of(CAUSE_OPEN_TRANSACTION), 2);
+}
+
 static void many_small_places_are_one_finding(void **state)
 {
 	const struct finding_view *f;
@@ -598,6 +623,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_stack_that_stands_in_is_said_to, story_teardown),
 		cmocka_unit_test_teardown(two_lines_of_one_function_are_two_findings, story_teardown),
 		cmocka_unit_test_teardown(one_connection_of_twelve_is_no_accusation_of_its_own, story_teardown),
+		cmocka_unit_test_teardown(a_line_known_as_its_function_only_at_times_is_one_place, story_teardown),
 		cmocka_unit_test_teardown(many_small_places_are_one_finding, story_teardown),
 		cmocka_unit_test_teardown(connections_from_nowhere_join_those_that_are_known, story_teardown),
 		cmocka_unit_test_teardown(what_is_closed_elsewhere_does_not_soften_a_leak, story_teardown),

@@ -86,6 +86,7 @@ static void read_expected(struct program *p)
 {
 	char line[256];
 
+	p->count = 0;
 	assert_int_equal(fread(&p->raw, sizeof(p->raw), 1, p->out), 1);
 	while (fgets(line, sizeof(line), p->out) && strcmp(line, "end\n")) {
 		assert_true(p->count < 16);
@@ -381,6 +382,32 @@ static void a_fork_that_ended_at_once_has_what_its_parent_maps(void **state)
 	native_close(n);
 }
 
+/* Both at the same addresses. */
+static void a_process_that_runs_another_program_is_looked_at_anew(void **state)
+{
+	char path[PATH_MAX + 64];
+	struct native *n;
+	struct program p;
+
+	(void)state;
+	assert_int_equal(native_open(&n), 0);
+	snprintf(path, sizeof(path), "%s/stack-static", programs);
+	setenv("STACK_NEXT", path, 1);
+	start(&p, "nopie", "plain");
+	unsetenv("STACK_NEXT");
+	ask(n, &p);
+	assert_non_null(strstr(frame_of("main")->module, "stack-nopie"));
+	assert_int_equal(write(p.in, "x", 1), 1);
+	read_expected(&p);
+	p.raw.start_ns = start_of(p.pid);
+	p.raw.id = 42;
+	ask(n, &p);
+	check_lines(&p);
+	assert_non_null(strstr(frame_of("main")->module, "stack-static"));
+	end(&p);
+	native_close(n);
+}
+
 static void another_process_of_the_same_pid_is_not_asked(void **state)
 {
 	struct native *n;
@@ -612,6 +639,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_copy_that_ends_early_is_cut),
 		cmocka_unit_test(what_a_process_mapped_is_named_after_its_end),
 		cmocka_unit_test(a_fork_that_ended_at_once_has_what_its_parent_maps),
+		cmocka_unit_test(a_process_that_runs_another_program_is_looked_at_anew),
 		cmocka_unit_test(another_process_of_the_same_pid_is_not_asked),
 		cmocka_unit_test(equal_stacks_have_equal_keys),
 		cmocka_unit_test(a_dead_worker_is_replaced_and_what_it_had_is_counted),

@@ -207,6 +207,8 @@ static void answer_stack(struct worker *w, const struct wire_stack *m, size_t si
 		return;
 	s.flags = raw->flags & ~(uint32_t)RAW_STACK_RETURNED;
 	sample_start(&s, w, raw->parent, raw->parent_start_ns);
+	if (s.space)
+		space_renew_for(w->spaces, s.space, raw->image);
 	if (!(s.flags & EV_STACK_NAMELESS))
 		walk(&s, raw);
 	sample_tell(&s);

@@ -36,6 +36,7 @@ struct space {
 	uint64_t used;
 	uint64_t read_ns, wait_ns;
 	bool is_gone;
+	uint32_t image; /* the program that it runs; 0 not said */
 
 	struct jit_map *jit;
 	uint64_t jit_read_ns;
@@ -371,6 +372,14 @@ struct space *spaces_get(struct spaces *ss, uint32_t pid, uint64_t start_ns)
 void space_renew(struct spaces *ss, struct space *s)
 {
 	space_read(ss, s);
+}
+
+void space_renew_for(struct spaces *ss, struct space *s, uint32_t image)
+{
+	if (s->image && image && s->image != image)
+		space_read(ss, s);
+	if (image)
+		s->image = image;
 }
 
 void space_inherit(struct space *s, const struct space *parent)

@@ -38,6 +38,8 @@ void spaces_close(struct spaces *ss);
 struct space *spaces_get(struct spaces *ss, uint32_t pid, uint64_t start_ns);
 /* Reads its maps again: it may run another program now. */
 void space_renew(struct spaces *ss, struct space *s);
+/* The same, if image is not the one that this was said of last. */
+void space_renew_for(struct spaces *ss, struct space *s, uint32_t image);
 /* It was gone before anything could be read of it: it has what its parent maps. */
 void space_inherit(struct space *s, const struct space *parent);
 /* Nothing was read of it: the process was gone. */

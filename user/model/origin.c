@@ -91,24 +91,84 @@ const struct origin *origins_most(const struct origins *o)
 	return most;
 }
 
-size_t origins_culprits(const struct origins *o,
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static bool same_function(const struct place *a, const struct place *b)
+{
+	return a->frame->language == b->frame->language &&
+	       same_text(a->frame->function, b->frame->function) &&
+	       same_text(a->frame->file, b->frame->file);
+}
+
+/* Its line is only where the function begins. */
+static bool is_vague(const struct place *p)
+{
+	return p->frame->flags & EV_FRAME_DEFINED;
+}
+
+/* The line of that function with most; NULL: none is exact. */
+static const struct origin *exact_line(const struct origins *o, const struct place *of)
+{
+	const struct origin *most = NULL;
+
+	for (size_t i = 0; i < o->count; i++) {
+		const struct place *p = o->all[i].place;
+
+		if (p && !is_vague(p) && same_function(p, of) &&
+		    (!most || o->all[i].count > most->count))
+			most = &o->all[i];
+	}
+	return most;
+}
+
+const struct place *origins_line(const struct origins *o, const struct place *place)
+{
+	const struct origin *exact = place && is_vague(place) ? exact_line(o, place) : NULL;
+
+	return exact ? exact->place : place;
+}
+
+/* One call may be known by its line at one time and by its function only at another (code that was
+ * compiled meanwhile): the line has both. */
+static void settle(struct origins *o)
+{
+	for (size_t i = 0; i < o->count;) {
+		const struct place *p = o->all[i].place;
+		const struct origin *exact = p && is_vague(p) ? exact_line(o, p) : NULL;
+
+		if (!exact) {
+			i++;
+			continue;
+		}
+		o->all[exact - o->all].count += o->all[i].count;
+		memmove(&o->all[i], &o->all[i + 1], (--o->count - i) * sizeof(o->all[0]));
+	}
+}
+
+size_t origins_culprits(const struct origins *all,
 			bool (*proves)(void *context, const struct place *place), void *context,
 			const struct place **out)
 {
-	const struct origin *most = origins_most(o);
+	struct origins o = *all;
+	const struct origin *most;
 	uint64_t first = 0;
 	size_t n = 0;
 
-	for (size_t i = 0; i < o->count; i++) {
-		const struct place *place = o->all[i].place;
+	settle(&o);
+	most = origins_most(&o);
+	for (size_t i = 0; i < o.count; i++) {
+		const struct place *place = o.all[i].place;
 
 		/* With only one known there is nobody else to answer. */
-		if (!place || (o->count > 1 && !proves(context, place)))
+		if (!place || (o.count > 1 && !proves(context, place)))
 			continue;
 		out[n++] = place;
-		if (o->all[i].count <= first)
+		if (o.all[i].count <= first)
 			continue;
-		first = o->all[i].count;
+		first = o.all[i].count;
 		out[n - 1] = out[0];
 		out[0] = place;
 	}
@@ -123,6 +183,9 @@ const struct place *culprit_of(const struct place *const *culprits, size_t n,
 	for (size_t i = 0; i < n; i++)
 		if (culprits[i] == from)
 			return from;
+	for (size_t i = 0; i < n && from; i++)
+		if (same_function(culprits[i], from))
+			return culprits[i];
 	return n ? culprits[0] : NULL;
 }
 
@@ -229,13 +292,16 @@ static const char *const stand_ins[] = {
 			 "began",
 };
 
-void finding_from(struct scene *s, struct finding_view *f, const struct origins *o, bool sampled)
+void finding_from(struct scene *s, struct finding_view *f, const struct origins *all, bool sampled)
 {
-	const struct origin *most = origins_most(o);
 	const struct code_stack *stack = NULL;
+	struct origins o = *all;
+	const struct origin *most;
 
-	for (size_t i = 0; !most && !stack && i < o->count; i++)
-		stack = code_stack(&s->model->code, o->all[i].stack);
+	settle(&o);
+	most = origins_most(&o);
+	for (size_t i = 0; !most && !stack && i < o.count; i++)
+		stack = code_stack(&s->model->code, o.all[i].stack);
 	if (stack)
 		copy_stack(s, f, stack, NULL);
 	if (!most)
@@ -243,6 +309,6 @@ void finding_from(struct scene *s, struct finding_view *f, const struct origins 
 	finding_at(s, f, most->place);
 	if (stand_ins[most->stand_in])
 		finding_because(s, f, "%s", stand_ins[most->stand_in]);
-	if (any_known_elsewhere(o, most) || (!sampled && most->count < o->total))
-		say_elsewhere(s, f, o, most);
+	if (any_known_elsewhere(&o, most) || (!sampled && most->count < o.total))
+		say_elsewhere(s, f, &o, most);
 }

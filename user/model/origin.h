@@ -40,12 +40,16 @@ void origins_add(struct origins *o, struct origin from, uint64_t n);
 /* The known place with the most; NULL: none is known. */
 const struct origin *origins_most(const struct origins *o);
 
+/* The exact line of what is known by its function only, if others of it are known exactly; else the
+ * place itself. */
+const struct place *origins_line(const struct origins *o, const struct place *place);
+
 /* The places that answer: those that prove the rule's case alone, the one with most first; or, if
  * none does, the one with most.  Returns how many, at most ORIGINS_MOST; 0: no place is known. */
-size_t origins_culprits(const struct origins *o,
+size_t origins_culprits(const struct origins *all,
 			bool (*proves)(void *context, const struct place *place), void *context,
 			const struct place **out);
-/* Which of them answers for what comes from there: itself, or the first. */
+/* Which of them answers for what comes from there: itself, one of the same function, or the first. */
 const struct place *culprit_of(const struct place *const *culprits, size_t n,
 			       const struct place *from);
 
@@ -53,6 +57,6 @@ const struct place *culprit_of(const struct place *const *culprits, size_t n,
 void finding_at(struct scene *s, struct finding_view *f, const struct place *place);
 /* Names the place with the most, and says what comes from others.  sampled: what has no place was
  * not looked at. */
-void finding_from(struct scene *s, struct finding_view *f, const struct origins *o, bool sampled);
+void finding_from(struct scene *s, struct finding_view *f, const struct origins *all, bool sampled);
 
 #endif

@@ -394,6 +394,8 @@ static void found_by_place(struct scene *s, const struct tally *all)
 		if (s->seen[i].left)
 			origins_add(&o, s->seen[i].from, 1);
 	}
+	for (size_t i = 0; i < s->count; i++)
+		s->seen[i].from.place = origins_line(&o, s->seen[i].from.place);
 	n = origins_culprits(&o, proves_alone, s, culprits);
 	for (size_t i = 0; i < s->count; i++)
 		s->seen[i].answers = answers_for(s, &s->seen[i], culprits, n);

@@ -176,6 +176,8 @@ static int entries_open(struct entries *e, const struct scene *s)
 	qsort(e->all, e->count, sizeof(*e->all), by_shape);
 	for (size_t i = 0; i < e->count; i++)
 		origins_add(&e->from, e->all[i].from, 1);
+	for (size_t i = 0; i < e->count; i++)
+		e->all[i].from.place = origins_line(&e->from, e->all[i].from.place);
 	return 0;
 }
 

@@ -165,6 +165,8 @@ int rule_transactions(struct scene *s)
 		return 0;
 	if (10 * (h.count + 1) >= 7 * begun(s))
 		kind = KIND_FREQUENT;
+	for (size_t i = 0; i < s->count; i++)
+		s->seen[i].from.place = origins_line(&h.from, s->seen[i].from.place);
 	n = origins_culprits(&h.from, proves_alone, s, culprits);
 	for (size_t i = 0; i < s->count; i++)
 		s->seen[i].answers = culprit_of(culprits, n, s->seen[i].from.place);
