@@ -89,7 +89,6 @@ __noinline int perl_step(void)
 {
 	__u32 zero = 0, n;
 	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
-	struct raw_frame *f;
 	struct perl_walk *w;
 	__u8 type;
 
@@ -108,10 +107,9 @@ __noinline int perl_step(void)
 	type = w->context.type & 15;
 	if (type < PERL_SUB || type > PERL_EVAL)
 		return 1;
-	barrier_var(n); /* 6.1 forgets its bound while it is on the stack, clang leaves the mask out */
-	f = &s->out.frame[n & (STACK_FRAMES - 1)];
-	f->code = w->cop;
-	f->at = type == PERL_EVAL ? 1 : w->context.sub;
+	barrier_var(n); /* the verifier of 6.1 forgets its bounds */
+	s->out.frame[n & (STACK_FRAMES - 1)].code = w->cop;
+	s->out.frame[n & (STACK_FRAMES - 1)].at = type == PERL_EVAL ? 1 : w->context.sub;
 	w->cop = w->context.cop;
 	w->count = n + 1;
 	return 1;
@@ -123,7 +121,6 @@ __noinline __u32 perl_walk(__u64 key_at, __u32 row)
 {
 	__u32 zero = 0, n, i;
 	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
-	struct raw_frame *f;
 	struct perl_walk *w;
 
 	if (!s)
@@ -139,10 +136,8 @@ __noinline __u32 perl_walk(__u64 key_at, __u32 row)
 	if (w->stack.top >= 0 || w->stack.type != PERL_MAIN)
 		s->out.flags |= EV_STACK_CUT;
 	n = w->count;
-	barrier_var(n);
-	f = &s->out.frame[n & (STACK_FRAMES - 1)];
-	f->code = w->cop;
-	f->at = 0;
+	s->out.frame[n & (STACK_FRAMES - 1)].code = w->cop;
+	s->out.frame[n & (STACK_FRAMES - 1)].at = 0;
 	return n + 1;
 }
 

@@ -38,7 +38,6 @@ __noinline int php_step(void)
 {
 	__u32 zero = 0, n;
 	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
-	struct raw_frame *f;
 	struct php_walk *w;
 
 	if (!s)
@@ -54,10 +53,9 @@ __noinline int php_step(void)
 		return 1;
 	if (w->type != PHP_USER_FUNCTION && w->type != PHP_EVAL_CODE)
 		w->call.opline = 0;
-	barrier_var(n); /* 6.1 forgets its bound while it is on the stack, clang leaves the mask out */
-	f = &s->out.frame[n & (STACK_FRAMES - 1)];
-	f->code = w->call.function;
-	f->at = w->call.opline;
+	barrier_var(n); /* the verifier of 6.1 forgets its bounds */
+	s->out.frame[n & (STACK_FRAMES - 1)].code = w->call.function;
+	s->out.frame[n & (STACK_FRAMES - 1)].at = w->call.opline;
 	w->count = n + 1;
 	return 1;
 }
