@@ -107,7 +107,7 @@ __noinline int perl_step(void)
 	type = w->context.type & 15;
 	if (type < PERL_SUB || type > PERL_EVAL)
 		return 1;
-	barrier_var(n); /* its bound was lost on the way */
+	barrier_var(n); /* the verifier of 6.1 forgets its bounds */
 	s->out.frame[n & (STACK_FRAMES - 1)].code = w->cop;
 	s->out.frame[n & (STACK_FRAMES - 1)].at = type == PERL_EVAL ? 1 : w->context.sub;
 	w->cop = w->context.cop;

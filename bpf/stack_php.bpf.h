@@ -53,7 +53,7 @@ __noinline int php_step(void)
 		return 1;
 	if (w->type != PHP_USER_FUNCTION && w->type != PHP_EVAL_CODE)
 		w->call.opline = 0;
-	barrier_var(n); /* its bound was lost on the way */
+	barrier_var(n); /* the verifier of 6.1 forgets its bounds */
 	s->out.frame[n & (STACK_FRAMES - 1)].code = w->call.function;
 	s->out.frame[n & (STACK_FRAMES - 1)].at = w->call.opline;
 	w->count = n + 1;

@@ -18,6 +18,8 @@ PYU = ("PyMySQL", "mariadb", "unix", "pymysql")
 MY4 = ("mysqlclient", "mariadb", "tcp4", "mysqldb")
 MY6 = ("mysqlclient", "mariadb", "tcp6", "mysqldb")
 MYU = ("mysqlclient", "mariadb", "unix", "mysqldb")
+PQ4 = ("libpq", "postgresql", "tcp4", None)
+MYC = ("libmariadb", "mariadb", "tcp4", None)
 WAYS = {"tcp4": "IPv4", "tcp6": "IPv6", "unix": "a Unix socket"}
 
 
@@ -91,6 +93,12 @@ def quiet_children(run, look):
             if (process := look.process(pid)) and process["findings"]]
 
 
+def is_read(run, look):
+    """No TLS came of it, so nothing is hidden."""
+    gaps = [gap["reason"] for gap in look.report["coverage"]["gaps"] if gap["pid"] == run.pid]
+    return [f"gaps are stated: {gaps}"] if gaps else []
+
+
 def printable(run, look):
     """Names from outside reach JSON as valid text; the replay checks the printed report."""
     process = look.process(run.pid)
@@ -142,6 +150,15 @@ CASES = [
     *hung_up(PG4, PG6), *hung_up(PY4, MY6),
     *c_clients("pq_connections", "postgresql", "libpq", "unix", "tcp4"),
     *c_clients("my_connections", "mariadb", "libmariadb", "tcp4", "unix"),
+    case("connections that the library makes anew are well", ["my_connections", "reconnect"], MYC, sockets=(0, 1),
+         counts=OPENED),
+    case("connections kept leak, each made anew by the library once", ["my_connections", "reconnect-leak"], MYC,
+         findings=[Finding("unclosed-connection", "leaking", ("frequent", "sporadic"))], sockets=many(12)),
+    case("connections kept whose wish for TLS was refused leak", ["pq_connections", "leak"], PQ4, sockets=many(12),
+         findings=[LEAK, Finding("open-transaction", ("leaking", "stuck"), sql=SQL)], env={"PGSSLMODE": "prefer"},
+         check=is_read),
+    case("connections closed whose wish for TLS was refused are well", ["pq_connections", "close"], PQ4,
+         sockets=(0, 1), counts=OPENED, env={"PGSSLMODE": "prefer"}, check=is_read),
     case("connections that outlive exec leak", ["pq_connections", "exec"], ("libpq", "postgresql", "tcp4", None),
          findings=[Finding("unclosed-connection")], sockets=many(10)),
     case("duplicated sockets are counted once", ["holders.py", "dup"], PG4, sockets=(3, 3),

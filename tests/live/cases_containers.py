@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """Programs in real containers of Docker and podman, watched from the host by name.
 
-The image holds one C client, its libraries and a shell.  A Docker daemon that runs already is
+The image holds a few C clients, their libraries and a shell.  A Docker daemon that runs already is
 used as it is; otherwise one is started for the test on a socket of its own.  Containers and
 image carry names of this test's own and are removed.
 """
@@ -15,7 +15,7 @@ import time
 from harness import BUILT
 from solo import live
 
-CLIENTS = ("pq_connections", "my_connections")
+CLIENTS = ("pq_connections", "my_connections", "lite_calls")
 DOCKER = os.path.isfile("/usr/bin/docker") and "/usr/bin/docker" or shutil.which("docker")
 COMMON = ["--network=host", "--ulimit", "nofile=1024:1024"]
 SECONDS = 8
@@ -50,7 +50,7 @@ class Runtime:
         self.bench = bench
         self.folder = bench.file(self.name)
         os.mkdir(self.folder)
-        self.tag = f"dbleak-live-{os.getpid()}"
+        self.tag = f"dbleak-live-{os.getpid()}-{self.name}"
         self.started = []
         bench.afterwards.append(self.close)
         self.open()
@@ -140,12 +140,12 @@ def whose(bench, look, pid, runtime, name, number):
     return process
 
 
-def leaks(bench, process):
+def leaks(bench, process, exhausts=True):
     if process:
         found = {(finding["verdict"], finding["cause"]) for finding in process["findings"]}
         bench.check(("leaking", "unclosed-connection") in found, f"[{process['pid']}] has the findings {found}")
         limits = [finding["exhausts"] for finding in process["findings"] if finding["exhausts"]]
-        bench.check(any("1024" in limit["limit"] and limit["in_seconds"] > 0 for limit in limits),
+        bench.check(not exhausts or any("1024" in limit["limit"] and limit["in_seconds"] > 0 for limit in limits),
                     f"[{process['pid']}] exhausts {limits}")
 
 
@@ -174,6 +174,8 @@ def contained(bench, runtime):
     """The three questions to each runtime: by name, by part of the id, and started later."""
     leaker = runtime.start("leak", "/pq_connections", "leak")
     twin = runtime.start("well", "/my_connections", "close", server="mariadb")
+    lite = runtime.start("lite", "/lite_calls", "connections_kept", "/tmp/shop.db")
+    lite_twin = runtime.start("lite-well", "/lite_calls", "connections_closed", "/tmp/shop.db")
     late = []
     time.sleep(1)
     by_name, by_number, host = side_by_side(
@@ -191,6 +193,11 @@ def contained(bench, runtime):
     leaks(bench, whose(bench, host, leaker[2], runtime.name, leaker[0], leaker[1]))
     is_well(bench, whose(bench, host, twin[2], runtime.name, twin[0], twin[1]))
     leaks(bench, whose(bench, host, late[0][2], runtime.name, late[0][0], late[0][1]))
+    leaks(bench, whose(bench, host, lite[2], runtime.name, lite[0], lite[1]), exhausts=False)
+    if found := host.process(lite[2]):
+        places = {(endpoint["database"], endpoint["address"]) for endpoint in found["endpoints"]}
+        bench.check(places == {("sqlite", "/tmp/shop.db")}, f"the SQLite client of {lite[0]} is at {places}")
+    is_well(bench, host.process(lite_twin[2]))
     bench.check(runtime.name in (by_name.text or "") and leaker[0] in by_name.text,
                 "the text report does not name the container")
     lost = bench.dbleak.run("watch", "--duration", 3, "--json", "--container", "nosuchcontainer")

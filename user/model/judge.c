@@ -608,10 +608,10 @@ static struct part part_of(void **all, size_t n, uint32_t owner, uint32_t (*owne
 	return (struct part){all + low, end - low};
 }
 
-static int judge_each(const struct model *m, struct places *places, void **connections,
-		      void **handles, struct report_view *v)
+/* What leads to a place is of one process: another's stack would show callers that it has not. */
+static int judge_each(const struct model *m, struct arena *a, const struct site_patterns *library,
+		      void **connections, void **handles, struct report_view *v)
 {
-	struct arena *a = places->arena;
 	struct table_slot *slot;
 	size_t at = 0;
 	int err = 0;
@@ -619,15 +619,17 @@ static int judge_each(const struct model *m, struct places *places, void **conne
 	while (!err && (slot = table_next(&m->processes, &at))) {
 		const struct process_model *p = slot->value;
 		struct process_view *pv = &v->processes[v->process_count];
+		struct places places = {.code = &m->code, .more = library, .arena = a};
 
 		if (!p->exists)
 			continue;
 		describe_process(a, p, pv);
-		err = judge_process(m, places, p,
+		err = judge_process(m, &places, p,
 				    part_of(connections, m->connections.count, p->number,
 					    owner_of_connection),
 				    part_of(handles, m->handles.count, p->number, owner_of_handle),
 				    pv);
+		places_free(&places);
 		if (pv->endpoint_count || pv->finding_count)
 			v->process_count++;
 		else
@@ -639,15 +641,13 @@ static int judge_each(const struct model *m, struct places *places, void **conne
 static int judge_all(const struct model *m, struct arena *a, const struct site_patterns *library,
 		     struct report_view *v)
 {
-	struct places places = {.code = &m->code, .more = library, .arena = a};
 	void **connections = sorted(&m->connections, by_owner);
 	void **handles = sorted(&m->handles, by_place);
 	int err = -1;
 
 	v->processes = arena_alloc(a, (m->processes.count + 1) * sizeof(*v->processes));
 	if (connections && handles && v->processes)
-		err = judge_each(m, &places, connections, handles, v);
-	places_free(&places);
+		err = judge_each(m, a, library, connections, handles, v);
 	free(connections);
 	free(handles);
 	if (v->process_count)

@@ -19,25 +19,25 @@ SQL = f"select id, name from items where name <> '{db.SECRET}'"
 
 def declare(connection, number, hold=True):
     cursor = connection.cursor(f"report {number}", withhold=hold)
-    cursor.execute(SQL + " and id < 1000")
+    cursor.execute(SQL + " and id < 1000")  # LEAK: kept few plain
     cursor.fetchmany(10)
     connection.commit() if hold else None
     return cursor
 
 
 def kept():
-    connection = db.connect()
+    connection = db.connect()  # LEAK: kept
     db.steadily(lambda number: declare(connection, number), every=0.3)
 
 
 def kept3():
     import psycopg
-    connection, cursors = psycopg.connect("", autocommit=True), []
+    connection, cursors = psycopg.connect("", autocommit=True), []  # LEAK: kept3
 
     def keep(number):
         cursor = connection.cursor(f"report {number}", withhold=True)
-        cursor.execute(SQL + " and id < %s", (1000,))
-        cursor.fetchmany(10)
+        cursor.execute(SQL + " and id < %s", (1000,))  # LEAK: kept3
+        cursor.fetchmany(10)  # LEAK: kept3
         cursors.append(cursor)
     db.steadily(keep, every=0.3)
 

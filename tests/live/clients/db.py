@@ -22,15 +22,15 @@ def connect(**more):
     """A bare DB-API connection."""
     if DRIVER == "psycopg2":
         import psycopg2
-        return psycopg2.connect("", **more)  # libpq reads PGHOST and the others
+        return psycopg2.connect("", **more)  # libpq reads PGHOST and the others; LEAK: any
     if DRIVER == "psycopg":
         import psycopg
-        return psycopg.connect("", **more)
+        return psycopg.connect("", **more)  # LEAK: any
     if DRIVER == "pymysql":
         import pymysql
-        return pymysql.connect(**MYSQL, database=os.environ["DB_NAME"], **more)
+        return pymysql.connect(**MYSQL, database=os.environ["DB_NAME"], **more)  # LEAK: any
     import MySQLdb
-    return MySQLdb.connect(**MYSQL, db=os.environ["DB_NAME"], **more)
+    return MySQLdb.connect(**MYSQL, db=os.environ["DB_NAME"], **more)  # LEAK: any
 
 
 def engine(**options):
@@ -39,7 +39,7 @@ def engine(**options):
 
 
 def one_row(cursor, number):
-    cursor.execute(ONE_ROW + str(number % 1000 + 1))
+    cursor.execute(ONE_ROW + str(number % 1000 + 1))  # LEAK: any
     return cursor.fetchall()
 
 

@@ -15,7 +15,7 @@ kept = []
 def detach(number):
     connection = engine.connect()
     connection.detach()
-    connection.execute(text(db.ONE_ROW + str(number + 1))).all()
+    connection.execute(text(db.ONE_ROW + str(number + 1))).all()  # LEAK: kept
     if sys.argv[1] == "kept":
         kept.append(connection)
     else:

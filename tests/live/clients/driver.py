@@ -26,7 +26,7 @@ def connect():
 def errors(connection, leaks):
     cursor = connection.cursor()
     try:
-        cursor.execute("insert into items values (1, 'twice', 1)")
+        cursor.execute("insert into items values (1, 'twice', 1)")  # LEAK: errors-leak
     except Exception as error:  # not handed on: with its caller's frame it would wait for the garbage collector
         if leaks:
             kept.append(error.diag)
@@ -36,7 +36,7 @@ def errors(connection, leaks):
 
 def cursors(connection, leaks):
     cursor = connection.cursor()
-    db.one_row(cursor, 5)
+    db.one_row(cursor, 5)  # LEAK: cursors-leak
     connection.commit()
     if leaks:
         kept.append(cursor)
@@ -50,7 +50,7 @@ def rows(connection, leaks):
     if leaks:
         connection = db.connect()
     cursor = connection.cursor(SSCursor)
-    cursor.execute("select id, name from items limit 5000")
+    cursor.execute("select id, name from items limit 5000")  # LEAK: rows-leak
     cursor.fetchone()
     if leaks:
         kept.append((connection, cursor))

@@ -17,7 +17,7 @@ shared = db.engine()
 
 def handle(number):
     engine = shared if mode == "shared" else db.engine()
-    with engine.connect() as connection:
+    with engine.connect() as connection:  # LEAK: gc nogc
         connection.execute(text(db.ONE_ROW + str(number + 1))).all()
 
 

@@ -11,11 +11,11 @@ kept = []
 
 
 def handle(number):
-    connection = db.connect()
+    connection = db.connect()  # LEAK: leak
     cursor = connection.cursor()
     try:
         if number % 4 == 3:
-            cursor.execute(f"select nothing from items where name = '{db.SECRET}'")
+            cursor.execute(f"select nothing from items where name = '{db.SECRET}'")  # LEAK: leak
         db.one_row(cursor, number)
     except Exception:
         if sys.argv[1] == "leak":

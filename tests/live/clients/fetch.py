@@ -24,7 +24,7 @@ wanted = lambda session: session.query(Item).filter(Item.name != db.SECRET, Item
 
 
 def whole(session):
-    return len(wanted(session).all())
+    return len(wanted(session).all())  # LEAK: all
 
 
 def pages(session):

@@ -29,7 +29,7 @@ def child(run):
 def opened(number=1):
     connection = db.connect()
     with connection.cursor() as cursor:
-        db.one_row(cursor, number)
+        db.one_row(cursor, number)  # LEAK: dup-leak fork
     return connection
 
 

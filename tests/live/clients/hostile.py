@@ -71,12 +71,12 @@ def send_bytes():
 def strange_names():
     libc = ctypes.CDLL(None)
     libc.prctl(15, b"\x1b[31m\xff\xfe<i>&\n", 0, 0, 0)  # PR_SET_NAME
-    kept = []
+    kept, sql = [], b'select 1 as "\x1b]0;owned\x07\x1b[2J<b>\\" /* \xc3\xa9 ' + b'\xe2\x80\xae\r\n\t */'
 
     def leak(number):
         connection = db.connect()
         cursor = connection.cursor()
-        cursor.execute(b'select 1 as "\x1b]0;owned\x07\x1b[2J<b>\\" /* \xc3\xa9 ' + b'\xe2\x80\xae\r\n\t */')
+        cursor.execute(sql)  # LEAK: names
         kept.append(connection)
 
     def broken(number):
@@ -84,7 +84,7 @@ def strange_names():
         try:
             connection = db.connect()
             kept.append(connection)
-            connection.cursor().execute(b'select 1 as "\xff\xfe\x1b[1m\xc3"')
+            connection.cursor().execute(b'select 1 as "\xff\xfe\x1b[1m\xc3"')  # LEAK: names
         except Exception:
             pass
 

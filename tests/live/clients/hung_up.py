@@ -7,7 +7,7 @@ import sys
 
 import db
 
-control, victims = db.connect(), [db.connect() for _ in range(6)]
+control, victims = db.connect(), [db.connect() for _ in range(6)]  # LEAK: kept
 for connection in victims:
     with connection.cursor() as cursor:
         db.one_row(cursor, 1)

@@ -40,7 +40,7 @@ def session_factory(**options):
 
 def ask(session, number):
     from sqlalchemy import text
-    return session.execute(text(ONE.replace("?", ":id")), {"id": number % 1000 + 1}).fetchall()
+    return session.execute(text(ONE.replace("?", ":id")), {"id": number % 1000 + 1}).fetchall()  # LEAK: any
 
 
 def sessions_kept():
@@ -49,7 +49,7 @@ def sessions_kept():
 
     def request(number):
         session = factory()
-        ask(session, number)
+        ask(session, number)  # LEAK: sessions_kept
         kept.append(session)
     steadily(request)
 
@@ -88,7 +88,7 @@ def cursors_kept():
     connection = sqlite3.connect(FILE)
 
     def request(number):
-        cursor = connection.execute(f"{MANY} and price > {number} -- all")
+        cursor = connection.execute(f"{MANY} and price > {number} -- all")  # LEAK: cursors_kept
         cursor.fetchone()
         kept.append(cursor)
     steadily(request)
@@ -115,7 +115,7 @@ def reader(left_open):
     setup = sqlite3.connect(FILE)
     setup.execute("pragma journal_mode=wal")
     reading, writing = sqlite3.connect(FILE), sqlite3.connect(FILE)
-    cursor = reading.execute(MANY)
+    cursor = reading.execute(MANY)  # LEAK: reader_left
     cursor.fetchone()
     if not left_open:
         cursor.close()
@@ -124,7 +124,7 @@ def reader(left_open):
 
 def transaction():
     connection = sqlite3.connect(FILE, isolation_level=None)
-    connection.execute("begin immediate")
+    connection.execute("begin immediate")  # LEAK: transaction
     connection.execute("update items set price = price + 1 where id = 1")
     idle()
 
@@ -160,7 +160,8 @@ def texts(limit):
 
     def batch(number):
         for row in range(number * 100, number * 100 + 100):
-            connection.execute(f"select name from items where {long} and name <> '{SECRET}' and id = {row}").fetchall()
+            sql = f"select name from items where {long} and name <> '{SECRET}' and id = {row}"
+            connection.execute(sql).fetchall()  # LEAK: texts_kept
     steadily(batch, 0.1)
 
 
@@ -175,7 +176,7 @@ def short_lived():
 def now_and_then():
     """Opened for each request, and forgotten on one path of four."""
     def request(number):
-        connection = sqlite3.connect(FILE)
+        connection = sqlite3.connect(FILE)  # LEAK: now_and_then
         connection.execute(ONE, (number % 1000 + 1,)).fetchall()
         if number % 4:
             connection.close()

@@ -374,6 +374,34 @@ static void do_transactions(void)
 	}
 }
 
+/* One connection after the other, on a file of its own, kept or closed. */
+static void connections(int kept)
+{
+	for (int i = 0;; i++, usleep(200000)) {
+		sqlite3 *db;
+		sqlite3_stmt *st;
+
+		must(sqlite3_open(file, &db) == SQLITE_OK, "open");
+		must(!sqlite3_exec(db, "create table if not exists items (name, price)", NULL,
+				   NULL, NULL), "create");
+		st = prepared(db, SELECT);
+		sqlite3_step(st);
+		sqlite3_finalize(st);
+		if (!kept)
+			sqlite3_close(db);
+	}
+}
+
+static void do_connections_kept(void)
+{
+	connections(1);
+}
+
+static void do_connections_closed(void)
+{
+	connections(0);
+}
+
 static void do_transaction_wal(void)
 {
 	must(!sqlite3_exec(opened(), "pragma journal_mode=wal; begin immediate;"
@@ -393,6 +421,7 @@ static const struct {
 	{"exec_program", do_exec_program}, {"one", do_one},
 	{"exit", do_exit},	     {"transaction", do_transaction},
 	{"transactions", do_transactions}, {"transaction_wal", do_transaction_wal},
+	{"connections_kept", do_connections_kept}, {"connections_closed", do_connections_closed},
 };
 
 int main(int argc, char **argv)

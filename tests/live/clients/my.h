@@ -16,7 +16,7 @@ static inline MYSQL *my_open(unsigned long flags)
 	mysql_optionsv(connection, MYSQL_OPT_LOCAL_INFILE, &local);
 	if (getenv("DB_TLS"))
 		mysql_ssl_set(connection, NULL, NULL, getenv("DB_TLS"), NULL, NULL);
-	if (!mysql_real_connect(connection, getenv("DB_HOST"), getenv("DB_USER"), "",
+	if (!mysql_real_connect(connection, getenv("DB_HOST"), getenv("DB_USER"), "", /* LEAK: any */
 				getenv("DB_NAME"), port ? (unsigned)atoi(port) : 0,
 				path && *path ? path : NULL, flags))
 		fail("connect", mysql_error(connection));
@@ -25,7 +25,7 @@ static inline MYSQL *my_open(unsigned long flags)
 
 static inline void my_run(MYSQL *connection, const char *sql)
 {
-	if (mysql_query(connection, sql))
+	if (mysql_query(connection, sql)) /* LEAK: any */
 		fail(sql, mysql_error(connection));
 	do
 		mysql_free_result(mysql_store_result(connection));

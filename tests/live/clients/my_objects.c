@@ -359,6 +359,27 @@ static void forked(void)
 	}
 }
 
+/* What was there before exec went with its memory, and nobody gave it back. */
+static void executed(void)
+{
+	int again = was_executed();
+	MYSQL *c = one();
+
+	for (int i = 0; i < ROUNDS; i++) {
+		MYSQL_RES *result;
+
+		mysql_query(c, "select 1");
+		result = mysql_store_result(c);
+		if (again)
+			free_(i, result);
+		else
+			took(RESULT, 1);
+	}
+	nap(1500); /* for the tracer to tell of what is open */
+	if (!again)
+		exec_part("executed");
+}
+
 /* Closed by the calls for programs that do not block: one function of the library calls another. */
 static void without_blocking(void)
 {
@@ -424,6 +445,7 @@ int main(int argc, char **argv)
 		{"jump-from-query", jump_from_query},
 		{"threads", threads},
 		{"forked", forked},
+		{"executed", executed},
 		{"without-blocking", without_blocking},
 		{"reconnect", reconnect},
 		{},

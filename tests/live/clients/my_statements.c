@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * my_statements leak | close | lru | reuse | sql-leak | sql-close
+ * my_statements leak | close | lru | reuse | sql-leak | sql-close | cursor-leak |
+ *               cursor-close
  * Prepared statements on one connection of libmariadb, 50 a second: mysql_stmt_init without
- * close, with close, in a cache of 100, one for all; or by SQL's PREPARE.
+ * close, with close, in a cache of 100, one for all; or by SQL's PREPARE; or with the rows left at the
+ * server behind a cursor: for each execution, for one, or read to the end.
  */
 #include "my.h"
 
@@ -18,11 +20,48 @@ static MYSQL_STMT *prepared(int number)
 
 	snprintf(text, sizeof(text), "select id from items where name <> '" SECRET "' and id = %d",
 		 number + 1);
-	if (mysql_stmt_prepare(statement, text, strlen(text)) || mysql_stmt_execute(statement) ||
+	if (mysql_stmt_prepare(statement, text, strlen(text)) || mysql_stmt_execute(statement) || /* LEAK: leak */
 	    mysql_stmt_store_result(statement))
 		fail(text, mysql_stmt_error(statement));
 	mysql_stmt_free_result(statement);
 	return statement;
+}
+
+/* The server keeps the rows; one is fetched. */
+static MYSQL_STMT *cursor(int number)
+{
+	unsigned long type = CURSOR_TYPE_READ_ONLY, rows = 1;
+	MYSQL_STMT *statement = mysql_stmt_init(connection);
+	char text[160];
+
+	snprintf(text, sizeof(text), "select id from items where name <> '" SECRET "' and id <= %d",
+		 number % 50 + 5);
+	mysql_stmt_attr_set(statement, STMT_ATTR_CURSOR_TYPE, &type);
+	mysql_stmt_attr_set(statement, STMT_ATTR_PREFETCH_ROWS, &rows);
+	if (mysql_stmt_prepare(statement, text, strlen(text)) || mysql_stmt_execute(statement) || /* LEAK: cursor-leak */
+	    mysql_stmt_fetch(statement))
+		fail(text, mysql_stmt_error(statement));
+	return statement;
+}
+
+static void cursor_keep(int number)
+{
+	cursor(number);
+}
+
+static void cursor_open(int number)
+{
+	if (number == 0)
+		cursor(number);
+}
+
+static void cursor_close(int number)
+{
+	MYSQL_STMT *statement = cursor(number);
+
+	while (!mysql_stmt_fetch(statement))
+		;
+	mysql_stmt_close(statement);
 }
 
 static void run_sql(const char *format, int number)
@@ -30,7 +69,7 @@ static void run_sql(const char *format, int number)
 	char text[200];
 
 	snprintf(text, sizeof(text), format, number, number);
-	my_run(connection, text);
+	my_run(connection, text); /* LEAK: sql-leak */
 }
 
 static void keep(int number)
@@ -79,6 +118,8 @@ int main(int argc, char **argv)
 	} modes[] = {
 		{"leak", keep},	  {"close", finish},	  {"lru", lru},
 		{"reuse", reuse}, {"sql-leak", sql_keep}, {"sql-close", sql_close},
+		{"cursor-leak", cursor_keep}, {"cursor-open", cursor_open},
+		{"cursor-close", cursor_close},
 	};
 
 	connection = my_open(0);

@@ -56,7 +56,7 @@ static void change(void)
 
 static void pending(void)
 {
-	my_run(connection,
+	my_run(connection, /* LEAK: pending */
 	       "begin; " ONE_ROW "1; insert into notes values (2, '" SECRET "'); " ONE_ROW "3");
 	ready();
 	for (;;)

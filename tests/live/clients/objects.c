@@ -31,7 +31,7 @@ static void redis_start(void)
 
 static void result(int keep)
 {
-	PGresult *r = PQexec(pq, ONE_ROW "5");
+	PGresult *r = PQexec(pq, ONE_ROW "5"); /* LEAK: result-half */
 
 	if (!keep)
 		PQclear(r);
@@ -39,7 +39,7 @@ static void result(int keep)
 
 static void escape(int keep)
 {
-	char *text = PQescapeLiteral(pq, "it's", 4);
+	char *text = PQescapeLiteral(pq, "it's", 4); /* LEAK: escape-leak */
 
 	if (!keep)
 		PQfreemem(text);
@@ -51,7 +51,7 @@ static void stored(int keep)
 
 	if (mysql_query(my, ONE_ROW "5"))
 		fail("query", mysql_error(my));
-	r = mysql_store_result(my);
+	r = mysql_store_result(my); /* LEAK: stored-leak */
 	if (!keep)
 		mysql_free_result(r);
 }
@@ -60,7 +60,7 @@ static void statement(int keep)
 {
 	MYSQL_STMT *s = mysql_stmt_init(my);
 
-	if (mysql_stmt_prepare(s, ONE_ROW "?", strlen(ONE_ROW "?")))
+	if (mysql_stmt_prepare(s, ONE_ROW "?", strlen(ONE_ROW "?"))) /* LEAK: statement-leak */
 		fail("prepare", mysql_stmt_error(s));
 	if (!keep)
 		mysql_stmt_close(s);
@@ -76,7 +76,7 @@ static void handle(int keep)
 
 static void reply(int keep)
 {
-	void *r = redisCommand(redis, "SET key %s", SECRET);
+	void *r = redisCommand(redis, "SET key %s", SECRET); /* LEAK: reply-leak reply-half */
 
 	if (!keep)
 		freeReplyObject(r);
@@ -84,7 +84,7 @@ static void reply(int keep)
 
 static void context(int keep)
 {
-	redisContext *c = redisConnect(getenv("DB_HOST"), atoi(getenv("DB_PORT")));
+	redisContext *c = redisConnect(getenv("DB_HOST"), atoi(getenv("DB_PORT"))); /* LEAK: context-leak */
 
 	if (!keep)
 		redisFree(c);

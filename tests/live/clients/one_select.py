@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 session = Session(db.engine())
-session.execute(text(db.ONE_ROW + "7")).all()
+session.execute(text(db.ONE_ROW + "7")).all()  # LEAK: open
 if sys.argv[1] == "committed":
     session.commit()
 db.ready()

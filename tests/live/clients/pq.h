@@ -9,7 +9,7 @@
 
 static inline PGconn *pq_open(void)
 {
-	PGconn *connection = PQconnectdb("");
+	PGconn *connection = PQconnectdb(""); /* LEAK: any */
 
 	if (PQstatus(connection) != CONNECTION_OK)
 		fail("connect", PQerrorMessage(connection));
@@ -18,7 +18,7 @@ static inline PGconn *pq_open(void)
 
 static inline void pq_run(PGconn *connection, const char *sql)
 {
-	PGresult *result = PQexec(connection, sql);
+	PGresult *result = PQexec(connection, sql); /* LEAK: any */
 	ExecStatusType status = PQresultStatus(result);
 
 	if (status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE)

@@ -14,7 +14,7 @@ static PGconn *opened(void)
 {
 	PGconn *connection = pq_open();
 
-	pq_run(connection, "begin");
+	pq_run(connection, "begin"); /* LEAK: leak */
 	pq_run(connection, ONE_ROW "5");
 	return connection;
 }
@@ -43,7 +43,7 @@ static void finish(void)
 /* One request in four fails; only then the way out differs. */
 static void handle(int number, int careful)
 {
-	PGconn *connection = pq_open();
+	PGconn *connection = pq_open(); /* LEAK: sporadic */
 
 	if (number % 4 == 3) {
 		PQclear(PQexec(connection, "select nothing from items where name = '" SECRET "'"));
@@ -78,7 +78,7 @@ static void exec_again(void)
 {
 	const char *before = getenv("EXEC_COUNT");
 	int count = before ? atoi(before) + 1 : 1;
-	PGconn *connection = pq_open();
+	PGconn *connection = pq_open(); /* LEAK: exec */
 	char text[16];
 
 	pq_run(connection, ONE_ROW "5");

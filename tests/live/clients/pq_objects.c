@@ -361,6 +361,25 @@ static void forked(void)
 	}
 }
 
+/* What was there before exec went with its memory, and nobody gave it back. */
+static void executed(void)
+{
+	int again = was_executed();
+	PGconn *c = one();
+
+	for (int i = 0; i < ROUNDS; i++) {
+		PGresult *result = PQexec(c, "select 1");
+
+		if (again)
+			clear(i, result);
+		else
+			took(RESULT, 1);
+	}
+	nap(1500); /* for the tracer to tell of what is open */
+	if (!again)
+		exec_part("executed");
+}
+
 static void freemem(int i, const char *object, void *memory)
 {
 	if (!memory)
@@ -508,6 +527,7 @@ int main(int argc, char **argv)
 		{"jump-from-poll", jump_from_poll},
 		{"threads", threads},
 		{"forked", forked},
+		{"executed", executed},
 		{"escape", escape},
 		{"notifies", notifies},
 		{"copy-out", copy_out},

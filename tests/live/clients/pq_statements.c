@@ -21,7 +21,7 @@ static void prepare(int number, const char *name)
 	char text[160];
 
 	text_of(text, sizeof(text), number);
-	PQclear(PQprepare(connection, name, text, 1, NULL));
+	PQclear(PQprepare(connection, name, text, 1, NULL)); /* LEAK: leak */
 	PQclear(PQexecPrepared(connection, name, 1, values, NULL, NULL, 0));
 }
 
@@ -30,7 +30,7 @@ static void run_sql(const char *format, int number)
 	char text[200];
 
 	snprintf(text, sizeof(text), format, number, number);
-	pq_run(connection, text);
+	pq_run(connection, text); /* LEAK: sql-leak */
 }
 
 static void keep(int number)

@@ -45,7 +45,7 @@ static void batch(const char *const *queries, int count)
 	PQenterPipelineMode(connection);
 	for (int i = 0; i < count; i++)
 		PQsendQueryParams(connection, queries[i], 0, NULL, NULL, NULL, NULL, 0);
-	PQpipelineSync(connection);
+	PQpipelineSync(connection); /* LEAK: any */
 	for (int i = 0; i <= count;) {
 		PGresult *result = PQgetResult(connection);
 
@@ -71,7 +71,7 @@ static void pending(void)
 	static const char *const queries[] = {"begin", ONE_ROW "1",
 					      "insert into notes values (2, '" SECRET "')"};
 
-	batch(queries, 3);
+	batch(queries, 3); /* LEAK: pending */
 	ready();
 	for (;;)
 		pause();

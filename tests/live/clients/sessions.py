@@ -18,7 +18,7 @@ kept = []
 def keep(number):
     session = Session()
     try:
-        session.execute(text(db.ONE_ROW + str(number + 1))).all()
+        session.execute(text(db.ONE_ROW + str(number + 1))).all()  # LEAK: kept
         kept.append(session)
     except TimeoutError:  # the pool is empty: this is how the owner notices
         session.close()

@@ -30,7 +30,7 @@ def several(keep):
     while time.monotonic() < end:
         connection = db.connect()
         with connection.cursor() as cursor:
-            db.one_row(cursor, len(kept))
+            db.one_row(cursor, len(kept))  # LEAK: leak
         if keep:
             kept.append(connection)
         else:

@@ -19,7 +19,7 @@ import db
 
 def run(connection, sql):
     with connection.cursor() as cursor:
-        cursor.execute(sql)
+        cursor.execute(sql)  # LEAK: any
         return cursor.fetchall()
 
 
@@ -33,7 +33,7 @@ def reconnect():
     idle, working = db.connect(), db.connect()
     run(idle, "select 1")
     idle.commit()
-    run(working, db.ONE_ROW + "7")
+    run(working, db.ONE_ROW + "7")  # LEAK: reconnect
     db.ready()
     db.idle()
 
@@ -46,7 +46,7 @@ def interleaved():
         careless.commit()
         careful.commit()
     run(careful, "select 1 as careful")
-    run(careless, db.ONE_ROW + "7")
+    run(careless, db.ONE_ROW + "7")  # LEAK: interleaved
     db.ready()
     while True:
         careful.commit()
@@ -79,7 +79,7 @@ def fork():
     child = os.fork()
     if child == 0:
         time.sleep(1)
-        run(connection, db.ONE_ROW + "7")
+        run(connection, db.ONE_ROW + "7")  # LEAK: fork
         db.idle()
     print("child", child, flush=True)
     time.sleep(2)
@@ -96,7 +96,7 @@ def large():
         rows = run(connection, f"select id, name, '{longest}' from items where id <= 40 and name <> '{db.SECRET}'")
         assert len(rows) == 40 and rows[39][2] == longest
         connection.commit()
-    run(connection, db.ONE_ROW + "7")
+    run(connection, db.ONE_ROW + "7")  # LEAK: large
     db.ready()
     db.idle()
 
@@ -108,7 +108,7 @@ def statements():
 
     def step(number):
         with connection.cursor() as cursor:
-            cursor.execute(prepare % number)
+            cursor.execute(prepare % number)  # LEAK: statements
         connection.commit()
 
     db.steadily(step, every=0.005, ready_after=20)

@@ -51,7 +51,7 @@ class Connection:
 
     async def run(self, sql):
         body = sql.encode() + b"\0"
-        self.writer.write(b"Q" + struct.pack("!i", len(body) + 4) + body)
+        self.writer.write(b"Q" + struct.pack("!i", len(body) + 4) + body)  # LEAK: any twins
         return await self.ready()
 
     async def close(self):
@@ -64,7 +64,7 @@ kept = []
 
 async def leak(number, direct=False):
     connection = await Connection.open(direct)
-    await connection.run("begin")
+    await connection.run("begin")  # LEAK: kept direct
     assert await connection.run(db.ONE_ROW + str(number + 1)) == 1
     if sys.argv[1] == "closed":
         await connection.run("commit")

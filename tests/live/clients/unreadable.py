@@ -13,9 +13,9 @@ kept = []
 
 
 def leak(number):
-    connection = db.connect(**more)
+    connection = db.connect(**more)  # LEAK: plain compressed
     with connection.cursor() as cursor:
-        db.one_row(cursor, number)
+        db.one_row(cursor, number)  # LEAK: plain compressed
     kept.append(connection)
 
 
