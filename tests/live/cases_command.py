@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """The command line: run, watch, snapshot, record, and choosing what to watch."""
+import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -391,6 +393,31 @@ def no_colour(bench):
     status, said = on_terminal(bench, "watch", "--duration", str(SECONDS), "-p", str(client.pid), NO_COLOR="1")
     bench.shown["terminal"] = said
     bench.check(status == 1 and not re.search(r"\x1b\[[0-9;]*m", said), "there are colours")
+
+
+@live("doctor names the flags by which a program tells its lines", needs=(), lane="look")
+def doctor_flags(bench):
+    """A program called java, without a map of its code, and then with one."""
+    folder = bench.dbleak.path("flags")
+    os.makedirs(folder)
+    program = shutil.copy("/bin/sleep", os.path.join(folder, "java"))
+    sleeper = subprocess.Popen([program, "60"])
+    code = f"/tmp/perf-{sleeper.pid}.map"
+
+    def line():
+        found = json.loads(bench.dbleak.run("doctor", "--json").out)["features"]
+        return next(feature for feature in found if feature["name"] == "lines of Java")
+    try:
+        without = line()
+        with open(code, "x"):
+            there = line()
+        bench.check(without["available"] is False and "Compiler.perfmap" in without["remedy"], f"said {without}")
+        bench.check(there["detail"] != without["detail"], f"with a map it still says {there}")
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+        if os.path.exists(code):
+            os.remove(code)
 
 
 @live("doctor says what the host allows", needs=(), lane="look")

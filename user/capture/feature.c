@@ -29,6 +29,7 @@
 #include "../base/file.h"
 #include "container.h"
 #include "feature.h"
+#include "flags.h"
 
 #define TYPES_PATH   "/sys/kernel/btf/vmlinux"
 #define DETAIL_LEN   160
@@ -607,6 +608,16 @@ static int try_containers(char *detail)
 	return err;
 }
 
+static int try_lines_node(char *detail)
+{
+	return flags_node(detail, DETAIL_LEN);
+}
+
+static int try_lines_java(char *detail)
+{
+	return flags_java(detail, DETAIL_LEN);
+}
+
 static int try_tracefs(char *detail)
 {
 	struct statfs fs;
@@ -818,6 +829,27 @@ static const struct entry {
 			.about.remedy = "",
 			.about.need = FEATURE_REMARK,
 			.try = try_tracefs,
+		},
+	[FEATURE_LINES_NODE] =
+		{
+			.about.name = "lines of Node.js",
+			.about.purpose = "The builds of nodejs.org tell where their calls are; others "
+					 "must be asked to name their code",
+			.about.without = "their calls are shown without names of functions and files",
+			.about.remedy = "start node with --perf-basic-prof and "
+					"--interpreted-frames-native-stack, or use such a build",
+			.about.need = FEATURE_REMARK,
+			.try = try_lines_node,
+		},
+	[FEATURE_LINES_JAVA] =
+		{
+			.about.name = "lines of Java",
+			.about.purpose = "Java names its compiled methods only in /tmp/perf-PID.map",
+			.about.without = "its calls are shown without names of methods",
+			.about.remedy = "start java with -XX:+PreserveFramePointer, and when it is warm "
+					"run `jcmd PID Compiler.perfmap` (JDK 17 and newer)",
+			.about.need = FEATURE_REMARK,
+			.try = try_lines_java,
 		},
 };
 
