@@ -40,6 +40,27 @@ static void a_state_replaces_the_one_before(void **state)
 	assert_int_equal(e->connections.idle, 0);
 }
 
+static void an_older_state_that_comes_late_replaces_nothing(void **state)
+{
+	struct ev_connection birth;
+
+	(void)state;
+	story_begins();
+	process(APP);
+	opens(0, APP, APP);
+	birth = *told(0);
+	told(0)->bytes_sent = 80;
+	told(0)->bytes_received = 300;
+	begins(0);
+	assert_int_equal(endpoint(APP, 0)->transactions.open, 1);
+	story_tell(&birth, EV_CONNECTION, sizeof(birth));
+	assert_int_equal(endpoint(APP, 0)->transactions.open, 1);
+	assert_int_equal(endpoint(APP, 0)->connections.open, 1);
+	birth.flags |= EV_CONN_CLOSED;
+	story_tell(&birth, EV_CONNECTION, sizeof(birth));
+	assert_int_equal(endpoint(APP, 0)->connections.open, 0);
+}
+
 static void one_that_turns_out_to_be_new_is_counted_as_such(void **state)
 {
 	(void)state;
@@ -415,6 +436,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_state_replaces_the_one_before),
+		TEST(an_older_state_that_comes_late_replaces_nothing),
 		TEST(one_that_turns_out_to_be_new_is_counted_as_such),
 		TEST(a_race_in_the_counts_does_not_wrap_them),
 		TEST(what_closed_stays_counted),

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../base/table.h"
@@ -17,6 +18,8 @@
 
 #define PROCESSES_MOST 8192
 #define FILES_MOST     256 /* programs looked at; later ones are not */
+#define SHARE	       10  /* of ten moments one may be spent on reading */
+#define CREDIT_MOST_NS 200000000
 
 struct program {
 	struct v8 *v8; /* NULL: it has none */
@@ -25,6 +28,8 @@ struct program {
 struct nodes {
 	struct table files;	/* device, inode -> struct program */
 	struct table processes; /* pid, start -> struct program; borrowed */
+	int64_t credit_ns;	/* time left to read */
+	uint64_t at_ns;		/* up to when it was counted */
 };
 
 int nodes_open(struct nodes **out)
@@ -107,11 +112,41 @@ static const struct v8 *v8_of(struct nodes *n, uint32_t pid, uint64_t start_ns)
 	return p->v8;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+/* A stack takes a hundred looks into its process.  Who reads all that a busy program has does
+ * nothing else any more. */
+static bool has_time(struct nodes *n)
+{
+	uint64_t now = now_ns();
+
+	n->credit_ns += n->at_ns ? (int64_t)((now - n->at_ns) / SHARE) : CREDIT_MOST_NS;
+	if (n->credit_ns > CREDIT_MOST_NS)
+		n->credit_ns = CREDIT_MOST_NS;
+	n->at_ns = now;
+	return n->credit_ns > 0;
+}
+
 int nodes_read(struct nodes *n, const struct raw_stack *raw, struct texts *t, struct frame *frames,
 	       uint32_t *flags)
 {
 	const struct v8 *v8 = v8_of(n, raw->pid, raw->start_ns);
 	struct memory m = memory_of_process(raw->pid);
+	uint64_t began;
+	int count;
 
-	return v8 ? v8_read(v8, &m, raw, raw->registers.bp, t, frames, flags) : 0;
+	if (!v8)
+		return 0;
+	if (!has_time(n))
+		return -EBUSY;
+	began = now_ns();
+	count = v8_read(v8, &m, raw, raw->registers.bp, t, frames, flags);
+	n->credit_ns -= now_ns() - began;
+	return count;
 }

@@ -34,7 +34,7 @@ struct readers {
 	const struct runtimes *runtimes; /* NULL: not known yet */
 	struct table refused; /* processes of which it was told that their frames are not read */
 	struct table sites; /* that have a place; the value says nothing */
-	uint64_t asked;
+	uint64_t asked, skipped;
 	struct texts texts;
 	int err; /* the first of memory */
 };
@@ -171,6 +171,11 @@ static bool interpreted(struct readers *r, const struct raw_stack *raw)
 	uint32_t flags = 0;
 	int n = read_frames(r, raw, frames, &flags), err;
 
+	if (n == -EBUSY) {
+		r->skipped++;
+		unnamed(r, raw->id, raw->pid, raw->start_ns);
+		return true;
+	}
 	if (n <= 0 && raw->runtime == RUNTIME_NATIVE)
 		return false;
 	/* What could not be named this time may be the next: it is not to be taken for known. */
@@ -255,7 +260,7 @@ void readers_site(struct readers *r, const struct ev_site *site, uint64_t stack,
 
 uint64_t readers_lost(const struct readers *r)
 {
-	return stacks_lost(r->stacks) + native_counts(r->native).lost;
+	return stacks_lost(r->stacks) + native_counts(r->native).lost + r->skipped;
 }
 
 uint64_t readers_cpu_ns(const struct readers *r)

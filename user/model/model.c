@@ -434,6 +434,13 @@ static int move(struct model *m, struct connection *c, struct endpoint *e)
 	return err ? err : count_held(m, c, 1);
 }
 
+/* A state from the ring may be read after a sweep has told a later one: bytes only grow. */
+static bool is_older(const struct ev_connection *ev, const struct connection *c)
+{
+	return !(ev->flags & EV_CONN_CLOSED) &&
+	       (ev->bytes_sent < c->bytes_sent || ev->bytes_received < c->bytes_received);
+}
+
 static int apply_connection(struct model *m, const struct ev_head *record)
 {
 	const struct ev_connection *ev = (const void *)record;
@@ -444,6 +451,10 @@ static int apply_connection(struct model *m, const struct ev_head *record)
 		c = connection_begin(m, ev);
 	if (!c)
 		return -ENOMEM;
+	if (is_older(ev, c))
+		return 0;
+	c->bytes_sent = ev->bytes_sent;
+	c->bytes_received = ev->bytes_received;
 	if ((c->life.flags ^ ev->flags) & EV_CONN_PRE_EXISTING) { /* it turned out to be new */
 		endpoint_leave(c->endpoint, c);
 		c->life.flags = ev->flags;

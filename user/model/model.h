@@ -82,6 +82,7 @@ struct connection {
 	struct statement_model *statements; /* open, in no order */
 	struct file_model *file; /* NULL but for SQLite */
 	uint64_t request_ns, hung_up_ns, longest_gap_ns;
+	uint64_t bytes_sent, bytes_received;
 	uint64_t zombie_ns; /* since when it is closed, but lives on for its statements; 0 it is not */
 	uint64_t freed_ns;  /* since when its library's handle is gone; 0 it is not, or not known */
 	uint32_t committed, rolled_back, abandoned, prepared, unprepared;
