@@ -172,7 +172,7 @@ $(B)/bench/handles: BENCH_LIBS := -I/usr/include/postgresql -lpq
 $(B)/bench/stack_storm: BENCH_LIBS := -I/usr/include/postgresql -lpq
 $(B)/bench/lite_loop: BENCH_LIBS := -lsqlite3
 $(B)/bench/native: BENCH_LIBS := $(NATIVE_LIBS)
-$(B)/bench/native: $(NATIVE:%=$(B)/user/capture/%.o) | $(B)/unit/programs/stack-O2
+$(B)/bench/native: bpf/stack.h $(NATIVE:%=$(B)/user/capture/%.o) | $(B)/unit/programs/stack-O2
 $(B)/bench/python: $(addprefix $(B)/user/capture/,python.o python_line.o)
 $(B)/bench/prices: BENCH_LIBS := -lbpf -lelf -llzma -lZydis
 $(B)/bench/prices: $(addprefix $(B)/user/capture/,elf.o probe.o probe_point.o probe_table.o)

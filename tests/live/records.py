@@ -55,6 +55,7 @@ def _makers():
 
 
 MAKERS = _makers()
+TICK = 3  # enum ev_kind
 CONNECTION, STATEMENT, CURSOR, RESULT, MEMORY = 1, 3, 4, 5, 6  # enum ev_resource
 
 
@@ -165,3 +166,17 @@ class Stacks:
         """The stack of that moment, or None."""
         found = self.stacks.get(self.evidence.get((kind, object, second)))
         return found and Stack([self.frames[id] for id in found[0]], found[1], found[2])
+
+
+def longest_silence(path):
+    """Seconds from one tick to the next, at most: so long nothing was looked at."""
+    with open(path, "rb") as file:
+        raw = file.read()
+    at, last, longest = 0, None, 0
+    while at + HEAD.size <= len(raw):
+        ns, _, kind, size = HEAD.unpack_from(raw, at)
+        if kind == TICK:
+            longest = max(longest, ns - (last or ns))
+            last = ns
+        at += size or len(raw)
+    return longest / 1e9

@@ -14,10 +14,12 @@ import time
 from dataclasses import dataclass, field
 
 import places
+import records
 from harness import CLIENTS, Client, environment, sockets, unread
 
 QUIET = ("ok", "bounded")
 MIN_AGE = 5
+LONGEST_SILENCE = 9.5  # seconds: over its budget the tracer looks every 8 s at the least
 AT_ONCE = 10  # clients that start at a time
 
 
@@ -312,6 +314,9 @@ class Round:
     def whole(self, look):
         """What must hold of the round's report as a whole: (sentence, faults)."""
         yield f"the report of the {self.name} keeps the contract, replays and is fit to print", look.trouble
+        silence = records.longest_silence(look.recording) if os.path.exists(look.recording or "") else 0
+        yield f"all is looked at again and again while the {self.name} are watched", [
+            f"nothing was looked at for {silence:.1f} s"] if silence > LONGEST_SILENCE else []
         yield f"nothing is lost while the {self.name} are watched", self.dbleak.losses(
             look, "ring_full", "map_full", "missed_return")
         yield f"no server is accused among the {self.name}", [

@@ -335,6 +335,12 @@ static void a_copy_that_ends_early_is_cut(void **state)
 	assert_int_equal(got.answer.flags, EV_STACK_CUT);
 	assert_true(got.answer.count >= 1);
 	assert_string_equal(got.frame[0].function, "take");
+	p.raw.length = 0;
+	ask(n, &p);
+	assert_int_equal(got.answer.flags, EV_STACK_CUT);
+	p.raw.length = STACK_BYTES + 1;
+	assert_int_equal(native_stack(n, &p.raw), -EAGAIN);
+	assert_int_equal(native_counts(n).lost, 1);
 	end(&p);
 	native_close(n);
 }

@@ -37,6 +37,8 @@
 #define LEARNED_PORTS  64
 #define OWNERS_FEW     32 /* processes whose memory is looked at with each sweep */
 #define LONGEST_INTERVAL_MS 8000
+#define DRAIN_MS       200
+#define DRAIN_LAST_MS  2000
 #define LAST_READ_MS   1500 /* for stacks still being read when the window ends */
 
 struct known { /* a connection told of */
@@ -1037,7 +1039,9 @@ int capture_step(struct capture *c, int timeout_ms)
 	if (deadline > c->next_sweep_ns)
 		deadline = c->next_sweep_ns;
 	poll(fds, 3, deadline > now ? (deadline - now) / 1000000 + 1 : 0);
-	err = kernel_drain(c->kernel, 0, on_record, c);
+	err = kernel_drain(c->kernel, DRAIN_MS, on_record, c);
+	if (err > 0)
+		err = 0;
 	if (!err && c->clients)
 		err = clients_step(c->clients, now_boot());
 	if (!err && c->readers)
@@ -1047,11 +1051,24 @@ int capture_step(struct capture *c, int timeout_ms)
 	return err ? err : c->err;
 }
 
+/* What is asked for at the end is waited for, but not for ever. */
+static void drain_last(struct capture *c)
+{
+	struct ev_gap gap = {};
+
+	if (kernel_drain(c->kernel, DRAIN_LAST_MS, on_record, c) <= 0)
+		return;
+	INIT(gap, EV_GAP);
+	snprintf(gap.text, sizeof(gap.text), "records came faster than they could be read: of the "
+		 "last moments some were left");
+	tell(c, &gap.head);
+}
+
 int capture_finish(struct capture *c)
 {
 	struct ev_end end = {};
 
-	kernel_drain(c->kernel, 0, on_record, c);
+	drain_last(c);
 	if (c->stats_until_ns) {
 		c->stats_until_ns = 1;
 		sample_stats(c, 1);
@@ -1059,7 +1076,7 @@ int capture_finish(struct capture *c)
 	if (c->options.mode != EV_MODE_SNAPSHOT) {
 		sweep(c);
 		sweep(c);
-		kernel_drain(c->kernel, 0, on_record, c);
+		drain_last(c);
 		c->ending = true;
 		tell_facts(c);
 		if (c->readers)

@@ -51,6 +51,7 @@ struct kernel {
 	struct bpf_link *count;
 	const char *door;
 	kernel_record_fn fn; /* during a drain */
+	uint64_t drain_until_ns;
 	void *context;
 	char *buffer;
 	struct table forgotten; /* connection -> time before which its statements do not count */
@@ -318,13 +319,22 @@ static int link_client_sweeps(struct kernel *k)
 	return err;
 }
 
+static uint64_t now_boot(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+/* The record is taken, whatever is returned; an error only ends the drain. */
 static int on_ring(void *context, void *data, size_t size)
 {
 	struct kernel *k = context;
 
 	(void)size;
 	k->fn(k->context, data);
-	return 0;
+	return now_boot() < k->drain_until_ns ? 0 : -EAGAIN;
 }
 
 static int prepare(struct kernel *k, const struct kernel_options *o)
@@ -517,14 +527,15 @@ int kernel_select_pid(struct kernel *k, uint32_t pid)
 	return bpf_map_update_elem(bpf_map__fd(k->skel->maps.targets), &pid, &one, BPF_ANY);
 }
 
-int kernel_drain(struct kernel *k, int timeout_ms, kernel_record_fn fn, void *context)
+int kernel_drain(struct kernel *k, int most_ms, kernel_record_fn fn, void *context)
 {
 	int n;
 
 	k->fn = fn;
 	k->context = context;
-	n = timeout_ms ? ring_buffer__poll(k->ring, timeout_ms) : ring_buffer__consume(k->ring);
-	return n == -EINTR ? 0 : n < 0 ? n : 0;
+	k->drain_until_ns = now_boot() + most_ms * 1000000ULL;
+	n = ring_buffer__consume(k->ring);
+	return n == -EAGAIN ? 1 : n < 0 && n != -EINTR ? n : 0;
 }
 
 int kernel_ring_fd(const struct kernel *k)
@@ -576,14 +587,6 @@ int kernel_scan(struct kernel *k, uint32_t mode, kernel_record_fn fn, void *cont
 {
 	k->skel->bss->scan_mode = mode;
 	return kernel_read_iterator(k, k->scan, fn, context);
-}
-
-static uint64_t now_boot(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
 int kernel_statements_forget(struct kernel *k, uint64_t connection, uint64_t before_ns)

@@ -42,8 +42,9 @@ int kernel_select(struct kernel *k, const struct select *select);
 /* A process and its children are selected from now on. */
 int kernel_select_pid(struct kernel *k, uint32_t pid);
 
-/* Empties the ring into fn, waiting at most timeout_ms for a first record. */
-int kernel_drain(struct kernel *k, int timeout_ms, kernel_record_fn fn, void *context);
+/* Empties the ring into fn, for at most so long: where records come faster than fn takes them, all
+ * else must go on.  0, 1 there are more, or -errno. */
+int kernel_drain(struct kernel *k, int most_ms, kernel_record_fn fn, void *context);
 int kernel_ring_fd(const struct kernel *k);
 
 /* One pass of an iterator.  SCAN_*: over all files of all processes. */

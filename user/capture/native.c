@@ -260,12 +260,11 @@ static int asked(struct native *n, int err, const struct asked *asked)
 int native_stack(struct native *n, const struct raw_stack *raw)
 {
 	struct wire_head head = {WIRE_STACK, 0};
-	size_t length = raw->length <= STACK_BYTES ? raw->length : STACK_BYTES;
-	size_t size = offsetof(struct raw_stack, bytes) + length;
+	size_t size = offsetof(struct raw_stack, bytes) + raw->length;
 	int err = -EAGAIN;
 
 	head.size = (uint32_t)(sizeof(head) + size);
-	if (asked_room(n))
+	if (raw->length <= STACK_BYTES && asked_room(n))
 		err = ask(n, &head, sizeof(head), raw, size);
 	return asked(n, err, &(struct asked){raw->id, raw->start_ns, raw->pid});
 }
