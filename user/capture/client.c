@@ -1345,6 +1345,8 @@ int clients_step(struct clients *c, uint64_t now_ns)
 	if (!c->libraries)
 		return 0;
 	err = libraries_poll(c->libraries, on_file, c);
+	if (c->runtimes)
+		runtimes_step(c->runtimes, now_ns);
 	look_deeper(c);
 	keep_budget(c, now_ns);
 	return err < 0 ? err : 0;

@@ -20,6 +20,8 @@
 #include "probe.h"
 
 #define REFUSED_MOST 4096 /* processes remembered whose interpreter is not read */
+#define RECENT_MOST  256  /* mappings that are looked at again */
+#define AGAIN_NS     200000000ULL
 #define NAME_LEN 16
 
 /* One file that holds an interpreter. */
@@ -33,7 +35,18 @@ struct interpreter {
 	struct probe_links *links;
 };
 
+/*
+ * A program is mapped before its exec is over, and the end of that takes out what is known of the
+ * process.  Whoever was entered too early, or not for what was there still, is entered again.
+ */
+struct recent {
+	struct library_mapping mapping; /* pid 0: none */
+	uint64_t due_ns;		/* 0: not known yet */
+};
+
 struct runtimes {
+	struct recent recent[RECENT_MOST]; /* a ring */
+	size_t next;
 	struct kernel *kernel;
 	const struct procfs *procfs;
 	struct interpreter *files;
@@ -163,7 +176,7 @@ static void refuse(struct runtimes *r, uint32_t pid, struct interpreter *i)
 	table_put(&r->refused, (struct table_key){pid, 0}, i);
 }
 
-void runtimes_mapped(struct runtimes *r, const struct library_mapping *m)
+static void enter(struct runtimes *r, const struct library_mapping *m)
 {
 	struct interpreter *i = find(r, m->device, m->inode);
 	struct process_facts facts;
@@ -187,6 +200,39 @@ void runtimes_mapped(struct runtimes *r, const struct library_mapping *m)
 	/* It may have ended before, and nobody would take the entry out. */
 	if (procfs_facts(r->procfs, m->pid, &facts))
 		kernel_runtime_forget(r->kernel, m->pid);
+}
+
+void runtimes_mapped(struct runtimes *r, const struct library_mapping *m)
+{
+	enter(r, m);
+	r->recent[r->next++ % RECENT_MOST] = (struct recent){.mapping = *m};
+}
+
+static bool is_mapped(const struct library_mapping *m)
+{
+	char path[80];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%jx-%jx", m->pid, (uintmax_t)m->start,
+		 (uintmax_t)m->end);
+	return !lstat(path, &st);
+}
+
+void runtimes_step(struct runtimes *r, uint64_t now_ns)
+{
+	for (size_t i = 0; i < RECENT_MOST; i++) {
+		struct recent *recent = &r->recent[i];
+
+		if (!recent->mapping.pid || now_ns < recent->due_ns)
+			continue;
+		if (!recent->due_ns) {
+			recent->due_ns = now_ns + AGAIN_NS;
+			continue;
+		}
+		if (is_mapped(&recent->mapping))
+			enter(r, &recent->mapping);
+		recent->mapping.pid = 0;
+	}
 }
 
 bool runtimes_gap(const struct runtimes *r, uint32_t pid, char *text, size_t size)

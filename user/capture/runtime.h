@@ -31,6 +31,8 @@ void runtimes_close(struct runtimes *r);
 bool runtimes_file(struct runtimes *r, struct elf_file *elf, const struct library_file *file);
 /* A process maps a file that has one. */
 void runtimes_mapped(struct runtimes *r, const struct library_mapping *mapping);
+/* Looks again at what was mapped lately; to be called about once a second, or more often. */
+void runtimes_step(struct runtimes *r, uint64_t now_ns);
 /* Files where distributions keep interpreters, before anybody maps them. */
 void runtimes_head_start(struct runtimes *r);
 
