@@ -50,7 +50,7 @@ class Runtime:
         self.bench = bench
         self.folder = bench.file(self.name)
         os.mkdir(self.folder)
-        self.tag = f"dbleak-live-{os.getpid()}-{self.name}"
+        self.tag = f"dbleak-{os.getpid()}-{self.name[0]}"  # short: all of it is to be printed
         self.started = []
         bench.afterwards.append(self.close)
         self.open()

@@ -355,6 +355,31 @@ static void what_two_processes_share_leads_to_each_by_its_own_way(void **state)
 	}
 }
 
+/* A helper that well and ill use: shown is the way of the one that is left. */
+static void a_line_that_many_call_is_shown_as_it_was_reached(void **state)
+{
+	static const struct place_told ways[][2] = {
+		{{EV_LANG_PYTHON, "ask", "/srv/shop/db.py", NULL, 9, 0, 0},
+		 {EV_LANG_PYTHON, "daily", "/srv/shop/report.py", NULL, 40, 0, 0}},
+		{{EV_LANG_PYTHON, "ask", "/srv/shop/db.py", NULL, 9, 0, 0},
+		 {EV_LANG_PYTHON, "monthly", "/srv/shop/report.py", NULL, 42, 0, 0}}};
+	const struct finding_view *f;
+
+	(void)state;
+	app_begins();
+	for (uint32_t i = 0; i < 2; i++) {
+		at(1 + i);
+		opens(i, APP, APP);
+		begins(i);
+		shows_of(EV_AT_BEGUN, i, 0, tell_stack(APP, ways[i], 2));
+	}
+	closes(0); /* rolled back silently */
+	at(40);
+	f = expect(CAUSE_OPEN_TRANSACTION);
+	expect_site(f, "/srv/shop/db.py", 9, "ask");
+	assert_string_equal(f->stack[1].function, "monthly");
+}
+
 /* Order of records. */
 
 static void records_of_code_may_come_in_any_order(void **state)
@@ -659,6 +684,8 @@ int main(void)
 		cmocka_unit_test_teardown(what_is_closed_elsewhere_does_not_soften_a_leak, story_teardown),
 		cmocka_unit_test_teardown(healthy_programs_stay_silent_whatever_their_stacks, story_teardown),
 		cmocka_unit_test_teardown(transactions_left_open_in_two_places_are_two, story_teardown),
+		cmocka_unit_test_teardown(a_line_that_many_call_is_shown_as_it_was_reached,
+					  story_teardown),
 		cmocka_unit_test_teardown(what_two_processes_share_leads_to_each_by_its_own_way,
 					  story_teardown),
 		cmocka_unit_test_teardown(records_of_code_may_come_in_any_order, story_teardown),

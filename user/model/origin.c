@@ -228,10 +228,15 @@ static void copy_stack(const struct scene *s, struct finding_view *f, const stru
 	f->stack_flags = stack->flags;
 }
 
-void finding_at(struct scene *s, struct finding_view *f, const struct place *place)
+/* A line that many call is reached by many ways: shown is one by which these objects came. */
+static void show(const struct scene *s, struct finding_view *f, const struct origin *o)
 {
-	if (place)
-		copy_stack(s, f, place->stack, place->frame);
+	const struct code_stack *own = code_stack(&s->model->code, o->stack);
+
+	if (own && places_find(s->places, o->stack) == o->place)
+		copy_stack(s, f, own, places_frame(s->places, own));
+	else
+		copy_stack(s, f, o->place->stack, o->place->frame);
 }
 
 /* "app/report.py:42 monthly" */
@@ -306,7 +311,7 @@ void finding_from(struct scene *s, struct finding_view *f, const struct origins 
 		copy_stack(s, f, stack, NULL);
 	if (!most)
 		return;
-	finding_at(s, f, most->place);
+	show(s, f, most);
 	if (stand_ins[most->stand_in])
 		finding_because(s, f, "%s", stand_ins[most->stand_in]);
 	if (any_known_elsewhere(&o, most) || (!sampled && most->count < o.total))

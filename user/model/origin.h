@@ -53,8 +53,6 @@ size_t origins_culprits(const struct origins *all,
 const struct place *culprit_of(const struct place *const *culprits, size_t n,
 			       const struct place *from);
 
-/* Names the place in a finding. */
-void finding_at(struct scene *s, struct finding_view *f, const struct place *place);
 /* Names the place with the most, and says what comes from others.  sampled: what has no place was
  * not looked at. */
 void finding_from(struct scene *s, struct finding_view *f, const struct origins *all, bool sampled);

@@ -442,8 +442,7 @@ void places_free(struct places *p)
 	table_free(&p->by_frame);
 }
 
-/* The frame that answers; NULL none does. */
-static const struct code_frame *owner_of(const struct places *p, const struct code_stack *s)
+const struct code_frame *places_frame(const struct places *p, const struct code_stack *s)
 {
 	const struct code_frame *package = NULL, *starter = NULL;
 
@@ -482,7 +481,7 @@ static struct table_key frame_key(const struct code_frame *f)
 
 static const struct place *place_make(struct places *p, const struct code_stack *s)
 {
-	const struct code_frame *f = owner_of(p, s);
+	const struct code_frame *f = places_frame(p, s);
 	struct place *place;
 
 	if (!f)
