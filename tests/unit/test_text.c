@@ -681,6 +681,20 @@ static void a_snapshot_of_many_rows_is_cut(void **state)
 	assert_silent_about(&v, &all, "-v shows");
 }
 
+static void a_long_name_of_a_container_is_told_whole(void **state)
+{
+	struct finding_view f = sample_finding();
+	struct process_view process = sample_process(7, VERDICT_LEAKING, NULL, &f);
+	struct report_view v = sample_view(&process, 1);
+
+	(void)state;
+	process.runtime = "docker";
+	process.container_name = "shop-production-orders-api-7f9c5d6b8-x2x4q";
+	assert_says(&v, &plain, "in docker shop-production-orders-api-7f9c5d6b8-x2x4q");
+	process.container_name = "web1";
+	assert_silent_about(&v, &plain, "in docker web1");
+}
+
 static void sql_is_shortened_unless_all_is_asked_for(void **state)
 {
 	struct finding_view f = sample_finding();
@@ -967,6 +981,7 @@ int main(void)
 		cmocka_unit_test(names_beyond_a_dozen_are_counted),
 		cmocka_unit_test(a_snapshot_is_a_table_that_accuses_nobody),
 		cmocka_unit_test(a_snapshot_of_many_rows_is_cut),
+		cmocka_unit_test(a_long_name_of_a_container_is_told_whole),
 		cmocka_unit_test(sql_is_shortened_unless_all_is_asked_for),
 		cmocka_unit_test(numbers_have_human_units),
 		cmocka_unit_test(colour_changes_nothing_but_colour),

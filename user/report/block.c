@@ -66,6 +66,16 @@ static const char *arguments_of(const struct process_view *p)
 	return line + first + strspn(line + first, " ");
 }
 
+static void print_detail(struct page *p, const char *label, const char *text, unsigned max_lines)
+{
+	struct page_field field = {.indent = DETAIL_INDENT,
+				   .label = label,
+				   .label_columns = PAGE_LABEL,
+				   .max_lines = max_lines};
+
+	page_field(p, &field, text);
+}
+
 static void print_title(struct page *page, const struct process_view *p)
 {
 	struct words left = {0}, place = {0};
@@ -75,16 +85,9 @@ static void print_title(struct page *page, const struct process_view *p)
 	words_place(&place, p);
 	page_title(page, labels[p->verdict].label, labels[p->verdict].colour, left.text,
 		   place.text);
-}
-
-static void print_detail(struct page *p, const char *label, const char *text, unsigned max_lines)
-{
-	struct page_field field = {.indent = DETAIL_INDENT,
-				   .label = label,
-				   .label_columns = PAGE_LABEL,
-				   .max_lines = max_lines};
-
-	page_field(p, &field, text);
+	/* A name that was cut is no use to whoever must type it. */
+	if (strlen(place.text) > PAGE_PLACE_COLUMNS)
+		print_detail(page, "in", place.text, 0);
 }
 
 static void words_open(struct words *w, const struct finding_view *f, bool exited)

@@ -14,7 +14,6 @@
 #include "../../bpf/event.h"
 #include "../base/escape.h"
 
-#define PLACE_COLUMNS 32 /* of a title */
 
 static const char *const colours[] = {
 	[PAGE_PLAIN] = "",	   [PAGE_BOLD] = "\033[1m",
@@ -187,7 +186,7 @@ void page_title(struct page *p, const char *label, enum page_colour colour, cons
 {
 	char text[PAGE_BUFFER], place[PAGE_BUFFER];
 	size_t used = print_label(p, 0, label, PAGE_LABEL, colour);
-	size_t end = escape_fit(place, sizeof(place), right, trimmed(right), PLACE_COLUMNS,
+	size_t end = escape_fit(place, sizeof(place), right, trimmed(right), PAGE_PLACE_COLUMNS,
 				ESCAPE_CUT_MIDDLE);
 
 	fprintf(p->out, "%*s", (int)(used - strlen(label)), "");
