@@ -198,7 +198,7 @@ static __always_inline __u32 evidence_due(const struct connection *c, __u64 now)
 	__u32 due = c->opened_at != c->opened_told ? OPENED_DUE : 0;
 
 	if (c->begun_at != c->begun_told &&
-	    (is_quiet(c, now) || c->ev.status >= EV_STATUS_TRANSACTION))
+	    (is_quiet(c, now) || c->ev.status >= EV_STATUS_TRANSACTION || c->ev.cursors))
 		due |= BEGUN_DUE;
 	return due;
 }

@@ -26,13 +26,13 @@ def declare(connection, number, hold=True):
 
 
 def kept():
-    connection = db.connect()  # LEAK: kept
+    connection = db.connect()
     db.steadily(lambda number: declare(connection, number), every=0.3)
 
 
 def kept3():
     import psycopg
-    connection, cursors = psycopg.connect("", autocommit=True), []  # LEAK: kept3
+    connection, cursors = psycopg.connect("", autocommit=True), []
 
     def keep(number):
         cursor = connection.cursor(f"report {number}", withhold=True)
