@@ -218,7 +218,7 @@ def row_attach(bench):
     attach, detach = ([on[i] - off[i] for on, off in pairs] for i in range(2))
     bench.note(f"{len(there)} libraries with {sum(one['probes'] for one in there)} probes; start to the first answer "
                f"{spread([on[0] for on, _ in pairs])} s, without library probes {spread([off[0] for _, off in pairs])} s")
-    if len(there) != len(files):
+    if {os.path.realpath(one["path"]) for one in there} != set(files):
         raise RuntimeError(f"probed are only {', '.join(one['path'] for one in there)}")
     return [at_most(row_attach.__doc__, statistics.median(attach), 0.3, f"{spread(attach)} s", " s"),
             at_most("detach from them", statistics.median(detach), 0.1, f"{spread(detach)} s", " s")]
