@@ -55,7 +55,9 @@ enum ev_kind {
 	EV_FRAME = 24,
 	EV_STACK = 25,
 	EV_EVIDENCE = 26,
-	EV_KIND_MAX = 27,
+	EV_MEMORY = 27,
+	EV_MEMORY_SITE = 28,
+	EV_KIND_MAX = 29,
 };
 
 /* Every record starts so.  crc is zlib's crc32 of the bytes after it (size - 8 - 4 + time), set
@@ -528,6 +530,63 @@ struct ev_evidence {
 	__u32 pid;
 	__u16 kind;	/* enum ev_evidence_kind */
 	__u16 resource; /* EV_AT_ACQUIRED: enum ev_resource; else 0 */
+};
+
+/* How closely a process's memory is watched, or where a figure of it comes from. */
+enum ev_tier {
+	EV_TIER_OFF = 0,
+	EV_TIER_GROWTH = 1, /* its size, and sampled first touches of its pages while it grows */
+	EV_TIER_CLIENT = 2, /* also what client libraries take and give back */
+	EV_TIER_FULL = 3,   /* also its allocator's calls */
+};
+
+enum ev_limit {
+	EV_LIMIT_NONE = 0,
+	EV_LIMIT_CGROUP = 1,  /* of its cgroup, or the nearest one above it */
+	EV_LIMIT_PROCESS = 2, /* RLIMIT_AS or RLIMIT_DATA */
+	EV_LIMIT_HOST = 3,    /* what the host has */
+};
+
+/* The memory of a process, and what bounds it.  Each replaces the one before. */
+struct ev_memory {
+	struct ev_head head;
+	__u64 start_ns;
+	__u64 anonymous_bytes;	/* resident and backed by no file; UNKNOWN64 */
+	__u64 swapped_bytes;	/* UNKNOWN64 */
+	__u64 file_bytes;	/* resident and backed by files, or shared; UNKNOWN64 */
+	__u64 limit_bytes;	/* the limit that is nearest; UNKNOWN64 there is none */
+	__u64 limit_used_bytes; /* of it, by everybody under it, without what can be had back at once;
+				 * UNKNOWN64 */
+	__u32 pid;
+	__u16 limit; /* enum ev_limit */
+	__u16 tier;  /* enum ev_tier: how closely it is watched from now on */
+};
+
+enum ev_memory_flag {
+	EV_MEMORY_ESTIMATED = 1,   /* from samples: error_bytes says how good */
+	EV_MEMORY_LOWER_BOUND = 2, /* there was no room to note all of it */
+	EV_MEMORY_WINDOWS = 4,	   /* seen in short windows, reckoned up to the whole time */
+};
+
+/* Memory that one process took under one call stack, as one tier sees it.  Each replaces the one
+ * before with its site and tier. */
+struct ev_memory_site {
+	struct ev_head head;
+	__u64 start_ns;
+	__u64 site;	    /* identity within process and tier */
+	__u64 stack;	    /* EV_STACK told before; 0 not known */
+	__u64 caller;	    /* of the allocator; 0 not known or does not apply */
+	__u64 taken_bytes;  /* since we look */
+	__u64 held_bytes;   /* of them, not given back; UNKNOWN64 */
+	__u64 error_bytes;  /* held_bytes is within so many of the truth, 19 times of 20; 0 exact */
+	__u64 taken, freed; /* blocks; UNKNOWN64 */
+	__u64 first_ns, last_ns; /* of the takings seen */
+	__u64 connection;   /* whose reply was read then, or its rows made into objects; 0 not known */
+	__u64 reply_bytes;  /* of taken_bytes, what was taken so */
+	__u32 pid;
+	__u16 tier;  /* enum ev_tier */
+	__u16 flags; /* enum ev_memory_flag */
+	char object[EV_SYMBOL_LEN]; /* who took it: "malloc", "libpq", "" pages of the process */
 };
 
 #endif

@@ -162,6 +162,25 @@ static void a_sample_without_frames_is_evidence_of_nothing(void **state)
 	assert_int_equal(t.records, 0);
 }
 
+static void a_stack_asked_for_is_told_once_and_known_by_its_id(void **state)
+{
+	uint64_t stack = 1;
+
+	(void)state;
+	assert_int_equal(stacks_told(t.stacks, 1, &stack), -EAGAIN);
+	name(1, 42);
+	name(2, 42); /* its equal */
+	assert_int_equal(stacks_told(t.stacks, 1, &stack), 0);
+	assert_int_equal(stack, t.stack.id);
+	assert_int_equal(t.records, 3);
+	assert_int_equal(stacks_told(t.stacks, 2, &stack), 0);
+	assert_int_equal(stack, t.stack.id);
+	assert_int_equal(t.records, 3);
+	assert_int_equal(stacks_named(t.stacks, 3, &owner, NULL, 0, 0), 0);
+	assert_int_equal(stacks_told(t.stacks, 3, &stack), 0);
+	assert_int_equal(stack, 0);
+}
+
 static void what_could_not_be_named_may_be_later(void **state)
 {
 	(void)state;
@@ -247,6 +266,8 @@ int main(void)
 		TEST(two_lines_of_one_function_stay_two),
 		TEST(evidence_waits_for_its_sample),
 		TEST(a_sample_without_frames_is_evidence_of_nothing),
+		TEST(a_stack_asked_for_is_told_once_and_known_by_its_id),
+		TEST(a_stack_asked_for_is_told_once_and_known_by_its_id),
 		TEST(what_could_not_be_named_may_be_later),
 		TEST(evidence_without_a_stack_replaces_what_was),
 		TEST(texts_too_long_are_cut_where_they_say_least),

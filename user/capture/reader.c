@@ -258,6 +258,11 @@ void readers_site(struct readers *r, const struct ev_site *site, uint64_t stack,
 		ask_caller(r, site, &evidence);
 }
 
+int readers_told(struct readers *r, uint64_t sample, uint64_t *stack)
+{
+	return stacks_told(r->stacks, sample, stack);
+}
+
 uint64_t readers_lost(const struct readers *r)
 {
 	return stacks_lost(r->stacks) + native_counts(r->native).lost + r->skipped;

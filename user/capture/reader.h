@@ -43,6 +43,9 @@ void readers_evidence(struct readers *r, const struct ev_head *record);
 /* A site has a stack, if only for this time, or else its caller, if that is where it is. */
 void readers_site(struct readers *r, const struct ev_site *site, uint64_t stack, bool is_caller);
 
+/* The EV_STACK that a sample is; see stacks_told. */
+int readers_told(struct readers *r, uint64_t sample, uint64_t *stack);
+
 /* Stacks that could not be told of, for want of room. */
 uint64_t readers_lost(const struct readers *r);
 /* Processor time that reading has taken outside this process. */

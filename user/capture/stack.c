@@ -293,22 +293,30 @@ static void tell_stack(struct stacks *s, struct held *h)
 	is_new(s, h->id);
 }
 
+/* Tells of the sample's stack unless that is done.  Its id; 0 it has none, or there is no room. */
+static uint64_t tell_sample(struct stacks *s, const struct sample *sample)
+{
+	struct held *h = held_of(s, sample->stack);
+	uint64_t id = sample->stack;
+
+	if (!h)
+		return id;
+	if (s->told.count + h->count >= TOLD_MOST) {
+		s->lost++;
+		return 0;
+	}
+	tell_stack(s, h);
+	held_drop(s, h);
+	return id;
+}
+
 static void tell_evidence(struct stacks *s, const struct sample *sample,
 			  const struct ev_evidence *evidence)
 {
-	struct held *h = held_of(s, sample->stack);
 	struct ev_evidence out = *evidence;
 
-	if (!sample->stack)
+	if (!tell_sample(s, sample))
 		return;
-	if (h && s->told.count + h->count >= TOLD_MOST) {
-		s->lost++;
-		return;
-	}
-	if (h) {
-		tell_stack(s, h);
-		held_drop(s, h);
-	}
 	out.head.kind = EV_EVIDENCE;
 	out.stack = sample->stack;
 	s->host.tell(s->host.context, &out.head);
@@ -376,6 +384,17 @@ int stacks_evidence(struct stacks *s, const struct ev_evidence *evidence)
 		;
 	*at = w;
 	s->waiting++;
+	return 0;
+}
+
+int stacks_told(struct stacks *s, uint64_t id, uint64_t *stack)
+{
+	const struct sample *sample = table_get(&s->samples, (struct table_key){id, 0});
+
+	*stack = 0;
+	if (!sample || !sample->named)
+		return -EAGAIN;
+	*stack = tell_sample(s, sample);
 	return 0;
 }
 

@@ -40,6 +40,10 @@ int stacks_named(struct stacks *s, uint64_t sample, const struct stack_owner *ow
 /* Evidence whose stack is a sample's id, or 0: none could be taken.  0 or -ENOMEM. */
 int stacks_evidence(struct stacks *s, const struct ev_evidence *evidence);
 
+/* The id of the EV_STACK that a sample is, which is told of now unless that is done; 0: it has none
+ * that can be known.  0, or -EAGAIN: it is not named yet, or was never met, or is forgotten. */
+int stacks_told(struct stacks *s, uint64_t sample, uint64_t *stack);
+
 /* Stacks that were not told of for want of room, and evidence whose sample never came. */
 uint64_t stacks_lost(const struct stacks *s);
 

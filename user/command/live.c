@@ -116,6 +116,7 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 		.probe_libraries = !o->no_libraries,
 		.probe_at_entry = o->probe_at_entry,
 		.take_stacks = !o->no_stacks,
+		.tier = o->heap,
 		.select = &o->select,
 		.containers = l->containers,
 		.sink = take_record,

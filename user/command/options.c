@@ -92,6 +92,21 @@ static int probe_at(struct options *o, const char *text)
 	return 2;
 }
 
+static int heap(struct options *o, const char *text)
+{
+	static const char *const names[] = {[EV_TIER_OFF] = "off", [EV_TIER_GROWTH] = "growth",
+					    [EV_TIER_CLIENT] = "client", [EV_TIER_FULL] = "full"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(names[i], text)) {
+			o->heap = i;
+			return -1;
+		}
+	fprintf(stderr, "dbleak: --heap takes \"off\", \"growth\", \"client\" or \"full\", not \"%s\"\n",
+		text);
+	return 2;
+}
+
 static int library(struct options *o, const char *text)
 {
 	size_t size = (o->library.count + 1) * sizeof(*o->library.pattern);
@@ -128,11 +143,7 @@ static int take(struct options *o, int value, const char *usage)
 	case OPT_MAX_OVERHEAD:
 		return number("max-overhead", optarg, 0.01, 100, &o->max_overhead);
 	case OPT_HEAP:
-		if (!strcmp(optarg, "off"))
-			return -1;
-		fprintf(stderr, "dbleak: --heap %s: this version does not trace memory "
-				"allocations; only \"off\" is possible\n", optarg);
-		return 2;
+		return heap(o, optarg);
 	case OPT_PROBE_AT:
 		return probe_at(o, optarg);
 	case OPT_NO_STACKS:
@@ -188,7 +199,8 @@ int options_parse(struct options *o, int argc, char **argv, unsigned int takes, 
 	char shorts[16];
 	int value, status;
 
-	*o = (struct options){.interval_s = 1, .min_age_s = 10, .max_overhead = 2};
+	*o = (struct options){.interval_s = 1, .min_age_s = 10, .max_overhead = 2,
+			      .heap = EV_TIER_GROWTH};
 	choose(longs, takes);
 	snprintf(shorts, sizeof(shorts), "%s:h%s%s%s", takes & OPTIONS_COMMAND ? "+" : "",
 		 takes & OPTIONS_SELECT ? "p:" : "", takes & OPTIONS_OUTPUT ? "o:" : "",

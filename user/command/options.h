@@ -20,6 +20,7 @@ struct options {
 	const char *output;  /* -o */
 	const char *record;  /* --record */
 	struct site_patterns library; /* --library */
+	enum ev_tier heap;   /* --heap */
 	bool json, show_literals, verbose;
 	bool probe_at_entry; /* --probe-at=entry */
 	bool no_libraries;   /* --probe-at=none */

@@ -50,6 +50,8 @@ static const uint16_t smallest[EV_KIND_MAX] = {
 	[EV_FRAME] = offsetof(struct ev_frame, text),
 	[EV_STACK] = offsetof(struct ev_stack, frame),
 	[EV_EVIDENCE] = sizeof(struct ev_evidence),
+	[EV_MEMORY] = sizeof(struct ev_memory),
+	[EV_MEMORY_SITE] = sizeof(struct ev_memory_site),
 };
 
 /* Fixed texts must end within their field. */
@@ -72,6 +74,7 @@ static const struct {
 	{EV_LIBRARY, offsetof(struct ev_library, path), EV_TEXT_LEN},
 	{EV_SITE, offsetof(struct ev_site, object), EV_SYMBOL_LEN},
 	{EV_SITE, offsetof(struct ev_site, release), EV_SYMBOL_LEN},
+	{EV_MEMORY_SITE, offsetof(struct ev_memory_site, object), EV_SYMBOL_LEN},
 };
 
 /* Texts with a length before them. */
