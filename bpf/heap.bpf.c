@@ -113,25 +113,9 @@ struct {
 
 /* --- the table of blocks ------------------------------------------------------------------- */
 
-static __always_inline __u64 mix(__u64 key)
-{
-	key *= 0x9e3779b97f4a7c15ULL;
-	return key ^ key >> 32;
-}
-
 static __always_inline struct heap_bucket *bucket_at(__u32 index)
 {
 	return bpf_map_lookup_elem(&heap_blocks, &index);
-}
-
-static __always_inline __u32 home_of(__u64 hash)
-{
-	return hash & heap_mask;
-}
-
-static __always_inline __u32 other_of(__u64 hash)
-{
-	return (hash + 1 + (hash >> 52)) & heap_mask;
 }
 
 static __always_inline int find_in(const struct heap_bucket *b, __u64 key)
@@ -163,8 +147,8 @@ static __always_inline __u64 remove_from(struct heap_bucket *b, __u64 key)
 /* Not static, as its kin: the verifier looks at each by itself, once. */
 __noinline int heap_has(__u64 key)
 {
-	__u64 hash = mix(key);
-	struct heap_bucket *b = bucket_at(home_of(hash));
+	__u64 hash = HEAP_HASH(key);
+	struct heap_bucket *b = bucket_at(HEAP_HOME(hash, heap_mask));
 
 	if (!b)
 		return 0;
@@ -172,22 +156,22 @@ __noinline int heap_has(__u64 key)
 		return 1;
 	if (!b->spilled)
 		return 0;
-	b = bucket_at(other_of(hash));
+	b = bucket_at(HEAP_OTHER(hash, heap_mask));
 	return b && find_in(b, key) >= 0;
 }
 
 /* Its value, which is never 0; 0: it is not there. */
 __noinline __u64 heap_remove(__u64 key)
 {
-	__u64 hash = mix(key), value;
-	struct heap_bucket *b = bucket_at(home_of(hash)), *other;
+	__u64 hash = HEAP_HASH(key), value;
+	struct heap_bucket *b = bucket_at(HEAP_HOME(hash, heap_mask)), *other;
 
 	if (!b)
 		return 0;
 	value = remove_from(b, key);
 	if (value || !b->spilled)
 		return value;
-	other = bucket_at(other_of(hash));
+	other = bucket_at(HEAP_OTHER(hash, heap_mask));
 	if (!other)
 		return 0;
 	value = remove_from(other, key);
@@ -212,14 +196,14 @@ static __always_inline int put_into(struct heap_bucket *b, __u64 key, __u64 valu
 
 __noinline int heap_insert(__u64 key, __u64 value)
 {
-	__u64 hash = mix(key);
-	struct heap_bucket *b = bucket_at(home_of(hash)), *other;
+	__u64 hash = HEAP_HASH(key);
+	struct heap_bucket *b = bucket_at(HEAP_HOME(hash, heap_mask)), *other;
 
 	if (!b)
 		return 0;
 	if (put_into(b, key, value))
 		return 1;
-	other = bucket_at(other_of(hash));
+	other = bucket_at(HEAP_OTHER(hash, heap_mask));
 	if (!other || !put_into(other, key, value))
 		return 0;
 	__sync_fetch_and_add(&b->spilled, 1);

@@ -59,6 +59,10 @@ struct heap_bucket {
 };
 
 #define HEAP_KEY(process, address) ((__u64)(process) << 44 | (__u64)(address) >> 3)
+/* The bucket where a key belongs, from its hash; and the other. */
+#define HEAP_HASH(key) ((key) * 0x9e3779b97f4a7c15ULL ^ ((key) * 0x9e3779b97f4a7c15ULL) >> 32)
+#define HEAP_HOME(hash, mask) ((__u32)(hash) & (mask))
+#define HEAP_OTHER(hash, mask) ((__u32)((hash) + 1 + ((hash) >> 52)) & (mask))
 #define HEAP_KEY_PROCESS(key) ((__u32)((key) >> 44))
 #define HEAP_ADDRESS_MOST (1ULL << 47)
 #define HEAP_PROCESSES_MOST (1U << 20) /* met in one run */

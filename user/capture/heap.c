@@ -191,6 +191,17 @@ static bool sweep_site(struct heap *h, uint32_t number, uint64_t now_ns, bool la
 	return true;
 }
 
+/* Nobody but us touches a block of a process that is gone. */
+static void bury_block(struct kernel_heap *m, uint32_t bucket, int place)
+{
+	uint64_t key = m->buckets[bucket].key[place];
+	uint32_t home = HEAP_HOME(HEAP_HASH(key), m->bucket_count - 1);
+
+	__atomic_store_n(&m->buckets[bucket].key[place], 0, __ATOMIC_RELEASE);
+	if (home != bucket)
+		__atomic_fetch_sub(&m->buckets[home].spilled, 1, __ATOMIC_RELAXED);
+}
+
 /* The blocks and sites of processes that are gone make room. */
 static void bury(struct heap *h)
 {
@@ -201,8 +212,7 @@ static void bury(struct heap *h)
 			uint64_t key = __atomic_load_n(&m->buckets[b].key[i], __ATOMIC_RELAXED);
 
 			if (key && !is_live(h, HEAP_KEY_PROCESS(key)))
-				__atomic_compare_exchange_n(&m->buckets[b].key[i], &key, 0, false,
-							    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+				bury_block(m, b, i);
 		}
 	for (uint32_t i = 1; i <= *m->sites_used && i < HEAP_SITES; i++) {
 		if (!m->sites[i].start_ns || is_live(h, m->sites[i].process))
