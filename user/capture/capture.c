@@ -23,6 +23,7 @@
 #include "../base/sql.h"
 #include "../base/table.h"
 #include "client.h"
+#include "growth.h"
 #include "kernel.h"
 #include "kernel_client.h"
 #include "peer.h"
@@ -61,6 +62,7 @@ struct capture {
 	struct kernel *kernel;
 	struct clients *clients; /* NULL in a snapshot */
 	struct readers *readers; /* NULL: no stacks are taken */
+	struct growth *growth;	 /* NULL: memory is not looked at */
 	const struct procfs *procfs;
 	struct table connections, owners;
 	struct peers peers;
@@ -723,6 +725,8 @@ static void tell_usage(struct capture *c, struct owner *o)
 	ev.rss_bytes = usage.rss_bytes;
 	ev.rss_peak_bytes = usage.rss_peak_bytes;
 	ev.open_files = usage.open_files;
+	if (c->growth)
+		growth_usage(c->growth, ev.pid, ev.start_ns, &usage);
 	if (ev.rss_bytes == o->usage.rss_bytes && ev.open_files == o->usage.open_files)
 		return;
 	o->usage = ev;
@@ -748,6 +752,8 @@ static void tell_all_usage(struct capture *c)
 	struct table_slot *slot;
 	size_t at = 0;
 
+	if (c->growth)
+		growth_look(c->growth);
 	while ((slot = table_next(&c->owners, &at)))
 		tell_usage(c, slot->value);
 }
@@ -891,6 +897,22 @@ static int open_clients(struct capture *c)
 	return err;
 }
 
+static void tell_for_growth(void *context, struct ev_head *record)
+{
+	record->ns = now_boot();
+	tell(context, record);
+}
+
+static int open_growth(struct capture *c)
+{
+	const struct growth_host host = {.context = c,
+					 .tell = tell_for_growth,
+					 .procfs = c->procfs,
+					 .cgroups = containers_cgroups(c->options.containers)};
+
+	return growth_open(&c->growth, &host);
+}
+
 static void tell_begin(struct capture *c)
 {
 	struct ev_begin begin = {};
@@ -983,6 +1005,8 @@ int capture_open(struct capture **out, const struct capture_options *options)
 	}
 	if (!err && options->mode != EV_MODE_SNAPSHOT && options->take_stacks)
 		err = open_readers(c);
+	if (!err && options->tier != EV_TIER_OFF)
+		err = open_growth(c);
 	if (!err && options->mode != EV_MODE_SNAPSHOT)
 		err = kernel_attach(c->kernel);
 	if (!err && options->mode != EV_MODE_SNAPSHOT &&
@@ -1082,6 +1106,7 @@ void capture_close(struct capture *c)
 	if (!c)
 		return;
 	clients_close(c->clients);
+	growth_close(c->growth);
 	readers_close(c->readers);
 	kernel_close(c->kernel);
 	for (at = 0; (slot = table_next(&c->connections, &at));)

@@ -137,39 +137,53 @@ static void choose_programs(struct dbleak *skel, size_t door, bool look_only)
 	}
 }
 
-/* The late programs in an object of their own, on the maps of the first. */
-int kernel_load_late(struct kernel *k)
+/* Leaves the maps of another object to the first's. */
+static int share_maps(struct kernel *k, struct dbleak *more)
 {
-	struct bpf_program *p;
 	struct bpf_map *m;
 	int err = 0;
 
-	if (k->late)
-		return 0;
-	k->late = dbleak__open();
-	if (!k->late)
-		return -errno;
-	bpf_object__for_each_program(p, k->late->obj) {
-		bool wanted = named(bpf_program__name(p), late, COUNT(late));
-
-		bpf_program__set_autoload(p, wanted);
-		if (wanted && !feature_try(FEATURE_UPROBE_MULTI))
-			bpf_program__set_expected_attach_type(
-				p, (enum bpf_attach_type)PROBE_ATTACH_TYPE_MULTI);
-	}
-	bpf_object__for_each_map(m, k->late->obj) {
+	bpf_object__for_each_map(m, more->obj) {
 		int fd = bpf_object__find_map_fd_by_name(k->skel->obj, bpf_map__name(m));
 
 		if (!err)
 			err = fd < 0 ? fd : bpf_map__reuse_fd(m, fd);
 	}
+	return err;
+}
+
+int kernel_load_more(struct kernel *k, struct dbleak **more, const char *const *programs, size_t n)
+{
+	struct bpf_program *p;
+	int err;
+
+	if (*more)
+		return 0;
+	*more = dbleak__open();
+	if (!*more)
+		return -errno;
+	bpf_object__for_each_program(p, (*more)->obj) {
+		bool wanted = named(bpf_program__name(p), programs, n);
+
+		bpf_program__set_autoload(p, wanted);
+		if (wanted && bpf_program__type(p) == BPF_PROG_TYPE_KPROBE &&
+		    !feature_try(FEATURE_UPROBE_MULTI))
+			bpf_program__set_expected_attach_type(
+				p, (enum bpf_attach_type)PROBE_ATTACH_TYPE_MULTI);
+	}
+	err = share_maps(k, *more);
 	if (!err)
-		err = bpf_object__load(k->late->obj);
+		err = bpf_object__load((*more)->obj);
 	if (err) {
-		dbleak__destroy(k->late);
-		k->late = NULL;
+		dbleak__destroy(*more);
+		*more = NULL;
 	}
 	return err;
+}
+
+int kernel_load_late(struct kernel *k)
+{
+	return kernel_load_more(k, &k->late, late, COUNT(late));
 }
 
 /* Index of a v1 controller in the kernel's css_set.subsys, from its BTF. */
