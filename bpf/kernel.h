@@ -32,6 +32,8 @@
 #define CLONE_THREAD 0x00010000
 #define USER_CS_32 0x23	      /* x86: __USER32_CS */
 #define PAGE_BYTES 4096ULL    /* x86 has no other */
+#define VM_HUGEPAGE 0x20000000 /* include/linux/mm.h */
+#define VM_NOHUGEPAGE 0x40000000
 
 struct in6_addr {
 	union {
@@ -140,6 +142,11 @@ struct mm_struct___old {
 	struct mm_rss_stat___old rss_stat; /* before 6.2 */
 } CO_RE;
 
+struct vm_area_struct {
+	unsigned long vm_start, vm_end, vm_flags;
+	struct file *vm_file;
+} CO_RE;
+
 struct signal_struct {
 	struct {
 		int counter;
@@ -173,6 +180,7 @@ struct task_struct {
 	__u32 self_exec_id; /* how often it became another program */
 	char comm[16];
 	struct mm_struct *mm;
+	int pagefault_disabled;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	struct uprobe_task *utask;

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../bpf/growth.h"
 #include "../../bpf/stack.h"
 #include "../base/redact.h"
 #include "../base/sql.h"
@@ -207,6 +208,8 @@ static struct owner *owner_of(struct capture *c, uint32_t pid, uint64_t start_ns
 	tell(c, &o->facts.head);
 	if (c->readers)
 		readers_process(c->readers, pid, start_ns);
+	if (c->growth)
+		growth_met(c->growth, pid, start_ns);
 	return o;
 }
 
@@ -465,6 +468,8 @@ static void on_exit_record(struct capture *c, const struct ev_head *record)
 
 	if (o)
 		o->gone = true;
+	if (c->growth)
+		growth_gone(c->growth, ev->pid, ev->start_ns);
 	/* What it held at its end is told before its end. */
 	if (c->clients)
 		clients_exit(c->clients, now_boot());
@@ -530,6 +535,9 @@ static void on_record(void *context, const struct ev_head *record)
 		break;
 	case RAW_EVIDENCE:
 		readers_evidence(c->readers, record);
+		break;
+	case RAW_GROWTH:
+		growth_sample(c->growth, record);
 		break;
 	default:
 		break;
@@ -713,6 +721,8 @@ static void tell_cost(struct capture *c)
 		cost.bpf_ns += clients_cost_ns(c->clients);
 	if (c->heap)
 		cost.bpf_ns += heap_cost_ns(c->heap);
+	if (c->growth)
+		cost.bpf_ns += growth_cost_ns(c->growth, counters[COUNTER_FAULTS]);
 	cost.rss_bytes = own_rss();
 	cost.kernel_bytes = kernel_bytes(c->kernel);
 	tell(c, &cost.head);
@@ -828,6 +838,8 @@ static int sweep(struct capture *c)
 	if (c->heap)
 		heap_sweep(c->heap, now_boot(), false);
 	kernel_processes(c->kernel, on_process, c);
+	if (c->growth)
+		growth_sweep(c->growth, false);
 	tell_losses(c);
 	return c->err;
 }
@@ -914,8 +926,12 @@ static void tell_for_growth(void *context, struct ev_head *record)
 
 static int open_growth(struct capture *c)
 {
+	bool look_only = c->options.mode == EV_MODE_SNAPSHOT;
 	const struct growth_host host = {.context = c,
 					 .tell = tell_for_growth,
+					 .kernel = look_only ? NULL : c->kernel,
+					 .readers = c->readers,
+					 .eager = c->options.mode == EV_MODE_RUN,
 					 .procfs = c->procfs,
 					 .cgroups = containers_cgroups(c->options.containers)};
 
@@ -1146,6 +1162,8 @@ int capture_finish(struct capture *c)
 			readers_finish(c->readers, LAST_READ_MS);
 		if (c->heap)
 			heap_sweep(c->heap, now_boot(), true);
+		if (c->growth)
+			growth_sweep(c->growth, true);
 	}
 	if (c->clients)
 		clients_tell_libraries(c->clients);

@@ -41,7 +41,7 @@ static void give_back(int n, size_t size, void (*release)(void *))
 }
 
 #define STEP(name, take)                                                                           \
-	static __attribute__((noinline)) void name(int taken, int freed, size_t size)              \
+	static __attribute__((noinline, no_icf)) void name(int taken, int freed, size_t size)      \
 	{                                                                                          \
 		for (int i = 0; i < taken; i++)                                                    \
 			block[i] = own(take, size, i);                                             \
