@@ -37,7 +37,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
-	__type(key, __u32); /* process id */
+	__type(key, __u64); /* process id, and above it enum stack_share */
 	__type(value, struct stack_rate);
 } stack_rates SEC(".maps");
 
@@ -52,14 +52,16 @@ static __always_inline int rate_take(__u64 *at, __u32 per_second, __u64 now)
 	return 1;
 }
 
-static __always_inline struct stack_rate *rate_of(struct stack_scratch *s)
+static __always_inline struct stack_rate *rate_of(struct stack_scratch *s, __u32 share)
 {
-	struct stack_rate *rate = bpf_map_lookup_elem(&stack_rates, &s->out.pid);
+	struct stack_rate *rate;
 
+	s->rate = (__u64)share << 32 | s->out.pid;
+	rate = bpf_map_lookup_elem(&stack_rates, &s->rate);
 	if (rate)
 		return rate;
-	bpf_map_update_elem(&stack_rates, &s->out.pid, &s->none, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&stack_rates, &s->out.pid);
+	bpf_map_update_elem(&stack_rates, &s->rate, &s->none, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&stack_rates, &s->rate);
 }
 
 /* Who it is of, and nothing else yet. */
@@ -260,14 +262,15 @@ static __always_inline __u64 take_native(struct stack_scratch *s, struct task_st
 	return emit(&s->out, size) ? 0 : s->out.id;
 }
 
-static __always_inline __u64 take(struct stack_scratch *s, struct task_struct *task, __u64 ip)
+static __always_inline __u64 take(struct stack_scratch *s, struct task_struct *task, __u64 ip,
+				  __u32 share)
 {
 	struct runtime_process *r;
 	struct stack_rate *rate;
 	__u64 id;
 
 	stack_begin(&s->out, task);
-	rate = rate_of(s);
+	rate = rate_of(s, share);
 	if (!rate)
 		return 0;
 	r = bpf_map_lookup_elem(&runtimes, &s->out.pid);
@@ -286,7 +289,7 @@ static __always_inline __u64 take(struct stack_scratch *s, struct task_struct *t
 }
 
 /* A thread may be preempted in here; another then goes without a stack, and that is counted. */
-__noinline __u64 stack_take(__u64 ip)
+__noinline __u64 stack_take_share(__u64 ip, __u32 share)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 zero = 0;
@@ -298,7 +301,7 @@ __noinline __u64 stack_take(__u64 ip)
 	if (__sync_fetch_and_add(&s->busy, 1))
 		count(COUNTER_LOSS + EV_LOSS_TRUNCATED);
 	else
-		id = take(s, task, ip);
+		id = take(s, task, ip, share);
 	__sync_fetch_and_add(&s->busy, -1);
 	return id;
 }

@@ -8,6 +8,7 @@
 #define DBLEAK_STACK_BPF_H
 
 #include "emit.bpf.h"
+#include "python.h"
 #include "stack.h"
 
 #define STACK_ROOM 144 /* 128, a word that begins in them, and one more */
@@ -36,8 +37,12 @@ struct stack_scratch {
 	__u64 addresses;       /* the frames' */
 	struct stack_met met;
 	struct stack_rate none; /* zero */
+	__u64 rate;		/* key of stack_rates */
 	__u8 room[STACK_ROOM]; /* for a walker */
 	__u64 next;	       /* what its walk comes to next; 0 nothing */
+	__u64 window_at;       /* where in the process what is in the window was, */
+	__u32 window_bytes;    /* and how much that is */
+	__u8 window[PYTHON_WINDOW + 256]; /* more than is used, for the verifier */
 	struct raw_stack out;
 	__u8 beyond[PAGE_BYTES]; /* never reached; the verifier cannot tell */
 };
@@ -52,12 +57,24 @@ struct stack_scratch_map {
 extern struct runtimes_map runtimes SEC(".maps");
 extern struct stack_scratch_map stack_scratch SEC(".maps");
 
+/* What stacks are taken for.  Each has its share of what a process may have in a second, so that memory
+ * that grows leaves connections their evidence. */
+enum stack_share {
+	STACK_SHARE_EVENTS = 0,
+	STACK_SHARE_MEMORY = 1,
+};
+
+__u64 stack_take_share(__u64 ip, __u32 share);
+
 /* Takes the stack of the current thread, in whatever program: Python (or other interpreted) frames
  * where its process runs such code, else a copy of registers and the top of the stack.  ip: where
  * the thread is, if not where its saved registers say (in a return probe: the address returned
  * to); 0 they are right.  Returns its id; 0: none, for it could not be read, or the process has
  * had its share for now. */
-__u64 stack_take(__u64 ip);
+static __always_inline __u64 stack_take(__u64 ip)
+{
+	return stack_take_share(ip, STACK_SHARE_EVENTS);
+}
 
 /* The return address that a return probe, ours or another tracer's, has replaced there; 0 none. */
 static __always_inline __u64 replaced_address(__u64 slot)

@@ -32,7 +32,9 @@ static void an_ordinary_process_is_read(void **state)
 		"Max processes             95970                95970                processes \n"
 		"Max open files            1024                 524288               files     \n");
 	tree_file("proc/42/status", "Name:\tpython3\nVmPeak:\t  9000 kB\nVmHWM:\t  2048 kB\n"
-				    "VmRSS:\t    1024 kB\n");
+				    "VmRSS:\t    1024 kB\nRssAnon:\t     600 kB\n"
+				    "RssFile:\t     300 kB\nRssShmem:\t     124 kB\n"
+				    "VmData:\t     700 kB\nVmSwap:\t       8 kB\n");
 	tree_file("proc/42/fd/0", "");
 	tree_file("proc/42/fd/1", "");
 	tree_file("proc/42/fd/17", "");
@@ -48,6 +50,11 @@ static void an_ordinary_process_is_read(void **state)
 	assert_int_equal(usage.start_ns, 1234560000000ULL);
 	assert_int_equal(usage.rss_bytes, 1024 * 1024);
 	assert_int_equal(usage.rss_peak_bytes, 2048 * 1024);
+	assert_int_equal(usage.anonymous_bytes, 600 * 1024);
+	assert_int_equal(usage.file_bytes, 424 * 1024);
+	assert_int_equal(usage.swapped_bytes, 8 * 1024);
+	assert_int_equal(usage.data_bytes, 700 * 1024);
+	assert_int_equal(usage.space_bytes, UNKNOWN64);
 	assert_int_equal(usage.open_files, 3);
 	procfs_close(p);
 }

@@ -280,6 +280,20 @@ int cgroups_id(const struct cgroups *c, enum cgroup_hierarchy h, const char *pat
 	return err;
 }
 
+ssize_t cgroups_read(const struct cgroups *c, enum cgroup_hierarchy h, const char *path,
+		     const char *name, char *buf, size_t size)
+{
+	int fd = open_cgroup(c, h, path);
+	ssize_t got;
+
+	buf[0] = '\0';
+	if (fd < 0)
+		return fd;
+	got = file_read(fd, name, buf, size);
+	close(fd);
+	return got;
+}
+
 static bool real_path(int fd, char path[PATH_MAX])
 {
 	char link[32];

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* In order of preference.  v1 controllers that share one mount go by the first of them. */
 enum cgroup_hierarchy {
@@ -49,6 +50,10 @@ enum cgroup_hierarchy cgroups_first_v1(const struct cgroups *c);
 
 /* Paths are those of /proc/PID/cgroup, "/" first.  -ENOENT: not there or not mounted. */
 int cgroups_id(const struct cgroups *c, enum cgroup_hierarchy h, const char *path, uint64_t *id);
+
+/* The first size - 1 bytes of a file of a cgroup, with a NUL after them.  Their number, or -errno. */
+ssize_t cgroups_read(const struct cgroups *c, enum cgroup_hierarchy h, const char *path,
+		     const char *name, char *buf, size_t size);
 
 /* Takes a path of the file system apart, such as /sys/fs/cgroup/pids/a: h and, with "/" first, the
  * path in it, which the caller frees.  -ENOENT: no directory of a usable hierarchy. */

@@ -11,10 +11,15 @@ struct dbleak;
 struct bpf_link;
 
 struct dbleak *kernel_skeleton(struct kernel *k);
+/* Loads n programs in an object of their own, on the maps of the first; *more is NULL before and the
+ * caller's to destroy, or was loaded so before.  0 or -errno, and *more NULL. */
+int kernel_load_more(struct kernel *k, struct dbleak **more, const char *const *programs, size_t n);
 /* Loads the programs that only some need.  0, also when that is done, or -errno. */
 int kernel_load_late(struct kernel *k);
 /* NULL: not loaded. */
 struct dbleak *kernel_late(struct kernel *k);
+/* Where the object with the allocator programs is, or will be. */
+struct dbleak **kernel_heap_object(struct kernel *k);
 /* Reads an iterator to its end. */
 int kernel_read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_fn fn,
 			 void *context);

@@ -233,11 +233,29 @@ static uint32_t read_open_files(const struct procfs *p, int dir)
 	return count_entries(dir);
 }
 
+/* The newline before a key keeps a comm called "VmRSS:" out: status escapes newlines in it. */
+static void read_status(int dir, struct process_usage *usage)
+{
+	char status[8192];
+	uint64_t shared;
+
+	file_read(dir, "status", status, sizeof(status));
+	usage->rss_bytes = status_bytes(status, "\nVmRSS:");
+	usage->rss_peak_bytes = status_bytes(status, "\nVmHWM:");
+	usage->anonymous_bytes = status_bytes(status, "\nRssAnon:");
+	usage->swapped_bytes = status_bytes(status, "\nVmSwap:");
+	usage->file_bytes = status_bytes(status, "\nRssFile:");
+	usage->space_bytes = status_bytes(status, "\nVmSize:");
+	usage->data_bytes = status_bytes(status, "\nVmData:");
+	shared = status_bytes(status, "\nRssShmem:");
+	if (usage->file_bytes != UNKNOWN64 && shared != UNKNOWN64)
+		usage->file_bytes += shared;
+}
+
 int procfs_usage(const struct procfs *p, uint32_t pid, struct process_usage *usage)
 {
 	int dir = open_pid(p, pid);
 	struct stat_line line;
-	char status[8192];
 	int err;
 
 	memset(usage, 0, sizeof(*usage));
@@ -245,11 +263,8 @@ int procfs_usage(const struct procfs *p, uint32_t pid, struct process_usage *usa
 		return dir;
 	err = read_stat(dir, &line);
 	if (!err) {
-		file_read(dir, "status", status, sizeof(status));
 		usage->start_ns = ticks_to_ns(line.field[STAT_START]);
-		/* The newline keeps a comm called "VmRSS:" out: status escapes newlines in it. */
-		usage->rss_bytes = status_bytes(status, "\nVmRSS:");
-		usage->rss_peak_bytes = status_bytes(status, "\nVmHWM:");
+		read_status(dir, usage);
 		usage->open_files = read_open_files(p, dir);
 	}
 	close(dir);

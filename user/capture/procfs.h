@@ -32,6 +32,11 @@ struct process_usage {
 	uint64_t start_ns;
 	uint64_t rss_bytes;
 	uint64_t rss_peak_bytes;
+	uint64_t anonymous_bytes; /* resident */
+	uint64_t swapped_bytes;
+	uint64_t file_bytes; /* resident, of files or shared */
+	uint64_t space_bytes; /* what RLIMIT_AS bounds */
+	uint64_t data_bytes;  /* what RLIMIT_DATA bounds */
 	uint32_t open_files;
 };
 
