@@ -28,6 +28,7 @@
 #include "heap.h"
 #include "kernel.h"
 #include "kernel_client.h"
+#include "library_heap.h"
 #include "peer.h"
 #include "procfs.h"
 #include "reader.h"
@@ -65,6 +66,7 @@ struct capture {
 	struct clients *clients; /* NULL in a snapshot */
 	struct readers *readers; /* NULL: no stacks are taken */
 	struct heap *heap;	 /* NULL: the allocator's calls are not followed */
+	struct library_heap *library_heap; /* NULL: nor are those of client libraries */
 	struct growth *growth;	 /* NULL: memory is not looked at */
 	const struct procfs *procfs;
 	struct table connections, owners;
@@ -721,6 +723,8 @@ static void tell_cost(struct capture *c)
 		cost.bpf_ns += clients_cost_ns(c->clients);
 	if (c->heap)
 		cost.bpf_ns += heap_cost_ns(c->heap);
+	if (c->library_heap)
+		cost.bpf_ns += library_heap_cost_ns(c->library_heap);
 	if (c->growth)
 		cost.bpf_ns += growth_cost_ns(c->growth, counters[COUNTER_FAULTS]);
 	cost.rss_bytes = own_rss();
@@ -837,6 +841,8 @@ static int sweep(struct capture *c)
 		return err;
 	if (c->heap)
 		heap_sweep(c->heap, now_boot(), false);
+	if (c->library_heap)
+		library_heap_sweep(c->library_heap, now_boot(), false);
 	kernel_processes(c->kernel, on_process, c);
 	if (c->growth)
 		growth_sweep(c->growth, false);
@@ -899,9 +905,18 @@ static bool wanted_for_clients(void *context, uint32_t pid, const char *comm)
 	return select_has(c->options.select, pid, comm);
 }
 
+static void file_for_clients(void *context, struct elf_file *elf, const struct library_file *file,
+			     const char *library)
+{
+	struct capture *c = context;
+
+	library_heap_file(c->library_heap, elf, file, library);
+}
+
 static int open_clients(struct capture *c)
 {
 	const struct client_host host = {.context = c,
+					 .file = c->library_heap ? file_for_clients : NULL,
 					 .tell = tell_for_clients,
 					 .evidence = evidence_for_clients,
 					 .site = site_for_clients,
@@ -956,6 +971,22 @@ static void tier_for_heap(void *context, enum ev_tier tier)
 	struct capture *c = context;
 
 	c->options.tier = tier;
+	if (c->library_heap && c->clients && tier == EV_TIER_CLIENT)
+		library_heap_start(c->library_heap, clients_hit_ns(c->clients), now_boot());
+	else if (c->library_heap)
+		library_heap_stop(c->library_heap, now_boot());
+}
+
+/* It waits for its turn where the allocator itself is followed. */
+static int open_library_heap(struct capture *c)
+{
+	const struct library_heap_host host = {.balances = {.context = c,
+							    .tell = tell_for_growth,
+							    .owner = owner_for_heap,
+							    .stack = stack_for_heap},
+					       .max_overhead = c->options.max_overhead};
+
+	return library_heap_open(&c->library_heap, c->kernel, &host);
 }
 
 static int open_heap(struct capture *c)
@@ -1081,8 +1112,12 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		c->stats_until_ns = now_boot() + SECOND_NS;
 	if (!err)
 		err = follow_children(c);
+	if (!err && options->mode != EV_MODE_SNAPSHOT && options->tier >= EV_TIER_CLIENT)
+		err = open_library_heap(c);
 	if (!err && options->mode != EV_MODE_SNAPSHOT && options->probe_libraries)
 		err = open_clients(c);
+	if (!err && options->tier == EV_TIER_CLIENT)
+		tier_for_heap(c, EV_TIER_CLIENT);
 	if (!err && follows_heap(options))
 		err = open_heap(c);
 	if (!err)
@@ -1130,6 +1165,8 @@ int capture_step(struct capture *c, int timeout_ms)
 
 	if (deadline > c->next_sweep_ns)
 		deadline = c->next_sweep_ns;
+	if (c->library_heap && deadline > library_heap_next(c->library_heap))
+		deadline = library_heap_next(c->library_heap);
 	poll(fds, 4, deadline > now ? (deadline - now) / 1000000 + 1 : 0);
 	err = kernel_drain(c->kernel, 0, on_record, c);
 	if (!err && c->clients)
@@ -1138,6 +1175,8 @@ int capture_step(struct capture *c, int timeout_ms)
 		err = readers_step(c->readers);
 	if (!err && c->heap)
 		err = heap_step(c->heap, now_boot());
+	if (!err && c->library_heap)
+		library_heap_step(c->library_heap, now_boot());
 	if (!err)
 		err = periodic(c, now_boot());
 	return err ? err : c->err;
@@ -1162,6 +1201,8 @@ int capture_finish(struct capture *c)
 			readers_finish(c->readers, LAST_READ_MS);
 		if (c->heap)
 			heap_sweep(c->heap, now_boot(), true);
+		if (c->library_heap)
+			library_heap_sweep(c->library_heap, now_boot(), true);
 		if (c->growth)
 			growth_sweep(c->growth, true);
 	}
@@ -1181,6 +1222,7 @@ void capture_close(struct capture *c)
 
 	if (!c)
 		return;
+	library_heap_close(c->library_heap);
 	clients_close(c->clients);
 	growth_close(c->growth);
 	readers_close(c->readers);
