@@ -266,6 +266,7 @@ __noinline int keep_unit(__u64 from, __u32 i)
 	    !unit)
 		return 0;
 	s->words[0] = hash_word(s->words[0], unit);
+	barrier_var(i); /* or its bound is lost on the way */
 	if (i < TEXT_LEN - 1)
 		s->text.bytes[i] = unit < 0x80 ? unit : '?';
 	return 1;
