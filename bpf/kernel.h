@@ -118,7 +118,17 @@ struct percpu_counter {
 	__s64 count;
 } CO_RE;
 
+/* Where return probes lead: the kernel's own page in each process. */
+struct xol_area {
+	unsigned long vaddr;
+} CO_RE;
+
+struct uprobes_state {
+	struct xol_area *xol_area;
+} CO_RE;
+
 struct mm_struct {
+	struct uprobes_state uprobes_state;
 	unsigned long start_code, start_stack;
 	unsigned long hiwater_rss;	   /* pages */
 	struct percpu_counter rss_stat[4]; /* 6.2 and newer; file, anonymous, swap, shared */
@@ -167,6 +177,7 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	__u64 start_boottime;
+	__u32 self_exec_id; /* how often it became another program */
 	char comm[16];
 	struct mm_struct *mm;
 	int pagefault_disabled;
