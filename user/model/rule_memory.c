@@ -29,7 +29,7 @@
 #define CERTAIN_STEPS	6
 #define SURE_NS		(60 * SECOND_NS)
 #define SURE_BYTES	(32 * MB)
-#define LIKELY_NS	(14 * SECOND_NS)
+#define LIKELY_NS	(18 * SECOND_NS)
 #define PLACELESS_NS	(45 * SECOND_NS)
 #define LIKELY_BYTES	(8 * MB)
 #define CONNECTION_COST (2 * MB) /* that one may have, with what its library and ORM keep of it */
