@@ -17,7 +17,7 @@ BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werro
 
 # Those that own maps first: bpftool 7.1 misplaces a map that is defined after its first use.
 BPF_OWNER := bpf/emit.bpf.c bpf/stack.bpf.c bpf/ledger.bpf.c bpf/process.bpf.c bpf/client.bpf.c \
-	     bpf/socket.bpf.c
+	     bpf/growth.bpf.c bpf/socket.bpf.c
 BPF_SRC  := $(BPF_OWNER) $(filter-out $(BPF_OWNER),$(wildcard bpf/*.bpf.c))
 BPF_HDR  := $(wildcard bpf/*.h)
 BPF_OBJ  := $(BPF_SRC:%.bpf.c=$(B)/%.bpf.o)
@@ -97,6 +97,7 @@ $(B)/unit/test_elf: UNIT_LIBS := -llzma
 $(B)/unit/test_php $(B)/unit/test_perl $(B)/unit/test_v8: UNIT_LIBS := -llzma
 $(B)/unit/test_probe_point: UNIT_LIBS := -llzma -lZydis
 $(B)/unit/test_row_counter: UNIT_LIBS := -lZydis
+$(B)/unit/test_growth_site: UNIT_LIBS := -lm
 
 # The reader of native stacks is a process of many parts.
 NATIVE   := native native_worker space module symbol source unwind debug_file demangle jit_map known guard go_table procfs
@@ -171,7 +172,8 @@ $(B)/bench/%: tests/bench/%.c $(PURE_SRC:%.c=$(B)/%.o) $(USER_HDR) bpf/event.h
 
 $(B)/bench/handles: BENCH_LIBS := -I/usr/include/postgresql -lpq
 $(B)/bench/stack_storm: BENCH_LIBS := -I/usr/include/postgresql -lpq
-$(B)/bench/lite_loop: BENCH_LIBS := -lsqlite3
+$(B)/bench/deep_stack: BENCH_LIBS := -I/usr/include/postgresql -lpq
+$(B)/bench/lite_loop $(B)/bench/growth_loop: BENCH_LIBS := -lsqlite3
 $(B)/bench/native: BENCH_LIBS := $(NATIVE_LIBS)
 $(B)/bench/native: bpf/stack.h $(NATIVE:%=$(B)/user/capture/%.o) | $(B)/unit/programs/stack-O2
 $(B)/bench/python: $(addprefix $(B)/user/capture/,python.o python_line.o)
@@ -201,8 +203,8 @@ $(B)/golden/replay: tests/golden/replay.c $(PURE_SAN)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -ljansson -lz -lm
 
-# The golden that is told, not recorded; compared with what is in the repository.
-$(B)/golden/tell: tests/golden/tell.c tests/unit/story.h $(PURE_SAN)
+# The goldens that are told, not recorded; compared with what is in the repository.
+$(B)/golden/tell $(B)/golden/tell_memory: $(B)/golden/%: tests/golden/%.c $(wildcard tests/unit/*story.h) $(PURE_SAN)
 	$(say) LD $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -lcmocka -ljansson -lz -lm

@@ -7,6 +7,7 @@
 
 #include "ledger.bpf.h"
 #include "client.h"
+#include "growth.bpf.h"
 
 /* Never LRU: the least recently touched entry is exactly the leak.  Connections have a map of
  * their own, which every sweep lists; of other objects a sweep lists their sites' samples. */
@@ -32,12 +33,6 @@ struct sites_map {
 	__uint(max_entries, 1 << 14);
 	__type(key, struct site_key);
 	__type(value, struct site);
-};
-
-/* What a thread said last, and to whom; only while some connection waits for its socket. */
-struct said {
-	__u64 id;
-	__u64 ns;
 };
 
 struct said_map {
@@ -113,7 +108,7 @@ static __always_inline void client_said(const struct connection *c)
 	struct said last = {.id = c->ev.id};
 	__u64 thread;
 
-	if (c->now >= joins_until_ns)
+	if (c->now >= joins_until_ns && !is_growing(&c->ev.user_pid))
 		return;
 	last.ns = bpf_ktime_get_boot_ns(); /* c->now may be a little earlier than it is */
 	thread = bpf_get_current_pid_tgid();

@@ -226,4 +226,11 @@ struct raw_run {
 	__u32 reserved;
 };
 
+/* What a thread said last, and to whom; only while some connection waits for its socket, and of
+ * processes that grow. */
+struct said {
+	__u64 id;
+	__u64 ns;
+};
+
 #endif

@@ -32,6 +32,8 @@
 #define CLONE_THREAD 0x00010000
 #define USER_CS_32 0x23	      /* x86: __USER32_CS */
 #define PAGE_BYTES 4096ULL    /* x86 has no other */
+#define VM_HUGEPAGE 0x20000000 /* include/linux/mm.h */
+#define VM_NOHUGEPAGE 0x40000000
 
 struct in6_addr {
 	union {
@@ -116,7 +118,17 @@ struct percpu_counter {
 	__s64 count;
 } CO_RE;
 
+/* Where return probes lead: the kernel's own page in each process. */
+struct xol_area {
+	unsigned long vaddr;
+} CO_RE;
+
+struct uprobes_state {
+	struct xol_area *xol_area;
+} CO_RE;
+
 struct mm_struct {
+	struct uprobes_state uprobes_state;
 	unsigned long start_code, start_stack;
 	unsigned long hiwater_rss;	   /* pages */
 	struct percpu_counter rss_stat[4]; /* 6.2 and newer; file, anonymous, swap, shared */
@@ -128,6 +140,11 @@ struct mm_rss_stat___old {
 
 struct mm_struct___old {
 	struct mm_rss_stat___old rss_stat; /* before 6.2 */
+} CO_RE;
+
+struct vm_area_struct {
+	unsigned long vm_start, vm_end, vm_flags;
+	struct file *vm_file;
 } CO_RE;
 
 struct signal_struct {
@@ -160,8 +177,10 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	__u64 start_boottime;
+	__u32 self_exec_id; /* how often it became another program */
 	char comm[16];
 	struct mm_struct *mm;
+	int pagefault_disabled;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	struct uprobe_task *utask;

@@ -121,6 +121,25 @@ __noinline __u64 python_frame(__u64 runtime, __u32 index)
 	return frame ? frame : PYTHON_UNKNOWN; /* it may have another interpreter's */
 }
 
+/* Reads the frame that comes next, and what lies before it: since 3.11 most frames of a thread lie
+ * one after the other, those outward at lower addresses.  Of its page only, so that nothing can be
+ * missing that the frame itself does not miss. */
+static __always_inline int read_window(struct stack_scratch *s, const struct python_row *row)
+{
+	__u64 end = s->next + (row->frame_bytes & 127), from = s->next & ~(PAGE_BYTES - 1ULL);
+	__u64 bytes;
+
+	if (from < end - row->window)
+		from = end - row->window;
+	bytes = end - from;
+	barrier_var(bytes);
+	if (bytes > PYTHON_WINDOW)
+		return -1;
+	s->window_at = from;
+	s->window_bytes = bytes;
+	return bpf_probe_read_user(s->window, bytes, (void *)from);
+}
+
 /* The frame that comes next into the scratch; 0: there is none.  No branch on what it holds, which
  * would cost the verifier a state for each. */
 __noinline int python_take_frame(__u32 i, __u32 index)
@@ -128,18 +147,26 @@ __noinline int python_take_frame(__u32 i, __u32 index)
 	struct python_row *row = bpf_map_lookup_elem(&python_rows, &index);
 	__u32 zero = 0;
 	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
+	__u64 at;
+	__u8 *frame;
 
-	if (!s || !row || !s->next || i >= STACK_FRAMES ||
-	    bpf_probe_read_user(s->room, row->frame_bytes & 127, (void *)s->next))
+	if (!s || !row || !s->next || i >= STACK_FRAMES)
 		return 0;
+	at = s->next - s->window_at;
+	if ((at >= s->window_bytes || at + row->frame_bytes > s->window_bytes) &&
+	    read_window(s, row))
+		return 0;
+	at = s->next - s->window_at;
+	barrier_var(at);
+	frame = s->window + (at & (PYTHON_WINDOW - 1));
 	barrier_var(i); /* its bound was lost on the way */
 	i &= STACK_FRAMES - 1;
 	s->out.frame[i].code =
-		*(__u64 *)(s->room + (row->frame_code & 127)) & ~CODE_ALIGN & PYTHON_ADDRESS;
-	s->out.frame[i].at = (*(__u64 *)(s->room + (row->frame_at & 127)) & row->at_mask) |
-			     (__u64)(s->room[row->frame_owner & 127] & row->owner_mask)
+		*(__u64 *)(frame + (row->frame_code & 127)) & ~CODE_ALIGN & PYTHON_ADDRESS;
+	s->out.frame[i].at = (*(__u64 *)(frame + (row->frame_at & 127)) & row->at_mask) |
+			     (__u64)(frame[row->frame_owner & 127] & row->owner_mask)
 				     << PYTHON_OWNER_SHIFT;
-	s->next = *(__u64 *)(s->room + (row->frame_back & 127));
+	s->next = *(__u64 *)(frame + (row->frame_back & 127));
 	return 1;
 }
 
@@ -152,6 +179,7 @@ __noinline __u32 python_frames(__u64 frame, __u32 index)
 	if (!s)
 		return 0;
 	s->next = frame;
+	s->window_bytes = 0;
 	for (i = 0; i < STACK_FRAMES; i++)
 		if (!python_take_frame(i, index))
 			break;

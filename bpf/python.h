@@ -10,6 +10,7 @@
 
 #define PYTHON_ROWS 256	      /* files with an interpreter; an attach cookie is an index below it */
 #define PYTHON_FRAME_BYTES 112 /* of a frame, at most, that are looked at */
+#define PYTHON_WINDOW 1024 /* of memory with frames, read at once */
 #define PYTHON_IDENTITY_WORDS 3 /* of a code object, the last its table of lines */
 
 /* A raw_frame: above the code object's address and the place in it, a check of the object's
@@ -50,13 +51,14 @@ struct python_row {
 	__u16 thread_next, thread_id, thread_frame;
 	__u16 frame_pointer; /* what thread_frame points to has the frame's address here, plus 1; 0: it
 			      * is the frame */
+	__u16 window; /* bytes read at once, at most PYTHON_WINDOW; frame_bytes: frames lie anywhere */
 	__u8 frame_bytes;    /* at most PYTHON_FRAME_BYTES */
 	__u8 frame_back, frame_code, frame_at, frame_owner;
 	__u8 owner_mask; /* 0: frames have no owner */
 	__u8 strangers;	 /* bit n: a frame whose owner is n is none of Python code */
 	__u8 identity;	 /* in a code object: PYTHON_IDENTITY_WORDS words */
 	__u8 tss_works;	 /* the thread's own pointer has been right: no other way is needed */
-	__u8 reserved[7];
+	__u8 reserved[5];
 };
 
 #endif

@@ -113,6 +113,7 @@ enum {
 	COUNTER_EVENTS = 8,
 	COUNTER_MESSAGES = 9,	    /* of tracked connections */
 	COUNTER_OTHER_MESSAGES = 10, /* of other sockets */
+	COUNTER_FAULTS = 11,	    /* page faults, of whomever, while some process grows */
 	COUNTERS = 16,
 };
 

@@ -8,6 +8,7 @@
 #define DBLEAK_STACK_BPF_H
 
 #include "emit.bpf.h"
+#include "python.h"
 #include "stack.h"
 
 #define STACK_ROOM 144 /* 128, a word that begins in them, and one more */
@@ -39,6 +40,9 @@ struct stack_scratch {
 	__u64 rate;		/* key of stack_rates */
 	__u8 room[STACK_ROOM]; /* for a walker */
 	__u64 next;	       /* what its walk comes to next; 0 nothing */
+	__u64 window_at;       /* where in the process what is in the window was, */
+	__u32 window_bytes;    /* and how much that is */
+	__u8 window[PYTHON_WINDOW + 256]; /* more than is used, for the verifier */
 	struct raw_stack out;
 	__u8 beyond[PAGE_BYTES]; /* never reached; the verifier cannot tell */
 };

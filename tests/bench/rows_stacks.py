@@ -8,6 +8,8 @@ import time
 
 import servers
 from bench import at_least, at_most, pgbench, resident_kb, spread
+from bpf import Meter
+from bpf import statistics as run_time_statistics
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = "/usr/bin/python3"  # the distribution's, whose packages are installed
@@ -15,6 +17,9 @@ NO_STACKS = ("--no-stacks",)
 STORM_PROCESSES = 20  # each may have 100 copied stacks a second
 STORM_SECONDS = 60
 MAPPINGS = 190
+DEEP = ("deep_stack", 16384)  # bytes of stack in use, of which 8 KB are copied
+DEEP_CONNECTIONS = 40  # used one after the other, without a pause
+COPY_ROUNDS = 5
 
 
 def family(pid):
@@ -110,9 +115,38 @@ def row_first_line(bench):
     return [at_most(row_first_line.__doc__, statistics.median(found), 0.5, f"{spread(found)} s", " s")]
 
 
+def copied_times(bench, more):
+    """ns of our programs for each transaction of a program with a deep stack, what it takes to wake the reader
+    of the ring included, of a few rounds; and how many records there were for each."""
+    server = bench.server(servers.PostgreSQL)
+    dsn = f"host={server.folder} port={server.port} user=app dbname=postgres"
+    times, transactions = [], 0
+    with bench.watching(*more) as watch, run_time_statistics():
+        meter = Meter(watch.pid)
+        for _ in range(COPY_ROUNDS):
+            said = []
+            ns, _, _, _ = meter.during(lambda: said.extend(bench.built(*DEEP, bench.seconds, DEEP_CONNECTIONS, dsn)))
+            times.append(ns / said[0])
+            transactions += said[0]
+        report = watch.stop()
+    return times, report["cost"]["events"] / transactions
+
+
+def row_copy(bench):
+    """copied stack of 8 KB, in the program"""
+    (without, few), (with_stacks, records) = copied_times(bench, NO_STACKS), copied_times(bench, ())
+    if records < few + 0.95:
+        raise RuntimeError(f"only {records:.2f} records for each transaction, {few:.2f} without stacks")
+    took = (min(with_stacks) - min(without)) / 1000
+    bench.note(f"transactions of {spread(without, 0)} ns, with their stacks {spread(with_stacks, 0)}")
+    return [at_most(row_copy.__doc__, took, 2, f"{took:.1f} us (a transaction {min(without) / 1000:.1f}, with its stack "
+                    f"{min(with_stacks) / 1000:.1f})", " us")]
+
+
 ROWS = {
     "pgbench-stacks": (row_pgbench_stacks, True),
     "orm-stacks": (row_orm_stacks, True),
     "storm": (row_storm, True),
     "first-line": (row_first_line, True),
+    "stack-copy": (row_copy, True),
 }

@@ -554,6 +554,8 @@ static void accessors_of_installed_libraries_are_understood(void **state)
 		{"libpq.so.5", "PQsocket", 4},
 		{"libpq.so.5", "PQstatus", 4},
 		{"libpq.so.5", "PQdb", 8},
+		{"libpq.so.5", "PQresultMemorySize", 8},
+		{"libpq.so.5", "PQntuples", 4},
 		{"libmariadb.so.3", "mysql_thread_id", 8},
 		{"libmariadb.so.3", "mysql_num_rows", 8},
 	};

@@ -122,6 +122,7 @@ static void each_version_is_told_by_what_it_exported_first(void **state)
 		assert_null(b.refusal);
 		assert_int_equal(b.row.code_type, 0x480000 - RUNTIME);
 		assert_int_equal(b.start != 0, b.minor > 7);
+		assert_int_equal(b.row.window, b.row.frame_bytes);
 	}
 }
 
@@ -151,6 +152,7 @@ static void what_a_build_tells_of_itself_goes_first(void **state)
 	assert_int_equal(b.row.frame_owner, 75);
 	assert_int_equal(b.code.bytecode, 216);
 	assert_int_equal(b.row.identity, 120);
+	assert_int_equal(b.row.window, PYTHON_WINDOW);
 }
 
 static void check_refused(struct elf_file *e, const char *why)

@@ -18,12 +18,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../bpf/growth.h"
 #include "../../bpf/stack.h"
 #include "../base/redact.h"
 #include "../base/sql.h"
 #include "../base/table.h"
 #include "client.h"
 #include "growth.h"
+#include "heap.h"
 #include "kernel.h"
 #include "kernel_client.h"
 #include "peer.h"
@@ -62,6 +64,7 @@ struct capture {
 	struct kernel *kernel;
 	struct clients *clients; /* NULL in a snapshot */
 	struct readers *readers; /* NULL: no stacks are taken */
+	struct heap *heap;	 /* NULL: the allocator's calls are not followed */
 	struct growth *growth;	 /* NULL: memory is not looked at */
 	const struct procfs *procfs;
 	struct table connections, owners;
@@ -205,6 +208,8 @@ static struct owner *owner_of(struct capture *c, uint32_t pid, uint64_t start_ns
 	tell(c, &o->facts.head);
 	if (c->readers)
 		readers_process(c->readers, pid, start_ns);
+	if (c->growth)
+		growth_met(c->growth, pid, start_ns);
 	return o;
 }
 
@@ -463,9 +468,13 @@ static void on_exit_record(struct capture *c, const struct ev_head *record)
 
 	if (o)
 		o->gone = true;
+	if (c->growth)
+		growth_gone(c->growth, ev->pid, ev->start_ns);
 	/* What it held at its end is told before its end. */
 	if (c->clients)
 		clients_exit(c->clients, now_boot());
+	if (c->heap)
+		heap_sweep(c->heap, now_boot(), false);
 	while ((slot = table_next(&c->connections, &at))) {
 		struct known *k = slot->value;
 
@@ -528,6 +537,9 @@ static void on_record(void *context, const struct ev_head *record)
 		break;
 	case RAW_EVIDENCE:
 		readers_evidence(c->readers, record);
+		break;
+	case RAW_GROWTH:
+		growth_sample(c->growth, record);
 		break;
 	default:
 		break;
@@ -700,6 +712,7 @@ static void tell_cost(struct capture *c)
 	INIT(cost, EV_COST);
 	cost.cpu_ns = own_cpu() + (c->readers ? readers_cpu_ns(c->readers) : 0);
 	cost.stepped_down = c->stepped_down || (c->clients && clients_stepped_down(c->clients));
+	cost.stepped_down |= c->heap && heap_stepped_down(c->heap);
 	cost.messages = counters[COUNTER_MESSAGES];
 	cost.other_messages = counters[COUNTER_OTHER_MESSAGES];
 	cost.events = counters[COUNTER_EVENTS];
@@ -708,6 +721,10 @@ static void tell_cost(struct capture *c)
 			      (cost.messages + cost.other_messages);
 	if (c->clients)
 		cost.bpf_ns += clients_cost_ns(c->clients);
+	if (c->heap)
+		cost.bpf_ns += heap_cost_ns(c->heap);
+	if (c->growth)
+		cost.bpf_ns += growth_cost_ns(c->growth, counters[COUNTER_FAULTS]);
 	cost.rss_bytes = own_rss();
 	cost.kernel_bytes = kernel_bytes(c->kernel);
 	tell(c, &cost.head);
@@ -820,7 +837,11 @@ static int sweep(struct capture *c)
 		err = clients_sweep(c->clients, now_boot());
 	if (err)
 		return err;
+	if (c->heap)
+		heap_sweep(c->heap, now_boot(), false);
 	kernel_processes(c->kernel, on_process, c);
+	if (c->growth)
+		growth_sweep(c->growth, false);
 	tell_losses(c);
 	return c->err;
 }
@@ -905,14 +926,69 @@ static void tell_for_growth(void *context, struct ev_head *record)
 	tell(context, record);
 }
 
+static void ask_for_growth(void *context, uint32_t pid)
+{
+	struct capture *c = context;
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&c->connections, &at))) {
+		const struct ev_connection *ev = &((const struct known *)slot->value)->last;
+
+		if (ev->user_pid == pid && ev->used_ns)
+			growth_spoke(c->growth, pid, ev->user_tid, ev->id, ev->used_ns);
+	}
+}
+
 static int open_growth(struct capture *c)
 {
+	bool look_only = c->options.mode == EV_MODE_SNAPSHOT;
 	const struct growth_host host = {.context = c,
 					 .tell = tell_for_growth,
+					 .ask = ask_for_growth,
+					 .kernel = look_only ? NULL : c->kernel,
+					 .readers = c->readers,
+					 .eager = c->options.mode == EV_MODE_RUN,
 					 .procfs = c->procfs,
 					 .cgroups = containers_cgroups(c->options.containers)};
 
 	return growth_open(&c->growth, &host);
+}
+
+static bool owner_for_heap(void *context, uint32_t pid, uint64_t start_ns)
+{
+	return owner_of(context, pid, start_ns, NULL) != NULL;
+}
+
+static int stack_for_heap(void *context, uint64_t sample, uint64_t *stack)
+{
+	struct capture *c = context;
+
+	*stack = 0;
+	return c->readers ? readers_told(c->readers, sample, stack) : 0;
+}
+
+static void tier_for_heap(void *context, enum ev_tier tier)
+{
+	struct capture *c = context;
+
+	c->options.tier = tier;
+}
+
+static int open_heap(struct capture *c)
+{
+	const struct heap_host host = {.context = c,
+				       .tell = tell_for_readers,
+				       .owner = owner_for_heap,
+				       .stack = stack_for_heap,
+				       .wanted = wanted_for_clients,
+				       .tier = tier_for_heap,
+				       .interval = c->options.heap_interval,
+				       .eager = c->options.mode == EV_MODE_RUN,
+				       .at_entry = c->options.probe_at_entry,
+				       .max_overhead = c->options.max_overhead};
+
+	return heap_open(&c->heap, c->kernel, c->procfs, &host);
 }
 
 static void tell_begin(struct capture *c)
@@ -983,12 +1059,18 @@ static int first_look(struct capture *c)
 	return err ? err : c->err;
 }
 
+static bool follows_heap(const struct capture_options *o)
+{
+	return o->tier == EV_TIER_FULL && o->mode != EV_MODE_SNAPSHOT;
+}
+
 int capture_open(struct capture **out, const struct capture_options *options)
 {
 	struct kernel_options kernel = {
 		.look_only = options->mode == EV_MODE_SNAPSHOT,
 		.tell_all = options->mode == EV_MODE_RUN,
 		.take_stacks = options->take_stacks,
+		.heap_interval = follows_heap(options) ? options->heap_interval : 0,
 		.grace_ns = options->mode == EV_MODE_RUN ? 0 : GRACE_NS,
 		.select = options->select,
 	};
@@ -1018,6 +1100,8 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		err = follow_children(c);
 	if (!err && options->mode != EV_MODE_SNAPSHOT && options->probe_libraries)
 		err = open_clients(c);
+	if (!err && follows_heap(options))
+		err = open_heap(c);
 	if (!err)
 		err = first_look(c);
 	if (err) {
@@ -1057,17 +1141,20 @@ int capture_step(struct capture *c, int timeout_ms)
 	uint64_t now = now_boot(), deadline = now + timeout_ms * 1000000ULL;
 	struct pollfd fds[] = {{.fd = kernel_ring_fd(c->kernel), .events = POLLIN},
 			       {.fd = c->clients ? clients_fd(c->clients) : -1, .events = POLLIN},
-			       {.fd = c->readers ? readers_fd(c->readers) : -1, .events = POLLIN}};
+			       {.fd = c->readers ? readers_fd(c->readers) : -1, .events = POLLIN},
+			       {.fd = c->heap ? heap_fd(c->heap) : -1, .events = POLLIN}};
 	int err;
 
 	if (deadline > c->next_sweep_ns)
 		deadline = c->next_sweep_ns;
-	poll(fds, 3, deadline > now ? (deadline - now) / 1000000 + 1 : 0);
+	poll(fds, 4, deadline > now ? (deadline - now) / 1000000 + 1 : 0);
 	err = kernel_drain(c->kernel, 0, on_record, c);
 	if (!err && c->clients)
 		err = clients_step(c->clients, now_boot());
 	if (!err && c->readers)
 		err = readers_step(c->readers);
+	if (!err && c->heap)
+		err = heap_step(c->heap, now_boot());
 	if (!err)
 		err = periodic(c, now_boot());
 	return err ? err : c->err;
@@ -1090,6 +1177,10 @@ int capture_finish(struct capture *c)
 		tell_facts(c);
 		if (c->readers)
 			readers_finish(c->readers, LAST_READ_MS);
+		if (c->heap)
+			heap_sweep(c->heap, now_boot(), true);
+		if (c->growth)
+			growth_sweep(c->growth, true);
 	}
 	if (c->clients)
 		clients_tell_libraries(c->clients);

@@ -25,6 +25,7 @@ struct capture_options {
 	bool probe_libraries; /* client libraries too, not the sockets alone */
 	bool probe_at_entry;  /* only at the first instruction of their functions */
 	enum ev_tier tier;   /* how closely memory is watched, at most */
+	uint64_t heap_interval; /* EV_TIER_FULL: bytes between sampled blocks; 1: every one */
 	bool take_stacks;    /* of whoever opens, begins, prepares */
 	double max_overhead; /* percent of a CPU for ourselves; beyond it we sweep less often */
 	struct select *select;	    /* resolved; borrowed */

@@ -31,6 +31,7 @@
 #include "probe_table.h"
 #include "row_counter.h"
 #include "runtime.h"
+#include "sizes.h"
 #include "sqlite.h"
 
 #define SECOND_NS 1000000000ULL
@@ -75,6 +76,7 @@ struct attached {
 	struct sqlite_fields fields;
 	struct probe_field eof; /* size 0: not known */
 	struct probe_field descriptor; /* of a connection's socket; size 0: not known */
+	struct object_fields sized;
 };
 
 struct placed { /* a cookie in use */
@@ -123,6 +125,7 @@ struct clients {
 	struct table unread; /* results told of whose rows still wait: struct unread */
 	struct table pids;   /* that have sites */
 	struct sqlites *sqlites;
+	struct sizes *sizes;
 	struct waiting waiting[DEEP_MOST];
 	size_t waiting_count;
 	struct waiting tls[TLS_MOST]; /* files with OpenSSL, not probed yet */
@@ -540,6 +543,8 @@ static void read_fields(struct attached *a, struct elf_file *elf, bool is_static
 		a->descriptor = (struct probe_field){.offset = 40, .size = 4};
 	} else if (a->library->bit == EV_LIBRARY_LIBPQ) {
 		a->descriptor = field_of(elf, "PQsocket", deep);
+		a->sized.memory = field_of(elf, "PQresultMemorySize", deep);
+		a->sized.rows = field_of(elf, "PQntuples", deep);
 	}
 }
 
@@ -1193,6 +1198,19 @@ static void find_socket(const struct placed *placed, const struct raw_handle *ra
 		ev->flags &= ~EV_HANDLE_TENTATIVE;
 }
 
+/* What the library calls it: a connection may have been met by what belongs to it. */
+static const char *object_name(const struct placed *placed, uint32_t resource)
+{
+	const struct probe_library *l = placed->of->library;
+
+	if (placed->row->resource == resource)
+		return placed->row->object;
+	for (size_t i = 0; i < l->count; i++)
+		if (l->rows[i].resource == resource && l->rows[i].object)
+			return l->rows[i].object;
+	return NULL;
+}
+
 static void on_handle(struct clients *c, const struct raw_handle *raw)
 {
 	const struct placed *placed = placed_of(c, raw->handle.probe);
@@ -1219,6 +1237,7 @@ static void on_handle(struct clients *c, const struct raw_handle *raw)
 	ev.flags = raw->handle.flags;
 	if (ev.resource == EV_RES_CONNECTION)
 		find_socket(placed, raw, &ev);
+	sizes_read(c->sizes, &ev, &placed->of->sized, object_name(placed, ev.resource));
 	if (ev.flags & EV_HANDLE_UNREAD)
 		watch_unread(c, raw, &ev, placed->of);
 	tell(c, &ev.head);
@@ -1238,6 +1257,7 @@ static void on_dead(struct clients *c, const struct raw_handle *raw)
 	if (placed && placed->of->library->database == EV_DB_SQLITE)
 		sqlites_gone(c->sqlites, &raw->key, raw->handle.born_ns, raw->head.ns, true);
 	forget_unread(c, &raw->key);
+	sizes_forget(c->sizes, &raw->key);
 	kernel_client_forget_handle(c->kernel, &raw->key);
 }
 
@@ -1268,6 +1288,7 @@ static void on_closed(struct clients *c, const struct ev_head *record)
 
 	tell(c, record);
 	forget_unread(c, &key);
+	sizes_forget(c->sizes, &key);
 	sqlites_gone(c->sqlites, &key, ev->born_ns, ev->head.ns, false);
 }
 
@@ -1302,6 +1323,7 @@ int clients_sweep(struct clients *c, uint64_t now_ns)
 	}
 	look_for_tls_again(c, now_ns);
 	look_at_unread(c);
+	sizes_sweep(c->sizes, now_ns);
 	sqlites_sweep(c->sqlites, now_ns);
 	return err;
 }
@@ -1349,6 +1371,8 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 	c->procfs = procfs;
 	c->host = *host;
 	err = sqlites_open(&c->sqlites, kernel, procfs, &c->host);
+	if (!err)
+		err = sizes_open(&c->sizes, &c->host);
 	if (!err)
 		err = calibrate(c);
 	if (!err)
@@ -1419,6 +1443,7 @@ void clients_close(struct clients *c)
 	libraries_close(c->libraries);
 	runtimes_close(c->runtimes);
 	sqlites_close(c->sqlites);
+	sizes_close(c->sizes);
 	free(c);
 }
 

@@ -1,26 +1,122 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * growth.c - tells how the memory of each process moves.
+ * growth.c - who grows, and for how long that is followed.
+ *
+ * A process is a suspect once its anonymous memory, swapped out or not, stands some megabytes above
+ * its lowest, and no longer when it has reached no new height for a while; one that was born while we
+ * look begins with nothing.  The probe of page faults is attached while there is a suspect.
  */
 #include "growth.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "../base/file.h"
 #include "../base/table.h"
+#include "growth_site.h"
+#include "kernel_growth.h"
 #include "limit.h"
+#include "reader.h"
 
-#define STEP_BYTES (64 << 10) /* smaller moves are not told */
+#define SECOND_NS     1000000000ULL
+#define STEP_BYTES    (64 << 10) /* smaller moves are not told */
+#define SUSPECT_BYTES (2 << 20)	 /* above its lowest */
+#define HEIGHT_BYTES  (256 << 10) /* that a new height stands above the old */
+#define CALM_NS	      (20 * SECOND_NS)
+#define IDLE_NS	      (5 * SECOND_NS)
+#define PATIENCE_NS   (5 * SECOND_NS) /* for the name of a stack */
+#define GAP_NS	      10000000ULL /* between two samples of a process: 100 a second */
+#define LEAST_PAGES   16	  /* between two samples, on average */
+#define TELL_NS	      SECOND_NS
+#define CHECK_SHARE   200 /* looking for pages takes at most one part in so many of the time */
+#define PAGE_BYTES    4096
+
+enum gap { GAP_PROBE = 1, GAP_ROOM = 2, GAP_PAGES = 4, GAP_FRAMES = 8 };
 
 struct grower { /* a process looked at */
+	uint32_t pid;
+	uint64_t start_ns;
 	struct ev_memory told;
+	uint64_t low, high;  /* bytes */
+	uint64_t rose_ns;    /* when it reached its height */
+	uint64_t check_ns, tell_ns; /* when its pages are looked for next, its sites told */
+	struct growth_sites *sites; /* NULL: it was no suspect yet */
+	bool sampled, gone;
+	bool fresh; /* sampled, but to whom its threads spoke before is still to be asked */
 };
 
 struct growth {
 	struct growth_host host;
+	struct kernel_growth *kernel; /* NULL: sizes alone */
 	struct limits *limits;
 	struct table growers; /* struct grower, by pid and start */
+	size_t sampled;
+	uint64_t begun_ns, idle_ns; /* idle: since when nobody is sampled */
+	uint32_t batch, huge;
+	uint32_t gaps; /* enum gap, told */
+	bool attached;
 };
+
+static uint64_t now_boot(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * SECOND_NS + t.tv_nsec;
+}
+
+/* Once of the whole host. */
+static void tell_gap(struct growth *g, enum gap kind, const char *text)
+{
+	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
+
+	if (g->gaps & kind)
+		return;
+	g->gaps |= kind;
+	snprintf(gap.text, sizeof(gap.text), "%s", text);
+	g->host.tell(g->host.context, &gap.head);
+}
+
+static void attach(struct growth *g)
+{
+	if (g->attached || g->gaps & GAP_PROBE)
+		return;
+	g->attached = !kernel_growth_attach(g->kernel);
+	if (!g->attached)
+		tell_gap(g, GAP_PROBE,
+			 "this kernel does not show page faults: where memory grows is not seen");
+}
+
+/* A processor keeps this many pages of a count back, or fewer (lib/percpu_counter.c; before 6.2 each
+ * thread kept 64). */
+static uint32_t batch_of_kernel(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	uint32_t batch = 64;
+
+	while (batch < 4096 && batch < 2 * cpus)
+		batch *= 2;
+	return batch - 1;
+}
+
+static enum growing_huge huge_of_kernel(void)
+{
+	char text[64];
+	int root = file_open_root("");
+
+	if (root < 0)
+		return GROWING_HUGE_NEVER;
+	file_read(root, "sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text));
+	close(root);
+	return strstr(text, "[always]")	   ? GROWING_HUGE_ALWAYS
+	       : strstr(text, "[madvise]") ? GROWING_HUGE_ASKED
+					   : GROWING_HUGE_NEVER;
+}
 
 int growth_open(struct growth **out, const struct growth_host *host)
 {
@@ -31,13 +127,26 @@ int growth_open(struct growth **out, const struct growth_host *host)
 	if (!g)
 		return -ENOMEM;
 	g->host = *host;
+	g->batch = batch_of_kernel();
+	g->huge = huge_of_kernel();
+	g->begun_ns = now_boot();
 	err = limits_open(&g->limits, host->procfs, host->cgroups);
+	if (!err && host->kernel)
+		err = kernel_growth_open(&g->kernel, host->kernel);
 	if (err) {
 		growth_close(g);
 		return err;
 	}
+	if (g->kernel && host->eager)
+		attach(g);
 	*out = g;
 	return 0;
+}
+
+static void grower_free(struct grower *p)
+{
+	growth_sites_close(p->sites);
+	free(p);
 }
 
 void growth_close(struct growth *g)
@@ -48,8 +157,9 @@ void growth_close(struct growth *g)
 	if (!g)
 		return;
 	while ((slot = table_next(&g->growers, &at)))
-		free(slot->value);
+		grower_free(slot->value);
 	table_free(&g->growers);
+	kernel_growth_close(g->kernel);
 	limits_close(g->limits);
 	free(g);
 }
@@ -66,7 +176,97 @@ static struct grower *grower_of(struct growth *g, uint32_t pid, uint64_t start_n
 		free(found);
 		return NULL;
 	}
+	found->pid = pid;
+	found->start_ns = start_ns;
+	found->low = start_ns > g->begun_ns ? 0 : UNKNOWN64;
 	return found;
+}
+
+/* How closely it is sampled: less so once its pages have been thinned. */
+static int enter(struct growth *g, const struct grower *p)
+{
+	struct growing how = {.start_ns = p->start_ns,
+			      .gap_ns = GAP_NS,
+			      .pages = growth_sites_least(p->sites) / PAGE_BYTES,
+			      .batch = g->batch,
+			      .huge = g->huge};
+
+	if (how.pages < LEAST_PAGES)
+		how.pages = LEAST_PAGES;
+	return kernel_growth_enter(g->kernel, p->pid, &how);
+}
+
+static void suspect(struct growth *g, struct grower *p)
+{
+	if (!g->kernel || p->sampled || p->gone)
+		return;
+	attach(g);
+	if (!g->attached || (!p->sites && growth_sites_open(&p->sites, p->pid, p->start_ns)))
+		return;
+	if (enter(g, p)) {
+		tell_gap(g, GAP_ROOM, "too many processes grow at once: where the memory of some "
+				      "grows is not seen");
+		return;
+	}
+	p->sampled = p->fresh = true;
+	p->rose_ns = now_boot();
+	g->sampled++;
+}
+
+static void acquit(struct growth *g, struct grower *p)
+{
+	if (!p->sampled)
+		return;
+	p->sampled = false;
+	kernel_growth_leave(g->kernel, p->pid);
+	if (!--g->sampled)
+		g->idle_ns = now_boot();
+}
+
+/* Nobody has grown for a while: page faults are nobody's business. */
+static void detach(struct growth *g, uint64_t now)
+{
+	if (!g->attached || g->sampled || g->host.eager || now - g->idle_ns < IDLE_NS)
+		return;
+	kernel_growth_detach(g->kernel);
+	g->attached = false;
+}
+
+void growth_met(struct growth *g, uint32_t pid, uint64_t start_ns)
+{
+	struct grower *p = grower_of(g, pid, start_ns);
+
+	if (p && g->host.eager)
+		suspect(g, p);
+}
+
+void growth_gone(struct growth *g, uint32_t pid, uint64_t start_ns)
+{
+	struct grower *p = table_get(&g->growers, (struct table_key){pid, start_ns});
+
+	if (!p)
+		return;
+	acquit(g, p);
+	p->gone = true;
+}
+
+static void judge(struct growth *g, struct grower *p, uint64_t bytes)
+{
+	uint64_t now = now_boot();
+
+	if (bytes < p->low)
+		p->low = bytes;
+	if (bytes > p->high + HEIGHT_BYTES) {
+		p->high = bytes;
+		p->rose_ns = now;
+	}
+	if (!p->sampled && bytes - p->low >= SUSPECT_BYTES) {
+		p->high = bytes;
+		suspect(g, p);
+	} else if (p->sampled && !g->host.eager && now - p->rose_ns > CALM_NS) {
+		p->low = bytes;
+		acquit(g, p);
+	}
 }
 
 void growth_look(struct growth *g)
@@ -79,27 +279,146 @@ static bool moved(uint64_t before, uint64_t after)
 	return before > after ? before - after >= STEP_BYTES : after - before >= STEP_BYTES;
 }
 
-void growth_usage(struct growth *g, uint32_t pid, uint64_t start_ns,
-		  const struct process_usage *usage)
+static void tell_memory(struct growth *g, struct grower *p, const struct process_usage *usage)
 {
-	struct grower *p = grower_of(g, pid, start_ns);
 	struct ev_memory ev = {.head = {.kind = EV_MEMORY, .size = sizeof(ev)},
-			       .start_ns = start_ns,
+			       .start_ns = p->start_ns,
 			       .anonymous_bytes = usage->anonymous_bytes,
 			       .swapped_bytes = usage->swapped_bytes,
 			       .file_bytes = usage->file_bytes,
-			       .pid = pid,
+			       .pid = p->pid,
 			       .tier = EV_TIER_GROWTH};
 	struct limit limit;
 
-	if (!p || (p->told.pid && !moved(p->told.anonymous_bytes, ev.anonymous_bytes) &&
-		   !moved(p->told.swapped_bytes, ev.swapped_bytes) &&
-		   !moved(p->told.file_bytes, ev.file_bytes)))
+	if (p->told.pid && !moved(p->told.anonymous_bytes, ev.anonymous_bytes) &&
+	    !moved(p->told.swapped_bytes, ev.swapped_bytes) &&
+	    !moved(p->told.file_bytes, ev.file_bytes))
 		return;
-	limit = limits_nearest(g->limits, pid, usage);
+	limit = limits_nearest(g->limits, p->pid, usage);
 	ev.limit_bytes = limit.bytes;
 	ev.limit_used_bytes = limit.used;
 	ev.limit = limit.kind;
 	p->told = ev;
 	g->host.tell(g->host.context, &ev.head);
+}
+
+void growth_usage(struct growth *g, uint32_t pid, uint64_t start_ns,
+		  const struct process_usage *usage)
+{
+	struct grower *p = grower_of(g, pid, start_ns);
+
+	if (!p)
+		return;
+	tell_memory(g, p, usage);
+	if (usage->anonymous_bytes != UNKNOWN64)
+		judge(g, p, usage->anonymous_bytes + (usage->swapped_bytes == UNKNOWN64
+							      ? 0
+							      : usage->swapped_bytes));
+}
+
+void growth_sample(struct growth *g, const struct ev_head *record)
+{
+	const struct raw_growth *sample = (const void *)record;
+	struct grower *p =
+		table_get(&g->growers, (struct table_key){sample->pid, sample->start_ns});
+
+	if (p && p->sites)
+		growth_sites_add(p->sites, sample);
+}
+
+/* The kernel half has noted it since the process was entered, and knows better. */
+void growth_spoke(struct growth *g, uint32_t pid, uint32_t tid, uint64_t connection, uint64_t ns)
+{
+	kernel_growth_spoke(g->kernel, pid, tid, connection, ns);
+}
+
+static int told(void *context, uint64_t sample, uint64_t *stack)
+{
+	struct growth *g = context;
+
+	*stack = 0;
+	return g->host.readers ? readers_told(g->host.readers, sample, stack) : 0;
+}
+
+/* Nothing is mapped beyond what can be read. */
+static uint64_t look(void *context, uint64_t number)
+{
+	uint64_t entry = 0;
+
+	return pread(*(int *)context, &entry, sizeof(entry), number * sizeof(entry)) ==
+			       sizeof(entry)
+		       ? entry
+		       : 0;
+}
+
+static void check(struct growth *g, struct grower *p)
+{
+	uint64_t began = now_boot();
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "%u/pagemap", p->pid);
+	fd = openat(procfs_folder(g->host.procfs), path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		if (errno != ENOENT && errno != ESRCH)
+			tell_gap(g, GAP_PAGES, "/proc/PID/pagemap cannot be read: how much of what "
+					       "was taken is held is not known");
+		p->check_ns = began + SECOND_NS;
+		return;
+	}
+	growth_sites_check(p->sites, began, look, &fd);
+	close(fd);
+	if (growth_sites_blind(p->sites))
+		tell_gap(g, GAP_FRAMES, "page frames are not shown: memory given back and taken "
+					"again at one place counts as held");
+	p->check_ns = now_boot() + CHECK_SHARE * (now_boot() - began);
+}
+
+/* True: nothing more will come of it. */
+static bool visit(struct growth *g, struct grower *p, uint64_t now, bool last)
+{
+	size_t left;
+
+	if (!p->sites)
+		return p->gone;
+	if (p->fresh)
+		g->host.ask(g->host.context, p->pid);
+	p->fresh = false;
+	left = growth_sites_name(p->sites, now, last ? 0 : PATIENCE_NS, told, g);
+	if (!p->gone && (last || now >= p->check_ns))
+		check(g, p);
+	if (last || now >= p->tell_ns || (p->gone && !left)) {
+		growth_sites_tell(p->sites, g->host.tell, g->host.context);
+		p->tell_ns = now + TELL_NS;
+	}
+	if (p->sampled)
+		enter(g, p);
+	return p->gone && !left;
+}
+
+void growth_sweep(struct growth *g, bool last)
+{
+	uint64_t now = now_boot();
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&g->growers, &at))) {
+		struct grower *p = slot->value;
+
+		if (!visit(g, p, now, last))
+			continue;
+		table_remove(&g->growers, slot->key);
+		grower_free(p);
+		at--; /* the table closed the gap from behind */
+	}
+	detach(g, now);
+}
+
+uint64_t growth_cost_ns(struct growth *g, uint64_t faults)
+{
+	uint64_t ns, runs;
+
+	if (!g->kernel || kernel_growth_run_time(g->kernel, &ns, &runs) || !runs)
+		return 0;
+	return (double)ns / runs * faults;
 }

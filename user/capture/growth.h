@@ -2,33 +2,56 @@
 /*
  * growth.h - how the memory of watched processes moves, and under which stacks it grows.
  *
- * EV_MEMORY of each process that changed, with the limit nearest to it.
+ * EV_MEMORY of each process that changed, with the limit nearest to it.  A process that grows is
+ * sampled at its page faults for as long as it goes on, and EV_MEMORY_SITE says under which stacks
+ * the memory was taken and how much of it is held; of all others nothing but their size is looked at.
  */
 #ifndef DBLEAK_CAPTURE_GROWTH_H
 #define DBLEAK_CAPTURE_GROWTH_H
 
 #include "cgroup.h"
+#include "kernel.h"
 #include "procfs.h"
 
 struct growth;
+struct readers;
 
 struct growth_host {
 	void *context;
 	/* Tells one record; its time is the host's to set. */
 	void (*tell)(void *context, struct ev_head *record);
+	/* Calls growth_spoke for each connection that process spoke on last. */
+	void (*ask)(void *context, uint32_t pid);
+	struct kernel *kernel;	 /* borrowed; NULL: sizes alone */
+	struct readers *readers; /* borrowed; NULL: without stacks */
 	const struct procfs *procfs;   /* borrowed */
 	const struct cgroups *cgroups; /* borrowed */
+	bool eager; /* each process is sampled as soon as it is met: short programs */
 };
 
-/* host is copied.  0 or -ENOMEM. */
+/* host is copied.  0 or -errno. */
 int growth_open(struct growth **out, const struct growth_host *host);
 /* Accepts NULL. */
 void growth_close(struct growth *g);
+
+/* A process was met, or is gone.  What was learned of one that is gone is told with the next sweeps. */
+void growth_met(struct growth *g, uint32_t pid, uint64_t start_ns);
+void growth_gone(struct growth *g, uint32_t pid, uint64_t start_ns);
 
 /* A new look at the processes begins. */
 void growth_look(struct growth *g);
 /* What a process uses was read just now. */
 void growth_usage(struct growth *g, uint32_t pid, uint64_t start_ns,
 		  const struct process_usage *usage);
+
+/* A thread spoke to a connection then: what it takes soon after is of the reply. */
+void growth_spoke(struct growth *g, uint32_t pid, uint32_t tid, uint64_t connection, uint64_t ns);
+/* RAW_GROWTH of the kernel half. */
+void growth_sample(struct growth *g, const struct ev_head *record);
+/* Names stacks, looks which pages are still there, tells what changed.  last: no other will follow. */
+void growth_sweep(struct growth *g, bool last);
+
+/* What its program in the kernel has taken, if it ran so often; of sampled run times. */
+uint64_t growth_cost_ns(struct growth *g, uint64_t faults);
 
 #endif

@@ -21,6 +21,7 @@
 #include "../base/table.h"
 #include "dbleak.skel.h"
 #include "feature.h"
+#include "../../bpf/heap.h"
 #include "kernel_skel.h"
 #include "probe.h"
 
@@ -32,7 +33,11 @@
 #define STACKS_INTERPRETED 2000
 #define STACKS_NATIVE_ALL  2000 /* where every birth is told */
 #define STACKS_INTERPRETED_ALL 20000
+#define STACKS_NATIVE_HEAP 2000	/* where its allocator's calls are followed */
+#define STACKS_INTERPRETED_HEAP 500000
 #define STACK_BYTES_COPIED 8192
+#define HEAP_BUCKETS_EXACT   (1U << 18) /* 128 bytes and 7 blocks each */
+#define HEAP_BUCKETS_SAMPLED (1U << 16)
 
 struct comm_key {
 	char comm[EV_COMM_LEN];
@@ -43,6 +48,7 @@ _Static_assert(FORGET_BATCH * sizeof(struct statement) <= READ_BYTES, "a batch f
 struct kernel {
 	struct dbleak *skel;
 	struct dbleak *late; /* NULL: not loaded */
+	struct dbleak *heap; /* likewise */
 	struct ring_buffer *ring;
 	struct bpf_link *sweep_connections;
 	struct bpf_link *sweep_statements;
@@ -152,6 +158,13 @@ static int share_maps(struct kernel *k, struct dbleak *more)
 	return err;
 }
 
+static enum bpf_attach_type attach_type_of(const struct bpf_program *p)
+{
+	return strstr(bpf_program__name(p), "_session")
+		       ? (enum bpf_attach_type)PROBE_ATTACH_TYPE_SESSION
+		       : (enum bpf_attach_type)PROBE_ATTACH_TYPE_MULTI;
+}
+
 int kernel_load_more(struct kernel *k, struct dbleak **more, const char *const *programs, size_t n)
 {
 	struct bpf_program *p;
@@ -168,8 +181,7 @@ int kernel_load_more(struct kernel *k, struct dbleak **more, const char *const *
 		bpf_program__set_autoload(p, wanted);
 		if (wanted && bpf_program__type(p) == BPF_PROG_TYPE_KPROBE &&
 		    !feature_try(FEATURE_UPROBE_MULTI))
-			bpf_program__set_expected_attach_type(
-				p, (enum bpf_attach_type)PROBE_ATTACH_TYPE_MULTI);
+			bpf_program__set_expected_attach_type(p, attach_type_of(p));
 	}
 	err = share_maps(k, *more);
 	if (!err)
@@ -233,6 +245,26 @@ static int resolve_hierarchies(struct kernel *k, const struct select *select)
 	return err;
 }
 
+/* The allocator's calls are followed: its maps get their size. */
+static int fill_heap(struct kernel *k, const struct kernel_options *o)
+{
+	struct dbleak__rodata *read_only = (struct dbleak__rodata *)k->skel->rodata;
+	struct settings *s = (struct settings *)&k->skel->rodata->settings;
+	uint32_t buckets = o->heap_interval > 1 ? HEAP_BUCKETS_SAMPLED : HEAP_BUCKETS_EXACT;
+	int err;
+
+	if (!o->heap_interval)
+		return 0;
+	read_only->heap_interval = o->heap_interval;
+	read_only->heap_mask = buckets - 1;
+	if (s->stacks_interpreted) {
+		s->stacks_native = STACKS_NATIVE_HEAP;
+		s->stacks_interpreted = STACKS_INTERPRETED_HEAP;
+	}
+	err = bpf_map__set_max_entries(k->skel->maps.heap_blocks, buckets);
+	return err ? err : bpf_map__set_max_entries(k->skel->maps.heap_sites, HEAP_SITES);
+}
+
 static int fill_settings(struct kernel *k, const struct kernel_options *o)
 {
 	struct settings *s = (struct settings *)&k->skel->rodata->settings;
@@ -275,6 +307,8 @@ static int try_door(struct kernel *k, size_t door, const struct kernel_options *
 		return -errno;
 	choose_programs(k->skel, door, o->look_only);
 	err = fill_settings(k, o);
+	if (!err)
+		err = fill_heap(k, o);
 	if (!err)
 		err = dbleak__load(k->skel);
 	if (err) {
@@ -466,6 +500,7 @@ void kernel_close(struct kernel *k)
 	bpf_link__destroy(k->sweep_statements);
 	for (int i = 0; i < KERNEL_SWEEPS; i++)
 		bpf_link__destroy(k->client_sweeps[i]);
+	dbleak__destroy(k->heap);
 	dbleak__destroy(k->late);
 	dbleak__destroy(k->skel);
 	forget_nothing(k);
@@ -476,6 +511,11 @@ void kernel_close(struct kernel *k)
 struct dbleak *kernel_late(struct kernel *k)
 {
 	return k->late;
+}
+
+struct dbleak **kernel_heap_object(struct kernel *k)
+{
+	return &k->heap;
 }
 
 struct dbleak *kernel_skeleton(struct kernel *k)

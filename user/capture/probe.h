@@ -13,16 +13,18 @@
 #include <stdint.h>
 
 #define PROBE_ATTACH_TYPE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI of linux/bpf.h, since 6.6 */
+#define PROBE_ATTACH_TYPE_SESSION 57 /* BPF_TRACE_UPROBE_SESSION, since 6.13 */
 
 struct probe_place {
 	uint64_t offset; /* in the file */
-	uint32_t cookie;
+	uint64_t cookie;
 	bool returns; /* a return probe as well */
 };
 
 struct probe_programs {
 	int entered, returned; /* descriptors */
 	bool multi;	       /* loaded for PROBE_ATTACH_TYPE_MULTI */
+	bool session; /* entered alone, for PROBE_ATTACH_TYPE_SESSION: it decides on each return */
 };
 
 struct probe_links;

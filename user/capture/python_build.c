@@ -16,6 +16,7 @@
 #define OLDEST 7
 #define FRAME_OBJECT 112 /* bytes looked at of a PyFrameObject, */
 #define FRAME_INNER 80	 /* and of an _PyInterpreterFrame */
+#define TOGETHER_FROM 11 /* 3.11: frames lie one after the other */
 #define OWNER_C_STACK 3
 #define OWNER_C_STACK_314 4
 #define OWNER_INTERPRETER 3
@@ -218,6 +219,7 @@ static const char *refuse(struct elf_file *elf, struct python_build *b, const ui
 	b->code = v->code;
 	if (b->minor >= PUBLISHED_FROM && (!bytes || !take_published(b, bytes)))
 		return "it does not tell where its frames are";
+	b->row.window = b->minor >= TOGETHER_FROM ? PYTHON_WINDOW : b->row.frame_bytes;
 	b->row.identity = (uint8_t)(b->code.lines - (PYTHON_IDENTITY_WORDS - 1) * sizeof(uint64_t));
 	return NULL;
 }

@@ -117,6 +117,7 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 		.probe_at_entry = o->probe_at_entry,
 		.take_stacks = !o->no_stacks,
 		.tier = o->heap,
+		.heap_interval = o->heap_sample,
 		.select = &o->select,
 		.containers = l->containers,
 		.sink = take_record,
@@ -137,6 +138,11 @@ int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 	int err, status = -1;
 
 	*l = (struct live){.options = o, .out = out, .signals = -1};
+	if (o->heap == EV_TIER_FULL && select_is_empty(&o->select)) {
+		fputs("dbleak: --heap full follows each allocation: it needs processes to be chosen "
+		      "(-p, --comm, --container, --cgroup)\n", stderr);
+		return 2;
+	}
 	err = open_signals(l);
 	if (!err)
 		err = containers_open(&l->containers, "");

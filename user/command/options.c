@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HEAP_SAMPLE 16384 /* bytes */
+#define HEAP_SAMPLE_MOST (1 << 30)
+
 enum {
 	OPT_COMM = 256,
 	OPT_CGROUP,
@@ -23,6 +26,7 @@ enum {
 	OPT_JSON,
 	OPT_SHOW_LITERALS,
 	OPT_HEAP,
+	OPT_HEAP_SAMPLE,
 	OPT_PROBE_AT,
 	OPT_NO_STACKS,
 	OPT_LIBRARY,
@@ -42,6 +46,7 @@ static const struct {
 	{"min-age", 1, OPT_MIN_AGE, OPTIONS_TIME},
 	{"max-overhead", 1, OPT_MAX_OVERHEAD, OPTIONS_TIME},
 	{"heap", 1, OPT_HEAP, OPTIONS_TIME},
+	{"heap-sample", 1, OPT_HEAP_SAMPLE, OPTIONS_TIME},
 	{"probe-at", 1, OPT_PROBE_AT, OPTIONS_TIME},
 	{"no-stacks", 0, OPT_NO_STACKS, OPTIONS_TIME},
 	{"output", 1, 'o', OPTIONS_OUTPUT},
@@ -107,6 +112,15 @@ static int heap(struct options *o, const char *text)
 	return 2;
 }
 
+static int heap_sample(struct options *o, const char *text)
+{
+	double bytes;
+	int status = number("heap-sample", text, 0, HEAP_SAMPLE_MOST, &bytes);
+
+	o->heap_sample = bytes < 1 ? 1 : bytes;
+	return status;
+}
+
 static int library(struct options *o, const char *text)
 {
 	size_t size = (o->library.count + 1) * sizeof(*o->library.pattern);
@@ -144,6 +158,8 @@ static int take(struct options *o, int value, const char *usage)
 		return number("max-overhead", optarg, 0.01, 100, &o->max_overhead);
 	case OPT_HEAP:
 		return heap(o, optarg);
+	case OPT_HEAP_SAMPLE:
+		return heap_sample(o, optarg);
 	case OPT_PROBE_AT:
 		return probe_at(o, optarg);
 	case OPT_NO_STACKS:
@@ -200,7 +216,7 @@ int options_parse(struct options *o, int argc, char **argv, unsigned int takes, 
 	int value, status;
 
 	*o = (struct options){.interval_s = 1, .min_age_s = 10, .max_overhead = 2,
-			      .heap = EV_TIER_GROWTH};
+			      .heap = EV_TIER_GROWTH, .heap_sample = HEAP_SAMPLE};
 	choose(longs, takes);
 	snprintf(shorts, sizeof(shorts), "%s:h%s%s%s", takes & OPTIONS_COMMAND ? "+" : "",
 		 takes & OPTIONS_SELECT ? "p:" : "", takes & OPTIONS_OUTPUT ? "o:" : "",

@@ -21,6 +21,7 @@ struct options {
 	const char *record;  /* --record */
 	struct site_patterns library; /* --library */
 	enum ev_tier heap;   /* --heap */
+	uint64_t heap_sample; /* --heap-sample: bytes; 1: every block */
 	bool json, show_literals, verbose;
 	bool probe_at_entry; /* --probe-at=entry */
 	bool no_libraries;   /* --probe-at=none */

@@ -196,17 +196,77 @@ static bool handles_leak(const struct scene *s, const struct calls *p, const str
 	return p->handle_count && 2 * sockets < r->held;
 }
 
-static void fill_sizes(const struct calls *p, struct finding_view *f)
+/* What the objects hold that were read, and how many those are. */
+struct sizes {
+	uint64_t bytes, of_bytes, least, most;
+	uint64_t rows, of_rows;
+};
+
+static struct sizes sizes_of(const struct calls *p)
 {
-	uint64_t bytes = 0;
+	struct sizes z = {.least = UNKNOWN64};
 
 	for (size_t i = 0; i < p->handle_count; i++) {
-		if (p->handles[i]->bytes == UNKNOWN64)
-			return;
-		bytes += p->handles[i]->bytes;
+		const struct handle *h = p->handles[i];
+
+		if (h->rows != UNKNOWN64) {
+			z.rows += h->rows;
+			z.of_rows++;
+		}
+		if (h->bytes == UNKNOWN64)
+			continue;
+		z.bytes += h->bytes;
+		z.of_bytes++;
+		z.least = h->bytes < z.least ? h->bytes : z.least;
+		z.most = h->bytes > z.most ? h->bytes : z.most;
 	}
-	if (p->handle_count && p->handle_count >= p->open)
-		f->bytes = bytes;
+	return z;
+}
+
+/* Of all that are open, from the mean of those that were read. */
+static uint64_t of_all(uint64_t sum, uint64_t read, uint64_t open)
+{
+	if (!read)
+		return UNKNOWN64;
+	return read == open ? sum : (uint64_t)((double)sum / (double)read * (double)open + 0.5);
+}
+
+/* Bytes hold for what is in memory now, so they are told of what is open only. */
+static void fill_sizes(const struct calls *p, struct finding_view *f)
+{
+	struct sizes z = sizes_of(p);
+
+	f->bytes = of_all(z.bytes, z.of_bytes, f->open);
+	if (p->state->resource != EV_RES_RESULT)
+		return;
+	f->rows = of_all(z.rows, z.of_rows, f->open);
+	f->rows_exact = z.of_rows == f->open;
+}
+
+static const char *bytes_text(const struct scene *s, uint64_t bytes)
+{
+	if (bytes < 10000)
+		return arena_format(s->arena, "%llu bytes", (unsigned long long)bytes);
+	if (bytes < 1000000)
+		return arena_format(s->arena, "%.0f kB", bytes / 1e3);
+	return arena_format(s->arena, "%.1f MB", bytes / 1e6);
+}
+
+static void explain_sizes(struct scene *s, const struct calls *p, struct finding_view *f)
+{
+	struct sizes z = sizes_of(p);
+	const char *mean;
+
+	if (!z.bytes)
+		return;
+	mean = bytes_text(s, z.bytes / z.of_bytes);
+	if (!mean)
+		return;
+	if (z.least == z.most)
+		finding_because(s, f, "each holds %s of memory", mean);
+	else
+		finding_because(s, f, "each holds about %s of memory, as %llu of them show", mean,
+				(unsigned long long)z.of_bytes);
 }
 
 static void fill(const struct scene *s, const struct calls *p, const struct rise *r,
@@ -286,6 +346,7 @@ static void explain(struct scene *s, const struct calls *p, const struct rise *r
 	if (p->state->detached)
 		finding_because(s, f, "counted until %.0f s after the start only: then the probes "
 				"were taken out", seconds(r->end_ns - s->start_ns));
+	explain_sizes(s, p, f);
 	name(s, p, f);
 	if (p->state->resource == EV_RES_CONNECTION && p->state->database != EV_DB_REDIS)
 		finding_because(s, f, "their sockets are closed: what is left is memory");

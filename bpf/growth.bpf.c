@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * growth.bpf.c - samples the first touches of pages of processes that grow.
+ *
+ * Every allocator, arena and buffer ends in a page fault, whatever called mmap or brk and however
+ * long before.  Here the fault that finds a process grown by about so many pages since the last
+ * sample shows its stack, and stands for them all.  Attached only while a process grows; others
+ * pay a look-up.
+ *
+ * The count of pages is told late: a processor keeps a batch of them back, so faults let through by
+ * chance follow before the sample, or programs that take turns would always be met at the same turn.
+ * And it is told after the fault: for 4 KB that is as good, but 2 MB belong to the one that got them.
+ * So the first touch of an area that may get a huge page shows its stack, and the next fault tells
+ * whether it did.
+ */
+#include "growth.bpf.h"
+#include "client.bpf.h"
+#include "stack.bpf.h"
+
+#define FAULT_WRITES 2 /* X86_PF_WRITE */
+#define HUGE_SHIFT 21
+#define HUGE_PAGES 512
+#define STACK_NEAR (16 << 10)
+#define TICK_NS 10000000ULL
+
+struct growing_map growing SEC(".maps");
+__u32 growth_on = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, GROWING_MOST);
+	__type(key, __u32); /* process id */
+	__type(value, struct growth_state);
+} growth_states SEC(".maps");
+
+/* Where a fault was, and of whom. */
+struct fault {
+	struct task_struct *task;
+	const struct growing *of;
+	__u64 address;
+	__s64 pages;
+};
+
+/* Anonymous pages, and those swapped out. */
+static __always_inline __s64 pages_of(struct mm_struct *mm)
+{
+	struct mm_struct___old *old = (void *)mm;
+
+	if (bpf_core_field_exists(mm->rss_stat[0].count))
+		return mm->rss_stat[1].count + mm->rss_stat[2].count;
+	return old->rss_stat.count[1].counter + old->rss_stat.count[2].counter;
+}
+
+/* A stack that grows has no bytes yet where the copy would begin. */
+static __always_inline int touches_stack(const struct fault *f)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(f->task);
+
+	return f->address + STACK_NEAR > regs->sp && f->address < regs->sp + STACK_NEAR;
+}
+
+static __always_inline void sample(const struct fault *f, struct raw_growth *r, __u64 now)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct said *last = bpf_map_lookup_elem(&said, &thread);
+
+	__builtin_memset(r, 0, sizeof(*r));
+	r->head.ns = now;
+	r->head.kind = RAW_GROWTH;
+	r->head.size = sizeof(*r);
+	r->start_ns = f->of->start_ns;
+	r->address = f->address;
+	r->stack = stack_take_share(0, STACK_SHARE_MEMORY);
+	r->connection = last ? last->id : 0;
+	r->said_ns = last ? last->ns : 0;
+	r->pid = thread >> 32;
+	r->tid = (__u32)thread;
+}
+
+/* The sample stands for all that came since the last, and the next is drawn. */
+static __always_inline void settle(struct growth_state *s, const struct fault *f,
+				   struct raw_growth *r, __s64 owed)
+{
+	__u32 chance = bpf_get_prandom_u32();
+
+	r->bytes = (f->pages - s->sampled + owed) * PAGE_BYTES;
+	s->sampled = f->pages;
+	s->due = (f->of->pages >> 1) + chance % (f->of->pages | 1);
+	s->skip = chance >> 16 & f->of->batch;
+	emit(r, sizeof(*r));
+}
+
+/* Of threads that come at once one takes it. */
+static __always_inline __u64 claim(struct growth_state *s, const struct growing *g)
+{
+	__u64 now = bpf_ktime_get_boot_ns(), before = s->sampled_ns;
+
+	if (now - before < g->gap_ns ||
+	    __sync_val_compare_and_swap(&s->sampled_ns, before, now) != before)
+		return 0;
+	return now;
+}
+
+struct area {
+	__u64 address;
+	__u32 huge; /* enum growing_huge; then whether the area may get one there */
+};
+
+static long look_at_area(struct task_struct *task, struct vm_area_struct *vma, struct area *a)
+{
+	__u64 from = a->address >> HUGE_SHIFT << HUGE_SHIFT;
+	__u32 wanted = a->huge;
+
+	a->huge = !vma->vm_file && vma->vm_start <= from &&
+		  vma->vm_end >= from + HUGE_PAGES * PAGE_BYTES &&
+		  (wanted == GROWING_HUGE_ASKED ? !!(vma->vm_flags & VM_HUGEPAGE)
+						: !(vma->vm_flags & VM_NOHUGEPAGE));
+	return 0;
+}
+
+/* Perhaps the first touch of a huge page: the next fault tells. */
+static __always_inline void wait_for_huge(struct growth_state *s, const struct fault *f)
+{
+	struct area area = {.address = f->address, .huge = f->of->huge};
+	__u64 now;
+
+	s->region = f->address >> HUGE_SHIFT;
+	if (touches_stack(f))
+		return;
+	now = claim(s, f->of);
+	if (!now || bpf_find_vma(f->task, f->address, look_at_area, &area, 0) || area.huge != 1)
+		return;
+	sample(f, &s->waiting, now);
+	s->waits = 1;
+}
+
+/* A huge page came of the last fault.  Whose it was is known if that waits for it; if not, it is
+ * owed to the next that does. */
+static __always_inline void came_huge(struct growth_state *s, const struct fault *f, __s64 pages)
+{
+	if (s->waits) {
+		settle(s, f, &s->waiting, s->owed);
+		s->owed = 0;
+		return;
+	}
+	s->owed += pages;
+	s->sampled += pages;
+}
+
+static __always_inline void on_growing(struct growth_state *s, const struct fault *f)
+{
+	struct raw_growth r;
+	__s64 more = f->pages - s->last;
+	__u64 now;
+
+	s->last = f->pages;
+	if (f->pages < s->sampled || !s->met)
+		s->sampled = f->pages;
+	else if (more >= HUGE_PAGES && f->of->huge)
+		came_huge(s, f, more);
+	s->waits = 0;
+	s->met = 1;
+	if (f->pages - s->sampled < s->due) {
+		if (f->of->huge && f->address >> HUGE_SHIFT != s->region)
+			wait_for_huge(s, f);
+		return;
+	}
+	if (s->skip) {
+		s->skip--;
+		return;
+	}
+	if (touches_stack(f))
+		return;
+	now = claim(s, f->of);
+	if (!now)
+		return;
+	sample(f, &r, now);
+	settle(s, f, &r, 0);
+}
+
+/* Two at once may count as one: it tells the cost, and must not be all of it. */
+static __always_inline void count_fault(void)
+{
+	__u32 which = COUNTER_FAULTS;
+	__u64 *n = bpf_map_lookup_elem(&counters, &which);
+
+	if (n)
+		*n += 1;
+}
+
+/* A fault with page faults off is not served: some program reads what may not be there. */
+static __always_inline int on_fault(__u64 address, __u64 error)
+{
+	struct fault f = {.address = address};
+	struct growth_state *state;
+	__u32 pid;
+
+	count_fault();
+	if (!(error & FAULT_WRITES) || (__s64)address < 0)
+		return 0;
+	pid = bpf_get_current_pid_tgid() >> 32;
+	f.of = bpf_map_lookup_elem(&growing, &pid);
+	if (!f.of)
+		return 0;
+	state = bpf_map_lookup_elem(&growth_states, &pid);
+	f.task = bpf_get_current_task_btf();
+	if (!state || !f.task->mm || f.task->pagefault_disabled ||
+	    f.task->group_leader->start_boottime - f.of->start_ns >= TICK_NS)
+		return 0;
+	f.pages = pages_of(f.task->mm);
+	on_growing(state, &f);
+	return 0;
+}
+
+/* Attached to page_fault_user, and to page_fault_kernel, where the kernel writes into fresh pages of
+ * the program. */
+SEC("raw_tp")
+int growth_faulted(struct bpf_raw_tracepoint_args *ctx)
+{
+	return on_fault(ctx->args[0], ctx->args[2]);
+}

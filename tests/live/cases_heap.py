@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+"""The full tier: an allocator's calls, counted exactly, estimated from samples, and within the budget."""
+import collections
+import glob
+import os
+import subprocess
+
+import ledger
+from harness import command_of
+from solo import live
+
+FULL = 3  # enum ev_tier
+EXACT = ("--heap", "full", "--heap-sample", "1", "--max-overhead", "100")
+Held = collections.namedtuple("Held", "object taken freed bytes")
+
+# size of the step's blocks: what clients/heap_family.c does with them
+FAMILY = {
+    101: Held("malloc", 1000, 400, 600 * 101),
+    202: Held("calloc", 900, 300, 600 * 202),
+    53: Held("realloc", 800, 200, 600 * 53),
+    122: Held("reallocarray", 410, 110, 300 * 122),
+    97: Held("aligned_alloc", 420, 120, 300 * 97),
+    91: Held("aligned_alloc", 425, 125, 300 * 91),
+    256: Held("aligned_alloc", 430, 130, 300 * 256),
+    301: Held("posix_memalign", 440, 140, 300 * 301),
+    77: Held("malloc", 15, 5, 10 * 77),
+    41: Held("malloc", 700, 700, 0),
+    5003: Held("realloc", 700, 100, 600 * 5003),
+    31: Held("malloc", 600, 0, 600 * 31),
+    23: Held("malloc", 500, 500, 0),
+    37: Held("malloc", 50, 0, 50 * 37),
+    65536: Held("mmap", 25, 10, 15 * 65536 - 32768),
+    3 * 65536: Held("mmap", 5, 5, 0),
+    6 * 65536: Held("mremap", 5, 1, 4 * 6 * 65536),
+    71: Held("malloc", 1000, 200, 800 * 71),
+    141: Held("malloc", 350, 0, 350 * 141),
+    143: Held("malloc", 333, 33, 300 * 143),
+}
+OPERATORS = {151: Held("malloc", 450, 150, 300 * 151)}
+
+
+def last_sites(path):
+    """The last record of each site, and of the losses."""
+    found, loss = {}, None
+    for record in ledger.read(path):
+        if record.record == "memory_site" and record.tier == FULL:
+            found[record.pid, record.start_ns, record.site] = record
+        elif record.record == "loss":
+            loss = record
+    return list(found.values()), loss
+
+
+def by_size(sites, wanted):
+    """{size: Held} of the sites that took blocks of one wanted size."""
+    found = {}
+    for site in sites:
+        size = site.taken_bytes // site.taken if site.taken else 0
+        if size not in wanted or size * site.taken != site.taken_bytes or site.object != wanted[size].object:
+            continue
+        old = found.get(size, Held(site.object, 0, 0, 0))
+        found[size] = Held(site.object, old.taken + site.taken, old.freed + site.freed, old.bytes + site.held_bytes)
+    return found
+
+
+def family(bench, program, *argv, wanted=FAMILY, **env):
+    """Runs the family under the full tier and without it, and compares."""
+    command = command_of([program, *argv])
+    environment = {**os.environ, **env}
+    bare = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=20).stdout
+    recording = bench.file("recording")
+    look = bench.dbleak.run("run", *EXACT, "--record", recording, "-o", bench.file("report"), "--", *command,
+                            env=environment)
+    bench.check(look.out == bare, f"{program} said {look.out!r} under the tracer, {bare!r} without")
+    sites, loss = last_sites(recording)
+    found = by_size(sites, wanted)
+    for size, held in wanted.items():
+        bench.check(found.get(size) == held, f"{program}, blocks of {size}: {found.get(size)}, not {held}")
+    bench.check(not loss or not loss.count[1], f"no room was found: {loss}")
+    return sites
+
+
+def missing(pattern):
+    """A function that says what is not installed."""
+    return lambda: None if glob.glob(pattern) else f"{pattern} is not there"
+
+
+@live("heap: every function of glibc's malloc family is counted exactly", needs=(), lane="heap")
+def glibc(bench):
+    family(bench, "heap_family")

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * Samples of one process turned into sites, with made-up stacks and pages.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "../../user/capture/pages.c"
+#include "../../user/capture/growth_site.c"
+
+#define MIB    (1ULL << 20)
+#define SECOND 1000000000ULL
+
+static struct ev_memory_site last[8]; /* as told, by stack */
+static int tellings;
+static uint64_t named = UINT64_MAX; /* samples up to this have names: their number / 100 */
+static uint64_t gone_from = UINT64_MAX; /* pages from here on were given back */
+
+static void tell(void *context, struct ev_head *record)
+{
+	const struct ev_memory_site *ev = (const void *)record;
+
+	(void)context;
+	assert_true(ev->stack < 8);
+	last[ev->stack] = *ev;
+	tellings++;
+}
+
+static int told(void *context, uint64_t sample, uint64_t *stack)
+{
+	(void)context;
+	*stack = 0;
+	if (sample > named)
+		return -EAGAIN;
+	*stack = sample / 100;
+	return 0;
+}
+
+static uint64_t look(void *context, uint64_t number)
+{
+	(void)context;
+	return number < gone_from ? PAGEMAP_PRESENT | (number + 1) : 0;
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	memset(last, 0, sizeof(last));
+	tellings = 0;
+	named = gone_from = UINT64_MAX;
+	return 0;
+}
+
+static void sample(struct growth_sites *s, uint64_t stack, uint64_t page, uint64_t bytes,
+		   uint64_t connection)
+{
+	const struct raw_growth raw = {.head = {.ns = 10 * SECOND},
+				       .bytes = bytes,
+				       .address = page << 12,
+				       .stack = stack,
+				       .connection = connection,
+				       .said_ns = 9 * SECOND,
+				       .pid = 42};
+
+	assert_int_equal(growth_sites_add(s, &raw), 0);
+}
+
+static void finish(struct growth_sites *s)
+{
+	growth_sites_name(s, 11 * SECOND, SECOND, told, NULL);
+	growth_sites_check(s, 11 * SECOND, look, NULL);
+	growth_sites_tell(s, tell, NULL);
+}
+
+static void a_line_that_gives_back_is_not_blamed(void **state)
+{
+	struct growth_sites *s;
+
+	(void)state;
+	assert_int_equal(growth_sites_open(&s, 42, 7), 0);
+	for (int i = 0; i < 100; i++)
+		sample(s, 100 + i % 2, i, MIB, 0); /* two samples, one stack */
+	for (int i = 0; i < 300; i++)
+		sample(s, 200, 1000 + i, 2 * MIB, 0);
+	gone_from = 1000;
+	finish(s);
+	assert_int_equal(last[1].taken_bytes, 100 * MIB);
+	assert_int_equal(last[1].held_bytes, 100 * MIB);
+	assert_int_equal(last[1].flags, EV_MEMORY_ESTIMATED);
+	assert_int_equal(last[1].tier, EV_TIER_GROWTH);
+	assert_true(last[1].error_bytes > MIB && last[1].error_bytes < 21 * MIB);
+	assert_int_equal(last[2].taken_bytes, 600 * MIB);
+	assert_int_equal(last[2].held_bytes, 0);
+	tellings = 0;
+	finish(s);
+	assert_int_equal(tellings, 0);
+	growth_sites_close(s);
+}
+
+static void a_sample_waits_for_its_name_but_not_for_ever(void **state)
+{
+	struct growth_sites *s;
+
+	(void)state;
+	assert_int_equal(growth_sites_open(&s, 42, 7), 0);
+	named = 199;
+	sample(s, 100, 1, MIB, 0);
+	sample(s, 300, 2, 3 * MIB, 0);
+	sample(s, 0, 3, 5 * MIB, 0);
+	assert_int_equal(growth_sites_name(s, 10 * SECOND, SECOND, told, NULL), 1);
+	growth_sites_check(s, 11 * SECOND, look, NULL);
+	growth_sites_tell(s, tell, NULL);
+	assert_int_equal(last[1].held_bytes, MIB);
+	assert_int_equal(last[0].held_bytes, 5 * MIB);
+	assert_int_equal(growth_sites_name(s, 12 * SECOND, SECOND, told, NULL), 0);
+	growth_sites_tell(s, tell, NULL);
+	assert_int_equal(last[0].held_bytes, 8 * MIB);
+	growth_sites_close(s);
+}
+
+static void what_was_never_looked_for_is_not_known_to_be_held(void **state)
+{
+	struct growth_sites *s;
+
+	(void)state;
+	assert_int_equal(growth_sites_open(&s, 42, 7), 0);
+	sample(s, 100, 1, MIB, 0);
+	growth_sites_name(s, 11 * SECOND, SECOND, told, NULL);
+	growth_sites_tell(s, tell, NULL);
+	assert_int_equal(last[1].taken_bytes, MIB);
+	assert_int_equal(last[1].held_bytes, UNKNOWN64);
+	growth_sites_close(s);
+}
+
+static void the_connection_with_the_most_bytes_is_named(void **state)
+{
+	struct growth_sites *s;
+
+	(void)state;
+	assert_int_equal(growth_sites_open(&s, 42, 7), 0);
+	sample(s, 100, 1, MIB, 5);
+	sample(s, 100, 2, 3 * MIB, 6);
+	sample(s, 100, 3, MIB, 5);
+	sample(s, 100, 4, MIB, 0);
+	finish(s);
+	assert_int_equal(last[1].connection, 6);
+	assert_int_equal(last[1].reply_bytes, 5 * MIB);
+	assert_int_equal(last[1].taken_bytes, 6 * MIB);
+	growth_sites_close(s);
+}
+
+static void more_stacks_than_there_is_room_for_are_one(void **state)
+{
+	struct growth_sites *s;
+
+	(void)state;
+	assert_int_equal(growth_sites_open(&s, 42, 7), 0);
+	for (uint64_t i = 1; i < 2000; i++) {
+		sample(s, 100 * i, i, MIB, 0);
+		growth_sites_name(s, 11 * SECOND, SECOND, told, NULL);
+	}
+	assert_int_equal(s->count, SITES_MOST);
+	assert_int_equal(s->sites[0].ev.taken_bytes, (1999 - (SITES_MOST - 1)) * MIB);
+	growth_sites_close(s);
+}
+
+#define test(f) cmocka_unit_test_setup(f, begin)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(a_line_that_gives_back_is_not_blamed),
+		test(a_sample_waits_for_its_name_but_not_for_ever),
+		test(what_was_never_looked_for_is_not_known_to_be_held),
+		test(the_connection_with_the_most_bytes_is_named),
+		test(more_stacks_than_there_is_room_for_are_one),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * growth_site.h - what samples say of one process: under which stacks its pages were touched, how
+ * much that was, and how much of it is held.
+ *
+ * A sample counts once its stack is named.  Bounded: stacks beyond the most are one, without a name.
+ */
+#ifndef DBLEAK_CAPTURE_GROWTH_SITE_H
+#define DBLEAK_CAPTURE_GROWTH_SITE_H
+
+#include "../../bpf/growth.h"
+#include "pages.h"
+
+struct growth_sites;
+
+/* The EV_STACK of a sample, 0 none.  0, or -EAGAIN: not yet. */
+typedef int (*growth_told_fn)(void *context, uint64_t sample, uint64_t *stack);
+
+/* 0 or -ENOMEM. */
+int growth_sites_open(struct growth_sites **out, uint32_t pid, uint64_t start_ns);
+/* Accepts NULL. */
+void growth_sites_close(struct growth_sites *s);
+
+/* One sample.  0 or -ENOMEM. */
+int growth_sites_add(struct growth_sites *s, const struct raw_growth *sample);
+/* Names what can be named; what waits longer than patience_ns never will be.  How many wait. */
+size_t growth_sites_name(struct growth_sites *s, uint64_t now_ns, uint64_t patience_ns,
+			 growth_told_fn told, void *context);
+/* Looks for its pages. */
+void growth_sites_check(struct growth_sites *s, uint64_t now_ns, pages_look look, void *context);
+/* Tells the sites that changed since they were told last. */
+void growth_sites_tell(struct growth_sites *s, void (*tell)(void *, struct ev_head *),
+		       void *context);
+
+/* Bytes that a sample should stand for, at least. */
+uint64_t growth_sites_least(const struct growth_sites *s);
+/* Pages whose frames are not shown to us were met. */
+bool growth_sites_blind(const struct growth_sites *s);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * kernel_growth.c - see kernel_growth.h.
+ */
+#include "kernel_growth.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "../../bpf/client.h"
+#include "dbleak.skel.h"
+#include "kernel_skel.h"
+
+static const char *const programs[] = {"growth_faulted"};
+static const char *const tracepoints[] = {"page_fault_user", "page_fault_kernel"};
+
+#define TRACEPOINTS (sizeof(tracepoints) / sizeof(tracepoints[0]))
+
+struct kernel_growth {
+	struct kernel *kernel;
+	struct dbleak *skel; /* NULL: not loaded */
+	struct bpf_link *links[TRACEPOINTS];
+};
+
+int kernel_growth_open(struct kernel_growth **out, struct kernel *kernel)
+{
+	*out = calloc(1, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	(*out)->kernel = kernel;
+	return 0;
+}
+
+void kernel_growth_close(struct kernel_growth *g)
+{
+	if (!g)
+		return;
+	kernel_growth_detach(g);
+	dbleak__destroy(g->skel);
+	free(g);
+}
+
+static int map_fd(struct kernel_growth *g, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(kernel_skeleton(g->kernel)->obj, name);
+}
+
+int kernel_growth_attach(struct kernel_growth *g)
+{
+	int err = kernel_load_more(g->kernel, &g->skel, programs, 1);
+
+	for (size_t i = 0; i < TRACEPOINTS && !err; i++) {
+		if (g->links[i])
+			continue;
+		g->links[i] = bpf_program__attach_raw_tracepoint(g->skel->progs.growth_faulted,
+								 tracepoints[i]);
+		err = g->links[i] ? 0 : -errno;
+	}
+	if (err)
+		kernel_growth_detach(g);
+	else
+		kernel_skeleton(g->kernel)->bss->growth_on = 1;
+	return err;
+}
+
+void kernel_growth_detach(struct kernel_growth *g)
+{
+	kernel_skeleton(g->kernel)->bss->growth_on = 0;
+	for (size_t i = 0; i < TRACEPOINTS; i++) {
+		bpf_link__destroy(g->links[i]);
+		g->links[i] = NULL;
+	}
+}
+
+int kernel_growth_enter(struct kernel_growth *g, uint32_t pid, const struct growing *how)
+{
+	struct growth_state zero = {};
+	int err = bpf_map_update_elem(map_fd(g, "growth_states"), &pid, &zero, BPF_NOEXIST);
+
+	if (err && err != -EEXIST)
+		return err;
+	return bpf_map_update_elem(map_fd(g, "growing"), &pid, how, BPF_ANY);
+}
+
+void kernel_growth_leave(struct kernel_growth *g, uint32_t pid)
+{
+	bpf_map_delete_elem(map_fd(g, "growing"), &pid);
+	bpf_map_delete_elem(map_fd(g, "growth_states"), &pid);
+}
+
+void kernel_growth_spoke(struct kernel_growth *g, uint32_t pid, uint32_t tid, uint64_t connection,
+			 uint64_t ns)
+{
+	const struct said said = {.id = connection, .ns = ns};
+	uint64_t thread = (uint64_t)pid << 32 | tid;
+	struct said known;
+
+	if (bpf_map_lookup_elem(map_fd(g, "said"), &thread, &known) || known.ns < ns)
+		bpf_map_update_elem(map_fd(g, "said"), &thread, &said, BPF_ANY);
+}
+
+int kernel_growth_run_time(struct kernel_growth *g, uint64_t *ns, uint64_t *runs)
+{
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+
+	*ns = *runs = 0;
+	if (!g->skel)
+		return 0;
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(g->skel->progs.growth_faulted), &info, &size))
+		return -errno;
+	*ns = info.run_time_ns;
+	*runs = info.run_cnt;
+	return 0;
+}
