@@ -457,6 +457,11 @@ void library_heap_start(struct library_heap *h, uint64_t hit_ns, uint64_t now)
 		tell_gap(h, "a client library", "the kernel refuses the program");
 		return;
 	}
+	if (!h->programs.multi) {
+		tell_gap(h, "a client library",
+			 "this kernel takes seconds to take so many probes out again");
+		return;
+	}
 	h->refused = false;
 	h->running = true;
 	h->hit_ns = hit_ns;
