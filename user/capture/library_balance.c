@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "../base/table.h"
 #include "kernel_library_heap.h"
@@ -42,6 +43,9 @@ struct holder {
 	uint64_t hits[2], asked[2];
 	struct sum base;	/* of earlier phases, reckoned up */
 	struct sum phase, window; /* now[1], when the phase and the window began */
+	uint64_t cpu_ns;	  /* processor time of the process, as read last; 0 not known */
+	uint64_t cpu_phase_ns, cpu_window_ns, cpu_inside_ns;
+	uint64_t hits_phase, hits_window, hits_inside;
 	double sum, squares;	/* of the balances of the phase's windows */
 	double base_error;	/* squared, of earlier phases */
 	unsigned int windows;
@@ -62,6 +66,7 @@ struct sample { /* a stack that is not named yet */
 
 struct balances {
 	struct kernel *kernel;
+	uint64_t hit_ns; /* that a hit costs */
 	struct balances_host host;
 	const struct balance_file *files;
 	struct table holders; /* by process and file */
@@ -109,6 +114,22 @@ void balances_close(struct balances *b)
 	free(b);
 }
 
+/* Of all its threads, also those that have ended.  0 not known. */
+static uint64_t cpu_of(uint32_t pid)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	if (clock_getcpuclockid((pid_t)pid, &clock) || clock_gettime(clock, &t))
+		return 0;
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t hits_of(const struct holder *h)
+{
+	return h->hits[0] + h->hits[1];
+}
+
 static struct table_key key_of(const struct library_key *key)
 {
 	return (struct table_key){key->pid, key->file};
@@ -133,6 +154,7 @@ static struct holder *holder_of(struct balances *b, const struct library_key *ke
 	h->start_ns = balance->start_ns;
 	h->memory = balance->memory;
 	h->file = &b->files[key->file];
+	h->cpu_phase_ns = h->cpu_ns = cpu_of(key->pid);
 	if (!table_put(&b->holders, key_of(key), h))
 		return h;
 	free(h);
@@ -250,9 +272,10 @@ static void take_balance(void *context, const struct library_key *key,
 	learn_allocator(b, h);
 }
 
-void balances_read(struct balances *b, const struct balance_file *files)
+void balances_read(struct balances *b, const struct balance_file *files, uint64_t hit_ns)
 {
 	b->files = files;
+	b->hit_ns = hit_ns;
 	kernel_library_heap_each(b->kernel, take_balance, b);
 }
 
@@ -272,6 +295,40 @@ uint64_t balances_busiest(struct balances *b, bool windowed)
 	return most;
 }
 
+void balances_window_begins(struct balances *b)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&b->holders, &at))) {
+		struct holder *h = slot->value;
+
+		h->cpu_window_ns = cpu_of(h->key.pid);
+		h->hits_window = hits_of(h);
+	}
+}
+
+/* What was seen of one that was not known when the window began cannot be reckoned up. */
+static void skip_window(struct holder *h)
+{
+	h->phase = h->window = h->now[1];
+	h->hits_phase = hits_of(h);
+	h->cpu_phase_ns = h->cpu_ns;
+}
+
+static void add_window(struct holder *h)
+{
+	struct sum in = less(&h->now[1], &h->window);
+	double held = in.taken_bytes - in.freed_bytes;
+
+	h->window = h->now[1];
+	h->sum += held;
+	h->squares += held * held;
+	h->windows++;
+	h->cpu_inside_ns += h->cpu_ns - h->cpu_window_ns;
+	h->hits_inside += hits_of(h) - h->hits_window;
+}
+
 void balances_window(struct balances *b)
 {
 	struct table_slot *slot;
@@ -279,14 +336,38 @@ void balances_window(struct balances *b)
 
 	while ((slot = table_next(&b->holders, &at))) {
 		struct holder *h = slot->value;
-		struct sum in = less(&h->now[1], &h->window);
-		double held = in.taken_bytes - in.freed_bytes;
+		uint64_t cpu = cpu_of(h->key.pid);
 
-		h->window = h->now[1];
-		h->sum += held;
-		h->squares += held * held;
-		h->windows++;
+		h->cpu_ns = cpu ? cpu : h->cpu_ns;
+		if (h->cpu_window_ns || h->windows)
+			add_window(h);
+		else
+			skip_window(h);
+		h->cpu_window_ns = 0;
 	}
+}
+
+#define CPU_LEAST_NS 2000000.0 /* in windows, to be reckoned by */
+#define SHARE_MOST   4	       /* times that it may differ from the time's */
+
+/*
+ * How much of what a process did since the phase began was done in windows.  Not so much of the time:
+ * the probes themselves slow it down then, and it is not always as busy.  Its processor time, less
+ * what the probes took of it, is closer.
+ */
+static double share_of(const struct balances *b, const struct holder *h, double share)
+{
+	double inside = (double)h->cpu_inside_ns - (double)(h->hits_inside * b->hit_ns);
+	double all = (double)(h->cpu_ns - h->cpu_phase_ns) -
+		     (double)((hits_of(h) - h->hits_phase) * b->hit_ns);
+	double by_cpu;
+
+	if (share <= 0 || share >= 1 || inside < CPU_LEAST_NS || all <= inside)
+		return share;
+	by_cpu = inside / all;
+	if (by_cpu > share * SHARE_MOST || by_cpu < share / SHARE_MOST)
+		return share;
+	return by_cpu;
 }
 
 /* The square of the error of what the phase's windows say is held, at its whole length: what
@@ -301,22 +382,30 @@ static double phase_error(const struct holder *h, double share)
 	return variance > 0 ? n * variance * (1 - share) / (share * share) : 0;
 }
 
+static void end_phase(const struct balances *b, struct holder *h, double share)
+{
+	struct sum in = less(&h->now[1], &h->phase);
+
+	h->cpu_ns = cpu_of(h->key.pid);
+	share = share_of(b, h, share);
+	if (share > 0)
+		add(&h->base, &in, 1 / share);
+	h->base_error += phase_error(h, share);
+	h->phase = h->window = h->now[1];
+	h->sum = h->squares = 0;
+	h->windows = 0;
+	h->cpu_phase_ns = h->cpu_ns;
+	h->hits_phase = hits_of(h);
+	h->cpu_window_ns = h->cpu_inside_ns = h->hits_inside = 0;
+}
+
 void balances_phase(struct balances *b, double share)
 {
 	struct table_slot *slot;
 	size_t at = 0;
 
-	while ((slot = table_next(&b->holders, &at))) {
-		struct holder *h = slot->value;
-		struct sum in = less(&h->now[1], &h->phase);
-
-		if (share > 0)
-			add(&h->base, &in, 1 / share);
-		h->base_error += phase_error(h, share);
-		h->phase = h->window = h->now[1];
-		h->sum = h->squares = 0;
-		h->windows = 0;
-	}
+	while ((slot = table_next(&b->holders, &at)))
+		end_phase(b, slot->value, share);
 }
 
 /* --- stacks ---------------------------------------------------------------------------------- */
@@ -372,11 +461,14 @@ struct estimate {
 	bool held;    /* is known */
 };
 
-static struct estimate estimate_of(const struct holder *h, double share)
+static struct estimate estimate_of(const struct balances *b, struct holder *h, double share)
 {
 	struct sum in = less(&h->now[1], &h->phase);
 	struct estimate e = {.sum = h->now[0]};
+	uint64_t cpu = cpu_of(h->key.pid);
 
+	h->cpu_ns = cpu ? cpu : h->cpu_ns;
+	share = share_of(b, h, share);
 	add(&e.sum, &h->base, 1);
 	if (share > 0)
 		add(&e.sum, &in, 1 / share);
@@ -422,7 +514,7 @@ static void tell_part(struct balances *b, const struct holder *h, const struct e
 /* Which stack took what is held cannot be seen: it is told with the one that took nearly all. */
 static void tell_holder(struct balances *b, struct holder *h, double share)
 {
-	struct estimate e = estimate_of(h, share);
+	struct estimate e = estimate_of(b, h, share);
 	double told = e.sum.taken_bytes + e.sum.freed_bytes + e.sum.freed + h->stack_bytes, rest = 1;
 	bool placed = false;
 

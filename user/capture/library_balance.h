@@ -37,10 +37,13 @@ int balances_open(struct balances **out, struct kernel *kernel, const struct bal
 /* Accepts NULL. */
 void balances_close(struct balances *b);
 
-/* Brings the counts up to date.  file is where those of file i are described, and must stay. */
-void balances_read(struct balances *b, const struct balance_file *files);
+/* Brings the counts up to date.  files describes each file by its number, and must stay; hit_ns: what
+ * a hit costs the process. */
+void balances_read(struct balances *b, const struct balance_file *files, uint64_t hit_ns);
 /* Hits of the busiest process in one library since this was asked last, in windows or else. */
 uint64_t balances_busiest(struct balances *b, bool windowed);
+/* A window has just begun; to be told as late as its end is. */
+void balances_window_begins(struct balances *b);
 /* A window is over, and the counts are up to date. */
 void balances_window(struct balances *b);
 /* The probes of the windows change: what they have counted so far is of this share of the time. */

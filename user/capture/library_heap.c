@@ -32,6 +32,7 @@
 #define BURST_NS       (2 * SECOND_NS) /* what was not spent in so long may be spent at once */
 #define STAY_SHARE     0.1	       /* of the budget, for probes that stay */
 #define CALM_SHARE     0.8	       /* windows of so much of the time: then all may stay */
+#define LATELY	       8	       /* windows */
 #define RUN_NS	       500	       /* of the program, until it was measured */
 #define RUNS_ENOUGH    100
 
@@ -69,6 +70,8 @@ struct library_heap {
 	uint64_t phase_ns, windows_ns; /* when the phase began, and how long its windows were */
 	double credit_ns;	       /* of the busiest process, for probes that stay */
 	double stay_share;	       /* of a CPU, that those took of it lately */
+	double hot_share;	       /* that the others take of it in a window, lately */
+	uint32_t windows;	       /* of the phase */
 	uint64_t random;
 	uint64_t spent_ns;
 };
@@ -352,8 +355,12 @@ static void divide(struct library_heap *h, double busiest, uint64_t cost)
 /* Taking probes out takes a while, too: a pause is no shorter than a window at the least. */
 static void plan_window(struct library_heap *h, double duty, uint64_t now)
 {
-	double window = duty > 0.5 ? WINDOW_NS * duty / (1 - duty) : WINDOW_NS;
-	double pause = window * (1 / duty - 1);
+	double window = WINDOW_NS, pause;
+
+	duty = duty < CALM_SHARE ? duty : CALM_SHARE;
+	if (duty > 0.5)
+		window *= duty / (1 - duty);
+	pause = window * (1 / duty - 1);
 
 	h->window_length_ns = (uint64_t)window;
 	h->random = h->random * 6364136223846793005ULL + 1442695040888963407ULL;
@@ -369,23 +376,24 @@ static void arrange(struct library_heap *h, uint64_t now)
 	attach_all(h, false);
 	h->credit_ns = budget(h) * BURST_NS;
 	h->stay_share = 0;
-	plan_window(h, 0.2, now);
+	h->windows = 0;
 }
 
-/* How much of the time may be window, if the windows' probes take so much of a CPU. */
-static double duty_of(const struct library_heap *h, double hot)
+/* How much of the time may be window. */
+static double duty_of(const struct library_heap *h)
 {
 	double left = budget(h) - h->stay_share;
 
 	if (left < budget(h) / 4)
 		left = budget(h) / 4;
-	return hot > left ? left / hot : 1;
+	return h->hot_share > left ? left / h->hot_share : 1;
 }
 
 static void open_window(struct library_heap *h)
 {
 	attach_all(h, true);
 	kernel_library_heap_window(h->kernel, true);
+	balances_window_begins(h->balances);
 	h->open = true;
 	h->window_began_ns = now_boot();
 	h->window_due_ns = h->window_began_ns + h->window_length_ns;
@@ -394,7 +402,7 @@ static void open_window(struct library_heap *h)
 static void close_window(struct library_heap *h)
 {
 	uint64_t cost = hit_cost(h), now;
-	double seconds, hot, duty;
+	double seconds, hot;
 
 	kernel_library_heap_window(h->kernel, false);
 	now = now_boot();
@@ -405,19 +413,20 @@ static void close_window(struct library_heap *h)
 	}
 	h->open = false;
 	h->windows_ns += now - h->window_began_ns;
-	balances_read(h->balances, h->described);
+	balances_read(h->balances, h->described, hit_cost(h));
 	balances_window(h->balances);
 	hot = (double)balances_busiest(h->balances, true) / seconds * (double)cost / SECOND_NS;
 	count_hits(h, true, seconds, cost);
-	duty = duty_of(h, hot);
-	if (duty >= CALM_SHARE) { /* it has calmed down */
+	/* Not by the last one: whoever looks less often after busy moments sees too few of them. */
+	h->hot_share += (hot - h->hot_share) / LATELY;
+	if (++h->windows >= LATELY && duty_of(h) >= CALM_SHARE) {
 		for (size_t i = 0; i < h->site_count; i++)
 			h->sites[i].windowed = false;
 		h->windowed_count = 0;
 		arrange(h, now);
 		return;
 	}
-	plan_window(h, duty, now);
+	plan_window(h, duty_of(h), now);
 }
 
 /* Those that stay have spent more than they may. */
@@ -427,7 +436,7 @@ static void look_at_budget(struct library_heap *h, uint64_t now)
 	uint64_t cost = hit_cost(h);
 
 	h->looked_ns = now;
-	balances_read(h->balances, h->described);
+	balances_read(h->balances, h->described, hit_cost(h));
 	busiest = (double)balances_busiest(h->balances, false);
 	count_hits(h, false, passed / SECOND_NS, cost);
 	spent = busiest * (double)cost;
@@ -439,6 +448,8 @@ static void look_at_budget(struct library_heap *h, uint64_t now)
 		return;
 	divide(h, busiest / (passed / SECOND_NS), cost);
 	arrange(h, now);
+	h->hot_share = spent / passed;
+	plan_window(h, duty_of(h), now);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -511,7 +522,7 @@ void library_heap_sweep(struct library_heap *h, uint64_t now, bool last)
 	if (h->running && last && h->open)
 		close_window(h);
 	if (h->running && !h->open)
-		balances_read(h->balances, h->described);
+		balances_read(h->balances, h->described, hit_cost(h));
 	if (!h->open)
 		balances_tell(h->balances, share(h, now), last);
 }
