@@ -33,7 +33,7 @@
 #define SURE_BYTES	(32 * MB)
 #define LIKELY_NS	(18 * SECOND_NS)
 #define PLACELESS_NS	(45 * SECOND_NS)
-#define LIKELY_BYTES	(8 * MB)
+#define LIKELY_BYTES	(12 * MB)
 #define CONNECTION_COST (2 * MB) /* that one may have, with what its library and ORM keep of it */
 #define STATEMENT_COST	(256 << 10)
 #define KEPT_LEAST	(4 * MB)
@@ -605,8 +605,8 @@ static void judge_growth(struct scene *s, const struct growth *g, const struct t
 	if (n)
 		return;
 	a.taking = most;
-	/* None proves it alone, but one has more of it than all that is not known. */
-	if (most && 4 * most->grown >= g->grown)
+	/* None proves it alone, but one has much of it. */
+	if (most && 5 * most->grown >= 2 * g->grown)
 		accuse(s, &a, language);
 	else
 		accuse_nobody(s, &a, language);
