@@ -256,6 +256,39 @@ static void one_path_of_many_is_sporadic(void **state)
 	assert_int_equal(expect(CAUSE_UNFREED_MEMORY)->kind, KIND_SPORADIC);
 }
 
+/* Bytes are sampled where calls are many: what is held must stand far above the error. */
+static void sampled_calls_prove_it_with_their_error(void **state)
+{
+	(void)state;
+	for (int error = 0; error < 2; error++) {
+		struct ev_memory_site s;
+
+		app_begins_as(EV_MODE_WATCH, "feed");
+		s = blocks_of(APP, 1, at_c_line(APP, 42, "store_row"));
+		s.taken = s.freed = UNKNOWN64;
+		for (int t = 1; t <= 20; t++) {
+			tick(t, 20);
+			s.taken_bytes += 400000;
+			s.held_bytes += 200000;
+			s.error_bytes = error ? 1500000 : 200000;
+			s.flags = EV_MEMORY_ESTIMATED;
+			tell_taken(&s);
+		}
+		if (error) {
+			expect_silence(APP);
+		} else {
+			const struct finding_view *f = expect(CAUSE_UNFREED_MEMORY);
+
+			assert_int_equal(f->confidence, CONFIDENCE_LIKELY);
+			assert_int_equal(f->kind, KIND_SPORADIC);
+			assert_int_equal(f->open, UNKNOWN64);
+			assert_int_equal(f->memory.error, 200000);
+		}
+		story_ends();
+	}
+	story_begins();
+}
+
 static void what_is_lost_is_a_lower_bound(void **state)
 {
 	struct ev_memory_site s;
@@ -407,6 +440,27 @@ static void a_floor_after_collections_tells_in_any_language(void **state)
 	app_begins_as(EV_MODE_WATCH, "java");
 	lives(1, 90, 1, rising_saw_tooth);
 	assert_int_equal(expect(CAUSE_CACHE_GROWTH)->cause, CAUSE_CACHE_GROWTH);
+}
+
+/* SQLite's statements are prepared once and run often: that nothing is prepared is no rest. */
+static void rows_of_sqlite_are_a_leak_too(void **state)
+{
+	struct ev_memory_site kept;
+
+	(void)state;
+	story_begins_in(EV_MODE_RUN);
+	process_as(APP, "python3", EV_ROLE_CLIENT);
+	opens_file(0, APP, APP, "/srv/shop/shop.db");
+	kept = pages_of(APP, 1, at_line(APP, "/srv/shop/app/cache.py", 17, "remember"));
+	for (int t = 1; t <= 14; t++) {
+		at(t);
+		has(APP, 5 + 2 * t);
+		takes(&kept, 2, 0);
+	}
+	at(14.5);
+	closes_as(0, EV_CONN_EXIT);
+	exits(APP);
+	expect(CAUSE_CACHE_GROWTH);
 }
 
 /*
@@ -831,6 +885,7 @@ int main(void)
 		TEST(growth_in_doubt_needs_one),
 		TEST(a_c_program_has_unfreed_memory),
 		TEST(one_path_of_many_is_sporadic),
+		TEST(sampled_calls_prove_it_with_their_error),
 		TEST(what_is_lost_is_a_lower_bound),
 		TEST(two_lines_that_prove_it_are_two_findings),
 		TEST(a_line_that_gives_back_is_not_named_beside_a_slow_leaker),
@@ -839,6 +894,7 @@ int main(void)
 		TEST(a_leak_of_a_program_that_has_ended_is_told),
 		TEST(the_limit_that_is_near_is_told),
 		TEST(a_floor_after_collections_tells_in_any_language),
+		TEST(rows_of_sqlite_are_a_leak_too),
 		TEST(healthy_shapes_are_silent),
 		TEST(healthy_shapes_with_a_line_are_silent),
 		TEST(a_plateau_is_bounded_and_says_so),
