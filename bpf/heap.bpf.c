@@ -429,7 +429,7 @@ __noinline int heap_is_own(__u64 caller, __u64 start, __u32 file, __u32 maps)
 	if (!f)
 		return 0;
 	if (at < f->length) {
-		if (maps)
+		if (maps && f->library)
 			return 1;
 		for (i = 0; i < HEAP_RANGES; i++) {
 			if (i >= f->ranges)

@@ -35,13 +35,15 @@ enum heap_cookie_flag {
 };
 
 #define HEAP_FILES 64 /* with an allocator */
-#define HEAP_RANGES 24
+#define HEAP_RANGES 64
 
 /* Where an allocator's code is, from the start of its file's code: what it calls there is its own
  * business. */
 struct heap_file {
 	__u32 length; /* of the file's code */
 	__u32 ranges;
+	__u32 library; /* 1: a C library, whose other code maps memory for nobody else either */
+	__u32 reserved;
 	struct {
 		__u32 start, end;
 	} range[HEAP_RANGES];

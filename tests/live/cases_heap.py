@@ -84,6 +84,25 @@ def missing(pattern):
     return lambda: None if glob.glob(pattern) else f"{pattern} is not there"
 
 
-@live("heap: every function of glibc's malloc family is counted exactly", needs=(), lane="heap")
-def glibc(bench):
-    family(bench, "heap_family")
+LIBRARIES = "/usr/lib/x86_64-linux-gnu/"
+BUILDS = {  # name in the sentence: program, what is preloaded, what it does beside, what must be there
+    "glibc's malloc": ("heap_family", None, {}, LIBRARIES + "libc.so.6"),
+    "a static copy of glibc's": ("heap_static", None, {}, LIBRARIES + "libc.a"),
+    "musl's": ("heap_musl", None, {}, "/lib/ld-musl-*.so.1"),
+    "a static copy of musl's": ("heap_musl_static", None, {}, "/lib/ld-musl-*.so.1"),
+    "jemalloc's, which is linked": ("heap_jemalloc", None, OPERATORS, LIBRARIES + "libjemalloc.so"),
+    "jemalloc's, which is preloaded": ("heap_family", "libjemalloc.so.2", OPERATORS, LIBRARIES + "libjemalloc.so.2"),
+    "tcmalloc's": ("heap_family", "libtcmalloc_minimal.so.4", OPERATORS, LIBRARIES + "libtcmalloc_minimal.so.4"),
+    "mimalloc's": ("heap_family", "libmimalloc.so.2.0", OPERATORS, LIBRARIES + "libmimalloc.so.2.0"),
+}
+
+
+def register(name, program, preload, more, must):
+    @live(f"heap: every function of {name} family is counted exactly", needs=(), lane="heap", without=missing(must))
+    def run(bench):
+        env = {"LD_PRELOAD": LIBRARIES + preload} if preload else {}
+        family(bench, program, wanted={**FAMILY, **more}, **env)
+
+
+for family_name, build in BUILDS.items():
+    register(family_name, *build)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -355,6 +356,18 @@ static void on_file(void *context, const struct library_file *file)
 	libraries_follow(h->libraries, file);
 }
 
+/* Its stacks may come after its end.  /proc knows its start by the clock tick only. */
+static void meet(struct heap *h, uint32_t pid)
+{
+	struct process_facts facts;
+	struct heap_process known;
+
+	if (!kernel_heap_process(h->kernel, pid, &known))
+		h->host.met(h->host.context, pid, known.start_ns);
+	else if (!procfs_facts(h->procfs, pid, &facts))
+		h->host.met(h->host.context, pid, facts.start_ns);
+}
+
 static void on_mapping(void *context, const struct library_mapping *m)
 {
 	struct heap *h = context;
@@ -362,7 +375,10 @@ static void on_mapping(void *context, const struct library_mapping *m)
 	char path[80];
 	int fd;
 
-	if (!l || l->links || l->refused || !is_wanted(h, m->pid))
+	if (!l || !is_wanted(h, m->pid))
+		return;
+	meet(h, m->pid);
+	if (l->links || l->refused)
 		return;
 	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", m->pid,
 		 (unsigned long long)m->start, (unsigned long long)m->end);
@@ -392,6 +408,25 @@ static void add_path(struct heap *h, const char *path)
 	close(fd);
 }
 
+/* As execvp(3) finds it. */
+static void add_command(struct heap *h, const char *command)
+{
+	const char *folders = getenv("PATH");
+	char *list = strdup(folders ? folders : "/bin:/usr/bin"), *save = NULL, path[PATH_MAX];
+
+	if (strchr(command, '/'))
+		add_path(h, command);
+	for (char *at = list && !strchr(command, '/') ? strtok_r(list, ":", &save) : NULL; at;
+	     at = strtok_r(NULL, ":", &save)) {
+		snprintf(path, sizeof(path), "%s/%s", at, command);
+		if (!access(path, X_OK)) {
+			add_path(h, path);
+			break;
+		}
+	}
+	free(list);
+}
+
 /* What a command that is about to start may map: its first calls are to be seen. */
 static void head_start(struct heap *h)
 {
@@ -409,6 +444,7 @@ static void head_start(struct heap *h)
 	for (size_t i = 0; i < found.gl_pathc; i++)
 		add_path(h, found.gl_pathv[i]);
 	globfree(&found);
+	add_command(h, h->host.command);
 	for (char *at = list ? strtok_r(list, " :", &save) : NULL; at;
 	     at = strtok_r(NULL, " :", &save))
 		add_path(h, at);
@@ -553,7 +589,7 @@ int heap_open(struct heap **out, struct kernel *kernel, const struct procfs *pro
 	libraries_on_mapping(h->libraries, on_mapping);
 	if (libraries_watch(h->libraries))
 		tell_gap(h, "allocators mapped from now on are found late: no perf events");
-	if (h->host.eager)
+	if (h->host.command)
 		head_start(h);
 	return libraries_scan(h->libraries, on_file, h);
 }

@@ -96,6 +96,7 @@ static int run(struct options *o, struct live *l, char **argv)
 		fprintf(stderr, "dbleak: cannot start %s: %s\n", argv[0], strerror(-err));
 		return 2;
 	}
+	o->command = argv[0];
 	snprintf(pid, sizeof(pid), "%d", c.pid);
 	status = select_add(&o->select, SELECT_PID, pid) ? 2 : live_open(l, o, EV_MODE_RUN, stderr);
 	if (status < 0 && write(c.gate, "g", 1) != 1)
