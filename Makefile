@@ -221,8 +221,8 @@ $(B)/golden/replay: tests/golden/replay.c $(PURE_SAN)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -ljansson -lz -lm
 
-# The golden that is told, not recorded; compared with what is in the repository.
-$(B)/golden/tell: tests/golden/tell.c tests/unit/story.h $(PURE_SAN)
+# The goldens that are told, not recorded; compared with what is in the repository.
+$(B)/golden/tell $(B)/golden/tell_memory: $(B)/golden/%: tests/golden/%.c $(wildcard tests/unit/*story.h) $(PURE_SAN)
 	$(say) LD $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -lcmocka -ljansson -lz -lm

@@ -39,6 +39,9 @@ class Missing:
 
 
 COUNT, COUNT_OR_NULL = Count(), Count(nullable=True)
+TIER = OneOf("off", "growth", "client", "full")
+SITE = {"language": OneOf(*LANGUAGES), "function": Maybe(str), "file": Maybe(str), "line": COUNT_OR_NULL,
+        "module": Maybe(str), "column": Missing(COUNT_OR_NULL), "line_exact": Missing(Maybe(bool))}
 
 REPORT = {
     "schema": OneOf("dbleak.report/1"),
@@ -68,7 +71,13 @@ REPORT = {
             "statements": dict.fromkeys(("open", "prepared", "closed"), COUNT),
             "transactions": dict.fromkeys(("begun", "committed", "rolled_back", "open", "abandoned"), COUNT),
         }],
-        "memory": dict.fromkeys(("rss_start_bytes", "rss_end_bytes", "rss_peak_bytes"), COUNT_OR_NULL),
+        "memory": {**dict.fromkeys(("rss_start_bytes", "rss_end_bytes", "rss_peak_bytes"), COUNT_OR_NULL),
+                   "tier": Missing(TIER), "limit": Missing(Maybe(OneOf("none", "cgroup", "process", "host"))),
+                   **dict.fromkeys(("anonymous_start_bytes", "anonymous_bytes", "anonymous_peak_bytes",
+                                    "swapped_bytes", "limit_bytes", "limit_used_bytes"), Missing(COUNT_OR_NULL)),
+                   "sites": Missing([{"tier": TIER, "site": Maybe(SITE), "object": Maybe(str), "at_least": bool,
+                                      **dict.fromkeys(("held_bytes", "error_bytes", "taken_bytes", "taken", "freed"),
+                                                      COUNT_OR_NULL)}])},
         "findings": [{
             "verdict": OneOf(*VERDICTS), "confidence": OneOf("certain", "likely", "possible"),
             "cause": OneOf(*CAUSES), "kind": OneOf(*KINDS),
@@ -77,16 +86,19 @@ REPORT = {
             "acquired": COUNT_OR_NULL, "released": COUNT_OR_NULL, "open": COUNT_OR_NULL,
             "in_transaction": Missing(COUNT), "oldest_is_minimum": Missing(bool),
             "oldest_seconds": Maybe(number), "growth_per_minute": Maybe(number),
+            "memory": Missing(Maybe({"tier": TIER, "at_least": bool, "in_seconds": Maybe(number),
+                                     "bytes_per_minute": Maybe(number),
+                                     **dict.fromkeys(("held_bytes", "error_bytes", "process_grown_bytes"),
+                                                     COUNT_OR_NULL)})),
             "bytes": COUNT_OR_NULL, "rows": COUNT_OR_NULL, "rows_exact": Missing(Maybe(bool)),
-            "site": Maybe({"language": OneOf(*LANGUAGES), "function": Maybe(str), "file": Maybe(str),
-                           "line": COUNT_OR_NULL, "module": Maybe(str),
-                           "column": Missing(COUNT_OR_NULL), "line_exact": Missing(Maybe(bool))}),
+            "site": Maybe(SITE),
             "stack": [{"function": Maybe(str), "file": Maybe(str), "line": COUNT_OR_NULL,
                        "module": Maybe(str), "offset": COUNT_OR_NULL, "language": Missing(OneOf(*LANGUAGES)),
                        "line_exact": Missing(Maybe(bool)), "build_id": Missing(Maybe(str)),
                        "inlined": Missing(bool)}],
             "sql": Maybe(str), "evidence": [str], "advice": str,
-            "exhausts": Maybe({"limit": str, "in_seconds": number}),
+            "exhausts": Maybe({"limit": str, "in_seconds": number, "earliest_seconds": Missing(Maybe(number)),
+                               "latest_seconds": Missing(Maybe(number))}),
         }],
     }],
 }

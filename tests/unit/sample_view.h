@@ -85,6 +85,12 @@ static inline struct process_view sample_process(uint32_t pid, enum verdict verd
 		.rss_start = 40000000,
 		.rss_end = 52000000,
 		.rss_peak = UNKNOWN64,
+		.memory = {.start = UNKNOWN64,
+			   .end = UNKNOWN64,
+			   .peak = UNKNOWN64,
+			   .swapped = UNKNOWN64,
+			   .limit = UNKNOWN64,
+			   .limit_used = UNKNOWN64},
 	};
 }
 

@@ -37,6 +37,19 @@ static const struct {
 	{ADVICE_END, EV_LANG_JAVASCRIPT, ANY, "Node: COMMIT, and ROLLBACK in a catch"},
 	{ADVICE_END, EV_LANG_JAVA, ANY, "Java: commit(), and rollback() in a catch"},
 	{ADVICE_END, EV_LANG_GO, ANY, "Go: defer tx.Rollback()"},
+
+	{ADVICE_BOUND, EV_LANG_PYTHON, ANY, "Python: functools.lru_cache(maxsize=...), or del"},
+	{ADVICE_BOUND, EV_LANG_PERL, ANY, "Perl: delete $cache{$key}"},
+	{ADVICE_BOUND, EV_LANG_PHP, ANY, "PHP: unset() what static arrays and properties keep"},
+	{ADVICE_BOUND, EV_LANG_RUBY, ANY, "Ruby: cache.shift while cache.size > MAX"},
+	{ADVICE_BOUND, EV_LANG_JAVASCRIPT, ANY, "Node: map.delete(), or lru-cache with max"},
+	{ADVICE_BOUND, EV_LANG_JAVA, ANY, "Java: removeEldestEntry(), or Caffeine's maximumSize()"},
+	{ADVICE_BOUND, EV_LANG_GO, ANY, "Go: delete(m, key), or copy what a subslice keeps whole"},
+
+	{ADVICE_FREE, EV_LANG_NATIVE, EV_DB_POSTGRESQL, "C: free, PQclear, PQfreemem"},
+	{ADVICE_FREE, EV_LANG_NATIVE, EV_DB_MYSQL, "C: free, mysql_free_result, mysql_stmt_close"},
+	{ADVICE_FREE, EV_LANG_NATIVE, EV_DB_SQLITE, "C: free, sqlite3_free, sqlite3_finalize"},
+	{ADVICE_FREE, EV_LANG_NATIVE, ANY, "C: free, or the function that belongs to what was got"},
 };
 
 static const char *example_of(enum advice what, enum ev_language language, enum ev_database database)
@@ -54,19 +67,32 @@ static const char *example_of(enum advice what, enum ev_language language, enum 
 	return general;
 }
 
-const char *advice_for(const struct scene *s, const struct finding_view *f, enum advice what)
+static const char *sentence_of(const struct finding_view *f, enum advice what)
 {
-	const char *sentence =
-		what == ADVICE_CLOSE
-			? "close each connection or session where it was opened, on every path"
-		: f->database == EV_DB_SQLITE ? "end it with commit or rollback on every path, also "
-						"after an error"
-					      : "end it with commit or rollback on every path, also "
-						"after reading only";
-	const char *example = example_of(what, f->site ? f->site->language : EV_LANG_PYTHON,
-					 f->database);
+	static const char *const sentences[] = {
+		[ADVICE_CLOSE] = "close each connection or session where it was opened, on every path",
+		[ADVICE_END] = "end it with commit or rollback on every path, also after reading only",
+		[ADVICE_BOUND] = "give what keeps it a bound: a cache a size, a list of rows an end, "
+				 "and drop what is done with",
+		[ADVICE_FREE] = "give back what is taken there, on every path, also after an error",
+	};
+
+	if (what == ADVICE_END && f->database == EV_DB_SQLITE)
+		return "end it with commit or rollback on every path, also after an error";
+	return sentences[what];
+}
+
+const char *advice_in(const struct scene *s, const struct finding_view *f, enum advice what,
+		      enum ev_language language)
+{
+	const char *example = example_of(what, language, f->database);
 
 	if (!example)
-		return sentence;
-	return arena_format(s->arena, "%s (%s)", sentence, example);
+		return sentence_of(f, what);
+	return arena_format(s->arena, "%s (%s)", sentence_of(f, what), example);
+}
+
+const char *advice_for(const struct scene *s, const struct finding_view *f, enum advice what)
+{
+	return advice_in(s, f, what, f->site ? f->site->language : EV_LANG_PYTHON);
 }

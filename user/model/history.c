@@ -138,6 +138,19 @@ struct rise history_rise(const struct history *h, uint64_t end_ns)
 	return rise_of(&until, used < until.used ? used : until.used, end_ns);
 }
 
+/* How many intervals there are before it fell within the last second; 0: it did not. */
+static uint32_t used_before_fall(const struct history *until, uint64_t end_ns)
+{
+	for (uint32_t used = until->used; used > 1; used--) {
+		if (start_of(until, used) + SECOND_NS < end_ns)
+			break;
+		if (until->least[used - 1] < until->least[used - 2] / 4 &&
+		    until->latest < until->least[used - 2] / 4)
+			return used - 1;
+	}
+	return 0;
+}
+
 struct rise history_rise_before_fall(const struct history *h, uint64_t end_ns)
 {
 	struct history until = *h;
@@ -146,12 +159,34 @@ struct rise history_rise_before_fall(const struct history *h, uint64_t end_ns)
 	if (!h->width_ns)
 		return (struct rise){.end_ns = end_ns};
 	reach(&until, end_ns);
-	for (used = until.used; used > 1; used--) {
-		if (start_of(&until, used) + SECOND_NS < end_ns)
-			break;
-		if (until.least[used - 1] < until.least[used - 2] / 4 &&
-		    until.latest < until.least[used - 2] / 4)
-			return rise_of(&until, used - 1, start_of(&until, used - 1));
-	}
-	return (struct rise){.end_ns = end_ns};
+	used = used_before_fall(&until, end_ns);
+	return used ? rise_of(&until, used, start_of(&until, used))
+		    : (struct rise){.end_ns = end_ns};
+}
+
+uint64_t history_fall(const struct history *h, uint64_t end_ns)
+{
+	struct history until = *h;
+	uint32_t used;
+
+	if (!h->width_ns)
+		return 0;
+	reach(&until, end_ns);
+	used = used_before_fall(&until, end_ns);
+	return used ? start_of(&until, used) : 0;
+}
+
+uint64_t history_least(const struct history *h, uint64_t from_ns, uint64_t to_ns)
+{
+	uint64_t i = from_ns > h->first_ns && h->width_ns ? (from_ns - h->first_ns) / h->width_ns : 0;
+	uint32_t least = UINT32_MAX;
+
+	if (from_ns < h->first_ns)
+		return 0;
+	if (i >= h->used)
+		return h->latest;
+	for (; i < h->used && start_of(h, i) < to_ns; i++)
+		least = smaller(least, h->least[i]);
+	/* What came after the last record lasts. */
+	return start_of(h, h->used) < to_ns ? smaller(least, h->latest) : least;
 }

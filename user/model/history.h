@@ -28,6 +28,10 @@ void history_add(struct history *h, uint64_t ns, uint64_t count);
  * rather too low than too high. */
 void history_join(struct history *h, const struct history *other);
 
+/* The smallest count between two times, as far as the intervals tell them apart; before the first it
+ * was 0. */
+uint64_t history_least(const struct history *h, uint64_t from_ns, uint64_t to_ns);
+
 /* How the floor of a count rose: the part that was never given back. */
 struct rise {
 	uint64_t base, held;	   /* the floor at first, and now */
@@ -43,5 +47,8 @@ struct rise history_rise(const struct history *h, uint64_t end_ns);
 /* The same before a fall within the last second of a process that ended at end_ns, when it gave
  * back all it had.  held is 0 if there was no such fall. */
 struct rise history_rise_before_fall(const struct history *h, uint64_t end_ns);
+
+/* When it fell to less than a quarter within the last second before end_ns; 0: it did not. */
+uint64_t history_fall(const struct history *h, uint64_t end_ns);
 
 #endif

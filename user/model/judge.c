@@ -19,6 +19,7 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
+#include "memory_view.h"
 #include "rules.h"
 #include "site.h"
 #include "view_owner.h"
@@ -445,8 +446,9 @@ static int judge_endpoint(struct scene *s, struct process_view *v)
 /* What the libraries of a process hold, whatever its endpoints. */
 static int judge_libraries(struct scene *s, struct process_view *v)
 {
-	static int (*const rules[])(struct scene *) = {rule_unread, rule_sites};
-	int err = 0;
+	static int (*const rules[])(struct scene *) = {rule_unread, rule_sites,
+						       rule_memory};
+	int err = memory_describe(s);
 
 	for (size_t i = 0; judged(s) && !err && i < sizeof(rules) / sizeof(rules[0]); i++)
 		err = rules[i](s);
@@ -464,7 +466,7 @@ struct part {
 
 static int judge_process(const struct model *m, struct places *places,
 			 const struct process_model *p, struct part connections,
-			 struct part handles, struct process_view *v)
+			 struct part handles, struct part memory, struct process_view *v)
 {
 	struct arena *a = places->arena;
 	struct scene whole = {.model = m,
@@ -475,6 +477,8 @@ static int judge_process(const struct model *m, struct places *places,
 			      .view = v,
 			      .handles = handles.first,
 			      .handle_count = handles.count,
+			      .memory_sites = memory.first,
+			      .memory_site_count = memory.count,
 			      .now_ns = p->exited_ns ? p->exited_ns : m->now_ns,
 			      .start_ns = m->begin.head.ns};
 	size_t n = 0;
@@ -567,6 +571,18 @@ static int by_place(const void *a, const void *b)
 	return (x->address > y->address) - (x->address < y->address);
 }
 
+static int by_taker(const void *a, const void *b)
+{
+	const struct memory_site *x = *(struct memory_site *const *)a;
+	const struct memory_site *y = *(struct memory_site *const *)b;
+
+	if (x->process != y->process)
+		return x->process->number < y->process->number ? -1 : 1;
+	if (x->state.tier != y->state.tier)
+		return x->state.tier < y->state.tier ? -1 : 1;
+	return (x->state.site > y->state.site) - (x->state.site < y->state.site);
+}
+
 /* All values of a table in that order; the caller frees them.  NULL without memory. */
 static void **sorted(const struct table *t, int (*order)(const void *, const void *))
 {
@@ -591,6 +607,11 @@ static uint32_t owner_of_handle(const void *value)
 	return ((const struct handle *)value)->process->number;
 }
 
+static uint32_t owner_of_memory(const void *value)
+{
+	return ((const struct memory_site *)value)->process->number;
+}
+
 static struct part part_of(void **all, size_t n, uint32_t owner, uint32_t (*owner_of)(const void *))
 {
 	size_t low = 0, high = n, end;
@@ -610,7 +631,7 @@ static struct part part_of(void **all, size_t n, uint32_t owner, uint32_t (*owne
 
 /* What leads to a place is of one process: another's stack would show callers that it has not. */
 static int judge_each(const struct model *m, struct arena *a, const struct site_patterns *library,
-		      void **connections, void **handles, struct report_view *v)
+		      void **connections, void **handles, void **memory, struct report_view *v)
 {
 	struct table_slot *slot;
 	size_t at = 0;
@@ -628,6 +649,8 @@ static int judge_each(const struct model *m, struct arena *a, const struct site_
 				    part_of(connections, m->connections.count, p->number,
 					    owner_of_connection),
 				    part_of(handles, m->handles.count, p->number, owner_of_handle),
+				    part_of(memory, m->memory_sites.all.count, p->number,
+					    owner_of_memory),
 				    pv);
 		places_free(&places);
 		if (pv->endpoint_count || pv->finding_count)
@@ -643,13 +666,15 @@ static int judge_all(const struct model *m, struct arena *a, const struct site_p
 {
 	void **connections = sorted(&m->connections, by_owner);
 	void **handles = sorted(&m->handles, by_place);
+	void **memory = sorted(&m->memory_sites.all, by_taker);
 	int err = -1;
 
 	v->processes = arena_alloc(a, (m->processes.count + 1) * sizeof(*v->processes));
-	if (connections && handles && v->processes)
-		err = judge_each(m, a, library, connections, handles, v);
+	if (connections && handles && memory && v->processes)
+		err = judge_each(m, a, library, connections, handles, memory, v);
 	free(connections);
 	free(handles);
+	free(memory);
 	if (v->process_count)
 		qsort(v->processes, v->process_count, sizeof(*v->processes), worst_process_first);
 	return err;

@@ -59,6 +59,7 @@ void model_close(struct model *m)
 	free_values(&m->sites);
 	free_values(&m->handles);
 	free_values(&m->libraries);
+	memory_sites_free(&m->memory_sites);
 	table_free(&m->sockets);
 	table_free(&m->texts);
 	code_free(&m->code);
@@ -127,6 +128,7 @@ static struct process_model *process_of(struct model *m, uint32_t pid, uint64_t 
 	p->first_seen_ns = m->now_ns;
 	p->nofile_limit = p->rss_start = p->rss_end = p->rss_peak = UNKNOWN64;
 	p->open_files = UNKNOWN32;
+	memory_begin(&p->memory);
 	p->number = m->processes.count + 1;
 	p->last_site = &p->sites;
 	if (table_put(&m->pids, (struct table_key){pid, 0}, p) ||
@@ -441,6 +443,25 @@ static bool is_older(const struct ev_connection *ev, const struct connection *c)
 	       (ev->bytes_sent < c->bytes_sent || ev->bytes_received < c->bytes_received);
 }
 
+static uint64_t failures_of(const struct ev_connection *ev)
+{
+	return (uint64_t)ev->rolled_back + ev->abandoned + !!(ev->flags & EV_CONN_REFUSED);
+}
+
+static uint64_t more(uint64_t from, uint64_t to)
+{
+	return to > from ? to - from : 0;
+}
+
+static void count_work(struct connection *c, const struct ev_connection *ev)
+{
+	uint64_t failures = failures_of(ev);
+
+	c->process->requests += more(c->life.requests, ev->requests);
+	c->process->failures += more(c->failures, failures);
+	c->failures = failures;
+}
+
 static int apply_connection(struct model *m, const struct ev_head *record)
 {
 	const struct ev_connection *ev = (const void *)record;
@@ -453,6 +474,7 @@ static int apply_connection(struct model *m, const struct ev_head *record)
 		return -ENOMEM;
 	if (is_older(ev, c))
 		return 0;
+	count_work(c, ev);
 	c->bytes_sent = ev->bytes_sent;
 	c->bytes_received = ev->bytes_received;
 	if ((c->life.flags ^ ev->flags) & EV_CONN_PRE_EXISTING) { /* it turned out to be new */
@@ -538,6 +560,26 @@ static int apply_usage(struct model *m, const struct ev_head *record)
 	if (ev->open_files != UNKNOWN32)
 		p->open_files = ev->open_files;
 	return 0;
+}
+
+static int apply_memory(struct model *m, const struct ev_head *record)
+{
+	const struct ev_memory *ev = (const void *)record;
+	struct process_model *p = process_of(m, ev->pid, ev->start_ns);
+
+	if (!p)
+		return -ENOMEM;
+	memory_apply(&p->memory, ev, p->requests + p->brief[0].requests + p->brief[1].requests,
+		     p->failures + p->brief[0].rolled_back + p->brief[0].abandoned);
+	return 0;
+}
+
+static int apply_memory_site(struct model *m, const struct ev_head *record)
+{
+	const struct ev_memory_site *ev = (const void *)record;
+	struct process_model *p = process_of(m, ev->pid, ev->start_ns);
+
+	return p ? memory_site_apply(&m->memory_sites, p, p->number, ev) : -ENOMEM;
 }
 
 static int apply_exit(struct model *m, const struct ev_head *record)
@@ -1117,6 +1159,8 @@ int model_apply(struct model *m, const struct ev_head *record)
 		[EV_FRAME] = apply_frame,
 		[EV_STACK] = apply_stack,
 		[EV_EVIDENCE] = apply_evidence,
+		[EV_MEMORY] = apply_memory,
+		[EV_MEMORY_SITE] = apply_memory_site,
 	};
 
 	if (record->ns > m->now_ns)

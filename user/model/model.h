@@ -18,6 +18,7 @@
 #include "../base/table.h"
 #include "code.h"
 #include "history.h"
+#include "memory.h"
 
 /* An SQL text, kept once however many connections and statements share it. */
 struct text {
@@ -86,6 +87,7 @@ struct connection {
 	uint64_t zombie_ns; /* since when it is closed, but lives on for its statements; 0 it is not */
 	uint64_t freed_ns;  /* since when its library's handle is gone; 0 it is not, or not known */
 	uint32_t committed, rolled_back, abandoned, prepared, unprepared;
+	uint64_t failures; /* of those counted for its process */
 	uint8_t signs, database, cursors;
 	bool orphan; /* its owner has exited and nobody else is known to hold it */
 	bool shared; /* other processes were seen to hold it, too */
@@ -112,6 +114,8 @@ struct process_model {
 	uint64_t exited_ns; /* 0: alive */
 	uint64_t first_seen_ns;
 	uint64_t rss_start, rss_end, rss_peak;
+	struct memory_model memory;
+	uint64_t requests, failures; /* of its connections so far, as they were told */
 	uint64_t longest_gap_ns; /* longest finished wait inside a transaction */
 	struct endpoint *endpoints;
 	struct past *past;
@@ -174,6 +178,7 @@ struct model {
 	struct table handles; /* by address, resource and process */
 	struct table sockets; /* handles of connections by the connection's id; not their owner */
 	struct table libraries;
+	struct memory_sites memory_sites;
 	struct library_model *first_library, **last_library; /* in order of appearance */
 	struct gap *gaps;
 	size_t gap_count, gap_room;

@@ -194,7 +194,7 @@ static const char *copy(const struct scene *s, const char *text)
 	return text ? arena_copy(s->arena, text, strlen(text)) : NULL;
 }
 
-static void copy_frame(const struct scene *s, const struct code_frame *f, struct frame_view *v)
+void frame_copy(const struct scene *s, const struct code_frame *f, struct frame_view *v)
 {
 	if (!f)
 		return; /* never told of, or there were too many */
@@ -219,7 +219,7 @@ static void copy_stack(const struct scene *s, struct finding_view *f, const stru
 	for (uint32_t i = 0; i < stack->count; i++) {
 		const struct code_frame *frame = code_frame(&s->model->code, stack->frame[i]);
 
-		copy_frame(s, frame, &frames[i]);
+		frame_copy(s, frame, &frames[i]);
 		if (frame && frame == site && !f->site)
 			f->site = &frames[i];
 	}
@@ -239,8 +239,7 @@ static void show(const struct scene *s, struct finding_view *f, const struct ori
 		copy_stack(s, f, o->place->stack, o->place->frame);
 }
 
-/* "app/report.py:42 monthly" */
-static const char *place_name(const struct scene *s, const struct place *p)
+const char *place_name(const struct scene *s, const struct place *p)
 {
 	const struct code_frame *f = p->frame;
 	const char *file = f->file ? f->file : f->module ? f->module : "?";

@@ -57,4 +57,8 @@ const struct place *culprit_of(const struct place *const *culprits, size_t n,
  * not looked at. */
 void finding_from(struct scene *s, struct finding_view *f, const struct origins *all, bool sampled);
 
+void frame_copy(const struct scene *s, const struct code_frame *f, struct frame_view *v);
+/* "app/report.py:42 monthly" */
+const char *place_name(const struct scene *s, const struct place *p);
+
 #endif

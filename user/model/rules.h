@@ -54,6 +54,8 @@ struct scene {
 	struct process_view *view;	 /* endpoints and findings so far */
 	const struct handle *const *handles; /* of the process, by site and birth */
 	size_t handle_count;
+	const struct memory_site *const *memory_sites; /* of the process, by tier and identity */
+	size_t memory_site_count;
 	struct arena *arena; /* of the view */
 	struct places *places;
 	uint64_t now_ns;     /* the process's end, if it has ended */
@@ -109,5 +111,6 @@ int rule_cursors(struct scene *s);
 /* These look at the process as a whole, after its endpoints. */
 int rule_unread(struct scene *s);
 int rule_sites(struct scene *s);
+int rule_memory(struct scene *s);
 
 #endif

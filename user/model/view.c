@@ -61,6 +61,20 @@ const char *language_name(enum ev_language l)
 	return l < sizeof(names) / sizeof(names[0]) ? names[l] : names[0];
 }
 
+const char *tier_name(enum ev_tier t)
+{
+	static const char *const names[] = {"off", "growth", "client", "full"};
+
+	return t < sizeof(names) / sizeof(names[0]) ? names[t] : names[0];
+}
+
+const char *limit_name(enum ev_limit l)
+{
+	static const char *const names[] = {"none", "cgroup", "process", "host"};
+
+	return l < sizeof(names) / sizeof(names[0]) ? names[l] : names[0];
+}
+
 void view_close(struct report_view *v)
 {
 	if (v)

@@ -40,6 +40,17 @@ struct frame_view {
 	uint32_t flags; /* enum ev_frame_flag */
 };
 
+/* What a finding costs in memory.  Bytes. */
+struct memory_cost {
+	enum ev_tier tier;     /* where it is known from; EV_TIER_OFF: nothing is known, all else is 0 */
+	bool placed;	       /* held and error are of what was taken at the finding's place */
+	uint64_t held, error;  /* not given back; within error of the truth 19 times of 20; 0 exact */
+	bool at_least;	       /* not all could be counted */
+	uint64_t grown;	       /* by how much the whole process grew, for good; 0 it was not told */
+	double seconds;	       /* in that time */
+	double per_minute;     /* of held, or of the process where that is not placed */
+};
+
 struct finding_view {
 	enum verdict verdict;
 	enum confidence confidence;
@@ -71,6 +82,30 @@ struct finding_view {
 	size_t order;		   /* in which the judge came to it: settles what is equal */
 	const char *exhausts_limit; /* "open files 1024"; NULL no estimate */
 	double exhausts_seconds;
+	double exhausts_earliest, exhausts_latest; /* 19 times of 20; 0: not known */
+	struct memory_cost memory;
+};
+
+/* Memory taken at one place and still held. */
+struct memory_site_view {
+	enum ev_tier tier;
+	const struct frame_view *site; /* NULL not known */
+	const char *object;	 /* who took it: "malloc", "libpq"; NULL pages of the process */
+	uint64_t held, error, taken_bytes; /* bytes; held UNKNOWN64 not known */
+	uint64_t taken, freed;	 /* blocks; UNKNOWN64 */
+	uint32_t flags;		 /* enum ev_memory_flag */
+};
+
+/* Of a process: anonymous memory with what is swapped out of it, in bytes; UNKNOWN64. */
+struct memory_view {
+	enum ev_tier tier;
+	uint64_t start, end, peak;
+	uint64_t swapped;
+	uint64_t limit, limit_used;
+	enum ev_limit limit_kind;
+	const char *limit_of; /* "docker web1"; NULL there is none */
+	struct memory_site_view *sites; /* the largest, the largest first */
+	size_t site_count;
 };
 
 struct endpoint_view {
@@ -99,6 +134,7 @@ struct process_view {
 	struct endpoint_view *endpoints;
 	size_t endpoint_count;
 	uint64_t rss_start, rss_end, rss_peak; /* UNKNOWN64 */
+	struct memory_view memory;
 	struct finding_view *findings; /* worst first */
 	size_t finding_count;
 };
@@ -148,6 +184,8 @@ const char *cause_name(enum cause c);
 const char *resource_name(enum resource r);
 const char *database_name(enum ev_database d);
 const char *language_name(enum ev_language l);
+const char *tier_name(enum ev_tier t);
+const char *limit_name(enum ev_limit l);
 
 /* Frees a view and all it owns.  Accepts NULL. */
 void view_close(struct report_view *v);

@@ -90,6 +90,12 @@ static void print_title(struct page *page, const struct process_view *p)
 		print_detail(page, "in", place.text, 0);
 }
 
+/* A finding about memory itself: objects are counted in others. */
+static bool is_memory(const struct finding_view *f)
+{
+	return f->resource == RESOURCE_MEMORY && f->memory.tier != EV_TIER_OFF && !f->object;
+}
+
 static void words_open(struct words *w, const struct finding_view *f, bool exited)
 {
 	words_comma(w);
@@ -164,6 +170,39 @@ static void words_balance(struct words *w, const struct finding_view *f)
 	words_add(w, " %s", verbs[f->resource].released);
 }
 
+static void words_rate(struct words *w, double bytes_per_minute)
+{
+	static const struct {
+		double factor;
+		const char *name;
+	} units[] = {{1, "a minute"}, {60, "an hour"}, {1440, "a day"}};
+	size_t i = 0;
+
+	if (!is_known(bytes_per_minute) || bytes_per_minute <= 0)
+		return;
+	while (i < 2 && bytes_per_minute * units[i].factor < 1e5)
+		i++;
+	words_comma(w);
+	words_bytes(w, (uint64_t)(bytes_per_minute * units[i].factor));
+	words_add(w, " more %s", units[i].name);
+}
+
+/* "96 MB more in 60 s, 71 MB of it taken here and still held, 70 MB more a minute" */
+static void words_memory(struct words *w, const struct memory_cost *m)
+{
+	if (m->grown) {
+		words_bytes(w, m->grown);
+		words_add(w, " more in ");
+		words_duration(w, m->seconds);
+	}
+	if (m->placed) {
+		words_item(w, m->at_least ? "at least " : "");
+		words_bytes(w, m->held);
+		words_add(w, " taken here and still held");
+	}
+	words_rate(w, m->per_minute);
+}
+
 /* What was counted.  A result that was too large is measured by its size, all else by balance. */
 static void print_counts(struct page *page, const struct finding_view *f, bool exited)
 {
@@ -175,6 +214,12 @@ static void print_counts(struct page *page, const struct finding_view *f, bool e
 			words_add(&w, " such results");
 		}
 		words_size(&w, f);
+	} else if (is_memory(f)) {
+		words_memory(&w, &f->memory);
+		if (f->open != UNKNOWN64)
+			words_item(&w, "in ");
+		if (f->open != UNKNOWN64)
+			words_plural(&w, f->open, "block", "blocks");
 	} else {
 		words_balance(&w, f);
 		words_open(&w, f, exited);
@@ -192,12 +237,21 @@ static void print_until(struct page *page, const struct finding_view *f)
 	const char *limit = f->exhausts_limit, *number = strrchr(limit, ' ');
 	struct words w = {0};
 
-	if (number && number[1] && strspn(number + 1, "0123456789") == strlen(number + 1))
+	if (!strncmp(limit, "memory ", 7))
+		words_add(&w, "memory (%s)", limit + 7);
+	else if (number && number[1] && strspn(number + 1, "0123456789") == strlen(number + 1))
 		words_add(&w, "%.*s (%s)", (int)(number - limit), limit, number + 1);
 	else
 		words_add(&w, "%s", limit);
-	words_add(&w, " are gone in about ");
+	words_add(&w, " %s gone in about ", strncmp(limit, "memory ", 7) ? "are" : "is");
 	words_duration(&w, f->exhausts_seconds);
+	if (f->exhausts_earliest > 0 && f->exhausts_latest > 0) {
+		words_add(&w, " (");
+		words_duration(&w, f->exhausts_earliest);
+		words_add(&w, " to ");
+		words_duration(&w, f->exhausts_latest);
+		words_add(&w, ")");
+	}
 	print_detail(page, "until", w.text, 0);
 }
 
@@ -208,7 +262,10 @@ static void print_headline(struct page *page, const struct process_view *p,
 	uint64_t n = f->cause == CAUSE_UNBOUNDED_RESULT ? f->acquired : f->open;
 	struct words w = {0};
 
-	words_add(&w, "%s: ", n == 1 ? headlines[f->cause].one : headlines[f->cause].many);
+	if (is_memory(f))
+		words_add(&w, "memory kept and never given back: ");
+	else
+		words_add(&w, "%s: ", n == 1 ? headlines[f->cause].one : headlines[f->cause].many);
 	if (f->verdict != p->verdict)
 		words_add(&w, "%s, ", verdict_name(f->verdict));
 	words_add(&w, "%s, %s", kind_name(f->kind), confidence_name(f->confidence));
@@ -225,9 +282,12 @@ static void print_finding(struct page *page, const struct process_view *p,
 	words_add(&w, "%s %s",
 		  f->database == EV_DB_UNKNOWN ? "a database," : database_name(f->database),
 		  f->endpoint ? f->endpoint : "address not known");
-	print_detail(page, "at", w.text, 0);
+	if (!is_memory(f) || f->endpoint)
+		print_detail(page, "at", w.text, 0);
 	print_counts(page, f, p->exited);
-	print_detail(page, "last", f->sql ? f->sql : "(its SQL was not seen)", all ? 0 : SQL_LINES);
+	if (!is_memory(f) || f->sql)
+		print_detail(page, "last", f->sql ? f->sql : "(its SQL was not seen)",
+			     all ? 0 : SQL_LINES);
 	for (size_t i = 0; i < f->evidence_count; i++)
 		print_detail(page, i ? "" : "because", f->evidence[i], 0);
 	if (f->advice)
@@ -259,6 +319,60 @@ static void print_endpoint(struct page *page, const struct endpoint_view *e)
 	print_detail(page, "holds", w.text, 0);
 }
 
+/* "from 45 MB to 141 MB, at most 150 MB; the limit is 537 MB (docker web1)" */
+static void words_process_memory(struct words *w, const struct memory_view *m)
+{
+	words_add(w, "from ");
+	words_bytes(w, m->start);
+	words_add(w, " to ");
+	words_bytes(w, m->end);
+	if (m->peak > m->end && m->peak > m->start) {
+		words_add(w, ", at most ");
+		words_bytes(w, m->peak);
+	}
+	if (m->swapped && m->swapped != UNKNOWN64) {
+		words_add(w, ", of which swapped out ");
+		words_bytes(w, m->swapped);
+	}
+	if (m->limit == UNKNOWN64 || !m->limit_of)
+		return;
+	words_add(w, "; the limit of %s is ", m->limit_of);
+	words_bytes(w, m->limit);
+	if (m->limit_used != UNKNOWN64) {
+		words_add(w, ", in use ");
+		words_bytes(w, m->limit_used);
+	}
+}
+
+static void words_memory_site(struct words *w, const struct memory_site_view *m)
+{
+	words_bytes(w, m->held);
+	words_add(w, " held of ");
+	words_bytes(w, m->taken_bytes);
+	words_add(w, " taken (%s%s%s): ", tier_name(m->tier), m->object ? ", " : "",
+		  m->object ? m->object : "");
+	if (m->site)
+		words_frame(w, m->site, PAGE_COLUMNS);
+	else
+		words_add(w, "where is not known");
+}
+
+void block_memory(struct page *page, const struct process_view *p, bool all)
+{
+	struct words w = {0};
+
+	if (p->memory.end == UNKNOWN64 || p->memory.tier == EV_TIER_OFF)
+		return;
+	words_process_memory(&w, &p->memory);
+	print_detail(page, "memory", w.text, 0);
+	for (size_t i = 0; all && i < p->memory.site_count; i++) {
+		struct words site = {0};
+
+		words_memory_site(&site, &p->memory.sites[i]);
+		print_detail(page, "", site.text, 0);
+	}
+}
+
 void block_endpoints(struct page *page, const struct process_view *p)
 {
 	for (size_t i = 0; i < p->endpoint_count; i++)
@@ -281,6 +395,7 @@ void block_print(struct page *page, const struct process_view *p, bool all)
 
 	page_line(page);
 	print_title(page, p);
+	block_memory(page, p, all);
 	for (size_t i = 0; i < shown; i++)
 		print_finding(page, p, &p->findings[i], all);
 	if (shown < p->finding_count)

@@ -16,6 +16,9 @@
 /* A process whose verdict is big, stuck or leaking.  all: every finding, and all it holds. */
 void block_print(struct page *page, const struct process_view *p, bool all);
 
+/* How its memory went; all: and who holds it.  Nothing where it was not told. */
+void block_memory(struct page *page, const struct process_view *p, bool all);
+
 /* All that was counted at each endpoint. */
 void block_endpoints(struct page *page, const struct process_view *p);
 

@@ -186,6 +186,12 @@ static json_t *json_evidence(const struct finding_view *f)
 	return array;
 }
 
+/* 0: not known. */
+static json_t *json_bound(double value)
+{
+	return value > 0 ? json_whole_seconds(value) : json_null();
+}
+
 static json_t *json_exhausts(const struct finding_view *f)
 {
 	if (!f->exhausts_limit)
@@ -194,6 +200,8 @@ static json_t *json_exhausts(const struct finding_view *f)
 	const struct pair pairs[] = {
 		{"limit", json_text(f->exhausts_limit)},
 		{"in_seconds", json_whole_seconds(f->exhausts_seconds)},
+		{"earliest_seconds", json_bound(f->exhausts_earliest)},
+		{"latest_seconds", json_bound(f->exhausts_latest)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));
@@ -253,6 +261,27 @@ static json_t *json_stack(const struct finding_view *f)
 	return array;
 }
 
+/* What it costs in memory; null where nothing is known of it. */
+static json_t *json_cost_in_memory(const struct finding_view *f)
+{
+	const struct memory_cost *m = &f->memory;
+
+	if (m->tier == EV_TIER_OFF)
+		return json_null();
+
+	const struct pair pairs[] = {
+		{"tier", json_text(tier_name(m->tier))},
+		{"held_bytes", m->placed ? json_count(m->held) : json_null()},
+		{"error_bytes", m->placed ? json_count(m->error) : json_null()},
+		{"at_least", json_boolean(m->at_least)},
+		{"process_grown_bytes", json_positive(m->grown)},
+		{"in_seconds", m->grown ? json_number(m->seconds) : json_null()},
+		{"bytes_per_minute", json_number(m->per_minute)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
 static json_t *json_finding(const struct finding_view *f)
 {
 	const struct pair pairs[] = {
@@ -271,6 +300,7 @@ static json_t *json_finding(const struct finding_view *f)
 		{"oldest_is_minimum", json_boolean(f->oldest_is_minimum)},
 		{"growth_per_minute", json_number(f->growth_per_minute)},
 		{"bytes", json_count(f->bytes)},
+		{"memory", json_cost_in_memory(f)},
 		{"rows", json_count(f->rows)},
 		{"rows_exact", f->rows == UNKNOWN64 ? json_null() : json_boolean(f->rows_exact)},
 		{"site", json_site(f->site)},
@@ -284,12 +314,54 @@ static json_t *json_finding(const struct finding_view *f)
 	return json_object_of(pairs, COUNT(pairs));
 }
 
+static json_t *json_memory_site(const struct memory_site_view *m)
+{
+	const struct pair pairs[] = {
+		{"tier", json_text(tier_name(m->tier))},
+		{"site", json_site(m->site)},
+		{"object", json_text(m->object)},
+		{"held_bytes", json_count(m->held)},
+		{"error_bytes", json_count(m->error)},
+		{"taken_bytes", json_count(m->taken_bytes)},
+		{"taken", json_count(m->taken)},
+		{"freed", json_count(m->freed)},
+		{"at_least", json_boolean(m->flags & EV_MEMORY_LOWER_BOUND)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_memory_sites(const struct memory_view *m)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < m->site_count; i++)
+		array = json_array_with(array, json_memory_site(&m->sites[i]));
+	return array;
+}
+
+static json_t *json_limit(const struct memory_view *m)
+{
+	return m->limit == UNKNOWN64 ? json_null() : json_text(limit_name(m->limit_kind));
+}
+
 static json_t *json_memory(const struct process_view *p)
 {
+	const struct memory_view *m = &p->memory;
+
 	const struct pair pairs[] = {
 		{"rss_start_bytes", json_count(p->rss_start)},
 		{"rss_end_bytes", json_count(p->rss_end)},
 		{"rss_peak_bytes", json_count(p->rss_peak)},
+		{"tier", json_text(tier_name(m->tier))},
+		{"anonymous_start_bytes", json_count(m->start)},
+		{"anonymous_bytes", json_count(m->end)},
+		{"anonymous_peak_bytes", json_count(m->peak)},
+		{"swapped_bytes", json_count(m->swapped)},
+		{"limit", json_limit(m)},
+		{"limit_bytes", json_count(m->limit)},
+		{"limit_used_bytes", json_count(m->limit_used)},
+		{"sites", json_memory_sites(m)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));

@@ -238,6 +238,29 @@ static void words_names(struct words *w, const struct name *names, size_t used, 
 	}
 }
 
+/* "; their memory 310 MB, 2 MB more than at first" */
+static void words_well_memory(struct words *w, const struct report_view *v)
+{
+	uint64_t first = 0, now = 0, n = 0;
+
+	for (size_t i = 0; i < v->process_count; i++) {
+		const struct memory_view *m = &v->processes[i].memory;
+
+		if (v->processes[i].verdict != VERDICT_OK || m->tier == EV_TIER_OFF ||
+		    m->end == UNKNOWN64)
+			continue;
+		first += m->start;
+		now += m->end;
+		n++;
+	}
+	if (!n)
+		return;
+	words_add(w, "; memory ");
+	words_bytes(w, now);
+	words_add(w, now > first ? ", more by " : ", less by ");
+	words_bytes(w, now > first ? now - first : first - now);
+}
+
 static void print_well(struct page *page, const struct report_view *v)
 {
 	struct name names[NAMES_SHOWN];
@@ -254,6 +277,7 @@ static void print_well(struct page *page, const struct report_view *v)
 	words_add(&w, ", ");
 	words_plural(&w, connections, "connection open", "connections open");
 	words_names(&w, names, collect_names(v, names, NAMES_SHOWN), processes);
+	words_well_memory(&w, v);
 	print_line(page, "well", PAGE_GREEN, w.text);
 }
 
@@ -334,6 +358,7 @@ static void print_each(struct page *page, const struct report_view *v, enum verd
 			continue;
 		if (all) {
 			print_reason(page, &v->processes[i], label, colour);
+			block_memory(page, &v->processes[i], true);
 			block_endpoints(page, &v->processes[i]);
 			shown++;
 		} else if (reason_is_new(v, i) && reasons++ < LINES_SHOWN) {

@@ -1,0 +1,864 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * test_judge_memory.c - what a process's memory does, and the verdict: each leaker with its healthy
+ * twins.
+ */
+#include "memory_story.h"
+
+#define APP 4711
+
+/* An application with a connection that it uses all the time. */
+static void app_begins_as(enum ev_mode mode, const char *comm)
+{
+	story_begins_in(mode);
+	process_as(APP, comm, EV_ROLE_CLIENT);
+	opens(0, APP, APP);
+}
+
+static void app_begins(void)
+{
+	app_begins_as(EV_MODE_WATCH, "python3");
+}
+
+/* A second later, one request more, and so much memory. */
+static void tick(double second, double megabytes)
+{
+	at(second);
+	uses(0);
+	has(APP, megabytes);
+}
+
+/* From one second to another, as shape() says. */
+static void lives(double from, double to, double step, double (*shape)(double second))
+{
+	for (double t = from; t <= to; t += step)
+		tick(t, shape(t));
+}
+
+static const struct finding_view *expect(enum cause cause)
+{
+	const struct process_view *p = verdict_of(APP);
+	const struct finding_view *f = finding(p, cause);
+
+	assert_non_null(p);
+	assert_non_null(f);
+	assert_int_equal(f->verdict, VERDICT_LEAKING);
+	assert_int_equal(p->verdict, VERDICT_LEAKING);
+	assert_int_equal(f->resource, RESOURCE_MEMORY);
+	assert_true(f->evidence_count > 0);
+	assert_non_null(f->advice);
+	return f;
+}
+
+static bool says_so(const struct finding_view *f, const char *words)
+{
+	for (size_t i = 0; i < f->evidence_count; i++)
+		if (strstr(f->evidence[i], words))
+			return true;
+	return false;
+}
+
+static size_t count_findings(void)
+{
+	return story.view->processes[0].finding_count;
+}
+
+static void expect_bounded(void)
+{
+	expect_silence(APP);
+	assert_int_equal(verdict_of(APP)->verdict, VERDICT_BOUNDED);
+	assert_non_null(strstr(verdict_of(APP)->verdict_reason, "memory grew by"));
+}
+
+static void expect_ok(void)
+{
+	expect_silence(APP);
+	assert_int_equal(verdict_of(APP)->verdict, VERDICT_OK);
+}
+
+/*
+ * Leaks.
+ */
+
+/* Rows are kept at one line, and pages are touched at another that gives them back. */
+static void keeps_rows(double from, double to, double step, double a_second)
+{
+	uint64_t cache = at_line(APP, "/srv/shop/app/cache.py", 17, "remember");
+	uint64_t work = at_line(APP, "/srv/shop/app/page.py", 80, "render");
+	struct ev_memory_site kept, used;
+
+	at(from);
+	kept = pages_of(APP, 1, cache);
+	used = pages_of(APP, 2, work);
+	takes(&used, 9, 0);
+	for (double t = from; t <= to; t += step) {
+		tick(t, 60 + a_second * (t - from));
+		takes(&kept, a_second * step * 0.8, 0);
+		takes(&used, a_second * step * 0.4, a_second * step * 0.4);
+	}
+}
+
+static void rows_kept_in_a_cache_are_a_leak_with_its_line(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	app_begins();
+	keeps_rows(1, 61, 1, 1.6);
+	f = expect(CAUSE_CACHE_GROWTH);
+	assert_int_equal(f->kind, KIND_FREQUENT);
+	assert_true(f->confidence >= CONFIDENCE_LIKELY);
+	assert_non_null(f->site);
+	assert_int_equal(f->site->line, 17);
+	assert_int_equal(f->memory.tier, EV_TIER_GROWTH);
+	assert_true(f->memory.placed);
+	assert_true(f->memory.held > 70000000 && f->memory.held < 85000000);
+	assert_true(f->memory.grown > 80000000 && f->memory.grown <= 96000000);
+	assert_true(f->memory.per_minute > 65e6 && f->memory.per_minute < 85e6);
+	assert_int_equal(f->bytes, f->memory.held);
+	assert_int_equal(f->acquired, UNKNOWN64);
+	assert_non_null(strstr(f->advice, "lru_cache"));
+	assert_true(says_so(f, "held by what was taken here"));
+	assert_true(says_so(f, "samples of the first touches"));
+	assert_int_equal(count_findings(), 1);
+}
+
+static void a_watch_of_ten_seconds_can_tell_a_leak_of_a_megabyte_a_second(void **state)
+{
+	(void)state;
+	app_begins();
+	keeps_rows(0.5, 10.5, 1, 1);
+	assert_int_equal(expect(CAUSE_CACHE_GROWTH)->confidence, CONFIDENCE_POSSIBLE);
+	story_ends();
+	app_begins();
+	keeps_rows(0.5, 20.5, 1, 3);
+	assert_int_equal(expect(CAUSE_CACHE_GROWTH)->confidence, CONFIDENCE_LIKELY);
+}
+
+static void a_slow_leak_is_told_after_an_hour(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	app_begins();
+	keeps_rows(1, 3600, 5, 1 / 60.0);
+	f = expect(CAUSE_CACHE_GROWTH);
+	assert_int_equal(f->confidence, CONFIDENCE_CERTAIN);
+	assert_true(f->memory.per_minute > 0.6e6 && f->memory.per_minute < 1.1e6);
+}
+
+static double rising_saw_tooth(double t)
+{
+	return 80 + 40 * ((int)t % 5) / 4 + 1.0 * t;
+}
+
+static void a_saw_tooth_with_a_rising_floor_is_a_leak(void **state)
+{
+	(void)state;
+	app_begins();
+	lives(1, 90, 1, rising_saw_tooth);
+	assert_null(expect(CAUSE_CACHE_GROWTH)->site);
+}
+
+static double slow_rising_saw_tooth(double t)
+{
+	return 80 + 40 * ((int)t % 16) / 15 + 1.5 * t;
+}
+
+/* Few teeth: each floor is above the one before. */
+static void a_saw_tooth_of_few_teeth_is_a_possible_leak(void **state)
+{
+	uint64_t cache = at_line(APP, "/srv/shop/app/cache.py", 17, "remember");
+	struct ev_memory_site kept;
+
+	(void)state;
+	story_ends();
+	app_begins();
+	cache = at_line(APP, "/srv/shop/app/cache.py", 17, "remember");
+	kept = pages_of(APP, 1, cache);
+	for (int t = 1; t <= 68; t++) {
+		tick(t, slow_rising_saw_tooth(t));
+		takes(&kept, 1.5, 0);
+	}
+	expect(CAUSE_CACHE_GROWTH);
+}
+
+/* A kernel without stacks: the size alone, beyond doubt. */
+static double minute_leak(double t)
+{
+	return 50 + 0.8 * t;
+}
+
+static void growth_beyond_doubt_needs_no_line(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	app_begins();
+	lives(1, 60, 1, minute_leak);
+	f = expect(CAUSE_CACHE_GROWTH);
+	assert_null(f->site);
+	assert_int_equal(f->confidence, CONFIDENCE_POSSIBLE);
+	assert_false(f->memory.placed);
+	assert_int_equal(f->bytes, UNKNOWN64);
+	assert_true(says_so(f, "no stack was seen"));
+}
+
+static void growth_in_doubt_needs_one(void **state)
+{
+	(void)state;
+	app_begins();
+	lives(1, 11, 1, minute_leak);
+	expect_silence(APP);
+}
+
+static void a_c_program_has_unfreed_memory(void **state)
+{
+	struct ev_memory_site s;
+	const struct finding_view *f;
+
+	(void)state;
+	app_begins_as(EV_MODE_WATCH, "feed");
+	s = blocks_of(APP, 1, at_c_line(APP, 42, "store_row"));
+	for (int t = 1; t <= 30; t++) {
+		tick(t, 20 + t * 0.02);
+		s.taken += 50;
+		s.freed += 10;
+		takes(&s, 0.005, 0.001);
+	}
+	f = expect(CAUSE_UNFREED_MEMORY);
+	assert_int_equal(f->confidence, CONFIDENCE_CERTAIN);
+	assert_int_equal(f->kind, KIND_FREQUENT);
+	assert_int_equal(f->site->line, 42);
+	assert_int_equal(f->acquired, 1500);
+	assert_int_equal(f->released, 300);
+	assert_int_equal(f->open, 1200);
+	assert_int_equal(f->memory.tier, EV_TIER_FULL);
+	assert_int_equal(f->memory.error, 0);
+	assert_true(says_so(f, "the calls of its allocator"));
+	assert_non_null(strstr(f->advice, "C: free"));
+	assert_true(f->memory.per_minute > 0.2e6 && f->memory.per_minute < 0.3e6);
+}
+
+static void one_path_of_many_is_sporadic(void **state)
+{
+	struct ev_memory_site s;
+
+	(void)state;
+	app_begins_as(EV_MODE_WATCH, "feed");
+	s = blocks_of(APP, 1, at_c_line(APP, 42, "store_row"));
+	for (int t = 1; t <= 30; t++) {
+		tick(t, 20);
+		s.taken += 100;
+		s.freed += 90;
+		takes(&s, 0.1, 0.09);
+	}
+	assert_int_equal(expect(CAUSE_UNFREED_MEMORY)->kind, KIND_SPORADIC);
+}
+
+static void what_is_lost_is_a_lower_bound(void **state)
+{
+	struct ev_memory_site s;
+	const struct finding_view *f;
+
+	(void)state;
+	app_begins_as(EV_MODE_WATCH, "feed");
+	s = blocks_of(APP, 1, at_c_line(APP, 42, "store_row"));
+	s.flags |= EV_MEMORY_LOWER_BOUND;
+	for (int t = 1; t <= 30; t++) {
+		tick(t, 20);
+		s.taken += 100;
+		takes(&s, 0.1, 0);
+	}
+	loses(EV_LOSS_MAP_FULL);
+	f = expect(CAUSE_UNFREED_MEMORY);
+	assert_true(f->memory.at_least);
+	assert_int_equal(f->confidence, CONFIDENCE_LIKELY);
+	assert_true(says_so(f, "at least so much"));
+}
+
+static void two_lines_that_prove_it_are_two_findings(void **state)
+{
+	struct ev_memory_site a, b, c;
+	const struct process_view *p;
+
+	(void)state;
+	app_begins();
+	a = pages_of(APP, 1, at_line(APP, "/srv/shop/app/cache.py", 17, "remember"));
+	b = pages_of(APP, 2, at_line(APP, "/srv/shop/app/audit.py", 60, "log"));
+	c = pages_of(APP, 3, at_line(APP, "/srv/shop/app/page.py", 80, "render"));
+	for (int t = 1; t <= 40; t++) {
+		tick(t, 60 + 2 * t);
+		takes(&a, 1.0, 0);
+		takes(&b, 0.8, 0);
+		takes(&c, 0.1, 0);
+	}
+	p = verdict_of(APP);
+	assert_int_equal(p->finding_count, 2);
+	assert_int_equal(p->findings[0].site->line + p->findings[1].site->line, 77);
+	assert_true(says_so(&p->findings[0], "at /srv/shop/app/"));
+}
+
+static void a_line_that_gives_back_is_not_named_beside_a_slow_leaker(void **state)
+{
+	struct ev_memory_site busy, slow;
+	const struct finding_view *f;
+
+	(void)state;
+	app_begins_as(EV_MODE_WATCH, "feed");
+	busy = blocks_of(APP, 1, at_c_line(APP, 80, "render"));
+	slow = blocks_of(APP, 2, at_c_line(APP, 42, "store_row"));
+	for (int t = 1; t <= 40; t++) {
+		tick(t, 60 + 0.5 * t);
+		busy.taken += 10000;
+		busy.freed += t > 1 ? 10000 : 9000;
+		takes(&busy, 100, t > 1 ? 100 : 90);
+		slow.taken += 50;
+		takes(&slow, 0.5, 0);
+	}
+	f = expect(CAUSE_UNFREED_MEMORY);
+	assert_int_equal(f->site->line, 42);
+	assert_int_equal(count_findings(), 1);
+}
+
+/* An error path that keeps what explains the error: bursts of errors, and rests between them. */
+static void growth_beside_failures_is_sporadic(void **state)
+{
+	double has_now = 50;
+	struct ev_memory_site s;
+	const struct finding_view *f;
+
+	(void)state;
+	app_begins();
+	s = pages_of(APP, 1, at_line(APP, "/srv/shop/app/load.py", 30, "load"));
+	for (int t = 1; t <= 90; t++) {
+		bool fails = t % 10 < 3;
+
+		at(t);
+		uses(0);
+		begins(0);
+		ends(0, !fails);
+		has_now += fails ? 2 : 0;
+		has(APP, has_now);
+		takes(&s, fails ? 2 : 0, 0);
+	}
+	f = expect(CAUSE_CACHE_GROWTH);
+	assert_int_equal(f->kind, KIND_SPORADIC);
+}
+
+static void all_given_back_at_the_end_is_implicit(void **state)
+{
+	struct ev_memory_site s;
+
+	(void)state;
+	app_begins_as(EV_MODE_RUN, "feed");
+	s = pages_of(APP, 1, at_c_line(APP, 42, "store_row"));
+	for (int t = 1; t <= 40; t++) {
+		tick(t, 20 + 2 * t);
+		takes(&s, 2, 0);
+	}
+	at(40.5);
+	has(APP, 15);
+	at(40.8);
+	exits(APP);
+	assert_int_equal(expect(CAUSE_UNFREED_MEMORY)->kind, KIND_IMPLICIT);
+}
+
+static void a_leak_of_a_program_that_has_ended_is_told(void **state)
+{
+	(void)state;
+	app_begins_as(EV_MODE_RUN, "python3");
+	keeps_rows(1, 20, 1, 3);
+	at(20.6);
+	exits(APP);
+	expect(CAUSE_CACHE_GROWTH);
+}
+
+static void the_limit_that_is_near_is_told(void **state)
+{
+	struct ev_memory_site s;
+	const struct finding_view *f;
+
+	(void)state;
+	app_begins();
+	s = pages_of(APP, 1, at_line(APP, "/srv/shop/app/cache.py", 17, "remember"));
+	for (int t = 1; t <= 60; t++) {
+		struct ev_memory m = memory_of(APP, 60 + t + (t * 7 % 3) * 0.3);
+
+		at(t);
+		uses(0);
+		m.limit_bytes = 512 << 20;
+		m.limit_used_bytes = m.anonymous_bytes + 20000000;
+		m.limit = EV_LIMIT_CGROUP;
+		tell_memory(&m);
+		takes(&s, 1, 0);
+	}
+	f = expect(CAUSE_CACHE_GROWTH);
+	assert_string_equal(f->exhausts_limit, "memory 512 MiB of its cgroup");
+	assert_true(f->exhausts_seconds > 360 && f->exhausts_seconds < 440);
+	assert_true(f->exhausts_earliest < f->exhausts_seconds);
+	assert_true(f->exhausts_latest > f->exhausts_seconds);
+}
+
+/* A language that collects garbage shows its leak when the floor after each collection rises. */
+static void a_floor_after_collections_tells_in_any_language(void **state)
+{
+	(void)state;
+	app_begins_as(EV_MODE_WATCH, "java");
+	lives(1, 90, 1, rising_saw_tooth);
+	assert_int_equal(expect(CAUSE_CACHE_GROWTH)->cause, CAUSE_CACHE_GROWTH);
+}
+
+/*
+ * Twins.
+ */
+
+static double saw_tooth(double t)
+{
+	return 80 + 60 * ((int)t % 7) / 6;
+}
+
+static double warm_up(double t)
+{
+	return t < 4 ? 20 + 12 * t : 68;
+}
+
+static double filling(double t) /* ever more slowly: what is cached is met more often */
+{
+	double left = 1;
+
+	for (int i = 0; i < t; i++)
+		left *= 0.93;
+	return 60 + 60 * (1 - left);
+}
+
+static double high_water(double t)
+{
+	return t < 6 ? 45 : (int)t % 8 < 4 ? 335 : 104;
+}
+
+static double high_water_at_the_end(double t)
+{
+	return t < 10 ? 45 : t < 18 ? 104 : 335;
+}
+
+static double plateau(double t)
+{
+	return t < 12 ? 50 + 4 * t : 98;
+}
+
+static double two_plateaus(double t)
+{
+	return t < 10 ? 60 + 2 * t : t < 25 ? 80 : t < 35 ? 80 + 2 * (t - 25) : 100;
+}
+
+static double fragmentation(double t)
+{
+	return 60 + 45 * (1 - 8 / (8 + t)) + (int)(t * 13) % 5 * 0.4;
+}
+
+static double noise(double t)
+{
+	return 200 + (int)(t * t * 7919) % 17 * 0.8;
+}
+
+static double generations(double t) /* each generation's garbage lies for longer */
+{
+	return 90 + (int)t % 4 * 3 + (int)t % 16 * 1.5 + (int)t % 48 * 0.5;
+}
+
+static double flat(double t)
+{
+	return 50 + (int)t % 2 * 0.1;
+}
+
+static double grew_and_stopped(double t)
+{
+	return t < 40 ? 60 + 2 * t : 140;
+}
+
+static void healthy_shapes_are_silent(void **state)
+{
+	static double (*const shapes[])(double) = {saw_tooth,	high_water, high_water_at_the_end,
+						   two_plateaus, fragmentation, noise,
+						   generations, flat, filling};
+	static const double lengths[] = {10, 15, 20, 30, 45, 60, 90, 130, 200, 600};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+		for (size_t j = 0; j < sizeof(lengths) / sizeof(lengths[0]); j++) {
+			/* Such a rise can be told only when it slackens. */
+			if ((shapes[i] == filling && lengths[j] < 20) ||
+			    (shapes[i] == two_plateaus && lengths[j] < 15))
+				continue;
+			print_message("shape %zu for %.0f s\n", i, lengths[j]);
+			app_begins();
+			lives(1, lengths[j], 1, shapes[i]);
+			expect_silence(APP);
+			story_ends();
+		}
+	}
+	story_begins();
+}
+
+/* Even where one line holds all of it. */
+static void healthy_shapes_with_a_line_are_silent(void **state)
+{
+	static double (*const shapes[])(double) = {plateau, warm_up, grew_and_stopped, filling,
+						   fragmentation};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+		struct ev_memory_site s;
+
+		app_begins();
+		s = pages_of(APP, 1, at_line(APP, "/srv/shop/app/cache.py", 17, "remember"));
+		for (int t = 1; t <= 90; t++) {
+			tick(t, shapes[i](t));
+			takes(&s, shapes[i](t) - shapes[i](t - 1), 0);
+			if (t > 50)
+				expect_silence(APP);
+		}
+		story_ends();
+	}
+	story_begins();
+}
+
+static void a_plateau_is_bounded_and_says_so(void **state)
+{
+	(void)state;
+	app_begins();
+	lives(1, 60, 1, plateau);
+	expect_bounded();
+	assert_non_null(strstr(story.view->processes[0].verdict_reason, "flat for 48 s"));
+}
+
+static void a_steady_process_is_well(void **state)
+{
+	(void)state;
+	app_begins();
+	lives(1, 60, 1, flat);
+	expect_ok();
+	assert_int_equal(verdict_of(APP)->memory.end, 50000000);
+}
+
+static void growth_that_stopped_is_not_a_leak_any_more(void **state)
+{
+	(void)state;
+	app_begins();
+	lives(1, 60, 1, grew_and_stopped);
+	expect_silence(APP);
+	lives(61, 90, 1, grew_and_stopped);
+	expect_bounded();
+}
+
+static void a_short_program_is_none(void **state)
+{
+	(void)state;
+	app_begins_as(EV_MODE_RUN, "python3");
+	for (double t = 0.1; t < 4; t += 0.2)
+		tick(t, 10 + 40 * t);
+	exits(APP);
+	expect_silence(APP);
+}
+
+/* Rows are read for half a minute: one reply, one request. */
+static void one_long_reply_is_one_rise(void **state)
+{
+	(void)state;
+	app_begins();
+	at(1);
+	asks(0);
+	for (int t = 1; t <= 40; t++) {
+		at(t);
+		told(0)->bytes_received += 1500000;
+		tell(0);
+		has(APP, 50 + 3 * t);
+	}
+	expect_silence(APP);
+}
+
+/* Objects are made of it for some seconds after its end. */
+static void nothing_asked_meanwhile_is_one_rise(void **state)
+{
+	(void)state;
+	app_begins();
+	uses(0);
+	for (int t = 1; t <= 20; t++) {
+		at(t);
+		has(APP, 50 + 3 * t);
+	}
+	expect_silence(APP);
+}
+
+/* A heap that has not been collected yet may hold nothing but garbage. */
+static void a_heap_of_garbage_is_not(void **state)
+{
+	static const char *const comms[] = {"java", "node"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		app_begins_as(EV_MODE_WATCH, comms[i]);
+		lives(1, 50, 1, minute_leak);
+		expect_silence(APP);
+		story_ends();
+	}
+	story_begins();
+}
+
+static void one_look_accuses_nobody(void **state)
+{
+	(void)state;
+	app_begins_as(EV_MODE_SNAPSHOT, "python3");
+	keeps_rows(1, 60, 1, 2);
+	expect_silence(APP);
+}
+
+static void a_server_is_not_judged(void **state)
+{
+	(void)state;
+	story_begins();
+	process_as(APP, "postgres", EV_ROLE_SERVER);
+	opens(0, APP, APP);
+	keeps_rows(1, 60, 1, 2);
+	expect_silence(APP);
+}
+
+static void a_cache_that_filled_with_exact_counts_is_silent(void **state)
+{
+	struct ev_memory_site s;
+
+	(void)state;
+	app_begins_as(EV_MODE_WATCH, "feed");
+	s = blocks_of(APP, 1, at_c_line(APP, 42, "store_row"));
+	for (int t = 1; t <= 60; t++) {
+		tick(t, 20);
+		s.taken += 100;
+		s.freed += t > 15 ? 100 : 0;
+		takes(&s, 0.1, t > 15 ? 0.1 : 0);
+		if (t > 30)
+			expect_silence(APP);
+	}
+}
+
+/*
+ * What is not known.
+ */
+
+static void what_is_not_known_is_not_nothing(void **state)
+{
+	struct ev_memory m;
+
+	(void)state;
+	app_begins();
+	for (int t = 1; t <= 30; t++) {
+		at(t);
+		uses(0);
+		m = memory_of(APP, 50);
+		m.anonymous_bytes = UNKNOWN64;
+		tell_memory(&m);
+	}
+	expect_ok();
+	assert_int_equal(verdict_of(APP)->memory.end, UNKNOWN64);
+	assert_int_equal(verdict_of(APP)->memory.limit, UNKNOWN64);
+	story_ends();
+	app_begins();
+	at(1);
+	expect_ok();
+	assert_int_equal(verdict_of(APP)->memory.tier, EV_TIER_OFF);
+	assert_int_equal(verdict_of(APP)->memory.swapped, UNKNOWN64);
+}
+
+static void what_is_swapped_out_is_still_there(void **state)
+{
+	struct ev_memory m;
+
+	(void)state;
+	app_begins();
+	for (int t = 1; t <= 60; t++) {
+		at(t);
+		uses(0);
+		m = memory_of(APP, 50);
+		m.swapped_bytes = (uint64_t)t * 1000000;
+		tell_memory(&m);
+	}
+	expect(CAUSE_CACHE_GROWTH);
+}
+
+/*
+ * Beside other rules.
+ */
+
+static void results_never_freed_bring_their_memory(void **state)
+{
+	struct ev_site results = site_of(APP, 1, EV_RES_RESULT, EV_DB_POSTGRESQL, "PGresult", "PQclear");
+	struct ev_memory_site s;
+	const struct process_view *p;
+	uint64_t stack;
+
+	(void)state;
+	story_ends();
+	app_begins_as(EV_MODE_WATCH, "feed");
+	stack = at_c_line(APP, 42, "store_row");
+	shows_of_site(&results, stack);
+	s = pages_of(APP, 1, at_c_line(APP, 43, "store_row"));
+	for (int t = 1; t <= 40; t++) {
+		tick(t, 20 + 2 * t);
+		acquires(&results, 5);
+		tell_site(&results);
+		takes(&s, 2, 0);
+	}
+	p = verdict_of(APP);
+	assert_int_equal(p->finding_count, 1);
+	assert_int_equal(p->findings[0].cause, CAUSE_UNFREED_RESULT);
+	assert_int_equal(p->findings[0].memory.tier, EV_TIER_GROWTH);
+	assert_int_equal(p->findings[0].bytes, 80000000);
+	assert_true(says_so(&p->findings[0], "with them the process grew by"));
+}
+
+static void what_unclosed_connections_cost_is_no_second_leak(void **state)
+{
+	const struct process_view *p;
+
+	(void)state;
+	story_ends();
+	story_begins();
+	process_as(APP, "python3", EV_ROLE_CLIENT);
+	for (uint32_t i = 0; i < 60; i++) {
+		at(1 + i);
+		opens(i, APP, APP);
+		begins(i);
+		has(APP, 40 + 0.3 * i);
+	}
+	p = verdict_of(APP);
+	assert_non_null(finding(p, CAUSE_UNCLOSED_CONNECTION));
+	assert_null(finding(p, CAUSE_CACHE_GROWTH));
+	assert_int_equal(finding(p, CAUSE_UNCLOSED_CONNECTION)->memory.tier, EV_TIER_GROWTH);
+}
+
+static void a_large_result_tells_what_is_still_held(void **state)
+{
+	struct ev_memory_site s;
+	const struct finding_view *f;
+
+	(void)state;
+	app_begins();
+	at(2);
+	s = pages_of(APP, 1, at_line(APP, "/srv/shop/app/report.py", 42, "monthly"));
+	s.connection = told(0)->id;
+	reads(0, 200000, 60000000, 290000000);
+	s.reply_bytes = 290000000;
+	takes(&s, 290, 186);
+	for (int t = 3; t <= 60; t++)
+		tick(t, 104);
+	f = finding(verdict_of(APP), CAUSE_UNBOUNDED_RESULT);
+	assert_non_null(f);
+	assert_int_equal(f->verdict, VERDICT_BIG);
+	assert_int_equal(f->memory.held, 104000000);
+	assert_true(says_so(f, "104 MB of what was taken for it are still held"));
+	assert_int_equal(count_findings(), 1);
+}
+
+static void rows_name_their_query(void **state)
+{
+	struct ev_memory_site s;
+	const struct finding_view *f;
+
+	(void)state;
+	app_begins();
+	says(0, "SELECT * FROM orders");
+	s = pages_of(APP, 1, at_line(APP, "/srv/shop/app/cache.py", 17, "remember"));
+	s.connection = told(0)->id;
+	for (int t = 1; t <= 60; t++) {
+		tick(t, 50 + 2 * t);
+		s.reply_bytes += 1900000;
+		takes(&s, 2, 0);
+	}
+	f = expect(CAUSE_CACHE_GROWTH);
+	assert_string_equal(f->sql, "SELECT * FROM orders");
+	assert_string_equal(f->endpoint, "10.0.0.5:5432/shop as app");
+	assert_true(says_so(f, "went into replies and their rows"));
+}
+
+/*
+ * Large.
+ */
+
+static void ten_thousand_sites_fit(void **state)
+{
+	uint64_t stack = at_line(APP, "/srv/shop/app/cache.py", 17, "remember");
+	struct ev_memory_site s, big;
+	const struct finding_view *f;
+
+	(void)state;
+	story_ends();
+	app_begins();
+	stack = at_line(APP, "/srv/shop/app/cache.py", 17, "remember");
+	big = pages_of(APP, 7, stack);
+	for (int t = 1; t <= 20; t++) {
+		tick(t, 60 + 3 * t);
+		takes(&big, 3, 0);
+		for (uint64_t i = 0; i < 500; i++) {
+			s = pages_of(APP, 1000 + 500 * t + i, 0);
+			takes(&s, 0.001, 0);
+		}
+	}
+	assert_true(story.model->memory_sites.all.count <= MEMORY_SITES_MOST);
+	assert_true(story.model->memory_sites.forgotten >= 1000);
+	f = expect(CAUSE_CACHE_GROWTH);
+	assert_int_equal(f->site->line, 17);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	story_begins();
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, NULL, story_teardown)
+#define TEST_IN(name) cmocka_unit_test_setup_teardown(name, begin, story_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(rows_kept_in_a_cache_are_a_leak_with_its_line),
+		TEST(a_watch_of_ten_seconds_can_tell_a_leak_of_a_megabyte_a_second),
+		TEST(a_slow_leak_is_told_after_an_hour),
+		TEST(a_saw_tooth_with_a_rising_floor_is_a_leak),
+		TEST_IN(a_saw_tooth_of_few_teeth_is_a_possible_leak),
+		TEST(growth_beyond_doubt_needs_no_line),
+		TEST(growth_in_doubt_needs_one),
+		TEST(a_c_program_has_unfreed_memory),
+		TEST(one_path_of_many_is_sporadic),
+		TEST(what_is_lost_is_a_lower_bound),
+		TEST(two_lines_that_prove_it_are_two_findings),
+		TEST(a_line_that_gives_back_is_not_named_beside_a_slow_leaker),
+		TEST(growth_beside_failures_is_sporadic),
+		TEST(all_given_back_at_the_end_is_implicit),
+		TEST(a_leak_of_a_program_that_has_ended_is_told),
+		TEST(the_limit_that_is_near_is_told),
+		TEST(a_floor_after_collections_tells_in_any_language),
+		TEST(healthy_shapes_are_silent),
+		TEST(healthy_shapes_with_a_line_are_silent),
+		TEST(a_plateau_is_bounded_and_says_so),
+		TEST(a_steady_process_is_well),
+		TEST(growth_that_stopped_is_not_a_leak_any_more),
+		TEST(a_short_program_is_none),
+		TEST(one_long_reply_is_one_rise),
+		TEST(nothing_asked_meanwhile_is_one_rise),
+		TEST(a_heap_of_garbage_is_not),
+		TEST(one_look_accuses_nobody),
+		TEST(a_server_is_not_judged),
+		TEST(a_cache_that_filled_with_exact_counts_is_silent),
+		TEST(what_is_not_known_is_not_nothing),
+		TEST(what_is_swapped_out_is_still_there),
+		TEST_IN(results_never_freed_bring_their_memory),
+		TEST_IN(what_unclosed_connections_cost_is_no_second_leak),
+		TEST(a_large_result_tells_what_is_still_held),
+		TEST(rows_name_their_query),
+		TEST_IN(ten_thousand_sites_fit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * memory.h - how the memory of each process goes over time, and under which stacks it was taken.
+ *
+ * Part of the model: keeps what EV_MEMORY and EV_MEMORY_SITE tell.  It refuses to grow without
+ * bound: of too many sites those that hold least are forgotten, and how many is counted.
+ */
+#ifndef DBLEAK_MODEL_MEMORY_H
+#define DBLEAK_MODEL_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../bpf/event.h"
+#include "../base/table.h"
+#include "history.h"
+
+#define MEMORY_UNIT	  4096ULL /* bytes, in which histories count */
+#define MEMORY_SITES_MOST 8192	  /* of all processes together: some 5 MB */
+
+struct process_model;
+
+/* The memory of one process.  What it has is its anonymous memory and what is swapped out of it. */
+struct memory_model {
+	struct ev_memory state;	   /* the latest; head.ns 0: it was never told */
+	uint64_t start, end, peak; /* bytes; UNKNOWN64 while head.ns is 0, or never told */
+	uint64_t samples;	   /* how often its size was told */
+	struct history size;	   /* of what it has, in units */
+	/* of the process until then, taken with each size: */
+	struct history requests; /* to databases */
+	struct history failures; /* transactions rolled back or abandoned, connections refused */
+};
+
+/* What was taken under one stack, as one tier tells it. */
+struct memory_site {
+	const struct process_model *process;
+	struct ev_memory_site state; /* the latest */
+	struct history held;	     /* in units */
+	struct history blocks;	     /* not given back; empty where they are not counted */
+};
+
+/* Zeroed is empty. */
+struct memory_sites {
+	struct table all;   /* by identity, process and tier */
+	uint64_t forgotten; /* for want of room */
+};
+
+void memory_begin(struct memory_model *m);
+/* requests and failures: of the process until now. */
+void memory_apply(struct memory_model *m, const struct ev_memory *ev, uint64_t requests,
+		  uint64_t failures);
+
+void memory_sites_free(struct memory_sites *t);
+/* number: of the process.  0 or -ENOMEM. */
+int memory_site_apply(struct memory_sites *t, const struct process_model *p, uint32_t number,
+		      const struct ev_memory_site *ev);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * taking.c - see taking.h.
+ */
+#include "taking.h"
+
+#include <stdlib.h>
+
+void takings_free(struct takings *t)
+{
+	free(t->all);
+}
+
+static uint64_t sum_known(uint64_t a, uint64_t b)
+{
+	return a == UNKNOWN64 || b == UNKNOWN64 ? UNKNOWN64 : a + b;
+}
+
+/* The errors of samples do not all point the same way. */
+static double square_sum(double sum, double error)
+{
+	return sum + error * error;
+}
+
+static double square_root(double x)
+{
+	double r = x > 1 ? x : 1;
+
+	for (int i = 0; i < 64; i++)
+		r = (r + x / r) / 2;
+	return x > 0 ? r : 0;
+}
+
+static void add(struct taking *t, const struct memory_site *site)
+{
+	const struct ev_memory_site *ev = &site->state;
+	uint64_t held = ev->held_bytes == UNKNOWN64 ? 0 : ev->held_bytes;
+
+	if (held >= t->largest) {
+		t->largest = held;
+		t->from.stack = ev->stack;
+		t->object = *ev->object ? ev->object : NULL;
+	}
+	if (ev->connection && (!t->connection || 2 * ev->reply_bytes > t->reply_bytes))
+		t->connection = ev->connection;
+	t->held += held;
+	t->taken_bytes += ev->taken_bytes;
+	t->reply_bytes += ev->reply_bytes;
+	t->error = square_sum(t->error, ev->error_bytes);
+	t->taken = sum_known(t->taken, ev->taken);
+	t->freed = sum_known(t->freed, ev->freed);
+	t->flags |= ev->flags;
+	history_join(&t->size, &site->held);
+	history_join(&t->blocks, &site->blocks);
+}
+
+/* The taking of that place; what has none is one, too. */
+static struct taking *taking_of(struct takings *t, struct table *by_place, const struct place *place)
+{
+	struct table_key key = {(uintptr_t)place, 1};
+	struct taking *taking = table_get(by_place, key);
+
+	if (taking)
+		return taking;
+	taking = &t->all[t->count];
+	*taking = (struct taking){.from.place = place};
+	if (table_put(by_place, key, taking))
+		return NULL;
+	t->count++;
+	return taking;
+}
+
+static int most_grown_first(const void *a, const void *b)
+{
+	const struct taking *x = a, *y = b;
+
+	if (x->grown != y->grown)
+		return x->grown > y->grown ? -1 : 1;
+	if (x->held != y->held)
+		return x->held > y->held ? -1 : 1;
+	if (x->taken_bytes != y->taken_bytes)
+		return x->taken_bytes > y->taken_bytes ? -1 : 1;
+	return (x->from.stack > y->from.stack) - (x->from.stack < y->from.stack);
+}
+
+static void finish(struct takings *t, const struct trend *over)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		struct taking *x = &t->all[i];
+		struct trend trend = trend_of(&x->size, over->from_ns, over->to_ns, over->parts);
+
+		x->grown = trend.parts && trend.grown > 0 ? trend.grown * MEMORY_UNIT : 0;
+		x->error = square_root(x->error);
+		t->held += x->held;
+		t->grown += x->grown;
+	}
+	if (t->count)
+		qsort(t->all, t->count, sizeof(*t->all), most_grown_first);
+}
+
+struct trend takings_window(const struct scene *s)
+{
+	return (struct trend){.from_ns = s->start_ns, .to_ns = s->now_ns, .parts = TREND_PARTS};
+}
+
+int takings_find(const struct scene *s, enum ev_tier tier, const struct trend *over,
+		 struct takings *t)
+{
+	struct table by_place = {};
+	int err = 0;
+
+	*t = (struct takings){.tier = tier, .all = calloc(s->memory_site_count + 1, sizeof(*t->all))};
+	if (!t->all)
+		return -1;
+	for (size_t i = 0; i < s->memory_site_count && !err; i++) {
+		const struct memory_site *site = s->memory_sites[i];
+		struct taking *taking;
+
+		if (site->state.tier != tier)
+			continue;
+		taking = taking_of(t, &by_place, places_find(s->places, site->state.stack));
+		if (!taking)
+			err = -1;
+		else
+			add(taking, site);
+		if (site->held.width_ns && (!t->first_ns || site->held.first_ns < t->first_ns))
+			t->first_ns = site->held.first_ns;
+	}
+	table_free(&by_place);
+	finish(t, over);
+	return err;
+}
