@@ -31,7 +31,6 @@ enum heap_kind {
 
 enum heap_cookie_flag {
 	HEAP_DEAR = 1,	/* at an instruction that the kernel steps over */
-	HEAP_WHOLE = 2, /* all code of the file is its allocator's */
 };
 
 #define HEAP_FILES 64 /* with an allocator */
@@ -99,7 +98,7 @@ struct heap_place {
 	__u32 kind;
 };
 
-#define HEAP_WHOLES 4
+#define HEAP_MAPPED 8
 
 /* A process that is followed: another program in it is another one. */
 struct heap_process {
@@ -108,10 +107,11 @@ struct heap_process {
 	__u32 number;
 	__u32 exec;
 	__u32 sites;
-	__u32 wholes;
+	__u32 files;
 	struct {
-		__u64 start, end;
-	} whole[HEAP_WHOLES]; /* code that is nothing but allocator, as mapped there */
+		__u64 start; /* 0: none */
+		__u32 file, reserved;
+	} mapped[HEAP_MAPPED]; /* code of files with an allocator, as it calls them */
 };
 
 /* What probes cost: hits by the price of their place. */

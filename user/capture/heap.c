@@ -269,10 +269,8 @@ static int attach(struct heap *h, struct heap_library *l, const struct allocator
 		places[i] = (struct probe_place){
 			.offset = p->offset,
 			.returns = p->returns,
-			.cookie = HEAP_COOKIE(p->kind,
-					      (p->cheap ? 0 : HEAP_DEAR) |
-						      (a->whole ? HEAP_WHOLE : 0),
-					      h->used, p->before),
+			.cookie = HEAP_COOKIE(p->kind, p->cheap ? 0 : HEAP_DEAR, h->used,
+					      p->before),
 		};
 	}
 	err = kernel_heap_file(h->kernel, h->used, &a->code);
