@@ -150,7 +150,7 @@ def estimated(bench):
 @live("heap: above the budget following ends within a second, and the report says so", needs=(), lane="heap")
 def over(bench):
     said, sites, report = followed(bench, command_of(["heap_rate", "2.5", "0", "0"]), "--max-overhead", "2")
-    gaps = [gap["reason"] for gap in report["coverage"]["gaps"] if "allocations" in gap["reason"]]
+    gaps = [gap["reason"] for gap in report["coverage"]["gaps"] if "not followed any longer" in gap["reason"]]
     bench.check(len(gaps) == 1 and "--max-overhead" in gaps[0], f"no gap says that it ended: {gaps}")
     bench.check(report["cost"]["stepped_down"], "the report does not say that detail was given up")
     last = max((site.last_ns - site.first_ns for site in sites), default=0)
@@ -181,3 +181,19 @@ def met(bench):
     bench.check(site.pid == client.pid and site.taken > 1000, f"{site}")
     kept = (site.taken - site.freed) / site.taken
     bench.check(0.07 < kept < 0.13, f"{kept:.2f} of the blocks are held, not a tenth")
+
+
+@live("heap: programs that nobody asked for are left alone when they allocate much, and what is asked for goes on",
+      lane="heap")
+def narrowed(bench):
+    client = bench.client("heap_rate", "5", "1000", "10")
+    bench.client("heap_rate", "6", "0", "0")
+    look = bench.looked(bench.dbleak.watch("-p", client.pid, "--duration", "3", "--heap", "full",
+                                           "--heap-sample", "1", "--max-overhead", "5"))
+    gaps = [gap["reason"] for gap in look.report["coverage"]["gaps"]]
+    bench.check(any("taken away from them" in gap for gap in gaps), f"the probes were not taken away: {gaps}")
+    sites, _ = last_sites(look.recording)
+    site = max(sites, key=lambda one: one.taken, default=None)
+    if bench.check(site and site.pid == client.pid, f"the wrong process is followed: {site}"):
+        lasted = (site.last_ns - site.first_ns) / 1e9
+        bench.check(lasted > 2 and 1500 < site.taken < 3500, f"in {lasted:.1f} s {site.taken} blocks were seen")

@@ -55,7 +55,7 @@ int main(int argc, char **argv)
 	while (now() - begun < seconds) {
 		work(keep);
 		done += 100;
-		if (rate && done > rate * (now() - begun))
+		while (rate && done > rate * (now() - begun))
 			usleep(1000);
 	}
 	printf("%llu\n", held);
