@@ -191,7 +191,7 @@ $(B)/bench/%: tests/bench/%.c $(PURE_SRC:%.c=$(B)/%.o) $(USER_HDR) bpf/event.h
 $(B)/bench/handles: BENCH_LIBS := -I/usr/include/postgresql -lpq
 $(B)/bench/stack_storm: BENCH_LIBS := -I/usr/include/postgresql -lpq
 $(B)/bench/deep_stack: BENCH_LIBS := -I/usr/include/postgresql -lpq
-$(B)/bench/lite_loop: BENCH_LIBS := -lsqlite3
+$(B)/bench/lite_loop $(B)/bench/growth_loop: BENCH_LIBS := -lsqlite3
 $(B)/bench/native: BENCH_LIBS := $(NATIVE_LIBS)
 $(B)/bench/native: bpf/stack.h $(NATIVE:%=$(B)/user/capture/%.o) | $(B)/unit/programs/stack-O2
 $(B)/bench/python: $(addprefix $(B)/user/capture/,python.o python_line.o)

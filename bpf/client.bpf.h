@@ -35,13 +35,6 @@ struct sites_map {
 	__type(value, struct site);
 };
 
-/* What a thread said last, and to whom; only while some connection waits for its socket, and of
- * processes that grow. */
-struct said {
-	__u64 id;
-	__u64 ns;
-};
-
 struct said_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);

@@ -197,4 +197,11 @@ struct raw_handle {
 	char comm[EV_COMM_LEN];
 };
 
+/* What a thread said last, and to whom; only while some connection waits for its socket, and of
+ * processes that grow. */
+struct said {
+	__u64 id;
+	__u64 ns;
+};
+
 #endif

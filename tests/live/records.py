@@ -8,7 +8,8 @@ from collections import namedtuple
 EVENT_H = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bpf", "event.h")
 HEAD = struct.Struct("<QIHH")  # when, checksum, kind, size
 CODES = {"__u64": "Q", "__u32": "I", "__u16": "H", "__u8": "B"}
-WANTED = ("connection", "loss", "cost", "library", "site", "handle", "handle_closed", "identity")
+WANTED = ("connection", "loss", "cost", "library", "site", "handle", "handle_closed", "identity",
+          "memory", "memory_site")
 
 
 def code_of(kind, length):
@@ -56,6 +57,8 @@ def _makers():
 
 MAKERS = _makers()
 TICK = 3  # enum ev_kind
+GROWTH = 1  # enum ev_tier
+UNKNOWN = 2 ** 64 - 1
 CONNECTION, STATEMENT, CURSOR, RESULT, MEMORY = 1, 3, 4, 5, 6  # enum ev_resource
 
 
@@ -166,6 +169,33 @@ class Stacks:
         """The stack of that moment, or None."""
         found = self.stacks.get(self.evidence.get((kind, object, second)))
         return found and Stack([self.frames[id] for id in found[0]], found[1], found[2])
+
+
+class Memory:
+    """What a recording says of the memory of processes, as the growth tier sees it."""
+
+    def __init__(self, path):
+        self.stacks, self.sizes, self.sites = Stacks(path), {}, {}
+        for name, record in read(path):
+            if name == "memory":
+                self.sizes.setdefault(record.pid, []).append((record.ns, record.anonymous_bytes + record.swapped_bytes))
+            elif name == "memory_site" and record.tier == GROWTH:
+                self.sites[record.pid, record.site] = record
+
+    def sites_of(self, pid):
+        """[(the last record of a site, its places)]"""
+        found = []
+        for (owner, _), site in self.sites.items():
+            if owner == pid:
+                stack = self.stacks.stacks.get(site.stack)
+                found.append((site, [self.stacks.frames[id] for id in stack[0]] if stack else []))
+        return found
+
+    def grown(self, pid):
+        """By how much its memory has grown since it was first sampled."""
+        first = min((site.first_ns for site, _ in self.sites_of(pid)), default=0)
+        before = [size for ns, size in self.sizes.get(pid, ()) if ns <= first]
+        return self.sizes[pid][-1][1] - before[-1] if before else 0
 
 
 def longest_silence(path):

@@ -409,6 +409,27 @@ static void a_floor_after_collections_tells_in_any_language(void **state)
 	assert_int_equal(expect(CAUSE_CACHE_GROWTH)->cause, CAUSE_CACHE_GROWTH);
 }
 
+/* SQLite's statements are prepared once and run often: that nothing is prepared is no rest. */
+static void rows_of_sqlite_are_a_leak_too(void **state)
+{
+	struct ev_memory_site kept;
+
+	(void)state;
+	story_begins_in(EV_MODE_RUN);
+	process_as(APP, "python3", EV_ROLE_CLIENT);
+	opens_file(0, APP, APP, "/srv/shop/shop.db");
+	kept = pages_of(APP, 1, at_line(APP, "/srv/shop/app/cache.py", 17, "remember"));
+	for (int t = 1; t <= 14; t++) {
+		at(t);
+		has(APP, 5 + 2 * t);
+		takes(&kept, 2, 0);
+	}
+	at(14.5);
+	closes_as(0, EV_CONN_EXIT);
+	exits(APP);
+	expect(CAUSE_CACHE_GROWTH);
+}
+
 /*
  * Twins.
  */
@@ -839,6 +860,7 @@ int main(void)
 		TEST(a_leak_of_a_program_that_has_ended_is_told),
 		TEST(the_limit_that_is_near_is_told),
 		TEST(a_floor_after_collections_tells_in_any_language),
+		TEST(rows_of_sqlite_are_a_leak_too),
 		TEST(healthy_shapes_are_silent),
 		TEST(healthy_shapes_with_a_line_are_silent),
 		TEST(a_plateau_is_bounded_and_says_so),

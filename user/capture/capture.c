@@ -924,11 +924,26 @@ static void tell_for_growth(void *context, struct ev_head *record)
 	tell(context, record);
 }
 
+static void ask_for_growth(void *context, uint32_t pid)
+{
+	struct capture *c = context;
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&c->connections, &at))) {
+		const struct ev_connection *ev = &((const struct known *)slot->value)->last;
+
+		if (ev->user_pid == pid && ev->used_ns)
+			growth_spoke(c->growth, pid, ev->user_tid, ev->id, ev->used_ns);
+	}
+}
+
 static int open_growth(struct capture *c)
 {
 	bool look_only = c->options.mode == EV_MODE_SNAPSHOT;
 	const struct growth_host host = {.context = c,
 					 .tell = tell_for_growth,
+					 .ask = ask_for_growth,
 					 .kernel = look_only ? NULL : c->kernel,
 					 .readers = c->readers,
 					 .eager = c->options.mode == EV_MODE_RUN,

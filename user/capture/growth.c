@@ -3,8 +3,8 @@
  * growth.c - who grows, and for how long that is followed.
  *
  * A process is a suspect once its anonymous memory, swapped out or not, stands some megabytes above
- * its lowest, and no longer when it has reached no new height for a while.  The probe of page faults
- * is attached while there is a suspect.
+ * its lowest, and no longer when it has reached no new height for a while; one that was born while we
+ * look begins with nothing.  The probe of page faults is attached while there is a suspect.
  */
 #include "growth.h"
 
@@ -28,6 +28,7 @@
 #define SUSPECT_BYTES (2 << 20)	 /* above its lowest */
 #define HEIGHT_BYTES  (256 << 10) /* that a new height stands above the old */
 #define CALM_NS	      (20 * SECOND_NS)
+#define IDLE_NS	      (5 * SECOND_NS)
 #define PATIENCE_NS   (5 * SECOND_NS) /* for the name of a stack */
 #define GAP_NS	      10000000ULL /* between two samples of a process: 100 a second */
 #define LEAST_PAGES   16	  /* between two samples, on average */
@@ -46,6 +47,7 @@ struct grower { /* a process looked at */
 	uint64_t check_ns, tell_ns; /* when its pages are looked for next, its sites told */
 	struct growth_sites *sites; /* NULL: it was no suspect yet */
 	bool sampled, gone;
+	bool fresh; /* sampled, but to whom its threads spoke before is still to be asked */
 };
 
 struct growth {
@@ -54,6 +56,7 @@ struct growth {
 	struct limits *limits;
 	struct table growers; /* struct grower, by pid and start */
 	size_t sampled;
+	uint64_t begun_ns, idle_ns; /* idle: since when nobody is sampled */
 	uint32_t batch, huge;
 	uint32_t gaps; /* enum gap, told */
 	bool attached;
@@ -126,6 +129,7 @@ int growth_open(struct growth **out, const struct growth_host *host)
 	g->host = *host;
 	g->batch = batch_of_kernel();
 	g->huge = huge_of_kernel();
+	g->begun_ns = now_boot();
 	err = limits_open(&g->limits, host->procfs, host->cgroups);
 	if (!err && host->kernel)
 		err = kernel_growth_open(&g->kernel, host->kernel);
@@ -174,7 +178,7 @@ static struct grower *grower_of(struct growth *g, uint32_t pid, uint64_t start_n
 	}
 	found->pid = pid;
 	found->start_ns = start_ns;
-	found->low = UNKNOWN64;
+	found->low = start_ns > g->begun_ns ? 0 : UNKNOWN64;
 	return found;
 }
 
@@ -204,7 +208,7 @@ static void suspect(struct growth *g, struct grower *p)
 				      "grows is not seen");
 		return;
 	}
-	p->sampled = true;
+	p->sampled = p->fresh = true;
 	p->rose_ns = now_boot();
 	g->sampled++;
 }
@@ -215,7 +219,14 @@ static void acquit(struct growth *g, struct grower *p)
 		return;
 	p->sampled = false;
 	kernel_growth_leave(g->kernel, p->pid);
-	if (--g->sampled || g->host.eager)
+	if (!--g->sampled)
+		g->idle_ns = now_boot();
+}
+
+/* Nobody has grown for a while: page faults are nobody's business. */
+static void detach(struct growth *g, uint64_t now)
+{
+	if (!g->attached || g->sampled || g->host.eager || now - g->idle_ns < IDLE_NS)
 		return;
 	kernel_growth_detach(g->kernel);
 	g->attached = false;
@@ -315,6 +326,12 @@ void growth_sample(struct growth *g, const struct ev_head *record)
 		growth_sites_add(p->sites, sample);
 }
 
+/* The kernel half has noted it since the process was entered, and knows better. */
+void growth_spoke(struct growth *g, uint32_t pid, uint32_t tid, uint64_t connection, uint64_t ns)
+{
+	kernel_growth_spoke(g->kernel, pid, tid, connection, ns);
+}
+
 static int told(void *context, uint64_t sample, uint64_t *stack)
 {
 	struct growth *g = context;
@@ -364,6 +381,9 @@ static bool visit(struct growth *g, struct grower *p, uint64_t now, bool last)
 
 	if (!p->sites)
 		return p->gone;
+	if (p->fresh)
+		g->host.ask(g->host.context, p->pid);
+	p->fresh = false;
 	left = growth_sites_name(p->sites, now, last ? 0 : PATIENCE_NS, told, g);
 	if (!p->gone && (last || now >= p->check_ns))
 		check(g, p);
@@ -391,6 +411,7 @@ void growth_sweep(struct growth *g, bool last)
 		grower_free(p);
 		at--; /* the table closed the gap from behind */
 	}
+	detach(g, now);
 }
 
 uint64_t growth_cost_ns(struct growth *g, uint64_t faults)

@@ -20,6 +20,8 @@ struct growth_host {
 	void *context;
 	/* Tells one record; its time is the host's to set. */
 	void (*tell)(void *context, struct ev_head *record);
+	/* Calls growth_spoke for each connection that process spoke on last. */
+	void (*ask)(void *context, uint32_t pid);
 	struct kernel *kernel;	 /* borrowed; NULL: sizes alone */
 	struct readers *readers; /* borrowed; NULL: without stacks */
 	const struct procfs *procfs;   /* borrowed */
@@ -42,6 +44,8 @@ void growth_look(struct growth *g);
 void growth_usage(struct growth *g, uint32_t pid, uint64_t start_ns,
 		  const struct process_usage *usage);
 
+/* A thread spoke to a connection then: what it takes soon after is of the reply. */
+void growth_spoke(struct growth *g, uint32_t pid, uint32_t tid, uint64_t connection, uint64_t ns);
 /* RAW_GROWTH of the kernel half. */
 void growth_sample(struct growth *g, const struct ev_head *record);
 /* Names stacks, looks which pages are still there, tells what changed.  last: no other will follow. */

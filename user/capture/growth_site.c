@@ -16,7 +16,7 @@
 
 #define SITES_MOST   512
 #define WAITING_MOST 1024
-#define REPLY_NS     2000000000ULL /* so long after its reply a thread is at work on the rows */
+#define REPLY_NS     5000000000ULL /* so long after its reply a thread is at work on the rows */
 #define PAGE_SHIFT   12
 
 struct site {

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../../bpf/client.h"
 #include "dbleak.skel.h"
 #include "kernel_skel.h"
 
@@ -87,6 +88,17 @@ void kernel_growth_leave(struct kernel_growth *g, uint32_t pid)
 {
 	bpf_map_delete_elem(map_fd(g, "growing"), &pid);
 	bpf_map_delete_elem(map_fd(g, "growth_states"), &pid);
+}
+
+void kernel_growth_spoke(struct kernel_growth *g, uint32_t pid, uint32_t tid, uint64_t connection,
+			 uint64_t ns)
+{
+	const struct said said = {.id = connection, .ns = ns};
+	uint64_t thread = (uint64_t)pid << 32 | tid;
+	struct said known;
+
+	if (bpf_map_lookup_elem(map_fd(g, "said"), &thread, &known) || known.ns < ns)
+		bpf_map_update_elem(map_fd(g, "said"), &thread, &said, BPF_ANY);
 }
 
 int kernel_growth_run_time(struct kernel_growth *g, uint64_t *ns, uint64_t *runs)

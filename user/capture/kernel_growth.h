@@ -26,6 +26,10 @@ void kernel_growth_detach(struct kernel_growth *g);
 int kernel_growth_enter(struct kernel_growth *g, uint32_t pid, const struct growing *how);
 void kernel_growth_leave(struct kernel_growth *g, uint32_t pid);
 
+/* Notes to whom a thread spoke last, and when, unless a later message is known. */
+void kernel_growth_spoke(struct kernel_growth *g, uint32_t pid, uint32_t tid, uint64_t connection,
+			 uint64_t ns);
+
 /* How long its program ran, in ns, and how often, while statistics were on (kernel_stats). */
 int kernel_growth_run_time(struct kernel_growth *g, uint64_t *ns, uint64_t *runs);
 

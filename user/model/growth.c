@@ -141,13 +141,25 @@ static bool is_more_than_garbage(const struct history *h, const struct trend *t,
  * What was done meanwhile.
  */
 
-/* Requests tell of work only where each is seen. */
-static bool is_readable(const struct connection *c)
+/* Requests tell of work only where each is seen.  SQLite's are not: a statement that is prepared
+ * once is run many times. */
+static bool is_hidden(const struct life *l)
 {
-	uint32_t hidden = c->life.flags & (EV_CONN_TLS | EV_CONN_COMPRESSED | EV_CONN_HIDDEN_IO);
+	uint32_t hidden = l->flags & (EV_CONN_TLS | EV_CONN_COMPRESSED | EV_CONN_HIDDEN_IO);
 
-	return c->database != EV_DB_SQLITE &&
-	       (!hidden || c->life.flags & EV_CONN_DECRYPTED) && c->database != EV_DB_UNKNOWN;
+	return hidden && !(l->flags & EV_CONN_DECRYPTED);
+}
+
+static bool shows_its_work(const struct process_model *p)
+{
+	for (const struct endpoint *e = p->endpoints; e; e = e->next)
+		if ((e->database == EV_DB_SQLITE || e->database == EV_DB_UNKNOWN) &&
+		    (e->open || e->closed))
+			return false;
+	for (size_t i = 0; i < p->past_count; i++)
+		if (is_hidden(&p->past[i].life))
+			return false;
+	return true;
 }
 
 /* A reply that is still being read since the first half of that time, and is large enough to be
@@ -186,7 +198,7 @@ static unsigned rises_beside(const struct history *work, const struct trend *t)
 static bool is_beside_work(const struct scene *s, const struct trend *t)
 {
 	const struct history *requests = &s->process->memory.requests;
-	bool known = true, waits = false;
+	bool known = shows_its_work(s->process), waits = false;
 	struct table_slot *slot;
 	size_t at = 0;
 
@@ -195,7 +207,7 @@ static bool is_beside_work(const struct scene *s, const struct trend *t)
 
 		if (c->process != s->process)
 			continue;
-		known = known && is_readable(c);
+		known = known && !is_hidden(&c->life);
 		waits = waits || c->life.flags & (EV_CONN_LISTENING | EV_CONN_REPLICATION);
 		if (is_reading(c, t))
 			return false;

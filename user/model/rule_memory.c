@@ -29,7 +29,7 @@
 #define CERTAIN_STEPS	6
 #define SURE_NS		(60 * SECOND_NS)
 #define SURE_BYTES	(32 * MB)
-#define LIKELY_NS	(14 * SECOND_NS)
+#define LIKELY_NS	(18 * SECOND_NS)
 #define PLACELESS_NS	(45 * SECOND_NS)
 #define LIKELY_BYTES	(8 * MB)
 #define CONNECTION_COST (2 * MB) /* that one may have, with what its library and ORM keep of it */
@@ -91,17 +91,16 @@ static bool frees_by_itself(enum ev_language language)
  * Until when.
  */
 
+/* Limits are set in powers of two; what the host has is not. */
 static const char *in_binary(const struct scene *s, uint64_t bytes)
 {
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	static const char *const units[] = {"MiB", "GiB", "TiB"};
 	size_t i = 0;
 
-	while (i + 1 < sizeof(units) / sizeof(units[0]) && bytes >= 1024 && bytes % 1024 == 0) {
+	if (bytes % MB)
+		return arena_format(s->arena, bytes >= 9.95e8 ? "%.0f GB" : "%.2f GB", bytes / 1e9);
+	for (bytes /= MB; i < 2 && bytes >= 1024 && bytes % 1024 == 0; i++)
 		bytes /= 1024;
-		i++;
-	}
-	if (i == 0 && bytes >= MB)
-		return arena_format(s->arena, "%.0f MB", bytes / 1e6);
 	return arena_format(s->arena, "%llu %s", (unsigned long long)bytes, units[i]);
 }
 
@@ -247,25 +246,52 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 	else
 		finding_because(s, f, "%s held: from %s", megabytes(s, t->held),
 				sources[a->takings->tier]);
+	if (a->takings->tier == EV_TIER_GROWTH)
+		finding_because(s, f, "a line that needs much for a moment may stand there for one "
+				"that keeps a little each time");
 	if (t->flags & EV_MEMORY_LOWER_BOUND)
 		finding_because(s, f, "at least so much: there was no room to note all of it");
 	if (t->flags & EV_MEMORY_WINDOWS)
 		finding_because(s, f, "seen in short windows, and reckoned up to the whole time");
 }
 
+/* The last request of a connection that is gone, where there was but one endpoint. */
+static const struct endpoint *endpoint_of_past(const struct scene *s, const struct text **sql)
+{
+	const struct process_model *p = s->process;
+	const struct endpoint *only = NULL;
+
+	for (const struct endpoint *e = p->endpoints; e; e = e->next) {
+		if (!e->opened && !e->closed && !e->pre_existing)
+			continue;
+		if (only)
+			return NULL;
+		only = e;
+	}
+	*sql = p->past_count ? p->past[p->past_next].sql : NULL;
+	return only;
+}
+
+static void name_connection(struct scene *s, struct finding_view *f, uint64_t id)
+{
+	const struct connection *c = table_get(&s->model->connections, (struct table_key){id, 0});
+	const struct text *sql = c ? c->sql : NULL;
+	const struct endpoint *e;
+
+	e = c && c->process == s->process ? c->endpoint : endpoint_of_past(s, &sql);
+	if (!e)
+		return;
+	f->database = e->database;
+	f->endpoint = place_text(s, e);
+	f->sql = sql ? sql->sql : NULL;
+}
+
 /* Rows of a reply, if half of it was taken while one was read. */
 static void say_reply(struct scene *s, struct finding_view *f, const struct taking *t)
 {
-	const struct connection *c;
-
 	if (!t || !t->connection || 2 * t->reply_bytes < t->taken_bytes)
 		return;
-	c = table_get(&s->model->connections, (struct table_key){t->connection, 0});
-	if (c && c->process == s->process) {
-		f->database = c->endpoint->database;
-		f->endpoint = place_text(s, c->endpoint);
-		f->sql = c->sql ? c->sql->sql : NULL;
-	}
+	name_connection(s, f, t->connection);
 	finding_because(s, f, "%s of the %s taken there went into replies and their rows",
 			megabytes(s, t->reply_bytes), megabytes(s, t->taken_bytes));
 }
@@ -311,8 +337,9 @@ static enum confidence sure_of_growth(const struct account *a, enum ev_language 
 		return CONFIDENCE_POSSIBLE;
 	if (agree_strongly(a))
 		return CONFIDENCE_CERTAIN;
+	/* One of two lines that touch new pages may be innocent. */
 	if (g->trend.to_ns - g->trend.from_ns < LIKELY_NS || g->grown < LIKELY_BYTES ||
-	    explained(a) < 0.3)
+	    explained(a) < (a->takings->tier == EV_TIER_GROWTH ? 0.55 : 0.3))
 		return CONFIDENCE_POSSIBLE;
 	return CONFIDENCE_LIKELY;
 }

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/* Rows of libpq copied one by one, and kept or freed: mem_rows keep|free */
+#include "pq.h"
+
+#define ROWS 2000
+
+struct row {
+	struct row *next;
+	char name[200];
+};
+
+static struct row *kept;
+
+static void __attribute__((noinline)) copy_row(const char *name)
+{
+	struct row *row = malloc(sizeof(*row)); /* LEAK: keep */
+
+	if (!row)
+		fail("row", "no memory");
+	snprintf(row->name, sizeof(row->name), "%-190s", name); /* LEAK: keep */
+	row->next = kept;
+	kept = row;
+}
+
+static void one_round(PGconn *connection)
+{
+	PGresult *result = PQexec(connection, "select name from items where name <> '" SECRET
+					      "' order by id limit 2000");
+
+	if (PQntuples(result) != ROWS)
+		fail("rows", PQerrorMessage(connection));
+	for (int i = 0; i < ROWS; i++)
+		copy_row(PQgetvalue(result, i, 0));
+	PQclear(result);
+}
+
+static void free_all(void)
+{
+	while (kept) {
+		struct row *next = kept->next;
+
+		free(kept);
+		kept = next;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	PGconn *connection = pq_open();
+
+	for (int i = 0;; i++) {
+		one_round(connection);
+		if (argc < 2 || strcmp(argv[1], "keep"))
+			free_all();
+		if (i == 5)
+			ready();
+		nap(150);
+	}
+}
