@@ -148,16 +148,19 @@ static __always_inline __u64 remove_from(struct heap_bucket *b, __u64 key)
 __noinline int heap_has(__u64 key)
 {
 	__u64 hash = HEAP_HASH(key);
-	struct heap_bucket *b = bucket_at(HEAP_HOME(hash, heap_mask));
+	struct heap_bucket *b = bucket_at(HEAP_HOME(hash, heap_mask)), *other;
+	__u32 i;
 
 	if (!b)
 		return 0;
 	if (find_in(b, key) >= 0)
 		return 1;
-	if (!b->spilled)
-		return 0;
-	b = bucket_at(HEAP_OTHER(hash, heap_mask));
-	return b && find_in(b, key) >= 0;
+	for (i = 1; b->spilled && i <= HEAP_OTHERS; i++) {
+		other = bucket_at(HEAP_OTHER(hash, i, heap_mask));
+		if (other && find_in(other, key) >= 0)
+			return 1;
+	}
+	return 0;
 }
 
 /* Its value, which is never 0; 0: it is not there. */
@@ -165,18 +168,17 @@ __noinline __u64 heap_remove(__u64 key)
 {
 	__u64 hash = HEAP_HASH(key), value;
 	struct heap_bucket *b = bucket_at(HEAP_HOME(hash, heap_mask)), *other;
+	__u32 i;
 
 	if (!b)
 		return 0;
 	value = remove_from(b, key);
-	if (value || !b->spilled)
-		return value;
-	other = bucket_at(HEAP_OTHER(hash, heap_mask));
-	if (!other)
-		return 0;
-	value = remove_from(other, key);
-	if (value)
-		__sync_fetch_and_add(&b->spilled, -1);
+	for (i = 1; !value && b->spilled && i <= HEAP_OTHERS; i++) {
+		other = bucket_at(HEAP_OTHER(hash, i, heap_mask));
+		value = other ? remove_from(other, key) : 0;
+		if (value)
+			__sync_fetch_and_add(&b->spilled, -1);
+	}
 	return value;
 }
 
@@ -198,16 +200,20 @@ __noinline int heap_insert(__u64 key, __u64 value)
 {
 	__u64 hash = HEAP_HASH(key);
 	struct heap_bucket *b = bucket_at(HEAP_HOME(hash, heap_mask)), *other;
+	__u32 i;
 
 	if (!b)
 		return 0;
 	if (put_into(b, key, value))
 		return 1;
-	other = bucket_at(HEAP_OTHER(hash, heap_mask));
-	if (!other || !put_into(other, key, value))
-		return 0;
-	__sync_fetch_and_add(&b->spilled, 1);
-	return 1;
+	for (i = 1; i <= HEAP_OTHERS; i++) {
+		other = bucket_at(HEAP_OTHER(hash, i, heap_mask));
+		if (other && put_into(other, key, value)) {
+			__sync_fetch_and_add(&b->spilled, 1);
+			return 1;
+		}
+	}
+	return 0;
 }
 
 /* --- sites --------------------------------------------------------------------------------- */

@@ -49,21 +49,23 @@ struct heap_file {
 };
 
 /* Blocks that are held: a table of our own, which takes a fourth of the memory of the kernel's and is
- * read by user space without a call.  A block lies in either of two buckets.  Key 0: free. */
+ * read by user space without a call.  A block lies in its bucket, or where that is full in
+ * one of a few others.  Key 0: free. */
 #define HEAP_PLACES 7
 
 struct heap_bucket {
 	__u64 key[HEAP_PLACES]; /* heap_key */
-	__u64 spilled;		/* blocks that lie in their other bucket for want of room here */
+	__u64 spilled;		/* blocks that lie in others for want of room here */
 	__u64 value[HEAP_PLACES]; /* site number and size */
 	__u64 reserved;
 };
 
 #define HEAP_KEY(process, address) ((__u64)(process) << 44 | (__u64)(address) >> 3)
-/* The bucket where a key belongs, from its hash; and the other. */
+/* The bucket where a key belongs, from its hash; and the others, 1 to HEAP_OTHERS. */
 #define HEAP_HASH(key) ((key) * 0x9e3779b97f4a7c15ULL ^ ((key) * 0x9e3779b97f4a7c15ULL) >> 32)
 #define HEAP_HOME(hash, mask) ((__u32)(hash) & (mask))
-#define HEAP_OTHER(hash, mask) ((__u32)((hash) + 1 + ((hash) >> 52)) & (mask))
+#define HEAP_OTHERS 4
+#define HEAP_OTHER(hash, i, mask) ((__u32)((hash) + (i) * (1 + ((hash) >> 52))) & (mask))
 #define HEAP_KEY_PROCESS(key) ((__u32)((key) >> 44))
 #define HEAP_ADDRESS_MOST (1ULL << 47)
 #define HEAP_PROCESSES_MOST (1U << 20) /* met in one run */

@@ -19,6 +19,7 @@
 
 static const char usage[] =
 	"usage: dbleak run [-o FILE] [--record FILE] [--json] [--min-age S] [--interval S]\n"
+	"                  [--heap off|growth|client|full] [--heap-sample BYTES] [--max-overhead PERCENT]\n"
 	"                  [--show-literals] [-v] [--library PATTERN]... -- COMMAND [ARGUMENT...]\n"
 	"Runs a command and reports what it and its children leaked.\n"
 	"Exit status: 1 something leaks or is stuck; else the command's own; 2 could not look.\n";
