@@ -49,6 +49,7 @@ struct heap {
 	struct table passed; /* processes looked at when probes are narrow, by pid */
 	size_t followed;
 	uint64_t run_ns; /* of a program, on average */
+	struct heap_hits hits; /* counted so far */
 	uint64_t spent_ns, others_ns; /* by all of our probes; of that, on processes nobody asked for */
 	uint64_t budget_at_ns, buried_ns, children_at_ns;
 	double credit_ns, others_credit_ns;
@@ -300,22 +301,22 @@ static void measure_program(struct heap *h)
 		h->run_ns = ns / runs;
 }
 
-/* What all hits have cost so far, and those of others. */
+/* Adds what the hits since the last time have cost; those of processes nobody asked for apart. */
 static void count_cost(struct heap *h)
 {
-	uint64_t hits_ns, others_ns;
 	struct heap_hits hits;
+	uint64_t all, cost;
 
 	if (!h->memory.sites || kernel_heap_hits(h->kernel, &hits))
 		return;
 	measure_program(h);
-	hits_ns = hits.cheap * h->cost.cheap_ns + hits.dear * h->cost.dear_ns +
-		  (hits.cheap + hits.dear) * h->run_ns;
-	others_ns = hits.cheap + hits.dear
-			    ? (double)hits_ns * hits.foreign / (hits.cheap + hits.dear)
-			    : 0;
-	h->spent_ns = hits_ns + hits.returns * (h->cost.return_ns + h->run_ns);
-	h->others_ns = others_ns;
+	all = hits.cheap + hits.dear - h->hits.cheap - h->hits.dear;
+	cost = (hits.cheap - h->hits.cheap) * h->cost.cheap_ns +
+	       (hits.dear - h->hits.dear) * h->cost.dear_ns + all * h->run_ns;
+	if (all)
+		h->others_ns += (double)cost * (hits.foreign - h->hits.foreign) / all;
+	h->spent_ns += cost + (hits.returns - h->hits.returns) * (h->cost.return_ns + h->run_ns);
+	h->hits = hits;
 }
 
 static void follow(void *context, uint32_t pid, const struct heap_process *p)
@@ -347,7 +348,7 @@ static void narrow(struct heap *h)
 
 /* Moves an account on.  Returns whether it is overdrawn: what counts is what goes on, for a program
  * that starts is soon done. */
-static bool overdrawn(double *credit, double rate, uint64_t passed, uint64_t spent)
+static bool overdrawn(double *credit, double rate, uint64_t passed, double spent)
 {
 	*credit += rate * passed - spent;
 	if (*credit > rate * BURST_NS)
@@ -357,7 +358,8 @@ static bool overdrawn(double *credit, double rate, uint64_t passed, uint64_t spe
 
 static void keep_budget(struct heap *h, uint64_t now_ns)
 {
-	uint64_t passed = now_ns - h->budget_at_ns, spent = h->spent_ns, others = h->others_ns;
+	uint64_t passed = now_ns - h->budget_at_ns;
+	double spent = h->spent_ns, others = h->others_ns;
 	double one = h->host.max_overhead / 100, all = one * (h->followed ? h->followed : 1);
 
 	if (passed < BUDGET_EVERY_NS || h->stepped_down)
