@@ -660,6 +660,22 @@ static void a_heap_of_garbage_is_not(void **state)
 	story_begins();
 }
 
+static void a_program_without_a_database_is_not_judged(void **state)
+{
+	struct ev_memory_site s;
+
+	(void)state;
+	story_begins();
+	process(APP);
+	s = pages_of(APP, 1, at_line(APP, "/srv/shop/app/cache.py", 17, "remember"));
+	for (int t = 1; t <= 60; t++) {
+		at(t);
+		has(APP, 50 + 2 * t);
+		takes(&s, 2, 0);
+	}
+	assert_null(verdict_of(APP));
+}
+
 static void one_look_accuses_nobody(void **state)
 {
 	(void)state;
@@ -737,6 +753,46 @@ static void what_is_swapped_out_is_still_there(void **state)
 		tell_memory(&m);
 	}
 	expect(CAUSE_CACHE_GROWTH);
+}
+
+static void the_view_has_what_was_told(void **state)
+{
+	struct ev_memory m;
+	struct ev_memory_site s;
+	const struct memory_view *v;
+
+	(void)state;
+	app_begins();
+	tick(1, 50);
+	tick(2, 90);
+	at(3);
+	m = memory_of(APP, 60);
+	m.swapped_bytes = 10000000;
+	m.limit = EV_LIMIT_HOST;
+	m.limit_bytes = 8000000000;
+	m.limit_used_bytes = 3000000000;
+	tell_memory(&m);
+	s = pages_of(APP, 1, at_line(APP, "/srv/shop/app/cache.py", 17, "remember"));
+	takes(&s, 5, 1);
+	s = blocks_of(APP, 1, 0);
+	takes(&s, 1, 0);
+	v = &verdict_of(APP)->memory;
+	assert_int_equal(v->tier, EV_TIER_GROWTH);
+	assert_int_equal(v->start, 50000000);
+	assert_int_equal(v->end, 70000000);
+	assert_int_equal(v->peak, 90000000);
+	assert_int_equal(v->swapped, 10000000);
+	assert_int_equal(v->limit, 8000000000);
+	assert_int_equal(v->limit_used, 3000000000);
+	assert_string_equal(v->limit_of, "the host");
+	assert_int_equal(v->site_count, 2);
+	assert_int_equal(v->sites[0].tier, EV_TIER_FULL);
+	assert_null(v->sites[0].site);
+	assert_string_equal(v->sites[0].object, "malloc");
+	assert_int_equal(v->sites[1].held, 4000000);
+	assert_int_equal(v->sites[1].taken_bytes, 5000000);
+	assert_int_equal(v->sites[1].site->line, 17);
+	assert_int_equal(v->sites[1].taken, UNKNOWN64);
 }
 
 /*
@@ -904,11 +960,13 @@ int main(void)
 		TEST(one_long_reply_is_one_rise),
 		TEST(nothing_asked_meanwhile_is_one_rise),
 		TEST(a_heap_of_garbage_is_not),
+		TEST(a_program_without_a_database_is_not_judged),
 		TEST(one_look_accuses_nobody),
 		TEST(a_server_is_not_judged),
 		TEST(a_cache_that_filled_with_exact_counts_is_silent),
 		TEST(what_is_not_known_is_not_nothing),
 		TEST(what_is_swapped_out_is_still_there),
+		TEST(the_view_has_what_was_told),
 		TEST_IN(results_never_freed_bring_their_memory),
 		TEST_IN(what_unclosed_connections_cost_is_no_second_leak),
 		TEST(a_large_result_tells_what_is_still_held),
