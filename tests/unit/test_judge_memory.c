@@ -712,6 +712,152 @@ static void a_cache_that_filled_with_exact_counts_is_silent(void **state)
 }
 
 /*
+ * Many lives of each shape, with sizes, rates and noise by chance: of the healthy hardly one may be
+ * accused, of the others nearly all must be.
+ */
+
+static struct {
+	uint64_t seed;
+	double base, size, rate; /* rate: 0 to 1 */
+	double kept;
+	int last;
+} chance;
+
+static double random_part(void)
+{
+	chance.seed ^= chance.seed << 13;
+	chance.seed ^= chance.seed >> 7;
+	chance.seed ^= chance.seed << 17;
+	return (chance.seed >> 11) / 9007199254740992.0;
+}
+
+static double some_noise(double share)
+{
+	(void)share;
+	return chance.base + chance.size * random_part();
+}
+
+static double some_cache(double share)
+{
+	return chance.base + chance.size * share / (share + 0.02 + 0.3 * chance.rate) + random_part();
+}
+
+static double some_teeth(double share)
+{
+	double teeth = share * (3 + 15 * chance.rate);
+
+	return chance.base + chance.size * (teeth - (int)teeth);
+}
+
+static double some_warm_up(double share)
+{
+	double warm = 0.15 * chance.rate + 0.01;
+
+	return chance.base + chance.size * (share < warm ? share / warm : 1) + random_part() / 2;
+}
+
+static double some_plateau(double share)
+{
+	double full = 0.2 + 0.5 * chance.rate;
+
+	return chance.base + chance.size * (share < full ? share / full : 1) + random_part() / 3;
+}
+
+static double some_stairs(double share)
+{
+	int steps = 2 + (int)(3 * chance.rate);
+
+	return chance.base + chance.size * (int)(share * steps * 0.999 + chance.size / 100) / steps;
+}
+
+/* The highest demand so far stays. */
+static double some_peaks(double share)
+{
+	double demand = chance.size * random_part() * random_part();
+
+	(void)share;
+	chance.kept = demand > chance.kept ? demand : chance.kept;
+	return chance.base + chance.kept;
+}
+
+static double some_leak(double share)
+{
+	return chance.base + (40 + chance.size) * share + random_part() / 5;
+}
+
+static double some_noisy_leak(double share)
+{
+	return chance.base + (40 + chance.size) * (share + 0.2 * random_part());
+}
+
+static double some_bursts(double share)
+{
+	for (; chance.last < share * 60; chance.last++)
+		chance.kept += random_part() < 0.5 ? (40 + chance.size) / 30 : 0;
+	return chance.base + chance.kept;
+}
+
+static bool is_accused(double (*shape)(double), double seconds)
+{
+	struct ev_memory_site s;
+	double held = 0, first = 0;
+	bool accused;
+
+	chance.base = 30 + 200 * random_part();
+	chance.size = 5 + 100 * random_part();
+	chance.rate = random_part();
+	chance.kept = chance.last = 0;
+	app_begins();
+	s = pages_of(APP, 1, at_line(APP, "/srv/shop/app/cache.py", 17, "remember"));
+	for (int i = 1; i <= 60; i++) {
+		double now = shape(i / 60.0);
+
+		tick(i * seconds / 60, now);
+		first = i == 1 ? now : first;
+		if (now - first > held)
+			takes(&s, now - first - held, 0);
+		held = now - first > held ? now - first : held;
+	}
+	accused = verdict_of(APP)->verdict == VERDICT_LEAKING;
+	story_ends();
+	return accused;
+}
+
+#define LIVES 25
+
+static void of_many_lives_only_the_leaks_are_accused(void **state)
+{
+	static const struct {
+		const char *name;
+		double (*shape)(double);
+		bool leaks;
+	} shapes[] = {
+		{"noise", some_noise, false},	    {"cache", some_cache, false},
+		{"teeth", some_teeth, false},	    {"warm-up", some_warm_up, false},
+		{"plateau", some_plateau, false},   {"stairs", some_stairs, false},
+		{"peaks", some_peaks, false},	    {"leak", some_leak, true},
+		{"noisy leak", some_noisy_leak, true}, {"bursts", some_bursts, true},
+	};
+	static const double lengths[] = {20, 60, 600};
+
+	(void)state;
+	chance.seed = 88172645463325252ULL;
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+		int accused = 0, lives = 0;
+
+		for (size_t j = 0; j < sizeof(lengths) / sizeof(lengths[0]); j++)
+			for (int n = 0; n < LIVES; n++, lives++)
+				accused += is_accused(shapes[i].shape, lengths[j]);
+		print_message("%s: %d of %d accused\n", shapes[i].name, accused, lives);
+		if (shapes[i].leaks)
+			assert_true(10 * accused >= 8 * lives);
+		else
+			assert_true(accused <= 1);
+	}
+	story_begins();
+}
+
+/*
  * What is not known.
  */
 
@@ -964,6 +1110,7 @@ int main(void)
 		TEST(one_look_accuses_nobody),
 		TEST(a_server_is_not_judged),
 		TEST(a_cache_that_filled_with_exact_counts_is_silent),
+		TEST(of_many_lives_only_the_leaks_are_accused),
 		TEST(what_is_not_known_is_not_nothing),
 		TEST(what_is_swapped_out_is_still_there),
 		TEST(the_view_has_what_was_told),
