@@ -960,6 +960,14 @@ static bool owner_for_heap(void *context, uint32_t pid, uint64_t start_ns)
 	return owner_of(context, pid, start_ns, NULL) != NULL;
 }
 
+static void met_for_heap(void *context, uint32_t pid, uint64_t start_ns)
+{
+	struct capture *c = context;
+
+	if (c->readers)
+		readers_process(c->readers, pid, start_ns);
+}
+
 static int stack_for_heap(void *context, uint64_t sample, uint64_t *stack)
 {
 	struct capture *c = context;
@@ -980,11 +988,12 @@ static int open_heap(struct capture *c)
 	const struct heap_host host = {.context = c,
 				       .tell = tell_for_readers,
 				       .owner = owner_for_heap,
+				       .met = met_for_heap,
 				       .stack = stack_for_heap,
 				       .wanted = wanted_for_clients,
 				       .tier = tier_for_heap,
 				       .interval = c->options.heap_interval,
-				       .eager = c->options.mode == EV_MODE_RUN,
+				       .command = c->options.command,
 				       .at_entry = c->options.probe_at_entry,
 				       .max_overhead = c->options.max_overhead};
 
