@@ -612,6 +612,21 @@ static void judge_growth(struct scene *s, const struct growth *g, const struct t
 		accuse_nobody(s, &a, language);
 }
 
+/* What a library holds is known, and seldom under which stack it took that: one that is says more. */
+static bool is_better(const struct takings *t, const struct takings *than)
+{
+	bool placed = t->count && t->all[0].from.place, other = than->count && than->all[0].from.place;
+
+	if (!t->count || !than->count)
+		return t->count;
+	return placed != other && t->grown ? placed : t->grown > than->grown;
+}
+
+static bool explains(const struct takings *t, const struct growth *g)
+{
+	return t->count && t->all[0].from.place && 2 * t->grown >= g->grown;
+}
+
 /* The closest tier that explains half of the growth; else the one that explains most. */
 static int judge_process_growth(struct scene *s, const struct growth *g, enum ev_language language)
 {
@@ -619,11 +634,11 @@ static int judge_process_growth(struct scene *s, const struct growth *g, enum ev
 	struct takings best = {.tier = EV_TIER_GROWTH};
 	int err = 0;
 
-	for (size_t i = 0; i < sizeof(tiers) / sizeof(tiers[0]) && 2 * best.grown < g->grown; i++) {
+	for (size_t i = 0; i < sizeof(tiers) / sizeof(tiers[0]) && !explains(&best, g); i++) {
 		struct takings t;
 
 		err = takings_find(s, tiers[i], &g->trend, &t);
-		if (!err && t.count && (!best.all || t.grown > best.grown)) {
+		if (!err && is_better(&t, &best)) {
 			takings_free(&best);
 			best = t;
 		} else {
