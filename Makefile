@@ -96,6 +96,7 @@ $(B)/unit/%: tests/unit/%.c $(PURE_SAN) $(wildcard user/capture/*.c) $(USER_HDR)
 $(B)/unit/test_elf: UNIT_LIBS := -llzma
 $(B)/unit/test_php $(B)/unit/test_perl $(B)/unit/test_v8: UNIT_LIBS := -llzma
 $(B)/unit/test_probe_point: UNIT_LIBS := -llzma -lZydis
+$(B)/unit/test_row_counter: UNIT_LIBS := -lZydis
 $(B)/unit/test_growth_site: UNIT_LIBS := -lm
 
 # The reader of native stacks is a process of many parts.

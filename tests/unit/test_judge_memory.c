@@ -256,6 +256,39 @@ static void one_path_of_many_is_sporadic(void **state)
 	assert_int_equal(expect(CAUSE_UNFREED_MEMORY)->kind, KIND_SPORADIC);
 }
 
+/* Bytes are sampled where calls are many: what is held must stand far above the error. */
+static void sampled_calls_prove_it_with_their_error(void **state)
+{
+	(void)state;
+	for (int error = 0; error < 2; error++) {
+		struct ev_memory_site s;
+
+		app_begins_as(EV_MODE_WATCH, "feed");
+		s = blocks_of(APP, 1, at_c_line(APP, 42, "store_row"));
+		s.taken = s.freed = UNKNOWN64;
+		for (int t = 1; t <= 20; t++) {
+			tick(t, 20);
+			s.taken_bytes += 400000;
+			s.held_bytes += 200000;
+			s.error_bytes = error ? 1500000 : 200000;
+			s.flags = EV_MEMORY_ESTIMATED;
+			tell_taken(&s);
+		}
+		if (error) {
+			expect_silence(APP);
+		} else {
+			const struct finding_view *f = expect(CAUSE_UNFREED_MEMORY);
+
+			assert_int_equal(f->confidence, CONFIDENCE_LIKELY);
+			assert_int_equal(f->kind, KIND_SPORADIC);
+			assert_int_equal(f->open, UNKNOWN64);
+			assert_int_equal(f->memory.error, 200000);
+		}
+		story_ends();
+	}
+	story_begins();
+}
+
 static void what_is_lost_is_a_lower_bound(void **state)
 {
 	struct ev_memory_site s;
@@ -852,6 +885,7 @@ int main(void)
 		TEST(growth_in_doubt_needs_one),
 		TEST(a_c_program_has_unfreed_memory),
 		TEST(one_path_of_many_is_sporadic),
+		TEST(sampled_calls_prove_it_with_their_error),
 		TEST(what_is_lost_is_a_lower_bound),
 		TEST(two_lines_that_prove_it_are_two_findings),
 		TEST(a_line_that_gives_back_is_not_named_beside_a_slow_leaker),

@@ -528,6 +528,8 @@ static void on_record(void *context, const struct ev_head *record)
 		on_exit_record(c, record);
 		break;
 	case EV_HANDLE_CLOSED:
+	case RAW_HANDLE:
+	case RAW_RUN:
 		clients_record(c->clients, record);
 		break;
 	case RAW_STACK:

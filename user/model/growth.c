@@ -109,7 +109,9 @@ static bool is_large(const struct trend *t)
 		return false;
 	if (span < SHORT_NS)
 		return grown >= 16 * MB && grown >= base / 4;
-	return grown >= 4 * MB && grown >= base / (span < LONG_NS ? 16 : 32);
+	if (span < LONG_NS)
+		return grown >= 6 * MB && grown >= base / 16;
+	return grown >= 12 * MB && grown >= base / 32; /* a log or cache may take minutes to fill */
 }
 
 /* How often it fell by a good part of what it grew. */

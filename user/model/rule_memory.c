@@ -20,18 +20,20 @@
 #include "taking.h"
 
 #define MB		(1 << 20)
-#define CULPRITS_MOST	3
+#define CULPRITS_MOST	4
 #define NAMED_MOST	4
 #define EXACT_BLOCKS	10
 #define EXACT_BYTES	(64 << 10)
 #define EXACT_NS	(5 * SECOND_NS)
+#define SAMPLED_BYTES	(512 << 10)
+#define SAMPLED_ERRORS	3
 #define CERTAIN_NS	(8 * SECOND_NS)
 #define CERTAIN_STEPS	6
 #define SURE_NS		(60 * SECOND_NS)
 #define SURE_BYTES	(32 * MB)
 #define LIKELY_NS	(18 * SECOND_NS)
 #define PLACELESS_NS	(45 * SECOND_NS)
-#define LIKELY_BYTES	(8 * MB)
+#define LIKELY_BYTES	(12 * MB)
 #define CONNECTION_COST (2 * MB) /* that one may have, with what its library and ORM keep of it */
 #define STATEMENT_COST	(256 << 10)
 #define KEPT_LEAST	(4 * MB)
@@ -300,6 +302,12 @@ static void say_reply(struct scene *s, struct finding_view *f, const struct taki
  * Its kind, its cause, and how sure we are.
  */
 
+static bool counts_each(const struct taking *t)
+{
+	return t->taken != UNKNOWN64 && t->freed != UNKNOWN64 && t->error < 1 &&
+	       !(t->flags & (EV_MEMORY_ESTIMATED | EV_MEMORY_WINDOWS));
+}
+
 static enum kind kind_of(const struct account *a)
 {
 	const struct taking *t = a->taking;
@@ -308,10 +316,11 @@ static enum kind kind_of(const struct account *a)
 		return KIND_IMPLICIT;
 	if (is_growing(a) && a->growth->sporadic)
 		return KIND_SPORADIC;
-	if (t && a->takings->tier == EV_TIER_FULL && t->taken != UNKNOWN64 && t->taken &&
-	    t->freed != UNKNOWN64 && t->freed <= t->taken)
+	if (!t || a->takings->tier != EV_TIER_FULL)
+		return KIND_FREQUENT;
+	if (counts_each(t) && t->taken && t->freed <= t->taken)
 		return 10 * (t->taken - t->freed) >= 7 * t->taken ? KIND_FREQUENT : KIND_SPORADIC;
-	return KIND_FREQUENT;
+	return 10 * t->held >= 7 * t->taken_bytes ? KIND_FREQUENT : KIND_SPORADIC;
 }
 
 static double explained(const struct account *a)
@@ -354,8 +363,8 @@ static enum cause cause_of(const struct taking *t, enum ev_language language)
 static void count_blocks(struct finding_view *f, const struct account *a)
 {
 	const struct taking *t = a->taking;
-	bool known = t && t->taken != UNKNOWN64 && t->freed != UNKNOWN64 && t->freed <= t->taken &&
-		     a->takings->tier == EV_TIER_FULL && t->taken;
+	bool known = t && a->takings->tier == EV_TIER_FULL && counts_each(t) && t->taken &&
+		     t->freed <= t->taken;
 
 	f->acquired = known ? t->taken : UNKNOWN64;
 	f->released = known ? t->freed : UNKNOWN64;
@@ -466,42 +475,48 @@ static bool is_known(struct scene *s, const struct account *a)
  * Places that prove it alone.
  */
 
-static bool is_exact(const struct taking *t)
-{
-	return t->from.place && t->taken != UNKNOWN64 && t->freed != UNKNOWN64 && t->error < 1 &&
-	       !(t->flags & (EV_MEMORY_ESTIMATED | EV_MEMORY_WINDOWS));
-}
-
+/* Of samples the bytes held are worth more than the blocks, and must stand far above their error. */
 static bool rises_alone(const struct scene *s, const struct taking *t, struct rise *r, bool *fell)
 {
-	if (!is_exact(t))
+	bool exact = counts_each(t);
+
+	if (!t->from.place)
 		return false;
-	*r = rise_of(s, &t->blocks, s->now_ns, fell);
-	return rise_goes_on(s, r) && r->held >= r->base + EXACT_BLOCKS &&
-	       r->last_ns - r->first_ns >= EXACT_NS &&
-	       (t->held >= EXACT_BYTES || *fell);
+	*r = rise_of(s, exact ? &t->blocks : &t->size, s->now_ns, fell);
+	if (!rise_goes_on(s, r) || r->last_ns - r->first_ns < EXACT_NS)
+		return false;
+	if (exact)
+		return r->held >= r->base + EXACT_BLOCKS && (t->held >= EXACT_BYTES || *fell);
+	return (r->held - r->base) * MEMORY_UNIT >= SAMPLED_BYTES &&
+	       (r->held - r->base) * MEMORY_UNIT >= SAMPLED_ERRORS * t->error;
 }
 
 static void found_alone(struct scene *s, const struct account *a, const struct rise *r,
 			enum ev_language language)
 {
-	struct finding_view *f;
-	bool certain = r->last_ns - r->first_ns >= CERTAIN_NS && r->steps >= CERTAIN_STEPS;
 	struct trend bytes = trend_of(&a->taking->size, r->first_ns, r->end_ns, TREND_PARTS);
 	struct trend blocks = trend_of(&a->taking->blocks, r->first_ns, r->end_ns, TREND_PARTS);
+	bool exact = counts_each(a->taking);
+	bool certain = exact && r->last_ns - r->first_ns >= CERTAIN_NS && r->steps >= CERTAIN_STEPS;
+	struct finding_view *f = is_known(s, a) ? NULL : found(s, a, language);
 
-	if (is_known(s, a))
-		return;
-	f = found(s, a, language);
 	if (!f)
 		return;
 	f->confidence = confidence_cap(s, certain ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY);
 	f->oldest_seconds = seconds(r->end_ns - r->first_ns);
-	f->growth_per_minute = blocks.slope > 0 ? blocks.slope * 60 : 0;
+	if (f->open != UNKNOWN64)
+		f->growth_per_minute = blocks.slope > 0 ? blocks.slope * 60 : 0;
 	f->memory.per_minute = bytes.slope > 0 ? bytes.slope * MEMORY_UNIT * 60 : 0;
-	finding_because(s, f, "of the blocks taken there %llu more are held than at first, and in "
-			"%.1f s there came ever more", (unsigned long long)(r->held - r->base),
-			seconds(r->last_ns - r->first_ns));
+	if (exact)
+		finding_because(s, f, "of the blocks taken there %llu more are held than at first, "
+				"and in %.1f s there came ever more",
+				(unsigned long long)(r->held - r->base),
+				seconds(r->last_ns - r->first_ns));
+	else
+		finding_because(s, f, "of what is taken there %s more are held than at first, and "
+				"in %.1f s there came ever more",
+				megabytes(s, (double)(r->held - r->base) * MEMORY_UNIT),
+				seconds(r->last_ns - r->first_ns));
 }
 
 /* How much of the process's growth they explain. */
@@ -511,11 +526,12 @@ static uint64_t judge_places(struct scene *s, const struct growth *g, enum ev_la
 	struct account a = {.growth = g};
 	struct takings all;
 	uint64_t grown = 0;
+	size_t n = 0;
 	struct rise r;
 
 	if (!takings_find(s, EV_TIER_FULL, &window, &all)) {
 		a.takings = &all;
-		for (size_t i = 0; i < all.count && i < CULPRITS_MOST; i++) {
+		for (size_t i = 0; i < all.count && n < CULPRITS_MOST; i++) {
 			struct growth own = *g;
 
 			a.taking = &all.all[i];
@@ -523,6 +539,7 @@ static uint64_t judge_places(struct scene *s, const struct growth *g, enum ev_la
 			if (!rises_alone(s, a.taking, &r, &own.fell))
 				continue;
 			found_alone(s, &a, &r, language);
+			n++;
 			grown += all.all[i].grown;
 		}
 	}
@@ -588,8 +605,8 @@ static void judge_growth(struct scene *s, const struct growth *g, const struct t
 	if (n)
 		return;
 	a.taking = most;
-	/* None proves it alone, but one has more of it than all that is not known. */
-	if (most && 4 * most->grown >= g->grown)
+	/* None proves it alone, but one has much of it. */
+	if (most && 5 * most->grown >= 2 * g->grown)
 		accuse(s, &a, language);
 	else
 		accuse_nobody(s, &a, language);
