@@ -64,6 +64,7 @@ CASES = [
     keeps("results in a cache without bound", ["mem_keep.py", "lru"]),
     keeps("rows of errors kept", ["mem_keep.py", "errors"], also=("unfreed-result", "unclosed-cursor")),
     keeps("SQLAlchemy's objects in a list", ["mem_keep.py", "orm"]),
+    keeps("rows kept among more that are let go", ["mem_keep.py", "crowd"]),
     keeps("rows of SQLite in a dict", ["mem_lite.py", "keep", "{folder}/shop.db"], ("sqlite", "shop.db", None)),
     keeps("rows copied by malloc", ["mem_rows", "keep"], ("postgresql", "unix", None), UNFREED),
     keeps("rows in PHP's array", ["mem_rows.php", "keep"], ("postgresql", "tcp4", None), placed=False),
