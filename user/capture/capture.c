@@ -77,6 +77,7 @@ struct capture {
 	size_t learned_count;
 	uint64_t cpu_ns, cpu_at_ns; /* our own, when last looked at */
 	bool rescan, orphans, stepped_down, ending;
+	bool stacks_come; /* more may be in the ring, and nobody is woken for them */
 	int err; /* the first of the sink or of memory */
 };
 
@@ -534,6 +535,7 @@ static void on_record(void *context, const struct ev_head *record)
 		break;
 	case RAW_STACK:
 		readers_stack(c->readers, record);
+		c->stacks_come = true;
 		break;
 	case RAW_EVIDENCE:
 		readers_evidence(c->readers, record);
@@ -1157,6 +1159,9 @@ int capture_step(struct capture *c, int timeout_ms)
 
 	if (deadline > c->next_sweep_ns)
 		deadline = c->next_sweep_ns;
+	if (c->stacks_come && deadline > now + STACK_WAKE_NS)
+		deadline = now + STACK_WAKE_NS;
+	c->stacks_come = false;
 	poll(fds, 4, deadline > now ? (deadline - now) / 1000000 + 1 : 0);
 	err = kernel_drain(c->kernel, 0, on_record, c);
 	if (!err && c->clients)
