@@ -997,7 +997,8 @@ static void tier_for_heap(void *context, enum ev_tier tier)
 {
 	struct capture *c = context;
 
-	c->options.tier = tier;
+	if (c->growth)
+		growth_tier(c->growth, tier);
 	if (c->library_heap && c->clients && tier == EV_TIER_CLIENT)
 		library_heap_start(c->library_heap, clients_hit_ns(c->clients), now_boot());
 	else if (c->library_heap)

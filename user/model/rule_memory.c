@@ -43,6 +43,7 @@ struct account {
 	const struct growth *growth; /* of the process; proof GROWTH_NONE: by the place alone */
 	const struct takings *takings;
 	const struct taking *taking; /* NULL: no place is known */
+	bool told;		     /* how the process grew, in the finding of another place */
 };
 
 /*
@@ -248,9 +249,11 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 	else
 		finding_because(s, f, "%s held: from %s", megabytes(s, t->held),
 				sources[a->takings->tier]);
-	if (a->takings->tier == EV_TIER_GROWTH)
+	if (a->takings->tier == EV_TIER_GROWTH && !a->told)
 		finding_because(s, f, "a line that needs much for a moment may stand there for one "
-				"that keeps a little each time");
+				"that keeps a little each time%s",
+				f->cause == CAUSE_UNFREED_MEMORY
+					? ": --heap full tells them apart" : "");
 	if (t->flags & EV_MEMORY_LOWER_BOUND)
 		finding_because(s, f, "at least so much: there was no room to note all of it");
 	if (t->flags & EV_MEMORY_WINDOWS)
@@ -384,7 +387,7 @@ static struct finding_view *found(struct scene *s, const struct account *a,
 	f->memory = cost_of(a);
 	f->bytes = a->taking ? a->taking->held : UNKNOWN64;
 	count_blocks(f, a);
-	if (is_growing(a))
+	if (is_growing(a) && !a->told)
 		say_growth(s, f, a->growth);
 	say_shares(s, f, a);
 	say_source(s, f, a);
@@ -551,6 +554,25 @@ static uint64_t judge_places(struct scene *s, const struct growth *g, enum ev_la
  * The process.
  */
 
+/* What a place has of the growth, less so where it gives back most of what it takes: its pages may
+ * stay for what others have put there since. */
+static double share_of(const struct account *a, const struct taking *t)
+{
+	double kept = t->taken_bytes > t->held ? (double)t->held / t->taken_bytes : 1;
+
+	return kept * t->grown / a->growth->grown;
+}
+
+/* A third of the growth, or a fifth where the places together have most of it, or nearly all that any
+ * place has: else those who keep it were not seen taking it, and who was is not to blame. */
+static bool explains(const struct account *a, const struct taking *t)
+{
+	double seen = (double)a->takings->grown / a->growth->grown, share = share_of(a, t);
+
+	return share >= 1 / 3.0 || (share >= 0.2 && seen >= 0.6) ||
+	       (seen >= 0.6 && 5 * t->grown >= 4 * a->takings->grown);
+}
+
 /* Of what grew by as much or nearly so, that which rises in several steps of its own. */
 static bool proves_itself(const struct account *a, const struct taking *t)
 {
@@ -558,8 +580,7 @@ static bool proves_itself(const struct account *a, const struct taking *t)
 	struct trend own = trend_of(&t->size, whole->from_ns, whole->to_ns, 8);
 
 	return t->from.place && t->grown > t->error && own.parts && own.rises >= 2 &&
-	       own.largest <= 0.7 && 2 * own.since <= own.parts &&
-	       (5 * t->grown >= a->growth->grown || 3 * t->grown >= a->takings->grown);
+	       own.largest <= 0.7 && 2 * own.since <= own.parts && explains(a, t);
 }
 
 static void accuse(struct scene *s, struct account *a, enum ev_language language)
@@ -600,13 +621,14 @@ static void judge_growth(struct scene *s, const struct growth *g, const struct t
 			continue;
 		a.taking = x;
 		accuse(s, &a, language);
+		a.told = true;
 		n++;
 	}
 	if (n)
 		return;
 	a.taking = most;
 	/* None proves it alone, but one has much of it. */
-	if (most && 5 * most->grown >= 2 * g->grown)
+	if (most && 5 * most->grown >= 2 * g->grown && explains(&a, most))
 		accuse(s, &a, language);
 	else
 		accuse_nobody(s, &a, language);
@@ -622,7 +644,7 @@ static bool is_better(const struct takings *t, const struct takings *than)
 	return placed != other && t->grown ? placed : t->grown > than->grown;
 }
 
-static bool explains(const struct takings *t, const struct growth *g)
+static bool tells_most(const struct takings *t, const struct growth *g)
 {
 	return t->count && t->all[0].from.place && 2 * t->grown >= g->grown;
 }
@@ -634,7 +656,7 @@ static int judge_process_growth(struct scene *s, const struct growth *g, enum ev
 	struct takings best = {.tier = EV_TIER_GROWTH};
 	int err = 0;
 
-	for (size_t i = 0; i < sizeof(tiers) / sizeof(tiers[0]) && !explains(&best, g); i++) {
+	for (size_t i = 0; i < sizeof(tiers) / sizeof(tiers[0]) && !tells_most(&best, g); i++) {
 		struct takings t;
 
 		err = takings_find(s, tiers[i], &g->trend, &t);
@@ -695,7 +717,7 @@ static void tell_kept(struct scene *s, struct finding_view *f)
 	uint64_t kept = r.held > r.base ? (r.held - r.base) * MEMORY_UNIT : 0;
 
 	if (f->memory.tier == EV_TIER_OFF && kept >= KEPT_LEAST && !s->process->exited_ns)
-		finding_because(s, f, "the process keeps %s more than at first, for good",
+		finding_because(s, f, "the process keeps %s more than before",
 				megabytes(s, kept));
 }
 
