@@ -225,6 +225,25 @@ static uint64_t judge_places(struct scene *s, const struct growth *g, enum ev_la
  * The process.
  */
 
+/* What a place has of the growth, less so where it gives back most of what it takes: its pages may
+ * stay for what others have put there since. */
+static double share_of(const struct account *a, const struct taking *t)
+{
+	double kept = t->taken_bytes > t->held ? (double)t->held / t->taken_bytes : 1;
+
+	return kept * t->grown / a->growth->grown;
+}
+
+/* A third of the growth, or a fifth where the places together have most of it, or nearly all that any
+ * place has: else those who keep it were not seen taking it, and who was is not to blame. */
+static bool explains(const struct account *a, const struct taking *t)
+{
+	double seen = (double)a->takings->grown / a->growth->grown, share = share_of(a, t);
+
+	return share >= 1 / 3.0 || (share >= 0.2 && seen >= 0.6) ||
+	       (seen >= 0.6 && 5 * t->grown >= 4 * a->takings->grown);
+}
+
 /* Of what grew by as much or nearly so, that which rises in several steps of its own. */
 static bool proves_itself(const struct account *a, const struct taking *t)
 {
@@ -232,8 +251,7 @@ static bool proves_itself(const struct account *a, const struct taking *t)
 	struct trend own = trend_of(&t->size, whole->from_ns, whole->to_ns, 8);
 
 	return t->from.place && t->grown > t->error && own.parts && own.rises >= 2 &&
-	       own.largest <= 0.7 && 2 * own.since <= own.parts &&
-	       (5 * t->grown >= a->growth->grown || 3 * t->grown >= a->takings->grown);
+	       own.largest <= 0.7 && 2 * own.since <= own.parts && explains(a, t);
 }
 
 static void accuse(struct scene *s, struct account *a, enum ev_language language)
@@ -281,7 +299,7 @@ static void judge_growth(struct scene *s, const struct growth *g, const struct t
 		return;
 	a.taking = most;
 	/* None proves it alone, but one has much of it. */
-	if (most && 5 * most->grown >= 2 * g->grown)
+	if (most && 5 * most->grown >= 2 * g->grown && explains(&a, most))
 		accuse(s, &a, language);
 	else
 		accuse_nobody(s, &a, language);
