@@ -1046,8 +1046,19 @@ static __always_inline void show_object(struct handle *out, const struct object 
 	out->told = o->sample == SAMPLE_TOLD;
 }
 
-/* Its objects that outlived the grace period and are not told of yet.  What is told of makes room
- * for a later one: to see whether more keep coming, and how they look. */
+static __always_inline struct object *sample_find(const struct site_key *at, const struct site *s,
+						  __u32 i, struct handle_key *key)
+{
+	key->handle = s->sample[i];
+	key->pid = at->pid;
+	key->resource = s->resource;
+	return bpf_map_lookup_elem(&handles, key);
+}
+
+#define SAMPLES_ENOUGH 1
+#define SAMPLES_NO_ROOM 2
+
+/* Its objects that outlived the grace period and are not told of yet.  Not 0: no more of them now. */
 static __noinline int tell_sample(struct seq_file *seq, const struct site_key *at, struct site *s,
 				  const struct process *p, __u32 i)
 {
@@ -1058,11 +1069,8 @@ static __noinline int tell_sample(struct seq_file *seq, const struct site_key *a
 
 	if (i >= SITE_SAMPLES || !(s->sampled & 1U << i))
 		return 0;
-	key.handle = s->sample[i];
-	key.pid = at->pid;
-	key.resource = s->resource;
 	now = bpf_ktime_get_boot_ns();
-	o = bpf_map_lookup_elem(&handles, &key);
+	o = sample_find(at, s, i, &key);
 	if (!o || o->sample == SAMPLE_TOLD || now - o->born_ns < settings.grace_ns)
 		return 0;
 	out.head.ns = now;
@@ -1073,22 +1081,61 @@ static __noinline int tell_sample(struct seq_file *seq, const struct site_key *a
 	out.key = key;
 	show_object(&out.handle, o, s->sample_at[i]);
 	if (bpf_seq_write(seq, &out, sizeof(out)))
-		return 1;
-	o->sample = SAMPLE_TOLD;
+		return SAMPLES_NO_ROOM;
+	o->sample = SAMPLE_TOLD; /* at once: its release must be told of, too */
 	__sync_fetch_and_add(&s->told_open, 1);
-	__sync_fetch_and_and(&s->sampled, ~(1U << i));
-	return s->told_open > SITE_TOLD;
+	__sync_fetch_and_or(&s->telling, 1U << i);
+	return s->told_open > SITE_TOLD ? SAMPLES_ENOUGH : 0;
 }
 
-/* A loop around a call: the verifier of 6.1 refuses one whose body the compiler has turned round. */
-static __always_inline void tell_samples(struct seq_file *seq, const struct site_key *at,
-					 struct site *s, const struct process *p)
+/* What was written of it is thrown away. */
+static __noinline int untell_sample(const struct site_key *at, struct site *s, __u32 i)
+{
+	struct handle_key key = {};
+	struct object *o;
+
+	if (i >= SITE_SAMPLES || !(s->telling & 1U << i))
+		return 0;
+	o = sample_find(at, s, i, &key);
+	if (o && o->sample == SAMPLE_TOLD) {
+		o->sample = i;
+		__sync_fetch_and_add(&s->told_open, -1);
+	} else {
+		__sync_fetch_and_and(&s->sampled, ~(1U << i));
+	}
+	return 0;
+}
+
+/* 0, or there was no room.  A loop around a call, as the next: the verifier of 6.1 refuses one whose
+ * body the compiler has turned round. */
+static __always_inline int tell_samples(struct seq_file *seq, const struct site_key *at,
+					struct site *s, const struct process *p)
+{
+	__u32 i;
+	int end;
+
+	for (i = 0; i < SITE_SAMPLES; i++) {
+		end = tell_sample(seq, at, s, p, i);
+		if (end)
+			return end == SAMPLES_NO_ROOM;
+	}
+	return 0;
+}
+
+static __always_inline void untell_samples(const struct site_key *at, struct site *s)
 {
 	__u32 i;
 
 	for (i = 0; i < SITE_SAMPLES; i++)
-		if (tell_sample(seq, at, s, p, i))
-			return;
+		untell_sample(at, s, i);
+}
+
+/* For later ones: to see whether more keep coming, and how they look. */
+static __always_inline void make_room(struct site *s)
+{
+	__u32 told = s->telling;
+
+	__sync_fetch_and_and(&s->sampled, ~told);
 }
 
 SEC("iter/bpf_map_elem")
@@ -1104,15 +1151,23 @@ int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
 
 	if (!key || !s)
 		return 0;
+	s->telling = 0;
 	pid = key->pid;
 	now = bpf_ktime_get_boot_ns();
 	p = bpf_map_lookup_elem(&processes, &pid);
 	out.gone = !p || p->gone || p->start_ns != s->start_ns || p->exec_ns > s->last_ns;
-	if (p && s->sampled && (!out.gone || p->exec_ns <= s->last_ns))
-		tell_samples(seq, key, s, p);
-	sum = s->acquired + s->released + s->unseen + s->failed + 1;
-	if (!out.gone && (s->told == sum || s->unwanted))
+	/* What does not fit is thrown away, what was written before it too, and the program run again
+	 * for the same site. */
+	if (p && s->sampled && (!out.gone || p->exec_ns <= s->last_ns) &&
+	    tell_samples(seq, key, s, p)) {
+		untell_samples(key, s);
 		return 0;
+	}
+	sum = s->acquired + s->released + s->unseen + s->failed + 1;
+	if (!out.gone && (s->told == sum || s->unwanted)) {
+		make_room(s);
+		return 0;
+	}
 	out.head.ns = now;
 	out.head.kind = RAW_SITE;
 	out.head.size = sizeof(out);
@@ -1132,8 +1187,11 @@ int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
 	out.stack = s->stack != s->stack_told ? s->stack : 0;
 	if (p)
 		__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
-	if (bpf_seq_write(seq, &out, sizeof(out)))
+	if (bpf_seq_write(seq, &out, sizeof(out))) {
+		untell_samples(key, s);
 		return 0;
+	}
+	make_room(s);
 	s->told = sum;
 	if (out.stack)
 		s->stack_told = out.stack;

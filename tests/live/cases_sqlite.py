@@ -74,8 +74,8 @@ def better_sqlite3():
 
 # ---- what was counted, call by call ---------------------------------------------------------
 
-def calls(what, connections, zombies=0, text=None, program="lite_calls", children=None, **counts):
-    """Runs one part of lite_calls.  counts: object -> (acquired, released, failed)."""
+def calls(what, connections, zombies=0, text=None, program="lite_calls", children=None, told=None, **counts):
+    """Runs one part of lite_calls.  counts: object -> (acquired, released, failed); told: objects told of one by one."""
     names = {"connection": "sqlite3", "statement": "sqlite3_stmt", "blob": "sqlite3_blob",
              "backup": "sqlite3_backup", "table": "table of SQLite"}
     wanted = {names[key]: (acquired, released, 0, failed) for key, (acquired, released, failed) in counts.items()}
@@ -90,6 +90,8 @@ def calls(what, connections, zombies=0, text=None, program="lite_calls", childre
         alive = {c.id for c in book.open_connections()}
         if sum(f.zombie for f in book.files.values() if f.id in alive) != zombies:
             faults.append(f"zombies: {[f.zombie for f in book.files.values()]}, not {zombies}")
+        if told is not None and len(book.handles) != told:
+            faults.append(f"{len(book.handles)} objects are told of, not {told}")
         if text and text not in {t.text for t in book.texts.values()}:
             faults.append(f"the last SQL is {[t.text for t in book.texts.values()]}")
         for child in run.client.children:
@@ -121,6 +123,7 @@ def every_call(program):
         calls("threads", 4, connection=(4, 0, 0), statement=(2000, 1960, 0), text=SELECT, program=program),
         calls("fork", 1, connection=(1, 0, 0), statement=(2, 1, 0), children=CHILD, program=program),
         calls("exec_program", 1, connection=(4, 0, 0), statement=(4, 0, 0), program=program),
+        calls("many_places", 1, connection=(1, 0, 0), statement=(2048, 0, 0), told=2049, program=program),
         calls("exit", 0, connection=(5, 0, 0), statement=(5, 0, 0), program=program),
     ]
 

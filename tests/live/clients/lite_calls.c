@@ -344,6 +344,20 @@ static void do_one(void)
 	prepared(opened(), SELECT);
 }
 
+#define PREPARE must(!sqlite3_prepare_v2(db, SELECT, -1, &st, NULL), "prepare")
+#define EIGHT	PREPARE; PREPARE; PREPARE; PREPARE; PREPARE; PREPARE; PREPARE; PREPARE
+
+/* More than one reading of the kernel's ledger holds. */
+static void do_many_places(void)
+{
+	sqlite3 *db = opened();
+	sqlite3_stmt *st;
+
+	for (int i = 0; i < 32; i++) {
+		EIGHT; EIGHT; EIGHT; EIGHT; EIGHT; EIGHT; EIGHT; EIGHT;
+	}
+}
+
 static void do_exit(void)
 {
 	for (int i = 0; i < 5; i++)
@@ -478,7 +492,7 @@ static const struct {
 	{"transactions", do_transactions}, {"transaction_wal", do_transaction_wal},
 	{"connections_kept", do_connections_kept}, {"connections_closed", do_connections_closed},
 	{"rows_kept", do_rows_kept}, {"rows_kept_again", do_rows_kept_again},
-	{"rows_passed", do_rows_passed},
+	{"rows_passed", do_rows_passed}, {"many_places", do_many_places},
 };
 
 int main(int argc, char **argv)
