@@ -1055,9 +1055,6 @@ static __always_inline struct object *sample_find(const struct site_key *at, con
 	return bpf_map_lookup_elem(&handles, key);
 }
 
-#define SAMPLES_ENOUGH 1
-#define SAMPLES_NO_ROOM 2
-
 /* Its objects that outlived the grace period and are not told of yet.  Not 0: no more of them now. */
 static __noinline int tell_sample(struct seq_file *seq, const struct site_key *at, struct site *s,
 				  const struct process *p, __u32 i)
@@ -1080,15 +1077,29 @@ static __noinline int tell_sample(struct seq_file *seq, const struct site_key *a
 	__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
 	out.key = key;
 	show_object(&out.handle, o, s->sample_at[i]);
-	if (bpf_seq_write(seq, &out, sizeof(out)))
-		return SAMPLES_NO_ROOM;
+	if (bpf_seq_write(seq, &out, sizeof(out))) {
+		s->no_room = 1;
+		return 1;
+	}
 	o->sample = SAMPLE_TOLD; /* at once: its release must be told of, too */
 	__sync_fetch_and_add(&s->told_open, 1);
 	__sync_fetch_and_or(&s->telling, 1U << i);
-	return s->told_open > SITE_TOLD ? SAMPLES_ENOUGH : 0;
+	return s->told_open > SITE_TOLD;
 }
 
-/* What was written of it is thrown away. */
+/* A loop around a call, as the next: the verifier of 6.1 refuses one whose body the compiler has
+ * turned round. */
+static __always_inline void tell_samples(struct seq_file *seq, const struct site_key *at,
+					 struct site *s, const struct process *p)
+{
+	__u32 i;
+
+	for (i = 0; i < SITE_SAMPLES; i++)
+		if (tell_sample(seq, at, s, p, i))
+			return;
+}
+
+/* What was written of it has been thrown away. */
 static __noinline int untell_sample(const struct site_key *at, struct site *s, __u32 i)
 {
 	struct handle_key key = {};
@@ -1097,28 +1108,11 @@ static __noinline int untell_sample(const struct site_key *at, struct site *s, _
 	if (i >= SITE_SAMPLES || !(s->telling & 1U << i))
 		return 0;
 	o = sample_find(at, s, i, &key);
-	if (o && o->sample == SAMPLE_TOLD) {
-		o->sample = i;
-		__sync_fetch_and_add(&s->told_open, -1);
-	} else {
-		__sync_fetch_and_and(&s->sampled, ~(1U << i));
-	}
-	return 0;
-}
-
-/* 0, or there was no room.  A loop around a call, as the next: the verifier of 6.1 refuses one whose
- * body the compiler has turned round. */
-static __always_inline int tell_samples(struct seq_file *seq, const struct site_key *at,
-					struct site *s, const struct process *p)
-{
-	__u32 i;
-	int end;
-
-	for (i = 0; i < SITE_SAMPLES; i++) {
-		end = tell_sample(seq, at, s, p, i);
-		if (end)
-			return end == SAMPLES_NO_ROOM;
-	}
+	if (!o || o->sample != SAMPLE_TOLD)
+		return 0;
+	o->sample = i;
+	__sync_fetch_and_add(&s->told_open, -1);
+	__sync_fetch_and_and(&s->telling, ~(1U << i));
 	return 0;
 }
 
@@ -1130,7 +1124,7 @@ static __always_inline void untell_samples(const struct site_key *at, struct sit
 		untell_sample(at, s, i);
 }
 
-/* For later ones: to see whether more keep coming, and how they look. */
+/* What was told of makes room for later ones: to see whether more keep coming, and how they look. */
 static __always_inline void make_room(struct site *s)
 {
 	__u32 told = s->telling;
@@ -1138,37 +1132,16 @@ static __always_inline void make_room(struct site *s)
 	__sync_fetch_and_and(&s->sampled, ~told);
 }
 
-SEC("iter/bpf_map_elem")
-int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
+static __noinline int tell_site(struct seq_file *seq, const struct site_key *key, struct site *s,
+				struct process *p, int gone)
 {
-	struct seq_file *seq = ctx->meta->seq;
-	struct site_key *key = ctx->key;
-	struct site *s = ctx->value;
 	struct raw_site out = {};
-	struct process *p;
-	__u64 sum, now;
-	__u32 pid;
+	__u64 sum = s->acquired + s->released + s->unseen + s->failed + 1;
 
-	if (!key || !s)
+	if (!gone && (s->told == sum || s->unwanted))
 		return 0;
-	s->telling = 0;
-	pid = key->pid;
-	now = bpf_ktime_get_boot_ns();
-	p = bpf_map_lookup_elem(&processes, &pid);
-	out.gone = !p || p->gone || p->start_ns != s->start_ns || p->exec_ns > s->last_ns;
-	/* What does not fit is thrown away, what was written before it too, and the program run again
-	 * for the same site. */
-	if (p && s->sampled && (!out.gone || p->exec_ns <= s->last_ns) &&
-	    tell_samples(seq, key, s, p)) {
-		untell_samples(key, s);
-		return 0;
-	}
-	sum = s->acquired + s->released + s->unseen + s->failed + 1;
-	if (!out.gone && (s->told == sum || s->unwanted)) {
-		make_room(s);
-		return 0;
-	}
-	out.head.ns = now;
+	out.gone = gone;
+	out.head.ns = bpf_ktime_get_boot_ns();
 	out.head.kind = RAW_SITE;
 	out.head.size = sizeof(out);
 	out.key = *key;
@@ -1188,15 +1161,42 @@ int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
 	if (p)
 		__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
 	if (bpf_seq_write(seq, &out, sizeof(out))) {
-		untell_samples(key, s);
+		s->no_room = 1;
 		return 0;
 	}
-	make_room(s);
 	s->told = sum;
 	if (out.stack)
 		s->stack_told = out.stack;
 	if (p)
 		p->told = 1;
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct site_key *key = ctx->key;
+	struct site *s = ctx->value;
+	struct process *p;
+	__u32 pid;
+	int gone;
+
+	if (!key || !s)
+		return 0;
+	pid = key->pid;
+	p = bpf_map_lookup_elem(&processes, &pid);
+	gone = !p || p->gone || p->start_ns != s->start_ns || p->exec_ns > s->last_ns;
+	s->telling = s->no_room = 0;
+	if (p && s->sampled && (!gone || p->exec_ns <= s->last_ns))
+		tell_samples(seq, key, s, p);
+	if (!s->no_room)
+		tell_site(seq, key, s, p, gone);
+	/* What does not fit is thrown away, what was written before it too, and the program run again
+	 * for the same site. */
+	if (s->no_room)
+		untell_samples(key, s);
+	make_room(s);
 	return 0;
 }
 
