@@ -16,6 +16,7 @@
 #define JOIN_NS 10000000000ULL
 #define JOIN_TRIES 60
 #define SCRATCH_LEN 2048 /* of a text at a time */
+#define WORDS_STEP 8	 /* of it, at a time */
 #define WIDE_LEN 256	 /* of a text in UTF-16, read unit by unit: the verifier walks each */
 #define OUTERS_MOST 8 /* functions of the table that call the same one */
 #define TOP_WORDS 8
@@ -168,26 +169,52 @@ static __always_inline __u64 hash_word(__u64 hash, __u64 word)
 	return hash ^ hash >> 29;
 }
 
-/* Takes the scratch's first n bytes into the hash.  Not static, so that the verifier looks at it
- * by itself, once. */
-__noinline __u64 hash_scratch(__u64 hash, __u32 n)
+/* Steps of loops are functions of their own, not static, so that the verifier looks at each once. */
+
+/* Takes so many words of the scratch into the hash. */
+__noinline __u64 hash_words(__u64 hash, __u32 from)
 {
-	__u32 zero = 0, i, words = n / 8;
+	__u32 zero = 0, i;
+	struct scratch *s = bpf_map_lookup_elem(&text_scratch, &zero);
+
+	if (!s || from > SCRATCH_LEN / 8 - WORDS_STEP)
+		return hash;
+	for (i = 0; i < WORDS_STEP; i++)
+		hash = hash_word(hash, s->words[from + i]);
+	return hash;
+}
+
+/* And of its first n bytes those behind the last such step. */
+__noinline __u64 hash_rest(__u64 hash, __u32 n)
+{
+	__u32 zero = 0, i, words = n / 8, at = words & ~(WORDS_STEP - 1);
 	struct scratch *s = bpf_map_lookup_elem(&text_scratch, &zero);
 
 	if (!s)
 		return hash;
-	for (i = 0; i < SCRATCH_LEN / 8; i++) {
-		if (i >= words)
-			break;
-		hash = hash_word(hash, s->words[i]);
+	for (i = 0; i < WORDS_STEP - 1 && at < words; i++, at++) {
+		barrier_var(at); /* or the compiler, who knows better, drops what the verifier needs */
+		hash = hash_word(hash, s->words[at % (SCRATCH_LEN / 8)]);
 	}
 	if (!(n & 7))
 		return hash;
 	words %= SCRATCH_LEN / 8;
-	barrier_var(words); /* or the compiler, who knows better, drops what the verifier needs */
+	barrier_var(words);
 	/* What follows there is of an older text. */
 	return hash_word(hash, s->words[words] & ((1ULL << (n & 7) * 8) - 1));
+}
+
+/* Takes the scratch's first n bytes into the hash. */
+__noinline __u64 hash_scratch(__u64 hash, __u32 n)
+{
+	__u32 i;
+
+	for (i = WORDS_STEP; i <= SCRATCH_LEN / 8; i += WORDS_STEP) {
+		if (i > n / 8)
+			break;
+		hash = hash_words(hash, i - WORDS_STEP);
+	}
+	return hash_rest(hash, n);
 }
 
 /* Keeps the beginning of a text under the hash of all of it, which is returned; equal texts have
@@ -228,36 +255,55 @@ __noinline __u64 keep_text(__u64 from)
 	return hash;
 }
 
+/* A unit of a text in UTF-16 into the hash and the text; 0: there is none. */
+__noinline int keep_unit(__u64 from, __u32 i)
+{
+	__u32 zero = 0;
+	struct scratch *s = bpf_map_lookup_elem(&text_scratch, &zero);
+	__u16 unit;
+
+	if (!s || bpf_probe_read_user(&unit, sizeof(unit), (void *)(from + i * sizeof(unit))) ||
+	    !unit)
+		return 0;
+	s->words[0] = hash_word(s->words[0], unit);
+	barrier_var(i); /* or its bound is lost on the way */
+	if (i < TEXT_LEN - 1)
+		s->text.bytes[i] = unit < 0x80 ? unit : '?';
+	return 1;
+}
+
+/* Keeps the text of so many units. */
+__noinline __u64 keep_units(__u32 n)
+{
+	__u32 zero = 0;
+	struct scratch *s = bpf_map_lookup_elem(&text_scratch, &zero);
+	__u64 hash;
+
+	if (!s || !n)
+		return 0;
+	s->text.length = n < TEXT_LEN ? n : TEXT_LEN - 1;
+	s->text.cut = n >= TEXT_LEN;
+	hash = s->words[0] | !s->words[0];
+	if (!bpf_map_lookup_elem(&texts, &hash))
+		bpf_map_update_elem(&texts, &hash, &s->text, BPF_ANY);
+	return hash;
+}
+
 /* The same of a text in UTF-16; what is not ASCII is kept as a question mark. */
 __noinline __u64 keep_wide_text(__u64 from)
 {
-	__u64 hash = settings.hash_seed;
-	__u32 zero = 0, i, at;
+	__u32 zero = 0, i;
 	struct scratch *s;
-	__u16 unit;
 
 	s = bpf_map_lookup_elem(&text_scratch, &zero);
 	if (!s || !from)
 		return 0;
 	__builtin_memset(&s->text, 0, sizeof(s->text));
-	for (i = 0; i < WIDE_LEN; i++) {
-		if (bpf_probe_read_user(&unit, sizeof(unit), (void *)(from + i * sizeof(unit))) ||
-		    !unit)
+	s->words[0] = settings.hash_seed;
+	for (i = 0; i < WIDE_LEN; i++)
+		if (!keep_unit(from, i))
 			break;
-		hash = hash_word(hash, unit);
-		at = i;
-		barrier_var(at);
-		if (at < TEXT_LEN - 1)
-			s->text.bytes[at] = unit < 0x80 ? unit : '?';
-	}
-	if (!i)
-		return 0;
-	s->text.length = i < TEXT_LEN ? i : TEXT_LEN - 1;
-	s->text.cut = i >= TEXT_LEN;
-	hash |= !hash;
-	if (!bpf_map_lookup_elem(&texts, &hash))
-		bpf_map_update_elem(&texts, &hash, &s->text, BPF_ANY);
-	return hash;
+	return keep_units(i);
 }
 
 /* A thread may be preempted in here; another then goes without a text, and that is counted. */
