@@ -39,7 +39,7 @@
 #define STATS_FOR_NS   (SECOND_NS / 5)
 #define VEILED_NS      (3 * SECOND_NS)
 #define LEARNED_PORTS  64
-#define OWNERS_FEW     32 /* processes whose memory is looked at with each sweep */
+#define OWNERS_FEW     32 /* processes whose memory is looked at each time; of more, those that grow */
 #define LONGEST_INTERVAL_MS 8000
 #define LAST_READ_MS   1500 /* for stacks still being read when the window ends */
 
@@ -71,7 +71,8 @@ struct capture {
 	const struct procfs *procfs;
 	struct table connections, owners;
 	struct peers peers;
-	uint64_t sweep, next_sweep_ns, next_facts_ns, stats_until_ns, begun_ns;
+	uint64_t sweep, next_sweep_ns, next_facts_ns, next_usage_ns, stats_until_ns, begun_ns;
+	uint64_t usage_every_ns;
 	uint64_t records;
 	uint64_t run_ns, runs; /* sampled */
 	struct ev_loss loss;
@@ -783,6 +784,24 @@ static void tell_all_usage(struct capture *c)
 		tell_usage(c, slot->value);
 }
 
+/* Not less often where sweeps are: whether memory grows is told by many looks, and each is cheap. */
+static void look_at_usage(struct capture *c, uint64_t now)
+{
+	bool few = c->owners.count <= OWNERS_FEW;
+	struct table_slot *slot;
+	size_t at = 0;
+
+	c->next_usage_ns = now + c->usage_every_ns;
+	if (c->growth)
+		growth_look(c->growth);
+	while ((slot = table_next(&c->owners, &at))) {
+		struct owner *o = slot->value;
+
+		if (few || (c->growth && growth_follows(c->growth, o->facts.pid, o->facts.start_ns)))
+			tell_usage(c, o);
+	}
+}
+
 /* Their connections have not changed, or are gone, since it might have been told. */
 static void tell_late_gaps(struct capture *c)
 {
@@ -1155,7 +1174,8 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		capture_close(c);
 		return err;
 	}
-	c->next_sweep_ns = now_boot() + options->interval_ms * 1000000ULL;
+	c->usage_every_ns = options->interval_ms * 1000000ULL;
+	c->next_sweep_ns = now_boot() + c->usage_every_ns;
 	c->next_facts_ns = now_boot() + FACTS_EVERY_NS;
 	*out = c;
 	return 0;
@@ -1164,12 +1184,12 @@ int capture_open(struct capture **out, const struct capture_options *options)
 static int periodic(struct capture *c, uint64_t now)
 {
 	sample_stats(c, now);
+	if (now >= c->next_usage_ns)
+		look_at_usage(c, now);
 	if (now < c->next_sweep_ns)
 		return 0;
 	c->next_sweep_ns = now + c->options.interval_ms * 1000000ULL;
 	follow_selection(c);
-	if (c->owners.count <= OWNERS_FEW)
-		tell_all_usage(c);
 	if (now >= c->next_facts_ns) {
 		c->next_facts_ns = now + FACTS_EVERY_NS;
 		tell_facts(c);

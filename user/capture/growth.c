@@ -277,6 +277,13 @@ static void judge(struct growth *g, struct grower *p, uint64_t bytes)
 	}
 }
 
+bool growth_follows(const struct growth *g, uint32_t pid, uint64_t start_ns)
+{
+	const struct grower *p = table_get(&g->growers, (struct table_key){pid, start_ns});
+
+	return p && p->sampled;
+}
+
 void growth_look(struct growth *g)
 {
 	limits_begin(g->limits);
