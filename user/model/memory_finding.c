@@ -158,14 +158,13 @@ static void say_shares(struct scene *s, struct finding_view *f, const struct acc
 				memory_words(s, rest));
 }
 
-/* First touches are of whoever comes first, and a run time takes room by the megabyte for all. */
+/* First touches are of whoever comes first.  Of Python's objects it is looked up whether they live. */
 bool account_is_vague(const struct account *a)
 {
 	const struct taking *t = a->taking;
 
-	return a->takings->tier == EV_TIER_GROWTH ||
-	       (a->takings->tier == EV_TIER_FULL && t && t->from.place &&
-		frees_by_itself(t->from.place->frame->language));
+	return a->takings->tier == EV_TIER_GROWTH &&
+	       !(t && t->from.place && t->from.place->frame->language == EV_LANG_PYTHON);
 }
 
 static const char *const sources[] = {
