@@ -982,7 +982,8 @@ static void tier_for_heap(void *context, enum ev_tier tier)
 {
 	struct capture *c = context;
 
-	c->options.tier = tier;
+	if (c->growth)
+		growth_tier(c->growth, tier);
 }
 
 static int open_heap(struct capture *c)

@@ -59,6 +59,7 @@ struct growth {
 	uint64_t begun_ns, idle_ns; /* idle: since when nobody is sampled */
 	uint32_t batch, huge;
 	uint32_t gaps; /* enum gap, told */
+	enum ev_tier tier;
 	bool attached;
 };
 
@@ -127,6 +128,7 @@ int growth_open(struct growth **out, const struct growth_host *host)
 	if (!g)
 		return -ENOMEM;
 	g->host = *host;
+	g->tier = EV_TIER_GROWTH;
 	g->batch = batch_of_kernel();
 	g->huge = huge_of_kernel();
 	g->begun_ns = now_boot();
@@ -147,6 +149,11 @@ static void grower_free(struct grower *p)
 {
 	growth_sites_close(p->sites);
 	free(p);
+}
+
+void growth_tier(struct growth *g, enum ev_tier tier)
+{
+	g->tier = tier;
 }
 
 void growth_close(struct growth *g)
@@ -287,10 +294,10 @@ static void tell_memory(struct growth *g, struct grower *p, const struct process
 			       .swapped_bytes = usage->swapped_bytes,
 			       .file_bytes = usage->file_bytes,
 			       .pid = p->pid,
-			       .tier = EV_TIER_GROWTH};
+			       .tier = g->tier};
 	struct limit limit;
 
-	if (p->told.pid && !moved(p->told.anonymous_bytes, ev.anonymous_bytes) &&
+	if (p->told.pid && p->told.tier == ev.tier && !moved(p->told.anonymous_bytes, ev.anonymous_bytes) &&
 	    !moved(p->told.swapped_bytes, ev.swapped_bytes) &&
 	    !moved(p->told.file_bytes, ev.file_bytes))
 		return;

@@ -443,6 +443,7 @@ int heap_open(struct heap **out, struct kernel *kernel, const struct procfs *pro
 		h->host.tier(h->host.context, EV_TIER_CLIENT);
 		return 0;
 	}
+	h->host.tier(h->host.context, EV_TIER_FULL);
 	if (h->host.command)
 		heap_probes_head_start(h->probes, h->host.command);
 	return heap_probes_scan(h->probes);

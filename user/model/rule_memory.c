@@ -43,6 +43,7 @@ struct account {
 	const struct growth *growth; /* of the process; proof GROWTH_NONE: by the place alone */
 	const struct takings *takings;
 	const struct taking *taking; /* NULL: no place is known */
+	bool told;		     /* how the process grew, in the finding of another place */
 };
 
 /*
@@ -248,9 +249,11 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 	else
 		finding_because(s, f, "%s held: from %s", megabytes(s, t->held),
 				sources[a->takings->tier]);
-	if (a->takings->tier == EV_TIER_GROWTH)
+	if (a->takings->tier == EV_TIER_GROWTH && !a->told)
 		finding_because(s, f, "a line that needs much for a moment may stand there for one "
-				"that keeps a little each time");
+				"that keeps a little each time%s",
+				f->cause == CAUSE_UNFREED_MEMORY
+					? ": --heap full tells them apart" : "");
 	if (t->flags & EV_MEMORY_LOWER_BOUND)
 		finding_because(s, f, "at least so much: there was no room to note all of it");
 	if (t->flags & EV_MEMORY_WINDOWS)
@@ -384,7 +387,7 @@ static struct finding_view *found(struct scene *s, const struct account *a,
 	f->memory = cost_of(a);
 	f->bytes = a->taking ? a->taking->held : UNKNOWN64;
 	count_blocks(f, a);
-	if (is_growing(a))
+	if (is_growing(a) && !a->told)
 		say_growth(s, f, a->growth);
 	say_shares(s, f, a);
 	say_source(s, f, a);
@@ -600,6 +603,7 @@ static void judge_growth(struct scene *s, const struct growth *g, const struct t
 			continue;
 		a.taking = x;
 		accuse(s, &a, language);
+		a.told = true;
 		n++;
 	}
 	if (n)
@@ -680,7 +684,7 @@ static void tell_kept(struct scene *s, struct finding_view *f)
 	uint64_t kept = r.held > r.base ? (r.held - r.base) * MEMORY_UNIT : 0;
 
 	if (f->memory.tier == EV_TIER_OFF && kept >= KEPT_LEAST && !s->process->exited_ns)
-		finding_because(s, f, "the process keeps %s more than at first, for good",
+		finding_because(s, f, "the process keeps %s more than before",
 				megabytes(s, kept));
 }
 
@@ -716,12 +720,21 @@ static void tell_bounded(struct scene *s)
 	v->verdict_reason = reason;
 }
 
+/* What has nothing to do with a database is not ours to judge. */
+static bool uses_database(const struct scene *s)
+{
+	return s->view->endpoint_count || s->process->sites;
+}
+
 int rule_memory(struct scene *s)
 {
 	enum ev_language language = language_of(s);
 	struct growth g = growth_of(s, language);
-	uint64_t explained_alone = judge_places(s, &g, language);
+	uint64_t explained_alone;
 
+	if (!uses_database(s))
+		return 0;
+	explained_alone = judge_places(s, &g, language);
 	if (tell_results(s))
 		return -1;
 	if (g.proof != GROWTH_NONE && 2 * explained_alone < g.grown)

@@ -44,6 +44,9 @@ static void add(struct taking *t, const struct memory_site *site)
 	if (ev->connection && (!t->connection || 2 * ev->reply_bytes > t->reply_bytes))
 		t->connection = ev->connection;
 	t->held += held;
+	t->held_known = t->held_known || ev->held_bytes != UNKNOWN64;
+	if (ev->held_bytes == UNKNOWN64)
+		t->flags |= EV_MEMORY_LOWER_BOUND;
 	t->taken_bytes += ev->taken_bytes;
 	t->reply_bytes += ev->reply_bytes;
 	t->error = square_sum(t->error, ev->error_bytes);

@@ -56,6 +56,7 @@ static void *posix(size_t alignment, size_t size)
 }
 
 STEP(with_malloc, malloc(size))
+STEP(large, malloc(size)) /* for which an allocator maps memory */
 STEP(in_parent, malloc(size))
 STEP(in_child, malloc(size))
 STEP(with_calloc, calloc(2, size / 2))
@@ -195,6 +196,7 @@ int main(int argc, char **argv)
 	with_aligned_alloc(430, 130, 256);
 	with_posix_memalign(440, 140, 301);
 	with_valloc(15, 5, 77);
+	large(4, 1, 1048583);
 	grown(700, 100, 41, 5003);
 	not_grown(600, 31);
 	shrunk_to_nothing(500, 23);
