@@ -37,6 +37,8 @@ FAMILY = {
     71: Held("malloc", 1000, 200, 800 * 71),
     141: Held("malloc", 350, 0, 350 * 141),
     143: Held("malloc", 333, 33, 300 * 143),
+    161: Held("malloc", 370, 370, 0),
+    163: Held("malloc", 380, 80, 300 * 163),
 }
 OPERATORS = {151: Held("malloc", 450, 150, 300 * 151)}
 
