@@ -10,6 +10,7 @@ from bench import (BUILT, CONNECTIONS, PROCESSES, at_least, at_most, first_answe
                    processor_seconds, resident_kb, spread, sysbench)
 from bpf import Meter
 from bpf import statistics as run_time_statistics
+from rows_growth import ROWS as GROWTH_ROWS
 from rows_python import ROWS as PYTHON_ROWS
 from rows_stacks import ROWS as STACK_ROWS
 
@@ -394,5 +395,6 @@ ROWS = {  # in the order of the table: name -> (measures, needs servers)
     "handles": (row_handles, False),
     **STACK_ROWS,
     **PYTHON_ROWS,
+    **GROWTH_ROWS,
     "native": (row_native, False),
 }

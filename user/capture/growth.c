@@ -31,6 +31,7 @@
 #define IDLE_NS	      (5 * SECOND_NS)
 #define PATIENCE_NS   (5 * SECOND_NS) /* for the name of a stack */
 #define GAP_NS	      10000000ULL /* between two samples of a process: 100 a second */
+#define GAP_EAGER_NS  3000000ULL  /* where programs are short */
 #define LEAST_PAGES   16	  /* between two samples, on average */
 #define TELL_NS	      SECOND_NS
 #define CHECK_SHARE   200 /* looking for pages takes at most one part in so many of the time */
@@ -186,7 +187,7 @@ static struct grower *grower_of(struct growth *g, uint32_t pid, uint64_t start_n
 static int enter(struct growth *g, const struct grower *p)
 {
 	struct growing how = {.start_ns = p->start_ns,
-			      .gap_ns = GAP_NS,
+			      .gap_ns = g->host.eager ? GAP_EAGER_NS : GAP_NS,
 			      .pages = growth_sites_least(p->sites) / PAGE_BYTES,
 			      .batch = g->batch,
 			      .huge = g->huge};
