@@ -26,7 +26,7 @@
 #define TICK_NS 10000000ULL
 
 struct growing_map growing SEC(".maps");
-__u32 growth_on = 0;
+__u16 growing_near[GROWING_NEAR] = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -217,7 +217,7 @@ static __always_inline int on_fault(__u64 address, __u64 error)
 	if (!(error & FAULT_WRITES) || (__s64)address < 0)
 		return 0;
 	pid = bpf_get_current_pid_tgid() >> 32;
-	f.of = bpf_map_lookup_elem(&growing, &pid);
+	f.of = growing_find(&pid);
 	if (!f.of)
 		return 0;
 	state = bpf_map_lookup_elem(&growth_states, &pid);

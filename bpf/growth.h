@@ -17,6 +17,9 @@ struct growing {
 	__u32 reserved;
 };
 
+/* Process ids are looked up only where one with the same low bits is entered. */
+#define GROWING_NEAR 4096
+
 /* Which anonymous areas get 2 MB at their first touch. */
 enum growing_huge {
 	GROWING_HUGE_NEVER = 0,
