@@ -32,8 +32,10 @@ PURE_SAN := $(PURE_SRC:%.c=$(B)/san/%.o)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+HEAP_CLIENT := $(B)/clients/heap_static $(if $(wildcard /usr/lib/x86_64-linux-gnu/libjemalloc.so),$(B)/clients/heap_jemalloc) \
+	       $(if $(shell command -v musl-gcc),$(addprefix $(B)/clients/,heap_musl heap_musl_static))
 C_CLIENT := $(patsubst tests/live/clients/%.c,$(B)/clients/%,$(wildcard tests/live/clients/*.c)) \
-	    $(B)/clients/lite_static $(B)/clients/lite_stripped
+	    $(B)/clients/lite_static $(B)/clients/lite_stripped $(HEAP_CLIENT)
 
 # Our own code with the sanitizers, on real processes.
 LIVE_BIN := $(patsubst tests/live/%.c,$(B)/live/%,$(wildcard tests/live/*.c))
@@ -96,6 +98,7 @@ $(B)/unit/%: tests/unit/%.c $(PURE_SAN) $(wildcard user/capture/*.c) $(USER_HDR)
 $(B)/unit/test_elf: UNIT_LIBS := -llzma
 $(B)/unit/test_php $(B)/unit/test_perl $(B)/unit/test_v8: UNIT_LIBS := -llzma
 $(B)/unit/test_probe_point: UNIT_LIBS := -llzma -lZydis
+$(B)/unit/test_row_counter: UNIT_LIBS := -lZydis
 $(B)/unit/test_growth_site: UNIT_LIBS := -lm
 
 # The reader of native stacks is a process of many parts.
@@ -134,6 +137,23 @@ $(B)/clients/%: tests/live/clients/%.c $(wildcard tests/live/clients/*.h)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb -o $@ $< -lpq -lmariadb -lsqlite3 -lhiredis
+
+# One family of allocations with other C libraries, and with copies of them.
+$(B)/clients/heap_static: tests/live/clients/heap_family.c
+	$(say) CC $@
+	$(Q)$(CC) -O2 -g -static -Wall -Wextra -Werror -o $@ $<
+
+$(B)/clients/heap_jemalloc: tests/live/clients/heap_family.c
+	$(say) CC $@
+	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -o $@ $< -ljemalloc
+
+$(B)/clients/heap_musl: tests/live/clients/heap_family.c
+	$(say) CC $@
+	$(Q)musl-gcc -O2 -g -o $@ $<
+
+$(B)/clients/heap_musl_static: tests/live/clients/heap_family.c
+	$(say) CC $@
+	$(Q)musl-gcc -O2 -g -static -o $@ $<
 
 # SQLite linked into the program: with its symbols, and without any.
 $(B)/clients/lite_static: tests/live/clients/lite_calls.c

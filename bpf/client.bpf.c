@@ -16,6 +16,7 @@
 #define JOIN_NS 10000000000ULL
 #define JOIN_TRIES 60
 #define SCRATCH_LEN 2048 /* of a text at a time */
+#define WORDS_STEP 8	 /* of it, at a time */
 #define WIDE_LEN 256	 /* of a text in UTF-16, read unit by unit: the verifier walks each */
 #define OUTERS_MOST 8 /* functions of the table that call the same one */
 #define TOP_WORDS 8
@@ -168,26 +169,52 @@ static __always_inline __u64 hash_word(__u64 hash, __u64 word)
 	return hash ^ hash >> 29;
 }
 
-/* Takes the scratch's first n bytes into the hash.  Not static, so that the verifier looks at it
- * by itself, once. */
-__noinline __u64 hash_scratch(__u64 hash, __u32 n)
+/* Steps of loops are functions of their own, not static, so that the verifier looks at each once. */
+
+/* Takes so many words of the scratch into the hash. */
+__noinline __u64 hash_words(__u64 hash, __u32 from)
 {
-	__u32 zero = 0, i, words = n / 8;
+	__u32 zero = 0, i;
+	struct scratch *s = bpf_map_lookup_elem(&text_scratch, &zero);
+
+	if (!s || from > SCRATCH_LEN / 8 - WORDS_STEP)
+		return hash;
+	for (i = 0; i < WORDS_STEP; i++)
+		hash = hash_word(hash, s->words[from + i]);
+	return hash;
+}
+
+/* And of its first n bytes those behind the last such step. */
+__noinline __u64 hash_rest(__u64 hash, __u32 n)
+{
+	__u32 zero = 0, i, words = n / 8, at = words & ~(WORDS_STEP - 1);
 	struct scratch *s = bpf_map_lookup_elem(&text_scratch, &zero);
 
 	if (!s)
 		return hash;
-	for (i = 0; i < SCRATCH_LEN / 8; i++) {
-		if (i >= words)
-			break;
-		hash = hash_word(hash, s->words[i]);
+	for (i = 0; i < WORDS_STEP - 1 && at < words; i++, at++) {
+		barrier_var(at); /* or the compiler, who knows better, drops what the verifier needs */
+		hash = hash_word(hash, s->words[at % (SCRATCH_LEN / 8)]);
 	}
 	if (!(n & 7))
 		return hash;
 	words %= SCRATCH_LEN / 8;
-	barrier_var(words); /* or the compiler, who knows better, drops what the verifier needs */
+	barrier_var(words);
 	/* What follows there is of an older text. */
 	return hash_word(hash, s->words[words] & ((1ULL << (n & 7) * 8) - 1));
+}
+
+/* Takes the scratch's first n bytes into the hash. */
+__noinline __u64 hash_scratch(__u64 hash, __u32 n)
+{
+	__u32 i;
+
+	for (i = WORDS_STEP; i <= SCRATCH_LEN / 8; i += WORDS_STEP) {
+		if (i > n / 8)
+			break;
+		hash = hash_words(hash, i - WORDS_STEP);
+	}
+	return hash_rest(hash, n);
 }
 
 /* Keeps the beginning of a text under the hash of all of it, which is returned; equal texts have
@@ -228,36 +255,55 @@ __noinline __u64 keep_text(__u64 from)
 	return hash;
 }
 
+/* A unit of a text in UTF-16 into the hash and the text; 0: there is none. */
+__noinline int keep_unit(__u64 from, __u32 i)
+{
+	__u32 zero = 0;
+	struct scratch *s = bpf_map_lookup_elem(&text_scratch, &zero);
+	__u16 unit;
+
+	if (!s || bpf_probe_read_user(&unit, sizeof(unit), (void *)(from + i * sizeof(unit))) ||
+	    !unit)
+		return 0;
+	s->words[0] = hash_word(s->words[0], unit);
+	barrier_var(i); /* or its bound is lost on the way */
+	if (i < TEXT_LEN - 1)
+		s->text.bytes[i] = unit < 0x80 ? unit : '?';
+	return 1;
+}
+
+/* Keeps the text of so many units. */
+__noinline __u64 keep_units(__u32 n)
+{
+	__u32 zero = 0;
+	struct scratch *s = bpf_map_lookup_elem(&text_scratch, &zero);
+	__u64 hash;
+
+	if (!s || !n)
+		return 0;
+	s->text.length = n < TEXT_LEN ? n : TEXT_LEN - 1;
+	s->text.cut = n >= TEXT_LEN;
+	hash = s->words[0] | !s->words[0];
+	if (!bpf_map_lookup_elem(&texts, &hash))
+		bpf_map_update_elem(&texts, &hash, &s->text, BPF_ANY);
+	return hash;
+}
+
 /* The same of a text in UTF-16; what is not ASCII is kept as a question mark. */
 __noinline __u64 keep_wide_text(__u64 from)
 {
-	__u64 hash = settings.hash_seed;
-	__u32 zero = 0, i, at;
+	__u32 zero = 0, i;
 	struct scratch *s;
-	__u16 unit;
 
 	s = bpf_map_lookup_elem(&text_scratch, &zero);
 	if (!s || !from)
 		return 0;
 	__builtin_memset(&s->text, 0, sizeof(s->text));
-	for (i = 0; i < WIDE_LEN; i++) {
-		if (bpf_probe_read_user(&unit, sizeof(unit), (void *)(from + i * sizeof(unit))) ||
-		    !unit)
+	s->words[0] = settings.hash_seed;
+	for (i = 0; i < WIDE_LEN; i++)
+		if (!keep_unit(from, i))
 			break;
-		hash = hash_word(hash, unit);
-		at = i;
-		barrier_var(at);
-		if (at < TEXT_LEN - 1)
-			s->text.bytes[at] = unit < 0x80 ? unit : '?';
-	}
-	if (!i)
-		return 0;
-	s->text.length = i < TEXT_LEN ? i : TEXT_LEN - 1;
-	s->text.cut = i >= TEXT_LEN;
-	hash |= !hash;
-	if (!bpf_map_lookup_elem(&texts, &hash))
-		bpf_map_update_elem(&texts, &hash, &s->text, BPF_ANY);
-	return hash;
+	return keep_units(i);
 }
 
 /* A thread may be preempted in here; another then goes without a text, and that is counted. */
@@ -575,6 +621,16 @@ static __always_inline long object_put(const struct handle_key *key, const struc
 	return 0;
 }
 
+/* Memory of the process, looked at now and then: statements may come fast. */
+static __always_inline __u32 resident_lately(struct site *s, __u64 now)
+{
+	if (now - s->resident_ns < RUN_NS)
+		return s->resident_pages;
+	s->resident_ns = now;
+	s->resident_pages = ledger_resident() / PAGE_BYTES;
+	return s->resident_pages;
+}
+
 static __always_inline void acquired(const struct probe *p, const struct call *call, __u64 handle)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -597,6 +653,8 @@ static __always_inline void acquired(const struct probe *p, const struct call *c
 	fresh.rows = rows_of(p, handle);
 	fresh.tid = task->pid;
 	fresh.probe = call->probe;
+	if (p->database == EV_DB_SQLITE && p->resource == EV_RES_STATEMENT)
+		fresh.before_pages = resident_lately(s, fresh.born_ns);
 	if (p->flags & PROBE_UNREAD)
 		fresh.flags = EV_HANDLE_UNREAD;
 	if (!stack)
@@ -649,6 +707,110 @@ static __always_inline void link_released(const struct probe *p, __u64 handle, _
 	link_let_go(handle, pid, h, bpf_ktime_get_boot_ns());
 }
 
+/* A run is over that is worth a word: how many rows it was, else 0.  Not static, as the next two, so
+ * that the verifier looks at it once. */
+__noinline __u64 run_rows(__u64 handle, __u32 rows_at)
+{
+	struct handle_key key = {.handle = handle,
+				 .pid = bpf_get_current_pid_tgid() >> 32,
+				 .resource = EV_RES_STATEMENT};
+	struct object *o = bpf_map_lookup_elem(&handles, &key);
+	__u32 counter = 0, pages;
+
+	if (!o || bpf_probe_read_user(&counter, sizeof(counter), (void *)(handle + rows_at)))
+		return 0;
+	pages = ledger_resident() / PAGE_BYTES;
+	/* Each row adds 2 to what was 1. */
+	if (counter & 1 && counter / 2 >= RUN_ROWS && pages > o->before_pages &&
+	    pages - o->before_pages >= RUN_GROWN / PAGE_BYTES)
+		return counter / 2;
+	o->before_pages = pages;
+	o->before_ms = (bpf_ktime_get_boot_ns() - o->born_ns) / 1000000;
+	return 0;
+}
+
+/* What comes next is told of a connection that may be too young to be known. */
+__noinline int link_tell(__u64 handle)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct handle *h = link_find(handle, task->tgid);
+	__u32 pid = task->tgid;
+	struct process *p = bpf_map_lookup_elem(&processes, &pid);
+	struct raw_handle out = {};
+
+	if (!h || !p || h->told)
+		return 0;
+	out.head.ns = bpf_ktime_get_boot_ns();
+	out.head.kind = RAW_HANDLE;
+	out.head.size = sizeof(out);
+	out.start_ns = task->group_leader->start_boottime;
+	__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
+	out.key.handle = handle;
+	out.key.pid = pid;
+	out.key.resource = EV_RES_CONNECTION;
+	out.handle = *h;
+	h->told = !emit(&out, sizeof(out));
+	return 0;
+}
+
+__noinline int run_tell(__u64 handle, __u64 rows, __u64 stack)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct raw_run out = {};
+	struct object *o;
+
+	out.key.handle = handle;
+	out.key.pid = task->tgid;
+	out.key.resource = EV_RES_STATEMENT;
+	o = bpf_map_lookup_elem(&handles, &out.key);
+	if (!o)
+		return 0;
+	out.head.ns = bpf_ktime_get_boot_ns();
+	out.head.kind = RAW_RUN;
+	out.head.size = sizeof(out);
+	out.start_ns = task->group_leader->start_boottime;
+	out.parent = o->parent;
+	out.born_ns = o->born_ns;
+	out.text = o->text;
+	out.rows = rows;
+	out.before_ns = o->born_ns + (__u64)o->before_ms * 1000000;
+	out.before_bytes = (__u64)o->before_pages * PAGE_BYTES;
+	out.after_bytes = ledger_resident();
+	out.stack = stack;
+	out.probe = o->probe;
+	o->before_pages = out.after_bytes / PAGE_BYTES;
+	o->before_ms = (out.head.ns - o->born_ns) / 1000000;
+	emit(&out, sizeof(out));
+	return 0;
+}
+
+/* The rows of a statement are over. */
+static __always_inline void run_ended(const struct probe *p, const struct object *o, __u64 handle,
+				      __u64 now)
+{
+	__u64 parent = o->parent, rows;
+
+	if (p->rows_at == UNKNOWN32 ||
+	    now - o->born_ns < RUN_NS + (__u64)o->before_ms * 1000000)
+		return;
+	rows = run_rows(handle, p->rows_at);
+	if (!rows)
+		return;
+	link_tell(parent);
+	run_tell(handle, rows, stack_take(0));
+}
+
+static __always_inline void rewound(const struct probe *p, __u64 handle)
+{
+	struct handle_key key = {.handle = handle,
+				 .pid = bpf_get_current_pid_tgid() >> 32,
+				 .resource = p->resource};
+	struct object *o = bpf_map_lookup_elem(&handles, &key);
+
+	if (o)
+		run_ended(p, o, handle, bpf_ktime_get_boot_ns());
+}
+
 static __always_inline void object_released(const struct probe *p, __u64 handle, __u32 pid)
 {
 	struct handle_key key = {.handle = handle, .pid = pid, .resource = p->resource};
@@ -660,6 +822,7 @@ static __always_inline void object_released(const struct probe *p, __u64 handle,
 
 	if (!o)
 		return;
+	run_ended(p, o, handle, now);
 	told = o->sample == SAMPLE_TOLD;
 	s = site_of(o, pid);
 	if (s)
@@ -727,6 +890,8 @@ static __always_inline void finish(const struct probe *p, const struct call *cal
 		released(p, call->handle);
 	else if (p->role == PROBE_USE)
 		used(p, call);
+	else if (p->role == PROBE_REWIND)
+		rewound(p, call->handle);
 }
 
 /* Returns 1 while the thread is inside a call of which this one is a part: deeper in its stack.  A

@@ -14,6 +14,9 @@
 #define SITE_TOLD 1024 /* open ones told of, beyond which one each sweep must do */
 #define NO_SAMPLE 255
 #define SAMPLE_TOLD 254 /* it was a sample, and told of */
+#define RUN_NS 10000000ULL /* a run of a statement that is over sooner is not looked at */
+#define RUN_ROWS 10000	   /* that it has handed out, and */
+#define RUN_GROWN (1 << 20) /* bytes that its process took meanwhile, to be told of */
 #define OBJECT_BYTES 56 /* what the kernel adds makes 128 of it: its head, and the key */
 
 enum probe_role {
@@ -22,9 +25,10 @@ enum probe_role {
 	PROBE_RELEASE = 2,
 	PROBE_USE = 3,	   /* of a connection: joins it with its socket; of others: gives a text */
 	PROBE_INSIDE = 4,  /* what is acquired during this call is the library's own */
-	PROBE_TLS_WRITE = 5, /* plaintext goes out */
-	PROBE_TLS_READ = 6,  /* plaintext has come in */
-	PROBE_TLS_END = 7,   /* the session is over */
+	PROBE_REWIND = 5,    /* of a statement: its rows are over, it may run again */
+	PROBE_TLS_WRITE = 6, /* plaintext goes out */
+	PROBE_TLS_READ = 7,  /* plaintext has come in */
+	PROBE_TLS_END = 8,   /* the session is over */
 };
 
 /* Where a value is found: an argument, what an argument points to, or the result. */
@@ -64,7 +68,9 @@ enum probe_flag {
 struct probe {
 	__u64 before; /* bytes from the start of the file's code to the probe */
 	__u64 code;   /* how long that code is */
-	__u32 rows_at; /* of a 64-bit row count in the object; UNKNOWN32 none */
+	/* Of the count of rows in the object: acquire, 64 bits; else those of a statement's run, as
+	 * row_counter.h has it.  UNKNOWN32 none. */
+	__u32 rows_at;
 	__u8 role, resource, database, success;
 	__u8 handle, parent, text; /* enum probe_source */
 	__u8 flags;
@@ -89,6 +95,9 @@ struct handle_key {
 	__u64 place; /* of its site */                                                             \
 	__u64 text; /* hash; 0 none */                                                             \
 	__u64 rows;                                                                                \
+	/* Of a statement that tells of its rows: memory of its process when its run had not begun, \
+	 * and when that was, in milliseconds after its birth. */                                  \
+	__u32 before_pages, before_ms;                                                             \
 	__u32 tid;                                                                                 \
 	__u16 probe;  /* cookie of the one that acquired it */                                     \
 	__u8 flags;   /* enum ev_handle_flag */                                                    \
@@ -136,6 +145,9 @@ struct site {
 	__u64 stack; /* the latest taken; 0 none */
 	__u64 stack_ns;
 	__u64 stack_told;
+	__u64 resident_ns; /* when the next was looked at */
+	__u32 resident_pages;
+	__u32 reserved2;
 	__u64 sample[SITE_SAMPLES];
 	__u64 sample_at[SITE_SAMPLES]; /* stacks */
 	__u32 sampled; /* bits: places taken */
@@ -175,6 +187,7 @@ struct client_text {
 #define RAW_SITE 68
 #define RAW_HANDLE 69
 #define RAW_DEAD 70 /* a handle whose process or program is gone */
+#define RAW_RUN 73  /* a statement has handed out many rows while its process grew */
 
 struct raw_site {
 	struct ev_head head;
@@ -195,6 +208,22 @@ struct raw_handle {
 	struct handle handle;
 	__u64 start_ns;
 	char comm[EV_COMM_LEN];
+};
+
+struct raw_run {
+	struct ev_head head;
+	struct handle_key key; /* of the statement */
+	__u64 start_ns;
+	__u64 parent;
+	__u64 born_ns;
+	__u64 text;
+	__u64 rows;
+	__u64 before_ns; /* it had not begun then, */
+	__u64 before_bytes; /* and so much memory the process had */
+	__u64 after_bytes;
+	__u64 stack; /* of the call that ended it; 0 none */
+	__u32 probe; /* cookie of the one that acquired it */
+	__u32 reserved;
 };
 
 /* What a thread said last, and to whom; only while some connection waits for its socket, and of

@@ -48,13 +48,19 @@ static __always_inline int ring_is_busy(void)
 	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > RING_BYTES / 2;
 }
 
-/* Sends one whole record.  A record that finds no room is counted, never waited for; that is not 0. */
-static __always_inline long emit(void *record, __u32 size)
+/* Sends one whole record.  A record that finds no room is counted, never waited for; that is not 0.
+ * flags: BPF_RB_NO_WAKEUP, whoever reads the ring is to come by himself; 0 he is woken. */
+static __always_inline long emit_with(void *record, __u32 size, __u64 flags)
 {
-	long err = bpf_ringbuf_output(&ring, record, size, 0);
+	long err = bpf_ringbuf_output(&ring, record, size, flags);
 
 	count(err ? COUNTER_LOSS + EV_LOSS_RING_FULL : COUNTER_EVENTS);
 	return err;
+}
+
+static __always_inline long emit(void *record, __u32 size)
+{
+	return emit_with(record, size, 0);
 }
 
 #endif

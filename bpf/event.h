@@ -278,14 +278,14 @@ struct ev_result {
 	struct ev_head head;
 	__u64 id;
 	__u64 rows;	  /* UNKNOWN64 */
-	__u64 bytes;
+	__u64 bytes;	  /* UNKNOWN64: SQLite, whose replies go through no socket */
 	__u64 began_ns;	  /* when its request was sent */
 	__u64 grown_bytes; /* resident memory of the process: growth while the reply was read */
 	__u64 rss_bytes;  /* after it */
 	__u32 rows_exact; /* 0: estimated from the mean row length */
 	__u32 length;
 	__u32 cut;
-	__u32 reserved;
+	__u32 cache_kib; /* SQLite: how much of that may be its own, in KiB; UNKNOWN32 any of it */
 	char text[EV_SQL_LEN];
 };
 

@@ -148,16 +148,19 @@ static __always_inline __u64 remove_from(struct heap_bucket *b, __u64 key)
 __noinline int heap_has(__u64 key)
 {
 	__u64 hash = HEAP_HASH(key);
-	struct heap_bucket *b = bucket_at(HEAP_HOME(hash, heap_mask));
+	struct heap_bucket *b = bucket_at(HEAP_HOME(hash, heap_mask)), *other;
+	__u32 i;
 
 	if (!b)
 		return 0;
 	if (find_in(b, key) >= 0)
 		return 1;
-	if (!b->spilled)
-		return 0;
-	b = bucket_at(HEAP_OTHER(hash, heap_mask));
-	return b && find_in(b, key) >= 0;
+	for (i = 1; b->spilled && i <= HEAP_OTHERS; i++) {
+		other = bucket_at(HEAP_OTHER(hash, i, heap_mask));
+		if (other && find_in(other, key) >= 0)
+			return 1;
+	}
+	return 0;
 }
 
 /* Its value, which is never 0; 0: it is not there. */
@@ -165,18 +168,17 @@ __noinline __u64 heap_remove(__u64 key)
 {
 	__u64 hash = HEAP_HASH(key), value;
 	struct heap_bucket *b = bucket_at(HEAP_HOME(hash, heap_mask)), *other;
+	__u32 i;
 
 	if (!b)
 		return 0;
 	value = remove_from(b, key);
-	if (value || !b->spilled)
-		return value;
-	other = bucket_at(HEAP_OTHER(hash, heap_mask));
-	if (!other)
-		return 0;
-	value = remove_from(other, key);
-	if (value)
-		__sync_fetch_and_add(&b->spilled, -1);
+	for (i = 1; !value && b->spilled && i <= HEAP_OTHERS; i++) {
+		other = bucket_at(HEAP_OTHER(hash, i, heap_mask));
+		value = other ? remove_from(other, key) : 0;
+		if (value)
+			__sync_fetch_and_add(&b->spilled, -1);
+	}
 	return value;
 }
 
@@ -198,16 +200,20 @@ __noinline int heap_insert(__u64 key, __u64 value)
 {
 	__u64 hash = HEAP_HASH(key);
 	struct heap_bucket *b = bucket_at(HEAP_HOME(hash, heap_mask)), *other;
+	__u32 i;
 
 	if (!b)
 		return 0;
 	if (put_into(b, key, value))
 		return 1;
-	other = bucket_at(HEAP_OTHER(hash, heap_mask));
-	if (!other || !put_into(other, key, value))
-		return 0;
-	__sync_fetch_and_add(&b->spilled, 1);
-	return 1;
+	for (i = 1; i <= HEAP_OTHERS; i++) {
+		other = bucket_at(HEAP_OTHER(hash, i, heap_mask));
+		if (other && put_into(other, key, value)) {
+			__sync_fetch_and_add(&b->spilled, 1);
+			return 1;
+		}
+	}
+	return 0;
 }
 
 /* --- sites --------------------------------------------------------------------------------- */
@@ -385,15 +391,15 @@ __noinline int heap_learn(__u64 start, __u32 file)
 
 	if (!f || !p)
 		return 0;
-	for (i = 0; i < HEAP_WHOLES; i++)
-		if (p->whole[i].start == start)
+	for (i = 0; i < HEAP_MAPPED; i++)
+		if (p->mapped[i].start == start)
 			return 1;
-	at = __sync_fetch_and_add(&p->wholes, 1);
+	at = __sync_fetch_and_add(&p->files, 1);
 	barrier_var(at);
-	if (at >= HEAP_WHOLES)
+	if (at >= HEAP_MAPPED)
 		return 0;
-	p->whole[at].end = start + f->length;
-	p->whole[at].start = start;
+	p->mapped[at].file = file;
+	p->mapped[at].start = start;
 	return 1;
 }
 
@@ -417,35 +423,51 @@ static __always_inline __u64 word_at(__u64 slot)
 	return word;
 }
 
+/* Is what lies so far from the start of a file's code its allocator's own? */
+static __always_inline int in_ranges(const struct heap_file *f, __u64 at)
+{
+	__u32 i;
+
+	for (i = 0; i < HEAP_RANGES; i++) {
+		if (i >= f->ranges)
+			break;
+		if (at >= f->range[i].start && at < f->range[i].end)
+			return 1;
+	}
+	return 0;
+}
+
+/* Likewise of another file that the process maps. */
+__noinline int heap_is_others(__u64 caller)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32, i, file;
+	struct heap_process *p = bpf_map_lookup_elem(&heap_processes, &pid);
+	struct heap_file *f;
+
+	if (!p)
+		return 0;
+	for (i = 0; i < HEAP_MAPPED; i++) {
+		if (!p->mapped[i].start || caller < p->mapped[i].start)
+			continue;
+		file = p->mapped[i].file;
+		f = bpf_map_lookup_elem(&heap_files, &file);
+		if (f && caller - p->mapped[i].start < f->length)
+			return in_ranges(f, caller - p->mapped[i].start);
+	}
+	return 0;
+}
+
 /* Is that in the allocator's own code?  start: of the code of the file that was called; memory comes
  * from all of a C library's for its own purposes. */
 __noinline int heap_is_own(__u64 caller, __u64 start, __u32 file, __u32 maps)
 {
 	struct heap_file *f = bpf_map_lookup_elem(&heap_files, &file);
-	__u32 pid = bpf_get_current_pid_tgid() >> 32, i;
-	__u64 at = caller - start;
-	struct heap_process *p;
 
 	if (!f)
 		return 0;
-	if (at < f->length) {
-		if (maps)
-			return 1;
-		for (i = 0; i < HEAP_RANGES; i++) {
-			if (i >= f->ranges)
-				break;
-			if (at >= f->range[i].start && at < f->range[i].end)
-				return 1;
-		}
-		return 0;
-	}
-	p = bpf_map_lookup_elem(&heap_processes, &pid);
-	if (!p)
-		return 0;
-	for (i = 0; i < HEAP_WHOLES; i++)
-		if (caller >= p->whole[i].start && caller < p->whole[i].end)
-			return 1;
-	return 0;
+	if (caller - start >= f->length)
+		return heap_is_others(caller);
+	return maps && f->library ? 1 : in_ranges(f, caller - start);
 }
 
 static __always_inline struct heap_call *call_at(struct heap_thread *t, __u64 slot)
@@ -762,7 +784,7 @@ static __always_inline int enter(struct pt_regs *ctx)
 		__sync_fetch_and_add(&hits->foreign, 1);
 		return 0;
 	}
-	if (cookie >> 8 & HEAP_WHOLE && !(t->known & 1ULL << (cookie >> 16 & (HEAP_FILES - 1)))) {
+	if (!(t->known & 1ULL << (cookie >> 16 & (HEAP_FILES - 1)))) {
 		heap_learn(ctx->ip - (cookie >> 32), cookie >> 16 & (HEAP_FILES - 1));
 		t->known |= 1ULL << (cookie >> 16 & (HEAP_FILES - 1));
 	}

@@ -31,38 +31,41 @@ enum heap_kind {
 
 enum heap_cookie_flag {
 	HEAP_DEAR = 1,	/* at an instruction that the kernel steps over */
-	HEAP_WHOLE = 2, /* all code of the file is its allocator's */
 };
 
 #define HEAP_FILES 64 /* with an allocator */
-#define HEAP_RANGES 24
+#define HEAP_RANGES 64
 
 /* Where an allocator's code is, from the start of its file's code: what it calls there is its own
  * business. */
 struct heap_file {
 	__u32 length; /* of the file's code */
 	__u32 ranges;
+	__u32 library; /* 1: a C library, whose other code maps memory for nobody else either */
+	__u32 reserved;
 	struct {
 		__u32 start, end;
 	} range[HEAP_RANGES];
 };
 
 /* Blocks that are held: a table of our own, which takes a fourth of the memory of the kernel's and is
- * read by user space without a call.  A block lies in either of two buckets.  Key 0: free. */
+ * read by user space without a call.  A block lies in its bucket, or where that is full in
+ * one of a few others.  Key 0: free. */
 #define HEAP_PLACES 7
 
 struct heap_bucket {
 	__u64 key[HEAP_PLACES]; /* heap_key */
-	__u64 spilled;		/* blocks that lie in their other bucket for want of room here */
+	__u64 spilled;		/* blocks that lie in others for want of room here */
 	__u64 value[HEAP_PLACES]; /* site number and size */
 	__u64 reserved;
 };
 
 #define HEAP_KEY(process, address) ((__u64)(process) << 44 | (__u64)(address) >> 3)
-/* The bucket where a key belongs, from its hash; and the other. */
+/* The bucket where a key belongs, from its hash; and the others, 1 to HEAP_OTHERS. */
 #define HEAP_HASH(key) ((key) * 0x9e3779b97f4a7c15ULL ^ ((key) * 0x9e3779b97f4a7c15ULL) >> 32)
 #define HEAP_HOME(hash, mask) ((__u32)(hash) & (mask))
-#define HEAP_OTHER(hash, mask) ((__u32)((hash) + 1 + ((hash) >> 52)) & (mask))
+#define HEAP_OTHERS 4
+#define HEAP_OTHER(hash, i, mask) ((__u32)((hash) + (i) * (1 + ((hash) >> 52))) & (mask))
 #define HEAP_KEY_PROCESS(key) ((__u32)((key) >> 44))
 #define HEAP_ADDRESS_MOST (1ULL << 47)
 #define HEAP_PROCESSES_MOST (1U << 20) /* met in one run */
@@ -97,7 +100,7 @@ struct heap_place {
 	__u32 kind;
 };
 
-#define HEAP_WHOLES 4
+#define HEAP_MAPPED 8
 
 /* A process that is followed: another program in it is another one. */
 struct heap_process {
@@ -106,10 +109,11 @@ struct heap_process {
 	__u32 number;
 	__u32 exec;
 	__u32 sites;
-	__u32 wholes;
+	__u32 files;
 	struct {
-		__u64 start, end;
-	} whole[HEAP_WHOLES]; /* code that is nothing but allocator, as mapped there */
+		__u64 start; /* 0: none */
+		__u32 file, reserved;
+	} mapped[HEAP_MAPPED]; /* code of files with an allocator, as it calls them */
 };
 
 /* What probes cost: hits by the price of their place. */

@@ -324,7 +324,7 @@ __noinline int ledger_result(struct connection *c)
 	r->rows_exact = !c->rows_estimated && c->reply_rows != UNKNOWN64;
 	r->length = c->sql.length;
 	r->cut = c->sql.cut;
-	r->reserved = 0;
+	r->cache_kib = 0;
 	__builtin_memcpy(r->text, c->sql.text, EV_SQL_LEN);
 	emit(r, sizeof(*r));
 	return 0;

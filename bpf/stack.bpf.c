@@ -227,7 +227,20 @@ static __always_inline void note_image(struct raw_stack *s, struct mm_struct *mm
 		s->image = (__u32)(mm->start_stack >> 4 ^ mm->start_code >> 12);
 }
 
-static __always_inline __u64 take_native(struct stack_scratch *s, struct task_struct *task, __u64 ip)
+/* hurry: user space is to read it at once. */
+static __always_inline long send(struct stack_scratch *s, __u32 size, int hurry)
+{
+	__u64 flags = BPF_RB_NO_WAKEUP;
+
+	if (hurry || s->out.head.ns - s->woke_ns > STACK_WAKE_NS) {
+		s->woke_ns = s->out.head.ns;
+		flags = 0;
+	}
+	return emit_with(&s->out, size, flags);
+}
+
+static __always_inline __u64 take_native(struct stack_scratch *s, struct task_struct *task, __u64 ip,
+					 int hurry)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct raw_registers *r = &s->out.registers;
@@ -259,7 +272,7 @@ static __always_inline __u64 take_native(struct stack_scratch *s, struct task_st
 	s->out.length = length;
 	size += length;
 	s->out.head.size = size;
-	return emit(&s->out, size) ? 0 : s->out.id;
+	return send(s, size, hurry) ? 0 : s->out.id;
 }
 
 static __always_inline __u64 take(struct stack_scratch *s, struct task_struct *task, __u64 ip,
@@ -267,6 +280,7 @@ static __always_inline __u64 take(struct stack_scratch *s, struct task_struct *t
 {
 	struct runtime_process *r;
 	struct stack_rate *rate;
+	int first;
 	__u64 id;
 
 	stack_begin(&s->out, task);
@@ -283,9 +297,10 @@ static __always_inline __u64 take(struct stack_scratch *s, struct task_struct *t
 			return id;
 		s->out.flags = 0;
 	}
+	first = !rate->native_ns;
 	if (!rate_take(&rate->native_ns, settings.stacks_native, s->out.head.ns))
 		return 0;
-	return take_native(s, task, ip);
+	return take_native(s, task, ip, first || !settings.grace_ns);
 }
 
 /* A thread may be preempted in here; another then goes without a stack, and that is counted. */

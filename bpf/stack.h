@@ -37,6 +37,10 @@ struct stack_rate {
 
 #define STACK_BURST_NS 1000000000ULL
 
+/* To wake user space costs several times what a copied stack does.  So it is woken at the first one
+ * of a process, which may be gone soon, and else after so long; until then it looks by itself. */
+#define STACK_WAKE_NS 20000000ULL
+
 /* Kernel to user only. */
 #define RAW_STACK 71
 #define RAW_EVIDENCE 72 /* struct ev_evidence, its stack the id of a raw_stack */

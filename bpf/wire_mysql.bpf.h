@@ -740,9 +740,11 @@ __noinline int my_reply_step(struct connection *c, __u64 chunk, __u32 n)
 
 #define WINDOW_COLUMNS 16 /* packets before the first row walked in one window */
 #define WINDOW_ROWS 128
+#define ROWS_RUN 16	 /* of them at a time: the verifier looks at a function once */
 #define ROW_LONG 1024	 /* bytes of a row behind which no other is read ahead */
 #define WINDOW_CALLS 64	 /* windows for each chunk: small rows in a large read */
 #define STEP_ODD 4	 /* the next packet is for my_reply_step */
+#define STEP_AGAIN 8	 /* there may be more rows in the window */
 #define MY_EOF 5	 /* length of an EOF packet */
 #define MY_SHORTEST_OK 7
 #define NO_STATUS 0x10000U
@@ -827,7 +829,7 @@ static __always_inline int my_window_step(struct connection *c, __u32 length, __
 }
 
 /* Rows in the window, which holds take bytes of the chunk from start on.  Returns STEP_READY where
- * something else than a row comes next. */
+ * something else than a row comes next, STEP_MORE where the window ends. */
 __noinline int my_rows(struct connection *c, __u32 start, __u32 take, __u32 n)
 {
 	__u8 *window = c ? wire_window(c) : NULL, *head;
@@ -835,10 +837,10 @@ __noinline int my_rows(struct connection *c, __u32 start, __u32 take, __u32 n)
 
 	if (!c || !window)
 		return STEP_ODD;
-	for (i = 0; i < WINDOW_ROWS; i++) {
+	for (i = 0; i < ROWS_RUN; i++) {
 		at = c->received.offset - start;
 		if (at + MY_HEADER + 1 > take)
-			break;
+			return STEP_MORE;
 		head = window + (at & (WINDOW - 1));
 		length = le24_at(head);
 		if (!my_follows(c, head, length))
@@ -850,7 +852,7 @@ __noinline int my_rows(struct connection *c, __u32 start, __u32 take, __u32 n)
 		if (!my_window_step(c, length, n))
 			return STEP_DONE;
 	}
-	return c->received.offset < n ? STEP_MORE : STEP_DONE;
+	return STEP_AGAIN;
 }
 
 /* A reply is read ahead and passed by its heads in the window.  What is no plain part of a result,
@@ -894,9 +896,13 @@ __noinline int my_window(struct connection *c, __u64 chunk, __u32 n)
 	if (c->stage == STAGE_COLUMNS)
 		goto end; /* more than were walked at once */
 	if (c->stage == STAGE_ROWS) {
-		step = my_rows(c, start, take, n);
-		if (step != STEP_READY)
+		step = STEP_AGAIN;
+		for (i = 0; i < WINDOW_ROWS / ROWS_RUN && step == STEP_AGAIN; i++)
+			step = my_rows(c, start, take, n);
+		if (step == STEP_ODD || step == STEP_DONE)
 			return step;
+		if (step != STEP_READY)
+			goto end;
 	}
 	at = c->received.offset - start;
 	if (at + MY_HEADER + 1 > take)

@@ -425,7 +425,8 @@ __noinline int pg_request_step(struct connection *c, __u64 chunk, __u32 n)
 	return frame_pass(f, length + PG_HEADER, n);
 }
 
-#define BATCH_STEPS 12 /* messages walked there */
+#define BATCH_RUNS 4  /* messages walked in the first bytes of a send: */
+#define BATCH_STEPS 3 /* so many each */
 
 /* Bind, Describe, Execute, Sync, and Parse of the statement without a name. */
 static __always_inline int pg_is_usual(const __u8 *head, __u32 length, __u32 there)
@@ -436,31 +437,37 @@ static __always_inline int pg_is_usual(const __u8 *head, __u32 length, __u32 the
 	       (tag == 'P' && length > 7 && there > PG_HEADER && !head[PG_HEADER]);
 }
 
-/* The usual messages of the extended protocol, walked in one read of the send's first bytes.
- * c->sent.offset goes to the first that is left to pg_request_step: a local would be followed in
- * each of its values by the verifier of 6.1. */
-__noinline int pg_batch(struct connection *c, __u64 chunk, __u32 n)
+/* Reads the send's first bytes ahead; how many. */
+static __always_inline __u32 pg_read_ahead(struct connection *c, __u64 chunk, __u32 n)
 {
-	__u32 take = n < AHEAD ? n : AHEAD - 1, at, i, length;
-	__u8 *window, *head;
+	__u32 take = n < AHEAD ? n : AHEAD - 1;
+	__u8 *window = wire_ahead(c);
 
-	if (!c || !n)
-		return 0;
-	window = wire_ahead(c);
 	if (!window)
 		return 0;
 	OPAQUE(take);
 	take &= AHEAD - 1;
-	if (wire_read(window, take, chunk))
+	return wire_read(window, take, chunk) ? 0 : take;
+}
+
+/* The usual messages of the extended protocol, walked in what was read ahead.  c->sent.offset goes
+ * to the first that is left to pg_request_step: a local would be followed in each of its values by
+ * the verifier of 6.1.  0: there are no more of them. */
+__noinline int pg_batch(struct connection *c, __u64 chunk, __u32 n, __u32 take)
+{
+	__u8 *window = c ? wire_ahead(c) : NULL, *head;
+	__u32 at, i, length;
+
+	if (!c || !window)
 		return 0;
 	for (i = 0; i < BATCH_STEPS; i++) {
 		at = c->sent.offset;
 		if (at + PG_HEADER > take)
-			break;
+			return 0;
 		head = window + (at & (AHEAD - 1));
 		length = be32_at(head + 1);
 		if (length < 4 || length > n - at - 1 || !pg_is_usual(head, length, take - at))
-			break;
+			return 0;
 		wire_pause(c);
 		if (c->pending)
 			c->pipelines = 1;
@@ -474,7 +481,7 @@ __noinline int pg_batch(struct connection *c, __u64 chunk, __u32 n)
 		}
 		c->sent.offset = at + length + 1;
 	}
-	return 0;
+	return 1;
 }
 
 /* Returns 1 when it came to the end of the chunk. */
@@ -559,11 +566,15 @@ __noinline int pg_sent_rest(struct connection *c, __u64 chunk, __u32 n)
 
 static __always_inline void pg_sent(struct connection *c, __u64 chunk, __u32 n)
 {
+	__u32 take, i;
+
 	c->sent.offset = 0;
 	if (LIKELY(pg_is_plain(c))) {
 		if (c->simple && !c->pending && n > PG_HEADER && pg_simple_query(c, chunk, n))
 			return;
-		pg_batch(c, chunk, n);
+		take = pg_read_ahead(c, chunk, n);
+		for (i = 0; i < BATCH_RUNS && pg_batch(c, chunk, n, take); i++)
+			;
 		if (c->sent.offset >= n)
 			return;
 	}

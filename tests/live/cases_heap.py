@@ -2,6 +2,7 @@
 """The full tier: an allocator's calls, counted exactly, estimated from samples, and within the budget."""
 import collections
 import glob
+import json
 import os
 import subprocess
 
@@ -84,6 +85,115 @@ def missing(pattern):
     return lambda: None if glob.glob(pattern) else f"{pattern} is not there"
 
 
-@live("heap: every function of glibc's malloc family is counted exactly", needs=(), lane="heap")
-def glibc(bench):
-    family(bench, "heap_family")
+LIBRARIES = "/usr/lib/x86_64-linux-gnu/"
+BUILDS = {  # name in the sentence: program, what is preloaded, what it does beside, what must be there
+    "glibc's malloc": ("heap_family", None, {}, LIBRARIES + "libc.so.6"),
+    "a static copy of glibc's": ("heap_static", None, {}, LIBRARIES + "libc.a"),
+    "musl's": ("heap_musl", None, {}, "/lib/ld-musl-*.so.1"),
+    "a static copy of musl's": ("heap_musl_static", None, {}, "/lib/ld-musl-*.so.1"),
+    "jemalloc's, which is linked": ("heap_jemalloc", None, OPERATORS, LIBRARIES + "libjemalloc.so"),
+    "jemalloc's, which is preloaded": ("heap_family", "libjemalloc.so.2", OPERATORS, LIBRARIES + "libjemalloc.so.2"),
+    "tcmalloc's": ("heap_family", "libtcmalloc_minimal.so.4", OPERATORS, LIBRARIES + "libtcmalloc_minimal.so.4"),
+    "mimalloc's": ("heap_family", "libmimalloc.so.2.0", OPERATORS, LIBRARIES + "libmimalloc.so.2.0"),
+}
+
+
+def register(name, program, preload, more, must):
+    @live(f"heap: every function of {name} family is counted exactly", needs=(), lane="heap", without=missing(must))
+    def run(bench):
+        env = {"LD_PRELOAD": LIBRARIES + preload} if preload else {}
+        family(bench, program, wanted={**FAMILY, **more}, **env)
+
+
+for family_name, build in BUILDS.items():
+    register(family_name, *build)
+
+
+def followed(bench, command, *options):
+    """Runs a command under the full tier: what it said, its sites, the look and its report."""
+    recording, report = bench.file("recording"), bench.file("report")
+    look = bench.dbleak.run("run", "--heap", "full", "--json", *options, "--record", recording, "-o", report, "--",
+                            *command)
+    sites, _ = last_sites(recording)
+    with open(report, encoding="utf-8") as file:
+        return look.out.decode(), sites, json.load(file)
+
+
+@live("heap: calls left by longjmp, blocks taken in signal handlers and a seccomp filter bend no count", needs=(),
+      lane="heap")
+def odd(bench):
+    said, sites, _ = followed(bench, command_of(["heap_odd"]), *EXACT[2:])
+    bench.check(said == "100 left\n", f"the program was disturbed: {said!r}")
+    sites = [site for site in sites if site.taken_bytes < 1240 * site.taken]  # but for the standard output's
+    total = tuple(sum(getattr(site, what) for site in sites) for what in ("taken", "freed", "held_bytes"))
+    wanted = (100 + 100 + 30 + 30, 100, 100 * 59 + 30 * 47 + 30 * 1237)
+    bench.check(total == wanted, f"taken, freed and held are {total}, not {wanted}")
+
+
+@live("heap: estimates from samples hold what they say", needs=(), lane="heap")
+def estimated(bench):
+    outside = []
+    for round_ in range(3):
+        said, sites, _ = followed(bench, command_of(["heap_rate", "0.7", "0", "10"]), "--max-overhead", "100")
+        held = int(said.split()[-1])
+        site = max(sites, key=lambda one: one.held_bytes)
+        bench.check(site.flags & 1 and site.error_bytes, f"an estimate does not say that it is one: {site}")
+        bench.check(site.error_bytes < held / 5, f"{site.error_bytes} is a wide margin for {held} bytes")
+        off = abs(site.held_bytes - held) / site.error_bytes
+        bench.check(off < 2.5, f"{held} bytes are held, not {site.held_bytes} +- {site.error_bytes}")
+        outside += [off] if off > 1 else []
+        if not outside:  # one of twenty may be
+            break
+    bench.check(len(outside) < 2, f"outside the margin, by its width: {outside}")
+
+
+@live("heap: above the budget following ends within a second, and the report says so", needs=(), lane="heap")
+def over(bench):
+    said, sites, report = followed(bench, command_of(["heap_rate", "2.5", "0", "0"]), "--max-overhead", "2")
+    gaps = [gap["reason"] for gap in report["coverage"]["gaps"] if "not followed any longer" in gap["reason"]]
+    bench.check(len(gaps) == 1 and "--max-overhead" in gaps[0], f"no gap says that it ended: {gaps}")
+    bench.check(report["cost"]["stepped_down"], "the report does not say that detail was given up")
+    last = max((site.last_ns - site.first_ns for site in sites), default=0)
+    bench.check(sites and last < 1.3e9, f"it went on for {last / 1e9:.1f} s")
+
+
+@live("heap: below the budget following goes on", needs=(), lane="heap")
+def below(bench):
+    said, sites, report = followed(bench, command_of(["heap_rate", "1.5", "500", "0"]), "--max-overhead", "20")
+    bench.check(not report["cost"]["stepped_down"], f"it ended: {report['coverage']['gaps']}")
+    taken = sum(site.taken for site in sites)
+    bench.check(taken > 300, f"only {taken} blocks were seen")
+
+
+@live("heap: nobody's allocations are followed unless a process is chosen", needs=(), lane="heap")
+def unchosen(bench):
+    bench.one_sentence(bench.dbleak.run("watch", "--heap", "full", "--duration", "1"), "-p")
+
+
+@live("heap: of a process met running, older blocks count for nothing", lane="heap")
+def met(bench):
+    client = bench.client("heap_rate", "6", "20000", "10")
+    look = bench.looked(bench.dbleak.watch("-p", client.pid, "--duration", "2", *EXACT))
+    sites, _ = last_sites(look.recording)
+    site = max(sites, key=lambda one: one.taken, default=None)
+    if not bench.check(site, "no site was told"):
+        return
+    bench.check(site.pid == client.pid and site.taken > 1000, f"{site}")
+    kept = (site.taken - site.freed) / site.taken
+    bench.check(0.07 < kept < 0.13, f"{kept:.2f} of the blocks are held, not a tenth")
+
+
+@live("heap: programs that nobody asked for are left alone when they allocate much, and what is asked for goes on",
+      lane="heap")
+def narrowed(bench):
+    client = bench.client("heap_rate", "5", "1000", "10")
+    bench.client("heap_rate", "6", "0", "0")
+    look = bench.looked(bench.dbleak.watch("-p", client.pid, "--duration", "3", "--heap", "full",
+                                           "--heap-sample", "1", "--max-overhead", "5"))
+    gaps = [gap["reason"] for gap in look.report["coverage"]["gaps"]]
+    bench.check(any("taken away from them" in gap for gap in gaps), f"the probes were not taken away: {gaps}")
+    sites, _ = last_sites(look.recording)
+    site = max(sites, key=lambda one: one.taken, default=None)
+    if bench.check(site and site.pid == client.pid, f"the wrong process is followed: {site}"):
+        lasted = (site.last_ns - site.first_ns) / 1e9
+        bench.check(lasted > 2 and 1500 < site.taken < 3500, f"in {lasted:.1f} s {site.taken} blocks were seen")

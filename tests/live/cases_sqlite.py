@@ -35,6 +35,25 @@ def drivers(library, client):
     ]
 
 
+def large(rows, **more):
+    return Finding("unbounded-result", "big", rows=(rows, rows), sql="select i,", **more)
+
+
+def results():
+    """SQLite hands out row after row: who keeps them all, and who does not."""
+    kept = [("SQLAlchemy: all()", "results_kept", 200000), ("a cursor into a list", "list_kept", 150000)]
+    for program, linked in (("lite_calls", ""), ("lite_static", " by a static copy")):
+        env = {"LITE_WAIT": "4"} if linked else {}
+        for what, of in (("rows_kept", "finalized"), ("rows_kept_again", "reset")):
+            yield case(f"200,000 rows of a statement that is {of} are kept{linked}: they are big", [program, what],
+                       findings=[large(200000)], env=env)
+        yield case(f"200,000 rows that are passed over four times{linked} are well", [program, "rows_passed"], env=env)
+    for how, habit, rows in kept:
+        yield case(f"{how}: a large result kept is big", ["lite.py", habit], findings=[large(rows)])
+    yield well("rows that are passed over, counted, summed and sorted", "rows_passed")
+    yield well("a program that grows beside its rows, which are sorted in memory,", "rows_beside_others")
+
+
 def better_sqlite3():
     """From npm, with a SQLite of its own in it."""
     def of(sentence, habit, **more):
@@ -46,6 +65,8 @@ def better_sqlite3():
         of("connections closed are well", "connections_closed", reported=False),
         of("statements kept leak", "statements_kept", findings=[
             Finding(STATEMENTS, "leaking", "frequent", sql="from items where name <> ?")], counts=one),
+        of("a large result kept is big", "results_kept", findings=[large(200000)]),
+        of("rows that are passed over are well", "results_passed"),
         of("twenty statements for all requests are well", "statements_cached",
            counts=dict(one, **{"statements.open": (20, 21), "statements.prepared": (20, 21)})),
     ]
@@ -151,6 +172,7 @@ CASES = [
     *drivers("DBD::SQLite", "lite.pl"),
     *drivers("PDO of PHP", "lite.php"),
     *better_sqlite3(),
+    *results(),
     well("a stream of distinct texts in a cache of 128", "texts"),
     well("a connection for each request", "short_lived", reported=False),
     well("one connection for all requests", "one_connection"),

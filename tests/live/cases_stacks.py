@@ -40,19 +40,19 @@ def differs(said, told):
     return None
 
 
-def compare(bench, python):
+def compare(bench, python, before=(), after=()):
     recording, out = bench.file("recording"), bench.file("said")
     env = environment(bench.servers["postgresql"].endpoint("tcp4"))
     with open(out, "wb") as file:
         look = bench.dbleak.run("run", "--json", "-o", bench.file("report"), "--record", recording, "--",
-                                python, command_of(["stacks.py"])[1], stdout=file, env=env)
+                                *before, python, command_of(["stacks.py"])[1], *after, stdout=file, env=env)
     with open(out, encoding="utf-8") as file:
         said = said_stacks(file.read())
     told = told_stacks(recording)
     wrong = [f"{s[0][2]} {s[:4]} ({len(s)} frames) became {why}" for port, s in said.items()
              for why in [differs(s, told.get(port))] if why]
     bench.shown.update({python: {"stacks": len(said), "wrong": wrong[:5], "stderr": look.err[-500:]}})
-    bench.check(len(said) >= 34, f"{python}: the program said {len(said)} stacks only")
+    bench.check(len(said) >= 37, f"{python}: the program said {len(said)} stacks only")
     bench.check(not wrong, f"{python}: {len(wrong)} of {len(said)} stacks differ, the first: {wrong[:1]}")
 
 
@@ -61,6 +61,12 @@ def compare(bench, python):
 def as_traceback_has_it(bench):
     for python in PYTHONS:
         compare(bench, python)
+
+
+@live("Python: each stack is as traceback has it in a name space of processes, and where nobody else may look",
+      lane="run")
+def in_a_name_space(bench):
+    compare(bench, PYTHONS[0], before=("unshare", "--pid", "--fork"), after=("private",))
 
 
 def no_greenlets():
@@ -118,7 +124,7 @@ def as_the_program_says(bench):
     wrong = [f"{[s[0] for s in stack]} became one {why}" for port, stack in said.items()
              for why in [follows(stack, told.get(port))] if why]
     bench.shown.update(stacks=len(said), wrong=wrong, stderr=look.err[-500:])
-    bench.check(len(said) == 11, f"the program said {len(said)} stacks, not 11")
+    bench.check(len(said) == 13, f"the program said {len(said)} stacks, not 13")
     bench.check(not wrong, f"{len(wrong)} of {len(said)} stacks differ, the first: {wrong[:1]}")
 
 

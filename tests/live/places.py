@@ -43,7 +43,8 @@ def file_is_of(file, program):
     """Its own source, or what clients of that language share."""
     stem, ending = os.path.splitext(program)
     shared = {".py": ("db.py",), "": ("pq.h", "my.h")}.get(ending, ())
-    return file == program or file in shared or (not ending and file == f"{stem}.c")
+    source = {"lite_static": "lite_calls"}.get(stem, stem)
+    return file == program or file in shared or (not ending and file == f"{source}.c")
 
 
 def of(frame):

@@ -354,6 +354,65 @@ static void hostile_strings_come_out_as_ascii_and_come_back_clean(void **state)
 	free(text);
 }
 
+static void memory_is_told_as_the_contract_says(void **state)
+{
+	struct finding_view f = sample_memory();
+	struct frame_view frames[2];
+	struct endpoint_view e = sample_endpoint(1);
+	struct process_view p = sample_process(1, VERDICT_LEAKING, &e, &f);
+	struct memory_site_view site = {.tier = EV_TIER_FULL,
+					.object = "malloc",
+					.held = 5,
+					.taken_bytes = 7,
+					.taken = 3,
+					.freed = UNKNOWN64,
+					.flags = EV_MEMORY_LOWER_BOUND};
+	struct report_view v = sample_view(&p, 1);
+	json_t *root;
+
+	(void)state;
+	sample_site(&f, frames);
+	p.memory = (struct memory_view){.tier = EV_TIER_FULL,
+					.start = 45000000,
+					.end = 141000000,
+					.peak = 150000000,
+					.swapped = UNKNOWN64,
+					.limit = 536870912,
+					.limit_used = 0,
+					.limit_kind = EV_LIMIT_CGROUP,
+					.sites = &site,
+					.site_count = 1};
+	root = parse(&v);
+	assert_keys(root, "processes.0.memory", "rss_start_bytes rss_end_bytes rss_peak_bytes tier "
+		    "anonymous_start_bytes anonymous_bytes anonymous_peak_bytes swapped_bytes "
+		    "limit limit_bytes limit_used_bytes sites");
+	assert_keys(root, "processes.0.memory.sites.0", "tier site object held_bytes error_bytes "
+		    "taken_bytes taken freed at_least");
+	assert_keys(root, "processes.0.findings.0.memory", "tier held_bytes error_bytes at_least "
+		    "process_grown_bytes in_seconds bytes_per_minute");
+	assert_string_equal(json_string_value(at(root, "processes.0.memory.tier")), "full");
+	assert_string_equal(json_string_value(at(root, "processes.0.memory.limit")), "cgroup");
+	assert_int_equal(json_integer_value(at(root, "processes.0.memory.anonymous_bytes")), 141000000);
+	assert_true(json_is_null(at(root, "processes.0.memory.swapped_bytes")));
+	/* Nothing is not unknown. */
+	assert_true(json_is_integer(at(root, "processes.0.memory.limit_used_bytes")));
+	assert_true(json_is_null(at(root, "processes.0.memory.sites.0.freed")));
+	assert_true(json_is_true(at(root, "processes.0.memory.sites.0.at_least")));
+	assert_int_equal(json_integer_value(at(root, "processes.0.findings.0.bytes")), 71000000);
+	assert_true(json_is_null(at(root, "processes.0.findings.0.open")));
+	assert_int_equal(json_integer_value(at(root, "processes.0.findings.0.memory.error_bytes")),
+			 6000000);
+	assert_int_equal(json_integer_value(at(root, "processes.0.findings.0.exhausts.earliest_seconds")),
+			 2100);
+	json_decref(root);
+	f.memory.placed = false;
+	f.memory.grown = 0;
+	root = parse(&v);
+	assert_true(json_is_null(at(root, "processes.0.findings.0.memory.held_bytes")));
+	assert_true(json_is_null(at(root, "processes.0.findings.0.memory.process_grown_bytes")));
+	json_decref(root);
+}
+
 static void it_is_one_document_and_a_newline(void **state)
 {
 	struct report_view v = sample_view(NULL, 0);
@@ -388,6 +447,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_known_is_null),
 		cmocka_unit_test(values_of_a_later_version_do_no_harm),
 		cmocka_unit_test(hostile_strings_come_out_as_ascii_and_come_back_clean),
+		cmocka_unit_test(memory_is_told_as_the_contract_says),
 		cmocka_unit_test(it_is_one_document_and_a_newline),
 		cmocka_unit_test(a_full_disk_is_an_error),
 	};

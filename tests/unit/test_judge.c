@@ -951,6 +951,88 @@ static void statements_dropped_all_at_once_are_gone(void **state)
 
 /* Results. */
 
+static const struct finding_view *rows_of_sqlite(uint64_t rows, double seconds, uint64_t grown,
+						 uint32_t cache_kib)
+{
+	const struct process_view *p;
+
+	story_begins();
+	process(APP);
+	opens_file(0, APP, APP, "/srv/shop.db");
+	at(8);
+	reads_rows(0, rows, seconds, grown, cache_kib, false);
+	at(10);
+	p = verdict_of(APP);
+	return p && p->finding_count ? &p->findings[0] : NULL;
+}
+
+static void rows_of_sqlite_that_are_kept_are_big(void **state)
+{
+	const struct finding_view *f = rows_of_sqlite(200000, 1.5, 40 << 20, 4000);
+
+	(void)state;
+	assert_non_null(f);
+	assert_int_equal(f->cause, CAUSE_UNBOUNDED_RESULT);
+	assert_int_equal(f->verdict, VERDICT_BIG);
+	assert_int_equal(f->confidence, CONFIDENCE_LIKELY);
+	assert_int_equal(f->rows, 200000);
+	assert_true(f->rows_exact);
+	assert_true(f->bytes == UNKNOWN64);
+	assert_int_equal(f->acquired, 1);
+	assert_string_equal(f->sql, "SELECT * FROM items");
+}
+
+static void rows_of_sqlite_that_are_not_are_well(void **state)
+{
+	static const struct {
+		uint64_t rows;
+		double seconds;
+		uint64_t grown;
+		uint32_t cache_kib;
+	} reads[] = {
+		/* A stream keeps none, or few; the library has pages of its own. */
+		{600000, 1.5, 3 << 20, 4000},
+		{600000, 1.5, 15 << 20, 4000},
+		{200000, 1.5, 40 << 20, 36 << 10},
+		{200000, 1.5, 40 << 20, UNKNOWN32},
+		/* One that works on each row is no fetch; the program may grow as it works. */
+		{200000, 30, 400 << 20, 4000},
+		/* A count, a sum, a page. */
+		{1, 1.5, 400 << 20, 4000},
+		{20000, 1, 40 << 20, 4000},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
+		assert_null(rows_of_sqlite(reads[i].rows, reads[i].seconds, reads[i].grown,
+					   reads[i].cache_kib));
+		story_ends();
+	}
+}
+
+static void rows_of_sqlite_are_counted_to_their_end(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	story_begins();
+	process(APP);
+	opens_file(0, APP, APP, "/srv/shop.db");
+	at(8);
+	reads_rows(0, 300000, 2, 60 << 20, 4000, true);
+	at(9);
+	f = expect(APP, CAUSE_UNBOUNDED_RESULT, VERDICT_BIG);
+	assert_false(f->rows_exact);
+	assert_int_equal(f->acquired, 1);
+	reads_rows(0, 450000, 3, 59 << 20, 4000, false);
+	at(10);
+	f = expect(APP, CAUSE_UNBOUNDED_RESULT, VERDICT_BIG);
+	assert_true(f->rows_exact);
+	assert_int_equal(f->rows, 450000);
+	assert_int_equal(f->acquired, 1);
+	assert_int_equal(f->kind, KIND_ONE_TIME);
+}
+
 static void a_large_result_held_whole_is_big(void **state)
 {
 	const struct finding_view *f;
@@ -1158,6 +1240,9 @@ int main(void)
 		TEST(texts_that_differ_in_literals_alone_are_a_growing_cache),
 		TEST(statements_dropped_all_at_once_are_gone),
 		TEST(a_large_result_held_whole_is_big),
+		TEST(rows_of_sqlite_that_are_kept_are_big),
+		TEST(rows_of_sqlite_that_are_not_are_well),
+		TEST(rows_of_sqlite_are_counted_to_their_end),
 		TEST(a_stream_of_many_rows_is_not),
 		TEST(a_page_of_rows_is_not),
 		TEST(lost_records_soften_the_verdict),

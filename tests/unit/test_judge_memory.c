@@ -256,6 +256,39 @@ static void one_path_of_many_is_sporadic(void **state)
 	assert_int_equal(expect(CAUSE_UNFREED_MEMORY)->kind, KIND_SPORADIC);
 }
 
+/* Bytes are sampled where calls are many: what is held must stand far above the error. */
+static void sampled_calls_prove_it_with_their_error(void **state)
+{
+	(void)state;
+	for (int error = 0; error < 2; error++) {
+		struct ev_memory_site s;
+
+		app_begins_as(EV_MODE_WATCH, "feed");
+		s = blocks_of(APP, 1, at_c_line(APP, 42, "store_row"));
+		s.taken = s.freed = UNKNOWN64;
+		for (int t = 1; t <= 20; t++) {
+			tick(t, 20);
+			s.taken_bytes += 400000;
+			s.held_bytes += 200000;
+			s.error_bytes = error ? 1500000 : 200000;
+			s.flags = EV_MEMORY_ESTIMATED;
+			tell_taken(&s);
+		}
+		if (error) {
+			expect_silence(APP);
+		} else {
+			const struct finding_view *f = expect(CAUSE_UNFREED_MEMORY);
+
+			assert_int_equal(f->confidence, CONFIDENCE_LIKELY);
+			assert_int_equal(f->kind, KIND_SPORADIC);
+			assert_int_equal(f->open, UNKNOWN64);
+			assert_int_equal(f->memory.error, 200000);
+		}
+		story_ends();
+	}
+	story_begins();
+}
+
 static void what_is_lost_is_a_lower_bound(void **state)
 {
 	struct ev_memory_site s;
@@ -407,6 +440,27 @@ static void a_floor_after_collections_tells_in_any_language(void **state)
 	app_begins_as(EV_MODE_WATCH, "java");
 	lives(1, 90, 1, rising_saw_tooth);
 	assert_int_equal(expect(CAUSE_CACHE_GROWTH)->cause, CAUSE_CACHE_GROWTH);
+}
+
+/* SQLite's statements are prepared once and run often: that nothing is prepared is no rest. */
+static void rows_of_sqlite_are_a_leak_too(void **state)
+{
+	struct ev_memory_site kept;
+
+	(void)state;
+	story_begins_in(EV_MODE_RUN);
+	process_as(APP, "python3", EV_ROLE_CLIENT);
+	opens_file(0, APP, APP, "/srv/shop/shop.db");
+	kept = pages_of(APP, 1, at_line(APP, "/srv/shop/app/cache.py", 17, "remember"));
+	for (int t = 1; t <= 14; t++) {
+		at(t);
+		has(APP, 5 + 2 * t);
+		takes(&kept, 2, 0);
+	}
+	at(14.5);
+	closes_as(0, EV_CONN_EXIT);
+	exits(APP);
+	expect(CAUSE_CACHE_GROWTH);
 }
 
 /*
@@ -606,6 +660,22 @@ static void a_heap_of_garbage_is_not(void **state)
 	story_begins();
 }
 
+static void a_program_without_a_database_is_not_judged(void **state)
+{
+	struct ev_memory_site s;
+
+	(void)state;
+	story_begins();
+	process(APP);
+	s = pages_of(APP, 1, at_line(APP, "/srv/shop/app/cache.py", 17, "remember"));
+	for (int t = 1; t <= 60; t++) {
+		at(t);
+		has(APP, 50 + 2 * t);
+		takes(&s, 2, 0);
+	}
+	assert_null(verdict_of(APP));
+}
+
 static void one_look_accuses_nobody(void **state)
 {
 	(void)state;
@@ -639,6 +709,152 @@ static void a_cache_that_filled_with_exact_counts_is_silent(void **state)
 		if (t > 30)
 			expect_silence(APP);
 	}
+}
+
+/*
+ * Many lives of each shape, with sizes, rates and noise by chance: of the healthy hardly one may be
+ * accused, of the others nearly all must be.
+ */
+
+static struct {
+	uint64_t seed;
+	double base, size, rate; /* rate: 0 to 1 */
+	double kept;
+	int last;
+} chance;
+
+static double random_part(void)
+{
+	chance.seed ^= chance.seed << 13;
+	chance.seed ^= chance.seed >> 7;
+	chance.seed ^= chance.seed << 17;
+	return (chance.seed >> 11) / 9007199254740992.0;
+}
+
+static double some_noise(double share)
+{
+	(void)share;
+	return chance.base + chance.size * random_part();
+}
+
+static double some_cache(double share)
+{
+	return chance.base + chance.size * share / (share + 0.02 + 0.3 * chance.rate) + random_part();
+}
+
+static double some_teeth(double share)
+{
+	double teeth = share * (3 + 15 * chance.rate);
+
+	return chance.base + chance.size * (teeth - (int)teeth);
+}
+
+static double some_warm_up(double share)
+{
+	double warm = 0.15 * chance.rate + 0.01;
+
+	return chance.base + chance.size * (share < warm ? share / warm : 1) + random_part() / 2;
+}
+
+static double some_plateau(double share)
+{
+	double full = 0.2 + 0.5 * chance.rate;
+
+	return chance.base + chance.size * (share < full ? share / full : 1) + random_part() / 3;
+}
+
+static double some_stairs(double share)
+{
+	int steps = 2 + (int)(3 * chance.rate);
+
+	return chance.base + chance.size * (int)(share * steps * 0.999 + chance.size / 100) / steps;
+}
+
+/* The highest demand so far stays. */
+static double some_peaks(double share)
+{
+	double demand = chance.size * random_part() * random_part();
+
+	(void)share;
+	chance.kept = demand > chance.kept ? demand : chance.kept;
+	return chance.base + chance.kept;
+}
+
+static double some_leak(double share)
+{
+	return chance.base + (40 + chance.size) * share + random_part() / 5;
+}
+
+static double some_noisy_leak(double share)
+{
+	return chance.base + (40 + chance.size) * (share + 0.2 * random_part());
+}
+
+static double some_bursts(double share)
+{
+	for (; chance.last < share * 60; chance.last++)
+		chance.kept += random_part() < 0.5 ? (40 + chance.size) / 30 : 0;
+	return chance.base + chance.kept;
+}
+
+static bool is_accused(double (*shape)(double), double seconds)
+{
+	struct ev_memory_site s;
+	double held = 0, first = 0;
+	bool accused;
+
+	chance.base = 30 + 200 * random_part();
+	chance.size = 5 + 100 * random_part();
+	chance.rate = random_part();
+	chance.kept = chance.last = 0;
+	app_begins();
+	s = pages_of(APP, 1, at_line(APP, "/srv/shop/app/cache.py", 17, "remember"));
+	for (int i = 1; i <= 60; i++) {
+		double now = shape(i / 60.0);
+
+		tick(i * seconds / 60, now);
+		first = i == 1 ? now : first;
+		if (now - first > held)
+			takes(&s, now - first - held, 0);
+		held = now - first > held ? now - first : held;
+	}
+	accused = verdict_of(APP)->verdict == VERDICT_LEAKING;
+	story_ends();
+	return accused;
+}
+
+#define LIVES 25
+
+static void of_many_lives_only_the_leaks_are_accused(void **state)
+{
+	static const struct {
+		const char *name;
+		double (*shape)(double);
+		bool leaks;
+	} shapes[] = {
+		{"noise", some_noise, false},	    {"cache", some_cache, false},
+		{"teeth", some_teeth, false},	    {"warm-up", some_warm_up, false},
+		{"plateau", some_plateau, false},   {"stairs", some_stairs, false},
+		{"peaks", some_peaks, false},	    {"leak", some_leak, true},
+		{"noisy leak", some_noisy_leak, true}, {"bursts", some_bursts, true},
+	};
+	static const double lengths[] = {20, 60, 600};
+
+	(void)state;
+	chance.seed = 88172645463325252ULL;
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+		int accused = 0, lives = 0;
+
+		for (size_t j = 0; j < sizeof(lengths) / sizeof(lengths[0]); j++)
+			for (int n = 0; n < LIVES; n++, lives++)
+				accused += is_accused(shapes[i].shape, lengths[j]);
+		print_message("%s: %d of %d accused\n", shapes[i].name, accused, lives);
+		if (shapes[i].leaks)
+			assert_true(10 * accused >= 8 * lives);
+		else
+			assert_true(accused <= 1);
+	}
+	story_begins();
 }
 
 /*
@@ -683,6 +899,46 @@ static void what_is_swapped_out_is_still_there(void **state)
 		tell_memory(&m);
 	}
 	expect(CAUSE_CACHE_GROWTH);
+}
+
+static void the_view_has_what_was_told(void **state)
+{
+	struct ev_memory m;
+	struct ev_memory_site s;
+	const struct memory_view *v;
+
+	(void)state;
+	app_begins();
+	tick(1, 50);
+	tick(2, 90);
+	at(3);
+	m = memory_of(APP, 60);
+	m.swapped_bytes = 10000000;
+	m.limit = EV_LIMIT_HOST;
+	m.limit_bytes = 8000000000;
+	m.limit_used_bytes = 3000000000;
+	tell_memory(&m);
+	s = pages_of(APP, 1, at_line(APP, "/srv/shop/app/cache.py", 17, "remember"));
+	takes(&s, 5, 1);
+	s = blocks_of(APP, 1, 0);
+	takes(&s, 1, 0);
+	v = &verdict_of(APP)->memory;
+	assert_int_equal(v->tier, EV_TIER_GROWTH);
+	assert_int_equal(v->start, 50000000);
+	assert_int_equal(v->end, 70000000);
+	assert_int_equal(v->peak, 90000000);
+	assert_int_equal(v->swapped, 10000000);
+	assert_int_equal(v->limit, 8000000000);
+	assert_int_equal(v->limit_used, 3000000000);
+	assert_string_equal(v->limit_of, "the host");
+	assert_int_equal(v->site_count, 2);
+	assert_int_equal(v->sites[0].tier, EV_TIER_FULL);
+	assert_null(v->sites[0].site);
+	assert_string_equal(v->sites[0].object, "malloc");
+	assert_int_equal(v->sites[1].held, 4000000);
+	assert_int_equal(v->sites[1].taken_bytes, 5000000);
+	assert_int_equal(v->sites[1].site->line, 17);
+	assert_int_equal(v->sites[1].taken, UNKNOWN64);
 }
 
 /*
@@ -831,6 +1087,7 @@ int main(void)
 		TEST(growth_in_doubt_needs_one),
 		TEST(a_c_program_has_unfreed_memory),
 		TEST(one_path_of_many_is_sporadic),
+		TEST(sampled_calls_prove_it_with_their_error),
 		TEST(what_is_lost_is_a_lower_bound),
 		TEST(two_lines_that_prove_it_are_two_findings),
 		TEST(a_line_that_gives_back_is_not_named_beside_a_slow_leaker),
@@ -839,6 +1096,7 @@ int main(void)
 		TEST(a_leak_of_a_program_that_has_ended_is_told),
 		TEST(the_limit_that_is_near_is_told),
 		TEST(a_floor_after_collections_tells_in_any_language),
+		TEST(rows_of_sqlite_are_a_leak_too),
 		TEST(healthy_shapes_are_silent),
 		TEST(healthy_shapes_with_a_line_are_silent),
 		TEST(a_plateau_is_bounded_and_says_so),
@@ -848,11 +1106,14 @@ int main(void)
 		TEST(one_long_reply_is_one_rise),
 		TEST(nothing_asked_meanwhile_is_one_rise),
 		TEST(a_heap_of_garbage_is_not),
+		TEST(a_program_without_a_database_is_not_judged),
 		TEST(one_look_accuses_nobody),
 		TEST(a_server_is_not_judged),
 		TEST(a_cache_that_filled_with_exact_counts_is_silent),
+		TEST(of_many_lives_only_the_leaks_are_accused),
 		TEST(what_is_not_known_is_not_nothing),
 		TEST(what_is_swapped_out_is_still_there),
+		TEST(the_view_has_what_was_told),
 		TEST_IN(results_never_freed_bring_their_memory),
 		TEST_IN(what_unclosed_connections_cost_is_no_second_leak),
 		TEST(a_large_result_tells_what_is_still_held),

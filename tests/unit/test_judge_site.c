@@ -380,6 +380,60 @@ static void a_line_that_many_call_is_shown_as_it_was_reached(void **state)
 	assert_string_equal(f->stack[1].function, "monthly");
 }
 
+/* A helper that only opens, called from so many lines in turn. */
+static void helped(uint32_t count, uint32_t lines)
+{
+	app_begins();
+	for (uint32_t i = 0; i < count; i++) {
+		const struct place_told way[] = {
+			{EV_LANG_PYTHON, "session", "/srv/shop/db.py", NULL, 9, 0, 0},
+			{EV_LANG_PYTHON, "session", "/srv/shop/db.py", NULL, 7, 0, 0},
+			{EV_LANG_PYTHON, "__exit__", "/usr/lib/python3.11/contextlib.py", NULL, 81, 0, 0},
+			{EV_LANG_PYTHON, "monthly", "/srv/shop/report.py", NULL, 40 + i % lines, 0, 0},
+			{EV_LANG_PYTHON, "<module>", "/srv/shop/main.py", NULL, 1 + i, 0, 0}};
+
+		keep(i, i, tell_stack(APP, way, sizeof(way) / sizeof(way[0])));
+	}
+	at(count + 1);
+}
+
+static void those_that_call_a_helper_are_named(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	helped(12, 5);
+	f = expect(CAUSE_UNCLOSED_CONNECTION);
+	expect_site(f, "/srv/shop/db.py", 9, "session");
+	assert_true(says_that(f, "the place named was called from several: "
+				 "3 from /srv/shop/report.py:40 monthly, "
+				 "2 from /srv/shop/report.py:41 monthly, "
+				 "2 from /srv/shop/report.py:42 monthly, "
+				 "2 from /srv/shop/report.py:43 monthly, 2 from elsewhere"));
+}
+
+static void a_helper_called_from_one_place_is_only_named(void **state)
+{
+	(void)state;
+	helped(12, 1);
+	assert_false(says_that(expect(CAUSE_UNCLOSED_CONNECTION), "several"));
+}
+
+static void what_nobody_called_is_only_named(void **state)
+{
+	(void)state;
+	app_begins();
+	for (uint32_t i = 0; i < 12; i++) {
+		const struct place_told way[] = {
+			{EV_LANG_PYTHON, "<module>", "/srv/shop/main.py", NULL, 9, 0, 0},
+			{EV_LANG_PYTHON, "run", "/usr/lib/python3.11/runpy.py", NULL, 10 + i, 0, 0}};
+
+		keep(i, i, tell_stack(APP, way, 2));
+	}
+	at(13);
+	assert_false(says_that(expect(CAUSE_UNCLOSED_CONNECTION), "several"));
+}
+
 /* Order of records. */
 
 static void records_of_code_may_come_in_any_order(void **state)
@@ -686,6 +740,9 @@ int main(void)
 		cmocka_unit_test_teardown(transactions_left_open_in_two_places_are_two, story_teardown),
 		cmocka_unit_test_teardown(a_line_that_many_call_is_shown_as_it_was_reached,
 					  story_teardown),
+		cmocka_unit_test_teardown(those_that_call_a_helper_are_named, story_teardown),
+		cmocka_unit_test_teardown(a_helper_called_from_one_place_is_only_named, story_teardown),
+		cmocka_unit_test_teardown(what_nobody_called_is_only_named, story_teardown),
 		cmocka_unit_test_teardown(what_two_processes_share_leads_to_each_by_its_own_way,
 					  story_teardown),
 		cmocka_unit_test_teardown(records_of_code_may_come_in_any_order, story_teardown),

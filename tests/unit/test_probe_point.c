@@ -374,6 +374,9 @@ static void check_field(const struct accessor *a)
 #define LOAD_LONG "\x48\x8b\x47\x58"	   /* mov 0x58(%rdi),%rax */
 #define LOAD_BYTE "\x0f\xb6\x47\x65"	   /* movzbl 0x65(%rdi),%eax */
 #define COMPARE	  "\x80\xbf\xc5\0\0\0\x02" /* cmpb $2,0xc5(%rdi) */
+#define SAVE_RDI  "\x48\x89\xfb"	    /* mov %rdi,%rbx */
+#define CALL_NEAR "\xe8\x40\0\0\0"	   /* call .+0x45 */
+#define LOAD_SAVED "\x44\x0f\xb6\x63\x65" /* movzbl 0x65(%rbx),%r12d */
 #define SETE	  "\x0f\x94\xc0"	   /* sete %al */
 #define MOV_EAX	  "\xb8\x04\0\0\0"	   /* mov $4,%eax */
 
@@ -399,6 +402,9 @@ static void accessors_tell_their_field(void **state)
 		{"NULL, compared",
 		 CODE("\x48\x83\xff\0" JE("\x06") LOAD RET),
 		 {0x158, 4, false, 0}},
+		{"under a mutex",
+		 CODE(PUSH_RBX SAVE_RDI CALL_NEAR LOAD_SAVED CALL_NEAR "\x44\x89\xe0\x5b" RET),
+		 {0x65, 1, false, 0}},
 		{"jump to a shared end", CODE(LOAD JMP("\x02") XOR_EAX RET), {0x158, 4, false, 0}},
 		{"compare",
 		 CODE(XOR_EAX TEST_RDI JE("\x0c") XOR_EAX COMPARE SETE RET),
@@ -433,6 +439,9 @@ static void other_code_is_no_accessor(void **state)
 		{"changed", CODE(LOAD "\x83\xc0\x01" RET), {0}},
 		{"written", CODE("\x89\x77\x08" LOAD RET), {0}},
 		{"lost", CODE(LOAD XOR_EAX RET), {0}},
+		{"pointer lost by a call", CODE(CALL_NEAR LOAD RET), {0}},
+		{"value lost by a call", CODE(LOAD CALL_NEAR RET), {0}},
+		{"what a call returns", CODE(PUSH_RBX SAVE_RDI CALL_NEAR "\x5b" RET), {0}},
 		{"pointer lost", CODE("\x31\xff" LOAD RET), {0}},
 		{"a second condition", CODE(LOAD "\x85\xc0" JE("\x03") "\x8b\x47\x10" RET), {0}},
 		{"another condition", CODE(TEST_RSI JE("\x06") LOAD RET), {0}},

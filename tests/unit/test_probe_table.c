@@ -125,7 +125,8 @@ static void sources_can_be_read_when_they_are(void **state)
 
 		if (row->role == PROBE_ACQUIRE)
 			assert_true(returned);
-		if (row->role == PROBE_RELEASE || row->role == PROBE_USE)
+		if (row->role == PROBE_RELEASE || row->role == PROBE_USE ||
+		    row->role == PROBE_REWIND)
 			assert_true(is_argument(row->handle));
 		assert_true(row->parent == FROM_NOWHERE || is_argument(row->parent));
 		assert_true(row->text == FROM_NOWHERE || is_argument(row->text));
@@ -165,8 +166,12 @@ static void flags_stand_where_they_mean_something(void **state)
 			assert_true(makes_child);
 		if (row->flags & PROBE_ZOMBIE)
 			assert_int_equal(row->role, PROBE_RELEASE);
-		if (row->flags & PROBE_UNREAD || row->rows_after)
+		if (row->rows_after == ROWS_COUNTED)
+			assert_int_equal(row->resource, EV_RES_STATEMENT);
+		else if (row->flags & PROBE_UNREAD || row->rows_after)
 			assert_int_equal(row->resource, EV_RES_RESULT);
+		if (row->role == PROBE_REWIND)
+			assert_int_equal(row->rows_after, ROWS_COUNTED);
 	}
 }
 

@@ -310,6 +310,100 @@ static void facts_about_a_process_are_said(void **state)
 }
 
 /*
+ * Memory.
+ */
+
+static struct memory_view sample_memory_view(void)
+{
+	return (struct memory_view){.tier = EV_TIER_GROWTH,
+				    .start = 45000000,
+				    .end = 141000000,
+				    .peak = 150000000,
+				    .swapped = 0,
+				    .limit = 536870912,
+				    .limit_used = 171000000,
+				    .limit_kind = EV_LIMIT_CGROUP,
+				    .limit_of = "docker web1"};
+}
+
+static void memory_that_is_kept_is_told_whole(void **state)
+{
+	static const char expected[] =
+		"LEAKING  python3[4711]  orders-api                                          host\n"
+		"    memory   from 45 MB to 141 MB, at most 150 MB; the limit of docker web1 is\n"
+		"             537 MB, in use 171 MB\n"
+		"  memory kept and never given back: frequent, likely\n"
+		"    where    /srv/shop/app/report.py:42 monthly()\n"
+		"    at       postgresql 10.0.0.5:5432/shop as app\n"
+		"    counted  96 MB more in 60 s, 71 MB taken here and still held, 70 MB more a\n"
+		"             minute\n"
+		"    last     SELECT * FROM orders WHERE month = ?\n"
+		"    because  each was opened while earlier ones sat idle and were never used\n"
+		"             again\n"
+		"    do       bound the cache\n"
+		"    until    memory (512 MiB of docker web1) is gone in about 42 min (35 min to\n"
+		"             60 min)\n";
+	struct finding_view f = sample_memory();
+	struct frame_view frames[2];
+	struct process_view p = sample_process(4711, VERDICT_LEAKING, NULL, &f);
+	struct report_view v = sample_view(&p, 1);
+	char *text;
+
+	(void)state;
+	sample_site(&f, frames);
+	p.memory = sample_memory_view();
+	text = print(&v, &plain);
+	if (!strstr(text, expected))
+		assert_string_equal(text, expected);
+	free(text);
+	f.memory.at_least = true;
+	f.memory.grown = 0;
+	f.memory.per_minute = 500;
+	f.open = 1;
+	f.endpoint = NULL;
+	f.sql = NULL;
+	assert_says(&v, &plain, "counted at least 71 MB taken here and still held, 720 kB more a day, "
+				"in 1 block because");
+	f.memory.placed = false;
+	f.memory.per_minute = -1;
+	f.open = UNKNOWN64;
+	f.memory.grown = 96000000;
+	assert_says(&v, &plain, "counted 96 MB more in 60 s because");
+}
+
+static void who_holds_memory_is_told_when_all_is(void **state)
+{
+	struct frame_view line = {EV_LANG_PYTHON, "remember", "/srv/shop/app/cache.py", .line = 17};
+	struct memory_site_view sites[] = {
+		{.tier = EV_TIER_FULL, .object = "malloc", .site = &line, .held = 71000000, .taken_bytes = 80000000},
+		{.tier = EV_TIER_GROWTH, .held = 3000000, .taken_bytes = 3000000},
+		{.tier = EV_TIER_GROWTH, .held = 0, .taken_bytes = 9000000},
+	};
+	struct endpoint_view e = sample_endpoint(1);
+	struct process_view p = sample_process(900, VERDICT_OK, &e, NULL);
+	struct report_view v = sample_view(&p, 1);
+
+	(void)state;
+	assert_silent_about(&v, &plain, "memory");
+	p.memory = sample_memory_view();
+	p.memory.swapped = 7000000;
+	p.memory.sites = sites;
+	p.memory.site_count = 3;
+	assert_says(&v, &plain, "python3[900]; memory 141 MB, more by 96 MB");
+	assert_silent_about(&v, &plain, "cache.py");
+	assert_says(&v, &all, "memory from 45 MB to 141 MB, at most 150 MB, of which swapped out 7 MB; "
+			      "the limit of docker web1 is 537 MB, in use 171 MB 71 MB held of 80 MB "
+			      "taken (full, malloc): /srv/shop/app/cache.py:17 remember() 3 MB held of "
+			      "3 MB taken (growth): where is not known holds");
+	p.memory.limit = UNKNOWN64;
+	p.memory.end = p.memory.start;
+	assert_says(&v, &plain, "python3[900]; memory 45 MB");
+	assert_silent_about(&v, &all, "limit");
+	p.memory.end = UNKNOWN64;
+	assert_silent_about(&v, &all, "memory");
+}
+
+/*
  * Where.
  */
 
@@ -985,6 +1079,8 @@ int main(void)
 		cmocka_unit_test(sql_is_shortened_unless_all_is_asked_for),
 		cmocka_unit_test(numbers_have_human_units),
 		cmocka_unit_test(colour_changes_nothing_but_colour),
+		cmocka_unit_test(memory_that_is_kept_is_told_whole),
+		cmocka_unit_test(who_holds_memory_is_told_when_all_is),
 		cmocka_unit_test(every_line_of_any_report_fits),
 		cmocka_unit_test(a_full_disk_is_an_error),
 		cmocka_unit_test(an_error_long_before_the_end_is_an_error),

@@ -64,6 +64,17 @@ static const struct row {
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
+/* What calls those on their behalf in copies of glibc's and musl's that are linked into programs. */
+static const char *const insiders[] = {
+	"_int_malloc",	  "_int_free",	  "_int_realloc", "_int_memalign",
+	"_mid_memalign",  "sysmalloc",	  "systrim",	  "sysmalloc_mmap",
+	"munmap_chunk",	  "new_heap",	  "alloc_new_heap", "sysmalloc_mmap_fallback",
+	"heap_trim",	  "mremap_chunk", "tcache_init",    "arena_get2",
+	"__libc_malloc",  "__libc_free",  "__libc_realloc", "__libc_malloc_impl",
+	"__malloc_alloc_meta", "alloc_slot", "alloc_group", "nontrivial_free",
+	"default_malloc", "__simple_malloc", "__expand_heap", "__libc_calloc",
+};
+
 static const struct {
 	const char *name;
 	unsigned int arguments; /* bits of enum probe_argument */
@@ -109,6 +120,23 @@ static void add_range(struct allocator *a, uint64_t start, const struct elf_symb
 	f->range[f->ranges].start = symbol->offset - start;
 	f->range[f->ranges].end = symbol->offset - start + symbol->size;
 	f->ranges++;
+}
+
+struct insider_search {
+	struct allocator *allocator;
+	uint64_t start;
+};
+
+/* Compilers add endings such as ".part.0". */
+static void on_function(void *context, const char *name, const struct elf_symbol *symbol)
+{
+	struct insider_search *s = context;
+	size_t length = strcspn(name, ".");
+
+	for (size_t i = 0; i < sizeof(insiders) / sizeof(insiders[0]); i++)
+		if (!strncmp(name, insiders[i], length) && !insiders[i][length] &&
+		    symbol->offset >= s->start)
+			add_range(s->allocator, s->start, symbol);
 }
 
 static struct probe_point choose(struct elf_file *elf, const struct elf_symbol *symbol,
@@ -163,6 +191,21 @@ static int add_probes(struct elf_file *elf, const struct elf_symbol *found, bool
 	return 0;
 }
 
+/* What is the allocator's own code beside the functions that are probed. */
+static int add_insiders(struct elf_file *elf, struct allocator *a)
+{
+	struct insider_search search = {a, a->probe[0].offset - a->probe[0].before};
+
+	if (a->whole) {
+		a->code.ranges = 1;
+		a->code.range[0].start = 0;
+		a->code.range[0].end = a->code.length;
+		return 0;
+	}
+	a->code.library = !elf_is_program(elf);
+	return a->code.library ? 0 : elf_each(elf, on_function, &search);
+}
+
 int allocator_find(struct elf_file *elf, bool deep, bool at_entry, struct allocator *out)
 {
 	struct elf_symbol found[ROWS] = {};
@@ -180,10 +223,5 @@ int allocator_find(struct elf_file *elf, bool deep, bool at_entry, struct alloca
 		return err;
 	out->whole = is_whole(elf);
 	err = add_probes(elf, found, at_entry, out);
-	if (!err && out->whole) {
-		out->code.ranges = 1;
-		out->code.range[0].start = 0;
-		out->code.range[0].end = out->code.length;
-	}
-	return err;
+	return err ? err : add_insiders(elf, out);
 }

@@ -77,6 +77,7 @@ struct capture {
 	size_t learned_count;
 	uint64_t cpu_ns, cpu_at_ns; /* our own, when last looked at */
 	bool rescan, orphans, stepped_down, ending;
+	bool stacks_come; /* more may be in the ring, and nobody is woken for them */
 	int err; /* the first of the sink or of memory */
 };
 
@@ -528,10 +529,13 @@ static void on_record(void *context, const struct ev_head *record)
 		on_exit_record(c, record);
 		break;
 	case EV_HANDLE_CLOSED:
+	case RAW_HANDLE:
+	case RAW_RUN:
 		clients_record(c->clients, record);
 		break;
 	case RAW_STACK:
 		readers_stack(c->readers, record);
+		c->stacks_come = true;
 		break;
 	case RAW_EVIDENCE:
 		readers_evidence(c->readers, record);
@@ -958,6 +962,14 @@ static bool owner_for_heap(void *context, uint32_t pid, uint64_t start_ns)
 	return owner_of(context, pid, start_ns, NULL) != NULL;
 }
 
+static void met_for_heap(void *context, uint32_t pid, uint64_t start_ns)
+{
+	struct capture *c = context;
+
+	if (c->readers)
+		readers_process(c->readers, pid, start_ns);
+}
+
 static int stack_for_heap(void *context, uint64_t sample, uint64_t *stack)
 {
 	struct capture *c = context;
@@ -978,11 +990,12 @@ static int open_heap(struct capture *c)
 	const struct heap_host host = {.context = c,
 				       .tell = tell_for_readers,
 				       .owner = owner_for_heap,
+				       .met = met_for_heap,
 				       .stack = stack_for_heap,
 				       .wanted = wanted_for_clients,
 				       .tier = tier_for_heap,
 				       .interval = c->options.heap_interval,
-				       .eager = c->options.mode == EV_MODE_RUN,
+				       .command = c->options.command,
 				       .at_entry = c->options.probe_at_entry,
 				       .max_overhead = c->options.max_overhead};
 
@@ -1145,6 +1158,9 @@ int capture_step(struct capture *c, int timeout_ms)
 
 	if (deadline > c->next_sweep_ns)
 		deadline = c->next_sweep_ns;
+	if (c->stacks_come && deadline > now + STACK_WAKE_NS)
+		deadline = now + STACK_WAKE_NS;
+	c->stacks_come = false;
 	poll(fds, 4, deadline > now ? (deadline - now) / 1000000 + 1 : 0);
 	err = kernel_drain(c->kernel, 0, on_record, c);
 	if (!err && c->clients)

@@ -29,6 +29,7 @@
 #include "library.h"
 #include "probe_point.h"
 #include "probe_table.h"
+#include "row_counter.h"
 #include "runtime.h"
 #include "sizes.h"
 #include "sqlite.h"
@@ -38,6 +39,7 @@
 #define CODE_BYTES 65536
 #define ACCESSOR_BYTES 96
 #define ROWS_MOST 64
+#define SCAN_MOST (16 << 20) /* bytes of code that are read as a whole */
 #define TLS_MOST  64  /* files with OpenSSL that wait for a database connection */
 #define TLS_AGAIN_NS	  (SECOND_NS / 4)
 #define TLS_AGAIN_MOST_NS (64 * SECOND_NS)
@@ -48,7 +50,14 @@
 #define EXIT_SWEEP_NS	(SECOND_NS / 20)
 #define RUNS_ENOUGH	100 /* of a program, to tell how long it takes */
 
-enum group { GROUP_CONNECTIONS, GROUP_OBJECTS, GROUP_TLS_WRITE, GROUP_TLS_READ, GROUPS };
+enum group {
+	GROUP_CONNECTIONS,
+	GROUP_OBJECTS,
+	GROUP_RUNS, /* of statements: the first to be taken out */
+	GROUP_TLS_WRITE,
+	GROUP_TLS_READ,
+	GROUPS
+};
 
 /* One library in one file. */
 struct attached {
@@ -318,6 +327,8 @@ static enum group group_of(const struct probe_row *row)
 {
 	bool requests = row->role == PROBE_USE && !(row->flags & PROBE_JOINS);
 
+	if (row->role == PROBE_REWIND)
+		return GROUP_RUNS;
 	if (row->role >= PROBE_TLS_WRITE)
 		return row->role == PROBE_TLS_READ ? GROUP_TLS_READ : GROUP_TLS_WRITE;
 	return row->resource == EV_RES_CONNECTION && !requests ? GROUP_CONNECTIONS : GROUP_OBJECTS;
@@ -343,6 +354,13 @@ static int chain(struct clients *c, const struct attached *a, uint32_t cookie)
 	return 0;
 }
 
+static uint32_t rows_at(const struct attached *a, const struct probe_row *row)
+{
+	if (row->rows_after == ROWS_COUNTED)
+		return a->fields.rows;
+	return row->rows_after ? row->rows_after - 1U : UNKNOWN32;
+}
+
 /* 0 where out is to be attached, 1 where it need not be, or -errno. */
 static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		 const struct elf_symbol *symbol, const struct probe_row *row, bool is_static,
@@ -351,7 +369,7 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 	struct spot spot = choose_spot(c, elf, symbol, row);
 	bool returns = probe_row_returns(row);
 	struct probe probe = {
-		.rows_at = row->rows_after ? row->rows_after - 1U : UNKNOWN32,
+		.rows_at = rows_at(a, row),
 		.role = row->role,
 		.resource = row->resource,
 		.database = a->library->database,
@@ -411,9 +429,12 @@ static bool is_placed(const struct elf_symbol *found, const bool *placed, size_t
 	return false;
 }
 
-static bool is_wanted(const struct clients *c, const struct probe_row *row, bool is_static)
+static bool is_wanted(const struct clients *c, const struct attached *a,
+		      const struct probe_row *row, bool is_static)
 {
 	if (row->role == PROBE_INSIDE && !is_static)
+		return false;
+	if (row->role == PROBE_REWIND && a->fields.rows == UNKNOWN32)
 		return false;
 	return !c->cost.kills || !probe_row_returns(row);
 }
@@ -438,7 +459,7 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 		const struct probe_row *row = &l->rows[i];
 		enum group g = group_of(row);
 
-		if (!found[i].offset || !is_wanted(c, row, is_static) ||
+		if (!found[i].offset || !is_wanted(c, a, row, is_static) ||
 		    is_placed(found, placed, i))
 			continue;
 		err = place(c, a, elf, &found[i], row, is_static, &span, &places[g][counts[g]]);
@@ -485,11 +506,37 @@ static int attach(struct clients *c, struct attached *a, struct elf_file *elf, b
 	return err;
 }
 
-static void read_fields(struct attached *a, struct elf_file *elf, bool deep)
+/* Looks through all code of a copy of SQLite. */
+static uint32_t find_row_counter(struct elf_file *elf, bool is_static, bool deep)
 {
+	const char *const reset = "sqlite3_reset";
+	struct span span = is_static ? span_of(elf, "sqlite3") : (struct span){};
+	uint32_t found = UNKNOWN32;
+	struct elf_symbol symbol;
+	uint64_t start, size;
+	uint8_t *code;
+	ssize_t n;
+
+	if (elf_find(elf, &reset, 1, deep, &symbol) != 1 ||
+	    own_code(elf, &symbol, &span, &start, &size) || size > SCAN_MOST)
+		return UNKNOWN32;
+	code = malloc(size);
+	if (!code)
+		return UNKNOWN32;
+	n = elf_read(elf, start, code, size);
+	if (n <= 0 || row_counter_find(code, n, &found))
+		found = UNKNOWN32;
+	free(code);
+	return found;
+}
+
+static void read_fields(struct attached *a, struct elf_file *elf, bool is_static, bool deep)
+{
+	a->fields.rows = UNKNOWN32;
 	if (a->library->bit == EV_LIBRARY_SQLITE) {
 		a->fields.autocommit = field_of(elf, "sqlite3_get_autocommit", deep);
 		a->fields.busy = field_of(elf, "sqlite3_stmt_busy", deep);
+		a->fields.rows = find_row_counter(elf, is_static, deep);
 	} else if (a->library->bit == EV_LIBRARY_MYSQL) {
 		a->eof = field_of(elf, "mysql_eof", deep);
 		/* NET, five pointers and the descriptor, is the first in MYSQL: mysql_com.h of both. */
@@ -518,7 +565,7 @@ static void add_library(struct clients *c, const struct probe_library *l, struct
 	a->ev.library = l->bit;
 	elf_build_id(elf, a->ev.build_id, sizeof(a->ev.build_id));
 	snprintf(a->ev.path, sizeof(a->ev.path), "%s", file->path);
-	read_fields(a, elf, deep);
+	read_fields(a, elf, is_static, deep);
 	err = attach(c, a, elf, is_static, deep, file->fd);
 	if (err) {
 		char text[EV_TEXT_LEN];
@@ -876,10 +923,25 @@ static void count_hits(struct clients *c)
 	}
 }
 
+/* Without the probes that tell how many rows a statement gave the others have room enough. */
+static void step_down_runs(struct clients *c, struct attached *a)
+{
+	char text[EV_TEXT_LEN];
+
+	detach(a, GROUP_RUNS);
+	a->credit_ns = 0;
+	c->stepped_down = true;
+	snprintf(text, sizeof(text),
+		 "how many rows statements hand out is not seen any more in %.120s: it cost too much",
+		 a->ev.path);
+	tell_gap(c, text);
+}
+
 static void step_down(struct clients *c, struct attached *a, uint64_t now)
 {
 	clients_sweep(c, now);
 	detach(a, GROUP_OBJECTS);
+	detach(a, GROUP_RUNS);
 	a->ev.detached = 1;
 	c->stepped_down = true;
 	tell_library(c, a);
@@ -899,6 +961,35 @@ static void forget_users(struct attached *a)
 	table_free(&a->active);
 }
 
+/* What the probes of a group have cost since the last look. */
+static uint64_t spent_since(struct attached *a, enum group g)
+{
+	uint64_t spent = a->spent_ns[g] - a->before_ns[g];
+
+	a->before_ns[g] = a->spent_ns[g];
+	return spent;
+}
+
+/* Takes from what a library may spend in a time what it has.  Returns whether it has. */
+static bool charge(struct clients *c, struct attached *a, uint64_t passed, uint64_t now)
+{
+	uint64_t objects = spent_since(a, GROUP_OBJECTS), runs = spent_since(a, GROUP_RUNS);
+	double rate = c->host.max_overhead / 100 * users_of(a);
+
+	if (!a->budgeted) {
+		a->budgeted = true;
+		a->credit_ns = rate * BURST_NS;
+	}
+	a->credit_ns += rate * passed - objects - runs;
+	if (a->credit_ns > rate * BURST_NS)
+		a->credit_ns = rate * BURST_NS;
+	if (a->credit_ns < 0 && a->links[GROUP_RUNS] && objects <= rate * passed)
+		step_down_runs(c, a);
+	else if (a->credit_ns < 0 && a->links[GROUP_OBJECTS])
+		step_down(c, a, now);
+	return objects + runs > 0;
+}
+
 /* Results and statements of a library that cost more than all who use it may, and go on so: a
  * program that starts, or fills its cache, is soon done. */
 static void keep_budget(struct clients *c, uint64_t now)
@@ -912,23 +1003,8 @@ static void keep_budget(struct clients *c, uint64_t now)
 		passed = BURST_NS;
 	read_run_time(c);
 	count_hits(c);
-	for (struct attached *a = c->files; a; a = a->next) {
-		uint64_t spent = a->spent_ns[GROUP_OBJECTS] - a->before_ns[GROUP_OBJECTS];
-
-		double rate = c->host.max_overhead / 100 * users_of(a);
-
-		a->before_ns[GROUP_OBJECTS] = a->spent_ns[GROUP_OBJECTS];
-		busy |= spent > 0;
-		if (!a->budgeted) {
-			a->budgeted = true;
-			a->credit_ns = rate * BURST_NS;
-		}
-		a->credit_ns += rate * passed - spent;
-		if (a->credit_ns > rate * BURST_NS)
-			a->credit_ns = rate * BURST_NS;
-		if (a->links[GROUP_OBJECTS] && a->credit_ns < 0)
-			step_down(c, a, now);
-	}
+	for (struct attached *a = c->files; a; a = a->next)
+		busy |= charge(c, a, passed, now);
 	measure_run_time(c, busy);
 	c->budget_at_ns = now;
 	if (now - c->users_at_ns < SECOND_NS)
@@ -1197,7 +1273,15 @@ static void on_swept(void *context, const struct ev_head *record)
 		on_dead(c, (const void *)record);
 }
 
-void clients_record(struct clients *c, const struct ev_head *record)
+static void on_run(struct clients *c, const struct raw_run *raw)
+{
+	const struct placed *placed = placed_of(c, raw->probe);
+
+	if (placed)
+		sqlites_run(c->sqlites, raw, &placed->of->fields);
+}
+
+static void on_closed(struct clients *c, const struct ev_head *record)
 {
 	const struct ev_handle_closed *ev = (const void *)record;
 	struct handle_key key = {.handle = ev->handle, .pid = ev->pid, .resource = ev->resource};
@@ -1206,6 +1290,16 @@ void clients_record(struct clients *c, const struct ev_head *record)
 	forget_unread(c, &key);
 	sizes_forget(c->sizes, &key);
 	sqlites_gone(c->sqlites, &key, ev->born_ns, ev->head.ns, false);
+}
+
+void clients_record(struct clients *c, const struct ev_head *record)
+{
+	if (record->kind == EV_HANDLE_CLOSED)
+		on_closed(c, record);
+	else if (record->kind == RAW_HANDLE)
+		on_handle(c, (const void *)record);
+	else if (record->kind == RAW_RUN)
+		on_run(c, (const void *)record);
 }
 
 void clients_exit(struct clients *c, uint64_t now_ns)
@@ -1255,7 +1349,7 @@ static int calibrate(struct clients *c)
 	c->used = CANARIES;
 	if (!err)
 		err = probes_calibrate(&c->cost, programs, 0, hits_of, c);
-	c->programs[GROUP_OBJECTS] = *programs;
+	c->programs[GROUP_OBJECTS] = c->programs[GROUP_RUNS] = *programs;
 	if (!err)
 		err = kernel_client_run_time(c->kernel, &c->program_cost.canary);
 	if (!err && !c->cost.fires)

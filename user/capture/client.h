@@ -59,7 +59,7 @@ uint64_t clients_tls_since(const struct clients *c);
 void clients_exit(struct clients *c, uint64_t now_ns);
 /* Tells of sites and handles that changed.  0 or -errno. */
 int clients_sweep(struct clients *c, uint64_t now_ns);
-/* A record from the ring that is ours (EV_HANDLE_CLOSED). */
+/* A record from the ring that is ours: EV_HANDLE_CLOSED, RAW_HANDLE, RAW_RUN. */
 void clients_record(struct clients *c, const struct ev_head *record);
 /* Tells what each library has cost and seen so far. */
 void clients_tell_libraries(struct clients *c);

@@ -5,20 +5,15 @@
 #include "heap.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <glob.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "../base/table.h"
 #include "allocator.h"
+#include "heap_probe.h"
 #include "kernel_heap.h"
-#include "library.h"
 
 #define SECOND_NS	1000000000ULL
 #define BUDGET_EVERY_NS (SECOND_NS / 4)
@@ -29,15 +24,9 @@
 #define PROGRAM_NS	150 /* of a program, until it is measured */
 #define RUNS_ENOUGH	100
 #define BURY_EVERY_NS	(5 * SECOND_NS)
+#define CHILDREN_EVERY_NS (SECOND_NS / 4)
+#define PASSED_MOST	10000
 #define SIGMAS		1.96 /* 19 times of 20 */
-
-/* A file that has an allocator, or may have one. */
-struct heap_library {
-	struct probe_links *links;
-	uint32_t index; /* of its own code; HEAP_FILES: none */
-	bool deep;	/* all that may tell is its full symbol table, not looked at yet */
-	bool refused;
-};
 
 struct told_site {
 	uint64_t sum; /* of what was told */
@@ -50,20 +39,21 @@ struct heap {
 	struct kernel *kernel;
 	const struct procfs *procfs;
 	struct heap_host host;
-	struct libraries *libraries; /* NULL: it has ended, or never began */
+	struct heap_probes *probes; /* NULL: it never began */
 	struct kernel_heap memory;
 	struct probe_programs programs;
 	struct probe_cost cost;
-	struct table files; /* struct heap_library, by device and inode */
-	uint32_t used;	    /* indices */
 	struct told_site told[HEAP_SITES];
 	uint32_t next; /* site to begin the next sweep with */
 	struct table live; /* numbers of processes that are there; the value says nothing */
+	struct table passed; /* processes looked at when probes are narrow, by pid */
 	size_t followed;
 	uint64_t run_ns; /* of a program, on average */
-	uint64_t spent_ns, before_ns, budget_at_ns, buried_ns;
-	double credit_ns;
-	bool dead, budgeted, stepped_down, full;
+	struct heap_hits hits; /* counted so far */
+	uint64_t spent_ns, others_ns; /* by all of our probes; of that, on processes nobody asked for */
+	uint64_t budget_at_ns, buried_ns, children_at_ns;
+	double credit_ns, others_credit_ns;
+	bool dead, budgeted, stepped_down;
 };
 
 /* --- telling -------------------------------------------------------------------------------- */
@@ -74,6 +64,11 @@ static void tell_gap(struct heap *h, const char *text)
 
 	snprintf(gap.text, sizeof(gap.text), "%s", text);
 	h->host.tell(h->host.context, &gap.head);
+}
+
+static void tell_gap_of(void *context, const char *text)
+{
+	tell_gap(context, text);
 }
 
 static uint64_t less(uint64_t a, uint64_t b)
@@ -159,6 +154,8 @@ static void see_process(void *context, uint32_t pid, const struct heap_process *
 
 	if (procfs_facts(h->procfs, pid, &facts) || !procfs_same_start(facts.start_ns, p->start_ns)) {
 		kernel_heap_forget_process(h->kernel, pid);
+		heap_probes_forget(h->probes, pid);
+		table_remove(&h->passed, (struct table_key){pid, 0});
 		h->dead = true;
 		return;
 	}
@@ -243,10 +240,11 @@ void heap_sweep(struct heap *h, uint64_t now_ns, bool last)
 	bury(h);
 }
 
-/* --- files ---------------------------------------------------------------------------------- */
+/* --- processes ------------------------------------------------------------------------------ */
 
-static bool is_wanted(const struct heap *h, uint32_t pid)
+static bool is_wanted(void *context, uint32_t pid)
 {
+	struct heap *h = context;
 	struct process_facts facts;
 
 	if (kernel_heap_targets(h->kernel, pid))
@@ -255,190 +253,45 @@ static bool is_wanted(const struct heap *h, uint32_t pid)
 	       h->host.wanted(h->host.context, pid, facts.comm);
 }
 
-static int attach(struct heap *h, struct heap_library *l, const struct allocator *a, int fd)
-{
-	struct probe_place places[ALLOCATOR_PROBES];
-	int err;
-
-	if (h->used >= HEAP_FILES)
-		return -ENOSPC;
-	for (size_t i = 0; i < a->count; i++) {
-		const struct allocator_probe *p = &a->probe[i];
-
-		places[i] = (struct probe_place){
-			.offset = p->offset,
-			.returns = p->returns,
-			.cookie = HEAP_COOKIE(p->kind,
-					      (p->cheap ? 0 : HEAP_DEAR) |
-						      (a->whole ? HEAP_WHOLE : 0),
-					      h->used, p->before),
-		};
-	}
-	err = kernel_heap_file(h->kernel, h->used, &a->code);
-	if (!err)
-		err = probes_attach(&l->links, &h->programs, fd, places, a->count);
-	if (!err)
-		l->index = h->used++;
-	return err;
-}
-
-static void add_file(struct heap *h, struct heap_library *l, int fd, const char *path)
-{
-	struct allocator *a = malloc(sizeof(*a));
-	char text[EV_TEXT_LEN];
-	struct elf_file *elf;
-	int err = a ? elf_open(&elf, fd) : -ENOMEM;
-
-	if (err) {
-		free(a);
-		l->refused = true;
-		return;
-	}
-	err = allocator_find(elf, l->deep, h->host.at_entry, a);
-	elf_close(elf);
-	if (!err)
-		err = attach(h, l, a, fd);
-	l->refused = err != 0;
-	free(a);
-	if (!err || err == -ENOENT)
-		return;
-	snprintf(text, sizeof(text), "the allocator in %.120s cannot be probed: %s", path,
-		 strerror(-err));
-	tell_gap(h, text);
-}
-
-static struct heap_library *library_of(struct heap *h, uint64_t device, uint64_t inode)
-{
-	struct table_key key = {device, inode};
-	struct heap_library *l = table_get(&h->files, key);
-
-	if (l)
-		return l;
-	l = calloc(1, sizeof(*l));
-	if (!l || table_put(&h->files, key, l)) {
-		free(l);
-		return NULL;
-	}
-	l->index = HEAP_FILES;
-	return l;
-}
-
-/* A file that exports an allocator, or a program that may hold a copy of one. */
-static bool is_candidate(int fd, bool *deep)
-{
-	static const char *const names[] = {"malloc", "free"};
-	struct elf_symbol found[2] = {};
-	struct elf_file *elf;
-	bool exported, program;
-
-	if (elf_open(&elf, fd))
-		return false;
-	exported = elf_find(elf, names, 2, false, found) == 2 && found[0].offset && found[1].offset;
-	program = elf_is_program(elf);
-	elf_close(elf);
-	*deep = !exported;
-	return exported || program;
-}
-
-static void on_file(void *context, const struct library_file *file)
+/* Its stacks may come after its end.  /proc knows its start by the clock tick only. */
+static void meet(void *context, uint32_t pid)
 {
 	struct heap *h = context;
-	struct heap_library *l;
-	bool deep;
+	struct process_facts facts;
+	struct heap_process known;
 
-	if (!is_candidate(file->fd, &deep))
-		return;
-	l = library_of(h, file->device, file->inode);
-	if (!l)
-		return;
-	l->deep = deep;
-	libraries_follow(h->libraries, file);
+	if (!kernel_heap_process(h->kernel, pid, &known))
+		h->host.met(h->host.context, pid, known.start_ns);
+	else if (!procfs_facts(h->procfs, pid, &facts))
+		h->host.met(h->host.context, pid, facts.start_ns);
 }
 
-static void on_mapping(void *context, const struct library_mapping *m)
+/* Where probes are narrow, children are not met by them: each second's new processes are looked at. */
+static void look_for_children(struct heap *h, uint64_t now_ns)
 {
-	struct heap *h = context;
-	struct heap_library *l = table_get(&h->files, (struct table_key){m->device, m->inode});
-	char path[80];
-	int fd;
+	uint32_t *pids = NULL;
+	size_t count = 0;
 
-	if (!l || l->links || l->refused || !is_wanted(h, m->pid))
+	if (!heap_probes_are_narrow(h->probes) || h->stepped_down ||
+	    now_ns - h->children_at_ns < CHILDREN_EVERY_NS)
 		return;
-	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", m->pid,
-		 (unsigned long long)m->start, (unsigned long long)m->end);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	h->children_at_ns = now_ns;
+	if (h->passed.count > PASSED_MOST) /* their numbers may be others' by now */
+		table_free(&h->passed);
+	if (procfs_pids(h->procfs, &pids, &count))
 		return;
-	add_file(h, l, fd, path);
-	close(fd);
-}
+	for (size_t i = 0; i < count; i++) {
+		struct table_key key = {pids[i], 0};
 
-static void add_path(struct heap *h, const char *path)
-{
-	struct heap_library *l;
-	struct stat st;
-	bool deep;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-
-	if (fd < 0)
-		return;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && is_candidate(fd, &deep)) {
-		l = library_of(h, st.st_dev, st.st_ino);
-		if (l && !l->links && !l->refused) {
-			l->deep = deep;
-			add_file(h, l, fd, path);
-		}
+		if (table_get(&h->passed, key) || table_put(&h->passed, key, h) ||
+		    !is_wanted(h, pids[i]))
+			continue;
+		heap_probes_follow(h->probes, pids[i]);
 	}
-	close(fd);
-}
-
-/* What a command that is about to start may map: its first calls are to be seen. */
-static void head_start(struct heap *h)
-{
-	static const char *const patterns[] = {
-		"/lib/*/libc.so.6",
-		"/lib/ld-musl-*.so.1",
-		"/usr/lib/*/lib{jemalloc,tcmalloc*,mimalloc}.so.?",
-	};
-	const char *preload = getenv("LD_PRELOAD");
-	char *list = preload ? strdup(preload) : NULL, *save = NULL;
-	glob_t found = {};
-
-	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
-		glob(patterns[i], GLOB_BRACE | (i ? GLOB_APPEND : 0), NULL, &found);
-	for (size_t i = 0; i < found.gl_pathc; i++)
-		add_path(h, found.gl_pathv[i]);
-	globfree(&found);
-	for (char *at = list ? strtok_r(list, " :", &save) : NULL; at;
-	     at = strtok_r(NULL, " :", &save))
-		add_path(h, at);
-	free(list);
+	free(pids);
 }
 
 /* --- the budget ----------------------------------------------------------------------------- */
-
-static void detach(struct heap *h)
-{
-	struct table_slot *slot;
-	size_t at = 0, n = 0;
-	struct probe_links **links = calloc(h->files.count + 1, sizeof(*links));
-
-	while ((slot = table_next(&h->files, &at))) {
-		struct heap_library *l = slot->value;
-
-		if (!l->links)
-			continue;
-		if (links)
-			links[n++] = l->links;
-		else
-			probes_detach(l->links);
-		l->links = NULL;
-		l->refused = true;
-	}
-	if (links)
-		probes_detach_all(links, n);
-	free(links);
-}
 
 static void measure_program(struct heap *h)
 {
@@ -448,47 +301,84 @@ static void measure_program(struct heap *h)
 		h->run_ns = ns / runs;
 }
 
+/* Adds what the hits since the last time have cost; those of processes nobody asked for apart. */
 static void count_cost(struct heap *h)
 {
 	struct heap_hits hits;
+	uint64_t all, cost;
 
 	if (!h->memory.sites || kernel_heap_hits(h->kernel, &hits))
 		return;
 	measure_program(h);
-	h->spent_ns = hits.cheap * h->cost.cheap_ns + hits.dear * h->cost.dear_ns +
-		      hits.returns * h->cost.return_ns +
-		      (hits.cheap + hits.dear + hits.returns) * h->run_ns;
+	all = hits.cheap + hits.dear - h->hits.cheap - h->hits.dear;
+	cost = (hits.cheap - h->hits.cheap) * h->cost.cheap_ns +
+	       (hits.dear - h->hits.dear) * h->cost.dear_ns + all * h->run_ns;
+	if (all)
+		h->others_ns += (double)cost * (hits.foreign - h->hits.foreign) / all;
+	h->spent_ns += cost + (hits.returns - h->hits.returns) * (h->cost.return_ns + h->run_ns);
+	h->hits = hits;
+}
+
+static void follow(void *context, uint32_t pid, const struct heap_process *p)
+{
+	struct heap *h = context;
+
+	(void)p;
+	heap_probes_follow(h->probes, pid);
 }
 
 static void step_down(struct heap *h, uint64_t now_ns)
 {
 	heap_sweep(h, now_ns, true);
-	detach(h);
+	heap_probes_detach(h->probes);
 	h->stepped_down = true;
 	tell_gap(h, "allocations are not followed any longer, for that cost more than --max-overhead");
 	h->host.tier(h->host.context, EV_TIER_CLIENT);
 }
 
-/* A program that starts is soon done: what counts is what goes on. */
+/* Processes that nobody asked for pay too much: the probes are taken away from them. */
+static void narrow(struct heap *h)
+{
+	if (heap_probes_are_narrow(h->probes) || heap_probes_narrow(h->probes))
+		return;
+	kernel_heap_each(h->kernel, follow, h);
+	tell_gap(h, "other programs allocate so much that probes were taken away from them: of new "
+		    "processes the first allocations are not seen");
+}
+
+/* Moves an account on.  Returns whether it is overdrawn: what counts is what goes on, for a program
+ * that starts is soon done. */
+static bool overdrawn(double *credit, double rate, uint64_t passed, double spent)
+{
+	*credit += rate * passed - spent;
+	if (*credit > rate * BURST_NS)
+		*credit = rate * BURST_NS;
+	return *credit < 0;
+}
+
 static void keep_budget(struct heap *h, uint64_t now_ns)
 {
 	uint64_t passed = now_ns - h->budget_at_ns;
-	double rate = h->host.max_overhead / 100 * (h->followed ? h->followed : 1);
+	double spent = h->spent_ns, others = h->others_ns;
+	double one = h->host.max_overhead / 100, all = one * (h->followed ? h->followed : 1);
 
 	if (passed < BUDGET_EVERY_NS || h->stepped_down)
 		return;
 	if (!h->budgeted) {
-		h->credit_ns = rate * BURST_NS;
+		h->budgeted = true;
+		h->credit_ns = all * BURST_NS;
+		h->others_credit_ns = one * BURST_NS;
 		passed = 0;
 	}
-	h->budgeted = true;
-	h->before_ns = h->spent_ns;
-	count_cost(h);
-	h->credit_ns += rate * passed - (h->spent_ns - h->before_ns);
-	if (h->credit_ns > rate * BURST_NS)
-		h->credit_ns = rate * BURST_NS;
 	h->budget_at_ns = now_ns;
-	if (h->credit_ns < 0 && h->host.max_overhead < KEEP_PERCENT)
+	count_cost(h);
+	others = h->others_ns - others;
+	spent = h->spent_ns - spent - others;
+	if (h->host.max_overhead >= KEEP_PERCENT)
+		return;
+	if (overdrawn(&h->others_credit_ns, one, passed, others))
+		narrow(h);
+	if (overdrawn(&h->credit_ns, all, passed, spent))
 		step_down(h, now_ns);
 }
 
@@ -504,6 +394,8 @@ static uint64_t canary_hits(void *context, uint32_t cookie)
 
 static int begin(struct heap *h)
 {
+	const struct heap_probes_host host = {
+		.context = h, .gap = tell_gap_of, .wanted = is_wanted, .met = meet};
 	int err = kernel_heap_open(h->kernel, &h->memory, &h->programs);
 
 	h->run_ns = PROGRAM_NS;
@@ -514,7 +406,8 @@ static int begin(struct heap *h)
 	if (!err && h->cost.kills)
 		err = -EPERM;
 	if (!err)
-		err = libraries_open(&h->libraries, h->procfs);
+		err = heap_probes_open(&h->probes, h->kernel, h->procfs, &h->programs,
+				       h->host.at_entry, &host);
 	return err;
 }
 
@@ -550,45 +443,37 @@ int heap_open(struct heap **out, struct kernel *kernel, const struct procfs *pro
 		h->host.tier(h->host.context, EV_TIER_CLIENT);
 		return 0;
 	}
-	libraries_on_mapping(h->libraries, on_mapping);
-	if (libraries_watch(h->libraries))
-		tell_gap(h, "allocators mapped from now on are found late: no perf events");
-	if (h->host.eager)
-		head_start(h);
-	return libraries_scan(h->libraries, on_file, h);
+	if (h->host.command)
+		heap_probes_head_start(h->probes, h->host.command);
+	return heap_probes_scan(h->probes);
 }
 
 void heap_close(struct heap *h)
 {
-	struct table_slot *slot;
-
 	if (!h)
 		return;
-	detach(h);
-	for (size_t at = 0; (slot = table_next(&h->files, &at));)
-		free(slot->value);
-	table_free(&h->files);
+	heap_probes_close(h->probes);
 	table_free(&h->live);
-	libraries_close(h->libraries);
+	table_free(&h->passed);
 	kernel_heap_close(&h->memory);
 	free(h);
 }
 
 int heap_fd(const struct heap *h)
 {
-	return h->libraries ? libraries_fd(h->libraries) : -1;
+	return h->probes ? heap_probes_fd(h->probes) : -1;
 }
 
 int heap_step(struct heap *h, uint64_t now_ns)
 {
-	int err = 0;
+	int err;
 
-	if (!h->libraries)
+	if (!h->probes)
 		return 0;
-	if (!h->stepped_down)
-		err = libraries_poll(h->libraries, on_file, h);
+	err = heap_probes_poll(h->probes);
 	keep_budget(h, now_ns);
-	return err < 0 ? err : 0;
+	look_for_children(h, now_ns);
+	return err;
 }
 
 uint64_t heap_cost_ns(struct heap *h)

@@ -23,6 +23,8 @@ struct heap_host {
 	void (*tell)(void *context, struct ev_head *record);
 	/* Tells of a process unless that is done; false where there is no memory. */
 	bool (*owner)(void *context, uint32_t pid, uint64_t start_ns);
+	/* Of a process that was met stacks are likely to come. */
+	void (*met)(void *context, uint32_t pid, uint64_t start_ns);
 	/* The EV_STACK of a sample; as readers_told. */
 	int (*stack)(void *context, uint64_t sample, uint64_t *stack);
 	/* Did the user ask for that process? */
@@ -30,7 +32,7 @@ struct heap_host {
 	/* From now on memory is watched no more closely than so. */
 	void (*tier)(void *context, enum ev_tier tier);
 	uint64_t interval;   /* as in kernel_options, not 0 */
-	bool eager;	     /* allocators before anybody maps them: a command is about to start */
+	const char *command; /* about to start: what it may map is probed before; NULL: none */
 	bool at_entry;	     /* --probe-at=entry */
 	double max_overhead; /* percent of a CPU for each process that is followed */
 };

@@ -27,10 +27,12 @@ static int map_fd(struct kernel *k, const char *name)
 static int load(struct kernel *k, struct probe_programs *programs)
 {
 	struct dbleak **more = kernel_heap_object(k);
-	int err = kernel_load_more(k, more, session, 1);
+	int err = -ENOTSUP;
 
 	memset(programs, 0, sizeof(*programs));
 	programs->multi = !feature_try(FEATURE_UPROBE_MULTI);
+	if (programs->multi)
+		err = kernel_load_more(k, more, session, 1);
 	programs->session = !err;
 	if (!err)
 		programs->entered = bpf_program__fd((*more)->progs.heap_session);

@@ -41,17 +41,19 @@ struct multi_attr {
 	uint32_t count, multi_flags, pid, reserved;
 };
 
-static int attach_multi(int program, uint32_t type, const char *path, const uint64_t *offsets,
-			const uint64_t *cookies, size_t n, bool returns)
+static int attach_multi(const struct probe_programs *programs, const char *path,
+			const uint64_t *offsets, const uint64_t *cookies, size_t n, bool returns)
 {
 	struct multi_attr attr = {
-		.prog_fd = program,
-		.attach_type = type,
+		.prog_fd = returns ? programs->returned : programs->entered,
+		.attach_type = programs->session ? PROBE_ATTACH_TYPE_SESSION
+						 : PROBE_ATTACH_TYPE_MULTI,
 		.path = (uintptr_t)path,
 		.offsets = (uintptr_t)offsets,
 		.cookies = (uintptr_t)cookies,
 		.count = n,
 		.multi_flags = returns ? MULTI_RETURN : 0,
+		.pid = programs->pid,
 	};
 	int fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
 
@@ -108,7 +110,6 @@ static int attach_all_multi(struct probe_links *l, const struct probe_programs *
 			    const char *path, const struct probe_place *places, size_t n)
 {
 	uint64_t *offsets = calloc(n, 2 * sizeof(*offsets)), *cookies = offsets + n;
-	uint32_t type = programs->session ? PROBE_ATTACH_TYPE_SESSION : PROBE_ATTACH_TYPE_MULTI;
 	size_t returning = 0;
 	int err;
 
@@ -121,16 +122,15 @@ static int attach_all_multi(struct probe_links *l, const struct probe_programs *
 		offsets[returning] = places[i].offset;
 		cookies[returning++] = places[i].cookie;
 	}
-	err = returning ? links_add(l, attach_multi(programs->returned, type, path, offsets,
-						    cookies, returning, true))
+	err = returning ? links_add(l, attach_multi(programs, path, offsets, cookies, returning,
+						    true))
 			: 0;
 	for (size_t i = 0; i < n; i++) {
 		offsets[i] = places[i].offset;
 		cookies[i] = places[i].cookie;
 	}
 	if (!err)
-		err = links_add(l, attach_multi(programs->entered, type, path, offsets, cookies,
-						n, false));
+		err = links_add(l, attach_multi(programs, path, offsets, cookies, n, false));
 	free(offsets);
 	return err;
 }

@@ -3,7 +3,8 @@
  * probe.h - probes put into a file's code and taken out again, and what one costs here.
  *
  * Two ways, tried in turn: uprobe.multi (Linux 6.6), one link for all probes of a file; else a
- * perf event each.  Never filtered by process: that would tax every context switch of it.
+ * perf event each.  Perf events are never filtered by process: that would tax every context
+ * switch of it.
  */
 #ifndef DBLEAK_CAPTURE_PROBE_H
 #define DBLEAK_CAPTURE_PROBE_H
@@ -23,6 +24,7 @@ struct probe_place {
 
 struct probe_programs {
 	int entered, returned; /* descriptors */
+	uint32_t pid;	       /* multi: only in this process; 0: wherever the file is mapped */
 	bool multi;	       /* loaded for PROBE_ATTACH_TYPE_MULTI */
 	bool session; /* entered alone, for PROBE_ATTACH_TYPE_SESSION: it decides on each return */
 };

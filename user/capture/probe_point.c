@@ -607,6 +607,18 @@ static int step_jump_unless_null(struct machine *m, const struct instruction *in
 	return m->flags.origin == FROM_ARGUMENT ? step_jump(m, in) : -ENOENT;
 }
 
+/* Of the mutex that guards the object: what a call may leave in registers is not known. */
+static int step_call(struct machine *m, const struct instruction *in)
+{
+	static const unsigned int lost[] = {RAX, 1, 2, 6, RDI, 8, 9, 10, 11};
+
+	(void)in;
+	for (size_t i = 0; i < COUNT(lost); i++)
+		m->registers[lost[i]] = (struct value){0};
+	m->flags = (struct value){0};
+	return 0;
+}
+
 static int step_return(struct machine *m, const struct instruction *in)
 {
 	(void)m;
@@ -634,6 +646,7 @@ static const struct {
 	{ZYDIS_MNEMONIC_JZ, step_jump_if_null},
 	{ZYDIS_MNEMONIC_JNZ, step_jump_unless_null},
 	{ZYDIS_MNEMONIC_JMP, step_jump},
+	{ZYDIS_MNEMONIC_CALL, step_call},
 	{ZYDIS_MNEMONIC_RET, step_return},
 };
 

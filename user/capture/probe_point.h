@@ -55,6 +55,7 @@ int probe_point_inner(const uint8_t *code, size_t n, unsigned int arguments,
 
 /* The field that an accessor of one pointer argument returns, as in
  *   test %rdi,%rdi; je ...; mov DISP(%rdi),%eax; ret    or    cmpb $2,DISP(%rdi); sete %al
+ * perhaps between calls that take and give back a mutex.
  * Returns 0 and where it is in the object, or -ENOENT when the code does anything else. */
 struct probe_field {
 	uint32_t offset; /* in bytes from the pointer */

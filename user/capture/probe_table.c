@@ -114,7 +114,9 @@ static const struct probe_row sqlite[] = {
 		.success = SUCCESS_ZERO, .flags = PROBE_WIDE_TEXT, SQLITE_STMT),
 	ACQUIRE(sqlite3_prepare16_v3, EV_RES_STATEMENT, FROM_OUT | FROM_ARG5, .text = FROM_ARG2,
 		.success = SUCCESS_ZERO, .flags = PROBE_WIDE_TEXT, SQLITE_STMT),
-	RELEASE(sqlite3_finalize, EV_RES_STATEMENT),
+	RELEASE(sqlite3_finalize, EV_RES_STATEMENT, .rows_after = ROWS_COUNTED),
+	{.symbol = "sqlite3_reset", .role = PROBE_REWIND, .resource = EV_RES_STATEMENT,
+	 .handle = FROM_ARG1, .flags = PROBE_BORN_INSIDE, .rows_after = ROWS_COUNTED},
 	{.symbol = "sqlite3_exec", .role = PROBE_INSIDE}, /* of a static copy */
 	USE(sqlite3_exec, EV_RES_CONNECTION, .text = FROM_ARG2),
 	ACQUIRE(sqlite3_get_table, EV_RES_RESULT, FROM_OUT | FROM_ARG3, .parent = FROM_ARG1,

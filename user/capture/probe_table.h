@@ -12,6 +12,8 @@
 
 #include "../../bpf/client.h"
 
+#define ROWS_COUNTED 0xffff /* a statement counts those of its run: see row_counter.h */
+
 struct probe_row {
 	const char *symbol;
 	uint8_t role;	  /* enum probe_role */
@@ -21,7 +23,8 @@ struct probe_row {
 	uint8_t text;
 	uint8_t success;     /* enum probe_success */
 	uint8_t flags;	     /* enum probe_flag; PROBE_RETURNS is added where it is needed */
-	uint16_t rows_after; /* 1 + offset of a 64-bit row count in the object; 0 none */
+	/* 1 + offset of a 64-bit row count in the object, ROWS_COUNTED, or 0 none. */
+	uint16_t rows_after;
 	const char *object;  /* what it hands out, as its manual calls it */
 	const char *release; /* the function that takes it back */
 };

@@ -25,6 +25,7 @@
 #include "client.h"
 #include "lock.h"
 #include "sqlite_file.h"
+#include "sqlite_run.h"
 
 #define CONNECTION_BYTES 512 /* of struct sqlite3, which is longer; its counters are among them */
 #define STATEMENT_BYTES	 256 /* of a statement; likewise */
@@ -70,6 +71,7 @@ struct open_statement {
 	uint32_t length, cut;
 	uint64_t digest;
 	uint64_t still_ns; /* since when its bytes have not changed */
+	struct sqlite_run run;
 	bool busy;
 	bool told; /* its connection is known, too */
 };
@@ -81,6 +83,7 @@ struct sqlites {
 	struct table files, statements; /* by address and pid */
 	struct table unnamed, openers;	/* by pid and start */
 	struct table sites;		/* by identity and pid: how many each has released */
+	struct table memory;		/* by pid, for one sweep: its bytes */
 	struct locks *locks;
 	uint64_t ids, sweeps;
 };
@@ -179,6 +182,7 @@ void sqlites_close(struct sqlites *s)
 		statement_free(slot->value);
 	free_values(&s->openers);
 	free_values(&s->sites);
+	free_values(&s->memory);
 	for (size_t at = 0; (slot = table_next(&s->unnamed, &at));)
 		unnamed_free(slot->value);
 	table_free(&s->files);
@@ -414,6 +418,8 @@ static void statement_enter(struct sqlites *s, const struct raw_handle *raw)
 				      .born_ns = raw->handle.born_ns,
 				      .text = raw->handle.text,
 				      .prepared_at = raw->handle.opened_at};
+	st->run.rest[0].ns = raw->handle.born_ns + raw->handle.before_ms * 1000000ULL;
+	st->run.rest[0].bytes = raw->handle.before_pages * (uint64_t)sysconf(_SC_PAGESIZE);
 	/* The kernel keeps only the texts seen last. */
 	statement_text(s, st->text, text, &st->length, &st->cut);
 	st->sql = st->length ? strndup(text, st->length) : NULL;
@@ -581,8 +587,131 @@ static bool is_due(const struct sqlites *s, const struct handle_key *key, size_t
 	return (key->handle >> 4) * 0x9e3779b97f4a7c15ULL % turns == s->sweeps % turns;
 }
 
+/* Size of a file that SQLite keeps; UNKNOWN64. */
+static uint64_t file_bytes(const struct open_file *f, const char *suffix)
+{
+	struct stat st;
+	char *path;
+	int err;
+
+	if (!f->at.reach || asprintf(&path, "%s%s", f->at.reach, suffix) < 0)
+		return UNKNOWN64;
+	err = stat(path, &st);
+	free(path);
+	return err ? UNKNOWN64 : (uint64_t)st.st_size;
+}
+
+/* The write-ahead log lies beside the file. */
+static uint64_t wal_bytes(const struct open_file *f)
+{
+	return file_bytes(f, "-wal");
+}
+
+/* How much its library may keep of it. */
+static uint64_t pages_bytes(const struct open_file *f)
+{
+	uint64_t main = file_bytes(f, ""), wal = wal_bytes(f);
+
+	return main == UNKNOWN64 || wal == UNKNOWN64 ? main : main + wal;
+}
+
+/* What the process has now; one look serves all its statements in a sweep. */
+static uint64_t memory_of(struct sqlites *s, uint32_t pid)
+{
+	uint64_t *bytes = table_get(&s->memory, (struct table_key){pid, 0});
+
+	if (bytes)
+		return *bytes;
+	bytes = malloc(sizeof(*bytes));
+	if (!bytes || table_put(&s->memory, (struct table_key){pid, 0}, bytes)) {
+		free(bytes);
+		return UNKNOWN64;
+	}
+	*bytes = sqlite_run_memory(s->procfs, pid);
+	return *bytes;
+}
+
+static void tell_result(struct sqlites *s, struct open_file *f, struct ev_result *ev, uint64_t text,
+			uint64_t stack)
+{
+	struct ev_evidence e = {.object = f->ev.id,
+				.start_ns = f->ev.start_ns,
+				.stack = stack,
+				.at_ns = ev->head.ns,
+				.pid = f->key.pid,
+				.kind = EV_AT_RESULT};
+
+	ev->id = f->ev.id;
+	ev->bytes = UNKNOWN64;
+	ev->cache_kib = sqlite_run_cache(f->key.pid, f->key.handle, &f->fields->autocommit,
+					 pages_bytes(f));
+	statement_text(s, text, ev->text, &ev->length, &ev->cut);
+	ev->head.kind = EV_RESULT;
+	ev->head.size = (offsetof(struct ev_result, text) + ev->length + 7) & ~7ULL;
+	tell(s, &ev->head);
+	e.head = (struct ev_head){.ns = ev->head.ns, .kind = EV_EVIDENCE, .size = sizeof(e)};
+	if (stack)
+		s->host->evidence(s->host->context, &e);
+}
+
+void sqlites_run(struct sqlites *s, const struct raw_run *raw, const struct sqlite_fields *fields)
+{
+	struct open_file *f = table_get(&s->files, key_of(raw->parent, raw->key.pid));
+	struct open_statement *st = table_get(&s->statements, table_key_of(&raw->key));
+	struct sqlite_rest before = {raw->before_ns, raw->before_bytes};
+	struct sqlite_rest after = {raw->head.ns, raw->after_bytes};
+	struct ev_result ev = {.head.ns = raw->head.ns,
+			       .rows = raw->rows,
+			       .rss_bytes = raw->after_bytes,
+			       .rows_exact = 1};
+
+	uint64_t began_ns;
+
+	if (st && st->born_ns != raw->born_ns)
+		st = NULL;
+	ev.grown_bytes = sqlite_run_grown(st ? &st->run : NULL, &before, &after, &began_ns);
+	ev.began_ns = began_ns;
+	if (!f || f->fields != fields || ev.grown_bytes < RUN_GROWN)
+		return;
+	tell_result(s, f, &ev, raw->text, raw->stack);
+}
+
+/* Rows of the run so far. */
+static uint32_t rows_so_far(const struct sqlite_fields *fields, const unsigned char *bytes)
+{
+	uint32_t counter = 0;
+
+	if (fields->rows <= STATEMENT_BYTES - sizeof(counter))
+		memcpy(&counter, bytes + fields->rows, sizeof(counter));
+	return counter & 1 ? counter / 2 : 0;
+}
+
+/* A run that is still at work is told of, and again when it has grown to twice as much. */
+static void look_at_run(struct sqlites *s, struct open_statement *st, struct open_file *f,
+			const unsigned char *bytes, uint64_t now)
+{
+	uint32_t rows = rows_so_far(f->fields, bytes);
+	bool large = st->busy && rows >= RUN_ROWS;
+	struct sqlite_rest before = st->run.rest[0], after = {now, 0};
+	struct ev_result ev = {.head.ns = now, .rows = rows};
+	uint64_t began_ns;
+
+	after.bytes = !st->busy || large ? memory_of(s, st->key.pid) : UNKNOWN64;
+	sqlite_run_look(&st->run, st->busy, after.bytes, now);
+	if (!large)
+		return;
+	ev.rss_bytes = after.bytes;
+	ev.grown_bytes = sqlite_run_grown(&st->run, &before, &after, &began_ns);
+	ev.began_ns = began_ns;
+	if (ev.grown_bytes < RUN_GROWN || ev.grown_bytes < 2 * st->run.told_bytes)
+		return;
+	st->run.told_bytes = ev.grown_bytes;
+	tell_result(s, f, &ev, st->text, 0);
+}
+
 /* Looks at a statement.  Whether it was used since the last look. */
-static bool look_at_statement(struct open_statement *st, const struct open_file *f, uint64_t now)
+static bool look_at_statement(struct sqlites *s, struct open_statement *st, struct open_file *f,
+			      uint64_t now)
 {
 	unsigned char bytes[STATEMENT_BYTES];
 	uint64_t digest = read_object(st->key.pid, st->key.handle, bytes, sizeof(bytes));
@@ -591,6 +720,7 @@ static bool look_at_statement(struct open_statement *st, const struct open_file 
 	if (!digest)
 		return false;
 	st->busy = field_value(&f->fields->busy, bytes, sizeof(bytes)) == 1;
+	look_at_run(s, st, f, bytes, now);
 	if (digest != st->digest)
 		st->still_ns = st->digest ? now : st->born_ns;
 	st->digest = digest;
@@ -611,7 +741,7 @@ static void look_at_statements(struct sqlites *s, uint64_t now)
 			continue;
 		if (!st->told)
 			tell_statement(s, f, st, now);
-		if (is_due(s, &st->key, s->statements.count) && look_at_statement(st, f, now))
+		if (is_due(s, &st->key, s->statements.count) && look_at_statement(s, st, f, now))
 			f->ev.used_ns = now;
 		f->statements++;
 		if (!st->busy)
@@ -687,20 +817,6 @@ static void look_at_file(struct sqlites *s, struct open_file *f, uint64_t used_b
 	}
 }
 
-/* Size of the write-ahead log, which lies beside the file. */
-static uint64_t wal_bytes(const struct open_file *f)
-{
-	struct stat st;
-	char *path;
-	int err;
-
-	if (!f->at.reach || asprintf(&path, "%s-wal", f->at.reach) < 0)
-		return UNKNOWN64;
-	err = stat(path, &st);
-	free(path);
-	return err ? UNKNOWN64 : (uint64_t)st.st_size;
-}
-
 /* Only some statements of a call site are told of: the others are taken to be like those. */
 static uint32_t all_reading(const struct open_file *f)
 {
@@ -773,6 +889,7 @@ void sqlites_sweep(struct sqlites *s, uint64_t now)
 	if (s->files.count)
 		kernel_client_links(s->kernel, take_handle, s);
 	look_at_statements(s, now);
+	free_values(&s->memory);
 	for (at = 0, i = 0; (slot = table_next(&s->files, &at)); i++)
 		sweep_file(s, slot->value, &before[i], now);
 	free(before);

@@ -118,6 +118,7 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 		.take_stacks = !o->no_stacks,
 		.tier = o->heap,
 		.heap_interval = o->heap_sample,
+		.command = o->command,
 		.select = &o->select,
 		.containers = l->containers,
 		.sink = take_record,

@@ -19,6 +19,7 @@
 
 static const char usage[] =
 	"usage: dbleak run [-o FILE] [--record FILE] [--json] [--min-age S] [--interval S]\n"
+	"                  [--heap off|growth|client|full] [--heap-sample BYTES] [--max-overhead PERCENT]\n"
 	"                  [--show-literals] [-v] [--library PATTERN]... -- COMMAND [ARGUMENT...]\n"
 	"Runs a command and reports what it and its children leaked.\n"
 	"Exit status: 1 something leaks or is stuck; else the command's own; 2 could not look.\n";
@@ -96,6 +97,7 @@ static int run(struct options *o, struct live *l, char **argv)
 		fprintf(stderr, "dbleak: cannot start %s: %s\n", argv[0], strerror(-err));
 		return 2;
 	}
+	o->command = argv[0];
 	snprintf(pid, sizeof(pid), "%d", c.pid);
 	status = select_add(&o->select, SELECT_PID, pid) ? 2 : live_open(l, o, EV_MODE_RUN, stderr);
 	if (status < 0 && write(c.gate, "g", 1) != 1)

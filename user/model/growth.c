@@ -59,6 +59,21 @@ bool growth_collects(enum ev_language language)
  * Its shape.
  */
 
+/* How often it fell by a good part of what it grew. */
+static unsigned falls(const struct history *h, const struct trend *t)
+{
+	double before = 0, least = t->grown / 10;
+	unsigned n = 0;
+
+	for (uint64_t at = t->from_ns; at < t->to_ns; at += h->width_ns) {
+		double now = history_least(h, at, at + 1);
+
+		n += now < before - least;
+		before = now;
+	}
+	return n;
+}
+
 /* What fills rises ever more slowly.  Seen from the middle on it looks more even than it is. */
 static bool is_even(const struct trend *t, bool whole)
 {
@@ -73,27 +88,28 @@ static bool is_steady(const struct trend *t)
 
 static bool is_repeated(const struct trend *t)
 {
-	return t->parts >= 8 && t->rises >= 4 && t->since <= t->parts / 4 &&
-	       t->since <= t->pause + 1 && t->largest <= 0.5 && t->to_ns - t->from_ns >= LONG_NS;
+	return t->parts >= 8 && t->rises >= 5 && t->since <= t->parts / 4 &&
+	       t->since <= t->pause + 1 && t->largest <= 0.35 && t->to_ns - t->from_ns >= LONG_NS;
 }
 
-static bool is_coarse(const struct trend *t)
+/* A saw-tooth of few teeth. */
+static bool is_coarse(const struct history *h, const struct trend *t)
 {
-	return t->parts == 4 && t->rises == 3 && t->largest <= 0.5 &&
+	return t->parts == 4 && falls(h, t) >= 3 && t->rises == 3 && t->largest <= 0.5 &&
 	       t->to_ns - t->from_ns >= COARSE_NS;
 }
 
-static enum growth_proof shape_of(const struct trend *t, bool whole)
+static enum growth_proof shape_of(const struct history *h, const struct trend *t)
 {
 	bool sure = t->slope_low > 0 && 3 * t->slope_low * t->seconds >= t->grown;
 
-	if (t->grown <= 0 || !is_even(t, whole))
+	if (t->grown <= 0 || !is_even(t, t->from_ns == h->first_ns))
 		return GROWTH_NONE;
 	if (is_steady(t) && sure)
 		return GROWTH_STEADY;
 	if (is_repeated(t) && t->slope_low > 0)
 		return GROWTH_REPEATED;
-	return is_coarse(t) ? GROWTH_COARSE : GROWTH_NONE;
+	return is_coarse(h, t) ? GROWTH_COARSE : GROWTH_NONE;
 }
 
 /*
@@ -109,22 +125,9 @@ static bool is_large(const struct trend *t)
 		return false;
 	if (span < SHORT_NS)
 		return grown >= 16 * MB && grown >= base / 4;
-	return grown >= 4 * MB && grown >= base / (span < LONG_NS ? 16 : 32);
-}
-
-/* How often it fell by a good part of what it grew. */
-static unsigned falls(const struct history *h, const struct trend *t)
-{
-	double before = 0, least = t->grown / 10;
-	unsigned n = 0;
-
-	for (uint64_t at = t->from_ns; at < t->to_ns; at += h->width_ns) {
-		double now = history_least(h, at, at + 1);
-
-		n += now < before - least;
-		before = now;
-	}
-	return n;
+	if (span < LONG_NS)
+		return grown >= 6 * MB && grown >= base / 16;
+	return grown >= 12 * MB && grown >= base / 32; /* a log or cache may take minutes to fill */
 }
 
 static bool is_more_than_garbage(const struct history *h, const struct trend *t,
@@ -141,13 +144,25 @@ static bool is_more_than_garbage(const struct history *h, const struct trend *t,
  * What was done meanwhile.
  */
 
-/* Requests tell of work only where each is seen. */
-static bool is_readable(const struct connection *c)
+/* Requests tell of work only where each is seen.  SQLite's are not: a statement that is prepared
+ * once is run many times. */
+static bool is_hidden(const struct life *l)
 {
-	uint32_t hidden = c->life.flags & (EV_CONN_TLS | EV_CONN_COMPRESSED | EV_CONN_HIDDEN_IO);
+	uint32_t hidden = l->flags & (EV_CONN_TLS | EV_CONN_COMPRESSED | EV_CONN_HIDDEN_IO);
 
-	return c->database != EV_DB_SQLITE &&
-	       (!hidden || c->life.flags & EV_CONN_DECRYPTED) && c->database != EV_DB_UNKNOWN;
+	return hidden && !(l->flags & EV_CONN_DECRYPTED);
+}
+
+static bool shows_its_work(const struct process_model *p)
+{
+	for (const struct endpoint *e = p->endpoints; e; e = e->next)
+		if ((e->database == EV_DB_SQLITE || e->database == EV_DB_UNKNOWN) &&
+		    (e->open || e->closed))
+			return false;
+	for (size_t i = 0; i < p->past_count; i++)
+		if (is_hidden(&p->past[i].life))
+			return false;
+	return true;
 }
 
 /* A reply that is still being read since the first half of that time, and is large enough to be
@@ -186,7 +201,7 @@ static unsigned rises_beside(const struct history *work, const struct trend *t)
 static bool is_beside_work(const struct scene *s, const struct trend *t)
 {
 	const struct history *requests = &s->process->memory.requests;
-	bool known = true, waits = false;
+	bool known = shows_its_work(s->process), waits = false;
 	struct table_slot *slot;
 	size_t at = 0;
 
@@ -195,7 +210,7 @@ static bool is_beside_work(const struct scene *s, const struct trend *t)
 
 		if (c->process != s->process)
 			continue;
-		known = known && is_readable(c);
+		known = known && !is_hidden(&c->life);
 		waits = waits || c->life.flags & (EV_CONN_LISTENING | EV_CONN_REPLICATION);
 		if (is_reading(c, t))
 			return false;
@@ -255,7 +270,7 @@ static void proves(const struct scene *s, struct growth *g, enum ev_language lan
 {
 	const struct history *h = &s->process->memory.size;
 	struct trend t = trend_of(h, from, to, parts);
-	enum growth_proof proof = t.parts ? shape_of(&t, from == h->first_ns) : GROWTH_NONE;
+	enum growth_proof proof = t.parts ? shape_of(h, &t) : GROWTH_NONE;
 
 	if (proof <= g->proof || !is_large(&t) || !is_more_than_garbage(h, &t, language) ||
 	    !is_beside_work(s, &t))
@@ -283,6 +298,20 @@ static bool still_rises(const struct memory_model *m, uint64_t from, uint64_t to
 	       t.since <= (t.pause > 1 ? t.pause : 1);
 }
 
+/* Seen from a late beginning on, what slackens looks even for a while.  What came at the very start is
+ * no measure: there a program warms up. */
+static bool has_slackened(const struct memory_model *m, uint64_t from, uint64_t to)
+{
+	uint64_t first = m->size.first_ns, warm = first + (to - first) / 8;
+	struct trend before, after;
+
+	if (from <= warm)
+		return false;
+	before = trend_of(&m->size, warm, from, 4);
+	after = trend_of(&m->size, from, to, 8);
+	return before.parts && after.parts && before.slope > 1.25 * after.slope;
+}
+
 /* The longest time that proves most. */
 static void look(const struct scene *s, struct growth *g, enum ev_language language, uint64_t to)
 {
@@ -293,7 +322,7 @@ static void look(const struct scene *s, struct growth *g, enum ev_language langu
 		uint64_t from = first + (to - first) / 8 * i;
 		unsigned parts = parts_for(m, to - from);
 
-		if (!still_rises(m, from, to))
+		if (!still_rises(m, from, to) || has_slackened(m, from, to))
 			continue;
 		if (parts > 8)
 			proves(s, g, language, from, to, parts);

@@ -715,6 +715,18 @@ static uint64_t result_waiting(struct model *m, const struct ev_result *r)
 	return is_of_result(r, r->id, at_ns) ? stack : 0;
 }
 
+/* SQLite's rows of one statement, more of which are to come. */
+static bool goes_on(const struct ev_result *r)
+{
+	return r->bytes == UNKNOWN64 && !r->rows_exact;
+}
+
+static bool is_rest_of(const struct ev_result *r, const struct ev_result *before)
+{
+	return goes_on(before) && r->id == before->id && r->rows != UNKNOWN64 &&
+	       r->rows >= before->rows;
+}
+
 static int apply_result(struct model *m, const struct ev_head *record)
 {
 	const struct ev_result *ev = (const void *)record;
@@ -724,8 +736,9 @@ static int apply_result(struct model *m, const struct ev_head *record)
 	if (!c)
 		return 0;
 	e = c->endpoint;
-	e->results++;
-	if (e->result.bytes && ev->grown_bytes <= e->result.grown_bytes)
+	e->results += !goes_on(ev);
+	if (e->result.bytes && !is_rest_of(ev, &e->result) &&
+	    ev->grown_bytes <= e->result.grown_bytes)
 		return 0;
 	memcpy(&e->result, ev, offsetof(struct ev_result, text));
 	e->result_at = result_waiting(m, &e->result);

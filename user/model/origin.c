@@ -9,6 +9,7 @@
 
 #define AT_REQUEST_NS 10000000ULL /* how long before a request its stack may be taken */
 #define NAMED_MOST    4
+#define CALLERS_MOST  24
 
 struct origin origin_of_stack(const struct scene *s, uint64_t stack)
 {
@@ -61,11 +62,26 @@ struct origin origin_of_reader(const struct scene *s, const struct connection *c
 	return o.place ? o : origin_of_opening(s, &c->life);
 }
 
+static void add_way(struct origins *o, const struct origin *from, uint64_t n)
+{
+	size_t i = 0;
+
+	while (i < o->way_count &&
+	       (o->ways[i].place != from->place || o->ways[i].stack != from->stack))
+		i++;
+	if (!from->place || i == WAYS_MOST)
+		return;
+	if (i == o->way_count)
+		o->ways[o->way_count++] = (struct way){from->place, from->stack, 0};
+	o->ways[i].count += n;
+}
+
 void origins_add(struct origins *o, struct origin from, uint64_t n)
 {
 	size_t i = 0;
 
 	o->total += n;
+	add_way(o, &from, n);
 	while (i < o->count && o->all[i].place != from.place)
 		i++;
 	if (i == ORIGINS_MOST)
@@ -144,6 +160,9 @@ static void settle(struct origins *o)
 			continue;
 		}
 		o->all[exact - o->all].count += o->all[i].count;
+		for (size_t w = 0; w < o->way_count; w++)
+			if (o->ways[w].place == p)
+				o->ways[w].place = exact->place;
 		memmove(&o->all[i], &o->all[i + 1], (--o->count - i) * sizeof(o->all[0]));
 	}
 }
@@ -239,9 +258,8 @@ static void show(const struct scene *s, struct finding_view *f, const struct ori
 		copy_stack(s, f, o->place->stack, o->place->frame);
 }
 
-const char *place_name(const struct scene *s, const struct place *p)
+static const char *frame_name(const struct scene *s, const struct code_frame *f)
 {
-	const struct code_frame *f = p->frame;
 	const char *file = f->file ? f->file : f->module ? f->module : "?";
 	char line[32] = "";
 
@@ -251,6 +269,11 @@ const char *place_name(const struct scene *s, const struct place *p)
 		snprintf(line, sizeof(line), "+0x%llx", (unsigned long long)f->offset);
 	return arena_format(s->arena, "%s%s%s%s", file, line, f->function ? " " : "",
 			    f->function ? f->function : "");
+}
+
+const char *place_name(const struct scene *s, const struct place *p)
+{
+	return frame_name(s, p->frame);
 }
 
 static void say_elsewhere(struct scene *s, struct finding_view *f, const struct origins *o,
@@ -279,6 +302,80 @@ static void say_elsewhere(struct scene *s, struct finding_view *f, const struct 
 	if (names)
 		finding_because(s, f, "%llu come from the place named%s",
 				(unsigned long long)most->count, names);
+}
+
+/* Those that called the place, each once. */
+struct callers {
+	struct caller {
+		const struct code_frame *frame;
+		uint64_t count;
+	} all[CALLERS_MOST];
+	size_t count;
+	uint64_t total; /* those that are not known, or too many, with them */
+};
+
+static void add_caller(struct callers *c, const struct code_frame *f, uint64_t n)
+{
+	size_t i = 0;
+
+	c->total += n;
+	if (!f)
+		return;
+	while (i < c->count && (c->all[i].frame->line != f->line ||
+				c->all[i].frame->offset != f->offset ||
+				!same_text(c->all[i].frame->function, f->function) ||
+				!same_text(c->all[i].frame->file, f->file)))
+		i++;
+	if (i == CALLERS_MOST)
+		return;
+	if (i == c->count)
+		c->all[c->count++] = (struct caller){f, 0};
+	c->all[i].count += n;
+}
+
+/* Takes out the one that called most often. */
+static struct caller next_caller(struct callers *c)
+{
+	struct caller most = c->all[0];
+	size_t at = 0;
+
+	for (size_t i = 1; i < c->count; i++)
+		if (c->all[i].count > most.count)
+			most = c->all[at = i];
+	memmove(&c->all[at], &c->all[at + 1], (--c->count - at) * sizeof(c->all[0]));
+	c->total -= most.count;
+	return most;
+}
+
+/* Where one line is come to by several ways, they tell more than the line. */
+static void say_callers(struct scene *s, struct finding_view *f, const struct origins *o,
+			const struct place *place)
+{
+	struct callers c = {};
+	const char *names = "";
+
+	for (size_t i = 0; i < o->way_count; i++) {
+		const struct code_stack *stack = code_stack(&s->model->code, o->ways[i].stack);
+
+		if (o->ways[i].place == place)
+			add_caller(&c, stack ? places_caller(s->places, stack) : NULL,
+				   o->ways[i].count);
+	}
+	if (c.count < 2)
+		return;
+	for (size_t named = 0; named < NAMED_MOST && c.count && names; named++) {
+		struct caller next = next_caller(&c);
+		const char *name = frame_name(s, next.frame);
+
+		names = name ? arena_format(s->arena, "%s%s %llu from %s", names, named ? "," : "",
+					    (unsigned long long)next.count, name)
+			     : NULL;
+	}
+	if (names && c.total)
+		names = arena_format(s->arena, "%s, %llu from elsewhere", names,
+				     (unsigned long long)c.total);
+	if (names)
+		finding_because(s, f, "the place named was called from several:%s", names);
 }
 
 static bool any_known_elsewhere(const struct origins *o, const struct origin *most)
@@ -315,4 +412,5 @@ void finding_from(struct scene *s, struct finding_view *f, const struct origins 
 		finding_because(s, f, "%s", stand_ins[most->stand_in]);
 	if (any_known_elsewhere(&o, most) || (!sampled && most->count < o.total))
 		say_elsewhere(s, f, &o, most);
+	say_callers(s, f, &o, most->place);
 }

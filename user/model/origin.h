@@ -12,6 +12,9 @@
  * two.  A place with one connection of twelve proves nothing alone; it is counted with the place
  * that has most, and the evidence says how many came from elsewhere or from where nobody saw.  So
  * the findings of a cause add up to what the rule found, and none counts anything twice.
+ *
+ * A helper that only wraps the library's call is one place, whoever calls it; where its callers
+ * differ, the evidence names them.
  */
 #ifndef DBLEAK_MODEL_ORIGIN_H
 #define DBLEAK_MODEL_ORIGIN_H
@@ -21,11 +24,18 @@
 
 #define ORIGINS_MOST 32 /* beyond, places are counted as one that is not known */
 
+#define WAYS_MOST 48 /* beyond, a way to a place is not looked at */
+
 /* Zeroed is empty. */
 struct origins {
 	struct origin all[ORIGINS_MOST];
 	size_t count;
 	uint64_t total;
+	struct way {
+		const struct place *place;
+		uint64_t stack, count;
+	} ways[WAYS_MOST]; /* the stacks by which each place was come to */
+	size_t way_count;
 };
 
 struct origin origin_of_stack(const struct scene *s, uint64_t stack);

@@ -20,18 +20,20 @@
 #include "taking.h"
 
 #define MB		(1 << 20)
-#define CULPRITS_MOST	3
+#define CULPRITS_MOST	4
 #define NAMED_MOST	4
 #define EXACT_BLOCKS	10
 #define EXACT_BYTES	(64 << 10)
 #define EXACT_NS	(5 * SECOND_NS)
+#define SAMPLED_BYTES	(512 << 10)
+#define SAMPLED_ERRORS	3
 #define CERTAIN_NS	(8 * SECOND_NS)
 #define CERTAIN_STEPS	6
 #define SURE_NS		(60 * SECOND_NS)
 #define SURE_BYTES	(32 * MB)
-#define LIKELY_NS	(14 * SECOND_NS)
+#define LIKELY_NS	(18 * SECOND_NS)
 #define PLACELESS_NS	(45 * SECOND_NS)
-#define LIKELY_BYTES	(8 * MB)
+#define LIKELY_BYTES	(12 * MB)
 #define CONNECTION_COST (2 * MB) /* that one may have, with what its library and ORM keep of it */
 #define STATEMENT_COST	(256 << 10)
 #define KEPT_LEAST	(4 * MB)
@@ -91,17 +93,16 @@ static bool frees_by_itself(enum ev_language language)
  * Until when.
  */
 
+/* Limits are set in powers of two; what the host has is not. */
 static const char *in_binary(const struct scene *s, uint64_t bytes)
 {
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	static const char *const units[] = {"MiB", "GiB", "TiB"};
 	size_t i = 0;
 
-	while (i + 1 < sizeof(units) / sizeof(units[0]) && bytes >= 1024 && bytes % 1024 == 0) {
+	if (bytes % MB)
+		return arena_format(s->arena, bytes >= 9.95e8 ? "%.0f GB" : "%.2f GB", bytes / 1e9);
+	for (bytes /= MB; i < 2 && bytes >= 1024 && bytes % 1024 == 0; i++)
 		bytes /= 1024;
-		i++;
-	}
-	if (i == 0 && bytes >= MB)
-		return arena_format(s->arena, "%.0f MB", bytes / 1e6);
 	return arena_format(s->arena, "%llu %s", (unsigned long long)bytes, units[i]);
 }
 
@@ -247,25 +248,52 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 	else
 		finding_because(s, f, "%s held: from %s", megabytes(s, t->held),
 				sources[a->takings->tier]);
+	if (a->takings->tier == EV_TIER_GROWTH)
+		finding_because(s, f, "a line that needs much for a moment may stand there for one "
+				"that keeps a little each time");
 	if (t->flags & EV_MEMORY_LOWER_BOUND)
 		finding_because(s, f, "at least so much: there was no room to note all of it");
 	if (t->flags & EV_MEMORY_WINDOWS)
 		finding_because(s, f, "seen in short windows, and reckoned up to the whole time");
 }
 
+/* The last request of a connection that is gone, where there was but one endpoint. */
+static const struct endpoint *endpoint_of_past(const struct scene *s, const struct text **sql)
+{
+	const struct process_model *p = s->process;
+	const struct endpoint *only = NULL;
+
+	for (const struct endpoint *e = p->endpoints; e; e = e->next) {
+		if (!e->opened && !e->closed && !e->pre_existing)
+			continue;
+		if (only)
+			return NULL;
+		only = e;
+	}
+	*sql = p->past_count ? p->past[p->past_next].sql : NULL;
+	return only;
+}
+
+static void name_connection(struct scene *s, struct finding_view *f, uint64_t id)
+{
+	const struct connection *c = table_get(&s->model->connections, (struct table_key){id, 0});
+	const struct text *sql = c ? c->sql : NULL;
+	const struct endpoint *e;
+
+	e = c && c->process == s->process ? c->endpoint : endpoint_of_past(s, &sql);
+	if (!e)
+		return;
+	f->database = e->database;
+	f->endpoint = place_text(s, e);
+	f->sql = sql ? sql->sql : NULL;
+}
+
 /* Rows of a reply, if half of it was taken while one was read. */
 static void say_reply(struct scene *s, struct finding_view *f, const struct taking *t)
 {
-	const struct connection *c;
-
 	if (!t || !t->connection || 2 * t->reply_bytes < t->taken_bytes)
 		return;
-	c = table_get(&s->model->connections, (struct table_key){t->connection, 0});
-	if (c && c->process == s->process) {
-		f->database = c->endpoint->database;
-		f->endpoint = place_text(s, c->endpoint);
-		f->sql = c->sql ? c->sql->sql : NULL;
-	}
+	name_connection(s, f, t->connection);
 	finding_because(s, f, "%s of the %s taken there went into replies and their rows",
 			megabytes(s, t->reply_bytes), megabytes(s, t->taken_bytes));
 }
@@ -273,6 +301,12 @@ static void say_reply(struct scene *s, struct finding_view *f, const struct taki
 /*
  * Its kind, its cause, and how sure we are.
  */
+
+static bool counts_each(const struct taking *t)
+{
+	return t->taken != UNKNOWN64 && t->freed != UNKNOWN64 && t->error < 1 &&
+	       !(t->flags & (EV_MEMORY_ESTIMATED | EV_MEMORY_WINDOWS));
+}
 
 static enum kind kind_of(const struct account *a)
 {
@@ -282,10 +316,11 @@ static enum kind kind_of(const struct account *a)
 		return KIND_IMPLICIT;
 	if (is_growing(a) && a->growth->sporadic)
 		return KIND_SPORADIC;
-	if (t && a->takings->tier == EV_TIER_FULL && t->taken != UNKNOWN64 && t->taken &&
-	    t->freed != UNKNOWN64 && t->freed <= t->taken)
+	if (!t || a->takings->tier != EV_TIER_FULL)
+		return KIND_FREQUENT;
+	if (counts_each(t) && t->taken && t->freed <= t->taken)
 		return 10 * (t->taken - t->freed) >= 7 * t->taken ? KIND_FREQUENT : KIND_SPORADIC;
-	return KIND_FREQUENT;
+	return 10 * t->held >= 7 * t->taken_bytes ? KIND_FREQUENT : KIND_SPORADIC;
 }
 
 static double explained(const struct account *a)
@@ -311,8 +346,9 @@ static enum confidence sure_of_growth(const struct account *a, enum ev_language 
 		return CONFIDENCE_POSSIBLE;
 	if (agree_strongly(a))
 		return CONFIDENCE_CERTAIN;
+	/* One of two lines that touch new pages may be innocent. */
 	if (g->trend.to_ns - g->trend.from_ns < LIKELY_NS || g->grown < LIKELY_BYTES ||
-	    explained(a) < 0.3)
+	    explained(a) < (a->takings->tier == EV_TIER_GROWTH ? 0.55 : 0.3))
 		return CONFIDENCE_POSSIBLE;
 	return CONFIDENCE_LIKELY;
 }
@@ -327,8 +363,8 @@ static enum cause cause_of(const struct taking *t, enum ev_language language)
 static void count_blocks(struct finding_view *f, const struct account *a)
 {
 	const struct taking *t = a->taking;
-	bool known = t && t->taken != UNKNOWN64 && t->freed != UNKNOWN64 && t->freed <= t->taken &&
-		     a->takings->tier == EV_TIER_FULL && t->taken;
+	bool known = t && a->takings->tier == EV_TIER_FULL && counts_each(t) && t->taken &&
+		     t->freed <= t->taken;
 
 	f->acquired = known ? t->taken : UNKNOWN64;
 	f->released = known ? t->freed : UNKNOWN64;
@@ -439,42 +475,48 @@ static bool is_known(struct scene *s, const struct account *a)
  * Places that prove it alone.
  */
 
-static bool is_exact(const struct taking *t)
-{
-	return t->from.place && t->taken != UNKNOWN64 && t->freed != UNKNOWN64 && t->error < 1 &&
-	       !(t->flags & (EV_MEMORY_ESTIMATED | EV_MEMORY_WINDOWS));
-}
-
+/* Of samples the bytes held are worth more than the blocks, and must stand far above their error. */
 static bool rises_alone(const struct scene *s, const struct taking *t, struct rise *r, bool *fell)
 {
-	if (!is_exact(t))
+	bool exact = counts_each(t);
+
+	if (!t->from.place)
 		return false;
-	*r = rise_of(s, &t->blocks, s->now_ns, fell);
-	return rise_goes_on(s, r) && r->held >= r->base + EXACT_BLOCKS &&
-	       r->last_ns - r->first_ns >= EXACT_NS &&
-	       (t->held >= EXACT_BYTES || *fell);
+	*r = rise_of(s, exact ? &t->blocks : &t->size, s->now_ns, fell);
+	if (!rise_goes_on(s, r) || r->last_ns - r->first_ns < EXACT_NS)
+		return false;
+	if (exact)
+		return r->held >= r->base + EXACT_BLOCKS && (t->held >= EXACT_BYTES || *fell);
+	return (r->held - r->base) * MEMORY_UNIT >= SAMPLED_BYTES &&
+	       (r->held - r->base) * MEMORY_UNIT >= SAMPLED_ERRORS * t->error;
 }
 
 static void found_alone(struct scene *s, const struct account *a, const struct rise *r,
 			enum ev_language language)
 {
-	struct finding_view *f;
-	bool certain = r->last_ns - r->first_ns >= CERTAIN_NS && r->steps >= CERTAIN_STEPS;
 	struct trend bytes = trend_of(&a->taking->size, r->first_ns, r->end_ns, TREND_PARTS);
 	struct trend blocks = trend_of(&a->taking->blocks, r->first_ns, r->end_ns, TREND_PARTS);
+	bool exact = counts_each(a->taking);
+	bool certain = exact && r->last_ns - r->first_ns >= CERTAIN_NS && r->steps >= CERTAIN_STEPS;
+	struct finding_view *f = is_known(s, a) ? NULL : found(s, a, language);
 
-	if (is_known(s, a))
-		return;
-	f = found(s, a, language);
 	if (!f)
 		return;
 	f->confidence = confidence_cap(s, certain ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY);
 	f->oldest_seconds = seconds(r->end_ns - r->first_ns);
-	f->growth_per_minute = blocks.slope > 0 ? blocks.slope * 60 : 0;
+	if (f->open != UNKNOWN64)
+		f->growth_per_minute = blocks.slope > 0 ? blocks.slope * 60 : 0;
 	f->memory.per_minute = bytes.slope > 0 ? bytes.slope * MEMORY_UNIT * 60 : 0;
-	finding_because(s, f, "of the blocks taken there %llu more are held than at first, and in "
-			"%.1f s there came ever more", (unsigned long long)(r->held - r->base),
-			seconds(r->last_ns - r->first_ns));
+	if (exact)
+		finding_because(s, f, "of the blocks taken there %llu more are held than at first, "
+				"and in %.1f s there came ever more",
+				(unsigned long long)(r->held - r->base),
+				seconds(r->last_ns - r->first_ns));
+	else
+		finding_because(s, f, "of what is taken there %s more are held than at first, and "
+				"in %.1f s there came ever more",
+				megabytes(s, (double)(r->held - r->base) * MEMORY_UNIT),
+				seconds(r->last_ns - r->first_ns));
 }
 
 /* How much of the process's growth they explain. */
@@ -484,11 +526,12 @@ static uint64_t judge_places(struct scene *s, const struct growth *g, enum ev_la
 	struct account a = {.growth = g};
 	struct takings all;
 	uint64_t grown = 0;
+	size_t n = 0;
 	struct rise r;
 
 	if (!takings_find(s, EV_TIER_FULL, &window, &all)) {
 		a.takings = &all;
-		for (size_t i = 0; i < all.count && i < CULPRITS_MOST; i++) {
+		for (size_t i = 0; i < all.count && n < CULPRITS_MOST; i++) {
 			struct growth own = *g;
 
 			a.taking = &all.all[i];
@@ -496,6 +539,7 @@ static uint64_t judge_places(struct scene *s, const struct growth *g, enum ev_la
 			if (!rises_alone(s, a.taking, &r, &own.fell))
 				continue;
 			found_alone(s, &a, &r, language);
+			n++;
 			grown += all.all[i].grown;
 		}
 	}
@@ -561,8 +605,8 @@ static void judge_growth(struct scene *s, const struct growth *g, const struct t
 	if (n)
 		return;
 	a.taking = most;
-	/* None proves it alone, but one has more of it than all that is not known. */
-	if (most && 4 * most->grown >= g->grown)
+	/* None proves it alone, but one has much of it. */
+	if (most && 5 * most->grown >= 2 * g->grown)
 		accuse(s, &a, language);
 	else
 		accuse_nobody(s, &a, language);
@@ -672,12 +716,21 @@ static void tell_bounded(struct scene *s)
 	v->verdict_reason = reason;
 }
 
+/* What has nothing to do with a database is not ours to judge. */
+static bool uses_database(const struct scene *s)
+{
+	return s->view->endpoint_count || s->process->sites;
+}
+
 int rule_memory(struct scene *s)
 {
 	enum ev_language language = language_of(s);
 	struct growth g = growth_of(s, language);
-	uint64_t explained_alone = judge_places(s, &g, language);
+	uint64_t explained_alone;
 
+	if (!uses_database(s))
+		return 0;
+	explained_alone = judge_places(s, &g, language);
 	if (tell_results(s))
 		return -1;
 	if (g.proof != GROWTH_NONE && 2 * explained_alone < g.grown)

@@ -463,6 +463,29 @@ const struct code_frame *places_frame(const struct places *p, const struct code_
 	return package ? package : starter;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+const struct code_frame *places_caller(const struct places *p, const struct code_stack *s)
+{
+	const struct code_frame *answers = NULL;
+
+	for (uint32_t i = 0; i < s->count; i++) {
+		const struct code_frame *f = code_frame(p->code, s->frame[i]);
+
+		if (!f || site_class(f, p->more) != SITE_OWN)
+			continue;
+		if (!answers)
+			answers = f;
+		else if (!same_text(f->function, answers->function) ||
+			 !same_text(f->file, answers->file))
+			return f;
+	}
+	return NULL;
+}
+
 static uint64_t mix(uint64_t hash, const char *text)
 {
 	for (; text && *text; text++)

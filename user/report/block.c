@@ -368,6 +368,8 @@ void block_memory(struct page *page, const struct process_view *p, bool all)
 	for (size_t i = 0; all && i < p->memory.site_count; i++) {
 		struct words site = {0};
 
+		if (!p->memory.sites[i].held)
+			continue;
 		words_memory_site(&site, &p->memory.sites[i]);
 		print_detail(page, "", site.text, 0);
 	}

@@ -17,6 +17,7 @@
 
 #define LINES_SHOWN 20 /* of one kind of line, such as `unseen` */
 #define NAMES_SHOWN 12 /* on the line of those that are well */
+#define MUCH_MORE   1000000 /* bytes: less is nothing to tell of */
 
 static const struct {
 	const char *label;
@@ -257,8 +258,10 @@ static void words_well_memory(struct words *w, const struct report_view *v)
 		return;
 	words_add(w, "; memory ");
 	words_bytes(w, now);
-	words_add(w, now > first ? ", more by " : ", less by ");
-	words_bytes(w, now > first ? now - first : first - now);
+	if (now < first + MUCH_MORE)
+		return;
+	words_add(w, ", more by ");
+	words_bytes(w, now - first);
 }
 
 static void print_well(struct page *page, const struct report_view *v)

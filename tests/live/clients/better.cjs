@@ -5,6 +5,8 @@ const Database = require("better-sqlite3");
 
 const [habit, file] = process.argv.slice(2);
 const MANY = "select id, name from items where name <> 'sesame'";
+const ROWS = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 200000) " +
+	"select i, 'sesame' || i as name from n";
 const kept = [];
 let one;
 
@@ -26,6 +28,17 @@ const habits = {
 		const statement = one.prepare(MANY + " and id = 5");
 		statement.get();
 		kept.push(statement);
+	},
+	results_kept: (number) => {
+		one ??= new Database(file);
+		if (number % 20 === 0)
+			kept[0] = one.prepare(ROWS).all();
+	},
+	results_passed: (number) => {
+		one ??= new Database(file);
+		if (number % 20 === 0)
+			for (const row of one.prepare(ROWS).iterate())
+				kept[0] = row;
 	},
 	statements_cached: (number) => {
 		one ??= new Database(file);

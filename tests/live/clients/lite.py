@@ -202,6 +202,63 @@ def stream():
     idle()
 
 
+ROWS = "with recursive n(i) as (select 1 union all select i + 1 from n where i < {0}) " \
+       f"select i, '{SECRET}' || i as name from n"
+
+
+def results_kept():
+    """A whole table for one page."""
+    from sqlalchemy import text
+    factory = session_factory()
+
+    def request(number):
+        with factory() as session:
+            rows = session.execute(text(ROWS.format(200000))).all()  # LEAK: results_kept
+            kept[:] = [rows[:20]]
+    steadily(request, 3)
+
+
+def list_kept():
+    """The same by hand: each row as it comes, of a statement that stays."""
+    connection = sqlite3.connect(FILE)
+    connection.execute(ROWS.format(10)).fetchall()
+
+    def request(number):
+        for row in connection.execute(ROWS.format(150000)):  # LEAK: list_kept
+            kept.append(row)
+        if number:
+            kept.clear()
+    steadily(request, 3)
+
+
+def rows_passed():
+    """Streams, counts and sums, as fast as they come, of statements that stay."""
+    connection = sqlite3.connect(FILE)
+
+    def request(number):
+        total = sum(row[0] for row in connection.execute(ROWS.format(600000)))
+        assert connection.execute(f"select sum(i), count(*) from ({ROWS.format(600000)})").fetchone()[0] == total
+        for _ in connection.execute(ROWS.format(200000) + " order by name"):
+            pass
+    steadily(request, 1, 1)
+
+
+def rows_beside_others():
+    """The program has grown before it reads, and keeps none of what it reads."""
+    connection = sqlite3.connect(FILE)
+    connection.execute("pragma temp_store = memory")
+
+    def request(number):
+        if number < 6:
+            kept.append([bytes(2000) for _ in range(10000)])
+        time.sleep(1.5)
+        for _ in connection.execute(ROWS.format(100000)):
+            pass
+        for _ in connection.execute(f"select distinct name from ({ROWS.format(100000)}) order by name"):
+            pass
+    steadily(request, 0.5)
+
+
 def memory():
     """A database in memory for each test, thrown away after it; and one that stays."""
     stays = sqlite3.connect(":memory:")
@@ -248,7 +305,8 @@ HABITS = {
     "transactions_delete": lambda: transactions("delete"),
     "texts_kept": lambda: texts(100000), "texts": lambda: texts(128),
     "short_lived": short_lived, "now_and_then": now_and_then, "one_connection": one_connection,
-    "stream": stream, "memory": memory, "places": places,
+    "results_kept": results_kept, "list_kept": list_kept, "rows_passed": rows_passed,
+    "rows_beside_others": rows_beside_others, "stream": stream, "memory": memory, "places": places,
 }
 
 HABITS[HABIT]()

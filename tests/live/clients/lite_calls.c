@@ -408,6 +408,61 @@ static void do_transaction_wal(void)
 			   "update items set price = 7", NULL, NULL, NULL), "begin");
 }
 
+#define ROWS                                                                                       \
+	"with recursive n(i) as (select 1 union all select i + 1 from n where i < 200000) "        \
+	"select i, 'a thing with a name ' || i from n"
+
+struct row {
+	struct row *next;
+	char *name;
+	int number;
+};
+
+/* Reads all rows, by a statement that is finalized or (again) reset.  Returns those kept. */
+static struct row *read_rows(sqlite3_stmt *st, int keep, int again)
+{
+	struct row *rows = NULL, *row;
+
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		if (!keep)
+			continue;
+		row = malloc(sizeof(*row));
+		must(row != NULL, "malloc");
+		row->next = rows;
+		row->name = strdup((const char *)sqlite3_column_text(st, 1));
+		row->number = sqlite3_column_int(st, 0);
+		rows = row;
+	}
+	if (again)
+		sqlite3_reset(st); /* LEAK: rows_kept_again */
+	else
+		sqlite3_finalize(st); /* LEAK: rows_kept */
+	return rows;
+}
+
+static void do_rows_kept(void)
+{
+	struct row *rows = read_rows(prepared(opened(), ROWS), 1, 0);
+
+	must(rows && rows->number == 200000, "rows");
+}
+
+static void do_rows_kept_again(void)
+{
+	struct row *rows = read_rows(prepared(opened(), ROWS), 1, 1);
+
+	must(rows && rows->number == 200000, "rows");
+}
+
+static void do_rows_passed(void)
+{
+	sqlite3_stmt *st = prepared(opened(), ROWS);
+
+	for (int i = 0; i < 3; i++)
+		read_rows(st, 0, 1);
+	read_rows(st, 0, 0);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -422,6 +477,8 @@ static const struct {
 	{"exit", do_exit},	     {"transaction", do_transaction},
 	{"transactions", do_transactions}, {"transaction_wal", do_transaction_wal},
 	{"connections_kept", do_connections_kept}, {"connections_closed", do_connections_closed},
+	{"rows_kept", do_rows_kept}, {"rows_kept_again", do_rows_kept_again},
+	{"rows_passed", do_rows_passed},
 };
 
 int main(int argc, char **argv)

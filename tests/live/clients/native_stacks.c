@@ -9,11 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define DEPTH 64
+#define PAGE  4096
+#define OWN_STACK (32 * PAGE)
 
 static __thread struct {
 	const char *function;
@@ -135,6 +138,21 @@ static __attribute__((noinline)) void in_thread(void)
 		exit(1);
 }
 
+/* Its stack ends at a page that nobody may read, before as much as is copied. */
+static __attribute__((noinline)) void at_guard_page(void)
+{
+	char *room = mmap(NULL, OWN_STACK + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_attr_t attributes;
+	pthread_t id;
+	int n = 6;
+
+	if (room == MAP_FAILED || mprotect(room + PAGE, OWN_STACK, PROT_READ | PROT_WRITE) ||
+	    pthread_attr_init(&attributes) ||
+	    pthread_attr_setstack(&attributes, room + PAGE, OWN_STACK) ||
+	    pthread_create(&id, &attributes, thread, &n) || pthread_join(id, NULL))
+		exit(1);
+}
+
 static __attribute__((noinline)) void in_child(void)
 {
 	pid_t pid = fork();
@@ -160,6 +178,7 @@ static __attribute__((noinline)) void everywhere(void)
 	signal(SIGUSR1, handler);
 	AT(raise(SIGUSR1));
 	in_thread();
+	at_guard_page();
 	AT(in_child());
 }
 

@@ -2,12 +2,16 @@
 """Opens connections from all kinds of places in Python code, and says of each where it was.  No library
 but Python's own, so that any version can run it."""
 import asyncio
+import ctypes
 import functools
+import importlib.util
 import os
+import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -105,10 +109,31 @@ def compiled():
     """Kept: what is freed at once may be gone before it can be read."""
     many = "def many(v):\n" + "".join("  if v == %d:\n    connect()\n\n" % i for i in range(300))
     for source, name in (("def caf\u00e9_\u540d():\n\n  connect()\ncaf\u00e9_\u540d()\n", "tmp\u00e9.py"),
+                         ("connect()\n", "\x1b]0;owned\x07\x1b[2J.py"),
                          ("\n" * 400 + "connect()\n" + "x = 1\n" * 300 + "connect()\n", "long.py"),
                          (many + "for i in 0, 77, 255, 256, 299: many(i)\n", "many.py")):
         KEPT.append(compile(source, name, "exec"))
         exec(KEPT[-1], {"connect": connect})
+
+
+def rewritten():
+    """A module whose file is another by the time that it runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "changing.py")
+        with open(path, "w") as file:
+            file.write("def run(connect):\n    connect()\n")
+        spec = importlib.util.spec_from_file_location("changing", path)
+        KEPT.append(importlib.util.module_from_spec(spec))
+        spec.loader.exec_module(KEPT[-1])
+        with open(path, "w") as file:
+            file.write("\n" * 30 + "def other():\n    pass\n")
+        KEPT[-1].run(connect)
+
+
+def signalled():
+    signal.signal(signal.SIGUSR1, lambda number, frame: connect())
+    os.kill(os.getpid(), signal.SIGUSR1)
+    time.sleep(0)
 
 
 def in_threads():
@@ -137,6 +162,8 @@ def main():
         connect()
         time.sleep(0.5)
         return
+    if sys.argv[1:] == ["private"]:  # no other user may look into it
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
     connect()
     for n in (3, 20, 49, 100):
         deep(n)
@@ -149,6 +176,8 @@ def main():
     on_many_lines()
     asyncio.run(gathered())
     compiled()
+    rewritten()
+    signalled()
     in_threads()
     in_children()
 

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * What memory a process took while a statement of SQLite ran, and what of it is the library's own.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "../../user/capture/sqlite_run.c"
+#include "../../user/capture/procfs.c"
+
+#define SECOND 1000000000ULL
+#define MB     (1ULL << 20)
+
+struct story {
+	struct sqlite_run run;
+	struct sqlite_rest before, after;
+	uint64_t began_ns;
+};
+
+static uint64_t grown(struct story *s)
+{
+	return sqlite_run_grown(&s->run, &s->before, &s->after, &s->began_ns);
+}
+
+static void a_run_begins_after_its_statement_was_born(void **state)
+{
+	struct story s = {.before = {10 * SECOND, 50 * MB}, .after = {11 * SECOND, 90 * MB}};
+
+	(void)state;
+	assert_int_equal(grown(&s), 40 * MB);
+	assert_int_equal(s.began_ns, 10 * SECOND);
+	assert_int_equal(sqlite_run_grown(NULL, &s.before, &s.after, &s.began_ns), 40 * MB);
+	s.after.bytes = 30 * MB;
+	assert_int_equal(grown(&s), 0);
+	s.after.bytes = UNKNOWN64;
+	assert_int_equal(grown(&s), 0);
+}
+
+static void what_grew_before_it_ran_is_not_its_own(void **state)
+{
+	struct story s = {.before = {10 * SECOND, 50 * MB}, .after = {61 * SECOND, 90 * MB}};
+
+	(void)state;
+	assert_int_equal(grown(&s), 0); /* by whatever */
+	sqlite_run_look(&s.run, false, 85 * MB, 60 * SECOND);
+	assert_int_equal(grown(&s), 5 * MB);
+	assert_int_equal(s.began_ns, 60 * SECOND);
+	/* It has shrunk: then what it takes again was its own before. */
+	s.run = (struct sqlite_run){};
+	sqlite_run_look(&s.run, false, 20 * MB, 60 * SECOND);
+	assert_int_equal(grown(&s), 40 * MB);
+}
+
+static void a_look_after_the_run_tells_nothing_of_it(void **state)
+{
+	struct story s = {.before = {10 * SECOND, 50 * MB}, .after = {61 * SECOND, 90 * MB}};
+
+	(void)state;
+	sqlite_run_look(&s.run, false, 52 * MB, 60 * SECOND);
+	sqlite_run_look(&s.run, false, 90 * MB, 62 * SECOND);
+	assert_int_equal(grown(&s), 38 * MB);
+	sqlite_run_look(&s.run, false, 90 * MB, 63 * SECOND);
+	assert_int_equal(grown(&s), 0);
+}
+
+static void a_long_run_is_measured_from_where_it_began(void **state)
+{
+	struct story s = {.before = {10 * SECOND, 50 * MB}, .after = {90 * SECOND, 400 * MB}};
+
+	(void)state;
+	sqlite_run_look(&s.run, false, 60 * MB, 60 * SECOND);
+	for (uint64_t at = 61; at < 90; at++)
+		sqlite_run_look(&s.run, true, (50 + at) * MB, at * SECOND);
+	assert_int_equal(grown(&s), 340 * MB);
+	assert_int_equal(s.began_ns, 60 * SECOND);
+	/* Nobody looked for long before it was found at work. */
+	s.run.busy_ns = 63 * SECOND;
+	assert_int_equal(grown(&s), 0);
+}
+
+/* What the library's own structures look like; this process is the one that is looked at. */
+struct fake {
+	unsigned char schema[3][128], connection[256];
+	struct database each[3];
+	struct databases all;
+	struct probe_field autocommit;
+	struct {
+		char main[5], temp[5], more[5];
+	} names;
+};
+
+static void cache(struct fake *f, int which, int32_t size)
+{
+	memcpy(f->schema[which] + AT_CACHE_SIZE, &size, sizeof(size));
+}
+
+static void build(struct fake *f, int count)
+{
+	*f = (struct fake){.autocommit = {.offset = 101, .size = 1},
+			   .names = {"main", "temp", "more"}};
+	for (int i = 0; i < 3; i++) {
+		f->each[i].name = (uintptr_t)&f->names + 5 * i;
+		f->each[i].tree = i == 1 ? 0 : 1;
+		f->each[i].schema = (uintptr_t)f->schema[i];
+		cache(f, i, -2000);
+	}
+	f->all = (struct databases){(uintptr_t)f->each, count, 0};
+	memcpy(f->connection + AT_DATABASES, &f->all, sizeof(f->all));
+	f->connection[101] = 1;
+}
+
+static uint32_t own(const struct fake *f, uint64_t file_bytes)
+{
+	return sqlite_run_cache((uint32_t)getpid(), (uintptr_t)f->connection, &f->autocommit,
+				file_bytes);
+}
+
+static void the_library_keeps_pages_and_sorts(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	build(&f, 2);
+	assert_int_equal(own(&f, UNKNOWN64), 4000);
+	assert_int_equal(own(&f, 100 << 10), 2100); /* no more pages than there are */
+	cache(&f, 0, -64000);
+	assert_int_equal(own(&f, UNKNOWN64), 128000);
+	cache(&f, 0, 1000); /* pages, of any size */
+	assert_int_equal(own(&f, UNKNOWN64), 128000);
+	f.each[1].tree = 1;
+	assert_int_equal(own(&f, UNKNOWN64), 130000);
+	build(&f, 3);
+	cache(&f, 2, -5000);
+	assert_int_equal(own(&f, 0), 7000);
+	cache(&f, 0, INT32_MIN);
+	assert_int_equal(own(&f, UNKNOWN64), UNKNOWN32);
+}
+
+static void what_is_not_understood_has_no_bound(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	build(&f, 2);
+	f.connection[102] = TEMP_STORE_MEMORY;
+	assert_int_equal(own(&f, 0), UNKNOWN32);
+	build(&f, 2);
+	f.autocommit.size = 0;
+	assert_int_equal(own(&f, 0), UNKNOWN32);
+	build(&f, 2);
+	f.names.main[0] = 'M';
+	assert_int_equal(own(&f, 0), UNKNOWN32);
+	build(&f, 2);
+	f.each[0].name = 8;
+	assert_int_equal(own(&f, 0), UNKNOWN32);
+	for (int count = -1; count < 2; count++) {
+		build(&f, count);
+		assert_int_equal(own(&f, 0), UNKNOWN32);
+	}
+	build(&f, 1 << 20);
+	assert_int_equal(own(&f, 0), UNKNOWN32);
+}
+
+static void memory_is_what_no_file_backs(void **state)
+{
+	struct procfs *procfs;
+	uint64_t before, after;
+	char *taken;
+
+	(void)state;
+	assert_int_equal(procfs_open(&procfs, ""), 0);
+	before = sqlite_run_memory(procfs, (uint32_t)getpid());
+	taken = malloc(64 * MB);
+	assert_non_null(taken);
+	memset(taken, 1, 64 * MB);
+	after = sqlite_run_memory(procfs, (uint32_t)getpid());
+	assert_true(after >= before + 60 * MB && after <= before + 100 * MB);
+	free(taken);
+	assert_true(sqlite_run_memory(procfs, 0) == UNKNOWN64);
+	procfs_close(procfs);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_run_begins_after_its_statement_was_born),
+		cmocka_unit_test(what_grew_before_it_ran_is_not_its_own),
+		cmocka_unit_test(a_look_after_the_run_tells_nothing_of_it),
+		cmocka_unit_test(a_long_run_is_measured_from_where_it_began),
+		cmocka_unit_test(the_library_keeps_pages_and_sorts),
+		cmocka_unit_test(what_is_not_understood_has_no_bound),
+		cmocka_unit_test(memory_is_what_no_file_backs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

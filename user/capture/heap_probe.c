@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * heap_probe.c - see heap_probe.h.
+ */
+#include "heap_probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../base/table.h"
+#include "allocator.h"
+#include "kernel_heap.h"
+#include "library.h"
+
+/* A file that has an allocator, or may have one. */
+struct heap_file_known {
+	bool deep; /* all that may tell is its full symbol table, not looked at yet */
+	bool looked_at;
+};
+
+/* One that has. */
+struct attached {
+	int fd;
+	struct probe_links *links; /* in all processes */
+	size_t count;
+	struct probe_place places[ALLOCATOR_PROBES];
+};
+
+/* A process, where probes are narrow. */
+struct narrow {
+	struct probe_links *links[HEAP_FILES];
+	uint32_t files; /* attached so far */
+};
+
+struct heap_probes {
+	struct kernel *kernel;
+	struct libraries *libraries;
+	struct heap_probes_host host;
+	struct probe_programs programs;
+	bool at_entry, narrow, detached;
+	struct table known; /* struct heap_file_known, by device and inode */
+	struct attached *attached[HEAP_FILES];
+	uint32_t used;
+	struct table processes; /* struct narrow, by pid */
+};
+
+static int attach(struct heap_probes *p, struct probe_links **links, const struct attached *a,
+		  uint32_t pid)
+{
+	struct probe_programs programs = p->programs;
+
+	programs.pid = pid;
+	return probes_attach(links, &programs, a->fd, a->places, a->count);
+}
+
+static void attached_free(struct attached *a)
+{
+	if (!a)
+		return;
+	if (a->fd >= 0)
+		close(a->fd);
+	free(a);
+}
+
+static struct attached *attached_make(int fd, const struct allocator *from, uint32_t index)
+{
+	struct attached *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	a->count = from->count;
+	for (size_t i = 0; i < from->count; i++) {
+		const struct allocator_probe *probe = &from->probe[i];
+
+		a->places[i] = (struct probe_place){
+			.offset = probe->offset,
+			.returns = probe->returns,
+			.cookie = HEAP_COOKIE(probe->kind, probe->cheap ? 0 : HEAP_DEAR, index,
+					      probe->before),
+		};
+	}
+	return a;
+}
+
+/* A process gets the probes of files that it has not got yet. */
+static void catch_up(struct heap_probes *p, struct narrow *n, uint32_t pid)
+{
+	for (; n->files < p->used; n->files++)
+		attach(p, &n->links[n->files], p->attached[n->files], pid); /* it may be gone */
+}
+
+static void all_catch_up(struct heap_probes *p)
+{
+	struct table_slot *slot;
+
+	for (size_t at = 0; (slot = table_next(&p->processes, &at));)
+		catch_up(p, slot->value, slot->key.a);
+}
+
+static int add_allocator(struct heap_probes *p, const struct allocator *from, int fd)
+{
+	struct attached *a;
+	int err;
+
+	if (p->used >= HEAP_FILES)
+		return -ENOSPC;
+	a = attached_make(fd, from, p->used);
+	err = !a ? -ENOMEM : a->fd < 0 ? -EMFILE : kernel_heap_file(p->kernel, p->used, &from->code);
+	if (!err && !p->narrow)
+		err = attach(p, &a->links, a, 0);
+	if (err) {
+		attached_free(a);
+		return err;
+	}
+	p->attached[p->used++] = a;
+	all_catch_up(p);
+	return 0;
+}
+
+static void look_into(struct heap_probes *p, struct heap_file_known *f, int fd, const char *path)
+{
+	struct allocator *a = malloc(sizeof(*a));
+	char text[EV_TEXT_LEN];
+	struct elf_file *elf;
+	int err = a ? elf_open(&elf, fd) : -ENOMEM;
+
+	f->looked_at = true;
+	if (!err) {
+		err = allocator_find(elf, f->deep, p->at_entry, a);
+		elf_close(elf);
+		if (!err)
+			err = add_allocator(p, a, fd);
+	}
+	free(a);
+	if (!err || err == -ENOENT)
+		return;
+	snprintf(text, sizeof(text), "the allocator in %.120s cannot be probed: %s", path,
+		 strerror(-err));
+	p->host.gap(p->host.context, text);
+}
+
+static struct heap_file_known *known_of(struct heap_probes *p, uint64_t device, uint64_t inode)
+{
+	struct table_key key = {device, inode};
+	struct heap_file_known *f = table_get(&p->known, key);
+
+	if (f)
+		return f;
+	f = calloc(1, sizeof(*f));
+	if (!f || table_put(&p->known, key, f)) {
+		free(f);
+		return NULL;
+	}
+	return f;
+}
+
+/* A file that exports an allocator, or a program that may hold a copy of one. */
+static bool is_candidate(int fd, bool *deep)
+{
+	static const char *const names[] = {"malloc", "free"};
+	struct elf_symbol found[2] = {};
+	struct elf_file *elf;
+	bool exported, program;
+
+	if (elf_open(&elf, fd))
+		return false;
+	exported = elf_find(elf, names, 2, false, found) == 2 && found[0].offset && found[1].offset;
+	program = elf_is_program(elf);
+	elf_close(elf);
+	*deep = !exported;
+	return exported || program;
+}
+
+static void on_file(void *context, const struct library_file *file)
+{
+	struct heap_probes *p = context;
+	struct heap_file_known *f;
+	bool deep;
+
+	if (!is_candidate(file->fd, &deep))
+		return;
+	f = known_of(p, file->device, file->inode);
+	if (!f)
+		return;
+	f->deep = deep;
+	libraries_follow(p->libraries, file);
+}
+
+static void on_mapping(void *context, const struct library_mapping *m)
+{
+	struct heap_probes *p = context;
+	struct heap_file_known *f = table_get(&p->known, (struct table_key){m->device, m->inode});
+	char path[80];
+	int fd;
+
+	if (!f || p->detached || !p->host.wanted(p->host.context, m->pid))
+		return;
+	p->host.met(p->host.context, m->pid);
+	if (p->narrow)
+		heap_probes_follow(p, m->pid);
+	if (f->looked_at)
+		return;
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", m->pid,
+		 (unsigned long long)m->start, (unsigned long long)m->end);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	look_into(p, f, fd, path);
+	close(fd);
+}
+
+static void add_path(struct heap_probes *p, const char *path)
+{
+	struct heap_file_known *f;
+	struct stat st;
+	bool deep;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && is_candidate(fd, &deep)) {
+		f = known_of(p, st.st_dev, st.st_ino);
+		if (f && !f->looked_at) {
+			f->deep = deep;
+			look_into(p, f, fd, path);
+		}
+	}
+	close(fd);
+}
+
+/* As execvp(3) finds it. */
+static void add_command(struct heap_probes *p, const char *command)
+{
+	const char *folders = getenv("PATH");
+	char *list = strdup(folders ? folders : "/bin:/usr/bin"), *save = NULL, path[PATH_MAX];
+
+	if (strchr(command, '/'))
+		add_path(p, command);
+	for (char *at = list && !strchr(command, '/') ? strtok_r(list, ":", &save) : NULL; at;
+	     at = strtok_r(NULL, ":", &save)) {
+		snprintf(path, sizeof(path), "%s/%s", at, command);
+		if (!access(path, X_OK)) {
+			add_path(p, path);
+			break;
+		}
+	}
+	free(list);
+}
+
+void heap_probes_head_start(struct heap_probes *p, const char *command)
+{
+	static const char *const patterns[] = {
+		"/lib/*/libc.so.6",
+		"/lib/ld-musl-*.so.1",
+		"/usr/lib/*/lib{jemalloc,tcmalloc*,mimalloc}.so.?",
+	};
+	const char *preload = getenv("LD_PRELOAD");
+	char *list = preload ? strdup(preload) : NULL, *save = NULL;
+	glob_t found = {};
+
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
+		glob(patterns[i], GLOB_BRACE | (i ? GLOB_APPEND : 0), NULL, &found);
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		add_path(p, found.gl_pathv[i]);
+	globfree(&found);
+	add_command(p, command);
+	for (char *at = list ? strtok_r(list, " :", &save) : NULL; at;
+	     at = strtok_r(NULL, " :", &save))
+		add_path(p, at);
+	free(list);
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+int heap_probes_open(struct heap_probes **out, struct kernel *kernel, const struct procfs *procfs,
+		     const struct probe_programs *programs, bool at_entry,
+		     const struct heap_probes_host *host)
+{
+	struct heap_probes *p = calloc(1, sizeof(*p));
+	int err;
+
+	*out = NULL;
+	if (!p)
+		return -ENOMEM;
+	p->kernel = kernel;
+	p->host = *host;
+	p->programs = *programs;
+	p->at_entry = at_entry;
+	err = libraries_open(&p->libraries, procfs);
+	if (err) {
+		free(p);
+		return err;
+	}
+	*out = p;
+	libraries_on_mapping(p->libraries, on_mapping);
+	if (libraries_watch(p->libraries))
+		p->host.gap(p->host.context,
+			    "allocators mapped from now on are found late: no perf events");
+	return 0;
+}
+
+int heap_probes_scan(struct heap_probes *p)
+{
+	return libraries_scan(p->libraries, on_file, p);
+}
+
+int heap_probes_fd(const struct heap_probes *p)
+{
+	return libraries_fd(p->libraries);
+}
+
+int heap_probes_poll(struct heap_probes *p)
+{
+	int n = p->detached ? 0 : libraries_poll(p->libraries, on_file, p);
+
+	return n < 0 ? n : 0;
+}
+
+/* Puts the links of all files into the list, and says how many. */
+static size_t take_wide(struct heap_probes *p, struct probe_links **links)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < p->used; i++) {
+		if (p->attached[i]->links)
+			links[n++] = p->attached[i]->links;
+		p->attached[i]->links = NULL;
+	}
+	return n;
+}
+
+int heap_probes_narrow(struct heap_probes *p)
+{
+	struct probe_links *links[HEAP_FILES];
+
+	if (!p->programs.multi)
+		return -ENOTSUP;
+	p->narrow = true;
+	probes_detach_all(links, take_wide(p, links));
+	return 0;
+}
+
+bool heap_probes_are_narrow(const struct heap_probes *p)
+{
+	return p->narrow;
+}
+
+void heap_probes_follow(struct heap_probes *p, uint32_t pid)
+{
+	struct table_key key = {pid, 0};
+	struct narrow *n = table_get(&p->processes, key);
+
+	if (!p->narrow || p->detached)
+		return;
+	if (!n) {
+		n = calloc(1, sizeof(*n));
+		if (!n || table_put(&p->processes, key, n)) {
+			free(n);
+			return;
+		}
+	}
+	catch_up(p, n, pid);
+}
+
+void heap_probes_forget(struct heap_probes *p, uint32_t pid)
+{
+	struct narrow *n = table_remove(&p->processes, (struct table_key){pid, 0});
+
+	for (uint32_t i = 0; n && i < n->files; i++)
+		probes_detach_later(n->links[i]);
+	free(n);
+}
+
+void heap_probes_detach(struct heap_probes *p)
+{
+	size_t most = (p->processes.count + 1) * HEAP_FILES, n = 0;
+	struct probe_links **links = calloc(most, sizeof(*links));
+	struct table_slot *slot;
+
+	p->detached = true;
+	if (!links) /* the end of this process does it */
+		return;
+	n = take_wide(p, links);
+	for (size_t at = 0; (slot = table_next(&p->processes, &at));) {
+		struct narrow *narrow = slot->value;
+
+		for (uint32_t i = 0; i < narrow->files; i++)
+			links[n++] = narrow->links[i];
+		free(narrow);
+	}
+	table_free(&p->processes);
+	probes_detach_all(links, n);
+	free(links);
+}
+
+void heap_probes_close(struct heap_probes *p)
+{
+	struct table_slot *slot;
+
+	if (!p)
+		return;
+	heap_probes_detach(p);
+	for (uint32_t i = 0; i < p->used; i++)
+		attached_free(p->attached[i]);
+	for (size_t at = 0; (slot = table_next(&p->known, &at));)
+		free(slot->value);
+	table_free(&p->known);
+	libraries_close(p->libraries);
+	free(p);
+}

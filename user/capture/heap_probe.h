@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * heap_probe.h - probes in the files with an allocator that wanted processes map.
+ *
+ * They begin wide: in every process that maps such a file, so that no child is missed.  Where too
+ * many others pay for that they are narrowed to the processes that are followed.
+ */
+#ifndef DBLEAK_CAPTURE_HEAP_PROBE_H
+#define DBLEAK_CAPTURE_HEAP_PROBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel.h"
+#include "probe.h"
+#include "procfs.h"
+
+struct heap_probes;
+
+struct heap_probes_host {
+	void *context;
+	void (*gap)(void *context, const char *text);
+	/* Is it to be followed? */
+	bool (*wanted)(void *context, uint32_t pid);
+	/* It is, and has mapped an allocator. */
+	void (*met)(void *context, uint32_t pid);
+};
+
+/* kernel and procfs are borrowed, the others copied.  0 or -errno. */
+int heap_probes_open(struct heap_probes **out, struct kernel *kernel, const struct procfs *procfs,
+		     const struct probe_programs *programs, bool at_entry,
+		     const struct heap_probes_host *host);
+/* Accepts NULL. */
+void heap_probes_close(struct heap_probes *p);
+
+/* What a command that is about to start may map: its first calls are to be seen. */
+void heap_probes_head_start(struct heap_probes *p, const char *command);
+/* All that is mapped; then, when the descriptor is readable, what was mapped since. 0 or -errno. */
+int heap_probes_scan(struct heap_probes *p);
+int heap_probes_fd(const struct heap_probes *p);
+int heap_probes_poll(struct heap_probes *p);
+
+/* From now on only in processes that are named so.  -ENOTSUP: this kernel cannot. */
+int heap_probes_narrow(struct heap_probes *p);
+bool heap_probes_are_narrow(const struct heap_probes *p);
+void heap_probes_follow(struct heap_probes *p, uint32_t pid);
+void heap_probes_forget(struct heap_probes *p, uint32_t pid);
+
+/* Takes all of them out, for good. */
+void heap_probes_detach(struct heap_probes *p);
+
+#endif
