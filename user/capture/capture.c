@@ -40,6 +40,7 @@
 #define LEARNED_PORTS  64
 #define OWNERS_FEW     32 /* processes whose memory is looked at with each sweep */
 #define LONGEST_INTERVAL_MS 8000
+#define LOOK_NS	       SECOND_NS
 #define LAST_READ_MS   1500 /* for stacks still being read when the window ends */
 
 struct known { /* a connection told of */
@@ -69,7 +70,7 @@ struct capture {
 	const struct procfs *procfs;
 	struct table connections, owners;
 	struct peers peers;
-	uint64_t sweep, next_sweep_ns, next_facts_ns, stats_until_ns, begun_ns;
+	uint64_t sweep, next_sweep_ns, next_look_ns, next_facts_ns, stats_until_ns, begun_ns;
 	uint64_t records;
 	uint64_t run_ns, runs; /* sampled */
 	struct ev_loss loss;
@@ -842,8 +843,6 @@ static int sweep(struct capture *c)
 	if (c->heap)
 		heap_sweep(c->heap, now_boot(), false);
 	kernel_processes(c->kernel, on_process, c);
-	if (c->growth)
-		growth_sweep(c->growth, false);
 	tell_losses(c);
 	return c->err;
 }
@@ -1125,15 +1124,12 @@ int capture_open(struct capture **out, const struct capture_options *options)
 	return 0;
 }
 
-static int periodic(struct capture *c, uint64_t now)
+static int sweep_if_due(struct capture *c, uint64_t now)
 {
-	sample_stats(c, now);
 	if (now < c->next_sweep_ns)
 		return 0;
 	c->next_sweep_ns = now + c->options.interval_ms * 1000000ULL;
 	follow_selection(c);
-	if (c->owners.count <= OWNERS_FEW)
-		tell_all_usage(c);
 	if (now >= c->next_facts_ns) {
 		c->next_facts_ns = now + FACTS_EVERY_NS;
 		tell_facts(c);
@@ -1147,6 +1143,32 @@ static int periodic(struct capture *c, uint64_t now)
 	return sweep(c);
 }
 
+static uint64_t look_every(const struct capture *c)
+{
+	uint64_t interval = c->options.interval_ms * 1000000ULL;
+
+	return interval < LOOK_NS ? interval : LOOK_NS;
+}
+
+/* How memory moves is seen only by looking often: where sweeps become rare to save time, the sizes of
+ * a few processes are still looked at. */
+static int periodic(struct capture *c, uint64_t now)
+{
+	bool look = now >= c->next_look_ns;
+	int err;
+
+	sample_stats(c, now);
+	if (look) {
+		c->next_look_ns = now + look_every(c);
+		if (c->owners.count <= OWNERS_FEW)
+			tell_all_usage(c);
+	}
+	err = sweep_if_due(c, now);
+	if (look && c->growth)
+		growth_sweep(c->growth, false);
+	return err;
+}
+
 int capture_step(struct capture *c, int timeout_ms)
 {
 	uint64_t now = now_boot(), deadline = now + timeout_ms * 1000000ULL;
@@ -1158,6 +1180,8 @@ int capture_step(struct capture *c, int timeout_ms)
 
 	if (deadline > c->next_sweep_ns)
 		deadline = c->next_sweep_ns;
+	if (deadline > c->next_look_ns)
+		deadline = c->next_look_ns;
 	if (c->stacks_come && deadline > now + STACK_WAKE_NS)
 		deadline = now + STACK_WAKE_NS;
 	c->stacks_come = false;

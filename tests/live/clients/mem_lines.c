@@ -123,6 +123,6 @@ int main(int argc, char **argv)
 	for (int i = 0; i < 3; i++)
 		printf("kept %s %lu\n", names[i], kept[i]);
 	fflush(stdout);
-	nap(500); /* so that it is looked at once more */
+	nap(700); /* so that it is looked at once more */
 	return 0;
 }
