@@ -7,17 +7,18 @@
  * sample shows its stack, and stands for them all.  Attached only while a process grows; others
  * pay a look-up.
  *
- * The count of pages is told late: a processor keeps a batch of them back, so some faults are let
- * through by chance before the sample, or programs that take turns would be met at the same turn each
- * time.
- * And it is told after the fault: for 4 KB that is as good, but 2 MB belong to the one that got them.
- * So the first touch of an area that may get a huge page shows its stack, and the next fault tells
- * whether it did.
+ * Where the next sample is taken is drawn by faults, of which a first touch is known by finding no page.
+ * How many pages came is counted by the kernel, too, but late: each processor keeps a batch back.  That
+ * count bounds the other, for pages also come back from swap, are shared, or come without a fault.
+ *
+ * A fault of 4 KB counts one page; 2 MB belong to the one that got them.  So the first touch of an area
+ * that may get a huge page shows its stack, and the next fault tells whether it did.
  */
 #include "growth.bpf.h"
 #include "client.bpf.h"
 #include "stack.bpf.h"
 
+#define FAULT_PRESENT 1 /* X86_PF_PROT: a page was there */
 #define FAULT_WRITES 2 /* X86_PF_WRITE */
 #define HUGE_SHIFT 21
 #define HUGE_PAGES 512
@@ -101,9 +102,8 @@ static __always_inline void draw(struct growth_state *s, const struct fault *f, 
 	if (s->interval < f->of->pages)
 		s->interval = f->of->pages;
 	s->sampled_ns = now;
-	s->sampled = s->touched;
-	s->due = s->touched + (s->interval >> 1) + chance % (s->interval | 1);
-	s->skip = chance >> 16 & f->of->batch;
+	s->touched = s->risen = 0;
+	s->due = (s->interval >> 1) + chance % (s->interval | 1);
 }
 
 struct area {
@@ -166,29 +166,36 @@ static __always_inline void came(struct growth_state *s, const struct fault *f)
 	if (more >= HUGE_PAGES && f->of->huge)
 		came_huge(s, more);
 	else
-		s->touched += more;
+		s->risen += more;
 	s->met = 1;
 	s->waits = 0;
 }
 
-static __always_inline void on_growing(struct growth_state *s, const struct fault *f)
+/* Pages since the last sample: the first touches, unless the count of pages says otherwise. */
+static __always_inline __u64 pages_since(const struct growth_state *s, const struct fault *f)
+{
+	__u64 late = 2 * f->of->batch;
+
+	if (s->touched > s->risen + late)
+		return s->risen + late;
+	return s->risen > s->touched + late ? s->risen : s->touched;
+}
+
+static __always_inline void on_growing(struct growth_state *s, const struct fault *f, int first)
 {
 	struct raw_growth r;
 	__u64 pages;
 
 	came(s, f);
-	if (s->touched < s->due) {
-		if (f->of->huge && f->address >> HUGE_SHIFT != s->region)
+	s->touched += first;
+	if (s->risen < s->due + 2 * f->of->batch && (!first || s->touched < s->due)) {
+		if (first && f->of->huge && f->address >> HUGE_SHIFT != s->region)
 			wait_for_huge(s, f);
-		return;
-	}
-	if (s->skip) {
-		s->skip--;
 		return;
 	}
 	if (touches_stack(f))
 		return;
-	pages = s->touched - s->sampled;
+	pages = pages_since(s, f);
 	draw(s, f, bpf_ktime_get_boot_ns()); /* before the stack: of threads that come at once one takes it */
 	if (!pages)
 		return;
@@ -226,7 +233,7 @@ static __always_inline int on_fault(__u64 address, __u64 error)
 	    f.task->group_leader->start_boottime - f.of->start_ns >= TICK_NS)
 		return 0;
 	f.pages = pages_of(f.task->mm);
-	on_growing(state, &f);
+	on_growing(state, &f, !(error & FAULT_PRESENT));
 	return 0;
 }
 

@@ -33,7 +33,7 @@
 #define GAP_NS	      10000000ULL /* between two samples of anybody: 100 a second */
 #define GAP_EAGER_NS  3000000ULL  /* where programs are short */
 #define GAP_MOST_NS   200000000ULL /* of one process */
-#define LEAST_PAGES   16	  /* between two samples, on average */
+#define LEAST_PAGES   48	  /* between two samples, on average */
 #define TELL_NS	      SECOND_NS
 #define CHECK_SHARE   200 /* looking for pages takes at most one part in so many of a processor */
 #define CHECK_SHARE_EAGER 50
@@ -112,7 +112,7 @@ static uint32_t batch_of_kernel(void)
 
 	while (batch < 4096 && batch < 2 * cpus)
 		batch *= 2;
-	return batch - 1;
+	return batch;
 }
 
 static enum growing_huge huge_of_kernel(void)
