@@ -1092,8 +1092,16 @@ static __always_inline void show_object(struct handle *out, const struct object 
 	out->told = o->sample == SAMPLE_TOLD;
 }
 
-/* Its objects that outlived the grace period and are not told of yet.  What is told of makes room
- * for a later one: to see whether more keep coming, and how they look. */
+static __always_inline struct object *sample_find(const struct site_key *at, const struct site *s,
+						  __u32 i, struct handle_key *key)
+{
+	key->handle = s->sample[i];
+	key->pid = at->pid;
+	key->resource = s->resource;
+	return bpf_map_lookup_elem(&handles, key);
+}
+
+/* Its objects that outlived the grace period and are not told of yet.  Not 0: no more of them now. */
 static __noinline int tell_sample(struct seq_file *seq, const struct site_key *at, struct site *s,
 				  const struct process *p, __u32 i)
 {
@@ -1104,11 +1112,8 @@ static __noinline int tell_sample(struct seq_file *seq, const struct site_key *a
 
 	if (i >= SITE_SAMPLES || !(s->sampled & 1U << i))
 		return 0;
-	key.handle = s->sample[i];
-	key.pid = at->pid;
-	key.resource = s->resource;
 	now = bpf_ktime_get_boot_ns();
-	o = bpf_map_lookup_elem(&handles, &key);
+	o = sample_find(at, s, i, &key);
 	if (!o || o->sample == SAMPLE_TOLD || now - o->born_ns < settings.grace_ns)
 		return 0;
 	out.head.ns = now;
@@ -1118,15 +1123,18 @@ static __noinline int tell_sample(struct seq_file *seq, const struct site_key *a
 	__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
 	out.key = key;
 	show_object(&out.handle, o, s->sample_at[i]);
-	if (bpf_seq_write(seq, &out, sizeof(out)))
+	if (bpf_seq_write(seq, &out, sizeof(out))) {
+		s->no_room = 1;
 		return 1;
-	o->sample = SAMPLE_TOLD;
+	}
+	o->sample = SAMPLE_TOLD; /* at once: its release must be told of, too */
 	__sync_fetch_and_add(&s->told_open, 1);
-	__sync_fetch_and_and(&s->sampled, ~(1U << i));
+	__sync_fetch_and_or(&s->telling, 1U << i);
 	return s->told_open > SITE_TOLD;
 }
 
-/* A loop around a call: the verifier of 6.1 refuses one whose body the compiler has turned round. */
+/* A loop around a call, as the next: the verifier of 6.1 refuses one whose body the compiler has
+ * turned round. */
 static __always_inline void tell_samples(struct seq_file *seq, const struct site_key *at,
 					 struct site *s, const struct process *p)
 {
@@ -1137,29 +1145,49 @@ static __always_inline void tell_samples(struct seq_file *seq, const struct site
 			return;
 }
 
-SEC("iter/bpf_map_elem")
-int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
+/* What was written of it has been thrown away. */
+static __noinline int untell_sample(const struct site_key *at, struct site *s, __u32 i)
 {
-	struct seq_file *seq = ctx->meta->seq;
-	struct site_key *key = ctx->key;
-	struct site *s = ctx->value;
-	struct raw_site out = {};
-	struct process *p;
-	__u64 sum, now;
-	__u32 pid;
+	struct handle_key key = {};
+	struct object *o;
 
-	if (!key || !s)
+	if (i >= SITE_SAMPLES || !(s->telling & 1U << i))
 		return 0;
-	pid = key->pid;
-	now = bpf_ktime_get_boot_ns();
-	p = bpf_map_lookup_elem(&processes, &pid);
-	out.gone = !p || p->gone || p->start_ns != s->start_ns || p->exec_ns > s->last_ns;
-	if (p && s->sampled && (!out.gone || p->exec_ns <= s->last_ns))
-		tell_samples(seq, key, s, p);
-	sum = s->acquired + s->released + s->unseen + s->failed + 1;
-	if (!out.gone && (s->told == sum || s->unwanted))
+	o = sample_find(at, s, i, &key);
+	if (!o || o->sample != SAMPLE_TOLD)
 		return 0;
-	out.head.ns = now;
+	o->sample = i;
+	__sync_fetch_and_add(&s->told_open, -1);
+	__sync_fetch_and_and(&s->telling, ~(1U << i));
+	return 0;
+}
+
+static __always_inline void untell_samples(const struct site_key *at, struct site *s)
+{
+	__u32 i;
+
+	for (i = 0; i < SITE_SAMPLES; i++)
+		untell_sample(at, s, i);
+}
+
+/* What was told of makes room for later ones: to see whether more keep coming, and how they look. */
+static __always_inline void make_room(struct site *s)
+{
+	__u32 told = s->telling;
+
+	__sync_fetch_and_and(&s->sampled, ~told);
+}
+
+static __noinline int tell_site(struct seq_file *seq, const struct site_key *key, struct site *s,
+				struct process *p, int gone)
+{
+	struct raw_site out = {};
+	__u64 sum = s->acquired + s->released + s->unseen + s->failed + 1;
+
+	if (!gone && (s->told == sum || s->unwanted))
+		return 0;
+	out.gone = gone;
+	out.head.ns = bpf_ktime_get_boot_ns();
 	out.head.kind = RAW_SITE;
 	out.head.size = sizeof(out);
 	out.key = *key;
@@ -1178,13 +1206,43 @@ int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
 	out.stack = s->stack != s->stack_told ? s->stack : 0;
 	if (p)
 		__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
-	if (bpf_seq_write(seq, &out, sizeof(out)))
+	if (bpf_seq_write(seq, &out, sizeof(out))) {
+		s->no_room = 1;
 		return 0;
+	}
 	s->told = sum;
 	if (out.stack)
 		s->stack_told = out.stack;
 	if (p)
 		p->told = 1;
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct site_key *key = ctx->key;
+	struct site *s = ctx->value;
+	struct process *p;
+	__u32 pid;
+	int gone;
+
+	if (!key || !s)
+		return 0;
+	pid = key->pid;
+	p = bpf_map_lookup_elem(&processes, &pid);
+	gone = !p || p->gone || p->start_ns != s->start_ns || p->exec_ns > s->last_ns;
+	s->telling = s->no_room = 0;
+	if (p && s->sampled && (!gone || p->exec_ns <= s->last_ns))
+		tell_samples(seq, key, s, p);
+	if (!s->no_room)
+		tell_site(seq, key, s, p, gone);
+	/* What does not fit is thrown away, what was written before it too, and the program run again
+	 * for the same site. */
+	if (s->no_room)
+		untell_samples(key, s);
+	make_room(s);
 	return 0;
 }
 

@@ -147,6 +147,8 @@ struct site {
 	__u64 stack_told;
 	__u64 resident_ns; /* when the next was looked at */
 	__u32 resident_pages;
+	__u32 telling; /* bits: samples told of in this sweep, if its buffer has room for all */
+	__u32 no_room; /* it has not */
 	__u32 reserved2;
 	__u64 sample[SITE_SAMPLES];
 	__u64 sample_at[SITE_SAMPLES]; /* stacks */

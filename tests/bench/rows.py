@@ -11,6 +11,7 @@ from bench import (BUILT, CONNECTIONS, PROCESSES, at_least, at_most, first_answe
 from bpf import Meter
 from bpf import statistics as run_time_statistics
 from rows_growth import ROWS as GROWTH_ROWS
+from rows_client_memory import ROWS as CLIENT_MEMORY_ROWS
 from rows_memory import ROWS as MEMORY_ROWS
 from rows_python import ROWS as PYTHON_ROWS
 from rows_stacks import ROWS as STACK_ROWS
@@ -394,6 +395,7 @@ ROWS = {  # in the order of the table: name -> (measures, needs servers)
     "sqlite-probes": (row_lite, False),
     "switch": (row_switch, False),
     "handles": (row_handles, False),
+    **CLIENT_MEMORY_ROWS,
     **STACK_ROWS,
     **PYTHON_ROWS,
     **GROWTH_ROWS,

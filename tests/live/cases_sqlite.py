@@ -5,6 +5,7 @@ import shutil
 import signal
 import time
 
+import records
 from ledger import NUMBERS, Ledger
 from rounds import Case, Finding
 from solo import live
@@ -74,8 +75,8 @@ def better_sqlite3():
 
 # ---- what was counted, call by call ---------------------------------------------------------
 
-def calls(what, connections, zombies=0, text=None, program="lite_calls", children=None, **counts):
-    """Runs one part of lite_calls.  counts: object -> (acquired, released, failed)."""
+def calls(what, connections, zombies=0, text=None, program="lite_calls", children=None, told=None, **counts):
+    """Runs one part of lite_calls.  counts: object -> (acquired, released, failed); told: objects told of one by one."""
     names = {"connection": "sqlite3", "statement": "sqlite3_stmt", "blob": "sqlite3_blob",
              "backup": "sqlite3_backup", "table": "table of SQLite"}
     wanted = {names[key]: (acquired, released, 0, failed) for key, (acquired, released, failed) in counts.items()}
@@ -90,6 +91,8 @@ def calls(what, connections, zombies=0, text=None, program="lite_calls", childre
         alive = {c.id for c in book.open_connections()}
         if sum(f.zombie for f in book.files.values() if f.id in alive) != zombies:
             faults.append(f"zombies: {[f.zombie for f in book.files.values()]}, not {zombies}")
+        if told is not None and len(book.handles) != told:
+            faults.append(f"{len(book.handles)} objects are told of, not {told}")
         if text and text not in {t.text for t in book.texts.values()}:
             faults.append(f"the last SQL is {[t.text for t in book.texts.values()]}")
         for child in run.client.children:
@@ -121,8 +124,34 @@ def every_call(program):
         calls("threads", 4, connection=(4, 0, 0), statement=(2000, 1960, 0), text=SELECT, program=program),
         calls("fork", 1, connection=(1, 0, 0), statement=(2, 1, 0), children=CHILD, program=program),
         calls("exec_program", 1, connection=(4, 0, 0), statement=(4, 0, 0), program=program),
+        calls("exec_inside", 1, connection=(2, 0, 0), statement=(3, 0, 0), program=program),
+        calls("many_places", 1, connection=(1, 0, 0), statement=(2048, 0, 0), told=2049, program=program),
         calls("exit", 0, connection=(5, 0, 0), statement=(5, 0, 0), program=program),
     ]
+
+
+def of_pid_again(run, look):
+    """Of two processes with one id each has its own."""
+    lives = {}
+    for site in Ledger(look.recording, run.client.children[0]).sites.values():
+        count = lives.setdefault(site.start_ns, {}).setdefault(site.object, [0, 0])
+        count[0] += site.acquired
+        count[1] += site.released
+    counted = [counts for _, counts in sorted(lives.items())]
+    wanted = [{"sqlite3": [2, 0], "sqlite3_stmt": [4, 2]}, {"sqlite3": [1, 0], "sqlite3_stmt": [1, 0]}]
+    return [] if counted == wanted else [f"counted {counted}, not {wanted}"]
+
+
+def of_burst(run, look):
+    """What a thousand processes had is counted, though each lived for some milliseconds."""
+    total, children = {}, set(run.client.children)
+    for site in records.Records(look.recording).sites.values():
+        if site.pid not in children:
+            continue
+        for key, count in ((0, site.acquired), (1, site.released), (2, site.unseen + site.failed)):
+            total.setdefault(site.object, [0, 0, 0])[key] += count
+    wanted = {"sqlite3": [1000, 0, 0], "sqlite3_stmt": [3000, 2000, 0]}
+    return [] if len(children) == 1000 and total == wanted else [f"counted {total} of {len(children)}, not {wanted}"]
 
 
 def many_names(run, look):
@@ -145,7 +174,12 @@ def named(name):
     return check
 
 
-CALLS = every_call("lite_calls") + every_call("lite_static")
+CALLS = every_call("lite_calls") + every_call("lite_static") + [
+    case("two processes with one id, one after the other, are two", ["lite_calls", "pid_again"], alone=False,
+         check=of_pid_again, round="calls"),
+    case("a burst of a thousand short processes is counted exactly", ["lite_calls", "burst"], alone=False,
+         check=of_burst, round="calls"),
+]
 
 CASES = [
     case("files of many names are known by their paths", ["lite.py", "places"], check=many_names, alone=False),

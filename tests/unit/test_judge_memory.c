@@ -98,6 +98,31 @@ static void keeps_rows(double from, double to, double step, double a_second)
 	}
 }
 
+/* A library has taken it, under stacks that none of them stands for: pages tell the line. */
+static void what_a_library_holds_without_a_place_hides_no_line(void **state)
+{
+	struct ev_memory_site library, kept;
+	const struct finding_view *f;
+	uint64_t cache;
+
+	(void)state;
+	app_begins();
+	cache = at_line(APP, "/srv/shop/app/cache.py", 17, "remember");
+	at(1);
+	library = blocks_of(APP, 7, 0);
+	library.tier = EV_TIER_CLIENT;
+	kept = pages_of(APP, 1, cache);
+	for (double t = 1; t <= 61; t++) {
+		tick(t, 60 + 1.6 * t);
+		takes(&library, 1.6, 0);
+		takes(&kept, 1.2, 0);
+	}
+	f = expect(CAUSE_CACHE_GROWTH);
+	assert_non_null(f->site);
+	assert_int_equal(f->site->line, 17);
+	assert_int_equal(f->memory.tier, EV_TIER_GROWTH);
+}
+
 static void rows_kept_in_a_cache_are_a_leak_with_its_line(void **state)
 {
 	const struct finding_view *f;
@@ -330,6 +355,8 @@ static void two_lines_that_prove_it_are_two_findings(void **state)
 	assert_int_equal(p->finding_count, 2);
 	assert_int_equal(p->findings[0].site->line + p->findings[1].site->line, 77);
 	assert_true(says_so(&p->findings[0], "at /srv/shop/app/"));
+	assert_true(says_so(&p->findings[0], "does not go back"));
+	assert_false(says_so(&p->findings[1], "does not go back")); /* said once is enough */
 }
 
 static void a_line_that_gives_back_is_not_named_beside_a_slow_leaker(void **state)
@@ -901,6 +928,28 @@ static void what_is_swapped_out_is_still_there(void **state)
 	expect(CAUSE_CACHE_GROWTH);
 }
 
+static void held_by_nobody_knows_how_much_is_no_zero(void **state)
+{
+	struct ev_memory_site s;
+	const struct memory_view *v;
+
+	(void)state;
+	app_begins();
+	tick(1, 50);
+	s = pages_of(APP, 1, at_line(APP, "/srv/shop/app/cache.py", 17, "remember"));
+	s.taken_bytes = 5000000;
+	s.held_bytes = UNKNOWN64;
+	tell_taken(&s);
+	v = &verdict_of(APP)->memory;
+	assert_int_equal(v->sites[0].held, UNKNOWN64);
+	s = pages_of(APP, 2, s.stack);
+	takes(&s, 2, 1);
+	v = &verdict_of(APP)->memory;
+	assert_int_equal(v->site_count, 1);
+	assert_int_equal(v->sites[0].held, 1000000);
+	assert_true(v->sites[0].flags & EV_MEMORY_LOWER_BOUND);
+}
+
 static void the_view_has_what_was_told(void **state)
 {
 	struct ev_memory m;
@@ -1079,6 +1128,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(rows_kept_in_a_cache_are_a_leak_with_its_line),
+		TEST(what_a_library_holds_without_a_place_hides_no_line),
 		TEST(a_watch_of_ten_seconds_can_tell_a_leak_of_a_megabyte_a_second),
 		TEST(a_slow_leak_is_told_after_an_hour),
 		TEST(a_saw_tooth_with_a_rising_floor_is_a_leak),
@@ -1113,6 +1163,7 @@ int main(void)
 		TEST(of_many_lives_only_the_leaks_are_accused),
 		TEST(what_is_not_known_is_not_nothing),
 		TEST(what_is_swapped_out_is_still_there),
+		TEST(held_by_nobody_knows_how_much_is_no_zero),
 		TEST(the_view_has_what_was_told),
 		TEST_IN(results_never_freed_bring_their_memory),
 		TEST_IN(what_unclosed_connections_cost_is_no_second_leak),

@@ -28,6 +28,7 @@
 #include "heap.h"
 #include "kernel.h"
 #include "kernel_client.h"
+#include "library_heap.h"
 #include "peer.h"
 #include "procfs.h"
 #include "reader.h"
@@ -38,9 +39,8 @@
 #define STATS_FOR_NS   (SECOND_NS / 5)
 #define VEILED_NS      (3 * SECOND_NS)
 #define LEARNED_PORTS  64
-#define OWNERS_FEW     32 /* processes whose memory is looked at with each sweep */
+#define OWNERS_FEW     32 /* processes whose memory is looked at each time; of more, those that grow */
 #define LONGEST_INTERVAL_MS 8000
-#define LOOK_NS	       SECOND_NS
 #define LAST_READ_MS   1500 /* for stacks still being read when the window ends */
 
 struct known { /* a connection told of */
@@ -66,11 +66,13 @@ struct capture {
 	struct clients *clients; /* NULL in a snapshot */
 	struct readers *readers; /* NULL: no stacks are taken */
 	struct heap *heap;	 /* NULL: the allocator's calls are not followed */
+	struct library_heap *library_heap; /* NULL: nor are those of client libraries */
 	struct growth *growth;	 /* NULL: memory is not looked at */
 	const struct procfs *procfs;
 	struct table connections, owners;
 	struct peers peers;
-	uint64_t sweep, next_sweep_ns, next_look_ns, next_facts_ns, stats_until_ns, begun_ns;
+	uint64_t sweep, next_sweep_ns, next_facts_ns, next_usage_ns, stats_until_ns, begun_ns;
+	uint64_t usage_every_ns;
 	uint64_t records;
 	uint64_t run_ns, runs; /* sampled */
 	struct ev_loss loss;
@@ -726,6 +728,8 @@ static void tell_cost(struct capture *c)
 		cost.bpf_ns += clients_cost_ns(c->clients);
 	if (c->heap)
 		cost.bpf_ns += heap_cost_ns(c->heap);
+	if (c->library_heap)
+		cost.bpf_ns += library_heap_cost_ns(c->library_heap);
 	if (c->growth)
 		cost.bpf_ns += growth_cost_ns(c->growth, counters[COUNTER_FAULTS]);
 	cost.rss_bytes = own_rss();
@@ -778,6 +782,24 @@ static void tell_all_usage(struct capture *c)
 		growth_look(c->growth);
 	while ((slot = table_next(&c->owners, &at)))
 		tell_usage(c, slot->value);
+}
+
+/* Not less often where sweeps are: whether memory grows is told by many looks, and each is cheap. */
+static void look_at_usage(struct capture *c, uint64_t now)
+{
+	bool few = c->owners.count <= OWNERS_FEW;
+	struct table_slot *slot;
+	size_t at = 0;
+
+	c->next_usage_ns = now + c->usage_every_ns;
+	if (c->growth)
+		growth_look(c->growth);
+	while ((slot = table_next(&c->owners, &at))) {
+		struct owner *o = slot->value;
+
+		if (few || (c->growth && growth_follows(c->growth, o->facts.pid, o->facts.start_ns)))
+			tell_usage(c, o);
+	}
 }
 
 /* Their connections have not changed, or are gone, since it might have been told. */
@@ -842,7 +864,11 @@ static int sweep(struct capture *c)
 		return err;
 	if (c->heap)
 		heap_sweep(c->heap, now_boot(), false);
+	if (c->library_heap)
+		library_heap_sweep(c->library_heap, now_boot(), false);
 	kernel_processes(c->kernel, on_process, c);
+	if (c->growth)
+		growth_sweep(c->growth, false);
 	tell_losses(c);
 	return c->err;
 }
@@ -902,9 +928,18 @@ static bool wanted_for_clients(void *context, uint32_t pid, const char *comm)
 	return select_has(c->options.select, pid, comm);
 }
 
+static void file_for_clients(void *context, struct elf_file *elf, const struct library_file *file,
+			     const char *library)
+{
+	struct capture *c = context;
+
+	library_heap_file(c->library_heap, elf, file, library);
+}
+
 static int open_clients(struct capture *c)
 {
 	const struct client_host host = {.context = c,
+					 .file = c->library_heap ? file_for_clients : NULL,
 					 .tell = tell_for_clients,
 					 .evidence = evidence_for_clients,
 					 .site = site_for_clients,
@@ -981,7 +1016,24 @@ static void tier_for_heap(void *context, enum ev_tier tier)
 {
 	struct capture *c = context;
 
-	c->options.tier = tier;
+	if (c->growth)
+		growth_tier(c->growth, tier);
+	if (c->library_heap && c->clients && tier == EV_TIER_CLIENT)
+		library_heap_start(c->library_heap, clients_hit_ns(c->clients), now_boot());
+	else if (c->library_heap)
+		library_heap_stop(c->library_heap, now_boot());
+}
+
+/* It waits for its turn where the allocator itself is followed. */
+static int open_library_heap(struct capture *c)
+{
+	const struct library_heap_host host = {.balances = {.context = c,
+							    .tell = tell_for_growth,
+							    .owner = owner_for_heap,
+							    .stack = stack_for_heap},
+					       .max_overhead = c->options.max_overhead};
+
+	return library_heap_open(&c->library_heap, c->kernel, &host);
 }
 
 static int open_heap(struct capture *c)
@@ -1108,8 +1160,12 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		c->stats_until_ns = now_boot() + SECOND_NS;
 	if (!err)
 		err = follow_children(c);
+	if (!err && options->mode != EV_MODE_SNAPSHOT && options->tier >= EV_TIER_CLIENT)
+		err = open_library_heap(c);
 	if (!err && options->mode != EV_MODE_SNAPSHOT && options->probe_libraries)
 		err = open_clients(c);
+	if (!err && options->tier == EV_TIER_CLIENT)
+		tier_for_heap(c, EV_TIER_CLIENT);
 	if (!err && follows_heap(options))
 		err = open_heap(c);
 	if (!err)
@@ -1118,14 +1174,21 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		capture_close(c);
 		return err;
 	}
-	c->next_sweep_ns = now_boot() + options->interval_ms * 1000000ULL;
+	c->usage_every_ns = options->interval_ms * 1000000ULL;
+	c->next_sweep_ns = now_boot() + c->usage_every_ns;
 	c->next_facts_ns = now_boot() + FACTS_EVERY_NS;
 	*out = c;
 	return 0;
 }
 
-static int sweep_if_due(struct capture *c, uint64_t now)
+static int periodic(struct capture *c, uint64_t now)
 {
+	sample_stats(c, now);
+	if (now >= c->next_usage_ns) {
+		look_at_usage(c, now);
+		if (c->growth && now < c->next_sweep_ns)
+			growth_sweep(c->growth, false);
+	}
 	if (now < c->next_sweep_ns)
 		return 0;
 	c->next_sweep_ns = now + c->options.interval_ms * 1000000ULL;
@@ -1143,32 +1206,6 @@ static int sweep_if_due(struct capture *c, uint64_t now)
 	return sweep(c);
 }
 
-static uint64_t look_every(const struct capture *c)
-{
-	uint64_t interval = c->options.interval_ms * 1000000ULL;
-
-	return interval < LOOK_NS ? interval : LOOK_NS;
-}
-
-/* How memory moves is seen only by looking often: where sweeps become rare to save time, the sizes of
- * a few processes are still looked at. */
-static int periodic(struct capture *c, uint64_t now)
-{
-	bool look = now >= c->next_look_ns;
-	int err;
-
-	sample_stats(c, now);
-	if (look) {
-		c->next_look_ns = now + look_every(c);
-		if (c->owners.count <= OWNERS_FEW)
-			tell_all_usage(c);
-	}
-	err = sweep_if_due(c, now);
-	if (look && c->growth)
-		growth_sweep(c->growth, false);
-	return err;
-}
-
 int capture_step(struct capture *c, int timeout_ms)
 {
 	uint64_t now = now_boot(), deadline = now + timeout_ms * 1000000ULL;
@@ -1180,8 +1217,8 @@ int capture_step(struct capture *c, int timeout_ms)
 
 	if (deadline > c->next_sweep_ns)
 		deadline = c->next_sweep_ns;
-	if (deadline > c->next_look_ns)
-		deadline = c->next_look_ns;
+	if (c->library_heap && deadline > library_heap_next(c->library_heap))
+		deadline = library_heap_next(c->library_heap);
 	if (c->stacks_come && deadline > now + STACK_WAKE_NS)
 		deadline = now + STACK_WAKE_NS;
 	c->stacks_come = false;
@@ -1193,6 +1230,8 @@ int capture_step(struct capture *c, int timeout_ms)
 		err = readers_step(c->readers);
 	if (!err && c->heap)
 		err = heap_step(c->heap, now_boot());
+	if (!err && c->library_heap)
+		library_heap_step(c->library_heap, now_boot());
 	if (!err)
 		err = periodic(c, now_boot());
 	return err ? err : c->err;
@@ -1217,6 +1256,8 @@ int capture_finish(struct capture *c)
 			readers_finish(c->readers, LAST_READ_MS);
 		if (c->heap)
 			heap_sweep(c->heap, now_boot(), true);
+		if (c->library_heap)
+			library_heap_sweep(c->library_heap, now_boot(), true);
 		if (c->growth)
 			growth_sweep(c->growth, true);
 	}
@@ -1236,6 +1277,7 @@ void capture_close(struct capture *c)
 
 	if (!c)
 		return;
+	library_heap_close(c->library_heap);
 	clients_close(c->clients);
 	growth_close(c->growth);
 	readers_close(c->readers);

@@ -34,10 +34,15 @@ int growth_open(struct growth **out, const struct growth_host *host);
 /* Accepts NULL. */
 void growth_close(struct growth *g);
 
+/* How closely memory is watched from now on, by whomever; at first EV_TIER_GROWTH. */
+void growth_tier(struct growth *g, enum ev_tier tier);
+
 /* A process was met, or is gone.  What was learned of one that is gone is told with the next sweeps. */
 void growth_met(struct growth *g, uint32_t pid, uint64_t start_ns);
 void growth_gone(struct growth *g, uint32_t pid, uint64_t start_ns);
 
+/* Is it a suspect now? */
+bool growth_follows(const struct growth *g, uint32_t pid, uint64_t start_ns);
 /* A new look at the processes begins. */
 void growth_look(struct growth *g);
 /* What a process uses was read just now. */

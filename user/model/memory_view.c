@@ -43,7 +43,7 @@ static struct memory_site_view site_of(const struct scene *s, const struct takin
 		.tier = tier,
 		.site = frame_of(s, t->from.place),
 		.object = t->object ? arena_copy(s->arena, t->object, strlen(t->object)) : NULL,
-		.held = t->held,
+		.held = t->held_known ? t->held : UNKNOWN64,
 		.error = t->error,
 		.taken_bytes = t->taken_bytes,
 		.taken = t->taken,

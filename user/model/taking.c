@@ -22,15 +22,6 @@ static double square_sum(double sum, double error)
 	return sum + error * error;
 }
 
-static double square_root(double x)
-{
-	double r = x > 1 ? x : 1;
-
-	for (int i = 0; i < 64; i++)
-		r = (r + x / r) / 2;
-	return x > 0 ? r : 0;
-}
-
 static void add(struct taking *t, const struct memory_site *site)
 {
 	const struct ev_memory_site *ev = &site->state;
@@ -44,6 +35,9 @@ static void add(struct taking *t, const struct memory_site *site)
 	if (ev->connection && (!t->connection || 2 * ev->reply_bytes > t->reply_bytes))
 		t->connection = ev->connection;
 	t->held += held;
+	t->held_known = t->held_known || ev->held_bytes != UNKNOWN64;
+	if (ev->held_bytes == UNKNOWN64)
+		t->flags |= EV_MEMORY_LOWER_BOUND;
 	t->taken_bytes += ev->taken_bytes;
 	t->reply_bytes += ev->reply_bytes;
 	t->error = square_sum(t->error, ev->error_bytes);
@@ -90,7 +84,7 @@ static void finish(struct takings *t, const struct trend *over)
 		struct trend trend = trend_of(&x->size, over->from_ns, over->to_ns, over->parts);
 
 		x->grown = trend.parts && trend.grown > 0 ? trend.grown * MEMORY_UNIT : 0;
-		x->error = square_root(x->error);
+		x->error = trend_square_root(x->error);
 		t->held += x->held;
 		t->grown += x->grown;
 	}

@@ -346,7 +346,10 @@ static void words_process_memory(struct words *w, const struct memory_view *m)
 
 static void words_memory_site(struct words *w, const struct memory_site_view *m)
 {
-	words_bytes(w, m->held);
+	if (m->held == UNKNOWN64)
+		words_add(w, "not known how much is");
+	else
+		words_bytes(w, m->held);
 	words_add(w, " held of ");
 	words_bytes(w, m->taken_bytes);
 	words_add(w, " taken (%s%s%s): ", tier_name(m->tier), m->object ? ", " : "",

@@ -3,12 +3,16 @@
  * Calls of the SQLite library in known numbers: lite_calls WHAT FILE.  What each hands out and
  * takes back is in tests/live/cases_sqlite.py, beside what must be counted.
  */
+#include <linux/sched.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <sqlite3.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -344,6 +348,104 @@ static void do_one(void)
 	prepared(opened(), SELECT);
 }
 
+static int exec_at_once(void *unused, int action, const char *a, const char *b, const char *c,
+			const char *d)
+{
+	(void)unused, (void)action, (void)a, (void)b, (void)c, (void)d;
+	execl(self, self, "one", file, NULL);
+	return SQLITE_DENY;
+}
+
+/* Another program begins before a call of this one has returned. */
+static void do_exec_inside(void)
+{
+	sqlite3 *db = opened();
+
+	prepared(db, SELECT);
+	prepared(db, SELECT);
+	sleep(2);
+	sqlite3_set_authorizer(db, exec_at_once, NULL);
+	prepared(db, SELECT);
+}
+
+/* A child process, whose id may be chosen. */
+static pid_t child_as(pid_t pid)
+{
+	struct clone_args args = {.exit_signal = SIGCHLD,
+				  .set_tid = pid ? (uintptr_t)&pid : 0,
+				  .set_tid_size = pid ? 1 : 0};
+
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+/* Two processes, one after the other, of one id. */
+static void do_pid_again(void)
+{
+	pid_t first = child_as(0), second;
+
+	must(first >= 0, "clone3");
+	if (!first) {
+		for (int i = 0; i < 2; i++) {
+			sqlite3 *db = opened();
+
+			prepared(db, SELECT);
+			sqlite3_finalize(prepared(db, SELECT));
+		}
+		sleep(2);
+		_exit(0);
+	}
+	waitpid(first, NULL, 0);
+	second = child_as(first);
+	must(second >= 0, "clone3 with a chosen id");
+	if (!second) {
+		do_one();
+		for (;;)
+			pause();
+	}
+	printf("child %d\n", first);
+}
+
+#define BURST_ALL  1000
+#define BURST_ONCE 50
+
+/* Processes that live for a moment, many at a time. */
+static void do_burst(void)
+{
+	for (int i = 0; i < BURST_ALL; i++) {
+		pid_t child;
+
+		if (i >= BURST_ONCE)
+			wait(NULL);
+		child = fork();
+		must(child >= 0, "fork");
+		if (!child) {
+			sqlite3 *db = opened();
+
+			prepared(db, SELECT);
+			for (int k = 0; k < 2; k++)
+				sqlite3_finalize(prepared(db, SELECT));
+			_exit(0);
+		}
+		printf("child %d\n", child);
+	}
+	while (wait(NULL) > 0)
+		;
+}
+
+#define PREPARE must(!sqlite3_prepare_v2(db, SELECT, -1, &st, NULL), "prepare")
+#define EIGHT	PREPARE; PREPARE; PREPARE; PREPARE; PREPARE; PREPARE; PREPARE; PREPARE
+
+/* More than one reading of the kernel's ledger holds. */
+static void do_many_places(void)
+{
+	sqlite3 *db = opened();
+	sqlite3_stmt *st;
+
+	for (int i = 0; i < 32; i++) {
+		EIGHT; EIGHT; EIGHT; EIGHT; EIGHT; EIGHT; EIGHT; EIGHT;
+	}
+}
+
 static void do_exit(void)
 {
 	for (int i = 0; i < 5; i++)
@@ -478,7 +580,8 @@ static const struct {
 	{"transactions", do_transactions}, {"transaction_wal", do_transaction_wal},
 	{"connections_kept", do_connections_kept}, {"connections_closed", do_connections_closed},
 	{"rows_kept", do_rows_kept}, {"rows_kept_again", do_rows_kept_again},
-	{"rows_passed", do_rows_passed},
+	{"rows_passed", do_rows_passed}, {"many_places", do_many_places},
+	{"exec_inside", do_exec_inside}, {"pid_again", do_pid_again}, {"burst", do_burst},
 };
 
 int main(int argc, char **argv)

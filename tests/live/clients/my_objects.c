@@ -380,6 +380,28 @@ static void executed(void)
 		exec_part("executed");
 }
 
+static int exec_at_once(void **p, const char *name, void *data)
+{
+	(void)name, (void)data, *p = NULL;
+	exec_part("executed-inside");
+	return 1;
+}
+
+/* Another program begins before mysql_query has returned. */
+static void executed_inside(void)
+{
+	int again = was_executed();
+	MYSQL *c = one();
+
+	mysql_query(c, "select 1");
+	free_(0, mysql_store_result(c));
+	if (again)
+		return;
+	nap(1500); /* for the tracer to tell of what is open */
+	mysql_set_local_infile_handler(c, exec_at_once, file_read, file_end, file_error, NULL);
+	mysql_query(c, "load data local infile 'x' into table loaded");
+}
+
 /* Closed by the calls for programs that do not block: one function of the library calls another. */
 static void without_blocking(void)
 {
@@ -446,6 +468,7 @@ int main(int argc, char **argv)
 		{"threads", threads},
 		{"forked", forked},
 		{"executed", executed},
+		{"executed-inside", executed_inside},
 		{"without-blocking", without_blocking},
 		{"reconnect", reconnect},
 		{},

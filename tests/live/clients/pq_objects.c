@@ -380,6 +380,28 @@ static void executed(void)
 		exec_part("executed");
 }
 
+static void exec_at_once(void *argument, const char *message)
+{
+	(void)argument, (void)message;
+	exec_part("executed-inside");
+}
+
+/* Another program begins before PQexec has returned; the notice's result is lost. */
+static void executed_inside(void)
+{
+	int again = was_executed();
+	PGconn *c = one();
+
+	if (again) {
+		clear(0, PQexec(c, "select 1"));
+		return;
+	}
+	took(RESULT, 1);
+	nap(1500); /* for the tracer to tell of what is open */
+	PQsetNoticeProcessor(c, exec_at_once, NULL);
+	PQexec(c, "do $$ begin raise notice 'x'; end $$");
+}
+
 static void freemem(int i, const char *object, void *memory)
 {
 	if (!memory)
@@ -528,6 +550,7 @@ int main(int argc, char **argv)
 		{"threads", threads},
 		{"forked", forked},
 		{"executed", executed},
+		{"executed-inside", executed_inside},
 		{"escape", escape},
 		{"notifies", notifies},
 		{"copy-out", copy_out},
