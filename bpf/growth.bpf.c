@@ -45,14 +45,16 @@ struct fault {
 	__s64 pages;
 };
 
-/* Anonymous pages, and those swapped out. */
+/* Anonymous pages, and those swapped out.  The older kernel's count is of a type that its verifier
+ * does not look into. */
 static __always_inline __s64 pages_of(struct mm_struct *mm)
 {
 	struct mm_struct___old *old = (void *)mm;
 
 	if (bpf_core_field_exists(mm->rss_stat[0].count))
 		return mm->rss_stat[1].count + mm->rss_stat[2].count;
-	return old->rss_stat.count[1].counter + old->rss_stat.count[2].counter;
+	return BPF_CORE_READ(old, rss_stat.count[1].counter) +
+	       BPF_CORE_READ(old, rss_stat.count[2].counter);
 }
 
 /* A stack that grows has no bytes yet where the copy would begin. */
@@ -183,7 +185,6 @@ static __always_inline __u64 pages_since(const struct growth_state *s, const str
 
 static __always_inline void on_growing(struct growth_state *s, const struct fault *f, int first)
 {
-	struct raw_growth r;
 	__u64 pages;
 
 	came(s, f);
@@ -199,8 +200,8 @@ static __always_inline void on_growing(struct growth_state *s, const struct faul
 	draw(s, f, bpf_ktime_get_boot_ns()); /* before the stack: of threads that come at once one takes it */
 	if (!pages)
 		return;
-	sample(f, &r, s->sampled_ns);
-	send(&r, pages);
+	sample(f, &s->out, s->sampled_ns);
+	send(&s->out, pages);
 }
 
 /* Two at once may count as one: it tells the cost, and must not be all of it. */

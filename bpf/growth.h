@@ -57,6 +57,7 @@ struct growth_state {
 	__u16 met;	/* a fault was seen */
 	__u32 reserved;
 	struct raw_growth waiting;
+	struct raw_growth out; /* in the making: the stack leaves no room for it */
 };
 
 #endif
