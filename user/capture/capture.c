@@ -1275,6 +1275,7 @@ void capture_close(struct capture *c)
 	if (!c)
 		return;
 	library_heap_close(c->library_heap);
+	heap_close(c->heap);
 	clients_close(c->clients);
 	growth_close(c->growth);
 	readers_close(c->readers);
