@@ -237,6 +237,29 @@ static void growth_in_doubt_needs_one(void **state)
 	expect_silence(APP);
 }
 
+/* Python maps an arena where room has run out, whoever filled it. */
+static void room_of_a_run_time_is_nobodys(void **state)
+{
+	struct ev_memory_site arenas, kept;
+	uint64_t page, cache;
+
+	(void)state;
+	app_begins();
+	page = at_line(APP, "/srv/shop/app/page.py", 80, "render");
+	cache = at_line(APP, "/srv/shop/app/cache.py", 17, "remember");
+	arenas = blocks_of(APP, 1, page);
+	snprintf(arenas.object, sizeof(arenas.object), "mmap");
+	kept = pages_of(APP, 2, cache);
+	for (int t = 1; t <= 60; t++) {
+		tick(t, 60 + 2 * t);
+		arenas.taken += 2;
+		takes(&arenas, 2, 0);
+		takes(&kept, 1.8, 0);
+	}
+	assert_int_equal(expect(CAUSE_CACHE_GROWTH)->site->line, 17);
+	assert_int_equal(count_findings(), 1);
+}
+
 static void a_c_program_has_unfreed_memory(void **state)
 {
 	struct ev_memory_site s;
@@ -1135,6 +1158,7 @@ int main(void)
 		TEST_IN(a_saw_tooth_of_few_teeth_is_a_possible_leak),
 		TEST(growth_beyond_doubt_needs_no_line),
 		TEST(growth_in_doubt_needs_one),
+		TEST(room_of_a_run_time_is_nobodys),
 		TEST(a_c_program_has_unfreed_memory),
 		TEST(one_path_of_many_is_sporadic),
 		TEST(sampled_calls_prove_it_with_their_error),

@@ -158,14 +158,13 @@ static void say_shares(struct scene *s, struct finding_view *f, const struct acc
 				memory_words(s, rest));
 }
 
-/* First touches are of whoever comes first, and a run time takes room by the megabyte for all. */
+/* First touches are of whoever comes first.  Of Python's objects it is looked up whether they live. */
 bool account_is_vague(const struct account *a)
 {
 	const struct taking *t = a->taking;
 
-	return a->takings->tier == EV_TIER_GROWTH ||
-	       (a->takings->tier == EV_TIER_FULL && t && t->from.place &&
-		frees_by_itself(t->from.place->frame->language));
+	return a->takings->tier == EV_TIER_GROWTH &&
+	       !(t && t->from.place && t->from.place->frame->language == EV_LANG_PYTHON);
 }
 
 static const char *const sources[] = {
@@ -173,6 +172,12 @@ static const char *const sources[] = {
 	[EV_TIER_CLIENT] = "what client libraries take and give back",
 	[EV_TIER_FULL] = "the calls of its allocator",
 };
+
+/* A fifth of what it takes, or more. */
+static bool gives_back(const struct taking *t)
+{
+	return 4 * t->taken_bytes > 5 * t->held;
+}
 
 /* A tier's figure is worth what it is taken from. */
 static void say_source(struct scene *s, struct finding_view *f, const struct account *a)
@@ -188,7 +193,7 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 	else
 		finding_because(s, f, "%s held: from %s", memory_words(s, t->held),
 				sources[a->takings->tier]);
-	if (account_is_vague(a) && !a->told)
+	if (account_is_vague(a) && !a->told && gives_back(t))
 		finding_because(s, f, "a line that needs much for a moment may stand there for one "
 				"that keeps a little each time%s",
 				f->cause == CAUSE_UNFREED_MEMORY

@@ -151,7 +151,7 @@ static bool rises_alone(const struct scene *s, const struct taking *t, struct ri
 {
 	bool exact = taking_counts_each(t);
 
-	if (!t->from.place)
+	if (!t->from.place || t->room)
 		return false;
 	*r = rise_of(s, exact ? &t->blocks : &t->size, s->now_ns, fell);
 	if (!rise_goes_on(s, r) || r->last_ns - r->first_ns < EXACT_NS)
@@ -174,8 +174,6 @@ static void found_alone(struct scene *s, const struct account *a, const struct r
 	if (!f)
 		return;
 	f->confidence = confidence_cap(s, certain ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY);
-	if (account_is_vague(a) && account_explains(a) < ALONE_SHARE)
-		f->confidence = CONFIDENCE_POSSIBLE;
 	f->oldest_seconds = seconds(r->end_ns - r->first_ns);
 	if (f->open != UNKNOWN64)
 		f->growth_per_minute = blocks.slope > 0 ? blocks.slope * 60 : 0;
@@ -250,7 +248,7 @@ static bool proves_itself(const struct account *a, const struct taking *t)
 	const struct trend *whole = &a->growth->trend;
 	struct trend own = trend_of(&t->size, whole->from_ns, whole->to_ns, 8);
 
-	return t->from.place && t->grown > t->error && own.parts && own.rises >= 2 &&
+	return t->from.place && !t->room && t->grown > t->error && own.parts && own.rises >= 2 &&
 	       own.largest <= 0.7 && 2 * own.since <= own.parts && explains(a, t);
 }
 
@@ -286,7 +284,7 @@ static void judge_growth(struct scene *s, const struct growth *g, const struct t
 	for (size_t i = 0; i < t->count && n < CULPRITS_MOST; i++) {
 		const struct taking *x = &t->all[i];
 
-		if (!most && x->from.place && x->grown > x->error)
+		if (!most && x->from.place && !x->room && x->grown > x->error)
 			most = x;
 		if (!proves_itself(&a, x))
 			continue;
