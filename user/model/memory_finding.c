@@ -173,6 +173,12 @@ static const char *const sources[] = {
 	[EV_TIER_FULL] = "the calls of its allocator",
 };
 
+/* A fifth of what it takes, or more. */
+static bool gives_back(const struct taking *t)
+{
+	return 4 * t->taken_bytes > 5 * t->held;
+}
+
 /* A tier's figure is worth what it is taken from. */
 static void say_source(struct scene *s, struct finding_view *f, const struct account *a)
 {
@@ -187,7 +193,7 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 	else
 		finding_because(s, f, "%s held: from %s", memory_words(s, t->held),
 				sources[a->takings->tier]);
-	if (account_is_vague(a) && !a->told)
+	if (account_is_vague(a) && !a->told && gives_back(t))
 		finding_because(s, f, "a line that needs much for a moment may stand there for one "
 				"that keeps a little each time%s",
 				f->cause == CAUSE_UNFREED_MEMORY
