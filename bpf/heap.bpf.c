@@ -8,6 +8,8 @@
  * allocator calls itself is none of its callers': that is told by where the call returns to, which
  * a call left by longjmp cannot spoil.
  */
+#include <asm-generic/errno-base.h>
+
 #include "ledger.bpf.h"
 #include "select.bpf.h"
 #include "stack.bpf.h"
@@ -103,13 +105,6 @@ struct {
 	__type(key, int);
 	__type(value, struct heap_thread);
 } heap_threads SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct heap_site);
-} heap_fresh SEC(".maps"); /* all zero but what each use sets */
 
 /* --- the table of blocks ------------------------------------------------------------------- */
 
@@ -276,26 +271,30 @@ static __always_inline __u32 number_take(void)
 static __always_inline __u32 site_make(const struct heap_place *key, __u64 caller, __u64 start_ns,
 				       __u32 pid)
 {
-	__u32 zero = 0, number = number_take();
-	struct heap_site *fresh = bpf_map_lookup_elem(&heap_fresh, &zero);
+	__u32 number = number_take();
+	struct heap_site *s = number ? bpf_map_lookup_elem(&heap_sites, &number) : NULL;
+	long err;
 
-	if (!number || !fresh) {
+	if (!s) {
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
 		return 0;
 	}
-	fresh->start_ns = start_ns;
-	fresh->place = key->place;
-	fresh->caller = caller;
-	fresh->first_ns = bpf_ktime_get_boot_ns();
-	fresh->process = key->process;
-	fresh->pid = pid;
-	fresh->kind = key->kind;
-	bpf_map_update_elem(&heap_sites, &number, fresh, BPF_ANY);
-	if (!bpf_map_update_elem(&heap_places, key, &number, BPF_NOEXIST)) {
+	s->place = key->place;
+	s->caller = caller;
+	s->first_ns = bpf_ktime_get_boot_ns();
+	s->process = key->process;
+	s->pid = pid;
+	s->kind = key->kind;
+	s->start_ns = start_ns;
+	err = bpf_map_update_elem(&heap_places, key, &number, BPF_NOEXIST);
+	if (!err) {
 		ledger_client(pid, start_ns);
 		return number;
 	}
-	bpf_map_push_elem(&heap_free_sites, &number, BPF_ANY); /* another thread was faster */
+	if (err != -EEXIST) /* else another thread was faster */
+		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+	s->start_ns = 0;
+	bpf_map_push_elem(&heap_free_sites, &number, BPF_ANY);
 	return 0;
 }
 
@@ -310,8 +309,10 @@ __noinline __u32 heap_site_of(__u64 place, __u64 caller, __u32 number, __u32 kin
 	if (known)
 		return *known;
 	p = bpf_map_lookup_elem(&heap_processes, &pid);
-	if (!p)
+	if (!p) {
+		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
 		return 0;
+	}
 	if (p->sites >= HEAP_SITES_EACH && key.place != caller) {
 		key.place = caller;
 		known = bpf_map_lookup_elem(&heap_places, &key);

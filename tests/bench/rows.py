@@ -10,6 +10,7 @@ from bench import (BUILT, CONNECTIONS, PROCESSES, at_least, at_most, first_answe
                    processor_seconds, resident_kb, spread, sysbench)
 from bpf import Meter
 from bpf import statistics as run_time_statistics
+from rows_client_memory import ROWS as CLIENT_MEMORY_ROWS
 from rows_memory import ROWS as MEMORY_ROWS
 from rows_python import ROWS as PYTHON_ROWS
 from rows_stacks import ROWS as STACK_ROWS
@@ -393,6 +394,7 @@ ROWS = {  # in the order of the table: name -> (measures, needs servers)
     "sqlite-probes": (row_lite, False),
     "switch": (row_switch, False),
     "handles": (row_handles, False),
+    **CLIENT_MEMORY_ROWS,
     **STACK_ROWS,
     **PYTHON_ROWS,
     **MEMORY_ROWS,

@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """The memory behind what client libraries hand out, against what the programs measure themselves."""
+import os
+import signal
 import time
 
+import records
 from cases_objects import recorded
+from harness import Client
 from rounds import Case, Finding
 from solo import live
 
+CLIENT = 2   # enum ev_tier
+WINDOWS = 4  # enum ev_memory_flag
+JEMALLOC = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
 NEAR = 0.1  # of the truth
 NEAR_OF = {"PGconn": 0.2}  # of which only the buffers are read
 
@@ -61,9 +68,9 @@ def sizes(bench, mode, server, least):
         time.sleep(1.5)
 
     bench.client("object_sizes", "none", server=server)  # that there is one of that name
-    _, records = recorded(bench, "--comm", "object_sizes", during=run)
+    _, found = recorded(bench, "--comm", "object_sizes", during=run)
     bench.shown["said"] = clients[0].said
-    told = {name[3]: record for name, record in records.handles.items() if name[0] == clients[0].pid}
+    told = {name[3]: record for name, record in found.handles.items() if name[0] == clients[0].pid}
     compared = 0
     for words in (line.split(" ", 3) for line in clients[0].said if line.startswith("object ")):
         address, truth, name = int(words[1]), int(words[2]), words[3]
@@ -93,3 +100,78 @@ def sqlite(bench):
 @live("memory: the bytes behind replies of Redis are read", needs=("redis",), lane="hiredis")
 def redis(bench):
     sizes(bench, "redis", "redis", 3)
+
+
+def of_library(recording, pid, object_):
+    """(taken bytes, held bytes or None, error, flags) of one library in one process, in the client tier."""
+    last = {}
+    for name, record in records.read(recording):
+        if name == "memory_site" and record.pid == pid and record.tier == CLIENT and record.object == object_:
+            last[record.site] = record
+    known = [record for record in last.values() if record.held_bytes != records.UNKNOWN]
+    return (sum(record.taken_bytes for record in last.values()), known[-1].held_bytes if known else None,
+            known[-1].error_bytes if known else 0, max((record.flags for record in last.values()), default=0))
+
+
+def start(bench, argv, preload=""):
+    client = Client(bench.janitor, argv, dict(bench.endpoint("postgresql"), LD_PRELOAD=preload))
+    bench.clients.append(client)
+    client.wait_ready()
+    return client
+
+
+def watched(bench, argv, *options, seconds=5, preload=""):
+    """The look, the client, stopped before its end, and what it said last."""
+    bench.client(argv[0], "none")  # that there is one of that name
+    found = []
+
+    def run():
+        found.append(start(bench, argv, preload))
+        time.sleep(seconds)
+        os.kill(found[0].pid, signal.SIGSTOP)
+
+    look, _ = recorded(bench, "--heap", "client", "--comm", argv[0], *options, during=run)
+    said = [line.split() for line in found[0].said if line.startswith("held ")]
+    os.kill(found[0].pid, signal.SIGCONT)
+    return look, found[0], said[-1]
+
+
+@live("memory: what libpq holds by its own calls is counted exactly where the budget allows", lane="libpq")
+def calls_all(bench):
+    look, client, said = watched(bench, ["kept_blocks", "leak"], "--max-overhead", 100, seconds=3)
+    _, held, error, flags = of_library(look.recording, client.pid, "libpq")
+    bench.check(said[2] == "1", "the program came to another result")
+    bench.check(is_near(held, int(said[1])), f"libpq holds {held} bytes, in truth {said[1]}")
+    bench.check(not flags & WINDOWS and not error, f"it was seen in windows: {flags}, {error}")
+
+
+@live("memory: what libpq holds is reckoned up from windows, within the error it is told with", lane="libpq")
+def calls_in_windows(bench):
+    look, client, said = watched(bench, ["kept_blocks", "leak"], "--max-overhead", 1, seconds=8)
+    _, held, error, flags = of_library(look.recording, client.pid, "libpq")
+    truth = int(said[1])
+    bench.check(said[2] == "1", "the program came to another result")
+    bench.check(held is not None and abs(held - truth) <= max(3 * error, NEAR * truth),
+                f"libpq holds {held} bytes, give or take {error}, in truth {truth}")
+    bench.check(error < truth, f"the error, {error}, is more than there is, {truth}")
+    bench.check(flags & WINDOWS, "it was not seen in windows")
+
+
+@live("memory: a program that frees what libpq gives it holds nothing of it", lane="libpq")
+def calls_freed(bench):
+    look, client, _ = watched(bench, ["kept_blocks", "well"], "--max-overhead", 100, seconds=2)
+    taken, held, _, _ = of_library(look.recording, client.pid, "libpq")
+    bench.check(taken > 1000000 and held is not None and held < 100000,
+                f"libpq took {taken} bytes and holds {held}")
+    findings = (look.process(client.pid) or {}).get("findings", [])
+    bench.check(not findings, f"it is accused: {findings}")
+
+
+@live("memory: with another allocator what libpq takes is counted, and what it holds is not known", lane="libpq",
+      without=lambda: None if os.path.exists(JEMALLOC) else "jemalloc")
+def calls_jemalloc(bench):
+    look, client, _ = watched(bench, ["kept_blocks", "leak"], "--max-overhead", 100, seconds=2, preload=JEMALLOC)
+    taken, held, _, _ = of_library(look.recording, client.pid, "libpq")
+    bench.check(taken > 1000000 and held is None, f"libpq took {taken} bytes and holds {held}")
+    gaps = [gap["reason"] for gap in look.report["coverage"]["gaps"] if gap["pid"] == client.pid]
+    bench.check(any("allocator" in gap for gap in gaps), f"no gap says so: {gaps}")

@@ -25,6 +25,7 @@ FAMILY = {
     256: Held("aligned_alloc", 430, 130, 300 * 256),
     301: Held("posix_memalign", 440, 140, 300 * 301),
     77: Held("malloc", 15, 5, 10 * 77),
+    1048583: Held("malloc", 4, 1, 3 * 1048583),
     41: Held("malloc", 700, 700, 0),
     5003: Held("realloc", 700, 100, 600 * 5003),
     31: Held("malloc", 600, 0, 600 * 31),
@@ -36,6 +37,8 @@ FAMILY = {
     71: Held("malloc", 1000, 200, 800 * 71),
     141: Held("malloc", 350, 0, 350 * 141),
     143: Held("malloc", 333, 33, 300 * 143),
+    161: Held("malloc", 370, 370, 0),
+    163: Held("malloc", 380, 80, 300 * 163),
 }
 OPERATORS = {151: Held("malloc", 450, 150, 300 * 151)}
 
@@ -76,6 +79,8 @@ def family(bench, program, *argv, wanted=FAMILY, **env):
     found = by_size(sites, wanted)
     for size, held in wanted.items():
         bench.check(found.get(size) == held, f"{program}, blocks of {size}: {found.get(size)}, not {held}")
+    maps = sum(site.taken for site in sites if site.object == "mmap")
+    bench.check(maps == 25 + 5, f"{program}: {maps} mappings are counted, some of them the allocator's own")
     bench.check(not loss or not loss.count[1], f"no room was found: {loss}")
     return sites
 

@@ -46,12 +46,22 @@ static uint64_t look(void *context, uint64_t number)
 	return number < gone_from ? PAGEMAP_PRESENT | (number + 1) : 0;
 }
 
+static uint64_t refilled_from = UINT64_MAX; /* what was put into pages from here on is gone */
+
+static enum page_tenant tenant(void *context, struct page *page)
+{
+	(void)context;
+	if (refilled_from == UINT64_MAX)
+		return PAGE_TENANT_UNKNOWN;
+	return page->number < refilled_from ? PAGE_TENANT_LIVES : PAGE_TENANT_GONE;
+}
+
 static int begin(void **state)
 {
 	(void)state;
 	memset(last, 0, sizeof(last));
 	tellings = 0;
-	named = gone_from = UINT64_MAX;
+	named = gone_from = refilled_from = UINT64_MAX;
 	return 0;
 }
 
@@ -66,14 +76,35 @@ static void sample(struct growth_sites *s, uint64_t stack, uint64_t page, uint64
 				       .said_ns = 9 * SECOND,
 				       .pid = 42};
 
-	assert_int_equal(growth_sites_add(s, &raw), 0);
+	assert_int_equal(growth_sites_add(s, &raw, tenant, NULL), 0);
 }
 
 static void finish(struct growth_sites *s)
 {
 	growth_sites_name(s, 11 * SECOND, SECOND, told, NULL);
-	growth_sites_check(s, 11 * SECOND, look, NULL);
+	growth_sites_check(s, 11 * SECOND, look, tenant, NULL);
 	growth_sites_tell(s, tell, NULL);
+}
+
+static void memory_others_fill_is_not_held_by_who_touched_it_first(void **state)
+{
+	struct growth_sites *s;
+
+	(void)state;
+	assert_int_equal(growth_sites_open(&s, 42, 7), 0);
+	for (uint64_t i = 0; i < 30; i++) {
+		sample(s, 100, 1000 + i, MIB, 0); /* keeps what it puts there */
+		sample(s, 200, 2000 + i, MIB, 0); /* frees it, and others come */
+		sample(s, 200, 2100 + i, MIB, 0);
+	}
+	refilled_from = 2000;
+	finish(s);
+	assert_int_equal(last[1].held_bytes, 90 * MIB);
+	assert_int_equal(last[1].taken_bytes, 90 * MIB);
+	assert_int_equal(last[2].held_bytes, 0);
+	assert_int_equal(last[2].taken_bytes, 60 * MIB);
+	assert_true(last[1].error_bytes > 2 * MIB);
+	growth_sites_close(s);
 }
 
 static void a_line_that_gives_back_is_not_blamed(void **state)
@@ -112,7 +143,7 @@ static void a_sample_waits_for_its_name_but_not_for_ever(void **state)
 	sample(s, 300, 2, 3 * MIB, 0);
 	sample(s, 0, 3, 5 * MIB, 0);
 	assert_int_equal(growth_sites_name(s, 10 * SECOND, SECOND, told, NULL), 1);
-	growth_sites_check(s, 11 * SECOND, look, NULL);
+	growth_sites_check(s, 11 * SECOND, look, tenant, NULL);
 	growth_sites_tell(s, tell, NULL);
 	assert_int_equal(last[1].held_bytes, MIB);
 	assert_int_equal(last[0].held_bytes, 5 * MIB);
@@ -173,6 +204,7 @@ static void more_stacks_than_there_is_room_for_are_one(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		test(memory_others_fill_is_not_held_by_who_touched_it_first),
 		test(a_line_that_gives_back_is_not_blamed),
 		test(a_sample_waits_for_its_name_but_not_for_ever),
 		test(what_was_never_looked_for_is_not_known_to_be_held),

@@ -98,6 +98,31 @@ static void keeps_rows(double from, double to, double step, double a_second)
 	}
 }
 
+/* A library has taken it, under stacks that none of them stands for: pages tell the line. */
+static void what_a_library_holds_without_a_place_hides_no_line(void **state)
+{
+	struct ev_memory_site library, kept;
+	const struct finding_view *f;
+	uint64_t cache;
+
+	(void)state;
+	app_begins();
+	cache = at_line(APP, "/srv/shop/app/cache.py", 17, "remember");
+	at(1);
+	library = blocks_of(APP, 7, 0);
+	library.tier = EV_TIER_CLIENT;
+	kept = pages_of(APP, 1, cache);
+	for (double t = 1; t <= 61; t++) {
+		tick(t, 60 + 1.6 * t);
+		takes(&library, 1.6, 0);
+		takes(&kept, 1.2, 0);
+	}
+	f = expect(CAUSE_CACHE_GROWTH);
+	assert_non_null(f->site);
+	assert_int_equal(f->site->line, 17);
+	assert_int_equal(f->memory.tier, EV_TIER_GROWTH);
+}
+
 static void rows_kept_in_a_cache_are_a_leak_with_its_line(void **state)
 {
 	const struct finding_view *f;
@@ -210,6 +235,29 @@ static void growth_in_doubt_needs_one(void **state)
 	app_begins();
 	lives(1, 11, 1, minute_leak);
 	expect_silence(APP);
+}
+
+/* Python maps an arena where room has run out, whoever filled it. */
+static void room_of_a_run_time_is_nobodys(void **state)
+{
+	struct ev_memory_site arenas, kept;
+	uint64_t page, cache;
+
+	(void)state;
+	app_begins();
+	page = at_line(APP, "/srv/shop/app/page.py", 80, "render");
+	cache = at_line(APP, "/srv/shop/app/cache.py", 17, "remember");
+	arenas = blocks_of(APP, 1, page);
+	snprintf(arenas.object, sizeof(arenas.object), "mmap");
+	kept = pages_of(APP, 2, cache);
+	for (int t = 1; t <= 60; t++) {
+		tick(t, 60 + 2 * t);
+		arenas.taken += 2;
+		takes(&arenas, 2, 0);
+		takes(&kept, 1.8, 0);
+	}
+	assert_int_equal(expect(CAUSE_CACHE_GROWTH)->site->line, 17);
+	assert_int_equal(count_findings(), 1);
 }
 
 static void a_c_program_has_unfreed_memory(void **state)
@@ -1103,12 +1151,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(rows_kept_in_a_cache_are_a_leak_with_its_line),
+		TEST(what_a_library_holds_without_a_place_hides_no_line),
 		TEST(a_watch_of_ten_seconds_can_tell_a_leak_of_a_megabyte_a_second),
 		TEST(a_slow_leak_is_told_after_an_hour),
 		TEST(a_saw_tooth_with_a_rising_floor_is_a_leak),
 		TEST_IN(a_saw_tooth_of_few_teeth_is_a_possible_leak),
 		TEST(growth_beyond_doubt_needs_no_line),
 		TEST(growth_in_doubt_needs_one),
+		TEST(room_of_a_run_time_is_nobodys),
 		TEST(a_c_program_has_unfreed_memory),
 		TEST(one_path_of_many_is_sporadic),
 		TEST(sampled_calls_prove_it_with_their_error),

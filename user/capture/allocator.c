@@ -102,13 +102,13 @@ static bool gives_back(uint8_t kind)
 	return kind == HEAP_FREE || kind == HEAP_MUNMAP;
 }
 
-/* A C library calls its own allocator like anybody else, and so does a program. */
-static bool is_whole(struct elf_file *elf)
+/* A C library calls its own allocator like anybody else, and so does a program.  (Some are both.) */
+static bool is_library(struct elf_file *elf)
 {
 	const char *const sign = "fopen";
 	struct elf_symbol found;
 
-	return !elf_is_program(elf) && elf_find(elf, &sign, 1, false, &found) != 1;
+	return elf_find(elf, &sign, 1, false, &found) == 1 && found.offset;
 }
 
 static void add_range(struct allocator *a, uint64_t start, const struct elf_symbol *symbol)
@@ -202,7 +202,7 @@ static int add_insiders(struct elf_file *elf, struct allocator *a)
 		a->code.range[0].end = a->code.length;
 		return 0;
 	}
-	a->code.library = !elf_is_program(elf);
+	a->code.library = is_library(elf);
 	return a->code.library ? 0 : elf_each(elf, on_function, &search);
 }
 
@@ -221,7 +221,7 @@ int allocator_find(struct elf_file *elf, bool deep, bool at_entry, struct alloca
 	err = elf_find(elf, names, ROWS, deep, found);
 	if (err < 0)
 		return err;
-	out->whole = is_whole(elf);
+	out->whole = !elf_is_program(elf) && !is_library(elf);
 	err = add_probes(elf, found, at_entry, out);
 	return err ? err : add_insiders(elf, out);
 }

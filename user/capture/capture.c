@@ -28,6 +28,7 @@
 #include "heap.h"
 #include "kernel.h"
 #include "kernel_client.h"
+#include "library_heap.h"
 #include "peer.h"
 #include "procfs.h"
 #include "reader.h"
@@ -38,7 +39,7 @@
 #define STATS_FOR_NS   (SECOND_NS / 5)
 #define VEILED_NS      (3 * SECOND_NS)
 #define LEARNED_PORTS  64
-#define OWNERS_FEW     32 /* processes whose memory is looked at with each sweep */
+#define OWNERS_FEW     32 /* processes whose memory is looked at each time; of more, those that grow */
 #define LONGEST_INTERVAL_MS 8000
 #define LAST_READ_MS   1500 /* for stacks still being read when the window ends */
 
@@ -65,11 +66,13 @@ struct capture {
 	struct clients *clients; /* NULL in a snapshot */
 	struct readers *readers; /* NULL: no stacks are taken */
 	struct heap *heap;	 /* NULL: the allocator's calls are not followed */
+	struct library_heap *library_heap; /* NULL: nor are those of client libraries */
 	struct growth *growth;	 /* NULL: memory is not looked at */
 	const struct procfs *procfs;
 	struct table connections, owners;
 	struct peers peers;
-	uint64_t sweep, next_sweep_ns, next_facts_ns, stats_until_ns, begun_ns;
+	uint64_t sweep, next_sweep_ns, next_facts_ns, next_usage_ns, stats_until_ns, begun_ns;
+	uint64_t usage_every_ns;
 	uint64_t records;
 	uint64_t run_ns, runs; /* sampled */
 	struct ev_loss loss;
@@ -725,6 +728,8 @@ static void tell_cost(struct capture *c)
 		cost.bpf_ns += clients_cost_ns(c->clients);
 	if (c->heap)
 		cost.bpf_ns += heap_cost_ns(c->heap);
+	if (c->library_heap)
+		cost.bpf_ns += library_heap_cost_ns(c->library_heap);
 	if (c->growth)
 		cost.bpf_ns += growth_cost_ns(c->growth, counters[COUNTER_FAULTS]);
 	cost.rss_bytes = own_rss();
@@ -777,6 +782,24 @@ static void tell_all_usage(struct capture *c)
 		growth_look(c->growth);
 	while ((slot = table_next(&c->owners, &at)))
 		tell_usage(c, slot->value);
+}
+
+/* Not less often where sweeps are: whether memory grows is told by many looks, and each is cheap. */
+static void look_at_usage(struct capture *c, uint64_t now)
+{
+	bool few = c->owners.count <= OWNERS_FEW;
+	struct table_slot *slot;
+	size_t at = 0;
+
+	c->next_usage_ns = now + c->usage_every_ns;
+	if (c->growth)
+		growth_look(c->growth);
+	while ((slot = table_next(&c->owners, &at))) {
+		struct owner *o = slot->value;
+
+		if (few || (c->growth && growth_follows(c->growth, o->facts.pid, o->facts.start_ns)))
+			tell_usage(c, o);
+	}
 }
 
 /* Their connections have not changed, or are gone, since it might have been told. */
@@ -841,6 +864,8 @@ static int sweep(struct capture *c)
 		return err;
 	if (c->heap)
 		heap_sweep(c->heap, now_boot(), false);
+	if (c->library_heap)
+		library_heap_sweep(c->library_heap, now_boot(), false);
 	kernel_processes(c->kernel, on_process, c);
 	if (c->growth)
 		growth_sweep(c->growth, false);
@@ -903,9 +928,18 @@ static bool wanted_for_clients(void *context, uint32_t pid, const char *comm)
 	return select_has(c->options.select, pid, comm);
 }
 
+static void file_for_clients(void *context, struct elf_file *elf, const struct library_file *file,
+			     const char *library)
+{
+	struct capture *c = context;
+
+	library_heap_file(c->library_heap, elf, file, library);
+}
+
 static int open_clients(struct capture *c)
 {
 	const struct client_host host = {.context = c,
+					 .file = c->library_heap ? file_for_clients : NULL,
 					 .tell = tell_for_clients,
 					 .evidence = evidence_for_clients,
 					 .site = site_for_clients,
@@ -984,6 +1018,22 @@ static void tier_for_heap(void *context, enum ev_tier tier)
 
 	if (c->growth)
 		growth_tier(c->growth, tier);
+	if (c->library_heap && c->clients && tier == EV_TIER_CLIENT)
+		library_heap_start(c->library_heap, clients_hit_ns(c->clients), now_boot());
+	else if (c->library_heap)
+		library_heap_stop(c->library_heap, now_boot());
+}
+
+/* It waits for its turn where the allocator itself is followed. */
+static int open_library_heap(struct capture *c)
+{
+	const struct library_heap_host host = {.balances = {.context = c,
+							    .tell = tell_for_growth,
+							    .owner = owner_for_heap,
+							    .stack = stack_for_heap},
+					       .max_overhead = c->options.max_overhead};
+
+	return library_heap_open(&c->library_heap, c->kernel, &host);
 }
 
 static int open_heap(struct capture *c)
@@ -1110,8 +1160,12 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		c->stats_until_ns = now_boot() + SECOND_NS;
 	if (!err)
 		err = follow_children(c);
+	if (!err && options->mode != EV_MODE_SNAPSHOT && options->tier >= EV_TIER_CLIENT)
+		err = open_library_heap(c);
 	if (!err && options->mode != EV_MODE_SNAPSHOT && options->probe_libraries)
 		err = open_clients(c);
+	if (!err && options->tier == EV_TIER_CLIENT)
+		tier_for_heap(c, EV_TIER_CLIENT);
 	if (!err && follows_heap(options))
 		err = open_heap(c);
 	if (!err)
@@ -1120,7 +1174,8 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		capture_close(c);
 		return err;
 	}
-	c->next_sweep_ns = now_boot() + options->interval_ms * 1000000ULL;
+	c->usage_every_ns = options->interval_ms * 1000000ULL;
+	c->next_sweep_ns = now_boot() + c->usage_every_ns;
 	c->next_facts_ns = now_boot() + FACTS_EVERY_NS;
 	*out = c;
 	return 0;
@@ -1129,12 +1184,12 @@ int capture_open(struct capture **out, const struct capture_options *options)
 static int periodic(struct capture *c, uint64_t now)
 {
 	sample_stats(c, now);
+	if (now >= c->next_usage_ns)
+		look_at_usage(c, now);
 	if (now < c->next_sweep_ns)
 		return 0;
 	c->next_sweep_ns = now + c->options.interval_ms * 1000000ULL;
 	follow_selection(c);
-	if (c->owners.count <= OWNERS_FEW)
-		tell_all_usage(c);
 	if (now >= c->next_facts_ns) {
 		c->next_facts_ns = now + FACTS_EVERY_NS;
 		tell_facts(c);
@@ -1159,6 +1214,8 @@ int capture_step(struct capture *c, int timeout_ms)
 
 	if (deadline > c->next_sweep_ns)
 		deadline = c->next_sweep_ns;
+	if (c->library_heap && deadline > library_heap_next(c->library_heap))
+		deadline = library_heap_next(c->library_heap);
 	if (c->stacks_come && deadline > now + STACK_WAKE_NS)
 		deadline = now + STACK_WAKE_NS;
 	c->stacks_come = false;
@@ -1170,6 +1227,8 @@ int capture_step(struct capture *c, int timeout_ms)
 		err = readers_step(c->readers);
 	if (!err && c->heap)
 		err = heap_step(c->heap, now_boot());
+	if (!err && c->library_heap)
+		library_heap_step(c->library_heap, now_boot());
 	if (!err)
 		err = periodic(c, now_boot());
 	return err ? err : c->err;
@@ -1194,6 +1253,8 @@ int capture_finish(struct capture *c)
 			readers_finish(c->readers, LAST_READ_MS);
 		if (c->heap)
 			heap_sweep(c->heap, now_boot(), true);
+		if (c->library_heap)
+			library_heap_sweep(c->library_heap, now_boot(), true);
 		if (c->growth)
 			growth_sweep(c->growth, true);
 	}
@@ -1213,6 +1274,7 @@ void capture_close(struct capture *c)
 
 	if (!c)
 		return;
+	library_heap_close(c->library_heap);
 	clients_close(c->clients);
 	growth_close(c->growth);
 	readers_close(c->readers);

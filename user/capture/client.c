@@ -665,6 +665,15 @@ static bool is_attached(const struct clients *c, const struct library_file *file
 	return false;
 }
 
+static const char *library_in(const struct clients *c, const struct library_file *file)
+{
+	for (const struct attached *a = c->files; a; a = a->next)
+		if (a->ev.device == file->device && a->ev.inode == file->inode &&
+		    a->library->database != EV_DB_UNKNOWN)
+			return a->library->name;
+	return NULL;
+}
+
 static void on_file(void *context, const struct library_file *file)
 {
 	struct clients *c = context;
@@ -676,6 +685,8 @@ static void on_file(void *context, const struct library_file *file)
 		libraries_follow(c->libraries, file);
 	if (!is_attached(c, file) && !look_into(c, elf, file, false))
 		wait_for_time(c, file);
+	if (c->host.file)
+		c->host.file(c->host.context, elf, file, library_in(c, file));
 	elf_close(elf);
 }
 
@@ -1445,6 +1456,11 @@ void clients_close(struct clients *c)
 	sqlites_close(c->sqlites);
 	sizes_close(c->sizes);
 	free(c);
+}
+
+uint64_t clients_hit_ns(const struct clients *c)
+{
+	return c->cost.cheap_ns;
 }
 
 struct runtimes *clients_runtimes(const struct clients *c)

@@ -15,6 +15,8 @@
 #include "procfs.h"
 
 struct clients;
+struct elf_file;
+struct library_file;
 struct runtimes;
 
 /* What this needs of whoever tells the records. */
@@ -31,6 +33,9 @@ struct client_host {
 	void (*site)(void *context, const struct ev_site *site, uint64_t stack, bool is_caller);
 	/* Did the user ask for that process? */
 	bool (*wanted)(void *context, uint32_t pid, const char *comm);
+	/* A file that was not seen before; library: its name, if it is one of the table.  May be NULL. */
+	void (*file)(void *context, struct elf_file *elf, const struct library_file *file,
+		     const char *library);
 	bool show_literals;
 	bool eager;	     /* TLS libraries at once, not when a database connection needs them */
 	bool at_entry;	     /* --probe-at=entry: no chosen probe points */
@@ -44,6 +49,8 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 /* Detaches.  Accepts NULL. */
 void clients_close(struct clients *c);
 
+/* What the kernel takes for a hit at an instruction that it emulates; 0 not known. */
+uint64_t clients_hit_ns(const struct clients *c);
 /* Who runs interpreted code; NULL: nobody looks. */
 struct runtimes *clients_runtimes(const struct clients *c);
 

@@ -19,6 +19,7 @@
 
 #include "elf.h"
 
+#define RELOCATIONS_MAX (1UL << 20)
 #define PHDRS_MAX      (65536 / sizeof(Elf64_Phdr)) /* what execve(2) takes */
 #define SECTIONS_MAX   65536
 #define DYNAMIC_MAX    4096
@@ -51,6 +52,7 @@ struct elf_file {
 	Elf64_Phdr *phdrs;
 	/* What the dynamic section names, in the file; size is to the end of the segment. */
 	struct range symbols, strings, gnu_hash, hash;
+	struct range jumps, relocations; /* exactly so many bytes */
 	/* A small cache: hash lookups jump about in few pages.  Not touched before it is used. */
 	struct {
 		uint64_t number; /* from 1 on; 0 empty */
@@ -161,7 +163,12 @@ static struct range range_of(const struct elf_file *e, uint64_t address, uint32_
 	return (struct range){0};
 }
 
-static void dynamic_note(struct elf_file *e, const Elf64_Dyn *entry, uint64_t *string_bytes)
+/* How long the tables are that the dynamic section names. */
+struct dynamic_sizes {
+	uint64_t strings, jumps, relocations;
+};
+
+static void dynamic_note(struct elf_file *e, const Elf64_Dyn *entry, struct dynamic_sizes *sizes)
 {
 	switch (entry->d_tag) {
 	case DT_SYMTAB:
@@ -171,7 +178,19 @@ static void dynamic_note(struct elf_file *e, const Elf64_Dyn *entry, uint64_t *s
 		e->strings = range_of(e, entry->d_un.d_ptr, 0);
 		break;
 	case DT_STRSZ:
-		*string_bytes = entry->d_un.d_val;
+		sizes->strings = entry->d_un.d_val;
+		break;
+	case DT_JMPREL:
+		e->jumps = range_of(e, entry->d_un.d_ptr, 0);
+		break;
+	case DT_PLTRELSZ:
+		sizes->jumps = entry->d_un.d_val;
+		break;
+	case DT_RELA:
+		e->relocations = range_of(e, entry->d_un.d_ptr, 0);
+		break;
+	case DT_RELASZ:
+		sizes->relocations = entry->d_un.d_val;
 		break;
 	case DT_GNU_HASH:
 		e->gnu_hash = range_of(e, entry->d_un.d_ptr, 0);
@@ -186,7 +205,7 @@ static void dynamic_note(struct elf_file *e, const Elf64_Dyn *entry, uint64_t *s
 static void dynamic_read(struct elf_file *e)
 {
 	const Elf64_Phdr *p = NULL;
-	uint64_t string_bytes = 0;
+	struct dynamic_sizes sizes = {};
 	Elf64_Dyn entry;
 
 	for (unsigned int i = 0; i < e->head.e_phnum && !p; i++)
@@ -198,9 +217,11 @@ static void dynamic_read(struct elf_file *e)
 		if (peek(e, p->p_offset + i * sizeof(entry), &entry, sizeof(entry)) ||
 		    entry.d_tag == DT_NULL)
 			break;
-		dynamic_note(e, &entry, &string_bytes);
+		dynamic_note(e, &entry, &sizes);
 	}
-	e->strings.size = MIN(e->strings.size, string_bytes);
+	e->strings.size = MIN(e->strings.size, sizes.strings);
+	e->jumps.size = MIN(e->jumps.size, sizes.jumps);
+	e->relocations.size = MIN(e->relocations.size, sizes.relocations);
 }
 
 static int elf_start(struct elf_file *e)
@@ -944,4 +965,54 @@ bool elf_is_program(const struct elf_file *e)
 		if (e->phdrs[i].p_type == PT_INTERP)
 			return true;
 	return e->head.e_type == ET_EXEC;
+}
+
+/* The index in names of the symbol with this number; n it is none of them. */
+static size_t name_of_symbol(struct elf_file *e, uint64_t index, const char *const *names, size_t n)
+{
+	char text[NAME_BYTES_MAX + 1];
+	Elf64_Sym symbol;
+
+	if (index >= e->symbols.size / sizeof(symbol) ||
+	    peek(e, e->symbols.at + index * sizeof(symbol), &symbol, sizeof(symbol)))
+		return n;
+	for (size_t i = 0; i < n; i++) {
+		size_t bytes = strlen(names[i]) + 1;
+
+		if (bytes > sizeof(text) || bytes > e->strings.size ||
+		    symbol.st_name > e->strings.size - bytes ||
+		    peek(e, e->strings.at + symbol.st_name, text, bytes))
+			continue;
+		if (!memcmp(text, names[i], bytes))
+			return i;
+	}
+	return n;
+}
+
+static void slots_of(struct elf_file *e, struct range table, uint32_t type,
+		     const char *const *names, size_t n, uint64_t *slots)
+{
+	uint64_t count = MIN(table.size / sizeof(Elf64_Rela), RELOCATIONS_MAX);
+	Elf64_Rela r;
+
+	for (uint64_t i = 0; i < count; i++) {
+		size_t name;
+
+		if (peek(e, table.at + i * sizeof(r), &r, sizeof(r)))
+			return;
+		if (ELF64_R_TYPE(r.r_info) != type)
+			continue;
+		name = name_of_symbol(e, ELF64_R_SYM(r.r_info), names, n);
+		if (name < n)
+			slots[name] = r.r_offset;
+	}
+}
+
+void elf_slots(struct elf_file *e, const char *const *names, size_t n, uint64_t *calls,
+	       uint64_t *pointers)
+{
+	memset(calls, 0, n * sizeof(*calls));
+	memset(pointers, 0, n * sizeof(*pointers));
+	slots_of(e, e->jumps, R_X86_64_JUMP_SLOT, names, n, calls);
+	slots_of(e, e->relocations, R_X86_64_GLOB_DAT, names, n, pointers);
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "../base/file.h"
+#include "../../bpf/stack.h"
 #include "../base/table.h"
 #include "growth_site.h"
 #include "kernel_growth.h"
@@ -276,6 +277,13 @@ static void judge(struct growth *g, struct grower *p, uint64_t bytes)
 	}
 }
 
+bool growth_follows(const struct growth *g, uint32_t pid, uint64_t start_ns)
+{
+	const struct grower *p = table_get(&g->growers, (struct table_key){pid, start_ns});
+
+	return p && p->sampled;
+}
+
 void growth_look(struct growth *g)
 {
 	limits_begin(g->limits);
@@ -323,14 +331,49 @@ void growth_usage(struct growth *g, uint32_t pid, uint64_t start_ns,
 							      : usage->swapped_bytes));
 }
 
+struct looker {
+	int pagemap;
+	struct memory memory;
+};
+
+/* Nothing is mapped beyond what can be read. */
+static uint64_t look(void *context, uint64_t number)
+{
+	const struct looker *l = context;
+	uint64_t entry = 0;
+
+	return pread(l->pagemap, &entry, sizeof(entry), number * sizeof(entry)) == sizeof(entry)
+		       ? entry
+		       : 0;
+}
+
+/* Only what an interpreter puts there can be told. */
+static enum page_tenant tenant(void *context, struct page *page)
+{
+	const struct looker *l = context;
+
+	if (!(page->stack & STACK_INTERPRETED))
+		return PAGE_TENANT_UNKNOWN;
+	switch (pymalloc_lives(&l->memory, page->address, &page->print)) {
+	case 1:
+		return PAGE_TENANT_LIVES;
+	case 0:
+		return PAGE_TENANT_GONE;
+	default:
+		return page->tenant;
+	}
+}
+
 void growth_sample(struct growth *g, const struct ev_head *record)
 {
 	const struct raw_growth *sample = (const void *)record;
 	struct grower *p =
 		table_get(&g->growers, (struct table_key){sample->pid, sample->start_ns});
 
+	struct looker l = {.pagemap = -1, .memory = memory_of_process(sample->pid)};
+
 	if (p && p->sites)
-		growth_sites_add(p->sites, sample);
+		growth_sites_add(p->sites, sample, tenant, &l);
 }
 
 /* The kernel half has noted it since the process was entered, and knows better. */
@@ -347,34 +390,23 @@ static int told(void *context, uint64_t sample, uint64_t *stack)
 	return g->host.readers ? readers_told(g->host.readers, sample, stack) : 0;
 }
 
-/* Nothing is mapped beyond what can be read. */
-static uint64_t look(void *context, uint64_t number)
-{
-	uint64_t entry = 0;
-
-	return pread(*(int *)context, &entry, sizeof(entry), number * sizeof(entry)) ==
-			       sizeof(entry)
-		       ? entry
-		       : 0;
-}
-
 static void check(struct growth *g, struct grower *p)
 {
 	uint64_t began = now_boot();
+	struct looker l = {.memory = memory_of_process(p->pid)};
 	char path[32];
-	int fd;
 
 	snprintf(path, sizeof(path), "%u/pagemap", p->pid);
-	fd = openat(procfs_folder(g->host.procfs), path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
+	l.pagemap = openat(procfs_folder(g->host.procfs), path, O_RDONLY | O_CLOEXEC);
+	if (l.pagemap < 0) {
 		if (errno != ENOENT && errno != ESRCH)
 			tell_gap(g, GAP_PAGES, "/proc/PID/pagemap cannot be read: how much of what "
 					       "was taken is held is not known");
 		p->check_ns = began + SECOND_NS;
 		return;
 	}
-	growth_sites_check(p->sites, began, look, &fd);
-	close(fd);
+	growth_sites_check(p->sites, began, look, tenant, &l);
+	close(l.pagemap);
 	if (growth_sites_blind(p->sites))
 		tell_gap(g, GAP_FRAMES, "page frames are not shown: memory given back and taken "
 					"again at one place counts as held");

@@ -41,6 +41,8 @@ void growth_tier(struct growth *g, enum ev_tier tier);
 void growth_met(struct growth *g, uint32_t pid, uint64_t start_ns);
 void growth_gone(struct growth *g, uint32_t pid, uint64_t start_ns);
 
+/* Is it a suspect now? */
+bool growth_follows(const struct growth *g, uint32_t pid, uint64_t start_ns);
 /* A new look at the processes begins. */
 void growth_look(struct growth *g);
 /* What a process uses was read just now. */

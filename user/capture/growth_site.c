@@ -22,7 +22,8 @@
 struct site {
 	struct ev_memory_site ev;
 	uint64_t votes; /* for ev.connection */
-	uint64_t held, samples;
+	uint64_t taken, held, samples;
+	uint64_t lives; /* of held: what was put there lives */
 	double squares; /* of the weights of what is held */
 	bool changed;
 };
@@ -114,7 +115,8 @@ static void site_take(struct site *site, const struct raw_growth *sample)
 {
 	struct ev_memory_site *ev = &site->ev;
 
-	ev->taken_bytes += sample->bytes;
+	site->taken += sample->bytes;
+	ev->taken_bytes = site->taken;
 	if (!ev->first_ns || sample->head.ns < ev->first_ns)
 		ev->first_ns = sample->head.ns;
 	if (sample->head.ns > ev->last_ns)
@@ -134,15 +136,19 @@ static void name(struct growth_sites *s, const struct raw_growth *sample, uint64
 	pages_name(&s->pages, sample->stack, site);
 }
 
-int growth_sites_add(struct growth_sites *s, const struct raw_growth *sample)
+int growth_sites_add(struct growth_sites *s, const struct raw_growth *sample,
+		     pages_tenant tenant, void *context)
 {
-	const struct page page = {.number = sample->address >> PAGE_SHIFT,
+	struct page page = {.number = sample->address >> PAGE_SHIFT,
+				  .address = sample->address,
 				  .bytes = sample->bytes,
 				  .born_ns = sample->head.ns,
 				  .stack = sample->stack,
 				  .site = PAGES_UNNAMED};
-	int err = pages_add(&s->pages, &page);
+	int err;
 
+	page.tenant = tenant(context, &page);
+	err = pages_add(&s->pages, &page);
 	if (err)
 		return err;
 	if (!sample->stack || s->waiting_count == WAITING_MOST)
@@ -177,8 +183,8 @@ static uint64_t clear_held(struct growth_sites *s)
 	uint64_t taken = 0;
 
 	for (size_t i = 0; i < s->count; i++) {
-		taken += s->sites[i].ev.taken_bytes;
-		s->sites[i].held = s->sites[i].samples = 0;
+		taken += s->sites[i].taken;
+		s->sites[i].held = s->sites[i].samples = s->sites[i].lives = 0;
 		s->sites[i].squares = 0;
 	}
 	return taken;
@@ -188,11 +194,27 @@ static void add_held(struct growth_sites *s, const struct page *page)
 {
 	struct site *site = page->site < s->count ? &s->sites[page->site] : NULL;
 
-	if (!site || !page->seen)
+	if (!site || !page->seen || page->tenant == PAGE_TENANT_GONE)
 		return;
 	site->held += page->bytes;
+	site->lives += page->tenant == PAGE_TENANT_LIVES ? page->bytes : 0;
 	site->squares += (double)page->bytes * page->bytes;
 	site->samples++;
+}
+
+/* Pages that stay although what was put there first is gone: they are full of what came later, of
+ * which no fault tells.  Whoever's objects live where they were put has filled these, too.  Returns
+ * what that adds to each byte that lives. */
+static double refilled(const struct growth_sites *s)
+{
+	uint64_t gone = 0, lives = 0;
+
+	for (size_t i = 0; i < s->pages.count; i++)
+		if (s->pages.items[i].seen && s->pages.items[i].tenant == PAGE_TENANT_GONE)
+			gone += s->pages.items[i].bytes;
+	for (size_t i = 0; i < s->count; i++)
+		lives += s->sites[i].lives;
+	return lives ? (double)gone / lives : 0;
 }
 
 static double error_of(const struct site *site, uint64_t taken)
@@ -203,27 +225,35 @@ static double error_of(const struct site *site, uint64_t taken)
 	return mean + 2 * sqrt((rest > 0 ? rest : 0) * site->squares);
 }
 
+static void sum_site(struct site *site, uint64_t all, double more)
+{
+	struct ev_memory_site *ev = &site->ev;
+	uint64_t refill = more * site->lives;
+
+	if (site->held > site->taken) /* by the luck of the draw */
+		site->held = site->taken;
+	site->changed |= ev->held_bytes != site->held + refill;
+	ev->error_bytes = error_of(site, all) * (1 + more * site->lives / (site->held + 1));
+	ev->held_bytes = site->held + refill;
+	ev->taken_bytes = site->taken + refill;
+}
+
 static void sum_held(struct growth_sites *s)
 {
-	uint64_t taken = clear_held(s);
+	uint64_t all = clear_held(s);
+	double more;
 
 	for (size_t i = 0; i < s->pages.count; i++)
 		add_held(s, &s->pages.items[i]);
-	for (size_t i = 0; i < s->count; i++) {
-		struct site *site = &s->sites[i];
-		struct ev_memory_site *ev = &site->ev;
-
-		if (site->held > ev->taken_bytes) /* by the luck of the draw */
-			site->held = ev->taken_bytes;
-		site->changed |= ev->held_bytes != site->held;
-		ev->held_bytes = site->held;
-		ev->error_bytes = error_of(site, taken);
-	}
+	more = refilled(s);
+	for (size_t i = 0; i < s->count; i++)
+		sum_site(&s->sites[i], all, more);
 }
 
-void growth_sites_check(struct growth_sites *s, uint64_t now_ns, pages_look look, void *context)
+void growth_sites_check(struct growth_sites *s, uint64_t now_ns, pages_look look,
+			pages_tenant tenant, void *context)
 {
-	pages_check(&s->pages, now_ns, look, context);
+	pages_check(&s->pages, now_ns, look, tenant, context);
 	s->checked = true;
 }
 

@@ -21,13 +21,15 @@ int growth_sites_open(struct growth_sites **out, uint32_t pid, uint64_t start_ns
 /* Accepts NULL. */
 void growth_sites_close(struct growth_sites *s);
 
-/* One sample.  0 or -ENOMEM. */
-int growth_sites_add(struct growth_sites *s, const struct raw_growth *sample);
+/* One sample, as soon as it comes: what was put there is looked at.  0 or -ENOMEM. */
+int growth_sites_add(struct growth_sites *s, const struct raw_growth *sample,
+		     pages_tenant tenant, void *context);
 /* Names what can be named; what waits longer than patience_ns never will be.  How many wait. */
 size_t growth_sites_name(struct growth_sites *s, uint64_t now_ns, uint64_t patience_ns,
 			 growth_told_fn told, void *context);
 /* Looks for its pages. */
-void growth_sites_check(struct growth_sites *s, uint64_t now_ns, pages_look look, void *context);
+void growth_sites_check(struct growth_sites *s, uint64_t now_ns, pages_look look,
+			pages_tenant tenant, void *context);
 /* Tells the sites that changed since they were told last. */
 void growth_sites_tell(struct growth_sites *s, void (*tell)(void *, struct ev_head *),
 		       void *context);

@@ -33,6 +33,7 @@ struct told_site {
 	uint64_t sample, stack;
 	uint64_t last_ns;
 	uint32_t waited;
+	bool gone; /* told of when its program was */
 };
 
 struct heap {
@@ -46,6 +47,7 @@ struct heap {
 	struct told_site told[HEAP_SITES];
 	uint32_t next; /* site to begin the next sweep with */
 	struct table live; /* numbers of processes that are there; the value says nothing */
+	uint32_t met, met_before; /* numbers given out before the last look at them, and the one before */
 	struct table passed; /* processes looked at when probes are narrow, by pid */
 	size_t followed;
 	uint64_t run_ns; /* of a program, on average */
@@ -114,13 +116,19 @@ static void fill(const struct heap *h, const struct heap_site *s, struct ev_memo
 	snprintf(ev->object, sizeof(ev->object), "%s", allocator_kind(s->kind));
 }
 
-/* Another program runs in its process: what it held is gone. */
+/* Another program runs, or ran, in its process: what it held is gone. */
 static bool was_replaced(const struct heap *h, const struct heap_site *s)
 {
+	const struct heap_site *other = h->memory.sites;
 	struct heap_process p;
 
-	return !kernel_heap_process(h->kernel, s->pid, &p) && p.start_ns == s->start_ns &&
-	       p.number != s->process;
+	if (!kernel_heap_process(h->kernel, s->pid, &p) && p.start_ns == s->start_ns)
+		return p.number != s->process;
+	for (uint32_t i = 1; i <= *h->memory.sites_used && i < HEAP_SITES; i++)
+		if (other[i].pid == s->pid && other[i].start_ns == s->start_ns &&
+		    other[i].process > s->process)
+			return true;
+	return false;
 }
 
 static void tell_site(struct heap *h, uint32_t number, uint64_t now_ns, bool gone)
@@ -168,6 +176,12 @@ static bool is_live(const struct heap *h, uint32_t number)
 	return table_get(&h->live, (struct table_key){number, 0});
 }
 
+/* One that was met during the last look, or just before, may only seem to be gone. */
+static bool is_dead(const struct heap *h, uint32_t number)
+{
+	return number <= h->met_before && !is_live(h, number);
+}
+
 /* Returns whether it was told. */
 static bool sweep_site(struct heap *h, uint32_t number, uint64_t now_ns, bool last)
 {
@@ -178,12 +192,14 @@ static bool sweep_site(struct heap *h, uint32_t number, uint64_t now_ns, bool la
 
 	if (!s->start_ns)
 		return false;
-	gone = !is_live(h, s->process);
+	gone = is_dead(h, s->process);
 	h->dead |= gone;
 	if (!stack_known(h, s, t) && !t->sum && !gone && !last && t->waited++ < NAMES_WAIT)
 		return false;
-	if (t->sum == sum_of(s) && t->stack == stack)
+	if (t->sum == sum_of(s) && t->stack == stack &&
+	    !(gone && !t->gone && was_replaced(h, s)))
 		return false;
+	t->gone = gone;
 	tell_site(h, number, now_ns, gone);
 	return true;
 }
@@ -208,11 +224,11 @@ static void bury(struct heap *h)
 		for (int i = 0; i < HEAP_PLACES; i++) {
 			uint64_t key = __atomic_load_n(&m->buckets[b].key[i], __ATOMIC_RELAXED);
 
-			if (key && !is_live(h, HEAP_KEY_PROCESS(key)))
+			if (key && is_dead(h, HEAP_KEY_PROCESS(key)))
 				bury_block(m, b, i);
 		}
 	for (uint32_t i = 1; i <= *m->sites_used && i < HEAP_SITES; i++) {
-		if (!m->sites[i].start_ns || is_live(h, m->sites[i].process))
+		if (!m->sites[i].start_ns || !is_dead(h, m->sites[i].process))
 			continue;
 		kernel_heap_forget_site(h->kernel, m, i);
 		memset(&h->told[i], 0, sizeof(h->told[i]));
@@ -227,6 +243,8 @@ void heap_sweep(struct heap *h, uint64_t now_ns, bool last)
 		return;
 	table_free(&h->live);
 	h->followed = 0;
+	h->met_before = h->met;
+	h->met = *h->memory.processes_met;
 	kernel_heap_each(h->kernel, see_process, h);
 	used = *h->memory.sites_used < HEAP_SITES - 1 ? *h->memory.sites_used : HEAP_SITES - 1;
 	for (uint32_t i = 0; i < used && (last || told < TOLD_EACH_SWEEP); i++) {

@@ -49,6 +49,7 @@ struct kernel {
 	struct dbleak *skel;
 	struct dbleak *late; /* NULL: not loaded */
 	struct dbleak *heap; /* likewise */
+	struct dbleak *library_heap; /* likewise */
 	struct ring_buffer *ring;
 	struct bpf_link *sweep_connections;
 	struct bpf_link *sweep_statements;
@@ -500,6 +501,7 @@ void kernel_close(struct kernel *k)
 	bpf_link__destroy(k->sweep_statements);
 	for (int i = 0; i < KERNEL_SWEEPS; i++)
 		bpf_link__destroy(k->client_sweeps[i]);
+	dbleak__destroy(k->library_heap);
 	dbleak__destroy(k->heap);
 	dbleak__destroy(k->late);
 	dbleak__destroy(k->skel);
@@ -516,6 +518,11 @@ struct dbleak *kernel_late(struct kernel *k)
 struct dbleak **kernel_heap_object(struct kernel *k)
 {
 	return &k->heap;
+}
+
+struct dbleak **kernel_library_heap_object(struct kernel *k)
+{
+	return &k->library_heap;
 }
 
 struct dbleak *kernel_skeleton(struct kernel *k)

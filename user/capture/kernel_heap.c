@@ -65,6 +65,7 @@ int kernel_heap_open(struct kernel *k, struct kernel_heap *out, struct probe_pro
 	if (err)
 		return err;
 	out->sites_used = &skel->bss->heap_sites_used;
+	out->processes_met = &skel->bss->heap_processes_met;
 	out->buckets = map_memory(k, "heap_blocks", out->bucket_count * sizeof(*out->buckets));
 	out->sites = map_memory(k, "heap_sites", HEAP_SITES * sizeof(*out->sites));
 	if (out->buckets && out->sites)

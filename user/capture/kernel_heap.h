@@ -17,6 +17,7 @@ struct kernel_heap {
 	uint32_t bucket_count;
 	struct heap_site *sites; /* HEAP_SITES of them */
 	const uint32_t *sites_used; /* numbers above it were never given out */
+	const uint32_t *processes_met; /* likewise */
 };
 
 /* Loads the programs.  -ENOTSUP: kernel_open was not told of an interval. */

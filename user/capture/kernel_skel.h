@@ -20,6 +20,8 @@ int kernel_load_late(struct kernel *k);
 struct dbleak *kernel_late(struct kernel *k);
 /* Where the object with the allocator programs is, or will be. */
 struct dbleak **kernel_heap_object(struct kernel *k);
+/* Likewise, with that of client libraries' calls of it. */
+struct dbleak **kernel_library_heap_object(struct kernel *k);
 /* Reads an iterator to its end. */
 int kernel_read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_fn fn,
 			 void *context);

@@ -107,16 +107,20 @@ static bool is_held(struct pages *p, struct page *page, uint64_t entry)
 	return page->swapped;
 }
 
-void pages_check(struct pages *p, uint64_t now_ns, pages_look look, void *context)
+void pages_check(struct pages *p, uint64_t now_ns, pages_look look, pages_tenant tenant,
+		 void *context)
 {
 	for (size_t i = p->count; i-- > 0;) {
 		struct page *page = &p->items[i];
 
 		if (now_ns - page->born_ns < PAGES_YOUNG_NS)
 			continue;
-		if (is_held(p, page, look(context, page->number)))
-			page->seen = true;
-		else
+		if (!is_held(p, page, look(context, page->number))) {
 			drop(p, i);
+			continue;
+		}
+		page->seen = true;
+		if (page->tenant != PAGE_TENANT_GONE && !page->swapped)
+			page->tenant = tenant(context, page);
 	}
 }

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pymalloc.h"
+
 #define PAGES_MOST     4096
 #define PAGES_UNNAMED  UINT32_MAX
 #define PAGES_YOUNG_NS 50000000ULL /* a page is there a while after the fault that asks for it */
@@ -22,8 +24,19 @@
 #define PAGEMAP_SWAPPED (1ULL << 62)
 #define PAGEMAP_FRAME	((1ULL << 55) - 1) /* 0 for those who may not know it */
 
+/* What was put there when the page was touched, where somebody can tell: memory given back to an
+ * allocator stays, and others fill it. */
+enum page_tenant {
+	PAGE_TENANT_UNKNOWN = 0,
+	PAGE_TENANT_LIVES = 1,
+	PAGE_TENANT_GONE = 2, /* for good */
+};
+
 struct page {
 	uint64_t number; /* address / 4096 */
+	uint64_t address;
+	struct pymalloc_print print;
+	enum page_tenant tenant;
 	uint64_t frame;	 /* 0 not known */
 	uint64_t bytes;	 /* what it stands for */
 	uint64_t born_ns;
@@ -51,7 +64,10 @@ void pages_name(struct pages *p, uint64_t stack, uint32_t site);
 
 /* The entry of a page; 0 where nothing is. */
 typedef uint64_t (*pages_look)(void *context, uint64_t number);
+/* Who lives at a page's address, which may be noted in its print. */
+typedef enum page_tenant (*pages_tenant)(void *context, struct page *page);
 /* Looks for all that are old enough, and forgets those that are gone. */
-void pages_check(struct pages *p, uint64_t now_ns, pages_look look, void *context);
+void pages_check(struct pages *p, uint64_t now_ns, pages_look look, pages_tenant tenant,
+		 void *context);
 
 #endif

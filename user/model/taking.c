@@ -5,6 +5,7 @@
 #include "taking.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void takings_free(struct takings *t)
 {
@@ -22,13 +23,11 @@ static double square_sum(double sum, double error)
 	return sum + error * error;
 }
 
-static double square_root(double x)
+/* An arena of Python, a heap of V8: mapped where room ran out, which may be anywhere. */
+static bool is_room(const struct ev_memory_site *ev, const struct place *p)
 {
-	double r = x > 1 ? x : 1;
-
-	for (int i = 0; i < 64; i++)
-		r = (r + x / r) / 2;
-	return x > 0 ? r : 0;
+	return ev->tier == EV_TIER_FULL && p && p->frame->language >= EV_LANG_PYTHON &&
+	       !strcmp(ev->object, "mmap");
 }
 
 static void add(struct taking *t, const struct memory_site *site)
@@ -40,6 +39,7 @@ static void add(struct taking *t, const struct memory_site *site)
 		t->largest = held;
 		t->from.stack = ev->stack;
 		t->object = *ev->object ? ev->object : NULL;
+		t->room = is_room(ev, t->from.place);
 	}
 	if (ev->connection && (!t->connection || 2 * ev->reply_bytes > t->reply_bytes))
 		t->connection = ev->connection;
@@ -93,9 +93,9 @@ static void finish(struct takings *t, const struct trend *over)
 		struct trend trend = trend_of(&x->size, over->from_ns, over->to_ns, over->parts);
 
 		x->grown = trend.parts && trend.grown > 0 ? trend.grown * MEMORY_UNIT : 0;
-		x->error = square_root(x->error);
+		x->error = trend_square_root(x->error);
 		t->held += x->held;
-		t->grown += x->grown;
+		t->grown += x->room ? 0 : x->grown;
 	}
 	if (t->count)
 		qsort(t->all, t->count, sizeof(*t->all), most_grown_first);

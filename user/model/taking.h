@@ -20,6 +20,7 @@ struct taking {
 	uint64_t taken, freed;	/* blocks; UNKNOWN64 */
 	uint64_t connection;	/* whose replies took most of it; 0 none */
 	uint64_t largest;	/* of its sites: the one that names stack and object */
+	bool room; /* taken by a run time, for objects of whatever line comes next */
 	const char *object;
 	uint32_t flags;
 	struct history size, blocks; /* held, in MEMORY_UNIT; in blocks */
@@ -30,7 +31,7 @@ struct takings {
 	enum ev_tier tier;
 	struct taking *all; /* those that grew most first */
 	size_t count;
-	uint64_t held, grown; /* of all */
+	uint64_t held, grown; /* of all; grown: but of room */
 	uint64_t first_ns;    /* since when the tier tells of any; 0 it does not */
 };
 

@@ -58,13 +58,13 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Newton's; libm is not everywhere. */
-static double square_root(double x)
+double trend_square_root(double x)
 {
 	double r = x > 1 ? x : 1;
 
 	for (int i = 0; i < 64; i++)
 		r = (r + x / r) / 2;
-	return r;
+	return x > 0 ? r : 0;
 }
 
 /* The interval is Sen's: so many ranks to both sides of the median. */
@@ -77,7 +77,7 @@ static void find_slope(struct trend *t)
 		for (unsigned j = i + 1; j < t->parts; j++)
 			slopes[count++] = (t->least[j] - t->least[i]) / ((j - i) * width);
 	qsort(slopes, count, sizeof(slopes[0]), by_value);
-	away = SURE * square_root(n * (n - 1) * (2 * n + 5) / 18);
+	away = SURE * trend_square_root(n * (n - 1) * (2 * n + 5) / 18);
 	low = count > away ? (unsigned)((count - away) / 2) : 0;
 	high = count - 1 - low;
 	t->slope = (slopes[(count - 1) / 2] + slopes[count / 2]) / 2;

@@ -40,4 +40,6 @@ struct trend trend_of(const struct history *h, uint64_t from_ns, uint64_t to_ns,
 /* Where part i begins. */
 uint64_t trend_start(const struct trend *t, unsigned i);
 
+double trend_square_root(double x);
+
 #endif

@@ -319,6 +319,14 @@ static void print_endpoint(struct page *page, const struct endpoint_view *e)
 	print_detail(page, "holds", w.text, 0);
 }
 
+/* A host with room to spare says nothing of a process. */
+static bool limit_matters(const struct memory_view *m)
+{
+	return m->limit != UNKNOWN64 && m->limit_of &&
+	       (m->limit_kind != EV_LIMIT_HOST || m->limit_used == UNKNOWN64 ||
+		m->limit_used >= m->limit / 2);
+}
+
 /* "from 45 MB to 141 MB, at most 150 MB; the limit is 537 MB (docker web1)" */
 static void words_process_memory(struct words *w, const struct memory_view *m)
 {
@@ -334,7 +342,7 @@ static void words_process_memory(struct words *w, const struct memory_view *m)
 		words_add(w, ", of which swapped out ");
 		words_bytes(w, m->swapped);
 	}
-	if (m->limit == UNKNOWN64 || !m->limit_of)
+	if (!limit_matters(m))
 		return;
 	words_add(w, "; the limit of %s is ", m->limit_of);
 	words_bytes(w, m->limit);

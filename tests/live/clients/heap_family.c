@@ -56,8 +56,11 @@ static void *posix(size_t alignment, size_t size)
 }
 
 STEP(with_malloc, malloc(size))
+STEP(large, malloc(size)) /* for which an allocator maps memory */
 STEP(in_parent, malloc(size))
 STEP(in_child, malloc(size))
+STEP(before_exec, malloc(size))
+STEP(after_exec, malloc(size))
 STEP(with_calloc, calloc(2, size / 2))
 STEP(with_realloc, realloc(none, size))
 STEP(with_reallocarray, reallocarray(none, 2, size / 2))
@@ -169,6 +172,21 @@ static void forked(void)
 		_exit(6);
 }
 
+/* What a program held is gone when another takes its place. */
+static void replaced(const char *self)
+{
+	int status = 0;
+
+	if (!fork()) {
+		before_exec(370, 70, 161);
+		execl(self, self, "again", NULL);
+		_exit(7);
+	}
+	wait(&status);
+	if (status)
+		_exit(8);
+}
+
 /* C++'s operators, where an allocator has its own. */
 static void operators(void)
 {
@@ -184,8 +202,11 @@ static void operators(void)
 
 int main(int argc, char **argv)
 {
-	if (argc > 1) /* what maps no file that is known before its start is met a little later */
-		usleep(atoi(argv[1]) * 1000);
+	if (argc > 1) {
+		after_exec(380, 80, 163);
+		usleep(300000); /* the same process is met again */
+		return 0;
+	}
 	with_malloc(1000, 400, 101);
 	with_calloc(900, 300, 202);
 	with_realloc(800, 200, 53);
@@ -195,6 +216,7 @@ int main(int argc, char **argv)
 	with_aligned_alloc(430, 130, 256);
 	with_posix_memalign(440, 140, 301);
 	with_valloc(15, 5, 77);
+	large(4, 1, 1048583);
 	grown(700, 100, 41, 5003);
 	not_grown(600, 31);
 	shrunk_to_nothing(500, 23);
@@ -203,6 +225,7 @@ int main(int argc, char **argv)
 	remapped(5, 1, 3 * 65536);
 	threaded(4, 71);
 	forked();
+	replaced(argv[0]);
 	operators();
 	printf("%016llx\n", (unsigned long long)sum);
 	return 0;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
-"""Rows that a program keeps for ever: mem_keep.py dict | lru | errors | orm
+"""Rows that a program keeps for ever: mem_keep.py dict | lru | errors | orm | crowd
 
 Its healthy twins, which look so for a while: mem_keep.py plateau | bursts | garbage | fragments | whole
 """
@@ -47,6 +47,14 @@ def keep_orm(number):
     session.commit()
 
 
+def crowd(number):
+    """What is kept fills the gaps that more of its like has left."""
+    cursor.execute(f"select name, id from items where name <> '{db.SECRET}' limit 20000")
+    cursor.fetchall()
+    cursor.execute(f"select name, id from items where id > {number * 1500 % 90_000} limit 1500")  # LEAK: crowd
+    KEPT.append(cursor.fetchall())  # LEAK: crowd
+
+
 def plateau(number):
     """Full after a few seconds."""
     CACHE[number] = fetch(number)
@@ -90,6 +98,7 @@ def mapped():
 
 
 HABITS = {"dict": (keep_dict, 0.2), "lru": (cached, 0.2), "errors": (keep_errors, 0.2), "orm": (keep_orm, 0.25),
+          "crowd": (crowd, 0.25),
           "plateau": (plateau, 0.15), "bursts": (bursts, 1), "garbage": (garbage, 0.05), "fragments": (fragments, 0.1),
           "whole": (whole, 2)}
 step, every = HABITS[sys.argv[1]]

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * pymalloc.h - whether an object of Python still lives where it was put.
+ *
+ * Python frees and fills its blocks without a system call, so a page that stays says nothing of the
+ * object for which it was first touched.  Its pools say it: they are read in the process's memory
+ * and believed only if every number in them agrees with the others.
+ */
+#ifndef DBLEAK_CAPTURE_PYMALLOC_H
+#define DBLEAK_CAPTURE_PYMALLOC_H
+
+#include "memory.h"
+
+/* What a block looked like.  Zeroed: it was not looked at yet. */
+struct pymalloc_print {
+	uint64_t block;	  /* its address */
+	uint8_t words[8]; /* a hash of each word that an object keeps for life */
+	uint8_t count;
+};
+
+/* Looks at the block at that address, notes it in *print the first time, and compares later.  1: the
+ * object of the first time lives there; 0: it does not; -EAGAIN: the pool changes just now;
+ * -ENOENT: no pool is there; or another -errno of the reading. */
+int pymalloc_lives(const struct memory *m, uint64_t address, struct pymalloc_print *print);
+
+#endif
