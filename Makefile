@@ -99,7 +99,7 @@ $(B)/unit/test_elf: UNIT_LIBS := -llzma
 $(B)/unit/test_php $(B)/unit/test_perl $(B)/unit/test_v8: UNIT_LIBS := -llzma
 $(B)/unit/test_probe_point $(B)/unit/test_call_site: UNIT_LIBS := -llzma -lZydis
 $(B)/unit/test_row_counter: UNIT_LIBS := -lZydis
-$(B)/unit/test_growth_site: UNIT_LIBS := -lm
+$(B)/unit/test_growth_site $(B)/unit/test_library_balance: UNIT_LIBS := -lm
 
 # The reader of native stacks is a process of many parts.
 NATIVE   := native native_worker space module symbol source unwind debug_file demangle jit_map known guard go_table procfs

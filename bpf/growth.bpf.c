@@ -7,24 +7,27 @@
  * sample shows its stack, and stands for them all.  Attached only while a process grows; others
  * pay a look-up.
  *
- * The count of pages is told late: a processor keeps a batch of them back, so faults let through by
- * chance follow before the sample, or programs that take turns would always be met at the same turn.
- * And it is told after the fault: for 4 KB that is as good, but 2 MB belong to the one that got them.
- * So the first touch of an area that may get a huge page shows its stack, and the next fault tells
- * whether it did.
+ * Where the next sample is taken is drawn by faults, of which a first touch is known by finding no page.
+ * How many pages came is counted by the kernel, too, but late: each processor keeps a batch back.  That
+ * count bounds the other, for pages also come back from swap, are shared, or come without a fault.
+ *
+ * A fault of 4 KB counts one page; 2 MB belong to the one that got them.  So the first touch of an area
+ * that may get a huge page shows its stack, and the next fault tells whether it did.
  */
 #include "growth.bpf.h"
 #include "client.bpf.h"
 #include "stack.bpf.h"
 
+#define FAULT_PRESENT 1 /* X86_PF_PROT: a page was there */
 #define FAULT_WRITES 2 /* X86_PF_WRITE */
 #define HUGE_SHIFT 21
 #define HUGE_PAGES 512
 #define STACK_NEAR (16 << 10)
+#define INTERVAL_MOST (1 << 18)
 #define TICK_NS 10000000ULL
 
 struct growing_map growing SEC(".maps");
-__u32 growth_on = 0;
+__u16 growing_near[GROWING_NEAR] = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -78,28 +81,29 @@ static __always_inline void sample(const struct fault *f, struct raw_growth *r, 
 	r->tid = (__u32)thread;
 }
 
-/* The sample stands for all that came since the last, and the next is drawn. */
-static __always_inline void settle(struct growth_state *s, const struct fault *f,
-				   struct raw_growth *r, __s64 owed)
+/* The sample stands for all that came since the last. */
+static __always_inline void send(struct raw_growth *r, __u64 pages)
 {
-	__u32 chance = bpf_get_prandom_u32();
-
-	r->bytes = (f->pages - s->sampled + owed) * PAGE_BYTES;
-	s->sampled = f->pages;
-	s->due = (f->of->pages >> 1) + chance % (f->of->pages | 1);
-	s->skip = chance >> 16 & f->of->batch;
+	r->bytes = pages * PAGE_BYTES;
 	emit(r, sizeof(*r));
 }
 
-/* Of threads that come at once one takes it. */
-static __always_inline __u64 claim(struct growth_state *s, const struct growing *g)
+/* The next is drawn by the pages that come, never by the time that passes, or programs that pause
+ * would always be met where they go on.  Where samples come too fast they are drawn further apart. */
+static __always_inline void draw(struct growth_state *s, const struct fault *f, __u64 now)
 {
-	__u64 now = bpf_ktime_get_boot_ns(), before = s->sampled_ns;
+	__u32 chance = bpf_get_prandom_u32();
+	__u64 since = now - s->sampled_ns;
 
-	if (now - before < g->gap_ns ||
-	    __sync_val_compare_and_swap(&s->sampled_ns, before, now) != before)
-		return 0;
-	return now;
+	if (since < f->of->gap_ns && s->interval < INTERVAL_MOST)
+		s->interval *= 2;
+	else if (since > 4 * f->of->gap_ns)
+		s->interval /= 2;
+	if (s->interval < f->of->pages)
+		s->interval = f->of->pages;
+	s->sampled_ns = now;
+	s->touched = s->risen = 0;
+	s->due = (s->interval >> 1) + chance % (s->interval | 1);
 }
 
 struct area {
@@ -119,64 +123,84 @@ static long look_at_area(struct task_struct *task, struct vm_area_struct *vma, s
 	return 0;
 }
 
-/* Perhaps the first touch of a huge page: the next fault tells. */
+/* Perhaps the first touch of a huge page: the next fault tells.  Of too many, some are passed over. */
 static __always_inline void wait_for_huge(struct growth_state *s, const struct fault *f)
 {
 	struct area area = {.address = f->address, .huge = f->of->huge};
-	__u64 now;
+	__u64 now, since;
 
 	s->region = f->address >> HUGE_SHIFT;
-	if (touches_stack(f))
+	if (bpf_get_prandom_u32() & ((1U << (s->rarely & 15)) - 1) || touches_stack(f) ||
+	    bpf_find_vma(f->task, f->address, look_at_area, &area, 0) || area.huge != 1)
 		return;
-	now = claim(s, f->of);
-	if (!now || bpf_find_vma(f->task, f->address, look_at_area, &area, 0) || area.huge != 1)
-		return;
+	now = bpf_ktime_get_boot_ns();
+	since = now - s->huge_ns;
+	if (since < f->of->gap_ns && s->rarely < 15)
+		s->rarely++;
+	else if (since > 4 * f->of->gap_ns && s->rarely)
+		s->rarely--;
+	s->huge_ns = now;
 	sample(f, &s->waiting, now);
 	s->waits = 1;
 }
 
 /* A huge page came of the last fault.  Whose it was is known if that waits for it; if not, it is
  * owed to the next that does. */
-static __always_inline void came_huge(struct growth_state *s, const struct fault *f, __s64 pages)
+static __always_inline void came_huge(struct growth_state *s, __u64 pages)
 {
-	if (s->waits) {
-		settle(s, f, &s->waiting, s->owed);
-		s->owed = 0;
+	if (!s->waits) {
+		s->owed += pages;
 		return;
 	}
-	s->owed += pages;
-	s->sampled += pages;
+	send(&s->waiting, pages + s->owed);
+	s->owed = 0;
 }
 
-static __always_inline void on_growing(struct growth_state *s, const struct fault *f)
+static __always_inline void came(struct growth_state *s, const struct fault *f)
 {
-	struct raw_growth r;
 	__s64 more = f->pages - s->last;
-	__u64 now;
 
 	s->last = f->pages;
-	if (f->pages < s->sampled || !s->met)
-		s->sampled = f->pages;
-	else if (more >= HUGE_PAGES && f->of->huge)
-		came_huge(s, f, more);
-	s->waits = 0;
+	if (!s->met || more <= 0)
+		more = 0;
+	if (more >= HUGE_PAGES && f->of->huge)
+		came_huge(s, more);
+	else
+		s->risen += more;
 	s->met = 1;
-	if (f->pages - s->sampled < s->due) {
-		if (f->of->huge && f->address >> HUGE_SHIFT != s->region)
+	s->waits = 0;
+}
+
+/* Pages since the last sample: the first touches, unless the count of pages says otherwise. */
+static __always_inline __u64 pages_since(const struct growth_state *s, const struct fault *f)
+{
+	__u64 late = 2 * f->of->batch;
+
+	if (s->touched > s->risen + late)
+		return s->risen + late;
+	return s->risen > s->touched + late ? s->risen : s->touched;
+}
+
+static __always_inline void on_growing(struct growth_state *s, const struct fault *f, int first)
+{
+	struct raw_growth r;
+	__u64 pages;
+
+	came(s, f);
+	s->touched += first;
+	if (s->risen < s->due + 2 * f->of->batch && (!first || s->touched < s->due)) {
+		if (first && f->of->huge && f->address >> HUGE_SHIFT != s->region)
 			wait_for_huge(s, f);
-		return;
-	}
-	if (s->skip) {
-		s->skip--;
 		return;
 	}
 	if (touches_stack(f))
 		return;
-	now = claim(s, f->of);
-	if (!now)
+	pages = pages_since(s, f);
+	draw(s, f, bpf_ktime_get_boot_ns()); /* before the stack: of threads that come at once one takes it */
+	if (!pages)
 		return;
-	sample(f, &r, now);
-	settle(s, f, &r, 0);
+	sample(f, &r, s->sampled_ns);
+	send(&r, pages);
 }
 
 /* Two at once may count as one: it tells the cost, and must not be all of it. */
@@ -200,7 +224,7 @@ static __always_inline int on_fault(__u64 address, __u64 error)
 	if (!(error & FAULT_WRITES) || (__s64)address < 0)
 		return 0;
 	pid = bpf_get_current_pid_tgid() >> 32;
-	f.of = bpf_map_lookup_elem(&growing, &pid);
+	f.of = growing_find(&pid);
 	if (!f.of)
 		return 0;
 	state = bpf_map_lookup_elem(&growth_states, &pid);
@@ -209,7 +233,7 @@ static __always_inline int on_fault(__u64 address, __u64 error)
 	    f.task->group_leader->start_boottime - f.of->start_ns >= TICK_NS)
 		return 0;
 	f.pages = pages_of(f.task->mm);
-	on_growing(state, &f);
+	on_growing(state, &f, !(error & FAULT_PRESENT));
 	return 0;
 }
 

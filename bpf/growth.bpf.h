@@ -20,12 +20,14 @@ struct growing_map {
 
 extern struct growing_map growing SEC(".maps");
 
-/* Whether any process is in it; set by user space. */
-extern __u32 growth_on;
+/* How many processes in it have these low bits; set by user space. */
+extern __u16 growing_near[GROWING_NEAR];
 
-static __always_inline int is_growing(const __u32 *pid)
+static __always_inline struct growing *growing_find(const __u32 *pid)
 {
-	return growth_on && bpf_map_lookup_elem(&growing, pid);
+	if (!growing_near[*pid & (GROWING_NEAR - 1)])
+		return NULL;
+	return bpf_map_lookup_elem(&growing, pid);
 }
 
 #endif

@@ -10,12 +10,15 @@
 /* A process whose memory grows: what user space asks for. */
 struct growing {
 	__u64 start_ns; /* to the nanosecond, or cut to a clock tick of 10 ms */
-	__u64 gap_ns;	/* between samples, at least */
-	__u32 pages;	/* between samples, on average; never 0 */
-	__u32 batch;	/* 2^n - 1: the kernel tells a count of pages late, by at most so many */
+	__u64 gap_ns;	/* between samples, at least, in the long run */
+	__u32 pages;	/* between samples, on average, at least; never 0 */
+	__u32 batch;	/* the kernel tells a count of pages late, by about so many */
 	__u32 huge;	/* enum growing_huge */
 	__u32 reserved;
 };
+
+/* Process ids are looked up only where one with the same low bits is entered. */
+#define GROWING_NEAR 4096
 
 /* Which anonymous areas get 2 MB at their first touch. */
 enum growing_huge {
@@ -41,15 +44,18 @@ struct raw_growth {
 /* What the kernel half remembers of a process that grows; zero at first.  Pages are resident and
  * anonymous, or swapped out. */
 struct growth_state {
-	__u64 sampled_ns;
-	__s64 sampled; /* pages at the last sample, or fewer: it follows a fall */
-	__s64 last;    /* pages at the last fault */
-	__s64 due;     /* so many more, and a sample is taken */
-	__s64 owed;    /* pages of huge ones whose fault was not looked at */
-	__u64 region;  /* the 2 MB touched last */
-	__u32 skip;    /* faults to let pass first */
-	__u16 waits;   /* the next is a sample if a huge page came of it */
-	__u16 met;     /* a fault was seen */
+	__s64 last;	/* pages at the last fault */
+	__u64 touched;	/* pages touched first since the last sample, by faults; huge ones aside */
+	__u64 risen;	/* the same by the count of pages, which is told late; falls aside */
+	__u64 due;	/* so many, and a sample is taken */
+	__u64 owed;	/* pages of huge ones whose fault was not looked at */
+	__u64 region;	/* the 2 MB touched last */
+	__u64 sampled_ns, huge_ns; /* when a sample was taken, a huge page waited for */
+	__u32 interval; /* pages between samples, on average: wider where they come too fast */
+	__u32 rarely;	/* of so many powers of two of first touches one is waited for */
+	__u16 waits;	/* the next is a sample if a huge page came of it */
+	__u16 met;	/* a fault was seen */
+	__u32 reserved;
 	struct raw_growth waiting;
 };
 

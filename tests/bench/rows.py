@@ -10,6 +10,7 @@ from bench import (BUILT, CONNECTIONS, PROCESSES, at_least, at_most, first_answe
                    processor_seconds, resident_kb, spread, sysbench)
 from bpf import Meter
 from bpf import statistics as run_time_statistics
+from rows_growth import ROWS as GROWTH_ROWS
 from rows_client_memory import ROWS as CLIENT_MEMORY_ROWS
 from rows_memory import ROWS as MEMORY_ROWS
 from rows_python import ROWS as PYTHON_ROWS
@@ -397,6 +398,7 @@ ROWS = {  # in the order of the table: name -> (measures, needs servers)
     **CLIENT_MEMORY_ROWS,
     **STACK_ROWS,
     **PYTHON_ROWS,
+    **GROWTH_ROWS,
     **MEMORY_ROWS,
     "native": (row_native, False),
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """Programs in real containers of Docker and podman, watched from the host by name.
 
-The image holds a few C clients, their libraries and a shell.  A Docker daemon that runs already is
+The image holds a few C clients, their libraries, Python and a shell.  A Docker daemon that runs already is
 used as it is; otherwise one is started for the test on a socket of its own.  Containers and
 image carry names of this test's own and are removed.
 """
@@ -12,17 +12,46 @@ import subprocess
 import threading
 import time
 
-from harness import BUILT
+from harness import BUILT, CLIENTS as SOURCES
+from places import lines_of
 from solo import live
 
+SCRIPT = "contained.py"
+PYTHON = os.path.realpath("/usr/bin/python3")
+PACKAGES = ("collections", "encodings", "importlib", "re")  # that it cannot start without
 CLIENTS = ("pq_connections", "my_connections", "lite_calls")
 DOCKER = os.path.isfile("/usr/bin/docker") and "/usr/bin/docker" or shutil.which("docker")
 COMMON = ["--network=host", "--ulimit", "nofile=1024:1024"]
 SECONDS = 8
 
 
+def put_program(root, program, path):
+    """With every library that it names."""
+    os.makedirs(os.path.dirname(root + path), exist_ok=True)
+    shutil.copy(program, root + path)
+    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=True)
+    for word in listed.stdout.split():
+        if word.startswith("/"):
+            os.makedirs(root + os.path.dirname(word), exist_ok=True)
+            shutil.copy(word, root + word)
+
+
+def put_python(root):
+    """The interpreter, as much of its library as a small script needs, and that script."""
+    library = PYTHON.replace("/bin/", "/lib/")
+    put_program(root, PYTHON, PYTHON)
+    os.makedirs(root + library)
+    os.makedirs(f"{root}/app")
+    shutil.copy(os.path.join(SOURCES, SCRIPT), f"{root}/app/{SCRIPT}")
+    for name in PACKAGES:
+        shutil.copytree(f"{library}/{name}", f"{root}{library}/{name}", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in os.listdir(library):
+        if name.endswith(".py"):
+            shutil.copy(f"{library}/{name}", f"{root}{library}/{name}")
+
+
 def root_file_system(folder):
-    """A tar file with /bin/sh, the clients and every library they name."""
+    """A tar file with /bin/sh, Python, the clients and every library they name."""
     root = os.path.join(folder, "rootfs")
     for name in ("bin", "etc", "tmp"):
         os.makedirs(os.path.join(root, name))
@@ -31,12 +60,8 @@ def root_file_system(folder):
     with open(f"{root}/etc/passwd", "w") as passwd:
         passwd.write("root:x:0:0:root:/:/bin/sh\n")
     for client in CLIENTS:
-        shutil.copy(os.path.join(BUILT, client), f"{root}/{client}")
-        listed = subprocess.run(["ldd", os.path.join(BUILT, client)], capture_output=True, text=True, check=True)
-        for word in listed.stdout.split():
-            if word.startswith("/"):
-                os.makedirs(root + os.path.dirname(word), exist_ok=True)
-                shutil.copy(word, root + word)
+        put_program(root, os.path.join(BUILT, client), f"/{client}")
+    put_python(root)
     tar = os.path.join(folder, "image.tar")
     subprocess.run(["tar", "-C", root, "-cf", tar, "."], check=True)
     shutil.rmtree(root)
@@ -149,6 +174,14 @@ def leaks(bench, process, exhausts=True):
                     f"[{process['pid']}] exhausts {limits}")
 
 
+def has_line(bench, process):
+    """As the container calls its file."""
+    wanted = {(f"/app/{file}", line) for file, line in lines_of([SCRIPT], "contained")}
+    for finding in process["findings"] if process else []:
+        site = finding["site"] or {"file": None, "line": None}
+        bench.check((site["file"], site["line"]) in wanted, f"{finding['cause']} is named {site}, not {wanted}")
+
+
 def is_well(bench, process):
     if process:
         bench.check(process["verdict"] in ("ok", "bounded") and not process["findings"],
@@ -176,6 +209,7 @@ def contained(bench, runtime):
     twin = runtime.start("well", "/my_connections", "close", server="mariadb")
     lite = runtime.start("lite", "/lite_calls", "connections_kept", "/tmp/shop.db")
     lite_twin = runtime.start("lite-well", "/lite_calls", "connections_closed", "/tmp/shop.db")
+    script = runtime.start("python", PYTHON, f"/app/{SCRIPT}")
     late = []
     time.sleep(1)
     by_name, by_number, host = side_by_side(
@@ -198,6 +232,8 @@ def contained(bench, runtime):
         places = {(endpoint["database"], endpoint["address"]) for endpoint in found["endpoints"]}
         bench.check(places == {("sqlite", "/tmp/shop.db")}, f"the SQLite client of {lite[0]} is at {places}")
     is_well(bench, host.process(lite_twin[2]))
+    leaks(bench, host.process(script[2]))
+    has_line(bench, whose(bench, host, script[2], runtime.name, script[0], script[1]))
     bench.check(runtime.name in (by_name.text or "") and leaker[0] in by_name.text,
                 "the text report does not name the container")
     lost = bench.dbleak.run("watch", "--duration", 3, "--json", "--container", "nosuchcontainer")

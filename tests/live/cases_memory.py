@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
-"""Round `memory`: programs that keep what they fetch, and their twins, which only seem to.
+"""Round `memory`: programs that keep what they fetch, and their twins, which only seem to; and, beside it, samples
+against what a program says of itself.
 
-What samples say is held is compared with how much the process really grew while it was sampled."""
+What is said to be held is compared with how much the process really grew while it was sampled."""
+import math
 import os
 
 import places
+from harness import command_of
 from records import UNKNOWN, Memory
 from rounds import Case, Finding
+from solo import live
 
 MEGA = 1 << 20
 KEPT = Finding("cache-growth", "leaking")
@@ -87,3 +91,61 @@ CASES = [
     case("rows copied and freed are well", ["mem_rows", "free"], ("postgresql", "unix", None)),
     case("rows let go by PHP are well", ["mem_rows.php", "well"], ("postgresql", "tcp4", None)),
 ]
+
+
+# ---- each page of a program that says what it keeps -----------------------------------------
+
+def no_huge_pages():
+    with open("/sys/kernel/mm/transparent_hugepage/enabled") as file:
+        return "huge pages of Linux" if "[never]" in file.read() else None
+
+
+def lines(bench, mode, seconds):
+    """Runs mem_lines; ({function: bytes it kept}, {function: (bytes held by its samples, give or take)}, bytes taken in
+    all)"""
+    recording, out = bench.file("recording"), bench.file("said")
+    with open(out, "wb") as file:
+        look = bench.dbleak.run("run", "--json", "-o", bench.file("report"), "--record", recording, "--",
+                                *command_of(["mem_lines", mode, str(seconds)]), stdout=file)
+    with open(out) as file:
+        kept = {name: int(size) for _, name, size in map(str.split, file)}
+    memory, held = Memory(recording), dict.fromkeys([*kept, "give_back", "one_thread"], (0, 0))
+    for pid in memory.sizes:
+        for site, stack in memory.sites_of(pid):
+            for name in {place.function for place in stack} & held.keys():
+                size, error = held[name]
+                held[name] = size + site.held_bytes, math.hypot(error, site.error_bytes)
+    taken = sum(site.taken_bytes for pid in memory.sizes for site, _ in memory.sites_of(pid))
+    bench.shown.update({mode: {"kept": kept, "held": held, "taken": taken, "stderr": look.err[-500:]}})
+    bench.check(not look.err.count("dbleak:"), f"it complains: {look.err[:300]}")
+    return kept, held, taken
+
+
+def close(bench, mode, name, held, kept):
+    """19 times of 20 it is within its error: one of many may be further off."""
+    size, error = held
+    bench.check(abs(size - kept) < max(0.2 * kept, 1.5 * error) and error < 0.6 * kept,
+                f"{mode}: {name} keeps {kept / MEGA:.1f} MB, {size / MEGA:.1f} MB are said to be held, "
+                f"give or take {error / MEGA:.1f} MB")
+
+
+@live("memory: lines that take turns, one by huge pages, are told apart page by page", needs=(), lane="run",
+      without=no_huge_pages)
+def lines_take_turns(bench):
+    kept, held, taken = lines(bench, "huge", 4)
+    for name in ("keep_a", "keep_b", "keep_huge"):
+        close(bench, "huge", name, held[name], kept[name])
+    bench.check(held["give_back"][0] < 0.02 * taken, f"{held['give_back'][0]} bytes that were given back count as held")
+
+
+@live("memory: a program that becomes another holds nothing of the one it was", needs=(), lane="run")
+def lines_of_another_program(bench):
+    kept, held, _ = lines(bench, "exec", 2)
+    for name in ("keep_a", "keep_b"):
+        close(bench, "exec", name, held[name], kept[name])
+
+
+@live("memory: what hundreds of threads take at once is counted once", needs=(), lane="run")
+def lines_of_threads(bench):
+    kept, held, _ = lines(bench, "threads", 2)
+    close(bench, "threads", "one_thread", held["one_thread"], kept["keep_a"])

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """Every stack that is told of against what the program itself says of the same moment.  $DBLEAK_PYTHONS names
 more interpreters to try than Debian's own, with colons between them."""
+import glob
 import os
+import shutil
 import subprocess
 
 import records
-from harness import command_of, environment
+from harness import CLIENTS, command_of, environment
 from solo import live
 
 PYTHONS = ["/usr/bin/python3"] + [p for p in os.environ.get("DBLEAK_PYTHONS", "").split(":") if p]
@@ -69,6 +71,24 @@ def in_a_name_space(bench):
     compare(bench, PYTHONS[0], before=("unshare", "--pid", "--fork"), after=("private",))
 
 
+def debug_python():
+    return shutil.which("python3-dbg") or next(iter(glob.glob("/usr/bin/python3.*-dbg")), None)
+
+
+@live("Python: a debug build is not read, and the report says so", lane="run",
+      without=lambda: None if debug_python() else "python3-dbg")
+def in_a_debug_build(bench):
+    recording, report = bench.file("recording"), bench.file("report")
+    look = bench.dbleak.run("run", "-v", "-o", report, "--record", recording, "--", debug_python(),
+                            command_of(["stacks.py"])[1], "child", env=bench.endpoint())
+    with open(report) as file:
+        text = " ".join(file.read().split())
+    told = [stack for stack in told_stacks(recording).values() if stack]
+    bench.shown.update(stacks=[str(stack) for stack in told], report=text[-500:], stderr=look.err[-300:])
+    bench.check("it is a debug build" in text, "the report does not say that it is a debug build")
+    bench.check(not any(p.file.endswith(".py") for stack in told for p in stack.places), "Python frames are named")
+
+
 def no_greenlets():
     found = subprocess.run([PYTHONS[0], "-c", "import greenlet"], capture_output=True)
     return "the Python module greenlet" if found.returncode else None
@@ -125,6 +145,29 @@ def as_the_program_says(bench):
              for why in [follows(stack, told.get(port))] if why]
     bench.shown.update(stacks=len(said), wrong=wrong, stderr=look.err[-500:])
     bench.check(len(said) == 13, f"the program said {len(said)} stacks, not 13")
+    bench.check(not wrong, f"{len(wrong)} of {len(said)} stacks differ, the first: {wrong[:1]}")
+
+
+def go():
+    return shutil.which("go") or next(iter(sorted(glob.glob("/usr/lib/go-*/bin/go"))), None)
+
+
+@live("Go: each stack is as the program has it, in methods, closures and goroutines", lane="run",
+      without=lambda: None if go() else "golang-go")
+def as_go_has_it(bench):
+    program, recording, out = bench.file("stacks"), bench.file("recording"), bench.file("said")
+    private = {"GOCACHE": bench.file("cache"), "GOPATH": bench.file("path"), "GO111MODULE": "off"}
+    subprocess.run([go(), "build", "-o", program, os.path.join(CLIENTS, "stacks.go")], check=True,
+                   env={**os.environ, **private})
+    with open(out, "wb") as file:
+        look = bench.dbleak.run("run", "--json", "-o", bench.file("report"), "--record", recording, "--", program,
+                                stdout=file, env=bench.endpoint())
+    with open(out) as file:
+        said = said_stacks(file.read())
+    told = told_stacks(recording)
+    wrong = [f"{stack} became one {why}" for port, stack in said.items() for why in [follows(stack, told.get(port))] if why]
+    bench.shown.update(stacks=len(said), wrong=wrong, stderr=look.err[-500:])
+    bench.check(len(said) == 4, f"the program said {len(said)} stacks, not 4")
     bench.check(not wrong, f"{len(wrong)} of {len(said)} stacks differ, the first: {wrong[:1]}")
 
 

@@ -4,6 +4,7 @@
  *   client leak CONNINFO     every 600 ms one more connection, left in its transaction for good
  *   client healthy CONNINFO  three connections, reused, each transaction committed at once
  *   client keep CONNINFO     one connection at work, none of whose results is freed
+ *   client grow CONNINFO     one connection at work, and a copy of each reply is kept
  *   client ping CONNINFO     exits 0 when the server answers
  * The first answer of the server is told as "ready" on standard output.
  */
@@ -90,6 +91,31 @@ static int keep(const char *conninfo)
 	return 0;
 }
 
+/* Known by its name to the check of what holds the memory. */
+static __attribute__((noinline)) void keep_copy(const char *text)
+{
+	enum { COPIES = 75, COPY_BYTES = 400 };
+
+	for (int i = 0; i < COPIES; i++) {
+		char *copy = malloc(COPY_BYTES);
+
+		if (copy)
+			memset(copy, *text, COPY_BYTES);
+	}
+}
+
+static int grow(const char *conninfo)
+{
+	PGconn *conn = connect_to(conninfo);
+
+	do {
+		query(conn, "SELECT 3");
+		keep_copy("3");
+		tell_ready();
+	} while (!usleep(USE_EVERY_US));
+	return 0;
+}
+
 static int ping(const char *conninfo)
 {
 	return PQping(conninfo) != PQPING_OK;
@@ -102,6 +128,7 @@ static const struct {
 	{ "leak", leak },
 	{ "healthy", healthy },
 	{ "keep", keep },
+	{ "grow", grow },
 	{ "ping", ping },
 };
 
@@ -112,6 +139,6 @@ int main(int argc, char **argv)
 	for (i = 0; argc == 3 && i < sizeof(roles) / sizeof(roles[0]); i++)
 		if (!strcmp(argv[1], roles[i].name))
 			return roles[i].run(argv[2]);
-	fprintf(stderr, "usage: client leak|healthy|keep|ping CONNINFO\n");
+	fprintf(stderr, "usage: client leak|healthy|keep|grow|ping CONNINFO\n");
 	return 2;
 }

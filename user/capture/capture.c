@@ -1184,8 +1184,11 @@ int capture_open(struct capture **out, const struct capture_options *options)
 static int periodic(struct capture *c, uint64_t now)
 {
 	sample_stats(c, now);
-	if (now >= c->next_usage_ns)
+	if (now >= c->next_usage_ns) {
 		look_at_usage(c, now);
+		if (c->growth && now < c->next_sweep_ns)
+			growth_sweep(c->growth, false);
+	}
 	if (now < c->next_sweep_ns)
 		return 0;
 	c->next_sweep_ns = now + c->options.interval_ms * 1000000ULL;

@@ -31,13 +31,16 @@
 #define CALM_NS	      (20 * SECOND_NS)
 #define IDLE_NS	      (5 * SECOND_NS)
 #define PATIENCE_NS   (5 * SECOND_NS) /* for the name of a stack */
-#define GAP_NS	      10000000ULL /* between two samples of a process: 100 a second */
-#define LEAST_PAGES   16	  /* between two samples, on average */
+#define GAP_NS	      10000000ULL /* between two samples of anybody: 100 a second */
+#define GAP_EAGER_NS  3000000ULL  /* where programs are short */
+#define GAP_MOST_NS   200000000ULL /* of one process */
+#define LEAST_PAGES   48	  /* between two samples, on average */
 #define TELL_NS	      SECOND_NS
-#define CHECK_SHARE   200 /* looking for pages takes at most one part in so many of the time */
+#define CHECK_SHARE   200 /* looking for pages takes at most one part in so many of a processor */
+#define CHECK_SHARE_EAGER 50
 #define PAGE_BYTES    4096
 
-enum gap { GAP_PROBE = 1, GAP_ROOM = 2, GAP_PAGES = 4, GAP_FRAMES = 8 };
+enum gap_kind { GAP_PROBE = 1, GAP_ROOM = 2, GAP_PAGES = 4, GAP_FRAMES = 8 };
 
 struct grower { /* a process looked at */
 	uint32_t pid;
@@ -59,7 +62,7 @@ struct growth {
 	size_t sampled;
 	uint64_t begun_ns, idle_ns; /* idle: since when nobody is sampled */
 	uint32_t batch, huge;
-	uint32_t gaps; /* enum gap, told */
+	uint32_t gaps; /* enum gap_kind, told */
 	enum ev_tier tier;
 	bool attached;
 };
@@ -72,8 +75,16 @@ static uint64_t now_boot(void)
 	return t.tv_sec * SECOND_NS + t.tv_nsec;
 }
 
+static uint64_t own_time(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * SECOND_NS + t.tv_nsec;
+}
+
 /* Once of the whole host. */
-static void tell_gap(struct growth *g, enum gap kind, const char *text)
+static void tell_gap(struct growth *g, enum gap_kind kind, const char *text)
 {
 	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
 
@@ -103,7 +114,7 @@ static uint32_t batch_of_kernel(void)
 
 	while (batch < 4096 && batch < 2 * cpus)
 		batch *= 2;
-	return batch - 1;
+	return batch;
 }
 
 static enum growing_huge huge_of_kernel(void)
@@ -190,11 +201,20 @@ static struct grower *grower_of(struct growth *g, uint32_t pid, uint64_t start_n
 	return found;
 }
 
+/* Those who grow share the samples that may be taken. */
+static uint64_t gap(const struct growth *g)
+{
+	size_t sharers = g->sampled > 2 ? g->sampled : 2;
+	uint64_t ns = (g->host.eager ? GAP_EAGER_NS : GAP_NS) * sharers;
+
+	return ns < GAP_MOST_NS ? ns : GAP_MOST_NS;
+}
+
 /* How closely it is sampled: less so once its pages have been thinned. */
 static int enter(struct growth *g, const struct grower *p)
 {
 	struct growing how = {.start_ns = p->start_ns,
-			      .gap_ns = GAP_NS,
+			      .gap_ns = gap(g),
 			      .pages = growth_sites_least(p->sites) / PAGE_BYTES,
 			      .batch = g->batch,
 			      .huge = g->huge};
@@ -392,7 +412,7 @@ static int told(void *context, uint64_t sample, uint64_t *stack)
 
 static void check(struct growth *g, struct grower *p)
 {
-	uint64_t began = now_boot();
+	uint64_t began = now_boot(), spent = own_time();
 	struct looker l = {.memory = memory_of_process(p->pid)};
 	char path[32];
 
@@ -410,7 +430,8 @@ static void check(struct growth *g, struct grower *p)
 	if (growth_sites_blind(p->sites))
 		tell_gap(g, GAP_FRAMES, "page frames are not shown: memory given back and taken "
 					"again at one place counts as held");
-	p->check_ns = now_boot() + CHECK_SHARE * (now_boot() - began);
+	p->check_ns = began + (g->host.eager ? CHECK_SHARE_EAGER : CHECK_SHARE) *
+				      (own_time() - spent);
 }
 
 /* True: nothing more will come of it. */

@@ -60,34 +60,42 @@ int kernel_growth_attach(struct kernel_growth *g)
 	}
 	if (err)
 		kernel_growth_detach(g);
-	else
-		kernel_skeleton(g->kernel)->bss->growth_on = 1;
 	return err;
 }
 
 void kernel_growth_detach(struct kernel_growth *g)
 {
-	kernel_skeleton(g->kernel)->bss->growth_on = 0;
 	for (size_t i = 0; i < TRACEPOINTS; i++) {
 		bpf_link__destroy(g->links[i]);
 		g->links[i] = NULL;
 	}
 }
 
+static uint16_t *near(struct kernel_growth *g, uint32_t pid)
+{
+	return &kernel_skeleton(g->kernel)->bss->growing_near[pid & (GROWING_NEAR - 1)];
+}
+
 int kernel_growth_enter(struct kernel_growth *g, uint32_t pid, const struct growing *how)
 {
 	struct growth_state zero = {};
 	int err = bpf_map_update_elem(map_fd(g, "growth_states"), &pid, &zero, BPF_NOEXIST);
+	bool new = !err;
 
-	if (err && err != -EEXIST)
-		return err;
-	return bpf_map_update_elem(map_fd(g, "growing"), &pid, how, BPF_ANY);
+	if (!err || err == -EEXIST)
+		err = bpf_map_update_elem(map_fd(g, "growing"), &pid, how, BPF_ANY);
+	if (new && err)
+		bpf_map_delete_elem(map_fd(g, "growth_states"), &pid);
+	else if (new)
+		(*near(g, pid))++;
+	return err;
 }
 
 void kernel_growth_leave(struct kernel_growth *g, uint32_t pid)
 {
 	bpf_map_delete_elem(map_fd(g, "growing"), &pid);
-	bpf_map_delete_elem(map_fd(g, "growth_states"), &pid);
+	if (!bpf_map_delete_elem(map_fd(g, "growth_states"), &pid))
+		(*near(g, pid))--;
 }
 
 void kernel_growth_spoke(struct kernel_growth *g, uint32_t pid, uint32_t tid, uint64_t connection,

@@ -51,6 +51,7 @@ struct holder {
 	unsigned int windows;
 	uint64_t first_ns, last_ns;
 	enum allocator allocator;
+	unsigned int tries; /* to learn it */
 	struct stack_share stacks[STACKS_MOST];
 	size_t stack_count;
 	double stack_bytes; /* of all samples, those without a stack too */
@@ -189,6 +190,16 @@ static bool next_mapping(FILE *f, struct mapping *m)
 	return false;
 }
 
+/* A file below an overlay has two inode numbers: then its name must do. */
+static bool is_file(const struct mapping *m, const struct balance_file *file)
+{
+	const char *name = name_in(m->path);
+	size_t n = strlen(file->name);
+
+	return !m->offset &&
+	       (m->inode == file->inode || (!strncmp(name, file->name, n) && name[n] == '.'));
+}
+
 /* Where the library's first page is; or, if address is not 0, whose code that is. */
 static bool find_mapping(uint32_t pid, const struct balance_file *file, uint64_t address,
 			 struct mapping *out)
@@ -201,7 +212,7 @@ static bool find_mapping(uint32_t pid, const struct balance_file *file, uint64_t
 	f = fopen(path, "re");
 	while (f && !found && next_mapping(f, out))
 		found = address ? address >= out->start && address < out->end
-				: out->inode == file->inode && !out->offset;
+				: is_file(out, file);
 	if (f)
 		fclose(f);
 	return found;
@@ -239,6 +250,9 @@ static void tell_other_allocator(struct balances *b, const struct holder *h)
 static void learn_allocator(struct balances *b, struct holder *h)
 {
 	if (h->allocator != ALLOCATOR_UNKNOWN)
+		return;
+	h->tries++;
+	if (h->tries & (h->tries - 1)) /* ever more rarely */
 		return;
 	h->allocator = allocator_of(h->key.pid, h->file);
 	if (h->allocator == ALLOCATOR_OTHER)
