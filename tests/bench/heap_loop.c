@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCH 20000
+#define BATCH 500 /* short: what is fastest met nobody else's work */
 
 static double now(void)
 {

@@ -34,17 +34,19 @@ static void connect_all(void)
 	says(0, "SELECT * FROM orders WHERE customer = ?");
 }
 
+#define STEP 4 /* seconds between two looks: a small recording is a seed for the fuzzer, too */
+
 static void tell_shop(int t, struct ev_memory_site *cache, struct ev_memory_site *page)
 {
-	struct ev_memory m = memory_of(SHOP, 45 + 1.6 * t + (t % 3) * 2);
+	struct ev_memory m = memory_of(SHOP, 45 + 1.6 * t + (t % 2) * 2);
 
 	m.limit = EV_LIMIT_CGROUP;
 	m.limit_bytes = 512 << 20;
 	m.limit_used_bytes = m.anonymous_bytes + 30000000;
 	tell_memory(&m);
-	cache->reply_bytes += 1100000;
-	takes(cache, 1.2, 0);
-	takes(page, 0.9, 0.8);
+	cache->reply_bytes += STEP * 1100000;
+	takes(cache, STEP * 1.2, 0);
+	takes(page, STEP * 0.9, STEP * 0.8);
 }
 
 int main(int argc, char **argv)
@@ -63,14 +65,14 @@ int main(int argc, char **argv)
 	cache.connection = told(0)->id;
 	page = pages_of(SHOP, 2, at_line(SHOP, "/srv/shop/app/page.py", 80, "render"));
 	row = blocks_of(FEED, 1, at_c_line(FEED, 42, "store_row"));
-	for (int t = 1; t <= 60; t++) {
+	for (int t = 1; t <= 61; t += STEP) {
 		at(t);
 		for (uint32_t i = 0; i < 4; i++)
 			uses(i);
 		tell_shop(t, &cache, &page);
-		row.taken += 100;
-		row.freed += 50;
-		takes(&row, 0.01, 0.005);
+		row.taken += STEP * 100;
+		row.freed += STEP * 50;
+		takes(&row, STEP * 0.01, STEP * 0.005);
 		has(FEED, 21 + 0.005 * t);
 		has(FULL, t < 15 ? 60 + 4 * t : 116);
 		has(WELL, 52 + (t % 2) * 0.2);

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """What client libraries hand out, counted exactly: the records against what the clients did."""
+import glob
 import os
 import shutil
 import signal
 import time
 
-from harness import Client
+from harness import BUILT, Client
 from records import Records
 from solo import live
 
@@ -150,6 +151,38 @@ def given_back_twice(bench):
     look, records = recorded(bench, "--max-overhead", 100, "--comm", "freed_twice",
                              during=lambda: clients.append(bench.client("freed_twice", "well")))
     compare(bench, clients, records, 4)
+    bench.faults += bench.dbleak.losses(look)
+
+
+def mysqlclient():
+    """(what to put before the program, the library); None: there is none.  Debian has it in sid alone, whose files,
+    unpacked anywhere, DBLEAK_SID names."""
+    if root := os.environ.get("DBLEAK_SID"):
+        folder = os.path.join(root, "usr/lib/x86_64-linux-gnu")
+        found = glob.glob(os.path.join(folder, "libmysqlclient.so.*.*"))
+        return ([os.path.join(folder, "ld-linux-x86-64.so.2"), "--library-path", folder], found[0]) if found else None
+    found = glob.glob("/usr/lib/*/libmysqlclient.so.*")
+    return ([], found[0]) if found else None
+
+
+@live("library objects: libmysqlclient is counted exactly, on paths well and bad", needs=("mariadb",), lane="libmariadb",
+      without=lambda: None if mysqlclient() else "libmysqlclient (of Debian only sid has it; DBLEAK_SID may lead to it)")
+def libmysqlclient(bench):
+    before, library = mysqlclient()
+    bench.servers["mariadb"].sql("alter user root@localhost identified via unix_socket", "mysql")
+    bench.afterwards.append(lambda: bench.servers["mariadb"].sql(
+        "alter user root@localhost identified via mysql_native_password using ''", "mysql"))
+    env, clients = dict(bench.endpoint("mariadb", "unix"), MYSQLCLIENT=library), []
+
+    def run():
+        for how in ("leak", "well", "error"):
+            client = Client(bench.janitor, [*before, os.path.join(BUILT, "mysqlclient"), how], env)
+            bench.clients.append(client)
+            clients.append(client)
+            bench.check(client.wait_ready(), f"mysqlclient is not ready: {client.errors[-3:]}")
+
+    look, records = recorded(bench, "--max-overhead", 100, during=run)
+    compare(bench, clients, records, 3 * 4)
     bench.faults += bench.dbleak.losses(look)
 
 

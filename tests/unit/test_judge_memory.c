@@ -726,6 +726,24 @@ static void a_program_without_a_database_is_not_judged(void **state)
 	assert_null(verdict_of(APP));
 }
 
+static double heap_of_a_cache(double t)
+{
+	return 25 + 3 * t;
+}
+
+/* No garbage lies so long: but in Java, whose heap may be as large as it was allowed. */
+static void a_heap_far_beyond_garbage_is_a_possible_leak(void **state)
+{
+	(void)state;
+	app_begins_as(EV_MODE_WATCH, "node");
+	lives(1, 70, 1, heap_of_a_cache);
+	assert_int_equal(expect(CAUSE_CACHE_GROWTH)->confidence, CONFIDENCE_POSSIBLE);
+	story_ends();
+	app_begins_as(EV_MODE_WATCH, "java");
+	lives(1, 70, 1, heap_of_a_cache);
+	expect_silence(APP);
+}
+
 static void one_look_accuses_nobody(void **state)
 {
 	(void)state;
@@ -1181,6 +1199,7 @@ int main(void)
 		TEST(nothing_asked_meanwhile_is_one_rise),
 		TEST(a_heap_of_garbage_is_not),
 		TEST(a_program_without_a_database_is_not_judged),
+		TEST(a_heap_far_beyond_garbage_is_a_possible_leak),
 		TEST(one_look_accuses_nobody),
 		TEST(a_server_is_not_judged),
 		TEST(a_cache_that_filled_with_exact_counts_is_silent),

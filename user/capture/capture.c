@@ -1050,7 +1050,7 @@ static int open_heap(struct capture *c)
 				       .at_entry = c->options.probe_at_entry,
 				       .max_overhead = c->options.max_overhead};
 
-	return heap_open(&c->heap, c->kernel, c->procfs, &host);
+	return heap_open(&c->heap, c->kernel, c->procfs, &host, now_boot());
 }
 
 static void tell_begin(struct capture *c)
@@ -1278,6 +1278,7 @@ void capture_close(struct capture *c)
 	if (!c)
 		return;
 	library_heap_close(c->library_heap);
+	heap_close(c->heap);
 	clients_close(c->clients);
 	growth_close(c->growth);
 	readers_close(c->readers);

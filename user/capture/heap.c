@@ -55,7 +55,9 @@ struct heap {
 	uint64_t spent_ns, others_ns; /* by all of our probes; of that, on processes nobody asked for */
 	uint64_t budget_at_ns, buried_ns, children_at_ns;
 	double credit_ns, others_credit_ns;
+	uint64_t begun_ns;
 	bool dead, budgeted, stepped_down;
+	bool last; /* of the sweeps */
 };
 
 /* --- telling -------------------------------------------------------------------------------- */
@@ -153,6 +155,21 @@ static void tell_site(struct heap *h, uint32_t number, uint64_t now_ns, bool gon
 	h->host.tell(h->host.context, &ev.head);
 }
 
+/* Of a process that ran before we came. */
+static void tell_older(struct heap *h, uint32_t pid, const struct heap_process *p)
+{
+	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)},
+			     .start_ns = p->start_ns,
+			     .pid = pid};
+
+	if (!p->older || p->start_ns >= h->begun_ns)
+		return;
+	snprintf(gap.text, sizeof(gap.text),
+		 "%llu blocks that it gave back were taken before we looked: no figure has them",
+		 (unsigned long long)p->older);
+	h->host.tell(h->host.context, &gap.head);
+}
+
 /* --- sweeps --------------------------------------------------------------------------------- */
 
 static void see_process(void *context, uint32_t pid, const struct heap_process *p)
@@ -161,6 +178,7 @@ static void see_process(void *context, uint32_t pid, const struct heap_process *
 	struct process_facts facts;
 
 	if (procfs_facts(h->procfs, pid, &facts) || !procfs_same_start(facts.start_ns, p->start_ns)) {
+		tell_older(h, pid, p);
 		kernel_heap_forget_process(h->kernel, pid);
 		heap_probes_forget(h->probes, pid);
 		table_remove(&h->passed, (struct table_key){pid, 0});
@@ -169,6 +187,8 @@ static void see_process(void *context, uint32_t pid, const struct heap_process *
 	}
 	table_put(&h->live, (struct table_key){p->number, 0}, h);
 	h->followed++;
+	if (h->last)
+		tell_older(h, pid, p);
 }
 
 static bool is_live(const struct heap *h, uint32_t number)
@@ -245,6 +265,7 @@ void heap_sweep(struct heap *h, uint64_t now_ns, bool last)
 	h->followed = 0;
 	h->met_before = h->met;
 	h->met = *h->memory.processes_met;
+	h->last = last && !h->stepped_down;
 	kernel_heap_each(h->kernel, see_process, h);
 	used = *h->memory.sites_used < HEAP_SITES - 1 ? *h->memory.sites_used : HEAP_SITES - 1;
 	for (uint32_t i = 0; i < used && (last || told < TOLD_EACH_SWEEP); i++) {
@@ -441,7 +462,7 @@ static const char *why_not(int err)
 }
 
 int heap_open(struct heap **out, struct kernel *kernel, const struct procfs *procfs,
-	      const struct heap_host *host)
+	      const struct heap_host *host, uint64_t now_ns)
 {
 	struct heap *h = calloc(1, sizeof(*h));
 	char text[EV_TEXT_LEN];
@@ -453,6 +474,7 @@ int heap_open(struct heap **out, struct kernel *kernel, const struct procfs *pro
 	h->kernel = kernel;
 	h->procfs = procfs;
 	h->host = *host;
+	h->begun_ns = now_ns;
 	err = begin(h);
 	if (err) {
 		snprintf(text, sizeof(text), "allocations cannot be followed: %s", why_not(err));

@@ -40,7 +40,7 @@ struct heap_host {
 /* kernel and procfs are borrowed, host is copied.  0 or -errno; where allocators cannot be probed
  * at all, 0 and a gap is told. */
 int heap_open(struct heap **out, struct kernel *kernel, const struct procfs *procfs,
-	      const struct heap_host *host);
+	      const struct heap_host *host, uint64_t now_ns);
 /* Detaches.  Accepts NULL. */
 void heap_close(struct heap *h);
 

@@ -35,11 +35,12 @@
 static const struct collector {
 	enum ev_language language;
 	uint64_t grown, ns; /* at least, where no collection was seen */
+	uint64_t beyond;    /* and three times what it had: no garbage lies so long; 0 it may */
 } collectors[] = {
-	{EV_LANG_JAVA, 256 * MB, 60 * SECOND_NS},
-	{EV_LANG_JAVASCRIPT, 64 * MB, 15 * SECOND_NS},
-	{EV_LANG_GO, 64 * MB, 15 * SECOND_NS},
-	{EV_LANG_RUBY, 32 * MB, 10 * SECOND_NS},
+	{EV_LANG_JAVA, 256 * MB, 60 * SECOND_NS, 0},
+	{EV_LANG_JAVASCRIPT, 64 * MB, 15 * SECOND_NS, 128 * MB},
+	{EV_LANG_GO, 64 * MB, 15 * SECOND_NS, 128 * MB},
+	{EV_LANG_RUBY, 32 * MB, 10 * SECOND_NS, 96 * MB},
 };
 
 static const struct collector *collector_of(enum ev_language language)
@@ -53,6 +54,16 @@ static const struct collector *collector_of(enum ev_language language)
 bool growth_collects(enum ev_language language)
 {
 	return collector_of(language);
+}
+
+bool growth_may_be_garbage(const struct growth *g, enum ev_language language)
+{
+	const struct collector *c = collector_of(language);
+	double base = g->trend.floor[0] * MEMORY_UNIT;
+
+	if (!c || g->collected)
+		return false;
+	return !c->beyond || g->grown < c->beyond || g->grown < 3 * base;
 }
 
 /*

@@ -31,6 +31,8 @@ struct growth growth_of(const struct scene *s, enum ev_language language);
 
 /* Languages whose memory holds garbage for a while, and whose size alone tells little. */
 bool growth_collects(enum ev_language language);
+/* Of what is proven: may all of it be garbage that was not collected yet? */
+bool growth_may_be_garbage(const struct growth *g, enum ev_language language);
 
 /* "grew by 60 MB to 105 MB, flat for 40 s"; NULL: it did not grow much, or is not flat for long. */
 const char *growth_bounded(const struct scene *s);

@@ -269,7 +269,7 @@ static void accuse_nobody(struct scene *s, struct account *a, enum ev_language l
 	if (is_known(s, a))
 		return;
 	if (g->proof < GROWTH_REPEATED || g->trend.to_ns - g->trend.from_ns < PLACELESS_NS ||
-	    g->grown < PLACELESS_BYTES || (growth_collects(language) && !g->collected))
+	    g->grown < PLACELESS_BYTES || growth_may_be_garbage(g, language))
 		return;
 	accuse(s, a, language);
 }

@@ -12,6 +12,8 @@ void takings_free(struct takings *t)
 	free(t->all);
 }
 
+#define ERROR_MOST 1e18 /* bytes: more fits no number of them */
+
 static uint64_t sum_known(uint64_t a, uint64_t b)
 {
 	return a == UNKNOWN64 || b == UNKNOWN64 ? UNKNOWN64 : a + b;
@@ -94,6 +96,7 @@ static void finish(struct takings *t, const struct trend *over)
 
 		x->grown = trend.parts && trend.grown > 0 ? trend.grown * MEMORY_UNIT : 0;
 		x->error = trend_square_root(x->error);
+		x->error = x->error < ERROR_MOST ? x->error : ERROR_MOST;
 		t->held += x->held;
 		t->grown += x->room ? 0 : x->grown;
 	}

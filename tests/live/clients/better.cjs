@@ -32,12 +32,12 @@ const habits = {
 	results_kept: (number) => {
 		one ??= new Database(file);
 		if (number % 20 === 0)
-			kept[0] = one.prepare(ROWS).all();
+			kept[0] = (kept[1] ??= one.prepare(ROWS)).all();
 	},
 	results_passed: (number) => {
 		one ??= new Database(file);
 		if (number % 20 === 0)
-			for (const row of one.prepare(ROWS).iterate())
+			for (const row of (kept[1] ??= one.prepare(ROWS)).iterate())
 				kept[0] = row;
 	},
 	statements_cached: (number) => {

@@ -44,12 +44,17 @@ static void work(long keep)
 	}
 }
 
+#define OLDER 321
+
 int main(int argc, char **argv)
 {
+	static void *older[OLDER];
 	double seconds = argc > 1 ? atof(argv[1]) : 1, rate = argc > 2 ? atof(argv[2]) : 0;
 	long keep = argc > 3 ? atol(argv[3]) : 0;
 	double begun = now(), done = 0;
 
+	for (int i = 0; i < OLDER; i++)
+		older[i] = malloc(100);
 	puts("ready");
 	fflush(stdout);
 	while (now() - begun < seconds) {
@@ -58,6 +63,11 @@ int main(int argc, char **argv)
 		while (rate && done > rate * (now() - begun))
 			usleep(1000);
 	}
+	for (int i = 0; i < OLDER; i++)
+		free(older[i]);
 	printf("%llu\n", held);
+	fflush(stdout);
+	if (seconds > 5) /* to be seen to have done so */
+		sleep(1);
 	return 0;
 }
