@@ -140,7 +140,7 @@ def lines_take_turns(bench):
 
 @live("memory: a program that becomes another holds nothing of the one it was", needs=(), lane="run")
 def lines_of_another_program(bench):
-    kept, held, _ = lines(bench, "exec", 2)
+    kept, held, _ = lines(bench, "exec", 3)
     for name in ("keep_a", "keep_b"):
         close(bench, "exec", name, held[name], kept[name])
 
