@@ -131,7 +131,7 @@ struct clients {
 	struct waiting tls[TLS_MOST]; /* files with OpenSSL, not probed yet */
 	size_t tls_count;
 	struct table tls_users; /* processes with an encrypted connection: struct tls_user */
-	bool tls_refused, tls_ready;
+	bool tls_refused;
 	uint64_t tls_since_ns; /* programs are loaded */
 	uint8_t code[CODE_BYTES]; /* of the function looked at */
 	uint64_t budget_at_ns, users_at_ns;
@@ -1319,24 +1319,12 @@ void clients_exit(struct clients *c, uint64_t now_ns)
 		clients_sweep(c, now_ns);
 }
 
-/* Not at the start, where time matters; but before the first encrypted connection.  Where it fails, so
- * does begin_tls, and tells. */
-static void make_ready_for_tls(struct clients *c)
-{
-	if (!c->tls_count || c->tls_ready)
-		return;
-	c->tls_ready = true;
-	kernel_client_ready_tls(c->kernel);
-}
-
 int clients_sweep(struct clients *c, uint64_t now_ns)
 {
 	int err;
 
 	if (!c->kernel)
 		return 0;
-	if (c->swept_ns)
-		make_ready_for_tls(c);
 	c->swept_ns = now_ns;
 	err = kernel_client_sweep(c->kernel, on_swept, c);
 	if (!err && c->dead && now_ns - c->buried_ns >= BURY_EVERY_NS) {

@@ -20,11 +20,6 @@ static int map_fd(struct kernel *k, const char *name)
 	return bpf_object__find_map_fd_by_name(skel->obj, name);
 }
 
-int kernel_client_ready_tls(struct kernel *k)
-{
-	return kernel_load_late(k);
-}
-
 int kernel_client_tls(struct kernel *k)
 {
 	int err = kernel_load_late(k);

@@ -17,10 +17,7 @@ enum kernel_probes { KERNEL_PROBES_CLIENT, KERNEL_PROBES_TLS_WRITE, KERNEL_PROBE
  * where only looking is done. */
 int kernel_client_programs(struct kernel *k, enum kernel_probes which,
 			   struct probe_programs *programs);
-/* Loads the programs for TLS libraries, if that is not done: it takes a tenth of a second, in which a
- * connection has said who it is.  0 or -errno. */
-int kernel_client_ready_tls(struct kernel *k);
-/* TLS libraries are probed from now on. */
+/* TLS libraries are probed from now on: loads the programs for it, if that is not done. */
 int kernel_client_tls(struct kernel *k);
 /* A TLS connection is gone. */
 void kernel_client_forget_veil(struct kernel *k, uint64_t id);
