@@ -1012,16 +1012,36 @@ static int stack_for_heap(void *context, uint64_t sample, uint64_t *stack)
 	return c->readers ? readers_told(c->readers, sample, stack) : 0;
 }
 
+static bool start_library_heap(struct capture *c)
+{
+	return c->library_heap && c->clients &&
+	       library_heap_start(c->library_heap, clients_hit_ns(c->clients), now_boot());
+}
+
 static void tier_for_heap(void *context, enum ev_tier tier)
 {
 	struct capture *c = context;
 
+	if (tier == EV_TIER_CLIENT && !start_library_heap(c))
+		tier = EV_TIER_GROWTH;
+	if (c->library_heap && tier != EV_TIER_CLIENT)
+		library_heap_stop(c->library_heap, now_boot());
 	if (c->growth)
 		growth_tier(c->growth, tier);
-	if (c->library_heap && c->clients && tier == EV_TIER_CLIENT)
-		library_heap_start(c->library_heap, clients_hit_ns(c->clients), now_boot());
-	else if (c->library_heap)
-		library_heap_stop(c->library_heap, now_boot());
+}
+
+static void over_for_library_heap(void *context)
+{
+	struct capture *c = context;
+	struct ev_gap gap = {};
+
+	INIT(gap, EV_GAP);
+	snprintf(gap.text, sizeof(gap.text),
+		 "what client libraries take of the heap is not counted any longer, for that cost more "
+		 "than --max-overhead: from here on as with --heap growth");
+	tell(c, &gap.head);
+	c->stepped_down = true;
+	tier_for_heap(c, EV_TIER_GROWTH);
 }
 
 /* It waits for its turn where the allocator itself is followed. */
@@ -1031,6 +1051,7 @@ static int open_library_heap(struct capture *c)
 							    .tell = tell_for_growth,
 							    .owner = owner_for_heap,
 							    .stack = stack_for_heap},
+					       .over = over_for_library_heap,
 					       .max_overhead = c->options.max_overhead};
 
 	return library_heap_open(&c->library_heap, c->kernel, &host);
