@@ -64,7 +64,7 @@ struct library_heap {
 	size_t site_count, windowed_count;
 	struct call_sites found; /* in the file looked at */
 	bool running, open; /* a window is */
-	bool refused;
+	bool refused, stepped_down;
 	uint64_t hit_ns;
 	uint64_t looked_ns;
 	uint64_t window_began_ns, window_due_ns, window_length_ns;
@@ -92,14 +92,20 @@ static uint64_t now_boot(void)
 	return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
 }
 
-static void tell_gap(struct library_heap *h, const char *name, const char *why)
+static void tell_gap(struct library_heap *h, const char *text)
 {
-	struct ev_gap gap = {};
+	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
 
-	gap.head = (struct ev_head){.kind = EV_GAP, .size = sizeof(gap)};
-	snprintf(gap.text, sizeof(gap.text), "what %s takes of the heap is not counted: %s", name,
-		 why);
+	snprintf(gap.text, sizeof(gap.text), "%s", text);
 	h->host.balances.tell(h->host.balances.context, &gap.head);
+}
+
+static void tell_uncounted(struct library_heap *h, const char *name, const char *why)
+{
+	char text[EV_TEXT_LEN];
+
+	snprintf(text, sizeof(text), "what %s takes of the heap is not counted: %s", name, why);
+	tell_gap(h, text);
 }
 
 int library_heap_open(struct library_heap **out, struct kernel *kernel,
@@ -197,7 +203,7 @@ void library_heap_file(struct library_heap *h, struct elf_file *elf, const struc
 		err = -E2BIG;
 	why = err ? why_not(&h->found, err) : NULL;
 	if (why)
-		tell_gap(h, name, why);
+		tell_uncounted(h, name, why);
 	if (err)
 		return;
 	add_file(h, file, name);
@@ -390,14 +396,25 @@ static double duty_of(const struct library_heap *h)
 	return h->hot_share > left ? left / h->hot_share : 1;
 }
 
+static void step_down(struct library_heap *h)
+{
+	if (!h->running)
+		return;
+	h->stepped_down = true;
+	tell_gap(h, "what client libraries take of the heap is not counted any longer, for that cost "
+		    "more than --max-overhead: from here on as with --heap growth");
+	h->host.tier(h->host.balances.context, EV_TIER_GROWTH);
+}
+
+/* The next window, or the end. */
 static void go_on(struct library_heap *h, uint64_t now)
 {
 	double duty = duty_of(h);
 
 	if (duty >= DUTY_LEAST)
 		plan_window(h, duty, now);
-	else if (h->running)
-		h->host.over(h->host.balances.context);
+	else
+		step_down(h);
 }
 
 static void open_window(struct library_heap *h)
@@ -471,16 +488,16 @@ bool library_heap_start(struct library_heap *h, uint64_t hit_ns, uint64_t now)
 		return h->running;
 	h->refused = true;
 	if (any_shadow_stack()) {
-		tell_gap(h, "a client library",
+		tell_uncounted(h, "a client library",
 			 "this processor has shadow stacks, and calls cannot be probed under them");
 		return false;
 	}
 	if (kernel_library_heap_load(h->kernel, &h->programs)) {
-		tell_gap(h, "a client library", "the kernel refuses the program");
+		tell_uncounted(h, "a client library", "the kernel refuses the program");
 		return false;
 	}
 	if (!h->programs.multi) {
-		tell_gap(h, "a client library",
+		tell_uncounted(h, "a client library",
 			 "this kernel takes seconds to take so many probes out again");
 		return false;
 	}
@@ -541,4 +558,9 @@ void library_heap_sweep(struct library_heap *h, uint64_t now, bool last)
 uint64_t library_heap_cost_ns(const struct library_heap *h)
 {
 	return h->spent_ns;
+}
+
+bool library_heap_stepped_down(const struct library_heap *h)
+{
+	return h->stepped_down;
 }

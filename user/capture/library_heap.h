@@ -17,8 +17,9 @@ struct elf_file;
 
 struct library_heap_host {
 	struct balances_host balances; /* tell is this one's, too */
-	/* Even short windows cost more than they may: it is to be stopped.  The last that a call does. */
-	void (*over)(void *context);
+	/* Even short windows cost more than they may, which is told: from now on memory is watched no
+	 * more closely than so, and this is to be stopped. */
+	void (*tier)(void *context, enum ev_tier tier);
 	double max_overhead; /* percent of a CPU for each process, in each library */
 };
 
@@ -47,5 +48,6 @@ void library_heap_sweep(struct library_heap *h, uint64_t now_ns, bool last);
 
 /* Processor time that the probes have taken so far, estimated from their hits. */
 uint64_t library_heap_cost_ns(const struct library_heap *h);
+bool library_heap_stepped_down(const struct library_heap *h);
 
 #endif
