@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "memory_finding.h"
+#include "memory_view.h"
 
 #define MB		(1 << 20)
 #define CULPRITS_MOST	4
