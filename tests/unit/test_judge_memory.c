@@ -1133,6 +1133,36 @@ static void what_unclosed_connections_cost_is_no_second_leak(void **state)
 	assert_int_equal(finding(p, CAUSE_UNCLOSED_CONNECTION)->memory.tier, EV_TIER_GROWTH);
 }
 
+/* Rows of SQLite, copied one by one as they are read: of such a reply no socket tells. */
+static void reads_slowly(double megabytes, double grown)
+{
+	struct ev_memory_site s;
+	uint64_t line;
+
+	app_begins_as(EV_MODE_WATCH, "feed");
+	opens_file(1, APP, APP, "/srv/feed.db");
+	line = at_c_line(APP, 42, "load_all");
+	s = pages_of(APP, 1, line);
+	for (int t = 1; t <= 20; t++) {
+		tick(t, 20 + grown * t / 20);
+		takes(&s, grown / 20, 0);
+	}
+	shows_of(EV_AT_RESULT, 1, 0, line);
+	reads_rows(1, 400000, 19, (uint64_t)(megabytes * 1e6), 2000, false);
+}
+
+static void one_large_result_is_told_once(void **state)
+{
+	(void)state;
+	reads_slowly(60, 60);
+	assert_non_null(finding(verdict_of(APP), CAUSE_UNBOUNDED_RESULT));
+	assert_null(finding(verdict_of(APP), CAUSE_UNFREED_MEMORY));
+	story_ends();
+	reads_slowly(20, 60);
+	assert_non_null(finding(verdict_of(APP), CAUSE_UNBOUNDED_RESULT));
+	assert_non_null(finding(verdict_of(APP), CAUSE_UNFREED_MEMORY));
+}
+
 static void a_large_result_tells_what_is_still_held(void **state)
 {
 	struct ev_memory_site s;
@@ -1263,6 +1293,7 @@ int main(void)
 		TEST(the_view_has_what_was_told),
 		TEST_IN(results_never_freed_bring_their_memory),
 		TEST_IN(what_unclosed_connections_cost_is_no_second_leak),
+		TEST(one_large_result_is_told_once),
 		TEST(a_large_result_tells_what_is_still_held),
 		TEST(rows_name_their_query),
 		TEST_IN(ten_thousand_sites_fit),
