@@ -157,7 +157,7 @@ def estimated(bench):
 def over(bench):
     client = bench.client("kept_blocks", "well")
     look = bench.looked(bench.dbleak.watch("-p", client.pid, "--duration", "3", "--heap", "full",
-                                           "--max-overhead", "0.002"))
+                                           "--max-overhead", "0.01"))
     told = {word: [record.ns for record in ledger.read(look.recording)
                    if record.record == "gap" and f"from here on as with --heap {word}" in record.text]
             for word in ("client", "growth")}

@@ -7,7 +7,7 @@
  * At first every probe stays, and all is counted.  When the busiest process has spent its credit,
  * the sites are divided: those that are rarely hit, and together cost a tenth of the budget at most,
  * stay; the others are put in for a twentieth of a second at a time, and so seldom that what they cost
- * in all keeps within the rest; if that were more seldom than every ten seconds, it ends.  The pauses vary, or a program that does the same each second would
+ * in all keeps within the rest; if that were more seldom than every five seconds, it ends.  The pauses vary, or a program that does the same each second would
  * be seen doing the same thing always.
  */
 #include "library_heap.h"
@@ -28,7 +28,7 @@
 #define SECOND_NS      1000000000ULL
 #define LOOK_EVERY_NS  (SECOND_NS / 4)
 #define WINDOW_NS      (SECOND_NS / 20)
-#define PAUSE_MOST_NS  (10 * SECOND_NS)
+#define PAUSE_MOST_NS  (5 * SECOND_NS)
 #define DUTY_LEAST     ((double)WINDOW_NS / PAUSE_MOST_NS) /* the share of the time that is window */
 #define BURST_NS       (2 * SECOND_NS) /* what was not spent in so long may be spent at once */
 #define STAY_SHARE     0.1	       /* of the budget, for probes that stay */
