@@ -35,7 +35,6 @@
 #include "sqlite.h"
 
 #define SECOND_NS 1000000000ULL
-#define CANARIES 3 /* cookies used to calibrate */
 #define CODE_BYTES 65536
 #define ACCESSOR_BYTES 96
 #define ROWS_MOST 64
@@ -950,10 +949,10 @@ static void count_hits(struct clients *c)
 {
 	static uint64_t hits[PROBES_MOST];
 
-	if (c->used <= CANARIES ||
-	    kernel_client_hits(c->kernel, CANARIES, c->used - CANARIES, hits + CANARIES))
+	if (c->used <= PROBE_CANARIES ||
+	    kernel_client_hits(c->kernel, PROBE_CANARIES, c->used - PROBE_CANARIES, hits + PROBE_CANARIES))
 		return;
-	for (uint32_t i = CANARIES; i < c->used; i++) {
+	for (uint32_t i = PROBE_CANARIES; i < c->used; i++) {
 		struct placed *p = &c->placed[i];
 		p->of->spent_ns[group_of(p->row)] += (hits[i] - p->hits) * cost_of_hit(c, p);
 		p->hits = hits[i];
@@ -1381,9 +1380,9 @@ static int calibrate(struct clients *c)
 	struct probe_programs *programs = &c->programs[GROUP_CONNECTIONS];
 	int err = kernel_client_programs(c->kernel, KERNEL_PROBES_CLIENT, programs);
 
-	for (uint32_t i = 0; i < CANARIES && !err; i++)
+	for (uint32_t i = 0; i < PROBE_CANARIES && !err; i++)
 		err = kernel_client_probe(c->kernel, i, &canary);
-	c->used = CANARIES;
+	c->used = PROBE_CANARIES;
 	if (!err)
 		err = probes_calibrate(&c->cost, programs, 0, hits_of, c);
 	c->programs[GROUP_OBJECTS] = c->programs[GROUP_RUNS] = *programs;
@@ -1455,7 +1454,6 @@ static void detach_all(struct clients *c)
 
 void clients_close(struct clients *c)
 {
-	struct table_slot *slot;
 	struct attached *a, *next;
 
 	if (!c)
@@ -1468,14 +1466,10 @@ void clients_close(struct clients *c)
 	}
 	while (c->tls_count)
 		close(c->tls[--c->tls_count].fd);
-	for (size_t at = 0; (slot = table_next(&c->tls_users, &at));)
-		free(slot->value);
-	table_free(&c->tls_users);
+	table_free_values(&c->tls_users);
 	while (c->waiting_count)
 		close(c->waiting[--c->waiting_count].fd);
-	for (size_t at = 0; (slot = table_next(&c->unread, &at));)
-		free(slot->value);
-	table_free(&c->unread);
+	table_free_values(&c->unread);
 	table_free(&c->pids);
 	libraries_close(c->libraries);
 	runtimes_close(c->runtimes);

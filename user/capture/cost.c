@@ -82,6 +82,7 @@ void cost_tell(struct capture *c)
 	cost.cpu_ns = own_cpu() + (c->readers ? readers_cpu_ns(c->readers) : 0);
 	cost.stepped_down = c->stepped_down || (c->clients && clients_stepped_down(c->clients));
 	cost.stepped_down |= c->heap && heap_stepped_down(c->heap);
+	cost.stepped_down |= c->library_heap && library_heap_stepped_down(c->library_heap);
 	cost.messages = counters[COUNTER_MESSAGES];
 	cost.other_messages = counters[COUNTER_OTHER_MESSAGES];
 	cost.events = counters[COUNTER_EVENTS];

@@ -32,6 +32,7 @@
 #define STACKS_NATIVE_HEAP 2000	/* where its allocator's calls are followed */
 #define STACKS_INTERPRETED_HEAP 500000
 #define STACK_BYTES_COPIED 8192
+#define OBJECTS_MOST 8 /* beside the first */
 #define HEAP_BUCKETS_EXACT   (1U << 18) /* 128 bytes and 7 blocks each */
 #define HEAP_BUCKETS_SAMPLED (1U << 16)
 
@@ -368,16 +369,6 @@ int kernel_attach(struct kernel *k)
 	return loaded_attach(&k->loaded);
 }
 
-static void forget_nothing(struct kernel *k)
-{
-	struct table_slot *slot;
-	size_t at = 0;
-
-	while ((slot = table_next(&k->forgotten, &at)))
-		free(slot->value);
-	table_free(&k->forgotten);
-}
-
 void kernel_close(struct kernel *k)
 {
 	if (!k)
@@ -393,7 +384,7 @@ void kernel_close(struct kernel *k)
 	for (int i = 0; i < KERNEL_MORE; i++)
 		loaded_more_close(&k->more[i]);
 	loaded_close(&k->loaded);
-	forget_nothing(k);
+	table_free_values(&k->forgotten);
 	free(k->buffer);
 	free(k);
 }
@@ -571,7 +562,7 @@ static void forget_statements(struct kernel *k)
 				bpf_map_delete_elem(fd, &keys[i]);
 		}
 	}
-	forget_nothing(k);
+	table_free_values(&k->forgotten);
 }
 
 int kernel_sweep(struct kernel *k, kernel_record_fn fn, void *context)

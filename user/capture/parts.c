@@ -145,16 +145,22 @@ static int stack_for_heap(void *context, uint64_t sample, uint64_t *stack)
 	return c->readers ? readers_told(c->readers, sample, stack) : 0;
 }
 
+static bool start_library_heap(struct capture *c)
+{
+	return c->library_heap && c->clients &&
+	       library_heap_start(c->library_heap, clients_hit_ns(c->clients), capture_now());
+}
+
 void parts_tier(void *context, enum ev_tier tier)
 {
 	struct capture *c = context;
 
+	if (tier == EV_TIER_CLIENT && !start_library_heap(c))
+		tier = EV_TIER_GROWTH;
+	if (c->library_heap && tier != EV_TIER_CLIENT)
+		library_heap_stop(c->library_heap, capture_now());
 	if (c->growth)
 		growth_tier(c->growth, tier);
-	if (c->library_heap && c->clients && tier == EV_TIER_CLIENT)
-		library_heap_start(c->library_heap, clients_hit_ns(c->clients), capture_now());
-	else if (c->library_heap)
-		library_heap_stop(c->library_heap, capture_now());
 }
 
 /* It waits for its turn where the allocator itself is followed. */
@@ -164,6 +170,7 @@ int parts_open_library_heap(struct capture *c)
 							    .tell = tell_for_growth,
 							    .owner = owner_for_heap,
 							    .stack = stack_for_heap},
+					       .tier = parts_tier,
 					       .max_overhead = c->options.max_overhead};
 
 	return library_heap_open(&c->library_heap, c->kernel, &host);
