@@ -25,6 +25,7 @@
 #define STACK_NEAR (16 << 10)
 #define INTERVAL_MOST (1 << 18)
 #define TICK_NS 10000000ULL
+#define SPACE_GAPS 16 /* that a burst of samples may run ahead */
 
 struct growing_map growing SEC(".maps");
 __u16 growing_near[GROWING_NEAR] = {};
@@ -90,19 +91,29 @@ static __always_inline void send(struct raw_growth *r, __u64 pages)
 	emit(r, sizeof(*r));
 }
 
+/* Where samples come too fast they are drawn further apart: in the long run, for pages come in bursts. */
+static __always_inline void space(struct growth_state *s, const struct growing *of, __u64 now)
+{
+	__u64 since = now - SPACE_GAPS * of->gap_ns;
+
+	if (s->paid_ns < since)
+		s->paid_ns = since;
+	s->paid_ns += of->gap_ns;
+	if (s->paid_ns > now && s->interval < INTERVAL_MOST)
+		s->interval *= 2;
+	else if (s->paid_ns < now - SPACE_GAPS / 2 * of->gap_ns)
+		s->interval /= 2;
+	if (s->interval < of->pages)
+		s->interval = of->pages;
+}
+
 /* The next is drawn by the pages that come, never by the time that passes, or programs that pause
- * would always be met where they go on.  Where samples come too fast they are drawn further apart. */
+ * would always be met where they go on. */
 static __always_inline void draw(struct growth_state *s, const struct fault *f, __u64 now)
 {
 	__u32 chance = bpf_get_prandom_u32();
-	__u64 since = now - s->sampled_ns;
 
-	if (since < f->of->gap_ns && s->interval < INTERVAL_MOST)
-		s->interval *= 2;
-	else if (since > 4 * f->of->gap_ns)
-		s->interval /= 2;
-	if (s->interval < f->of->pages)
-		s->interval = f->of->pages;
+	space(s, f->of, now);
 	s->sampled_ns = now;
 	s->touched = s->risen = 0;
 	s->due = (s->interval >> 1) + chance % (s->interval | 1);
