@@ -22,7 +22,7 @@ enum heap_kind {
 	HEAP_MREMAP = 10,      /* (block, old size, size, flags) */
 	HEAP_VALLOC = 11,      /* (size), which others may do for it */
 	HEAP_KINDS = 12,
-	HEAP_CANARY = 240, /* and the next two: they only count, the last one's return is awaited */
+	HEAP_CANARY = 240, /* and the next three: they only count, the third's return is awaited */
 };
 
 /* An attach cookie says all of a probe. */

@@ -35,7 +35,6 @@
 #include "sqlite.h"
 
 #define SECOND_NS 1000000000ULL
-#define CANARIES 3 /* cookies used to calibrate */
 #define CODE_BYTES 65536
 #define ACCESSOR_BYTES 96
 #define ROWS_MOST 64
@@ -924,10 +923,10 @@ static void count_hits(struct clients *c)
 {
 	static uint64_t hits[PROBES_MOST];
 
-	if (c->used <= CANARIES ||
-	    kernel_client_hits(c->kernel, CANARIES, c->used - CANARIES, hits + CANARIES))
+	if (c->used <= PROBE_CANARIES ||
+	    kernel_client_hits(c->kernel, PROBE_CANARIES, c->used - PROBE_CANARIES, hits + PROBE_CANARIES))
 		return;
-	for (uint32_t i = CANARIES; i < c->used; i++) {
+	for (uint32_t i = PROBE_CANARIES; i < c->used; i++) {
 		struct placed *p = &c->placed[i];
 		p->of->spent_ns[group_of(p->row)] += (hits[i] - p->hits) * cost_of_hit(c, p);
 		p->hits = hits[i];
@@ -1355,9 +1354,9 @@ static int calibrate(struct clients *c)
 	struct probe_programs *programs = &c->programs[GROUP_CONNECTIONS];
 	int err = kernel_client_programs(c->kernel, KERNEL_PROBES_CLIENT, programs);
 
-	for (uint32_t i = 0; i < CANARIES && !err; i++)
+	for (uint32_t i = 0; i < PROBE_CANARIES && !err; i++)
 		err = kernel_client_probe(c->kernel, i, &canary);
-	c->used = CANARIES;
+	c->used = PROBE_CANARIES;
 	if (!err)
 		err = probes_calibrate(&c->cost, programs, 0, hits_of, c);
 	c->programs[GROUP_OBJECTS] = c->programs[GROUP_RUNS] = *programs;

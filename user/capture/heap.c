@@ -368,10 +368,11 @@ static void follow(void *context, uint32_t pid, const struct heap_process *p)
 
 static void step_down(struct heap *h, uint64_t now_ns)
 {
+	heap_probes_detach(h->probes); /* before the sweep: nothing comes after it */
 	heap_sweep(h, now_ns, true);
-	heap_probes_detach(h->probes);
 	h->stepped_down = true;
-	tell_gap(h, "allocations are not followed any longer, for that cost more than --max-overhead");
+	tell_gap(h, "allocations are not followed any longer, for that cost more than --max-overhead: "
+		    "from here on as with --heap client");
 	h->host.tier(h->host.context, EV_TIER_CLIENT);
 }
 

@@ -36,6 +36,7 @@
 #define STACKS_NATIVE_HEAP 2000	/* where its allocator's calls are followed */
 #define STACKS_INTERPRETED_HEAP 500000
 #define STACK_BYTES_COPIED 8192
+#define OBJECTS_MOST 8 /* beside the first */
 #define HEAP_BUCKETS_EXACT   (1U << 18) /* 128 bytes and 7 blocks each */
 #define HEAP_BUCKETS_SAMPLED (1U << 16)
 
@@ -47,7 +48,9 @@ _Static_assert(FORGET_BATCH * sizeof(struct statement) <= READ_BYTES, "a batch f
 
 struct kernel {
 	struct dbleak *skel;
-	struct dbleak *late; /* NULL: not loaded */
+	struct dbleak *others[OBJECTS_MOST]; /* on the maps of the first */
+	size_t other_count;
+	struct dbleak *late; /* one of them; NULL: not loaded */
 	struct dbleak *heap; /* likewise */
 	struct dbleak *library_heap; /* likewise */
 	struct ring_buffer *ring;
@@ -173,6 +176,8 @@ int kernel_load_more(struct kernel *k, struct dbleak **more, const char *const *
 
 	if (*more)
 		return 0;
+	if (k->other_count == OBJECTS_MOST)
+		return -ENOSPC;
 	*more = dbleak__open();
 	if (!*more)
 		return -errno;
@@ -187,10 +192,12 @@ int kernel_load_more(struct kernel *k, struct dbleak **more, const char *const *
 	err = share_maps(k, *more);
 	if (!err)
 		err = bpf_object__load((*more)->obj);
-	if (err) {
-		dbleak__destroy(*more);
-		*more = NULL;
+	if (!err) {
+		k->others[k->other_count++] = *more;
+		return 0;
 	}
+	dbleak__destroy(*more);
+	*more = NULL;
 	return err;
 }
 
@@ -501,9 +508,8 @@ void kernel_close(struct kernel *k)
 	bpf_link__destroy(k->sweep_statements);
 	for (int i = 0; i < KERNEL_SWEEPS; i++)
 		bpf_link__destroy(k->client_sweeps[i]);
-	dbleak__destroy(k->library_heap);
-	dbleak__destroy(k->heap);
-	dbleak__destroy(k->late);
+	while (k->other_count)
+		dbleak__destroy(k->others[--k->other_count]);
 	dbleak__destroy(k->skel);
 	forget_nothing(k);
 	free(k->buffer);
@@ -864,16 +870,25 @@ static uint64_t storage_bytes(struct kernel *k)
 	       k->skel->bss->connections_stored * connection;
 }
 
+static uint64_t program_bytes(const struct dbleak *skel)
+{
+	struct bpf_program *p;
+	uint64_t bytes = 0;
+
+	bpf_object__for_each_program(p, skel->obj)
+		if (bpf_program__autoload(p))
+			bytes += fd_bytes(bpf_program__fd(p));
+	return bytes;
+}
+
 uint64_t kernel_bytes(struct kernel *k)
 {
-	uint64_t bytes = storage_bytes(k);
-	struct bpf_program *p;
+	uint64_t bytes = storage_bytes(k) + program_bytes(k->skel);
 	struct bpf_map *m;
 
 	bpf_object__for_each_map(m, k->skel->obj)
 		bytes += fd_bytes(bpf_map__fd(m));
-	bpf_object__for_each_program(p, k->skel->obj)
-		if (bpf_program__autoload(p))
-			bytes += fd_bytes(bpf_program__fd(p));
+	for (size_t i = 0; i < k->other_count; i++)
+		bytes += program_bytes(k->others[i]);
 	return bytes;
 }

@@ -20,7 +20,7 @@ static const char *const tracepoints[] = {"page_fault_user", "page_fault_kernel"
 
 struct kernel_growth {
 	struct kernel *kernel;
-	struct dbleak *skel; /* NULL: not loaded */
+	struct dbleak *skel; /* the kernel's; NULL: not loaded */
 	struct bpf_link *links[TRACEPOINTS];
 };
 
@@ -38,7 +38,6 @@ void kernel_growth_close(struct kernel_growth *g)
 	if (!g)
 		return;
 	kernel_growth_detach(g);
-	dbleak__destroy(g->skel);
 	free(g);
 }
 

@@ -11,8 +11,8 @@ struct dbleak;
 struct bpf_link;
 
 struct dbleak *kernel_skeleton(struct kernel *k);
-/* Loads n programs in an object of their own, on the maps of the first; *more is NULL before and the
- * caller's to destroy, or was loaded so before.  0 or -errno, and *more NULL. */
+/* Loads n programs in an object of their own, on the maps of the first; *more is NULL before, or was
+ * loaded so before.  It goes with k.  0 or -errno, and *more NULL. */
 int kernel_load_more(struct kernel *k, struct dbleak **more, const char *const *programs, size_t n);
 /* Loads the programs that only some need.  0, also when that is done, or -errno. */
 int kernel_load_late(struct kernel *k);
