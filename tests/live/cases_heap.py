@@ -238,25 +238,29 @@ def named(finding):
     return f"{finding['cause']} at {site.get('file')}:{site.get('line')} {site.get('function')}"
 
 
-@live("heap: the line of C that keeps memory is named, and its twin is left in peace", lane="heap-cases")
+@live("heap: the line of C that keeps memory is named beside its query, and its twin is left in peace", lane="heap-cases")
 def c_lines(bench):
     kept = watched(bench, "mem_rows", "keep")
     memory = [f for f in kept["findings"] if f["resource"] == "memory"]
     bench.check(kept["verdict"] == "leaking" and memory, f"mem_rows keep is {kept['verdict']}: {kept['findings']}")
     for finding in memory:
         bench.check((finding["site"] or {}).get("file", "").endswith("mem_rows.c"), named(finding))
+        bench.check(any("went into replies" in line for line in finding["evidence"]),
+                    f"nothing says of which reply it is: {finding['evidence']}")
     freed = watched(bench, "mem_rows", "free", seconds=5)
     bench.check(freed["verdict"] in ("ok", "bounded") and not freed["findings"],
                 f"mem_rows free is {freed['verdict']}: {[named(f) for f in freed['findings']]}")
 
 
-@live("heap: the line of Python that keeps rows is named, and its twin is left in peace", lane="heap-python")
+@live("heap: the line of Python that keeps rows is named beside its query, and its twin is left in peace", lane="heap-python")
 def python_lines(bench):
     kept = watched(bench, "mem_keep.py", "dict")
     memory = [f for f in kept["findings"] if f["resource"] == "memory"]
     bench.check(kept["verdict"] == "leaking" and memory, f"mem_keep.py dict is {kept['verdict']}: {kept['findings']}")
     for finding in memory:
         bench.check((finding["site"] or {}).get("file", "").endswith("mem_keep.py"), named(finding))
+        bench.check(any("went into replies" in line for line in finding["evidence"]),
+                    f"nothing says of which reply it is: {finding['evidence']}")
     freed = watched(bench, "mem_keep.py", "bursts", seconds=5)
     bench.check(freed["verdict"] in ("ok", "bounded") and not freed["findings"],
                 f"mem_keep.py bursts is {freed['verdict']}: {[named(f) for f in freed['findings']]}")
