@@ -88,13 +88,6 @@ struct memory_cost account_cost(const struct account *a)
 	return c;
 }
 
-const char *memory_words(const struct scene *s, double bytes)
-{
-	if (bytes < 9.95e5)
-		return arena_format(s->arena, "%.0f kB", bytes / 1e3);
-	return arena_format(s->arena, bytes < 9.95e6 ? "%.1f MB" : "%.0f MB", bytes / 1e6);
-}
-
 /*
  * What the finding says.
  */
@@ -317,11 +310,29 @@ static void count_blocks(struct finding_view *f, const struct account *a)
 	f->open = known ? t->taken - t->freed : UNKNOWN64;
 }
 
+/* The stacks that lead to the place, by what each holds; the first is the one that is shown. */
+static struct origins ways_to(const struct scene *s, const struct account *a)
+{
+	const struct taking *t = a->taking;
+	struct origins o = {.in_bytes = true};
+
+	origins_add(&o, t->from, t->largest);
+	for (size_t i = 0; i < s->memory_site_count; i++) {
+		const struct ev_memory_site *ev = &s->memory_sites[i]->state;
+
+		if (ev->tier == a->takings->tier && ev->stack != t->from.stack && t->from.place &&
+		    ev->held_bytes && ev->held_bytes != UNKNOWN64 &&
+		    places_find(s->places, ev->stack) == t->from.place)
+			origins_add(&o, origin_of_stack(s, ev->stack), ev->held_bytes);
+	}
+	return o;
+}
+
 struct finding_view *memory_found(struct scene *s, const struct account *a,
 				  enum ev_language language)
 {
 	struct finding_view *f = finding_add(s, cause_of(a->taking, language), RESOURCE_MEMORY);
-	struct origins from = {};
+	struct origins from;
 
 	if (!f)
 		return NULL;
@@ -336,7 +347,7 @@ struct finding_view *memory_found(struct scene *s, const struct account *a,
 	say_source(s, f, a);
 	say_reply(s, f, a->taking);
 	if (a->taking && a->taking->from.stack) {
-		origins_add(&from, a->taking->from, 1);
+		from = ways_to(s, a);
 		finding_from(s, f, &from, true);
 	}
 	f->advice = advice_in(s, f, f->cause == CAUSE_CACHE_GROWTH ? ADVICE_BOUND : ADVICE_FREE,

@@ -38,7 +38,5 @@ struct finding_view *memory_found(struct scene *s, const struct account *a,
 				  enum ev_language language);
 /* Tells when memory is gone, unless something else is sooner. */
 void memory_exhaustion(const struct scene *s, struct finding_view *f, const struct growth *g);
-/* "71 MB" */
-const char *memory_words(const struct scene *s, double bytes);
 
 #endif
