@@ -94,6 +94,7 @@ LIBRARIES = "/usr/lib/x86_64-linux-gnu/"
 BUILDS = {  # name in the sentence: program, what is preloaded, what it does beside, what must be there
     "glibc's malloc": ("heap_family", None, {}, LIBRARIES + "libc.so.6"),
     "a static copy of glibc's": ("heap_static", None, {}, LIBRARIES + "libc.a"),
+    "a static copy of glibc's that may lie anywhere": ("heap_static_pie", None, {}, LIBRARIES + "libc.a"),
     "musl's": ("heap_musl", None, {}, "/lib/ld-musl-*.so.1"),
     "a static copy of musl's": ("heap_musl_static", None, {}, "/lib/ld-musl-*.so.1"),
     "jemalloc's, which is linked": ("heap_jemalloc", None, OPERATORS, LIBRARIES + "libjemalloc.so"),
@@ -133,6 +134,14 @@ def odd(bench):
     total = tuple(sum(getattr(site, what) for site in sites) for what in ("taken", "freed", "held_bytes"))
     wanted = (100 + 100 + 30 + 30, 100, 100 * 59 + 30 * 47 + 30 * 1237)
     bench.check(total == wanted, f"taken, freed and held are {total}, not {wanted}")
+
+
+@live("heap: a program whose allocator cannot be found is named", needs=(), lane="heap")
+def blind(bench):
+    _, sites, report = followed(bench, command_of(["heap_stripped"]), *EXACT[2:])
+    gaps = [gap["reason"] for gap in report["coverage"]["gaps"] if "allocator was not found" in gap["reason"]]
+    bench.check(len(gaps) == 1 and gaps[0].startswith("heap_stripped["), f"no gap names it: {gaps}")
+    bench.check(not sites, f"and yet it has sites: {sites}")
 
 
 @live("heap: estimates from samples hold what they say", needs=(), lane="heap")

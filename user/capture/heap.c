@@ -287,6 +287,7 @@ void heap_sweep(struct heap *h, uint64_t now_ns, bool last)
 	h->met = *h->memory.processes_met;
 	h->last = last && !h->stepped_down;
 	kernel_heap_each(h->kernel, see_process, h);
+	heap_probes_tell_blind(h->probes, now_ns, last);
 	used = *h->memory.sites_used < HEAP_SITES - 1 ? *h->memory.sites_used : HEAP_SITES - 1;
 	for (uint32_t i = 0; i < used && (last || told < TOLD_EACH_SWEEP); i++) {
 		h->next = h->next % used + 1;
