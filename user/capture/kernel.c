@@ -487,16 +487,6 @@ int kernel_attach(struct kernel *k)
 	return 0;
 }
 
-static void forget_nothing(struct kernel *k)
-{
-	struct table_slot *slot;
-	size_t at = 0;
-
-	while ((slot = table_next(&k->forgotten, &at)))
-		free(slot->value);
-	table_free(&k->forgotten);
-}
-
 void kernel_close(struct kernel *k)
 {
 	if (!k)
@@ -512,7 +502,7 @@ void kernel_close(struct kernel *k)
 	while (k->other_count)
 		dbleak__destroy(k->others[--k->other_count]);
 	dbleak__destroy(k->skel);
-	forget_nothing(k);
+	table_free_values(&k->forgotten);
 	free(k->buffer);
 	free(k);
 }
@@ -700,7 +690,7 @@ static void forget_statements(struct kernel *k)
 				bpf_map_delete_elem(fd, &keys[i]);
 		}
 	}
-	forget_nothing(k);
+	table_free_values(&k->forgotten);
 }
 
 int kernel_sweep(struct kernel *k, kernel_record_fn fn, void *context)
