@@ -27,6 +27,9 @@ enum growing_huge {
 	GROWING_HUGE_ALWAYS = 2, /* but those of which madvise refused it */
 };
 
+/* So long after a thread has spoken to a connection it is at work on what came back. */
+#define SAID_REPLY_NS 5000000000ULL
+
 /* Kernel to user only: memory was touched for the first time here. */
 #define RAW_GROWTH 80
 
