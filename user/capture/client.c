@@ -865,7 +865,7 @@ static void look_for_tls_again(struct clients *c, uint64_t now_ns)
 	struct table_slot *slot;
 	size_t at = 0;
 
-	if (c->tls_refused || !c->tls_count)
+	if (!c->tls_since_ns || c->tls_waits || !c->tls_count)
 		return;
 	while ((slot = table_next(&c->tls_users, &at))) {
 		struct tls_user *user = slot->value;
