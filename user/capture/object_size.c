@@ -391,6 +391,50 @@ static struct object_size size_of_mysql_statement(const struct object *o)
 	return size.bytes == UNKNOWN64 ? size_of_my_statement(o) : size;
 }
 
+/* MYSQL: what both libraries begin it with; the packet is read and written in one buffer. */
+struct my_net {
+	uint64_t vio, buffer, end, write, read;
+};
+
+/* What libmariadb reads through, which has a buffer of its own. */
+struct my_vio {
+	uint64_t data, cache, position;
+};
+
+#define MY_BUFFER_LEAST 1024
+
+static bool is_net(const struct my_net *n)
+{
+	return n->buffer && n->buffer <= n->write && n->write <= n->end && n->buffer <= n->read &&
+	       n->read <= n->end && n->end - n->buffer >= MY_BUFFER_LEAST;
+}
+
+static uint64_t vio_bytes(const struct memory *m, uint64_t address)
+{
+	uint64_t bytes = object_block(m, address), cache;
+	struct my_vio vio;
+
+	if (bytes == UNKNOWN64 || memory_read(m, address, &vio, sizeof(vio)))
+		return 0;
+	cache = object_block(m, vio.cache);
+	if (cache == UNKNOWN64 || vio.position < vio.cache || vio.position > vio.cache + cache)
+		return bytes;
+	return bytes + cache;
+}
+
+static struct object_size size_of_mysql(const struct object *o)
+{
+	struct my_net net;
+	uint64_t buffer;
+
+	if (memory_read(o->memory, o->address, &net, sizeof(net)) || !is_net(&net))
+		return unknown;
+	buffer = object_block(o->memory, net.buffer);
+	if (buffer == UNKNOWN64 || buffer < net.end - net.buffer)
+		return unknown;
+	return (struct object_size){own_block(o) + buffer + vio_bytes(o->memory, net.vio), UNKNOWN64};
+}
+
 /* --- SQLite ----------------------------------------------------------------------------------- */
 
 /* sqlite3: the databases of a connection.  Btree, BtShared and Pager begin with what leads on. */
@@ -586,6 +630,7 @@ static const struct {
 	{"PQconninfoOption list", size_of_pgoptions},
 	{"MYSQL_RES", size_of_mysql_result},
 	{"MYSQL_STMT", size_of_mysql_statement},
+	{"MYSQL", size_of_mysql},
 	{"sqlite3", size_of_sqlite},
 	{"redisReply", size_of_reply},
 };
