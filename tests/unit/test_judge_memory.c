@@ -455,6 +455,30 @@ static void a_line_that_gives_back_is_not_named_beside_a_slow_leaker(void **stat
 	assert_int_equal(count_findings(), 1);
 }
 
+/* Requests all the time, and each few seconds one that is kept. */
+static void growth_beside_few_requests_is_sporadic(void **state)
+{
+	(void)state;
+	for (int every = 1; every <= 3; every += 2) {
+		struct ev_memory_site s;
+		double has_now = 50;
+
+		app_begins();
+		s = pages_of(APP, 1, at_line(APP, "/srv/shop/app/load.py", 30, "load"));
+		for (int t = 1; t <= 28; t++) {
+			double more = t % every ? 0 : every;
+
+			has_now += more;
+			tick(t, has_now);
+			takes(&s, more, 0);
+		}
+		assert_int_equal(expect(CAUSE_CACHE_GROWTH)->kind,
+				 every == 1 ? KIND_FREQUENT : KIND_SPORADIC);
+		story_ends();
+	}
+	story_begins();
+}
+
 /* An error path that keeps what explains the error: bursts of errors, and rests between them. */
 static void growth_beside_failures_is_sporadic(void **state)
 {
@@ -1266,6 +1290,7 @@ int main(void)
 		TEST(what_is_lost_is_a_lower_bound),
 		TEST(two_lines_that_prove_it_are_two_findings),
 		TEST(a_line_that_gives_back_is_not_named_beside_a_slow_leaker),
+		TEST(growth_beside_few_requests_is_sporadic),
 		TEST(growth_beside_failures_is_sporadic),
 		TEST(all_given_back_at_the_end_is_implicit),
 		TEST(a_leak_of_a_program_that_has_ended_is_told),
