@@ -211,6 +211,27 @@ static void a_watch_of_ten_seconds_can_tell_a_leak_of_a_megabyte_a_second(void *
 	assert_int_equal(expect(CAUSE_CACHE_GROWTH)->confidence, CONFIDENCE_LIKELY);
 }
 
+static void what_fills_at_the_start_may_be_a_cache(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	story_begins();
+	story.young = true;
+	process_as(APP, "python3", EV_ROLE_CLIENT);
+	opens(0, APP, APP);
+	keeps_rows(0.5, 30.5, 1, 3);
+	f = expect(CAUSE_CACHE_GROWTH);
+	assert_int_equal(f->confidence, CONFIDENCE_POSSIBLE);
+	assert_true(says_so(f, "what fills at the start looks the same"));
+	story_ends();
+	app_begins();
+	keeps_rows(0.5, 30.5, 1, 3);
+	f = expect(CAUSE_CACHE_GROWTH);
+	assert_int_equal(f->confidence, CONFIDENCE_LIKELY);
+	assert_true(says_so(f, "a cache that is still filling looks the same"));
+}
+
 static void a_slow_leak_is_told_after_an_hour(void **state)
 {
 	const struct finding_view *f;
@@ -1278,6 +1299,7 @@ int main(void)
 		TEST(rows_kept_in_a_cache_are_a_leak_with_its_line),
 		TEST(what_a_library_holds_without_a_place_hides_no_line),
 		TEST(a_watch_of_ten_seconds_can_tell_a_leak_of_a_megabyte_a_second),
+		TEST(what_fills_at_the_start_may_be_a_cache),
 		TEST(a_slow_leak_is_told_after_an_hour),
 		TEST(a_saw_tooth_with_a_rising_floor_is_a_leak),
 		TEST_IN(a_saw_tooth_of_few_teeth_is_a_possible_leak),
