@@ -91,7 +91,8 @@ struct heap_site {
 	__u32 pid;
 	__u32 kind; /* enum heap_kind */
 	__u32 calls; /* sampled */
-	__u64 reserved[2];
+	__u64 connection;  /* whose reply was at work on, at the latest; 0 none */
+	__u64 reply_bytes; /* of taken_bytes, what was taken while one was */
 };
 
 struct heap_place {

@@ -94,6 +94,7 @@ LIBRARIES = "/usr/lib/x86_64-linux-gnu/"
 BUILDS = {  # name in the sentence: program, what is preloaded, what it does beside, what must be there
     "glibc's malloc": ("heap_family", None, {}, LIBRARIES + "libc.so.6"),
     "a static copy of glibc's": ("heap_static", None, {}, LIBRARIES + "libc.a"),
+    "a static copy of glibc's that may lie anywhere": ("heap_static_pie", None, {}, LIBRARIES + "libc.a"),
     "musl's": ("heap_musl", None, {}, "/lib/ld-musl-*.so.1"),
     "a static copy of musl's": ("heap_musl_static", None, {}, "/lib/ld-musl-*.so.1"),
     "jemalloc's, which is linked": ("heap_jemalloc", None, OPERATORS, LIBRARIES + "libjemalloc.so"),
@@ -133,6 +134,14 @@ def odd(bench):
     total = tuple(sum(getattr(site, what) for site in sites) for what in ("taken", "freed", "held_bytes"))
     wanted = (100 + 100 + 30 + 30, 100, 100 * 59 + 30 * 47 + 30 * 1237)
     bench.check(total == wanted, f"taken, freed and held are {total}, not {wanted}")
+
+
+@live("heap: a program whose allocator cannot be found is named", needs=(), lane="heap")
+def blind(bench):
+    _, sites, report = followed(bench, command_of(["heap_stripped"]), *EXACT[2:])
+    gaps = [gap["reason"] for gap in report["coverage"]["gaps"] if "allocator was not found" in gap["reason"]]
+    bench.check(len(gaps) == 1 and gaps[0].startswith("heap_stripped["), f"no gap names it: {gaps}")
+    bench.check(not sites, f"and yet it has sites: {sites}")
 
 
 @live("heap: estimates from samples hold what they say", needs=(), lane="heap")
@@ -238,25 +247,29 @@ def named(finding):
     return f"{finding['cause']} at {site.get('file')}:{site.get('line')} {site.get('function')}"
 
 
-@live("heap: the line of C that keeps memory is named, and its twin is left in peace", lane="heap-cases")
+@live("heap: the line of C that keeps memory is named beside its query, and its twin is left in peace", lane="heap-cases")
 def c_lines(bench):
     kept = watched(bench, "mem_rows", "keep")
     memory = [f for f in kept["findings"] if f["resource"] == "memory"]
     bench.check(kept["verdict"] == "leaking" and memory, f"mem_rows keep is {kept['verdict']}: {kept['findings']}")
     for finding in memory:
         bench.check((finding["site"] or {}).get("file", "").endswith("mem_rows.c"), named(finding))
+        bench.check(any("went into replies" in line for line in finding["evidence"]),
+                    f"nothing says of which reply it is: {finding['evidence']}")
     freed = watched(bench, "mem_rows", "free", seconds=5)
     bench.check(freed["verdict"] in ("ok", "bounded") and not freed["findings"],
                 f"mem_rows free is {freed['verdict']}: {[named(f) for f in freed['findings']]}")
 
 
-@live("heap: the line of Python that keeps rows is named, and its twin is left in peace", lane="heap-python")
+@live("heap: the line of Python that keeps rows is named beside its query, and its twin is left in peace", lane="heap-python")
 def python_lines(bench):
     kept = watched(bench, "mem_keep.py", "dict")
     memory = [f for f in kept["findings"] if f["resource"] == "memory"]
     bench.check(kept["verdict"] == "leaking" and memory, f"mem_keep.py dict is {kept['verdict']}: {kept['findings']}")
     for finding in memory:
         bench.check((finding["site"] or {}).get("file", "").endswith("mem_keep.py"), named(finding))
+        bench.check(any("went into replies" in line for line in finding["evidence"]),
+                    f"nothing says of which reply it is: {finding['evidence']}")
     freed = watched(bench, "mem_keep.py", "bursts", seconds=5)
     bench.check(freed["verdict"] in ("ok", "bounded") and not freed["findings"],
                 f"mem_keep.py bursts is {freed['verdict']}: {[named(f) for f in freed['findings']]}")

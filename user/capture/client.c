@@ -1428,7 +1428,6 @@ static void detach_all(struct clients *c)
 
 void clients_close(struct clients *c)
 {
-	struct table_slot *slot;
 	struct attached *a, *next;
 
 	if (!c)
@@ -1441,14 +1440,10 @@ void clients_close(struct clients *c)
 	}
 	while (c->tls_count)
 		close(c->tls[--c->tls_count].fd);
-	for (size_t at = 0; (slot = table_next(&c->tls_users, &at));)
-		free(slot->value);
-	table_free(&c->tls_users);
+	table_free_values(&c->tls_users);
 	while (c->waiting_count)
 		close(c->waiting[--c->waiting_count].fd);
-	for (size_t at = 0; (slot = table_next(&c->unread, &at));)
-		free(slot->value);
-	table_free(&c->unread);
+	table_free_values(&c->unread);
 	table_free(&c->pids);
 	libraries_close(c->libraries);
 	runtimes_close(c->runtimes);

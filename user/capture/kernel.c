@@ -265,6 +265,7 @@ static int fill_heap(struct kernel *k, const struct kernel_options *o)
 		return 0;
 	read_only->heap_interval = o->heap_interval;
 	read_only->heap_mask = buckets - 1;
+	s->keep_said = true;
 	if (s->stacks_interpreted) {
 		s->stacks_native = STACKS_NATIVE_HEAP;
 		s->stacks_interpreted = STACKS_INTERPRETED_HEAP;
@@ -486,16 +487,6 @@ int kernel_attach(struct kernel *k)
 	return 0;
 }
 
-static void forget_nothing(struct kernel *k)
-{
-	struct table_slot *slot;
-	size_t at = 0;
-
-	while ((slot = table_next(&k->forgotten, &at)))
-		free(slot->value);
-	table_free(&k->forgotten);
-}
-
 void kernel_close(struct kernel *k)
 {
 	if (!k)
@@ -511,7 +502,7 @@ void kernel_close(struct kernel *k)
 	while (k->other_count)
 		dbleak__destroy(k->others[--k->other_count]);
 	dbleak__destroy(k->skel);
-	forget_nothing(k);
+	table_free_values(&k->forgotten);
 	free(k->buffer);
 	free(k);
 }
@@ -699,7 +690,7 @@ static void forget_statements(struct kernel *k)
 				bpf_map_delete_elem(fd, &keys[i]);
 		}
 	}
-	forget_nothing(k);
+	table_free_values(&k->forgotten);
 }
 
 int kernel_sweep(struct kernel *k, kernel_record_fn fn, void *context)
