@@ -482,6 +482,11 @@ static void look_at_budget(struct library_heap *h, uint64_t now)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
+void library_heap_begin(struct library_heap *h)
+{
+	kernel_library_heap_begin(h->kernel);
+}
+
 bool library_heap_start(struct library_heap *h, uint64_t hit_ns, uint64_t now)
 {
 	if (h->running || h->refused)
