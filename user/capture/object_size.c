@@ -402,6 +402,8 @@ struct my_vio {
 };
 
 #define MY_BUFFER_LEAST 1024
+#define MY_BLOCK_MOST	(1 << 20)
+#define MYSQL_BYTES	2048
 
 static bool is_net(const struct my_net *n)
 {
@@ -422,17 +424,42 @@ static uint64_t vio_bytes(const struct memory *m, uint64_t address)
 	return bytes + cache;
 }
 
+/* libmariadb keeps descriptions of fields in a root somewhere in the connection.  0: none is seen. */
+static uint64_t fields_bytes(const struct object *o, uint64_t own)
+{
+	unsigned char bytes[MYSQL_BYTES];
+	uint64_t found = 0, sum;
+	struct ma_root root;
+	ssize_t n;
+
+	if (!own)
+		return 0;
+	n = o->memory->read(o->memory, o->address, bytes,
+			    own - 8 < sizeof(bytes) ? own - 8 : sizeof(bytes));
+	for (ssize_t at = 0; at + (ssize_t)sizeof(root) <= n && !found; at += 8) {
+		memcpy(&root, bytes + at, sizeof(root));
+		if (!(root.free || root.used) || root.min_malloc > 64 ||
+		    root.block_size < MY_BUFFER_LEAST || root.block_size > MY_BLOCK_MOST ||
+		    root.block_count > BLOCKS_MOST)
+			continue;
+		sum = ma_root_bytes(o->memory, &root);
+		found = sum == UNKNOWN64 ? 0 : sum;
+	}
+	return found;
+}
+
 static struct object_size size_of_mysql(const struct object *o)
 {
+	uint64_t buffer, own = own_block(o);
 	struct my_net net;
-	uint64_t buffer;
 
 	if (memory_read(o->memory, o->address, &net, sizeof(net)) || !is_net(&net))
 		return unknown;
 	buffer = object_block(o->memory, net.buffer);
 	if (buffer == UNKNOWN64 || buffer < net.end - net.buffer)
 		return unknown;
-	return (struct object_size){own_block(o) + buffer + vio_bytes(o->memory, net.vio), UNKNOWN64};
+	return (struct object_size){own + fields_bytes(o, own) + buffer + vio_bytes(o->memory, net.vio),
+				    UNKNOWN64};
 }
 
 /* --- SQLite ----------------------------------------------------------------------------------- */
