@@ -211,6 +211,27 @@ static void a_watch_of_ten_seconds_can_tell_a_leak_of_a_megabyte_a_second(void *
 	assert_int_equal(expect(CAUSE_CACHE_GROWTH)->confidence, CONFIDENCE_LIKELY);
 }
 
+static void what_fills_at_the_start_may_be_a_cache(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	story_begins();
+	story.young = true;
+	process_as(APP, "python3", EV_ROLE_CLIENT);
+	opens(0, APP, APP);
+	keeps_rows(0.5, 30.5, 1, 3);
+	f = expect(CAUSE_CACHE_GROWTH);
+	assert_int_equal(f->confidence, CONFIDENCE_POSSIBLE);
+	assert_true(says_so(f, "what fills at the start looks the same"));
+	story_ends();
+	app_begins();
+	keeps_rows(0.5, 30.5, 1, 3);
+	f = expect(CAUSE_CACHE_GROWTH);
+	assert_int_equal(f->confidence, CONFIDENCE_LIKELY);
+	assert_true(says_so(f, "a cache that is still filling looks the same"));
+}
+
 static void a_slow_leak_is_told_after_an_hour(void **state)
 {
 	const struct finding_view *f;
@@ -453,6 +474,30 @@ static void a_line_that_gives_back_is_not_named_beside_a_slow_leaker(void **stat
 	f = expect(CAUSE_UNFREED_MEMORY);
 	assert_int_equal(f->site->line, 42);
 	assert_int_equal(count_findings(), 1);
+}
+
+/* Requests all the time, and each few seconds one that is kept. */
+static void growth_beside_few_requests_is_sporadic(void **state)
+{
+	(void)state;
+	for (int every = 1; every <= 3; every += 2) {
+		struct ev_memory_site s;
+		double has_now = 50;
+
+		app_begins();
+		s = pages_of(APP, 1, at_line(APP, "/srv/shop/app/load.py", 30, "load"));
+		for (int t = 1; t <= 28; t++) {
+			double more = t % every ? 0 : every;
+
+			has_now += more;
+			tick(t, has_now);
+			takes(&s, more, 0);
+		}
+		assert_int_equal(expect(CAUSE_CACHE_GROWTH)->kind,
+				 every == 1 ? KIND_FREQUENT : KIND_SPORADIC);
+		story_ends();
+	}
+	story_begins();
 }
 
 /* An error path that keeps what explains the error: bursts of errors, and rests between them. */
@@ -1254,6 +1299,7 @@ int main(void)
 		TEST(rows_kept_in_a_cache_are_a_leak_with_its_line),
 		TEST(what_a_library_holds_without_a_place_hides_no_line),
 		TEST(a_watch_of_ten_seconds_can_tell_a_leak_of_a_megabyte_a_second),
+		TEST(what_fills_at_the_start_may_be_a_cache),
 		TEST(a_slow_leak_is_told_after_an_hour),
 		TEST(a_saw_tooth_with_a_rising_floor_is_a_leak),
 		TEST_IN(a_saw_tooth_of_few_teeth_is_a_possible_leak),
@@ -1266,6 +1312,7 @@ int main(void)
 		TEST(what_is_lost_is_a_lower_bound),
 		TEST(two_lines_that_prove_it_are_two_findings),
 		TEST(a_line_that_gives_back_is_not_named_beside_a_slow_leaker),
+		TEST(growth_beside_few_requests_is_sporadic),
 		TEST(growth_beside_failures_is_sporadic),
 		TEST(all_given_back_at_the_end_is_implicit),
 		TEST(a_leak_of_a_program_that_has_ended_is_told),

@@ -334,7 +334,8 @@ static void tell_memory(struct growth *g, struct grower *p, const struct process
 			       .tier = g->tier};
 	struct limit limit;
 
-	if (p->told.pid && p->told.tier == ev.tier && !moved(p->told.anonymous_bytes, ev.anonymous_bytes) &&
+	/* Of a suspect it counts, too, when it does not move. */
+	if (!p->sampled && p->told.pid && p->told.tier == ev.tier && !moved(p->told.anonymous_bytes, ev.anonymous_bytes) &&
 	    !moved(p->told.swapped_bytes, ev.swapped_bytes) &&
 	    !moved(p->told.file_bytes, ev.file_bytes))
 		return;

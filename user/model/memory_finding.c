@@ -9,6 +9,7 @@
 
 #define MB	     (1 << 20)
 #define NAMED_MOST	4
+#define YOUNG_NS	(45 * SECOND_NS)
 #define SURE_NS		(60 * SECOND_NS)
 #define SURE_BYTES	(32 * MB)
 #define LIKELY_NS	(18 * SECOND_NS)
@@ -278,7 +279,14 @@ static bool agree_strongly(const struct account *a)
 	       t->slope_low >= 0.7 * t->slope && a->taking->error <= a->taking->held / 8.0;
 }
 
-enum confidence account_sure(const struct account *a, enum ev_language language)
+/* Programs fill what they keep when they are young. */
+static bool is_young(const struct scene *s)
+{
+	return !s->process->exited_ns && s->now_ns < s->process->start_ns + YOUNG_NS;
+}
+
+enum confidence account_sure(const struct scene *s, const struct account *a,
+			     enum ev_language language)
 {
 	const struct growth *g = a->growth;
 
@@ -286,7 +294,7 @@ enum confidence account_sure(const struct account *a, enum ev_language language)
 		return CONFIDENCE_POSSIBLE;
 	if (agree_strongly(a))
 		return CONFIDENCE_CERTAIN;
-	if (g->trend.to_ns - g->trend.from_ns < LIKELY_NS || g->grown < LIKELY_BYTES ||
+	if (is_young(s) || g->trend.to_ns - g->trend.from_ns < LIKELY_NS || g->grown < LIKELY_BYTES ||
 	    account_explains(a) < (account_is_vague(a) ? ALONE_SHARE : 0.3))
 		return CONFIDENCE_POSSIBLE;
 	return CONFIDENCE_LIKELY;
@@ -356,3 +364,16 @@ struct finding_view *memory_found(struct scene *s, const struct account *a,
 	return f;
 }
 
+void memory_doubt(struct scene *s, struct finding_view *f)
+{
+	if (f->cause != CAUSE_CACHE_GROWTH || f->kind != KIND_FREQUENT || s->process->exited_ns ||
+	    f->confidence == CONFIDENCE_CERTAIN)
+		return;
+	if (is_young(s))
+		finding_because(s, f, "it runs for %.0f s only, and what fills at the start looks the "
+				"same: a longer watch tells",
+				seconds(s->now_ns - s->process->start_ns));
+	else
+		finding_because(s, f, "a cache that is still filling looks the same: a longer watch "
+				"tells");
+}

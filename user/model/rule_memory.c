@@ -279,8 +279,11 @@ static void accuse(struct scene *s, struct account *a, enum ev_language language
 {
 	struct finding_view *f = is_known(s, a) ? NULL : memory_found(s, a, language);
 
-	if (f)
-		f->confidence = confidence_cap(s, account_sure(a, language));
+	if (!f)
+		return;
+	f->confidence = confidence_cap(s, account_sure(s, a, language));
+	if (!a->told)
+		memory_doubt(s, f);
 }
 
 /* Without a place the growth must be beyond doubt. */
