@@ -17,7 +17,7 @@
 #include "procfs.h"
 #include "reader.h"
 
-#define VEILED_NS  (3 * SECOND_NS)
+#define VEILED_NS  (5 * SECOND_NS)
 #define OWNERS_FEW 32 /* processes whose memory is looked at each time; of more, those that grow */
 
 enum gap_kind { GAP_TLS = 1, GAP_COMPRESSED = 2, GAP_IO = 4, GAP_BYTES = 8 };

@@ -498,15 +498,27 @@ static json_t *json_libraries(const struct report_view *v)
 	return array;
 }
 
+/* Those that were well and are not listed any more; NULL: all are. */
+static json_t *json_ended_earlier(const struct report_view *v)
+{
+	const struct pair pairs[] = {
+		{"processes", json_count(v->forgotten_processes)},
+		{"connections", json_count(v->forgotten_connections)},
+	};
+
+	return v->forgotten_processes ? json_object_of(pairs, COUNT(pairs)) : NULL;
+}
+
 static json_t *json_coverage(const struct report_view *v)
 {
 	const struct pair pairs[] = {
 		{"processes", json_count(v->process_count)},
 		{"libraries", json_libraries(v)},
 		{"gaps", json_gaps(v)},
+		{"ended_earlier", json_ended_earlier(v)}, /* left out when there are none */
 	};
 
-	return json_object_of(pairs, COUNT(pairs));
+	return json_object_of(pairs, v->forgotten_processes ? COUNT(pairs) : COUNT(pairs) - 1);
 }
 
 static json_t *json_losses(const struct report_view *v)
