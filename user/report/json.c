@@ -498,7 +498,7 @@ static json_t *json_libraries(const struct report_view *v)
 	return array;
 }
 
-/* Those that were well and are not listed any more; NULL: all are. */
+/* Those that were well and are not listed any more. */
 static json_t *json_ended_earlier(const struct report_view *v)
 {
 	const struct pair pairs[] = {
@@ -506,7 +506,7 @@ static json_t *json_ended_earlier(const struct report_view *v)
 		{"connections", json_count(v->forgotten_connections)},
 	};
 
-	return v->forgotten_processes ? json_object_of(pairs, COUNT(pairs)) : NULL;
+	return json_object_of(pairs, COUNT(pairs));
 }
 
 static json_t *json_coverage(const struct report_view *v)
@@ -515,10 +515,15 @@ static json_t *json_coverage(const struct report_view *v)
 		{"processes", json_count(v->process_count)},
 		{"libraries", json_libraries(v)},
 		{"gaps", json_gaps(v)},
-		{"ended_earlier", json_ended_earlier(v)}, /* left out when there are none */
 	};
+	json_t *coverage = json_object_of(pairs, COUNT(pairs));
 
-	return json_object_of(pairs, v->forgotten_processes ? COUNT(pairs) : COUNT(pairs) - 1);
+	if (v->forgotten_processes && coverage &&
+	    json_object_set_new_nocheck(coverage, "ended_earlier", json_ended_earlier(v))) {
+		json_decref(coverage);
+		return NULL;
+	}
+	return coverage;
 }
 
 static json_t *json_losses(const struct report_view *v)
