@@ -4,6 +4,8 @@
  */
 #include "memory_finding.h"
 
+#include <math.h>
+
 #include "advice.h"
 #include "memory_view.h"
 
@@ -181,7 +183,11 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 	if (!t || a->takings->tier >= sizeof(sources) / sizeof(sources[0]) ||
 	    !sources[a->takings->tier])
 		return;
-	if (t->error >= 1)
+	if (t->error >= t->held && t->error >= 1) /* hardly a figure */
+		finding_because(s, f, "at most %s held: from %s",
+				memory_words(s, fmin(t->held + t->error, t->taken_bytes)),
+				sources[a->takings->tier]);
+	else if (t->error >= 1)
 		finding_because(s, f, "%s held, give or take %s: from %s", memory_words(s, t->held),
 				memory_words(s, t->error), sources[a->takings->tier]);
 	else
