@@ -243,7 +243,7 @@ FUZZ_LIBS  := -ljansson -lz -llzma -lZydis -lm
 $(B)/fuzz/fuzz_wire: tests/fuzz/fuzz_wire.c tests/unit/wire_shim.h $(BPF_HDR)
 $(B)/fuzz/fuzz_recording: tests/fuzz/fuzz_recording.c $(PURE_SRC) $(USER_HDR) bpf/event.h
 $(B)/fuzz/fuzz_elf: tests/fuzz/fuzz_elf.c user/capture/elf.c user/capture/elf.h
-$(B)/fuzz/fuzz_call_site: tests/fuzz/fuzz_call_site.c $(addprefix user/capture/,call_site.c elf.c call_site.h)
+$(B)/fuzz/fuzz_call_site: tests/fuzz/fuzz_call_site.c $(addprefix user/capture/,call_site.c frame_table.c elf.c call_site.h)
 $(B)/fuzz/fuzz_probe_point: tests/fuzz/fuzz_probe_point.c user/capture/probe_point.c user/capture/probe_point.h
 $(B)/fuzz/fuzz_jit_map: tests/fuzz/fuzz_jit_map.c user/capture/jit_map.c user/base/file.c user/capture/jit_map.h
 $(B)/fuzz/fuzz_go_table: tests/fuzz/fuzz_go_table.c user/capture/go_table.c user/capture/go_table.h
