@@ -6,12 +6,18 @@
  * allocator hands it out by pools of 4 or 16 KB, and takes a pool into use in one function, whose
  * return shows the first block and the stack.  A sampled pool that is taken again had become empty:
  * that is noted of each, sampled again or not, so whoever let it go is not taken for its holder.
+ *
+ * Python keeps some of its dead objects for the next of their type, whoever makes that.  So what was
+ * put into a block is looked at by the next take of a pool, before it can be another's.
  */
 #include "client.bpf.h"
 #include "pool.h"
 #include "stack.bpf.h"
 
-#define INTERVAL_MOST (1 << 16)
+#define SIZE_AT	   0x24	  /* of the index of its size, in a pool */
+#define MAKING_NS  20000ULL /* an object is made by then */
+#define LOOK_NS	   500000000ULL /* how many takes there are is looked at so often, */
+#define LOOK_SHIFT 6		/* for about so many samples each time, as a power of two */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -31,22 +37,21 @@ struct {
 
 __u64 pool_canaries[POOL_COOKIES] = {};
 
-/* Where samples come too fast they are drawn further apart.  Returns how many takes this one stands
- * for. */
-static __always_inline __u32 draw_next(struct pool_taker *t, __u64 now)
+/* One of how many takes is a sample: by those of a while ago, or of now where there are more. */
+static __always_inline __u32 interval_of(struct pool_taker *t, __u64 now)
 {
-	__u64 since = now - t->sampled_ns;
-	__u32 interval = t->interval;
+	__u32 before = t->before, recent = ++t->recent;
 
-	t->sampled_ns = now;
-	if (since < t->gap_ns && interval < INTERVAL_MOST)
-		t->interval = interval * 2;
-	else if (since > 4 * t->gap_ns && interval > 1)
-		t->interval = interval / 2;
-	return interval;
+	if (now - t->looked_ns > LOOK_NS) {
+		t->looked_ns = now;
+		t->before = recent;
+		t->recent = 0;
+	}
+	before = before > recent ? before : recent;
+	return (before >> LOOK_SHIFT) + 1;
 }
 
-static __always_inline void sample(struct pool_taker *t, __u64 block, __u64 ip)
+static __always_inline void sample(struct pool_taker *t, __u64 block, __u64 ip, __u64 takes)
 {
 	__u64 now = bpf_ktime_get_boot_ns(), thread = bpf_get_current_pid_tgid();
 	struct said *last = bpf_map_lookup_elem(&said, &thread);
@@ -57,7 +62,7 @@ static __always_inline void sample(struct pool_taker *t, __u64 block, __u64 ip)
 	r->head.kind = RAW_POOL;
 	r->head.size = sizeof(*r);
 	r->start_ns = t->start_ns;
-	r->bytes = draw_next(t, now) * t->bytes;
+	r->bytes = takes * t->bytes;
 	r->address = block;
 	r->connection = last ? last->id : 0;
 	r->said_ns = last ? last->ns : 0;
@@ -65,15 +70,40 @@ static __always_inline void sample(struct pool_taker *t, __u64 block, __u64 ip)
 	r->tid = (__u32)thread;
 	r->stack = stack_take_share(ip, STACK_SHARE_MEMORY);
 	emit(r, sizeof(*r));
+	t->waits = block;
+}
+
+static __always_inline void see(struct pool_taker *t, __u32 pid, __u64 now)
+{
+	struct raw_pool_seen *r = &t->seen;
+	__u64 block = t->waits;
+
+	if (!block || now - t->out.head.ns < MAKING_NS)
+		return;
+	t->waits = 0;
+	__builtin_memset(r, 0, sizeof(*r));
+	r->head.ns = now;
+	r->head.kind = RAW_POOL_SEEN;
+	r->head.size = sizeof(*r);
+	r->start_ns = t->start_ns;
+	r->address = block;
+	r->pid = pid;
+	if (!bpf_probe_read_user(&r->size_index, sizeof(r->size_index),
+				 (void *)((block & -t->bytes) + SIZE_AT)) &&
+	    !bpf_probe_read_user(r->words, sizeof(r->words), (void *)block))
+		emit(r, sizeof(*r));
 }
 
 static __always_inline void taken(struct pool_taker *t, __u32 pid, __u64 block, __u64 ip)
 {
 	struct pool_key key = {.address = block & -t->bytes, .pid = pid};
+	__u64 now = bpf_ktime_get_boot_ns();
+	__u32 interval = interval_of(t, now);
 	__u8 one = 1;
 
+	see(t, pid, now);
 	__sync_fetch_and_add(&t->takes, 1);
-	if (t->interval > 1 && bpf_get_prandom_u32() % t->interval) {
+	if (interval > 1 && bpf_get_prandom_u32() % interval) {
 		bpf_map_delete_elem(&pools_sampled, &key);
 		return;
 	}
@@ -81,7 +111,7 @@ static __always_inline void taken(struct pool_taker *t, __u32 pid, __u64 block, 
 		__sync_fetch_and_add(&t->full, 1);
 		return;
 	}
-	sample(t, block, ip);
+	sample(t, block, ip, interval);
 }
 
 static __always_inline int canary(__u64 cookie)

@@ -195,7 +195,7 @@ static void more_stacks_than_there_is_room_for_are_one(void **state)
 		growth_sites_name(s, 11 * SECOND, SECOND, told, NULL);
 	}
 	assert_int_equal(s->count, SITES_MOST);
-	assert_int_equal(s->sites[0].ev.taken_bytes, (1999 - (SITES_MOST - 1)) * MIB);
+	assert_int_equal(s->sites[0].taken, (1999 - (SITES_MOST - 1)) * MIB);
 	growth_sites_close(s);
 }
 

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../bpf/growth.h"
+#include "../../bpf/pool.h"
 #include "../../bpf/stack.h"
 #include "../base/redact.h"
 #include "../base/sql.h"
@@ -546,6 +546,12 @@ static void on_record(void *context, const struct ev_head *record)
 	case RAW_GROWTH:
 		growth_sample(c->growth, record);
 		break;
+	case RAW_POOL:
+		growth_pool(c->growth, record);
+		break;
+	case RAW_POOL_SEEN:
+		growth_pool_seen(c->growth, record);
+		break;
 	default:
 		break;
 	}
@@ -731,7 +737,8 @@ static void tell_cost(struct capture *c)
 	if (c->library_heap)
 		cost.bpf_ns += library_heap_cost_ns(c->library_heap);
 	if (c->growth)
-		cost.bpf_ns += growth_cost_ns(c->growth, counters[COUNTER_FAULTS]);
+		cost.bpf_ns += growth_cost_ns(c->growth, counters[COUNTER_FAULTS]) +
+			       growth_pools_cost_ns(c->growth);
 	cost.rss_bytes = own_rss();
 	cost.kernel_bytes = kernel_bytes(c->kernel);
 	tell(c, &cost.head);
@@ -984,6 +991,7 @@ static int open_growth(struct capture *c)
 					 .ask = ask_for_growth,
 					 .kernel = look_only ? NULL : c->kernel,
 					 .readers = c->readers,
+					 .max_overhead = c->options.max_overhead,
 					 .eager = c->options.mode == EV_MODE_RUN,
 					 .procfs = c->procfs,
 					 .cgroups = containers_cgroups(c->options.containers)};
@@ -1219,6 +1227,8 @@ int capture_step(struct capture *c, int timeout_ms)
 		deadline = c->next_sweep_ns;
 	if (c->library_heap && deadline > library_heap_next(c->library_heap))
 		deadline = library_heap_next(c->library_heap);
+	if (c->growth && deadline > growth_next(c->growth))
+		deadline = growth_next(c->growth);
 	if (c->stacks_come && deadline > now + STACK_WAKE_NS)
 		deadline = now + STACK_WAKE_NS;
 	c->stacks_come = false;
@@ -1232,6 +1242,8 @@ int capture_step(struct capture *c, int timeout_ms)
 		err = heap_step(c->heap, now_boot());
 	if (!err && c->library_heap)
 		library_heap_step(c->library_heap, now_boot());
+	if (!err && c->growth)
+		growth_step(c->growth, now_boot());
 	if (!err)
 		err = periodic(c, now_boot());
 	return err ? err : c->err;

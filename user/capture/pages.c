@@ -120,6 +120,7 @@ void pages_check(struct pages *p, uint64_t now_ns, pages_look look, pages_tenant
 			continue;
 		}
 		page->seen = true;
+		page->looks++;
 		if (page->tenant != PAGE_TENANT_GONE && !page->swapped)
 			page->tenant = tenant(context, page);
 	}

@@ -42,6 +42,7 @@ struct page {
 	uint64_t born_ns;
 	uint64_t stack; /* the sample's */
 	uint32_t site;	/* PAGES_UNNAMED: its stack is not named yet */
+	uint32_t looks; /* how often it was there when it was looked for */
 	bool seen;	/* there since it was looked for */
 	bool swapped;
 };
