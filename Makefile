@@ -11,7 +11,7 @@ BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool /us
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 CFLAGS   ?= -O2 -g
 CFLAGS_ALL = $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE -DDBLEAK_VERSION='"$(VERSION)"' -I$(B)/gen
-LDLIBS   := -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lm
+LDLIBS   := -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lm -lpthread
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wshadow \
 	    -Wno-unused-parameter -idirafter /usr/include/$(shell uname -m)-linux-gnu
 
@@ -32,7 +32,7 @@ PURE_SAN := $(PURE_SRC:%.c=$(B)/san/%.o)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
-HEAP_CLIENT := $(B)/clients/heap_static $(if $(wildcard /usr/lib/x86_64-linux-gnu/libjemalloc.so),$(B)/clients/heap_jemalloc) \
+HEAP_CLIENT := $(addprefix $(B)/clients/,heap_static heap_static_pie heap_stripped) $(if $(wildcard /usr/lib/x86_64-linux-gnu/libjemalloc.so),$(B)/clients/heap_jemalloc) \
 	       $(if $(shell command -v musl-gcc),$(addprefix $(B)/clients/,heap_musl heap_musl_static))
 C_CLIENT := $(patsubst tests/live/clients/%.c,$(B)/clients/%,$(wildcard tests/live/clients/*.c)) \
 	    $(B)/clients/lite_static $(B)/clients/lite_stripped $(HEAP_CLIENT)
@@ -145,6 +145,14 @@ $(B)/clients/%: tests/live/clients/%.c $(wildcard tests/live/clients/*.h)
 $(B)/clients/heap_static: tests/live/clients/heap_family.c
 	$(say) CC $@
 	$(Q)$(CC) -O2 -g -static -Wall -Wextra -Werror -o $@ $<
+
+$(B)/clients/heap_static_pie: tests/live/clients/heap_family.c
+	$(say) CC $@
+	$(Q)$(CC) -O2 -g -static-pie -Wall -Wextra -Werror -o $@ $<
+
+$(B)/clients/heap_stripped: $(B)/clients/heap_static
+	$(say) STRIP $@
+	$(Q)strip -o $@ $<
 
 $(B)/clients/heap_jemalloc: tests/live/clients/heap_family.c
 	$(say) CC $@

@@ -108,7 +108,7 @@ static __always_inline void client_said(const struct connection *c)
 	struct said last = {.id = c->ev.id};
 	__u64 thread;
 
-	if (c->now >= joins_until_ns && !growing_find(&c->ev.user_pid))
+	if (c->now >= joins_until_ns && !settings.keep_said && !growing_find(&c->ev.user_pid))
 		return;
 	last.ns = bpf_ktime_get_boot_ns(); /* c->now may be a little earlier than it is */
 	thread = bpf_get_current_pid_tgid();

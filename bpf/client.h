@@ -228,8 +228,9 @@ struct raw_run {
 	__u32 reserved;
 };
 
-/* What a thread said last, and to whom; only while some connection waits for its socket, and of
- * processes that grow. */
+/* What a thread said last, and to whom; only while some connection waits for its socket, of
+ * processes that grow, and of all where allocations are followed. */
+
 struct said {
 	__u64 id;
 	__u64 ns;

@@ -25,6 +25,7 @@
 #define STACK_NEAR (16 << 10)
 #define INTERVAL_MOST (1 << 18)
 #define TICK_NS 10000000ULL
+#define SPACE_GAPS 16 /* that a burst of samples may run ahead */
 
 struct growing_map growing SEC(".maps");
 __u16 growing_near[GROWING_NEAR] = {};
@@ -90,19 +91,29 @@ static __always_inline void send(struct raw_growth *r, __u64 pages)
 	emit(r, sizeof(*r));
 }
 
+/* Where samples come too fast they are drawn further apart: in the long run, for pages come in bursts. */
+static __always_inline void space(struct growth_state *s, const struct growing *of, __u64 now)
+{
+	__u64 since = now - SPACE_GAPS * of->gap_ns;
+
+	if (s->paid_ns < since)
+		s->paid_ns = since;
+	s->paid_ns += of->gap_ns;
+	if (s->paid_ns > now && s->interval < INTERVAL_MOST)
+		s->interval *= 2;
+	else if (s->paid_ns < now - SPACE_GAPS / 2 * of->gap_ns)
+		s->interval /= 2;
+	if (s->interval < of->pages)
+		s->interval = of->pages;
+}
+
 /* The next is drawn by the pages that come, never by the time that passes, or programs that pause
- * would always be met where they go on.  Where samples come too fast they are drawn further apart. */
+ * would always be met where they go on. */
 static __always_inline void draw(struct growth_state *s, const struct fault *f, __u64 now)
 {
 	__u32 chance = bpf_get_prandom_u32();
-	__u64 since = now - s->sampled_ns;
 
-	if (since < f->of->gap_ns && s->interval < INTERVAL_MOST)
-		s->interval *= 2;
-	else if (since > 4 * f->of->gap_ns)
-		s->interval /= 2;
-	if (s->interval < f->of->pages)
-		s->interval = f->of->pages;
+	space(s, f->of, now);
 	s->sampled_ns = now;
 	s->touched = s->risen = 0;
 	s->due = (s->interval >> 1) + chance % (s->interval | 1);
@@ -110,30 +121,39 @@ static __always_inline void draw(struct growth_state *s, const struct fault *f, 
 
 struct area {
 	__u64 address;
-	__u32 huge; /* enum growing_huge; then whether the area may get one there */
+	__u32 wanted; /* enum growing_huge */
+	__u32 huge;   /* it may get one there */
 };
 
 static long look_at_area(struct task_struct *task, struct vm_area_struct *vma, struct area *a)
 {
 	__u64 from = a->address >> HUGE_SHIFT << HUGE_SHIFT;
-	__u32 wanted = a->huge;
 
 	a->huge = !vma->vm_file && vma->vm_start <= from &&
 		  vma->vm_end >= from + HUGE_PAGES * PAGE_BYTES &&
-		  (wanted == GROWING_HUGE_ASKED ? !!(vma->vm_flags & VM_HUGEPAGE)
+		  (a->wanted == GROWING_HUGE_ASKED ? !!(vma->vm_flags & VM_HUGEPAGE)
 						: !(vma->vm_flags & VM_NOHUGEPAGE));
 	return 0;
+}
+
+/* So may an area that cannot be looked at: trying its lock fails while others want it, and has been
+ * seen to fail ever after. */
+static __always_inline int may_be_huge(const struct fault *f)
+{
+	struct area area = {.address = f->address, .wanted = f->of->huge, .huge = 1};
+
+	bpf_find_vma(f->task, f->address, look_at_area, &area, 0);
+	return area.huge;
 }
 
 /* Perhaps the first touch of a huge page: the next fault tells.  Of too many, some are passed over. */
 static __always_inline void wait_for_huge(struct growth_state *s, const struct fault *f)
 {
-	struct area area = {.address = f->address, .huge = f->of->huge};
 	__u64 now, since;
 
 	s->region = f->address >> HUGE_SHIFT;
 	if (bpf_get_prandom_u32() & ((1U << (s->rarely & 15)) - 1) || touches_stack(f) ||
-	    bpf_find_vma(f->task, f->address, look_at_area, &area, 0) || area.huge != 1)
+	    !may_be_huge(f))
 		return;
 	now = bpf_ktime_get_boot_ns();
 	since = now - s->huge_ns;
@@ -144,6 +164,19 @@ static __always_inline void wait_for_huge(struct growth_state *s, const struct f
 	s->huge_ns = now;
 	sample(f, &s->waiting, now);
 	s->waits = 1;
+}
+
+/* How many huge pages came with so many more.  A processor's late share of the count may be of pages
+ * that went, and hide some; but such a share alone is no huge page. */
+static __always_inline __u64 huge_in(const struct fault *f, __s64 more)
+{
+	__u64 late = f->of->batch;
+
+	if (!f->of->huge || more <= 0)
+		return 0;
+	if (late >= HUGE_PAGES / 2)
+		late = late < HUGE_PAGES ? HUGE_PAGES - 1 - late : 0;
+	return (more + late) / HUGE_PAGES;
 }
 
 /* A huge page came of the last fault.  Whose it was is known if that waits for it; if not, it is
@@ -160,15 +193,14 @@ static __always_inline void came_huge(struct growth_state *s, __u64 pages)
 
 static __always_inline void came(struct growth_state *s, const struct fault *f)
 {
-	__s64 more = f->pages - s->last;
+	__s64 more = s->met ? f->pages - s->last : 0;
+	__s64 huge = huge_in(f, more) * HUGE_PAGES;
 
 	s->last = f->pages;
-	if (!s->met || more <= 0)
-		more = 0;
-	if (more >= HUGE_PAGES && f->of->huge)
-		came_huge(s, more);
-	else
-		s->risen += more;
+	if (huge)
+		came_huge(s, huge);
+	if (more > huge)
+		s->risen += more - huge;
 	s->met = 1;
 	s->waits = 0;
 }

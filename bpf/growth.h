@@ -27,6 +27,9 @@ enum growing_huge {
 	GROWING_HUGE_ALWAYS = 2, /* but those of which madvise refused it */
 };
 
+/* So long after a thread has spoken to a connection it is at work on what came back. */
+#define SAID_REPLY_NS 5000000000ULL
+
 /* Kernel to user only: memory was touched for the first time here. */
 #define RAW_GROWTH 80
 
@@ -51,6 +54,7 @@ struct growth_state {
 	__u64 owed;	/* pages of huge ones whose fault was not looked at */
 	__u64 region;	/* the 2 MB touched last */
 	__u64 sampled_ns, huge_ns; /* when a sample was taken, a huge page waited for */
+	__u64 paid_ns;	/* each sample moves it by the gap; it may not pass the clock */
 	__u32 interval; /* pages between samples, on average: wider where they come too fast */
 	__u32 rarely;	/* of so many powers of two of first touches one is waited for */
 	__u16 waits;	/* the next is a sample if a huge page came of it */

@@ -10,6 +10,7 @@
  */
 #include <asm-generic/errno-base.h>
 
+#include "client.bpf.h"
 #include "ledger.bpf.h"
 #include "select.bpf.h"
 #include "stack.bpf.h"
@@ -638,6 +639,18 @@ static __always_inline int is_power(__u32 n)
 	return !(n & (n - 1));
 }
 
+/* Is the thread at work on a reply? */
+static __always_inline void note_reply(struct heap_site *s, __u64 bytes)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct said *last = bpf_map_lookup_elem(&said, &thread);
+
+	if (!last || bpf_ktime_get_boot_ns() - last->ns > SAID_REPLY_NS)
+		return;
+	s->connection = last->id;
+	__sync_fetch_and_add(&s->reply_bytes, bytes);
+}
+
 /* A new block, or what has become of an old one. */
 static __always_inline void taken(struct task_struct *task, struct heap_thread *t,
 				  const struct heap_call *call, __u64 block)
@@ -672,6 +685,7 @@ static __always_inline void taken(struct task_struct *task, struct heap_thread *
 		return;
 	}
 	__sync_fetch_and_add(&s->taken_bytes, bytes_of(call->size));
+	note_reply(s, bytes_of(call->size));
 	__sync_fetch_and_add(&s->taken, blocks_of(call->size));
 	__sync_fetch_and_add(&s->spread_taken, spread_of(call->size));
 }
@@ -761,9 +775,9 @@ static __always_inline struct heap_hits *hits_here(void)
 	return bpf_map_lookup_elem(&heap_hits, &zero);
 }
 
-static __always_inline int canary(struct heap_hits *hits, __u64 cookie)
+static __always_inline int canary(struct heap_hits *n, __u64 cookie)
 {
-	__sync_fetch_and_add(&hits->canary[cookie & 3], 1);
+	__sync_fetch_and_add(&n->canary[cookie & 3], 1);
 	return (cookie & 3) == 2;
 }
 
@@ -772,17 +786,17 @@ static __always_inline int enter(struct pt_regs *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 cookie = bpf_get_attach_cookie(ctx);
-	struct heap_hits *hits = hits_here();
+	struct heap_hits *n = hits_here();
 	struct heap_thread *t;
 
-	if (!hits)
+	if (!n)
 		return 0;
 	if ((cookie & 255) >= HEAP_CANARY)
-		return canary(hits, cookie);
-	__sync_fetch_and_add(cookie >> 8 & HEAP_DEAR ? &hits->dear : &hits->cheap, 1);
+		return canary(n, cookie);
+	__sync_fetch_and_add(cookie >> 8 & HEAP_DEAR ? &n->dear : &n->cheap, 1);
 	t = thread_of(task);
 	if (!t) {
-		__sync_fetch_and_add(&hits->foreign, 1);
+		__sync_fetch_and_add(&n->foreign, 1);
 		return 0;
 	}
 	if (!(t->known & 1ULL << (cookie >> 16 & (HEAP_FILES - 1)))) {
@@ -795,7 +809,7 @@ static __always_inline int enter(struct pt_regs *ctx)
 	}
 	if (!begin(ctx, task, t, cookie))
 		return 0;
-	__sync_fetch_and_add(&hits->returns, 1);
+	__sync_fetch_and_add(&n->returns, 1);
 	return 1;
 }
 

@@ -22,7 +22,7 @@ enum heap_kind {
 	HEAP_MREMAP = 10,      /* (block, old size, size, flags) */
 	HEAP_VALLOC = 11,      /* (size), which others may do for it */
 	HEAP_KINDS = 12,
-	HEAP_CANARY = 240, /* and the next two: they only count, the last one's return is awaited */
+	HEAP_CANARY = 240, /* and the next three: they only count, the third's return is awaited */
 };
 
 /* An attach cookie says all of a probe. */
@@ -91,7 +91,8 @@ struct heap_site {
 	__u32 pid;
 	__u32 kind; /* enum heap_kind */
 	__u32 calls; /* sampled */
-	__u64 reserved[2];
+	__u64 connection;  /* whose reply was at work on, at the latest; 0 none */
+	__u64 reply_bytes; /* of taken_bytes, what was taken while one was */
 };
 
 struct heap_place {

@@ -28,8 +28,8 @@ struct raw_pool_seen {
 
 #define POOL_TAKERS  256
 #define POOLS_MOST   16384
-#define POOL_CANARY  1 /* cookies of probes that only count: this and the next two */
-#define POOL_COOKIES 4
+#define POOL_CANARY  1 /* cookies of probes that only count: this and the next ones */
+#define POOL_COOKIES 8
 
 /* A process that is looked at: what user space asks for, and what came of it. */
 struct pool_taker {

@@ -23,7 +23,7 @@ struct settings {
 	__u32 stacks_native;	  /* copied, of each process a second; 0 none */
 	__u32 stacks_interpreted; /* walked, likewise */
 	__u32 stack_bytes;	  /* of a copied one, at most STACK_BYTES */
-	__u32 reserved;
+	__u32 keep_said; /* 1: of each thread, what it said last */
 };
 
 struct cgroup_key {

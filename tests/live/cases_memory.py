@@ -70,8 +70,57 @@ def refilled(run, look):
     return []
 
 
+def costs(run, look):
+    """What its objects hold is told, though not each says it."""
+    grown = Memory(look.recording).grown(run.pid)
+    told = [finding["bytes"] for finding in look.process(run.pid)["findings"] if finding["resource"] != "memory"]
+    if not told or told[0] is None or abs(told[0] - grown) > max(0.35 * grown, 4 * MEGA):
+        return [f"it grew by {grown / MEGA:.1f} MB, but its objects are said to hold {told} bytes"]
+    return []
+
+
+def calls_back(caller):
+    """A helper took it, and who called that is named."""
+    def check(run, look):
+        said = [line for finding in look.process(run.pid)["findings"] for line in finding["evidence"]]
+        if not any("was called from" in line and caller in line for line in said):
+            return [f"nobody says that {caller} called the place: {said}"]
+        return held(run, look)
+    return check
+
+
 def keeps(sentence, client, who=PG, finding=KEPT, **more):
-    return case(f"{sentence} leak", client, who, findings=[finding], check=held, **more)
+    more.setdefault("check", held)
+    return case(f"{sentence} leak", client, who, findings=[finding], **more)
+
+
+def holder(sentence, habit, **more):
+    return keeps(sentence, ["mem_holders.py", habit], **more)
+
+
+LITE = ("sqlite", "shop.db", None)
+FAILED = Finding("cache-growth", "leaking", "sporadic")
+STATEMENTS = Finding(("cache-growth", "unclosed-statement"), "leaking")
+HOLDERS = [
+    holder("notifications that nobody takes from the driver", "notify"),
+    holder("a log of all statements", "log"),
+    holder("small views of large copies", "views"),
+    holder("objects that a session never writes", "dirty"),
+    holder("listeners that have rows", "listeners"),
+    holder("threads that wait for ever with their rows", "threads", check=calls_back("wait_for_ever")),
+    holder("knots without a collector", "knots"),
+    holder("tasks that wait for ever with their rows", "tasks", check=calls_back("task")),
+    holder("rows of what fails now and then", "failures", finding=FAILED),
+    keeps("statements of SQLite that are never finalized", ["mem_lite_calls", "statements", "{folder}/shop.db"], LITE,
+          STATEMENTS, check=costs),
+    keeps("tables of SQLite that are never freed", ["mem_lite_calls", "tables", "{folder}/shop.db"], LITE,
+          Finding("unfreed-result", "leaking"), check=costs),
+    case("what is loaded page by page at the start is well", ["mem_holders.py", "warmup"]),
+    case("a cache that meets ever fewer new keys is well", ["mem_holders.py", "keys"]),
+    case("a list that is emptied now and then is well", ["mem_holders.py", "flushed"]),
+    case("a long session that only reads is well", ["mem_holders.py", "session"]),
+    case("a bounded number of SQLite's statements is well", ["mem_lite_calls", "cached", "{folder}/shop.db"], LITE),
+]
 
 
 CASES = [
@@ -93,6 +142,7 @@ CASES = [
     case("rows of SQLite let go are well", ["mem_lite.py", "well", "{folder}/shop.db"], ("sqlite", "shop.db", None)),
     case("rows copied and freed are well", ["mem_rows", "free"], ("postgresql", "unix", None)),
     case("rows let go by PHP are well", ["mem_rows.php", "well"], ("postgresql", "tcp4", None)),
+    *HOLDERS,
 ]
 
 

@@ -29,6 +29,7 @@ static struct {
 	struct report_view *view;
 	struct recording *recording; /* of all that is told; NULL: none */
 	uint64_t now;
+	bool young; /* processes begin with the story, not long before */
 	enum ev_database database;
 	struct ev_connection connections[STORY_CONNECTIONS];
 	struct site_patterns library; /* what the user calls libraries */
@@ -83,7 +84,7 @@ static inline void at(double second)
 
 static inline uint64_t process_start(uint32_t pid)
 {
-	return 5000000000ULL + pid;
+	return (story.young ? STORY_START : 5000000000ULL) + pid;
 }
 
 static inline void process_as(uint32_t pid, const char *comm, enum ev_role role)

@@ -98,6 +98,57 @@ static void keeps_rows(double from, double to, double step, double a_second)
 	}
 }
 
+/* A helper that fetches for all takes what others keep. */
+static uint64_t fetched_for(uint32_t line, const char *function)
+{
+	const struct place_told frames[] = {
+		{EV_LANG_PYTHON, "fetch", "/srv/shop/db.py", NULL, 9, 0, 0},
+		{EV_LANG_PYTHON, function, "/srv/shop/app/page.py", NULL, line, 0, 0},
+		{EV_LANG_PYTHON, "<module>", "/srv/shop/main.py", NULL, 9, 0, 0},
+	};
+
+	return tell_stack(APP, frames, sizeof(frames) / sizeof(frames[0]));
+}
+
+static void those_for_whom_a_helper_takes_are_named(void **state)
+{
+	struct ev_memory_site much, little, none;
+
+	(void)state;
+	app_begins();
+	at(1);
+	much = pages_of(APP, 1, fetched_for(40, "monthly"));
+	little = pages_of(APP, 2, fetched_for(50, "yearly"));
+	none = pages_of(APP, 3, fetched_for(60, "daily"));
+	for (double t = 1; t <= 61; t++) {
+		tick(t, 60 + 1.6 * t);
+		takes(&much, 1, 0);
+		takes(&little, 0.5, 0);
+		takes(&none, 0.5, 0.5);
+	}
+	assert_true(says_so(expect(CAUSE_CACHE_GROWTH),
+			    "the place named was called from several: 61 MB from "
+			    "/srv/shop/app/page.py:40 monthly, 30 MB from "
+			    "/srv/shop/app/page.py:50 yearly"));
+	assert_false(says_so(expect(CAUSE_CACHE_GROWTH), "daily"));
+}
+
+static void the_only_one_for_whom_a_helper_takes_is_named(void **state)
+{
+	struct ev_memory_site kept;
+
+	(void)state;
+	app_begins();
+	at(1);
+	kept = pages_of(APP, 1, fetched_for(40, "monthly"));
+	for (double t = 1; t <= 61; t++) {
+		tick(t, 60 + 1.6 * t);
+		takes(&kept, 1.5, 0);
+	}
+	assert_true(says_so(expect(CAUSE_CACHE_GROWTH), "the place named was called from "
+							"/srv/shop/app/page.py:40 monthly"));
+}
+
 /* A library has taken it, under stacks that none of them stands for: pages tell the line. */
 static void what_a_library_holds_without_a_place_hides_no_line(void **state)
 {
@@ -158,6 +209,27 @@ static void a_watch_of_ten_seconds_can_tell_a_leak_of_a_megabyte_a_second(void *
 	app_begins();
 	keeps_rows(0.5, 20.5, 1, 3);
 	assert_int_equal(expect(CAUSE_CACHE_GROWTH)->confidence, CONFIDENCE_LIKELY);
+}
+
+static void what_fills_at_the_start_may_be_a_cache(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	story_begins();
+	story.young = true;
+	process_as(APP, "python3", EV_ROLE_CLIENT);
+	opens(0, APP, APP);
+	keeps_rows(0.5, 30.5, 1, 3);
+	f = expect(CAUSE_CACHE_GROWTH);
+	assert_int_equal(f->confidence, CONFIDENCE_POSSIBLE);
+	assert_true(says_so(f, "what fills at the start looks the same"));
+	story_ends();
+	app_begins();
+	keeps_rows(0.5, 30.5, 1, 3);
+	f = expect(CAUSE_CACHE_GROWTH);
+	assert_int_equal(f->confidence, CONFIDENCE_LIKELY);
+	assert_true(says_so(f, "a cache that is still filling looks the same"));
 }
 
 static void a_slow_leak_is_told_after_an_hour(void **state)
@@ -402,6 +474,30 @@ static void a_line_that_gives_back_is_not_named_beside_a_slow_leaker(void **stat
 	f = expect(CAUSE_UNFREED_MEMORY);
 	assert_int_equal(f->site->line, 42);
 	assert_int_equal(count_findings(), 1);
+}
+
+/* Requests all the time, and each few seconds one that is kept. */
+static void growth_beside_few_requests_is_sporadic(void **state)
+{
+	(void)state;
+	for (int every = 1; every <= 3; every += 2) {
+		struct ev_memory_site s;
+		double has_now = 50;
+
+		app_begins();
+		s = pages_of(APP, 1, at_line(APP, "/srv/shop/app/load.py", 30, "load"));
+		for (int t = 1; t <= 28; t++) {
+			double more = t % every ? 0 : every;
+
+			has_now += more;
+			tick(t, has_now);
+			takes(&s, more, 0);
+		}
+		assert_int_equal(expect(CAUSE_CACHE_GROWTH)->kind,
+				 every == 1 ? KIND_FREQUENT : KIND_SPORADIC);
+		story_ends();
+	}
+	story_begins();
 }
 
 /* An error path that keeps what explains the error: bursts of errors, and rests between them. */
@@ -1082,6 +1178,36 @@ static void what_unclosed_connections_cost_is_no_second_leak(void **state)
 	assert_int_equal(finding(p, CAUSE_UNCLOSED_CONNECTION)->memory.tier, EV_TIER_GROWTH);
 }
 
+/* Rows of SQLite, copied one by one as they are read: of such a reply no socket tells. */
+static void reads_slowly(double megabytes, double grown)
+{
+	struct ev_memory_site s;
+	uint64_t line;
+
+	app_begins_as(EV_MODE_WATCH, "feed");
+	opens_file(1, APP, APP, "/srv/feed.db");
+	line = at_c_line(APP, 42, "load_all");
+	s = pages_of(APP, 1, line);
+	for (int t = 1; t <= 20; t++) {
+		tick(t, 20 + grown * t / 20);
+		takes(&s, grown / 20, 0);
+	}
+	shows_of(EV_AT_RESULT, 1, 0, line);
+	reads_rows(1, 400000, 19, (uint64_t)(megabytes * 1e6), 2000, false);
+}
+
+static void one_large_result_is_told_once(void **state)
+{
+	(void)state;
+	reads_slowly(60, 60);
+	assert_non_null(finding(verdict_of(APP), CAUSE_UNBOUNDED_RESULT));
+	assert_null(finding(verdict_of(APP), CAUSE_UNFREED_MEMORY));
+	story_ends();
+	reads_slowly(20, 60);
+	assert_non_null(finding(verdict_of(APP), CAUSE_UNBOUNDED_RESULT));
+	assert_non_null(finding(verdict_of(APP), CAUSE_UNFREED_MEMORY));
+}
+
 static void a_large_result_tells_what_is_still_held(void **state)
 {
 	struct ev_memory_site s;
@@ -1168,9 +1294,12 @@ static int begin(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(those_for_whom_a_helper_takes_are_named),
+		TEST(the_only_one_for_whom_a_helper_takes_is_named),
 		TEST(rows_kept_in_a_cache_are_a_leak_with_its_line),
 		TEST(what_a_library_holds_without_a_place_hides_no_line),
 		TEST(a_watch_of_ten_seconds_can_tell_a_leak_of_a_megabyte_a_second),
+		TEST(what_fills_at_the_start_may_be_a_cache),
 		TEST(a_slow_leak_is_told_after_an_hour),
 		TEST(a_saw_tooth_with_a_rising_floor_is_a_leak),
 		TEST_IN(a_saw_tooth_of_few_teeth_is_a_possible_leak),
@@ -1183,6 +1312,7 @@ int main(void)
 		TEST(what_is_lost_is_a_lower_bound),
 		TEST(two_lines_that_prove_it_are_two_findings),
 		TEST(a_line_that_gives_back_is_not_named_beside_a_slow_leaker),
+		TEST(growth_beside_few_requests_is_sporadic),
 		TEST(growth_beside_failures_is_sporadic),
 		TEST(all_given_back_at_the_end_is_implicit),
 		TEST(a_leak_of_a_program_that_has_ended_is_told),
@@ -1210,6 +1340,7 @@ int main(void)
 		TEST(the_view_has_what_was_told),
 		TEST_IN(results_never_freed_bring_their_memory),
 		TEST_IN(what_unclosed_connections_cost_is_no_second_leak),
+		TEST(one_large_result_is_told_once),
 		TEST(a_large_result_tells_what_is_still_held),
 		TEST(rows_name_their_query),
 		TEST_IN(ten_thousand_sites_fit),

@@ -258,6 +258,10 @@ static void a_program_that_was_installed_answers_itself(void **state)
 				 PY(DIST "django/contrib/admin/options.py", 1200, "changelist"),
 				 PY("/srv/shop/manage.py", 22, "main")), 1);
 	assert_int_equal(ANSWERS(C(LIB "libpq.so.5", 1, "PQexec"), C("/usr/bin/psql", 2, "main")), 1);
+	assert_int_equal(ANSWERS(C(LIB "libc.so.6", 1, "malloc"), C("/srv/shop/shop", 2, "xmalloc"),
+				 C("/srv/shop/shop", 3, "shop_strdup"), C("/srv/shop/shop", 4, "remember")), 3);
+	assert_int_equal(ANSWERS(C(LIB "libc.so.6", 1, "malloc"), C("/srv/shop/shop", 2, "remember_malloc_of"),
+				 C("/srv/shop/shop", 3, "main")), 1);
 }
 
 static void how_it_was_started_answers_when_nothing_else_does(void **state)

@@ -100,6 +100,16 @@ struct table_slot *table_next(const struct table *t, size_t *at)
 	return NULL;
 }
 
+void table_free_values(struct table *t)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(t, &at)))
+		free(slot->value);
+	table_free(t);
+}
+
 #define BLOCK (64 << 10)
 
 struct block {

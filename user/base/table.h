@@ -25,6 +25,8 @@ struct table {
 };
 
 void table_free(struct table *t);
+/* The same, and free() of each value. */
+void table_free_values(struct table *t);
 void *table_get(const struct table *t, struct table_key key);
 /* Adds or replaces; value is not NULL.  0 or -ENOMEM. */
 int table_put(struct table *t, struct table_key key, void *value);

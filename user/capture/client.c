@@ -35,7 +35,6 @@
 #include "sqlite.h"
 
 #define SECOND_NS 1000000000ULL
-#define CANARIES 3 /* cookies used to calibrate */
 #define CODE_BYTES 65536
 #define ACCESSOR_BYTES 96
 #define ROWS_MOST 64
@@ -131,7 +130,8 @@ struct clients {
 	struct waiting tls[TLS_MOST]; /* files with OpenSSL, not probed yet */
 	size_t tls_count;
 	struct table tls_users; /* processes with an encrypted connection: struct tls_user */
-	bool tls_refused;
+	bool tls_refused, tls_begun;
+	bool tls_waits; /* a connection wants them, but the programs are still being loaded */
 	uint64_t tls_since_ns; /* programs are loaded */
 	uint8_t code[CODE_BYTES]; /* of the function looked at */
 	uint64_t budget_at_ns, users_at_ns;
@@ -773,10 +773,14 @@ static const struct probe_library *openssl(void)
 	return NULL;
 }
 
+/* 0, -EAGAIN its programs are being loaded, or they are refused. */
 static int begin_tls(struct clients *c)
 {
-	int err = kernel_client_tls(c->kernel);
+	int err = kernel_client_tls(c->kernel, c->host.eager);
 
+	c->tls_waits = err == -EAGAIN;
+	if (c->tls_waits)
+		return err;
 	if (!err)
 		err = kernel_client_programs(c->kernel, KERNEL_PROBES_TLS_WRITE,
 					     &c->programs[GROUP_TLS_WRITE]);
@@ -793,7 +797,7 @@ static int begin_tls(struct clients *c)
 
 uint64_t clients_tls_since(const struct clients *c)
 {
-	return c->tls_since_ns;
+	return c->tls_waits ? now_boot() : c->tls_since_ns;
 }
 
 static bool is_alive(uint32_t pid)
@@ -851,7 +855,7 @@ void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns)
 	user->pid = pid;
 	user->wait_ns = TLS_AGAIN_NS;
 	user->next_ns = now_boot() + TLS_AGAIN_NS;
-	if (!begin_tls(c))
+	if (!c->tls_waits && !begin_tls(c))
 		probe_tls_of(c, pid);
 }
 
@@ -873,6 +877,27 @@ static void look_for_tls_again(struct clients *c, uint64_t now_ns)
 		user->next_ns = now_ns + user->wait_ns;
 		probe_tls_of(c, user->pid);
 	}
+}
+
+/* Whoever has OpenSSL may use it for a database soon, and says at once who it is. */
+static void load_tls(struct clients *c)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	if (c->tls_count && !c->tls_begun) {
+		c->tls_begun = true;
+		kernel_client_tls_begin(c->kernel);
+	}
+	if (!c->tls_waits || begin_tls(c))
+		return;
+	while ((slot = table_next(&c->tls_users, &at)))
+		probe_tls_of(c, ((const struct tls_user *)slot->value)->pid);
+}
+
+bool clients_wait(const struct clients *c)
+{
+	return c->tls_waits;
 }
 
 /* --- the budget ----------------------------------------------------------------------------- */
@@ -924,10 +949,10 @@ static void count_hits(struct clients *c)
 {
 	static uint64_t hits[PROBES_MOST];
 
-	if (c->used <= CANARIES ||
-	    kernel_client_hits(c->kernel, CANARIES, c->used - CANARIES, hits + CANARIES))
+	if (c->used <= PROBE_CANARIES ||
+	    kernel_client_hits(c->kernel, PROBE_CANARIES, c->used - PROBE_CANARIES, hits + PROBE_CANARIES))
 		return;
-	for (uint32_t i = CANARIES; i < c->used; i++) {
+	for (uint32_t i = PROBE_CANARIES; i < c->used; i++) {
 		struct placed *p = &c->placed[i];
 		p->of->spent_ns[group_of(p->row)] += (hits[i] - p->hits) * cost_of_hit(c, p);
 		p->hits = hits[i];
@@ -1355,9 +1380,9 @@ static int calibrate(struct clients *c)
 	struct probe_programs *programs = &c->programs[GROUP_CONNECTIONS];
 	int err = kernel_client_programs(c->kernel, KERNEL_PROBES_CLIENT, programs);
 
-	for (uint32_t i = 0; i < CANARIES && !err; i++)
+	for (uint32_t i = 0; i < PROBE_CANARIES && !err; i++)
 		err = kernel_client_probe(c->kernel, i, &canary);
-	c->used = CANARIES;
+	c->used = PROBE_CANARIES;
 	if (!err)
 		err = probes_calibrate(&c->cost, programs, 0, hits_of, c);
 	c->programs[GROUP_OBJECTS] = c->programs[GROUP_RUNS] = *programs;
@@ -1429,7 +1454,6 @@ static void detach_all(struct clients *c)
 
 void clients_close(struct clients *c)
 {
-	struct table_slot *slot;
 	struct attached *a, *next;
 
 	if (!c)
@@ -1442,14 +1466,10 @@ void clients_close(struct clients *c)
 	}
 	while (c->tls_count)
 		close(c->tls[--c->tls_count].fd);
-	for (size_t at = 0; (slot = table_next(&c->tls_users, &at));)
-		free(slot->value);
-	table_free(&c->tls_users);
+	table_free_values(&c->tls_users);
 	while (c->waiting_count)
 		close(c->waiting[--c->waiting_count].fd);
-	for (size_t at = 0; (slot = table_next(&c->unread, &at));)
-		free(slot->value);
-	table_free(&c->unread);
+	table_free_values(&c->unread);
 	table_free(&c->pids);
 	libraries_close(c->libraries);
 	runtimes_close(c->runtimes);
@@ -1483,6 +1503,7 @@ int clients_step(struct clients *c, uint64_t now_ns)
 	if (c->runtimes)
 		runtimes_step(c->runtimes, now_ns);
 	look_deeper(c);
+	load_tls(c);
 	keep_budget(c, now_ns);
 	return err < 0 ? err : 0;
 }

@@ -53,6 +53,7 @@ struct elf_file {
 	/* What the dynamic section names, in the file; size is to the end of the segment. */
 	struct range symbols, strings, gnu_hash, hash;
 	struct range jumps, relocations; /* exactly so many bytes */
+	bool is_pie; /* a program that may be loaded anywhere */
 	/* A small cache: hash lookups jump about in few pages.  Not touched before it is used. */
 	struct {
 		uint64_t number; /* from 1 on; 0 empty */
@@ -168,6 +169,8 @@ struct dynamic_sizes {
 	uint64_t strings, jumps, relocations;
 };
 
+#define FLAG_PIE 0x08000000 /* DF_1_PIE */
+
 static void dynamic_note(struct elf_file *e, const Elf64_Dyn *entry, struct dynamic_sizes *sizes)
 {
 	switch (entry->d_tag) {
@@ -197,6 +200,9 @@ static void dynamic_note(struct elf_file *e, const Elf64_Dyn *entry, struct dyna
 		break;
 	case DT_HASH:
 		e->hash = range_of(e, entry->d_un.d_ptr, 0);
+		break;
+	case DT_FLAGS_1:
+		e->is_pie = entry->d_un.d_val & FLAG_PIE;
 		break;
 	}
 }
@@ -964,7 +970,7 @@ bool elf_is_program(const struct elf_file *e)
 	for (unsigned int i = 0; i < e->head.e_phnum; i++)
 		if (e->phdrs[i].p_type == PT_INTERP)
 			return true;
-	return e->head.e_type == ET_EXEC;
+	return e->head.e_type == ET_EXEC || e->is_pie; /* static ones have no interpreter */
 }
 
 /* The index in names of the symbol with this number; n it is none of them. */

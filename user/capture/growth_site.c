@@ -21,7 +21,6 @@
 
 #define SITES_MOST   512
 #define WAITING_MOST 1024
-#define REPLY_NS     5000000000ULL /* so long after its reply a thread is at work on the rows */
 #define PAGE_SHIFT   12
 #define POOL_AGE_NS  2000000000ULL
 #define POOL_LOOKS   4
@@ -137,7 +136,7 @@ static void site_take(struct site *site, const struct raw_growth *sample)
 	if (sample->head.ns > ev->last_ns)
 		ev->last_ns = sample->head.ns;
 	site->changed = true;
-	if (!sample->connection || sample->head.ns - sample->said_ns > REPLY_NS)
+	if (!sample->connection || sample->head.ns - sample->said_ns > SAID_REPLY_NS)
 		return;
 	*(pool ? &site->pools_reply : &site->reply) += sample->bytes;
 	vote(site, sample->connection, sample->bytes);

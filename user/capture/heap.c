@@ -32,6 +32,7 @@ struct told_site {
 	uint64_t sum; /* of what was told */
 	uint64_t sample, stack;
 	uint64_t last_ns;
+	uint64_t connection, votes, voted_bytes; /* whose replies took most of it */
 	uint32_t waited;
 	bool gone; /* told of when its program was */
 };
@@ -133,6 +134,22 @@ static bool was_replaced(const struct heap *h, const struct heap_site *s)
 	return false;
 }
 
+/* Each look votes with what came since for the connection met last. */
+static void vote(struct told_site *t, const struct heap_site *s)
+{
+	uint64_t bytes = s->reply_bytes - t->voted_bytes;
+
+	t->voted_bytes += bytes;
+	if (t->connection == s->connection) {
+		t->votes += bytes;
+	} else if (t->votes >= bytes) {
+		t->votes -= bytes;
+	} else {
+		t->connection = s->connection;
+		t->votes = bytes - t->votes;
+	}
+}
+
 static void tell_site(struct heap *h, uint32_t number, uint64_t now_ns, bool gone)
 {
 	const struct heap_site *s = &h->memory.sites[number];
@@ -147,6 +164,9 @@ static void tell_site(struct heap *h, uint32_t number, uint64_t now_ns, bool gon
 	fill(h, s, &ev);
 	ev.site = (uint64_t)s->process << 32 | number;
 	ev.stack = t->stack;
+	vote(t, s);
+	ev.connection = t->connection;
+	ev.reply_bytes = t->voted_bytes;
 	ev.last_ns = t->last_ns;
 	if (gone && was_replaced(h, s)) {
 		ev.held_bytes = ev.error_bytes = 0;
@@ -267,6 +287,7 @@ void heap_sweep(struct heap *h, uint64_t now_ns, bool last)
 	h->met = *h->memory.processes_met;
 	h->last = last && !h->stepped_down;
 	kernel_heap_each(h->kernel, see_process, h);
+	heap_probes_tell_blind(h->probes, now_ns, last);
 	used = *h->memory.sites_used < HEAP_SITES - 1 ? *h->memory.sites_used : HEAP_SITES - 1;
 	for (uint32_t i = 0; i < used && (last || told < TOLD_EACH_SWEEP); i++) {
 		h->next = h->next % used + 1;
@@ -368,10 +389,11 @@ static void follow(void *context, uint32_t pid, const struct heap_process *p)
 
 static void step_down(struct heap *h, uint64_t now_ns)
 {
+	heap_probes_detach(h->probes); /* before the sweep: nothing comes after it */
 	heap_sweep(h, now_ns, true);
-	heap_probes_detach(h->probes);
 	h->stepped_down = true;
-	tell_gap(h, "allocations are not followed any longer, for that cost more than --max-overhead");
+	tell_gap(h, "allocations are not followed any longer, for that cost more than --max-overhead: "
+		    "from here on as with --heap client");
 	h->host.tier(h->host.context, EV_TIER_CLIENT);
 }
 

@@ -19,10 +19,23 @@
 #include "kernel_heap.h"
 #include "library.h"
 
+#define BLIND_NS 1000000000ULL /* that a process may take to map its libraries */
+
 /* A file that has an allocator, or may have one. */
 struct heap_file_known {
 	bool deep; /* all that may tell is its full symbol table, not looked at yet */
 	bool looked_at;
+	bool program, go;
+	bool probed; /* its allocator is */
+	bool told;   /* that it is not */
+};
+
+/* A process that is to be followed. */
+struct seen {
+	char comm[EV_COMM_LEN];
+	uint64_t since_ns; /* when it was first looked at without one that is probed; 0 not yet */
+	struct heap_file_known *program; /* NULL not seen */
+	bool probed;
 };
 
 /* One that has. */
@@ -41,6 +54,7 @@ struct narrow {
 
 struct heap_probes {
 	struct kernel *kernel;
+	const struct procfs *procfs;
 	struct libraries *libraries;
 	struct heap_probes_host host;
 	struct probe_programs programs;
@@ -49,6 +63,7 @@ struct heap_probes {
 	struct attached *attached[HEAP_FILES];
 	uint32_t used;
 	struct table processes; /* struct narrow, by pid */
+	struct table seen; /* struct seen, by pid */
 };
 
 static int attach(struct heap_probes *p, struct probe_links **links, const struct attached *a,
@@ -139,6 +154,7 @@ static void look_into(struct heap_probes *p, struct heap_file_known *f, int fd, 
 		if (!err)
 			err = add_allocator(p, a, fd);
 	}
+	f->probed = !err;
 	free(a);
 	if (!err || err == -ENOENT)
 		return;
@@ -163,51 +179,84 @@ static struct heap_file_known *known_of(struct heap_probes *p, uint64_t device, 
 }
 
 /* A file that exports an allocator, or a program that may hold a copy of one. */
-static bool is_candidate(int fd, bool *deep)
+static bool is_candidate(int fd, struct heap_file_known *out)
 {
 	static const char *const names[] = {"malloc", "free"};
 	struct elf_symbol found[2] = {};
 	struct elf_file *elf;
-	bool exported, program;
+	bool exported;
 
+	*out = (struct heap_file_known){};
 	if (elf_open(&elf, fd))
 		return false;
 	exported = elf_find(elf, names, 2, false, found) == 2 && found[0].offset && found[1].offset;
-	program = elf_is_program(elf);
+	out->program = elf_is_program(elf);
+	out->go = out->program && elf_section(elf, ".go.buildinfo");
 	elf_close(elf);
-	*deep = !exported;
-	return exported || program;
+	out->deep = !exported;
+	return exported || out->program;
 }
 
 static void on_file(void *context, const struct library_file *file)
 {
 	struct heap_probes *p = context;
-	struct heap_file_known *f;
-	bool deep;
+	struct heap_file_known *f, found;
 
-	if (!is_candidate(file->fd, &deep))
+	if (!is_candidate(file->fd, &found))
 		return;
 	f = known_of(p, file->device, file->inode);
 	if (!f)
 		return;
-	f->deep = deep;
+	if (!f->looked_at)
+		*f = found;
 	libraries_follow(p->libraries, file);
 }
 
-static void on_mapping(void *context, const struct library_mapping *m)
+static struct seen *seen_of(struct heap_probes *p, uint32_t pid)
 {
-	struct heap_probes *p = context;
-	struct heap_file_known *f = table_get(&p->known, (struct table_key){m->device, m->inode});
+	struct table_key key = {pid, 0};
+	struct seen *s = table_get(&p->seen, key);
+
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (s && table_put(&p->seen, key, s)) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+/* Another program begins anew what is known of its process. */
+static void note_program(struct heap_probes *p, uint32_t pid, struct seen *s)
+{
+	struct process_facts facts;
+
+	if (procfs_facts(p->procfs, pid, &facts) || !strcmp(s->comm, facts.comm))
+		return;
+	*s = (struct seen){};
+	memcpy(s->comm, facts.comm, sizeof(s->comm));
+}
+
+static void note_seen(struct heap_probes *p, uint32_t pid, struct heap_file_known *f)
+{
+	struct seen *s = seen_of(p, pid);
+
+	if (!s)
+		return;
+	if (f->program || !*s->comm)
+		note_program(p, pid, s);
+	if (f->program)
+		s->program = f;
+	s->probed |= f->probed;
+}
+
+static void look_into_mapping(struct heap_probes *p, struct heap_file_known *f,
+			      const struct library_mapping *m)
+{
 	char path[80];
 	int fd;
 
-	if (!f || p->detached || !p->host.wanted(p->host.context, m->pid))
-		return;
-	p->host.met(p->host.context, m->pid);
-	if (p->narrow)
-		heap_probes_follow(p, m->pid);
-	if (f->looked_at)
-		return;
 	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", m->pid,
 		 (unsigned long long)m->start, (unsigned long long)m->end);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -217,19 +266,33 @@ static void on_mapping(void *context, const struct library_mapping *m)
 	close(fd);
 }
 
+static void on_mapping(void *context, const struct library_mapping *m)
+{
+	struct heap_probes *p = context;
+	struct heap_file_known *f = table_get(&p->known, (struct table_key){m->device, m->inode});
+
+	if (!f || p->detached || !p->host.wanted(p->host.context, m->pid))
+		return;
+	p->host.met(p->host.context, m->pid);
+	if (p->narrow)
+		heap_probes_follow(p, m->pid);
+	if (!f->looked_at)
+		look_into_mapping(p, f, m);
+	note_seen(p, m->pid, f);
+}
+
 static void add_path(struct heap_probes *p, const char *path)
 {
-	struct heap_file_known *f;
+	struct heap_file_known *f, found;
 	struct stat st;
-	bool deep;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0)
 		return;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && is_candidate(fd, &deep)) {
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && is_candidate(fd, &found)) {
 		f = known_of(p, st.st_dev, st.st_ino);
 		if (f && !f->looked_at) {
-			f->deep = deep;
+			*f = found;
 			look_into(p, f, fd, path);
 		}
 	}
@@ -291,6 +354,7 @@ int heap_probes_open(struct heap_probes **out, struct kernel *kernel, const stru
 	if (!p)
 		return -ENOMEM;
 	p->kernel = kernel;
+	p->procfs = procfs;
 	p->host = *host;
 	p->programs = *programs;
 	p->at_entry = at_entry;
@@ -322,6 +386,35 @@ int heap_probes_poll(struct heap_probes *p)
 	int n = p->detached ? 0 : libraries_poll(p->libraries, on_file, p);
 
 	return n < 0 ? n : 0;
+}
+
+static void tell_blind(struct heap_probes *p, uint32_t pid, const struct seen *s)
+{
+	char text[EV_TEXT_LEN];
+
+	snprintf(text, sizeof(text), "%s[%u]: %s", s->comm, pid,
+		 s->program->go ? "its allocator is Go's own, which is not followed"
+		       : "its allocator was not found (a static program without symbols, or one that "
+			 "brings its own): what it allocates is not counted");
+	p->host.gap(p->host.context, text);
+}
+
+void heap_probes_tell_blind(struct heap_probes *p, uint64_t now_ns, bool last)
+{
+	struct table_slot *slot;
+
+	for (size_t at = 0; (slot = table_next(&p->seen, &at));) {
+		struct seen *s = slot->value;
+
+		if (!s->program || s->program->told || (s->probed && !s->program->go))
+			continue;
+		if (!s->since_ns)
+			s->since_ns = now_ns;
+		if (!last && now_ns - s->since_ns < BLIND_NS)
+			continue;
+		s->program->told = true;
+		tell_blind(p, slot->key.a, s);
+	}
 }
 
 /* Puts the links of all files into the list, and says how many. */
@@ -413,6 +506,9 @@ void heap_probes_close(struct heap_probes *p)
 	for (size_t at = 0; (slot = table_next(&p->known, &at));)
 		free(slot->value);
 	table_free(&p->known);
+	for (size_t at = 0; (slot = table_next(&p->seen, &at));)
+		free(slot->value);
+	table_free(&p->seen);
 	libraries_close(p->libraries);
 	free(p);
 }

@@ -40,6 +40,10 @@ int heap_probes_scan(struct heap_probes *p);
 int heap_probes_fd(const struct heap_probes *p);
 int heap_probes_poll(struct heap_probes *p);
 
+/* Tells of programs whose allocator could not be found, each once; last: without waiting whether
+ * they map one yet. */
+void heap_probes_tell_blind(struct heap_probes *p, uint64_t now_ns, bool last);
+
 /* From now on only in processes that are named so.  -ENOTSUP: this kernel cannot. */
 int heap_probes_narrow(struct heap_probes *p);
 bool heap_probes_are_narrow(const struct heap_probes *p);

@@ -13,11 +13,8 @@
 #include "feature.h"
 #include "kernel_skel.h"
 
-static const char *const programs_of[] = {"pool_canary", "pool_taken"};
-
 struct kernel_pool {
 	struct kernel *kernel;
-	struct dbleak *skel; /* NULL: not loaded */
 };
 
 int kernel_pool_open(struct kernel_pool **out, struct kernel *kernel)
@@ -31,9 +28,6 @@ int kernel_pool_open(struct kernel_pool **out, struct kernel *kernel)
 
 void kernel_pool_close(struct kernel_pool *p)
 {
-	if (!p)
-		return;
-	dbleak__destroy(p->skel);
 	free(p);
 }
 
@@ -44,15 +38,19 @@ static int map_fd(struct kernel_pool *p, const char *name)
 
 int kernel_pool_load(struct kernel_pool *p, struct probe_programs *programs)
 {
-	int err = feature_try(FEATURE_UPROBE_MULTI)
-			  ? -ENOTSUP
-			  : kernel_load_more(p->kernel, &p->skel, programs_of, 2);
+	struct dbleak *skel;
+	int err;
 
+	if (feature_try(FEATURE_UPROBE_MULTI))
+		return -ENOTSUP;
+	kernel_more_begin(p->kernel, MORE_POOLS);
+	err = kernel_more_try(p->kernel, MORE_POOLS);
 	if (err)
 		return err;
+	skel = kernel_more(p->kernel, MORE_POOLS);
 	*programs = (struct probe_programs){
-		.entered = bpf_program__fd(p->skel->progs.pool_canary),
-		.returned = bpf_program__fd(p->skel->progs.pool_taken),
+		.entered = bpf_program__fd(skel->progs.pool_canary),
+		.returned = bpf_program__fd(skel->progs.pool_taken),
 		.multi = true,
 	};
 	return 0;
@@ -114,13 +112,14 @@ void kernel_pool_prune(struct kernel_pool *p, uint32_t pid,
 
 int kernel_pool_run_time(struct kernel_pool *p, uint64_t *ns, uint64_t *runs)
 {
+	struct dbleak *skel = kernel_more(p->kernel, MORE_POOLS);
 	struct bpf_prog_info info = {};
 	uint32_t size = sizeof(info);
 
 	*ns = *runs = 0;
-	if (!p->skel)
+	if (!skel)
 		return 0;
-	if (bpf_obj_get_info_by_fd(bpf_program__fd(p->skel->progs.pool_taken), &info, &size))
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(skel->progs.pool_taken), &info, &size))
 		return -errno;
 	*ns = info.run_time_ns;
 	*runs = info.run_cnt;

@@ -18,10 +18,11 @@ struct kernel_pool;
 
 /* kernel is borrowed.  Nothing is loaded yet. */
 int kernel_pool_open(struct kernel_pool **out, struct kernel *kernel);
-/* Unloads.  Accepts NULL. */
+/* Accepts NULL. */
 void kernel_pool_close(struct kernel_pool *p);
 
-/* Loads the programs, once.  -ENOTSUP: this kernel has no probes that are soon taken out again. */
+/* Begins to load the programs; -EAGAIN: not done yet.  -ENOTSUP: this kernel has no probes that are soon
+ * taken out again. */
 int kernel_pool_load(struct kernel_pool *p, struct probe_programs *programs);
 /* Hits of one of the cookies that only count. */
 uint64_t kernel_pool_canaries(void *kernel_pool, uint32_t cookie);

@@ -105,13 +105,9 @@ int balances_open(struct balances **out, struct kernel *kernel, const struct bal
 
 void balances_close(struct balances *b)
 {
-	struct table_slot *slot;
-
 	if (!b)
 		return;
-	for (size_t at = 0; (slot = table_next(&b->holders, &at));)
-		free(slot->value);
-	table_free(&b->holders);
+	table_free_values(&b->holders);
 	free(b);
 }
 

@@ -7,7 +7,7 @@
  * At first every probe stays, and all is counted.  When the busiest process has spent its credit,
  * the sites are divided: those that are rarely hit, and together cost a tenth of the budget at most,
  * stay; the others are put in for a twentieth of a second at a time, and so seldom that what they cost
- * in all keeps within the rest.  The pauses vary, or a program that does the same each second would
+ * in all keeps within the rest; if that were more seldom than every five seconds, it ends.  The pauses vary, or a program that does the same each second would
  * be seen doing the same thing always.
  */
 #include "library_heap.h"
@@ -28,7 +28,8 @@
 #define SECOND_NS      1000000000ULL
 #define LOOK_EVERY_NS  (SECOND_NS / 4)
 #define WINDOW_NS      (SECOND_NS / 20)
-#define PAUSE_MOST_NS  (10 * SECOND_NS)
+#define PAUSE_MOST_NS  (5 * SECOND_NS)
+#define DUTY_LEAST     ((double)WINDOW_NS / PAUSE_MOST_NS) /* the share of the time that is window */
 #define BURST_NS       (2 * SECOND_NS) /* what was not spent in so long may be spent at once */
 #define STAY_SHARE     0.1	       /* of the budget, for probes that stay */
 #define CALM_SHARE     0.8	       /* windows of so much of the time: then all may stay */
@@ -63,7 +64,7 @@ struct library_heap {
 	size_t site_count, windowed_count;
 	struct call_sites found; /* in the file looked at */
 	bool running, open; /* a window is */
-	bool refused;
+	bool refused, stepped_down;
 	uint64_t hit_ns;
 	uint64_t looked_ns;
 	uint64_t window_began_ns, window_due_ns, window_length_ns;
@@ -91,14 +92,20 @@ static uint64_t now_boot(void)
 	return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
 }
 
-static void tell_gap(struct library_heap *h, const char *name, const char *why)
+static void tell_gap(struct library_heap *h, const char *text)
 {
-	struct ev_gap gap = {};
+	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
 
-	gap.head = (struct ev_head){.kind = EV_GAP, .size = sizeof(gap)};
-	snprintf(gap.text, sizeof(gap.text), "what %s takes of the heap is not counted: %s", name,
-		 why);
+	snprintf(gap.text, sizeof(gap.text), "%s", text);
 	h->host.balances.tell(h->host.balances.context, &gap.head);
+}
+
+static void tell_uncounted(struct library_heap *h, const char *name, const char *why)
+{
+	char text[EV_TEXT_LEN];
+
+	snprintf(text, sizeof(text), "what %s takes of the heap is not counted: %s", name, why);
+	tell_gap(h, text);
 }
 
 int library_heap_open(struct library_heap **out, struct kernel *kernel,
@@ -196,7 +203,7 @@ void library_heap_file(struct library_heap *h, struct elf_file *elf, const struc
 		err = -E2BIG;
 	why = err ? why_not(&h->found, err) : NULL;
 	if (why)
-		tell_gap(h, name, why);
+		tell_uncounted(h, name, why);
 	if (err)
 		return;
 	add_file(h, file, name);
@@ -389,6 +396,27 @@ static double duty_of(const struct library_heap *h)
 	return h->hot_share > left ? left / h->hot_share : 1;
 }
 
+static void step_down(struct library_heap *h)
+{
+	if (!h->running)
+		return;
+	h->stepped_down = true;
+	tell_gap(h, "what client libraries take of the heap is not counted any longer, for that cost "
+		    "more than --max-overhead: from here on as with --heap growth");
+	h->host.tier(h->host.balances.context, EV_TIER_GROWTH);
+}
+
+/* The next window, or the end. */
+static void go_on(struct library_heap *h, uint64_t now)
+{
+	double duty = duty_of(h);
+
+	if (duty >= DUTY_LEAST)
+		plan_window(h, duty, now);
+	else
+		step_down(h);
+}
+
 static void open_window(struct library_heap *h)
 {
 	attach_all(h, true);
@@ -426,7 +454,7 @@ static void close_window(struct library_heap *h)
 		arrange(h, now);
 		return;
 	}
-	plan_window(h, duty_of(h), now);
+	go_on(h, now);
 }
 
 /* Those that stay have spent more than they may. */
@@ -449,29 +477,34 @@ static void look_at_budget(struct library_heap *h, uint64_t now)
 	divide(h, busiest / (passed / SECOND_NS), cost);
 	arrange(h, now);
 	h->hot_share = spent / passed;
-	plan_window(h, duty_of(h), now);
+	go_on(h, now);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-void library_heap_start(struct library_heap *h, uint64_t hit_ns, uint64_t now)
+void library_heap_begin(struct library_heap *h)
+{
+	kernel_library_heap_begin(h->kernel);
+}
+
+bool library_heap_start(struct library_heap *h, uint64_t hit_ns, uint64_t now)
 {
 	if (h->running || h->refused)
-		return;
+		return h->running;
 	h->refused = true;
 	if (any_shadow_stack()) {
-		tell_gap(h, "a client library",
+		tell_uncounted(h, "a client library",
 			 "this processor has shadow stacks, and calls cannot be probed under them");
-		return;
+		return false;
 	}
 	if (kernel_library_heap_load(h->kernel, &h->programs)) {
-		tell_gap(h, "a client library", "the kernel refuses the program");
-		return;
+		tell_uncounted(h, "a client library", "the kernel refuses the program");
+		return false;
 	}
 	if (!h->programs.multi) {
-		tell_gap(h, "a client library",
+		tell_uncounted(h, "a client library",
 			 "this kernel takes seconds to take so many probes out again");
-		return;
+		return false;
 	}
 	h->refused = false;
 	h->running = true;
@@ -479,18 +512,19 @@ void library_heap_start(struct library_heap *h, uint64_t hit_ns, uint64_t now)
 	h->looked_ns = h->phase_ns = now;
 	h->credit_ns = budget(h) * BURST_NS;
 	attach_all(h, false);
+	return true;
 }
 
 void library_heap_stop(struct library_heap *h, uint64_t now)
 {
 	if (!h->running)
 		return;
+	h->running = false;
 	if (h->open)
 		close_window(h);
 	look_at_budget(h, now);
 	begin_phase(h, now);
 	detach_all(h);
-	h->running = false;
 }
 
 void library_heap_step(struct library_heap *h, uint64_t now)
@@ -503,9 +537,8 @@ void library_heap_step(struct library_heap *h, uint64_t now)
 		else
 			open_window(h);
 	}
-	if (now < h->looked_ns + LOOK_EVERY_NS)
-		return;
-	look_at_budget(h, now);
+	if (h->running && now >= h->looked_ns + LOOK_EVERY_NS)
+		look_at_budget(h, now);
 }
 
 uint64_t library_heap_next(const struct library_heap *h)
@@ -530,4 +563,9 @@ void library_heap_sweep(struct library_heap *h, uint64_t now, bool last)
 uint64_t library_heap_cost_ns(const struct library_heap *h)
 {
 	return h->spent_ns;
+}
+
+bool library_heap_stepped_down(const struct library_heap *h)
+{
+	return h->stepped_down;
 }

@@ -17,6 +17,9 @@ struct elf_file;
 
 struct library_heap_host {
 	struct balances_host balances; /* tell is this one's, too */
+	/* Even short windows cost more than they may, which is told: from now on memory is watched no
+	 * more closely than so, and this is to be stopped. */
+	void (*tier)(void *context, enum ev_tier tier);
 	double max_overhead; /* percent of a CPU for each process, in each library */
 };
 
@@ -31,8 +34,11 @@ void library_heap_close(struct library_heap *h);
 void library_heap_file(struct library_heap *h, struct elf_file *elf, const struct library_file *file,
 		       const char *name);
 
-/* Begins.  hit_ns: what the kernel takes for a hit at an instruction that it emulates. */
-void library_heap_start(struct library_heap *h, uint64_t hit_ns, uint64_t now_ns);
+/* It may start: loads its program in the background. */
+void library_heap_begin(struct library_heap *h);
+/* Begins.  hit_ns: what the kernel takes for a hit at an instruction that it emulates.  False: this host
+ * does not let it, which is told. */
+bool library_heap_start(struct library_heap *h, uint64_t hit_ns, uint64_t now_ns);
 /* Ends; what was counted stays. */
 void library_heap_stop(struct library_heap *h, uint64_t now_ns);
 /* Opens and closes windows, and looks after the budget. */
@@ -44,5 +50,6 @@ void library_heap_sweep(struct library_heap *h, uint64_t now_ns, bool last);
 
 /* Processor time that the probes have taken so far, estimated from their hits. */
 uint64_t library_heap_cost_ns(const struct library_heap *h);
+bool library_heap_stepped_down(const struct library_heap *h);
 
 #endif

@@ -49,12 +49,7 @@ int limits_open(struct limits **out, const struct procfs *procfs, const struct c
 
 void limits_begin(struct limits *l)
 {
-	struct table_slot *slot;
-	size_t at = 0;
-
-	while ((slot = table_next(&l->read, &at)))
-		free(slot->value);
-	table_free(&l->read);
+	table_free_values(&l->read);
 	l->host_read = false;
 }
 

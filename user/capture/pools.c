@@ -222,6 +222,8 @@ static int load(struct pools *p)
 	if (p->loaded || p->refused)
 		return p->loaded ? 0 : -ENOTSUP;
 	err = kernel_pool_load(p->kernel, &p->programs);
+	if (err == -EAGAIN)
+		return err;
 	if (!err)
 		err = probes_calibrate(&p->cost, &p->programs, POOL_CANARY, kernel_pool_canaries,
 				       p->kernel);

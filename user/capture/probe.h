@@ -46,11 +46,13 @@ struct probe_cost {
 	uint64_t dear_ns;   /* at one it steps over */
 	uint64_t return_ns; /* of a return probe on top */
 	bool fires;	    /* every call of our own test function was seen */
-	bool kills;	    /* a return probe kills processes under a seccomp filter (6.11 to 6.13) */
+	bool kills;	    /* a probe kills processes that seccomp confines (a return's, 6.11 to 6.13) */
 };
 
-/* Measures on functions of our own.  hits reads the counter of a cookie; the cookies given, 3 of
- * them from first on, must be ones that only count.  0 or -errno. */
+#define PROBE_CANARIES 4
+
+/* Measures on functions of our own.  hits reads the counter of a cookie; the cookies given, so many
+ * from first on, must be ones that only count.  0 or -errno. */
 int probes_calibrate(struct probe_cost *cost, const struct probe_programs *programs,
 		     uint32_t first, uint64_t (*hits)(void *context, uint32_t cookie),
 		     void *context);

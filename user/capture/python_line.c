@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "../base/utf8.h"
+
 #define UNIT 2 /* bytes of an instruction */
 #define NO_LINE (-128)
 
@@ -160,26 +162,7 @@ static size_t encode(uint32_t c, char *to)
 		to[0] = (char)(c - 0xdc00);
 		return 1;
 	}
-	if (c < 0x80) {
-		to[0] = (char)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		to[0] = (char)(0xc0 | c >> 6);
-		to[1] = (char)(0x80 | (c & 63));
-		return 2;
-	}
-	if (c < 0x10000) {
-		to[0] = (char)(0xe0 | c >> 12);
-		to[1] = (char)(0x80 | (c >> 6 & 63));
-		to[2] = (char)(0x80 | (c & 63));
-		return 3;
-	}
-	to[0] = (char)(0xf0 | c >> 18);
-	to[1] = (char)(0x80 | (c >> 12 & 63));
-	to[2] = (char)(0x80 | (c >> 6 & 63));
-	to[3] = (char)(0x80 | (c & 63));
-	return 4;
+	return utf8_put(to, c);
 }
 
 size_t python_text(const uint8_t *from, size_t characters, unsigned int kind, char *to, size_t room)

@@ -41,13 +41,9 @@ int sizes_open(struct sizes **out, const struct client_host *host)
 
 void sizes_close(struct sizes *s)
 {
-	struct table_slot *slot;
-
 	if (!s)
 		return;
-	for (size_t at = 0; (slot = table_next(&s->sized, &at));)
-		free(slot->value);
-	table_free(&s->sized);
+	table_free_values(&s->sized);
 	free(s);
 }
 

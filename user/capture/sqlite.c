@@ -133,16 +133,6 @@ int sqlites_open(struct sqlites **out, struct kernel *kernel, const struct procf
 	return locks_open(&s->locks, kernel, procfs, host, is_known, s);
 }
 
-static void free_values(struct table *t)
-{
-	struct table_slot *slot;
-	size_t at = 0;
-
-	while ((slot = table_next(t, &at)))
-		free(slot->value);
-	table_free(t);
-}
-
 static void statement_free(struct open_statement *st)
 {
 	if (!st)
@@ -180,9 +170,9 @@ void sqlites_close(struct sqlites *s)
 		file_free(slot->value);
 	for (size_t at = 0; (slot = table_next(&s->statements, &at));)
 		statement_free(slot->value);
-	free_values(&s->openers);
-	free_values(&s->sites);
-	free_values(&s->memory);
+	table_free_values(&s->openers);
+	table_free_values(&s->sites);
+	table_free_values(&s->memory);
 	for (size_t at = 0; (slot = table_next(&s->unnamed, &at));)
 		unnamed_free(slot->value);
 	table_free(&s->files);
@@ -889,7 +879,7 @@ void sqlites_sweep(struct sqlites *s, uint64_t now)
 	if (s->files.count)
 		kernel_client_links(s->kernel, take_handle, s);
 	look_at_statements(s, now);
-	free_values(&s->memory);
+	table_free_values(&s->memory);
 	for (at = 0, i = 0; (slot = table_next(&s->files, &at)); i++)
 		sweep_file(s, slot->value, &before[i], now);
 	free(before);

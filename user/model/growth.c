@@ -30,6 +30,7 @@
 #define SAMPLES_STILL	12
 #define SAMPLES_COARSE	6
 #define BEGINNINGS	5 /* in eighths of the time: 0 to 4 */
+#define STEPS_MOST	64
 #define LEAST_WORK	3 /* separate rises beside work */
 
 static const struct collector {
@@ -234,30 +235,6 @@ static bool is_beside_work(const struct scene *s, const struct trend *t)
 	return rises_beside(requests, t) >= LEAST_WORK;
 }
 
-/* Did something happen in each part that rose, and in few of those that did not? */
-static bool is_beside_failures(const struct history *failures, const struct trend *t)
-{
-	unsigned beside = 0, alone = 0, idle = 0;
-
-	for (unsigned i = 1; i < t->parts; i++) {
-		bool failed = at_part(failures, t, i) > at_part(failures, t, i - 1);
-
-		beside += t->rose[i] && failed;
-		alone += t->rose[i] && !failed;
-		idle += !t->rose[i] && !failed;
-	}
-	return beside >= 3 && idle >= 2 && 8 * alone <= beside;
-}
-
-static bool is_rare(const struct history *requests, const struct trend *t)
-{
-	unsigned worked = 0;
-
-	for (unsigned i = 1; i < t->parts; i++)
-		worked += at_part(requests, t, i) > at_part(requests, t, i - 1);
-	return worked >= 4 && 2 * t->rises < worked;
-}
-
 /*
  * All together.
  */
@@ -288,6 +265,55 @@ static void proves(const struct scene *s, struct growth *g, enum ev_language lan
 		return;
 	g->proof = proof;
 	g->trend = t;
+}
+
+/* What came together, as closely as sizes were told: a part of the trend may hold both an error and a
+ * rest. */
+struct steps {
+	unsigned rose, worked;	      /* the size, requests */
+	unsigned beside, alone, idle; /* rises with failures and without; neither of them */
+};
+
+static bool came(const struct history *h, uint64_t at, uint64_t width)
+{
+	return history_least(h, at, at + width) > history_least(h, at - width, at);
+}
+
+static struct steps steps_of(const struct memory_model *m, const struct trend *t)
+{
+	uint64_t span = t->to_ns - t->from_ns, width = span / STEPS_MOST;
+	double samples = samples_in(m, span), high, least;
+	struct steps s = {};
+
+	if (samples < STEPS_MOST)
+		width = samples > 1 ? span / samples : span;
+	width = width > m->size.width_ns ? width : m->size.width_ns;
+	least = t->grown * width / span / 4;
+	high = history_least(&m->size, t->from_ns, t->from_ns + 2 * width);
+	for (uint64_t at = t->from_ns + 2 * width; at + width <= t->to_ns; at += width) {
+		double now = history_least(&m->size, at, at + width);
+		bool rose = now > high + least;
+		bool failed = came(&m->failures, at, width) || came(&m->failures, at - width, width);
+
+		high = rose ? now : high;
+		s.rose += rose;
+		s.worked += came(&m->requests, at, width);
+		s.beside += rose && failed;
+		s.alone += rose && !failed;
+		s.idle += !rose && !failed;
+	}
+	return s;
+}
+
+/* Did something fail in each step that rose, and in few of those that did not? */
+static bool are_beside_failures(const struct steps *s)
+{
+	return s->beside >= 3 && s->idle >= 2 && 8 * s->alone <= s->beside;
+}
+
+static bool are_rare(const struct steps *s)
+{
+	return s->worked >= 8 && 2 * s->rose < s->worked;
 }
 
 /* Until when its size was told: of one that has ended not much longer than it was looked at. */
@@ -347,13 +373,14 @@ static void look(const struct scene *s, struct growth *g, enum ev_language langu
 static void describe(const struct memory_model *m, struct growth *g)
 {
 	const struct trend *t = &g->trend;
+	struct steps steps = steps_of(m, t);
 
 	g->grown = t->grown * MEMORY_UNIT;
 	g->per_minute = t->slope * MEMORY_UNIT * 60;
 	g->low = t->slope_low * MEMORY_UNIT * 60;
 	g->high = t->slope_high * MEMORY_UNIT * 60;
-	g->beside_failures = is_beside_failures(&m->failures, t);
-	g->sporadic = g->beside_failures || is_rare(&m->requests, t);
+	g->beside_failures = are_beside_failures(&steps);
+	g->sporadic = g->beside_failures || are_rare(&steps);
 	g->collected = falls(&m->size, t) >= 2;
 }
 

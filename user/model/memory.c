@@ -34,12 +34,7 @@ void memory_apply(struct memory_model *m, const struct ev_memory *ev, uint64_t r
 
 void memory_sites_free(struct memory_sites *t)
 {
-	struct table_slot *slot;
-	size_t at = 0;
-
-	while ((slot = table_next(&t->all, &at)))
-		free(slot->value);
-	table_free(&t->all);
+	table_free_values(&t->all);
 }
 
 static struct table_key key_of(uint32_t number, const struct ev_memory_site *ev)

@@ -9,6 +9,7 @@
 
 #define MB	     (1 << 20)
 #define NAMED_MOST	4
+#define YOUNG_NS	(45 * SECOND_NS)
 #define SURE_NS		(60 * SECOND_NS)
 #define SURE_BYTES	(32 * MB)
 #define LIKELY_NS	(18 * SECOND_NS)
@@ -86,13 +87,6 @@ struct memory_cost account_cost(const struct account *a)
 	if (t && c.placed && t->grown < c.grown)
 		c.per_minute *= (double)t->grown / c.grown;
 	return c;
-}
-
-const char *memory_words(const struct scene *s, double bytes)
-{
-	if (bytes < 9.95e5)
-		return arena_format(s->arena, "%.0f kB", bytes / 1e3);
-	return arena_format(s->arena, bytes < 9.95e6 ? "%.1f MB" : "%.0f MB", bytes / 1e6);
 }
 
 /*
@@ -285,7 +279,14 @@ static bool agree_strongly(const struct account *a)
 	       t->slope_low >= 0.7 * t->slope && a->taking->error <= a->taking->held / 8.0;
 }
 
-enum confidence account_sure(const struct account *a, enum ev_language language)
+/* Programs fill what they keep when they are young. */
+static bool is_young(const struct scene *s)
+{
+	return !s->process->exited_ns && s->now_ns < s->process->start_ns + YOUNG_NS;
+}
+
+enum confidence account_sure(const struct scene *s, const struct account *a,
+			     enum ev_language language)
 {
 	const struct growth *g = a->growth;
 
@@ -293,7 +294,7 @@ enum confidence account_sure(const struct account *a, enum ev_language language)
 		return CONFIDENCE_POSSIBLE;
 	if (agree_strongly(a))
 		return CONFIDENCE_CERTAIN;
-	if (g->trend.to_ns - g->trend.from_ns < LIKELY_NS || g->grown < LIKELY_BYTES ||
+	if (is_young(s) || g->trend.to_ns - g->trend.from_ns < LIKELY_NS || g->grown < LIKELY_BYTES ||
 	    account_explains(a) < (account_is_vague(a) ? ALONE_SHARE : 0.3))
 		return CONFIDENCE_POSSIBLE;
 	return CONFIDENCE_LIKELY;
@@ -317,11 +318,29 @@ static void count_blocks(struct finding_view *f, const struct account *a)
 	f->open = known ? t->taken - t->freed : UNKNOWN64;
 }
 
+/* The stacks that lead to the place, by what each holds; the first is the one that is shown. */
+static struct origins ways_to(const struct scene *s, const struct account *a)
+{
+	const struct taking *t = a->taking;
+	struct origins o = {.in_bytes = true};
+
+	origins_add(&o, t->from, t->largest);
+	for (size_t i = 0; i < s->memory_site_count; i++) {
+		const struct ev_memory_site *ev = &s->memory_sites[i]->state;
+
+		if (ev->tier == a->takings->tier && ev->stack != t->from.stack && t->from.place &&
+		    ev->held_bytes && ev->held_bytes != UNKNOWN64 &&
+		    places_find(s->places, ev->stack) == t->from.place)
+			origins_add(&o, origin_of_stack(s, ev->stack), ev->held_bytes);
+	}
+	return o;
+}
+
 struct finding_view *memory_found(struct scene *s, const struct account *a,
 				  enum ev_language language)
 {
 	struct finding_view *f = finding_add(s, cause_of(a->taking, language), RESOURCE_MEMORY);
-	struct origins from = {};
+	struct origins from;
 
 	if (!f)
 		return NULL;
@@ -336,7 +355,7 @@ struct finding_view *memory_found(struct scene *s, const struct account *a,
 	say_source(s, f, a);
 	say_reply(s, f, a->taking);
 	if (a->taking && a->taking->from.stack) {
-		origins_add(&from, a->taking->from, 1);
+		from = ways_to(s, a);
 		finding_from(s, f, &from, true);
 	}
 	f->advice = advice_in(s, f, f->cause == CAUSE_CACHE_GROWTH ? ADVICE_BOUND : ADVICE_FREE,
@@ -345,3 +364,16 @@ struct finding_view *memory_found(struct scene *s, const struct account *a,
 	return f;
 }
 
+void memory_doubt(struct scene *s, struct finding_view *f)
+{
+	if (f->cause != CAUSE_CACHE_GROWTH || f->kind != KIND_FREQUENT || s->process->exited_ns ||
+	    f->confidence == CONFIDENCE_CERTAIN)
+		return;
+	if (is_young(s))
+		finding_because(s, f, "it runs for %.0f s only, and what fills at the start looks the "
+				"same: a longer watch tells",
+				seconds(s->now_ns - s->process->start_ns));
+	else
+		finding_because(s, f, "a cache that is still filling looks the same: a longer watch "
+				"tells");
+}

@@ -28,7 +28,8 @@ double account_explains(const struct account *a);
 bool account_is_vague(const struct account *a);
 #define ALONE_SHARE 0.55
 /* Of a proof by the process. */
-enum confidence account_sure(const struct account *a, enum ev_language language);
+enum confidence account_sure(const struct scene *s, const struct account *a,
+			     enum ev_language language);
 
 /* Is each block counted, and none reckoned? */
 bool taking_counts_each(const struct taking *t);
@@ -36,9 +37,9 @@ bool taking_counts_each(const struct taking *t);
 /* A new finding, with all but its confidence; language: of the process.  NULL without memory. */
 struct finding_view *memory_found(struct scene *s, const struct account *a,
 				  enum ev_language language);
+/* What is not certain may be a cache that will be full. */
+void memory_doubt(struct scene *s, struct finding_view *f);
 /* Tells when memory is gone, unless something else is sooner. */
 void memory_exhaustion(const struct scene *s, struct finding_view *f, const struct growth *g);
-/* "71 MB" */
-const char *memory_words(const struct scene *s, double bytes);
 
 #endif

@@ -30,16 +30,6 @@ struct model *model_open(void)
 	return m;
 }
 
-static void free_values(struct table *t)
-{
-	struct table_slot *slot;
-	size_t at = 0;
-
-	while ((slot = table_next(t, &at)))
-		free(slot->value);
-	table_free(t);
-}
-
 void model_close(struct model *m)
 {
 	struct table_slot *slot;
@@ -49,16 +39,16 @@ void model_close(struct model *m)
 		return;
 	while ((slot = table_next(&m->processes, &at)))
 		free(((struct process_model *)slot->value)->past);
-	free_values(&m->processes);
+	table_free_values(&m->processes);
 	table_free(&m->pids);
 	at = 0;
 	while ((slot = table_next(&m->connections, &at)))
 		free(((struct connection *)slot->value)->file);
-	free_values(&m->connections);
-	free_values(&m->statements);
-	free_values(&m->sites);
-	free_values(&m->handles);
-	free_values(&m->libraries);
+	table_free_values(&m->connections);
+	table_free_values(&m->statements);
+	table_free_values(&m->sites);
+	table_free_values(&m->handles);
+	table_free_values(&m->libraries);
 	memory_sites_free(&m->memory_sites);
 	table_free(&m->sockets);
 	table_free(&m->texts);

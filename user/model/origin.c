@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "memory_view.h"
+
 #define AT_REQUEST_NS 10000000ULL /* how long before a request its stack may be taken */
 #define NAMED_MOST    4
 #define CALLERS_MOST  24
@@ -347,12 +349,15 @@ static struct caller next_caller(struct callers *c)
 	return most;
 }
 
-/* Where one line is come to by several ways, they tell more than the line. */
-static void say_callers(struct scene *s, struct finding_view *f, const struct origins *o,
-			const struct place *place)
+static const char *amount(const struct scene *s, const struct origins *o, uint64_t n)
+{
+	return o->in_bytes ? memory_words(s, n) : arena_format(s->arena, "%llu", (unsigned long long)n);
+}
+
+static struct callers callers_of(const struct scene *s, const struct origins *o,
+				 const struct place *place)
 {
 	struct callers c = {};
-	const char *names = "";
 
 	for (size_t i = 0; i < o->way_count; i++) {
 		const struct code_stack *stack = code_stack(&s->model->code, o->ways[i].stack);
@@ -361,19 +366,36 @@ static void say_callers(struct scene *s, struct finding_view *f, const struct or
 			add_caller(&c, stack ? places_caller(s->places, stack) : NULL,
 				   o->ways[i].count);
 	}
+	return c;
+}
+
+/* That a program begins there tells nobody anything. */
+static bool is_beginning(const struct code_frame *f)
+{
+	return same_text(f->function, "main") || same_text(f->function, "<module>");
+}
+
+/* Where one line is come to by several ways, they tell more than the line.  What takes memory for
+ * others seldom keeps it, so of memory they are told even of one. */
+static void say_callers(struct scene *s, struct finding_view *f, const struct origins *o,
+			const struct place *place)
+{
+	struct callers c = callers_of(s, o, place);
+	const char *names = "";
+
+	if (c.count == 1 && o->in_bytes && !is_beginning(c.all[0].frame))
+		finding_because(s, f, "the place named was called from %s",
+				frame_name(s, c.all[0].frame));
 	if (c.count < 2)
 		return;
 	for (size_t named = 0; named < NAMED_MOST && c.count && names; named++) {
 		struct caller next = next_caller(&c);
-		const char *name = frame_name(s, next.frame);
 
-		names = name ? arena_format(s->arena, "%s%s %llu from %s", names, named ? "," : "",
-					    (unsigned long long)next.count, name)
-			     : NULL;
+		names = arena_format(s->arena, "%s%s %s from %s", names, named ? "," : "",
+				     amount(s, o, next.count), frame_name(s, next.frame));
 	}
 	if (names && c.total)
-		names = arena_format(s->arena, "%s, %llu from elsewhere", names,
-				     (unsigned long long)c.total);
+		names = arena_format(s->arena, "%s, %s from elsewhere", names, amount(s, o, c.total));
 	if (names)
 		finding_because(s, f, "the place named was called from several:%s", names);
 }

@@ -36,6 +36,7 @@ struct origins {
 		uint64_t stack, count;
 	} ways[WAYS_MOST]; /* the stacks by which each place was come to */
 	size_t way_count;
+	bool in_bytes; /* counts are of bytes: who called is told even of one caller */
 };
 
 struct origin origin_of_stack(const struct scene *s, uint64_t stack);

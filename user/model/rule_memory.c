@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "memory_finding.h"
+#include "memory_view.h"
 
 #define MB		(1 << 20)
 #define CULPRITS_MOST	4
@@ -120,13 +121,35 @@ static struct finding_view *behind(struct finding_view *all, size_t n, const str
 	return NULL;
 }
 
+static const struct endpoint *endpoint_named(const struct scene *s, const char *name)
+{
+	for (const struct endpoint *e = s->process->endpoints; e; e = e->next)
+		if (e->result.bytes && same_text(place_text(s, e), name))
+			return e;
+	return NULL;
+}
+
+/* A large result that is told of already: one that is read slowly rises in steps, too, and several
+ * may be garbage.  Where it is looked up what lives, that says more. */
+static bool is_of_result(struct scene *s, const struct account *a)
+{
+	const struct finding_view *f = finding_of(s, CAUSE_UNBOUNDED_RESULT);
+	const struct endpoint *e = f && account_grows(a) ? endpoint_named(s, f->endpoint) : NULL;
+	const struct place *place = a->taking ? a->taking->from.place : NULL;
+
+	if (!e || !account_is_vague(a) || (place && !is_at(f, place)))
+		return false;
+	return 4 * a->growth->grown <= 5 * e->result.grown_bytes ||
+	       (f->site && growth_may_be_garbage(a->growth, f->site->language));
+}
+
 static bool is_known(struct scene *s, const struct account *a)
 {
 	struct finding_view *f = behind(s->findings, s->finding_count, a);
 
 	f = f ? f : behind(s->view->findings, s->view->finding_count, a);
 	if (!f)
-		return false;
+		return is_of_result(s, a);
 	if (f->memory.tier != EV_TIER_OFF)
 		return true; /* the place with most has told */
 	f->memory = account_cost(a);
@@ -256,8 +279,11 @@ static void accuse(struct scene *s, struct account *a, enum ev_language language
 {
 	struct finding_view *f = is_known(s, a) ? NULL : memory_found(s, a, language);
 
-	if (f)
-		f->confidence = confidence_cap(s, account_sure(a, language));
+	if (!f)
+		return;
+	f->confidence = confidence_cap(s, account_sure(s, a, language));
+	if (!a->told)
+		memory_doubt(s, f);
 }
 
 /* Without a place the growth must be beyond doubt. */
@@ -347,14 +373,6 @@ static int judge_process_growth(struct scene *s, const struct growth *g, enum ev
 /*
  * What a large result still costs.
  */
-
-static const struct endpoint *endpoint_named(const struct scene *s, const char *name)
-{
-	for (const struct endpoint *e = s->process->endpoints; e; e = e->next)
-		if (e->result.bytes && same_text(place_text(s, e), name))
-			return e;
-	return NULL;
-}
 
 static void tell_result(struct scene *s, struct finding_view *f, const struct takings *all)
 {

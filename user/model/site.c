@@ -118,6 +118,11 @@ static const struct row rows[] = {
 	 "<core::* alloc::boxed::* <alloc::* tokio::* <tokio::* futures_util::* <futures_util::* "
 	 "__libc_start* _start __gnu_cxx::* boost::* __rust_* Interpreter call_stub StubRoutines* "
 	 "vtable?stub itable?stub I2C*"},
+	/* by custom a program's own names for what only calls the allocator */
+	{EV_LANG_NATIVE, IN_FUNCTION, SITE_RUNTIME,
+	 "xmalloc* xcalloc* xrealloc* xreallocarray* xzalloc* xstrdup* xstrndup* xmemdup* xasprintf* "
+	 "xvasprintf* ?malloc ?calloc ?realloc ?zalloc ?strdup ?strndup *_malloc *_calloc *_realloc "
+	 "*_zalloc *_strdup *_strndup *_memdup malloc_or_die safe_malloc* checked_malloc* operator?new*"},
 	{EV_LANG_NATIVE, IN_FILE, SITE_RUNTIME, "/usr/include/c++ /usr/include/boost /rustc"},
 	{EV_LANG_NATIVE, IN_PATH, SITE_PACKAGE,
 	 "/usr/lib /usr/lib32 /usr/lib64 /usr/libexec /lib /lib64 /usr/bin /usr/sbin /bin /sbin "

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
-"""Runs another program under a seccomp filter that kills on the system call of return probes, as a
-container's filter does that has never heard of it.
+"""Runs another program under a seccomp filter that kills on the system calls of probes, as a
+container's filter does that has never heard of them.
 
 filtered.py PROGRAM ARG...
 """
@@ -9,9 +9,9 @@ import os
 import struct
 import sys
 
-URETPROBE = 335  # on x86-64, since 6.11
+URETPROBE, UPROBE = 335, 336  # on x86-64, since 6.11 and 6.18
 ALLOW, KILL = 0x7fff0000, 0x80000000
-rules = [(0x20, 0, 0, 0), (0x15, 0, 1, URETPROBE), (0x06, 0, 0, KILL), (0x06, 0, 0, ALLOW)]
+rules = [(0x20, 0, 0, 0), (0x15, 1, 0, URETPROBE), (0x15, 0, 1, UPROBE), (0x06, 0, 0, KILL), (0x06, 0, 0, ALLOW)]
 code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
 filter_ = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(rules), ctypes.addressof(code)))
 libc = ctypes.CDLL(None, use_errno=True)

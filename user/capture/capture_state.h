@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * capture_state.h - what the files that make up a capture share; nobody else includes it.
+ */
+#ifndef DBLEAK_CAPTURE_CAPTURE_STATE_H
+#define DBLEAK_CAPTURE_CAPTURE_STATE_H
+
+#include "../base/table.h"
+#include "capture.h"
+#include "peer.h"
+
+#define SECOND_NS 1000000000ULL
+#define LEARNED_PORTS  64
+
+struct tracked { /* a connection told of */
+	struct ev_connection last;
+	uint64_t sweep; /* the last one that listed it */
+	enum ev_status told_by_server; /* until its own bytes tell */
+	bool replication;	       /* the server says so */
+	bool orphan;
+};
+
+struct owner { /* a process told of */
+	struct ev_process facts;
+	struct ev_usage usage;
+	uint32_t gaps; /* enum gap_kind told */
+	bool tls_read; /* some of its encrypted connections could be read */
+	uint64_t veiled_ns; /* since when one is known that could not be; 0 none */
+	bool gone;
+};
+
+struct capture {
+	struct capture_options options;
+	struct kernel *kernel;
+	struct clients *clients; /* NULL in a snapshot */
+	struct readers *readers; /* NULL: no stacks are taken */
+	struct heap *heap;	 /* NULL: the allocator's calls are not followed */
+	struct library_heap *library_heap; /* NULL: nor are those of client libraries */
+	struct growth *growth;	 /* NULL: memory is not looked at */
+	const struct procfs *procfs;
+	struct table connections, owners;
+	struct peers peers;
+	uint64_t sweep, next_sweep_ns, next_facts_ns, next_usage_ns, stats_until_ns, begun_ns;
+	uint64_t usage_every_ns;
+	uint64_t records;
+	uint64_t run_ns, runs; /* sampled */
+	struct ev_loss loss;
+	uint16_t learned[LEARNED_PORTS];
+	size_t learned_count;
+	uint64_t cpu_ns, cpu_at_ns; /* our own, when last looked at */
+	bool rescan, orphans, stepped_down, begun, ending;
+	bool stacks_come; /* more may be in the ring, and nobody is woken for them */
+	int err; /* the first of the sink or of memory */
+};
+
+/* Since boot, as records tell time. */
+uint64_t capture_now(void);
+void capture_head(struct ev_head *head, uint16_t kind, uint16_t size);
+#define INIT(record, kind) capture_head(&(record).head, kind, sizeof(record))
+
+/* Sends it to the sink, unless that has failed. */
+void capture_tell(struct capture *c, const struct ev_head *record);
+/* Tells a record that ends with a text of that length. */
+void capture_tell_cut(struct capture *c, struct ev_head *record, size_t offset, size_t length);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * connection.c - every connection that was told of: only what differs from the last time goes on.
+ *
+ * A connection missing from two sweeps in a row is gone (one may miss it: the kernel's iterator
+ * counts its way through a list that changes under it).
+ */
+#include "connection.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+#include "kernel.h"
+#include "kernel_client.h"
+#include "owner.h"
+#include "procfs.h"
+
+static uint8_t library_sign(const struct owner *o, uint8_t database)
+{
+	uint32_t wanted = database == EV_DB_POSTGRESQL ? EV_LIBRARY_LIBPQ
+			  : database == EV_DB_MYSQL    ? EV_LIBRARY_MYSQL
+						       : 0;
+
+	return o->facts.libraries & wanted ? EV_SIGN_LIBRARY : 0;
+}
+
+static void connection_gone(struct capture *c, uint64_t id)
+{
+	struct tracked *k = table_remove(&c->connections, (struct table_key){id, 0});
+
+	if (k && k->last.prepared)
+		kernel_statements_forget(c->kernel, id, UINT64_MAX);
+	if (k && k->last.flags & EV_CONN_TLS)
+		kernel_client_forget_veil(c->kernel, id);
+	free(k);
+}
+
+static bool same_state(const struct ev_connection *a, const struct ev_connection *b)
+{
+	return !memcmp((const char *)a + sizeof(a->head), (const char *)b + sizeof(b->head),
+		       sizeof(*a) - sizeof(a->head));
+}
+
+/* Silent since before we came: what its server says of it stands until its own bytes tell more. */
+static void trust_server(const struct capture *c, const struct tracked *k, struct ev_connection *ev)
+{
+	if (k->replication)
+		ev->flags |= EV_CONN_REPLICATION;
+	if (!k->told_by_server || ev->status != EV_STATUS_UNKNOWN || ev->bytes_sent ||
+	    ev->bytes_received)
+		return;
+	ev->status = k->told_by_server;
+	if (!ev->used_ns)
+		ev->used_ns = c->begun_ns; /* or earlier: nothing was sent since */
+}
+
+void connection_told(struct capture *c, const struct ev_head *record)
+{
+	struct ev_connection ev = *(const struct ev_connection *)record;
+	struct table_key key = {ev.id, 0};
+	struct tracked *k = table_get(&c->connections, key);
+	struct owner *o = owner_of(c, ev.pid, ev.start_ns, ev.comm);
+
+	if (!o)
+		return;
+	ev.signs |= library_sign(o, ev.database);
+	if (!k) {
+		k = calloc(1, sizeof(*k));
+		if (!k || table_put(&c->connections, key, k)) {
+			c->err = -ENOMEM;
+			free(k);
+			return;
+		}
+	}
+	k->sweep = c->sweep;
+	trust_server(c, k, &ev);
+	o->tls_read |= !!(ev.flags & EV_CONN_DECRYPTED);
+	if (ev.flags & EV_CONN_TLS && !(ev.flags & EV_CONN_DECRYPTED) && !o->veiled_ns)
+		o->veiled_ns = capture_now();
+	owner_tell_gaps(c, o, &ev);
+	if (ev.flags & EV_CONN_TLS && c->clients)
+		clients_want_tls(c->clients, ev.pid, ev.start_ns);
+	if (same_state(&k->last, &ev))
+		return;
+	k->last = ev;
+	capture_tell(c, &ev.head);
+	if (ev.flags & EV_CONN_CLOSED)
+		connection_gone(c, ev.id);
+}
+
+/* PostgreSQL's startup message: keys and values, each ended by a NUL. */
+static void read_startup(struct ev_identity *id, const char *at, size_t length)
+{
+	const char *end = at + length;
+
+	while (at < end && *at) {
+		size_t key = strnlen(at, end - at);
+		const char *value = at + key + 1;
+		size_t n = value < end ? strnlen(value, end - value) : 0;
+		char *to = !strcmp(at, "user")		      ? id->user
+			   : !strcmp(at, "database")	      ? id->name
+			   : !strcmp(at, "application_name") ? id->application
+							      : NULL;
+
+		if (value >= end || value + n >= end)
+			return;
+		if (to)
+			snprintf(to, EV_NAME_LEN, "%s", value);
+		at = value + n + 1;
+	}
+}
+
+static void learn_port(struct capture *c, const struct raw_identity *raw)
+{
+	if (!raw->port || !raw->startup_length || c->learned_count == LEARNED_PORTS)
+		return;
+	for (size_t i = 0; i < c->learned_count; i++)
+		if (c->learned[i] == raw->port)
+			return;
+	c->learned[c->learned_count++] = raw->port;
+	kernel_learn_port(c->kernel, raw->port, raw->database);
+	c->rescan = true;
+}
+
+/* A connection older than we are: its server may be here to ask. */
+static void ask_server(struct capture *c, const struct raw_identity *raw, struct ev_identity *id)
+{
+	struct tracked *k = table_get(&c->connections, (struct table_key){raw->id, 0});
+	struct peer_state state;
+	struct ev_connection ev;
+
+	if (!k || !(k->last.flags & EV_CONN_PRE_EXISTING) ||
+	    peers_ask(&c->peers, c->procfs, raw, &state))
+		return;
+	memcpy(id->user, state.user, sizeof(id->user));
+	memcpy(id->name, state.name, sizeof(id->name));
+	k->told_by_server = state.status;
+	k->replication = state.replication;
+	ev = k->last;
+	trust_server(c, k, &ev);
+	if (same_state(&k->last, &ev))
+		return;
+	k->last = ev;
+	capture_tell(c, &ev.head);
+}
+
+void connection_identity(struct capture *c, const struct ev_head *record)
+{
+	const struct raw_identity *raw = (const void *)record; /* cut after the startup's bytes */
+	struct ev_identity id = {};
+
+	INIT(id, EV_IDENTITY);
+	id.id = raw->id;
+	memcpy(id.address, raw->address, sizeof(id.address));
+	id.port = raw->port;
+	id.local_port = raw->local_port;
+	id.family = raw->family;
+	memcpy(id.path, raw->path, sizeof(id.path));
+	if (raw->database == EV_DB_POSTGRESQL) {
+		read_startup(&id, raw->startup, raw->startup_length);
+		/* The protocol's own default. */
+		if (id.user[0] && !id.name[0])
+			memcpy(id.name, id.user, sizeof(id.name));
+	} else if (raw->startup_length) {
+		memcpy(id.user, raw->startup, EV_NAME_LEN - 1);
+		memcpy(id.name, raw->startup + EV_NAME_LEN, EV_NAME_LEN - 1);
+	}
+	if (!raw->startup_length)
+		ask_server(c, raw, &id);
+	learn_port(c, raw);
+	capture_tell(c, &id.head);
+}
+
+void connection_alive(struct capture *c, uint64_t id)
+{
+	struct tracked *k = table_get(&c->connections, (struct table_key){id, 0});
+
+	if (k)
+		k->sweep = c->sweep;
+}
+
+void connections_tell_gone(struct capture *c)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&c->connections, &at))) {
+		struct tracked *k = slot->value;
+		struct ev_gone gone = {};
+
+		if (k->sweep + 2 > c->sweep)
+			continue;
+		INIT(gone, EV_GONE);
+		gone.id = k->last.id;
+		gone.last_seen_ns = k->last.head.ns;
+		capture_tell(c, &gone.head);
+		connection_gone(c, gone.id);
+		at--; /* the table closed the gap from behind */
+	}
+}
+
+void connection_held(void *context, const struct ev_head *record)
+{
+	const struct raw_holder *raw = (const void *)record;
+	struct capture *c = context;
+	struct ev_holder holder = {};
+	struct tracked *k;
+
+	if (record->kind != RAW_HOLDER)
+		return;
+	k = table_get(&c->connections, (struct table_key){raw->id, 0});
+	if (!k || !k->orphan)
+		return;
+	k->orphan = false;
+	if (!owner_of(c, raw->pid, raw->start_ns, NULL))
+		return;
+	INIT(holder, EV_HOLDER);
+	holder.id = raw->id;
+	holder.start_ns = raw->start_ns;
+	holder.pid = raw->pid;
+	capture_tell(c, &holder.head);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * connection.h - the connections told of, and what changes about them.
+ */
+#ifndef DBLEAK_CAPTURE_CONNECTION_H
+#define DBLEAK_CAPTURE_CONNECTION_H
+
+#include "capture_state.h"
+
+/* Records of the kernel half: a connection's state, its first bytes, its id alone (listed, but
+ * unchanged), and for a connection whose opener ended, one who holds it still. */
+void connection_told(struct capture *c, const struct ev_head *record);
+void connection_identity(struct capture *c, const struct ev_head *record);
+void connection_alive(struct capture *c, uint64_t id);
+void connection_held(void *context, const struct ev_head *record);
+/* Tells the end of those that sweeps list no longer. */
+void connections_tell_gone(struct capture *c);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * cost.c - what was lost and what we cost, as the records tell it; over budget we sweep less often.
+ */
+#include "cost.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "growth.h"
+#include "heap.h"
+#include "kernel.h"
+#include "library_heap.h"
+#include "reader.h"
+
+#define LONGEST_INTERVAL_MS 8000
+
+void cost_tell_losses(struct capture *c)
+{
+	uint64_t counters[COUNTERS];
+	struct ev_loss loss = {};
+
+	if (kernel_counters(c->kernel, counters))
+		return;
+	INIT(loss, EV_LOSS);
+	for (int i = 0; i < EV_LOSS_KINDS; i++)
+		loss.count[i] = counters[COUNTER_LOSS + i];
+	loss.count[EV_LOSS_MISSED_RETURN] += kernel_missed(c->kernel);
+	if (c->readers)
+		loss.count[EV_LOSS_TRUNCATED] += readers_lost(c->readers);
+	if (!memcmp(loss.count, c->loss.count, sizeof(loss.count)))
+		return;
+	c->loss = loss;
+	capture_tell(c, &loss.head);
+}
+
+static uint64_t own_rss(void)
+{
+	unsigned long long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f && fscanf(f, "%*u %llu", &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t own_cpu(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * SECOND_NS +
+	       (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000ULL;
+}
+
+void cost_keep_budget(struct capture *c, uint64_t now)
+{
+	uint64_t cpu = own_cpu();
+
+	if (c->cpu_at_ns && c->options.interval_ms < LONGEST_INTERVAL_MS &&
+	    100.0 * (cpu - c->cpu_ns) > c->options.max_overhead * (now - c->cpu_at_ns)) {
+		c->options.interval_ms *= 2;
+		c->stepped_down = true;
+	}
+	c->cpu_ns = cpu;
+	c->cpu_at_ns = now;
+}
+
+void cost_tell(struct capture *c)
+{
+	uint64_t counters[COUNTERS];
+	struct ev_cost cost = {};
+
+	if (kernel_counters(c->kernel, counters))
+		return;
+	INIT(cost, EV_COST);
+	cost.cpu_ns = own_cpu() + (c->readers ? readers_cpu_ns(c->readers) : 0);
+	cost.stepped_down = c->stepped_down || (c->clients && clients_stepped_down(c->clients));
+	cost.stepped_down |= c->heap && heap_stepped_down(c->heap);
+	cost.stepped_down |= c->library_heap && library_heap_stepped_down(c->library_heap);
+	cost.messages = counters[COUNTER_MESSAGES];
+	cost.other_messages = counters[COUNTER_OTHER_MESSAGES];
+	cost.events = counters[COUNTER_EVENTS];
+	if (c->runs)
+		cost.bpf_ns = (double)c->run_ns / c->runs *
+			      (cost.messages + cost.other_messages);
+	if (c->clients)
+		cost.bpf_ns += clients_cost_ns(c->clients);
+	if (c->heap)
+		cost.bpf_ns += heap_cost_ns(c->heap);
+	if (c->library_heap)
+		cost.bpf_ns += library_heap_cost_ns(c->library_heap);
+	if (c->growth)
+		cost.bpf_ns += growth_cost_ns(c->growth, counters[COUNTER_FAULTS]) +
+			       growth_pools_cost_ns(c->growth);
+	cost.rss_bytes = own_rss();
+	cost.kernel_bytes = kernel_bytes(c->kernel);
+	capture_tell(c, &cost.head);
+}
+
+void cost_sample(struct capture *c, uint64_t now)
+{
+	if (c->stats_until_ns && now >= c->stats_until_ns) {
+		kernel_run_time(c->kernel, &c->run_ns, &c->runs);
+		kernel_stats(c->kernel, false);
+		c->stats_until_ns = 0;
+	}
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * owner.c - the processes that own what is watched: who they are, what memory they hold, and
+ * which of their connections cannot be read.  Each is told once, and again when it changes.
+ */
+#include "owner.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base/redact.h"
+#include "client.h"
+#include "container.h"
+#include "growth.h"
+#include "procfs.h"
+#include "reader.h"
+
+#define VEILED_NS  (3 * SECOND_NS)
+#define OWNERS_FEW 32 /* processes whose memory is looked at each time; of more, those that grow */
+
+enum gap_kind { GAP_TLS = 1, GAP_COMPRESSED = 2, GAP_IO = 4, GAP_BYTES = 8 };
+
+static const struct {
+	enum gap_kind kind;
+	uint32_t flag;
+	const char *text;
+} gap_texts[] = {
+	{GAP_TLS, EV_CONN_TLS, "TLS, state unknown: its connections are counted, not read"},
+	{GAP_COMPRESSED, EV_CONN_COMPRESSED,
+	 "compressed, state unknown: its connections are counted, not read"},
+	{GAP_IO, EV_CONN_HIDDEN_IO,
+	 "io_uring or 32-bit: its connections are counted, its bytes pass unseen"},
+	{GAP_BYTES, 0, "a database's port, but the bytes are of no protocol known here"},
+};
+
+/* Encrypted, and its library did not let us read it in the time that takes. */
+static bool is_veiled(const struct capture *c, const struct owner *o)
+{
+	uint64_t since = o->veiled_ns, now = capture_now();
+
+	if (!since || o->tls_read)
+		return false;
+	if (c->clients && clients_tls_since(c->clients) > since)
+		since = clients_tls_since(c->clients);
+	return !c->clients || c->ending || now - since > VEILED_NS;
+}
+
+void owner_tell_gaps(struct capture *c, struct owner *o, const struct ev_connection *ev)
+{
+	for (size_t i = 0; i < sizeof(gap_texts) / sizeof(gap_texts[0]); i++) {
+		struct ev_gap gap = {};
+		bool hit = gap_texts[i].flag ? ev->flags & gap_texts[i].flag
+					     : ev->database == EV_DB_UNKNOWN;
+
+		if (gap_texts[i].kind == GAP_TLS && !is_veiled(c, o))
+			hit = false;
+		if (!hit || o->gaps & gap_texts[i].kind)
+			continue;
+		o->gaps |= gap_texts[i].kind;
+		INIT(gap, EV_GAP);
+		gap.start_ns = o->facts.start_ns;
+		gap.pid = o->facts.pid;
+		snprintf(gap.text, sizeof(gap.text), "%s", gap_texts[i].text);
+		capture_tell(c, &gap.head);
+	}
+}
+
+/* Asks /proc and the container run times who that is.  What is unknown stays as it was. */
+static void look_up(struct capture *c, struct owner *o)
+{
+	const struct container *container = NULL;
+	struct process_facts facts;
+	struct ev_process *p = &o->facts;
+
+	if (procfs_facts(c->procfs, p->pid, &facts) ||
+	    !procfs_same_start(facts.start_ns, p->start_ns))
+		return;
+	p->nofile_limit = facts.nofile_limit;
+	p->parent_pid = facts.parent_pid;
+	memcpy(p->comm, facts.comm, sizeof(p->comm));
+	memcpy(p->cmdline, facts.cmdline, sizeof(p->cmdline));
+	redact(p->cmdline);
+	p->role = kernel_is_server(c->kernel, p->pid) ? EV_ROLE_POOLER : EV_ROLE_CLIENT;
+	procfs_libraries(c->procfs, p->pid, &p->libraries);
+	if (containers_of_pid(c->options.containers, p->pid, &container) || !container)
+		return;
+	snprintf(p->runtime, sizeof(p->runtime), "%s", container->runtime);
+	snprintf(p->container_id, sizeof(p->container_id), "%s", container->id);
+	snprintf(p->container_name, sizeof(p->container_name), "%.*s",
+		 (int)sizeof(p->container_name) - 1, container->name);
+}
+
+struct owner *owner_of(struct capture *c, uint32_t pid, uint64_t start_ns, const char *comm)
+{
+	struct table_key key = {pid, start_ns};
+	struct owner *o = table_get(&c->owners, key);
+
+	if (o)
+		return o;
+	o = calloc(1, sizeof(*o));
+	if (!o || table_put(&c->owners, key, o)) {
+		c->err = -ENOMEM;
+		free(o);
+		return NULL;
+	}
+	INIT(o->facts, EV_PROCESS);
+	o->facts.start_ns = start_ns;
+	o->facts.pid = pid;
+	o->facts.nofile_limit = UNKNOWN64;
+	if (comm)
+		memcpy(o->facts.comm, comm, EV_COMM_LEN - 1);
+	look_up(c, o);
+	capture_tell(c, &o->facts.head);
+	if (c->readers)
+		readers_process(c->readers, pid, start_ns);
+	if (c->growth)
+		growth_met(c->growth, pid, start_ns);
+	return o;
+}
+
+void owner_tally(void *context, uint32_t pid, const struct process *p)
+{
+	struct capture *c = context;
+	struct ev_tally tally = p->brief;
+
+	if (!p->brief.opened || !owner_of(c, pid, p->start_ns, NULL))
+		return;
+	INIT(tally, EV_TALLY);
+	tally.pid = pid;
+	tally.start_ns = p->start_ns;
+	capture_tell(c, &tally.head);
+}
+
+static void tell_usage(struct capture *c, struct owner *o)
+{
+	struct ev_usage ev = {};
+	struct process_usage usage;
+
+	if (o->gone || procfs_usage(c->procfs, o->facts.pid, &usage) ||
+	    !procfs_same_start(usage.start_ns, o->facts.start_ns))
+		return;
+	INIT(ev, EV_USAGE);
+	ev.start_ns = o->facts.start_ns;
+	ev.pid = o->facts.pid;
+	ev.rss_bytes = usage.rss_bytes;
+	ev.rss_peak_bytes = usage.rss_peak_bytes;
+	ev.open_files = usage.open_files;
+	if (c->growth)
+		growth_usage(c->growth, ev.pid, ev.start_ns, &usage);
+	if (ev.rss_bytes == o->usage.rss_bytes && ev.open_files == o->usage.open_files)
+		return;
+	o->usage = ev;
+	capture_tell(c, &ev.head);
+}
+
+/* A process may exec, become a server, or move into a container after we first met it. */
+static void refresh_facts(struct capture *c, struct owner *o)
+{
+	struct ev_process before = o->facts;
+
+	if (o->gone)
+		return;
+	look_up(c, o);
+	if (!memcmp(&before, &o->facts, sizeof(before)))
+		return;
+	o->facts.head.ns = capture_now();
+	capture_tell(c, &o->facts.head);
+}
+
+void owners_tell_usage(struct capture *c)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	if (c->growth)
+		growth_look(c->growth);
+	while ((slot = table_next(&c->owners, &at)))
+		tell_usage(c, slot->value);
+}
+
+/* Not less often where sweeps are: whether memory grows is told by many looks, each cheap. */
+void owners_look(struct capture *c, uint64_t now)
+{
+	bool few = c->owners.count <= OWNERS_FEW;
+	struct table_slot *slot;
+	size_t at = 0;
+
+	c->next_usage_ns = now + c->usage_every_ns;
+	if (c->growth)
+		growth_look(c->growth);
+	while ((slot = table_next(&c->owners, &at))) {
+		struct owner *o = slot->value;
+
+		if (few ||
+		    (c->growth && growth_follows(c->growth, o->facts.pid, o->facts.start_ns)))
+			tell_usage(c, o);
+	}
+}
+
+/* Their connections have not changed, or are gone, since it might have been told. */
+static void tell_late_gaps(struct capture *c)
+{
+	const struct ev_connection veiled = {.flags = EV_CONN_TLS, .database = EV_DB_POSTGRESQL};
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&c->owners, &at))) {
+		struct owner *o = slot->value;
+
+		if (o->veiled_ns)
+			owner_tell_gaps(c, o, &veiled);
+	}
+}
+
+void owners_tell_facts(struct capture *c)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	tell_late_gaps(c);
+	while ((slot = table_next(&c->owners, &at)))
+		refresh_facts(c, slot->value);
+	owners_tell_usage(c);
+}

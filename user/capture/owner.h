@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * owner.h - the processes that own what is watched.
+ */
+#ifndef DBLEAK_CAPTURE_OWNER_H
+#define DBLEAK_CAPTURE_OWNER_H
+
+#include "capture_state.h"
+
+struct process;
+
+/* That process, looked up and told of when it is new.  NULL: no memory, noted in c. */
+struct owner *owner_of(struct capture *c, uint32_t pid, uint64_t start_ns, const char *comm);
+/* Tells what about this connection of its process cannot be seen, each kind once. */
+void owner_tell_gaps(struct capture *c, struct owner *o, const struct ev_connection *ev);
+/* Tells what the kernel counted of its short connections; for kernel_processes. */
+void owner_tally(void *context, uint32_t pid, const struct process *p);
+/* Tells what changed of everyone's memory and files. */
+void owners_tell_usage(struct capture *c);
+/* The same between sweeps, of those few for whom it matters. */
+void owners_look(struct capture *c, uint64_t now);
+/* Asks /proc again who they are, and tells what changed. */
+void owners_tell_facts(struct capture *c);
+
+#endif

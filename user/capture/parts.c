@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * parts.c - opens the parts of a capture, and what they ask of the whole: to tell a record, to
+ * know a process, to keep a stack.
+ */
+#include "parts.h"
+
+#include "client.h"
+#include "container.h"
+#include "growth.h"
+#include "heap.h"
+#include "kernel.h"
+#include "library_heap.h"
+#include "owner.h"
+#include "reader.h"
+
+static void tell_for_readers(void *context, struct ev_head *record)
+{
+	record->ns = capture_now();
+	capture_tell(context, record);
+}
+
+int parts_open_readers(struct capture *c)
+{
+	const struct readers_host host = {.context = c, .tell = tell_for_readers};
+
+	return readers_open(&c->readers, c->kernel, &host);
+}
+
+static void tell_for_clients(void *context, const struct ev_head *record)
+{
+	capture_tell(context, record);
+}
+
+static void site_for_clients(void *context, const struct ev_site *site, uint64_t stack,
+			     bool is_caller)
+{
+	struct capture *c = context;
+
+	if (c->readers)
+		readers_site(c->readers, site, stack, is_caller);
+}
+
+static void evidence_for_clients(void *context, const struct ev_evidence *evidence)
+{
+	struct capture *c = context;
+
+	if (c->readers)
+		readers_evidence(c->readers, &evidence->head);
+}
+
+static bool owner_for_clients(void *context, uint32_t pid, uint64_t start_ns, const char *comm)
+{
+	return owner_of(context, pid, start_ns, comm) != NULL;
+}
+
+static bool wanted_for_clients(void *context, uint32_t pid, const char *comm)
+{
+	struct capture *c = context;
+
+	return select_has(c->options.select, pid, comm);
+}
+
+static void file_for_clients(void *context, struct elf_file *elf, const struct library_file *file,
+			     const char *library)
+{
+	struct capture *c = context;
+
+	library_heap_file(c->library_heap, elf, file, library);
+}
+
+int parts_open_clients(struct capture *c)
+{
+	const struct client_host host = {.context = c,
+					 .file = c->library_heap ? file_for_clients : NULL,
+					 .tell = tell_for_clients,
+					 .evidence = evidence_for_clients,
+					 .site = site_for_clients,
+					 .owner = owner_for_clients,
+					 .wanted = wanted_for_clients,
+					 .show_literals = c->options.show_literals,
+					 .eager = c->options.mode == EV_MODE_RUN,
+					 .at_entry = c->options.probe_at_entry,
+					 .max_overhead = c->options.max_overhead};
+	int err = clients_open(&c->clients, c->kernel, c->procfs, &host);
+
+	if (!err && c->readers)
+		readers_runtimes(c->readers, clients_runtimes(c->clients));
+	return err;
+}
+
+static void tell_for_growth(void *context, struct ev_head *record)
+{
+	record->ns = capture_now();
+	capture_tell(context, record);
+}
+
+static void ask_for_growth(void *context, uint32_t pid)
+{
+	struct capture *c = context;
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&c->connections, &at))) {
+		const struct ev_connection *ev = &((const struct tracked *)slot->value)->last;
+
+		if (ev->user_pid == pid && ev->used_ns)
+			growth_spoke(c->growth, pid, ev->user_tid, ev->id, ev->used_ns);
+	}
+}
+
+int parts_open_growth(struct capture *c)
+{
+	bool look_only = c->options.mode == EV_MODE_SNAPSHOT;
+	const struct growth_host host = {.context = c,
+					 .tell = tell_for_growth,
+					 .ask = ask_for_growth,
+					 .kernel = look_only ? NULL : c->kernel,
+					 .readers = c->readers,
+					 .max_overhead = c->options.max_overhead,
+					 .eager = c->options.mode == EV_MODE_RUN,
+					 .procfs = c->procfs,
+					 .cgroups = containers_cgroups(c->options.containers)};
+
+	return growth_open(&c->growth, &host);
+}
+
+static bool owner_for_heap(void *context, uint32_t pid, uint64_t start_ns)
+{
+	return owner_of(context, pid, start_ns, NULL) != NULL;
+}
+
+static void met_for_heap(void *context, uint32_t pid, uint64_t start_ns)
+{
+	struct capture *c = context;
+
+	if (c->readers)
+		readers_process(c->readers, pid, start_ns);
+}
+
+static int stack_for_heap(void *context, uint64_t sample, uint64_t *stack)
+{
+	struct capture *c = context;
+
+	*stack = 0;
+	return c->readers ? readers_told(c->readers, sample, stack) : 0;
+}
+
+static bool start_library_heap(struct capture *c)
+{
+	return c->library_heap && c->clients &&
+	       library_heap_start(c->library_heap, clients_hit_ns(c->clients), capture_now());
+}
+
+void parts_tier(void *context, enum ev_tier tier)
+{
+	struct capture *c = context;
+
+	if (tier == EV_TIER_CLIENT && !start_library_heap(c))
+		tier = EV_TIER_GROWTH;
+	if (c->library_heap && tier != EV_TIER_CLIENT)
+		library_heap_stop(c->library_heap, capture_now());
+	if (c->growth)
+		growth_tier(c->growth, tier);
+}
+
+/* It waits for its turn where the allocator itself is followed. */
+int parts_open_library_heap(struct capture *c)
+{
+	const struct library_heap_host host = {.balances = {.context = c,
+							    .tell = tell_for_growth,
+							    .owner = owner_for_heap,
+							    .stack = stack_for_heap},
+					       .tier = parts_tier,
+					       .max_overhead = c->options.max_overhead};
+
+	return library_heap_open(&c->library_heap, c->kernel, &host);
+}
+
+void parts_begin(struct capture *c)
+{
+	if (c->growth)
+		growth_begin(c->growth);
+	if (c->library_heap)
+		library_heap_begin(c->library_heap);
+}
+
+bool parts_follow_heap(const struct capture_options *o)
+{
+	return o->tier == EV_TIER_FULL && o->mode != EV_MODE_SNAPSHOT;
+}
+
+int parts_open_heap(struct capture *c)
+{
+	const struct heap_host host = {.context = c,
+				       .tell = tell_for_readers,
+				       .owner = owner_for_heap,
+				       .met = met_for_heap,
+				       .stack = stack_for_heap,
+				       .wanted = wanted_for_clients,
+				       .tier = parts_tier,
+				       .interval = c->options.heap_interval,
+				       .command = c->options.command,
+				       .at_entry = c->options.probe_at_entry,
+				       .max_overhead = c->options.max_overhead};
+
+	return heap_open(&c->heap, c->kernel, c->procfs, &host, capture_now());
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * parts.h - opens the parts of a capture.
+ */
+#ifndef DBLEAK_CAPTURE_PARTS_H
+#define DBLEAK_CAPTURE_PARTS_H
+
+#include "capture_state.h"
+
+/* 0 or -errno. */
+int parts_open_readers(struct capture *c);
+int parts_open_growth(struct capture *c);
+int parts_open_clients(struct capture *c);
+int parts_open_library_heap(struct capture *c);
+int parts_open_heap(struct capture *c);
+/* How closely memory is watched from now on. */
+void parts_tier(void *context, enum ev_tier tier);
+/* All is open and watched: what may be needed later is loaded in the background. */
+void parts_begin(struct capture *c);
+bool parts_follow_heap(const struct capture_options *o);
+
+#endif
