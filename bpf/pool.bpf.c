@@ -17,7 +17,7 @@
 #define SIZE_AT	   0x24	  /* of the index of its size, in a pool */
 #define MAKING_NS  20000ULL /* an object is made by then */
 #define LOOK_NS	   500000000ULL /* how many takes there are is looked at so often, */
-#define LOOK_SHIFT 6		/* for about so many samples each time, as a power of two */
+#define LOOK_SHIFT 5		/* for about so many samples each time, as a power of two */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

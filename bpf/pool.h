@@ -27,7 +27,7 @@ struct raw_pool_seen {
 };
 
 #define POOL_TAKERS  256
-#define POOLS_MOST   16384
+#define POOLS_MOST   65536
 #define POOL_CANARY  1 /* cookies of probes that only count: this and the next ones */
 #define POOL_COOKIES 8
 

@@ -494,7 +494,7 @@ static uint64_t look_for_pool(void *context, uint64_t number)
 	return pools_holds(pools, l->memory.pid, number * PAGE_BYTES) ? PAGEMAP_PRESENT : 0;
 }
 
-/* Who lives in a pool; whatever is no pool any longer is gone. */
+/* Who lives in a pool; whatever is no pool any longer is gone.  Then nobody asks for it again. */
 static enum page_tenant tenant_of_pool(void *context, struct page *page)
 {
 	const struct looker *l = context;
@@ -504,14 +504,16 @@ static enum page_tenant tenant_of_pool(void *context, struct page *page)
 		return PAGE_TENANT_LIVES;
 	case -EAGAIN:
 		return page->tenant;
-	default:
-		return PAGE_TENANT_GONE;
 	}
+	pools_forget(l->growth->pools, l->memory.pid, page->number * PAGE_BYTES);
+	return PAGE_TENANT_GONE;
 }
 
-static bool has_pool(void *context, uint64_t pool)
+static void note_pool(void *context, uint64_t pool)
 {
-	return growth_sites_has_pool(context, pool);
+	const struct looker *l = context;
+
+	pools_note(l->growth->pools, l->memory.pid, pool);
 }
 
 /* At no regular time: what comes and goes regularly must not always be met. */
@@ -522,8 +524,12 @@ static void check_pools(struct growth *g, struct grower *p)
 
 	growth_sites_check_pools(p->sites, began, pools_scale(g->pools, p->pid) > 1.01,
 				 look_for_pool, tenant_of_pool, &l);
-	pools_prune(g->pools, p->pid, has_pool, p->sites);
-	least = (g->host.eager ? CHECK_SHARE_EAGER : CHECK_SHARE) * (own_time() - spent);
+	if (growth_sites_thinned(p->sites)) {
+		pools_forget_all(g->pools, p->pid);
+		growth_sites_each_pool(p->sites, note_pool, &l);
+	}
+	least = (g->host.eager ? CHECK_SHARE_EAGER : CHECK_SHARE) * (own_time() - spent) *
+		g->sampled;
 	least = least > POOLS_LOOK_NS ? least : POOLS_LOOK_NS;
 	g->random = g->random * 6364136223846793005ULL + 1442695040888963407ULL;
 	p->pools_ns = began + least + 2 * (least >> 20) * (g->random >> 44);

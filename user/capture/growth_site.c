@@ -46,6 +46,7 @@ struct growth_sites {
 	bool reckoned; /* pools were looked at for a part of the time */
 	bool pooled;   /* pools were looked for */
 	struct pages pages, pools;
+	uint64_t pools_least; /* when it was asked last */
 	struct site *sites; /* the first is of all without a stack */
 	size_t count;
 	struct raw_growth *waiting;
@@ -369,12 +370,19 @@ void growth_sites_check_pools(struct growth_sites *s, uint64_t now_ns, bool reck
 	s->reckoned |= reckoned;
 }
 
-bool growth_sites_has_pool(const struct growth_sites *s, uint64_t pool)
+bool growth_sites_thinned(struct growth_sites *s)
+{
+	bool thinned = s->pools.least != s->pools_least;
+
+	s->pools_least = s->pools.least;
+	return thinned;
+}
+
+void growth_sites_each_pool(const struct growth_sites *s, void (*fn)(void *context, uint64_t pool),
+			    void *context)
 {
 	for (size_t i = 0; i < s->pools.count; i++)
-		if (s->pools.items[i].number == pool >> PAGE_SHIFT)
-			return true;
-	return false;
+		fn(context, s->pools.items[i].number << PAGE_SHIFT);
 }
 
 void growth_sites_tell(struct growth_sites *s, void (*tell)(void *, struct ev_head *),

@@ -43,8 +43,10 @@ void growth_sites_check(struct growth_sites *s, uint64_t now_ns, pages_look look
  * they were not looked at all the time. */
 void growth_sites_check_pools(struct growth_sites *s, uint64_t now_ns, bool reckoned,
 			      pages_look look, pages_tenant tenant, void *context);
-/* Is that pool one of its samples? */
-bool growth_sites_has_pool(const struct growth_sites *s, uint64_t pool);
+/* Were samples of pools thinned out since that was asked last?  Those left are told one by one. */
+bool growth_sites_thinned(struct growth_sites *s);
+void growth_sites_each_pool(const struct growth_sites *s, void (*fn)(void *context, uint64_t pool),
+			    void *context);
 /* Tells the sites that changed since they were told last. */
 void growth_sites_tell(struct growth_sites *s, void (*tell)(void *, struct ev_head *),
 		       void *context);

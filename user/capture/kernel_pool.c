@@ -73,16 +73,10 @@ int kernel_pool_state(struct kernel_pool *p, uint32_t pid, struct pool_taker *st
 	return bpf_map_lookup_elem(map_fd(p, "pool_takers"), &pid, state);
 }
 
-static bool keep_none(void *context, uint64_t pool)
-{
-	(void)context, (void)pool;
-	return false;
-}
-
 void kernel_pool_leave(struct kernel_pool *p, uint32_t pid)
 {
 	if (!bpf_map_delete_elem(map_fd(p, "pool_takers"), &pid))
-		kernel_pool_prune(p, pid, keep_none, NULL);
+		kernel_pool_forget_all(p, pid);
 }
 
 bool kernel_pool_is_sampled(struct kernel_pool *p, uint32_t pid, uint64_t pool)
@@ -93,8 +87,22 @@ bool kernel_pool_is_sampled(struct kernel_pool *p, uint32_t pid, uint64_t pool)
 	return !bpf_map_lookup_elem(map_fd(p, "pools_sampled"), &key, &one);
 }
 
-void kernel_pool_prune(struct kernel_pool *p, uint32_t pid,
-		       bool (*keep)(void *context, uint64_t pool), void *context)
+void kernel_pool_note(struct kernel_pool *p, uint32_t pid, uint64_t pool)
+{
+	const struct pool_key key = {.address = pool, .pid = pid};
+	const uint8_t one = 1;
+
+	bpf_map_update_elem(map_fd(p, "pools_sampled"), &key, &one, BPF_ANY);
+}
+
+void kernel_pool_forget(struct kernel_pool *p, uint32_t pid, uint64_t pool)
+{
+	const struct pool_key key = {.address = pool, .pid = pid};
+
+	bpf_map_delete_elem(map_fd(p, "pools_sampled"), &key);
+}
+
+void kernel_pool_forget_all(struct kernel_pool *p, uint32_t pid)
 {
 	int fd = map_fd(p, "pools_sampled");
 	struct pool_key key, next;
@@ -105,7 +113,7 @@ void kernel_pool_prune(struct kernel_pool *p, uint32_t pid,
 	for (bool more = true; more;) {
 		key = next;
 		more = !bpf_map_get_next_key(fd, &key, &next);
-		if (key.pid == pid && !keep(context, key.address))
+		if (key.pid == pid)
 			bpf_map_delete_elem(fd, &key);
 	}
 }

@@ -34,9 +34,10 @@ void kernel_pool_leave(struct kernel_pool *p, uint32_t pid);
 
 /* Was it sampled, and not taken again since? */
 bool kernel_pool_is_sampled(struct kernel_pool *p, uint32_t pid, uint64_t pool);
-/* Forgets the pools of that process that keep says false of. */
-void kernel_pool_prune(struct kernel_pool *p, uint32_t pid,
-		       bool (*keep)(void *context, uint64_t pool), void *context);
+void kernel_pool_note(struct kernel_pool *p, uint32_t pid, uint64_t pool);
+void kernel_pool_forget(struct kernel_pool *p, uint32_t pid, uint64_t pool);
+/* All pools of that process.  Takes some 10 ms where there are many, of whomever. */
+void kernel_pool_forget_all(struct kernel_pool *p, uint32_t pid);
 
 /* How long the program ran so far, in ns, and how often, while statistics were on. */
 int kernel_pool_run_time(struct kernel_pool *p, uint64_t *ns, uint64_t *runs);

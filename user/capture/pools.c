@@ -40,7 +40,6 @@ struct taker { /* a process that grows */
 	uint64_t offset, bytes; /* of the function in its file; of a pool */
 	int fd;			/* of the file; -1 none yet */
 	bool refused;
-	uint64_t full;			   /* samples that found no room, as told last */
 	struct probe_links *links;	   /* NULL: it is let alone */
 	uint64_t begun_ns, on_ns, off_ns; /* looked at since; so long in all, and so long not */
 	uint64_t at_ns, takes;
@@ -380,16 +379,19 @@ double pools_scale(const struct pools *p, uint32_t pid)
 	return t && t->on_ns ? (double)(t->on_ns + t->off_ns) / t->on_ns : 1;
 }
 
-void pools_prune(struct pools *p, uint32_t pid, bool (*keep)(void *context, uint64_t pool),
-		 void *context)
+void pools_forget(struct pools *p, uint32_t pid, uint64_t pool)
 {
-	struct taker *t = taker_of(p, pid);
-	struct pool_taker state;
+	kernel_pool_forget(p->kernel, pid, pool);
+}
 
-	if (!t || kernel_pool_state(p->kernel, pid, &state) || state.full == t->full)
-		return;
-	t->full = state.full;
-	kernel_pool_prune(p->kernel, pid, keep, context);
+void pools_forget_all(struct pools *p, uint32_t pid)
+{
+	kernel_pool_forget_all(p->kernel, pid);
+}
+
+void pools_note(struct pools *p, uint32_t pid, uint64_t pool)
+{
+	kernel_pool_note(p->kernel, pid, pool);
 }
 
 uint64_t pools_cost_ns(const struct pools *p)

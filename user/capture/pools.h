@@ -38,9 +38,10 @@ bool pools_holds(struct pools *p, uint32_t pid, uint64_t pool);
 uint64_t pools_bytes(const struct pools *p, uint32_t pid);
 /* What a sample of the process is to be multiplied with, for the time in which it is not looked at. */
 double pools_scale(const struct pools *p, uint32_t pid);
-/* Forgets pools that the caller has no more use for, if there is no room for others. */
-void pools_prune(struct pools *p, uint32_t pid, bool (*keep)(void *context, uint64_t pool),
-		 void *context);
+/* The caller has no more use for it, or for any of that process but those that he notes then. */
+void pools_forget(struct pools *p, uint32_t pid, uint64_t pool);
+void pools_forget_all(struct pools *p, uint32_t pid);
+void pools_note(struct pools *p, uint32_t pid, uint64_t pool);
 
 /* Processor time that the probe has taken so far, estimated from its hits. */
 uint64_t pools_cost_ns(const struct pools *p);
