@@ -100,7 +100,8 @@ $(B)/unit/test_php $(B)/unit/test_perl $(B)/unit/test_v8: UNIT_LIBS := -llzma
 $(B)/unit/test_allocator: UNIT_LIBS := -llzma -lZydis
 $(B)/unit/test_allocator: | $(B)/unit/programs/stack-O2 $(B)/unit/programs/stack-static
 $(B)/unit/test_probe_point $(B)/unit/test_call_site: UNIT_LIBS := -llzma -lZydis
-$(B)/unit/test_call_site: $(B)/san/user/capture/frame_table.o
+$(B)/unit/test_pool_code: UNIT_LIBS := -llzma -lZydis
+$(B)/unit/test_pool_code $(B)/unit/test_call_site: $(B)/san/user/capture/frame_table.o
 $(B)/unit/test_row_counter: UNIT_LIBS := -lZydis
 $(B)/unit/test_growth_site $(B)/unit/test_library_balance: UNIT_LIBS := -lm
 

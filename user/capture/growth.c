@@ -40,6 +40,7 @@
 #define TELL_NS	      SECOND_NS
 #define CHECK_SHARE   200 /* looking for pages takes at most one part in so many of a processor */
 #define CHECK_SHARE_EAGER 50
+#define CHECK_SHARE_POOLS 50 /* of all processes together */
 #define PAGE_BYTES    4096
 #define POOLS_LOOK_NS (SECOND_NS / 5) /* at the least, and at times three times as much */
 
@@ -469,7 +470,8 @@ void growth_pool(struct growth *g, const struct ev_head *record)
 	if (!p || !p->sites || !p->sampled || !bytes)
 		return;
 	sample.bytes *= pools_scale(g->pools, sample.pid);
-	growth_sites_add_pool(p->sites, &sample, sample.address & -bytes);
+	if (growth_sites_add_pool(p->sites, &sample, sample.address & -bytes) != 1)
+		pools_forget(g->pools, sample.pid, sample.address & -bytes);
 }
 
 /* The kernel half has noted it since the process was entered, and knows better. */
@@ -528,8 +530,7 @@ static void check_pools(struct growth *g, struct grower *p)
 		pools_forget_all(g->pools, p->pid);
 		growth_sites_each_pool(p->sites, note_pool, &l);
 	}
-	least = (g->host.eager ? CHECK_SHARE_EAGER : CHECK_SHARE) * (own_time() - spent) *
-		g->sampled;
+	least = CHECK_SHARE_POOLS * (own_time() - spent) * g->sampled;
 	least = least > POOLS_LOOK_NS ? least : POOLS_LOOK_NS;
 	g->random = g->random * 6364136223846793005ULL + 1442695040888963407ULL;
 	p->pools_ns = began + least + 2 * (least >> 20) * (g->random >> 44);

@@ -7,9 +7,10 @@
  * a variance of (1 - p) times the squares of its weights, and the truth is within twice the root of
  * that, and one sample more, 19 times of 20.
  *
- * Whose is what was touched for one that is gone?  Of Python, whose pools were sampled: theirs whose pools
- * were taken since and live, each as much as it has of these, and no more than a few times as much,
- * for what was seen must be able to fill it.  What lives in a pool must have lived a while, and at every
+ * Whose is what was touched for one that is gone?  Of Python, whose pools are sampled: theirs whose pools
+ * live, each as much as it has of these, but no more than a few times as much, for they must be able to
+ * fill it; what is left, and where there are no pools, theirs whose objects live where they were put.
+ * What lives in a pool must have lived a while, and at every
  * look: a result that is fetched again and again looks the same each time, but is not always there.
  */
 #include "growth_site.h"
@@ -22,8 +23,9 @@
 #define SITES_MOST   512
 #define WAITING_MOST 1024
 #define PAGE_SHIFT   12
+#define POOLS_MOST_EACH 512 /* each is looked at again and again, and that takes some time */
 #define POOL_AGE_NS  2000000000ULL
-#define POOL_LOOKS   4
+#define POOL_LOOKS   3
 #define FILL_MOST    4 /* times what was seen to be kept in pools */
 
 struct site {
@@ -44,7 +46,6 @@ struct growth_sites {
 	uint32_t pid;
 	uint64_t checked_ns; /* when pages were looked for; 0 never */
 	bool reckoned; /* pools were looked at for a part of the time */
-	bool pooled;   /* pools were looked for */
 	struct pages pages, pools;
 	uint64_t pools_least; /* when it was asked last */
 	struct site *sites; /* the first is of all without a stack */
@@ -63,6 +64,7 @@ int growth_sites_open(struct growth_sites **out, uint32_t pid, uint64_t start_ns
 	s->pid = pid;
 	s->start_ns = start_ns;
 	s->pages.seed = s->pools.seed = start_ns ^ pid;
+	s->pools.most = POOLS_MOST_EACH;
 	s->sites = calloc(SITES_MOST, sizeof(*s->sites));
 	s->waiting = calloc(WAITING_MOST, sizeof(*s->waiting));
 	if (s->sites && s->waiting)
@@ -189,9 +191,10 @@ int growth_sites_add_pool(struct growth_sites *s, const struct raw_growth *sampl
 	struct page page = page_of(sample, pool);
 	int err = pages_add(&s->pools, &page);
 
-	if (!err)
-		wait_for_name(s, sample);
-	return err;
+	if (err)
+		return err;
+	wait_for_name(s, sample);
+	return s->pools.count && s->pools.items[s->pools.count - 1].number == page.number;
 }
 
 void growth_sites_see_pool(struct growth_sites *s, uint64_t pool,
@@ -285,17 +288,14 @@ static uint64_t refilled(const struct growth_sites *s)
 	return gone;
 }
 
-/* What of that a site has filled.  Where no pools are looked at, whoever's objects live where they were
- * put has filled these, too. */
-static uint64_t fill_of(const struct growth_sites *s, const struct site *site, uint64_t gone,
-			uint64_t lives, uint64_t kept)
+/* What of that a site has filled: by its pools, and of what no pools tell by whose objects live where they
+ * were put. */
+static uint64_t fill_of(const struct site *site, uint64_t gone, uint64_t lives, uint64_t kept)
 {
-	double fill;
+	double told = gone < FILL_MOST * kept ? gone : FILL_MOST * kept;
 
-	if (!s->pooled)
-		return lives ? (double)gone / lives * site->lives : 0;
-	fill = kept ? (double)gone / kept * site->pools_kept : 0;
-	return fill < FILL_MOST * site->pools_kept ? fill : FILL_MOST * site->pools_kept;
+	return (kept ? told / kept * site->pools_kept : 0) +
+	       (lives ? (gone - told) / lives * site->lives : 0);
 }
 
 /* Of samples that make up `part` of `all`. */
@@ -314,8 +314,8 @@ static uint64_t reply_of(const struct site *site, uint64_t fill)
 	return site->reply + share * fill;
 }
 
-static void sum_site(const struct growth_sites *s, struct site *site, uint64_t fill, uint64_t taken,
-		     uint64_t kept)
+static void sum_site(struct site *site, uint64_t fill, uint64_t taken, uint64_t kept,
+		     bool reckoned)
 {
 	struct ev_memory_site *ev = &site->ev;
 	double error;
@@ -323,7 +323,7 @@ static void sum_site(const struct growth_sites *s, struct site *site, uint64_t f
 	if (site->held > site->taken) /* by the luck of the draw */
 		site->held = site->taken;
 	error = error_of(site->held, taken, site->squares, site->samples);
-	if (s->pooled && site->pools_kept)
+	if (site->pools_kept)
 		error += error_of(site->pools_kept, kept, site->pools_squares, site->pools_samples) *
 			 fill / site->pools_kept;
 	else
@@ -333,7 +333,7 @@ static void sum_site(const struct growth_sites *s, struct site *site, uint64_t f
 	ev->held_bytes = site->held + fill;
 	ev->taken_bytes = site->taken + fill;
 	ev->reply_bytes = reply_of(site, fill);
-	ev->flags |= fill && s->reckoned ? EV_MEMORY_WINDOWS : 0;
+	ev->flags |= fill && reckoned ? EV_MEMORY_WINDOWS : 0;
 }
 
 static void sum_held(struct growth_sites *s)
@@ -346,7 +346,8 @@ static void sum_held(struct growth_sites *s)
 		lives += s->sites[i].lives;
 	gone = refilled(s);
 	for (size_t i = 0; i < s->count; i++)
-		sum_site(s, &s->sites[i], fill_of(s, &s->sites[i], gone, lives, kept), taken, kept);
+		sum_site(&s->sites[i], fill_of(&s->sites[i], gone, lives, kept), taken, kept,
+			 s->reckoned);
 }
 
 static void sum_taken(struct site *site)
@@ -366,7 +367,6 @@ void growth_sites_check_pools(struct growth_sites *s, uint64_t now_ns, bool reck
 			      pages_look look, pages_tenant tenant, void *context)
 {
 	pages_check(&s->pools, now_ns, look, tenant, context);
-	s->pooled = true;
 	s->reckoned |= reckoned;
 }
 

@@ -28,7 +28,7 @@ void growth_sites_close(struct growth_sites *s);
 /* One sample, as soon as it comes: what was put there is looked at.  0 or -ENOMEM. */
 int growth_sites_add(struct growth_sites *s, const struct raw_growth *sample,
 		     pages_tenant tenant, void *context);
-/* A sample of a pool taken into use at an address. */
+/* A sample of a pool taken into use at an address.  1; 0: it is not to be looked for; or -ENOMEM. */
 int growth_sites_add_pool(struct growth_sites *s, const struct raw_growth *sample, uint64_t pool);
 /* What was put there, if nobody has looked yet. */
 void growth_sites_see_pool(struct growth_sites *s, uint64_t pool,
@@ -39,8 +39,7 @@ size_t growth_sites_name(struct growth_sites *s, uint64_t now_ns, uint64_t patie
 /* Looks for its pages. */
 void growth_sites_check(struct growth_sites *s, uint64_t now_ns, pages_look look,
 			pages_tenant tenant, void *context);
-/* Looks whether its pools are as they were; said once, and pages tell no longer who fills them.  reckoned:
- * they were not looked at all the time. */
+/* Looks whether its pools are as they were.  reckoned: they were not looked at all the time. */
 void growth_sites_check_pools(struct growth_sites *s, uint64_t now_ns, bool reckoned,
 			      pages_look look, pages_tenant tenant, void *context);
 /* Were samples of pools thinned out since that was asked last?  Those left are told one by one. */

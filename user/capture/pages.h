@@ -47,10 +47,11 @@ struct page {
 	bool swapped;
 };
 
-/* Zeroed is empty. */
+/* Zeroed, but for most, is empty. */
 struct pages {
 	struct page *items;
 	size_t count;
+	size_t most;	/* of them; 0: PAGES_MOST */
 	uint64_t least; /* what each stands for, at least */
 	uint64_t seed;
 	bool blind; /* frames are not shown: what came back in between is not told apart */

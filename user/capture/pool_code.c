@@ -90,6 +90,16 @@ static void note_load(struct reading *r, uint64_t address)
 		r->loads[r->count++] = address;
 }
 
+/* A jump or call through memory reads it, too. */
+static void note_jump(struct reading *r, const struct instruction *in)
+{
+	uint64_t address;
+
+	if (in->is.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE &&
+	    address_of(r, in, &in->operands[0], &address))
+		note_load(r, address);
+}
+
 /* What the instruction writes to is not known any longer, unless it says so itself. */
 static void follow(struct reading *r, const struct finder *f, const struct instruction *in)
 {
@@ -142,7 +152,7 @@ static bool decode(const struct finder *f, size_t at, uint64_t start, struct ins
 /* Where its allocator stands that an exported function calls.  0 or -ENOTSUP. */
 static int slot_of(struct finder *f, const struct elf_symbol *symbol, uint64_t *slot)
 {
-	uint64_t start = elf_code_address(f->elf, symbol->offset) + f->bias, address;
+	uint64_t start = elf_code_address(f->elf, symbol->offset) + f->bias;
 	struct reading r = {};
 	struct instruction in;
 	ssize_t n = elf_read(f->elf, symbol->offset, f->code, sizeof(f->code));
@@ -151,9 +161,7 @@ static int slot_of(struct finder *f, const struct elf_symbol *symbol, uint64_t *
 	if (symbol->size && symbol->size < f->size)
 		f->size = symbol->size;
 	for (size_t i = 0, at = 0; i < ENTRY_MOST && decode(f, at, start, &in); i++) {
-		if (in.is.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE &&
-		    address_of(&r, &in, &in.operands[0], &address))
-			note_load(&r, address);
+		note_jump(&r, &in);
 		follow(&r, f, &in);
 		if (pair_in(&r, slot))
 			return 0;
@@ -197,15 +205,14 @@ static bool asks_for_size(const struct instruction *in)
 	       (with->imm.value.s == SMALL_MOST || with->imm.value.s == SMALL_MOST - 1);
 }
 
-static bool takes_pools(struct finder *f, uint64_t address)
+/* Does the function that was read take pools into use? */
+static bool is_pool_taker(const struct finder *f)
 {
 	bool counts = false, carves = false;
 	struct instruction in;
 	size_t at = 0;
 
-	if (!read_function(f, address))
-		return false;
-	for (; at < f->size && decode(f, at, address, &in); at += in.is.length) {
+	for (; at < f->size && decode(f, at, 0, &in); at += in.is.length) {
 		if (asks_for_size(&in))
 			return false;
 		counts |= writes(&in, 1, COUNT_AT);
@@ -247,7 +254,7 @@ static int find_taker(struct finder *f, uint64_t allocator, uint64_t *offset)
 	size_t n = callees(f, allocator, called);
 
 	for (size_t i = 0; i < n; i++)
-		if (takes_pools(f, called[i]))
+		if (read_function(f, called[i]) && is_pool_taker(f))
 			return offset_of(f, called[i], offset);
 	return -ENOTSUP;
 }
