@@ -169,6 +169,23 @@ int kernel_heap_each(struct kernel *k, void (*fn)(void *, uint32_t, const struct
 	return 0;
 }
 
+int kernel_heap_forget_mappings(struct kernel *k, bool (*gone)(void *, uint32_t), void *context)
+{
+	int fd = map_fd(k, "heap_mappings");
+	struct heap_mapping_key key, next;
+
+	/* The successor is taken first, so that a removal does not lose the place. */
+	if (bpf_map_get_next_key(fd, NULL, &next))
+		return 0;
+	for (bool more = true; more;) {
+		key = next;
+		more = !bpf_map_get_next_key(fd, &key, &next);
+		if (gone(context, key.process))
+			bpf_map_delete_elem(fd, &key);
+	}
+	return 0;
+}
+
 int kernel_heap_forget_site(struct kernel *k, const struct kernel_heap *heap, uint32_t number)
 {
 	struct heap_site *s = &heap->sites[number];
