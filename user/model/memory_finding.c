@@ -201,6 +201,11 @@ static bool gives_back(const struct taking *t)
 	return 4 * t->taken_bytes > 5 * t->held;
 }
 
+static double held_at_most(const struct taking *t)
+{
+	return t->held + t->error < t->taken_bytes ? t->held + t->error : t->taken_bytes;
+}
+
 /* A tier's figure is worth what it is taken from. */
 static void say_source(struct scene *s, struct finding_view *f, const struct account *a)
 {
@@ -209,7 +214,10 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 	if (!t || a->takings->tier >= sizeof(sources) / sizeof(sources[0]) ||
 	    !sources[a->takings->tier])
 		return;
-	if (t->error >= 1)
+	if (t->error >= t->held && t->error >= 1) /* hardly a figure */
+		finding_because(s, f, "at most %s held: from %s",
+				memory_words(s, held_at_most(t)), sources[a->takings->tier]);
+	else if (t->error >= 1)
 		finding_because(s, f, "%s held, give or take %s: from %s", memory_words(s, t->held),
 				memory_words(s, t->error), sources[a->takings->tier]);
 	else
