@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
-/* Rows of libpq copied one by one, and kept or freed: mem_rows keep|free */
+/* Rows of libpq copied one by one, and kept or freed, by a process that may have 512 MiB:
+ * mem_rows keep|free */
+#include <sys/resource.h>
+
 #include "pq.h"
 
 #define ROWS 2000
@@ -54,8 +57,10 @@ static void free_all(void)
 
 int main(int argc, char **argv)
 {
+	const struct rlimit most = {512UL << 20, 512UL << 20};
 	PGconn *connection = pq_open();
 
+	setrlimit(RLIMIT_DATA, &most);
 	for (int i = 0;; i++) {
 		one_round(connection);
 		if (argc < 2 || strcmp(argv[1], "keep"))
