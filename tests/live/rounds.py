@@ -332,7 +332,8 @@ def run_round(name, cases, servers, janitor, dbleak, hold, options=()):
     for run in this.runs:
         faults = run.truth_faults()
         shown = {"pid": run.pid, "sockets": len(run.truth), "backends": run.backends,
-                 "children": {pid: len(held) for pid, held in run.held.items()}, "said": run.client.said[-3:]}
+                 "children": {pid: len(held) for pid, held in run.held.items()}, "said": run.client.said[-3:],
+                 "errors": run.client.errors[-3:]}
         if look is not None:
             faults += run.judge(look)
             shown["process"] = look.process(run.pid)

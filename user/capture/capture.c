@@ -218,6 +218,7 @@ static int sweep(struct capture *c)
 		kernel_scan(c->kernel, SCAN_HOLDERS, connection_held, c);
 	}
 	connections_tell_gone(c);
+	c->swept_ns = capture_now();
 	if (c->clients)
 		err = clients_sweep(c->clients, capture_now());
 	if (err)

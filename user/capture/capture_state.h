@@ -42,7 +42,7 @@ struct capture {
 	struct table connections, owners;
 	struct peers peers;
 	uint64_t sweep, next_sweep_ns, next_facts_ns, next_usage_ns, stats_until_ns, begun_ns;
-	uint64_t usage_every_ns;
+	uint64_t usage_every_ns, swept_ns; /* when the last sweep was through */
 	uint64_t records;
 	uint64_t run_ns, runs; /* sampled */
 	struct ev_loss loss;

@@ -36,16 +36,16 @@ static const struct {
 	{GAP_BYTES, 0, "a database's port, but the bytes are of no protocol known here"},
 };
 
-/* Encrypted, and its library did not let us read it in the time that takes. */
+/* Encrypted, and its library did not let us read it in the time that takes, nor has a sweep since. */
 static bool is_veiled(const struct capture *c, const struct owner *o)
 {
-	uint64_t since = o->veiled_ns, now = capture_now();
+	uint64_t since = o->veiled_ns;
 
 	if (!since || o->tls_read)
 		return false;
 	if (c->clients && clients_tls_since(c->clients) > since)
 		since = clients_tls_since(c->clients);
-	return !c->clients || c->ending || now - since > VEILED_NS;
+	return !c->clients || c->ending || c->swept_ns > since + VEILED_NS;
 }
 
 void owner_tell_gaps(struct capture *c, struct owner *o, const struct ev_connection *ev)
