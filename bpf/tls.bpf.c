@@ -273,6 +273,8 @@ __noinline int tls_message_sent(struct connection *c, __u32 bytes)
 
 	if (v)
 		match_unsent(v, bytes, c->lane);
+	if (v && v->c.asks) /* what was encrypted without a known socket is read only now */
+		evidence_take(&v->c);
 	return 0;
 }
 
