@@ -11,6 +11,7 @@ from harness import command_of
 from solo import live
 
 GROWTH, CLIENT, FULL = 1, 2, 3  # enum ev_tier
+LOWER_BOUND = 2  # enum ev_memory_flag
 EXACT = ("--heap", "full", "--heap-sample", "1", "--max-overhead", "100")
 Held = collections.namedtuple("Held", "object taken freed bytes")
 
@@ -137,6 +138,41 @@ def odd(bench):
     total = tuple(sum(getattr(site, what) for site in sites) for what in ("taken", "freed", "held_bytes"))
     wanted = (100 + 100 + 30 + 30, 100, 100 * 59 + 30 * 47 + 30 * 1237)
     bench.check(total == wanted, f"taken, freed and held are {total}, not {wanted}")
+
+
+STORM = {  # clients/heap_storm.c
+    53: Held("malloc", 30, 0, 30 * 53),
+    1231: Held("malloc", 10, 0, 10 * 1231),
+    113: Held("malloc", 10, 0, 10 * 113),
+    117: Held("malloc", 10, 10, 0),
+    127: Held("malloc", 20, 0, 20 * 127),
+    83: Held("malloc", 10000, 4000, 6000 * 83),
+}
+
+
+@live("heap: forks, ends and other programs in the middle of calls, and thousands of threads bend no count", needs=(),
+      lane="heap")
+def storm(bench):
+    said, sites, report = followed(bench, command_of(["heap_storm"]), *EXACT[2:])
+    bench.check(said == "done\n", f"the program was disturbed: {said!r}")
+    found = by_size(sites, STORM)
+    for size, held in STORM.items():
+        bench.check(found.get(size) == held, f"blocks of {size}: {found.get(size)}, not {held}")
+    older = [gap["reason"] for gap in report["coverage"]["gaps"] if "before we looked" in gap["reason"]]
+    bench.check(not older, f"nothing is older than a program from its first instruction: {older}")
+    bench.check(not report["losses"]["map_full"], f"no room was found: {report['losses']}")
+
+
+@live("heap: where there is no room for all that is mapped the report says so, and gives lower bounds", needs=(),
+      lane="heap")
+def crowded(bench):
+    said, sites, report = followed(bench, command_of(["heap_storm", "maps"]), *EXACT[2:])
+    bench.check(said == "done\n", f"the program was disturbed: {said!r}")
+    sites = [site for site in sites if site.object == "mmap" and site.taken > 100]
+    if bench.check(len(sites) == 1, f"it maps in one place, not in {sites}"):
+        lost = report["losses"]["map_full"]
+        bench.check(lost and sites[0].taken + lost == 5000, f"of 5,000 {sites[0].taken} are told, {lost} are lost")
+        bench.check(sites[0].flags & LOWER_BOUND, "the figure is not told as a lower bound")
 
 
 @live("heap: a program whose allocator cannot be found is named", needs=(), lane="heap")
