@@ -454,6 +454,39 @@ static void two_lines_that_prove_it_are_two_findings(void **state)
 	assert_false(says_so(&p->findings[1], "does not go back")); /* said once is enough */
 }
 
+/* An array that realloc makes larger: its pages are not where they were touched. */
+static void what_is_moved_is_held(void **state)
+{
+	(void)state;
+	for (int moved = 0; moved < 2; moved++) {
+		struct ev_memory_site array, work;
+		double here = moved ? 0.9 : 1.5, there = moved ? 0.1 : 1.5;
+
+		app_begins_as(EV_MODE_WATCH, "feed");
+		at(1);
+		array = pages_of(APP, 1, at_c_line(APP, 42, "append"));
+		work = pages_of(APP, 2, at_c_line(APP, 80, "render"));
+		for (int t = 1; t <= 30; t++) {
+			tick(t, 20 + t);
+			takes(&array, here, t % 8 ? here : 0);
+			takes(&work, there, there);
+		}
+		if (moved) {
+			const struct finding_view *f = expect(CAUSE_UNFREED_MEMORY);
+
+			assert_non_null(f->site);
+			assert_int_equal(f->site->line, 42);
+			assert_true(f->memory.held > 20e6 && f->memory.held < 30e6);
+			assert_true(says_so(f, "were moved (realloc)"));
+			assert_int_equal(count_findings(), 1);
+		} else { /* either may have given all of its own back */
+			expect_silence(APP);
+		}
+		story_ends();
+	}
+	story_begins();
+}
+
 static void a_line_that_gives_back_is_not_named_beside_a_slow_leaker(void **state)
 {
 	struct ev_memory_site busy, slow;
@@ -1311,6 +1344,7 @@ int main(void)
 		TEST(sampled_calls_prove_it_with_their_error),
 		TEST(what_is_lost_is_a_lower_bound),
 		TEST(two_lines_that_prove_it_are_two_findings),
+		TEST(what_is_moved_is_held),
 		TEST(a_line_that_gives_back_is_not_named_beside_a_slow_leaker),
 		TEST(growth_beside_few_requests_is_sporadic),
 		TEST(growth_beside_failures_is_sporadic),
