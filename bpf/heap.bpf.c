@@ -17,7 +17,9 @@
 #include "heap.h"
 
 #define CALLS 4 /* that a thread may have begun at a time: one, and those it left undone */
+#define MAPPINGS_MOST 4096
 #define MAP_SOME_ANONYMOUS 0x20
+#define MAP_IN_PLACE 0x10 /* MAP_FIXED */
 #define PROT_WRITE 2
 #define ERRORS 4095 /* system calls fail with one of the last so many numbers */
 
@@ -62,6 +64,14 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAPPINGS_MOST);
+	__type(key, struct heap_mapping_key);
+	__type(value, __u64);
+} heap_mappings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 16384);
 	__type(key, __u32); /* process id */
 	__type(value, struct heap_process);
@@ -88,6 +98,7 @@ struct heap_call {
 	__u64 size;
 	__u64 block; /* that it gives up, or where it writes the new one's address */
 	__u64 value; /* of the block that it gives up, already out of the table; 0 none */
+	__u64 more; /* mmap: flags; mremap: the old size; mprotect: the protection */
 	__u32 kind;
 	__u32 drawn;
 };
@@ -241,7 +252,7 @@ static __always_inline int is_drawn(__u64 size)
 	       (bpf_get_prandom_u32() * heap_interval) >> 32 < at_least_one(size);
 }
 
-static __always_inline void site_freed(__u64 value, __u64 rest)
+static __always_inline void site_freed(__u64 value)
 {
 	__u32 number = HEAP_VALUE_SITE(value);
 	__u64 size = HEAP_VALUE_SIZE(value);
@@ -249,9 +260,7 @@ static __always_inline void site_freed(__u64 value, __u64 rest)
 
 	if (!s)
 		return;
-	__sync_fetch_and_add(&s->freed_bytes, bytes_of(size) - (rest ? bytes_of(rest) : 0));
-	if (rest)
-		return;
+	__sync_fetch_and_add(&s->freed_bytes, bytes_of(size));
 	__sync_fetch_and_add(&s->freed, blocks_of(size));
 	__sync_fetch_and_add(&s->spread_freed, spread_of(size));
 }
@@ -324,6 +333,83 @@ __noinline __u32 heap_site_of(__u64 place, __u64 caller, __u32 number, __u32 kin
 	site_make(&key, caller, p->start_ns, pid);
 	known = bpf_map_lookup_elem(&heap_places, &key);
 	return known ? *known : 0;
+}
+
+/* --- mappings ------------------------------------------------------------------------------ */
+
+enum cut { CUT_HELD = 1, CUT_RESERVED = 2 };
+
+struct cutting {
+	__u64 from, to;
+	__u64 tail;  /* value of what is left behind it */
+	__u64 bytes; /* that were cut */
+	__u32 process;
+	__u32 which; /* enum cut */
+};
+
+static __always_inline void mapping_freed(__u64 value, __u64 bytes, int gone)
+{
+	__u32 number = HEAP_VALUE_SITE(value);
+	struct heap_site *s = number ? bpf_map_lookup_elem(&heap_sites, &number) : NULL;
+
+	if (!s)
+		return;
+	__sync_fetch_and_add(&s->freed_bytes, bytes);
+	if (gone && !(value & HEAP_PIECE))
+		__sync_fetch_and_add(&s->freed, 256);
+}
+
+/* What is left behind the cut is put back by whoever asked for it, once all were visited. */
+static long cut_mapping(struct bpf_map *map, const struct heap_mapping_key *known, __u64 *value,
+			struct cutting *c)
+{
+	__u64 start = known->start, size = HEAP_VALUE_SIZE(*value), end = start + size;
+	__u64 from = start > c->from ? start : c->from, to = end < c->to ? end : c->to;
+	struct heap_mapping_key key = {.start = start, .process = known->process};
+
+	if (known->process != c->process || from >= to ||
+	    !(c->which & (HEAP_VALUE_SITE(*value) ? CUT_HELD : CUT_RESERVED)))
+		return 0;
+	c->bytes += to - from;
+	mapping_freed(*value, to - from, from == start && to == end);
+	if (to < end)
+		c->tail = (*value - size + (end - to)) | (start < from ? HEAP_PIECE : 0);
+	if (start < from)
+		*value = *value - size + (from - start);
+	else
+		bpf_map_delete_elem(&heap_mappings, &key);
+	return 0;
+}
+
+static __always_inline int mapping_put(__u32 process, __u64 start, __u64 value)
+{
+	struct heap_mapping_key key = {.start = start, .process = process};
+	__u64 *old = bpf_map_lookup_elem(&heap_mappings, &key);
+
+	if (old) /* unseen: its address comes back */
+		mapping_freed(*old, HEAP_VALUE_SIZE(*old), 1);
+	if (!bpf_map_update_elem(&heap_mappings, &key, &value, BPF_ANY))
+		return 1;
+	count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+	return 0;
+}
+
+/* Takes these bytes out of whatever is mapped there.  Returns of how many of those it was one of which
+ * (enum cut). */
+__noinline __u64 heap_cut(__u32 process, __u64 from, __u64 length, __u32 which)
+{
+	struct cutting c = {.from = from, .to = from + length, .process = process, .which = which};
+	struct heap_mapping_key key = {.start = from, .process = process};
+	__u64 *exact = bpf_map_lookup_elem(&heap_mappings, &key);
+
+	if (exact && HEAP_VALUE_SIZE(*exact) == length) {
+		cut_mapping(NULL, &key, exact, &c);
+		return c.bytes;
+	}
+	bpf_for_each_map_elem(&heap_mappings, cut_mapping, &c, 0);
+	if (c.tail)
+		mapping_put(process, c.to, c.tail);
+	return c.bytes;
 }
 
 /* --- processes and threads ----------------------------------------------------------------- */
@@ -495,7 +581,7 @@ static __always_inline struct heap_call *call_make(struct heap_thread *t, __u64 
 		c = &t->call[0];
 	}
 	if (c->slot && c->value)
-		site_freed(c->value, 0);
+		site_freed(c->value);
 	return c;
 }
 
@@ -508,16 +594,23 @@ static __always_inline void forget_call(struct task_struct *task, struct heap_th
 	if (!c || word_at(slot) == trampoline_of(task))
 		return;
 	if (c->value)
-		site_freed(c->value, 0);
+		site_freed(c->value);
 	c->slot = 0;
 }
 
 struct request {
 	__u64 size;
 	__u64 block; /* given up, or where the address is written */
+	__u64 more; /* as in struct heap_call */
 	__u32 kind;
-	__u32 has_old; /* block may be one that is held */
+	__u16 has_old; /* block may be one that is held */
+	__u16 writable; /* what is mapped */
 };
+
+static __always_inline __u64 whole_pages(__u64 bytes)
+{
+	return (bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+}
 
 static __always_inline void read_request(struct pt_regs *ctx, struct request *r)
 {
@@ -535,26 +628,37 @@ static __always_inline void read_request(struct pt_regs *ctx, struct request *r)
 		r->block = ctx->di;
 		break;
 	case HEAP_ALIGNED:
-	case HEAP_MMAP:
 		r->size = ctx->si;
+		break;
+	case HEAP_MMAP:
+		r->size = whole_pages(ctx->si);
+		r->more = ctx->cx;
+		r->writable = ctx->dx & PROT_WRITE;
+		break;
+	case HEAP_MPROTECT:
+		r->size = whole_pages(ctx->si);
+		r->block = ctx->di;
+		r->more = ctx->dx;
+		r->writable = r->more & PROT_WRITE;
 		break;
 	case HEAP_POSIX:
 		r->size = ctx->dx;
 		r->block = ctx->di;
 		break;
 	case HEAP_MREMAP:
-		r->size = ctx->dx;
+		r->size = whole_pages(ctx->dx);
 		r->block = ctx->di;
+		r->more = whole_pages(ctx->si);
+		r->writable = 1;
 		break;
 	}
 	r->size &= (1ULL << 44) - 1;
-	r->has_old = r->kind == HEAP_REALLOC || r->kind == HEAP_REALLOCARRAY ||
-		     r->kind == HEAP_MREMAP;
+	r->has_old = r->kind == HEAP_REALLOC || r->kind == HEAP_REALLOCARRAY;
 }
 
 static __always_inline int is_map(__u32 kind)
 {
-	return kind == HEAP_MMAP || kind == HEAP_MREMAP;
+	return kind == HEAP_MMAP || kind == HEAP_MREMAP || kind == HEAP_MPROTECT;
 }
 
 /* It may end by jumping to another of these functions, which must not be taken for a call of its own:
@@ -595,13 +699,15 @@ static __always_inline int begin(struct pt_regs *ctx, struct task_struct *task,
 	__u32 file = cookie >> 16 & (HEAP_FILES - 1), held = 0, drawn;
 	struct heap_call *c;
 
-	if (r.kind == HEAP_MMAP && !(ctx->cx & MAP_SOME_ANONYMOUS && ctx->dx & PROT_WRITE))
-		return 0;
 	read_request(ctx, &r);
+	if (r.kind == HEAP_MMAP && !(r.more & MAP_SOME_ANONYMOUS))
+		return 0;
+	if (r.kind == HEAP_MPROTECT && r.more && !r.writable)
+		return 0;
 	if (r.has_old && r.block)
 		held = heap_has(HEAP_KEY(t->number, r.block));
-	drawn = r.kind == HEAP_MREMAP ? held : is_drawn(r.size);
-	if (!drawn && !held && !may_tail(&r)) {
+	drawn = is_map(r.kind) ? r.writable : is_drawn(r.size);
+	if (!drawn && !held && !is_map(r.kind) && !may_tail(&r)) {
 		forget_call(task, t, slot);
 		return 0;
 	}
@@ -621,7 +727,8 @@ static __always_inline int begin(struct pt_regs *ctx, struct task_struct *task,
 	c->value = held ? heap_remove(HEAP_KEY(t->number, r.block)) : 0;
 	c->kind = r.kind;
 	c->drawn = drawn;
-	if (r.has_old && r.block && !c->value && r.kind != HEAP_MREMAP)
+	c->more = r.more;
+	if (r.has_old && r.block && !c->value)
 		free_older(caller, start, file);
 	return 1;
 }
@@ -651,6 +758,18 @@ static __always_inline void note_reply(struct heap_site *s, __u64 bytes)
 	__sync_fetch_and_add(&s->reply_bytes, bytes);
 }
 
+static __always_inline void mapped(struct heap_site *s, __u32 process, __u32 number, __u64 block,
+				   __u64 size)
+{
+	if (!mapping_put(process, block, HEAP_VALUE(number, size))) {
+		__sync_fetch_and_add(&s->lost, 1);
+		return;
+	}
+	__sync_fetch_and_add(&s->taken_bytes, size);
+	__sync_fetch_and_add(&s->taken, 256);
+	note_reply(s, size);
+}
+
 /* A new block, or what has become of an old one. */
 static __always_inline void taken(struct task_struct *task, struct heap_thread *t,
 				  const struct heap_call *call, __u64 block)
@@ -667,7 +786,8 @@ static __always_inline void taken(struct task_struct *task, struct heap_thread *
 		if (stack & STACK_INTERPRETED)
 			place = stack;
 	}
-	number = heap_site_of(place, call->caller, t->number, call->kind);
+	number = heap_site_of(place, call->caller, t->number,
+			      call->kind == HEAP_MPROTECT ? HEAP_MMAP : call->kind);
 	s = number ? bpf_map_lookup_elem(&heap_sites, &number) : NULL;
 	if (!s)
 		return;
@@ -676,9 +796,13 @@ static __always_inline void taken(struct task_struct *task, struct heap_thread *
 		stack = stack_take_share(call->caller, STACK_SHARE_MEMORY);
 	if (stack)
 		s->stack = stack;
+	if (is_map(call->kind)) {
+		mapped(s, t->number, number, block, call->size);
+		return;
+	}
 	old = heap_remove(key);
 	if (old)
-		site_freed(old, 0); /* unseen: its address comes back */
+		site_freed(old); /* unseen: its address comes back */
 	if (!heap_insert(key, HEAP_VALUE(number, call->size))) {
 		__sync_fetch_and_add(&s->lost, 1);
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
@@ -694,11 +818,39 @@ static __always_inline __u64 result_of(struct pt_regs *ctx, const struct heap_ca
 {
 	__u64 block = ctx->ax;
 
+	if (call->kind == HEAP_MPROTECT)
+		return (__u32)block ? 0 : call->block;
 	if (is_map(call->kind))
 		return block < -(__u64)ERRORS ? block : 0;
 	if (call->kind != HEAP_POSIX)
 		return block;
 	return (__u32)block ? 0 : word_at(call->block);
+}
+
+/* What is mapped now is writable, only reserved, or neither.  Where only a part of what became writable
+ * had been reserved, the other was so before.  Returns whether memory was taken. */
+static __always_inline int remap(const struct heap_thread *t, struct heap_call *call, __u64 block)
+{
+	__u64 bytes;
+
+	switch (call->kind) {
+	case HEAP_MMAP:
+		if (call->more & MAP_IN_PLACE)
+			heap_cut(t->number, block, call->size, CUT_HELD | CUT_RESERVED);
+		break;
+	case HEAP_MREMAP:
+		return heap_cut(t->number, call->block, call->more, CUT_HELD) > 0;
+	case HEAP_MPROTECT:
+		bytes = heap_cut(t->number, call->block, call->size,
+				 call->drawn ? CUT_RESERVED : CUT_HELD);
+		if (!bytes)
+			return 0;
+		call->size = bytes;
+		break;
+	}
+	if (!call->drawn)
+		mapping_put(t->number, block, call->size);
+	return call->drawn;
 }
 
 static __always_inline int end(struct pt_regs *ctx)
@@ -715,12 +867,14 @@ static __always_inline int end(struct pt_regs *ctx)
 		return 0;
 	call->slot = 0;
 	block = result_of(ctx, call);
+	if (is_map(call->kind) && (!block || !remap(t, call, block)))
+		return 0;
 	if (call->value && !block && !(call->kind == HEAP_REALLOC && !call->size)) {
 		heap_insert(HEAP_KEY(t->number, call->block), call->value); /* it is as it was */
 		return 0;
 	}
 	if (call->value)
-		site_freed(call->value, 0);
+		site_freed(call->value);
 	call->slot = ctx->sp - 8;
 	if (block && call->drawn)
 		taken(task, t, call, block);
@@ -730,20 +884,6 @@ static __always_inline int end(struct pt_regs *ctx)
 
 /* --- releases ------------------------------------------------------------------------------ */
 
-/* The first bytes of a mapping may go before the others. */
-static __always_inline void unmap(struct heap_thread *t, __u64 value, __u64 at, __u64 length)
-{
-	__u64 size = HEAP_VALUE_SIZE(value), rest;
-
-	length = (length + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
-	rest = size > length ? size - length : 0;
-	if (rest && heap_insert(HEAP_KEY(t->number, at + length),
-				HEAP_VALUE(HEAP_VALUE_SITE(value), rest)))
-		site_freed(value, rest);
-	else
-		site_freed(value, 0);
-}
-
 static __always_inline void release(struct pt_regs *ctx, struct task_struct *task,
 				    struct heap_thread *t, __u64 cookie)
 {
@@ -752,13 +892,15 @@ static __always_inline void release(struct pt_regs *ctx, struct task_struct *tas
 
 	if (!ctx->di)
 		return;
+	if ((cookie & 255) == HEAP_MUNMAP) {
+		heap_cut(t->number, ctx->di, whole_pages(ctx->si), CUT_HELD | CUT_RESERVED);
+		return;
+	}
 	value = heap_remove(HEAP_KEY(t->number, ctx->di));
-	if (value && (cookie & 255) == HEAP_MUNMAP) {
-		unmap(t, value, ctx->di, ctx->si);
-	} else if (value) {
-		site_freed(value, 0);
+	if (value) {
+		site_freed(value);
 		t->freed = ctx->di; /* one function may end by calling another of them */
-	} else if (heap_interval <= 1 && (cookie & 255) == HEAP_FREE && t->freed != ctx->di) {
+	} else if (heap_interval <= 1 && t->freed != ctx->di) {
 		caller = word_at(ctx->sp);
 		if (caller == trampoline_of(task))
 			caller = replaced_address(ctx->sp);

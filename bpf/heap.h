@@ -21,7 +21,8 @@ enum heap_kind {
 	HEAP_MUNMAP = 9,       /* (block, size) */
 	HEAP_MREMAP = 10,      /* (block, old size, size, flags) */
 	HEAP_VALLOC = 11,      /* (size), which others may do for it */
-	HEAP_KINDS = 12,
+	HEAP_MPROTECT = 12,    /* (address, size, protection) */
+	HEAP_KINDS = 13,
 	HEAP_CANARY = 240, /* and the next three: they only count, the third's return is awaited */
 };
 
@@ -70,8 +71,18 @@ struct heap_bucket {
 #define HEAP_ADDRESS_MOST (1ULL << 47)
 #define HEAP_PROCESSES_MOST (1U << 20) /* met in one run */
 #define HEAP_VALUE(site, size) ((__u64)(site) << 44 | (size))
-#define HEAP_VALUE_SITE(value) ((__u32)((value) >> 44))
+#define HEAP_VALUE_SITE(value) ((__u32)((value) >> 44 & 0x7ffff))
 #define HEAP_VALUE_SIZE(value) ((value) & ((1ULL << 44) - 1))
+
+/* What is mapped, by where it begins: its site and size as of a block, whole pages.  Site 0: only
+ * reserved, nobody can write there yet. */
+struct heap_mapping_key {
+	__u64 start;
+	__u32 process; /* its number */
+	__u32 reserved;
+};
+
+#define HEAP_PIECE (1ULL << 63) /* cut off from a block that goes on before it, and no block itself */
 
 #define HEAP_SITES 16384 /* number 0 is none's */
 #define HEAP_SITES_EACH 4096 /* of a process, beyond which only callers are told apart */

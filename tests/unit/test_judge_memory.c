@@ -133,6 +133,56 @@ static void those_for_whom_a_helper_takes_are_named(void **state)
 	assert_false(says_so(expect(CAUSE_CACHE_GROWTH), "daily"));
 }
 
+/* A line that makes garbage sets a collector off, and that touches pages for what others keep. */
+static uint64_t collected_under(const char *moves, const char *begins)
+{
+	const struct place_told frames[] = {
+		{EV_LANG_NATIVE, moves, NULL, "/usr/bin/node", 0, 0x9a1c0, 0},
+		{EV_LANG_NATIVE, begins, NULL, "/usr/bin/node", 0, 0x8a1c0, 0},
+		{EV_LANG_JAVASCRIPT, "render", "/srv/shop/page.js", NULL, 80, 0, 0},
+	};
+
+	return tell_stack(APP, frames, sizeof(frames) / sizeof(frames[0]));
+}
+
+static void keeps_under(uint64_t stack)
+{
+	struct ev_memory_site kept;
+
+	at(1);
+	kept = pages_of(APP, 1, stack);
+	for (double t = 1; t <= 121; t++) {
+		tick(t, 60 + 3 * t);
+		takes(&kept, 3, 0);
+	}
+}
+
+static void who_set_a_moving_collector_off_is_not_blamed(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	app_begins_as(EV_MODE_WATCH, "node");
+	keeps_under(collected_under("v8::internal::Scavenger::Process", "v8::internal::Heap::CollectGarbage"));
+	f = expect(CAUSE_CACHE_GROWTH);
+	assert_null(f->site);
+	assert_true(says_so(f, "the collector of V8 touched the pages"));
+	assert_true(says_so(f, "node --heapsnapshot-signal"));
+}
+
+static void who_takes_pages_without_a_collector_is_named(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	app_begins_as(EV_MODE_WATCH, "node");
+	keeps_under(collected_under("v8::internal::Factory::NewFixedArray", "v8::internal::Runtime_GrowArrayElements"));
+	f = expect(CAUSE_CACHE_GROWTH);
+	assert_non_null(f->site);
+	assert_int_equal(f->site->line, 80);
+	assert_false(says_so(f, "collector of"));
+}
+
 static void the_only_one_for_whom_a_helper_takes_is_named(void **state)
 {
 	struct ev_memory_site kept;
@@ -1329,6 +1379,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(those_for_whom_a_helper_takes_are_named),
 		TEST(the_only_one_for_whom_a_helper_takes_is_named),
+		TEST(who_set_a_moving_collector_off_is_not_blamed),
+		TEST(who_takes_pages_without_a_collector_is_named),
 		TEST(rows_kept_in_a_cache_are_a_leak_with_its_line),
 		TEST(what_a_library_holds_without_a_place_hides_no_line),
 		TEST(a_watch_of_ten_seconds_can_tell_a_leak_of_a_megabyte_a_second),

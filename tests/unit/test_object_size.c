@@ -231,6 +231,28 @@ static void a_statement_names_its_connection(void **state)
 	assert_int_equal(size_of("MYSQL_STMT", AT + 0x110, 0), UNKNOWN64);
 }
 
+static void a_connection_of_mysql_is_its_buffers(void **state)
+{
+	struct my_net net = {.vio = AT + 0x1010, .buffer = AT + 0x2010, .end = AT + 0x2010 + 8192,
+			     .write = AT + 0x2010, .read = AT + 0x2100};
+	struct my_vio vio = {.cache = AT + 0x5010, .position = AT + 0x5020};
+
+	(void)state;
+	block(AT + 0x110, 0x500);
+	block(AT + 0x1010, 0x80);
+	block(AT + 0x2010, 8192 + 32);
+	block(AT + 0x5010, 4096);
+	memcpy(word(AT + 0x110), &net, sizeof(net));
+	memcpy(word(AT + 0x1010), &vio, sizeof(vio));
+	assert_int_equal(size_of("MYSQL", AT + 0x110, 0), 0x500 + 0x80 + 8192 + 32 + 4096);
+	vio.position = AT; /* another library's: what it reads through is not known */
+	memcpy(word(AT + 0x1010), &vio, sizeof(vio));
+	assert_int_equal(size_of("MYSQL", AT + 0x110, 0), 0x500 + 0x80 + 8192 + 32);
+	net.read = AT; /* no connection */
+	memcpy(word(AT + 0x110), &net, sizeof(net));
+	assert_int_equal(size_of("MYSQL", AT + 0x110, 0), UNKNOWN64);
+}
+
 #define LITE  (AT + 0x100)
 #define PAGER (AT + 0x1000)
 #define PAGES (AT + 0x3000)
@@ -337,6 +359,7 @@ int main(void)
 		cmocka_unit_test_setup(options_are_the_list_and_its_values, clean),
 		cmocka_unit_test_setup(a_result_of_libmariadb_is_its_blocks, clean),
 		cmocka_unit_test_setup(a_result_of_libmysqlclient_is_its_blocks, clean),
+		cmocka_unit_test_setup(a_connection_of_mysql_is_its_buffers, clean),
 		cmocka_unit_test_setup(a_statement_names_its_connection, clean),
 		cmocka_unit_test_setup(a_sqlite_connection_is_its_pages, clean),
 		cmocka_unit_test_setup(a_page_cache_that_does_not_fit_is_none, clean),

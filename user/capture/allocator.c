@@ -40,6 +40,7 @@ static const struct row {
 	{"mmap64", HEAP_MMAP},
 	{"munmap", HEAP_MUNMAP},
 	{"mremap", HEAP_MREMAP},
+	{"mprotect", HEAP_MPROTECT},
 	{"_Znwm", HEAP_MALLOC},
 	{"_Znam", HEAP_VALLOC},
 	{"_ZnwmRKSt9nothrow_t", HEAP_VALLOC},
@@ -73,6 +74,8 @@ static const char *const insiders[] = {
 	"__libc_malloc",  "__libc_free",  "__libc_realloc", "__libc_malloc_impl",
 	"__malloc_alloc_meta", "alloc_slot", "alloc_group", "nontrivial_free",
 	"default_malloc", "__simple_malloc", "__expand_heap", "__libc_calloc",
+	/* stacks of threads */
+	"allocate_stack", "pthread_create", "__pthread_create", "__pthread_create_2_1",
 };
 
 static const struct {
@@ -88,7 +91,8 @@ static const struct {
 	[HEAP_FREE] = {"free", PROBE_RDI},
 	[HEAP_MMAP] = {"mmap", PROBE_RSI | PROBE_RDX | PROBE_RCX},
 	[HEAP_MUNMAP] = {"munmap", PROBE_RDI | PROBE_RSI},
-	[HEAP_MREMAP] = {"mremap", PROBE_RDI | PROBE_RDX},
+	[HEAP_MREMAP] = {"mremap", PROBE_RDI | PROBE_RSI | PROBE_RDX},
+	[HEAP_MPROTECT] = {"mmap", PROBE_RDI | PROBE_RSI | PROBE_RDX},
 	[HEAP_VALLOC] = {"malloc", PROBE_RDI},
 };
 

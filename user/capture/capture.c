@@ -33,6 +33,7 @@
 #define GRACE_NS  (SECOND_NS / 2)
 #define FACTS_EVERY_NS (5 * SECOND_NS)
 #define STATS_FOR_NS   (SECOND_NS / 5)
+#define LOADING_WAKE_NS (SECOND_NS / 100)
 #define LAST_READ_MS   1500 /* for stacks still being read when the window ends */
 
 uint64_t capture_now(void)
@@ -395,6 +396,12 @@ int capture_step(struct capture *c, int timeout_ms)
 		deadline = c->next_sweep_ns;
 	if (c->library_heap && deadline > library_heap_next(c->library_heap))
 		deadline = library_heap_next(c->library_heap);
+	if (!c->begun) {
+		c->begun = true;
+		parts_begin(c);
+	}
+	if (c->clients && clients_wait(c->clients) && deadline > now + LOADING_WAKE_NS)
+		deadline = now + LOADING_WAKE_NS;
 	if (c->stacks_come && deadline > now + STACK_WAKE_NS)
 		deadline = now + STACK_WAKE_NS;
 	c->stacks_come = false;

@@ -130,7 +130,8 @@ struct clients {
 	struct waiting tls[TLS_MOST]; /* files with OpenSSL, not probed yet */
 	size_t tls_count;
 	struct table tls_users; /* processes with an encrypted connection: struct tls_user */
-	bool tls_refused;
+	bool tls_refused, tls_begun;
+	bool tls_waits; /* a connection wants them, but the programs are still being loaded */
 	uint64_t tls_since_ns; /* programs are loaded */
 	uint8_t code[CODE_BYTES]; /* of the function looked at */
 	uint64_t budget_at_ns, users_at_ns;
@@ -772,10 +773,14 @@ static const struct probe_library *openssl(void)
 	return NULL;
 }
 
+/* 0, -EAGAIN its programs are being loaded, or they are refused. */
 static int begin_tls(struct clients *c)
 {
-	int err = kernel_client_tls(c->kernel);
+	int err = kernel_client_tls(c->kernel, c->host.eager);
 
+	c->tls_waits = err == -EAGAIN;
+	if (c->tls_waits)
+		return err;
 	if (!err)
 		err = kernel_client_programs(c->kernel, KERNEL_PROBES_TLS_WRITE,
 					     &c->programs[GROUP_TLS_WRITE]);
@@ -792,7 +797,7 @@ static int begin_tls(struct clients *c)
 
 uint64_t clients_tls_since(const struct clients *c)
 {
-	return c->tls_since_ns;
+	return c->tls_waits ? now_boot() : c->tls_since_ns;
 }
 
 static bool is_alive(uint32_t pid)
@@ -850,7 +855,7 @@ void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns)
 	user->pid = pid;
 	user->wait_ns = TLS_AGAIN_NS;
 	user->next_ns = now_boot() + TLS_AGAIN_NS;
-	if (!begin_tls(c))
+	if (!c->tls_waits && !begin_tls(c))
 		probe_tls_of(c, pid);
 }
 
@@ -872,6 +877,27 @@ static void look_for_tls_again(struct clients *c, uint64_t now_ns)
 		user->next_ns = now_ns + user->wait_ns;
 		probe_tls_of(c, user->pid);
 	}
+}
+
+/* Whoever has OpenSSL may use it for a database soon, and says at once who it is. */
+static void load_tls(struct clients *c)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	if (c->tls_count && !c->tls_begun) {
+		c->tls_begun = true;
+		kernel_client_tls_begin(c->kernel);
+	}
+	if (!c->tls_waits || begin_tls(c))
+		return;
+	while ((slot = table_next(&c->tls_users, &at)))
+		probe_tls_of(c, ((const struct tls_user *)slot->value)->pid);
+}
+
+bool clients_wait(const struct clients *c)
+{
+	return c->tls_waits;
 }
 
 /* --- the budget ----------------------------------------------------------------------------- */
@@ -1477,6 +1503,7 @@ int clients_step(struct clients *c, uint64_t now_ns)
 	if (c->runtimes)
 		runtimes_step(c->runtimes, now_ns);
 	look_deeper(c);
+	load_tls(c);
 	keep_budget(c, now_ns);
 	return err < 0 ? err : 0;
 }

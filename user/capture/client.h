@@ -60,6 +60,8 @@ int clients_fd(const struct clients *c);
 int clients_step(struct clients *c, uint64_t now_ns);
 /* A database connection of this process is encrypted: its TLS library is probed. */
 void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns);
+/* A connection was encrypted before the programs for it were loaded: step again soon. */
+bool clients_wait(const struct clients *c);
 /* Since when TLS libraries can be read; 0: they cannot. */
 uint64_t clients_tls_since(const struct clients *c);
 /* A process that has handles is gone: the last of them is told, unless that was done just now. */

@@ -97,10 +97,13 @@ static void tell_gap(struct growth *g, enum gap_kind kind, const char *text)
 
 static void attach(struct growth *g)
 {
+	int err;
+
 	if (g->attached || g->gaps & GAP_PROBE)
 		return;
-	g->attached = !kernel_growth_attach(g->kernel);
-	if (!g->attached)
+	err = kernel_growth_attach(g->kernel, g->host.eager);
+	g->attached = !err;
+	if (err && err != -EAGAIN) /* the next look asks again */
 		tell_gap(g, GAP_PROBE,
 			 "this kernel does not show page faults: where memory grows is not seen");
 }
@@ -155,6 +158,12 @@ int growth_open(struct growth **out, const struct growth_host *host)
 		attach(g);
 	*out = g;
 	return 0;
+}
+
+void growth_begin(struct growth *g)
+{
+	if (g->kernel)
+		kernel_growth_begin(g->kernel);
 }
 
 static void grower_free(struct grower *p)

@@ -31,6 +31,8 @@ struct growth_host {
 
 /* host is copied.  0 or -errno. */
 int growth_open(struct growth **out, const struct growth_host *host);
+/* There may be suspects: loads in the background what shows where they grow. */
+void growth_begin(struct growth *g);
 /* Accepts NULL. */
 void growth_close(struct growth *g);
 

@@ -217,8 +217,10 @@ static bool is_live(const struct heap *h, uint32_t number)
 }
 
 /* One that was met during the last look, or just before, may only seem to be gone. */
-static bool is_dead(const struct heap *h, uint32_t number)
+static bool is_dead(void *context, uint32_t number)
 {
+	const struct heap *h = context;
+
 	return number <= h->met_before && !is_live(h, number);
 }
 
@@ -267,6 +269,7 @@ static void bury(struct heap *h)
 			if (key && is_dead(h, HEAP_KEY_PROCESS(key)))
 				bury_block(m, b, i);
 		}
+	kernel_heap_forget_mappings(h->kernel, is_dead, h);
 	for (uint32_t i = 1; i <= *m->sites_used && i < HEAP_SITES; i++) {
 		if (!m->sites[i].start_ns || !is_dead(h, m->sites[i].process))
 			continue;

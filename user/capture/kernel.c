@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * kernel.c - loads the BPF object and talks to it.
- *
- * Two doors lead to the sockets and only trying tells which one a kernel has: each is loaded in
- * turn, with the other's programs left out, until one is taken.
+ * kernel.c - talks to the loaded programs and their maps.
  */
 #include "kernel.h"
 
@@ -20,10 +17,9 @@
 
 #include "../base/table.h"
 #include "dbleak.skel.h"
-#include "feature.h"
 #include "../../bpf/heap.h"
+#include "kernel_load.h"
 #include "kernel_skel.h"
-#include "probe.h"
 
 #define READ_BYTES   (256 << 10)
 #define FORGET_BATCH 256
@@ -47,19 +43,15 @@ struct comm_key {
 _Static_assert(FORGET_BATCH * sizeof(struct statement) <= READ_BYTES, "a batch fits the buffer");
 
 struct kernel {
-	struct dbleak *skel;
-	struct dbleak *others[OBJECTS_MOST]; /* on the maps of the first */
-	size_t other_count;
-	struct dbleak *late; /* one of them; NULL: not loaded */
-	struct dbleak *heap; /* likewise */
-	struct dbleak *library_heap; /* likewise */
+	struct dbleak *skel; /* the maps */
+	struct loaded loaded;
+	struct loaded_more more[KERNEL_MORE];
 	struct ring_buffer *ring;
 	struct bpf_link *sweep_connections;
 	struct bpf_link *sweep_statements;
 	struct bpf_link *scan;
 	struct bpf_link *client_sweeps[KERNEL_SWEEPS];
 	struct bpf_link *count;
-	const char *door;
 	kernel_record_fn fn; /* during a drain */
 	void *context;
 	char *buffer;
@@ -72,29 +64,17 @@ struct kernel {
 	int hierarchy_count;
 };
 
-/* Programs of each door; those of the other doors are not loaded. */
+/* What only some need, in the background: the wire in the programs for TLS takes the verifier about as
+ * long as all that is loaded at the start. */
 static const struct {
-	const char *name;
-	const char *programs[4];
-} doors[] = {
-	{"tracepoints", {"socket_sent", "socket_received"}},
-	{"fexit", {"tcp_sent", "tcp_received_nonblock", "unix_sent", "unix_received"}},
-	{"fexit", {"tcp_sent", "tcp_received", "unix_sent", "unix_received"}},
+	const char *programs[3];
+} more_programs[KERNEL_MORE] = {
+	[MORE_TLS] = {{"tls_entered", "tls_written", "tls_received"}},
+	[MORE_GROWTH] = {{"growth_faulted"}},
+	[MORE_LIBRARY_HEAP] = {{"library_called"}},
+	[MORE_HEAP_SESSION] = {{"heap_session"}},
+	[MORE_HEAP_PAIR] = {{"heap_entered", "heap_returned"}},
 };
-
-#define DOORS (sizeof(doors) / sizeof(doors[0]))
-
-static const char *const lifecycle[] = {"socket_state", "process_forked", "process_replaced",
-					"process_exited"};
-static const char *const iterators[] = {"scan_files",	    "count_stored", "sweep_connections",
-					"sweep_statements", "sweep_sites",  "sweep_links",
-					"sweep_handles"};
-#define ITERATORS_LOOKING 2 /* of these, without probes */
-/* Attached file by file, as libraries are found. */
-static const char *const clients[] = {"client_entered", "client_returned", "python_started"};
-/* Loaded when the first encrypted connection asks for them: the wire in them takes the verifier
- * longer than all else. */
-static const char *const late[] = {"tls_entered", "tls_written", "tls_received"};
 
 static const struct {
 	const char *comm;
@@ -119,91 +99,27 @@ static const struct {
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static bool named(const char *name, const char *const *list, size_t n)
+void kernel_more_begin(struct kernel *k, enum kernel_more which)
 {
-	for (size_t i = 0; i < n; i++)
-		if (list[i] && strcmp(name, list[i]) == 0)
-			return true;
-	return false;
+	loaded_more_begin(&k->more[which], &k->loaded, more_programs[which].programs,
+			  COUNT(more_programs[which].programs));
 }
 
-static void choose_programs(struct dbleak *skel, size_t door, bool look_only)
+int kernel_more_try(struct kernel *k, enum kernel_more which)
 {
-	struct bpf_program *p;
-
-	bpf_object__for_each_program(p, skel->obj) {
-		const char *name = bpf_program__name(p);
-		bool wanted = named(name, iterators, ITERATORS_LOOKING);
-
-		if (!look_only)
-			wanted = named(name, iterators, COUNT(iterators)) ||
-				 named(name, lifecycle, COUNT(lifecycle)) ||
-				 named(name, clients, COUNT(clients)) ||
-				 named(name, doors[door].programs, COUNT(doors[door].programs));
-		if (named(name, clients, COUNT(clients)) && !feature_try(FEATURE_UPROBE_MULTI))
-			bpf_program__set_expected_attach_type(
-				p, (enum bpf_attach_type)PROBE_ATTACH_TYPE_MULTI);
-		bpf_program__set_autoload(p, wanted);
-	}
+	return loaded_more_try(&k->more[which], &k->loaded, more_programs[which].programs,
+			       COUNT(more_programs[which].programs));
 }
 
-/* Leaves the maps of another object to the first's. */
-static int share_maps(struct kernel *k, struct dbleak *more)
+int kernel_more_wait(struct kernel *k, enum kernel_more which)
 {
-	struct bpf_map *m;
-	int err = 0;
-
-	bpf_object__for_each_map(m, more->obj) {
-		int fd = bpf_object__find_map_fd_by_name(k->skel->obj, bpf_map__name(m));
-
-		if (!err)
-			err = fd < 0 ? fd : bpf_map__reuse_fd(m, fd);
-	}
-	return err;
+	return loaded_more_wait(&k->more[which], &k->loaded, more_programs[which].programs,
+				COUNT(more_programs[which].programs));
 }
 
-static enum bpf_attach_type attach_type_of(const struct bpf_program *p)
+struct dbleak *kernel_more(struct kernel *k, enum kernel_more which)
 {
-	return strstr(bpf_program__name(p), "_session")
-		       ? (enum bpf_attach_type)PROBE_ATTACH_TYPE_SESSION
-		       : (enum bpf_attach_type)PROBE_ATTACH_TYPE_MULTI;
-}
-
-int kernel_load_more(struct kernel *k, struct dbleak **more, const char *const *programs, size_t n)
-{
-	struct bpf_program *p;
-	int err;
-
-	if (*more)
-		return 0;
-	if (k->other_count == OBJECTS_MOST)
-		return -ENOSPC;
-	*more = dbleak__open();
-	if (!*more)
-		return -errno;
-	bpf_object__for_each_program(p, (*more)->obj) {
-		bool wanted = named(bpf_program__name(p), programs, n);
-
-		bpf_program__set_autoload(p, wanted);
-		if (wanted && bpf_program__type(p) == BPF_PROG_TYPE_KPROBE &&
-		    !feature_try(FEATURE_UPROBE_MULTI))
-			bpf_program__set_expected_attach_type(p, attach_type_of(p));
-	}
-	err = share_maps(k, *more);
-	if (!err)
-		err = bpf_object__load((*more)->obj);
-	if (!err) {
-		k->others[k->other_count++] = *more;
-		return 0;
-	}
-	dbleak__destroy(*more);
-	*more = NULL;
-	return err;
-}
-
-int kernel_load_late(struct kernel *k)
-{
-	return kernel_load_more(k, &k->late, late, COUNT(late));
+	return k->more[which].skel;
 }
 
 /* Index of a v1 controller in the kernel's css_set.subsys, from its BTF. */
@@ -254,10 +170,10 @@ static int resolve_hierarchies(struct kernel *k, const struct select *select)
 }
 
 /* The allocator's calls are followed: its maps get their size. */
-static int fill_heap(struct kernel *k, const struct kernel_options *o)
+static int fill_heap(struct dbleak *skel, const struct kernel_options *o)
 {
-	struct dbleak__rodata *read_only = (struct dbleak__rodata *)k->skel->rodata;
-	struct settings *s = (struct settings *)&k->skel->rodata->settings;
+	struct dbleak__rodata *read_only = (struct dbleak__rodata *)skel->rodata;
+	struct settings *s = (struct settings *)&skel->rodata->settings;
 	uint32_t buckets = o->heap_interval > 1 ? HEAP_BUCKETS_SAMPLED : HEAP_BUCKETS_EXACT;
 	int err;
 
@@ -270,13 +186,13 @@ static int fill_heap(struct kernel *k, const struct kernel_options *o)
 		s->stacks_native = STACKS_NATIVE_HEAP;
 		s->stacks_interpreted = STACKS_INTERPRETED_HEAP;
 	}
-	err = bpf_map__set_max_entries(k->skel->maps.heap_blocks, buckets);
-	return err ? err : bpf_map__set_max_entries(k->skel->maps.heap_sites, HEAP_SITES);
+	err = bpf_map__set_max_entries(skel->maps.heap_blocks, buckets);
+	return err ? err : bpf_map__set_max_entries(skel->maps.heap_sites, HEAP_SITES);
 }
 
-static int fill_settings(struct kernel *k, const struct kernel_options *o)
+static int fill_settings(struct kernel *k, struct dbleak *skel, const struct kernel_options *o)
 {
-	struct settings *s = (struct settings *)&k->skel->rodata->settings;
+	struct settings *s = (struct settings *)&skel->rodata->settings;
 
 	if (getrandom(&s->hash_seed, sizeof(s->hash_seed), 0) != sizeof(s->hash_seed))
 		return -EIO;
@@ -307,23 +223,25 @@ static int loud(enum libbpf_print_level level, const char *format, va_list args)
 	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
 }
 
-static int try_door(struct kernel *k, size_t door, const struct kernel_options *o)
-{
-	int err;
+struct fill {
+	struct kernel *kernel;
+	const struct kernel_options *options;
+};
 
-	k->skel = dbleak__open();
-	if (!k->skel)
-		return -errno;
-	choose_programs(k->skel, door, o->look_only);
-	err = fill_settings(k, o);
-	if (!err)
-		err = fill_heap(k, o);
-	if (!err)
-		err = dbleak__load(k->skel);
-	if (err) {
-		dbleak__destroy(k->skel);
-		k->skel = NULL;
-	}
+static int fill_all(struct dbleak *maps, void *context)
+{
+	const struct fill *f = context;
+	int err = fill_settings(f->kernel, maps, f->options);
+
+	return err ? err : fill_heap(maps, f->options);
+}
+
+static int load(struct kernel *k, const struct kernel_options *o)
+{
+	struct fill fill = {k, o};
+	int err = loaded_open(&k->loaded, o->look_only, fill_all, &fill);
+
+	k->skel = k->loaded.maps;
 	return err;
 }
 
@@ -343,11 +261,15 @@ static int fill_tables(struct kernel *k)
 	return err;
 }
 
-static int link_iterator(struct bpf_link **link, struct bpf_program *p, const struct bpf_map *map)
+static int link_iterator(struct kernel *k, struct bpf_link **link, const char *program,
+			 const struct bpf_map *map)
 {
+	struct bpf_program *p = loaded_program(&k->loaded, program);
 	DECLARE_LIBBPF_OPTS(bpf_iter_attach_opts, opts);
 	union bpf_iter_link_info info = {};
 
+	if (!p)
+		return -ENOENT;
 	if (map) {
 		info.map.map_fd = bpf_map__fd(map);
 		opts.link_info = &info;
@@ -361,17 +283,17 @@ static int link_client_sweeps(struct kernel *k)
 {
 	struct dbleak *s = k->skel;
 	const struct {
-		struct bpf_program *program;
+		const char *program;
 		const struct bpf_map *map;
 	} sweeps[KERNEL_SWEEPS] = {
-		[SWEEP_SITES] = {s->progs.sweep_sites, s->maps.sites},
-		[SWEEP_LINKS] = {s->progs.sweep_links, s->maps.links},
-		[SWEEP_HANDLES] = {s->progs.sweep_handles, s->maps.handles},
+		[SWEEP_SITES] = {"sweep_sites", s->maps.sites},
+		[SWEEP_LINKS] = {"sweep_links", s->maps.links},
+		[SWEEP_HANDLES] = {"sweep_handles", s->maps.handles},
 	};
 	int err = 0;
 
 	for (int i = 0; i < KERNEL_SWEEPS && !err; i++)
-		err = link_iterator(&k->client_sweeps[i], sweeps[i].program, sweeps[i].map);
+		err = link_iterator(k, &k->client_sweeps[i], sweeps[i].program, sweeps[i].map);
 	return err;
 }
 
@@ -389,14 +311,14 @@ static int prepare(struct kernel *k, const struct kernel_options *o)
 	int err = fill_tables(k);
 
 	if (!err)
-		err = link_iterator(&k->scan, k->skel->progs.scan_files, NULL);
+		err = link_iterator(k, &k->scan, "scan_files", NULL);
 	if (!err)
-		err = link_iterator(&k->count, k->skel->progs.count_stored, k->skel->maps.marks);
+		err = link_iterator(k, &k->count, "count_stored", k->skel->maps.marks);
 	if (!err && !o->look_only)
-		err = link_iterator(&k->sweep_connections, k->skel->progs.sweep_connections,
+		err = link_iterator(k, &k->sweep_connections, "sweep_connections",
 				    k->skel->maps.connections);
 	if (!err && !o->look_only)
-		err = link_iterator(&k->sweep_statements, k->skel->progs.sweep_statements,
+		err = link_iterator(k, &k->sweep_statements, "sweep_statements",
 				    k->skel->maps.statements);
 	if (!err && !o->look_only)
 		err = link_client_sweeps(k);
@@ -417,27 +339,6 @@ static int prepare(struct kernel *k, const struct kernel_options *o)
 	return err ? err : kernel_select(k, o->select);
 }
 
-/* A hook that a kernel lacks shows as one of these; anything else would fail at each door.  Of one
- * that takes other arguments the verifier says EACCES. */
-static bool is_absent(int err, size_t door)
-{
-	return err == -ESRCH || err == -ENOENT || err == -ENOTSUP || (err == -EACCES && door > 0);
-}
-
-static int find_door(struct kernel *k, const struct kernel_options *options)
-{
-	int err = -ENOTSUP;
-
-	for (size_t door = 0; door < DOORS; door++) {
-		err = try_door(k, door, options);
-		if (!err)
-			k->door = options->look_only ? "none" : doors[door].name;
-		if (!is_absent(err, door))
-			break;
-	}
-	return err;
-}
-
 int kernel_open(struct kernel **out, const struct kernel_options *options)
 {
 	struct kernel *k = calloc(1, sizeof(*k));
@@ -453,7 +354,7 @@ int kernel_open(struct kernel **out, const struct kernel_options *options)
 	err = k->buffer ? resolve_hierarchies(k, options->select) : -ENOMEM;
 	libbpf_set_print(getenv("DBLEAK_DEBUG") ? loud : quiet);
 	if (!err)
-		err = find_door(k, options);
+		err = load(k, options);
 	if (!err)
 		err = prepare(k, options);
 	if (err) {
@@ -466,25 +367,7 @@ int kernel_open(struct kernel **out, const struct kernel_options *options)
 
 int kernel_attach(struct kernel *k)
 {
-	struct bpf_program *p;
-
-	bpf_object__for_each_program(p, k->skel->obj) {
-		struct bpf_link **link = NULL;
-
-		if (!bpf_program__autoload(p) ||
-		    named(bpf_program__name(p), iterators, COUNT(iterators)) ||
-		    named(bpf_program__name(p), clients, COUNT(clients)))
-			continue;
-		for (int i = 0; i < k->skel->skeleton->prog_cnt; i++)
-			if (*k->skel->skeleton->progs[i].prog == p)
-				link = k->skel->skeleton->progs[i].link;
-		if (!link)
-			return -EINVAL;
-		*link = bpf_program__attach(p);
-		if (!*link)
-			return -errno;
-	}
-	return 0;
+	return loaded_attach(&k->loaded);
 }
 
 void kernel_close(struct kernel *k)
@@ -499,32 +382,22 @@ void kernel_close(struct kernel *k)
 	bpf_link__destroy(k->sweep_statements);
 	for (int i = 0; i < KERNEL_SWEEPS; i++)
 		bpf_link__destroy(k->client_sweeps[i]);
-	while (k->other_count)
-		dbleak__destroy(k->others[--k->other_count]);
-	dbleak__destroy(k->skel);
+	for (int i = 0; i < KERNEL_MORE; i++)
+		loaded_more_close(&k->more[i]);
+	loaded_close(&k->loaded);
 	table_free_values(&k->forgotten);
 	free(k->buffer);
 	free(k);
 }
 
-struct dbleak *kernel_late(struct kernel *k)
-{
-	return k->late;
-}
-
-struct dbleak **kernel_heap_object(struct kernel *k)
-{
-	return &k->heap;
-}
-
-struct dbleak **kernel_library_heap_object(struct kernel *k)
-{
-	return &k->library_heap;
-}
-
 struct dbleak *kernel_skeleton(struct kernel *k)
 {
 	return k->skel;
+}
+
+struct bpf_program *kernel_program(struct kernel *k, const char *name)
+{
+	return loaded_program(&k->loaded, name);
 }
 
 struct bpf_link *kernel_link(struct kernel *k, enum kernel_sweep which)
@@ -534,7 +407,7 @@ struct bpf_link *kernel_link(struct kernel *k, enum kernel_sweep which)
 
 const char *kernel_door(const struct kernel *k)
 {
-	return k->door;
+	return k->loaded.door;
 }
 
 static int cgroup_key(const struct kernel *k, const struct select_cgroup *g, struct cgroup_key *key)
@@ -778,17 +651,17 @@ int kernel_stats(struct kernel *k, bool on)
 
 int kernel_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs)
 {
-	struct bpf_program *p;
+	struct bpf_program *p = NULL;
+	size_t part = 0;
 
 	*ns = 0;
 	*runs = 0;
-	bpf_object__for_each_program(p, k->skel->obj) {
+	while ((p = loaded_next(&k->loaded, p, &part))) {
+		enum program_kind kind = program_kind(p);
 		struct bpf_prog_info info = {};
 		uint32_t size = sizeof(info);
 
-		if (!bpf_program__autoload(p) ||
-		    named(bpf_program__name(p), iterators, COUNT(iterators)) ||
-		    named(bpf_program__name(p), clients, COUNT(clients)))
+		if (kind == PROGRAM_ITERATOR || kind == PROGRAM_CLIENT)
 			continue;
 		if (bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &size))
 			return -errno;
@@ -818,19 +691,19 @@ static uint64_t fd_bytes(int fd)
 
 uint64_t kernel_missed(struct kernel *k)
 {
-	struct bpf_program *p;
+	struct bpf_program *p = NULL;
 	uint64_t missed = 0;
+	size_t part = 0;
 
-	bpf_object__for_each_program(p, k->skel->obj) {
+	while ((p = loaded_next(&k->loaded, p, &part))) {
+		enum program_kind kind = program_kind(p);
 		struct bpf_prog_info info = {};
 		uint32_t size = sizeof(info);
 
 		/* What a missed change of state would have told, the next sweep finds. */
-		if (named(bpf_program__name(p), lifecycle, COUNT(lifecycle)) ||
-		    named(bpf_program__name(p), clients, COUNT(clients)))
+		if (kind == PROGRAM_LIFECYCLE || kind == PROGRAM_CLIENT)
 			continue;
-		if (bpf_program__autoload(p) &&
-		    !bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &size))
+		if (!bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &size))
 			missed += info.recursion_misses;
 	}
 	return missed;
@@ -861,12 +734,12 @@ static uint64_t storage_bytes(struct kernel *k)
 	       k->skel->bss->connections_stored * connection;
 }
 
-static uint64_t program_bytes(const struct dbleak *skel)
+static uint64_t more_bytes(struct dbleak *skel)
 {
-	struct bpf_program *p;
+	struct bpf_program *p = NULL;
 	uint64_t bytes = 0;
 
-	bpf_object__for_each_program(p, skel->obj)
+	while (skel && (p = bpf_object__next_program(skel->obj, p)))
 		if (bpf_program__autoload(p))
 			bytes += fd_bytes(bpf_program__fd(p));
 	return bytes;
@@ -874,12 +747,16 @@ static uint64_t program_bytes(const struct dbleak *skel)
 
 uint64_t kernel_bytes(struct kernel *k)
 {
-	uint64_t bytes = storage_bytes(k) + program_bytes(k->skel);
+	uint64_t bytes = storage_bytes(k);
+	struct bpf_program *p = NULL;
 	struct bpf_map *m;
+	size_t part = 0;
 
 	bpf_object__for_each_map(m, k->skel->obj)
 		bytes += fd_bytes(bpf_map__fd(m));
-	for (size_t i = 0; i < k->other_count; i++)
-		bytes += program_bytes(k->others[i]);
+	while ((p = loaded_next(&k->loaded, p, &part)))
+		bytes += fd_bytes(bpf_program__fd(p));
+	for (int i = 0; i < KERNEL_MORE; i++)
+		bytes += more_bytes(k->more[i].skel);
 	return bytes;
 }

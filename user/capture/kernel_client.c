@@ -20,9 +20,14 @@ static int map_fd(struct kernel *k, const char *name)
 	return bpf_object__find_map_fd_by_name(skel->obj, name);
 }
 
-int kernel_client_tls(struct kernel *k)
+void kernel_client_tls_begin(struct kernel *k)
 {
-	int err = kernel_load_late(k);
+	kernel_more_begin(k, MORE_TLS);
+}
+
+int kernel_client_tls(struct kernel *k, bool wait)
+{
+	int err = wait ? kernel_more_wait(k, MORE_TLS) : kernel_more_try(k, MORE_TLS);
 
 	if (!err)
 		kernel_skeleton(k)->bss->tls_read = 1;
@@ -37,17 +42,16 @@ void kernel_client_forget_veil(struct kernel *k, uint64_t id)
 int kernel_client_programs(struct kernel *k, enum kernel_probes which,
 			   struct probe_programs *programs)
 {
-	struct dbleak *skel = which == KERNEL_PROBES_CLIENT ? kernel_skeleton(k) : kernel_late(k);
+	struct dbleak *tls = kernel_more(k, MORE_TLS);
+	bool client = which == KERNEL_PROBES_CLIENT, write = which == KERNEL_PROBES_TLS_WRITE;
 
-	if (!skel)
+	if (!client && !tls)
 		return -ENOTSUP;
-	programs->entered = bpf_program__fd(which == KERNEL_PROBES_CLIENT
-						    ? skel->progs.client_entered
-						    : skel->progs.tls_entered);
-	programs->returned =
-		bpf_program__fd(which == KERNEL_PROBES_CLIENT	   ? skel->progs.client_returned
-				: which == KERNEL_PROBES_TLS_WRITE ? skel->progs.tls_written
-								   : skel->progs.tls_received);
+	programs->entered = bpf_program__fd(client ? kernel_program(k, "client_entered")
+						   : tls->progs.tls_entered);
+	programs->returned = bpf_program__fd(client  ? kernel_program(k, "client_returned")
+					     : write ? tls->progs.tls_written
+						     : tls->progs.tls_received);
 	programs->multi = feature_try(FEATURE_UPROBE_MULTI) == 0;
 	return programs->entered < 0 || programs->returned < 0 ? -ENOTSUP : 0;
 }
@@ -81,9 +85,8 @@ int kernel_client_hits(struct kernel *k, uint32_t first, uint32_t n, uint64_t *h
 
 int kernel_client_run_time(struct kernel *k, struct kernel_client_runs *out)
 {
-	struct dbleak *skel = kernel_skeleton(k);
-	const struct bpf_program *programs[] = {skel->progs.client_entered,
-						skel->progs.client_returned};
+	const struct bpf_program *programs[] = {kernel_program(k, "client_entered"),
+						kernel_program(k, "client_returned")};
 
 	for (int i = 0; i < 2; i++) {
 		struct bpf_prog_info info = {};

@@ -17,8 +17,10 @@ enum kernel_probes { KERNEL_PROBES_CLIENT, KERNEL_PROBES_TLS_WRITE, KERNEL_PROBE
  * where only looking is done. */
 int kernel_client_programs(struct kernel *k, enum kernel_probes which,
 			   struct probe_programs *programs);
-/* TLS libraries are probed from now on: loads the programs for it, if that is not done. */
-int kernel_client_tls(struct kernel *k);
+/* The programs for TLS libraries may be needed: loads them in the background. */
+void kernel_client_tls_begin(struct kernel *k);
+/* TLS libraries are probed from now on.  -EAGAIN: their programs are being loaded, unless it waits. */
+int kernel_client_tls(struct kernel *k, bool wait);
 /* A TLS connection is gone. */
 void kernel_client_forget_veil(struct kernel *k, uint64_t id);
 /* What the probe with this cookie means; before it is attached. */

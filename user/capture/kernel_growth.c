@@ -13,14 +13,12 @@
 #include "dbleak.skel.h"
 #include "kernel_skel.h"
 
-static const char *const programs[] = {"growth_faulted"};
 static const char *const tracepoints[] = {"page_fault_user", "page_fault_kernel"};
 
 #define TRACEPOINTS (sizeof(tracepoints) / sizeof(tracepoints[0]))
 
 struct kernel_growth {
 	struct kernel *kernel;
-	struct dbleak *skel; /* the kernel's; NULL: not loaded */
 	struct bpf_link *links[TRACEPOINTS];
 };
 
@@ -46,15 +44,21 @@ static int map_fd(struct kernel_growth *g, const char *name)
 	return bpf_object__find_map_fd_by_name(kernel_skeleton(g->kernel)->obj, name);
 }
 
-int kernel_growth_attach(struct kernel_growth *g)
+void kernel_growth_begin(struct kernel_growth *g)
 {
-	int err = kernel_load_more(g->kernel, &g->skel, programs, 1);
+	kernel_more_begin(g->kernel, MORE_GROWTH);
+}
+
+int kernel_growth_attach(struct kernel_growth *g, bool wait)
+{
+	int err = wait ? kernel_more_wait(g->kernel, MORE_GROWTH)
+		       : kernel_more_try(g->kernel, MORE_GROWTH);
 
 	for (size_t i = 0; i < TRACEPOINTS && !err; i++) {
 		if (g->links[i])
 			continue;
-		g->links[i] = bpf_program__attach_raw_tracepoint(g->skel->progs.growth_faulted,
-								 tracepoints[i]);
+		g->links[i] = bpf_program__attach_raw_tracepoint(
+			kernel_more(g->kernel, MORE_GROWTH)->progs.growth_faulted, tracepoints[i]);
 		err = g->links[i] ? 0 : -errno;
 	}
 	if (err)
@@ -110,13 +114,14 @@ void kernel_growth_spoke(struct kernel_growth *g, uint32_t pid, uint32_t tid, ui
 
 int kernel_growth_run_time(struct kernel_growth *g, uint64_t *ns, uint64_t *runs)
 {
+	struct dbleak *skel = kernel_more(g->kernel, MORE_GROWTH);
 	struct bpf_prog_info info = {};
 	uint32_t size = sizeof(info);
 
 	*ns = *runs = 0;
-	if (!g->skel)
+	if (!skel)
 		return 0;
-	if (bpf_obj_get_info_by_fd(bpf_program__fd(g->skel->progs.growth_faulted), &info, &size))
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(skel->progs.growth_faulted), &info, &size))
 		return -errno;
 	*ns = info.run_time_ns;
 	*runs = info.run_cnt;

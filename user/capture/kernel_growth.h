@@ -18,8 +18,11 @@ int kernel_growth_open(struct kernel_growth **out, struct kernel *kernel);
 /* Detaches and unloads.  Accepts NULL. */
 void kernel_growth_close(struct kernel_growth *g);
 
-/* Page faults are looked at from now on, or no longer. */
-int kernel_growth_attach(struct kernel_growth *g);
+/* Its program may be needed: loads it in the background. */
+void kernel_growth_begin(struct kernel_growth *g);
+/* Page faults are looked at from now on, or no longer.  -EAGAIN: the program is being loaded, unless it
+ * waits. */
+int kernel_growth_attach(struct kernel_growth *g, bool wait);
 void kernel_growth_detach(struct kernel_growth *g);
 
 /* A process is sampled from now on; said again, only how. */

@@ -15,10 +15,6 @@
 #include "feature.h"
 #include "kernel_skel.h"
 
-/* One program for both ends of a call, where the kernel has that; else one for each. */
-static const char *const session[] = {"heap_session"};
-static const char *const pair[] = {"heap_entered", "heap_returned"};
-
 static int map_fd(struct kernel *k, const char *name)
 {
 	return bpf_object__find_map_fd_by_name(kernel_skeleton(k)->obj, name);
@@ -26,22 +22,24 @@ static int map_fd(struct kernel *k, const char *name)
 
 static int load(struct kernel *k, struct probe_programs *programs)
 {
-	struct dbleak **more = kernel_heap_object(k);
+	struct dbleak *skel;
 	int err = -ENOTSUP;
 
 	memset(programs, 0, sizeof(*programs));
 	programs->multi = !feature_try(FEATURE_UPROBE_MULTI);
 	if (programs->multi)
-		err = kernel_load_more(k, more, session, 1);
+		err = kernel_more_wait(k, MORE_HEAP_SESSION);
 	programs->session = !err;
 	if (!err)
-		programs->entered = bpf_program__fd((*more)->progs.heap_session);
+		programs->entered =
+			bpf_program__fd(kernel_more(k, MORE_HEAP_SESSION)->progs.heap_session);
 	else
-		err = kernel_load_more(k, more, pair, 2);
+		err = kernel_more_wait(k, MORE_HEAP_PAIR);
 	if (err || programs->session)
 		return err;
-	programs->entered = bpf_program__fd((*more)->progs.heap_entered);
-	programs->returned = bpf_program__fd((*more)->progs.heap_returned);
+	skel = kernel_more(k, MORE_HEAP_PAIR);
+	programs->entered = bpf_program__fd(skel->progs.heap_entered);
+	programs->returned = bpf_program__fd(skel->progs.heap_returned);
 	return 0;
 }
 
@@ -114,7 +112,8 @@ int kernel_heap_hits(struct kernel *k, struct heap_hits *hits)
 
 int kernel_heap_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs)
 {
-	struct dbleak *skel = *kernel_heap_object(k);
+	struct dbleak *one = kernel_more(k, MORE_HEAP_SESSION);
+	struct dbleak *skel = one ? one : kernel_more(k, MORE_HEAP_PAIR);
 	const struct bpf_program *const programs[] = {skel->progs.heap_session,
 						      skel->progs.heap_entered,
 						      skel->progs.heap_returned};
@@ -166,6 +165,23 @@ int kernel_heap_each(struct kernel *k, void (*fn)(void *, uint32_t, const struct
 		more = !bpf_map_get_next_key(fd, &key, &next);
 		if (!bpf_map_lookup_elem(fd, &key, &p))
 			fn(context, key, &p);
+	}
+	return 0;
+}
+
+int kernel_heap_forget_mappings(struct kernel *k, bool (*gone)(void *, uint32_t), void *context)
+{
+	int fd = map_fd(k, "heap_mappings");
+	struct heap_mapping_key key, next;
+
+	/* The successor is taken first, so that a removal does not lose the place. */
+	if (bpf_map_get_next_key(fd, NULL, &next))
+		return 0;
+	for (bool more = true; more;) {
+		key = next;
+		more = !bpf_map_get_next_key(fd, &key, &next);
+		if (gone(context, key.process))
+			bpf_map_delete_elem(fd, &key);
 	}
 	return 0;
 }

@@ -39,6 +39,8 @@ int kernel_heap_forget_process(struct kernel *k, uint32_t pid);
 /* Calls fn for each process that is followed. */
 int kernel_heap_each(struct kernel *k, void (*fn)(void *, uint32_t, const struct heap_process *),
 		     void *context);
+/* What was mapped by processes that are gone, of which their number tells. */
+int kernel_heap_forget_mappings(struct kernel *k, bool (*gone)(void *, uint32_t), void *context);
 /* A site of a process that is gone: its number may be given out again. */
 int kernel_heap_forget_site(struct kernel *k, const struct kernel_heap *heap, uint32_t number);
 

@@ -14,22 +14,24 @@
 #include "feature.h"
 #include "kernel_skel.h"
 
-static const char *const programs_of[] = {"library_called"};
-
 static int map_fd(struct kernel *k, const char *name)
 {
 	return bpf_object__find_map_fd_by_name(kernel_skeleton(k)->obj, name);
 }
 
+void kernel_library_heap_begin(struct kernel *k)
+{
+	kernel_more_begin(k, MORE_LIBRARY_HEAP);
+}
+
 int kernel_library_heap_load(struct kernel *k, struct probe_programs *programs)
 {
-	struct dbleak **more = kernel_library_heap_object(k);
-	int err = kernel_load_more(k, more, programs_of, 1);
+	int err = kernel_more_wait(k, MORE_LIBRARY_HEAP);
 
 	if (err)
 		return err;
 	memset(programs, 0, sizeof(*programs));
-	programs->entered = bpf_program__fd((*more)->progs.library_called);
+	programs->entered = bpf_program__fd(kernel_more(k, MORE_LIBRARY_HEAP)->progs.library_called);
 	programs->multi = !feature_try(FEATURE_UPROBE_MULTI);
 	return programs->entered < 0 ? -ENOTSUP : 0;
 }
@@ -61,7 +63,7 @@ int kernel_library_heap_hits(struct kernel *k, uint32_t n, uint64_t *hits)
 
 int kernel_library_heap_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs)
 {
-	struct dbleak *more = *kernel_library_heap_object(k);
+	struct dbleak *more = kernel_more(k, MORE_LIBRARY_HEAP);
 	struct bpf_prog_info info = {};
 	uint32_t size = sizeof(info);
 

@@ -12,7 +12,9 @@
 #include "kernel.h"
 #include "probe.h"
 
-/* Loads the program, once. */
+/* It may be needed: loads the program in the background. */
+void kernel_library_heap_begin(struct kernel *k);
+/* Waits until the program is loaded. */
 int kernel_library_heap_load(struct kernel *k, struct probe_programs *programs);
 /* From now on probes that come and go count, or do not. */
 void kernel_library_heap_window(struct kernel *k, bool open);

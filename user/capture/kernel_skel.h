@@ -9,19 +9,31 @@
 
 struct dbleak;
 struct bpf_link;
+struct bpf_program;
 
+/* Its maps, .bss and .data; no programs: ask for those by name. */
 struct dbleak *kernel_skeleton(struct kernel *k);
-/* Loads n programs in an object of their own, on the maps of the first; *more is NULL before, or was
- * loaded so before.  It goes with k.  0 or -errno, and *more NULL. */
-int kernel_load_more(struct kernel *k, struct dbleak **more, const char *const *programs, size_t n);
-/* Loads the programs that only some need.  0, also when that is done, or -errno. */
-int kernel_load_late(struct kernel *k);
-/* NULL: not loaded. */
-struct dbleak *kernel_late(struct kernel *k);
-/* Where the object with the allocator programs is, or will be. */
-struct dbleak **kernel_heap_object(struct kernel *k);
-/* Likewise, with that of client libraries' calls of it. */
-struct dbleak **kernel_library_heap_object(struct kernel *k);
+/* NULL: not among those loaded at the start. */
+struct bpf_program *kernel_program(struct kernel *k, const char *name);
+
+/* Programs that only some need: each is an object of its own, loaded in the background. */
+enum kernel_more {
+	MORE_TLS,
+	MORE_GROWTH,
+	MORE_LIBRARY_HEAP,
+	MORE_HEAP_SESSION, /* one program for both ends of a call, where the kernel has that */
+	MORE_HEAP_PAIR,	   /* else one for each */
+	KERNEL_MORE
+};
+
+/* Begins to load them, unless that was done. */
+void kernel_more_begin(struct kernel *k, enum kernel_more which);
+/* 0 they are loaded, -EAGAIN not yet, or the kernel's refusal. */
+int kernel_more_try(struct kernel *k, enum kernel_more which);
+/* Waits until they are.  0 or -errno. */
+int kernel_more_wait(struct kernel *k, enum kernel_more which);
+/* NULL: not loaded, or not yet. */
+struct dbleak *kernel_more(struct kernel *k, enum kernel_more which);
 /* Reads an iterator to its end. */
 int kernel_read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_fn fn,
 			 void *context);

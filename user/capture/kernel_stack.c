@@ -40,7 +40,7 @@ int kernel_python_row(struct kernel *k, uint32_t index, const struct python_row 
 int kernel_python_programs(struct kernel *k, struct probe_programs *programs)
 {
 	*programs = (struct probe_programs){
-		.entered = bpf_program__fd(kernel_skeleton(k)->progs.python_started),
+		.entered = bpf_program__fd(kernel_program(k, "python_started")),
 		.returned = -1,
 		.multi = feature_try(FEATURE_UPROBE_MULTI) == 0,
 	};

@@ -7,8 +7,8 @@
  * At first every probe stays, and all is counted.  When the busiest process has spent its credit,
  * the sites are divided: those that are rarely hit, and together cost a tenth of the budget at most,
  * stay; the others are put in for a twentieth of a second at a time, and so seldom that what they cost
- * in all keeps within the rest; if that were more seldom than every five seconds, it ends.  The pauses vary, or a program that does the same each second would
- * be seen doing the same thing always.
+ * in all keeps within the rest; if that were more seldom than every five seconds, it ends.  The pauses
+ * vary, or a program that does the same each second would be seen doing the same thing always.
  */
 #include "library_heap.h"
 
@@ -481,6 +481,11 @@ static void look_at_budget(struct library_heap *h, uint64_t now)
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
+
+void library_heap_begin(struct library_heap *h)
+{
+	kernel_library_heap_begin(h->kernel);
+}
 
 bool library_heap_start(struct library_heap *h, uint64_t hit_ns, uint64_t now)
 {

@@ -34,6 +34,8 @@ void library_heap_close(struct library_heap *h);
 void library_heap_file(struct library_heap *h, struct elf_file *elf, const struct library_file *file,
 		       const char *name);
 
+/* It may start: loads its program in the background. */
+void library_heap_begin(struct library_heap *h);
 /* Begins.  hit_ns: what the kernel takes for a hit at an instruction that it emulates.  False: this host
  * does not let it, which is told. */
 bool library_heap_start(struct library_heap *h, uint64_t hit_ns, uint64_t now_ns);

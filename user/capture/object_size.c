@@ -391,6 +391,77 @@ static struct object_size size_of_mysql_statement(const struct object *o)
 	return size.bytes == UNKNOWN64 ? size_of_my_statement(o) : size;
 }
 
+/* MYSQL: what both libraries begin it with; the packet is read and written in one buffer. */
+struct my_net {
+	uint64_t vio, buffer, end, write, read;
+};
+
+/* What libmariadb reads through, which has a buffer of its own. */
+struct my_vio {
+	uint64_t data, cache, position;
+};
+
+#define MY_BUFFER_LEAST 1024
+#define MY_BLOCK_MOST	(1 << 20)
+#define MYSQL_BYTES	2048
+
+static bool is_net(const struct my_net *n)
+{
+	return n->buffer && n->buffer <= n->write && n->write <= n->end && n->buffer <= n->read &&
+	       n->read <= n->end && n->end - n->buffer >= MY_BUFFER_LEAST;
+}
+
+static uint64_t vio_bytes(const struct memory *m, uint64_t address)
+{
+	uint64_t bytes = object_block(m, address), cache;
+	struct my_vio vio;
+
+	if (bytes == UNKNOWN64 || memory_read(m, address, &vio, sizeof(vio)))
+		return 0;
+	cache = object_block(m, vio.cache);
+	if (cache == UNKNOWN64 || vio.position < vio.cache || vio.position > vio.cache + cache)
+		return bytes;
+	return bytes + cache;
+}
+
+/* libmariadb keeps descriptions of fields in a root somewhere in the connection.  0: none is seen. */
+static uint64_t fields_bytes(const struct object *o, uint64_t own)
+{
+	unsigned char bytes[MYSQL_BYTES];
+	uint64_t found = 0, sum;
+	struct ma_root root;
+	ssize_t n;
+
+	if (!own)
+		return 0;
+	n = o->memory->read(o->memory, o->address, bytes,
+			    own - 8 < sizeof(bytes) ? own - 8 : sizeof(bytes));
+	for (ssize_t at = 0; at + (ssize_t)sizeof(root) <= n && !found; at += 8) {
+		memcpy(&root, bytes + at, sizeof(root));
+		if (!(root.free || root.used) || root.min_malloc > 64 ||
+		    root.block_size < MY_BUFFER_LEAST || root.block_size > MY_BLOCK_MOST ||
+		    root.block_count > BLOCKS_MOST)
+			continue;
+		sum = ma_root_bytes(o->memory, &root);
+		found = sum == UNKNOWN64 ? 0 : sum;
+	}
+	return found;
+}
+
+static struct object_size size_of_mysql(const struct object *o)
+{
+	uint64_t buffer, own = own_block(o);
+	struct my_net net;
+
+	if (memory_read(o->memory, o->address, &net, sizeof(net)) || !is_net(&net))
+		return unknown;
+	buffer = object_block(o->memory, net.buffer);
+	if (buffer == UNKNOWN64 || buffer < net.end - net.buffer)
+		return unknown;
+	return (struct object_size){own + fields_bytes(o, own) + buffer + vio_bytes(o->memory, net.vio),
+				    UNKNOWN64};
+}
+
 /* --- SQLite ----------------------------------------------------------------------------------- */
 
 /* sqlite3: the databases of a connection.  Btree, BtShared and Pager begin with what leads on. */
@@ -586,6 +657,7 @@ static const struct {
 	{"PQconninfoOption list", size_of_pgoptions},
 	{"MYSQL_RES", size_of_mysql_result},
 	{"MYSQL_STMT", size_of_mysql_statement},
+	{"MYSQL", size_of_mysql},
 	{"sqlite3", size_of_sqlite},
 	{"redisReply", size_of_reply},
 };

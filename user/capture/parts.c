@@ -176,6 +176,14 @@ int parts_open_library_heap(struct capture *c)
 	return library_heap_open(&c->library_heap, c->kernel, &host);
 }
 
+void parts_begin(struct capture *c)
+{
+	if (c->growth)
+		growth_begin(c->growth);
+	if (c->library_heap)
+		library_heap_begin(c->library_heap);
+}
+
 bool parts_follow_heap(const struct capture_options *o)
 {
 	return o->tier == EV_TIER_FULL && o->mode != EV_MODE_SNAPSHOT;

@@ -15,6 +15,8 @@ int parts_open_library_heap(struct capture *c);
 int parts_open_heap(struct capture *c);
 /* How closely memory is watched from now on. */
 void parts_tier(void *context, enum ev_tier tier);
+/* All is open and watched: what may be needed later is loaded in the background. */
+void parts_begin(struct capture *c);
 bool parts_follow_heap(const struct capture_options *o);
 
 #endif

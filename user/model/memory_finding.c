@@ -128,6 +128,28 @@ static const char *list_others(const struct scene *s, const struct account *a, u
 	return names;
 }
 
+/* Where a collector moves what lives, pages tell nothing of those who keep it. */
+static void say_unknown(struct scene *s, struct finding_view *f, const struct account *a)
+{
+	uint64_t rest = a->growth->grown;
+	const char *others = list_others(s, a, &rest);
+
+	for (size_t i = 0; i < a->takings->count; i++) {
+		const struct taking *t = &a->takings->all[i];
+
+		if (!t->moved || 4 * t->grown < a->growth->grown)
+			continue;
+		finding_because(s, f, "who keeps it is not known: the collector of %s touched the "
+				"pages of %s, where it moved what lives%s", t->moved->name,
+				memory_words(s, t->grown), others);
+		finding_because(s, f, "to see what it is: %s", t->moved->tells);
+		return;
+	}
+	finding_because(s, f, "who took it is not known: %s%s",
+			a->takings->count ? "no frame of the stacks seen is the program's own"
+					  : "no stack was seen", others);
+}
+
 /* How much of the growth is explained, and by whom. */
 static void say_shares(struct scene *s, struct finding_view *f, const struct account *a)
 {
@@ -137,9 +159,7 @@ static void say_shares(struct scene *s, struct finding_view *f, const struct acc
 	if (!account_grows(a))
 		return;
 	if (!a->taking || !a->taking->from.place) {
-		finding_because(s, f, "who took it is not known: %s",
-				a->takings->count ? "no frame of the stacks seen is the program's own"
-						  : "no stack was seen");
+		say_unknown(s, f, a);
 		return;
 	}
 	rest -= a->taking->grown < rest ? a->taking->grown : rest;
@@ -330,10 +350,11 @@ static struct origins ways_to(const struct scene *s, const struct account *a)
 	origins_add(&o, t->from, t->largest);
 	for (size_t i = 0; i < s->memory_site_count; i++) {
 		const struct ev_memory_site *ev = &s->memory_sites[i]->state;
+		const struct moving_collector *moved;
 
 		if (ev->tier == a->takings->tier && ev->stack != t->from.stack && t->from.place &&
 		    ev->held_bytes && ev->held_bytes != UNKNOWN64 &&
-		    places_find(s->places, ev->stack) == t->from.place)
+		    taking_place(s, ev, &moved) == t->from.place)
 			origins_add(&o, origin_of_stack(s, ev->stack), ev->held_bytes);
 	}
 	return o;

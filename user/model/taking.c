@@ -59,16 +59,26 @@ static void add(struct taking *t, const struct memory_site *site)
 	history_join(&t->blocks, &site->blocks);
 }
 
-/* The taking of that place; what has none is one, too. */
-static struct taking *taking_of(struct takings *t, struct table *by_place, const struct place *place)
+const struct place *taking_place(const struct scene *s, const struct ev_memory_site *ev,
+				 const struct moving_collector **moved)
 {
-	struct table_key key = {(uintptr_t)place, 1};
+	*moved = ev->tier == EV_TIER_GROWTH ? collector_find(s->places->code, ev->stack) : NULL;
+	return *moved ? NULL : places_find(s->places, ev->stack);
+}
+
+/* The taking of that place; what has none is one, too, and what a collector has moved. */
+static struct taking *taking_of(const struct scene *s, struct takings *t, struct table *by_place,
+				const struct ev_memory_site *ev)
+{
+	const struct moving_collector *moved;
+	const struct place *place = taking_place(s, ev, &moved);
+	struct table_key key = {(uintptr_t)place, (uintptr_t)moved + 1};
 	struct taking *taking = table_get(by_place, key);
 
 	if (taking)
 		return taking;
 	taking = &t->all[t->count];
-	*taking = (struct taking){.from.place = place};
+	*taking = (struct taking){.from.place = place, .moved = moved};
 	if (table_put(by_place, key, taking))
 		return NULL;
 	t->count++;
@@ -163,7 +173,7 @@ int takings_find(const struct scene *s, enum ev_tier tier, const struct trend *o
 
 		if (site->state.tier != tier)
 			continue;
-		taking = taking_of(t, &by_place, places_find(s->places, site->state.stack));
+		taking = taking_of(s, t, &by_place, &site->state);
 		if (!taking)
 			err = -1;
 		else

@@ -8,12 +8,14 @@
 #ifndef DBLEAK_MODEL_TAKING_H
 #define DBLEAK_MODEL_TAKING_H
 
+#include "collector.h"
 #include "origin.h"
 #include "trend.h"
 
 /* What was taken at one place.  Bytes, as in struct ev_memory_site. */
 struct taking {
 	struct origin from; /* place NULL: not known */
+	const struct moving_collector *moved; /* it took the pages for what lives on: place NULL */
 	uint64_t held, taken_bytes, reply_bytes;
 	uint64_t moved;	 /* of held: not where it was taken any more */
 	bool held_known; /* of one of its sites at least */
@@ -43,5 +45,9 @@ struct trend takings_window(const struct scene *s); /* all the time watched */
 int takings_find(const struct scene *s, enum ev_tier tier, const struct trend *over,
 		 struct takings *t);
 void takings_free(struct takings *t);
+
+/* The place that took what a site of memory tells of; NULL not known.  moved: struct taking. */
+const struct place *taking_place(const struct scene *s, const struct ev_memory_site *ev,
+				 const struct moving_collector **moved);
 
 #endif

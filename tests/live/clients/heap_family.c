@@ -134,6 +134,49 @@ static __attribute__((noinline)) void remapped(int taken, int freed, size_t size
 		munmap(block[i], 2 * size);
 }
 
+/* Their ends, and their middles, go first; then of some the rest. */
+static __attribute__((noinline)) void cut(int taken, int freed, size_t size)
+{
+	size_t part = size / 5;
+
+	for (int i = 0; i < taken; i++) {
+		block[i] = own(map(size), size, i);
+		munmap(block[i] + 4 * part, part);
+		munmap(block[i] + 2 * part, part);
+	}
+	for (int i = 0; i < freed; i++)
+		munmap(block[i], size);
+}
+
+/* Room is reserved, a part of it made writable, of that some taken back; as engines of languages do. */
+static __attribute__((noinline)) void reserved(int taken, int freed, size_t size)
+{
+	for (int i = 0; i < taken; i++) {
+		block[i] = mmap(NULL, 4 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (mprotect(block[i] + size, size, PROT_READ | PROT_WRITE))
+			_exit(4);
+		own(block[i] + size, size, i);
+		mprotect(block[i] + size, size, PROT_READ | PROT_WRITE); /* as it is */
+	}
+	for (int i = 0; i < freed; i++)
+		if (i % 2)
+			mprotect(block[i], 2 * size, PROT_NONE);
+		else
+			munmap(block[i], 4 * size);
+}
+
+/* Writable memory in place of what was reserved, and of other such. */
+static __attribute__((noinline)) void covered(int taken, size_t size)
+{
+	for (int i = 0; i < taken; i++) {
+		unsigned char *room = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		for (int k = 0; k < 2; k++)
+			mmap(room, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		own(room, size, i);
+	}
+}
+
 static void *work(void *context)
 {
 	for (int i = 0; i < 250; i++) {
@@ -223,6 +266,9 @@ int main(int argc, char **argv)
 	duplicated(50, 37);
 	mapped(25, 10, 65536);
 	remapped(5, 1, 3 * 65536);
+	cut(12, 2, 5 * 65536);
+	reserved(8, 3, 7 * 65536);
+	covered(4, 9 * 65536);
 	threaded(4, 71);
 	forked();
 	replaced(argv[0]);

@@ -116,8 +116,12 @@ static void my_statement(MYSQL *c, const char *sql)
 
 static void my(void)
 {
-	MYSQL *c = my_open(0);
+	MYSQL *c;
 
+	mysql_close(my_open(0)); /* so that what the library itself needs is there */
+	begin();
+	c = my_open(0);
+	took(c, "MYSQL");
 	my_result(c, "select repeat('x', 1000) from seq_1_to_1000");
 	my_result(c, "select 1, 'two', 3.0");
 	my_result(c, "select seq from seq_1_to_100000");
