@@ -1291,6 +1291,40 @@ static void one_large_result_is_told_once(void **state)
 	assert_non_null(finding(verdict_of(APP), CAUSE_UNFREED_MEMORY));
 }
 
+/* Node: the last result is kept, those before wait for the collector. */
+static void reads_again_and_again(double grown)
+{
+	const struct place_told frames[] = {
+		{EV_LANG_JAVASCRIPT, "load", "/srv/feed/load.js", NULL, 42, 0, 0}};
+	struct ev_memory_site s;
+	uint64_t line;
+
+	app_begins_as(EV_MODE_WATCH, "node");
+	opens_file(1, APP, APP, "/srv/feed.db");
+	line = tell_stack(APP, frames, 1);
+	s = pages_of(APP, 1, line);
+	for (int t = 1; t <= 20; t++) {
+		tick(t, 40 + grown * t / 20);
+		takes(&s, grown / 20, 0);
+		if (t % 2)
+			continue;
+		shows_of(EV_AT_RESULT, 1, 0, line);
+		reads_rows(1, 200000, 0.5, 28000000, 2000, false);
+	}
+}
+
+static void large_results_that_wait_for_the_collector_are_told_once(void **state)
+{
+	(void)state;
+	reads_again_and_again(140);
+	assert_non_null(finding(verdict_of(APP), CAUSE_UNBOUNDED_RESULT));
+	assert_null(finding(verdict_of(APP), CAUSE_CACHE_GROWTH));
+	story_ends();
+	reads_again_and_again(270); /* all are kept */
+	assert_non_null(finding(verdict_of(APP), CAUSE_UNBOUNDED_RESULT));
+	assert_non_null(finding(verdict_of(APP), CAUSE_CACHE_GROWTH));
+}
+
 static void a_large_result_tells_what_is_still_held(void **state)
 {
 	struct ev_memory_site s;
@@ -1427,6 +1461,7 @@ int main(void)
 		TEST_IN(results_never_freed_bring_their_memory),
 		TEST_IN(what_unclosed_connections_cost_is_no_second_leak),
 		TEST(one_large_result_is_told_once),
+		TEST(large_results_that_wait_for_the_collector_are_told_once),
 		TEST(a_large_result_tells_what_is_still_held),
 		TEST(rows_name_their_query),
 		TEST_IN(ten_thousand_sites_fit),

@@ -109,7 +109,7 @@ static bool is_by_page(const struct taking *t)
  * But what the process has grown by since is there, wherever it is: so a place holds at least what it
  * took, less all that anybody can have given back.
  */
-static void find_moved(const struct scene *s, struct takings *t, const struct trend *over)
+static void find_elsewhere(const struct scene *s, struct takings *t, const struct trend *over)
 {
 	const struct history *size = &s->process->memory.size;
 	double before = history_least(size, t->first_ns, t->first_ns + 1), taken = 0;
@@ -125,7 +125,7 @@ static void find_moved(const struct scene *s, struct takings *t, const struct tr
 
 		if (!is_by_page(x) || held <= x->held + x->error)
 			continue;
-		x->moved = held - x->held;
+		x->elsewhere = held - x->held;
 		x->held = held;
 		x->grown = grown > x->grown ? grown : x->grown;
 	}
@@ -142,7 +142,7 @@ static void finish(const struct scene *s, struct takings *t, const struct trend 
 		x->error = x->error < ERROR_MOST ? x->error : ERROR_MOST;
 	}
 	if (t->tier == EV_TIER_GROWTH && t->first_ns)
-		find_moved(s, t, over);
+		find_elsewhere(s, t, over);
 	for (size_t i = 0; i < t->count; i++) {
 		struct taking *x = &t->all[i];
 
