@@ -23,7 +23,7 @@ struct probe_place {
 };
 
 struct probe_programs {
-	int entered, returned; /* descriptors */
+	int entered, returned; /* descriptors; entered -1: of returns alone, where multi */
 	uint32_t pid;	       /* multi: only in this process; 0: wherever the file is mapped */
 	bool multi;	       /* loaded for PROBE_ATTACH_TYPE_MULTI */
 	bool session; /* entered alone, for PROBE_ATTACH_TYPE_SESSION: it decides on each return */
@@ -56,5 +56,9 @@ struct probe_cost {
 int probes_calibrate(struct probe_cost *cost, const struct probe_programs *programs,
 		     uint32_t first, uint64_t (*hits)(void *context, uint32_t cookie),
 		     void *context);
+
+/* Does a probe on a call instruction kill who runs under a shadow stack?  Tried on a call of our own;
+ * what cannot be tried kills.  cookie: of a probe that only counts. */
+bool probes_kill_shadowed(const struct probe_programs *programs, uint64_t cookie);
 
 #endif

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Rows of libpq copied one by one, and kept or freed: mem_rows keep|array|free
+ * Rows of libpq copied one by one, and kept or freed, by a process that may have 512 MiB:
+ * mem_rows keep|array|free
  *
  * array: in one that is made larger and larger, and moves.
  */
+#include <sys/resource.h>
+
 #include "pq.h"
 
 #define ROWS 2000
@@ -73,9 +76,11 @@ static void free_all(void)
 
 int main(int argc, char **argv)
 {
+	const struct rlimit most = {512UL << 20, 512UL << 20};
 	const char *habit = argc == 2 ? argv[1] : "free";
 	PGconn *connection = pq_open();
 
+	setrlimit(RLIMIT_DATA, &most);
 	for (int i = 0;; i++) {
 		one_round(connection, strcmp(habit, "array") ? copy_row : append_row);
 		if (!strcmp(habit, "free"))
