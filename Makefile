@@ -100,6 +100,8 @@ $(B)/unit/test_php $(B)/unit/test_perl $(B)/unit/test_v8: UNIT_LIBS := -llzma
 $(B)/unit/test_allocator: UNIT_LIBS := -llzma -lZydis
 $(B)/unit/test_allocator: | $(B)/unit/programs/stack-O2 $(B)/unit/programs/stack-static
 $(B)/unit/test_probe_point $(B)/unit/test_call_site: UNIT_LIBS := -llzma -lZydis
+$(B)/unit/test_pool_code: UNIT_LIBS := -llzma -lZydis
+$(B)/unit/test_pool_code $(B)/unit/test_call_site: $(B)/san/user/capture/frame_table.o
 $(B)/unit/test_row_counter: UNIT_LIBS := -lZydis
 $(B)/unit/test_growth_site $(B)/unit/test_library_balance: UNIT_LIBS := -lm
 
@@ -251,7 +253,7 @@ FUZZ_LIBS  := -ljansson -lz -llzma -lZydis -lm
 $(B)/fuzz/fuzz_wire: tests/fuzz/fuzz_wire.c tests/unit/wire_shim.h $(BPF_HDR)
 $(B)/fuzz/fuzz_recording: tests/fuzz/fuzz_recording.c $(PURE_SRC) $(USER_HDR) bpf/event.h
 $(B)/fuzz/fuzz_elf: tests/fuzz/fuzz_elf.c user/capture/elf.c user/capture/elf.h
-$(B)/fuzz/fuzz_call_site: tests/fuzz/fuzz_call_site.c $(addprefix user/capture/,call_site.c elf.c call_site.h)
+$(B)/fuzz/fuzz_call_site: tests/fuzz/fuzz_call_site.c $(addprefix user/capture/,call_site.c frame_table.c elf.c call_site.h)
 $(B)/fuzz/fuzz_probe_point: tests/fuzz/fuzz_probe_point.c user/capture/probe_point.c user/capture/probe_point.h
 $(B)/fuzz/fuzz_jit_map: tests/fuzz/fuzz_jit_map.c user/capture/jit_map.c user/base/file.c user/capture/jit_map.h
 $(B)/fuzz/fuzz_go_table: tests/fuzz/fuzz_go_table.c user/capture/go_table.c user/capture/go_table.h

@@ -107,6 +107,113 @@ static void memory_others_fill_is_not_held_by_who_touched_it_first(void **state)
 	growth_sites_close(s);
 }
 
+/* A pool of 16 KB that stands for a MiB. */
+static void pool(struct growth_sites *s, uint64_t stack, uint64_t number)
+{
+	const struct raw_growth raw = {.head = {.ns = 10 * SECOND, .kind = RAW_POOL},
+				       .bytes = MIB,
+				       .address = number << 14,
+				       .stack = stack,
+				       .connection = 5,
+				       .said_ns = 9 * SECOND,
+				       .pid = 42};
+
+	assert_int_equal(growth_sites_add_pool(s, &raw, number << 14), 1);
+}
+
+static enum page_tenant lives(void *context, struct page *page)
+{
+	(void)context, (void)page;
+	return PAGE_TENANT_LIVES;
+}
+
+static void look_at_pools(struct growth_sites *s, int times)
+{
+	for (int i = 1; i <= times; i++)
+		growth_sites_check_pools(s, (10 + i) * SECOND, false, look, lives, NULL);
+}
+
+/* 60 MiB touched by one that gives it back; then others take some of the pools in it. */
+static struct growth_sites *touched_and_gone(void)
+{
+	struct growth_sites *s;
+
+	assert_int_equal(growth_sites_open(&s, 42, 7), 0);
+	for (uint64_t i = 0; i < 60; i++)
+		sample(s, 100, 1000 + i, MIB, 0);
+	refilled_from = 0;
+	return s;
+}
+
+static void tell_at(struct growth_sites *s, uint64_t second)
+{
+	growth_sites_name(s, second * SECOND, SECOND, told, NULL);
+	growth_sites_check(s, second * SECOND, look, tenant, NULL);
+	growth_sites_tell(s, tell, NULL);
+}
+
+static void memory_used_again_is_whose_pools_live_in_it(void **state)
+{
+	struct growth_sites *s = touched_and_gone();
+
+	(void)state;
+	for (uint64_t i = 0; i < 40; i++)
+		pool(s, i < 30 ? 200 : 300, 500 + i);
+	for (uint64_t i = 0; i < 20; i++)
+		pool(s, 100, (1 << 20) + i);
+	gone_from = 1 << 22; /* those of the first have been taken again since */
+	look_at_pools(s, 5);
+	tell_at(s, 15);
+	assert_int_equal(last[1].held_bytes, 0);
+	assert_int_equal(last[2].held_bytes, 45 * MIB);
+	assert_int_equal(last[2].taken_bytes, 45 * MIB);
+	assert_int_equal(last[2].reply_bytes, 45 * MIB);
+	assert_int_equal(last[2].connection, 5);
+	assert_int_equal(last[3].held_bytes, 15 * MIB);
+	assert_true(last[3].error_bytes > MIB && last[3].error_bytes < 15 * MIB);
+	growth_sites_close(s);
+}
+
+static void what_lives_but_for_a_moment_fills_nothing(void **state)
+{
+	struct growth_sites *s = touched_and_gone();
+
+	(void)state;
+	for (uint64_t i = 0; i < 40; i++)
+		pool(s, 200, 500 + i);
+	look_at_pools(s, 2);
+	tell_at(s, 12);
+	assert_int_equal(last[2].held_bytes, 0);
+	growth_sites_close(s);
+}
+
+static void a_little_that_lives_has_not_filled_all(void **state)
+{
+	struct growth_sites *s = touched_and_gone();
+
+	(void)state;
+	pool(s, 200, 500);
+	look_at_pools(s, 5);
+	tell_at(s, 15);
+	assert_int_equal(last[2].held_bytes, FILL_MOST * MIB);
+	growth_sites_close(s);
+}
+
+static void what_was_seen_of_a_pool_in_time_is_kept(void **state)
+{
+	const struct pymalloc_print print = {.block = 500 << 14, .count = 3, .words = {1, 2, 3}};
+	struct growth_sites *s = touched_and_gone();
+
+	(void)state;
+	pool(s, 200, 500);
+	growth_sites_see_pool(s, 500 << 14, &print);
+	assert_int_equal(s->pools.items[0].print.count, 3);
+	look_at_pools(s, 1);
+	growth_sites_see_pool(s, 500 << 14, &(struct pymalloc_print){.block = 500 << 14});
+	assert_int_equal(s->pools.items[0].print.count, 3);
+	growth_sites_close(s);
+}
+
 static void a_line_that_gives_back_is_not_blamed(void **state)
 {
 	struct growth_sites *s;
@@ -195,7 +302,7 @@ static void more_stacks_than_there_is_room_for_are_one(void **state)
 		growth_sites_name(s, 11 * SECOND, SECOND, told, NULL);
 	}
 	assert_int_equal(s->count, SITES_MOST);
-	assert_int_equal(s->sites[0].ev.taken_bytes, (1999 - (SITES_MOST - 1)) * MIB);
+	assert_int_equal(s->sites[0].taken, (1999 - (SITES_MOST - 1)) * MIB);
 	growth_sites_close(s);
 }
 
@@ -205,6 +312,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(memory_others_fill_is_not_held_by_who_touched_it_first),
+		test(memory_used_again_is_whose_pools_live_in_it),
+		test(what_lives_but_for_a_moment_fills_nothing),
+		test(a_little_that_lives_has_not_filled_all),
+		test(what_was_seen_of_a_pool_in_time_is_kept),
 		test(a_line_that_gives_back_is_not_blamed),
 		test(a_sample_waits_for_its_name_but_not_for_ever),
 		test(what_was_never_looked_for_is_not_known_to_be_held),

@@ -63,6 +63,14 @@ static void fill(uint64_t at, uint64_t item)
 	memcpy((void *)at, words, sizeof(words));
 }
 
+/* One that the collector leaves alone: references, type, length, hash, state, characters. */
+static void write_text(uint64_t at, uint64_t characters)
+{
+	const uint64_t words[] = {1, 0x955600, 8, UINT64_MAX, 0x64, characters};
+
+	memcpy((void *)at, words, sizeof(words));
+}
+
 static int begin(void **state)
 {
 	(void)state;
@@ -110,6 +118,51 @@ static void another_object_in_its_place_is_another(void **state)
 	assert_int_equal(pymalloc_lives(&own, at, &print), 0);
 }
 
+static void a_text_is_the_same_only_if_all_its_characters_are(void **state)
+{
+	struct pymalloc_print print = {};
+	uint64_t at = take(), *words = (uint64_t *)at;
+
+	(void)state;
+	write_text(at, 0x41424344);
+	assert_int_equal(pymalloc_lives(&own, at, &print), 1);
+	words[0] = 7;
+	words[3] = 0x1234567890; /* somebody has asked for its hash */
+	assert_int_equal(pymalloc_lives(&own, at, &print), 1);
+	words[5]++;
+	assert_int_equal(pymalloc_lives(&own, at, &print), 0);
+	words[5]--;
+	words[1] += 64; /* of another type */
+	assert_int_equal(pymalloc_lives(&own, at, &print), 0);
+}
+
+static void a_dead_object_that_is_kept_for_the_next_of_its_type_does_not_live(void **state)
+{
+	struct pymalloc_print print = {};
+	uint64_t at = take();
+
+	(void)state;
+	fill(at, 0x1000);
+	assert_int_equal(pymalloc_lives(&own, at, &print), 1);
+	((uint64_t *)at)[2] = 0;
+	assert_int_equal(pymalloc_lives(&own, at, &print), 0);
+}
+
+static void what_was_noted_before_is_compared_with_what_is_there(void **state)
+{
+	struct pymalloc_print print = {};
+	uint64_t at = take(), other = take();
+
+	(void)state;
+	fill(at, 0x1000);
+	fill(other, 0x3000);
+	assert_int_equal(pymalloc_note(at, (void *)at, head->size_index, &print), 0);
+	assert_int_equal(pymalloc_lives(&own, at, &print), 1);
+	assert_int_equal(pymalloc_note(at, (void *)other, head->size_index, &print), 0);
+	assert_int_equal(pymalloc_lives(&own, at, &print), 0);
+	assert_int_equal(pymalloc_note(at, (void *)at, 32, &print), -EINVAL);
+}
+
 static void what_was_never_used_is_free(void **state)
 {
 	struct pymalloc_print print = {};
@@ -117,6 +170,7 @@ static void what_was_never_used_is_free(void **state)
 	(void)state;
 	assert_int_equal(pymalloc_lives(&own, block(1), &print), 0);
 	assert_int_equal(pymalloc_lives(&own, block(40), &print), 0);
+	fill(block(0), 0x1000);
 	assert_int_equal(pymalloc_lives(&own, block(0), &print), 1);
 	assert_int_equal(pymalloc_lives(&own, (uintptr_t)head, &print), 1); /* its head is for the first */
 }
@@ -126,6 +180,7 @@ static void all_blocks_of_a_full_pool_live(void **state)
 	uint32_t most = ((16 << 10) - sizeof(*head)) / size;
 
 	(void)state;
+	fill(block(0), 0x1000);
 	while (head->used < most)
 		fill(take(), 0x1000);
 	assert_int_equal(head->free, 0);
@@ -139,10 +194,13 @@ static void all_blocks_of_a_full_pool_live(void **state)
 static void pools_of_old_are_small(void **state)
 {
 	struct pymalloc_print print = {};
+	uint64_t at;
 
 	(void)state;
 	pool(4 << 10, 48);
-	assert_int_equal(pymalloc_lives(&own, take(), &print), 1);
+	at = take();
+	write_text(at, 0x41424344);
+	assert_int_equal(pymalloc_lives(&own, at, &print), 1);
 	assert_int_equal(pymalloc_lives(&own, head->free, &print), 0);
 }
 
@@ -188,6 +246,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_object_lives_until_it_is_freed),
 		TEST(another_object_in_its_place_is_another),
+		TEST(a_text_is_the_same_only_if_all_its_characters_are),
+		TEST(a_dead_object_that_is_kept_for_the_next_of_its_type_does_not_live),
+		TEST(what_was_noted_before_is_compared_with_what_is_there),
 		TEST(what_was_never_used_is_free),
 		TEST(all_blocks_of_a_full_pool_live),
 		TEST(pools_of_old_are_small),

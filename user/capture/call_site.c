@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "elf.h"
+#include "frame_table.h"
 
 #define FUNCTION_MOST  (64UL << 10) /* bytes of a function; what is longer is left alone */
 #define CODE_MOST      (32UL << 20) /* of all of them */
-#define FUNCTIONS_MOST 200000
 #define TARGETS	       4096 /* known at a time, a power of two */
 #define SITES_EACH     512  /* in one function */
 #define STUB_BYTES     16
@@ -162,62 +162,17 @@ static int look_into(struct finder *f, uint64_t address, uint64_t size)
 	return 0;
 }
 
-/* .eh_frame_hdr, as every linker writes it: two numbers of four bytes for each function, relative to
- * its own beginning, sorted by the first. */
-struct frame_header {
-	uint8_t version, frame_encoding, count_encoding, table_encoding;
-	int32_t frame;
-	uint32_t count;
-};
-
-struct frame_entry {
-	int32_t function, description;
-};
-
-struct frame_description {
-	uint32_t length, common;
-	int32_t begin; /* relative to itself */
-	uint32_t size;
-};
-
-#define FOUR_BYTES_RELATIVE 0x1b
-#define FOUR_BYTES_UNSIGNED 0x03
-#define FOUR_BYTES_OF_DATA  0x3b
-
-/* The size of the function that an entry is of; 0 the table does not fit together. */
-static uint32_t size_of_function(struct finder *f, uint64_t address, uint64_t description)
-{
-	struct frame_description d;
-	uint64_t begin = description + offsetof(struct frame_description, begin);
-
-	if (elf_read_address(f->elf, description, &d, sizeof(d)) != sizeof(d) || !d.length ||
-	    d.length == UINT32_MAX || begin + (uint64_t)(int64_t)d.begin != address)
-		return 0;
-	return d.size;
-}
-
 static int look_into_all(struct finder *f)
 {
-	uint64_t table = elf_section(f->elf, ".eh_frame_hdr"), end = 0;
-	struct frame_header head;
-	struct frame_entry entry;
-	int err = 0;
+	struct frame_table table;
+	uint64_t address, end = 0;
+	uint32_t size;
+	int err = frame_table_open(&table, f->elf);
 
-	if (!table || elf_read_address(f->elf, table, &head, sizeof(head)) != sizeof(head) ||
-	    head.version != 1 || head.frame_encoding != FOUR_BYTES_RELATIVE ||
-	    head.count_encoding != FOUR_BYTES_UNSIGNED ||
-	    head.table_encoding != FOUR_BYTES_OF_DATA || head.count > FUNCTIONS_MOST)
-		return -EBADMSG;
-	for (uint32_t i = 0; i < head.count && !err; i++) {
-		uint64_t at = table + sizeof(head) + i * sizeof(entry), address;
-		uint32_t size;
-
-		if (elf_read_address(f->elf, at, &entry, sizeof(entry)) != sizeof(entry))
+	for (uint32_t i = 0; !err && i < table.count; i++) {
+		err = frame_table_at(&table, i, &address, &size);
+		if (err || address < end) /* overlaps with the one before */
 			return -EBADMSG;
-		address = table + (uint64_t)(int64_t)entry.function;
-		if (address < end) /* overlaps with the one before */
-			return -EBADMSG;
-		size = size_of_function(f, address, table + (uint64_t)(int64_t)entry.description);
 		err = size ? look_into(f, address, size) : 0;
 		end = address + size;
 	}

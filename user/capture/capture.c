@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "../../bpf/client.h"
-#include "../../bpf/growth.h"
+#include "../../bpf/pool.h"
 #include "../../bpf/stack.h"
 #include "capture_state.h"
 #include "client.h"
@@ -140,6 +140,12 @@ static void on_record(void *context, const struct ev_head *record)
 		break;
 	case RAW_GROWTH:
 		growth_sample(c->growth, record);
+		break;
+	case RAW_POOL:
+		growth_pool(c->growth, record);
+		break;
+	case RAW_POOL_SEEN:
+		growth_pool_seen(c->growth, record);
 		break;
 	default:
 		break;
@@ -396,6 +402,8 @@ int capture_step(struct capture *c, int timeout_ms)
 		deadline = c->next_sweep_ns;
 	if (c->library_heap && deadline > library_heap_next(c->library_heap))
 		deadline = library_heap_next(c->library_heap);
+	if (c->growth && deadline > growth_next(c->growth))
+		deadline = growth_next(c->growth);
 	if (!c->begun) {
 		c->begun = true;
 		parts_begin(c);
@@ -415,6 +423,8 @@ int capture_step(struct capture *c, int timeout_ms)
 		err = heap_step(c->heap, capture_now());
 	if (!err && c->library_heap)
 		library_heap_step(c->library_heap, capture_now());
+	if (!err && c->growth)
+		growth_step(c->growth, capture_now());
 	if (!err)
 		err = periodic(c, capture_now());
 	return err ? err : c->err;

@@ -96,7 +96,8 @@ void cost_tell(struct capture *c)
 	if (c->library_heap)
 		cost.bpf_ns += library_heap_cost_ns(c->library_heap);
 	if (c->growth)
-		cost.bpf_ns += growth_cost_ns(c->growth, counters[COUNTER_FAULTS]);
+		cost.bpf_ns += growth_cost_ns(c->growth, counters[COUNTER_FAULTS]) +
+			       growth_pools_cost_ns(c->growth);
 	cost.rss_bytes = own_rss();
 	cost.kernel_bytes = kernel_bytes(c->kernel);
 	capture_tell(c, &cost.head);

@@ -4,7 +4,8 @@
  *
  * A process is a suspect once its anonymous memory, swapped out or not, stands some megabytes above
  * its lowest, and no longer when it has reached no new height for a while; one that was born while we
- * look begins with nothing.  The probe of page faults is attached while there is a suspect.
+ * look begins with nothing.  The probe of page faults is attached while there is a suspect, and in a
+ * suspect that runs Python that of its allocator's pools.
  */
 #include "growth.h"
 
@@ -22,6 +23,7 @@
 #include "growth_site.h"
 #include "kernel_growth.h"
 #include "limit.h"
+#include "pools.h"
 #include "reader.h"
 
 #define SECOND_NS     1000000000ULL
@@ -38,7 +40,9 @@
 #define TELL_NS	      SECOND_NS
 #define CHECK_SHARE   200 /* looking for pages takes at most one part in so many of a processor */
 #define CHECK_SHARE_EAGER 50
+#define CHECK_SHARE_POOLS 50 /* of all processes together */
 #define PAGE_BYTES    4096
+#define POOLS_LOOK_NS (SECOND_NS / 5) /* at the least, and at times three times as much */
 
 enum gap_kind { GAP_PROBE = 1, GAP_ROOM = 2, GAP_PAGES = 4, GAP_FRAMES = 8 };
 
@@ -49,6 +53,7 @@ struct grower { /* a process looked at */
 	uint64_t low, high;  /* bytes */
 	uint64_t rose_ns;    /* when it reached its height */
 	uint64_t check_ns, tell_ns; /* when its pages are looked for next, its sites told */
+	uint64_t pools_ns;	    /* when its pools are */
 	struct growth_sites *sites; /* NULL: it was no suspect yet */
 	bool sampled, gone;
 	bool fresh; /* sampled, but to whom its threads spoke before is still to be asked */
@@ -57,6 +62,9 @@ struct grower { /* a process looked at */
 struct growth {
 	struct growth_host host;
 	struct kernel_growth *kernel; /* NULL: sizes alone */
+	struct pools *pools;	      /* NULL: not of anybody */
+	uint64_t pools_ns;	      /* when they are due */
+	uint64_t random;
 	struct limits *limits;
 	struct table growers; /* struct grower, by pid and start */
 	size_t sampled;
@@ -134,6 +142,27 @@ static enum growing_huge huge_of_kernel(void)
 					   : GROWING_HUGE_NEVER;
 }
 
+static void tell_pools_gap(void *context, const char *text)
+{
+	struct growth *g = context;
+	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
+
+	snprintf(gap.text, sizeof(gap.text), "%s", text);
+	g->host.tell(g->host.context, &gap.head);
+}
+
+static int open_pools(struct growth *g)
+{
+	const struct pools_host host = {.context = g,
+					.gap = tell_pools_gap,
+					.kernel = g->host.kernel,
+					.procfs = g->host.procfs,
+					.max_overhead = g->host.max_overhead};
+
+	g->pools_ns = UINT64_MAX;
+	return pools_open(&g->pools, &host);
+}
+
 int growth_open(struct growth **out, const struct growth_host *host)
 {
 	struct growth *g = calloc(1, sizeof(*g));
@@ -150,6 +179,12 @@ int growth_open(struct growth **out, const struct growth_host *host)
 	err = limits_open(&g->limits, host->procfs, host->cgroups);
 	if (!err && host->kernel)
 		err = kernel_growth_open(&g->kernel, host->kernel);
+	if (err) {
+		growth_close(g);
+		return err;
+	}
+	if (!err && g->kernel && host->readers)
+		err = open_pools(g);
 	if (err) {
 		growth_close(g);
 		return err;
@@ -187,6 +222,7 @@ void growth_close(struct growth *g)
 	while ((slot = table_next(&g->growers, &at)))
 		grower_free(slot->value);
 	table_free(&g->growers);
+	pools_close(g->pools);
 	kernel_growth_close(g->kernel);
 	limits_close(g->limits);
 	free(g);
@@ -248,6 +284,10 @@ static void suspect(struct growth *g, struct grower *p)
 	p->sampled = p->fresh = true;
 	p->rose_ns = now_boot();
 	g->sampled++;
+	if (!g->pools)
+		return;
+	pools_enter(g->pools, p->pid, p->start_ns);
+	g->pools_ns = 0;
 }
 
 static void acquit(struct growth *g, struct grower *p)
@@ -255,6 +295,8 @@ static void acquit(struct growth *g, struct grower *p)
 	if (!p->sampled)
 		return;
 	p->sampled = false;
+	if (g->pools)
+		pools_leave(g->pools, p->pid);
 	kernel_growth_leave(g->kernel, p->pid);
 	if (!--g->sampled)
 		g->idle_ns = now_boot();
@@ -362,6 +404,7 @@ void growth_usage(struct growth *g, uint32_t pid, uint64_t start_ns,
 }
 
 struct looker {
+	struct growth *growth;
 	int pagemap;
 	struct memory memory;
 };
@@ -406,6 +449,31 @@ void growth_sample(struct growth *g, const struct ev_head *record)
 		growth_sites_add(p->sites, sample, tenant, &l);
 }
 
+void growth_pool_seen(struct growth *g, const struct ev_head *record)
+{
+	const struct raw_pool_seen *seen = (const void *)record;
+	struct grower *p = table_get(&g->growers, (struct table_key){seen->pid, seen->start_ns});
+	uint64_t bytes = pools_bytes(g->pools, seen->pid);
+	struct pymalloc_print print;
+
+	if (p && p->sites && bytes &&
+	    !pymalloc_note(seen->address, seen->words, seen->size_index, &print))
+		growth_sites_see_pool(p->sites, seen->address & -bytes, &print);
+}
+
+void growth_pool(struct growth *g, const struct ev_head *record)
+{
+	struct raw_growth sample = *(const struct raw_growth *)record;
+	struct grower *p = table_get(&g->growers, (struct table_key){sample.pid, sample.start_ns});
+	uint64_t bytes = pools_bytes(g->pools, sample.pid);
+
+	if (!p || !p->sites || !p->sampled || !bytes)
+		return;
+	sample.bytes *= pools_scale(g->pools, sample.pid);
+	if (growth_sites_add_pool(p->sites, &sample, sample.address & -bytes) != 1)
+		pools_forget(g->pools, sample.pid, sample.address & -bytes);
+}
+
 /* The kernel half has noted it since the process was entered, and knows better. */
 void growth_spoke(struct growth *g, uint32_t pid, uint32_t tid, uint64_t connection, uint64_t ns)
 {
@@ -418,6 +486,78 @@ static int told(void *context, uint64_t sample, uint64_t *stack)
 
 	*stack = 0;
 	return g->host.readers ? readers_told(g->host.readers, sample, stack) : 0;
+}
+
+static uint64_t look_for_pool(void *context, uint64_t number)
+{
+	const struct looker *l = context;
+	struct pools *pools = l->growth->pools;
+
+	return pools_holds(pools, l->memory.pid, number * PAGE_BYTES) ? PAGEMAP_PRESENT : 0;
+}
+
+/* Who lives in a pool; whatever is no pool any longer is gone.  Then nobody asks for it again. */
+static enum page_tenant tenant_of_pool(void *context, struct page *page)
+{
+	const struct looker *l = context;
+
+	switch (pymalloc_lives(&l->memory, page->address, &page->print)) {
+	case 1:
+		return PAGE_TENANT_LIVES;
+	case -EAGAIN:
+		return page->tenant;
+	}
+	pools_forget(l->growth->pools, l->memory.pid, page->number * PAGE_BYTES);
+	return PAGE_TENANT_GONE;
+}
+
+static void note_pool(void *context, uint64_t pool)
+{
+	const struct looker *l = context;
+
+	pools_note(l->growth->pools, l->memory.pid, pool);
+}
+
+/* At no regular time: what comes and goes regularly must not always be met. */
+static void check_pools(struct growth *g, struct grower *p)
+{
+	uint64_t began = now_boot(), spent = own_time(), least;
+	struct looker l = {.growth = g, .memory = memory_of_process(p->pid)};
+
+	growth_sites_check_pools(p->sites, began, pools_scale(g->pools, p->pid) > 1.01,
+				 look_for_pool, tenant_of_pool, &l);
+	if (growth_sites_thinned(p->sites)) {
+		pools_forget_all(g->pools, p->pid);
+		growth_sites_each_pool(p->sites, note_pool, &l);
+	}
+	least = CHECK_SHARE_POOLS * (own_time() - spent) * g->sampled;
+	least = least > POOLS_LOOK_NS ? least : POOLS_LOOK_NS;
+	g->random = g->random * 6364136223846793005ULL + 1442695040888963407ULL;
+	p->pools_ns = began + least + 2 * (least >> 20) * (g->random >> 44);
+}
+
+uint64_t growth_next(const struct growth *g)
+{
+	return g->pools ? g->pools_ns : UINT64_MAX;
+}
+
+void growth_step(struct growth *g, uint64_t now)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	if (now < growth_next(g))
+		return;
+	g->pools_ns = pools_step(g->pools, now);
+	while ((slot = table_next(&g->growers, &at))) {
+		struct grower *p = slot->value;
+
+		if (!p->sampled || !pools_bytes(g->pools, p->pid))
+			continue;
+		if (now >= p->pools_ns)
+			check_pools(g, p);
+		g->pools_ns = p->pools_ns < g->pools_ns ? p->pools_ns : g->pools_ns;
+	}
 }
 
 static void check(struct growth *g, struct grower *p)
@@ -491,4 +631,9 @@ uint64_t growth_cost_ns(struct growth *g, uint64_t faults)
 	if (!g->kernel || kernel_growth_run_time(g->kernel, &ns, &runs) || !runs)
 		return 0;
 	return (double)ns / runs * faults;
+}
+
+uint64_t growth_pools_cost_ns(const struct growth *g)
+{
+	return g->pools ? pools_cost_ns(g->pools) : 0;
 }

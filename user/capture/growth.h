@@ -26,6 +26,7 @@ struct growth_host {
 	struct readers *readers; /* borrowed; NULL: without stacks */
 	const struct procfs *procfs;   /* borrowed */
 	const struct cgroups *cgroups; /* borrowed */
+	double max_overhead; /* percent of a CPU for each process that grows, for probes in it */
 	bool eager; /* each process is sampled as soon as it is met: short programs */
 };
 
@@ -55,10 +56,18 @@ void growth_usage(struct growth *g, uint32_t pid, uint64_t start_ns,
 void growth_spoke(struct growth *g, uint32_t pid, uint32_t tid, uint64_t connection, uint64_t ns);
 /* RAW_GROWTH of the kernel half. */
 void growth_sample(struct growth *g, const struct ev_head *record);
+/* RAW_POOL and RAW_POOL_SEEN of it. */
+void growth_pool(struct growth *g, const struct ev_head *record);
+void growth_pool_seen(struct growth *g, const struct ev_head *record);
+/* Looks at pools; due at growth_next, UINT64_MAX never. */
+void growth_step(struct growth *g, uint64_t now_ns);
+uint64_t growth_next(const struct growth *g);
 /* Names stacks, looks which pages are still there, tells what changed.  last: no other will follow. */
 void growth_sweep(struct growth *g, bool last);
 
 /* What its program in the kernel has taken, if it ran so often; of sampled run times. */
 uint64_t growth_cost_ns(struct growth *g, uint64_t faults);
+/* What its probes in the processes have taken of them, estimated from their hits. */
+uint64_t growth_pools_cost_ns(const struct growth *g);
 
 #endif

@@ -71,6 +71,7 @@ static const struct {
 } more_programs[KERNEL_MORE] = {
 	[MORE_TLS] = {{"tls_entered", "tls_written", "tls_received"}},
 	[MORE_GROWTH] = {{"growth_faulted"}},
+	[MORE_POOLS] = {{"pool_canary", "pool_taken"}},
 	[MORE_LIBRARY_HEAP] = {{"library_called"}},
 	[MORE_HEAP_SESSION] = {{"heap_session"}},
 	[MORE_HEAP_PAIR] = {{"heap_entered", "heap_returned"}},

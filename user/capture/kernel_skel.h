@@ -20,6 +20,7 @@ struct bpf_program *kernel_program(struct kernel *k, const char *name);
 enum kernel_more {
 	MORE_TLS,
 	MORE_GROWTH,
+	MORE_POOLS,
 	MORE_LIBRARY_HEAP,
 	MORE_HEAP_SESSION, /* one program for both ends of a call, where the kernel has that */
 	MORE_HEAP_PAIR,	   /* else one for each */

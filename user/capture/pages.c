@@ -47,9 +47,14 @@ static uint64_t mean_bytes(const struct pages *p)
 	return sum / p->count;
 }
 
+static size_t most_of(const struct pages *p)
+{
+	return p->most ? p->most : PAGES_MOST;
+}
+
 static void thin(struct pages *p)
 {
-	while (p->count > PAGES_MOST / 2) {
+	while (p->count > most_of(p) / 2) {
 		uint64_t least = 2 * mean_bytes(p);
 
 		p->least = least > p->least ? least : 2 * p->least;
@@ -64,7 +69,7 @@ int pages_add(struct pages *p, const struct page *page)
 	struct page new = *page;
 
 	if (!p->items)
-		p->items = calloc(PAGES_MOST, sizeof(*p->items));
+		p->items = calloc(most_of(p), sizeof(*p->items));
 	if (!p->items)
 		return -ENOMEM;
 	for (size_t i = 0; i < p->count; i++)
@@ -72,7 +77,7 @@ int pages_add(struct pages *p, const struct page *page)
 			drop(p, i);
 			break;
 		}
-	if (p->count == PAGES_MOST)
+	if (p->count == most_of(p))
 		thin(p);
 	if (survives(p, &new))
 		p->items[p->count++] = new;
@@ -120,6 +125,7 @@ void pages_check(struct pages *p, uint64_t now_ns, pages_look look, pages_tenant
 			continue;
 		}
 		page->seen = true;
+		page->looks++;
 		if (page->tenant != PAGE_TENANT_GONE && !page->swapped)
 			page->tenant = tenant(context, page);
 	}

@@ -42,14 +42,16 @@ struct page {
 	uint64_t born_ns;
 	uint64_t stack; /* the sample's */
 	uint32_t site;	/* PAGES_UNNAMED: its stack is not named yet */
+	uint32_t looks; /* how often it was there when it was looked for */
 	bool seen;	/* there since it was looked for */
 	bool swapped;
 };
 
-/* Zeroed is empty. */
+/* Zeroed, but for most, is empty. */
 struct pages {
 	struct page *items;
 	size_t count;
+	size_t most;	/* of them; 0: PAGES_MOST */
 	uint64_t least; /* what each stands for, at least */
 	uint64_t seed;
 	bool blind; /* frames are not shown: what came back in between is not told apart */

@@ -117,6 +117,7 @@ int parts_open_growth(struct capture *c)
 					 .ask = ask_for_growth,
 					 .kernel = look_only ? NULL : c->kernel,
 					 .readers = c->readers,
+					 .max_overhead = c->options.max_overhead,
 					 .eager = c->options.mode == EV_MODE_RUN,
 					 .procfs = c->procfs,
 					 .cgroups = containers_cgroups(c->options.containers)};

@@ -130,7 +130,7 @@ static int attach_all_multi(struct probe_links *l, const struct probe_programs *
 		offsets[i] = places[i].offset;
 		cookies[i] = places[i].cookie;
 	}
-	if (!err)
+	if (!err && programs->entered >= 0)
 		err = links_add(l, attach_multi(programs, path, offsets, cookies, n, false));
 	free(offsets);
 	return err;

@@ -23,7 +23,7 @@ struct probe_place {
 };
 
 struct probe_programs {
-	int entered, returned; /* descriptors */
+	int entered, returned; /* descriptors; entered -1: of returns alone, where multi */
 	uint32_t pid;	       /* multi: only in this process; 0: wherever the file is mapped */
 	bool multi;	       /* loaded for PROBE_ATTACH_TYPE_MULTI */
 	bool session; /* entered alone, for PROBE_ATTACH_TYPE_SESSION: it decides on each return */

@@ -16,9 +16,8 @@
 #define POOL_MOST   (16 << 10)
 #define ALIGNMENT   16
 #define LARGEST     512
-#define COUNTS_END  24 /* a head of the collector's, and a count of references, change while it lives */
-#define SMALL	    32 /* blocks that have no such head */
-#define SMALL_END   16
+#define HEAD_WORDS  2 /* of the collector's, before an object; both change while it lives */
+#define COUNT_MOST  (1ULL << 33) /* of references: no address is so low */
 
 /* struct pool_header */
 struct header {
@@ -109,23 +108,38 @@ static uint8_t hash_word(uint64_t word)
 	return word >> 56;
 }
 
-static void take_print(const struct pool *p, uint32_t block, struct pymalloc_print *print)
+static bool is_count(uint64_t word)
 {
-	uint32_t from = offset_of(p, block), at = p->block <= SMALL ? SMALL_END : COUNTS_END;
-
-	*print = (struct pymalloc_print){.block = p->address + from};
-	for (; at + 8 <= p->block && print->count < sizeof(print->words); at += 8)
-		print->words[print->count++] = hash_word(p->words[(from + at) / 8]);
+	return word && word < COUNT_MOST;
 }
 
-/* Nearly all that it keeps for life is as it was; a text notes its hash when that is asked for. */
+/* An object begins with its count of references, which is none where a type keeps dead ones for
+ * later. */
+static void take_print(uint64_t block, const uint64_t *words, uint32_t all,
+		       struct pymalloc_print *print)
+{
+	uint32_t at;
+
+	*print = (struct pymalloc_print){.block = block};
+	print->collected = !is_count(words[0]) && all > HEAD_WORDS + 1;
+	at = print->collected ? HEAD_WORDS : 0;
+	print->dead = print->collected && !(uint32_t)words[at];
+	for (at++; at < all && print->count < sizeof(print->words); at++)
+		print->words[print->count++] = hash_word(words[at]);
+}
+
+/* It is of its type.  What the collector leaves alone never changes, but for what was not known yet,
+ * as a text's hash; of the others nearly all is as it was. */
 static bool is_same(const struct pymalloc_print *a, const struct pymalloc_print *b)
 {
 	uint32_t others = 0;
 
-	for (uint32_t i = 0; i < a->count; i++)
-		others += a->words[i] != b->words[i];
-	return a->block == b->block && a->count == b->count && others <= a->count / 5;
+	if (a->block != b->block || a->count != b->count || a->collected != b->collected ||
+	    b->dead || (a->count && a->words[0] != b->words[0]))
+		return false;
+	for (uint32_t i = 1; i < a->count; i++)
+		others += a->words[i] != b->words[i] && a->words[i] != hash_word(UINT64_MAX);
+	return others <= (a->collected ? a->count / 5 : 0);
 }
 
 int pymalloc_lives(const struct memory *m, uint64_t address, struct pymalloc_print *print)
@@ -141,8 +155,21 @@ int pymalloc_lives(const struct memory *m, uint64_t address, struct pymalloc_pri
 	freed = is_free(&p, block);
 	if (freed)
 		return freed < 0 ? freed : 0;
-	take_print(&p, block, &now);
+	take_print(p.address + offset_of(&p, block), p.words + offset_of(&p, block) / 8,
+		   p.block / 8, &now);
 	if (!print->block)
 		*print = now;
 	return is_same(print, &now);
+}
+
+int pymalloc_note(uint64_t block, const void *bytes, uint32_t size_index,
+		  struct pymalloc_print *print)
+{
+	uint64_t words[PYMALLOC_WORDS];
+
+	if (size_index >= LARGEST / ALIGNMENT)
+		return -EINVAL;
+	memcpy(words, bytes, sizeof(words));
+	take_print(block, words, (size_index + 1) * ALIGNMENT / 8, print);
+	return 0;
 }

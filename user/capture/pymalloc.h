@@ -9,18 +9,29 @@
 #ifndef DBLEAK_CAPTURE_PYMALLOC_H
 #define DBLEAK_CAPTURE_PYMALLOC_H
 
+#include <stdbool.h>
+
 #include "memory.h"
 
 /* What a block looked like.  Zeroed: it was not looked at yet. */
 struct pymalloc_print {
 	uint64_t block;	  /* its address */
-	uint8_t words[8]; /* a hash of each word that an object keeps for life */
+	uint8_t words[8]; /* a hash of its type, and of each word that it keeps for life */
 	uint8_t count;
+	bool collected; /* it has a head of the collector's */
+	bool dead;	/* nobody refers to it */
 };
 
 /* Looks at the block at that address, notes it in *print the first time, and compares later.  1: the
  * object of the first time lives there; 0: it does not; -EAGAIN: the pool changes just now;
  * -ENOENT: no pool is there; or another -errno of the reading. */
 int pymalloc_lives(const struct memory *m, uint64_t address, struct pymalloc_print *print);
+
+#define PYMALLOC_WORDS 12 /* read of a block: a print needs no more */
+
+/* Notes a block of which so many words, or what follows it, were read already.  size_index: as its
+ * pool has it.  0, or -EINVAL: there is no such block. */
+int pymalloc_note(uint64_t block, const void *words, uint32_t size_index,
+		  struct pymalloc_print *print);
 
 #endif

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """Rows that a program keeps for ever: mem_keep.py dict | lru | errors | orm | crowd
 
-Its healthy twins, which look so for a while: mem_keep.py plateau | bursts | garbage | fragments | whole
+Its healthy twins, which look so for a while: mem_keep.py turnover | plateau | bursts | garbage | fragments | whole
 """
 import functools
 import sys
@@ -55,6 +55,13 @@ def crowd(number):
     KEPT.append(cursor.fetchall())  # LEAK: crowd
 
 
+def turnover(number):
+    """The same, and what is kept makes room for what comes."""
+    crowd(number)
+    if len(KEPT) > 12:
+        del KEPT[0]
+
+
 def plateau(number):
     """Full after a few seconds."""
     CACHE[number] = fetch(number)
@@ -98,9 +105,8 @@ def mapped():
 
 
 HABITS = {"dict": (keep_dict, 0.2), "lru": (cached, 0.2), "errors": (keep_errors, 0.2), "orm": (keep_orm, 0.25),
-          "crowd": (crowd, 0.25),
-          "plateau": (plateau, 0.15), "bursts": (bursts, 1), "garbage": (garbage, 0.05), "fragments": (fragments, 0.1),
-          "whole": (whole, 2)}
+          "crowd": (crowd, 0.25), "turnover": (turnover, 0.25), "plateau": (plateau, 0.15), "bursts": (bursts, 1),
+          "garbage": (garbage, 0.05), "fragments": (fragments, 0.1), "whole": (whole, 2)}
 step, every = HABITS[sys.argv[1]]
 if step is keep_orm:
     session, Item = mapped()
