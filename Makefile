@@ -192,7 +192,8 @@ $(B)/san/dbleak: $(USER_SRC:%.c=$(B)/san/%.o)
 san: $(B)/san/dbleak ## the whole program under ASan and UBSan
 
 unit: $(UNIT_BIN) ## unit tests under ASan and UBSan, without root
-	$(Q)failed=0; for t in $(UNIT_BIN); do $$t || failed=1; done; exit $$failed
+	$(Q)printf '%s\n' $(UNIT_BIN) | xargs -P "$$(nproc)" -I% sh -c '% >%.log 2>&1 || echo failed >>%.log; cat %.log; \
+		! grep -qx failed %.log'
 
 # On the fast objects, not the checked ones: what is measured is what users run.
 $(B)/bench/%: tests/bench/%.c $(PURE_SRC:%.c=$(B)/%.o) $(USER_HDR) bpf/event.h

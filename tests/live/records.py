@@ -176,8 +176,10 @@ class Memory:
 
     def __init__(self, path):
         self.stacks, self.sizes, self.sites = Stacks(path), {}, {}
+        self.limits = {}  # {pid: {(enum ev_limit, bytes)}}
         for name, record in read(path):
             if name == "memory":
+                self.limits.setdefault(record.pid, set()).add((record.limit, record.limit_bytes))
                 self.sizes.setdefault(record.pid, []).append((record.ns, record.anonymous_bytes + record.swapped_bytes))
             elif name == "memory_site" and record.tier == GROWTH:
                 self.sites[record.pid, record.site] = record

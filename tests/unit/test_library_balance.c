@@ -20,7 +20,7 @@ static struct {
 	struct library_stack stack;
 } stacks[4];
 static size_t stack_count;
-static struct ev_memory_site told[16];
+static struct ev_memory_site told[64];
 static size_t told_count, gaps;
 static struct balances *b;
 static const struct balance_file file = {.name = "libpq"};
@@ -53,7 +53,7 @@ int kernel_library_heap_stacks(struct kernel *k, kernel_library_stack_fn *fn, vo
 static void tell(void *context, struct ev_head *record)
 {
 	(void)context;
-	if (record->kind == EV_MEMORY_SITE && told_count < 16)
+	if (record->kind == EV_MEMORY_SITE && told_count < 64)
 		told[told_count++] = *(struct ev_memory_site *)record;
 	gaps += record->kind == EV_GAP;
 }
@@ -222,12 +222,46 @@ static void what_is_held_goes_with_the_stack_that_took_nearly_all(void **state)
 	sample(8, 100);
 	balances_tell(b, 0, false);
 	assert_int_equal(told_count, 2);
-	assert_int_equal(told[0].stack, 7);
-	assert_int_equal(told[0].held_bytes, 3200);
-	assert_int_equal(told[0].taken_bytes, 5760);
-	assert_int_equal(told[1].stack, 8);
-	assert_int_equal(told[1].held_bytes, UNKNOWN64);
-	assert_int_equal(told[1].taken_bytes, 640);
+	assert_int_equal(told[0].stack, 8);
+	assert_int_equal(told[0].held_bytes, UNKNOWN64);
+	assert_int_equal(told[0].taken_bytes, 640);
+	assert_int_equal(told[1].stack, 7);
+	assert_int_equal(told[1].held_bytes, 3200);
+	assert_int_equal(told[1].taken_bytes, 5760);
+}
+
+/* What the last record of each site says. */
+static uint64_t sum_told(bool held)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < told_count; i++) {
+		bool again = false;
+
+		for (size_t k = i + 1; k < told_count; k++)
+			again |= told[k].site == told[i].site;
+		if (!again && (!held || told[i].held_bytes != UNKNOWN64))
+			sum += held ? told[i].held_bytes : told[i].taken_bytes;
+	}
+	return sum;
+}
+
+static void what_is_held_is_told_once_when_another_stack_comes_to_the_fore(void **state)
+{
+	static const struct {
+		uint64_t stack, bytes;
+	} steps[] = {{7, 600}, {8, 400}, {7, 5000}, {8, 80000}, {0, 3000}, {7, 90000}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		stack_count = 0;
+		counts(0, 100, 50, 64);
+		sample(steps[i].stack, steps[i].bytes);
+		look()->allocator = ALLOCATOR_GLIBC;
+		balances_tell(b, 0, false);
+		assert_int_equal(sum_told(true), (i + 1) * 3200);
+		assert_in_range(sum_told(false), (i + 1) * 6400 * 9 / 10, (i + 1) * 6400 + 10);
+	}
 }
 
 static void where_none_did_it_goes_with_none(void **state)
@@ -270,6 +304,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(another_program_in_the_process_begins_anew, begin, end),
 		cmocka_unit_test_setup_teardown(what_is_held_goes_with_the_stack_that_took_nearly_all, begin,
 						end),
+		cmocka_unit_test_setup_teardown(
+			what_is_held_is_told_once_when_another_stack_comes_to_the_fore, begin, end),
 		cmocka_unit_test_setup_teardown(where_none_did_it_goes_with_none, begin, end),
 		cmocka_unit_test_setup_teardown(a_stack_without_a_name_waits_for_it, begin, end),
 	};

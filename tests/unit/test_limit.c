@@ -69,6 +69,13 @@ static void an_ancestor_may_be_nearer_than_the_cgroup_itself(void **state)
 	expect(&h, &usage, EV_LIMIT_CGROUP, 600 * MIB, 500 * MIB);
 	limits_begin(h.limits);
 	expect(&h, &usage, EV_LIMIT_CGROUP, 512 * MIB, 90 * MIB);
+	/* Nobody gets far above where they are slowed down. */
+	tree_file("sys/fs/cgroup/pod/web/memory.high", "max\n");
+	limits_begin(h.limits);
+	expect(&h, &usage, EV_LIMIT_CGROUP, 512 * MIB, 90 * MIB);
+	tree_file("sys/fs/cgroup/pod/web/memory.high", "209715200\n");
+	limits_begin(h.limits);
+	expect(&h, &usage, EV_LIMIT_CGROUP, 200 * MIB, 90 * MIB);
 	host_close(&h);
 }
 

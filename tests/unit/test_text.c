@@ -395,6 +395,8 @@ static void who_holds_memory_is_told_when_all_is(void **state)
 			      "the limit of docker web1 is 537 MB, in use 171 MB 71 MB held of 80 MB "
 			      "taken (full, malloc): /srv/shop/app/cache.py:17 remember() 3 MB held of "
 			      "3 MB taken (growth): where is not known holds");
+	sites[1].error = 4000000; /* more than the figure */
+	assert_says(&v, &all, "at most 3 MB held of 3 MB taken (growth)");
 	p.memory.limit = UNKNOWN64;
 	p.memory.end = p.memory.start;
 	assert_says(&v, &plain, "python3[900]; memory 45 MB");

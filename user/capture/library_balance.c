@@ -32,6 +32,7 @@ struct sum {
 struct stack_share {
 	uint64_t stack; /* EV_STACK */
 	double bytes;
+	bool told; /* by itself */
 };
 
 /* One library in one process. */
@@ -56,6 +57,7 @@ struct holder {
 	size_t stack_count;
 	double stack_bytes; /* of all samples, those without a stack too */
 	double told;	    /* what was told last, in one number */
+	bool rest_told;	    /* what the stacks leave, beside the one that took nearly all */
 	bool windowed;	    /* it was seen in windows */
 	bool gone;
 };
@@ -492,12 +494,15 @@ static uint64_t rounded(double value)
 	return value > 0 ? (uint64_t)(value + 0.5) : 0;
 }
 
-/* A part of what the holder took; held: all that is held is told with it. */
+/* Under what identity: what is held is always told with the same. */
+enum part { PART_HELD = 1, PART_REST = 2, PART_STACK = 3 };
+
+/* A part of what the holder took. */
 static void tell_part(struct balances *b, const struct holder *h, const struct estimate *e,
-		      double part, uint64_t stack, bool held)
+		      enum part which, double part, uint64_t stack)
 {
 	struct ev_memory_site ev = {.start_ns = h->start_ns,
-				    .site = (stack ^ h->key.file) + 1,
+				    .site = (uint64_t)h->key.file << 2 | which,
 				    .stack = stack,
 				    .taken_bytes = rounded(e->sum.taken_bytes * part),
 				    .held_bytes = UNKNOWN64,
@@ -509,11 +514,13 @@ static void tell_part(struct balances *b, const struct holder *h, const struct e
 				    .tier = EV_TIER_CLIENT};
 
 	ev.head = (struct ev_head){.kind = EV_MEMORY_SITE, .size = sizeof(ev)};
+	if (which == PART_STACK)
+		ev.site ^= stack << 16;
 	if (h->windowed)
 		ev.flags = EV_MEMORY_ESTIMATED | EV_MEMORY_WINDOWS;
-	if (held)
+	if (which == PART_HELD)
 		ev.freed = rounded(e->sum.freed);
-	if (held && e->held) {
+	if (which == PART_HELD && e->held) {
 		ev.held_bytes = rounded(e->sum.taken_bytes - e->sum.freed_bytes);
 		ev.error_bytes = rounded(e->error);
 	}
@@ -521,28 +528,54 @@ static void tell_part(struct balances *b, const struct holder *h, const struct e
 	b->host.tell(b->host.context, &ev.head);
 }
 
-/* Which stack took what is held cannot be seen: it is told with the one that took nearly all. */
+/* The stack that took nearly all; NULL none did. */
+static const struct stack_share *main_taker(const struct holder *h)
+{
+	for (size_t i = 0; i < h->stack_count; i++)
+		if (h->stack_bytes > 0 && h->stacks[i].bytes / h->stack_bytes >= ALL_BUT)
+			return &h->stacks[i];
+	return NULL;
+}
+
+/* Which stack took what is held cannot be seen: it is told with the one that took nearly all.  One
+ * that was told by itself before is told so again, be there nothing left. */
+static void tell_stacks(struct balances *b, struct holder *h, const struct estimate *e)
+{
+	const struct stack_share *most = main_taker(h);
+	double rest = 1;
+
+	for (size_t i = 0; i < h->stack_count && h->stack_bytes > 0; i++) {
+		struct stack_share *t = &h->stacks[i];
+		double part = t == most ? 0 : t->bytes / h->stack_bytes;
+
+		part = part < TOLD_LEAST ? 0 : part;
+		if (part > 0 || t->told)
+			tell_part(b, h, e, PART_STACK, part, t->stack);
+		t->told |= part > 0;
+		rest -= part;
+	}
+	if (most)
+		rest -= most->bytes / h->stack_bytes;
+	if (most && rest > TOLD_LEAST)
+		h->rest_told = true;
+	if (h->rest_told)
+		tell_part(b, h, e, PART_REST, most && rest > 0 ? rest : 0, 0);
+	if (most)
+		tell_part(b, h, e, PART_HELD, most->bytes / h->stack_bytes, most->stack);
+	else
+		tell_part(b, h, e, PART_HELD, rest, 0);
+}
+
 static void tell_holder(struct balances *b, struct holder *h, double share)
 {
 	struct estimate e = estimate_of(b, h, share);
-	double told = e.sum.taken_bytes + e.sum.freed_bytes + e.sum.freed + h->stack_bytes, rest = 1;
-	bool placed = false;
+	double told = e.sum.taken_bytes + e.sum.freed_bytes + e.sum.freed + h->stack_bytes;
 
 	if (told == h->told || !e.sum.taken + !e.sum.freed == 2 ||
 	    !b->host.owner(b->host.context, h->key.pid, h->start_ns))
 		return;
 	h->told = told;
-	for (size_t i = 0; i < h->stack_count && h->stack_bytes > 0; i++) {
-		double part = h->stacks[i].bytes / h->stack_bytes;
-
-		if (part < TOLD_LEAST)
-			continue;
-		tell_part(b, h, &e, part, h->stacks[i].stack, part >= ALL_BUT);
-		placed |= part >= ALL_BUT;
-		rest -= part;
-	}
-	if (!placed || rest > TOLD_LEAST)
-		tell_part(b, h, &e, rest, 0, !placed);
+	tell_stacks(b, h, &e);
 }
 
 static bool is_alive(uint32_t pid)

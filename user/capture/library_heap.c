@@ -199,7 +199,7 @@ void library_heap_file(struct library_heap *h, struct elf_file *elf, const struc
 		return;
 	err = call_sites_find(elf, &h->found);
 	if (!err && (h->file_count == LIBRARY_FILES ||
-		     h->site_count + h->found.count > LIBRARY_SITES))
+		     h->site_count + h->found.count > LIBRARY_SITES - 1))
 		err = -E2BIG;
 	why = err ? why_not(&h->found, err) : NULL;
 	if (why)
@@ -262,20 +262,8 @@ void library_heap_close(struct library_heap *h)
 	free(h);
 }
 
-/* A program under a shadow stack does not survive a call that is emulated without it, as kernels did
- * until 6.18. */
-static bool any_shadow_stack(void)
-{
-	FILE *f = fopen("/proc/cpuinfo", "re");
-	bool found = false;
-	char line[8192];
-
-	while (f && !found && fgets(line, sizeof(line), f))
-		found = !strncmp(line, "flags", 5) && strstr(line, " user_shstk");
-	if (f)
-		fclose(f);
-	return found;
-}
+/* Of a site that no file gets, in a window that is not open: it only counts. */
+#define CANARY LIBRARY_COOKIE(LIBRARY_SITES - 1, 0, 0, true)
 
 /* --- the budget ------------------------------------------------------------------------------ */
 
@@ -492,13 +480,14 @@ bool library_heap_start(struct library_heap *h, uint64_t hit_ns, uint64_t now)
 	if (h->running || h->refused)
 		return h->running;
 	h->refused = true;
-	if (any_shadow_stack()) {
-		tell_uncounted(h, "a client library",
-			 "this processor has shadow stacks, and calls cannot be probed under them");
-		return false;
-	}
 	if (kernel_library_heap_load(h->kernel, &h->programs)) {
 		tell_uncounted(h, "a client library", "the kernel refuses the program");
+		return false;
+	}
+	if (probes_kill_shadowed(&h->programs, CANARY)) {
+		tell_uncounted(h, "a client library",
+			       "on this kernel a probe of a call kills programs that run under a shadow "
+			       "stack");
 		return false;
 	}
 	if (!h->programs.multi) {

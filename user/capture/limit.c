@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * limit.c - reads memory.max, memory.limit_in_bytes, /proc/PID/limits and /proc/meminfo.
+ * limit.c - reads memory.max, memory.high, memory.limit_in_bytes, /proc/PID/limits and /proc/meminfo.
  *
  * Pages of files that nobody used lately are had back at once, so they do not count as used; the
  * kernel's own MemAvailable says the same of the host.
@@ -29,10 +29,12 @@ struct limits {
 /* Where each hierarchy keeps its figures. */
 static const struct {
 	enum cgroup_hierarchy hierarchy;
-	const char *most, *used, *idle;
+	const char *most, *brake; /* brake: above it the processes are slowed to a crawl; NULL: no such */
+	const char *used, *idle;
 } files[] = {
-	{CGROUP_V2, "memory.max", "memory.current", "\ninactive_file "},
-	{CGROUP_MEMORY, "memory.limit_in_bytes", "memory.usage_in_bytes", "\ntotal_inactive_file "},
+	{CGROUP_V2, "memory.max", "memory.high", "memory.current", "\ninactive_file "},
+	{CGROUP_MEMORY, "memory.limit_in_bytes", NULL, "memory.usage_in_bytes",
+	 "\ntotal_inactive_file "},
 };
 
 static const struct limit none = {UNKNOWN64, UNKNOWN64, EV_LIMIT_NONE};
@@ -91,20 +93,28 @@ static uint64_t number_of(const char *text, const char *key)
 	return at ? number_at(at + strlen(key)) : UNKNOWN64;
 }
 
+static uint64_t read_number(const struct limits *l, enum cgroup_hierarchy h, const char *path,
+			    const char *name)
+{
+	char text[64];
+
+	return name && cgroups_read(l->cgroups, h, path, name, text, sizeof(text)) > 0
+		       ? number_at(text)
+		       : UNKNOWN64;
+}
+
 static struct limit read_cgroup(const struct limits *l, size_t which, const char *path)
 {
 	enum cgroup_hierarchy h = files[which].hierarchy;
-	struct limit limit = none;
-	uint64_t idle;
+	struct limit limit = {.bytes = read_number(l, h, path, files[which].most)};
+	uint64_t idle, brake = read_number(l, h, path, files[which].brake);
 	char text[8192];
 
-	if (cgroups_read(l->cgroups, h, path, files[which].most, text, sizeof(text)) <= 0)
+	if (brake < limit.bytes)
+		limit.bytes = brake;
+	if (limit.bytes >= UNBOUNDED)
 		return none;
-	limit.bytes = number_at(text);
-	if (limit.bytes >= UNBOUNDED ||
-	    cgroups_read(l->cgroups, h, path, files[which].used, text, sizeof(text)) <= 0)
-		return none;
-	limit.used = number_at(text);
+	limit.used = read_number(l, h, path, files[which].used);
 	limit.kind = EV_LIMIT_CGROUP;
 	if (cgroups_read(l->cgroups, h, path, "memory.stat", text, sizeof(text)) <= 0)
 		return limit;

@@ -57,4 +57,8 @@ int probes_calibrate(struct probe_cost *cost, const struct probe_programs *progr
 		     uint32_t first, uint64_t (*hits)(void *context, uint32_t cookie),
 		     void *context);
 
+/* Does a probe on a call instruction kill who runs under a shadow stack?  Tried on a call of our own;
+ * what cannot be tried kills.  cookie: of a probe that only counts. */
+bool probes_kill_shadowed(const struct probe_programs *programs, uint64_t cookie);
+
 #endif

@@ -128,6 +128,16 @@ static const char *list_others(const struct scene *s, const struct account *a, u
 	return names;
 }
 
+static const char *why_unknown(const struct takings *t)
+{
+	if (!t->count)
+		return "no stack was seen";
+	for (size_t i = 0; i < t->count; i++)
+		if (t->all[i].from.place)
+			return "no line that was seen to take memory holds enough of it";
+	return "no frame of the stacks seen is the program's own";
+}
+
 /* Where a collector moves what lives, pages tell nothing of those who keep it. */
 static void say_unknown(struct scene *s, struct finding_view *f, const struct account *a)
 {
@@ -145,9 +155,7 @@ static void say_unknown(struct scene *s, struct finding_view *f, const struct ac
 		finding_because(s, f, "to see what it is: %s", t->moved->tells);
 		return;
 	}
-	finding_because(s, f, "who took it is not known: %s%s",
-			a->takings->count ? "no frame of the stacks seen is the program's own"
-					  : "no stack was seen", others);
+	finding_because(s, f, "who took it is not known: %s%s", why_unknown(a->takings), others);
 }
 
 /* How much of the growth is explained, and by whom. */
@@ -193,6 +201,11 @@ static bool gives_back(const struct taking *t)
 	return 4 * t->taken_bytes > 5 * t->held;
 }
 
+static double held_at_most(const struct taking *t)
+{
+	return t->held + t->error < t->taken_bytes ? t->held + t->error : t->taken_bytes;
+}
+
 /* A tier's figure is worth what it is taken from. */
 static void say_source(struct scene *s, struct finding_view *f, const struct account *a)
 {
@@ -201,7 +214,10 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 	if (!t || a->takings->tier >= sizeof(sources) / sizeof(sources[0]) ||
 	    !sources[a->takings->tier])
 		return;
-	if (t->error >= 1)
+	if (t->error >= t->held && t->error >= 1) /* hardly a figure */
+		finding_because(s, f, "at most %s held: from %s",
+				memory_words(s, held_at_most(t)), sources[a->takings->tier]);
+	else if (t->error >= 1)
 		finding_because(s, f, "%s held, give or take %s: from %s", memory_words(s, t->held),
 				memory_words(s, t->error), sources[a->takings->tier]);
 	else
@@ -212,6 +228,9 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 				"that keeps a little each time%s",
 				f->cause == CAUSE_UNFREED_MEMORY
 					? ": --heap full tells them apart" : "");
+	if (t->elsewhere)
+		finding_because(s, f, "%s of it were moved (realloc): the process grew by all that was "
+				"taken", memory_words(s, t->elsewhere));
 	if (t->flags & EV_MEMORY_LOWER_BOUND)
 		finding_because(s, f, "at least so much: there was no room to note all of it");
 	if (t->flags & EV_MEMORY_WINDOWS)

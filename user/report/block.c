@@ -352,12 +352,20 @@ static void words_process_memory(struct words *w, const struct memory_view *m)
 	}
 }
 
+static uint64_t held_at_most(const struct memory_site_view *m)
+{
+	return m->held + m->error < m->taken_bytes ? m->held + m->error : m->taken_bytes;
+}
+
+/* With an error above it, it is hardly a figure. */
 static void words_memory_site(struct words *w, const struct memory_site_view *m)
 {
 	if (m->held == UNKNOWN64)
 		words_add(w, "not known how much is");
-	else
-		words_bytes(w, m->held);
+	else if (m->error && m->error >= m->held)
+		words_add(w, "at most ");
+	if (m->held != UNKNOWN64)
+		words_bytes(w, m->error && m->error >= m->held ? held_at_most(m) : m->held);
 	words_add(w, " held of ");
 	words_bytes(w, m->taken_bytes);
 	words_add(w, " taken (%s%s%s): ", tier_name(m->tier), m->object ? ", " : "",
