@@ -192,7 +192,8 @@ $(B)/san/dbleak: $(USER_SRC:%.c=$(B)/san/%.o)
 san: $(B)/san/dbleak ## the whole program under ASan and UBSan
 
 unit: $(UNIT_BIN) ## unit tests under ASan and UBSan, without root
-	$(Q)failed=0; for t in $(UNIT_BIN); do $$t || failed=1; done; exit $$failed
+	$(Q)printf '%s\n' $(UNIT_BIN) | xargs -P "$$(nproc)" -I% sh -c '% >%.log 2>&1 || echo failed >>%.log; cat %.log; \
+		! grep -qx failed %.log'
 
 # On the fast objects, not the checked ones: what is measured is what users run.
 $(B)/bench/%: tests/bench/%.c $(PURE_SRC:%.c=$(B)/%.o) $(USER_HDR) bpf/event.h
@@ -254,6 +255,7 @@ $(B)/fuzz/fuzz_wire: tests/fuzz/fuzz_wire.c tests/unit/wire_shim.h $(BPF_HDR)
 $(B)/fuzz/fuzz_recording: tests/fuzz/fuzz_recording.c $(PURE_SRC) $(USER_HDR) bpf/event.h
 $(B)/fuzz/fuzz_elf: tests/fuzz/fuzz_elf.c user/capture/elf.c user/capture/elf.h
 $(B)/fuzz/fuzz_call_site: tests/fuzz/fuzz_call_site.c $(addprefix user/capture/,call_site.c frame_table.c elf.c call_site.h)
+$(B)/fuzz/fuzz_pool_code: tests/fuzz/fuzz_pool_code.c $(addprefix user/capture/,pool_code.c frame_table.c memory.c elf.c pool_code.h)
 $(B)/fuzz/fuzz_probe_point: tests/fuzz/fuzz_probe_point.c user/capture/probe_point.c user/capture/probe_point.h
 $(B)/fuzz/fuzz_jit_map: tests/fuzz/fuzz_jit_map.c user/capture/jit_map.c user/base/file.c user/capture/jit_map.h
 $(B)/fuzz/fuzz_go_table: tests/fuzz/fuzz_go_table.c user/capture/go_table.c user/capture/go_table.h
@@ -281,7 +283,7 @@ $(B)/fuzz/seed_%: tests/unit/test_%.c tests/unit/seed.h $(wildcard user/capture/
 $(B)/fuzz/seed_jit_map: SEED_SRC := user/base/file.c
 $(B)/fuzz/seed_native_answer: SEED_SRC := $(addprefix user/,capture/known.c capture/guard.c base/table.c)
 
-FUZZERS := wire recording elf call_site probe_point jit_map go_table native frames v8 python
+FUZZERS := wire recording elf call_site pool_code probe_point jit_map go_table native frames v8 python
 SEEDERS := postgresql mysql elf probe_point jit_map go_table native_answer python_line
 
 fuzz: $(FUZZERS:%=$(B)/fuzz/fuzz_%) $(SEEDERS:%=$(B)/fuzz/seed_%) ## fuzz what reads foreign bytes, FUZZ_SECONDS=80

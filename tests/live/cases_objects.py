@@ -88,7 +88,9 @@ def exact(bench, program, server, *options, way="tcp4", end="stay", least_parts=
 
     def run():
         for how in ("leak", "well", "error"):
-            clients.append(bench.client(program, how, end, server=server, way=way))
+            clients.append(bench.client(program, how, end, server=server, way=way, wait=False))
+        for client in clients:
+            bench.check(client.wait_ready(), f"{program} did not get ready: {client.errors[-3:]}")
 
     bench.client(program, "well", "stay", "no part", server=server)  # that there is one of that name
     look, records = recorded(bench, "--max-overhead", 100, "--comm", program, *options, during=run)

@@ -137,11 +137,11 @@ def watched(bench, client, seconds=9, server="postgresql-tls", before=None):
 
     def during():
         bench.servers[server].knock()
-        time.sleep(4)
+        time.sleep(2)
         started.append(client())
         time.sleep(seconds - 5)
 
-    look = bench.looked(bench.dbleak.watch("--min-age", 3, "--duration", seconds + 3, during=during))
+    look = bench.looked(bench.dbleak.watch("--min-age", 3, "--duration", seconds + 1, during=during))
     return look, started[0], look.process(started[0].pid)
 
 

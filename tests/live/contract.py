@@ -52,6 +52,7 @@ REPORT = {
         "processes": COUNT,
         "libraries": [{"path": str, "build_id": Maybe(str), "probes": COUNT, "hits": COUNT}],
         "gaps": [{"pid": COUNT_OR_NULL, "reason": str}],
+        "ended_earlier": Missing({"processes": COUNT, "connections": COUNT}),
     },
     "losses": dict.fromkeys(("ring_full", "map_full", "read_fault", "missed_return", "truncated"), COUNT),
     "cost": {"cpu_percent": Maybe(number), "events": COUNT, "rss_bytes": COUNT_OR_NULL,

@@ -265,7 +265,7 @@ class Round:
         behind_tls = [server for server in {run.server for run in self.runs} if hasattr(server, "knock")]
         for server in behind_tls:
             server.knock()
-        time.sleep(5 if behind_tls else 0)
+        time.sleep(2 if behind_tls else 0)
 
     def census(self):
         """What the kernel says.  Quick: for a client that does not move, a second is idle time."""

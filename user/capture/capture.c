@@ -74,7 +74,7 @@ static void on_exit_record(struct capture *c, const struct ev_head *record)
 	size_t at = 0;
 
 	if (o)
-		o->gone = true;
+		o->gone_ns = capture_now();
 	if (c->growth)
 		growth_gone(c->growth, ev->pid, ev->start_ns);
 	/* What it held at its end is told before its end. */

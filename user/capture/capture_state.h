@@ -26,7 +26,8 @@ struct owner { /* a process told of */
 	uint32_t gaps; /* enum gap_kind told */
 	bool tls_read; /* some of its encrypted connections could be read */
 	uint64_t veiled_ns; /* since when one is known that could not be; 0 none */
-	bool gone;
+	uint64_t gone_ns; /* its end; 0 it lives */
+	bool holds; /* has connections, while we look who can be forgotten */
 };
 
 struct capture {

@@ -865,17 +865,21 @@ static void look_for_tls_again(struct clients *c, uint64_t now_ns)
 	struct table_slot *slot;
 	size_t at = 0;
 
-	if (c->tls_refused || !c->tls_count)
-		return;
 	while ((slot = table_next(&c->tls_users, &at))) {
 		struct tls_user *user = slot->value;
 
-		if (now_ns < user->next_ns || !is_alive(user->pid))
+		if (now_ns < user->next_ns)
 			continue;
+		if (!is_alive(user->pid)) {
+			free(table_remove(&c->tls_users, slot->key));
+			at--; /* the table closed the gap from behind */
+			continue;
+		}
 		if (user->wait_ns < TLS_AGAIN_MOST_NS)
 			user->wait_ns *= 2;
 		user->next_ns = now_ns + user->wait_ns;
-		probe_tls_of(c, user->pid);
+		if (c->tls_since_ns && !c->tls_waits && c->tls_count)
+			probe_tls_of(c, user->pid);
 	}
 }
 

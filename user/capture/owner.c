@@ -17,7 +17,8 @@
 #include "procfs.h"
 #include "reader.h"
 
-#define VEILED_NS  (3 * SECOND_NS)
+#define VEILED_NS  (5 * SECOND_NS)
+#define SETTLED_NS (60 * SECOND_NS)
 #define OWNERS_FEW 32 /* processes whose memory is looked at each time; of more, those that grow */
 
 enum gap_kind { GAP_TLS = 1, GAP_COMPRESSED = 2, GAP_IO = 4, GAP_BYTES = 8 };
@@ -138,7 +139,7 @@ static void tell_usage(struct capture *c, struct owner *o)
 	struct ev_usage ev = {};
 	struct process_usage usage;
 
-	if (o->gone || procfs_usage(c->procfs, o->facts.pid, &usage) ||
+	if (o->gone_ns || procfs_usage(c->procfs, o->facts.pid, &usage) ||
 	    !procfs_same_start(usage.start_ns, o->facts.start_ns))
 		return;
 	INIT(ev, EV_USAGE);
@@ -160,7 +161,7 @@ static void refresh_facts(struct capture *c, struct owner *o)
 {
 	struct ev_process before = o->facts;
 
-	if (o->gone)
+	if (o->gone_ns)
 		return;
 	look_up(c, o);
 	if (!memcmp(&before, &o->facts, sizeof(before)))
@@ -214,6 +215,40 @@ static void tell_late_gaps(struct capture *c)
 	}
 }
 
+static void mark_holders(struct capture *c)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&c->connections, &at))) {
+		const struct ev_connection *ev = &((const struct tracked *)slot->value)->last;
+		struct owner *o = table_get(&c->owners, (struct table_key){ev->pid, ev->start_ns});
+
+		if (o)
+			o->holds = true;
+	}
+}
+
+/* Those that ended so long ago that nothing tells of them any more. */
+static void forget_gone(struct capture *c, uint64_t now)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	mark_holders(c);
+	while ((slot = table_next(&c->owners, &at))) {
+		struct owner *o = slot->value;
+		bool keep = !o->gone_ns || o->holds || now - o->gone_ns < SETTLED_NS;
+
+		o->holds = false;
+		if (keep)
+			continue;
+		table_remove(&c->owners, slot->key);
+		free(o);
+		at--; /* the table closed the gap from behind */
+	}
+}
+
 void owners_tell_facts(struct capture *c)
 {
 	struct table_slot *slot;
@@ -223,4 +258,5 @@ void owners_tell_facts(struct capture *c)
 	while ((slot = table_next(&c->owners, &at)))
 		refresh_facts(c, slot->value);
 	owners_tell_usage(c);
+	forget_gone(c, capture_now());
 }

@@ -22,6 +22,7 @@
 #include "runtime.h"
 #include "stack.h"
 
+#define TOLD_MOST (1 << 17) /* sites, and processes */
 #define SITE_SAMPLE 0xfffe /* low bits of ids of callers: no CPU of the kernel half has so high a number */
 
 struct readers {
@@ -188,6 +189,13 @@ static bool interpreted(struct readers *r, const struct raw_stack *raw)
 	return true;
 }
 
+/* Of processes that come and go for days: what is told once more does no harm. */
+static void bound(struct table *t)
+{
+	if (t->count >= TOLD_MOST)
+		table_free(t);
+}
+
 /* Once of each process whose interpreter is none that can be read. */
 static void tell_refusal(struct readers *r, const struct raw_stack *raw)
 {
@@ -199,6 +207,7 @@ static void tell_refusal(struct readers *r, const struct raw_stack *raw)
 	if (!r->runtimes || !runtimes_gap(r->runtimes, raw->pid, gap.text, sizeof(gap.text)) ||
 	    table_get(&r->refused, key))
 		return;
+	bound(&r->refused);
 	if (!table_put(&r->refused, key, r))
 		tell(r, &gap.head);
 }
@@ -249,6 +258,7 @@ void readers_site(struct readers *r, const struct ev_site *site, uint64_t stack,
 	struct table_key key = {site->site, site->start_ns};
 	bool known = table_get(&r->sites, key);
 
+	bound(&r->sites);
 	if (!known && table_put(&r->sites, key, r))
 		return;
 	evidence.head.size = sizeof(evidence);

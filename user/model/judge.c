@@ -13,6 +13,7 @@
 #include "judge.h"
 
 #include <stdarg.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -629,9 +630,64 @@ static struct part part_of(void **all, size_t n, uint32_t owner, uint32_t (*owne
 	return (struct part){all + low, end - low};
 }
 
+/* The tables in an order in which what is of one process is side by side. */
+struct sorts {
+	void **connections, **handles, **memory;
+};
+
+static void sorts_free(struct sorts *s)
+{
+	free(s->connections);
+	free(s->handles);
+	free(s->memory);
+}
+
+static bool sorts_fill(struct sorts *s, const struct model *m)
+{
+	s->connections = sorted(&m->connections, by_owner);
+	s->handles = sorted(&m->handles, by_place);
+	s->memory = sorted(&m->memory_sites.all, by_taker);
+	return s->connections && s->handles && s->memory;
+}
+
 /* What leads to a place is of one process: another's stack would show callers that it has not. */
-static int judge_each(const struct model *m, struct arena *a, const struct site_patterns *library,
-		      void **connections, void **handles, void **memory, struct report_view *v)
+static int judge_one(const struct model *m, const struct sorts *s, struct arena *a,
+		     const struct site_patterns *library, const struct process_model *p,
+		     struct process_view *v)
+{
+	struct places places = {.code = &m->code, .more = library, .arena = a};
+	int err = judge_process(m, &places, p,
+				part_of(s->connections, m->connections.count, p->number,
+					owner_of_connection),
+				part_of(s->handles, m->handles.count, p->number, owner_of_handle),
+				part_of(s->memory, m->memory_sites.all.count, p->number,
+					owner_of_memory),
+				v);
+
+	places_free(&places);
+	return err;
+}
+
+int judge_accused(const struct model *m, const struct process_model *const *which, size_t n,
+		  bool *accused)
+{
+	struct sorts sorts = {};
+	int err = sorts_fill(&sorts, m) ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		struct arena *a = arena_open();
+		struct process_view v = {};
+
+		err = a && !judge_one(m, &sorts, a, NULL, which[i], &v) ? 0 : -ENOMEM;
+		accused[i] = v.finding_count > 0;
+		arena_close(a);
+	}
+	sorts_free(&sorts);
+	return err;
+}
+
+static int judge_each(const struct model *m, const struct sorts *sorts, struct arena *a,
+		      const struct site_patterns *library, struct report_view *v)
 {
 	struct table_slot *slot;
 	size_t at = 0;
@@ -640,19 +696,11 @@ static int judge_each(const struct model *m, struct arena *a, const struct site_
 	while (!err && (slot = table_next(&m->processes, &at))) {
 		const struct process_model *p = slot->value;
 		struct process_view *pv = &v->processes[v->process_count];
-		struct places places = {.code = &m->code, .more = library, .arena = a};
 
 		if (!p->exists)
 			continue;
 		describe_process(a, p, pv);
-		err = judge_process(m, &places, p,
-				    part_of(connections, m->connections.count, p->number,
-					    owner_of_connection),
-				    part_of(handles, m->handles.count, p->number, owner_of_handle),
-				    part_of(memory, m->memory_sites.all.count, p->number,
-					    owner_of_memory),
-				    pv);
-		places_free(&places);
+		err = judge_one(m, sorts, a, library, p, pv);
 		if (pv->endpoint_count || pv->finding_count)
 			v->process_count++;
 		else
@@ -664,17 +712,13 @@ static int judge_each(const struct model *m, struct arena *a, const struct site_
 static int judge_all(const struct model *m, struct arena *a, const struct site_patterns *library,
 		     struct report_view *v)
 {
-	void **connections = sorted(&m->connections, by_owner);
-	void **handles = sorted(&m->handles, by_place);
-	void **memory = sorted(&m->memory_sites.all, by_taker);
+	struct sorts sorts = {};
 	int err = -1;
 
 	v->processes = arena_alloc(a, (m->processes.count + 1) * sizeof(*v->processes));
-	if (connections && handles && memory && v->processes)
-		err = judge_each(m, a, library, connections, handles, memory, v);
-	free(connections);
-	free(handles);
-	free(memory);
+	if (sorts_fill(&sorts, m) && v->processes)
+		err = judge_each(m, &sorts, a, library, v);
+	sorts_free(&sorts);
 	if (v->process_count)
 		qsort(v->processes, v->process_count, sizeof(*v->processes), worst_process_first);
 	return err;
@@ -766,6 +810,20 @@ static void list_refused(const struct model *m, struct arena *a, struct report_v
 				 (unsigned long long)m->code.refused);
 }
 
+/* They had findings, but nobody can hear of them all. */
+static void list_forgotten(const struct model *m, struct arena *a, struct report_view *v)
+{
+	struct gap_view *g;
+
+	if (!m->forgotten.accused)
+		return;
+	g = gap_add(a, v, NULL);
+	g->subject = "processes that ended";
+	g->reason = arena_format(a, "processes that ended: %llu had findings, which were too many to "
+				 "keep",
+				 (unsigned long long)m->forgotten.accused);
+}
+
 static void list_detached(const struct model *m, struct arena *a, struct report_view *v)
 {
 	for (const struct library_model *l = m->first_library; l; l = l->next) {
@@ -786,7 +844,7 @@ static void list_detached(const struct model *m, struct arena *a, struct report_
 
 static int list_gaps(const struct model *m, struct arena *a, struct report_view *v)
 {
-	v->gaps = arena_alloc(a, (m->gap_count + m->sites.count + m->libraries.count + 2) *
+	v->gaps = arena_alloc(a, (m->gap_count + m->sites.count + m->libraries.count + 3) *
 					 sizeof(*v->gaps));
 	if (!v->gaps)
 		return -1;
@@ -794,6 +852,7 @@ static int list_gaps(const struct model *m, struct arena *a, struct report_view 
 	list_obscure_sites(m, a, v);
 	list_detached(m, a, v);
 	list_refused(m, a, v);
+	list_forgotten(m, a, v);
 	return 0;
 }
 
@@ -839,6 +898,8 @@ static void account(const struct model *m, struct arena *a, struct report_view *
 	v->rss_bytes = m->cost.rss_bytes;
 	v->kernel_bytes = m->cost.kernel_bytes;
 	v->stepped_down = m->cost.stepped_down;
+	v->forgotten_processes = m->forgotten.processes;
+	v->forgotten_connections = m->forgotten.connections;
 }
 
 struct report_view *judge_view(const struct model *m, const struct site_patterns *library)

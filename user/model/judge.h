@@ -13,4 +13,8 @@
  * without memory.  view_close frees it; the model may go on or close meanwhile. */
 struct report_view *judge_view(const struct model *m, const struct site_patterns *library);
 
+/* Which of n processes have findings, as of the latest record.  0 or -ENOMEM. */
+int judge_accused(const struct model *m, const struct process_model *const *which, size_t n,
+		  bool *accused);
+
 #endif

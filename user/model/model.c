@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../base/sql.h"
+#include "forget.h"
 
 #define TICK_NS 10000000ULL /* of /proc, on every kernel */
 
@@ -27,6 +28,8 @@ struct model *model_open(void)
 		return NULL;
 	}
 	m->last_library = &m->first_library;
+	m->unasked.last = &m->unasked.first;
+	m->accused.last = &m->accused.first;
 	return m;
 }
 
@@ -38,8 +41,8 @@ void model_close(struct model *m)
 	if (!m)
 		return;
 	while ((slot = table_next(&m->processes, &at)))
-		free(((struct process_model *)slot->value)->past);
-	table_free_values(&m->processes);
+		process_free(slot->value);
+	table_free(&m->processes);
 	table_free(&m->pids);
 	at = 0;
 	while ((slot = table_next(&m->connections, &at)))
@@ -119,7 +122,7 @@ static struct process_model *process_of(struct model *m, uint32_t pid, uint64_t 
 	p->nofile_limit = p->rss_start = p->rss_end = p->rss_peak = UNKNOWN64;
 	p->open_files = UNKNOWN32;
 	memory_begin(&p->memory);
-	p->number = m->processes.count + 1;
+	p->number = m->numbered + 1;
 	p->last_site = &p->sites;
 	if (table_put(&m->pids, (struct table_key){pid, 0}, p) ||
 	    table_put(&m->processes, (struct table_key){pid, start_ns}, p)) {
@@ -127,6 +130,7 @@ static struct process_model *process_of(struct model *m, uint32_t pid, uint64_t 
 		free(p);
 		return NULL;
 	}
+	m->numbered++;
 	return p;
 }
 
@@ -140,9 +144,19 @@ static const char *or_null(const char *s)
 	return s && *s ? s : NULL;
 }
 
-static char *keep(struct model *m, const char *s)
+/* A copy, or NULL for nothing or without memory. */
+static char *keep(const char *s)
 {
-	return s && *s ? arena_copy(m->arena, s, strlen(s)) : NULL;
+	return s && *s ? strdup(s) : NULL;
+}
+
+/* What is kept of a text that may have changed. */
+static void keep_latest(char **kept, const char *s)
+{
+	if (same_string(*kept, or_null(s)))
+		return;
+	free(*kept);
+	*kept = keep(s);
 }
 
 static bool same_address(const struct endpoint *e, enum ev_database database,
@@ -164,7 +178,7 @@ static bool same_names(const struct endpoint *e, const struct ev_identity *id)
 }
 
 /* The endpoint of a process that id describes, made when it is new. */
-static struct endpoint *endpoint_of(struct model *m, struct process_model *p,
+static struct endpoint *endpoint_of(struct process_model *p,
 				    enum ev_database database, const struct ev_identity *id)
 {
 	static const struct ev_identity unknown;
@@ -179,21 +193,22 @@ static struct endpoint *endpoint_of(struct model *m, struct process_model *p,
 			break;
 	if (e) {
 		if (!e->name && !e->user) {
-			e->name = keep(m, id->name);
-			e->user = keep(m, id->user);
+			e->name = keep(id->name);
+			e->user = keep(id->user);
 		}
 		return e;
 	}
-	e = arena_alloc(m->arena, sizeof(*e));
+	e = calloc(1, sizeof(*e));
 	if (!e)
 		return NULL;
+	e->process = p;
 	e->database = database;
 	e->family = id->family;
 	e->port = id->port;
 	memcpy(e->address, id->address, sizeof(e->address));
-	e->path = keep(m, path);
-	e->name = keep(m, id->name);
-	e->user = keep(m, id->user);
+	e->path = keep(path);
+	e->name = keep(id->name);
+	e->user = keep(id->user);
 	*at = e;
 	return e;
 }
@@ -204,7 +219,7 @@ static int endpoint_count(struct model *m, struct history **h, int64_t change)
 	if (!change)
 		return 0;
 	if (!*h) {
-		*h = arena_alloc(m->arena, sizeof(**h));
+		*h = calloc(1, sizeof(**h));
 		if (!*h)
 			return -ENOMEM;
 		history_add(*h, m->now_ns, 0);
@@ -287,7 +302,7 @@ static void drop_statement(struct model *m, struct table_key key)
 	free(s);
 }
 
-static void drop_statements(struct model *m, struct statement_model **list)
+void model_drop_statements(struct model *m, struct statement_model **list)
 {
 	while (*list)
 		drop_statement(m, (*list)->key);
@@ -299,10 +314,10 @@ static void end_statements(struct model *m, struct connection *c)
 	struct endpoint *e = c->endpoint;
 
 	if (c->prepared - c->unprepared <= e->littered_statements) {
-		drop_statements(m, &c->statements);
+		model_drop_statements(m, &c->statements);
 		return;
 	}
-	drop_statements(m, &e->litter);
+	model_drop_statements(m, &e->litter);
 	e->litter = c->statements;
 	if (e->litter)
 		e->litter->at = &e->litter;
@@ -401,7 +416,7 @@ static struct connection *connection_begin(struct model *m, const struct ev_conn
 	c->id = ev->id;
 	c->life.flags = ev->flags;
 	c->process = process_of(m, ev->pid, ev->start_ns);
-	c->endpoint = c->process ? endpoint_of(m, c->process, ev->database, NULL) : NULL;
+	c->endpoint = c->process ? endpoint_of(c->process, ev->database, NULL) : NULL;
 	if (!c->endpoint || table_put(&m->connections, (struct table_key){c->id, 0}, c)) {
 		free(c);
 		return NULL;
@@ -509,7 +524,7 @@ static int apply_identity(struct model *m, const struct ev_head *record)
 
 	if (!c)
 		return 0;
-	e = endpoint_of(m, c->process, c->database, id);
+	e = endpoint_of(c->process, c->database, id);
 	if (!e)
 		return -ENOMEM;
 	return e == c->endpoint ? 0 : move(m, c, e);
@@ -527,10 +542,10 @@ static int apply_process(struct model *m, const struct ev_head *record)
 	p->libraries = ev->libraries;
 	p->nofile_limit = ev->nofile_limit;
 	memcpy(p->comm, ev->comm, EV_COMM_LEN);
-	p->cmdline = keep(m, ev->cmdline);
-	p->runtime = keep(m, ev->runtime);
-	p->container_id = keep(m, ev->container_id);
-	p->container_name = keep(m, ev->container_name);
+	keep_latest(&p->cmdline, ev->cmdline);
+	keep_latest(&p->runtime, ev->runtime);
+	keep_latest(&p->container_id, ev->container_id);
+	keep_latest(&p->container_name, ev->container_name);
 	return 0;
 }
 
@@ -581,6 +596,8 @@ static int apply_exit(struct model *m, const struct ev_head *record)
 
 	if (!p)
 		return -ENOMEM;
+	if (!p->exited_ns)
+		ended_add(&m->unasked, p);
 	p->exited_ns = ev->head.ns;
 	if (ev->rss_peak_bytes != UNKNOWN64 &&
 	    (p->rss_peak == UNKNOWN64 || ev->rss_peak_bytes > p->rss_peak))
@@ -619,7 +636,7 @@ static int apply_holder(struct model *m, const struct ev_head *record)
 		memcpy(id.name, c->endpoint->name, strlen(c->endpoint->name));
 	if (c->endpoint->user)
 		memcpy(id.user, c->endpoint->user, strlen(c->endpoint->user));
-	e = endpoint_of(m, p, c->endpoint->database, &id);
+	e = endpoint_of(p, c->endpoint->database, &id);
 	if (!e)
 		return -ENOMEM;
 	c->orphan = false;
@@ -686,7 +703,7 @@ static int apply_statement_closed(struct model *m, const struct ev_head *record)
 	if (ev->statement)
 		drop_statement(m, (struct table_key){ev->id, ev->statement});
 	else if (c)
-		drop_statements(m, &c->statements);
+		model_drop_statements(m, &c->statements);
 	return 0;
 }
 
@@ -737,7 +754,7 @@ static int apply_result(struct model *m, const struct ev_head *record)
 	return 0;
 }
 
-static struct table_key site_key(const struct process_model *p, uint64_t site, uint32_t resource)
+struct table_key model_site_key(const struct process_model *p, uint64_t site, uint32_t resource)
 {
 	return (struct table_key){site, (uint64_t)p->number << 32 | resource};
 }
@@ -745,7 +762,7 @@ static struct table_key site_key(const struct process_model *p, uint64_t site, u
 static struct site_model *site_of(struct model *m, struct process_model *p,
 				  const struct ev_site *ev)
 {
-	struct table_key key = site_key(p, ev->site, ev->resource);
+	struct table_key key = model_site_key(p, ev->site, ev->resource);
 	struct site_model *s = table_get(&m->sites, key);
 
 	if (s)
@@ -945,7 +962,7 @@ static bool evidence_of_site(struct model *m, const struct ev_evidence *ev)
 	bool known = false;
 
 	for (uint32_t resource = EV_RES_CONNECTION; p && resource <= EV_RES_MEMORY; resource++) {
-		struct site_model *s = table_get(&m->sites, site_key(p, ev->object, resource));
+		struct site_model *s = table_get(&m->sites, model_site_key(p, ev->object, resource));
 
 		if (!s)
 			continue;
@@ -1129,8 +1146,8 @@ static int apply_end(struct model *m, const struct ev_head *record)
 
 static int apply_tick(struct model *m, const struct ev_head *record)
 {
-	(void)m, (void)record;
-	return 0;
+	(void)record;
+	return forget_ended(m);
 }
 
 int model_apply(struct model *m, const struct ev_head *record)

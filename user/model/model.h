@@ -29,6 +29,7 @@ struct text {
 
 struct endpoint {
 	struct endpoint *next; /* of the same process */
+	struct process_model *process;
 	enum ev_database database;
 	uint16_t family, port;
 	uint8_t address[16];
@@ -123,6 +124,20 @@ struct process_model {
 	struct ev_tally brief[2]; /* over sockets, to SQLite files */
 	struct site_model *sites, **last_site; /* in order of appearance */
 	bool exists; /* a fact or a connection named it */
+	bool used, going; /* while forgetting: something of another is tied to it; it goes */
+	struct process_model *next_ended; /* in order of their ends */
+};
+
+/* Processes that ended, the first to end first. */
+struct ended {
+	struct process_model *first, **last;
+	size_t count;
+};
+
+/* Of those that are in the tables no longer. */
+struct forgotten {
+	uint64_t processes, connections; /* that they opened */
+	uint64_t accused;		 /* of the processes: had findings, but there were too many */
 };
 
 struct statement_model {
@@ -173,6 +188,11 @@ struct model {
 	uint64_t refused_records; /* that made no sense where they stood */
 	bool ended;
 	struct table processes, connections, statements, texts;
+	uint32_t numbered; /* processes so far */
+	struct ended unasked; /* whether they have anything to tell */
+	struct ended accused; /* they have */
+	struct forgotten forgotten;
+	uint64_t forget_ns; /* not before */
 	struct table pids;    /* the latest process of each; not their owner */
 	struct table sites;   /* by identity and process */
 	struct table handles; /* by address, resource and process */
@@ -192,6 +212,10 @@ void model_close(struct model *m);
 
 /* Takes in one record, which record_check() has passed.  0 or -ENOMEM. */
 int model_apply(struct model *m, const struct ev_head *record);
+
+/* For forget.c: where a site is in the table, and how statements go. */
+struct table_key model_site_key(const struct process_model *p, uint64_t site, uint32_t resource);
+void model_drop_statements(struct model *m, struct statement_model **list);
 
 /* The process of that pid which started then, to a tick.  NULL not known. */
 struct process_model *model_process(const struct model *m, uint32_t pid, uint64_t start_ns);

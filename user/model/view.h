@@ -175,6 +175,7 @@ struct report_view {
 	uint64_t rss_bytes;
 	uint64_t kernel_bytes;	      /* UNKNOWN64 */
 	bool stepped_down;
+	uint64_t forgotten_processes, forgotten_connections; /* ended long ago, and were well */
 };
 
 const char *verdict_name(enum verdict v);	/* the names of the JSON contract */

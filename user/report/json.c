@@ -498,6 +498,17 @@ static json_t *json_libraries(const struct report_view *v)
 	return array;
 }
 
+/* Those that were well and are not listed any more. */
+static json_t *json_ended_earlier(const struct report_view *v)
+{
+	const struct pair pairs[] = {
+		{"processes", json_count(v->forgotten_processes)},
+		{"connections", json_count(v->forgotten_connections)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
 static json_t *json_coverage(const struct report_view *v)
 {
 	const struct pair pairs[] = {
@@ -505,8 +516,14 @@ static json_t *json_coverage(const struct report_view *v)
 		{"libraries", json_libraries(v)},
 		{"gaps", json_gaps(v)},
 	};
+	json_t *coverage = json_object_of(pairs, COUNT(pairs));
 
-	return json_object_of(pairs, COUNT(pairs));
+	if (v->forgotten_processes && coverage &&
+	    json_object_set_new_nocheck(coverage, "ended_earlier", json_ended_earlier(v))) {
+		json_decref(coverage);
+		return NULL;
+	}
+	return coverage;
 }
 
 static json_t *json_losses(const struct report_view *v)

@@ -264,6 +264,17 @@ static void words_well_memory(struct words *w, const struct report_view *v)
 	words_bytes(w, now - first);
 }
 
+/* "; 12,345 more ended earlier, after 20,000 connections" */
+static void words_forgotten(struct words *w, const struct report_view *v)
+{
+	if (!v->forgotten_processes)
+		return;
+	words_add(w, "; ");
+	words_plural(w, v->forgotten_processes, "more ended earlier", "more ended earlier");
+	words_add(w, ", after ");
+	words_plural(w, v->forgotten_connections, "connection", "connections");
+}
+
 static void print_well(struct page *page, const struct report_view *v)
 {
 	struct name names[NAMES_SHOWN];
@@ -271,7 +282,7 @@ static void print_well(struct page *page, const struct report_view *v)
 	uint64_t connections = 0;
 	struct words w = {0};
 
-	if (!processes)
+	if (!processes && !v->forgotten_processes)
 		return;
 	for (size_t i = 0; i < v->process_count; i++)
 		if (v->processes[i].verdict == VERDICT_OK)
@@ -281,6 +292,7 @@ static void print_well(struct page *page, const struct report_view *v)
 	words_plural(&w, connections, "connection open", "connections open");
 	words_names(&w, names, collect_names(v, names, NAMES_SHOWN), processes);
 	words_well_memory(&w, v);
+	words_forgotten(&w, v);
 	print_line(page, "well", PAGE_GREEN, w.text);
 }
 

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * The processes a capture knows: those that ended are let go, those that may still be told of are not.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "../../user/capture/owner.c"
+
+#define LIVES 1000000
+#define EACH_NS (SECOND_NS / 100) /* between two of them */
+#define LIVES_IN(seconds) ((seconds) * SECOND_NS / EACH_NS)
+
+static uint64_t now, told;
+
+uint64_t capture_now(void)
+{
+	return now;
+}
+
+void capture_head(struct ev_head *head, uint16_t kind, uint16_t size)
+{
+	*head = (struct ev_head){.ns = now, .kind = kind, .size = size};
+}
+
+void capture_tell(struct capture *c, const struct ev_head *record)
+{
+	(void)c;
+	told += record->kind == EV_PROCESS;
+}
+
+/* Nothing is known of any: they are gone when they are looked at. */
+int procfs_facts(const struct procfs *p, uint32_t pid, struct process_facts *out)
+{
+	(void)p, (void)pid, (void)out;
+	return -ENOENT;
+}
+
+int procfs_usage(const struct procfs *p, uint32_t pid, struct process_usage *out)
+{
+	(void)p, (void)pid, (void)out;
+	return -ENOENT;
+}
+
+bool procfs_same_start(uint64_t a_ns, uint64_t b_ns)
+{
+	return a_ns == b_ns;
+}
+
+int procfs_libraries(const struct procfs *p, uint32_t pid, uint32_t *libraries)
+{
+	(void)p, (void)pid, (void)libraries;
+	return -ENOENT;
+}
+
+int containers_of_pid(struct containers *c, uint32_t pid, const struct container **out)
+{
+	(void)c, (void)pid, (void)out;
+	return -ENOENT;
+}
+
+bool kernel_is_server(struct kernel *k, uint32_t pid)
+{
+	(void)k, (void)pid;
+	return false;
+}
+
+uint64_t clients_tls_since(const struct clients *c)
+{
+	(void)c;
+	return 0;
+}
+
+void readers_process(struct readers *r, uint32_t pid, uint64_t start_ns)
+{
+	(void)r, (void)pid, (void)start_ns;
+}
+
+void growth_met(struct growth *g, uint32_t pid, uint64_t start_ns)
+{
+	(void)g, (void)pid, (void)start_ns;
+}
+
+void growth_look(struct growth *g)
+{
+	(void)g;
+}
+
+void growth_usage(struct growth *g, uint32_t pid, uint64_t start_ns,
+		  const struct process_usage *usage)
+{
+	(void)g, (void)pid, (void)start_ns, (void)usage;
+}
+
+bool growth_follows(const struct growth *g, uint32_t pid, uint64_t start_ns)
+{
+	(void)g, (void)pid, (void)start_ns;
+	return false;
+}
+
+static struct owner *lives(struct capture *c, uint32_t pid, bool ends)
+{
+	struct owner *o = owner_of(c, pid, pid, NULL);
+
+	assert_non_null(o);
+	if (ends)
+		o->gone_ns = now;
+	now += EACH_NS;
+	if (pid % LIVES_IN(5) == 0)
+		owners_tell_facts(c);
+	return o;
+}
+
+static void close_all(struct capture *c)
+{
+	table_free_values(&c->owners);
+	table_free(&c->connections);
+}
+
+static void of_a_million_that_ended_the_last_minute_is_kept(void **state)
+{
+	struct capture c = {};
+	size_t most = 0;
+
+	(void)state;
+	now = SECOND_NS;
+	for (uint32_t pid = 1; pid <= LIVES; pid++) {
+		lives(&c, pid, true);
+		most = c.owners.count > most ? c.owners.count : most;
+	}
+	assert_true(most <= LIVES_IN(70));
+	assert_true(c.owners.count >= LIVES_IN(59));
+	close_all(&c);
+}
+
+static void who_lives_or_left_a_connection_open_is_kept(void **state)
+{
+	struct tracked held = {.last = {.id = 9, .pid = 2, .start_ns = 2}};
+	struct capture c = {};
+
+	(void)state;
+	now = SECOND_NS;
+	told = 0;
+	lives(&c, 1, false);
+	lives(&c, 2, true);
+	lives(&c, 3, true);
+	assert_int_equal(table_put(&c.connections, (struct table_key){9, 0}, &held), 0);
+	now += 100 * SECOND_NS;
+	owners_tell_facts(&c);
+	assert_int_equal(c.owners.count, 2);
+	assert_non_null(table_get(&c.owners, (struct table_key){1, 1}));
+	assert_non_null(table_get(&c.owners, (struct table_key){2, 2}));
+	assert_int_equal(told, 3);
+	table_remove(&c.connections, (struct table_key){9, 0});
+	owners_tell_facts(&c);
+	assert_int_equal(c.owners.count, 1);
+	close_all(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(of_a_million_that_ended_the_last_minute_is_kept),
+		cmocka_unit_test(who_lives_or_left_a_connection_open_is_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
