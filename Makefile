@@ -255,6 +255,7 @@ $(B)/fuzz/fuzz_wire: tests/fuzz/fuzz_wire.c tests/unit/wire_shim.h $(BPF_HDR)
 $(B)/fuzz/fuzz_recording: tests/fuzz/fuzz_recording.c $(PURE_SRC) $(USER_HDR) bpf/event.h
 $(B)/fuzz/fuzz_elf: tests/fuzz/fuzz_elf.c user/capture/elf.c user/capture/elf.h
 $(B)/fuzz/fuzz_call_site: tests/fuzz/fuzz_call_site.c $(addprefix user/capture/,call_site.c frame_table.c elf.c call_site.h)
+$(B)/fuzz/fuzz_pool_code: tests/fuzz/fuzz_pool_code.c $(addprefix user/capture/,pool_code.c frame_table.c memory.c elf.c pool_code.h)
 $(B)/fuzz/fuzz_probe_point: tests/fuzz/fuzz_probe_point.c user/capture/probe_point.c user/capture/probe_point.h
 $(B)/fuzz/fuzz_jit_map: tests/fuzz/fuzz_jit_map.c user/capture/jit_map.c user/base/file.c user/capture/jit_map.h
 $(B)/fuzz/fuzz_go_table: tests/fuzz/fuzz_go_table.c user/capture/go_table.c user/capture/go_table.h
@@ -282,7 +283,7 @@ $(B)/fuzz/seed_%: tests/unit/test_%.c tests/unit/seed.h $(wildcard user/capture/
 $(B)/fuzz/seed_jit_map: SEED_SRC := user/base/file.c
 $(B)/fuzz/seed_native_answer: SEED_SRC := $(addprefix user/,capture/known.c capture/guard.c base/table.c)
 
-FUZZERS := wire recording elf call_site probe_point jit_map go_table native frames v8 python
+FUZZERS := wire recording elf call_site pool_code probe_point jit_map go_table native frames v8 python
 SEEDERS := postgresql mysql elf probe_point jit_map go_table native_answer python_line
 
 fuzz: $(FUZZERS:%=$(B)/fuzz/fuzz_%) $(SEEDERS:%=$(B)/fuzz/seed_%) ## fuzz what reads foreign bytes, FUZZ_SECONDS=80

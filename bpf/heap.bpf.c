@@ -677,13 +677,13 @@ static __always_inline int may_tail(const struct request *r)
 	return 0;
 }
 
-/* A block that was not seen taken. */
+/* A block that was not seen taken.  A C library gives back what it had taken without a call. */
 static __always_inline void free_older(__u64 caller, __u64 start, __u32 file)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	struct heap_process *p;
 
-	if (heap_interval > 1 || heap_is_own(caller, start, file, 0))
+	if (heap_interval > 1 || heap_is_own(caller, start, file, 1))
 		return;
 	p = bpf_map_lookup_elem(&heap_processes, &pid);
 	if (p)

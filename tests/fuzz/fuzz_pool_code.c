@@ -3,9 +3,7 @@
  * fuzz_pool_code.c - any bytes as a Python, and as the memory of its process.  The function that is named
  * lies within the file, where its code is.
  */
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -14,34 +12,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct input {
-	const uint8_t *data;
-	size_t size;
-};
-
 static void require(int condition)
 {
 	if (!condition)
 		abort();
 }
 
-/* The file, as if all of it were mapped at 0, and nothing else. */
-static ssize_t read_input(const struct memory *m, uint64_t address, void *to, size_t size)
+/* The file as it is loaded, and nothing else. */
+static ssize_t read_loaded(const struct memory *m, uint64_t address, void *to, size_t size)
 {
-	const struct input *in = m->context;
-
-	if (address >= in->size)
-		return -EFAULT;
-	if (size > in->size - address)
-		size = in->size - address;
-	memcpy(to, in->data + address, size);
-	return (ssize_t)size;
+	return elf_read_address((struct elf_file *)m->context, address, to, size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct input input = {data, size};
-	const struct memory memory = {.read = read_input, .context = &input};
+	struct memory memory = {.read = read_loaded};
 	uint64_t offset = 0;
 	static int fd = -1;
 	struct elf_file *e;
@@ -52,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(pwrite(fd, data, size, 0) == (ssize_t)size);
 	if (elf_open(&e, fd))
 		return 0;
+	memory.context = e;
 	if (!pool_code_find(e, 0, &memory, &offset))
 		require(offset < size && elf_code_address(e, offset));
 	elf_close(e);

@@ -47,6 +47,21 @@ static void a_line_in_c_is_told_the_call_of_its_library(void **state)
 			    "(C: mysql_close)");
 }
 
+static void large_results_are_read_otherwise_in_each_language(void **state)
+{
+	const struct frame_view c = {.language = EV_LANG_NATIVE}, php = {.language = EV_LANG_PHP};
+
+	(void)state;
+	assert_string_equal(advice(ADVICE_PAGES, EV_DB_POSTGRESQL, &c),
+			    "read in pages (LIMIT, keyset) or as a stream (C: PQsetSingleRowMode)");
+	assert_string_equal(advice(ADVICE_PAGES, EV_DB_MYSQL, &php),
+			    "read in pages (LIMIT, keyset) or as a stream (PHP: MYSQLI_USE_RESULT, "
+			    "or an unbuffered query of PDO)");
+	assert_string_equal(advice(ADVICE_PAGES, EV_DB_POSTGRESQL, NULL),
+			    "read in pages (LIMIT, keyset) or as a stream (server-side cursor; "
+			    "SQLAlchemy: yield_per)");
+}
+
 static void without_a_line_the_example_is_pythons(void **state)
 {
 	(void)state;
@@ -81,6 +96,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_line_in_c_is_told_the_call_of_its_library, begin, end),
+		cmocka_unit_test_setup_teardown(large_results_are_read_otherwise_in_each_language, begin, end),
 		cmocka_unit_test_setup_teardown(without_a_line_the_example_is_pythons, begin, end),
 		cmocka_unit_test_setup_teardown(a_language_has_one_example_for_databases_without_their_own, begin, end),
 		cmocka_unit_test_setup_teardown(a_language_without_an_example_gets_none, begin, end),

@@ -101,6 +101,45 @@ static void a_result_kept_now_and_then_is_sporadic(void **state)
 	assert_int_equal(f->open, 38);
 }
 
+/* What a driver's BEGIN gave is freed, each time, where the rows are kept, or half of them; rows: of each
+ * result. */
+static const struct finding_view *works_in_transactions(uint64_t rows, bool half)
+{
+	struct ev_site s = results();
+	struct ev_handle h[8];
+
+	program_begins(EV_MODE_WATCH);
+	for (size_t i = 0; i < 8; i++) {
+		at(1 + i * 0.1);
+		h[i] = handle_of(&s, 0x7000 + i);
+		h[i].rows = rows;
+		tell_handle(&h[i]);
+	}
+	for (int t = 0; t < 40; t++) {
+		at(2 + t * 0.5);
+		begins(0);
+		ends(0, true);
+		acquires(&s, 2);
+		s.released += 1 + (half && t % 2);
+		tell_site(&s);
+	}
+	return expect(CAUSE_UNFREED_RESULT, VERDICT_LEAKING);
+}
+
+static void what_begins_a_transaction_is_no_other_path(void **state)
+{
+	const struct finding_view *f = works_in_transactions(20, false);
+
+	(void)state;
+	assert_int_equal(f->kind, KIND_FREQUENT);
+	assert_int_equal(f->released, 40);
+	story_ends();
+	assert_int_equal(works_in_transactions(20, true)->kind, KIND_SPORADIC);
+	story_ends();
+	/* errors have no rows: what explains one path of many */
+	assert_int_equal(works_in_transactions(0, false)->kind, KIND_SPORADIC);
+}
+
 static void a_leak_is_found_while_many_are_in_flight(void **state)
 {
 	struct ev_site s = results();
@@ -1271,6 +1310,7 @@ int main(void)
 		TEST(results_never_freed_are_a_leak),
 		TEST(results_freed_each_time_are_not),
 		TEST(a_result_kept_now_and_then_is_sporadic),
+		TEST(what_begins_a_transaction_is_no_other_path),
 		TEST(a_leak_is_found_while_many_are_in_flight),
 		TEST(many_in_flight_alone_are_not),
 		TEST(a_saw_tooth_with_a_flat_floor_is_not),

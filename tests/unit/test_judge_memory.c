@@ -504,6 +504,39 @@ static void two_lines_that_prove_it_are_two_findings(void **state)
 	assert_false(says_so(&p->findings[1], "does not go back")); /* said once is enough */
 }
 
+/* An array that realloc makes larger: its pages are not where they were touched. */
+static void what_is_moved_is_held(void **state)
+{
+	(void)state;
+	for (int moved = 0; moved < 2; moved++) {
+		struct ev_memory_site array, work;
+		double here = moved ? 0.9 : 1.5, there = moved ? 0.1 : 1.5;
+
+		app_begins_as(EV_MODE_WATCH, "feed");
+		at(1);
+		array = pages_of(APP, 1, at_c_line(APP, 42, "append"));
+		work = pages_of(APP, 2, at_c_line(APP, 80, "render"));
+		for (int t = 1; t <= 30; t++) {
+			tick(t, 20 + t);
+			takes(&array, here, t % 8 ? here : 0);
+			takes(&work, there, there);
+		}
+		if (moved) {
+			const struct finding_view *f = expect(CAUSE_UNFREED_MEMORY);
+
+			assert_non_null(f->site);
+			assert_int_equal(f->site->line, 42);
+			assert_true(f->memory.held > 20e6 && f->memory.held < 30e6);
+			assert_true(says_so(f, "were moved (realloc)"));
+			assert_int_equal(count_findings(), 1);
+		} else { /* either may have given all of its own back */
+			expect_silence(APP);
+		}
+		story_ends();
+	}
+	story_begins();
+}
+
 static void a_line_that_gives_back_is_not_named_beside_a_slow_leaker(void **state)
 {
 	struct ev_memory_site busy, slow;
@@ -1258,6 +1291,40 @@ static void one_large_result_is_told_once(void **state)
 	assert_non_null(finding(verdict_of(APP), CAUSE_UNFREED_MEMORY));
 }
 
+/* Node: the last result is kept, those before wait for the collector. */
+static void reads_again_and_again(double grown)
+{
+	const struct place_told frames[] = {
+		{EV_LANG_JAVASCRIPT, "load", "/srv/feed/load.js", NULL, 42, 0, 0}};
+	struct ev_memory_site s;
+	uint64_t line;
+
+	app_begins_as(EV_MODE_WATCH, "node");
+	opens_file(1, APP, APP, "/srv/feed.db");
+	line = tell_stack(APP, frames, 1);
+	s = pages_of(APP, 1, line);
+	for (int t = 1; t <= 20; t++) {
+		tick(t, 40 + grown * t / 20);
+		takes(&s, grown / 20, 0);
+		if (t % 2)
+			continue;
+		shows_of(EV_AT_RESULT, 1, 0, line);
+		reads_rows(1, 200000, 0.5, 28000000, 2000, false);
+	}
+}
+
+static void large_results_that_wait_for_the_collector_are_told_once(void **state)
+{
+	(void)state;
+	reads_again_and_again(140);
+	assert_non_null(finding(verdict_of(APP), CAUSE_UNBOUNDED_RESULT));
+	assert_null(finding(verdict_of(APP), CAUSE_CACHE_GROWTH));
+	story_ends();
+	reads_again_and_again(270); /* all are kept */
+	assert_non_null(finding(verdict_of(APP), CAUSE_UNBOUNDED_RESULT));
+	assert_non_null(finding(verdict_of(APP), CAUSE_CACHE_GROWTH));
+}
+
 static void a_large_result_tells_what_is_still_held(void **state)
 {
 	struct ev_memory_site s;
@@ -1363,6 +1430,7 @@ int main(void)
 		TEST(sampled_calls_prove_it_with_their_error),
 		TEST(what_is_lost_is_a_lower_bound),
 		TEST(two_lines_that_prove_it_are_two_findings),
+		TEST(what_is_moved_is_held),
 		TEST(a_line_that_gives_back_is_not_named_beside_a_slow_leaker),
 		TEST(growth_beside_few_requests_is_sporadic),
 		TEST(growth_beside_failures_is_sporadic),
@@ -1393,6 +1461,7 @@ int main(void)
 		TEST_IN(results_never_freed_bring_their_memory),
 		TEST_IN(what_unclosed_connections_cost_is_no_second_leak),
 		TEST(one_large_result_is_told_once),
+		TEST(large_results_that_wait_for_the_collector_are_told_once),
 		TEST(a_large_result_tells_what_is_still_held),
 		TEST(rows_name_their_query),
 		TEST_IN(ten_thousand_sites_fit),

@@ -258,6 +258,9 @@ static void a_program_that_was_installed_answers_itself(void **state)
 				 PY(DIST "django/contrib/admin/options.py", 1200, "changelist"),
 				 PY("/srv/shop/manage.py", 22, "main")), 1);
 	assert_int_equal(ANSWERS(C(LIB "libpq.so.5", 1, "PQexec"), C("/usr/bin/psql", 2, "main")), 1);
+	assert_int_equal(ANSWERS(C("/srv/shop/node_modules/better-sqlite3/prebuilds/linux-x64.node", 1,
+				   "Data::GetRowJS"),
+				 C("/srv/shop/shop", 2, "main")), 1);
 	assert_int_equal(ANSWERS(C(LIB "libc.so.6", 1, "malloc"), C("/srv/shop/shop", 2, "xmalloc"),
 				 C("/srv/shop/shop", 3, "shop_strdup"), C("/srv/shop/shop", 4, "remember")), 3);
 	assert_int_equal(ANSWERS(C(LIB "libc.so.6", 1, "malloc"), C("/srv/shop/shop", 2, "remember_malloc_of"),

@@ -21,6 +21,7 @@
 #include "../../bpf/stack.h"
 #include "../base/table.h"
 #include "growth_site.h"
+#include "huge.h"
 #include "kernel_growth.h"
 #include "limit.h"
 #include "pools.h"
@@ -44,7 +45,7 @@
 #define PAGE_BYTES    4096
 #define POOLS_LOOK_NS (SECOND_NS / 5) /* at the least, and at times three times as much */
 
-enum gap_kind { GAP_PROBE = 1, GAP_ROOM = 2, GAP_PAGES = 4, GAP_FRAMES = 8 };
+enum gap_kind { GAP_PROBE = 1, GAP_ROOM = 2, GAP_PAGES = 4, GAP_FRAMES = 8, GAP_SIZES = 16 };
 
 struct grower { /* a process looked at */
 	uint32_t pid;
@@ -103,6 +104,21 @@ static void tell_gap(struct growth *g, enum gap_kind kind, const char *text)
 	g->host.tell(g->host.context, &gap.head);
 }
 
+/* Sizes in between come at one fault, of which the next one's stack is taken. */
+static void look_at_huge_pages(struct growth *g)
+{
+	int root = file_open_root("");
+
+	if (root < 0)
+		return;
+	g->huge = huge_pages(root);
+	if (huge_between(root))
+		tell_gap(g, GAP_SIZES,
+			 "huge pages of less than 2 MB are in use: which line takes memory is known "
+			 "less well");
+	close(root);
+}
+
 static void attach(struct growth *g)
 {
 	int err;
@@ -111,6 +127,8 @@ static void attach(struct growth *g)
 		return;
 	err = kernel_growth_attach(g->kernel, g->host.eager);
 	g->attached = !err;
+	if (g->attached)
+		look_at_huge_pages(g);
 	if (err && err != -EAGAIN) /* the next look asks again */
 		tell_gap(g, GAP_PROBE,
 			 "this kernel does not show page faults: where memory grows is not seen");
@@ -126,20 +144,6 @@ static uint32_t batch_of_kernel(void)
 	while (batch < 4096 && batch < 2 * cpus)
 		batch *= 2;
 	return batch;
-}
-
-static enum growing_huge huge_of_kernel(void)
-{
-	char text[64];
-	int root = file_open_root("");
-
-	if (root < 0)
-		return GROWING_HUGE_NEVER;
-	file_read(root, "sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text));
-	close(root);
-	return strstr(text, "[always]")	   ? GROWING_HUGE_ALWAYS
-	       : strstr(text, "[madvise]") ? GROWING_HUGE_ASKED
-					   : GROWING_HUGE_NEVER;
 }
 
 static void tell_pools_gap(void *context, const char *text)
@@ -174,7 +178,6 @@ int growth_open(struct growth **out, const struct growth_host *host)
 	g->host = *host;
 	g->tier = EV_TIER_GROWTH;
 	g->batch = batch_of_kernel();
-	g->huge = huge_of_kernel();
 	g->begun_ns = now_boot();
 	err = limits_open(&g->limits, host->procfs, host->cgroups);
 	if (!err && host->kernel)

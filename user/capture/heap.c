@@ -511,7 +511,7 @@ int heap_open(struct heap **out, struct kernel *kernel, const struct procfs *pro
 	h->host.tier(h->host.context, EV_TIER_FULL);
 	if (h->host.command)
 		heap_probes_head_start(h->probes, h->host.command);
-	return heap_probes_scan(h->probes);
+	return heap_probes_scan(h->probes, !h->host.command);
 }
 
 void heap_close(struct heap *h)
@@ -536,6 +536,7 @@ int heap_step(struct heap *h, uint64_t now_ns)
 
 	if (!h->probes)
 		return 0;
+	heap_probes_go(h->probes);
 	err = heap_probes_poll(h->probes);
 	keep_budget(h, now_ns);
 	look_for_children(h, now_ns);

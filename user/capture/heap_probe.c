@@ -58,7 +58,7 @@ struct heap_probes {
 	struct libraries *libraries;
 	struct heap_probes_host host;
 	struct probe_programs programs;
-	bool at_entry, narrow, detached;
+	bool at_entry, waits, narrow, detached;
 	struct table known; /* struct heap_file_known, by device and inode */
 	struct attached *attached[HEAP_FILES];
 	uint32_t used;
@@ -129,7 +129,7 @@ static int add_allocator(struct heap_probes *p, const struct allocator *from, in
 		return -ENOSPC;
 	a = attached_make(fd, from, p->used);
 	err = !a ? -ENOMEM : a->fd < 0 ? -EMFILE : kernel_heap_file(p->kernel, p->used, &from->code);
-	if (!err && !p->narrow)
+	if (!err && !p->narrow && !p->waits)
 		err = attach(p, &a->links, a, 0);
 	if (err) {
 		attached_free(a);
@@ -140,10 +140,18 @@ static int add_allocator(struct heap_probes *p, const struct allocator *from, in
 	return 0;
 }
 
+static void tell_unprobed(struct heap_probes *p, const char *path, int err)
+{
+	char text[EV_TEXT_LEN];
+
+	snprintf(text, sizeof(text), "the allocator in %.120s cannot be probed: %s", path,
+		 strerror(-err));
+	p->host.gap(p->host.context, text);
+}
+
 static void look_into(struct heap_probes *p, struct heap_file_known *f, int fd, const char *path)
 {
 	struct allocator *a = malloc(sizeof(*a));
-	char text[EV_TEXT_LEN];
 	struct elf_file *elf;
 	int err = a ? elf_open(&elf, fd) : -ENOMEM;
 
@@ -156,11 +164,8 @@ static void look_into(struct heap_probes *p, struct heap_file_known *f, int fd, 
 	}
 	f->probed = !err;
 	free(a);
-	if (!err || err == -ENOENT)
-		return;
-	snprintf(text, sizeof(text), "the allocator in %.120s cannot be probed: %s", path,
-		 strerror(-err));
-	p->host.gap(p->host.context, text);
+	if (err && err != -ENOENT)
+		tell_unprobed(p, path, err);
 }
 
 static struct heap_file_known *known_of(struct heap_probes *p, uint64_t device, uint64_t inode)
@@ -371,9 +376,24 @@ int heap_probes_open(struct heap_probes **out, struct kernel *kernel, const stru
 	return 0;
 }
 
-int heap_probes_scan(struct heap_probes *p)
+int heap_probes_scan(struct heap_probes *p, bool wait)
 {
+	p->waits = wait;
 	return libraries_scan(p->libraries, on_file, p);
+}
+
+void heap_probes_go(struct heap_probes *p)
+{
+	if (!p->waits)
+		return;
+	p->waits = false;
+	for (uint32_t i = 0; i < p->used && !p->narrow; i++) {
+		struct attached *a = p->attached[i];
+		int err = a->links ? 0 : attach(p, &a->links, a, 0);
+
+		if (err)
+			tell_unprobed(p, "a library", err);
+	}
 }
 
 int heap_probes_fd(const struct heap_probes *p)

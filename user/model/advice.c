@@ -38,6 +38,21 @@ static const struct {
 	{ADVICE_END, EV_LANG_JAVA, ANY, "Java: commit(), and rollback() in a catch"},
 	{ADVICE_END, EV_LANG_GO, ANY, "Go: defer tx.Rollback()"},
 
+	{ADVICE_PAGES, EV_LANG_PYTHON, EV_DB_SQLITE, "Python: iterate over the cursor; "
+						     "SQLAlchemy: yield_per"},
+	{ADVICE_PAGES, EV_LANG_PYTHON, ANY, "server-side cursor; SQLAlchemy: yield_per"},
+	{ADVICE_PAGES, EV_LANG_NATIVE, EV_DB_POSTGRESQL, "C: PQsetSingleRowMode"},
+	{ADVICE_PAGES, EV_LANG_NATIVE, EV_DB_MYSQL, "C: mysql_use_result"},
+	{ADVICE_PAGES, EV_LANG_NATIVE, EV_DB_SQLITE, "C: work on each row between two sqlite3_step"},
+	{ADVICE_PAGES, EV_LANG_PERL, ANY, "Perl: fetchrow_arrayref; DBD::mysql: mysql_use_result"},
+	{ADVICE_PAGES, EV_LANG_PHP, EV_DB_MYSQL, "PHP: MYSQLI_USE_RESULT, or an unbuffered query of PDO"},
+	{ADVICE_PAGES, EV_LANG_PHP, ANY, "PHP: a cursor and FETCH, row by row"},
+	{ADVICE_PAGES, EV_LANG_RUBY, ANY, "Ruby: find_each, or stream_each"},
+	{ADVICE_PAGES, EV_LANG_JAVASCRIPT, EV_DB_SQLITE, "Node: iterate()"},
+	{ADVICE_PAGES, EV_LANG_JAVASCRIPT, ANY, "Node: pg-query-stream; mysql2: query().stream()"},
+	{ADVICE_PAGES, EV_LANG_JAVA, ANY, "Java: setFetchSize, without autocommit"},
+	{ADVICE_PAGES, EV_LANG_GO, ANY, "Go: rows.Next(), and keep none"},
+
 	{ADVICE_BOUND, EV_LANG_PYTHON, ANY, "Python: functools.lru_cache(maxsize=...), or del"},
 	{ADVICE_BOUND, EV_LANG_PERL, ANY, "Perl: delete $cache{$key}"},
 	{ADVICE_BOUND, EV_LANG_PHP, ANY, "PHP: unset() what static arrays and properties keep"},
@@ -74,6 +89,7 @@ static const char *sentence_of(const struct finding_view *f, enum advice what)
 		[ADVICE_END] = "end it with commit or rollback on every path, also after reading only",
 		[ADVICE_BOUND] = "give what keeps it a bound: a cache a size, a list of rows an end, "
 				 "and drop what is done with",
+		[ADVICE_PAGES] = "read in pages (LIMIT, keyset) or as a stream",
 		[ADVICE_FREE] = "give back what is taken there, on every path, also after an error",
 	};
 

@@ -10,6 +10,7 @@
 enum advice {
 	ADVICE_CLOSE, /* each connection */
 	ADVICE_END,   /* each transaction */
+	ADVICE_PAGES, /* not all rows at once */
 	ADVICE_BOUND, /* what keeps objects */
 	ADVICE_FREE,  /* memory */
 };

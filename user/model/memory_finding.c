@@ -228,6 +228,9 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 				"that keeps a little each time%s",
 				f->cause == CAUSE_UNFREED_MEMORY
 					? ": --heap full tells them apart" : "");
+	if (t->elsewhere)
+		finding_because(s, f, "%s of it were moved (realloc): the process grew by all that was "
+				"taken", memory_words(s, t->elsewhere));
 	if (t->flags & EV_MEMORY_LOWER_BOUND)
 		finding_because(s, f, "at least so much: there was no room to note all of it");
 	if (t->flags & EV_MEMORY_WINDOWS)

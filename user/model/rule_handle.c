@@ -294,11 +294,34 @@ static void fill(const struct scene *s, const struct calls *p, const struct rise
 	fill_sizes(p, f);
 }
 
-static enum kind kind_of(const struct calls *p, const struct finding_view *f)
+static uint64_t begun_on(const struct scene *s, enum ev_database database)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < s->view->endpoint_count; i++)
+		if (s->view->endpoints[i].database == database)
+			n += s->view->endpoints[i].transactions.begun;
+	return n;
+}
+
+/* A driver begins a transaction by itself where the first statement is made, and frees what BEGIN
+ * gave: that is no path on which rows are freed.  Such are as many as transactions. */
+static bool frees_begins_only(const struct scene *s, const struct calls *p,
+			      const struct finding_view *f)
+{
+	uint64_t begun = begun_on(s, p->state->database);
+
+	return p->state->resource == EV_RES_RESULT && sizes_of(p).rows && !p->implicit &&
+	       10 * f->released <= 11 * begun && 10 * f->released >= 9 * begun &&
+	       10 * f->open >= 7 * begun;
+}
+
+static enum kind kind_of(const struct scene *s, const struct calls *p, const struct finding_view *f)
 {
 	if (p->implicit)
 		return KIND_IMPLICIT;
-	return 10 * f->open >= 7 * f->acquired ? KIND_FREQUENT : KIND_SPORADIC;
+	return 10 * f->open >= 7 * f->acquired || frees_begins_only(s, p, f) ? KIND_FREQUENT
+									     : KIND_SPORADIC;
 }
 
 static enum confidence sure(const struct scene *s, const struct calls *p, const struct rise *r)
@@ -338,9 +361,10 @@ static void explain(struct scene *s, const struct calls *p, const struct rise *r
 			"came ever more", (unsigned long long)(r->held - r->base), object,
 			seconds(r->last_ns - r->first_ns));
 	if (p->state->released && !p->implicit)
-		finding_because(s, f, "the same place has others that are freed: %llu of %llu",
+		finding_because(s, f, "the same place has others that are freed: %llu of %llu%s",
 				(unsigned long long)p->state->released,
-				(unsigned long long)p->state->acquired);
+				(unsigned long long)p->state->acquired,
+				frees_begins_only(s, p, f) ? ", one for each transaction begun" : "");
 	if (p->implicit)
 		finding_because(s, f, "they were freed only when the process ended");
 	if (p->state->detached)
@@ -361,7 +385,7 @@ static void found(struct scene *s, const struct calls *p, const struct rise *r)
 		return;
 	fill(s, p, r, f);
 	f->verdict = VERDICT_LEAKING;
-	f->kind = kind_of(p, f);
+	f->kind = kind_of(s, p, f);
 	f->confidence = sure(s, p, r);
 	explain(s, p, r, f);
 	f->advice = arena_format(s->arena, w->advice,

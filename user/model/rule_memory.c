@@ -46,6 +46,7 @@ static enum ev_language language_of_comm(const char *comm)
 		{"uwsgi", EV_LANG_PYTHON},  {"celery", EV_LANG_PYTHON}, {"java", EV_LANG_JAVA},
 		{"node", EV_LANG_JAVASCRIPT}, {"ruby", EV_LANG_RUBY}, {"puma", EV_LANG_RUBY},
 		{"php", EV_LANG_PHP},	    {"perl", EV_LANG_PERL},
+		{"MainThread", EV_LANG_JAVASCRIPT}, /* as Node calls its first */
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -129,6 +130,16 @@ static const struct endpoint *endpoint_named(const struct scene *s, const char *
 	return NULL;
 }
 
+/* Where garbage lies for a while: of so many, some are gone already, so none is kept for good. */
+static bool are_garbage(const struct scene *s, const struct account *a, const struct endpoint *e)
+{
+	enum ev_language language = language_of(s);
+
+	return growth_collects(language) &&
+	       (growth_may_be_garbage(a->growth, language) ||
+		3.0 * a->growth->grown <= 2.0 * e->results * e->result.grown_bytes);
+}
+
 /* A large result that is told of already: one that is read slowly rises in steps, too, and several
  * may be garbage.  Where it is looked up what lives, that says more. */
 static bool is_of_result(struct scene *s, const struct account *a)
@@ -139,8 +150,7 @@ static bool is_of_result(struct scene *s, const struct account *a)
 
 	if (!e || !account_is_vague(a) || (place && !is_at(f, place)))
 		return false;
-	return 4 * a->growth->grown <= 5 * e->result.grown_bytes ||
-	       (f->site && growth_may_be_garbage(a->growth, f->site->language));
+	return 4 * a->growth->grown <= 5 * e->result.grown_bytes || are_garbage(s, a, e);
 }
 
 static bool is_known(struct scene *s, const struct account *a)

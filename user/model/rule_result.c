@@ -7,6 +7,7 @@
  * come as fast as a program reads that does nothing with them yet, and taken more than the library
  * may keep of its files and to sort.
  */
+#include "advice.h"
 #include "origin.h"
 
 #define MANY_ROWS 50000
@@ -86,7 +87,6 @@ int rule_results(struct scene *s)
 		finding_because(s, f, "%llu replies of this endpoint were so large",
 				(unsigned long long)s->endpoint->results);
 	name(s, f);
-	f->advice = "read in pages (LIMIT, keyset) or as a stream (server-side cursor; "
-		    "SQLAlchemy: yield_per)";
+	f->advice = advice_for(s, f, ADVICE_PAGES);
 	return 0;
 }

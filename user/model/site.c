@@ -86,7 +86,8 @@ static const struct row rows[] = {
 	 "MariaDB.so SQLite.so DBI.so pgsql.so pdo*.so mysqli.so mysqlnd.so sqlite3.so redis.so "
 	 "pg_ext.so mysql2.so sqlite3_native.so better_sqlite3.node node_sqlite3.node"},
 	{EV_LANG_NATIVE, IN_PATH, SITE_DATABASE,
-	 "psycopg_c psycopg_binary asyncpg apsw sqlalchemy MySQLdb pymssql"},
+	 "psycopg_c psycopg_binary asyncpg apsw sqlalchemy MySQLdb pymssql node_modules/better-sqlite3 "
+	 "node_modules/sqlite3 node_modules/libpq"},
 	{EV_LANG_NATIVE, IN_FUNCTION, SITE_DATABASE,
 	 "sqlite3_* sqlite3LockAndPrepare sqlite3Prepare* PQconnect* PQsetdb* PQping* PQexec* "
 	 "PQprepare* PQsend* PQget* PQmakeEmpty* PQcopyResult PQdescribe* PQclear PQfinish PQreset* "

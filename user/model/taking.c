@@ -98,7 +98,40 @@ static int most_grown_first(const void *a, const void *b)
 	return (x->from.stack > y->from.stack) - (x->from.stack < y->from.stack);
 }
 
-static void finish(struct takings *t, const struct trend *over)
+/* Is it the page alone that tells what is held? */
+static bool is_by_page(const struct taking *t)
+{
+	return t->from.place && t->from.place->frame->language == EV_LANG_NATIVE;
+}
+
+/*
+ * What an allocator moves (realloc, by mremap) is not found where it was touched, and looks given back.
+ * But what the process has grown by since is there, wherever it is: so a place holds at least what it
+ * took, less all that anybody can have given back.
+ */
+static void find_elsewhere(const struct scene *s, struct takings *t, const struct trend *over)
+{
+	const struct history *size = &s->process->memory.size;
+	double before = history_least(size, t->first_ns, t->first_ns + 1), taken = 0;
+	double rise = history_least(size, over->to_ns - 1, over->to_ns) - before, gone;
+
+	for (size_t i = 0; i < t->count; i++)
+		taken += t->all[i].taken_bytes;
+	rise *= MEMORY_UNIT;
+	gone = taken > rise ? taken - rise : 0;
+	for (size_t i = 0; i < t->count && rise > 0; i++) {
+		struct taking *x = &t->all[i];
+		double held = x->taken_bytes - gone, grown = held * over->grown * MEMORY_UNIT / rise;
+
+		if (!is_by_page(x) || held <= x->held + x->error)
+			continue;
+		x->elsewhere = held - x->held;
+		x->held = held;
+		x->grown = grown > x->grown ? grown : x->grown;
+	}
+}
+
+static void finish(const struct scene *s, struct takings *t, const struct trend *over)
 {
 	for (size_t i = 0; i < t->count; i++) {
 		struct taking *x = &t->all[i];
@@ -107,6 +140,12 @@ static void finish(struct takings *t, const struct trend *over)
 		x->grown = trend.parts && trend.grown > 0 ? trend.grown * MEMORY_UNIT : 0;
 		x->error = trend_square_root(x->error);
 		x->error = x->error < ERROR_MOST ? x->error : ERROR_MOST;
+	}
+	if (t->tier == EV_TIER_GROWTH && t->first_ns)
+		find_elsewhere(s, t, over);
+	for (size_t i = 0; i < t->count; i++) {
+		struct taking *x = &t->all[i];
+
 		t->held += x->held;
 		t->grown += x->room ? 0 : x->grown;
 	}
@@ -143,6 +182,6 @@ int takings_find(const struct scene *s, enum ev_tier tier, const struct trend *o
 			t->first_ns = site->held.first_ns;
 	}
 	table_free(&by_place);
-	finish(t, over);
+	finish(s, t, over);
 	return err;
 }

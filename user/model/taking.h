@@ -17,6 +17,7 @@ struct taking {
 	struct origin from; /* place NULL: not known */
 	const struct moving_collector *moved; /* it took the pages for what lives on: place NULL */
 	uint64_t held, taken_bytes, reply_bytes;
+	uint64_t elsewhere; /* of held: not where it was taken any more */
 	bool held_known; /* of one of its sites at least */
 	double error;
 	uint64_t taken, freed;	/* blocks; UNKNOWN64 */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
-/* Rows of libpq copied one by one, and kept or freed, by a process that may have 512 MiB:
- * mem_rows keep|free */
+/*
+ * Rows of libpq copied one by one, and kept or freed, by a process that may have 512 MiB:
+ * mem_rows keep|array|free
+ *
+ * array: in one that is made larger and larger, and moves.
+ */
 #include <sys/resource.h>
 
 #include "pq.h"
@@ -33,7 +37,22 @@ static void __attribute__((noinline)) copy_row(const char *name)
 	kept = row;
 }
 
-static void one_round(PGconn *connection)
+static void __attribute__((noinline)) append_row(const char *name)
+{
+	static size_t count, room;
+	static char (*rows)[200];
+
+	if (count == room) {
+		room = room ? 2 * room : 64;
+		rows = realloc(rows, room * sizeof(*rows)); /* LEAK: array */
+	}
+	if (!rows)
+		fail("rows", "no memory");
+	snprintf(rows[count], sizeof(*rows), "%-190s", name); /* LEAK: array */
+	count++; /* last, so that what went before is no jump */
+}
+
+static void one_round(PGconn *connection, void (*take)(const char *name))
 {
 	PGresult *result = PQexec(connection, "select name from items where name <> '" SECRET
 					      "' order by id limit 2000");
@@ -41,7 +60,7 @@ static void one_round(PGconn *connection)
 	if (PQntuples(result) != ROWS)
 		fail("rows", PQerrorMessage(connection));
 	for (int i = 0; i < ROWS; i++)
-		copy_row(PQgetvalue(result, i, 0));
+		take(PQgetvalue(result, i, 0));
 	PQclear(result);
 }
 
@@ -58,12 +77,13 @@ static void free_all(void)
 int main(int argc, char **argv)
 {
 	const struct rlimit most = {512UL << 20, 512UL << 20};
+	const char *habit = argc == 2 ? argv[1] : "free";
 	PGconn *connection = pq_open();
 
 	setrlimit(RLIMIT_DATA, &most);
 	for (int i = 0;; i++) {
-		one_round(connection);
-		if (argc < 2 || strcmp(argv[1], "keep"))
+		one_round(connection, strcmp(habit, "array") ? copy_row : append_row);
+		if (!strcmp(habit, "free"))
 			free_all();
 		if (i == 5)
 			ready();
