@@ -2,6 +2,7 @@
 """Round `habits`: statements, results, the corners of both protocols, and what only looks guilty."""
 import os
 
+from cases_busy import pgbench_tables
 from cases_connections import MY4, MY6, MYU, PG4, PG6, PGU, PY4, PY6, PYU, WAYS
 from rounds import Case, Finding
 
@@ -167,7 +168,7 @@ WAITING_CASES = [
     case("a connection for each of twenty threads is well", ["persistent.py", "workers"], PY4, slack=None,
          sockets=(20, 20)),
     Case("a pooler with idle server connections is well", ["pgbench", "-n", "-S", "-c", "12", "-T", "3", "shop"],
-         "pgbouncer", round="habits", says_ready=False, ends=True, slack=None, check=pooled),
+         "pgbouncer", round="habits", says_ready=False, ends=True, slack=None, check=pooled, prepare=pgbench_tables),
     case("nonsense from a hostile client is survived", ["hostile.py", "bytes"], PG4, slack=None,
          verdict=("ok", "bounded", "unknown")),
     case("nonsense from a hostile client is survived", ["hostile.py", "bytes"], PY6, slack=None,
