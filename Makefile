@@ -177,7 +177,7 @@ $(B)/clients/lite_stripped: $(B)/clients/lite_static
 	$(say) STRIP $@
 	$(Q)strip -o $@ $<
 
-$(B)/live/%: tests/live/%.c $(addprefix $(B)/san/user/,capture/library.o capture/procfs.o base/file.o base/table.o)
+$(B)/live/%: tests/live/%.c $(addprefix $(B)/san/user/,capture/library.o capture/overlay.o capture/procfs.o base/file.o base/table.o)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $^ -lcmocka

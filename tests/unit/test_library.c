@@ -4,6 +4,7 @@
  */
 #include "../../user/capture/procfs.c"
 #include "../../user/capture/library.c"
+#include "../../user/capture/overlay.c"
 #include "tree.h"
 
 struct heard {

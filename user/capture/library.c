@@ -38,7 +38,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,13 +49,13 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/timerfd.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../base/file.h"
 #include "../base/table.h"
 #include "library.h"
+#include "overlay.h"
 
 #define FILES_MAX     65536 /* known at once, of some 150 bytes each */
 #define MAPS_BUFFER   (64 << 10)
@@ -66,9 +65,6 @@
 #define SCAN_SHARE    20	   /* of the time may go into scans for lost events: one part in */
 #define FORGET_NS     60000000000ULL /* a full table is cleared of what nobody maps so often */
 #define NS_PER_SECOND 1000000000ULL
-
-#define HANDLE_TO_COMPARE 0x200 /* AT_HANDLE_FID, newer than our headers */
-#define HANDLE_OF_OVERLAY 0xf8	/* OVL_FILEID_V1 */
 
 struct file {
 	uint64_t device, inode;
@@ -306,9 +302,8 @@ static void read_path(int dir, const char *name, bool deleted, char path[PATH_MA
 }
 
 static void tell(struct libraries *l, const struct sighting *s, const struct identity *id,
-		 const char *name, int fd)
+		 const char *path, int fd)
 {
-	char path[PATH_MAX];
 	struct library_file file = {
 		.device = id->device,
 		.inode = id->inode,
@@ -319,37 +314,8 @@ static void tell(struct libraries *l, const struct sighting *s, const struct ide
 		.path = path,
 	};
 
-	read_path(procfs_folder(l->procfs), name, file.deleted, path);
 	l->told++;
 	l->fn(l->context, &file);
-}
-
-static uint64_t mix(uint64_t start, const unsigned char *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		start = (start ^ bytes[i]) * 0x100000001b3ULL;
-	return start;
-}
-
-/* Whether a file is of an overlay, and a key of the file below that is the same through every
- * overlay.  Asks no file system that could keep us waiting. */
-static bool find_below(const struct sighting *s, const struct identity *id, int held,
-		       struct table_key *key)
-{
-	union {
-		struct file_handle handle;
-		char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
-	} u = {.handle.handle_bytes = MAX_HANDLE_SZ};
-	struct statfs fs;
-	int mount;
-
-	if (!name_to_handle_at(held, "", &u.handle, &mount, AT_EMPTY_PATH | HANDLE_TO_COMPARE)) {
-		key->a = mix(0xcbf29ce484222325ULL, u.handle.f_handle, u.handle.handle_bytes);
-		key->b = mix(0x84222325cbf29ce4ULL, u.handle.f_handle, u.handle.handle_bytes);
-		return u.handle.handle_type == HANDLE_OF_OVERLAY;
-	}
-	*key = (struct table_key){s->device, s->inode};
-	return s->device != id->device && !fstatfs(held, &fs) && fs.f_type == OVERLAYFS_SUPER_MAGIC;
 }
 
 static int open_again(int held)
@@ -360,9 +326,27 @@ static int open_again(int held)
 	return open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }
 
+/* Not through a container's overlay if there is another way: what is open there, and each probe
+ * in it, would keep the overlay mounted. */
+static int open_new(struct libraries *l, const struct overlay_file *f, bool overlay)
+{
+	int below = overlay ? overlay_below(procfs_folder(l->procfs), f) : -1;
+	int fd = below >= 0 ? open_again(below) : -1;
+
+	if (below >= 0)
+		close(below);
+	return fd >= 0 ? fd : open_again(f->held);
+}
+
 /* held: O_PATH of the file.  Only now do we know for sure which one it is. */
 static int look_at(struct libraries *l, const struct sighting *s, const char *name, int held)
 {
+	char path[PATH_MAX] = "";
+	struct overlay_file shown = {.shown_device = s->device,
+				     .shown_inode = s->inode,
+				     .pid = s->pid,
+				     .path = path,
+				     .held = held};
 	struct table_key below;
 	struct identity id;
 	struct file *file, *same = NULL;
@@ -371,12 +355,14 @@ static int look_at(struct libraries *l, const struct sighting *s, const char *na
 
 	if (err || is_known(l, &id, s))
 		return 0;
-	overlay = id.regular && find_below(s, &id, held, &below);
+	shown.device = id.device;
+	overlay = id.regular && overlay_key(&shown, &below);
 	if (overlay)
 		same = table_get(&l->below, below);
 	new = id.regular && !same;
 	if (new) {
-		fd = open_again(held);
+		read_path(procfs_folder(l->procfs), name, !id.links, path);
+		fd = open_new(l, &shown, overlay);
 		if (fd < 0) {
 			l->counts.unreadable++;
 			return 0;
@@ -388,7 +374,7 @@ static int look_at(struct libraries *l, const struct sighting *s, const char *na
 	if (!err)
 		note_sighting(l, file, s);
 	if (!err && new)
-		tell(l, s, &id, name, fd);
+		tell(l, s, &id, path, fd);
 	if (!err)
 		tell_mapping(l, file, s);
 	if (fd >= 0)

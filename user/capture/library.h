@@ -21,10 +21,11 @@
 struct libraries;
 
 struct library_file {
-	uint64_t device, inode; /* as stat(2) of fd tells */
+	uint64_t device, inode; /* as stat(2) of what is mapped tells */
 	uint64_t seen_ns;	/* CLOCK_BOOTTIME: when we learned that it is mapped */
 	uint32_t pid;		/* one that maps it */
-	int fd;			/* of a regular file, readable; duplicate it to keep it */
+	int fd;			/* of a regular file, readable; duplicate it to keep it.  Of what is
+				 * below an overlay, where that can be reached */
 	bool deleted;		/* no name leads to it any more */
 	const char *path;	/* as the kernel shows it to us, in a container from the container's
 				 * root; raw bytes, "" not known; may be another file by now */
