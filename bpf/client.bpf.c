@@ -1123,7 +1123,7 @@ static __noinline int tell_sample(struct seq_file *seq, const struct site_key *a
 	__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
 	out.key = key;
 	show_object(&out.handle, o, s->sample_at[i]);
-	if (bpf_seq_write(seq, &out, sizeof(out))) {
+	if (sweep_write(seq, &out, sizeof(out))) {
 		s->no_room = 1;
 		return 1;
 	}
@@ -1206,7 +1206,7 @@ static __noinline int tell_site(struct seq_file *seq, const struct site_key *key
 	out.stack = s->stack != s->stack_told ? s->stack : 0;
 	if (p)
 		__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
-	if (bpf_seq_write(seq, &out, sizeof(out))) {
+	if (sweep_write(seq, &out, sizeof(out))) {
 		s->no_room = 1;
 		return 0;
 	}
@@ -1218,19 +1218,13 @@ static __noinline int tell_site(struct seq_file *seq, const struct site_key *key
 	return 0;
 }
 
-SEC("iter/bpf_map_elem")
-int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
+static __always_inline void sweep_site(struct seq_file *seq, const struct site_key *key,
+				       struct site *s)
 {
-	struct seq_file *seq = ctx->meta->seq;
-	struct site_key *key = ctx->key;
-	struct site *s = ctx->value;
 	struct process *p;
-	__u32 pid;
+	__u32 pid = key->pid;
 	int gone;
 
-	if (!key || !s)
-		return 0;
-	pid = key->pid;
 	p = bpf_map_lookup_elem(&processes, &pid);
 	gone = !p || p->gone || p->start_ns != s->start_ns || p->exec_ns > s->last_ns;
 	s->telling = s->no_room = 0;
@@ -1238,11 +1232,34 @@ int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
 		tell_samples(seq, key, s, p);
 	if (!s->no_room)
 		tell_site(seq, key, s, p, gone);
-	/* What does not fit is thrown away, what was written before it too, and the program run again
-	 * for the same site. */
-	if (s->no_room)
+	/* What does not fit into an iterator's file is thrown away, what was written before it too, and
+	 * the program run again for the same site.  A ring keeps what was written before. */
+	if (s->no_room && seq)
 		untell_samples(key, s);
 	make_room(s);
+}
+
+SEC("iter/bpf_map_elem")
+int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct site_key *key = ctx->key;
+	struct site *s = ctx->value;
+
+	if (key && s)
+		sweep_site(ctx->meta->seq, key, s);
+	return 0;
+}
+
+static long walk_site(struct bpf_map *map, struct site_key *key, struct site *s, void *context)
+{
+	sweep_site(NULL, key, s);
+	return walk_full & 1;
+}
+
+SEC("syscall")
+int walk_sites(void *context)
+{
+	bpf_for_each_map_elem(&sites, walk_site, NULL, 0);
 	return 0;
 }
 
@@ -1266,48 +1283,84 @@ static __always_inline void head_handle(struct raw_handle *out, const struct han
 }
 
 /* A connection that is news, or whose process is gone. */
+static __always_inline void sweep_link(struct seq_file *seq, const struct handle_key *key,
+				       struct handle *h)
+{
+	struct raw_handle out = {};
+	struct process *p;
+	__u32 pid = key->pid;
+	int gone;
+
+	p = bpf_map_lookup_elem(&processes, &pid);
+	gone = is_gone(p, h->born_ns);
+	if (!gone && (h->told || bpf_ktime_get_boot_ns() - h->born_ns < settings.grace_ns))
+		return;
+	head_handle(&out, key, p, gone);
+	out.handle = *h;
+	if (!sweep_write(seq, &out, sizeof(out)))
+		h->told = 1;
+}
+
 SEC("iter/bpf_map_elem")
 int sweep_links(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct handle_key *key = ctx->key;
 	struct handle *h = ctx->value;
-	struct raw_handle out = {};
-	struct process *p;
-	__u32 pid;
-	int gone;
 
-	if (!key || !h)
-		return 0;
-	pid = key->pid;
-	p = bpf_map_lookup_elem(&processes, &pid);
-	gone = is_gone(p, h->born_ns);
-	if (!gone && (h->told || bpf_ktime_get_boot_ns() - h->born_ns < settings.grace_ns))
-		return 0;
-	head_handle(&out, key, p, gone);
-	out.handle = *h;
-	if (!bpf_seq_write(ctx->meta->seq, &out, sizeof(out)))
-		h->told = 1;
+	if (key && h)
+		sweep_link(ctx->meta->seq, key, h);
+	return 0;
+}
+
+static long walk_link(struct bpf_map *map, struct handle_key *key, struct handle *h, void *context)
+{
+	sweep_link(NULL, key, h);
+	return walk_full & 1;
+}
+
+SEC("syscall")
+int walk_links(void *context)
+{
+	bpf_for_each_map_elem(&links, walk_link, NULL, 0);
 	return 0;
 }
 
 /* Anything else whose process is gone. */
+static __always_inline void sweep_handle(struct seq_file *seq, const struct handle_key *key,
+					 const struct object *o)
+{
+	struct raw_handle out = {};
+	struct process *p;
+	__u32 pid = key->pid;
+
+	p = bpf_map_lookup_elem(&processes, &pid);
+	if (!is_gone(p, o->born_ns))
+		return;
+	head_handle(&out, key, p, 1);
+	show_object(&out.handle, o, 0);
+	sweep_write(seq, &out, sizeof(out));
+}
+
 SEC("iter/bpf_map_elem")
 int sweep_handles(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct handle_key *key = ctx->key;
 	struct object *o = ctx->value;
-	struct raw_handle out = {};
-	struct process *p;
-	__u32 pid;
 
-	if (!key || !o)
-		return 0;
-	pid = key->pid;
-	p = bpf_map_lookup_elem(&processes, &pid);
-	if (!is_gone(p, o->born_ns))
-		return 0;
-	head_handle(&out, key, p, 1);
-	show_object(&out.handle, o, 0);
-	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+	if (key && o)
+		sweep_handle(ctx->meta->seq, key, o);
+	return 0;
+}
+
+static long walk_handle(struct bpf_map *map, struct handle_key *key, struct object *o, void *context)
+{
+	sweep_handle(NULL, key, o);
+	return walk_full & 1;
+}
+
+SEC("syscall")
+int walk_handles(void *context)
+{
+	bpf_for_each_map_elem(&handles, walk_handle, NULL, 0);
 	return 0;
 }

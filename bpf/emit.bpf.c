@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * emit.bpf.c - owns the ring, the counters and the settings.
+ * emit.bpf.c - owns the rings, the counters and the settings.
  */
 #include "emit.bpf.h"
 
 const volatile struct settings settings = {};
 
 struct ring_map ring SEC(".maps");
+struct walked_map walk_ring SEC(".maps");
+/* The walk that has just ended found no room; user space sets this to 0 before each. */
+__u32 walk_full = 0;
 struct counters_map counters SEC(".maps");
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * emit.bpf.h - the only way to the ring, the loss counters, and what to look at.
+ * emit.bpf.h - the only way to the rings, the loss counters, and what to look at.
  *
  * Nothing else calls bpf_ringbuf_*: a full ring is counted here or nowhere.
  */
@@ -24,6 +24,12 @@ struct ring_map {
 	__uint(max_entries, RING_BYTES);
 };
 
+/* What a walk over a map tells of: read when the walk has ended. */
+struct walked_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, WALKED_BYTES);
+};
+
 struct counters_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, COUNTERS);
@@ -32,7 +38,9 @@ struct counters_map {
 };
 
 extern struct ring_map ring SEC(".maps");
+extern struct walked_map walk_ring SEC(".maps");
 extern struct counters_map counters SEC(".maps");
+extern __u32 walk_full;
 
 static __always_inline void count(__u32 which)
 {
@@ -56,6 +64,19 @@ static __always_inline long emit_with(void *record, __u32 size, __u64 flags)
 
 	count(err ? COUNTER_LOSS + EV_LOSS_RING_FULL : COUNTER_EVENTS);
 	return err;
+}
+
+/* Writes what a sweep tells of: into the file of an iterator, or, where a walk over a map stands in for
+ * the iterator, into the ring of walks.  Not 0: no room.  A walk then stops, and is begun again once
+ * user space has read the ring; an iterator's program is run again for the same element. */
+static __always_inline long sweep_write(struct seq_file *seq, void *record, __u32 size)
+{
+	if (seq)
+		return bpf_seq_write(seq, record, size);
+	if (!bpf_ringbuf_output(&walk_ring, record, size, BPF_RB_NO_WAKEUP))
+		return 0;
+	walk_full = 1;
+	return 1;
 }
 
 static __always_inline long emit(void *record, __u32 size)

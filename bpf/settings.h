@@ -105,7 +105,12 @@ enum {
 	SCAN_SERVERS = 0,     /* listening sockets of database servers */
 	SCAN_CONNECTIONS = 1, /* connections to them, entered into the ledger if absent */
 	SCAN_HOLDERS = 2,     /* who holds what is in the ledger */
+	/* In place of iterators over socket storage, where the kernel refuses those: */
+	SCAN_SWEEP = 3, /* what is new of connections in the ledger */
+	SCAN_COUNT = 4, /* how much socket storage there is */
 };
+
+#define WALKED_BYTES (512 << 10) /* of the ring that walks over maps write to */
 
 /* Per-CPU counters. */
 enum {

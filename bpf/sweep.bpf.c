@@ -2,7 +2,10 @@
 /*
  * sweep.bpf.c - the iterators: what the ledger holds now, and what was open before we came.
  *
- * They write records into a file that user space reads; nothing here goes through the ring.
+ * They write records into a file that user space reads; nothing here goes through the ring.  Some
+ * kernels allow no iterator whose program may change what it is shown (EPERM for socket storage and for
+ * elements of maps, seen on a hardened 6.18).  There the walk over all files finds the sockets, and
+ * programs that are run as system calls walk over the maps.
  */
 #include "socket.bpf.h"
 #include "evidence.bpf.h"
@@ -157,7 +160,7 @@ static __always_inline long tell_identity(struct seq_file *seq, struct connectio
 		return 0;
 	c->identity.head.ns = now;
 	c->identity.head.size = size;
-	err = bpf_seq_write(seq, &c->identity, size);
+	err = sweep_write(seq, &c->identity, size);
 	c->identity.head.size = sizeof(c->identity);
 	return err;
 }
@@ -171,10 +174,10 @@ static __always_inline long tell_state(struct seq_file *seq, struct connection *
 		alive.ns = c->ev.id;
 		alive.kind = RAW_ALIVE;
 		alive.size = sizeof(alive);
-		return bpf_seq_write(seq, &alive, sizeof(alive));
+		return sweep_write(seq, &alive, sizeof(alive));
 	}
 	c->ev.head.ns = now;
-	return bpf_seq_write(seq, &c->ev, sizeof(c->ev));
+	return sweep_write(seq, &c->ev, sizeof(c->ev));
 }
 
 static __always_inline int is_quiet(const struct connection *c, __u64 now)
@@ -210,13 +213,13 @@ static __always_inline long tell_evidence(struct seq_file *seq, const struct con
 
 	if (due & BEGUN_DUE) {
 		evidence_begun(&e, c);
-		if (bpf_seq_write(seq, &e, sizeof(e)))
+		if (sweep_write(seq, &e, sizeof(e)))
 			return 1;
 	}
 	if (!(due & OPENED_DUE))
 		return 0;
 	evidence_opened(&e, c);
-	return bpf_seq_write(seq, &e, sizeof(e));
+	return sweep_write(seq, &e, sizeof(e));
 }
 
 /* Writes what is new of a connection. */
@@ -237,7 +240,7 @@ static __always_inline void tell_connection(struct seq_file *seq, struct connect
 	 * only once all is written. */
 	if (tell_state(seq, c, is, now) ||
 	    (c->identity_told != version && tell_identity(seq, c, now)) ||
-	    (sql && bpf_seq_write(seq, &c->sql, sizeof(c->sql))) || tell_evidence(seq, c, due)) {
+	    (sql && sweep_write(seq, &c->sql, sizeof(c->sql))) || tell_evidence(seq, c, due)) {
 		c->ev.flags &= ~EV_CONN_CLOSED;
 		return;
 	}
@@ -253,55 +256,65 @@ static __always_inline void tell_connection(struct seq_file *seq, struct connect
 		c->begun_told = begun;
 }
 
+static __always_inline void sweep_connection(struct seq_file *seq, struct connection *c,
+					     struct sock *sk)
+{
+	__u64 now;
+
+	/* One that closed was told of then; its socket may linger. */
+	if (c->ev.flags & EV_CONN_CLOSED)
+		return;
+	now = bpf_ktime_get_boot_ns();
+	if (!c->told && c->ev.born_ns && now - c->ev.born_ns < settings.grace_ns)
+		return;
+	look_at_socket(c, sk, now);
+	if (c->ev.flags & EV_CONN_TLS)
+		veil_merge(c);
+	tell_connection(seq, c, now);
+}
+
 SEC("iter/bpf_sk_storage_map")
 int sweep_connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct connection *c = ctx->value;
 	struct sock *sk = ctx->sk;
-	__u64 now;
 
-	/* One that closed was told of then; its socket may linger. */
-	if (!c || !sk || (c->ev.flags & EV_CONN_CLOSED))
-		return 0;
-	now = bpf_ktime_get_boot_ns();
-	if (!c->told && c->ev.born_ns && now - c->ev.born_ns < settings.grace_ns)
-		return 0;
-	look_at_socket(c, sk, now);
-	if (c->ev.flags & EV_CONN_TLS)
-		veil_merge(c);
-	tell_connection(ctx->meta->seq, c, now);
+	if (c && sk)
+		sweep_connection(ctx->meta->seq, c, sk);
 	return 0;
 }
 
 /* How much socket storage there is; user space sets these to 0 before each count. */
 __u64 marks_stored, connections_stored;
 
+static __always_inline void count_mark(const struct mark *m)
+{
+	marks_stored++;
+	connections_stored += m->state == MARK_TRACKED;
+}
+
 SEC("iter/bpf_sk_storage_map")
 int count_stored(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct mark *m = ctx->value;
 
-	if (!m)
-		return 0;
-	marks_stored++;
-	connections_stored += m->state == MARK_TRACKED;
+	if (m)
+		count_mark(m);
 	return 0;
 }
 
-SEC("iter/bpf_map_elem")
-int sweep_statements(struct bpf_iter__bpf_map_elem *ctx)
+static __always_inline void sweep_statement(struct seq_file *seq, const struct statement_key *key,
+					    struct statement *s)
 {
-	struct statement_key *key = ctx->key;
-	struct statement *s = ctx->value;
 	struct ev_statement out = {};
 	struct ev_evidence e;
 	__u64 now;
 
-	if (!key || !s || s->told)
-		return 0;
+	if (s->told)
+		return;
 	now = bpf_ktime_get_boot_ns();
 	if (now - s->born_ns < settings.grace_ns)
-		return 0;
+		return;
 	out.head.ns = now;
 	out.head.kind = EV_STATEMENT;
 	out.head.size = sizeof(out);
@@ -312,16 +325,40 @@ int sweep_statements(struct bpf_iter__bpf_map_elem *ctx)
 	out.length = s->length;
 	out.cut = s->cut;
 	__builtin_memcpy(out.text, s->text, EV_STATEMENT_SQL_LEN);
-	if (bpf_seq_write(ctx->meta->seq, &out, sizeof(out)))
-		return 0;
+	if (sweep_write(seq, &out, sizeof(out)))
+		return;
 	if (s->prepared_at) {
 		evidence_init(&e, EV_AT_PREPARED, key->id, s->prepared_at);
 		e.second = key->statement;
 		e.at_ns = s->born_ns;
-		if (bpf_seq_write(ctx->meta->seq, &e, sizeof(e)))
-			return 0;
+		if (sweep_write(seq, &e, sizeof(e)))
+			return;
 	}
 	s->told = 1;
+}
+
+SEC("iter/bpf_map_elem")
+int sweep_statements(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct statement_key *key = ctx->key;
+	struct statement *s = ctx->value;
+
+	if (key && s)
+		sweep_statement(ctx->meta->seq, key, s);
+	return 0;
+}
+
+static long walk_statement(struct bpf_map *map, struct statement_key *key, struct statement *s,
+			   void *context)
+{
+	sweep_statement(NULL, key, s);
+	return walk_full & 1;
+}
+
+SEC("syscall")
+int walk_statements(void *context)
+{
+	bpf_for_each_map_elem(&statements, walk_statement, NULL, 0);
 	return 0;
 }
 
@@ -360,7 +397,7 @@ static __always_inline void tell_server(struct seq_file *seq, struct task_struct
 		out.remote_port = __builtin_bswap16(sk->__sk_common.skc_dport);
 	}
 	ledger_process(out.pid, out.start_ns, 1);
-	bpf_seq_write(seq, &out, sizeof(out));
+	sweep_write(seq, &out, sizeof(out));
 }
 
 /* Is it a known server's listening socket?  Then its address is a database's. */
@@ -494,14 +531,48 @@ static __always_inline void scan_connection(struct seq_file *seq, struct task_st
 		tell_connection(seq, c, now);
 }
 
+static __always_inline void tell_holder(struct seq_file *seq, const struct task_struct *task,
+					const struct connection *c, __u32 fd)
+{
+	struct raw_holder holder = {};
+
+	holder.head.kind = RAW_HOLDER;
+	holder.head.size = sizeof(holder);
+	holder.id = c->ev.id;
+	holder.start_ns = task->start_boottime;
+	holder.pid = task->tgid;
+	holder.fd = fd;
+	sweep_write(seq, &holder, sizeof(holder));
+}
+
+/* What is in the ledger already.  A socket that several files are is shown once for each. */
+static __always_inline void scan_known(struct bpf_iter__task_file *ctx, struct task_struct *task,
+				       struct sock *sk)
+{
+	struct connection *c;
+	struct mark *m;
+
+	if (scan_mode == SCAN_COUNT) {
+		m = bpf_sk_storage_get(&marks, sk, 0, 0);
+		if (m)
+			count_mark(m);
+		return;
+	}
+	c = bpf_sk_storage_get(&connections, sk, 0, 0);
+	if (!c)
+		return;
+	if (scan_mode == SCAN_SWEEP)
+		sweep_connection(ctx->meta->seq, c, sk);
+	else
+		tell_holder(ctx->meta->seq, task, c, ctx->fd);
+}
+
 SEC("iter/task_file")
 int scan_files(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct raw_holder holder = {};
 	struct raw_identity *at;
-	struct connection *c;
 	struct socket *socket;
 	struct sock *sk;
 	__u32 zero = 0;
@@ -515,17 +586,8 @@ int scan_files(struct bpf_iter__task_file *ctx)
 	sk = socket->sk;
 	if (!sk || !is_stream(sk))
 		return 0;
-	if (scan_mode == SCAN_HOLDERS) {
-		c = bpf_sk_storage_get(&connections, sk, 0, 0);
-		if (!c)
-			return 0;
-		holder.head.kind = RAW_HOLDER;
-		holder.head.size = sizeof(holder);
-		holder.id = c->ev.id;
-		holder.start_ns = task->start_boottime;
-		holder.pid = task->tgid;
-		holder.fd = ctx->fd;
-		bpf_seq_write(ctx->meta->seq, &holder, sizeof(holder));
+	if (scan_mode >= SCAN_HOLDERS) {
+		scan_known(ctx, task, sk);
 		return 0;
 	}
 	at = bpf_map_lookup_elem(&address_scratch, &zero);

@@ -758,9 +758,11 @@ static const struct entry {
 		{
 			.about.name = "connections",
 			.about.purpose = "The kernel lists the connections it keeps for dbleak",
-			.about.without = "nothing can be watched",
-			.about.remedy = "Linux 5.9 or newer",
-			.about.need = FEATURE_NEEDED,
+			.about.without = "each sweep walks over all open files of the host "
+					 "instead, which takes longer",
+			.about.remedy = "Linux 5.9 or newer, and nothing that forbids iterators "
+					"which may write",
+			.about.need = FEATURE_HELPFUL,
 			.try = try_storage_iterator,
 		},
 	[FEATURE_MAP_ITERATOR] =
@@ -768,9 +770,10 @@ static const struct entry {
 			.about.name = "statements",
 			.about.purpose =
 				"The kernel lists the prepared statements it keeps for dbleak",
-			.about.without = "nothing can be watched",
-			.about.remedy = "Linux 5.9 or newer",
-			.about.need = FEATURE_NEEDED,
+			.about.without = "a program of dbleak walks over them instead (Linux 5.14)",
+			.about.remedy = "Linux 5.9 or newer, and nothing that forbids iterators "
+					"which may write",
+			.about.need = FEATURE_HELPFUL,
 			.try = try_map_iterator,
 		},
 	[FEATURE_RUN_TIME] =

@@ -18,11 +18,13 @@
 #include "../base/table.h"
 #include "dbleak.skel.h"
 #include "../../bpf/heap.h"
+#include "feature.h"
 #include "kernel_load.h"
 #include "kernel_skel.h"
 
 #define READ_BYTES   (256 << 10)
 #define FORGET_BATCH 256
+#define WALKS_MOST   64 /* of one map in one sweep: 32 MiB of records */
 #define BIRTHS_EACH_SWEEP 20
 #define BIRTHS_AT_START	  256
 #define STACKS_NATIVE	   100 /* of each process a second */
@@ -47,11 +49,11 @@ struct kernel {
 	struct loaded loaded;
 	struct loaded_more more[KERNEL_MORE];
 	struct ring_buffer *ring;
-	struct bpf_link *sweep_connections;
-	struct bpf_link *sweep_statements;
+	struct ring_buffer *walked;
 	struct bpf_link *scan;
-	struct bpf_link *client_sweeps[KERNEL_SWEEPS];
-	struct bpf_link *count;
+	/* NULL: the kernel refuses the iterator, so the walk over files, or over the map, stands in. */
+	struct bpf_link *sweep_connections, *count;
+	struct bpf_link *sweeps[KERNEL_SWEEPS];
 	kernel_record_fn fn; /* during a drain */
 	void *context;
 	char *buffer;
@@ -234,6 +236,9 @@ static int fill_all(struct dbleak *maps, void *context)
 	const struct fill *f = context;
 	int err = fill_settings(f->kernel, maps, f->options);
 
+	/* Where iterators show the maps, nothing is written to the ring of walks. */
+	if (!err && !feature_try(FEATURE_MAP_ITERATOR))
+		err = bpf_map__set_max_entries(maps->maps.walk_ring, sysconf(_SC_PAGESIZE));
 	return err ? err : fill_heap(maps, f->options);
 }
 
@@ -280,24 +285,6 @@ static int link_iterator(struct kernel *k, struct bpf_link **link, const char *p
 	return *link ? 0 : -errno;
 }
 
-static int link_client_sweeps(struct kernel *k)
-{
-	struct dbleak *s = k->skel;
-	const struct {
-		const char *program;
-		const struct bpf_map *map;
-	} sweeps[KERNEL_SWEEPS] = {
-		[SWEEP_SITES] = {"sweep_sites", s->maps.sites},
-		[SWEEP_LINKS] = {"sweep_links", s->maps.links},
-		[SWEEP_HANDLES] = {"sweep_handles", s->maps.handles},
-	};
-	int err = 0;
-
-	for (int i = 0; i < KERNEL_SWEEPS && !err; i++)
-		err = link_iterator(k, &k->client_sweeps[i], sweeps[i].program, sweeps[i].map);
-	return err;
-}
-
 static int on_ring(void *context, void *data, size_t size)
 {
 	struct kernel *k = context;
@@ -307,6 +294,48 @@ static int on_ring(void *context, void *data, size_t size)
 	return 0;
 }
 
+static const struct {
+	const char *iterator, *walk, *map;
+} map_sweeps[KERNEL_SWEEPS] = {
+	[SWEEP_STATEMENTS] = {"sweep_statements", "walk_statements", "statements"},
+	[SWEEP_SITES] = {"sweep_sites", "walk_sites", "sites"},
+	[SWEEP_LINKS] = {"sweep_links", "walk_links", "links"},
+	[SWEEP_HANDLES] = {"sweep_handles", "walk_handles", "handles"},
+};
+
+static int link_map_sweeps(struct kernel *k)
+{
+	int err = 0;
+
+	if (feature_try(FEATURE_MAP_ITERATOR))
+		return 0;
+	for (int i = 0; i < KERNEL_SWEEPS && !err; i++)
+		err = link_iterator(k, &k->sweeps[i], map_sweeps[i].iterator,
+				    bpf_object__find_map_by_name(k->skel->obj, map_sweeps[i].map));
+	return err;
+}
+
+static int link_storage_sweeps(struct kernel *k)
+{
+	int err;
+
+	if (feature_try(FEATURE_STORAGE_ITERATOR))
+		return 0;
+	err = link_iterator(k, &k->count, "count_stored", k->skel->maps.marks);
+	return err || k->look_only ? err
+				   : link_iterator(k, &k->sweep_connections, "sweep_connections",
+						   k->skel->maps.connections);
+}
+
+static int open_rings(struct kernel *k)
+{
+	k->ring = ring_buffer__new(bpf_map__fd(k->skel->maps.ring), on_ring, k, NULL);
+	if (!k->ring)
+		return -errno;
+	k->walked = ring_buffer__new(bpf_map__fd(k->skel->maps.walk_ring), on_ring, k, NULL);
+	return k->walked ? 0 : -errno;
+}
+
 static int prepare(struct kernel *k, const struct kernel_options *o)
 {
 	int err = fill_tables(k);
@@ -314,20 +343,13 @@ static int prepare(struct kernel *k, const struct kernel_options *o)
 	if (!err)
 		err = link_iterator(k, &k->scan, "scan_files", NULL);
 	if (!err)
-		err = link_iterator(k, &k->count, "count_stored", k->skel->maps.marks);
+		err = link_storage_sweeps(k);
 	if (!err && !o->look_only)
-		err = link_iterator(k, &k->sweep_connections, "sweep_connections",
-				    k->skel->maps.connections);
-	if (!err && !o->look_only)
-		err = link_iterator(k, &k->sweep_statements, "sweep_statements",
-				    k->skel->maps.statements);
-	if (!err && !o->look_only)
-		err = link_client_sweeps(k);
+		err = link_map_sweeps(k);
+	if (!err)
+		err = open_rings(k);
 	if (err)
 		return err;
-	k->ring = ring_buffer__new(bpf_map__fd(k->skel->maps.ring), on_ring, k, NULL);
-	if (!k->ring)
-		return -errno;
 	k->skel->data->births_allowed = k->tell_all ? INT32_MAX : BIRTHS_AT_START;
 	for (size_t i = 0; i < o->select->pid_count && !err; i++)
 		err = kernel_select_pid(k, o->select->pids[i].pid);
@@ -377,12 +399,12 @@ void kernel_close(struct kernel *k)
 		return;
 	kernel_stats(k, false);
 	ring_buffer__free(k->ring);
+	ring_buffer__free(k->walked);
 	bpf_link__destroy(k->scan);
 	bpf_link__destroy(k->count);
 	bpf_link__destroy(k->sweep_connections);
-	bpf_link__destroy(k->sweep_statements);
 	for (int i = 0; i < KERNEL_SWEEPS; i++)
-		bpf_link__destroy(k->client_sweeps[i]);
+		bpf_link__destroy(k->sweeps[i]);
 	for (int i = 0; i < KERNEL_MORE; i++)
 		loaded_more_close(&k->more[i]);
 	loaded_close(&k->loaded);
@@ -399,11 +421,6 @@ struct dbleak *kernel_skeleton(struct kernel *k)
 struct bpf_program *kernel_program(struct kernel *k, const char *name)
 {
 	return loaded_program(&k->loaded, name);
-}
-
-struct bpf_link *kernel_link(struct kernel *k, enum kernel_sweep which)
-{
-	return k->client_sweeps[which];
 }
 
 const char *kernel_door(const struct kernel *k)
@@ -481,8 +498,7 @@ static size_t hand_over(char *buffer, size_t have, kernel_record_fn fn, void *co
 	return have - at;
 }
 
-int kernel_read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_fn fn,
-			 void *context)
+static int read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_fn fn, void *context)
 {
 	int fd = bpf_iter_create(bpf_link__fd(link)), err = 0;
 	size_t have = 0;
@@ -507,7 +523,37 @@ int kernel_read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_
 int kernel_scan(struct kernel *k, uint32_t mode, kernel_record_fn fn, void *context)
 {
 	k->skel->bss->scan_mode = mode;
-	return kernel_read_iterator(k, k->scan, fn, context);
+	return read_iterator(k, k->scan, fn, context);
+}
+
+/* Each round tells of what the last had no room for.  The bound keeps a map that fills faster than it is
+ * read from holding up the caller: the rest is told of in the next sweep. */
+static int walk_map(struct kernel *k, enum kernel_sweep which, kernel_record_fn fn, void *context)
+{
+	struct bpf_program *p = loaded_program(&k->loaded, map_sweeps[which].walk);
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	int err, n;
+
+	if (!p)
+		return -ENOENT;
+	k->fn = fn;
+	k->context = context;
+	for (int round = 0; round < WALKS_MOST; round++) {
+		k->skel->bss->walk_full = 0;
+		err = bpf_prog_test_run_opts(bpf_program__fd(p), &opts);
+		if (err)
+			return err;
+		n = ring_buffer__consume(k->walked);
+		if (n < 0 || !k->skel->bss->walk_full)
+			return n < 0 ? n : 0;
+	}
+	return 0;
+}
+
+int kernel_sweep_map(struct kernel *k, enum kernel_sweep which, kernel_record_fn fn, void *context)
+{
+	return k->sweeps[which] ? read_iterator(k, k->sweeps[which], fn, context)
+				: walk_map(k, which, fn, context);
 }
 
 static uint64_t now_boot(void)
@@ -574,8 +620,9 @@ int kernel_sweep(struct kernel *k, kernel_record_fn fn, void *context)
 	if (!k->tell_all && k->skel->data->births_allowed < BIRTHS_EACH_SWEEP)
 		k->skel->data->births_allowed = BIRTHS_EACH_SWEEP;
 	forget_statements(k);
-	err = kernel_read_iterator(k, k->sweep_connections, fn, context);
-	return err ? err : kernel_read_iterator(k, k->sweep_statements, fn, context);
+	err = k->sweep_connections ? read_iterator(k, k->sweep_connections, fn, context)
+				   : kernel_scan(k, SCAN_SWEEP, fn, context);
+	return err ? err : kernel_sweep_map(k, SWEEP_STATEMENTS, fn, context);
 }
 
 int kernel_learn_port(struct kernel *k, uint16_t port, uint8_t database)
@@ -662,7 +709,7 @@ int kernel_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs)
 		struct bpf_prog_info info = {};
 		uint32_t size = sizeof(info);
 
-		if (kind == PROGRAM_ITERATOR || kind == PROGRAM_CLIENT)
+		if (kind == PROGRAM_SWEEP || kind == PROGRAM_CLIENT)
 			continue;
 		if (bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &size))
 			return -errno;
@@ -729,7 +776,8 @@ static uint64_t storage_bytes(struct kernel *k)
 
 	k->skel->bss->marks_stored = 0;
 	k->skel->bss->connections_stored = 0;
-	if (kernel_read_iterator(k, k->count, NULL, NULL))
+	if (k->count ? read_iterator(k, k->count, NULL, NULL)
+		     : kernel_scan(k, SCAN_COUNT, NULL, NULL))
 		return 0;
 	return k->skel->bss->marks_stored * (mark + slab_bytes(192)) +
 	       k->skel->bss->connections_stored * connection;

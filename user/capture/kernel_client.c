@@ -102,14 +102,14 @@ int kernel_client_run_time(struct kernel *k, struct kernel_client_runs *out)
 
 int kernel_client_sweep(struct kernel *k, kernel_record_fn fn, void *context)
 {
-	int err = kernel_read_iterator(k, kernel_link(k, SWEEP_SITES), fn, context);
+	int err = kernel_sweep_map(k, SWEEP_SITES, fn, context);
 
-	return err ? err : kernel_read_iterator(k, kernel_link(k, SWEEP_LINKS), fn, context);
+	return err ? err : kernel_sweep_map(k, SWEEP_LINKS, fn, context);
 }
 
 int kernel_client_bury(struct kernel *k, kernel_record_fn fn, void *context)
 {
-	return kernel_read_iterator(k, kernel_link(k, SWEEP_HANDLES), fn, context);
+	return kernel_sweep_map(k, SWEEP_HANDLES, fn, context);
 }
 
 static int map_of(struct kernel *k, const struct handle_key *key)

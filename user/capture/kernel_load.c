@@ -36,10 +36,25 @@ static const struct {
 
 static const char *const lifecycle[] = {"socket_state", "process_forked", "process_replaced",
 					"process_exited"};
-static const char *const iterators[] = {"scan_files",	    "count_stored", "sweep_connections",
-					"sweep_statements", "sweep_sites",  "sweep_links",
-					"sweep_handles"};
-#define ITERATORS_LOOKING 2 /* of these, without probes */
+/* Run by user space, to its end. */
+static const struct {
+	const char *name;
+	bool without_probes; /* also where only looking is done */
+	bool unless;	     /* only where the kernel refuses the feature, else only where it has it */
+	enum feature_id feature;
+} sweeps[] = {
+	{"scan_files", .without_probes = true, .feature = FEATURE_FILE_ITERATOR},
+	{"count_stored", .without_probes = true, .feature = FEATURE_STORAGE_ITERATOR},
+	{"sweep_connections", .feature = FEATURE_STORAGE_ITERATOR},
+	{"sweep_statements", .feature = FEATURE_MAP_ITERATOR},
+	{"sweep_sites", .feature = FEATURE_MAP_ITERATOR},
+	{"sweep_links", .feature = FEATURE_MAP_ITERATOR},
+	{"sweep_handles", .feature = FEATURE_MAP_ITERATOR},
+	{"walk_statements", .unless = true, .feature = FEATURE_MAP_ITERATOR},
+	{"walk_sites", .unless = true, .feature = FEATURE_MAP_ITERATOR},
+	{"walk_links", .unless = true, .feature = FEATURE_MAP_ITERATOR},
+	{"walk_handles", .unless = true, .feature = FEATURE_MAP_ITERATOR},
+};
 /* Attached file by file, as libraries are found. */
 static const char *const clients[] = {"client_entered", "client_returned", "python_started"};
 
@@ -51,11 +66,27 @@ static bool named(const char *name, const char *const *list, size_t n)
 	return false;
 }
 
+static int sweep_number(const char *name)
+{
+	for (size_t i = 0; i < COUNT(sweeps); i++)
+		if (strcmp(name, sweeps[i].name) == 0)
+			return (int)i;
+	return -1;
+}
+
+static bool sweep_wanted(const char *name, bool look_only)
+{
+	int i = sweep_number(name);
+
+	return i >= 0 && (sweeps[i].without_probes || !look_only) &&
+	       (feature_try(sweeps[i].feature) != 0) == sweeps[i].unless;
+}
+
 enum program_kind program_kind(const struct bpf_program *p)
 {
 	const char *name = bpf_program__name(p);
 
-	return named(name, iterators, COUNT(iterators))	  ? PROGRAM_ITERATOR
+	return sweep_number(name) >= 0			  ? PROGRAM_SWEEP
 	       : named(name, lifecycle, COUNT(lifecycle)) ? PROGRAM_LIFECYCLE
 	       : named(name, clients, COUNT(clients))	  ? PROGRAM_CLIENT
 							  : PROGRAM_SOCKET;
@@ -69,7 +100,7 @@ static int part_of(const char *name, size_t door)
 			return i % LOADED_PARTS;
 	if (named(name, lifecycle, COUNT(lifecycle)) || named(name, clients, COUNT(clients)))
 		return 0;
-	return named(name, iterators, COUNT(iterators)) ? 1 : -1;
+	return sweep_wanted(name, false) ? 1 : -1;
 }
 
 static enum bpf_attach_type attach_type_of(const struct bpf_program *p)
@@ -129,8 +160,7 @@ static int open_whole(struct loaded *l, size_t door, bool look_only, loaded_fill
 	bpf_object__for_each_program(p, l->maps->obj) {
 		const char *name = bpf_program__name(p);
 
-		choose(p, look_only ? named(name, iterators, ITERATORS_LOOKING)
-				    : part_of(name, door) >= 0);
+		choose(p, look_only ? sweep_wanted(name, true) : part_of(name, door) >= 0);
 	}
 	err = fill(l->maps, context);
 	l->parts[0] = l->maps;
@@ -245,7 +275,7 @@ int loaded_attach(const struct loaded *l)
 		enum program_kind kind = program_kind(p);
 		struct bpf_link **link = link_of(l->parts[part], p);
 
-		if (kind == PROGRAM_ITERATOR || kind == PROGRAM_CLIENT)
+		if (kind == PROGRAM_SWEEP || kind == PROGRAM_CLIENT)
 			continue;
 		if (!link)
 			return -EINVAL;

@@ -28,7 +28,7 @@ struct loaded {
 /* Sets sizes and constants before maps are made.  0 or -errno. */
 typedef int loaded_fill_fn(struct dbleak *maps, void *context);
 
-/* Tries each door to the sockets.  look_only: iterators alone.  0 or -errno, and nothing loaded. */
+/* Tries each door to the sockets.  look_only: sweeps alone.  0 or -errno, and nothing loaded. */
 int loaded_open(struct loaded *l, bool look_only, loaded_fill_fn *fill, void *context);
 void loaded_close(struct loaded *l);
 /* A program of the start by its name; NULL: not loaded. */
@@ -39,7 +39,7 @@ struct bpf_program *loaded_next(const struct loaded *l, struct bpf_program *p, s
 int loaded_attach(const struct loaded *l);
 
 /* Programs are told apart by what starts them. */
-enum program_kind { PROGRAM_SOCKET, PROGRAM_LIFECYCLE, PROGRAM_ITERATOR, PROGRAM_CLIENT };
+enum program_kind { PROGRAM_SOCKET, PROGRAM_LIFECYCLE, PROGRAM_SWEEP, PROGRAM_CLIENT };
 enum program_kind program_kind(const struct bpf_program *p);
 
 /* Programs that only some need. */

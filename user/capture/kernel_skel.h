@@ -35,12 +35,10 @@ int kernel_more_try(struct kernel *k, enum kernel_more which);
 int kernel_more_wait(struct kernel *k, enum kernel_more which);
 /* NULL: not loaded, or not yet. */
 struct dbleak *kernel_more(struct kernel *k, enum kernel_more which);
-/* Reads an iterator to its end. */
-int kernel_read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_fn fn,
-			 void *context);
 
-/* The iterators over what client libraries handed out. */
-enum kernel_sweep { SWEEP_SITES, SWEEP_LINKS, SWEEP_HANDLES, KERNEL_SWEEPS };
-struct bpf_link *kernel_link(struct kernel *k, enum kernel_sweep which);
+/* Maps whose news a program of ours tells. */
+enum kernel_sweep { SWEEP_STATEMENTS, SWEEP_SITES, SWEEP_LINKS, SWEEP_HANDLES, KERNEL_SWEEPS };
+/* Hands over what is new in a map: by an iterator, or by a walk where the kernel refuses one. */
+int kernel_sweep_map(struct kernel *k, enum kernel_sweep which, kernel_record_fn fn, void *context);
 
 #endif
