@@ -103,6 +103,9 @@ $(B)/unit/test_probe_point $(B)/unit/test_call_site: UNIT_LIBS := -llzma -lZydis
 $(B)/unit/test_pool_code: UNIT_LIBS := -llzma -lZydis
 $(B)/unit/test_pool_code $(B)/unit/test_call_site: $(B)/san/user/capture/frame_table.o
 $(B)/unit/test_row_counter: UNIT_LIBS := -lZydis
+$(B)/unit/test_owner $(B)/unit/test_watchdog: $(B)/san/user/capture/looking.o
+$(B)/unit/test_watchdog: UNIT_LIBS := -lpthread
+$(B)/unit/test_watchdog: user/command/watchdog.c user/command/watchdog.h
 $(B)/unit/test_growth_site $(B)/unit/test_library_balance: UNIT_LIBS := -lm
 
 # The reader of native stacks is a process of many parts.

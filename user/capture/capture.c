@@ -24,6 +24,7 @@
 #include "heap.h"
 #include "kernel.h"
 #include "library_heap.h"
+#include "looking.h"
 #include "owner.h"
 #include "parts.h"
 #include "procfs.h"
@@ -34,7 +35,6 @@
 #define FACTS_EVERY_NS (5 * SECOND_NS)
 #define STATS_FOR_NS   (SECOND_NS / 5)
 #define LOADING_WAKE_NS (SECOND_NS / 100)
-#define LAST_READ_MS   1500 /* for stacks still being read when the window ends */
 
 uint64_t capture_now(void)
 {
@@ -414,6 +414,7 @@ int capture_step(struct capture *c, int timeout_ms)
 	if (c->stacks_come && deadline > now + STACK_WAKE_NS)
 		deadline = now + STACK_WAKE_NS;
 	c->stacks_come = false;
+	looking_over();
 	poll(fds, 4, deadline > now ? (deadline - now) / 1000000 + 1 : 0);
 	err = kernel_drain(c->kernel, 0, on_record, c);
 	if (!err && c->clients)
@@ -431,8 +432,18 @@ int capture_step(struct capture *c, int timeout_ms)
 	return err ? err : c->err;
 }
 
-int capture_finish(struct capture *c)
+/* Each step is a sign that work goes on. */
+static int milliseconds_until(uint64_t ns)
 {
+	uint64_t now = capture_now();
+
+	looking_over();
+	return now < ns ? (int)((ns - now) / 1000000) : 0;
+}
+
+int capture_finish(struct capture *c, int wait_ms)
+{
+	uint64_t until = capture_now() + (uint64_t)wait_ms * 1000000;
 	struct ev_end end = {};
 
 	kernel_drain(c->kernel, 0, on_record, c);
@@ -442,12 +453,14 @@ int capture_finish(struct capture *c)
 	}
 	if (c->options.mode != EV_MODE_SNAPSHOT) {
 		sweep(c);
+		looking_over();
 		sweep(c);
 		kernel_drain(c->kernel, 0, on_record, c);
+		looking_over();
 		c->ending = true;
 		owners_tell_facts(c);
 		if (c->readers)
-			readers_finish(c->readers, LAST_READ_MS);
+			readers_finish(c->readers, milliseconds_until(until));
 		if (c->heap)
 			heap_sweep(c->heap, capture_now(), true);
 		if (c->library_heap)

@@ -42,8 +42,9 @@ struct capture;
 int capture_open(struct capture **out, const struct capture_options *options);
 /* Works for at most timeout_ms, sweeping when it is time.  0 or -errno of the sink. */
 int capture_step(struct capture *c, int timeout_ms);
-/* The last look, the losses and the cost, and EV_END. */
-int capture_finish(struct capture *c);
+/* The last look, the losses and the cost, and EV_END.  Stacks still being read are waited for,
+ * as long as all of it takes no more than wait_ms. */
+int capture_finish(struct capture *c, int wait_ms);
 /* Detaches.  Accepts NULL. */
 void capture_close(struct capture *c);
 

@@ -27,6 +27,7 @@
 #include "elf.h"
 #include "kernel_client.h"
 #include "library.h"
+#include "looking.h"
 #include "probe_point.h"
 #include "probe_table.h"
 #include "row_counter.h"
@@ -679,6 +680,7 @@ static void on_file(void *context, const struct library_file *file)
 	struct clients *c = context;
 	struct elf_file *elf;
 
+	looking_at(file->pid, file->path);
 	if (elf_open(&elf, file->fd))
 		return;
 	if (runtimes_file(c->runtimes, elf, file))
@@ -688,6 +690,7 @@ static void on_file(void *context, const struct library_file *file)
 	if (c->host.file)
 		c->host.file(c->host.context, elf, file, library_in(c, file));
 	elf_close(elf);
+	looking_over();
 }
 
 static void on_mapping(void *context, const struct library_mapping *mapping)
@@ -708,11 +711,13 @@ static void look_deeper(struct clients *c)
 		return;
 	w = &c->waiting[--c->waiting_count];
 	file = waiting_file(w);
+	looking_at(w->pid, w->path);
 	if (!elf_open(&elf, w->fd)) {
 		look_into(c, elf, &file, true);
 		elf_close(elf);
 	}
 	close(w->fd);
+	looking_over();
 }
 
 /* Where distributions keep the libraries of the table: what a process will map tomorrow is probed

@@ -14,6 +14,7 @@
 #include "client.h"
 #include "container.h"
 #include "growth.h"
+#include "looking.h"
 #include "procfs.h"
 #include "reader.h"
 
@@ -75,6 +76,7 @@ static void look_up(struct capture *c, struct owner *o)
 	struct process_facts facts;
 	struct ev_process *p = &o->facts;
 
+	looking_at(p->pid, "/proc");
 	if (procfs_facts(c->procfs, p->pid, &facts) ||
 	    !procfs_same_start(facts.start_ns, p->start_ns))
 		return;
@@ -139,6 +141,7 @@ static void tell_usage(struct capture *c, struct owner *o)
 	struct ev_usage ev = {};
 	struct process_usage usage;
 
+	looking_at(o->facts.pid, "/proc");
 	if (o->gone_ns || procfs_usage(c->procfs, o->facts.pid, &usage) ||
 	    !procfs_same_start(usage.start_ns, o->facts.start_ns))
 		return;

@@ -13,6 +13,7 @@
 
 #include "../base/table.h"
 #include "kernel_stack.h"
+#include "looking.h"
 #include "memory.h"
 #include "native.h"
 #include "node.h"
@@ -170,8 +171,11 @@ static bool interpreted(struct readers *r, const struct raw_stack *raw)
 	const struct stack_owner owner = {.start_ns = raw->start_ns, .pid = raw->pid};
 	struct frame frames[STACK_FRAMES];
 	uint32_t flags = 0;
-	int n = read_frames(r, raw, frames, &flags), err;
+	int n, err;
 
+	looking_at(raw->pid, "the memory");
+	n = read_frames(r, raw, frames, &flags);
+	looking_over();
 	if (n == -EBUSY) {
 		r->skipped++;
 		unnamed(r, raw->id, raw->pid, raw->start_ns);

@@ -5,19 +5,19 @@
 #include "live.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../base/output.h"
+#include "../capture/looking.h"
 #include "../report/json.h"
 #include "../report/text.h"
 
 #define STEP_MS 100
+#define LOCK_MS 300 /* a record is applied in microseconds */
 
 static bool colour_wanted(FILE *out)
 {
@@ -44,10 +44,14 @@ int view_status(const struct report_view *v)
 static int take_record(void *context, const struct ev_head *record)
 {
 	struct live *l = context;
-	int err = l->model ? model_apply(l->model, record) : 0;
+	int err;
 
+	pthread_mutex_lock(&l->lock);
+	err = l->model ? model_apply(l->model, record) : 0;
 	if (!err && l->recording)
 		err = recording_write(l->recording, record);
+	l->begun = true;
+	pthread_mutex_unlock(&l->lock);
 	return err;
 }
 
@@ -77,21 +81,6 @@ static int fail(const char *what, const char *thing, int err)
 	fprintf(stderr, "dbleak: %s%s%s: %s\n", what, thing ? " " : "", thing ? thing : "",
 		strerror(-err));
 	return 2;
-}
-
-static int open_signals(struct live *l)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return l->signals < 0 ? -errno : 0;
 }
 
 static int open_recording(struct live *l, const char *path)
@@ -134,53 +123,12 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 	return 2;
 }
 
-int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
-{
-	int err, status = -1;
-
-	*l = (struct live){.options = o, .out = out, .signals = -1};
-	if (o->heap == EV_TIER_FULL && select_is_empty(&o->select)) {
-		fputs("dbleak: --heap full follows each allocation: it needs processes to be chosen "
-		      "(-p, --comm, --container, --cgroup)\n", stderr);
-		return 2;
-	}
-	err = open_signals(l);
-	if (!err)
-		err = containers_open(&l->containers, "");
-	if (err)
-		return fail("cannot start", NULL, err);
-	l->model = model_open();
-	if (!l->model)
-		return fail("cannot start", NULL, -ENOMEM);
-	if (o->output) {
-		l->out = output_create(o->output);
-		if (!l->out)
-			return fail("cannot create", o->output, -errno);
-	}
-	err = select_resolve(&o->select, l->containers, stderr);
-	if (err)
-		return err == -ENOENT ? 2 : fail("cannot select", NULL, err);
-	if (o->record)
-		status = open_recording(l, o->record);
-	return status >= 0 ? status : open_capture(l, o, mode);
-}
-
 static double now(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-/* Returns the signal that came, or 0. */
-static int next_signal(struct live *l)
-{
-	struct signalfd_siginfo info;
-
-	if (read(l->signals, &info, sizeof(info)) != sizeof(info))
-		return 0;
-	return info.ssi_signo;
 }
 
 static void progress(struct live *l, double since, double duration_s)
@@ -204,15 +152,17 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, voi
 	double start = now(), shown = 0;
 	int err = 0, sig;
 
+	watchdog_stage(&l->watchdog, STAGE_WORKING);
 	for (;;) {
 		double since = now() - start, left = duration_s > 0 ? duration_s - since : 1;
 		int wait = left * 1000 < STEP_MS ? left * 1000 : STEP_MS;
 
 		if (duration_s > 0 && left <= 0)
 			break;
-		sig = next_signal(l);
+		sig = watchdog_signal(&l->watchdog);
 		if (stop ? stop(l, context, sig) : sig == SIGINT || sig == SIGTERM || sig == SIGHUP)
 			break;
+		looking_over();
 		err = capture_step(l->capture, wait > 0 ? wait : 1);
 		if (err)
 			break;
@@ -226,28 +176,23 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, voi
 	return err;
 }
 
-/* From here on a second interrupt ends us at once. */
-static void restore_interrupt(void)
+int live_finish(struct live *l)
 {
-	sigset_t set;
+	int err;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	signal(SIGINT, SIG_DFL);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	watchdog_stage(&l->watchdog, STAGE_FINISHING);
+	looking_over();
+	err = capture_finish(l->capture, watchdog_left_ms(&l->watchdog));
+	watchdog_stage(&l->watchdog, STAGE_REPORTING);
+	return err;
 }
 
-int live_report(struct live *l)
+/* The exit status. */
+static int report(struct live *l)
 {
-	struct report_view *v;
+	struct report_view *v = judge_view(l->model, &l->options->library);
 	int err, status;
 
-	restore_interrupt();
-	err = capture_finish(l->capture);
-	if (err)
-		return fail("cannot write the recording", NULL, err);
-	v = judge_view(l->model, &l->options->library);
 	if (!v)
 		return fail("cannot judge", NULL, -ENOMEM);
 	status = view_status(v);
@@ -257,11 +202,120 @@ int live_report(struct live *l)
 	if (l->out != stdout && l->out != stderr)
 		l->out = NULL;
 	view_close(v);
+	return err ? fail("cannot write the report", NULL, err) : status;
+}
+
+int live_report(struct live *l)
+{
+	int err = live_finish(l), status;
+
 	if (err)
-		status = fail("cannot write the report", NULL, err);
+		return fail("cannot write the recording", NULL, err);
+	status = report(l);
 	err = recording_close(l->recording);
 	l->recording = NULL;
-	return err ? fail("cannot write the recording", NULL, err) : status;
+	if (err)
+		status = fail("cannot write the recording", NULL, err);
+	watchdog_closing(&l->watchdog, status);
+	return status;
+}
+
+static uint64_t boot_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+/* What a capture that hangs can no longer tell. */
+static int tell_end(struct live *l, uint32_t pid, const char *where)
+{
+	struct ev_gap gap = {.head = {.ns = boot_ns(), .kind = EV_GAP, .size = sizeof(gap)},
+			     .pid = pid};
+	struct ev_end end = {.head = {.ns = gap.head.ns, .kind = EV_END, .size = sizeof(end)}};
+	int err;
+
+	snprintf(gap.text, sizeof(gap.text), "the last look was left out: %s did not answer",
+		 *where ? where : "the kernel");
+	err = model_apply(l->model, &gap.head);
+	if (!err)
+		err = model_apply(l->model, &end.head);
+	if (!l->recording)
+		return err;
+	if (!err)
+		err = recording_write(l->recording, &gap.head);
+	if (!err)
+		err = recording_write(l->recording, &end.head);
+	if (!err)
+		err = recording_close(l->recording);
+	return err;
+}
+
+/* In another thread than all the rest, which is never to go on: the lock is kept. */
+static void report_without(void *context, uint32_t pid, const char *where)
+{
+	struct live *l = context;
+	struct timespec until;
+	int status = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += LOCK_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	if (pthread_mutex_timedlock(&l->lock, &until) || !l->model || !l->begun)
+		return;
+	if (tell_end(l, pid, where))
+		return;
+	if (!l->records_only)
+		status = report(l);
+	if (!status && l->watchdog.command)
+		status = 2; /* its own is not known */
+	_exit(status);
+}
+
+static int start_watchdog(struct live *l)
+{
+	const struct watchdog_host host = {.report = report_without, .context = l};
+	int err;
+
+	pthread_mutex_init(&l->lock, NULL);
+	err = watchdog_start(&l->watchdog, &host);
+	watchdog_duration(&l->watchdog, l->options->duration_s);
+	return err;
+}
+
+int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
+{
+	int err, status = -1;
+
+	l->options = o;
+	l->out = out;
+	signal(SIGPIPE, SIG_IGN);
+	if (o->heap == EV_TIER_FULL && select_is_empty(&o->select)) {
+		fputs("dbleak: --heap full follows each allocation: it needs processes to be chosen "
+		      "(-p, --comm, --container, --cgroup)\n", stderr);
+		return 2;
+	}
+	err = start_watchdog(l);
+	if (!err)
+		err = containers_open(&l->containers, "");
+	if (err)
+		return fail("cannot start", NULL, err);
+	l->model = model_open();
+	if (!l->model)
+		return fail("cannot start", NULL, -ENOMEM);
+	if (o->output) {
+		l->out = output_create(o->output);
+		if (!l->out)
+			return fail("cannot create", o->output, -errno);
+	}
+	err = select_resolve(&o->select, l->containers, stderr);
+	if (err)
+		return err == -ENOENT ? 2 : fail("cannot select", NULL, err);
+	if (o->record)
+		status = open_recording(l, o->record);
+	return status >= 0 ? status : open_capture(l, o, mode);
 }
 
 void live_close(struct live *l)
@@ -272,6 +326,4 @@ void live_close(struct live *l)
 	containers_close(l->containers);
 	if (l->out && l->out != stdout && l->out != stderr)
 		fclose(l->out);
-	if (l->signals >= 0)
-		close(l->signals);
 }

@@ -12,6 +12,7 @@
 #include "../model/judge.h"
 #include "../record/recording.h"
 #include "options.h"
+#include "watchdog.h"
 
 struct live {
 	const struct options *options;
@@ -20,8 +21,11 @@ struct live {
 	struct recording *recording; /* NULL: none */
 	struct capture *capture;
 	FILE *out;		     /* of the report */
-	int signals;		     /* signalfd: SIGINT, SIGTERM, SIGHUP, SIGCHLD */
+	struct watchdog watchdog;
+	pthread_mutex_t lock;	     /* of model and recording, while records come */
 	unsigned int interrupts;     /* how often we were asked to stop */
+	bool begun;		     /* the model knows of which host and when: it can be judged */
+	bool records_only;	     /* nothing is to be reported */
 };
 
 /* Opens everything up to the attached probes.  -1 to go on, or the status to exit with (said on
@@ -31,6 +35,8 @@ int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out);
  * -errno. */
 int live_work(struct live *l, double duration_s, bool (*stop)(struct live *l, void *context, int),
 	      void *context);
+/* Last look; from now on the report is due.  0 or -errno. */
+int live_finish(struct live *l);
 /* Last look, report, recording's end.  Returns the exit status. */
 int live_report(struct live *l);
 void live_close(struct live *l);

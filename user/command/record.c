@@ -21,24 +21,26 @@ static int record(struct options *o, struct live *l)
 
 	o->record = o->output;
 	o->output = NULL;
+	l->records_only = true;
 	err = live_open(l, o, EV_MODE_WATCH, stdout);
 	if (err >= 0)
 		return err;
 	live_work(l, o->duration_s, NULL, NULL);
-	err = capture_finish(l->capture);
+	err = live_finish(l);
 	if (!err) {
 		err = recording_close(l->recording);
 		l->recording = NULL;
 	}
 	if (err)
 		fprintf(stderr, "dbleak: cannot write the recording: error %d\n", -err);
+	watchdog_closing(&l->watchdog, err ? 2 : 0);
 	return err ? 2 : 0;
 }
 
 int command_record(int argc, char **argv)
 {
 	struct options o;
-	struct live l = {.signals = -1};
+	struct live l = {};
 	int status = options_parse(&o, argc, argv,
 				   OPTIONS_SELECT | OPTIONS_TIME | OPTIONS_OUTPUT | OPTIONS_SQL,
 				   usage);

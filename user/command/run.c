@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,6 +99,7 @@ static int run(struct options *o, struct live *l, char **argv)
 		return 2;
 	}
 	o->command = argv[0];
+	l->watchdog.command = (int)syscall(SYS_pidfd_open, c.pid, 0);
 	snprintf(pid, sizeof(pid), "%d", c.pid);
 	status = select_add(&o->select, SELECT_PID, pid) ? 2 : live_open(l, o, EV_MODE_RUN, stderr);
 	if (status < 0 && write(c.gate, "g", 1) != 1)
@@ -109,13 +111,15 @@ static int run(struct options *o, struct live *l, char **argv)
 	}
 	live_work(l, 0, stop, &c);
 	status = live_report(l);
-	return status ? status : c.status;
+	status = status ? status : c.status;
+	watchdog_closing(&l->watchdog, status);
+	return status;
 }
 
 int command_run(int argc, char **argv)
 {
 	struct options o;
-	struct live l = {.signals = -1};
+	struct live l = {};
 	int status = options_parse(&o, argc, argv,
 				   OPTIONS_TIME | OPTIONS_OUTPUT | OPTIONS_RECORD |
 					   OPTIONS_REPORT | OPTIONS_SQL | OPTIONS_COMMAND, usage);

@@ -15,7 +15,7 @@ static const char usage[] = "usage: dbleak snapshot [SELECT] [--json] [-o FILE] 
 int command_snapshot(int argc, char **argv)
 {
 	struct options o;
-	struct live l = {.signals = -1};
+	struct live l = {};
 	int status = options_parse(&o, argc, argv,
 				   OPTIONS_SELECT | OPTIONS_OUTPUT | OPTIONS_REPORT, usage);
 

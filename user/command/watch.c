@@ -50,7 +50,7 @@ static void first_answer(struct live *l)
 int command_watch(int argc, char **argv)
 {
 	struct options o;
-	struct live l = {.signals = -1};
+	struct live l = {};
 	int status = options_parse(&o, argc, argv,
 				   OPTIONS_SELECT | OPTIONS_TIME | OPTIONS_OUTPUT |
 					   OPTIONS_RECORD | OPTIONS_REPORT | OPTIONS_SQL, usage);
