@@ -4,31 +4,37 @@
 VERSION  := 0.1.0
 B        := build
 V        ?= 0
-CC       ?= gcc
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
 CLANG    ?= clang
 BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool /usr/lib/linux-tools/*/bpftool) bpftool)
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 CFLAGS   ?= -O2 -g
+# What hardens the program that users run, compiling and linking.
+HARDEN    :=
+HARDEN_LD :=
 CFLAGS_ALL = $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE -DDBLEAK_VERSION='"$(VERSION)"' -I$(B)/gen
 LDLIBS   := -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lm -lpthread
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wshadow \
 	    -Wno-unused-parameter -idirafter /usr/include/$(shell uname -m)-linux-gnu
+# The compiler writes FILE.d: the headers that FILE was made of.
+DEPS      = -MMD -MP -MF $@.d -MT $@
 
 # Those that own maps first: bpftool 7.1 misplaces a map that is defined after its first use.
 BPF_OWNER := bpf/emit.bpf.c bpf/stack.bpf.c bpf/ledger.bpf.c bpf/process.bpf.c bpf/client.bpf.c \
 	     bpf/growth.bpf.c bpf/socket.bpf.c
 BPF_SRC  := $(BPF_OWNER) $(filter-out $(BPF_OWNER),$(wildcard bpf/*.bpf.c))
-BPF_HDR  := $(wildcard bpf/*.h)
 BPF_OBJ  := $(BPF_SRC:%.bpf.c=$(B)/%.bpf.o)
-USER_SRC := $(wildcard user/*.c user/*/*.c)
-USER_HDR := $(wildcard user/*.h user/*/*.h)
+USER_SRC := $(wildcard user/*.c user/*/*.c user/*/*/*.c user/*/*/*/*.c)
 USER_OBJ := $(USER_SRC:%.c=$(B)/%.o)
+# The generated header is made before these are compiled; no other source waits for it.
+SKEL_SRC := $(shell grep -l 'skel\.h"' $(USER_SRC))
 
-# The pure half: no clock, no /proc, no libbpf.  Unit tests, goldens and fuzzers link this alone.
-PURE_SRC := $(wildcard user/base/*.c user/record/*.c user/model/*.c user/report/*.c)
+# What tests, benches and fuzzers link: all but main and what cannot do without the kernel's half.
+PART_SRC := $(filter-out user/main.c $(SKEL_SRC),$(USER_SRC))
 SAN      := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-PURE_SAN := $(PURE_SRC:%.c=$(B)/san/%.o)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
@@ -40,6 +46,10 @@ C_CLIENT := $(patsubst tests/live/clients/%.c,$(B)/clients/%,$(wildcard tests/li
 # Our own code with the sanitizers, on real processes.
 LIVE_BIN := $(patsubst tests/live/%.c,$(B)/live/%,$(wildcard tests/live/*.c))
 
+# Needs clang's libFuzzer (Debian: libclang-rt-*-dev, with clang).
+FUZZ_FLAGS := -O1 -g $(filter-out -Werror,$(WARN)) -std=gnu11 -D_GNU_SOURCE \
+	      -fsanitize=address,undefined -fno-sanitize-recover=all
+
 ifeq ($(V),1)
 Q :=
 say = @:
@@ -48,7 +58,7 @@ Q := @
 say = @printf '%-7s %s\n'
 endif
 
-.PHONY: all help clean unit golden live vmtest fuzz bench test clients format pure san tools
+.PHONY: all help clean unit golden live vmtest fuzz bench test clients san tools
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -61,60 +71,73 @@ tools:
 	@for t in $(CC) $(CLANG) $(BPFTOOL); do command -v $$t >/dev/null || \
 	{ echo "dbleak: $$t is missing; 'sudo scripts/install build' installs what the build needs" >&2; exit 1; }; done
 
-$(B)/dbleak: $(USER_OBJ)
-	$(say) LD $@
-	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+# $(call remember,NAME,WORDS): the file build/flags/NAME is as new as the last change of those words, so
+# what is made with them depends on it, and an edit of this file rebuilds nothing else.
+differ   = $(subst x$(1),,x$(2))$(subst x$(2),,x$(1))
+remember = $(if $(call differ,$(strip $(file <$(B)/flags/$(1))),$(strip $(2))),$(shell mkdir -p $(B)/flags)$(file >$(B)/flags/$(1),$(strip $(2))))
+ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),all)),)
+$(call remember,cc,$(filter-out ccache,$(CC)) $(CFLAGS_ALL) $(HARDEN))
+$(call remember,ld,$(HARDEN_LD) $(LDLIBS) $(USER_OBJ))
+$(call remember,san,$(filter-out ccache,$(CC)) $(CFLAGS_ALL) $(SAN))
+$(call remember,bpf,$(filter-out ccache,$(CLANG)) $(BPFFLAGS) $(BPF_OBJ))
+$(call remember,fuzz,$(filter-out ccache,$(CLANG)) $(FUZZ_FLAGS))
+$(call remember,parts,$(PART_SRC))
+endif
 
-$(B)/user/%.o: user/%.c $(USER_HDR) bpf/event.h $(B)/gen/dbleak.skel.h Makefile
+$(B)/dbleak: $(USER_OBJ) $(B)/flags/ld
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(HARDEN) $(HARDEN_LD) -o $@ $(USER_OBJ) $(LDLIBS)
+
+$(B)/user/%.o: user/%.c $(B)/flags/cc
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS_ALL) $(HARDEN) $(DEPS) -c -o $@ $<
 
-$(B)/bpf/%.bpf.o: bpf/%.bpf.c $(BPF_HDR) Makefile | tools
+$(SKEL_SRC:%.c=$(B)/%.o) $(SKEL_SRC:%.c=$(B)/san/%.o): | $(B)/gen/dbleak.skel.h
+
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c $(B)/flags/bpf | tools
 	$(say) BPF $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPFFLAGS) -c -o $@ $<
+	$(Q)$(CLANG) $(BPFFLAGS) $(DEPS) -c -o $@ $<
 
-$(B)/bpf/dbleak.o: $(BPF_OBJ)
+$(B)/bpf/dbleak.o: $(BPF_OBJ) $(B)/flags/bpf
 	$(say) LINK $@
-	$(Q)$(BPFTOOL) gen object $@ $^
+	$(Q)$(BPFTOOL) gen object $@ $(BPF_OBJ)
 
 $(B)/gen/dbleak.skel.h: $(B)/bpf/dbleak.o
 	$(say) SKEL $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name dbleak > $@
 
-$(B)/san/%.o: %.c $(USER_HDR) $(wildcard bpf/*.h) Makefile
+$(B)/san/%.o: %.c $(B)/flags/san
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) $(DEPS) -c -o $@ $<
 
-# Tests of what is not pure include its source.
-$(B)/unit/%: tests/unit/%.c $(PURE_SAN) $(wildcard user/capture/*.c) $(USER_HDR) $(wildcard tests/unit/*.h) $(wildcard bpf/*.h)
+# The parts as archives, so that a test takes from one what it calls and no more; what a test defines
+# itself is not taken.
+$(B)/user/parts.a: $(PART_SRC:%.c=$(B)/%.o)
+$(B)/san/parts.a: $(PART_SRC:%.c=$(B)/san/%.o)
+$(B)/fuzz/parts.a: $(PART_SRC:%.c=$(B)/fuzz/%.o)
+$(B)/user/parts.a $(B)/san/parts.a $(B)/fuzz/parts.a: $(B)/flags/parts
+	$(Q)rm -f $@
+	$(Q)ar rcsT $@ $(filter %.o,$^)
+
+# $(call link,COMMAND,ARCHIVE,LIBRARIES): links $< with what it needs of the archive, and writes FILE.used.d:
+# the objects that were taken.  Such a target waits for the archive, but is made anew only after one of those.
+link = $(1) -o $@ $< $(2) -Wl,--as-needed $(3) -Wl,--trace >$@.used && \
+	awk '/^$(subst /,\/,$(B))\/.*\.o$$/ && !seen[$$0]++ { print "$@: " $$0; print $$0 ":" }' $@.used >$@.used.d && rm $@.used
+
+UNIT_LIBS := -lcmocka $(LDLIBS)
+$(UNIT_BIN): $(B)/unit/%: $(B)/san/tests/unit/%.o | $(B)/san/parts.a
 	$(say) TEST $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(filter %.o,$^) -lcmocka -ljansson -lz $(UNIT_LIBS)
+	$(Q)$(call link,$(CC) $(SAN),$(B)/san/parts.a,$(UNIT_LIBS))
 
-$(B)/unit/test_elf: UNIT_LIBS := -llzma
-$(B)/unit/test_php $(B)/unit/test_perl $(B)/unit/test_v8: UNIT_LIBS := -llzma
-$(B)/unit/test_allocator: UNIT_LIBS := -llzma -lZydis
+# Programs that tests look at.
 $(B)/unit/test_allocator: | $(B)/unit/programs/stack-O2 $(B)/unit/programs/stack-static
-$(B)/unit/test_probe_point $(B)/unit/test_call_site: UNIT_LIBS := -llzma -lZydis
-$(B)/unit/test_pool_code: UNIT_LIBS := -llzma -lZydis
-$(B)/unit/test_pool_code $(B)/unit/test_call_site: $(B)/san/user/capture/frame_table.o
-$(B)/unit/test_row_counter: UNIT_LIBS := -lZydis
-$(B)/unit/test_owner $(B)/unit/test_watchdog: $(B)/san/user/capture/looking.o
-$(B)/unit/test_watchdog: UNIT_LIBS := -lpthread
-$(B)/unit/test_watchdog: user/command/watchdog.c user/command/watchdog.h
-$(B)/unit/test_growth_site $(B)/unit/test_library_balance: UNIT_LIBS := -lm
-
-# The reader of native stacks is a process of many parts.
-NATIVE   := native native_worker space module symbol source unwind debug_file demangle jit_map known guard go_table procfs
-NATIVE_LIBS := -ldw -lelf -llzma -lz
 STACK_BUILDS := O0 O2 chain static nopie dwarf4 packed split split-folder stripped
-$(B)/unit/test_native_answer: $(B)/san/user/capture/known.o $(B)/san/user/capture/guard.o
-$(B)/unit/test_native: $(NATIVE:%=$(B)/san/user/capture/%.o) | $(STACK_BUILDS:%=$(B)/unit/programs/stack-%)
-$(B)/unit/test_native: UNIT_LIBS := $(NATIVE_LIBS)
+$(B)/unit/test_native: | $(STACK_BUILDS:%=$(B)/unit/programs/stack-%)
 
 # One program, its stack to be read from each way to compile it.
 STACK_O0     := -O0 -g
@@ -124,73 +147,61 @@ STACK_static := -O2 -g -static
 STACK_nopie  := -O2 -g -no-pie -fno-pie
 STACK_dwarf4 := -O2 -gdwarf-4
 STACK_packed := -O2 -g -gz
-$(B)/unit/programs/stack-%: tests/unit/programs/stack.c bpf/stack.h bpf/event.h Makefile
+$(B)/unit/programs/stack-%: tests/unit/programs/stack.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(STACK_$*) -Wall -Wextra -Werror -o $@ $<
+	$(Q)$(CC) $(STACK_$*) -Wall -Wextra -Werror $(DEPS) -o $@ $<
 
 # By build id there, by checksum alone here: beside the program and in a folder beside it.
 SPLIT = objcopy --only-keep-debug $(1) $(2) && objcopy --strip-all --add-gnu-debuglink=$(2) $(1) $@
 $(B)/unit/programs/stack-split: $(B)/unit/programs/stack-O2
 	$(Q)$(call SPLIT,$<,$@.debug)
-$(B)/unit/programs/stack-split-folder: tests/unit/programs/stack.c bpf/stack.h bpf/event.h
+$(B)/unit/programs/stack-split-folder: tests/unit/programs/stack.c
 	$(Q)mkdir -p $(@D)/.debug
-	$(Q)$(CC) -O2 -g -Wl,--build-id=none -o $@.whole $<
+	$(Q)$(CC) -O2 -g -Wl,--build-id=none $(DEPS) -o $@.whole $<
 	$(Q)$(call SPLIT,$@.whole,$(@D)/.debug/$(@F).debug)
 $(B)/unit/programs/stack-stripped: $(B)/unit/programs/stack-O2
 	$(Q)strip -o $@ $<
 
-$(B)/clients/%: tests/live/clients/%.c $(wildcard tests/live/clients/*.h)
+$(B)/clients/%: tests/live/clients/%.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb -o $@ $< -lpq -lmariadb -lsqlite3 -lhiredis
+	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb $(DEPS) -o $@ $< -lpq -lmariadb -lsqlite3 -lhiredis
 
 # One family of allocations with other C libraries, and with copies of them.
-$(B)/clients/heap_static: tests/live/clients/heap_family.c
+HEAP_FLAGS := -O2 -g -Wall -Wextra -Werror
+$(B)/clients/heap_static:      HEAP_CC = $(CC) $(HEAP_FLAGS) -static
+$(B)/clients/heap_static_pie:  HEAP_CC = $(CC) $(HEAP_FLAGS) -static-pie
+$(B)/clients/heap_jemalloc:    HEAP_CC = $(CC) $(HEAP_FLAGS)
+$(B)/clients/heap_jemalloc:    HEAP_LIBS := -ljemalloc
+$(B)/clients/heap_musl:        HEAP_CC = musl-gcc -O2 -g
+$(B)/clients/heap_musl_static: HEAP_CC = musl-gcc -O2 -g -static
+$(addprefix $(B)/clients/heap_,static static_pie jemalloc musl musl_static): tests/live/clients/heap_family.c
 	$(say) CC $@
-	$(Q)$(CC) -O2 -g -static -Wall -Wextra -Werror -o $@ $<
-
-$(B)/clients/heap_static_pie: tests/live/clients/heap_family.c
-	$(say) CC $@
-	$(Q)$(CC) -O2 -g -static-pie -Wall -Wextra -Werror -o $@ $<
-
-$(B)/clients/heap_stripped: $(B)/clients/heap_static
-	$(say) STRIP $@
-	$(Q)strip -o $@ $<
-
-$(B)/clients/heap_jemalloc: tests/live/clients/heap_family.c
-	$(say) CC $@
-	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -o $@ $< -ljemalloc
-
-$(B)/clients/heap_musl: tests/live/clients/heap_family.c
-	$(say) CC $@
-	$(Q)musl-gcc -O2 -g -o $@ $<
-
-$(B)/clients/heap_musl_static: tests/live/clients/heap_family.c
-	$(say) CC $@
-	$(Q)musl-gcc -O2 -g -static -o $@ $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HEAP_CC) $(DEPS) -o $@ $< $(HEAP_LIBS)
 
 # SQLite linked into the program: with its symbols, and without any.
 $(B)/clients/lite_static: tests/live/clients/lite_calls.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -o $@ $< -l:libsqlite3.a -lm
+	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror $(DEPS) -o $@ $< -l:libsqlite3.a -lm
 
+$(B)/clients/heap_stripped: $(B)/clients/heap_static
 $(B)/clients/lite_stripped: $(B)/clients/lite_static
+$(B)/clients/heap_stripped $(B)/clients/lite_stripped:
 	$(say) STRIP $@
 	$(Q)strip -o $@ $<
 
-$(B)/live/%: tests/live/%.c $(addprefix $(B)/san/user/,capture/library.o capture/overlay.o capture/procfs.o base/file.o base/table.o)
-	$(say) CC $@
+$(LIVE_BIN): $(B)/live/%: $(B)/san/tests/live/%.o | $(B)/san/parts.a
+	$(say) LD $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $^ -lcmocka
+	$(Q)$(call link,$(CC) $(SAN),$(B)/san/parts.a,$(UNIT_LIBS))
 
 # The whole program with the sanitizers, for live tests of our own code.
-$(B)/san/user/%.o: | $(B)/gen/dbleak.skel.h
-
-$(B)/san/dbleak: $(USER_SRC:%.c=$(B)/san/%.o)
+$(B)/san/dbleak: $(USER_SRC:%.c=$(B)/san/%.o) $(B)/flags/ld
 	$(say) LD $@
-	$(Q)$(CC) $(SAN) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(SAN) -o $@ $(filter %.o,$^) $(LDLIBS)
 
 san: $(B)/san/dbleak ## the whole program under ASan and UBSan
 
@@ -199,21 +210,13 @@ unit: $(UNIT_BIN) ## unit tests under ASan and UBSan, without root
 		! grep -qx failed %.log'
 
 # On the fast objects, not the checked ones: what is measured is what users run.
-$(B)/bench/%: tests/bench/%.c $(PURE_SRC:%.c=$(B)/%.o) $(USER_HDR) bpf/event.h
+BENCH_LIBS := -lpq -lsqlite3 $(LDLIBS)
+$(BENCH_BIN): $(B)/bench/%: tests/bench/%.c $(B)/flags/cc | $(B)/user/parts.a
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $< $(filter-out $(PURE_SRC:%.c=$(B)/%.o),$(filter %.o,$^)) \
-		$(PURE_SRC:%.c=$(B)/%.o) $(BENCH_LIBS) -ljansson -lz -lm
+	$(Q)$(call link,$(CC) $(CFLAGS_ALL) $(DEPS) -I/usr/include/postgresql,$(B)/user/parts.a,$(BENCH_LIBS))
 
-$(B)/bench/handles: BENCH_LIBS := -I/usr/include/postgresql -lpq
-$(B)/bench/stack_storm: BENCH_LIBS := -I/usr/include/postgresql -lpq
-$(B)/bench/deep_stack: BENCH_LIBS := -I/usr/include/postgresql -lpq
-$(B)/bench/lite_loop $(B)/bench/growth_loop: BENCH_LIBS := -lsqlite3
-$(B)/bench/native: BENCH_LIBS := $(NATIVE_LIBS)
-$(B)/bench/native: bpf/stack.h $(NATIVE:%=$(B)/user/capture/%.o) | $(B)/unit/programs/stack-O2
-$(B)/bench/python: $(addprefix $(B)/user/capture/,python.o python_line.o)
-$(B)/bench/prices: BENCH_LIBS := -lbpf -lelf -llzma -lZydis
-$(B)/bench/prices: $(addprefix $(B)/user/capture/,elf.o probe.o probe_point.o probe_table.o)
+$(B)/bench/native: | $(B)/unit/programs/stack-O2
 
 BENCH_PAIRS ?= 9
 bench: $(B)/dbleak $(BENCH_BIN) ## measure the speed, as root; BENCH=ROW for one row, BENCH_PAIRS=9
@@ -233,62 +236,36 @@ clean: ## remove build/
 vmtest: $(B)/dbleak ## the other door to the sockets, on Debian's 6.1 kernel in a VM (root)
 	$(Q)scripts/vmtest
 
-$(B)/golden/replay: tests/golden/replay.c $(PURE_SAN)
+# The goldens that are told, not recorded, come of tell and tell_memory.
+$(B)/golden/%: $(B)/san/tests/golden/%.o | $(B)/san/parts.a
 	$(say) LD $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -ljansson -lz -lm
-
-# The goldens that are told, not recorded; compared with what is in the repository.
-$(B)/golden/tell $(B)/golden/tell_memory: $(B)/golden/%: tests/golden/%.c $(wildcard tests/unit/*story.h) $(PURE_SAN)
-	$(say) LD $@
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $(SAN) -o $@ $< $(PURE_SAN) -lcmocka -ljansson -lz -lm
+	$(Q)$(call link,$(CC) $(SAN),$(B)/san/parts.a,$(UNIT_LIBS))
 
 golden: $(B)/golden/replay ## recordings replayed to the same reports, without root
 	$(Q)tests/golden/run $<
 
-# Needs clang's libFuzzer (Debian: libclang-rt-*-dev, with clang).
-FUZZ_SECONDS ?= 80
-FUZZ_FLAGS := -O1 -g $(filter-out -Werror,$(WARN)) -std=gnu11 -D_GNU_SOURCE \
-	      -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-
-FUZZ_LIBS  := -ljansson -lz -llzma -lZydis -lm
-
-$(B)/fuzz/fuzz_wire: tests/fuzz/fuzz_wire.c tests/unit/wire_shim.h $(BPF_HDR)
-$(B)/fuzz/fuzz_recording: tests/fuzz/fuzz_recording.c $(PURE_SRC) $(USER_HDR) bpf/event.h
-$(B)/fuzz/fuzz_elf: tests/fuzz/fuzz_elf.c user/capture/elf.c user/capture/elf.h
-$(B)/fuzz/fuzz_call_site: tests/fuzz/fuzz_call_site.c $(addprefix user/capture/,call_site.c frame_table.c elf.c call_site.h)
-$(B)/fuzz/fuzz_pool_code: tests/fuzz/fuzz_pool_code.c $(addprefix user/capture/,pool_code.c frame_table.c memory.c elf.c pool_code.h)
-$(B)/fuzz/fuzz_probe_point: tests/fuzz/fuzz_probe_point.c user/capture/probe_point.c user/capture/probe_point.h
-$(B)/fuzz/fuzz_jit_map: tests/fuzz/fuzz_jit_map.c user/capture/jit_map.c user/base/file.c user/capture/jit_map.h
-$(B)/fuzz/fuzz_go_table: tests/fuzz/fuzz_go_table.c user/capture/go_table.c user/capture/go_table.h
-$(B)/fuzz/fuzz_native: tests/fuzz/fuzz_native.c user/capture/known.c user/capture/guard.c user/base/table.c \
-		       $(wildcard user/capture/native*)
-$(B)/fuzz/fuzz_frames: tests/fuzz/fuzz_frames.c $(addprefix user/capture/,php.c perl.c memory.c elf.c)
-$(B)/fuzz/fuzz_v8: tests/fuzz/fuzz_v8.c tests/unit/v8_build.h user/capture/v8.c \
-	$(addprefix user/capture/,v8_position.c memory.c elf.c)
-$(B)/fuzz/fuzz_python: tests/fuzz/fuzz_python.c user/capture/python.c user/capture/python_line.c user/base/table.c \
-		       $(wildcard user/capture/python*.h) bpf/python.h
-$(B)/fuzz/fuzz_%:
+$(B)/fuzz/%.o: %.c $(B)/flags/fuzz
 	$(say) FUZZ $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(FUZZ_FLAGS) -o $@ $(filter-out user/capture/native% user/capture/v8.c,$(filter %.c,$^)) $(FUZZ_LIBS) || \
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link $(DEPS) -c -o $@ $< || \
 	{ echo "dbleak: $(CLANG) cannot build fuzzers; 'sudo scripts/install test' installs what the tests need" >&2; exit 1; }
 
-$(B)/fuzz/seed_%: tests/unit/test_wire_%.c $(wildcard tests/unit/wire_*.h) $(BPF_HDR)
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(FUZZ_BIN): $(B)/fuzz/%: $(B)/fuzz/tests/fuzz/%.o | $(B)/fuzz/parts.a
+	$(say) FUZZ $@
+	$(Q)$(call link,$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer,$(B)/fuzz/parts.a,$(LDLIBS))
+
+# Unit tests built to keep what they feed to the code under test.
+SEEDS   := $(shell grep -lE '"(seed|wire_script)\.h"' $(UNIT_SRC))
+SEED_BIN := $(SEEDS:tests/unit/test_%.c=$(B)/fuzz/seed_%)
+$(SEED_BIN): $(B)/fuzz/seed_%: tests/unit/test_%.c $(B)/flags/cc | $(B)/user/parts.a
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) -DWIRE_SEEDS -o $@ $< -lcmocka
+	$(Q)$(call link,$(CC) $(CFLAGS_ALL) $(DEPS) -DSEEDS,$(B)/user/parts.a,$(UNIT_LIBS))
 
-$(B)/fuzz/seed_%: tests/unit/test_%.c tests/unit/seed.h $(wildcard user/capture/*.c)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) -DSEEDS -o $@ $< $(SEED_SRC) -lcmocka $(FUZZ_LIBS)
-
-$(B)/fuzz/seed_jit_map: SEED_SRC := user/base/file.c
-$(B)/fuzz/seed_native_answer: SEED_SRC := $(addprefix user/,capture/known.c capture/guard.c base/table.c)
-
-FUZZERS := wire recording elf call_site pool_code probe_point jit_map go_table native frames v8 python
-SEEDERS := postgresql mysql elf probe_point jit_map go_table native_answer python_line
-
-fuzz: $(FUZZERS:%=$(B)/fuzz/fuzz_%) $(SEEDERS:%=$(B)/fuzz/seed_%) ## fuzz what reads foreign bytes, FUZZ_SECONDS=80
+FUZZ_SECONDS ?= 80
+fuzz: $(FUZZ_BIN) $(SEED_BIN) ## fuzz what reads foreign bytes, FUZZ_SECONDS=80
 	$(Q)tests/fuzz/seed $(B)/fuzz
 	$(Q)tests/fuzz/run $(B)/fuzz $(FUZZ_SECONDS)
+
+-include $(shell find $(wildcard $(addprefix $(B)/,user bpf san unit clients live bench golden fuzz)) -name '*.d' 2>/dev/null)

@@ -175,7 +175,7 @@ static void feed_step(struct connection *c, const struct step *s, size_t index)
 		s->check(c);
 }
 
-#ifdef WIRE_SEEDS
+#ifdef SEEDS
 /* Keeps the exchange as a seed for tests/fuzz/fuzz_wire.c, in the working directory. */
 static void script_save(void)
 {
@@ -207,7 +207,7 @@ static void replay(check_fn check)
 	struct connection *c = calloc(1, sizeof(*c));
 
 	assert_non_null(c);
-#ifdef WIRE_SEEDS
+#ifdef SEEDS
 	if (way.uncut)
 		script_save();
 #endif
