@@ -16,7 +16,7 @@ CFLAGS   ?= -O2 -g
 HARDEN    :=
 HARDEN_LD :=
 CFLAGS_ALL = $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE -DDBLEAK_VERSION='"$(VERSION)"' -I$(B)/gen
-LDLIBS   := -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lm -lpthread
+LDLIBS   := -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lcap-ng -lm -lpthread
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wshadow \
 	    -Wno-unused-parameter -idirafter /usr/include/$(shell uname -m)-linux-gnu
 # The compiler writes FILE.d: the headers that FILE was made of.

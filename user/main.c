@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "command/command.h"
+#include "command/origin.h"
 
 static const struct {
 	const char *name;
@@ -34,6 +35,7 @@ int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "watch";
 
+	origin_note();
 	if (!strcmp(name, "--version"))
 		return printf("dbleak %s\n", DBLEAK_VERSION) < 0 ? 2 : 0;
 	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help"))

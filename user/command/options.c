@@ -30,6 +30,7 @@ enum {
 	OPT_PROBE_AT,
 	OPT_NO_STACKS,
 	OPT_LIBRARY,
+	OPT_USER,
 };
 
 static const struct {
@@ -55,6 +56,7 @@ static const struct {
 	{"library", 1, OPT_LIBRARY, OPTIONS_REPORT},
 	{"verbose", 0, 'v', OPTIONS_REPORT},
 	{"show-literals", 0, OPT_SHOW_LITERALS, OPTIONS_SQL},
+	{"user", 1, OPT_USER, OPTIONS_COMMAND},
 	{"help", 0, 'h', ~0U},
 };
 
@@ -181,6 +183,9 @@ static int take(struct options *o, int value, const char *usage)
 		return -1;
 	case OPT_SHOW_LITERALS:
 		o->show_literals = true;
+		return -1;
+	case OPT_USER:
+		o->user = optarg;
 		return -1;
 	case 'h':
 		fputs(usage, stdout);

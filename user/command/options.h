@@ -26,6 +26,7 @@ struct options {
 	bool probe_at_entry; /* --probe-at=entry */
 	bool no_libraries;   /* --probe-at=none */
 	bool no_stacks;
+	const char *user;    /* run --user; NULL: whoever called sudo */
 	const char *command; /* run: what is about to start; NULL: nothing is */
 	int next; /* index of the first argument that is no option */
 };
@@ -38,7 +39,7 @@ enum {
 	OPTIONS_RECORD = 8,  /* --record */
 	OPTIONS_REPORT = 16, /* --json, --library, -v */
 	OPTIONS_SQL = 32,    /* --show-literals */
-	OPTIONS_COMMAND = 64, /* a command follows: stop at the first other argument */
+	OPTIONS_COMMAND = 64, /* --user, and a command follows: stop at the first other argument */
 };
 
 /* Fills o; options_free it also after a failure.  Returns -1 to go on, or the status to exit with

@@ -6,6 +6,7 @@
  * the report goes to standard error or a file.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,12 +18,16 @@
 
 #include "command.h"
 #include "live.h"
+#include "origin.h"
+#include "user.h"
 
 static const char usage[] =
 	"usage: dbleak run [-o FILE] [--record FILE] [--json] [--min-age S] [--interval S]\n"
 	"                  [--heap off|growth|client|full] [--heap-sample BYTES] [--max-overhead PERCENT]\n"
-	"                  [--show-literals] [-v] [--library PATTERN]... -- COMMAND [ARGUMENT...]\n"
-	"Runs a command and reports what it and its children leaked.\n"
+	"                  [--show-literals] [-v] [--library PATTERN]... [--user NAME|UID]\n"
+	"                  -- COMMAND [ARGUMENT...]\n"
+	"Runs a command and reports what it and its children leaked.  Under sudo the command runs\n"
+	"as whoever called sudo; --user says otherwise (--user root).\n"
 	"Exit status: 1 something leaks or is stuck; else the command's own; 2 could not look.\n";
 
 struct child {
@@ -32,36 +37,62 @@ struct child {
 	bool ended;
 };
 
-static void child_starts(char **argv, int gate)
+static pid_t passed_to; /* by signal handlers */
+
+/* What is sent to us is meant for the command; what the terminal sends, it has got already. */
+static void pass_on(int sig, siginfo_t *info, void *context)
 {
-	sigset_t none;
+	(void)context;
+	if (info->si_code <= 0)
+		kill(passed_to, sig);
+}
+
+static void pass_signals(const struct child *c)
+{
+	static const int passed[] = {SIGUSR1, SIGUSR2};
+	struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
+
+	passed_to = c->pid;
+	for (size_t i = 0; i < sizeof(passed) / sizeof(*passed); i++)
+		sigaction(passed[i], &action, NULL);
+}
+
+/* Whoever waits at the gate has no rights any more but its user's. */
+static _Noreturn void child_starts(char **argv, int gate, const struct user *user)
+{
+	int err = user_become(user);
 	char go;
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
+	if (err) {
+		fprintf(stderr, "dbleak: cannot become user %s: %s\n",
+			user->name ? user->name : "without rights", strerror(-err));
+		_exit(2);
+	}
+	origin_restore();
 	if (read(gate, &go, 1) != 1)
 		_exit(2); /* we gave up before the start */
 	execvp(argv[0], argv);
-	fprintf(stderr, "dbleak: cannot run %s: %s\n", argv[0], strerror(errno));
-	_exit(errno == ENOENT ? 127 : 126);
+	err = errno;
+	fprintf(stderr, "dbleak: cannot run %s: %s\n", argv[0], strerror(err));
+	_exit(err == ENOENT ? 127 : 126);
 }
 
-static int child_prepare(struct child *c, char **argv)
+static int child_prepare(struct child *c, char **argv, const struct user *user)
 {
 	int gate[2];
 
-	if (pipe(gate))
+	if (pipe2(gate, O_CLOEXEC))
 		return -errno;
 	c->pid = fork();
 	if (c->pid < 0)
 		return -errno;
 	if (!c->pid) {
 		close(gate[1]);
-		child_starts(argv, gate[0]);
+		child_starts(argv, gate[0], user);
 	}
 	close(gate[0]);
 	c->gate = gate[1];
+	pass_signals(c);
 	return 0;
 }
 
@@ -88,11 +119,11 @@ static bool stop(struct live *l, void *context, int sig)
 	return c->ended;
 }
 
-static int run(struct options *o, struct live *l, char **argv)
+static int run(struct options *o, struct live *l, char **argv, const struct user *user)
 {
 	struct child c = {};
 	char pid[16];
-	int status, err = child_prepare(&c, argv);
+	int status, err = child_prepare(&c, argv, user);
 
 	if (err) {
 		fprintf(stderr, "dbleak: cannot start %s: %s\n", argv[0], strerror(-err));
@@ -109,6 +140,7 @@ static int run(struct options *o, struct live *l, char **argv)
 		child_reap(&c, 0);
 		return status;
 	}
+	origin_let_go(l->out == stdout);
 	live_work(l, 0, stop, &c);
 	status = live_report(l);
 	status = status ? status : c.status;
@@ -120,6 +152,7 @@ int command_run(int argc, char **argv)
 {
 	struct options o;
 	struct live l = {};
+	struct user user = {};
 	int status = options_parse(&o, argc, argv,
 				   OPTIONS_TIME | OPTIONS_OUTPUT | OPTIONS_RECORD |
 					   OPTIONS_REPORT | OPTIONS_SQL | OPTIONS_COMMAND, usage);
@@ -128,12 +161,17 @@ int command_run(int argc, char **argv)
 		fprintf(stderr, "dbleak: run needs a command\n%s", usage);
 		status = 2;
 	}
+	if (status < 0)
+		status = user_choose(&user, o.user);
 	if (status < 0) {
 		if (o.interval_s == 1)
 			o.interval_s = 0.1;
-		status = run(&o, &l, argv + o.next);
+		origin_keep_back(o.output);
+		origin_keep_back(o.record);
+		status = run(&o, &l, argv + o.next, &user);
 	}
 	live_close(&l);
 	options_free(&o);
+	user_free(&user);
 	return status;
 }

@@ -190,13 +190,29 @@ static void close_in_time(struct watchdog *w, uint64_t *since)
 		_exit(atomic_load(&w->status));
 }
 
+/* nohup(1) has SIGHUP ignored: who is started by it is to stay. */
+static bool is_ignored(int sig)
+{
+	struct sigaction action;
+
+	return !sigaction(sig, NULL, &action) && action.sa_handler == SIG_IGN;
+}
+
 static void signals_of(sigset_t *set)
 {
 	sigemptyset(set);
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGHUP);
+	if (!is_ignored(SIGHUP))
+		sigaddset(set, SIGHUP);
 	sigaddset(set, SIGQUIT);
+}
+
+/* A thread dump of a command that runs is no end of ours; the terminal sends it there itself. */
+static void pass_quit(const struct watchdog *w, const siginfo_t *info)
+{
+	if (info->si_code <= 0)
+		syscall(SYS_pidfd_send_signal, w->command, SIGQUIT, NULL, 0);
 }
 
 static void *work(void *context)
@@ -204,13 +220,16 @@ static void *work(void *context)
 	const struct timespec round = {.tv_nsec = ROUND_NS};
 	struct watchdog *w = context;
 	uint64_t closing = 0;
+	siginfo_t info;
 	sigset_t set;
 
 	signals_of(&set);
 	for (;;) {
-		int sig = sigtimedwait(&set, NULL, &round);
+		int sig = sigtimedwait(&set, &info, &round);
 
-		if (sig > 0 && (asks_to_end(sig) || sig == SIGQUIT))
+		if (sig == SIGQUIT && w->command > 0)
+			pass_quit(w, &info);
+		else if (sig > 0 && (asks_to_end(sig) || sig == SIGQUIT))
 			take(w, sig);
 		if (atomic_load(&w->stage) == STAGE_CLOSING)
 			close_in_time(w, &closing);

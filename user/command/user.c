@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * user.c - see user.h.
+ */
+#include "user.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NO_GROUP   65534 /* for who has no entry: owns nothing anywhere */
+#define GROUPS_MAX 65536 /* NGROUPS_MAX of the kernel */
+
+/* What programs that lend root's rights tell about their caller. */
+static const struct lender {
+	const char *program, *uid, *gid, *name;
+} lenders[] = {
+	{"sudo", "SUDO_UID", "SUDO_GID", "SUDO_USER"},
+	{"pkexec", "PKEXEC_UID", NULL, NULL},
+	{"doas", NULL, NULL, "DOAS_USER"},
+};
+
+static const char *const of_lenders[] = {"SUDO_UID",  "SUDO_GID", "SUDO_USER",	"SUDO_COMMAND",
+					 "SUDO_HOME", "SUDO_TTY", "PKEXEC_UID", "DOAS_USER"};
+
+/* -1 means "no change" to the kernel, so it is nobody's. */
+static bool is_id(const char *text, uint32_t *id)
+{
+	unsigned long long value;
+	char *end;
+
+	if (!text || *text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	*id = (uint32_t)value;
+	return !*end && !errno && value < UINT32_MAX;
+}
+
+static const char *from_environment(const char *name)
+{
+	return name ? getenv(name) : NULL;
+}
+
+static int list_groups(struct user *u, const char *name)
+{
+	int room = 64;
+
+	do {
+		gid_t *more = realloc(u->groups, (size_t)room * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		u->groups = more;
+		u->group_count = room;
+		if (getgrouplist(name, u->gid, u->groups, &u->group_count) >= 0)
+			return 0;
+		room = u->group_count > room ? u->group_count : 2 * room;
+	} while (room <= GROUPS_MAX);
+	return -E2BIG;
+}
+
+/* An entry of the password file; the group may be known better. */
+static int take_entry(struct user *u, const struct passwd *entry, const char *gid)
+{
+	uint32_t group;
+
+	u->uid = entry->pw_uid;
+	u->gid = is_id(gid, &group) ? group : entry->pw_gid;
+	u->name = strdup(entry->pw_name);
+	u->home = strdup(*entry->pw_dir ? entry->pw_dir : "/");
+	u->shell = strdup(*entry->pw_shell ? entry->pw_shell : "/bin/sh");
+	return u->name && u->home && u->shell ? list_groups(u, u->name) : -ENOMEM;
+}
+
+static int take_number(struct user *u, uid_t uid, const char *gid)
+{
+	uint32_t group;
+
+	u->uid = uid;
+	u->gid = is_id(gid, &group) ? group : uid ? NO_GROUP : 0;
+	u->groups = calloc(1, sizeof(*u->groups));
+	u->home = strdup("/");
+	u->shell = strdup("/bin/sh");
+	if (asprintf(&u->name, "%u", uid) < 0)
+		u->name = NULL;
+	if (!u->groups || !u->home || !u->shell || !u->name)
+		return -ENOMEM;
+	u->groups[0] = u->gid;
+	u->group_count = 1;
+	return 0;
+}
+
+/* Two names may have one number: the one that the caller goes by is taken. */
+static const struct passwd *entry_of(uid_t uid, const char *name)
+{
+	const struct passwd *entry = name ? getpwnam(name) : NULL;
+
+	return entry && entry->pw_uid == uid ? entry : getpwuid(uid);
+}
+
+static int take_caller(struct user *u, const struct lender *by)
+{
+	const char *uid = from_environment(by->uid), *gid = from_environment(by->gid);
+	const char *name = from_environment(by->name);
+	const struct passwd *entry;
+	uint32_t id;
+
+	if (by->uid && !is_id(uid, &id))
+		return -EINVAL;
+	entry = by->uid ? entry_of(id, name) : getpwnam(name);
+	if (entry)
+		return take_entry(u, entry, gid);
+	return by->uid ? take_number(u, id, gid) : -EINVAL;
+}
+
+/* A name of digits is a name first, as for chown(1). */
+static int take_wanted(struct user *u, const char *wanted)
+{
+	const struct passwd *entry = getpwnam(wanted);
+	uint32_t id;
+
+	if (!entry && !strcmp(wanted, "root"))
+		return take_number(u, 0, NULL);
+	if (!entry && is_id(wanted, &id) && !(entry = getpwuid(id)))
+		return take_number(u, id, NULL);
+	return entry ? take_entry(u, entry, NULL) : -ENOENT;
+}
+
+static const struct lender *find_lender(void)
+{
+	for (size_t i = 0; i < sizeof(lenders) / sizeof(*lenders); i++)
+		if (from_environment(lenders[i].uid ? lenders[i].uid : lenders[i].name))
+			return &lenders[i];
+	return NULL;
+}
+
+static int refuse(const char *wanted, const struct lender *by, int err)
+{
+	if (by && err == -EINVAL)
+		fprintf(stderr,
+			"dbleak: %s names no user in its environment; --user NAME says as "
+			"whom the command runs\n",
+			by->program);
+	else
+		fprintf(stderr, "dbleak: cannot run as %s: %s\n",
+			wanted ? wanted : "whoever called us",
+			err == -ENOENT ? "there is no such user" : strerror(-err));
+	return 2;
+}
+
+int user_choose(struct user *u, const char *wanted)
+{
+	const struct lender *by = wanted || geteuid() ? NULL : find_lender();
+	int err;
+
+	*u = (struct user){.uid = geteuid(), .gid = getegid()};
+	if (!wanted && !by)
+		return -1;
+	err = wanted ? take_wanted(u, wanted) : take_caller(u, by);
+	if (err)
+		return refuse(wanted, by, err);
+	u->change = u->uid != geteuid();
+	if (by && !u->uid)
+		fputs("dbleak: the command runs as root, who called; --user NAME says otherwise\n",
+		      stderr);
+	return -1;
+}
+
+static int set_environment(const struct user *u)
+{
+	for (size_t i = 0; i < sizeof(of_lenders) / sizeof(*of_lenders); i++)
+		unsetenv(of_lenders[i]);
+	if (setenv("HOME", u->home, 1) || setenv("USER", u->name, 1) ||
+	    setenv("LOGNAME", u->name, 1) || setenv("SHELL", u->shell, 1))
+		return -errno;
+	return 0;
+}
+
+/* No execve(2) brings back what is in none of the sets; sudo(8) and the like still work. */
+static int drop_capabilities(void)
+{
+	if (capng_get_caps_process())
+		return -EPERM;
+	capng_clear(CAPNG_SELECT_CAPS); /* the ambient ones go with them */
+	return capng_apply(CAPNG_SELECT_CAPS) ? -EPERM : 0;
+}
+
+int user_become(const struct user *u)
+{
+	int err;
+
+	if (!u->change)
+		return u->uid ? drop_capabilities() : 0;
+	if (setgroups((size_t)u->group_count, u->groups) || setresgid(u->gid, u->gid, u->gid) ||
+	    setresuid(u->uid, u->uid, u->uid))
+		return -errno;
+	err = u->uid ? drop_capabilities() : 0;
+	if (err)
+		return err;
+	return u->uid && !setuid(0) ? -EPERM : set_environment(u);
+}
+
+void user_free(struct user *u)
+{
+	free(u->groups);
+	free(u->name);
+	free(u->home);
+	free(u->shell);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * user.h - as whom a command runs that we start: whoever called sudo, not root by accident.
+ */
+#ifndef DBLEAK_COMMAND_USER_H
+#define DBLEAK_COMMAND_USER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct user {
+	uid_t uid;
+	gid_t gid;
+	gid_t *groups;
+	int group_count;
+	char *name, *home, *shell;
+	bool change; /* else the command runs as we do */
+};
+
+/* wanted: a name or a number, or NULL: whoever called sudo, pkexec or doas; without them the
+ * user that we are.  user_free it also after a failure.  -1 to go on, or the status to exit with
+ * (said on standard error). */
+int user_choose(struct user *u, const char *wanted);
+/* In a child: becomes that user for good, HOME and the like too.  A command without other rights
+ * than its user's is what is left, whatever we hold.  0 or -errno. */
+int user_become(const struct user *u);
+void user_free(struct user *u);
+
+#endif
