@@ -3,8 +3,10 @@
  * stack.bpf.c - takes the stack of the current thread.
  *
  * Interpreted frames are walked here and their stack is told once: its id is a hash of its frames.
- * A copy of the machine's stack is unwound in user space, so each has an id of its own.  What a
- * process may have of either in a second is bounded, spread evenly; nobody waits, nothing sleeps.
+ * A copy of the machine's stack is unwound in user space, which tells where in stacks of this shape
+ * the return addresses lie.  From then on a stack with the same addresses there is the same stack,
+ * and takes the id of the copy sent before.  What a process may have of either kind in a second is
+ * bounded, spread evenly; nobody waits, nothing sleeps.
  */
 #include "stack_perl.bpf.h"
 #include "stack_php.bpf.h"
@@ -13,6 +15,8 @@
 #define SHALLOW_BYTES 128 /* below this nothing can be unwound */
 #define TICK_NS 10000000ULL
 #define MET_NS 500000000ULL
+/* Other code may be mapped where a return address pointed to: after so long a copy is sent again. */
+#define COPY_KEPT_NS 10000000000ULL
 
 struct runtimes_map runtimes SEC(".maps");
 struct stack_scratch_map stack_scratch SEC(".maps");
@@ -33,6 +37,13 @@ struct {
 	__type(key, __u64);
 	__type(value, struct stack_met);
 } stacks_met SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct stack_shape);
+} stack_shapes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -185,9 +196,9 @@ static __always_inline void note_returns(struct raw_stack *s, struct task_struct
 }
 
 /* Page by page, so that the end of the stack ends the copy and no more. */
-static __always_inline __u32 copy_bytes(struct stack_scratch *s, __u64 from)
+static __always_inline __u32 copy_bytes(struct stack_scratch *s, __u64 from, __u32 most)
 {
-	__u32 at = 0, n, i, most = settings.stack_bytes;
+	__u32 at = 0, n, i;
 
 	if (most > STACK_BYTES)
 		most = STACK_BYTES;
@@ -227,6 +238,78 @@ static __always_inline void note_image(struct raw_stack *s, struct mm_struct *mm
 		s->image = (__u32)(mm->start_stack >> 4 ^ mm->start_code >> 12);
 }
 
+static __always_inline __u64 mix(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 29;
+}
+
+/* What tells shapes apart: the program, the place in it, and how deep its stack is there. */
+static __always_inline __u64 shape_key(const struct raw_stack *s)
+{
+	__u64 hash = mix(seed_of(s), s->registers.ip);
+
+	hash = mix(hash, s->registers.sp);
+	hash = mix(hash, (__u64)s->image << 32 | s->flags);
+	return hash | 1;
+}
+
+/* The words in the slots of a shape, of the copy in the scratch, under one number. */
+__noinline __u64 shape_hash(__u64 hash)
+{
+	__u32 zero = 0, i, at;
+	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
+	struct stack_shape *shape;
+
+	if (!s)
+		return 0;
+	shape = bpf_map_lookup_elem(&stack_shapes, &s->out.shape);
+	if (!shape)
+		return 0;
+	for (i = 0; i < STACK_SLOTS && i < shape->count; i++) {
+		at = shape->slot[i] & (STACK_BYTES / 8 - 1);
+		barrier_var(at);
+		hash = mix(hash, *(__u64 *)(s->out.bytes + (at & (STACK_BYTES / 8 - 1)) * 8));
+	}
+	return hash | 1;
+}
+
+/* The id of the copy that user space has of this very stack; 0 none.  Copies no more than it needs, and
+ * leaves the hash of the addresses in the scratch, 0 while their places are not known. */
+static __always_inline __u64 copy_known(struct stack_scratch *s)
+{
+	struct stack_shape *shape;
+	struct stack_met *met;
+	__u32 bytes;
+
+	s->addresses = 0;
+	shape = bpf_map_lookup_elem(&stack_shapes, &s->out.shape);
+	if (!shape)
+		return 0;
+	bytes = shape->bytes;
+	if (copy_bytes(s, s->out.registers.sp, bytes) < bytes)
+		return 0;
+	s->addresses = shape_hash(s->out.shape);
+	met = bpf_map_lookup_elem(&stacks_met, &s->addresses);
+	if (!met || s->out.head.ns - met->ns >= COPY_KEPT_NS ||
+	    !bpf_map_lookup_elem(&stacks_seen, &met->id))
+		return 0;
+	return met->id;
+}
+
+/* A copy was sent: the next stack with the same addresses is the same. */
+static __always_inline void copy_remember(struct stack_scratch *s)
+{
+	__u8 one = 1;
+
+	if (!s->addresses)
+		return;
+	s->met.id = s->out.id;
+	s->met.ns = s->out.head.ns;
+	bpf_map_update_elem(&stacks_met, &s->addresses, &s->met, BPF_ANY);
+	bpf_map_update_elem(&stacks_seen, &s->out.id, &one, BPF_ANY);
+}
+
 /* hurry: user space is to read it at once. */
 static __always_inline long send(struct stack_scratch *s, __u32 size, int hurry)
 {
@@ -245,8 +328,9 @@ static __always_inline __u64 take_native(struct stack_scratch *s, struct task_st
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct raw_registers *r = &s->out.registers;
 	__u32 length, size = offsetof(struct raw_stack, bytes);
+	__u64 known;
 
-	if (!regs || regs->cs == USER_CS_32 || ring_is_busy())
+	if (!regs || regs->cs == USER_CS_32)
 		return 0;
 	r->ip = ip ? ip : regs->ip;
 	if (ip)
@@ -258,21 +342,30 @@ static __always_inline __u64 take_native(struct stack_scratch *s, struct task_st
 	r->r13 = regs->r13;
 	r->r14 = regs->r14;
 	r->r15 = regs->r15;
-	length = copy_bytes(s, r->sp);
+	note_image(&s->out, task->mm);
+	s->out.shape = shape_key(&s->out);
+	known = copy_known(s);
+	if (known || ring_is_busy())
+		return known;
+	if (s->addresses)
+		s->out.shape = 0;
+	length = copy_bytes(s, r->sp, settings.stack_bytes);
 	if (length < SHALLOW_BYTES || length > STACK_BYTES) {
 		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
 		return 0;
 	}
 	note_returns(&s->out, task);
 	note_parent(&s->out, task);
-	note_image(&s->out, task->mm);
 	s->taken++;
 	s->out.id = s->taken << 16 | (__u64)bpf_get_smp_processor_id() << 1;
 	s->out.runtime = RUNTIME_NATIVE;
 	s->out.length = length;
 	size += length;
 	s->out.head.size = size;
-	return send(s, size, hurry) ? 0 : s->out.id;
+	if (send(s, size, hurry))
+		return 0;
+	copy_remember(s);
+	return s->out.id;
 }
 
 static __always_inline __u64 take(struct stack_scratch *s, struct task_struct *task, __u64 ip,

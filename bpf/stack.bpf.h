@@ -35,7 +35,7 @@ struct stack_scratch {
 	__u64 taken; /* copied stacks of this CPU so far */
 	/* Here and not on the stack, of which callers leave little. */
 	__u64 woke_ns;	       /* when a copied stack last woke user space */
-	__u64 addresses;       /* the frames' */
+	__u64 addresses;       /* the frames', or those in the slots of a shape */
 	struct stack_met met;
 	struct stack_rate none; /* zero */
 	__u64 rate;		/* key of stack_rates */

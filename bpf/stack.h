@@ -12,6 +12,7 @@
 #define STACK_BYTES  16384 /* of a copied one, at most */
 #define STACK_INTERPRETED 1 /* bit of the ids of interpreted stacks, and of no others */
 #define STACK_RETURNS 4	 /* pending return probes noted */
+#define STACK_SLOTS 64	 /* return addresses of a stack whose shape is known */
 
 /* Who runs the process's code: which reader takes its stacks. */
 enum runtime {
@@ -40,6 +41,17 @@ struct stack_rate {
 /* To wake user space costs several times what a copied stack does.  So it is woken at the first one
  * of a process, which may be gone soon, and else after so long; until then it looks by itself. */
 #define STACK_WAKE_NS 20000000ULL
+
+/*
+ * Where the return addresses lie in a copied stack, told by user space once it has unwound one.
+ * Threads that stand at the same instruction with the same stack pointer have the same shape, and
+ * equal addresses in its slots are equal stacks: a frame's size follows from its return address.
+ */
+struct stack_shape {
+	__u16 count; /* slots in use */
+	__u16 bytes; /* from the stack pointer to the end of the last slot */
+	__u16 slot[STACK_SLOTS]; /* words above the stack pointer */
+};
 
 /* Kernel to user only. */
 #define RAW_STACK 71
@@ -71,6 +83,7 @@ struct raw_stack {
 	__u64 id; /* of this sample; interpreted stacks: equal stacks of a process, equal ids */
 	__u64 start_ns;
 	__u64 parent_start_ns;
+	__u64 shape;  /* native: key of its shape, which is not known yet; 0 it is */
 	__u32 parent; /* native: the process that it is a fork of, and runs the same program; 0 none */
 	__u32 pid, tid;
 	__u16 runtime; /* enum runtime */

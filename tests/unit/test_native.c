@@ -45,6 +45,7 @@ struct program {
 static struct {
 	struct native_answer answer;
 	struct frame frame[EV_STACK_FRAMES];
+	struct stack_shape shape; /* count 0: none */
 	char text[EV_STACK_FRAMES][4][400];
 	int answers;
 } got;
@@ -62,6 +63,9 @@ static void take_answer(void *context, const struct native_answer *answer)
 	(void)context;
 	got.answer = *answer;
 	got.answers++;
+	got.shape.count = 0;
+	if (answer->shape)
+		got.shape = *answer->shape;
 	for (size_t i = 0; i < answer->count; i++) {
 		got.frame[i] = answer->frames[i];
 		got.frame[i].function = keep(i, 0, answer->frames[i].function);
@@ -299,6 +303,38 @@ static void a_caller_is_one_place(void **state)
 	native_close(n);
 }
 
+
+/* Each frame further out has its return address in one slot; a copy of the same place, with the same
+ * addresses there and other words elsewhere, is the same stack. */
+static void the_places_of_return_addresses_are_told(void **state)
+{
+	struct stack_shape shape;
+	struct native *n;
+	struct program p;
+	uint64_t key;
+
+	(void)state;
+	assert_int_equal(native_open(&n), 0);
+	start(&p, "chain", "plain");
+	p.raw.shape = 9;
+	ask(n, &p);
+	assert_int_equal(got.answer.shape_key, 9);
+	shape = got.shape;
+	assert_true(shape.count > 3 && shape.count <= got.answer.count);
+	assert_int_equal(shape.slot[0], (p.raw.registers.bp - p.raw.registers.sp + 8) / 8);
+	for (size_t i = 1; i < shape.count; i++)
+		assert_true(shape.slot[i] > shape.slot[i - 1]);
+	assert_int_equal(shape.bytes, shape.slot[shape.count - 1] * 8 + 8);
+	key = got.answer.key;
+	for (size_t slot = 0; slot + 1 < shape.slot[0]; slot++) /* the next holds the frame pointer */
+		memset(p.raw.bytes + slot * 8, (int)slot + 1, 8);
+	ask(n, &p);
+	assert_true(got.answer.key == key);
+	assert_memory_equal(&got.shape, &shape, sizeof(shape));
+	end(&p);
+	native_close(n);
+}
+
 static void a_return_probe_is_looked_through(void **state)
 {
 	struct native *n;
@@ -314,6 +350,7 @@ static void a_return_probe_is_looked_through(void **state)
 	memset(p.raw.bytes + at, 0x77, 8);
 	ask(n, &p);
 	check_lines(&p);
+	assert_int_equal(got.shape.count, 0); /* the next time another address lies there */
 	p.raw.returns[2].slot = 0;
 	ask(n, &p);
 	assert_int_equal(got.answer.flags, EV_STACK_CUT);
@@ -641,6 +678,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(split_debug_information_is_found_beside_the_program),
 		cmocka_unit_test(a_stripped_program_gives_offsets_and_build_id),
 		cmocka_unit_test(a_caller_is_one_place),
+		cmocka_unit_test(the_places_of_return_addresses_are_told),
 		cmocka_unit_test(a_return_probe_is_looked_through),
 		cmocka_unit_test(a_copy_that_ends_early_is_cut),
 		cmocka_unit_test(what_a_process_mapped_is_named_after_its_end),

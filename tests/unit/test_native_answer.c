@@ -20,12 +20,14 @@ _Noreturn void native_worker(int fd, struct guard *guard)
 static struct native n;
 static struct native_answer last;
 static struct frame last_frame;
+static bool last_shaped;
 static int answers;
 
 static void keep_answer(void *context, const struct native_answer *answer)
 {
 	(void)context;
 	last = *answer;
+	last_shaped = answer->shape;
 	answers++;
 	if (answer->count)
 		last_frame = answer->frames[0];
@@ -82,7 +84,7 @@ static int start(void **state)
 	memset(&last_frame, 0, sizeof(last_frame));
 	for (n.outstanding = 0; n.outstanding < 3;) {
 		assert_true(asked_room(&n));
-		asked(&n, 0, &(struct asked){5, 1, 77});
+		asked(&n, 0, &(struct asked){5, 1, 8, 77});
 	}
 	answers = 0;
 	return 0;
@@ -218,13 +220,39 @@ static void answers_out_of_order_are_refused(void **state)
 	assert_int_equal(take_made(), -EPROTO);
 }
 
+static bool is_shape_taken(uint16_t count, uint16_t bytes, uint16_t slot)
+{
+	struct wire_answer *m;
+
+	start(NULL);
+	frames_forget(&n);
+	put_frame(1, texts, sizeof(texts));
+	m = put_answer(1);
+	m->shape = (struct stack_shape){.count = count, .bytes = bytes, .slot = {slot}};
+	assert_int_equal(take_made(), 1);
+	assert_int_equal(last.shape_key, 8);
+	return last_shaped;
+}
+
+static void a_shape_whose_slots_lie_outside_is_ignored(void **state)
+{
+	(void)state;
+	assert_true(is_shape_taken(1, 24, 2));
+	assert_true(is_shape_taken(1, STACK_BYTES, STACK_BYTES / 8 - 1));
+	assert_false(is_shape_taken(1, 24, 3));
+	assert_false(is_shape_taken(1, STACK_BYTES, STACK_BYTES / 8));
+	assert_false(is_shape_taken(1, STACK_BYTES + 8, 0));
+	assert_false(is_shape_taken(STACK_SLOTS + 1, STACK_BYTES, 0));
+	assert_false(is_shape_taken(0, 24, 2));
+}
+
 static void what_is_lost_is_told_of_in_order(void **state)
 {
 	(void)state;
 	n.outstanding = 0;
 	for (uint64_t i = 0; i < 1000; i++) {
 		assert_true(asked_room(&n));
-		asked(&n, 0, &(struct asked){i, 2, 78});
+		asked(&n, 0, &(struct asked){i, 2, 0, 78});
 		if (i < 200) {
 			n.first++; /* answered */
 			n.outstanding--;
@@ -262,6 +290,7 @@ int main(void)
 		TEST(sizes_that_lie_are_refused),
 		TEST(answers_to_no_question_are_refused),
 		TEST(answers_out_of_order_are_refused),
+		TEST(a_shape_whose_slots_lie_outside_is_ignored),
 		TEST(what_is_lost_is_told_of_in_order),
 		TEST(unknown_messages_and_languages_are_refused),
 	};

@@ -47,6 +47,11 @@ int kernel_python_programs(struct kernel *k, struct probe_programs *programs)
 	return programs->entered < 0 ? -ENOTSUP : 0;
 }
 
+int kernel_stack_shape(struct kernel *k, uint64_t key, const struct stack_shape *shape)
+{
+	return bpf_map_update_elem(map_fd(k, "stack_shapes"), &key, shape, BPF_ANY);
+}
+
 int kernel_stack_forget(struct kernel *k, uint64_t id)
 {
 	int fd = bpf_object__find_map_fd_by_name(kernel_skeleton(k)->obj, "stacks_seen");

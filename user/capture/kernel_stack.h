@@ -18,8 +18,11 @@ int kernel_runtime_set(struct kernel *k, uint32_t pid, const struct runtime_proc
 int kernel_runtime_get(struct kernel *k, uint32_t pid, struct runtime_process *runtime);
 /* -ENOENT: there was nothing to forget. */
 int kernel_runtime_forget(struct kernel *k, uint32_t pid);
-/* An interpreted stack's id is unknown here: the stack is sent anew when it is met again. */
+/* A stack's id is unknown here: the stack is sent anew when it is met again. */
 int kernel_stack_forget(struct kernel *k, uint64_t id);
+/* Where the return addresses lie in copied stacks whose raw_stack.shape is this key: those whose
+ * addresses were sent before are not copied again. */
+int kernel_stack_shape(struct kernel *k, uint64_t key, const struct stack_shape *shape);
 
 /* Where the Python with this index keeps what; before a process is set to it. */
 int kernel_python_row(struct kernel *k, uint32_t index, const struct python_row *row);

@@ -34,7 +34,7 @@
 
 /* What was asked and is not answered yet; answers come in the same order. */
 struct asked {
-	uint64_t id, start_ns;
+	uint64_t id, start_ns, shape;
 	uint32_t pid;
 };
 
@@ -266,7 +266,7 @@ int native_stack(struct native *n, const struct raw_stack *raw)
 	head.size = (uint32_t)(sizeof(head) + size);
 	if (raw->length <= STACK_BYTES && asked_room(n))
 		err = ask(n, &head, sizeof(head), raw, size);
-	return asked(n, err, &(struct asked){raw->id, raw->start_ns, raw->pid});
+	return asked(n, err, &(struct asked){raw->id, raw->start_ns, raw->shape, raw->pid});
 }
 
 static int request(struct native *n, const struct wire_request *r)
@@ -279,7 +279,7 @@ int native_caller(struct native *n, uint64_t id, uint32_t pid, uint64_t start_ns
 	struct wire_request r = {{WIRE_CALLER, sizeof(r)}, id, start_ns, address, pid, 0};
 	int err = asked_room(n) ? request(n, &r) : -EAGAIN;
 
-	return asked(n, err, &(struct asked){id, start_ns, pid});
+	return asked(n, err, &(struct asked){id, start_ns, 0, pid});
 }
 
 void native_process(struct native *n, uint32_t pid, uint64_t start_ns)
@@ -326,6 +326,17 @@ static int take_frame(struct native *n, const struct wire_frame *m)
 	return 0;
 }
 
+/* The worker may say anything. */
+static bool shape_is_sound(const struct stack_shape *shape)
+{
+	if (!shape->count || shape->count > STACK_SLOTS || shape->bytes > STACK_BYTES)
+		return false;
+	for (size_t i = 0; i < shape->count; i++)
+		if (shape->slot[i] * 8U + 8 > shape->bytes)
+			return false;
+	return true;
+}
+
 static int take_answer(struct native *n, const struct wire_answer *m, native_fn fn, void *context)
 {
 	const struct asked *asked = n->outstanding ? &n->asked[n->first % n->asked_room] : NULL;
@@ -345,6 +356,8 @@ static int take_answer(struct native *n, const struct wire_answer *m, native_fn 
 	answer.pid = asked->pid;
 	answer.flags = m->flags;
 	answer.count = m->count;
+	answer.shape_key = asked->shape;
+	answer.shape = shape_is_sound(&m->shape) ? &m->shape : NULL;
 	n->first++;
 	n->outstanding--;
 	n->counts.answered++;

@@ -52,6 +52,7 @@ struct wire_answer {
 	struct wire_head head;
 	uint64_t id, key;
 	uint32_t flags, count;
+	struct stack_shape shape; /* count 0: not known */
 	uint32_t frame[];
 };
 

@@ -50,6 +50,7 @@ struct sample {
 	struct space *space;
 	uint64_t id, start_ns, key;
 	uint32_t pid, flags, count;
+	struct stack_shape shape;
 	uint32_t frame[EV_STACK_FRAMES];
 };
 
@@ -116,6 +117,7 @@ static void sample_tell(struct sample *s)
 	m->key = s->key ? s->key : 1;
 	m->flags = s->flags;
 	m->count = s->count;
+	m->shape = s->shape;
 	memcpy(m->frame, s->frame, s->count * sizeof(*m->frame));
 }
 
@@ -179,9 +181,23 @@ static bool visit(struct sample *s, uint64_t address, const struct unwind_rule *
 	return true;
 }
 
+/* Notes where a return address lay.  False: the shape of this stack cannot be told in full. */
+static bool shape_add(struct stack_shape *shape, const struct unwind *u)
+{
+	uint64_t at = u->slot - u->raw->registers.sp;
+
+	if (!u->slot || at % 8 || at / 8 >= STACK_BYTES / 8 || shape->count == STACK_SLOTS)
+		return false;
+	shape->slot[shape->count++] = (uint16_t)(at / 8);
+	if (shape->bytes < at + 8)
+		shape->bytes = (uint16_t)(at + 8);
+	return true;
+}
+
 static void walk(struct sample *s, const struct raw_stack *raw)
 {
 	enum unwind_result result = UNWIND_STEPPED;
+	bool shaped = true;
 	struct unwind u;
 
 	unwind_start(&u, raw);
@@ -192,9 +208,13 @@ static void walk(struct sample *s, const struct raw_stack *raw)
 			result = rule ? unwind_step(&u, rule) : unwind_step_chain(&u);
 		else
 			result = UNWIND_CUT;
+		if (result == UNWIND_STEPPED)
+			shaped = shaped && shape_add(&s->shape, &u);
 	}
 	if (result != UNWIND_END)
 		s->flags |= EV_STACK_CUT;
+	if (!shaped)
+		s->shape.count = 0;
 }
 
 static void answer_stack(struct worker *w, const struct wire_stack *m, size_t size)

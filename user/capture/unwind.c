@@ -368,6 +368,15 @@ static uint64_t unprobed(const struct unwind *u, uint64_t slot, uint64_t address
 	return address;
 }
 
+/* The instruction pointer was read from that slot. */
+static void arrive_from(struct unwind *next, uint64_t slot, uint64_t *address)
+{
+	uint64_t real = unprobed(next, slot, *address);
+
+	next->slot = real == *address ? slot : 0;
+	*address = real;
+}
+
 static enum unwind_result arrive(struct unwind *u, struct unwind *next)
 {
 	if (!(next->known & 1U << UNWIND_IP))
@@ -380,6 +389,8 @@ enum unwind_result unwind_step(struct unwind *u, const struct unwind_rule *rule)
 {
 	struct unwind next = *u;
 	uint64_t cfa, slot;
+
+	next.slot = 0;
 
 	if (!value_of(u, rule, &rule->cfa, 0, &cfa, &slot))
 		return UNWIND_CUT;
@@ -400,7 +411,7 @@ enum unwind_result unwind_step(struct unwind *u, const struct unwind_rule *rule)
 			continue;
 		next.known |= 1U << v->target;
 		if (v->target == UNWIND_IP)
-			*out = unprobed(u, slot, *out);
+			arrive_from(&next, slot, out);
 	}
 	return arrive(u, &next);
 }
@@ -414,7 +425,7 @@ enum unwind_result unwind_step_chain(struct unwind *u)
 		return bp ? UNWIND_CUT : UNWIND_END;
 	if (!fetch(u, bp, 8, &next.reg[UNWIND_BP]) || !fetch(u, bp + 8, 8, &next.reg[UNWIND_IP]))
 		return UNWIND_CUT;
-	next.reg[UNWIND_IP] = unprobed(u, bp + 8, next.reg[UNWIND_IP]);
+	arrive_from(&next, bp + 8, &next.reg[UNWIND_IP]);
 	next.reg[UNWIND_SP] = bp + 16;
 	next.known = 1U << UNWIND_BP | 1U << UNWIND_SP | 1U << UNWIND_IP;
 	next.returned = true;

@@ -30,6 +30,7 @@ struct unwind {
 	uint64_t reg[UNWIND_REGISTERS];
 	uint32_t known; /* a bit for each register */
 	bool returned;	/* ip is where a call will return to: the call stands before it */
+	uint64_t slot;	/* address that ip was read from; 0 none, or a return probe waited there */
 	const struct raw_stack *raw;
 };
 
