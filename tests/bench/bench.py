@@ -72,10 +72,10 @@ def processor_seconds(server):
 class Watch:
     """A `dbleak watch --json` of the whole host, at work."""
 
-    def __init__(self, bench, *more):
+    def __init__(self, bench, *more, dbleak=None):
         self.bench = bench
         self.path = os.path.join(bench.folder, f"watch-{next(bench.numbers)}.json")
-        self.process = bench.start([bench.dbleak, "watch", "--json", "-o", self.path, *more])
+        self.process = bench.start([dbleak or bench.dbleak, "watch", "--json", "-o", self.path, *more])
         self.pid = self.process.pid
         self.peak_kb = 0  # of its resident memory, its report included; known when it has stopped
         time.sleep(SETTLE)
@@ -99,6 +99,7 @@ class Bench:
 
     def __init__(self, options):
         self.pairs, self.seconds, self.dbleak = options.pairs, options.seconds, options.dbleak
+        self.before = options.before
         self.janitor = Janitor()
         self.folder = self.janitor.folder
         self.running = {}
@@ -152,8 +153,8 @@ class Bench:
             shutil.rmtree(server.folder, ignore_errors=True)
 
     @contextlib.contextmanager
-    def watching(self, *more):
-        watch = Watch(self, *more)
+    def watching(self, *more, dbleak=None):
+        watch = Watch(self, *more, dbleak=dbleak)
         try:
             yield watch
         finally:

@@ -8,6 +8,7 @@ import platform
 import re
 import shutil
 import subprocess
+import time
 
 SYS_BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
 BPF_ENABLE_STATS = 32
@@ -15,6 +16,7 @@ BPFTOOL = shutil.which("bpftool", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 # The programs that run at each message, by door; the kernel cuts names at 15 letters.
 MESSAGE_PROGRAMS = {"socket_sent", "socket_received", "tcp_sent", "tcp_received", "tcp_received_no",
                     "unix_sent", "unix_received"}
+START_SECONDS = 10  # in which a watch has loaded them, on a busy machine
 TRACKED, OTHER = 9, 10  # COUNTER_MESSAGES, COUNTER_OTHER_MESSAGES of bpf/settings.h
 
 
@@ -53,11 +55,20 @@ class Meter:
 
     def __init__(self, pid):
         self.pid = pid
-        held = list(descriptors(pid))
+        deadline = time.monotonic() + START_SECONDS
+        while not self.find() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if not self.programs:
+            raise RuntimeError(f"process {pid} has loaded no program for messages in {START_SECONDS} s")
+
+    def find(self):
+        """Its programs for messages and its counters, once they are loaded."""
+        held = list(descriptors(self.pid))
         self.programs = {f["prog_id"] for f in held if "run_time_ns" in f and
                          described("prog", f["prog_id"]).get("name") in MESSAGE_PROGRAMS}
-        self.counters = next(f["map_id"] for f in held if "map_id" in f and
-                             described("map", f["map_id"]).get("name") == "counters")
+        self.counters = next((f["map_id"] for f in held if "map_id" in f and
+                              described("map", f["map_id"]).get("name") == "counters"), None)
+        return self.programs and self.counters
 
     def read(self):
         """(ns, runs, tracked messages, other messages) so far."""

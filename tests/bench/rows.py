@@ -112,6 +112,30 @@ def row_message(bench):
             line("other sockets", max(raw["unix"], raw["tcp"]), 60)]
 
 
+def message_time(bench, dbleak, load):
+    """Of a tracked message under a load, with the messages of the server's end at what they cost."""
+    with bench.watching(dbleak=dbleak) as watch, run_time_statistics():
+        ns, _, tracked, _ = Meter(watch.pid).during(load)
+    return ns / tracked
+
+
+def row_message_before(bench):
+    """BPF time of a message, pgbench -S, to that of the program given with --before"""
+    if not bench.before:
+        bench.note("skipped: --before names no program to compare with")
+        return []
+    load = lambda: pgbench(bench, "-c", "1")  # noqa: E731
+    load()  # warm-up, and the server is up
+    found = []
+    for number in range(bench.pairs):
+        first, second = (bench.before, bench.dbleak) if number % 2 else (bench.dbleak, bench.before)
+        spent = {program: message_time(bench, program, load) for program in (first, second)}
+        found.append(spent[bench.dbleak] / spent[bench.before])
+        bench.note(f"pair {number + 1}: before {spent[bench.before]:.0f}, now {spent[bench.dbleak]:.0f}, "
+                   f"ratio {found[-1]:.3f}")
+    return [at_most(row_message_before.__doc__, statistics.median(found), 0.85, spread(found))]
+
+
 def row_ring(bench):
     """ring records a second, pgbench -S -c 8 -M prepared"""
     seconds = max(2 * bench.seconds, 8)
@@ -382,6 +406,7 @@ ROWS = {  # in the order of the table: name -> (measures, needs servers)
     "pgbench": (row_pgbench, True),
     "sysbench": (row_sysbench, True),
     "message": (row_message, True),
+    "message-before": (row_message_before, True),
     "ring": (row_ring, True),
     "syscall": (row_syscall, False),
     "snapshot": (row_snapshot, False),
