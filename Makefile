@@ -12,9 +12,13 @@ BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool /us
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 CFLAGS   ?= -O2 -g
-# What hardens the program that users run, compiling and linking.
-HARDEN    :=
-HARDEN_LD :=
+# What hardens the program that users run, compiling and linking, where the compiler has it; behind CFLAGS,
+# which cannot take it away.  FORTIFY_SOURCE needs an optimizer, and no sanitizer beside it.
+HARDEN    := $(shell for flag in -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection \
+	       -ftrivial-auto-var-init=zero; do \
+	       $(CC) -Werror $$flag -x c -c -o /dev/null /dev/null 2>/dev/null && echo $$flag; done)
+HARDEN    += $(if $(filter-out -O0,$(lastword $(filter -O%,$(CFLAGS)))),$(if $(findstring -fsanitize,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3))
+HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 CFLAGS_ALL = $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE -DDBLEAK_VERSION='"$(VERSION)"' -I$(B)/gen
 LDLIBS   := -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lcap-ng -lm -lpthread
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wshadow \
