@@ -107,7 +107,7 @@ struct ev_process {
 	__u32 role;	/* enum ev_role */
 	__u32 libraries; /* bits of enum ev_client_library: client libraries mapped */
 	char comm[EV_COMM_LEN];
-	char cmdline[EV_TEXT_LEN]; /* arguments separated by spaces */
+	char cmdline[EV_TEXT_LEN]; /* one line: program, script, names of options; see redact.h */
 	char runtime[16];	   /* "docker", "podman", "" on the host */
 	char container_id[72];
 	char container_name[EV_NAME_LEN];

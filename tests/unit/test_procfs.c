@@ -21,6 +21,7 @@ static void an_ordinary_process_is_read(void **state)
 	struct process_facts facts;
 	struct process_usage usage;
 	struct procfs *p = open_tree();
+	char arguments[64];
 
 	(void)state;
 	tree_file("proc/42/stat", "42 (python3)" STAT_TAIL);
@@ -45,7 +46,12 @@ static void an_ordinary_process_is_read(void **state)
 	assert_int_equal(facts.start_ns, 1234560000000ULL);
 	assert_int_equal(facts.nofile_limit, 1024);
 	assert_string_equal(facts.comm, "python3");
-	assert_string_equal(facts.cmdline, "python3 app.py --fast");
+	assert_int_equal(procfs_arguments(p, 42, facts.start_ns, arguments, sizeof(arguments)), 22);
+	assert_memory_equal(arguments, "python3\0app.py\0--fast\0", 23);
+	assert_int_equal(procfs_arguments(p, 42, facts.start_ns + 20000000, arguments,
+					  sizeof(arguments)),
+			 -ESRCH);
+	assert_int_equal(procfs_arguments(p, 43, 0, arguments, sizeof(arguments)), -ESRCH);
 	assert_int_equal(procfs_usage(p, 42, &usage), 0);
 	assert_int_equal(usage.start_ns, 1234560000000ULL);
 	assert_int_equal(usage.rss_bytes, 1024 * 1024);
@@ -70,7 +76,6 @@ static void a_comm_may_look_like_the_rest_of_stat(void **state)
 	assert_int_equal(procfs_facts(p, 42, &facts), 0);
 	assert_int_equal(facts.parent_pid, 7);
 	assert_string_equal(facts.comm, "a) S 1 (\nb) 9");
-	assert_string_equal(facts.cmdline, "");
 	procfs_close(p);
 }
 
@@ -92,9 +97,8 @@ static void a_full_comm_keeps_all_its_15_bytes(void **state)
 
 static void an_endless_command_line_is_cut(void **state)
 {
-	struct process_facts facts;
 	struct procfs *p = open_tree();
-	char *line = malloc(100000);
+	char *line = malloc(100000), arguments[256];
 
 	(void)state;
 	assert_non_null(line);
@@ -103,9 +107,9 @@ static void an_endless_command_line_is_cut(void **state)
 		line[i] = '\0';
 	tree_file("proc/42/stat", "42 (x)" STAT_TAIL);
 	tree_bytes("proc/42/cmdline", line, 100000);
-	assert_int_equal(procfs_facts(p, 42, &facts), 0);
-	assert_int_equal(strlen(facts.cmdline), EV_TEXT_LEN - 1);
-	assert_int_equal(facts.cmdline[10], ' ');
+	assert_int_equal(procfs_arguments(p, 42, 1234560000000ULL, arguments, sizeof(arguments)),
+			 sizeof(arguments) - 1);
+	assert_int_equal(arguments[10], '\0');
 	free(line);
 	procfs_close(p);
 }

@@ -1,13 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * redact.h - command lines without the secrets people put there.
+ *
+ * Shows which program runs, with which script, module or class, and the names of its options: who
+ * is woken at night must know the service.  Values are "...", unless they are asked for and are no
+ * secret.
  */
 #ifndef DBLEAK_BASE_REDACT_H
 #define DBLEAK_BASE_REDACT_H
 
-/* Overwrites secrets in a command line, arguments separated by spaces, with asterisks, in place:
- * the password of a URL, the value of an option or variable whose name speaks of a password,
- * secret or token, and what follows -p for the clients of MySQL.  When in doubt it hides. */
-void redact(char *cmdline);
+#include <stddef.h>
+
+#define REDACT_SHOW_VALUES 0x1U /* values too, except those that may be a secret */
+#define REDACT_CUT	   0x2U /* the last argument is not whole */
+
+/* Writes what may be shown of the arguments of a process, each of which ends with a NUL (the last
+ * may lack it): at most size - 1 bytes of one line, and a NUL.  Returns the length written. */
+size_t redact(char *out, size_t size, const char *arguments, size_t len, unsigned int flags);
+
+/* What a process calls itself (comm): in place, without what follows a telling name or comes before
+ * an @. */
+void redact_name(char *name);
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/redact.h"
 #include "client.h"
 #include "kernel.h"
 #include "kernel_client.h"
@@ -62,8 +63,10 @@ void connection_told(struct capture *c, const struct ev_head *record)
 	struct ev_connection ev = *(const struct ev_connection *)record;
 	struct table_key key = {ev.id, 0};
 	struct tracked *k = table_get(&c->connections, key);
-	struct owner *o = owner_of(c, ev.pid, ev.start_ns, ev.comm);
+	struct owner *o;
 
+	redact_name(ev.comm);
+	o = owner_of(c, ev.pid, ev.start_ns, ev.comm);
 	if (!o)
 		return;
 	ev.signs |= library_sign(o, ev.database);

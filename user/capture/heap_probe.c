@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../base/redact.h"
 #include "../base/table.h"
 #include "allocator.h"
 #include "kernel_heap.h"
@@ -410,9 +411,11 @@ int heap_probes_poll(struct heap_probes *p)
 
 static void tell_blind(struct heap_probes *p, uint32_t pid, const struct seen *s)
 {
-	char text[EV_TEXT_LEN];
+	char text[EV_TEXT_LEN], name[EV_COMM_LEN];
 
-	snprintf(text, sizeof(text), "%s[%u]: %s", s->comm, pid,
+	memcpy(name, s->comm, sizeof(name));
+	redact_name(name);
+	snprintf(text, sizeof(text), "%s[%u]: %s", name, pid,
 		 s->program->go ? "its allocator is Go's own, which is not followed"
 		       : "its allocator was not found (a static program without symbols, or one that "
 			 "brings its own): what it allocates is not counted");

@@ -19,6 +19,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "../base/redact.h"
 #include "../base/table.h"
 #include "client.h"
 #include "kernel_client.h"
@@ -257,6 +258,7 @@ static void tell_held(struct locks *l, struct holder *h, uint64_t now, uint64_t 
 		h->ev.database = EV_DB_SQLITE;
 		h->ev.signs = EV_SIGN_LIBRARY | EV_SIGN_HANDSHAKE;
 		memcpy(h->ev.comm, facts.comm, EV_COMM_LEN);
+		redact_name(h->ev.comm);
 	}
 	if (h->ev.status == EV_STATUS_TRANSACTION)
 		return;

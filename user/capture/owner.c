@@ -20,6 +20,7 @@
 
 #define VEILED_NS  (5 * SECOND_NS)
 #define SETTLED_NS (60 * SECOND_NS)
+#define ARGUMENTS_LEN 16384 /* the class that Java runs stands behind a long class path */
 #define OWNERS_FEW 32 /* processes whose memory is looked at each time; of more, those that grow */
 
 enum gap_kind { GAP_TLS = 1, GAP_COMPRESSED = 2, GAP_IO = 4, GAP_BYTES = 8 };
@@ -69,6 +70,22 @@ void owner_tell_gaps(struct capture *c, struct owner *o, const struct ev_connect
 	}
 }
 
+/* Its arguments leave this function without their secrets. */
+static void look_up_cmdline(const struct capture *c, struct ev_process *p)
+{
+	unsigned int flags = c->options.show_arguments ? REDACT_SHOW_VALUES : 0;
+	char arguments[ARGUMENTS_LEN];
+	ssize_t len = procfs_arguments(c->procfs, p->pid, p->start_ns, arguments,
+				       sizeof(arguments));
+
+	if (len >= (ssize_t)sizeof(arguments) - 1)
+		flags |= REDACT_CUT;
+	memset(p->cmdline, 0, sizeof(p->cmdline));
+	if (len > 0)
+		redact(p->cmdline, sizeof(p->cmdline), arguments, (size_t)len, flags);
+	explicit_bzero(arguments, sizeof(arguments));
+}
+
 /* Asks /proc and the container run times who that is.  What is unknown stays as it was. */
 static void look_up(struct capture *c, struct owner *o)
 {
@@ -83,8 +100,8 @@ static void look_up(struct capture *c, struct owner *o)
 	p->nofile_limit = facts.nofile_limit;
 	p->parent_pid = facts.parent_pid;
 	memcpy(p->comm, facts.comm, sizeof(p->comm));
-	memcpy(p->cmdline, facts.cmdline, sizeof(p->cmdline));
-	redact(p->cmdline);
+	redact_name(p->comm);
+	look_up_cmdline(c, p);
 	p->role = kernel_is_server(c->kernel, p->pid) ? EV_ROLE_POOLER : EV_ROLE_CLIENT;
 	procfs_libraries(c->procfs, p->pid, &p->libraries);
 	if (containers_of_pid(c->options.containers, p->pid, &container) || !container)
@@ -114,6 +131,7 @@ struct owner *owner_of(struct capture *c, uint32_t pid, uint64_t start_ns, const
 	o->facts.nofile_limit = UNKNOWN64;
 	if (comm)
 		memcpy(o->facts.comm, comm, EV_COMM_LEN - 1);
+	redact_name(o->facts.comm);
 	look_up(c, o);
 	capture_tell(c, &o->facts.head);
 	if (c->readers)

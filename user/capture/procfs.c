@@ -3,7 +3,7 @@
  * procfs.c - facts of one process from /proc, each read from the same process.
  *
  * Parses text only and keeps nothing between calls.  It does not escape what programs call
- * themselves: comm and cmdline leave here as raw bytes.
+ * themselves: comm and arguments leave here as raw bytes.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -142,17 +142,6 @@ static void read_comm(int dir, char comm[EV_COMM_LEN])
 	memcpy(comm, text, EV_COMM_LEN);
 }
 
-static void read_cmdline(int dir, char cmdline[EV_TEXT_LEN])
-{
-	ssize_t got = file_read(dir, "cmdline", cmdline, EV_TEXT_LEN);
-
-	while (got > 0 && cmdline[got - 1] == '\0')
-		got--;
-	for (ssize_t i = 0; i < got; i++)
-		if (cmdline[i] == '\0')
-			cmdline[i] = ' ';
-}
-
 static uint64_t read_nofile(int dir)
 {
 	char text[4096];
@@ -186,10 +175,30 @@ int procfs_facts(const struct procfs *p, uint32_t pid, struct process_facts *fac
 		facts->start_ns = ticks_to_ns(line.field[STAT_START]);
 		facts->nofile_limit = read_nofile(dir);
 		read_comm(dir, facts->comm);
-		read_cmdline(dir, facts->cmdline);
 	}
 	close(dir);
 	return err;
+}
+
+/* Who is looked at last: its start tells whether the arguments were its own. */
+ssize_t procfs_arguments(const struct procfs *p, uint32_t pid, uint64_t start_ns, char *buf,
+			 size_t size)
+{
+	int dir = open_pid(p, pid);
+	struct stat_line line;
+	ssize_t got;
+	int err;
+
+	if (dir < 0)
+		return dir;
+	got = file_read(dir, "cmdline", buf, size);
+	err = read_stat(dir, &line);
+	close(dir);
+	if (got < 0)
+		return gone((int)got);
+	if (err)
+		return err;
+	return procfs_same_start(ticks_to_ns(line.field[STAT_START]), start_ns) ? got : -ESRCH;
 }
 
 static uint64_t status_bytes(const char *text, const char *key)

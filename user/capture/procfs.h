@@ -24,8 +24,7 @@ struct process_facts {
 	uint32_t pid;
 	uint32_t parent_pid;
 	bool kernel_thread;
-	char comm[EV_COMM_LEN];	   /* raw bytes, ends with a NUL */
-	char cmdline[EV_TEXT_LEN]; /* raw bytes, arguments separated by spaces, ends with a NUL */
+	char comm[EV_COMM_LEN]; /* raw bytes, ends with a NUL */
 };
 
 struct process_usage {
@@ -50,6 +49,11 @@ int procfs_pids(const struct procfs *p, uint32_t **pids, size_t *count);
 /* Only a missing stat file is an error: what cannot be read beside it stays unknown or empty. */
 int procfs_facts(const struct procfs *p, uint32_t pid, struct process_facts *facts);
 int procfs_usage(const struct procfs *p, uint32_t pid, struct process_usage *usage);
+
+/* The first size bytes of the arguments of the process that began at start_ns, each with its NUL:
+ * full of secrets, not to be kept.  Returns their number; -ESRCH: another has its pid now. */
+ssize_t procfs_arguments(const struct procfs *p, uint32_t pid, uint64_t start_ns, char *buf,
+			 size_t size);
 
 /* Bits of enum ev_client_library: client libraries mapped.  Reads all of maps: not for every tick. */
 int procfs_libraries(const struct procfs *p, uint32_t pid, uint32_t *libraries);

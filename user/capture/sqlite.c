@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../base/redact.h"
 #include "../base/sql.h"
 #include "../base/table.h"
 #include "client.h"
@@ -325,7 +326,8 @@ static void file_enter(struct sqlites *s, const struct raw_handle *raw,
 	f->ev.flags = raw->handle.flags & EV_HANDLE_PRE_EXISTING ? EV_CONN_PRE_EXISTING : 0;
 	f->ev.database = EV_DB_SQLITE;
 	f->ev.signs = EV_SIGN_LIBRARY | EV_SIGN_HANDSHAKE;
-	memcpy(f->ev.comm, raw->comm, EV_COMM_LEN);
+	memcpy(f->ev.comm, raw->comm, EV_COMM_LEN - 1);
+	redact_name(f->ev.comm);
 	f->file.wal_bytes = UNKNOWN64;
 	otherwise = find_file(s, f, &raw->handle);
 	f->ev.id = id_of(s, f);

@@ -101,6 +101,7 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 		.min_age_ns = o->min_age_s * 1e9,
 		.interval_ms = o->interval_s * 1000,
 		.show_literals = o->show_literals,
+		.show_arguments = o->show_arguments,
 		.max_overhead = o->max_overhead,
 		.probe_libraries = !o->no_libraries,
 		.probe_at_entry = o->probe_at_entry,

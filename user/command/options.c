@@ -25,6 +25,7 @@ enum {
 	OPT_RECORD,
 	OPT_JSON,
 	OPT_SHOW_LITERALS,
+	OPT_SHOW_ARGUMENTS,
 	OPT_HEAP,
 	OPT_HEAP_SAMPLE,
 	OPT_PROBE_AT,
@@ -57,6 +58,7 @@ static const struct {
 	{"verbose", 0, 'v', OPTIONS_REPORT},
 	{"show-literals", 0, OPT_SHOW_LITERALS, OPTIONS_SQL},
 	{"user", 1, OPT_USER, OPTIONS_COMMAND},
+	{"show-arguments", 0, OPT_SHOW_ARGUMENTS, OPTIONS_LIVE},
 	{"help", 0, 'h', ~0U},
 };
 
@@ -186,6 +188,9 @@ static int take(struct options *o, int value, const char *usage)
 		return -1;
 	case OPT_USER:
 		o->user = optarg;
+		return -1;
+	case OPT_SHOW_ARGUMENTS:
+		o->show_arguments = true;
 		return -1;
 	case 'h':
 		fputs(usage, stdout);

@@ -22,7 +22,7 @@ struct options {
 	struct site_patterns library; /* --library */
 	enum ev_tier heap;   /* --heap */
 	uint64_t heap_sample; /* --heap-sample: bytes; 1: every block */
-	bool json, show_literals, verbose;
+	bool json, show_literals, show_arguments, verbose;
 	bool probe_at_entry; /* --probe-at=entry */
 	bool no_libraries;   /* --probe-at=none */
 	bool no_stacks;
@@ -40,6 +40,7 @@ enum {
 	OPTIONS_REPORT = 16, /* --json, --library, -v */
 	OPTIONS_SQL = 32,    /* --show-literals */
 	OPTIONS_COMMAND = 64, /* --user, and a command follows: stop at the first other argument */
+	OPTIONS_LIVE = 128,  /* --show-arguments */
 };
 
 /* Fills o; options_free it also after a failure.  Returns -1 to go on, or the status to exit with

@@ -10,7 +10,7 @@
 
 static const char usage[] =
 	"usage: dbleak record -o FILE [SELECT] [--duration S] [--interval S] [--min-age S]\n"
-	"                     [--show-literals]\n"
+	"                     [--show-literals] [--show-arguments]\n"
 	"Records what \"dbleak watch\" would see; \"dbleak report FILE\" judges it, without root.\n"
 	"SELECT as in \"dbleak watch --help\".\n"
 	"Exit status: 0 recorded, 2 could not look or write.\n";
@@ -42,8 +42,8 @@ int command_record(int argc, char **argv)
 	struct options o;
 	struct live l = {};
 	int status = options_parse(&o, argc, argv,
-				   OPTIONS_SELECT | OPTIONS_TIME | OPTIONS_OUTPUT | OPTIONS_SQL,
-				   usage);
+				   OPTIONS_SELECT | OPTIONS_TIME | OPTIONS_OUTPUT | OPTIONS_SQL |
+					   OPTIONS_LIVE, usage);
 
 	if (status < 0 && (o.next < argc || !o.output)) {
 		fprintf(stderr, "dbleak: record needs -o FILE\n%s", usage);

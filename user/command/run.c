@@ -24,8 +24,8 @@
 static const char usage[] =
 	"usage: dbleak run [-o FILE] [--record FILE] [--json] [--min-age S] [--interval S]\n"
 	"                  [--heap off|growth|client|full] [--heap-sample BYTES] [--max-overhead PERCENT]\n"
-	"                  [--show-literals] [-v] [--library PATTERN]... [--user NAME|UID]\n"
-	"                  -- COMMAND [ARGUMENT...]\n"
+	"                  [--show-literals] [--show-arguments] [-v] [--library PATTERN]...\n"
+	"                  [--user NAME|UID] -- COMMAND [ARGUMENT...]\n"
 	"Runs a command and reports what it and its children leaked.  Under sudo the command runs\n"
 	"as whoever called sudo; --user says otherwise (--user root).\n"
 	"Exit status: 1 something leaks or is stuck; else the command's own; 2 could not look.\n";
@@ -155,7 +155,8 @@ int command_run(int argc, char **argv)
 	struct user user = {};
 	int status = options_parse(&o, argc, argv,
 				   OPTIONS_TIME | OPTIONS_OUTPUT | OPTIONS_RECORD |
-					   OPTIONS_REPORT | OPTIONS_SQL | OPTIONS_COMMAND, usage);
+					   OPTIONS_REPORT | OPTIONS_SQL | OPTIONS_COMMAND |
+					   OPTIONS_LIVE, usage);
 
 	if (status < 0 && o.next >= argc) {
 		fprintf(stderr, "dbleak: run needs a command\n%s", usage);

@@ -8,6 +8,7 @@
 #include "live.h"
 
 static const char usage[] = "usage: dbleak snapshot [SELECT] [--json] [-o FILE] [-v]\n"
+			    "                       [--show-arguments]\n"
 			    "Shows which processes hold database connections now.\n"
 			    "SELECT as in \"dbleak watch --help\".\n"
 			    "Exit status: 0 looked, 2 could not look.\n";
@@ -17,7 +18,8 @@ int command_snapshot(int argc, char **argv)
 	struct options o;
 	struct live l = {};
 	int status = options_parse(&o, argc, argv,
-				   OPTIONS_SELECT | OPTIONS_OUTPUT | OPTIONS_REPORT, usage);
+				   OPTIONS_SELECT | OPTIONS_OUTPUT | OPTIONS_REPORT |
+					   OPTIONS_LIVE, usage);
 
 	if (status < 0 && o.next < argc) {
 		fprintf(stderr, "dbleak: snapshot takes no argument \"%s\"\n%s", argv[o.next],

@@ -11,7 +11,7 @@
 static const char usage[] =
 	"usage: dbleak [watch] [SELECT] [--duration S] [--interval S] [--min-age S]\n"
 	"              [--json] [-o FILE] [--record FILE] [--show-literals] [-v]\n"
-	"              [--library PATTERN]...\n"
+	"              [--show-arguments] [--library PATTERN]...\n"
 	"Watches database connections until Ctrl-C or the end of the duration, then reports\n"
 	"what leaks.  SELECT, all may repeat; default is the whole host:\n"
 	"  -p PID[,PID...]     these processes and their children\n"
@@ -28,6 +28,8 @@ static const char usage[] =
 	"  --library PATTERN   skip such frames, too, when naming a source line: a file, folder,\n"
 	"                      module or function, * being any text; may repeat\n"
 	"  --show-literals     do not replace the values in SQL by ?\n"
+	"  --show-arguments    command lines with their values, not the names of options alone;\n"
+	"                      never a password\n"
 	"Exit status: 0 nothing leaks, 1 something leaks or is stuck, 2 could not look.\n";
 
 /* On a terminal the answer to "what is open now" comes at once. */
@@ -53,7 +55,8 @@ int command_watch(int argc, char **argv)
 	struct live l = {};
 	int status = options_parse(&o, argc, argv,
 				   OPTIONS_SELECT | OPTIONS_TIME | OPTIONS_OUTPUT |
-					   OPTIONS_RECORD | OPTIONS_REPORT | OPTIONS_SQL, usage);
+					   OPTIONS_RECORD | OPTIONS_REPORT | OPTIONS_SQL |
+					   OPTIONS_LIVE, usage);
 
 	if (status < 0 && o.next < argc) {
 		fprintf(stderr, "dbleak: watch takes no argument \"%s\"\n%s", argv[o.next], usage);
