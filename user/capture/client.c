@@ -45,6 +45,10 @@
 #define TLS_AGAIN_MOST_NS (64 * SECOND_NS)
 #define DEEP_MOST 200	    /* files waiting for a look into their full symbol tables */
 #define BURY_EVERY_NS (10 * SECOND_NS)
+/* New files of all processes together: some thousand libraries at once, or 20 that were made to
+ * take long.  What is beyond waits, and sweeps and stacks have their turn meanwhile. */
+#define LOOKS_BURST_NS SECOND_NS
+#define LOOKS_SHARE 4 /* then one part in so many of the time */
 #define BUDGET_EVERY_NS (SECOND_NS / 4)
 #define BURST_NS	(2 * SECOND_NS) /* what was not spent in so long may be spent at once */
 #define EXIT_SWEEP_NS	(SECOND_NS / 20)
@@ -100,6 +104,7 @@ struct waiting { /* a file whose full symbol table is still to be read */
 	uint32_t pid;
 	uint64_t device, inode, seen_ns;
 	bool deep; /* found by its full symbol table */
+	bool first; /* not looked into at all yet */
 	char path[EV_TEXT_LEN];
 };
 
@@ -128,6 +133,12 @@ struct clients {
 	struct sizes *sizes;
 	struct waiting waiting[DEEP_MOST];
 	size_t waiting_count;
+	struct {
+		int64_t left_ns;
+		uint64_t at_ns;
+		uint64_t skipped; /* files */
+		bool told;
+	} looks;
 	struct waiting tls[TLS_MOST]; /* files with OpenSSL, not probed yet */
 	size_t tls_count;
 	struct table tls_users; /* processes with an encrypted connection: struct tls_user */
@@ -163,13 +174,19 @@ static void tell(struct clients *c, const struct ev_head *record)
 	c->host.tell(c->host.context, record);
 }
 
-static void tell_gap(struct clients *c, const char *text)
+static void tell_gap_of(struct clients *c, uint32_t pid, const char *text)
 {
 	struct ev_gap gap = {};
 
 	INIT(gap, EV_GAP);
+	gap.pid = pid;
 	snprintf(gap.text, sizeof(gap.text), "%s", text);
 	tell(c, &gap.head);
+}
+
+static void tell_gap(struct clients *c, const char *text)
+{
+	tell_gap_of(c, 0, text);
 }
 
 /* --- from a file to probes in it ----------------------------------------------------------- */
@@ -589,6 +606,7 @@ static bool keep_waiting(struct waiting *w, const struct library_file *file, boo
 	if (w->fd < 0)
 		return false;
 	w->deep = deep;
+	w->first = false;
 	w->pid = file->pid;
 	w->device = file->device;
 	w->inode = file->inode;
@@ -675,22 +693,74 @@ static const char *library_in(const struct clients *c, const struct library_file
 	return NULL;
 }
 
-static void on_file(void *context, const struct library_file *file)
+/* Whoever made the file chose how much there is to look through. */
+static void tell_given_up(struct clients *c, const struct elf_file *elf,
+			  const struct library_file *file)
 {
-	struct clients *c = context;
+	char text[EV_TEXT_LEN];
+
+	if (!elf_given_up(elf))
+		return;
+	snprintf(text, sizeof(text), "%.200s was given up: to look through it takes too long",
+		 file->path);
+	tell_gap_of(c, file->pid, text);
+}
+
+static bool may_look(struct clients *c)
+{
+	uint64_t now = now_boot();
+	int64_t gained = (int64_t)((now - c->looks.at_ns) / LOOKS_SHARE);
+
+	c->looks.left_ns += gained;
+	if (!c->looks.at_ns || c->looks.left_ns > (int64_t)LOOKS_BURST_NS)
+		c->looks.left_ns = LOOKS_BURST_NS;
+	c->looks.at_ns = now;
+	return c->looks.left_ns > 0;
+}
+
+static void look_first(struct clients *c, const struct library_file *file)
+{
 	struct elf_file *elf;
 
-	looking_at(file->pid, file->path);
 	if (elf_open(&elf, file->fd))
 		return;
 	if (runtimes_file(c->runtimes, elf, file))
 		libraries_follow(c->libraries, file);
-	if (!is_attached(c, file) && !look_into(c, elf, file, false))
+	if (!is_attached(c, file) && !look_into(c, elf, file, false) && !elf_given_up(elf))
 		wait_for_time(c, file);
 	if (c->host.file)
 		c->host.file(c->host.context, elf, file, library_in(c, file));
+	tell_given_up(c, elf, file);
 	elf_close(elf);
+}
+
+/* When there is room to: its file is to be looked into at all. */
+static void wait_for_turn(struct clients *c, const struct library_file *file)
+{
+	struct waiting *w = &c->waiting[c->waiting_count];
+
+	if (c->waiting_count == DEEP_MOST || !keep_waiting(w, file, false)) {
+		c->looks.skipped++;
+		return;
+	}
+	w->first = true;
+	c->waiting_count++;
+}
+
+static void on_file(void *context, const struct library_file *file)
+{
+	struct clients *c = context;
+	uint64_t before;
+
+	if (!may_look(c)) {
+		wait_for_turn(c, file);
+		return;
+	}
+	before = now_boot();
+	looking_at(file->pid, file->path);
+	look_first(c, file);
 	looking_over();
+	c->looks.left_ns -= (int64_t)(now_boot() - before);
 }
 
 static void on_mapping(void *context, const struct library_mapping *mapping)
@@ -700,24 +770,49 @@ static void on_mapping(void *context, const struct library_mapping *mapping)
 	runtimes_mapped(c->runtimes, mapping);
 }
 
+static void look_again(struct clients *c, const struct waiting *w)
+{
+	struct library_file file = waiting_file(w);
+	struct elf_file *elf;
+
+	if (w->first) {
+		look_first(c, &file);
+		libraries_again(c->libraries); /* who maps it, if it is an interpreter */
+		return;
+	}
+	if (elf_open(&elf, w->fd))
+		return;
+	elf_deepen(elf);
+	look_into(c, elf, &file, true);
+	tell_given_up(c, elf, &file);
+	elf_close(elf);
+}
+
+/* Once: the number of them would be out of date. */
+static void tell_skipped(struct clients *c)
+{
+	if (!c->looks.skipped || c->looks.told)
+		return;
+	c->looks.told = true;
+	tell_gap(c, "files mapped as code were not looked into: more came than there is time for");
+}
+
 /* One file at a time, so that nothing else waits for long. */
 static void look_deeper(struct clients *c)
 {
-	struct waiting *w;
-	struct library_file file;
-	struct elf_file *elf;
+	struct waiting w;
+	uint64_t before;
 
-	if (!c->waiting_count)
+	tell_skipped(c);
+	if (!c->waiting_count || !may_look(c))
 		return;
-	w = &c->waiting[--c->waiting_count];
-	file = waiting_file(w);
-	looking_at(w->pid, w->path);
-	if (!elf_open(&elf, w->fd)) {
-		look_into(c, elf, &file, true);
-		elf_close(elf);
-	}
-	close(w->fd);
+	w = c->waiting[--c->waiting_count];
+	before = now_boot();
+	looking_at(w.pid, w.path);
+	look_again(c, &w);
 	looking_over();
+	close(w.fd);
+	c->looks.left_ns -= (int64_t)(now_boot() - before);
 }
 
 /* Where distributions keep the libraries of the table: what a process will map tomorrow is probed

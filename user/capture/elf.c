@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "budget.h"
 #include "elf.h"
 
 #define RELOCATIONS_MAX (1UL << 20)
@@ -26,10 +27,19 @@
 #define NOTES_MAX      65536
 #define CHAIN_MAX      1024 /* symbols of one hash bucket; linkers aim at a few */
 #define TABLE_MAX      (128UL << 20)
-#define DEBUGDATA_MAX  (16UL << 20) /* compressed */
-#define UNPACKED_MAX   (64UL << 20)
+#define DEBUGDATA_MAX  (8UL << 20) /* compressed */
+#define UNPACKED_MAX   (32UL << 20)
+#define UNPACKED_STEP  (1UL << 20)
 #define LZMA_MEMORY    (64UL << 20)
+#define NAMES_MAX      (32UL << 20) /* that are kept in memory */
 #define NAME_BYTES_MAX 255
+/* A look into a library takes microseconds, since its hash table is asked; one into all symbols of a
+ * large program some 10 ms for 100 MB. */
+#define LOOK_BYTES (512UL << 20)
+#define LOOK_CPU_MS 50
+#define LOOK_MS 500 /* on a busy machine, and from a slow disk */
+#define DEEP_CPU_MS 250
+#define DEEP_MS 2000
 #define SPOTS_EACH     8 /* linkers store a name once; as the end of others, a few times */
 #define BLOCK	       65536
 #define PAGE	       4096
@@ -40,6 +50,7 @@ struct image {
 	int fd;
 	const uint8_t *bytes; /* NULL: read fd */
 	uint64_t size;
+	struct budget *budget; /* of all that is done with the file */
 };
 
 struct range {
@@ -54,6 +65,7 @@ struct elf_file {
 	struct range symbols, strings, gnu_hash, hash;
 	struct range jumps, relocations; /* exactly so many bytes */
 	bool is_pie; /* a program that may be loaded anywhere */
+	struct budget budget;
 	/* A small cache: hash lookups jump about in few pages.  Not touched before it is used. */
 	struct {
 		uint64_t number; /* from 1 on; 0 empty */
@@ -76,6 +88,8 @@ static int image_read(const struct image *image, uint64_t at, void *buf, size_t 
 
 	if (size > image->size || at > image->size - size)
 		return -EBADMSG;
+	if (!budget_take(image->budget, size))
+		return -EDQUOT;
 	if (image->bytes) {
 		memcpy(buf, image->bytes + at, size);
 		return 0;
@@ -120,6 +134,8 @@ static int page_of(struct elf_file *e, uint64_t number)
 /* Few bytes, through the cache. */
 static int peek(struct elf_file *e, uint64_t at, void *buf, size_t size)
 {
+	if (!budget_take(&e->budget, 0))
+		return -EDQUOT;
 	while (size) {
 		int slot = page_of(e, at / PAGE);
 		size_t skip = at % PAGE, part;
@@ -267,13 +283,24 @@ int elf_open(struct elf_file **out, int fd)
 	if (!e)
 		return -ENOMEM;
 	memset(e, 0, offsetof(struct elf_file, bytes));
-	e->image = (struct image){.fd = fd, .size = (uint64_t)st.st_size};
+	e->image = (struct image){.fd = fd, .size = (uint64_t)st.st_size, .budget = &e->budget};
+	budget_begin(&e->budget, LOOK_BYTES, LOOK_CPU_MS, LOOK_MS);
 	err = elf_start(e);
 	if (err)
 		elf_close(e);
 	else
 		*out = e;
 	return err;
+}
+
+void elf_deepen(struct elf_file *e)
+{
+	budget_begin(&e->budget, LOOK_BYTES, DEEP_CPU_MS, DEEP_MS);
+}
+
+bool elf_given_up(const struct elf_file *e)
+{
+	return e->budget.spent;
 }
 
 void elf_close(struct elf_file *e)
@@ -687,6 +714,10 @@ int elf_each(struct elf_file *e, elf_function_fn *fn, void *context)
 
 	if (!symtab_ranges(&e->image, &e->head, &symbols, &strings) || !strings.size)
 		return 0;
+	if (strings.size > NAMES_MAX) {
+		e->budget.spent = true;
+		return 0;
+	}
 	names = malloc(strings.size);
 	if (!names)
 		return -ENOMEM;
@@ -729,27 +760,25 @@ static bool section_by_name(const struct image *image, const Elf64_Ehdr *head, c
 	return false;
 }
 
-/* All of the output, at most UNPACKED_MAX. */
-static int unpack(lzma_stream *stream, uint8_t **out, size_t *size)
+/* All of the output, at most UNPACKED_MAX, a step at a time: a few bytes may unpack to very many. */
+static int unpack(lzma_stream *stream, struct budget *budget, uint8_t **out, size_t *size)
 {
-	size_t room = 4 * stream->avail_in + BLOCK;
-
 	for (lzma_ret ret = LZMA_OK; ret == LZMA_OK; *size = stream->total_out) {
 		uint8_t *grown;
 
-		if (*size == UNPACKED_MAX)
-			return -EBADMSG;
-		room = MIN(room, UNPACKED_MAX);
-		grown = realloc(*out, room);
+		if (*size >= UNPACKED_MAX || !budget_take(budget, UNPACKED_STEP)) {
+			budget->spent = true;
+			return -EDQUOT;
+		}
+		grown = realloc(*out, *size + UNPACKED_STEP);
 		if (!grown)
 			return -ENOMEM;
 		*out = grown;
 		stream->next_out = grown + *size;
-		stream->avail_out = room - *size;
+		stream->avail_out = UNPACKED_STEP;
 		ret = lzma_code(stream, LZMA_FINISH);
 		if (ret != LZMA_OK && ret != LZMA_STREAM_END)
 			return -EBADMSG;
-		room *= 2;
 	}
 	return 0;
 }
@@ -765,7 +794,7 @@ static int unpack_range(const struct image *image, struct range range, uint8_t *
 	if (!err) {
 		stream.next_in = packed;
 		stream.avail_in = range.size;
-		err = unpack(&stream, out, size);
+		err = unpack(&stream, image->budget, out, size);
 	}
 	lzma_end(&stream);
 	free(packed);
@@ -778,7 +807,7 @@ static int debugdata_find(struct search *s)
 	const struct image *outer = &s->file->image;
 	Elf64_Shdr section;
 	struct range range;
-	struct image inner = {.fd = -1};
+	struct image inner = {.fd = -1, .budget = outer->budget};
 	Elf64_Ehdr head;
 	uint8_t *bytes = NULL;
 	size_t size = 0;
@@ -795,7 +824,7 @@ static int debugdata_find(struct search *s)
 	if (!err && !image_read(&inner, 0, &head, sizeof(head)) && !head_check(&head))
 		err = symtab_find(s, &inner, &head);
 	free(bytes);
-	return err == -EBADMSG ? 0 : err;
+	return err == -EBADMSG || err == -EDQUOT ? 0 : err;
 }
 
 static int search_run(struct search *s, bool deep)
@@ -935,6 +964,20 @@ int elf_code(struct elf_file *e, uint64_t *offset, uint64_t *address)
 			continue;
 		*offset = p->p_offset;
 		*address = p->p_vaddr;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int elf_constants(const struct elf_file *e, unsigned int i, uint64_t *offset, uint64_t *size)
+{
+	for (unsigned int at = 0; at < e->head.e_phnum; at++) {
+		const Elf64_Phdr *p = &e->phdrs[at];
+
+		if (p->p_type != PT_LOAD || p->p_flags & PF_W || !p->p_filesz || i--)
+			continue;
+		*offset = p->p_offset;
+		*size = p->p_filesz;
 		return 0;
 	}
 	return -ENOENT;

@@ -22,8 +22,12 @@ struct elf_symbol {
 };
 
 /* fd stays the caller's, and open until elf_close.  0, -EBADMSG no (sane) ELF file, -ENOTSUP
- * another machine's, -ENOMEM. */
+ * another machine's, -ENOMEM.  All that is read of it together has a budget of bytes and time; when
+ * that is spent nothing more is found, reads give -EDQUOT, and elf_given_up tells so. */
 int elf_open(struct elf_file **out, int fd);
+/* Begins a new, larger budget: for looks that are not in a hurry. */
+void elf_deepen(struct elf_file *e);
+bool elf_given_up(const struct elf_file *e);
 void elf_close(struct elf_file *e);
 
 /* Finds functions by name.  Tables are asked in turn until all are found: .dynsym through its
@@ -47,6 +51,8 @@ int elf_bias(struct elf_file *e, uint64_t start, uint64_t offset, uint64_t *bias
 /* The first loaded code: where it is in the file, and its address as the file has it.  0 or
  * -ENOENT. */
 int elf_code(struct elf_file *e, uint64_t *offset, uint64_t *address);
+/* The i-th loaded segment that is not written to, from 0 on.  0 or -ENOENT: there are fewer. */
+int elf_constants(const struct elf_file *e, unsigned int i, uint64_t *offset, uint64_t *size);
 /* The address that the code at this offset has in the file; 0 there is none. */
 uint64_t elf_code_address(struct elf_file *e, uint64_t offset);
 /* The address of a section with contents, as the file has it; 0 there is none.  The name is shorter

@@ -44,6 +44,10 @@ struct comm_key {
 
 _Static_assert(FORGET_BATCH * sizeof(struct statement) <= READ_BYTES, "a batch fits the buffer");
 
+/* Producers that keep pace would have us drain for ever. */
+#define DRAIN_NS    50000000ULL
+#define DRAIN_CLOCK 16 /* records between two looks at the clock */
+
 struct kernel {
 	struct dbleak *skel; /* the maps */
 	struct loaded loaded;
@@ -55,6 +59,7 @@ struct kernel {
 	struct bpf_link *sweep_connections, *count;
 	struct bpf_link *sweeps[KERNEL_SWEEPS];
 	kernel_record_fn fn; /* during a drain */
+	uint64_t drained, drain_end_ns; /* records so far; when it is enough, 0 never */
 	void *context;
 	char *buffer;
 	struct table forgotten; /* connection -> time before which its statements do not count */
@@ -285,13 +290,24 @@ static int link_iterator(struct kernel *k, struct bpf_link **link, const char *p
 	return *link ? 0 : -errno;
 }
 
+static uint64_t monotonic_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+/* libbpf takes records as long as new ones come, and has taken this one when we refuse more. */
 static int on_ring(void *context, void *data, size_t size)
 {
 	struct kernel *k = context;
 
 	(void)size;
 	k->fn(k->context, data);
-	return 0;
+	return ++k->drained % DRAIN_CLOCK || !k->drain_end_ns || monotonic_ns() < k->drain_end_ns
+		       ? 0
+		       : -EAGAIN;
 }
 
 static const struct {
@@ -472,8 +488,10 @@ int kernel_drain(struct kernel *k, int timeout_ms, kernel_record_fn fn, void *co
 
 	k->fn = fn;
 	k->context = context;
+	k->drain_end_ns = monotonic_ns() + DRAIN_NS;
 	n = timeout_ms ? ring_buffer__poll(k->ring, timeout_ms) : ring_buffer__consume(k->ring);
-	return n == -EINTR ? 0 : n < 0 ? n : 0;
+	k->drain_end_ns = 0;
+	return n == -EINTR || n == -EAGAIN ? 0 : n < 0 ? n : 0;
 }
 
 int kernel_ring_fd(const struct kernel *k)

@@ -43,7 +43,8 @@ int kernel_select(struct kernel *k, const struct select *select);
 /* A process and its children are selected from now on. */
 int kernel_select_pid(struct kernel *k, uint32_t pid);
 
-/* Empties the ring into fn, waiting at most timeout_ms for a first record. */
+/* Empties the ring into fn, waiting at most timeout_ms for a first record; what comes while it does
+ * so for long is left for the next time. */
 int kernel_drain(struct kernel *k, int timeout_ms, kernel_record_fn fn, void *context);
 int kernel_ring_fd(const struct kernel *k);
 

@@ -933,6 +933,11 @@ void libraries_follow(struct libraries *l, const struct library_file *f)
 		file->followed = true;
 }
 
+void libraries_again(struct libraries *l)
+{
+	l->scan_due = l->watching;
+}
+
 void libraries_close(struct libraries *l)
 {
 	if (!l)

@@ -60,6 +60,8 @@ void libraries_on_mapping(struct libraries *l, library_mapping_fn fn);
 /* From within a library_fn, of the file it is told of: each process that maps it is told of, this
  * one first. */
 void libraries_follow(struct libraries *l, const struct library_file *file);
+/* Looks through all processes again when it is polled. */
+void libraries_again(struct libraries *l);
 void libraries_close(struct libraries *l);
 
 /* From now on new executable mappings of all processes are noted (perf events, one per CPU).

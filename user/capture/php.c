@@ -42,6 +42,8 @@ enum {
 	TEXT_MOST = 4096,
 };
 
+#define CONSTANTS_MOST (32 << 20) /* code and constants of PHP with all of its extensions built in */
+
 static const char mark[] = "X-Powered-By: PHP/";
 
 #define MARK (sizeof(mark) - 1)
@@ -60,28 +62,44 @@ static int row_of(const char *version)
 	return -ENOTSUP;
 }
 
+/* The row of the version in these bytes of the file, or -ENOTSUP.  buf has room for two blocks. */
+static int version_in(struct elf_file *e, uint64_t offset, uint64_t bytes, char *buf)
+{
+	size_t kept = 0;
+	ssize_t n;
+
+	for (uint64_t at = 0; at < bytes; at += (uint64_t)n) {
+		size_t want = bytes - at < BLOCK ? (size_t)(bytes - at) : BLOCK, size;
+		char *found;
+
+		n = elf_read(e, offset + at, buf + kept, want);
+		if (n <= 0)
+			break;
+		size = kept + (size_t)n;
+		buf[size] = '\0';
+		found = memmem(buf, size, mark, MARK);
+		if (found && found + MARK + 8 <= buf + size)
+			return row_of(found + MARK);
+		kept = size < MARK + 8 ? size : MARK + 8;
+		memmove(buf, buf + size - kept, kept);
+	}
+	return -ENOTSUP;
+}
+
 /* Each PHP has the header it sends somewhere among its constants.  The row of its version, or
  * -ENOTSUP. */
 static int version_find(struct elf_file *e)
 {
 	char *buf = calloc(1, MARK + 8 + BLOCK + 1);
-	size_t kept = 0;
-	ssize_t n;
+	uint64_t offset, size, left = CONSTANTS_MOST;
 	int row = -ENOTSUP;
 
 	if (!buf)
 		return -ENOMEM;
-	for (uint64_t at = 0; row < 0 && (n = elf_read(e, at, buf + kept, BLOCK)) > 0;
-	     at += (uint64_t)n) {
-		size_t size = kept + (size_t)n;
-		char *found;
-
-		buf[size] = '\0';
-		found = memmem(buf, size, mark, MARK);
-		if (found && found + MARK + 8 <= buf + size)
-			row = row_of(found + MARK);
-		kept = size < MARK + 8 ? size : MARK + 8;
-		memmove(buf, buf + size - kept, kept);
+	for (unsigned int i = 0; row < 0 && left && !elf_constants(e, i, &offset, &size); i++) {
+		size = size < left ? size : left;
+		left -= size;
+		row = version_in(e, offset, size, buf);
 	}
 	free(buf);
 	return row;

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * budget.h - what one look at something of others may take: bytes, processor time and time.
+ *
+ * Whoever made a file or a process chose its sizes, so a look asks before each step.  A look that
+ * has spent its budget ends there, and what was not seen is told.
+ */
+#ifndef DBLEAK_CAPTURE_BUDGET_H
+#define DBLEAK_CAPTURE_BUDGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#define BUDGET_MS_NS 1000000ULL
+#define BUDGET_STEP_BYTES 16384 /* the clocks are read that often ... */
+#define BUDGET_STEPS 256	/* ... or after so many smaller steps: they cost a system call */
+
+struct budget {
+	uint64_t bytes;		      /* left */
+	uint64_t cpu_end_ns, end_ns;  /* of this thread's time, and of time */
+	uint32_t unread_bytes, steps; /* since the clocks were read */
+	bool spent;
+};
+
+static inline uint64_t budget_clock(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000 * BUDGET_MS_NS + (uint64_t)t.tv_nsec;
+}
+
+/* From now on, in this thread. */
+static inline void budget_begin(struct budget *b, uint64_t bytes, uint64_t cpu_ms, uint64_t ms)
+{
+	*b = (struct budget){
+		.bytes = bytes,
+		.cpu_end_ns = budget_clock(CLOCK_THREAD_CPUTIME_ID) + cpu_ms * BUDGET_MS_NS,
+		.end_ns = budget_clock(CLOCK_MONOTONIC) + ms * BUDGET_MS_NS,
+	};
+}
+
+/* Before a step that reads so many bytes, or none but takes time.  False: it is not to be done. */
+static inline bool budget_take(struct budget *b, uint64_t bytes)
+{
+	if (b->spent || bytes > b->bytes) {
+		b->spent = true;
+		return false;
+	}
+	b->bytes -= bytes;
+	b->unread_bytes += (uint32_t)(bytes < BUDGET_STEP_BYTES ? bytes : BUDGET_STEP_BYTES);
+	if (++b->steps < BUDGET_STEPS && b->unread_bytes < BUDGET_STEP_BYTES)
+		return true;
+	b->unread_bytes = b->steps = 0;
+	b->spent = budget_clock(CLOCK_THREAD_CPUTIME_ID) > b->cpu_end_ns ||
+		   budget_clock(CLOCK_MONOTONIC) > b->end_ns;
+	return !b->spent;
+}
+
+#endif
