@@ -419,6 +419,104 @@ static void files_past_the_limit_are_counted(void **state)
 	close_world(&w);
 }
 
+static unsigned gone_count;
+
+static void hear_gone(void *context, uint64_t device, uint64_t inode)
+{
+	struct stat st;
+
+	(void)context;
+	assert_int_equal(stat(tree_path("a.so"), &st), 0);
+	assert_int_equal(device, st.st_dev);
+	assert_int_equal(inode, st.st_ino);
+	gone_count++;
+}
+
+/* Looks at what is held, and scans if that asks for it. */
+static unsigned looked(struct world *w)
+{
+	w->libraries->look_at = 0;
+	begin(w->libraries, hear, &w->heard);
+	assert_int_equal(look_at_held(w->libraries), 0);
+	return w->libraries->scan_due ? scanned(w) : 0;
+}
+
+static void a_held_file_is_gone_with_the_last_that_maps_it(void **state)
+{
+	struct world w = open_world();
+
+	(void)state;
+	gone_count = 0;
+	tree_file("a.so", "A");
+	map(41, "a.so");
+	map(42, "a.so");
+	libraries_on_gone(w.libraries, hear_gone);
+	assert_int_equal(scanned(&w), 1);
+	assert_int_equal(libraries_hold(w.libraries, w.heard.last.device, 1), -ENOENT);
+	assert_int_equal(libraries_hold(w.libraries, w.heard.last.device, w.heard.last.inode), 0);
+	looked(&w);
+	assert_false(w.libraries->scan_due); /* who was seen to map it still does */
+	/* Each in turn ends; the other one is found. */
+	tree_delete("proc/42");
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(looked(&w), 0);
+	assert_int_equal(gone_count, 0);
+	map(43, "a.so");
+	tree_delete("proc/41");
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(looked(&w), 0);
+	assert_int_equal(gone_count, 0);
+	tree_delete("proc/43");
+	looked(&w);
+	assert_int_equal(gone_count, 0); /* one scan may miss a child that is born meanwhile */
+	looked(&w);
+	assert_int_equal(gone_count, 1);
+	for (int i = 0; i < 4; i++)
+		looked(&w);
+	assert_int_equal(gone_count, 1);
+	/* If it comes back, it is told of again, and may be held again. */
+	map(44, "a.so");
+	assert_int_equal(scanned(&w), 1);
+	assert_int_equal(libraries_hold(w.libraries, w.heard.last.device, w.heard.last.inode), 0);
+	libraries_release(w.libraries, w.heard.last.device, w.heard.last.inode);
+	tree_delete("proc/44");
+	for (int i = 0; i < 4; i++)
+		looked(&w);
+	assert_int_equal(gone_count, 1);
+	close_world(&w);
+}
+
+/* Its place in memory may change, and another file may come to where it was. */
+static void a_held_file_is_where_it_is_mapped_now(void **state)
+{
+	struct world w = open_world();
+
+	(void)state;
+	gone_count = 0;
+	tree_file("a.so", "A");
+	tree_file("b.so", "B");
+	map(42, "a.so");
+	libraries_on_gone(w.libraries, hear_gone);
+	assert_int_equal(scanned(&w), 1);
+	assert_int_equal(libraries_hold(w.libraries, w.heard.last.device, w.heard.last.inode), 0);
+	assert_int_equal(rename(tree_path("proc/42/map_files/7f0000-7f1000"),
+				strcat(strcpy((char[PATH_MAX]){}, tree_root),
+				       "/proc/42/map_files/7f0000-7f0800")),
+			 0);
+	tree_file("proc/42/maps", "");
+	looked(&w);
+	looked(&w);
+	assert_int_equal(gone_count, 1);
+	map(42, "a.so");
+	assert_int_equal(scanned(&w), 1);
+	assert_int_equal(libraries_hold(w.libraries, w.heard.last.device, w.heard.last.inode), 0);
+	map(42, "b.so"); /* the program is another one now */
+	looked(&w);
+	looked(&w);
+	assert_int_equal(gone_count, 2);
+	close_world(&w);
+}
+
 static void threads_are_asked_when_the_first_one_has_ended(void **state)
 {
 	struct world w = open_world();
@@ -605,6 +703,8 @@ int main(void)
 		tree_test(what_is_no_regular_file_is_not_opened),
 		tree_test(only_the_dead_lose_the_mark_of_the_deleted),
 		tree_test(files_past_the_limit_are_counted),
+		tree_test(a_held_file_is_gone_with_the_last_that_maps_it),
+		tree_test(a_held_file_is_where_it_is_mapped_now),
 		tree_test(threads_are_asked_when_the_first_one_has_ended),
 		tree_test(a_long_maps_file_is_read_to_its_end),
 		tree_test(a_maps_file_of_one_endless_line_ends),

@@ -53,6 +53,9 @@
 #define BURST_NS	(2 * SECOND_NS) /* what was not spent in so long may be spent at once */
 #define EXIT_SWEEP_NS	(SECOND_NS / 20)
 #define RUNS_ENOUGH	100 /* of a program, to tell how long it takes */
+#define LEFT_NS		(30 * SECOND_NS) /* the sweeps have told all of a library that was left */
+#define LEFT_LEAST_NS	(5 * SECOND_NS)	 /* if cookies run out */
+#define LEFT_MOST	64 /* libraries that were left, before their cookies are taken back */
 
 enum group {
 	GROUP_CONNECTIONS,
@@ -81,6 +84,8 @@ struct attached {
 	struct probe_field eof; /* size 0: not known */
 	struct probe_field descriptor; /* of a connection's socket; size 0: not known */
 	struct object_fields sized;
+	uint64_t left_ns; /* since when nobody maps it any more, and its probes are out; 0 */
+	bool early; /* it was probed before anybody mapped it, and stays */
 };
 
 struct placed { /* a cookie in use */
@@ -91,6 +96,7 @@ struct placed { /* a cookie in use */
 	bool returns;
 	uint64_t offset;
 	struct probe probe;
+	uint32_t generation; /* how often the cookie was taken back */
 };
 
 /* What the programs take beyond one that only counts, at the entry and at the return. */
@@ -126,7 +132,10 @@ struct clients {
 	bool measuring; /* statistics were turned on for program_cost */
 	struct attached *files;
 	struct placed placed[PROBES_MOST];
-	uint32_t used; /* cookies */
+	uint32_t used; /* no cookie from here on was ever in use */
+	size_t left;   /* of files */
+	uint64_t left_cost_ns; /* of those that are forgotten */
+	bool early, told_waiting, told_tls;
 	struct table unread; /* results told of whose rows still wait: struct unread */
 	struct table pids;   /* that have sites */
 	struct sqlites *sqlites;
@@ -155,7 +164,7 @@ struct clients {
 struct unread {
 	struct handle_key key;
 	struct ev_handle ev;
-	const struct attached *of;
+	uint64_t eof; /* in the object */
 };
 
 static uint64_t now_boot(void)
@@ -401,11 +410,9 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 			 (is_static ? PROBE_STATIC : 0),
 	};
 	uint64_t start, code;
-	uint32_t cookie = c->used;
+	uint32_t cookie = a->first + a->count;
 	int err;
 
-	if (cookie >= PROBES_MOST)
-		return -ENOSPC;
 	if (own_code(elf, symbol, span, &start, &code))
 		return -EBADMSG;
 	probe.code = code;
@@ -419,8 +426,12 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		.returns = returns,
 		.offset = spot.offset,
 		.probe = probe,
+		.generation = c->placed[cookie].generation,
 	};
-	c->used++;
+	if (cookie < c->used)
+		kernel_client_clear_hits(c->kernel, cookie);
+	else
+		c->used = cookie + 1;
 	a->count++;
 	a->ev.probes++;
 	a->ev.cheap += spot.cheap;
@@ -503,6 +514,37 @@ static void detach(struct attached *a, enum group g)
 	a->links[g] = NULL;
 }
 
+/* The first of so many cookies in a row that nothing uses; 0 there are none. */
+static uint32_t find_cookies(const struct clients *c, size_t n)
+{
+	size_t free = 0;
+
+	for (uint32_t i = PROBE_CANARIES; i < PROBES_MOST; i++) {
+		free = c->placed[i].of ? 0 : free + 1;
+		if (free == n)
+			return i + 1 - n;
+	}
+	return 0;
+}
+
+static void release_cookies(struct clients *c, const struct attached *a)
+{
+	for (uint32_t i = a->first; i < a->first + a->count; i++)
+		c->placed[i] = (struct placed){.generation = c->placed[i].generation + 1};
+}
+
+static void forget_left(struct clients *c, uint64_t now, uint64_t age);
+
+static uint32_t take_cookies(struct clients *c, size_t n)
+{
+	uint32_t first = find_cookies(c, n);
+
+	if (first || !c->left)
+		return first;
+	forget_left(c, now_boot(), LEFT_LEAST_NS);
+	return find_cookies(c, n);
+}
+
 static int attach(struct clients *c, struct attached *a, struct elf_file *elf, bool is_static,
 		  bool deep, int fd)
 {
@@ -510,7 +552,9 @@ static int attach(struct clients *c, struct attached *a, struct elf_file *elf, b
 	size_t counts[GROUPS] = {};
 	int err;
 
-	a->first = c->used;
+	a->first = take_cookies(c, a->library->count);
+	if (!a->first)
+		return -ENOSPC;
 	err = place_rows(c, a, elf, is_static, deep, places, counts);
 	for (int g = 0; g < GROUPS && !err; g++)
 		if (counts[g])
@@ -520,7 +564,7 @@ static int attach(struct clients *c, struct attached *a, struct elf_file *elf, b
 		return 0;
 	for (int g = 0; g < GROUPS; g++)
 		detach(a, g);
-	c->used = a->first;
+	release_cookies(c, a);
 	return err;
 }
 
@@ -595,6 +639,7 @@ static void add_library(struct clients *c, const struct probe_library *l, struct
 		return;
 	}
 	a->ev.attached_ns = now_boot();
+	a->early = c->early;
 	a->next = c->files;
 	c->files = a;
 	tell_library(c, a);
@@ -644,8 +689,12 @@ static void hurry_tls(struct clients *c)
 
 static void keep_tls(struct clients *c, const struct library_file *file, bool deep)
 {
-	if (c->tls_count < TLS_MOST)
+	if (c->tls_count < TLS_MOST) {
 		c->tls_count += keep_waiting(&c->tls[c->tls_count], file, deep);
+	} else if (!c->told_tls) {
+		c->told_tls = true;
+		tell_gap(c, "more than 64 copies of OpenSSL are mapped: those beyond are not read");
+	}
 	hurry_tls(c);
 }
 
@@ -671,23 +720,47 @@ static bool look_into(struct clients *c, struct elf_file *elf, const struct libr
  * time to read it. */
 static void wait_for_time(struct clients *c, const struct library_file *file)
 {
-	if (c->waiting_count < DEEP_MOST)
+	if (c->waiting_count < DEEP_MOST) {
 		c->waiting_count += keep_waiting(&c->waiting[c->waiting_count], file, false);
+	} else if (!c->told_waiting) {
+		c->told_waiting = true;
+		tell_gap(c, "more than 200 programs came at once: not all were searched for a client "
+			    "library that is linked into them");
+	}
 }
 
 /* The head start may have come by already. */
 static bool is_attached(const struct clients *c, const struct library_file *file)
 {
 	for (const struct attached *a = c->files; a; a = a->next)
-		if (a->ev.device == file->device && a->ev.inode == file->inode)
+		if (!a->left_ns && a->ev.device == file->device && a->ev.inode == file->inode)
 			return true;
 	return false;
+}
+
+static bool is_among(const struct waiting *list, size_t n, uint64_t device, uint64_t inode)
+{
+	while (n && (list[n - 1].device != device || list[n - 1].inode != inode))
+		n--;
+	return n > 0;
+}
+
+/* What is open of it, or in it, is to go with the last that maps it. */
+static void hold(struct clients *c, const struct library_file *file)
+{
+	if (is_attached(c, file) || runtimes_has(c->runtimes, file->device, file->inode) ||
+	    is_among(c->waiting, c->waiting_count, file->device, file->inode) ||
+	    is_among(c->tls, c->tls_count, file->device, file->inode) ||
+	    (c->host.keeps && c->host.keeps(c->host.context, file->device, file->inode)))
+		libraries_hold(c->libraries, file->device, file->inode);
+	else
+		libraries_release(c->libraries, file->device, file->inode);
 }
 
 static const char *library_in(const struct clients *c, const struct library_file *file)
 {
 	for (const struct attached *a = c->files; a; a = a->next)
-		if (a->ev.device == file->device && a->ev.inode == file->inode &&
+		if (!a->left_ns && a->ev.device == file->device && a->ev.inode == file->inode &&
 		    a->library->database != EV_DB_UNKNOWN)
 			return a->library->name;
 	return NULL;
@@ -754,13 +827,66 @@ static void on_file(void *context, const struct library_file *file)
 
 	if (!may_look(c)) {
 		wait_for_turn(c, file);
+		hold(c, file);
 		return;
 	}
 	before = now_boot();
 	looking_at(file->pid, file->path);
 	look_first(c, file);
 	looking_over();
+	hold(c, file);
 	c->looks.left_ns -= (int64_t)(now_boot() - before);
+}
+
+static void drop_waiting(struct waiting *list, size_t *count, uint64_t device, uint64_t inode)
+{
+	for (size_t i = 0; i < *count;) {
+		if (list[i].device != device || list[i].inode != inode) {
+			i++;
+			continue;
+		}
+		close(list[i].fd);
+		list[i] = list[--*count];
+	}
+}
+
+/* Of those where distributions keep them: another process will come. */
+static bool stays(const struct attached *a)
+{
+	struct stat st;
+
+	return a->early && !stat(a->ev.path, &st) && st.st_dev == a->ev.device &&
+	       st.st_ino == a->ev.inode;
+}
+
+/* Its probes go at once, and with them the file.  What the ledger holds is told by the next sweeps:
+ * until then its cookies are not given to another. */
+static void leave(struct clients *c, struct attached *a)
+{
+	tell_library(c, a);
+	for (int g = 0; g < GROUPS; g++) {
+		probes_detach_later(a->links[g]);
+		a->links[g] = NULL;
+	}
+	a->left_ns = now_boot();
+	c->left++;
+}
+
+static void count_hits(struct clients *c);
+
+static void on_gone(void *context, uint64_t device, uint64_t inode)
+{
+	struct clients *c = context;
+
+	drop_waiting(c->waiting, &c->waiting_count, device, inode);
+	drop_waiting(c->tls, &c->tls_count, device, inode);
+	runtimes_gone(c->runtimes, device, inode);
+	if (c->host.gone)
+		c->host.gone(c->host.context, device, inode);
+	count_hits(c);
+	for (struct attached *a = c->files; a; a = a->next)
+		if (!a->left_ns && a->ev.device == device && a->ev.inode == inode && !stays(a))
+			leave(c, a);
 }
 
 static void on_mapping(void *context, const struct library_mapping *mapping)
@@ -800,6 +926,7 @@ static void tell_skipped(struct clients *c)
 /* One file at a time, so that nothing else waits for long. */
 static void look_deeper(struct clients *c)
 {
+	struct library_file file;
 	struct waiting w;
 	uint64_t before;
 
@@ -812,6 +939,8 @@ static void look_deeper(struct clients *c)
 	look_again(c, &w);
 	looking_over();
 	close(w.fd);
+	file = waiting_file(&w);
+	hold(c, &file);
 	c->looks.left_ns -= (int64_t)(now_boot() - before);
 }
 
@@ -827,6 +956,7 @@ static void head_start(struct clients *c)
 
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
 		glob(patterns[i], GLOB_BRACE | (i ? GLOB_APPEND : 0), NULL, &found);
+	c->early = true;
 	for (size_t i = 0; i < found.gl_pathc; i++) {
 		struct library_file file = {.seen_ns = now_boot(), .path = found.gl_pathv[i]};
 		struct stat st;
@@ -841,6 +971,7 @@ static void head_start(struct clients *c)
 		}
 		close(file.fd);
 	}
+	c->early = false;
 	globfree(&found);
 }
 
@@ -1058,6 +1189,9 @@ static void count_hits(struct clients *c)
 		return;
 	for (uint32_t i = PROBE_CANARIES; i < c->used; i++) {
 		struct placed *p = &c->placed[i];
+
+		if (!p->of || p->of->left_ns)
+			continue;
 		p->of->spent_ns[group_of(p->row)] += (hits[i] - p->hits) * cost_of_hit(c, p);
 		p->hits = hits[i];
 	}
@@ -1162,9 +1296,9 @@ static const struct placed *placed_of(const struct clients *c, uint32_t cookie)
 }
 
 /* A call site's name within its process. */
-static uint64_t site_id(uint64_t place, uint32_t probe)
+static uint64_t site_id(const struct clients *c, uint64_t place, uint32_t probe)
 {
-	return place ^ (uint64_t)probe << 48;
+	return place ^ (uint64_t)(probe + c->placed[probe].generation * PROBES_MOST) << 48;
 }
 
 /* The stack under which an object was acquired, if one was taken then. */
@@ -1198,7 +1332,7 @@ static void on_site(struct clients *c, const struct raw_site *raw)
 		return;
 	INIT(ev, EV_SITE);
 	ev.start_ns = raw->start_ns;
-	ev.site = site_id(raw->key.place, raw->key.probe);
+	ev.site = site_id(c, raw->key.place, raw->key.probe);
 	ev.caller = raw->caller;
 	ev.acquired = raw->acquired;
 	ev.released = raw->released;
@@ -1236,7 +1370,7 @@ static bool read_progress(const struct unread *u, uint64_t *rows, uint8_t *eof)
 {
 	struct iovec local[] = {{rows, 8}, {eof, 1}};
 	struct iovec remote[] = {{(void *)(uintptr_t)u->key.handle, 8},
-				 {(void *)(uintptr_t)(u->key.handle + u->of->eof.offset), 1}};
+				 {(void *)(uintptr_t)(u->key.handle + u->eof), 1}};
 
 	return process_vm_readv(u->key.pid, local, 2, remote, 2, 0) == 9;
 }
@@ -1257,7 +1391,7 @@ static void watch_unread(struct clients *c, const struct raw_handle *raw,
 	}
 	u->key = raw->key;
 	u->ev = *ev;
-	u->of = of;
+	u->eof = of->eof.offset;
 }
 
 static void forget_unread(struct clients *c, const struct handle_key *key)
@@ -1365,7 +1499,7 @@ static void on_handle(struct clients *c, const struct raw_handle *raw)
 	ev.parent = raw->handle.parent;
 	ev.born_ns = raw->handle.born_ns;
 	ev.used_ns = raw->handle.used_ns;
-	ev.site = site_id(raw->handle.place, raw->handle.probe);
+	ev.site = site_id(c, raw->handle.place, raw->handle.probe);
 	ev.rows = raw->handle.rows;
 	ev.bytes = UNKNOWN64;
 	ev.acquired = raw->handle.acquired;
@@ -1399,6 +1533,62 @@ static void on_dead(struct clients *c, const struct raw_handle *raw)
 	forget_unread(c, &raw->key);
 	sizes_forget(c->sizes, &raw->key);
 	kernel_client_forget_handle(c->kernel, &raw->key);
+}
+
+/* --- what is left ----------------------------------------------------------------------------- */
+
+static bool is_old(const struct attached *a, uint64_t now, uint64_t age)
+{
+	return a->left_ns && now - a->left_ns >= age;
+}
+
+/* A process may go on without the library that it has unloaded: what it had of it is gone. */
+static void on_dropped(void *context, const struct handle_key *key, const struct handle *h)
+{
+	struct clients *c = context;
+	const struct placed *placed = placed_of(c, h->probe);
+
+	if (placed && placed->of->library->database == EV_DB_SQLITE)
+		sqlites_gone(c->sqlites, key, h->born_ns, now_boot(), true);
+	forget_unread(c, key);
+	sizes_forget(c->sizes, key);
+}
+
+static void forget_attached(struct clients *c, struct attached *a)
+{
+	release_cookies(c, a);
+	for (int g = 0; g < GROUPS; g++)
+		c->left_cost_ns += a->spent_ns[g];
+	table_free(&a->active);
+	free(a);
+	c->left--;
+}
+
+/* Libraries that nobody has mapped for so long.  First all that carries their cookies goes from the
+ * ledger, so that nothing is taken for another library's when a cookie is used again. */
+static void forget_left(struct clients *c, uint64_t now, uint64_t age)
+{
+	static bool cookies[PROBES_MOST];
+	struct attached **at = &c->files, *a;
+	size_t n = 0;
+
+	memset(cookies, 0, sizeof(cookies));
+	for (a = c->files; a; a = a->next) {
+		if (!is_old(a, now, age))
+			continue;
+		memset(cookies + a->first, true, a->count);
+		n++;
+	}
+	if (!n || kernel_client_drop(c->kernel, cookies, on_dropped, c))
+		return;
+	while ((a = *at)) {
+		if (!is_old(a, now, age)) {
+			at = &a->next;
+			continue;
+		}
+		*at = a->next;
+		forget_attached(c, a);
+	}
 }
 
 static void on_swept(void *context, const struct ev_head *record)
@@ -1461,6 +1651,8 @@ int clients_sweep(struct clients *c, uint64_t now_ns)
 		c->buried_ns = now_ns;
 		err = kernel_client_bury(c->kernel, on_swept, c);
 	}
+	if (c->left > LEFT_MOST)
+		forget_left(c, now_ns, LEFT_NS);
 	look_for_tls_again(c, now_ns);
 	look_at_unread(c);
 	sizes_sweep(c->sizes, now_ns);
@@ -1529,6 +1721,7 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 		tell_gap(c, "return probes of this kernel kill processes under a seccomp filter: "
 			    "what libraries hand out is not counted");
 	libraries_on_mapping(c->libraries, on_mapping);
+	libraries_on_gone(c->libraries, on_gone);
 	if (libraries_watch(c->libraries))
 		tell_gap(c, "libraries mapped from now on are found late: no perf events");
 	if (host->eager && begin_tls(c))
@@ -1616,12 +1809,13 @@ void clients_tell_libraries(struct clients *c)
 {
 	count_hits(c);
 	for (struct attached *a = c->files; a; a = a->next)
-		tell_library(c, a);
+		if (!a->left_ns)
+			tell_library(c, a);
 }
 
 uint64_t clients_cost_ns(struct clients *c)
 {
-	uint64_t spent = 0;
+	uint64_t spent = c->left_cost_ns;
 
 	count_hits(c);
 	for (struct attached *a = c->files; a; a = a->next)

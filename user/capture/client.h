@@ -33,9 +33,14 @@ struct client_host {
 	void (*site)(void *context, const struct ev_site *site, uint64_t stack, bool is_caller);
 	/* Did the user ask for that process? */
 	bool (*wanted)(void *context, uint32_t pid, const char *comm);
-	/* A file that was not seen before; library: its name, if it is one of the table.  May be NULL. */
+	/* A file that was not seen before; library: its name, if it is one of the table.  May be
+	 * NULL, as the next two. */
 	void (*file)(void *context, struct elf_file *elf, const struct library_file *file,
 		     const char *library);
+	/* Nobody maps it any more. */
+	void (*gone)(void *context, uint64_t device, uint64_t inode);
+	/* Is it kept open? */
+	bool (*keeps)(void *context, uint64_t device, uint64_t inode);
 	bool show_literals;
 	bool eager;	     /* TLS libraries at once, not when a database connection needs them */
 	bool at_entry;	     /* --probe-at=entry: no chosen probe points */

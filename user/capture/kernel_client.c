@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "dbleak.skel.h"
@@ -117,24 +118,112 @@ static int map_of(struct kernel *k, const struct handle_key *key)
 	return map_fd(k, key->resource == EV_RES_CONNECTION ? "links" : "handles");
 }
 
-int kernel_client_links(struct kernel *k, kernel_link_fn *fn, void *context)
+int kernel_client_clear_hits(struct kernel *k, uint32_t cookie)
 {
-	enum { BATCH = 512 };
-	struct handle_key *keys = calloc(BATCH, sizeof(*keys));
-	struct handle *values = calloc(BATCH, sizeof(*values));
-	int fd = map_fd(k, "links"), err = keys && values ? 0 : -ENOMEM;
+	int cpus = libbpf_num_possible_cpus(), err;
+	uint64_t *zero = cpus < 0 ? NULL : calloc(cpus, sizeof(*zero));
+
+	if (!zero)
+		return cpus < 0 ? cpus : -ENOMEM;
+	err = bpf_map_update_elem(map_fd(k, "hits"), &cookie, zero, BPF_ANY);
+	free(zero);
+	return err;
+}
+
+enum { BATCH = 512 };
+
+/* An element of a map, as it was when it was read. */
+typedef void element_fn(void *context, int map, const void *key, const void *value);
+
+static int each(int map, size_t key_size, size_t value_size, element_fn *fn, void *context)
+{
+	char *keys = calloc(BATCH, key_size), *values = calloc(BATCH, value_size);
+	int err = keys && values ? 0 : -ENOMEM;
 	uint64_t place = 0; /* a hash table's takes four bytes */
 	uint32_t n;
 
 	for (bool first = true; !err; first = false) {
 		n = BATCH;
-		err = bpf_map_lookup_batch(fd, first ? NULL : &place, &place, keys, values, &n, NULL);
+		err = bpf_map_lookup_batch(map, first ? NULL : &place, &place, keys, values, &n, NULL);
 		for (uint32_t i = 0; i < n && (!err || err == -ENOENT); i++)
-			fn(context, &keys[i], &values[i]);
+			fn(context, map, keys + i * key_size, values + i * value_size);
 	}
 	free(keys);
 	free(values);
 	return err == -ENOENT ? 0 : err;
+}
+
+struct visit {
+	kernel_link_fn *fn;
+	void *context;
+	const bool *cookies;
+};
+
+static void visit_link(void *context, int map, const void *key, const void *value)
+{
+	const struct visit *v = context;
+
+	(void)map;
+	v->fn(v->context, key, value);
+}
+
+int kernel_client_links(struct kernel *k, kernel_link_fn *fn, void *context)
+{
+	struct visit v = {.fn = fn, .context = context};
+
+	return each(map_fd(k, "links"), sizeof(struct handle_key), sizeof(struct handle), visit_link,
+		    &v);
+}
+
+static bool is_one_of(const bool *cookies, uint32_t cookie)
+{
+	return cookie < PROBES_MOST && cookies[cookie];
+}
+
+static void drop_link(void *context, int map, const void *key, const void *value)
+{
+	const struct visit *v = context;
+	const struct handle *h = value;
+
+	if (!is_one_of(v->cookies, h->probe))
+		return;
+	v->fn(v->context, key, h);
+	bpf_map_delete_elem(map, key);
+}
+
+static void drop_object(void *context, int map, const void *key, const void *value)
+{
+	const struct visit *v = context;
+	struct handle h = {.object = *(const struct object *)value};
+
+	if (!is_one_of(v->cookies, h.probe))
+		return;
+	v->fn(v->context, key, &h);
+	bpf_map_delete_elem(map, key);
+}
+
+static void drop_site(void *context, int map, const void *key, const void *value)
+{
+	const struct visit *v = context;
+
+	(void)value;
+	if (is_one_of(v->cookies, ((const struct site_key *)key)->probe))
+		bpf_map_delete_elem(map, key);
+}
+
+int kernel_client_drop(struct kernel *k, const bool *cookies, kernel_link_fn *fn, void *context)
+{
+	struct visit v = {.fn = fn, .context = context, .cookies = cookies};
+	int err = each(map_fd(k, "links"), sizeof(struct handle_key), sizeof(struct handle),
+		       drop_link, &v);
+
+	if (!err)
+		err = each(map_fd(k, "handles"), sizeof(struct handle_key), sizeof(struct object),
+			   drop_object, &v);
+	if (!err)
+		err = each(map_fd(k, "sites"), sizeof(struct site_key), sizeof(struct site),
+			   drop_site, &v);
+	return err;
 }
 
 int kernel_client_forget_handle(struct kernel *k, const struct handle_key *key)

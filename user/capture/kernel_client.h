@@ -27,6 +27,8 @@ void kernel_client_forget_veil(struct kernel *k, uint64_t id);
 int kernel_client_probe(struct kernel *k, uint32_t cookie, const struct probe *probe);
 /* How often the probes with cookies first to first + n - 1 were hit. */
 int kernel_client_hits(struct kernel *k, uint32_t first, uint32_t n, uint64_t *hits);
+/* From now on they count from zero. */
+int kernel_client_clear_hits(struct kernel *k, uint32_t cookie);
 
 /* How long the client programs, at the entry and at the return, ran so far, and how often, while
  * statistics were on (kernel_stats). */
@@ -42,6 +44,9 @@ int kernel_client_bury(struct kernel *k, kernel_record_fn fn, void *context);
 /* All connections in the ledger, a few hundred in each system call. */
 typedef void kernel_link_fn(void *context, const struct handle_key *key, const struct handle *h);
 int kernel_client_links(struct kernel *k, kernel_link_fn *fn, void *context);
+/* Takes all out of the ledger that was acquired by one of these cookies, of PROBES_MOST.  None of them
+ * may be attached.  fn: of each object. */
+int kernel_client_drop(struct kernel *k, const bool *cookies, kernel_link_fn *fn, void *context);
 int kernel_client_forget_handle(struct kernel *k, const struct handle_key *key);
 int kernel_client_forget_site(struct kernel *k, const struct site_key *key);
 /* When a process that is in the ledger was started, in nanoseconds; 0 it is not. */

@@ -63,6 +63,8 @@
 #define RECORD_MAX    (4096 + 256) /* a mapping event with the longest path */
 #define REST_NS	      10000000	   /* between two looks while mappings keep coming */
 #define SCAN_SHARE    20	   /* of the time may go into scans for lost events: one part in */
+#define LOOK_NS	      500000000ULL   /* between two looks whether what is held is mapped still */
+#define GONE_SCANS    2	/* a child may be born while a scan has passed it and not come to its parent */
 #define FORGET_NS     60000000000ULL /* a full table is cleared of what nobody maps so often */
 #define NS_PER_SECOND 1000000000ULL
 
@@ -75,7 +77,19 @@ struct file {
 	bool generation_known;
 	bool overlay; /* below is there */
 	bool followed;
-	struct table_key told; /* followed: as which file it was told of */
+	bool held;
+	struct table_key told; /* followed or held: as which file it was told of */
+	uint32_t pid;	       /* who was seen to map it last, and where */
+	uint64_t start, end;
+};
+
+/* A file of which it is to be told when nobody maps it any more. */
+struct held {
+	struct table_key told;
+	uint64_t device, inode; /* which of its names the witness maps */
+	uint32_t pid;		/* one that maps it; 0: it is being looked for */
+	uint64_t start, end;
+	uint32_t missed; /* scans that have not seen it since */
 };
 
 /* One executable mapping of a file, as shown by maps or by an event. */
@@ -105,6 +119,8 @@ struct libraries {
 	const struct procfs *procfs;
 	struct table files;
 	struct table below; /* the files of overlays again, by what is below: any one of several */
+	struct table held;  /* struct held, by what it was told of as */
+	uint64_t look_at;   /* when those are looked at again */
 	size_t limit;
 	struct library_counts counts;
 
@@ -123,6 +139,7 @@ struct libraries {
 
 	library_fn fn;
 	library_mapping_fn mapping_fn;
+	library_gone_fn gone_fn;
 	void *context;
 	int told;
 	char buffer[MAPS_BUFFER];
@@ -169,11 +186,13 @@ static int keep_like(struct libraries *l, const struct identity *id, const struc
 {
 	struct table_key told = same ? same->told : (struct table_key){id->device, id->inode};
 	bool followed = same && same->followed; /* may be the one that is made anew */
+	bool held = same && same->held;
 	int err = keep(l, id, out);
 
 	if (!err) {
 		(*out)->told = told;
 		(*out)->followed = followed;
+		(*out)->held = held;
 	}
 	return err;
 }
@@ -257,9 +276,32 @@ static void tell_mapping(struct libraries *l, const struct file *file, const str
 		l->mapping_fn(l->context, &m);
 }
 
+/* A witness, unless there is one. */
+static void note_witness(struct libraries *l, const struct file *file)
+{
+	struct held *h = file->held ? table_get(&l->held, file->told) : NULL;
+
+	if (!h || h->pid)
+		return;
+	h->device = file->device;
+	h->inode = file->inode;
+	h->pid = file->pid;
+	h->start = file->start;
+	h->end = file->end;
+}
+
+static void note_place(struct libraries *l, struct file *file, const struct sighting *s)
+{
+	file->pid = s->pid;
+	file->start = s->start;
+	file->end = s->end;
+	note_witness(l, file);
+}
+
 static void note_sighting(struct libraries *l, struct file *file, const struct sighting *s)
 {
 	file->round = l->round;
+	note_place(l, file, s);
 	if (s->event && file->device == s->device && file->inode == s->inode) {
 		file->generation = s->generation;
 		file->generation_known = true;
@@ -417,9 +459,13 @@ static int examine(struct libraries *l, const struct sighting *s)
 
 static int see(struct libraries *l, const struct sighting *s)
 {
+	struct file *file;
+
 	if (!is_fresh(l, s))
 		return examine(l, s);
-	tell_mapping(l, known_file(l, s->device, s->inode), s);
+	file = known_file(l, s->device, s->inode);
+	note_place(l, file, s);
+	tell_mapping(l, file, s);
 	return 0;
 }
 
@@ -938,12 +984,43 @@ void libraries_again(struct libraries *l)
 	l->scan_due = l->watching;
 }
 
+void libraries_on_gone(struct libraries *l, library_gone_fn fn)
+{
+	l->gone_fn = fn;
+}
+
+int libraries_hold(struct libraries *l, uint64_t device, uint64_t inode)
+{
+	struct file *file = known_file(l, device, inode);
+	struct held *h;
+
+	if (!file)
+		return -ENOENT;
+	file->held = true;
+	if (table_get(&l->held, file->told))
+		return 0;
+	h = calloc(1, sizeof(*h));
+	if (!h || table_put(&l->held, file->told, h)) {
+		free(h);
+		return -ENOMEM;
+	}
+	h->told = file->told;
+	note_witness(l, file);
+	return 0;
+}
+
+void libraries_release(struct libraries *l, uint64_t device, uint64_t inode)
+{
+	free(table_remove(&l->held, (struct table_key){device, inode}));
+}
+
 void libraries_close(struct libraries *l)
 {
 	if (!l)
 		return;
 	watch_close(l);
 	forget(l, 0);
+	table_free_values(&l->held);
 	free(l);
 }
 
@@ -984,11 +1061,96 @@ static void make_room(struct libraries *l)
 	l->scan_due = l->watching && l->files.count < l->limit;
 }
 
+/* All names of a file that was told of, so that it is told of again when it comes back. */
+static void forget_file(struct libraries *l, struct table_key told)
+{
+	struct table_slot *slot;
+
+	for (size_t at = 0; (slot = table_next(&l->files, &at));) {
+		struct file *file = slot->value;
+
+		if (file->told.a != told.a || file->told.b != told.b)
+			continue;
+		if (file->overlay && table_get(&l->below, file->below) == file)
+			table_remove(&l->below, file->below);
+		table_remove(&l->files, slot->key);
+		free(file);
+		at--; /* the table closed the gap from behind */
+	}
+}
+
+/* Also by its other name, if that is what the process maps now. */
+static bool is_witness(struct libraries *l, const struct held *h)
+{
+	struct sighting s = {.pid = h->pid, .start = h->start, .end = h->end};
+	struct identity id;
+	char name[64];
+
+	name_of(&s, name);
+	return !identify(procfs_folder(l->procfs), name, 0, &id) && id.device == h->device &&
+	       id.inode == h->inode;
+}
+
+/* Who has ended, or maps it no more, is no witness; whoever else maps it a scan will find. */
+static int look_at_held(struct libraries *l)
+{
+	uint64_t now = l->held.count ? now_ns() : 0;
+	struct table_slot *slot;
+	int err = 0;
+
+	if (!l->held.count || now < l->look_at)
+		return 0;
+	l->look_at = now + LOOK_NS;
+	for (size_t at = 0; !err && (slot = table_next(&l->held, &at));) {
+		struct held *h = slot->value;
+		uint32_t pid = h->pid;
+
+		if (pid && is_witness(l, h))
+			continue;
+		h->pid = 0;
+		if (pid) {
+			h->missed = 0;
+			err = scan_process(l, pid); /* its area may have been split */
+		}
+		l->scan_due |= !h->pid;
+	}
+	return err;
+}
+
+/* After a scan, and after what was mapped meanwhile. */
+static void tell_gone(struct libraries *l)
+{
+	struct table_slot *slot;
+
+	for (size_t at = 0; (slot = table_next(&l->held, &at));) {
+		struct held *h = slot->value;
+		struct table_key told = h->told;
+
+		if (h->pid)
+			continue;
+		if (++h->missed < GONE_SCANS) {
+			l->scan_due = true;
+			continue;
+		}
+		free(table_remove(&l->held, told));
+		at--;
+		forget_file(l, told);
+		if (l->gone_fn)
+			l->gone_fn(l->context, told.a, told.b);
+	}
+}
+
 static int scan(struct libraries *l)
 {
 	uint64_t began = now_ns(), ended;
 	int err = l->watching ? watch_cpus(l) : 0, scan_err = scan_all(l);
 
+	if (!scan_err && l->held.count) {
+		scan_err = l->watching ? drain(l) : 0;
+		scan_err = scan_err < 0 ? scan_err : 0;
+		if (!scan_err)
+			tell_gone(l);
+	}
 	if (!scan_err)
 		make_room(l);
 	else
@@ -1034,6 +1196,9 @@ int libraries_poll(struct libraries *l, library_fn fn, void *context)
 	any = drain(l);
 	if (any < 0)
 		return any;
+	err = look_at_held(l);
+	if (err)
+		return err;
 	if (l->scan_due && now_ns() >= l->scan_at) {
 		err = scan(l);
 		if (err)

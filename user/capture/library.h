@@ -31,7 +31,7 @@ struct library_file {
 				 * root; raw bytes, "" not known; may be another file by now */
 };
 
-/* Must not call libraries_*, but for libraries_follow. */
+/* Must not call libraries_*, but for libraries_follow and libraries_hold. */
 typedef void (*library_fn)(void *context, const struct library_file *file);
 
 /* A followed file that a process maps as code, perhaps again. */
@@ -44,6 +44,10 @@ struct library_mapping {
 
 /* Must not call libraries_*. */
 typedef void (*library_mapping_fn)(void *context, const struct library_mapping *mapping);
+
+/* A held file, as it was told of, that no process maps any more.  If one maps it again it is told of
+ * as if it were new.  Must not call libraries_*. */
+typedef void (*library_gone_fn)(void *context, uint64_t device, uint64_t inode);
 
 /* Since libraries_open.  Sightings are no files: one file may count many times. */
 struct library_counts {
@@ -62,6 +66,13 @@ void libraries_on_mapping(struct libraries *l, library_mapping_fn fn);
 void libraries_follow(struct libraries *l, const struct library_file *file);
 /* Looks through all processes again when it is polled. */
 void libraries_again(struct libraries *l);
+/* Who is told, with the context of the scan or the poll, of held files that nobody maps any more. */
+void libraries_on_gone(struct libraries *l, library_gone_fn fn);
+/* Whether this file, as it was told of, is mapped still is looked at from now on, some twice a second,
+ * while libraries_watch is on; also from within a library_fn.  -ENOENT: it is not known. */
+int libraries_hold(struct libraries *l, uint64_t device, uint64_t inode);
+/* Not any more. */
+void libraries_release(struct libraries *l, uint64_t device, uint64_t inode);
 void libraries_close(struct libraries *l);
 
 /* From now on new executable mappings of all processes are noted (perf events, one per CPU).

@@ -140,12 +140,18 @@ static const char *driver_of(struct elf_file *elf)
 	return NULL;
 }
 
-static bool is_known(const struct library_heap *h, const struct library_file *file)
+static struct heap_file *find(const struct library_heap *h, uint64_t device, uint64_t inode)
 {
 	for (size_t i = 0; i < h->file_count; i++)
-		if (h->files[i].of.device == file->device && h->files[i].of.inode == file->inode)
-			return true;
-	return false;
+		if (h->files[i].of.fd >= 0 && h->files[i].of.device == device &&
+		    h->files[i].of.inode == inode)
+			return (struct heap_file *)&h->files[i];
+	return NULL;
+}
+
+bool library_heap_keeps(const struct library_heap *h, uint64_t device, uint64_t inode)
+{
+	return find(h, device, inode);
 }
 
 static const char *why_not(const struct call_sites *found, int err)
@@ -165,25 +171,50 @@ static void name_of(char out[EV_SYMBOL_LEN], const char *path, const char *other
 	out[strcspn(out, ".")] = '\0';
 }
 
-static void add_file(struct library_heap *h, const struct library_file *file, const char *name)
+/* Whose file is gone, and which had as many sites: most often another copy of the same. */
+static uint32_t find_left(const struct library_heap *h)
 {
-	uint32_t number = (uint32_t)h->file_count;
-	struct heap_file *f = &h->files[number];
+	for (uint32_t i = 0; i < h->file_count; i++)
+		if (h->files[i].of.fd < 0 && h->files[i].count == h->found.count)
+			return i;
+	return (uint32_t)h->file_count;
+}
 
+static bool has_room(const struct library_heap *h)
+{
+	return find_left(h) < h->file_count ||
+	       (h->file_count < LIBRARY_FILES &&
+		h->site_count + h->found.count <= LIBRARY_SITES - 1);
+}
+
+/* -errno, or its number. */
+static int add_file(struct library_heap *h, const struct library_file *file, const char *name)
+{
+	uint32_t number = find_left(h);
+	bool new = number == h->file_count;
+	struct heap_file *f = &h->files[number];
+	int fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return -errno;
 	f->of = *file;
-	f->of.fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
-	if (f->of.fd < 0)
-		return;
+	f->of.fd = fd;
 	name_of(f->name, file->path, name);
-	f->first = (uint32_t)h->site_count;
+	f->first = new ? (uint32_t)h->site_count : f->first;
 	f->count = (uint32_t)h->found.count;
-	for (size_t i = 0; i < h->found.count; i++)
-		h->sites[h->site_count++] = (struct site){.offset = h->found.all[i].offset,
-							  .function = h->found.all[i].function,
-							  .file = number};
+	for (uint32_t i = 0; i < f->count; i++) {
+		struct site *s = &h->sites[f->first + i];
+
+		*s = (struct site){.offset = h->found.all[i].offset,
+				   .function = h->found.all[i].function,
+				   .file = number,
+				   .hits = new ? 0 : s->hits};
+	}
 	h->described[number] = (struct balance_file){
 		.name = f->name, .inode = file->inode, .slot = h->found.slot};
-	h->file_count++;
+	h->site_count += new ? f->count : 0;
+	h->file_count += new;
+	return (int)number;
 }
 
 static void attach_file(struct library_heap *h, uint32_t number, bool windowed);
@@ -195,20 +226,34 @@ void library_heap_file(struct library_heap *h, struct elf_file *elf, const struc
 	int err;
 
 	name = name ? name : driver_of(elf);
-	if (!name || elf_is_program(elf) || is_known(h, file))
+	if (!name || elf_is_program(elf) || find(h, file->device, file->inode))
 		return;
 	err = call_sites_find(elf, &h->found);
-	if (!err && (h->file_count == LIBRARY_FILES ||
-		     h->site_count + h->found.count > LIBRARY_SITES - 1))
+	if (!err && !has_room(h))
 		err = -E2BIG;
 	why = err ? why_not(&h->found, err) : NULL;
 	if (why)
 		tell_uncounted(h, name, why);
 	if (err)
 		return;
-	add_file(h, file, name);
-	if (h->running)
-		attach_file(h, (uint32_t)h->file_count - 1, false);
+	err = add_file(h, file, name);
+	if (err >= 0 && h->running)
+		attach_file(h, (uint32_t)err, false);
+	if (err < 0)
+		tell_uncounted(h, name, strerror(-err));
+}
+
+void library_heap_gone(struct library_heap *h, uint64_t device, uint64_t inode)
+{
+	struct heap_file *f = find(h, device, inode);
+
+	if (!f)
+		return;
+	probes_detach_later(f->stay);
+	probes_detach_later(f->windowed);
+	f->stay = f->windowed = NULL;
+	close(f->of.fd);
+	f->of.fd = -1;
 }
 
 /* --- probes ---------------------------------------------------------------------------------- */
@@ -248,7 +293,8 @@ static void detach_all(struct library_heap *h)
 static void attach_all(struct library_heap *h, bool windowed)
 {
 	for (size_t i = 0; i < h->file_count; i++)
-		attach_file(h, (uint32_t)i, windowed);
+		if (h->files[i].of.fd >= 0)
+			attach_file(h, (uint32_t)i, windowed);
 }
 
 void library_heap_close(struct library_heap *h)
@@ -257,7 +303,8 @@ void library_heap_close(struct library_heap *h)
 		return;
 	detach_all(h);
 	for (size_t i = 0; i < h->file_count; i++)
-		close(h->files[i].of.fd);
+		if (h->files[i].of.fd >= 0)
+			close(h->files[i].of.fd);
 	balances_close(h->balances);
 	free(h);
 }

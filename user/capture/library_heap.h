@@ -34,6 +34,11 @@ void library_heap_close(struct library_heap *h);
 void library_heap_file(struct library_heap *h, struct elf_file *elf, const struct library_file *file,
 		       const char *name);
 
+/* Is it kept open, until library_heap_gone? */
+bool library_heap_keeps(const struct library_heap *h, uint64_t device, uint64_t inode);
+/* Nobody maps it any more. */
+void library_heap_gone(struct library_heap *h, uint64_t device, uint64_t inode);
+
 /* It may start: loads its program in the background. */
 void library_heap_begin(struct library_heap *h);
 /* Begins.  hit_ns: what the kernel takes for a hit at an instruction that it emulates.  False: this host

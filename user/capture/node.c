@@ -17,20 +17,29 @@
 #include "v8.h"
 
 #define PROCESSES_MOST 8192
-#define FILES_MOST     256 /* programs looked at; later ones are not */
+#define FILES_MOST     256 /* programs kept; beyond, those that nobody asked for lately go */
 #define SHARE	       10  /* of ten moments one may be spent on reading */
 #define CREDIT_MOST_NS 200000000
 
 struct program {
 	struct v8 *v8; /* NULL: it has none */
+	uint64_t asked; /* when, in looks at programs */
 };
 
 struct nodes {
 	struct table files;	/* device, inode -> struct program */
 	struct table processes; /* pid, start -> struct program; borrowed */
+	uint64_t looks;
 	int64_t credit_ns;	/* time left to read */
 	uint64_t at_ns;		/* up to when it was counted */
 };
+
+static void program_free(struct program *p)
+{
+	if (p)
+		v8_close(p->v8);
+	free(p);
+}
 
 int nodes_open(struct nodes **out)
 {
@@ -44,12 +53,8 @@ void nodes_close(struct nodes *n)
 
 	if (!n)
 		return;
-	for (size_t at = 0; (slot = table_next(&n->files, &at));) {
-		struct program *p = slot->value;
-
-		v8_close(p->v8);
-		free(p);
-	}
+	for (size_t at = 0; (slot = table_next(&n->files, &at));)
+		program_free(slot->value);
 	table_free(&n->files);
 	table_free(&n->processes);
 	free(n);
@@ -68,6 +73,45 @@ static struct program *program_look(int fd)
 	return p;
 }
 
+static void forget_processes(struct nodes *n, const struct program *p)
+{
+	struct table_slot *slot;
+
+	for (size_t at = 0; (slot = table_next(&n->processes, &at));) {
+		if (slot->value != p)
+			continue;
+		table_remove(&n->processes, slot->key);
+		at--; /* the table closed the gap from behind */
+	}
+}
+
+/* Room for another program: the one goes that was asked for longest ago. */
+static void make_room(struct nodes *n)
+{
+	struct table_slot *slot, oldest = {};
+
+	if (n->files.count < FILES_MOST)
+		return;
+	for (size_t at = 0; (slot = table_next(&n->files, &at));)
+		if (!oldest.value || ((struct program *)slot->value)->asked <
+					     ((struct program *)oldest.value)->asked)
+			oldest = *slot;
+	forget_processes(n, oldest.value);
+	program_free(table_remove(&n->files, oldest.key));
+}
+
+static struct program *program_keep(struct nodes *n, struct table_key key, int fd)
+{
+	struct program *p;
+
+	make_room(n);
+	p = program_look(fd);
+	if (p && !table_put(&n->files, key, p))
+		return p;
+	program_free(p);
+	return NULL;
+}
+
 static struct program *program_of(struct nodes *n, uint32_t pid)
 {
 	char path[32];
@@ -83,14 +127,8 @@ static struct program *program_of(struct nodes *n, uint32_t pid)
 	if (!fstat(fd, &st) && S_ISREG(st.st_mode)) {
 		key = (struct table_key){st.st_dev, st.st_ino};
 		p = table_get(&n->files, key);
-		if (!p && n->files.count < FILES_MOST) {
-			p = program_look(fd);
-			if (p && table_put(&n->files, key, p)) {
-				v8_close(p->v8);
-				free(p);
-				p = NULL;
-			}
-		}
+		if (!p)
+			p = program_keep(n, key, fd);
 	}
 	close(fd);
 	return p;
@@ -101,11 +139,15 @@ static const struct v8 *v8_of(struct nodes *n, uint32_t pid, uint64_t start_ns)
 	struct table_key key = {start_ns, pid};
 	struct program *p = table_get(&n->processes, key);
 
-	if (p)
+	n->looks++;
+	if (p) {
+		p->asked = n->looks;
 		return p->v8;
+	}
 	p = program_of(n, pid);
 	if (!p)
 		return NULL;
+	p->asked = n->looks;
 	if (n->processes.count >= PROCESSES_MOST)
 		table_free(&n->processes);
 	table_put(&n->processes, key, p);

@@ -69,10 +69,26 @@ static void file_for_clients(void *context, struct elf_file *elf, const struct l
 	library_heap_file(c->library_heap, elf, file, library);
 }
 
+static void gone_for_clients(void *context, uint64_t device, uint64_t inode)
+{
+	struct capture *c = context;
+
+	library_heap_gone(c->library_heap, device, inode);
+}
+
+static bool keeps_for_clients(void *context, uint64_t device, uint64_t inode)
+{
+	const struct capture *c = context;
+
+	return library_heap_keeps(c->library_heap, device, inode);
+}
+
 int parts_open_clients(struct capture *c)
 {
 	const struct client_host host = {.context = c,
 					 .file = c->library_heap ? file_for_clients : NULL,
+					 .gone = c->library_heap ? gone_for_clients : NULL,
+					 .keeps = c->library_heap ? keeps_for_clients : NULL,
 					 .tell = tell_for_clients,
 					 .evidence = evidence_for_clients,
 					 .site = site_for_clients,

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../base/table.h"
@@ -22,6 +23,7 @@
 #define REFUSED_MOST 4096 /* processes remembered whose interpreter is not read */
 #define RECENT_MOST  256  /* mappings that are looked at again */
 #define AGAIN_NS     200000000ULL
+#define ROW_REST_NS  10000000000ULL /* before the row of a Python that is gone serves another */
 #define NAME_LEN 16
 
 /* One file that holds an interpreter. */
@@ -33,6 +35,7 @@ struct interpreter {
 	struct runtime_process found; /* its address is the file's own */
 	uint64_t code_offset, code_address;
 	struct probe_links *links;
+	char *path; /* of one that distributions keep: it stays while it is there; else NULL */
 };
 
 /*
@@ -52,7 +55,8 @@ struct runtimes {
 	struct interpreter *files;
 	struct probe_programs started;
 	struct python_build *pythons;
-	size_t python_count;
+	size_t python_count;		   /* rows that are, or were, in use */
+	uint64_t row_gone_ns[PYTHON_ROWS]; /* since when nobody maps its file; 0 it is in use */
 	struct table refused; /* pid -> struct interpreter */
 };
 
@@ -70,28 +74,54 @@ static void watch_starts(struct runtimes *r, const struct library_file *file,
 		probes_attach(&i->links, &r->started, file->fd, &place, 1);
 }
 
+static uint64_t now_boot(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+/* A row that was never used, else the one that is free for longest: samples of its Python may be on
+ * their way.  PYTHON_ROWS: there is none. */
+static size_t find_row(const struct runtimes *r)
+{
+	size_t best = PYTHON_ROWS;
+
+	if (r->python_count < PYTHON_ROWS)
+		return r->python_count;
+	for (size_t i = 0; i < PYTHON_ROWS; i++)
+		if (r->row_gone_ns[i] &&
+		    (best == PYTHON_ROWS || r->row_gone_ns[i] < r->row_gone_ns[best]))
+			best = i;
+	return best < PYTHON_ROWS && now_boot() - r->row_gone_ns[best] < ROW_REST_NS ? PYTHON_ROWS
+										      : best;
+}
+
 static int probe_python(struct runtimes *r, struct elf_file *elf, const struct library_file *file,
 			struct interpreter *out)
 {
-	struct python_build *b = &r->pythons[r->python_count];
-	int err;
+	struct python_build found, *b = &found;
+	size_t row = find_row(r);
+	int err = python_identify(elf, b);
 
-	if (r->python_count == PYTHON_ROWS)
-		return -ENOENT;
-	err = python_identify(elf, b);
 	if (err)
 		return err;
 	snprintf(out->name, sizeof(out->name), b->minor ? "Python 3.%u" : "Python", b->minor);
 	out->why = b->refusal;
 	out->found.address = b->runtime;
-	out->found.row = (uint32_t)r->python_count;
+	out->found.row = (uint32_t)row;
 	out->found.runtime = RUNTIME_PYTHON;
+	if (!out->why && row == PYTHON_ROWS)
+		out->why = "too many different Pythons are in use";
 	if (out->why)
 		return -ENOTSUP;
 	err = kernel_python_row(r->kernel, out->found.row, &b->row);
 	if (err)
 		return -ENOENT;
-	r->python_count++;
+	r->pythons[row] = *b;
+	r->row_gone_ns[row] = 0;
+	r->python_count += row == r->python_count;
 	watch_starts(r, file, out, b->start);
 	return 0;
 }
@@ -158,6 +188,47 @@ bool runtimes_file(struct runtimes *r, struct elf_file *elf, const struct librar
 	kept->next = r->files;
 	r->files = kept;
 	return true;
+}
+
+bool runtimes_has(const struct runtimes *r, uint64_t device, uint64_t inode)
+{
+	return find(r, device, inode);
+}
+
+static void forget_refused(struct runtimes *r, const struct interpreter *i)
+{
+	struct table_slot *slot;
+
+	for (size_t at = 0; (slot = table_next(&r->refused, &at));) {
+		if (slot->value != i)
+			continue;
+		table_remove(&r->refused, slot->key);
+		at--; /* the table closed the gap from behind */
+	}
+}
+
+static bool stays(const struct interpreter *i)
+{
+	struct stat st;
+
+	return i->path && !stat(i->path, &st) && st.st_dev == i->device && st.st_ino == i->inode;
+}
+
+void runtimes_gone(struct runtimes *r, uint64_t device, uint64_t inode)
+{
+	struct interpreter **at = &r->files, *i;
+
+	while ((i = *at) && (i->device != device || i->inode != inode))
+		at = &i->next;
+	if (!i || stays(i))
+		return;
+	*at = i->next;
+	if (i->found.runtime == RUNTIME_PYTHON && !i->why)
+		r->row_gone_ns[i->found.row] = now_boot();
+	probes_detach_later(i->links);
+	forget_refused(r, i);
+	free(i->path);
+	free(i);
 }
 
 /* Another interpreter came first: a program's own, before one that a library brings. */
@@ -260,7 +331,8 @@ static void look_at(struct runtimes *r, const char *path)
 	if (!fstat(file.fd, &st) && S_ISREG(st.st_mode) && !elf_open(&elf, file.fd)) {
 		file.device = st.st_dev;
 		file.inode = st.st_ino;
-		runtimes_file(r, elf, &file);
+		if (runtimes_file(r, elf, &file) && !find(r, file.device, file.inode)->path)
+			find(r, file.device, file.inode)->path = strdup(path);
 		elf_close(elf);
 	}
 	close(file.fd);
@@ -324,6 +396,7 @@ void runtimes_close(struct runtimes *r)
 	detach_all(r);
 	for (struct interpreter *i = r->files; i; i = next) {
 		next = i->next;
+		free(i->path);
 		free(i);
 	}
 	table_free(&r->refused);

@@ -29,6 +29,10 @@ void runtimes_close(struct runtimes *r);
 
 /* Looks for an interpreter in a file, once.  True: it has one, and whoever maps it is of interest. */
 bool runtimes_file(struct runtimes *r, struct elf_file *elf, const struct library_file *file);
+/* Has it one, as far as that was looked for? */
+bool runtimes_has(const struct runtimes *r, uint64_t device, uint64_t inode);
+/* Nobody maps the file any more: it is let go of. */
+void runtimes_gone(struct runtimes *r, uint64_t device, uint64_t inode);
 /* A process maps a file that has one. */
 void runtimes_mapped(struct runtimes *r, const struct library_mapping *mapping);
 /* Looks again at what was mapped lately; to be called about once a second, or more often. */

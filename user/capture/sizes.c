@@ -17,7 +17,7 @@
 
 struct sized {
 	struct ev_handle ev; /* as told last */
-	const struct object_fields *fields;
+	struct object_fields fields;
 	const char *object;
 	uint64_t next_ns, wait_ns;
 };
@@ -99,7 +99,7 @@ void sizes_read(struct sizes *s, struct ev_handle *ev, const struct object_field
 		}
 	}
 	*sized = (struct sized){.ev = *ev,
-				.fields = fields,
+				.fields = *fields,
 				.object = object,
 				.next_ns = ev->head.ns + FIRST_WAIT_NS,
 				.wait_ns = FIRST_WAIT_NS};
@@ -108,7 +108,7 @@ void sizes_read(struct sizes *s, struct ev_handle *ev, const struct object_field
 /* Returns whether there is more to come. */
 static bool look_again(struct sizes *s, struct sized *sized, uint64_t now)
 {
-	struct object_size size = look(&sized->ev, sized->fields, sized->object);
+	struct object_size size = look(&sized->ev, &sized->fields, sized->object);
 	bool same = size.bytes == sized->ev.bytes;
 
 	if (size.bytes == UNKNOWN64)

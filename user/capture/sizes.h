@@ -21,7 +21,7 @@ int sizes_open(struct sizes **out, const struct client_host *host);
 void sizes_close(struct sizes *s);
 
 /* An object is about to be told of: fills in its bytes, and its rows where they are not known.
- * fields and object (what the probe table calls it) must live as long as s. */
+ * object (what the probe table calls it) must live as long as s. */
 void sizes_read(struct sizes *s, struct ev_handle *ev, const struct object_fields *fields,
 		const char *object);
 /* It is gone. */

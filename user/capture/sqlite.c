@@ -36,7 +36,7 @@
 
 struct open_file { /* a connection */
 	struct handle_key key;
-	const struct sqlite_fields *fields;
+	struct sqlite_fields fields;
 	uint64_t digest;
 	struct ev_connection ev; /* as told last */
 	struct ev_file file;
@@ -312,7 +312,7 @@ static void file_enter(struct sqlites *s, const struct raw_handle *raw,
 		return;
 	}
 	f->key = raw->key;
-	f->fields = fields;
+	f->fields = *fields;
 	f->ev.head = (struct ev_head){
 		.ns = raw->head.ns, .kind = EV_CONNECTION, .size = sizeof(f->ev)};
 	f->ev.start_ns = raw->start_ns;
@@ -635,7 +635,7 @@ static void tell_result(struct sqlites *s, struct open_file *f, struct ev_result
 
 	ev->id = f->ev.id;
 	ev->bytes = UNKNOWN64;
-	ev->cache_kib = sqlite_run_cache(f->key.pid, f->key.handle, &f->fields->autocommit,
+	ev->cache_kib = sqlite_run_cache(f->key.pid, f->key.handle, &f->fields.autocommit,
 					 pages_bytes(f));
 	statement_text(s, text, ev->text, &ev->length, &ev->cut);
 	ev->head.kind = EV_RESULT;
@@ -663,7 +663,7 @@ void sqlites_run(struct sqlites *s, const struct raw_run *raw, const struct sqli
 		st = NULL;
 	ev.grown_bytes = sqlite_run_grown(st ? &st->run : NULL, &before, &after, &began_ns);
 	ev.began_ns = began_ns;
-	if (!f || f->fields != fields || ev.grown_bytes < RUN_GROWN)
+	if (!f || f->fields.rows != fields->rows || ev.grown_bytes < RUN_GROWN)
 		return;
 	tell_result(s, f, &ev, raw->text, raw->stack);
 }
@@ -682,7 +682,7 @@ static uint32_t rows_so_far(const struct sqlite_fields *fields, const unsigned c
 static void look_at_run(struct sqlites *s, struct open_statement *st, struct open_file *f,
 			const unsigned char *bytes, uint64_t now)
 {
-	uint32_t rows = rows_so_far(f->fields, bytes);
+	uint32_t rows = rows_so_far(&f->fields, bytes);
 	bool large = st->busy && rows >= RUN_ROWS;
 	struct sqlite_rest before = st->run.rest[0], after = {now, 0};
 	struct ev_result ev = {.head.ns = now, .rows = rows};
@@ -711,7 +711,7 @@ static bool look_at_statement(struct sqlites *s, struct open_statement *st, stru
 
 	if (!digest)
 		return false;
-	st->busy = field_value(&f->fields->busy, bytes, sizeof(bytes)) == 1;
+	st->busy = field_value(&f->fields.busy, bytes, sizeof(bytes)) == 1;
 	look_at_run(s, st, f, bytes, now);
 	if (digest != st->digest)
 		st->still_ns = st->digest ? now : st->born_ns;
@@ -796,7 +796,7 @@ static void look_at_file(struct sqlites *s, struct open_file *f, uint64_t used_b
 	if (f->digest && digest != f->digest && f->ev.used_ns == used_before)
 		f->ev.used_ns = now;
 	f->digest = digest;
-	autocommit = field_value(&f->fields->autocommit, bytes, sizeof(bytes));
+	autocommit = field_value(&f->fields.autocommit, bytes, sizeof(bytes));
 	if (autocommit == 0)
 		enter_transaction(&f->ev, used_before, now);
 	else if (autocommit > 0)

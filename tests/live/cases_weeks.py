@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+"""What a watch of weeks must give back: files of containers that ended, and the room that they took."""
+import os
+import shutil
+import subprocess
+import time
+
+from solo import Skip, live
+
+LIBRARY = os.path.realpath("/usr/lib/x86_64-linux-gnu/libsqlite3.so.0")
+CONTAINER = ("mount -t overlay overlay -o index=on,lowerdir=$DIR/lower,upperdir=$DIR/upper$N,workdir=$DIR/work$N $DIR/merged$N || exit 9\n"
+             "test -z \"$TOUCH\" || touch $DIR/merged$N/lib.so\n"
+             "LD_PRELOAD=$DIR/merged$N/lib.so exec sleep $SECONDS_\n")
+AGAIN_SECONDS = 5  # after the last process of a container has ended its files are free
+
+
+def folder(bench):
+    path = bench.file("overlay")
+    for name in ("lower", "upper1", "work1", "merged1", "upper2", "work2", "merged2"):
+        os.makedirs(os.path.join(path, name))
+    shutil.copy(LIBRARY, os.path.join(path, "lower", "lib.so"))
+    return path
+
+
+def contain(bench, path, number, seconds, touch=""):
+    """A mount name space of its own with an overlay, and a process that maps a library from it."""
+    process = subprocess.Popen(["unshare", "-m", "sh", "-c", CONTAINER], start_new_session=True,
+                               env=dict(os.environ, DIR=path, N=str(number), SECONDS_=str(seconds), TOUCH=touch))
+    bench.janitor.watch(process.pid)
+    return process
+
+
+def can_be_mounted(bench, path, number, patience):
+    """With index=on the kernel refuses a second overlay over layers that are in use."""
+    deadline = time.monotonic() + patience
+    while True:
+        process = contain(bench, path, number, 0.1)
+        if process.wait() == 0:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.25)
+
+
+def no_overlay():
+    return None if os.path.exists(LIBRARY) and shutil.which("unshare") else "an overlay needs unshare and SQLite"
+
+
+@live("an overlay can be mounted again when its container has ended", needs=(), lane="weeks", without=no_overlay)
+def overlay_again(bench):
+    path = folder(bench)
+    if contain(bench, path, 1, 0.1).wait():
+        raise Skip("no overlay can be mounted here")
+    watching = bench.dbleak.start("watch", "--json", "--duration", 40)
+    bench.dbleak.wait_watching(watching)
+    # What lies in the image is reached below the overlay: another container of it goes on.
+    other = contain(bench, path, 2, 30)
+    one = contain(bench, path, 1, 4)
+    time.sleep(3)
+    bench.check(one.wait() == 0, "the container did not end well")
+    bench.check(can_be_mounted(bench, path, 1, 1), "its overlay is held although it has ended")
+    # What the container itself has changed is held until nobody maps it.
+    one = contain(bench, path, 1, 4, touch="yes")
+    bench.check(one.wait() == 0, "the container did not end well")
+    bench.check(can_be_mounted(bench, path, 1, AGAIN_SECONDS), "the overlay of a changed library is held")
+    bench.janitor.end(other)
+    watching.send_signal(2)
+    look = bench.looked(bench.dbleak.examine(bench.dbleak.finish(watching)), 0)
+    probed = [library for library in look.report["coverage"]["libraries"] if library["path"].endswith("/lib.so")]
+    bench.check(probed and all(library["probes"] > 10 for library in probed), f"the library was not probed: {probed}")
+
+
+@live("more copies of a library than have room at once, one after the other, are all probed", needs=(),
+      lane="weeks", without=no_overlay)
+def many_copies(bench):
+    path = bench.file("copies")
+    os.makedirs(path)
+    watching = bench.dbleak.start("watch", "--json", "--duration", 110)
+    bench.dbleak.wait_watching(watching)
+    for at in range(0, 360, 12):
+        processes = []
+        for number in range(at, at + 12):
+            copy = os.path.join(path, f"lib{number}.so")
+            shutil.copy(LIBRARY, copy)
+            processes.append(subprocess.Popen(["sleep", "0.7"], env=dict(os.environ, LD_PRELOAD=copy)))
+        for process in processes:
+            process.wait()
+        for number in range(at, at + 12):
+            os.unlink(os.path.join(path, f"lib{number}.so"))
+    watching.send_signal(2)
+    look = bench.looked(bench.dbleak.examine(bench.dbleak.finish(watching)), 0)
+    libraries = {os.path.basename(library["path"]): library["probes"] for library in look.report["coverage"]["libraries"]}
+    bench.check(libraries.get("lib359.so", 0) > 10, f"the last copy was not probed: {sorted(libraries)[-3:]}")
+    unprobed = [gap["reason"] for gap in look.report["coverage"]["gaps"] if "cannot be probed" in gap["reason"]]
+    bench.check(not unprobed, f"some were not probed: {unprobed[:2]}")
