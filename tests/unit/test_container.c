@@ -127,6 +127,19 @@ static void docker_names_come_from_its_state(void **state)
 	containers_close(c);
 }
 
+/* A daemon of root, on this host. */
+static void daemon_runs(uint32_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "proc/%u/status", pid);
+	tree_file(path, "Name:\tdockerd\nUid:\t0\t0\t0\t0\n");
+	snprintf(path, sizeof(path), "proc/%u/uid_map", pid);
+	tree_file(path, "         0          0 4294967295\n");
+	snprintf(path, sizeof(path), "proc/%u/root", pid);
+	assert_int_equal(symlink(tree_root, tree_path(path)), 0);
+}
+
 static void docker_with_another_data_root_is_found(void **state)
 {
 	static const char state_text[] = "{\"Name\":\"/elsewhere\"}";
@@ -138,24 +151,102 @@ static void docker_with_another_data_root_is_found(void **state)
 	assert_string_equal(container_of(c, "0::/docker/" ID "\n")->name, "elsewhere");
 	tree_file("proc/77/comm", "dockerd\n");
 	tree_bytes("proc/77/cmdline", "dockerd\0--data-root\0/d2\0-H\0fd://\0", 32);
-	tree_file("proc/77/root/d2/containers/" ID2 "/config.v2.json", state_text);
+	tree_file("d2/containers/" ID2 "/config.v2.json", state_text);
+	daemon_runs(77);
 	assert_string_equal(container_of(c, "0::/docker/" ID2 "\n")->name, "elsewhere");
 	containers_close(c);
 }
 
-static void docker_in_docker_is_read_in_the_outer_container(void **state)
+/* A process may call itself so, and a container's or a namespace's root is not this host's. */
+static void whoever_calls_itself_a_daemon_is_not_believed(void **state)
 {
-	struct containers *c = host(v2_mounts);
+	static const struct {
+		const char *path, *text;
+	} faults[] = {
+		{"proc/77/status", "Name:\tdockerd\nUid:\t65534\t65534\t65534\t65534\n"},
+		{"proc/77/status", "Name:\tdockerd\nUid:\t0\t1000\t0\t0\n"},
+		{"proc/77/status", ""},
+		{"proc/77/uid_map", "         0       1000          1\n"},
+		{"proc/77/uid_map", "         0     100000      65536\n"},
+		{"proc/77/uid_map", ""},
+		{"proc/77/root", NULL},
+	};
 
 	(void)state;
-	tree_file("var/lib/docker/containers/" ID2 "/config.v2.json", "{\"Name\":\"/outer\"}");
 	tree_file("proc/77/comm", "dockerd\n");
-	tree_bytes("proc/77/cmdline", "dockerd\0", 8);
-	tree_file("proc/77/root/var/lib/docker/containers/" ID "/config.v2.json",
-		  "{\"Name\":\"/inner\"}");
-	assert_string_equal(container_of(c, "0::/docker/" ID2 "/docker/" ID "\n")->name, "inner");
-	assert_string_equal(container_of(c, "0::/docker/" ID2 "\n")->name, "outer");
+	tree_bytes("proc/77/cmdline", "dockerd\0--data-root\0/d2\0", 24);
+	tree_file("d2/containers/" ID "/config.v2.json", "{\"Name\":\"/false\"}");
+	for (size_t i = 0; i <= COUNT(faults); i++) {
+		struct containers *c = host(v2_mounts);
+
+		daemon_runs(77);
+		if (i < COUNT(faults) && faults[i].text) {
+			tree_file(faults[i].path, faults[i].text);
+		} else if (i < COUNT(faults)) {
+			tree_delete("proc/77/root");
+			tree_file("proc/77/root/d2/containers/" ID "/config.v2.json",
+				  "{\"Name\":\"/false\"}");
+		}
+		assert_string_equal(container_of(c, "0::/docker/" ID "\n")->name,
+				    i < COUNT(faults) ? "" : "false");
+		containers_close(c);
+		tree_delete("proc/77/root");
+	}
+}
+
+static void state_of_a_user_is_that_users_own(void **state)
+{
+	static const char path[] =
+		"home/ann/.local/share/containers/storage/overlay-containers/containers.json";
+	static const char text[] = "[{\"id\":\"" ID "\",\"names\":[\"pod1\"]}]";
+	struct containers *c = host(v2_mounts);
+	char passwd[128];
+
+	(void)state;
+	snprintf(passwd, sizeof(passwd), "ann:x:%u:1000:Ann:/home/ann:/bin/bash\n",
+		 (unsigned int)getuid() + 1);
+	tree_file("etc/passwd", passwd);
+	tree_file(path, text);
+	assert_string_equal(container_of(c, "0::/libpod-" ID "\n")->name, "");
 	containers_close(c);
+}
+
+static void a_state_file_beyond_all_sense_is_not_parsed(void **state)
+{
+	struct containers *c = host(v2_mounts);
+	char *text = malloc(STATE_BYTES_MAX + 64);
+	size_t at = (size_t)sprintf(text, "{\"Name\":\"/big\",\"x\":[");
+
+	(void)state;
+	memset(text + at, ' ', STATE_BYTES_MAX);
+	strcpy(text + STATE_BYTES_MAX, "]}");
+	tree_file("var/lib/docker/containers/" ID "/config.v2.json", text);
+	assert_string_equal(container_of(c, "0::/docker/" ID "\n")->name, "");
+	free(text);
+	containers_close(c);
+}
+
+/* Opening some devices changes something; a FIFO's writer would go on. */
+static void what_is_no_file_is_not_opened(void **state)
+{
+	int root, writer;
+
+	(void)state;
+	tree_file("plain", "text");
+	assert_int_equal(mkfifo(tree_path("fifo"), 0600), 0);
+	assert_int_equal(symlink("plain", tree_path("link")), 0);
+	root = file_open_root(tree_root);
+	assert_int_equal(file_open_in(root, "fifo", 0), -EINVAL);
+	writer = open(tree_path("fifo"), O_WRONLY | O_NONBLOCK);
+	assert_int_equal(writer, -1);
+	assert_int_equal(file_open_in(root, "link", O_NOFOLLOW), -ELOOP);
+	assert_int_equal(file_open_in(root, ".", 0), -EINVAL);
+	assert_int_equal(file_open_in(root, "plain", O_DIRECTORY), -EINVAL);
+	close(file_open_in(root, "link", 0));
+	close(root);
+	root = file_open_root("/dev");
+	assert_int_equal(file_open_in(root, "null", 0), -EINVAL);
+	close(root);
 }
 
 static void docker_under_another_parent_is_still_docker(void **state)
@@ -183,8 +274,12 @@ static void podman_names_come_from_its_state(void **state)
 	};
 
 	(void)state;
-	tree_file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nbroken\n::\n"
-				"ann:x:1000:1000:Ann:/home/ann:/bin/bash\n");
+	char passwd[256];
+
+	snprintf(passwd, sizeof(passwd),
+		 "root:x:0:0:root:/root:/bin/sh\nbroken\n::\nann:x:%u:1000:Ann:/home/ann:/bin/bash\n",
+		 (unsigned int)getuid());
+	tree_file("etc/passwd", passwd);
 	tree_file("etc/containers/storage.conf", "[storage]\n# graphroot = \"/no\"\n"
 						 "runroot =\n  graphroot = \"/srv/graph\"\n");
 	for (size_t i = 0; i < COUNT(files); i++) {
@@ -210,6 +305,7 @@ static void podman_with_hidden_storage_is_named_by_conmon(void **state)
 	(void)state;
 	tree_file("proc/88/comm", "conmon\n");
 	tree_bytes("proc/88/cmdline", line, (size_t)len);
+	daemon_runs(88);
 	assert_string_equal(container_of(c, "0::/libpod_parent/libpod-" ID "\n")->name, "pod2");
 	assert_string_equal(container_of(c, "0::/libpod_parent/libpod-" ID2 "\n")->name, "");
 	containers_close(c);
@@ -420,7 +516,10 @@ int main(void)
 		cmocka_unit_test(cgroup_paths_of_all_run_times_are_known),
 		tree_test(docker_names_come_from_its_state),
 		tree_test(docker_with_another_data_root_is_found),
-		tree_test(docker_in_docker_is_read_in_the_outer_container),
+		tree_test(whoever_calls_itself_a_daemon_is_not_believed),
+		tree_test(state_of_a_user_is_that_users_own),
+		tree_test(a_state_file_beyond_all_sense_is_not_parsed),
+		tree_test(what_is_no_file_is_not_opened),
 		tree_test(docker_under_another_parent_is_still_docker),
 		tree_test(podman_names_come_from_its_state),
 		tree_test(podman_with_hidden_storage_is_named_by_conmon),

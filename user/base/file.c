@@ -2,12 +2,13 @@
 /*
  * file.c - read small files whole, also below another root directory.
  *
- * Nothing here blocks on a FIFO or follows a symbolic link out of the given root, because the
- * paths can come from programs we do not trust.  Not for streaming large files.
+ * Nothing here opens a FIFO or a device, or follows a symbolic link out of the given root, because
+ * the paths can come from programs we do not trust: opening some devices changes something.  Not for streaming large files.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -22,22 +23,49 @@ int file_open_root(const char *root)
 	return fd < 0 ? -errno : fd;
 }
 
-int file_open_in(int root, const char *path, int flags)
+/* A container run time may hide openat2 behind ENOSYS; a plain open is then all there is. */
+static int open_below(int root, const char *path, int flags)
 {
 	struct open_how how = {
-		.flags = (unsigned int)(O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags),
+		.flags = (unsigned int)(flags | O_CLOEXEC),
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 	int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 
-	/* Some container run times hide openat2 behind ENOSYS; a plain open is then all there is.
-	 */
 	if (fd < 0 && errno == ENOSYS) {
 		while (*path == '/')
 			path++;
 		fd = openat(root, *path ? path : ".", (int)how.flags);
 	}
 	return fd < 0 ? -errno : fd;
+}
+
+int file_open_held(int held, int flags)
+{
+	char name[32];
+	struct stat st;
+	int fd;
+
+	if (fstat(held, &st))
+		return -errno;
+	if (flags & O_DIRECTORY ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))
+		return S_ISLNK(st.st_mode) ? -ELOOP : -EINVAL;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", held);
+	fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (flags & O_DIRECTORY));
+	return fd < 0 ? -errno : fd;
+}
+
+int file_open_in(int root, const char *path, int flags)
+{
+	int held = open_below(root, path, O_PATH | (flags & O_NOFOLLOW)), fd;
+
+	if (held < 0)
+		return held;
+	fd = file_open_held(held, flags);
+	if (fd == -ENOENT) /* /proc is not in reach, as in the worker's root */
+		fd = open_below(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | flags);
+	close(held);
+	return fd;
 }
 
 static ssize_t read_fully(int fd, char *buf, size_t size)
@@ -72,15 +100,15 @@ ssize_t file_read(int dir, const char *path, char *buf, size_t size)
 	return got;
 }
 
-static ssize_t load_fd(int fd, size_t limit, char **text)
+static ssize_t load_fd(int fd, size_t limit, uid_t owner, char **text)
 {
 	struct stat st;
 	ssize_t got;
 
 	if (fstat(fd, &st))
 		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
+	if (owner != FILE_OF_ANYBODY && st.st_uid != owner)
+		return -EPERM;
 	if ((size_t)st.st_size > limit)
 		return -EFBIG;
 	*text = malloc((size_t)st.st_size + 1);
@@ -96,7 +124,7 @@ static ssize_t load_fd(int fd, size_t limit, char **text)
 	return got;
 }
 
-ssize_t file_load(int root, const char *path, size_t limit, char **text)
+ssize_t file_load(int root, const char *path, size_t limit, uid_t owner, char **text)
 {
 	int fd = file_open_in(root, path, 0);
 	ssize_t got;
@@ -104,7 +132,7 @@ ssize_t file_load(int root, const char *path, size_t limit, char **text)
 	*text = NULL;
 	if (fd < 0)
 		return fd;
-	got = load_fd(fd, limit, text);
+	got = load_fd(fd, limit, owner, text);
 	close(fd);
 	return got;
 }

@@ -2,9 +2,9 @@
 /*
  * container.c - which container a process is in, and what the run time calls it.
  *
- * The innermost container of a cgroup path counts (Docker in Docker).  State files are read in
- * the root directory of the daemon that writes them.  Talks to no daemon, and believes state
- * files only: the name of a process of the same user comes last.
+ * The innermost container of a cgroup path counts (Docker in Docker).  Talks to no daemon, and
+ * believes state files only.  A process may call itself what it likes, so only root's daemons on
+ * this host tell where theirs are; those of a user must be that user's own.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -16,12 +16,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../base/file.h"
 #include "container.h"
 
-#define STATE_BYTES_MAX (16UL << 20)
+#define STATE_BYTES_MAX (1UL << 20) /* a container's state has some KiB; parsed, it takes 50 times as much */
+#define PASSWD_BYTES_MAX (4UL << 20)
+#define ENTRIES_MAX	64 /* of a folder that has one entry for each storage driver */
 #define CGROUP_TEXT_MAX 65536
 #define CMDLINE_MAX	16384
 #define NAME_ATTEMPTS	3 /* a run time may write the state file after the cgroup */
@@ -179,12 +182,13 @@ struct search {
 	struct containers *c;
 	const char *id;
 	char *name; /* CONTAINER_NAME_LEN bytes and a NUL */
+	uid_t owner; /* of whom all state must be; FILE_OF_ANYBODY */
 };
 
-static json_t *load_json(int root, const char *path)
+static json_t *load_json(const struct search *s, int root, const char *path)
 {
 	char *text;
-	ssize_t len = file_load(root, path, STATE_BYTES_MAX, &text);
+	ssize_t len = file_load(root, path, STATE_BYTES_MAX, s->owner, &text);
 	json_t *json = len < 0 ? NULL : json_loadb(text, (size_t)len, 0, NULL);
 
 	if (len >= 0)
@@ -201,7 +205,7 @@ static bool docker_in(struct search *s, int root, const char *data)
 	if (snprintf(path, sizeof(path), "%s/containers/%s/config.v2.json", data, s->id) >=
 	    (int)sizeof(path))
 		return false;
-	state = load_json(root, path);
+	state = load_json(s, root, path);
 	found = keep_name(s->name, json_string_value(json_object_get(state, "Name")));
 	json_decref(state);
 	return found;
@@ -209,7 +213,7 @@ static bool docker_in(struct search *s, int root, const char *data)
 
 static bool podman_file(struct search *s, int root, const char *path)
 {
-	json_t *state = load_json(root, path);
+	json_t *state = load_json(s, root, path);
 	bool found = false;
 	json_t *item;
 	size_t i;
@@ -248,20 +252,28 @@ static bool ends_with(const char *text, const char *tail)
 	return len >= want && !strcmp(text + len - want, tail);
 }
 
+static bool is_owned(const struct search *s, int fd)
+{
+	struct stat st;
+
+	return s->owner == FILE_OF_ANYBODY || (!fstat(fd, &st) && st.st_uid == s->owner);
+}
+
 /* overlay-containers, vfs-containers, btrfs-containers, ... */
 static bool podman_in(struct search *s, int root, const char *storage)
 {
 	int fd = file_open_in(root, storage, O_DIRECTORY);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
-	bool found = false;
+	bool found = false, owned;
 
 	if (!d) {
 		if (fd >= 0)
 			close(fd);
 		return false;
 	}
-	while (!found && (entry = readdir(d)))
+	owned = is_owned(s, fd);
+	for (int i = 0; owned && !found && i < ENTRIES_MAX && (entry = readdir(d)); i++)
 		found = ends_with(entry->d_name, "-containers") &&
 			podman_driver(s, root, storage, entry->d_name);
 	closedir(d);
@@ -272,6 +284,20 @@ static bool podman_in(struct search *s, int root, const char *storage)
 
 typedef bool (*place)(struct search *s, int root, const char *directory);
 
+/* Takes a line of passwd apart: name:password:uid:gid:text:home:shell.  NULL: it makes no sense. */
+static const char *home_of(char *line, uid_t *owner)
+{
+	char *end = strrchr(line, ':'), *home, *uid = strchr(line, ':');
+
+	uid = uid ? strchr(uid + 1, ':') : NULL;
+	if (!end || !uid || !isdigit((unsigned char)uid[1]))
+		return NULL;
+	*owner = (uid_t)strtoul(uid + 1, NULL, 10);
+	*end = '\0';
+	home = strrchr(line, ':');
+	return home && home[1] == '/' ? home + 1 : NULL;
+}
+
 /* Homes of /etc/passwd only: a directory service might ask the network. */
 static bool in_homes(struct search *s, const char *below, place look)
 {
@@ -279,20 +305,16 @@ static bool in_homes(struct search *s, const char *below, place look)
 	bool found = false;
 	int homes = 0;
 
-	if (file_load(s->c->root, "/etc/passwd", STATE_BYTES_MAX, &text) < 0)
+	if (file_load(s->c->root, "/etc/passwd", PASSWD_BYTES_MAX, FILE_OF_ANYBODY, &text) < 0)
 		return false;
 	for (line = strtok_r(text, "\n", &save); line && !found && homes < HOMES_MAX;
 	     line = strtok_r(NULL, "\n", &save), homes++) {
-		char *end = strrchr(line, ':'), *home;
+		const char *home = home_of(line, &s->owner);
 
-		if (!end)
-			continue;
-		*end = '\0';
-		home = strrchr(line, ':');
-		if (home && home[1] == '/' &&
-		    snprintf(path, sizeof(path), "%s/%s", home + 1, below) < (int)sizeof(path))
+		if (home && snprintf(path, sizeof(path), "%s/%s", home, below) < (int)sizeof(path))
 			found = look(s, s->c->root, path);
 	}
+	s->owner = FILE_OF_ANYBODY;
 	free(text);
 	return found;
 }
@@ -325,7 +347,7 @@ static const char *first_option(const char *cmdline, size_t len, const char *con
 
 static bool docker_configured(struct search *s, int root, const char *file)
 {
-	json_t *config = load_json(root, file);
+	json_t *config = load_json(s, root, file);
 	const char *data = json_string_value(json_object_get(config, "data-root"));
 	bool found;
 
@@ -378,6 +400,38 @@ static bool is_called(const struct containers *c, uint32_t pid, const char *comm
 	return got == (ssize_t)strlen(comm) + 1 && !memcmp(text, comm, strlen(comm));
 }
 
+/* Not in a user namespace of somebody, where anybody is root. */
+static bool is_root(const struct containers *c, uint32_t pid)
+{
+	unsigned int user[4], inner, outer, count;
+	char text[8192], *at;
+
+	if (procfs_read(c->procfs, pid, "status", text, sizeof(text)) <= 0)
+		return false;
+	at = strstr(text, "\nUid:");
+	if (!at || sscanf(at + 5, "%u %u %u %u", user, user + 1, user + 2, user + 3) != 4 ||
+	    (user[0] | user[1] | user[2] | user[3]))
+		return false;
+	return procfs_read(c->procfs, pid, "uid_map", text, sizeof(text)) > 0 &&
+	       sscanf(text, "%u %u %u", &inner, &outer, &count) == 3 && !inner && !outer &&
+	       count == UINT32_MAX;
+}
+
+/* A container has a root directory of its own. */
+static bool sees_this_host(const struct containers *c, uint32_t pid)
+{
+	int root = procfs_open_root(c->procfs, pid);
+	struct stat own, its;
+	bool same;
+
+	if (root < 0)
+		return false;
+	same = !fstat(root, &its) && !fstat(c->root, &own) && its.st_dev == own.st_dev &&
+	       its.st_ino == own.st_ino;
+	close(root);
+	return same;
+}
+
 /* Looks through all processes once for many containers: see forget_helpers. */
 static void find_helpers(struct containers *c)
 {
@@ -387,7 +441,8 @@ static void find_helpers(struct containers *c)
 	if (c->helpers || procfs_pids(c->procfs, &pids, &count))
 		return;
 	for (size_t i = 0; i < count; i++)
-		if (is_called(c, pids[i], "dockerd") || is_called(c, pids[i], "conmon"))
+		if ((is_called(c, pids[i], "dockerd") || is_called(c, pids[i], "conmon")) &&
+		    is_root(c, pids[i]) && sees_this_host(c, pids[i]))
 			pids[kept++] = pids[i];
 	c->helpers = pids;
 	c->helper_count = kept;
@@ -427,7 +482,7 @@ static bool podman_configured(struct search *s, int root, const char *file)
 	char *text, *save, *line, *path;
 	bool found = false;
 
-	if (file_load(root, file, STATE_BYTES_MAX, &text) < 0)
+	if (file_load(root, file, STATE_BYTES_MAX, s->owner, &text) < 0)
 		return false;
 	for (line = strtok_r(text, "\n", &save); line && !found;
 	     line = strtok_r(NULL, "\n", &save)) {
@@ -467,7 +522,7 @@ static const struct {
 
 static void find_name(struct containers *c, struct entry *e)
 {
-	struct search s = {c, e->container.id, e->container.name};
+	struct search s = {c, e->container.id, e->container.name, FILE_OF_ANYBODY};
 
 	if (e->container.name[0] || e->attempts >= NAME_ATTEMPTS)
 		return;
