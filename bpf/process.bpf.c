@@ -26,6 +26,22 @@ static __always_inline void inherit_runtime(__u32 parent, __u32 pid, __u64 start
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
 }
 
+/* Whoever keeps probes to the selected processes is to hear of each at once. */
+static __always_inline void tell_task(struct task_struct *task, __u32 what, __u32 other)
+{
+	struct raw_task told = {};
+
+	if (!settings.tell_tasks || !selected(task))
+		return;
+	told.head.ns = bpf_ktime_get_boot_ns();
+	told.head.kind = RAW_TASK;
+	told.head.size = sizeof(told);
+	told.pid = task->tgid;
+	told.other = other;
+	told.what = what;
+	emit(&told, sizeof(told));
+}
+
 SEC("tp_btf/task_newtask")
 int BPF_PROG(process_forked, struct task_struct *child, __u64 clone_flags)
 {
@@ -35,10 +51,10 @@ int BPF_PROG(process_forked, struct task_struct *child, __u64 clone_flags)
 	if (clone_flags & CLONE_THREAD)
 		return 0;
 	inherit_runtime(parent, pid, child->start_boottime);
-	if (!bpf_map_lookup_elem(&targets, &parent))
-		return 0;
-	if (bpf_map_update_elem(&targets, &pid, &one, BPF_ANY))
+	if (bpf_map_lookup_elem(&targets, &parent) &&
+	    bpf_map_update_elem(&targets, &pid, &one, BPF_ANY))
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+	tell_task(child, TASK_FORKED, parent);
 	return 0;
 }
 
@@ -57,7 +73,7 @@ static __always_inline __u64 peak_resident(struct task_struct *task)
 
 /* Another program in the same process: what its libraries had handed out is gone. */
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(process_replaced, struct task_struct *task)
+int BPF_PROG(process_replaced, struct task_struct *task, int thread)
 {
 	__u32 pid = task->tgid;
 	struct process *p = bpf_map_lookup_elem(&processes, &pid);
@@ -65,6 +81,28 @@ int BPF_PROG(process_replaced, struct task_struct *task)
 	bpf_map_delete_elem(&runtimes, &pid);
 	if (p)
 		p->exec_ns = bpf_ktime_get_boot_ns();
+	tell_task(task, TASK_REPLACED, (__u32)thread == pid ? 0 : thread);
+	return 0;
+}
+
+/* One that takes a name for itself that was asked for.  The name is not its own yet. */
+SEC("tp_btf/task_rename")
+int BPF_PROG(process_renamed, struct task_struct *task, const char *name)
+{
+	struct raw_task told = {};
+	struct comm_key key = {};
+
+	if (!settings.tell_tasks || !settings.by_comm || task->pid != task->tgid)
+		return 0;
+	bpf_probe_read_kernel_str(&key.comm, sizeof(key.comm), name);
+	if (!bpf_map_lookup_elem(&comms, &key) || (__u32)task->tgid == settings.self)
+		return 0;
+	told.head.ns = bpf_ktime_get_boot_ns();
+	told.head.kind = RAW_TASK;
+	told.head.size = sizeof(told);
+	told.pid = task->tgid;
+	told.what = TASK_REPLACED;
+	emit(&told, sizeof(told));
 	return 0;
 }
 
@@ -78,6 +116,7 @@ int BPF_PROG(process_exited, struct task_struct *task)
 	if (BPF_CORE_READ(task, signal, live.counter) != 0)
 		return 0;
 	bpf_map_delete_elem(&runtimes, &pid);
+	tell_task(task, TASK_ENDED, 0);
 	if (settings.selective)
 		bpf_map_delete_elem(&targets, &pid);
 	p = bpf_map_lookup_elem(&processes, &pid);

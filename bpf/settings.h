@@ -24,6 +24,7 @@ struct settings {
 	__u32 stacks_interpreted; /* walked, likewise */
 	__u32 stack_bytes;	  /* of a copied one, at most STACK_BYTES */
 	__u32 keep_said; /* 1: of each thread, what it said last */
+	__u32 tell_tasks; /* 1: when selected processes begin and end */
 };
 
 struct cgroup_key {
@@ -120,6 +121,20 @@ enum {
 	COUNTER_OTHER_MESSAGES = 10, /* of other sockets */
 	COUNTER_FAULTS = 11,	    /* page faults, of whomever, while some process grows */
 	COUNTERS = 16,
+};
+
+/* A process that is selected was made, became another program or began to be selected, or ended: told
+ * where probes are kept to the selected ones. */
+#define RAW_TASK 85
+
+enum task_what { TASK_FORKED = 1, TASK_REPLACED = 2, TASK_ENDED = 3 };
+
+struct raw_task {
+	struct ev_head head;
+	__u32 pid;
+	__u32 other; /* forked: its parent; replaced: the thread that did it, unless it was the first */
+	__u32 what;  /* enum task_what */
+	__u32 reserved;
 };
 
 #endif

@@ -131,6 +131,12 @@ static void on_record(void *context, const struct ev_head *record)
 	case RAW_RUN:
 		clients_record(c->clients, record);
 		break;
+	case RAW_TASK:
+		if (c->clients)
+			clients_task(c->clients, (const struct raw_task *)record);
+		if (c->heap)
+			heap_task(c->heap, (const struct raw_task *)record);
+		break;
 	case RAW_STACK:
 		readers_stack(c->readers, record);
 		c->stacks_come = true;

@@ -30,6 +30,7 @@
 #include "looking.h"
 #include "probe_point.h"
 #include "probe_table.h"
+#include "reach.h"
 #include "row_counter.h"
 #include "runtime.h"
 #include "sizes.h"
@@ -71,7 +72,7 @@ struct attached {
 	struct attached *next;
 	const struct probe_library *library;
 	struct ev_library ev;
-	struct probe_links *links[GROUPS];
+	struct reach_set *sets[GROUPS];
 	uint32_t first; /* cookie */
 	uint32_t count;
 	uint64_t spent_ns[GROUPS];  /* by its probes so far */
@@ -124,6 +125,7 @@ struct clients {
 	struct kernel *kernel;
 	const struct procfs *procfs;
 	struct client_host host;
+	struct reach *reach;
 	struct libraries *libraries;
 	struct runtimes *runtimes;
 	struct probe_programs programs[GROUPS];
@@ -510,8 +512,8 @@ static void tell_library(struct clients *c, struct attached *a)
 
 static void detach(struct attached *a, enum group g)
 {
-	probes_detach(a->links[g]);
-	a->links[g] = NULL;
+	reach_remove(a->sets[g]);
+	a->sets[g] = NULL;
 }
 
 /* The first of so many cookies in a row that nothing uses; 0 there are none. */
@@ -546,7 +548,7 @@ static uint32_t take_cookies(struct clients *c, size_t n)
 }
 
 static int attach(struct clients *c, struct attached *a, struct elf_file *elf, bool is_static,
-		  bool deep, int fd)
+		  bool deep, const struct library_file *file)
 {
 	struct probe_place places[GROUPS][ROWS_MOST];
 	size_t counts[GROUPS] = {};
@@ -558,8 +560,8 @@ static int attach(struct clients *c, struct attached *a, struct elf_file *elf, b
 	err = place_rows(c, a, elf, is_static, deep, places, counts);
 	for (int g = 0; g < GROUPS && !err; g++)
 		if (counts[g])
-			err = probes_attach(&a->links[g], &c->programs[g], fd, places[g],
-					    counts[g]);
+			err = reach_add(c->reach, &a->sets[g], &c->programs[g], file, places[g],
+					counts[g]);
 	if (!err)
 		return 0;
 	for (int g = 0; g < GROUPS; g++)
@@ -628,7 +630,7 @@ static void add_library(struct clients *c, const struct probe_library *l, struct
 	elf_build_id(elf, a->ev.build_id, sizeof(a->ev.build_id));
 	snprintf(a->ev.path, sizeof(a->ev.path), "%s", file->path);
 	read_fields(a, elf, is_static, deep);
-	err = attach(c, a, elf, is_static, deep, file->fd);
+	err = attach(c, a, elf, is_static, deep, file);
 	if (err) {
 		char text[EV_TEXT_LEN];
 
@@ -745,16 +747,25 @@ static bool is_among(const struct waiting *list, size_t n, uint64_t device, uint
 	return n > 0;
 }
 
+static bool is_held(const struct clients *c, uint64_t device, uint64_t inode)
+{
+	const struct library_file file = {.device = device, .inode = inode};
+
+	return is_attached(c, &file) || runtimes_has(c->runtimes, device, inode) ||
+	       is_among(c->waiting, c->waiting_count, device, inode) ||
+	       is_among(c->tls, c->tls_count, device, inode) ||
+	       (c->host.keeps && c->host.keeps(c->host.context, device, inode));
+}
+
 /* What is open of it, or in it, is to go with the last that maps it. */
 static void hold(struct clients *c, const struct library_file *file)
 {
-	if (is_attached(c, file) || runtimes_has(c->runtimes, file->device, file->inode) ||
-	    is_among(c->waiting, c->waiting_count, file->device, file->inode) ||
-	    is_among(c->tls, c->tls_count, file->device, file->inode) ||
-	    (c->host.keeps && c->host.keeps(c->host.context, file->device, file->inode)))
+	if (is_held(c, file->device, file->inode)) {
+		libraries_follow(c->libraries, file);
 		libraries_hold(c->libraries, file->device, file->inode);
-	else
+	} else {
 		libraries_release(c->libraries, file->device, file->inode);
+	}
 }
 
 static const char *library_in(const struct clients *c, const struct library_file *file)
@@ -797,8 +808,7 @@ static void look_first(struct clients *c, const struct library_file *file)
 
 	if (elf_open(&elf, file->fd))
 		return;
-	if (runtimes_file(c->runtimes, elf, file))
-		libraries_follow(c->libraries, file);
+	runtimes_file(c->runtimes, elf, file);
 	if (!is_attached(c, file) && !look_into(c, elf, file, false) && !elf_given_up(elf))
 		wait_for_time(c, file);
 	if (c->host.file)
@@ -865,8 +875,8 @@ static void leave(struct clients *c, struct attached *a)
 {
 	tell_library(c, a);
 	for (int g = 0; g < GROUPS; g++) {
-		probes_detach_later(a->links[g]);
-		a->links[g] = NULL;
+		reach_remove_later(a->sets[g]);
+		a->sets[g] = NULL;
 	}
 	a->left_ns = now_boot();
 	c->left++;
@@ -887,6 +897,7 @@ static void on_gone(void *context, uint64_t device, uint64_t inode)
 	for (struct attached *a = c->files; a; a = a->next)
 		if (!a->left_ns && a->ev.device == device && a->ev.inode == inode && !stays(a))
 			leave(c, a);
+	reach_gone(c->reach, device, inode);
 }
 
 static void on_mapping(void *context, const struct library_mapping *mapping)
@@ -894,6 +905,8 @@ static void on_mapping(void *context, const struct library_mapping *mapping)
 	struct clients *c = context;
 
 	runtimes_mapped(c->runtimes, mapping);
+	if (is_held(c, mapping->device, mapping->inode))
+		reach_mapped(c->reach, mapping->pid, mapping->device, mapping->inode);
 }
 
 static void look_again(struct clients *c, const struct waiting *w)
@@ -1257,9 +1270,9 @@ static bool charge(struct clients *c, struct attached *a, uint64_t passed, uint6
 	a->credit_ns += rate * passed - objects - runs;
 	if (a->credit_ns > rate * BURST_NS)
 		a->credit_ns = rate * BURST_NS;
-	if (a->credit_ns < 0 && a->links[GROUP_RUNS] && objects <= rate * passed)
+	if (a->credit_ns < 0 && a->sets[GROUP_RUNS] && objects <= rate * passed)
 		step_down_runs(c, a);
-	else if (a->credit_ns < 0 && a->links[GROUP_OBJECTS])
+	else if (a->credit_ns < 0 && a->sets[GROUP_OBJECTS])
 		step_down(c, a, now);
 	return objects + runs > 0;
 }
@@ -1651,6 +1664,7 @@ int clients_sweep(struct clients *c, uint64_t now_ns)
 		c->buried_ns = now_ns;
 		err = kernel_client_bury(c->kernel, on_swept, c);
 	}
+	reach_step(c->reach, c->procfs, now_ns);
 	if (c->left > LEFT_MOST)
 		forget_left(c, now_ns, LEFT_NS);
 	look_for_tls_again(c, now_ns);
@@ -1689,6 +1703,33 @@ static int calibrate(struct clients *c)
 	return err;
 }
 
+static void tell_reach_gap(void *context, const char *text)
+{
+	tell_gap(context, text);
+}
+
+static bool is_selected(void *context, uint32_t pid)
+{
+	struct clients *c = context;
+
+	return c->host.selected(c->host.context, pid);
+}
+
+static int open_reach(struct clients *c)
+{
+	const struct reach_host host = {.context = c, .wanted = is_selected, .gap = tell_reach_gap};
+	enum reach_how how = !c->host.selective ? REACH_EVERYONE
+			     : c->cost.keeps_to_pid ? REACH_CHOSEN
+						    : REACH_THEIR_FILES;
+	int err = reach_open(&c->reach, how, &host);
+
+	if (!err && c->host.command) {
+		reach_make_ready(c->reach);
+		reach_join(c->reach, c->host.command);
+	}
+	return err;
+}
+
 int clients_open(struct clients **out, struct kernel *kernel, const struct procfs *procfs,
 		 const struct client_host *host)
 {
@@ -1708,7 +1749,9 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 	if (!err)
 		err = calibrate(c);
 	if (!err)
-		err = runtimes_open(&c->runtimes, kernel, procfs);
+		err = open_reach(c);
+	if (!err)
+		err = runtimes_open(&c->runtimes, kernel, procfs, c->reach);
 	if (!err)
 		err = libraries_open(&c->libraries, procfs);
 	if (err) {
@@ -1732,30 +1775,13 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 	return libraries_scan(c->libraries, on_file, c);
 }
 
-static void detach_all(struct clients *c)
-{
-	struct probe_links **links;
-	size_t n = 0;
-
-	for (const struct attached *a = c->files; a; a = a->next)
-		n += GROUPS;
-	links = calloc(n + 1, sizeof(*links)); /* without memory the end of the process does it */
-	n = 0;
-	for (const struct attached *a = c->files; a && links; a = a->next)
-		for (int g = 0; g < GROUPS; g++)
-			links[n++] = a->links[g];
-	if (links)
-		probes_detach_all(links, n);
-	free(links);
-}
-
 void clients_close(struct clients *c)
 {
 	struct attached *a, *next;
 
 	if (!c)
 		return;
-	detach_all(c);
+	reach_close(c->reach);
 	for (a = c->files; a; a = next) {
 		next = a->next;
 		table_free(&a->active);
@@ -1778,6 +1804,17 @@ void clients_close(struct clients *c)
 uint64_t clients_hit_ns(const struct clients *c)
 {
 	return c->cost.cheap_ns;
+}
+
+struct reach *clients_reach(const struct clients *c)
+{
+	return c->reach;
+}
+
+void clients_task(struct clients *c, const struct raw_task *task)
+{
+	if (c->reach)
+		reach_task(c->reach, task);
 }
 
 struct runtimes *clients_runtimes(const struct clients *c)

@@ -17,6 +17,7 @@
 struct clients;
 struct elf_file;
 struct library_file;
+struct reach;
 struct runtimes;
 
 /* What this needs of whoever tells the records. */
@@ -33,6 +34,8 @@ struct client_host {
 	void (*site)(void *context, const struct ev_site *site, uint64_t stack, bool is_caller);
 	/* Did the user ask for that process? */
 	bool (*wanted)(void *context, uint32_t pid, const char *comm);
+	/* Or for one that it is a child of? */
+	bool (*selected)(void *context, uint32_t pid);
 	/* A file that was not seen before; library: its name, if it is one of the table.  May be
 	 * NULL, as the next two. */
 	void (*file)(void *context, struct elf_file *elf, const struct library_file *file,
@@ -41,6 +44,8 @@ struct client_host {
 	void (*gone)(void *context, uint64_t device, uint64_t inode);
 	/* Is it kept open? */
 	bool (*keeps)(void *context, uint64_t device, uint64_t inode);
+	bool selective;	     /* somebody was selected */
+	uint32_t command;    /* that waits to be let go; 0 there is none */
 	bool show_literals;
 	bool eager;	     /* TLS libraries at once, not when a database connection needs them */
 	bool at_entry;	     /* --probe-at=entry: no chosen probe points */
@@ -58,6 +63,8 @@ void clients_close(struct clients *c);
 uint64_t clients_hit_ns(const struct clients *c);
 /* Who runs interpreted code; NULL: nobody looks. */
 struct runtimes *clients_runtimes(const struct clients *c);
+/* Who carries probes; NULL: nobody. */
+struct reach *clients_reach(const struct clients *c);
 
 /* Readable when something was mapped; -1 none. */
 int clients_fd(const struct clients *c);
@@ -69,6 +76,8 @@ void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns);
 bool clients_wait(const struct clients *c);
 /* Since when TLS libraries can be read; 0: they cannot. */
 uint64_t clients_tls_since(const struct clients *c);
+/* A selected process began or ended. */
+void clients_task(struct clients *c, const struct raw_task *task);
 /* A process that has handles is gone: the last of them is told, unless that was done just now. */
 void clients_exit(struct clients *c, uint64_t now_ns);
 /* Tells of sites and handles that changed.  0 or -errno. */

@@ -53,9 +53,9 @@ struct heap {
 	size_t followed;
 	uint64_t run_ns; /* of a program, on average */
 	struct heap_hits hits; /* counted so far */
-	uint64_t spent_ns, others_ns; /* by all of our probes; of that, on processes nobody asked for */
+	uint64_t spent_ns; /* by all of our probes */
 	uint64_t budget_at_ns, buried_ns, children_at_ns;
-	double credit_ns, others_credit_ns;
+	double credit_ns;
 	uint64_t begun_ns;
 	bool dead, budgeted, stepped_down;
 	bool last; /* of the sweeps */
@@ -310,7 +310,7 @@ static bool is_wanted(void *context, uint32_t pid)
 	struct heap *h = context;
 	struct process_facts facts;
 
-	if (kernel_heap_targets(h->kernel, pid))
+	if (kernel_targets(h->kernel, pid))
 		return true;
 	return !procfs_facts(h->procfs, pid, &facts) &&
 	       h->host.wanted(h->host.context, pid, facts.comm);
@@ -329,13 +329,13 @@ static void meet(void *context, uint32_t pid)
 		h->host.met(h->host.context, pid, facts.start_ns);
 }
 
-/* Where probes are narrow, children are not met by them: each second's new processes are looked at. */
+/* Whoever is selected, and was not heard of when he began. */
 static void look_for_children(struct heap *h, uint64_t now_ns)
 {
 	uint32_t *pids = NULL;
 	size_t count = 0;
 
-	if (!heap_probes_are_narrow(h->probes) || h->stepped_down ||
+	if (h->stepped_down ||
 	    now_ns - h->children_at_ns < CHILDREN_EVERY_NS)
 		return;
 	h->children_at_ns = now_ns;
@@ -364,7 +364,7 @@ static void measure_program(struct heap *h)
 		h->run_ns = ns / runs;
 }
 
-/* Adds what the hits since the last time have cost; those of processes nobody asked for apart. */
+/* Adds what the hits since the last time have cost. */
 static void count_cost(struct heap *h)
 {
 	struct heap_hits hits;
@@ -376,18 +376,8 @@ static void count_cost(struct heap *h)
 	all = hits.cheap + hits.dear - h->hits.cheap - h->hits.dear;
 	cost = (hits.cheap - h->hits.cheap) * h->cost.cheap_ns +
 	       (hits.dear - h->hits.dear) * h->cost.dear_ns + all * h->run_ns;
-	if (all)
-		h->others_ns += (double)cost * (hits.foreign - h->hits.foreign) / all;
 	h->spent_ns += cost + (hits.returns - h->hits.returns) * (h->cost.return_ns + h->run_ns);
 	h->hits = hits;
-}
-
-static void follow(void *context, uint32_t pid, const struct heap_process *p)
-{
-	struct heap *h = context;
-
-	(void)p;
-	heap_probes_follow(h->probes, pid);
 }
 
 static void step_down(struct heap *h, uint64_t now_ns)
@@ -398,16 +388,6 @@ static void step_down(struct heap *h, uint64_t now_ns)
 	tell_gap(h, "allocations are not followed any longer, for that cost more than --max-overhead: "
 		    "from here on as with --heap client");
 	h->host.tier(h->host.context, EV_TIER_CLIENT);
-}
-
-/* Processes that nobody asked for pay too much: the probes are taken away from them. */
-static void narrow(struct heap *h)
-{
-	if (heap_probes_are_narrow(h->probes) || heap_probes_narrow(h->probes))
-		return;
-	kernel_heap_each(h->kernel, follow, h);
-	tell_gap(h, "other programs allocate so much that probes were taken away from them: of new "
-		    "processes the first allocations are not seen");
 }
 
 /* Moves an account on.  Returns whether it is overdrawn: what counts is what goes on, for a program
@@ -423,25 +403,21 @@ static bool overdrawn(double *credit, double rate, uint64_t passed, double spent
 static void keep_budget(struct heap *h, uint64_t now_ns)
 {
 	uint64_t passed = now_ns - h->budget_at_ns;
-	double spent = h->spent_ns, others = h->others_ns;
-	double one = h->host.max_overhead / 100, all = one * (h->followed ? h->followed : 1);
+	double all = h->host.max_overhead / 100 * (h->followed ? h->followed : 1);
+	double spent = h->spent_ns;
 
 	if (passed < BUDGET_EVERY_NS || h->stepped_down)
 		return;
 	if (!h->budgeted) {
 		h->budgeted = true;
 		h->credit_ns = all * BURST_NS;
-		h->others_credit_ns = one * BURST_NS;
 		passed = 0;
 	}
 	h->budget_at_ns = now_ns;
 	count_cost(h);
-	others = h->others_ns - others;
-	spent = h->spent_ns - spent - others;
+	spent = h->spent_ns - spent;
 	if (h->host.max_overhead >= KEEP_PERCENT)
 		return;
-	if (overdrawn(&h->others_credit_ns, one, passed, others))
-		narrow(h);
 	if (overdrawn(&h->credit_ns, all, passed, spent))
 		step_down(h, now_ns);
 }
@@ -469,6 +445,8 @@ static int begin(struct heap *h)
 		err = -EIO;
 	if (!err && h->cost.kills)
 		err = -EPERM;
+	if (!err && !h->cost.keeps_to_pid)
+		err = -ENOTSUP;
 	if (!err)
 		err = heap_probes_open(&h->probes, h->kernel, h->procfs, &h->programs,
 				       h->host.at_entry, &host);
@@ -480,6 +458,9 @@ static const char *why_not(int err)
 	switch (err) {
 	case -EIO:
 		return "probes on our own functions do not fire";
+	case -ENOTSUP:
+		return "this kernel cannot keep probes to the chosen processes, and all others would "
+		       "pay for each of their allocations";
 	case -EPERM:
 		return "return probes of this kernel kill processes under a seccomp filter";
 	}
@@ -510,8 +491,19 @@ int heap_open(struct heap **out, struct kernel *kernel, const struct procfs *pro
 	}
 	h->host.tier(h->host.context, EV_TIER_FULL);
 	if (h->host.command)
-		heap_probes_head_start(h->probes, h->host.command);
+		heap_probes_head_start(h->probes, h->host.command, h->host.command_pid);
 	return heap_probes_scan(h->probes, !h->host.command);
+}
+
+void heap_task(struct heap *h, const struct raw_task *task)
+{
+	if (!h->probes || h->stepped_down)
+		return;
+	/* Another thread than the first replaced the program: the links were that one's. */
+	if (task->what == TASK_ENDED || (task->what == TASK_REPLACED && task->other))
+		heap_probes_forget(h->probes, task->pid);
+	if (task->what != TASK_ENDED)
+		heap_probes_follow(h->probes, task->pid);
 }
 
 void heap_close(struct heap *h)

@@ -33,6 +33,7 @@ struct heap_host {
 	void (*tier)(void *context, enum ev_tier tier);
 	uint64_t interval;   /* as in kernel_options, not 0 */
 	const char *command; /* about to start: what it may map is probed before; NULL: none */
+	uint32_t command_pid; /* in whom */
 	bool at_entry;	     /* --probe-at=entry */
 	double max_overhead; /* percent of a CPU for each process that is followed */
 };
@@ -48,6 +49,8 @@ void heap_close(struct heap *h);
 int heap_fd(const struct heap *h);
 /* Probes what was mapped since, and looks after the budget.  0 or -errno. */
 int heap_step(struct heap *h, uint64_t now_ns);
+/* A process that is selected began or ended. */
+void heap_task(struct heap *h, const struct raw_task *task);
 /* Tells of sites that changed; last: of all of them. */
 void heap_sweep(struct heap *h, uint64_t now_ns, bool last);
 

@@ -42,12 +42,11 @@ struct seen {
 /* One that has. */
 struct attached {
 	int fd;
-	struct probe_links *links; /* in all processes */
 	size_t count;
 	struct probe_place places[ALLOCATOR_PROBES];
 };
 
-/* A process, where probes are narrow. */
+/* A process that carries probes. */
 struct narrow {
 	struct probe_links *links[HEAP_FILES];
 	uint32_t files; /* attached so far */
@@ -59,7 +58,7 @@ struct heap_probes {
 	struct libraries *libraries;
 	struct heap_probes_host host;
 	struct probe_programs programs;
-	bool at_entry, waits, narrow, detached;
+	bool at_entry, waits, detached;
 	struct table known; /* struct heap_file_known, by device and inode */
 	struct attached *attached[HEAP_FILES];
 	uint32_t used;
@@ -130,14 +129,13 @@ static int add_allocator(struct heap_probes *p, const struct allocator *from, in
 		return -ENOSPC;
 	a = attached_make(fd, from, p->used);
 	err = !a ? -ENOMEM : a->fd < 0 ? -EMFILE : kernel_heap_file(p->kernel, p->used, &from->code);
-	if (!err && !p->narrow && !p->waits)
-		err = attach(p, &a->links, a, 0);
 	if (err) {
 		attached_free(a);
 		return err;
 	}
 	p->attached[p->used++] = a;
-	all_catch_up(p);
+	if (!p->waits)
+		all_catch_up(p);
 	return 0;
 }
 
@@ -280,8 +278,7 @@ static void on_mapping(void *context, const struct library_mapping *m)
 	if (!f || p->detached || !p->host.wanted(p->host.context, m->pid))
 		return;
 	p->host.met(p->host.context, m->pid);
-	if (p->narrow)
-		heap_probes_follow(p, m->pid);
+	heap_probes_follow(p, m->pid);
 	if (!f->looked_at)
 		look_into_mapping(p, f, m);
 	note_seen(p, m->pid, f);
@@ -324,7 +321,7 @@ static void add_command(struct heap_probes *p, const char *command)
 	free(list);
 }
 
-void heap_probes_head_start(struct heap_probes *p, const char *command)
+void heap_probes_head_start(struct heap_probes *p, const char *command, uint32_t pid)
 {
 	static const char *const patterns[] = {
 		"/lib/*/libc.so.6",
@@ -335,6 +332,7 @@ void heap_probes_head_start(struct heap_probes *p, const char *command)
 	char *list = preload ? strdup(preload) : NULL, *save = NULL;
 	glob_t found = {};
 
+	heap_probes_follow(p, pid);
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
 		glob(patterns[i], GLOB_BRACE | (i ? GLOB_APPEND : 0), NULL, &found);
 	for (size_t i = 0; i < found.gl_pathc; i++)
@@ -388,13 +386,7 @@ void heap_probes_go(struct heap_probes *p)
 	if (!p->waits)
 		return;
 	p->waits = false;
-	for (uint32_t i = 0; i < p->used && !p->narrow; i++) {
-		struct attached *a = p->attached[i];
-		int err = a->links ? 0 : attach(p, &a->links, a, 0);
-
-		if (err)
-			tell_unprobed(p, "a library", err);
-	}
+	all_catch_up(p);
 }
 
 int heap_probes_fd(const struct heap_probes *p)
@@ -440,41 +432,12 @@ void heap_probes_tell_blind(struct heap_probes *p, uint64_t now_ns, bool last)
 	}
 }
 
-/* Puts the links of all files into the list, and says how many. */
-static size_t take_wide(struct heap_probes *p, struct probe_links **links)
-{
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < p->used; i++) {
-		if (p->attached[i]->links)
-			links[n++] = p->attached[i]->links;
-		p->attached[i]->links = NULL;
-	}
-	return n;
-}
-
-int heap_probes_narrow(struct heap_probes *p)
-{
-	struct probe_links *links[HEAP_FILES];
-
-	if (!p->programs.multi)
-		return -ENOTSUP;
-	p->narrow = true;
-	probes_detach_all(links, take_wide(p, links));
-	return 0;
-}
-
-bool heap_probes_are_narrow(const struct heap_probes *p)
-{
-	return p->narrow;
-}
-
 void heap_probes_follow(struct heap_probes *p, uint32_t pid)
 {
 	struct table_key key = {pid, 0};
 	struct narrow *n = table_get(&p->processes, key);
 
-	if (!p->narrow || p->detached)
+	if (p->detached)
 		return;
 	if (!n) {
 		n = calloc(1, sizeof(*n));
@@ -483,7 +446,8 @@ void heap_probes_follow(struct heap_probes *p, uint32_t pid)
 			return;
 		}
 	}
-	catch_up(p, n, pid);
+	if (!p->waits)
+		catch_up(p, n, pid);
 }
 
 void heap_probes_forget(struct heap_probes *p, uint32_t pid)
@@ -497,14 +461,13 @@ void heap_probes_forget(struct heap_probes *p, uint32_t pid)
 
 void heap_probes_detach(struct heap_probes *p)
 {
-	size_t most = (p->processes.count + 1) * HEAP_FILES, n = 0;
+	size_t most = p->processes.count * HEAP_FILES + 1, n = 0;
 	struct probe_links **links = calloc(most, sizeof(*links));
 	struct table_slot *slot;
 
 	p->detached = true;
 	if (!links) /* the end of this process does it */
 		return;
-	n = take_wide(p, links);
 	for (size_t at = 0; (slot = table_next(&p->processes, &at));) {
 		struct narrow *narrow = slot->value;
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * heap_probe.h - probes in the files with an allocator that wanted processes map.
- *
- * They begin wide: in every process that maps such a file, so that no child is missed.  Where too
- * many others pay for that they are narrowed to the processes that are followed.
+ * heap_probe.h - probes in the files with an allocator that wanted processes map: in those processes,
+ * and in nobody else's.
  */
 #ifndef DBLEAK_CAPTURE_HEAP_PROBE_H
 #define DBLEAK_CAPTURE_HEAP_PROBE_H
@@ -33,8 +31,8 @@ int heap_probes_open(struct heap_probes **out, struct kernel *kernel, const stru
 /* Accepts NULL. */
 void heap_probes_close(struct heap_probes *p);
 
-/* What a command that is about to start may map: its first calls are to be seen. */
-void heap_probes_head_start(struct heap_probes *p, const char *command);
+/* What a command, in a process that is about to start it, may map: its first calls are to be seen. */
+void heap_probes_head_start(struct heap_probes *p, const char *command, uint32_t pid);
 /* All that is mapped; wait: nothing is probed before heap_probes_go, for while much is looked at nobody
  * keeps the budget.  Then, when the descriptor is readable, what was mapped since. 0 or -errno. */
 int heap_probes_scan(struct heap_probes *p, bool wait);
@@ -46,9 +44,7 @@ int heap_probes_poll(struct heap_probes *p);
  * they map one yet. */
 void heap_probes_tell_blind(struct heap_probes *p, uint64_t now_ns, bool last);
 
-/* From now on only in processes that are named so.  -ENOTSUP: this kernel cannot. */
-int heap_probes_narrow(struct heap_probes *p);
-bool heap_probes_are_narrow(const struct heap_probes *p);
+/* A process is to carry them, or has ended. */
 void heap_probes_follow(struct heap_probes *p, uint32_t pid);
 void heap_probes_forget(struct heap_probes *p, uint32_t pid);
 

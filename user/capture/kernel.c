@@ -207,6 +207,7 @@ static int fill_settings(struct kernel *k, struct dbleak *skel, const struct ker
 	s->grace_ns = o->grace_ns;
 	s->self = getpid();
 	s->selective = !select_is_empty(o->select);
+	s->tell_tasks = s->selective && !o->look_only;
 	s->by_comm = o->select->comm_count > 0;
 	s->hierarchies = k->hierarchy_count;
 	for (int i = 0; i < k->hierarchy_count; i++)
@@ -480,6 +481,13 @@ int kernel_select_pid(struct kernel *k, uint32_t pid)
 	uint8_t one = 1;
 
 	return bpf_map_update_elem(bpf_map__fd(k->skel->maps.targets), &pid, &one, BPF_ANY);
+}
+
+bool kernel_targets(struct kernel *k, uint32_t pid)
+{
+	uint8_t one;
+
+	return !bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.targets), &pid, &one);
 }
 
 int kernel_drain(struct kernel *k, int timeout_ms, kernel_record_fn fn, void *context)

@@ -42,6 +42,8 @@ const char *kernel_door(const struct kernel *k);
 int kernel_select(struct kernel *k, const struct select *select);
 /* A process and its children are selected from now on. */
 int kernel_select_pid(struct kernel *k, uint32_t pid);
+/* Is it selected by its number, or by that of its parent? */
+bool kernel_targets(struct kernel *k, uint32_t pid);
 
 /* Empties the ring into fn, waiting at most timeout_ms for a first record; what comes while it does
  * so for long is left for the next time. */

@@ -133,13 +133,6 @@ int kernel_heap_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs)
 	return 0;
 }
 
-bool kernel_heap_targets(struct kernel *k, uint32_t pid)
-{
-	uint8_t one;
-
-	return !bpf_map_lookup_elem(map_fd(k, "targets"), &pid, &one);
-}
-
 int kernel_heap_process(struct kernel *k, uint32_t pid, struct heap_process *process)
 {
 	return bpf_map_lookup_elem(map_fd(k, "heap_processes"), &pid, process);

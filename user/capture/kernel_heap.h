@@ -31,8 +31,6 @@ int kernel_heap_hits(struct kernel *k, struct heap_hits *hits);
 /* How long the programs ran so far, and how often, while statistics were on. */
 int kernel_heap_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs);
 
-/* Is the process, or a process that it is a child of, one that the user asked for by its id? */
-bool kernel_heap_targets(struct kernel *k, uint32_t pid);
 /* What is known of a process that is followed; -ENOENT it is not. */
 int kernel_heap_process(struct kernel *k, uint32_t pid, struct heap_process *process);
 int kernel_heap_forget_process(struct kernel *k, uint32_t pid);

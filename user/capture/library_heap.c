@@ -24,6 +24,7 @@
 #include "elf.h"
 #include "kernel_library_heap.h"
 #include "probe.h"
+#include "reach.h"
 
 #define SECOND_NS      1000000000ULL
 #define LOOK_EVERY_NS  (SECOND_NS / 4)
@@ -49,13 +50,14 @@ struct heap_file {
 	struct library_file of; /* fd is ours */
 	char name[EV_SYMBOL_LEN];
 	uint32_t first, count; /* sites */
-	struct probe_links *stay, *windowed;
+	struct reach_set *stay, *windowed;
 };
 
 struct library_heap {
 	struct kernel *kernel;
 	struct library_heap_host host;
 	struct balances *balances;
+	struct reach *reach; /* borrowed, when it is started */
 	struct probe_programs programs;
 	struct heap_file files[LIBRARY_FILES];
 	struct balance_file described[LIBRARY_FILES];
@@ -249,8 +251,8 @@ void library_heap_gone(struct library_heap *h, uint64_t device, uint64_t inode)
 
 	if (!f)
 		return;
-	probes_detach_later(f->stay);
-	probes_detach_later(f->windowed);
+	reach_remove_later(f->stay);
+	reach_remove_later(f->windowed);
 	f->stay = f->windowed = NULL;
 	close(f->of.fd);
 	f->of.fd = -1;
@@ -263,7 +265,7 @@ static void attach_file(struct library_heap *h, uint32_t number, bool windowed)
 {
 	struct heap_file *f = &h->files[number];
 	static struct probe_place places[CALL_SITES_MOST];
-	struct probe_links **links = windowed ? &f->windowed : &f->stay;
+	struct reach_set **set = windowed ? &f->windowed : &f->stay;
 	size_t n = 0;
 
 	for (uint32_t i = f->first; i < f->first + f->count; i++) {
@@ -273,21 +275,21 @@ static void attach_file(struct library_heap *h, uint32_t number, bool windowed)
 			places[n++] = (struct probe_place){
 				s->offset, LIBRARY_COOKIE(i, s->function, number, windowed), false};
 	}
-	if (n && !*links && probes_attach(links, &h->programs, f->of.fd, places, n))
-		*links = NULL;
+	if (n && !*set && reach_add(h->reach, set, &h->programs, &f->of, places, n))
+		*set = NULL;
 }
 
 static void detach_all(struct library_heap *h)
 {
-	struct probe_links *links[2 * LIBRARY_FILES];
+	struct reach_set *sets[2 * LIBRARY_FILES];
 	size_t n = 0;
 
 	for (size_t i = 0; i < h->file_count; i++) {
-		links[n++] = h->files[i].stay;
-		links[n++] = h->files[i].windowed;
+		sets[n++] = h->files[i].stay;
+		sets[n++] = h->files[i].windowed;
 		h->files[i].stay = h->files[i].windowed = NULL;
 	}
-	probes_detach_all(links, n);
+	reach_remove_all(sets, n);
 }
 
 static void attach_all(struct library_heap *h, bool windowed)
@@ -471,7 +473,7 @@ static void close_window(struct library_heap *h)
 	now = now_boot();
 	seconds = (double)(now - h->window_began_ns) / SECOND_NS;
 	for (size_t i = 0; i < h->file_count; i++) {
-		probes_detach_later(h->files[i].windowed);
+		reach_remove_later(h->files[i].windowed);
 		h->files[i].windowed = NULL;
 	}
 	h->open = false;
@@ -522,7 +524,7 @@ void library_heap_begin(struct library_heap *h)
 	kernel_library_heap_begin(h->kernel);
 }
 
-bool library_heap_start(struct library_heap *h, uint64_t hit_ns, uint64_t now)
+bool library_heap_start(struct library_heap *h, struct reach *reach, uint64_t hit_ns, uint64_t now)
 {
 	if (h->running || h->refused)
 		return h->running;
@@ -544,6 +546,7 @@ bool library_heap_start(struct library_heap *h, uint64_t hit_ns, uint64_t now)
 	}
 	h->refused = false;
 	h->running = true;
+	h->reach = reach;
 	h->hit_ns = hit_ns;
 	h->looked_ns = h->phase_ns = now;
 	h->credit_ns = budget(h) * BURST_NS;

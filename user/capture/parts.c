@@ -61,6 +61,19 @@ static bool wanted_for_clients(void *context, uint32_t pid, const char *comm)
 	return select_has(c->options.select, pid, comm);
 }
 
+/* Those that the kernel half follows, whoever their parents were, and those of the user. */
+static bool selected_for_clients(void *context, uint32_t pid)
+{
+	struct capture *c = context;
+	const struct select *s = c->options.select;
+	struct process_facts facts = {};
+
+	if (kernel_targets(c->kernel, pid))
+		return true;
+	return (!s->comm_count || !procfs_facts(c->procfs, pid, &facts)) &&
+	       select_has(s, pid, facts.comm);
+}
+
 static void file_for_clients(void *context, struct elf_file *elf, const struct library_file *file,
 			     const char *library)
 {
@@ -83,6 +96,14 @@ static bool keeps_for_clients(void *context, uint64_t device, uint64_t inode)
 	return library_heap_keeps(c->library_heap, device, inode);
 }
 
+/* It waits for us to be let go. */
+static uint32_t command_of(const struct capture *c)
+{
+	const struct select *s = c->options.select;
+
+	return c->options.mode == EV_MODE_RUN && s->pid_count ? s->pids[0].pid : 0;
+}
+
 int parts_open_clients(struct capture *c)
 {
 	const struct client_host host = {.context = c,
@@ -94,6 +115,9 @@ int parts_open_clients(struct capture *c)
 					 .site = site_for_clients,
 					 .owner = owner_for_clients,
 					 .wanted = wanted_for_clients,
+					 .selected = selected_for_clients,
+					 .selective = !select_is_empty(c->options.select),
+					 .command = command_of(c),
 					 .show_literals = c->options.show_literals,
 					 .eager = c->options.mode == EV_MODE_RUN,
 					 .at_entry = c->options.probe_at_entry,
@@ -164,8 +188,8 @@ static int stack_for_heap(void *context, uint64_t sample, uint64_t *stack)
 
 static bool start_library_heap(struct capture *c)
 {
-	return c->library_heap && c->clients &&
-	       library_heap_start(c->library_heap, clients_hit_ns(c->clients), capture_now());
+	return c->library_heap && c->clients && clients_reach(c->clients) &&
+	       library_heap_start(c->library_heap, clients_reach(c->clients), clients_hit_ns(c->clients), capture_now());
 }
 
 void parts_tier(void *context, enum ev_tier tier)
@@ -217,6 +241,7 @@ int parts_open_heap(struct capture *c)
 				       .tier = parts_tier,
 				       .interval = c->options.heap_interval,
 				       .command = c->options.command,
+				       .command_pid = command_of(c),
 				       .at_entry = c->options.probe_at_entry,
 				       .max_overhead = c->options.max_overhead};
 

@@ -24,7 +24,7 @@ struct probe_place {
 
 struct probe_programs {
 	int entered, returned; /* descriptors; entered -1: of returns alone, where multi */
-	uint32_t pid;	       /* multi: only in this process; 0: wherever the file is mapped */
+	uint32_t pid;	       /* multi: only in this process, if the kernel can; 0: wherever the file is mapped */
 	bool multi;	       /* loaded for PROBE_ATTACH_TYPE_MULTI */
 	bool session; /* entered alone, for PROBE_ATTACH_TYPE_SESSION: it decides on each return */
 };
@@ -46,6 +46,7 @@ struct probe_cost {
 	uint64_t dear_ns;   /* at one it steps over */
 	uint64_t return_ns; /* of a return probe on top */
 	bool fires;	    /* every call of our own test function was seen */
+	bool keeps_to_pid;  /* with a pid, all threads of that process are seen (not so from 6.6 to 6.9) */
 	bool kills;	    /* a probe kills processes that seccomp confines (a return's, 6.11 to 6.13) */
 };
 

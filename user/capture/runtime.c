@@ -18,7 +18,7 @@
 #include "kernel_stack.h"
 #include "perl.h"
 #include "php.h"
-#include "probe.h"
+#include "reach.h"
 
 #define REFUSED_MOST 4096 /* processes remembered whose interpreter is not read */
 #define RECENT_MOST  256  /* mappings that are looked at again */
@@ -34,7 +34,7 @@ struct interpreter {
 	const char *why;	      /* its frames are not read; NULL: they are */
 	struct runtime_process found; /* its address is the file's own */
 	uint64_t code_offset, code_address;
-	struct probe_links *links;
+	struct reach_set *starts;
 	char *path; /* of one that distributions keep: it stays while it is there; else NULL */
 };
 
@@ -52,6 +52,7 @@ struct runtimes {
 	size_t next;
 	struct kernel *kernel;
 	const struct procfs *procfs;
+	struct reach *reach;
 	struct interpreter *files;
 	struct probe_programs started;
 	struct python_build *pythons;
@@ -71,7 +72,7 @@ static void watch_starts(struct runtimes *r, const struct library_file *file,
 	struct probe_place place = {.offset = offset, .cookie = i->found.row};
 
 	if (offset && r->started.entered >= 0)
-		probes_attach(&i->links, &r->started, file->fd, &place, 1);
+		reach_add(r->reach, &i->starts, &r->started, file, &place, 1);
 }
 
 static uint64_t now_boot(void)
@@ -181,7 +182,7 @@ bool runtimes_file(struct runtimes *r, struct elf_file *elf, const struct librar
 		return false;
 	kept = malloc(sizeof(*kept));
 	if (!kept) {
-		probes_detach(found.links);
+		reach_remove(found.starts);
 		return false;
 	}
 	*kept = found;
@@ -225,7 +226,7 @@ void runtimes_gone(struct runtimes *r, uint64_t device, uint64_t inode)
 	*at = i->next;
 	if (i->found.runtime == RUNTIME_PYTHON && !i->why)
 		r->row_gone_ns[i->found.row] = now_boot();
-	probes_detach_later(i->links);
+	reach_remove_later(i->starts);
 	forget_refused(r, i);
 	free(i->path);
 	free(i);
@@ -275,6 +276,8 @@ static void enter(struct runtimes *r, const struct library_mapping *m)
 
 void runtimes_mapped(struct runtimes *r, const struct library_mapping *m)
 {
+	if (!find(r, m->device, m->inode))
+		return;
 	enter(r, m);
 	r->recent[r->next++ % RECENT_MOST] = (struct recent){.mapping = *m};
 }
@@ -357,7 +360,8 @@ void runtimes_head_start(struct runtimes *r)
 	globfree(&found);
 }
 
-int runtimes_open(struct runtimes **out, struct kernel *kernel, const struct procfs *procfs)
+int runtimes_open(struct runtimes **out, struct kernel *kernel, const struct procfs *procfs,
+		  struct reach *reach)
 {
 	struct runtimes *r = calloc(1, sizeof(*r));
 
@@ -366,6 +370,7 @@ int runtimes_open(struct runtimes **out, struct kernel *kernel, const struct pro
 		return -ENOMEM;
 	r->kernel = kernel;
 	r->procfs = procfs;
+	r->reach = reach;
 	r->pythons = calloc(PYTHON_ROWS, sizeof(*r->pythons));
 	if (!r->pythons) {
 		free(r);
@@ -376,24 +381,12 @@ int runtimes_open(struct runtimes **out, struct kernel *kernel, const struct pro
 	return 0;
 }
 
-static void detach_all(struct runtimes *r)
-{
-	struct probe_links *links[PYTHON_ROWS];
-	size_t n = 0;
-
-	for (struct interpreter *i = r->files; i; i = i->next)
-		if (i->links && n < PYTHON_ROWS)
-			links[n++] = i->links;
-	probes_detach_all(links, n);
-}
-
 void runtimes_close(struct runtimes *r)
 {
 	struct interpreter *next;
 
 	if (!r)
 		return;
-	detach_all(r);
 	for (struct interpreter *i = r->files; i; i = next) {
 		next = i->next;
 		free(i->path);

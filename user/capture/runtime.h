@@ -20,11 +20,13 @@
 #include "procfs.h"
 #include "python_build.h"
 
+struct reach;
 struct runtimes;
 
-/* kernel and procfs are borrowed.  0 or -errno. */
-int runtimes_open(struct runtimes **out, struct kernel *kernel, const struct procfs *procfs);
-/* Takes the probes out.  Accepts NULL. */
+/* All are borrowed.  0 or -errno. */
+int runtimes_open(struct runtimes **out, struct kernel *kernel, const struct procfs *procfs,
+		  struct reach *reach);
+/* The probes are reach's to take out.  Accepts NULL. */
 void runtimes_close(struct runtimes *r);
 
 /* Looks for an interpreter in a file, once.  True: it has one, and whoever maps it is of interest. */
@@ -33,7 +35,7 @@ bool runtimes_file(struct runtimes *r, struct elf_file *elf, const struct librar
 bool runtimes_has(const struct runtimes *r, uint64_t device, uint64_t inode);
 /* Nobody maps the file any more: it is let go of. */
 void runtimes_gone(struct runtimes *r, uint64_t device, uint64_t inode);
-/* A process maps a file that has one. */
+/* A process maps a file, which may have one. */
 void runtimes_mapped(struct runtimes *r, const struct library_mapping *mapping);
 /* Looks again at what was mapped lately; to be called about once a second, or more often. */
 void runtimes_step(struct runtimes *r, uint64_t now_ns);
