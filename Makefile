@@ -45,7 +45,7 @@ BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c)
 HEAP_CLIENT := $(addprefix $(B)/clients/,heap_static heap_static_pie heap_stripped) $(if $(wildcard /usr/lib/x86_64-linux-gnu/libjemalloc.so),$(B)/clients/heap_jemalloc) \
 	       $(if $(shell command -v musl-gcc),$(addprefix $(B)/clients/,heap_musl heap_musl_static))
 C_CLIENT := $(patsubst tests/live/clients/%.c,$(B)/clients/%,$(wildcard tests/live/clients/*.c)) \
-	    $(B)/clients/lite_static $(B)/clients/lite_stripped $(HEAP_CLIENT)
+	    $(B)/clients/lite_static $(B)/clients/lite_stripped $(HEAP_CLIENT) $(B)/clients/harm
 
 # Our own code with the sanitizers, on real processes.
 LIVE_BIN := $(patsubst tests/live/%.c,$(B)/live/%,$(wildcard tests/live/*.c))
@@ -171,6 +171,12 @@ $(B)/clients/%: tests/live/clients/%.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb $(DEPS) -o $@ $< -lpq -lmariadb -lsqlite3 -lhiredis
+
+$(B)/clients/harm: tests/live/clients/harm.cpp tests/live/clients/harm_library.h
+	$(say) CXX $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb $(DEPS) -o $@ $< \
+		-lpq -lmariadb -lsqlite3 -lhiredis
 
 # One family of allocations with other C libraries, and with copies of them.
 HEAP_FLAGS := -O2 -g -Wall -Wextra -Werror

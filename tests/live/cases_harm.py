@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+"""No target is ever harmed: programs that switch stacks, throw, jump, end threads, take signals and
+fork inside the calls of each probed library say and end the same with the tracer as without it.
+
+Each row is one program; all rows run without dbleak and beside one that watches somebody else.
+"""
+import json
+import os
+import re
+import signal
+import threading
+import time
+
+from harness import command_of, environment
+from solo import live
+
+LIBRARIES = {"sqlite": None, "libpq": "postgresql", "openssl": "postgresql-tls", "libmariadb": "mariadb",
+             "hiredis": "redis"}
+HAZARDS = ["plain", "coroutines", "beside", "abandoned", "exception", "longjmp", "cancel", "cancel-waiting",
+           "thread-exit", "signal", "signal-jump", "fork", "exec", "vfork", "spawn", "clone"]
+OF_SQLITE = ["wandering", "fork-inside"]  # others keep errno, or a socket that both would read
+SERVERS = ("postgresql", "postgresql-tls", "mariadb", "redis")
+WAIT = "3"  # seconds that a program waits until it is probed
+PATIENCE = 100
+
+
+def has_shadow_stacks():
+    with open("/proc/cpuinfo") as info:
+        return "user_shstk" in info.read()
+
+
+def rows_of(bench, wait):
+    """Each row: a name, a command line, an environment."""
+    def row(name, argv, server=None, waits=wait):
+        endpoint = bench.servers[server].endpoint("tcp4") if server else {}
+        return {"name": name, "argv": command_of(argv),
+                "env": environment(endpoint) | ({"HARM_WAIT": WAIT} if waits else {})}
+
+    hazards = HAZARDS + (["shadow-stack"] if has_shadow_stacks() else [])
+    rows = [row(f"{library} {hazard}", ["harm", library, hazard], server)
+            for library, server in LIBRARIES.items() for hazard in hazards]
+    rows += [row(f"sqlite {hazard}", ["harm", "sqlite", hazard]) for hazard in OF_SQLITE]
+    return rows + [row("libmariadb's own coroutines", ["harm_async"], "mariadb"),
+                   row("fibers of PHP", ["harm_fibers.php"]),
+                   row("coroutines of Perl", ["harm_coro.pl"]),
+                   row("greenlets of Python", ["harm_greenlets.py", "greenlets"]),
+                   row("threads of Python", ["harm_greenlets.py", "threads"])]
+
+
+class Rows:
+    """The driver that runs all rows as its children, and what came of them."""
+
+    def __init__(self, bench, wait=False, only=None):
+        self.bench = bench
+        self.path = bench.file("rows")
+        self.go = self.path + ".go"
+        rows = [row for row in rows_of(bench, wait) if not only or only(row["name"])]
+        with open(self.path, "w") as file:
+            json.dump(rows, file)
+
+    def argv(self):
+        return command_of(["harm.py", self.path])
+
+    def start(self):
+        return self.bench.client("harm.py", self.path, self.go)
+
+    def results(self):
+        with open(self.path + ".out") as file:
+            return {one["name"]: one for one in json.load(file)}
+
+    def run(self, client):
+        with open(self.go, "w"):
+            pass
+        deadline = time.monotonic() + PATIENCE
+        while client.alive() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return self.results()
+
+
+ALONE = {}
+ALONE_LOCK = threading.Lock()
+
+
+def alone(bench):
+    """What the programs do by themselves, found out once."""
+    with ALONE_LOCK:
+        if not ALONE:
+            rows = Rows(bench)
+            ALONE.update(rows.run(rows.start()))
+        return ALONE
+
+
+def shown(one):
+    return f"status {one['status']}, {one['out'][-200:]!r} {one['err'][-200:]!r}"
+
+
+def changed(one):
+    """How much of the library's code was not as in its file, before and after."""
+    return [int(number) for number in re.findall(r"^changed (\d+)$", one["err"], re.MULTILINE)]
+
+
+def compare(bench, results, probed=None):
+    """probed: whether the programs carry probes; None: some do."""
+    expected = alone(bench)
+    for name, one in results.items():
+        want = expected[name]
+        bench.check((one["status"], one["out"]) == (want["status"], want["out"]),
+                    f"{name}: {shown(one)}, but alone {shown(want)}")
+        found = changed(one)
+        if probed is False:
+            bench.check(not any(found), f"{name}: {found} bytes of the library's code are changed")
+        if probed:
+            bench.check(not found or found[0], f"{name}: it ran without probes")
+    bench.shown["seconds"] = {name: round(one["seconds"], 2) for name, one in results.items()}
+
+
+def watched_by(bench, rows, client, *argv):
+    """The results of the rows while `dbleak watch` runs, and its report."""
+    process = bench.dbleak.start("watch", "--json", *argv)
+    bench.dbleak.wait_watching(process)
+    results = rows.run(client)
+    process.send_signal(signal.SIGINT)
+    look = bench.dbleak.examine(bench.dbleak.finish(process))
+    bench.looked(look)
+    return results, look
+
+
+@live("what programs do inside library calls is well without a tracer", needs=SERVERS, lane="harm")
+def by_themselves(bench):
+    for name, one in alone(bench).items():
+        bench.check(one["status"] == 0 and one["out"].endswith("ends well\n"), f"{name}: {shown(one)}")
+        bench.check("failures" not in one["out"] or not re.search(r"failures [1-9]", one["out"]),
+                    f"{name}: a child failed: {one['out'][-200:]!r}")
+
+
+@live("beside a watch of somebody else programs carry no probe and are well", needs=SERVERS, lane="harm")
+def not_selected(bench):
+    other = bench.client("sleep", "300", wait=False)
+    rows = Rows(bench)
+    results, _ = watched_by(bench, rows, rows.start(), "-p", other.pid)
+    compare(bench, results, probed=False)
