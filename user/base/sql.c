@@ -3,8 +3,10 @@
  * sql.c - SQL text without its private parts, and a number for its shape.
  *
  * A token is found by the first recogniser in a table that claims it.  Quoting differs between
- * databases, and a session may change it (NO_BACKSLASH_ESCAPES, standard_conforming_strings), so a
- * text that may hold a secret is cut short as soon as two readings are possible.
+ * databases, and a session may change it (NO_BACKSLASH_ESCAPES, standard_conforming_strings, a
+ * character set whose characters end in a backslash), so a text is cut short as soon as two
+ * readings are possible: what one of them has inside a literal is never shown.  Words without
+ * quotes are values too where a statement sets something: SET, PRAGMA, IDENTIFIED BY.
  */
 #include "sql.h"
 
@@ -17,6 +19,24 @@
 #define FINGERPRINT_LEN 4096
 #define PAREN_DEPTH	32
 
+/* What a statement does, by its first word. */
+enum statement {
+	STATEMENT_NEW,
+	STATEMENT_OTHER,
+	STATEMENT_SET,
+	STATEMENT_DEFINE, /* users, servers: CREATE, ALTER, GRANT */
+	STATEMENT_PRAGMA,
+	STATEMENT_ATTACH,
+	STATEMENT_COPY,
+	STATEMENT_COPY_DATA, /* its rows follow it */
+};
+
+/* A list in parentheses that has nothing but names, and how near we are to it. */
+enum list { LIST_NONE, LIST_NAME, LIST_OPENS, LIST_INSIDE };
+
+/* Words that are values. */
+enum hide { HIDE_NOTHING, HIDE_NEXT, HIDE_WORD, HIDE_STATEMENT };
+
 struct scan {
 	const char *sql;
 	size_t len;
@@ -25,6 +45,12 @@ struct scan {
 	bool secret; /* the text mentions a password or its like */
 	bool space;  /* white space came before the next token */
 	bool full;
+	bool literal;	  /* the token before was one */
+	const char *last; /* the token before, comments not counted; NULL: a literal or none */
+	size_t last_len;
+	enum statement statement;
+	enum list list;
+	enum hide hide;
 	char *out;
 	size_t size, length;
 };
@@ -61,6 +87,28 @@ static const struct secret {
 	{"sha512", true},
 	{"pragma", true},
 	{"salt", false},
+	{"bearer", false},
+	{"cookie", false},
+	{"dblink", false},
+	{"hmac", false},
+	{"license", false},
+	{"private key", false},
+	{"subscription", false},
+	{"federated", false},
+	{"access_key", false},
+	{"accesskey", false},
+	{"auth", true},
+	{"cvv", true},
+	{"dsn", true},
+	{"encode", true},
+	{"key", true},
+	{"otp", true},
+	{"pat", true},
+	{"pin", true},
+	{"psk", true},
+	{"sas", true},
+	{"sid", true},
+	{"sig", true},
 };
 
 static bool is_digit(char c)
@@ -106,11 +154,28 @@ static bool secret_at(const struct scan *c, size_t at, const struct secret *secr
 	return !secret->word || ((!at || !is_word(c->sql[at - 1])) && !is_word(peek(c, at + len)));
 }
 
+/* ON DUPLICATE KEY, PRIMARY KEY: of columns, not of ciphers. */
+static bool is_key_of_table(const struct scan *c, size_t at)
+{
+	static const char *const before[] = {"duplicate", "primary", "foreign", "unique", "no"};
+	size_t end = at;
+
+	while (end && is_space(c->sql[end - 1]))
+		end--;
+	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+		size_t n = strlen(before[i]);
+
+		if (end < at && end >= n && same_folded(c->sql + end - n, before[i], n))
+			return true;
+	}
+	return false;
+}
+
 static bool any_secret_at(const struct scan *c, size_t at)
 {
 	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
 		if (lower(c->sql[at]) == secrets[i].text[0] && secret_at(c, at, &secrets[i]))
-			return true;
+			return strcmp(secrets[i].text, "key") || !is_key_of_table(c, at);
 	return false;
 }
 
@@ -118,6 +183,21 @@ static bool any_secret_at(const struct scan *c, size_t at)
 static uint32_t letter_bit(char c)
 {
 	return 1U << (c & 31);
+}
+
+/* Who and with what, before an @: scheme://user:password@host, user:password@tcp(host). */
+static bool mentions_login(const struct scan *c)
+{
+	bool login = false;
+
+	for (size_t at = 0; at < c->len; at++) {
+		if (c->sql[at] == '@' && login)
+			return true;
+		if (is_space(c->sql[at]) || strchr("'\"`(", c->sql[at]))
+			login = false;
+		login |= c->sql[at] == ':' || c->sql[at] == '/';
+	}
+	return false;
 }
 
 /* Anywhere at all: in a literal (a connection string), a comment, a column list.  Most places are
@@ -134,16 +214,33 @@ static bool mentions_secret(const struct scan *c)
 	return false;
 }
 
+enum escapes {
+	ESCAPES_NONE,
+	ESCAPES_BACKSLASH, /* for certain */
+	ESCAPES_PERHAPS,   /* a setting of the session says */
+};
+
+/* A backslash that may be half a character (GBK, Big5, SJIS), or may take away the quote's meaning.
+ */
+static bool is_doubtful(const struct scan *c, size_t at, enum escapes escapes, char quote)
+{
+	char next = peek(c, at + 1);
+	bool half = (unsigned char)c->sql[at - 1] >= 0x80;
+
+	return (next == quote && (half || escapes == ESCAPES_PERHAPS)) || (next == '\\' && half);
+}
+
 /* The end of a quoted part that starts at `at`: after its closing quote, or the end of the text. */
-static size_t quoted_end(const struct scan *c, size_t at, bool backslash, bool doubtful)
+static size_t quoted_end(const struct scan *c, size_t at, enum escapes escapes)
 {
 	char quote = c->sql[at++];
 
 	while (at < c->len) {
-		if (doubtful && c->sql[at] == '\\' && peek(c, at + 1) == quote)
-			return c->len;
-		if (backslash && c->sql[at] == '\\') {
-			at += 2;
+		if (escapes && c->sql[at] == '\\') {
+			if (is_doubtful(c, at, escapes, quote))
+				return c->len;
+			/* Twice: itself, or one after the other. */
+			at += escapes == ESCAPES_BACKSLASH || peek(c, at + 1) == '\\' ? 2 : 1;
 		} else if (c->sql[at] != quote) {
 			at++;
 		} else if (peek(c, at + 1) == quote) {
@@ -153,6 +250,20 @@ static size_t quoted_end(const struct scan *c, size_t at, bool backslash, bool d
 		}
 	}
 	return c->len;
+}
+
+static bool last_is(const struct scan *c, const char *folded)
+{
+	return c->last && c->last_len == strlen(folded) &&
+	       same_folded(c->last, folded, c->last_len);
+}
+
+static bool last_is_one_of(const struct scan *c, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (last_is(c, words[i]))
+			return true;
+	return false;
 }
 
 /*
@@ -166,26 +277,41 @@ static size_t space_end(const struct scan *c, size_t at)
 	return at;
 }
 
-static size_t line_comment_end(const struct scan *c, size_t at)
+/* PostgreSQL ends it at a carriage return too. */
+static size_t line_end(const struct scan *c, size_t at)
 {
-	bool dashes = peek(c, at) == '-' && peek(c, at + 1) == '-';
-	bool mysql = c->db == EV_DB_MYSQL;
-
-	/* MySQL reads 5--3 as five minus minus three. */
-	if (mysql && dashes)
-		dashes = (unsigned char)peek(c, at + 2) <= ' ';
-	if (!dashes && !(mysql && c->sql[at] == '#'))
-		return at;
-	while (at < c->len && c->sql[at] != '\n')
+	while (at < c->len && c->sql[at] != '\n') {
+		if (c->sql[at] == '\r' && c->db == EV_DB_POSTGRESQL)
+			return at;
+		if (c->sql[at] == '\r' && c->db == EV_DB_UNKNOWN && peek(c, at + 1) != '\n')
+			return c->len;
 		at++;
+	}
 	return at;
 }
 
-/* MySQL runs what is in such a comment, so a quote in it hides a closing mark. */
+static size_t line_comment_end(const struct scan *c, size_t at)
+{
+	bool dashes = peek(c, at) == '-' && peek(c, at + 1) == '-';
+	bool blank = (unsigned char)peek(c, at + 2) <= ' ';
+	bool mysql = c->db == EV_DB_MYSQL, unknown = c->db == EV_DB_UNKNOWN;
+
+	/* MySQL reads 5--3 as five minus minus three, and # as others read --. */
+	if (unknown && ((dashes && !blank) || c->sql[at] == '#'))
+		return c->len;
+	if (mysql && dashes)
+		dashes = blank;
+	return dashes || (mysql && c->sql[at] == '#') ? line_end(c, at) : at;
+}
+
+/* MySQL runs what is in such a comment, unless it is of a later version: a quote in it may hide a
+ * closing mark. */
 static bool is_executed_comment(const struct scan *c, size_t at)
 {
-	return c->db == EV_DB_MYSQL &&
-	       (peek(c, at + 2) == '!' || (peek(c, at + 2) == 'M' && peek(c, at + 3) == '!'));
+	char mark = peek(c, at + 2);
+
+	return (c->db == EV_DB_MYSQL || c->db == EV_DB_UNKNOWN) &&
+	       (mark == '!' || mark == '+' || (mark == 'M' && peek(c, at + 3) == '!'));
 }
 
 static size_t block_comment_end(const struct scan *c, size_t at)
@@ -201,12 +327,18 @@ static size_t block_comment_end(const struct scan *c, size_t at)
 		if (now == '/' && next == '*' && (!depth || c->db == EV_DB_POSTGRESQL)) {
 			depth++;
 			at += 2;
+		} else if (now == '/' && next == '*' && c->db == EV_DB_UNKNOWN) {
+			return c->len;
 		} else if (now == '*' && next == '/') {
 			at += 2;
 			if (!--depth)
 				return at;
 		} else if (executed && (now == '\'' || now == '"')) {
-			at = quoted_end(c, at, true, c->secret);
+			size_t end = quoted_end(c, at, ESCAPES_PERHAPS);
+
+			if (memmem(c->sql + at, end - at, "*/", 2))
+				return c->len;
+			at = end;
 		} else {
 			at++;
 		}
@@ -242,15 +374,20 @@ static size_t prefix_length(const struct scan *c, size_t at)
 	return first == 'u' && peek(c, at + 1) == '&' && peek(c, at + 2) == '\'' ? 2 : 0;
 }
 
+/* What a backslash means inside quotes that are no E''. */
+static enum escapes escapes_of(const struct scan *c)
+{
+	return c->db == EV_DB_SQLITE ? ESCAPES_NONE : ESCAPES_PERHAPS;
+}
+
 static size_t string_end(const struct scan *c, size_t at)
 {
 	size_t prefix = prefix_length(c, at);
-	bool escapes = prefix && lower(c->sql[at]) == 'e';
-	bool doubtful = !escapes && (c->secret || c->db == EV_DB_UNKNOWN);
+	bool escapes = prefix && lower(c->sql[at]) == 'e' && c->db == EV_DB_POSTGRESQL;
 
 	if (peek(c, at + prefix) != '\'')
 		return at;
-	return quoted_end(c, at + prefix, escapes || c->db == EV_DB_MYSQL, doubtful);
+	return quoted_end(c, at + prefix, escapes ? ESCAPES_BACKSLASH : escapes_of(c));
 }
 
 static bool out_ends_with(const struct scan *c, const char *folded)
@@ -260,14 +397,34 @@ static bool out_ends_with(const struct scan *c, const char *folded)
 	return c->length >= len && same_folded(c->out + c->length - len, folded, len);
 }
 
+/* SQLite takes "x" for a string wherever no column is called so.  A name stands beside a dot, in a
+ * list of columns, or after a word that wants one. */
+static bool is_name_in_sqlite(const struct scan *c, size_t at)
+{
+	static const char *const before[] = {
+		".",	   "from",    "join",	"into",	     "update",	"table",     "index",
+		"view",	   "trigger", "exists", "as",	     "set",	"column",    "references",
+		"on",	   "by",      "to",	"add",	     "drop",	"rename",    "constraint",
+		"collate", "reindex", "with",	"savepoint", "release", "recursive",
+	};
+	size_t end = space_end(c, quoted_end(c, at, ESCAPES_NONE));
+
+	return peek(c, end) == '.' || last_is_one_of(c, before, sizeof(before) / sizeof(*before)) ||
+	       (c->list == LIST_INSIDE && (last_is(c, "(") || last_is(c, ",")));
+}
+
 /* "..." names something, except in MySQL, and except where it can only be a slip for '...'. */
-static bool double_quotes_are_string(const struct scan *c)
+static bool double_quotes_are_string(const struct scan *c, size_t at)
 {
 	static const char *const before[] = {"=", "password", "identified by", "key", "key("};
 
+	if (c->db == EV_DB_SQLITE)
+		return !is_name_in_sqlite(c, at);
 	if (c->db == EV_DB_MYSQL || c->db == EV_DB_UNKNOWN)
 		return true;
-	for (size_t i = 0; c->secret && i < sizeof(before) / sizeof(before[0]); i++)
+	if (!c->secret || peek(c, space_end(c, quoted_end(c, at, ESCAPES_NONE))) == '.')
+		return false;
+	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++)
 		if (out_ends_with(c, before[i]))
 			return true;
 	return false;
@@ -275,11 +432,9 @@ static bool double_quotes_are_string(const struct scan *c)
 
 static size_t double_quoted_end(const struct scan *c, size_t at)
 {
-	bool mysql = c->db == EV_DB_MYSQL;
-
-	if (c->sql[at] != '"' || !double_quotes_are_string(c))
+	if (c->sql[at] != '"' || !double_quotes_are_string(c, at))
 		return at;
-	return quoted_end(c, at, mysql, c->secret || c->db == EV_DB_UNKNOWN);
+	return quoted_end(c, at, c->db == EV_DB_POSTGRESQL ? ESCAPES_NONE : escapes_of(c));
 }
 
 /* $tag$ ... $tag$ */
@@ -340,6 +495,13 @@ static size_t plain_word_end(const struct scan *c, size_t at)
 	return word_end(c, at);
 }
 
+static bool wants_table(const struct scan *c)
+{
+	static const char *const before[] = {"from", "join", "into", "update", "table", "exists"};
+
+	return last_is_one_of(c, before, sizeof(before) / sizeof(before[0]));
+}
+
 static size_t number_end(const struct scan *c, size_t at)
 {
 	size_t end;
@@ -352,10 +514,66 @@ static size_t number_end(const struct scan *c, size_t at)
 	if (peek(c, end) == '.' && peek(c, end + 1) != '.')
 		end = digits_end(c, end + 1);
 	end = exponent_end(c, end);
-	/* MySQL names may begin with digits: 2024_orders. */
-	if (c->db == EV_DB_MYSQL && is_word(peek(c, end)) && word_end(c, at) > end)
+	/* MySQL names may begin with digits: FROM 2024_orders. */
+	if (c->db == EV_DB_MYSQL && word_end(c, end) > end && wants_table(c))
 		return at;
 	return word_end(c, end);
+}
+
+static bool is_utf8(const char *text, size_t len)
+{
+	for (size_t i = 0, more = 0; i < len || more; i++) {
+		unsigned char byte = i < len ? (unsigned char)text[i] : 0;
+
+		if (more && (byte & 0xc0) != 0x80)
+			return false;
+		if (more)
+			more--;
+		else if (byte >= 0x80)
+			more = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : byte >= 0xc2 ? 1 : 4;
+		if (more == 4)
+			return false;
+	}
+	return true;
+}
+
+/* Quotes in it are other databases' literals. */
+static bool has_quotes(const struct scan *c, size_t at, size_t end)
+{
+	for (size_t i = at; i < end; i++)
+		if (strchr("'\"", c->sql[i]) && c->sql[i])
+			return true;
+	return false;
+}
+
+/* What one database has between brackets or backticks, another reads as it stands. */
+static size_t foreign_name_end(const struct scan *c, size_t at)
+{
+	const char *close;
+
+	if (c->db != EV_DB_UNKNOWN || (c->sql[at] != '`' && c->sql[at] != '['))
+		return at;
+	close = c->sql[at] == '`' ? c->sql + quoted_end(c, at, ESCAPES_NONE)
+				  : memchr(c->sql + at, ']', c->len - at);
+	if (close && !has_quotes(c, at, (size_t)(close - c->sql)))
+		return at;
+	return c->len;
+}
+
+/* A name whose end was cut off, or nobody closed, or that ends with a backtick which is half a
+ * character in other character sets than UTF-8: what it is cannot be told. */
+static size_t broken_name_end(const struct scan *c, size_t at)
+{
+	size_t end, quotes = 0;
+
+	if (c->sql[at] != '"' && (c->sql[at] != '`' || c->db == EV_DB_POSTGRESQL))
+		return at;
+	end = quoted_end(c, at, ESCAPES_NONE);
+	for (size_t i = at; i < end; i++)
+		quotes += c->sql[i] == c->sql[at];
+	if (c->sql[at] == '`' && c->db != EV_DB_SQLITE && !is_utf8(c->sql + at, end - at))
+		return c->len;
+	return quotes % 2 ? c->len : at;
 }
 
 static size_t identifier_end(const struct scan *c, size_t at)
@@ -364,9 +582,9 @@ static size_t identifier_end(const struct scan *c, size_t at)
 
 	switch (c->sql[at]) {
 	case '"':
-		return quoted_end(c, at, false, false);
+		return quoted_end(c, at, ESCAPES_NONE);
 	case '`':
-		return c->db == EV_DB_POSTGRESQL ? at : quoted_end(c, at, false, false);
+		return c->db == EV_DB_POSTGRESQL ? at : quoted_end(c, at, ESCAPES_NONE);
 	case '[':
 		end = c->db == EV_DB_SQLITE ? memchr(c->sql + at, ']', c->len - at) : NULL;
 		return end ? (size_t)(end - c->sql) + 1 : at;
@@ -389,6 +607,8 @@ static const struct {
 	{string_end, TOKEN_LITERAL},
 	{double_quoted_end, TOKEN_LITERAL},
 	{dollar_end, TOKEN_LITERAL},
+	{foreign_name_end, TOKEN_LITERAL},
+	{broken_name_end, TOKEN_LITERAL},
 	{identifier_end, TOKEN_TEXT},
 	{number_end, TOKEN_LITERAL},
 	{word_end, TOKEN_TEXT},
@@ -436,9 +656,16 @@ static void drop_sign(struct scan *c)
 		c->length--;
 }
 
+/* Its end, which may have told that it is a secret, is not there: user:password without the @. */
+static bool is_cut(const struct scan *c, const char *text, size_t len)
+{
+	return text + len == c->sql + c->len && !is_digit(text[0]) && text[0] != '.' &&
+	       !strchr("'\"$", text[len - 1]);
+}
+
 static void put_literal(struct scan *c, const char *text, size_t len)
 {
-	if (c->keep) {
+	if (c->keep && !is_cut(c, text, len)) {
 		put_text(c, text, len);
 		return;
 	}
@@ -458,6 +685,189 @@ static void trim_broken_end(struct scan *c)
 		c->length = at - 1;
 }
 
+static bool is_one_of(const char *word, size_t len, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (len == strlen(words[i]) && same_folded(word, words[i], len))
+			return true;
+	return false;
+}
+
+#define IS_ONE_OF(word, len, ...)                                \
+	is_one_of(word, len, (const char *const[]){__VA_ARGS__}, \
+		  sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
+
+static enum statement statement_of(const char *word, size_t len)
+{
+	if (IS_ONE_OF(word, len, "set"))
+		return STATEMENT_SET;
+	if (IS_ONE_OF(word, len, "create", "alter", "grant", "change", "start"))
+		return STATEMENT_DEFINE;
+	if (IS_ONE_OF(word, len, "pragma"))
+		return STATEMENT_PRAGMA;
+	if (IS_ONE_OF(word, len, "attach"))
+		return STATEMENT_ATTACH;
+	return IS_ONE_OF(word, len, "copy") ? STATEMENT_COPY : STATEMENT_OTHER;
+}
+
+/* Columns have names of that kind too, and types behind them. */
+static bool is_of_tables(const char *word, size_t len)
+{
+	return IS_ONE_OF(word, len, "table", "view", "index", "function", "procedure", "trigger",
+			 "type", "domain", "materialized", "temporary", "temp", "unique");
+}
+
+static bool is_password_word(const char *word, size_t len)
+{
+	struct scan c = {.sql = word, .len = len};
+
+	return is_word(*word) && mentions_secret(&c) &&
+	       !IS_ONE_OF(word, len, "identified", "subscription", "federated", "dblink", "key");
+}
+
+static enum hide hide_after_define(const struct scan *c, const char *word, size_t len)
+{
+	if (is_password_word(word, len))
+		return HIDE_NEXT;
+	if (IS_ONE_OF(word, len, "by", "as", "using") && c->secret)
+		return HIDE_NEXT;
+	return HIDE_NOTHING;
+}
+
+/* What of the words behind this one is a value. */
+static enum hide hide_after(const struct scan *c, const char *word, size_t len)
+{
+	bool assigns = IS_ONE_OF(word, len, "=", "to");
+
+	switch (c->statement) {
+	case STATEMENT_SET:
+		if (assigns)
+			return HIDE_STATEMENT;
+		return IS_ONE_OF(word, len, "role", "authorization")
+			       ? HIDE_NEXT
+			       : hide_after_define(c, word, len);
+	case STATEMENT_PRAGMA:
+		return IS_ONE_OF(word, len, "=", "(") ? HIDE_STATEMENT : HIDE_NOTHING;
+	case STATEMENT_ATTACH:
+		return IS_ONE_OF(word, len, "key") ? HIDE_NEXT : HIDE_NOTHING;
+	case STATEMENT_DEFINE:
+		return hide_after_define(c, word, len);
+	default:
+		return HIDE_NOTHING;
+	}
+}
+
+/* INSERT INTO t ( and the like: names follow. */
+static enum list list_after(const struct scan *c, const char *word, size_t len)
+{
+	if (*word == '(')
+		return c->list == LIST_OPENS ? LIST_INSIDE : LIST_NONE;
+	if (c->list == LIST_INSIDE)
+		return *word == ')' ? LIST_NONE : LIST_INSIDE;
+	if (IS_ONE_OF(word, len, "into", "table", "references"))
+		return LIST_NAME;
+	if (IS_ONE_OF(word, len, "conflict", "using"))
+		return LIST_OPENS;
+	if (c->list == LIST_NAME)
+		return IS_ONE_OF(word, len, "if", "not", "exists") ? LIST_NAME : LIST_OPENS;
+	return c->list == LIST_OPENS && (*word == '.' || last_is(c, ".")) ? LIST_OPENS : LIST_NONE;
+}
+
+static void note(struct scan *c, const char *word, size_t len)
+{
+	bool new = c->statement == STATEMENT_NEW;
+
+	if (new)
+		c->statement = statement_of(word, len);
+	else if (c->statement == STATEMENT_DEFINE && is_of_tables(word, len))
+		c->statement = STATEMENT_OTHER;
+	else if (c->statement == STATEMENT_DEFINE && IS_ONE_OF(word, len, "set"))
+		c->statement = STATEMENT_SET; /* ALTER ROLE a SET b TO c */
+	else if (c->statement == STATEMENT_COPY && IS_ONE_OF(word, len, "stdin"))
+		c->statement = STATEMENT_COPY_DATA;
+	c->list = list_after(c, word, len);
+	c->hide = hide_after(c, word, len);
+	c->last = word;
+	c->last_len = len;
+	if (*word == ';') {
+		c->hide = c->statement == STATEMENT_COPY_DATA ? HIDE_STATEMENT : HIDE_NOTHING;
+		c->statement = c->hide ? STATEMENT_COPY_DATA : STATEMENT_NEW;
+	}
+}
+
+/* One for all that is hidden in a row. */
+static void put_placeholder(struct scan *c)
+{
+	bool call = c->statement == STATEMENT_PRAGMA && out_ends_with(c, "(");
+
+	if (call)
+		put_text(c, "?)", 2);
+	else if (!out_ends_with(c, "?") && !out_ends_with(c, "?)"))
+		put_text(c, "?", 1);
+	c->space = false;
+}
+
+/* What may stand between PASSWORD and a password. */
+static bool comes_before_value(const char *word, size_t len)
+{
+	return IS_ONE_OF(word, len, "=", "(", ":", ">", "password", "for", "with", "by", "as",
+			 "using", "to");
+}
+
+/* Whether a word is a value because of what stands before it; it may be several tokens, which no
+ * space parts. */
+static bool is_hidden(struct scan *c, const char *word)
+{
+	bool ends = strchr(",);", *word) && *word;
+
+	switch (c->hide) {
+	case HIDE_NEXT:
+		c->hide = ends ? HIDE_NOTHING : HIDE_WORD;
+		return !ends;
+	case HIDE_WORD:
+		if (ends || c->space)
+			c->hide = HIDE_NOTHING;
+		return c->hide;
+	case HIDE_STATEMENT:
+		return *word != ';' || c->statement == STATEMENT_COPY_DATA;
+	default:
+		return false;
+	}
+}
+
+static void take_literal(struct scan *c, const char *text, size_t len)
+{
+	if (c->hide == HIDE_WORD && c->space)
+		c->hide = HIDE_NOTHING;
+	if (c->hide >= HIDE_WORD)
+		put_placeholder(c);
+	else
+		put_literal(c, text, len);
+	if (c->hide == HIDE_NEXT)
+		c->hide = HIDE_WORD;
+	c->last = NULL;
+	c->literal = true;
+}
+
+static void take_text(struct scan *c, const char *text, size_t len)
+{
+	bool before = c->hide == HIDE_NEXT && comes_before_value(text, len);
+	/* 'it\'s: the rest of a literal, in a reading that is not ours */
+	bool glued = c->literal && !c->space && is_word(*text);
+
+	c->literal = false;
+	if (glued || (!before && is_hidden(c, text))) {
+		c->literal = glued;
+		put_placeholder(c);
+		c->last = NULL;
+		return;
+	}
+	put_text(c, text, len);
+	note(c, text, len);
+	if (before && c->hide < HIDE_STATEMENT)
+		c->hide = HIDE_NEXT;
+}
+
 size_t sql_normalise(char *out, size_t out_size, const char *sql, size_t len, enum ev_database db,
 		     unsigned flags)
 {
@@ -466,7 +876,7 @@ size_t sql_normalise(char *out, size_t out_size, const char *sql, size_t len, en
 
 	if (!out_size)
 		return 0;
-	c.secret = mentions_secret(&c);
+	c.secret = mentions_secret(&c) || mentions_login(&c);
 	c.keep = (flags & SQL_KEEP_LITERALS) && !c.secret;
 	for (size_t at = 0; at < len && !c.full; at = end) {
 		switch (token_next(&c, at, &end)) {
@@ -474,10 +884,10 @@ size_t sql_normalise(char *out, size_t out_size, const char *sql, size_t len, en
 			c.space = true;
 			break;
 		case TOKEN_LITERAL:
-			put_literal(&c, sql + at, end - at);
+			take_literal(&c, sql + at, end - at);
 			break;
 		case TOKEN_TEXT:
-			put_text(&c, sql + at, end - at);
+			take_text(&c, sql + at, end - at);
 			break;
 		}
 	}
