@@ -489,17 +489,37 @@ static void evidence_goes_with_its_object(void **state)
 	assert_int_equal(story.model->connections.count, 0);
 }
 
-static void a_flood_of_places_is_counted_and_left_out(void **state)
+static void a_flood_of_places_that_nothing_refers_to_makes_room(void **state)
 {
 	(void)state;
 	app_begins();
 	for (uint32_t i = 1; i <= (128 << 10) + 10; i++)
 		tell_frame(&(struct place_told){EV_LANG_NATIVE, "f", "a.c", NULL, i, 0, 0});
+	assert_in_range(story.model->code.frames.count, CODE_RECENT, CODE_RECENT + 100);
+	assert_int_equal(story.model->code.refused, 0);
+	verdict();
+	assert_int_equal(story.view->gap_count, 0);
+}
+
+/* Evidence that waits for its object refers to each of them. */
+static void a_flood_of_places_in_use_is_counted_and_left_out(void **state)
+{
+	struct place_told frames[EV_STACK_FRAMES];
+	uint32_t line = 0, last = ((128 << 10) + 10) / EV_STACK_FRAMES + 1;
+
+	(void)state;
+	app_begins();
+	for (uint32_t n = 0; n < last; n++) {
+		for (uint32_t i = 0; i < EV_STACK_FRAMES; i++)
+			frames[i] = (struct place_told){EV_LANG_NATIVE, "f", "a.c", NULL, ++line, 0, 0};
+		shows((struct ev_evidence){.kind = EV_AT_OPENED, .object = 5000 + n},
+		      tell_stack(1, frames, EV_STACK_FRAMES));
+	}
 	assert_int_equal(story.model->code.frames.count, 128 << 10);
-	assert_int_equal(story.model->code.refused, 10);
+	assert_int_equal(story.model->code.refused, line - (128 << 10));
 	verdict();
 	assert_int_equal(story.view->gap_count, 1);
-	assert_non_null(strstr(story.view->gaps[0].reason, "10 places and stacks were too many"));
+	assert_non_null(strstr(story.view->gaps[0].reason, "places and stacks were too many"));
 }
 
 /* Statements and results. */
@@ -748,7 +768,8 @@ int main(void)
 		cmocka_unit_test_teardown(records_of_code_may_come_in_any_order, story_teardown),
 		cmocka_unit_test_teardown(evidence_of_what_never_comes_is_bounded, story_teardown),
 		cmocka_unit_test_teardown(evidence_goes_with_its_object, story_teardown),
-		cmocka_unit_test_teardown(a_flood_of_places_is_counted_and_left_out, story_teardown),
+		cmocka_unit_test_teardown(a_flood_of_places_that_nothing_refers_to_makes_room, story_teardown),
+		cmocka_unit_test_teardown(a_flood_of_places_in_use_is_counted_and_left_out, story_teardown),
 		cmocka_unit_test_teardown(statements_are_named_by_their_prepare, story_teardown),
 		cmocka_unit_test_teardown(statements_of_two_lines_are_two_findings, story_teardown),
 		cmocka_unit_test_teardown(a_large_result_is_named_by_its_request, story_teardown),

@@ -153,6 +153,33 @@ static void evidence_waits_for_its_sample(void **state)
 	assert_int_equal(stacks_lost(t.stacks), 0);
 }
 
+/* Whoever reads the records forgets in time what it was told. */
+static void after_very_many_all_are_told_anew(void **state)
+{
+	const unsigned int many = STACKS_TOLD_MOST / 2 + 10;
+
+	(void)state;
+	name(1, 1);
+	show(1, 9);
+	show(100000, 77); /* still unnamed then */
+	for (unsigned int i = 2; i <= many; i++) {
+		name(i, i);
+		show(i, 9);
+	}
+	assert_int_equal(t.stacks->renewals, 1);
+	assert_true(t.forgotten_count > many - 100);
+	memset(t.count, 0, sizeof(t.count));
+	name(200000, 1); /* the kernel has sent it again */
+	show(200000, 10);
+	assert_int_equal(t.count[EV_STACK], 1);
+	assert_int_equal(t.count[EV_EVIDENCE], 1);
+	name(100000, 3);
+	assert_int_equal(t.count[EV_EVIDENCE], 2);
+	assert_int_equal(t.evidence.object, 77);
+	assert_true(t.stacks->told.count < STACKS_TOLD_MOST);
+	assert_int_equal(stacks_lost(t.stacks), 0);
+}
+
 static void a_sample_without_frames_is_evidence_of_nothing(void **state)
 {
 	(void)state;
@@ -265,8 +292,8 @@ int main(void)
 		TEST(equal_stacks_are_told_once),
 		TEST(two_lines_of_one_function_stay_two),
 		TEST(evidence_waits_for_its_sample),
+		TEST(after_very_many_all_are_told_anew),
 		TEST(a_sample_without_frames_is_evidence_of_nothing),
-		TEST(a_stack_asked_for_is_told_once_and_known_by_its_id),
 		TEST(a_stack_asked_for_is_told_once_and_known_by_its_id),
 		TEST(what_could_not_be_named_may_be_later),
 		TEST(evidence_without_a_stack_replaces_what_was),

@@ -15,7 +15,7 @@
 #include "../base/table.h"
 
 #define SAMPLES_MOST 65536
-#define TOLD_MOST    262144		/* frames and stacks */
+#define TOLD_MOST    STACKS_TOLD_MOST	/* frames and stacks */
 #define HELD_MOST    (32ULL << 20) /* bytes of frames not told of yet */
 #define WAITING_MOST 65536		/* evidence */
 
@@ -57,6 +57,7 @@ struct stacks {
 	struct table told; /* ids of frames and stacks; the value says nothing */
 	size_t waiting;
 	uint64_t lost;
+	uint64_t renewals;
 };
 
 static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t n)
@@ -146,6 +147,32 @@ static void forget_oldest(struct stacks *s)
 	sample_free(s, sample);
 	s->oldest = (s->oldest + 1) % SAMPLES_MOST;
 	s->host.forget(s->host.context, id);
+}
+
+/*
+ * Whoever reads our records has forgotten by now what nothing referred to.  So when many have been
+ * told of it all begins anew: what is told of after this is told with its stack again.  A sample
+ * whose stack was told goes, and the kernel half takes the stack once more when it comes by again.
+ */
+static void renew(struct stacks *s)
+{
+	size_t n = s->samples.count;
+
+	if (s->told.count + EV_STACK_FRAMES + 1 < TOLD_MOST)
+		return;
+	table_free(&s->told);
+	s->renewals++;
+	while (n--) {
+		uint64_t id = s->order[s->oldest];
+		struct sample *sample = table_get(&s->samples, (struct table_key){id, 0});
+
+		if (sample->named && !held_of(s, sample->stack)) {
+			forget_oldest(s);
+			continue;
+		}
+		s->oldest = (s->oldest + 1) % SAMPLES_MOST;
+		s->order[(s->oldest + s->samples.count - 1) % SAMPLES_MOST] = id;
+	}
 }
 
 static struct sample *sample_of(struct stacks *s, uint64_t id)
@@ -301,10 +328,6 @@ static uint64_t tell_sample(struct stacks *s, const struct sample *sample)
 
 	if (!h)
 		return id;
-	if (s->told.count + h->count >= TOLD_MOST) {
-		s->lost++;
-		return 0;
-	}
 	tell_stack(s, h);
 	held_drop(s, h);
 	return id;
@@ -334,11 +357,13 @@ static void tell_without(struct stacks *s, const struct ev_evidence *evidence)
 int stacks_named(struct stacks *s, uint64_t id, const struct stack_owner *owner,
 		 const struct frame *frames, size_t n, uint32_t flags)
 {
-	struct sample *sample = sample_of(s, id);
+	struct sample *sample;
 	struct waiting *w;
 	struct held *h;
 	int err = 0;
 
+	renew(s);
+	sample = sample_of(s, id);
 	if (!sample)
 		return -ENOMEM;
 	if (sample->stack)
@@ -359,9 +384,11 @@ int stacks_named(struct stacks *s, uint64_t id, const struct stack_owner *owner,
 
 int stacks_evidence(struct stacks *s, const struct ev_evidence *evidence)
 {
-	struct sample *sample = evidence->stack ? sample_of(s, evidence->stack) : NULL;
+	struct sample *sample;
 	struct waiting *w, **at;
 
+	renew(s);
+	sample = evidence->stack ? sample_of(s, evidence->stack) : NULL;
 	if (!evidence->stack) {
 		tell_without(s, evidence);
 		return 0;
@@ -389,8 +416,10 @@ int stacks_evidence(struct stacks *s, const struct ev_evidence *evidence)
 
 int stacks_told(struct stacks *s, uint64_t id, uint64_t *stack)
 {
-	const struct sample *sample = table_get(&s->samples, (struct table_key){id, 0});
+	const struct sample *sample;
 
+	renew(s);
+	sample = table_get(&s->samples, (struct table_key){id, 0});
 	*stack = 0;
 	if (!sample || !sample->named)
 		return -EAGAIN;

@@ -13,70 +13,191 @@
 #define STACKS_MOST  (64 << 10)
 #define DEPTHS_MOST  (2 << 20)
 #define WAITING_MOST 4096
+#define AGAIN_AFTER  8192 /* places told of, until room is made again where little was found */
 
 void code_free(struct code *c)
 {
-	table_free(&c->frames);
-	table_free(&c->stacks);
+	table_free_values(&c->frames);
+	table_free_values(&c->stacks);
 	table_free(&c->waiting);
 	free(c->ring);
 }
 
-/* The next of the texts that stand one after the other. */
-static const char *text_next(struct arena *arena, const char **at, uint16_t length)
+/* The next of the texts that stand one after the other, copied to *to. */
+static const char *text_next(char **to, const char **at, uint16_t length)
 {
-	const char *text = length ? arena_copy(arena, *at, length) : NULL;
+	char *text = *to;
 
+	memcpy(text, *at, length);
 	*at += length;
-	return text;
+	*to += length ? length + 1 : 0;
+	return length ? text : NULL;
 }
 
-int code_frame_add(struct code *c, struct arena *arena, const struct ev_frame *ev)
+static struct code_frame *frame_make(const struct ev_frame *ev)
 {
-	struct table_key key = {ev->id, 0};
+	size_t length = (size_t)ev->function_length + ev->file_length + ev->module_length +
+			ev->build_length;
+	struct code_frame *f = calloc(1, sizeof(*f) + length + 4);
 	const char *at = ev->text;
-	struct code_frame *f;
+	char *to;
 
-	if (!ev->id || table_get(&c->frames, key))
-		return 0; /* a place is what it is, however often it is told */
-	if (c->frames.count >= FRAMES_MOST) {
-		c->refused++;
-		return 0;
-	}
-	f = arena_alloc(arena, sizeof(*f));
 	if (!f)
-		return -ENOMEM;
+		return NULL;
+	to = f->text;
 	f->offset = ev->offset;
 	f->line = ev->line;
 	f->column = ev->column;
 	f->language = ev->language;
 	f->flags = ev->flags;
-	f->function = text_next(arena, &at, ev->function_length);
-	f->file = text_next(arena, &at, ev->file_length);
-	f->module = text_next(arena, &at, ev->module_length);
-	f->build_id = text_next(arena, &at, ev->build_length);
-	return table_put(&c->frames, key, f);
+	f->function = text_next(&to, &at, ev->function_length);
+	f->file = text_next(&to, &at, ev->file_length);
+	f->module = text_next(&to, &at, ev->module_length);
+	f->build_id = text_next(&to, &at, ev->build_length);
+	return f;
 }
 
-int code_stack_add(struct code *c, struct arena *arena, const struct ev_stack *ev)
+/* 0, or -ENOMEM, and it is freed. */
+static int put(struct table *t, uint64_t id, void *value)
 {
-	struct table_key key = {ev->id, 0};
-	struct code_stack *s;
+	int err = value ? table_put(t, (struct table_key){id, 0}, value) : -ENOMEM;
 
-	if (!ev->id || table_get(&c->stacks, key))
+	if (err)
+		free(value);
+	return err;
+}
+
+int code_frame_add(struct code *c, const struct ev_frame *ev)
+{
+	struct code_frame *f = table_get(&c->frames, (struct table_key){ev->id, 0});
+
+	c->told++;
+	if (f)
+		f->told = c->told;
+	if (!ev->id || f)
+		return 0; /* a place is what it is, however often it is told */
+	if (c->frames.count >= FRAMES_MOST) {
+		c->refused++;
+		return 0;
+	}
+	f = frame_make(ev);
+	if (f)
+		f->told = c->told;
+	return put(&c->frames, ev->id, f);
+}
+
+int code_stack_add(struct code *c, const struct ev_stack *ev)
+{
+	struct code_stack *s = table_get(&c->stacks, (struct table_key){ev->id, 0});
+	int err;
+
+	c->told++;
+	if (s)
+		s->told = c->told;
+	if (!ev->id || s)
 		return 0;
 	if (c->stacks.count >= STACKS_MOST || c->depths + ev->count > DEPTHS_MOST) {
 		c->refused++;
 		return 0;
 	}
-	s = arena_alloc(arena, sizeof(*s) + ev->count * sizeof(s->frame[0]));
+	s = calloc(1, sizeof(*s) + ev->count * sizeof(s->frame[0]));
 	if (!s)
 		return -ENOMEM;
+	s->told = c->told;
 	s->flags = ev->flags;
 	s->count = ev->count;
 	memcpy(s->frame, ev->frame, ev->count * sizeof(s->frame[0]));
-	c->depths += ev->count;
-	return table_put(&c->stacks, key, s);
+	err = put(&c->stacks, ev->id, s);
+	c->depths += err ? 0 : ev->count;
+	return err;
+}
+
+bool code_is_full(struct code *c)
+{
+	bool full = c->frames.count >= FRAMES_MOST || c->stacks.count >= STACKS_MOST ||
+		    c->depths + EV_STACK_FRAMES > DEPTHS_MOST;
+
+	if (!full || c->told < c->again)
+		return false;
+	c->again = c->told + AGAIN_AFTER;
+	return true;
+}
+
+static bool is_recent(const struct code *c, uint64_t told)
+{
+	return c->told - told <= CODE_RECENT;
+}
+
+void code_use(struct code *c, uint64_t stack)
+{
+	struct code_stack *s = stack ? table_get(&c->stacks, (struct table_key){stack, 0}) : NULL;
+
+	if (s)
+		s->used = true;
+}
+
+/* Evidence that waits for its object refers, too. */
+static void use_waiting(struct code *c)
+{
+	struct table_slot *slot;
+
+	for (size_t at = 0; (slot = table_next(&c->waiting, &at));)
+		code_use(c, ((const struct ev_evidence *)slot->value)->stack);
+}
+
+static void use_frames(struct code *c, const struct code_stack *s)
+{
+	for (uint32_t i = 0; i < s->count; i++) {
+		struct code_frame *f = table_get(&c->frames, (struct table_key){s->frame[i], 0});
+
+		if (f)
+			f->used = true;
+	}
+}
+
+static void drop_stacks(struct code *c)
+{
+	struct table old = c->stacks;
+	struct table_slot *slot;
+
+	c->stacks = (struct table){};
+	c->depths = 0;
+	for (size_t at = 0; (slot = table_next(&old, &at));) {
+		struct code_stack *s = slot->value;
+
+		if ((!s->used && !is_recent(c, s->told)) || table_put(&c->stacks, slot->key, s)) {
+			free(s);
+			continue;
+		}
+		s->used = false;
+		c->depths += s->count;
+		use_frames(c, s);
+	}
+	table_free(&old);
+}
+
+static void drop_frames(struct code *c)
+{
+	struct table old = c->frames;
+	struct table_slot *slot;
+
+	c->frames = (struct table){};
+	for (size_t at = 0; (slot = table_next(&old, &at));) {
+		struct code_frame *f = slot->value;
+
+		if ((!f->used && !is_recent(c, f->told)) || table_put(&c->frames, slot->key, f))
+			free(f);
+		else
+			f->used = false;
+	}
+	table_free(&old);
+}
+
+void code_drop_unused(struct code *c)
+{
+	use_waiting(c);
+	drop_stacks(c);
+	drop_frames(c);
 }
 
 const struct code_frame *code_frame(const struct code *c, uint64_t id)

@@ -3,8 +3,8 @@
  * code.h - places in the code of the watched programs, and the call stacks through them.
  *
  * Keeps what EV_FRAME and EV_STACK tell, and evidence whose object was not told of yet.  Records
- * come in any order.  It refuses to grow without bound: what no longer fits is counted and left
- * out, and a finding then has no place rather than a wrong one.
+ * come in any order.  It refuses to grow without bound: what nothing refers to makes room, what no
+ * longer fits is counted and left out, and a finding then has no place rather than a wrong one.
  */
 #ifndef DBLEAK_MODEL_CODE_H
 #define DBLEAK_MODEL_CODE_H
@@ -22,9 +22,14 @@ struct code_frame {
 	uint32_t line, column;
 	uint16_t language, flags;
 	const char *function, *file, *module, *build_id;
+	uint64_t told; /* when it was told last, in records of places */
+	bool used;     /* while room is made */
+	char text[];
 };
 
 struct code_stack {
+	uint64_t told; /* likewise */
+	bool used;
 	uint32_t flags, count;
 	uint64_t frame[]; /* ids, the innermost first */
 };
@@ -37,13 +42,26 @@ struct code {
 	struct ev_evidence *ring;
 	size_t ring_next;
 	uint64_t refused; /* frames and stacks that did not fit */
+	uint64_t told;	  /* records of places so far */
+	uint64_t again;	  /* with which of them room may be made again */
 };
 
 void code_free(struct code *c);
 
-/* What they keep is the arena's.  0 or -ENOMEM. */
-int code_frame_add(struct code *c, struct arena *arena, const struct ev_frame *ev);
-int code_stack_add(struct code *c, struct arena *arena, const struct ev_stack *ev);
+/* 0 or -ENOMEM. */
+int code_frame_add(struct code *c, const struct ev_frame *ev);
+int code_stack_add(struct code *c, const struct ev_stack *ev);
+
+/*
+ * Room is made in three steps: is there need to, and is it worth it; then whoever refers to a stack
+ * says so; then what nobody refers to goes.  What was told lately stays: whoever is going to refer to
+ * it may not have been told of yet.  The tracer tells a place again after so many others at the latest
+ * (STACKS_TOLD_MOST), which is fewer.
+ */
+#define CODE_RECENT 65536
+bool code_is_full(struct code *c);
+void code_use(struct code *c, uint64_t stack);
+void code_drop_unused(struct code *c);
 
 /* NULL not known. */
 const struct code_frame *code_frame(const struct code *c, uint64_t id);

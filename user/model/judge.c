@@ -810,6 +810,26 @@ static void list_refused(const struct model *m, struct arena *a, struct report_v
 				 (unsigned long long)m->code.refused);
 }
 
+/* Texts and gaps beyond what the model keeps. */
+static void list_left_out(const struct model *m, struct arena *a, struct report_view *v)
+{
+	struct gap_view *g;
+
+	if (m->texts_refused) {
+		g = gap_add(a, v, NULL);
+		g->subject = "SQL texts";
+		g->reason = arena_format(a, "SQL texts: %llu were too many to keep, so some findings "
+					 "may lack theirs",
+					 (unsigned long long)m->texts_refused);
+	}
+	if (m->gaps_refused) {
+		g = gap_add(a, v, NULL);
+		g->subject = "gaps";
+		g->reason = arena_format(a, "gaps: %llu more were told than are listed here",
+					 (unsigned long long)m->gaps_refused);
+	}
+}
+
 /* They had findings, but nobody can hear of them all. */
 static void list_forgotten(const struct model *m, struct arena *a, struct report_view *v)
 {
@@ -844,7 +864,7 @@ static void list_detached(const struct model *m, struct arena *a, struct report_
 
 static int list_gaps(const struct model *m, struct arena *a, struct report_view *v)
 {
-	v->gaps = arena_alloc(a, (m->gap_count + m->sites.count + m->libraries.count + 3) *
+	v->gaps = arena_alloc(a, (m->gap_count + m->sites.count + m->libraries.count + 5) *
 					 sizeof(*v->gaps));
 	if (!v->gaps)
 		return -1;
@@ -852,6 +872,7 @@ static int list_gaps(const struct model *m, struct arena *a, struct report_view 
 	list_obscure_sites(m, a, v);
 	list_detached(m, a, v);
 	list_refused(m, a, v);
+	list_left_out(m, a, v);
 	list_forgotten(m, a, v);
 	return 0;
 }

@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../base/sql.h"
 #include "forget.h"
+#include "keep.h"
 
+#define GAPS_MOST 4096 /* of live processes; more nobody reads */
+#define LIBRARIES_MOST 1024 /* files */
 #define TICK_NS 10000000ULL /* of /proc, on every kernel */
 
 /* With its place in two tables, less than 300 bytes. */
@@ -22,11 +24,6 @@ struct model *model_open(void)
 
 	if (!m)
 		return NULL;
-	m->arena = arena_open();
-	if (!m->arena) {
-		free(m);
-		return NULL;
-	}
 	m->last_library = &m->first_library;
 	m->unasked.last = &m->unasked.first;
 	m->accused.last = &m->accused.first;
@@ -54,41 +51,10 @@ void model_close(struct model *m)
 	table_free_values(&m->libraries);
 	memory_sites_free(&m->memory_sites);
 	table_free(&m->sockets);
-	table_free(&m->texts);
+	texts_free(m);
 	code_free(&m->code);
 	free(m->gaps);
-	arena_close(m->arena);
 	free(m);
-}
-
-static uint64_t bytes_hash(const char *bytes, size_t n)
-{
-	uint64_t hash = 0xcbf29ce484222325ULL;
-
-	for (size_t i = 0; i < n; i++)
-		hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3ULL;
-	return hash;
-}
-
-/* The one copy of an SQL text; NULL for none, or without memory. */
-static const struct text *text_of(struct model *m, const char *sql, uint32_t length,
-				  enum ev_database database)
-{
-	struct table_key key = {bytes_hash(sql, length), length};
-	struct text *text;
-
-	if (!length)
-		return NULL;
-	text = table_get(&m->texts, key);
-	if (text)
-		return text;
-	text = arena_alloc(m->arena, sizeof(*text) + length + 1);
-	if (!text || table_put(&m->texts, key, text))
-		return NULL;
-	memcpy(text->sql, sql, length);
-	text->length = length;
-	text->fingerprint = sql_fingerprint(sql, length, database);
-	return text;
 }
 
 /* What /proc knows of a start is cut to a tick: such a pid cannot have come back in that time. */
@@ -666,8 +632,8 @@ static int apply_sql(struct model *m, const struct ev_head *record)
 
 	if (!c || !ev->length)
 		return 0;
-	c->sql = text_of(m, ev->text, ev->length, c->database);
-	return c->sql ? 0 : -ENOMEM;
+	c->sql = keep_text(m, ev->text, ev->length, c->database);
+	return 0;
 }
 
 static int apply_statement(struct model *m, const struct ev_head *record)
@@ -691,7 +657,7 @@ static int apply_statement(struct model *m, const struct ev_head *record)
 	s->key = key;
 	s->born_ns = ev->born_ns;
 	s->text_hash = ev->text_hash;
-	s->text = text_of(m, ev->text, ev->length, c->database);
+	s->text = keep_text(m, ev->text, ev->length, c->database);
 	return 0;
 }
 
@@ -750,7 +716,7 @@ static int apply_result(struct model *m, const struct ev_head *record)
 	memcpy(&e->result, ev, offsetof(struct ev_result, text));
 	e->result_at = result_waiting(m, &e->result);
 	e->result_begun_at = c->life.begun_at;
-	e->result_sql = text_of(m, ev->text, ev->length, c->database);
+	e->result_sql = keep_text(m, ev->text, ev->length, c->database);
 	return 0;
 }
 
@@ -998,12 +964,14 @@ static int apply_evidence(struct model *m, const struct ev_head *record)
 
 static int apply_frame(struct model *m, const struct ev_head *record)
 {
-	return code_frame_add(&m->code, m->arena, (const void *)record);
+	keep_places(m);
+	return code_frame_add(&m->code, (const void *)record);
 }
 
 static int apply_stack(struct model *m, const struct ev_head *record)
 {
-	return code_stack_add(&m->code, m->arena, (const void *)record);
+	keep_places(m);
+	return code_stack_add(&m->code, (const void *)record);
 }
 
 static void file_follow(struct file_model *f, const struct ev_file *ev)
@@ -1047,8 +1015,24 @@ static int apply_file(struct model *m, const struct ev_head *record)
 	if (ev->zombie && !c->zombie_ns)
 		c->zombie_ns = ev->head.ns;
 	file_follow(c->file, ev);
-	c->file->sql = text_of(m, ev->text, ev->length, EV_DB_SQLITE);
+	c->file->sql = keep_text(m, ev->text, ev->length, EV_DB_SQLITE);
 	return 0;
+}
+
+/* The one that was told of longest ago: those that are mapped are told of all the time. */
+static void forget_library(struct model *m)
+{
+	struct library_model **at, **oldest = &m->first_library, *l;
+
+	for (at = &m->first_library; *at; at = &(*at)->next)
+		if ((*at)->state.head.ns < (*oldest)->state.head.ns)
+			oldest = at;
+	l = *oldest;
+	*oldest = l->next;
+	if (!l->next)
+		m->last_library = oldest;
+	table_remove(&m->libraries, (struct table_key){l->state.device, l->state.inode});
+	free(l);
 }
 
 static struct library_model *library_of(struct model *m, const struct ev_library *ev)
@@ -1058,6 +1042,8 @@ static struct library_model *library_of(struct model *m, const struct ev_library
 
 	if (l)
 		return l;
+	if (m->libraries.count >= LIBRARIES_MOST)
+		forget_library(m);
 	l = calloc(1, sizeof(*l));
 	if (!l || table_put(&m->libraries, key, l)) {
 		free(l);
@@ -1103,6 +1089,10 @@ static int apply_gap(struct model *m, const struct ev_head *record)
 	for (size_t i = 0; i < m->gap_count; i++)
 		if (m->gaps[i].pid == ev->pid && !strcmp(m->gaps[i].text, ev->text))
 			return 0;
+	if (m->gap_count == GAPS_MOST) {
+		m->gaps_refused++;
+		return 0;
+	}
 	if (m->gap_count == m->gap_room) {
 		size_t room = m->gap_room ? 2 * m->gap_room : 8;
 

@@ -24,6 +24,7 @@
 struct text {
 	uint64_t fingerprint;
 	uint32_t length;
+	bool used; /* while room is made: something refers to it */
 	char sql[];
 };
 
@@ -203,7 +204,10 @@ struct model {
 	struct gap *gaps;
 	size_t gap_count, gap_room;
 	struct code code;
-	struct arena *arena; /* texts and strings */
+	size_t text_bytes;
+	size_t texts_enough;	/* when so many are there, those in use are told from the others */
+	uint64_t texts_refused; /* texts there was no room for */
+	uint64_t gaps_refused;	/* likewise */
 };
 
 /* NULL without memory. */
