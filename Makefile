@@ -20,7 +20,7 @@ HARDEN    := $(shell for flag in -fPIE -fstack-protector-strong -fstack-clash-pr
 HARDEN    += $(if $(filter-out -O0,$(lastword $(filter -O%,$(CFLAGS)))),$(if $(findstring -fsanitize,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3))
 HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 CFLAGS_ALL = $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE -DDBLEAK_VERSION='"$(VERSION)"' -I$(B)/gen
-LDLIBS   := -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lcap-ng -lm -lpthread
+LDLIBS   := -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lcap-ng -lseccomp -lm -lpthread
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wshadow \
 	    -Wno-unused-parameter -idirafter /usr/include/$(shell uname -m)-linux-gnu
 # The compiler writes FILE.d: the headers that FILE was made of.

@@ -16,8 +16,10 @@
 #include <unistd.h>
 
 #include "../../user/capture/native.h"
+#include "../../user/capture/native_wire.h"
 #include "../../user/capture/procfs.h"
 
+static struct nursery *nursery;
 static size_t frames;
 
 static void count_frames(void *context, const struct native_answer *answer)
@@ -104,6 +106,14 @@ static void many(struct native *n, struct raw_stack *raw, double length)
 	printf("%u %.1f\n", raw->length, (double)last.rss_bytes / 1e6);
 }
 
+static int open_native(struct native **out)
+{
+	static const struct nursery_role *const roles[NURSERY_ROLES] = {&native_role};
+	int err = nursery_open(&nursery, roles, NURSERY_ROLES);
+
+	return err ? err : native_open(out, nursery);
+}
+
 int main(int argc, char **argv)
 {
 	static struct raw_stack raw;
@@ -113,13 +123,14 @@ int main(int argc, char **argv)
 
 	if (argc == 3)
 		out = start(argv[1], &raw, &in);
-	if (!out || native_open(&n)) {
+	if (!out || open_native(&n)) {
 		fprintf(stderr, "usage: native PROGRAM SECONDS\n");
 		return 2;
 	}
 	one(n, &raw);
 	many(n, &raw, atof(argv[2]));
 	native_close(n);
+	nursery_close(nursery);
 	close(in);
 	fclose(out);
 	while (wait(NULL) > 0)

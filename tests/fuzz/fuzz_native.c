@@ -6,13 +6,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-_Noreturn void native_worker(int fd, struct guard *guard)
-{
-	(void)fd;
-	(void)guard;
-	abort();
-}
-
 static void require(bool condition)
 {
 	if (!condition)

@@ -23,11 +23,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../user/capture/native_wire.h"
 #include "../../user/capture/procfs.h"
 
 #define FLUSH_MS 20000
+#define HUNG	 8000 /* stacks, more than there is room for, however short they are */
 
 static char programs[PATH_MAX];
+static struct nursery *nursery;
 
 /* A program that has taken its stack and waits. */
 struct program {
@@ -196,7 +199,7 @@ static void check_build(const char *name, const char *how)
 	struct native *n;
 	struct program p;
 
-	assert_int_equal(native_open(&n), 0);
+	assert_int_equal(native_open(&n, nursery), 0);
 	start(&p, name, how);
 	ask(n, &p);
 	if (getenv("SHOW"))
@@ -264,7 +267,7 @@ static void a_stripped_program_gives_offsets_and_build_id(void **state)
 	struct program p;
 
 	(void)state;
-	assert_int_equal(native_open(&n), 0);
+	assert_int_equal(native_open(&n, nursery), 0);
 	start(&p, "stripped", "plain");
 	ask(n, &p);
 	assert_true(got.answer.count >= p.count);
@@ -286,7 +289,7 @@ static void a_caller_is_one_place(void **state)
 	uint64_t back;
 
 	(void)state;
-	assert_int_equal(native_open(&n), 0);
+	assert_int_equal(native_open(&n, nursery), 0);
 	start(&p, "chain", "plain");
 	memcpy(&back, p.raw.bytes + (p.raw.registers.bp - p.raw.registers.sp) + 8, 8);
 	memset(&got, 0, sizeof(got));
@@ -303,7 +306,6 @@ static void a_caller_is_one_place(void **state)
 	native_close(n);
 }
 
-
 /* Each frame further out has its return address in one slot; a copy of the same place, with the same
  * addresses there and other words elsewhere, is the same stack. */
 static void the_places_of_return_addresses_are_told(void **state)
@@ -314,7 +316,7 @@ static void the_places_of_return_addresses_are_told(void **state)
 	uint64_t key;
 
 	(void)state;
-	assert_int_equal(native_open(&n), 0);
+	assert_int_equal(native_open(&n, nursery), 0);
 	start(&p, "chain", "plain");
 	p.raw.shape = 9;
 	ask(n, &p);
@@ -342,7 +344,7 @@ static void a_return_probe_is_looked_through(void **state)
 	uint64_t at;
 
 	(void)state;
-	assert_int_equal(native_open(&n), 0);
+	assert_int_equal(native_open(&n, nursery), 0);
 	start(&p, "chain", "plain");
 	at = p.raw.registers.bp - p.raw.registers.sp + 8;
 	p.raw.returns[2].slot = p.raw.registers.sp + at;
@@ -365,7 +367,7 @@ static void a_copy_that_ends_early_is_cut(void **state)
 	struct program p;
 
 	(void)state;
-	assert_int_equal(native_open(&n), 0);
+	assert_int_equal(native_open(&n, nursery), 0);
 	start(&p, "O2", "plain");
 	p.raw.length = 64;
 	ask(n, &p);
@@ -388,7 +390,7 @@ static void what_a_process_mapped_is_named_after_its_end(void **state)
 	struct program p;
 
 	(void)state;
-	assert_int_equal(native_open(&n), 0);
+	assert_int_equal(native_open(&n, nursery), 0);
 	start(&p, "O2", "plain");
 	native_process(n, (uint32_t)p.pid, p.raw.start_ns);
 	ask(n, &p);
@@ -410,7 +412,7 @@ static void a_fork_that_ended_at_once_has_what_its_parent_maps(void **state)
 	if (!pid)
 		_exit(0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	assert_int_equal(native_open(&n), 0);
+	assert_int_equal(native_open(&n, nursery), 0);
 	start(&p, "O2", "plain");
 	p.raw.parent = (uint32_t)p.pid;
 	p.raw.parent_start_ns = p.raw.start_ns;
@@ -433,7 +435,7 @@ static void a_process_that_runs_another_program_is_looked_at_anew(void **state)
 	struct program p;
 
 	(void)state;
-	assert_int_equal(native_open(&n), 0);
+	assert_int_equal(native_open(&n, nursery), 0);
 	snprintf(path, sizeof(path), "%s/stack-static", programs);
 	setenv("STACK_NEXT", path, 1);
 	start(&p, "nopie", "plain");
@@ -457,7 +459,7 @@ static void another_process_of_the_same_pid_is_not_asked(void **state)
 	struct program p;
 
 	(void)state;
-	assert_int_equal(native_open(&n), 0);
+	assert_int_equal(native_open(&n, nursery), 0);
 	start(&p, "O2", "plain");
 	p.raw.start_ns -= 5000000000ULL;
 	ask(n, &p);
@@ -474,7 +476,7 @@ static void equal_stacks_have_equal_keys(void **state)
 	uint64_t key;
 
 	(void)state;
-	assert_int_equal(native_open(&n), 0);
+	assert_int_equal(native_open(&n, nursery), 0);
 	start(&p, "O2", "plain");
 	start(&q, "O2", "plain");
 	ask(n, &p);
@@ -489,17 +491,27 @@ static void equal_stacks_have_equal_keys(void **state)
 	native_close(n);
 }
 
-static pid_t worker_of(void)
+static pid_t child_of(pid_t parent)
 {
 	char path[64];
 	int pid = 0;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
 	file = fopen(path, "r");
 	assert_non_null(file);
-	assert_int_equal(fscanf(file, "%d", &pid), 1);
+	assert_true(fscanf(file, "%d", &pid) >= -1);
 	fclose(file);
+	return pid;
+}
+
+/* Started by the nursery, our child; when it is ready to. */
+static pid_t worker_of(void)
+{
+	pid_t pid;
+
+	while (!(pid = child_of(child_of(getpid()))))
+		usleep(1000);
 	return pid;
 }
 
@@ -511,7 +523,7 @@ static void a_dead_worker_is_replaced_and_what_it_had_is_counted(void **state)
 	pid_t worker;
 
 	(void)state;
-	assert_int_equal(native_open(&n), 0);
+	assert_int_equal(native_open(&n, nursery), 0);
 	worker = worker_of();
 	start(&p, "O2", "plain");
 	kill(worker, SIGSTOP);
@@ -546,19 +558,19 @@ static void a_worker_that_hangs_never_blocks_us(void **state)
 	int refused = 0;
 
 	(void)state;
-	assert_int_equal(native_open(&n), 0);
+	assert_int_equal(native_open(&n, nursery), 0);
 	worker = worker_of();
 	start(&p, "O2", "plain");
 	kill(worker, SIGSTOP);
-	for (int i = 0; i < 3000; i++)
+	for (int i = 0; i < HUNG; i++)
 		refused += native_stack(n, &p.raw) == -EAGAIN;
 	counts = native_counts(n);
-	assert_true(refused > 0 && refused < 3000);
+	assert_true(refused > 0 && refused < HUNG);
 	assert_int_equal(counts.lost, refused);
 	native_flush(n, 50, take_answer, NULL);
 	counts = native_counts(n);
-	assert_int_equal(counts.lost, 3000);
-	assert_int_equal(counts.asked, 3000);
+	assert_int_equal(counts.lost, HUNG);
+	assert_int_equal(counts.asked, HUNG);
 	end(&p);
 	native_close(n);
 }
@@ -641,7 +653,7 @@ static void spoilt_files_cost_a_worker_at_most(void **state)
 	struct program p;
 
 	(void)state;
-	assert_int_equal(native_open(&n), 0);
+	assert_int_equal(native_open(&n, nursery), 0);
 	for (random_state = 1; random_state <= 25;) {
 		uint64_t seed = random_state;
 		struct image image = load("O2");
@@ -664,6 +676,21 @@ static void spoilt_files_cost_a_worker_at_most(void **state)
 	assert_int_equal(counts.answered + counts.lost, counts.asked);
 	native_close(n);
 	check_build("O2", "plain");
+}
+
+static int open_nursery(void **state)
+{
+	static const struct nursery_role *const roles[NURSERY_ROLES] = {&native_role};
+
+	(void)state;
+	return nursery_open(&nursery, roles, NURSERY_ROLES);
+}
+
+static int close_nursery(void **state)
+{
+	(void)state;
+	nursery_close(nursery);
+	return child_of(getpid()); /* none is left */
 }
 
 int main(int argc, char **argv)
@@ -699,5 +726,5 @@ int main(int argc, char **argv)
 	snprintf(programs, sizeof(programs), "%s/programs", dirname(here));
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, open_nursery, close_nursery);
 }

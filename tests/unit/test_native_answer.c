@@ -10,13 +10,6 @@
 
 #include "seed.h"
 
-_Noreturn void native_worker(int fd, struct guard *guard)
-{
-	(void)fd;
-	(void)guard;
-	_exit(1);
-}
-
 static struct native n;
 static struct native_answer last;
 static struct frame last_frame;

@@ -25,6 +25,7 @@
 #include "kernel.h"
 #include "library_heap.h"
 #include "looking.h"
+#include "native_wire.h"
 #include "owner.h"
 #include "parts.h"
 #include "procfs.h"
@@ -316,6 +317,18 @@ static int first_look(struct capture *c)
 	return err ? err : c->err;
 }
 
+/* Before anything is opened, for it has what we have. */
+static int open_nursery(struct capture *c)
+{
+	static const struct nursery_role *const roles[NURSERY_ROLES] = {
+		[NURSERY_NATIVE] = &native_role,
+	};
+
+	if (c->options.mode == EV_MODE_SNAPSHOT || !c->options.take_stacks)
+		return 0;
+	return nursery_open(&c->nursery, roles, NURSERY_ROLES);
+}
+
 int capture_open(struct capture **out, const struct capture_options *options)
 {
 	struct kernel_options kernel = {
@@ -334,7 +347,9 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		return -ENOMEM;
 	c->options = *options;
 	c->procfs = containers_procfs(options->containers);
-	err = kernel_open(&c->kernel, &kernel);
+	err = open_nursery(c);
+	if (!err)
+		err = kernel_open(&c->kernel, &kernel);
 	if (!err) {
 		tell_begin(c);
 		err = c->err;
@@ -496,6 +511,7 @@ void capture_close(struct capture *c)
 	growth_close(c->growth);
 	readers_close(c->readers);
 	kernel_close(c->kernel);
+	nursery_close(c->nursery);
 	for (at = 0; (slot = table_next(&c->connections, &at));)
 		free(slot->value);
 	for (at = 0; (slot = table_next(&c->owners, &at));)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * debug_file.c - tries the few names that a split debug file can have.
+ * debug_file.c - tries the few files that a split debug file can be.
  *
  * Files are mapped, not read: most of a debug file is never looked at.  One that is cut short while
  * it is mapped kills its reader, which must be a process that may die.
@@ -9,21 +9,14 @@
 
 #include <elfutils/libdwelf.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
-#include "../base/file.h"
-
 #define FILE_MAX     (4UL << 30)
 #define CHECKSUM_MAX (512UL << 20)
-#define BUILD_ID_MAX 64
-#define DEBUG_FOLDER "/usr/lib/debug"
 
 static int elf_map_check(struct elf_map *m)
 {
@@ -106,13 +99,10 @@ static bool is_wanted(const struct elf_map *m, const struct wanted *wanted)
 	       crc32_z(0, (const unsigned char *)bytes, size) == wanted->checksum;
 }
 
-static int try_path(struct elf_map *m, int root, const char *path, const struct wanted *wanted)
+static int try_file(struct elf_map *m, int fd, const struct wanted *wanted)
 {
-	int fd = file_open_in(root, path, 0), err;
+	int err = elf_map_open(m, fd);
 
-	if (fd < 0)
-		return fd;
-	err = elf_map_open(m, fd);
 	close(fd);
 	if (err || is_wanted(m, wanted))
 		return err;
@@ -120,43 +110,19 @@ static int try_path(struct elf_map *m, int root, const char *path, const struct 
 	return -ENOENT;
 }
 
-static int try_build_id(struct elf_map *m, int root, const struct wanted *wanted)
+static int try_all(struct elf_map *m, const struct debug_files *files,
+		   const struct debug_name *name, const struct wanted *wanted)
 {
-	char path[sizeof(DEBUG_FOLDER) + 2 * BUILD_ID_MAX + 32];
-	const uint8_t *id = wanted->build_id;
-	size_t at;
+	uint32_t candidate = 0;
+	int fd;
 
-	if (wanted->id_size < 2 || wanted->id_size > BUILD_ID_MAX)
-		return -ENOENT;
-	at = (size_t)snprintf(path, sizeof(path), DEBUG_FOLDER "/.build-id/%02x/", id[0]);
-	for (size_t i = 1; i < wanted->id_size; i++)
-		at += (size_t)snprintf(path + at, sizeof(path) - at, "%02x", id[i]);
-	snprintf(path + at, sizeof(path) - at, ".debug");
-	return try_path(m, root, path, wanted);
-}
-
-/* Beside the program, in a folder beside it, and in the folder of all such files. */
-static int try_link(struct elf_map *m, int root, const char *program, const char *link,
-		    const struct wanted *wanted)
-{
-	static const char *const forms[] = {"%.*s/%s", "%.*s/.debug/%s", DEBUG_FOLDER "%.*s/%s"};
-	const char *slash = strrchr(program, '/');
-	char path[PATH_MAX];
-
-	if (!slash || strchr(link, '/'))
-		return -ENOENT;
-	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
-		int n = snprintf(path, sizeof(path), forms[i], (int)(slash - program), program,
-				 link);
-
-		if (n < (int)sizeof(path) && !try_path(m, root, path, wanted))
+	while ((fd = files->open(files->context, name, &candidate)) >= 0)
+		if (!try_file(m, fd, wanted))
 			return 0;
-	}
 	return -ENOENT;
 }
 
-int debug_file_open(struct elf_map *m, const struct debug_roots *roots, Elf *program,
-		    const char *path)
+int debug_file_open(struct elf_map *m, const struct debug_files *files, Elf *program)
 {
 	struct wanted wanted = {.id_size = 0};
 	GElf_Word checksum = 0;
@@ -165,25 +131,15 @@ int debug_file_open(struct elf_map *m, const struct debug_roots *roots, Elf *pro
 
 	wanted.id_size = size > 0 ? (size_t)size : 0;
 	wanted.checksum = checksum;
-	for (size_t i = 0; i < DEBUG_ROOTS; i++) {
-		if (roots->fd[i] < 0)
-			continue;
-		if (!try_build_id(m, roots->fd[i], &wanted) ||
-		    (link && !try_link(m, roots->fd[i], path, link, &wanted)))
-			return 0;
-	}
-	return -ENOENT;
+	return try_all(m, files, &(struct debug_name){wanted.build_id, wanted.id_size, link, NULL},
+		       &wanted);
 }
 
-int debug_file_open_alternate(struct elf_map *m, const struct debug_roots *roots, const char *name,
+int debug_file_open_alternate(struct elf_map *m, const struct debug_files *files, const char *name,
 			      const void *build_id, size_t size)
 {
 	struct wanted wanted = {build_id, size, 0};
-	bool known = !strncmp(name, DEBUG_FOLDER "/", sizeof(DEBUG_FOLDER));
 
-	for (size_t i = 0; i < DEBUG_ROOTS && size; i++)
-		if (roots->fd[i] >= 0 && (!try_build_id(m, roots->fd[i], &wanted) ||
-					  (known && !try_path(m, roots->fd[i], name, &wanted))))
-			return 0;
-	return -ENOENT;
+	return size ? try_all(m, files, &(struct debug_name){build_id, size, NULL, name}, &wanted)
+		    : -ENOENT;
 }

@@ -13,11 +13,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DEBUG_ROOTS 2
+/* What is known of such a file. */
+struct debug_name {
+	const void *build_id;
+	size_t id_size;	       /* 0 none */
+	const char *link;      /* its name, without a folder; NULL none */
+	const char *alternate; /* its path; NULL none */
+};
 
-/* Folders that are "/": of the host, then of the process; negative: none. */
-struct debug_roots {
-	int fd[DEBUG_ROOTS];
+/* Who opens files that may be it: the first of *candidate and those after it that is there, with
+ * *candidate the next one then.  Returns a descriptor, to be closed, or -ENOENT: no more are there. */
+struct debug_files {
+	int (*open)(void *context, const struct debug_name *name, uint32_t *candidate);
+	void *context;
 };
 
 /* An ELF file in memory. */
@@ -36,11 +44,10 @@ void elf_map_close(struct elf_map *m);
 /* Of .symtab or the like; NULL there is none.  Its header is in *header. */
 Elf_Scn *elf_map_section(Elf *elf, const char *name, GElf_Shdr *header);
 
-/* path: of the program, as its process sees it.  0 with *m to be closed, or -ENOENT. */
-int debug_file_open(struct elf_map *m, const struct debug_roots *roots, Elf *program,
-		    const char *path);
+/* Of that program.  0 with *m to be closed, or -ENOENT. */
+int debug_file_open(struct elf_map *m, const struct debug_files *files, Elf *program);
 /* What dwz has moved to a file that several share. */
-int debug_file_open_alternate(struct elf_map *m, const struct debug_roots *roots, const char *name,
+int debug_file_open_alternate(struct elf_map *m, const struct debug_files *files, const char *name,
 			      const void *build_id, size_t size);
 
 #endif

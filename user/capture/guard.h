@@ -30,7 +30,7 @@ struct guard_file {
 	uint32_t part, deaths; /* GUARD_DEATHS: given up */
 };
 
-/* The parent's; a worker has the copy that its fork gave it. */
+/* The parent's; a worker has a copy of its files. */
 struct guard {
 	struct guard_mark *mark;
 	struct guard_file file[GUARD_FILES];
@@ -38,8 +38,10 @@ struct guard {
 	uint64_t entered_ns; /* the worker's */
 };
 
-int guard_open(struct guard *g);
-void guard_close(struct guard *g);
+/* shared: zeroed memory of both. */
+void guard_share(struct guard *g, void *shared);
+/* The worker's: the files of the parent's. */
+void guard_learn(struct guard *g, const struct guard_file files[GUARD_FILES]);
 /* A worker died; out of time: it was the file's doing.  Clears the mark. */
 void guard_blame(struct guard *g, bool out_of_time);
 /* May this part of it be read? */

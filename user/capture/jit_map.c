@@ -6,13 +6,10 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "../base/file.h"
 
 #define TEXT_MAX     (64U << 20)
 #define SYMBOLS_MAX  (1U << 20)
@@ -184,13 +181,13 @@ static int read_more(struct jit_map *m, int fd, off_t size)
 	return m->count > count;
 }
 
-static int read_file(struct jit_map *m, int fd, uid_t owner)
+int jit_map_read(struct jit_map *m, int fd)
 {
 	struct stat st;
 
 	if (fstat(fd, &st))
 		return -errno;
-	if (!S_ISREG(st.st_mode) || (st.st_uid != owner && st.st_uid != 0))
+	if (!S_ISREG(st.st_mode))
 		return -EPERM;
 	if (st.st_dev != m->device || st.st_ino != m->inode || st.st_size < m->read) {
 		forget(m);
@@ -198,17 +195,6 @@ static int read_file(struct jit_map *m, int fd, uid_t owner)
 		m->inode = st.st_ino;
 	}
 	return read_more(m, fd, st.st_size < TEXT_MAX ? st.st_size : TEXT_MAX);
-}
-
-int jit_map_read(struct jit_map *m, int root, const char *path, uid_t owner)
-{
-	int fd = file_open_in(root, path, O_NOFOLLOW), found;
-
-	if (fd < 0)
-		return fd;
-	found = read_file(m, fd, owner);
-	close(fd);
-	return found;
 }
 
 /* Takes ":12" off the end. */

@@ -2,8 +2,7 @@
 /*
  * jit_map.h - names of code that a program compiles while it runs, as it tells perf of them.
  *
- * /tmp/perf-PID.map is the program's own word, so it is read as an adversary's: a regular file of
- * the program's user or root's, of bounded size, each line by itself.  bcc_syms reads such files
+ * /tmp/perf-PID.map is the program's own word, so it is read as an adversary's: of bounded size, each line by itself.  bcc_syms reads such files
  * too, but without these bounds, whole at each change, and it does not tell files and lines.
  */
 #ifndef DBLEAK_CAPTURE_JIT_MAP_H
@@ -28,9 +27,9 @@ struct jit_symbol {
 struct jit_map *jit_map_open(void);
 void jit_map_close(struct jit_map *m);
 
-/* Takes in what path, below root, has more than when it was read last; owner: who may own it,
- * beside root.  0 nothing new, 1 something, or -errno. */
-int jit_map_read(struct jit_map *m, int root, const char *path, uid_t owner);
+/* Takes in what the file has more than when it was read last.  0 nothing new, 1 something, or
+ * -errno. */
+int jit_map_read(struct jit_map *m, int fd);
 /* Takes in whole lines.  Returns how many bytes they were. */
 size_t jit_map_add(struct jit_map *m, const char *bytes, size_t size);
 /* In bytes, about. */

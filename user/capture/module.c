@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/stat.h>
 
 #include "../base/table.h"
 #include "symbol.h"
@@ -23,7 +22,7 @@
 #define FRAMES_MAX    48		   /* of one place */
 
 struct module {
-	uint64_t device, inode, stamp;
+	struct module_identity identity;
 	struct symbols *symbols; /* NULL: not read */
 	struct table places;	 /* by address */
 	char *path;
@@ -91,9 +90,9 @@ void modules_close(struct modules *ms)
 	free(ms);
 }
 
-static struct table_key key_of(const struct module *m)
+static struct table_key key_of(const struct module_identity *i)
 {
-	return (struct table_key){m->inode, m->device ^ m->stamp << 16};
+	return (struct table_key){i->inode, i->device ^ i->stamp << 16};
 }
 
 /* The one used longest ago that nobody refers to. */
@@ -117,7 +116,7 @@ static void make_room(struct modules *ms)
 
 	if (!m)
 		return;
-	table_remove(&ms->table, key_of(m));
+	table_remove(&ms->table, key_of(&m->identity));
 	module_free(ms, m);
 }
 
@@ -125,25 +124,26 @@ static void module_read(struct modules *ms, struct module *m, int fd)
 {
 	struct elf_map map;
 
-	if (!guard_allows(ms->guard, GUARD_CODE, m->device, m->inode))
+	if (!guard_allows(ms->guard, GUARD_CODE, m->identity.device, m->identity.inode))
 		return;
-	guard_enter(ms->guard, GUARD_CODE, m->device, m->inode);
+	guard_enter(ms->guard, GUARD_CODE, m->identity.device, m->identity.inode);
 	if (!elf_map_open(&map, fd))
 		symbols_open(&m->symbols, &map, m->path);
 	m->spent_ns += guard_leave(ms->guard);
 }
 
-static struct module *module_new(struct modules *ms, const struct module *identity, int fd,
+static struct module *module_new(struct modules *ms, const struct module_identity *identity, int fd,
 				 const char *path)
 {
 	struct module *m = calloc(1, sizeof(*m));
 
 	if (!m)
 		return NULL;
-	*m = *identity;
+	m->identity = *identity;
+	m->used = ++ms->clock;
 	m->path = strdup(path);
 	make_room(ms);
-	if (!m->path || table_put(&ms->table, key_of(m), m)) {
+	if (!m->path || table_put(&ms->table, key_of(identity), m)) {
 		free(m->path);
 		free(m);
 		return NULL;
@@ -152,21 +152,21 @@ static struct module *module_new(struct modules *ms, const struct module *identi
 	return m;
 }
 
-struct module *modules_get(struct modules *ms, int fd, const char *path)
+struct module *modules_find(struct modules *ms, const struct module_identity *identity)
 {
-	struct module identity = {.used = ++ms->clock};
-	struct module *m;
-	struct stat st;
+	struct module *m = table_get(&ms->table, key_of(identity));
 
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
-		return NULL;
-	identity.device = st.st_dev;
-	identity.inode = st.st_ino;
-	identity.stamp = (uint64_t)st.st_mtim.tv_sec * NS_PER_SECOND +
-			 (uint64_t)st.st_mtim.tv_nsec + (uint64_t)st.st_size;
-	m = table_get(&ms->table, key_of(&identity));
 	if (!m)
-		m = module_new(ms, &identity, fd, path);
+		return NULL;
+	m->used = ++ms->clock;
+	return module_again(m);
+}
+
+struct module *modules_add(struct modules *ms, const struct module_identity *identity, int fd,
+			   const char *path)
+{
+	struct module *m = module_new(ms, identity, fd, path);
+
 	return m ? module_again(m) : NULL;
 }
 
@@ -305,12 +305,10 @@ static void heap_make_room(struct modules *ms)
 	malloc_trim(0);
 }
 
-/* A look into a file, with the folders it needs for that. */
+/* A look into a file. */
 struct look {
 	struct modules *ms;
 	struct module *m;
-	const struct module_roots *from;
-	struct debug_roots roots;
 	bool sources; /* may be read */
 };
 
@@ -320,29 +318,27 @@ static void look_begin(struct look *look)
 	struct guard *guard = look->ms->guard;
 
 	look->sources = m->spent_ns < FILE_NS &&
-			guard_allows(guard, GUARD_SOURCES, m->device, m->inode);
-	look->roots = look->from->open(look->from->context);
-	guard_enter(guard, look->sources ? GUARD_SOURCES : GUARD_CODE, m->device, m->inode);
+			guard_allows(guard, GUARD_SOURCES, m->identity.device, m->identity.inode);
+	guard_enter(guard, look->sources ? GUARD_SOURCES : GUARD_CODE, m->identity.device, m->identity.inode);
 }
 
 static void look_end(struct look *look)
 {
 	look->m->spent_ns += guard_leave(look->ms->guard);
-	look->from->close(look->from->context, &look->roots);
 	heap_make_room(look->ms);
 }
 
 void module_rule(struct modules *ms, struct module *m, uint64_t offset, struct place *place,
-		 const struct module_roots *roots)
+		 const struct debug_files *files)
 {
-	struct look look = {ms, m, roots, {{-1, -1}}, false};
+	struct look look = {ms, m, false};
 	uint64_t address;
 
 	place->ruled = true;
 	if (!symbols_address(m->symbols, offset, &address))
 		return;
 	look_begin(&look);
-	place->rule = symbols_rule(m->symbols, &look.roots, address, look.sources);
+	place->rule = symbols_rule(m->symbols, files, address, look.sources);
 	look_end(&look);
 }
 
@@ -362,15 +358,15 @@ static void keep_frame(void *context, const struct frame *frame)
 }
 
 void module_name(struct modules *ms, struct module *m, uint64_t offset, struct place *place,
-		 const struct module_roots *roots)
+		 const struct debug_files *files)
 {
-	struct look look = {ms, m, roots, {{-1, -1}}, false};
+	struct look look = {ms, m, false};
 	uint64_t address;
 
 	place->named = true;
 	if (!symbols_address(m->symbols, offset, &address))
 		return;
 	look_begin(&look);
-	symbols_name(m->symbols, &look.roots, address, look.sources, keep_frame, place);
+	symbols_name(m->symbols, files, address, look.sources, keep_frame, place);
 	look_end(&look);
 }

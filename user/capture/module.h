@@ -29,19 +29,20 @@ struct place {
 	bool ruled, named; /* have been looked for */
 };
 
-/* Gives the folders where debug files may be, for the time of one call. */
-struct module_roots {
-	struct debug_roots (*open)(void *context);
-	void (*close)(void *context, struct debug_roots *roots);
-	void *context;
+/* Which file, and in which state. */
+struct module_identity {
+	uint64_t device, inode, stamp;
 };
 
 int modules_open(struct modules **out, struct guard *guard);
 void modules_close(struct modules *ms);
 
-/* The file of this descriptor, which stays the caller's; path: as its process sees it.  To be put
- * back with module_put.  NULL: no regular file, or no memory. */
-struct module *modules_get(struct modules *ms, int fd, const char *path);
+/* A file that is known, to be put back with module_put; NULL: it is not. */
+struct module *modules_find(struct modules *ms, const struct module_identity *identity);
+/* The same of one that is not known yet: fd, which stays the caller's, is that file; path: as its
+ * process sees it.  NULL without memory. */
+struct module *modules_add(struct modules *ms, const struct module_identity *identity, int fd,
+			   const char *path);
 /* The code that the kernel maps into each process, if this many bytes of it. */
 struct module *modules_vdso(struct modules *ms, uint64_t size);
 struct module *module_again(struct module *m);
@@ -55,8 +56,8 @@ const char *module_path(const struct module *m);
  * memory.  It may be neither ruled nor named yet. */
 struct place *module_place(struct modules *ms, struct module *m, uint64_t offset);
 void module_rule(struct modules *ms, struct module *m, uint64_t offset, struct place *place,
-		 const struct module_roots *roots);
+		 const struct debug_files *files);
 void module_name(struct modules *ms, struct module *m, uint64_t offset, struct place *place,
-		 const struct module_roots *roots);
+		 const struct debug_files *files);
 
 #endif

@@ -13,9 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <poll.h>
 #include <time.h>
@@ -24,13 +23,18 @@
 #include "../base/table.h"
 #include "known.h"
 #include "native_wire.h"
+#include "supplier.h"
 
 #define NS_PER_SECOND 1000000000ULL
-#define ROOM_BYTES    (8 << 20) /* for requests on their way: some 400 of the largest stacks */
 #define PACKETS	      8		/* taken in at a time */
 #define LIVED_NS      (10 * NS_PER_SECOND) /* who dies later did not die of its start */
 #define WAIT_FIRST_NS (NS_PER_SECOND / 10) /* before another is started, doubled each time */
 #define WAIT_LAST_NS  (30 * NS_PER_SECOND)
+#define STOP_MS	      100		   /* to die of SIGKILL; who takes longer hangs in the kernel */
+#define SOON_MS	      1			   /* after an answer: another question */
+#define SERVE_NS	      20000000ULL	   /* in one go: others wait, too */
+#define HANG_NS	      (15 * NS_PER_SECOND) /* without a word: guard.h ends all others before */
+#define LOOK_SECONDS  5			   /* how often that is looked at */
 
 /* What was asked and is not answered yet; answers come in the same order. */
 struct asked {
@@ -39,13 +43,16 @@ struct asked {
 };
 
 struct native {
-	pid_t pid; /* 0: none */
-	int wire, epoll;
+	struct nursery *nursery;
+	struct nursling worker; /* wire negative: none */
+	struct supplier *supplier;
+	int epoll, timer;
 	struct guard guard;
 	struct native_counts counts;
 	struct asked *asked; /* a ring */
 	size_t first, outstanding, asked_room;
 	uint64_t started_ns, retry_ns, wait_ns;
+	uint64_t heard_ns; /* when it last said anything, or had nothing to say */
 	uint64_t dead_cpu_ns;
 
 	struct arena *texts;
@@ -70,68 +77,47 @@ static void frames_forget(struct native *n)
 	n->told = 0;
 }
 
-/* SO_SNDBUFFORCE is root's. */
-static void make_wide(int fd)
+static int watch(struct native *n, int fd)
 {
-	int bytes = ROOM_BYTES;
+	struct epoll_event event = {.events = EPOLLIN};
 
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)))
-		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	return epoll_ctl(n->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-static _Noreturn void child(struct native *n, pid_t parent, int wire)
+static int tell_guard(struct native *n)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(0);
-	native_worker(wire, &n->guard);
+	struct wire_guard m = {.head = {WIRE_GUARD, sizeof(m)}};
+
+	memcpy(m.file, n->guard.file, sizeof(m.file));
+	return send(n->worker.wire, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 static int worker_start(struct native *n)
 {
-	struct epoll_event event = {.events = EPOLLIN};
-	pid_t parent = getpid();
-	int pair[2], err;
+	int err = nursery_start(n->nursery, NURSERY_NATIVE, &n->worker);
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return -errno;
-	make_wide(pair[0]);
-	n->pid = fork();
-	if (!n->pid)
-		child(n, parent, pair[1]);
-	err = n->pid < 0 ? -errno : 0;
-	close(pair[1]);
-	if (!err && epoll_ctl(n->epoll, EPOLL_CTL_ADD, pair[0], &event))
-		err = -errno;
-	n->wire = pair[0];
-	n->started_ns = now_ns();
+	if (!err)
+		err = watch(n, n->worker.wire);
+	if (!err)
+		err = watch(n, n->worker.asking);
+	if (!err)
+		err = tell_guard(n);
+	n->started_ns = n->heard_ns = now_ns();
 	return err;
 }
 
-static uint64_t usage_ns(const struct rusage *usage)
+/* Tells how it ended; false: it hangs in the kernel, where even SIGKILL waits. */
+static bool worker_stop(struct native *n, int *status)
 {
-	return (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * NS_PER_SECOND +
-	       (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1000;
-}
+	struct nursery_end end;
+	int err = nursery_stop(n->nursery, &n->worker, STOP_MS, &end);
 
-/* Returns how it ended. */
-static int worker_stop(struct native *n)
-{
-	struct rusage usage = {0};
-	int status = 0;
-
-	if (n->wire >= 0)
-		close(n->wire);
-	n->wire = -1;
-	if (n->pid > 0) {
-		kill(n->pid, SIGKILL);
-		while (wait4(n->pid, &status, 0, &usage) < 0 && errno == EINTR)
-			;
-	}
-	n->pid = 0;
-	n->dead_cpu_ns += usage_ns(&usage);
+	n->dead_cpu_ns += end.cpu_ns;
 	frames_forget(n);
-	return status;
+	if (n->supplier)
+		supplier_forget(n->supplier);
+	*status = end.status;
+	return err != -ETIMEDOUT;
 }
 
 /* Who waits for them need not wait. */
@@ -152,11 +138,12 @@ static void tell_lost(struct native *n, native_fn fn, void *context)
 static void worker_died(struct native *n, native_fn fn, void *context)
 {
 	uint64_t now = now_ns();
-	int status = worker_stop(n);
+	int status;
+	bool died = worker_stop(n, &status);
 	int how = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 
 	n->counts.deaths++;
-	guard_blame(&n->guard, how == SIGPROF || how == SIGALRM);
+	guard_blame(&n->guard, !died || how == SIGPROF || how == SIGALRM);
 	if (now - n->started_ns > LIVED_NS || !n->wait_ns)
 		n->wait_ns = WAIT_FIRST_NS;
 	else if (n->wait_ns < WAIT_LAST_NS)
@@ -167,28 +154,45 @@ static void worker_died(struct native *n, native_fn fn, void *context)
 
 static bool worker_ready(struct native *n)
 {
-	if (n->pid > 0)
+	int status;
+
+	if (n->worker.wire >= 0)
 		return true;
 	if (now_ns() < n->retry_ns)
 		return false;
 	if (!worker_start(n))
 		return true;
-	worker_stop(n);
+	worker_stop(n, &status);
 	n->retry_ns = now_ns() + NS_PER_SECOND;
 	return false;
 }
 
-int native_open(struct native **out)
+static int timer_start(struct native *n)
+{
+	struct itimerspec often = {{LOOK_SECONDS, 0}, {LOOK_SECONDS, 0}};
+
+	n->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (n->timer < 0 || timerfd_settime(n->timer, 0, &often, NULL))
+		return -errno;
+	return watch(n, n->timer);
+}
+
+int native_open(struct native **out, struct nursery *nursery)
 {
 	struct native *n = calloc(1, sizeof(*n));
 	int err = -ENOMEM;
 
 	if (!n)
 		return err;
-	n->wire = n->epoll = -1;
-	err = guard_open(&n->guard);
+	n->nursery = nursery;
+	n->worker = (struct nursling){-1, -1, 0, 0};
+	n->epoll = n->timer = -1;
+	guard_share(&n->guard, nursery_shared(nursery, NURSERY_NATIVE));
+	err = supplier_open(&n->supplier);
 	if (!err && (n->epoll = epoll_create1(EPOLL_CLOEXEC)) < 0)
 		err = -errno;
+	if (!err)
+		err = timer_start(n);
 	if (!err)
 		err = worker_start(n);
 	if (err) {
@@ -201,12 +205,16 @@ int native_open(struct native **out)
 
 void native_close(struct native *n)
 {
+	int status;
+
 	if (!n)
 		return;
-	worker_stop(n);
+	worker_stop(n, &status);
 	if (n->epoll >= 0)
 		close(n->epoll);
-	guard_close(&n->guard);
+	if (n->timer >= 0)
+		close(n->timer);
+	supplier_close(n->supplier);
 	free(n->frames);
 	free(n->asked);
 	free(n);
@@ -224,7 +232,7 @@ static int ask(struct native *n, const void *first, size_t first_size, const voi
 	struct iovec vec[2] = {{(void *)first, first_size}, {(void *)then, size}};
 	struct msghdr message = {.msg_iov = vec, .msg_iovlen = 2};
 
-	return worker_ready(n) && sendmsg(n->wire, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0
+	return worker_ready(n) && sendmsg(n->worker.wire, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0
 		       ? 0
 		       : -EAGAIN;
 }
@@ -252,6 +260,8 @@ static int asked(struct native *n, int err, const struct asked *asked)
 {
 	n->counts.asked++;
 	n->counts.lost += err != 0;
+	if (!err && !n->outstanding)
+		n->heard_ns = now_ns();
 	if (!err)
 		n->asked[(n->first + n->outstanding++) % n->asked_room] = *asked;
 	return err;
@@ -264,6 +274,9 @@ int native_stack(struct native *n, const struct raw_stack *raw)
 	int err = -EAGAIN;
 
 	head.size = (uint32_t)(sizeof(head) + size);
+	supplier_name(n->supplier, raw->pid, raw->start_ns);
+	if (raw->parent)
+		supplier_name(n->supplier, raw->parent, raw->parent_start_ns);
 	if (raw->length <= STACK_BYTES && asked_room(n))
 		err = ask(n, &head, sizeof(head), raw, size);
 	return asked(n, err, &(struct asked){raw->id, raw->start_ns, raw->shape, raw->pid});
@@ -271,6 +284,7 @@ int native_stack(struct native *n, const struct raw_stack *raw)
 
 static int request(struct native *n, const struct wire_request *r)
 {
+	supplier_name(n->supplier, r->pid, r->start_ns);
 	return ask(n, r, sizeof(*r), NULL, 0);
 }
 
@@ -400,16 +414,43 @@ static int take_packet(struct native *n, size_t size, native_fn fn, void *contex
 	return count;
 }
 
+/* The next question follows an answer within microseconds: to wait for it is cheaper than to come
+ * back, also for the worker. */
+static bool asks_soon(const struct native *n)
+{
+	struct pollfd wait[2] = {{n->worker.asking, POLLIN, 0}, {n->worker.wire, POLLIN, 0}};
+
+	return supplier_is_asked(n->supplier) && poll(wait, 2, SOON_MS) > 0 && wait[0].revents;
+}
+
+/* What it asked for, and for how long it has said nothing.  0, or -errno: it is to be ended. */
+static int look_after(struct native *n)
+{
+	uint64_t ticks, until = now_ns() + SERVE_NS;
+	int err;
+
+	while (!(err = supplier_step(n->supplier, &n->worker)) && now_ns() < until && asks_soon(n))
+		;
+	if (!n->outstanding)
+		n->heard_ns = now_ns();
+	if (!err && read(n->timer, &ticks, sizeof(ticks)) > 0 && now_ns() - n->heard_ns > HANG_NS)
+		err = -ETIME;
+	return err;
+}
+
 int native_step(struct native *n, native_fn fn, void *context)
 {
 	int count = 0;
 
-	for (int i = 0; i < PACKETS && n->pid > 0; i++) {
-		ssize_t got = recv(n->wire, n->in, sizeof(n->in), MSG_DONTWAIT);
+	if (n->worker.wire >= 0 && look_after(n))
+		worker_died(n, fn, context);
+	for (int i = 0; i < PACKETS && n->worker.wire >= 0; i++) {
+		ssize_t got = recv(n->worker.wire, n->in, sizeof(n->in), MSG_DONTWAIT);
 		int done;
 
 		if (got < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
+		n->heard_ns = now_ns();
 		done = got > 0 ? take_packet(n, (size_t)got, fn, context) : -EPIPE;
 		if (done < 0)
 			worker_died(n, fn, context);
@@ -422,17 +463,17 @@ int native_step(struct native *n, native_fn fn, void *context)
 int native_flush(struct native *n, int timeout_ms, native_fn fn, void *context)
 {
 	uint64_t end = now_ns() + (uint64_t)timeout_ms * 1000000ULL, now = now_ns();
-	int count = 0;
+	int count = 0, status;
 
 	while (n->outstanding && now < end) {
-		struct pollfd wait = {n->wire, POLLIN, 0};
+		struct pollfd wait = {n->epoll, POLLIN, 0};
 
 		poll(&wait, 1, (int)((end - now) / 1000000ULL) + 1);
 		count += native_step(n, fn, context);
 		now = now_ns();
 	}
 	if (n->outstanding) {
-		worker_stop(n);
+		worker_stop(n, &status);
 		tell_lost(n, fn, context);
 	}
 	return count;
@@ -461,10 +502,10 @@ struct native_counts native_counts(const struct native *n)
 
 	counts.given_up = n->guard.given_up;
 	counts.cpu_ns = n->dead_cpu_ns;
-	if (n->pid <= 0)
+	if (n->worker.pid <= 0)
 		return counts;
-	if (!clock_getcpuclockid(n->pid, &clock) && !clock_gettime(clock, &spent))
+	if (!clock_getcpuclockid(n->worker.pid, &clock) && !clock_gettime(clock, &spent))
 		counts.cpu_ns += (uint64_t)spent.tv_sec * NS_PER_SECOND + (uint64_t)spent.tv_nsec;
-	counts.rss_bytes = rss_bytes(n->pid);
+	counts.rss_bytes = rss_bytes(n->worker.pid);
 	return counts;
 }

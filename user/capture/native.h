@@ -3,8 +3,8 @@
  * native.h - native stacks, copied by the kernel half, unwound and named.
  *
  * The work is done in a process of its own, because the files that it must read belong to whoever
- * runs the watched programs: it has little memory, little time for each file, no descriptor of
- * ours, and may die.  Then another takes its place, and a file that is to blame is not read again.
+ * runs the watched programs: it has no rights at all (cage.h), little memory, little time for each
+ * file, and may die.  Then another takes its place, and a file that is to blame is not read again.
  * Nothing here waits, but for native_flush.
  */
 #ifndef DBLEAK_CAPTURE_NATIVE_H
@@ -18,6 +18,7 @@
 #include "frame.h"
 
 struct native;
+struct nursery;
 
 /* A stack, or the caller of a library, as it was asked for. */
 struct native_answer {
@@ -45,8 +46,8 @@ struct native_counts {
 	uint64_t rss_bytes; /* of the worker at work; 0 none */
 };
 
-/* Starts the worker.  0 or -errno. */
-int native_open(struct native **out);
+/* Starts the worker, as NURSERY_NATIVE of a nursery, which is borrowed.  0 or -errno. */
+int native_open(struct native **out, struct nursery *nursery);
 /* Ends the worker; what was not answered is not told. */
 void native_close(struct native *n);
 

@@ -10,6 +10,7 @@
 
 #include "../../bpf/stack.h"
 #include "guard.h"
+#include "nursery.h"
 
 #define WIRE_PACKET_MAX 32768
 #define WIRE_FRAMES_MAX 32768 /* ids in use at a time: 1 to so many */
@@ -21,6 +22,7 @@ enum wire_kind {
 	WIRE_FRAME = 4,	 /* the next id is this frame */
 	WIRE_ANSWER = 5, /* of frames told before */
 	WIRE_RESET = 6,	 /* all ids are free again */
+	WIRE_GUARD = 7,	 /* the first: which files are not to be read */
 };
 
 struct wire_head {
@@ -56,8 +58,12 @@ struct wire_answer {
 	uint32_t frame[];
 };
 
-/* The worker: answers what comes through fd until it is closed.  guard is shared with the parent
- * as guard.h says. */
-_Noreturn void native_worker(int fd, struct guard *guard);
+struct wire_guard {
+	struct wire_head head;
+	struct guard_file file[GUARD_FILES]; /* zeroed: none */
+};
+
+/* The worker. */
+extern const struct nursery_role native_role;
 
 #endif

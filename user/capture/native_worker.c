@@ -1,25 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * native_worker.c - the process that unwinds and names: locked in first, then a loop.
+ * native_worker.c - the process that unwinds and names.
  *
- * It reads files of adversaries with large libraries, so it is to be worth nothing when it falls:
- * no descriptors but its own, no paths but through the two folders it keeps, a bounded memory, and
- * of root's powers those to read other processes.  It ends with its parent.
+ * It reads files of adversaries with large libraries, so it is worth nothing when it falls: it may
+ * do nothing but read what it is given and answer (cage.h).
  */
-#include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/capability.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../base/file.h"
 #include "demangle.h"
 #include "module.h"
 #include "native_wire.h"
@@ -27,14 +18,12 @@
 #include "unwind.h"
 
 #define REQUESTS    16		/* taken in at a time */
-#define ADDRESS_MAX (8UL << 30) /* files are mapped, mostly unread */
-#define MEMORY_MAX  (1UL << 30)
 #define REQUEST_MAX sizeof(struct wire_stack)
 #define SAMPLE_NEW  (EV_STACK_FRAMES + 64) /* frames that one sample can bring */
 
-enum { FD_WIRE = 3, FD_PROC = 4, FD_HOST = 5, FD_FREE = 6 };
-
 struct worker {
+	int wire;
+	struct guard guard;
 	struct modules *modules;
 	struct spaces *spaces;
 	struct known *anonymous;   /* code of whom nothing is known */
@@ -57,7 +46,7 @@ struct sample {
 /* The parent may be slow; it never waits for us. */
 static void flush(struct worker *w)
 {
-	if (w->used && send(FD_WIRE, w->out, w->used, MSG_NOSIGNAL) < 0)
+	if (w->used && send(w->wire, w->out, w->used, MSG_NOSIGNAL) < 0)
 		_exit(0);
 	w->used = 0;
 }
@@ -155,7 +144,8 @@ static void sample_start(struct sample *s, struct worker *w, uint32_t parent,
 static bool visit(struct sample *s, uint64_t address, const struct unwind_rule **rule)
 {
 	const struct mapping *m = space_find(s->w->spaces, s->space, address);
-	struct module_roots roots = space_roots(s->space);
+	struct space_files context = {s->space, m};
+	struct debug_files files = space_files(&context);
 	struct place *place = NULL;
 	uint64_t offset;
 
@@ -171,9 +161,9 @@ static bool visit(struct sample *s, uint64_t address, const struct unwind_rule *
 		return true;
 	}
 	if (!place->named)
-		module_name(s->w->modules, m->module, offset, place, &roots);
+		module_name(s->w->modules, m->module, offset, place, &files);
 	if (rule && !place->ruled)
-		module_rule(s->w->modules, m->module, offset, place, &roots);
+		module_rule(s->w->modules, m->module, offset, place, &files);
 	for (size_t i = 0; i < place->count; i++)
 		sample_add(s, place->frames[i]);
 	if (rule)
@@ -252,6 +242,8 @@ static void answer(struct worker *w, const struct wire_head *head, size_t size)
 
 	if (size >= sizeof(*head) && head->kind == WIRE_STACK)
 		answer_stack(w, (const void *)head, size);
+	if (size >= sizeof(struct wire_guard) && head->kind == WIRE_GUARD)
+		guard_learn(&w->guard, ((const struct wire_guard *)head)->file);
 	if (size < sizeof(*request))
 		return;
 	if (head->kind == WIRE_CALLER)
@@ -273,7 +265,7 @@ static void loop(struct worker *w)
 		messages[i].msg_hdr = (struct msghdr){.msg_iov = &vec[i], .msg_iovlen = 1};
 	}
 	for (;;) {
-		int n = recvmmsg(FD_WIRE, messages, REQUESTS, MSG_WAITFORONE, NULL);
+		int n = recvmmsg(w->wire, messages, REQUESTS, MSG_WAITFORONE, NULL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -289,108 +281,27 @@ static void loop(struct worker *w)
 	}
 }
 
-static void limit(int what, rlim_t most)
+/* Of the user's wishes none is to reach libdw, and what demangles has no path to be loaded from. */
+static void prepare(void)
 {
-	struct rlimit now;
-
-	if (!getrlimit(what, &now) && now.rlim_max > most)
-		setrlimit(what, &(struct rlimit){most, most});
-}
-
-/* The sanitizers' shadow has terabytes. */
-static void limit_memory(void)
-{
-#ifndef __SANITIZE_ADDRESS__
-	limit(RLIMIT_AS, ADDRESS_MAX);
-	limit(RLIMIT_DATA, MEMORY_MAX);
-#endif
-}
-
-static void move(int from, int to)
-{
-	if (from < 0 || (from != to && dup2(from, to) < 0))
-		_exit(1);
-}
-
-/* The wire above all that is moved to. */
-static void keep_descriptors(int wire)
-{
-	int high = fcntl(wire, F_DUPFD_CLOEXEC, 64);
-	int proc = fcntl(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC), F_DUPFD_CLOEXEC, 64);
-	int host = fcntl(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), F_DUPFD_CLOEXEC, 64);
-	int null = fcntl(open("/dev/null", O_RDWR | O_CLOEXEC), F_DUPFD_CLOEXEC, 64);
-
-	move(high, FD_WIRE);
-	move(proc, FD_PROC);
-	move(host, FD_HOST);
-	move(null, 0);
-	move(null, 1);
-#ifndef __SANITIZE_ADDRESS__
-	move(null, 2);
-#endif
-	syscall(SYS_close_range, FD_FREE, ~0U, 0);
-}
-
-/* To read any process and any file, nothing else. */
-static void drop_powers(void)
-{
-	const uint64_t keep = 1ULL << CAP_SYS_PTRACE | 1ULL << CAP_DAC_READ_SEARCH |
-			      1ULL << CAP_CHECKPOINT_RESTORE;
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2];
-
-	if (syscall(SYS_capget, &head, data))
-		return;
-	for (int i = 0; i < 2; i++) {
-		data[i].permitted &= (uint32_t)(keep >> 32 * i);
-		data[i].effective = data[i].permitted;
-		data[i].inheritable = 0;
-	}
-	syscall(SYS_capset, &head, data);
-}
-
-/* Signals that a terminal sends to all of us are the parent's to act upon. */
-static void set_signals(void)
-{
-	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP};
-	sigset_t none;
-
-	for (int i = 1; i < SIGSYS; i++)
-		signal(i, SIG_DFL);
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
-		signal(ignored[i], SIG_IGN);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* Libraries that open paths which a file names find nothing in there. */
-static void lock_in(int wire)
-{
-	set_signals();
-	prctl(PR_SET_NAME, "dbleak-native");
 	unsetenv("DEBUGINFOD_URLS");
 	demangle_prepare();
-	keep_descriptors(wire);
-	if (!chroot("/proc/self/fdinfo"))
-		(void)!chdir("/");
-	limit(RLIMIT_CORE, 0);
-	limit_memory();
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	drop_powers();
 }
 
-_Noreturn void native_worker(int fd, struct guard *guard)
+static void run(int wire, int asking, void *shared)
 {
 	static const struct frame anonymous = {.module = "[anonymous]"};
-	struct worker *w;
+	struct worker *w = calloc(1, sizeof(*w));
 
-	lock_in(fd);
-	w = calloc(1, sizeof(*w));
-	if (!w || modules_open(&w->modules, guard) ||
-	    spaces_open(&w->spaces, w->modules, FD_PROC, FD_HOST))
+	if (!w)
+		_exit(1);
+	w->wire = wire;
+	guard_share(&w->guard, shared);
+	if (modules_open(&w->modules, &w->guard) || spaces_open(&w->spaces, w->modules, asking))
 		_exit(1);
 	w->anonymous = known_make(&anonymous);
 	w->generation = 1;
 	loop(w);
-	_exit(0);
 }
+
+const struct nursery_role native_role = {"dbleak-native", prepare, run};

@@ -24,7 +24,7 @@ int parts_open_readers(struct capture *c)
 {
 	const struct readers_host host = {.context = c, .tell = tell_for_readers};
 
-	return readers_open(&c->readers, c->kernel, &host);
+	return readers_open(&c->readers, c->kernel, c->nursery, &host);
 }
 
 static void tell_for_clients(void *context, const struct ev_head *record)

@@ -55,7 +55,8 @@ static void tell(void *context, struct ev_head *record)
 	r->host.tell(r->host.context, record);
 }
 
-int readers_open(struct readers **out, struct kernel *kernel, const struct readers_host *host)
+int readers_open(struct readers **out, struct kernel *kernel, struct nursery *nursery,
+		 const struct readers_host *host)
 {
 	struct readers *r = calloc(1, sizeof(*r));
 	const struct stacks_host told = {.context = r, .tell = tell, .forget = forget};
@@ -68,7 +69,7 @@ int readers_open(struct readers **out, struct kernel *kernel, const struct reade
 	r->host = *host;
 	err = stacks_open(&r->stacks, &told);
 	if (!err)
-		err = native_open(&r->native);
+		err = native_open(&r->native, nursery);
 	if (!err)
 		err = nodes_open(&r->nodes);
 	if (!err)

@@ -11,6 +11,7 @@
 
 #include "kernel.h"
 
+struct nursery;
 struct readers;
 struct runtimes;
 
@@ -20,8 +21,9 @@ struct readers_host {
 	void (*tell)(void *context, struct ev_head *record);
 };
 
-/* kernel is borrowed, host is copied.  0 or -errno. */
-int readers_open(struct readers **out, struct kernel *kernel, const struct readers_host *host);
+/* kernel and nursery are borrowed, host is copied.  0 or -errno. */
+int readers_open(struct readers **out, struct kernel *kernel, struct nursery *nursery,
+		 const struct readers_host *host);
 /* Accepts NULL. */
 void readers_close(struct readers *r);
 

@@ -1,27 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * space.c - maps parsed line by line, files opened through map_files: exactly what is mapped, in
- * whatever container, deleted or replaced.
+ * space.c - lists of mappings as they are given, with the files that are new among them.
  */
 #include "space.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "../base/file.h"
 #include "../base/table.h"
-#include "procfs.h"
+#include "supply.h"
 
 #define NS_PER_SECOND  1000000000ULL
 #define SPACES_MAX     512
 #define MAPPINGS_MAX   65536
+#define PATHS_MAX      (8U << 20)
 #define WAIT_FIRST_NS  1000000ULL /* before maps are read again in vain */
 #define WAIT_LAST_NS   NS_PER_SECOND
 #define JIT_WAIT_NS    (NS_PER_SECOND / 2)
@@ -41,16 +37,18 @@ struct space {
 	struct jit_map *jit;
 	uint64_t jit_read_ns;
 	uint32_t jit_named;
-	uint32_t inner_pid; /* in its own pid namespace */
-	uid_t owner;
-	struct spaces *all; /* for the folders of space_roots */
+	struct spaces *all; /* for space_files */
 };
 
 struct spaces {
 	struct modules *modules;
 	struct table table; /* by pid and start */
 	uint64_t clock;
-	int proc, host;
+	int asking;
+	union {
+		struct supply_reply reply;
+		uint8_t bytes[SUPPLY_PACKET_MAX];
+	} in;
 };
 
 /* Mappings in the making, beside those there were. */
@@ -59,7 +57,10 @@ struct reading {
 	const struct space *old;
 	struct mapping *mappings;
 	size_t count, room, at; /* at: in the old ones */
-	int dir;
+	char *paths;		/* of those that are new */
+	size_t used, paths_room;
+	struct supply_request ask;
+	uint32_t path[SUPPLY_INDEXES_MAX]; /* in paths, of the files that ask.index tells */
 };
 
 static uint64_t now_ns(void)
@@ -70,15 +71,14 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * NS_PER_SECOND + (uint64_t)t.tv_nsec;
 }
 
-int spaces_open(struct spaces **out, struct modules *modules, int proc, int host)
+int spaces_open(struct spaces **out, struct modules *modules, int asking)
 {
 	struct spaces *ss = calloc(1, sizeof(*ss));
 
 	if (!ss)
 		return -ENOMEM;
 	ss->modules = modules;
-	ss->proc = proc;
-	ss->host = host;
+	ss->asking = asking;
 	*out = ss;
 	return 0;
 }
@@ -141,186 +141,175 @@ static const struct mapping *same_as_before(struct reading *r, const struct mapp
 	return old;
 }
 
-/* Without the right to open what is mapped, what is at its path, if that is the same file. */
-static int open_path(struct reading *r, const struct mapping *m, const char *path)
+/* So that it can be named when it is known that its file is new. */
+static bool keep_path(struct reading *r, const struct supply_mapping *m, uint32_t *at)
 {
-	int root = openat(r->dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
-	struct stat st;
+	size_t wanted = r->used + m->path_size, room = r->paths_room ? r->paths_room : 4096;
+	char *grown;
 
-	if (root < 0)
-		return -1;
-	fd = file_open_in(root, path, 0);
-	close(root);
-	if (fd >= 0 && (fstat(fd, &st) || st.st_dev != m->device || st.st_ino != m->inode)) {
-		close(fd);
-		return -1;
+	while (room < wanted)
+		room *= 2;
+	if (room > PATHS_MAX)
+		return false;
+	if (room != r->paths_room) {
+		grown = realloc(r->paths, room);
+		if (!grown)
+			return false;
+		r->paths = grown;
+		r->paths_room = room;
 	}
-	return fd;
-}
-
-/* Devices are not opened: that can have effects. */
-static int open_mapping(struct reading *r, const struct mapping *m, const char *path)
-{
-	struct stat st;
-	char name[64];
-	int fd;
-
-	snprintf(name, sizeof(name), "map_files/%llx-%llx", (unsigned long long)m->start,
-		 (unsigned long long)m->end);
-	if (!fstatat(r->dir, name, &st, 0) && !S_ISREG(st.st_mode))
-		return -1;
-	fd = openat(r->dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	return fd >= 0 ? fd : open_path(r, m, path);
-}
-
-static void mapping_file(struct reading *r, struct mapping *m, char *path)
-{
-	char *deleted = strstr(path, " (deleted)");
-	int fd = open_mapping(r, m, path);
-
-	if (deleted && !deleted[10])
-		*deleted = '\0';
-	if (fd >= 0) {
-		m->module = modules_get(r->ss->modules, fd, path);
-		close(fd);
-	}
-	if (!m->module || !module_is_read(m->module))
-		m->kind = MAPPING_ANONYMOUS;
-}
-
-static void mapping_kernel(struct reading *r, struct mapping *m, const char *path)
-{
-	m->kind = !strcmp(path, "[uprobes]") ? MAPPING_UPROBES : MAPPING_ANONYMOUS;
-	if (!strcmp(path, "[vdso]"))
-		m->module = modules_vdso(r->ss->modules, m->end - m->start);
-	if (m->module)
-		m->kind = MAPPING_FILE;
-}
-
-/* "start-end perms offset major:minor inode   path" */
-static bool parse_line(char *line, struct mapping *m, char **path)
-{
-	uint64_t major, minor;
-	char *at;
-
-	m->start = strtoull(line, &at, 16);
-	if (*at != '-')
-		return false;
-	m->end = strtoull(at + 1, &at, 16);
-	if (at[0] != ' ' || strlen(at) < 6 || at[3] != 'x')
-		return false;
-	m->offset = strtoull(at + 6, &at, 16);
-	major = strtoull(at, &at, 16);
-	if (*at != ':')
-		return false;
-	minor = strtoull(at + 1, &at, 16);
-	m->device = makedev((unsigned int)major, (unsigned int)minor);
-	m->inode = strtoull(at, &at, 10);
-	while (*at == ' ')
-		at++;
-	*path = at;
+	memcpy(r->paths + r->used, m->path, m->path_size);
+	*at = (uint32_t)r->used;
+	r->used = wanted;
 	return true;
 }
 
-static void reading_line(struct reading *r, char *line)
+static int ask(struct reading *r, enum supply_kind kind, int *fd)
 {
-	struct mapping found = {.start = 0}, *m;
-	const struct mapping *old;
-	char *path;
+	r->ask.kind = kind;
+	return supply_ask(r->ss->asking, &r->ask, &r->ss->in.reply, fd);
+}
 
-	if (!parse_line(line, &found, &path) || !(m = reading_add(r)))
+static struct module_identity identity_of(const struct supply_file *file)
+{
+	return (struct module_identity){file->device, file->inode, file->changed_ns + file->size};
+}
+
+/* A file that was not seen before: now it is wanted itself. */
+static struct module *open_file(struct reading *r, uint32_t index, const char *path)
+{
+	const struct supply_file *file = (const void *)r->ss->in.reply.bytes;
+	struct supply_request all = r->ask;
+	struct module_identity identity;
+	struct module *module = NULL;
+	int fd, got;
+
+	r->ask.count = 1;
+	r->ask.index[0] = index;
+	got = ask(r, SUPPLY_FILE, &fd);
+	r->ask = all;
+	if (got >= (int)sizeof(*file) && file->inode && fd >= 0) {
+		identity = identity_of(file);
+		module = modules_find(r->ss->modules, &identity);
+		if (!module)
+			module = modules_add(r->ss->modules, &identity, fd, path);
+	}
+	if (fd >= 0)
+		close(fd);
+	return module;
+}
+
+/* Which files the indexes collected are, and those of them that are new. */
+static void ask_files(struct reading *r)
+{
+	struct supply_file files[SUPPLY_INDEXES_MAX] = {0};
+	int got = r->ask.count ? ask(r, SUPPLY_FILES, NULL) : -1;
+
+	if (got > 0)
+		memcpy(files, r->ss->in.reply.bytes,
+		       (size_t)got < sizeof(files) ? (size_t)got : sizeof(files));
+	for (uint32_t i = 0; i < r->ask.count; i++) {
+		struct mapping *m = &r->mappings[r->ask.index[i]];
+		struct module_identity identity = identity_of(&files[i]);
+
+		if (files[i].inode)
+			m->module = modules_find(r->ss->modules, &identity);
+		if (files[i].inode && !m->module)
+			m->module = open_file(r, r->ask.index[i], r->paths + r->path[i]);
+		if (!m->module || !module_is_read(m->module))
+			m->kind = MAPPING_ANONYMOUS;
+	}
+	r->ask.count = 0;
+}
+
+/* They are asked for some at a time, when all are known. */
+static void want_file(struct reading *r, uint32_t index, uint32_t path)
+{
+	if (r->ask.count == SUPPLY_INDEXES_MAX)
+		ask_files(r);
+	r->path[r->ask.count] = path;
+	r->ask.index[r->ask.count++] = index;
+}
+
+static void mapping_kernel(struct reading *r, struct mapping *m)
+{
+	if (m->kind != MAPPING_VDSO)
 		return;
-	*m = found;
+	m->module = modules_vdso(r->ss->modules, m->end - m->start);
+	m->kind = m->module ? MAPPING_FILE : MAPPING_ANONYMOUS;
+}
+
+/* Files that are new wait until the whole list is known. */
+static void reading_add_one(struct reading *r, const struct supply_mapping *found)
+{
+	const struct mapping *old;
+	struct mapping *m = reading_add(r);
+
+	if (!m)
+		return;
+	m->start = found->start;
+	m->end = found->end;
+	m->offset = found->offset;
+	m->device = found->device;
+	m->inode = found->inode;
+	m->kind = found->kind;
 	old = same_as_before(r, m);
 	if (old) {
 		m->kind = old->kind;
 		m->module = old->module ? module_again(old->module) : NULL;
-	} else if (m->inode) {
-		mapping_file(r, m, path);
+	} else if (m->kind != MAPPING_FILE) {
+		mapping_kernel(r, m);
+	} else if (!keep_path(r, found, &m->path)) {
+		m->kind = MAPPING_ANONYMOUS;
 	} else {
-		mapping_kernel(r, m, path);
+		m->is_new = true;
 	}
 }
 
-/* The kernel gives whole lines; those of the longest paths have some 4,200 bytes. */
+static void reading_take(struct reading *r, size_t size)
+{
+	const uint8_t *at = r->ss->in.reply.bytes, *end = at + size;
+
+	while ((size_t)(end - at) >= sizeof(struct supply_mapping)) {
+		const struct supply_mapping *m = (const void *)at;
+
+		reading_add_one(r, m);
+		at += (sizeof(*m) + m->path_size + 7) & ~(size_t)7;
+	}
+}
+
 static int read_maps(struct reading *r)
 {
-	int fd = openat(r->dir, "maps", O_RDONLY | O_CLOEXEC);
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
-	char line[8192];
+	int got;
 
-	if (!file) {
-		if (fd >= 0)
-			close(fd);
-		return -ESRCH;
-	}
-	while (fgets(line, sizeof(line), file)) {
-		line[strcspn(line, "\n")] = '\0';
-		reading_line(r, line);
-	}
-	fclose(file);
+	r->ask.index[0] = 0;
+	do {
+		r->ask.count = 1;
+		got = ask(r, SUPPLY_MAPS, NULL);
+		if (got < 0)
+			return got;
+		reading_take(r, (size_t)got);
+		r->ask.index[0] = r->ss->in.reply.more;
+	} while (r->ss->in.reply.more);
+	r->ask.count = 0;
+	for (size_t i = 0; i < r->count; i++)
+		if (r->mappings[i].is_new)
+			want_file(r, (uint32_t)i, r->mappings[i].path);
+	ask_files(r);
 	return 0;
-}
-
-/* Field 22; comm, the second, may hold anything, but nothing after the last ')' is its. */
-static uint64_t start_of(int dir)
-{
-	long hertz = sysconf(_SC_CLK_TCK);
-	char text[2048], *at;
-
-	if (file_read(dir, "stat", text, sizeof(text)) <= 0 || !(at = strrchr(text, ')')))
-		return 0;
-	for (int field = 2; field < 22 && at; field++)
-		at = strchr(at + 1, ' ');
-	return at ? strtoull(at, NULL, 10) * (NS_PER_SECOND / (uint64_t)(hertz > 0 ? hertz : 100))
-		  : 0;
-}
-
-static void read_owner(struct space *s, int dir)
-{
-	char text[4096], *at;
-
-	if (file_read(dir, "status", text, sizeof(text)) <= 0)
-		return;
-	at = strstr(text, "\nUid:");
-	if (at)
-		s->owner = (uid_t)strtoul(at + 5, NULL, 10);
-	at = strstr(text, "\nNSpid:");
-	if (!at)
-		return;
-	at[strcspn(at + 1, "\n") + 1] = '\0';
-	at = strrchr(at, '\t');
-	s->inner_pid = at ? (uint32_t)strtoul(at, NULL, 10) : s->pid;
-}
-
-static int open_process(const struct spaces *ss, const struct space *s)
-{
-	char name[16];
-	int dir;
-
-	snprintf(name, sizeof(name), "%u", s->pid);
-	dir = openat(ss->proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir >= 0 && !procfs_same_start(start_of(dir), s->start_ns)) {
-		close(dir);
-		return -ESRCH;
-	}
-	return dir;
 }
 
 /* A process that is ending has an empty list: what it had before stays. */
 static void space_read(struct spaces *ss, struct space *s)
 {
-	struct reading r = {.ss = ss, .old = s, .dir = s->is_gone ? -1 : open_process(ss, s)};
+	struct reading r = {.ss = ss, .old = s};
 
 	s->read_ns = now_ns();
-	if (r.dir < 0) {
+	r.ask.pid = s->pid;
+	r.ask.start_ns = s->start_ns;
+	if (!s->is_gone && read_maps(&r))
 		s->is_gone = true;
-		return;
-	}
-	read_maps(&r);
-	if (!s->inner_pid)
-		read_owner(s, r.dir);
-	close(r.dir);
+	free(r.paths);
 	if (!r.count) {
 		free(r.mappings);
 		return;
@@ -432,29 +421,36 @@ const struct mapping *space_find(struct spaces *ss, struct space *s, uint64_t ad
 	return m;
 }
 
-static struct debug_roots roots_open(void *context)
+static void take_text(char to[SUPPLY_NAME_MAX], const char *text)
 {
-	const struct space *s = context;
-	struct debug_roots roots = {{s->all->host, -1}};
-	int dir = s->is_gone ? -1 : open_process(s->all, s);
+	if (text && strlen(text) < SUPPLY_NAME_MAX)
+		strcpy(to, text);
+}
 
-	if (dir >= 0) {
-		roots.fd[1] = openat(dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		close(dir);
+static int open_debug(void *context, const struct debug_name *name, uint32_t *candidate)
+{
+	const struct space_files *files = context;
+	const struct space *s = files->space;
+	struct supply_request ask = {.kind = SUPPLY_DEBUG, .pid = s->pid, .start_ns = s->start_ns};
+	int fd, got;
+
+	ask.start = files->mapping->start;
+	ask.end = files->mapping->end;
+	ask.candidate = *candidate;
+	if (name->id_size && name->id_size <= sizeof(ask.build_id)) {
+		ask.id_size = (uint32_t)name->id_size;
+		memcpy(ask.build_id, name->build_id, name->id_size);
 	}
-	return roots;
+	take_text(ask.link, name->link);
+	take_text(ask.alternate, name->alternate);
+	got = supply_ask(s->all->asking, &ask, &s->all->in.reply, &fd);
+	*candidate = s->all->in.reply.more;
+	return got < 0 || fd < 0 ? -ENOENT : fd;
 }
 
-static void roots_close(void *context, struct debug_roots *roots)
+struct debug_files space_files(struct space_files *context)
 {
-	(void)context;
-	if (roots->fd[1] >= 0)
-		close(roots->fd[1]);
-}
-
-struct module_roots space_roots(struct space *s)
-{
-	return (struct module_roots){roots_open, roots_close, s};
+	return (struct debug_files){open_debug, context};
 }
 
 static void jit_forget(struct space *s)
@@ -490,18 +486,17 @@ static void jit_make_room(struct spaces *ss, const struct space *but)
 
 static void jit_read(struct spaces *ss, struct space *s)
 {
-	struct debug_roots roots;
-	char path[64];
+	struct supply_request ask = {.kind = SUPPLY_JIT, .pid = s->pid, .start_ns = s->start_ns};
+	int fd;
 
 	if (s->is_gone || (s->jit_read_ns && now_ns() - s->jit_read_ns < JIT_WAIT_NS))
 		return;
 	if (!s->jit)
 		s->jit = jit_map_open();
-	roots = roots_open(s);
-	snprintf(path, sizeof(path), "/tmp/perf-%u.map", s->inner_pid);
-	if (s->jit && roots.fd[1] >= 0)
-		jit_map_read(s->jit, roots.fd[1], path, s->owner);
-	roots_close(s, &roots);
+	if (s->jit && supply_ask(ss->asking, &ask, &ss->in.reply, &fd) >= 0 && fd >= 0) {
+		jit_map_read(s->jit, fd);
+		close(fd);
+	}
 	s->jit_read_ns = now_ns();
 	jit_make_room(ss, s);
 }

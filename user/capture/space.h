@@ -2,7 +2,7 @@
 /*
  * space.h - what processes map as code, read while they live and kept when they end.
  *
- * Reads /proc/PID/maps again when an address is asked for that is not there, but not at each such:
+ * Asks for /proc/PID/maps again when an address is asked for that is not there, but not at each such:
  * what it costs is bounded.  The processes used longest ago are forgotten.
  */
 #ifndef DBLEAK_CAPTURE_SPACE_H
@@ -13,25 +13,22 @@
 
 #include "jit_map.h"
 #include "module.h"
+#include "supply_wire.h"
 
 struct spaces;
 struct space;
-
-enum mapping_kind {
-	MAPPING_FILE = 0,
-	MAPPING_ANONYMOUS = 1, /* or a file that is no program: whatever wrote it */
-	MAPPING_UPROBES = 2,   /* the kernel's own, where return probes lead */
-};
 
 struct mapping {
 	uint64_t start, end, offset;
 	uint64_t device, inode; /* as maps shows them, for comparing */
 	struct module *module;	/* of MAPPING_FILE */
 	enum mapping_kind kind;
+	uint32_t path; /* while the list is read */
+	bool is_new;
 };
 
-/* proc: the folder /proc; host: the folder /, both borrowed. */
-int spaces_open(struct spaces **out, struct modules *modules, int proc, int host);
+/* asking: where to ask for what processes map (supply.h); borrowed. */
+int spaces_open(struct spaces **out, struct modules *modules, int asking);
 void spaces_close(struct spaces *ss);
 
 /* The process, read now if it was not known.  NULL without memory. */
@@ -50,7 +47,11 @@ const struct mapping *space_find(struct spaces *ss, struct space *s, uint64_t ad
 /* A name for code that the process made itself, valid until the next call; NULL it gives none. */
 struct known *space_jit(struct spaces *ss, struct space *s, uint64_t address);
 
-/* Where debug files of its programs may be; valid as long as s. */
-struct module_roots space_roots(struct space *s);
+/* Who has the debug file of the program of a mapping; valid as long as both, and the context. */
+struct space_files {
+	const struct space *space;
+	const struct mapping *mapping;
+};
+struct debug_files space_files(struct space_files *context);
 
 #endif

@@ -148,12 +148,12 @@ bool symbols_address(const struct symbols *s, uint64_t offset, uint64_t *address
 	return false;
 }
 
-static void debug_seek(struct symbols *s, const struct debug_roots *roots)
+static void debug_seek(struct symbols *s, const struct debug_files *files)
 {
 	if (s->debug_sought)
 		return;
 	s->debug_sought = true;
-	debug_file_open(&s->debug, roots, s->map.elf, s->path);
+	debug_file_open(&s->debug, files, s->map.elf);
 }
 
 static bool has_sections(const struct elf_map *m)
@@ -166,30 +166,30 @@ static bool has_sections(const struct elf_map *m)
 
 /* What dwz moved out, if this file says so.  libdw would look for it by itself, and open any path
  * that the file names; locked in as its process is, it finds none. */
-static void alternate_seek(struct symbols *s, const struct debug_roots *roots, Elf *elf)
+static void alternate_seek(struct symbols *s, const struct debug_files *files, Elf *elf)
 {
 	Dwarf *dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
 	const char *name;
 	const void *id;
 	ssize_t size = dwarf ? dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &id) : 0;
 
-	if (size > 0 && !debug_file_open_alternate(&s->alternate, roots, name, id, (size_t)size))
+	if (size > 0 && !debug_file_open_alternate(&s->alternate, files, name, id, (size_t)size))
 		s->shared = dwarf_begin_elf(s->alternate.elf, DWARF_C_READ, NULL);
 	dwarf_end(dwarf);
 }
 
-static void sources_seek(struct symbols *s, const struct debug_roots *roots)
+static void sources_seek(struct symbols *s, const struct debug_files *files)
 {
 	const struct elf_map *holder;
 
 	if (s->sources_sought)
 		return;
 	s->sources_sought = true;
-	debug_seek(s, roots);
+	debug_seek(s, files);
 	holder = has_sections(&s->debug) ? &s->debug : &s->map;
 	if (!has_sections(holder))
 		return;
-	alternate_seek(s, roots, holder->elf);
+	alternate_seek(s, files, holder->elf);
 	s->source = source_open(holder->elf, s->shared);
 }
 
@@ -206,7 +206,7 @@ static struct unwind_rule *rule_from(Dwarf_CFI *cfi, uint64_t address)
 }
 
 /* .eh_frame is of the file itself, .debug_frame may have been split from it. */
-struct unwind_rule *symbols_rule(struct symbols *s, const struct debug_roots *roots,
+struct unwind_rule *symbols_rule(struct symbols *s, const struct debug_files *files,
 				 uint64_t address, bool sources)
 {
 	struct unwind_rule *rule;
@@ -218,7 +218,7 @@ struct unwind_rule *symbols_rule(struct symbols *s, const struct debug_roots *ro
 	rule = rule_from(s->frames, address);
 	if (rule || !sources)
 		return rule;
-	sources_seek(s, roots);
+	sources_seek(s, files);
 	return s->source ? rule_from(dwarf_getcfi(source_dwarf(s->source)), address) : NULL;
 }
 
@@ -319,14 +319,14 @@ static void packed_seek(struct symbols *s)
 		elf_map_bytes(&s->packed, bytes, size);
 }
 
-static void table_seek(struct symbols *s, const struct debug_roots *roots)
+static void table_seek(struct symbols *s, const struct debug_files *files)
 {
 	bool full;
 
 	if (s->table_read)
 		return;
 	s->table_read = true;
-	debug_seek(s, roots);
+	debug_seek(s, files);
 	full = table_read(s, s->map.elf, ".symtab") || table_read(s, s->debug.elf, ".symtab");
 	if (!full) {
 		packed_seek(s);
@@ -376,7 +376,7 @@ static const struct symbol *table_find(const struct symbols *s, uint64_t address
 
 struct telling {
 	struct symbols *s;
-	const struct debug_roots *roots;
+	const struct debug_files *files;
 	uint64_t address;
 	source_fn fn;
 	void *context;
@@ -389,7 +389,7 @@ static void complete(struct frame *frame, char *buf, size_t size, struct telling
 
 	if (frame->function)
 		return;
-	table_seek(t->s, t->roots);
+	table_seek(t->s, t->files);
 	symbol = table_find(t->s, t->address, &frame->flags);
 	if (symbol)
 		frame->function = demangle(symbol->name, buf, size) ? buf : symbol->name;
@@ -438,15 +438,15 @@ static bool go_name(struct symbols *s, struct telling *t)
 	return true;
 }
 
-size_t symbols_name(struct symbols *s, const struct debug_roots *roots, uint64_t address,
+size_t symbols_name(struct symbols *s, const struct debug_files *files, uint64_t address,
 		    bool sources, source_fn fn, void *context)
 {
-	struct telling t = {s, roots, address, fn, context};
+	struct telling t = {s, files, address, fn, context};
 	struct frame bare = {.language = EV_LANG_NATIVE};
 	size_t count = 0;
 
 	if (sources)
-		sources_seek(s, roots);
+		sources_seek(s, files);
 	if (sources && s->source)
 		count = source_find(s->source, address, tell, &t);
 	if (!count && !go_name(s, &t))

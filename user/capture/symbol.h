@@ -36,13 +36,13 @@ bool symbols_address(const struct symbols *s, uint64_t offset, uint64_t *address
 bool symbols_are_awake(const struct symbols *s);
 
 /* NULL: nothing is said of this address, or nothing that we understand.  The caller's to free.
- * roots: where debug files may be, for the first time that they are looked for; sources: DWARF may
+ * files: who has debug files, for the first time that they are looked for; sources: DWARF may
  * be read too. */
-struct unwind_rule *symbols_rule(struct symbols *s, const struct debug_roots *roots,
+struct unwind_rule *symbols_rule(struct symbols *s, const struct debug_files *files,
 				 uint64_t address, bool sources);
 /* Tells the frames of an address, the innermost first; at least one, if only with its offset.
  * Returns how many. */
-size_t symbols_name(struct symbols *s, const struct debug_roots *roots, uint64_t address,
+size_t symbols_name(struct symbols *s, const struct debug_files *files, uint64_t address,
 		    bool sources, source_fn fn, void *context);
 
 #endif
