@@ -177,7 +177,7 @@ static void passwords_are_never_shown(void **state)
 		{"sqlplus|scott/geheim", "sqlplus ..."},
 		{"echo|geheim", "echo ..."},
 		{"curl|-u|admin:geheim|-H|Authorization: Bearer geheim",
-		 "curl -u admin:... -H Authorization:..."},
+		 "curl -u ... -H Authorization:..."},
 		{"curl|-H|Authorization:|Bearer|geheim|-v", "curl -H Authorization:... ... -v"},
 		{"app|--password|geheim|geheim|--x", "app --password ... --x"},
 		{"app|--password||geheim|--x", "app --password ... --x"},
@@ -187,7 +187,7 @@ static void passwords_are_never_shown(void **state)
 		{"app|passwd=\"a|geheim\"|-v", "app passwd=... ... -v"},
 		{"app|c=y,pwd=geheim,z", "app c=y,pwd=..."},
 		{"app|run -pgeheim|-v|run --x -p geheim", "app run -p... -v run --x -p..."},
-		{"app|opt=password=geheim|opt=b:geheim", "app opt=... opt=b:..."},
+		{"app|opt=password=geheim|opt=b:geheim", "app opt=... opt=..."},
 		{"app|h=db,p=geheim|/p:geheim", "app h=db,p=... /p:..."},
 		{"app|{\"password\":\"geheim\"}|--j={\"a\":\"geheim\"}", "app ... --j=..."},
 		{"app|p%61ssword=geheim|p%2561ss%3dgeheim", "app ..."},
@@ -252,6 +252,8 @@ static void a_name_keeps_no_password(void **state)
 		{"u:geheim@h", "u:...@h"},
 		{"pw=", "pw="},
 		{"pw=g", "pw=."},
+		{"c=b,k=geheim", "c=b,k=..."},
+		{"pg://u:pw@h", "pg:...@h"},
 		{"", ""},
 	};
 
@@ -265,6 +267,23 @@ static void a_name_keeps_no_password(void **state)
 	}
 }
 
+static void a_path_keeps_no_password(void **state)
+{
+	static const struct {
+		const char *path;
+		size_t shown;
+	} cases[] = {
+		{"/srv/shop.db", 12},	       {"file:x.db?key=geheim", 9},
+		{"data:text/javascript,x", 5}, {"https://u:geheim@h/x.js", 8},
+		{"file:///srv/x.mjs?t=1", 17}, {"", 0},
+		{"webpack://app/./x.js", 20},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(redact_path(cases[i].path), cases[i].shown);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +295,7 @@ int main(void)
 		cmocka_unit_test(passwords_are_never_shown),
 		cmocka_unit_test(what_is_cut_is_not_shown),
 		cmocka_unit_test(a_name_keeps_no_password),
+		cmocka_unit_test(a_path_keeps_no_password),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

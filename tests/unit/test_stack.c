@@ -244,6 +244,17 @@ static void texts_too_long_are_cut_where_they_say_least(void **state)
 	assert_memory_equal(t.frame.text + FUNCTION_MOST + FILE_MOST - 7, "/app.py", 7);
 }
 
+static void a_file_that_is_a_url_keeps_no_password(void **state)
+{
+	struct frame frame = {.file = "file:///srv/x.mjs?token=geheim"};
+
+	(void)state;
+	assert_int_equal(stacks_named(t.stacks, 1, &owner, &frame, 1, 0), 0);
+	show(1, 9);
+	assert_int_equal(t.frame.file_length, 20);
+	assert_memory_equal(t.frame.text, "file:///srv/x.mjs...", 20);
+}
+
 static void a_stack_too_deep_is_cut(void **state)
 {
 	struct frame frames[EV_STACK_FRAMES + 5] = {};
@@ -298,6 +309,7 @@ int main(void)
 		TEST(what_could_not_be_named_may_be_later),
 		TEST(evidence_without_a_stack_replaces_what_was),
 		TEST(texts_too_long_are_cut_where_they_say_least),
+		TEST(a_file_that_is_a_url_keeps_no_password),
 		TEST(a_stack_too_deep_is_cut),
 		TEST(the_oldest_samples_make_room_and_are_asked_for_anew),
 		TEST(evidence_whose_sample_never_comes_is_counted),

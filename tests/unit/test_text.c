@@ -453,6 +453,11 @@ static void a_native_place_without_a_line_says_how_to_get_it(void **state)
 	assert_says(placed(site), &all, "line addr2line -Cife /opt/shop/lib/libfoo.so 0x1234 (build "
 					"id ab12) how unwound from a copy of the native stack, the "
 					"function is the nearest exported name before the address");
+	site.module = "/tmp/x;curl y|sh;#";
+	assert_says(placed(site), &all, "line addr2line -Cife '/tmp/x;curl y|sh;#' 0x1234");
+	site.module = "/tmp/it's $(x)";
+	assert_says(placed(site), &all, "line addr2line -Cife '/tmp/it'\\''s $(x)' 0x1234");
+	site.module = "/opt/shop/lib/libfoo.so";
 	site.function = NULL;
 	assert_says(placed(site), &plain, "where libfoo.so+0x1234 at");
 	site = (struct frame_view){.language = EV_LANG_NATIVE,

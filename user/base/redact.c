@@ -37,6 +37,7 @@ enum next {
 	NEXT_MAYBE, /* the value of the option before it, or not */
 	NEXT_VALUE,
 	NEXT_SECRET,
+	NEXT_LOGIN, /* user, or user:password */
 	NEXT_SCRIPT,
 	NEXT_CODE,
 };
@@ -317,8 +318,12 @@ static enum next after_unknown(const struct walk *w, const char *text, size_t le
 		bool likely = w->line->values ? telling_letter(text[1])
 					      : strchr("pPWa", text[1]) != NULL;
 
+		if (text[1] == 'u' || text[1] == 'U')
+			return NEXT_LOGIN;
 		return likely && !w->program ? NEXT_SECRET : NEXT_MAYBE;
 	}
+	if (len == 6 && !memcmp(text, "--user", len))
+		return NEXT_LOGIN;
 	return name == len && telling_name(text, name) ? NEXT_SECRET : NEXT_MAYBE;
 }
 
@@ -484,7 +489,7 @@ static void walk_argument(struct walk *w, const char *text, size_t len)
 		walk_script(w, text, len);
 	else if (next == NEXT_CODE)
 		walk_code(w, text, len);
-	else if (next == NEXT_SECRET)
+	else if (next == NEXT_SECRET || (next == NEXT_LOGIN && memchr(text, ':', len)))
 		put_hidden(w->line);
 	else if (next == NEXT_VALUE)
 		put_value(w, text, len);
@@ -493,7 +498,7 @@ static void walk_argument(struct walk *w, const char *text, size_t len)
 	else if (len > 1 && *text == '-' && !w->ended)
 		walk_option(w, text, len);
 	else
-		positional(w, text, len, next == NEXT_MAYBE);
+		positional(w, text, len, next == NEXT_MAYBE || next == NEXT_LOGIN);
 }
 
 static void walk_words(struct line *line, const char *words, size_t len, unsigned int depth)
@@ -623,10 +628,28 @@ static void dots(char *from, char *to)
 
 void redact_name(char *name)
 {
-	char *mark = strpbrk(name, "=: "), *at = strrchr(name, '@');
+	const char *word = name, *colon = strchr(name, ':');
+	char *end = name + strlen(name), *at = strrchr(name, '@');
 
-	if (mark && telling_name(name, (size_t)(mark - name)))
-		dots(mark + 1, name + strlen(name));
-	else if (mark && at && *mark == ':' && mark < at)
-		dots(mark + 1, at);
+	for (char *p = name; p < end; p++) {
+		if (strchr("=:", *p) && telling_key(word, (size_t)(p - word))) {
+			dots(p + 1, end);
+			return;
+		}
+		if (strchr(" ;,&?/=:", *p))
+			word = p + 1;
+	}
+	if (colon && at && colon < at)
+		dots(name + (colon - name) + 1, at);
+}
+
+size_t redact_path(const char *path)
+{
+	const char *host = strstr(path, "://");
+
+	if (!strncmp(path, "data:", 5))
+		return 5;
+	if (host && strchr(host, '@'))
+		return (size_t)(host - path) + 3;
+	return strcspn(path, "?");
 }

@@ -18,8 +18,12 @@
  * may lack it): at most size - 1 bytes of one line, and a NUL.  Returns the length written. */
 size_t redact(char *out, size_t size, const char *arguments, size_t len, unsigned int flags);
 
-/* What a process calls itself (comm): in place, without what follows a telling name or comes before
- * an @. */
+/* What a process calls itself (comm), or a user, database or application: in place, without what
+ * follows a telling name, or stands between : and @. */
 void redact_name(char *name);
+
+/* How many bytes of the name of a file may be shown, which may be a URL or a program itself (data:):
+ * none of a query such as ?key=, no login. */
+size_t redact_path(const char *path);
 
 #endif

@@ -134,9 +134,10 @@ static bool put_item(struct shown *s, const struct item *item)
 	} else if (item->first == item->end || *item->last == '=' || last + 1 == len ||
 		   (is_digits(item->last + 1, len - last - 1) && len - last - 1 <= PORT_DIGITS)) {
 		put(s, item->text, len);
-	} else { /* user:password */
-		put(s, item->text, last + 1);
+	} else { /* user:password, which may have commas */
+		put(s, item->text, name + 1);
 		put_dots(s);
+		return false;
 	}
 	return true;
 }
@@ -194,12 +195,30 @@ static void put_host_and_name(struct shown *s, const char *host, const char *end
 	put_items(s, path + 1, end);
 }
 
+/* Whether a password begins before an @: key=a@b. */
+static bool is_telling_before(const char *at, const char *end)
+{
+	while (at < end) {
+		struct item item = item_next(at, end);
+
+		if (is_telling_item(&item))
+			return true;
+		at = item.end + 1;
+	}
+	return false;
+}
+
 /* scheme://host:port/name, without who and without how. */
 static void put_url(struct shown *s, const char *at, const char *end)
 {
 	const char *mark = memmem(at, (size_t)(end - at), "://", 3);
 	const char *who = memrchr(at, '@', (size_t)(end - at));
 	const char *scheme = mark ? scheme_start(at, mark) : NULL;
+
+	if (who && is_telling_before(at, who)) {
+		put_items(s, at, end);
+		return;
+	}
 
 	if (scheme) {
 		if (!put_items(s, at, scheme))
@@ -251,7 +270,8 @@ size_t value_show(char *out, size_t size, const char *text, size_t len, bool *op
 	} else if (!is_plain(text, len)) {
 		put_odd(&s, text, len);
 	} else {
-		query = text;
+		query = memrchr(text, '@', len); /* a password may have a ? */
+		query = query ? query : text;
 		while (query < text + len && *query != '?' && *query != '#')
 			query++;
 		put_url(&s, text, query);

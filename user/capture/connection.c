@@ -173,6 +173,10 @@ void connection_identity(struct capture *c, const struct ev_head *record)
 	}
 	if (!raw->startup_length)
 		ask_server(c, raw, &id);
+	/* Some programs give a whole connection string as the name of the database. */
+	redact_name(id.user);
+	redact_name(id.name);
+	redact_name(id.application);
 	learn_port(c, raw);
 	capture_tell(c, &id.head);
 }

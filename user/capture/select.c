@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "../base/escape.h"
+#include "../base/redact.h"
 #include "select.h"
 
 #define CANDIDATES_MAX 60
@@ -179,8 +180,10 @@ static void list_pids(struct select *s, const struct select_wish *w, FILE *error
 
 	(void)w;
 	fprintf(errors, "there are these processes:\n");
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		redact_name(list[i].comm);
 		print_item(&c, "%s[%u]", list[i].comm, list[i].pid);
+	}
 	end_items(&c);
 	free(list);
 }
@@ -196,6 +199,7 @@ static void list_comms(struct select *s, const struct select_wish *w, FILE *erro
 	for (size_t i = 0; i < count; i += same) {
 		for (same = 1; i + same < count && !strcmp(list[i].comm, list[i + same].comm);)
 			same++;
+		redact_name(list[i].comm);
 		if (same > 1)
 			print_item(&c, "%s (%zu)", list[i].comm, same);
 		else

@@ -212,12 +212,12 @@ static int field_value(const struct probe_field *field, const unsigned char *byt
 /* A path too long for the record keeps its end, which tells more. */
 static void identity_path(char out[EV_PATH_LEN], const char *path)
 {
-	size_t n = strlen(path);
+	size_t n = redact_path(path); /* not the key in file:x.db?key= */
 
 	if (n < EV_PATH_LEN)
 		memcpy(out, path, n);
 	else
-		snprintf(out, EV_PATH_LEN, "...%s", path + n - (EV_PATH_LEN - 4));
+		snprintf(out, EV_PATH_LEN, "...%.*s", EV_PATH_LEN - 4, path + n - (EV_PATH_LEN - 4));
 }
 
 static void tell_identity(struct sqlites *s, const struct open_file *f, const char *otherwise)

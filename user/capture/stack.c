@@ -9,9 +9,11 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/redact.h"
 #include "../base/table.h"
 
 #define SAMPLES_MOST 65536
@@ -206,6 +208,18 @@ static uint16_t put_text(struct ev_frame *f, size_t *used, const char *text, siz
 	return n;
 }
 
+/* JavaScript may be loaded from a URL, or be one. */
+static uint16_t put_file(struct ev_frame *f, size_t *used, const char *file)
+{
+	size_t n = file ? redact_path(file) : 0;
+	char shown[FILE_MOST + 1];
+
+	if (!n || !file[n])
+		return put_text(f, used, file, FILE_MOST, true);
+	snprintf(shown, sizeof(shown), "%.*s...", (int)n, file);
+	return put_text(f, used, shown, FILE_MOST, true);
+}
+
 static struct ev_frame *frame_record(const struct frame *from)
 {
 	struct ev_frame f = {.offset = from->offset,
@@ -217,7 +231,7 @@ static struct ev_frame *frame_record(const struct frame *from)
 	size_t used = 0, size;
 
 	f.function_length = put_text(&f, &used, from->function, FUNCTION_MOST, false);
-	f.file_length = put_text(&f, &used, from->file, FILE_MOST, true);
+	f.file_length = put_file(&f, &used, from->file);
 	f.module_length = put_text(&f, &used, from->module, MODULE_MOST, true);
 	f.build_length = put_text(&f, &used, from->build_id, BUILD_MOST, false);
 	size = (offsetof(struct ev_frame, text) + used + 7) & ~7ULL;

@@ -147,6 +147,25 @@ static void print_whole(struct page *p, unsigned indent, const char *label,
 	print_line(p, indent, label, place.text, 0);
 }
 
+/* A file name as a shell takes it: it may be called x;reboot. */
+static void words_quoted(struct words *w, const char *name)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+-";
+
+	if (*name && !name[strspn(name, plain)]) {
+		words_add(w, "%s", name);
+		return;
+	}
+	words_add(w, "'");
+	for (const char *at = name; *at;) {
+		size_t n = strcspn(at, "'");
+
+		words_add(w, "%.*s%s", (int)n, at, at[n] ? "'\\''" : "");
+		at += n + !!at[n];
+	}
+	words_add(w, "'");
+}
+
 /* The command that finds the line where the symbols are. */
 static void print_resolve(struct page *page, const struct frame_view *f, unsigned indent)
 {
@@ -154,7 +173,9 @@ static void print_resolve(struct page *page, const struct frame_view *f, unsigne
 
 	if (f->line || !f->offset || !f->module)
 		return;
-	words_add(&w, "addr2line -Cife %s 0x%" PRIx64, f->module, f->offset);
+	words_add(&w, "addr2line -Cife ");
+	words_quoted(&w, f->module);
+	words_add(&w, " 0x%" PRIx64, f->offset);
 	if (f->build_id)
 		words_add(&w, " (build id %s)", f->build_id);
 	print_line(page, indent, "line", w.text, 0);
