@@ -8,11 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <cmocka.h>
 
-#include "../../user/capture/allocator.c"
-#include "../../user/capture/elf.c"
-#include "../../user/capture/probe_point.c"
+#include "../../user/capture/allocator.h"
+#include "../../user/capture/elf.h"
+#include "../../user/capture/probe_point.h"
 
 #include <fcntl.h>
 #include <link.h>

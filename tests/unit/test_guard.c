@@ -2,10 +2,11 @@
 /*
  * Which file is to blame for a worker's end, and that one which takes its time is ended.
  */
-#include "../../user/capture/guard.c"
+#include "../../user/capture/guard.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include <signal.h>
 #include <string.h>

@@ -2,9 +2,9 @@
 /*
  * The limit nearest to a process, on fake hosts with either generation of cgroups.
  */
-#include "../../user/capture/limit.c"
-#include "../../user/capture/cgroup.c"
-#include "../../user/capture/procfs.c"
+#include "../../user/capture/limit.h"
+#include "../../user/capture/cgroup.h"
+#include "../../user/capture/procfs.h"
 #include "tree.h"
 
 #define MIB (1ULL << 20)

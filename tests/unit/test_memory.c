@@ -2,15 +2,17 @@
 /*
  * test_memory.c - memory of a process, our own, and texts read from it.
  */
+#include <errno.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../user/capture/memory.c"
+#include "../../user/capture/memory.h"
 #include "foreign.h"
 
 static void memory_of_a_process_is_read_up_to_its_end(void **state)

@@ -2,6 +2,7 @@
 /*
  * The processes a capture knows: those that ended are let go, those that may still be told of are not.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +10,10 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "../../user/capture/owner.c"
+#include "../../user/capture/owner.h"
+#include "../../user/capture/client.h"
+#include "../../user/capture/growth.h"
+#include "../../user/capture/reader.h"
 
 #define LIVES 1000000
 #define EACH_NS (SECOND_NS / 100) /* between two of them */

@@ -2,14 +2,16 @@
 /*
  * test_peer.c - what the titles of PostgreSQL's processes tell.
  */
+#include <errno.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
-#include "../../user/capture/peer.c"
-#include "../../user/capture/procfs.c"
+#include "../../user/capture/peer.h"
+#include "../../user/capture/procfs.h"
 
 static const struct {
 	const char *title, *user, *name;

@@ -3,10 +3,12 @@
  * Where SQLite counts rows: in code written out here, as compilers make it, and in the installed
  * library; and what looks much like it.
  */
-#include "../../user/capture/row_counter.c"
+#include "../../user/capture/row_counter.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>

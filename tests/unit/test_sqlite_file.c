@@ -2,11 +2,16 @@
 /*
  * From the name of a SQLite database to its file, for this very process.
  */
-#include "../../user/capture/sqlite_file.c"
+#include "../../user/capture/sqlite_file.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 static char folder[] = "/tmp/dbleak-unit-XXXXXX";
