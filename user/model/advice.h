@@ -5,7 +5,7 @@
 #ifndef DBLEAK_MODEL_ADVICE_H
 #define DBLEAK_MODEL_ADVICE_H
 
-#include "rules.h"
+#include "scene.h"
 
 enum advice {
 	ADVICE_CLOSE, /* each connection */

@@ -5,7 +5,7 @@
 #ifndef DBLEAK_MODEL_GROWTH_H
 #define DBLEAK_MODEL_GROWTH_H
 
-#include "rules.h"
+#include "scene.h"
 #include "trend.h"
 
 enum growth_proof {

@@ -5,7 +5,7 @@
 #ifndef DBLEAK_MODEL_MEMORY_VIEW_H
 #define DBLEAK_MODEL_MEMORY_VIEW_H
 
-#include "rules.h"
+#include "scene.h"
 
 /* "71 MB" */
 const char *memory_words(const struct scene *s, double bytes);

@@ -19,7 +19,7 @@
 #ifndef DBLEAK_MODEL_ORIGIN_H
 #define DBLEAK_MODEL_ORIGIN_H
 
-#include "rules.h"
+#include "scene.h"
 #include "site.h"
 
 #define ORIGINS_MOST 32 /* beyond, places are counted as one that is not known */

@@ -8,7 +8,7 @@
  * on almost until now; one of less than two seconds counts in a run only, whose program is seen
  * from its first instruction to its end.
  */
-#include "rules.h"
+#include "scene.h"
 
 #define LEAST_HELD  10
 #define LEAST_STEPS 4

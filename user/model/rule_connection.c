@@ -22,6 +22,7 @@
  */
 #include "advice.h"
 #include "origin.h"
+#include "rules.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -14,6 +14,7 @@
  *               connection did nothing for --min-age, or their number rises
  */
 #include "origin.h"
+#include "rules.h"
 
 #define MANY 10
 #define FEW 3

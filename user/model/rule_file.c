@@ -8,6 +8,7 @@
  * by four megabytes, which is SQLite's own limit of a thousand pages before it wants a checkpoint.
  */
 #include "origin.h"
+#include "rules.h"
 
 #define LEAST_GROWTH (4 << 20)
 #define LEAST_IDLE   (2 * SECOND_NS)

@@ -8,6 +8,7 @@
  * found unclosed already, these are the same ones.
  */
 #include "origin.h"
+#include "rules.h"
 
 #define LEAST_HANDLES 3
 #define GROWTH_SPAN (8 * SECOND_NS)

@@ -13,6 +13,7 @@
  * read, statements must come as fast as at first: a cache meets new texts ever more rarely.
  */
 #include "origin.h"
+#include "rules.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -16,6 +16,7 @@
 
 #include "memory_finding.h"
 #include "memory_view.h"
+#include "rules.h"
 
 #define MB		(1 << 20)
 #define CULPRITS_MOST	4

@@ -9,6 +9,7 @@
  */
 #include "advice.h"
 #include "origin.h"
+#include "rules.h"
 
 #define MANY_ROWS 50000
 #define MANY_BYTES (16 << 20)

@@ -13,6 +13,7 @@
  * and lives on has unfinished statements, whatever their number; it is named after --min-age.
  */
 #include "origin.h"
+#include "rules.h"
 
 #include <stdlib.h>
 #include <string.h>

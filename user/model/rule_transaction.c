@@ -8,6 +8,7 @@
  */
 #include "advice.h"
 #include "origin.h"
+#include "rules.h"
 
 #include <string.h>
 
