@@ -52,7 +52,7 @@ LIVE_BIN := $(patsubst tests/live/%.c,$(B)/live/%,$(wildcard tests/live/*.c))
 
 # Needs clang's libFuzzer (Debian: libclang-rt-*-dev, with clang).
 FUZZ_FLAGS := -O1 -g $(filter-out -Werror,$(WARN)) -std=gnu11 -D_GNU_SOURCE \
-	      -fsanitize=address,undefined -fno-sanitize-recover=all
+	      -DDBLEAK_VERSION='"$(VERSION)"' -fsanitize=address,undefined -fno-sanitize-recover=all
 
 ifeq ($(V),1)
 Q :=
