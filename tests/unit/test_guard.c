@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 static struct guard g;
@@ -80,6 +81,7 @@ static void files_given_up_outstay_many_that_killed_once(void **state)
 
 static void who_takes_longer_is_ended_and_found(void **state)
 {
+	struct rusage spent;
 	int status;
 	pid_t pid;
 
@@ -93,9 +95,13 @@ static void who_takes_longer_is_ended_and_found(void **state)
 		for (volatile unsigned int i = 0;; i++)
 			;
 	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(wait4(pid, &status, 0, &spent), pid);
 	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGPROF);
+	/* A busy machine may not give it that much of a CPU: then the clock ends it. */
+	if (WTERMSIG(status) == SIGALRM)
+		assert_true(spent.ru_utime.tv_sec < GUARD_CPU_SECONDS);
+	else
+		assert_int_equal(WTERMSIG(status), SIGPROF);
 	guard_blame(&g, true);
 	assert_true(guard_allows(&g, GUARD_SOURCES, 1, 7));
 	assert_false(guard_allows(&g, GUARD_SOURCES, 1, 8));
