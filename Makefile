@@ -151,7 +151,7 @@ STACK_static := -O2 -g -static
 STACK_nopie  := -O2 -g -no-pie -fno-pie
 STACK_dwarf4 := -O2 -gdwarf-4
 STACK_packed := -O2 -g -gz
-$(B)/unit/programs/stack-%: tests/unit/programs/stack.c
+$(B)/unit/programs/stack-%: tests/unit/programs/stack.c $(B)/flags/cc
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(STACK_$*) -Wall -Wextra -Werror $(DEPS) -o $@ $<
@@ -160,14 +160,14 @@ $(B)/unit/programs/stack-%: tests/unit/programs/stack.c
 SPLIT = objcopy --only-keep-debug $(1) $(2) && objcopy --strip-all --add-gnu-debuglink=$(2) $(1) $@
 $(B)/unit/programs/stack-split: $(B)/unit/programs/stack-O2
 	$(Q)$(call SPLIT,$<,$@.debug)
-$(B)/unit/programs/stack-split-folder: tests/unit/programs/stack.c
+$(B)/unit/programs/stack-split-folder: tests/unit/programs/stack.c $(B)/flags/cc
 	$(Q)mkdir -p $(@D)/.debug
 	$(Q)$(CC) -O2 -g -Wl,--build-id=none $(DEPS) -o $@.whole $<
 	$(Q)$(call SPLIT,$@.whole,$(@D)/.debug/$(@F).debug)
 $(B)/unit/programs/stack-stripped: $(B)/unit/programs/stack-O2
 	$(Q)strip -o $@ $<
 
-$(B)/clients/%: tests/live/clients/%.c
+$(B)/clients/%: tests/live/clients/%.c $(B)/flags/cc
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb $(DEPS) -o $@ $< -lpq -lmariadb -lsqlite3 -lhiredis
@@ -186,13 +186,13 @@ $(B)/clients/heap_jemalloc:    HEAP_CC = $(CC) $(HEAP_FLAGS)
 $(B)/clients/heap_jemalloc:    HEAP_LIBS := -ljemalloc
 $(B)/clients/heap_musl:        HEAP_CC = musl-gcc -O2 -g
 $(B)/clients/heap_musl_static: HEAP_CC = musl-gcc -O2 -g -static
-$(addprefix $(B)/clients/heap_,static static_pie jemalloc musl musl_static): tests/live/clients/heap_family.c
+$(addprefix $(B)/clients/heap_,static static_pie jemalloc musl musl_static): tests/live/clients/heap_family.c $(B)/flags/cc
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(HEAP_CC) $(DEPS) -o $@ $< $(HEAP_LIBS)
 
 # SQLite linked into the program: with its symbols, and without any.
-$(B)/clients/lite_static: tests/live/clients/lite_calls.c
+$(B)/clients/lite_static: tests/live/clients/lite_calls.c $(B)/flags/cc
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror $(DEPS) -o $@ $< -l:libsqlite3.a -lm
