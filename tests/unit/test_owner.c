@@ -19,7 +19,10 @@
 #define EACH_NS (SECOND_NS / 100) /* between two of them */
 #define LIVES_IN(seconds) ((seconds) * SECOND_NS / EACH_NS)
 
-static uint64_t now, told;
+static uint64_t now, told, told_ends, gaps;
+static uint64_t look_ns; /* that a look at a process takes */
+static uint64_t looks, full_looks, pages = 5;
+static uint32_t dead; /* that is gone; 0 none */
 
 uint64_t capture_now(void)
 {
@@ -35,6 +38,28 @@ void capture_tell(struct capture *c, const struct ev_head *record)
 {
 	(void)c;
 	told += record->kind == EV_PROCESS;
+	gaps += record->kind == EV_GAP;
+}
+
+void capture_exited(struct capture *c, const struct ev_head *record)
+{
+	const struct ev_exit *ev = (const void *)record;
+	struct owner *o = table_get(&c->owners, (struct table_key){ev->pid, ev->start_ns});
+
+	assert_int_equal(record->kind, EV_EXIT);
+	assert_int_equal(ev->rss_peak_bytes, UNKNOWN64);
+	assert_non_null(o);
+	o->gone_ns = now;
+	told_ends++;
+}
+
+int procfs_pages(const struct procfs *p, uint32_t pid, uint64_t *out)
+{
+	(void)p;
+	looks++;
+	now += look_ns;
+	*out = pages;
+	return pid == dead ? -ESRCH : 0;
 }
 
 #define KNOWN 77 /* of all others nothing is known: they are gone when they are looked at */
@@ -44,6 +69,7 @@ static const char known_arguments[] = "python3\0/srv/app.py\0--dsn=pg://u:geheim
 int procfs_facts(const struct procfs *p, uint32_t pid, struct process_facts *out)
 {
 	(void)p;
+	full_looks++;
 	*out = (struct process_facts){.pid = pid, .start_ns = pid, .comm = "pw=geheim"};
 	return pid == KNOWN ? 0 : -ENOENT;
 }
@@ -194,11 +220,103 @@ static void who_a_process_is_is_told_without_its_secrets(void **state)
 	close_all(&c);
 }
 
+static struct capture many(uint32_t count)
+{
+	struct capture c = {.options.max_overhead = 2};
+
+	now = SECOND_NS;
+	look_ns = 0;
+	dead = 0;
+	for (uint32_t pid = 1; pid <= count; pid++)
+		assert_non_null(owner_of(&c, pid, pid, NULL));
+	told_ends = gaps = looks = full_looks = 0;
+	return c;
+}
+
+static void the_looks_at_many_are_spread_and_ask_for_little(void **state)
+{
+	struct capture c = many(10000);
+
+	(void)state;
+	owners_refresh(&c, now);
+	looks = full_looks = 0;
+	for (int second = 0; second < 10; second++) {
+		uint64_t before = looks;
+
+		now += SECOND_NS;
+		owners_refresh(&c, now);
+		assert_in_range(looks - before, 1900, 2100);
+	}
+	assert_int_equal(full_looks, 0); /* none seems to have changed */
+	pages++;
+	looks = 0;
+	for (int second = 0; second < 6; second++) {
+		now += SECOND_NS;
+		owners_refresh(&c, now);
+	}
+	assert_true(full_looks >= 10000);
+	assert_int_equal(gaps, 0);
+	close_all(&c);
+}
+
+static void the_looks_at_many_stay_within_the_budget(void **state)
+{
+	struct capture c = many(10000);
+	uint64_t began;
+
+	(void)state;
+	now += SECOND_NS;
+	owners_refresh(&c, now);
+	looks = 0;
+	look_ns = SECOND_NS / 1000;
+	for (int second = 0; second < 10; second++) {
+		now += SECOND_NS;
+		began = now;
+		owners_refresh(&c, now);
+		assert_true(now - began <= (SECOND_NS + look_ns) / 15);
+	}
+	assert_in_range(looks, 300, 700);
+	assert_int_equal(gaps, 1); /* which is told once */
+	/* Nor does the end take for ever. */
+	began = now;
+	owners_tell_facts(&c);
+	assert_true(now - began <= SECOND_NS);
+	close_all(&c);
+}
+
+static void an_end_whose_record_was_lost_is_made_up_for(void **state)
+{
+	struct capture c = many(3);
+	struct process gone = {.start_ns = 2, .gone = 1};
+
+	(void)state;
+	owner_tally(&c, 2, &gone); /* the kernel half lets go of it */
+	owners_tell_ends(&c);
+	assert_int_equal(told_ends, 0); /* its record may be on its way */
+	now += 3 * SECOND_NS;
+	owners_tell_ends(&c);
+	assert_int_equal(told_ends, 1);
+	dead = 3; /* that the kernel half had forgotten before */
+	now += 10 * SECOND_NS;
+	owners_refresh(&c, now);
+	now += 3 * SECOND_NS;
+	owners_tell_ends(&c);
+	assert_int_equal(told_ends, 2);
+	now += 3 * SECOND_NS;
+	owners_tell_ends(&c);
+	assert_int_equal(told_ends, 2);
+	assert_int_equal(((struct owner *)table_get(&c.owners, (struct table_key){1, 1}))->gone_ns, 0);
+	close_all(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_a_million_that_ended_the_last_minute_is_kept),
 		cmocka_unit_test(who_a_process_is_is_told_without_its_secrets),
+		cmocka_unit_test(the_looks_at_many_are_spread_and_ask_for_little),
+		cmocka_unit_test(the_looks_at_many_stay_within_the_budget),
+		cmocka_unit_test(an_end_whose_record_was_lost_is_made_up_for),
 		cmocka_unit_test(who_lives_or_left_a_connection_open_is_kept),
 	};
 

@@ -67,7 +67,7 @@ void capture_tell_cut(struct capture *c, struct ev_head *record, size_t offset, 
 	capture_tell(c, record);
 }
 
-static void on_exit_record(struct capture *c, const struct ev_head *record)
+void capture_exited(struct capture *c, const struct ev_head *record)
 {
 	const struct ev_exit *ev = (const void *)record;
 	struct owner *o = table_get(&c->owners, (struct table_key){ev->pid, ev->start_ns});
@@ -125,7 +125,7 @@ static void on_record(void *context, const struct ev_head *record)
 		statement_result(c, record);
 		break;
 	case EV_EXIT:
-		on_exit_record(c, record);
+		capture_exited(c, record);
 		break;
 	case EV_HANDLE_CLOSED:
 	case RAW_HANDLE:
@@ -398,9 +398,10 @@ static int periodic(struct capture *c, uint64_t now)
 		return 0;
 	c->next_sweep_ns = now + c->options.interval_ms * 1000000ULL;
 	follow_selection(c);
+	owners_refresh(c, now);
 	if (now >= c->next_facts_ns) {
 		c->next_facts_ns = now + FACTS_EVERY_NS;
-		owners_tell_facts(c);
+		owners_tell_ends(c);
 		cost_tell(c);
 		if (c->clients)
 			clients_tell_libraries(c->clients);

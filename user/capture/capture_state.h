@@ -27,6 +27,9 @@ struct owner { /* a process told of */
 	bool tls_read; /* some of its encrypted connections could be read */
 	uint64_t veiled_ns; /* since when one is known that could not be; 0 none */
 	uint64_t gone_ns; /* its end; 0 it lives */
+	uint64_t ended_ns; /* when it was seen to have ended, though no record told of it; 0 */
+	uint64_t pages;    /* of its address space, when it was looked up last */
+	uint32_t looks;	   /* since then */
 	bool holds; /* has connections, while we look who can be forgotten */
 };
 
@@ -43,6 +46,9 @@ struct capture {
 	struct table connections, owners;
 	struct peers peers;
 	uint64_t sweep, next_sweep_ns, next_facts_ns, next_usage_ns, stats_until_ns, begun_ns;
+	size_t owner_at;       /* whose turn it is to be looked at */
+	uint64_t refreshed_ns; /* when that was done last */
+	bool told_slow;	       /* that it takes longer than it should */
 	uint64_t usage_every_ns, swept_ns; /* when the last sweep was through */
 	uint64_t records;
 	uint64_t run_ns, runs; /* sampled */
@@ -59,6 +65,9 @@ struct capture {
 uint64_t capture_now(void);
 void capture_head(struct ev_head *head, uint16_t kind, uint16_t size);
 #define INIT(record, kind) capture_head(&(record).head, kind, sizeof(record))
+
+/* The end of a process is told, after all that it held. */
+void capture_exited(struct capture *c, const struct ev_head *record);
 
 /* Sends it to the sink, unless that has failed. */
 void capture_tell(struct capture *c, const struct ev_head *record);

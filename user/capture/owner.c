@@ -18,10 +18,17 @@
 #include "procfs.h"
 #include "reader.h"
 
-#define VEILED_NS  (5 * SECOND_NS)
-#define SETTLED_NS (60 * SECOND_NS)
-#define ARGUMENTS_LEN 16384 /* the class that Java runs stands behind a long class path */
-#define OWNERS_FEW 32 /* processes whose memory is looked at each time; of more, those that grow */
+#define VEILED_NS     (5 * SECOND_NS)
+#define SETTLED_NS    (60 * SECOND_NS)
+#define ARGUMENTS_LEN 16384	      /* the class that Java runs stands behind a long class path */
+#define LOST_NS	      (2 * SECOND_NS) /* the record of an end may still be in the ring */
+#define ROUND_NS      (5 * SECOND_NS) /* in which each is looked at once */
+#define LOOKS_FULL    12 /* looks, of which one asks for all although nothing seems to have changed \
+			  */
+#define ALL_FOR_NS (SECOND_NS / 2) /* at the end */
+#define SHARE	   20		   /* looks take one part of so many of a CPU at the most */
+#define OWNERS_FEW 32 /* processes whose memory is looked at each time; of more, those that grow \
+		       */
 
 enum gap_kind { GAP_TLS = 1, GAP_COMPRESSED = 2, GAP_IO = 4, GAP_BYTES = 8 };
 
@@ -38,7 +45,8 @@ static const struct {
 	{GAP_BYTES, 0, "a database's port, but the bytes are of no protocol known here"},
 };
 
-/* Encrypted, and its library did not let us read it in the time that takes, nor has a sweep since. */
+/* Encrypted, and its library did not let us read it in the time that takes, nor has a sweep since.
+ */
 static bool is_veiled(const struct capture *c, const struct owner *o)
 {
 	uint64_t since = o->veiled_ns;
@@ -86,6 +94,13 @@ static void look_up_cmdline(const struct capture *c, struct ev_process *p)
 	explicit_bzero(arguments, sizeof(arguments));
 }
 
+static void look_up_role(const struct capture *c, struct owner *o)
+{
+	bool server = kernel_is_server(c->kernel, o->facts.pid);
+
+	o->facts.role = server ? EV_ROLE_POOLER : EV_ROLE_CLIENT;
+}
+
 /* Asks /proc and the container run times who that is.  What is unknown stays as it was. */
 static void look_up(struct capture *c, struct owner *o)
 {
@@ -94,6 +109,9 @@ static void look_up(struct capture *c, struct owner *o)
 	struct ev_process *p = &o->facts;
 
 	looking_at(p->pid, "/proc");
+	o->looks = 0;
+	if (procfs_pages(c->procfs, p->pid, &o->pages))
+		o->pages = 0;
 	if (procfs_facts(c->procfs, p->pid, &facts) ||
 	    !procfs_same_start(facts.start_ns, p->start_ns))
 		return;
@@ -102,7 +120,7 @@ static void look_up(struct capture *c, struct owner *o)
 	memcpy(p->comm, facts.comm, sizeof(p->comm));
 	redact_name(p->comm);
 	look_up_cmdline(c, p);
-	p->role = kernel_is_server(c->kernel, p->pid) ? EV_ROLE_POOLER : EV_ROLE_CLIENT;
+	look_up_role(c, o);
 	procfs_libraries(c->procfs, p->pid, &p->libraries);
 	if (containers_of_pid(c->options.containers, p->pid, &container) || !container)
 		return;
@@ -141,11 +159,24 @@ struct owner *owner_of(struct capture *c, uint32_t pid, uint64_t start_ns, const
 	return o;
 }
 
+/* The record of it may have been lost in a full ring. */
+static void note_end(struct owner *o)
+{
+	if (!o->gone_ns && !o->ended_ns)
+		o->ended_ns = capture_now();
+}
+
 void owner_tally(void *context, uint32_t pid, const struct process *p)
 {
 	struct capture *c = context;
 	struct ev_tally tally = p->brief;
+	struct owner *o;
 
+	if (p->gone) {
+		o = table_get(&c->owners, (struct table_key){pid, p->start_ns});
+		if (o)
+			note_end(o);
+	}
 	if (!p->brief.opened || !owner_of(c, pid, p->start_ns, NULL))
 		return;
 	INIT(tally, EV_TALLY);
@@ -177,6 +208,18 @@ static void tell_usage(struct capture *c, struct owner *o)
 	capture_tell(c, &ev.head);
 }
 
+/* Whether it may be another than it was: another program, or with other libraries.  Asks for
+ * nothing that keeps the process waiting. */
+static bool seems_changed(struct capture *c, struct owner *o)
+{
+	uint64_t pages = 0;
+	int err = procfs_pages(c->procfs, o->facts.pid, &pages);
+
+	if (err == -ESRCH)
+		note_end(o);
+	return !err && (pages != o->pages || ++o->looks >= LOOKS_FULL);
+}
+
 /* A process may exec, become a server, or move into a container after we first met it. */
 static void refresh_facts(struct capture *c, struct owner *o)
 {
@@ -184,7 +227,9 @@ static void refresh_facts(struct capture *c, struct owner *o)
 
 	if (o->gone_ns)
 		return;
-	look_up(c, o);
+	if (seems_changed(c, o))
+		look_up(c, o);
+	look_up_role(c, o);
 	if (!memcmp(&before, &o->facts, sizeof(before)))
 		return;
 	o->facts.head.ns = capture_now();
@@ -270,14 +315,104 @@ static void forget_gone(struct capture *c, uint64_t now)
 	}
 }
 
-void owners_tell_facts(struct capture *c)
+static void tell_end(struct capture *c, const struct owner *o)
+{
+	struct ev_exit ev = {};
+
+	INIT(ev, EV_EXIT);
+	ev.start_ns = o->facts.start_ns;
+	ev.pid = o->facts.pid;
+	ev.rss_peak_bytes = UNKNOWN64;
+	capture_exited(c, &ev.head);
+}
+
+/* Those whose end was seen, and no record has told of it since. */
+static void make_up_ends(struct capture *c, uint64_t now)
 {
 	struct table_slot *slot;
 	size_t at = 0;
 
+	while ((slot = table_next(&c->owners, &at))) {
+		struct owner *o = slot->value;
+
+		if (o->ended_ns && !o->gone_ns && now - o->ended_ns >= LOST_NS)
+			tell_end(c, o);
+	}
+}
+
+void owners_tell_ends(struct capture *c)
+{
 	tell_late_gaps(c);
-	while ((slot = table_next(&c->owners, &at)))
-		refresh_facts(c, slot->value);
-	owners_tell_usage(c);
+	make_up_ends(c, capture_now());
+	forget_gone(c, capture_now());
+}
+
+static struct owner *next_owner(struct capture *c)
+{
+	struct table_slot *slot = table_next(&c->owners, &c->owner_at);
+
+	if (!slot) {
+		c->owner_at = 0;
+		slot = table_next(&c->owners, &c->owner_at);
+	}
+	return slot ? slot->value : NULL;
+}
+
+/* Looks at the next so many, while there is time.  False: there was not. */
+static bool look_at_some(struct capture *c, size_t count, uint64_t until_ns)
+{
+	struct owner *o;
+
+	while (count-- && (o = next_owner(c))) {
+		refresh_facts(c, o);
+		tell_usage(c, o);
+		if (capture_now() >= until_ns)
+			return count == 0;
+	}
+	return true;
+}
+
+static void tell_slow(struct capture *c)
+{
+	struct ev_gap gap = {};
+
+	if (c->told_slow)
+		return;
+	c->told_slow = true;
+	INIT(gap, EV_GAP);
+	snprintf(gap.text, sizeof(gap.text),
+		 "%zu processes are looked at less often than every %llu s, to "
+		 "stay within the budget",
+		 c->owners.count, ROUND_NS / SECOND_NS);
+	capture_tell(c, &gap.head);
+}
+
+/* Each has its turn within a round, spread over it; in the time that the budget gives. */
+void owners_refresh(struct capture *c, uint64_t now)
+{
+	uint64_t passed = c->refreshed_ns ? now - c->refreshed_ns : ROUND_NS;
+	double share = c->options.max_overhead / 100 * (double)c->owners.count, budget;
+
+	c->refreshed_ns = now;
+	if (!c->owners.count)
+		return;
+	passed = passed > ROUND_NS ? ROUND_NS : passed;
+	share = share > 1.0 / SHARE ? 1.0 / SHARE : share;
+	budget = share * (double)passed;
+	if (c->growth)
+		growth_look(c->growth);
+	if (!look_at_some(c, (c->owners.count * passed + ROUND_NS - 1) / ROUND_NS,
+			  capture_now() + (uint64_t)budget))
+		tell_slow(c);
+}
+
+void owners_tell_facts(struct capture *c)
+{
+	tell_late_gaps(c);
+	if (c->growth)
+		growth_look(c->growth);
+	c->owner_at = 0;
+	look_at_some(c, c->owners.count, capture_now() + ALL_FOR_NS);
+	make_up_ends(c, UINT64_MAX);
 	forget_gone(c, capture_now());
 }

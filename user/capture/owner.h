@@ -19,7 +19,12 @@ void owner_tally(void *context, uint32_t pid, const struct process *p);
 void owners_tell_usage(struct capture *c);
 /* The same between sweeps, of those few for whom it matters. */
 void owners_look(struct capture *c, uint64_t now);
-/* Asks /proc again who they are, and tells what changed. */
+/* Asks /proc again who they are, and what memory and files they have, and tells what changed: of
+ * those whose turn it is.  Once a sweep. */
+void owners_refresh(struct capture *c, uint64_t now);
+/* Tells of those that ended without a record of it, and forgets those that ended long ago. */
+void owners_tell_ends(struct capture *c);
+/* Both, of all, at the end. */
 void owners_tell_facts(struct capture *c);
 
 #endif

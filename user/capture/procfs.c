@@ -280,6 +280,17 @@ int procfs_usage(const struct procfs *p, uint32_t pid, struct process_usage *usa
 	return err;
 }
 
+int procfs_pages(const struct procfs *p, uint32_t pid, uint64_t *pages)
+{
+	char text[64];
+	ssize_t n = procfs_read(p, pid, "statm", text, sizeof(text));
+
+	if (n < 0)
+		return n == -ENOENT ? -ESRCH : (int)n;
+	*pages = strtoull(text, NULL, 10);
+	return *pages ? 0 : -ESRCH;
+}
+
 static const struct library {
 	const char *stem;
 	uint32_t bit;

@@ -55,6 +55,10 @@ int procfs_usage(const struct procfs *p, uint32_t pid, struct process_usage *usa
 ssize_t procfs_arguments(const struct procfs *p, uint32_t pid, uint64_t start_ns, char *buf,
 			 size_t size);
 
+/* Pages of its address space: changes with what it maps.  Waits for nothing that the process holds.
+ * -ESRCH also of one that has ended and is not reaped. */
+int procfs_pages(const struct procfs *p, uint32_t pid, uint64_t *pages);
+
 /* Bits of enum ev_client_library: client libraries mapped.  Reads all of maps: not for every tick. */
 int procfs_libraries(const struct procfs *p, uint32_t pid, uint32_t *libraries);
 
