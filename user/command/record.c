@@ -40,7 +40,7 @@ static int record(struct options *o, struct live *l)
 int command_record(int argc, char **argv)
 {
 	struct options o;
-	struct live l = {};
+	static struct live l; /* the thread of its watchdog may outlive this function */
 	int status = options_parse(&o, argc, argv,
 				   OPTIONS_SELECT | OPTIONS_TIME | OPTIONS_OUTPUT | OPTIONS_SQL |
 					   OPTIONS_LIVE, usage);

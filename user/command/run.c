@@ -151,7 +151,7 @@ static int run(struct options *o, struct live *l, char **argv, const struct user
 int command_run(int argc, char **argv)
 {
 	struct options o;
-	struct live l = {};
+	static struct live l; /* the thread of its watchdog may outlive this function */
 	struct user user = {};
 	int status = options_parse(&o, argc, argv,
 				   OPTIONS_TIME | OPTIONS_OUTPUT | OPTIONS_RECORD |

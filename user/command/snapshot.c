@@ -16,7 +16,7 @@ static const char usage[] = "usage: dbleak snapshot [SELECT] [--json] [-o FILE] 
 int command_snapshot(int argc, char **argv)
 {
 	struct options o;
-	struct live l = {};
+	static struct live l; /* the thread of its watchdog may outlive this function */
 	int status = options_parse(&o, argc, argv,
 				   OPTIONS_SELECT | OPTIONS_OUTPUT | OPTIONS_REPORT |
 					   OPTIONS_LIVE, usage);

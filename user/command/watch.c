@@ -52,7 +52,7 @@ static void first_answer(struct live *l)
 int command_watch(int argc, char **argv)
 {
 	struct options o;
-	struct live l = {};
+	static struct live l; /* the thread of its watchdog may outlive this function */
 	int status = options_parse(&o, argc, argv,
 				   OPTIONS_SELECT | OPTIONS_TIME | OPTIONS_OUTPUT |
 					   OPTIONS_RECORD | OPTIONS_REPORT | OPTIONS_SQL |
