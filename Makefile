@@ -86,6 +86,7 @@ $(call remember,san,$(filter-out ccache,$(CC)) $(CFLAGS_ALL) $(SAN))
 $(call remember,bpf,$(filter-out ccache,$(CLANG)) $(BPFFLAGS) $(BPF_OBJ))
 $(call remember,fuzz,$(filter-out ccache,$(CLANG)) $(FUZZ_FLAGS))
 $(call remember,parts,$(PART_SRC))
+$(call remember,programs,$(filter-out ccache,$(CC)))
 endif
 
 $(B)/dbleak: $(USER_OBJ) $(B)/flags/ld
@@ -151,18 +152,18 @@ STACK_static := -O2 -g -static
 STACK_nopie  := -O2 -g -no-pie -fno-pie
 STACK_dwarf4 := -O2 -gdwarf-4
 STACK_packed := -O2 -g -gz
-$(B)/unit/programs/stack-%: tests/unit/programs/stack.c $(B)/flags/cc
+$(B)/unit/programs/stack-%: tests/unit/programs/stack.c $(B)/flags/programs
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(STACK_$*) -Wall -Wextra -Werror $(DEPS) -o $@ $<
+	$(Q)$(CC) $(STACK_$*) -Wall -Wextra -Werror $(DEPS:.d=.dep) -o $@ $<
 
 # By build id there, by checksum alone here: beside the program and in a folder beside it.
 SPLIT = objcopy --only-keep-debug $(1) $(2) && objcopy --strip-all --add-gnu-debuglink=$(2) $(1) $@
 $(B)/unit/programs/stack-split: $(B)/unit/programs/stack-O2
 	$(Q)$(call SPLIT,$<,$@.debug)
-$(B)/unit/programs/stack-split-folder: tests/unit/programs/stack.c $(B)/flags/cc
+$(B)/unit/programs/stack-split-folder: tests/unit/programs/stack.c $(B)/flags/programs
 	$(Q)mkdir -p $(@D)/.debug
-	$(Q)$(CC) -O2 -g -Wl,--build-id=none $(DEPS) -o $@.whole $<
+	$(Q)$(CC) -O2 -g -Wl,--build-id=none $(DEPS:.d=.dep) -o $@.whole $<
 	$(Q)$(call SPLIT,$@.whole,$(@D)/.debug/$(@F).debug)
 $(B)/unit/programs/stack-stripped: $(B)/unit/programs/stack-O2
 	$(Q)strip -o $@ $<
@@ -278,4 +279,8 @@ fuzz: $(FUZZ_BIN) $(SEED_BIN) ## fuzz what reads foreign bytes, FUZZ_SECONDS=80
 	$(Q)tests/fuzz/seed $(B)/fuzz
 	$(Q)tests/fuzz/run $(B)/fuzz $(FUZZ_SECONDS)
 
--include $(shell find $(wildcard $(addprefix $(B)/,user bpf san unit clients live bench golden fuzz)) -name '*.d' 2>/dev/null)
+# With an empty rule of their own, or a pattern above would make them: stack-O0.d as a build of stack.c.
+DEP_FILES := $(shell find $(wildcard $(addprefix $(B)/,user bpf san unit clients live bench golden fuzz)) \
+	     -name programs -prune -o -name '*.d' -print 2>/dev/null) $(wildcard $(B)/unit/programs/*.dep)
+$(DEP_FILES): ;
+-include $(DEP_FILES)
