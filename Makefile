@@ -62,14 +62,15 @@ Q := @
 say = @printf '%-7s %s\n'
 endif
 
-.PHONY: all help clean unit golden live vmtest fuzz bench test clients san tools
+.PHONY: all help clean unit golden live vmtest fuzz bench test clients san tools \
+	check format tidy cppcheck coverage compile_commands bless
 .SECONDARY:
 .DELETE_ON_ERROR:
 
 all: $(B)/dbleak ## build build/dbleak (the default)
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z_]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 
 tools:
 	@for t in $(CC) $(CLANG) $(BPFTOOL); do command -v $$t >/dev/null || \
@@ -279,8 +280,65 @@ fuzz: $(FUZZ_BIN) $(SEED_BIN) ## fuzz what reads foreign bytes, FUZZ_SECONDS=80
 	$(Q)tests/fuzz/seed $(B)/fuzz
 	$(Q)tests/fuzz/run $(B)/fuzz $(FUZZ_SECONDS)
 
+# Says what to install where a tool is missing: $(call need,TOOL,PACKAGE).
+need = command -v $(1) >/dev/null || { echo "dbleak: $(1) is missing (package $(2))" >&2; exit 1; }
+
+check: unit golden ## unit tests, goldens, purity, layers and format: without root or a server
+	$(Q)tests/purity
+	$(Q)tests/layers
+	$(Q)tests/format
+
+format: ## format the lines changed since BASE (default: the upstream branch)
+	$(Q)$(call need,clang-format,clang-format)
+	$(Q)tests/format --fix $(BASE)
+
+# Goldens of recordings change when a report changes; those of tell and tell_memory also when a record grows.
+bless: $(B)/golden/replay $(B)/golden/tell $(B)/golden/tell_memory ## make the goldens anew, and accept them; read the diff
+	$(Q)$(B)/golden/tell tests/golden/places.dbleak
+	$(Q)$(B)/golden/tell_memory tests/golden/memory.dbleak
+	$(Q)tests/golden/run $(B)/golden/replay --accept
+	@git --no-pager diff --stat -- tests/golden 2>/dev/null || :
+
+compile_commands: ## build/compile_commands.json, for clangd and clang-tidy
+	$(Q)mkdir -p $(B)
+	$(Q)$(MAKE) -nB --no-print-directory all $(UNIT_BIN) | tests/compile_commands $(HARDEN) >$(B)/compile_commands.json
+	@echo "$$(grep -c '"file":' $(B)/compile_commands.json) sources in $(B)/compile_commands.json"
+
+TIDY ?= $(USER_SRC)
+tidy: compile_commands $(B)/gen/dbleak.skel.h ## what clang-tidy suspects; TIDY='user/base/file.c' for some files
+	$(Q)$(call need,clang-tidy,clang-tidy)
+	$(Q)printf '%s\n' $(TIDY) | xargs -P "$$(nproc)" -n 4 clang-tidy --quiet -p $(B) 2>/dev/null
+
+CPPCHECK ?= bpf user
+cppcheck: ## what cppcheck suspects; CPPCHECK='user/base' for some files
+	$(Q)$(call need,cppcheck,cppcheck)
+	$(Q)cppcheck --quiet --std=c11 --language=c --enable=warning,portability --inline-suppr -j "$$(nproc)" \
+		--error-exitcode=1 -D_GNU_SOURCE -D__x86_64__ -DDBLEAK_VERSION='""' $(CPPCHECK)
+
+# Unit tests once more, on objects that count their lines; the counts of an older run would be added.
+COV := -O0 -g --coverage
+ROOM ?= user/capture
+coverage: $(UNIT_SRC:tests/unit/%.c=$(B)/cov/unit/%) $(B)/unit/test_native $(B)/unit/test_allocator ## lines of ROOM (default user/capture) that unit tests reach
+	$(Q)find $(B)/cov -name '*.gcda' -delete
+	$(Q)for t in $(filter $(B)/cov/unit/%,$^); do $$t >$$t.log 2>&1 || echo "failed: $$t, see $$t.log"; done
+	$(Q)tests/coverage $(B)/cov $(ROOM)
+
+$(B)/cov/%.o: %.c $(B)/flags/cc
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(COV) $(DEPS) -c -o $@ $<
+
+$(B)/cov/parts.a: $(PART_SRC:%.c=$(B)/cov/%.o) $(B)/flags/parts
+	$(Q)rm -f $@
+	$(Q)ar rcsT $@ $(filter %.o,$^)
+
+$(B)/cov/unit/%: $(B)/cov/tests/unit/%.o | $(B)/cov/parts.a
+	$(say) TEST $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(call link,$(CC) $(COV),$(B)/cov/parts.a,$(UNIT_LIBS))
+
 # With an empty rule of their own, or a pattern above would make them: stack-O0.d as a build of stack.c.
-DEP_FILES := $(shell find $(wildcard $(addprefix $(B)/,user bpf san unit clients live bench golden fuzz)) \
+DEP_FILES := $(shell find $(wildcard $(addprefix $(B)/,user bpf san unit clients live bench golden fuzz cov)) \
 	     -name programs -prune -o -name '*.d' -print 2>/dev/null) $(wildcard $(B)/unit/programs/*.dep)
 $(DEP_FILES): ;
 -include $(DEP_FILES)
