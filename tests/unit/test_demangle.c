@@ -2,11 +2,13 @@
 /*
  * Names as compilers mangle them, and as reports are to show them.
  */
-#include "../../user/capture/demangle.c"
+#include "../../user/capture/demangle.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 static const struct {
@@ -38,7 +40,7 @@ static void names_are_shown_without_what_they_take_and_return(void **state)
 	char buf[256];
 
 	(void)state;
-	if (!demangler)
+	if (!demangle_prepare())
 		skip();
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		assert_true(demangle(names[i].mangled, buf, sizeof(buf)));
@@ -66,7 +68,7 @@ static void long_names_are_cut(void **state)
 	char buf[8];
 
 	(void)state;
-	if (!demangler)
+	if (!demangle_prepare())
 		skip();
 	assert_true(demangle("_ZN4shop6Orders4listEi", buf, sizeof(buf)));
 	assert_string_equal(buf, "shop::O");

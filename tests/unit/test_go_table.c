@@ -2,10 +2,11 @@
 /*
  * Tables made here as Go's linker makes them, of both layouts, whole and damaged.
  */
-#include "../../user/capture/go_table.c"
+#include "../../user/capture/go_table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 #include <cmocka.h>
 #include <stdlib.h>
 

@@ -3,13 +3,16 @@
  * Where a probe may sit in functions of each shape, written out here and as installed libraries
  * have them; and which of these are accessors of a field.
  */
-#include "../../user/capture/probe_point.c"
+#include "../../user/capture/probe_point.h"
 
 #undef COUNT
-#include "../../user/capture/elf.c"
+#include "../../user/capture/elf.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/param.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include <fcntl.h>
 #include <string.h>
@@ -323,7 +326,7 @@ static void where_branches_lead_no_probe_is_moved(void **state)
 
 static void what_cannot_be_decoded_is_left_alone(void **state)
 {
-	static uint8_t code[CODE_MAX + 1];
+	static uint8_t code[PROBE_POINT_CODE_MAX + 1];
 	static const struct shape shapes[] = {
 		{"nothing", "", 0, RETURN, 0, DEAR},
 		{"too short", CODE(ENDBR), RETURN, 0, DEAR},
@@ -337,15 +340,15 @@ static void what_cannot_be_decoded_is_left_alone(void **state)
 	check_all(shapes, COUNT(shapes));
 	memset(code, 0x53, sizeof(code));
 	memcpy(code, ENDBR, 4);
-	point = probe_point_choose(code, CODE_MAX, true, 0);
+	point = probe_point_choose(code, PROBE_POINT_CODE_MAX, true, 0);
 	assert_true(point.delta == 4 && point.cheap);
-	point = probe_point_choose(code, CODE_MAX + 1, true, 0);
+	point = probe_point_choose(code, PROBE_POINT_CODE_MAX + 1, true, 0);
 	assert_true(point.delta == 0 && !point.cheap);
 	/* A long way without anything cheap. */
 	memset(code, 0x90, sizeof(code));
-	for (size_t i = 0; i + 1 < 2 * WALK_MAX; i += 2)
+	for (size_t i = 0; i + 1 < 2 * PROBE_POINT_WALK_MAX; i += 2)
 		memcpy(code + i, XOR_EAX, 2);
-	point = probe_point_choose(code, 4 * WALK_MAX, true, 0);
+	point = probe_point_choose(code, 4 * PROBE_POINT_WALK_MAX, true, 0);
 	assert_true(point.delta == 0 && !point.cheap);
 }
 
@@ -513,7 +516,7 @@ static void main_functions_of_installed_libraries_have_points(void **state)
 		{"libhiredis.so.0.14", {"redisConnect", "redisFree", "redisCommand"}},
 		{"libc.so.6", {"malloc", "free", "calloc", "realloc"}},
 	};
-	static uint8_t code[CODE_MAX];
+	static uint8_t code[PROBE_POINT_CODE_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(libraries); i++) {

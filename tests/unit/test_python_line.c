@@ -3,14 +3,17 @@
  * test_python_line.c - lines from tables that three versions of CPython made of one function, and
  * strings of each width.
  */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "../../user/capture/python_line.c"
+#include "../../user/capture/python_line.h"
+
+#define UNIT 2 /* bytes of an instruction */
 #include "seed.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -2,10 +2,17 @@
 /*
  * SELECT resolved on a fake hybrid host, followed while containers come and go.
  */
-#include "../../user/capture/cgroup.c"
-#include "../../user/capture/procfs.c"
-#include "../../user/capture/container.c"
-#include "../../user/capture/select.c"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../user/capture/cgroup.h"
+#include "../../user/capture/procfs.h"
+#include "../../user/capture/container.h"
+#include "../../user/capture/select.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #include "tree.h"
 
 #define A16 "0123456789abcdef"

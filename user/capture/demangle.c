@@ -19,12 +19,13 @@ typedef char *demangle_fn(const char *name, char *buf, size_t *size, int *status
 
 static demangle_fn *demangler;
 
-void demangle_prepare(void)
+bool demangle_prepare(void)
 {
 	void *library = demangler ? NULL : dlopen("libstdc++.so.6", RTLD_NOW);
 
 	if (library)
 		*(void **)&demangler = dlsym(library, "__cxa_demangle");
+	return demangler;
 }
 
 /* The '(' of the arguments: the last one outside of all brackets, but for "(anonymous namespace)"

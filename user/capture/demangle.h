@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 /* Finds the demangler; without it names stay as the linker has them.  To be called before the
- * process locks itself in, and optional otherwise. */
-void demangle_prepare(void);
+ * process locks itself in, and optional otherwise.  False: this host has none. */
+bool demangle_prepare(void);
 
 /* Classes, namespaces and the function, without what it takes and returns, cut to size.  False: it
  * is no such name, or too long to be an honest one. */

@@ -10,12 +10,6 @@
 #define STEPS_MAX (1U << 20) /* of such a program: one for each line of a function */
 #define TEXT_MAX  4096
 
-enum go_magic {
-	GO_1_16 = 0xfffffffa,
-	GO_1_18 = 0xfffffff0,
-	GO_1_20 = 0xfffffff1,
-};
-
 /* Where the fields of a function are, after its address. */
 enum { FUNCTION_NAME = 0, FUNCTION_FILES = 16, FUNCTION_LINES = 20, FUNCTION_UNIT = 28 };
 

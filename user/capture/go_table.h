@@ -15,6 +15,13 @@
 
 #include "frame.h"
 
+/* How a table begins: the first version of Go that writes such tables. */
+enum go_magic {
+	GO_1_16 = 0xfffffffa,
+	GO_1_18 = 0xfffffff0,
+	GO_1_20 = 0xfffffff1,
+};
+
 struct go_table {
 	const uint8_t *bytes; /* borrowed */
 	size_t size;

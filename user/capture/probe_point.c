@@ -44,8 +44,6 @@
 
 #include "probe_point.h"
 
-#define CODE_MAX 65536 /* of a function; what is longer is left alone */
-#define WALK_MAX 64    /* bytes passed at most */
 #define STEP_MAX 32    /* instructions of an accessor */
 #define INNER_STACK_MAX 4096 /* bytes that a function takes before it calls another */
 
@@ -269,7 +267,7 @@ static bool walk(const ZydisDecoder *decoder, const uint8_t *code, size_t n, boo
 	struct holders holders;
 
 	holders_init(&holders);
-	for (size_t at = 0; at < n && at <= WALK_MAX; at += in.is.length) {
+	for (size_t at = 0; at < n && at <= PROBE_POINT_WALK_MAX; at += in.is.length) {
 		if (decode(decoder, code + at, n - at, &in))
 			return false;
 		if (is_emulated(code + at, in.is.length)) {
@@ -331,7 +329,7 @@ struct probe_point probe_point_choose(const uint8_t *code, size_t n, bool with_r
 
 	decoder_init(&decoder);
 	entry.cheap = entry_is_cheap(&decoder, code, n);
-	if (entry.cheap || n > CODE_MAX)
+	if (entry.cheap || n > PROBE_POINT_CODE_MAX)
 		return entry;
 	if (!walk(&decoder, code, n, with_return, arguments, &point) ||
 	    is_target(&decoder, code, n, point.delta))
@@ -378,7 +376,7 @@ static bool walk_to_call(const ZydisDecoder *decoder, const uint8_t *code, size_
 	uint32_t lower;
 
 	holders_init(&holders);
-	for (size_t at = 0; at < n && at <= WALK_MAX; at += in.is.length) {
+	for (size_t at = 0; at < n && at <= PROBE_POINT_WALK_MAX; at += in.is.length) {
 		if (decode(decoder, code + at, n - at, &in))
 			return false;
 		if (is_call(code + at, in.is.length)) {
@@ -404,8 +402,8 @@ int probe_point_inner(const uint8_t *code, size_t n, unsigned int arguments,
 
 	decoder_init(&decoder);
 	memset(out, 0, sizeof(*out));
-	if (n > CODE_MAX || !walk_to_call(&decoder, code, n, arguments, out) || !out->stack ||
-	    !only_returns(&decoder, code + out->after, n - out->after, out->stack) ||
+	if (n > PROBE_POINT_CODE_MAX || !walk_to_call(&decoder, code, n, arguments, out) ||
+	    !out->stack || !only_returns(&decoder, code + out->after, n - out->after, out->stack) ||
 	    is_target(&decoder, code, n, n))
 		return -ENOENT;
 	out->stack += 8; /* the other's return address */

@@ -24,6 +24,9 @@ enum probe_argument {
 
 #define PROBE_ARGUMENTS 6
 
+#define PROBE_POINT_CODE_MAX 65536 /* bytes of a function; what is longer is left alone */
+#define PROBE_POINT_WALK_MAX 64	   /* bytes between its entry and a probe */
+
 struct probe_point {
 	uint32_t delta; /* bytes after the function's first instruction; 0 its entry */
 	bool cheap;	/* the kernel emulates the instruction there: no single step */
