@@ -315,15 +315,15 @@ cppcheck: ## what cppcheck suspects; CPPCHECK='user/base' for some files
 	$(Q)cppcheck --quiet --std=c11 --language=c --enable=warning,portability --inline-suppr -j "$$(nproc)" \
 		--error-exitcode=1 -D_GNU_SOURCE -D__x86_64__ -DDBLEAK_VERSION='""' $(CPPCHECK)
 
-# Unit tests once more, on objects that count their lines; the counts of an older run would be added.
-COV := -O0 -g --coverage
+# Unit tests once more, on checked objects that count their lines, too; an older run's counts would be added.
+COV := $(SAN) --coverage
 ROOM ?= user/capture
 coverage: $(UNIT_SRC:tests/unit/%.c=$(B)/cov/unit/%) $(B)/unit/test_native $(B)/unit/test_allocator ## lines of ROOM (default user/capture) that unit tests reach
 	$(Q)find $(B)/cov -name '*.gcda' -delete
 	$(Q)for t in $(filter $(B)/cov/unit/%,$^); do $$t >$$t.log 2>&1 || echo "failed: $$t, see $$t.log"; done
 	$(Q)tests/coverage $(B)/cov $(ROOM)
 
-$(B)/cov/%.o: %.c $(B)/flags/cc
+$(B)/cov/%.o: %.c $(B)/flags/san
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(COV) $(DEPS) -c -o $@ $<
