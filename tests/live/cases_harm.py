@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 
+import contract
 from harness import command_of, environment
 from solo import live
 
@@ -139,3 +140,42 @@ def not_selected(bench):
     rows = Rows(bench)
     results, _ = watched_by(bench, rows, rows.start(), "-p", other.pid)
     compare(bench, results, probed=False)
+
+
+def dies_below_run(bench, hazard):
+    """The report of a run in which a program dies so, what came after it, and the text of the report."""
+    out, recording = bench.file("run.json"), bench.file("recording")
+    harm, *_ = command_of(["harm"])
+    script = f"{harm} sqlite {hazard}; echo status $?; {harm} sqlite plain"
+    done = bench.dbleak.run("run", "--json", "-o", out, "--record", recording, "--", "/bin/sh", "-c", script,
+                            env={**os.environ, "LC_ALL": "C"})
+    with open(out) as file:
+        report = json.load(file)
+    bench.shown[hazard] = done.out.decode()[-300:], done.err[-300:], report["coverage"]["gaps"]
+    bench.check(not contract.breaches(report), f"{hazard}: {contract.breaches(report)}")
+    text = bench.dbleak.run("report", recording).out.decode()
+    return report, done, text
+
+
+@live("after a death at a probe all are taken out, and it is said first", needs=(), lane="harm-deaths")
+def deaths(bench):
+    for hazard, number in (("illegal-inside", 132), ("trap-inside", 133), ("abort-inside", 134)):
+        report, done, text = dies_below_run(bench, hazard)
+        bench.check(f"status {number}\n" in done.out.decode(), f"{hazard}: {done.out!r}")
+        dead = report["coverage"].get("withdrawn")
+        if bench.check(dead and dead["comm"] == "harm", f"{hazard}: nobody is said to have died: {dead}"):
+            bench.check(report["coverage"]["gaps"][0]["pid"] == dead["pid"], f"{hazard}: it is not the first gap")
+        bench.check(text.startswith("HARM "), f"{hazard}: the text begins with {text[:60]!r}")
+        probed = changed({"err": done.err})
+        bench.check(probed[0] > 0, f"{hazard}: it died without a probe")
+        bench.check(probed[1:] == [0, 0], f"{hazard}: probes stayed in the next program: {probed}")
+
+
+@live("deaths that are nobody's doing but the program's change nothing", needs=(), lane="harm-deaths")
+def other_deaths(bench):
+    for hazard in ("fault-inside", "abort-outside", "abort-after-jump", "abort-sent"):
+        report, done, text = dies_below_run(bench, hazard)
+        bench.check("withdrawn" not in report["coverage"], f"{hazard}: probes were taken out")
+        bench.check(not text.startswith("HARM "), f"{hazard}: the text begins with {text[:60]!r}")
+        probed = changed({"err": done.err})
+        bench.check(probed and all(probed), f"{hazard}: the next program had no probes: {probed}")

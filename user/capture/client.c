@@ -752,6 +752,10 @@ static void add_library(struct clients *c, const struct probe_library *l, struct
 	snprintf(a->ev.path, sizeof(a->ev.path), "%s", file->path);
 	read_fields(a, elf, is_static, deep);
 	err = attach(c, a, elf, is_static, deep, file);
+	if (err == -ECANCELED) { /* all probes were withdrawn, which is told */
+		free(a);
+		return;
+	}
 	if (err) {
 		char text[EV_TEXT_LEN];
 
@@ -1952,6 +1956,11 @@ uint64_t clients_hit_ns(const struct clients *c)
 struct reach *clients_reach(const struct clients *c)
 {
 	return c->reach;
+}
+
+bool clients_is_at(const struct clients *c, uint64_t inode, uint64_t offset)
+{
+	return c->reach && reach_is_at(c->reach, inode, offset);
 }
 
 void clients_task(struct clients *c, const struct raw_task *task)

@@ -35,7 +35,7 @@ static const struct {
 };
 
 static const char *const lifecycle[] = {"socket_state", "process_forked", "process_replaced",
-					"process_renamed", "process_exited"};
+					"process_renamed", "process_exited", "signal_taken"};
 /* Run by user space, to its end. */
 static const struct {
 	const char *name;

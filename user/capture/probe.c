@@ -34,9 +34,47 @@
 #define CALLS (BATCHES * BATCH_CALLS)
 
 struct probe_links {
+	struct probe_links *next, *before;
 	size_t count;
 	int fds[];
 };
+
+/* All that are in: whoever put them in, one death takes them out. */
+static struct {
+	pthread_mutex_t lock;
+	struct probe_links *first;
+	bool withdrawn;
+} in_place = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool enlist(struct probe_links *l)
+{
+	bool may;
+
+	pthread_mutex_lock(&in_place.lock);
+	may = !in_place.withdrawn;
+	if (may) {
+		l->next = in_place.first;
+		if (l->next)
+			l->next->before = l;
+		in_place.first = l;
+	}
+	pthread_mutex_unlock(&in_place.lock);
+	return may;
+}
+
+/* Its descriptors are the caller's from now on: whoever withdraws does not see them any more. */
+static void strike(struct probe_links *l)
+{
+	pthread_mutex_lock(&in_place.lock);
+	if (l->next)
+		l->next->before = l->before;
+	if (l->before)
+		l->before->next = l->next;
+	else if (in_place.first == l)
+		in_place.first = l->next;
+	l->next = l->before = NULL;
+	pthread_mutex_unlock(&in_place.lock);
+}
 
 /* linux/bpf.h of Debian 12 is older than this part of bpf_attr (6.6, include/uapi/linux/bpf.h). */
 struct multi_attr {
@@ -192,6 +230,8 @@ int probes_attach(struct probe_links **out, const struct probe_programs *program
 		err = programs->multi
 			      ? attach_kind_multi(l, programs, path, places, n, in_order[i])
 			      : attach_kind_events(l, programs, path, places, n, in_order[i]);
+	if (!err && !enlist(l))
+		err = -ECANCELED;
 	if (err) {
 		probes_detach(l);
 		return err;
@@ -204,6 +244,7 @@ static void *close_links(void *context)
 {
 	struct probe_links *l = context;
 
+	strike(l);
 	for (size_t i = l->count; i-- > 0;) /* in the other order */
 		close(l->fds[i]);
 	free(l);
@@ -232,26 +273,59 @@ static void *close_one(void *context)
 	return NULL;
 }
 
-/* Each link of each file by itself: what takes time is to wait for all CPUs. */
+/* Each descriptor by itself: what takes time is to wait for all CPUs. */
+struct closers {
+	pthread_t threads[DETACH_AT_ONCE];
+	size_t running;
+};
+
+static void close_soon(struct closers *c, int number)
+{
+	void *fd = (void *)(intptr_t)number;
+
+	if (c->running < DETACH_AT_ONCE &&
+	    !pthread_create(&c->threads[c->running], NULL, close_one, fd))
+		c->running++;
+	else
+		close_one(fd);
+}
+
+static void wait_for_closers(struct closers *c)
+{
+	while (c->running)
+		pthread_join(c->threads[--c->running], NULL);
+}
+
 void probes_detach_all(struct probe_links *const *links, size_t n)
 {
-	pthread_t threads[DETACH_AT_ONCE];
-	size_t running = 0;
+	struct closers closers = {};
 
 	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; links[i] && k < links[i]->count; k++) {
-			void *fd = (void *)(intptr_t)links[i]->fds[k];
-
-			if (running < DETACH_AT_ONCE &&
-			    !pthread_create(&threads[running], NULL, close_one, fd))
-				running++;
-			else
-				close_one(fd);
-		}
+		if (links[i])
+			strike(links[i]);
+		for (size_t k = 0; links[i] && k < links[i]->count; k++)
+			close_soon(&closers, links[i]->fds[k]);
 		free(links[i]);
 	}
-	while (running)
-		pthread_join(threads[--running], NULL);
+	wait_for_closers(&closers);
+}
+
+void probes_withdraw(void)
+{
+	struct closers closers = {};
+	struct probe_links *l, *next;
+
+	pthread_mutex_lock(&in_place.lock);
+	in_place.withdrawn = true;
+	for (l = in_place.first; l; l = next) {
+		next = l->next;
+		while (l->count)
+			close_soon(&closers, l->fds[--l->count]);
+		l->next = l->before = NULL;
+	}
+	in_place.first = NULL;
+	pthread_mutex_unlock(&in_place.lock);
+	wait_for_closers(&closers);
 }
 
 /* Functions of our own to probe: one that begins cheaply, one that does not, one whose end is

@@ -42,6 +42,10 @@ void probes_detach(struct probe_links *links);
 void probes_detach_later(struct probe_links *links); /* soon, without waiting */
 void probes_detach_all(struct probe_links *const *links, size_t n);
 
+/* Takes out every probe that was put in by anybody here, at once, and lets none be put in any more:
+ * probes_attach then gives -ECANCELED.  Links stay their owners' to free. */
+void probes_withdraw(void);
+
 /* What a call of a probed function costs here, in nanoseconds, our program included. */
 struct probe_cost {
 	uint64_t cheap_ns;  /* at an instruction the kernel emulates */
