@@ -57,7 +57,8 @@ enum ev_kind {
 	EV_EVIDENCE = 26,
 	EV_MEMORY = 27,
 	EV_MEMORY_SITE = 28,
-	EV_KIND_MAX = 29,
+	EV_WITHDRAWN = 29,
+	EV_KIND_MAX = 30,
 };
 
 /* Every record starts so.  crc is zlib's crc32 of the bytes after it (size - 8 - 4 + time), set
@@ -587,6 +588,15 @@ struct ev_memory_site {
 	__u16 tier;  /* enum ev_tier */
 	__u16 flags; /* enum ev_memory_flag */
 	char object[EV_SYMBOL_LEN]; /* who took it: "malloc", "libpq", "" pages of the process */
+};
+
+/* A process died at a probe, or inside a probed call: all probes were taken out, and none is put in
+ * any more. */
+struct ev_withdrawn {
+	struct ev_head head;
+	__u64 start_ns;
+	__u32 pid, signal;
+	char comm[EV_COMM_LEN];
 };
 
 #endif

@@ -93,8 +93,13 @@ struct inet_connection_sock {
 	} icsk_ack;
 } CO_RE;
 
+struct inode {
+	unsigned long i_ino;
+} CO_RE;
+
 struct file {
 	void *private_data;
+	struct inode *f_inode;
 } CO_RE;
 
 struct kernfs_node {
@@ -143,7 +148,7 @@ struct mm_struct___old {
 } CO_RE;
 
 struct vm_area_struct {
-	unsigned long vm_start, vm_end, vm_flags;
+	unsigned long vm_start, vm_end, vm_flags, vm_pgoff;
 	struct file *vm_file;
 } CO_RE;
 
@@ -205,6 +210,19 @@ struct pt_regs {
 	unsigned long ip;
 	unsigned short cs;
 	unsigned long sp;
+} CO_RE;
+
+/* A signal, and what is to be done about it. */
+struct kernel_siginfo {
+	int si_signo, si_code;
+} CO_RE;
+
+struct sigaction {
+	void *sa_handler; /* NULL: the default, which ends the process */
+} CO_RE;
+
+struct k_sigaction {
+	struct sigaction sa;
 } CO_RE;
 
 struct seq_file;

@@ -137,4 +137,23 @@ struct raw_task {
 	__u32 reserved;
 };
 
+/* A signal that ends a process, perhaps because of a probe. */
+#define RAW_DEATH 86
+
+enum death_flag {
+	DEATH_IN_AREA = 1, /* on the kernel's own page for probes */
+	DEATH_INSIDE = 2,  /* of a call that a probe has seen begin */
+};
+
+struct raw_death {
+	struct ev_head head;
+	__u64 start_ns;
+	__u64 address;	     /* where it stood */
+	__u64 inode, offset; /* likewise, in a file; 0 not known */
+	__u32 pid, signal;
+	__u32 flags; /* enum death_flag */
+	__u32 reserved;
+	char comm[EV_COMM_LEN];
+};
+
 #endif

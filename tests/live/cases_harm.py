@@ -2,15 +2,18 @@
 """No target is ever harmed: programs that switch stacks, throw, jump, end threads, take signals and
 fork inside the calls of each probed library say and end the same with the tracer as without it.
 
-Each row is one program; all rows run without dbleak and beside one that watches somebody else.
+Each row is one program; all rows run without dbleak, beside one that watches somebody else, watched
+by each kind of selection, by a watch of the whole host, and below `dbleak run`.
 """
 import json
 import os
 import re
+import shutil
 import signal
 import threading
 import time
 
+import contract
 from harness import command_of, environment
 from solo import live
 
@@ -139,3 +142,90 @@ def not_selected(bench):
     rows = Rows(bench)
     results, _ = watched_by(bench, rows, rows.start(), "-p", other.pid)
     compare(bench, results, probed=False)
+
+
+@live("children of a watched process are well whatever they do inside library calls", needs=SERVERS, lane="harm")
+def selected(bench):
+    rows = Rows(bench, wait=True)
+    client = rows.start()
+    results, _ = watched_by(bench, rows, client, "-p", client.pid, "--max-overhead", "100")
+    compare(bench, results, probed=True)
+
+
+@live("programs of a watched name are well whatever they do inside library calls", needs=SERVERS, lane="harm")
+def selected_by_name(bench):
+    rows = Rows(bench, wait=True, only=lambda name: re.search("coroutines|exception|cancel", name))
+    names = ["harm", "harm_async", "php", "perl"]
+    for name in names:  # one must be there
+        stand_in = bench.file("bin")
+        os.mkdir(stand_in)
+        shutil.copy("/bin/sleep", os.path.join(stand_in, name))
+        bench.client(os.path.join(stand_in, name), "300", wait=False)
+    results, _ = watched_by(bench, rows, rows.start(), *(word for name in names for word in ("--comm", name)),
+                            "--max-overhead", "100")
+    compare(bench, results, probed=True)
+
+
+@live("beside a watch of the whole host programs are well", needs=SERVERS, lane="harm")
+def whole_host(bench):
+    rows = Rows(bench)
+    results, _ = watched_by(bench, rows, rows.start())
+    compare(bench, results)
+
+
+@live("below `dbleak run` programs are well whatever they do inside library calls", needs=SERVERS, lane="harm")
+def below_run(bench):
+    rows = Rows(bench)
+    out = bench.file("run.json")
+    done = bench.dbleak.run("run", "--json", "-o", out, "--max-overhead", "100", "--", *rows.argv(),
+                            patience=PATIENCE, env={**os.environ})
+    bench.shown.update(status=done.status, stderr=done.err[-800:])
+    bench.check(done.status in (0, 1), f"exit status {done.status}: {done.err[-300:]}")
+    compare(bench, rows.results())
+
+
+@live("watched with --heap full programs are well whatever they do inside library calls", needs=SERVERS, lane="harm")
+def with_heap(bench):
+    rows = Rows(bench, only=lambda name: re.search("coroutines|exception|longjmp|thread-exit|fork|Python", name))
+    client = rows.start()
+    results, _ = watched_by(bench, rows, client, "-p", client.pid, "--heap", "full", "--max-overhead", "100")
+    compare(bench, results)
+
+
+def dies_below_run(bench, hazard):
+    """The report of a run in which a program dies so, what came after it, and the text of the report."""
+    out, recording = bench.file("run.json"), bench.file("recording")
+    harm, *_ = command_of(["harm"])
+    script = f"{harm} sqlite {hazard}; echo status $?; {harm} sqlite plain"
+    done = bench.dbleak.run("run", "--json", "-o", out, "--record", recording, "--", "/bin/sh", "-c", script,
+                            env={**os.environ, "LC_ALL": "C"})
+    with open(out) as file:
+        report = json.load(file)
+    bench.shown[hazard] = done.out.decode()[-300:], done.err[-300:], report["coverage"]["gaps"]
+    bench.check(not contract.breaches(report), f"{hazard}: {contract.breaches(report)}")
+    text = bench.dbleak.run("report", recording).out.decode()
+    return report, done, text
+
+
+@live("after a death at a probe all are taken out, and it is said first", needs=(), lane="harm-deaths")
+def deaths(bench):
+    for hazard, number in (("illegal-inside", 132), ("trap-inside", 133), ("abort-inside", 134)):
+        report, done, text = dies_below_run(bench, hazard)
+        bench.check(f"status {number}\n" in done.out.decode(), f"{hazard}: {done.out!r}")
+        dead = report["coverage"].get("withdrawn")
+        if bench.check(dead and dead["comm"] == "harm", f"{hazard}: nobody is said to have died: {dead}"):
+            bench.check(report["coverage"]["gaps"][0]["pid"] == dead["pid"], f"{hazard}: it is not the first gap")
+        bench.check(text.startswith("HARM "), f"{hazard}: the text begins with {text[:60]!r}")
+        probed = changed({"err": done.err})
+        bench.check(probed[0] > 0, f"{hazard}: it died without a probe")
+        bench.check(probed[1:] == [0, 0], f"{hazard}: probes stayed in the next program: {probed}")
+
+
+@live("deaths that are nobody's doing but the program's change nothing", needs=(), lane="harm-deaths")
+def other_deaths(bench):
+    for hazard in ("fault-inside", "abort-outside", "abort-after-jump", "abort-sent"):
+        report, done, text = dies_below_run(bench, hazard)
+        bench.check("withdrawn" not in report["coverage"], f"{hazard}: probes were taken out")
+        bench.check(not text.startswith("HARM "), f"{hazard}: the text begins with {text[:60]!r}")
+        probed = changed({"err": done.err})
+        bench.check(probed and all(probed), f"{hazard}: the next program had no probes: {probed}")

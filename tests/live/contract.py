@@ -51,7 +51,8 @@ REPORT = {
     "coverage": {
         "processes": COUNT,
         "libraries": [{"path": str, "build_id": Maybe(str), "probes": COUNT, "hits": COUNT}],
-        "gaps": [{"pid": COUNT_OR_NULL, "reason": str}],
+        "withdrawn": Missing({"pid": COUNT, "comm": str}),
+                 "gaps": [{"pid": COUNT_OR_NULL, "reason": str}],
         "ended_earlier": Missing({"processes": COUNT, "connections": COUNT}),
     },
     "losses": dict.fromkeys(("ring_full", "map_full", "read_fault", "missed_return", "truncated"), COUNT),

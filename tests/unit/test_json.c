@@ -120,6 +120,22 @@ static void every_key_of_the_contract_is_there_in_order(void **state)
 	json_decref(root);
 }
 
+static void a_death_at_a_probe_is_told_by_itself(void **state)
+{
+	struct process_view process = sample_process(1, VERDICT_OK, NULL, NULL);
+	struct gap_view gap = {.pid = 9, .comm = "victim", .reason = "died", .withdrawn = true};
+	struct report_view v = sample_view(&process, 1);
+	json_t *root;
+
+	(void)state;
+	v.gaps = &gap;
+	v.gap_count = 1;
+	root = parse(&v);
+	assert_keys(root, "coverage", "processes libraries gaps withdrawn");
+	assert_keys(root, "coverage.withdrawn", "pid comm");
+	json_decref(root);
+}
+
 static void values_are_those_of_the_view(void **state)
 {
 	static const struct {
@@ -439,6 +455,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_key_of_the_contract_is_there_in_order),
+		cmocka_unit_test(a_death_at_a_probe_is_told_by_itself),
 		cmocka_unit_test(values_are_those_of_the_view),
 		cmocka_unit_test(a_place_is_told_as_the_contract_says),
 		cmocka_unit_test(what_is_not_known_of_a_place_is_null),

@@ -326,6 +326,29 @@ static void a_gap_is_told_once(void **state)
 	assert_string_equal(verdict()->gaps[0].comm, "app");
 }
 
+static void a_death_at_a_probe_comes_before_every_gap(void **state)
+{
+	struct ev_withdrawn death = {.pid = 7, .signal = 4, .comm = "victim"};
+	struct ev_gap gap = {.start_ns = process_start(APP), .pid = APP, .text = "TLS"};
+
+	(void)state;
+	story_begins();
+	process(APP);
+	opens(0, APP, APP);
+	story_tell(&gap, EV_GAP, sizeof(gap));
+	at(3);
+	story_tell(&death, EV_WITHDRAWN, sizeof(death));
+	death.pid = 8;
+	story_tell(&death, EV_WITHDRAWN, sizeof(death));
+	assert_int_equal(verdict()->gap_count, 2);
+	assert_true(verdict()->gaps[0].withdrawn);
+	assert_int_equal(verdict()->gaps[0].pid, 7);
+	assert_string_equal(verdict()->gaps[0].comm, "victim");
+	assert_non_null(strstr(verdict()->gaps[0].reason, "died of SIGILL"));
+	assert_non_null(strstr(verdict()->gaps[0].reason, "3.0 s after"));
+	assert_false(verdict()->gaps[1].withdrawn);
+}
+
 static void losses_and_costs_are_the_latest(void **state)
 {
 	struct ev_cost cost = {.cpu_ns = 1000000000,
@@ -452,6 +475,7 @@ int main(void)
 		TEST(a_process_without_connections_is_not_reported),
 		TEST(facts_are_replaced_by_later_ones),
 		TEST(a_gap_is_told_once),
+		TEST(a_death_at_a_probe_comes_before_every_gap),
 		TEST(losses_and_costs_are_the_latest),
 		TEST(a_recording_without_end_was_cut),
 		TEST(a_view_outlives_its_model),

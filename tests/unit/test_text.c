@@ -595,6 +595,26 @@ static void what_was_lost_or_not_seen_is_said(void **state)
 	assert_says(&v, &plain, "x[5]: reason not known");
 }
 
+static void a_death_at_a_probe_stands_above_all(void **state)
+{
+	struct process_view process = sample_process(1, VERDICT_LEAKING, NULL, NULL);
+	struct gap_view gaps[] = {
+		{.pid = 9, .comm = "victim", .reason = "died of SIGILL", .withdrawn = true},
+		{.reason = "tracefs is not mounted"},
+	};
+	struct report_view v = sample_view(&process, 1);
+	char *text;
+
+	(void)state;
+	v.gaps = gaps;
+	v.gap_count = COUNT(gaps);
+	text = print(&v, &plain);
+	assert_int_equal(strncmp(text, "HARM     victim[9]: died of SIGILL.\n", 36), 0);
+	assert_null(strstr(strstr(text, "died of") + 1, "died of"));
+	assert_non_null(strstr(text, "unseen   whole host: tracefs"));
+	free(text);
+}
+
 static void what_is_not_counted_any_more_is_said_by_its_name(void **state)
 {
 	struct process_view process = sample_process(1, VERDICT_OK, NULL, NULL);
@@ -1074,6 +1094,7 @@ int main(void)
 		cmocka_unit_test(a_place_that_is_not_known_is_said_when_all_is_asked_for),
 		cmocka_unit_test(a_deep_stack_is_cut),
 		cmocka_unit_test(what_was_lost_or_not_seen_is_said),
+		cmocka_unit_test(a_death_at_a_probe_stands_above_all),
 		cmocka_unit_test(what_is_not_counted_any_more_is_said_by_its_name),
 		cmocka_unit_test(libraries_are_listed_when_all_is_asked_for),
 		cmocka_unit_test(nothing_found_is_a_friendly_sentence),

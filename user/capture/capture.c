@@ -28,6 +28,7 @@
 #include "native_wire.h"
 #include "owner.h"
 #include "parts.h"
+#include "probe.h"
 #include "procfs.h"
 #include "reader.h"
 #include "statement.h"
@@ -94,6 +95,31 @@ void capture_exited(struct capture *c, const struct ev_head *record)
 	capture_tell(c, record);
 }
 
+/* Did it die by one of our probes, as far as can be told? */
+static bool is_our_doing(const struct capture *c, const struct raw_death *d)
+{
+	return d->flags || (c->clients && clients_is_at(c->clients, d->inode, d->offset)) ||
+	       (c->heap && heap_is_at(c->heap, d->inode, d->offset));
+}
+
+/* Nobody else is to come to harm: no probe anywhere, for the rest of the time. */
+static void on_death(struct capture *c, const struct raw_death *d)
+{
+	struct ev_withdrawn told = {};
+
+	if (c->withdrawn || !is_our_doing(c, d))
+		return;
+	c->withdrawn = true;
+	probes_withdraw();
+	INIT(told, EV_WITHDRAWN);
+	told.start_ns = d->start_ns;
+	told.pid = d->pid;
+	told.signal = d->signal;
+	memcpy(told.comm, d->comm, sizeof(told.comm));
+	told.comm[sizeof(told.comm) - 1] = '\0';
+	capture_tell(c, &told.head);
+}
+
 static void on_record(void *context, const struct ev_head *record)
 {
 	struct capture *c = context;
@@ -137,6 +163,9 @@ static void on_record(void *context, const struct ev_head *record)
 			clients_task(c->clients, (const struct raw_task *)record);
 		if (c->heap)
 			heap_task(c->heap, (const struct raw_task *)record);
+		break;
+	case RAW_DEATH:
+		on_death(c, (const struct raw_death *)record);
 		break;
 	case RAW_STACK:
 		readers_stack(c->readers, record);

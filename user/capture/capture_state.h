@@ -56,6 +56,7 @@ struct capture {
 	uint16_t learned[LEARNED_PORTS];
 	size_t learned_count;
 	uint64_t cpu_ns, cpu_at_ns; /* our own, when last looked at */
+	bool withdrawn; /* all probes, after a death */
 	bool rescan, orphans, stepped_down, begun, ending;
 	bool stacks_come; /* more may be in the ring, and nobody is woken for them */
 	int err; /* the first of the sink or of memory */

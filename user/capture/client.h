@@ -76,6 +76,8 @@ void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns);
 bool clients_wait(const struct clients *c);
 /* Since when TLS libraries can be read; 0: they cannot. */
 uint64_t clients_tls_since(const struct clients *c);
+/* Is one of our probes there, in a file of that number? */
+bool clients_is_at(const struct clients *c, uint64_t inode, uint64_t offset);
 /* A selected process began or ended. */
 void clients_task(struct clients *c, const struct raw_task *task);
 /* A process that has handles is gone: the last of them is told, unless that was done just now. */

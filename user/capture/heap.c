@@ -495,6 +495,11 @@ int heap_open(struct heap **out, struct kernel *kernel, const struct procfs *pro
 	return heap_probes_scan(h->probes, !h->host.command);
 }
 
+bool heap_is_at(const struct heap *h, uint64_t inode, uint64_t offset)
+{
+	return h->probes && heap_probes_is_at(h->probes, inode, offset);
+}
+
 void heap_task(struct heap *h, const struct raw_task *task)
 {
 	if (!h->probes || h->stepped_down)

@@ -49,6 +49,8 @@ void heap_close(struct heap *h);
 int heap_fd(const struct heap *h);
 /* Probes what was mapped since, and looks after the budget.  0 or -errno. */
 int heap_step(struct heap *h, uint64_t now_ns);
+/* Is one of our probes there, in a file of that number? */
+bool heap_is_at(const struct heap *h, uint64_t inode, uint64_t offset);
 /* A process that is selected began or ended. */
 void heap_task(struct heap *h, const struct raw_task *task);
 /* Tells of sites that changed; last: of all of them. */

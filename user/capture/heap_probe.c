@@ -20,6 +20,7 @@
 #include "kernel_heap.h"
 #include "library.h"
 
+#define INSTRUCTION_MOST 16 /* bytes, and the first of the next: where one that follows a probe stands */
 #define BLIND_NS 1000000000ULL /* that a process may take to map its libraries */
 
 /* A file that has an allocator, or may have one. */
@@ -457,6 +458,25 @@ void heap_probes_forget(struct heap_probes *p, uint32_t pid)
 	for (uint32_t i = 0; n && i < n->files; i++)
 		probes_detach_later(n->links[i]);
 	free(n);
+}
+
+static bool is_at(const struct attached *a, uint64_t offset)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (offset - a->places[i].offset < INSTRUCTION_MOST)
+			return true;
+	return false;
+}
+
+bool heap_probes_is_at(const struct heap_probes *p, uint64_t inode, uint64_t offset)
+{
+	struct stat st;
+
+	for (uint32_t i = 0; i < p->used; i++)
+		if (!fstat(p->attached[i]->fd, &st) && st.st_ino == inode &&
+		    is_at(p->attached[i], offset))
+			return true;
+	return false;
 }
 
 void heap_probes_detach(struct heap_probes *p)

@@ -48,6 +48,9 @@ void heap_probes_tell_blind(struct heap_probes *p, uint64_t now_ns, bool last);
 void heap_probes_follow(struct heap_probes *p, uint32_t pid);
 void heap_probes_forget(struct heap_probes *p, uint32_t pid);
 
+/* Is one of them there, in a file of that number? */
+bool heap_probes_is_at(const struct heap_probes *p, uint64_t inode, uint64_t offset);
+
 /* Takes all of them out, for good. */
 void heap_probes_detach(struct heap_probes *p);
 

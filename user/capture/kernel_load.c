@@ -35,7 +35,7 @@ static const struct {
 };
 
 static const char *const lifecycle[] = {"socket_state", "process_forked", "process_replaced",
-					"process_renamed", "process_exited"};
+					"process_renamed", "process_exited", "signal_taken"};
 /* Run by user space, to its end. */
 static const struct {
 	const char *name;
@@ -56,7 +56,7 @@ static const struct {
 	{"walk_handles", .unless = true, .feature = FEATURE_MAP_ITERATOR},
 };
 /* Attached file by file, as libraries are found. */
-static const char *const clients[] = {"client_entered", "client_returned", "python_started"};
+static const char *const clients[] = {"client_entered", "client_left", "python_started"};
 
 static bool named(const char *name, const char *const *list, size_t n)
 {

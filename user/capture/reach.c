@@ -23,6 +23,7 @@
 #include "../base/table.h"
 
 #define RECONCILE_NS 5000000000ULL /* a lost record of a process is made up for so late */
+#define INSTRUCTION_MOST 16 /* bytes, and the first of the next: where one that follows a probe stands */
 #define REAP_MOST 256 /* links of processes that ended that wait for each other, at most */
 
 struct reached_file {
@@ -390,6 +391,28 @@ void reach_step(struct reach *r, const struct procfs *procfs, uint64_t now_ns)
 		reconcile(r, procfs);
 	}
 	reap(r);
+}
+
+static bool set_is_at(const struct reach_set *set, uint64_t offset)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (offset - set->places[i].offset < INSTRUCTION_MOST)
+			return true;
+	return false;
+}
+
+bool reach_is_at(const struct reach *r, uint64_t inode, uint64_t offset)
+{
+	struct table_slot *slot;
+
+	for (size_t at = 0; (slot = table_next(&r->files, &at));) {
+		const struct reached_file *f = slot->value;
+
+		for (const struct reach_set *s = f->sets; s; s = s->next)
+			if (f->inode == inode && set_is_at(s, offset))
+				return true;
+	}
+	return false;
 }
 
 size_t reach_carriers(const struct reach *r)

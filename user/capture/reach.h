@@ -65,6 +65,9 @@ void reach_task(struct reach *r, const struct raw_task *task);
  * joined unheard. */
 void reach_step(struct reach *r, const struct procfs *procfs, uint64_t now_ns);
 
+/* Is a probe of a set at that place in a file of that number, or just before it? */
+bool reach_is_at(const struct reach *r, uint64_t inode, uint64_t offset);
+
 /* How many processes carry probes; 0 unless links are kept to a process. */
 size_t reach_carriers(const struct reach *r);
 

@@ -734,6 +734,34 @@ static struct gap_view *gap_add(struct arena *a, struct report_view *v,
 	return g;
 }
 
+/* As signal.h numbers them. */
+static const char *signal_name(uint32_t number)
+{
+	static const char *const names[] = {[4] = "SIGILL", [5] = "SIGTRAP", [6] = "SIGABRT",
+					    [11] = "SIGSEGV"};
+	const size_t n = sizeof(names) / sizeof(names[0]);
+
+	return number < n && names[number] ? names[number] : "a signal";
+}
+
+static void list_withdrawn(const struct model *m, struct arena *a, struct report_view *v)
+{
+	const struct ev_withdrawn *w = &m->withdrawn;
+	struct gap_view *g;
+
+	if (!w->pid)
+		return;
+	g = gap_add(a, v, NULL);
+	g->pid = w->pid;
+	g->comm = copy(a, w->comm);
+	g->withdrawn = true;
+	g->reason = arena_format(a,
+				 "died of %s at a probe of ours or inside a probed call, %.1f s after "
+				 "the start: all probes were taken out of all processes at once and "
+				 "stay out; what libraries hand out is not seen from then on",
+				 signal_name(w->signal), seconds(w->head.ns - m->begin.head.ns));
+}
+
 static void list_told_gaps(const struct model *m, struct arena *a, struct report_view *v)
 {
 	for (size_t i = 0; i < m->gap_count; i++) {
@@ -864,10 +892,11 @@ static void list_detached(const struct model *m, struct arena *a, struct report_
 
 static int list_gaps(const struct model *m, struct arena *a, struct report_view *v)
 {
-	v->gaps = arena_alloc(a, (m->gap_count + m->sites.count + m->libraries.count + 5) *
+	v->gaps = arena_alloc(a, (m->gap_count + m->sites.count + m->libraries.count + 6) *
 					 sizeof(*v->gaps));
 	if (!v->gaps)
 		return -1;
+	list_withdrawn(m, a, v);
 	list_told_gaps(m, a, v);
 	list_obscure_sites(m, a, v);
 	list_detached(m, a, v);

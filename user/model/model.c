@@ -1081,6 +1081,13 @@ static int apply_tally(struct model *m, const struct ev_head *record)
 	return 0;
 }
 
+static int apply_withdrawn(struct model *m, const struct ev_head *record)
+{
+	if (!m->withdrawn.pid)
+		m->withdrawn = *(const struct ev_withdrawn *)(const void *)record;
+	return 0;
+}
+
 static int apply_gap(struct model *m, const struct ev_head *record)
 {
 	const struct ev_gap *ev = (const void *)record;
@@ -1171,6 +1178,7 @@ int model_apply(struct model *m, const struct ev_head *record)
 		[EV_EVIDENCE] = apply_evidence,
 		[EV_MEMORY] = apply_memory,
 		[EV_MEMORY_SITE] = apply_memory_site,
+		[EV_WITHDRAWN] = apply_withdrawn,
 	};
 
 	if (record->ns > m->now_ns)

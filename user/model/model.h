@@ -185,6 +185,7 @@ struct model {
 	struct ev_begin begin;
 	struct ev_loss loss;
 	struct ev_cost cost;
+	struct ev_withdrawn withdrawn; /* the first; its pid 0: none was */
 	uint64_t now_ns; /* of the latest record */
 	uint64_t refused_records; /* that made no sense where they stood */
 	bool ended;

@@ -144,6 +144,7 @@ struct gap_view {
 	const char *comm;
 	const char *subject; /* what the reason begins with, if neither process nor host; NULL */
 	const char *reason;
+	bool withdrawn; /* it died at a probe, and all were taken out: before all else */
 };
 
 /* A client library that we had probes in. */

@@ -52,12 +52,14 @@ static const uint16_t smallest[EV_KIND_MAX] = {
 	[EV_EVIDENCE] = sizeof(struct ev_evidence),
 	[EV_MEMORY] = sizeof(struct ev_memory),
 	[EV_MEMORY_SITE] = sizeof(struct ev_memory_site),
+	[EV_WITHDRAWN] = sizeof(struct ev_withdrawn),
 };
 
 /* Fixed texts must end within their field. */
 static const struct {
 	uint16_t kind, offset, size;
 } texts[] = {
+	{EV_WITHDRAWN, offsetof(struct ev_withdrawn, comm), EV_COMM_LEN},
 	{EV_BEGIN, offsetof(struct ev_begin, kernel), 64},
 	{EV_BEGIN, offsetof(struct ev_begin, arch), 16},
 	{EV_PROCESS, offsetof(struct ev_process, comm), EV_COMM_LEN},

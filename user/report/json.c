@@ -477,6 +477,17 @@ static json_t *json_gaps(const struct report_view *v)
 	return array;
 }
 
+/* Who died at a probe: a report in which nobody did says nothing of it. */
+static json_t *json_withdrawn(const struct gap_view *gap)
+{
+	const struct pair pairs[] = {
+		{"pid", json_count(gap->pid)},
+		{"comm", json_text(gap->comm)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
 static json_t *json_library(const struct library_view *library)
 {
 	const struct pair pairs[] = {
@@ -518,6 +529,11 @@ static json_t *json_coverage(const struct report_view *v)
 	};
 	json_t *coverage = json_object_of(pairs, COUNT(pairs));
 
+	if (coverage && v->gap_count && v->gaps[0].withdrawn &&
+	    json_object_set_new_nocheck(coverage, "withdrawn", json_withdrawn(&v->gaps[0]))) {
+		json_decref(coverage);
+		return NULL;
+	}
 	if (v->forgotten_processes && coverage &&
 	    json_object_set_new_nocheck(coverage, "ended_earlier", json_ended_earlier(v))) {
 		json_decref(coverage);

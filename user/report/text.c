@@ -433,6 +433,8 @@ static void print_gaps(struct page *page, const struct report_view *v, bool all)
 	for (size_t i = 0; i < v->gap_count; i++) {
 		struct words w = {0};
 
+		if (v->gaps[i].withdrawn)
+			continue; /* above all */
 		if (!all && (!gap_is_new(v, i) || reasons++ >= LINES_SHOWN))
 			continue;
 		words_hidden(&w, v, i, all);
@@ -553,11 +555,25 @@ static void print_processes(struct page *page, const struct report_view *v, bool
 	print_each(page, v, VERDICT_UNKNOWN, all);
 }
 
+/* A target may have come to harm by us: nothing is more urgent. */
+static void print_withdrawn(struct page *page, const struct report_view *v)
+{
+	struct words w = {0};
+
+	if (!v->gap_count || !v->gaps[0].withdrawn)
+		return;
+	words_hidden(&w, v, 0, false);
+	words_add(&w, "%s.", v->gaps[0].reason ? v->gaps[0].reason : "died at a probe");
+	print_line(page, "HARM", PAGE_RED, w.text);
+	page_line(page);
+}
+
 int report_text(FILE *out, const struct report_view *v, const struct text_options *o)
 {
 	struct page page = {.out = out, .colour = o->colour};
 	int err = 0;
 
+	print_withdrawn(&page, v);
 	print_header(&page, v);
 	if (v->mode == EV_MODE_SNAPSHOT)
 		err = print_snapshot(&page, v, o);

@@ -508,6 +508,74 @@ static void shared_memory(void)
 	say(said_in_handler);
 }
 
+/* --- deaths ------------------------------------------------------------------------------------- */
+
+static void undefined_instruction(void)
+{
+	__asm__ volatile("ud2");
+}
+
+static void breakpoint(void)
+{
+	__asm__ volatile("int3");
+}
+
+static void null_pointer(void)
+{
+	*static_cast<volatile int *>(NULL) = 1;
+}
+
+static void dies_inside(void (*in_hook)(void))
+{
+	say(plain_round());
+	hook = in_hook;
+	library->round();
+}
+
+static void illegal_inside(void)
+{
+	dies_inside(undefined_instruction);
+}
+
+static void trap_inside(void)
+{
+	dies_inside(breakpoint);
+}
+
+static void abort_inside(void)
+{
+	dies_inside(abort);
+}
+
+static void fault_inside(void)
+{
+	dies_inside(null_pointer);
+}
+
+/* Long after a call that was left by a jump: its place on the stack is others' by now. */
+static void abort_after_a_jump(void)
+{
+	long_jumps();
+	abort();
+}
+
+static void abort_outside(void)
+{
+	say(plain_round());
+	abort();
+}
+
+static void sends_itself_an_abort(void)
+{
+	kill(getpid(), SIGABRT);
+	pause();
+}
+
+static void abort_sent_inside(void)
+{
+	dies_inside(sends_itself_an_abort);
+}
+
 /* --- the processor's second stack -------------------------------------------------------------- */
 
 static void plain(void)
@@ -554,6 +622,13 @@ static const struct {
 	{"spawn", spawn_storm},
 	{"clone", shared_memory},
 	{"shadow-stack", shadow_stack},
+	{"illegal-inside", illegal_inside},
+	{"trap-inside", trap_inside},
+	{"abort-inside", abort_inside},
+	{"fault-inside", fault_inside},
+	{"abort-outside", abort_outside},
+	{"abort-after-jump", abort_after_a_jump},
+	{"abort-sent", abort_sent_inside},
 };
 
 /* --- is it probed? ------------------------------------------------------------------------------ */
