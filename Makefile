@@ -143,6 +143,7 @@ $(UNIT_BIN): $(B)/unit/%: $(B)/san/tests/unit/%.o | $(B)/san/parts.a
 # Programs that tests look at.
 $(B)/unit/test_allocator: | $(B)/unit/programs/stack-O2 $(B)/unit/programs/stack-static
 STACK_BUILDS := O0 O2 chain static nopie dwarf4 packed split split-folder stripped
+$(B)/unit/test_look: | $(B)/unit/programs/stack-static
 $(B)/unit/test_native: | $(STACK_BUILDS:%=$(B)/unit/programs/stack-%)
 
 # One program, its stack to be read from each way to compile it.

@@ -108,8 +108,8 @@ static void many(struct native *n, struct raw_stack *raw, double length)
 
 static int open_native(struct native **out)
 {
-	static const struct nursery_role *const roles[NURSERY_ROLES] = {&native_role};
-	int err = nursery_open(&nursery, roles, NURSERY_ROLES);
+	static const struct nursery_role *const roles[] = {[NURSERY_NATIVE] = &native_role};
+	int err = nursery_open(&nursery, roles, 1);
 
 	return err ? err : native_open(out, nursery);
 }

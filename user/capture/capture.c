@@ -25,6 +25,8 @@
 #include "kernel.h"
 #include "library_heap.h"
 #include "looking.h"
+#include "look.h"
+#include "look_wire.h"
 #include "native_wire.h"
 #include "owner.h"
 #include "parts.h"
@@ -351,11 +353,16 @@ static int open_nursery(struct capture *c)
 {
 	static const struct nursery_role *const roles[NURSERY_ROLES] = {
 		[NURSERY_NATIVE] = &native_role,
+		[NURSERY_LOOK] = &look_role,
 	};
 
-	if (c->options.mode == EV_MODE_SNAPSHOT || !c->options.take_stacks)
+	int err;
+
+	if (c->options.mode == EV_MODE_SNAPSHOT)
 		return 0;
-	return nursery_open(&c->nursery, roles, NURSERY_ROLES);
+	err = nursery_open(&c->nursery, roles, NURSERY_ROLES);
+	look_through(c->nursery);
+	return err;
 }
 
 int capture_open(struct capture **out, const struct capture_options *options)
@@ -541,6 +548,7 @@ void capture_close(struct capture *c)
 	growth_close(c->growth);
 	readers_close(c->readers);
 	kernel_close(c->kernel);
+	look_through(NULL);
 	nursery_close(c->nursery);
 	for (at = 0; (slot = table_next(&c->connections, &at));)
 		free(slot->value);

@@ -5,6 +5,8 @@
  * Reads with pread, never by mapping: a file that is cut short while we look must not kill us.
  * Symbol tables are streamed, so their size costs time and no memory.  Refuses what the program
  * headers do not load as code: no probe could sit there.
+ *
+ * While we trace, another process does all of this for us (look.h).
  */
 #include <elf.h>
 #include <errno.h>
@@ -19,6 +21,7 @@
 
 #include "budget.h"
 #include "elf.h"
+#include "look.h"
 
 #define RELOCATIONS_MAX (1UL << 20)
 #define PHDRS_MAX      (65536 / sizeof(Elf64_Phdr)) /* what execve(2) takes */
@@ -58,6 +61,7 @@ struct range {
 };
 
 struct elf_file {
+	struct look *look; /* who looks into the file in our stead; NULL: we do */
 	struct image image;
 	Elf64_Ehdr head;
 	Elf64_Phdr *phdrs;
@@ -268,6 +272,18 @@ static int elf_start(struct elf_file *e)
 	return err;
 }
 
+static int open_through(struct elf_file **out, int fd)
+{
+	struct elf_file *e = calloc(1, offsetof(struct elf_file, pages));
+	int err = e ? look_open(&e->look, fd) : -ENOMEM;
+
+	if (err)
+		free(e);
+	else
+		*out = e;
+	return err;
+}
+
 int elf_open(struct elf_file **out, int fd)
 {
 	struct elf_file *e;
@@ -275,6 +291,8 @@ int elf_open(struct elf_file **out, int fd)
 	int err;
 
 	*out = NULL;
+	if (look_is_used())
+		return open_through(out, fd);
 	if (fstat(fd, &st))
 		return -errno;
 	if (!S_ISREG(st.st_mode))
@@ -295,18 +313,23 @@ int elf_open(struct elf_file **out, int fd)
 
 void elf_deepen(struct elf_file *e)
 {
+	if (e->look) {
+		look_deepen(e->look);
+		return;
+	}
 	budget_begin(&e->budget, LOOK_BYTES, DEEP_CPU_MS, DEEP_MS);
 }
 
 bool elf_given_up(const struct elf_file *e)
 {
-	return e->budget.spent;
+	return e->look ? look_given_up(e->look) : e->budget.spent;
 }
 
 void elf_close(struct elf_file *e)
 {
 	if (!e)
 		return;
+	look_close(e->look);
 	free(e->phdrs);
 	free(e);
 }
@@ -708,6 +731,8 @@ static void function_tell(struct elf_file *e, const Elf64_Sym *symbol, const cha
 
 int elf_each(struct elf_file *e, elf_function_fn *fn, void *context)
 {
+	if (e->look)
+		return look_each(e->look, fn, context);
 	struct range symbols, strings;
 	Elf64_Sym block[BLOCK / 8 / sizeof(Elf64_Sym)];
 	char *names;
@@ -847,7 +872,7 @@ int elf_find(struct elf_file *e, const char *const *names, size_t n, bool deep,
 {
 	struct search s = {.file = e, .names = names, .n = n, .out = out};
 
-	return search_run(&s, deep);
+	return e->look ? look_find(e->look, names, n, deep, false, out) : search_run(&s, deep);
 }
 
 int elf_find_variables(struct elf_file *e, const char *const *names, size_t n, bool deep,
@@ -855,7 +880,7 @@ int elf_find_variables(struct elf_file *e, const char *const *names, size_t n, b
 {
 	struct search s = {.file = e, .names = names, .n = n, .out = out, .variables = true};
 
-	return search_run(&s, deep);
+	return e->look ? look_find(e->look, names, n, deep, true, out) : search_run(&s, deep);
 }
 
 /* The build id among the notes in buf, in place. */
@@ -899,6 +924,10 @@ static void notes_hex(struct elf_file *e, const Elf64_Phdr *p, char *hex, size_t
 
 void elf_build_id(struct elf_file *e, char *hex, size_t size)
 {
+	if (e->look) {
+		look_build_id(e->look, hex, size);
+		return;
+	}
 	*hex = '\0';
 	for (unsigned int i = 0; i < e->head.e_phnum && !*hex; i++)
 		if (e->phdrs[i].p_type == PT_NOTE)
@@ -909,6 +938,8 @@ ssize_t elf_read(struct elf_file *e, uint64_t offset, void *buf, size_t size)
 {
 	int err;
 
+	if (e->look)
+		return look_read(e->look, offset, buf, size);
 	if (offset >= e->image.size)
 		return 0;
 	size = MIN(size, e->image.size - offset);
@@ -918,8 +949,11 @@ ssize_t elf_read(struct elf_file *e, uint64_t offset, void *buf, size_t size)
 
 ssize_t elf_read_address(struct elf_file *e, uint64_t address, void *buf, size_t size)
 {
-	struct range range = range_of(e, address, 0);
+	struct range range;
 
+	if (e->look)
+		return look_read_address(e->look, address, buf, size);
+	range = range_of(e, address, 0);
 	if (!range.size)
 		return -EFAULT;
 	return elf_read(e, range.at, buf, MIN(size, range.size));
@@ -927,6 +961,8 @@ ssize_t elf_read_address(struct elf_file *e, uint64_t address, void *buf, size_t
 
 int elf_bias(struct elf_file *e, uint64_t start, uint64_t offset, uint64_t *bias)
 {
+	if (e->look)
+		return look_bias(e->look, start, offset, bias);
 	for (unsigned int i = 0; i < e->head.e_phnum; i++) {
 		const Elf64_Phdr *p = &e->phdrs[i];
 
@@ -957,6 +993,8 @@ static const Elf64_Phdr *code_at(const struct elf_file *e, uint64_t offset)
 
 int elf_code(struct elf_file *e, uint64_t *offset, uint64_t *address)
 {
+	if (e->look)
+		return look_code(e->look, offset, address);
 	for (unsigned int i = 0; i < e->head.e_phnum; i++) {
 		const Elf64_Phdr *p = &e->phdrs[i];
 
@@ -969,8 +1007,23 @@ int elf_code(struct elf_file *e, uint64_t *offset, uint64_t *address)
 	return -ENOENT;
 }
 
+size_t elf_codes(const struct elf_file *e, struct elf_code *out, size_t most)
+{
+	size_t count = 0;
+
+	for (unsigned int i = 0; i < e->head.e_phnum && count < most; i++) {
+		const Elf64_Phdr *p = &e->phdrs[i];
+
+		if (is_code(p))
+			out[count++] = (struct elf_code){p->p_offset, p->p_filesz, p->p_vaddr};
+	}
+	return count;
+}
+
 int elf_constants(const struct elf_file *e, unsigned int i, uint64_t *offset, uint64_t *size)
 {
+	if (e->look)
+		return look_constants(e->look, i, offset, size);
 	for (unsigned int at = 0; at < e->head.e_phnum; at++) {
 		const Elf64_Phdr *p = &e->phdrs[at];
 
@@ -985,8 +1038,11 @@ int elf_constants(const struct elf_file *e, unsigned int i, uint64_t *offset, ui
 
 uint64_t elf_code_address(struct elf_file *e, uint64_t offset)
 {
-	const Elf64_Phdr *p = code_at(e, offset);
+	const Elf64_Phdr *p;
 
+	if (e->look)
+		return look_code_address(e->look, offset);
+	p = code_at(e, offset);
 	return p ? p->p_vaddr + (offset - p->p_offset) : 0;
 }
 
@@ -994,13 +1050,18 @@ uint64_t elf_section(struct elf_file *e, const char *name)
 {
 	Elf64_Shdr section;
 
+	if (e->look)
+		return look_section(e->look, name);
 	return section_by_name(&e->image, &e->head, name, &section) ? section.sh_addr : 0;
 }
 
 int elf_segment(struct elf_file *e, uint64_t offset, uint64_t *start, uint64_t *size)
 {
-	const Elf64_Phdr *p = code_at(e, offset);
+	const Elf64_Phdr *p;
 
+	if (e->look)
+		return look_segment(e->look, offset, start, size);
+	p = code_at(e, offset);
 	if (!p)
 		return -ENOENT;
 	*start = p->p_offset;
@@ -1010,6 +1071,8 @@ int elf_segment(struct elf_file *e, uint64_t offset, uint64_t *start, uint64_t *
 
 bool elf_is_program(const struct elf_file *e)
 {
+	if (e->look)
+		return look_is_program(e->look);
 	for (unsigned int i = 0; i < e->head.e_phnum; i++)
 		if (e->phdrs[i].p_type == PT_INTERP)
 			return true;
@@ -1060,6 +1123,10 @@ static void slots_of(struct elf_file *e, struct range table, uint32_t type,
 void elf_slots(struct elf_file *e, const char *const *names, size_t n, uint64_t *calls,
 	       uint64_t *pointers)
 {
+	if (e->look) {
+		look_slots(e->look, names, n, calls, pointers);
+		return;
+	}
 	memset(calls, 0, n * sizeof(*calls));
 	memset(pointers, 0, n * sizeof(*pointers));
 	slots_of(e, e->jumps, R_X86_64_JUMP_SLOT, names, n, calls);

@@ -51,6 +51,12 @@ int elf_bias(struct elf_file *e, uint64_t start, uint64_t offset, uint64_t *bias
 /* The first loaded code: where it is in the file, and its address as the file has it.  0 or
  * -ENOENT. */
 int elf_code(struct elf_file *e, uint64_t *offset, uint64_t *address);
+struct elf_code {
+	uint64_t offset, size, address; /* in the file, and the first byte's as the file has it */
+};
+
+/* All loaded code, at most so many pieces.  Returns how many. */
+size_t elf_codes(const struct elf_file *e, struct elf_code *out, size_t most);
 /* The i-th loaded segment that is not written to, from 0 on.  0 or -ENOENT: there are fewer. */
 int elf_constants(const struct elf_file *e, unsigned int i, uint64_t *offset, uint64_t *size);
 /* The address that the code at this offset has in the file; 0 there is none. */

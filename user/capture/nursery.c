@@ -401,11 +401,21 @@ static void make_wide(int fd)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
+/* Of workers whose end nobody waited for: the keeper is not to wait until they are read. */
+static void forget_notices(struct nursery *n)
+{
+	struct notice notice;
+
+	while (receive(n->control, &notice, sizeof(notice), &n->keeper) > 0)
+		;
+}
+
 int nursery_start(struct nursery *n, size_t role, struct nursling *out)
 {
 	struct order order = {ORDER_START, (uint32_t)role, ++n->serial};
 	int wire[2] = {-1, -1}, asking[2] = {-1, -1}, err = maker_end(n);
 
+	forget_notices(n);
 	*out = (struct nursling){-1, -1, order.serial, 0};
 	if (!err)
 		err = pair_open(wire);

@@ -21,7 +21,8 @@ struct nursery;
 /* Which of the roles. */
 enum nursery_work {
 	NURSERY_NATIVE = 0, /* native.h */
-	NURSERY_ROLES = 1,
+	NURSERY_LOOK = 1,   /* look.h */
+	NURSERY_ROLES = 2,
 };
 
 /* A worker: answers what comes through wire until it is closed, and may ask for files through
