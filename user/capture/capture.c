@@ -20,11 +20,13 @@
 #include "connection.h"
 #include "container.h"
 #include "cost.h"
+#include "fetcher.h"
 #include "growth.h"
 #include "heap.h"
 #include "kernel.h"
 #include "library_heap.h"
 #include "looking.h"
+#include "memory.h"
 #include "native_wire.h"
 #include "owner.h"
 #include "parts.h"
@@ -329,6 +331,17 @@ static int open_nursery(struct capture *c)
 	return nursery_open(&c->nursery, roles, NURSERY_ROLES);
 }
 
+static int open_helpers(struct capture *c)
+{
+	int err = open_nursery(c);
+
+	if (!err)
+		err = fetcher_open(&c->fetcher);
+	if (!err)
+		memory_use(c->fetcher);
+	return err;
+}
+
 int capture_open(struct capture **out, const struct capture_options *options)
 {
 	struct kernel_options kernel = {
@@ -347,7 +360,7 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		return -ENOMEM;
 	c->options = *options;
 	c->procfs = containers_procfs(options->containers);
-	err = open_nursery(c);
+	err = open_helpers(c);
 	if (!err)
 		err = kernel_open(&c->kernel, &kernel);
 	if (!err) {
@@ -412,6 +425,22 @@ static int periodic(struct capture *c, uint64_t now)
 	return sweep(c);
 }
 
+/* Whose memory, mappings or files hung whoever looked at them. */
+static void tell_silent(struct capture *c)
+{
+	uint32_t pid;
+
+	while ((pid = fetcher_silent(c->fetcher))) {
+		struct ev_gap gap = {};
+
+		INIT(gap, EV_GAP);
+		gap.pid = pid;
+		snprintf(gap.text, sizeof(gap.text),
+			 "does not answer: what it maps, or what it waits for, hangs whoever looks");
+		capture_tell(c, &gap.head);
+	}
+}
+
 int capture_step(struct capture *c, int timeout_ms)
 {
 	uint64_t now = capture_now(), deadline = now + timeout_ms * 1000000ULL;
@@ -451,6 +480,7 @@ int capture_step(struct capture *c, int timeout_ms)
 		growth_step(c->growth, capture_now());
 	if (!err)
 		err = periodic(c, capture_now());
+	tell_silent(c);
 	return err ? err : c->err;
 }
 
@@ -492,6 +522,7 @@ int capture_finish(struct capture *c, int wait_ms)
 	}
 	if (c->clients)
 		clients_tell_libraries(c->clients);
+	tell_silent(c);
 	cost_tell(c);
 	INIT(end, EV_END);
 	end.records = c->records;
@@ -513,6 +544,8 @@ void capture_close(struct capture *c)
 	readers_close(c->readers);
 	kernel_close(c->kernel);
 	nursery_close(c->nursery);
+	memory_use(NULL);
+	fetcher_close(c->fetcher);
 	for (at = 0; (slot = table_next(&c->connections, &at));)
 		free(slot->value);
 	for (at = 0; (slot = table_next(&c->owners, &at));)
