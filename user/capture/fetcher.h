@@ -2,11 +2,12 @@
 /*
  * fetcher.h - a process that does for us whatever others can make hang.
  *
- * A page of another process may lie in a file that nobody serves; so may its command line, and a
- * file that is opened.  Whoever touches such a thing hangs in the kernel, and not even SIGKILL
- * ends it.  So another process touches it, which has no descriptor of ours: who does not answer in
- * time is left to its fate, a new one takes its place, and the process that it hung at is left in
- * peace for a while.  It parses nothing.
+ * A page of another process may lie in a file that nobody serves, and so may a file that is opened;
+ * its list of mappings and its command line wait for a lock that may be held for ever.  (Pages of a
+ * command line are read only if they are in no file, since 4.17.)  Whoever touches such a thing
+ * hangs in the kernel, and not even SIGKILL ends it.  So another process touches it, which has no
+ * descriptor of ours: who does not answer in time is left to its fate, a new one takes its place,
+ * and the process that it hung at is left in peace for a while.  It parses nothing.
  *
  * All of it is for one thread.
  */
