@@ -20,6 +20,7 @@
 #include "connection.h"
 #include "container.h"
 #include "cost.h"
+#include "fetcher.h"
 #include "growth.h"
 #include "heap.h"
 #include "kernel.h"
@@ -27,6 +28,7 @@
 #include "looking.h"
 #include "look.h"
 #include "look_wire.h"
+#include "memory.h"
 #include "native_wire.h"
 #include "owner.h"
 #include "parts.h"
@@ -365,6 +367,17 @@ static int open_nursery(struct capture *c)
 	return err;
 }
 
+static int open_helpers(struct capture *c)
+{
+	int err = open_nursery(c);
+
+	if (!err)
+		err = fetcher_open(&c->fetcher);
+	if (!err)
+		memory_use(c->fetcher);
+	return err;
+}
+
 int capture_open(struct capture **out, const struct capture_options *options)
 {
 	struct kernel_options kernel = {
@@ -383,7 +396,7 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		return -ENOMEM;
 	c->options = *options;
 	c->procfs = containers_procfs(options->containers);
-	err = open_nursery(c);
+	err = open_helpers(c);
 	if (!err)
 		err = kernel_open(&c->kernel, &kernel);
 	if (!err) {
@@ -448,6 +461,22 @@ static int periodic(struct capture *c, uint64_t now)
 	return sweep(c);
 }
 
+/* Whose memory, mappings or files hung whoever looked at them. */
+static void tell_silent(struct capture *c)
+{
+	uint32_t pid;
+
+	while ((pid = fetcher_silent(c->fetcher))) {
+		struct ev_gap gap = {};
+
+		INIT(gap, EV_GAP);
+		gap.pid = pid;
+		snprintf(gap.text, sizeof(gap.text),
+			 "does not answer: what it maps, or what it waits for, hangs whoever looks");
+		capture_tell(c, &gap.head);
+	}
+}
+
 int capture_step(struct capture *c, int timeout_ms)
 {
 	uint64_t now = capture_now(), deadline = now + timeout_ms * 1000000ULL;
@@ -487,6 +516,7 @@ int capture_step(struct capture *c, int timeout_ms)
 		growth_step(c->growth, capture_now());
 	if (!err)
 		err = periodic(c, capture_now());
+	tell_silent(c);
 	return err ? err : c->err;
 }
 
@@ -528,6 +558,7 @@ int capture_finish(struct capture *c, int wait_ms)
 	}
 	if (c->clients)
 		clients_tell_libraries(c->clients);
+	tell_silent(c);
 	cost_tell(c);
 	INIT(end, EV_END);
 	end.records = c->records;
@@ -550,6 +581,8 @@ void capture_close(struct capture *c)
 	kernel_close(c->kernel);
 	look_through(NULL);
 	nursery_close(c->nursery);
+	memory_use(NULL);
+	fetcher_close(c->fetcher);
 	for (at = 0; (slot = table_next(&c->connections, &at));)
 		free(slot->value);
 	for (at = 0; (slot = table_next(&c->owners, &at));)

@@ -36,6 +36,7 @@ struct owner { /* a process told of */
 struct capture {
 	struct capture_options options;
 	struct nursery *nursery; /* NULL: nothing foreign is read */
+	struct fetcher *fetcher; /* touches what others may make hang */
 	struct kernel *kernel;
 	struct clients *clients; /* NULL in a snapshot */
 	struct readers *readers; /* NULL: no stacks are taken */

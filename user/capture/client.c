@@ -19,7 +19,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +28,7 @@
 #include "kernel_client.h"
 #include "library.h"
 #include "looking.h"
+#include "memory.h"
 #include "probe_point.h"
 #include "probe_table.h"
 #include "reach.h"
@@ -48,6 +48,8 @@
 #define TLS_AGAIN_MOST_NS (64 * SECOND_NS)
 #define DEEP_MOST 200	    /* files waiting for a look into their full symbol tables */
 #define BURY_EVERY_NS (10 * SECOND_NS)
+#define SOCKETS_NS (SECOND_NS / 20) /* a list of descriptors is that old at most ... */
+#define SOCKETS_SHARE 20 /* ... unless that would take more than one part in so many of the time */
 /* New files of all processes together: some thousand libraries at once, or 20 that were made to
  * take long.  What is beyond waits, and sweeps and stacks have their turn meanwhile. */
 #define LOOKS_BURST_NS SECOND_NS
@@ -142,6 +144,10 @@ struct clients {
 	size_t left;   /* of files */
 	uint64_t left_cost_ns; /* of those that are forgotten */
 	bool early, told_waiting, told_tls;
+	struct {
+		struct table held; /* process and descriptor -> connection */
+		uint64_t at_ns, took_ns;
+	} sockets;
 	struct table unread; /* results told of whose rows still wait: struct unread */
 	struct table pids;   /* that have sites */
 	struct sqlites *sqlites;
@@ -152,7 +158,7 @@ struct clients {
 		int64_t left_ns;
 		uint64_t at_ns;
 		uint64_t skipped; /* files */
-		bool told;
+		bool told, served_told;
 	} looks;
 	struct waiting tls[TLS_MOST]; /* files with OpenSSL, not probed yet */
 	size_t tls_count;
@@ -1061,6 +1067,15 @@ static void tell_skipped(struct clients *c)
 	tell_gap(c, "files mapped as code were not looked into: more came than there is time for");
 }
 
+/* Of FUSE: whoever serves it decides whether a read ever ends. */
+static void tell_served(struct clients *c)
+{
+	if (c->looks.served_told || !libraries_counts(c->libraries).served)
+		return;
+	c->looks.served_told = true;
+	tell_gap(c, "files that a program serves (FUSE) are not looked into: it need not answer");
+}
+
 /* One file at a time, so that nothing else waits for long. */
 static void look_deeper(struct clients *c)
 {
@@ -1069,6 +1084,7 @@ static void look_deeper(struct clients *c)
 	uint64_t before;
 
 	tell_skipped(c);
+	tell_served(c);
 	if (!c->waiting_count || !may_look(c))
 		return;
 	w = c->waiting[--c->waiting_count];
@@ -1122,6 +1138,8 @@ static bool maps_file(uint32_t pid, const struct waiting *w)
 	struct stat st;
 	DIR *dir;
 
+	if (memory_maps_answer(pid))
+		return false;
 	snprintf(path, sizeof(path), "/proc/%u/map_files", pid);
 	dir = opendir(path);
 	while (dir && !found && (entry = readdir(dir))) {
@@ -1511,11 +1529,17 @@ static struct table_key unread_key(const struct handle_key *key)
 /* Rows that a result has fetched so far, and whether that was all. */
 static bool read_progress(const struct unread *u, uint64_t *rows, uint8_t *eof)
 {
-	struct iovec local[] = {{rows, 8}, {eof, 1}};
-	struct iovec remote[] = {{(void *)(uintptr_t)u->key.handle, 8},
-				 {(void *)(uintptr_t)(u->key.handle + u->eof), 1}};
+	const struct memory_piece pieces[] = {
+		{u->key.handle, sizeof(*rows)},
+		{u->key.handle + u->eof, sizeof(*eof)},
+	};
+	uint8_t bytes[sizeof(*rows) + sizeof(*eof)];
 
-	return process_vm_readv(u->key.pid, local, 2, remote, 2, 0) == 9;
+	if (memory_pieces(u->key.pid, pieces, 2, bytes) != sizeof(bytes))
+		return false;
+	memcpy(rows, bytes, sizeof(*rows));
+	*eof = bytes[sizeof(*rows)];
+	return true;
 }
 
 static void watch_unread(struct clients *c, const struct raw_handle *raw,
@@ -1568,47 +1592,64 @@ static void look_at_unread(struct clients *c)
 	}
 }
 
-/* A process' descriptor as the kernel's name for its socket; 0 it is none. */
-static uint64_t socket_of(uint32_t pid, int descriptor)
+static void on_holder(void *context, const struct ev_head *record)
 {
-	int process = syscall(SYS_pidfd_open, pid, 0), fd;
-	uint64_t cookie = 0;
-	socklen_t length = sizeof(cookie);
+	const struct raw_holder *raw = (const void *)record;
+	struct clients *c = context;
 
-	if (process < 0)
-		return 0;
-	fd = syscall(SYS_pidfd_getfd, process, descriptor, 0);
-	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length))
-		cookie = 0;
-	if (fd >= 0)
-		close(fd);
-	close(process);
-	return cookie;
+	if (record->kind == RAW_HOLDER && raw->id)
+		table_put(&c->sockets.held, (struct table_key){raw->pid, raw->fd},
+			  (void *)(uintptr_t)raw->id);
+}
+
+/* Which connection is which descriptor, as the kernel lists them.  No descriptor is ever taken from a
+ * process: closing it again can hang us, if it is a file that nobody serves, and could be the last
+ * one.  Not from within another pass over an iterator. */
+static void learn_sockets(struct clients *c)
+{
+	uint64_t now = now_boot(), rest = (SOCKETS_SHARE - 1) * c->sockets.took_ns;
+
+	if (c->sockets.at_ns && now - c->sockets.at_ns < (rest > SOCKETS_NS ? rest : SOCKETS_NS))
+		return;
+	table_free(&c->sockets.held);
+	kernel_scan(c->kernel, SCAN_HOLDERS, on_holder, c);
+	c->sockets.at_ns = now_boot();
+	c->sockets.took_ns = c->sockets.at_ns - now;
+}
+
+/* A process' descriptor as the kernel's name for its socket; 0 it is none, or none that is known. */
+static uint64_t socket_of(const struct clients *c, uint32_t pid, uint32_t descriptor)
+{
+	return (uintptr_t)table_get(&c->sockets.held, (struct table_key){pid, descriptor});
 }
 
 /* The connection's own word for its socket.  Which socket a thread used last is a guess where
  * connections take turns.  In MYSQL, the pointer before all says whether it is connected at all. */
-static uint64_t ask_connection(const struct handle_key *key, const struct attached *of)
+static uint64_t ask_connection(struct clients *c, const struct handle_key *key,
+			       const struct attached *of)
 {
-	int descriptor = -1;
-	uint64_t first = 0;
-	struct iovec local[] = {{&descriptor, sizeof(descriptor)}, {&first, sizeof(first)}};
-	struct iovec remote[] = {{(void *)(uintptr_t)(key->handle + of->descriptor.offset),
-				  sizeof(descriptor)},
-				 {(void *)(uintptr_t)key->handle, sizeof(first)}};
+	const struct memory_piece pieces[] = {
+		{key->handle + of->descriptor.offset, sizeof(int)},
+		{key->handle, sizeof(uint64_t)},
+	};
+	uint8_t bytes[sizeof(int) + sizeof(uint64_t)];
+	int descriptor;
+	uint64_t first;
 
 	if (of->descriptor.size != sizeof(descriptor) ||
-	    process_vm_readv(key->pid, local, 2, remote, 2, 0) !=
-		    sizeof(descriptor) + sizeof(first) ||
-	    descriptor < 0 || (of->library->bit == EV_LIBRARY_MYSQL && !first))
+	    memory_pieces(key->pid, pieces, 2, bytes) != sizeof(bytes))
 		return 0;
-	return socket_of(key->pid, descriptor);
+	memcpy(&descriptor, bytes, sizeof(descriptor));
+	memcpy(&first, bytes + sizeof(descriptor), sizeof(first));
+	if (descriptor < 0 || (of->library->bit == EV_LIBRARY_MYSQL && !first))
+		return 0;
+	return socket_of(c, key->pid, (uint32_t)descriptor);
 }
 
-static void find_socket(const struct placed *placed, const struct raw_handle *raw,
+static void find_socket(struct clients *c, const struct placed *placed, const struct raw_handle *raw,
 			struct ev_handle *ev)
 {
-	uint64_t socket = ask_connection(&raw->key, placed->of);
+	uint64_t socket = ask_connection(c, &raw->key, placed->of);
 
 	ev->connection = socket ? socket : raw->handle.socket;
 	if (socket)
@@ -1653,7 +1694,7 @@ static void on_handle(struct clients *c, const struct raw_handle *raw)
 	ev.database = placed->of->library->database;
 	ev.flags = raw->handle.flags;
 	if (ev.resource == EV_RES_CONNECTION)
-		find_socket(placed, raw, &ev);
+		find_socket(c, placed, raw, &ev);
 	sizes_read(c->sizes, &ev, &placed->of->sized, object_name(placed, ev.resource));
 	if (ev.flags & EV_HANDLE_UNREAD)
 		watch_unread(c, raw, &ev, placed->of);
@@ -1765,12 +1806,19 @@ static void on_closed(struct clients *c, const struct ev_head *record)
 	sqlites_gone(c->sqlites, &key, ev->born_ns, ev->head.ns, false);
 }
 
+static void on_told(struct clients *c, const struct raw_handle *raw)
+{
+	if (raw->key.resource == EV_RES_CONNECTION)
+		learn_sockets(c);
+	on_handle(c, raw);
+}
+
 void clients_record(struct clients *c, const struct ev_head *record)
 {
 	if (record->kind == EV_HANDLE_CLOSED)
 		on_closed(c, record);
 	else if (record->kind == RAW_HANDLE)
-		on_handle(c, (const void *)record);
+		on_told(c, (const void *)record);
 	else if (record->kind == RAW_RUN)
 		on_run(c, (const void *)record);
 }
@@ -1788,6 +1836,8 @@ int clients_sweep(struct clients *c, uint64_t now_ns)
 	if (!c->kernel)
 		return 0;
 	c->swept_ns = now_ns;
+	if (c->pids.count)
+		learn_sockets(c);
 	err = kernel_client_sweep(c->kernel, on_swept, c);
 	if (!err && c->dead && now_ns - c->buried_ns >= BURY_EVERY_NS) {
 		c->dead = false;
@@ -1940,6 +1990,7 @@ void clients_close(struct clients *c)
 	while (c->waiting_count)
 		close(c->waiting[--c->waiting_count].fd);
 	table_free_values(&c->unread);
+	table_free(&c->sockets.held);
 	table_free(&c->pids);
 	libraries_close(c->libraries);
 	runtimes_close(c->runtimes);

@@ -19,6 +19,7 @@
 #include "allocator.h"
 #include "kernel_heap.h"
 #include "library.h"
+#include "memory.h"
 
 #define INSTRUCTION_MOST 16 /* bytes, and the first of the next: where one that follows a probe stands */
 #define BLIND_NS 1000000000ULL /* that a process may take to map its libraries */
@@ -264,7 +265,7 @@ static void look_into_mapping(struct heap_probes *p, struct heap_file_known *f,
 
 	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", m->pid,
 		 (unsigned long long)m->start, (unsigned long long)m->end);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = memory_open_mapped(m->pid, m->start, m->end);
 	if (fd < 0)
 		return;
 	look_into(p, f, fd, path);

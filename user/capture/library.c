@@ -55,6 +55,7 @@
 #include "../base/file.h"
 #include "../base/table.h"
 #include "library.h"
+#include "memory.h"
 #include "overlay.h"
 
 #define FILES_MAX     65536 /* known at once, of some 150 bytes each */
@@ -360,24 +361,19 @@ static void tell(struct libraries *l, const struct sighting *s, const struct ide
 	l->fn(l->context, &file);
 }
 
-static int open_again(int held)
-{
-	char name[32];
-
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", held);
-	return open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-}
-
 /* Not through a container's overlay if there is another way: what is open there, and each probe
  * in it, would keep the overlay mounted. */
 static int open_new(struct libraries *l, const struct overlay_file *f, bool overlay)
 {
 	int below = overlay ? overlay_below(procfs_folder(l->procfs), f) : -1;
-	int fd = below >= 0 ? open_again(below) : -1;
+	int fd = below >= 0 ? memory_open_file(f->pid, below) : -1;
 
 	if (below >= 0)
 		close(below);
-	return fd >= 0 ? fd : open_again(f->held);
+	if (fd < 0)
+		fd = memory_open_file(f->pid, f->held);
+	l->counts.served += fd == -EREMOTE;
+	return fd;
 }
 
 /* held: O_PATH of the file.  Only now do we know for sure which one it is. */
@@ -610,6 +606,8 @@ static ssize_t scan_task(struct libraries *l, uint32_t pid)
 	int fd;
 	ssize_t got;
 
+	if (memory_maps_answer(pid) == -ETIMEDOUT)
+		return 0;
 	snprintf(name, sizeof(name), "%u/maps", pid);
 	fd = openat(procfs_folder(l->procfs), name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

@@ -207,7 +207,7 @@ static bool find_mapping(uint32_t pid, const struct balance_file *file, uint64_t
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
-	f = fopen(path, "re");
+	f = memory_maps_answer(pid) ? NULL : fopen(path, "re");
 	while (f && !found && next_mapping(f, out))
 		found = address ? address >= out->start && address < out->end
 				: is_file(out, file);

@@ -5,15 +5,113 @@
 #include "memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
+#include "../base/file.h"
+#include "fetcher.h"
+
+static struct fetcher *fetcher; /* as memory_use says */
+
+void memory_use(struct fetcher *f)
+{
+	fetcher = f;
+}
+
+static ssize_t read_ourselves(uint32_t pid, const struct memory_piece *pieces, size_t n, void *to)
+{
+	struct iovec local = {to, 0}, remote[MEMORY_PIECES];
+	ssize_t got;
+
+	for (size_t i = 0; i < n; i++) {
+		remote[i] = (struct iovec){(void *)(uintptr_t)pieces[i].address, pieces[i].size};
+		local.iov_len += pieces[i].size;
+	}
+	got = process_vm_readv((pid_t)pid, &local, 1, remote, n, 0);
+	return got < 0 ? -errno : got;
+}
+
+ssize_t memory_pieces(uint32_t pid, const struct memory_piece *pieces, size_t n, void *to)
+{
+	struct fetch_piece asked[MEMORY_PIECES];
+
+	if (n > MEMORY_PIECES)
+		return -EINVAL;
+	if (!fetcher)
+		return read_ourselves(pid, pieces, n, to);
+	for (size_t i = 0; i < n; i++)
+		asked[i] = (struct fetch_piece){pieces[i].address, pieces[i].size};
+	return fetcher_memory(fetcher, pid, asked, n, to);
+}
+
+/* A packet holds so much. */
 static ssize_t read_process(const struct memory *m, uint64_t address, void *to, size_t size)
 {
-	struct iovec local = {to, size}, remote = {(void *)(uintptr_t)address, size};
-	ssize_t n = process_vm_readv((pid_t)m->pid, &local, 1, &remote, 1, 0);
+	size_t done = 0;
 
-	return n < 0 ? -errno : n;
+	while (done < size) {
+		size_t left = size - done;
+		struct memory_piece piece = {address + done,
+					     left < FETCH_BYTES ? left : FETCH_BYTES};
+		ssize_t n = memory_pieces(m->pid, &piece, 1, (char *)to + done);
+
+		if (n < 0)
+			return done ? (ssize_t)done : n;
+		done += (size_t)n;
+		if ((size_t)n < piece.size)
+			break;
+	}
+	return (ssize_t)done;
+}
+
+ssize_t memory_cmdline(uint32_t pid, char *to, size_t size)
+{
+	char path[32];
+	ssize_t n;
+
+	*to = '\0';
+	if (!fetcher) {
+		snprintf(path, sizeof(path), "/proc/%u/cmdline", pid);
+		return file_read(AT_FDCWD, path, to, size);
+	}
+	n = fetcher_cmdline(fetcher, pid, to, size - 1);
+	to[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
+int memory_maps_answer(uint32_t pid)
+{
+	return fetcher ? fetcher_maps_answer(fetcher, pid) : 0;
+}
+
+int memory_open_file(uint32_t pid, int held)
+{
+	return fetcher ? fetcher_open_file(fetcher, pid, held) : file_open_held(held, 0);
+}
+
+int memory_open_mapped(uint32_t pid, uint64_t start, uint64_t end)
+{
+	char path[80];
+	int held, fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", pid, (unsigned long long)start,
+		 (unsigned long long)end);
+	held = open(path, O_PATH | O_CLOEXEC);
+	if (held < 0)
+		return -errno;
+	fd = memory_open_file(pid, held);
+	close(held);
+	return fd;
+}
+
+int memory_at(uint32_t pid, uint64_t address, void *to, size_t size)
+{
+	struct memory m = memory_of_process(pid);
+
+	return memory_read(&m, address, to, size);
 }
 
 struct memory memory_of_process(uint32_t pid)

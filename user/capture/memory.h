@@ -23,6 +23,35 @@ struct memory {
 /* Memory of a live process, read at the instant it is asked for. */
 struct memory memory_of_process(uint32_t pid);
 
+/* From now on memory of processes is read by this one, borrowed, which may be abandoned where a
+ * page does not come: -ETIMEDOUT.  NULL: by ourselves, for tests of our own processes. */
+struct fetcher;
+void memory_use(struct fetcher *f);
+
+struct memory_piece {
+	uint64_t address;
+	uint64_t size;
+};
+
+#define MEMORY_PIECES 64
+
+/* Pieces of a process's memory, one after the other into to, up to the first that cannot be read
+ * whole; for one that changes all are of nearly the same instant.  How many bytes, or -errno. */
+ssize_t memory_pieces(uint32_t pid, const struct memory_piece *pieces, size_t n, void *to);
+/* /proc/PID/cmdline, which waits for the lock of its mappings: size - 1 raw bytes at most, and a NUL.  How
+ * many, or -errno. */
+ssize_t memory_cmdline(uint32_t pid, char *to, size_t size);
+/* Whether its list of mappings can be read now, since whoever changes it may hang with it locked: 0
+ * or -errno.  Then reading /proc/PID/maps is ours to do. */
+int memory_maps_answer(uint32_t pid);
+/* For reading, the regular file that is held by O_PATH and mapped by this process; negative:
+ * -errno, -EREMOTE each read of it asks some program. */
+int memory_open_file(uint32_t pid, int held);
+/* The same of what it maps there. */
+int memory_open_mapped(uint32_t pid, uint64_t start, uint64_t end);
+/* All of it: 0, or -errno. */
+int memory_at(uint32_t pid, uint64_t address, void *to, size_t size);
+
 /* All of it: 0, or -errno, -EFAULT also for a part. */
 int memory_read(const struct memory *m, uint64_t address, void *to, size_t size);
 int memory_u64(const struct memory *m, uint64_t address, uint64_t *value);

@@ -20,6 +20,7 @@
 #include "elf.h"
 #include "file_exit.h"
 #include "kernel_stack.h"
+#include "memory.h"
 #include "pool_code.h"
 #include "python_build.h"
 
@@ -173,17 +174,16 @@ static int look_into(struct taker *t, int fd, uint64_t start, uint64_t offset)
 	return err;
 }
 
-static int look_at_line(struct pools *p, struct taker *t, const char *line)
+static int look_at_line(struct taker *t, const char *line)
 {
 	unsigned long start, end, offset, inode;
-	char path[96], code;
+	char code;
 	int fd, err;
 
 	if (sscanf(line, "%lx-%lx %*c%*c%c%*c %lx %*s %lu", &start, &end, &code, &offset,
 		   &inode) != 5 || code != 'x' || !inode)
 		return -ENOENT;
-	snprintf(path, sizeof(path), "%u/map_files/%lx-%lx", t->pid, start, end);
-	fd = openat(procfs_folder(p->host.procfs), path, O_RDONLY | O_CLOEXEC);
+	fd = memory_open_mapped(t->pid, start, end);
 	if (fd < 0)
 		return -ENOENT;
 	err = look_into(t, fd, start, offset);
@@ -201,6 +201,8 @@ static int find_code(struct pools *p, struct taker *t)
 	int fd, err = -ENOENT;
 	FILE *f;
 
+	if (memory_maps_answer(t->pid))
+		return -ESRCH;
 	snprintf(name, sizeof(name), "%u/maps", t->pid);
 	fd = openat(procfs_folder(p->host.procfs), name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -211,7 +213,7 @@ static int find_code(struct pools *p, struct taker *t)
 		return -ENOMEM;
 	}
 	while (err == -ENOENT && fgets(line, sizeof(line), f))
-		err = look_at_line(p, t, line);
+		err = look_at_line(t, line);
 	fclose(f);
 	return err;
 }

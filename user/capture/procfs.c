@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "../base/file.h"
+#include "memory.h"
 #include "procfs.h"
 
 #define NS_PER_SECOND	  1000000000ULL
@@ -191,7 +192,7 @@ ssize_t procfs_arguments(const struct procfs *p, uint32_t pid, uint64_t start_ns
 
 	if (dir < 0)
 		return dir;
-	got = file_read(dir, "cmdline", buf, size);
+	got = p->real ? memory_cmdline(pid, buf, size) : file_read(dir, "cmdline", buf, size);
 	err = read_stat(dir, &line);
 	close(dir);
 	if (got < 0)
@@ -360,11 +361,15 @@ static int scan_maps(int fd, uint32_t *found)
 int procfs_libraries(const struct procfs *p, uint32_t pid, uint32_t *libraries)
 {
 	int dir = open_pid(p, pid);
-	int fd, err;
+	int fd, err = p->real ? memory_maps_answer(pid) : 0;
 
 	*libraries = 0;
 	if (dir < 0)
 		return dir;
+	if (err) {
+		close(dir);
+		return gone(err);
+	}
 	fd = openat(dir, "maps", O_RDONLY | O_CLOEXEC);
 	err = fd < 0 ? gone(-errno) : scan_maps(fd, libraries);
 	if (fd >= 0)
@@ -381,7 +386,8 @@ ssize_t procfs_read(const struct procfs *p, uint32_t pid, const char *name, char
 	buf[0] = '\0';
 	if (dir < 0)
 		return dir;
-	got = file_read(dir, name, buf, size);
+	got = p->real && !strcmp(name, "cmdline") ? memory_cmdline(pid, buf, size)
+						  : file_read(dir, name, buf, size);
 	close(dir);
 	return got < 0 ? gone((int)got) : got;
 }

@@ -14,9 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 
 #include "../base/table.h"
+#include "memory.h"
 
 #define CODES_MOST   65536
 #define BYTES_MOST   (32UL << 20) /* of all that is kept */
@@ -83,10 +83,7 @@ int pythons_open(struct pythons **out)
 /* All or nothing.  0 or -errno. */
 static int read_memory(uint32_t pid, uint64_t address, void *to, size_t size)
 {
-	struct iovec local = {to, size}, remote = {(void *)(uintptr_t)address, size};
-	ssize_t n = process_vm_readv((pid_t)pid, &local, 1, &remote, 1, 0);
-
-	return n < 0 ? -errno : (size_t)n == size ? 0 : -EFAULT;
+	return memory_at(pid, address, to, size);
 }
 
 static uint64_t word_of(const uint8_t *bytes, size_t at)
@@ -355,24 +352,24 @@ static struct code *code_left(struct pythons *p, const struct place *at, bool go
  * 0, or -errno where nothing can be read. */
 static int read_heads(struct pythons *p, uint32_t pid, const struct place *at, size_t n)
 {
-	struct iovec local[STACK_FRAMES], remote[STACK_FRAMES];
+	struct memory_piece pieces[MEMORY_PIECES];
 	size_t done = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		local[i] = (struct iovec){p->heads[i], PYTHON_CODE_BYTES};
-		remote[i] = (struct iovec){(void *)(uintptr_t)at[i].code, PYTHON_CODE_BYTES};
+	for (size_t i = 0; i < n; i++)
 		p->have[i] = false;
-	}
 	while (done < n) {
-		ssize_t got = process_vm_readv((pid_t)pid, local + done, n - done, remote + done,
-					       n - done, 0);
-		size_t whole = got > 0 ? (size_t)got / PYTHON_CODE_BYTES : 0;
+		size_t some = n - done < MEMORY_PIECES ? n - done : MEMORY_PIECES, whole;
+		ssize_t got;
 
-		if (got < 0 && errno != EFAULT)
-			return -errno;
+		for (size_t i = 0; i < some; i++)
+			pieces[i] = (struct memory_piece){at[done + i].code, PYTHON_CODE_BYTES};
+		got = memory_pieces(pid, pieces, some, p->heads[done]);
+		if (got < 0 && got != -EFAULT)
+			return (int)got;
+		whole = got > 0 ? (size_t)got / PYTHON_CODE_BYTES : 0;
 		for (size_t i = 0; i < whole; i++)
 			p->have[done + i] = true;
-		done += whole + 1; /* past the one that failed */
+		done += whole < some ? whole + 1 : some; /* past the one that failed */
 	}
 	return 0;
 }
@@ -472,7 +469,7 @@ static bool has_greenlets(struct pythons *p, struct types *types)
 		return types->greenlets;
 	types->looked_at = p->counts.read;
 	snprintf(path, sizeof(path), "/proc/%u/maps", types->pid);
-	maps = fopen(path, "re");
+	maps = memory_maps_answer(types->pid) ? NULL : fopen(path, "re");
 	while (maps && !types->greenlets && getline(&line, &size, maps) > 0)
 		types->greenlets = strstr(line, "/_greenlet.") || strstr(line, "/greenlet.");
 	free(line);

@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +24,7 @@
 #include "../base/table.h"
 #include "client.h"
 #include "lock.h"
+#include "memory.h"
 #include "sqlite_file.h"
 #include "sqlite_run.h"
 
@@ -186,10 +186,9 @@ void sqlites_close(struct sqlites *s)
 /* Reads an object of a process.  Returns a digest of its bytes, 0 when they cannot be read. */
 static uint64_t read_object(uint32_t pid, uint64_t address, void *bytes, size_t size)
 {
-	struct iovec local = {bytes, size}, remote = {(void *)(uintptr_t)address, size};
 	uint64_t digest = 0xcbf29ce484222325ULL, word;
 
-	if (process_vm_readv(pid, &local, 1, &remote, 1, 0) != (ssize_t)size)
+	if (memory_at(pid, address, bytes, size))
 		return 0;
 	for (size_t i = 0; i + 8 <= size; i += 8) {
 		memcpy(&word, (char *)bytes + i, 8);

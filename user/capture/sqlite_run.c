@@ -11,8 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
-#include <sys/uio.h>
 #include <unistd.h>
+
+#include "memory.h"
 
 #define UNSEEN_MOST_NS 2500000000ULL /* in which a run has begun, but nobody knows when */
 
@@ -91,9 +92,7 @@ uint64_t sqlite_run_memory(const struct procfs *procfs, uint32_t pid)
 
 static bool read_at(uint32_t pid, uint64_t address, void *out, size_t size)
 {
-	struct iovec local = {out, size}, remote = {(void *)(uintptr_t)address, size};
-
-	return process_vm_readv((pid_t)pid, &local, 1, &remote, 1, 0) == (ssize_t)size;
+	return !memory_at(pid, address, out, size);
 }
 
 static bool is_main(uint32_t pid, const struct database *d)

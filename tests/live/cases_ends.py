@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+"""dbleak always ends: in time and at a second signal, whatever is mapped, served or stopped beside it, and
+what it says of others is whole."""
+import os
+import signal
+import subprocess
+import time
+
+from harness import statuses
+from solo import live
+
+SECONDS = 5
+LATE = 1  # a report is out within so many seconds of its time, or of what a watch beside nothing takes
+MEGABYTES = 128
+FILES = 50
+
+
+def no_fuse():
+    return None if os.access("/dev/fuse", os.R_OK | os.W_OK) and os.geteuid() == 0 else "no FUSE, or not root"
+
+
+def served(bench):
+    """A folder whose file "f" is opened, and never read."""
+    folder = bench.file("served")
+    os.mkdir(folder)
+    client = bench.client("zoo", "serve", folder)
+    bench.afterwards.append(lambda: (client.kill(), subprocess.run(["umount", "-l", folder], check=False)))
+    return os.path.join(folder, "f")
+
+
+def files(bench):
+    return bench.client("zoo", "files", str(FILES))
+
+
+def code(bench):
+    return bench.client("zoo", "code", served(bench))
+
+
+def stopped(bench):
+    client = bench.client("keeper.py", "well")
+    client.process.send_signal(signal.SIGSTOP)
+    bench.afterwards.append(lambda: client.process.send_signal(signal.SIGCONT))
+    return client
+
+
+def peak(pid):
+    try:
+        with open(f"/proc/{pid}/status") as status:
+            return next(int(line.split()[1]) >> 10 for line in status if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        return 0
+
+
+def until_it_ends(process, patience):
+    """How long it took, and the most memory it was seen to have."""
+    began, most = time.monotonic(), 0
+    while process.poll() is None and time.monotonic() - began < patience:
+        most = max(most, peak(process.pid))
+        time.sleep(0.05)
+    return time.monotonic() - began, most
+
+
+def alone(bench):
+    """What a watch takes here and now, beside nothing of this kind: a start on a busy machine has its time."""
+    process = bench.dbleak.start("watch", "--duration", 1, stdout=subprocess.DEVNULL)
+    took, _ = until_it_ends(process, 30)
+    bench.dbleak.finish(process, patience=2)
+    return SECONDS - 1 + max(took, 1)
+
+
+def watches(bench, hostile, gap):
+    """A watch of SECONDS beside it ends in time, finds the leak of another, and names what it left out."""
+    allowed = LATE + alone(bench)
+    beside = hostile(bench)
+    leaker = bench.client("keeper.py", "leak")
+    with open(bench.file("report.json"), "wb") as out:
+        process = bench.dbleak.start("watch", "--json", "--duration", SECONDS, stdout=out)
+        took, megabytes = until_it_ends(process, SECONDS + 15)
+    look = bench.dbleak.finish(process, patience=2)
+    with open(out.name, "rb") as written:
+        look.out = written.read()
+    look.trouble += bench.dbleak.read(look) + statuses(look)
+    bench.looked(look, 1)
+    bench.check(took <= allowed, f"it took {took:.1f} s, not {allowed:.1f}")
+    bench.check(megabytes <= MEGABYTES, f"it had {megabytes} MB")
+    found = look.process(leaker.pid)
+    if bench.check(found is not None, "the leak of another is not in the report"):
+        bench.check(found["verdict"] == "leaking", f"the leak of another is {found['verdict']}")
+    gaps = (look.report or {}).get("coverage", {}).get("gaps", [])
+    if gap:
+        bench.check(any(gap in each["reason"] and each["pid"] in (beside.pid, None) for each in gaps),
+                    f"no gap says {gap!r}: {gaps}")
+
+
+def leaves(bench, hostile):
+    """A second signal ends it within a second, soon after its start and later."""
+    hostile(bench)
+    for after in (0.3, 3):
+        process = bench.dbleak.start("watch", stdout=subprocess.DEVNULL)
+        time.sleep(after)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.15)
+        process.send_signal(signal.SIGINT)
+        took, _ = until_it_ends(process, 10)
+        bench.check(took <= 1, f"{after} s after its start the second signal took {took:.1f} s")
+        bench.dbleak.finish(process, patience=2)
+
+
+@live("ends: a watch beside files made to be read for ever is over in time", lane="ends")
+def watch_files(bench):
+    watches(bench, files, "given up")
+
+
+@live("ends: a second signal ends it beside files made to be read for ever", lane="ends")
+def leave_files(bench):
+    leaves(bench, files)
+
+
+@live("ends: a watch beside code in a file that nobody serves is over in time", lane="ends", without=no_fuse)
+def watch_code(bench):
+    watches(bench, code, "does not answer")
+
+
+@live("ends: a second signal ends it beside code in a file that nobody serves", lane="ends", without=no_fuse)
+def leave_code(bench):
+    leaves(bench, code)
+
+
+@live("ends: a watch beside a stopped process is over in time", lane="ends")
+def watch_stopped(bench):
+    watches(bench, stopped, None)

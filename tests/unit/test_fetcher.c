@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * What others may make hang is fetched by a process that can be left behind.
+ */
+#include "../../user/capture/fetcher.c"
+#include "../../user/base/file.h"
+#include "../../user/capture/memory.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <sys/mman.h>
+
+static struct fetcher *f;
+static const char words[] = "some words of this process";
+
+static int set_up(void **state)
+{
+	(void)state;
+	return fetcher_open(&f);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	fetcher_close(f);
+	return 0;
+}
+
+static double seconds(void)
+{
+	return (double)now_ns() / 1e9;
+}
+
+static uint32_t own(void)
+{
+	return (uint32_t)getpid();
+}
+
+static void pieces_come_one_after_the_other(void **state)
+{
+	const struct fetch_piece pieces[] = {{(uintptr_t)words + 5, 5}, {(uintptr_t)words, 4}};
+	char got[10] = "";
+
+	(void)state;
+	assert_int_equal(fetcher_memory(f, own(), pieces, 2, got), 9);
+	assert_string_equal(got, "wordssome");
+}
+
+static void what_is_not_there_ends_the_pieces(void **state)
+{
+	const struct fetch_piece pieces[] = {{(uintptr_t)words, 4}, {64, 4}, {(uintptr_t)words, 4}};
+	char got[16];
+
+	(void)state;
+	assert_int_equal(fetcher_memory(f, own(), pieces, 3, got), 4);
+	assert_int_equal(fetcher_memory(f, own(), pieces + 1, 1, got), -EFAULT);
+	assert_int_equal(fetcher_memory(f, 0x3fffffff, pieces, 1, got), -ESRCH);
+	assert_int_equal(fetcher_memory(f, own(), pieces, FETCH_PIECES + 1, got), -EINVAL);
+}
+
+static void large_memory_comes_whole(void **state)
+{
+	size_t size = 3 * FETCH_BYTES + 100;
+	char *from = malloc(size), *to = malloc(size);
+
+	(void)state;
+	for (size_t i = 0; i < size; i++)
+		from[i] = (char)(i * 7);
+	memory_use(f);
+	assert_int_equal(memory_at(own(), (uintptr_t)from, to, size), 0);
+	memory_use(NULL);
+	assert_memory_equal(from, to, size);
+	free(from);
+	free(to);
+}
+
+static void the_command_line_is_read(void **state)
+{
+	char got[256] = "", direct[256] = "";
+	ssize_t n = fetcher_cmdline(f, own(), got, sizeof(got));
+
+	(void)state;
+	assert_int_equal(memory_cmdline(own(), direct, sizeof(direct)), n);
+	assert_memory_equal(got, direct, (size_t)n);
+	assert_int_equal(fetcher_maps_answer(f, own()), 0);
+	assert_int_equal(fetcher_maps_answer(f, 0x3fffffff), -ENOENT);
+}
+
+static void regular_files_are_opened_and_no_others(void **state)
+{
+	int held = open("/proc/self/exe", O_PATH), fd = fetcher_open_file(f, own(), held);
+	char head[4];
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, head, 4), 4);
+	assert_memory_equal(head, "\x7f" "ELF", 4);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	close(fd);
+	close(held);
+	held = open("/dev/null", O_PATH);
+	assert_int_equal(fetcher_open_file(f, own(), held), -EINVAL);
+	close(held);
+	assert_int_equal(fetcher_open_file(f, own(), -1), -EBADF);
+}
+
+/* Stopped, it looks like one that hangs in the kernel: it neither answers nor wants a processor. */
+static void who_hangs_is_left_and_another_takes_its_place(void **state)
+{
+	const struct fetch_piece piece = {(uintptr_t)words, 4};
+	char got[8];
+	double start;
+	pid_t hung;
+
+	(void)state;
+	assert_int_equal(fetcher_memory(f, own(), &piece, 1, got), 4);
+	hung = f->pid;
+	kill(hung, SIGSTOP);
+	start = seconds();
+	assert_int_equal(fetcher_memory(f, own(), &piece, 1, got), -ETIMEDOUT);
+	assert_true(seconds() - start < 1);
+	start = seconds();
+	assert_int_equal(fetcher_memory(f, own(), &piece, 1, got), -ETIMEDOUT); /* left in peace */
+	assert_true(seconds() - start < 0.05);
+	assert_int_equal(fetcher_silent(f), own());
+	assert_int_equal(fetcher_silent(f), 0);
+	assert_int_equal(fetcher_memory(f, 1, &piece, 0, got), 0); /* another is asked all the same */
+	assert_int_not_equal(f->pid, hung);
+	for (int i = 0; i < 100 && !kill(hung, 0); i++)
+		usleep(10000);
+	assert_int_equal(kill(hung, 0), -1);
+}
+
+static void a_process_is_asked_again_later(void **state)
+{
+	const struct fetch_piece piece = {(uintptr_t)words, 4};
+	struct silent *s;
+	char got[8];
+
+	(void)state;
+	remember(f, own());
+	assert_int_equal(fetcher_memory(f, own(), &piece, 1, got), -ETIMEDOUT);
+	s = table_get(&f->silent, (struct table_key){own(), 0});
+	assert_non_null(s);
+	s->until_ns = 0;
+	assert_int_equal(fetcher_memory(f, own(), &piece, 1, got), 4);
+}
+
+static void one_that_dies_is_replaced(void **state)
+{
+	const struct fetch_piece piece = {(uintptr_t)words, 4};
+	char got[8];
+
+	(void)state;
+	assert_int_equal(fetcher_memory(f, own(), &piece, 1, got), 4);
+	kill(f->pid, SIGKILL);
+	usleep(50000);
+	assert_true(fetcher_memory(f, own(), &piece, 1, got) < 0);
+	assert_int_equal(fetcher_memory(f, own(), &piece, 1, got), 4);
+}
+
+static void too_many_that_hang_are_not_added_to(void **state)
+{
+	const struct fetch_piece piece = {(uintptr_t)words, 4};
+	char got[8];
+
+	(void)state;
+	for (size_t i = 0; i < STUCK_MAX; i++)
+		f->stuck[i] = getpid();
+	assert_int_equal(fetcher_memory(f, own(), &piece, 1, got), -ETIMEDOUT);
+	f->stuck[3] = 0x3fffffff; /* ended meanwhile */
+	assert_int_equal(fetcher_memory(f, own(), &piece, 1, got), 4);
+}
+
+static void it_holds_nothing_of_ours(void **state)
+{
+	const struct fetch_piece piece = {(uintptr_t)words, 4};
+	char path[64], target[64] = "", status[4096], got[8];
+	int secret = memfd_create("secret", 0), open_ones = 0;
+	struct fetcher *late;
+
+	(void)state;
+	assert_int_equal(fetcher_open(&late), 0);
+	assert_int_equal(fetcher_memory(late, own(), &piece, 1, got), 4);
+	for (int fd = 0; fd < 256; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", late->pid, fd);
+		memset(target, 0, sizeof(target));
+		if (readlink(path, target, sizeof(target) - 1) < 0)
+			continue;
+		open_ones++;
+		assert_null(strstr(target, "secret"));
+	}
+	assert_true(open_ones <= 4);
+	snprintf(path, sizeof(path), "/proc/%d/status", late->pid);
+	assert_true(file_read(AT_FDCWD, path, status, sizeof(status)) > 0);
+	assert_non_null(strstr(status, "NoNewPrivs:\t1"));
+	assert_true(strtoull(strstr(status, "CapEff:") + 7, NULL, 16) <= 0x10000080004);
+	fetcher_close(late);
+	close(secret);
+}
+
+static void it_ends_with_us(void **state)
+{
+	const struct fetch_piece piece = {(uintptr_t)words, 4};
+	struct fetcher *late;
+	char got[8];
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(fetcher_open(&late), 0);
+	assert_int_equal(fetcher_memory(late, own(), &piece, 1, got), 4);
+	pid = late->pid;
+	fetcher_close(late);
+	for (int i = 0; i < 100 && !kill(pid, 0); i++)
+		usleep(10000);
+	assert_int_equal(kill(pid, 0), -1);
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(pieces_come_one_after_the_other),
+		T(what_is_not_there_ends_the_pieces),
+		T(large_memory_comes_whole),
+		T(the_command_line_is_read),
+		T(regular_files_are_opened_and_no_others),
+		T(who_hangs_is_left_and_another_takes_its_place),
+		T(a_process_is_asked_again_later),
+		T(one_that_dies_is_replaced),
+		T(too_many_that_hang_are_not_added_to),
+		T(it_holds_nothing_of_ours),
+		T(it_ends_with_us),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
