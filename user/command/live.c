@@ -13,6 +13,7 @@
 
 #include "../base/output.h"
 #include "../capture/looking.h"
+#include "../capture/rights.h"
 #include "../report/json.h"
 #include "../report/text.h"
 
@@ -63,7 +64,8 @@ static const char *why_not(int err)
 	case -E2BIG:
 		return "this kernel refuses a program of ours; DBLEAK_DEBUG=1 shows which";
 	case -EPERM:
-		return "not allowed to load programs into the kernel; run it as root";
+		return "not allowed to load programs into the kernel; run it as root, or with "
+		       "CAP_BPF and CAP_PERFMON";
 	case -ENOENT:
 	case -ESRCH:
 		return "this kernel lacks BTF (/sys/kernel/btf/vmlinux) or a hook that is needed";
@@ -277,13 +279,47 @@ static void report_without(void *context, uint32_t pid, const char *where)
 
 static int start_watchdog(struct live *l)
 {
-	const struct watchdog_host host = {.report = report_without, .context = l};
+	const struct watchdog_host host = {
+		.report = report_without, .begin = rights_end_thread, .context = l};
 	int err;
 
 	pthread_mutex_init(&l->lock, NULL);
 	err = watchdog_start(&l->watchdog, &host);
 	watchdog_duration(&l->watchdog, l->options->duration_s);
 	return err;
+}
+
+/* What a right that we lack hides. */
+static int tell_missing(struct live *l)
+{
+	size_t count;
+	const struct right *r = rights_list(&count);
+	int err = 0;
+
+	for (; count-- && !err; r++) {
+		struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
+
+		if (r->needed || r->term > RIGHT_ERRAND || right_is_held(r))
+			continue;
+		gap.head.ns = boot_ns();
+		snprintf(gap.text, sizeof(gap.text), "without %s: %s", r->name, r->without);
+		err = take_record(l, &gap.head);
+	}
+	return err;
+}
+
+/* From here on we can read and report, and little else. */
+static int give_up_rights(struct live *l, enum ev_mode mode)
+{
+	int err = tell_missing(l);
+
+	if (err)
+		return fail("cannot write the recording", NULL, err);
+	err = rights_end(mode == EV_MODE_RUN ? RIGHTS_RUN : RIGHTS_WATCH);
+	if (err)
+		fprintf(stderr, "dbleak: goes on with more rights than it needs: %s\n",
+			strerror(-err));
+	return -1;
 }
 
 int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
@@ -293,6 +329,7 @@ int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 	l->options = o;
 	l->out = out;
 	signal(SIGPIPE, SIG_IGN);
+	rights_begin();
 	if (o->heap == EV_TIER_FULL && select_is_empty(&o->select)) {
 		fputs("dbleak: --heap full follows each allocation: it needs processes to be chosen "
 		      "(-p, --comm, --container, --cgroup)\n", stderr);
@@ -316,7 +353,9 @@ int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 		return err == -ENOENT ? 2 : fail("cannot select", NULL, err);
 	if (o->record)
 		status = open_recording(l, o->record);
-	return status >= 0 ? status : open_capture(l, o, mode);
+	if (status < 0)
+		status = open_capture(l, o, mode);
+	return status >= 0 ? status : give_up_rights(l, mode);
 }
 
 void live_close(struct live *l)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../base/output.h"
+#include "../capture/rights.h"
 #include "command.h"
 #include "live.h"
 
@@ -52,6 +53,8 @@ static int report(const struct options *o, const char *path, FILE *out)
 	struct model *m = model_open();
 	int err = file ? recording_open_read(&r, file) : -errno, status = 2;
 
+	if (!err)
+		rights_end(RIGHTS_READ); /* a recording may be anybody's */
 	if (!err)
 		err = m ? replay(m, r, path) : -ENOMEM;
 	if (!err) {
