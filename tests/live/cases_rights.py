@@ -127,3 +127,14 @@ def one_right_less(bench):
         wrong = [n for n, is_held in held.items()
                  if is_held != (n in {f"CAP_{other.upper()}" for other in ALL if other != right})]
         bench.check(not wrong, f"without {right} the doctor is wrong about {wrong}")
+
+
+@live("a second dbleak is told of the first, and only whoever looks on", needs=(), lane="rights")
+def two_at_once(bench):
+    first = bench.dbleak.start("watch", "--duration", 2 * SECONDS, "--json")
+    bench.check(began(first.pid), "the first does not begin")
+    quiet = bench.dbleak.run("watch", "--duration", 1, "--json")
+    told = bench.dbleak.run("watch", "--duration", 1, "--json", "-v")
+    bench.check("another dbleak" not in quiet.err and quiet.status in (0, 1), f"{quiet.status} {quiet.err[-200:]!r}")
+    bench.check("another dbleak" in told.err and told.status in (0, 1), f"{told.status} {told.err[-200:]!r}")
+    bench.dbleak.finish(first)

@@ -13,6 +13,7 @@
 
 #include "../base/output.h"
 #include "../capture/looking.h"
+#include "../capture/others.h"
 #include "../capture/rights.h"
 #include "../report/json.h"
 #include "../report/text.h"
@@ -143,6 +144,14 @@ static int open_recording(struct live *l, const char *path)
 	return err ? fail("cannot record into", path, err) : -1;
 }
 
+/* For whoever looks on: scripts run several on purpose. */
+static void tell_others(const struct options *o)
+{
+	if ((isatty(STDERR_FILENO) || o->verbose) && others_watching())
+		fputs("dbleak: another dbleak watches this host: each adds to what programs pay\n",
+		      stderr);
+}
+
 static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 {
 	struct capture_options c = {
@@ -163,7 +172,11 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 		.sink = take_record,
 		.context = l,
 	};
-	int err = capture_open(&l->capture, &c);
+	int err;
+
+	if (mode != EV_MODE_SNAPSHOT)
+		tell_others(o);
+	err = capture_open(&l->capture, &c);
 
 	if (!err)
 		return -1;
