@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """Bad input, full disks, closed pipes, missing rights: a clear sentence, never a crash or a lie."""
+import json
 import os
 import random
 import struct
+import subprocess
 
 from solo import live
 
+SECONDS = 6
 NOBODY = {"user": "nobody", "group": "nogroup", "extra_groups": []}
 VERSION_AT = 16 + 3 * 8  # of struct ev_begin: after its head and three times
 
@@ -44,6 +47,48 @@ def full_disk(bench):
         bench.check(look.status == 2 and "dbleak: " in look.err, f"{argv}: status {look.status}, {look.err[:200]!r}")
     look = bench.dbleak.run("watch", "--duration", 2, "-p", client.pid, "--record", "/dev/full")
     bench.check(look.status == 2, f"--record /dev/full: status {look.status}")
+    bench.check(f"[{client.pid}]" in look.out.decode(), "the report is lost with the recording")
+    look = bench.dbleak.run("watch", "--duration", 2, "-p", client.pid, "-o", "/dev/full")
+    bench.check(look.status == 2 and f"[{client.pid}]" in look.err, f"-o /dev/full: {look.status} {look.err[-300:]!r}")
+
+
+def small_disk(bench, kilobytes):
+    folder = bench.file("disk")
+    os.mkdir(folder)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", folder], check=True)
+    bench.afterwards.append(lambda: subprocess.run(["umount", folder], check=True))
+    return folder
+
+
+@live("a disk that fills ends the recording, not the watch: the report comes and says so", lane="input")
+def disk_fills(bench):
+    client = bench.client("keeper.py", "leak")
+    folder = small_disk(bench, 8)
+    look = bench.dbleak.run("watch", "--duration", SECONDS, "--json", "-p", client.pid, "--record", f"{folder}/recording")
+    bench.shown.update(status=look.status, stderr=look.err)
+    bench.check(look.status == 2 and "No space left" in look.err, f"status {look.status}: {look.err[-300:]!r}")
+    report = json.loads(look.out)
+    reasons = " ".join(gap["reason"] for gap in report["coverage"]["gaps"])
+    bench.check("the recording ended after" in reasons, f"gaps: {reasons!r}")
+    bench.check(report["window"]["seconds"] > SECONDS - 2, "the watch ended with the recording")
+    bench.check([p["verdict"] for p in report["processes"]] == ["leaking"], "the leak is not reported")
+    bench.check(os.listdir(folder) == ["recording"], f"on the disk: {os.listdir(folder)}")
+    replayed = bench.dbleak.run("report", f"{folder}/recording")
+    bench.check(replayed.status in (0, 1) and "cut off" in replayed.err, f"{replayed.status} {replayed.err[-200:]!r}")
+
+
+@live("a recording ends at its limit, and the report is as without it", lane="input")
+def record_limit(bench):
+    client, path = bench.client("keeper.py", "leak"), bench.file("recording")
+    look = bench.dbleak.run("watch", "--duration", SECONDS, "--json", "-p", client.pid, "--record", path,
+                            "--record-limit", "4K")
+    bench.check(look.status == 1, f"status {look.status}: {look.err[-300:]}")
+    bench.check("--record-limit" in look.out.decode(), "the limit is not told")
+    bench.check(0 < os.stat(path).st_size <= 4096, f"{os.stat(path).st_size} bytes")
+    bench.private(path)
+    for wrong in ("", "0", "-1", "1T", "nan", "12KK", "1e30"):
+        look = bench.dbleak.run("watch", "--record-limit", wrong, patience=10)
+        bench.check(look.status == 2 and "--record-limit" in look.err, f"{wrong!r}: {look.status} {look.err[:200]!r}")
 
 
 @live("a closed pipe is no success", lane="input")

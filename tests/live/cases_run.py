@@ -202,3 +202,39 @@ def run_pipes(bench):
     os.close(reader)
     process.terminate()
     process.communicate()
+
+
+@live("run: a report into a pipe of the shell's reaches it, and the command has no end of it", needs=(), lane="run")
+def run_report_pipe(bench):
+    command, out = probe(bench, "x")
+    reader, writer = os.pipe()
+    done = subprocess.Popen([bench.dbleak.program, "run", "--json", "-o", f"/dev/fd/{writer}", "--", *command],
+                            pass_fds=(writer,), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    bench.janitor.watch(done.pid, signal.SIGTERM)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        report = json.loads(pipe.read())
+    _, said = done.communicate()
+    bench.check(done.returncode == 0 and report["schema"].startswith("dbleak.report/"), f"{done.returncode}: {said}")
+    with open(out) as file:
+        bench.check(str(writer) not in json.load(file)["descriptors"], "the command holds the report's pipe")
+
+
+@live("run: the report reaches a folder of somebody else's, beside which nothing is left", needs=(), lane="run")
+def run_report_file(bench):
+    folder, (entry, env) = bench.file("home"), caller(USER)
+    os.mkdir(folder, 0o755)
+    os.chown(folder, entry.pw_uid, entry.pw_gid)
+    path = os.path.join(folder, "report.json")
+    for before in (None, "old"):
+        if before:
+            with open(path, "w") as file:
+                file.write(before)
+            os.chown(path, entry.pw_uid, entry.pw_gid)
+        done = bench.dbleak.run("run", "--json", "-o", path, "--", "/bin/true", env=env)
+        bench.check(done.status == 0, f"status {done.status}: {done.err[-300:]}")
+        bench.check(os.listdir(folder) == ["report.json"], f"the folder holds {os.listdir(folder)}")
+        with open(path) as file:
+            bench.check(json.load(file)["schema"].startswith("dbleak.report/"), "it is no report")
+        bench.private(path)
+        bench.check(os.stat(path).st_uid == 0, "somebody else owns the report")

@@ -62,7 +62,8 @@ static void begin(struct outcome *o, const struct story *s)
 	o->pid = fork();
 	if (!o->pid) {
 		static struct watchdog w;
-		const struct watchdog_host host = {report_it, (void *)(uintptr_t)s};
+		const struct watchdog_host host = {.report = report_it,
+						    .context = (void *)(uintptr_t)s};
 
 		dup2(ends[1], STDERR_FILENO);
 		w.command = s->command;

@@ -5,28 +5,6 @@
 #include "output.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-FILE *output_create(const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0600);
-	struct stat st;
-	FILE *file;
-
-	if (fd < 0)
-		return NULL;
-	/* A file that was there keeps its place but not its readers. */
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && (fchmod(fd, 0600) || ftruncate(fd, 0))) {
-		close(fd);
-		return NULL;
-	}
-	file = fdopen(fd, "w");
-	if (!file)
-		close(fd);
-	return file;
-}
 
 int output_close(FILE *file)
 {

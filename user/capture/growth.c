@@ -567,12 +567,10 @@ static void check(struct growth *g, struct grower *p)
 {
 	uint64_t began = now_boot(), spent = own_time();
 	struct looker l = {.memory = memory_of_process(p->pid)};
-	char path[32];
 
-	snprintf(path, sizeof(path), "%u/pagemap", p->pid);
-	l.pagemap = openat(procfs_folder(g->host.procfs), path, O_RDONLY | O_CLOEXEC);
+	l.pagemap = kernel_pagemap(g->host.kernel, p->pid);
 	if (l.pagemap < 0) {
-		if (errno != ENOENT && errno != ESRCH)
+		if (l.pagemap != -ENOENT && l.pagemap != -ESRCH)
 			tell_gap(g, GAP_PAGES, "/proc/PID/pagemap cannot be read: how much of what "
 					       "was taken is held is not known");
 		p->check_ns = began + SECOND_NS;

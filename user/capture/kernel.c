@@ -18,6 +18,7 @@
 #include "../base/table.h"
 #include "dbleak.skel.h"
 #include "../../bpf/heap.h"
+#include "errand.h"
 #include "feature.h"
 #include "kernel_load.h"
 #include "kernel_skel.h"
@@ -64,6 +65,7 @@ struct kernel {
 	char *buffer;
 	struct table forgotten; /* connection -> time before which its statements do not count */
 	int stats_fd;
+	struct errands *errands;
 	bool look_only;
 	bool tell_all;
 	enum cgroup_hierarchy hierarchies[SETTINGS_HIERARCHIES];
@@ -389,6 +391,7 @@ int kernel_open(struct kernel **out, const struct kernel_options *options)
 		return -ENOMEM;
 	k->stats_fd = -1;
 	k->look_only = options->look_only;
+	k->errands = k->look_only ? NULL : errands_open();
 	k->tell_all = options->tell_all;
 	k->buffer = malloc(READ_BYTES);
 	err = k->buffer ? resolve_hierarchies(k, options->select) : -ENOMEM;
@@ -415,6 +418,7 @@ void kernel_close(struct kernel *k)
 	if (!k)
 		return;
 	kernel_stats(k, false);
+	errands_close(k->errands);
 	ring_buffer__free(k->ring);
 	ring_buffer__free(k->walked);
 	bpf_link__destroy(k->scan);
@@ -710,11 +714,16 @@ int kernel_counters(struct kernel *k, uint64_t *counters)
 	return 0;
 }
 
+int kernel_pagemap(struct kernel *k, uint32_t pid)
+{
+	return errand_pagemap(k ? k->errands : NULL, pid);
+}
+
 int kernel_stats(struct kernel *k, bool on)
 {
 	if (on && k->stats_fd < 0) {
-		k->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
-		return k->stats_fd < 0 ? -errno : 0;
+		k->stats_fd = errand_clock(k->errands);
+		return k->stats_fd < 0 ? k->stats_fd : 0;
 	}
 	if (!on && k->stats_fd >= 0) {
 		close(k->stats_fd);

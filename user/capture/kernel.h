@@ -73,6 +73,9 @@ int kernel_counters(struct kernel *k, uint64_t *counters);
 /* Run time of all our programs so far, in ns, as the kernel's statistics have it, and how often
  * they ran while statistics were on.  kernel_stats(true) turns them on until the matching false. */
 int kernel_stats(struct kernel *k, bool on);
+/* /proc/PID/pagemap, with the numbers of page frames where we had the right to see them at the
+ * start.  -errno.  Accepts NULL. */
+int kernel_pagemap(struct kernel *k, uint32_t pid);
 int kernel_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs);
 /* How often the kernel ran past our message programs, one being under way on the same CPU. */
 uint64_t kernel_missed(struct kernel *k);

@@ -15,10 +15,12 @@
 
 #include "../base/escape.h"
 #include "../capture/feature.h"
+#include "../capture/rights.h"
 #include "command.h"
 
 #define COLUMNS	   80
 #define NAME_WIDTH 20
+#define RIGHT_WIDTH 24
 #define INDENT	   6
 
 static const char usage[] = "usage: dbleak doctor [--json]\n"
@@ -83,6 +85,20 @@ static void print_feature(enum feature_id id)
 	print_note("to get it:  ", about->remedy);
 }
 
+static void print_rights(void)
+{
+	size_t count;
+	const struct right *r = rights_list(&count);
+
+	printf("\nWhat watching takes of root's rights, and what for:\n");
+	for (; count--; r++) {
+		printf("%-4s  %-*s", right_is_held(r) ? "yes" : "no", RIGHT_WIDTH, r->name);
+		print_wrapped(r->feature, INDENT + RIGHT_WIDTH);
+		if (!right_is_held(r))
+			print_note("without it: ", r->without);
+	}
+}
+
 static void print_text(const struct utsname *host)
 {
 	bool able = feature_main_job();
@@ -98,6 +114,7 @@ static void print_text(const struct utsname *host)
 		printf("Database connections cannot be watched here: see what is marked no.\n\n");
 	for (int id = 0; id < FEATURES; id++)
 		print_feature((enum feature_id)id);
+	print_rights();
 }
 
 static json_t *feature_json(enum feature_id id)
@@ -112,6 +129,22 @@ static json_t *feature_json(enum feature_id id)
 			 about->remedy);
 }
 
+static json_t *rights_json(void)
+{
+	static const char *const terms[] = {"kept", "helper", "run", "start"};
+	json_t *list = json_array();
+	size_t count;
+	const struct right *r = rights_list(&count);
+
+	for (; count--; r++)
+		json_array_append_new(
+			list, json_pack("{s:s, s:b, s:b, s:s, s:s, s:s}", "name", r->name, "held",
+					(int)right_is_held(r), "needed", (int)r->needed, "kept",
+					terms[r->term], "purpose", r->feature, "without",
+					r->without));
+	return list;
+}
+
 static int print_json(const struct utsname *host)
 {
 	enum feature_door door = feature_door();
@@ -121,11 +154,11 @@ static int print_json(const struct utsname *host)
 
 	for (int id = 0; id < FEATURES; id++)
 		json_array_append_new(features, feature_json((enum feature_id)id));
-	top = json_pack("{s:s, s:s, s:{s:s, s:s}, s:b, s:s?, s:o}", "schema", "dbleak.doctor/1",
+	top = json_pack("{s:s, s:s, s:{s:s, s:s}, s:b, s:s?, s:o, s:o}", "schema", "dbleak.doctor/1",
 			"version", DBLEAK_VERSION, "host", "kernel", host->release, "arch",
 			host->machine, "able", (int)feature_main_job(), "door",
 			door == FEATURE_DOOR_NONE ? NULL : feature_door_name(door), "features",
-			features);
+			features, "rights", rights_json());
 	err = top ? json_dumpf(top, stdout, JSON_INDENT(2)) : -1;
 	json_decref(top);
 	putchar('\n');

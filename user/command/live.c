@@ -13,6 +13,8 @@
 
 #include "../base/output.h"
 #include "../capture/looking.h"
+#include "../capture/others.h"
+#include "../capture/rights.h"
 #include "../report/json.h"
 #include "../report/text.h"
 
@@ -41,6 +43,47 @@ int view_status(const struct report_view *v)
 	return 0;
 }
 
+/* Closes the recording: it takes its place. */
+static int end_recording(struct live *l)
+{
+	int err = recording_close(l->recording), kept;
+
+	l->recording = NULL;
+	kept = outfile_end(&l->recorded, true); /* what is there of it can be read */
+	return err ? err : kept;
+}
+
+/* A disk that is full, or a limit: the watch goes on, and says so. */
+static int lose_recording(struct live *l, const struct ev_head *last, int err)
+{
+	struct ev_gap gap = {.head = {.ns = last->ns, .kind = EV_GAP, .size = sizeof(gap)}};
+
+	if (err == -EFBIG)
+		snprintf(gap.text, sizeof(gap.text), "the recording ended at its limit of %llu bytes "
+			 "(--record-limit)", (unsigned long long)l->options->record_limit);
+	else
+		snprintf(gap.text, sizeof(gap.text), "the recording ended after %llu bytes: %s",
+			 (unsigned long long)l->record_bytes, strerror(-err));
+	fprintf(stderr, "dbleak: %s\n", gap.text);
+	end_recording(l);
+	if (err != -EFBIG)
+		l->record_err = err;
+	if (l->records_only)
+		return err;
+	return l->model ? model_apply(l->model, &gap.head) : 0;
+}
+
+static int keep_record(struct live *l, const struct ev_head *record)
+{
+	bool fits = l->record_bytes + record->size <= l->options->record_limit;
+	int err = fits ? recording_write(l->recording, record) : -EFBIG;
+
+	if (err)
+		return lose_recording(l, record, err);
+	l->record_bytes += record->size;
+	return 0;
+}
+
 static int take_record(void *context, const struct ev_head *record)
 {
 	struct live *l = context;
@@ -49,7 +92,7 @@ static int take_record(void *context, const struct ev_head *record)
 	pthread_mutex_lock(&l->lock);
 	err = l->model ? model_apply(l->model, record) : 0;
 	if (!err && l->recording)
-		err = recording_write(l->recording, record);
+		err = keep_record(l, record);
 	l->begun = true;
 	pthread_mutex_unlock(&l->lock);
 	return err;
@@ -63,7 +106,8 @@ static const char *why_not(int err)
 	case -E2BIG:
 		return "this kernel refuses a program of ours; DBLEAK_DEBUG=1 shows which";
 	case -EPERM:
-		return "not allowed to load programs into the kernel; run it as root";
+		return "not allowed to load programs into the kernel; run it as root, or with "
+		       "CAP_BPF and CAP_PERFMON";
 	case -ENOENT:
 	case -ESRCH:
 		return "this kernel lacks BTF (/sys/kernel/btf/vmlinux) or a hook that is needed";
@@ -83,15 +127,29 @@ static int fail(const char *what, const char *thing, int err)
 	return 2;
 }
 
+static int refuse(const char *path, int err)
+{
+	fprintf(stderr, "dbleak: cannot create %s: %s\n", path, outfile_why(err));
+	return 2;
+}
+
 static int open_recording(struct live *l, const char *path)
 {
-	FILE *file = output_create(path);
-	int err;
+	int err = outfile_open(&l->recorded, path, NULL, true);
 
-	if (!file)
-		return fail("cannot create", path, -errno);
-	err = recording_open_write(&l->recording, file);
+	if (err)
+		return refuse(path, err);
+	err = recording_open_write(&l->recording, l->recorded.file);
+	l->recorded.file = NULL; /* the recording's, also after an error */
 	return err ? fail("cannot record into", path, err) : -1;
+}
+
+/* For whoever looks on: scripts run several on purpose. */
+static void tell_others(const struct options *o)
+{
+	if ((isatty(STDERR_FILENO) || o->verbose) && others_watching())
+		fputs("dbleak: another dbleak watches this host: each adds to what programs pay\n",
+		      stderr);
 }
 
 static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
@@ -114,7 +172,11 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 		.sink = take_record,
 		.context = l,
 	};
-	int err = capture_open(&l->capture, &c);
+	int err;
+
+	if (mode != EV_MODE_SNAPSHOT)
+		tell_others(o);
+	err = capture_open(&l->capture, &c);
 
 	if (!err)
 		return -1;
@@ -177,6 +239,11 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, voi
 	return err;
 }
 
+int live_end_recording(struct live *l)
+{
+	return l->record_err ? l->record_err : end_recording(l);
+}
+
 int live_finish(struct live *l)
 {
 	int err;
@@ -199,11 +266,15 @@ static int report(struct live *l)
 	status = view_status(v);
 	err = print_view(l->out, v, l->options);
 	if (!err)
-		err = output_close(l->out);
-	if (l->out != stdout && l->out != stderr)
-		l->out = NULL;
+		err = l->output.file ? outfile_end(&l->output, true) : output_close(l->out);
+	if (err) {
+		status = fail("cannot write the report", NULL, err);
+		if (l->options->output) /* what was seen is not to be lost with the file */
+			print_view(stderr, v, l->options);
+	}
+	outfile_end(&l->output, false);
 	view_close(v);
-	return err ? fail("cannot write the report", NULL, err) : status;
+	return status;
 }
 
 int live_report(struct live *l)
@@ -213,10 +284,11 @@ int live_report(struct live *l)
 	if (err)
 		return fail("cannot write the recording", NULL, err);
 	status = report(l);
-	err = recording_close(l->recording);
-	l->recording = NULL;
+	err = end_recording(l);
 	if (err)
-		status = fail("cannot write the recording", NULL, err);
+		fail("cannot write the recording", NULL, err);
+	if (err || l->record_err)
+		status = 2; /* what was asked for is not there */
 	watchdog_closing(&l->watchdog, status);
 	return status;
 }
@@ -249,7 +321,7 @@ static int tell_end(struct live *l, uint32_t pid, const char *where)
 	if (!err)
 		err = recording_write(l->recording, &end.head);
 	if (!err)
-		err = recording_close(l->recording);
+		err = end_recording(l);
 	return err;
 }
 
@@ -277,13 +349,47 @@ static void report_without(void *context, uint32_t pid, const char *where)
 
 static int start_watchdog(struct live *l)
 {
-	const struct watchdog_host host = {.report = report_without, .context = l};
+	const struct watchdog_host host = {
+		.report = report_without, .begin = rights_end_thread, .context = l};
 	int err;
 
 	pthread_mutex_init(&l->lock, NULL);
 	err = watchdog_start(&l->watchdog, &host);
 	watchdog_duration(&l->watchdog, l->options->duration_s);
 	return err;
+}
+
+/* What a right that we lack hides. */
+static int tell_missing(struct live *l)
+{
+	size_t count;
+	const struct right *r = rights_list(&count);
+	int err = 0;
+
+	for (; count-- && !err; r++) {
+		struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
+
+		if (r->needed || r->term > RIGHT_ERRAND || right_is_held(r))
+			continue;
+		gap.head.ns = boot_ns();
+		snprintf(gap.text, sizeof(gap.text), "without %s: %s", r->name, r->without);
+		err = take_record(l, &gap.head);
+	}
+	return err;
+}
+
+/* From here on we can read and report, and little else. */
+static int give_up_rights(struct live *l, enum ev_mode mode)
+{
+	int err = tell_missing(l);
+
+	if (err)
+		return fail("cannot write the recording", NULL, err);
+	err = rights_end(mode == EV_MODE_RUN ? RIGHTS_RUN : RIGHTS_WATCH);
+	if (err)
+		fprintf(stderr, "dbleak: goes on with more rights than it needs: %s\n",
+			strerror(-err));
+	return -1;
 }
 
 int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
@@ -293,6 +399,7 @@ int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 	l->options = o;
 	l->out = out;
 	signal(SIGPIPE, SIG_IGN);
+	rights_begin();
 	if (o->heap == EV_TIER_FULL && select_is_empty(&o->select)) {
 		fputs("dbleak: --heap full follows each allocation: it needs processes to be chosen "
 		      "(-p, --comm, --container, --cgroup)\n", stderr);
@@ -307,24 +414,26 @@ int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 	if (!l->model)
 		return fail("cannot start", NULL, -ENOMEM);
 	if (o->output) {
-		l->out = output_create(o->output);
-		if (!l->out)
-			return fail("cannot create", o->output, -errno);
+		err = outfile_open(&l->output, o->output, NULL, false);
+		if (err)
+			return refuse(o->output, err);
+		l->out = l->output.file;
 	}
 	err = select_resolve(&o->select, l->containers, stderr);
 	if (err)
 		return err == -ENOENT ? 2 : fail("cannot select", NULL, err);
 	if (o->record)
 		status = open_recording(l, o->record);
-	return status >= 0 ? status : open_capture(l, o, mode);
+	if (status < 0)
+		status = open_capture(l, o, mode);
+	return status >= 0 ? status : give_up_rights(l, mode);
 }
 
 void live_close(struct live *l)
 {
 	capture_close(l->capture);
-	recording_close(l->recording);
+	end_recording(l);
+	outfile_end(&l->output, false);
 	model_close(l->model);
 	containers_close(l->containers);
-	if (l->out && l->out != stdout && l->out != stderr)
-		fclose(l->out);
 }

@@ -12,13 +12,17 @@
 #include "../model/judge.h"
 #include "../record/recording.h"
 #include "options.h"
+#include "outfile.h"
 #include "watchdog.h"
 
 struct live {
 	const struct options *options;
 	struct containers *containers;
 	struct model *model;
-	struct recording *recording; /* NULL: none */
+	struct recording *recording; /* NULL: none, or it has ended */
+	struct outfile output, recorded;
+	uint64_t record_bytes;
+	int record_err; /* why the recording ended before the watch; its limit is no error */
 	struct capture *capture;
 	FILE *out;		     /* of the report */
 	struct watchdog watchdog;
@@ -39,6 +43,8 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *l, vo
 int live_finish(struct live *l);
 /* Last look, report, recording's end.  Returns the exit status. */
 int live_report(struct live *l);
+/* The recording takes its place: 0 or -errno, also of what ended it before. */
+int live_end_recording(struct live *l);
 void live_close(struct live *l);
 
 /* Prints a view as the options want it: 0 or -errno. */

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RECORD_LIMIT (1ULL << 30) /* a day of a busy host; a tenant is not to fill the disk */
+#define SIZE_MOST    1e18
 #define HEAP_SAMPLE 16384 /* bytes */
 #define HEAP_SAMPLE_MOST (1 << 30)
 
@@ -32,6 +34,7 @@ enum {
 	OPT_NO_STACKS,
 	OPT_LIBRARY,
 	OPT_USER,
+	OPT_RECORD_LIMIT,
 };
 
 static const struct {
@@ -53,6 +56,7 @@ static const struct {
 	{"no-stacks", 0, OPT_NO_STACKS, OPTIONS_TIME},
 	{"output", 1, 'o', OPTIONS_OUTPUT},
 	{"record", 1, OPT_RECORD, OPTIONS_RECORD},
+	{"record-limit", 1, OPT_RECORD_LIMIT, OPTIONS_TIME},
 	{"json", 0, OPT_JSON, OPTIONS_REPORT},
 	{"library", 1, OPT_LIBRARY, OPTIONS_REPORT},
 	{"verbose", 0, 'v', OPTIONS_REPORT},
@@ -75,6 +79,30 @@ static int number(const char *name, const char *text, double least, double most,
 			least, most, text);
 		return 2;
 	}
+	return -1;
+}
+
+/* Bytes, or K, M, G of 1024 of them. */
+static int size(const char *name, const char *text, uint64_t *out)
+{
+	static const char units[] = "KMG";
+	const char *unit;
+	char *end;
+	double value = strtod(text, &end);
+	unsigned int shift = 0;
+
+	unit = *end ? strchr(units, *end >= 'a' ? *end - 'a' + 'A' : *end) : NULL;
+	if (unit) {
+		shift = 10 * (unsigned int)(unit - units + 1);
+		end++;
+	}
+	value *= (double)(1ULL << shift);
+	if (end == text || *end || !(value >= 1 && value <= SIZE_MOST)) {
+		fprintf(stderr, "dbleak: --%s takes a size such as 500M or 2G, not \"%s\"\n", name,
+			text);
+		return 2;
+	}
+	*out = (uint64_t)value;
 	return -1;
 }
 
@@ -177,6 +205,8 @@ static int take(struct options *o, int value, const char *usage)
 	case OPT_RECORD:
 		o->record = optarg;
 		return -1;
+	case OPT_RECORD_LIMIT:
+		return size("record-limit", optarg, &o->record_limit);
 	case OPT_JSON:
 		o->json = true;
 		return -1;
@@ -226,7 +256,8 @@ int options_parse(struct options *o, int argc, char **argv, unsigned int takes, 
 	int value, status;
 
 	*o = (struct options){.interval_s = 1, .min_age_s = 10, .max_overhead = 2,
-			      .heap = EV_TIER_GROWTH, .heap_sample = HEAP_SAMPLE};
+			      .heap = EV_TIER_GROWTH, .heap_sample = HEAP_SAMPLE,
+			      .record_limit = RECORD_LIMIT};
 	choose(longs, takes);
 	snprintf(shorts, sizeof(shorts), "%s:h%s%s%s", takes & OPTIONS_COMMAND ? "+" : "",
 		 takes & OPTIONS_SELECT ? "p:" : "", takes & OPTIONS_OUTPUT ? "o:" : "",

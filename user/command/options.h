@@ -19,6 +19,7 @@ struct options {
 	double max_overhead; /* percent of a CPU */
 	const char *output;  /* -o */
 	const char *record;  /* --record */
+	uint64_t record_limit; /* --record-limit: bytes */
 	struct site_patterns library; /* --library */
 	enum ev_tier heap;   /* --heap */
 	uint64_t heap_sample; /* --heap-sample: bytes; 1: every block */

@@ -126,7 +126,7 @@ void origin_restore(void)
 
 void origin_let_go(bool keep_output)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC); /* we may write to nothing any more */
 
 	for (size_t i = 0; i < origin.count; i++)
 		if (origin.fds[i] >= 0)

@@ -3,6 +3,7 @@
  * record.c - dbleak record: look and keep, judge later.
  */
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -27,12 +28,10 @@ static int record(struct options *o, struct live *l)
 		return err;
 	live_work(l, o->duration_s, NULL, NULL);
 	err = live_finish(l);
-	if (!err) {
-		err = recording_close(l->recording);
-		l->recording = NULL;
-	}
+	if (!err)
+		err = live_end_recording(l);
 	if (err)
-		fprintf(stderr, "dbleak: cannot write the recording: error %d\n", -err);
+		fprintf(stderr, "dbleak: cannot write the recording: %s\n", strerror(-err));
 	watchdog_closing(&l->watchdog, err ? 2 : 0);
 	return err ? 2 : 0;
 }

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "../base/output.h"
+#include "../capture/rights.h"
 #include "command.h"
 #include "live.h"
+#include "outfile.h"
 
 static const char usage[] = "usage: dbleak report FILE [--json] [-o FILE] [-v] [--library PATTERN]...\n"
 			    "Judges a recording and prints its report.\n"
@@ -44,62 +46,77 @@ static int replay(struct model *m, struct recording *r, const char *path)
 	return n == -ENODATA || n == -EBADMSG ? 0 : n;
 }
 
-static int report(const struct options *o, const char *path, FILE *out)
+/* A report that cannot be written to its file comes on standard error. */
+static int print(const struct report_view *v, const struct options *o, struct outfile *out)
 {
-	FILE *file = fopen(path, "re");
+	int status = view_status(v), err = print_view(out->file ? out->file : stdout, v, o);
+
+	if (!err)
+		err = out->file ? outfile_end(out, true) : output_close(stdout);
+	if (!err)
+		return status;
+	fprintf(stderr, "dbleak: cannot write the report: %s\n", strerror(-err));
+	if (o->output)
+		print_view(stderr, v, o);
+	return 2;
+}
+
+static int report(const struct options *o, const char *path, FILE *file, struct outfile *out)
+{
 	struct recording *r = NULL;
 	struct report_view *v = NULL;
 	struct model *m = model_open();
-	int err = file ? recording_open_read(&r, file) : -errno, status = 2;
+	int err = recording_open_read(&r, file), status = 2;
 
+	rights_end(RIGHTS_READ); /* a recording may be anybody's */
 	if (!err)
 		err = m ? replay(m, r, path) : -ENOMEM;
 	if (!err) {
 		v = judge_view(m, &o->library);
 		err = v ? 0 : -ENOMEM;
 	}
-	if (err) {
+	if (err)
 		fprintf(stderr, "dbleak: cannot read %s: %s\n", path, why_not(err));
-	} else {
-		status = view_status(v);
-		err = print_view(out, v, o);
-	}
-	if (v && err) {
-		fprintf(stderr, "dbleak: cannot write the report: %s\n", strerror(-err));
-		status = 2;
-	}
+	else
+		status = print(v, o, out);
 	view_close(v);
 	model_close(m);
 	recording_close(r);
 	return status;
 }
 
+static int report_file(const struct options *o, const char *path)
+{
+	FILE *file = fopen(path, "re");
+	struct outfile out = {0};
+	int err, status;
+
+	if (!file) {
+		fprintf(stderr, "dbleak: cannot read %s: %s\n", path, strerror(errno));
+		return 2;
+	}
+	err = o->output ? outfile_open(&out, o->output, file, false) : 0;
+	if (err) {
+		fprintf(stderr, "dbleak: cannot create %s: %s\n", o->output, outfile_why(err));
+		fclose(file);
+		return 2;
+	}
+	status = report(o, path, file, &out);
+	outfile_end(&out, false);
+	return status;
+}
+
 int command_report(int argc, char **argv)
 {
 	struct options o;
-	FILE *out = stdout;
-	int err, status = options_parse(&o, argc, argv, OPTIONS_REPORT | OPTIONS_OUTPUT, usage);
+	int status = options_parse(&o, argc, argv, OPTIONS_REPORT | OPTIONS_OUTPUT, usage);
 
 	if (status < 0 && o.next + 1 != argc) {
 		fprintf(stderr, "dbleak: report takes one recording\n%s", usage);
 		status = 2;
 	}
-	if (status < 0 && o.output) {
-		out = output_create(o.output);
-		if (!out) {
-			fprintf(stderr, "dbleak: cannot create %s: %s\n", o.output,
-				strerror(errno));
-			status = 2;
-		}
-	}
-	if (status < 0) {
-		status = report(&o, argv[o.next], out);
-		err = output_close(out);
-		if (err && status != 2) {
-			fprintf(stderr, "dbleak: cannot write the report: %s\n", strerror(-err));
-			status = 2;
-		}
-	}
+	if (status < 0)
+		status = report_file(&o, argv[o.next]);
 	options_free(&o);
 	return status;
 }

@@ -25,12 +25,14 @@ static const char usage[] =
 	"                      full, also each malloc of the chosen processes\n"
 	"  --heap-sample BYTES with full: one block in so many bytes is looked at (16384); 1 all\n"
 	"  --record FILE       keep what was seen, for \"dbleak report FILE\"\n"
+	"  --record-limit SIZE a recording ends at so many bytes (1G); the watch goes on\n"
 	"  --library PATTERN   skip such frames, too, when naming a source line: a file, folder,\n"
 	"                      module or function, * being any text; may repeat\n"
 	"  --show-literals     do not replace the values in SQL by ?\n"
 	"  --show-arguments    command lines with their values, not the names of options alone;\n"
 	"                      never a password\n"
-	"Exit status: 0 nothing leaks, 1 something leaks or is stuck, 2 could not look.\n";
+	"Exit status: 0 nothing leaks, 1 something leaks or is stuck, 2 could not look, or not\n"
+	"write all that was asked for.\n";
 
 /* On a terminal the answer to "what is open now" comes at once. */
 static void first_answer(struct live *l)

@@ -223,6 +223,8 @@ static void *work(void *context)
 	siginfo_t info;
 	sigset_t set;
 
+	if (w->host.begin)
+		w->host.begin();
 	signals_of(&set);
 	for (;;) {
 		int sig = sigtimedwait(&set, &info, &round);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * outfile.h - files that hold what we saw: for their owner's eyes only, whole or not at all.
+ *
+ * A file is written under another name beside its own and takes its place when it is whole, so
+ * nobody's file is emptied, followed or shared.  A child made at once does that last step: by then
+ * we have given up the rights that it takes.  Streams (/dev/stdout, /dev/fd/N, a device, a pipe
+ * with a reader) are written to as they are.
+ */
+#ifndef DBLEAK_COMMAND_OUTFILE_H
+#define DBLEAK_COMMAND_OUTFILE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+struct outfile {
+	FILE *file;   /* to write to; whoever closes it sets it to NULL */
+	pid_t keeper; /* 0: a stream, nothing takes a place */
+	int wire;
+};
+
+/* input: a file that is read and may not be replaced, NULL: none.  keep_part: what is there takes
+ * its place even if we are killed.  0 or -errno; o is zero then. */
+int outfile_open(struct outfile *o, const char *path, FILE *input, bool keep_part);
+/* Flushes and closes what is open.  Without an error, and if it is whole, the file takes its place;
+ * else it is gone.  0 or -errno of anything that went wrong.  More than once is no harm. */
+int outfile_end(struct outfile *o, bool whole);
+/* In a few words, for errors of outfile_open that strerror(3) tells badly. */
+const char *outfile_why(int err);
+
+#endif
