@@ -798,11 +798,7 @@ static void note(struct scan *c, const char *word, size_t len)
 /* One for all that is hidden in a row. */
 static void put_placeholder(struct scan *c)
 {
-	bool call = c->statement == STATEMENT_PRAGMA && out_ends_with(c, "(");
-
-	if (call)
-		put_text(c, "?)", 2);
-	else if (!out_ends_with(c, "?") && !out_ends_with(c, "?)"))
+	if (!out_ends_with(c, "?") && !out_ends_with(c, "(?)"))
 		put_text(c, "?", 1);
 	c->space = false;
 }
@@ -859,6 +855,8 @@ static void take_text(struct scan *c, const char *text, size_t len)
 	if (glued || (!before && is_hidden(c, text))) {
 		c->literal = glued;
 		put_placeholder(c);
+		if (*text == ')' && out_ends_with(c, "(?")) /* PRAGMA name(value) */
+			put(c, ')');
 		c->last = NULL;
 		return;
 	}

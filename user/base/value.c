@@ -220,6 +220,10 @@ static void put_url(struct shown *s, const char *at, const char *end)
 		return;
 	}
 
+	if (scheme && telling_key(scheme, (size_t)(mark - scheme))) {
+		put_dots(s); /* a password that begins with slashes */
+		return;
+	}
 	if (scheme) {
 		if (!put_items(s, at, scheme))
 			return;
