@@ -419,47 +419,65 @@ static void wrapped(struct walk *w, const char *text, size_t len, bool maybe)
 	}
 }
 
-/* An argument that is no option, of a program that has one we want to see. */
+/* False: it is no script, and none will come. */
+static bool script(struct walk *w, const char *text, size_t len, bool maybe)
+{
+	if (program_command(text, len) && !maybe) { /* deno run x.ts */
+		put_word(w->line, text, len);
+		return true;
+	}
+	if (!maybe || is_script_file(text, len)) {
+		walk_script(w, text, len);
+		return true;
+	}
+	w->program = NULL;
+	return false;
+}
+
+static bool class(struct walk *w, const char *text, size_t len, bool maybe)
+{
+	bool shown = !maybe && is_module(text, len) && !memchr(text, ':', len);
+
+	w->program = NULL;
+	if (shown)
+		put_path(w->line, text, len);
+	return shown;
+}
+
+static bool module(struct walk *w, const char *text, size_t len, bool maybe)
+{
+	if ((maybe || w->program->shell || !is_module(text, len)) && !is_application(text, len))
+		return false;
+	put_word(w->line, text, len);
+	w->program = NULL;
+	return true;
+}
+
+/* Whether it is what its program runs. */
+static bool is_run(struct walk *w, const char *text, size_t len, bool maybe)
+{
+	switch (w->program ? w->program->kind : 0) {
+	case PROGRAM_INTERPRETER:
+		return script(w, text, len, maybe);
+	case PROGRAM_JAVA:
+		return class(w, text, len, maybe);
+	case PROGRAM_RUNNER:
+		return module(w, text, len, maybe);
+	default:
+		return false;
+	}
+}
+
+/* An argument that is no option. */
 static void positional(struct walk *w, const char *text, size_t len, bool maybe)
 {
-	if (len && *text == '$') { /* sh -c "java $OPTIONS -jar x.jar" */
+	if (len && *text == '$') /* sh -c "java $OPTIONS -jar x.jar" */
 		put_hidden(w->line);
-		return;
-	}
-	switch (w->program ? w->program->kind : 0) {
-	case PROGRAM_WRAPPER:
+	else if (w->program && w->program->kind == PROGRAM_WRAPPER)
 		wrapped(w, text, len, maybe);
+	else if (is_run(w, text, len, maybe))
 		return;
-	case PROGRAM_INTERPRETER:
-		if (program_command(text, len) && !maybe) { /* deno run x.ts */
-			put_word(w->line, text, len);
-			return;
-		}
-		if (!maybe || is_script_file(text, len)) {
-			walk_script(w, text, len);
-			return;
-		}
-		w->program = NULL;
-		break;
-	case PROGRAM_JAVA:
-		w->program = NULL;
-		if (!maybe && is_module(text, len) && !memchr(text, ':', len)) {
-			put_path(w->line, text, len);
-			return;
-		}
-		break;
-	case PROGRAM_RUNNER:
-		if ((!maybe && !w->program->shell && is_module(text, len)) ||
-		    is_application(text, len)) {
-			put_word(w->line, text, len);
-			w->program = NULL;
-			return;
-		}
-		break;
-	default:
-		break;
-	}
-	if (program_command(text, len) && !maybe && !w->secret)
+	else if (program_command(text, len) && !maybe && !w->secret)
 		put_word(w->line, text, len);
 	else
 		put_value(w, text, len);
