@@ -30,6 +30,7 @@
 #include "parts.h"
 #include "procfs.h"
 #include "reader.h"
+#include "server.h"
 #include "statement.h"
 
 #define GRACE_NS  (SECOND_NS / 2)
@@ -94,6 +95,25 @@ void capture_exited(struct capture *c, const struct ev_head *record)
 	capture_tell(c, record);
 }
 
+/* One that only has the name of a server teaches nothing until it answers like one. */
+static void server_told(struct capture *c, const struct raw_server *end)
+{
+	enum server_proof proof;
+
+	if (peers_add(&c->peers, end))
+		c->err = -ENOMEM;
+	if (!end->claimed)
+		return;
+	proof = server_prove(c->procfs, end->pid, end->start_ns, end->claimed, kernel_server_named);
+	if (proof == SERVER_UNPROVEN)
+		return;
+	table_put(&c->serving, (struct table_key){end->pid, end->start_ns}, c);
+	if (end->local_port)
+		kernel_serve_port(c->kernel, end->local_port, end->claimed, proof < SERVER_PROVEN);
+	else if (end->path && (proof == SERVER_PROVEN || end->named))
+		kernel_serve_path(c->kernel, end->path, end->claimed, end->named);
+}
+
 static void on_record(void *context, const struct ev_head *record)
 {
 	struct capture *c = context;
@@ -109,8 +129,7 @@ static void on_record(void *context, const struct ev_head *record)
 		connection_identity(c, record);
 		break;
 	case RAW_SERVER:
-		if (peers_add(&c->peers, (const struct raw_server *)record))
-			c->err = -ENOMEM;
+		server_told(c, (const struct raw_server *)record);
 		break;
 	case EV_SQL:
 		statement_sql(c, record);
@@ -375,6 +394,8 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		err = parts_open_heap(c);
 	if (!err)
 		err = first_look(c);
+	if (!err)
+		cost_tell_full(c);
 	if (err) {
 		capture_close(c);
 		return err;
@@ -403,6 +424,7 @@ static int periodic(struct capture *c, uint64_t now)
 		c->next_facts_ns = now + FACTS_EVERY_NS;
 		owners_tell_ends(c);
 		cost_tell(c);
+		cost_tell_full(c);
 		if (c->clients)
 			clients_tell_libraries(c->clients);
 		cost_keep_budget(c, now);
@@ -451,6 +473,10 @@ int capture_step(struct capture *c, int timeout_ms)
 		growth_step(c->growth, capture_now());
 	if (!err)
 		err = periodic(c, capture_now());
+	if (!c->err && (err == -EMFILE || err == -ENFILE)) {
+		cost_tell_full(c); /* a later sweep tells what this one could not */
+		return 0;
+	}
 	return err ? err : c->err;
 }
 
@@ -519,6 +545,7 @@ void capture_close(struct capture *c)
 		free(slot->value);
 	table_free(&c->connections);
 	table_free(&c->owners);
+	table_free(&c->serving);
 	peers_free(&c->peers);
 	free(c);
 }
