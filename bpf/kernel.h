@@ -84,6 +84,7 @@ struct unix_sock {
 } CO_RE;
 
 struct tcp_sock {
+	__u64 bytes_received;
 	__u32 lsndtime;
 } CO_RE;
 

@@ -62,7 +62,14 @@ struct raw_server {
 	__u64 socket; /* Unix: its cookie; else 0 */
 	__u32 pid;
 	__u16 local_port, remote_port; /* TCP */
+	__u32 claimed; /* enum ev_database: what its name says, as anybody's may; 0: its bytes did */
+	__u32 named;   /* the path says so, too */
+	__u64 path;    /* hash; Unix */
 };
+
+/* Beside enum ev_database, of a port or a path. */
+#define SERVED 0x80 /* a known server program listens there */
+#define NAMED  0x40 /* the path itself is a database's */
 
 /* One descriptor of a tracked connection, from a pass over all processes. */
 struct raw_holder {

@@ -18,8 +18,6 @@ struct ports_map {
 
 extern struct ports_map ports SEC(".maps");
 
-#define SERVED 0x80 /* a known server program listens there */
-
 static __always_inline int is_stream(const struct sock *sk)
 {
 	__u16 family = sk->__sk_common.skc_family;

@@ -27,7 +27,6 @@ struct {
 	__type(value, __u8);
 } paths SEC(".maps");
 
-#define NAMED 0x40  /* the path itself is a database's */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -381,11 +380,14 @@ static __always_inline __u8 served_by(struct task_struct *task)
 	return visited_database;
 }
 
-static __always_inline void tell_server(struct seq_file *seq, struct task_struct *task,
-					struct sock *sk)
+static __always_inline void tell_end(struct seq_file *seq, struct task_struct *task,
+				     struct sock *sk, __u8 claimed, __u64 path, __u8 named)
 {
 	struct raw_server out = {};
 
+	out.claimed = claimed;
+	out.path = path;
+	out.named = named;
 	out.head.kind = RAW_SERVER;
 	out.head.size = sizeof(out);
 	out.start_ns = task->start_boottime;
@@ -396,36 +398,34 @@ static __always_inline void tell_server(struct seq_file *seq, struct task_struct
 		out.local_port = sk->__sk_common.skc_num;
 		out.remote_port = __builtin_bswap16(sk->__sk_common.skc_dport);
 	}
-	ledger_process(out.pid, out.start_ns, 1);
+	if (!claimed)
+		ledger_process(out.pid, out.start_ns, 1);
 	sweep_write(seq, &out, sizeof(out));
 }
 
-/* Is it a known server's listening socket?  Then its address is a database's. */
+static __always_inline void tell_server(struct seq_file *seq, struct task_struct *task,
+					struct sock *sk)
+{
+	tell_end(seq, task, sk, 0, 0, 0);
+}
+
+/* Is it the listening socket of something with a server's name?  User space asks for more than that
+ * before its address is taken for a database's. */
 static __always_inline void scan_server(struct seq_file *seq, struct task_struct *task,
 					struct sock *sk, struct raw_identity *at)
 {
-	__u8 served = served_by(task) | SERVED;
-	__u16 port;
-	__u64 hash;
+	__u8 claimed = served_by(task);
 
 	__builtin_memset(at->path, 0, sizeof(at->path));
 	if (sk->__sk_common.skc_state != TCP_LISTEN) {
 		if (sk->__sk_common.skc_family == AF_UNIX && unix_name(sk, at->path))
-			tell_server(seq, task, sk);
+			tell_end(seq, task, sk, claimed, 0, 0);
 		return;
 	}
-	tell_server(seq, task, sk);
-	if (sk->__sk_common.skc_family != AF_UNIX) {
-		port = sk->__sk_common.skc_num;
-		bpf_map_update_elem(&ports, &port, &served, BPF_ANY);
-		return;
-	}
-	if (!unix_name(sk, at->path))
-		return;
-	hash = path_hash(at);
-	if (path_database(at))
-		served |= NAMED;
-	bpf_map_update_elem(&paths, &hash, &served, BPF_ANY);
+	if (sk->__sk_common.skc_family != AF_UNIX)
+		tell_end(seq, task, sk, claimed, 0, 0);
+	else if (unix_name(sk, at->path))
+		tell_end(seq, task, sk, claimed, path_hash(at), path_database(at) != 0);
 }
 
 /* What an address says: a port, or the path in at.  Returns signs, 0 for nothing. */
@@ -486,6 +486,10 @@ static __always_inline struct connection *scan_enter(struct seq_file *seq, struc
 			tell_server(seq, task, sk);
 		return NULL;
 	}
+	/* A port alone, and not one byte has come from there: whatever it is, it is no session. */
+	if (signs == EV_SIGN_PORT && at->family != AF_UNIX &&
+	    !BPF_CORE_READ((struct tcp_sock *)sk, bytes_received))
+		return NULL;
 	if (!selected(task))
 		return NULL;
 	m = bpf_sk_storage_get(&marks, sk, &none, BPF_SK_STORAGE_GET_F_CREATE);

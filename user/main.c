@@ -36,6 +36,7 @@ int main(int argc, char **argv)
 	const char *name = argc > 1 ? argv[1] : "watch";
 
 	origin_note();
+	origin_raise_files();
 	if (!strcmp(name, "--version"))
 		return printf("dbleak %s\n", DBLEAK_VERSION) < 0 ? 2 : 0;
 	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help"))

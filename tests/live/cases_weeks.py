@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """What a watch of weeks must give back: files of containers that ended, and the room that they took."""
 import os
+import resource
 import shutil
 import subprocess
 import time
 
+from harness import CLIENTS
 from solo import Skip, live
 
 LIBRARY = os.path.realpath("/usr/lib/x86_64-linux-gnu/libsqlite3.so.0")
@@ -93,3 +95,55 @@ def many_copies(bench):
     bench.check(libraries.get("lib359.so", 0) > 10, f"the last copy was not probed: {sorted(libraries)[-3:]}")
     unprobed = [gap["reason"] for gap in look.report["coverage"]["gaps"] if "cannot be probed" in gap["reason"]]
     bench.check(not unprobed, f"some were not probed: {unprobed[:2]}")
+
+
+@live("a full table of open files is told, and the rest of the report is whole", needs=("postgresql",), lane="weeks")
+def full_files(bench):
+    client = bench.client("keeper.py", "leak")
+    watching = bench.dbleak.start("watch", "--json", "--duration", 30, preexec_fn=lambda: resource.setrlimit(
+        resource.RLIMIT_NOFILE, (256, 4096)))
+    bench.dbleak.wait_watching(watching)
+    bench.check(resource.prlimit(watching.pid, resource.RLIMIT_NOFILE)[0] == 4096, "the limit was not raised")
+    time.sleep(8)
+    resource.prlimit(watching.pid, resource.RLIMIT_NOFILE, (3, 4096))
+    time.sleep(8)
+    resource.prlimit(watching.pid, resource.RLIMIT_NOFILE, (4096, 4096))
+    watching.send_signal(2)
+    look = bench.looked(bench.dbleak.examine(bench.dbleak.finish(watching)))
+    told = [gap["reason"] for gap in look.report["coverage"]["gaps"] if "cannot open another file" in gap["reason"]]
+    bench.check(len(told) == 1, f"it was not told: {look.report['coverage']['gaps']}")
+    process = look.process(client.pid)
+    bench.check(process and process["findings"], "the leak was not found")
+
+
+@live("a command finds the limit of open files that dbleak was started with", needs=(), lane="weeks")
+def same_limit(bench):
+    out = bench.file("limit")
+    bench.dbleak.finish(bench.dbleak.start("run", "--", "/bin/sh", "-c", f"ulimit -n >{out}", preexec_fn=lambda: resource.setrlimit(
+        resource.RLIMIT_NOFILE, (300, 4096))))
+    with open(out) as limit:
+        found = limit.read().strip()
+    bench.check(found == "300", f"it found {found!r}")
+
+
+def named(bench, *argv):
+    process = subprocess.Popen(["/usr/bin/python3", os.path.join(CLIENTS, "named.py"), *map(str, argv)], stdout=subprocess.PIPE,
+                               start_new_session=True)
+    bench.janitor.watch(process.pid)
+    process.stdout.readline()
+    return process
+
+
+@live("a process that is only called as a database server is makes no port a database's", needs=(), lane="weeks")
+def only_a_name(bench):
+    well_known = 6432
+    spoken = [named(bench, name, 8080 + at, "speak") for at, name in enumerate(("postgres", "mysqld", "pgbouncer", "mariadbd"))]
+    silent = [named(bench, "postgres", 8090), named(bench, "python3", well_known)]
+    time.sleep(0.5)
+    for look in (bench.dbleak.run("snapshot", "--json"), bench.dbleak.watch("--duration", 3, "--min-age", 1)):
+        bench.dbleak.examine(look)
+        bench.looked(look)
+        for process in spoken + silent:
+            found = look.process(process.pid)
+            bench.check(not found, f"{process.args[2:]} has connections: {found and found['endpoints']}")
+    bench.janitor.end(*spoken, *silent)

@@ -437,7 +437,7 @@ static void a_file_below_two_overlays_is_told_of_once(const char *lower, const c
 {
 	char path[PATH_MAX], targets[2][TARGET_LEN];
 	size_t from = heard_count;
-	struct child c[3];
+	struct child c[4];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/%s/over.so", folder, lower);
@@ -464,7 +464,11 @@ static void a_file_below_two_overlays_is_told_of_once(const char *lower, const c
 	assert_non_null(mapping_of(c[1].pid)); /* as the one that was told of */
 	assert_int_equal(mapping_of(c[1].pid)->device, find(word, from)->device);
 	assert_int_equal(mapping_of(c[1].pid)->inode, find(word, from)->inode);
-	for (int i = 0; i < 3; i++)
+	/* Nor is it another file where the host maps it. */
+	c[3] = map_in_child(map_it, path);
+	assert_int_equal(libraries_scan(libraries, hear, NULL), 0);
+	assert_int_equal(heard_count, from + 2);
+	for (int i = 0; i < 4; i++)
 		end(&c[i]);
 	for (int i = 0; i < 2; i++)
 		umount2(targets[i], MNT_DETACH);

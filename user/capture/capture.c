@@ -35,6 +35,7 @@
 #include "probe.h"
 #include "procfs.h"
 #include "reader.h"
+#include "server.h"
 #include "statement.h"
 
 #define GRACE_NS  (SECOND_NS / 2)
@@ -124,6 +125,25 @@ static void on_death(struct capture *c, const struct raw_death *d)
 	capture_tell(c, &told.head);
 }
 
+/* One that only has the name of a server teaches nothing until it answers like one. */
+static void server_told(struct capture *c, const struct raw_server *end)
+{
+	enum server_proof proof;
+
+	if (peers_add(&c->peers, end))
+		c->err = -ENOMEM;
+	if (!end->claimed)
+		return;
+	proof = server_prove(c->procfs, end->pid, end->start_ns, end->claimed, kernel_server_named);
+	if (proof == SERVER_UNPROVEN)
+		return;
+	table_put(&c->serving, (struct table_key){end->pid, end->start_ns}, c);
+	if (end->local_port)
+		kernel_serve_port(c->kernel, end->local_port, end->claimed, proof < SERVER_PROVEN);
+	else if (end->path && (proof == SERVER_PROVEN || end->named))
+		kernel_serve_path(c->kernel, end->path, end->claimed, end->named);
+}
+
 static void on_record(void *context, const struct ev_head *record)
 {
 	struct capture *c = context;
@@ -139,8 +159,7 @@ static void on_record(void *context, const struct ev_head *record)
 		connection_identity(c, record);
 		break;
 	case RAW_SERVER:
-		if (peers_add(&c->peers, (const struct raw_server *)record))
-			c->err = -ENOMEM;
+		server_told(c, (const struct raw_server *)record);
 		break;
 	case EV_SQL:
 		statement_sql(c, record);
@@ -424,6 +443,8 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		err = parts_open_heap(c);
 	if (!err)
 		err = first_look(c);
+	if (!err)
+		cost_tell_full(c);
 	if (err) {
 		capture_close(c);
 		return err;
@@ -452,6 +473,7 @@ static int periodic(struct capture *c, uint64_t now)
 		c->next_facts_ns = now + FACTS_EVERY_NS;
 		owners_tell_ends(c);
 		cost_tell(c);
+		cost_tell_full(c);
 		if (c->clients)
 			clients_tell_libraries(c->clients);
 		cost_keep_budget(c, now);
@@ -517,6 +539,11 @@ int capture_step(struct capture *c, int timeout_ms)
 	if (!err)
 		err = periodic(c, capture_now());
 	tell_silent(c);
+=======
+	if (!c->err && (err == -EMFILE || err == -ENFILE)) {
+		cost_tell_full(c); /* a later sweep tells what this one could not */
+		return 0;
+	}
 	return err ? err : c->err;
 }
 
@@ -589,6 +616,7 @@ void capture_close(struct capture *c)
 		free(slot->value);
 	table_free(&c->connections);
 	table_free(&c->owners);
+	table_free(&c->serving);
 	peers_free(&c->peers);
 	free(c);
 }

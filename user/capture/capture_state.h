@@ -11,6 +11,7 @@
 
 #define SECOND_NS 1000000000ULL
 #define LEARNED_PORTS  64
+#define LEARNED_SHARE  16 /* of them, by the connections of one process */
 
 struct tracked { /* a connection told of */
 	struct ev_connection last;
@@ -18,6 +19,7 @@ struct tracked { /* a connection told of */
 	enum ev_status told_by_server; /* until its own bytes tell */
 	bool replication;	       /* the server says so */
 	bool orphan;
+	uint16_t port; /* of a server that its startup message went to; 0 not known */
 };
 
 struct owner { /* a process told of */
@@ -30,6 +32,7 @@ struct owner { /* a process told of */
 	uint64_t ended_ns; /* when it was seen to have ended, though no record told of it; 0 */
 	uint64_t pages;    /* of its address space, when it was looked up last */
 	uint32_t looks;	   /* since then */
+	uint32_t taught;   /* ports learned from its connections */
 	bool holds; /* has connections, while we look who can be forgotten */
 };
 
@@ -50,6 +53,9 @@ struct capture {
 	size_t owner_at;       /* whose turn it is to be looked at */
 	uint64_t refreshed_ns; /* when that was done last */
 	bool told_slow;	       /* that it takes longer than it should */
+	struct table serving;  /* processes that are proven to be servers: pid and start */
+	bool told_ports;       /* that no more ports are learned */
+	bool told_full;	       /* that no file can be opened */
 	uint64_t usage_every_ns, swept_ns; /* when the last sweep was through */
 	uint64_t records;
 	uint64_t run_ns, runs; /* sampled */

@@ -58,6 +58,43 @@ static void trust_server(const struct capture *c, const struct tracked *k, struc
 		ev->used_ns = c->begun_ns; /* or earlier: nothing was sent since */
 }
 
+/* Once. */
+static void tell_ports(struct capture *c, const struct owner *o)
+{
+	bool own = o->taught == LEARNED_SHARE;
+	struct ev_gap gap = {};
+
+	if (c->told_ports)
+		return;
+	c->told_ports = true;
+	INIT(gap, EV_GAP);
+	gap.pid = own ? o->facts.pid : 0;
+	gap.start_ns = own ? o->facts.start_ns : 0;
+	snprintf(gap.text, sizeof(gap.text), "databases at more than %d ports of their own: idle "
+		 "connections to those beyond are not known until they are used",
+		 own ? LEARNED_SHARE : LEARNED_PORTS);
+	capture_tell(c, &gap.head);
+}
+
+/* Of a server that has let somebody in, as servers of its kind do.  A port that anybody could teach by
+ * sending a startup message there would be taken for a database's in all processes. */
+static void learn_port(struct capture *c, struct tracked *k, struct owner *o)
+{
+	if (!k->port || !(k->last.flags & EV_CONN_AUTHENTICATED))
+		return;
+	for (size_t i = 0; i < c->learned_count; i++)
+		if (c->learned[i] == k->port)
+			return;
+	if (c->learned_count == LEARNED_PORTS || o->taught == LEARNED_SHARE) {
+		tell_ports(c, o);
+		return;
+	}
+	o->taught++;
+	c->learned[c->learned_count++] = k->port;
+	kernel_learn_port(c->kernel, k->port, k->last.database);
+	c->rescan = true;
+}
+
 void connection_told(struct capture *c, const struct ev_head *record)
 {
 	struct ev_connection ev = *(const struct ev_connection *)record;
@@ -89,6 +126,7 @@ void connection_told(struct capture *c, const struct ev_head *record)
 	if (same_state(&k->last, &ev))
 		return;
 	k->last = ev;
+	learn_port(c, k, o);
 	capture_tell(c, &ev.head);
 	if (ev.flags & EV_CONN_CLOSED)
 		connection_gone(c, ev.id);
@@ -116,16 +154,16 @@ static void read_startup(struct ev_identity *id, const char *at, size_t length)
 	}
 }
 
-static void learn_port(struct capture *c, const struct raw_identity *raw)
+static void note_port(struct capture *c, const struct raw_identity *raw)
 {
-	if (!raw->port || !raw->startup_length || c->learned_count == LEARNED_PORTS)
+	struct tracked *k = table_get(&c->connections, (struct table_key){raw->id, 0});
+	struct owner *o = k ? table_get(&c->owners, (struct table_key){k->last.pid, k->last.start_ns})
+			    : NULL;
+
+	if (!o || !raw->port || !raw->startup_length)
 		return;
-	for (size_t i = 0; i < c->learned_count; i++)
-		if (c->learned[i] == raw->port)
-			return;
-	c->learned[c->learned_count++] = raw->port;
-	kernel_learn_port(c->kernel, raw->port, raw->database);
-	c->rescan = true;
+	k->port = raw->port;
+	learn_port(c, k, o); /* the answer may be there already */
 }
 
 /* A connection older than we are: its server may be here to ask. */
@@ -177,7 +215,7 @@ void connection_identity(struct capture *c, const struct ev_head *record)
 	redact_name(id.user);
 	redact_name(id.name);
 	redact_name(id.application);
-	learn_port(c, raw);
+	note_port(c, raw);
 	capture_tell(c, &id.head);
 }
 

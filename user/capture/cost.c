@@ -4,6 +4,8 @@
  */
 #include "cost.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -14,6 +16,7 @@
 #include "heap.h"
 #include "kernel.h"
 #include "library_heap.h"
+#include "procfs.h"
 #include "reader.h"
 
 #define LONGEST_INTERVAL_MS 8000
@@ -69,6 +72,23 @@ void cost_keep_budget(struct capture *c, uint64_t now)
 	}
 	c->cpu_ns = cpu;
 	c->cpu_at_ns = now;
+}
+
+void cost_tell_full(struct capture *c)
+{
+	int fd = openat(procfs_folder(c->procfs), "stat", O_RDONLY | O_CLOEXEC);
+	struct ev_gap gap = {};
+	int err = errno;
+
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 || c->told_full || (err != EMFILE && err != ENFILE && err != ENOMEM))
+		return;
+	c->told_full = true;
+	INIT(gap, EV_GAP);
+	snprintf(gap.text, sizeof(gap.text), "what processes map or do from now on may not be seen: "
+		 "dbleak cannot open another file (%s)", strerror(err));
+	capture_tell(c, &gap.head);
 }
 
 void cost_tell(struct capture *c)

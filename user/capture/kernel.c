@@ -663,6 +663,33 @@ int kernel_learn_port(struct kernel *k, uint16_t port, uint8_t database)
 	return err == -EEXIST ? 0 : err;
 }
 
+int kernel_serve_port(struct kernel *k, uint16_t port, uint8_t database, bool known_only)
+{
+	int fd = bpf_map__fd(k->skel->maps.ports);
+	uint8_t value;
+	bool known = !bpf_map_lookup_elem(fd, &port, &value) && (value & ~SERVED) == database;
+
+	if (known_only && !known)
+		return 0;
+	value = database | SERVED;
+	return bpf_map_update_elem(fd, &port, &value, BPF_ANY);
+}
+
+int kernel_serve_path(struct kernel *k, uint64_t hash, uint8_t database, bool named)
+{
+	uint8_t value = database | SERVED | (named ? NAMED : 0);
+
+	return bpf_map_update_elem(bpf_map__fd(k->skel->maps.paths), &hash, &value, BPF_ANY);
+}
+
+uint8_t kernel_server_named(const char *name)
+{
+	for (size_t i = 0; i < COUNT(servers); i++)
+		if (!strcmp(servers[i].comm, name))
+			return servers[i].database;
+	return EV_DB_UNKNOWN;
+}
+
 int kernel_processes(struct kernel *k, void (*fn)(void *, uint32_t, const struct process *),
 		     void *context)
 {

@@ -376,6 +376,22 @@ static int open_new(struct libraries *l, const struct overlay_file *f, bool over
 	return fd;
 }
 
+/* What is below may be mapped as itself, too, by the host.  fd: of that, unless it could not be reached;
+ * then false.  *same: the file, if it is known. */
+static bool find_bottom(const struct libraries *l, int fd, const struct identity *id,
+			struct identity *lower, struct file **same)
+{
+	struct file *file;
+
+	if (identify(fd, "", AT_EMPTY_PATH, lower) ||
+	    (lower->device == id->device && lower->inode == id->inode))
+		return false;
+	file = known_file(l, lower->device, lower->inode);
+	if (file && file->stamp_ns == lower->stamp_ns)
+		*same = file;
+	return true;
+}
+
 /* held: O_PATH of the file.  Only now do we know for sure which one it is. */
 static int look_at(struct libraries *l, const struct sighting *s, const char *name, int held)
 {
@@ -386,9 +402,9 @@ static int look_at(struct libraries *l, const struct sighting *s, const char *na
 				     .path = path,
 				     .held = held};
 	struct table_key below;
-	struct identity id;
-	struct file *file, *same = NULL;
-	bool overlay, new;
+	struct identity id, lower;
+	struct file *file, *other, *same = NULL;
+	bool overlay, new, bottom;
 	int fd = -1, err = identify(held, "", AT_EMPTY_PATH, &id);
 
 	if (err || is_known(l, &id, s))
@@ -406,9 +422,13 @@ static int look_at(struct libraries *l, const struct sighting *s, const char *na
 			return 0;
 		}
 	}
+	bottom = fd >= 0 && overlay && find_bottom(l, fd, &id, &lower, &same);
+	new = new && !same;
 	err = keep_like(l, &id, same, &file);
 	if (!err && overlay)
 		err = keep_below(l, file, below);
+	if (!err && bottom && !same)
+		err = keep_like(l, &lower, file, &other);
 	if (!err)
 		note_sighting(l, file, s);
 	if (!err && new)

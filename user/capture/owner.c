@@ -96,7 +96,8 @@ static void look_up_cmdline(const struct capture *c, struct ev_process *p)
 
 static void look_up_role(const struct capture *c, struct owner *o)
 {
-	bool server = kernel_is_server(c->kernel, o->facts.pid);
+	struct table_key key = {o->facts.pid, o->facts.start_ns};
+	bool server = kernel_is_server(c->kernel, o->facts.pid) || table_get(&c->serving, key);
 
 	o->facts.role = server ? EV_ROLE_POOLER : EV_ROLE_CLIENT;
 }

@@ -86,6 +86,14 @@ void origin_note(void)
 	fill_streams();
 }
 
+void origin_raise_files(void)
+{
+	struct rlimit more = origin.limits[RLIMIT_NOFILE];
+
+	more.rlim_cur = more.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &more); /* if it is refused, what is short of them says so */
+}
+
 void origin_keep_back(const char *path)
 {
 	static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};

@@ -13,6 +13,9 @@
 /* First of all.  Closed standard streams are filled with what fails when it is used, so that no
  * file of ours takes their numbers. */
 void origin_note(void);
+/* As many files as we may have at all: some 400, and more for each processor and each library.  The
+ * command has its own limit again. */
+void origin_raise_files(void);
 /* The path names a descriptor of the caller, as /dev/fd/63 does: meant for us, not for the
  * command.  Accepts NULL. */
 void origin_keep_back(const char *path);
