@@ -539,7 +539,6 @@ int capture_step(struct capture *c, int timeout_ms)
 	if (!err)
 		err = periodic(c, capture_now());
 	tell_silent(c);
-=======
 	if (!c->err && (err == -EMFILE || err == -ENFILE)) {
 		cost_tell_full(c); /* a later sweep tells what this one could not */
 		return 0;
