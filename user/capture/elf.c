@@ -1065,3 +1065,32 @@ void elf_slots(struct elf_file *e, const char *const *names, size_t n, uint64_t 
 	slots_of(e, e->jumps, R_X86_64_JUMP_SLOT, names, n, calls);
 	slots_of(e, e->relocations, R_X86_64_GLOB_DAT, names, n, pointers);
 }
+
+static uint64_t linked_in(struct elf_file *e, struct range table, uint64_t slot)
+{
+	uint64_t count = MIN(table.size / sizeof(Elf64_Rela), RELOCATIONS_MAX), index;
+	Elf64_Sym symbol;
+	Elf64_Rela r;
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (peek(e, table.at + i * sizeof(r), &r, sizeof(r)))
+			return 0;
+		if (r.r_offset != slot || (ELF64_R_TYPE(r.r_info) != R_X86_64_JUMP_SLOT &&
+					   ELF64_R_TYPE(r.r_info) != R_X86_64_GLOB_DAT))
+			continue;
+		index = ELF64_R_SYM(r.r_info);
+		if (index >= e->symbols.size / sizeof(symbol) ||
+		    peek(e, e->symbols.at + index * sizeof(symbol), &symbol, sizeof(symbol)) ||
+		    ELF64_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF)
+			return 0;
+		return symbol.st_value;
+	}
+	return 0;
+}
+
+uint64_t elf_linked(struct elf_file *e, uint64_t slot)
+{
+	uint64_t address = linked_in(e, e->jumps, slot);
+
+	return address ? address : linked_in(e, e->relocations, slot);
+}

@@ -65,6 +65,10 @@ uint64_t elf_section(struct elf_file *e, const char *name);
 void elf_slots(struct elf_file *e, const char *const *names, size_t n, uint64_t *calls,
 	       uint64_t *pointers);
 
+/* The function of the file itself whose address lies in such a slot, if nobody puts another's
+ * there: its address as the file has it, 0 it is another file's. */
+uint64_t elf_linked(struct elf_file *e, uint64_t slot);
+
 /* Calls fn for each function that .symtab names; there may be hundreds of thousands.  name is valid
  * during the call.  0 or -ENOMEM; a table that makes no sense is none. */
 typedef void elf_function_fn(void *context, const char *name, const struct elf_symbol *symbol);
