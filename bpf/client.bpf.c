@@ -3,8 +3,9 @@
  * client.bpf.c - calls of client libraries: what they hand out and take back.
  *
  * Two programs serve every row of the probe table: the attach cookie names the row.  The entry
- * remembers, the return decides; a release that cannot fail is done at the entry.  What a library
- * acquires from itself is its own business.
+ * remembers, the end decides; a release that cannot fail is done at the entry.  The end is no
+ * return probe but a probe on the function's own last instructions (user/capture/probe_exit.c says
+ * why).  What a library acquires from itself is its own business.
  */
 #include <asm-generic/errno-base.h>
 
@@ -64,13 +65,35 @@ struct {
 	__type(value, struct site);
 } site_scratch SEC(".maps");
 
-/* Threads inside a PROBE_INSIDE call. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, __u64);
-	__type(value, __u64); /* where the call's return address lies */
-} inside SEC(".maps");
+__noinline int slot_holds(__u64 slot, __u64 address)
+{
+	__u64 found = replaced_address(slot);
+
+	return found == address ||
+	       (!bpf_probe_read_user(&found, sizeof(found), (void *)slot) && found == address);
+}
+
+/* Was the call left in another way than by its return?  What it would return to is no longer there,
+ * or the thread has gone on above it. */
+static __always_inline int is_left(const struct call *call, __u64 stack)
+{
+	return is_below(call->slot, stack) || !slot_holds(call->slot, call->address);
+}
+
+/* The first of the calls that has been left; CALLS_MOST: all go on.  Looked at where there is no
+ * room only. */
+__noinline __u32 call_left(__u64 stack)
+{
+	struct calls *c = calls_of_thread();
+	__u32 i;
+
+	if (!c)
+		return CALLS_MOST;
+	for (i = 0; i < CALLS_MOST; i++)
+		if (is_left(&c->of[i], stack))
+			return i;
+	return CALLS_MOST;
+}
 
 __noinline __u32 call_place(__u64 stack)
 {
@@ -97,6 +120,8 @@ __noinline __u32 call_place(__u64 stack)
 	for (i = 0; i < CALLS_MOST && room == CALLS_MOST; i++)
 		if (!c->stack[i])
 			room = i;
+	if (room == CALLS_MOST)
+		room = call_left(stack);
 	if (room == CALLS_MOST) {
 		count(COUNTER_LOSS + EV_LOSS_MISSED_RETURN);
 		room = 0;
@@ -109,19 +134,36 @@ __noinline __u32 call_place(__u64 stack)
 	return room;
 }
 
-__noinline __u32 call_leave(__u64 stack)
+__noinline __u32 call_find(__u64 stack)
 {
-	struct calls *c = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, 0);
+	struct calls *c = calls_of_thread();
 	__u32 i;
 
 	if (!c)
 		return CALLS_MOST;
 	for (i = 0; i < CALLS_MOST; i++)
-		if (c->stack[i] == stack) {
-			c->stack[i] = 0;
+		if (c->stack[i] == stack)
 			return i;
-		}
 	return CALLS_MOST;
+}
+
+/* Is the thread inside a call of which one that begins there is a part: deeper in its stack?  What
+ * may be noted of an older one at that place is forgotten, for nobody notes this one. */
+__noinline int calls_inside(__u64 stack)
+{
+	struct calls *c = calls_of_thread();
+	__u32 i, at;
+	int inside = 0;
+
+	if (!c)
+		return 0;
+	for (i = 0; i < CALLS_MOST && !inside; i++)
+		inside = c->stack[i] && c->of[i].inside && is_below(stack, c->stack[i]) &&
+			 slot_holds(c->stack[i], c->of[i].address);
+	at = inside ? call_find(stack) : CALLS_MOST;
+	if (at < CALLS_MOST)
+		c->stack[at] = 0;
+	return inside;
 }
 
 static __always_inline __u64 argument(struct pt_regs *ctx, const struct probe *p, __u8 source)
@@ -323,6 +365,15 @@ static __always_inline __u64 text_of(const struct probe *p, __u64 from)
 	return hash;
 }
 
+/* The stack of the thread that makes the call.  At its very end that is shown as it is for its
+ * caller, to whom the function has given back all registers. */
+static __always_inline __u64 call_stack(const struct call *call)
+{
+	if (!call->outer)
+		return stack_take(0);
+	return stack_take_share(call->caller, call->outer + 8, STACK_SHARE_EVENTS);
+}
+
 /* The stack of a program that is interpreted, which few others need for each call; 0 it is none. */
 static __always_inline __u64 interpreted_stack(struct task_struct *task, const struct call *call)
 {
@@ -330,13 +381,13 @@ static __always_inline __u64 interpreted_stack(struct task_struct *task, const s
 
 	if (!bpf_map_lookup_elem(&runtimes, &pid) || !selected(task))
 		return 0;
-	return stack_take(call->caller);
+	return call_stack(call);
 }
 
 /* The stack of a program of machine code: for some of the calls, as its site has its caller. */
 static __always_inline __u64 sampled_stack(const struct site *s, const struct call *call, __u64 now)
 {
-	return now - s->stack_ns < STACK_EVERY_NS ? 0 : stack_take(call->caller);
+	return now - s->stack_ns < STACK_EVERY_NS ? 0 : call_stack(call);
 }
 
 /* The place that called.  NULL: nobody wants to know, or there is no room (counted). */
@@ -420,13 +471,14 @@ static __always_inline void sample_give_back(struct site *s, const struct object
 		__sync_fetch_and_and(&s->sampled, ~(1U << i));
 }
 
-/* The socket that this thread used since then is the connection's. */
-static __always_inline int join(struct handle *h, __u64 since)
+/* The socket that this thread used inside the call is the connection's.  Another coroutine of the
+ * thread may have used another meanwhile, but on its own stack. */
+static __always_inline int join(struct handle *h, const struct call *call)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct said *last = bpf_map_lookup_elem(&said, &thread);
 
-	if (!last || last->ns < since)
+	if (!last || last->ns < call->ns || !is_below(last->stack, call->slot))
 		return 0;
 	if (h->socket != last->id)
 		h->told = 0;
@@ -549,7 +601,7 @@ static __always_inline void link_told(struct handle *h, const struct call *call,
 	}
 	if (!is_prelude(h, now))
 		h->latest = text;
-	h->begun_at = stack ? stack : stack_take(call->caller);
+	h->begun_at = stack ? stack : call_stack(call);
 }
 
 /* A connection has got something: a result, a statement. */
@@ -567,7 +619,7 @@ static __always_inline void link_got(const struct probe *p, const struct call *c
 		link_told(parent, call, text, stack, now);
 	parent->used_ns = now;
 	if (p->flags & PROBE_JOINS && parent->tries < JOIN_TRIES && !parent->socket &&
-	    !join(parent, call->ns)) {
+	    !join(parent, call)) {
 		parent->tries++;
 		joins_until_ns = now + JOIN_NS;
 	}
@@ -589,7 +641,7 @@ static __always_inline long link_put(const struct handle_key *key, const struct 
 	struct handle fresh = {.object = *o, .used_ns = o->born_ns, .opened_at = stack}, *old;
 	long err;
 
-	join(&fresh, call->ns);
+	join(&fresh, call);
 	err = put(&links, key, &fresh);
 	if (err != -EEXIST)
 		return err;
@@ -862,7 +914,7 @@ static __always_inline void link_used(const struct probe *p, const struct call *
 		link_told(h, call, text_of(p, call->text), 0, bpf_ktime_get_boot_ns());
 	h->used_ns = bpf_ktime_get_boot_ns();
 	if (p->flags & PROBE_JOINS)
-		join(h, call->ns);
+		join(h, call);
 }
 
 /* A connection that waits for its socket, or an object that gets its text. */
@@ -894,21 +946,9 @@ static __always_inline void finish(const struct probe *p, const struct call *cal
 		rewound(p, call->handle);
 }
 
-/* Returns 1 while the thread is inside a call of which this one is a part: deeper in its stack.  A
- * call that was left by longjmp is forgotten when the thread comes by above it. */
-static __always_inline int is_inside(const struct probe *p, __u64 thread, __u64 stack)
+static __always_inline int is_inside(const struct probe *p, __u64 stack)
 {
-	__u64 *outer;
-
-	if (!(p->flags & PROBE_STATIC))
-		return 0;
-	outer = bpf_map_lookup_elem(&inside, &thread);
-	if (!outer)
-		return 0;
-	if (stack < *outer)
-		return 1;
-	bpf_map_delete_elem(&inside, &thread);
-	return 0;
+	return p->flags & PROBE_STATIC && calls_inside(stack);
 }
 
 /* The top of the stack, read at once: each reading costs as much as all else that is looked up. */
@@ -957,15 +997,10 @@ static __always_inline struct probe *probe_of(struct pt_regs *ctx, __u32 *index,
 	return NULL;
 }
 
-static __always_inline void enter_inside(__u64 thread, __u64 stack)
-{
-	bpf_map_update_elem(&inside, &thread, &stack, BPF_NOEXIST);
-}
-
 /* Nothing has to be waited for. */
 static __always_inline void pass(struct pt_regs *ctx, const struct probe *p, const struct top *top)
 {
-	struct call call = {.code = ctx->ip - p->before};
+	struct call call = {.code = ctx->ip - p->before, .slot = ctx->sp + p->stack};
 
 	if (minds_itself(p)) {
 		call.caller = return_address(top, ctx->sp + p->stack);
@@ -974,20 +1009,26 @@ static __always_inline void pass(struct pt_regs *ctx, const struct probe *p, con
 	}
 	call.handle = argument(ctx, p, p->handle);
 	call.text = argument(ctx, p, p->text);
+	if (p->flags & PROBE_JOINS) { /* whose end is not seen */
+		call.ns = bpf_ktime_get_boot_ns();
+		joins_until_ns = call.ns + JOIN_NS;
+	}
 	finish(p, &call, 0);
 }
 
-/* Who called is told by the return, unless that is another function's. */
 static __always_inline void begin(struct pt_regs *ctx, const struct probe *p, __u32 index,
 				  const struct top *top)
 {
-	struct call *call = call_begin(ctx->sp);
+	__u64 address = return_address(top, ctx->sp);
+	struct call *call = call_begin(ctx->sp, address);
 
 	if (!call)
 		return;
 	call->code = ctx->ip - p->before;
-	call->caller = p->stack ? return_address(top, ctx->sp + p->stack) : 0;
+	call->outer = ctx->sp + p->stack;
+	call->caller = p->stack ? return_address(top, call->outer) : address;
 	call->probe = index;
+	call->inside = p->role == PROBE_INSIDE;
 	call->handle = argument(ctx, p, p->handle);
 	call->text = argument(ctx, p, p->text);
 	call->parent = argument(ctx, p, p->parent);
@@ -1004,17 +1045,15 @@ int client_entered(struct pt_regs *ctx)
 	__u32 index = bpf_get_attach_cookie(ctx);
 	struct top top = {};
 	struct probe *p = probe_of(ctx, &index, &top);
-	__u64 *n = bpf_map_lookup_elem(&hits, &index), thread;
+	__u64 *n = bpf_map_lookup_elem(&hits, &index);
 
 	if (!p || !n)
 		return 0;
 	__sync_fetch_and_add(n, 1); /* another thread may come in between */
-	thread = bpf_get_current_pid_tgid();
-	if (p->role == PROBE_COUNT || thread >> 32 == settings.self || is_inside(p, thread, ctx->sp))
+	if (p->role == PROBE_COUNT || bpf_get_current_pid_tgid() >> 32 == settings.self ||
+	    is_inside(p, ctx->sp))
 		return 0;
-	if (p->role == PROBE_INSIDE)
-		enter_inside(thread, ctx->sp);
-	else if (p->flags & PROBE_RETURNS)
+	if (p->flags & PROBE_RETURNS)
 		begin(ctx, p, index, &top);
 	else
 		pass(ctx, p, &top);
@@ -1026,60 +1065,49 @@ static __always_inline int succeeded(const struct probe *p, __s32 result)
 	return p->success == SUCCESS_ZERO ? result == 0 : p->success != SUCCESS_POSITIVE || result > 0;
 }
 
-static __always_inline void leave_inside(__u64 stack)
-{
-	__u64 thread = bpf_get_current_pid_tgid();
-	__u64 *outer = bpf_map_lookup_elem(&inside, &thread);
-
-	if (outer && *outer <= stack)
-		bpf_map_delete_elem(&inside, &thread);
-}
-
-/* A call has returned; what it gives is of another kind where it failed. */
-static __always_inline void end(struct pt_regs *ctx, const struct probe *p, const struct call *call)
+/* A call ends; what it gives is of another kind where it failed. */
+static __always_inline void end(const struct probe *p, const struct call *call, __u64 result)
 {
 	__u64 handle = 0;
 
-	if (!succeeded(p, ctx->ax)) {
+	if (!succeeded(p, result)) {
 		if (p->role == PROBE_ACQUIRE)
 			acquired(p, call, 0);
 		return;
 	}
 	if (p->handle == FROM_RETURN)
-		handle = ctx->ax;
+		handle = result;
 	else if (p->handle & FROM_OUT && call->handle && /* NULL: the caller does not want it */
 		 bpf_probe_read_user(&handle, 8, (void *)call->handle))
 		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
 	finish(p, call, handle);
 }
 
-SEC("uretprobe")
-int client_returned(struct pt_regs *ctx)
+SEC("uprobe")
+int client_left(struct pt_regs *ctx)
 {
-	__u32 index = bpf_get_attach_cookie(ctx);
+	__u64 cookie = bpf_get_attach_cookie(ctx), slot = ctx->sp + EXIT_HEIGHT(cookie);
+	__u32 index = EXIT_PROBE(cookie), at = HITS_OF_EXITS(index);
 	struct probe *p = bpf_map_lookup_elem(&probes, &index);
-	__u64 stack = ctx->sp - 8; /* ret has taken the address off */
+	__u64 *n = bpf_map_lookup_elem(&hits, &at);
 	struct call *call;
 
-	if (!p || p->role == PROBE_COUNT)
+	if (!p || !n)
 		return 0;
-	if (p->role == PROBE_INSIDE) {
-		leave_inside(stack);
+	__sync_fetch_and_add(n, 1);
+	if (p->role == PROBE_COUNT)
 		return 0;
-	}
-	call = call_end(stack);
-	if (!call || (call->probe != index && !p->next))
+	call = call_end(cookie, p, slot);
+	if (!call)
 		return 0;
 	if (call->probe != index) {
 		index = call->probe;
 		p = bpf_map_lookup_elem(&probes, &index);
-		if (!p)
-			return 0;
 	}
-	if (!call->caller)
-		call->caller = ctx->ip;
-	if (!from_itself(p, call))
-		end(ctx, p, call);
+	if (EXIT_HEIGHT(cookie)) /* not at its very end */
+		call->outer = 0;
+	if (p && p->role != PROBE_INSIDE && !from_itself(p, call))
+		end(p, call, ctx->ax);
 	return 0;
 }
 

@@ -51,7 +51,7 @@ struct probes_map {
 
 struct hits_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, PROBES_MOST);
+	__uint(max_entries, HITS_MOST);
 	__type(key, __u32);
 	__type(value, __u64);
 };
@@ -72,32 +72,82 @@ extern struct hits_map hits SEC(".maps");
 extern struct calls_map calls SEC(".maps");
 extern struct said_map said SEC(".maps");
 
-/* Finds a place for a call that begins and whose return address lies there: that of one with the
- * same, a free one, or (counted) the first.  Those under way learn that one has begun inside them.
- * Not static, as the next, so that the verifier looks at it once. */
-__u32 call_place(__u64 stack);
-/* The place of a call that returns, which is free from now on; CALLS_MOST: it was not seen to begin. */
-__u32 call_leave(__u64 stack);
+/* How far below a call's return address the stack pointer may be while it is under way.  What
+ * client libraries put on the stack until they are at the socket is a few KB; stacks of coroutines
+ * are larger. */
+#define CALL_DEPTH 32768
 
-/* A call begins.  It is known by its thread and by where its return address lies, so recursion and
- * longjmp cannot mix two: one that was left without a return is overwritten by the next at its
- * place.  NULL: this one's return will be lost, which is counted. */
-static __always_inline struct call *call_begin(__u64 stack)
+static __always_inline int is_below(__u64 stack, __u64 slot)
 {
-	__u32 at = call_place(stack);
-	struct calls *c = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, 0);
-
-	return c && at < CALLS_MOST ? &c->of[at] : NULL;
+	return stack < slot && slot - stack < CALL_DEPTH;
 }
 
-/* The call that returns to the address that lies there; NULL: it was not seen to begin.  Good until
- * the thread's next call begins. */
-static __always_inline struct call *call_end(__u64 stack)
-{
-	__u32 at = call_leave(stack);
-	struct calls *c = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, 0);
+#define SETTLE_NS 10000000000ULL /* calls of client libraries seldom take so long */
 
-	return c && at < CALLS_MOST ? &c->of[at] : NULL;
+/* Finds a place for a call that begins and whose return address lies there: that of one with the
+ * same, a free one, that of one that was left long ago, or (counted) the first.  Those under way
+ * learn that one has begun inside them.  Not static, as the next, so that the verifier looks at it
+ * once. */
+__u32 call_place(__u64 stack);
+/* The place of a call whose return address lies there; CALLS_MOST: none was seen to begin in this
+ * thread. */
+__u32 call_find(__u64 stack);
+
+/* Does a call's return address still lie there?  Another tracer may have replaced it. */
+int slot_holds(__u64 slot, __u64 address);
+
+static __always_inline struct calls *calls_of_thread(void)
+{
+	return bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, 0);
+}
+
+/* A call begins.  It is known by its thread and by where its return address lies, so recursion,
+ * coroutines that take turns, and longjmp cannot mix two: one that was left without a return is
+ * overwritten by the next at its place.  NULL: this one's end will be lost, which is counted. */
+static __always_inline struct call *call_begin(__u64 stack, __u64 address)
+{
+	__u32 at = call_place(stack);
+	struct calls *c = calls_of_thread();
+
+	if (!c || at >= CALLS_MOST)
+		return NULL;
+	c->of[at].address = address;
+	c->of[at].slot = stack;
+	c->of[at].inside = 0;
+	return &c->of[at];
+}
+
+/* The call that ends at a probe with that cookie.  NULL: there is none, or it is another probe's. A
+ * thread that has begun calls before, but not this one, has got it from another: that is lost, and
+ * counted.  Good until the thread's next call begins. */
+static __always_inline struct call *call_end(__u64 cookie, const struct probe *p, __u64 slot)
+{
+	__u32 at = call_find(slot);
+	struct calls *c = calls_of_thread();
+
+	if (!c)
+		return NULL;
+	if (at >= CALLS_MOST) {
+		if (!EXIT_SHARED(cookie) && !p->outer && !(p->flags & PROBE_STATIC) &&
+		    bpf_ktime_get_boot_ns() - p->since_ns > SETTLE_NS)
+			count(COUNTER_LOSS + EV_LOSS_MISSED_RETURN);
+		return NULL;
+	}
+	if (c->of[at].probe != EXIT_PROBE(cookie) && !p->next)
+		return NULL;
+	c->stack[at] = 0;
+	/* Where others come by, too, what was left long ago may lie at the same place. */
+	if ((EXIT_SHARED(cookie) || p->outer) && !slot_holds(slot, c->of[at].address))
+		return NULL;
+	return &c->of[at];
+}
+
+/* Where the stack of the current thread's program is. */
+static __always_inline __u64 user_stack(void)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	return regs ? regs->sp : 0;
 }
 
 /* Until when threads' last messages are noted. */
@@ -111,6 +161,7 @@ static __always_inline void client_said(const struct connection *c)
 	if (c->now >= joins_until_ns && !settings.keep_said && !growing_find(&c->ev.user_pid))
 		return;
 	last.ns = bpf_ktime_get_boot_ns(); /* c->now may be a little earlier than it is */
+	last.stack = user_stack();
 	thread = bpf_get_current_pid_tgid();
 	bpf_map_update_elem(&said, &thread, &last, BPF_ANY);
 }

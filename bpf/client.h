@@ -54,7 +54,7 @@ enum probe_success {
 };
 
 enum probe_flag {
-	PROBE_RETURNS = 1,     /* a return probe sits there, too, and decides */
+	PROBE_RETURNS = 1,     /* probes at its ends, too, and these decide */
 	PROBE_BORN_INSIDE = 2, /* counts also when the library calls it itself */
 	PROBE_JOINS = 4,       /* the socket used inside belongs to the connection */
 	PROBE_AFTER = 8,       /* the thread's last message may have been this connection's */
@@ -63,6 +63,20 @@ enum probe_flag {
 	PROBE_ZOMBIE = 64,     /* release: the object lives on until what belongs to it is gone */
 	PROBE_STATIC = 128,    /* a copy linked into a program: its callers are in the same file */
 };
+
+/* The attach cookie of a probe at an end of a call: the row's index, which register holds what the
+ * call returns (as the processor numbers them), whether calls of other functions come by there,
+ * too, and how many bytes the return address lies above the stack pointer. */
+#define EXIT_COOKIE(probe, result, shared, height) \
+	((__u64)(probe) | (__u64)(result) << 16 | (__u64)(shared) << 20 | (__u64)(height) << 32)
+#define EXIT_PROBE(cookie)  ((__u32)(cookie)&0xffff)
+#define EXIT_RESULT(cookie) ((__u32)(cookie) >> 16 & 15)
+#define EXIT_SHARED(cookie) ((__u32)(cookie) >> 20 & 1)
+#define EXIT_HEIGHT(cookie) ((__u64)(cookie) >> 32)
+
+/* Hits of ends are counted behind those of beginnings. */
+#define HITS_MOST	  (2 * PROBES_MOST)
+#define HITS_OF_EXITS(of) ((of) + PROBES_MOST)
 
 /* One row of the probe table in one file. */
 struct probe {
@@ -79,6 +93,7 @@ struct probe {
 	__s32 outer;
 	__u32 stack; /* bytes there from the stack pointer to the row's function's return address */
 	__u32 next; /* cookie of another row's, at the same place but with another outer; 0 none */
+	__u64 since_ns; /* it was put there: a call that ends soon after may have begun before */
 };
 
 struct handle_key {
@@ -167,13 +182,19 @@ struct call {
 	__u64 handle;
 	__u64 parent;
 	__u64 text;
-	__u32 probe; /* cookie */
-	__u32 reserved;
+	__u64 address; /* it returns to */
+	__u64 slot;    /* where that lies */
+	__u64 outer;   /* and where that of the row's function, if it is another's entry that was
+			  probed */
+	__u32 probe;   /* cookie */
+	__u32 inside;  /* what is acquired during it is the library's own */
 };
 
 #define CALLS_MOST 8 /* that a thread may have begun at a time */
 
-/* The calls of a thread that have begun, in no order. */
+/* The calls of a thread that have begun, in no order.  One that was left in another way than by its
+ * return, or goes on in another thread, stays here: it counts only while its return address lies
+ * where it lay, and the stack pointer is not far below that. */
 struct calls {
 	__u64 stack[CALLS_MOST]; /* where its return address is; 0 none */
 	struct call of[CALLS_MOST];
@@ -234,6 +255,7 @@ struct raw_run {
 struct said {
 	__u64 id;
 	__u64 ns;
+	__u64 stack; /* the thread's stack pointer then */
 };
 
 #endif

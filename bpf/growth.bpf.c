@@ -77,7 +77,7 @@ static __always_inline void sample(const struct fault *f, struct raw_growth *r, 
 	r->head.size = sizeof(*r);
 	r->start_ns = f->of->start_ns;
 	r->address = f->address;
-	r->stack = stack_take_share(0, STACK_SHARE_MEMORY);
+	r->stack = stack_take_share(0, 0, STACK_SHARE_MEMORY);
 	r->connection = last ? last->id : 0;
 	r->said_ns = last ? last->ns : 0;
 	r->pid = thread >> 32;

@@ -782,7 +782,7 @@ static __always_inline void taken(struct task_struct *task, struct heap_thread *
 	if (block >= HEAP_ADDRESS_MOST)
 		return;
 	if (bpf_map_lookup_elem(&runtimes, &pid)) {
-		stack = stack_take_share(call->caller, STACK_SHARE_MEMORY);
+		stack = stack_take_share(call->caller, 0, STACK_SHARE_MEMORY);
 		if (stack & STACK_INTERPRETED)
 			place = stack;
 	}
@@ -793,7 +793,7 @@ static __always_inline void taken(struct task_struct *task, struct heap_thread *
 		return;
 	s->calls++;
 	if (!stack && is_power(s->calls))
-		stack = stack_take_share(call->caller, STACK_SHARE_MEMORY);
+		stack = stack_take_share(call->caller, 0, STACK_SHARE_MEMORY);
 	if (stack)
 		s->stack = stack;
 	if (is_map(call->kind)) {

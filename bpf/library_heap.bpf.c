@@ -123,7 +123,7 @@ static __always_inline void note_stack(const struct library_key *key, struct lib
 
 	b->stack_bytes += share;
 	b->last_ns = now;
-	of.stack = stack_take_share(0, STACK_SHARE_MEMORY);
+	of.stack = stack_take_share(0, 0, STACK_SHARE_MEMORY);
 	s = bpf_map_lookup_elem(&library_stacks, &of);
 	if (s) {
 		__sync_fetch_and_add(&s->bytes, share);

@@ -4,11 +4,11 @@
  *
  * Memory that Python gave back within its arenas is used again without a page fault.  But its
  * allocator hands it out by pools of 4 or 16 KB, and takes a pool into use in one function, whose
- * return shows the first block and the stack.  A sampled pool that is taken again had become empty:
+ * end shows the first block and the stack.  A sampled pool that is taken again had become empty:
  * that is noted of each, sampled again or not, so whoever let it go is not taken for its holder.
  *
- * Python keeps some of its dead objects for the next of their type, whoever makes that.  So what was
- * put into a block is looked at by the next take of a pool, before it can be another's.
+ * Python keeps some of its dead objects for the next of their type, whoever makes that.  So what
+ * was put into a block is looked at by the next take of a pool, before it can be another's.
  */
 #include "client.bpf.h"
 #include "pool.h"
@@ -51,7 +51,7 @@ static __always_inline __u32 interval_of(struct pool_taker *t, __u64 now)
 	return (before >> LOOK_SHIFT) + 1;
 }
 
-static __always_inline void sample(struct pool_taker *t, __u64 block, __u64 ip, __u64 takes)
+static __always_inline void sample(struct pool_taker *t, __u64 block, __u64 takes)
 {
 	__u64 now = bpf_ktime_get_boot_ns(), thread = bpf_get_current_pid_tgid();
 	struct said *last = bpf_map_lookup_elem(&said, &thread);
@@ -68,7 +68,7 @@ static __always_inline void sample(struct pool_taker *t, __u64 block, __u64 ip, 
 	r->said_ns = last ? last->ns : 0;
 	r->pid = thread >> 32;
 	r->tid = (__u32)thread;
-	r->stack = stack_take_share(ip, STACK_SHARE_MEMORY);
+	r->stack = stack_take_share(0, 0, STACK_SHARE_MEMORY);
 	emit(r, sizeof(*r));
 	t->waits = block;
 }
@@ -94,7 +94,7 @@ static __always_inline void see(struct pool_taker *t, __u32 pid, __u64 now)
 		emit(r, sizeof(*r));
 }
 
-static __always_inline void taken(struct pool_taker *t, __u32 pid, __u64 block, __u64 ip)
+static __always_inline void taken(struct pool_taker *t, __u32 pid, __u64 block)
 {
 	struct pool_key key = {.address = block & -t->bytes, .pid = pid};
 	__u64 now = bpf_ktime_get_boot_ns();
@@ -111,7 +111,7 @@ static __always_inline void taken(struct pool_taker *t, __u32 pid, __u64 block, 
 		__sync_fetch_and_add(&t->full, 1);
 		return;
 	}
-	sample(t, block, ip, interval);
+	sample(t, block, interval);
 }
 
 static __always_inline int canary(__u64 cookie)
@@ -129,7 +129,8 @@ int pool_canary(struct pt_regs *ctx)
 	return 0;
 }
 
-SEC("uretprobe")
+/* At the ends of the function. */
+SEC("uprobe")
 int pool_taken(struct pt_regs *ctx)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
@@ -139,6 +140,6 @@ int pool_taken(struct pt_regs *ctx)
 		return 0;
 	t = bpf_map_lookup_elem(&pool_takers, &pid);
 	if (t)
-		taken(t, pid, ctx->ax, ctx->ip);
+		taken(t, pid, ctx->ax);
 	return 0;
 }

@@ -322,8 +322,8 @@ static __always_inline long send(struct stack_scratch *s, __u32 size, int hurry)
 	return emit_with(&s->out, size, flags);
 }
 
-static __always_inline __u64 take_native(struct stack_scratch *s, struct task_struct *task, __u64 ip,
-					 int hurry)
+static __always_inline __u64 take_native(struct stack_scratch *s, struct task_struct *task,
+					 __u64 ip, __u64 sp, int hurry)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct raw_registers *r = &s->out.registers;
@@ -335,7 +335,7 @@ static __always_inline __u64 take_native(struct stack_scratch *s, struct task_st
 	r->ip = ip ? ip : regs->ip;
 	if (ip)
 		s->out.flags |= RAW_STACK_RETURNED;
-	r->sp = regs->sp;
+	r->sp = sp ? sp : regs->sp;
 	r->bp = regs->bp;
 	r->bx = regs->bx;
 	r->r12 = regs->r12;
@@ -369,7 +369,7 @@ static __always_inline __u64 take_native(struct stack_scratch *s, struct task_st
 }
 
 static __always_inline __u64 take(struct stack_scratch *s, struct task_struct *task, __u64 ip,
-				  __u32 share)
+				  __u64 sp, __u32 share)
 {
 	struct runtime_process *r;
 	struct stack_rate *rate;
@@ -393,11 +393,11 @@ static __always_inline __u64 take(struct stack_scratch *s, struct task_struct *t
 	first = !rate->native_ns;
 	if (!rate_take(&rate->native_ns, settings.stacks_native, s->out.head.ns))
 		return 0;
-	return take_native(s, task, ip, first || !settings.grace_ns);
+	return take_native(s, task, ip, sp, first || !settings.grace_ns);
 }
 
 /* A thread may be preempted in here; another then goes without a stack, and that is counted. */
-__noinline __u64 stack_take_share(__u64 ip, __u32 share)
+__noinline __u64 stack_take_share(__u64 ip, __u64 sp, __u32 share)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 zero = 0;
@@ -409,7 +409,7 @@ __noinline __u64 stack_take_share(__u64 ip, __u32 share)
 	if (__sync_fetch_and_add(&s->busy, 1))
 		count(COUNTER_LOSS + EV_LOSS_TRUNCATED);
 	else
-		id = take(s, task, ip, share);
+		id = take(s, task, ip, sp, share);
 	__sync_fetch_and_add(&s->busy, -1);
 	return id;
 }

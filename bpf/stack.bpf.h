@@ -65,16 +65,16 @@ enum stack_share {
 	STACK_SHARE_MEMORY = 1,
 };
 
-__u64 stack_take_share(__u64 ip, __u32 share);
+__u64 stack_take_share(__u64 ip, __u64 sp, __u32 share);
 
 /* Takes the stack of the current thread, in whatever program: Python (or other interpreted) frames
  * where its process runs such code, else a copy of registers and the top of the stack.  ip: where
  * the thread is, if not where its saved registers say (in a return probe: the address returned
- * to); 0 they are right.  Returns its id; 0: none, for it could not be read, or the process has
- * had its share for now. */
+ * to), and sp its stack pointer there; 0 they are right.  Returns its id; 0: none, for it could not
+ * be read, or the process has had its share for now. */
 static __always_inline __u64 stack_take(__u64 ip)
 {
-	return stack_take_share(ip, STACK_SHARE_EVENTS);
+	return stack_take_share(ip, 0, STACK_SHARE_EVENTS);
 }
 
 /* The return address that a return probe, ours or another tracer's, has replaced there; 0 none. */

@@ -259,6 +259,7 @@ static __always_inline struct veil *message(struct connection *c, __u32 bytes)
 		return NULL;
 	last.id = c->ev.id;
 	last.ns = v->c.now = bpf_ktime_get_boot_ns();
+	last.stack = user_stack();
 	if (!v->unfed)
 		v->unfed_ns = last.ns;
 	v->unfed += bytes;
@@ -315,7 +316,7 @@ static __always_inline struct veil *used_inside(const struct session_key *key,
 	struct said *last = bpf_map_lookup_elem(&said, &thread);
 	struct veil *v;
 
-	if (!last || last->ns < call->ns)
+	if (!last || last->ns < call->ns || !is_below(last->stack, call->slot))
 		return NULL;
 	v = veil_of(last->id);
 	if (v && (v->ssl != key->ssl || v->pid != key->pid || v->matches < SURE))
@@ -387,7 +388,7 @@ int tls_entered(struct pt_regs *ctx)
 	__u64 *n = bpf_map_lookup_elem(&hits, &index);
 	struct session_key session = {};
 	struct call *call;
-	__u64 fourth, fifth;
+	__u64 fourth, fifth, address = 0;
 
 	if (!p || !n)
 		return 0;
@@ -398,9 +399,12 @@ int tls_entered(struct pt_regs *ctx)
 		bpf_map_delete_elem(&sessions, &session);
 		return 0;
 	}
-	call = call_begin(ctx->sp);
+	if (bpf_probe_read_user(&address, sizeof(address), (void *)ctx->sp))
+		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+	call = call_begin(ctx->sp, address);
 	if (!call)
 		return 0;
+	call->probe = index;
 	call->ns = bpf_ktime_get_boot_ns();
 	call->handle = ctx->di;
 	call->text = ctx->si;
@@ -412,16 +416,22 @@ int tls_entered(struct pt_regs *ctx)
 	return 0;
 }
 
-/* Fills in what has begun with the call that returns here.  Returns how many bytes went through,
- * or what is not positive. */
+/* Fills in what has begun with the call that ends here.  Returns how many bytes went through, or
+ * what is not positive. */
 static __always_inline __s64 call_ended(struct pt_regs *ctx, struct call *call)
 {
-	__u32 index = bpf_get_attach_cookie(ctx);
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+	__u32 index = EXIT_PROBE(cookie), at = HITS_OF_EXITS(index);
 	struct probe *p = bpf_map_lookup_elem(&probes, &index);
-	struct call *begun = call_end(ctx->sp - 8);
+	__u64 *n = bpf_map_lookup_elem(&hits, &at);
 	__s64 bytes = (__s32)ctx->ax;
+	struct call *begun;
 
-	if (!p || !begun)
+	if (!p || !n)
+		return 0;
+	__sync_fetch_and_add(n, 1);
+	begun = call_end(cookie, p, ctx->sp + EXIT_HEIGHT(cookie));
+	if (!begun)
 		return 0;
 	*call = *begun;
 	if (bytes > 0 && p->success == SUCCESS_COUNTED &&
@@ -430,7 +440,7 @@ static __always_inline __s64 call_ended(struct pt_regs *ctx, struct call *call)
 	return bytes;
 }
 
-SEC("uretprobe")
+SEC("uprobe")
 int tls_written(struct pt_regs *ctx)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
@@ -458,7 +468,7 @@ int tls_written(struct pt_regs *ctx)
 	return 0;
 }
 
-SEC("uretprobe")
+SEC("uprobe")
 int tls_received(struct pt_regs *ctx)
 {
 	__u64 thread = bpf_get_current_pid_tgid();

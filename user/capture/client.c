@@ -25,6 +25,7 @@
 
 #include "../base/table.h"
 #include "elf.h"
+#include "file_exit.h"
 #include "kernel_client.h"
 #include "library.h"
 #include "looking.h"
@@ -40,6 +41,7 @@
 #define CODE_BYTES 65536
 #define ACCESSOR_BYTES 96
 #define ROWS_MOST 64
+#define REFUSED_NAMES	  90	     /* bytes */
 #define SCAN_MOST (16 << 20) /* bytes of code that are read as a whole */
 #define TLS_MOST  64  /* files with OpenSSL that wait for a database connection */
 #define TLS_AGAIN_NS	  (SECOND_NS / 4)
@@ -87,20 +89,22 @@ struct attached {
 	struct object_fields sized;
 	uint64_t left_ns; /* since when nobody maps it any more, and its probes are out; 0 */
 	bool early; /* it was probed before anybody mapped it, and stays */
+	char refused_names[REFUSED_NAMES]; /* of functions that cannot be decoded whole, as find
+					      room */
 };
 
 struct placed { /* a cookie in use */
 	struct attached *of;
 	const struct probe_row *row;
-	uint64_t hits;
+	uint64_t hits, ended; /* at its beginning, and at its ends */
 	uint32_t cost_ns; /* of the trap and a program that only counts */
-	bool returns;
+	bool returns;	  /* its ends are probed, too */
 	uint64_t offset;
 	struct probe probe;
 	uint32_t generation; /* how often the cookie was taken back */
 };
 
-/* What the programs take beyond one that only counts, at the entry and at the return. */
+/* What the programs take beyond one that only counts, at the entry and at the end. */
 struct program_cost {
 	struct kernel_client_runs canary; /* what was measured on our own functions */
 	uint64_t more_ns[2];
@@ -253,7 +257,8 @@ static bool choose_inner(struct elf_file *elf, const struct elf_symbol *symbol, 
 /* The whole function is looked at: a jump back to its beginning may come from anywhere in it.
  * Where its size is not known, or too large, it is the entry. */
 static struct spot choose_spot(struct clients *c, struct elf_file *elf,
-			       const struct elf_symbol *symbol, const struct probe_row *row)
+			       const struct elf_symbol *symbol, const struct probe_row *row,
+			       bool returns)
 {
 	struct spot spot = {.offset = symbol->offset, .holder = {1, 2, 3, 4, 5, 6}};
 	unsigned int arguments = argument_bits(row);
@@ -266,8 +271,7 @@ static struct spot choose_spot(struct clients *c, struct elf_file *elf,
 	n = elf_read(elf, symbol->offset, c->code, symbol->size);
 	if (n != (ssize_t)symbol->size)
 		return spot;
-	at = probe_point_choose(c->code, n, probe_row_returns(row),
-				arguments | (tls ? PROBE_UNMOVED : 0));
+	at = probe_point_choose(c->code, n, returns, arguments | (tls ? PROBE_UNMOVED : 0));
 	spot.cheap = at.cheap && !at.delta;
 	if (c->host.at_entry || spot.cheap)
 		return spot;
@@ -390,43 +394,140 @@ static uint32_t rows_at(const struct attached *a, const struct probe_row *row)
 	return row->rows_after ? row->rows_after - 1U : UNKNOWN32;
 }
 
-/* 0 where out is to be attached, 1 where it need not be, or -errno. */
-static int place(struct clients *c, struct attached *a, struct elf_file *elf,
-		 const struct elf_symbol *symbol, const struct probe_row *row, bool is_static,
-		 const struct span *span, struct probe_place *out)
+/* Places of a group. */
+struct places {
+	struct probe_place *all;
+	size_t count, room;
+};
+
+static int places_add(struct places *p, struct probe_place place)
 {
-	struct spot spot = choose_spot(c, elf, symbol, row);
-	bool returns = probe_row_returns(row);
-	struct probe probe = {
+	size_t room = p->room ? 2 * p->room : ROWS_MOST;
+	struct probe_place *all = p->all;
+
+	if (p->count == p->room) {
+		all = realloc(all, room * sizeof(*all));
+		if (!all)
+			return -ENOMEM;
+		p->all = all;
+		p->room = room;
+	}
+	p->all[p->count++] = place;
+	return 0;
+}
+
+/* Where calls end that begin at the spot.  0, or they cannot be seen to. */
+static int find_exits(struct elf_file *elf, const struct elf_symbol *symbol,
+		      const struct spot *spot, struct probe_exits *exits)
+{
+	bool own = spot->outer == 0;
+
+	return file_exits_find(elf, own ? symbol->offset : spot->offset, own ? symbol->size : 0,
+			       exits);
+}
+
+/* What the call returns, or leaves behind, is what counts. */
+static bool needs_end(const struct probe_row *row)
+{
+	return row->role == PROBE_ACQUIRE || row->role == PROBE_INSIDE ||
+	       row->success != SUCCESS_ANY;
+}
+
+static void note_refused(struct attached *a, const char *name)
+{
+	size_t n = strlen(a->refused_names);
+
+	snprintf(a->refused_names + n, sizeof(a->refused_names) - n, "%s%s", n ? ", " : "", name);
+}
+
+/* A row that is to be probed: where, and where its calls end. */
+struct placing {
+	const struct probe_row *row;
+	const struct elf_symbol *symbol;
+	struct spot spot;
+	struct probe_exits exits;
+	bool returns;
+};
+
+/* A row that is of use without its end begins only, where that cannot be seen.  0 or -errno. */
+static int choose_places(struct clients *c, struct elf_file *elf, struct placing *p)
+{
+	int err;
+
+	p->returns = probe_row_returns(p->row);
+	p->spot = choose_spot(c, elf, p->symbol, p->row, p->returns);
+	p->exits.count = 0;
+	if (!p->returns)
+		return 0;
+	err = find_exits(elf, p->symbol, &p->spot, &p->exits);
+	if (err && p->spot.outer) { /* the function's own end is one, too */
+		p->spot = (struct spot){.offset = p->symbol->offset, .holder = {1, 2, 3, 4, 5, 6}};
+		err = find_exits(elf, p->symbol, &p->spot, &p->exits);
+	}
+	if (!err || needs_end(p->row))
+		return err;
+	p->returns = false;
+	p->spot = choose_spot(c, elf, p->symbol, p->row, false);
+	return 0;
+}
+
+static struct probe probe_at(const struct attached *a, const struct placing *p, bool is_static)
+{
+	const struct probe_row *row = p->row;
+	const struct spot *spot = &p->spot;
+
+	return (struct probe){
 		.rows_at = rows_at(a, row),
 		.role = row->role,
 		.resource = row->resource,
 		.database = a->library->database,
 		.success = row->success,
-		.handle = source_at(&spot, row->handle),
-		.parent = source_at(&spot, row->parent),
-		.text = source_at(&spot, row->text),
-		.outer = spot.outer,
-		.stack = spot.stack,
-		.flags = row->flags | (returns ? PROBE_RETURNS : 0) |
+		.handle = source_at(spot, row->handle),
+		.parent = source_at(spot, row->parent),
+		.text = source_at(spot, row->text),
+		.outer = spot->outer,
+		.stack = spot->stack,
+		.since_ns = now_boot(),
+		.flags = row->flags | (p->returns ? PROBE_RETURNS : 0) |
 			 (is_static ? PROBE_STATIC : 0),
 	};
+}
+
+static int add_places(const struct placing *p, uint32_t cookie, struct places *places)
+{
+	int err = places_add(places, (struct probe_place){p->spot.offset, cookie, false, false});
+
+	for (size_t i = 0; i < p->exits.count && !err; i++) {
+		const struct probe_exit *exit = &p->exits.all[i];
+
+		err = places_add(places,
+				 (struct probe_place){exit->address,
+						      EXIT_COOKIE(cookie, 0, exit->shared, 0),
+						      false, true});
+	}
+	return err;
+}
+
+/* 0, also where it needs no trap of its own, or -errno. */
+static int place(struct clients *c, struct attached *a, struct elf_file *elf,
+		 const struct placing *p, bool is_static, const struct span *span,
+		 struct places *places)
+{
+	struct probe probe = probe_at(a, p, is_static);
 	uint64_t start, code;
 	uint32_t cookie = a->first + a->count;
 	int err;
 
-	if (own_code(elf, symbol, span, &start, &code))
+	if (own_code(elf, p->symbol, span, &start, &code))
 		return -EBADMSG;
 	probe.code = code;
-	probe.before = spot.offset - start;
-	*out = (struct probe_place){spot.offset, cookie, returns};
+	probe.before = p->spot.offset - start;
 	c->placed[cookie] = (struct placed){
 		.of = a,
-		.row = row,
-		.cost_ns = (spot.cheap ? c->cost.cheap_ns : c->cost.dear_ns) +
-			   (returns ? c->cost.return_ns : 0),
-		.returns = returns,
-		.offset = spot.offset,
+		.row = p->row,
+		.cost_ns = p->spot.cheap ? c->cost.cheap_ns : c->cost.dear_ns,
+		.returns = p->returns,
+		.offset = p->spot.offset,
 		.probe = probe,
 		.generation = c->placed[cookie].generation,
 	};
@@ -436,9 +537,13 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		c->used = cookie + 1;
 	a->count++;
 	a->ev.probes++;
-	a->ev.cheap += spot.cheap;
+	a->ev.cheap += p->spot.cheap;
 	err = kernel_client_probe(c->kernel, cookie, &probe);
-	return err ? err : chain(c, a, cookie);
+	if (!err)
+		err = chain(c, a, cookie);
+	if (err)
+		return err < 0 ? err : 0;
+	return add_places(p, cookie, places);
 }
 
 static bool has_anchors(struct elf_file *elf, const struct probe_library *l, bool deep)
@@ -467,12 +572,12 @@ static bool is_wanted(const struct clients *c, const struct attached *a,
 		return false;
 	if (row->role == PROBE_REWIND && a->fields.rows == UNKNOWN32)
 		return false;
-	return !c->cost.kills || !probe_row_returns(row);
+	return !c->cost.exits_kill || !probe_row_returns(row);
 }
 
 /* Fills the groups' places.  0 or -errno. */
 static int place_rows(struct clients *c, struct attached *a, struct elf_file *elf, bool is_static,
-		      bool deep, struct probe_place places[GROUPS][ROWS_MOST], size_t *counts)
+		      bool deep, struct places places[GROUPS])
 {
 	const struct probe_library *l = a->library;
 	struct elf_symbol found[ROWS_MOST];
@@ -487,16 +592,17 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 	if (elf_find(elf, names, l->count, deep, found) <= 0)
 		return -ENOENT;
 	for (size_t i = 0; i < l->count && !err; i++) {
-		const struct probe_row *row = &l->rows[i];
-		enum group g = group_of(row);
+		struct placing p = {.row = &l->rows[i], .symbol = &found[i]};
 
-		if (!found[i].offset || !is_wanted(c, a, row, is_static) ||
+		if (!found[i].offset || !is_wanted(c, a, p.row, is_static) ||
 		    is_placed(found, placed, i))
 			continue;
-		err = place(c, a, elf, &found[i], row, is_static, &span, &places[g][counts[g]]);
-		placed[i] = err >= 0;
-		counts[g] += !err;
-		err = err < 0 ? err : 0;
+		if (choose_places(c, elf, &p)) {
+			note_refused(a, p.row->symbol);
+			continue;
+		}
+		err = place(c, a, elf, &p, is_static, &span, &places[group_of(p.row)]);
+		placed[i] = !err;
 	}
 	return err;
 }
@@ -547,23 +653,38 @@ static uint32_t take_cookies(struct clients *c, size_t n)
 	return find_cookies(c, n);
 }
 
+static void tell_refused(struct clients *c, const struct attached *a)
+{
+	char text[EV_TEXT_LEN];
+
+	if (!*a->refused_names)
+		return;
+	snprintf(text, sizeof(text),
+		 "%.96s: what it hands out by %.90s is not counted: that cannot be decoded whole",
+		 a->ev.path, a->refused_names);
+	tell_gap(c, text);
+}
+
 static int attach(struct clients *c, struct attached *a, struct elf_file *elf, bool is_static,
 		  bool deep, const struct library_file *file)
 {
-	struct probe_place places[GROUPS][ROWS_MOST];
-	size_t counts[GROUPS] = {};
+	struct places places[GROUPS] = {};
 	int err;
 
 	a->first = take_cookies(c, a->library->count);
 	if (!a->first)
 		return -ENOSPC;
-	err = place_rows(c, a, elf, is_static, deep, places, counts);
+	err = place_rows(c, a, elf, is_static, deep, places);
 	for (int g = 0; g < GROUPS && !err; g++)
-		if (counts[g])
-			err = reach_add(c->reach, &a->sets[g], &c->programs[g], file, places[g],
-					counts[g]);
-	if (!err)
+		if (places[g].count)
+			err = reach_add(c->reach, &a->sets[g], &c->programs[g], file, places[g].all,
+					places[g].count);
+	for (int g = 0; g < GROUPS; g++)
+		free(places[g].all);
+	if (!err) {
+		tell_refused(c, a);
 		return 0;
+	}
 	for (int g = 0; g < GROUPS; g++)
 		detach(a, g);
 	release_cookies(c, a);
@@ -1089,7 +1210,7 @@ void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns)
 	struct table_key key = {pid, start_ns};
 	struct tls_user *user;
 
-	if (!c->libraries || c->cost.kills || c->tls_refused || table_get(&c->tls_users, key))
+	if (!c->libraries || c->cost.exits_kill || c->tls_refused || table_get(&c->tls_users, key))
 		return;
 	user = calloc(1, sizeof(*user));
 	if (!user || table_put(&c->tls_users, key, user)) {
@@ -1186,27 +1307,32 @@ static void measure_run_time(struct clients *c, bool busy)
 	}
 }
 
-static uint64_t cost_of_hit(const struct clients *c, const struct placed *p)
+/* What the hits since then have cost. */
+static uint64_t cost_of(const struct clients *c, const struct placed *p, uint64_t begun,
+			uint64_t ended)
 {
-	return p->cost_ns + c->program_cost.more_ns[0] +
-	       (p->returns ? c->program_cost.more_ns[1] : 0);
+	return (begun - p->hits) * (p->cost_ns + c->program_cost.more_ns[0]) +
+	       (ended - p->ended) * (c->cost.exit_ns + c->program_cost.more_ns[1]);
 }
 
 /* Brings the hits up to date; adds to each group what its probes have cost since. */
 static void count_hits(struct clients *c)
 {
-	static uint64_t hits[PROBES_MOST];
+	static uint64_t begun[PROBES_MOST], ended[PROBES_MOST];
+	const uint32_t first = PROBE_CANARIES;
+	uint32_t n = c->used - first;
 
-	if (c->used <= PROBE_CANARIES ||
-	    kernel_client_hits(c->kernel, PROBE_CANARIES, c->used - PROBE_CANARIES, hits + PROBE_CANARIES))
+	if (c->used <= first || kernel_client_hits(c->kernel, first, n, begun + first) ||
+	    kernel_client_hits(c->kernel, HITS_OF_EXITS(first), n, ended + first))
 		return;
-	for (uint32_t i = PROBE_CANARIES; i < c->used; i++) {
+	for (uint32_t i = first; i < c->used; i++) {
 		struct placed *p = &c->placed[i];
 
 		if (!p->of || p->of->left_ns)
 			continue;
-		p->of->spent_ns[group_of(p->row)] += (hits[i] - p->hits) * cost_of_hit(c, p);
-		p->hits = hits[i];
+		p->of->spent_ns[group_of(p->row)] += cost_of(c, p, begun[i], ended[i]);
+		p->hits = begun[i];
+		p->ended = ended[i];
 	}
 }
 
@@ -1679,9 +1805,12 @@ int clients_sweep(struct clients *c, uint64_t now_ns)
 static uint64_t hits_of(void *context, uint32_t cookie)
 {
 	struct clients *c = context;
-	uint64_t hits = 0;
+	uint64_t begun = 0, ended = 0;
 
-	return kernel_client_hits(c->kernel, cookie, 1, &hits) ? 0 : hits;
+	if (kernel_client_hits(c->kernel, cookie, 1, &begun) ||
+	    kernel_client_hits(c->kernel, HITS_OF_EXITS(cookie), 1, &ended))
+		return 0;
+	return begun + ended;
 }
 
 static int calibrate(struct clients *c)
@@ -1695,6 +1824,8 @@ static int calibrate(struct clients *c)
 	c->used = PROBE_CANARIES;
 	if (!err)
 		err = probes_calibrate(&c->cost, programs, 0, hits_of, c);
+	if (!err && c->cost.kills)
+		err = -EPERM;
 	c->programs[GROUP_OBJECTS] = c->programs[GROUP_RUNS] = *programs;
 	if (!err)
 		err = kernel_client_run_time(c->kernel, &c->program_cost.canary);
@@ -1730,6 +1861,18 @@ static int open_reach(struct clients *c)
 	return err;
 }
 
+static const char *why_not(int err)
+{
+	switch (err) {
+	case -EIO:
+		return "probes on our own functions do not fire";
+	case -EPERM:
+		return "probes of this kernel kill processes under a seccomp filter";
+	default:
+		return strerror(-err);
+	}
+}
+
 int clients_open(struct clients **out, struct kernel *kernel, const struct procfs *procfs,
 		 const struct client_host *host)
 {
@@ -1755,14 +1898,14 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 	if (!err)
 		err = libraries_open(&c->libraries, procfs);
 	if (err) {
-		snprintf(text, sizeof(text), "client libraries cannot be probed: %s",
-			 err == -EIO ? "probes on our own functions do not fire" : strerror(-err));
+		snprintf(text, sizeof(text), "client libraries cannot be probed: %s", why_not(err));
 		tell_gap(c, text);
 		return 0;
 	}
-	if (c->cost.kills)
-		tell_gap(c, "return probes of this kernel kill processes under a seccomp filter: "
-			    "what libraries hand out is not counted");
+	if (c->cost.exits_kill)
+		tell_gap(c, "a probe at the end of a function kills a program here that switches "
+			    "stacks, throws, or has a shadow stack: what libraries hand out is not "
+			    "counted");
 	libraries_on_mapping(c->libraries, on_mapping);
 	libraries_on_gone(c->libraries, on_gone);
 	if (libraries_watch(c->libraries))

@@ -50,11 +50,11 @@ int kernel_client_programs(struct kernel *k, enum kernel_probes which,
 		return -ENOTSUP;
 	programs->entered = bpf_program__fd(client ? kernel_program(k, "client_entered")
 						   : tls->progs.tls_entered);
-	programs->returned = bpf_program__fd(client  ? kernel_program(k, "client_returned")
-					     : write ? tls->progs.tls_written
-						     : tls->progs.tls_received);
+	programs->left = bpf_program__fd(client	 ? kernel_program(k, "client_left")
+					 : write ? tls->progs.tls_written
+						 : tls->progs.tls_received);
 	programs->multi = feature_try(FEATURE_UPROBE_MULTI) == 0;
-	return programs->entered < 0 || programs->returned < 0 ? -ENOTSUP : 0;
+	return programs->entered < 0 || programs->left < 0 ? -ENOTSUP : 0;
 }
 
 int kernel_client_probe(struct kernel *k, uint32_t cookie, const struct probe *probe)
@@ -87,7 +87,7 @@ int kernel_client_hits(struct kernel *k, uint32_t first, uint32_t n, uint64_t *h
 int kernel_client_run_time(struct kernel *k, struct kernel_client_runs *out)
 {
 	const struct bpf_program *programs[] = {kernel_program(k, "client_entered"),
-						kernel_program(k, "client_returned")};
+						kernel_program(k, "client_left")};
 
 	for (int i = 0; i < 2; i++) {
 		struct bpf_prog_info info = {};
@@ -126,6 +126,9 @@ int kernel_client_clear_hits(struct kernel *k, uint32_t cookie)
 	if (!zero)
 		return cpus < 0 ? cpus : -ENOMEM;
 	err = bpf_map_update_elem(map_fd(k, "hits"), &cookie, zero, BPF_ANY);
+	cookie = HITS_OF_EXITS(cookie);
+	if (!err)
+		err = bpf_map_update_elem(map_fd(k, "hits"), &cookie, zero, BPF_ANY);
 	free(zero);
 	return err;
 }

@@ -25,12 +25,13 @@ int kernel_client_tls(struct kernel *k, bool wait);
 void kernel_client_forget_veil(struct kernel *k, uint64_t id);
 /* What the probe with this cookie means; before it is attached. */
 int kernel_client_probe(struct kernel *k, uint32_t cookie, const struct probe *probe);
-/* How often the probes with cookies first to first + n - 1 were hit. */
+/* How often the probes with cookies first to first + n - 1 were hit; those at ends are
+ * HITS_OF_EXITS of them. */
 int kernel_client_hits(struct kernel *k, uint32_t first, uint32_t n, uint64_t *hits);
 /* From now on they count from zero. */
 int kernel_client_clear_hits(struct kernel *k, uint32_t cookie);
 
-/* How long the client programs, at the entry and at the return, ran so far, and how often, while
+/* How long the client programs, at the entry and at the end, ran so far, and how often, while
  * statistics were on (kernel_stats). */
 struct kernel_client_runs {
 	uint64_t ns[2], runs[2];

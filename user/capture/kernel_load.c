@@ -56,7 +56,7 @@ static const struct {
 	{"walk_handles", .unless = true, .feature = FEATURE_MAP_ITERATOR},
 };
 /* Attached file by file, as libraries are found. */
-static const char *const clients[] = {"client_entered", "client_returned", "python_started"};
+static const char *const clients[] = {"client_entered", "client_left", "python_started"};
 
 static bool named(const char *name, const char *const *list, size_t n)
 {

@@ -50,7 +50,7 @@ int kernel_pool_load(struct kernel_pool *p, struct probe_programs *programs)
 	skel = kernel_more(p->kernel, MORE_POOLS);
 	*programs = (struct probe_programs){
 		.entered = bpf_program__fd(skel->progs.pool_canary),
-		.returned = bpf_program__fd(skel->progs.pool_taken),
+		.left = bpf_program__fd(skel->progs.pool_taken),
 		.multi = true,
 	};
 	return 0;

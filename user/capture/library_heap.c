@@ -273,7 +273,8 @@ static void attach_file(struct library_heap *h, uint32_t number, bool windowed)
 
 		if (s->windowed == windowed)
 			places[n++] = (struct probe_place){
-				s->offset, LIBRARY_COOKIE(i, s->function, number, windowed), false};
+				.offset = s->offset,
+				.cookie = LIBRARY_COOKIE(i, s->function, number, windowed)};
 	}
 	if (n && !*set && reach_add(h->reach, set, &h->programs, &f->of, places, n))
 		*set = NULL;

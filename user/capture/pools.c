@@ -18,6 +18,7 @@
 #include "../../bpf/stack.h"
 #include "../base/table.h"
 #include "elf.h"
+#include "file_exit.h"
 #include "kernel_stack.h"
 #include "pool_code.h"
 #include "python_build.h"
@@ -37,7 +38,8 @@ enum gap_kind { GAP_KERNEL = 1, GAP_KILLS = 2, GAP_REPLACED = 4, GAP_BUILD = 8, 
 struct taker { /* a process that grows */
 	uint32_t pid, tries;
 	uint64_t start_ns;
-	uint64_t offset, bytes; /* of the function in its file; of a pool */
+	struct probe_exits exits; /* of the function, in its file */
+	uint64_t bytes;		  /* of a pool */
 	int fd;			/* of the file; -1 none yet */
 	bool refused;
 	struct probe_links *links;	   /* NULL: it is let alone */
@@ -153,7 +155,7 @@ static int look_into(struct taker *t, int fd, uint64_t start, uint64_t offset)
 	struct memory memory = memory_of_process(t->pid);
 	struct python_build build;
 	struct elf_file *elf;
-	uint64_t bias;
+	uint64_t bias, taker;
 	int err;
 
 	if (elf_open(&elf, fd))
@@ -162,7 +164,9 @@ static int look_into(struct taker *t, int fd, uint64_t start, uint64_t offset)
 	if (!err)
 		err = python_identify(elf, &build);
 	if (!err)
-		err = pool_code_find(elf, bias, &memory, &t->offset);
+		err = pool_code_find(elf, bias, &memory, &taker);
+	if (!err && file_exits_find(elf, taker, 0, &t->exits))
+		err = -ENOTSUP;
 	if (!err)
 		t->bytes = build.minor >= LARGE_POOLS ? 16 << 10 : 4 << 10;
 	elf_close(elf);
@@ -228,22 +232,24 @@ static int load(struct pools *p)
 				       p->kernel);
 	if (err || !p->cost.fires)
 		tell_gap(p, GAP_KERNEL, "this kernel has no probes that are soon taken out again");
-	else if (p->cost.kills)
-		tell_gap(p, GAP_KILLS, "return probes of this kernel kill processes under a "
-				       "seccomp filter");
-	p->loaded = !err && p->cost.fires && !p->cost.kills;
+	else if (p->cost.kills || p->cost.exits_kill)
+		tell_gap(p, GAP_KILLS,
+			 "probes of this kernel kill processes under a seccomp "
+			 "filter, or that switch stacks");
+	p->loaded = !err && p->cost.fires && !p->cost.kills && !p->cost.exits_kill;
 	p->refused = !p->loaded;
-	p->programs.entered = -1;
 	return p->loaded ? 0 : -ENOTSUP;
 }
 
 static int attach(struct pools *p, struct taker *t)
 {
-	const struct probe_place place = {.offset = t->offset, .returns = true};
+	struct probe_place places[PROBE_EXITS_MOST] = {};
 	struct probe_programs programs = p->programs;
 
 	programs.pid = t->pid;
-	return probes_attach(&t->links, &programs, t->fd, &place, 1);
+	for (size_t i = 0; i < t->exits.count; i++)
+		places[i] = (struct probe_place){.offset = t->exits.all[i].address, .leaves = true};
+	return probes_attach(&t->links, &programs, t->fd, places, t->exits.count);
 }
 
 static uint64_t hit_cost(const struct pools *p)
@@ -252,7 +258,7 @@ static uint64_t hit_cost(const struct pools *p)
 
 	if (!kernel_pool_run_time(p->kernel, &ns, &runs) && runs >= RUNS_ENOUGH)
 		run = ns / runs;
-	return p->cost.cheap_ns + p->cost.return_ns + run;
+	return p->cost.exit_ns + run;
 }
 
 static double budget(const struct pools *p)

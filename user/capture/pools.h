@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * pools.h - the probe of the function in which a Python that grows takes a pool of its allocator into
- * use, within a budget for each such process.
+ * pools.h - the probes at the ends of the function in which a Python that grows takes a pool of its
+ * allocator into use, within a budget for each such process.
  *
  * It needs Linux 6.6 (uprobe.multi) and CPython 3.9; elsewhere a gap is told, once for each reason.
  */

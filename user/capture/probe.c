@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * probe.c - links of uprobes, a canary that shows they fire, and the test whether a return probe
- * is safe for processes under a seccomp filter.
+ * probe.c - links of uprobes, a canary that shows they fire, and tests of whatever a program may do
+ * that a probe could kill it for: in children of ours, before any is put into other programs.
  */
 #include "probe.h"
 
@@ -13,6 +13,7 @@
 #include <linux/perf_event.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
+#include <unwind.h>
 
 #define DETACH_AT_ONCE 64
 #define MULTI_RETURN 1 /* BPF_F_UPROBE_MULTI_RETURN */
@@ -42,18 +45,44 @@ struct multi_attr {
 	uint32_t count, multi_flags, pid, reserved;
 };
 
+enum kind {
+	KIND_ENTRY,
+	KIND_RETURN,
+	KIND_EXIT,
+};
+
+static int program_of(const struct probe_programs *programs, enum kind kind)
+{
+	return kind == KIND_RETURN ? programs->returned
+	       : kind == KIND_EXIT ? programs->left
+				   : programs->entered;
+}
+
+static bool is_of_kind(const struct probe_programs *programs, const struct probe_place *place,
+		       enum kind kind)
+{
+	switch (kind) {
+	case KIND_RETURN:
+		return place->returns && !programs->session;
+	case KIND_EXIT:
+		return place->leaves;
+	default:
+		return !place->leaves;
+	}
+}
+
 static int attach_multi(const struct probe_programs *programs, const char *path,
-			const uint64_t *offsets, const uint64_t *cookies, size_t n, bool returns)
+			const uint64_t *offsets, const uint64_t *cookies, size_t n, enum kind kind)
 {
 	struct multi_attr attr = {
-		.prog_fd = returns ? programs->returned : programs->entered,
+		.prog_fd = program_of(programs, kind),
 		.attach_type = programs->session ? PROBE_ATTACH_TYPE_SESSION
 						 : PROBE_ATTACH_TYPE_MULTI,
 		.path = (uintptr_t)path,
 		.offsets = (uintptr_t)offsets,
 		.cookies = (uintptr_t)cookies,
 		.count = n,
-		.multi_flags = returns ? MULTI_RETURN : 0,
+		.multi_flags = kind == KIND_RETURN ? MULTI_RETURN : 0,
 		.pid = programs->pid,
 	};
 	int fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
@@ -107,65 +136,62 @@ static int links_add(struct probe_links *l, int fd)
 	return 0;
 }
 
-static int attach_all_multi(struct probe_links *l, const struct probe_programs *programs,
-			    const char *path, const struct probe_place *places, size_t n)
+/* Returns before entries: an entry whose return is not seen would be a loss.  Exits after them: one
+ * whose entry was not seen would be. */
+static const enum kind in_order[] = {KIND_RETURN, KIND_ENTRY, KIND_EXIT};
+#define KINDS (sizeof(in_order) / sizeof(in_order[0]))
+
+static int attach_kind_multi(struct probe_links *l, const struct probe_programs *programs,
+			     const char *path, const struct probe_place *places, size_t n,
+			     enum kind kind)
 {
 	uint64_t *offsets = calloc(n, 2 * sizeof(*offsets)), *cookies = offsets + n;
-	size_t returning = 0;
-	int err;
+	size_t count = 0;
+	int err = 0;
 
 	if (!offsets)
 		return -ENOMEM;
-	/* Returns first: an entry whose return is not seen would be a loss. */
 	for (size_t i = 0; i < n; i++) {
-		if (!places[i].returns || programs->session)
+		if (!is_of_kind(programs, &places[i], kind))
 			continue;
-		offsets[returning] = places[i].offset;
-		cookies[returning++] = places[i].cookie;
+		offsets[count] = places[i].offset;
+		cookies[count++] = places[i].cookie;
 	}
-	err = returning ? links_add(l, attach_multi(programs, path, offsets, cookies, returning,
-						    true))
-			: 0;
-	for (size_t i = 0; i < n; i++) {
-		offsets[i] = places[i].offset;
-		cookies[i] = places[i].cookie;
-	}
-	if (!err && programs->entered >= 0)
-		err = links_add(l, attach_multi(programs, path, offsets, cookies, n, false));
+	if (count)
+		err = links_add(l, attach_multi(programs, path, offsets, cookies, count, kind));
 	free(offsets);
 	return err;
 }
 
-static int attach_all_events(struct probe_links *l, const struct probe_programs *programs,
-			     const char *path, const struct probe_place *places, size_t n)
+static int attach_kind_events(struct probe_links *l, const struct probe_programs *programs,
+			      const char *path, const struct probe_place *places, size_t n,
+			      enum kind kind)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < n && !err; i++) {
-		if (places[i].returns)
-			err = links_add(l, attach_event(programs->returned, path,
-							places[i].offset, places[i].cookie, true));
-		if (!err)
-			err = links_add(l, attach_event(programs->entered, path,
+	for (size_t i = 0; i < n && !err; i++)
+		if (is_of_kind(programs, &places[i], kind))
+			err = links_add(l, attach_event(program_of(programs, kind), path,
 							places[i].offset, places[i].cookie,
-							false));
-	}
+							kind == KIND_RETURN));
 	return err;
 }
 
 int probes_attach(struct probe_links **out, const struct probe_programs *programs, int fd,
 		  const struct probe_place *places, size_t n)
 {
-	struct probe_links *l = calloc(1, sizeof(*l) + 2 * n * sizeof(l->fds[0]));
+	struct probe_links *l = calloc(1, sizeof(*l) + (2 * n + KINDS) * sizeof(l->fds[0]));
 	char path[64];
-	int err;
+	int err = 0;
 
 	*out = NULL;
 	if (!l)
 		return -ENOMEM;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	err = programs->multi ? attach_all_multi(l, programs, path, places, n)
-			      : attach_all_events(l, programs, path, places, n);
+	for (size_t i = 0; i < KINDS && !err; i++)
+		err = programs->multi
+			      ? attach_kind_multi(l, programs, path, places, n, in_order[i])
+			      : attach_kind_events(l, programs, path, places, n, in_order[i]);
 	if (err) {
 		probes_detach(l);
 		return err;
@@ -178,7 +204,7 @@ static void *close_links(void *context)
 {
 	struct probe_links *l = context;
 
-	for (size_t i = l->count; i-- > 0;) /* entries before returns */
+	for (size_t i = l->count; i-- > 0;) /* in the other order */
 		close(l->fds[i]);
 	free(l);
 	return NULL;
@@ -228,19 +254,28 @@ void probes_detach_all(struct probe_links *const *links, size_t n)
 		pthread_join(threads[--running], NULL);
 }
 
-/* Functions of our own to probe: one that begins cheaply, one that does not, one whose return is
- * probed, too, and one whose first instruction the kernel may turn into a call of its own (6.18). */
+/* Functions of our own to probe: one that begins cheaply, one that does not, one whose end is
+ * probed, too, one whose first instruction the kernel may turn into a call of its own (6.18), and
+ * one that calls what it is given. */
 void canary_cheap(void);
 void canary_dear(void);
 void canary_both(void);
+void canary_both_end(void);
 void canary_nop(void);
-#define CANARY(name, code)                                                                          \
-	".p2align 4\n.type " name ", @function\n" name ": " code "\n ret\n.size " name ", . - " name "\n"
-__asm__(".text\n"
-	CANARY("canary_cheap", "push %rbp\n pop %rbp")
-	CANARY("canary_dear", "test %rdi, %rdi")
-	CANARY("canary_both", "push %rbp\n pop %rbp")
-	CANARY("canary_nop", "nopl 0(%rax, %rax, 1)"));
+void canary_through(void (*function)(void *), void *argument);
+void canary_through_end(void);
+#define CANARY(name, code)                                                                         \
+	".p2align 4\n.type " name ", @function\n" name ": " code " ret\n.size " name ", . - " name \
+	"\n"
+#define END(name) " .globl " name "\n" name ":"
+__asm__(".text\n" CANARY("canary_cheap", "push %rbp\n pop %rbp\n") CANARY(
+	"canary_dear", "test %rdi, %rdi\n") CANARY("canary_both",
+						   "push %rbp\n pop %rbp\n" END("canary_both_end"))
+		CANARY("canary_nop", "nopl 0(%rax, %rax, 1)\n") CANARY(
+			"canary_through",
+			".cfi_startproc\n push %rbx\n .cfi_adjust_cfa_offset 8\n mov %rdi, %rax\n"
+			" mov %rsi, %rdi\n call *%rax\n pop %rbx\n .cfi_adjust_cfa_offset -8\n" END(
+				"canary_through_end")) ".cfi_endproc\n");
 
 /* Where in our own executable that address is.  0 not found. */
 static uint64_t own_offset(uintptr_t address)
@@ -339,9 +374,183 @@ static bool dies(void (*live)(void))
 	return !WIFEXITED(status) || WEXITSTATUS(status);
 }
 
+/* --- what a call may do instead of returning
+ * ------------------------------------------------------ */
+
+/* Two coroutines of one thread, each in the middle of a call, end in the order in which they began.
+ */
+enum { COROUTINES = 2, COROUTINE_BYTES = 65536 };
+
+struct coroutine {
+	ucontext_t context, *back;
+};
+
+static void yield(void *argument)
+{
+	struct coroutine *c = argument;
+
+	swapcontext(&c->context, c->back);
+}
+
+static struct coroutine *starting;
+
+static void run_coroutine(void)
+{
+	canary_through(yield, starting);
+}
+
+static void live_on_two_stacks(void)
+{
+	static char stacks[COROUTINES][COROUTINE_BYTES] __attribute__((aligned(16)));
+	static struct coroutine all[COROUTINES];
+	static ucontext_t back;
+
+	for (volatile int i = 0; i < COROUTINES; i++) {
+		getcontext(&all[i].context);
+		all[i].context.uc_stack.ss_sp = stacks[i];
+		all[i].context.uc_stack.ss_size = COROUTINE_BYTES;
+		all[i].context.uc_link = &back;
+		all[i].back = &back;
+		makecontext(&all[i].context, run_coroutine, 0);
+		starting = &all[i];
+		swapcontext(&back, &all[i].context);
+	}
+	for (volatile int i = 0; i < COROUTINES; i++)
+		swapcontext(&back, &all[i].context);
+}
+
+static void jump(void *argument)
+{
+	longjmp(argument, 1);
+}
+
+/* Again and again: what was left may lie in the way of what comes. */
+static void live_by_jumps(void)
+{
+	static jmp_buf there;
+
+	for (volatile int i = 0; i < CONFINED_CALLS; i++)
+		if (!setjmp(there))
+			canary_through(jump, there);
+}
+
+struct unwinding {
+	jmp_buf out;
+	struct _Unwind_Exception exception;
+	int frames;
+};
+
+static _Unwind_Reason_Code unwind_frame(int version, _Unwind_Action actions,
+					_Unwind_Exception_Class class,
+					struct _Unwind_Exception *exception,
+					struct _Unwind_Context *context, void *argument)
+{
+	struct unwinding *u = argument;
+
+	(void)version;
+	(void)class;
+	(void)exception;
+	(void)context;
+	/* Past the one that throws and the canary: where it is caught. */
+	if (++u->frames > 2 || actions & _UA_END_OF_STACK)
+		longjmp(u->out, actions & _UA_END_OF_STACK ? 2 : 1);
+	return _URC_NO_REASON;
+}
+
+static void throw(void *argument)
+{
+	struct unwinding *u = argument;
+
+	_Unwind_ForcedUnwind(&u->exception, unwind_frame, u);
+}
+
+/* As an exception, pthread_exit and pthread_cancel do. */
+static void live_by_exceptions(void)
+{
+	static struct unwinding u;
+	int how = setjmp(u.out);
+
+	if (!how)
+		canary_through(throw, &u);
+	if (how != 1)
+		_exit(1);
+}
+
+/* Turns a shadow stack on (ARCH_SHSTK_ENABLE, since 6.6), makes calls, of which one is probed, or
+ * its return, and ends: it must not return, for its own return address is not on the new stack. */
+void canary_shadowed(void);
+void canary_call(void);
+void canary_called(void);
+__asm__(".text\n.p2align 4\n.type canary_shadowed, @function\n"
+	"canary_shadowed: mov $158, %eax\n mov $0x5001, %edi\n mov $1, %esi\n syscall\n"
+	" test %rax, %rax\n jnz 1f\n call canary_calls\n"
+	"1: mov $60, %eax\n xor %edi, %edi\n syscall\n"
+	".size canary_shadowed, . - canary_shadowed\n"
+	"canary_calls: nop\n"
+	"canary_call: call canary_called\n ret\n"
+	"canary_called: ret\n");
+
 static uint64_t less(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
+}
+
+/* Does a probe there kill a child that lives so?  What cannot be tried kills. */
+static bool place_kills(const struct probe_programs *programs, int fd, struct probe_place place,
+			void (*live)(void))
+{
+	struct probe_links *links = NULL;
+	bool kills = true;
+
+	if (place.offset && !probes_attach(&links, programs, fd, &place, 1))
+		kills = dies(live);
+	probes_detach_later(links);
+	return kills;
+}
+
+static bool exits_kill(const struct probe_programs *programs, int fd, uint64_t cookie)
+{
+	const struct probe_place through = {.offset = own_offset((uintptr_t)canary_through_end),
+					    .cookie = cookie,
+					    .leaves = true};
+	const struct probe_place called = {
+		.offset = own_offset((uintptr_t)canary_called), .cookie = cookie, .leaves = true};
+
+	return place_kills(programs, fd, through, live_on_two_stacks) ||
+	       place_kills(programs, fd, through, live_by_jumps) ||
+	       place_kills(programs, fd, through, live_by_exceptions) ||
+	       place_kills(programs, fd, called, canary_shadowed);
+}
+
+/* --- calibration
+ * ---------------------------------------------------------------------------------- */
+
+/* Where probes sit on our own functions: those in the order of their cookies, and an end. */
+static size_t canary_places(const struct probe_programs *programs, uint32_t first,
+			    struct probe_place places[PROBE_CANARIES + 1])
+{
+	bool leaves = programs->left > 0;
+
+	places[0] = (struct probe_place){own_offset((uintptr_t)canary_cheap), first, false, false};
+	places[1] = (struct probe_place){own_offset((uintptr_t)canary_dear), first + 1, false,
+					 false};
+	places[2] = (struct probe_place){own_offset((uintptr_t)canary_both), first + 2, !leaves,
+					 false};
+	places[3] = (struct probe_place){own_offset((uintptr_t)canary_nop), first + 3, false,
+					 false};
+	places[4] = (struct probe_place){own_offset((uintptr_t)canary_both_end), first + 2, false,
+					 true};
+	return PROBE_CANARIES + leaves;
+}
+
+static void measure(struct probe_cost *cost, const struct probe_programs *programs, uint64_t bare)
+{
+	uint64_t *end_ns = programs->left > 0 ? &cost->exit_ns : &cost->return_ns;
+
+	cost->cheap_ns = less(time_calls(canary_cheap), bare);
+	cost->dear_ns = less(time_calls(canary_dear), bare);
+	*end_ns = less(time_calls(canary_both), bare + cost->cheap_ns);
+	cost->kills = dies(live_by_filter) || dies(live_strictly);
 }
 
 static void *call_in_thread(void *context)
@@ -374,63 +583,40 @@ int probes_calibrate(struct probe_cost *cost, const struct probe_programs *progr
 		     uint32_t first, uint64_t (*hits)(void *context, uint32_t cookie),
 		     void *context)
 {
-	const struct probe_place places[PROBE_CANARIES] = {
-		{.offset = own_offset((uintptr_t)canary_cheap), .cookie = first},
-		{.offset = own_offset((uintptr_t)canary_dear), .cookie = first + 1},
-		{.offset = own_offset((uintptr_t)canary_both), .cookie = first + 2, .returns = true},
-		{.offset = own_offset((uintptr_t)canary_nop), .cookie = first + 3},
-	};
-	uint64_t bare = time_calls(canary_cheap);
+	struct probe_place places[PROBE_CANARIES + 1];
+	size_t n = canary_places(programs, first, places);
+	uint64_t bare = time_calls(canary_cheap), ends = programs->left > 0 ? 2 * CALLS : CALLS;
 	struct probe_links *links;
 	int fd, err;
 
 	memset(cost, 0, sizeof(*cost));
-	for (size_t i = 0; i < PROBE_CANARIES; i++)
+	for (size_t i = 0; i < n; i++)
 		if (!places[i].offset)
 			return -ENOENT;
 	fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	cost->keeps_to_pid = keeps_to_pid(*programs, fd, &places[3], hits, context);
-	err = probes_attach(&links, programs, fd, places, PROBE_CANARIES);
+	err = probes_attach(&links, programs, fd, places, n);
+	if (!err) {
+		measure(cost, programs, bare);
+		cost->exits_kill = programs->left > 0 && exits_kill(programs, fd, first + 2);
+		cost->fires = hits(context, first) >= CALLS && hits(context, first + 1) >= CALLS &&
+			      hits(context, first + 2) >= ends;
+		probes_detach_later(links);
+	}
 	close(fd);
-	if (err)
-		return err;
-	cost->cheap_ns = less(time_calls(canary_cheap), bare);
-	cost->dear_ns = less(time_calls(canary_dear), bare);
-	cost->return_ns = less(time_calls(canary_both), bare + cost->cheap_ns);
-	cost->kills = dies(live_by_filter) || dies(live_strictly);
-	cost->fires = hits(context, first) >= CALLS && hits(context, first + 1) >= CALLS &&
-		      hits(context, first + 2) >= CALLS;
-	probes_detach_later(links);
-	return 0;
+	return err;
 }
-
-/* Turns a shadow stack on (ARCH_SHSTK_ENABLE, since 6.6), makes calls, of which one is probed, and
- * ends: it must not return, for its own return address is not on the new stack. */
-void canary_shadowed(void);
-void canary_call(void);
-__asm__(".text\n.p2align 4\n.type canary_shadowed, @function\n"
-	"canary_shadowed: mov $158, %eax\n mov $0x5001, %edi\n mov $1, %esi\n syscall\n"
-	" test %rax, %rax\n jnz 1f\n call canary_calls\n"
-	"1: mov $60, %eax\n xor %edi, %edi\n syscall\n"
-	".size canary_shadowed, . - canary_shadowed\n"
-	"canary_calls: nop\n"
-	"canary_call: call canary_called\n ret\n"
-	"canary_called: ret\n");
 
 bool probes_kill_shadowed(const struct probe_programs *programs, uint64_t cookie)
 {
 	const struct probe_place place = {.offset = own_offset((uintptr_t)canary_call),
 					  .cookie = cookie};
-	struct probe_links *links = NULL;
-	bool kills = true;
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	bool kills = fd < 0 || place_kills(programs, fd, place, canary_shadowed);
 
-	if (fd >= 0 && place.offset && !probes_attach(&links, programs, fd, &place, 1))
-		kills = dies(canary_shadowed);
 	if (fd >= 0)
 		close(fd);
-	probes_detach_later(links);
 	return kills;
 }

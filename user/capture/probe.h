@@ -20,11 +20,13 @@ struct probe_place {
 	uint64_t offset; /* in the file */
 	uint64_t cookie;
 	bool returns; /* a return probe as well */
+	bool leaves;  /* an end of a function, for the program that is for these */
 };
 
 struct probe_programs {
-	int entered, returned; /* descriptors; entered -1: of returns alone, where multi */
-	uint32_t pid;	       /* multi: only in this process, if the kernel can; 0: wherever the file is mapped */
+	int entered, returned; /* descriptors; returned 0: there are no return probes */
+	int left;	       /* at the ends of functions; 0 none */
+	uint32_t pid; /* multi: only in this process, if the kernel can; 0: wherever the file is mapped */
 	bool multi;	       /* loaded for PROBE_ATTACH_TYPE_MULTI */
 	bool session; /* entered alone, for PROBE_ATTACH_TYPE_SESSION: it decides on each return */
 };
@@ -44,16 +46,21 @@ void probes_detach_all(struct probe_links *const *links, size_t n);
 struct probe_cost {
 	uint64_t cheap_ns;  /* at an instruction the kernel emulates */
 	uint64_t dear_ns;   /* at one it steps over */
-	uint64_t return_ns; /* of a return probe on top */
+	uint64_t return_ns; /* of a return probe on top, where the programs have such */
+	uint64_t exit_ns;   /* else of a probe at a return instruction */
 	bool fires;	    /* every call of our own test function was seen */
 	bool keeps_to_pid;  /* with a pid, all threads of that process are seen (not so from 6.6 to 6.9) */
 	bool kills;	    /* a probe kills processes that seccomp confines (a return's, 6.11 to 6.13) */
+	/* One at a return instruction kills who switches stacks, leaves calls by longjmp or an
+	 * exception, or has a shadow stack. */
+	bool exits_kill;
 };
 
 #define PROBE_CANARIES 4
 
-/* Measures on functions of our own.  hits reads the counter of a cookie; the cookies given, so many
- * from first on, must be ones that only count.  0 or -errno. */
+/* Measures on functions of our own, and tries on children of ours what might kill.  hits reads the
+ * counter of a cookie; the cookies given, so many from first on, must be ones that only count.  0
+ * or -errno. */
 int probes_calibrate(struct probe_cost *cost, const struct probe_programs *programs,
 		     uint32_t first, uint64_t (*hits)(void *context, uint32_t cookie),
 		     void *context);
