@@ -50,9 +50,9 @@
 #define BURY_EVERY_NS (10 * SECOND_NS)
 #define SOCKETS_NS (SECOND_NS / 20) /* a list of descriptors is that old at most ... */
 #define SOCKETS_SHARE 20 /* ... unless that would take more than one part in so many of the time */
-/* New files of all processes together: some thousand libraries at once, or 20 that were made to
+/* New files of all processes together: some thousand libraries at once, or 10 that were made to
  * take long.  What is beyond waits, and sweeps and stacks have their turn meanwhile. */
-#define LOOKS_BURST_NS SECOND_NS
+#define LOOKS_BURST_NS (SECOND_NS / 2)
 #define LOOKS_SHARE 4 /* then one part in so many of the time */
 #define BUDGET_EVERY_NS (SECOND_NS / 4)
 #define BURST_NS	(2 * SECOND_NS) /* what was not spent in so long may be spent at once */
