@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * death.bpf.c - a signal that ends a process at one of our probes, or inside a call that one has seen
- * begin: perhaps it is our doing.
+ * death.bpf.c - a signal that ends a process at one of our probes, or inside a call that one has
+ * seen begin: perhaps it is our doing.
  *
  * Told of when it is taken, while the process has its memory and the thread that died is known.
  */
 #include "client.bpf.h"
 
-#define SIGILL 4
+#define SIGILL	4
 #define SIGTRAP 5
 #define SIGABRT 6
 #define SIGSEGV 11

@@ -5,8 +5,8 @@
  * A link of one process costs a tenth of a millisecond to make, whether or not the process maps the
  * file yet; to take it out waits for all processors and is left to another thread.  The link is the
  * process's: a program that another one of its threads replaced by exec has a new first thread, and
- * needs links anew.  Pages with breakpoints are copied by fork, and a child that has no link yet runs
- * over them without being seen.
+ * needs links anew.  Pages with breakpoints are copied by fork, and a child that has no link yet
+ * runs over them without being seen.
  */
 #include "reach.h"
 
@@ -23,7 +23,8 @@
 #include "../base/table.h"
 
 #define RECONCILE_NS 5000000000ULL /* a lost record of a process is made up for so late */
-#define INSTRUCTION_MOST 16 /* bytes, and the first of the next: where one that follows a probe stands */
+#define INSTRUCTION_MOST \
+	16	      /* bytes, and the first of the next: where one that follows a probe stands */
 #define REAP_MOST 256 /* links of processes that ended that wait for each other, at most */
 
 struct reached_file {
@@ -107,8 +108,8 @@ static void attach_file_in(struct reached_file *f, struct carrier *c)
 static int attach_everywhere(struct reach_set *set)
 {
 	return set->everywhere ? 0
-			       : probes_attach(&set->everywhere, &set->programs, set->fd, set->places,
-					       set->count);
+			       : probes_attach(&set->everywhere, &set->programs, set->fd,
+					       set->places, set->count);
 }
 
 /* All that wait for each other, in a thread that nobody waits for. */
@@ -126,8 +127,8 @@ static void *detach_dead(void *context)
 
 static void reap(struct reach *r)
 {
-	struct probe_links **links =
-		r->dead_count ? calloc(r->dead_count + 1, sizeof(*links)) : NULL;
+	struct probe_links **links = r->dead_count ? calloc(r->dead_count + 1, sizeof(*links))
+						   : NULL;
 	pthread_t thread;
 
 	if (!links)
@@ -420,7 +421,8 @@ size_t reach_carriers(const struct reach *r)
 	return r->carriers.count;
 }
 
-/* --- sets -------------------------------------------------------------------------------------- */
+/* --- sets --------------------------------------------------------------------------------------
+ */
 
 /* Those who map the file already, or are to have it ready. */
 static int attach_set(struct reach_set *set)
@@ -448,8 +450,8 @@ int reach_add(struct reach *r, struct reach_set **out, const struct probe_progra
 		return -ENOMEM;
 	}
 	f->mapped |= r->ready;
-	*set = (struct reach_set){.reach = r, .file = f, .programs = *programs, .count = n,
-				  .next = f->sets};
+	*set = (struct reach_set){
+		.reach = r, .file = f, .programs = *programs, .count = n, .next = f->sets};
 	memcpy(set->places, places, n * sizeof(*places));
 	set->fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
 	err = set->fd < 0 ? -errno : 0;
@@ -524,8 +526,8 @@ void reach_remove_later(struct reach_set *set)
 	if (set->everywhere)
 		bury(r, set->everywhere);
 	for (size_t at = 0; (slot = table_next(&r->carriers, &at));) {
-		struct probe_links *links =
-			table_remove(&((struct carrier *)slot->value)->links, key_of(set));
+		struct probe_links *links = table_remove(&((struct carrier *)slot->value)->links,
+							 key_of(set));
 
 		if (links)
 			bury(r, links);
@@ -542,8 +544,8 @@ static size_t links_in_all(struct reach *r)
 	for (size_t at = 0; (slot = table_next(&r->carriers, &at));)
 		n += ((const struct carrier *)slot->value)->links.count;
 	for (size_t at = 0; (slot = table_next(&r->files, &at));)
-		for (const struct reach_set *s = ((const struct reached_file *)slot->value)->sets; s;
-		     s = s->next)
+		for (const struct reach_set *s = ((const struct reached_file *)slot->value)->sets;
+		     s; s = s->next)
 			n++;
 	return n;
 }
@@ -556,10 +558,12 @@ static void take_all(struct reach *r, struct probe_links **links)
 	while (r->dead_count)
 		links[n++] = r->dead[--r->dead_count];
 	for (size_t at = 0; (slot = table_next(&r->carriers, &at));)
-		for (size_t k = 0; (link = table_next(&((struct carrier *)slot->value)->links, &k));)
+		for (size_t k = 0;
+		     (link = table_next(&((struct carrier *)slot->value)->links, &k));)
 			links[n++] = link->value;
 	for (size_t at = 0; (slot = table_next(&r->files, &at));)
-		for (struct reach_set *s = ((struct reached_file *)slot->value)->sets; s; s = s->next)
+		for (struct reach_set *s = ((struct reached_file *)slot->value)->sets; s;
+		     s = s->next)
 			links[n++] = s->everywhere;
 	probes_detach_all(links, n);
 }

@@ -24,8 +24,8 @@ struct reach;
 struct reach_set;
 
 enum reach_how {
-	REACH_EVERYONE,	    /* nobody was selected */
-	REACH_CHOSEN,	    /* links are kept to a process */
+	REACH_EVERYONE,	   /* nobody was selected */
+	REACH_CHOSEN,	   /* links are kept to a process */
 	REACH_THEIR_FILES, /* this kernel cannot */
 };
 
@@ -41,19 +41,20 @@ int reach_open(struct reach **out, enum reach_how how, const struct reach_host *
 /* Takes the probes of all sets out and frees them.  Accepts NULL. */
 void reach_close(struct reach *r);
 
-/* Probes of a file, for whoever maps it and is to carry them, now and later.  programs, places: as for
- * probes_attach, copied.  0 or -errno: those who map it now could not get them. */
+/* Probes of a file, for whoever maps it and is to carry them, now and later.  programs, places: as
+ * for probes_attach, copied.  0 or -errno: those who map it now could not get them. */
 int reach_add(struct reach *r, struct reach_set **out, const struct probe_programs *programs,
 	      const struct library_file *file, const struct probe_place *places, size_t n);
 /* Takes them out, for good.  Each accepts NULL. */
 void reach_remove(struct reach_set *set);
 void reach_remove_all(struct reach_set *const *sets, size_t n); /* at once; NULL: none */
-void reach_remove_later(struct reach_set *set); /* soon, without waiting */
+void reach_remove_later(struct reach_set *set);			/* soon, without waiting */
 
-/* A selected process is to carry probes of the files that others like it map, and of the ready ones. */
+/* A selected process is to carry probes of the files that others like it map, and of the ready
+ * ones. */
 void reach_join(struct reach *r, uint32_t pid);
-/* From now on files are ready for whoever is selected as soon as they have a set, before anybody maps
- * them: all calls of a command are to be seen. */
+/* From now on files are ready for whoever is selected as soon as they have a set, before anybody
+ * maps them: all calls of a command are to be seen. */
 void reach_make_ready(struct reach *r);
 /* A process maps a file, given as a library_file tells of it. */
 void reach_mapped(struct reach *r, uint32_t pid, uint64_t device, uint64_t inode);

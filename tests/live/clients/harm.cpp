@@ -24,11 +24,11 @@
 
 #include "harm_library.h"
 
-#define STACK_BYTES (256 << 10)
-#define CHILDREN 8
+#define STACK_BYTES   (256 << 10)
+#define CHILDREN      8
 #define SWITCHES_MOST 100
-#define WAIT_STEP_US 5000
-#define SETTLE_US 20000 /* until the probes of all groups are in */
+#define WAIT_STEP_US  5000
+#define SETTLE_US     20000 /* until the probes of all groups are in */
 
 static const struct library *library;
 static char *program;
@@ -156,7 +156,8 @@ static void abandoned_coroutine(void)
 	say(plain_round());
 }
 
-/* --- leaving a call by another way ------------------------------------------------------------- */
+/* --- leaving a call by another way -------------------------------------------------------------
+ */
 
 static int countdown;
 
@@ -508,7 +509,8 @@ static void shared_memory(void)
 	say(said_in_handler);
 }
 
-/* --- deaths ------------------------------------------------------------------------------------- */
+/* --- deaths -------------------------------------------------------------------------------------
+ */
 
 static void undefined_instruction(void)
 {
@@ -576,7 +578,8 @@ static void abort_sent_inside(void)
 	dies_inside(sends_itself_an_abort);
 }
 
-/* --- the processor's second stack -------------------------------------------------------------- */
+/* --- the processor's second stack --------------------------------------------------------------
+ */
 
 static void plain(void)
 {
@@ -631,7 +634,8 @@ static const struct {
 	{"abort-sent", abort_sent_inside},
 };
 
-/* --- is it probed? ------------------------------------------------------------------------------ */
+/* --- is it probed? ------------------------------------------------------------------------------
+ */
 
 static int changed_bytes(const char *path, unsigned long start, unsigned long end,
 			 unsigned long offset)
@@ -656,7 +660,8 @@ static int changed_code(void)
 	int changed = 0;
 
 	while (maps && fgets(line, sizeof(line), maps))
-		if (sscanf(line, "%lx-%lx r-xp %lx %*s %*s %255s", &start, &end, &offset, path) == 4 &&
+		if (sscanf(line, "%lx-%lx r-xp %lx %*s %*s %255s", &start, &end, &offset, path) ==
+			    4 &&
 		    strstr(path, library->file))
 			changed += changed_bytes(path, start, end, offset);
 	if (maps)

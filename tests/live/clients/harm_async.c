@@ -10,7 +10,7 @@
 #include "common.h"
 
 #define CONNECTIONS 2
-#define ROUNDS 5
+#define ROUNDS	    5
 
 struct session {
 	MYSQL *handle, *connected;

@@ -136,11 +136,14 @@ static void lite_block(void)
 	char **table;
 	int rows, columns;
 
-	sqlite3_get_table(db, "with recursive n(i) as (select 1 union all select i + 1 from n) "
-			  "select count(*) from n", &table, &rows, &columns, NULL);
+	sqlite3_get_table(db,
+			  "with recursive n(i) as (select 1 union all select i + 1 from n) "
+			  "select count(*) from n",
+			  &table, &rows, &columns, NULL);
 }
 
-/* --- libpq, in the clear and with OpenSSL below ------------------------------------------------ */
+/* --- libpq, in the clear and with OpenSSL below ------------------------------------------------
+ */
 
 static void notice(void *, const PGresult *)
 {
@@ -181,7 +184,8 @@ static void pq_block(void)
 	PQgetCopyData(c, &row, 0);
 }
 
-/* --- libmariadb -------------------------------------------------------------------------------- */
+/* --- libmariadb --------------------------------------------------------------------------------
+ */
 
 static MYSQL *my_open(void)
 {
@@ -230,7 +234,8 @@ static void my_block(void)
 	mysql_real_query(my_open(), "select sleep(30)", 16);
 }
 
-/* --- hiredis ----------------------------------------------------------------------------------- */
+/* --- hiredis -----------------------------------------------------------------------------------
+ */
 
 static redisContext *redis_open(void)
 {
