@@ -134,6 +134,40 @@ __noinline __u32 call_place(__u64 stack)
 	return room;
 }
 
+__noinline int branch_is_taken(__u32 condition, __u64 flags)
+{
+	int carry = flags & 1, parity = !!(flags & 4), zero = !!(flags & 0x40);
+	int sign = !!(flags & 0x80), overflow = !!(flags & 0x800), taken = 0;
+
+	switch (condition >> 1 & 7) {
+	case 0:
+		taken = overflow;
+		break;
+	case 1:
+		taken = carry;
+		break;
+	case 2:
+		taken = zero;
+		break;
+	case 3:
+		taken = carry | zero;
+		break;
+	case 4:
+		taken = sign;
+		break;
+	case 5:
+		taken = parity;
+		break;
+	case 6:
+		taken = sign ^ overflow;
+		break;
+	case 7:
+		taken = zero | (sign ^ overflow);
+		break;
+	}
+	return taken ^ (condition & 1);
+}
+
 __noinline __u32 call_find(__u64 stack)
 {
 	struct calls *c = calls_of_thread();
@@ -1095,7 +1129,7 @@ int client_left(struct pt_regs *ctx)
 	if (!p || !n)
 		return 0;
 	__sync_fetch_and_add(n, 1);
-	if (p->role == PROBE_COUNT)
+	if (p->role == PROBE_COUNT || !is_end(cookie, ctx->flags))
 		return 0;
 	call = call_end(cookie, p, slot);
 	if (!call)
@@ -1107,7 +1141,7 @@ int client_left(struct pt_regs *ctx)
 	if (EXIT_HEIGHT(cookie)) /* not at its very end */
 		call->outer = 0;
 	if (p && p->role != PROBE_INSIDE && !from_itself(p, call))
-		end(p, call, ctx->ax);
+		end(p, call, exit_result(ctx, cookie));
 	return 0;
 }
 

@@ -150,6 +150,30 @@ static __always_inline __u64 user_stack(void)
 	return regs ? regs->sp : 0;
 }
 
+/* What the processor is about to do at a conditional branch.  Not static, so that the verifier
+ * looks at it once. */
+int branch_is_taken(__u32 condition, __u64 flags);
+
+/* Is this an end of a call?  At a branch only in one of its directions. */
+static __always_inline int is_end(__u64 cookie, __u64 flags)
+{
+	__u32 when = EXIT_WHEN(cookie);
+
+	return !when || branch_is_taken(EXIT_CONDITION(cookie), flags) == (when == 1);
+}
+
+/* What the call returns, at one of its ends. */
+static __always_inline __u64 exit_result(struct pt_regs *ctx, __u64 cookie)
+{
+	__u64 *words = (__u64 *)bpf_task_pt_regs(bpf_get_current_task_btf()), value = ctx->ax;
+	__u32 at = EXIT_RESULT(cookie);
+
+	barrier_var(value); /* or it is read at an address that the compiler has chosen */
+	if (at != EXIT_RAX && words)
+		bpf_probe_read_kernel(&value, sizeof(value), words + at);
+	return value;
+}
+
 /* Until when threads' last messages are noted. */
 extern __u64 joins_until_ns;
 

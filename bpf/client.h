@@ -64,15 +64,20 @@ enum probe_flag {
 	PROBE_STATIC = 128,    /* a copy linked into a program: its callers are in the same file */
 };
 
-/* The attach cookie of a probe at an end of a call: the row's index, which register holds what the
- * call returns (as the processor numbers them), whether calls of other functions come by there,
- * too, and how many bytes the return address lies above the stack pointer. */
-#define EXIT_COOKIE(probe, result, shared, height) \
-	((__u64)(probe) | (__u64)(result) << 16 | (__u64)(shared) << 20 | (__u64)(height) << 32)
-#define EXIT_PROBE(cookie)  ((__u32)(cookie)&0xffff)
-#define EXIT_RESULT(cookie) ((__u32)(cookie) >> 16 & 15)
-#define EXIT_SHARED(cookie) ((__u32)(cookie) >> 20 & 1)
-#define EXIT_HEIGHT(cookie) ((__u64)(cookie) >> 32)
+/* The attach cookie of a probe at an end of a call: the row's index, which word of struct pt_regs
+ * holds what the call returns, whether calls of other functions come by there, too, whether it is
+ * an end always (0), if the branch there is taken (1) or not (2), and that branch's condition as
+ * the processor numbers it, and how many bytes the return address lies above the stack pointer. */
+#define EXIT_COOKIE(probe, result, shared, when, condition, height)                             \
+	((__u64)(probe) | (__u64)(result) << 16 | (__u64)(shared) << 21 | (__u64)(when) << 22 | \
+	 (__u64)(condition) << 24 | (__u64)(height) << 32)
+#define EXIT_PROBE(cookie)     ((__u32)(cookie)&0xffff)
+#define EXIT_RESULT(cookie)    ((__u32)(cookie) >> 16 & 31)
+#define EXIT_SHARED(cookie)    ((__u32)(cookie) >> 21 & 1)
+#define EXIT_WHEN(cookie)      ((__u32)(cookie) >> 22 & 3)
+#define EXIT_CONDITION(cookie) ((__u32)(cookie) >> 24 & 15)
+#define EXIT_HEIGHT(cookie)    ((__u64)(cookie) >> 32)
+#define EXIT_RAX	       10 /* of the words */
 
 /* Hits of ends are counted behind those of beginnings. */
 #define HITS_MOST	  (2 * PROBES_MOST)

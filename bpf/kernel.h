@@ -210,6 +210,7 @@ struct pt_regs {
 	unsigned long orig_ax;
 	unsigned long ip;
 	unsigned short cs;
+	unsigned long flags;
 	unsigned long sp;
 } CO_RE;
 

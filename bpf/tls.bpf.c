@@ -424,12 +424,15 @@ static __always_inline __s64 call_ended(struct pt_regs *ctx, struct call *call)
 	__u32 index = EXIT_PROBE(cookie), at = HITS_OF_EXITS(index);
 	struct probe *p = bpf_map_lookup_elem(&probes, &index);
 	__u64 *n = bpf_map_lookup_elem(&hits, &at);
-	__s64 bytes = (__s32)ctx->ax;
 	struct call *begun;
+	__s64 bytes;
 
 	if (!p || !n)
 		return 0;
 	__sync_fetch_and_add(n, 1);
+	if (!is_end(cookie, ctx->flags))
+		return 0;
+	bytes = (__s32)exit_result(ctx, cookie);
 	begun = call_end(cookie, p, ctx->sp + EXIT_HEIGHT(cookie));
 	if (!begun)
 		return 0;

@@ -5,7 +5,8 @@
  *
  * Runs the real instructions, from the entry to the chosen one, out of a copy of the library's code
  * in which the function returns right after; so no object is needed, and all that is timed is the
- * trap.  The program that is run does nothing.  Prints a line for each row: symbol, bytes from the
+ * trap.  The program that is run does nothing.  Prints first "return 0", nanoseconds at a return
+ * instruction, and those that a return probe adds; then a line for each row: symbol, bytes from the
  * entry to the point (0: no cheaper one), nanoseconds at the entry, nanoseconds at the point.
  */
 #include <Zydis/Zydis.h>
@@ -64,7 +65,7 @@ static void load_program(void)
 		fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "nothing", "GPL", code, 2, NULL);
 	if (fd < 0)
 		die("program");
-	programs.entered = programs.returned = fd;
+	programs.entered = programs.returned = programs.left = fd;
 }
 
 /* The copy has no ELF header, so that nobody takes it for the library. */
@@ -164,18 +165,43 @@ static double time_calls(const uint8_t *at)
 	return least / BATCH;
 }
 
-static double time_probed(const struct library *l, const uint8_t *entry, uint64_t offset)
+static double time_place(int fd, const uint8_t *entry, struct probe_place place)
 {
-	const struct probe_place place = {.offset = offset};
 	struct probe_links *links;
 	double took;
 
-	errno = -probes_attach(&links, &programs, l->copy, &place, 1);
+	errno = -probes_attach(&links, &programs, fd, &place, 1);
 	if (errno)
 		die("attach");
 	took = time_calls(entry);
 	probes_detach(links);
 	return took;
+}
+
+static double time_probed(const struct library *l, const uint8_t *entry, uint64_t offset)
+{
+	return time_place(l->copy, entry, (struct probe_place){.offset = offset});
+}
+
+/* Of a function of ours: a hit at its return instruction, and what a return probe adds to one at
+ * its entry. */
+static void measure_ends(void)
+{
+	static const uint8_t code[] = {0x55, 0x5d, 0xc3}; /* push; pop; ret */
+	int fd = memfd_create("ends", MFD_CLOEXEC);
+	const uint8_t *at;
+	double bare, entry;
+
+	if (fd < 0 || write(fd, code, sizeof(code)) != sizeof(code))
+		die("ends");
+	at = mmap(NULL, sizeof(code), PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	if (at == MAP_FAILED)
+		die("ends");
+	bare = time_calls(at);
+	entry = time_place(fd, at, (struct probe_place){.offset = 0});
+	printf("return 0 %.0f %.0f\n",
+	       time_place(fd, at, (struct probe_place){.offset = 2, .leaves = true}) - bare,
+	       time_place(fd, at, (struct probe_place){.offset = 0, .returns = true}) - entry);
 }
 
 /* What an entry probe needs to find, as the tracer itself asks for it. */
@@ -267,6 +293,7 @@ static bool has_anchors(const struct library *l, const struct probe_library *row
 int main(int argc, char **argv)
 {
 	load_program();
+	measure_ends();
 	for (int i = 1; i < argc; i++) {
 		struct library l;
 

@@ -253,16 +253,20 @@ def row_attach(bench):
 
 def row_points(bench):
     """dear functions whose chosen probe point is 4 times cheaper than the entry"""
-    found = {}
+    found, ends = {}, []
     for _ in range(ROUNDS):
         text = bench.output([os.path.join(BUILT, "prices"), *library_files("libssl.so.*")])
-        for symbol, delta, entry, point in map(str.split, text.splitlines()):
+        first, *rows = map(str.split, text.splitlines())
+        ends.append((float(first[2]), float(first[3])))
+        for symbol, delta, entry, point in rows:
             found.setdefault(symbol, []).append((float(entry), float(point)) if int(delta) else None)
     prices = {symbol: [statistics.median(times) for times in zip(*rounds)] for symbol, rounds in found.items() if all(rounds)}
     cheaper = [symbol for symbol, (entry, point) in prices.items() if entry >= 4 * point]
     part = 100 * len(cheaper) / len(found)
     bench.note("{} functions begin dear; a hit at their entry {} ns, at the chosen point {} ns".format(
         len(found), *(spread(numbers, 0) for numbers in zip(*prices.values()))))
+    bench.note("a hit at a return instruction {} ns; a return probe adds {} ns to a hit at the entry".format(
+        *(spread(numbers, 0) for numbers in zip(*ends))))
     bench.note("no cheaper point: " + (", ".join(sorted(set(found) - set(cheaper))) or "none"))
     return [at_least(row_points.__doc__, part, 80, f"{part:.0f} % ({len(cheaper)} of {len(found)})")]
 

@@ -44,8 +44,27 @@ static uint64_t linked(void *context, uint64_t slot)
 	return slot & 1 ? 0 : BASE + slot % (code->size + 1);
 }
 
-/* A probe goes to these bytes: they are a return, each once, in order. */
-static void check(const struct code *code, uint64_t size)
+/* A probe goes to these bytes: they are a jump, or a return. */
+static void check_exit(const struct code *code, const struct probe_exit *exit)
+{
+	size_t at = exit->address - BASE;
+
+	require(exit->address >= BASE && at < code->size);
+	require(exit->result < 16 && exit->result != 4 && exit->height <= UINT16_MAX);
+	if (exit->cheap) {
+		uint8_t first = code->bytes[at];
+
+		require(first == 0x90 || first == 0xeb || first == 0xe9 || first == 0x0f ||
+			(first & 0xf0) == 0x70);
+		require(exit->when == PROBE_ALWAYS || first == 0x0f || (first & 0xf0) == 0x70);
+		return;
+	}
+	while (at + 1 < code->size && code->bytes[at] != 0xc3)
+		at++; /* prefixes */
+	require(code->bytes[at] == 0xc3 && at - (exit->address - BASE) < 15 && !exit->height);
+}
+
+static void check(const struct code *code, uint64_t size, bool pointer, bool memory)
 {
 	const struct probe_function f = {.read = read_code,
 					 .linked = linked,
@@ -53,22 +72,18 @@ static void check(const struct code *code, uint64_t size)
 					 .entry = BASE,
 					 .size = size,
 					 .first = BASE,
-					 .end = BASE + code->size};
+					 .end = BASE + code->size,
+					 .pointer = pointer,
+					 .memory = memory};
 	struct probe_exits exits;
 
 	if (probe_exits_find(&f, &exits))
 		return;
 	require(exits.count > 0 && exits.count <= PROBE_EXITS_MOST);
 	for (size_t i = 0; i < exits.count; i++) {
-		const struct probe_exit *exit = &exits.all[i];
-		size_t at = exit->address - BASE;
-
-		require(exit->address >= BASE && at < code->size);
-		while (at + 1 < code->size && code->bytes[at] != 0xc3)
-			at++; /* prefixes */
-		require(code->bytes[at] == 0xc3 && at - (exit->address - BASE) < 15);
-		require(!i || exit->address > exits.all[i - 1].address);
-		require(exit->shared == (size == 0 || exit->address - BASE >= size));
+		check_exit(code, &exits.all[i]);
+		require(!i || exits.all[i].address > exits.all[i - 1].address);
+		require(exits.all[i].shared == (size == 0 || exits.all[i].address - BASE >= size));
 	}
 }
 
@@ -80,9 +95,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(bytes);
 	memcpy(bytes, data, size);
 	code.bytes = bytes;
-	check(&code, 0);
-	check(&code, size);
-	check(&code, size ? data[0] : 1);
+	check(&code, 0, false, false);
+	check(&code, size, true, false);
+	check(&code, size ? data[0] : 1, false, true);
 	free(bytes);
 	return 0;
 }

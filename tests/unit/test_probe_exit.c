@@ -59,16 +59,22 @@ static uint64_t link_of(void *context, uint64_t slot)
 	return slot == b->slot ? b->linked : 0;
 }
 
+static struct probe_function function_of(const struct bytes *b, size_t size)
+{
+	return (struct probe_function){.read = read_bytes,
+				       .linked = link_of,
+				       .context = (void *)(uintptr_t)b,
+				       .entry = BASE,
+				       .size = size,
+				       .first = BASE,
+				       .end = BASE + b->size};
+}
+
 static int find(const struct bytes *b, size_t size, struct probe_exits *out)
 {
-	const struct probe_function f = {.read = read_bytes,
-					 .linked = link_of,
-					 .context = (void *)(uintptr_t)b,
-					 .entry = BASE,
-					 .size = size,
-					 .first = BASE,
-					 .end = BASE + b->size};
+	struct probe_function f = function_of(b, size);
 
+	f.returns_only = true;
 	seed_keep("exit", b->text, b->size);
 	return probe_exits_find(&f, out);
 }
@@ -283,34 +289,127 @@ static void code_without_bounds_is_given_up(void **state)
 	assert_true(find(&b, sizeof(bytes), &exits) == -E2BIG || exits.count <= PROBE_EXITS_MOST);
 }
 
+struct wanted {
+	uint64_t at;
+	enum probe_when when;
+	uint8_t result, condition;
+	uint32_t height;
+	bool cheap;
+};
+
+static void check_cheap(const char *what, const struct probe_function *f,
+			const struct wanted *wanted, size_t n)
+{
+	struct probe_exits exits;
+
+	assert_int_equal(probe_exits_find(f, &exits), 0);
+	if (exits.count != n)
+		fail_msg("%s: %zu exits", what, exits.count);
+	for (size_t i = 0; i < n; i++) {
+		const struct probe_exit *e = &exits.all[i];
+		const struct wanted *w = &wanted[i];
+
+		if (e->address != BASE + w->at || e->cheap != w->cheap || e->when != w->when ||
+		    e->result != w->result || e->height != w->height ||
+		    e->condition != w->condition)
+			fail_msg("%s: exit %zu: %llu %d %d r%u +%u", what, i,
+				 (unsigned long long)e->address - BASE, e->cheap, e->when,
+				 e->result, e->height);
+	}
+}
+
+#define MOV_RAX_RBX "\x48\x89\xd8"
+#define MOV_RBX_RAX "\x48\x89\xc3"
+#define MOV_EAX_EBX "\x89\xd8"
+#define STORE	    "\x48\x89\x03" /* mov %rax,(%rbx) */
+
+static void the_last_jump_is_taken_for_the_return(void **state)
+{
+	/* push; mov rbx,rdi...; test; je +1 ways to one end; mov; pop; ret */
+	static const struct bytes both = CODE(PUSH_RBX TEST_RDI JE("\x01")
+						      NOP MOV_RAX_RBX POP_RBX RET);
+	/* each way its own end; one returns NULL */
+	static const struct bytes null = CODE(PUSH_RBX TEST_RDI JE("\x05")
+						      MOV_RAX_RBX POP_RBX RET XOR_EAX POP_RBX RET);
+	/* behind a call there is nothing but the return */
+	static const struct bytes call = CODE(CALL("\0\0\0\0") RET);
+	static const struct bytes half = CODE(PUSH_RBX TEST_RDI JE("\0") MOV_EAX_EBX POP_RBX RET);
+	static const struct bytes store = CODE(PUSH_RBX TEST_RDI JMP("\0") STORE POP_RBX RET);
+	static const struct wanted ends_both[] = {{4, PROBE_TAKEN, 3, 4, 8, true},
+						  {6, PROBE_ALWAYS, 3, 0, 8, true}};
+	static const struct wanted ends_null[] = {{4, PROBE_NOT_TAKEN, 3, 4, 8, true}};
+	static const struct wanted ends_call[] = {{5, PROBE_ALWAYS, 0, 0, 0, false}};
+	static const struct wanted ends_jump[] = {{4, PROBE_ALWAYS, 0, 0, 8, true}};
+	static const struct wanted ends_return[] = {{10, PROBE_ALWAYS, 0, 0, 0, false}};
+	struct probe_function f = function_of(&both, both.size);
+
+	(void)state;
+	check_cheap("both", &f, ends_both, 2);
+	f = function_of(&null, null.size);
+	f.pointer = true;
+	check_cheap("null", &f, ends_null, 1);
+	f = function_of(&call, call.size);
+	check_cheap("call", &f, ends_call, 1);
+	f = function_of(&store, store.size);
+	check_cheap("jump", &f, ends_jump, 1);
+	f.memory = true;
+	check_cheap("memory", &f, ends_return, 1);
+	f.memory = false;
+	f.begun = BASE + 4;
+	check_cheap("begun there", &f, ends_return, 1);
+	f = function_of(&half, half.size);
+	f.pointer = true;
+	check_cheap("half a pointer", &f,
+		    (const struct wanted[]){{9, PROBE_ALWAYS, 0, 0, 0, false}}, 1);
+}
+
 struct tally {
-	size_t rows, whole;
+	size_t rows, whole, cheap;
 	char refused[512];
 };
 
-/* Each address is that of a return instruction. */
+/* Each address is that of a return instruction, or of a jump. */
 static void check_exits(struct elf_file *elf, const char *name, const struct probe_exits *exits)
 {
 	uint8_t byte[2];
 
 	for (size_t i = 0; i < exits->count; i++) {
-		assert_int_equal(elf_read(elf, exits->all[i].address, byte, 2), 2);
-		if (byte[0] != 0xc3 && (byte[0] != 0xf3 || byte[1] != 0xc3))
-			fail_msg("%s: no return at %llx", name,
-				 (unsigned long long)exits->all[i].address);
+		const struct probe_exit *e = &exits->all[i];
+		bool jump, far;
+
+		assert_int_equal(elf_read(elf, e->address, byte, 2), 2);
+		jump = byte[0] == 0xeb || byte[0] == 0xe9 || (byte[0] & 0xf0) == 0x70;
+		far = byte[0] == 0x0f && (byte[1] & 0xf0) == 0x80;
+		if (e->cheap ? !(jump || far || byte[0] == 0x90)
+			     : byte[0] != 0xc3 && (byte[0] != 0xf3 || byte[1] != 0xc3))
+			fail_msg("%s: no end at %llx", name, (unsigned long long)e->address);
 	}
+}
+
+static bool all_cheap(const struct probe_exits *exits)
+{
+	for (size_t i = 0; i < exits->count; i++)
+		if (!exits->all[i].cheap)
+			return false;
+	return true;
 }
 
 static void check_row(struct elf_file *elf, const struct probe_row *row, struct tally *t)
 {
+	struct file_function function;
 	struct probe_exits exits;
 	struct elf_symbol symbol;
 
 	if (!probe_row_returns(row) || elf_find(elf, &row->symbol, 1, false, &symbol) != 1)
 		return;
+	function = (struct file_function){.offset = symbol.offset,
+					  .size = symbol.size,
+					  .pointer = row->handle == FROM_RETURN,
+					  .memory = row->handle & FROM_OUT || row->rows_after};
 	t->rows++;
-	if (!file_exits_find(elf, symbol.offset, symbol.size, &exits)) {
+	if (!file_exits_find(elf, &function, &exits)) {
 		t->whole++;
+		t->cheap += all_cheap(&exits);
 		check_exits(elf, row->symbol, &exits);
 	} else {
 		snprintf(t->refused + strlen(t->refused), sizeof(t->refused) - strlen(t->refused),
@@ -349,8 +448,9 @@ static void functions_of_installed_libraries_end_where_they_return(void **state)
 	check_library(LIBRARIES "libssl.so.3", 4, &t);
 	if (!t.rows)
 		skip();
-	print_message("%zu of %zu functions of the table end where that can be seen; not:%s\n",
-		      t.whole, t.rows, t.refused);
+	print_message("%zu of %zu functions of the table end where that can be seen, %zu at jumps "
+		      "alone; not:%s\n",
+		      t.whole, t.rows, t.cheap, t.refused);
 	assert_true(t.rows - t.whole <= t.rows / 20);
 }
 
@@ -363,6 +463,7 @@ int main(void)
 		cmocka_unit_test(tables_of_addresses_are_followed),
 		cmocka_unit_test(tables_that_cannot_be_told_are_refused),
 		cmocka_unit_test(code_without_bounds_is_given_up),
+		cmocka_unit_test(the_last_jump_is_taken_for_the_return),
 		cmocka_unit_test(functions_of_installed_libraries_end_where_they_return),
 	};
 

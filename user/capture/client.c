@@ -99,7 +99,8 @@ struct placed { /* a cookie in use */
 	struct attached *of;
 	const struct probe_row *row;
 	uint64_t hits, ended; /* at its beginning, and at its ends */
-	uint32_t cost_ns; /* of the trap and a program that only counts */
+	uint32_t cost_ns;     /* of the trap and a program that only counts, */
+	uint32_t exit_ns;     /* and at an end */
 	bool returns;	  /* its ends are probed, too */
 	uint64_t offset;
 	struct probe probe;
@@ -424,12 +425,20 @@ static int places_add(struct places *p, struct probe_place place)
 
 /* Where calls end that begin at the spot.  0, or they cannot be seen to. */
 static int find_exits(struct elf_file *elf, const struct elf_symbol *symbol,
-		      const struct spot *spot, struct probe_exits *exits)
+		      const struct probe_row *row, const struct spot *spot,
+		      struct probe_exits *exits)
 {
 	bool own = spot->outer == 0;
+	const struct file_function function = {
+		.offset = own ? symbol->offset : spot->offset,
+		.size = own ? symbol->size : 0,
+		.pointer = row->handle == FROM_RETURN,
+		.memory = row->handle & FROM_OUT || row->success == SUCCESS_COUNTED ||
+			  row->rows_after,
+		.begun = spot->offset,
+	};
 
-	return file_exits_find(elf, own ? symbol->offset : spot->offset, own ? symbol->size : 0,
-			       exits);
+	return file_exits_find(elf, &function, exits);
 }
 
 /* What the call returns, or leaves behind, is what counts. */
@@ -465,10 +474,10 @@ static int choose_places(struct clients *c, struct elf_file *elf, struct placing
 	p->exits.count = 0;
 	if (!p->returns)
 		return 0;
-	err = find_exits(elf, p->symbol, &p->spot, &p->exits);
+	err = find_exits(elf, p->symbol, p->row, &p->spot, &p->exits);
 	if (err && p->spot.outer) { /* the function's own end is one, too */
 		p->spot = (struct spot){.offset = p->symbol->offset, .holder = {1, 2, 3, 4, 5, 6}};
-		err = find_exits(elf, p->symbol, &p->spot, &p->exits);
+		err = find_exits(elf, p->symbol, p->row, &p->spot, &p->exits);
 	}
 	if (!err || needs_end(p->row))
 		return err;
@@ -499,19 +508,36 @@ static struct probe probe_at(const struct attached *a, const struct placing *p, 
 	};
 }
 
+static uint64_t exit_cookie(uint32_t cookie, const struct probe_exit *exit)
+{
+	/* The processor's numbers, as struct pt_regs has its words. */
+	static const uint8_t words[] = {10, 11, 12, 5, 19, 4, 13, 14, 9, 8, 7, 6, 3, 2, 1, 0};
+
+	return EXIT_COOKIE(cookie, words[exit->result & 15], exit->shared, exit->when,
+			   exit->condition, exit->height);
+}
+
 static int add_places(const struct placing *p, uint32_t cookie, struct places *places)
 {
 	int err = places_add(places, (struct probe_place){p->spot.offset, cookie, false, false});
 
 	for (size_t i = 0; i < p->exits.count && !err; i++) {
 		const struct probe_exit *exit = &p->exits.all[i];
+		const struct probe_place place = {.offset = exit->address,
+						  .cookie = exit_cookie(cookie, exit),
+						  .leaves = true};
 
-		err = places_add(places,
-				 (struct probe_place){exit->address,
-						      EXIT_COOKIE(cookie, 0, exit->shared, 0),
-						      false, true});
+		err = places_add(places, place);
 	}
 	return err;
+}
+
+static bool are_cheap(const struct probe_exits *exits)
+{
+	for (size_t i = 0; i < exits->count; i++)
+		if (!exits->all[i].cheap)
+			return false;
+	return true;
 }
 
 /* 0, also where it needs no trap of its own, or -errno. */
@@ -532,6 +558,7 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		.of = a,
 		.row = p->row,
 		.cost_ns = p->spot.cheap ? c->cost.cheap_ns : c->cost.dear_ns,
+		.exit_ns = are_cheap(&p->exits) ? c->cost.cheap_ns : c->cost.exit_ns,
 		.returns = p->returns,
 		.offset = p->spot.offset,
 		.probe = probe,
@@ -1334,7 +1361,7 @@ static uint64_t cost_of(const struct clients *c, const struct placed *p, uint64_
 			uint64_t ended)
 {
 	return (begun - p->hits) * (p->cost_ns + c->program_cost.more_ns[0]) +
-	       (ended - p->ended) * (c->cost.exit_ns + c->program_cost.more_ns[1]);
+	       (ended - p->ended) * (p->exit_ns + c->program_cost.more_ns[1]);
 }
 
 /* Brings the hits up to date; adds to each group what its probes have cost since. */

@@ -27,18 +27,25 @@ static uint64_t size_of(struct elf_file *elf, uint64_t address)
 	return frame_table_open(&table, elf) ? 0 : frame_table_size(&table, address);
 }
 
-int file_exits_find(struct elf_file *elf, uint64_t offset, uint64_t size, struct probe_exits *out)
+int file_exits_find(struct elf_file *elf, const struct file_function *function,
+		    struct probe_exits *out)
 {
-	struct probe_function f = {
-		.read = read_code, .linked = linked, .context = elf, .size = size};
+	struct probe_function f = {.read = read_code,
+				   .linked = linked,
+				   .context = elf,
+				   .size = function->size,
+				   .pointer = function->pointer,
+				   .memory = function->memory,
+				   .returns_only = function->returns_only};
 	uint64_t start, length, away;
 	int err;
 
 	out->count = 0;
-	f.entry = elf_code_address(elf, offset);
-	if (!f.entry || elf_segment(elf, offset, &start, &length))
+	f.entry = elf_code_address(elf, function->offset);
+	if (!f.entry || elf_segment(elf, function->offset, &start, &length))
 		return -EBADMSG;
-	away = f.entry - offset;
+	away = f.entry - function->offset;
+	f.begun = function->begun ? function->begun + away : 0;
 	f.first = start + away;
 	f.end = f.first + length;
 	if (!f.size)

@@ -8,9 +8,16 @@
 #include "elf.h"
 #include "probe_exit.h"
 
-/* Of the function that begins at this offset of the file and has so many bytes (0 not known: then
- * the table for unwinders is asked).  The exits' addresses become offsets in the file. 0 or -errno,
- * as probe_exits_find. */
-int file_exits_find(struct elf_file *elf, uint64_t offset, uint64_t size, struct probe_exits *out);
+/* A function: where it begins in the file and how many bytes it has (0 not known: then the table
+ * for unwinders is asked), and what is read at its ends, as in struct probe_function. */
+struct file_function {
+	uint64_t offset, size;
+	bool pointer, memory, returns_only;
+	uint64_t begun; /* offset */
+};
+
+/* The exits' addresses become offsets in the file.  0 or -errno, as probe_exits_find. */
+int file_exits_find(struct elf_file *elf, const struct file_function *function,
+		    struct probe_exits *out);
 
 #endif

@@ -150,6 +150,14 @@ void pools_leave(struct pools *p, uint32_t pid)
 
 /* --- the function --------------------------------------------------------------------------- */
 
+/* At the return instructions: the program there looks nowhere else. */
+static int find_exits(struct elf_file *elf, uint64_t offset, struct probe_exits *exits)
+{
+	const struct file_function function = {.offset = offset, .returns_only = true};
+
+	return file_exits_find(elf, &function, exits);
+}
+
 /* Looks into one file that it maps as code.  0, -ENOENT it has no Python, or -errno. */
 static int look_into(struct taker *t, int fd, uint64_t start, uint64_t offset)
 {
@@ -166,7 +174,7 @@ static int look_into(struct taker *t, int fd, uint64_t start, uint64_t offset)
 		err = python_identify(elf, &build);
 	if (!err)
 		err = pool_code_find(elf, bias, &memory, &taker);
-	if (!err && file_exits_find(elf, taker, 0, &t->exits))
+	if (!err && find_exits(elf, taker, &t->exits))
 		err = -ENOTSUP;
 	if (!err)
 		t->bytes = build.minor >= LARGE_POOLS ? 16 << 10 : 4 << 10;

@@ -42,6 +42,7 @@
 #define WAY_MOST     64	  /* instructions that show a table */
 #define OUTSIDE_MOST 4096 /* instructions outside of the function itself */
 #define REGISTERS    16
+#define COVER_MOST   64 /* instructions before a return that are looked at */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct instruction {
@@ -832,18 +833,205 @@ static int check(struct walk *w)
 	return 0;
 }
 
-static int collect(const struct walk *w, struct probe_exits *out)
+/* --- cheaper ends -------------------------------------------------------------------------------
+ */
+
+/*
+ * What a return finds in rax is followed back, along all ways to it, until each has come to an
+ * instruction that the kernel emulates: then the value lies in a register there, and the return
+ * address at a known distance, and nothing is left of the call but to give back registers.  A
+ * branch counts only in the direction that leads here, which the flags tell whoever looks.  One way
+ * on which there is none, as behind a call, and the return itself is the end.
+ */
+struct back {
+	uint64_t address; /* of an instruction, before which */
+	int result;	  /* this register has the value, */
+	int64_t height;	  /* and the return address lies so far above the stack pointer */
+};
+
+struct cover {
+	struct walk *walk;
+	struct probe_exits *out;
+	struct back all[COVER_MOST];
+	size_t count;
+};
+
+/* 0 back to the instruction before, 1 the call returns 0 this way, or -ENOENT. */
+static int back_result(const struct walk *w, const struct instruction *in, struct back *b)
 {
+	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
+	bool whole = to->size == 64;
+
+	if (!is_register(to) || number_of(to->reg.value) != b->result || !is_register(from) ||
+	    from->size != to->size)
+		return -ENOENT;
+	if (in->is.mnemonic == ZYDIS_MNEMONIC_XOR && to->reg.value == from->reg.value &&
+	    to->size >= 32)
+		return w->of->pointer ? 1 : -ENOENT;
+	if (in->is.mnemonic != ZYDIS_MNEMONIC_MOV || (!whole && (w->of->pointer || to->size != 32)))
+		return -ENOENT;
+	b->result = number_of(from->reg.value);
+	return b->result == 4 ? -ENOENT : 0;
+}
+
+/* Does it give back a part of the stack, or take one, and nothing else?  How much. */
+static bool moves_stack(const struct instruction *in, int64_t *by)
+{
+	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
+
+	if (in->is.mnemonic == ZYDIS_MNEMONIC_POP && is_register(to) && to->size == 64 &&
+	    to->reg.value != ZYDIS_REGISTER_RSP) {
+		*by = 8;
+		return true;
+	}
+	if ((in->is.mnemonic != ZYDIS_MNEMONIC_ADD && in->is.mnemonic != ZYDIS_MNEMONIC_SUB) ||
+	    to->reg.value != ZYDIS_REGISTER_RSP || from->type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
+		return false;
+	*by = in->is.mnemonic == ZYDIS_MNEMONIC_ADD ? from->imm.value.s : -from->imm.value.s;
+	return true;
+}
+
+/* As back_result, of any instruction that the way goes on behind. */
+static int back_over(const struct walk *w, const struct instruction *in, struct back *b)
+{
+	struct step effects = {0};
+	int64_t by = 0;
+	bool moves = moves_stack(in, &by);
+
+	note_writes(in, &effects);
+	if (effects.calls || in->is.meta.category == ZYDIS_CATEGORY_SYSCALL ||
+	    (effects.writes & 1U << 4 && !moves))
+		return -ENOENT;
+	for (unsigned int i = 0; i < in->is.operand_count && w->of->memory; i++)
+		if (in->operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+		    in->operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+			return -ENOENT;
+	b->height += by;
+	if (b->height < 0 || b->height > UINT16_MAX)
+		return -ENOENT;
+	b->address = in->address;
+	return effects.writes & 1U << b->result ? back_result(w, in, b) : 0;
+}
+
+/* Bytes of one instruction that the kernel emulates (see probe_point.c), but for calls. */
+static bool is_emulated(const uint8_t *code, size_t length)
+{
+	return (length == 1 && (code[0] == 0x90 || (code[0] & 0xf8) == 0x50)) ||
+	       (length == 2 && ((code[0] & 0xf0) == 0x70 || code[0] == 0xeb ||
+				(code[0] == 0x41 && (code[1] & 0xf8) == 0x50))) ||
+	       (length == 5 && code[0] == 0xe9) ||
+	       (length == 6 && code[0] == 0x0f && (code[1] & 0xf0) == 0x80);
+}
+
+static bool is_branch(const uint8_t *code, size_t length)
+{
+	return (length == 2 && (code[0] & 0xf0) == 0x70) || length == 6;
+}
+
+/* A second way from the same branch: then it ends calls in both directions.  0, or -ENOENT. */
+static int exit_join(struct probe_exit *old, const struct probe_exit *new)
+{
+	if (old->result != new->result || old->height != new->height || old->when == PROBE_ALWAYS ||
+	    old->when == new->when)
+		return -ENOENT;
+	old->when = PROBE_ALWAYS;
+	return 0;
+}
+
+static int exit_add(struct probe_exits *out, const struct probe_exit *new)
+{
+	for (size_t i = 0; i < out->count; i++)
+		if (out->all[i].address == new->address)
+			return exit_join(&out->all[i], new);
+	if (out->count == PROBE_EXITS_MOST)
+		return -ENOENT;
+	out->all[out->count++] = *new;
+	return 0;
+}
+
+/* The way comes from there: an end, or further back.  0 or -ENOENT. */
+static int cover_from(struct cover *c, const struct step *s, struct back b)
+{
+	struct walk *w = c->walk;
+	bool taken = s->target == b.address,
+	     falls = !s->stops && s->address + s->length == b.address;
+	struct probe_exit new = {.address = s->address,
+				 .height = (uint32_t)b.height,
+				 .result = (uint8_t)b.result,
+				 .cheap = true,
+				 .shared = !is_inside(w->of, s->address)};
+	struct instruction in;
+	const uint8_t *code;
+	size_t n = 0;
+	int ret;
+
+	code = bytes_at(w, s->address, &n);
+	if (!code || n < s->length || (taken && falls))
+		return -ENOENT;
+	if (is_emulated(code, s->length) && (code[0] & 0xf8) != 0x50 && code[0] != 0x41) {
+		if (is_branch(code, s->length)) {
+			new.when = taken ? PROBE_TAKEN : PROBE_NOT_TAKEN;
+			new.condition = code[s->length == 6] & 15;
+		}
+		return s->address == w->of->begun ? -ENOENT : exit_add(c->out, &new);
+	}
+	if (!falls || decode(w, s->address, &in))
+		return -ENOENT;
+	ret = back_over(w, &in, &b);
+	if (ret)
+		return ret < 0 ? ret : 0;
+	if (c->count == COVER_MOST)
+		return -ENOENT;
+	c->all[c->count++] = b;
+	return 0;
+}
+
+/* All ways to the return have an end before it. */
+static int cover(struct walk *w, const struct step *s, struct probe_exits *out)
+{
+	struct cover c = {.walk = w, .out = out};
+
+	c.all[c.count++] = (struct back){.address = s->address};
+	for (size_t i = 0; i < c.count; i++) {
+		uint64_t at = c.all[i].address;
+		size_t first = edges_to(w, at), k = first;
+		int err = at == w->of->entry ? -ENOENT : 0;
+
+		for (; !err && k < w->edge_count && w->edges[k].to == at; k++)
+			err = cover_from(&c, &w->steps[w->edges[k].from], c.all[i]);
+		if (err || k == first)
+			return -ENOENT;
+	}
+	return 0;
+}
+
+static int exit_order(const void *a, const void *b)
+{
+	const struct probe_exit *x = a, *y = b;
+
+	return (x->address > y->address) - (x->address < y->address);
+}
+
+static int collect(struct walk *w, struct probe_exits *out)
+{
+	struct probe_exits before;
+
 	for (size_t i = 0; i < w->count; i++) {
 		const struct step *s = &w->steps[i];
+		const struct probe_exit end = {.address = s->address,
+					       .shared = !is_inside(w->of, s->address)};
 
 		if (!s->ends)
 			continue;
+		before = *out;
+		if (!w->of->returns_only && !cover(w, s, out))
+			continue;
+		*out = before;
 		if (out->count == PROBE_EXITS_MOST)
 			return -E2BIG;
-		out->all[out->count++] = (struct probe_exit){
-			.address = s->address, .shared = !is_inside(w->of, s->address)};
+		out->all[out->count++] = end;
 	}
+	qsort(out->all, out->count, sizeof(out->all[0]), exit_order);
 	return out->count ? 0 : -ENOENT;
 }
 

@@ -27,12 +27,31 @@ struct probe_function {
 	uint64_t entry;
 	uint64_t size;	     /* 0 not known */
 	uint64_t first, end; /* the loaded code that it lies in, and never leaves */
+	/* What is read at its ends: a pointer that it returns (0: it hands out nothing) and not
+	 * only a number of 32 bits; and what lies in memory. */
+	bool pointer, memory;
+	bool returns_only; /* no other ends are wanted */
+	uint64_t
+		begun; /* where calls are seen to begin: no end can be seen there, too; 0 nowhere */
 };
 
 struct probe_exit {
 	uint64_t address;
+	uint32_t height; /* bytes from the stack pointer there to the return address */
+	uint8_t result;	 /* which register has what the call returns, as the processor numbers them
+			  */
+	uint8_t when;	 /* enum probe_when */
+	uint8_t condition; /* of the branch that it is, as the processor numbers them */
+	bool cheap;	   /* the kernel emulates the instruction there */
 	/* In a part that may be another function's, too: it ends calls that nobody saw begin. */
 	bool shared;
+};
+
+/* Whoever comes by is at an end of the call */
+enum probe_when {
+	PROBE_ALWAYS,
+	PROBE_TAKEN, /* if the branch is taken */
+	PROBE_NOT_TAKEN,
 };
 
 struct probe_exits {
@@ -40,12 +59,13 @@ struct probe_exits {
 	struct probe_exit all[PROBE_EXITS_MOST]; /* by address */
 };
 
-/* All instructions at which a call of the function ends, wherever it goes: through parts that lie
- * elsewhere, jump tables, and functions of the same code that it leaves the rest to.  The return
- * address is what the stack pointer points to at each of them.
- * 0; -EBADMSG bytes on its way are no instructions, or one lies within another; -ENOTSUP it goes on
- * where only memory or a register says; -E2BIG too long, or too many ends; -ENOENT it never ends;
- * -ENOMEM. */
+/* Where a call of the function ends, wherever it goes: through parts that lie elsewhere, jump
+ * tables, and functions of the same code that it leaves the rest to.  Each call comes by one of
+ * them: its return instruction, or, where that can be shown, the last jump before it, after which
+ * nothing but that is left to do; for the kernel emulates a jump, and single-steps a return. (Calls
+ * that return the constant 0 for a pointer may come by none.) 0; -EBADMSG bytes on its way are no
+ * instructions, or one lies within another; -ENOTSUP it goes on where only memory or a register
+ * says; -E2BIG too long, or too many ends; -ENOENT it never ends; -ENOMEM. */
 int probe_exits_find(const struct probe_function *function, struct probe_exits *out);
 
 #endif
