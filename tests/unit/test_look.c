@@ -37,6 +37,24 @@ static struct elf_file *open_by(int fd, bool through)
 	return e;
 }
 
+/* How many slots of the linkage table lead back into the library: the same, whoever looks. */
+static size_t linked_functions(struct elf_file *own, struct elf_file *there)
+{
+	uint64_t slot = elf_section(own, ".got.plt");
+	size_t found = 0;
+
+	if (!slot)
+		slot = elf_section(own, ".got");
+	assert_true(slot);
+	for (size_t i = 0; i < 256; i++, slot += 8) {
+		uint64_t address = elf_linked(own, slot);
+
+		assert_true(elf_linked(there, slot) == address);
+		found += address != 0;
+	}
+	return found;
+}
+
 static void all_answers_are_as_our_own(void **state)
 {
 	int fd = open_library();
@@ -75,6 +93,7 @@ static void all_answers_are_as_our_own(void **state)
 	assert_memory_equal(pointers[0], pointers[1], sizeof(pointers[0]));
 	assert_int_equal(elf_bias(own, 0x10000, 0, &x[0]), elf_bias(there, 0x10000, 0, &y[0]));
 	assert_true(x[0] == y[0]);
+	assert_true(linked_functions(own, there) > 0);
 	assert_false(elf_given_up(there));
 	elf_close(own);
 	elf_close(there);

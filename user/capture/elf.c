@@ -39,7 +39,11 @@
 /* A look into a library takes microseconds, since its hash table is asked; one into all symbols of a
  * large program some 10 ms for 100 MB. */
 #define LOOK_BYTES (512UL << 20)
+#ifdef __SANITIZE_ADDRESS__
+#define LOOK_CPU_MS 500 /* the sanitizers take several times as long */
+#else
 #define LOOK_CPU_MS 50
+#endif
 #define LOOK_MS 500 /* on a busy machine, and from a slow disk */
 #define DEEP_CPU_MS 250
 #define DEEP_MS 2000
@@ -1157,7 +1161,10 @@ static uint64_t linked_in(struct elf_file *e, struct range table, uint64_t slot)
 
 uint64_t elf_linked(struct elf_file *e, uint64_t slot)
 {
-	uint64_t address = linked_in(e, e->jumps, slot);
+	uint64_t address;
 
+	if (e->look)
+		return look_linked(e->look, slot);
+	address = linked_in(e, e->jumps, slot);
 	return address ? address : linked_in(e, e->relocations, slot);
 }

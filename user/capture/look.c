@@ -573,6 +573,14 @@ uint64_t look_section(struct look *l, const char *name)
 	return !request_name(name) || ask(l, -1) ? 0 : all.in.reply.a;
 }
 
+uint64_t look_linked(struct look *l, uint64_t slot)
+{
+	if (apart(l))
+		return 0;
+	request_begin(l, LOOK_LINKED, slot, 0);
+	return ask(l, -1) ? 0 : all.in.reply.a;
+}
+
 void look_slots(struct look *l, const char *const *names, size_t n, uint64_t *calls,
 		uint64_t *pointers)
 {

@@ -34,6 +34,7 @@ enum look_op {
 	LOOK_SLOTS = 11,
 	LOOK_EACH = 12,
 	LOOK_BUILD_ID = 13,
+	LOOK_LINKED = 14,
 };
 
 enum look_flag {

@@ -221,6 +221,9 @@ static void look(struct worker *w, struct elf_file *elf, const struct look_reque
 	case LOOK_BUILD_ID:
 		build_id(w, elf, r);
 		break;
+	case LOOK_LINKED:
+		out->a = elf_linked(elf, r->a);
+		break;
 	default:
 		_exit(1);
 	}

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """Called as a database server is, listening where it likes; and a client that holds a connection there.
 
 named.py NAME PORT [speak]: listens on PORT as NAME and accepts, then connects to itself; without a byte, or
