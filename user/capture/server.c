@@ -20,8 +20,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ONLY_CACHED   0x20 /* RESOLVE_CACHED, 5.12 */
-#define ORDINARY_USER 1000 /* the first uid that distributions give to people; nobody is above */
+#define ONLY_CACHED 0x20 /* RESOLVE_CACHED, 5.12 */
+/* Of people, as distributions and systemd give them out.  Above are the accounts that systemd makes
+ * for services, and nobody. */
+#define PEOPLE_FIRST 1000
+#define PEOPLE_END   61184
 
 static int read_of(const struct procfs *procfs, uint32_t pid, const char *what, struct statx *st)
 {
@@ -31,6 +34,11 @@ static int read_of(const struct procfs *procfs, uint32_t pid, const char *what, 
 	return statx(procfs_folder(procfs), name, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, st)
 		       ? -errno
 		       : 0;
+}
+
+static bool is_system(uint32_t uid)
+{
+	return uid < PEOPLE_FIRST || (uid >= PEOPLE_END && uid <= UINT16_MAX);
 }
 
 /* Nobody else can write there. */
@@ -131,7 +139,7 @@ enum server_proof server_prove(const struct procfs *procfs, uint32_t pid, uint64
 	    statx(procfs_folder(procfs), self, 0, STATX_BASIC_STATS, &process) ||
 	    procfs_facts(procfs, pid, &facts) || !procfs_same_start(facts.start_ns, start_ns))
 		return SERVER_UNPROVEN;
-	return process.stx_uid < ORDINARY_USER && is_on_host(procfs, pid) && lies_with_root(path)
+	return is_system(process.stx_uid) && is_on_host(procfs, pid) && lies_with_root(path)
 		       ? SERVER_PROVEN
 		       : SERVER_LIKELY;
 }
