@@ -1294,8 +1294,8 @@ static __always_inline void sweep_site(struct seq_file *seq, const struct site_k
 		tell_samples(seq, key, s, p);
 	if (!s->no_room)
 		tell_site(seq, key, s, p, gone);
-	/* What does not fit into an iterator's file is thrown away, what was written before it too, and
-	 * the program run again for the same site.  A ring keeps what was written before. */
+	/* What does not fit into an iterator's file is thrown away, what was written before it too,
+	 * and the program run again for the same site.  A ring keeps what was written before. */
 	if (s->no_room && seq)
 		untell_samples(key, s);
 	make_room(s);
@@ -1414,7 +1414,8 @@ int sweep_handles(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
-static long walk_handle(struct bpf_map *map, struct handle_key *key, struct object *o, void *context)
+static long walk_handle(struct bpf_map *map, struct handle_key *key, struct object *o,
+			void *context)
 {
 	sweep_handle(NULL, key, o);
 	return walk_full & 1;

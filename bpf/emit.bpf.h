@@ -66,9 +66,9 @@ static __always_inline long emit_with(void *record, __u32 size, __u64 flags)
 	return err;
 }
 
-/* Writes what a sweep tells of: into the file of an iterator, or, where a walk over a map stands in for
- * the iterator, into the ring of walks.  Not 0: no room.  A walk then stops, and is begun again once
- * user space has read the ring; an iterator's program is run again for the same element. */
+/* Writes what a sweep tells of: into the file of an iterator, or, where a walk over a map stands in
+ * for the iterator, into the ring of walks.  Not 0: no room.  A walk then stops, and is begun again
+ * once user space has read the ring; an iterator's program is run again for the same element. */
 static __always_inline long sweep_write(struct seq_file *seq, void *record, __u32 size)
 {
 	if (seq)

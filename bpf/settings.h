@@ -62,7 +62,8 @@ struct raw_server {
 	__u64 socket; /* Unix: its cookie; else 0 */
 	__u32 pid;
 	__u16 local_port, remote_port; /* TCP */
-	__u32 claimed; /* enum ev_database: what its name says, as anybody's may; 0: its bytes did */
+	__u32 claimed; /* enum ev_database: what its name says, as anybody's may; 0: its bytes did
+			*/
 	__u32 named;   /* the path says so, too */
 	__u64 path;    /* hash; Unix */
 };
@@ -130,8 +131,8 @@ enum {
 	COUNTERS = 16,
 };
 
-/* A process that is selected was made, became another program or began to be selected, or ended: told
- * where probes are kept to the selected ones. */
+/* A process that is selected was made, became another program or began to be selected, or ended:
+ * told where probes are kept to the selected ones. */
 #define RAW_TASK 85
 
 enum task_what { TASK_FORKED = 1, TASK_REPLACED = 2, TASK_ENDED = 3 };
@@ -139,7 +140,8 @@ enum task_what { TASK_FORKED = 1, TASK_REPLACED = 2, TASK_ENDED = 3 };
 struct raw_task {
 	struct ev_head head;
 	__u32 pid;
-	__u32 other; /* forked: its parent; replaced: the thread that did it, unless it was the first */
+	__u32 other; /* forked: its parent; replaced: the thread that did it, unless it was the
+			first */
 	__u32 what;  /* enum task_what */
 	__u32 reserved;
 };

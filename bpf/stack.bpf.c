@@ -15,7 +15,8 @@
 #define SHALLOW_BYTES 128 /* below this nothing can be unwound */
 #define TICK_NS 10000000ULL
 #define MET_NS 500000000ULL
-/* Other code may be mapped where a return address pointed to: after so long a copy is sent again. */
+/* Other code may be mapped where a return address pointed to: after so long a copy is sent again.
+ */
 #define COPY_KEPT_NS 10000000000ULL
 
 struct runtimes_map runtimes SEC(".maps");
@@ -274,8 +275,8 @@ __noinline __u64 shape_hash(__u64 hash)
 	return hash | 1;
 }
 
-/* The id of the copy that user space has of this very stack; 0 none.  Copies no more than it needs, and
- * leaves the hash of the addresses in the scratch, 0 while their places are not known. */
+/* The id of the copy that user space has of this very stack; 0 none.  Copies no more than it needs,
+ * and leaves the hash of the addresses in the scratch, 0 while their places are not known. */
 static __always_inline __u64 copy_known(struct stack_scratch *s)
 {
 	struct stack_shape *shape;

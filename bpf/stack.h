@@ -12,7 +12,7 @@
 #define STACK_BYTES  16384 /* of a copied one, at most */
 #define STACK_INTERPRETED 1 /* bit of the ids of interpreted stacks, and of no others */
 #define STACK_RETURNS 4	 /* pending return probes noted */
-#define STACK_SLOTS 64	 /* return addresses of a stack whose shape is known */
+#define STACK_SLOTS	  64 /* return addresses of a stack whose shape is known */
 
 /* Who runs the process's code: which reader takes its stacks. */
 enum runtime {
@@ -48,8 +48,8 @@ struct stack_rate {
  * equal addresses in its slots are equal stacks: a frame's size follows from its return address.
  */
 struct stack_shape {
-	__u16 count; /* slots in use */
-	__u16 bytes; /* from the stack pointer to the end of the last slot */
+	__u16 count;		 /* slots in use */
+	__u16 bytes;		 /* from the stack pointer to the end of the last slot */
 	__u16 slot[STACK_SLOTS]; /* words above the stack pointer */
 };
 

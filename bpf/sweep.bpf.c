@@ -3,9 +3,9 @@
  * sweep.bpf.c - the iterators: what the ledger holds now, and what was open before we came.
  *
  * They write records into a file that user space reads; nothing here goes through the ring.  Some
- * kernels allow no iterator whose program may change what it is shown (EPERM for socket storage and for
- * elements of maps, seen on a hardened 6.18).  There the walk over all files finds the sockets, and
- * programs that are run as system calls walk over the maps.
+ * kernels allow no iterator whose program may change what it is shown (EPERM for socket storage and
+ * for elements of maps, seen on a hardened 6.18).  There the walk over all files finds the sockets,
+ * and programs that are run as system calls walk over the maps.
  */
 #include "socket.bpf.h"
 #include "evidence.bpf.h"
@@ -26,7 +26,6 @@ struct {
 	__type(key, __u64); /* hash of a Unix server's path */
 	__type(value, __u8);
 } paths SEC(".maps");
-
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -26,10 +26,16 @@ static int make(uint64_t size, uint64_t segment, uint64_t strings_at, uint64_t s
 	static uint8_t head[HEAD];
 	const Elf64_Sym symbols[] = {
 		{0},
-		{.st_name = 1, .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_OBJECT), .st_shndx = 5,
-		 .st_value = 0x1000, .st_size = 8},
-		{.st_name = 18, .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_OBJECT), .st_shndx = 5,
-		 .st_value = 0x1000, .st_size = 8},
+		{.st_name = 1,
+		 .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_OBJECT),
+		 .st_shndx = 5,
+		 .st_value = 0x1000,
+		 .st_size = 8},
+		{.st_name = 18,
+		 .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_OBJECT),
+		 .st_shndx = 5,
+		 .st_value = 0x1000,
+		 .st_size = 8},
 	};
 	const uint32_t hash[] = {1, 3, 1, 0, 2, 0};
 	const Elf64_Dyn dynamic[] = {{DT_STRTAB, {strings_at}},
@@ -37,13 +43,21 @@ static int make(uint64_t size, uint64_t segment, uint64_t strings_at, uint64_t s
 				     {DT_STRSZ, {strings_size}},
 				     {strings_at == STRINGS_AT ? DT_HASH : DT_NULL, {HASH_AT}},
 				     {DT_NULL, {0}}};
-	const Elf64_Phdr phdrs[] = {{.p_type = PT_LOAD, .p_flags = PF_R | PF_X,
-				     .p_filesz = segment, .p_memsz = segment},
-				    {.p_type = PT_DYNAMIC, .p_flags = PF_R, .p_offset = DYNAMIC_AT,
-				     .p_vaddr = DYNAMIC_AT, .p_filesz = sizeof(dynamic)}};
+	const Elf64_Phdr phdrs[] = {{.p_type = PT_LOAD,
+				     .p_flags = PF_R | PF_X,
+				     .p_filesz = segment,
+				     .p_memsz = segment},
+				    {.p_type = PT_DYNAMIC,
+				     .p_flags = PF_R,
+				     .p_offset = DYNAMIC_AT,
+				     .p_vaddr = DYNAMIC_AT,
+				     .p_filesz = sizeof(dynamic)}};
 	Elf64_Ehdr e = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
-			.e_type = ET_DYN, .e_machine = EM_X86_64, .e_phoff = sizeof(e),
-			.e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 2};
+			.e_type = ET_DYN,
+			.e_machine = EM_X86_64,
+			.e_phoff = sizeof(e),
+			.e_phentsize = sizeof(Elf64_Phdr),
+			.e_phnum = 2};
 	int fd = memfd_create("zoo", 0);
 
 	memset(head, 0, sizeof(head));

@@ -277,7 +277,8 @@ static void podman_names_come_from_its_state(void **state)
 	char passwd[256];
 
 	snprintf(passwd, sizeof(passwd),
-		 "root:x:0:0:root:/root:/bin/sh\nbroken\n::\nann:x:%u:1000:Ann:/home/ann:/bin/bash\n",
+		 "root:x:0:0:root:/root:/bin/sh\nbroken\n::\nann:x:%u:1000:Ann:/home/ann:/bin/"
+		 "bash\n",
 		 (unsigned int)getuid());
 	tree_file("etc/passwd", passwd);
 	tree_file("etc/containers/storage.conf", "[storage]\n# graphroot = \"/no\"\n"

@@ -95,7 +95,10 @@ static void regular_files_are_opened_and_no_others(void **state)
 	(void)state;
 	assert_true(fd >= 0);
 	assert_int_equal(read(fd, head, 4), 4);
-	assert_memory_equal(head, "\x7f" "ELF", 4);
+	assert_memory_equal(head,
+			    "\x7f"
+			    "ELF",
+			    4);
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	close(fd);
 	close(held);
@@ -125,7 +128,8 @@ static void who_hangs_is_left_and_another_takes_its_place(void **state)
 	assert_true(seconds() - start < 0.05);
 	assert_int_equal(fetcher_silent(f), own());
 	assert_int_equal(fetcher_silent(f), 0);
-	assert_int_equal(fetcher_memory(f, 1, &piece, 0, got), 0); /* another is asked all the same */
+	assert_int_equal(fetcher_memory(f, 1, &piece, 0, got),
+			 0); /* another is asked all the same */
 	assert_int_not_equal(f->pid, hung);
 	for (int i = 0; i < 100 && !kill(hung, 0); i++)
 		usleep(10000);

@@ -20,7 +20,8 @@ static int start(void **state)
 {
 	(void)state;
 	memset(&g, 0, sizeof(g));
-	guard_share(&g, mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	guard_share(&g,
+		    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 	return g.mark == MAP_FAILED;
 }
 

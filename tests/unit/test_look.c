@@ -262,7 +262,8 @@ static void answers_that_make_no_sense_are_none(void **state)
 		default:
 			all.in.reply.size = lie * 24;
 		}
-		assert_true(send(pair[1], &all.in, sizeof(all.in.reply) + all.in.reply.size, 0) > 0);
+		assert_true(send(pair[1], &all.in, sizeof(all.in.reply) + all.in.reply.size, 0) >
+			    0);
 		if (lie < 2)
 			assert_true(look_find(l, names, 5, false, false, out) < 0);
 		else if (lie < 4)

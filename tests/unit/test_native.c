@@ -306,8 +306,8 @@ static void a_caller_is_one_place(void **state)
 	native_close(n);
 }
 
-/* Each frame further out has its return address in one slot; a copy of the same place, with the same
- * addresses there and other words elsewhere, is the same stack. */
+/* Each frame further out has its return address in one slot; a copy of the same place, with the
+ * same addresses there and other words elsewhere, is the same stack. */
 static void the_places_of_return_addresses_are_told(void **state)
 {
 	struct stack_shape shape;
@@ -328,7 +328,8 @@ static void the_places_of_return_addresses_are_told(void **state)
 		assert_true(shape.slot[i] > shape.slot[i - 1]);
 	assert_int_equal(shape.bytes, shape.slot[shape.count - 1] * 8 + 8);
 	key = got.answer.key;
-	for (size_t slot = 0; slot + 1 < shape.slot[0]; slot++) /* the next holds the frame pointer */
+	for (size_t slot = 0; slot + 1 < shape.slot[0];
+	     slot++) /* the next holds the frame pointer */
 		memset(p.raw.bytes + slot * 8, (int)slot + 1, 8);
 	ask(n, &p);
 	assert_true(got.answer.key == key);

@@ -305,7 +305,8 @@ static void an_end_whose_record_was_lost_is_made_up_for(void **state)
 	now += 3 * SECOND_NS;
 	owners_tell_ends(&c);
 	assert_int_equal(told_ends, 2);
-	assert_int_equal(((struct owner *)table_get(&c.owners, (struct table_key){1, 1}))->gone_ns, 0);
+	assert_int_equal(((struct owner *)table_get(&c.owners, (struct table_key){1, 1}))->gone_ns,
+			 0);
 	close_all(&c);
 }
 

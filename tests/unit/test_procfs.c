@@ -53,9 +53,9 @@ static void an_ordinary_process_is_read(void **state)
 	assert_string_equal(facts.comm, "python3");
 	assert_int_equal(procfs_arguments(p, 42, facts.start_ns, arguments, sizeof(arguments)), 22);
 	assert_memory_equal(arguments, "python3\0app.py\0--fast\0", 23);
-	assert_int_equal(procfs_arguments(p, 42, facts.start_ns + 20000000, arguments,
-					  sizeof(arguments)),
-			 -ESRCH);
+	assert_int_equal(
+		procfs_arguments(p, 42, facts.start_ns + 20000000, arguments, sizeof(arguments)),
+		-ESRCH);
 	assert_int_equal(procfs_arguments(p, 43, 0, arguments, sizeof(arguments)), -ESRCH);
 	assert_int_equal(procfs_usage(p, 42, &usage), 0);
 	assert_int_equal(usage.start_ns, 1234560000000ULL);

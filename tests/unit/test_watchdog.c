@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * The watchdog, in processes whose main thread does not come back: signals and the end of a watch are
- * kept all the same.
+ * The watchdog, in processes whose main thread does not come back: signals and the end of a watch
+ * are kept all the same.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +63,7 @@ static void begin(struct outcome *o, const struct story *s)
 	if (!o->pid) {
 		static struct watchdog w;
 		const struct watchdog_host host = {.report = report_it,
-						    .context = (void *)(uintptr_t)s};
+						   .context = (void *)(uintptr_t)s};
 
 		dup2(ends[1], STDERR_FILENO);
 		w.command = s->command;

@@ -3,7 +3,8 @@
  * file.h - read small files whole, also below another root directory.
  *
  * Nothing here opens a FIFO or a device, or follows a symbolic link out of the given root, because
- * the paths can come from programs we do not trust: opening some devices changes something.  Not for streaming large files.
+ * the paths can come from programs we do not trust: opening some devices changes something.  Not
+ * for streaming large files.
  */
 #ifndef DBLEAK_BASE_FILE_H
 #define DBLEAK_BASE_FILE_H
@@ -14,9 +15,9 @@
 /* A descriptor (O_PATH) of the directory "root", "" meaning "/".  Negative: -errno. */
 int file_open_root(const char *root);
 
-/* Open path for reading as if the directory root were "/": absolute links stay inside.  It must be a
- * regular file, or with O_DIRECTORY a directory, and is not opened before that is known; O_NOFOLLOW
- * may be set, too.  Negative: -errno, -EINVAL it is something else, -ELOOP a link. */
+/* Open path for reading as if the directory root were "/": absolute links stay inside.  It must be
+ * a regular file, or with O_DIRECTORY a directory, and is not opened before that is known;
+ * O_NOFOLLOW may be set, too.  Negative: -errno, -EINVAL it is something else, -ELOOP a link. */
 int file_open_in(int root, const char *path, int flags);
 /* The same of what is held by a descriptor, O_PATH. */
 int file_open_held(int held, int flags);

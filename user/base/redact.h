@@ -22,8 +22,8 @@ size_t redact(char *out, size_t size, const char *arguments, size_t len, unsigne
  * follows a telling name, or stands between : and @. */
 void redact_name(char *name);
 
-/* How many bytes of the name of a file may be shown, which may be a URL or a program itself (data:):
- * none of a query such as ?key=, no login. */
+/* How many bytes of the name of a file may be shown, which may be a URL or a program itself
+ * (data:): none of a query such as ?key=, no login. */
 size_t redact_path(const char *path);
 
 #endif

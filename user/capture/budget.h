@@ -12,9 +12,9 @@
 #include <stdint.h>
 #include <time.h>
 
-#define BUDGET_MS_NS 1000000ULL
+#define BUDGET_MS_NS	  1000000ULL
 #define BUDGET_STEP_BYTES 16384 /* the clocks are read that often ... */
-#define BUDGET_STEPS 256	/* ... or after so many smaller steps: they cost a system call */
+#define BUDGET_STEPS	  256	/* ... or after so many smaller steps: they cost a system call */
 
 struct budget {
 	uint64_t bytes;		      /* left */

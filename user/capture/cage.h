@@ -4,8 +4,8 @@
  *
  * After both there is no user but nobody (or, without root's rights, the invoking one), no
  * capability, no network, no file system, no other process, and no system call but those that
- * reading bytes and answering takes.  A call that is none of them ends the process, loudly; one that
- * opens or looks up a path, as libraries try, finds nothing.
+ * reading bytes and answering takes.  A call that is none of them ends the process, loudly; one
+ * that opens or looks up a path, as libraries try, finds nothing.
  */
 #ifndef DBLEAK_CAPTURE_CAGE_H
 #define DBLEAK_CAPTURE_CAGE_H

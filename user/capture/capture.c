@@ -493,8 +493,9 @@ static void tell_silent(struct capture *c)
 
 		INIT(gap, EV_GAP);
 		gap.pid = pid;
-		snprintf(gap.text, sizeof(gap.text),
-			 "does not answer: what it maps, or what it waits for, hangs whoever looks");
+		snprintf(
+			gap.text, sizeof(gap.text),
+			"does not answer: what it maps, or what it waits for, hangs whoever looks");
 		capture_tell(c, &gap.head);
 	}
 }

@@ -22,7 +22,7 @@ struct capture_options {
 	uint64_t min_age_ns;
 	unsigned int interval_ms; /* between sweeps */
 	bool show_literals;
-	bool show_arguments; /* values on command lines */
+	bool show_arguments;  /* values on command lines */
 	bool probe_libraries; /* client libraries too, not the sockets alone */
 	bool probe_at_entry;  /* only at the first instruction of their functions */
 	enum ev_tier tier;   /* how closely memory is watched, at most */

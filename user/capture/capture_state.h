@@ -30,7 +30,7 @@ struct owner { /* a process told of */
 	uint64_t veiled_ns; /* since when one is known that could not be; 0 none */
 	uint64_t gone_ns; /* its end; 0 it lives */
 	uint64_t ended_ns; /* when it was seen to have ended, though no record told of it; 0 */
-	uint64_t pages;    /* of its address space, when it was looked up last */
+	uint64_t pages;	   /* of its address space, when it was looked up last */
 	uint32_t looks;	   /* since then */
 	uint32_t taught;   /* ports learned from its connections */
 	bool holds; /* has connections, while we look who can be forgotten */
@@ -63,7 +63,7 @@ struct capture {
 	uint16_t learned[LEARNED_PORTS];
 	size_t learned_count;
 	uint64_t cpu_ns, cpu_at_ns; /* our own, when last looked at */
-	bool withdrawn; /* all probes, after a death */
+	bool withdrawn;		    /* all probes, after a death */
 	bool rescan, orphans, stepped_down, begun, ending;
 	bool stacks_come; /* more may be in the ring, and nobody is woken for them */
 	int err; /* the first of the sink or of memory */

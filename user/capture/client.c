@@ -48,12 +48,13 @@
 #define TLS_AGAIN_MOST_NS (64 * SECOND_NS)
 #define DEEP_MOST 200	    /* files waiting for a look into their full symbol tables */
 #define BURY_EVERY_NS (10 * SECOND_NS)
-#define SOCKETS_NS (SECOND_NS / 20) /* a list of descriptors is that old at most ... */
-#define SOCKETS_SHARE 20 /* ... unless that would take more than one part in so many of the time */
+#define SOCKETS_NS	  (SECOND_NS / 20) /* a list of descriptors is that old at most ... */
+/* ... unless that would take more than one part in so many of the time. */
+#define SOCKETS_SHARE 20
 /* New files of all processes together: some thousand libraries at once, or 10 that were made to
  * take long.  What is beyond waits, and sweeps and stacks have their turn meanwhile. */
-#define LOOKS_BURST_NS (SECOND_NS / 2)
-#define LOOKS_SHARE 4 /* then one part in so many of the time */
+#define LOOKS_BURST_NS	(SECOND_NS / 2)
+#define LOOKS_SHARE	4 /* then one part in so many of the time */
 #define BUDGET_EVERY_NS (SECOND_NS / 4)
 #define BURST_NS	(2 * SECOND_NS) /* what was not spent in so long may be spent at once */
 #define EXIT_SWEEP_NS	(SECOND_NS / 20)
@@ -90,7 +91,7 @@ struct attached {
 	struct probe_field descriptor; /* of a connection's socket; size 0: not known */
 	struct object_fields sized;
 	uint64_t left_ns; /* since when nobody maps it any more, and its probes are out; 0 */
-	bool early; /* it was probed before anybody mapped it, and stays */
+	bool early;	  /* it was probed before anybody mapped it, and stays */
 	char refused_names[REFUSED_NAMES]; /* of functions that cannot be decoded whole, as find
 					      room */
 };
@@ -101,7 +102,7 @@ struct placed { /* a cookie in use */
 	uint64_t hits, ended; /* at its beginning, and at its ends */
 	uint32_t cost_ns;     /* of the trap and a program that only counts, */
 	uint32_t exit_ns;     /* and at an end */
-	bool returns;	  /* its ends are probed, too */
+	bool returns;	      /* its ends are probed, too */
 	uint64_t offset;
 	struct probe probe;
 	uint32_t generation; /* how often the cookie was taken back */
@@ -141,8 +142,8 @@ struct clients {
 	bool measuring; /* statistics were turned on for program_cost */
 	struct attached *files;
 	struct placed placed[PROBES_MOST];
-	uint32_t used; /* no cookie from here on was ever in use */
-	size_t left;   /* of files */
+	uint32_t used;	       /* no cookie from here on was ever in use */
+	size_t left;	       /* of files */
 	uint64_t left_cost_ns; /* of those that are forgotten */
 	bool early, told_waiting, told_tls;
 	struct {
@@ -884,8 +885,9 @@ static void wait_for_time(struct clients *c, const struct library_file *file)
 		c->waiting_count += keep_waiting(&c->waiting[c->waiting_count], file, false);
 	} else if (!c->told_waiting) {
 		c->told_waiting = true;
-		tell_gap(c, "more than 200 programs came at once: not all were searched for a client "
-			    "library that is linked into them");
+		tell_gap(c,
+			 "more than 200 programs came at once: not all were searched for a client "
+			 "library that is linked into them");
 	}
 }
 
@@ -1629,9 +1631,9 @@ static void on_holder(void *context, const struct ev_head *record)
 			  (void *)(uintptr_t)raw->id);
 }
 
-/* Which connection is which descriptor, as the kernel lists them.  No descriptor is ever taken from a
- * process: closing it again can hang us, if it is a file that nobody serves, and could be the last
- * one.  Not from within another pass over an iterator. */
+/* Which connection is which descriptor, as the kernel lists them.  No descriptor is ever taken from
+ * a process: closing it again can hang us, if it is a file that nobody serves, and could be the
+ * last one.  Not from within another pass over an iterator. */
 static void learn_sockets(struct clients *c)
 {
 	uint64_t now = now_boot(), rest = (SOCKETS_SHARE - 1) * c->sockets.took_ns;
@@ -1644,7 +1646,8 @@ static void learn_sockets(struct clients *c)
 	c->sockets.took_ns = c->sockets.at_ns - now;
 }
 
-/* A process' descriptor as the kernel's name for its socket; 0 it is none, or none that is known. */
+/* A process' descriptor as the kernel's name for its socket; 0 it is none, or none that is known.
+ */
 static uint64_t socket_of(const struct clients *c, uint32_t pid, uint32_t descriptor)
 {
 	return (uintptr_t)table_get(&c->sockets.held, (struct table_key){pid, descriptor});
@@ -1673,8 +1676,8 @@ static uint64_t ask_connection(struct clients *c, const struct handle_key *key,
 	return socket_of(c, key->pid, (uint32_t)descriptor);
 }
 
-static void find_socket(struct clients *c, const struct placed *placed, const struct raw_handle *raw,
-			struct ev_handle *ev)
+static void find_socket(struct clients *c, const struct placed *placed,
+			const struct raw_handle *raw, struct ev_handle *ev)
 {
 	uint64_t socket = ask_connection(c, &raw->key, placed->of);
 
@@ -1930,7 +1933,7 @@ static bool is_selected(void *context, uint32_t pid)
 static int open_reach(struct clients *c)
 {
 	const struct reach_host host = {.context = c, .wanted = is_selected, .gap = tell_reach_gap};
-	enum reach_how how = !c->host.selective ? REACH_EVERYONE
+	enum reach_how how = !c->host.selective	    ? REACH_EVERYONE
 			     : c->cost.keeps_to_pid ? REACH_CHOSEN
 						    : REACH_THEIR_FILES;
 	int err = reach_open(&c->reach, how, &host);

@@ -44,8 +44,8 @@ struct client_host {
 	void (*gone)(void *context, uint64_t device, uint64_t inode);
 	/* Is it kept open? */
 	bool (*keeps)(void *context, uint64_t device, uint64_t inode);
-	bool selective;	     /* somebody was selected */
-	uint32_t command;    /* that waits to be let go; 0 there is none */
+	bool selective;	  /* somebody was selected */
+	uint32_t command; /* that waits to be let go; 0 there is none */
 	bool show_literals;
 	bool eager;	     /* TLS libraries at once, not when a database connection needs them */
 	bool at_entry;	     /* --probe-at=entry: no chosen probe points */

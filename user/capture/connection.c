@@ -70,14 +70,15 @@ static void tell_ports(struct capture *c, const struct owner *o)
 	INIT(gap, EV_GAP);
 	gap.pid = own ? o->facts.pid : 0;
 	gap.start_ns = own ? o->facts.start_ns : 0;
-	snprintf(gap.text, sizeof(gap.text), "databases at more than %d ports of their own: idle "
+	snprintf(gap.text, sizeof(gap.text),
+		 "databases at more than %d ports of their own: idle "
 		 "connections to those beyond are not known until they are used",
 		 own ? LEARNED_SHARE : LEARNED_PORTS);
 	capture_tell(c, &gap.head);
 }
 
-/* Of a server that has let somebody in, as servers of its kind do.  A port that anybody could teach by
- * sending a startup message there would be taken for a database's in all processes. */
+/* Of a server that has let somebody in, as servers of its kind do.  A port that anybody could teach
+ * by sending a startup message there would be taken for a database's in all processes. */
 static void learn_port(struct capture *c, struct tracked *k, struct owner *o)
 {
 	if (!k->port || !(k->last.flags & EV_CONN_AUTHENTICATED))
@@ -157,7 +158,8 @@ static void read_startup(struct ev_identity *id, const char *at, size_t length)
 static void note_port(struct capture *c, const struct raw_identity *raw)
 {
 	struct tracked *k = table_get(&c->connections, (struct table_key){raw->id, 0});
-	struct owner *o = k ? table_get(&c->owners, (struct table_key){k->last.pid, k->last.start_ns})
+	struct owner *o = k ? table_get(&c->owners,
+					(struct table_key){k->last.pid, k->last.start_ns})
 			    : NULL;
 
 	if (!o || !raw->port || !raw->startup_length)

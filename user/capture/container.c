@@ -22,9 +22,10 @@
 #include "../base/file.h"
 #include "container.h"
 
-#define STATE_BYTES_MAX (1UL << 20) /* a container's state has some KiB; parsed, it takes 50 times as much */
+#define STATE_BYTES_MAX \
+	(1UL << 20) /* a container's state has some KiB; parsed, it takes 50 times as much */
 #define PASSWD_BYTES_MAX (4UL << 20)
-#define ENTRIES_MAX	64 /* of a folder that has one entry for each storage driver */
+#define ENTRIES_MAX	 64 /* of a folder that has one entry for each storage driver */
 #define CGROUP_TEXT_MAX 65536
 #define CMDLINE_MAX	16384
 #define NAME_ATTEMPTS	3 /* a run time may write the state file after the cgroup */

@@ -86,8 +86,10 @@ void cost_tell_full(struct capture *c)
 		return;
 	c->told_full = true;
 	INIT(gap, EV_GAP);
-	snprintf(gap.text, sizeof(gap.text), "what processes map or do from now on may not be seen: "
-		 "dbleak cannot open another file (%s)", strerror(err));
+	snprintf(gap.text, sizeof(gap.text),
+		 "what processes map or do from now on may not be seen: "
+		 "dbleak cannot open another file (%s)",
+		 strerror(err));
 	capture_tell(c, &gap.head);
 }
 

@@ -22,7 +22,8 @@ struct debug_name {
 };
 
 /* Who opens files that may be it: the first of *candidate and those after it that is there, with
- * *candidate the next one then.  Returns a descriptor, to be closed, or -ENOENT: no more are there. */
+ * *candidate the next one then.  Returns a descriptor, to be closed, or -ENOENT: no more are there.
+ */
 struct debug_files {
 	int (*open)(void *context, const struct debug_name *name, uint32_t *candidate);
 	void *context;

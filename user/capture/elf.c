@@ -30,23 +30,23 @@
 #define NOTES_MAX      65536
 #define CHAIN_MAX      1024 /* symbols of one hash bucket; linkers aim at a few */
 #define TABLE_MAX      (128UL << 20)
-#define DEBUGDATA_MAX  (8UL << 20) /* compressed */
-#define UNPACKED_MAX   (32UL << 20)
-#define UNPACKED_STEP  (1UL << 20)
+#define DEBUGDATA_MAX	(8UL << 20) /* compressed */
+#define UNPACKED_MAX	(32UL << 20)
+#define UNPACKED_STEP	(1UL << 20)
 #define LZMA_MEMORY    (64UL << 20)
-#define NAMES_MAX      (32UL << 20) /* that are kept in memory */
+#define NAMES_MAX	(32UL << 20) /* that are kept in memory */
 #define NAME_BYTES_MAX 255
-/* A look into a library takes microseconds, since its hash table is asked; one into all symbols of a
- * large program some 10 ms for 100 MB. */
+/* A look into a library takes microseconds, since its hash table is asked; one into all symbols of
+ * a large program some 10 ms for 100 MB. */
 #define LOOK_BYTES (512UL << 20)
 #ifdef __SANITIZE_ADDRESS__
 #define LOOK_CPU_MS 500 /* the sanitizers take several times as long */
 #else
 #define LOOK_CPU_MS 50
 #endif
-#define LOOK_MS 500 /* on a busy machine, and from a slow disk */
-#define DEEP_CPU_MS 250
-#define DEEP_MS 2000
+#define LOOK_MS	       500 /* on a busy machine, and from a slow disk */
+#define DEEP_CPU_MS    250
+#define DEEP_MS	       2000
 #define SPOTS_EACH     8 /* linkers store a name once; as the end of others, a few times */
 #define BLOCK	       65536
 #define PAGE	       4096
@@ -789,7 +789,8 @@ static bool section_by_name(const struct image *image, const Elf64_Ehdr *head, c
 	return false;
 }
 
-/* All of the output, at most UNPACKED_MAX, a step at a time: a few bytes may unpack to very many. */
+/* All of the output, at most UNPACKED_MAX, a step at a time: a few bytes may unpack to very many.
+ */
 static int unpack(lzma_stream *stream, struct budget *budget, uint8_t **out, size_t *size)
 {
 	for (lzma_ret ret = LZMA_OK; ret == LZMA_OK; *size = stream->total_out) {

@@ -836,9 +836,11 @@ static const struct entry {
 	[FEATURE_LINES_NODE] =
 		{
 			.about.name = "lines of Node.js",
-			.about.purpose = "The builds of nodejs.org tell where their calls are; others "
-					 "must be asked to name their code",
-			.about.without = "their calls are shown without names of functions and files",
+			.about.purpose =
+				"The builds of nodejs.org tell where their calls are; others "
+				"must be asked to name their code",
+			.about.without =
+				"their calls are shown without names of functions and files",
 			.about.remedy = "start node with --perf-basic-prof and "
 					"--interpreted-frames-native-stack, or use such a build",
 			.about.need = FEATURE_REMARK,
@@ -847,10 +849,12 @@ static const struct entry {
 	[FEATURE_LINES_JAVA] =
 		{
 			.about.name = "lines of Java",
-			.about.purpose = "Java names its compiled methods only in /tmp/perf-PID.map",
+			.about.purpose =
+				"Java names its compiled methods only in /tmp/perf-PID.map",
 			.about.without = "its calls are shown without names of methods",
-			.about.remedy = "start java with -XX:+PreserveFramePointer, and when it is warm "
-					"run `jcmd PID Compiler.perfmap` (JDK 17 and newer)",
+			.about.remedy =
+				"start java with -XX:+PreserveFramePointer, and when it is warm "
+				"run `jcmd PID Compiler.perfmap` (JDK 17 and newer)",
 			.about.need = FEATURE_REMARK,
 			.try = try_lines_java,
 		},

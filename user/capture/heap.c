@@ -53,7 +53,7 @@ struct heap {
 	size_t followed;
 	uint64_t run_ns; /* of a program, on average */
 	struct heap_hits hits; /* counted so far */
-	uint64_t spent_ns; /* by all of our probes */
+	uint64_t spent_ns;     /* by all of our probes */
 	uint64_t budget_at_ns, buried_ns, children_at_ns;
 	double credit_ns;
 	uint64_t begun_ns;
@@ -335,8 +335,7 @@ static void look_for_children(struct heap *h, uint64_t now_ns)
 	uint32_t *pids = NULL;
 	size_t count = 0;
 
-	if (h->stepped_down ||
-	    now_ns - h->children_at_ns < CHILDREN_EVERY_NS)
+	if (h->stepped_down || now_ns - h->children_at_ns < CHILDREN_EVERY_NS)
 		return;
 	h->children_at_ns = now_ns;
 	if (h->passed.count > PASSED_MOST) /* their numbers may be others' by now */
@@ -459,7 +458,8 @@ static const char *why_not(int err)
 	case -EIO:
 		return "probes on our own functions do not fire";
 	case -ENOTSUP:
-		return "this kernel cannot keep probes to the chosen processes, and all others would "
+		return "this kernel cannot keep probes to the chosen processes, and all others "
+		       "would "
 		       "pay for each of their allocations";
 	case -EPERM:
 		return "return probes of this kernel kill processes under a seccomp filter";

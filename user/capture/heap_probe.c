@@ -21,7 +21,8 @@
 #include "library.h"
 #include "memory.h"
 
-#define INSTRUCTION_MOST 16 /* bytes, and the first of the next: where one that follows a probe stands */
+#define INSTRUCTION_MOST \
+	16 /* bytes, and the first of the next: where one that follows a probe stands */
 #define BLIND_NS 1000000000ULL /* that a process may take to map its libraries */
 
 /* A file that has an allocator, or may have one. */
@@ -130,7 +131,9 @@ static int add_allocator(struct heap_probes *p, const struct allocator *from, in
 	if (p->used >= HEAP_FILES)
 		return -ENOSPC;
 	a = attached_make(fd, from, p->used);
-	err = !a ? -ENOMEM : a->fd < 0 ? -EMFILE : kernel_heap_file(p->kernel, p->used, &from->code);
+	err = !a	  ? -ENOMEM
+	      : a->fd < 0 ? -EMFILE
+			  : kernel_heap_file(p->kernel, p->used, &from->code);
 	if (err) {
 		attached_free(a);
 		return err;
@@ -411,8 +414,9 @@ static void tell_blind(struct heap_probes *p, uint32_t pid, const struct seen *s
 	redact_name(name);
 	snprintf(text, sizeof(text), "%s[%u]: %s", name, pid,
 		 s->program->go ? "its allocator is Go's own, which is not followed"
-		       : "its allocator was not found (a static program without symbols, or one that "
-			 "brings its own): what it allocates is not counted");
+				: "its allocator was not found (a static program without symbols, "
+				  "or one that "
+				  "brings its own): what it allocates is not counted");
 	p->host.gap(p->host.context, text);
 }
 

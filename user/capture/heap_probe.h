@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * heap_probe.h - probes in the files with an allocator that wanted processes map: in those processes,
- * and in nobody else's.
+ * heap_probe.h - probes in the files with an allocator that wanted processes map: in those
+ * processes, and in nobody else's.
  */
 #ifndef DBLEAK_CAPTURE_HEAP_PROBE_H
 #define DBLEAK_CAPTURE_HEAP_PROBE_H
@@ -31,7 +31,8 @@ int heap_probes_open(struct heap_probes **out, struct kernel *kernel, const stru
 /* Accepts NULL. */
 void heap_probes_close(struct heap_probes *p);
 
-/* What a command, in a process that is about to start it, may map: its first calls are to be seen. */
+/* What a command, in a process that is about to start it, may map: its first calls are to be seen.
+ */
 void heap_probes_head_start(struct heap_probes *p, const char *command, uint32_t pid);
 /* All that is mapped; wait: nothing is probed before heap_probes_go, for while much is looked at nobody
  * keeps the budget.  Then, when the descriptor is readable, what was mapped since. 0 or -errno. */

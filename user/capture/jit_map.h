@@ -2,8 +2,9 @@
 /*
  * jit_map.h - names of code that a program compiles while it runs, as it tells perf of them.
  *
- * /tmp/perf-PID.map is the program's own word, so it is read as an adversary's: of bounded size, each line by itself.  bcc_syms reads such files
- * too, but without these bounds, whole at each change, and it does not tell files and lines.
+ * /tmp/perf-PID.map is the program's own word, so it is read as an adversary's: of bounded size,
+ * each line by itself.  bcc_syms reads such files too, but without these bounds, whole at each
+ * change, and it does not tell files and lines.
  */
 #ifndef DBLEAK_CAPTURE_JIT_MAP_H
 #define DBLEAK_CAPTURE_JIT_MAP_H

@@ -25,7 +25,7 @@
 
 #define READ_BYTES   (256 << 10)
 #define FORGET_BATCH 256
-#define WALKS_MOST   64 /* of one map in one sweep: 32 MiB of records */
+#define WALKS_MOST		64 /* of one map in one sweep: 32 MiB of records */
 #define BIRTHS_EACH_SWEEP 20
 #define BIRTHS_AT_START	  256
 #define STACKS_NATIVE	   100 /* of each process a second */
@@ -56,7 +56,8 @@ struct kernel {
 	struct ring_buffer *ring;
 	struct ring_buffer *walked;
 	struct bpf_link *scan;
-	/* NULL: the kernel refuses the iterator, so the walk over files, or over the map, stands in. */
+	/* NULL: the kernel refuses the iterator, so the walk over files, or over the map, stands
+	 * in. */
 	struct bpf_link *sweep_connections, *count;
 	struct bpf_link *sweeps[KERNEL_SWEEPS];
 	kernel_record_fn fn; /* during a drain */
@@ -528,7 +529,8 @@ static size_t hand_over(char *buffer, size_t have, kernel_record_fn fn, void *co
 	return have - at;
 }
 
-static int read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_fn fn, void *context)
+static int read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_fn fn,
+			 void *context)
 {
 	int fd = bpf_iter_create(bpf_link__fd(link)), err = 0;
 	size_t have = 0;
@@ -556,8 +558,8 @@ int kernel_scan(struct kernel *k, uint32_t mode, kernel_record_fn fn, void *cont
 	return read_iterator(k, k->scan, fn, context);
 }
 
-/* Each round tells of what the last had no room for.  The bound keeps a map that fills faster than it is
- * read from holding up the caller: the rest is told of in the next sweep. */
+/* Each round tells of what the last had no room for.  The bound keeps a map that fills faster than
+ * it is read from holding up the caller: the rest is told of in the next sweep. */
 static int walk_map(struct kernel *k, enum kernel_sweep which, kernel_record_fn fn, void *context)
 {
 	struct bpf_program *p = loaded_program(&k->loaded, map_sweeps[which].walk);

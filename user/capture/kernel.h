@@ -57,8 +57,8 @@ int kernel_sweep(struct kernel *k, kernel_record_fn fn, void *context);
 
 /* A port of this database was learned. */
 int kernel_learn_port(struct kernel *k, uint16_t port, uint8_t database);
-/* A server of that database is proven to listen there.  known_only: only if the port is known for it
- * anyway. */
+/* A server of that database is proven to listen there.  known_only: only if the port is known for
+ * it anyway. */
 int kernel_serve_port(struct kernel *k, uint16_t port, uint8_t database, bool known_only);
 /* The same of a Unix socket's path.  named: the path says so, too. */
 int kernel_serve_path(struct kernel *k, uint64_t hash, uint8_t database, bool named);

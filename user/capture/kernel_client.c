@@ -147,7 +147,8 @@ static int each(int map, size_t key_size, size_t value_size, element_fn *fn, voi
 
 	for (bool first = true; !err; first = false) {
 		n = BATCH;
-		err = bpf_map_lookup_batch(map, first ? NULL : &place, &place, keys, values, &n, NULL);
+		err = bpf_map_lookup_batch(map, first ? NULL : &place, &place, keys, values, &n,
+					   NULL);
 		for (uint32_t i = 0; i < n && (!err || err == -ENOENT); i++)
 			fn(context, map, keys + i * key_size, values + i * value_size);
 	}
@@ -174,8 +175,8 @@ int kernel_client_links(struct kernel *k, kernel_link_fn *fn, void *context)
 {
 	struct visit v = {.fn = fn, .context = context};
 
-	return each(map_fd(k, "links"), sizeof(struct handle_key), sizeof(struct handle), visit_link,
-		    &v);
+	return each(map_fd(k, "links"), sizeof(struct handle_key), sizeof(struct handle),
+		    visit_link, &v);
 }
 
 static bool is_one_of(const bool *cookies, uint32_t cookie)

@@ -45,8 +45,8 @@ int kernel_client_bury(struct kernel *k, kernel_record_fn fn, void *context);
 /* All connections in the ledger, a few hundred in each system call. */
 typedef void kernel_link_fn(void *context, const struct handle_key *key, const struct handle *h);
 int kernel_client_links(struct kernel *k, kernel_link_fn *fn, void *context);
-/* Takes all out of the ledger that was acquired by one of these cookies, of PROBES_MOST.  None of them
- * may be attached.  fn: of each object. */
+/* Takes all out of the ledger that was acquired by one of these cookies, of PROBES_MOST.  None of
+ * them may be attached.  fn: of each object. */
 int kernel_client_drop(struct kernel *k, const bool *cookies, kernel_link_fn *fn, void *context);
 int kernel_client_forget_handle(struct kernel *k, const struct handle_key *key);
 int kernel_client_forget_site(struct kernel *k, const struct site_key *key);

@@ -34,13 +34,13 @@ static const struct {
 	{"fexit", {"tcp_sent", "tcp_received", "unix_sent", "unix_received"}},
 };
 
-static const char *const lifecycle[] = {"socket_state", "process_forked", "process_replaced",
+static const char *const lifecycle[] = {"socket_state",	   "process_forked", "process_replaced",
 					"process_renamed", "process_exited", "signal_taken"};
 /* Run by user space, to its end. */
 static const struct {
 	const char *name;
 	bool without_probes; /* also where only looking is done */
-	bool unless;	     /* only where the kernel refuses the feature, else only where it has it */
+	bool unless; /* only where the kernel refuses the feature, else only where it has it */
 	enum feature_id feature;
 } sweeps[] = {
 	{"scan_files", .without_probes = true, .feature = FEATURE_FILE_ITERATOR},

@@ -64,8 +64,9 @@
 #define RECORD_MAX    (4096 + 256) /* a mapping event with the longest path */
 #define REST_NS	      10000000	   /* between two looks while mappings keep coming */
 #define SCAN_SHARE    20	   /* of the time may go into scans for lost events: one part in */
-#define LOOK_NS	      500000000ULL   /* between two looks whether what is held is mapped still */
-#define GONE_SCANS    2	/* a child may be born while a scan has passed it and not come to its parent */
+#define LOOK_NS	      500000000ULL /* between two looks whether what is held is mapped still */
+/* A child may be born while a scan has passed it and not come to its parent. */
+#define GONE_SCANS    2
 #define FORGET_NS     60000000000ULL /* a full table is cleared of what nobody maps so often */
 #define NS_PER_SECOND 1000000000ULL
 
@@ -376,8 +377,8 @@ static int open_new(struct libraries *l, const struct overlay_file *f, bool over
 	return fd;
 }
 
-/* What is below may be mapped as itself, too, by the host.  fd: of that, unless it could not be reached;
- * then false.  *same: the file, if it is known. */
+/* What is below may be mapped as itself, too, by the host.  fd: of that, unless it could not be
+ * reached; then false.  *same: the file, if it is known. */
 static bool find_bottom(const struct libraries *l, int fd, const struct identity *id,
 			struct identity *lower, struct file **same)
 {

@@ -45,8 +45,8 @@ struct library_mapping {
 /* Must not call libraries_*. */
 typedef void (*library_mapping_fn)(void *context, const struct library_mapping *mapping);
 
-/* A held file, as it was told of, that no process maps any more.  If one maps it again it is told of
- * as if it were new.  Must not call libraries_*. */
+/* A held file, as it was told of, that no process maps any more.  If one maps it again it is told
+ * of as if it were new.  Must not call libraries_*. */
 typedef void (*library_gone_fn)(void *context, uint64_t device, uint64_t inode);
 
 /* Since libraries_open.  Sightings are no files: one file may count many times. */
@@ -54,7 +54,7 @@ struct library_counts {
 	uint64_t lost;	     /* mapping events that the kernel dropped; each led to a scan */
 	uint64_t vanished;   /* sightings: unmapped, or the process gone, before we could look */
 	uint64_t unreadable; /* sightings of files we may not or cannot open */
-	uint64_t served;     /* sightings of files each read of which some program answers, or not */
+	uint64_t served; /* sightings of files each read of which some program answers, or not */
 	uint64_t refused;    /* sightings of files past the limit of 65,536: not looked at */
 };
 
@@ -67,10 +67,11 @@ void libraries_on_mapping(struct libraries *l, library_mapping_fn fn);
 void libraries_follow(struct libraries *l, const struct library_file *file);
 /* Looks through all processes again when it is polled. */
 void libraries_again(struct libraries *l);
-/* Who is told, with the context of the scan or the poll, of held files that nobody maps any more. */
+/* Who is told, with the context of the scan or the poll, of held files that nobody maps any more.
+ */
 void libraries_on_gone(struct libraries *l, library_gone_fn fn);
-/* Whether this file, as it was told of, is mapped still is looked at from now on, some twice a second,
- * while libraries_watch is on; also from within a library_fn.  -ENOENT: it is not known. */
+/* Whether this file, as it was told of, is mapped still is looked at from now on, some twice a
+ * second, while libraries_watch is on; also from within a library_fn.  -ENOENT: it is not known. */
 int libraries_hold(struct libraries *l, uint64_t device, uint64_t inode);
 /* Not any more. */
 void libraries_release(struct libraries *l, uint64_t device, uint64_t inode);

@@ -42,8 +42,8 @@ void library_heap_gone(struct library_heap *h, uint64_t device, uint64_t inode);
 
 /* It may start: loads its program in the background. */
 void library_heap_begin(struct library_heap *h);
-/* Begins.  reach: who is to carry the probes, borrowed.  hit_ns: what the kernel takes for a hit at an instruction that it emulates.  False: this host
- * does not let it, which is told. */
+/* Begins.  reach: who is to carry the probes, borrowed.  hit_ns: what the kernel takes for a hit at
+ * an instruction that it emulates.  False: this host does not let it, which is told. */
 bool library_heap_start(struct library_heap *h, struct reach *reach, uint64_t hit_ns,
 			uint64_t now_ns);
 /* Ends; what was counted stays. */

@@ -3,7 +3,8 @@
  * look.c - questions about ELF files as packets, with a deadline for each.
  *
  * Most files hold nothing of interest.  So names that were asked for by twos and threes are told to
- * the worker, which looks for them when it opens a file: then one packet answers all first questions.
+ * the worker, which looks for them when it opens a file: then one packet answers all first
+ * questions.
  */
 #include "look.h"
 
@@ -18,18 +19,18 @@
 
 #include "look_wire.h"
 
-#define FIRST_MOST  4	      /* names of a question that is a first one */
-#define CALL_MS	    1000      /* a look has its own budget within the worker, of half of this */
-#define DEEP_MS	    3000
-#define STOP_MS	    0	      /* nobody waits for its end */
-#define GIVEN_UP    256	      /* files */
-#define EACH_BYTES  (48U << 20) /* of the functions of one file */
+#define FIRST_MOST 4	/* names of a question that is a first one */
+#define CALL_MS	   1000 /* a look has its own budget within the worker, of half of this */
+#define DEEP_MS	   3000
+#define STOP_MS	   0	       /* nobody waits for its end */
+#define GIVEN_UP   256	       /* files */
+#define EACH_BYTES (48U << 20) /* of the functions of one file */
 
 /* A worker, with the files that it has open. */
 struct looker {
 	struct nursery *nursery; /* of the worker */
-	struct nursling worker; /* wire negative: none */
-	uint64_t generation;	/* counts workers */
+	struct nursling worker;	 /* wire negative: none */
+	uint64_t generation;	 /* counts workers */
 	bool used[LOOK_FILES];
 	size_t signs; /* told */
 };

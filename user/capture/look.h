@@ -3,8 +3,9 @@
  * look.h - ELF files of others, looked into by a process that may do nothing else.
  *
  * A process for all files answers first questions, to which the answer is mostly no.  What leads to
- * probes comes from a process of the file's own, so that one hostile file cannot misplace the probes
- * of another.  Who is late or dies is replaced; its file is given up, and not looked into again.
+ * probes comes from a process of the file's own, so that one hostile file cannot misplace the
+ * probes of another.  Who is late or dies is replaced; its file is given up, and not looked into
+ * again.
  */
 #ifndef DBLEAK_CAPTURE_LOOK_H
 #define DBLEAK_CAPTURE_LOOK_H

@@ -25,7 +25,8 @@ enum look_op {
 	LOOK_CLOSE = 2, /* has no answer */
 	LOOK_SIGN = 3,	/* has no answer: one more name for OPEN to look for */
 	LOOK_DEEPEN = 4,
-	LOOK_FIND = 5, /* the answer has elf_symbols, then the first bytes of each, while there is room */
+	LOOK_FIND = 5, /* the answer has elf_symbols, then the first bytes of each, while there is
+			  room */
 	LOOK_READ = 6,
 	LOOK_READ_ADDRESS = 7,
 	LOOK_BIAS = 8,

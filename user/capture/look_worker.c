@@ -124,10 +124,9 @@ static void find(struct worker *w, struct elf_file *elf, const struct look_reque
 	bool deep = r->flags & LOOK_DEEP;
 	size_t size = r->count * sizeof(w->found[0]);
 
-	w->out.reply.result =
-		r->flags & LOOK_VARIABLES
-			? elf_find_variables(elf, w->names, r->count, deep, w->found)
-			: elf_find(elf, w->names, r->count, deep, w->found);
+	w->out.reply.result = r->flags & LOOK_VARIABLES
+				      ? elf_find_variables(elf, w->names, r->count, deep, w->found)
+				      : elf_find(elf, w->names, r->count, deep, w->found);
 	if (w->out.reply.result < 0)
 		return;
 	memcpy(w->out.reply.bytes, w->found, size);

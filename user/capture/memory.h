@@ -38,8 +38,8 @@ struct memory_piece {
 /* Pieces of a process's memory, one after the other into to, up to the first that cannot be read
  * whole; for one that changes all are of nearly the same instant.  How many bytes, or -errno. */
 ssize_t memory_pieces(uint32_t pid, const struct memory_piece *pieces, size_t n, void *to);
-/* /proc/PID/cmdline, which waits for the lock of its mappings: size - 1 raw bytes at most, and a NUL.  How
- * many, or -errno. */
+/* /proc/PID/cmdline, which waits for the lock of its mappings: size - 1 raw bytes at most, and a
+ * NUL.  How many, or -errno. */
 ssize_t memory_cmdline(uint32_t pid, char *to, size_t size);
 /* Whether its list of mappings can be read now, since whoever changes it may hang with it locked: 0
  * or -errno.  Then reading /proc/PID/maps is ours to do. */

@@ -319,7 +319,8 @@ static void look_begin(struct look *look)
 
 	look->sources = m->spent_ns < FILE_NS &&
 			guard_allows(guard, GUARD_SOURCES, m->identity.device, m->identity.inode);
-	guard_enter(guard, look->sources ? GUARD_SOURCES : GUARD_CODE, m->identity.device, m->identity.inode);
+	guard_enter(guard, look->sources ? GUARD_SOURCES : GUARD_CODE, m->identity.device,
+		    m->identity.inode);
 }
 
 static void look_end(struct look *look)

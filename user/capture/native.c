@@ -30,9 +30,9 @@
 #define LIVED_NS      (10 * NS_PER_SECOND) /* who dies later did not die of its start */
 #define WAIT_FIRST_NS (NS_PER_SECOND / 10) /* before another is started, doubled each time */
 #define WAIT_LAST_NS  (30 * NS_PER_SECOND)
-#define STOP_MS	      100		   /* to die of SIGKILL; who takes longer hangs in the kernel */
-#define SOON_MS	      1			   /* after an answer: another question */
-#define SERVE_NS	      20000000ULL	   /* in one go: others wait, too */
+#define STOP_MS	      100	  /* to die of SIGKILL; who takes longer hangs in the kernel */
+#define SOON_MS	      1		  /* after an answer: another question */
+#define SERVE_NS      20000000ULL /* in one go: others wait, too */
 #define HANG_NS	      (15 * NS_PER_SECOND) /* without a word: guard.h ends all others before */
 #define LOOK_SECONDS  5			   /* how often that is looked at */
 
@@ -232,7 +232,8 @@ static int ask(struct native *n, const void *first, size_t first_size, const voi
 	struct iovec vec[2] = {{(void *)first, first_size}, {(void *)then, size}};
 	struct msghdr message = {.msg_iov = vec, .msg_iovlen = 2};
 
-	return worker_ready(n) && sendmsg(n->worker.wire, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0
+	return worker_ready(n) &&
+			       sendmsg(n->worker.wire, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0
 		       ? 0
 		       : -EAGAIN;
 }

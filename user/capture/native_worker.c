@@ -17,7 +17,7 @@
 #include "space.h"
 #include "unwind.h"
 
-#define REQUESTS    16		/* taken in at a time */
+#define REQUESTS    16 /* taken in at a time */
 #define REQUEST_MAX sizeof(struct wire_stack)
 #define SAMPLE_NEW  (EV_STACK_FRAMES + 64) /* frames that one sample can bring */
 

@@ -189,7 +189,8 @@ static int stack_for_heap(void *context, uint64_t sample, uint64_t *stack)
 static bool start_library_heap(struct capture *c)
 {
 	return c->library_heap && c->clients && clients_reach(c->clients) &&
-	       library_heap_start(c->library_heap, clients_reach(c->clients), clients_hit_ns(c->clients), capture_now());
+	       library_heap_start(c->library_heap, clients_reach(c->clients),
+				  clients_hit_ns(c->clients), capture_now());
 }
 
 void parts_tier(void *context, enum ev_tier tier)

@@ -647,8 +647,8 @@ static bool keeps_to_pid(struct probe_programs programs, int fd, const struct pr
 	programs.pid = getpid();
 	if (!programs.multi || probes_attach(&links, &programs, fd, place, 1))
 		return false;
-	seen = !pthread_create(&thread, NULL, call_in_thread, NULL) && !pthread_join(thread, NULL) &&
-	       hits(context, place->cookie) == before + 1;
+	seen = !pthread_create(&thread, NULL, call_in_thread, NULL) &&
+	       !pthread_join(thread, NULL) && hits(context, place->cookie) == before + 1;
 	probes_detach_later(links);
 	return seen;
 }

@@ -26,7 +26,8 @@ struct probe_place {
 struct probe_programs {
 	int entered, returned; /* descriptors; returned 0: there are no return probes */
 	int left;	       /* at the ends of functions; 0 none */
-	uint32_t pid; /* multi: only in this process, if the kernel can; 0: wherever the file is mapped */
+	uint32_t pid; /* multi: only in this process, if the kernel can; 0: wherever the file is
+			 mapped */
 	bool multi;	       /* loaded for PROBE_ATTACH_TYPE_MULTI */
 	bool session; /* entered alone, for PROBE_ATTACH_TYPE_SESSION: it decides on each return */
 };
@@ -53,7 +54,8 @@ struct probe_cost {
 	uint64_t return_ns; /* of a return probe on top, where the programs have such */
 	uint64_t exit_ns;   /* else of a probe at a return instruction */
 	bool fires;	    /* every call of our own test function was seen */
-	bool keeps_to_pid;  /* with a pid, all threads of that process are seen (not so from 6.6 to 6.9) */
+	bool keeps_to_pid;  /* with a pid, all threads of that process are seen (not so from 6.6
+			       to 6.9) */
 	bool kills;	    /* a probe kills processes that seccomp confines (a return's, 6.11 to 6.13) */
 	/* One at a return instruction kills who switches stacks, leaves calls by longjmp or an
 	 * exception, or has a shadow stack. */

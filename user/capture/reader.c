@@ -114,7 +114,8 @@ static void on_answer(void *context, const struct native_answer *answer)
 
 	if (err)
 		r->err = err;
-	/* A stack without names may have some the next time: the kernel half is to copy it again. */
+	/* A stack without names may have some the next time: the kernel half is to copy it again.
+	 */
 	if (!answer->count)
 		kernel_stack_forget(r->kernel, answer->id);
 	else if (answer->shape_key && answer->shape)

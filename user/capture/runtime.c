@@ -96,7 +96,7 @@ static size_t find_row(const struct runtimes *r)
 		    (best == PYTHON_ROWS || r->row_gone_ns[i] < r->row_gone_ns[best]))
 			best = i;
 	return best < PYTHON_ROWS && now_boot() - r->row_gone_ns[best] < ROW_REST_NS ? PYTHON_ROWS
-										      : best;
+										     : best;
 }
 
 static int probe_python(struct runtimes *r, struct elf_file *elf, const struct library_file *file,

@@ -2,8 +2,8 @@
 /*
  * space.h - what processes map as code, read while they live and kept when they end.
  *
- * Asks for /proc/PID/maps again when an address is asked for that is not there, but not at each such:
- * what it costs is bounded.  The processes used longest ago are forgotten.
+ * Asks for /proc/PID/maps again when an address is asked for that is not there, but not at each
+ * such: what it costs is bounded.  The processes used longest ago are forgotten.
  */
 #ifndef DBLEAK_CAPTURE_SPACE_H
 #define DBLEAK_CAPTURE_SPACE_H

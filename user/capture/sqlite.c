@@ -216,7 +216,8 @@ static void identity_path(char out[EV_PATH_LEN], const char *path)
 	if (n < EV_PATH_LEN)
 		memcpy(out, path, n);
 	else
-		snprintf(out, EV_PATH_LEN, "...%.*s", EV_PATH_LEN - 4, path + n - (EV_PATH_LEN - 4));
+		snprintf(out, EV_PATH_LEN, "...%.*s", EV_PATH_LEN - 4,
+			 path + n - (EV_PATH_LEN - 4));
 }
 
 static void tell_identity(struct sqlites *s, const struct open_file *f, const char *otherwise)

@@ -17,7 +17,7 @@
 #include "../base/table.h"
 
 #define SAMPLES_MOST 65536
-#define TOLD_MOST    STACKS_TOLD_MOST	/* frames and stacks */
+#define TOLD_MOST    STACKS_TOLD_MOST /* frames and stacks */
 #define HELD_MOST    (32ULL << 20) /* bytes of frames not told of yet */
 #define WAITING_MOST 65536		/* evidence */
 

@@ -12,8 +12,8 @@
 #include "../../bpf/event.h"
 #include "frame.h"
 
-/* Frames and stacks, after which all are told of anew: the model keeps so many that nothing refers to
- * (CODE_RECENT of model/code.h). */
+/* Frames and stacks, after which all are told of anew: the model keeps so many that nothing refers
+ * to (CODE_RECENT of model/code.h). */
 #define STACKS_TOLD_MOST 65536
 
 struct stacks;

@@ -159,8 +159,8 @@ static void range_name(char name[64], uint64_t start, uint64_t end)
 		 (unsigned long long)end);
 }
 
-/* Held by its path, as a rule: what is no regular file is never opened for reading, for that can have
- * effects. */
+/* Held by its path, as a rule: what is no regular file is never opened for reading, for that can
+ * have effects. */
 static int mapped_open(const struct supplier *s, int dir, const struct line *line)
 {
 	char name[64];

@@ -43,9 +43,10 @@ struct supply_request {
 };
 
 struct supply_reply {
-	int32_t error;	   /* 0, or -errno: nothing follows */
-	uint32_t count;	   /* of what follows */
-	uint32_t more;	   /* of MAPS: ask again from there; 0 that was all.  Of DEBUG: the next candidate */
+	int32_t error;	/* 0, or -errno: nothing follows */
+	uint32_t count; /* of what follows */
+	uint32_t more;	/* of MAPS: ask again from there; 0 that was all.  Of DEBUG: the next
+			   candidate */
 	uint32_t reserved;
 	uint8_t bytes[] __attribute__((aligned(8)));
 };
@@ -53,8 +54,8 @@ struct supply_reply {
 struct supply_mapping {
 	uint64_t start, end, offset;
 	uint64_t device, inode; /* as maps shows them, for comparing */
-	uint32_t kind;	    /* enum mapping_kind */
-	uint32_t path_size; /* with its NUL; the next one begins at the next multiple of 8 */
+	uint32_t kind;		/* enum mapping_kind */
+	uint32_t path_size;	/* with its NUL; the next one begins at the next multiple of 8 */
 	char path[];
 };
 

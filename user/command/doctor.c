@@ -137,11 +137,11 @@ static json_t *rights_json(void)
 	const struct right *r = rights_list(&count);
 
 	for (; count--; r++)
-		json_array_append_new(
-			list, json_pack("{s:s, s:b, s:b, s:s, s:s, s:s}", "name", r->name, "held",
-					(int)right_is_held(r), "needed", (int)r->needed, "kept",
-					terms[r->term], "purpose", r->feature, "without",
-					r->without));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:b, s:b, s:s, s:s, s:s}", "name", r->name,
+						"held", (int)right_is_held(r), "needed",
+						(int)r->needed, "kept", terms[r->term], "purpose",
+						r->feature, "without", r->without));
 	return list;
 }
 
@@ -154,11 +154,11 @@ static int print_json(const struct utsname *host)
 
 	for (int id = 0; id < FEATURES; id++)
 		json_array_append_new(features, feature_json((enum feature_id)id));
-	top = json_pack("{s:s, s:s, s:{s:s, s:s}, s:b, s:s?, s:o, s:o}", "schema", "dbleak.doctor/1",
-			"version", DBLEAK_VERSION, "host", "kernel", host->release, "arch",
-			host->machine, "able", (int)feature_main_job(), "door",
-			door == FEATURE_DOOR_NONE ? NULL : feature_door_name(door), "features",
-			features, "rights", rights_json());
+	top = json_pack("{s:s, s:s, s:{s:s, s:s}, s:b, s:s?, s:o, s:o}", "schema",
+			"dbleak.doctor/1", "version", DBLEAK_VERSION, "host", "kernel",
+			host->release, "arch", host->machine, "able", (int)feature_main_job(),
+			"door", door == FEATURE_DOOR_NONE ? NULL : feature_door_name(door),
+			"features", features, "rights", rights_json());
 	err = top ? json_dumpf(top, stdout, JSON_INDENT(2)) : -1;
 	json_decref(top);
 	putchar('\n');

@@ -59,8 +59,10 @@ static int lose_recording(struct live *l, const struct ev_head *last, int err)
 	struct ev_gap gap = {.head = {.ns = last->ns, .kind = EV_GAP, .size = sizeof(gap)}};
 
 	if (err == -EFBIG)
-		snprintf(gap.text, sizeof(gap.text), "the recording ended at its limit of %llu bytes "
-			 "(--record-limit)", (unsigned long long)l->options->record_limit);
+		snprintf(gap.text, sizeof(gap.text),
+			 "the recording ended at its limit of %llu bytes "
+			 "(--record-limit)",
+			 (unsigned long long)l->options->record_limit);
 	else
 		snprintf(gap.text, sizeof(gap.text), "the recording ended after %llu bytes: %s",
 			 (unsigned long long)l->record_bytes, strerror(-err));
@@ -401,8 +403,10 @@ int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 	signal(SIGPIPE, SIG_IGN);
 	rights_begin();
 	if (o->heap == EV_TIER_FULL && select_is_empty(&o->select)) {
-		fputs("dbleak: --heap full follows each allocation: it needs processes to be chosen "
-		      "(-p, --comm, --container, --cgroup)\n", stderr);
+		fputs("dbleak: --heap full follows each allocation: it needs processes to be "
+		      "chosen "
+		      "(-p, --comm, --container, --cgroup)\n",
+		      stderr);
 		return 2;
 	}
 	err = start_watchdog(l);

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORD_LIMIT (1ULL << 30) /* a day of a busy host; a tenant is not to fill the disk */
-#define SIZE_MOST    1e18
+#define RECORD_LIMIT	 (1ULL << 30) /* a day of a busy host; a tenant is not to fill the disk */
+#define SIZE_MOST	 1e18
 #define HEAP_SAMPLE 16384 /* bytes */
 #define HEAP_SAMPLE_MOST (1 << 30)
 
@@ -255,8 +255,11 @@ int options_parse(struct options *o, int argc, char **argv, unsigned int takes, 
 	char shorts[16];
 	int value, status;
 
-	*o = (struct options){.interval_s = 1, .min_age_s = 10, .max_overhead = 2,
-			      .heap = EV_TIER_GROWTH, .heap_sample = HEAP_SAMPLE,
+	*o = (struct options){.interval_s = 1,
+			      .min_age_s = 10,
+			      .max_overhead = 2,
+			      .heap = EV_TIER_GROWTH,
+			      .heap_sample = HEAP_SAMPLE,
 			      .record_limit = RECORD_LIMIT};
 	choose(longs, takes);
 	snprintf(shorts, sizeof(shorts), "%s:h%s%s%s", takes & OPTIONS_COMMAND ? "+" : "",

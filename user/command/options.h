@@ -19,7 +19,7 @@ struct options {
 	double max_overhead; /* percent of a CPU */
 	const char *output;  /* -o */
 	const char *record;  /* --record */
-	uint64_t record_limit; /* --record-limit: bytes */
+	uint64_t record_limit;	      /* --record-limit: bytes */
 	struct site_patterns library; /* --library */
 	enum ev_tier heap;   /* --heap */
 	uint64_t heap_sample; /* --heap-sample: bytes; 1: every block */
@@ -34,14 +34,14 @@ struct options {
 
 /* Which options a subcommand takes. */
 enum {
-	OPTIONS_SELECT = 1,  /* SELECT */
-	OPTIONS_TIME = 2,    /* --duration, --interval, --min-age, --max-overhead */
-	OPTIONS_OUTPUT = 4,  /* -o */
-	OPTIONS_RECORD = 8,  /* --record */
-	OPTIONS_REPORT = 16, /* --json, --library, -v */
-	OPTIONS_SQL = 32,    /* --show-literals */
+	OPTIONS_SELECT = 1,   /* SELECT */
+	OPTIONS_TIME = 2,     /* --duration, --interval, --min-age, --max-overhead */
+	OPTIONS_OUTPUT = 4,   /* -o */
+	OPTIONS_RECORD = 8,   /* --record */
+	OPTIONS_REPORT = 16,  /* --json, --library, -v */
+	OPTIONS_SQL = 32,     /* --show-literals */
 	OPTIONS_COMMAND = 64, /* --user, and a command follows: stop at the first other argument */
-	OPTIONS_LIVE = 128,  /* --show-arguments */
+	OPTIONS_LIVE = 128,   /* --show-arguments */
 };
 
 /* Fills o; options_free it also after a failure.  Returns -1 to go on, or the status to exit with

@@ -40,9 +40,9 @@ int command_record(int argc, char **argv)
 {
 	struct options o;
 	static struct live l; /* the thread of its watchdog may outlive this function */
-	int status = options_parse(&o, argc, argv,
-				   OPTIONS_SELECT | OPTIONS_TIME | OPTIONS_OUTPUT | OPTIONS_SQL |
-					   OPTIONS_LIVE, usage);
+	int status = options_parse(
+		&o, argc, argv,
+		OPTIONS_SELECT | OPTIONS_TIME | OPTIONS_OUTPUT | OPTIONS_SQL | OPTIONS_LIVE, usage);
 
 	if (status < 0 && (o.next < argc || !o.output)) {
 		fprintf(stderr, "dbleak: record needs -o FILE\n%s", usage);

@@ -23,7 +23,8 @@
 
 static const char usage[] =
 	"usage: dbleak run [-o FILE] [--record FILE] [--json] [--min-age S] [--interval S]\n"
-	"                  [--heap off|growth|client|full] [--heap-sample BYTES] [--max-overhead PERCENT]\n"
+	"                  [--heap off|growth|client|full] [--heap-sample BYTES] [--max-overhead "
+	"PERCENT]\n"
 	"                  [--show-literals] [--show-arguments] [-v] [--library PATTERN]...\n"
 	"                  [--user NAME|UID] -- COMMAND [ARGUMENT...]\n"
 	"Runs a command and reports what it and its children leaked.  Under sudo the command runs\n"
@@ -154,9 +155,9 @@ int command_run(int argc, char **argv)
 	static struct live l; /* the thread of its watchdog may outlive this function */
 	struct user user = {};
 	int status = options_parse(&o, argc, argv,
-				   OPTIONS_TIME | OPTIONS_OUTPUT | OPTIONS_RECORD |
-					   OPTIONS_REPORT | OPTIONS_SQL | OPTIONS_COMMAND |
-					   OPTIONS_LIVE, usage);
+				   OPTIONS_TIME | OPTIONS_OUTPUT | OPTIONS_RECORD | OPTIONS_REPORT |
+					   OPTIONS_SQL | OPTIONS_COMMAND | OPTIONS_LIVE,
+				   usage);
 
 	if (status < 0 && o.next >= argc) {
 		fprintf(stderr, "dbleak: run needs a command\n%s", usage);

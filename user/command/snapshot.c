@@ -18,8 +18,8 @@ int command_snapshot(int argc, char **argv)
 	struct options o;
 	static struct live l; /* the thread of its watchdog may outlive this function */
 	int status = options_parse(&o, argc, argv,
-				   OPTIONS_SELECT | OPTIONS_OUTPUT | OPTIONS_REPORT |
-					   OPTIONS_LIVE, usage);
+				   OPTIONS_SELECT | OPTIONS_OUTPUT | OPTIONS_REPORT | OPTIONS_LIVE,
+				   usage);
 
 	if (status < 0 && o.next < argc) {
 		fprintf(stderr, "dbleak: snapshot takes no argument \"%s\"\n%s", argv[o.next],

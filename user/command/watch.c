@@ -21,7 +21,8 @@ static const char usage[] =
 	"Others:\n"
 	"  --min-age S         held so long before it is called stuck (10)\n"
 	"  --no-stacks         do not look who called: no source lines\n"
-	"  --heap TIER         memory: off; growth (default); client, also what client libraries take;\n"
+	"  --heap TIER         memory: off; growth (default); client, also what client libraries "
+	"take;\n"
 	"                      full, also each malloc of the chosen processes\n"
 	"  --heap-sample BYTES with full: one block in so many bytes is looked at (16384); 1 all\n"
 	"  --record FILE       keep what was seen, for \"dbleak report FILE\"\n"
@@ -56,9 +57,9 @@ int command_watch(int argc, char **argv)
 	struct options o;
 	static struct live l; /* the thread of its watchdog may outlive this function */
 	int status = options_parse(&o, argc, argv,
-				   OPTIONS_SELECT | OPTIONS_TIME | OPTIONS_OUTPUT |
-					   OPTIONS_RECORD | OPTIONS_REPORT | OPTIONS_SQL |
-					   OPTIONS_LIVE, usage);
+				   OPTIONS_SELECT | OPTIONS_TIME | OPTIONS_OUTPUT | OPTIONS_RECORD |
+					   OPTIONS_REPORT | OPTIONS_SQL | OPTIONS_LIVE,
+				   usage);
 
 	if (status < 0 && o.next < argc) {
 		fprintf(stderr, "dbleak: watch takes no argument \"%s\"\n%s", argv[o.next], usage);

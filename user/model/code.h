@@ -54,9 +54,9 @@ int code_stack_add(struct code *c, const struct ev_stack *ev);
 
 /*
  * Room is made in three steps: is there need to, and is it worth it; then whoever refers to a stack
- * says so; then what nobody refers to goes.  What was told lately stays: whoever is going to refer to
- * it may not have been told of yet.  The tracer tells a place again after so many others at the latest
- * (STACKS_TOLD_MOST), which is fewer.
+ * says so; then what nobody refers to goes.  What was told lately stays: whoever is going to refer
+ * to it may not have been told of yet.  The tracer tells a place again after so many others at the
+ * latest (STACKS_TOLD_MOST), which is fewer.
  */
 #define CODE_RECENT 65536
 bool code_is_full(struct code *c);

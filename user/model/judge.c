@@ -737,8 +737,8 @@ static struct gap_view *gap_add(struct arena *a, struct report_view *v,
 /* As signal.h numbers them. */
 static const char *signal_name(uint32_t number)
 {
-	static const char *const names[] = {[4] = "SIGILL", [5] = "SIGTRAP", [6] = "SIGABRT",
-					    [11] = "SIGSEGV"};
+	static const char *const names[] = {
+		[4] = "SIGILL", [5] = "SIGTRAP", [6] = "SIGABRT", [11] = "SIGSEGV"};
 	const size_t n = sizeof(names) / sizeof(names[0]);
 
 	return number < n && names[number] ? names[number] : "a signal";
@@ -755,11 +755,12 @@ static void list_withdrawn(const struct model *m, struct arena *a, struct report
 	g->pid = w->pid;
 	g->comm = copy(a, w->comm);
 	g->withdrawn = true;
-	g->reason = arena_format(a,
-				 "died of %s at a probe of ours or inside a probed call, %.1f s after "
-				 "the start: all probes were taken out of all processes at once and "
-				 "stay out; what libraries hand out is not seen from then on",
-				 signal_name(w->signal), seconds(w->head.ns - m->begin.head.ns));
+	g->reason = arena_format(
+		a,
+		"died of %s at a probe of ours or inside a probed call, %.1f s after "
+		"the start: all probes were taken out of all processes at once and "
+		"stay out; what libraries hand out is not seen from then on",
+		signal_name(w->signal), seconds(w->head.ns - m->begin.head.ns));
 }
 
 static void list_told_gaps(const struct model *m, struct arena *a, struct report_view *v)
@@ -846,7 +847,8 @@ static void list_left_out(const struct model *m, struct arena *a, struct report_
 	if (m->texts_refused) {
 		g = gap_add(a, v, NULL);
 		g->subject = "SQL texts";
-		g->reason = arena_format(a, "SQL texts: %llu were too many to keep, so some findings "
+		g->reason = arena_format(a,
+					 "SQL texts: %llu were too many to keep, so some findings "
 					 "may lack theirs",
 					 (unsigned long long)m->texts_refused);
 	}

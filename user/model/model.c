@@ -11,8 +11,8 @@
 #include "forget.h"
 #include "keep.h"
 
-#define GAPS_MOST 4096 /* of live processes; more nobody reads */
-#define LIBRARIES_MOST 1024 /* files */
+#define GAPS_MOST      4096	   /* of live processes; more nobody reads */
+#define LIBRARIES_MOST 1024	   /* files */
 #define TICK_NS 10000000ULL /* of /proc, on every kernel */
 
 /* With its place in two tables, less than 300 bytes. */

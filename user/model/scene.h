@@ -49,17 +49,17 @@ struct birth {
 struct scene {
 	const struct model *model;
 	const struct process_model *process;
-	const struct endpoint *endpoint; /* NULL: the process, whatever its endpoints */
-	const struct ev_tally *brief;	 /* connections too brief to be told of one by one */
-	struct process_view *view;	 /* endpoints and findings so far */
+	const struct endpoint *endpoint;     /* NULL: the process, whatever its endpoints */
+	const struct ev_tally *brief;	     /* connections too brief to be told of one by one */
+	struct process_view *view;	     /* endpoints and findings so far */
 	const struct handle *const *handles; /* of the process, by site and birth */
 	size_t handle_count;
 	const struct memory_site *const *memory_sites; /* of the process, by tier and identity */
 	size_t memory_site_count;
 	struct arena *arena; /* of the view */
 	struct places *places;
-	uint64_t now_ns;     /* the process's end, if it has ended */
-	uint64_t start_ns;   /* of the window */
+	uint64_t now_ns;   /* the process's end, if it has ended */
+	uint64_t start_ns; /* of the window */
 	struct seen *seen;
 	size_t count;
 	struct birth *births; /* in the window, in order of time */

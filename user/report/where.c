@@ -150,7 +150,8 @@ static void print_whole(struct page *p, unsigned indent, const char *label,
 /* A file name as a shell takes it: it may be called x;reboot. */
 static void words_quoted(struct words *w, const char *name)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+-";
+	static const char plain[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+-";
 
 	if (*name && !name[strspn(name, plain)]) {
 		words_add(w, "%s", name);

@@ -45,8 +45,8 @@ static void stay(void)
 
 enum kind { SPARSE, NO_HASH, SECTIONS, CUT, KINDS };
 
-/* Two variables that only PHP exports.  SPARSE: a version is to be found in 2^62 bytes; NO_HASH: names
- * in 128 MiB; SECTIONS: a section among 2^31; CUT: shorter than it says. */
+/* Two variables that only PHP exports.  SPARSE: a version is to be found in 2^62 bytes; NO_HASH:
+ * names in 128 MiB; SECTIONS: a section among 2^31; CUT: shorter than it says. */
 static int make(enum kind kind)
 {
 	static const char names[] = "\0executor_globals\0module_registry";
@@ -60,13 +60,16 @@ static int make(enum kind kind)
 				     {kind == NO_HASH ? DT_NULL : DT_HASH, {HASH_AT}},
 				     {DT_NULL, {0}}};
 	const off_t size = kind == SPARSE ? (off_t)1 << 62 : 1 << 29;
-	const Elf64_Phdr phdrs[] = {{PT_LOAD, PF_R | PF_X, 0, 0, 0, (Elf64_Xword)size,
-				     (Elf64_Xword)size, 0x1000},
-				    {PT_DYNAMIC, PF_R, DYNAMIC_AT, DYNAMIC_AT, DYNAMIC_AT,
-				     sizeof(dynamic), sizeof(dynamic), 8}};
+	const Elf64_Phdr phdrs[] = {
+		{PT_LOAD, PF_R | PF_X, 0, 0, 0, (Elf64_Xword)size, (Elf64_Xword)size, 0x1000},
+		{PT_DYNAMIC, PF_R, DYNAMIC_AT, DYNAMIC_AT, DYNAMIC_AT, sizeof(dynamic),
+		 sizeof(dynamic), 8}};
 	const Elf64_Ehdr e = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
-			      .e_type = ET_DYN, .e_machine = EM_X86_64, .e_phoff = sizeof(e),
-			      .e_phentsize = sizeof(phdrs[0]), .e_phnum = 2,
+			      .e_type = ET_DYN,
+			      .e_machine = EM_X86_64,
+			      .e_phoff = sizeof(e),
+			      .e_phentsize = sizeof(phdrs[0]),
+			      .e_phnum = 2,
 			      .e_shoff = kind == SECTIONS ? 0x10000 : 0,
 			      .e_shentsize = sizeof(Elf64_Shdr)};
 	const Elf64_Shdr first = {.sh_size = 1U << 31};
@@ -142,10 +145,13 @@ static struct fuse_attr attributes(uint64_t inode)
 
 static void answer(const struct fuse_in_header *in)
 {
-	const struct fuse_init_out init = {.major = 7, .minor = 31, .max_readahead = 4096,
-					   .max_write = 4096, .max_background = 10};
-	const struct fuse_entry_out entry = {.nodeid = 2, .attr_valid = 3600, .entry_valid = 3600,
-					     .attr = attributes(2)};
+	const struct fuse_init_out init = {.major = 7,
+					   .minor = 31,
+					   .max_readahead = 4096,
+					   .max_write = 4096,
+					   .max_background = 10};
+	const struct fuse_entry_out entry = {
+		.nodeid = 2, .attr_valid = 3600, .entry_valid = 3600, .attr = attributes(2)};
 	const struct fuse_attr_out attr = {.attr_valid = 3600, .attr = attributes(in->nodeid)};
 	const struct fuse_open_out open = {.fh = 1};
 
