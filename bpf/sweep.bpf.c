@@ -274,11 +274,13 @@ static __always_inline void sweep_connection(struct seq_file *seq, struct connec
 SEC("iter/bpf_sk_storage_map")
 int sweep_connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
+	struct seq_file *seq = ctx->meta->seq;
 	struct connection *c = ctx->value;
 	struct sock *sk = ctx->sk;
 
+	__builtin_assume(seq != NULL);
 	if (c && sk)
-		sweep_connection(ctx->meta->seq, c, sk);
+		sweep_connection(seq, c, sk);
 	return 0;
 }
 
@@ -338,11 +340,13 @@ static __always_inline void sweep_statement(struct seq_file *seq, const struct s
 SEC("iter/bpf_map_elem")
 int sweep_statements(struct bpf_iter__bpf_map_elem *ctx)
 {
+	struct seq_file *seq = ctx->meta->seq;
 	struct statement_key *key = ctx->key;
 	struct statement *s = ctx->value;
 
+	__builtin_assume(seq != NULL);
 	if (key && s)
-		sweep_statement(ctx->meta->seq, key, s);
+		sweep_statement(seq, key, s);
 	return 0;
 }
 
