@@ -40,7 +40,7 @@
  * a large program some 10 ms for 100 MB. */
 #define LOOK_BYTES (512UL << 20)
 #ifdef __SANITIZE_ADDRESS__
-#define LOOK_CPU_MS 500 /* the sanitizers take several times as long */
+#define LOOK_CPU_MS 150 /* the sanitizers take some three times as long */
 #else
 #define LOOK_CPU_MS 50
 #endif
