@@ -200,12 +200,20 @@ static void threaded(int threads, size_t size)
 }
 
 /* The child gives back blocks of its parent, which the parent keeps. */
+/* A process is followed from the moment on in which probes of its own are in: a moment after its fork
+ * or exec, for nobody who was not chosen carries any. */
+static void settle(void)
+{
+	usleep(700000);
+}
+
 static void forked(void)
 {
 	int status = 0;
 
 	in_parent(350, 0, 141);
 	if (!fork()) {
+		settle();
 		give_back(350, 141, free);
 		in_child(333, 33, 143);
 		_exit(0);
@@ -221,6 +229,7 @@ static void replaced(const char *self)
 	int status = 0;
 
 	if (!fork()) {
+		settle();
 		before_exec(370, 70, 161);
 		execl(self, self, "again", NULL);
 		_exit(7);
@@ -246,6 +255,7 @@ static void operators(void)
 int main(int argc, char **argv)
 {
 	if (argc > 1) {
+		settle();
 		after_exec(380, 80, 163);
 		usleep(300000); /* the same process is met again */
 		return 0;
