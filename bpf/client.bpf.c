@@ -1172,10 +1172,18 @@ static __always_inline struct object *sample_find(const struct site_key *at, con
 	return bpf_map_lookup_elem(&handles, key);
 }
 
-/* Its objects that outlived the grace period and are not told of yet.  Not 0: no more of them now. */
-static __always_inline int tell_sample_into(struct seq_file *seq, const struct site_key *at,
-					    struct site *s, const struct process *p, __u32 i)
+/* A pass over the samples of a site. */
+struct sampling {
+	struct seq_file *seq;
+	const struct site_key *at;
+	struct site *site;
+	const struct process *process;
+};
+
+/* An object that outlived the grace period and is not told of yet.  Not 0: no more of them now. */
+static __always_inline long tell_sample(struct sampling *of, __u32 i)
 {
+	struct site *s = of->site;
 	struct raw_handle out = {};
 	struct handle_key key = {};
 	struct object *o;
@@ -1184,17 +1192,17 @@ static __always_inline int tell_sample_into(struct seq_file *seq, const struct s
 	if (i >= SITE_SAMPLES || !(s->sampled & 1U << i))
 		return 0;
 	now = bpf_ktime_get_boot_ns();
-	o = sample_find(at, s, i, &key);
+	o = sample_find(of->at, s, i, &key);
 	if (!o || o->sample == SAMPLE_TOLD || now - o->born_ns < settings.grace_ns)
 		return 0;
 	out.head.ns = now;
 	out.head.kind = RAW_HANDLE;
 	out.head.size = sizeof(out);
 	out.start_ns = s->start_ns;
-	__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
+	__builtin_memcpy(out.comm, of->process->comm, EV_COMM_LEN);
 	out.key = key;
 	show_object(&out.handle, o, s->sample_at[i]);
-	if (sweep_write(seq, &out, sizeof(out))) {
+	if (sweep_write(of->seq, &out, sizeof(out))) {
 		s->no_room = 1;
 		return 1;
 	}
@@ -1204,42 +1212,31 @@ static __always_inline int tell_sample_into(struct seq_file *seq, const struct s
 	return s->told_open > SITE_TOLD;
 }
 
-/* One for the iterator and one for the walk: where both ways are in one function, the verifier of 6.1
- * follows both for each sample, and finds no end. */
-static __noinline __attribute__((nonnull(1))) int
-tell_sample(struct seq_file *seq, const struct site_key *at, struct site *s,
-	    const struct process *p, __u32 i)
+static long tell_one(__u32 i, void *of)
 {
-	return tell_sample_into(seq, at, s, p, i);
+	return tell_sample(of, i);
 }
 
-static __noinline int walk_sample(const struct site_key *at, struct site *s,
-				  const struct process *p, __u32 i)
-{
-	return tell_sample_into(NULL, at, s, p, i);
-}
-
-/* A loop around a call, as the next: the verifier of 6.1 refuses one whose body the compiler has
- * turned round. */
+/* A call for each: in a loop the verifier of 6.1 follows all ways of each round, and finds no end. */
 static __always_inline void tell_samples(struct seq_file *seq, const struct site_key *at,
 					 struct site *s, const struct process *p)
 {
-	__u32 i;
+	struct sampling of = {.seq = seq, .at = at, .site = s, .process = p};
 
-	for (i = 0; i < SITE_SAMPLES; i++)
-		if (seq ? tell_sample(seq, at, s, p, i) : walk_sample(at, s, p, i))
-			return;
+	bpf_loop(SITE_SAMPLES, tell_one, &of, 0);
 }
 
 /* What was written of it has been thrown away. */
-static __noinline int untell_sample(const struct site_key *at, struct site *s, __u32 i)
+static long untell_one(__u32 i, void *context)
 {
+	struct sampling *of = context;
+	struct site *s = of->site;
 	struct handle_key key = {};
 	struct object *o;
 
 	if (i >= SITE_SAMPLES || !(s->telling & 1U << i))
 		return 0;
-	o = sample_find(at, s, i, &key);
+	o = sample_find(of->at, s, i, &key);
 	if (!o || o->sample != SAMPLE_TOLD)
 		return 0;
 	o->sample = i;
@@ -1250,10 +1247,9 @@ static __noinline int untell_sample(const struct site_key *at, struct site *s, _
 
 static __always_inline void untell_samples(const struct site_key *at, struct site *s)
 {
-	__u32 i;
+	struct sampling of = {.at = at, .site = s};
 
-	for (i = 0; i < SITE_SAMPLES; i++)
-		untell_sample(at, s, i);
+	bpf_loop(SITE_SAMPLES, untell_one, &of, 0);
 }
 
 /* What was told of makes room for later ones: to see whether more keep coming, and how they look. */
@@ -1325,16 +1321,21 @@ static __always_inline void sweep_site(struct seq_file *seq, const struct site_k
 	make_room(s);
 }
 
+/* The site is looked up anew, for the verifier lets nobody index what an iterator shows. */
 SEC("iter/bpf_map_elem")
 int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct seq_file *seq = ctx->meta->seq;
-	struct site_key *key = ctx->key;
-	struct site *s = ctx->value;
+	struct site_key *shown = ctx->key, key;
+	struct site *s;
 
 	__builtin_assume(seq != NULL);
-	if (key && s)
-		sweep_site(seq, key, s);
+	if (!shown)
+		return 0;
+	key = *shown;
+	s = bpf_map_lookup_elem(&sites, &key);
+	if (s)
+		sweep_site(seq, &key, s);
 	return 0;
 }
 
