@@ -483,6 +483,7 @@ int heap_open(struct heap **out, struct kernel *kernel, const struct procfs *pro
 	h->begun_ns = now_ns;
 	err = begin(h);
 	if (err) {
+		kernel_heap_close(&h->memory); /* without probes there is nothing to sweep */
 		snprintf(text, sizeof(text), "allocations cannot be followed: %s", why_not(err));
 		tell_gap(h, text);
 		h->stepped_down = true;
