@@ -35,6 +35,7 @@ static int load(struct kernel *k, struct probe_programs *programs)
 			bpf_program__fd(kernel_more(k, MORE_HEAP_SESSION)->progs.heap_session);
 	else
 		err = kernel_more_wait(k, MORE_HEAP_PAIR);
+	programs->taxed = true; /* each allocation costs more than that */
 	if (err || programs->session)
 		return err;
 	skel = kernel_more(k, MORE_HEAP_PAIR);

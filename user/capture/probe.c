@@ -140,9 +140,9 @@ static int read_number(const char *path, const char *format)
 	return n;
 }
 
-/* One perf event and the program on it.  The event lives as long as the link. */
+/* One perf event and the program on it.  The event lives as long as the link.  pid 0: of all. */
 static int attach_event(int program, const char *path, uint64_t offset, uint64_t cookie,
-			bool returns)
+			bool returns, uint32_t pid)
 {
 	DECLARE_LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = cookie);
 	struct perf_event_attr attr = {.size = sizeof(attr)};
@@ -156,7 +156,8 @@ static int attach_event(int program, const char *path, uint64_t offset, uint64_t
 	attr.config = returns ? 1ULL << bit : 0;
 	attr.config1 = (uintptr_t)path;
 	attr.config2 = offset;
-	event = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	event = syscall(SYS_perf_event_open, &attr, pid ? (int)pid : -1, pid ? -1 : 0, -1,
+			PERF_FLAG_FD_CLOEXEC);
 	if (event < 0)
 		return -errno;
 	link = bpf_link_create(program, event, BPF_PERF_EVENT, &opts);
@@ -211,7 +212,8 @@ static int attach_kind_events(struct probe_links *l, const struct probe_programs
 		if (is_of_kind(programs, &places[i], kind))
 			err = links_add(l, attach_event(program_of(programs, kind), path,
 							places[i].offset, places[i].cookie,
-							kind == KIND_RETURN));
+							kind == KIND_RETURN,
+							programs->taxed ? programs->pid : 0));
 	return err;
 }
 
@@ -645,7 +647,8 @@ static bool keeps_to_pid(struct probe_programs programs, int fd, const struct pr
 	bool seen;
 
 	programs.pid = getpid();
-	if (!programs.multi || probes_attach(&links, &programs, fd, place, 1))
+	if ((!programs.multi && !programs.taxed) ||
+	    probes_attach(&links, &programs, fd, place, 1))
 		return false;
 	seen = !pthread_create(&thread, NULL, call_in_thread, NULL) &&
 	       !pthread_join(thread, NULL) && hits(context, place->cookie) == before + 1;

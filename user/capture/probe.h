@@ -3,8 +3,8 @@
  * probe.h - probes put into a file's code and taken out again, and what one costs here.
  *
  * Two ways, tried in turn: uprobe.multi (Linux 6.6), one link for all probes of a file; else a
- * perf event each.  Perf events are never filtered by process: that would tax every context
- * switch of it.
+ * perf event each.  Perf events that are kept to a process tax each context switch of its first
+ * thread, by each of them: whoever wants that asks for it.
  */
 #ifndef DBLEAK_CAPTURE_PROBE_H
 #define DBLEAK_CAPTURE_PROBE_H
@@ -29,6 +29,7 @@ struct probe_programs {
 	uint32_t pid; /* multi: only in this process, if the kernel can; 0: wherever the file is
 			 mapped */
 	bool multi;	       /* loaded for PROBE_ATTACH_TYPE_MULTI */
+	bool taxed;	       /* not multi: perf events are kept to pid as well */
 	bool session; /* entered alone, for PROBE_ATTACH_TYPE_SESSION: it decides on each return */
 };
 
