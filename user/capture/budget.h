@@ -41,6 +41,12 @@ static inline void budget_begin(struct budget *b, uint64_t bytes, uint64_t cpu_m
 	};
 }
 
+/* What it waited for whoever looks does not count as time. */
+static inline void budget_resume(struct budget *b, uint64_t ms)
+{
+	b->end_ns = budget_clock(CLOCK_MONOTONIC) + ms * BUDGET_MS_NS;
+}
+
 /* Before a step that reads so many bytes, or none but takes time.  False: it is not to be done. */
 static inline bool budget_take(struct budget *b, uint64_t bytes)
 {

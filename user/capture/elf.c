@@ -42,7 +42,7 @@
 #ifdef __SANITIZE_ADDRESS__
 #define LOOK_CPU_MS 150 /* the sanitizers take some three times as long */
 #else
-#define LOOK_CPU_MS 50
+#define LOOK_CPU_MS 200 /* a library of the table takes 2 to 7; the rest is for slow and emulated processors */
 #endif
 #define LOOK_MS	       500 /* on a busy machine, and from a slow disk */
 #define DEEP_CPU_MS    250
@@ -74,6 +74,7 @@ struct elf_file {
 	struct range jumps, relocations; /* exactly so many bytes */
 	bool is_pie; /* a program that may be loaded anywhere */
 	struct budget budget;
+	uint32_t look_ms; /* that a look may take, beside the budget of processor time */
 	/* A small cache: hash lookups jump about in few pages.  Not touched before it is used. */
 	struct {
 		uint64_t number; /* from 1 on; 0 empty */
@@ -306,7 +307,8 @@ int elf_open(struct elf_file **out, int fd)
 		return -ENOMEM;
 	memset(e, 0, offsetof(struct elf_file, bytes));
 	e->image = (struct image){.fd = fd, .size = (uint64_t)st.st_size, .budget = &e->budget};
-	budget_begin(&e->budget, LOOK_BYTES, LOOK_CPU_MS, LOOK_MS);
+	e->look_ms = LOOK_MS;
+	budget_begin(&e->budget, LOOK_BYTES, LOOK_CPU_MS, e->look_ms);
 	err = elf_start(e);
 	if (err)
 		elf_close(e);
@@ -321,7 +323,14 @@ void elf_deepen(struct elf_file *e)
 		look_deepen(e->look);
 		return;
 	}
-	budget_begin(&e->budget, LOOK_BYTES, DEEP_CPU_MS, DEEP_MS);
+	e->look_ms = DEEP_MS;
+	budget_begin(&e->budget, LOOK_BYTES, DEEP_CPU_MS, e->look_ms);
+}
+
+void elf_resume(struct elf_file *e)
+{
+	if (!e->look)
+		budget_resume(&e->budget, e->look_ms);
 }
 
 bool elf_given_up(const struct elf_file *e)

@@ -27,6 +27,8 @@ struct elf_symbol {
 int elf_open(struct elf_file **out, int fd);
 /* Begins a new, larger budget: for looks that are not in a hurry. */
 void elf_deepen(struct elf_file *e);
+/* Time that passed while nobody looked does not count. */
+void elf_resume(struct elf_file *e);
 bool elf_given_up(const struct elf_file *e);
 void elf_close(struct elf_file *e);
 

@@ -20,7 +20,8 @@
 #include "look_wire.h"
 
 #define FIRST_MOST 4	/* names of a question that is a first one */
-#define CALL_MS	   1000 /* a look has its own budget within the worker, of half of this */
+/* All answers about a file together: a look has its own budget within the worker, of half of this. */
+#define LOOK_MS	   1000
 #define DEEP_MS	   3000
 #define STOP_MS	   0	       /* nobody waits for its end */
 #define GIVEN_UP   256	       /* files */
@@ -40,7 +41,8 @@ struct look {
 	uint64_t generation; /* at's, when the file was opened */
 	uint32_t file;
 	int fd; /* the caller's */
-	bool given_up, is_program, deep;
+	uint64_t left_ms; /* of the time that we wait for answers */
+	bool given_up, is_program;
 	struct look_opened opened;
 	/* Code that came with the names of functions: read in the same order. */
 	struct elf_symbol *found;
@@ -225,7 +227,7 @@ static int receive(struct look *l, uint64_t until)
 /* What was begun in all.out is asked, all.in has the answer.  0 or -errno. */
 static int ask(struct look *l, int fd)
 {
-	uint64_t until = now_ms() + (l->deep ? DEEP_MS : CALL_MS);
+	uint64_t begun = now_ms(), waited;
 	int err;
 
 	if (fd < 0 && !is_there(l)) {
@@ -233,7 +235,10 @@ static int ask(struct look *l, int fd)
 		return -EDQUOT;
 	}
 	err = request_send(l->at, fd);
-	return err ? fail(l, err) : receive(l, until);
+	err = err ? fail(l, err) : receive(l, begun + l->left_ms);
+	waited = now_ms() - begun;
+	l->left_ms -= waited < l->left_ms ? waited : l->left_ms;
+	return err;
 }
 
 static int tell_signs(struct look *l)
@@ -300,6 +305,7 @@ int look_open(struct look **out, int fd)
 	l->fd = fd;
 	l->own.worker = (struct nursling){-1, -1, 0, 0};
 	l->at = &all.shared;
+	l->left_ms = LOOK_MS;
 	l->given_up = is_given_up(fd);
 	err = l->given_up ? 0 : open_at(l, &all.shared);
 	if (err && !l->given_up) {
@@ -342,7 +348,7 @@ static int apart(struct look *l)
 
 void look_deepen(struct look *l)
 {
-	l->deep = true;
+	l->left_ms = DEEP_MS;
 	if (apart(l))
 		return;
 	request_begin(l, LOOK_DEEPEN, 0, 0);

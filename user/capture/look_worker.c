@@ -250,6 +250,12 @@ static bool needs_answer(const struct look_request *r)
 	return r->op != LOOK_CLOSE && r->op != LOOK_SIGN;
 }
 
+static void look_on(struct worker *w, struct elf_file *elf, const struct look_request *r)
+{
+	elf_resume(elf);
+	look(w, elf, r);
+}
+
 static void answer(struct worker *w, int fd)
 {
 	const struct look_request *r = &w->in.request;
@@ -263,7 +269,7 @@ static void answer(struct worker *w, int fd)
 	else if (r->op == LOOK_SIGN)
 		add_sign(w);
 	else if (elf)
-		look(w, elf, r);
+		look_on(w, elf, r);
 	else
 		w->out.reply.result = -EBADF;
 	if (!needs_answer(r))
