@@ -30,6 +30,12 @@ struct walked_map {
 	__uint(max_entries, WALKED_BYTES);
 };
 
+/* Processes that are made, replaced or end, once more, for the thread that gives them their probes. */
+struct tasks_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, TASKS_BYTES);
+};
+
 struct counters_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, COUNTERS);
@@ -39,6 +45,7 @@ struct counters_map {
 
 extern struct ring_map ring SEC(".maps");
 extern struct walked_map walk_ring SEC(".maps");
+extern struct tasks_map task_ring SEC(".maps");
 extern struct counters_map counters SEC(".maps");
 extern __u32 walk_full;
 

@@ -26,20 +26,27 @@ static __always_inline void inherit_runtime(__u32 parent, __u32 pid, __u64 start
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
 }
 
-/* Whoever keeps probes to the selected processes is to hear of each at once. */
+/* Whoever keeps probes to the selected processes is to hear of each at once.  Of one that finds no room
+ * he hears when he compares with /proc. */
+static __always_inline void send_task(struct raw_task *told)
+{
+	told->head.ns = bpf_ktime_get_boot_ns();
+	told->head.kind = RAW_TASK;
+	told->head.size = sizeof(*told);
+	bpf_ringbuf_output(&task_ring, told, sizeof(*told), 0);
+	emit(told, sizeof(*told));
+}
+
 static __always_inline void tell_task(struct task_struct *task, __u32 what, __u32 other)
 {
 	struct raw_task told = {};
 
 	if (!settings.tell_tasks || !selected(task))
 		return;
-	told.head.ns = bpf_ktime_get_boot_ns();
-	told.head.kind = RAW_TASK;
-	told.head.size = sizeof(told);
 	told.pid = task->tgid;
 	told.other = other;
 	told.what = what;
-	emit(&told, sizeof(told));
+	send_task(&told);
 }
 
 SEC("tp_btf/task_newtask")
@@ -97,12 +104,9 @@ int BPF_PROG(process_renamed, struct task_struct *task, const char *name)
 	bpf_probe_read_kernel_str(&key.comm, sizeof(key.comm), name);
 	if (!bpf_map_lookup_elem(&comms, &key) || (__u32)task->tgid == settings.self)
 		return 0;
-	told.head.ns = bpf_ktime_get_boot_ns();
-	told.head.kind = RAW_TASK;
-	told.head.size = sizeof(told);
 	told.pid = task->tgid;
 	told.what = TASK_REPLACED;
-	emit(&told, sizeof(told));
+	send_task(&told);
 	return 0;
 }
 

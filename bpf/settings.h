@@ -120,6 +120,7 @@ enum {
 };
 
 #define WALKED_BYTES (512 << 10) /* of the ring that walks over maps write to */
+#define TASKS_BYTES (64 << 10)	 /* of the ring of processes made and ended */
 
 /* Per-CPU counters. */
 enum {

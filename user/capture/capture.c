@@ -182,8 +182,6 @@ static void on_record(void *context, const struct ev_head *record)
 		clients_record(c->clients, record);
 		break;
 	case RAW_TASK:
-		if (c->clients)
-			clients_task(c->clients, (const struct raw_task *)record);
 		if (c->heap)
 			heap_task(c->heap, (const struct raw_task *)record);
 		break;

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "../base/table.h"
+#include "births.h"
 #include "elf.h"
 #include "file_exit.h"
 #include "kernel_client.h"
@@ -134,6 +135,7 @@ struct clients {
 	const struct procfs *procfs;
 	struct client_host host;
 	struct reach *reach;
+	struct births *births; /* NULL: nobody was selected, or there is no thread */
 	struct libraries *libraries;
 	struct runtimes *runtimes;
 	struct probe_programs programs[GROUPS];
@@ -2008,6 +2010,7 @@ void clients_close(struct clients *c)
 
 	if (!c)
 		return;
+	births_close(c->births);
 	reach_close(c->reach);
 	for (a = c->files; a; a = next) {
 		next = a->next;
@@ -2044,10 +2047,17 @@ bool clients_is_at(const struct clients *c, uint64_t inode, uint64_t offset)
 	return c->reach && reach_is_at(c->reach, inode, offset);
 }
 
-void clients_task(struct clients *c, const struct raw_task *task)
+static void on_task(void *context, const struct raw_task *task)
 {
-	if (c->reach)
-		reach_task(c->reach, task);
+	reach_task(context, task);
+}
+
+void clients_begin(struct clients *c)
+{
+	if (!c->reach || !c->host.selective)
+		return;
+	if (births_open(&c->births, c->kernel, on_task, c->reach))
+		tell_gap(c, "what new processes do at their start is seen late: no thread for them");
 }
 
 struct runtimes *clients_runtimes(const struct clients *c)

@@ -55,12 +55,15 @@ struct kernel {
 	struct loaded_more more[KERNEL_MORE];
 	struct ring_buffer *ring;
 	struct ring_buffer *walked;
+	struct ring_buffer *tasks;
 	struct bpf_link *scan;
 	/* NULL: the kernel refuses the iterator, so the walk over files, or over the map, stands
 	 * in. */
 	struct bpf_link *sweep_connections, *count;
 	struct bpf_link *sweeps[KERNEL_SWEEPS];
 	kernel_record_fn fn; /* during a drain */
+	kernel_task_fn task_fn; /* during a drain of tasks, which may be another thread's */
+	void *task_context;
 	uint64_t drained, drain_end_ns; /* records so far; when it is enough, 0 never */
 	void *context;
 	char *buffer;
@@ -248,6 +251,8 @@ static int fill_all(struct dbleak *maps, void *context)
 	/* Where iterators show the maps, nothing is written to the ring of walks. */
 	if (!err && !feature_try(FEATURE_MAP_ITERATOR))
 		err = bpf_map__set_max_entries(maps->maps.walk_ring, sysconf(_SC_PAGESIZE));
+	if (!err && select_is_empty(f->options->select))
+		err = bpf_map__set_max_entries(maps->maps.task_ring, sysconf(_SC_PAGESIZE));
 	return err ? err : fill_heap(maps, f->options);
 }
 
@@ -347,13 +352,25 @@ static int link_storage_sweeps(struct kernel *k)
 						   k->skel->maps.connections);
 }
 
+static int on_task(void *context, void *data, size_t size)
+{
+	struct kernel *k = context;
+
+	(void)size;
+	k->task_fn(k->task_context, data);
+	return 0;
+}
+
 static int open_rings(struct kernel *k)
 {
 	k->ring = ring_buffer__new(bpf_map__fd(k->skel->maps.ring), on_ring, k, NULL);
 	if (!k->ring)
 		return -errno;
 	k->walked = ring_buffer__new(bpf_map__fd(k->skel->maps.walk_ring), on_ring, k, NULL);
-	return k->walked ? 0 : -errno;
+	if (!k->walked)
+		return -errno;
+	k->tasks = ring_buffer__new(bpf_map__fd(k->skel->maps.task_ring), on_task, k, NULL);
+	return k->tasks ? 0 : -errno;
 }
 
 static int prepare(struct kernel *k, const struct kernel_options *o)
@@ -422,6 +439,7 @@ void kernel_close(struct kernel *k)
 	errands_close(k->errands);
 	ring_buffer__free(k->ring);
 	ring_buffer__free(k->walked);
+	ring_buffer__free(k->tasks);
 	bpf_link__destroy(k->scan);
 	bpf_link__destroy(k->count);
 	bpf_link__destroy(k->sweep_connections);
@@ -505,6 +523,21 @@ int kernel_drain(struct kernel *k, int timeout_ms, kernel_record_fn fn, void *co
 	n = timeout_ms ? ring_buffer__poll(k->ring, timeout_ms) : ring_buffer__consume(k->ring);
 	k->drain_end_ns = 0;
 	return n == -EINTR || n == -EAGAIN ? 0 : n < 0 ? n : 0;
+}
+
+int kernel_drain_tasks(struct kernel *k, kernel_task_fn fn, void *context)
+{
+	int n;
+
+	k->task_fn = fn;
+	k->task_context = context;
+	n = ring_buffer__consume(k->tasks);
+	return n < 0 ? n : 0;
+}
+
+int kernel_tasks_fd(const struct kernel *k)
+{
+	return ring_buffer__epoll_fd(k->tasks);
 }
 
 int kernel_ring_fd(const struct kernel *k)

@@ -18,6 +18,7 @@ struct kernel;
 
 /* One record, valid during the call. */
 typedef void (*kernel_record_fn)(void *context, const struct ev_head *record);
+typedef void (*kernel_task_fn)(void *context, const struct raw_task *task);
 
 struct kernel_options {
 	bool look_only;		/* iterators alone, nothing attached */
@@ -49,6 +50,11 @@ bool kernel_targets(struct kernel *k, uint32_t pid);
  * so for long is left for the next time. */
 int kernel_drain(struct kernel *k, int timeout_ms, kernel_record_fn fn, void *context);
 int kernel_ring_fd(const struct kernel *k);
+
+/* The selected processes that were made, replaced or ended since the last time, from a ring of their
+ * own that one thread reads, whichever; the same are in the ring of all records.  0 or -errno. */
+int kernel_drain_tasks(struct kernel *k, kernel_task_fn fn, void *context);
+int kernel_tasks_fd(const struct kernel *k);
 
 /* One pass of an iterator.  SCAN_*: over all files of all processes. */
 int kernel_scan(struct kernel *k, uint32_t mode, kernel_record_fn fn, void *context);

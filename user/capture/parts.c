@@ -220,6 +220,8 @@ int parts_open_library_heap(struct capture *c)
 
 void parts_begin(struct capture *c)
 {
+	if (c->clients)
+		clients_begin(c->clients);
 	if (c->growth)
 		growth_begin(c->growth);
 	if (c->library_heap)

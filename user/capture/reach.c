@@ -52,6 +52,7 @@ struct carrier {
 };
 
 struct reach {
+	pthread_mutex_t lock; /* of all that follows */
 	enum reach_how how;
 	struct reach_host host;
 	struct table files;    /* struct reached_file, by device and inode */
@@ -59,6 +60,7 @@ struct reach {
 	struct probe_links *dead[REAP_MOST];
 	size_t dead_count;
 	uint64_t reconciled_ns;
+	int full; /* why a process could not get its probes, until that is told; 0 or -errno */
 	bool ready, told_full, told_wide;
 };
 
@@ -69,14 +71,15 @@ static struct table_key key_of(const void *pointer)
 
 /* --- links ---------------------------------------------------------------------------------- */
 
-static void tell_full(struct reach *r, int err)
+static void tell_full(struct reach *r)
 {
 	char text[EV_TEXT_LEN];
 
-	if (r->told_full || err == -ESRCH || err == -ECANCELED)
+	if (r->told_full || !r->full)
 		return;
 	r->told_full = true;
-	snprintf(text, sizeof(text), "some selected processes carry no probes: %s", strerror(-err));
+	snprintf(text, sizeof(text), "some selected processes carry no probes: %s",
+		 strerror(-r->full));
 	r->host.gap(r->host.context, text);
 }
 
@@ -95,8 +98,8 @@ static void attach_in(struct reach_set *set, struct carrier *c)
 		probes_detach_later(links);
 		err = -ENOMEM;
 	}
-	if (err)
-		tell_full(set->reach, err);
+	if (err && err != -ESRCH && err != -ECANCELED)
+		set->reach->full = err;
 }
 
 static void attach_file_in(struct reached_file *f, struct carrier *c)
@@ -202,7 +205,7 @@ static void attach_hoped(struct reach *r, struct carrier *c)
 	}
 }
 
-void reach_join(struct reach *r, uint32_t pid)
+static void join(struct reach *r, uint32_t pid)
 {
 	struct carrier *c = r->how == REACH_CHOSEN ? carrier_of(r, pid) : NULL;
 
@@ -210,9 +213,18 @@ void reach_join(struct reach *r, uint32_t pid)
 		attach_hoped(r, c);
 }
 
+void reach_join(struct reach *r, uint32_t pid)
+{
+	pthread_mutex_lock(&r->lock);
+	join(r, pid);
+	pthread_mutex_unlock(&r->lock);
+}
+
 void reach_make_ready(struct reach *r)
 {
+	pthread_mutex_lock(&r->lock);
 	r->ready = true;
+	pthread_mutex_unlock(&r->lock);
 }
 
 static struct reached_file *file_of(struct reach *r, uint64_t device, uint64_t inode)
@@ -250,7 +262,7 @@ static void map_everywhere(struct reach *r, struct reached_file *f)
 			tell_wide(r);
 }
 
-void reach_mapped(struct reach *r, uint32_t pid, uint64_t device, uint64_t inode)
+static void meet(struct reach *r, uint32_t pid, uint64_t device, uint64_t inode)
 {
 	struct carrier *c = table_get(&r->carriers, (struct table_key){pid, 0});
 	struct reached_file *f;
@@ -270,7 +282,14 @@ void reach_mapped(struct reach *r, uint32_t pid, uint64_t device, uint64_t inode
 		attach_file_in(f, c);
 }
 
-void reach_gone(struct reach *r, uint64_t device, uint64_t inode)
+void reach_mapped(struct reach *r, uint32_t pid, uint64_t device, uint64_t inode)
+{
+	pthread_mutex_lock(&r->lock);
+	meet(r, pid, device, inode);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void forget_file(struct reach *r, uint64_t device, uint64_t inode)
 {
 	struct table_key key = {device, inode};
 	struct reached_file *f = table_get(&r->files, key);
@@ -281,6 +300,13 @@ void reach_gone(struct reach *r, uint64_t device, uint64_t inode)
 	for (size_t at = 0; (slot = table_next(&r->carriers, &at));)
 		table_remove(&((struct carrier *)slot->value)->files, key_of(f));
 	free(table_remove(&r->files, key));
+}
+
+void reach_gone(struct reach *r, uint64_t device, uint64_t inode)
+{
+	pthread_mutex_lock(&r->lock);
+	forget_file(r, device, inode);
+	pthread_mutex_unlock(&r->lock);
 }
 
 static void inherit(struct reach *r, uint32_t pid, uint32_t parent)
@@ -297,12 +323,10 @@ static void inherit(struct reach *r, uint32_t pid, uint32_t parent)
 	attach_hoped(r, c);
 }
 
-void reach_task(struct reach *r, const struct raw_task *task)
+static void follow(struct reach *r, const struct raw_task *task)
 {
 	struct carrier *c;
 
-	if (r->how != REACH_CHOSEN)
-		return;
 	switch (task->what) {
 	case TASK_FORKED:
 		forget(r, task->pid); /* an older one of that number, whose end was not heard */
@@ -312,12 +336,21 @@ void reach_task(struct reach *r, const struct raw_task *task)
 		c = table_get(&r->carriers, (struct table_key){task->pid, 0});
 		if (c && task->other) /* by another thread than the first */
 			drop_links(r, c);
-		reach_join(r, task->pid);
+		join(r, task->pid);
 		return;
 	case TASK_ENDED:
 		forget(r, task->pid);
 		return;
 	}
+}
+
+void reach_task(struct reach *r, const struct raw_task *task)
+{
+	if (r->how != REACH_CHOSEN)
+		return;
+	pthread_mutex_lock(&r->lock);
+	follow(r, task);
+	pthread_mutex_unlock(&r->lock);
 }
 
 /* --- what was not heard ----------------------------------------------------------------------- */
@@ -346,12 +379,12 @@ static void look_at_newcomer(struct reach *r, uint32_t pid)
 {
 	struct table_slot *slot;
 
-	reach_join(r, pid);
+	join(r, pid);
 	for (size_t at = 0; (slot = table_next(&r->files, &at));) {
 		const struct reached_file *f = slot->value;
 
 		if (maps(pid, f))
-			reach_mapped(r, pid, f->device, f->inode);
+			meet(r, pid, f->device, f->inode);
 	}
 }
 
@@ -387,11 +420,14 @@ void reach_step(struct reach *r, const struct procfs *procfs, uint64_t now_ns)
 {
 	if (r->how != REACH_CHOSEN)
 		return;
+	pthread_mutex_lock(&r->lock);
 	if (now_ns - r->reconciled_ns >= RECONCILE_NS) {
 		r->reconciled_ns = now_ns;
 		reconcile(r, procfs);
 	}
 	reap(r);
+	tell_full(r);
+	pthread_mutex_unlock(&r->lock);
 }
 
 static bool set_is_at(const struct reach_set *set, uint64_t offset)
@@ -402,7 +438,7 @@ static bool set_is_at(const struct reach_set *set, uint64_t offset)
 	return false;
 }
 
-bool reach_is_at(const struct reach *r, uint64_t inode, uint64_t offset)
+static bool is_at(const struct reach *r, uint64_t inode, uint64_t offset)
 {
 	struct table_slot *slot;
 
@@ -416,9 +452,24 @@ bool reach_is_at(const struct reach *r, uint64_t inode, uint64_t offset)
 	return false;
 }
 
-size_t reach_carriers(const struct reach *r)
+bool reach_is_at(struct reach *r, uint64_t inode, uint64_t offset)
 {
-	return r->carriers.count;
+	bool is;
+
+	pthread_mutex_lock(&r->lock);
+	is = is_at(r, inode, offset);
+	pthread_mutex_unlock(&r->lock);
+	return is;
+}
+
+size_t reach_carriers(struct reach *r)
+{
+	size_t count;
+
+	pthread_mutex_lock(&r->lock);
+	count = r->carriers.count;
+	pthread_mutex_unlock(&r->lock);
+	return count;
 }
 
 /* --- sets --------------------------------------------------------------------------------------
@@ -437,8 +488,38 @@ static int attach_set(struct reach_set *set)
 	return 0;
 }
 
-int reach_add(struct reach *r, struct reach_set **out, const struct probe_programs *programs,
-	      const struct library_file *file, const struct probe_place *places, size_t n)
+static void set_free(struct reach_set *set)
+{
+	struct reach_set **at = &set->file->sets;
+
+	while (*at != set)
+		at = &(*at)->next;
+	*at = set->next;
+	if (set->fd >= 0)
+		close(set->fd);
+	free(set);
+}
+
+static void bury_set(struct reach_set *set)
+{
+	struct reach *r = set->reach;
+	struct table_slot *slot;
+
+	if (set->everywhere)
+		bury(r, set->everywhere);
+	for (size_t at = 0; (slot = table_next(&r->carriers, &at));) {
+		struct probe_links *links = table_remove(&((struct carrier *)slot->value)->links,
+							 key_of(set));
+
+		if (links)
+			bury(r, links);
+	}
+	set_free(set);
+	reap(r);
+}
+
+static int add_set(struct reach *r, struct reach_set **out, const struct probe_programs *programs,
+	       const struct library_file *file, const struct probe_place *places, size_t n)
 {
 	struct reach_set *set = calloc(1, sizeof(*set) + n * sizeof(*places));
 	struct reached_file *f = set ? file_of(r, file->device, file->inode) : NULL;
@@ -459,9 +540,21 @@ int reach_add(struct reach *r, struct reach_set **out, const struct probe_progra
 	if (!err)
 		err = attach_set(set);
 	if (err)
-		reach_remove(set);
+		bury_set(set);
 	else
 		*out = set;
+	return err;
+}
+
+int reach_add(struct reach *r, struct reach_set **out, const struct probe_programs *programs,
+	      const struct library_file *file, const struct probe_place *places, size_t n)
+{
+	int err;
+
+	pthread_mutex_lock(&r->lock);
+	err = add_set(r, out, programs, file, places, n);
+	tell_full(r);
+	pthread_mutex_unlock(&r->lock);
 	return err;
 }
 
@@ -480,35 +573,39 @@ static size_t take_links(struct reach_set *set, struct probe_links **links)
 	return n;
 }
 
-static void set_free(struct reach_set *set)
+static struct reach *reach_of(struct reach_set *const *sets, size_t n)
 {
-	struct reach_set **at = &set->file->sets;
-
-	while (*at != set)
-		at = &(*at)->next;
-	*at = set->next;
-	if (set->fd >= 0)
-		close(set->fd);
-	free(set);
+	for (size_t i = 0; i < n; i++)
+		if (sets[i])
+			return sets[i]->reach;
+	return NULL;
 }
 
+/* Nobody waits for the kernel under the lock. */
 void reach_remove_all(struct reach_set *const *sets, size_t n)
 {
+	struct reach *r = reach_of(sets, n);
 	struct probe_links **links;
-	size_t most = 0, found = 0;
+	size_t found = 0;
 
-	for (size_t i = 0; i < n; i++)
-		most += sets[i] ? 1 + sets[i]->reach->carriers.count : 0;
-	links = calloc(most + 1, sizeof(*links));
-	for (size_t i = 0; links && i < n; i++)
-		if (sets[i])
-			found += take_links(sets[i], links + found);
-	if (links) /* else they end with their process, or with us */
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->lock);
+	links = calloc(n * (1 + r->carriers.count), sizeof(*links));
+	for (size_t i = 0; i < n; i++) {
+		if (!sets[i])
+			continue;
+		if (!links) {
+			bury_set(sets[i]);
+			continue;
+		}
+		found += take_links(sets[i], links + found);
+		set_free(sets[i]);
+	}
+	pthread_mutex_unlock(&r->lock);
+	if (links)
 		probes_detach_all(links, found);
 	free(links);
-	for (size_t i = 0; i < n; i++)
-		if (sets[i])
-			set_free(sets[i]);
 }
 
 void reach_remove(struct reach_set *set)
@@ -519,21 +616,12 @@ void reach_remove(struct reach_set *set)
 void reach_remove_later(struct reach_set *set)
 {
 	struct reach *r = set ? set->reach : NULL;
-	struct table_slot *slot;
 
 	if (!set)
 		return;
-	if (set->everywhere)
-		bury(r, set->everywhere);
-	for (size_t at = 0; (slot = table_next(&r->carriers, &at));) {
-		struct probe_links *links = table_remove(&((struct carrier *)slot->value)->links,
-							 key_of(set));
-
-		if (links)
-			bury(r, links);
-	}
-	set_free(set);
-	reap(r);
+	pthread_mutex_lock(&r->lock);
+	bury_set(set);
+	pthread_mutex_unlock(&r->lock);
 }
 
 static size_t links_in_all(struct reach *r)
@@ -600,6 +688,7 @@ void reach_close(struct reach *r)
 			set_free(f->sets);
 	}
 	table_free_values(&r->files);
+	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
 
@@ -610,6 +699,7 @@ int reach_open(struct reach **out, enum reach_how how, const struct reach_host *
 	*out = r;
 	if (!r)
 		return -ENOMEM;
+	pthread_mutex_init(&r->lock, NULL);
 	r->how = how;
 	r->host = *host;
 	return 0;

@@ -8,6 +8,8 @@
  * parent's, and gets links of its own as soon as we hear of it.  Where a kernel cannot keep probes
  * to a process they are in all that map a file, if a selected one does; and where nobody was
  * selected, in all that map it.
+ *
+ * One thread may call reach_task while another one calls the rest.
  */
 #ifndef DBLEAK_CAPTURE_REACH_H
 #define DBLEAK_CAPTURE_REACH_H
@@ -33,6 +35,7 @@ struct reach_host {
 	void *context;
 	/* Is the process selected? */
 	bool (*wanted)(void *context, uint32_t pid);
+	/* From reach_add and reach_step. */
 	void (*gap)(void *context, const char *text);
 };
 
@@ -67,9 +70,9 @@ void reach_task(struct reach *r, const struct raw_task *task);
 void reach_step(struct reach *r, const struct procfs *procfs, uint64_t now_ns);
 
 /* Is a probe of a set at that place in a file of that number, or just before it? */
-bool reach_is_at(const struct reach *r, uint64_t inode, uint64_t offset);
+bool reach_is_at(struct reach *r, uint64_t inode, uint64_t offset);
 
 /* How many processes carry probes; 0 unless links are kept to a process. */
-size_t reach_carriers(const struct reach *r);
+size_t reach_carriers(struct reach *r);
 
 #endif
