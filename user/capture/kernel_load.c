@@ -8,6 +8,7 @@
 #include "kernel_load.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <malloc.h>
@@ -28,10 +29,11 @@
 static const struct {
 	const char *name;
 	const char *programs[4];
+	unsigned int arguments; /* only where tcp_recvmsg takes so many; 0 wherever it loads */
 } doors[] = {
-	{"tracepoints", {"socket_sent", "socket_received"}},
-	{"fexit", {"tcp_sent", "tcp_received_nonblock", "unix_sent", "unix_received"}},
-	{"fexit", {"tcp_sent", "tcp_received", "unix_sent", "unix_received"}},
+	{"tracepoints", {"socket_sent", "socket_received"}, 0},
+	{"fexit", {"tcp_sent", "tcp_received_nonblock", "unix_sent", "unix_received"}, 6},
+	{"fexit", {"tcp_sent", "tcp_received", "unix_sent", "unix_received"}, 0},
 };
 
 static const char *const lifecycle[] = {"socket_state",	   "process_forked", "process_replaced",
@@ -216,6 +218,27 @@ static int try_door(struct loaded *l, size_t door, bool look_only, loaded_fill_f
 	return err;
 }
 
+/* Whether a function of the kernel takes so many arguments, as its types say.  They say it at once, where
+ * the verifier reads a whole program first. */
+static bool kernel_takes(const char *function, unsigned int arguments)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf_type *type = NULL;
+	int id = btf ? btf__find_by_name_kind(btf, function, BTF_KIND_FUNC) : -1;
+	bool takes;
+
+	if (id >= 0)
+		type = btf__type_by_id(btf, btf__type_by_id(btf, id)->type);
+	takes = type && btf_is_func_proto(type) && btf_vlen(type) == arguments;
+	btf__free(btf);
+	return takes;
+}
+
+static bool fits(size_t door)
+{
+	return !doors[door].arguments || kernel_takes("tcp_recvmsg", doors[door].arguments);
+}
+
 /* A hook that a kernel lacks shows as one of these; anything else would fail at each door.  Of one
  * that takes other arguments the verifier says EACCES. */
 static bool is_absent(int err, size_t door)
@@ -229,6 +252,8 @@ int loaded_open(struct loaded *l, bool look_only, loaded_fill_fn *fill, void *co
 
 	mallopt(M_MMAP_THRESHOLD, LARGE); /* the kernel's types, read for each object, are given back */
 	for (size_t door = 0; door < COUNT(doors); door++) {
+		if (!fits(door))
+			continue;
 		err = try_door(l, door, look_only, fill, context);
 		if (!err)
 			l->door = look_only ? "none" : doors[door].name;
