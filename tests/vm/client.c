@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { POOL = 3, LEAK_EVERY_US = 600000, USE_EVERY_US = 50000 };
+enum { POOL = 3, LEAK_EVERY_US = 1000000, USE_EVERY_US = 100000 };
 
 static void die(PGconn *conn, const char *what)
 {
