@@ -47,8 +47,11 @@ class Server:
         self.process = None
 
     def call(self, *argv, **more):
-        return subprocess.run(argv, check=True, user=OWNER, group="nogroup", extra_groups=[],
-                              stdout=subprocess.DEVNULL, stderr=self.log, cwd=self.folder, **more)
+        done = subprocess.run(argv, user=OWNER, group="nogroup", extra_groups=[], stdout=self.log,
+                              stderr=self.log, cwd=self.folder, **more)
+        if done.returncode:
+            raise RuntimeError(f"{argv[0]} exited {done.returncode}; its last words:\n{self.tail()}")
+        return done
 
     def start(self):
         os.mkdir(self.folder, 0o755)
@@ -205,14 +208,15 @@ class MariaDB(Server):
         self.data = os.path.join(self.folder, "data")
         self.call("mariadb-install-db", "--no-defaults", f"--datadir={self.data}",
                   "--auth-root-authentication-method=normal", "--skip-test-db",
-                  "--innodb-log-file-size=16M")
+                  "--innodb-log-file-size=16M", "--innodb-use-native-aio=0")
 
     def command(self):
         return ["mariadbd", "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}",
                 f"--port={self.port}", "--bind-address=127.0.0.1,::1", "--skip-name-resolve",
                 f"--pid-file={self.folder}/pid", "--max-connections=1500", "--local-infile=1",
                 "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=128M",
-                "--innodb-log-file-size=16M", f"--tmpdir={self.folder}", "--sync-binlog=0"]
+                "--innodb-log-file-size=16M", "--innodb-use-native-aio=0", f"--tmpdir={self.folder}",
+                "--sync-binlog=0"]
 
     def answers(self):
         return os.path.exists(self.socket) and subprocess.run(
