@@ -9,12 +9,31 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../base/file.h"
 #include "fetcher.h"
 
+#define PAGE_BYTES  4096
+#define LOOK_PAGES  32 /* that are kept; the first makes room for one more */
+#define SMALL_BYTES (4 * PAGE_BYTES)
+#define AHEAD_PAGES 16 /* in one question */
+
+_Static_assert(AHEAD_PAGES * PAGE_BYTES <= FETCH_BYTES && AHEAD_PAGES <= MEMORY_PIECES,
+	       "a question asks for so much at most");
+
 static struct fetcher *fetcher; /* as memory_use says */
+
+/* To ask the fetcher takes two switches between processes, which wait for each other on a busy machine:
+ * what a page costs on top is nothing beside. */
+static struct {
+	uint32_t pid;
+	uint32_t count; /* pages read in this look */
+	uint64_t begun_ns;
+	uint64_t at[LOOK_PAGES];
+	uint8_t bytes[LOOK_PAGES][PAGE_BYTES];
+} look;
 
 void memory_use(struct fetcher *f)
 {
@@ -117,6 +136,107 @@ int memory_at(uint32_t pid, uint64_t address, void *to, size_t size)
 struct memory memory_of_process(uint32_t pid)
 {
 	return (struct memory){.read = read_process, .pid = pid};
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+static const uint8_t *look_page(uint64_t page)
+{
+	uint32_t kept = look.count < LOOK_PAGES ? look.count : LOOK_PAGES;
+
+	for (uint32_t i = 0; i < kept; i++)
+		if (look.at[i] == page)
+			return look.bytes[i];
+	return NULL;
+}
+
+static void look_keep(uint64_t page, const uint8_t *bytes)
+{
+	uint32_t i = look.count++ % LOOK_PAGES;
+
+	look.at[i] = page;
+	memcpy(look.bytes[i], bytes, PAGE_BYTES);
+}
+
+/* Those of so many pages that are not there yet, with one question.  0 or -errno. */
+static int look_fill(uint32_t pid, const uint64_t *pages, size_t n)
+{
+	static uint8_t bytes[AHEAD_PAGES * PAGE_BYTES];
+	struct memory_piece pieces[AHEAD_PAGES];
+	size_t asked = 0;
+	ssize_t got;
+
+	for (size_t i = 0; i < n && asked < AHEAD_PAGES; i++)
+		if (!look_page(pages[i]))
+			pieces[asked++] = (struct memory_piece){pages[i], PAGE_BYTES};
+	if (!asked)
+		return 0;
+	got = memory_pieces(pid, pieces, asked, bytes);
+	for (size_t i = 0; (ssize_t)((i + 1) * PAGE_BYTES) <= got; i++)
+		look_keep(pieces[i].address, bytes + i * PAGE_BYTES);
+	return got < 0 ? (int)got : 0;
+}
+
+static size_t add_pages(uint64_t *pages, size_t n, uint64_t address, size_t size)
+{
+	uint64_t page = address & ~(uint64_t)(PAGE_BYTES - 1);
+
+	for (; n < AHEAD_PAGES && page < address + size; page += PAGE_BYTES)
+		pages[n++] = page;
+	return n;
+}
+
+static ssize_t read_for_look(const struct memory *m, uint64_t address, void *to, size_t size)
+{
+	uint64_t pages[AHEAD_PAGES];
+	size_t done = 0;
+	int err;
+
+	if (size > SMALL_BYTES || m->pid != look.pid || address + size < address)
+		return read_process(m, address, to, size);
+	err = look_fill(m->pid, pages, add_pages(pages, 0, address, size));
+	while (done < size) {
+		uint64_t at = address + done, start = at & ~(uint64_t)(PAGE_BYTES - 1);
+		size_t n = PAGE_BYTES - (at - start);
+		const uint8_t *page = look_page(start);
+
+		if (!page)
+			break;
+		n = n < size - done ? n : size - done;
+		memcpy((char *)to + done, page + (at - start), n);
+		done += n;
+	}
+	return done || !size ? (ssize_t)done : err ? err : -EFAULT;
+}
+
+void memory_look_ahead(const struct memory *m, const uint64_t *addresses, size_t n, size_t size)
+{
+	uint64_t pages[AHEAD_PAGES];
+	size_t count = 0;
+
+	if (!n || m->pid != look.pid || look_page(addresses[0] & ~(uint64_t)(PAGE_BYTES - 1)))
+		return;
+	for (size_t i = 0; i < n; i++)
+		count = add_pages(pages, count, addresses[i], size);
+	look_fill(m->pid, pages, count);
+}
+
+struct memory memory_for_look(uint32_t pid, uint64_t age_ns)
+{
+	uint64_t now = now_ns();
+
+	if (look.pid != pid || now - look.begun_ns > age_ns) {
+		look.pid = pid;
+		look.begun_ns = now;
+		look.count = 0;
+	}
+	return (struct memory){.read = read_for_look, .pid = pid};
 }
 
 int memory_read(const struct memory *m, uint64_t address, void *to, size_t size)

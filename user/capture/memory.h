@@ -23,6 +23,14 @@ struct memory {
 /* Memory of a live process, read at the instant it is asked for. */
 struct memory memory_of_process(uint32_t pid);
 
+/* The same for one look, of many small reads, at one process: each of its pages is read once, and stays
+ * as it was then.  The next look has pages of its own, except that one at the same process goes on
+ * with those of a look that began at most so long before.  For one thread. */
+struct memory memory_for_look(uint32_t pid, uint64_t age_ns);
+/* Reads what a look will ask for, size bytes from each address, as far as one question goes; nothing, if
+ * the first is there already. */
+void memory_look_ahead(const struct memory *m, const uint64_t *addresses, size_t n, size_t size);
+
 /* From now on memory of processes is read by this one, borrowed, which may be abandoned where a
  * page does not come: -ETIMEDOUT.  NULL: by ourselves, for tests of our own processes. */
 struct fetcher;

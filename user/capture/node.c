@@ -179,7 +179,7 @@ int nodes_read(struct nodes *n, const struct raw_stack *raw, struct texts *t, st
 	       uint32_t *flags)
 {
 	const struct v8 *v8 = v8_of(n, raw->pid, raw->start_ns);
-	struct memory m = memory_of_process(raw->pid);
+	struct memory m = memory_for_look(raw->pid, 0);
 	uint64_t began;
 	int count;
 

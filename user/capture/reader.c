@@ -156,7 +156,7 @@ static int read_python(struct readers *r, const struct raw_stack *raw, struct fr
 static int read_frames(struct readers *r, const struct raw_stack *raw, struct frame *frames,
 		       uint32_t *flags)
 {
-	struct memory m = memory_of_process(raw->pid);
+	struct memory m = memory_for_look(raw->pid, 0);
 
 	r->texts.used = 0;
 	switch (raw->runtime) {

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "../base/table.h"
 #include "client.h"
@@ -13,6 +14,8 @@
 #define FIRST_WAIT_NS 900000000ULL /* until the next sweep */
 #define MOST_WAIT_NS  (64 * FIRST_WAIT_NS)
 #define LOOKS_MOST    500   /* in one sweep */
+#define SWEEP_NS      5000000ULL /* objects of one sweep lie close together, and are older than that */
+#define SWEEP_MOST_NS 100000000ULL /* the rest has its turn in the next */
 #define SIZED_MOST    65536 /* beyond, each is looked at once */
 
 struct sized {
@@ -56,7 +59,7 @@ static struct table_key key_of(uint64_t handle, uint32_t pid, uint32_t resource)
 static struct object_size look(const struct ev_handle *ev, const struct object_fields *fields,
 			       const char *object)
 {
-	struct memory memory = memory_of_process(ev->pid);
+	struct memory memory = memory_for_look(ev->pid, SWEEP_NS);
 
 	return object_size(&memory, fields, object, ev->handle, ev->parent);
 }
@@ -127,12 +130,22 @@ static bool look_again(struct sizes *s, struct sized *sized, uint64_t now)
 	return true;
 }
 
+static uint64_t now_boot(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
 void sizes_sweep(struct sizes *s, uint64_t now)
 {
-	struct table_slot *slot;
+	struct table_slot *slot = NULL;
 	size_t looks = 0, at = s->at;
+	uint64_t began = now_boot();
 
-	while (looks < LOOKS_MOST && (slot = table_next(&s->sized, &at))) {
+	while (looks < LOOKS_MOST && now_boot() - began < SWEEP_MOST_NS &&
+	       (slot = table_next(&s->sized, &at))) {
 		struct sized *sized = slot->value;
 
 		if (sized->next_ns > now)
@@ -143,5 +156,5 @@ void sizes_sweep(struct sizes *s, uint64_t now)
 		free(table_remove(&s->sized, slot->key));
 		at--; /* the table closed the gap from behind */
 	}
-	s->at = looks == LOOKS_MOST ? at : 0;
+	s->at = slot ? at : 0;
 }
