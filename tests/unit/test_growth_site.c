@@ -82,7 +82,7 @@ static void sample(struct growth_sites *s, uint64_t stack, uint64_t page, uint64
 static void finish(struct growth_sites *s)
 {
 	growth_sites_name(s, 11 * SECOND, SECOND, told, NULL);
-	growth_sites_check(s, 11 * SECOND, look, tenant, NULL);
+	growth_sites_check(s, 11 * SECOND, SIZE_MAX, look, tenant, NULL);
 	growth_sites_tell(s, tell, NULL);
 }
 
@@ -130,7 +130,7 @@ static enum page_tenant lives(void *context, struct page *page)
 static void look_at_pools(struct growth_sites *s, int times)
 {
 	for (int i = 1; i <= times; i++)
-		growth_sites_check_pools(s, (10 + i) * SECOND, false, look, lives, NULL);
+		growth_sites_check_pools(s, (10 + i) * SECOND, false, SIZE_MAX, look, lives, NULL);
 }
 
 /* 60 MiB touched by one that gives it back; then others take some of the pools in it. */
@@ -148,7 +148,7 @@ static struct growth_sites *touched_and_gone(void)
 static void tell_at(struct growth_sites *s, uint64_t second)
 {
 	growth_sites_name(s, second * SECOND, SECOND, told, NULL);
-	growth_sites_check(s, second * SECOND, look, tenant, NULL);
+	growth_sites_check(s, second * SECOND, SIZE_MAX, look, tenant, NULL);
 	growth_sites_tell(s, tell, NULL);
 }
 
@@ -250,7 +250,7 @@ static void a_sample_waits_for_its_name_but_not_for_ever(void **state)
 	sample(s, 300, 2, 3 * MIB, 0);
 	sample(s, 0, 3, 5 * MIB, 0);
 	assert_int_equal(growth_sites_name(s, 10 * SECOND, SECOND, told, NULL), 1);
-	growth_sites_check(s, 11 * SECOND, look, tenant, NULL);
+	growth_sites_check(s, 11 * SECOND, SIZE_MAX, look, tenant, NULL);
 	growth_sites_tell(s, tell, NULL);
 	assert_int_equal(last[1].held_bytes, MIB);
 	assert_int_equal(last[0].held_bytes, 5 * MIB);

@@ -39,10 +39,37 @@ static uint64_t check(struct pages *p)
 {
 	uint64_t sum = 0;
 
-	pages_check(p, LATE, look, nobody, NULL);
+	pages_check(p, LATE, SIZE_MAX, look, nobody, NULL);
 	for (size_t i = 0; i < p->count; i++)
 		sum += p->items[i].bytes;
 	return sum;
+}
+
+/* Each is looked for once in a round, whatever comes and goes in the middle of it. */
+static void a_round_goes_on_where_it_was_left(void **state)
+{
+	struct pages p = {};
+
+	(void)state;
+	for (uint64_t i = 1; i <= 5; i++) {
+		touch(&p, i, KIB);
+		entries[i] = PAGEMAP_PRESENT | i;
+	}
+	entries[5] = entries[2] = 0;
+	assert_false(pages_check(&p, LATE, 2, look, nobody, NULL));
+	assert_int_equal(p.count, 4); /* 5 is gone */
+	touch(&p, 6, KIB);
+	entries[6] = PAGEMAP_PRESENT | 6;
+	assert_false(pages_check(&p, LATE, 2, look, nobody, NULL));
+	assert_true(pages_check(&p, LATE, 2, look, nobody, NULL));
+	assert_int_equal(p.count, 4); /* 1, 3, 4, 6 */
+	for (size_t i = 0; i < p.count; i++)
+		assert_int_equal(p.items[i].looks, p.items[i].number != 6);
+	assert_true(pages_check(&p, LATE, 4, look, nobody, NULL));
+	for (size_t i = 0; i < p.count; i++)
+		assert_true(p.items[i].looks);
+	pages_free(&p);
+	assert_true(pages_check(&p, LATE, 1, look, nobody, NULL)); /* nothing is there */
 }
 
 static int clear(void **state)
@@ -108,7 +135,7 @@ static void a_page_too_young_to_be_there_is_kept_and_not_counted_on(void **state
 	assert_int_equal(pages_add(&p, &page), 0);
 	assert_int_equal(check(&p), KIB);
 	assert_false(p.items[0].seen);
-	pages_check(&p, 2 * LATE, look, nobody, NULL);
+	pages_check(&p, 2 * LATE, SIZE_MAX, look, nobody, NULL);
 	assert_int_equal(p.count, 0);
 	pages_free(&p);
 }
@@ -184,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(what_was_given_back_is_not_held),
+		test(a_round_goes_on_where_it_was_left),
 		test(another_frame_at_the_same_place_is_other_memory),
 		test(swap_and_huge_pages_move_memory_that_is_held),
 		test(a_page_too_young_to_be_there_is_kept_and_not_counted_on),

@@ -39,9 +39,13 @@
 #define GAP_MOST_NS   200000000ULL /* of one process */
 #define LEAST_PAGES   48	  /* between two samples, on average */
 #define TELL_NS	      SECOND_NS
-#define CHECK_SHARE   200 /* looking for pages takes at most one part in so many of a processor */
-#define CHECK_SHARE_EAGER 50
-#define CHECK_SHARE_POOLS 50 /* of all processes together */
+#define CHECK_SHARE   100 /* looking for pages takes at most one part in so many of our time */
+#define CHECK_SHARE_EAGER 25
+#define CHECK_SHARE_POOLS 25 /* of all processes together */
+#define POOLS_AHEAD   4
+#define PAGES_AT_ONCE 64 /* of a process: meanwhile nothing else is done */
+#define STEP_NS	      20000000ULL /* then others have their turn */
+#define LAST_CHECK_NS (SECOND_NS / 10) /* of a process, at the end */
 #define PAGE_BYTES    4096
 #define POOLS_LOOK_NS (SECOND_NS / 5) /* at the least, and at times three times as much */
 
@@ -81,14 +85,6 @@ static uint64_t now_boot(void)
 	struct timespec t;
 
 	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * SECOND_NS + t.tv_nsec;
-}
-
-static uint64_t own_time(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return t.tv_sec * SECOND_NS + t.tv_nsec;
 }
 
@@ -408,6 +404,8 @@ void growth_usage(struct growth *g, uint32_t pid, uint64_t start_ns,
 
 struct looker {
 	struct growth *growth;
+	const struct growth_sites *sites; /* NULL: it is one sample that is looked at */
+	bool pools;
 	int pagemap;
 	struct memory memory;
 };
@@ -423,6 +421,18 @@ static uint64_t look(void *context, uint64_t number)
 		       : 0;
 }
 
+/* As pymalloc_lives; the next pools are read along with it. */
+static int lives(const struct looker *l, struct page *page)
+{
+	uint64_t next[POOLS_AHEAD];
+	size_t n = l->sites ? growth_sites_next(l->sites, l->pools, next, POOLS_AHEAD) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		next[i] &= ~(uint64_t)(PYMALLOC_POOL_MOST - 1);
+	memory_look_ahead(&l->memory, next, n, PYMALLOC_POOL_MOST);
+	return pymalloc_lives(&l->memory, page->address, &page->print);
+}
+
 /* Only what an interpreter puts there can be told. */
 static enum page_tenant tenant(void *context, struct page *page)
 {
@@ -430,7 +440,7 @@ static enum page_tenant tenant(void *context, struct page *page)
 
 	if (!(page->stack & STACK_INTERPRETED))
 		return PAGE_TENANT_UNKNOWN;
-	switch (pymalloc_lives(&l->memory, page->address, &page->print)) {
+	switch (lives(l, page)) {
 	case 1:
 		return PAGE_TENANT_LIVES;
 	case 0:
@@ -446,7 +456,7 @@ void growth_sample(struct growth *g, const struct ev_head *record)
 	struct grower *p =
 		table_get(&g->growers, (struct table_key){sample->pid, sample->start_ns});
 
-	struct looker l = {.pagemap = -1, .memory = memory_of_process(sample->pid)};
+	struct looker l = {.pagemap = -1, .memory = memory_for_look(sample->pid, 0)};
 
 	if (p && p->sites)
 		growth_sites_add(p->sites, sample, tenant, &l);
@@ -504,7 +514,7 @@ static enum page_tenant tenant_of_pool(void *context, struct page *page)
 {
 	const struct looker *l = context;
 
-	switch (pymalloc_lives(&l->memory, page->address, &page->print)) {
+	switch (lives(l, page)) {
 	case 1:
 		return PAGE_TENANT_LIVES;
 	case -EAGAIN:
@@ -524,16 +534,16 @@ static void note_pool(void *context, uint64_t pool)
 /* At no regular time: what comes and goes regularly must not always be met. */
 static void check_pools(struct growth *g, struct grower *p)
 {
-	uint64_t began = now_boot(), spent = own_time(), least;
-	struct looker l = {.growth = g, .memory = memory_of_process(p->pid)};
+	uint64_t began = now_boot(), least;
+	struct looker l = {.growth = g, .sites = p->sites, .pools = true, .memory = memory_for_look(p->pid, 0)};
 
 	growth_sites_check_pools(p->sites, began, pools_scale(g->pools, p->pid) > 1.01,
-				 look_for_pool, tenant_of_pool, &l);
+				 PAGES_AT_ONCE, look_for_pool, tenant_of_pool, &l);
 	if (growth_sites_thinned(p->sites)) {
 		pools_forget_all(g->pools, p->pid);
 		growth_sites_each_pool(p->sites, note_pool, &l);
 	}
-	least = CHECK_SHARE_POOLS * (own_time() - spent) * g->sampled;
+	least = CHECK_SHARE_POOLS * (now_boot() - began) * g->sampled;
 	least = least > POOLS_LOOK_NS ? least : POOLS_LOOK_NS;
 	g->random = g->random * 6364136223846793005ULL + 1442695040888963407ULL;
 	p->pools_ns = began + least + 2 * (least >> 20) * (g->random >> 44);
@@ -544,29 +554,40 @@ uint64_t growth_next(const struct growth *g)
 	return g->pools ? g->pools_ns : UINT64_MAX;
 }
 
-void growth_step(struct growth *g, uint64_t now)
+/* Whose pools wait for the longest time; NULL: nobody's do. */
+static struct grower *first_due(struct growth *g)
 {
+	struct grower *first = NULL;
 	struct table_slot *slot;
 	size_t at = 0;
+
+	while ((slot = table_next(&g->growers, &at))) {
+		struct grower *p = slot->value;
+
+		if (p->sampled && pools_bytes(g->pools, p->pid) &&
+		    (!first || p->pools_ns < first->pools_ns))
+			first = p;
+	}
+	return first;
+}
+
+void growth_step(struct growth *g, uint64_t now)
+{
+	struct grower *p;
 
 	if (now < growth_next(g))
 		return;
 	g->pools_ns = pools_step(g->pools, now);
-	while ((slot = table_next(&g->growers, &at))) {
-		struct grower *p = slot->value;
-
-		if (!p->sampled || !pools_bytes(g->pools, p->pid))
-			continue;
-		if (now >= p->pools_ns)
-			check_pools(g, p);
-		g->pools_ns = p->pools_ns < g->pools_ns ? p->pools_ns : g->pools_ns;
-	}
+	while ((p = first_due(g)) && p->pools_ns <= now && now_boot() - now < STEP_NS)
+		check_pools(g, p);
+	if (p && p->pools_ns < g->pools_ns)
+		g->pools_ns = p->pools_ns;
 }
 
-static void check(struct growth *g, struct grower *p)
+static void check(struct growth *g, struct grower *p, bool last)
 {
-	uint64_t began = now_boot(), spent = own_time();
-	struct looker l = {.memory = memory_of_process(p->pid)};
+	uint64_t began = now_boot();
+	struct looker l = {.sites = p->sites, .memory = memory_for_look(p->pid, 0)};
 
 	l.pagemap = kernel_pagemap(g->host.kernel, p->pid);
 	if (l.pagemap < 0) {
@@ -576,13 +597,15 @@ static void check(struct growth *g, struct grower *p)
 		p->check_ns = began + SECOND_NS;
 		return;
 	}
-	growth_sites_check(p->sites, began, look, tenant, &l);
+	while (!growth_sites_check(p->sites, began, PAGES_AT_ONCE, look, tenant, &l) && last &&
+	       now_boot() - began < LAST_CHECK_NS)
+		;
 	close(l.pagemap);
 	if (growth_sites_blind(p->sites))
 		tell_gap(g, GAP_FRAMES, "page frames are not shown: memory given back and taken "
 					"again at one place counts as held");
 	p->check_ns = began + (g->host.eager ? CHECK_SHARE_EAGER : CHECK_SHARE) *
-				      (own_time() - spent);
+				      (now_boot() - began);
 }
 
 /* True: nothing more will come of it. */
@@ -597,7 +620,7 @@ static bool visit(struct growth *g, struct grower *p, uint64_t now, bool last)
 	p->fresh = false;
 	left = growth_sites_name(p->sites, now, last ? 0 : PATIENCE_NS, told, g);
 	if (!p->gone && (last || now >= p->check_ns))
-		check(g, p);
+		check(g, p, last);
 	if (last || now >= p->tell_ns || (p->gone && !left)) {
 		growth_sites_tell(p->sites, g->host.tell, g->host.context);
 		p->tell_ns = now + TELL_NS;

@@ -356,18 +356,26 @@ static void sum_taken(struct site *site)
 	site->ev.reply_bytes = site->reply;
 }
 
-void growth_sites_check(struct growth_sites *s, uint64_t now_ns, pages_look look,
+bool growth_sites_check(struct growth_sites *s, uint64_t now_ns, size_t most, pages_look look,
 			pages_tenant tenant, void *context)
 {
-	pages_check(&s->pages, now_ns, look, tenant, context);
-	s->checked_ns = now_ns;
+	bool over = pages_check(&s->pages, now_ns, most, look, tenant, context);
+
+	if (over)
+		s->checked_ns = now_ns;
+	return over;
 }
 
-void growth_sites_check_pools(struct growth_sites *s, uint64_t now_ns, bool reckoned,
+bool growth_sites_check_pools(struct growth_sites *s, uint64_t now_ns, bool reckoned, size_t most,
 			      pages_look look, pages_tenant tenant, void *context)
 {
-	pages_check(&s->pools, now_ns, look, tenant, context);
 	s->reckoned |= reckoned;
+	return pages_check(&s->pools, now_ns, most, look, tenant, context);
+}
+
+size_t growth_sites_next(const struct growth_sites *s, bool pools, uint64_t *addresses, size_t most)
+{
+	return pages_next(pools ? &s->pools : &s->pages, addresses, most);
 }
 
 bool growth_sites_thinned(struct growth_sites *s)

@@ -36,12 +36,14 @@ void growth_sites_see_pool(struct growth_sites *s, uint64_t pool,
 /* Names what can be named; what waits longer than patience_ns never will be.  How many wait. */
 size_t growth_sites_name(struct growth_sites *s, uint64_t now_ns, uint64_t patience_ns,
 			 growth_told_fn told, void *context);
-/* Looks for its pages. */
-void growth_sites_check(struct growth_sites *s, uint64_t now_ns, pages_look look,
+/* Looks for its pages, at most so many of a round.  Returns whether the round is over. */
+bool growth_sites_check(struct growth_sites *s, uint64_t now_ns, size_t most, pages_look look,
 			pages_tenant tenant, void *context);
 /* Looks whether its pools are as they were.  reckoned: they were not looked at all the time. */
-void growth_sites_check_pools(struct growth_sites *s, uint64_t now_ns, bool reckoned,
+bool growth_sites_check_pools(struct growth_sites *s, uint64_t now_ns, bool reckoned, size_t most,
 			      pages_look look, pages_tenant tenant, void *context);
+/* As pages_next, in a callback of one of them. */
+size_t growth_sites_next(const struct growth_sites *s, bool pools, uint64_t *addresses, size_t most);
 /* Were samples of pools thinned out since that was asked last?  Those left are told one by one. */
 bool growth_sites_thinned(struct growth_sites *s);
 void growth_sites_each_pool(const struct growth_sites *s, void (*fn)(void *context, uint64_t pool),

@@ -112,21 +112,40 @@ static bool is_held(struct pages *p, struct page *page, uint64_t entry)
 	return page->swapped;
 }
 
-void pages_check(struct pages *p, uint64_t now_ns, pages_look look, pages_tenant tenant,
-		 void *context)
+size_t pages_next(const struct pages *p, uint64_t *addresses, size_t most)
 {
-	for (size_t i = p->count; i-- > 0;) {
-		struct page *page = &p->items[i];
+	size_t n = 0;
 
-		if (now_ns - page->born_ns < PAGES_YOUNG_NS)
-			continue;
-		if (!is_held(p, page, look(context, page->number))) {
-			drop(p, i);
-			continue;
-		}
-		page->seen = true;
-		page->looks++;
-		if (page->tenant != PAGE_TENANT_GONE && !page->swapped)
-			page->tenant = tenant(context, page);
+	for (; n < most && n < p->left; n++)
+		addresses[n] = p->items[p->left - 1 - n].address;
+	return n;
+}
+
+static void check(struct pages *p, size_t i, pages_look look, pages_tenant tenant, void *context)
+{
+	struct page *page = &p->items[i];
+
+	if (!is_held(p, page, look(context, page->number))) {
+		drop(p, i);
+		return;
 	}
+	page->seen = true;
+	page->looks++;
+	if (page->tenant != PAGE_TENANT_GONE && !page->swapped)
+		page->tenant = tenant(context, page);
+}
+
+/* From the last to the first: who takes the place of one that is gone was looked for before. */
+bool pages_check(struct pages *p, uint64_t now_ns, size_t most, pages_look look,
+		 pages_tenant tenant, void *context)
+{
+	if (!p->left || p->left > p->count)
+		p->left = p->count;
+	for (; p->left && most; p->left--) {
+		if (now_ns - p->items[p->left - 1].born_ns < PAGES_YOUNG_NS)
+			continue;
+		check(p, p->left - 1, look, tenant, context);
+		most--;
+	}
+	return !p->left;
 }

@@ -13,7 +13,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#define POOL_MOST   (16 << 10)
 #define ALIGNMENT   16
 #define LARGEST     512
 #define HEAD_WORDS  2 /* of the collector's, before an object; both change while it lives */
@@ -34,7 +33,7 @@ struct pool {
 	uint64_t address;
 	uint32_t bytes, block; /* size of it, and of its blocks */
 	struct header head;
-	uint64_t words[POOL_MOST / 8];
+	uint64_t words[PYMALLOC_POOL_MOST / 8];
 };
 
 static const uint32_t pool_sizes[] = {16 << 10, 4 << 10};

@@ -27,6 +27,8 @@ struct pymalloc_print {
  * -ENOENT: no pool is there; or another -errno of the reading. */
 int pymalloc_lives(const struct memory *m, uint64_t address, struct pymalloc_print *print);
 
+#define PYMALLOC_POOL_MOST (16 << 10) /* bytes, and that aligned, of a pool */
+
 #define PYMALLOC_WORDS 12 /* read of a block: a print needs no more */
 
 /* Notes a block of which so many words, or what follows it, were read already.  size_index: as its
