@@ -38,6 +38,7 @@
 #include "sizes.h"
 #include "sqlite.h"
 
+#define ANCHORS_MOST 8
 #define SECOND_NS 1000000000ULL
 #define CODE_BYTES 65536
 #define ACCESSOR_BYTES 96
@@ -582,14 +583,40 @@ static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 	return add_places(p, cookie, places);
 }
 
-static bool has_anchors(struct elf_file *elf, const struct probe_library *l, bool deep)
+static size_t anchors_of(const struct probe_library *l)
 {
-	struct elf_symbol found[8];
 	size_t n = 0;
 
-	while (l->anchors[n] && n < 8)
+	while (l->anchors[n] && n < ANCHORS_MOST)
 		n++;
-	return elf_find(elf, l->anchors, n, deep, found) == (int)n;
+	return n;
+}
+
+static bool has_anchors(struct elf_file *elf, const struct probe_library *l)
+{
+	struct elf_symbol found[ANCHORS_MOST];
+	size_t n = anchors_of(l);
+
+	return elf_find(elf, l->anchors, n, false, found) == (int)n;
+}
+
+/* All in one question: to read a full symbol table takes long, and the way there and back too. */
+static void find_anchors_deep(struct elf_file *elf, bool *has)
+{
+	const char *names[PROBE_LIBRARIES_MOST * ANCHORS_MOST] = {NULL};
+	struct elf_symbol found[PROBE_LIBRARIES_MOST * ANCHORS_MOST];
+	size_t count = 0, at = 0;
+
+	for (size_t i = 0; i < probe_library_count; i++)
+		for (size_t k = 0; k < anchors_of(&probe_libraries[i]); k++)
+			names[count++] = probe_libraries[i].anchors[k];
+	if (elf_find(elf, names, count, true, found) <= 0)
+		memset(found, 0, sizeof(found));
+	for (size_t i = 0; i < probe_library_count; i++) {
+		has[i] = true;
+		for (size_t k = 0; k < anchors_of(&probe_libraries[i]); k++)
+			has[i] &= found[at++].offset != 0;
+	}
 }
 
 /* Is it placed already?  Two names may be one function. */
@@ -865,10 +892,12 @@ static void keep_tls(struct clients *c, const struct library_file *file, bool de
 static bool look_into(struct clients *c, struct elf_file *elf, const struct library_file *file,
 		      bool deep)
 {
-	bool any = false;
+	bool any = false, has[PROBE_LIBRARIES_MOST];
 
+	if (deep)
+		find_anchors_deep(elf, has);
 	for (size_t i = 0; i < probe_library_count; i++) {
-		if (!has_anchors(elf, &probe_libraries[i], deep))
+		if (deep ? !has[i] : !has_anchors(elf, &probe_libraries[i]))
 			continue;
 		any = true;
 		if (!may_wait(c, &probe_libraries[i]))

@@ -25,6 +25,9 @@
 #define DEEP_MS	   3000
 #define STOP_MS	   0	       /* nobody waits for its end */
 #define GIVEN_UP   256	       /* files */
+#define BLOCK_BYTES 16384
+#define BLOCK_ALIGN 4096
+#define SPARE	   2	       /* workers that are started before a file needs one */
 #define EACH_BYTES (48U << 20) /* of the functions of one file */
 
 /* A worker, with the files that it has open. */
@@ -48,11 +51,21 @@ struct look {
 	struct elf_symbol *found;
 	uint8_t *bytes;
 	size_t count, size;
+	struct block *block[2]; /* read last, by offset and by address; NULL none */
+};
+
+/* Bytes around those that were asked for: the next are near them. */
+struct block {
+	uint64_t at;
+	size_t size;
+	uint8_t bytes[BLOCK_BYTES];
 };
 
 static struct {
 	struct nursery *nursery;
 	struct looker shared;
+	struct nursling spare[SPARE];
+	size_t spares;
 	struct {
 		char *name;
 		uint32_t flags; /* LOOK_VARIABLES, LOOK_SECTIONS */
@@ -92,17 +105,64 @@ static void looker_stop(struct looker *k)
 	k->signs = 0;
 }
 
+/* A worker takes milliseconds to be made, and some is needed for each file that is worth it. */
+static void spares_start(void)
+{
+	struct nursery_end end;
+
+	for (; all.spares < SPARE; all.spares++) {
+		struct nursling *spare = &all.spare[all.spares];
+
+		if (!nursery_start(all.nursery, NURSERY_LOOK, spare))
+			continue;
+		nursery_stop(all.nursery, spare, STOP_MS, &end);
+		return;
+	}
+}
+
+/* The one that was started first, if it still lives: else the next file would be blamed. */
+static bool spare_take(struct nursling *worker)
+{
+	struct nursery_end end;
+	char byte;
+
+	while (all.spares) {
+		*worker = all.spare[0];
+		memmove(all.spare, all.spare + 1, --all.spares * sizeof(all.spare[0]));
+		if (recv(worker->wire, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN)
+			return true;
+		nursery_stop(all.nursery, worker, STOP_MS, &end);
+	}
+	return false;
+}
+
+static void spares_stop(void)
+{
+	struct nursery_end end;
+
+	while (all.spares)
+		nursery_stop(all.nursery, &all.spare[--all.spares], STOP_MS, &end);
+}
+
 static int looker_start(struct looker *k)
 {
 	if (k->worker.wire >= 0)
 		return 0;
 	k->nursery = all.nursery;
-	return nursery_start(k->nursery, NURSERY_LOOK, &k->worker);
+	if (!spare_take(&k->worker)) {
+		int err = nursery_start(k->nursery, NURSERY_LOOK, &k->worker);
+
+		if (err)
+			return err;
+	}
+	spares_start();
+	return 0;
 }
 
 void look_through(struct nursery *nursery)
 {
 	looker_stop(&all.shared);
+	spares_stop();
 	for (size_t i = 0; i < all.signs; i++)
 		free(all.sign[i].name);
 	all.signs = all.given_up_count = 0;
@@ -334,6 +394,8 @@ void look_close(struct look *l)
 	looker_stop(&l->own);
 	free(l->found);
 	free(l->bytes);
+	free(l->block[0]);
+	free(l->block[1]);
 	free(l);
 }
 
@@ -495,6 +557,35 @@ static ssize_t read_all(struct look *l, enum look_op op, uint64_t at, void *buf,
 	return all.in.reply.result < 0 ? -EFAULT : 0;
 }
 
+/* False: what is wanted is not in it whole. */
+static bool block_has(const struct block *b, uint64_t at, void *buf, size_t size)
+{
+	if (!b || at < b->at || at - b->at >= b->size || size > b->size - (at - b->at))
+		return false;
+	memcpy(buf, b->bytes + (at - b->at), size);
+	return true;
+}
+
+/* A small piece comes with what lies around it, if that can be read. */
+static ssize_t read_near(struct look *l, enum look_op op, uint64_t at, void *buf, size_t size)
+{
+	struct block **b = &l->block[op == LOOK_READ_ADDRESS];
+	ssize_t n;
+
+	if (size > BLOCK_ALIGN)
+		return read_all(l, op, at, buf, size);
+	if (block_has(*b, at, buf, size))
+		return (ssize_t)size;
+	if (!*b)
+		*b = malloc(sizeof(**b));
+	if (!*b)
+		return read_all(l, op, at, buf, size);
+	(*b)->at = at & ~(uint64_t)(BLOCK_ALIGN - 1);
+	n = read_all(l, op, (*b)->at, (*b)->bytes, BLOCK_BYTES);
+	(*b)->size = n > 0 ? (size_t)n : 0;
+	return block_has(*b, at, buf, size) ? (ssize_t)size : read_all(l, op, at, buf, size);
+}
+
 ssize_t look_read(struct look *l, uint64_t offset, void *buf, size_t size)
 {
 	const uint8_t *kept = size ? kept_bytes(l, offset, size) : NULL;
@@ -503,12 +594,12 @@ ssize_t look_read(struct look *l, uint64_t offset, void *buf, size_t size)
 		memcpy(buf, kept, size);
 		return (ssize_t)size;
 	}
-	return read_all(l, LOOK_READ, offset, buf, size);
+	return read_near(l, LOOK_READ, offset, buf, size);
 }
 
 ssize_t look_read_address(struct look *l, uint64_t address, void *buf, size_t size)
 {
-	return read_all(l, LOOK_READ_ADDRESS, address, buf, size);
+	return read_near(l, LOOK_READ_ADDRESS, address, buf, size);
 }
 
 static int numbers(struct look *l, enum look_op op, uint64_t a, uint64_t b)

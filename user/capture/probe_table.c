@@ -189,6 +189,7 @@ const struct probe_library probe_libraries[] = {
 };
 
 const size_t probe_library_count = COUNT(probe_libraries);
+_Static_assert(COUNT(probe_libraries) <= PROBE_LIBRARIES_MOST, "as the header says");
 
 const struct probe_row *probe_row_of(uint16_t number, const struct probe_library **library)
 {

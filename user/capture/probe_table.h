@@ -41,7 +41,8 @@ struct probe_library {
 };
 
 extern const struct probe_library probe_libraries[];
-extern const size_t probe_library_count;
+#define PROBE_LIBRARIES_MOST 32
+extern const size_t probe_library_count; /* at most that many */
 
 /* A row by its number among all rows; NULL there is none.  library may be NULL. */
 const struct probe_row *probe_row_of(uint16_t number, const struct probe_library **library);
