@@ -143,12 +143,30 @@ static void a_process_is_asked_again_later(void **state)
 	char got[8];
 
 	(void)state;
-	remember(f, own());
+	remember(f, own(), false);
 	assert_int_equal(fetcher_memory(f, own(), &piece, 1, got), -ETIMEDOUT);
 	s = table_get(&f->silent, (struct table_key){own(), 0});
 	assert_non_null(s);
 	s->until_ns = 0;
 	assert_int_equal(fetcher_memory(f, own(), &piece, 1, got), 4);
+}
+
+static void a_process_is_locked_until_its_mappings_come(void **state)
+{
+	struct silent *s;
+
+	(void)state;
+	assert_int_equal(fetcher_locked(f), 0);
+	remember(f, own(), true);
+	remember(f, 0x3fffffff, true); /* that one is gone by now */
+	remember(f, 1, false);	       /* its memory alone did not come */
+	assert_int_equal(fetcher_locked(f), own());
+	s = table_get(&f->silent, (struct table_key){own(), 0});
+	assert_non_null(s);
+	s->until_ns = 0;
+	assert_int_equal(fetcher_locked(f), 0);
+	assert_null(table_get(&f->silent, (struct table_key){own(), 0}));
+	assert_null(table_get(&f->silent, (struct table_key){0x3fffffff, 0}));
 }
 
 static void one_that_dies_is_replaced(void **state)
@@ -245,6 +263,7 @@ int main(void)
 		T(regular_files_are_opened_and_no_others),
 		T(who_hangs_is_left_and_another_takes_its_place),
 		T(a_process_is_asked_again_later),
+		T(a_process_is_locked_until_its_mappings_come),
 		T(one_that_dies_is_replaced),
 		T(too_many_that_hang_are_not_added_to),
 		T(it_holds_nothing_of_ours),

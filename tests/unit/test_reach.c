@@ -196,6 +196,36 @@ static void a_number_that_comes_back_is_another_process(void **state)
 	assert_int_equal(in_all(), 0);
 }
 
+/* Who was left out gets them as soon as the memory map answers again. */
+static void nobody_gets_probes_while_a_memory_map_is_locked(void **state)
+{
+	static const enum reach_how hows[] = {REACH_CHOSEN, REACH_EVERYONE};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct reach *r = open_as(hows[i]);
+
+		add(r, 7, 0x10);
+		reach_mapped(r, 100, 1, 7);
+		assert_int_equal(in_all(), 1);
+		reach_hold(r, 4711);
+		assert_int_equal(gaps, 0); /* nothing was left out yet */
+		add(r, 8, 0x20);
+		reach_mapped(r, 100, 1, 8);
+		tell(r, TASK_FORKED, 101, 100);
+		assert_int_equal(in_all(), 1);
+		reach_hold(r, 4711);
+		reach_hold(r, 4711);
+		assert_int_equal(gaps, 1);
+		reach_hold(r, 0);
+		assert_int_equal(in_all(), hows[i] == REACH_CHOSEN ? 4 : 2);
+		reach_hold(r, 0);
+		assert_int_equal(made, hows[i] == REACH_CHOSEN ? 4 : 2);
+		reach_close(r);
+		assert_int_equal(in_all(), 0);
+	}
+}
+
 static void what_is_ready_waits_for_the_command(void **state)
 {
 	struct reach *r = open_as(REACH_CHOSEN);
@@ -254,6 +284,7 @@ int main(void)
 		cmocka_unit_test(a_child_carries_what_its_parent_and_others_map),
 		cmocka_unit_test(another_thread_s_program_needs_links_anew),
 		cmocka_unit_test(a_number_that_comes_back_is_another_process),
+		cmocka_unit_test(nobody_gets_probes_while_a_memory_map_is_locked),
 		cmocka_unit_test(what_is_ready_waits_for_the_command),
 		cmocka_unit_test(a_kernel_that_cannot_keep_to_them_says_so),
 		cmocka_unit_test(a_set_that_goes_takes_its_links_along),

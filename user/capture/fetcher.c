@@ -62,6 +62,7 @@ struct answer {
 
 struct silent {
 	uint64_t until_ns;
+	bool locked; /* it was its list of mappings that did not come */
 };
 
 struct fetcher {
@@ -412,7 +413,7 @@ static void abandon(struct fetcher *f)
 	f->pid = 0;
 }
 
-static void remember(struct fetcher *f, uint32_t pid)
+static void remember(struct fetcher *f, uint32_t pid, bool locked)
 {
 	struct table_key key = {pid, 0};
 	struct silent *s = table_get(&f->silent, key);
@@ -424,8 +425,10 @@ static void remember(struct fetcher *f, uint32_t pid)
 			s = NULL;
 		}
 	}
-	if (s)
+	if (s) {
 		s->until_ns = now_ns() + PEACE_NS;
+		s->locked |= locked;
+	}
 	if (f->told_count < sizeof(f->told) / sizeof(f->told[0]))
 		f->told[f->told_count++] = pid;
 }
@@ -499,7 +502,7 @@ static int ask_fetcher(struct fetcher *f, struct ask *a, int held, int *fd)
 		return err;
 	if (!answers_in_time(f)) {
 		abandon(f);
-		remember(f, a->pid);
+		remember(f, a->pid, a->kind == FETCH_MAPS);
 		return -ETIMEDOUT;
 	}
 	got = packet_receive(f->wire, &f->answer, sizeof(f->answer), MSG_DONTWAIT, fd);
@@ -563,6 +566,35 @@ int fetcher_open_file(struct fetcher *f, uint32_t pid, int held)
 	if (fd >= 0)
 		close(fd);
 	return err;
+}
+
+/* It ended, or its list of mappings comes again.  Those in peace are not asked. */
+static bool is_locked(struct fetcher *f, uint32_t pid, const struct silent *s)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%u", pid);
+	if (access(path, F_OK))
+		return false;
+	return now_ns() < s->until_ns || fetcher_maps_answer(f, pid) == -ETIMEDOUT;
+}
+
+uint32_t fetcher_locked(struct fetcher *f)
+{
+	struct table_slot *slot;
+
+	for (size_t at = 0; (slot = table_next(&f->silent, &at));) {
+		const struct silent *s = slot->value;
+		uint32_t pid = (uint32_t)slot->key.a;
+
+		if (!s->locked)
+			continue;
+		if (is_locked(f, pid, s))
+			return pid;
+		free(table_remove(&f->silent, (struct table_key){pid, 0})); /* or it is gone already */
+		at = 0;
+	}
+	return 0;
 }
 
 uint32_t fetcher_silent(struct fetcher *f)

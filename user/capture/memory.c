@@ -106,6 +106,11 @@ int memory_maps_answer(uint32_t pid)
 	return fetcher ? fetcher_maps_answer(fetcher, pid) : 0;
 }
 
+uint32_t memory_maps_locked(void)
+{
+	return fetcher ? fetcher_locked(fetcher) : 0;
+}
+
 int memory_open_file(uint32_t pid, int held)
 {
 	return fetcher ? fetcher_open_file(fetcher, pid, held) : file_open_held(held, 0);

@@ -52,6 +52,8 @@ ssize_t memory_cmdline(uint32_t pid, char *to, size_t size);
 /* Whether its list of mappings can be read now, since whoever changes it may hang with it locked: 0
  * or -errno.  Then reading /proc/PID/maps is ours to do. */
 int memory_maps_answer(uint32_t pid);
+/* A process whose list of mappings was asked for and cannot be read, for whoever changes it hangs; 0 none. */
+uint32_t memory_maps_locked(void);
 /* For reading, the regular file that is held by O_PATH and mapped by this process; negative:
  * -errno, -EREMOTE each read of it asks some program. */
 int memory_open_file(uint32_t pid, int held);

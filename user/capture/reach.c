@@ -60,8 +60,10 @@ struct reach {
 	struct probe_links *dead[REAP_MOST];
 	size_t dead_count;
 	uint64_t reconciled_ns;
+	uint32_t locked; /* no probe is put in while it is there */
+	bool left_out;	 /* some were not, for that */
 	int full; /* why a process could not get its probes, until that is told; 0 or -errno */
-	bool ready, told_full, told_wide;
+	bool ready, told_full, told_wide, told_held;
 };
 
 static struct table_key key_of(const void *pointer)
@@ -83,6 +85,12 @@ static void tell_full(struct reach *r)
 	r->host.gap(r->host.context, text);
 }
 
+static bool is_held(struct reach *r)
+{
+	r->left_out |= r->locked != 0;
+	return r->locked;
+}
+
 /* One that is gone needs none. */
 static void attach_in(struct reach_set *set, struct carrier *c)
 {
@@ -90,7 +98,7 @@ static void attach_in(struct reach_set *set, struct carrier *c)
 	struct probe_links *links;
 	int err;
 
-	if (table_get(&c->links, key_of(set)))
+	if (table_get(&c->links, key_of(set)) || is_held(set->reach))
 		return;
 	programs.pid = c->pid;
 	err = probes_attach(&links, &programs, set->fd, set->places, set->count);
@@ -110,9 +118,10 @@ static void attach_file_in(struct reached_file *f, struct carrier *c)
 
 static int attach_everywhere(struct reach_set *set)
 {
-	return set->everywhere ? 0
-			       : probes_attach(&set->everywhere, &set->programs, set->fd,
-					       set->places, set->count);
+	return set->everywhere || is_held(set->reach)
+		       ? 0
+		       : probes_attach(&set->everywhere, &set->programs, set->fd, set->places,
+				       set->count);
 }
 
 /* All that wait for each other, in a thread that nobody waits for. */
@@ -460,6 +469,50 @@ bool reach_is_at(struct reach *r, uint64_t inode, uint64_t offset)
 	is = is_at(r, inode, offset);
 	pthread_mutex_unlock(&r->lock);
 	return is;
+}
+
+/* Whoever was left out. */
+static void attach_all(struct reach *r)
+{
+	struct table_slot *slot, *file;
+
+	for (size_t at = 0; (slot = table_next(&r->carriers, &at));) {
+		struct carrier *c = slot->value;
+
+		for (size_t i = 0; (file = table_next(&c->files, &i));)
+			attach_file_in(file->value, c);
+		attach_hoped(r, c);
+	}
+	for (size_t at = 0; r->how != REACH_CHOSEN && (slot = table_next(&r->files, &at));)
+		if (((struct reached_file *)slot->value)->mapped)
+			map_everywhere(r, slot->value);
+}
+
+static void tell_held(struct reach *r)
+{
+	char text[EV_TEXT_LEN];
+
+	if (r->told_held || !r->left_out)
+		return;
+	r->told_held = true;
+	snprintf(text, sizeof(text),
+		 "no more probes for now: the memory map of process %u does not answer, and to put "
+		 "one in could stop every fork on this host",
+		 r->locked);
+	r->host.gap(r->host.context, text);
+}
+
+void reach_hold(struct reach *r, uint32_t locked)
+{
+	pthread_mutex_lock(&r->lock);
+	if (locked)
+		tell_held(r);
+	r->locked = locked;
+	if (!locked && r->left_out) {
+		r->left_out = r->told_held = false;
+		attach_all(r);
+	}
+	pthread_mutex_unlock(&r->lock);
 }
 
 size_t reach_carriers(struct reach *r)
