@@ -30,7 +30,7 @@ struct walked_map {
 	__uint(max_entries, WALKED_BYTES);
 };
 
-/* Processes that are made, replaced or end, once more, for the thread that gives them their probes. */
+/* Processes that are made, replaced or end, for the thread that gives them their probes. */
 struct tasks_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, TASKS_BYTES);

@@ -26,15 +26,14 @@ static __always_inline void inherit_runtime(__u32 parent, __u32 pid, __u64 start
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
 }
 
-/* Whoever keeps probes to the selected processes is to hear of each at once.  Of one that finds no room
- * he hears when he compares with /proc. */
+/* Whoever keeps probes to the selected processes is to hear of each at once. */
 static __always_inline void send_task(struct raw_task *told)
 {
 	told->head.ns = bpf_ktime_get_boot_ns();
 	told->head.kind = RAW_TASK;
 	told->head.size = sizeof(*told);
-	bpf_ringbuf_output(&task_ring, told, sizeof(*told), 0);
-	emit(told, sizeof(*told));
+	if (bpf_ringbuf_output(&task_ring, told, sizeof(*told), 0))
+		count(COUNTER_LOSS + EV_LOSS_RING_FULL);
 }
 
 static __always_inline void tell_task(struct task_struct *task, __u32 what, __u32 other)

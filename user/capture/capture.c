@@ -181,10 +181,6 @@ static void on_record(void *context, const struct ev_head *record)
 	case RAW_RUN:
 		clients_record(c->clients, record);
 		break;
-	case RAW_TASK:
-		if (c->heap)
-			heap_task(c->heap, (const struct raw_task *)record);
-		break;
 	case RAW_DEATH:
 		on_death(c, (const struct raw_death *)record);
 		break;
@@ -598,6 +594,7 @@ void capture_close(struct capture *c)
 
 	if (!c)
 		return;
+	births_close(c->births);
 	library_heap_close(c->library_heap);
 	heap_close(c->heap);
 	clients_close(c->clients);

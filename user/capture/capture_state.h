@@ -6,6 +6,7 @@
 #define DBLEAK_CAPTURE_CAPTURE_STATE_H
 
 #include "../base/table.h"
+#include "births.h"
 #include "capture.h"
 #include "peer.h"
 
@@ -46,6 +47,7 @@ struct capture {
 	struct heap *heap;	 /* NULL: the allocator's calls are not followed */
 	struct library_heap *library_heap; /* NULL: nor are those of client libraries */
 	struct growth *growth;	 /* NULL: memory is not looked at */
+	struct births *births;	 /* NULL: nobody was selected, or there is no thread */
 	const struct procfs *procfs;
 	struct table connections, owners;
 	struct peers peers;

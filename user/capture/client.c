@@ -23,7 +23,6 @@
 #include <unistd.h>
 
 #include "../base/table.h"
-#include "births.h"
 #include "elf.h"
 #include "file_exit.h"
 #include "kernel_client.h"
@@ -136,7 +135,6 @@ struct clients {
 	const struct procfs *procfs;
 	struct client_host host;
 	struct reach *reach;
-	struct births *births; /* NULL: nobody was selected, or there is no thread */
 	struct libraries *libraries;
 	struct runtimes *runtimes;
 	struct probe_programs programs[GROUPS];
@@ -1905,6 +1903,7 @@ int clients_sweep(struct clients *c, uint64_t now_ns)
 		c->buried_ns = now_ns;
 		err = kernel_client_bury(c->kernel, on_swept, c);
 	}
+	reach_hold(c->reach, memory_maps_locked());
 	reach_step(c->reach, c->procfs, now_ns);
 	if (c->left > LEFT_MOST)
 		forget_left(c, now_ns, LEFT_NS);
@@ -1961,6 +1960,20 @@ static bool is_selected(void *context, uint32_t pid)
 	return c->host.selected(c->host.context, pid);
 }
 
+/* Before the first probe: does the memory map of everybody answer? */
+static void look_for_locked(struct clients *c)
+{
+	uint32_t *pids = NULL;
+	size_t count = 0;
+
+	if (procfs_pids(c->procfs, &pids, &count))
+		return;
+	for (size_t i = 0; i < count; i++)
+		memory_maps_answer(pids[i]);
+	free(pids);
+	reach_hold(c->reach, memory_maps_locked());
+}
+
 static int open_reach(struct clients *c)
 {
 	const struct reach_host host = {.context = c, .wanted = is_selected, .gap = tell_reach_gap};
@@ -1969,6 +1982,8 @@ static int open_reach(struct clients *c)
 						    : REACH_THEIR_FILES;
 	int err = reach_open(&c->reach, how, &host);
 
+	if (!err)
+		look_for_locked(c);
 	if (!err && c->host.command) {
 		reach_make_ready(c->reach);
 		reach_join(c->reach, c->host.command);
@@ -2039,7 +2054,6 @@ void clients_close(struct clients *c)
 
 	if (!c)
 		return;
-	births_close(c->births);
 	reach_close(c->reach);
 	for (a = c->files; a; a = next) {
 		next = a->next;
@@ -2074,19 +2088,6 @@ struct reach *clients_reach(const struct clients *c)
 bool clients_is_at(const struct clients *c, uint64_t inode, uint64_t offset)
 {
 	return c->reach && reach_is_at(c->reach, inode, offset);
-}
-
-static void on_task(void *context, const struct raw_task *task)
-{
-	reach_task(context, task);
-}
-
-void clients_begin(struct clients *c)
-{
-	if (!c->reach || !c->host.selective)
-		return;
-	if (births_open(&c->births, c->kernel, on_task, c->reach))
-		tell_gap(c, "what new processes do at their start is seen late: no thread for them");
 }
 
 struct runtimes *clients_runtimes(const struct clients *c)

@@ -78,8 +78,6 @@ bool clients_wait(const struct clients *c);
 uint64_t clients_tls_since(const struct clients *c);
 /* Is one of our probes there, in a file of that number? */
 bool clients_is_at(const struct clients *c, uint64_t inode, uint64_t offset);
-/* To be called once, when work begins: new processes get their probes from now on. */
-void clients_begin(struct clients *c);
 /* A process that has handles is gone: the last of them is told, unless that was done just now. */
 void clients_exit(struct clients *c, uint64_t now_ns);
 /* Tells of sites and handles that changed.  0 or -errno. */

@@ -200,7 +200,6 @@ static void see_process(void *context, uint32_t pid, const struct heap_process *
 	if (procfs_facts(h->procfs, pid, &facts) || !procfs_same_start(facts.start_ns, p->start_ns)) {
 		tell_older(h, pid, p);
 		kernel_heap_forget_process(h->kernel, pid);
-		heap_probes_forget(h->probes, pid);
 		table_remove(&h->passed, (struct table_key){pid, 0});
 		h->dead = true;
 		return;
@@ -290,6 +289,7 @@ void heap_sweep(struct heap *h, uint64_t now_ns, bool last)
 	h->met = *h->memory.processes_met;
 	h->last = last && !h->stepped_down;
 	kernel_heap_each(h->kernel, see_process, h);
+	heap_probes_step(h->probes, now_ns);
 	heap_probes_tell_blind(h->probes, now_ns, last);
 	used = *h->memory.sites_used < HEAP_SITES - 1 ? *h->memory.sites_used : HEAP_SITES - 1;
 	for (uint32_t i = 0; i < used && (last || told < TOLD_EACH_SWEEP); i++) {
@@ -501,15 +501,9 @@ bool heap_is_at(const struct heap *h, uint64_t inode, uint64_t offset)
 	return h->probes && heap_probes_is_at(h->probes, inode, offset);
 }
 
-void heap_task(struct heap *h, const struct raw_task *task)
+struct reach *heap_reach(const struct heap *h)
 {
-	if (!h->probes || h->stepped_down)
-		return;
-	/* Another thread than the first replaced the program: the links were that one's. */
-	if (task->what == TASK_ENDED || (task->what == TASK_REPLACED && task->other))
-		heap_probes_forget(h->probes, task->pid);
-	if (task->what != TASK_ENDED)
-		heap_probes_follow(h->probes, task->pid);
+	return h->probes ? heap_probes_reach(h->probes) : NULL;
 }
 
 void heap_close(struct heap *h)

@@ -51,8 +51,8 @@ int heap_fd(const struct heap *h);
 int heap_step(struct heap *h, uint64_t now_ns);
 /* Is one of our probes there, in a file of that number? */
 bool heap_is_at(const struct heap *h, uint64_t inode, uint64_t offset);
-/* A process that is selected began or ended. */
-void heap_task(struct heap *h, const struct raw_task *task);
+/* In which processes its probes are, for whoever hears of new ones.  NULL: in none. */
+struct reach *heap_reach(const struct heap *h);
 /* Tells of sites that changed; last: of all of them. */
 void heap_sweep(struct heap *h, uint64_t now_ns, bool last);
 

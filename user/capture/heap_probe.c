@@ -20,9 +20,8 @@
 #include "kernel_heap.h"
 #include "library.h"
 #include "memory.h"
+#include "reach.h"
 
-#define INSTRUCTION_MOST \
-	16 /* bytes, and the first of the next: where one that follows a probe stands */
 #define BLIND_NS 1000000000ULL /* that a process may take to map its libraries */
 
 /* A file that has an allocator, or may have one. */
@@ -49,12 +48,6 @@ struct attached {
 	struct probe_place places[ALLOCATOR_PROBES];
 };
 
-/* A process that carries probes. */
-struct narrow {
-	struct probe_links *links[HEAP_FILES];
-	uint32_t files; /* attached so far */
-};
-
 struct heap_probes {
 	struct kernel *kernel;
 	const struct procfs *procfs;
@@ -64,19 +57,11 @@ struct heap_probes {
 	bool at_entry, waits, detached;
 	struct table known; /* struct heap_file_known, by device and inode */
 	struct attached *attached[HEAP_FILES];
+	struct reach_set *sets[HEAP_FILES];
 	uint32_t used;
-	struct table processes; /* struct narrow, by pid */
+	struct reach *reach;
 	struct table seen; /* struct seen, by pid */
 };
-
-static int attach(struct heap_probes *p, struct probe_links **links, const struct attached *a,
-		  uint32_t pid)
-{
-	struct probe_programs programs = p->programs;
-
-	programs.pid = pid;
-	return probes_attach(links, &programs, a->fd, a->places, a->count);
-}
 
 static void attached_free(struct attached *a)
 {
@@ -108,19 +93,18 @@ static struct attached *attached_make(int fd, const struct allocator *from, uint
 	return a;
 }
 
-/* A process gets the probes of files that it has not got yet. */
-static void catch_up(struct heap_probes *p, struct narrow *n, uint32_t pid)
+/* In all that are to carry them, now and later. */
+static int attach(struct heap_probes *p, uint32_t index)
 {
-	for (; n->files < p->used; n->files++)
-		attach(p, &n->links[n->files], p->attached[n->files], pid); /* it may be gone */
-}
+	const struct attached *a = p->attached[index];
+	struct library_file file = {.fd = a->fd};
+	struct stat st;
 
-static void all_catch_up(struct heap_probes *p)
-{
-	struct table_slot *slot;
-
-	for (size_t at = 0; (slot = table_next(&p->processes, &at));)
-		catch_up(p, slot->value, slot->key.a);
+	if (fstat(a->fd, &st))
+		return -errno;
+	file.device = st.st_dev;
+	file.inode = st.st_ino;
+	return reach_add(p->reach, &p->sets[index], &p->programs, &file, a->places, a->count);
 }
 
 static int add_allocator(struct heap_probes *p, const struct allocator *from, int fd)
@@ -139,9 +123,7 @@ static int add_allocator(struct heap_probes *p, const struct allocator *from, in
 		return err;
 	}
 	p->attached[p->used++] = a;
-	if (!p->waits)
-		all_catch_up(p);
-	return 0;
+	return p->waits ? 0 : attach(p, p->used - 1);
 }
 
 static void tell_unprobed(struct heap_probes *p, const char *path, int err)
@@ -367,11 +349,17 @@ int heap_probes_open(struct heap_probes **out, struct kernel *kernel, const stru
 	p->host = *host;
 	p->programs = *programs;
 	p->at_entry = at_entry;
-	err = libraries_open(&p->libraries, procfs);
+	err = reach_open(&p->reach, REACH_CHOSEN,
+			 &(struct reach_host){host->context, host->wanted, host->gap});
+	if (!err)
+		err = libraries_open(&p->libraries, procfs);
 	if (err) {
+		reach_close(p->reach);
 		free(p);
 		return err;
 	}
+	reach_make_ready(p->reach); /* it is for all of them */
+	reach_hold(p->reach, memory_maps_locked());
 	*out = p;
 	libraries_on_mapping(p->libraries, on_mapping);
 	if (libraries_watch(p->libraries))
@@ -391,7 +379,9 @@ void heap_probes_go(struct heap_probes *p)
 	if (!p->waits)
 		return;
 	p->waits = false;
-	all_catch_up(p);
+	for (uint32_t i = 0; i < p->used; i++)
+		if (!p->sets[i])
+			attach(p, i); /* nobody may be there any more */
 }
 
 int heap_probes_fd(const struct heap_probes *p)
@@ -440,69 +430,32 @@ void heap_probes_tell_blind(struct heap_probes *p, uint64_t now_ns, bool last)
 
 void heap_probes_follow(struct heap_probes *p, uint32_t pid)
 {
-	struct table_key key = {pid, 0};
-	struct narrow *n = table_get(&p->processes, key);
-
-	if (p->detached)
-		return;
-	if (!n) {
-		n = calloc(1, sizeof(*n));
-		if (!n || table_put(&p->processes, key, n)) {
-			free(n);
-			return;
-		}
-	}
-	if (!p->waits)
-		catch_up(p, n, pid);
+	if (!p->detached)
+		reach_join(p->reach, pid);
 }
 
-void heap_probes_forget(struct heap_probes *p, uint32_t pid)
+void heap_probes_step(struct heap_probes *p, uint64_t now_ns)
 {
-	struct narrow *n = table_remove(&p->processes, (struct table_key){pid, 0});
-
-	for (uint32_t i = 0; n && i < n->files; i++)
-		probes_detach_later(n->links[i]);
-	free(n);
+	reach_hold(p->reach, memory_maps_locked());
+	reach_step(p->reach, p->procfs, now_ns);
 }
 
-static bool is_at(const struct attached *a, uint64_t offset)
+struct reach *heap_probes_reach(const struct heap_probes *p)
 {
-	for (size_t i = 0; i < a->count; i++)
-		if (offset - a->places[i].offset < INSTRUCTION_MOST)
-			return true;
-	return false;
+	return p->reach;
 }
 
 bool heap_probes_is_at(const struct heap_probes *p, uint64_t inode, uint64_t offset)
 {
-	struct stat st;
-
-	for (uint32_t i = 0; i < p->used; i++)
-		if (!fstat(p->attached[i]->fd, &st) && st.st_ino == inode &&
-		    is_at(p->attached[i], offset))
-			return true;
-	return false;
+	return reach_is_at(p->reach, inode, offset);
 }
 
+/* Who joins from now on gets none. */
 void heap_probes_detach(struct heap_probes *p)
 {
-	size_t most = p->processes.count * HEAP_FILES + 1, n = 0;
-	struct probe_links **links = calloc(most, sizeof(*links));
-	struct table_slot *slot;
-
 	p->detached = true;
-	if (!links) /* the end of this process does it */
-		return;
-	for (size_t at = 0; (slot = table_next(&p->processes, &at));) {
-		struct narrow *narrow = slot->value;
-
-		for (uint32_t i = 0; i < narrow->files; i++)
-			links[n++] = narrow->links[i];
-		free(narrow);
-	}
-	table_free(&p->processes);
-	probes_detach_all(links, n);
-	free(links);
+	reach_remove_all(p->sets, p->used);
+	memset(p->sets, 0, sizeof(p->sets));
 }
 
 void heap_probes_close(struct heap_probes *p)
@@ -512,6 +465,7 @@ void heap_probes_close(struct heap_probes *p)
 	if (!p)
 		return;
 	heap_probes_detach(p);
+	reach_close(p->reach);
 	for (uint32_t i = 0; i < p->used; i++)
 		attached_free(p->attached[i]);
 	for (size_t at = 0; (slot = table_next(&p->known, &at));)

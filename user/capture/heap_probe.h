@@ -45,9 +45,12 @@ int heap_probes_poll(struct heap_probes *p);
  * they map one yet. */
 void heap_probes_tell_blind(struct heap_probes *p, uint64_t now_ns, bool last);
 
-/* A process is to carry them, or has ended. */
+/* A process is to carry them. */
 void heap_probes_follow(struct heap_probes *p, uint32_t pid);
-void heap_probes_forget(struct heap_probes *p, uint32_t pid);
+/* To be called about each second. */
+void heap_probes_step(struct heap_probes *p, uint64_t now_ns);
+/* In which processes they are: for whoever hears of new ones.  Stays until heap_probes_close. */
+struct reach *heap_probes_reach(const struct heap_probes *p);
 
 /* Is one of them there, in a file of that number? */
 bool heap_probes_is_at(const struct heap_probes *p, uint64_t inode, uint64_t offset);

@@ -12,6 +12,7 @@
 #include "kernel.h"
 #include "library_heap.h"
 #include "owner.h"
+#include "reach.h"
 #include "reader.h"
 
 static void tell_for_readers(void *context, struct ev_head *record)
@@ -218,10 +219,35 @@ int parts_open_library_heap(struct capture *c)
 	return library_heap_open(&c->library_heap, c->kernel, &host);
 }
 
+/* In a thread of its own: only what others may call while work goes on. */
+static void on_task(void *context, const struct raw_task *task)
+{
+	const struct capture *c = context;
+	struct reach *clients = c->clients ? clients_reach(c->clients) : NULL;
+	struct reach *heap = c->heap ? heap_reach(c->heap) : NULL;
+
+	if (heap) /* first: its calls come sooner */
+		reach_task(heap, task);
+	if (clients)
+		reach_task(clients, task);
+}
+
+static void births_begin(struct capture *c)
+{
+	struct ev_gap gap = {};
+
+	if (select_is_empty(c->options.select) || (!c->clients && !c->heap) ||
+	    !births_open(&c->births, c->kernel, on_task, c))
+		return;
+	INIT(gap, EV_GAP);
+	snprintf(gap.text, sizeof(gap.text),
+		 "what new processes do at their start is seen late: no thread can be had");
+	capture_tell(c, &gap.head);
+}
+
 void parts_begin(struct capture *c)
 {
-	if (c->clients)
-		clients_begin(c->clients);
+	births_begin(c);
 	if (c->growth)
 		growth_begin(c->growth);
 	if (c->library_heap)
