@@ -199,7 +199,6 @@ static void threaded(int threads, size_t size)
 		pthread_join(thread[i], NULL);
 }
 
-/* The child gives back blocks of its parent, which the parent keeps. */
 /* A process is followed from the moment on in which probes of its own are in: a moment after its fork
  * or exec, for nobody who was not chosen carries any. */
 static void settle(void)
@@ -207,6 +206,7 @@ static void settle(void)
 	usleep(700000);
 }
 
+/* The child gives back blocks of its parent, which the parent keeps. */
 static void forked(void)
 {
 	int status = 0;

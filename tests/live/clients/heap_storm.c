@@ -61,12 +61,19 @@ static __attribute__((noinline)) void take(int n, size_t size)
 		kept = malloc(size);
 }
 
+/* A child is followed a moment after it was made: nobody who was not chosen carries any probe. */
+static void settle(void)
+{
+	usleep(200000);
+}
+
 /* The call returns twice. */
 static void forked(void)
 {
 	for (int i = 0; i < 10; i++) {
 		take(1, FORKED);
 		if (!child) {
+			settle();
 			take(3, 53);
 			_exit(0);
 		}
@@ -77,6 +84,7 @@ static void forked(void)
 static void in_child(size_t before, size_t size)
 {
 	if (!fork()) {
+		settle();
 		take(10, before);
 		take(1, size);
 		_exit(9);
