@@ -208,7 +208,8 @@ class MariaDB(Server):
         self.data = os.path.join(self.folder, "data")
         self.call("mariadb-install-db", "--no-defaults", f"--datadir={self.data}",
                   "--auth-root-authentication-method=normal", "--skip-test-db",
-                  "--innodb-log-file-size=16M", "--innodb-use-native-aio=0")
+                  "--innodb-log-file-size=16M", "--innodb-use-native-aio=0",
+                  f"--tmpdir={self.folder}")  # each server removes all temporary tables there at its start
 
     def command(self):
         return ["mariadbd", "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}",
