@@ -33,7 +33,7 @@ static struct {
 	uint64_t begun_ns;
 	uint64_t at[LOOK_PAGES];
 	uint8_t bytes[LOOK_PAGES][PAGE_BYTES];
-} look;
+} last_look;
 
 void memory_use(struct fetcher *f)
 {
@@ -153,20 +153,20 @@ static uint64_t now_ns(void)
 
 static const uint8_t *look_page(uint64_t page)
 {
-	uint32_t kept = look.count < LOOK_PAGES ? look.count : LOOK_PAGES;
+	uint32_t kept = last_look.count < LOOK_PAGES ? last_look.count : LOOK_PAGES;
 
 	for (uint32_t i = 0; i < kept; i++)
-		if (look.at[i] == page)
-			return look.bytes[i];
+		if (last_look.at[i] == page)
+			return last_look.bytes[i];
 	return NULL;
 }
 
 static void look_keep(uint64_t page, const uint8_t *bytes)
 {
-	uint32_t i = look.count++ % LOOK_PAGES;
+	uint32_t i = last_look.count++ % LOOK_PAGES;
 
-	look.at[i] = page;
-	memcpy(look.bytes[i], bytes, PAGE_BYTES);
+	last_look.at[i] = page;
+	memcpy(last_look.bytes[i], bytes, PAGE_BYTES);
 }
 
 /* Those of so many pages that are not there yet, with one question.  0 or -errno. */
@@ -203,7 +203,7 @@ static ssize_t read_for_look(const struct memory *m, uint64_t address, void *to,
 	size_t done = 0;
 	int err;
 
-	if (size > SMALL_BYTES || m->pid != look.pid || address + size < address)
+	if (size > SMALL_BYTES || m->pid != last_look.pid || address + size < address)
 		return read_process(m, address, to, size);
 	err = look_fill(m->pid, pages, add_pages(pages, 0, address, size));
 	while (done < size) {
@@ -225,7 +225,7 @@ void memory_look_ahead(const struct memory *m, const uint64_t *addresses, size_t
 	uint64_t pages[AHEAD_PAGES];
 	size_t count = 0;
 
-	if (!n || m->pid != look.pid || look_page(addresses[0] & ~(uint64_t)(PAGE_BYTES - 1)))
+	if (!n || m->pid != last_look.pid || look_page(addresses[0] & ~(uint64_t)(PAGE_BYTES - 1)))
 		return;
 	for (size_t i = 0; i < n; i++)
 		count = add_pages(pages, count, addresses[i], size);
@@ -236,10 +236,10 @@ struct memory memory_for_look(uint32_t pid, uint64_t age_ns)
 {
 	uint64_t now = now_ns();
 
-	if (look.pid != pid || now - look.begun_ns > age_ns) {
-		look.pid = pid;
-		look.begun_ns = now;
-		look.count = 0;
+	if (last_look.pid != pid || now - last_look.begun_ns > age_ns) {
+		last_look.pid = pid;
+		last_look.begun_ns = now;
+		last_look.count = 0;
 	}
 	return (struct memory){.read = read_for_look, .pid = pid};
 }
