@@ -1903,8 +1903,10 @@ int clients_sweep(struct clients *c, uint64_t now_ns)
 		c->buried_ns = now_ns;
 		err = kernel_client_bury(c->kernel, on_swept, c);
 	}
-	reach_hold(c->reach, memory_maps_locked());
-	reach_step(c->reach, c->procfs, now_ns);
+	if (c->reach) { /* there is none where no probe works */
+		reach_hold(c->reach, memory_maps_locked());
+		reach_step(c->reach, c->procfs, now_ns);
+	}
 	if (c->left > LEFT_MOST)
 		forget_left(c, now_ns, LEFT_NS);
 	look_for_tls_again(c, now_ns);
