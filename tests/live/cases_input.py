@@ -5,6 +5,7 @@ import os
 import random
 import struct
 import subprocess
+import time
 
 from solo import live
 
@@ -89,6 +90,22 @@ def record_limit(bench):
     for wrong in ("", "0", "-1", "1T", "nan", "12KK", "1e30"):
         look = bench.dbleak.run("watch", "--record-limit", wrong, patience=10)
         bench.check(look.status == 2 and "--record-limit" in look.err, f"{wrong!r}: {look.status} {look.err[:200]!r}")
+
+
+@live("a watch that holds more memory than it may ends early, with its report", lane="input")
+def max_memory(bench):
+    client = bench.client("keeper.py", "leak")
+    began = time.monotonic()
+    look = bench.dbleak.run("watch", "--duration", 60, "--json", "-p", client.pid, "--max-memory", "4M")
+    bench.check(time.monotonic() - began < 30, "it went on")
+    bench.check(look.status in (0, 1), f"status {look.status}: {look.err[-300:]!r}")
+    report = json.loads(look.out)
+    reasons = [gap["reason"] for gap in report["coverage"]["gaps"]]
+    bench.check(any("--max-memory" in reason for reason in reasons), f"gaps: {reasons}")
+    bench.check([p["pid"] for p in report["processes"]] == [client.pid], "what was seen is not told")
+    for wrong in ("0", "-1", "nan", "12KK"):
+        look = bench.dbleak.run("watch", "--max-memory", wrong, patience=10)
+        bench.check(look.status == 2 and "--max-memory" in look.err, f"{wrong!r}: {look.status} {look.err[:200]!r}")
 
 
 @live("a closed pipe is no success", lane="input")

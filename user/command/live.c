@@ -17,6 +17,7 @@
 #include "../capture/rights.h"
 #include "../report/json.h"
 #include "../report/text.h"
+#include "ceiling.h"
 
 #define STEP_MS 100
 #define LOCK_MS 300 /* a record is applied in microseconds */
@@ -211,6 +212,29 @@ static void progress(struct live *l, double since, double duration_s)
 		p.lost ? "some records lost" : "nothing lost", left);
 }
 
+static uint64_t boot_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+/* Whoever holds too much ends early, with all that was seen.  A command that we run is not left alone. */
+static bool holds_too_much(struct live *l)
+{
+	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
+
+	if (l->options->command || !ceiling_is_reached(l->options->max_memory))
+		return false;
+	gap.head.ns = boot_ns();
+	snprintf(gap.text, sizeof(gap.text),
+		 "the watch ended early: dbleak itself held %llu MB, more than --max-memory",
+		 (unsigned long long)(ceiling_resident() >> 20));
+	take_record(l, &gap.head);
+	return true;
+}
+
 int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, void *, int),
 	      void *context)
 {
@@ -234,6 +258,8 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, voi
 		if (since - shown >= 1) {
 			shown = since;
 			progress(l, since, duration_s);
+			if (holds_too_much(l))
+				break;
 		}
 	}
 	if (isatty(STDERR_FILENO))
@@ -293,14 +319,6 @@ int live_report(struct live *l)
 		status = 2; /* what was asked for is not there */
 	watchdog_closing(&l->watchdog, status);
 	return status;
-}
-
-static uint64_t boot_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 }
 
 /* What a capture that hangs can no longer tell. */

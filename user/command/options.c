@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_MEMORY	 (256ULL << 20)
 #define RECORD_LIMIT	 (1ULL << 30) /* a day of a busy host; a tenant is not to fill the disk */
 #define SIZE_MOST	 1e18
 #define HEAP_SAMPLE 16384 /* bytes */
@@ -35,6 +36,7 @@ enum {
 	OPT_LIBRARY,
 	OPT_USER,
 	OPT_RECORD_LIMIT,
+	OPT_MAX_MEMORY,
 };
 
 static const struct {
@@ -50,6 +52,7 @@ static const struct {
 	{"interval", 1, OPT_INTERVAL, OPTIONS_TIME},
 	{"min-age", 1, OPT_MIN_AGE, OPTIONS_TIME},
 	{"max-overhead", 1, OPT_MAX_OVERHEAD, OPTIONS_TIME},
+	{"max-memory", 1, OPT_MAX_MEMORY, OPTIONS_SELECT},
 	{"heap", 1, OPT_HEAP, OPTIONS_TIME},
 	{"heap-sample", 1, OPT_HEAP_SAMPLE, OPTIONS_TIME},
 	{"probe-at", 1, OPT_PROBE_AT, OPTIONS_TIME},
@@ -188,6 +191,8 @@ static int take(struct options *o, int value, const char *usage)
 		return number("min-age", optarg, 0.1, 1e7, &o->min_age_s);
 	case OPT_MAX_OVERHEAD:
 		return number("max-overhead", optarg, 0.01, 100, &o->max_overhead);
+	case OPT_MAX_MEMORY:
+		return size("max-memory", optarg, &o->max_memory);
 	case OPT_HEAP:
 		return heap(o, optarg);
 	case OPT_HEAP_SAMPLE:
@@ -258,6 +263,7 @@ int options_parse(struct options *o, int argc, char **argv, unsigned int takes, 
 	*o = (struct options){.interval_s = 1,
 			      .min_age_s = 10,
 			      .max_overhead = 2,
+			      .max_memory = MAX_MEMORY,
 			      .heap = EV_TIER_GROWTH,
 			      .heap_sample = HEAP_SAMPLE,
 			      .record_limit = RECORD_LIMIT};

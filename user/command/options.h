@@ -17,6 +17,7 @@ struct options {
 	double interval_s;
 	double min_age_s;
 	double max_overhead; /* percent of a CPU */
+	uint64_t max_memory; /* --max-memory: bytes of our own */
 	const char *output;  /* -o */
 	const char *record;  /* --record */
 	uint64_t record_limit;	      /* --record-limit: bytes */
@@ -34,7 +35,7 @@ struct options {
 
 /* Which options a subcommand takes. */
 enum {
-	OPTIONS_SELECT = 1,   /* SELECT */
+	OPTIONS_SELECT = 1,   /* SELECT, --max-memory */
 	OPTIONS_TIME = 2,     /* --duration, --interval, --min-age, --max-overhead */
 	OPTIONS_OUTPUT = 4,   /* -o */
 	OPTIONS_RECORD = 8,   /* --record */

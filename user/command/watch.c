@@ -20,6 +20,7 @@ static const char usage[] =
 	"  --container NAME    a Docker or podman container, by name, id or a prefix\n"
 	"Others:\n"
 	"  --min-age S         held so long before it is called stuck (10)\n"
+	"  --max-memory SIZE   end the watch, with its report, when dbleak itself holds more (256M)\n"
 	"  --no-stacks         do not look who called: no source lines\n"
 	"  --heap TIER         memory: off; growth (default); client, also what client libraries "
 	"take;\n"
