@@ -11,11 +11,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "../base/ceiling.h"
 #include "client.h"
+#include "fetcher.h"
 #include "growth.h"
 #include "heap.h"
 #include "kernel.h"
 #include "library_heap.h"
+#include "nursery.h"
 #include "procfs.h"
 #include "reader.h"
 
@@ -38,18 +41,6 @@ void cost_tell_losses(struct capture *c)
 		return;
 	c->loss = loss;
 	capture_tell(c, &loss.head);
-}
-
-static uint64_t own_rss(void)
-{
-	unsigned long long pages = 0;
-	FILE *f = fopen("/proc/self/statm", "re");
-
-	if (f && fscanf(f, "%*u %llu", &pages) != 1)
-		pages = 0;
-	if (f)
-		fclose(f);
-	return pages * sysconf(_SC_PAGESIZE);
 }
 
 static uint64_t own_cpu(void)
@@ -101,7 +92,8 @@ void cost_tell(struct capture *c)
 	if (kernel_counters(c->kernel, counters))
 		return;
 	INIT(cost, EV_COST);
-	cost.cpu_ns = own_cpu() + (c->readers ? readers_cpu_ns(c->readers) : 0);
+	cost.cpu_ns = own_cpu() + (c->nursery ? nursery_cpu_ns(c->nursery) : 0) +
+		      (c->fetcher ? fetcher_cpu_ns(c->fetcher) : 0);
 	cost.stepped_down = c->stepped_down || (c->clients && clients_stepped_down(c->clients));
 	cost.stepped_down |= c->heap && heap_stepped_down(c->heap);
 	cost.stepped_down |= c->library_heap && library_heap_stepped_down(c->library_heap);
@@ -120,7 +112,7 @@ void cost_tell(struct capture *c)
 	if (c->growth)
 		cost.bpf_ns += growth_cost_ns(c->growth, counters[COUNTER_FAULTS]) +
 			       growth_pools_cost_ns(c->growth);
-	cost.rss_bytes = own_rss();
+	cost.rss_bytes = ceiling_resident();
 	cost.kernel_bytes = kernel_bytes(c->kernel);
 	capture_tell(c, &cost.head);
 }

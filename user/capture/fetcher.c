@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "../base/table.h"
+#include "kin.h"
 
 #define MS_NS	   1000000ULL
 #define SOFT_MS	   50		   /* then we look what it does */
@@ -566,6 +567,11 @@ int fetcher_open_file(struct fetcher *f, uint32_t pid, int held)
 	if (fd >= 0)
 		close(fd);
 	return err;
+}
+
+uint64_t fetcher_cpu_ns(const struct fetcher *f)
+{
+	return kin_cpu_ns(f->nest_pid);
 }
 
 /* It ended, or its list of mappings comes again.  Those in peace are not asked. */

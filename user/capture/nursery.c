@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "cage.h"
+#include "kin.h"
 
 #define WORKERS_MAX 16 /* at a time: those that hang in the kernel count */
 #define CLOSE_MS    500
@@ -476,6 +477,11 @@ int nursery_stop(struct nursery *n, struct nursling *worker, int timeout_ms,
 		return 0;
 	err = order_send(n, &order, NULL);
 	return err ? err : await_end(n, order.serial, timeout_ms, end);
+}
+
+uint64_t nursery_cpu_ns(const struct nursery *n)
+{
+	return kin_cpu_ns(n->keeper);
 }
 
 /* Who locked it in is reaped, and so is who is locked in, once it has told its number. */

@@ -59,6 +59,9 @@ int nursery_start(struct nursery *n, size_t role, struct nursling *out);
 int nursery_stop(struct nursery *n, struct nursling *worker, int timeout_ms,
 		 struct nursery_end *end);
 
+/* Processor time of all workers, those that ended too; 0 not known yet. */
+uint64_t nursery_cpu_ns(const struct nursery *n);
+
 /* One packet from asking, without waiting.  Returns its bytes, 0 the worker is gone, or -errno
  * (-EAGAIN none). */
 ssize_t nursling_receive(struct nursling *worker, void *to, size_t size);

@@ -288,8 +288,3 @@ uint64_t readers_lost(const struct readers *r)
 {
 	return stacks_lost(r->stacks) + native_counts(r->native).lost + r->skipped;
 }
-
-uint64_t readers_cpu_ns(const struct readers *r)
-{
-	return native_counts(r->native).cpu_ns;
-}

@@ -50,7 +50,5 @@ int readers_told(struct readers *r, uint64_t sample, uint64_t *stack);
 
 /* Stacks that could not be told of, for want of room. */
 uint64_t readers_lost(const struct readers *r);
-/* Processor time that reading has taken outside this process. */
-uint64_t readers_cpu_ns(const struct readers *r);
 
 #endif

@@ -11,13 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../base/ceiling.h"
 #include "../base/output.h"
 #include "../capture/looking.h"
 #include "../capture/others.h"
 #include "../capture/rights.h"
 #include "../report/json.h"
 #include "../report/text.h"
-#include "ceiling.h"
 
 #define STEP_MS 100
 #define LOCK_MS 300 /* a record is applied in microseconds */

@@ -5,8 +5,8 @@
  * All tables have bounds, and what grows beyond them together does so because the host is larger than
  * those were made for.  A host that is short of memory is not to suffer from whoever looks at it.
  */
-#ifndef DBLEAK_COMMAND_CEILING_H
-#define DBLEAK_COMMAND_CEILING_H
+#ifndef DBLEAK_BASE_CEILING_H
+#define DBLEAK_BASE_CEILING_H
 
 #include <stdbool.h>
 #include <stdint.h>
