@@ -18,7 +18,8 @@
 static void what_is_held_counts_and_what_is_given_back_does_not(void **state)
 {
 	uint64_t before = ceiling_resident(), most = before + 16 * MIB;
-	void *held = mmap(NULL, 64 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *held = mmap(NULL, 64 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			  0);
 
 	(void)state;
 	assert_true(before > 0);

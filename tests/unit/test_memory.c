@@ -50,7 +50,8 @@ static void a_process_that_is_gone_is_told(void **state)
 static void a_look_reads_each_page_once(void **state)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char *three = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *three = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			   0);
 	uint64_t at = (uint64_t)(uintptr_t)three;
 	struct memory m = memory_for_look((uint32_t)getpid(), 0);
 	char bytes[16];
@@ -79,7 +80,8 @@ static void a_look_reads_each_page_once(void **state)
 static void more_pages_than_a_look_keeps_are_read_again(void **state)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char *many = mmap(NULL, 100 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *many = mmap(NULL, 100 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			  0);
 	struct memory m = memory_for_look((uint32_t)getpid(), 0);
 
 	(void)state;
@@ -88,7 +90,8 @@ static void more_pages_than_a_look_keeps_are_read_again(void **state)
 		memcpy(many + i * page, &i, sizeof(i));
 	for (int round = 0; round < 2; round++)
 		for (uint64_t i = 0, value; i < 100; i++) {
-			assert_int_equal(memory_u64(&m, (uint64_t)(uintptr_t)many + i * page, &value), 0);
+			assert_int_equal(
+				memory_u64(&m, (uint64_t)(uintptr_t)many + i * page, &value), 0);
 			assert_int_equal(value, i);
 		}
 	assert_int_equal(munmap(many, 100 * page), 0);
@@ -97,7 +100,8 @@ static void more_pages_than_a_look_keeps_are_read_again(void **state)
 static void what_is_read_ahead_is_read_with_one_question(void **state)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char *many = mmap(NULL, 8 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *many = mmap(NULL, 8 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			  0);
 	uint64_t at = (uint64_t)(uintptr_t)many, addresses[] = {at + 4 * page, at}, value;
 	struct memory m = memory_for_look((uint32_t)getpid(), 0);
 

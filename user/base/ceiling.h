@@ -2,8 +2,9 @@
 /*
  * ceiling.h - how much memory we hold ourselves, and whether it is too much.
  *
- * All tables have bounds, and what grows beyond them together does so because the host is larger than
- * those were made for.  A host that is short of memory is not to suffer from whoever looks at it.
+ * All tables have bounds, and what grows beyond them together does so because the host is larger
+ * than those were made for.  A host that is short of memory is not to suffer from whoever looks at
+ * it.
  */
 #ifndef DBLEAK_BASE_CEILING_H
 #define DBLEAK_BASE_CEILING_H

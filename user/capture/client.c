@@ -37,7 +37,7 @@
 #include "sizes.h"
 #include "sqlite.h"
 
-#define ANCHORS_MOST 8
+#define ANCHORS_MOST	  8
 #define SECOND_NS 1000000000ULL
 #define CODE_BYTES 65536
 #define ACCESSOR_BYTES 96

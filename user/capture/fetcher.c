@@ -597,7 +597,8 @@ uint32_t fetcher_locked(struct fetcher *f)
 			continue;
 		if (is_locked(f, pid, s))
 			return pid;
-		free(table_remove(&f->silent, (struct table_key){pid, 0})); /* or it is gone already */
+		free(table_remove(&f->silent,
+				  (struct table_key){pid, 0})); /* or it is gone already */
 		at = 0;
 	}
 	return 0;

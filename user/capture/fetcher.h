@@ -53,7 +53,8 @@ int fetcher_open_file(struct fetcher *f, uint32_t pid, int held);
 
 /* Its processor time. */
 uint64_t fetcher_cpu_ns(const struct fetcher *f);
-/* A process whose list of mappings did not come when it was asked for last, and still does not; 0 none. */
+/* A process whose list of mappings did not come when it was asked for last, and still does not; 0
+ * none. */
 uint32_t fetcher_locked(struct fetcher *f);
 /* A process that has not answered since the last call, once each; 0 none. */
 uint32_t fetcher_silent(struct fetcher *f);

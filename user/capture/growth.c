@@ -39,13 +39,13 @@
 #define GAP_MOST_NS   200000000ULL /* of one process */
 #define LEAST_PAGES   48	  /* between two samples, on average */
 #define TELL_NS	      SECOND_NS
-#define CHECK_SHARE   100 /* looking for pages takes at most one part in so many of our time */
+#define CHECK_SHARE	  100 /* looking for pages takes at most one part in so many of our time */
 #define CHECK_SHARE_EAGER 25
 #define CHECK_SHARE_POOLS 25 /* of all processes together */
-#define POOLS_AHEAD   4
-#define PAGES_AT_ONCE 64 /* of a process: meanwhile nothing else is done */
-#define STEP_NS	      20000000ULL /* then others have their turn */
-#define LAST_CHECK_NS (SECOND_NS / 10) /* of a process, at the end */
+#define POOLS_AHEAD	  4
+#define PAGES_AT_ONCE	  64		   /* of a process: meanwhile nothing else is done */
+#define STEP_NS		  20000000ULL	   /* then others have their turn */
+#define LAST_CHECK_NS	  (SECOND_NS / 10) /* of a process, at the end */
 #define PAGE_BYTES    4096
 #define POOLS_LOOK_NS (SECOND_NS / 5) /* at the least, and at times three times as much */
 
@@ -535,7 +535,10 @@ static void note_pool(void *context, uint64_t pool)
 static void check_pools(struct growth *g, struct grower *p)
 {
 	uint64_t began = now_boot(), least;
-	struct looker l = {.growth = g, .sites = p->sites, .pools = true, .memory = memory_for_look(p->pid, 0)};
+	struct looker l = {.growth = g,
+			   .sites = p->sites,
+			   .pools = true,
+			   .memory = memory_for_look(p->pid, 0)};
 
 	growth_sites_check_pools(p->sites, began, pools_scale(g->pools, p->pid) > 1.01,
 				 PAGES_AT_ONCE, look_for_pool, tenant_of_pool, &l);
@@ -604,8 +607,8 @@ static void check(struct growth *g, struct grower *p, bool last)
 	if (growth_sites_blind(p->sites))
 		tell_gap(g, GAP_FRAMES, "page frames are not shown: memory given back and taken "
 					"again at one place counts as held");
-	p->check_ns = began + (g->host.eager ? CHECK_SHARE_EAGER : CHECK_SHARE) *
-				      (now_boot() - began);
+	p->check_ns = began +
+		      (g->host.eager ? CHECK_SHARE_EAGER : CHECK_SHARE) * (now_boot() - began);
 }
 
 /* True: nothing more will come of it. */

@@ -43,7 +43,8 @@ bool growth_sites_check(struct growth_sites *s, uint64_t now_ns, size_t most, pa
 bool growth_sites_check_pools(struct growth_sites *s, uint64_t now_ns, bool reckoned, size_t most,
 			      pages_look look, pages_tenant tenant, void *context);
 /* As pages_next, in a callback of one of them. */
-size_t growth_sites_next(const struct growth_sites *s, bool pools, uint64_t *addresses, size_t most);
+size_t growth_sites_next(const struct growth_sites *s, bool pools, uint64_t *addresses,
+			 size_t most);
 /* Were samples of pools thinned out since that was asked last?  Those left are told one by one. */
 bool growth_sites_thinned(struct growth_sites *s);
 void growth_sites_each_pool(const struct growth_sites *s, void (*fn)(void *context, uint64_t pool),

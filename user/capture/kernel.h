@@ -51,8 +51,8 @@ bool kernel_targets(struct kernel *k, uint32_t pid);
 int kernel_drain(struct kernel *k, int timeout_ms, kernel_record_fn fn, void *context);
 int kernel_ring_fd(const struct kernel *k);
 
-/* The selected processes that were made, replaced or ended since the last time, from a ring of their
- * own that one thread reads, whichever.  0 or -errno. */
+/* The selected processes that were made, replaced or ended since the last time, from a ring of
+ * their own that one thread reads, whichever.  0 or -errno. */
 int kernel_drain_tasks(struct kernel *k, kernel_task_fn fn, void *context);
 int kernel_tasks_fd(const struct kernel *k);
 

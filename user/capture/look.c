@@ -27,7 +27,7 @@
 #define GIVEN_UP   256	       /* files */
 #define BLOCK_BYTES 16384
 #define BLOCK_ALIGN 4096
-#define SPARE	   2	       /* workers that are started before a file needs one */
+#define SPARE	    2		/* workers that are started before a file needs one */
 #define EACH_BYTES (48U << 20) /* of the functions of one file */
 
 /* A worker, with the files that it has open. */

@@ -20,13 +20,13 @@
 #define SMALL_BYTES (4 * PAGE_BYTES)
 #define AHEAD_PAGES 16 /* in one question */
 
-_Static_assert(AHEAD_PAGES * PAGE_BYTES <= FETCH_BYTES && AHEAD_PAGES <= MEMORY_PIECES,
+_Static_assert(AHEAD_PAGES *PAGE_BYTES <= FETCH_BYTES && AHEAD_PAGES <= MEMORY_PIECES,
 	       "a question asks for so much at most");
 
 static struct fetcher *fetcher; /* as memory_use says */
 
-/* To ask the fetcher takes two switches between processes, which wait for each other on a busy machine:
- * what a page costs on top is nothing beside. */
+/* To ask the fetcher takes two switches between processes, which wait for each other on a busy
+ * machine: what a page costs on top is nothing beside. */
 static struct {
 	uint32_t pid;
 	uint32_t count; /* pages read in this look */

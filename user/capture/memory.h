@@ -23,12 +23,12 @@ struct memory {
 /* Memory of a live process, read at the instant it is asked for. */
 struct memory memory_of_process(uint32_t pid);
 
-/* The same for one look, of many small reads, at one process: each of its pages is read once, and stays
- * as it was then.  The next look has pages of its own, except that one at the same process goes on
- * with those of a look that began at most so long before.  For one thread. */
+/* The same for one look, of many small reads, at one process: each of its pages is read once, and
+ * stays as it was then.  The next look has pages of its own, except that one at the same process
+ * goes on with those of a look that began at most so long before.  For one thread. */
 struct memory memory_for_look(uint32_t pid, uint64_t age_ns);
-/* Reads what a look will ask for, size bytes from each address, as far as one question goes; nothing, if
- * the first is there already. */
+/* Reads what a look will ask for, size bytes from each address, as far as one question goes;
+ * nothing, if the first is there already. */
 void memory_look_ahead(const struct memory *m, const uint64_t *addresses, size_t n, size_t size);
 
 /* From now on memory of processes is read by this one, borrowed, which may be abandoned where a
@@ -52,7 +52,8 @@ ssize_t memory_cmdline(uint32_t pid, char *to, size_t size);
 /* Whether its list of mappings can be read now, since whoever changes it may hang with it locked: 0
  * or -errno.  Then reading /proc/PID/maps is ours to do. */
 int memory_maps_answer(uint32_t pid);
-/* A process whose list of mappings was asked for and cannot be read, for whoever changes it hangs; 0 none. */
+/* A process whose list of mappings was asked for and cannot be read, for whoever changes it hangs;
+ * 0 none. */
 uint32_t memory_maps_locked(void);
 /* For reading, the regular file that is held by O_PATH and mapped by this process; negative:
  * -errno, -EREMOTE each read of it asks some program. */

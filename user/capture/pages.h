@@ -54,7 +54,7 @@ struct pages {
 	size_t most;	/* of them; 0: PAGES_MOST */
 	uint64_t least; /* what each stands for, at least */
 	uint64_t seed;
-	size_t left;	/* to be looked for in this round; 0: the next begins one */
+	size_t left; /* to be looked for in this round; 0: the next begins one */
 	bool blind; /* frames are not shown: what came back in between is not told apart */
 };
 
@@ -72,8 +72,8 @@ typedef enum page_tenant (*pages_tenant)(void *context, struct page *page);
 /* The addresses of the next that are looked for in this round, that in whose callback we are first.
  * Returns how many, at most so many. */
 size_t pages_next(const struct pages *p, uint64_t *addresses, size_t most);
-/* Looks for those that are old enough, at most so many of this round, and forgets those that are gone.
- * Returns whether the round is over: all that were there at its beginning were looked for. */
+/* Looks for those that are old enough, at most so many of this round, and forgets those that are
+ * gone. Returns whether the round is over: all that were there at its beginning were looked for. */
 bool pages_check(struct pages *p, uint64_t now_ns, size_t most, pages_look look,
 		 pages_tenant tenant, void *context);
 

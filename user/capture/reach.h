@@ -53,9 +53,10 @@ void reach_remove(struct reach_set *set);
 void reach_remove_all(struct reach_set *const *sets, size_t n); /* at once; NULL: none */
 void reach_remove_later(struct reach_set *set);			/* soon, without waiting */
 
-/* To put a probe in, or to take one out, the kernel waits for the memory map of each process that maps the
- * file, and lets nobody on the host fork meanwhile.  locked: a process whose memory map does not
- * answer, 0 none.  While there is one none is put in; afterwards those are that were left out. */
+/* To put a probe in, or to take one out, the kernel waits for the memory map of each process that
+ * maps the file, and lets nobody on the host fork meanwhile.  locked: a process whose memory map
+ * does not answer, 0 none.  While there is one none is put in; afterwards those are that were left
+ * out. */
 void reach_hold(struct reach *r, uint32_t locked);
 
 /* A selected process is to carry probes of the files that others like it map, and of the ready

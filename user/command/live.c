@@ -220,7 +220,8 @@ static uint64_t boot_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 }
 
-/* Whoever holds too much ends early, with all that was seen.  A command that we run is not left alone. */
+/* Whoever holds too much ends early, with all that was seen.  A command that we run is not left
+ * alone. */
 static bool holds_too_much(struct live *l)
 {
 	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
