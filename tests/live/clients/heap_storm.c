@@ -64,7 +64,7 @@ static __attribute__((noinline)) void take(int n, size_t size)
 /* A child is followed a moment after it was made: nobody who was not chosen carries any probe. */
 static void settle(void)
 {
-	usleep(200000);
+	usleep(400000);
 }
 
 /* The call returns twice. */

@@ -108,12 +108,16 @@ static inline int was_executed(void)
 	return at != NULL;
 }
 
+/* Where processes were chosen, a child carries probes a moment after it was made, not from its first call. */
+#define SETTLE_MS 250
+
 static void run_part(const struct part *part, int done, int stays)
 {
 	char text[16];
 
 	snprintf(text, sizeof(text), "%d", done);
 	setenv("ROWS_DONE", text, 1);
+	nap(SETTLE_MS);
 	part->run();
 	for (struct tally *t = tallies; t->object; t++)
 		printf("did %d %s %u %u %s\n", getpid(), part->name, t->acquired, t->released,
