@@ -261,7 +261,7 @@ def met(bench):
 @live("heap: programs that nobody asked for are left alone when they allocate much, and what is asked for goes on",
       lane="heap")
 def narrowed(bench):
-    client = bench.client("heap_rate", "5", "1000", "10")
+    client = bench.client("heap_rate", "20", "1000", "10")
     bench.client("heap_rate", "6", "0", "0")
     look = bench.looked(bench.dbleak.watch("-p", client.pid, "--duration", "6", "--heap", "full",
                                            "--heap-sample", "1", "--max-overhead", "5"))

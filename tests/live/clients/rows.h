@@ -110,6 +110,7 @@ static inline int was_executed(void)
 
 /* Where processes were chosen, a child carries probes a moment after it was made, not from its first call. */
 #define SETTLE_MS 250
+#define MET_MS	  1000 /* so long the first look into its libraries may take */
 
 static void run_part(const struct part *part, int done, int stays)
 {
@@ -141,6 +142,7 @@ static inline int run_parts(const struct part *parts, int argc, char **argv)
 	for (int i = 0; i < 3 && argc > 1; i++)
 		if (!strcmp(argv[1], hows[i]))
 			how = i;
+	nap(MET_MS);
 	for (; parts->name; parts++) {
 		int ends[2];
 		char byte;
