@@ -1986,7 +1986,8 @@ static int open_reach(struct clients *c)
 
 	if (!err)
 		look_for_locked(c);
-	/* As soon as anybody maps a file all that do carry its probes: then from his first call on. */
+	/* As soon as anybody maps a file all that do carry its probes: then from his first call on.
+	 */
 	if (!err && how == REACH_EVERYONE)
 		reach_make_ready(c->reach);
 	if (!err && c->host.command) {

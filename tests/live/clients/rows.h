@@ -108,7 +108,8 @@ static inline int was_executed(void)
 	return at != NULL;
 }
 
-/* Where processes were chosen, a child carries probes a moment after it was made, not from its first call. */
+/* Where processes were chosen, a child carries probes a moment after it was made, not from its
+ * first call. */
 #define SETTLE_MS 250
 #define MET_MS	  1000 /* so long the first look into its libraries may take */
 
