@@ -217,6 +217,16 @@ static int attach_kind_events(struct probe_links *l, const struct probe_programs
 	return err;
 }
 
+static bool is_withdrawn(void)
+{
+	bool is;
+
+	pthread_mutex_lock(&in_place.lock);
+	is = in_place.withdrawn;
+	pthread_mutex_unlock(&in_place.lock);
+	return is;
+}
+
 int probes_attach(struct probe_links **out, const struct probe_programs *programs, int fd,
 		  const struct probe_place *places, size_t n)
 {
@@ -227,6 +237,10 @@ int probes_attach(struct probe_links **out, const struct probe_programs *program
 	*out = NULL;
 	if (!l)
 		return -ENOMEM;
+	if (is_withdrawn()) { /* also asked again once they are in */
+		free(l);
+		return -ECANCELED;
+	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	for (size_t i = 0; i < KINDS && !err; i++)
 		err = programs->multi
