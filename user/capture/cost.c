@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "../base/ceiling.h"
+#include "ceiling.h"
 #include "client.h"
 #include "fetcher.h"
 #include "growth.h"

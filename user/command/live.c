@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../base/ceiling.h"
 #include "../base/output.h"
+#include "../capture/ceiling.h"
 #include "../capture/looking.h"
 #include "../capture/others.h"
 #include "../capture/rights.h"

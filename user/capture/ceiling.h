@@ -6,8 +6,8 @@
  * than those were made for.  A host that is short of memory is not to suffer from whoever looks at
  * it.
  */
-#ifndef DBLEAK_BASE_CEILING_H
-#define DBLEAK_BASE_CEILING_H
+#ifndef DBLEAK_CAPTURE_CEILING_H
+#define DBLEAK_CAPTURE_CEILING_H
 
 #include <stdbool.h>
 #include <stdint.h>
