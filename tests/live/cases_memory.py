@@ -145,6 +145,8 @@ CASES = [
     keeps("rows of SQLite in a dict", ["mem_lite.py", "keep", "{folder}/shop.db"], ("sqlite", "shop.db", None)),
     keeps("rows copied by malloc", ["mem_rows", "keep"], ("postgresql", "unix", None), UNFREED,
           check=held_until),
+    keeps("rows copied by malloc in a program of another user", ["mem_rows", "keep"], ("postgresql", "unix", None),
+          UNFREED, check=held_until, env={"BECOME_USER": "65534"}),
     keeps("rows in PHP's array", ["mem_rows.php", "keep"], ("postgresql", "tcp4", None), placed=False),
     case("a cache that is full after a while is well", ["mem_keep.py", "plateau"]),
     case("50 MB taken and given back again and again are well", ["mem_keep.py", "bursts"], check=let_go),

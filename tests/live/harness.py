@@ -352,6 +352,22 @@ def kernel_objects():
     return found
 
 
+def processes_of(ours):
+    """Those that run dbleak, or did and are not waited for, in a session that one of `ours` began.
+
+    A number alone says little: the kernel gives it to somebody else once its process is gone."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat") as file:
+                name, rest = file.read().rsplit(")", 1)
+            if int(rest.split()[3]) in ours and "dbleak" in name.split("(", 1)[1]:
+                found.append(f"process {pid}")
+        except OSError:
+            continue  # it has just ended
+    return found
+
+
 def left_behind(before, ours, patience=5):
     """Kernel objects that came since `before` and that nobody else can answer for, and our
     processes that still run."""
@@ -359,7 +375,7 @@ def left_behind(before, ours, patience=5):
     while True:
         objects = [f"{kind} {number}" for (kind, number), holders in kernel_objects().items()
                    if (kind, number) not in before and (not holders or holders & ours)]
-        processes = [f"process {pid}" for pid in ours if os.path.exists(f"/proc/{pid}")]
-        if not objects + processes or time.monotonic() > deadline:
-            return objects + processes
+        left = objects + processes_of(ours)
+        if not left or time.monotonic() > deadline:
+            return left
         time.sleep(0.2)

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -28,11 +29,18 @@
 
 struct errands {
 	pid_t child;
-	int wire; /* negative: it did not answer */
+	int wire; /* negative: what came made no sense */
+	uint32_t orders;
 };
 
 struct order {
-	uint32_t pid; /* 0: the clock */
+	uint32_t number; /* of this order; the answer says it again */
+	uint32_t pid;	 /* 0: the clock */
+};
+
+struct answer {
+	uint32_t number;
+	int32_t error; /* 0: a descriptor comes with it; -errno */
 };
 
 static int run(struct order order)
@@ -74,15 +82,21 @@ static int filter_calls(void)
 	return err;
 }
 
-/* The bounding set is root's to cut; without that right it holds nothing that we could gain. */
+/*
+ * What opens /proc/PID/pagemap of another user's process and lets its frames be seen.  The bounding
+ * set is root's to cut; without that right it holds nothing that we could gain.
+ */
 static int cut_rights(void)
 {
-	bool peek = capng_have_capability(CAPNG_PERMITTED, CAP_SYS_PTRACE) == 1;
+	static const unsigned int wished[] = {CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH};
+	bool held[COUNT(wished)];
 
+	for (size_t i = 0; i < COUNT(wished); i++)
+		held[i] = capng_have_capability(CAPNG_PERMITTED, wished[i]) == 1;
 	capng_clear(CAPNG_SELECT_BOTH);
-	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SYS_ADMIN);
-	if (peek)
-		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SYS_PTRACE);
+	for (size_t i = 0; i < COUNT(wished); i++)
+		if (held[i])
+			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, wished[i]);
 	return capng_apply(CAPNG_SELECT_BOTH) && capng_apply(CAPNG_SELECT_CAPS) ? -EPERM : 0;
 }
 
@@ -93,21 +107,22 @@ static void ignore_signals(void)
 		signal(sig, SIG_IGN);
 }
 
-static int hand_over(int wire, int answer)
+static int hand_over(int wire, uint32_t number, int fd)
 {
-	char room[CMSG_SPACE(sizeof(answer))] = {0};
+	char room[CMSG_SPACE(sizeof(fd))] = {0};
+	struct answer answer = {number, fd < 0 ? fd : 0};
 	struct iovec vec = {&answer, sizeof(answer)};
 	struct msghdr message = {.msg_iov = &vec, .msg_iovlen = 1};
 	struct cmsghdr *head;
 
-	if (answer >= 0) {
+	if (fd >= 0) {
 		message.msg_control = room;
 		message.msg_controllen = sizeof(room);
 		head = CMSG_FIRSTHDR(&message);
 		head->cmsg_level = SOL_SOCKET;
 		head->cmsg_type = SCM_RIGHTS;
-		head->cmsg_len = CMSG_LEN(sizeof(answer));
-		memcpy(CMSG_DATA(head), &answer, sizeof(answer));
+		head->cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(head), &fd, sizeof(fd));
 	}
 	return sendmsg(wire, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
@@ -115,7 +130,7 @@ static int hand_over(int wire, int answer)
 static _Noreturn void serve(int wire)
 {
 	struct order order;
-	int answer;
+	int taken;
 
 	ignore_signals();
 	prctl(PR_SET_NAME, "dbleak-errand");
@@ -128,11 +143,11 @@ static _Noreturn void serve(int wire)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || cut_rights() || filter_calls())
 		_exit(1);
 	while (read(0, &order, sizeof(order)) == sizeof(order)) {
-		answer = run(order);
-		if (hand_over(0, answer))
+		taken = run(order);
+		if (hand_over(0, order.number, taken))
 			break;
-		if (answer >= 0)
-			close(answer);
+		if (taken >= 0)
+			close(taken);
 	}
 	_exit(0);
 }
@@ -183,45 +198,64 @@ void errands_close(struct errands *e)
 	free(e);
 }
 
-/* A descriptor or -errno.  *broken: nothing that makes sense came. */
-static int take_over(int wire, bool *broken)
+/* The answer, with its descriptor in *fd (or -1).  False: nothing that makes sense came. */
+static bool take_over(int wire, struct answer *answer, int *fd)
 {
 	char room[CMSG_SPACE(sizeof(int))];
-	int answer, fd = -1;
-	struct iovec vec = {&answer, sizeof(answer)};
+	struct iovec vec = {answer, sizeof(*answer)};
 	struct msghdr message = {.msg_iov = &vec,
 				 .msg_iovlen = 1,
 				 .msg_control = room,
 				 .msg_controllen = sizeof(room)};
 	struct cmsghdr *head;
 
-	if (recvmsg(wire, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != sizeof(answer)) {
-		*broken = true;
-		return -EIO;
-	}
+	*fd = -1;
+	if (recvmsg(wire, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != sizeof(*answer))
+		return false;
 	head = CMSG_FIRSTHDR(&message);
 	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
-	    head->cmsg_len == CMSG_LEN(sizeof(fd)))
-		memcpy(&fd, CMSG_DATA(head), sizeof(fd));
-	*broken = (fd < 0) == (answer >= 0);
-	return fd >= 0 ? fd : answer < 0 ? answer : -EIO;
+	    head->cmsg_len == CMSG_LEN(sizeof(*fd)))
+		memcpy(fd, CMSG_DATA(head), sizeof(*fd));
+	return true;
 }
 
-/* An answer that came late would be taken for the next one's: who is late is asked no more. */
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* Answers to earlier orders, which came too late, are thrown away. */
+static int wait_for(struct errands *e, uint32_t number)
+{
+	struct pollfd wire = {.fd = e->wire, .events = POLLIN};
+	int64_t end = now_ms() + ANSWER_MS, left;
+	struct answer answer;
+	int fd;
+
+	while ((left = end - now_ms()) > 0 && poll(&wire, 1, left) == 1) {
+		if (!take_over(e->wire, &answer, &fd)) {
+			hang_up(e);
+			return -EIO;
+		}
+		if (answer.number == number)
+			return fd >= 0 ? fd : answer.error < 0 ? answer.error : -EMFILE;
+		if (fd >= 0)
+			close(fd);
+	}
+	return -ETIMEDOUT;
+}
+
 static int ask(struct errands *e, struct order order)
 {
-	struct pollfd answer = {.fd = e->wire, .events = POLLIN};
-	bool broken = true;
-	int fd = -EIO;
-
 	if (e->wire < 0)
 		return -EIO;
-	if (send(e->wire, &order, sizeof(order), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(order) &&
-	    poll(&answer, 1, ANSWER_MS) == 1)
-		fd = take_over(e->wire, &broken);
-	if (broken)
-		hang_up(e);
-	return fd;
+	order.number = ++e->orders;
+	if (send(e->wire, &order, sizeof(order), MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(order))
+		return -EAGAIN;
+	return wait_for(e, order.number);
 }
 
 static int ask_or_run(struct errands *e, struct order order)
@@ -231,10 +265,10 @@ static int ask_or_run(struct errands *e, struct order order)
 
 int errand_clock(struct errands *e)
 {
-	return ask_or_run(e, (struct order){0});
+	return ask_or_run(e, (struct order){.pid = 0});
 }
 
 int errand_pagemap(struct errands *e, uint32_t pid)
 {
-	return ask_or_run(e, (struct order){pid});
+	return ask_or_run(e, (struct order){.pid = pid});
 }

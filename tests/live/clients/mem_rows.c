@@ -5,6 +5,9 @@
  *
  * array: in one that is made larger and larger, and moves.
  */
+#include <errno.h>
+#include <grp.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "pq.h"
@@ -74,12 +77,24 @@ static void free_all(void)
 	}
 }
 
+/* As a service does that root starts: its files in /proc belong to that user from now on. */
+static void become_user(const char *number)
+{
+	uid_t id = strtoul(number, NULL, 10);
+
+	if (setgroups(0, NULL) || setgid(id) || setuid(id) || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
+		fail("become a user", strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
 	const struct rlimit most = {512UL << 20, 512UL << 20};
 	const char *habit = argc == 2 ? argv[1] : "free";
-	PGconn *connection = pq_open();
+	PGconn *connection;
 
+	if (getenv("BECOME_USER"))
+		become_user(getenv("BECOME_USER"));
+	connection = pq_open();
 	setrlimit(RLIMIT_DATA, &most);
 	for (int i = 0;; i++) {
 		one_round(connection, strcmp(habit, "array") ? copy_row : append_row);
