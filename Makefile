@@ -19,17 +19,17 @@ HARDEN    := $(shell for flag in -fPIE -fstack-protector-strong -fstack-clash-pr
 	       $(CC) -Werror $$flag -x c -c -o /dev/null /dev/null 2>/dev/null && echo $$flag; done)
 HARDEN    += $(if $(filter-out -O0,$(lastword $(filter -O%,$(CFLAGS)))),$(if $(findstring -fsanitize,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3))
 HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
-CFLAGS_ALL = $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE -DDBLEAK_VERSION='"$(VERSION)"' -I$(B)/gen
+CFLAGS_ALL = $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE -DDBLEAK_VERSION='"$(VERSION)"' -I. -I$(B)/gen
 LDLIBS   := -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lcap-ng -lseccomp -lm -lpthread
-BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wshadow \
+BPFFLAGS := -O2 -g -I. -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wshadow \
 	    -Wno-unused-parameter -idirafter /usr/include/$(shell uname -m)-linux-gnu
 # The compiler writes FILE.d: the headers that FILE was made of.
 DEPS      = -MMD -MP -MF $@.d -MT $@
 
 # Those that own maps first: bpftool 7.1 misplaces a map that is defined after its first use.
-BPF_OWNER := bpf/emit.bpf.c bpf/stack.bpf.c bpf/ledger.bpf.c bpf/process.bpf.c bpf/client.bpf.c \
-	     bpf/growth.bpf.c bpf/socket.bpf.c
-BPF_SRC  := $(BPF_OWNER) $(filter-out $(BPF_OWNER),$(wildcard bpf/*.bpf.c))
+BPF_OWNER := bpf/emit.bpf.c bpf/stack/stack.bpf.c bpf/ledger/ledger.bpf.c bpf/ledger/process.bpf.c \
+	     bpf/clientlib/client.bpf.c bpf/memory/growth.bpf.c bpf/socket/socket.bpf.c
+BPF_SRC  := $(BPF_OWNER) $(filter-out $(BPF_OWNER),$(wildcard bpf/*.bpf.c bpf/*/*.bpf.c))
 BPF_OBJ  := $(BPF_SRC:%.bpf.c=$(B)/%.bpf.o)
 USER_SRC := $(wildcard user/*.c user/*/*.c user/*/*/*.c user/*/*/*/*.c)
 USER_OBJ := $(USER_SRC:%.c=$(B)/%.o)
@@ -52,7 +52,7 @@ LIVE_BIN := $(patsubst tests/live/%.c,$(B)/live/%,$(wildcard tests/live/*.c))
 
 # Needs clang's libFuzzer (Debian: libclang-rt-*-dev, with clang).
 FUZZ_FLAGS := -O1 -g $(filter-out -Werror,$(WARN)) -std=gnu11 -D_GNU_SOURCE \
-	      -DDBLEAK_VERSION='"$(VERSION)"' -fsanitize=address,undefined -fno-sanitize-recover=all
+	      -DDBLEAK_VERSION='"$(VERSION)"' -I. -fsanitize=address,undefined -fno-sanitize-recover=all
 
 ifeq ($(V),1)
 Q :=
@@ -157,7 +157,7 @@ STACK_packed := -O2 -g -gz
 $(B)/unit/programs/stack-%: tests/unit/programs/stack.c $(B)/flags/programs
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(STACK_$*) -Wall -Wextra -Werror $(DEPS:.d=.dep) -o $@ $<
+	$(Q)$(CC) $(STACK_$*) -I. -Wall -Wextra -Werror $(DEPS:.d=.dep) -o $@ $<
 
 # By build id there, by checksum alone here: beside the program and in a folder beside it.
 SPLIT = objcopy --only-keep-debug $(1) $(2) && objcopy --strip-all --add-gnu-debuglink=$(2) $(1) $@
@@ -165,7 +165,7 @@ $(B)/unit/programs/stack-split: $(B)/unit/programs/stack-O2
 	$(Q)$(call SPLIT,$<,$@.debug)
 $(B)/unit/programs/stack-split-folder: tests/unit/programs/stack.c $(B)/flags/programs
 	$(Q)mkdir -p $(@D)/.debug
-	$(Q)$(CC) -O2 -g -Wl,--build-id=none $(DEPS:.d=.dep) -o $@.whole $<
+	$(Q)$(CC) -O2 -g -I. -Wl,--build-id=none $(DEPS:.d=.dep) -o $@.whole $<
 	$(Q)$(call SPLIT,$@.whole,$(@D)/.debug/$(@F).debug)
 $(B)/unit/programs/stack-stripped: $(B)/unit/programs/stack-O2
 	$(Q)strip -o $@ $<
@@ -270,7 +270,7 @@ $(FUZZ_BIN): $(B)/fuzz/%: $(B)/fuzz/tests/fuzz/%.o | $(B)/fuzz/parts.a
 	$(Q)$(call link,$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer,$(B)/fuzz/parts.a,$(LDLIBS))
 
 # Unit tests built to keep what they feed to the code under test.
-SEEDS   := $(shell grep -lE '"(seed|wire_script)\.h"' $(UNIT_SRC))
+SEEDS   := $(shell grep -lE '"(tests/unit/)?(seed|wire_script)\.h"' $(UNIT_SRC))
 SEED_BIN := $(SEEDS:tests/unit/test_%.c=$(B)/fuzz/seed_%)
 $(SEED_BIN): $(B)/fuzz/seed_%: tests/unit/test_%.c $(B)/flags/cc | $(B)/user/parts.a
 	$(Q)mkdir -p $(@D)
@@ -314,7 +314,7 @@ CPPCHECK ?= bpf user
 cppcheck: ## what cppcheck suspects; CPPCHECK='user/base' for some files
 	$(Q)$(call need,cppcheck,cppcheck)
 	$(Q)cppcheck --quiet --std=c11 --language=c --enable=warning,portability --inline-suppr -j "$$(nproc)" \
-		--error-exitcode=1 -D_GNU_SOURCE -D__x86_64__ -DDBLEAK_VERSION='""' $(CPPCHECK)
+		--error-exitcode=1 -I. -D_GNU_SOURCE -D__x86_64__ -DDBLEAK_VERSION='""' $(CPPCHECK)
 
 # Unit tests once more, on checked objects that count their lines, too; an older run's counts would be added.
 COV := $(SAN) --coverage

@@ -2,7 +2,7 @@
 /*
  * emit.bpf.c - owns the rings, the counters and the settings.
  */
-#include "emit.bpf.h"
+#include "bpf/emit.bpf.h"
 
 const volatile struct settings settings = {};
 

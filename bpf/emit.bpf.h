@@ -7,13 +7,13 @@
 #ifndef DBLEAK_EMIT_BPF_H
 #define DBLEAK_EMIT_BPF_H
 
-#include "kernel.h"
-#include "event.h"
+#include "bpf/kernel.h"
+#include "bpf/event.h"
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
-#include "settings.h"
+#include "bpf/settings.h"
 
 extern const volatile struct settings settings;
 

@@ -6,7 +6,7 @@
 #ifndef DBLEAK_SETTINGS_H
 #define DBLEAK_SETTINGS_H
 
-#include "event.h"
+#include "bpf/event.h"
 
 #define SETTINGS_HIERARCHIES 4
 #define CGROUP_DEFAULT 0xffffffffU /* the cgroup v2 hierarchy */

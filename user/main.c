@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "command/command.h"
-#include "command/origin.h"
+#include "user/command/command.h"
+#include "user/command/origin.h"
 
 static const struct {
 	const char *name;

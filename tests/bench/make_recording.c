@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "../../user/record/recording.h"
+#include "user/record/recording.h"
 
 #define SECOND		  1000000000ULL
 #define START		  (1000 * SECOND)

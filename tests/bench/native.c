@@ -15,9 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../user/capture/native.h"
-#include "../../user/capture/native_wire.h"
-#include "../../user/capture/procfs.h"
+#include "user/capture/stack/native/native.h"
+#include "user/capture/stack/native/native_wire.h"
+#include "user/capture/host/procfs.h"
 
 static struct nursery *nursery;
 static size_t frames;

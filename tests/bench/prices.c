@@ -23,10 +23,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../user/capture/elf.h"
-#include "../../user/capture/probe.h"
-#include "../../user/capture/probe_point.h"
-#include "../../user/capture/probe_table.h"
+#include "user/capture/elf/elf.h"
+#include "user/capture/probe/probe.h"
+#include "user/capture/probe/probe_point.h"
+#include "user/capture/clientlib/probe_table.h"
 
 #define CODE_BYTES 65536
 #define BATCHES	   60

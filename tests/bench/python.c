@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../user/capture/python.h"
+#include "user/capture/stack/python.h"
 
 #define FRAMES 20
 #define STACKS 64 /* that differ in one place */

@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../user/model/model.h"
-#include "../../user/record/recording.h"
+#include "user/model/model.h"
+#include "user/record/recording.h"
 
 static double now(void)
 {

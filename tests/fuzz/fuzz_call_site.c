@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../user/capture/call_site.h"
-#include "../../user/capture/elf.h"
+#include "user/capture/memory/call_site.h"
+#include "user/capture/elf/elf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

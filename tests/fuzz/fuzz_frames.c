@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../user/capture/perl.h"
-#include "../../user/capture/php.h"
+#include "user/capture/stack/perl.h"
+#include "user/capture/stack/php.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../user/capture/go_table.h"
+#include "user/capture/stack/native/go_table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../user/capture/jit_map.h"
+#include "user/capture/stack/native/jit_map.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

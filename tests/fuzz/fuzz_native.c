@@ -2,7 +2,7 @@
 /*
  * fuzz_native.c - any bytes as packets of a worker that has fallen to what it read.
  */
-#include "../../user/capture/native.c"
+#include "user/capture/stack/native/native.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

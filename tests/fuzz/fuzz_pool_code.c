@@ -7,8 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../user/capture/elf.h"
-#include "../../user/capture/pool_code.h"
+#include "user/capture/elf/elf.h"
+#include "user/capture/memory/pool_code.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

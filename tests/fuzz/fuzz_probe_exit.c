@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../user/capture/probe_exit.h"
+#include "user/capture/probe/probe_exit.h"
 
 #define BASE 0x400000
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../user/capture/probe_point.h"
+#include "user/capture/probe/probe_point.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

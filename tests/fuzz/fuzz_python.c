@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../user/capture/python.h"
+#include "user/capture/stack/python.h"
 
 #define BYTECODE 192
 #define PLACES_MOST 64

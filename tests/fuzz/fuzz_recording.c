@@ -12,10 +12,11 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "../../user/model/judge.h"
-#include "../../user/record/recording.h"
-#include "../../user/report/json.h"
-#include "../../user/report/text.h"
+#include "user/judge/judge.h"
+#include "user/judge/judge.h"
+#include "user/record/recording.h"
+#include "user/report/json.h"
+#include "user/report/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

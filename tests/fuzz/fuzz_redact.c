@@ -7,8 +7,8 @@
  */
 #include <stdlib.h>
 
-#include "../../user/base/redact.h"
-#include "../unit/secret_grammar.h"
+#include "user/base/redact.h"
+#include "tests/unit/secret_grammar.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

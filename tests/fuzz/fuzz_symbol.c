@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../user/capture/symbol.h"
+#include "user/capture/stack/native/symbol.h"
 
 #define PLACES 6 /* of each file */
 

@@ -7,8 +7,8 @@
  */
 #include <stdlib.h>
 
-#include "../../user/capture/v8.c"
-#include "../unit/v8_build.h"
+#include "user/capture/stack/v8.c"
+#include "tests/unit/v8_build.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

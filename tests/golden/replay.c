@@ -5,10 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../user/model/judge.h"
-#include "../../user/record/recording.h"
-#include "../../user/report/json.h"
-#include "../../user/report/text.h"
+#include "user/judge/judge.h"
+#include "user/judge/judge.h"
+#include "user/record/recording.h"
+#include "user/report/json.h"
+#include "user/report/text.h"
 
 int main(int argc, char **argv)
 {

@@ -30,7 +30,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 
-#include "../../user/capture/library.h"
+#include "user/capture/host/library.h"
 
 #define FILE_BYTES  8192
 #define PATIENCE_MS 5000

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../user/capture/memory.h"
+#include "user/capture/host/memory.h"
 
 struct foreign_piece {
 	uint64_t address;

@@ -7,7 +7,7 @@
 #ifndef DBLEAK_TESTS_SAMPLE_VIEW_H
 #define DBLEAK_TESTS_SAMPLE_VIEW_H
 
-#include "../../user/model/view.h"
+#include "user/judge/view.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

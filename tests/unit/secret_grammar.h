@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../bpf/event.h"
+#include "bpf/event.h"
 
 #define MARK	    "zQj9" /* of strings */
 #define MARK_DIGITS "40417"

@@ -18,8 +18,8 @@
 #include <cmocka.h>
 #include <sys/socket.h>
 
-#include "../../user/model/judge.h"
-#include "../../user/record/recording.h"
+#include "user/judge/judge.h"
+#include "user/record/recording.h"
 
 #define STORY_START	  1000000000000ULL
 #define STORY_CONNECTIONS 2048

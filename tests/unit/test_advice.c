@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "../../user/model/advice.h"
+#include "user/judge/advice.h"
 
 static struct scene scene;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 /*
- * What user/capture/allocator.c finds in this host's C library, in a program that is linked with one, and
+ * What user/capture/memory/allocator.c finds in this host's C library, in a program that is linked with one, and
  * in a file that has none.
  */
 #include <setjmp.h>
@@ -13,9 +13,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "../../user/capture/allocator.h"
-#include "../../user/capture/elf.h"
-#include "../../user/capture/probe_point.h"
+#include "user/capture/memory/allocator.h"
+#include "user/capture/elf/elf.h"
+#include "user/capture/probe/probe_point.h"
 
 #include <fcntl.h>
 #include <link.h>

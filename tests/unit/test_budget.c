@@ -2,9 +2,9 @@
 /*
  * Files made to take for ever: each look at them ends in its budget, and says that it gave up.
  */
-#include "../../user/capture/elf.c"
-#include "../../user/capture/memory.c"
-#include "../../user/capture/php.c"
+#include "user/capture/elf/elf.c"
+#include "user/capture/host/memory.c"
+#include "user/capture/stack/php.c"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,8 +3,8 @@
  * Which instructions are calls of the allocator: in code written out here, and in installed libraries,
  * where each must be what it is said to be.
  */
-#include "../../user/capture/call_site.c"
-#include "../../user/capture/elf.c"
+#include "user/capture/memory/call_site.c"
+#include "user/capture/elf/elf.c"
 
 #include <setjmp.h>
 #include <stdarg.h>

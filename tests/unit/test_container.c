@@ -2,9 +2,9 @@
 /*
  * Containers from cgroup paths and state files, on fake hosts of every layout we know.
  */
-#include "../../user/capture/cgroup.c"
-#include "../../user/capture/procfs.c"
-#include "../../user/capture/container.c"
+#include "user/capture/host/cgroup.c"
+#include "user/capture/host/procfs.c"
+#include "user/capture/host/container.c"
 #include "tree.h"
 
 #define A16 "0123456789abcdef"

@@ -2,7 +2,7 @@
 /*
  * Names as compilers mangle them, and as reports are to show them.
  */
-#include "../../user/capture/demangle.h"
+#include "user/capture/stack/native/demangle.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

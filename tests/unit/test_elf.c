@@ -3,7 +3,7 @@
  * Functions of small ELF files made here, of this program, of installed libraries, and of damaged
  * files.
  */
-#include "../../user/capture/elf.c"
+#include "user/capture/elf/elf.c"
 
 #include <setjmp.h>
 #include <stdarg.h>

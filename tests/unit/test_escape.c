@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "../../user/base/escape.h"
+#include "user/base/escape.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -2,9 +2,9 @@
 /*
  * What others may make hang is fetched by a process that can be left behind.
  */
-#include "../../user/capture/fetcher.c"
-#include "../../user/base/file.h"
-#include "../../user/capture/memory.h"
+#include "user/capture/worker/fetcher.c"
+#include "user/base/file.h"
+#include "user/capture/host/memory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 /*
  * Tables made here as Go's linker makes them, of both layouts, whole and damaged.
  */
-#include "../../user/capture/go_table.h"
+#include "user/capture/stack/native/go_table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -9,8 +9,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "../../user/capture/pages.c"
-#include "../../user/capture/growth_site.c"
+#include "user/capture/memory/pages.c"
+#include "user/capture/memory/growth_site.c"
 
 #define MIB    (1ULL << 20)
 #define SECOND 1000000000ULL

@@ -2,7 +2,7 @@
 /*
  * Which file is to blame for a worker's end, and that one which takes its time is ended.
  */
-#include "../../user/capture/guard.h"
+#include "user/capture/stack/native/guard.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

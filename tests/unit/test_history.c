@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "../../user/model/history.h"
+#include "user/model/history.h"
 
 #define SECOND 1000000000ULL
 #define START  (1000 * SECOND)

@@ -3,9 +3,9 @@
  * Which huge pages a kernel gives, on fake hosts with and without a switch for each size.
  */
 
-#include "../../user/capture/huge.h"
+#include "user/capture/memory/huge.h"
 #include "tree.h"
-#include "../../user/base/file.h"
+#include "user/base/file.h"
 
 #define SWITCH "sys/kernel/mm/transparent_hugepage/"
 

@@ -2,7 +2,7 @@
 /*
  * Lines as Node, Java and Python write them, files that grow, and files that no honest program has.
  */
-#include "../../user/capture/jit_map.c"
+#include "user/capture/stack/native/jit_map.c"
 
 #include <setjmp.h>
 #include <stdarg.h>

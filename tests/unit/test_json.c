@@ -14,7 +14,7 @@
 #include <jansson.h>
 #include <math.h>
 
-#include "../../user/report/json.h"
+#include "user/report/json.h"
 #include "sample_view.h"
 
 /* The caller frees it. */

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../user/capture/kin.h"
+#include "user/capture/worker/kin.h"
 
 #define MS_NS 1000000ULL
 

@@ -2,9 +2,9 @@
 /*
  * Which files are mapped as code, from a fake /proc: lines of maps, and what is told of when.
  */
-#include "../../user/capture/procfs.c"
-#include "../../user/capture/library.c"
-#include "../../user/capture/overlay.c"
+#include "user/capture/host/procfs.c"
+#include "user/capture/host/library.c"
+#include "user/capture/host/overlay.c"
 #include "tree.h"
 
 struct heard {

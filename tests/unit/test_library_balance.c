@@ -9,9 +9,9 @@
 #include <cmocka.h>
 #include <unistd.h>
 
-#include "../../user/capture/memory.c"
+#include "user/capture/host/memory.c"
 #undef COUNT
-#include "../../user/capture/library_balance.c"
+#include "user/capture/memory/library_balance.c"
 
 /* The kernel half: what it has of one process, all the time and in windows. */
 static struct library_balance counted[2];

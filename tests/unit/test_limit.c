@@ -2,9 +2,9 @@
 /*
  * The limit nearest to a process, on fake hosts with either generation of cgroups.
  */
-#include "../../user/capture/limit.h"
-#include "../../user/capture/cgroup.h"
-#include "../../user/capture/procfs.h"
+#include "user/capture/host/limit.h"
+#include "user/capture/host/cgroup.h"
+#include "user/capture/host/procfs.h"
 #include "tree.h"
 
 #define MIB (1ULL << 20)

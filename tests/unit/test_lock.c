@@ -8,9 +8,9 @@
 #include <fcntl.h>
 #include <cmocka.h>
 
-#include "../../user/capture/procfs.c"
+#include "user/capture/host/procfs.c"
 #undef PATH_MOST
-#include "../../user/capture/lock.c"
+#include "user/capture/clientlib/lock.c"
 
 /* Of the kernel half nothing is asked here. */
 uint64_t kernel_client_start(struct kernel *k, uint32_t pid)

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../user/capture/memory.h"
+#include "user/capture/host/memory.h"
 #include "foreign.h"
 
 static void memory_of_a_process_is_read_up_to_its_end(void **state)

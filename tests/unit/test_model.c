@@ -2,7 +2,7 @@
 /*
  * test_model.c - what the model remembers of hand-written records.
  */
-#include "../../user/model/model.h"
+#include "user/model/model.h"
 #include "story.h"
 
 #define APP 4711

@@ -3,7 +3,7 @@
  * Stacks of tests/unit/programs/stack.c, compiled in many ways, against the lines that it tells of
  * itself; and what becomes of the reader when its worker or the files are bad.
  */
-#include "../../user/capture/native.h"
+#include "user/capture/stack/native/native.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,8 +23,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../user/capture/native_wire.h"
-#include "../../user/capture/procfs.h"
+#include "user/capture/stack/native/native_wire.h"
+#include "user/capture/host/procfs.h"
 
 #define FLUSH_MS 20000
 #define HUNG	 8000 /* stacks, more than there is room for, however short they are */

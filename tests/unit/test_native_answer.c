@@ -2,7 +2,7 @@
 /*
  * What a worker may say, and what it may not: packets made here, taken in by the parent's side.
  */
-#include "../../user/capture/native.c"
+#include "user/capture/stack/native/native.c"
 
 #include <setjmp.h>
 #include <stdarg.h>

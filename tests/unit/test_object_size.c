@@ -11,8 +11,8 @@
 #include <cmocka.h>
 #include <unistd.h>
 
-#include "../../user/capture/memory.c"
-#include "../../user/capture/object_size.c"
+#include "user/capture/host/memory.c"
+#include "user/capture/clientlib/object_size.c"
 
 /* Memory that lies before us: what a block's neighbours look like is up to the test. */
 struct bytes {

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../user/command/outfile.h"
+#include "user/command/outfile.h"
 
 #define OTHER 65534
 

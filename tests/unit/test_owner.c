@@ -10,10 +10,10 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "../../user/capture/owner.h"
-#include "../../user/capture/client.h"
-#include "../../user/capture/growth.h"
-#include "../../user/capture/reader.h"
+#include "user/capture/owner.h"
+#include "user/capture/clientlib/client.h"
+#include "user/capture/memory/growth.h"
+#include "user/capture/stack/reader.h"
 
 #define LIVES 1000000
 #define EACH_NS (SECOND_NS / 100) /* between two of them */

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "../../user/capture/pages.h"
+#include "user/capture/memory/pages.h"
 
 #define KIB  1024ULL
 #define LATE 1000000000ULL

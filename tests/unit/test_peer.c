@@ -10,8 +10,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "../../user/capture/peer.h"
-#include "../../user/capture/procfs.h"
+#include "user/capture/peer.h"
+#include "user/capture/host/procfs.h"
 
 static const struct {
 	const char *title, *user, *name;

@@ -8,9 +8,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "../../user/capture/elf.c"
-#include "../../user/capture/memory.c"
-#include "../../user/capture/perl.c"
+#include "user/capture/elf/elf.c"
+#include "user/capture/host/memory.c"
+#include "user/capture/stack/perl.c"
 #include "foreign.h"
 
 struct cop {

@@ -8,9 +8,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "../../user/capture/elf.c"
-#include "../../user/capture/memory.c"
-#include "../../user/capture/php.c"
+#include "user/capture/elf/elf.c"
+#include "user/capture/host/memory.c"
+#include "user/capture/stack/php.c"
 #include "foreign.h"
 
 #define ROW_8_2 3

@@ -15,9 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../user/capture/elf.c"
-#include "../../user/capture/memory.c"
-#include "../../user/capture/pool_code.c"
+#include "user/capture/elf/elf.c"
+#include "user/capture/host/memory.c"
+#include "user/capture/memory/pool_code.c"
 
 static uint64_t words[8]; /* what the code reads */
 

@@ -3,10 +3,10 @@
  * Where functions of each shape end, written out here and as installed libraries have them; and
  * what is refused.
  */
-#include "../../user/capture/probe_exit.c"
+#include "user/capture/probe/probe_exit.c"
 
-#include "../../user/capture/file_exit.h"
-#include "../../user/capture/probe_table.h"
+#include "user/capture/probe/file_exit.h"
+#include "user/capture/clientlib/probe_table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,10 +3,10 @@
  * Where a probe may sit in functions of each shape, written out here and as installed libraries
  * have them; and which of these are accessors of a field.
  */
-#include "../../user/capture/probe_point.h"
+#include "user/capture/probe/probe_point.h"
 
 #undef COUNT
-#include "../../user/capture/elf.h"
+#include "user/capture/elf/elf.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "../../user/capture/probe_table.h"
+#include "user/capture/clientlib/probe_table.h"
 
 #define EACH_ROW(l, r)                                                                             \
 	for (const struct probe_library *l = probe_libraries;                                      \

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../user/capture/procfs.h"
+#include "user/capture/host/procfs.h"
 #include "tree.h"
 
 #define STAT_TAIL " S 7 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 123456 4096 100 1844674407"

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../../user/capture/memory.c"
-#include "../../user/capture/pymalloc.c"
+#include "user/capture/host/memory.c"
+#include "user/capture/memory/pymalloc.c"
 
 static unsigned char *arena; /* 64 KB, of which the second 16 KB are the pool */
 static struct header *head;

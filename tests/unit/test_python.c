@@ -9,8 +9,8 @@
 #include <cmocka.h>
 #include <unistd.h>
 
-#include "../../user/capture/python.c"
-#include "../../user/capture/python_line.c"
+#include "user/capture/stack/python.c"
+#include "user/capture/stack/python_line.c"
 
 #define BYTECODE 192
 #define ASCII (1 << 6 | 1 << 5 | 1 << 2) /* state of a string: compact, one byte each */

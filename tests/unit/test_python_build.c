@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "../../user/capture/python_build.c"
+#include "user/capture/stack/python_build.c"
 
 #define RUNTIME 0x500000
 

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "../../user/capture/python_line.h"
+#include "user/capture/stack/python_line.h"
 
 #define UNIT 2 /* bytes of an instruction */
 #include "seed.h"

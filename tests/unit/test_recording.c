@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 
-#include "../../user/record/recording.h"
+#include "user/record/recording.h"
 
 #define RECORDS 6
 

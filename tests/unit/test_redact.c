@@ -11,7 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "../../user/base/redact.h"
+#include "user/base/redact.h"
 
 struct one {
 	const char *before, *after; /* before: a bar ends each argument, the last one excepted */

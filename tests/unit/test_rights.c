@@ -29,8 +29,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../user/capture/errand.h"
-#include "../../user/capture/rights.h"
+#include "user/capture/worker/errand.h"
+#include "user/capture/worker/rights.h"
 
 static char folder[] = "/tmp/dbleak-rights-XXXXXX";
 

@@ -3,7 +3,7 @@
  * Where SQLite counts rows: in code written out here, as compilers make it, and in the installed
  * library; and what looks much like it.
  */
-#include "../../user/capture/row_counter.h"
+#include "user/capture/clientlib/row_counter.h"
 
 #include <errno.h>
 #include <setjmp.h>

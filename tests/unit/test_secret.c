@@ -6,10 +6,10 @@
 
 #include <unistd.h>
 
-#include "../../user/base/redact.h"
-#include "../../user/base/sql.h"
-#include "../../user/report/json.h"
-#include "../../user/report/text.h"
+#include "user/base/redact.h"
+#include "user/base/sql.h"
+#include "user/report/json.h"
+#include "user/report/text.h"
 #include "secret_grammar.h"
 
 #define COMMANDS   40000

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../user/capture/cgroup.h"
-#include "../../user/capture/procfs.h"
-#include "../../user/capture/container.h"
-#include "../../user/capture/select.h"
+#include "user/capture/host/cgroup.h"
+#include "user/capture/host/procfs.h"
+#include "user/capture/host/container.h"
+#include "user/capture/host/select.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #include "tree.h"

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "../../user/base/sql.h"
+#include "user/base/sql.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define PG	     EV_DB_POSTGRESQL

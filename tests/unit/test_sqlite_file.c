@@ -2,7 +2,7 @@
 /*
  * From the name of a SQLite database to its file, for this very process.
  */
-#include "../../user/capture/sqlite_file.h"
+#include "user/capture/clientlib/sqlite_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "../../user/capture/sqlite_run.c"
-#include "../../user/capture/procfs.c"
+#include "user/capture/clientlib/sqlite_run.c"
+#include "user/capture/host/procfs.c"
 
 #define SECOND 1000000000ULL
 #define MB     (1ULL << 20)

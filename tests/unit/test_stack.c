@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "../../user/capture/stack.c"
+#include "user/capture/stack/stack.c"
 
-#include "../../user/record/recording.h"
+#include "user/record/recording.h"
 
 static struct {
 	struct stacks *stacks;

@@ -2,7 +2,7 @@
 /*
  * What a worker gets that asks, and what one does not get that has fallen to a file.
  */
-#include "../../user/capture/supplier.c"
+#include "user/capture/stack/native/supplier.c"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -16,9 +16,9 @@
 #include <errno.h>
 #include <math.h>
 
-#include "../../user/base/escape.h"
-#include "../../user/report/page.h"
-#include "../../user/report/text.h"
+#include "user/base/escape.h"
+#include "user/report/page.h"
+#include "user/report/text.h"
 #include "sample_view.h"
 
 static const struct text_options plain = {.colour = false};

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "../../user/model/trend.h"
+#include "user/judge/trend.h"
 
 static uint64_t at(double second)
 {

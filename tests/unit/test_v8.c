@@ -9,10 +9,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "../../user/capture/elf.c"
-#include "../../user/capture/memory.c"
-#include "../../user/capture/v8.c"
-#include "../../user/capture/v8_position.c"
+#include "user/capture/elf/elf.c"
+#include "user/capture/host/memory.c"
+#include "user/capture/stack/v8.c"
+#include "user/capture/stack/v8_position.c"
 #include "foreign.h"
 #include "v8_build.h"
 

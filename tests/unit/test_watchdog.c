@@ -13,8 +13,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "../../user/command/watchdog.h"
-#include "../../user/capture/looking.h"
+#include "user/command/watchdog.h"
+#include "user/capture/worker/looking.h"
 
 enum { REPORTED = 7, NORMAL = 5 };
 

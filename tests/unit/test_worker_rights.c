@@ -4,7 +4,7 @@
  * its own, locked in as those that read files are, and must be refused or be its end.  As root, all
  * is tried once more as an ordinary user.
  */
-#include "../../user/capture/nursery.h"
+#include "user/capture/worker/nursery.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -21,7 +21,7 @@
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
-#include "../../bpf/wire_feed.bpf.h"
+#include "bpf/wire/wire_feed.bpf.h"
 #pragma GCC diagnostic pop
 
 #define SHIM_STATEMENTS 64

@@ -6,7 +6,7 @@
  * terminal commands (C0, C1, DEL), text that runs backwards or hides (bidi, zero width), broken
  * UTF-8.
  */
-#include "escape.h"
+#include "user/base/escape.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "user/base/file.h"
 
 int file_open_root(const char *root)
 {

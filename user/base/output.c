@@ -2,7 +2,7 @@
 /*
  * output.c - see output.h.
  */
-#include "output.h"
+#include "user/base/output.h"
 
 #include <errno.h>
 

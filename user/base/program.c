@@ -2,7 +2,7 @@
 /*
  * program.c - see program.h.  Sources: each program's manual page.
  */
-#include "program.h"
+#include "user/base/program.h"
 
 #include <string.h>
 

@@ -7,16 +7,16 @@
  * option.  An option of an unknown program may take a value or not, so the argument behind it is
  * never taken for a script.
  */
-#include "redact.h"
+#include "user/base/redact.h"
 
 #include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include "program.h"
-#include "shell.h"
-#include "telling.h"
-#include "value.h"
+#include "user/base/program.h"
+#include "user/base/shell.h"
+#include "user/base/telling.h"
+#include "user/base/value.h"
 
 #define OPTION_LONGEST 48   /* of its name */
 #define NAME_LONGEST   64   /* of a module, a variable */

@@ -2,7 +2,7 @@
 /*
  * shell.c - see shell.h.
  */
-#include "shell.h"
+#include "user/base/shell.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  * Literals go as sql_token.c finds them.  Words without quotes are values too where a statement
  * sets something: SET, PRAGMA, IDENTIFIED BY.
  */
-#include "sql.h"
+#include "user/base/sql.h"
 
 #include <ctype.h>
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "sql_token.h"
+#include "user/base/sql_token.h"
 
 #define FINGERPRINT_LEN 4096
 #define PAREN_DEPTH	32

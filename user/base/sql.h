@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../bpf/event.h"
+#include "bpf/event.h"
 
 /* Literals stay, unless the text mentions a password or another secret anywhere. */
 #define SQL_KEEP_LITERALS 0x1U

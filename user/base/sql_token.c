@@ -2,7 +2,7 @@
 /*
  * sql_token.c - see sql_token.h.
  */
-#include "sql_token.h"
+#include "user/base/sql_token.h"
 
 #include <stdint.h>
 #include <string.h>

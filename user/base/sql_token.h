@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "../../bpf/event.h"
+#include "bpf/event.h"
 
 /* What a statement does, by its first word. */
 enum statement {

@@ -2,7 +2,7 @@
 /*
  * table.c - open addressing with linear probing and backward-shift deletion; a bump arena.
  */
-#include "table.h"
+#include "user/base/table.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 /*
  * telling.c - see telling.h.
  */
-#include "telling.h"
+#include "user/base/telling.h"
 
 #include <ctype.h>
 #include <string.h>

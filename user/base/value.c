@@ -2,16 +2,16 @@
 /*
  * value.c - see value.h.
  */
-#include "value.h"
+#include "user/base/value.h"
 
 #include <ctype.h>
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
-#include "../../bpf/event.h"
-#include "sql.h"
-#include "telling.h"
+#include "bpf/event.h"
+#include "user/base/sql.h"
+#include "user/base/telling.h"
 
 #define DOTS	     VALUE_DOTS
 #define SQL_LONGEST  256

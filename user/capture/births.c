@@ -2,7 +2,7 @@
 /*
  * births.c - see births.h.
  */
-#include "births.h"
+#include "user/capture/births.h"
 
 #include <errno.h>
 #include <poll.h>

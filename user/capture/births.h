@@ -8,7 +8,7 @@
 #ifndef DBLEAK_CAPTURE_BIRTHS_H
 #define DBLEAK_CAPTURE_BIRTHS_H
 
-#include "kernel.h"
+#include "user/capture/kernel/kernel.h"
 
 struct births;
 

@@ -2,7 +2,7 @@
 /*
  * capture.c - drains, sweeps, looks up facts, and tells what changed.
  */
-#include "capture.h"
+#include "user/capture/capture.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -12,31 +12,31 @@
 #include <sys/utsname.h>
 #include <time.h>
 
-#include "../../bpf/client.h"
-#include "../../bpf/pool.h"
-#include "../../bpf/stack.h"
-#include "capture_state.h"
-#include "client.h"
-#include "connection.h"
-#include "container.h"
-#include "cost.h"
-#include "fetcher.h"
-#include "growth.h"
-#include "heap.h"
-#include "kernel.h"
-#include "library_heap.h"
-#include "looking.h"
-#include "look.h"
-#include "look_wire.h"
-#include "memory.h"
-#include "native_wire.h"
-#include "owner.h"
-#include "parts.h"
-#include "probe.h"
-#include "procfs.h"
-#include "reader.h"
-#include "server.h"
-#include "statement.h"
+#include "bpf/clientlib/client.h"
+#include "bpf/memory/pool.h"
+#include "bpf/stack/stack.h"
+#include "user/capture/capture_state.h"
+#include "user/capture/clientlib/client.h"
+#include "user/capture/connection.h"
+#include "user/capture/host/container.h"
+#include "user/capture/cost.h"
+#include "user/capture/worker/fetcher.h"
+#include "user/capture/memory/growth.h"
+#include "user/capture/memory/heap.h"
+#include "user/capture/kernel/kernel.h"
+#include "user/capture/memory/library_heap.h"
+#include "user/capture/worker/looking.h"
+#include "user/capture/elf/look.h"
+#include "user/capture/elf/look_wire.h"
+#include "user/capture/host/memory.h"
+#include "user/capture/stack/native/native_wire.h"
+#include "user/capture/owner.h"
+#include "user/capture/parts.h"
+#include "user/capture/probe/probe.h"
+#include "user/capture/host/procfs.h"
+#include "user/capture/stack/reader.h"
+#include "user/capture/server.h"
+#include "user/capture/statement.h"
 
 #define GRACE_NS  (SECOND_NS / 2)
 #define FACTS_EVERY_NS (5 * SECOND_NS)

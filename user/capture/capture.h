@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../bpf/event.h"
-#include "select.h"
+#include "bpf/event.h"
+#include "user/capture/host/select.h"
 
 /* Takes one record, valid during the call.  Returns 0, or -errno to end the capture. */
 typedef int (*capture_sink)(void *context, const struct ev_head *record);

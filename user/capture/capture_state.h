@@ -5,10 +5,10 @@
 #ifndef DBLEAK_CAPTURE_CAPTURE_STATE_H
 #define DBLEAK_CAPTURE_CAPTURE_STATE_H
 
-#include "../base/table.h"
-#include "births.h"
-#include "capture.h"
-#include "peer.h"
+#include "user/base/table.h"
+#include "user/capture/births.h"
+#include "user/capture/capture.h"
+#include "user/capture/peer.h"
 
 #define SECOND_NS 1000000000ULL
 #define LEARNED_PORTS  64

@@ -2,7 +2,7 @@
 /*
  * ceiling.c - see ceiling.h.
  */
-#include "ceiling.h"
+#include "user/capture/ceiling.h"
 
 #include <malloc.h>
 #include <stdio.h>

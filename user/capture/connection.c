@@ -5,19 +5,19 @@
  * A connection missing from two sweeps in a row is gone (one may miss it: the kernel's iterator
  * counts its way through a list that changes under it).
  */
-#include "connection.h"
+#include "user/capture/connection.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../base/redact.h"
-#include "client.h"
-#include "kernel.h"
-#include "kernel_client.h"
-#include "owner.h"
-#include "procfs.h"
+#include "user/base/redact.h"
+#include "user/capture/clientlib/client.h"
+#include "user/capture/kernel/kernel.h"
+#include "user/capture/kernel/kernel_client.h"
+#include "user/capture/owner.h"
+#include "user/capture/host/procfs.h"
 
 static uint8_t library_sign(const struct owner *o, uint8_t database)
 {

@@ -2,7 +2,7 @@
 /*
  * cost.c - what was lost and what we cost, as the records tell it; over budget we sweep less often.
  */
-#include "cost.h"
+#include "user/capture/cost.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,16 +11,16 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "ceiling.h"
-#include "client.h"
-#include "fetcher.h"
-#include "growth.h"
-#include "heap.h"
-#include "kernel.h"
-#include "library_heap.h"
-#include "nursery.h"
-#include "procfs.h"
-#include "reader.h"
+#include "user/capture/ceiling.h"
+#include "user/capture/clientlib/client.h"
+#include "user/capture/worker/fetcher.h"
+#include "user/capture/memory/growth.h"
+#include "user/capture/memory/heap.h"
+#include "user/capture/kernel/kernel.h"
+#include "user/capture/memory/library_heap.h"
+#include "user/capture/worker/nursery.h"
+#include "user/capture/host/procfs.h"
+#include "user/capture/stack/reader.h"
 
 #define LONGEST_INTERVAL_MS 8000
 

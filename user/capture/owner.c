@@ -3,20 +3,20 @@
  * owner.c - the processes that own what is watched: who they are, what memory they hold, and
  * which of their connections cannot be read.  Each is told once, and again when it changes.
  */
-#include "owner.h"
+#include "user/capture/owner.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../base/redact.h"
-#include "client.h"
-#include "container.h"
-#include "growth.h"
-#include "looking.h"
-#include "procfs.h"
-#include "reader.h"
+#include "user/base/redact.h"
+#include "user/capture/clientlib/client.h"
+#include "user/capture/host/container.h"
+#include "user/capture/memory/growth.h"
+#include "user/capture/worker/looking.h"
+#include "user/capture/host/procfs.h"
+#include "user/capture/stack/reader.h"
 
 #define VEILED_NS     (5 * SECOND_NS)
 #define SETTLED_NS    (60 * SECOND_NS)

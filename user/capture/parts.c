@@ -3,17 +3,17 @@
  * parts.c - opens the parts of a capture, and what they ask of the whole: to tell a record, to
  * know a process, to keep a stack.
  */
-#include "parts.h"
+#include "user/capture/parts.h"
 
-#include "client.h"
-#include "container.h"
-#include "growth.h"
-#include "heap.h"
-#include "kernel.h"
-#include "library_heap.h"
-#include "owner.h"
-#include "reach.h"
-#include "reader.h"
+#include "user/capture/clientlib/client.h"
+#include "user/capture/host/container.h"
+#include "user/capture/memory/growth.h"
+#include "user/capture/memory/heap.h"
+#include "user/capture/kernel/kernel.h"
+#include "user/capture/memory/library_heap.h"
+#include "user/capture/owner.h"
+#include "user/capture/probe/reach.h"
+#include "user/capture/stack/reader.h"
 
 static void tell_for_readers(void *context, struct ev_head *record)
 {

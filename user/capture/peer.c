@@ -2,7 +2,7 @@
 /*
  * peer.c - see peer.h.
  */
-#include "peer.h"
+#include "user/capture/peer.h"
 
 #include <errno.h>
 #include <stdio.h>

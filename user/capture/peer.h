@@ -11,9 +11,9 @@
 
 #include <stdbool.h>
 
-#include "../../bpf/settings.h"
-#include "../base/table.h"
-#include "procfs.h"
+#include "bpf/settings.h"
+#include "user/base/table.h"
+#include "user/capture/host/procfs.h"
 
 struct peers {
 	struct table ends; /* server ends by what the client's identity knows of them -> pid */

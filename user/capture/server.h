@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "procfs.h"
+#include "user/capture/host/procfs.h"
 
 enum server_proof {
 	SERVER_UNPROVEN,

@@ -2,13 +2,13 @@
 /*
  * statement.c - what was sent to a database: its text goes on without its literals.
  */
-#include "statement.h"
+#include "user/capture/statement.h"
 
 #include <stddef.h>
 #include <string.h>
 
-#include "../base/sql.h"
-#include "kernel.h"
+#include "user/base/sql.h"
+#include "user/capture/kernel/kernel.h"
 
 /* What may be kept of an SQL text: without its literals.  cut and length are updated. */
 static void privatise(const struct capture *c, uint64_t id, char *text, size_t size,

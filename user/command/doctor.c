@@ -13,10 +13,10 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "../base/escape.h"
-#include "../capture/feature.h"
-#include "../capture/rights.h"
-#include "command.h"
+#include "user/base/escape.h"
+#include "user/capture/kernel/feature.h"
+#include "user/capture/worker/rights.h"
+#include "user/command/command.h"
 
 #define COLUMNS	   80
 #define NAME_WIDTH 20

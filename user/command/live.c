@@ -2,7 +2,7 @@
 /*
  * live.c - see live.h.
  */
-#include "live.h"
+#include "user/command/live.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,13 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../base/output.h"
-#include "../capture/ceiling.h"
-#include "../capture/looking.h"
-#include "../capture/others.h"
-#include "../capture/rights.h"
-#include "../report/json.h"
-#include "../report/text.h"
+#include "user/base/output.h"
+#include "user/capture/ceiling.h"
+#include "user/capture/worker/looking.h"
+#include "user/capture/host/others.h"
+#include "user/capture/worker/rights.h"
+#include "user/report/json.h"
+#include "user/report/text.h"
 
 #define STEP_MS 100
 #define LOCK_MS 300 /* a record is applied in microseconds */

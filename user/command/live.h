@@ -8,12 +8,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "../capture/capture.h"
-#include "../model/judge.h"
-#include "../record/recording.h"
-#include "options.h"
-#include "outfile.h"
-#include "watchdog.h"
+#include "user/capture/capture.h"
+#include "user/judge/judge.h"
+#include "user/record/recording.h"
+#include "user/command/options.h"
+#include "user/command/outfile.h"
+#include "user/command/watchdog.h"
 
 struct live {
 	const struct options *options;

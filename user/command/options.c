@@ -2,7 +2,7 @@
 /*
  * options.c - see options.h.
  */
-#include "options.h"
+#include "user/command/options.h"
 
 #include <errno.h>
 #include <getopt.h>

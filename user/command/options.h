@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../capture/select.h"
-#include "../model/site.h"
+#include "user/capture/host/select.h"
+#include "user/judge/site.h"
 
 struct options {
 	struct select select;

@@ -2,7 +2,7 @@
 /*
  * origin.c - see origin.h.
  */
-#include "origin.h"
+#include "user/command/origin.h"
 
 #include <dirent.h>
 #include <fcntl.h>

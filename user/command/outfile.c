@@ -2,7 +2,7 @@
 /*
  * outfile.c - see outfile.h.
  */
-#include "outfile.h"
+#include "user/command/outfile.h"
 
 #include <cap-ng.h>
 #include <errno.h>

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command.h"
-#include "live.h"
+#include "user/command/command.h"
+#include "user/command/live.h"
 
 static const char usage[] =
 	"usage: dbleak record -o FILE [SELECT] [--duration S] [--interval S] [--min-age S]\n"

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../base/output.h"
-#include "../capture/rights.h"
-#include "command.h"
-#include "live.h"
-#include "outfile.h"
+#include "user/base/output.h"
+#include "user/capture/worker/rights.h"
+#include "user/command/command.h"
+#include "user/command/live.h"
+#include "user/command/outfile.h"
 
 static const char usage[] = "usage: dbleak report FILE [--json] [-o FILE] [-v] [--library PATTERN]...\n"
 			    "Judges a recording and prints its report.\n"

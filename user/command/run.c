@@ -16,10 +16,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "command.h"
-#include "live.h"
-#include "origin.h"
-#include "user.h"
+#include "user/command/command.h"
+#include "user/command/live.h"
+#include "user/command/origin.h"
+#include "user/command/user.h"
 
 static const char usage[] =
 	"usage: dbleak run [-o FILE] [--record FILE] [--json] [--min-age S] [--interval S]\n"

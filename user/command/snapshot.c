@@ -4,8 +4,8 @@
  */
 #include <stdio.h>
 
-#include "command.h"
-#include "live.h"
+#include "user/command/command.h"
+#include "user/command/live.h"
 
 static const char usage[] = "usage: dbleak snapshot [SELECT] [--json] [-o FILE] [-v]\n"
 			    "                       [--show-arguments]\n"

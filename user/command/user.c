@@ -2,7 +2,7 @@
 /*
  * user.c - see user.h.
  */
-#include "user.h"
+#include "user/command/user.h"
 
 #include <cap-ng.h>
 #include <errno.h>

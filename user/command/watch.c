@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "command.h"
-#include "live.h"
+#include "user/command/command.h"
+#include "user/command/live.h"
 
 static const char usage[] =
 	"usage: dbleak [watch] [SELECT] [--duration S] [--interval S] [--min-age S]\n"

@@ -5,7 +5,7 @@
  * It takes no lock that the main thread may hold, and writes with write(2): what hangs in the
  * middle of a printf has its stream locked.
  */
-#include "watchdog.h"
+#include "user/command/watchdog.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -16,8 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../base/escape.h"
-#include "../capture/looking.h"
+#include "user/base/escape.h"
+#include "user/capture/worker/looking.h"
 
 #define MS_NS	  1000000ULL
 #define SECOND_NS (1000 * MS_NS)

@@ -2,7 +2,7 @@
 /*
  * code.c - see code.h.
  */
-#include "code.h"
+#include "user/model/code.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../bpf/event.h"
-#include "../base/table.h"
+#include "bpf/event.h"
+#include "user/base/table.h"
 
 /* As EV_FRAME tells it; NULL and 0 are "not known". */
 struct code_frame {

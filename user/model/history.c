@@ -2,7 +2,7 @@
 /*
  * history.c - the floor of a count over time.
  */
-#include "history.h"
+#include "user/model/history.h"
 
 #include <stddef.h>
 

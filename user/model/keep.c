@@ -5,12 +5,12 @@
  * All that is referred to is marked, and what has no mark goes.  It is done when there are twice as
  * many texts as were left the last time, so that it costs little for each.
  */
-#include "keep.h"
+#include "user/model/keep.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "../base/sql.h"
+#include "user/base/sql.h"
 
 #define TEXTS_FEW	16384	    /* need no room made */
 #define TEXT_BYTES_MOST (48U << 20) /* some 100,000 texts of the longest */

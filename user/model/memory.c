@@ -2,7 +2,7 @@
 /*
  * memory.c - see memory.h.
  */
-#include "memory.h"
+#include "user/model/memory.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../bpf/event.h"
-#include "../base/table.h"
-#include "history.h"
+#include "bpf/event.h"
+#include "user/base/table.h"
+#include "user/model/history.h"
 
 #define MEMORY_UNIT	  4096ULL /* bytes, in which histories count */
 #define MEMORY_SITES_MOST 8192	  /* of all processes together: some 5 MB */

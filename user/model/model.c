@@ -2,14 +2,14 @@
 /*
  * model.c - applies records.  Decides nothing: no thresholds, no verdicts.
  */
-#include "model.h"
+#include "user/model/model.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "forget.h"
-#include "keep.h"
+#include "user/judge/forget.h"
+#include "user/model/keep.h"
 
 #define GAPS_MOST      4096	   /* of live processes; more nobody reads */
 #define LIBRARIES_MOST 1024	   /* files */

@@ -14,11 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../bpf/event.h"
-#include "../base/table.h"
-#include "code.h"
-#include "history.h"
-#include "memory.h"
+#include "bpf/event.h"
+#include "user/base/table.h"
+#include "user/model/code.h"
+#include "user/model/history.h"
+#include "user/model/memory.h"
 
 /* An SQL text, kept once however many connections and statements share it. */
 struct text {

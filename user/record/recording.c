@@ -3,7 +3,7 @@
  * recording.c - the recording file.  Refuses to hand over a record that could mislead: checksum,
  * size and inner lengths are checked before anybody sees it.
  */
-#include "recording.h"
+#include "user/record/recording.h"
 
 #include <errno.h>
 #include <stdbool.h>

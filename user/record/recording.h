@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "../../bpf/event.h"
+#include "bpf/event.h"
 
 struct recording;
 

@@ -4,13 +4,13 @@
  *
  * Each finding looks the same: what, where, how many, the last SQL, why we say so, what to do.
  */
-#include "block.h"
+#include "user/report/block.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "names.h"
-#include "where.h"
+#include "user/report/names.h"
+#include "user/report/where.h"
 
 #define FINDINGS_SHOWN 5 /* of one process */
 #define SQL_LINES      3

@@ -10,8 +10,8 @@
 
 #include <stdbool.h>
 
-#include "../model/view.h"
-#include "page.h"
+#include "user/judge/view.h"
+#include "user/report/page.h"
 
 /* A process whose verdict is big, stuck or leaking.  all: every finding, and all it holds. */
 void block_print(struct page *page, const struct process_view *p, bool all);

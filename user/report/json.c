@@ -5,7 +5,7 @@
  * Objects are lists of pairs in the contract's order.  A value that could not be made is NULL and
  * makes all that holds it NULL, so one check at the end sees every lack of memory.
  */
-#include "json.h"
+#include "user/report/json.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../base/escape.h"
+#include "user/base/escape.h"
 
 #define NS_PER_SECOND 1000000000ULL
 #define NS_PER_MS     1000000ULL

@@ -18,7 +18,7 @@
 
 #include <stdio.h>
 
-#include "../model/view.h"
+#include "user/judge/view.h"
 
 /* Writes one document and a newline, in ASCII only.  Returns 0, or -errno if it did not arrive
  * whole. */

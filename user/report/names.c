@@ -4,11 +4,11 @@
  *
  * Names only: no counts, no verdicts.
  */
-#include "names.h"
+#include "user/report/names.h"
 
 #include <string.h>
 
-#include "../base/escape.h"
+#include "user/base/escape.h"
 
 #define COMM_COLUMNS 24 /* a hostile name of 15 bytes would take 60 */
 #define ID_SHOWN     12 /* as docker ps shows it */

@@ -7,8 +7,8 @@
 #ifndef DBLEAK_REPORT_NAMES_H
 #define DBLEAK_REPORT_NAMES_H
 
-#include "../model/view.h"
-#include "page.h"
+#include "user/judge/view.h"
+#include "user/report/page.h"
 
 /* comm[pid], the name shortened so that the pid is never lost. */
 void words_process(struct words *w, const char *comm, uint32_t pid);

@@ -4,15 +4,15 @@
  *
  * The only place of the text reports that writes.  All text is escaped here, whoever made it.
  */
-#include "page.h"
+#include "user/report/page.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
-#include "../../bpf/event.h"
-#include "../base/escape.h"
+#include "bpf/event.h"
+#include "user/base/escape.h"
 
 
 static const char *const colours[] = {

@@ -5,7 +5,7 @@
  * One look accuses nobody, so there are no verdicts here, only the rows first that deserve a
  * second look: sockets whose server has hung up, then the most connections.
  */
-#include "snapshot.h"
+#include "user/report/snapshot.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../base/escape.h"
-#include "names.h"
+#include "user/base/escape.h"
+#include "user/report/names.h"
 
 #define ROWS_SHOWN 50
 

@@ -7,9 +7,9 @@
 #ifndef DBLEAK_REPORT_SNAPSHOT_H
 #define DBLEAK_REPORT_SNAPSHOT_H
 
-#include "../model/view.h"
-#include "page.h"
-#include "text.h"
+#include "user/judge/view.h"
+#include "user/report/page.h"
+#include "user/report/text.h"
 
 /* Returns 0 or -ENOMEM. */
 int snapshot_table(struct page *p, const struct report_view *v, const struct text_options *o);

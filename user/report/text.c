@@ -5,15 +5,15 @@
  * Order: one line of sum, a block for each guilty process, one line for all that is well, one for
  * each that is bounded or unknown, then what was not seen and what was lost.
  */
-#include "text.h"
+#include "user/report/text.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "block.h"
-#include "names.h"
-#include "page.h"
-#include "snapshot.h"
+#include "user/report/block.h"
+#include "user/report/names.h"
+#include "user/report/page.h"
+#include "user/report/snapshot.h"
 
 #define LINES_SHOWN 20 /* of one kind of line, such as `unseen` */
 #define NAMES_SHOWN 12 /* on the line of those that are well */

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "../model/view.h"
+#include "user/judge/view.h"
 
 struct text_options {
 	bool colour;

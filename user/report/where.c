@@ -2,13 +2,13 @@
 /*
  * where.c - see where.h.
  */
-#include "where.h"
+#include "user/report/where.h"
 
 #include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 
-#include "../base/escape.h"
+#include "user/base/escape.h"
 
 #define FRAMES_SHOWN 48
 #define FUNCTION_COLUMNS 32 /* of a name too long for its line */

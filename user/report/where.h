@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "../model/view.h"
-#include "page.h"
+#include "user/judge/view.h"
+#include "user/report/page.h"
 
 /* "app/report.py:42 monthly()", "libfoo.so+0x1234 load()" in at most so many columns, the head of
  * the path left out. */

@@ -1,0 +1,1462 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * client.bpf.c - calls of client libraries: what they hand out and take back.
+ *
+ * Two programs serve every row of the probe table: the attach cookie names the row.  The entry
+ * remembers, the end decides; a release that cannot fail is done at the entry.  The end is no
+ * return probe but a probe on the function's own last instructions (user/capture/probe/probe_exit.c says
+ * why).  What a library acquires from itself is its own business.
+ */
+#include <asm-generic/errno-base.h>
+
+#include "bpf/clientlib/client.bpf.h"
+#include "bpf/ledger/select.bpf.h"
+#include "bpf/stack/stack.bpf.h"
+#include "bpf/wire/wire.bpf.h"
+
+#define JOIN_NS 10000000000ULL
+#define JOIN_TRIES 60
+#define SCRATCH_LEN 2048 /* of a text at a time */
+#define WORDS_STEP 8	 /* of it, at a time */
+#define WIDE_LEN 256	 /* of a text in UTF-16, read unit by unit: the verifier walks each */
+#define OUTERS_MOST 8 /* functions of the table that call the same one */
+#define TOP_WORDS 8
+#define PRELUDE_NS 20000000ULL
+#define STACK_EVERY_NS 10000000ULL
+#define SCRATCHES 8	 /* texts that differ only after so many are taken for one */
+
+struct handles_map handles SEC(".maps");
+struct links_map links SEC(".maps"); /* connections */
+struct sites_map sites SEC(".maps");
+struct said_map said SEC(".maps");
+__u64 joins_until_ns = 0;
+
+struct probes_map probes SEC(".maps");
+
+struct hits_map hits SEC(".maps");
+
+struct calls_map calls SEC(".maps");
+
+/* Evidence, not ledger: the texts seen last. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct client_text);
+} texts SEC(".maps");
+
+struct scratch {
+	__u64 busy; /* how many threads want it */
+	__u64 words[SCRATCH_LEN / 8];
+	struct client_text text;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} text_scratch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct site);
+} site_scratch SEC(".maps");
+
+__noinline int slot_holds(__u64 slot, __u64 address)
+{
+	__u64 found = replaced_address(slot);
+
+	return found == address ||
+	       (!bpf_probe_read_user(&found, sizeof(found), (void *)slot) && found == address);
+}
+
+/* Was the call left in another way than by its return?  What it would return to is no longer there,
+ * or the thread has gone on above it. */
+static __always_inline int is_left(const struct call *call, __u64 stack)
+{
+	return is_below(call->slot, stack) || !slot_holds(call->slot, call->address);
+}
+
+/* The first of the calls that has been left; CALLS_MOST: all go on.  Looked at where there is no
+ * room only. */
+__noinline __u32 call_left(__u64 stack)
+{
+	struct calls *c = calls_of_thread();
+	__u32 i;
+
+	if (!c)
+		return CALLS_MOST;
+	for (i = 0; i < CALLS_MOST; i++)
+		if (is_left(&c->of[i], stack))
+			return i;
+	return CALLS_MOST;
+}
+
+__noinline __u32 call_place(__u64 stack)
+{
+	struct calls *c = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL,
+					       BPF_LOCAL_STORAGE_GET_F_CREATE);
+	__u32 room = CALLS_MOST, i;
+	__u64 now = 0;
+
+	if (!c) {
+		count(COUNTER_LOSS + EV_LOSS_MISSED_RETURN);
+		return CALLS_MOST;
+	}
+	for (i = 0; i < CALLS_MOST; i++) {
+		if (!c->stack[i] || c->stack[i] == stack)
+			continue;
+		if (!now)
+			now = bpf_ktime_get_boot_ns();
+		if (!c->of[i].ns)
+			c->of[i].ns = now;
+	}
+	for (i = 0; i < CALLS_MOST && room == CALLS_MOST; i++)
+		if (c->stack[i] == stack)
+			room = i;
+	for (i = 0; i < CALLS_MOST && room == CALLS_MOST; i++)
+		if (!c->stack[i])
+			room = i;
+	if (room == CALLS_MOST)
+		room = call_left(stack);
+	if (room == CALLS_MOST) {
+		count(COUNTER_LOSS + EV_LOSS_MISSED_RETURN);
+		room = 0;
+	}
+	room &= CALLS_MOST - 1;
+	barrier_var(room);
+	room &= CALLS_MOST - 1; /* the verifier sees only this one */
+	c->stack[room] = stack;
+	c->of[room].ns = now;
+	return room;
+}
+
+__noinline int branch_is_taken(__u32 condition, __u64 flags)
+{
+	int carry = flags & 1, parity = !!(flags & 4), zero = !!(flags & 0x40);
+	int sign = !!(flags & 0x80), overflow = !!(flags & 0x800), taken = 0;
+
+	switch (condition >> 1 & 7) {
+	case 0:
+		taken = overflow;
+		break;
+	case 1:
+		taken = carry;
+		break;
+	case 2:
+		taken = zero;
+		break;
+	case 3:
+		taken = carry | zero;
+		break;
+	case 4:
+		taken = sign;
+		break;
+	case 5:
+		taken = parity;
+		break;
+	case 6:
+		taken = sign ^ overflow;
+		break;
+	case 7:
+		taken = zero | (sign ^ overflow);
+		break;
+	}
+	return taken ^ (condition & 1);
+}
+
+__noinline __u32 call_find(__u64 stack)
+{
+	struct calls *c = calls_of_thread();
+	__u32 i;
+
+	if (!c)
+		return CALLS_MOST;
+	for (i = 0; i < CALLS_MOST; i++)
+		if (c->stack[i] == stack)
+			return i;
+	return CALLS_MOST;
+}
+
+/* Is the thread inside a call of which one that begins there is a part: deeper in its stack?  What
+ * may be noted of an older one at that place is forgotten, for nobody notes this one. */
+__noinline int calls_inside(__u64 stack)
+{
+	struct calls *c = calls_of_thread();
+	__u32 i, at;
+	int inside = 0;
+
+	if (!c)
+		return 0;
+	for (i = 0; i < CALLS_MOST && !inside; i++)
+		inside = c->stack[i] && c->of[i].inside && is_below(stack, c->stack[i]) &&
+			 slot_holds(c->stack[i], c->of[i].address);
+	at = inside ? call_find(stack) : CALLS_MOST;
+	if (at < CALLS_MOST)
+		c->stack[at] = 0;
+	return inside;
+}
+
+static __always_inline __u64 argument(struct pt_regs *ctx, const struct probe *p, __u8 source)
+{
+	__u64 value = 0;
+
+	switch (source & ~FROM_OUT) {
+	case FROM_ARG1:
+		return ctx->di;
+	case FROM_ARG2:
+		return ctx->si;
+	case FROM_ARG3:
+		return ctx->dx;
+	case FROM_ARG4:
+		return ctx->cx;
+	case FROM_ARG5:
+		return ctx->r8;
+	case FROM_ARG6:
+		return ctx->r9;
+	case FROM_ARG7:
+		if (bpf_probe_read_user(&value, 8, (void *)(ctx->sp + p->stack + 8)))
+			count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+		return value;
+	}
+	return 0;
+}
+
+/* Is the library's calling itself its own business?  Not where it frees what a program has got from
+ * it; but a connection that it closes itself may live on. */
+static __always_inline int minds_itself(const struct probe *p)
+{
+	return !(p->flags & (PROBE_BORN_INSIDE | PROBE_STATIC)) &&
+	       (p->role != PROBE_RELEASE || p->resource == EV_RES_CONNECTION);
+}
+
+/* Did the library call itself? */
+static __always_inline int from_itself(const struct probe *p, const struct call *call)
+{
+	return minds_itself(p) && call->caller - call->code < p->code;
+}
+
+static __always_inline __u64 hash_word(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 29;
+}
+
+/* Steps of loops are functions of their own, not static, so that the verifier looks at each once. */
+
+/* Takes so many words of the scratch into the hash. */
+__noinline __u64 hash_words(__u64 hash, __u32 from)
+{
+	__u32 zero = 0, i;
+	struct scratch *s = bpf_map_lookup_elem(&text_scratch, &zero);
+
+	if (!s || from > SCRATCH_LEN / 8 - WORDS_STEP)
+		return hash;
+	for (i = 0; i < WORDS_STEP; i++)
+		hash = hash_word(hash, s->words[from + i]);
+	return hash;
+}
+
+/* And of its first n bytes those behind the last such step. */
+__noinline __u64 hash_rest(__u64 hash, __u32 n)
+{
+	__u32 zero = 0, i, words = n / 8, at = words & ~(WORDS_STEP - 1);
+	struct scratch *s = bpf_map_lookup_elem(&text_scratch, &zero);
+
+	if (!s)
+		return hash;
+	for (i = 0; i < WORDS_STEP - 1 && at < words; i++, at++) {
+		barrier_var(at); /* or the compiler, who knows better, drops what the verifier needs */
+		hash = hash_word(hash, s->words[at % (SCRATCH_LEN / 8)]);
+	}
+	if (!(n & 7))
+		return hash;
+	words %= SCRATCH_LEN / 8;
+	barrier_var(words);
+	/* What follows there is of an older text. */
+	return hash_word(hash, s->words[words] & ((1ULL << (n & 7) * 8) - 1));
+}
+
+/* Takes the scratch's first n bytes into the hash. */
+__noinline __u64 hash_scratch(__u64 hash, __u32 n)
+{
+	__u32 i;
+
+	for (i = WORDS_STEP; i <= SCRATCH_LEN / 8; i += WORDS_STEP) {
+		if (i > n / 8)
+			break;
+		hash = hash_words(hash, i - WORDS_STEP);
+	}
+	return hash_rest(hash, n);
+}
+
+/* Keeps the beginning of a text under the hash of all of it, which is returned; equal texts have
+ * equal hashes in this run. */
+__noinline __u64 keep_text(__u64 from)
+{
+	__u64 hash = settings.hash_seed, at = from;
+	struct scratch *s;
+	long n, first = 0;
+	__u32 zero = 0, i;
+
+	s = bpf_map_lookup_elem(&text_scratch, &zero);
+	if (!s || !from)
+		return 0;
+	for (i = 0; i < SCRATCHES; i++) {
+		n = bpf_probe_read_user_str(s->words, SCRATCH_LEN, (void *)at);
+		if (n <= 1 && !i)
+			return 0;
+		if (n <= 1)
+			break;
+		if (!i)
+			first = n;
+		hash = hash_scratch(hash, n);
+		if (n < SCRATCH_LEN)
+			break;
+		at += SCRATCH_LEN - 1;
+	}
+	hash |= !hash;
+	if (bpf_map_lookup_elem(&texts, &hash))
+		return hash;
+	__builtin_memset(&s->text, 0, sizeof(s->text));
+	n = bpf_probe_read_user_str(s->text.bytes, TEXT_LEN, (void *)from);
+	if (n < 1)
+		return 0;
+	s->text.length = n - 1;
+	s->text.cut = first > TEXT_LEN;
+	bpf_map_update_elem(&texts, &hash, &s->text, BPF_ANY);
+	return hash;
+}
+
+/* A unit of a text in UTF-16 into the hash and the text; 0: there is none. */
+__noinline int keep_unit(__u64 from, __u32 i)
+{
+	__u32 zero = 0;
+	struct scratch *s = bpf_map_lookup_elem(&text_scratch, &zero);
+	__u16 unit;
+
+	if (!s || bpf_probe_read_user(&unit, sizeof(unit), (void *)(from + i * sizeof(unit))) ||
+	    !unit)
+		return 0;
+	s->words[0] = hash_word(s->words[0], unit);
+	barrier_var(i); /* or its bound is lost on the way */
+	if (i < TEXT_LEN - 1)
+		s->text.bytes[i] = unit < 0x80 ? unit : '?';
+	return 1;
+}
+
+/* Keeps the text of so many units. */
+__noinline __u64 keep_units(__u32 n)
+{
+	__u32 zero = 0;
+	struct scratch *s = bpf_map_lookup_elem(&text_scratch, &zero);
+	__u64 hash;
+
+	if (!s || !n)
+		return 0;
+	s->text.length = n < TEXT_LEN ? n : TEXT_LEN - 1;
+	s->text.cut = n >= TEXT_LEN;
+	hash = s->words[0] | !s->words[0];
+	if (!bpf_map_lookup_elem(&texts, &hash))
+		bpf_map_update_elem(&texts, &hash, &s->text, BPF_ANY);
+	return hash;
+}
+
+/* The same of a text in UTF-16; what is not ASCII is kept as a question mark. */
+__noinline __u64 keep_wide_text(__u64 from)
+{
+	__u32 zero = 0, i;
+	struct scratch *s;
+
+	s = bpf_map_lookup_elem(&text_scratch, &zero);
+	if (!s || !from)
+		return 0;
+	__builtin_memset(&s->text, 0, sizeof(s->text));
+	s->words[0] = settings.hash_seed;
+	for (i = 0; i < WIDE_LEN; i++)
+		if (!keep_unit(from, i))
+			break;
+	return keep_units(i);
+}
+
+/* A thread may be preempted in here; another then goes without a text, and that is counted. */
+static __always_inline __u64 text_of(const struct probe *p, __u64 from)
+{
+	__u32 zero = 0;
+	struct scratch *s = bpf_map_lookup_elem(&text_scratch, &zero);
+	__u64 hash = 0;
+
+	if (!s)
+		return 0;
+	if (__sync_fetch_and_add(&s->busy, 1))
+		count(COUNTER_LOSS + EV_LOSS_TRUNCATED);
+	else
+		hash = p->flags & PROBE_WIDE_TEXT ? keep_wide_text(from) : keep_text(from);
+	__sync_fetch_and_add(&s->busy, -1);
+	return hash;
+}
+
+/* The stack of the thread that makes the call.  At its very end that is shown as it is for its
+ * caller, to whom the function has given back all registers. */
+static __always_inline __u64 call_stack(const struct call *call)
+{
+	if (!call->outer)
+		return stack_take(0);
+	return stack_take_share(call->caller, call->outer + 8, STACK_SHARE_EVENTS);
+}
+
+/* The stack of a program that is interpreted, which few others need for each call; 0 it is none. */
+static __always_inline __u64 interpreted_stack(struct task_struct *task, const struct call *call)
+{
+	__u32 pid = task->tgid;
+
+	if (!bpf_map_lookup_elem(&runtimes, &pid) || !selected(task))
+		return 0;
+	return call_stack(call);
+}
+
+/* The stack of a program of machine code: for some of the calls, as its site has its caller. */
+static __always_inline __u64 sampled_stack(const struct site *s, const struct call *call, __u64 now)
+{
+	return now - s->stack_ns < STACK_EVERY_NS ? 0 : call_stack(call);
+}
+
+/* The place that called.  NULL: nobody wants to know, or there is no room (counted). */
+static __always_inline struct site *site_enter(const struct probe *p, struct task_struct *task,
+					       const struct call *call, __u64 place)
+{
+	struct site_key key = {.place = place, .pid = task->tgid, .probe = call->probe};
+	__u64 start = task->group_leader->start_boottime;
+	struct site *s = bpf_map_lookup_elem(&sites, &key), *fresh;
+	__u32 zero = 0;
+
+	if (s && s->start_ns == start && !s->unwanted)
+		return s;
+	if (s && s->start_ns == start && s->unwanted == selection_generation + 1)
+		return NULL;
+	fresh = bpf_map_lookup_elem(&site_scratch, &zero); /* all zero but what is set here */
+	if (!fresh)
+		return NULL;
+	fresh->start_ns = start;
+	fresh->resource = p->resource;
+	fresh->database = p->database;
+	fresh->caller = call->caller;
+	fresh->unwanted = selected(task) ? 0 : selection_generation + 1;
+	if (bpf_map_update_elem(&sites, &key, fresh, BPF_ANY)) {
+		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+		return NULL;
+	}
+	if (fresh->unwanted)
+		return NULL;
+	ledger_client(key.pid, start);
+	return bpf_map_lookup_elem(&sites, &key);
+}
+
+static __always_inline struct site *site_of(const struct object *o, __u32 pid)
+{
+	struct site_key key = {.place = o->place, .pid = pid, .probe = o->probe};
+
+	return bpf_map_lookup_elem(&sites, &key);
+}
+
+static __always_inline struct handle *link_find(__u64 handle, __u32 pid)
+{
+	struct handle_key key = {.handle = handle, .pid = pid, .resource = EV_RES_CONNECTION};
+
+	return handle ? bpf_map_lookup_elem(&links, &key) : NULL;
+}
+
+/* Where there is one already, it stays, and this returns -EEXIST.  No room is counted. */
+static __always_inline long put(void *map, const struct handle_key *key, const void *value)
+{
+	long err = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
+
+	if (err && err != -EEXIST)
+		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+	return err;
+}
+
+/* A place among the site's samples; two at once may take one place, and one is not told of. */
+static __always_inline __u8 sample_take(struct site *s, __u64 handle, __u64 stack)
+{
+	__u32 taken = s->sampled, i;
+
+	if (taken == ~0U)
+		return NO_SAMPLE;
+	for (i = 0; i < SITE_SAMPLES; i++)
+		if (!(taken & 1U << i))
+			break;
+	if (i >= SITE_SAMPLES)
+		return NO_SAMPLE;
+	s->sample[i] = handle;
+	s->sample_at[i] = stack;
+	__sync_fetch_and_or(&s->sampled, 1U << i);
+	return i;
+}
+
+static __always_inline void sample_give_back(struct site *s, const struct object *o, __u64 handle)
+{
+	__u32 i = o->sample;
+
+	if (i < SITE_SAMPLES && s->sample[i] == handle)
+		__sync_fetch_and_and(&s->sampled, ~(1U << i));
+}
+
+/* The socket that this thread used inside the call is the connection's.  Another coroutine of the
+ * thread may have used another meanwhile, but on its own stack. */
+static __always_inline int join(struct handle *h, const struct call *call)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct said *last = bpf_map_lookup_elem(&said, &thread);
+
+	if (!last || last->ns < call->ns || !is_below(last->stack, call->slot))
+		return 0;
+	if (h->socket != last->id)
+		h->told = 0;
+	h->socket = last->id;
+	h->flags &= ~EV_HANDLE_TENTATIVE;
+	return 1;
+}
+
+/* The call itself used no socket, but what it makes is made of what this thread has just read.
+ * Twice the same is believed. */
+static __always_inline void join_after(struct handle *h, __u64 now)
+{
+	__u64 thread = bpf_get_current_pid_tgid(), before = h->socket;
+	struct said *last;
+
+	if ((before && !(h->flags & EV_HANDLE_TENTATIVE)) || h->tries >= JOIN_TRIES)
+		return;
+	h->tries++;
+	joins_until_ns = now + JOIN_NS;
+	last = bpf_map_lookup_elem(&said, &thread);
+	if (!last || last->ns + 1000000000ULL < now)
+		return;
+	h->socket = last->id;
+	h->told = 0;
+	if (before == last->id)
+		h->flags &= ~EV_HANDLE_TENTATIVE;
+	else
+		h->flags |= EV_HANDLE_TENTATIVE;
+}
+
+/* A connection met for the first time, by what belongs to it.  A function of its own: its entry would
+ * not fit beside the rest into the 512 bytes of stack that 6.1 gives to a program and what it calls. */
+static __noinline int link_enter(__u64 handle, __u32 pid, __u32 probe, __u64 now)
+{
+	struct handle_key key = {.handle = handle, .pid = pid, .resource = EV_RES_CONNECTION};
+	struct handle met = {};
+
+	met.born_ns = met.used_ns = now;
+	met.rows = UNKNOWN64;
+	met.probe = probe;
+	met.flags = EV_HANDLE_PRE_EXISTING;
+	met.sample = NO_SAMPLE;
+	put(&links, &key, &met);
+	return 0;
+}
+
+static __always_inline struct handle *link_meet(__u64 handle, __u32 pid, __u32 probe, __u64 now)
+{
+	link_enter(handle, pid, probe, now);
+	return link_find(handle, pid);
+}
+
+/* Something of its own was released, or its address comes back: then that was unseen. */
+static __always_inline void site_released(struct site *s, const struct object *o, __u64 handle,
+					  int told)
+{
+	__sync_fetch_and_add(&s->released, 1);
+	sample_give_back(s, o, handle);
+	if (told)
+		__sync_fetch_and_add(&s->told_open, -1);
+}
+
+static __always_inline void release_unseen(const struct handle_key *key, const struct object *o,
+					   int told)
+{
+	struct site *s = site_of(o, key->pid);
+
+	if (!s || o->flags & EV_HANDLE_PRE_EXISTING)
+		return;
+	__sync_fetch_and_add(&s->unseen, 1);
+	site_released(s, o, key->handle, told);
+}
+
+static __noinline int tell_closed(__u64 handle, __u32 pid, __u32 resource, __u64 born_ns,
+				  __u64 now)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct ev_handle_closed gone = {};
+
+	gone.head.ns = now;
+	gone.head.kind = EV_HANDLE_CLOSED;
+	gone.head.size = sizeof(gone);
+	gone.start_ns = task->group_leader->start_boottime;
+	gone.handle = handle;
+	gone.born_ns = born_ns;
+	gone.pid = pid;
+	gone.resource = resource;
+	emit(&gone, sizeof(gone));
+	return 0;
+}
+
+static __always_inline __u64 rows_of(const struct probe *p, __u64 handle)
+{
+	__u64 rows = 0;
+
+	if (p->rows_at == UNKNOWN32)
+		return UNKNOWN64;
+	return bpf_probe_read_user(&rows, 8, (void *)(handle + p->rows_at)) ? UNKNOWN64 : rows;
+}
+
+/* Does it begin a transaction? */
+static __always_inline int begins(__u64 text)
+{
+	struct client_text *t = bpf_map_lookup_elem(&texts, &text);
+	__u64 word;
+
+	if (!t)
+		return 0;
+	__builtin_memcpy(&word, t->bytes, sizeof(word));
+	word |= 0x2020202020202020ULL;
+	return (word & 0xffffffffffULL) == W6('b', 'e', 'g', 'i', 'n', 0) ||
+	       word == W8('s', 'a', 'v', 'e', 'p', 'o', 'i', 'n');
+}
+
+/* A BEGIN that a driver puts before a statement it has just prepared: that tells more. */
+static __always_inline int is_prelude(const struct handle *parent, __u64 now)
+{
+	return parent->latest && now - parent->used_ns <= PRELUDE_NS;
+}
+
+static __always_inline void link_told(struct handle *h, const struct call *call, __u64 text,
+				      __u64 stack, __u64 now)
+{
+	if (!begins(text)) {
+		h->latest = text;
+		return;
+	}
+	if (!is_prelude(h, now))
+		h->latest = text;
+	h->begun_at = stack ? stack : call_stack(call);
+}
+
+/* A connection has got something: a result, a statement. */
+static __always_inline void link_got(const struct probe *p, const struct call *call, __u32 pid,
+				     __u64 text, __u64 stack, __u64 now)
+{
+	struct handle *parent = link_find(call->parent, pid);
+
+	if (!parent && call->parent)
+		parent = link_meet(call->parent, pid, call->probe, now);
+	if (!parent)
+		return;
+	parent->acquired++;
+	if (text)
+		link_told(parent, call, text, stack, now);
+	parent->used_ns = now;
+	if (p->flags & PROBE_JOINS && parent->tries < JOIN_TRIES && !parent->socket &&
+	    !join(parent, call)) {
+		parent->tries++;
+		joins_until_ns = now + JOIN_NS;
+	}
+	if (p->flags & PROBE_AFTER)
+		join_after(parent, now);
+}
+
+/* Was it entered by a call inside this one?  Else its address comes back, and it was released where
+ * we do not look. */
+static __always_inline int told_inside(const struct call *call, const struct object *old)
+{
+	return call->ns && old->born_ns >= call->ns;
+}
+
+/* 0, or not: it counts already, or there is no room. */
+/* Not inlined for the same reason as link_enter. */
+static __noinline long link_put(const struct handle_key *key, const struct call *call,
+				const struct object *o, __u64 stack)
+{
+	struct handle fresh = {.object = *o, .used_ns = o->born_ns, .opened_at = stack}, *old;
+	long err;
+
+	join(&fresh, call);
+	err = put(&links, key, &fresh);
+	if (err != -EEXIST)
+		return err;
+	old = link_find(key->handle, key->pid);
+	if (!old)
+		return err;
+	if (told_inside(call, &old->object))
+		return err;
+	release_unseen(key, &old->object, old->told);
+	*old = fresh;
+	return 0;
+}
+
+static __always_inline long object_put(const struct handle_key *key, const struct call *call,
+				       const struct object *o)
+{
+	long err = put(&handles, key, o);
+	struct object *old;
+
+	if (err != -EEXIST)
+		return err;
+	old = bpf_map_lookup_elem(&handles, key);
+	if (!old)
+		return err;
+	if (told_inside(call, old))
+		return err;
+	release_unseen(key, old, old->sample == SAMPLE_TOLD);
+	*old = *o;
+	return 0;
+}
+
+/* Memory of the process, looked at now and then: statements may come fast. */
+static __always_inline __u32 resident_lately(struct site *s, __u64 now)
+{
+	if (now - s->resident_ns < RUN_NS)
+		return s->resident_pages;
+	s->resident_ns = now;
+	s->resident_pages = ledger_resident() / PAGE_BYTES;
+	return s->resident_pages;
+}
+
+static __always_inline void acquired(const struct probe *p, const struct call *call, __u64 handle)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct handle_key key = {.handle = handle, .pid = task->tgid, .resource = p->resource};
+	__u64 stack = interpreted_stack(task, call);
+	__u64 place = stack & STACK_INTERPRETED ? stack : call->caller;
+	struct site *s = site_enter(p, task, call, place);
+	int is_link = p->resource == EV_RES_CONNECTION;
+	struct object fresh = {};
+
+	if (!s)
+		return;
+	if (!handle) {
+		__sync_fetch_and_add(&s->failed, 1);
+		return;
+	}
+	fresh.born_ns = bpf_ktime_get_boot_ns();
+	fresh.parent = call->parent;
+	fresh.place = place;
+	fresh.rows = rows_of(p, handle);
+	fresh.tid = task->pid;
+	fresh.probe = call->probe;
+	if (p->database == EV_DB_SQLITE && p->resource == EV_RES_STATEMENT)
+		fresh.before_pages = resident_lately(s, fresh.born_ns);
+	if (p->flags & PROBE_UNREAD)
+		fresh.flags = EV_HANDLE_UNREAD;
+	if (!stack)
+		stack = sampled_stack(s, call, fresh.born_ns);
+	if (stack) {
+		s->stack = stack;
+		s->stack_ns = fresh.born_ns;
+	}
+	fresh.sample = is_link ? NO_SAMPLE : sample_take(s, handle, stack);
+	if (call->text)
+		fresh.text = text_of(p, call->text);
+	if (is_link ? link_put(&key, call, &fresh, stack) : object_put(&key, call, &fresh)) {
+		sample_give_back(s, &fresh, handle);
+		return;
+	}
+	link_got(p, call, key.pid, fresh.text, stack, fresh.born_ns);
+	__sync_fetch_and_add(&s->acquired, 1);
+	s->last_ns = fresh.born_ns;
+	if (!s->first_ns)
+		s->first_ns = fresh.born_ns;
+	if (fresh.rows != UNKNOWN64)
+		__sync_fetch_and_add(&s->rows, fresh.rows);
+}
+
+/* Closed, but what belongs to it keeps it alive: until that is gone. */
+static __always_inline void link_let_go(__u64 handle, __u32 pid, struct handle *h, __u64 now)
+{
+	struct handle_key key = {.handle = handle, .pid = pid, .resource = EV_RES_CONNECTION};
+
+	if (h->told)
+		tell_closed(handle, pid, EV_RES_CONNECTION, h->born_ns, now);
+	bpf_map_delete_elem(&links, &key);
+}
+
+static __always_inline void link_released(const struct probe *p, __u64 handle, __u32 pid)
+{
+	struct handle *h = link_find(handle, pid);
+	struct site *s;
+
+	if (!h)
+		return;
+	s = site_of(&h->object, pid);
+	if (s && !(h->flags & (EV_HANDLE_PRE_EXISTING | EV_HANDLE_ZOMBIE)))
+		site_released(s, &h->object, handle, h->told);
+	if (p->flags & PROBE_ZOMBIE && h->acquired > h->released) {
+		h->flags |= EV_HANDLE_ZOMBIE;
+		h->told = 0;
+		return;
+	}
+	link_let_go(handle, pid, h, bpf_ktime_get_boot_ns());
+}
+
+/* A run is over that is worth a word: how many rows it was, else 0.  Not static, as the next two, so
+ * that the verifier looks at it once. */
+__noinline __u64 run_rows(__u64 handle, __u32 rows_at)
+{
+	struct handle_key key = {.handle = handle,
+				 .pid = bpf_get_current_pid_tgid() >> 32,
+				 .resource = EV_RES_STATEMENT};
+	struct object *o = bpf_map_lookup_elem(&handles, &key);
+	__u32 counter = 0, pages;
+
+	if (!o || bpf_probe_read_user(&counter, sizeof(counter), (void *)(handle + rows_at)))
+		return 0;
+	pages = ledger_resident() / PAGE_BYTES;
+	/* Each row adds 2 to what was 1. */
+	if (counter & 1 && counter / 2 >= RUN_ROWS && pages > o->before_pages &&
+	    pages - o->before_pages >= RUN_GROWN / PAGE_BYTES)
+		return counter / 2;
+	o->before_pages = pages;
+	o->before_ms = (bpf_ktime_get_boot_ns() - o->born_ns) / 1000000;
+	return 0;
+}
+
+/* What comes next is told of a connection that may be too young to be known. */
+__noinline int link_tell(__u64 handle)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct handle *h = link_find(handle, task->tgid);
+	__u32 pid = task->tgid;
+	struct process *p = bpf_map_lookup_elem(&processes, &pid);
+	struct raw_handle out = {};
+
+	if (!h || !p || h->told)
+		return 0;
+	out.head.ns = bpf_ktime_get_boot_ns();
+	out.head.kind = RAW_HANDLE;
+	out.head.size = sizeof(out);
+	out.start_ns = task->group_leader->start_boottime;
+	__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
+	out.key.handle = handle;
+	out.key.pid = pid;
+	out.key.resource = EV_RES_CONNECTION;
+	out.handle = *h;
+	h->told = !emit(&out, sizeof(out));
+	return 0;
+}
+
+__noinline int run_tell(__u64 handle, __u64 rows, __u64 stack)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct raw_run out = {};
+	struct object *o;
+
+	out.key.handle = handle;
+	out.key.pid = task->tgid;
+	out.key.resource = EV_RES_STATEMENT;
+	o = bpf_map_lookup_elem(&handles, &out.key);
+	if (!o)
+		return 0;
+	out.head.ns = bpf_ktime_get_boot_ns();
+	out.head.kind = RAW_RUN;
+	out.head.size = sizeof(out);
+	out.start_ns = task->group_leader->start_boottime;
+	out.parent = o->parent;
+	out.born_ns = o->born_ns;
+	out.text = o->text;
+	out.rows = rows;
+	out.before_ns = o->born_ns + (__u64)o->before_ms * 1000000;
+	out.before_bytes = (__u64)o->before_pages * PAGE_BYTES;
+	out.after_bytes = ledger_resident();
+	out.stack = stack;
+	out.probe = o->probe;
+	o->before_pages = out.after_bytes / PAGE_BYTES;
+	o->before_ms = (out.head.ns - o->born_ns) / 1000000;
+	emit(&out, sizeof(out));
+	return 0;
+}
+
+/* The rows of a statement are over. */
+static __always_inline void run_ended(const struct probe *p, const struct object *o, __u64 handle,
+				      __u64 now)
+{
+	__u64 parent = o->parent, rows;
+
+	if (p->rows_at == UNKNOWN32 ||
+	    now - o->born_ns < RUN_NS + (__u64)o->before_ms * 1000000)
+		return;
+	rows = run_rows(handle, p->rows_at);
+	if (!rows)
+		return;
+	link_tell(parent);
+	run_tell(handle, rows, stack_take(0));
+}
+
+static __always_inline void rewound(const struct probe *p, __u64 handle)
+{
+	struct handle_key key = {.handle = handle,
+				 .pid = bpf_get_current_pid_tgid() >> 32,
+				 .resource = p->resource};
+	struct object *o = bpf_map_lookup_elem(&handles, &key);
+
+	if (o)
+		run_ended(p, o, handle, bpf_ktime_get_boot_ns());
+}
+
+static __always_inline void object_released(const struct probe *p, __u64 handle, __u32 pid)
+{
+	struct handle_key key = {.handle = handle, .pid = pid, .resource = p->resource};
+	struct object *o = bpf_map_lookup_elem(&handles, &key);
+	__u64 now = bpf_ktime_get_boot_ns(), of;
+	struct handle *parent;
+	struct site *s;
+	int told;
+
+	if (!o)
+		return;
+	run_ended(p, o, handle, now);
+	told = o->sample == SAMPLE_TOLD;
+	s = site_of(o, pid);
+	if (s)
+		site_released(s, o, handle, told);
+	if (told)
+		tell_closed(handle, pid, p->resource, o->born_ns, now);
+	of = o->parent; /* o is gone with its entry */
+	bpf_map_delete_elem(&handles, &key);
+	parent = link_find(of, pid);
+	if (!parent)
+		return;
+	parent->released++;
+	parent->used_ns = now;
+	if (parent->flags & EV_HANDLE_ZOMBIE && parent->acquired <= parent->released)
+		link_let_go(of, pid, parent, now);
+}
+
+static __always_inline void released(const struct probe *p, __u64 handle)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+
+	if (!handle)
+		return;
+	if (p->resource == EV_RES_CONNECTION)
+		link_released(p, handle, pid);
+	else
+		object_released(p, handle, pid);
+}
+
+static __always_inline void link_used(const struct probe *p, const struct call *call, __u32 pid)
+{
+	struct handle *h = link_find(call->handle, pid);
+
+	if (!h)
+		return;
+	if (call->text)
+		link_told(h, call, text_of(p, call->text), 0, bpf_ktime_get_boot_ns());
+	h->used_ns = bpf_ktime_get_boot_ns();
+	if (p->flags & PROBE_JOINS)
+		join(h, call);
+}
+
+/* A connection that waits for its socket, or an object that gets its text. */
+static __always_inline void used(const struct probe *p, const struct call *call)
+{
+	struct handle_key key = {.handle = call->handle,
+				 .pid = bpf_get_current_pid_tgid() >> 32,
+				 .resource = p->resource};
+	struct object *o;
+
+	if (p->resource == EV_RES_CONNECTION) {
+		link_used(p, call, key.pid);
+		return;
+	}
+	o = bpf_map_lookup_elem(&handles, &key);
+	if (o && call->text)
+		o->text = text_of(p, call->text);
+}
+
+static __always_inline void finish(const struct probe *p, const struct call *call, __u64 handle)
+{
+	if (p->role == PROBE_ACQUIRE)
+		acquired(p, call, handle);
+	else if (p->role == PROBE_RELEASE)
+		released(p, call->handle);
+	else if (p->role == PROBE_USE)
+		used(p, call);
+	else if (p->role == PROBE_REWIND)
+		rewound(p, call->handle);
+}
+
+static __always_inline int is_inside(const struct probe *p, __u64 stack)
+{
+	return p->flags & PROBE_STATIC && calls_inside(stack);
+}
+
+/* The top of the stack, read at once: each reading costs as much as all else that is looked up. */
+struct top {
+	__u64 at; /* 0: not read */
+	__u64 words[TOP_WORDS];
+};
+
+static __always_inline void top_read(struct top *top, __u64 stack)
+{
+	if (!bpf_probe_read_user(top->words, sizeof(top->words), (void *)stack))
+		top->at = stack;
+}
+
+/* The return address that the program has put there. */
+static __always_inline __u64 return_address(const struct top *top, __u64 slot)
+{
+	__u64 address = replaced_address(slot), below = slot - top->at;
+
+	if (address)
+		return address;
+	if (top->at && below < sizeof(top->words))
+		return top->words[below / 8 & (TOP_WORDS - 1)];
+	if (bpf_probe_read_user(&address, 8, (void *)slot))
+		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+	return address;
+}
+
+/* Functions of the table may call one in which they are all watched: whose call is it? */
+static __always_inline struct probe *probe_of(struct pt_regs *ctx, __u32 *index, struct top *top)
+{
+	struct probe *p = bpf_map_lookup_elem(&probes, index);
+	__s64 outer;
+	int i;
+
+	if (!p || !p->outer)
+		return p;
+	top_read(top, ctx->sp);
+	outer = return_address(top, ctx->sp) - ctx->ip;
+	for (i = 0; i < OUTERS_MOST && p; i++) {
+		if (p->outer == outer)
+			return p;
+		*index = p->next;
+		p = *index ? bpf_map_lookup_elem(&probes, index) : NULL;
+	}
+	return NULL;
+}
+
+/* Nothing has to be waited for. */
+static __always_inline void pass(struct pt_regs *ctx, const struct probe *p, const struct top *top)
+{
+	struct call call = {.code = ctx->ip - p->before, .slot = ctx->sp + p->stack};
+
+	if (minds_itself(p)) {
+		call.caller = return_address(top, ctx->sp + p->stack);
+		if (from_itself(p, &call))
+			return;
+	}
+	call.handle = argument(ctx, p, p->handle);
+	call.text = argument(ctx, p, p->text);
+	if (p->flags & PROBE_JOINS) { /* whose end is not seen */
+		call.ns = bpf_ktime_get_boot_ns();
+		joins_until_ns = call.ns + JOIN_NS;
+	}
+	finish(p, &call, 0);
+}
+
+static __always_inline void begin(struct pt_regs *ctx, const struct probe *p, __u32 index,
+				  const struct top *top)
+{
+	__u64 address = return_address(top, ctx->sp);
+	struct call *call = call_begin(ctx->sp, address);
+
+	if (!call)
+		return;
+	call->code = ctx->ip - p->before;
+	call->outer = ctx->sp + p->stack;
+	call->caller = p->stack ? return_address(top, call->outer) : address;
+	call->probe = index;
+	call->inside = p->role == PROBE_INSIDE;
+	call->handle = argument(ctx, p, p->handle);
+	call->text = argument(ctx, p, p->text);
+	call->parent = argument(ctx, p, p->parent);
+	if (!(p->flags & PROBE_JOINS) && p->resource != EV_RES_CONNECTION)
+		return;
+	call->ns = bpf_ktime_get_boot_ns();
+	if (p->flags & PROBE_JOINS && p->resource == EV_RES_CONNECTION)
+		joins_until_ns = call->ns + JOIN_NS;
+}
+
+SEC("uprobe")
+int client_entered(struct pt_regs *ctx)
+{
+	__u32 index = bpf_get_attach_cookie(ctx);
+	struct top top = {};
+	struct probe *p = probe_of(ctx, &index, &top);
+	__u64 *n = bpf_map_lookup_elem(&hits, &index);
+
+	if (!p || !n)
+		return 0;
+	__sync_fetch_and_add(n, 1); /* another thread may come in between */
+	if (p->role == PROBE_COUNT || bpf_get_current_pid_tgid() >> 32 == settings.self ||
+	    is_inside(p, ctx->sp))
+		return 0;
+	if (p->flags & PROBE_RETURNS)
+		begin(ctx, p, index, &top);
+	else
+		pass(ctx, p, &top);
+	return 0;
+}
+
+static __always_inline int succeeded(const struct probe *p, __s32 result)
+{
+	return p->success == SUCCESS_ZERO ? result == 0 : p->success != SUCCESS_POSITIVE || result > 0;
+}
+
+/* A call ends; what it gives is of another kind where it failed. */
+static __always_inline void end(const struct probe *p, const struct call *call, __u64 result)
+{
+	__u64 handle = 0;
+
+	if (!succeeded(p, result)) {
+		if (p->role == PROBE_ACQUIRE)
+			acquired(p, call, 0);
+		return;
+	}
+	if (p->handle == FROM_RETURN)
+		handle = result;
+	else if (p->handle & FROM_OUT && call->handle && /* NULL: the caller does not want it */
+		 bpf_probe_read_user(&handle, 8, (void *)call->handle))
+		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+	finish(p, call, handle);
+}
+
+SEC("uprobe")
+int client_left(struct pt_regs *ctx)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx), *n;
+	__u32 key = EXIT_PROBE(cookie); /* one for all look-ups: 6.1 counts each byte of the stack */
+	struct probe *p = bpf_map_lookup_elem(&probes, &key);
+	struct call *call;
+
+	key = HITS_OF_EXITS(key);
+	n = bpf_map_lookup_elem(&hits, &key);
+	if (!p || !n)
+		return 0;
+	__sync_fetch_and_add(n, 1);
+	if (p->role == PROBE_COUNT || !is_end(cookie, ctx->flags))
+		return 0;
+	call = call_end(cookie, p, ctx->sp + EXIT_HEIGHT(cookie));
+	if (!call)
+		return 0;
+	if (call->probe != EXIT_PROBE(cookie)) {
+		key = call->probe;
+		p = bpf_map_lookup_elem(&probes, &key);
+	}
+	if (EXIT_HEIGHT(cookie)) /* not at its very end */
+		call->outer = 0;
+	if (p && p->role != PROBE_INSIDE && !from_itself(p, call))
+		end(p, call, exit_result(ctx, cookie));
+	return 0;
+}
+
+/* As user space is shown it. */
+static __always_inline void show_object(struct handle *out, const struct object *o, __u64 stack)
+{
+	out->object = *o;
+	out->opened_at = stack;
+	out->used_ns = o->born_ns;
+	out->told = o->sample == SAMPLE_TOLD;
+}
+
+static __always_inline struct object *sample_find(const struct site_key *at, const struct site *s,
+						  __u32 i, struct handle_key *key)
+{
+	key->handle = s->sample[i];
+	key->pid = at->pid;
+	key->resource = s->resource;
+	return bpf_map_lookup_elem(&handles, key);
+}
+
+/* A pass over the samples of a site. */
+struct sampling {
+	struct seq_file *seq;
+	const struct site_key *at;
+	struct site *site;
+	const struct process *process;
+};
+
+/* An object that outlived the grace period and is not told of yet.  Not 0: no more of them now. */
+static __always_inline long tell_sample(struct sampling *of, __u32 i)
+{
+	struct site *s = of->site;
+	struct raw_handle out = {};
+	struct handle_key key = {};
+	struct object *o;
+	__u64 now;
+
+	if (i >= SITE_SAMPLES || !(s->sampled & 1U << i))
+		return 0;
+	now = bpf_ktime_get_boot_ns();
+	o = sample_find(of->at, s, i, &key);
+	if (!o || o->sample == SAMPLE_TOLD || now - o->born_ns < settings.grace_ns)
+		return 0;
+	out.head.ns = now;
+	out.head.kind = RAW_HANDLE;
+	out.head.size = sizeof(out);
+	out.start_ns = s->start_ns;
+	__builtin_memcpy(out.comm, of->process->comm, EV_COMM_LEN);
+	out.key = key;
+	show_object(&out.handle, o, s->sample_at[i]);
+	if (sweep_write(of->seq, &out, sizeof(out))) {
+		s->no_room = 1;
+		return 1;
+	}
+	o->sample = SAMPLE_TOLD; /* at once: its release must be told of, too */
+	__sync_fetch_and_add(&s->told_open, 1);
+	__sync_fetch_and_or(&s->telling, 1U << i);
+	return s->told_open > SITE_TOLD;
+}
+
+static long tell_one(__u32 i, void *of)
+{
+	return tell_sample(of, i);
+}
+
+/* A call for each: in a loop the verifier of 6.1 follows all ways of each round, and finds no end. */
+static __always_inline void tell_samples(struct seq_file *seq, const struct site_key *at,
+					 struct site *s, const struct process *p)
+{
+	struct sampling of = {.seq = seq, .at = at, .site = s, .process = p};
+
+	bpf_loop(SITE_SAMPLES, tell_one, &of, 0);
+}
+
+/* What was written of it has been thrown away. */
+static long untell_one(__u32 i, void *context)
+{
+	struct sampling *of = context;
+	struct site *s = of->site;
+	struct handle_key key = {};
+	struct object *o;
+
+	if (i >= SITE_SAMPLES || !(s->telling & 1U << i))
+		return 0;
+	o = sample_find(of->at, s, i, &key);
+	if (!o || o->sample != SAMPLE_TOLD)
+		return 0;
+	o->sample = i;
+	__sync_fetch_and_add(&s->told_open, -1);
+	__sync_fetch_and_and(&s->telling, ~(1U << i));
+	return 0;
+}
+
+static __always_inline void untell_samples(const struct site_key *at, struct site *s)
+{
+	struct sampling of = {.at = at, .site = s};
+
+	bpf_loop(SITE_SAMPLES, untell_one, &of, 0);
+}
+
+/* What was told of makes room for later ones: to see whether more keep coming, and how they look. */
+static __always_inline void make_room(struct site *s)
+{
+	__u32 told = s->telling;
+
+	__sync_fetch_and_and(&s->sampled, ~told);
+}
+
+static __always_inline int tell_site(struct seq_file *seq, const struct site_key *key, struct site *s,
+				     struct process *p, int gone)
+{
+	struct raw_site out = {};
+	__u64 sum = s->acquired + s->released + s->unseen + s->failed + 1;
+
+	if (!gone && (s->told == sum || s->unwanted))
+		return 0;
+	out.gone = gone;
+	out.head.ns = bpf_ktime_get_boot_ns();
+	out.head.kind = RAW_SITE;
+	out.head.size = sizeof(out);
+	out.key = *key;
+	out.start_ns = s->start_ns;
+	out.first_ns = s->first_ns;
+	out.last_ns = s->last_ns;
+	out.acquired = s->acquired;
+	out.released = s->released;
+	out.unseen = s->unseen;
+	out.failed = s->failed;
+	out.rows = s->rows;
+	out.unwanted = s->unwanted;
+	out.resource = s->resource;
+	out.database = s->database;
+	out.caller = s->caller;
+	out.stack = s->stack != s->stack_told ? s->stack : 0;
+	if (p)
+		__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
+	if (sweep_write(seq, &out, sizeof(out))) {
+		s->no_room = 1;
+		return 0;
+	}
+	s->told = sum;
+	if (out.stack)
+		s->stack_told = out.stack;
+	if (p)
+		p->told = 1;
+	return 0;
+}
+
+static __always_inline void sweep_site(struct seq_file *seq, const struct site_key *key,
+				       struct site *s)
+{
+	struct process *p;
+	__u32 pid = key->pid;
+	int gone;
+
+	p = bpf_map_lookup_elem(&processes, &pid);
+	gone = !p || p->gone || p->start_ns != s->start_ns || p->exec_ns > s->last_ns;
+	s->telling = s->no_room = 0;
+	if (p && s->sampled && (!gone || p->exec_ns <= s->last_ns))
+		tell_samples(seq, key, s, p);
+	if (!s->no_room)
+		tell_site(seq, key, s, p, gone);
+	/* What does not fit into an iterator's file is thrown away, what was written before it too,
+	 * and the program run again for the same site.  A ring keeps what was written before. */
+	if (s->no_room && seq)
+		untell_samples(key, s);
+	make_room(s);
+}
+
+/* The site is looked up anew, for the verifier lets nobody index what an iterator shows. */
+SEC("iter/bpf_map_elem")
+int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct site_key *shown = ctx->key, key;
+	struct site *s;
+
+	__builtin_assume(seq != NULL);
+	if (!shown)
+		return 0;
+	key = *shown;
+	s = bpf_map_lookup_elem(&sites, &key);
+	if (s)
+		sweep_site(seq, &key, s);
+	return 0;
+}
+
+static long walk_site(struct bpf_map *map, struct site_key *key, struct site *s, void *context)
+{
+	sweep_site(NULL, key, s);
+	return walk_full & 1;
+}
+
+SEC("syscall")
+int walk_sites(void *context)
+{
+	bpf_for_each_map_elem(&sites, walk_site, NULL, 0);
+	return 0;
+}
+
+/* The process of what is in the ledger.  Returns whether that, or its program, is gone. */
+static __always_inline int is_gone(const struct process *p, __u64 born_ns)
+{
+	return !p || p->gone || p->exec_ns > born_ns;
+}
+
+static __always_inline void head_handle(struct raw_handle *out, const struct handle_key *key,
+					const struct process *p, int gone)
+{
+	out->head.ns = bpf_ktime_get_boot_ns();
+	out->head.kind = gone ? RAW_DEAD : RAW_HANDLE;
+	out->head.size = sizeof(*out);
+	out->key = *key;
+	if (!p)
+		return;
+	out->start_ns = p->start_ns;
+	__builtin_memcpy(out->comm, p->comm, EV_COMM_LEN);
+}
+
+/* A connection that is news, or whose process is gone. */
+static __always_inline void sweep_link(struct seq_file *seq, const struct handle_key *key,
+				       struct handle *h)
+{
+	struct raw_handle out = {};
+	struct process *p;
+	__u32 pid = key->pid;
+	int gone;
+
+	p = bpf_map_lookup_elem(&processes, &pid);
+	gone = is_gone(p, h->born_ns);
+	if (!gone && (h->told || bpf_ktime_get_boot_ns() - h->born_ns < settings.grace_ns))
+		return;
+	head_handle(&out, key, p, gone);
+	out.handle = *h;
+	if (!sweep_write(seq, &out, sizeof(out)))
+		h->told = 1;
+}
+
+SEC("iter/bpf_map_elem")
+int sweep_links(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct handle_key *key = ctx->key;
+	struct handle *h = ctx->value;
+
+	struct seq_file *seq = ctx->meta->seq;
+
+	__builtin_assume(seq != NULL);
+	if (key && h)
+		sweep_link(seq, key, h);
+	return 0;
+}
+
+static long walk_link(struct bpf_map *map, struct handle_key *key, struct handle *h, void *context)
+{
+	sweep_link(NULL, key, h);
+	return walk_full & 1;
+}
+
+SEC("syscall")
+int walk_links(void *context)
+{
+	bpf_for_each_map_elem(&links, walk_link, NULL, 0);
+	return 0;
+}
+
+/* Anything else whose process is gone. */
+static __always_inline void sweep_handle(struct seq_file *seq, const struct handle_key *key,
+					 const struct object *o)
+{
+	struct raw_handle out = {};
+	struct process *p;
+	__u32 pid = key->pid;
+
+	p = bpf_map_lookup_elem(&processes, &pid);
+	if (!is_gone(p, o->born_ns))
+		return;
+	head_handle(&out, key, p, 1);
+	show_object(&out.handle, o, 0);
+	sweep_write(seq, &out, sizeof(out));
+}
+
+SEC("iter/bpf_map_elem")
+int sweep_handles(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct handle_key *key = ctx->key;
+	struct object *o = ctx->value;
+
+	struct seq_file *seq = ctx->meta->seq;
+
+	__builtin_assume(seq != NULL);
+	if (key && o)
+		sweep_handle(seq, key, o);
+	return 0;
+}
+
+static long walk_handle(struct bpf_map *map, struct handle_key *key, struct object *o,
+			void *context)
+{
+	sweep_handle(NULL, key, o);
+	return walk_full & 1;
+}
+
+SEC("syscall")
+int walk_handles(void *context)
+{
+	bpf_for_each_map_elem(&handles, walk_handle, NULL, 0);
+	return 0;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * death.bpf.c - a signal that ends a process at one of our probes, or inside a call that one has
+ * seen begin: perhaps it is our doing.
+ *
+ * Told of when it is taken, while the process has its memory and the thread that died is known.
+ */
+#include "bpf/clientlib/client.bpf.h"
+
+#define SIGILL	4
+#define SIGTRAP 5
+#define SIGABRT 6
+#define SIGSEGV 11
+
+static __always_inline int is_wanted(int sig)
+{
+	return sig == SIGILL || sig == SIGTRAP || sig == SIGABRT || sig == SIGSEGV;
+}
+
+/* SI_USER, SI_QUEUE: somebody sent it, as a manager of services does whose patience is over. */
+static __always_inline int was_sent(const struct kernel_siginfo *info)
+{
+	int code = (unsigned long)info > 2 ? BPF_CORE_READ(info, si_code) : 0;
+
+	return code == 0 || code == -1;
+}
+
+/* The kernel's own page in each process, where return probes lead and instructions are stepped. */
+static __always_inline int is_in_area(struct task_struct *task, __u64 ip)
+{
+	__u64 area = BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
+
+	return area && ip - area < PAGE_BYTES;
+}
+
+/* Has a call of the thread begun whose frame is still on its stack? */
+static __always_inline int is_inside(struct task_struct *task, __u64 stack)
+{
+	struct calls *c = bpf_task_storage_get(&calls, task, NULL, 0);
+	__u32 i;
+
+	for (i = 0; c && i < CALLS_MOST; i++)
+		if (c->stack[i] >= stack)
+			return 1;
+	return 0;
+}
+
+static long find_place(struct task_struct *task, struct vm_area_struct *area, void *context)
+{
+	struct raw_death *told = context;
+	struct inode *inode = BPF_CORE_READ(area, vm_file, f_inode);
+
+	told->inode = BPF_CORE_READ(inode, i_ino);
+	told->offset = told->address - BPF_CORE_READ(area, vm_start) +
+		       BPF_CORE_READ(area, vm_pgoff) * PAGE_BYTES;
+	return 0;
+}
+
+SEC("tp_btf/signal_deliver")
+int BPF_PROG(signal_taken, int sig, struct kernel_siginfo *info, struct k_sigaction *action)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct raw_death told = {};
+	struct pt_regs *regs;
+
+	if (!is_wanted(sig) || task->tgid == (int)settings.self || was_sent(info))
+		return 0;
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	told.address = regs->ip;
+	if (is_in_area(task, told.address))
+		told.flags |= DEATH_IN_AREA;
+	else if (BPF_CORE_READ(action, sa.sa_handler))
+		return 0; /* it is prepared, and lives */
+	if (sig != SIGSEGV && is_inside(task, regs->sp))
+		told.flags |= DEATH_INSIDE;
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
+		bpf_find_vma(task, told.address, find_place, &told, 0);
+	if (!told.flags && !told.inode)
+		return 0;
+	told.head.ns = bpf_ktime_get_boot_ns();
+	told.head.kind = RAW_DEATH;
+	told.head.size = sizeof(told);
+	told.start_ns = task->group_leader->start_boottime;
+	told.pid = task->tgid;
+	told.signal = sig;
+	BPF_CORE_READ_INTO(&told.comm, task, group_leader, comm);
+	emit(&told, sizeof(told));
+	return 0;
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * ledger.bpf.c - owns the ledger's maps and everything that changes an entry's life.
+ */
+#include "bpf/wire/wire.bpf.h"
+#include "bpf/socket/tls.bpf.h"
+
+struct marks_map marks SEC(".maps");
+struct connections_map connections SEC(".maps");
+struct statements_map statements SEC(".maps");
+struct processes_map processes SEC(".maps");
+struct veils_map veils SEC(".maps");
+
+__s64 births_allowed = 256;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ev_result);
+} result_scratch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct statement);
+} statement_scratch SEC(".maps");
+
+/* Not on the stack, of which callers leave little. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct process);
+} process_scratch SEC(".maps");
+
+__noinline int ledger_process(__u32 pid, __u64 start_ns, __u32 server)
+{
+	struct process *p = bpf_map_lookup_elem(&processes, &pid), *fresh;
+	__u32 zero = 0;
+
+	if (p && p->start_ns == start_ns) {
+		if (server)
+			p->server = 1;
+		return 0;
+	}
+	fresh = bpf_map_lookup_elem(&process_scratch, &zero); /* nothing else is ever set in it */
+	if (!fresh)
+		return 0;
+	fresh->start_ns = start_ns;
+	fresh->server = server;
+	fresh->brief.pid = pid;
+	if (bpf_map_update_elem(&processes, &pid, fresh, BPF_ANY))
+		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+	return 0;
+}
+
+__noinline int ledger_client(__u32 pid, __u64 start_ns)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct process *p;
+
+	ledger_process(pid, start_ns, 0);
+	p = bpf_map_lookup_elem(&processes, &pid);
+	if (!p)
+		return 0;
+	p->client = 1;
+	BPF_CORE_READ_INTO(&p->comm, task, group_leader, comm);
+	return 0;
+}
+
+/* A process that is no passing one gets its first connection told, however many others open theirs:
+ * user space knows it by nothing else. */
+static __always_inline int is_due(const struct connection *c)
+{
+	__u32 pid = c->ev.pid;
+	struct process *p = bpf_map_lookup_elem(&processes, &pid);
+
+	return p && !p->told && c->now - c->ev.start_ns > 1000000000ULL;
+}
+
+__noinline int ledger_tell(struct connection *c)
+{
+	if (!c || c->told || (births_allowed <= 0 && !is_due(c)))
+		return 0;
+	__sync_fetch_and_add(&births_allowed, -1);
+	ledger_told(c);
+	c->ev.head.ns = c->now;
+	emit(&c->ev, sizeof(c->ev));
+	c->identity_told = c->identity_version;
+	c->identity.head.ns = c->now;
+	emit(&c->identity, sizeof(c->identity));
+	return 0;
+}
+
+static __always_inline void fold(struct connection *c)
+{
+	__u32 pid = c->ev.pid;
+	struct process *p = bpf_map_lookup_elem(&processes, &pid);
+
+	if (!p || p->start_ns != c->ev.start_ns)
+		return;
+	p->brief.database = c->ev.database;
+	__sync_fetch_and_add(&p->brief.opened, 1);
+	__sync_fetch_and_add(&p->brief.requests, c->ev.requests);
+	__sync_fetch_and_add(&p->brief.begun, c->ev.begun);
+	__sync_fetch_and_add(&p->brief.committed, c->ev.committed);
+	__sync_fetch_and_add(&p->brief.rolled_back, c->ev.rolled_back);
+	__sync_fetch_and_add(&p->brief.abandoned, c->ev.abandoned);
+	__sync_fetch_and_add(&p->brief.prepared, c->ev.prepared);
+	__sync_fetch_and_add(&p->brief.unprepared, c->ev.unprepared);
+}
+
+/* What plaintext tells of a login comes after the connection was told of. */
+static __always_inline void tell_again(struct connection *c)
+{
+	if (c->identity_told != c->identity_version) {
+		c->identity_told = c->identity_version;
+		c->identity.head.ns = c->now;
+		emit(&c->identity, sizeof(c->identity));
+	}
+	c->ev.head.ns = c->now;
+	emit(&c->ev, sizeof(c->ev));
+}
+
+__noinline int ledger_hung_up(struct connection *c)
+{
+	if (!c || (c->ev.flags & EV_CONN_CLOSED))
+		return 0;
+	if (c->ev.flags & EV_CONN_TLS)
+		veil_merge(c);
+	ledger_tell(c);
+	if (c->told)
+		tell_again(c);
+	return 0;
+}
+
+__noinline int ledger_close(struct connection *c, __u32 exiting)
+{
+	if (!c || (c->ev.flags & EV_CONN_CLOSED))
+		return 0;
+	if (c->ev.flags & EV_CONN_TLS) {
+		veil_merge(c);
+		veil_end(c);
+	}
+	ledger_tell(c); /* as long as there are few */
+	c->ev.flags |= EV_CONN_CLOSED;
+	if (exiting)
+		c->ev.flags |= EV_CONN_EXIT;
+	if (c->ev.status >= EV_STATUS_TRANSACTION)
+		c->ev.abandoned++;
+	if (c->told) {
+		/* What was asked last is evidence only where something stayed open. */
+		if (c->ev.status >= EV_STATUS_TRANSACTION && c->sql_told_ns != c->sql.sent_ns) {
+			c->sql.head.ns = c->now;
+			emit(&c->sql, sizeof(c->sql));
+		}
+		tell_again(c);
+	} else {
+		c->told = 1;
+		fold(c);
+	}
+	return 0;
+}
+
+/* Equal texts have equal hashes in this run, and in no other.  The slot ends with zeros. */
+static __always_inline __u64 text_hash(const struct connection *c)
+{
+	__u64 hash = settings.hash_seed, word;
+	__u32 i, at = c->body;
+
+	for (i = 0; i < EV_SQL_LEN / 8; i++, at += 8) {
+		if (at >= c->sql.length)
+			break;
+		OPAQUE(at);
+		if (at > EV_SQL_LEN - 8)
+			break;
+		__builtin_memcpy(&word, c->sql.text + at, 8);
+		hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+		hash ^= hash >> 29;
+	}
+	return hash;
+}
+
+#define EEXIST 17
+
+/* Was the statement in the map closed with all others?  User space clears those away later. */
+static __always_inline int dropped(const struct connection *c, const struct statement_key *key)
+{
+	const struct statement *s = bpf_map_lookup_elem(&statements, key);
+
+	return s && c->dropped_ns && s->born_ns < c->dropped_ns;
+}
+
+__noinline int ledger_statement_open(struct connection *c, __u64 statement)
+{
+	struct statement_key key = {};
+	struct statement *s;
+	__u32 zero = 0;
+	long err;
+
+	s = bpf_map_lookup_elem(&statement_scratch, &zero);
+	if (!c || !s)
+		return -1;
+	key.id = c->ev.id;
+	key.statement = statement;
+	s->born_ns = c->now;
+	s->text_hash = text_hash(c);
+	s->length = c->sql.length < EV_STATEMENT_SQL_LEN ? c->sql.length : EV_STATEMENT_SQL_LEN;
+	s->cut = c->sql.cut || c->sql.length > EV_STATEMENT_SQL_LEN;
+	s->told = 0;
+	s->prepared_at = c->preparing_at;
+	__builtin_memcpy(s->text, c->sql.text, EV_STATEMENT_SQL_LEN);
+	err = bpf_map_update_elem(&statements, &key, s, BPF_NOEXIST);
+	if (err == -EEXIST && dropped(c, &key))
+		err = bpf_map_update_elem(&statements, &key, s, BPF_ANY);
+	if (err == -EEXIST) /* the server refuses a name in use */
+		return -1;
+	if (err) {
+		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+		c->unlisted++;
+	}
+	c->ev.prepared++;
+	c->prepared = statement;
+	if (!c->preparing_at)
+		c->asks |= ASK_PREPARED;
+	return 0;
+}
+
+__noinline int ledger_statement_close(struct connection *c, __u64 statement)
+{
+	struct ev_statement_closed gone = {};
+	struct statement_key key = {};
+	struct statement *s;
+
+	if (!c)
+		return 0;
+	key.id = c->ev.id;
+	key.statement = statement;
+	s = bpf_map_lookup_elem(&statements, &key);
+	if (s && c->dropped_ns && s->born_ns < c->dropped_ns)
+		return 0;
+	if (!s) { /* no room for it, or opened before we came, or no such statement */
+		if (!c->unlisted)
+			return 0;
+		c->unlisted--;
+		c->ev.unprepared++;
+		return 0;
+	}
+	c->ev.unprepared++;
+	if (s->told) {
+		gone.head.ns = c->now;
+		gone.head.kind = EV_STATEMENT_CLOSED;
+		gone.head.size = sizeof(gone);
+		gone.id = key.id;
+		gone.statement = statement;
+		emit(&gone, sizeof(gone));
+	}
+	bpf_map_delete_elem(&statements, &key);
+	return 0;
+}
+
+__noinline int ledger_statements_drop(struct connection *c)
+{
+	struct ev_statement_closed gone = {};
+
+	if (!c || c->ev.prepared == c->ev.unprepared)
+		return 0;
+	c->ev.unprepared = c->ev.prepared;
+	c->unlisted = 0;
+	c->dropped_ns = c->now;
+	gone.head.ns = c->now;
+	gone.head.kind = EV_STATEMENT_CLOSED;
+	gone.head.size = sizeof(gone);
+	gone.id = c->ev.id;
+	emit(&gone, sizeof(gone));
+	return 0;
+}
+
+__noinline __u64 ledger_resident(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	__s64 pages = 0;
+
+	if (!mm)
+		return UNKNOWN64;
+	if (bpf_core_field_exists(mm->rss_stat[0].count))
+		pages = BPF_CORE_READ(mm, rss_stat[1].count);
+	else
+		pages = BPF_CORE_READ((struct mm_struct___old *)mm, rss_stat.count[1].counter);
+	return pages > 0 ? (__u64)pages * PAGE_BYTES : 0;
+}
+
+__noinline int ledger_result(struct connection *c)
+{
+	struct ev_result *r;
+	__u32 zero = 0;
+	__u64 after;
+
+	r = bpf_map_lookup_elem(&result_scratch, &zero);
+	if (!c || !r)
+		return 0;
+	/* One a second for each connection, unless it grows further. */
+	if (c->result_told_ns && c->now - c->result_told_ns < 1000000000ULL &&
+	    c->reply_bytes < 2 * c->result_told_bytes)
+		return 0;
+	after = ledger_resident();
+	c->asks |= ASK_RESULT;
+	c->result_told_ns = c->now;
+	c->result_told_bytes = c->reply_bytes;
+	ledger_tell(c);
+	r->head.ns = c->now;
+	r->head.crc = 0;
+	r->head.kind = EV_RESULT;
+	r->head.size = sizeof(*r);
+	r->id = c->ev.id;
+	r->rows = c->reply_rows;
+	r->bytes = c->reply_bytes;
+	r->began_ns = c->reply_began_ns;
+	r->grown_bytes = after > c->resident && c->resident ? after - c->resident : 0;
+	r->rss_bytes = after;
+	r->rows_exact = !c->rows_estimated && c->reply_rows != UNKNOWN64;
+	r->length = c->sql.length;
+	r->cut = c->sql.cut;
+	r->cache_kib = 0;
+	__builtin_memcpy(r->text, c->sql.text, EV_SQL_LEN);
+	emit(r, sizeof(*r));
+	return 0;
+}

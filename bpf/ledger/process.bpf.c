@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * process.bpf.c - fork and exit: children of selected processes are selected and run what their
+ * parents run, and the end of a process that had connections is told.
+ */
+#include "bpf/ledger/ledger.bpf.h"
+#include "bpf/ledger/select.bpf.h"
+#include "bpf/stack/stack.bpf.h"
+
+struct targets_map targets SEC(".maps");
+struct comms_map comms SEC(".maps");
+struct cgroups_map cgroups SEC(".maps");
+
+__u32 selection_generation = 0;
+
+/* The child has the parent's memory, interpreter and all, until it becomes another program. */
+static __always_inline void inherit_runtime(__u32 parent, __u32 pid, __u64 start_ns)
+{
+	struct runtime_process *r = bpf_map_lookup_elem(&runtimes, &parent), own;
+
+	if (!r)
+		return;
+	own = *r;
+	own.start_ns = start_ns;
+	if (bpf_map_update_elem(&runtimes, &pid, &own, BPF_ANY))
+		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+}
+
+/* Whoever keeps probes to the selected processes is to hear of each at once. */
+static __always_inline void send_task(struct raw_task *told)
+{
+	told->head.ns = bpf_ktime_get_boot_ns();
+	told->head.kind = RAW_TASK;
+	told->head.size = sizeof(*told);
+	if (bpf_ringbuf_output(&task_ring, told, sizeof(*told), 0))
+		count(COUNTER_LOSS + EV_LOSS_RING_FULL);
+}
+
+static __always_inline void tell_task(struct task_struct *task, __u32 what, __u32 other)
+{
+	struct raw_task told = {};
+
+	if (!settings.tell_tasks || !selected(task))
+		return;
+	told.pid = task->tgid;
+	told.other = other;
+	told.what = what;
+	send_task(&told);
+}
+
+SEC("tp_btf/task_newtask")
+int BPF_PROG(process_forked, struct task_struct *child, __u64 clone_flags)
+{
+	__u32 parent = bpf_get_current_pid_tgid() >> 32, pid = child->tgid;
+	__u8 one = 1;
+
+	if (clone_flags & CLONE_THREAD)
+		return 0;
+	inherit_runtime(parent, pid, child->start_boottime);
+	if (bpf_map_lookup_elem(&targets, &parent) &&
+	    bpf_map_update_elem(&targets, &pid, &one, BPF_ANY))
+		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+	tell_task(child, TASK_FORKED, parent);
+	return 0;
+}
+
+/* Where the memory is gone already its peak was noted; where it is not, it still tells itself. */
+static __always_inline __u64 peak_resident(struct task_struct *task)
+{
+	__u64 peak = BPF_CORE_READ(task, signal, maxrss);
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	__u64 high = mm ? BPF_CORE_READ(mm, hiwater_rss) : 0;
+	__u64 now = mm ? ledger_resident() : 0;
+
+	peak = (peak > high ? peak : high) * PAGE_BYTES;
+	peak = now != UNKNOWN64 && now > peak ? now : peak;
+	return peak ? peak : UNKNOWN64;
+}
+
+/* Another program in the same process: what its libraries had handed out is gone. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(process_replaced, struct task_struct *task, int thread)
+{
+	__u32 pid = task->tgid;
+	struct process *p = bpf_map_lookup_elem(&processes, &pid);
+
+	bpf_map_delete_elem(&runtimes, &pid);
+	if (p)
+		p->exec_ns = bpf_ktime_get_boot_ns();
+	tell_task(task, TASK_REPLACED, (__u32)thread == pid ? 0 : thread);
+	return 0;
+}
+
+/* One that takes a name for itself that was asked for.  The name is not its own yet. */
+SEC("tp_btf/task_rename")
+int BPF_PROG(process_renamed, struct task_struct *task, const char *name)
+{
+	struct raw_task told = {};
+	struct comm_key key = {};
+
+	if (!settings.tell_tasks || !settings.by_comm || task->pid != task->tgid)
+		return 0;
+	bpf_probe_read_kernel_str(&key.comm, sizeof(key.comm), name);
+	if (!bpf_map_lookup_elem(&comms, &key) || (__u32)task->tgid == settings.self)
+		return 0;
+	told.pid = task->tgid;
+	told.what = TASK_REPLACED;
+	send_task(&told);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(process_exited, struct task_struct *task)
+{
+	__u32 pid = task->tgid;
+	struct ev_exit gone = {};
+	struct process *p;
+
+	if (BPF_CORE_READ(task, signal, live.counter) != 0)
+		return 0;
+	bpf_map_delete_elem(&runtimes, &pid);
+	tell_task(task, TASK_ENDED, 0);
+	if (settings.selective)
+		bpf_map_delete_elem(&targets, &pid);
+	p = bpf_map_lookup_elem(&processes, &pid);
+	if (!p)
+		return 0;
+	if (!p->told && !p->brief.opened && !p->client) {
+		bpf_map_delete_elem(&processes, &pid);
+		return 0;
+	}
+	p->gone = 1;
+	if (!p->told && !(p->client && !settings.grace_ns))
+		return 0;
+	gone.head.ns = bpf_ktime_get_boot_ns();
+	gone.head.kind = EV_EXIT;
+	gone.head.size = sizeof(gone);
+	gone.start_ns = p->start_ns;
+	gone.rss_peak_bytes = peak_resident(task);
+	gone.pid = pid;
+	gone.exit_code = BPF_CORE_READ(task, exit_code);
+	emit(&gone, sizeof(gone));
+	return 0;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * socket.bpf.h - facts of a kernel socket, and entering it into the ledger.
+ */
+#ifndef DBLEAK_SOCKET_BPF_H
+#define DBLEAK_SOCKET_BPF_H
+
+#include "bpf/ledger/ledger.bpf.h"
+#include "bpf/ledger/select.bpf.h"
+
+/* Ports of database servers: well known, listened on by one, or learned. */
+struct ports_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u16);  /* host byte order */
+	__type(value, __u8); /* enum ev_database | SERVED */
+};
+
+extern struct ports_map ports SEC(".maps");
+
+static __always_inline int is_stream(const struct sock *sk)
+{
+	__u16 family = sk->__sk_common.skc_family;
+
+	return (family == AF_INET || family == AF_INET6 || family == AF_UNIX) &&
+	       sk->sk_type == SOCK_STREAM;
+}
+
+/* The name a Unix socket is bound to, and no byte behind it, into a field of zeros; an accepted
+ * socket has its listener's.  Returns 0 when it has none. */
+static __always_inline int unix_name(struct sock *sk, char *path)
+{
+	struct unix_address *name = BPF_CORE_READ((struct unix_sock *)sk, addr);
+	__u64 length;
+
+	if (!name)
+		return 0;
+	length = (__u32)BPF_CORE_READ(name, len) - sizeof(unsigned short);
+	if (length > EV_PATH_LEN)
+		length = EV_PATH_LEN;
+	bpf_probe_read_kernel(path, length,
+			      __builtin_preserve_access_index(&name->name[0].sun_path));
+	if (!path[0] && path[1])
+		path[0] = '@';
+	return 1;
+}
+
+/* Where the other end is: 16 bytes of IPv6 or mapped IPv4 and ports, or the server's path. */
+static __always_inline void socket_address(struct sock *sk, struct raw_identity *to)
+{
+	struct sock *peer;
+
+	to->family = sk->__sk_common.skc_family;
+	if (to->family == AF_UNIX) {
+		peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+		to->peer = peer ? BPF_CORE_READ(peer, __sk_common.skc_cookie.counter) : 0;
+		if (peer)
+			unix_name(peer, to->path);
+		return;
+	}
+	to->port = __builtin_bswap16(sk->__sk_common.skc_dport);
+	to->local_port = sk->__sk_common.skc_num;
+	if (to->family == AF_INET6) {
+		BPF_CORE_READ_INTO(&to->address, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
+	} else {
+		__u32 v4 = sk->__sk_common.skc_daddr;
+
+		to->address[10] = 0xff;
+		to->address[11] = 0xff;
+		__builtin_memcpy(to->address + 12, &v4, 4);
+	}
+}
+
+/* Enters a connection into the ledger.  Returns NULL where memory is short (counted). */
+static __always_inline struct connection *connection_enter(struct sock *sk, const struct mark *m,
+							   __u8 database, __u8 signs, __u64 now)
+{
+	struct connection *c;
+
+	c = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!c) {
+		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+		return NULL;
+	}
+	c->now = now;
+	c->ev.head.kind = EV_CONNECTION;
+	c->ev.head.size = sizeof(c->ev);
+	c->ev.id = bpf_get_socket_cookie(sk);
+	c->ev.start_ns = m->start_ns;
+	c->ev.born_ns = m->born_ns;
+	c->opened_at = m->opened_at;
+	c->ev.pid = m->pid;
+	c->ev.tid = m->tid;
+	c->ev.user_pid = m->pid;
+	c->ev.user_tid = m->tid;
+	c->ev.database = database;
+	c->ev.signs = signs;
+	c->identity.head.kind = RAW_IDENTITY;
+	c->identity.head.size = sizeof(c->identity);
+	c->identity.id = c->ev.id;
+	c->identity.database = database;
+	c->identity_version = 1;
+	c->sql.head.kind = EV_SQL;
+	c->sql.head.size = sizeof(c->sql);
+	c->sql.id = c->ev.id;
+	c->lane = sk->__sk_common.skc_family == AF_UNIX;
+	socket_address(sk, &c->identity);
+	ledger_process(m->pid, m->start_ns, 0);
+	return c;
+}
+
+#endif

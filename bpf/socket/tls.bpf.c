@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * tls.bpf.c - plaintext of OpenSSL's calls, fed to the same wire code as sockets' bytes.
+ *
+ * Which socket does an SSL belong to?  The one used inside its call, for whoever lets the library
+ * read and write by itself.  Who does that alone (Node, asyncio: the library works in memory)
+ * sends what SSL_write gave as the next thing, a little longer: then the same thread's next
+ * encrypted message of about that size is its socket, tentatively until order has agreed twice.
+ * What SSL_read gives agrees when it comes right after a message of that socket, and contradicts
+ * when it comes after one of another.
+ *
+ * The programs for what is written and for what is read are two: each has the wire code of its
+ * direction in it, which takes the verifier long.
+ */
+#include "bpf/socket/tls.bpf.h"
+#include "bpf/wire/wire.bpf.h"
+#include "bpf/clientlib/client.bpf.h"
+#include "bpf/ledger/evidence.bpf.h"
+
+#define UNSENT_NS 1000000000ULL
+#define UNSENT_MOST 2
+#define RECORD_LEAST 21	   /* bytes that encryption adds to a record at least: header, tag */
+#define RECORD_MOST 128	   /* and at most, with padding to a block */
+#define RECORD_BYTES 16384 /* of plaintext that one record takes */
+
+int wire_sent(struct connection *c, __u64 chunk, __u32 n);
+int wire_received(struct connection *c, __u64 chunk, __u32 n);
+
+__u32 tls_read = 0;
+
+struct session_key {
+	__u64 ssl;
+	__u64 pid;
+};
+
+/* Which connection a session is.  Evidence, not ledger: what is lost is found again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct session_key);
+	__type(value, __u64); /* id */
+} sessions SEC(".maps");
+
+/* What a session has encrypted and nobody has sent yet. */
+struct unsent {
+	__u64 ssl;   /* 0: none */
+	__u64 ns;
+	__u64 bytes;
+	__u64 text; /* of the last write */
+	__u64 head; /* its first 8 bytes */
+	__u32 writes;
+	__u32 records;
+};
+
+/* The last of a thread, of different sessions. */
+struct unsents {
+	struct unsent of[UNSENT_MOST];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64); /* pid and tid */
+	__type(value, struct unsents);
+} unsent SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct veil);
+} veil_scratch SEC(".maps"); /* all zero but what is copied into it */
+
+/* Nobody keeps one program here from interrupting another of its kind on the same CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __u64);
+} tls_busy SEC(".maps");
+
+static __always_inline struct veil *veil_of(__u64 id)
+{
+	return bpf_map_lookup_elem(&veils, &id);
+}
+
+/* The connection of a session, unless either has gone on to another. */
+static __always_inline struct veil *session_veil(const struct session_key *key)
+{
+	__u64 *id = bpf_map_lookup_elem(&sessions, key);
+	struct veil *v = id ? veil_of(*id) : NULL;
+
+	return v && v->ssl == key->ssl && v->pid == key->pid ? v : NULL;
+}
+
+static __always_inline void bind(struct veil *v, const struct session_key *key, __u32 matches)
+{
+	bpf_map_update_elem(&sessions, key, &v->c.ev.id, BPF_ANY);
+	v->ssl = key->ssl;
+	v->pid = key->pid;
+	v->matches = matches;
+	if (matches < SURE)
+		v->c.ev.flags |= EV_CONN_TENTATIVE;
+	else
+		v->c.ev.flags &= ~EV_CONN_TENTATIVE;
+}
+
+/* It was another's plaintext. */
+static __always_inline void unbind(struct veil *v)
+{
+	v->ssl = 0;
+	if (v->matches < 1) { /* and its login, too */
+		v->c.identity.startup_length = 0;
+		v->c.identity_version++;
+	}
+	v->c.ev.flags &= ~EV_CONN_DECRYPTED;
+	v->c.ev.status = EV_STATUS_UNKNOWN;
+	v->c.ev.transaction_ns = 0;
+}
+
+static __always_inline void agree(struct veil *v)
+{
+	if (v->matches < SURE && ++v->matches == SURE)
+		v->c.ev.flags &= ~EV_CONN_TENTATIVE;
+}
+
+/* The first plaintext of a connection: its login, unless we came too late for that. */
+static __always_inline void veil_lift(struct connection *v, __u64 chunk, __u32 n, int sending)
+{
+	__u8 head[8] = {};
+	int login = 0;
+
+	v->ev.flags |= EV_CONN_DECRYPTED;
+	if (sending && n >= 8 && !bpf_probe_read_user(head, 8, (void *)chunk))
+		login = v->ev.database == EV_DB_POSTGRESQL ? head[4] == 0 && head[5] == 3 && !head[0]
+							   : head[3] == 2;
+	if (v->ev.database == EV_DB_POSTGRESQL) {
+		v->phase = login ? PHASE_STARTUP : PHASE_READY;
+		v->ev.flags &= ~EV_CONN_AUTHENTICATED;
+	} else {
+		v->phase = login ? PHASE_GREETED : PHASE_READY;
+	}
+	if (!login)
+		v->ev.flags |= EV_CONN_UNALIGNED;
+}
+
+static __always_inline void veil_ready(struct veil *v, __u64 chunk, __u32 n, int sending)
+{
+	v->c.now = bpf_ktime_get_boot_ns();
+	v->unfed = 0;
+	if (!(v->c.ev.flags & EV_CONN_DECRYPTED))
+		veil_lift(&v->c, chunk, n, sending);
+}
+
+static __always_inline void feed_sent(struct veil *v, __u64 chunk, __u32 n)
+{
+	veil_ready(v, chunk, n, 1);
+	wire_sent(&v->c, chunk, n);
+	v->c.ev.used_ns = v->c.now; /* from here on the next gap is measured */
+}
+
+static __always_inline void feed_received(struct veil *v, __u64 chunk, __u32 n)
+{
+	veil_ready(v, chunk, n, 0);
+	wire_received(&v->c, chunk, n);
+	v->c.ev.used_ns = v->c.now;
+}
+
+static __always_inline int is_size_of(__u32 sent, const struct unsent *u)
+{
+	return sent >= u->bytes + u->records * RECORD_LEAST &&
+	       sent <= u->bytes + u->records * RECORD_MOST;
+}
+
+static __always_inline int may_be(const struct unsent *u, __u32 sent, __u64 now)
+{
+	return u->ssl && now < u->ns + UNSENT_NS && is_size_of(sent, u);
+}
+
+/* The login is in the first write, whose socket is known only now: it still lies there. */
+static __always_inline void feed_again(struct veil *v, const struct unsent *u, __u32 lane)
+{
+	__u64 head = 0;
+
+	if (u->writes != 1 || bpf_probe_read_user(&head, sizeof(head), (void *)u->text) ||
+	    head != u->head)
+		return;
+	v->c.lane = lane; /* here it is a program of sockets that runs */
+	feed_sent(v, u->text, u->bytes);
+	v->c.lane = VEIL_LANE;
+}
+
+/* This thread has just encrypted something: is it what is sent here? */
+static __always_inline void match_unsent(struct veil *v, __u32 sent, __u32 lane)
+{
+	struct session_key key = {.pid = bpf_get_current_pid_tgid() >> 32};
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct unsents *all = bpf_map_lookup_elem(&unsent, &thread);
+	struct veil *other;
+	struct unsent u;
+	int first, second;
+
+	if (!all || (v->ssl && v->matches >= SURE))
+		return;
+	first = may_be(&all->of[0], sent, v->c.now);
+	second = may_be(&all->of[1], sent, v->c.now);
+	u = second ? all->of[1] : all->of[0];
+	all->of[0].ssl = 0;
+	all->of[1].ssl = 0;
+	if (first == second)
+		return;
+	key.ssl = u.ssl;
+	if (v->ssl == key.ssl && v->pid == key.pid) {
+		agree(v);
+		return;
+	}
+	if (v->ssl)
+		unbind(v);
+	other = session_veil(&key);
+	if (other)
+		unbind(other);
+	bind(v, &key, 1);
+	feed_again(v, &u, lane);
+}
+
+/* The entry of what the plaintext will tell begins as a copy of the socket's. */
+static __noinline struct veil *veil_begin(struct connection *c)
+{
+	__u32 zero = 0;
+	struct veil *v = bpf_map_lookup_elem(&veil_scratch, &zero);
+	__u64 id = c->ev.id; /* a key on the stack: 6.1 takes none of its caller's memory */
+
+	if (!v)
+		return NULL;
+	bpf_probe_read_kernel(&v->c, sizeof(v->c), c);
+	if (bpf_map_update_elem(&veils, &id, v, BPF_NOEXIST))
+		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+	v = veil_of(id);
+	if (!v)
+		return NULL;
+	v->c.ev.flags &= ~(EV_CONN_TLS | EV_CONN_DECRYPTED);
+	v->c.ev.requests = 0;
+	v->c.ev.request_ns = 0;
+	v->c.told = 1; /* the socket's entry is */
+	v->c.lane = VEIL_LANE;
+	return v;
+}
+
+static __always_inline struct veil *message(struct connection *c, __u32 bytes)
+{
+	struct said last = {};
+	struct veil *v;
+	__u64 thread;
+
+	v = veil_of(c->ev.id);
+	if (!v)
+		v = veil_begin(c);
+	if (!v)
+		return NULL;
+	last.id = c->ev.id;
+	last.ns = v->c.now = bpf_ktime_get_boot_ns();
+	last.stack = user_stack();
+	if (!v->unfed)
+		v->unfed_ns = last.ns;
+	v->unfed += bytes;
+	thread = bpf_get_current_pid_tgid();
+	bpf_map_update_elem(&said, &thread, &last, BPF_ANY);
+	return v;
+}
+
+__noinline int tls_message_sent(struct connection *c, __u32 bytes)
+{
+	struct veil *v = c && tls_read ? message(c, bytes) : NULL;
+
+	if (v)
+		match_unsent(v, bytes, c->lane);
+	if (v && v->c.asks) /* what was encrypted without a known socket is read only now */
+		evidence_take(&v->c);
+	return 0;
+}
+
+__noinline int tls_message_received(struct connection *c, __u32 bytes)
+{
+	if (c && tls_read)
+		message(c, bytes);
+	return 0;
+}
+
+/* 0 when this CPU's room for the direction is taken, by a call whose program was interrupted. */
+static __always_inline int room_take(__u32 sending, struct veil *v)
+{
+	__u64 *busy = bpf_map_lookup_elem(&tls_busy, &sending);
+
+	if (!busy)
+		return 0;
+	if (!__sync_fetch_and_add(busy, 1))
+		return 1;
+	__sync_fetch_and_add(busy, -1);
+	count(COUNTER_LOSS + EV_LOSS_MISSED_RETURN);
+	wire_unaligned(&v->c);
+	return 0;
+}
+
+static __always_inline void room_leave(__u32 sending)
+{
+	__u64 *busy = bpf_map_lookup_elem(&tls_busy, &sending);
+
+	if (busy)
+		__sync_fetch_and_add(busy, -1);
+}
+
+/* The connection whose socket was used inside the call that has returned. */
+static __always_inline struct veil *used_inside(const struct session_key *key,
+						const struct call *call, __u64 thread)
+{
+	struct said *last = bpf_map_lookup_elem(&said, &thread);
+	struct veil *v;
+
+	if (!last || last->ns < call->ns || !is_below(last->stack, call->slot))
+		return NULL;
+	v = veil_of(last->id);
+	if (v && (v->ssl != key->ssl || v->pid != key->pid || v->matches < SURE))
+		bind(v, key, SURE);
+	return v;
+}
+
+/* Nothing but memory was used: does what was received last belong to the session? */
+static __always_inline void check_read(struct veil *v, __u64 thread)
+{
+	struct said *last = bpf_map_lookup_elem(&said, &thread);
+
+	if (!last || v->matches >= SURE)
+		return;
+	if (last->id == v->c.ev.id)
+		agree(v);
+	else if (veil_of(last->id))
+		unbind(v);
+}
+
+/* The first that a session writes comes right after the handshake, and whose messages those were
+ * is known: a guess, but that is how the login is read.  What is sent next will show. */
+static __always_inline struct veil *guess(const struct session_key *key, __u64 thread)
+{
+	struct said *last = bpf_map_lookup_elem(&said, &thread);
+	struct veil *v = last ? veil_of(last->id) : NULL;
+
+	if (!v || v->ssl || (v->c.ev.flags & EV_CONN_DECRYPTED) ||
+	    bpf_ktime_get_boot_ns() - last->ns > UNSENT_NS)
+		return NULL;
+	bind(v, key, 0);
+	return v;
+}
+
+/* What was encrypted waits for its socket. */
+static __always_inline void keep_unsent(const struct session_key *key, const struct call *call,
+					__u64 thread, __u64 bytes)
+{
+	struct unsents fresh = {}, *all;
+	struct unsent *u;
+
+	all = bpf_map_lookup_elem(&unsent, &thread);
+	if (!all) {
+		bpf_map_update_elem(&unsent, &thread, &fresh, BPF_ANY);
+		all = bpf_map_lookup_elem(&unsent, &thread);
+	}
+	if (!all)
+		return;
+	u = &all->of[0];
+	if (u->ssl != key->ssl) {
+		all->of[1] = all->of[0];
+		__builtin_memset(u, 0, sizeof(*u));
+	}
+	u->ssl = key->ssl;
+	u->ns = bpf_ktime_get_boot_ns();
+	u->bytes += bytes;
+	u->records += bytes / RECORD_BYTES + 1;
+	u->writes++;
+	u->text = call->text;
+	u->head = 0;
+	bpf_probe_read_user(&u->head, sizeof(u->head), (void *)call->text);
+}
+
+SEC("uprobe")
+int tls_entered(struct pt_regs *ctx)
+{
+	__u32 index = bpf_get_attach_cookie(ctx);
+	struct probe *p = bpf_map_lookup_elem(&probes, &index);
+	__u64 *n = bpf_map_lookup_elem(&hits, &index);
+	struct session_key session = {};
+	struct call *call;
+	__u64 fourth, fifth, address = 0;
+
+	if (!p || !n)
+		return 0;
+	__sync_fetch_and_add(n, 1);
+	if (p->role == PROBE_TLS_END) {
+		session.ssl = ctx->di;
+		session.pid = bpf_get_current_pid_tgid() >> 32;
+		bpf_map_delete_elem(&sessions, &session);
+		return 0;
+	}
+	if (bpf_probe_read_user(&address, sizeof(address), (void *)ctx->sp))
+		count(COUNTER_LOSS + EV_LOSS_READ_FAULT);
+	call = call_begin(ctx->sp, address);
+	if (!call)
+		return 0;
+	call->probe = index;
+	call->ns = bpf_ktime_get_boot_ns();
+	call->handle = ctx->di;
+	call->text = ctx->si;
+	fourth = ctx->cx; /* both are read, or the compiler reads at an address it has chosen */
+	fifth = ctx->r8;
+	OPAQUE(fourth);
+	OPAQUE(fifth);
+	call->parent = p->parent == FROM_ARG5 ? fifth : fourth; /* where the count goes */
+	return 0;
+}
+
+/* Fills in what has begun with the call that ends here.  Returns how many bytes went through, or
+ * what is not positive. */
+static __always_inline __s64 call_ended(struct pt_regs *ctx, struct call *call)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+	__u32 index = EXIT_PROBE(cookie), at = HITS_OF_EXITS(index);
+	struct probe *p = bpf_map_lookup_elem(&probes, &index);
+	__u64 *n = bpf_map_lookup_elem(&hits, &at);
+	struct call *begun;
+	__s64 bytes;
+
+	if (!p || !n)
+		return 0;
+	__sync_fetch_and_add(n, 1);
+	if (!is_end(cookie, ctx->flags))
+		return 0;
+	bytes = (__s32)exit_result(ctx, cookie);
+	begun = call_end(cookie, p, ctx->sp + EXIT_HEIGHT(cookie));
+	if (!begun)
+		return 0;
+	*call = *begun;
+	if (bytes > 0 && p->success == SUCCESS_COUNTED &&
+	    bpf_probe_read_user(&bytes, sizeof(bytes), (void *)call->parent))
+		return 0;
+	return bytes;
+}
+
+SEC("uprobe")
+int tls_written(struct pt_regs *ctx)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct session_key key = {.pid = thread >> 32};
+	struct call call;
+	struct veil *v;
+	__s64 bytes = call_ended(ctx, &call);
+
+	if (bytes <= 0)
+		return 0;
+	key.ssl = call.handle;
+	v = used_inside(&key, &call, thread);
+	if (!v)
+		v = session_veil(&key);
+	if (!v)
+		v = guess(&key, thread);
+	if (!v || v->matches < SURE)
+		keep_unsent(&key, &call, thread, bytes);
+	if (!v || !room_take(1, v))
+		return 0;
+	feed_sent(v, call.text, bytes);
+	room_leave(1);
+	if (v->c.asks)
+		evidence_take(&v->c);
+	return 0;
+}
+
+SEC("uprobe")
+int tls_received(struct pt_regs *ctx)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct session_key key = {.pid = thread >> 32};
+	struct call call;
+	struct veil *v;
+	__s64 bytes = call_ended(ctx, &call);
+
+	if (bytes <= 0)
+		return 0;
+	key.ssl = call.handle;
+	v = used_inside(&key, &call, thread);
+	if (!v) {
+		v = session_veil(&key);
+		if (v)
+			check_read(v, thread);
+	}
+	if (!v || !v->ssl || !room_take(0, v))
+		return 0;
+	feed_received(v, call.text, bytes);
+	room_leave(0);
+	if (v->c.asks)
+		evidence_take(&v->c);
+	return 0;
+}

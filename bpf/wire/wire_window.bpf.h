@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * wire_window.bpf.h - room to read ahead into, and how a chunk is walked there.
+ *
+ * A read of the caller's memory costs about as much as all else a message costs, whatever its
+ * length.  So a chunk is read once and walked in the copy; what is not as simple as most is left to
+ * the steps that read each head by itself.
+ */
+#ifndef DBLEAK_WIRE_WINDOW_BPF_H
+#define DBLEAK_WIRE_WINDOW_BPF_H
+
+#include "bpf/wire/wire.bpf.h"
+
+/* Powers of two: a mask is what every verifier understands. */
+#define WINDOW 16384 /* of what is received: as much as clients ask for at once */
+#define AHEAD 1024   /* of what is sent */
+#define BEHIND 64    /* heads are looked at before it is known where they end */
+#define LANES 3	     /* TCP, Unix sockets, TLS libraries */
+
+/* Room of this CPU, a lane for each kind of socket: before 6.3 each has a program of its own, and
+ * one may interrupt the other. */
+#ifdef __bpf__
+struct window {
+	__u8 bytes[WINDOW + BEHIND];
+};
+
+struct ahead {
+	__u8 bytes[AHEAD + BEHIND];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LANES);
+	__type(key, __u32);
+	__type(value, struct window);
+} windows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LANES);
+	__type(key, __u32);
+	__type(value, struct ahead);
+} aheads SEC(".maps");
+
+static __always_inline __u8 *wire_window(const struct connection *c)
+{
+	__u32 lane = c->lane;
+	struct window *w = bpf_map_lookup_elem(&windows, &lane);
+
+	return w ? w->bytes : NULL;
+}
+
+static __always_inline __u8 *wire_ahead(const struct connection *c)
+{
+	__u32 lane = c->lane;
+	struct ahead *a = bpf_map_lookup_elem(&aheads, &lane);
+
+	return a ? a->bytes : NULL;
+}
+#else
+static inline __u8 *wire_window(const struct connection *c)
+{
+	static __u8 bytes[WINDOW + BEHIND];
+
+	(void)c;
+	return bytes;
+}
+
+static inline __u8 *wire_ahead(const struct connection *c)
+{
+	static __u8 bytes[AHEAD + BEHIND];
+
+	(void)c;
+	return bytes;
+}
+#endif
+
+#endif

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * lock.c - from the lines of /proc/locks to transactions left open.
+ *
+ * The bytes are those of SQLite's file format (sqlite.org, "Locking And Concurrency", "WAL-mode
+ * File Format"): PENDING, RESERVED and SHARED at one gigabyte of the database, the writer's byte of
+ * the shared memory beside a write-ahead log.
+ */
+#include "user/capture/clientlib/lock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "user/base/redact.h"
+#include "user/base/table.h"
+#include "user/capture/clientlib/client.h"
+#include "user/capture/kernel/kernel_client.h"
+#include "user/capture/clientlib/sqlite.h"
+
+#define PENDING_BYTE 0x40000000ULL
+#define SHARED_LAST  (PENDING_BYTE + 511)
+#define WAL_WRITER   120ULL
+#define PATH_MOST    4096
+#define HELD_NS	     3000000000ULL
+#define MISSES	     2
+#define BUSY_SHARE   10 /* a process that works less than a tenth of the time does not */
+
+struct lock { /* a line */
+	uint64_t first, last;
+	uint64_t inode;
+	dev_t device;
+	uint32_t pid;
+};
+
+struct signs { /* what changes while somebody works */
+	struct timespec file, log, journal;
+	uint64_t log_bytes, journal_bytes;
+};
+
+struct holder { /* a process that has a file locked for writing */
+	uint32_t pid;
+	uint64_t inode; /* that is locked */
+	char *path;	/* of the database, as the kernel shows it */
+	dev_t device;	/* of the database, as told of */
+	ino_t database;
+	struct signs signs;
+	uint64_t cpu_ns;
+	uint64_t looked_ns, still_ns;
+	struct ev_connection ev; /* id 0: not told of */
+	uint32_t missed; /* looks in a row that did not show it */
+	bool seen;
+};
+
+struct locks {
+	struct kernel *kernel;
+	const struct procfs *procfs;
+	const struct client_host *host;
+	lock_known_fn *known;
+	void *context;
+	struct table holders; /* by inode and pid */
+};
+
+/* A lock for writing on one of SQLite's bytes, held and not waited for. */
+static bool lock_of_line(const char *line, struct lock *out)
+{
+	unsigned int major_, minor_;
+	char type[8], last[24];
+	int pid;
+
+	if (sscanf(line, "%*d: POSIX %*s %7s %d %x:%x:%" SCNu64 " %" SCNu64 " %23s", type, &pid,
+		   &major_, &minor_, &out->inode, &out->first, last) != 7)
+		return false;
+	if (pid <= 0 || strcmp(type, "WRITE"))
+		return false;
+	out->pid = pid;
+	out->device = makedev(major_, minor_);
+	out->last = strcmp(last, "EOF") ? strtoull(last, NULL, 10) : UINT64_MAX;
+	return (out->first >= PENDING_BYTE && out->last <= SHARED_LAST) ||
+	       (out->first <= WAL_WRITER && out->last >= WAL_WRITER && out->last < WAL_WRITER + 8);
+}
+
+static bool ends_with(const char *text, const char *tail)
+{
+	size_t n = strlen(text), m = strlen(tail);
+
+	return n > m && !strcmp(text + n - m, tail);
+}
+
+/* The path of a file that the process has open. */
+static bool find_open(uint32_t pid, const struct lock *lock, char *path, size_t size)
+{
+	char name[64];
+	struct dirent *entry;
+	struct stat st;
+	bool found = false;
+	ssize_t n;
+	DIR *dir;
+
+	snprintf(name, sizeof(name), "/proc/%u/fd", pid);
+	dir = opendir(name);
+	while (dir && !found && (entry = readdir(dir))) {
+		snprintf(name, sizeof(name), "/proc/%u/fd/%.12s", pid, entry->d_name);
+		if (stat(name, &st) || st.st_dev != lock->device || st.st_ino != lock->inode)
+			continue;
+		n = readlink(name, path, size - 1);
+		if (n <= 0)
+			continue;
+		path[n] = '\0';
+		found = true;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* The path of the database that the lock is about.  The writer's byte is that of SQLite only in a
+ * file named so; the bytes at one gigabyte are nobody else's. */
+static bool find_database(const struct lock *lock, char *path, size_t size)
+{
+	if (!find_open(lock->pid, lock, path, size))
+		return false;
+	if (lock->first >= PENDING_BYTE)
+		return !ends_with(path, "-shm");
+	if (!ends_with(path, "-shm"))
+		return false;
+	path[strlen(path) - strlen("-shm")] = '\0';
+	return true;
+}
+
+/* The database, or a file beside it. */
+static bool find_beside(const struct holder *h, const char *suffix, struct stat *st)
+{
+	char path[PATH_MOST + 64];
+
+	snprintf(path, sizeof(path), "/proc/%u/root%s%s", h->pid, h->path, suffix);
+	return !stat(path, st);
+}
+
+static uint64_t look_beside(const struct holder *h, const char *suffix, struct timespec *changed)
+{
+	struct stat st;
+
+	if (!find_beside(h, suffix, &st)) {
+		*changed = (struct timespec){};
+		return 0;
+	}
+	*changed = st.st_mtim;
+	return st.st_size;
+}
+
+/* Processor time of a process so far; 0 not known. */
+static uint64_t cpu_of(const struct locks *l, uint32_t pid)
+{
+	unsigned long user, system;
+	char text[1024], *at;
+
+	if (procfs_read(l->procfs, pid, "stat", text, sizeof(text)) <= 0)
+		return 0;
+	at = strrchr(text, ')');
+	if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+			  &system) != 2)
+		return 0;
+	return (user + system) * (1000000000ULL / sysconf(_SC_CLK_TCK));
+}
+
+/* Has anything happened since the last look? */
+static bool has_worked(struct locks *l, struct holder *h, uint64_t now)
+{
+	uint64_t cpu = cpu_of(l, h->pid), passed = now - h->looked_ns;
+	struct signs signs;
+	bool worked;
+
+	memset(&signs, 0, sizeof(signs));
+	look_beside(h, "", &signs.file);
+	signs.log_bytes = look_beside(h, "-wal", &signs.log);
+	signs.journal_bytes = look_beside(h, "-journal", &signs.journal);
+	worked = memcmp(&signs, &h->signs, sizeof(signs)) ||
+		 (cpu - h->cpu_ns) * BUSY_SHARE > passed;
+	h->signs = signs;
+	h->cpu_ns = cpu;
+	h->looked_ns = now;
+	return worked;
+}
+
+static struct holder *holder_enter(struct locks *l, const struct lock *lock)
+{
+	struct table_key key = {lock->inode, lock->pid};
+	struct holder *h = table_get(&l->holders, key);
+	char path[PATH_MOST];
+
+	if (h)
+		return h;
+	if (!find_database(lock, path, sizeof(path)))
+		return NULL;
+	h = calloc(1, sizeof(*h));
+	if (h)
+		h->path = strdup(path);
+	if (!h || !h->path || table_put(&l->holders, key, h)) {
+		free(h ? h->path : NULL);
+		free(h);
+		return NULL;
+	}
+	h->pid = lock->pid;
+	h->inode = lock->inode;
+	return h;
+}
+
+static void tell_found(struct locks *l, struct holder *h, const struct process_facts *facts)
+{
+	struct ev_identity id = {.id = h->ev.id, .family = AF_UNIX};
+	struct ev_gap gap = {.start_ns = h->ev.start_ns, .pid = h->pid, .connections = 1};
+	size_t n = strlen(h->path);
+
+	id.head = (struct ev_head){
+		.ns = h->ev.head.ns, .kind = EV_IDENTITY, .size = sizeof(id)};
+	snprintf(id.path, sizeof(id.path), "%s%s", n < EV_PATH_LEN ? "" : "...",
+		 n < EV_PATH_LEN ? h->path : h->path + n - (EV_PATH_LEN - 4));
+	gap.head = (struct ev_head){.ns = h->ev.head.ns, .kind = EV_GAP, .size = sizeof(gap)};
+	snprintf(gap.text, sizeof(gap.text), "a SQLite connection opened before, or in a program "
+		 "without symbols, is known by its lock on the file only");
+	if (!l->host->owner(l->host->context, h->pid, h->ev.start_ns, facts->comm))
+		return;
+	l->host->tell(l->host->context, &h->ev.head);
+	l->host->tell(l->host->context, &id.head);
+	l->host->tell(l->host->context, &gap.head);
+}
+
+/* Held for a while, and nothing happens.  It is told of once we know that nobody tells more. */
+static void tell_held(struct locks *l, struct holder *h, uint64_t now, uint64_t *ids)
+{
+	struct process_facts facts = {};
+	struct stat st = {};
+	bool fresh = !h->ev.id;
+
+	if (fresh) {
+		if (find_beside(h, "", &st) &&
+		    l->known(l->context, h->pid, st.st_dev, st.st_ino))
+			return;
+		if (procfs_facts(l->procfs, h->pid, &facts) ||
+		    !l->host->wanted(l->host->context, h->pid, facts.comm))
+			return;
+		h->device = st.st_dev;
+		h->database = st.st_ino;
+		h->ev.id = ++*ids;
+		h->ev.start_ns = kernel_client_start(l->kernel, h->pid);
+		if (!procfs_same_start(h->ev.start_ns, facts.start_ns))
+			h->ev.start_ns = facts.start_ns;
+		h->ev.pid = h->ev.tid = h->ev.user_pid = h->ev.user_tid = h->pid;
+		h->ev.flags = EV_CONN_PRE_EXISTING | EV_CONN_WROTE;
+		h->ev.database = EV_DB_SQLITE;
+		h->ev.signs = EV_SIGN_LIBRARY | EV_SIGN_HANDSHAKE;
+		memcpy(h->ev.comm, facts.comm, EV_COMM_LEN);
+		redact_name(h->ev.comm);
+	}
+	if (h->ev.status == EV_STATUS_TRANSACTION)
+		return;
+	h->ev.head = (struct ev_head){.ns = now, .kind = EV_CONNECTION, .size = sizeof(h->ev)};
+	h->ev.status = EV_STATUS_TRANSACTION;
+	h->ev.used_ns = h->ev.transaction_ns = h->still_ns;
+	h->ev.begun++;
+	if (fresh)
+		tell_found(l, h, &facts);
+	else
+		l->host->tell(l->host->context, &h->ev.head);
+}
+
+/* It worked, or let go. */
+static void tell_moved(struct locks *l, struct holder *h, uint64_t now, bool alive)
+{
+	if (!h->ev.id || (h->ev.status != EV_STATUS_TRANSACTION && alive))
+		return;
+	h->ev.head.ns = h->ev.used_ns = now;
+	if (h->ev.status == EV_STATUS_TRANSACTION) {
+		h->ev.committed += alive;
+		h->ev.abandoned += !alive;
+	}
+	h->ev.status = EV_STATUS_IDLE;
+	h->ev.transaction_ns = 0;
+	if (!alive)
+		h->ev.flags |= EV_CONN_CLOSED | EV_CONN_EXIT;
+	l->host->tell(l->host->context, &h->ev.head);
+}
+
+static void look_at(struct locks *l, const struct lock *lock, uint64_t now, uint64_t *ids)
+{
+	struct holder *h = holder_enter(l, lock);
+
+	if (!h || h->seen)
+		return;
+	h->seen = true;
+	h->missed = 0;
+	if (!h->still_ns || has_worked(l, h, now)) {
+		if (!h->still_ns)
+			has_worked(l, h, now);
+		h->still_ns = now;
+		tell_moved(l, h, now, true);
+	} else if (now - h->still_ns >= HELD_NS) {
+		tell_held(l, h, now, ids);
+	}
+}
+
+static void holder_free(struct holder *h)
+{
+	free(h->path);
+	free(h);
+}
+
+/* A line of /proc/locks may be passed over while others come and go, so one miss is none.  Those
+ * that let go are forgotten unless they were told of; those too when their process ends. */
+static void look_at_rest(struct locks *l, uint64_t now)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&l->holders, &at))) {
+		struct holder *h = slot->value;
+		struct process_facts facts;
+		bool alive;
+
+		if (h->seen || ++h->missed < MISSES)
+			continue;
+		alive = !procfs_facts(l->procfs, h->pid, &facts) &&
+			(!h->ev.id || procfs_same_start(facts.start_ns, h->ev.start_ns));
+		tell_moved(l, h, now, alive);
+		h->still_ns = 0;
+		if (alive && h->ev.id)
+			continue;
+		table_remove(&l->holders, (struct table_key){h->inode, h->pid});
+		holder_free(h);
+		at--; /* the table closed the gap from behind */
+	}
+}
+
+void locks_sweep(struct locks *l, uint64_t now, uint64_t *ids)
+{
+	struct table_slot *slot;
+	char line[256];
+	struct lock lock;
+	FILE *file;
+
+	for (size_t at = 0; (slot = table_next(&l->holders, &at));)
+		((struct holder *)slot->value)->seen = false;
+	file = fopen("/proc/locks", "re");
+	if (!file)
+		return;
+	while (fgets(line, sizeof(line), file))
+		if (lock_of_line(line, &lock))
+			look_at(l, &lock, now, ids);
+	fclose(file);
+	look_at_rest(l, now);
+}
+
+uint64_t locks_yield(struct locks *l, uint32_t pid, dev_t device, ino_t inode)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&l->holders, &at))) {
+		struct holder *h = slot->value;
+		uint64_t id = h->ev.id;
+
+		if (!id || h->pid != pid || h->device != device || h->database != inode)
+			continue;
+		h->ev = (struct ev_connection){};
+		return id;
+	}
+	return 0;
+}
+
+int locks_open(struct locks **out, struct kernel *kernel, const struct procfs *procfs,
+	       const struct client_host *host, lock_known_fn *known, void *context)
+{
+	struct locks *l = calloc(1, sizeof(*l));
+
+	*out = l;
+	if (!l)
+		return -ENOMEM;
+	l->kernel = kernel;
+	l->procfs = procfs;
+	l->host = host;
+	l->known = known;
+	l->context = context;
+	return 0;
+}
+
+void locks_close(struct locks *l)
+{
+	struct table_slot *slot;
+
+	if (!l)
+		return;
+	for (size_t at = 0; (slot = table_next(&l->holders, &at));)
+		holder_free(slot->value);
+	table_free(&l->holders);
+	free(l);
+}

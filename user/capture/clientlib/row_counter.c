@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * row_counter.c - where a copy of SQLite counts the rows that a statement has handed out.
+ *
+ * Each row makes what cursors have cached of the last one stale, by `p->cacheCtr = (p->cacheCtr +
+ * 2) | 1`; a reset sets it to 1.  The field has moved from version to version, but no other code
+ * reads like that: so the code itself is asked, and nothing else is believed.
+ */
+#include "user/capture/clientlib/row_counter.h"
+
+#include <Zydis/Zydis.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define OR_ONE_BYTES 3
+#define BACK_MOST    32 /* bytes before that instruction in which the field is loaded */
+#define STEPS_MOST   12 /* instructions from the load to the store */
+#define LEAST_OFFSET 16 /* pointers to its connection and to its neighbours come first */
+#define MOST_OFFSET  256
+
+struct instruction {
+	ZydisDecodedInstruction is;
+	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+};
+
+/* What has been seen of the four steps. */
+enum stage { LOADED, ADDED, ODD, STORED };
+
+struct match {
+	enum stage stage;
+	ZydisRegister value, base; /* whole registers */
+	int64_t offset;
+};
+
+static ZydisRegister whole(ZydisRegister reg)
+{
+	return ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
+}
+
+static bool is_value(const struct match *m, const ZydisDecodedOperand *operand)
+{
+	return operand->type == ZYDIS_OPERAND_TYPE_REGISTER && operand->size == 32 &&
+	       whole(operand->reg.value) == m->value;
+}
+
+static bool is_number(const ZydisDecodedOperand *operand, int64_t number)
+{
+	return operand->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && operand->imm.value.s == number;
+}
+
+/* Four bytes at base + offset, and nothing else. */
+static bool is_field(const ZydisDecodedOperand *operand)
+{
+	return operand->type == ZYDIS_OPERAND_TYPE_MEMORY && operand->size == 32 &&
+	       operand->mem.type == ZYDIS_MEMOP_TYPE_MEM &&
+	       operand->mem.index == ZYDIS_REGISTER_NONE &&
+	       operand->mem.segment != ZYDIS_REGISTER_FS &&
+	       operand->mem.segment != ZYDIS_REGISTER_GS &&
+	       operand->mem.base != ZYDIS_REGISTER_NONE &&
+	       operand->mem.base != ZYDIS_REGISTER_RIP && operand->mem.base != ZYDIS_REGISTER_RSP;
+}
+
+static bool is_load(const struct instruction *in, struct match *m)
+{
+	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
+
+	if (in->is.mnemonic != ZYDIS_MNEMONIC_MOV || to->type != ZYDIS_OPERAND_TYPE_REGISTER ||
+	    !is_field(from))
+		return false;
+	m->value = whole(to->reg.value);
+	m->base = from->mem.base;
+	m->offset = from->mem.disp.value;
+	return m->value != m->base;
+}
+
+static bool is_add(const struct instruction *in, const struct match *m)
+{
+	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
+
+	if (!is_value(m, to))
+		return false;
+	if (in->is.mnemonic == ZYDIS_MNEMONIC_ADD)
+		return is_number(from, 2);
+	return in->is.mnemonic == ZYDIS_MNEMONIC_LEA && from->mem.base == m->value &&
+	       from->mem.index == ZYDIS_REGISTER_NONE && from->mem.disp.value == 2;
+}
+
+static bool is_or(const struct instruction *in, const struct match *m)
+{
+	return in->is.mnemonic == ZYDIS_MNEMONIC_OR && is_value(m, &in->operands[0]) &&
+	       is_number(&in->operands[1], 1);
+}
+
+static bool is_store(const struct instruction *in, const struct match *m)
+{
+	const ZydisDecodedOperand *to = &in->operands[0];
+
+	return in->is.mnemonic == ZYDIS_MNEMONIC_MOV && is_field(to) && to->mem.base == m->base &&
+	       to->mem.disp.value == m->offset && is_value(m, &in->operands[1]);
+}
+
+/* Something in between that leaves both registers, and the way, alone. */
+static bool is_other(const struct instruction *in, const struct match *m)
+{
+	if (in->is.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE)
+		return false;
+	for (size_t i = 0; i < in->is.operand_count; i++) {
+		const ZydisDecodedOperand *o = &in->operands[i];
+
+		if (o->type != ZYDIS_OPERAND_TYPE_REGISTER ||
+		    !(o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
+			continue;
+		if (whole(o->reg.value) == m->value || whole(o->reg.value) == m->base)
+			return false;
+	}
+	return true;
+}
+
+/* One more instruction after the load.  Whether all may still come. */
+static bool take(struct match *m, const struct instruction *in)
+{
+	bool (*const wanted[])(const struct instruction *, const struct match *) = {is_add, is_or,
+										    is_store};
+
+	if (wanted[m->stage](in, m)) {
+		m->stage++;
+		return true;
+	}
+	return is_other(in, m);
+}
+
+/* Do all four steps begin with this instruction? */
+static bool begins(const ZydisDecoder *decoder, const uint8_t *code, size_t n, uint32_t *offset)
+{
+	struct match m = {.stage = LOADED};
+	struct instruction in;
+
+	for (unsigned int i = 0; i < STEPS_MOST; i++) {
+		if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(decoder, code, n, &in.is, in.operands)))
+			return false;
+		code += in.is.length;
+		n -= in.is.length;
+		if (!(i ? take(&m, &in) : is_load(&in, &m)))
+			return false;
+		if (m.stage == STORED)
+			break;
+	}
+	*offset = (uint32_t)m.offset;
+	return m.stage == STORED && m.offset >= LEAST_OFFSET && m.offset <= MOST_OFFSET &&
+	       m.offset % sizeof(uint32_t) == 0;
+}
+
+/* `or $1` of a 32-bit register, whichever. */
+static bool is_or_one(const uint8_t *code)
+{
+	return code[0] == 0x83 && (code[1] & 0xf8) == 0xc8 && code[2] == 1;
+}
+
+int row_counter_find(const uint8_t *code, size_t n, uint32_t *offset)
+{
+	uint32_t found = 0, here;
+	ZydisDecoder decoder;
+
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	for (size_t at = 0; at + OR_ONE_BYTES <= n; at++) {
+		if (!is_or_one(code + at))
+			continue;
+		for (size_t back = 1; back <= BACK_MOST && back <= at; back++) {
+			if (!begins(&decoder, code + at - back, n - at + back, &here))
+				continue;
+			if (found && found != here)
+				return -EEXIST;
+			found = here;
+		}
+	}
+	*offset = found;
+	return found ? 0 : -ENOENT;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * sizes.c - see sizes.h.
+ */
+#include "user/capture/clientlib/sizes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "user/base/table.h"
+#include "user/capture/clientlib/client.h"
+
+#define FIRST_WAIT_NS 900000000ULL /* until the next sweep */
+#define MOST_WAIT_NS  (64 * FIRST_WAIT_NS)
+#define LOOKS_MOST    500   /* in one sweep */
+#define SWEEP_NS      5000000ULL /* objects of one sweep lie close together, and are older than that */
+#define SWEEP_MOST_NS 100000000ULL /* the rest has its turn in the next */
+#define SIZED_MOST    65536 /* beyond, each is looked at once */
+
+struct sized {
+	struct ev_handle ev; /* as told last */
+	struct object_fields fields;
+	const char *object;
+	uint64_t next_ns, wait_ns;
+};
+
+struct sizes {
+	const struct client_host *host;
+	struct table sized; /* by address and pid */
+	size_t at;	    /* where the last sweep stopped */
+};
+
+int sizes_open(struct sizes **out, const struct client_host *host)
+{
+	struct sizes *s = calloc(1, sizeof(*s));
+
+	*out = s;
+	if (!s)
+		return -ENOMEM;
+	s->host = host;
+	return 0;
+}
+
+void sizes_close(struct sizes *s)
+{
+	if (!s)
+		return;
+	table_free_values(&s->sized);
+	free(s);
+}
+
+/* One address may be an object and its first member: the kinds differ in what they are. */
+static struct table_key key_of(uint64_t handle, uint32_t pid, uint32_t resource)
+{
+	return (struct table_key){handle, (uint64_t)resource << 32 | pid};
+}
+
+static struct object_size look(const struct ev_handle *ev, const struct object_fields *fields,
+			       const char *object)
+{
+	struct memory memory = memory_for_look(ev->pid, SWEEP_NS);
+
+	return object_size(&memory, fields, object, ev->handle, ev->parent);
+}
+
+static void fill(struct ev_handle *ev, const struct object_size *size)
+{
+	ev->bytes = size->bytes;
+	if (size->rows != UNKNOWN64)
+		ev->rows = size->rows;
+}
+
+void sizes_forget(struct sizes *s, const struct handle_key *key)
+{
+	free(table_remove(&s->sized, key_of(key->handle, key->pid, key->resource)));
+}
+
+/* One whose rows still wait is told of anew by whoever watches them. */
+static bool may_change(const struct ev_handle *ev)
+{
+	return ev->bytes != UNKNOWN64 && !(ev->flags & EV_HANDLE_UNREAD);
+}
+
+void sizes_read(struct sizes *s, struct ev_handle *ev, const struct object_fields *fields,
+		const char *object)
+{
+	struct table_key key = key_of(ev->handle, ev->pid, ev->resource);
+	struct sized *sized = table_get(&s->sized, key);
+	struct object_size size = look(ev, fields, object);
+
+	fill(ev, &size);
+	if (!may_change(ev)) {
+		free(table_remove(&s->sized, key));
+		return;
+	}
+	if (!sized) {
+		sized = s->sized.count < SIZED_MOST ? calloc(1, sizeof(*sized)) : NULL;
+		if (!sized || table_put(&s->sized, key, sized)) {
+			free(sized);
+			return;
+		}
+	}
+	*sized = (struct sized){.ev = *ev,
+				.fields = *fields,
+				.object = object,
+				.next_ns = ev->head.ns + FIRST_WAIT_NS,
+				.wait_ns = FIRST_WAIT_NS};
+}
+
+/* Returns whether there is more to come. */
+static bool look_again(struct sizes *s, struct sized *sized, uint64_t now)
+{
+	struct object_size size = look(&sized->ev, &sized->fields, sized->object);
+	bool same = size.bytes == sized->ev.bytes;
+
+	if (size.bytes == UNKNOWN64)
+		return false;
+	if (same && sized->ev.resource != EV_RES_CONNECTION &&
+	    sized->ev.resource != EV_RES_STATEMENT)
+		return false;
+	if (same && sized->wait_ns < MOST_WAIT_NS)
+		sized->wait_ns *= 2;
+	sized->next_ns = now + sized->wait_ns;
+	if (same)
+		return true;
+	fill(&sized->ev, &size);
+	sized->ev.head.ns = now;
+	s->host->tell(s->host->context, &sized->ev.head);
+	return true;
+}
+
+static uint64_t now_boot(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+void sizes_sweep(struct sizes *s, uint64_t now)
+{
+	struct table_slot *slot = NULL;
+	size_t looks = 0, at = s->at;
+	uint64_t began = now_boot();
+
+	while (looks < LOOKS_MOST && now_boot() - began < SWEEP_MOST_NS &&
+	       (slot = table_next(&s->sized, &at))) {
+		struct sized *sized = slot->value;
+
+		if (sized->next_ns > now)
+			continue;
+		looks++;
+		if (look_again(s, sized, now))
+			continue;
+		free(table_remove(&s->sized, slot->key));
+		at--; /* the table closed the gap from behind */
+	}
+	s->at = slot ? at : 0;
+}

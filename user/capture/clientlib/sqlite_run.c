@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * sqlite_run.c - how much memory a process took while a statement of SQLite handed out its rows.
+ *
+ * Nobody sees a run begin.  It had not when the statement was reset last, nor when a look found it
+ * at rest; where both lie far before the rows, the process may have grown by anything, and nothing
+ * is told.
+ */
+#include "user/capture/clientlib/sqlite_run.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "user/capture/host/memory.h"
+
+#define UNSEEN_MOST_NS 2500000000ULL /* in which a run has begun, but nobody knows when */
+
+/* Parts of struct sqlite3, Db and Schema that have been at the same place since 3.8 at least. */
+#define AT_DATABASES	  32 /* Db *aDb, then int nDb */
+#define AT_CACHE_SIZE	  116
+#define DATABASES_MOST	  12
+#define TEMP_STORE_MEMORY 2
+#define PAGE_MOST	  (64 << 10)
+#define CACHE_LEAST_KIB	  2000 /* of any database; what is smaller may still be needed to sort */
+
+struct databases {
+	uint64_t at;
+	int32_t count;
+	uint32_t other;
+};
+
+struct database {
+	uint64_t name, tree;
+	uint64_t safety;
+	uint64_t schema;
+};
+
+void sqlite_run_look(struct sqlite_run *r, bool busy, uint64_t bytes, uint64_t now_ns)
+{
+	if (busy) {
+		if (!r->busy_ns)
+			r->busy_ns = now_ns;
+		return;
+	}
+	r->busy_ns = 0;
+	r->told_bytes = 0;
+	if (bytes == UNKNOWN64)
+		return;
+	r->rest[1] = r->rest[0];
+	r->rest[0] = (struct sqlite_rest){now_ns, bytes};
+}
+
+/* The last time that it was found at rest before then. */
+static struct sqlite_rest rest_before(const struct sqlite_run *r, uint64_t ns)
+{
+	for (int i = 0; r && i < 2; i++)
+		if (r->rest[i].ns < ns)
+			return r->rest[i];
+	return (struct sqlite_rest){0};
+}
+
+uint64_t sqlite_run_grown(const struct sqlite_run *r, const struct sqlite_rest *before,
+			  const struct sqlite_rest *after, uint64_t *began_ns)
+{
+	struct sqlite_rest rest = rest_before(r, after->ns);
+	uint64_t bytes = before->bytes, seen = after->ns;
+
+	*began_ns = before->ns;
+	if (rest.ns > before->ns) {
+		*began_ns = rest.ns;
+		bytes = rest.bytes > bytes ? rest.bytes : bytes;
+	}
+	if (r && r->busy_ns > *began_ns && r->busy_ns < seen)
+		seen = r->busy_ns;
+	if (seen - *began_ns > UNSEEN_MOST_NS || after->bytes == UNKNOWN64)
+		return 0;
+	return after->bytes > bytes ? after->bytes - bytes : 0;
+}
+
+uint64_t sqlite_run_memory(const struct procfs *procfs, uint32_t pid)
+{
+	unsigned long long resident, shared;
+	char text[128];
+
+	if (procfs_read(procfs, pid, "statm", text, sizeof(text)) <= 0 ||
+	    sscanf(text, "%*u %llu %llu", &resident, &shared) != 2 || shared > resident)
+		return UNKNOWN64;
+	return (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static bool read_at(uint32_t pid, uint64_t address, void *out, size_t size)
+{
+	return !memory_at(pid, address, out, size);
+}
+
+static bool is_main(uint32_t pid, const struct database *d)
+{
+	char name[5] = "";
+
+	return read_at(pid, d->name, name, sizeof(name)) && !memcmp(name, "main", sizeof(name));
+}
+
+/* Its cache_size: pages where it is positive, else KiB. */
+static uint64_t cache_of(uint32_t pid, const struct database *d)
+{
+	int32_t size = 0;
+	uint64_t kib;
+
+	if (!d->schema || !read_at(pid, d->schema + AT_CACHE_SIZE, &size, sizeof(size)))
+		return CACHE_LEAST_KIB;
+	kib = size < 0 ? -(int64_t)size : (int64_t)size * (PAGE_MOST >> 10);
+	return kib > CACHE_LEAST_KIB ? kib : CACHE_LEAST_KIB;
+}
+
+/* Temporary tables and what is sorted may take any memory. */
+static bool temporaries_in_memory(uint32_t pid, uint64_t connection,
+				  const struct probe_field *autocommit)
+{
+	uint8_t store = TEMP_STORE_MEMORY; /* follows autoCommit */
+
+	return autocommit->size != 1 ||
+	       !read_at(pid, connection + autocommit->offset + 1, &store, sizeof(store)) ||
+	       store >= TEMP_STORE_MEMORY;
+}
+
+uint32_t sqlite_run_cache(uint32_t pid, uint64_t connection, const struct probe_field *autocommit,
+			  uint64_t file_bytes)
+{
+	struct database each[DATABASES_MOST];
+	struct databases all;
+	uint64_t kib, most = file_bytes >> 10;
+
+	if (temporaries_in_memory(pid, connection, autocommit) ||
+	    !read_at(pid, connection + AT_DATABASES, &all, sizeof(all)) || all.count < 2 ||
+	    all.count > DATABASES_MOST ||
+	    !read_at(pid, all.at, each, (size_t)all.count * sizeof(each[0])) ||
+	    !is_main(pid, &each[0]))
+		return UNKNOWN32;
+	kib = cache_of(pid, &each[0]);
+	kib += kib < most ? kib : most; /* once to sort, once for pages */
+	for (int32_t i = 1; i < all.count; i++)
+		if (each[i].tree) /* of temporary tables only if there are any */
+			kib += cache_of(pid, &each[i]);
+	return kib < UNKNOWN32 ? (uint32_t)kib : UNKNOWN32;
+}

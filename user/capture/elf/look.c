@@ -1,0 +1,750 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * look.c - questions about ELF files as packets, with a deadline for each.
+ *
+ * Most files hold nothing of interest.  So names that were asked for by twos and threes are told to
+ * the worker, which looks for them when it opens a file: then one packet answers all first
+ * questions.
+ */
+#include "user/capture/elf/look.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user/capture/elf/look_wire.h"
+
+#define FIRST_MOST 4	/* names of a question that is a first one */
+/* All answers about a file together: a look has its own budget within the worker, of half of this. */
+#define LOOK_MS	   1000
+#define DEEP_MS	   3000
+#define STOP_MS	   0	       /* nobody waits for its end */
+#define GIVEN_UP   256	       /* files */
+#define BLOCK_BYTES 16384
+#define BLOCK_ALIGN 4096
+#define SPARE	    2		/* workers that are started before a file needs one */
+#define EACH_BYTES (48U << 20) /* of the functions of one file */
+
+/* A worker, with the files that it has open. */
+struct looker {
+	struct nursery *nursery; /* of the worker */
+	struct nursling worker;	 /* wire negative: none */
+	uint64_t generation;	 /* counts workers */
+	bool used[LOOK_FILES];
+	size_t signs; /* told */
+};
+
+struct look {
+	struct looker *at, own;
+	uint64_t generation; /* at's, when the file was opened */
+	uint32_t file;
+	int fd; /* the caller's */
+	uint64_t left_ms; /* of the time that we wait for answers */
+	bool given_up, is_program;
+	struct look_opened opened;
+	/* Code that came with the names of functions: read in the same order. */
+	struct elf_symbol *found;
+	uint8_t *bytes;
+	size_t count, size;
+	struct block *block[2]; /* read last, by offset and by address; NULL none */
+};
+
+/* Bytes around those that were asked for: the next are near them. */
+struct block {
+	uint64_t at;
+	size_t size;
+	uint8_t bytes[BLOCK_BYTES];
+};
+
+static struct {
+	struct nursery *nursery;
+	struct looker shared;
+	struct nursling spare[SPARE];
+	size_t spares;
+	struct {
+		char *name;
+		uint32_t flags; /* LOOK_VARIABLES, LOOK_SECTIONS */
+	} sign[LOOK_SIGNS];
+	size_t signs;
+	struct {
+		dev_t device;
+		ino_t inode;
+	} given_up[GIVEN_UP];
+	size_t given_up_count;
+	union {
+		struct look_request request;
+		uint8_t bytes[LOOK_PACKET_MAX];
+	} out;
+	union {
+		struct look_reply reply;
+		uint8_t bytes[LOOK_PACKET_MAX];
+	} in;
+} all = {.shared.worker = {-1, -1, 0, 0}};
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void looker_stop(struct looker *k)
+{
+	struct nursery_end end;
+
+	if (k->worker.wire >= 0)
+		nursery_stop(k->nursery, &k->worker, STOP_MS, &end);
+	k->generation++;
+	memset(k->used, 0, sizeof(k->used));
+	k->signs = 0;
+}
+
+/* A worker takes milliseconds to be made, and some is needed for each file that is worth it. */
+static void spares_start(void)
+{
+	struct nursery_end end;
+
+	for (; all.spares < SPARE; all.spares++) {
+		struct nursling *spare = &all.spare[all.spares];
+
+		if (!nursery_start(all.nursery, NURSERY_LOOK, spare))
+			continue;
+		nursery_stop(all.nursery, spare, STOP_MS, &end);
+		return;
+	}
+}
+
+/* The one that was started first, if it still lives: else the next file would be blamed. */
+static bool spare_take(struct nursling *worker)
+{
+	struct nursery_end end;
+	char byte;
+
+	while (all.spares) {
+		*worker = all.spare[0];
+		memmove(all.spare, all.spare + 1, --all.spares * sizeof(all.spare[0]));
+		if (recv(worker->wire, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN)
+			return true;
+		nursery_stop(all.nursery, worker, STOP_MS, &end);
+	}
+	return false;
+}
+
+static void spares_stop(void)
+{
+	struct nursery_end end;
+
+	while (all.spares)
+		nursery_stop(all.nursery, &all.spare[--all.spares], STOP_MS, &end);
+}
+
+static int looker_start(struct looker *k)
+{
+	if (k->worker.wire >= 0)
+		return 0;
+	k->nursery = all.nursery;
+	if (!spare_take(&k->worker)) {
+		int err = nursery_start(k->nursery, NURSERY_LOOK, &k->worker);
+
+		if (err)
+			return err;
+	}
+	spares_start();
+	return 0;
+}
+
+void look_through(struct nursery *nursery)
+{
+	looker_stop(&all.shared);
+	spares_stop();
+	for (size_t i = 0; i < all.signs; i++)
+		free(all.sign[i].name);
+	all.signs = all.given_up_count = 0;
+	all.nursery = nursery;
+}
+
+bool look_is_used(void)
+{
+	return all.nursery;
+}
+
+/* Is it a file that a worker died of? */
+static bool is_given_up(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return false;
+	for (size_t i = 0; i < all.given_up_count; i++)
+		if (all.given_up[i].device == st.st_dev && all.given_up[i].inode == st.st_ino)
+			return true;
+	return false;
+}
+
+/* With no room left the one given up first has another try. */
+static void give_up(struct look *l)
+{
+	struct stat st;
+	size_t i = all.given_up_count++ % GIVEN_UP;
+
+	l->given_up = true;
+	if (all.given_up_count > GIVEN_UP)
+		all.given_up_count = GIVEN_UP;
+	if (fstat(l->fd, &st))
+		return;
+	all.given_up[i].device = st.st_dev;
+	all.given_up[i].inode = st.st_ino;
+}
+
+static bool is_there(const struct look *l)
+{
+	return !l->given_up && l->at->worker.wire >= 0 && l->generation == l->at->generation;
+}
+
+static int request_send(const struct looker *k, int fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} with = {.room = {0}};
+	struct iovec vec = {&all.out, sizeof(all.out.request) + all.out.request.size};
+	struct msghdr message = {.msg_iov = &vec, .msg_iovlen = 1};
+
+	if (fd >= 0) {
+		message.msg_control = &with;
+		message.msg_controllen = sizeof(with);
+		with.head.cmsg_level = SOL_SOCKET;
+		with.head.cmsg_type = SCM_RIGHTS;
+		with.head.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&with.head), &fd, sizeof(int));
+	}
+	return sendmsg(k->worker.wire, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* One packet into all.in, by that time. */
+static int reply_receive(const struct looker *k, uint64_t until)
+{
+	for (;;) {
+		struct pollfd wait = {k->worker.wire, POLLIN, 0};
+		ssize_t got = recv(k->worker.wire, &all.in, sizeof(all.in), MSG_DONTWAIT);
+		uint64_t now = now_ms();
+
+		if (got >= (ssize_t)sizeof(all.in.reply) &&
+		    all.in.reply.size == (size_t)got - sizeof(all.in.reply))
+			return 0;
+		if (got >= 0)
+			return -EPROTO;
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (now >= until)
+			return -ETIME;
+		poll(&wait, 1, (int)(until - now));
+	}
+}
+
+static void request_begin(const struct look *l, enum look_op op, uint64_t a, uint64_t b)
+{
+	all.out.request = (struct look_request){.op = op, .file = l->file, .a = a, .b = b};
+}
+
+static bool request_name(const char *name)
+{
+	struct look_request *r = &all.out.request;
+	size_t size = strlen(name) + 1;
+
+	if (size > sizeof(all.out) - sizeof(*r) - r->size)
+		return false;
+	memcpy(r->names + r->size, name, size);
+	r->size += (uint32_t)size;
+	r->count++;
+	return true;
+}
+
+/* Who is late, dies or makes no sense: it was the file's doing. */
+static int fail(struct look *l, int err)
+{
+	looker_stop(l->at);
+	give_up(l);
+	return err;
+}
+
+static int receive(struct look *l, uint64_t until)
+{
+	int err = reply_receive(l->at, until);
+
+	if (err)
+		return fail(l, err);
+	l->given_up |= all.in.reply.given_up;
+	return 0;
+}
+
+/* What was begun in all.out is asked, all.in has the answer.  0 or -errno. */
+static int ask(struct look *l, int fd)
+{
+	uint64_t begun = now_ms(), waited;
+	int err;
+
+	if (fd < 0 && !is_there(l)) {
+		l->given_up = true;
+		return -EDQUOT;
+	}
+	err = request_send(l->at, fd);
+	err = err ? fail(l, err) : receive(l, begun + l->left_ms);
+	waited = now_ms() - begun;
+	l->left_ms -= waited < l->left_ms ? waited : l->left_ms;
+	return err;
+}
+
+static int tell_signs(struct look *l)
+{
+	struct looker *k = l->at;
+	int err = 0;
+
+	for (; k->signs < all.signs && !err; k->signs++) {
+		request_begin(l, LOOK_SIGN, 0, 0);
+		all.out.request.flags = all.sign[k->signs].flags;
+		request_name(all.sign[k->signs].name);
+		err = request_send(k, -1);
+	}
+	return err;
+}
+
+static int file_number(struct looker *k, uint32_t *file)
+{
+	for (uint32_t i = 0; i < LOOK_FILES; i++)
+		if (!k->used[i]) {
+			*file = i;
+			return 0;
+		}
+	return -EMFILE;
+}
+
+/* Opens the file there; signs are looked for in the worker of all. */
+static int open_at(struct look *l, struct looker *k)
+{
+	int err = looker_start(k);
+
+	l->at = k;
+	if (!err)
+		err = file_number(k, &l->file);
+	if (!err && k == &all.shared)
+		err = tell_signs(l);
+	if (err)
+		return err;
+	l->generation = k->generation;
+	request_begin(l, LOOK_OPEN, 0, 0);
+	err = ask(l, l->fd);
+	if (!err && all.in.reply.result)
+		err = all.in.reply.result >= -4095 && all.in.reply.result < 0
+			      ? (int)all.in.reply.result
+			      : -EBADMSG;
+	if (err)
+		return err;
+	if (all.in.reply.size != sizeof(l->opened))
+		return fail(l, -EPROTO);
+	k->used[l->file] = true;
+	l->is_program = all.in.reply.is_program;
+	memcpy(&l->opened, all.in.reply.bytes, sizeof(l->opened));
+	return l->opened.codes > LOOK_CODES || l->opened.signs > LOOK_SIGNS ? fail(l, -EPROTO) : 0;
+}
+
+/* A file that a worker died of opens, but nothing is found in it, and it is told of as given up. */
+int look_open(struct look **out, int fd)
+{
+	struct look *l = calloc(1, sizeof(*l));
+	int err;
+
+	if (!l)
+		return -ENOMEM;
+	l->fd = fd;
+	l->own.worker = (struct nursling){-1, -1, 0, 0};
+	l->at = &all.shared;
+	l->left_ms = LOOK_MS;
+	l->given_up = is_given_up(fd);
+	err = l->given_up ? 0 : open_at(l, &all.shared);
+	if (err && !l->given_up) {
+		free(l);
+		return err;
+	}
+	*out = l;
+	return 0;
+}
+
+static void leave(struct look *l)
+{
+	if (!is_there(l))
+		return;
+	request_begin(l, LOOK_CLOSE, 0, 0);
+	request_send(l->at, -1);
+	l->at->used[l->file] = false;
+}
+
+void look_close(struct look *l)
+{
+	if (!l)
+		return;
+	if (l->at == &all.shared)
+		leave(l);
+	looker_stop(&l->own);
+	free(l->found);
+	free(l->bytes);
+	free(l->block[0]);
+	free(l->block[1]);
+	free(l);
+}
+
+/* From now on by a worker that has seen nothing but this file. */
+static int apart(struct look *l)
+{
+	if (l->at == &l->own || l->given_up)
+		return l->given_up ? -EDQUOT : 0;
+	leave(l);
+	return open_at(l, &l->own);
+}
+
+void look_deepen(struct look *l)
+{
+	l->left_ms = DEEP_MS;
+	if (apart(l))
+		return;
+	request_begin(l, LOOK_DEEPEN, 0, 0);
+	ask(l, -1);
+}
+
+bool look_given_up(const struct look *l)
+{
+	return l->given_up;
+}
+
+bool look_is_program(const struct look *l)
+{
+	return l->is_program;
+}
+
+/* -1: not known yet. */
+static int sign_of(const char *name, uint32_t flags)
+{
+	for (size_t i = 0; i < all.signs; i++)
+		if (all.sign[i].flags == flags && !strcmp(all.sign[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+static void sign_learn(const char *name, uint32_t flags)
+{
+	if (all.signs == LOOK_SIGNS || sign_of(name, flags) >= 0)
+		return;
+	all.sign[all.signs].name = strdup(name);
+	all.sign[all.signs].flags = flags;
+	all.signs += all.sign[all.signs].name != NULL;
+}
+
+/* Was it seen, when the file was opened, that none of them is there? */
+static bool none_is_there(const struct look *l, const char *const *names, size_t n, uint32_t flags)
+{
+	for (size_t i = 0; i < n; i++) {
+		int sign = sign_of(names[i], flags);
+
+		if (sign < 0 || (uint32_t)sign >= l->opened.signs || l->opened.sign[sign])
+			return false;
+	}
+	return true;
+}
+
+/* What follows the symbols in all.in, until those of the next question come. */
+static void keep_bytes(struct look *l, const struct elf_symbol *found, size_t n)
+{
+	size_t head = n * sizeof(*found);
+
+	free(l->found);
+	free(l->bytes);
+	l->size = all.in.reply.size - head;
+	l->found = malloc(head);
+	l->bytes = malloc(l->size + 1);
+	l->count = l->found && l->bytes ? n : 0;
+	if (!l->count)
+		return;
+	memcpy(l->found, found, head);
+	memcpy(l->bytes, all.in.reply.bytes + head, l->size);
+}
+
+/* Where the code of a function stands that came with its name, if so much of it did. */
+static const uint8_t *kept_bytes(const struct look *l, uint64_t offset, size_t size)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < l->count; i++) {
+		const struct elf_symbol *f = &l->found[i];
+		size_t have = f->size < LOOK_BYTES ? f->size : LOOK_BYTES;
+
+		if (!f->offset || !have)
+			continue;
+		if (have > l->size - at)
+			return NULL;
+		if (f->offset == offset && size <= have)
+			return l->bytes + at;
+		at += have;
+	}
+	return NULL;
+}
+
+static int find(struct look *l, const char *const *names, size_t n, uint32_t flags,
+		struct elf_symbol *out)
+{
+	bool fits = true;
+	int err;
+
+	request_begin(l, LOOK_FIND, 0, 0);
+	all.out.request.flags = flags;
+	for (size_t i = 0; i < n && fits; i++)
+		fits = request_name(names[i]);
+	err = fits ? ask(l, -1) : -E2BIG;
+	if (err)
+		return err;
+	if (all.in.reply.result < 0)
+		return -EBADMSG;
+	if (all.in.reply.size < n * sizeof(*out) || (uint64_t)all.in.reply.result > n)
+		return fail(l, -EPROTO);
+	memcpy(out, all.in.reply.bytes, n * sizeof(*out));
+	if (l->at == &l->own && all.in.reply.size > n * sizeof(*out))
+		keep_bytes(l, out, n);
+	return (int)all.in.reply.result;
+}
+
+int look_find(struct look *l, const char *const *names, size_t n, bool deep, bool variables,
+	      struct elf_symbol *out)
+{
+	uint32_t kind = variables ? LOOK_VARIABLES : 0, flags = (deep ? LOOK_DEEP : 0) | kind;
+	int found = 0;
+
+	memset(out, 0, n * sizeof(*out));
+	if (deep && apart(l))
+		return 0;
+	if (l->at == &all.shared) {
+		if (!none_is_there(l, names, n, kind))
+			found = find(l, names, n, flags, out);
+		for (size_t i = 0; i < n && n <= FIRST_MOST; i++)
+			sign_learn(names[i], kind);
+		if (found <= 0 || apart(l))
+			return found < 0 ? found : 0;
+	}
+	return find(l, names, n, flags, out);
+}
+
+static ssize_t read_all(struct look *l, enum look_op op, uint64_t at, void *buf, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		request_begin(l, op, at + done, size - done);
+		if (ask(l, -1))
+			return -EDQUOT;
+		if (all.in.reply.size > size - done)
+			return fail(l, -EPROTO);
+		if (all.in.reply.result <= 0 || !all.in.reply.size)
+			break;
+		memcpy((char *)buf + done, all.in.reply.bytes, all.in.reply.size);
+		done += all.in.reply.size;
+	}
+	if (done || !size)
+		return (ssize_t)done;
+	return all.in.reply.result < 0 ? -EFAULT : 0;
+}
+
+/* False: what is wanted is not in it whole. */
+static bool block_has(const struct block *b, uint64_t at, void *buf, size_t size)
+{
+	if (!b || at < b->at || at - b->at >= b->size || size > b->size - (at - b->at))
+		return false;
+	memcpy(buf, b->bytes + (at - b->at), size);
+	return true;
+}
+
+/* A small piece comes with what lies around it, if that can be read. */
+static ssize_t read_near(struct look *l, enum look_op op, uint64_t at, void *buf, size_t size)
+{
+	struct block **b = &l->block[op == LOOK_READ_ADDRESS];
+	ssize_t n;
+
+	if (size > BLOCK_ALIGN)
+		return read_all(l, op, at, buf, size);
+	if (block_has(*b, at, buf, size))
+		return (ssize_t)size;
+	if (!*b)
+		*b = malloc(sizeof(**b));
+	if (!*b)
+		return read_all(l, op, at, buf, size);
+	(*b)->at = at & ~(uint64_t)(BLOCK_ALIGN - 1);
+	n = read_all(l, op, (*b)->at, (*b)->bytes, BLOCK_BYTES);
+	(*b)->size = n > 0 ? (size_t)n : 0;
+	return block_has(*b, at, buf, size) ? (ssize_t)size : read_all(l, op, at, buf, size);
+}
+
+ssize_t look_read(struct look *l, uint64_t offset, void *buf, size_t size)
+{
+	const uint8_t *kept = size ? kept_bytes(l, offset, size) : NULL;
+
+	if (kept) {
+		memcpy(buf, kept, size);
+		return (ssize_t)size;
+	}
+	return read_near(l, LOOK_READ, offset, buf, size);
+}
+
+ssize_t look_read_address(struct look *l, uint64_t address, void *buf, size_t size)
+{
+	return read_near(l, LOOK_READ_ADDRESS, address, buf, size);
+}
+
+static int numbers(struct look *l, enum look_op op, uint64_t a, uint64_t b)
+{
+	request_begin(l, op, a, b);
+	return ask(l, -1) || all.in.reply.result ? -ENOENT : 0;
+}
+
+int look_bias(struct look *l, uint64_t start, uint64_t offset, uint64_t *bias)
+{
+	int err = numbers(l, LOOK_BIAS, start, offset);
+
+	*bias = err ? 0 : all.in.reply.a;
+	return err;
+}
+
+int look_code(struct look *l, uint64_t *offset, uint64_t *address)
+{
+	if (!l->opened.codes)
+		return -ENOENT;
+	*offset = l->opened.code[0].offset;
+	*address = l->opened.code[0].address;
+	return 0;
+}
+
+int look_constants(struct look *l, unsigned int i, uint64_t *offset, uint64_t *size)
+{
+	int err = numbers(l, LOOK_CONSTANTS, i, 0);
+
+	*offset = err ? 0 : all.in.reply.a;
+	*size = err ? 0 : all.in.reply.b;
+	return err;
+}
+
+static const struct elf_code *code_at(const struct look *l, uint64_t offset)
+{
+	for (uint32_t i = 0; i < l->opened.codes; i++)
+		if (offset >= l->opened.code[i].offset &&
+		    offset - l->opened.code[i].offset < l->opened.code[i].size)
+			return &l->opened.code[i];
+	return NULL;
+}
+
+int look_segment(struct look *l, uint64_t offset, uint64_t *start, uint64_t *size)
+{
+	const struct elf_code *code = code_at(l, offset);
+
+	if (!code)
+		return -ENOENT;
+	*start = code->offset;
+	*size = code->size;
+	return 0;
+}
+
+uint64_t look_code_address(struct look *l, uint64_t offset)
+{
+	const struct elf_code *code = code_at(l, offset);
+
+	return code ? code->address + (offset - code->offset) : 0;
+}
+
+uint64_t look_section(struct look *l, const char *name)
+{
+	if (l->at == &all.shared && none_is_there(l, &name, 1, LOOK_SECTIONS))
+		return 0;
+	if (l->at == &all.shared)
+		sign_learn(name, LOOK_SECTIONS);
+	request_begin(l, LOOK_SECTION, 0, 0);
+	return !request_name(name) || ask(l, -1) ? 0 : all.in.reply.a;
+}
+
+uint64_t look_linked(struct look *l, uint64_t slot)
+{
+	if (apart(l))
+		return 0;
+	request_begin(l, LOOK_LINKED, slot, 0);
+	return ask(l, -1) ? 0 : all.in.reply.a;
+}
+
+void look_slots(struct look *l, const char *const *names, size_t n, uint64_t *calls,
+		uint64_t *pointers)
+{
+	size_t size = n * sizeof(uint64_t);
+	bool fits = true;
+
+	memset(calls, 0, size);
+	memset(pointers, 0, size);
+	if (apart(l))
+		return;
+	request_begin(l, LOOK_SLOTS, 0, 0);
+	for (size_t i = 0; i < n && fits; i++)
+		fits = request_name(names[i]);
+	if (!fits || ask(l, -1) || all.in.reply.size != 2 * size)
+		return;
+	memcpy(calls, all.in.reply.bytes, size);
+	memcpy(pointers, all.in.reply.bytes + size, size);
+}
+
+/* Functions in a packet, told in turn; false: it makes no sense. */
+static bool tell_functions(const uint8_t *at, size_t size, elf_function_fn *fn, void *context)
+{
+	while (size) {
+		const struct look_function *f = (const void *)at;
+		size_t whole;
+
+		if (size < sizeof(*f) || !f->name_size || f->name_size > size - sizeof(*f))
+			return false;
+		whole = (sizeof(*f) + f->name_size + 7) & ~(size_t)7;
+		if (whole > size || f->name[f->name_size - 1])
+			return false;
+		fn(context, f->name, &(struct elf_symbol){f->offset, f->size});
+		at += whole;
+		size -= whole;
+	}
+	return true;
+}
+
+int look_each(struct look *l, elf_function_fn *fn, void *context)
+{
+	uint64_t until = now_ms() + DEEP_MS;
+	size_t bytes = 0;
+	int err = apart(l) ? -EDQUOT : 0;
+
+	if (err)
+		return 0; /* as a table that makes no sense */
+	request_begin(l, LOOK_EACH, 0, 0);
+	for (err = ask(l, -1); !err; err = receive(l, until)) {
+		bytes += all.in.reply.size;
+		if (bytes > EACH_BYTES ||
+		    !tell_functions(all.in.reply.bytes, all.in.reply.size, fn, context))
+			return fail(l, 0);
+		if (!all.in.reply.more)
+			return all.in.reply.result ? -ENOMEM : 0;
+	}
+	return 0;
+}
+
+void look_build_id(struct look *l, char *hex, size_t size)
+{
+	*hex = '\0';
+	request_begin(l, LOOK_BUILD_ID, 0, size);
+	if (ask(l, -1) || !all.in.reply.size || all.in.reply.size > size ||
+	    all.in.reply.bytes[all.in.reply.size - 1])
+		return;
+	memcpy(hex, all.in.reply.bytes, all.in.reply.size);
+	if (strspn(hex, "0123456789abcdef") != strlen(hex))
+		*hex = '\0';
+}

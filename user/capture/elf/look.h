@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * look.h - ELF files of others, looked into by a process that may do nothing else.
+ *
+ * A process for all files answers first questions, to which the answer is mostly no.  What leads to
+ * probes comes from a process of the file's own, so that one hostile file cannot misplace the
+ * probes of another.  Who is late or dies is replaced; its file is given up, and not looked into
+ * again.
+ */
+#ifndef DBLEAK_CAPTURE_LOOK_H
+#define DBLEAK_CAPTURE_LOOK_H
+
+#include "user/capture/elf/elf.h"
+#include "user/capture/worker/nursery.h"
+
+struct look;
+
+/* From now on elf_open looks through workers of NURSERY_LOOK of that nursery, borrowed; NULL: by
+ * itself.  Ends the workers there were. */
+void look_through(struct nursery *nursery);
+bool look_is_used(void);
+
+/* As the functions of elf.h. */
+int look_open(struct look **out, int fd);
+void look_close(struct look *l);
+void look_deepen(struct look *l);
+bool look_given_up(const struct look *l);
+int look_find(struct look *l, const char *const *names, size_t n, bool deep, bool variables,
+	      struct elf_symbol *out);
+ssize_t look_read(struct look *l, uint64_t offset, void *buf, size_t size);
+ssize_t look_read_address(struct look *l, uint64_t address, void *buf, size_t size);
+int look_bias(struct look *l, uint64_t start, uint64_t offset, uint64_t *bias);
+int look_code(struct look *l, uint64_t *offset, uint64_t *address);
+int look_constants(struct look *l, unsigned int i, uint64_t *offset, uint64_t *size);
+uint64_t look_code_address(struct look *l, uint64_t offset);
+uint64_t look_section(struct look *l, const char *name);
+uint64_t look_linked(struct look *l, uint64_t slot);
+void look_slots(struct look *l, const char *const *names, size_t n, uint64_t *calls,
+		uint64_t *pointers);
+int look_each(struct look *l, elf_function_fn *fn, void *context);
+void look_build_id(struct look *l, char *hex, size_t size);
+int look_segment(struct look *l, uint64_t offset, uint64_t *start, uint64_t *size);
+bool look_is_program(const struct look *l);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * look_wire.h - what is asked of a process that looks into ELF files, and what it says.
+ *
+ * One packet there, one back, for EACH several.  The answers are not trusted: the process may have
+ * fallen to a file.
+ */
+#ifndef DBLEAK_CAPTURE_LOOK_WIRE_H
+#define DBLEAK_CAPTURE_LOOK_WIRE_H
+
+#include <stdint.h>
+
+#include "user/capture/elf/elf.h"
+#include "user/capture/worker/nursery.h"
+
+#define LOOK_PACKET_MAX 65536
+#define LOOK_FILES	32  /* open at a time */
+#define LOOK_SIGNS	256 /* names that are looked for in each file when it is opened */
+#define LOOK_CODES	16
+#define LOOK_BYTES	2048 /* of each function found, that come with it */
+
+/* The functions of elf.h. */
+enum look_op {
+	LOOK_OPEN = 1,	/* with a descriptor; the answer is a look_opened */
+	LOOK_CLOSE = 2, /* has no answer */
+	LOOK_SIGN = 3,	/* has no answer: one more name for OPEN to look for */
+	LOOK_DEEPEN = 4,
+	LOOK_FIND = 5, /* the answer has elf_symbols, then the first bytes of each, while there is
+			  room */
+	LOOK_READ = 6,
+	LOOK_READ_ADDRESS = 7,
+	LOOK_BIAS = 8,
+	LOOK_CONSTANTS = 9,
+	LOOK_SECTION = 10,
+	LOOK_SLOTS = 11,
+	LOOK_EACH = 12,
+	LOOK_BUILD_ID = 13,
+	LOOK_LINKED = 14,
+};
+
+enum look_flag {
+	LOOK_DEEP = 1,
+	LOOK_VARIABLES = 2,
+	LOOK_SECTIONS = 4, /* of SIGN: of that name */
+};
+
+struct look_opened {
+	uint32_t codes, signs;
+	struct elf_code code[LOOK_CODES];
+	uint8_t sign[LOOK_SIGNS]; /* 1: it is there */
+};
+
+struct look_request {
+	uint32_t op, file; /* file: a number below LOOK_FILES, of the asker's choice */
+	uint32_t count, flags;
+	uint64_t a, b;
+	uint32_t size, reserved; /* of names: count texts, each with its NUL */
+	char names[];
+};
+
+struct look_reply {
+	int64_t result;
+	uint64_t a, b;
+	uint32_t given_up, is_program;
+	uint32_t more; /* packets follow */
+	uint32_t size; /* of bytes */
+	uint8_t bytes[] __attribute__((aligned(8)));
+};
+
+/* One function of EACH, at a multiple of 8. */
+struct look_function {
+	uint64_t offset, size;
+	uint32_t name_size, reserved; /* with its NUL */
+	char name[];
+};
+
+extern const struct nursery_role look_role;
+
+#endif

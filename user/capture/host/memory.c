@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * memory.c - see memory.h.
+ */
+#include "user/capture/host/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user/base/file.h"
+#include "user/capture/worker/fetcher.h"
+
+#define PAGE_BYTES  4096
+#define LOOK_PAGES  32 /* that are kept; the first makes room for one more */
+#define SMALL_BYTES (4 * PAGE_BYTES)
+#define AHEAD_PAGES 16 /* in one question */
+
+_Static_assert(AHEAD_PAGES *PAGE_BYTES <= FETCH_BYTES && AHEAD_PAGES <= MEMORY_PIECES,
+	       "a question asks for so much at most");
+
+static struct fetcher *fetcher; /* as memory_use says */
+
+/* To ask the fetcher takes two switches between processes, which wait for each other on a busy
+ * machine: what a page costs on top is nothing beside. */
+static struct {
+	uint32_t pid;
+	uint32_t count; /* pages read in this look */
+	uint64_t begun_ns;
+	uint64_t at[LOOK_PAGES];
+	uint8_t bytes[LOOK_PAGES][PAGE_BYTES];
+} last_look;
+
+void memory_use(struct fetcher *f)
+{
+	fetcher = f;
+}
+
+static ssize_t read_ourselves(uint32_t pid, const struct memory_piece *pieces, size_t n, void *to)
+{
+	struct iovec local = {to, 0}, remote[MEMORY_PIECES];
+	ssize_t got;
+
+	for (size_t i = 0; i < n; i++) {
+		remote[i] = (struct iovec){(void *)(uintptr_t)pieces[i].address, pieces[i].size};
+		local.iov_len += pieces[i].size;
+	}
+	got = process_vm_readv((pid_t)pid, &local, 1, remote, n, 0);
+	return got < 0 ? -errno : got;
+}
+
+ssize_t memory_pieces(uint32_t pid, const struct memory_piece *pieces, size_t n, void *to)
+{
+	struct fetch_piece asked[MEMORY_PIECES];
+
+	if (n > MEMORY_PIECES)
+		return -EINVAL;
+	if (!fetcher)
+		return read_ourselves(pid, pieces, n, to);
+	for (size_t i = 0; i < n; i++)
+		asked[i] = (struct fetch_piece){pieces[i].address, pieces[i].size};
+	return fetcher_memory(fetcher, pid, asked, n, to);
+}
+
+/* A packet holds so much. */
+static ssize_t read_process(const struct memory *m, uint64_t address, void *to, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		size_t left = size - done;
+		struct memory_piece piece = {address + done,
+					     left < FETCH_BYTES ? left : FETCH_BYTES};
+		ssize_t n = memory_pieces(m->pid, &piece, 1, (char *)to + done);
+
+		if (n < 0)
+			return done ? (ssize_t)done : n;
+		done += (size_t)n;
+		if ((size_t)n < piece.size)
+			break;
+	}
+	return (ssize_t)done;
+}
+
+ssize_t memory_cmdline(uint32_t pid, char *to, size_t size)
+{
+	char path[32];
+	ssize_t n;
+
+	*to = '\0';
+	if (!fetcher) {
+		snprintf(path, sizeof(path), "/proc/%u/cmdline", pid);
+		return file_read(AT_FDCWD, path, to, size);
+	}
+	n = fetcher_cmdline(fetcher, pid, to, size - 1);
+	to[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
+int memory_maps_answer(uint32_t pid)
+{
+	return fetcher ? fetcher_maps_answer(fetcher, pid) : 0;
+}
+
+uint32_t memory_maps_locked(void)
+{
+	return fetcher ? fetcher_locked(fetcher) : 0;
+}
+
+int memory_open_file(uint32_t pid, int held)
+{
+	return fetcher ? fetcher_open_file(fetcher, pid, held) : file_open_held(held, 0);
+}
+
+int memory_open_mapped(uint32_t pid, uint64_t start, uint64_t end)
+{
+	char path[80];
+	int held, fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", pid, (unsigned long long)start,
+		 (unsigned long long)end);
+	held = open(path, O_PATH | O_CLOEXEC);
+	if (held < 0)
+		return -errno;
+	fd = memory_open_file(pid, held);
+	close(held);
+	return fd;
+}
+
+int memory_at(uint32_t pid, uint64_t address, void *to, size_t size)
+{
+	struct memory m = memory_of_process(pid);
+
+	return memory_read(&m, address, to, size);
+}
+
+struct memory memory_of_process(uint32_t pid)
+{
+	return (struct memory){.read = read_process, .pid = pid};
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+static const uint8_t *look_page(uint64_t page)
+{
+	uint32_t kept = last_look.count < LOOK_PAGES ? last_look.count : LOOK_PAGES;
+
+	for (uint32_t i = 0; i < kept; i++)
+		if (last_look.at[i] == page)
+			return last_look.bytes[i];
+	return NULL;
+}
+
+static void look_keep(uint64_t page, const uint8_t *bytes)
+{
+	uint32_t i = last_look.count++ % LOOK_PAGES;
+
+	last_look.at[i] = page;
+	memcpy(last_look.bytes[i], bytes, PAGE_BYTES);
+}
+
+/* Those of so many pages that are not there yet, with one question.  0 or -errno. */
+static int look_fill(uint32_t pid, const uint64_t *pages, size_t n)
+{
+	static uint8_t bytes[AHEAD_PAGES * PAGE_BYTES];
+	struct memory_piece pieces[AHEAD_PAGES];
+	size_t asked = 0;
+	ssize_t got;
+
+	for (size_t i = 0; i < n && asked < AHEAD_PAGES; i++)
+		if (!look_page(pages[i]))
+			pieces[asked++] = (struct memory_piece){pages[i], PAGE_BYTES};
+	if (!asked)
+		return 0;
+	got = memory_pieces(pid, pieces, asked, bytes);
+	for (size_t i = 0; (ssize_t)((i + 1) * PAGE_BYTES) <= got; i++)
+		look_keep(pieces[i].address, bytes + i * PAGE_BYTES);
+	return got < 0 ? (int)got : 0;
+}
+
+static size_t add_pages(uint64_t *pages, size_t n, uint64_t address, size_t size)
+{
+	uint64_t page = address & ~(uint64_t)(PAGE_BYTES - 1);
+
+	for (; n < AHEAD_PAGES && page < address + size; page += PAGE_BYTES)
+		pages[n++] = page;
+	return n;
+}
+
+static ssize_t read_for_look(const struct memory *m, uint64_t address, void *to, size_t size)
+{
+	uint64_t pages[AHEAD_PAGES];
+	size_t done = 0;
+	int err;
+
+	if (size > SMALL_BYTES || m->pid != last_look.pid || address + size < address)
+		return read_process(m, address, to, size);
+	err = look_fill(m->pid, pages, add_pages(pages, 0, address, size));
+	while (done < size) {
+		uint64_t at = address + done, start = at & ~(uint64_t)(PAGE_BYTES - 1);
+		size_t n = PAGE_BYTES - (at - start);
+		const uint8_t *page = look_page(start);
+
+		if (!page)
+			break;
+		n = n < size - done ? n : size - done;
+		memcpy((char *)to + done, page + (at - start), n);
+		done += n;
+	}
+	return done || !size ? (ssize_t)done : err ? err : -EFAULT;
+}
+
+void memory_look_ahead(const struct memory *m, const uint64_t *addresses, size_t n, size_t size)
+{
+	uint64_t pages[AHEAD_PAGES];
+	size_t count = 0;
+
+	if (!n || m->pid != last_look.pid || look_page(addresses[0] & ~(uint64_t)(PAGE_BYTES - 1)))
+		return;
+	for (size_t i = 0; i < n; i++)
+		count = add_pages(pages, count, addresses[i], size);
+	look_fill(m->pid, pages, count);
+}
+
+struct memory memory_for_look(uint32_t pid, uint64_t age_ns)
+{
+	uint64_t now = now_ns();
+
+	if (last_look.pid != pid || now - last_look.begun_ns > age_ns) {
+		last_look.pid = pid;
+		last_look.begun_ns = now;
+		last_look.count = 0;
+	}
+	return (struct memory){.read = read_for_look, .pid = pid};
+}
+
+int memory_read(const struct memory *m, uint64_t address, void *to, size_t size)
+{
+	ssize_t n = m->read(m, address, to, size);
+
+	if (n < 0)
+		return (int)n;
+	return (size_t)n == size ? 0 : -EFAULT;
+}
+
+int memory_u64(const struct memory *m, uint64_t address, uint64_t *value)
+{
+	return memory_read(m, address, value, sizeof(*value));
+}
+
+/* Room for n bytes and a NUL. */
+static char *texts_room(struct texts *t, size_t n)
+{
+	return n < sizeof(t->bytes) - t->used ? t->bytes + t->used : NULL;
+}
+
+static const char *texts_keep(struct texts *t, char *text, size_t n)
+{
+	text[n] = '\0';
+	t->used += n + 1;
+	return text;
+}
+
+const char *texts_add(struct texts *t, const char *bytes, size_t n)
+{
+	char *text;
+
+	n = strnlen(bytes, n);
+	text = texts_room(t, n);
+	if (!text)
+		return NULL;
+	memcpy(text, bytes, n);
+	return texts_keep(t, text, n);
+}
+
+const char *texts_read(struct texts *t, const struct memory *m, uint64_t address, size_t most)
+{
+	size_t room = sizeof(t->bytes) - t->used;
+	char *text = t->bytes + t->used;
+	ssize_t n;
+
+	n = m->read(m, address, text, most + 1 < room ? most + 1 : room);
+	if (n <= 0 || !memchr(text, '\0', (size_t)n))
+		return NULL;
+	return texts_keep(t, text, strlen(text));
+}
+
+const char *texts_read_bytes(struct texts *t, const struct memory *m, uint64_t address, size_t n)
+{
+	char *text = texts_room(t, n);
+
+	if (!text || memory_read(m, address, text, n) || memchr(text, '\0', n))
+		return NULL;
+	return texts_keep(t, text, n);
+}

@@ -1,0 +1,671 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * select.c - SELECT of the command line, resolved to what the kernel half can compare.
+ *
+ * The arguments stay as wishes.  A wish for a cgroup or a container leads to bases (a hierarchy
+ * and a path in it), a base to the ids of all cgroups below; refresh walks that way again.
+ * Follows no child of a selected process: that is the kernel half's business.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/escape.h"
+#include "user/base/redact.h"
+#include "user/capture/host/select.h"
+
+#define CANDIDATES_MAX 60
+#define COLUMNS	       80
+
+struct select_wish {
+	enum select_kind kind;
+	char *text;
+	uint32_t pid;
+	bool exact; /* a container has just this name: those it only begins do not count */
+};
+
+struct select_base {
+	enum cgroup_hierarchy hierarchy;
+	char *path;
+	bool lasting; /* asked for by path, not found by a container's name */
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Room for one more in the array that *array points to: it holds count, room is a power of two. */
+static int grow(void *array, size_t count, size_t size)
+{
+	void *items;
+
+	if (count & (count - 1) || (count && count < 8))
+		return 0;
+	memcpy(&items, array, sizeof(items));
+	items = realloc(items, (count ? count * 2 : 8) * size);
+	if (!items)
+		return -ENOMEM;
+	memcpy(array, &items, sizeof(items));
+	return 0;
+}
+
+static int add_wish(struct select *s, enum select_kind kind, const char *text, uint32_t pid)
+{
+	struct select_wish *w;
+
+	if (grow(&s->wishes, s->wish_count, sizeof(*s->wishes)))
+		return -ENOMEM;
+	w = &s->wishes[s->wish_count];
+	*w = (struct select_wish){.kind = kind, .pid = pid, .text = strdup(text)};
+	if (!w->text)
+		return -ENOMEM;
+	s->wish_count++;
+	return 0;
+}
+
+static int add_pids(struct select *s, const char *argument)
+{
+	char number[16], *end;
+	int err = 0;
+
+	while (!err) {
+		unsigned long pid = isdigit((unsigned char)*argument) ? strtoul(argument, &end, 10)
+								      : 0;
+
+		if (!pid || pid > INT32_MAX || (*end && *end != ','))
+			return -EINVAL;
+		snprintf(number, sizeof(number), "%lu", pid);
+		err = add_wish(s, SELECT_PID, number, (uint32_t)pid);
+		if (!*end)
+			break;
+		argument = end + 1;
+	}
+	return err;
+}
+
+int select_add(struct select *s, enum select_kind kind, const char *argument)
+{
+	if (!*argument || strlen(argument) >= PATH_MAX)
+		return -EINVAL;
+	if (kind == SELECT_PID)
+		return add_pids(s, argument);
+	return add_wish(s, kind, argument, 0);
+}
+
+bool select_is_empty(const struct select *s)
+{
+	return !s->wish_count;
+}
+
+/* --- what there is instead --------------------------------------------------------------- */
+
+/* Prints items in lines of 80 columns. */
+struct column {
+	FILE *out;
+	size_t used;
+	size_t items;
+};
+
+static void print_item(struct column *c, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void print_item(struct column *c, const char *format, ...)
+{
+	char *text, *safe;
+	size_t width;
+	va_list args;
+	int len;
+
+	if (c->items++ >= CANDIDATES_MAX)
+		return;
+	va_start(args, format);
+	len = vasprintf(&text, format, args);
+	va_end(args);
+	if (len < 0)
+		return;
+	safe = escape_terminal(text, (size_t)len);
+	free(text);
+	width = safe ? strlen(safe) : 0;
+	if (!c->used || c->used + width + 2 > COLUMNS) {
+		fprintf(c->out, "%s  ", c->used ? "\n" : "");
+		c->used = 2;
+	}
+	fprintf(c->out, "  %s", safe ? safe : "?");
+	c->used += width + 2;
+	free(safe);
+}
+
+static void end_items(struct column *c)
+{
+	if (c->items > CANDIDATES_MAX)
+		fprintf(c->out, "  ... and %zu more", c->items - CANDIDATES_MAX);
+	if (c->used)
+		fputc('\n', c->out);
+}
+
+static int compare_facts(const void *a, const void *b)
+{
+	const struct process_facts *x = a, *y = b;
+	int order = memcmp(x->comm, y->comm, sizeof(x->comm));
+
+	return order ? order : (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+/* All processes that are programs, by comm.  The caller frees them. */
+static struct process_facts *programs(const struct procfs *p, size_t *count)
+{
+	struct process_facts *list;
+	uint32_t *pids;
+	size_t all;
+
+	*count = 0;
+	if (procfs_pids(p, &pids, &all))
+		return NULL;
+	list = calloc(all + 1, sizeof(*list));
+	for (size_t i = 0; list && i < all; i++)
+		if (!procfs_facts(p, pids[i], &list[*count]) && !list[*count].kernel_thread)
+			(*count)++;
+	free(pids);
+	if (list)
+		qsort(list, *count, sizeof(*list), compare_facts);
+	return list;
+}
+
+static void list_pids(struct select *s, const struct select_wish *w, FILE *errors)
+{
+	struct column c = {.out = errors};
+	size_t count;
+	struct process_facts *list = programs(containers_procfs(s->containers), &count);
+
+	(void)w;
+	fprintf(errors, "there are these processes:\n");
+	for (size_t i = 0; i < count; i++) {
+		redact_name(list[i].comm);
+		print_item(&c, "%s[%u]", list[i].comm, list[i].pid);
+	}
+	end_items(&c);
+	free(list);
+}
+
+static void list_comms(struct select *s, const struct select_wish *w, FILE *errors)
+{
+	struct column c = {.out = errors};
+	size_t count, same;
+	struct process_facts *list = programs(containers_procfs(s->containers), &count);
+
+	(void)w;
+	fprintf(errors, "there are these processes:\n");
+	for (size_t i = 0; i < count; i += same) {
+		for (same = 1; i + same < count && !strcmp(list[i].comm, list[i + same].comm);)
+			same++;
+		redact_name(list[i].comm);
+		if (same > 1)
+			print_item(&c, "%s (%zu)", list[i].comm, same);
+		else
+			print_item(&c, "%s", list[i].comm);
+	}
+	end_items(&c);
+	free(list);
+}
+
+static enum cgroup_step print_child(void *context, const struct cgroup_node *node)
+{
+	if (!node->depth)
+		return CGROUP_DEEPER;
+	print_item(context, "%s", node->name);
+	return CGROUP_SKIP;
+}
+
+/* The deepest part of path that is there, in any hierarchy; cuts path to it. */
+static enum cgroup_hierarchy deepest(const struct cgroups *groups, char *path)
+{
+	uint64_t id;
+
+	do {
+		char *slash = strrchr(path, '/');
+
+		slash[slash == path] = '\0';
+		for (int h = 0; h < CGROUP_HIERARCHIES; h++)
+			if (!cgroups_id(groups, (enum cgroup_hierarchy)h, path, &id))
+				return (enum cgroup_hierarchy)h;
+	} while (path[1]);
+	return CGROUP_HIERARCHIES;
+}
+
+static void list_cgroups(struct select *s, const struct select_wish *w, FILE *errors)
+{
+	const struct cgroups *groups = containers_cgroups(s->containers);
+	struct column c = {.out = errors};
+	char path[PATH_MAX + 1], *safe;
+	enum cgroup_hierarchy h;
+
+	snprintf(path, sizeof(path), "%s%s", *w->text == '/' ? "" : "/", w->text);
+	h = deepest(groups, path);
+	if (h == CGROUP_HIERARCHIES) {
+		fprintf(errors, "no cgroup hierarchy that can be used is mounted here\n");
+		return;
+	}
+	safe = escape_terminal(path, strlen(path));
+	fprintf(errors, "below %s (%s) there are:\n", safe ? safe : "?", cgroup_hierarchy_name(h));
+	free(safe);
+	cgroups_visit(groups, h, path, print_child, &c);
+	end_items(&c);
+}
+
+static void list_containers(struct select *s, const struct select_wish *w, FILE *errors)
+{
+	const struct container **list;
+	size_t count;
+
+	(void)w;
+	if (containers_list(s->containers, &list, &count))
+		return;
+	fprintf(errors, count ? "there are these containers:\n"
+			      : "no container that dbleak can recognise is running here\n");
+	for (size_t i = 0; i < count && i < CANDIDATES_MAX; i++)
+		fprintf(errors, "    %-10s  %.12s  %s\n", list[i]->runtime, list[i]->id,
+			list[i]->name);
+	if (count > CANDIDATES_MAX)
+		fprintf(errors, "    ... and %zu more\n", count - CANDIDATES_MAX);
+	free(list);
+}
+
+/* --- from wishes to bases ---------------------------------------------------------------- */
+
+static int add_base(struct select *s, enum cgroup_hierarchy h, const char *path, bool lasting)
+{
+	struct select_base *b;
+
+	if (grow(&s->bases, s->base_count, sizeof(*s->bases)))
+		return -ENOMEM;
+	b = &s->bases[s->base_count];
+	*b = (struct select_base){.hierarchy = h, .lasting = lasting, .path = strdup(path)};
+	if (!b->path)
+		return -ENOMEM;
+	s->base_count++;
+	return 0;
+}
+
+static int resolve_pid(struct select *s, struct select_wish *w)
+{
+	struct process_facts facts;
+	int err = procfs_facts(containers_procfs(s->containers), w->pid, &facts);
+
+	if (err)
+		return err == -ESRCH ? -ENOENT : err;
+	if (grow(&s->pids, s->pid_count, sizeof(*s->pids)))
+		return -ENOMEM;
+	s->pids[s->pid_count++] = (struct select_pid){facts.start_ns, w->pid};
+	return 0;
+}
+
+/* The kernel keeps the first 15 bytes of a program's name; longer ones were meant so. */
+static int resolve_comm(struct select *s, struct select_wish *w)
+{
+	struct select_comm comm = {0};
+	bool found = false;
+	size_t count;
+	struct process_facts *list = programs(containers_procfs(s->containers), &count);
+
+	memcpy(comm.comm, w->text, strnlen(w->text, EV_COMM_LEN - 1));
+	for (size_t i = 0; i < count && !found; i++)
+		found = !strcmp(list[i].comm, comm.comm);
+	free(list);
+	if (!found)
+		return -ENOENT;
+	if (grow(&s->comms, s->comm_count, sizeof(*s->comms)))
+		return -ENOMEM;
+	s->comms[s->comm_count++] = comm;
+	return 0;
+}
+
+/* The same path may be in several hierarchies: the one where its processes are is meant. */
+static enum cgroup_hierarchy find_hierarchy(const struct cgroups *groups, const char *path)
+{
+	enum cgroup_hierarchy empty = CGROUP_HIERARCHIES;
+	uint64_t id;
+
+	for (int i = CGROUP_V2; i < CGROUP_HIERARCHIES; i++) {
+		enum cgroup_hierarchy h = (enum cgroup_hierarchy)i;
+
+		if (cgroups_id(groups, h, path, &id))
+			continue;
+		if (cgroups_populated(groups, h, path))
+			return h;
+		if (empty == CGROUP_HIERARCHIES)
+			empty = h;
+	}
+	return empty;
+}
+
+static char *tidy_path(const char *text)
+{
+	char *path = malloc(strlen(text) + 2), *to = path;
+
+	if (!path)
+		return NULL;
+	*to++ = '/';
+	for (; *text; text++)
+		if (*text != '/' || to[-1] != '/')
+			*to++ = *text;
+	while (to > path + 1 && to[-1] == '/')
+		to--;
+	*to = '\0';
+	return path;
+}
+
+static int resolve_cgroup(struct select *s, struct select_wish *w)
+{
+	const struct cgroups *groups = containers_cgroups(s->containers);
+	enum cgroup_hierarchy h = CGROUP_HIERARCHIES;
+	char *path = NULL;
+	int err;
+
+	if (*w->text != '/' || cgroups_locate(groups, w->text, &h, &path)) {
+		path = tidy_path(w->text);
+		h = path ? find_hierarchy(groups, path) : CGROUP_HIERARCHIES;
+	}
+	if (!path)
+		return -ENOMEM;
+	err = h == CGROUP_HIERARCHIES ? -ENOENT : add_base(s, h, path, true);
+	free(path);
+	return err;
+}
+
+static int match_containers(struct select *s, struct select_wish *w, const struct container **list,
+			    size_t count)
+{
+	int err = -ENOENT;
+
+	for (size_t i = 0; i < count && !w->exact; i++)
+		w->exact = containers_match(list[i], w->text) == CONTAINER_IS;
+	for (size_t i = 0; i < count && (!err || err == -ENOENT); i++) {
+		enum container_match match = containers_match(list[i], w->text);
+
+		if (match == CONTAINER_DIFFERS || (w->exact && match != CONTAINER_IS))
+			continue;
+		err = add_base(s, list[i]->hierarchy, list[i]->cgroup, false);
+	}
+	return err;
+}
+
+static int resolve_container(struct select *s, struct select_wish *w)
+{
+	const struct container **list;
+	size_t count;
+	int err = containers_list(s->containers, &list, &count);
+
+	if (err)
+		return err;
+	err = match_containers(s, w, list, count);
+	free(list);
+	return err;
+}
+
+static const struct kind {
+	const char *option, *complaint;
+	int (*resolve)(struct select *s, struct select_wish *w);
+	void (*list)(struct select *s, const struct select_wish *w, FILE *errors);
+} kinds[SELECT_KINDS] = {
+	[SELECT_PID] = {"-p", "no such process", resolve_pid, list_pids},
+	[SELECT_COMM] = {"--comm", "no process is called so", resolve_comm, list_comms},
+	[SELECT_CGROUP] = {"--cgroup", "no such cgroup", resolve_cgroup, list_cgroups},
+	[SELECT_CONTAINER] = {"--container", "no such container is running", resolve_container,
+			      list_containers},
+};
+
+/* --- from bases to ids ------------------------------------------------------------------- */
+
+struct id_list {
+	struct select_cgroup *items;
+	size_t count;
+	enum cgroup_hierarchy hierarchy;
+	int err;
+};
+
+static enum cgroup_step take_id(void *context, const struct cgroup_node *node)
+{
+	struct id_list *ids = context;
+
+	ids->err = grow(&ids->items, ids->count, sizeof(*ids->items));
+	if (ids->err)
+		return CGROUP_STOP;
+	ids->items[ids->count++] = (struct select_cgroup){node->id, ids->hierarchy};
+	return CGROUP_DEEPER;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	const struct select_cgroup *x = a, *y = b;
+
+	if (x->hierarchy != y->hierarchy)
+		return x->hierarchy < y->hierarchy ? -1 : 1;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+static void sort_ids(struct id_list *ids)
+{
+	size_t kept = 0;
+
+	if (ids->count)
+		qsort(ids->items, ids->count, sizeof(*ids->items), compare_ids);
+	for (size_t i = 0; i < ids->count; i++)
+		if (!kept || compare_ids(&ids->items[kept - 1], &ids->items[i]))
+			ids->items[kept++] = ids->items[i];
+	ids->count = kept;
+}
+
+/* What is in a but not in b, both in order. */
+static int difference(const struct select_cgroup *a, size_t a_count, const struct select_cgroup *b,
+		      size_t b_count, struct select_cgroup **out, size_t *out_count)
+{
+	size_t j = 0;
+
+	free(*out);
+	*out_count = 0;
+	*out = calloc(a_count + 1, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	for (size_t i = 0; i < a_count; i++) {
+		while (j < b_count && compare_ids(&b[j], &a[i]) < 0)
+			j++;
+		if (j == b_count || compare_ids(&b[j], &a[i]))
+			(*out)[(*out_count)++] = a[i];
+	}
+	return 0;
+}
+
+static int collect(struct select *s)
+{
+	const struct cgroups *groups = containers_cgroups(s->containers);
+	struct id_list ids = {0};
+
+	for (size_t i = 0; i < s->base_count && !ids.err; i++) {
+		ids.hierarchy = s->bases[i].hierarchy;
+		cgroups_visit(groups, ids.hierarchy, s->bases[i].path, take_id, &ids);
+	}
+	sort_ids(&ids);
+	if (!ids.err)
+		ids.err = difference(ids.items, ids.count, s->cgroups, s->cgroup_count, &s->added,
+				     &s->added_count);
+	if (!ids.err)
+		ids.err = difference(s->cgroups, s->cgroup_count, ids.items, ids.count, &s->removed,
+				     &s->removed_count);
+	if (ids.err) {
+		free(ids.items);
+		return ids.err;
+	}
+	free(s->cgroups);
+	s->cgroups = ids.items;
+	s->cgroup_count = ids.count;
+	return 0;
+}
+
+static void drop_bases(struct select *s, bool lasting_too)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->base_count; i++) {
+		if (s->bases[i].lasting && !lasting_too)
+			s->bases[kept++] = s->bases[i];
+		else
+			free(s->bases[i].path);
+	}
+	s->base_count = kept;
+}
+
+static void complain(const struct select_wish *w, int err, FILE *errors)
+{
+	char *safe = escape_terminal(w->text, strlen(w->text));
+
+	fprintf(errors, "dbleak: %s %s: %s\n", kinds[w->kind].option, safe ? safe : "?",
+		err == -ENOENT ? kinds[w->kind].complaint : strerror(-err));
+	free(safe);
+}
+
+int select_resolve(struct select *s, struct containers *containers, FILE *errors)
+{
+	const struct select_wish *missed[SELECT_KINDS] = {NULL};
+	int result = 0;
+
+	s->containers = containers;
+	for (size_t i = 0; i < s->wish_count; i++) {
+		struct select_wish *w = &s->wishes[i];
+		int err = kinds[w->kind].resolve(s, w);
+
+		if (!err)
+			continue;
+		complain(w, err, errors);
+		if (err == -ENOENT)
+			missed[w->kind] = w;
+		if (!result || result == -ENOENT)
+			result = err;
+	}
+	for (size_t i = 0; i < COUNT(missed); i++)
+		if (missed[i])
+			kinds[i].list(s, missed[i], errors);
+	return result ? result : collect(s);
+}
+
+static bool add_hierarchy(enum cgroup_hierarchy *out, size_t *count, size_t room,
+			  enum cgroup_hierarchy h)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (out[i] == h)
+			return true;
+	if (h == CGROUP_HIERARCHIES)
+		return true;
+	if (*count == room)
+		return false;
+	out[(*count)++] = h;
+	return true;
+}
+
+int select_hierarchies(const struct select *s, enum cgroup_hierarchy *out, size_t room)
+{
+	const struct cgroups *groups = containers_cgroups(s->containers);
+	size_t count = 0;
+	bool fits = true;
+
+	for (size_t i = 0; i < s->base_count; i++)
+		fits &= add_hierarchy(out, &count, room, s->bases[i].hierarchy);
+	for (size_t i = 0; i < s->wish_count; i++) {
+		if (s->wishes[i].kind != SELECT_CONTAINER)
+			continue;
+		if (cgroups_mount(groups, CGROUP_V2))
+			fits &= add_hierarchy(out, &count, room, CGROUP_V2);
+		fits &= add_hierarchy(out, &count, room, cgroups_first_v1(groups));
+	}
+	return fits ? (int)count : -E2BIG;
+}
+
+/* A container that is created now is found by the next look: containers_list shows only those
+ * that run a process. */
+static int refresh_containers(struct select *s)
+{
+	const struct container **list;
+	size_t count;
+	int err = containers_list(s->containers, &list, &count);
+
+	if (err)
+		return err;
+	drop_bases(s, false);
+	for (size_t i = 0; i < s->wish_count && err != -ENOMEM; i++)
+		if (s->wishes[i].kind == SELECT_CONTAINER)
+			err = match_containers(s, &s->wishes[i], list, count);
+	free(list);
+	return err == -ENOENT ? 0 : err;
+}
+
+int select_refresh(struct select *s)
+{
+	bool groups = false, named = false;
+	int err = 0;
+
+	for (size_t i = 0; i < s->wish_count; i++) {
+		named |= s->wishes[i].kind == SELECT_CONTAINER;
+		groups |= s->wishes[i].kind == SELECT_CGROUP;
+	}
+	s->added_count = s->removed_count = 0;
+	if (named)
+		err = refresh_containers(s);
+	if (!err && (named || groups))
+		err = collect(s);
+	return err ? err : s->added_count || s->removed_count;
+}
+
+static bool in_base(const struct select_base *b, const struct cgroup_line *line)
+{
+	int len = strcmp(b->path, "/") ? (int)strlen(b->path) : 0;
+
+	return b->hierarchy == line->hierarchy && line->length >= len &&
+	       !memcmp(b->path, line->path, (size_t)len) &&
+	       (line->length == len || line->path[len] == '/');
+}
+
+static bool in_cgroups(const struct select *s, uint32_t pid)
+{
+	char text[65536];
+	const char *at = text;
+	struct cgroup_line line;
+
+	if (!s->base_count ||
+	    procfs_read(containers_procfs(s->containers), pid, "cgroup", text, sizeof(text)) < 0)
+		return false;
+	while (cgroup_next(&at, &line))
+		for (size_t i = 0; i < s->base_count; i++)
+			if (in_base(&s->bases[i], &line))
+				return true;
+	return false;
+}
+
+bool select_has(const struct select *s, uint32_t pid, const char *comm)
+{
+	if (select_is_empty(s))
+		return true;
+	for (size_t i = 0; i < s->pid_count; i++)
+		if (s->pids[i].pid == pid)
+			return true;
+	for (size_t i = 0; i < s->comm_count; i++)
+		if (!strcmp(s->comms[i].comm, comm))
+			return true;
+	return in_cgroups(s, pid);
+}
+
+void select_free(struct select *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->wish_count; i++)
+		free(s->wishes[i].text);
+	drop_bases(s, true);
+	free(s->wishes);
+	free(s->bases);
+	free(s->pids);
+	free(s->comms);
+	free(s->cgroups);
+	free(s->added);
+	free(s->removed);
+	memset(s, 0, sizeof(*s));
+}

@@ -1,0 +1,940 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * feature.c - what this host allows, found by trying and never by a version number.
+ *
+ * A try loads a program of a few instructions that does nothing, attaches it where it must prove
+ * that it can, and closes it again.  Decides nothing for the other files: kernel.c tries its own
+ * programs; here is the explanation when that fails.
+ */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <linux/bpf.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
+#include <linux/perf_event.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "user/base/file.h"
+#include "user/capture/host/container.h"
+#include "user/capture/kernel/feature.h"
+#include "user/capture/host/flags.h"
+
+#define TYPES_PATH   "/sys/kernel/btf/vmlinux"
+#define DETAIL_LEN   160
+#define HOST_PIDS    "pid:[4026531836]" /* PROC_PID_INIT_INO: the same on every kernel */
+#define UPROBE_MULTI 48			/* BPF_TRACE_UPROBE_MULTI, newer than our headers */
+#define RING_BYTES   (4U << 20)
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct btf *types; /* of the running kernel, kept between tries */
+
+/* --- programs of nothing ----------------------------------------------------------------- */
+
+static const struct bpf_insn return_0[] = {
+	{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
+	{.code = BPF_JMP | BPF_EXIT},
+};
+
+/* Kernels say all of these of what they do not know; 524 is their own ENOTSUPP. */
+static const char *reason(int err)
+{
+	static const int unknown[] = {-ENOENT, -EINVAL, -ENOSYS, -EOPNOTSUPP, -524};
+
+	for (size_t i = 0; i < COUNT(unknown); i++)
+		if (err == unknown[i])
+			return "not in this kernel";
+	return strerror(-err);
+}
+
+static int kernel_types(void)
+{
+	if (!types)
+		types = btf__load_vmlinux_btf();
+	return types ? 0 : -errno;
+}
+
+/* What a tracing program of this kind hangs on, by its name in the kernel's types. */
+static int target_id(enum bpf_attach_type attach, const char *name)
+{
+	const char *prefix = attach == BPF_TRACE_RAW_TP ? "btf_trace_"
+			     : attach == BPF_TRACE_ITER ? "bpf_iter_"
+							: "";
+	char full[128];
+	int err = kernel_types();
+
+	if (err)
+		return err;
+	snprintf(full, sizeof(full), "%s%s", prefix, name);
+	return btf__find_by_name_kind(
+		types, full, attach == BPF_TRACE_RAW_TP ? BTF_KIND_TYPEDEF : BTF_KIND_FUNC);
+}
+
+/* A descriptor of the loaded program, or -errno; -ENOENT: the kernel has no such target. */
+static int load(enum bpf_attach_type attach, const char *name, const struct bpf_insn *code,
+		size_t count)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = attach);
+	int id = target_id(attach, name);
+	int fd;
+
+	if (id < 0)
+		return id;
+	opts.attach_btf_id = (uint32_t)id;
+	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "dbleak_try", "Dual BSD/GPL", code, count, &opts);
+	return fd < 0 ? -errno : fd;
+}
+
+static int attach_and_close(int program)
+{
+	int link = bpf_raw_tracepoint_open(NULL, program);
+	int err = link < 0 ? -errno : 0;
+
+	if (link >= 0)
+		close(link);
+	close(program);
+	return err;
+}
+
+static int try_targets(enum bpf_attach_type attach, const char *const *names, size_t count,
+		       char *detail)
+{
+	for (size_t i = 0; i < count; i++) {
+		int fd = load(attach, names[i], return_0, COUNT(return_0));
+		int err = fd < 0 ? fd : attach_and_close(fd);
+
+		if (err) {
+			snprintf(detail, DETAIL_LEN, "%s: %s", names[i], reason(err));
+			return err;
+		}
+	}
+	return 0;
+}
+
+static int try_iterator(const char *name, const union bpf_iter_link_info *over)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = (union bpf_iter_link_info *)over,
+		    .iter_info_len = over ? sizeof(*over) : 0);
+	int program = load(BPF_TRACE_ITER, name, return_0, COUNT(return_0));
+	int link, iterator, err = 0;
+
+	if (program < 0)
+		return program;
+	link = bpf_link_create(program, 0, BPF_TRACE_ITER, &opts);
+	iterator = link < 0 ? -1 : bpf_iter_create(link);
+	if (iterator < 0)
+		err = -errno;
+	else
+		close(iterator);
+	if (link >= 0)
+		close(link);
+	close(program);
+	return err;
+}
+
+/* Socket storage must know the types of key and value. */
+static int create_storage(void)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+	struct btf *btf = btf__new_empty();
+	int type = btf ? btf__add_int(btf, "int", 4, BTF_INT_SIGNED) : -ENOMEM;
+	int err = type < 0 ? type : btf__load_into_kernel(btf);
+	int fd = -1;
+
+	if (!err) {
+		opts.btf_fd = (uint32_t)btf__fd(btf);
+		opts.btf_key_type_id = opts.btf_value_type_id = (uint32_t)type;
+		fd = bpf_map_create(BPF_MAP_TYPE_SK_STORAGE, "dbleak_try", 4, 4, 0, &opts);
+		err = fd < 0 ? -errno : 0;
+	}
+	btf__free(btf);
+	return err ? err : fd;
+}
+
+/* --- the tries, in the order of enum feature_id ------------------------------------------ */
+
+static uint64_t effective_capabilities(void)
+{
+	char status[4096];
+	const char *at;
+
+	file_read(AT_FDCWD, "/proc/self/status", status, sizeof(status));
+	at = strstr(status, "\nCapEff:");
+	return at ? strtoull(at + strlen("\nCapEff:"), NULL, 16) : 0;
+}
+
+static int try_rights(char *detail)
+{
+	uint64_t have = effective_capabilities();
+	bool admin = have & 1ULL << CAP_SYS_ADMIN;
+	bool split = have & 1ULL << CAP_BPF && have & 1ULL << CAP_PERFMON;
+
+	snprintf(detail, DETAIL_LEN, "%s%s", geteuid() ? "not root" : "root",
+		 admin	 ? ""
+		 : split ? ", with CAP_BPF and CAP_PERFMON"
+			 : ", without CAP_SYS_ADMIN");
+	return admin || split ? 0 : -EPERM;
+}
+
+static int try_host_pids(char *detail)
+{
+	char link[64] = "";
+	ssize_t len = readlink("/proc/self/ns/pid", link, sizeof(link) - 1);
+
+	if (len > 0 && !strcmp(link, HOST_PIDS)) {
+		snprintf(detail, DETAIL_LEN, "dbleak and the kernel mean the same process ids");
+		return 0;
+	}
+	snprintf(detail, DETAIL_LEN, "dbleak runs in a container or another pid name space");
+	return -EXDEV;
+}
+
+static int try_seccomp(char *detail)
+{
+	char status[4096];
+
+	file_read(AT_FDCWD, "/proc/self/status", status, sizeof(status));
+	if (!strstr(status, "\nSeccomp:\t2")) {
+		snprintf(detail, DETAIL_LEN, "no filter on the system calls of dbleak");
+		return 0;
+	}
+	snprintf(detail, DETAIL_LEN, "a seccomp filter is on dbleak, which may forbid bpf()");
+	return -EOPNOTSUPP;
+}
+
+static int try_lockdown(char *detail)
+{
+	char text[128];
+
+	if (file_read(AT_FDCWD, "/sys/kernel/security/lockdown", text, sizeof(text)) <= 0) {
+		snprintf(detail, DETAIL_LEN, "none in force that can be seen");
+		return 0;
+	}
+	if (strstr(text, "[none]")) {
+		snprintf(detail, DETAIL_LEN, "none is in force");
+		return 0;
+	}
+	if (!strstr(text, "[confidentiality]")) {
+		snprintf(detail, DETAIL_LEN, "integrity, which does not hinder");
+		return 0;
+	}
+	snprintf(detail, DETAIL_LEN, "confidentiality");
+	return -EOPNOTSUPP;
+}
+
+static int try_types(char *detail)
+{
+	struct stat st;
+
+	if (stat(TYPES_PATH, &st))
+		return -errno;
+	snprintf(detail, DETAIL_LEN, "%s, %.1f MB", TYPES_PATH, (double)st.st_size / 1e6);
+	return kernel_types();
+}
+
+static int try_ring_of(uint32_t bytes)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "dbleak_try", 0, 0, bytes, NULL);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static int try_memory(char *detail)
+{
+	struct rlimit limit;
+	int err = try_ring_of(RING_BYTES); /* libbpf raises the limit where the kernel counts it */
+
+	if (err == -EPERM)
+		return err;
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY)
+		snprintf(detail, DETAIL_LEN, "RLIMIT_MEMLOCK is unlimited");
+	else
+		snprintf(detail, DETAIL_LEN, "RLIMIT_MEMLOCK is %llu KiB, %s",
+			 (unsigned long long)limit.rlim_cur / 1024,
+			 err ? "which is too little" : "which suffices");
+	return err;
+}
+
+static int try_ring(char *detail)
+{
+	(void)detail;
+	return try_ring_of((uint32_t)sysconf(_SC_PAGESIZE));
+}
+
+/* Storage of the socket that comes as the first argument, as our own programs take it. */
+static int try_storage(char *detail)
+{
+	int map = create_storage();
+	struct bpf_insn code[] = {
+		{.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_1},
+		{.code = BPF_LD | BPF_DW | BPF_IMM,
+		 .dst_reg = BPF_REG_1,
+		 .src_reg = BPF_PSEUDO_MAP_FD,
+		 .imm = map},
+		{.imm = 0},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_4},
+		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_sk_storage_get},
+		return_0[0],
+		return_0[1],
+	};
+	int program;
+
+	if (map < 0)
+		return map;
+	program = load(BPF_TRACE_RAW_TP, "sock_send_length", code, COUNT(code));
+	if (program < 0)
+		program = load(BPF_TRACE_FEXIT, "tcp_sendmsg", code, COUNT(code));
+	close(map);
+	if (program < 0) {
+		snprintf(detail, DETAIL_LEN, "the kernel has it, but not for tracing programs");
+		return program;
+	}
+	close(program);
+	return 0;
+}
+
+static int try_tracepoint_door(char *detail)
+{
+	static const char *const names[] = {"sock_send_length", "sock_recv_length"};
+
+	return try_targets(BPF_TRACE_RAW_TP, names, COUNT(names), detail);
+}
+
+static int try_fexit_door(char *detail)
+{
+	static const char *const names[] = {"tcp_sendmsg", "tcp_recvmsg", "unix_stream_sendmsg",
+					    "unix_stream_recvmsg"};
+
+	return try_targets(BPF_TRACE_FEXIT, names, COUNT(names), detail);
+}
+
+static int try_lifecycle(char *detail)
+{
+	static const char *const names[] = {"inet_sock_set_state", "task_newtask",
+					    "sched_process_exit"};
+
+	return try_targets(BPF_TRACE_RAW_TP, names, COUNT(names), detail);
+}
+
+static int try_file_iterator(char *detail)
+{
+	(void)detail;
+	return try_iterator("task_file", NULL);
+}
+
+static int try_storage_iterator(char *detail)
+{
+	int map = create_storage();
+	union bpf_iter_link_info over = {.map.map_fd = (uint32_t)map};
+	int err;
+
+	(void)detail;
+	if (map < 0)
+		return map;
+	err = try_iterator("bpf_sk_storage_map", &over);
+	close(map);
+	return err;
+}
+
+static int try_map_iterator(char *detail)
+{
+	int map = bpf_map_create(BPF_MAP_TYPE_HASH, "dbleak_try", 8, 8, 1, NULL);
+	union bpf_iter_link_info over = {.map.map_fd = (uint32_t)map};
+	int err;
+
+	(void)detail;
+	if (map < 0)
+		return -errno;
+	err = try_iterator("bpf_map_elem", &over);
+	close(map);
+	return err;
+}
+
+static int try_run_time(char *detail)
+{
+	char text[8];
+	int fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	file_read(AT_FDCWD, "/proc/sys/kernel/bpf_stats_enabled", text, sizeof(text));
+	if (*text == '1')
+		snprintf(detail, DETAIL_LEN, "on for all programs by kernel.bpf_stats_enabled");
+	return 0;
+}
+
+/* A function of our own to put probes on, and to walk into them. */
+static __attribute__((noinline)) void probed(void)
+{
+	__asm__ volatile("nop");
+}
+
+static int find_offset(struct dl_phdr_info *info, size_t size, void *context)
+{
+	uint64_t address = (uint64_t)(uintptr_t)probed, *offset = context;
+
+	(void)size;
+	for (size_t i = 0; i < info->dlpi_phnum; i++) {
+		uint64_t from = address - info->dlpi_addr - info->dlpi_phdr[i].p_vaddr;
+
+		if (info->dlpi_phdr[i].p_type == PT_LOAD && from < info->dlpi_phdr[i].p_filesz)
+			*offset = info->dlpi_phdr[i].p_offset + from;
+	}
+	return 1; /* the program itself comes first */
+}
+
+/* Where it is in our file. */
+static uint64_t probed_offset(void)
+{
+	uint64_t offset = 0;
+
+	dl_iterate_phdr(find_offset, &offset);
+	return offset;
+}
+
+/* A program of uprobe.multi that counts its runs in the array map, or -errno. */
+static int load_counter(int map)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts,
+		    .expected_attach_type = (enum bpf_attach_type)UPROBE_MULTI);
+	const struct bpf_insn code[] = {
+		{.code = BPF_LD | BPF_DW | BPF_IMM,
+		 .dst_reg = BPF_REG_1,
+		 .src_reg = BPF_PSEUDO_MAP_VALUE,
+		 .imm = map},
+		{.imm = 0},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 1},
+		{.code = BPF_STX | BPF_ATOMIC | BPF_DW,
+		 .dst_reg = BPF_REG_1,
+		 .src_reg = BPF_REG_2,
+		 .imm = BPF_ADD},
+		return_0[0],
+		return_0[1],
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "dbleak_try", "Dual BSD/GPL", code,
+			       COUNT(code), &opts);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* The fields of the system call that older headers lack. */
+struct link_uprobes {
+	uint32_t program, target, attach_type, flags;
+	uint64_t path, offsets, ref_counters, cookies;
+	uint32_t count, uprobe_flags, pid, reserved;
+};
+
+/* On our own process alone, as probes on others would be attached. */
+static int attach_counter(int program)
+{
+	uint64_t offset = probed_offset(), cookie = 1;
+	struct link_uprobes link = {
+		.program = (uint32_t)program,
+		.attach_type = UPROBE_MULTI,
+		.path = (uint64_t)(uintptr_t) "/proc/self/exe",
+		.offsets = (uint64_t)(uintptr_t)&offset,
+		.cookies = (uint64_t)(uintptr_t)&cookie,
+		.count = 1,
+		.pid = (uint32_t)getpid(),
+	};
+	int fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &link, sizeof(link));
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int was_hit(uint64_t hits, char *detail)
+{
+	if (hits)
+		return 0;
+	snprintf(detail, DETAIL_LEN, "a probe was attached, but is not hit");
+	return -EIO;
+}
+
+static int try_uprobe_multi(char *detail)
+{
+	int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "dbleak_try", 4, 8, 1, NULL);
+	int program = map < 0 ? -errno : load_counter(map);
+	int link = program < 0 ? program : attach_counter(program);
+	uint64_t hits = 0;
+	uint32_t key = 0;
+	int err = link;
+
+	if (link >= 0) {
+		probed();
+		bpf_map_lookup_elem(map, &key, &hits);
+		err = was_hit(hits, detail);
+		close(link);
+	}
+	if (program >= 0)
+		close(program);
+	if (map >= 0)
+		close(map);
+	return err;
+}
+
+static int open_event(struct perf_event_attr *attr, pid_t pid, int cpu)
+{
+	int fd;
+
+	attr->size = sizeof(*attr);
+	fd = (int)syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* What one CPU maps as code, of whatever process. */
+static int try_mapping_events(char *detail)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_DUMMY, .mmap = 1, .mmap2 = 1};
+	int fd = open_event(&attr, -1, 0);
+
+	if (fd < 0) {
+		snprintf(detail, DETAIL_LEN, "no news of mapped libraries: %s", reason(fd));
+		return fd;
+	}
+	close(fd);
+	return 0;
+}
+
+/* Without uprobe.multi each probe is such an event. */
+static int try_probe_event(char *detail)
+{
+	struct perf_event_attr attr = {.config1 = (uint64_t)(uintptr_t) "/proc/self/exe",
+				       .config2 = probed_offset()};
+	uint64_t hits = 0;
+	char text[16];
+	int fd;
+
+	if (file_read(AT_FDCWD, "/sys/bus/event_source/devices/uprobe/type", text, sizeof(text)) <=
+	    0) {
+		snprintf(detail, DETAIL_LEN, "this kernel has no probes as events");
+		return -ENOENT;
+	}
+	attr.type = (uint32_t)strtoul(text, NULL, 10);
+	fd = open_event(&attr, 0, -1);
+	if (fd < 0) {
+		snprintf(detail, DETAIL_LEN, "no probes as events: %s", reason(fd));
+		return fd;
+	}
+	probed();
+	if (read(fd, &hits, sizeof(hits)) != sizeof(hits))
+		hits = 0;
+	close(fd);
+	return was_hit(hits, detail);
+}
+
+static int try_perf_events(char *detail)
+{
+	int err = try_mapping_events(detail);
+
+	if (!err)
+		err = try_probe_event(detail);
+	if (!err)
+		snprintf(detail, DETAIL_LEN, "of mappings and of probes");
+	return err;
+}
+
+static int try_cgroups(char *detail)
+{
+	struct cgroups *groups;
+	int err = cgroups_open(&groups, "");
+	enum cgroup_hierarchy v1;
+	bool v2;
+
+	if (err)
+		return err;
+	v2 = cgroups_mount(groups, CGROUP_V2);
+	v1 = cgroups_first_v1(groups);
+	if (v2 && v1 != CGROUP_HIERARCHIES)
+		snprintf(detail, DETAIL_LEN, "hybrid: v2 at %s, v1 %s and others",
+			 cgroups_mount(groups, CGROUP_V2), cgroup_hierarchy_name(v1));
+	else if (v2)
+		snprintf(detail, DETAIL_LEN, "v2 at %s", cgroups_mount(groups, CGROUP_V2));
+	else if (v1 != CGROUP_HIERARCHIES)
+		snprintf(detail, DETAIL_LEN, "v1, %s and others", cgroup_hierarchy_name(v1));
+	else
+		err = -ENOENT;
+	cgroups_close(groups);
+	return err;
+}
+
+/* "docker 2, podman 1"; the list is ordered by run time. */
+static void count_runtimes(const struct container *const *list, size_t count, char *detail)
+{
+	size_t used = 0, same;
+
+	for (size_t i = 0; i < count && used < DETAIL_LEN; i += same) {
+		for (same = 1;
+		     i + same < count && !strcmp(list[i]->runtime, list[i + same]->runtime);)
+			same++;
+		used += (size_t)snprintf(detail + used, DETAIL_LEN - used, "%s%s %zu",
+					 i ? ", " : "running: ", list[i]->runtime, same);
+	}
+}
+
+static int try_containers(char *detail)
+{
+	const struct container **list;
+	struct containers *c;
+	size_t count;
+	int err = containers_open(&c, "");
+
+	if (err)
+		return err;
+	err = containers_list(c, &list, &count);
+	if (!err && count)
+		count_runtimes(list, count, detail);
+	else if (!err)
+		snprintf(detail, DETAIL_LEN, "none is running");
+	if (!err)
+		free(list);
+	containers_close(c);
+	return err;
+}
+
+static int try_lines_node(char *detail)
+{
+	return flags_node(detail, DETAIL_LEN);
+}
+
+static int try_lines_java(char *detail)
+{
+	return flags_java(detail, DETAIL_LEN);
+}
+
+static int try_tracefs(char *detail)
+{
+	struct statfs fs;
+	bool mounted = !statfs("/sys/kernel/tracing", &fs) && fs.f_type == TRACEFS_MAGIC;
+
+	snprintf(detail, DETAIL_LEN, "%s; dbleak does not use it",
+		 mounted ? "mounted" : "not mounted");
+	return 0;
+}
+
+/* --- the table --------------------------------------------------------------------------- */
+
+#define CONTAINER_REMEDY "start dbleak on the host, or in a container with --privileged --pid=host"
+
+static const struct entry {
+	struct feature about;
+	int (*try)(char *detail);
+} table[FEATURES] = {
+	[FEATURE_RIGHTS] =
+		{
+			.about.name = "rights",
+			.about.purpose = "Loading programs into the kernel needs root",
+			.about.without = "nothing can be watched",
+			.about.remedy = "run it with sudo; in a container, with --privileged",
+			.about.need = FEATURE_NEEDED,
+			.try = try_rights,
+		},
+	[FEATURE_HOST_PIDS] =
+		{
+			.about.name = "host pids",
+			.about.purpose =
+				"Process ids must mean the same to the kernel and to dbleak",
+			.about.without = "processes outside this container cannot be named",
+			.about.remedy = CONTAINER_REMEDY,
+			.about.need = FEATURE_NEEDED,
+			.try = try_host_pids,
+		},
+	[FEATURE_SECCOMP] =
+		{
+			.about.name = "no seccomp",
+			.about.purpose = "A filter on system calls may forbid what dbleak does",
+			.about.without = "the other lines show what it forbids",
+			.about.remedy = CONTAINER_REMEDY,
+			.about.need = FEATURE_REMARK,
+			.try = try_seccomp,
+		},
+	[FEATURE_LOCKDOWN] =
+		{
+			.about.name = "no lockdown",
+			.about.purpose =
+				"Kernel lockdown decides whether kernel memory may be read",
+			.about.without = "no connection can be read",
+			.about.remedy =
+				"boot with lockdown=integrity or less, or without secure boot",
+			.about.need = FEATURE_NEEDED,
+			.try = try_lockdown,
+		},
+	[FEATURE_TYPES] =
+		{
+			.about.name = "kernel types",
+			.about.purpose =
+				"The programs adapt to this kernel by its type information (BTF)",
+			.about.without = "nothing can be watched",
+			.about.remedy = "a kernel built with CONFIG_DEBUG_INFO_BTF, as those of "
+					"the large distributions are",
+			.about.need = FEATURE_NEEDED,
+			.try = try_types,
+		},
+	[FEATURE_MEMORY] =
+		{
+			.about.name = "memory",
+			.about.purpose = "Maps in the kernel take a few megabytes",
+			.about.without = "nothing can be watched",
+			.about.remedy = "ulimit -l unlimited",
+			.about.need = FEATURE_NEEDED,
+			.try = try_memory,
+		},
+	[FEATURE_RING] =
+		{
+			.about.name = "ring buffer",
+			.about.purpose = "The kernel tells dbleak what changed through it",
+			.about.without = "nothing can be watched",
+			.about.remedy = "Linux 5.8 or newer",
+			.about.need = FEATURE_NEEDED,
+			.try = try_ring,
+		},
+	[FEATURE_STORAGE] =
+		{
+			.about.name = "socket storage",
+			.about.purpose = "The state of each connection is kept at its socket",
+			.about.without = "nothing can be watched",
+			.about.remedy = "Linux 5.15 or newer",
+			.about.need = FEATURE_NEEDED,
+			.try = try_storage,
+		},
+	[FEATURE_TRACEPOINT_DOOR] =
+		{
+			.about.name = "door: tracepoints",
+			.about.purpose = "Messages are seen at the tracepoints sock_send_length "
+					 "and sock_recv_length",
+			.about.without = "the fexit door is used instead",
+			.about.remedy = "Linux 6.3 or newer",
+			.about.need = FEATURE_ALTERNATIVE,
+			.try = try_tracepoint_door,
+		},
+	[FEATURE_FEXIT_DOOR] =
+		{
+			.about.name = "door: fexit",
+			.about.purpose = "Where those tracepoints are missing, messages are seen "
+					 "at the return of the kernel's send and receive functions",
+			.about.without = "nothing, as long as the tracepoint door works",
+			.about.remedy =
+				"a kernel built with CONFIG_FUNCTION_TRACER and CONFIG_KPROBES",
+			.about.need = FEATURE_ALTERNATIVE,
+			.try = try_fexit_door,
+		},
+	[FEATURE_LIFECYCLE] =
+		{
+			.about.name = "lifecycle",
+			.about.purpose = "Tracepoints tell when connections hang up and processes "
+					 "start and end",
+			.about.without = "nothing can be watched",
+			.about.remedy = "Linux 5.15 or newer",
+			.about.need = FEATURE_NEEDED,
+			.try = try_lifecycle,
+		},
+	[FEATURE_FILE_ITERATOR] =
+		{
+			.about.name = "open files",
+			.about.purpose = "Connections that were there before dbleak came are found "
+					 "by a walk over all open files",
+			.about.without = "nothing can be watched",
+			.about.remedy = "Linux 5.8 or newer",
+			.about.need = FEATURE_NEEDED,
+			.try = try_file_iterator,
+		},
+	[FEATURE_STORAGE_ITERATOR] =
+		{
+			.about.name = "connections",
+			.about.purpose = "The kernel lists the connections it keeps for dbleak",
+			.about.without = "each sweep walks over all open files of the host "
+					 "instead, which takes longer",
+			.about.remedy = "Linux 5.9 or newer, and nothing that forbids iterators "
+					"which may write",
+			.about.need = FEATURE_HELPFUL,
+			.try = try_storage_iterator,
+		},
+	[FEATURE_MAP_ITERATOR] =
+		{
+			.about.name = "statements",
+			.about.purpose =
+				"The kernel lists the prepared statements it keeps for dbleak",
+			.about.without = "a program of dbleak walks over them instead (Linux 5.14)",
+			.about.remedy = "Linux 5.9 or newer, and nothing that forbids iterators "
+					"which may write",
+			.about.need = FEATURE_HELPFUL,
+			.try = try_map_iterator,
+		},
+	[FEATURE_RUN_TIME] =
+		{
+			.about.name = "own cost",
+			.about.purpose = "The kernel measures the run time of dbleak's programs",
+			.about.without = "the report cannot say what watching cost",
+			.about.remedy = "Linux 5.8 or newer",
+			.about.need = FEATURE_HELPFUL,
+			.try = try_run_time,
+		},
+	[FEATURE_UPROBE_MULTI] =
+		{
+			.about.name = "uprobe.multi",
+			.about.purpose = "Many probes on a client library are attached at once",
+			.about.without = "attaching and detaching them takes seconds; connections "
+					 "do not need them",
+			.about.remedy = "Linux 6.6 or newer",
+			.about.need = FEATURE_HELPFUL,
+			.try = try_uprobe_multi,
+		},
+	[FEATURE_PERF_EVENTS] =
+		{
+			.about.name = "perf events",
+			.about.purpose = "Probes on client libraries, and news of mapped libraries",
+			.about.without =
+				"client libraries cannot be probed; connections do not need it",
+			.about.remedy =
+				"a kernel built with CONFIG_PERF_EVENTS and CONFIG_UPROBE_EVENTS",
+			.about.need = FEATURE_HELPFUL,
+			.try = try_perf_events,
+		},
+	[FEATURE_CGROUPS] =
+		{
+			.about.name = "cgroups",
+			.about.purpose = "Containers are told apart by them",
+			.about.without = "--container and --cgroup find nothing",
+			.about.remedy = "mount cgroup2 at /sys/fs/cgroup",
+			.about.need = FEATURE_HELPFUL,
+			.try = try_cgroups,
+		},
+	[FEATURE_CONTAINERS] =
+		{
+			.about.name = "containers",
+			.about.purpose = "Names of Docker and podman containers",
+			.about.without = "containers are shown by their ids",
+			.about.remedy = "",
+			.about.need = FEATURE_REMARK,
+			.try = try_containers,
+		},
+	[FEATURE_TRACEFS] =
+		{
+			.about.name = "tracefs",
+			.about.purpose = "Other tracers need it mounted",
+			.about.without = "",
+			.about.remedy = "",
+			.about.need = FEATURE_REMARK,
+			.try = try_tracefs,
+		},
+	[FEATURE_LINES_NODE] =
+		{
+			.about.name = "lines of Node.js",
+			.about.purpose =
+				"The builds of nodejs.org tell where their calls are; others "
+				"must be asked to name their code",
+			.about.without =
+				"their calls are shown without names of functions and files",
+			.about.remedy = "start node with --perf-basic-prof and "
+					"--interpreted-frames-native-stack, or use such a build",
+			.about.need = FEATURE_REMARK,
+			.try = try_lines_node,
+		},
+	[FEATURE_LINES_JAVA] =
+		{
+			.about.name = "lines of Java",
+			.about.purpose =
+				"Java names its compiled methods only in /tmp/perf-PID.map",
+			.about.without = "its calls are shown without names of methods",
+			.about.remedy =
+				"start java with -XX:+PreserveFramePointer, and when it is warm "
+				"run `jcmd PID Compiler.perfmap` (JDK 17 and newer)",
+			.about.need = FEATURE_REMARK,
+			.try = try_lines_java,
+		},
+};
+
+static struct answer {
+	char detail[DETAIL_LEN];
+	int err;
+	bool known;
+} answers[FEATURES];
+
+static int say_nothing(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+const struct feature *feature_about(enum feature_id id)
+{
+	return &table[id].about;
+}
+
+int feature_try(enum feature_id id)
+{
+	struct answer *a = &answers[id];
+	libbpf_print_fn_t before;
+
+	if (a->known)
+		return a->err;
+	before = libbpf_set_print(say_nothing);
+	a->err = table[id].try(a->detail);
+	a->known = true;
+	libbpf_set_print(before);
+	if (a->err && !a->detail[0])
+		snprintf(a->detail, sizeof(a->detail), "%s", reason(a->err));
+	return a->err;
+}
+
+const char *feature_detail(enum feature_id id)
+{
+	feature_try(id);
+	return answers[id].detail;
+}
+
+bool feature_is_untried(enum feature_id id)
+{
+	int err = feature_try(id);
+
+	return (err == -EPERM || err == -EACCES) && id != FEATURE_RIGHTS &&
+	       feature_try(FEATURE_RIGHTS);
+}
+
+enum feature_door feature_door(void)
+{
+	if (!feature_try(FEATURE_TRACEPOINT_DOOR))
+		return FEATURE_DOOR_TRACEPOINTS;
+	if (!feature_try(FEATURE_FEXIT_DOOR))
+		return FEATURE_DOOR_FEXIT;
+	return FEATURE_DOOR_NONE;
+}
+
+const char *feature_door_name(enum feature_door door)
+{
+	static const char *const names[] = {"none", "tracepoints", "fexit"};
+
+	return names[door];
+}
+
+bool feature_main_job(void)
+{
+	for (int id = 0; id < FEATURES; id++)
+		if (table[id].about.need == FEATURE_NEEDED && feature_try((enum feature_id)id))
+			return false;
+	return feature_door() != FEATURE_DOOR_NONE;
+}
+
+void feature_close(void)
+{
+	btf__free(types);
+	types = NULL;
+}

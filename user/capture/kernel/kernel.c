@@ -1,0 +1,908 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * kernel.c - talks to the loaded programs and their maps.
+ */
+#include "user/capture/kernel/kernel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user/base/table.h"
+#include "dbleak.skel.h"
+#include "bpf/memory/heap.h"
+#include "user/capture/worker/errand.h"
+#include "user/capture/kernel/feature.h"
+#include "user/capture/kernel/kernel_load.h"
+#include "user/capture/kernel/kernel_skel.h"
+
+#define READ_BYTES   (256 << 10)
+#define FORGET_BATCH 256
+#define WALKS_MOST		64 /* of one map in one sweep: 32 MiB of records */
+#define BIRTHS_EACH_SWEEP 20
+#define BIRTHS_AT_START	  256
+#define STACKS_NATIVE	   100 /* of each process a second */
+#define STACKS_INTERPRETED 2000
+#define STACKS_NATIVE_ALL  2000 /* where every birth is told */
+#define STACKS_INTERPRETED_ALL 20000
+#define STACKS_NATIVE_HEAP 2000	/* where its allocator's calls are followed */
+#define STACKS_INTERPRETED_HEAP 500000
+#define STACK_BYTES_COPIED 8192
+#define OBJECTS_MOST 8 /* beside the first */
+#define HEAP_BUCKETS_EXACT   (1U << 18) /* 128 bytes and 7 blocks each */
+#define HEAP_BUCKETS_SAMPLED (1U << 16)
+
+struct comm_key {
+	char comm[EV_COMM_LEN];
+};
+
+_Static_assert(FORGET_BATCH * sizeof(struct statement) <= READ_BYTES, "a batch fits the buffer");
+
+/* Producers that keep pace would have us drain for ever. */
+#define DRAIN_NS    50000000ULL
+#define DRAIN_CLOCK 16 /* records between two looks at the clock */
+
+struct kernel {
+	struct dbleak *skel; /* the maps */
+	struct loaded loaded;
+	struct loaded_more more[KERNEL_MORE];
+	struct ring_buffer *ring;
+	struct ring_buffer *walked;
+	struct ring_buffer *tasks;
+	struct bpf_link *scan;
+	/* NULL: the kernel refuses the iterator, so the walk over files, or over the map, stands
+	 * in. */
+	struct bpf_link *sweep_connections, *count;
+	struct bpf_link *sweeps[KERNEL_SWEEPS];
+	kernel_record_fn fn; /* during a drain */
+	kernel_task_fn task_fn; /* during a drain of tasks, which may be another thread's */
+	void *task_context;
+	uint64_t drained, drain_end_ns; /* records so far; when it is enough, 0 never */
+	void *context;
+	char *buffer;
+	struct table forgotten; /* connection -> time before which its statements do not count */
+	int stats_fd;
+	struct errands *errands;
+	bool look_only;
+	bool tell_all;
+	enum cgroup_hierarchy hierarchies[SETTINGS_HIERARCHIES];
+	uint32_t hierarchy_ids[SETTINGS_HIERARCHIES];
+	int hierarchy_count;
+};
+
+/* What only some need, in the background: the wire in the programs for TLS takes the verifier about as
+ * long as all that is loaded at the start. */
+static const struct {
+	const char *programs[3];
+} more_programs[KERNEL_MORE] = {
+	[MORE_TLS] = {{"tls_entered", "tls_written", "tls_received"}},
+	[MORE_GROWTH] = {{"growth_faulted"}},
+	[MORE_POOLS] = {{"pool_canary", "pool_taken"}},
+	[MORE_LIBRARY_HEAP] = {{"library_called"}},
+	[MORE_HEAP_SESSION] = {{"heap_session"}},
+	[MORE_HEAP_PAIR] = {{"heap_entered", "heap_returned"}},
+};
+
+static const struct {
+	const char *comm;
+	uint8_t database;
+} servers[] = {
+	{"postgres", EV_DB_POSTGRESQL},	 {"postmaster", EV_DB_POSTGRESQL},
+	{"pgbouncer", EV_DB_POSTGRESQL}, {"pgcat", EV_DB_POSTGRESQL},
+	{"odyssey", EV_DB_POSTGRESQL},	 {"cockroach", EV_DB_POSTGRESQL},
+	{"mysqld", EV_DB_MYSQL},	 {"mariadbd", EV_DB_MYSQL},
+	{"proxysql", EV_DB_MYSQL},	 {"mysqlrouter", EV_DB_MYSQL},
+	{"maxscale", EV_DB_MYSQL},
+};
+
+static const struct {
+	uint16_t port;
+	uint8_t database;
+} ports[] = {
+	{5432, EV_DB_POSTGRESQL}, {5433, EV_DB_POSTGRESQL}, {6432, EV_DB_POSTGRESQL},
+	{26257, EV_DB_POSTGRESQL}, {3306, EV_DB_MYSQL},	    {3307, EV_DB_MYSQL},
+	{6033, EV_DB_MYSQL},
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+void kernel_more_begin(struct kernel *k, enum kernel_more which)
+{
+	loaded_more_begin(&k->more[which], &k->loaded, more_programs[which].programs,
+			  COUNT(more_programs[which].programs));
+}
+
+int kernel_more_try(struct kernel *k, enum kernel_more which)
+{
+	return loaded_more_try(&k->more[which], &k->loaded, more_programs[which].programs,
+			       COUNT(more_programs[which].programs));
+}
+
+int kernel_more_wait(struct kernel *k, enum kernel_more which)
+{
+	return loaded_more_wait(&k->more[which], &k->loaded, more_programs[which].programs,
+				COUNT(more_programs[which].programs));
+}
+
+struct dbleak *kernel_more(struct kernel *k, enum kernel_more which)
+{
+	return k->more[which].skel;
+}
+
+/* Index of a v1 controller in the kernel's css_set.subsys, from its BTF. */
+static int subsystem_index(const struct btf *btf, const char *controller, uint32_t *index)
+{
+	const char *name = strcmp(controller, "blkio") ? controller : "io";
+	int id = btf__find_by_name_kind(btf, "cgroup_subsys_id", BTF_KIND_ENUM);
+	const struct btf_type *type = btf__type_by_id(btf, id);
+	char wanted[64];
+
+	if (id < 0 || !type)
+		return -ENOENT;
+	snprintf(wanted, sizeof(wanted), "%s_cgrp_id", name);
+	for (int i = 0; i < btf_vlen(type); i++) {
+		const struct btf_enum *e = btf_enum(type) + i;
+
+		if (strcmp(btf__name_by_offset(btf, e->name_off), wanted) == 0) {
+			*index = e->val;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static int resolve_hierarchies(struct kernel *k, const struct select *select)
+{
+	struct btf *btf;
+	int n, err = 0;
+
+	n = select_is_empty(select)
+		    ? 0
+		    : select_hierarchies(select, k->hierarchies, SETTINGS_HIERARCHIES);
+	if (n <= 0)
+		return n;
+	btf = btf__load_vmlinux_btf();
+	if (!btf)
+		return -errno;
+	for (int i = 0; i < n && !err; i++) {
+		if (k->hierarchies[i] == CGROUP_V2)
+			k->hierarchy_ids[i] = CGROUP_DEFAULT;
+		else
+			err = subsystem_index(btf, cgroup_hierarchy_name(k->hierarchies[i]),
+					      &k->hierarchy_ids[i]);
+	}
+	btf__free(btf);
+	k->hierarchy_count = n;
+	return err;
+}
+
+/* The allocator's calls are followed: its maps get their size. */
+static int fill_heap(struct dbleak *skel, const struct kernel_options *o)
+{
+	struct dbleak__rodata *read_only = (struct dbleak__rodata *)skel->rodata;
+	struct settings *s = (struct settings *)&skel->rodata->settings;
+	uint32_t buckets = o->heap_interval > 1 ? HEAP_BUCKETS_SAMPLED : HEAP_BUCKETS_EXACT;
+	int err;
+
+	if (!o->heap_interval)
+		return 0;
+	read_only->heap_interval = o->heap_interval;
+	read_only->heap_mask = buckets - 1;
+	s->keep_said = true;
+	if (s->stacks_interpreted) {
+		s->stacks_native = STACKS_NATIVE_HEAP;
+		s->stacks_interpreted = STACKS_INTERPRETED_HEAP;
+	}
+	err = bpf_map__set_max_entries(skel->maps.heap_blocks, buckets);
+	return err ? err : bpf_map__set_max_entries(skel->maps.heap_sites, HEAP_SITES);
+}
+
+static int fill_settings(struct kernel *k, struct dbleak *skel, const struct kernel_options *o)
+{
+	struct settings *s = (struct settings *)&skel->rodata->settings;
+
+	if (getrandom(&s->hash_seed, sizeof(s->hash_seed), 0) != sizeof(s->hash_seed))
+		return -EIO;
+	s->grace_ns = o->grace_ns;
+	s->self = getpid();
+	s->selective = !select_is_empty(o->select);
+	s->tell_tasks = s->selective && !o->look_only;
+	s->by_comm = o->select->comm_count > 0;
+	s->hierarchies = k->hierarchy_count;
+	for (int i = 0; i < k->hierarchy_count; i++)
+		s->hierarchy[i] = k->hierarchy_ids[i];
+	s->stack_bytes = STACK_BYTES_COPIED;
+	if (!o->take_stacks)
+		return 0;
+	s->stacks_native = o->tell_all ? STACKS_NATIVE_ALL : STACKS_NATIVE;
+	s->stacks_interpreted = o->tell_all ? STACKS_INTERPRETED_ALL : STACKS_INTERPRETED;
+	return 0;
+}
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level, (void)format, (void)args;
+	return 0;
+}
+
+/* Words of libbpf on standard error, for those who asked. */
+static int loud(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
+}
+
+struct fill {
+	struct kernel *kernel;
+	const struct kernel_options *options;
+};
+
+static int fill_all(struct dbleak *maps, void *context)
+{
+	const struct fill *f = context;
+	int err = fill_settings(f->kernel, maps, f->options);
+
+	/* Where iterators show the maps, nothing is written to the ring of walks. */
+	if (!err && !feature_try(FEATURE_MAP_ITERATOR))
+		err = bpf_map__set_max_entries(maps->maps.walk_ring, sysconf(_SC_PAGESIZE));
+	if (!err && select_is_empty(f->options->select))
+		err = bpf_map__set_max_entries(maps->maps.task_ring, sysconf(_SC_PAGESIZE));
+	return err ? err : fill_heap(maps, f->options);
+}
+
+static int load(struct kernel *k, const struct kernel_options *o)
+{
+	struct fill fill = {k, o};
+	int err = loaded_open(&k->loaded, o->look_only, fill_all, &fill);
+
+	k->skel = k->loaded.maps;
+	return err;
+}
+
+static int fill_tables(struct kernel *k)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < COUNT(servers) && !err; i++) {
+		struct comm_key key = {};
+
+		memcpy(key.comm, servers[i].comm, strlen(servers[i].comm));
+		err = bpf_map_update_elem(bpf_map__fd(k->skel->maps.servers), &key,
+					  &servers[i].database, BPF_ANY);
+	}
+	for (size_t i = 0; i < COUNT(ports) && !err; i++)
+		err = kernel_learn_port(k, ports[i].port, ports[i].database);
+	return err;
+}
+
+static int link_iterator(struct kernel *k, struct bpf_link **link, const char *program,
+			 const struct bpf_map *map)
+{
+	struct bpf_program *p = loaded_program(&k->loaded, program);
+	DECLARE_LIBBPF_OPTS(bpf_iter_attach_opts, opts);
+	union bpf_iter_link_info info = {};
+
+	if (!p)
+		return -ENOENT;
+	if (map) {
+		info.map.map_fd = bpf_map__fd(map);
+		opts.link_info = &info;
+		opts.link_info_len = sizeof(info);
+	}
+	*link = bpf_program__attach_iter(p, map ? &opts : NULL);
+	return *link ? 0 : -errno;
+}
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+/* libbpf takes records as long as new ones come, and has taken this one when we refuse more. */
+static int on_ring(void *context, void *data, size_t size)
+{
+	struct kernel *k = context;
+
+	(void)size;
+	k->fn(k->context, data);
+	return ++k->drained % DRAIN_CLOCK || !k->drain_end_ns || monotonic_ns() < k->drain_end_ns
+		       ? 0
+		       : -EAGAIN;
+}
+
+static const struct {
+	const char *iterator, *walk, *map;
+} map_sweeps[KERNEL_SWEEPS] = {
+	[SWEEP_STATEMENTS] = {"sweep_statements", "walk_statements", "statements"},
+	[SWEEP_SITES] = {"sweep_sites", "walk_sites", "sites"},
+	[SWEEP_LINKS] = {"sweep_links", "walk_links", "links"},
+	[SWEEP_HANDLES] = {"sweep_handles", "walk_handles", "handles"},
+};
+
+static int link_map_sweeps(struct kernel *k)
+{
+	int err = 0;
+
+	if (feature_try(FEATURE_MAP_ITERATOR))
+		return 0;
+	for (int i = 0; i < KERNEL_SWEEPS && !err; i++)
+		err = link_iterator(k, &k->sweeps[i], map_sweeps[i].iterator,
+				    bpf_object__find_map_by_name(k->skel->obj, map_sweeps[i].map));
+	return err;
+}
+
+static int link_storage_sweeps(struct kernel *k)
+{
+	int err;
+
+	if (feature_try(FEATURE_STORAGE_ITERATOR))
+		return 0;
+	err = link_iterator(k, &k->count, "count_stored", k->skel->maps.marks);
+	return err || k->look_only ? err
+				   : link_iterator(k, &k->sweep_connections, "sweep_connections",
+						   k->skel->maps.connections);
+}
+
+static int on_task(void *context, void *data, size_t size)
+{
+	struct kernel *k = context;
+
+	(void)size;
+	k->task_fn(k->task_context, data);
+	return 0;
+}
+
+static int open_rings(struct kernel *k)
+{
+	k->ring = ring_buffer__new(bpf_map__fd(k->skel->maps.ring), on_ring, k, NULL);
+	if (!k->ring)
+		return -errno;
+	k->walked = ring_buffer__new(bpf_map__fd(k->skel->maps.walk_ring), on_ring, k, NULL);
+	if (!k->walked)
+		return -errno;
+	k->tasks = ring_buffer__new(bpf_map__fd(k->skel->maps.task_ring), on_task, k, NULL);
+	return k->tasks ? 0 : -errno;
+}
+
+static int prepare(struct kernel *k, const struct kernel_options *o)
+{
+	int err = fill_tables(k);
+
+	if (!err)
+		err = link_iterator(k, &k->scan, "scan_files", NULL);
+	if (!err)
+		err = link_storage_sweeps(k);
+	if (!err && !o->look_only)
+		err = link_map_sweeps(k);
+	if (!err)
+		err = open_rings(k);
+	if (err)
+		return err;
+	k->skel->data->births_allowed = k->tell_all ? INT32_MAX : BIRTHS_AT_START;
+	for (size_t i = 0; i < o->select->pid_count && !err; i++)
+		err = kernel_select_pid(k, o->select->pids[i].pid);
+	for (size_t i = 0; i < o->select->comm_count && !err; i++) {
+		uint8_t one = 1;
+
+		err = bpf_map_update_elem(bpf_map__fd(k->skel->maps.comms),
+					  &o->select->comms[i], &one, BPF_ANY);
+	}
+	return err ? err : kernel_select(k, o->select);
+}
+
+int kernel_open(struct kernel **out, const struct kernel_options *options)
+{
+	struct kernel *k = calloc(1, sizeof(*k));
+	int err;
+
+	*out = NULL;
+	if (!k)
+		return -ENOMEM;
+	k->stats_fd = -1;
+	k->look_only = options->look_only;
+	k->errands = k->look_only ? NULL : errands_open();
+	k->tell_all = options->tell_all;
+	k->buffer = malloc(READ_BYTES);
+	err = k->buffer ? resolve_hierarchies(k, options->select) : -ENOMEM;
+	libbpf_set_print(getenv("DBLEAK_DEBUG") ? loud : quiet);
+	if (!err)
+		err = load(k, options);
+	if (!err)
+		err = prepare(k, options);
+	if (err) {
+		kernel_close(k);
+		return err;
+	}
+	*out = k;
+	return 0;
+}
+
+int kernel_attach(struct kernel *k)
+{
+	return loaded_attach(&k->loaded);
+}
+
+void kernel_close(struct kernel *k)
+{
+	if (!k)
+		return;
+	kernel_stats(k, false);
+	errands_close(k->errands);
+	ring_buffer__free(k->ring);
+	ring_buffer__free(k->walked);
+	ring_buffer__free(k->tasks);
+	bpf_link__destroy(k->scan);
+	bpf_link__destroy(k->count);
+	bpf_link__destroy(k->sweep_connections);
+	for (int i = 0; i < KERNEL_SWEEPS; i++)
+		bpf_link__destroy(k->sweeps[i]);
+	for (int i = 0; i < KERNEL_MORE; i++)
+		loaded_more_close(&k->more[i]);
+	loaded_close(&k->loaded);
+	table_free_values(&k->forgotten);
+	free(k->buffer);
+	free(k);
+}
+
+struct dbleak *kernel_skeleton(struct kernel *k)
+{
+	return k->skel;
+}
+
+struct bpf_program *kernel_program(struct kernel *k, const char *name)
+{
+	return loaded_program(&k->loaded, name);
+}
+
+const char *kernel_door(const struct kernel *k)
+{
+	return k->loaded.door;
+}
+
+static int cgroup_key(const struct kernel *k, const struct select_cgroup *g, struct cgroup_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	key->id = g->id;
+	for (int i = 0; i < k->hierarchy_count; i++) {
+		if (k->hierarchies[i] != g->hierarchy)
+			continue;
+		key->hierarchy = k->hierarchy_ids[i];
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int kernel_select(struct kernel *k, const struct select *select)
+{
+	int fd = bpf_map__fd(k->skel->maps.cgroups), err = 0;
+	struct cgroup_key key;
+	uint8_t one = 1;
+
+	for (size_t i = 0; i < select->removed_count; i++)
+		if (!cgroup_key(k, &select->removed[i], &key))
+			bpf_map_delete_elem(fd, &key);
+	for (size_t i = 0; i < select->cgroup_count && !err; i++) {
+		err = cgroup_key(k, &select->cgroups[i], &key);
+		if (!err)
+			err = bpf_map_update_elem(fd, &key, &one, BPF_ANY);
+	}
+	k->skel->bss->selection_generation++;
+	return err;
+}
+
+int kernel_select_pid(struct kernel *k, uint32_t pid)
+{
+	uint8_t one = 1;
+
+	return bpf_map_update_elem(bpf_map__fd(k->skel->maps.targets), &pid, &one, BPF_ANY);
+}
+
+bool kernel_targets(struct kernel *k, uint32_t pid)
+{
+	uint8_t one;
+
+	return !bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.targets), &pid, &one);
+}
+
+int kernel_drain(struct kernel *k, int timeout_ms, kernel_record_fn fn, void *context)
+{
+	int n;
+
+	k->fn = fn;
+	k->context = context;
+	k->drain_end_ns = monotonic_ns() + DRAIN_NS;
+	n = timeout_ms ? ring_buffer__poll(k->ring, timeout_ms) : ring_buffer__consume(k->ring);
+	k->drain_end_ns = 0;
+	return n == -EINTR || n == -EAGAIN ? 0 : n < 0 ? n : 0;
+}
+
+int kernel_drain_tasks(struct kernel *k, kernel_task_fn fn, void *context)
+{
+	int n;
+
+	k->task_fn = fn;
+	k->task_context = context;
+	n = ring_buffer__consume(k->tasks);
+	return n < 0 ? n : 0;
+}
+
+int kernel_tasks_fd(const struct kernel *k)
+{
+	return ring_buffer__epoll_fd(k->tasks);
+}
+
+int kernel_ring_fd(const struct kernel *k)
+{
+	return ring_buffer__epoll_fd(k->ring);
+}
+
+/* Hands over the whole records in the buffer; returns the bytes of one that is cut. */
+static size_t hand_over(char *buffer, size_t have, kernel_record_fn fn, void *context)
+{
+	size_t at = 0;
+
+	while (have - at >= sizeof(struct ev_head)) {
+		const struct ev_head *head = (const void *)(buffer + at);
+
+		if (head->size < sizeof(*head) || head->size > have - at)
+			break;
+		fn(context, head);
+		at += head->size;
+	}
+	memmove(buffer, buffer + at, have - at);
+	return have - at;
+}
+
+static int read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_fn fn,
+			 void *context)
+{
+	int fd = bpf_iter_create(bpf_link__fd(link)), err = 0;
+	size_t have = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		n = read(fd, k->buffer + have, READ_BYTES - have);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n <= 0)
+			break;
+		have = hand_over(k->buffer, have + n, fn, context);
+	}
+	if (n < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int kernel_scan(struct kernel *k, uint32_t mode, kernel_record_fn fn, void *context)
+{
+	k->skel->bss->scan_mode = mode;
+	return read_iterator(k, k->scan, fn, context);
+}
+
+/* Each round tells of what the last had no room for.  The bound keeps a map that fills faster than
+ * it is read from holding up the caller: the rest is told of in the next sweep. */
+static int walk_map(struct kernel *k, enum kernel_sweep which, kernel_record_fn fn, void *context)
+{
+	struct bpf_program *p = loaded_program(&k->loaded, map_sweeps[which].walk);
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	int err, n;
+
+	if (!p)
+		return -ENOENT;
+	k->fn = fn;
+	k->context = context;
+	for (int round = 0; round < WALKS_MOST; round++) {
+		k->skel->bss->walk_full = 0;
+		err = bpf_prog_test_run_opts(bpf_program__fd(p), &opts);
+		if (err)
+			return err;
+		n = ring_buffer__consume(k->walked);
+		if (n < 0 || !k->skel->bss->walk_full)
+			return n < 0 ? n : 0;
+	}
+	return 0;
+}
+
+int kernel_sweep_map(struct kernel *k, enum kernel_sweep which, kernel_record_fn fn, void *context)
+{
+	return k->sweeps[which] ? read_iterator(k, k->sweeps[which], fn, context)
+				: walk_map(k, which, fn, context);
+}
+
+static uint64_t now_boot(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+int kernel_statements_forget(struct kernel *k, uint64_t connection, uint64_t before_ns)
+{
+	struct table_key key = {connection, 0};
+	uint64_t *before = table_get(&k->forgotten, key), now = now_boot();
+
+	if (before_ns > now) /* what it prepares from now on counts */
+		before_ns = now;
+	if (!before) {
+		before = calloc(1, sizeof(*before));
+		if (!before || table_put(&k->forgotten, key, before)) {
+			free(before);
+			return -ENOMEM;
+		}
+	}
+	if (*before < before_ns)
+		*before = before_ns;
+	return 0;
+}
+
+/* One pass over the statements for all connections that were forgotten since the last: each on its
+ * own would cost as much. */
+static void forget_statements(struct kernel *k)
+{
+	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	int fd = bpf_map__fd(k->skel->maps.statements), err = 0;
+	struct statement *statements = (struct statement *)k->buffer;
+	struct statement_key keys[FORGET_BATCH];
+	uint32_t place = 0, count;
+	void *from = NULL;
+
+	if (!k->forgotten.count)
+		return;
+	while (!err) {
+		count = FORGET_BATCH;
+		err = bpf_map_lookup_batch(fd, from, &place, keys, statements, &count, &opts);
+		if (err && err != -ENOENT)
+			break;
+		from = &place;
+		for (uint32_t i = 0; i < count; i++) {
+			uint64_t *before = table_get(&k->forgotten,
+						     (struct table_key){keys[i].id, 0});
+
+			if (before && statements[i].born_ns < *before)
+				bpf_map_delete_elem(fd, &keys[i]);
+		}
+	}
+	table_free_values(&k->forgotten);
+}
+
+int kernel_sweep(struct kernel *k, kernel_record_fn fn, void *context)
+{
+	int err;
+
+	if (!k->tell_all && k->skel->data->births_allowed < BIRTHS_EACH_SWEEP)
+		k->skel->data->births_allowed = BIRTHS_EACH_SWEEP;
+	forget_statements(k);
+	err = k->sweep_connections ? read_iterator(k, k->sweep_connections, fn, context)
+				   : kernel_scan(k, SCAN_SWEEP, fn, context);
+	return err ? err : kernel_sweep_map(k, SWEEP_STATEMENTS, fn, context);
+}
+
+int kernel_learn_port(struct kernel *k, uint16_t port, uint8_t database)
+{
+	int err = bpf_map_update_elem(bpf_map__fd(k->skel->maps.ports), &port, &database,
+				      BPF_NOEXIST);
+
+	return err == -EEXIST ? 0 : err;
+}
+
+int kernel_serve_port(struct kernel *k, uint16_t port, uint8_t database, bool known_only)
+{
+	int fd = bpf_map__fd(k->skel->maps.ports);
+	uint8_t value;
+	bool known = !bpf_map_lookup_elem(fd, &port, &value) && (value & ~SERVED) == database;
+
+	if (known_only && !known)
+		return 0;
+	value = database | SERVED;
+	return bpf_map_update_elem(fd, &port, &value, BPF_ANY);
+}
+
+int kernel_serve_path(struct kernel *k, uint64_t hash, uint8_t database, bool named)
+{
+	uint8_t value = database | SERVED | (named ? NAMED : 0);
+
+	return bpf_map_update_elem(bpf_map__fd(k->skel->maps.paths), &hash, &value, BPF_ANY);
+}
+
+uint8_t kernel_server_named(const char *name)
+{
+	for (size_t i = 0; i < COUNT(servers); i++)
+		if (!strcmp(servers[i].comm, name))
+			return servers[i].database;
+	return EV_DB_UNKNOWN;
+}
+
+int kernel_processes(struct kernel *k, void (*fn)(void *, uint32_t, const struct process *),
+		     void *context)
+{
+	int fd = bpf_map__fd(k->skel->maps.processes);
+	uint32_t key, next, *at = NULL;
+	struct process p;
+
+	/* The successor is taken first, so that a removal does not lose the place. */
+	if (bpf_map_get_next_key(fd, NULL, &next))
+		return 0;
+	for (bool more = true; more;) {
+		key = next;
+		at = &key;
+		more = bpf_map_get_next_key(fd, at, &next) == 0;
+		if (bpf_map_lookup_elem(fd, &key, &p))
+			continue;
+		fn(context, key, &p);
+		if (p.gone)
+			bpf_map_delete_elem(fd, &key);
+	}
+	return 0;
+}
+
+bool kernel_is_server(struct kernel *k, uint32_t pid)
+{
+	struct process p;
+
+	return !bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.processes), &pid, &p) && p.server;
+}
+
+int kernel_counters(struct kernel *k, uint64_t *counters)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t *values;
+
+	if (cpus < 0)
+		return cpus;
+	values = calloc(cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < COUNTERS; i++) {
+		counters[i] = 0;
+		if (bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.counters), &i, values))
+			continue;
+		for (int cpu = 0; cpu < cpus; cpu++)
+			counters[i] += values[cpu];
+	}
+	free(values);
+	return 0;
+}
+
+int kernel_pagemap(struct kernel *k, uint32_t pid)
+{
+	return errand_pagemap(k ? k->errands : NULL, pid);
+}
+
+int kernel_stats(struct kernel *k, bool on)
+{
+	if (on && k->stats_fd < 0) {
+		k->stats_fd = errand_clock(k->errands);
+		return k->stats_fd < 0 ? k->stats_fd : 0;
+	}
+	if (!on && k->stats_fd >= 0) {
+		close(k->stats_fd);
+		k->stats_fd = -1;
+	}
+	return 0;
+}
+
+int kernel_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs)
+{
+	struct bpf_program *p = NULL;
+	size_t part = 0;
+
+	*ns = 0;
+	*runs = 0;
+	while ((p = loaded_next(&k->loaded, p, &part))) {
+		enum program_kind kind = program_kind(p);
+		struct bpf_prog_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (kind == PROGRAM_SWEEP || kind == PROGRAM_CLIENT)
+			continue;
+		if (bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &size))
+			return -errno;
+		*ns += info.run_time_ns;
+		*runs += info.run_cnt;
+	}
+	return 0;
+}
+
+/* The memlock line of a BPF descriptor. */
+static uint64_t fd_bytes(int fd)
+{
+	char path[64], line[128];
+	unsigned long long bytes = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	fclose(f);
+	return bytes;
+}
+
+uint64_t kernel_missed(struct kernel *k)
+{
+	struct bpf_program *p = NULL;
+	uint64_t missed = 0;
+	size_t part = 0;
+
+	while ((p = loaded_next(&k->loaded, p, &part))) {
+		enum program_kind kind = program_kind(p);
+		struct bpf_prog_info info = {};
+		uint32_t size = sizeof(info);
+
+		/* What a missed change of state would have told, the next sweep finds. */
+		if (kind == PROGRAM_LIFECYCLE || kind == PROGRAM_CLIENT)
+			continue;
+		if (!bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &size))
+			missed += info.recursion_misses;
+	}
+	return missed;
+}
+
+/* What kmalloc takes for so many. */
+static uint64_t slab_bytes(uint64_t bytes)
+{
+	uint64_t size = 64;
+
+	while (size < bytes)
+		size *= 2;
+	return size > 64 && size * 3 / 4 >= bytes && size <= 256 ? size * 3 / 4 : size;
+}
+
+/* Socket storage, which memlock leaves out: before its value each element has a cache line and a
+ * pointer, and each socket with any has a struct bpf_local_storage of 168 to 192 bytes. */
+static uint64_t storage_bytes(struct kernel *k)
+{
+	uint64_t mark = slab_bytes(72 + bpf_map__value_size(k->skel->maps.marks));
+	uint64_t connection = slab_bytes(72 + bpf_map__value_size(k->skel->maps.connections));
+
+	k->skel->bss->marks_stored = 0;
+	k->skel->bss->connections_stored = 0;
+	if (k->count ? read_iterator(k, k->count, NULL, NULL)
+		     : kernel_scan(k, SCAN_COUNT, NULL, NULL))
+		return 0;
+	return k->skel->bss->marks_stored * (mark + slab_bytes(192)) +
+	       k->skel->bss->connections_stored * connection;
+}
+
+static uint64_t more_bytes(struct dbleak *skel)
+{
+	struct bpf_program *p = NULL;
+	uint64_t bytes = 0;
+
+	while (skel && (p = bpf_object__next_program(skel->obj, p)))
+		if (bpf_program__autoload(p))
+			bytes += fd_bytes(bpf_program__fd(p));
+	return bytes;
+}
+
+uint64_t kernel_bytes(struct kernel *k)
+{
+	uint64_t bytes = storage_bytes(k);
+	struct bpf_program *p = NULL;
+	struct bpf_map *m;
+	size_t part = 0;
+
+	bpf_object__for_each_map(m, k->skel->obj)
+		bytes += fd_bytes(bpf_map__fd(m));
+	while ((p = loaded_next(&k->loaded, p, &part)))
+		bytes += fd_bytes(bpf_program__fd(p));
+	for (int i = 0; i < KERNEL_MORE; i++)
+		bytes += more_bytes(k->more[i].skel);
+	return bytes;
+}

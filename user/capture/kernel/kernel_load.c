@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * kernel_load.c - see kernel_load.h.
+ *
+ * Two doors lead to the sockets and only trying tells which one a kernel has: each is loaded in
+ * turn, with the other's programs left out, until one is taken.
+ */
+#include "user/capture/kernel/kernel_load.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <malloc.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bpf/settings.h"
+#include "dbleak.skel.h"
+#include "user/capture/kernel/feature.h"
+#include "user/capture/kernel/loading.h"
+#include "user/capture/probe/probe.h"
+
+#define LARGE (128 << 10) /* bytes */
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Programs of each door, in turn for the one part and the other; those of the other doors are not
+ * loaded. */
+static const struct {
+	const char *name;
+	const char *programs[4];
+	unsigned int arguments; /* only where tcp_recvmsg takes so many; 0 wherever it loads */
+} doors[] = {
+	{"tracepoints", {"socket_sent", "socket_received"}, 0},
+	{"fexit", {"tcp_sent", "tcp_received_nonblock", "unix_sent", "unix_received"}, 6},
+	{"fexit", {"tcp_sent", "tcp_received", "unix_sent", "unix_received"}, 0},
+};
+
+static const char *const lifecycle[] = {"socket_state",	   "process_forked", "process_replaced",
+					"process_renamed", "process_exited", "signal_taken"};
+/* Run by user space, to its end. */
+static const struct {
+	const char *name;
+	bool without_probes; /* also where only looking is done */
+	bool unless; /* only where the kernel refuses the feature, else only where it has it */
+	enum feature_id feature;
+} sweeps[] = {
+	{"scan_files", .without_probes = true, .feature = FEATURE_FILE_ITERATOR},
+	{"count_stored", .without_probes = true, .feature = FEATURE_STORAGE_ITERATOR},
+	{"sweep_connections", .feature = FEATURE_STORAGE_ITERATOR},
+	{"sweep_statements", .feature = FEATURE_MAP_ITERATOR},
+	{"sweep_sites", .feature = FEATURE_MAP_ITERATOR},
+	{"sweep_links", .feature = FEATURE_MAP_ITERATOR},
+	{"sweep_handles", .feature = FEATURE_MAP_ITERATOR},
+	{"walk_statements", .unless = true, .feature = FEATURE_MAP_ITERATOR},
+	{"walk_sites", .unless = true, .feature = FEATURE_MAP_ITERATOR},
+	{"walk_links", .unless = true, .feature = FEATURE_MAP_ITERATOR},
+	{"walk_handles", .unless = true, .feature = FEATURE_MAP_ITERATOR},
+};
+/* Attached file by file, as libraries are found. */
+static const char *const clients[] = {"client_entered", "client_left", "python_started"};
+
+static bool named(const char *name, const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i] && strcmp(name, list[i]) == 0)
+			return true;
+	return false;
+}
+
+static int sweep_number(const char *name)
+{
+	for (size_t i = 0; i < COUNT(sweeps); i++)
+		if (strcmp(name, sweeps[i].name) == 0)
+			return (int)i;
+	return -1;
+}
+
+static bool sweep_wanted(const char *name, bool look_only)
+{
+	int i = sweep_number(name);
+
+	return i >= 0 && (sweeps[i].without_probes || !look_only) &&
+	       (feature_try(sweeps[i].feature) != 0) == sweeps[i].unless;
+}
+
+enum program_kind program_kind(const struct bpf_program *p)
+{
+	const char *name = bpf_program__name(p);
+
+	return sweep_number(name) >= 0			  ? PROGRAM_SWEEP
+	       : named(name, lifecycle, COUNT(lifecycle)) ? PROGRAM_LIFECYCLE
+	       : named(name, clients, COUNT(clients))	  ? PROGRAM_CLIENT
+							  : PROGRAM_SOCKET;
+}
+
+/* The two parts take the verifier about as long.  -1: in neither. */
+static int part_of(const char *name, size_t door)
+{
+	for (size_t i = 0; i < COUNT(doors[door].programs); i++)
+		if (doors[door].programs[i] && strcmp(name, doors[door].programs[i]) == 0)
+			return i % LOADED_PARTS;
+	if (named(name, lifecycle, COUNT(lifecycle)) || named(name, clients, COUNT(clients)))
+		return 0;
+	return sweep_wanted(name, false) ? 1 : -1;
+}
+
+static enum bpf_attach_type attach_type_of(const struct bpf_program *p)
+{
+	return strstr(bpf_program__name(p), "_session")
+		       ? (enum bpf_attach_type)PROBE_ATTACH_TYPE_SESSION
+		       : (enum bpf_attach_type)PROBE_ATTACH_TYPE_MULTI;
+}
+
+static void choose(struct bpf_program *p, bool wanted)
+{
+	bpf_program__set_autoload(p, wanted);
+	if (wanted && bpf_program__type(p) == BPF_PROG_TYPE_KPROBE &&
+	    !feature_try(FEATURE_UPROBE_MULTI))
+		bpf_program__set_expected_attach_type(p, attach_type_of(p));
+}
+
+/* Leaves the maps of another object to the first's. */
+static int share_maps(struct dbleak *maps, struct dbleak *more)
+{
+	struct bpf_map *m;
+	int err = 0;
+
+	bpf_object__for_each_map(m, more->obj) {
+		int fd = bpf_object__find_map_fd_by_name(maps->obj, bpf_map__name(m));
+
+		if (!err)
+			err = fd < 0 ? fd : bpf_map__reuse_fd(m, fd);
+	}
+	return err;
+}
+
+/* --- at the start ------------------------------------------------------------------------- */
+
+static void destroy(struct dbleak **skel)
+{
+	dbleak__destroy(*skel);
+	*skel = NULL;
+}
+
+void loaded_close(struct loaded *l)
+{
+	for (int i = 0; i < LOADED_PARTS; i++)
+		if (l->parts[i] != l->maps)
+			destroy(&l->parts[i]);
+	destroy(&l->maps);
+	memset(l->parts, 0, sizeof(l->parts));
+}
+
+/* All in one object, which takes one processor's time only once. */
+static int open_whole(struct loaded *l, size_t door, bool look_only, loaded_fill_fn *fill,
+		      void *context)
+{
+	struct bpf_program *p;
+	int err;
+
+	bpf_object__for_each_program(p, l->maps->obj) {
+		const char *name = bpf_program__name(p);
+
+		choose(p, look_only ? sweep_wanted(name, true) : part_of(name, door) >= 0);
+	}
+	err = fill(l->maps, context);
+	l->parts[0] = l->maps;
+	return err ? err : dbleak__load(l->maps);
+}
+
+static int open_part(struct loaded *l, int part, size_t door)
+{
+	struct bpf_program *p;
+
+	l->parts[part] = dbleak__open();
+	if (!l->parts[part])
+		return -errno;
+	bpf_object__for_each_program(p, l->parts[part]->obj)
+		choose(p, part_of(bpf_program__name(p), door) == part);
+	return share_maps(l->maps, l->parts[part]);
+}
+
+/* The maps first, then the programs side by side. */
+static int open_parts(struct loaded *l, size_t door, loaded_fill_fn *fill, void *context)
+{
+	struct loading *other = NULL;
+	struct bpf_program *p;
+	int err = fill(l->maps, context), late = 0;
+
+	bpf_object__for_each_program(p, l->maps->obj)
+		choose(p, false);
+	if (!err)
+		err = dbleak__load(l->maps);
+	for (int i = 0; i < LOADED_PARTS && !err; i++)
+		err = open_part(l, i, door);
+	if (err)
+		return err;
+	other = loading_begin(l->parts[1]->obj);
+	err = bpf_object__load(l->parts[0]->obj);
+	late = other ? loading_end(other) : bpf_object__load(l->parts[1]->obj);
+	return err ? err : late;
+}
+
+static int try_door(struct loaded *l, size_t door, bool look_only, loaded_fill_fn *fill,
+		    void *context)
+{
+	bool whole = look_only || sysconf(_SC_NPROCESSORS_ONLN) < LOADED_PARTS;
+	int err;
+
+	l->maps = dbleak__open();
+	if (!l->maps)
+		return -errno;
+	err = whole ? open_whole(l, door, look_only, fill, context)
+		    : open_parts(l, door, fill, context);
+	if (err)
+		loaded_close(l);
+	return err;
+}
+
+/* Whether a function of the kernel takes so many arguments, as its types say.  They say it at once, where
+ * the verifier reads a whole program first. */
+static bool kernel_takes(const char *function, unsigned int arguments)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf_type *type = NULL;
+	int id = btf ? btf__find_by_name_kind(btf, function, BTF_KIND_FUNC) : -1;
+	bool takes;
+
+	if (id >= 0)
+		type = btf__type_by_id(btf, btf__type_by_id(btf, id)->type);
+	takes = type && btf_is_func_proto(type) && btf_vlen(type) == arguments;
+	btf__free(btf);
+	return takes;
+}
+
+static bool fits(size_t door)
+{
+	return !doors[door].arguments || kernel_takes("tcp_recvmsg", doors[door].arguments);
+}
+
+/* A hook that a kernel lacks shows as one of these; anything else would fail at each door.  Of one
+ * that takes other arguments the verifier says EACCES. */
+static bool is_absent(int err, size_t door)
+{
+	return err == -ESRCH || err == -ENOENT || err == -ENOTSUP || (err == -EACCES && door > 0);
+}
+
+int loaded_open(struct loaded *l, bool look_only, loaded_fill_fn *fill, void *context)
+{
+	int err = -ENOTSUP;
+
+	mallopt(M_MMAP_THRESHOLD, LARGE); /* the kernel's types, read for each object, are given back */
+	for (size_t door = 0; door < COUNT(doors); door++) {
+		if (!fits(door))
+			continue;
+		err = try_door(l, door, look_only, fill, context);
+		if (!err)
+			l->door = look_only ? "none" : doors[door].name;
+		if (!is_absent(err, door))
+			break;
+	}
+	return err;
+}
+
+struct bpf_program *loaded_next(const struct loaded *l, struct bpf_program *p, size_t *part)
+{
+	for (; *part < LOADED_PARTS && l->parts[*part]; (*part)++, p = NULL)
+		while ((p = bpf_object__next_program(l->parts[*part]->obj, p)))
+			if (bpf_program__autoload(p))
+				return p;
+	return NULL;
+}
+
+struct bpf_program *loaded_program(const struct loaded *l, const char *name)
+{
+	struct bpf_program *p = NULL;
+	size_t part = 0;
+
+	while ((p = loaded_next(l, p, &part)))
+		if (strcmp(bpf_program__name(p), name) == 0)
+			return p;
+	return NULL;
+}
+
+static struct bpf_link **link_of(struct dbleak *skel, const struct bpf_program *p)
+{
+	for (int i = 0; i < skel->skeleton->prog_cnt; i++)
+		if (*skel->skeleton->progs[i].prog == p)
+			return skel->skeleton->progs[i].link;
+	return NULL;
+}
+
+int loaded_attach(const struct loaded *l)
+{
+	struct bpf_program *p = NULL;
+	size_t part = 0;
+
+	while ((p = loaded_next(l, p, &part))) {
+		enum program_kind kind = program_kind(p);
+		struct bpf_link **link = link_of(l->parts[part], p);
+
+		if (kind == PROGRAM_SWEEP || kind == PROGRAM_CLIENT)
+			continue;
+		if (!link)
+			return -EINVAL;
+		*link = bpf_program__attach(p);
+		if (!*link)
+			return -errno;
+	}
+	return 0;
+}
+
+/* --- later ---------------------------------------------------------------------------------- */
+
+static int open_more(struct loaded_more *m, const struct loaded *l, const char *const *programs,
+		     size_t n)
+{
+	struct bpf_program *p;
+	int err;
+
+	m->coming = dbleak__open();
+	if (!m->coming)
+		return -errno;
+	bpf_object__for_each_program(p, m->coming->obj)
+		choose(p, named(bpf_program__name(p), programs, n));
+	err = share_maps(l->maps, m->coming);
+	if (err)
+		destroy(&m->coming);
+	return err;
+}
+
+void loaded_more_begin(struct loaded_more *m, const struct loaded *l, const char *const *programs,
+		       size_t n)
+{
+	if (m->skel || m->coming || open_more(m, l, programs, n))
+		return;
+	m->loading = loading_begin(m->coming->obj);
+	if (!m->loading)
+		destroy(&m->coming);
+}
+
+int loaded_more_wait(struct loaded_more *m, const struct loaded *l, const char *const *programs,
+		     size_t n)
+{
+	int err = 0;
+
+	if (m->skel)
+		return 0;
+	if (!m->coming)
+		err = open_more(m, l, programs, n);
+	if (err)
+		return err;
+	err = m->loading ? loading_end(m->loading) : bpf_object__load(m->coming->obj);
+	m->loading = NULL;
+	if (err)
+		destroy(&m->coming);
+	m->skel = m->coming;
+	m->coming = NULL;
+	return err;
+}
+
+int loaded_more_try(struct loaded_more *m, const struct loaded *l, const char *const *programs,
+		    size_t n)
+{
+	loaded_more_begin(m, l, programs, n);
+	if (m->loading && !loading_is_done(m->loading))
+		return -EAGAIN;
+	return loaded_more_wait(m, l, programs, n);
+}
+
+void loaded_more_close(struct loaded_more *m)
+{
+	if (m->loading)
+		loading_end(m->loading);
+	m->loading = NULL;
+	destroy(&m->coming);
+	destroy(&m->skel);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * allocator.h - the allocator in a file: its functions, where probes go, and which code is its own.
+ *
+ * Pure but for reading the file.  To add a function is to add a row here and a live test.
+ */
+#ifndef DBLEAK_CAPTURE_ALLOCATOR_H
+#define DBLEAK_CAPTURE_ALLOCATOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/memory/heap.h"
+#include "user/capture/elf/elf.h"
+
+#define ALLOCATOR_PROBES 64
+
+struct allocator {
+	struct heap_file code; /* relative to the start of the file's code */
+	bool whole;	       /* the file is nothing but an allocator */
+	size_t count;
+	struct allocator_probe {
+		uint64_t offset; /* in the file */
+		uint32_t before; /* bytes from the start of its code */
+		uint8_t kind;	 /* enum heap_kind */
+		bool returns;
+		bool cheap;
+	} probe[ALLOCATOR_PROBES];
+};
+
+/* Looks for malloc and free in what the file exports or, if deep, in its full symbol table.
+ * at_entry: no chosen probe points.  0, -ENOENT it has none, or -errno. */
+int allocator_find(struct elf_file *elf, bool deep, bool at_entry, struct allocator *out);
+
+/* The name of what takes blocks so: "malloc", "mmap". */
+const char *allocator_kind(uint32_t kind);
+
+#endif

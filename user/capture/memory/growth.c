@@ -1,0 +1,666 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * growth.c - who grows, and for how long that is followed.
+ *
+ * A process is a suspect once its anonymous memory, swapped out or not, stands some megabytes above
+ * its lowest, and no longer when it has reached no new height for a while; one that was born while we
+ * look begins with nothing.  The probe of page faults is attached while there is a suspect, and in a
+ * suspect that runs Python that of its allocator's pools.
+ */
+#include "user/capture/memory/growth.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user/base/file.h"
+#include "bpf/stack/stack.h"
+#include "user/base/table.h"
+#include "user/capture/memory/growth_site.h"
+#include "user/capture/memory/huge.h"
+#include "user/capture/kernel/kernel_growth.h"
+#include "user/capture/host/limit.h"
+#include "user/capture/memory/pools.h"
+#include "user/capture/stack/reader.h"
+
+#define SECOND_NS     1000000000ULL
+#define STEP_BYTES    (64 << 10) /* smaller moves are not told */
+#define SUSPECT_BYTES (2 << 20)	 /* above its lowest */
+#define HEIGHT_BYTES  (256 << 10) /* that a new height stands above the old */
+#define CALM_NS	      (20 * SECOND_NS)
+#define IDLE_NS	      (5 * SECOND_NS)
+#define PATIENCE_NS   (5 * SECOND_NS) /* for the name of a stack */
+#define GAP_NS	      10000000ULL /* between two samples of anybody: 100 a second */
+#define GAP_EAGER_NS  3000000ULL  /* where programs are short */
+#define GAP_MOST_NS   200000000ULL /* of one process */
+#define LEAST_PAGES   48	  /* between two samples, on average */
+#define TELL_NS	      SECOND_NS
+#define CHECK_SHARE	  100 /* looking for pages takes at most one part in so many of our time */
+#define CHECK_SHARE_EAGER 25
+#define CHECK_SHARE_POOLS 25 /* of all processes together */
+#define POOLS_AHEAD	  4
+#define PAGES_AT_ONCE	  64		   /* of a process: meanwhile nothing else is done */
+#define STEP_NS		  20000000ULL	   /* then others have their turn */
+#define LAST_CHECK_NS	  (SECOND_NS / 10) /* of a process, at the end */
+#define PAGE_BYTES    4096
+#define POOLS_LOOK_NS (SECOND_NS / 5) /* at the least, and at times three times as much */
+
+enum gap_kind { GAP_PROBE = 1, GAP_ROOM = 2, GAP_PAGES = 4, GAP_FRAMES = 8, GAP_SIZES = 16 };
+
+struct grower { /* a process looked at */
+	uint32_t pid;
+	uint64_t start_ns;
+	struct ev_memory told;
+	uint64_t low, high;  /* bytes */
+	uint64_t rose_ns;    /* when it reached its height */
+	uint64_t check_ns, tell_ns; /* when its pages are looked for next, its sites told */
+	uint64_t pools_ns;	    /* when its pools are */
+	struct growth_sites *sites; /* NULL: it was no suspect yet */
+	bool sampled, gone;
+	bool fresh; /* sampled, but to whom its threads spoke before is still to be asked */
+};
+
+struct growth {
+	struct growth_host host;
+	struct kernel_growth *kernel; /* NULL: sizes alone */
+	struct pools *pools;	      /* NULL: not of anybody */
+	uint64_t pools_ns;	      /* when they are due */
+	uint64_t random;
+	struct limits *limits;
+	struct table growers; /* struct grower, by pid and start */
+	size_t sampled;
+	uint64_t begun_ns, idle_ns; /* idle: since when nobody is sampled */
+	uint32_t batch, huge;
+	uint32_t gaps; /* enum gap_kind, told */
+	enum ev_tier tier;
+	bool attached;
+};
+
+static uint64_t now_boot(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * SECOND_NS + t.tv_nsec;
+}
+
+/* Once of the whole host. */
+static void tell_gap(struct growth *g, enum gap_kind kind, const char *text)
+{
+	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
+
+	if (g->gaps & kind)
+		return;
+	g->gaps |= kind;
+	snprintf(gap.text, sizeof(gap.text), "%s", text);
+	g->host.tell(g->host.context, &gap.head);
+}
+
+/* Sizes in between come at one fault, of which the next one's stack is taken. */
+static void look_at_huge_pages(struct growth *g)
+{
+	int root = file_open_root("");
+
+	if (root < 0)
+		return;
+	g->huge = huge_pages(root);
+	if (huge_between(root))
+		tell_gap(g, GAP_SIZES,
+			 "huge pages of less than 2 MB are in use: which line takes memory is known "
+			 "less well");
+	close(root);
+}
+
+static void attach(struct growth *g)
+{
+	int err;
+
+	if (g->attached || g->gaps & GAP_PROBE)
+		return;
+	err = kernel_growth_attach(g->kernel, g->host.eager);
+	g->attached = !err;
+	if (g->attached)
+		look_at_huge_pages(g);
+	if (err && err != -EAGAIN) /* the next look asks again */
+		tell_gap(g, GAP_PROBE,
+			 "this kernel does not show page faults: where memory grows is not seen");
+}
+
+/* A processor keeps this many pages of a count back, or fewer (lib/percpu_counter.c; before 6.2 each
+ * thread kept 64). */
+static uint32_t batch_of_kernel(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	uint32_t batch = 64;
+
+	while (batch < 4096 && batch < 2 * cpus)
+		batch *= 2;
+	return batch;
+}
+
+static void tell_pools_gap(void *context, const char *text)
+{
+	struct growth *g = context;
+	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
+
+	snprintf(gap.text, sizeof(gap.text), "%s", text);
+	g->host.tell(g->host.context, &gap.head);
+}
+
+static int open_pools(struct growth *g)
+{
+	const struct pools_host host = {.context = g,
+					.gap = tell_pools_gap,
+					.kernel = g->host.kernel,
+					.procfs = g->host.procfs,
+					.max_overhead = g->host.max_overhead};
+
+	g->pools_ns = UINT64_MAX;
+	return pools_open(&g->pools, &host);
+}
+
+int growth_open(struct growth **out, const struct growth_host *host)
+{
+	struct growth *g = calloc(1, sizeof(*g));
+	int err;
+
+	*out = NULL;
+	if (!g)
+		return -ENOMEM;
+	g->host = *host;
+	g->tier = EV_TIER_GROWTH;
+	g->batch = batch_of_kernel();
+	g->begun_ns = now_boot();
+	err = limits_open(&g->limits, host->procfs, host->cgroups);
+	if (!err && host->kernel)
+		err = kernel_growth_open(&g->kernel, host->kernel);
+	if (err) {
+		growth_close(g);
+		return err;
+	}
+	if (!err && g->kernel && host->readers)
+		err = open_pools(g);
+	if (err) {
+		growth_close(g);
+		return err;
+	}
+	if (g->kernel && host->eager)
+		attach(g);
+	*out = g;
+	return 0;
+}
+
+void growth_begin(struct growth *g)
+{
+	if (g->kernel)
+		kernel_growth_begin(g->kernel);
+}
+
+static void grower_free(struct grower *p)
+{
+	growth_sites_close(p->sites);
+	free(p);
+}
+
+void growth_tier(struct growth *g, enum ev_tier tier)
+{
+	g->tier = tier;
+}
+
+void growth_close(struct growth *g)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	if (!g)
+		return;
+	while ((slot = table_next(&g->growers, &at)))
+		grower_free(slot->value);
+	table_free(&g->growers);
+	pools_close(g->pools);
+	kernel_growth_close(g->kernel);
+	limits_close(g->limits);
+	free(g);
+}
+
+static struct grower *grower_of(struct growth *g, uint32_t pid, uint64_t start_ns)
+{
+	struct table_key key = {pid, start_ns};
+	struct grower *found = table_get(&g->growers, key);
+
+	if (found)
+		return found;
+	found = calloc(1, sizeof(*found));
+	if (!found || table_put(&g->growers, key, found)) {
+		free(found);
+		return NULL;
+	}
+	found->pid = pid;
+	found->start_ns = start_ns;
+	found->low = start_ns > g->begun_ns ? 0 : UNKNOWN64;
+	return found;
+}
+
+/* Those who grow share the samples that may be taken. */
+static uint64_t gap(const struct growth *g)
+{
+	size_t sharers = g->sampled > 2 ? g->sampled : 2;
+	uint64_t ns = (g->host.eager ? GAP_EAGER_NS : GAP_NS) * sharers;
+
+	return ns < GAP_MOST_NS ? ns : GAP_MOST_NS;
+}
+
+/* How closely it is sampled: less so once its pages have been thinned. */
+static int enter(struct growth *g, const struct grower *p)
+{
+	struct growing how = {.start_ns = p->start_ns,
+			      .gap_ns = gap(g),
+			      .pages = growth_sites_least(p->sites) / PAGE_BYTES,
+			      .batch = g->batch,
+			      .huge = g->huge};
+
+	if (how.pages < LEAST_PAGES)
+		how.pages = LEAST_PAGES;
+	return kernel_growth_enter(g->kernel, p->pid, &how);
+}
+
+static void suspect(struct growth *g, struct grower *p)
+{
+	if (!g->kernel || p->sampled || p->gone)
+		return;
+	attach(g);
+	if (!g->attached || (!p->sites && growth_sites_open(&p->sites, p->pid, p->start_ns)))
+		return;
+	if (enter(g, p)) {
+		tell_gap(g, GAP_ROOM, "too many processes grow at once: where the memory of some "
+				      "grows is not seen");
+		return;
+	}
+	p->sampled = p->fresh = true;
+	p->rose_ns = now_boot();
+	g->sampled++;
+	if (!g->pools)
+		return;
+	pools_enter(g->pools, p->pid, p->start_ns);
+	g->pools_ns = 0;
+}
+
+static void acquit(struct growth *g, struct grower *p)
+{
+	if (!p->sampled)
+		return;
+	p->sampled = false;
+	if (g->pools)
+		pools_leave(g->pools, p->pid);
+	kernel_growth_leave(g->kernel, p->pid);
+	if (!--g->sampled)
+		g->idle_ns = now_boot();
+}
+
+/* Nobody has grown for a while: page faults are nobody's business. */
+static void detach(struct growth *g, uint64_t now)
+{
+	if (!g->attached || g->sampled || g->host.eager || now - g->idle_ns < IDLE_NS)
+		return;
+	kernel_growth_detach(g->kernel);
+	g->attached = false;
+}
+
+void growth_met(struct growth *g, uint32_t pid, uint64_t start_ns)
+{
+	struct grower *p = grower_of(g, pid, start_ns);
+
+	if (p && g->host.eager)
+		suspect(g, p);
+}
+
+void growth_gone(struct growth *g, uint32_t pid, uint64_t start_ns)
+{
+	struct grower *p = table_get(&g->growers, (struct table_key){pid, start_ns});
+
+	if (!p)
+		return;
+	acquit(g, p);
+	p->gone = true;
+}
+
+static void judge(struct growth *g, struct grower *p, uint64_t bytes)
+{
+	uint64_t now = now_boot();
+
+	if (bytes < p->low)
+		p->low = bytes;
+	if (bytes > p->high + HEIGHT_BYTES) {
+		p->high = bytes;
+		p->rose_ns = now;
+	}
+	if (!p->sampled && bytes - p->low >= SUSPECT_BYTES) {
+		p->high = bytes;
+		suspect(g, p);
+	} else if (p->sampled && !g->host.eager && now - p->rose_ns > CALM_NS) {
+		p->low = bytes;
+		acquit(g, p);
+	}
+}
+
+bool growth_follows(const struct growth *g, uint32_t pid, uint64_t start_ns)
+{
+	const struct grower *p = table_get(&g->growers, (struct table_key){pid, start_ns});
+
+	return p && p->sampled;
+}
+
+void growth_look(struct growth *g)
+{
+	limits_begin(g->limits);
+}
+
+static bool moved(uint64_t before, uint64_t after)
+{
+	return before > after ? before - after >= STEP_BYTES : after - before >= STEP_BYTES;
+}
+
+static void tell_memory(struct growth *g, struct grower *p, const struct process_usage *usage)
+{
+	struct ev_memory ev = {.head = {.kind = EV_MEMORY, .size = sizeof(ev)},
+			       .start_ns = p->start_ns,
+			       .anonymous_bytes = usage->anonymous_bytes,
+			       .swapped_bytes = usage->swapped_bytes,
+			       .file_bytes = usage->file_bytes,
+			       .pid = p->pid,
+			       .tier = g->tier};
+	struct limit limit;
+
+	/* Of a suspect it counts, too, when it does not move. */
+	if (!p->sampled && p->told.pid && p->told.tier == ev.tier && !moved(p->told.anonymous_bytes, ev.anonymous_bytes) &&
+	    !moved(p->told.swapped_bytes, ev.swapped_bytes) &&
+	    !moved(p->told.file_bytes, ev.file_bytes))
+		return;
+	limit = limits_nearest(g->limits, p->pid, usage);
+	ev.limit_bytes = limit.bytes;
+	ev.limit_used_bytes = limit.used;
+	ev.limit = limit.kind;
+	p->told = ev;
+	g->host.tell(g->host.context, &ev.head);
+}
+
+void growth_usage(struct growth *g, uint32_t pid, uint64_t start_ns,
+		  const struct process_usage *usage)
+{
+	struct grower *p = grower_of(g, pid, start_ns);
+
+	if (!p)
+		return;
+	tell_memory(g, p, usage);
+	if (usage->anonymous_bytes != UNKNOWN64)
+		judge(g, p, usage->anonymous_bytes + (usage->swapped_bytes == UNKNOWN64
+							      ? 0
+							      : usage->swapped_bytes));
+}
+
+struct looker {
+	struct growth *growth;
+	const struct growth_sites *sites; /* NULL: it is one sample that is looked at */
+	bool pools;
+	int pagemap;
+	struct memory memory;
+};
+
+/* Nothing is mapped beyond what can be read. */
+static uint64_t look(void *context, uint64_t number)
+{
+	const struct looker *l = context;
+	uint64_t entry = 0;
+
+	return pread(l->pagemap, &entry, sizeof(entry), number * sizeof(entry)) == sizeof(entry)
+		       ? entry
+		       : 0;
+}
+
+/* As pymalloc_lives; the next pools are read along with it. */
+static int lives(const struct looker *l, struct page *page)
+{
+	uint64_t next[POOLS_AHEAD];
+	size_t n = l->sites ? growth_sites_next(l->sites, l->pools, next, POOLS_AHEAD) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		next[i] &= ~(uint64_t)(PYMALLOC_POOL_MOST - 1);
+	memory_look_ahead(&l->memory, next, n, PYMALLOC_POOL_MOST);
+	return pymalloc_lives(&l->memory, page->address, &page->print);
+}
+
+/* Only what an interpreter puts there can be told. */
+static enum page_tenant tenant(void *context, struct page *page)
+{
+	const struct looker *l = context;
+
+	if (!(page->stack & STACK_INTERPRETED))
+		return PAGE_TENANT_UNKNOWN;
+	switch (lives(l, page)) {
+	case 1:
+		return PAGE_TENANT_LIVES;
+	case 0:
+		return PAGE_TENANT_GONE;
+	default:
+		return page->tenant;
+	}
+}
+
+void growth_sample(struct growth *g, const struct ev_head *record)
+{
+	const struct raw_growth *sample = (const void *)record;
+	struct grower *p =
+		table_get(&g->growers, (struct table_key){sample->pid, sample->start_ns});
+
+	struct looker l = {.pagemap = -1, .memory = memory_for_look(sample->pid, 0)};
+
+	if (p && p->sites)
+		growth_sites_add(p->sites, sample, tenant, &l);
+}
+
+void growth_pool_seen(struct growth *g, const struct ev_head *record)
+{
+	const struct raw_pool_seen *seen = (const void *)record;
+	struct grower *p = table_get(&g->growers, (struct table_key){seen->pid, seen->start_ns});
+	uint64_t bytes = pools_bytes(g->pools, seen->pid);
+	struct pymalloc_print print;
+
+	if (p && p->sites && bytes &&
+	    !pymalloc_note(seen->address, seen->words, seen->size_index, &print))
+		growth_sites_see_pool(p->sites, seen->address & -bytes, &print);
+}
+
+void growth_pool(struct growth *g, const struct ev_head *record)
+{
+	struct raw_growth sample = *(const struct raw_growth *)record;
+	struct grower *p = table_get(&g->growers, (struct table_key){sample.pid, sample.start_ns});
+	uint64_t bytes = pools_bytes(g->pools, sample.pid);
+
+	if (!p || !p->sites || !p->sampled || !bytes)
+		return;
+	sample.bytes *= pools_scale(g->pools, sample.pid);
+	if (growth_sites_add_pool(p->sites, &sample, sample.address & -bytes) != 1)
+		pools_forget(g->pools, sample.pid, sample.address & -bytes);
+}
+
+/* The kernel half has noted it since the process was entered, and knows better. */
+void growth_spoke(struct growth *g, uint32_t pid, uint32_t tid, uint64_t connection, uint64_t ns)
+{
+	kernel_growth_spoke(g->kernel, pid, tid, connection, ns);
+}
+
+static int told(void *context, uint64_t sample, uint64_t *stack)
+{
+	struct growth *g = context;
+
+	*stack = 0;
+	return g->host.readers ? readers_told(g->host.readers, sample, stack) : 0;
+}
+
+static uint64_t look_for_pool(void *context, uint64_t number)
+{
+	const struct looker *l = context;
+	struct pools *pools = l->growth->pools;
+
+	return pools_holds(pools, l->memory.pid, number * PAGE_BYTES) ? PAGEMAP_PRESENT : 0;
+}
+
+/* Who lives in a pool; whatever is no pool any longer is gone.  Then nobody asks for it again. */
+static enum page_tenant tenant_of_pool(void *context, struct page *page)
+{
+	const struct looker *l = context;
+
+	switch (lives(l, page)) {
+	case 1:
+		return PAGE_TENANT_LIVES;
+	case -EAGAIN:
+		return page->tenant;
+	}
+	pools_forget(l->growth->pools, l->memory.pid, page->number * PAGE_BYTES);
+	return PAGE_TENANT_GONE;
+}
+
+static void note_pool(void *context, uint64_t pool)
+{
+	const struct looker *l = context;
+
+	pools_note(l->growth->pools, l->memory.pid, pool);
+}
+
+/* At no regular time: what comes and goes regularly must not always be met. */
+static void check_pools(struct growth *g, struct grower *p)
+{
+	uint64_t began = now_boot(), least;
+	struct looker l = {.growth = g,
+			   .sites = p->sites,
+			   .pools = true,
+			   .memory = memory_for_look(p->pid, 0)};
+
+	growth_sites_check_pools(p->sites, began, pools_scale(g->pools, p->pid) > 1.01,
+				 PAGES_AT_ONCE, look_for_pool, tenant_of_pool, &l);
+	if (growth_sites_thinned(p->sites)) {
+		pools_forget_all(g->pools, p->pid);
+		growth_sites_each_pool(p->sites, note_pool, &l);
+	}
+	least = CHECK_SHARE_POOLS * (now_boot() - began) * g->sampled;
+	least = least > POOLS_LOOK_NS ? least : POOLS_LOOK_NS;
+	g->random = g->random * 6364136223846793005ULL + 1442695040888963407ULL;
+	p->pools_ns = began + least + 2 * (least >> 20) * (g->random >> 44);
+}
+
+uint64_t growth_next(const struct growth *g)
+{
+	return g->pools ? g->pools_ns : UINT64_MAX;
+}
+
+/* Whose pools wait for the longest time; NULL: nobody's do. */
+static struct grower *first_due(struct growth *g)
+{
+	struct grower *first = NULL;
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&g->growers, &at))) {
+		struct grower *p = slot->value;
+
+		if (p->sampled && pools_bytes(g->pools, p->pid) &&
+		    (!first || p->pools_ns < first->pools_ns))
+			first = p;
+	}
+	return first;
+}
+
+void growth_step(struct growth *g, uint64_t now)
+{
+	struct grower *p;
+
+	if (now < growth_next(g))
+		return;
+	g->pools_ns = pools_step(g->pools, now);
+	while ((p = first_due(g)) && p->pools_ns <= now && now_boot() - now < STEP_NS)
+		check_pools(g, p);
+	if (p && p->pools_ns < g->pools_ns)
+		g->pools_ns = p->pools_ns;
+}
+
+static void check(struct growth *g, struct grower *p, bool last)
+{
+	uint64_t began = now_boot();
+	struct looker l = {.sites = p->sites, .memory = memory_for_look(p->pid, 0)};
+
+	l.pagemap = kernel_pagemap(g->host.kernel, p->pid);
+	if (l.pagemap < 0) {
+		if (l.pagemap != -ENOENT && l.pagemap != -ESRCH)
+			tell_gap(g, GAP_PAGES, "/proc/PID/pagemap cannot be read: how much of what "
+					       "was taken is held is not known");
+		p->check_ns = began + SECOND_NS;
+		return;
+	}
+	while (!growth_sites_check(p->sites, began, PAGES_AT_ONCE, look, tenant, &l) && last &&
+	       now_boot() - began < LAST_CHECK_NS)
+		;
+	close(l.pagemap);
+	if (growth_sites_blind(p->sites))
+		tell_gap(g, GAP_FRAMES, "page frames are not shown: memory given back and taken "
+					"again at one place counts as held");
+	p->check_ns = began +
+		      (g->host.eager ? CHECK_SHARE_EAGER : CHECK_SHARE) * (now_boot() - began);
+}
+
+/* True: nothing more will come of it. */
+static bool visit(struct growth *g, struct grower *p, uint64_t now, bool last)
+{
+	size_t left;
+
+	if (!p->sites)
+		return p->gone;
+	if (p->fresh)
+		g->host.ask(g->host.context, p->pid);
+	p->fresh = false;
+	left = growth_sites_name(p->sites, now, last ? 0 : PATIENCE_NS, told, g);
+	if (!p->gone && (last || now >= p->check_ns))
+		check(g, p, last);
+	if (last || now >= p->tell_ns || (p->gone && !left)) {
+		growth_sites_tell(p->sites, g->host.tell, g->host.context);
+		p->tell_ns = now + TELL_NS;
+	}
+	if (p->sampled)
+		enter(g, p);
+	return p->gone && !left;
+}
+
+void growth_sweep(struct growth *g, bool last)
+{
+	uint64_t now = now_boot();
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&g->growers, &at))) {
+		struct grower *p = slot->value;
+
+		if (!visit(g, p, now, last))
+			continue;
+		table_remove(&g->growers, slot->key);
+		grower_free(p);
+		at--; /* the table closed the gap from behind */
+	}
+	detach(g, now);
+}
+
+uint64_t growth_cost_ns(struct growth *g, uint64_t faults)
+{
+	uint64_t ns, runs;
+
+	if (!g->kernel || kernel_growth_run_time(g->kernel, &ns, &runs) || !runs)
+		return 0;
+	return (double)ns / runs * faults;
+}
+
+uint64_t growth_pools_cost_ns(const struct growth *g)
+{
+	return g->pools ? pools_cost_ns(g->pools) : 0;
+}

@@ -1,0 +1,617 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * library_balance.c - see library_balance.h.
+ */
+#include "user/capture/memory/library_balance.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "user/base/table.h"
+#include "user/capture/kernel/kernel_library_heap.h"
+#include "user/capture/host/memory.h"
+
+#define STACKS_MOST  64 /* of one holder; what is beyond has none */
+#define SAMPLES_MOST 4096 /* that wait to be named */
+#define TOLD_LEAST   0.05 /* of what was taken, to be told with its stack */
+#define ALL_BUT	     0.8  /* of what was taken: then what is held was taken there, too */
+#define UNREAD_MOST  100  /* one block of so many may be of a size that cannot be read */
+#define LINE_BYTES   4096
+#define TWICE	     1.96 /* standard deviations: 19 times of 20 */
+
+enum allocator { ALLOCATOR_UNKNOWN, ALLOCATOR_GLIBC, ALLOCATOR_OTHER };
+
+struct sum {
+	double taken, freed, taken_bytes, freed_bytes, unread;
+};
+
+struct stack_share {
+	uint64_t stack; /* EV_STACK */
+	double bytes;
+	bool told; /* by itself */
+};
+
+/* One library in one process. */
+struct holder {
+	struct library_key key; /* windowed: 0 */
+	uint64_t start_ns, memory;
+	const struct balance_file *file;
+	struct sum now[2];	/* as the kernel counts: all the time, in windows */
+	uint64_t hits[2], asked[2];
+	struct sum base;	/* of earlier phases, reckoned up */
+	struct sum phase, window; /* now[1], when the phase and the window began */
+	uint64_t cpu_ns;	  /* processor time of the process, as read last; 0 not known */
+	uint64_t cpu_phase_ns, cpu_window_ns, cpu_inside_ns;
+	uint64_t hits_phase, hits_window, hits_inside;
+	double sum, squares;	/* of the balances of the phase's windows */
+	double base_error;	/* squared, of earlier phases */
+	unsigned int windows;
+	uint64_t first_ns, last_ns;
+	enum allocator allocator;
+	unsigned int tries; /* to learn it */
+	struct stack_share stacks[STACKS_MOST];
+	size_t stack_count;
+	double stack_bytes; /* of all samples, those without a stack too */
+	double told;	    /* what was told last, in one number */
+	bool rest_told;	    /* what the stacks leave, beside the one that took nearly all */
+	bool windowed;	    /* it was seen in windows */
+	bool gone;
+};
+
+struct sample { /* a stack that is not named yet */
+	struct library_stack_key key;
+	uint64_t bytes;
+};
+
+struct balances {
+	struct kernel *kernel;
+	uint64_t hit_ns; /* that a hit costs */
+	struct balances_host host;
+	const struct balance_file *files;
+	struct table holders; /* by process and file */
+	struct sample samples[SAMPLES_MOST];
+	size_t sample_count;
+};
+
+static struct sum less(const struct sum *a, const struct sum *b)
+{
+	return (struct sum){a->taken - b->taken, a->freed - b->freed,
+			    a->taken_bytes - b->taken_bytes, a->freed_bytes - b->freed_bytes,
+			    a->unread - b->unread};
+}
+
+static void add(struct sum *to, const struct sum *more, double times)
+{
+	to->taken += more->taken * times;
+	to->freed += more->freed * times;
+	to->taken_bytes += more->taken_bytes * times;
+	to->freed_bytes += more->freed_bytes * times;
+	to->unread += more->unread * times;
+}
+
+int balances_open(struct balances **out, struct kernel *kernel, const struct balances_host *host)
+{
+	struct balances *b = calloc(1, sizeof(*b));
+
+	*out = b;
+	if (!b)
+		return -ENOMEM;
+	b->kernel = kernel;
+	b->host = *host;
+	return 0;
+}
+
+void balances_close(struct balances *b)
+{
+	if (!b)
+		return;
+	table_free_values(&b->holders);
+	free(b);
+}
+
+/* Of all its threads, also those that have ended.  0 not known. */
+static uint64_t cpu_of(uint32_t pid)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	if (clock_getcpuclockid((pid_t)pid, &clock) || clock_gettime(clock, &t))
+		return 0;
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t hits_of(const struct holder *h)
+{
+	return h->hits[0] + h->hits[1];
+}
+
+static struct table_key key_of(const struct library_key *key)
+{
+	return (struct table_key){key->pid, key->file};
+}
+
+static struct holder *holder_of(struct balances *b, const struct library_key *key,
+				const struct library_balance *balance)
+{
+	struct holder *h = table_get(&b->holders, key_of(key));
+	struct library_key other = {.pid = key->pid, .file = key->file, .windowed = !key->windowed};
+
+	if (h && h->start_ns == balance->start_ns && h->memory == balance->memory)
+		return h;
+	if (h) /* another program: what the old one had is gone */
+		kernel_library_heap_forget(b->kernel, &other);
+	else
+		h = malloc(sizeof(*h));
+	if (!h)
+		return NULL;
+	memset(h, 0, sizeof(*h));
+	h->key = (struct library_key){.pid = key->pid, .file = key->file};
+	h->start_ns = balance->start_ns;
+	h->memory = balance->memory;
+	h->file = &b->files[key->file];
+	h->cpu_phase_ns = h->cpu_ns = cpu_of(key->pid);
+	if (!table_put(&b->holders, key_of(key), h))
+		return h;
+	free(h);
+	return NULL;
+}
+
+/* --- whose allocator ------------------------------------------------------------------------- */
+
+/* A line of /proc/PID/maps. */
+struct mapping {
+	uint64_t start, end, offset, inode;
+	char path[LINE_BYTES];
+};
+
+static const char *name_in(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static bool next_mapping(FILE *f, struct mapping *m)
+{
+	char line[LINE_BYTES];
+
+	while (fgets(line, sizeof(line), f)) {
+		m->path[0] = '\0';
+		if (sscanf(line, "%lx-%lx %*s %lx %*s %lu %4095[^\n]", &m->start, &m->end,
+			   &m->offset, &m->inode, m->path) >= 4)
+			return true;
+	}
+	return false;
+}
+
+/* A file below an overlay has two inode numbers: then its name must do. */
+static bool is_file(const struct mapping *m, const struct balance_file *file)
+{
+	const char *name = name_in(m->path);
+	size_t n = strlen(file->name);
+
+	return !m->offset &&
+	       (m->inode == file->inode || (!strncmp(name, file->name, n) && name[n] == '.'));
+}
+
+/* Where the library's first page is; or, if address is not 0, whose code that is. */
+static bool find_mapping(uint32_t pid, const struct balance_file *file, uint64_t address,
+			 struct mapping *out)
+{
+	char path[64];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
+	f = memory_maps_answer(pid) ? NULL : fopen(path, "re");
+	while (f && !found && next_mapping(f, out))
+		found = address ? address >= out->start && address < out->end
+				: is_file(out, file);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* By where the library's own calls of free() go.  Before the first it may lead into its own stub. */
+static enum allocator allocator_of(uint32_t pid, const struct balance_file *file)
+{
+	struct memory memory = memory_of_process(pid);
+	struct mapping library, code;
+	uint64_t address;
+
+	if (!file->slot || !find_mapping(pid, file, 0, &library) ||
+	    memory_u64(&memory, library.start + file->slot, &address) || !address ||
+	    !find_mapping(pid, file, address, &code) || code.inode == library.inode)
+		return ALLOCATOR_UNKNOWN;
+	return !strcmp(name_in(code.path), "libc.so.6") ||
+			       !strncmp(name_in(code.path), "libc-2.", 7)
+		       ? ALLOCATOR_GLIBC
+		       : ALLOCATOR_OTHER;
+}
+
+static void tell_other_allocator(struct balances *b, const struct holder *h)
+{
+	struct ev_gap gap = {.start_ns = h->start_ns, .pid = h->key.pid};
+
+	gap.head = (struct ev_head){.kind = EV_GAP, .size = sizeof(gap)};
+	snprintf(gap.text, sizeof(gap.text),
+		 "its allocator is not glibc's: what %s takes is counted, not what it holds",
+		 h->file->name);
+	if (b->host.owner(b->host.context, h->key.pid, h->start_ns))
+		b->host.tell(b->host.context, &gap.head);
+}
+
+static void learn_allocator(struct balances *b, struct holder *h)
+{
+	if (h->allocator != ALLOCATOR_UNKNOWN)
+		return;
+	h->tries++;
+	if (h->tries & (h->tries - 1)) /* ever more rarely */
+		return;
+	h->allocator = allocator_of(h->key.pid, h->file);
+	if (h->allocator == ALLOCATOR_OTHER)
+		tell_other_allocator(b, h);
+}
+
+/* --- counts ---------------------------------------------------------------------------------- */
+
+static void take_balance(void *context, const struct library_key *key,
+			 const struct library_balance *balance)
+{
+	struct balances *b = context;
+	struct holder *h;
+	int kind = key->windowed;
+
+	h = key->file < LIBRARY_FILES && b->files[key->file].name ? holder_of(b, key, balance)
+								  : NULL;
+	if (!h)
+		return;
+	h->hits[kind] = balance->hits;
+	if (balance->unwanted)
+		return;
+	h->now[kind] = (struct sum){(double)balance->taken, (double)balance->freed,
+				    (double)balance->taken_bytes, (double)balance->freed_bytes,
+				    (double)balance->unread};
+	h->windowed |= kind;
+	if (balance->first_ns && (!h->first_ns || balance->first_ns < h->first_ns))
+		h->first_ns = balance->first_ns;
+	if (balance->last_ns > h->last_ns)
+		h->last_ns = balance->last_ns;
+	learn_allocator(b, h);
+}
+
+void balances_read(struct balances *b, const struct balance_file *files, uint64_t hit_ns)
+{
+	b->files = files;
+	b->hit_ns = hit_ns;
+	kernel_library_heap_each(b->kernel, take_balance, b);
+}
+
+uint64_t balances_busiest(struct balances *b, bool windowed)
+{
+	struct table_slot *slot;
+	uint64_t most = 0;
+	size_t at = 0;
+
+	while ((slot = table_next(&b->holders, &at))) {
+		struct holder *h = slot->value;
+		uint64_t hits = h->hits[windowed] - h->asked[windowed];
+
+		h->asked[windowed] = h->hits[windowed];
+		most = hits > most ? hits : most;
+	}
+	return most;
+}
+
+void balances_window_begins(struct balances *b)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&b->holders, &at))) {
+		struct holder *h = slot->value;
+
+		h->cpu_window_ns = cpu_of(h->key.pid);
+		h->hits_window = hits_of(h);
+	}
+}
+
+/* What was seen of one that was not known when the window began cannot be reckoned up. */
+static void skip_window(struct holder *h)
+{
+	h->phase = h->window = h->now[1];
+	h->hits_phase = hits_of(h);
+	h->cpu_phase_ns = h->cpu_ns;
+}
+
+static void add_window(struct holder *h)
+{
+	struct sum in = less(&h->now[1], &h->window);
+	double held = in.taken_bytes - in.freed_bytes;
+
+	h->window = h->now[1];
+	h->sum += held;
+	h->squares += held * held;
+	h->windows++;
+	h->cpu_inside_ns += h->cpu_ns - h->cpu_window_ns;
+	h->hits_inside += hits_of(h) - h->hits_window;
+}
+
+void balances_window(struct balances *b)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&b->holders, &at))) {
+		struct holder *h = slot->value;
+		uint64_t cpu = cpu_of(h->key.pid);
+
+		h->cpu_ns = cpu ? cpu : h->cpu_ns;
+		if (h->cpu_window_ns || h->windows)
+			add_window(h);
+		else
+			skip_window(h);
+		h->cpu_window_ns = 0;
+	}
+}
+
+#define CPU_LEAST_NS 2000000.0 /* in windows, to be reckoned by */
+#define SHARE_MOST   4	       /* times that it may differ from the time's */
+
+/*
+ * How much of what a process did since the phase began was done in windows.  Not so much of the time:
+ * the probes themselves slow it down then, and it is not always as busy.  Its processor time, less
+ * what the probes took of it, is closer.
+ */
+static double share_of(const struct balances *b, const struct holder *h, double share)
+{
+	double inside = (double)h->cpu_inside_ns - (double)(h->hits_inside * b->hit_ns);
+	double all = (double)(h->cpu_ns - h->cpu_phase_ns) -
+		     (double)((hits_of(h) - h->hits_phase) * b->hit_ns);
+	double by_cpu;
+
+	if (share <= 0 || share >= 1 || inside < CPU_LEAST_NS || all <= inside)
+		return share;
+	by_cpu = inside / all;
+	if (by_cpu > share * SHARE_MOST || by_cpu < share / SHARE_MOST)
+		return share;
+	return by_cpu;
+}
+
+/* The square of the error of what the phase's windows say is held, at its whole length: what
+ * differs from window to window does so by chance. */
+static double phase_error(const struct holder *h, double share)
+{
+	double n = h->windows, variance;
+
+	if (!h->windows || share <= 0 || share >= 1)
+		return 0;
+	variance = n > 1 ? (h->squares - h->sum * h->sum / n) / (n - 1) : h->squares;
+	return variance > 0 ? n * variance * (1 - share) / (share * share) : 0;
+}
+
+static void end_phase(const struct balances *b, struct holder *h, double share)
+{
+	struct sum in = less(&h->now[1], &h->phase);
+
+	h->cpu_ns = cpu_of(h->key.pid);
+	share = share_of(b, h, share);
+	if (share > 0)
+		add(&h->base, &in, 1 / share);
+	h->base_error += phase_error(h, share);
+	h->phase = h->window = h->now[1];
+	h->sum = h->squares = 0;
+	h->windows = 0;
+	h->cpu_phase_ns = h->cpu_ns;
+	h->hits_phase = hits_of(h);
+	h->cpu_window_ns = h->cpu_inside_ns = h->hits_inside = 0;
+}
+
+void balances_phase(struct balances *b, double share)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&b->holders, &at)))
+		end_phase(b, slot->value, share);
+}
+
+/* --- stacks ---------------------------------------------------------------------------------- */
+
+static void keep_sample(void *context, const struct library_stack_key *key,
+			const struct library_stack *stack)
+{
+	struct balances *b = context;
+
+	if (b->sample_count < SAMPLES_MOST)
+		b->samples[b->sample_count++] = (struct sample){*key, stack->bytes};
+}
+
+static void add_stack(struct holder *h, uint64_t stack, double bytes)
+{
+	size_t i = 0;
+
+	h->stack_bytes += bytes;
+	while (i < h->stack_count && h->stacks[i].stack != stack)
+		i++;
+	if (!stack || i == STACKS_MOST)
+		return;
+	h->stacks[i].stack = stack;
+	h->stacks[i].bytes += bytes;
+	h->stack_count = i < h->stack_count ? h->stack_count : i + 1;
+}
+
+/* Gives those that are named by now to their holders; the others wait, but for the last time. */
+static void name_samples(struct balances *b, bool last)
+{
+	size_t kept = 0;
+
+	kernel_library_heap_stacks(b->kernel, keep_sample, b);
+	for (size_t i = 0; i < b->sample_count; i++) {
+		struct sample *s = &b->samples[i];
+		struct holder *h = table_get(&b->holders, key_of(&s->key.of));
+		uint64_t stack = 0;
+
+		if (s->key.stack && b->host.stack(b->host.context, s->key.stack, &stack) == -EAGAIN &&
+		    !last)
+			b->samples[kept++] = *s;
+		else if (h)
+			add_stack(h, stack, (double)s->bytes);
+	}
+	b->sample_count = kept;
+}
+
+/* --- records --------------------------------------------------------------------------------- */
+
+struct estimate {
+	struct sum sum;
+	double error; /* of what is held; 0 it is exact */
+	bool held;    /* is known */
+};
+
+static struct estimate estimate_of(const struct balances *b, struct holder *h, double share)
+{
+	struct sum in = less(&h->now[1], &h->phase);
+	struct estimate e = {.sum = h->now[0]};
+	uint64_t cpu = cpu_of(h->key.pid);
+
+	h->cpu_ns = cpu ? cpu : h->cpu_ns;
+	share = share_of(b, h, share);
+	add(&e.sum, &h->base, 1);
+	if (share > 0)
+		add(&e.sum, &in, 1 / share);
+	e.error = TWICE * sqrt(h->base_error + phase_error(h, share));
+	e.held = h->allocator == ALLOCATOR_GLIBC && e.sum.unread * UNREAD_MOST <= e.sum.freed;
+	return e;
+}
+
+static uint64_t rounded(double value)
+{
+	return value > 0 ? (uint64_t)(value + 0.5) : 0;
+}
+
+/* Under what identity: what is held is always told with the same. */
+enum part { PART_HELD = 1, PART_REST = 2, PART_STACK = 3 };
+
+/* A part of what the holder took. */
+static void tell_part(struct balances *b, const struct holder *h, const struct estimate *e,
+		      enum part which, double part, uint64_t stack)
+{
+	struct ev_memory_site ev = {.start_ns = h->start_ns,
+				    .site = (uint64_t)h->key.file << 2 | which,
+				    .stack = stack,
+				    .taken_bytes = rounded(e->sum.taken_bytes * part),
+				    .held_bytes = UNKNOWN64,
+				    .taken = rounded(e->sum.taken * part),
+				    .freed = UNKNOWN64,
+				    .first_ns = h->first_ns,
+				    .last_ns = h->last_ns,
+				    .pid = h->key.pid,
+				    .tier = EV_TIER_CLIENT};
+
+	ev.head = (struct ev_head){.kind = EV_MEMORY_SITE, .size = sizeof(ev)};
+	if (which == PART_STACK)
+		ev.site ^= stack << 16;
+	if (h->windowed)
+		ev.flags = EV_MEMORY_ESTIMATED | EV_MEMORY_WINDOWS;
+	if (which == PART_HELD)
+		ev.freed = rounded(e->sum.freed);
+	if (which == PART_HELD && e->held) {
+		ev.held_bytes = rounded(e->sum.taken_bytes - e->sum.freed_bytes);
+		ev.error_bytes = rounded(e->error);
+	}
+	snprintf(ev.object, sizeof(ev.object), "%s", h->file->name);
+	b->host.tell(b->host.context, &ev.head);
+}
+
+/* The stack that took nearly all; NULL none did. */
+static const struct stack_share *main_taker(const struct holder *h)
+{
+	for (size_t i = 0; i < h->stack_count; i++)
+		if (h->stack_bytes > 0 && h->stacks[i].bytes / h->stack_bytes >= ALL_BUT)
+			return &h->stacks[i];
+	return NULL;
+}
+
+/* Which stack took what is held cannot be seen: it is told with the one that took nearly all.  One
+ * that was told by itself before is told so again, be there nothing left. */
+static void tell_stacks(struct balances *b, struct holder *h, const struct estimate *e)
+{
+	const struct stack_share *most = main_taker(h);
+	double rest = 1;
+
+	for (size_t i = 0; i < h->stack_count && h->stack_bytes > 0; i++) {
+		struct stack_share *t = &h->stacks[i];
+		double part = t == most ? 0 : t->bytes / h->stack_bytes;
+
+		part = part < TOLD_LEAST ? 0 : part;
+		if (part > 0 || t->told)
+			tell_part(b, h, e, PART_STACK, part, t->stack);
+		t->told |= part > 0;
+		rest -= part;
+	}
+	if (most)
+		rest -= most->bytes / h->stack_bytes;
+	if (most && rest > TOLD_LEAST)
+		h->rest_told = true;
+	if (h->rest_told)
+		tell_part(b, h, e, PART_REST, most && rest > 0 ? rest : 0, 0);
+	if (most)
+		tell_part(b, h, e, PART_HELD, most->bytes / h->stack_bytes, most->stack);
+	else
+		tell_part(b, h, e, PART_HELD, rest, 0);
+}
+
+static void tell_holder(struct balances *b, struct holder *h, double share)
+{
+	struct estimate e = estimate_of(b, h, share);
+	double told = e.sum.taken_bytes + e.sum.freed_bytes + e.sum.freed + h->stack_bytes;
+
+	if (told == h->told || !e.sum.taken + !e.sum.freed == 2 ||
+	    !b->host.owner(b->host.context, h->key.pid, h->start_ns))
+		return;
+	h->told = told;
+	tell_stacks(b, h, &e);
+}
+
+static bool is_alive(uint32_t pid)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	f = fopen(path, "re");
+	if (f)
+		fclose(f);
+	return f;
+}
+
+static void forget(struct balances *b, struct holder *h)
+{
+	struct library_key key = h->key;
+
+	for (key.windowed = 0; key.windowed < 2; key.windowed++)
+		kernel_library_heap_forget(b->kernel, &key);
+	free(table_remove(&b->holders, key_of(&h->key)));
+}
+
+void balances_tell(struct balances *b, double share, bool last)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	name_samples(b, last);
+	while ((slot = table_next(&b->holders, &at))) {
+		struct holder *h = slot->value;
+
+		tell_holder(b, h, share);
+		if (is_alive(h->key.pid))
+			continue;
+		forget(b, h);
+		at--; /* the table closed the gap from behind */
+	}
+}

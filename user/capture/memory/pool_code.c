@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * pool_code.c - see pool_code.h.
+ *
+ * Objects/obmalloc.c of CPython 3.9 to 3.14: PyObject_Malloc calls what _PyObject.malloc points to, with
+ * _PyObject.ctx, and these two stand side by side.  That is _PyObject_Malloc unless it was replaced;
+ * where no pool of the right size has a free block left, it calls allocate_from_new_pool, which sets
+ * the pool's count of blocks to 1, and its size to 0xffff while it is carved off.
+ */
+#include "user/capture/memory/pool_code.h"
+
+#include <Zydis/Zydis.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "user/capture/elf/frame_table.h"
+
+#define ENTRY_MOST    32   /* instructions until an exported function has read its pointers */
+#define LOADS_MOST    32
+#define FUNCTION_MOST 8192 /* bytes */
+#define REGISTERS     16
+
+#define COUNT_AT  0    /* struct pool_header */
+#define SIZE_AT	  0x24
+#define NO_SIZE	  0xffff
+#define SMALL_MOST 512 /* what is larger has no pool: its callers ask, it does not */
+
+struct finder {
+	struct elf_file *elf;
+	const struct memory *memory;
+	uint64_t bias;
+	struct frame_table functions;
+	ZydisDecoder decoder;
+	uint8_t code[FUNCTION_MOST];
+	size_t size;
+};
+
+struct instruction {
+	ZydisDecodedInstruction is;
+	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+	uint64_t next; /* the address behind it, in the process */
+};
+
+/* --- what an exported function reads ---------------------------------------------------------- */
+
+/* What is known of the registers, and which addresses were read. */
+struct reading {
+	struct {
+		bool known;
+		uint64_t value;
+	} registers[REGISTERS];
+	uint64_t loads[LOADS_MOST];
+	size_t count;
+};
+
+/* -1: none of the sixteen. */
+static int number_of(ZydisRegister reg)
+{
+	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
+
+	return whole >= ZYDIS_REGISTER_RAX && whole <= ZYDIS_REGISTER_R15
+		       ? (int)(whole - ZYDIS_REGISTER_RAX)
+		       : -1;
+}
+
+/* Where in memory an operand is, if that does not depend on the call. */
+static bool address_of(const struct reading *r, const struct instruction *in,
+		       const ZydisDecodedOperand *operand, uint64_t *address)
+{
+	int base = number_of(operand->mem.base);
+
+	if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY ||
+	    operand->mem.index != ZYDIS_REGISTER_NONE ||
+	    operand->mem.segment == ZYDIS_REGISTER_FS || operand->mem.segment == ZYDIS_REGISTER_GS)
+		return false;
+	*address = (uint64_t)operand->mem.disp.value;
+	if (operand->mem.base == ZYDIS_REGISTER_RIP)
+		*address += in->next;
+	else if (base >= 0 && r->registers[base].known)
+		*address += r->registers[base].value;
+	else
+		return operand->mem.base == ZYDIS_REGISTER_NONE;
+	return true;
+}
+
+static void note_load(struct reading *r, uint64_t address)
+{
+	if (r->count < LOADS_MOST)
+		r->loads[r->count++] = address;
+}
+
+/* A jump or call through memory reads it, too. */
+static void note_jump(struct reading *r, const struct instruction *in)
+{
+	uint64_t address;
+
+	if (in->is.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE &&
+	    address_of(r, in, &in->operands[0], &address))
+		note_load(r, address);
+}
+
+/* What the instruction writes to is not known any longer, unless it says so itself. */
+static void follow(struct reading *r, const struct finder *f, const struct instruction *in)
+{
+	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
+	bool loads = in->is.mnemonic == ZYDIS_MNEMONIC_MOV && from->size == 64;
+	bool takes = in->is.mnemonic == ZYDIS_MNEMONIC_LEA, known;
+	int target = to->type == ZYDIS_OPERAND_TYPE_REGISTER ? number_of(to->reg.value) : -1;
+	uint64_t value = 0;
+
+	known = in->is.operand_count > 1 && (loads || takes) && address_of(r, in, from, &value);
+	if (known && loads) {
+		note_load(r, value);
+		known = !memory_u64(f->memory, value, &value);
+	}
+	for (size_t i = 0; i < in->is.operand_count; i++) {
+		const ZydisDecodedOperand *o = &in->operands[i];
+
+		if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && number_of(o->reg.value) >= 0 &&
+		    o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+			r->registers[number_of(o->reg.value)].known = false;
+	}
+	if (known && target >= 0 && to->size == 64) {
+		r->registers[target].known = true;
+		r->registers[target].value = value;
+	}
+}
+
+/* Context and function stand side by side, and both are read. */
+static bool pair_in(const struct reading *r, uint64_t *address)
+{
+	for (size_t i = 0; i < r->count; i++)
+		for (size_t k = 0; k < r->count; k++)
+			if (r->loads[k] == r->loads[i] + 8) {
+				*address = r->loads[i];
+				return true;
+			}
+	return false;
+}
+
+static bool decode(const struct finder *f, size_t at, uint64_t start, struct instruction *in)
+{
+	if (at >= f->size ||
+	    !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&f->decoder, f->code + at, f->size - at, &in->is,
+						 in->operands)))
+		return false;
+	in->next = start + at + in->is.length;
+	return true;
+}
+
+/* Where its allocator stands that an exported function calls.  0 or -ENOTSUP. */
+static int slot_of(struct finder *f, const struct elf_symbol *symbol, uint64_t *slot)
+{
+	uint64_t start = elf_code_address(f->elf, symbol->offset) + f->bias;
+	struct reading r = {};
+	struct instruction in;
+	ssize_t n = elf_read(f->elf, symbol->offset, f->code, sizeof(f->code));
+
+	f->size = n < 0 ? 0 : (size_t)n;
+	if (symbol->size && symbol->size < f->size)
+		f->size = symbol->size;
+	for (size_t i = 0, at = 0; i < ENTRY_MOST && decode(f, at, start, &in); i++) {
+		note_jump(&r, &in);
+		follow(&r, f, &in);
+		if (pair_in(&r, slot))
+			return 0;
+		at += in.is.length;
+	}
+	return -ENOTSUP;
+}
+
+/* --- the function that takes pools ------------------------------------------------------------ */
+
+/* Reads all of a function's code.  False: none begins there, or it is too long. */
+static bool read_function(struct finder *f, uint64_t address)
+{
+	uint32_t size = frame_table_size(&f->functions, address);
+
+	f->size = 0;
+	if (!size || size > sizeof(f->code) ||
+	    elf_read_address(f->elf, address, f->code, size) != (ssize_t)size)
+		return false;
+	f->size = size;
+	return true;
+}
+
+/* Is that number written, as four bytes, so far behind a pointer? */
+static bool writes(const struct instruction *in, int64_t number, int64_t offset)
+{
+	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
+
+	return in->is.mnemonic == ZYDIS_MNEMONIC_MOV && to->type == ZYDIS_OPERAND_TYPE_MEMORY &&
+	       to->size == 32 && to->mem.disp.value == offset &&
+	       to->mem.index == ZYDIS_REGISTER_NONE && to->mem.base != ZYDIS_REGISTER_RSP &&
+	       number_of(to->mem.base) >= 0 && from->type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
+	       from->imm.value.s == number;
+}
+
+static bool asks_for_size(const struct instruction *in)
+{
+	const ZydisDecodedOperand *with = &in->operands[1];
+
+	return in->is.mnemonic == ZYDIS_MNEMONIC_CMP && with->type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
+	       (with->imm.value.s == SMALL_MOST || with->imm.value.s == SMALL_MOST - 1);
+}
+
+/* Does the function that was read take pools into use? */
+static bool is_pool_taker(const struct finder *f)
+{
+	bool counts = false, carves = false;
+	struct instruction in;
+	size_t at = 0;
+
+	for (; at < f->size && decode(f, at, 0, &in); at += in.is.length) {
+		if (asks_for_size(&in))
+			return false;
+		counts |= writes(&in, 1, COUNT_AT);
+		carves |= writes(&in, NO_SIZE, SIZE_AT);
+	}
+	return at == f->size && counts && carves;
+}
+
+#define CALLEES_MOST 32
+
+/* What the function at that address calls directly.  How many. */
+static size_t callees(struct finder *f, uint64_t address, uint64_t found[CALLEES_MOST])
+{
+	struct instruction in;
+	size_t n = 0;
+
+	if (!read_function(f, address))
+		return 0;
+	for (size_t at = 0; n < CALLEES_MOST && decode(f, at, address, &in); at += in.is.length)
+		if (in.is.mnemonic == ZYDIS_MNEMONIC_CALL &&
+		    in.operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+			found[n++] = in.next + (uint64_t)in.operands[0].imm.value.s;
+	return n;
+}
+
+static int offset_of(const struct finder *f, uint64_t address, uint64_t *offset)
+{
+	uint64_t code_offset, code_address;
+
+	if (elf_code(f->elf, &code_offset, &code_address))
+		return -ENOTSUP;
+	*offset = address - code_address + code_offset;
+	return elf_code_address(f->elf, *offset) == address ? 0 : -ENOTSUP;
+}
+
+static int find_taker(struct finder *f, uint64_t allocator, uint64_t *offset)
+{
+	uint64_t called[CALLEES_MOST];
+	size_t n = callees(f, allocator, called);
+
+	for (size_t i = 0; i < n; i++)
+		if (read_function(f, called[i]) && is_pool_taker(f))
+			return offset_of(f, called[i], offset);
+	return -ENOTSUP;
+}
+
+/* The allocator that the process has now.  -EPERM: not Python's own. */
+static int allocator_of(struct finder *f, const struct elf_symbol *object,
+			const struct elf_symbol *raw, uint64_t *address)
+{
+	uint64_t slot, raw_slot, raw_address, context;
+	int err = slot_of(f, object, &slot);
+
+	if (!err)
+		err = slot_of(f, raw, &raw_slot);
+	if (!err)
+		err = memory_u64(f->memory, slot, &context);
+	if (!err)
+		err = memory_u64(f->memory, slot + 8, address);
+	if (!err)
+		err = memory_u64(f->memory, raw_slot + 8, &raw_address);
+	if (err)
+		return err;
+	*address -= f->bias;
+	return context || *address + f->bias == raw_address ||
+			       !frame_table_size(&f->functions, *address)
+		       ? -EPERM
+		       : 0;
+}
+
+int pool_code_find(struct elf_file *elf, uint64_t bias, const struct memory *m, uint64_t *offset)
+{
+	static const char *const names[] = {"PyObject_Malloc", "PyMem_RawMalloc"};
+	struct finder f = {.elf = elf, .memory = m, .bias = bias};
+	struct elf_symbol found[2] = {};
+	uint64_t allocator;
+	int err;
+
+	if (elf_find(elf, names, 2, false, found) != 2 || !found[0].offset || !found[1].offset)
+		return -ENOENT;
+	if (frame_table_open(&f.functions, elf))
+		return -ENOTSUP;
+	ZydisDecoderInit(&f.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	err = allocator_of(&f, &found[0], &found[1], &allocator);
+	return err ? err : find_taker(&f, allocator, offset);
+}

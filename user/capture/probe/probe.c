@@ -1,0 +1,713 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * probe.c - links of uprobes, a canary that shows they fire, and tests of whatever a program may do
+ * that a probe could kill it for: in children of ours, before any is put into other programs.
+ */
+#include "user/capture/probe/probe.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/filter.h>
+#include <linux/perf_event.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include <unwind.h>
+
+#define DETACH_AT_ONCE 64
+#define MULTI_RETURN 1 /* BPF_F_UPROBE_MULTI_RETURN */
+#define BATCHES 16
+#define BATCH_CALLS 25
+#define CONFINED_CALLS 3
+#define CALLS (BATCHES * BATCH_CALLS)
+
+struct probe_links {
+	struct probe_links *next, *before;
+	size_t count;
+	int fds[];
+};
+
+/* All that are in: whoever put them in, one death takes them out. */
+static struct {
+	pthread_mutex_t lock;
+	struct probe_links *first;
+	bool withdrawn;
+} in_place = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool enlist(struct probe_links *l)
+{
+	bool may;
+
+	pthread_mutex_lock(&in_place.lock);
+	may = !in_place.withdrawn;
+	if (may) {
+		l->next = in_place.first;
+		if (l->next)
+			l->next->before = l;
+		in_place.first = l;
+	}
+	pthread_mutex_unlock(&in_place.lock);
+	return may;
+}
+
+/* Its descriptors are the caller's from now on: whoever withdraws does not see them any more. */
+static void strike(struct probe_links *l)
+{
+	pthread_mutex_lock(&in_place.lock);
+	if (l->next)
+		l->next->before = l->before;
+	if (l->before)
+		l->before->next = l->next;
+	else if (in_place.first == l)
+		in_place.first = l->next;
+	l->next = l->before = NULL;
+	pthread_mutex_unlock(&in_place.lock);
+}
+
+/* linux/bpf.h of Debian 12 is older than this part of bpf_attr (6.6, include/uapi/linux/bpf.h). */
+struct multi_attr {
+	uint32_t prog_fd, target_fd, attach_type, flags;
+	uint64_t path, offsets, ref_ctr_offsets, cookies;
+	uint32_t count, multi_flags, pid, reserved;
+};
+
+enum kind {
+	KIND_ENTRY,
+	KIND_RETURN,
+	KIND_EXIT,
+};
+
+static int program_of(const struct probe_programs *programs, enum kind kind)
+{
+	return kind == KIND_RETURN ? programs->returned
+	       : kind == KIND_EXIT ? programs->left
+				   : programs->entered;
+}
+
+static bool is_of_kind(const struct probe_programs *programs, const struct probe_place *place,
+		       enum kind kind)
+{
+	switch (kind) {
+	case KIND_RETURN:
+		return place->returns && !programs->session;
+	case KIND_EXIT:
+		return place->leaves;
+	default:
+		return !place->leaves;
+	}
+}
+
+static int attach_multi(const struct probe_programs *programs, const char *path,
+			const uint64_t *offsets, const uint64_t *cookies, size_t n, enum kind kind)
+{
+	struct multi_attr attr = {
+		.prog_fd = program_of(programs, kind),
+		.attach_type = programs->session ? PROBE_ATTACH_TYPE_SESSION
+						 : PROBE_ATTACH_TYPE_MULTI,
+		.path = (uintptr_t)path,
+		.offsets = (uintptr_t)offsets,
+		.cookies = (uintptr_t)cookies,
+		.count = n,
+		.multi_flags = kind == KIND_RETURN ? MULTI_RETURN : 0,
+		.pid = programs->pid,
+	};
+	int fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int read_number(const char *path, const char *format)
+{
+	FILE *f = fopen(path, "re");
+	int n = -1;
+
+	if (f && fscanf(f, format, &n) != 1)
+		n = -1;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* One perf event and the program on it.  The event lives as long as the link.  pid 0: of all. */
+static int attach_event(int program, const char *path, uint64_t offset, uint64_t cookie,
+			bool returns, uint32_t pid)
+{
+	DECLARE_LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = cookie);
+	struct perf_event_attr attr = {.size = sizeof(attr)};
+	int type = read_number("/sys/bus/event_source/devices/uprobe/type", "%d");
+	int bit = read_number("/sys/bus/event_source/devices/uprobe/format/retprobe", "config:%d");
+	int event, link;
+
+	if (type < 0 || bit < 0)
+		return -ENOTSUP;
+	attr.type = type;
+	attr.config = returns ? 1ULL << bit : 0;
+	attr.config1 = (uintptr_t)path;
+	attr.config2 = offset;
+	event = syscall(SYS_perf_event_open, &attr, pid ? (int)pid : -1, pid ? -1 : 0, -1,
+			PERF_FLAG_FD_CLOEXEC);
+	if (event < 0)
+		return -errno;
+	link = bpf_link_create(program, event, BPF_PERF_EVENT, &opts);
+	if (link < 0)
+		link = -errno;
+	close(event);
+	return link;
+}
+
+static int links_add(struct probe_links *l, int fd)
+{
+	if (fd < 0)
+		return fd;
+	l->fds[l->count++] = fd;
+	return 0;
+}
+
+/* Returns before entries: an entry whose return is not seen would be a loss.  Exits after them: one
+ * whose entry was not seen would be. */
+static const enum kind in_order[] = {KIND_RETURN, KIND_ENTRY, KIND_EXIT};
+#define KINDS (sizeof(in_order) / sizeof(in_order[0]))
+
+static int attach_kind_multi(struct probe_links *l, const struct probe_programs *programs,
+			     const char *path, const struct probe_place *places, size_t n,
+			     enum kind kind)
+{
+	uint64_t *offsets = calloc(n, 2 * sizeof(*offsets)), *cookies = offsets + n;
+	size_t count = 0;
+	int err = 0;
+
+	if (!offsets)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (!is_of_kind(programs, &places[i], kind))
+			continue;
+		offsets[count] = places[i].offset;
+		cookies[count++] = places[i].cookie;
+	}
+	if (count)
+		err = links_add(l, attach_multi(programs, path, offsets, cookies, count, kind));
+	free(offsets);
+	return err;
+}
+
+static int attach_kind_events(struct probe_links *l, const struct probe_programs *programs,
+			      const char *path, const struct probe_place *places, size_t n,
+			      enum kind kind)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		if (is_of_kind(programs, &places[i], kind))
+			err = links_add(l, attach_event(program_of(programs, kind), path,
+							places[i].offset, places[i].cookie,
+							kind == KIND_RETURN,
+							programs->taxed ? programs->pid : 0));
+	return err;
+}
+
+static bool is_withdrawn(void)
+{
+	bool is;
+
+	pthread_mutex_lock(&in_place.lock);
+	is = in_place.withdrawn;
+	pthread_mutex_unlock(&in_place.lock);
+	return is;
+}
+
+int probes_attach(struct probe_links **out, const struct probe_programs *programs, int fd,
+		  const struct probe_place *places, size_t n)
+{
+	struct probe_links *l = calloc(1, sizeof(*l) + (2 * n + KINDS) * sizeof(l->fds[0]));
+	char path[64];
+	int err = 0;
+
+	*out = NULL;
+	if (!l)
+		return -ENOMEM;
+	if (is_withdrawn()) { /* also asked again once they are in */
+		free(l);
+		return -ECANCELED;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	for (size_t i = 0; i < KINDS && !err; i++)
+		err = programs->multi
+			      ? attach_kind_multi(l, programs, path, places, n, in_order[i])
+			      : attach_kind_events(l, programs, path, places, n, in_order[i]);
+	if (!err && !enlist(l))
+		err = -ECANCELED;
+	if (err) {
+		probes_detach(l);
+		return err;
+	}
+	*out = l;
+	return 0;
+}
+
+static void *close_links(void *context)
+{
+	struct probe_links *l = context;
+
+	strike(l);
+	for (size_t i = l->count; i-- > 0;) /* in the other order */
+		close(l->fds[i]);
+	free(l);
+	return NULL;
+}
+
+void probes_detach(struct probe_links *l)
+{
+	if (l)
+		close_links(l);
+}
+
+void probes_detach_later(struct probe_links *l)
+{
+	pthread_t thread;
+
+	if (l && !pthread_create(&thread, NULL, close_links, l))
+		pthread_detach(thread);
+	else
+		probes_detach(l);
+}
+
+static void *close_one(void *context)
+{
+	close((int)(intptr_t)context);
+	return NULL;
+}
+
+/* Each descriptor by itself: what takes time is to wait for all CPUs. */
+struct closers {
+	pthread_t threads[DETACH_AT_ONCE];
+	size_t running;
+};
+
+static void close_soon(struct closers *c, int number)
+{
+	void *fd = (void *)(intptr_t)number;
+
+	if (c->running < DETACH_AT_ONCE &&
+	    !pthread_create(&c->threads[c->running], NULL, close_one, fd))
+		c->running++;
+	else
+		close_one(fd);
+}
+
+static void wait_for_closers(struct closers *c)
+{
+	while (c->running)
+		pthread_join(c->threads[--c->running], NULL);
+}
+
+void probes_detach_all(struct probe_links *const *links, size_t n)
+{
+	struct closers closers = {};
+
+	for (size_t i = 0; i < n; i++) {
+		if (links[i])
+			strike(links[i]);
+		for (size_t k = 0; links[i] && k < links[i]->count; k++)
+			close_soon(&closers, links[i]->fds[k]);
+		free(links[i]);
+	}
+	wait_for_closers(&closers);
+}
+
+void probes_withdraw(void)
+{
+	struct closers closers = {};
+	struct probe_links *l, *next;
+
+	pthread_mutex_lock(&in_place.lock);
+	in_place.withdrawn = true;
+	for (l = in_place.first; l; l = next) {
+		next = l->next;
+		while (l->count)
+			close_soon(&closers, l->fds[--l->count]);
+		l->next = l->before = NULL;
+	}
+	in_place.first = NULL;
+	pthread_mutex_unlock(&in_place.lock);
+	wait_for_closers(&closers);
+}
+
+/* Functions of our own to probe: one that begins cheaply, one that does not, one whose end is
+ * probed, too, one whose first instruction the kernel may turn into a call of its own (6.18), and
+ * one that calls what it is given. */
+void canary_cheap(void);
+void canary_dear(void);
+void canary_both(void);
+void canary_both_end(void);
+void canary_nop(void);
+void canary_through(void (*function)(void *), void *argument);
+void canary_through_end(void);
+#define CANARY(name, code)                                                                         \
+	".p2align 4\n.type " name ", @function\n" name ": " code " ret\n.size " name ", . - " name \
+	"\n"
+#define END(name) " .globl " name "\n" name ":"
+__asm__(".text\n" CANARY("canary_cheap", "push %rbp\n pop %rbp\n") CANARY(
+	"canary_dear", "test %rdi, %rdi\n") CANARY("canary_both",
+						   "push %rbp\n pop %rbp\n" END("canary_both_end"))
+		CANARY("canary_nop", "nopl 0(%rax, %rax, 1)\n") CANARY(
+			"canary_through",
+			".cfi_startproc\n push %rbx\n .cfi_adjust_cfa_offset 8\n mov %rdi, %rax\n"
+			" mov %rsi, %rdi\n call *%rax\n pop %rbx\n .cfi_adjust_cfa_offset -8\n" END(
+				"canary_through_end")) ".cfi_endproc\n");
+
+/* Where in our own executable that address is.  0 not found. */
+static uint64_t own_offset(uintptr_t address)
+{
+	unsigned long start, end, offset;
+	uint64_t found = 0;
+	char line[512];
+	FILE *f = fopen("/proc/self/maps", "re");
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) == 3 &&
+		    address >= start && address < end)
+			found = address - start + offset;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* The fastest of a few batches: the others met somebody else's work. */
+static uint64_t time_calls(void (*function)(void))
+{
+	uint64_t least = UINT64_MAX, took;
+	struct timespec a, b;
+
+	for (int batch = 0; batch < BATCHES; batch++) {
+		clock_gettime(CLOCK_MONOTONIC, &a);
+		for (int i = 0; i < BATCH_CALLS; i++)
+			function();
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		took = (b.tv_sec - a.tv_sec) * 1000000000LL + b.tv_nsec - a.tv_nsec;
+		least = took < least ? took : least;
+	}
+	return least / BATCH_CALLS;
+}
+
+/* Whoever has nothing left but to read, write and end: the kernel's own list. */
+static int allow_least(void)
+{
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+}
+
+/* A filter that has never heard of the system calls of probes and kills on all that it has not. */
+static int allow_end(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	struct sock_fprog filter = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+}
+
+/* The first hit may change the code. */
+static void call_confined(void)
+{
+	for (int i = 0; i < CONFINED_CALLS; i++) {
+		canary_both();
+		canary_nop();
+	}
+	syscall(SYS_exit, 0);
+}
+
+/* Where there is no such thing, there is no hazard. */
+static void live_by_filter(void)
+{
+	if (!allow_end())
+		call_confined();
+}
+
+static void live_strictly(void)
+{
+	if (!allow_least())
+		call_confined();
+}
+
+/* Does a child of ours that lives so die of it? */
+static bool dies(void (*live)(void))
+{
+	int status = 0;
+	pid_t child = fork();
+
+	if (child < 0)
+		return true; /* not known: take no risk */
+	if (child == 0) {
+		prctl(PR_SET_DUMPABLE, 0);
+		live();
+		_exit(0);
+	}
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return true;
+	return !WIFEXITED(status) || WEXITSTATUS(status);
+}
+
+/* --- what a call may do instead of returning
+ * ------------------------------------------------------ */
+
+/* Two coroutines of one thread, each in the middle of a call, end in the order in which they began.
+ */
+enum { COROUTINES = 2, COROUTINE_BYTES = 65536 };
+
+struct coroutine {
+	ucontext_t context, *back;
+};
+
+static void yield(void *argument)
+{
+	struct coroutine *c = argument;
+
+	swapcontext(&c->context, c->back);
+}
+
+static struct coroutine *starting;
+
+static void run_coroutine(void)
+{
+	canary_through(yield, starting);
+}
+
+static void live_on_two_stacks(void)
+{
+	static char stacks[COROUTINES][COROUTINE_BYTES] __attribute__((aligned(16)));
+	static struct coroutine all[COROUTINES];
+	static ucontext_t back;
+
+	for (volatile int i = 0; i < COROUTINES; i++) {
+		getcontext(&all[i].context);
+		all[i].context.uc_stack.ss_sp = stacks[i];
+		all[i].context.uc_stack.ss_size = COROUTINE_BYTES;
+		all[i].context.uc_link = &back;
+		all[i].back = &back;
+		makecontext(&all[i].context, run_coroutine, 0);
+		starting = &all[i];
+		swapcontext(&back, &all[i].context);
+	}
+	for (volatile int i = 0; i < COROUTINES; i++)
+		swapcontext(&back, &all[i].context);
+}
+
+static void jump(void *argument)
+{
+	longjmp(argument, 1);
+}
+
+/* Again and again: what was left may lie in the way of what comes. */
+static void live_by_jumps(void)
+{
+	static jmp_buf there;
+
+	for (volatile int i = 0; i < CONFINED_CALLS; i++)
+		if (!setjmp(there))
+			canary_through(jump, there);
+}
+
+struct unwinding {
+	jmp_buf out;
+	struct _Unwind_Exception exception;
+	int frames;
+};
+
+static _Unwind_Reason_Code unwind_frame(int version, _Unwind_Action actions,
+					_Unwind_Exception_Class class,
+					struct _Unwind_Exception *exception,
+					struct _Unwind_Context *context, void *argument)
+{
+	struct unwinding *u = argument;
+
+	(void)version;
+	(void)class;
+	(void)exception;
+	(void)context;
+	/* Past the one that throws and the canary: where it is caught. */
+	if (++u->frames > 2 || actions & _UA_END_OF_STACK)
+		longjmp(u->out, actions & _UA_END_OF_STACK ? 2 : 1);
+	return _URC_NO_REASON;
+}
+
+static void throw(void *argument)
+{
+	struct unwinding *u = argument;
+
+	_Unwind_ForcedUnwind(&u->exception, unwind_frame, u);
+}
+
+/* As an exception, pthread_exit and pthread_cancel do. */
+static void live_by_exceptions(void)
+{
+	static struct unwinding u;
+	int how = setjmp(u.out);
+
+	if (!how)
+		canary_through(throw, &u);
+	if (how != 1)
+		_exit(1);
+}
+
+/* Turns a shadow stack on (ARCH_SHSTK_ENABLE, since 6.6), makes calls, of which one is probed, or
+ * its return, and ends: it must not return, for its own return address is not on the new stack. */
+void canary_shadowed(void);
+void canary_call(void);
+void canary_called(void);
+__asm__(".text\n.p2align 4\n.type canary_shadowed, @function\n"
+	"canary_shadowed: mov $158, %eax\n mov $0x5001, %edi\n mov $1, %esi\n syscall\n"
+	" test %rax, %rax\n jnz 1f\n call canary_calls\n"
+	"1: mov $60, %eax\n xor %edi, %edi\n syscall\n"
+	".size canary_shadowed, . - canary_shadowed\n"
+	"canary_calls: nop\n"
+	"canary_call: call canary_called\n ret\n"
+	"canary_called: ret\n");
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* Does a probe there kill a child that lives so?  What cannot be tried kills. */
+static bool place_kills(const struct probe_programs *programs, int fd, struct probe_place place,
+			void (*live)(void))
+{
+	struct probe_links *links = NULL;
+	bool kills = true;
+
+	if (place.offset && !probes_attach(&links, programs, fd, &place, 1))
+		kills = dies(live);
+	probes_detach_later(links);
+	return kills;
+}
+
+static bool exits_kill(const struct probe_programs *programs, int fd, uint64_t cookie)
+{
+	const struct probe_place through = {.offset = own_offset((uintptr_t)canary_through_end),
+					    .cookie = cookie,
+					    .leaves = true};
+	const struct probe_place called = {
+		.offset = own_offset((uintptr_t)canary_called), .cookie = cookie, .leaves = true};
+
+	return place_kills(programs, fd, through, live_on_two_stacks) ||
+	       place_kills(programs, fd, through, live_by_jumps) ||
+	       place_kills(programs, fd, through, live_by_exceptions) ||
+	       place_kills(programs, fd, called, canary_shadowed);
+}
+
+/* --- calibration
+ * ---------------------------------------------------------------------------------- */
+
+/* Where probes sit on our own functions: those in the order of their cookies, and an end. */
+static size_t canary_places(const struct probe_programs *programs, uint32_t first,
+			    struct probe_place places[PROBE_CANARIES + 1])
+{
+	bool leaves = programs->left > 0;
+
+	places[0] = (struct probe_place){own_offset((uintptr_t)canary_cheap), first, false, false};
+	places[1] = (struct probe_place){own_offset((uintptr_t)canary_dear), first + 1, false,
+					 false};
+	places[2] = (struct probe_place){own_offset((uintptr_t)canary_both), first + 2, !leaves,
+					 false};
+	places[3] = (struct probe_place){own_offset((uintptr_t)canary_nop), first + 3, false,
+					 false};
+	places[4] = (struct probe_place){own_offset((uintptr_t)canary_both_end), first + 2, false,
+					 true};
+	return PROBE_CANARIES + leaves;
+}
+
+static void measure(struct probe_cost *cost, const struct probe_programs *programs, uint64_t bare)
+{
+	uint64_t *end_ns = programs->left > 0 ? &cost->exit_ns : &cost->return_ns;
+
+	cost->cheap_ns = less(time_calls(canary_cheap), bare);
+	cost->dear_ns = less(time_calls(canary_dear), bare);
+	*end_ns = less(time_calls(canary_both), bare + cost->cheap_ns);
+	cost->kills = dies(live_by_filter) || dies(live_strictly);
+}
+
+static void *call_in_thread(void *context)
+{
+	(void)context;
+	canary_nop();
+	return NULL;
+}
+
+/* Kernels of 6.6 to 6.9 may take the process for its first thread alone: is a hit in a second one
+ * of ours seen? */
+static bool keeps_to_pid(struct probe_programs programs, int fd, const struct probe_place *place,
+			 uint64_t (*hits)(void *context, uint32_t cookie), void *context)
+{
+	uint64_t before = hits(context, place->cookie);
+	struct probe_links *links;
+	pthread_t thread;
+	bool seen;
+
+	programs.pid = getpid();
+	if ((!programs.multi && !programs.taxed) ||
+	    probes_attach(&links, &programs, fd, place, 1))
+		return false;
+	seen = !pthread_create(&thread, NULL, call_in_thread, NULL) &&
+	       !pthread_join(thread, NULL) && hits(context, place->cookie) == before + 1;
+	probes_detach_later(links);
+	return seen;
+}
+
+int probes_calibrate(struct probe_cost *cost, const struct probe_programs *programs,
+		     uint32_t first, uint64_t (*hits)(void *context, uint32_t cookie),
+		     void *context)
+{
+	struct probe_place places[PROBE_CANARIES + 1];
+	size_t n = canary_places(programs, first, places);
+	uint64_t bare = time_calls(canary_cheap), ends = programs->left > 0 ? 2 * CALLS : CALLS;
+	struct probe_links *links;
+	int fd, err;
+
+	memset(cost, 0, sizeof(*cost));
+	for (size_t i = 0; i < n; i++)
+		if (!places[i].offset)
+			return -ENOENT;
+	fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	cost->keeps_to_pid = keeps_to_pid(*programs, fd, &places[3], hits, context);
+	err = probes_attach(&links, programs, fd, places, n);
+	if (!err) {
+		measure(cost, programs, bare);
+		cost->exits_kill = programs->left > 0 && exits_kill(programs, fd, first + 2);
+		cost->fires = hits(context, first) >= CALLS && hits(context, first + 1) >= CALLS &&
+			      hits(context, first + 2) >= ends;
+		probes_detach_later(links);
+	}
+	close(fd);
+	return err;
+}
+
+bool probes_kill_shadowed(const struct probe_programs *programs, uint64_t cookie)
+{
+	const struct probe_place place = {.offset = own_offset((uintptr_t)canary_call),
+					  .cookie = cookie};
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	bool kills = fd < 0 || place_kills(programs, fd, place, canary_shadowed);
+
+	if (fd >= 0)
+		close(fd);
+	return kills;
+}

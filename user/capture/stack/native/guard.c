@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * guard.c - a page that outlives the worker, and two timers that end it.
+ */
+#include "user/capture/stack/native/guard.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+void guard_share(struct guard *g, void *shared)
+{
+	g->mark = shared;
+}
+
+void guard_learn(struct guard *g, const struct guard_file files[GUARD_FILES])
+{
+	memcpy(g->file, files, sizeof(g->file));
+	g->count = GUARD_FILES;
+}
+
+static struct guard_file *find(struct guard *g, uint32_t part, uint64_t device, uint64_t inode)
+{
+	for (uint32_t i = 0; i < g->count; i++) {
+		struct guard_file *file = &g->file[i];
+
+		if (file->part == part && file->device == device && file->inode == inode)
+			return file;
+	}
+	return NULL;
+}
+
+/* With no room left the file blamed least gives its place up. */
+static struct guard_file *find_or_add(struct guard *g)
+{
+	uint64_t device = g->mark->device, inode = g->mark->inode;
+	uint32_t part = g->mark->part;
+	struct guard_file *file = find(g, part, device, inode);
+
+	if (file)
+		return file;
+	file = &g->file[0];
+	if (g->count < GUARD_FILES)
+		file = &g->file[g->count++];
+	else
+		for (uint32_t i = 1; i < GUARD_FILES; i++)
+			if (g->file[i].deaths < file->deaths)
+				file = &g->file[i];
+	*file = (struct guard_file){device, inode, part, 0};
+	return file;
+}
+
+void guard_blame(struct guard *g, bool out_of_time)
+{
+	struct guard_file *file;
+
+	if (!g->mark->part)
+		return;
+	file = find_or_add(g);
+	g->mark->part = 0;
+	if (file->deaths >= GUARD_DEATHS)
+		return;
+	file->deaths = out_of_time ? GUARD_DEATHS : file->deaths + 1;
+	g->given_up += file->deaths == GUARD_DEATHS;
+}
+
+bool guard_allows(const struct guard *g, enum guard_part part, uint64_t device, uint64_t inode)
+{
+	const struct guard_file *file = find((struct guard *)g, part, device, inode);
+
+	return !file || file->deaths < GUARD_DEATHS;
+}
+
+static uint64_t spent_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+void guard_enter(struct guard *g, enum guard_part part, uint64_t device, uint64_t inode)
+{
+	struct itimerval cpu = {.it_value.tv_sec = GUARD_CPU_SECONDS};
+
+	g->entered_ns = spent_ns();
+	g->mark->device = device;
+	g->mark->inode = inode;
+	g->mark->part = part;
+	setitimer(ITIMER_PROF, &cpu, NULL);
+	alarm(GUARD_WALL_SECONDS);
+}
+
+uint64_t guard_leave(struct guard *g)
+{
+	struct itimerval none = {.it_value.tv_sec = 0};
+
+	alarm(0);
+	setitimer(ITIMER_PROF, &none, NULL);
+	g->mark->part = 0;
+	return spent_ns() - g->entered_ns;
+}

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * native.c - the parent's side: asks, takes answers in, and looks after the worker.
+ *
+ * Every number that comes back is checked; a worker that says nonsense is ended like one that
+ * died.  Frames are told once and kept here by their ids, at most WIRE_FRAMES_MAX of them.
+ */
+#include "user/capture/stack/native/native.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user/base/table.h"
+#include "user/capture/stack/native/known.h"
+#include "user/capture/stack/native/native_wire.h"
+#include "user/capture/stack/native/supplier.h"
+
+#define NS_PER_SECOND 1000000000ULL
+#define PACKETS	      8		/* taken in at a time */
+#define LIVED_NS      (10 * NS_PER_SECOND) /* who dies later did not die of its start */
+#define WAIT_FIRST_NS (NS_PER_SECOND / 10) /* before another is started, doubled each time */
+#define WAIT_LAST_NS  (30 * NS_PER_SECOND)
+#define STOP_MS	      100	  /* to die of SIGKILL; who takes longer hangs in the kernel */
+#define SOON_MS	      1		  /* after an answer: another question */
+#define SERVE_NS      20000000ULL /* in one go: others wait, too */
+#define HANG_NS	      (15 * NS_PER_SECOND) /* without a word: guard.h ends all others before */
+#define LOOK_SECONDS  5			   /* how often that is looked at */
+
+/* What was asked and is not answered yet; answers come in the same order. */
+struct asked {
+	uint64_t id, start_ns, shape;
+	uint32_t pid;
+};
+
+struct native {
+	struct nursery *nursery;
+	struct nursling worker; /* wire negative: none */
+	struct supplier *supplier;
+	int epoll, timer;
+	struct guard guard;
+	struct native_counts counts;
+	struct asked *asked; /* a ring */
+	size_t first, outstanding, asked_room;
+	uint64_t started_ns, retry_ns, wait_ns;
+	uint64_t heard_ns; /* when it last said anything, or had nothing to say */
+	uint64_t dead_cpu_ns;
+
+	struct arena *texts;
+	struct frame *frames; /* by id - 1 */
+	uint32_t told, room;
+	struct frame stack[EV_STACK_FRAMES];
+	uint8_t in[WIRE_PACKET_MAX] __attribute__((aligned(8)));
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * NS_PER_SECOND + (uint64_t)t.tv_nsec;
+}
+
+static void frames_forget(struct native *n)
+{
+	arena_close(n->texts);
+	n->texts = NULL;
+	n->told = 0;
+}
+
+static int watch(struct native *n, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	return epoll_ctl(n->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int tell_guard(struct native *n)
+{
+	struct wire_guard m = {.head = {WIRE_GUARD, sizeof(m)}};
+
+	memcpy(m.file, n->guard.file, sizeof(m.file));
+	return send(n->worker.wire, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int worker_start(struct native *n)
+{
+	int err = nursery_start(n->nursery, NURSERY_NATIVE, &n->worker);
+
+	if (!err)
+		err = watch(n, n->worker.wire);
+	if (!err)
+		err = watch(n, n->worker.asking);
+	if (!err)
+		err = tell_guard(n);
+	n->started_ns = n->heard_ns = now_ns();
+	return err;
+}
+
+/* Tells how it ended; false: it hangs in the kernel, where even SIGKILL waits. */
+static bool worker_stop(struct native *n, int *status)
+{
+	struct nursery_end end;
+	int err = nursery_stop(n->nursery, &n->worker, STOP_MS, &end);
+
+	n->dead_cpu_ns += end.cpu_ns;
+	frames_forget(n);
+	if (n->supplier)
+		supplier_forget(n->supplier);
+	*status = end.status;
+	return err != -ETIMEDOUT;
+}
+
+/* Who waits for them need not wait. */
+static void tell_lost(struct native *n, native_fn fn, void *context)
+{
+	n->counts.lost += n->outstanding;
+	for (; n->outstanding; n->outstanding--, n->first++) {
+		const struct asked *asked = &n->asked[n->first % n->asked_room];
+		struct native_answer answer = {.frames = n->stack, .key = 1};
+
+		answer.id = asked->id;
+		answer.start_ns = asked->start_ns;
+		answer.pid = asked->pid;
+		fn(context, &answer);
+	}
+}
+
+static void worker_died(struct native *n, native_fn fn, void *context)
+{
+	uint64_t now = now_ns();
+	int status;
+	bool died = worker_stop(n, &status);
+	int how = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	n->counts.deaths++;
+	guard_blame(&n->guard, !died || how == SIGPROF || how == SIGALRM);
+	if (now - n->started_ns > LIVED_NS || !n->wait_ns)
+		n->wait_ns = WAIT_FIRST_NS;
+	else if (n->wait_ns < WAIT_LAST_NS)
+		n->wait_ns *= 2;
+	n->retry_ns = now + n->wait_ns;
+	tell_lost(n, fn, context);
+}
+
+static bool worker_ready(struct native *n)
+{
+	int status;
+
+	if (n->worker.wire >= 0)
+		return true;
+	if (now_ns() < n->retry_ns)
+		return false;
+	if (!worker_start(n))
+		return true;
+	worker_stop(n, &status);
+	n->retry_ns = now_ns() + NS_PER_SECOND;
+	return false;
+}
+
+static int timer_start(struct native *n)
+{
+	struct itimerspec often = {{LOOK_SECONDS, 0}, {LOOK_SECONDS, 0}};
+
+	n->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (n->timer < 0 || timerfd_settime(n->timer, 0, &often, NULL))
+		return -errno;
+	return watch(n, n->timer);
+}
+
+int native_open(struct native **out, struct nursery *nursery)
+{
+	struct native *n = calloc(1, sizeof(*n));
+	int err = -ENOMEM;
+
+	if (!n)
+		return err;
+	n->nursery = nursery;
+	n->worker = (struct nursling){-1, -1, 0, 0};
+	n->epoll = n->timer = -1;
+	guard_share(&n->guard, nursery_shared(nursery, NURSERY_NATIVE));
+	err = supplier_open(&n->supplier);
+	if (!err && (n->epoll = epoll_create1(EPOLL_CLOEXEC)) < 0)
+		err = -errno;
+	if (!err)
+		err = timer_start(n);
+	if (!err)
+		err = worker_start(n);
+	if (err) {
+		native_close(n);
+		return err;
+	}
+	*out = n;
+	return 0;
+}
+
+void native_close(struct native *n)
+{
+	int status;
+
+	if (!n)
+		return;
+	worker_stop(n, &status);
+	if (n->epoll >= 0)
+		close(n->epoll);
+	if (n->timer >= 0)
+		close(n->timer);
+	supplier_close(n->supplier);
+	free(n->frames);
+	free(n->asked);
+	free(n);
+}
+
+int native_fd(const struct native *n)
+{
+	return n->epoll;
+}
+
+/* A dead worker is found by who reads: there may be answers of it left. */
+static int ask(struct native *n, const void *first, size_t first_size, const void *then,
+	       size_t size)
+{
+	struct iovec vec[2] = {{(void *)first, first_size}, {(void *)then, size}};
+	struct msghdr message = {.msg_iov = vec, .msg_iovlen = 2};
+
+	return worker_ready(n) &&
+			       sendmsg(n->worker.wire, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0
+		       ? 0
+		       : -EAGAIN;
+}
+
+static bool asked_room(struct native *n)
+{
+	size_t room = n->asked_room ? 2 * n->asked_room : 256;
+	struct asked *grown;
+
+	if (n->outstanding < n->asked_room)
+		return true;
+	grown = calloc(room, sizeof(*grown));
+	if (!grown)
+		return false;
+	for (size_t i = 0; i < n->outstanding; i++)
+		grown[i] = n->asked[(n->first + i) % n->asked_room];
+	free(n->asked);
+	n->asked = grown;
+	n->asked_room = room;
+	n->first = 0;
+	return true;
+}
+
+static int asked(struct native *n, int err, const struct asked *asked)
+{
+	n->counts.asked++;
+	n->counts.lost += err != 0;
+	if (!err && !n->outstanding)
+		n->heard_ns = now_ns();
+	if (!err)
+		n->asked[(n->first + n->outstanding++) % n->asked_room] = *asked;
+	return err;
+}
+
+int native_stack(struct native *n, const struct raw_stack *raw)
+{
+	struct wire_head head = {WIRE_STACK, 0};
+	size_t size = offsetof(struct raw_stack, bytes) + raw->length;
+	int err = -EAGAIN;
+
+	head.size = (uint32_t)(sizeof(head) + size);
+	supplier_name(n->supplier, raw->pid, raw->start_ns);
+	if (raw->parent)
+		supplier_name(n->supplier, raw->parent, raw->parent_start_ns);
+	if (raw->length <= STACK_BYTES && asked_room(n))
+		err = ask(n, &head, sizeof(head), raw, size);
+	return asked(n, err, &(struct asked){raw->id, raw->start_ns, raw->shape, raw->pid});
+}
+
+static int request(struct native *n, const struct wire_request *r)
+{
+	supplier_name(n->supplier, r->pid, r->start_ns);
+	return ask(n, r, sizeof(*r), NULL, 0);
+}
+
+int native_caller(struct native *n, uint64_t id, uint32_t pid, uint64_t start_ns, uint64_t address)
+{
+	struct wire_request r = {{WIRE_CALLER, sizeof(r)}, id, start_ns, address, pid, 0};
+	int err = asked_room(n) ? request(n, &r) : -EAGAIN;
+
+	return asked(n, err, &(struct asked){id, start_ns, 0, pid});
+}
+
+void native_process(struct native *n, uint32_t pid, uint64_t start_ns)
+{
+	struct wire_request r = {{WIRE_PROCESS, sizeof(r)}, 0, start_ns, 0, pid, 0};
+
+	request(n, &r);
+}
+
+static struct frame *frame_room(struct native *n)
+{
+	if (n->told == n->room) {
+		uint32_t room = n->room ? 2 * n->room : 1024;
+		struct frame *grown = realloc(n->frames, room * sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		n->frames = grown;
+		n->room = room;
+	}
+	return &n->frames[n->told];
+}
+
+static int take_frame(struct native *n, const struct wire_frame *m)
+{
+	struct frame *frame;
+	const char *text;
+
+	if (m->head.size < sizeof(*m) || m->text_size > m->head.size - sizeof(*m) ||
+	    m->id != n->told + 1 || m->id > WIRE_FRAMES_MAX || m->language > EV_LANG_GO)
+		return -EPROTO;
+	if (!n->texts)
+		n->texts = arena_open();
+	text = n->texts ? arena_copy(n->texts, m->text, m->text_size) : NULL;
+	frame = frame_room(n);
+	if (!text || !frame)
+		return -ENOMEM;
+	*frame = (struct frame){.offset = m->offset, .line = m->line, .column = m->column};
+	frame->language = m->language;
+	frame->flags = m->flags;
+	if (!known_texts(frame, text, m->text_size))
+		return -EPROTO;
+	n->told++;
+	return 0;
+}
+
+/* The worker may say anything. */
+static bool shape_is_sound(const struct stack_shape *shape)
+{
+	if (!shape->count || shape->count > STACK_SLOTS || shape->bytes > STACK_BYTES)
+		return false;
+	for (size_t i = 0; i < shape->count; i++)
+		if (shape->slot[i] * 8U + 8 > shape->bytes)
+			return false;
+	return true;
+}
+
+static int take_answer(struct native *n, const struct wire_answer *m, native_fn fn, void *context)
+{
+	const struct asked *asked = n->outstanding ? &n->asked[n->first % n->asked_room] : NULL;
+	struct native_answer answer = {.frames = n->stack};
+
+	if (m->head.size < sizeof(*m) || m->count > EV_STACK_FRAMES || !asked ||
+	    m->id != asked->id || m->count * sizeof(*m->frame) > m->head.size - sizeof(*m))
+		return -EPROTO;
+	for (uint32_t i = 0; i < m->count; i++) {
+		if (m->frame[i] - 1 >= n->told)
+			return -EPROTO;
+		n->stack[i] = n->frames[m->frame[i] - 1];
+	}
+	answer.id = asked->id;
+	answer.start_ns = asked->start_ns;
+	answer.key = m->key;
+	answer.pid = asked->pid;
+	answer.flags = m->flags;
+	answer.count = m->count;
+	answer.shape_key = asked->shape;
+	answer.shape = shape_is_sound(&m->shape) ? &m->shape : NULL;
+	n->first++;
+	n->outstanding--;
+	n->counts.answered++;
+	fn(context, &answer);
+	return 1;
+}
+
+static int take(struct native *n, const struct wire_head *head, native_fn fn, void *context)
+{
+	switch (head->kind) {
+	case WIRE_FRAME:
+		return take_frame(n, (const void *)head);
+	case WIRE_ANSWER:
+		return take_answer(n, (const void *)head, fn, context);
+	case WIRE_RESET:
+		frames_forget(n);
+		return 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+static int take_packet(struct native *n, size_t size, native_fn fn, void *context)
+{
+	int count = 0;
+
+	for (size_t at = 0; at < size;) {
+		const struct wire_head *head = (const void *)(n->in + at);
+		int done;
+
+		if (size - at < sizeof(*head) || head->size < sizeof(*head) || head->size % 8 ||
+		    head->size > size - at)
+			return -EPROTO;
+		done = take(n, head, fn, context);
+		if (done < 0)
+			return done;
+		count += done;
+		at += head->size;
+	}
+	return count;
+}
+
+/* The next question follows an answer within microseconds: to wait for it is cheaper than to come
+ * back, also for the worker. */
+static bool asks_soon(const struct native *n)
+{
+	struct pollfd wait[2] = {{n->worker.asking, POLLIN, 0}, {n->worker.wire, POLLIN, 0}};
+
+	return supplier_is_asked(n->supplier) && poll(wait, 2, SOON_MS) > 0 && wait[0].revents;
+}
+
+/* What it asked for, and for how long it has said nothing.  0, or -errno: it is to be ended. */
+static int look_after(struct native *n)
+{
+	uint64_t ticks, until = now_ns() + SERVE_NS;
+	int err;
+
+	while (!(err = supplier_step(n->supplier, &n->worker)) && now_ns() < until && asks_soon(n))
+		;
+	if (!n->outstanding)
+		n->heard_ns = now_ns();
+	if (!err && read(n->timer, &ticks, sizeof(ticks)) > 0 && now_ns() - n->heard_ns > HANG_NS)
+		err = -ETIME;
+	return err;
+}
+
+int native_step(struct native *n, native_fn fn, void *context)
+{
+	int count = 0;
+
+	if (n->worker.wire >= 0 && look_after(n))
+		worker_died(n, fn, context);
+	for (int i = 0; i < PACKETS && n->worker.wire >= 0; i++) {
+		ssize_t got = recv(n->worker.wire, n->in, sizeof(n->in), MSG_DONTWAIT);
+		int done;
+
+		if (got < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		n->heard_ns = now_ns();
+		done = got > 0 ? take_packet(n, (size_t)got, fn, context) : -EPIPE;
+		if (done < 0)
+			worker_died(n, fn, context);
+		else
+			count += done;
+	}
+	return count;
+}
+
+int native_flush(struct native *n, int timeout_ms, native_fn fn, void *context)
+{
+	uint64_t end = now_ns() + (uint64_t)timeout_ms * 1000000ULL, now = now_ns();
+	int count = 0, status;
+
+	while (n->outstanding && now < end) {
+		struct pollfd wait = {n->epoll, POLLIN, 0};
+
+		poll(&wait, 1, (int)((end - now) / 1000000ULL) + 1);
+		count += native_step(n, fn, context);
+		now = now_ns();
+	}
+	if (n->outstanding) {
+		worker_stop(n, &status);
+		tell_lost(n, fn, context);
+	}
+	return count;
+}
+
+static uint64_t rss_bytes(pid_t pid)
+{
+	unsigned long long pages = 0;
+	char path[32];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	file = fopen(path, "re");
+	if (!file || fscanf(file, "%*u %llu", &pages) != 1)
+		pages = 0;
+	if (file)
+		fclose(file);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+struct native_counts native_counts(const struct native *n)
+{
+	struct native_counts counts = n->counts;
+	struct timespec spent;
+	clockid_t clock;
+
+	counts.given_up = n->guard.given_up;
+	counts.cpu_ns = n->dead_cpu_ns;
+	if (n->worker.pid <= 0)
+		return counts;
+	if (!clock_getcpuclockid(n->worker.pid, &clock) && !clock_gettime(clock, &spent))
+		counts.cpu_ns += (uint64_t)spent.tv_sec * NS_PER_SECOND + (uint64_t)spent.tv_nsec;
+	counts.rss_bytes = rss_bytes(n->worker.pid);
+	return counts;
+}

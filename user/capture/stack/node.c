@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * node.c - see node.h.
+ */
+#include "user/capture/stack/node.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user/base/table.h"
+#include "user/capture/elf/elf.h"
+#include "user/capture/stack/v8.h"
+
+#define PROCESSES_MOST 8192
+#define FILES_MOST     256 /* programs kept; beyond, those that nobody asked for lately go */
+#define SHARE	       10  /* of ten moments one may be spent on reading */
+#define CREDIT_MOST_NS 200000000
+
+struct program {
+	struct v8 *v8; /* NULL: it has none */
+	uint64_t asked; /* when, in looks at programs */
+};
+
+struct nodes {
+	struct table files;	/* device, inode -> struct program */
+	struct table processes; /* pid, start -> struct program; borrowed */
+	uint64_t looks;
+	int64_t credit_ns;	/* time left to read */
+	uint64_t at_ns;		/* up to when it was counted */
+};
+
+static void program_free(struct program *p)
+{
+	if (p)
+		v8_close(p->v8);
+	free(p);
+}
+
+int nodes_open(struct nodes **out)
+{
+	*out = calloc(1, sizeof(**out));
+	return *out ? 0 : -ENOMEM;
+}
+
+void nodes_close(struct nodes *n)
+{
+	struct table_slot *slot;
+
+	if (!n)
+		return;
+	for (size_t at = 0; (slot = table_next(&n->files, &at));)
+		program_free(slot->value);
+	table_free(&n->files);
+	table_free(&n->processes);
+	free(n);
+}
+
+static struct program *program_look(int fd)
+{
+	struct program *p = calloc(1, sizeof(*p));
+	struct elf_file *e;
+
+	if (!p || elf_open(&e, fd))
+		return p;
+	if (v8_open(&p->v8, e))
+		p->v8 = NULL;
+	elf_close(e);
+	return p;
+}
+
+static void forget_processes(struct nodes *n, const struct program *p)
+{
+	struct table_slot *slot;
+
+	for (size_t at = 0; (slot = table_next(&n->processes, &at));) {
+		if (slot->value != p)
+			continue;
+		table_remove(&n->processes, slot->key);
+		at--; /* the table closed the gap from behind */
+	}
+}
+
+/* Room for another program: the one goes that was asked for longest ago. */
+static void make_room(struct nodes *n)
+{
+	struct table_slot *slot, oldest = {};
+
+	if (n->files.count < FILES_MOST)
+		return;
+	for (size_t at = 0; (slot = table_next(&n->files, &at));)
+		if (!oldest.value || ((struct program *)slot->value)->asked <
+					     ((struct program *)oldest.value)->asked)
+			oldest = *slot;
+	forget_processes(n, oldest.value);
+	program_free(table_remove(&n->files, oldest.key));
+}
+
+static struct program *program_keep(struct nodes *n, struct table_key key, int fd)
+{
+	struct program *p;
+
+	make_room(n);
+	p = program_look(fd);
+	if (p && !table_put(&n->files, key, p))
+		return p;
+	program_free(p);
+	return NULL;
+}
+
+static struct program *program_of(struct nodes *n, uint32_t pid)
+{
+	char path[32];
+	struct program *p = NULL;
+	struct table_key key;
+	struct stat st;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return NULL;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode)) {
+		key = (struct table_key){st.st_dev, st.st_ino};
+		p = table_get(&n->files, key);
+		if (!p)
+			p = program_keep(n, key, fd);
+	}
+	close(fd);
+	return p;
+}
+
+static const struct v8 *v8_of(struct nodes *n, uint32_t pid, uint64_t start_ns)
+{
+	struct table_key key = {start_ns, pid};
+	struct program *p = table_get(&n->processes, key);
+
+	n->looks++;
+	if (p) {
+		p->asked = n->looks;
+		return p->v8;
+	}
+	p = program_of(n, pid);
+	if (!p)
+		return NULL;
+	p->asked = n->looks;
+	if (n->processes.count >= PROCESSES_MOST)
+		table_free(&n->processes);
+	table_put(&n->processes, key, p);
+	return p->v8;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+/* A stack takes a hundred looks into its process.  Who reads all that a busy program has does
+ * nothing else any more. */
+static bool has_time(struct nodes *n)
+{
+	uint64_t now = now_ns();
+
+	n->credit_ns += n->at_ns ? (int64_t)((now - n->at_ns) / SHARE) : CREDIT_MOST_NS;
+	if (n->credit_ns > CREDIT_MOST_NS)
+		n->credit_ns = CREDIT_MOST_NS;
+	n->at_ns = now;
+	return n->credit_ns > 0;
+}
+
+int nodes_read(struct nodes *n, const struct raw_stack *raw, struct texts *t, struct frame *frames,
+	       uint32_t *flags)
+{
+	const struct v8 *v8 = v8_of(n, raw->pid, raw->start_ns);
+	struct memory m = memory_for_look(raw->pid, 0);
+	uint64_t began;
+	int count;
+
+	if (!v8)
+		return 0;
+	if (!has_time(n))
+		return -EBUSY;
+	began = now_ns();
+	count = v8_read(v8, &m, raw, raw->registers.bp, t, frames, flags);
+	n->credit_ns -= now_ns() - began;
+	return count;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * python_build.h - which CPython an ELF file holds, and where that one keeps what.
+ *
+ * From what the file exports, never from its name.  Versions whose layout is not known, debug and
+ * free-threaded builds are told apart and refused.
+ */
+#ifndef DBLEAK_CAPTURE_PYTHON_BUILD_H
+#define DBLEAK_CAPTURE_PYTHON_BUILD_H
+
+#include <stdint.h>
+
+#include "bpf/stack/python.h"
+#include "user/capture/elf/elf.h"
+#include "user/capture/stack/python_line.h"
+
+#define PYTHON_CODE_BYTES 144 /* of a code object: all the fields below */
+
+/* Offsets in a code object, and in the objects it names. */
+struct python_code_layout {
+	uint16_t flags, first_line, file, name, qualified; /* qualified 0: there is none */
+	uint16_t lines;
+	uint16_t bytecode; /* 0: a frame tells its place as an index */
+	uint16_t ascii, other; /* where a string's characters begin */
+	uint8_t scale;	 /* bytes of code to each step of that index */
+	uint8_t kind;	 /* enum python_lines */
+};
+
+struct python_build {
+	unsigned int minor; /* of version 3; 0 not known */
+	const char *refusal; /* why its frames are not read; NULL: they are */
+	struct python_row row;
+	struct python_code_layout code;
+	uint64_t runtime; /* address of _PyRuntime, as the file has it */
+	uint64_t start;	  /* where in the file interpreters start; 0 not known */
+};
+
+/* 0, or -ENOENT: no Python is in it. */
+int python_identify(struct elf_file *elf, struct python_build *out);
+
+#endif

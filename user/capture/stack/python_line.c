@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * python_line.c - see python_line.h; the tables are described in CPython's
+ * Objects/lnotab_notes.txt (up to 3.10) and Objects/locations.md (from 3.11 on).
+ */
+#include "user/capture/stack/python_line.h"
+
+#include <string.h>
+
+#include "user/base/utf8.h"
+
+#define UNIT 2 /* bytes of an instruction */
+#define NO_LINE (-128)
+
+/* Location codes of 3.11 and later. */
+enum {
+	CODE_ONE_LINE = 10, /* to 12: this and the next two, so many lines on */
+	CODE_NO_COLUMNS = 13,
+	CODE_LONG = 14,
+	CODE_NONE = 15,
+};
+
+struct reader {
+	const uint8_t *at, *end;
+};
+
+static uint32_t whole(int64_t line)
+{
+	return line > 0 && line <= UINT32_MAX ? (uint32_t)line : 0;
+}
+
+/* Pairs: bytes of code, lines on; each counts from the next instruction. */
+static uint32_t line_by_lnotab(struct reader r, uint32_t at, int64_t line)
+{
+	uint64_t address = 0;
+
+	for (; r.end - r.at >= 2; r.at += 2) {
+		address += r.at[0];
+		if (address > at)
+			break;
+		line += (int8_t)r.at[1];
+	}
+	return whole(line);
+}
+
+/* Pairs: bytes of code, lines on before them; or no line for them. */
+static uint32_t line_by_linetable(struct reader r, uint32_t at, int64_t line)
+{
+	uint64_t end = 0;
+
+	for (; r.end - r.at >= 2; r.at += 2) {
+		int8_t lines = (int8_t)r.at[1];
+
+		end += r.at[0];
+		if (lines != NO_LINE)
+			line += lines;
+		if (at < end)
+			return lines == NO_LINE ? 0 : whole(line);
+	}
+	return 0;
+}
+
+/* Six bits at a time, the lowest first. */
+static uint32_t read_number(struct reader *r)
+{
+	uint32_t value = 0;
+
+	for (unsigned int shift = 0; r->at < r->end; shift += 6) {
+		uint8_t byte = *r->at++;
+
+		if (shift < 32)
+			value |= (uint32_t)(byte & 63) << shift;
+		if (!(byte & 64))
+			break;
+	}
+	return value;
+}
+
+static int64_t read_signed(struct reader *r)
+{
+	uint32_t value = read_number(r);
+
+	return value & 1 ? -(int64_t)(value >> 1) : (int64_t)(value >> 1);
+}
+
+/* Lines on, and past the columns. */
+static int64_t read_location(struct reader *r, unsigned int code)
+{
+	int64_t lines = 0;
+
+	if (code == CODE_LONG) {
+		lines = read_signed(r);
+		for (int i = 0; i < 3; i++)
+			read_number(r);
+	} else if (code == CODE_NO_COLUMNS) {
+		lines = read_signed(r);
+	} else if (code != CODE_NONE) {
+		size_t columns = code >= CODE_ONE_LINE ? 2 : 1;
+
+		lines = code >= CODE_ONE_LINE ? code - CODE_ONE_LINE : 0;
+		r->at += (size_t)(r->end - r->at) < columns ? r->end - r->at : (ptrdiff_t)columns;
+	}
+	return lines;
+}
+
+/* Each entry begins with a byte whose highest bit is set: code and units of code. */
+static uint32_t line_by_locations(struct reader r, uint32_t at, int64_t line)
+{
+	uint64_t end = 0;
+
+	while (r.at < r.end) {
+		uint8_t first = *r.at++;
+		unsigned int code = first >> 3 & 15;
+
+		if (!(first & 0x80))
+			return 0;
+		line += read_location(&r, code);
+		end += ((first & 7) + 1) * UNIT;
+		if (at < end)
+			return code == CODE_NONE ? 0 : whole(line);
+	}
+	return 0;
+}
+
+uint32_t python_line(enum python_lines kind, const uint8_t *table, size_t size, uint32_t at,
+		     uint32_t first)
+{
+	struct reader r = {table, table + size};
+
+	switch (kind) {
+	case PYTHON_LNOTAB:
+		return line_by_lnotab(r, at, first);
+	case PYTHON_LINETABLE:
+		return line_by_linetable(r, at, first);
+	case PYTHON_LOCATIONS:
+		return line_by_locations(r, at, first);
+	}
+	return 0;
+}
+
+static uint32_t character_at(const uint8_t *from, size_t i, unsigned int kind)
+{
+	uint16_t two;
+	uint32_t four;
+
+	if (kind == 1)
+		return from[i];
+	if (kind == 2) {
+		memcpy(&two, from + 2 * i, sizeof(two));
+		return two;
+	}
+	memcpy(&four, from + 4 * i, sizeof(four));
+	return four;
+}
+
+/* Returns how many bytes it takes; to has room for 4. */
+static size_t encode(uint32_t c, char *to)
+{
+	if (!c || c > 0x10ffff)
+		c = '?';
+	if (c >= 0xdc80 && c <= 0xdcff) {
+		to[0] = (char)(c - 0xdc00);
+		return 1;
+	}
+	return utf8_put(to, c);
+}
+
+size_t python_text(const uint8_t *from, size_t characters, unsigned int kind, char *to, size_t room)
+{
+	size_t used = 0;
+	char bytes[4];
+
+	for (size_t i = 0; i < characters; i++) {
+		size_t n = encode(character_at(from, i, kind), bytes);
+
+		if (n >= room - used)
+			break;
+		memcpy(to + used, bytes, n);
+		used += n;
+	}
+	to[used] = '\0';
+	return used;
+}

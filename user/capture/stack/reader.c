@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * reader.c - routes samples to readers, and their answers to the ledger of stacks.
+ *
+ * Copied stacks go to a process of their own and come back later; interpreted ones are read at
+ * once, while what they point to is still there.
+ */
+#include "user/capture/stack/reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/table.h"
+#include "user/capture/kernel/kernel_stack.h"
+#include "user/capture/worker/looking.h"
+#include "user/capture/host/memory.h"
+#include "user/capture/stack/native/native.h"
+#include "user/capture/stack/node.h"
+#include "user/capture/stack/perl.h"
+#include "user/capture/stack/php.h"
+#include "user/capture/stack/python.h"
+#include "user/capture/stack/runtime.h"
+#include "user/capture/stack/stack.h"
+
+#define TOLD_MOST (1 << 17) /* sites, and processes */
+#define SITE_SAMPLE 0xfffe /* low bits of ids of callers: no CPU of the kernel half has so high a number */
+
+struct readers {
+	struct kernel *kernel;
+	struct readers_host host;
+	struct stacks *stacks;
+	struct native *native;
+	struct nodes *nodes;
+	struct pythons *pythons;
+	const struct runtimes *runtimes; /* NULL: not known yet */
+	struct table refused; /* processes of which it was told that their frames are not read */
+	struct table sites; /* that have a place; the value says nothing */
+	uint64_t asked, skipped;
+	struct texts texts;
+	int err; /* the first of memory */
+};
+
+static void forget(void *context, uint64_t sample)
+{
+	struct readers *r = context;
+
+	kernel_stack_forget(r->kernel, sample);
+}
+
+static void tell(void *context, struct ev_head *record)
+{
+	struct readers *r = context;
+
+	r->host.tell(r->host.context, record);
+}
+
+int readers_open(struct readers **out, struct kernel *kernel, struct nursery *nursery,
+		 const struct readers_host *host)
+{
+	struct readers *r = calloc(1, sizeof(*r));
+	const struct stacks_host told = {.context = r, .tell = tell, .forget = forget};
+	int err;
+
+	*out = NULL;
+	if (!r)
+		return -ENOMEM;
+	r->kernel = kernel;
+	r->host = *host;
+	err = stacks_open(&r->stacks, &told);
+	if (!err)
+		err = native_open(&r->native, nursery);
+	if (!err)
+		err = nodes_open(&r->nodes);
+	if (!err)
+		err = pythons_open(&r->pythons);
+	if (err) {
+		readers_close(r);
+		return err;
+	}
+	*out = r;
+	return 0;
+}
+
+void readers_close(struct readers *r)
+{
+	if (!r)
+		return;
+	native_close(r->native);
+	nodes_close(r->nodes);
+	pythons_close(r->pythons);
+	table_free(&r->refused);
+	stacks_close(r->stacks);
+	table_free(&r->sites);
+	free(r);
+}
+
+void readers_runtimes(struct readers *r, const struct runtimes *runtimes)
+{
+	r->runtimes = runtimes;
+}
+
+int readers_fd(const struct readers *r)
+{
+	return native_fd(r->native);
+}
+
+static void on_answer(void *context, const struct native_answer *answer)
+{
+	const struct stack_owner owner = {.start_ns = answer->start_ns, .pid = answer->pid};
+	struct readers *r = context;
+	int err = stacks_named(r->stacks, answer->id, &owner, answer->frames, answer->count,
+			       answer->flags);
+
+	if (err)
+		r->err = err;
+	/* A stack without names may have some the next time: the kernel half is to copy it again.
+	 */
+	if (!answer->count)
+		kernel_stack_forget(r->kernel, answer->id);
+	else if (answer->shape_key && answer->shape)
+		kernel_stack_shape(r->kernel, answer->shape_key, answer->shape);
+}
+
+int readers_step(struct readers *r)
+{
+	int n = native_step(r->native, on_answer, r);
+
+	return r->err ? r->err : n < 0 ? n : 0;
+}
+
+void readers_finish(struct readers *r, int timeout_ms)
+{
+	native_flush(r->native, timeout_ms, on_answer, r);
+}
+
+/* Lost stacks have no frames: what waits for them need not wait. */
+static void unnamed(struct readers *r, uint64_t id, uint32_t pid, uint64_t start_ns)
+{
+	const struct stack_owner owner = {.start_ns = start_ns, .pid = pid};
+
+	stacks_named(r->stacks, id, &owner, NULL, 0, 0);
+}
+
+static int read_python(struct readers *r, const struct raw_stack *raw, struct frame *frames,
+		       uint32_t *flags)
+{
+	const struct python_build *build =
+		r->runtimes ? runtimes_python(r->runtimes, raw->row) : NULL;
+
+	return build ? python_read(r->pythons, build, raw, frames, flags) : -ENOENT;
+}
+
+/* Frames of interpreters, and of Node's JavaScript in a copied stack, are named at once, from the
+ * memory of their process. */
+static int read_frames(struct readers *r, const struct raw_stack *raw, struct frame *frames,
+		       uint32_t *flags)
+{
+	struct memory m = memory_for_look(raw->pid, 0);
+
+	r->texts.used = 0;
+	switch (raw->runtime) {
+	case RUNTIME_PYTHON:
+		return read_python(r, raw, frames, flags);
+	case RUNTIME_PERL:
+		return perl_read(&m, raw, &r->texts, frames, flags);
+	case RUNTIME_PHP:
+		return php_read(&m, raw, &r->texts, frames, flags);
+	case RUNTIME_NATIVE:
+		return nodes_read(r->nodes, raw, &r->texts, frames, flags);
+	}
+	return -ENOTSUP;
+}
+
+/* False: a copied stack without such frames. */
+static bool interpreted(struct readers *r, const struct raw_stack *raw)
+{
+	const struct stack_owner owner = {.start_ns = raw->start_ns, .pid = raw->pid};
+	struct frame frames[STACK_FRAMES];
+	uint32_t flags = 0;
+	int n, err;
+
+	looking_at(raw->pid, "the memory");
+	n = read_frames(r, raw, frames, &flags);
+	looking_over();
+	if (n == -EBUSY) {
+		r->skipped++;
+		unnamed(r, raw->id, raw->pid, raw->start_ns);
+		return true;
+	}
+	if (n <= 0 && raw->runtime == RUNTIME_NATIVE)
+		return false;
+	/* What could not be named this time may be the next: it is not to be taken for known. */
+	if (n <= 0)
+		kernel_stack_forget(r->kernel, raw->id);
+	err = stacks_named(r->stacks, raw->id, &owner, frames, n > 0 ? n : 0,
+			   flags & ~RAW_STACK_RETURNED);
+	if (err)
+		r->err = err;
+	return true;
+}
+
+/* Of processes that come and go for days: what is told once more does no harm. */
+static void bound(struct table *t)
+{
+	if (t->count >= TOLD_MOST)
+		table_free(t);
+}
+
+/* Once of each process whose interpreter is none that can be read. */
+static void tell_refusal(struct readers *r, const struct raw_stack *raw)
+{
+	struct table_key key = {raw->pid, raw->start_ns};
+	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)},
+			     .start_ns = raw->start_ns,
+			     .pid = raw->pid};
+
+	if (!r->runtimes || !runtimes_gap(r->runtimes, raw->pid, gap.text, sizeof(gap.text)) ||
+	    table_get(&r->refused, key))
+		return;
+	bound(&r->refused);
+	if (!table_put(&r->refused, key, r))
+		tell(r, &gap.head);
+}
+
+void readers_process(struct readers *r, uint32_t pid, uint64_t start_ns)
+{
+	native_process(r->native, pid, start_ns);
+}
+
+void readers_stack(struct readers *r, const struct ev_head *record)
+{
+	const struct raw_stack *raw = (const void *)record;
+
+	if (interpreted(r, raw))
+		return;
+	tell_refusal(r, raw);
+	if (native_stack(r->native, raw))
+		unnamed(r, raw->id, raw->pid, raw->start_ns);
+}
+
+void readers_evidence(struct readers *r, const struct ev_head *record)
+{
+	const struct ev_evidence *evidence = (const void *)record;
+	int err;
+
+	err = stacks_evidence(r->stacks, evidence);
+	if (err)
+		r->err = err;
+}
+
+/* What a library's call returns to is named as a sample of its own. */
+static void ask_caller(struct readers *r, const struct ev_site *site, struct ev_evidence *evidence)
+{
+	evidence->stack = ++r->asked << 16 | SITE_SAMPLE;
+	readers_evidence(r, &evidence->head);
+	if (native_caller(r->native, evidence->stack, site->pid, site->start_ns, site->caller))
+		unnamed(r, evidence->stack, site->pid, site->start_ns);
+}
+
+void readers_site(struct readers *r, const struct ev_site *site, uint64_t stack, bool is_caller)
+{
+	struct ev_evidence evidence = {.object = site->site,
+				       .start_ns = site->start_ns,
+				       .stack = stack,
+				       .at_ns = site->last_ns,
+				       .pid = site->pid,
+				       .kind = EV_AT_SITE};
+	struct table_key key = {site->site, site->start_ns};
+	bool known = table_get(&r->sites, key);
+
+	bound(&r->sites);
+	if (!known && table_put(&r->sites, key, r))
+		return;
+	evidence.head.size = sizeof(evidence);
+	if (stack && (!known || site->acquired > site->released))
+		readers_evidence(r, &evidence.head);
+	else if (!known && is_caller && site->caller)
+		ask_caller(r, site, &evidence);
+}
+
+int readers_told(struct readers *r, uint64_t sample, uint64_t *stack)
+{
+	return stacks_told(r->stacks, sample, stack);
+}
+
+uint64_t readers_lost(const struct readers *r)
+{
+	return stacks_lost(r->stacks) + native_counts(r->native).lost + r->skipped;
+}

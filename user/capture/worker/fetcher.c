@@ -1,0 +1,654 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * fetcher.c - one packet there, one back, for each thing that is fetched.
+ *
+ * A child of ours, the nest, is forked at the start and forks fetchers at our order, so that a new
+ * one has the rights that we have given up by then.  The nest itself touches nothing.
+ *
+ * Who is slow because the machine is busy must not be taken for one who hangs: a fetcher that could
+ * run, were there a processor for it, is waited for longer than one that sleeps in the kernel.
+ */
+#include "user/capture/worker/fetcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user/base/table.h"
+#include "user/capture/worker/kin.h"
+
+#define MS_NS	   1000000ULL
+#define SOFT_MS	   50		   /* then we look what it does */
+#define HARD_MS	   200		   /* for one that sleeps: a page from a slow disk or swap */
+#define BUSY_MS	   2000		   /* for one that could run */
+#define ORDER_MS   500		   /* for the nest to fork */
+#define PEACE_NS   (30000 * MS_NS) /* for a process that did not answer */
+#define STUCK_MAX  16		   /* fetchers that hang at a time */
+#define SILENT_MAX 4096
+
+enum { FD_WIRE = 3, FD_FREE = 4 };
+enum fetch_kind { FETCH_MEMORY = 1, FETCH_CMDLINE, FETCH_MAPS, FETCH_FILE };
+
+struct ask {
+	uint32_t kind, pid, count, serial;
+	struct fetch_piece piece[FETCH_PIECES];
+};
+
+#define ASK_HEAD offsetof(struct ask, piece)
+
+struct answer {
+	int64_t result;
+	uint32_t serial, reserved;
+	uint8_t bytes[FETCH_BYTES];
+};
+
+#define ANSWER_HEAD offsetof(struct answer, bytes)
+
+struct silent {
+	uint64_t until_ns;
+	bool locked; /* it was its list of mappings that did not come */
+};
+
+struct fetcher {
+	int nest, wire; /* negative: none */
+	pid_t nest_pid, pid;
+	pid_t stuck[STUCK_MAX]; /* left to their fate; 0 free */
+	struct table silent;	/* processes that did not answer: struct silent */
+	uint32_t told[16];	/* of those, not told yet */
+	size_t told_count;
+	uint32_t serial;
+	struct answer answer;
+};
+
+union descriptor {
+	struct cmsghdr head;
+	char room[CMSG_SPACE(sizeof(int))];
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 * MS_NS + (uint64_t)t.tv_nsec;
+}
+
+/* fd negative: none goes with it.  0 or -errno. */
+static int packet_send(int wire, const void *bytes, size_t size, int fd)
+{
+	union descriptor with;
+	struct iovec vec = {(void *)bytes, size};
+	struct msghdr message = {.msg_iov = &vec, .msg_iovlen = 1};
+
+	if (fd >= 0) {
+		message.msg_control = &with;
+		message.msg_controllen = sizeof(with);
+		with.head.cmsg_level = SOL_SOCKET;
+		with.head.cmsg_type = SCM_RIGHTS;
+		with.head.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&with.head), &fd, sizeof(fd));
+	}
+	while (sendmsg(wire, &message, MSG_NOSIGNAL) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+/* *fd: what came with it, or -1.  Returns the bytes, 0 at the end, or -errno. */
+static ssize_t packet_receive(int wire, void *to, size_t size, int flags, int *fd)
+{
+	union descriptor with;
+	struct iovec vec = {to, size};
+	struct msghdr message = {.msg_iov = &vec,
+				 .msg_iovlen = 1,
+				 .msg_control = &with,
+				 .msg_controllen = sizeof(with)};
+	struct cmsghdr *head;
+	ssize_t got;
+
+	*fd = -1;
+	do
+		got = recvmsg(wire, &message, flags | MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	head = CMSG_FIRSTHDR(&message);
+	if (head && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(fd, CMSG_DATA(head), sizeof(*fd));
+	return got;
+}
+
+/* --- the fetcher itself ---------------------------------------------------------------------- */
+
+static int64_t fetch_memory(const struct ask *a, uint8_t *to)
+{
+	struct iovec local = {to, 0}, remote[FETCH_PIECES];
+	ssize_t n;
+
+	for (uint32_t i = 0; i < a->count; i++) {
+		if (a->piece[i].size > FETCH_BYTES - local.iov_len)
+			return -EINVAL;
+		remote[i] = (struct iovec){(void *)(uintptr_t)a->piece[i].address,
+					   a->piece[i].size};
+		local.iov_len += a->piece[i].size;
+	}
+	n = process_vm_readv((pid_t)a->pid, &local, 1, remote, a->count, 0);
+	return n < 0 ? -errno : n;
+}
+
+static int64_t fetch_text(const char *name, const struct ask *a, uint8_t *to, size_t size)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/%s", a->pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, to, size);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	return n;
+}
+
+/* Where each read asks some program. */
+static bool is_served(const struct statfs *fs)
+{
+	return fs->f_type == FUSE_SUPER_MAGIC;
+}
+
+/* A server that does not answer hangs us, not who asks. */
+static int64_t fetch_file(int held, int *out)
+{
+	struct statfs fs;
+	struct stat st;
+	char name[32], byte;
+
+	if (held < 0 || fstat(held, &st))
+		return -EBADF;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (fstatfs(held, &fs))
+		return -errno;
+	if (is_served(&fs))
+		return -EREMOTE;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", held);
+	*out = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (*out < 0)
+		return -errno;
+	(void)!pread(*out, &byte, 1, 0);
+	return 0;
+}
+
+static int64_t fetch(const struct ask *a, int held, uint8_t *to, int *fd)
+{
+	int64_t n;
+
+	switch (a->kind) {
+	case FETCH_MEMORY:
+		return fetch_memory(a, to);
+	case FETCH_CMDLINE:
+		return fetch_text("cmdline", a, to, FETCH_BYTES);
+	case FETCH_MAPS:
+		n = fetch_text("maps", a, to, 1);
+		return n < 0 ? n : 0;
+	case FETCH_FILE:
+		return fetch_file(held, fd);
+	default:
+		return -EPROTO;
+	}
+}
+
+static size_t size_of_answer(const struct ask *a, const struct answer *out)
+{
+	bool bytes = a->kind == FETCH_MEMORY || a->kind == FETCH_CMDLINE;
+
+	return ANSWER_HEAD + (bytes && out->result > 0 ? (size_t)out->result : 0);
+}
+
+static _Noreturn void serve(void)
+{
+	static struct answer out;
+	static struct ask ask;
+
+	for (;;) {
+		int held, fd = -1;
+		ssize_t got = packet_receive(FD_WIRE, &ask, sizeof(ask), 0, &held);
+
+		if (got < (ssize_t)ASK_HEAD || ask.count > FETCH_PIECES ||
+		    (size_t)got != ASK_HEAD + ask.count * sizeof(ask.piece[0]))
+			_exit(0);
+		out.serial = ask.serial;
+		out.result = fetch(&ask, held, out.bytes, &fd);
+		if (packet_send(FD_WIRE, &out, size_of_answer(&ask, &out), fd))
+			_exit(0);
+		if (held >= 0)
+			close(held);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+/* --- the nest -------------------------------------------------------------------------------- */
+
+/* To read any process and to open any file, nothing else. */
+static void drop_powers(void)
+{
+	const uint64_t keep = 1ULL << CAP_SYS_PTRACE | 1ULL << CAP_DAC_READ_SEARCH |
+			      1ULL << CAP_CHECKPOINT_RESTORE;
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+
+	for (int i = 0; i <= CAP_LAST_CAP; i++)
+		if (!(keep >> i & 1))
+			prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
+	if (syscall(SYS_capget, &head, data))
+		_exit(1);
+	for (int i = 0; i < 2; i++) {
+		data[i].permitted &= (uint32_t)(keep >> 32 * i);
+		data[i].effective = data[i].permitted;
+		data[i].inheritable = 0;
+	}
+	if (syscall(SYS_capset, &head, data))
+		_exit(1);
+}
+
+static void limit(int what, rlim_t most)
+{
+	setrlimit(what, &(struct rlimit){most, most});
+}
+
+/* What a terminal sends to all of us is for our parent to act upon.  Children are not waited for.
+ */
+static void set_signals(void)
+{
+	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGCHLD};
+	sigset_t none;
+
+	for (int i = 1; i < SIGSYS; i++)
+		signal(i, SIG_DFL);
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void keep_only(int wire)
+{
+	int high = fcntl(wire, F_DUPFD, 64), null = open("/dev/null", O_RDWR);
+
+	if (high < 0 || dup2(high, FD_WIRE) < 0)
+		_exit(1);
+	for (int i = 0; i < 3; i++)
+		if (null < 0 || dup2(null, i) < 0)
+			_exit(1);
+	syscall(SYS_close_range, FD_FREE, ~0U, 0);
+}
+
+static _Noreturn void hatch(int wire, pid_t nest)
+{
+	prctl(PR_SET_NAME, "dbleak-fetch");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != nest)
+		_exit(0);
+	keep_only(wire);
+	limit(RLIMIT_NPROC, 0);
+	limit(RLIMIT_FSIZE, 0);
+	serve();
+}
+
+/* Each order is one byte, with the fetcher's end of its wire; the answer is its pid. */
+static _Noreturn void nest(int control, pid_t parent)
+{
+	pid_t own, pid;
+	char order;
+	int wire;
+
+	set_signals();
+	prctl(PR_SET_NAME, "dbleak-nest");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
+	keep_only(control);
+	limit(RLIMIT_CORE, 0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	drop_powers();
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	own = getpid();
+	while (packet_receive(FD_WIRE, &order, 1, 0, &wire) == 1) {
+		pid = fork();
+		if (!pid)
+			hatch(wire, own);
+		close(wire);
+		packet_send(FD_WIRE, &pid, sizeof(pid), -1);
+	}
+	_exit(0);
+}
+
+/* --- our side -------------------------------------------------------------------------------- */
+
+static bool wait_for(int fd, int ms)
+{
+	struct pollfd wait = {fd, POLLIN, 0};
+	uint64_t end = now_ns() + (uint64_t)ms * MS_NS;
+
+	for (;;) {
+		uint64_t now = now_ns();
+		int n = poll(&wait, 1, now < end ? (int)((end - now) / MS_NS) : 0);
+
+		if (n > 0 || now >= end)
+			return n > 0;
+	}
+}
+
+static int pair_open(int pair[2])
+{
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) ? -errno : 0;
+}
+
+static int hatch_new(struct fetcher *f)
+{
+	int pair[2], none, err = pair_open(pair);
+	pid_t pid = -1;
+
+	if (err)
+		return err;
+	err = packet_send(f->nest, "", 1, pair[1]);
+	close(pair[1]);
+	if (!err &&
+	    (!wait_for(f->nest, ORDER_MS) ||
+	     packet_receive(f->nest, &pid, sizeof(pid), MSG_DONTWAIT, &none) != sizeof(pid) ||
+	     pid <= 0))
+		err = -ECHILD;
+	if (err) {
+		close(pair[0]);
+		return err;
+	}
+	f->wire = pair[0];
+	f->pid = pid;
+	return 0;
+}
+
+/* Room among those that hang; those that ended make it.  NULL: too many hang. */
+static pid_t *stuck_place(struct fetcher *f)
+{
+	pid_t *place = NULL;
+
+	for (size_t i = 0; i < STUCK_MAX; i++) {
+		if (f->stuck[i] && kill(f->stuck[i], 0) && errno == ESRCH)
+			f->stuck[i] = 0;
+		if (!f->stuck[i])
+			place = &f->stuck[i];
+	}
+	return place;
+}
+
+static void abandon(struct fetcher *f)
+{
+	pid_t *place = stuck_place(f);
+
+	kill(f->pid, SIGKILL);
+	close(f->wire);
+	f->wire = -1;
+	if (place)
+		*place = f->pid;
+	f->pid = 0;
+}
+
+static void remember(struct fetcher *f, uint32_t pid, bool locked)
+{
+	struct table_key key = {pid, 0};
+	struct silent *s = table_get(&f->silent, key);
+
+	if (!s && f->silent.count < SILENT_MAX) {
+		s = calloc(1, sizeof(*s));
+		if (s && table_put(&f->silent, key, s)) {
+			free(s);
+			s = NULL;
+		}
+	}
+	if (s) {
+		s->until_ns = now_ns() + PEACE_NS;
+		s->locked |= locked;
+	}
+	if (f->told_count < sizeof(f->told) / sizeof(f->told[0]))
+		f->told[f->told_count++] = pid;
+}
+
+static bool in_peace(struct fetcher *f, uint32_t pid)
+{
+	struct silent *s = table_get(&f->silent, (struct table_key){pid, 0});
+
+	if (!s)
+		return false;
+	if (now_ns() < s->until_ns)
+		return true;
+	free(table_remove(&f->silent, (struct table_key){pid, 0}));
+	return false;
+}
+
+/* Does it want a processor, and nothing else? */
+static bool could_run(pid_t pid)
+{
+	char path[32], text[256], *at;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	at = strrchr(text, ')');
+	return at && at[1] == ' ' && at[2] == 'R';
+}
+
+static bool answers_in_time(const struct fetcher *f)
+{
+	uint64_t end = now_ns() + BUSY_MS * MS_NS;
+
+	if (wait_for(f->wire, SOFT_MS))
+		return true;
+	while (now_ns() < end) {
+		bool runs = could_run(f->pid);
+
+		if (wait_for(f->wire, runs ? SOFT_MS : HARD_MS - SOFT_MS))
+			return true;
+		if (!runs && !could_run(f->pid))
+			return false;
+	}
+	return false;
+}
+
+/* The answer is in f->answer.  0, or -errno, -ETIMEDOUT there is none. */
+static int ask_fetcher(struct fetcher *f, struct ask *a, int held, int *fd)
+{
+	ssize_t got;
+	int err = 0, none;
+
+	if (!fd)
+		fd = &none;
+	*fd = -1;
+	if (in_peace(f, a->pid) || !stuck_place(f))
+		return -ETIMEDOUT;
+	if (f->wire < 0)
+		err = hatch_new(f);
+	a->serial = ++f->serial;
+	if (!err)
+		err = packet_send(f->wire, a, ASK_HEAD + a->count * sizeof(a->piece[0]), held);
+	if (err && f->wire >= 0)
+		abandon(f);
+	if (err)
+		return err;
+	if (!answers_in_time(f)) {
+		abandon(f);
+		remember(f, a->pid, a->kind == FETCH_MAPS);
+		return -ETIMEDOUT;
+	}
+	got = packet_receive(f->wire, &f->answer, sizeof(f->answer), MSG_DONTWAIT, fd);
+	if (got >= (ssize_t)ANSWER_HEAD && f->answer.serial == a->serial &&
+	    f->answer.result <= (int64_t)(got - (ssize_t)ANSWER_HEAD))
+		return 0;
+	abandon(f); /* it died */
+	return -ECHILD;
+}
+
+ssize_t fetcher_memory(struct fetcher *f, uint32_t pid, const struct fetch_piece *pieces, size_t n,
+		       void *to)
+{
+	struct ask ask;
+	int err;
+
+	if (n > FETCH_PIECES)
+		return -EINVAL;
+	ask.kind = FETCH_MEMORY;
+	ask.pid = pid;
+	ask.count = (uint32_t)n;
+	memcpy(ask.piece, pieces, n * sizeof(*pieces));
+	err = ask_fetcher(f, &ask, -1, NULL);
+	if (err)
+		return err;
+	if (f->answer.result > 0)
+		memcpy(to, f->answer.bytes, (size_t)f->answer.result);
+	return f->answer.result;
+}
+
+ssize_t fetcher_cmdline(struct fetcher *f, uint32_t pid, char *to, size_t size)
+{
+	struct ask ask = {.kind = FETCH_CMDLINE, .pid = pid};
+	int err = ask_fetcher(f, &ask, -1, NULL);
+	size_t n;
+
+	if (err || f->answer.result < 0)
+		return err ? err : f->answer.result;
+	n = (size_t)f->answer.result < size ? (size_t)f->answer.result : size;
+	memcpy(to, f->answer.bytes, n);
+	return (ssize_t)n;
+}
+
+int fetcher_maps_answer(struct fetcher *f, uint32_t pid)
+{
+	struct ask ask = {.kind = FETCH_MAPS, .pid = pid};
+	int err = ask_fetcher(f, &ask, -1, NULL);
+
+	return err ? err : f->answer.result < 0 ? (int)f->answer.result : 0;
+}
+
+int fetcher_open_file(struct fetcher *f, uint32_t pid, int held)
+{
+	struct ask ask = {.kind = FETCH_FILE, .pid = pid};
+	int fd, err = ask_fetcher(f, &ask, held, &fd);
+
+	if (!err && f->answer.result)
+		err = (int)f->answer.result;
+	if (!err)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+uint64_t fetcher_cpu_ns(const struct fetcher *f)
+{
+	return kin_cpu_ns(f->nest_pid);
+}
+
+/* It ended, or its list of mappings comes again.  Those in peace are not asked. */
+static bool is_locked(struct fetcher *f, uint32_t pid, const struct silent *s)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%u", pid);
+	if (access(path, F_OK))
+		return false;
+	return now_ns() < s->until_ns || fetcher_maps_answer(f, pid) == -ETIMEDOUT;
+}
+
+uint32_t fetcher_locked(struct fetcher *f)
+{
+	struct table_slot *slot;
+
+	for (size_t at = 0; (slot = table_next(&f->silent, &at));) {
+		const struct silent *s = slot->value;
+		uint32_t pid = (uint32_t)slot->key.a;
+
+		if (!s->locked)
+			continue;
+		if (is_locked(f, pid, s))
+			return pid;
+		free(table_remove(&f->silent,
+				  (struct table_key){pid, 0})); /* or it is gone already */
+		at = 0;
+	}
+	return 0;
+}
+
+uint32_t fetcher_silent(struct fetcher *f)
+{
+	return f->told_count ? f->told[--f->told_count] : 0;
+}
+
+int fetcher_open(struct fetcher **out)
+{
+	struct fetcher *f = calloc(1, sizeof(*f));
+	pid_t parent = getpid();
+	int pair[2], err;
+
+	*out = NULL;
+	if (!f)
+		return -ENOMEM;
+	err = pair_open(pair);
+	if (err) {
+		free(f);
+		return err;
+	}
+	f->wire = -1;
+	f->nest = pair[0];
+	f->nest_pid = fork();
+	if (!f->nest_pid)
+		nest(pair[1], parent);
+	err = f->nest_pid < 0 ? -errno : 0;
+	close(pair[1]);
+	if (err) {
+		close(f->nest);
+		free(f);
+		return err;
+	}
+	*out = f;
+	return 0;
+}
+
+/* The end of the wires ends them; what hangs is the kernel's to end. */
+void fetcher_close(struct fetcher *f)
+{
+	if (!f)
+		return;
+	if (f->wire >= 0)
+		close(f->wire);
+	close(f->nest);
+	kill(f->nest_pid, SIGKILL);
+	waitpid(f->nest_pid, NULL, 0);
+	table_free_values(&f->silent);
+	free(f);
+}

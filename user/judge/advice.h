@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * advice.h - which call is missing, in the words of the program's own language.
+ */
+#ifndef DBLEAK_MODEL_ADVICE_H
+#define DBLEAK_MODEL_ADVICE_H
+
+#include "user/judge/scene.h"
+
+enum advice {
+	ADVICE_CLOSE, /* each connection */
+	ADVICE_END,   /* each transaction */
+	ADVICE_PAGES, /* not all rows at once */
+	ADVICE_BOUND, /* what keeps objects */
+	ADVICE_FREE,  /* memory */
+};
+
+/* One sentence, with an example of that language, if there is one.  The scene's arena owns it. */
+const char *advice_in(const struct scene *s, const struct finding_view *f, enum advice what,
+		      enum ev_language language);
+/* One sentence, with an example of the language that the finding's site is in; that of Python where
+ * the site is not known.  The scene's arena owns it. */
+const char *advice_for(const struct scene *s, const struct finding_view *f, enum advice what);
+
+#endif

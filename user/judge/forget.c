@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * forget.c - see forget.h.
+ *
+ * The last of those that ended are kept whatever they did: a report of minutes shows them all.  Of the
+ * older ones the judge says who has findings; these stay, within bounds, and the others are counted.
+ * It is done for many at once, since each time all tables are passed through.
+ */
+#include "user/judge/forget.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/judge/judge.h"
+
+#define ENDED_KEPT   4096
+#define ACCUSED_KEPT 4096
+#define BATCH	     1024
+#define SETTLED_NS   60000000000ULL /* after its end no record tells of a process any more */
+
+void ended_add(struct ended *list, struct process_model *p)
+{
+	p->next_ended = NULL;
+	*list->last = p;
+	list->last = &p->next_ended;
+	list->count++;
+}
+
+static struct process_model *ended_take(struct ended *list)
+{
+	struct process_model *p = list->first;
+
+	list->first = p->next_ended;
+	if (!list->first)
+		list->last = &list->first;
+	list->count--;
+	return p;
+}
+
+static void endpoint_free(struct endpoint *e)
+{
+	free(e->path);
+	free(e->name);
+	free(e->user);
+	free(e->cursors);
+	free(e->readers);
+	free(e);
+}
+
+void process_free(struct process_model *p)
+{
+	struct endpoint *e, *next;
+
+	for (e = p->endpoints; e; e = next) {
+		next = e->next;
+		endpoint_free(e);
+	}
+	free(p->cmdline);
+	free(p->runtime);
+	free(p->container_id);
+	free(p->container_name);
+	free(p->past);
+	free(p);
+}
+
+/* Whoever has a connection still, or a place where another's handle leads. */
+static void mark_used(struct model *m)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&m->processes, &at)))
+		((struct process_model *)slot->value)->used = false;
+	for (at = 0; (slot = table_next(&m->connections, &at));) {
+		const struct connection *c = slot->value;
+
+		c->process->used = c->endpoint->process->used = true;
+	}
+	for (at = 0; (slot = table_next(&m->handles, &at));) {
+		const struct handle *h = slot->value;
+
+		if (h->endpoint && h->endpoint->process != h->process)
+			h->endpoint->process->used = true;
+	}
+}
+
+static void drop_handles(struct model *m)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&m->handles, &at))) {
+		struct handle *h = slot->value;
+		struct table_key socket = {h->connection, 0};
+
+		if (!h->process->going)
+			continue;
+		if (h->connection && table_get(&m->sockets, socket) == h)
+			table_remove(&m->sockets, socket);
+		table_remove(&m->handles, slot->key);
+		free(h);
+		at--; /* the table closed the gap from behind */
+	}
+}
+
+static void drop_memory(struct model *m)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&m->memory_sites.all, &at))) {
+		struct memory_site *s = slot->value;
+
+		if (!s->process->going)
+			continue;
+		table_remove(&m->memory_sites.all, slot->key);
+		free(s);
+		at--;
+	}
+}
+
+static void drop_gaps(struct model *m)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->gap_count; i++) {
+		const struct gap *g = &m->gaps[i];
+		const struct process_model *p = g->pid ? model_process(m, g->pid, g->start_ns) : NULL;
+
+		if (!p || !p->going)
+			m->gaps[kept++] = *g;
+	}
+	m->gap_count = kept;
+}
+
+static void drop_sites(struct model *m, struct process_model *p)
+{
+	struct site_model *s, *next;
+
+	for (s = p->sites; s; s = next) {
+		next = s->next;
+		table_remove(&m->sites, model_site_key(p, s->state.site, s->state.resource));
+		free(s);
+	}
+}
+
+static void drop_litter(struct model *m, struct process_model *p)
+{
+	for (struct endpoint *e = p->endpoints; e; e = e->next)
+		model_drop_statements(m, &e->litter);
+}
+
+static uint64_t connections_of(const struct process_model *p)
+{
+	uint64_t n = p->brief[0].opened + p->brief[1].opened;
+
+	for (const struct endpoint *e = p->endpoints; e; e = e->next)
+		n += e->opened + e->pre_existing;
+	return n;
+}
+
+static void drop_process(struct model *m, struct process_model *p)
+{
+	struct table_key pid = {p->pid, 0};
+
+	m->forgotten.processes++;
+	m->forgotten.connections += connections_of(p);
+	drop_sites(m, p);
+	drop_litter(m, p);
+	if (table_get(&m->pids, pid) == p)
+		table_remove(&m->pids, pid);
+	table_remove(&m->processes, (struct table_key){p->pid, p->start_ns});
+	process_free(p);
+}
+
+static void drop_all(struct model *m, struct process_model **which, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		which[i]->going = true;
+	drop_handles(m);
+	drop_memory(m);
+	drop_gaps(m);
+	for (size_t i = 0; i < n; i++)
+		drop_process(m, which[i]);
+}
+
+/* Sorts a batch of the oldest into those to keep and those to drop. */
+static int forget_batch(struct model *m)
+{
+	struct process_model *batch[BATCH];
+	bool found[BATCH];
+	size_t n, go = 0;
+	int err;
+
+	mark_used(m);
+	for (n = 0; n < BATCH; n++)
+		batch[n] = ended_take(&m->unasked);
+	err = judge_accused(m, (const struct process_model *const *)batch, BATCH, found);
+	for (size_t i = 0; i < n; i++) {
+		if (batch[i]->used)
+			ended_add(&m->unasked, batch[i]); /* until its connections are gone */
+		else if (err || found[i])
+			ended_add(&m->accused, batch[i]);
+		else
+			batch[go++] = batch[i];
+	}
+	drop_all(m, batch, go);
+	return err;
+}
+
+/* Too many that have something to tell: what is told of the oldest is only that. */
+static void forget_accused(struct model *m)
+{
+	struct process_model *batch[BATCH];
+	size_t go = 0;
+
+	mark_used(m);
+	for (size_t n = 0; n < BATCH; n++) {
+		struct process_model *p = ended_take(&m->accused);
+
+		if (p->used)
+			ended_add(&m->accused, p);
+		else
+			batch[go++] = p;
+	}
+	m->forgotten.accused += go;
+	drop_all(m, batch, go);
+}
+
+/* A batch beyond those that are kept, all of them long gone. */
+static bool is_due(const struct model *m)
+{
+	const struct process_model *p = m->unasked.first;
+
+	return m->unasked.count >= ENDED_KEPT + BATCH && m->now_ns >= m->forget_ns &&
+	       m->now_ns - p->exited_ns >= SETTLED_NS;
+}
+
+int forget_ended(struct model *m)
+{
+	int err = 0;
+
+	while (!err && is_due(m)) {
+		size_t before = m->processes.count;
+
+		err = forget_batch(m);
+		if (m->processes.count == before) /* all are still tied to something */
+			m->forget_ns = m->now_ns + SETTLED_NS;
+	}
+	while (!err && m->accused.count >= ACCUSED_KEPT + BATCH && m->now_ns >= m->forget_ns) {
+		size_t before = m->processes.count;
+
+		forget_accused(m);
+		if (m->processes.count == before)
+			m->forget_ns = m->now_ns + SETTLED_NS;
+	}
+	return err;
+}

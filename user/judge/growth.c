@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * growth.c - when the memory of a process that grew is a leak.
+ *
+ * Programs take memory when they start, fill pools and caches, keep what a large result once
+ * needed, let garbage lie until it is collected, and never give all of it back.  All of that stops.
+ * So what is looked at is the floor below which memory does not go back, and it must
+ *   - rise in many separate steps, not in one jump;
+ *   - rise in the second half nearly as much as in the first: what fills rises ever more slowly;
+ *   - rise until now: flat for as long as it grew is `bounded`, flat for a while is no proof;
+ *   - have a slope that is above nothing even where it is least (Theil and Sen);
+ *   - rise by more than a few megabytes, and by a part of what the process has;
+ *   - rise beside work: one request whose reply is read for a minute is one step.
+ * What rose at the start is left out if what came after proves it alone.  A short watch can prove
+ * little, so it must show more; where garbage is collected, much more.
+ */
+#include "user/judge/growth.h"
+
+#include <string.h>
+
+#define MB		(1 << 20)
+#define LEAST_NS	(5 * SECOND_NS)
+#define SHORT_NS	(8 * SECOND_NS)
+#define LONG_NS		(60 * SECOND_NS)
+#define COARSE_NS	(20 * SECOND_NS)
+#define IDLE_NS		(30 * SECOND_NS)
+#define STALE_NS	(2 * SECOND_NS)
+#define SAMPLES_FINE	48 /* for sixteen parts */
+#define SAMPLES_MEDIUM	8
+#define SAMPLES_STILL	12
+#define SAMPLES_COARSE	6
+#define BEGINNINGS	5 /* in eighths of the time: 0 to 4 */
+#define STEPS_MOST	64
+#define LEAST_WORK	3 /* separate rises beside work */
+
+static const struct collector {
+	enum ev_language language;
+	uint64_t grown, ns; /* at least, where no collection was seen */
+	uint64_t beyond;    /* and three times what it had: no garbage lies so long; 0 it may */
+} collectors[] = {
+	{EV_LANG_JAVA, 256 * MB, 60 * SECOND_NS, 0},
+	{EV_LANG_JAVASCRIPT, 64 * MB, 15 * SECOND_NS, 128 * MB},
+	{EV_LANG_GO, 64 * MB, 15 * SECOND_NS, 128 * MB},
+	{EV_LANG_RUBY, 32 * MB, 10 * SECOND_NS, 96 * MB},
+};
+
+static const struct collector *collector_of(enum ev_language language)
+{
+	for (size_t i = 0; i < sizeof(collectors) / sizeof(collectors[0]); i++)
+		if (collectors[i].language == language)
+			return &collectors[i];
+	return NULL;
+}
+
+bool growth_collects(enum ev_language language)
+{
+	return collector_of(language);
+}
+
+bool growth_may_be_garbage(const struct growth *g, enum ev_language language)
+{
+	const struct collector *c = collector_of(language);
+	double base = g->trend.floor[0] * MEMORY_UNIT;
+
+	if (!c || g->collected)
+		return false;
+	return !c->beyond || g->grown < c->beyond || g->grown < 3 * base;
+}
+
+/*
+ * Its shape.
+ */
+
+/* How often it fell by a good part of what it grew. */
+static unsigned falls(const struct history *h, const struct trend *t)
+{
+	double before = 0, least = t->grown / 10;
+	unsigned n = 0;
+
+	for (uint64_t at = t->from_ns; at < t->to_ns; at += h->width_ns) {
+		double now = history_least(h, at, at + 1);
+
+		n += now < before - least;
+		before = now;
+	}
+	return n;
+}
+
+/* What fills rises ever more slowly.  Seen from the middle on it looks more even than it is. */
+static bool is_even(const struct trend *t, bool whole)
+{
+	return t->late >= (whole ? 0.4 : 0.43) && t->late <= 0.75;
+}
+
+static bool is_steady(const struct trend *t)
+{
+	return t->parts >= 8 && 4 * t->rises >= 3 * (t->parts - 1) && t->since <= t->parts / 16 &&
+	       t->largest <= 0.35;
+}
+
+static bool is_repeated(const struct trend *t)
+{
+	return t->parts >= 8 && t->rises >= 5 && t->since <= t->parts / 4 &&
+	       t->since <= t->pause + 1 && t->largest <= 0.35 && t->to_ns - t->from_ns >= LONG_NS;
+}
+
+/* A saw-tooth of few teeth. */
+static bool is_coarse(const struct history *h, const struct trend *t)
+{
+	return t->parts == 4 && falls(h, t) >= 3 && t->rises == 3 && t->largest <= 0.5 &&
+	       t->to_ns - t->from_ns >= COARSE_NS;
+}
+
+static enum growth_proof shape_of(const struct history *h, const struct trend *t)
+{
+	bool sure = t->slope_low > 0 && 3 * t->slope_low * t->seconds >= t->grown;
+
+	if (t->grown <= 0 || !is_even(t, t->from_ns == h->first_ns))
+		return GROWTH_NONE;
+	if (is_steady(t) && sure)
+		return GROWTH_STEADY;
+	if (is_repeated(t) && t->slope_low > 0)
+		return GROWTH_REPEATED;
+	return is_coarse(h, t) ? GROWTH_COARSE : GROWTH_NONE;
+}
+
+/*
+ * Its size.
+ */
+
+static bool is_large(const struct trend *t)
+{
+	uint64_t span = t->to_ns - t->from_ns;
+	double grown = t->grown * MEMORY_UNIT, base = t->floor[0] * MEMORY_UNIT;
+
+	if (span < LEAST_NS)
+		return false;
+	if (span < SHORT_NS)
+		return grown >= 16 * MB && grown >= base / 4;
+	if (span < LONG_NS)
+		return grown >= 6 * MB && grown >= base / 16;
+	return grown >= 12 * MB && grown >= base / 32; /* a log or cache may take minutes to fill */
+}
+
+static bool is_more_than_garbage(const struct history *h, const struct trend *t,
+				 enum ev_language language)
+{
+	const struct collector *c = collector_of(language);
+
+	if (!c || falls(h, t) >= 2)
+		return true;
+	return t->grown * MEMORY_UNIT >= c->grown && t->to_ns - t->from_ns >= c->ns;
+}
+
+/*
+ * What was done meanwhile.
+ */
+
+/* Requests tell of work only where each is seen.  SQLite's are not: a statement that is prepared
+ * once is run many times. */
+static bool is_hidden(const struct life *l)
+{
+	uint32_t hidden = l->flags & (EV_CONN_TLS | EV_CONN_COMPRESSED | EV_CONN_HIDDEN_IO);
+
+	return hidden && !(l->flags & EV_CONN_DECRYPTED);
+}
+
+static bool shows_its_work(const struct process_model *p)
+{
+	for (const struct endpoint *e = p->endpoints; e; e = e->next)
+		if ((e->database == EV_DB_SQLITE || e->database == EV_DB_UNKNOWN) &&
+		    (e->open || e->closed))
+			return false;
+	for (size_t i = 0; i < p->past_count; i++)
+		if (is_hidden(&p->past[i].life))
+			return false;
+	return true;
+}
+
+/* A reply that is still being read since the first half of that time, and is large enough to be
+ * what grows. */
+static bool is_reading(const struct connection *c, const struct trend *t)
+{
+	uint64_t middle = t->from_ns + (t->to_ns - t->from_ns) / 2;
+
+	return c->request_ns && c->request_ns <= middle &&
+	       !(c->life.flags & (EV_CONN_LISTENING | EV_CONN_REPLICATION)) &&
+	       c->bytes_received >= t->grown * MEMORY_UNIT / 4;
+}
+
+static uint64_t at_part(const struct history *h, const struct trend *t, unsigned i)
+{
+	return history_least(h, trend_start(t, i), trend_start(t, i + 1));
+}
+
+/* Rises between which requests were made. */
+static unsigned rises_beside(const struct history *work, const struct trend *t)
+{
+	uint64_t before = at_part(work, t, 0);
+	unsigned n = 0;
+
+	for (unsigned i = 1; i < t->parts; i++) {
+		uint64_t now = at_part(work, t, i);
+
+		if (!t->rose[i] || now <= before)
+			continue;
+		before = now;
+		n++;
+	}
+	return n;
+}
+
+static bool is_beside_work(const struct scene *s, const struct trend *t)
+{
+	const struct history *requests = &s->process->memory.requests;
+	bool known = shows_its_work(s->process), waits = false;
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&s->model->connections, &at))) {
+		const struct connection *c = slot->value;
+
+		if (c->process != s->process)
+			continue;
+		known = known && !is_hidden(&c->life);
+		waits = waits || c->life.flags & (EV_CONN_LISTENING | EV_CONN_REPLICATION);
+		if (is_reading(c, t))
+			return false;
+	}
+	if (!known || waits)
+		return true;
+	/* None at all: whatever grows has nothing to do with them. */
+	if (at_part(requests, t, t->parts - 1) == at_part(requests, t, 0))
+		return t->to_ns - t->from_ns >= IDLE_NS;
+	return rises_beside(requests, t) >= LEAST_WORK;
+}
+
+/*
+ * All together.
+ */
+
+static double samples_in(const struct memory_model *m, uint64_t span)
+{
+	uint64_t whole = m->state.head.ns - m->size.first_ns;
+
+	return whole ? (double)m->samples * span / whole : 0;
+}
+
+static unsigned parts_for(const struct memory_model *m, uint64_t span)
+{
+	double samples = samples_in(m, span);
+
+	return samples >= SAMPLES_FINE ? TREND_PARTS : samples >= SAMPLES_MEDIUM ? 8 : 4;
+}
+
+static void proves(const struct scene *s, struct growth *g, enum ev_language language,
+		   uint64_t from, uint64_t to, unsigned parts)
+{
+	const struct history *h = &s->process->memory.size;
+	struct trend t = trend_of(h, from, to, parts);
+	enum growth_proof proof = t.parts ? shape_of(h, &t) : GROWTH_NONE;
+
+	if (proof <= g->proof || !is_large(&t) || !is_more_than_garbage(h, &t, language) ||
+	    !is_beside_work(s, &t))
+		return;
+	g->proof = proof;
+	g->trend = t;
+}
+
+/* What came together, as closely as sizes were told: a part of the trend may hold both an error and a
+ * rest. */
+struct steps {
+	unsigned rose, worked;	      /* the size, requests */
+	unsigned beside, alone, idle; /* rises with failures and without; neither of them */
+};
+
+static bool came(const struct history *h, uint64_t at, uint64_t width)
+{
+	return history_least(h, at, at + width) > history_least(h, at - width, at);
+}
+
+static struct steps steps_of(const struct memory_model *m, const struct trend *t)
+{
+	uint64_t span = t->to_ns - t->from_ns, width = span / STEPS_MOST;
+	double samples = samples_in(m, span), high, least;
+	struct steps s = {};
+
+	if (samples < STEPS_MOST)
+		width = samples > 1 ? span / samples : span;
+	width = width > m->size.width_ns ? width : m->size.width_ns;
+	least = t->grown * width / span / 4;
+	high = history_least(&m->size, t->from_ns, t->from_ns + 2 * width);
+	for (uint64_t at = t->from_ns + 2 * width; at + width <= t->to_ns; at += width) {
+		double now = history_least(&m->size, at, at + width);
+		bool rose = now > high + least;
+		bool failed = came(&m->failures, at, width) || came(&m->failures, at - width, width);
+
+		high = rose ? now : high;
+		s.rose += rose;
+		s.worked += came(&m->requests, at, width);
+		s.beside += rose && failed;
+		s.alone += rose && !failed;
+		s.idle += !rose && !failed;
+	}
+	return s;
+}
+
+/* Did something fail in each step that rose, and in few of those that did not? */
+static bool are_beside_failures(const struct steps *s)
+{
+	return s->beside >= 3 && s->idle >= 2 && 8 * s->alone <= s->beside;
+}
+
+static bool are_rare(const struct steps *s)
+{
+	return s->worked >= 8 && 2 * s->rose < s->worked;
+}
+
+/* Until when its size was told: of one that has ended not much longer than it was looked at. */
+static uint64_t end_of(const struct scene *s, const struct memory_model *m)
+{
+	uint64_t last = m->state.head.ns;
+
+	if (s->process->exited_ns && s->now_ns > last && s->now_ns - last <= STALE_NS)
+		return last;
+	return s->now_ns;
+}
+
+/* A few large parts hide that it has stopped in the last of them: so does it rise in small ones? */
+static bool still_rises(const struct memory_model *m, uint64_t from, uint64_t to)
+{
+	struct trend t = trend_of(&m->size, from, to, TREND_PARTS);
+
+	return !t.parts || samples_in(m, to - from) < SAMPLES_STILL ||
+	       t.since <= (t.pause > 1 ? t.pause : 1);
+}
+
+/* Seen from a late beginning on, what slackens looks even for a while.  What came at the very start is
+ * no measure: there a program warms up. */
+static bool has_slackened(const struct memory_model *m, uint64_t from, uint64_t to)
+{
+	uint64_t first = m->size.first_ns, warm = first + (to - first) / 8;
+	struct trend before, after;
+
+	if (from <= warm)
+		return false;
+	before = trend_of(&m->size, warm, from, 4);
+	after = trend_of(&m->size, from, to, 8);
+	return before.parts && after.parts && before.slope > 1.25 * after.slope;
+}
+
+/* The longest time that proves most. */
+static void look(const struct scene *s, struct growth *g, enum ev_language language, uint64_t to)
+{
+	const struct memory_model *m = &s->process->memory;
+	uint64_t first = m->size.first_ns;
+
+	for (unsigned i = 0; i < BEGINNINGS && to > first; i++) {
+		uint64_t from = first + (to - first) / 8 * i;
+		unsigned parts = parts_for(m, to - from);
+
+		if (!still_rises(m, from, to) || has_slackened(m, from, to))
+			continue;
+		if (parts > 8)
+			proves(s, g, language, from, to, parts);
+		if (parts >= 8)
+			proves(s, g, language, from, to, 8);
+		if (m->samples >= SAMPLES_COARSE && !i)
+			proves(s, g, language, from, to, 4);
+	}
+}
+
+static void describe(const struct memory_model *m, struct growth *g)
+{
+	const struct trend *t = &g->trend;
+	struct steps steps = steps_of(m, t);
+
+	g->grown = t->grown * MEMORY_UNIT;
+	g->per_minute = t->slope * MEMORY_UNIT * 60;
+	g->low = t->slope_low * MEMORY_UNIT * 60;
+	g->high = t->slope_high * MEMORY_UNIT * 60;
+	g->beside_failures = are_beside_failures(&steps);
+	g->sporadic = g->beside_failures || are_rare(&steps);
+	g->collected = falls(&m->size, t) >= 2;
+}
+
+struct growth growth_of(const struct scene *s, enum ev_language language)
+{
+	const struct memory_model *m = &s->process->memory;
+	struct growth g = {};
+	uint64_t fall;
+
+	if (!m->samples)
+		return g;
+	look(s, &g, language, end_of(s, m));
+	if (g.proof == GROWTH_NONE && s->process->exited_ns) {
+		fall = history_fall(&m->size, s->now_ns);
+		if (fall)
+			look(s, &g, language, fall);
+		g.fell = g.proof != GROWTH_NONE;
+	}
+	if (g.proof != GROWTH_NONE)
+		describe(m, &g);
+	return g;
+}
+
+#define BOUNDED_LEAST (32 * MB)
+#define WARM_NS	      (3 * SECOND_NS)
+
+const char *growth_bounded(const struct scene *s)
+{
+	const struct memory_model *m = &s->process->memory;
+	uint64_t from = s->process->start_ns + WARM_NS, flat;
+	struct rise r;
+
+	if (!m->samples || s->process->exited_ns || s->now_ns <= from)
+		return NULL;
+	r = history_rise(&m->size, s->now_ns);
+	if (r.held < r.base || (r.held - r.base) * MEMORY_UNIT < BOUNDED_LEAST ||
+	    r.held - r.base < r.base / 4 || r.last_ns < from || r.first_ns + SECOND_NS < from)
+		return NULL;
+	flat = s->now_ns - r.last_ns;
+	if (flat < r.last_ns - r.first_ns || flat < 2 * SECOND_NS)
+		return NULL;
+	return arena_format(s->arena, "memory grew by %.0f MB to %.0f MB, flat for %.0f s",
+			    (r.held - r.base) * MEMORY_UNIT / 1e6, r.held * MEMORY_UNIT / 1e6,
+			    seconds(flat));
+}

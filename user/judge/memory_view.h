@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * memory_view.h - what the reports show of a process's memory, whether anything is wrong or not.
+ */
+#ifndef DBLEAK_MODEL_MEMORY_VIEW_H
+#define DBLEAK_MODEL_MEMORY_VIEW_H
+
+#include "user/judge/scene.h"
+
+/* "71 MB" */
+const char *memory_words(const struct scene *s, double bytes);
+
+/* Whose the nearest limit is: "docker web1", "the host"; NULL there is none. */
+const char *memory_limit_of(struct arena *arena, const struct process_model *p);
+
+/* Fills the scene's view.  0 or -1 without memory. */
+int memory_describe(const struct scene *s);
+
+#endif

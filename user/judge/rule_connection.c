@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * rule_connection.c - connections that nobody will use again.
+ *
+ * A connection is "left" when its process opened another one to the same place and user after the
+ * last use of this one, and has not come back to it for longer than is normal for the process.  A
+ * pool that works reuses what it has before it opens more, so it leaves none behind, or a few
+ * at the end of a burst.  Three proofs turn left connections into a leak:
+ *
+ *   in transaction  three or more are left inside a transaction, by the thread that opened the
+ *                   next or for longer than --min-age; a pool would have ended it
+ *   same thread     the thread that used one opened the next, and did so again and again; workers
+ *                   with a connection each, and a pool that fills at start, do not look so
+ *   growth          they keep coming; a pool stops at its size
+ *
+ * Those that a garbage collector closes later, in bulk, are named too: the floor of the saw-tooth
+ * may be flat, but each was held long past its use.
+ *
+ * Of SQLite databases in memory each is a place of its own: that another was opened tells nothing,
+ * only growth does.  A SQLite connection that is closed already but lives on for its statements is
+ * theirs to answer for.
+ */
+#include "user/judge/advice.h"
+#include "user/judge/origin.h"
+#include "user/judge/rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LEAST_LEFT 3
+#define LEAST_GROWTH 5
+#define GROWTH_SPAN (8 * SECOND_NS) /* a pool has filled long before */
+#define THREAD_SPAN (3 * SECOND_NS)
+#define IDLE_LEAST SECOND_NS
+#define BULK_NS 20000000ULL /* closed within 20 ms of each other: one sweep of a collector */
+#define BULK_LEAST 3
+
+struct tally {
+	size_t left, in_transaction, own_thread, exits, farewells, worked;
+	size_t forgotten; /* in a transaction, and by now no job computes for so long */
+	uint64_t first_ns, last_ns; /* births of those left */
+	uint64_t oldest_ns;	    /* longest unused */
+	const struct text *sql;
+	const struct place *at; /* that answers for them; NULL: for all, or not known */
+};
+
+static bool by_design(const struct life *l)
+{
+	return l->flags & (EV_CONN_LISTENING | EV_CONN_REPLICATION | EV_CONN_CANCEL |
+			   EV_CONN_REFUSED);
+}
+
+/* Longest wait before a proper close: how long this process holds connections it is done with. */
+static uint64_t normal_idle(const struct scene *s)
+{
+	uint64_t longest = s->process->longest_gap_ns;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct life *l = s->seen[i].life;
+
+		if (!l->closed_ns || !l->used_ns || s->seen[i].exit || s->seen[i].passes)
+			continue;
+		if (l->closed_ns - l->used_ns > longest)
+			longest = l->closed_ns - l->used_ns;
+	}
+	return longest;
+}
+
+static void count_passes(struct scene *s, struct seen *x)
+{
+	for (size_t i = s->birth_count; i-- > 0;) {
+		const struct birth *b = &s->births[i];
+
+		if (b->ns <= x->life->used_ns)
+			break;
+		if (b->ns >= x->end_ns)
+			continue;
+		x->passes++;
+		x->own_passes += b->tid == x->life->user_tid;
+	}
+}
+
+static void find_left(struct scene *s)
+{
+	uint64_t normal;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->seen[i].life->used_ns && !by_design(s->seen[i].life))
+			count_passes(s, &s->seen[i]);
+	normal = 2 * normal_idle(s);
+	if (normal < IDLE_LEAST)
+		normal = IDLE_LEAST;
+	for (size_t i = 0; i < s->count; i++) {
+		struct seen *x = &s->seen[i];
+		bool waiting = x->open && x->open->request_ns;
+		uint64_t idle = x->end_ns - x->life->used_ns;
+
+		x->left = x->passes && !waiting && !(x->open && x->open->zombie_ns) && (!x->life->closed_ns || x->exit) &&
+			  (idle >= normal || (x->exit && x->passes > 1));
+	}
+}
+
+/* Did it do more than what a pool does to a connection it has just opened? */
+static bool worked(const struct seen *x)
+{
+	return x->life->begun || !x->life->born_ns ||
+	       x->life->used_ns - x->life->born_ns > SECOND_NS;
+}
+
+/* Those for which that place answers. */
+static void add_up(const struct scene *s, const struct place *at, struct tally *t)
+{
+	memset(t, 0, sizeof(*t));
+	t->at = at;
+	for (size_t i = 0; i < s->count; i++) {
+		const struct seen *x = &s->seen[i];
+		uint64_t born = x->life->born_ns ? x->life->born_ns : s->start_ns;
+
+		if (!x->left || x->answers != at)
+			continue;
+		t->left++;
+		if (x->life->status >= EV_STATUS_TRANSACTION) {
+			t->in_transaction++;
+			t->forgotten += x->own_passes || x->exit ||
+					x->end_ns - x->life->used_ns >=
+						s->model->begin.min_age_ns;
+		}
+		t->own_thread += x->own_passes > 0;
+		t->worked += worked(x);
+		t->exits += x->exit;
+		t->farewells += x->farewell;
+		if (!t->first_ns || born < t->first_ns)
+			t->first_ns = born;
+		if (born > t->last_ns)
+			t->last_ns = born;
+		if (x->end_ns - x->life->used_ns > t->oldest_ns)
+			t->oldest_ns = x->end_ns - x->life->used_ns;
+		if (x->sql)
+			t->sql = x->sql;
+	}
+}
+
+static int by_end(const void *a, const void *b)
+{
+	const struct seen *x = *(struct seen *const *)a, *y = *(struct seen *const *)b;
+
+	return (x->end_ns > y->end_ns) - (x->end_ns < y->end_ns);
+}
+
+/* How many were closed late: passed over by their own thread, then closed together with others
+ * while the process went on opening. */
+static size_t closed_in_bulk(struct scene *s)
+{
+	struct seen **late = calloc(s->count + 1, sizeof(*late));
+	size_t n = 0, total = 0;
+
+	if (!late)
+		return 0;
+	for (size_t i = 0; i < s->count; i++) {
+		struct seen *x = &s->seen[i];
+
+		if (x->life->closed_ns && !x->exit && x->own_passes &&
+		    x->end_ns - x->life->used_ns > 100000000ULL)
+			late[n++] = x;
+	}
+	qsort(late, n, sizeof(*late), by_end);
+	for (size_t i = 0, j; i < n; i = j) {
+		for (j = i + 1; j < n && late[j]->end_ns - late[j - 1]->end_ns < BULK_NS;)
+			j++;
+		if (j - i < BULK_LEAST || !s->birth_count ||
+		    s->births[s->birth_count - 1].ns <= late[j - 1]->end_ns)
+			continue;
+		total += j - i;
+		for (size_t k = i; k < j; k++)
+			late[k]->late = true;
+	}
+	free(late);
+	return total;
+}
+
+/* They keep coming, or came until the process ended. */
+static bool growing(const struct scene *s, const struct tally *t)
+{
+	uint64_t span = t->last_ns - t->first_ns;
+	size_t born = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		born += s->seen[i].left && s->seen[i].answers == t->at &&
+			s->seen[i].life->born_ns;
+	if (born < t->left && born >= 2)
+		/* Most were there before us: a few more in the window suffice. */
+		return s->now_ns - s->start_ns >= 5 * SECOND_NS &&
+		       s->endpoint->opened >= s->endpoint->closed + 2;
+	return t->left >= (is_private(s->endpoint) ? 2 * LEAST_GROWTH : LEAST_GROWTH) && span >= GROWTH_SPAN && s->now_ns - t->last_ns <= span;
+}
+
+/* What was opened and closed from one place. */
+struct balance {
+	uint64_t acquired, released, pre_existing;
+};
+
+/* Those told of one by one are the place's for which it answers.  All others are the rest's. */
+static struct balance balance_of(const struct scene *s, const struct place *at, bool rest)
+{
+	struct balance b = {}, other = {}, all = {
+		.acquired = s->endpoint->opened + s->endpoint->pre_existing + s->brief->opened,
+		.released = s->endpoint->closed + s->brief->opened,
+		.pre_existing = s->endpoint->pre_existing,
+	};
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct seen *x = &s->seen[i];
+		struct balance *to = x->answers == at ? &b : &other;
+
+		to->acquired++;
+		to->released += x->life->closed_ns && !x->exit;
+		to->pre_existing += !!(x->life->flags & EV_CONN_PRE_EXISTING);
+		all.released -= x->exit && all.released;
+	}
+	if (!rest)
+		return b;
+	all.acquired -= other.acquired;
+	all.released -= other.released < all.released ? other.released : all.released;
+	all.pre_existing -= other.pre_existing;
+	return all;
+}
+
+static enum kind kind_of(const struct balance *b, size_t leaked, bool implicit)
+{
+	size_t opened = b->acquired - b->pre_existing;
+
+	if (implicit)
+		return KIND_IMPLICIT;
+	/* The one opened last is not passed over yet. */
+	return (leaked + 1) * 10 >= opened * 7 ? KIND_FREQUENT : KIND_SPORADIC;
+}
+
+/* All places together use up the process's descriptors. */
+static void exhaustion(const struct scene *s, struct finding_view *f, double per_minute)
+{
+	const struct process_model *p = s->process;
+
+	/* How many descriptors a SQLite connection takes depends on its mode. */
+	if (s->endpoint->database == EV_DB_SQLITE)
+		return;
+	if (per_minute <= 0 || p->nofile_limit == UNKNOWN64 ||
+	    p->open_files == UNKNOWN32 || p->exited_ns || p->open_files >= p->nofile_limit)
+		return;
+	f->exhausts_limit = arena_format(s->arena, "open files %llu",
+					 (unsigned long long)p->nofile_limit);
+	f->exhausts_seconds = (p->nofile_limit - p->open_files) / per_minute * 60;
+}
+
+static double growth_of(const struct scene *s, const struct tally *t, bool grows)
+{
+	uint64_t span = s->now_ns > t->first_ns ? s->now_ns - t->first_ns : 0;
+
+	return grows && span > SECOND_NS ? (t->left - 1) / seconds(span) * 60 : 0;
+}
+
+static void fill(struct finding_view *f, const struct tally *t, const struct balance *b)
+{
+	f->acquired = b->acquired;
+	f->released = b->released;
+	f->open = t->left;
+	f->oldest_seconds = seconds(t->oldest_ns);
+	f->in_transaction = t->in_transaction;
+	f->growth_per_minute = 0;
+	f->sql = t->sql ? t->sql->sql : NULL;
+}
+
+static void name_left(struct scene *s, struct finding_view *f, const struct tally *t)
+{
+	struct origins o = {};
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->seen[i].left && s->seen[i].answers == t->at)
+			origins_add(&o, s->seen[i].from, 1);
+	finding_from(s, f, &o, false);
+}
+
+/* all: with the other places. */
+static void found_left(struct scene *s, const struct tally *t, const struct balance *b,
+		       double all_per_minute)
+{
+	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION);
+
+	if (!f)
+		return;
+	fill(f, t, b);
+	f->growth_per_minute = growth_of(s, t, growing(s, t) || t->last_ns > t->first_ns);
+	exhaustion(s, f, all_per_minute);
+	f->verdict = VERDICT_LEAKING;
+	f->kind = kind_of(b, t->left, 2 * t->farewells > t->left);
+	f->confidence = confidence_cap(
+		s, t->left >= 5 && (t->in_transaction >= LEAST_LEFT || t->own_thread >= 5)
+			   ? CONFIDENCE_CERTAIN
+			   : CONFIDENCE_LIKELY);
+	finding_because(s, f,
+			"%zu connections were left: newer ones were opened after their last use, "
+			"and they were not used again", t->left);
+	if (t->in_transaction)
+		finding_because(s, f, "%zu of them are inside a transaction nobody ends",
+				t->in_transaction);
+	if (t->own_thread)
+		finding_because(s, f, "%zu time%s the thread that had one opened the next",
+				t->own_thread, t->own_thread == 1 ? "" : "s");
+	if (t->exits)
+		finding_because(s, f, "%zu were released only by the end of the process", t->exits);
+	name_left(s, f, t);
+	f->advice = advice_for(s, f, ADVICE_CLOSE);
+}
+
+static void name_late(struct scene *s, struct finding_view *f)
+{
+	struct origins o = {};
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->seen[i].late)
+			origins_add(&o, origin_of_opening(s, s->seen[i].life), 1);
+	finding_from(s, f, &o, false);
+}
+
+static void found_late(struct scene *s, const struct tally *t, size_t late)
+{
+	struct balance b = balance_of(s, NULL, true);
+	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION);
+
+	if (!f)
+		return;
+	fill(f, t, &b);
+	f->verdict = VERDICT_LEAKING;
+	f->kind = kind_of(&b, late, false);
+	f->open = s->endpoint->open;
+	f->confidence = confidence_cap(s, CONFIDENCE_LIKELY);
+	finding_because(s, f,
+			"%zu connections sat unused while newer ones were opened, and were closed "
+			"later in bulk, as a garbage collector does", late);
+	finding_because(s, f, "up to %llu were open at once",
+			(unsigned long long)s->endpoint->peak);
+	name_late(s, f);
+	f->advice = "create one engine or pool for the process and close each connection after "
+		    "use; do not leave it to the garbage collector";
+}
+
+/* Proofs that need no growth. */
+static bool passed_over(const struct tally *t)
+{
+	uint64_t span = t->last_ns - t->first_ns;
+
+	if (t->forgotten >= LEAST_LEFT)
+		return true;
+	if (t->own_thread < LEAST_LEFT)
+		return false;
+	return t->worked >= LEAST_LEFT ? t->exits || span >= SECOND_NS : span >= THREAD_SPAN;
+}
+
+static bool proves(const struct scene *s, const struct tally *t)
+{
+	return t->left >= LEAST_LEFT &&
+	       (growing(s, t) || (!is_private(s->endpoint) && passed_over(t)));
+}
+
+/* Do those from one place prove it without the others? */
+static bool proves_alone(void *context, const struct place *place)
+{
+	struct scene *s = context;
+	struct tally t;
+
+	for (size_t i = 0; i < s->count; i++)
+		s->seen[i].answers = s->seen[i].from.place;
+	add_up(s, place, &t);
+	return proves(s, &t);
+}
+
+/* Of those that were closed again or are at work: where they were opened, or used last. */
+static const struct place *answers_for(const struct scene *s, const struct seen *x,
+				       const struct place *const *culprits, size_t n)
+{
+	const struct place *begun = places_find(s->places, x->life->begun_at);
+	const struct place *at = culprit_of(culprits, n, x->from.place);
+
+	return n < 2 || x->left || at == x->from.place ? at : culprit_of(culprits, n, begun);
+}
+
+static void found_by_place(struct scene *s, const struct tally *all)
+{
+	const struct place *culprits[ORIGINS_MOST];
+	double per_minute = growth_of(s, all, growing(s, all) || all->last_ns > all->first_ns);
+	struct origins o = {};
+	size_t n;
+
+	for (size_t i = 0; i < s->count; i++) {
+		s->seen[i].from = origin_of_life(s, s->seen[i].life);
+		if (s->seen[i].left)
+			origins_add(&o, s->seen[i].from, 1);
+	}
+	for (size_t i = 0; i < s->count; i++)
+		s->seen[i].from.place = origins_line(&o, s->seen[i].from.place);
+	n = origins_culprits(&o, proves_alone, s, culprits);
+	for (size_t i = 0; i < s->count; i++)
+		s->seen[i].answers = answers_for(s, &s->seen[i], culprits, n);
+	for (size_t i = 0; i < n || i == 0; i++) {
+		const struct place *at = n ? culprits[i] : NULL;
+		struct balance b = balance_of(s, at, i == 0);
+		struct tally t;
+
+		add_up(s, at, &t);
+		found_left(s, &t, &b, per_minute);
+	}
+}
+
+int rule_connections(struct scene *s)
+{
+	struct tally t;
+	size_t late;
+
+	find_left(s);
+	add_up(s, NULL, &t);
+	if (proves(s, &t)) {
+		found_by_place(s, &t);
+		return 0;
+	}
+	late = is_private(s->endpoint) ? 0 : closed_in_bulk(s);
+	if (late >= LEAST_GROWTH && 2 * late >= s->endpoint->opened / 2)
+		found_late(s, &t, late);
+	return 0;
+}
+
+int rule_hung_up(struct scene *s)
+{
+	uint64_t longest = 0, first = UINT64_MAX, last = 0;
+	struct origins from = {};
+	struct finding_view *f;
+	size_t n = 0;
+
+	if (finding_of(s, CAUSE_UNCLOSED_CONNECTION))
+		return 0;
+	for (size_t i = 0; i < s->count; i++) {
+		const struct connection *c = s->seen[i].open;
+
+		if (!c || !c->hung_up_ns || s->now_ns - c->hung_up_ns < s->model->begin.min_age_ns)
+			continue;
+		n++;
+		origins_add(&from, origin_of_opening(s, &c->life), 1);
+		if (s->now_ns - c->hung_up_ns > longest)
+			longest = s->now_ns - c->hung_up_ns;
+		first = c->hung_up_ns < first ? c->hung_up_ns : first;
+		last = c->hung_up_ns > last ? c->hung_up_ns : last;
+	}
+	if (!n)
+		return 0;
+	f = finding_add(s, CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION);
+	if (!f)
+		return 0;
+	f->verdict = n >= LEAST_LEFT && last - first >= GROWTH_SPAN ? VERDICT_LEAKING
+								    : VERDICT_STUCK;
+	f->confidence = confidence_cap(s, CONFIDENCE_LIKELY);
+	f->kind = n == 1 ? KIND_ONE_TIME : KIND_SPORADIC;
+	f->acquired = s->endpoint->opened + s->endpoint->pre_existing;
+	f->released = s->endpoint->closed;
+	f->open = n;
+	f->oldest_seconds = seconds(longest);
+	finding_because(s, f, "the server closed %s%zu connection%s, the client still holds %s",
+			n == 1 ? "" : "these ", n, n == 1 ? "" : "s", n == 1 ? "it" : "them");
+	finding_from(s, f, &from, false);
+	f->advice = "close connections that fail; a pool should test them before use "
+		    "(SQLAlchemy: pool_pre_ping) and drop them";
+	return 0;
+}

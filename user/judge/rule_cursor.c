@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * rule_cursor.c - cursors, and results read row by row, that nobody reads to their end or closes.
+ *
+ * A cursor being read is work, however long it takes: so the clock runs from the last use, and a
+ * rising number alone is judged on its floor (see rise.c).  Three ways to hold rows back:
+ *
+ *   with hold   PostgreSQL keeps the whole result of such a cursor until it is closed: their
+ *               number rises, or ten lie idle for --min-age, or fewer for as much longer; one or
+ *               two may be what a user leafs through
+ *   unread      a result whose rows still wait at the server blocks its connection: not read from
+ *               for --min-age
+ *   unfinished  a SQLite statement stepped and neither finished nor reset holds a read lock: its
+ *               connection did nothing for --min-age, or their number rises
+ */
+#include "user/judge/origin.h"
+#include "user/judge/rules.h"
+
+#define MANY 10
+#define FEW 3
+#define LEAST_GROWTH 5
+#define GROWTH_SPAN (8 * SECOND_NS)
+
+/* What is held of one of the three kinds. */
+struct held {
+	size_t count;
+	uint64_t first_ns, last_ns; /* since when the oldest and the newest of them are held */
+	uint64_t rows;		    /* of the results; UNKNOWN64 */
+	const struct endpoint *endpoint;
+	const struct text *sql;
+	struct origins from;
+};
+
+static void hold(struct held *h, uint64_t since_ns)
+{
+	if (!h->count || since_ns < h->first_ns)
+		h->first_ns = since_ns;
+	if (since_ns > h->last_ns)
+		h->last_ns = since_ns;
+}
+
+static uint64_t since(const struct scene *s, uint64_t ns)
+{
+	return s->now_ns > ns ? s->now_ns - ns : 0;
+}
+
+static bool is_idle(const struct scene *s, const struct connection *c)
+{
+	return c->life.used_ns && !c->request_ns &&
+	       since(s, c->life.used_ns) >= s->model->begin.min_age_ns;
+}
+
+static struct finding_view *cursor_found(struct scene *s, const struct held *h,
+					 const struct rise *r)
+{
+	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_CURSOR, RESOURCE_CURSOR);
+
+	if (!f)
+		return NULL;
+	f->verdict = r ? VERDICT_LEAKING : VERDICT_STUCK;
+	f->kind = h->count == 1 ? KIND_ONE_TIME : r ? KIND_FREQUENT : KIND_SPORADIC;
+	f->confidence = confidence_cap(s, CONFIDENCE_LIKELY);
+	f->acquired = f->released = UNKNOWN64;
+	f->open = h->count;
+	f->oldest_seconds = h->first_ns ? seconds(since(s, h->first_ns)) : -1;
+	f->growth_per_minute = 0;
+	if (r && r->last_ns > r->first_ns)
+		f->growth_per_minute =
+			(r->held - r->base) / seconds(r->last_ns - r->first_ns) * 60;
+	f->sql = h->sql ? h->sql->sql : NULL;
+	return f;
+}
+
+/* Declared in the transaction that its connection began last, as far as we know. */
+static struct origin origin_of_cursor(const struct scene *s, const struct connection *c)
+{
+	struct origin o = origin_of_stack(s, c->life.begun_at);
+
+	return o.place ? o : origin_of_opening(s, &c->life);
+}
+
+static void look_at_holds(const struct scene *s, struct held *idle, size_t *open)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct connection *c = s->seen[i].open;
+
+		if (!c || !c->cursors)
+			continue;
+		*open += c->cursors;
+		idle->sql = c->sql ? c->sql : idle->sql;
+		origins_add(&idle->from, origin_of_cursor(s, c), c->cursors);
+		if (!is_idle(s, c))
+			continue;
+		hold(idle, c->life.used_ns);
+		idle->count += c->cursors;
+	}
+}
+
+/* Ten for a while, or fewer for longer. */
+static bool are_left(const struct scene *s, const struct held *h)
+{
+	return h->count >= FEW &&
+	       h->count * since(s, h->last_ns) >= MANY * s->model->begin.min_age_ns;
+}
+
+static void judge_holds(struct scene *s)
+{
+	bool fell;
+	struct rise r = rise_of(s, s->endpoint->cursors, s->now_ns, &fell);
+	bool grows = rise_goes_on(s, &r);
+	struct held h = {};
+	struct finding_view *f;
+	size_t open = 0;
+
+	look_at_holds(s, &h, &open);
+	if (!grows && !are_left(s, &h))
+		return;
+	if (grows) {
+		h.count = open ? open : r.held;
+		h.first_ns = r.first_ns;
+	}
+	f = cursor_found(s, &h, grows ? &r : NULL);
+	if (!f)
+		return;
+	if (grows)
+		finding_because(s, f, "cursors declared WITH HOLD outlive their transaction, and "
+				"there are ever more of them");
+	else
+		finding_because(s, f, "cursors declared WITH HOLD outlive their transaction, and "
+				"their connections did nothing for %.0f s",
+				seconds(since(s, h.last_ns)));
+	finding_because(s, f, "the server keeps the whole result of each until it is closed");
+	finding_from(s, f, &h.from, true);
+	f->advice = "CLOSE each cursor declared WITH HOLD when its rows are read or given up, at "
+		    "the latest before its connection goes back to a pool";
+}
+
+/* A statement that waits while its connection does other work may be at work itself. */
+static void look_at_readers(const struct scene *s, struct held *h, size_t *open)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct connection *c = s->seen[i].open;
+		const struct file_model *file = c ? c->file : NULL;
+
+		if (!file || !file->reading)
+			continue;
+		*open += file->reading;
+		h->sql = file->sql ? file->sql : h->sql;
+		origins_add(&h->from, origin_of_reader(s, c), file->reading);
+		if (!file->reading_ns || !is_idle(s, c) ||
+		    since(s, file->reading_ns) < s->model->begin.min_age_ns)
+			continue;
+		hold(h, file->reading_ns);
+		h->count += file->reading;
+	}
+}
+
+static void judge_readers(struct scene *s)
+{
+	bool fell;
+	struct rise r = rise_of(s, s->endpoint->readers, s->now_ns, &fell);
+	bool grows = rise_goes_on(s, &r);
+	struct held h = {};
+	struct finding_view *f;
+	size_t open = 0;
+
+	look_at_readers(s, &h, &open);
+	/* One that lets the log grow is told of as that. */
+	if (!grows && (!h.count || finding_of(s, CAUSE_WAL_GROWTH)))
+		return;
+	if (grows) {
+		h.count = open ? open : r.held;
+		h.first_ns = h.first_ns ? h.first_ns : r.first_ns;
+	}
+	f = cursor_found(s, &h, grows ? &r : NULL);
+	if (!f)
+		return;
+	if (grows)
+		finding_because(s, f, "ever more statements have rows left that nobody reads: "
+				"%llu came and stayed", (unsigned long long)(r.held - r.base));
+	else
+		finding_because(s, f, "rows are left, and the connection did nothing for %.0f s",
+				seconds(since(s, h.last_ns)));
+	finding_because(s, f, "until it is finished or reset such a statement holds a read lock: "
+			"no checkpoint passes it, and without a write-ahead log nobody can write");
+	finding_from(s, f, &h.from, true);
+	f->advice = "read each cursor to its end or close it (sqlite3_reset or sqlite3_finalize; "
+		    "Python: cursor.close() or fetchall())";
+}
+
+int rule_cursors(struct scene *s)
+{
+	if (s->endpoint->cursors)
+		judge_holds(s);
+	if (s->endpoint->readers)
+		judge_readers(s);
+	return 0;
+}
+
+/* Results unread for so long that nobody means to. */
+static void look_at_results(const struct scene *s, struct held *held)
+{
+	for (size_t i = 0; i < s->handle_count; i++) {
+		const struct handle *h = s->handles[i];
+		uint64_t used = h->used_ns ? h->used_ns : h->born_ns;
+		const struct connection *c;
+
+		if (h->resource != EV_RES_RESULT || !(h->flags & EV_HANDLE_UNREAD) || !used)
+			continue;
+		c = connection_of(s, h);
+		/* What its connection receives are its rows. */
+		if (c && c->life.used_ns > used)
+			used = c->life.used_ns;
+		if (since(s, used) < s->model->begin.min_age_ns)
+			continue;
+		hold(held, used);
+		held->count++;
+		origins_add(&held->from, origin_of_stack(s, h->stack), 1);
+		held->endpoint = c && c->process == s->process ? c->endpoint : held->endpoint;
+		held->sql = c && c->sql ? c->sql : held->sql;
+	}
+}
+
+int rule_unread(struct scene *s)
+{
+	struct held h = {};
+	struct finding_view *f;
+	bool grows;
+
+	if (s->process->exited_ns)
+		return 0; /* what is open at exit is released by it */
+	look_at_results(s, &h);
+	if (!h.count)
+		return 0;
+	grows = h.count >= LEAST_GROWTH && h.last_ns - h.first_ns >= GROWTH_SPAN &&
+		since(s, h.last_ns) <= s->model->begin.min_age_ns + (h.last_ns - h.first_ns);
+	f = cursor_found(s, &h, NULL);
+	if (!f)
+		return 0;
+	if (grows) {
+		f->verdict = VERDICT_LEAKING;
+		f->kind = KIND_FREQUENT;
+		f->growth_per_minute = (h.count - 1) / seconds(h.last_ns - h.first_ns) * 60;
+	}
+	f->endpoint = place_text(s, h.endpoint);
+	f->database = h.endpoint ? h.endpoint->database : EV_DB_MYSQL;
+	finding_because(s, f, "rows still wait at the server, and none was fetched for %.0f s",
+			seconds(since(s, h.last_ns)));
+	finding_because(s, f, "until its rows are fetched or it is freed, its connection can do "
+			"nothing else");
+	finding_from(s, f, &h.from, true);
+	f->advice = "fetch a result to its end or free it (mysql_free_result) on every path, or "
+		    "store it whole if it is small (mysql_store_result)";
+	return 0;
+}

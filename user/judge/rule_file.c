@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * rule_file.c - a SQLite reader left open, behind which the write-ahead log grows.
+ *
+ * A checkpoint cannot pass the oldest reader, so the log grows as long as others write.  Proof: a
+ * statement stepped and neither finished nor reset, on a connection that has done nothing for the
+ * latter half of that time (a stream being read goes on stepping), and a log that grew meanwhile
+ * by four megabytes, which is SQLite's own limit of a thousand pages before it wants a checkpoint.
+ */
+#include "user/judge/origin.h"
+#include "user/judge/rules.h"
+
+#define LEAST_GROWTH (4 << 20)
+#define LEAST_IDLE   (2 * SECOND_NS)
+
+struct reader {
+	const struct connection *connection; /* the one behind which most was written; NULL none */
+	uint64_t grown_bytes;
+	uint64_t read_ns; /* for how long */
+	size_t count;	  /* such readers */
+	struct origins from;
+};
+
+static bool is_left(const struct scene *s, const struct connection *c)
+{
+	uint64_t reads = s->now_ns > c->file->reading_ns ? s->now_ns - c->file->reading_ns : 0;
+	uint64_t idle = s->now_ns > c->life.used_ns ? s->now_ns - c->life.used_ns : 0;
+
+	if (!c->life.used_ns)
+		return reads >= s->model->begin.min_age_ns;
+	return idle >= LEAST_IDLE && idle >= reads / 2 && !c->request_ns;
+}
+
+static void look(const struct scene *s, struct reader *r)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct connection *c = s->seen[i].open;
+		const struct file_model *f = c ? c->file : NULL;
+		uint64_t grown;
+
+		if (!f || !f->reading || !f->reading_ns || f->wal_bytes == UNKNOWN64 ||
+		    f->before_bytes == UNKNOWN64 || f->wal_bytes < f->before_bytes)
+			continue;
+		grown = f->wal_bytes - f->before_bytes;
+		if (grown < LEAST_GROWTH || !is_left(s, c))
+			continue;
+		r->count++;
+		origins_add(&r->from, origin_of_reader(s, c), 1);
+		if (r->connection && grown <= r->grown_bytes)
+			continue;
+		r->connection = c;
+		r->grown_bytes = grown;
+		r->read_ns = s->now_ns - f->reading_ns;
+	}
+}
+
+/* The log's last growth is not longer ago than all of it took. */
+static bool still_grows(const struct scene *s, const struct file_model *f)
+{
+	uint64_t span = f->grown_ns - f->growth_ns;
+
+	return f->grown_ns && s->now_ns - f->grown_ns <= (span > LEAST_IDLE ? span : LEAST_IDLE);
+}
+
+int rule_wal(struct scene *s)
+{
+	const struct file_model *file;
+	struct reader r = {};
+	struct finding_view *f;
+	bool grows;
+
+	if (s->endpoint->database != EV_DB_SQLITE || s->process->exited_ns)
+		return 0;
+	look(s, &r);
+	if (!r.count)
+		return 0;
+	f = finding_add(s, CAUSE_WAL_GROWTH, RESOURCE_CURSOR);
+	if (!f)
+		return 0;
+	file = r.connection->file;
+	grows = still_grows(s, file);
+	f->verdict = grows ? VERDICT_LEAKING : VERDICT_STUCK;
+	f->kind = r.count == 1 ? KIND_ONE_TIME : KIND_SPORADIC;
+	f->confidence = confidence_cap(s, CONFIDENCE_CERTAIN);
+	f->acquired = f->released = UNKNOWN64;
+	f->open = r.count;
+	f->oldest_seconds = seconds(r.read_ns);
+	f->bytes = file->wal_bytes;
+	f->sql = file->sql ? file->sql->sql : NULL;
+	finding_because(s, f, "the write-ahead log grew by %.1f MB to %.1f MB while this reader was "
+			"open, and %s", r.grown_bytes / 1e6, file->wal_bytes / 1e6,
+			grows ? "it still grows" : "it cannot shrink before the reader ends");
+	finding_because(s, f, "rows are left that nobody has read for %.0f s",
+			seconds(s->now_ns - (r.connection->life.used_ns
+						     ? r.connection->life.used_ns
+						     : file->reading_ns)));
+	finding_from(s, f, &r.from, false);
+	f->advice = "read the cursor to its end or close it (sqlite3_reset or sqlite3_finalize; "
+		    "Python: cursor.close() or fetchall()); keep read transactions short";
+	return 0;
+}

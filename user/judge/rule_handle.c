@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * rule_handle.c - objects of a client library that a place in a program acquires and never frees.
+ *
+ * Proof: of all that one call site acquired, the number never given back rises and goes on rising
+ * (see rise.c).  It is judged on its floor over time, so that what is in use at the moment counts
+ * nothing, however busy the site is.  Of a program too brief for that, the births of the objects
+ * that were open at its end tell the same.
+ *
+ * Nothing is said of a site when many of its objects are freed by calls we do not see: then what
+ * we count as open is not.  Nor of statements that the wire can tell apart by their texts: there
+ * rule_statement.c knows a cache from a leak, and a count does not.  Where the wire cannot be
+ * read, statements must come as fast as at first: a cache meets new texts ever more rarely.
+ */
+#include "user/judge/origin.h"
+#include "user/judge/rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LEAST_OBJECTS 10
+#define ALL_BIRTHS    24 /* the ledger tells of the first 32 of a site only */
+#define OBJECTS_EACH  2	 /* that a connection may keep */
+#define FEW_LOOKS_NS  (4 * SECOND_NS)
+#define CERTAIN_NS    (8 * SECOND_NS)
+#define CERTAIN_STEPS 6
+#define ANY_CACHE     520 /* statements that some cache may keep, see rule_statement.c */
+
+/* How objects of each resource are spoken of. */
+static const struct resource_words {
+	enum cause cause;
+	enum resource resource;
+	const char *advice; /* object, the call that frees it */
+} words[] = {
+	[EV_RES_CONNECTION] = {CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION,
+			       "call %2$s for each %1$s, also when connecting failed"},
+	[EV_RES_STATEMENT] = {CAUSE_UNCLOSED_STATEMENT, RESOURCE_STATEMENT,
+			      "call %2$s for each %1$s after use, on every path, or keep one and "
+			      "use it again"},
+	[EV_RES_CURSOR] = {CAUSE_UNCLOSED_CURSOR, RESOURCE_CURSOR,
+			   "call %2$s for each %1$s when its rows are read or given up"},
+	[EV_RES_RESULT] = {CAUSE_UNFREED_RESULT, RESOURCE_RESULT,
+			   "call %2$s for each %1$s, on every path, also after an error; in a "
+			   "language with a driver: drop what keeps it (cursors, exceptions)"},
+	[EV_RES_MEMORY] = {CAUSE_UNFREED_MEMORY, RESOURCE_MEMORY,
+			   "call %2$s for each %1$s after use"},
+};
+
+/* The calls from one place of the program, with what belongs to it. */
+struct calls {
+	const struct site_model *site; /* of several return addresses: their sum */
+	const struct ev_site *state;
+	const struct handle *const *handles; /* open objects of it that were told of, by birth */
+	size_t handle_count;
+	const struct endpoint *endpoint; /* NULL not known */
+	const struct connection *connection; /* of its newest object; NULL not known */
+	uint64_t open;
+	const struct place *place; /* NULL not known */
+	bool implicit; /* given back when the process ended, and not before */
+};
+
+bool site_is_obscure(const struct site_model *site)
+{
+	uint64_t open = site->state.acquired - site->state.released;
+
+	return site->state.unseen > site->state.acquired / 8 || site->state.unseen > open / 2;
+}
+
+static bool is_of(const struct handle *h, const struct ev_site *state)
+{
+	return h->resource == state->resource && h->site == state->site;
+}
+
+static void find_handles(const struct scene *s, struct calls *p)
+{
+	size_t first = 0, n = 0;
+
+	while (first < s->handle_count && !is_of(s->handles[first], p->state))
+		first++;
+	while (first + n < s->handle_count && is_of(s->handles[first + n], p->state))
+		n++;
+	p->handles = s->handles + first;
+	p->handle_count = n;
+}
+
+/* Where its objects come from: what its newest object says, or the only endpoint it can be. */
+static void find_endpoint(const struct scene *s, struct calls *p)
+{
+	size_t fitting = 0;
+
+	for (size_t i = p->handle_count; i-- > 0 && !p->connection;)
+		p->connection = connection_of(s, p->handles[i]);
+	if (p->connection && p->connection->process == s->process) {
+		p->endpoint = p->connection->endpoint;
+		return;
+	}
+	for (const struct endpoint *e = s->process->endpoints; e; e = e->next) {
+		if (e->database != p->state->database ||
+		    (!e->open && !e->opened && !e->closed && !e->pre_existing))
+			continue;
+		p->endpoint = e;
+		fitting++;
+	}
+	if (fitting != 1)
+		p->endpoint = NULL;
+}
+
+/* The rise that the births of the open objects show; they may be the first of many only. */
+static struct rise births_rise(const struct calls *p, uint64_t end_ns)
+{
+	struct rise r = {.end_ns = end_ns};
+	size_t n = p->handle_count;
+
+	if (n < LEAST_OBJECTS || p->open < n)
+		return r;
+	r.held = p->open;
+	r.first_ns = p->handles[0]->born_ns;
+	r.last_ns = p->handles[n - 1 - n / 8]->born_ns;
+	for (size_t i = 1; i < n; i++)
+		r.steps += p->handles[i]->born_ns > p->handles[i - 1]->born_ns;
+	if (p->open > n + n / 2) {
+		if (n < ALL_BIRTHS)
+			return (struct rise){.end_ns = end_ns};
+		r.last_ns = p->state->last_ns;
+	}
+	return r;
+}
+
+static struct rise calls_rise(const struct scene *s, struct calls *p)
+{
+	uint64_t end = p->site->detached_ns ? p->site->detached_ns : s->now_ns;
+	struct rise r = rise_of(s, &p->site->open, end, &p->implicit), births;
+
+	if (rise_goes_on(s, &r) || !s->process->exited_ns || p->state->detached ||
+	    end - p->site->open.first_ns >= FEW_LOOKS_NS)
+		return r;
+	births = births_rise(p, end);
+	return rise_goes_on(s, &births) ? births : r;
+}
+
+/* Statements that the wire knows of, if it can read them at all. */
+static bool wire_tells(const struct scene *s, const struct calls *p)
+{
+	uint64_t open = 0, prepared = 0;
+	struct table_slot *slot;
+	size_t at = 0;
+
+	if (p->state->database == EV_DB_SQLITE) /* each is told of with its text */
+		return true;
+	while ((slot = table_next(&s->model->connections, &at))) {
+		const struct connection *c = slot->value;
+
+		if (c->process != s->process || c->database != p->state->database)
+			continue;
+		prepared += c->prepared;
+		open += c->prepared - c->unprepared;
+	}
+	for (const struct endpoint *e = s->process->endpoints; e; e = e->next)
+		if (e->database == p->state->database) {
+			prepared += e->prepared;
+			open += e->littered_statements;
+		}
+	/* Those that the server never had, or has closed, are of no cache. */
+	return prepared && 2 * open >= p->open;
+}
+
+/* Does the second half of the rise bring as many as the first, or nearly so? */
+static bool as_fast_as_at_first(const struct calls *p, const struct rise *r)
+{
+	struct rise half = history_rise(&p->site->open, r->first_ns + (r->last_ns - r->first_ns) / 2);
+	uint64_t first = half.held > r->base ? half.held - r->base : 0, all = r->held - r->base;
+
+	return r->last_ns - r->first_ns >= CERTAIN_NS && 10 * (all - first) >= 4 * all;
+}
+
+static bool statements_leak(const struct scene *s, const struct calls *p, const struct rise *r)
+{
+	return !wire_tells(s, p) && (r->held > ANY_CACHE || as_fast_as_at_first(p, r));
+}
+
+/* Handles of connections without any: as many sockets as that are not open.  Where the wire is not
+ * read, the library's count is all there is. */
+static bool handles_leak(const struct scene *s, const struct calls *p, const struct rise *r)
+{
+	uint64_t sockets = 0;
+
+	if (p->state->database == EV_DB_SQLITE || finding_of(s, CAUSE_UNCLOSED_CONNECTION))
+		return false;
+	if (p->state->database == EV_DB_REDIS)
+		return true;
+	for (const struct endpoint *e = s->process->endpoints; e; e = e->next)
+		sockets += e->open;
+	/* Those whose socket was never met may have one that we do not know as a database's. */
+	for (size_t i = 0; i < p->handle_count; i++)
+		if (!p->handles[i]->connection)
+			return false;
+	return p->handle_count && 2 * sockets < r->held;
+}
+
+/* What the objects hold that were read, and how many those are. */
+struct sizes {
+	uint64_t bytes, of_bytes, least, most;
+	uint64_t rows, of_rows;
+};
+
+static struct sizes sizes_of(const struct calls *p)
+{
+	struct sizes z = {.least = UNKNOWN64};
+
+	for (size_t i = 0; i < p->handle_count; i++) {
+		const struct handle *h = p->handles[i];
+
+		if (h->rows != UNKNOWN64) {
+			z.rows += h->rows;
+			z.of_rows++;
+		}
+		if (h->bytes == UNKNOWN64)
+			continue;
+		z.bytes += h->bytes;
+		z.of_bytes++;
+		z.least = h->bytes < z.least ? h->bytes : z.least;
+		z.most = h->bytes > z.most ? h->bytes : z.most;
+	}
+	return z;
+}
+
+/* Of all that are open, from the mean of those that were read. */
+static uint64_t of_all(uint64_t sum, uint64_t read, uint64_t open)
+{
+	if (!read)
+		return UNKNOWN64;
+	return read == open ? sum : (uint64_t)((double)sum / (double)read * (double)open + 0.5);
+}
+
+/* Bytes hold for what is in memory now, so they are told of what is open only. */
+static void fill_sizes(const struct calls *p, struct finding_view *f)
+{
+	struct sizes z = sizes_of(p);
+
+	f->bytes = of_all(z.bytes, z.of_bytes, f->open);
+	if (p->state->resource != EV_RES_RESULT)
+		return;
+	f->rows = of_all(z.rows, z.of_rows, f->open);
+	f->rows_exact = z.of_rows == f->open;
+}
+
+static const char *bytes_text(const struct scene *s, uint64_t bytes)
+{
+	if (bytes < 10000)
+		return arena_format(s->arena, "%llu bytes", (unsigned long long)bytes);
+	if (bytes < 1000000)
+		return arena_format(s->arena, "%.0f kB", bytes / 1e3);
+	return arena_format(s->arena, "%.1f MB", bytes / 1e6);
+}
+
+static void explain_sizes(struct scene *s, const struct calls *p, struct finding_view *f)
+{
+	struct sizes z = sizes_of(p);
+	const char *mean;
+
+	if (!z.bytes)
+		return;
+	mean = bytes_text(s, z.bytes / z.of_bytes);
+	if (!mean)
+		return;
+	if (z.least == z.most)
+		finding_because(s, f, "each holds %s of memory", mean);
+	else
+		finding_because(s, f, "each holds about %s of memory, as %llu of them show", mean,
+				(unsigned long long)z.of_bytes);
+}
+
+static void fill(const struct scene *s, const struct calls *p, const struct rise *r,
+		 struct finding_view *f)
+{
+	uint64_t oldest = r->first_ns;
+
+	f->database = p->state->database;
+	f->endpoint = place_text(s, p->endpoint);
+	f->object = *p->state->object ? arena_copy(s->arena, p->state->object,
+						   strlen(p->state->object)) : NULL;
+	f->caller = p->state->caller;
+	f->acquired = p->state->acquired;
+	f->released = p->implicit ? p->state->acquired - r->held : p->state->released;
+	f->open = f->acquired - f->released;
+	if (p->handle_count && p->handles[0]->born_ns && p->handles[0]->born_ns < oldest)
+		oldest = p->handles[0]->born_ns;
+	f->oldest_seconds = r->end_ns > oldest ? seconds(r->end_ns - oldest) : 0;
+	f->growth_per_minute = 0;
+	if (r->last_ns > r->first_ns)
+		f->growth_per_minute =
+			(r->held - r->base) / seconds(r->last_ns - r->first_ns) * 60;
+	if (p->connection && p->connection->sql)
+		f->sql = p->connection->sql->sql;
+	fill_sizes(p, f);
+}
+
+static uint64_t begun_on(const struct scene *s, enum ev_database database)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < s->view->endpoint_count; i++)
+		if (s->view->endpoints[i].database == database)
+			n += s->view->endpoints[i].transactions.begun;
+	return n;
+}
+
+/* A driver begins a transaction by itself where the first statement is made, and frees what BEGIN
+ * gave: that is no path on which rows are freed.  Such are as many as transactions. */
+static bool frees_begins_only(const struct scene *s, const struct calls *p,
+			      const struct finding_view *f)
+{
+	uint64_t begun = begun_on(s, p->state->database);
+
+	return p->state->resource == EV_RES_RESULT && sizes_of(p).rows && !p->implicit &&
+	       10 * f->released <= 11 * begun && 10 * f->released >= 9 * begun &&
+	       10 * f->open >= 7 * begun;
+}
+
+static enum kind kind_of(const struct scene *s, const struct calls *p, const struct finding_view *f)
+{
+	if (p->implicit)
+		return KIND_IMPLICIT;
+	return 10 * f->open >= 7 * f->acquired || frees_begins_only(s, p, f) ? KIND_FREQUENT
+									     : KIND_SPORADIC;
+}
+
+static enum confidence sure(const struct scene *s, const struct calls *p, const struct rise *r)
+{
+	bool certain = r->last_ns - r->first_ns >= CERTAIN_NS && r->steps >= CERTAIN_STEPS &&
+		       !p->state->unseen && !p->state->detached &&
+		       p->state->resource != EV_RES_STATEMENT;
+
+	return confidence_cap(s, certain ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY);
+}
+
+/* Where the objects come from that are still there; else the latest call looked at. */
+static void find_origins(const struct scene *s, const struct calls *c, struct origins *o)
+{
+	for (size_t i = 0; i < c->handle_count; i++)
+		if (c->handles[i]->stack)
+			origins_add(o, origin_of_stack(s, c->handles[i]->stack), 1);
+	if (!origins_most(o) && c->site->stack)
+		origins_add(o, origin_of_stack(s, c->site->stack), 1);
+}
+
+static void name(struct scene *s, const struct calls *c, struct finding_view *f)
+{
+	struct origins o = {};
+
+	find_origins(s, c, &o);
+	finding_from(s, f, &o, true);
+}
+
+static void explain(struct scene *s, const struct calls *p, const struct rise *r,
+		    struct finding_view *f)
+{
+	const char *object = f->object ? f->object : resource_name(f->resource);
+
+	finding_because(s, f,
+			"of those one place acquires, %llu %s are never freed, and in %.1f s there "
+			"came ever more", (unsigned long long)(r->held - r->base), object,
+			seconds(r->last_ns - r->first_ns));
+	if (p->state->released && !p->implicit)
+		finding_because(s, f, "the same place has others that are freed: %llu of %llu%s",
+				(unsigned long long)p->state->released,
+				(unsigned long long)p->state->acquired,
+				frees_begins_only(s, p, f) ? ", one for each transaction begun" : "");
+	if (p->implicit)
+		finding_because(s, f, "they were freed only when the process ended");
+	if (p->state->detached)
+		finding_because(s, f, "counted until %.0f s after the start only: then the probes "
+				"were taken out", seconds(r->end_ns - s->start_ns));
+	explain_sizes(s, p, f);
+	name(s, p, f);
+	if (p->state->resource == EV_RES_CONNECTION && p->state->database != EV_DB_REDIS)
+		finding_because(s, f, "their sockets are closed: what is left is memory");
+}
+
+static void found(struct scene *s, const struct calls *p, const struct rise *r)
+{
+	const struct resource_words *w = &words[p->state->resource];
+	struct finding_view *f = finding_add(s, w->cause, w->resource);
+
+	if (!f)
+		return;
+	fill(s, p, r, f);
+	f->verdict = VERDICT_LEAKING;
+	f->kind = kind_of(s, p, f);
+	f->confidence = sure(s, p, r);
+	explain(s, p, r, f);
+	f->advice = arena_format(s->arena, w->advice,
+				 f->object ? f->object : resource_name(f->resource),
+				 *p->state->release ? p->state->release : "the function that frees it");
+}
+
+/* What the wire has found already is the same leak: the site only adds its count. */
+static bool known(struct scene *s, const struct calls *p)
+{
+	struct finding_view *f;
+
+	if (p->state->resource != EV_RES_STATEMENT)
+		return false;
+	f = finding_of(s, CAUSE_UNCLOSED_STATEMENT);
+	f = f ? f : finding_of(s, CAUSE_CACHE_GROWTH);
+	if (f && f->database == p->state->database && p->open >= LEAST_OBJECTS)
+		finding_because(s, f, "one place acquired %llu %s and freed %llu of them",
+				(unsigned long long)p->state->acquired,
+				*p->state->object ? p->state->object : "statements",
+				(unsigned long long)p->state->released);
+	return f && f->database == p->state->database;
+}
+
+/* What a connection that nobody closes keeps with it (its last result, its cancel handle) is part of
+ * that leak: one or two for each. */
+static bool goes_with_connections(struct scene *s, const struct calls *p, const struct rise *r)
+{
+	struct finding_view *f = finding_of(s, CAUSE_UNCLOSED_CONNECTION);
+
+	if (!f || f->database != p->state->database || p->state->resource == EV_RES_CONNECTION ||
+	    r->held - r->base > OBJECTS_EACH * (open_of(s, CAUSE_UNCLOSED_CONNECTION) + 1))
+		return false;
+	finding_because(s, f, "with them %llu %s are kept", (unsigned long long)r->held,
+			*p->state->object ? p->state->object : "objects");
+	return true;
+}
+
+/* Results whose rows are still being fetched: rule_cursor.c tells those at work from others. */
+static bool mostly_unread(const struct calls *p)
+{
+	size_t unread = 0;
+
+	for (size_t i = 0; i < p->handle_count; i++)
+		unread += !!(p->handles[i]->flags & EV_HANDLE_UNREAD);
+	return 2 * unread > p->handle_count;
+}
+
+static bool leaks(const struct scene *s, const struct calls *p, const struct rise *r)
+{
+	if (!rise_goes_on(s, r) || mostly_unread(p))
+		return false;
+	if (p->state->resource == EV_RES_STATEMENT)
+		return statements_leak(s, p, r);
+	return p->state->resource != EV_RES_CONNECTION || handles_leak(s, p, r);
+}
+
+/*
+ * Which calls are of one place?
+ *
+ * The ledger counts by the address a call returns to, or by a whole stack.  A library called through
+ * two wrappers, or from a loop that the compiler unrolled, is one line of the program: those that
+ * lead to the same place, for the same kind of object, are judged as one.  The other way about one
+ * address in a driver may serve many places: then what it counts cannot be taken apart, and the
+ * places of the objects that are still there tell whom it serves.
+ */
+
+static int by_birth(const void *a, const void *b)
+{
+	const struct handle *x = *(const struct handle *const *)a;
+	const struct handle *y = *(const struct handle *const *)b;
+
+	return (x->born_ns > y->born_ns) - (x->born_ns < y->born_ns);
+}
+
+static int join_handles(const struct scene *s, struct calls *c, const struct calls *other)
+{
+	size_t n = c->handle_count + other->handle_count;
+	const struct handle **all = arena_alloc(s->arena, (n + 1) * sizeof(*all));
+
+	if (!all)
+		return -1;
+	if (c->handle_count)
+		memcpy(all, c->handles, c->handle_count * sizeof(*all));
+	if (other->handle_count)
+		memcpy(all + c->handle_count, other->handles, other->handle_count * sizeof(*all));
+	qsort(all, n, sizeof(*all), by_birth);
+	c->handles = all;
+	c->handle_count = n;
+	return 0;
+}
+
+static void join_states(struct ev_site *to, const struct ev_site *from)
+{
+	to->acquired += from->acquired;
+	to->released += from->released;
+	to->unseen += from->unseen;
+	to->failed += from->failed;
+	to->rows = to->rows == UNKNOWN64 || from->rows == UNKNOWN64 ? UNKNOWN64
+								    : to->rows + from->rows;
+	if (from->first_ns && (!to->first_ns || from->first_ns < to->first_ns))
+		to->first_ns = from->first_ns;
+	if (from->last_ns > to->last_ns)
+		to->last_ns = from->last_ns;
+	to->detached = to->detached || from->detached;
+	to->caller = to->caller == from->caller ? to->caller : 0;
+}
+
+static int join(const struct scene *s, struct calls *c, const struct calls *other)
+{
+	struct site_model *sum = arena_alloc(s->arena, sizeof(*sum));
+
+	if (!sum || join_handles(s, c, other))
+		return -1;
+	*sum = *c->site;
+	join_states(&sum->state, other->state);
+	history_join(&sum->open, &other->site->open);
+	if (!sum->detached_ns || (other->site->detached_ns && other->site->detached_ns < sum->detached_ns))
+		sum->detached_ns = other->site->detached_ns;
+	c->site = sum;
+	c->state = &sum->state;
+	return 0;
+}
+
+static bool same_place(const struct calls *a, const struct calls *b)
+{
+	return a->place == b->place && a->state->resource == b->state->resource &&
+	       a->state->database == b->state->database &&
+	       !strcmp(a->state->object, b->state->object);
+}
+
+static int judge_calls(struct scene *s, struct calls *c)
+{
+	struct rise r;
+
+	c->open = c->state->acquired - c->state->released;
+	if (site_is_obscure(c->site) || known(s, c))
+		return 0;
+	find_endpoint(s, c);
+	r = calls_rise(s, c);
+	if (leaks(s, c, &r) && !goes_with_connections(s, c, &r))
+		found(s, c, &r);
+	return 0;
+}
+
+#define JOINED_MOST 4096 /* beyond, each address stands alone */
+
+/* Adds the calls of a site to those of its place, or to the end. */
+static int add_calls(const struct scene *s, struct calls *all, size_t *count,
+		     const struct site_model *site)
+{
+	struct calls *c = &all[*count];
+	const struct origin *most;
+	struct origins o = {};
+
+	*c = (struct calls){.site = site, .state = &site->state};
+	find_handles(s, c);
+	find_origins(s, c, &o);
+	most = origins_most(&o);
+	c->place = most ? most->place : NULL;
+	for (size_t i = 0; i < *count && *count < JOINED_MOST && c->place; i++)
+		if (same_place(&all[i], c))
+			return join(s, &all[i], c);
+	++*count;
+	return 0;
+}
+
+static bool is_judged(const struct site_model *site)
+{
+	return site->state.resource < sizeof(words) / sizeof(words[0]) &&
+	       words[site->state.resource].advice;
+}
+
+int rule_sites(struct scene *s)
+{
+	size_t room = 0, count = 0;
+	struct calls *all;
+	int err = 0;
+
+	for (const struct site_model *site = s->process->sites; site; site = site->next)
+		room++;
+	all = calloc(room + 1, sizeof(*all));
+	if (!all)
+		return -1;
+	for (const struct site_model *site = s->process->sites; site && !err; site = site->next)
+		if (is_judged(site))
+			err = add_calls(s, all, &count, site);
+	for (size_t i = 0; i < count && !err; i++)
+		err = judge_calls(s, &all[i]);
+	free(all);
+	return err;
+}

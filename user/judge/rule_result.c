@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * rule_result.c - one reply fetched whole that should have been read in pages.
+ *
+ * Many rows alone prove nothing: a stream reads as many and keeps none.  So the process's memory
+ * must have grown with the reply while it was read.  SQLite streams always: there the rows must have
+ * come as fast as a program reads that does nothing with them yet, and taken more than the library
+ * may keep of its files and to sort.
+ */
+#include "user/judge/advice.h"
+#include "user/judge/origin.h"
+#include "user/judge/rules.h"
+
+#define MANY_ROWS 50000
+#define MANY_BYTES (16 << 20)
+#define LEAST_GROWN (4 << 20)
+#define LEAST_OF_ROW 24 /* bytes that a row which is kept takes at the least */
+#define LEAST_RATE   10000 /* rows a second */
+
+/* Where its request was sent, or at least where that transaction began. */
+static void name(struct scene *s, struct finding_view *f)
+{
+	const struct endpoint *e = s->endpoint;
+	struct origin from = origin_of_stack(s, e->result_at);
+	struct origins o = {};
+
+	if (!from.place && e->result_begun_at)
+		from = origin_of_stack(s, e->result_begun_at);
+	origins_add(&o, from, 1);
+	finding_from(s, f, &o, true);
+}
+
+static bool has_many_rows(const struct ev_result *r)
+{
+	return r->rows != UNKNOWN64 && r->rows >= MANY_ROWS;
+}
+
+/* A reply that came through a socket was kept by its client. */
+static bool is_kept(const struct ev_result *r)
+{
+	return (has_many_rows(r) || r->bytes >= MANY_BYTES) && r->grown_bytes >= LEAST_GROWN &&
+	       r->grown_bytes >= r->bytes / 2;
+}
+
+/* Rows that SQLite has handed out were. */
+static bool are_rows_kept(const struct ev_result *r)
+{
+	uint64_t cache = (uint64_t)r->cache_kib << 10;
+	double seconds = (r->head.ns - r->began_ns) / 1e9;
+
+	return has_many_rows(r) && r->cache_kib != UNKNOWN32 && r->head.ns > r->began_ns &&
+	       r->rows >= LEAST_RATE * seconds && r->grown_bytes >= cache + LEAST_GROWN &&
+	       (r->grown_bytes - cache) / LEAST_OF_ROW >= r->rows;
+}
+
+static void tell_growth(struct scene *s, struct finding_view *f, const struct ev_result *r)
+{
+	if (r->bytes != UNKNOWN64)
+		finding_because(s, f,
+				"the process grew by %.1f MB while it read one reply of %.1f MB",
+				r->grown_bytes / 1e6, r->bytes / 1e6);
+	else
+		finding_because(s, f, "the process grew by %.1f MB while it read them%s",
+				r->grown_bytes / 1e6, r->rows_exact ? "" : ", and reads on");
+}
+
+int rule_results(struct scene *s)
+{
+	const struct ev_result *r = &s->endpoint->result;
+	bool wire = r->bytes != UNKNOWN64;
+	struct finding_view *f;
+
+	if (!r->bytes || !(wire ? is_kept(r) : are_rows_kept(r)))
+		return 0;
+	f = finding_add(s, CAUSE_UNBOUNDED_RESULT, RESOURCE_RESULT);
+	if (!f)
+		return 0;
+	f->verdict = VERDICT_BIG;
+	f->confidence = confidence_cap(s, wire ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY);
+	f->kind = s->endpoint->results > 1 ? KIND_FREQUENT : KIND_ONE_TIME;
+	f->acquired = s->endpoint->results ? s->endpoint->results : 1;
+	f->bytes = r->bytes;
+	f->rows = r->rows;
+	f->rows_exact = r->rows_exact;
+	f->sql = s->endpoint->result_sql ? s->endpoint->result_sql->sql : NULL;
+	tell_growth(s, f, r);
+	if (s->endpoint->results > 1)
+		finding_because(s, f, "%llu replies of this endpoint were so large",
+				(unsigned long long)s->endpoint->results);
+	name(s, f);
+	f->advice = advice_for(s, f, ADVICE_PAGES);
+	return 0;
+}

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * rule_statement.c - prepared statements never closed, and caches of them without bound.
+ *
+ * A cache is keyed by text, so it never prepares one text twice on one connection: ten open
+ * statements with the same text there are a leak whatever their number.  Distinct texts are a
+ * leak only beyond what any well-known cache keeps (pgjdbc 256, pgx 512, ActiveRecord 1000): with
+ * one fingerprint, so that they differ in literals alone, or in such numbers that no cache is
+ * meant.  mysql2's default of 16,000 is such a number by intent; it is named by its growth.
+ *
+ * Threads share a SQLite connection and may run one text each: there equal texts must go on
+ * coming, and what is two seconds young counts as being run.  A SQLite connection that was closed
+ * and lives on has unfinished statements, whatever their number; it is named after --min-age.
+ */
+#include "user/judge/origin.h"
+#include "user/judge/rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SAME_TEXT 10
+#define ONE_SHAPE 520
+#define ANY_SHAPE 1100
+#define LEAST_OPEN SAME_TEXT
+
+struct shape {
+	size_t open;	 /* statements in the ledger's detail */
+	size_t same;	 /* most of them with one text on one connection */
+	uint64_t same_first_ns, same_last_ns; /* births of those */
+	size_t distinct; /* texts among those with the most common fingerprint */
+	size_t shaped;	 /* statements with that fingerprint */
+	uint64_t first_ns, last_ns;
+	uint64_t most;	 /* open on one connection */
+	const struct text *sql;
+};
+
+struct entry {
+	uint64_t connection, fingerprint, hash, born_ns;
+	const struct text *text;
+	struct origin from;
+	const struct place *answers; /* NULL: for all, or not known */
+};
+
+/* The statements of an endpoint. */
+struct entries {
+	const struct scene *scene;
+	struct entry *all, *some; /* some: room for those of one place */
+	size_t count;
+	struct origins from;
+};
+
+static int by_shape(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	if (x->connection != y->connection)
+		return x->connection < y->connection ? -1 : 1;
+	if (x->fingerprint != y->fingerprint)
+		return x->fingerprint < y->fingerprint ? -1 : 1;
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return (x->born_ns > y->born_ns) - (x->born_ns < y->born_ns);
+}
+
+/* Of SQLite: it may be at work. */
+static bool is_young(const struct scene *s, const struct statement_model *st)
+{
+	return s->endpoint->database == EV_DB_SQLITE && !s->process->exited_ns &&
+	       st->born_ns + 2 * SECOND_NS > s->now_ns;
+}
+
+static size_t collect_list(const struct scene *s, const struct statement_model *st,
+			   struct entry *out, size_t n)
+{
+	for (; st; st = st->next) {
+		if (!st->text || is_young(s, st))
+			continue;
+		if (out)
+			out[n] = (struct entry){.connection = st->key.a,
+						.fingerprint = st->text->fingerprint,
+						.hash = st->text_hash,
+						.born_ns = st->born_ns,
+						.text = st->text,
+						.from = origin_of_stack(s, st->stack)};
+		n++;
+	}
+	return n;
+}
+
+/* The statements of this endpoint; out NULL: only how many. */
+static size_t collect(const struct scene *s, struct entry *out)
+{
+	size_t n = collect_list(s, s->endpoint->litter, out, 0);
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->seen[i].open)
+			n = collect_list(s, s->seen[i].open->statements, out, n);
+	return n;
+}
+
+/* One run of entries with the same connection and fingerprint. */
+static void look_at_run(const struct entry *run, size_t n, struct shape *shape)
+{
+	size_t distinct = 0, same = 0, most = 0;
+	uint64_t first = 0, last = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (i == 0 || run[i].hash != run[i - 1].hash) {
+			distinct++;
+			same = 0;
+		}
+		if (++same > most) {
+			most = same;
+			first = run[i + 1 - same].born_ns;
+			last = run[i].born_ns;
+		}
+	}
+	if (most > shape->same) {
+		shape->same = most;
+		shape->same_first_ns = first;
+		shape->same_last_ns = last;
+	}
+	if (n > shape->shaped) {
+		shape->shaped = n;
+		shape->distinct = distinct;
+		shape->sql = run->text;
+	}
+}
+
+static uint64_t most_of_one_connection(const struct entry *entries, size_t n)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0, j; i < n; i = j) {
+		for (j = i + 1; j < n && entries[j].connection == entries[i].connection;)
+			j++;
+		most = j - i > most ? j - i : most;
+	}
+	return most;
+}
+
+/* Those for which that place answers; they are in the order of by_shape. */
+static void look(struct entries *e, const struct place *at, struct shape *shape)
+{
+	struct entry *entries = e->some;
+	size_t n = 0;
+
+	memset(shape, 0, sizeof(*shape));
+	for (size_t i = 0; i < e->count; i++)
+		if (e->all[i].answers == at)
+			entries[n++] = e->all[i];
+	for (size_t i = 0, j; i < n; i = j) {
+		for (j = i + 1; j < n && entries[j].connection == entries[i].connection &&
+				entries[j].fingerprint == entries[i].fingerprint;)
+			j++;
+		look_at_run(entries + i, j - i, shape);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (!shape->first_ns || entries[i].born_ns < shape->first_ns)
+			shape->first_ns = entries[i].born_ns;
+		if (entries[i].born_ns > shape->last_ns)
+			shape->last_ns = entries[i].born_ns;
+	}
+	shape->open = n;
+	shape->most = most_of_one_connection(entries, n);
+}
+
+static int entries_open(struct entries *e, const struct scene *s)
+{
+	e->scene = s;
+	e->count = collect(s, NULL);
+	e->all = calloc(e->count + 1, sizeof(*e->all));
+	e->some = calloc(e->count + 1, sizeof(*e->some));
+	if (!e->all || !e->some)
+		return -1;
+	collect(s, e->all);
+	qsort(e->all, e->count, sizeof(*e->all), by_shape);
+	for (size_t i = 0; i < e->count; i++)
+		origins_add(&e->from, e->all[i].from, 1);
+	for (size_t i = 0; i < e->count; i++)
+		e->all[i].from.place = origins_line(&e->from, e->all[i].from.place);
+	return 0;
+}
+
+static void entries_close(struct entries *e)
+{
+	free(e->all);
+	free(e->some);
+}
+
+/* Statements open on the connection that has, or had at its end, most of them. */
+static uint64_t most_open(const struct scene *s)
+{
+	uint64_t most = s->endpoint->littered_statements;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct connection *c = s->seen[i].open;
+
+		if (c && c->prepared - c->unprepared > most)
+			most = c->prepared - c->unprepared;
+	}
+	return most;
+}
+
+/* Of all places. */
+static void fill(const struct scene *s, struct finding_view *f, const struct shape *shape)
+{
+	uint64_t span = s->now_ns - shape->first_ns;
+
+	f->acquired = s->endpoint->prepared + s->brief->prepared;
+	f->released = s->endpoint->unprepared + s->brief->unprepared;
+	for (size_t i = 0; i < s->count; i++) {
+		if (!s->seen[i].open)
+			continue;
+		f->acquired += s->seen[i].open->prepared;
+		f->released += s->seen[i].open->unprepared;
+	}
+	f->open = f->acquired - f->released;
+	f->kind = 10 * f->open >= 7 * f->acquired ? KIND_FREQUENT : KIND_SPORADIC;
+	f->oldest_seconds = seconds(span);
+	f->sql = shape->sql ? shape->sql->sql : NULL;
+}
+
+/* What is open at a place for which others do not answer; what was prepared and closed there is
+ * not counted. */
+struct share {
+	bool only;
+	uint64_t elsewhere; /* open where others answer */
+	bool rest;	    /* with all that has no place */
+};
+
+static void take_share(const struct scene *s, struct finding_view *f, const struct shape *shape,
+		       const struct share *share)
+{
+	uint64_t span = s->now_ns - shape->first_ns;
+
+	if (!share->only) {
+		f->open = !share->rest ? shape->open
+			  : f->open > share->elsewhere ? f->open - share->elsewhere : shape->open;
+		f->acquired = f->released = UNKNOWN64;
+	}
+	f->growth_per_minute = span > SECOND_NS ? f->open / seconds(span) * 60 : 0;
+}
+
+static const char finalize[] = "finalize each statement after use (sqlite3_finalize; Python: "
+			       "cursor.close()), or prepare it once and reset it";
+
+static struct finding_view *found_same(struct scene *s, const struct shape *shape)
+{
+	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_STATEMENT, RESOURCE_STATEMENT);
+
+	if (!f)
+		return NULL;
+	fill(s, f, shape);
+	f->verdict = VERDICT_LEAKING;
+	f->confidence = confidence_cap(s, CONFIDENCE_CERTAIN);
+	finding_because(s, f, "%zu open statements on one connection have the same text: no cache "
+			"prepares a text twice", shape->same);
+	f->advice = s->endpoint->database == EV_DB_SQLITE ? finalize
+			: "close the prepared statement after use, or prepare it once and keep it";
+	return f;
+}
+
+static struct finding_view *found_many(struct scene *s, const struct shape *shape)
+{
+	bool literals = shape->distinct > shape->shaped / 2 && shape->shaped > shape->open / 2;
+	struct finding_view *f = finding_add(
+		s, literals ? CAUSE_CACHE_GROWTH : CAUSE_UNCLOSED_STATEMENT, RESOURCE_STATEMENT);
+
+	if (!f)
+		return NULL;
+	fill(s, f, shape);
+	f->verdict = VERDICT_LEAKING;
+	f->confidence = confidence_cap(s, shape->most > ANY_SHAPE ? CONFIDENCE_CERTAIN
+							   : CONFIDENCE_LIKELY);
+	finding_because(s, f, "%llu statements are open on one connection, and more keep coming",
+			(unsigned long long)shape->most);
+	if (literals)
+		finding_because(s, f, "%zu texts differ only in their literals", shape->distinct);
+	f->advice = literals
+			    ? "send values as parameters instead of writing them into the SQL "
+			      "text; bound the statement cache"
+		    : s->endpoint->database == EV_DB_SQLITE
+			    ? finalize
+			    : "close prepared statements after use; a new name for each execution "
+			      "defeats every cache";
+	return f;
+}
+
+static bool same_comes(const struct scene *s, const struct shape *shape)
+{
+	return s->endpoint->database != EV_DB_SQLITE ||
+	       s->now_ns - shape->same_last_ns <= shape->same_last_ns - shape->same_first_ns +
+							  2 * SECOND_NS;
+}
+
+static bool same_leaks(const struct scene *s, const struct shape *shape)
+{
+	return shape->same >= SAME_TEXT && same_comes(s, shape);
+}
+
+static bool proves(const struct scene *s, const struct shape *shape)
+{
+	uint64_t span = shape->last_ns - shape->first_ns;
+
+	return same_leaks(s, shape) ||
+	       ((shape->most > ANY_SHAPE ||
+		 (shape->most > ONE_SHAPE && shape->distinct > ONE_SHAPE)) &&
+		(s->now_ns - shape->last_ns <= span || shape->most > 10 * ANY_SHAPE));
+}
+
+static bool proves_alone(void *context, const struct place *place)
+{
+	struct entries *e = context;
+	struct shape shape;
+
+	for (size_t i = 0; i < e->count; i++)
+		e->all[i].answers = e->all[i].from.place;
+	look(e, place, &shape);
+	return proves(e->scene, &shape);
+}
+
+static void name(struct scene *s, struct finding_view *f, const struct entries *e,
+		 const struct place *at)
+{
+	struct origins o = {};
+
+	for (size_t i = 0; i < e->count; i++)
+		if (e->all[i].answers == at)
+			origins_add(&o, e->all[i].from, 1);
+	finding_from(s, f, &o, true);
+}
+
+static void found_at(struct scene *s, struct entries *e, const struct place *at,
+		     const struct share *share, uint64_t most)
+{
+	struct finding_view *f;
+	struct shape shape;
+
+	look(e, at, &shape);
+	if (share->only && most > shape.most) /* the ledger counts more than it tells of */
+		shape.most = most;
+	f = same_leaks(s, &shape) ? found_same(s, &shape) : found_many(s, &shape);
+	if (!f)
+		return;
+	take_share(s, f, &shape, share);
+	name(s, f, e, at);
+}
+
+static void found_by_place(struct scene *s, struct entries *e, uint64_t most)
+{
+	const struct place *culprits[ORIGINS_MOST];
+	size_t n = origins_culprits(&e->from, proves_alone, e, culprits);
+	struct share share = {.only = n < 2, .rest = true};
+
+	for (size_t i = 0; i < e->count; i++) {
+		e->all[i].answers = culprit_of(culprits, n, e->all[i].from.place);
+		share.elsewhere += n > 1 && e->all[i].answers != culprits[0];
+	}
+	for (size_t i = 0; i < n || i == 0; i++) {
+		share.rest = i == 0;
+		found_at(s, e, n ? culprits[i] : NULL, &share, most);
+	}
+}
+
+int rule_statements(struct scene *s)
+{
+	struct entries e = {};
+	struct shape shape;
+	uint64_t most = most_open(s);
+	int err;
+
+	if (most < LEAST_OPEN)
+		return 0;
+	err = entries_open(&e, s);
+	if (!err) {
+		look(&e, NULL, &shape);
+		shape.most = most;
+		if (proves(s, &shape))
+			found_by_place(s, &e, most);
+	}
+	entries_close(&e);
+	return err;
+}
+
+#define ZOMBIES_LEAST  3
+#define ZOMBIES_SPAN   (8 * SECOND_NS)
+
+static struct origin origin_of_zombie(const struct scene *s, const struct connection *c)
+{
+	struct origin o = {};
+
+	for (const struct statement_model *st = c->statements; st && !o.place; st = st->next)
+		o = origin_of_stack(s, st->stack);
+	return o.place ? o : origin_of_opening(s, &c->life);
+}
+
+/* SQLite: connections closed while statements were open. */
+int rule_zombies(struct scene *s)
+{
+	uint64_t first = UINT64_MAX, last = 0, open = 0;
+	struct origins from = {};
+	struct finding_view *f;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct connection *c = s->seen[i].open;
+
+		if (!c || !c->zombie_ns || s->now_ns < c->zombie_ns + s->model->begin.min_age_ns)
+			continue;
+		n++;
+		origins_add(&from, origin_of_zombie(s, c), 1);
+		open += c->prepared - c->unprepared;
+		first = c->zombie_ns < first ? c->zombie_ns : first;
+		last = c->zombie_ns > last ? c->zombie_ns : last;
+	}
+	if (!n || s->process->exited_ns)
+		return 0;
+	f = finding_of(s, CAUSE_UNCLOSED_STATEMENT);
+	if (!f) {
+		f = finding_add(s, CAUSE_UNCLOSED_STATEMENT, RESOURCE_STATEMENT);
+		if (!f)
+			return 0;
+		f->verdict = n >= ZOMBIES_LEAST && last - first >= ZOMBIES_SPAN &&
+					     s->now_ns - last <= last - first +
+									 s->model->begin.min_age_ns
+				     ? VERDICT_LEAKING
+				     : VERDICT_STUCK;
+		f->kind = n == 1 ? KIND_ONE_TIME : KIND_SPORADIC;
+		f->confidence = confidence_cap(s, CONFIDENCE_LIKELY);
+		f->acquired = f->released = UNKNOWN64;
+		f->open = open ? open : n;
+		f->oldest_seconds = seconds(s->now_ns - first);
+		finding_from(s, f, &from, false);
+		f->advice = finalize;
+	}
+	finding_because(s, f, "%zu connection%s closed while statements were open: %s on, with %s "
+			"memory and file, until they are finalized", n, n == 1 ? " was" : "s were",
+			n == 1 ? "it lives" : "they live", n == 1 ? "its" : "their");
+	return 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * site.h - whose code a frame is, and which frame of a stack answers for what was acquired there.
+ *
+ * What is the owner's code?  The line that its owner would change: the first frame, from the
+ * innermost outwards, that belongs neither to a database library, driver, ORM or pool, nor to the
+ * run time of its language, nor to a package that somebody else wrote and an installer put there.
+ * site.c has all that is not in one table; --library adds to it.  Where every frame outside the
+ * database libraries is of installed packages, the program itself is one (a Debian package, pip
+ * install), and the first of those is it.  How a program was started (a script in bin/, manage.py,
+ * python3 -c) answers only when nothing else does.
+ *
+ * A file of the owner may bear any name, so a package is known by where installers put it, below
+ * site-packages/, node_modules/, gems/, vendor/ and their like, and not by a folder called redis.
+ */
+#ifndef DBLEAK_MODEL_SITE_H
+#define DBLEAK_MODEL_SITE_H
+
+#include <stddef.h>
+
+#include "user/model/code.h"
+
+enum site_class {
+	SITE_OWN,      /* the owner's */
+	SITE_PACKAGE,  /* installed, and no database library */
+	SITE_STARTER,  /* how the program was started */
+	SITE_RUNTIME,  /* of the language */
+	SITE_DATABASE, /* library, driver, ORM, pool */
+	SITE_NAMELESS, /* an address of which nothing is known */
+};
+
+/* What the user calls libraries besides: globs over file, module and function.  '*' is any text; a
+ * glob without it is whole components of a path: "app/db.py", "libwrap.so". */
+struct site_patterns {
+	const char *const *pattern;
+	size_t count;
+};
+
+/* more may be NULL. */
+enum site_class site_class(const struct code_frame *f, const struct site_patterns *more);
+
+/* A place of a program's code that answers for objects, with one stack that leads there. */
+struct place {
+	const struct code_frame *frame;
+	const struct code_stack *stack;
+};
+
+/* The places that stacks lead to, each found once.  Zeroed is empty but for the first two. */
+struct places {
+	const struct code *code;
+	const struct site_patterns *more;
+	struct arena *arena;
+	struct table by_stack, by_frame;
+};
+
+void places_free(struct places *p);
+
+/* The frame of a stack that answers; NULL none does. */
+const struct code_frame *places_frame(const struct places *p, const struct code_stack *s);
+
+/* The owner's frame that called the one that answers; NULL: it is not the owner's, or nothing of his
+ * is further out but the same function. */
+const struct code_frame *places_caller(const struct places *p, const struct code_stack *s);
+
+/* Stacks that lead to the same line of the same function lead to the same place: compare the
+ * pointers.  NULL: the stack is not known, or all of it is libraries. */
+const struct place *places_find(struct places *p, uint64_t stack);
+
+#endif
