@@ -10,9 +10,9 @@
 #include <asm-generic/errno-base.h>
 
 #include "bpf/clientlib/client.bpf.h"
+#include "bpf/keyword.bpf.h"
 #include "bpf/ledger/select.bpf.h"
 #include "bpf/stack/stack.bpf.h"
-#include "bpf/wire/wire.bpf.h"
 
 #define JOIN_NS 10000000000ULL
 #define JOIN_TRIES 60

@@ -7,7 +7,6 @@
 
 #include "bpf/ledger/ledger.bpf.h"
 #include "bpf/clientlib/client.h"
-#include "bpf/memory/growth.bpf.h"
 
 /* Never LRU: the least recently touched entry is exactly the leak.  Connections have a map of
  * their own, which every sweep lists; of other objects a sweep lists their sites' samples. */
@@ -176,18 +175,5 @@ static __always_inline __u64 exit_result(struct pt_regs *ctx, __u64 cookie)
 
 /* Until when threads' last messages are noted. */
 extern __u64 joins_until_ns;
-
-static __always_inline void client_said(const struct connection *c)
-{
-	struct said last = {.id = c->ev.id};
-	__u64 thread;
-
-	if (c->now >= joins_until_ns && !settings.keep_said && !growing_find(&c->ev.user_pid))
-		return;
-	last.ns = bpf_ktime_get_boot_ns(); /* c->now may be a little earlier than it is */
-	last.stack = user_stack();
-	thread = bpf_get_current_pid_tgid();
-	bpf_map_update_elem(&said, &thread, &last, BPF_ANY);
-}
 
 #endif

@@ -2,8 +2,9 @@
 /*
  * ledger.bpf.c - owns the ledger's maps and everything that changes an entry's life.
  */
-#include "bpf/wire/wire.bpf.h"
-#include "bpf/socket/tls.bpf.h"
+#include "bpf/ledger/ledger.bpf.h"
+#include "bpf/ledger/plaintext.bpf.h"
+#include "bpf/verifier.bpf.h"
 
 struct marks_map marks SEC(".maps");
 struct connections_map connections SEC(".maps");

@@ -14,6 +14,7 @@
 #include "bpf/ledger/ledger.bpf.h"
 #include "bpf/ledger/select.bpf.h"
 #include "bpf/stack/stack.bpf.h"
+#include "bpf/memory/growth.h"
 #include "bpf/memory/heap.h"
 
 #define CALLS 4 /* that a thread may have begun at a time: one, and those it left undone */

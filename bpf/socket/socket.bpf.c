@@ -11,6 +11,7 @@
 #include "bpf/socket/socket.bpf.h"
 #include "bpf/clientlib/client.bpf.h"
 #include "bpf/ledger/evidence.bpf.h"
+#include "bpf/memory/growth.bpf.h"
 #include "bpf/socket/tls.bpf.h"
 #include "bpf/wire/wire_feed.bpf.h"
 
@@ -440,6 +441,20 @@ static __always_inline int is_doubtful(const struct connection *c)
 	       (bits(c->ev.signs) < 2 || !c->ev.bytes_sent);
 }
 
+/* Which connection the thread has used last, for those who join what it does next with it. */
+static __always_inline void note_last_message(const struct connection *c)
+{
+	struct said last = {.id = c->ev.id};
+	__u64 thread;
+
+	if (c->now >= joins_until_ns && !settings.keep_said && !growing_find(&c->ev.user_pid))
+		return;
+	last.ns = bpf_ktime_get_boot_ns(); /* c->now may be a little earlier than it is */
+	last.stack = user_stack();
+	thread = bpf_get_current_pid_tgid();
+	bpf_map_update_elem(&said, &thread, &last, BPF_ANY);
+}
+
 static __always_inline int on_message(struct sock *sk, int ret, int sending)
 {
 	struct connection *c;
@@ -489,7 +504,7 @@ static __always_inline int on_message(struct sock *sk, int ret, int sending)
 		c->ev.used_ns = c->now;
 	c->ev.user_pid = task->tgid;
 	c->ev.user_tid = task->pid;
-	client_said(c);
+	note_last_message(c);
 	/* Called from here and no deeper: the wire below takes all but one of the eight frames that
 	 * a program may have. */
 	if (UNLIKELY(c->ev.flags & EV_CONN_TLS)) {

@@ -8,6 +8,7 @@
  * and takes the id of the copy sent before.  What a process may have of either kind in a second is
  * bounded, spread evenly; nobody waits, nothing sleeps.
  */
+#include "bpf/stack/stack.bpf.h"
 #include "bpf/stack/stack_perl.bpf.h"
 #include "bpf/stack/stack_php.bpf.h"
 #include "bpf/stack/stack_python.bpf.h"

@@ -8,7 +8,7 @@
 #ifndef DBLEAK_STACK_PERL_BPF_H
 #define DBLEAK_STACK_PERL_BPF_H
 
-#include "bpf/stack/stack.bpf.h"
+#include "bpf/stack/stack_scratch.bpf.h"
 #include "bpf/stack/stack_perl.h"
 
 #define PERL_STEPS 192 /* contexts looked at: loops and blocks are some, too */

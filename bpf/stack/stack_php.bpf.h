@@ -8,7 +8,7 @@
 #ifndef DBLEAK_STACK_PHP_BPF_H
 #define DBLEAK_STACK_PHP_BPF_H
 
-#include "bpf/stack/stack.bpf.h"
+#include "bpf/stack/stack_scratch.bpf.h"
 
 #define PHP_CURRENT 488 /* executor_globals.current_execute_data */
 #define PHP_USER_FUNCTION 2

@@ -6,7 +6,7 @@
 #define DBLEAK_STACK_PYTHON_BPF_H
 
 #include "bpf/stack/python.h"
-#include "bpf/stack/stack.bpf.h"
+#include "bpf/stack/stack_scratch.bpf.h"
 
 #define PYTHON_UNKNOWN 1 /* no frame's address: it must be looked for */
 

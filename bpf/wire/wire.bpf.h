@@ -10,7 +10,9 @@
 #ifndef DBLEAK_WIRE_BPF_H
 #define DBLEAK_WIRE_BPF_H
 
+#include "bpf/keyword.bpf.h"
 #include "bpf/ledger/ledger.bpf.h"
+#include "bpf/verifier.bpf.h"
 
 #define RESULT_MARK (128 << 10) /* bytes of a reply after which memory is looked at */
 #define RESULT_TELL (1 << 20)	/* bytes of a reply worth a record */
@@ -20,14 +22,6 @@
 #define STEP_DONE 0
 #define STEP_MORE 1
 #define STEP_READY 2 /* a reply ended here */
-
-#define LETTERS 0x2020202020202020ULL
-/* The first letters of a keyword as the low bytes of a word, lower case. */
-#define W6(a, b, c, d, e, f)                                                                       \
-	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 |   \
-	 (__u64)(f) << 40)
-#define W8(a, b, c, d, e, f, g, h) (W6(a, b, c, d, e, f) | (__u64)(g) << 48 | (__u64)(h) << 56)
-#define FIRST6 0xffffffffffffULL
 
 #ifdef __bpf__
 static __always_inline int wire_read(void *to, __u32 size, __u64 from)
@@ -57,59 +51,14 @@ static __always_inline long wire_shift_string(void *to, __u32 size, const void *
 	return bpf_probe_read_kernel_str(to, size, from);
 }
 
-/* The compiler must compare x itself next: a test folded with another one, on a copy, is lost on
- * the verifier of 6.1.  So one bound alone follows it. */
-#define OPAQUE(x) asm volatile("" : "+r"(x))
 #define wire_count(which) count(which)
-
-/* Four bytes, wherever they lie in a map's value: not of the stack. */
-static __always_inline __u32 word_at(const __u8 *p)
-{
-	typedef __u32 __attribute__((may_alias)) word;
-
-	return *(const word *)p;
-}
-
-/* Eight bytes of a map's value become zero. */
-static __always_inline void zero_at(void *p)
-{
-	typedef __u64 __attribute__((may_alias)) word;
-
-	*(volatile word *)p = 0;
-}
 #else
 int wire_read(void *to, __u32 size, __u64 from);
 long wire_read_string(void *to, __u32 size, __u64 from);
 void wire_shift(void *to, __u32 size, const void *from);
 long wire_shift_string(void *to, __u32 size, const void *from);
 void wire_count(__u32 which);
-#define OPAQUE(x) (void)(x)
-
-static inline __u32 word_at(const __u8 *p)
-{
-	__u32 word;
-
-	__builtin_memcpy(&word, p, sizeof(word));
-	return word;
-}
-
-static inline void zero_at(void *p)
-{
-	__builtin_memset(p, 0, 8);
-}
 #endif
-
-/* A multiple of eight bytes. */
-static __always_inline void zero_all(void *p, __u32 size)
-{
-	__u32 i;
-
-	for (i = 0; i < size; i += 8)
-		zero_at((char *)p + i);
-}
-
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 static __always_inline __u32 be32(const __u8 *p)
 {

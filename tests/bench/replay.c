@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "user/judge/forget.h"
 #include "user/model/model.h"
 #include "user/record/recording.h"
 
@@ -38,7 +39,7 @@ static int apply_all(struct model *m, struct recording *r)
 	int n, err = 0;
 
 	while ((n = recording_next(r, &record)) > 0 && !err)
-		err = model_apply(m, record);
+		err = judge_apply(m, record);
 	return err ? err : n;
 }
 

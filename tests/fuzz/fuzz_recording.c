@@ -12,7 +12,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "user/judge/judge.h"
+#include "user/judge/forget.h"
 #include "user/judge/judge.h"
 #include "user/record/recording.h"
 #include "user/report/json.h"
@@ -76,7 +76,7 @@ static void replay(uint8_t *bytes, size_t size, uint8_t how)
 	if (!m || !file || recording_open_read(&recording, file))
 		abort();
 	while ((err = recording_next(recording, &record)) == 1)
-		if (model_apply(m, record))
+		if (judge_apply(m, record))
 			abort();
 	recording_close(recording);
 	report(m, how);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "user/judge/judge.h"
+#include "user/judge/forget.h"
 #include "user/judge/judge.h"
 #include "user/record/recording.h"
 #include "user/report/json.h"
@@ -26,7 +26,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	while ((n = recording_next(r, &record)) > 0)
-		if (model_apply(m, record))
+		if (judge_apply(m, record))
 			return 2;
 	v = judge_view(m, NULL);
 	if (!v)

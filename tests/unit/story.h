@@ -18,6 +18,7 @@
 #include <cmocka.h>
 #include <sys/socket.h>
 
+#include "user/judge/forget.h"
 #include "user/judge/judge.h"
 #include "user/record/recording.h"
 
@@ -43,7 +44,7 @@ static inline void story_tell(void *record, uint16_t kind, size_t size)
 	head->kind = kind;
 	head->size = (size + 7) & ~7ULL;
 	assert_int_equal(record_check(head), 0);
-	assert_int_equal(model_apply(story.model, head), 0);
+	assert_int_equal(judge_apply(story.model, head), 0);
 	if (story.recording)
 		assert_int_equal(recording_write(story.recording, head), 0);
 }

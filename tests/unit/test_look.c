@@ -3,6 +3,7 @@
  * What the process that looks into ELF files says is what we would find ourselves; and what becomes
  * of us when it dies, is late or lies.
  */
+#include "user/capture/elf/elf.h"
 #include "user/capture/elf/look.c"
 
 #include <setjmp.h>

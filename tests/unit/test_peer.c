@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "user/capture/peer.h"
+#include "user/capture/host/peer.h"
 #include "user/capture/host/procfs.h"
 
 static const struct {

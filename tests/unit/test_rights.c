@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 #include "user/capture/worker/errand.h"
-#include "user/capture/worker/rights.h"
+#include "user/capture/rights.h"
 
 static char folder[] = "/tmp/dbleak-rights-XXXXXX";
 

@@ -8,6 +8,7 @@
 
 #include "user/base/redact.h"
 #include "user/base/sql.h"
+#include "user/judge/forget.h"
 #include "user/report/json.h"
 #include "user/report/text.h"
 #include "secret_grammar.h"
@@ -160,7 +161,7 @@ static void check_recording(FILE *file)
 	assert_int_equal(recording_open_read(&r, file), 0);
 	while (recording_next(r, &record) > 0) {
 		check_whole((const char *)record, record->size);
-		assert_int_equal(model_apply(model, record), 0);
+		assert_int_equal(judge_apply(model, record), 0);
 	}
 	v = judge_view(model, NULL);
 	assert_non_null(v);

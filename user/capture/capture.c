@@ -14,7 +14,7 @@
 
 #include "bpf/clientlib/client.h"
 #include "bpf/memory/pool.h"
-#include "bpf/stack/stack.h"
+#include "bpf/stack/raw_stack.h"
 #include "user/capture/capture_state.h"
 #include "user/capture/clientlib/client.h"
 #include "user/capture/connection.h"
@@ -35,43 +35,13 @@
 #include "user/capture/probe/probe.h"
 #include "user/capture/host/procfs.h"
 #include "user/capture/stack/reader.h"
-#include "user/capture/server.h"
+#include "user/capture/host/server.h"
 #include "user/capture/statement.h"
 
 #define GRACE_NS  (SECOND_NS / 2)
 #define FACTS_EVERY_NS (5 * SECOND_NS)
 #define STATS_FOR_NS   (SECOND_NS / 5)
 #define LOADING_WAKE_NS (SECOND_NS / 100)
-
-uint64_t capture_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * SECOND_NS + t.tv_nsec;
-}
-
-void capture_head(struct ev_head *head, uint16_t kind, uint16_t size)
-{
-	head->ns = capture_now();
-	head->crc = 0;
-	head->kind = kind;
-	head->size = size;
-}
-
-void capture_tell(struct capture *c, const struct ev_head *record)
-{
-	if (c->err)
-		return;
-	c->err = c->options.sink(c->options.context, record);
-	c->records++;
-}
-
-void capture_tell_cut(struct capture *c, struct ev_head *record, size_t offset, size_t length)
-{
-	record->size = (offset + length + 7) & ~7ULL;
-	capture_tell(c, record);
-}
 
 void capture_exited(struct capture *c, const struct ev_head *record)
 {

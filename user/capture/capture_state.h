@@ -7,8 +7,8 @@
 
 #include "user/base/table.h"
 #include "user/capture/births.h"
-#include "user/capture/capture.h"
-#include "user/capture/peer.h"
+#include "user/capture/capture_options.h"
+#include "user/capture/host/peer.h"
 
 #define SECOND_NS 1000000000ULL
 #define LEARNED_PORTS  64

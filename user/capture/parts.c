@@ -6,6 +6,7 @@
 #include "user/capture/parts.h"
 
 #include "user/capture/clientlib/client.h"
+#include "user/capture/clientlib/client_host.h"
 #include "user/capture/host/container.h"
 #include "user/capture/memory/growth.h"
 #include "user/capture/memory/heap.h"

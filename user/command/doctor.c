@@ -14,8 +14,9 @@
 #include <sys/utsname.h>
 
 #include "user/base/escape.h"
+#include "user/capture/host_check.h"
 #include "user/capture/kernel/feature.h"
-#include "user/capture/worker/rights.h"
+#include "user/capture/rights.h"
 #include "user/command/command.h"
 
 #define COLUMNS	   80
@@ -27,20 +28,48 @@ static const char usage[] = "usage: dbleak doctor [--json]\n"
 			    "What this host allows, what will be missing, and how to get it.\n"
 			    "Exit status: 0 connections can be watched, 2 they cannot.\n";
 
-/* A door that is shut while the other one is open is nothing to worry about. */
-static bool is_spare(enum feature_id id)
+/* One thing that this host has, or has not. */
+struct line {
+	const struct feature *about;
+	int err;
+	char detail[FEATURE_DETAIL];
+	bool untried; /* for lack of rights */
+	bool spare;   /* a door that is shut while the other one is open is nothing to worry about */
+};
+
+static size_t lines(struct line out[FEATURES + HOST_CHECKS])
 {
-	return feature_about(id)->need == FEATURE_ALTERNATIVE && feature_try(id) &&
-	       feature_door() != FEATURE_DOOR_NONE;
+	bool door = feature_door() != FEATURE_DOOR_NONE;
+	size_t n = 0;
+
+	for (int i = 0; i < FEATURES; i++) {
+		enum feature_id id = (enum feature_id)i;
+		struct line *l = &out[n++];
+
+		*l = (struct line){.about = feature_about(id),
+				   .err = feature_try(id),
+				   .untried = feature_is_untried(id)};
+		l->spare = l->about->need == FEATURE_ALTERNATIVE && l->err && door;
+		snprintf(l->detail, sizeof(l->detail), "%s", feature_detail(id));
+	}
+	for (int i = 0; i < HOST_CHECKS; i++) {
+		enum host_check_id id = (enum host_check_id)i;
+		struct line *l = &out[n++];
+
+		*l = (struct line){.about = host_check_about(id)};
+		l->err = host_check_try(id, l->detail);
+		l->untried = (l->err == -EPERM || l->err == -EACCES) && feature_try(FEATURE_RIGHTS);
+	}
+	return n;
 }
 
-static const char *verdict(enum feature_id id)
+static const char *verdict(const struct line *l)
 {
-	if (!feature_try(id))
+	if (!l->err)
 		return "yes";
-	if (is_spare(id))
+	if (l->spare)
 		return "-";
-	return feature_is_untried(id) ? "?" : "no";
+	return l->untried ? "?" : "no";
 }
 
 /* Prints text in lines of 80 columns; the first goes on behind `column`, others begin there. */
@@ -71,18 +100,15 @@ static void print_note(const char *label, const char *text)
 	free(note);
 }
 
-static void print_feature(enum feature_id id)
+static void print_line(const struct line *l)
 {
-	const struct feature *about = feature_about(id);
-	const char *detail = feature_detail(id);
-
-	printf("%-4s  %-*s", verdict(id), NAME_WIDTH, about->name);
-	print_wrapped(*detail ? detail : about->purpose, INDENT + NAME_WIDTH);
-	if (!feature_try(id) || feature_is_untried(id) || is_spare(id))
+	printf("%-4s  %-*s", verdict(l), NAME_WIDTH, l->about->name);
+	print_wrapped(*l->detail ? l->detail : l->about->purpose, INDENT + NAME_WIDTH);
+	if (!l->err || l->untried || l->spare)
 		return;
-	print_note("", about->purpose);
-	print_note("without it: ", about->without);
-	print_note("to get it:  ", about->remedy);
+	print_note("", l->about->purpose);
+	print_note("without it: ", l->about->without);
+	print_note("to get it:  ", l->about->remedy);
 }
 
 static void print_rights(void)
@@ -103,6 +129,8 @@ static void print_text(const struct utsname *host)
 {
 	bool able = feature_main_job();
 	enum feature_door door = feature_door();
+	struct line all[FEATURES + HOST_CHECKS];
+	size_t n = lines(all);
 
 	printf("dbleak %s on Linux %s %s\n", DBLEAK_VERSION, host->release, host->machine);
 	if (able)
@@ -112,21 +140,20 @@ static void print_text(const struct utsname *host)
 		printf("Not without root: what is marked ? could not be tried.\n\n");
 	else
 		printf("Database connections cannot be watched here: see what is marked no.\n\n");
-	for (int id = 0; id < FEATURES; id++)
-		print_feature((enum feature_id)id);
+	for (size_t i = 0; i < n; i++)
+		print_line(&all[i]);
 	print_rights();
 }
 
-static json_t *feature_json(enum feature_id id)
+static json_t *line_json(const struct line *l)
 {
 	static const char *const needs[] = {"needed", "alternative", "helpful", "remark"};
-	const struct feature *about = feature_about(id);
-	json_t *available = feature_is_untried(id) ? json_null() : json_boolean(!feature_try(id));
+	json_t *available = l->untried ? json_null() : json_boolean(!l->err);
 
-	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:s}", "name", about->name, "need",
-			 needs[about->need], "purpose", about->purpose, "available", available,
-			 "detail", feature_detail(id), "without", about->without, "remedy",
-			 about->remedy);
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:s}", "name", l->about->name, "need",
+			 needs[l->about->need], "purpose", l->about->purpose, "available", available,
+			 "detail", l->detail, "without", l->about->without, "remedy",
+			 l->about->remedy);
 }
 
 static json_t *rights_json(void)
@@ -148,12 +175,14 @@ static json_t *rights_json(void)
 static int print_json(const struct utsname *host)
 {
 	enum feature_door door = feature_door();
+	struct line all[FEATURES + HOST_CHECKS];
+	size_t n = lines(all);
 	json_t *features = json_array();
 	json_t *top;
 	int err;
 
-	for (int id = 0; id < FEATURES; id++)
-		json_array_append_new(features, feature_json((enum feature_id)id));
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(features, line_json(&all[i]));
 	top = json_pack("{s:s, s:s, s:{s:s, s:s}, s:b, s:s?, s:o, s:o}", "schema",
 			"dbleak.doctor/1", "version", DBLEAK_VERSION, "host", "kernel",
 			host->release, "arch", host->machine, "able", (int)feature_main_job(),

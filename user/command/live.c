@@ -15,7 +15,8 @@
 #include "user/capture/ceiling.h"
 #include "user/capture/worker/looking.h"
 #include "user/capture/host/others.h"
-#include "user/capture/worker/rights.h"
+#include "user/capture/rights.h"
+#include "user/judge/forget.h"
 #include "user/report/json.h"
 #include "user/report/text.h"
 
@@ -73,7 +74,7 @@ static int lose_recording(struct live *l, const struct ev_head *last, int err)
 		l->record_err = err;
 	if (l->records_only)
 		return err;
-	return l->model ? model_apply(l->model, &gap.head) : 0;
+	return l->model ? judge_apply(l->model, &gap.head) : 0;
 }
 
 static int keep_record(struct live *l, const struct ev_head *record)
@@ -93,7 +94,7 @@ static int take_record(void *context, const struct ev_head *record)
 	int err;
 
 	pthread_mutex_lock(&l->lock);
-	err = l->model ? model_apply(l->model, record) : 0;
+	err = l->model ? judge_apply(l->model, record) : 0;
 	if (!err && l->recording)
 		err = keep_record(l, record);
 	l->begun = true;
@@ -332,9 +333,9 @@ static int tell_end(struct live *l, uint32_t pid, const char *where)
 
 	snprintf(gap.text, sizeof(gap.text), "the last look was left out: %s did not answer",
 		 *where ? where : "the kernel");
-	err = model_apply(l->model, &gap.head);
+	err = judge_apply(l->model, &gap.head);
 	if (!err)
-		err = model_apply(l->model, &end.head);
+		err = judge_apply(l->model, &end.head);
 	if (!l->recording)
 		return err;
 	if (!err)

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "user/judge/forget.h"
 #include "user/base/output.h"
-#include "user/capture/worker/rights.h"
+#include "user/capture/rights.h"
 #include "user/command/command.h"
 #include "user/command/live.h"
 #include "user/command/outfile.h"
@@ -36,7 +37,7 @@ static int replay(struct model *m, struct recording *r, const char *path)
 	int n, err = 0;
 
 	while ((n = recording_next(r, &record)) > 0 && !err)
-		err = model_apply(m, record);
+		err = judge_apply(m, record);
 	if (err)
 		return err;
 	if (n == -ENODATA || n == -EBADMSG)

@@ -13,19 +13,12 @@
 #include <string.h>
 
 #include "user/judge/judge.h"
+#include "user/model/process.h"
 
 #define ENDED_KEPT   4096
 #define ACCUSED_KEPT 4096
 #define BATCH	     1024
 #define SETTLED_NS   60000000000ULL /* after its end no record tells of a process any more */
-
-void ended_add(struct ended *list, struct process_model *p)
-{
-	p->next_ended = NULL;
-	*list->last = p;
-	list->last = &p->next_ended;
-	list->count++;
-}
 
 static struct process_model *ended_take(struct ended *list)
 {
@@ -36,32 +29,6 @@ static struct process_model *ended_take(struct ended *list)
 		list->last = &list->first;
 	list->count--;
 	return p;
-}
-
-static void endpoint_free(struct endpoint *e)
-{
-	free(e->path);
-	free(e->name);
-	free(e->user);
-	free(e->cursors);
-	free(e->readers);
-	free(e);
-}
-
-void process_free(struct process_model *p)
-{
-	struct endpoint *e, *next;
-
-	for (e = p->endpoints; e; e = next) {
-		next = e->next;
-		endpoint_free(e);
-	}
-	free(p->cmdline);
-	free(p->runtime);
-	free(p->container_id);
-	free(p->container_name);
-	free(p->past);
-	free(p);
 }
 
 /* Whoever has a connection still, or a place where another's handle leads. */
@@ -237,7 +204,7 @@ static bool is_due(const struct model *m)
 	       m->now_ns - p->exited_ns >= SETTLED_NS;
 }
 
-int forget_ended(struct model *m)
+static int forget_ended(struct model *m)
 {
 	int err = 0;
 
@@ -256,4 +223,11 @@ int forget_ended(struct model *m)
 			m->forget_ns = m->now_ns + SETTLED_NS;
 	}
 	return err;
+}
+
+int judge_apply(struct model *m, const struct ev_head *record)
+{
+	int err = model_apply(m, record);
+
+	return err || record->kind != EV_TICK ? err : forget_ended(m);
 }

@@ -3,17 +3,13 @@
  * forget.h - lets go of processes that ended long ago and have nothing to tell, so that a watch of
  * days over short programs does not grow with their number.
  */
-#ifndef DBLEAK_MODEL_FORGET_H
-#define DBLEAK_MODEL_FORGET_H
+#ifndef DBLEAK_JUDGE_FORGET_H
+#define DBLEAK_JUDGE_FORGET_H
 
 #include "user/model/model.h"
 
-void ended_add(struct ended *list, struct process_model *p);
-
-/* Lets go of those of whom there are too many.  They stay in m->forgotten.  0 or -ENOMEM. */
-int forget_ended(struct model *m);
-
-/* Frees it with its endpoints.  What else is its own is in the tables of the model. */
-void process_free(struct process_model *p);
+/* model_apply, and after each tick lets go of those of whom there are too many.  They stay in
+ * m->forgotten.  0 or -ENOMEM. */
+int judge_apply(struct model *m, const struct ev_head *record);
 
 #endif

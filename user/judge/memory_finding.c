@@ -6,6 +6,7 @@
 
 #include "user/judge/advice.h"
 #include "user/judge/memory_view.h"
+#include "user/judge/words.h"
 
 #define MB	     (1 << 20)
 #define NAMED_MOST	4

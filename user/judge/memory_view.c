@@ -10,13 +10,6 @@
 
 #define SITES_SHOWN 8 /* of each tier */
 
-const char *memory_words(const struct scene *s, double bytes)
-{
-	if (bytes < 9.95e5)
-		return arena_format(s->arena, "%.0f kB", bytes / 1e3);
-	return arena_format(s->arena, bytes < 9.95e6 ? "%.1f MB" : "%.0f MB", bytes / 1e6);
-}
-
 const char *memory_limit_of(struct arena *arena, const struct process_model *p)
 {
 	switch (p->memory.state.limit) {

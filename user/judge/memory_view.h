@@ -7,9 +7,6 @@
 
 #include "user/judge/scene.h"
 
-/* "71 MB" */
-const char *memory_words(const struct scene *s, double bytes);
-
 /* Whose the nearest limit is: "docker web1", "the host"; NULL there is none. */
 const char *memory_limit_of(struct arena *arena, const struct process_model *p);
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "user/judge/memory_view.h"
+#include "user/judge/words.h"
 
 #define AT_REQUEST_NS 10000000ULL /* how long before a request its stack may be taken */
 #define NAMED_MOST    4

@@ -17,6 +17,7 @@
 #include "user/judge/memory_finding.h"
 #include "user/judge/memory_view.h"
 #include "user/judge/rules.h"
+#include "user/judge/words.h"
 
 #define MB		(1 << 20)
 #define CULPRITS_MOST	4

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * view.c - the names of the JSON contract, and the end of a view.
+ * view.c - the names of the JSON contract.
  */
 #include "user/judge/view.h"
-#include "user/judge/view_owner.h"
 
 const char *verdict_name(enum verdict v)
 {
@@ -73,10 +72,4 @@ const char *limit_name(enum ev_limit l)
 	static const char *const names[] = {"none", "cgroup", "process", "host"};
 
 	return l < sizeof(names) / sizeof(names[0]) ? names[l] : names[0];
-}
-
-void view_close(struct report_view *v)
-{
-	if (v)
-		arena_close(((struct view_owner *)v)->arena);
 }

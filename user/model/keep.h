@@ -9,7 +9,7 @@
 #ifndef DBLEAK_MODEL_KEEP_H
 #define DBLEAK_MODEL_KEEP_H
 
-#include "user/model/model.h"
+#include "user/model/model_state.h"
 
 /* The one copy of an SQL text; NULL for none, or where there is no room for it. */
 const struct text *keep_text(struct model *m, const char *sql, uint32_t length,

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/judge/forget.h"
 #include "user/model/keep.h"
+#include "user/model/process.h"
 
 #define GAPS_MOST      4096	   /* of live processes; more nobody reads */
 #define LIBRARIES_MOST 1024	   /* files */
@@ -1141,18 +1141,11 @@ static int apply_end(struct model *m, const struct ev_head *record)
 	return 0;
 }
 
-static int apply_tick(struct model *m, const struct ev_head *record)
-{
-	(void)record;
-	return forget_ended(m);
-}
-
 int model_apply(struct model *m, const struct ev_head *record)
 {
 	static int (*const apply[EV_KIND_MAX])(struct model *, const struct ev_head *) = {
 		[EV_BEGIN] = apply_begin,
 		[EV_END] = apply_end,
-		[EV_TICK] = apply_tick,
 		[EV_PROCESS] = apply_process,
 		[EV_USAGE] = apply_usage,
 		[EV_EXIT] = apply_exit,

@@ -254,10 +254,10 @@ static void print_legend(struct page *p, const struct row *first)
 	print_note(p, "next", w.text);
 }
 
-int snapshot_table(struct page *p, const struct report_view *v, const struct text_options *o)
+int snapshot_table(struct page *p, const struct report_view *v, bool show_all)
 {
 	size_t count = count_rows(v),
-	       shown = o->show_all || count < ROWS_SHOWN ? count : ROWS_SHOWN;
+	       shown = show_all || count < ROWS_SHOWN ? count : ROWS_SHOWN;
 	struct row *rows = collect_rows(v, count);
 	size_t columns[TABLE_COLUMNS];
 

@@ -7,11 +7,12 @@
 #ifndef DBLEAK_REPORT_SNAPSHOT_H
 #define DBLEAK_REPORT_SNAPSHOT_H
 
+#include <stdbool.h>
+
 #include "user/judge/view.h"
 #include "user/report/page.h"
-#include "user/report/text.h"
 
-/* Returns 0 or -ENOMEM. */
-int snapshot_table(struct page *p, const struct report_view *v, const struct text_options *o);
+/* show_all: nothing shortened.  Returns 0 or -ENOMEM. */
+int snapshot_table(struct page *p, const struct report_view *v, bool show_all);
 
 #endif

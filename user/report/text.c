@@ -532,7 +532,7 @@ static int print_snapshot(struct page *page, const struct report_view *v,
 			  const struct text_options *o)
 {
 	if (has_endpoint(v))
-		return snapshot_table(page, v, o);
+		return snapshot_table(page, v, o->show_all);
 	print_nothing(page, v);
 	return 0;
 }

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bpf/stack/stack.h"
+#include "bpf/stack/raw_stack.h"
 
 static struct raw_stack raw;
 static struct {

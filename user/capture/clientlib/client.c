@@ -25,6 +25,7 @@
 #include "user/base/table.h"
 #include "user/capture/elf/elf.h"
 #include "user/capture/probe/file_exit.h"
+#include "user/capture/clientlib/client_host.h"
 #include "user/capture/kernel/kernel_client.h"
 #include "user/capture/host/library.h"
 #include "user/capture/worker/looking.h"

@@ -21,9 +21,8 @@
 
 #include "user/base/redact.h"
 #include "user/base/table.h"
-#include "user/capture/clientlib/client.h"
+#include "user/capture/clientlib/client_host.h"
 #include "user/capture/kernel/kernel_client.h"
-#include "user/capture/clientlib/sqlite.h"
 
 #define PENDING_BYTE 0x40000000ULL
 #define SHARED_LAST  (PENDING_BYTE + 511)

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "user/base/table.h"
-#include "user/capture/clientlib/client.h"
+#include "user/capture/clientlib/client_host.h"
 
 #define FIRST_WAIT_NS 900000000ULL /* until the next sweep */
 #define MOST_WAIT_NS  (64 * FIRST_WAIT_NS)

@@ -22,7 +22,7 @@
 #include "user/base/redact.h"
 #include "user/base/sql.h"
 #include "user/base/table.h"
-#include "user/capture/clientlib/client.h"
+#include "user/capture/clientlib/client_host.h"
 #include "user/capture/clientlib/lock.h"
 #include "user/capture/host/memory.h"
 #include "user/capture/clientlib/sqlite_file.h"

@@ -14,12 +14,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct elf_file;
+#include "user/capture/elf/elf_symbol.h"
 
-struct elf_symbol {
-	uint64_t offset; /* of its first instruction, in the file; 0 there is no such function */
-	uint64_t size;	 /* in bytes, within its segment; 0 not known (written in assembler) */
-};
+struct elf_file;
 
 /* fd stays the caller's, and open until elf_close.  0, -EBADMSG no (sane) ELF file, -ENOTSUP
  * another machine's, -ENOMEM.  All that is read of it together has a budget of bytes and time; when
@@ -53,10 +50,6 @@ int elf_bias(struct elf_file *e, uint64_t start, uint64_t offset, uint64_t *bias
 /* The first loaded code: where it is in the file, and its address as the file has it.  0 or
  * -ENOENT. */
 int elf_code(struct elf_file *e, uint64_t *offset, uint64_t *address);
-struct elf_code {
-	uint64_t offset, size, address; /* in the file, and the first byte's as the file has it */
-};
-
 /* All loaded code, at most so many pieces.  Returns how many. */
 size_t elf_codes(const struct elf_file *e, struct elf_code *out, size_t most);
 /* The i-th loaded segment that is not written to, from 0 on.  0 or -ENOENT: there are fewer. */
@@ -79,7 +72,6 @@ uint64_t elf_linked(struct elf_file *e, uint64_t slot);
 
 /* Calls fn for each function that .symtab names; there may be hundreds of thousands.  name is valid
  * during the call.  0 or -ENOMEM; a table that makes no sense is none. */
-typedef void elf_function_fn(void *context, const char *name, const struct elf_symbol *symbol);
 int elf_each(struct elf_file *e, elf_function_fn *fn, void *context);
 
 /* NT_GNU_BUILD_ID as hexadecimal digits, "" when there is none.  size at least 3. */

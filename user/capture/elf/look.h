@@ -10,7 +10,12 @@
 #ifndef DBLEAK_CAPTURE_LOOK_H
 #define DBLEAK_CAPTURE_LOOK_H
 
-#include "user/capture/elf/elf.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "user/capture/elf/elf_symbol.h"
 #include "user/capture/worker/nursery.h"
 
 struct look;

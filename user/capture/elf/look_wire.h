@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "user/capture/elf/elf.h"
+#include "user/capture/elf/elf_symbol.h"
 #include "user/capture/worker/nursery.h"
 
 #define LOOK_PACKET_MAX 65536

@@ -27,12 +27,10 @@
 #include <unistd.h>
 
 #include "user/base/file.h"
-#include "user/capture/host/container.h"
 #include "user/capture/kernel/feature.h"
-#include "user/capture/host/flags.h"
 
 #define TYPES_PATH   "/sys/kernel/btf/vmlinux"
-#define DETAIL_LEN   160
+#define DETAIL_LEN   FEATURE_DETAIL
 #define HOST_PIDS    "pid:[4026531836]" /* PROC_PID_INIT_INO: the same on every kernel */
 #define UPROBE_MULTI 48			/* BPF_TRACE_UPROBE_MULTI, newer than our headers */
 #define RING_BYTES   (4U << 20)
@@ -550,84 +548,6 @@ static int try_perf_events(char *detail)
 	return err;
 }
 
-static int try_cgroups(char *detail)
-{
-	struct cgroups *groups;
-	int err = cgroups_open(&groups, "");
-	enum cgroup_hierarchy v1;
-	bool v2;
-
-	if (err)
-		return err;
-	v2 = cgroups_mount(groups, CGROUP_V2);
-	v1 = cgroups_first_v1(groups);
-	if (v2 && v1 != CGROUP_HIERARCHIES)
-		snprintf(detail, DETAIL_LEN, "hybrid: v2 at %s, v1 %s and others",
-			 cgroups_mount(groups, CGROUP_V2), cgroup_hierarchy_name(v1));
-	else if (v2)
-		snprintf(detail, DETAIL_LEN, "v2 at %s", cgroups_mount(groups, CGROUP_V2));
-	else if (v1 != CGROUP_HIERARCHIES)
-		snprintf(detail, DETAIL_LEN, "v1, %s and others", cgroup_hierarchy_name(v1));
-	else
-		err = -ENOENT;
-	cgroups_close(groups);
-	return err;
-}
-
-/* "docker 2, podman 1"; the list is ordered by run time. */
-static void count_runtimes(const struct container *const *list, size_t count, char *detail)
-{
-	size_t used = 0, same;
-
-	for (size_t i = 0; i < count && used < DETAIL_LEN; i += same) {
-		for (same = 1;
-		     i + same < count && !strcmp(list[i]->runtime, list[i + same]->runtime);)
-			same++;
-		used += (size_t)snprintf(detail + used, DETAIL_LEN - used, "%s%s %zu",
-					 i ? ", " : "running: ", list[i]->runtime, same);
-	}
-}
-
-static int try_containers(char *detail)
-{
-	const struct container **list;
-	struct containers *c;
-	size_t count;
-	int err = containers_open(&c, "");
-
-	if (err)
-		return err;
-	err = containers_list(c, &list, &count);
-	if (!err && count)
-		count_runtimes(list, count, detail);
-	else if (!err)
-		snprintf(detail, DETAIL_LEN, "none is running");
-	if (!err)
-		free(list);
-	containers_close(c);
-	return err;
-}
-
-static int try_lines_node(char *detail)
-{
-	return flags_node(detail, DETAIL_LEN);
-}
-
-static int try_lines_java(char *detail)
-{
-	return flags_java(detail, DETAIL_LEN);
-}
-
-static int try_tracefs(char *detail)
-{
-	struct statfs fs;
-	bool mounted = !statfs("/sys/kernel/tracing", &fs) && fs.f_type == TRACEFS_MAGIC;
-
-	snprintf(detail, DETAIL_LEN, "%s; dbleak does not use it",
-		 mounted ? "mounted" : "not mounted");
-	return 0;
-}
-
 /* --- the table --------------------------------------------------------------------------- */
 
 #define CONTAINER_REMEDY "start dbleak on the host, or in a container with --privileged --pid=host"
@@ -805,58 +725,6 @@ static const struct entry {
 				"a kernel built with CONFIG_PERF_EVENTS and CONFIG_UPROBE_EVENTS",
 			.about.need = FEATURE_HELPFUL,
 			.try = try_perf_events,
-		},
-	[FEATURE_CGROUPS] =
-		{
-			.about.name = "cgroups",
-			.about.purpose = "Containers are told apart by them",
-			.about.without = "--container and --cgroup find nothing",
-			.about.remedy = "mount cgroup2 at /sys/fs/cgroup",
-			.about.need = FEATURE_HELPFUL,
-			.try = try_cgroups,
-		},
-	[FEATURE_CONTAINERS] =
-		{
-			.about.name = "containers",
-			.about.purpose = "Names of Docker and podman containers",
-			.about.without = "containers are shown by their ids",
-			.about.remedy = "",
-			.about.need = FEATURE_REMARK,
-			.try = try_containers,
-		},
-	[FEATURE_TRACEFS] =
-		{
-			.about.name = "tracefs",
-			.about.purpose = "Other tracers need it mounted",
-			.about.without = "",
-			.about.remedy = "",
-			.about.need = FEATURE_REMARK,
-			.try = try_tracefs,
-		},
-	[FEATURE_LINES_NODE] =
-		{
-			.about.name = "lines of Node.js",
-			.about.purpose =
-				"The builds of nodejs.org tell where their calls are; others "
-				"must be asked to name their code",
-			.about.without =
-				"their calls are shown without names of functions and files",
-			.about.remedy = "start node with --perf-basic-prof and "
-					"--interpreted-frames-native-stack, or use such a build",
-			.about.need = FEATURE_REMARK,
-			.try = try_lines_node,
-		},
-	[FEATURE_LINES_JAVA] =
-		{
-			.about.name = "lines of Java",
-			.about.purpose =
-				"Java names its compiled methods only in /tmp/perf-PID.map",
-			.about.without = "its calls are shown without names of methods",
-			.about.remedy =
-				"start java with -XX:+PreserveFramePointer, and when it is warm "
-				"run `jcmd PID Compiler.perfmap` (JDK 17 and newer)",
-			.about.need = FEATURE_REMARK,
-			.try = try_lines_java,
 		},
 };
 

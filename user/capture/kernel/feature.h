@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * feature.h - what this host allows, found by trying and never by a version number.
+ * feature.h - what this kernel allows, found by trying and never by a version number.
  *
  * Each feature is tried once and the answer kept.  What is loaded for a try is gone when the
  * call returns.
@@ -28,13 +28,10 @@ enum feature_id {
 	FEATURE_RUN_TIME,
 	FEATURE_UPROBE_MULTI,
 	FEATURE_PERF_EVENTS,
-	FEATURE_CGROUPS,
-	FEATURE_CONTAINERS,
-	FEATURE_TRACEFS,
-	FEATURE_LINES_NODE,
-	FEATURE_LINES_JAVA,
 	FEATURES,
 };
+
+#define FEATURE_DETAIL 160 /* bytes of what a try found, its NUL included */
 
 enum feature_need {
 	FEATURE_NEEDED,	     /* without it there is no report at all */

@@ -5,11 +5,11 @@
 #ifndef DBLEAK_CAPTURE_KERNEL_SKEL_H
 #define DBLEAK_CAPTURE_KERNEL_SKEL_H
 
-#include "user/capture/kernel/kernel.h"
-
 struct dbleak;
 struct bpf_link;
 struct bpf_program;
+struct ev_head;
+struct kernel;
 
 /* Its maps, .bss and .data; no programs: ask for those by name. */
 struct dbleak *kernel_skeleton(struct kernel *k);
@@ -39,6 +39,7 @@ struct dbleak *kernel_more(struct kernel *k, enum kernel_more which);
 /* Maps whose news a program of ours tells. */
 enum kernel_sweep { SWEEP_STATEMENTS, SWEEP_SITES, SWEEP_LINKS, SWEEP_HANDLES, KERNEL_SWEEPS };
 /* Hands over what is new in a map: by an iterator, or by a walk where the kernel refuses one. */
-int kernel_sweep_map(struct kernel *k, enum kernel_sweep which, kernel_record_fn fn, void *context);
+int kernel_sweep_map(struct kernel *k, enum kernel_sweep which,
+		     void (*fn)(void *context, const struct ev_head *record), void *context);
 
 #endif

@@ -8,7 +8,7 @@
 #define DBLEAK_CAPTURE_KERNEL_STACK_H
 
 #include "bpf/stack/python.h"
-#include "bpf/stack/stack.h"
+#include "bpf/stack/raw_stack.h"
 #include "user/capture/kernel/kernel.h"
 #include "user/capture/probe/probe.h"
 

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "user/base/file.h"
-#include "bpf/stack/stack.h"
+#include "bpf/stack/raw_stack.h"
 #include "user/base/table.h"
 #include "user/capture/memory/growth_site.h"
 #include "user/capture/memory/huge.h"

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bpf/stack/stack.h"
+#include "bpf/stack/raw_stack.h"
 #include "user/base/table.h"
 #include "user/capture/elf/elf.h"
 #include "user/capture/probe/file_exit.h"

@@ -8,7 +8,7 @@
 #ifndef DBLEAK_CAPTURE_NODE_H
 #define DBLEAK_CAPTURE_NODE_H
 
-#include "bpf/stack/stack.h"
+#include "bpf/stack/raw_stack.h"
 #include "user/capture/stack/native/frame.h"
 #include "user/capture/host/memory.h"
 

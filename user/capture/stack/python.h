@@ -11,7 +11,7 @@
 #ifndef DBLEAK_CAPTURE_PYTHON_H
 #define DBLEAK_CAPTURE_PYTHON_H
 
-#include "bpf/stack/stack.h"
+#include "bpf/stack/raw_stack.h"
 #include "user/capture/stack/native/frame.h"
 #include "user/capture/stack/python_build.h"
 

@@ -10,7 +10,7 @@
 #ifndef DBLEAK_CAPTURE_V8_H
 #define DBLEAK_CAPTURE_V8_H
 
-#include "bpf/stack/stack.h"
+#include "bpf/stack/raw_stack.h"
 #include "user/capture/elf/elf.h"
 #include "user/capture/stack/native/frame.h"
 #include "user/capture/host/memory.h"

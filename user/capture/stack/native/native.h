@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf/stack/stack.h"
+#include "bpf/stack/raw_stack.h"
 #include "user/capture/stack/native/frame.h"
 
 struct native;

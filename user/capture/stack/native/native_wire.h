@@ -8,7 +8,7 @@
 #ifndef DBLEAK_CAPTURE_NATIVE_WIRE_H
 #define DBLEAK_CAPTURE_NATIVE_WIRE_H
 
-#include "bpf/stack/stack.h"
+#include "bpf/stack/raw_stack.h"
 #include "user/capture/stack/native/guard.h"
 #include "user/capture/worker/nursery.h"
 

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bpf/stack/stack.h"
+#include "bpf/stack/raw_stack.h"
 
 /* As DWARF numbers them. */
 enum unwind_register {

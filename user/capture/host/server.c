@@ -6,7 +6,7 @@
  * in memory: a file system of somebody's own may say of its files what it likes, and may not answer
  * at all.  But it is mounted on a folder of somebody's own.
  */
-#include "user/capture/server.h"
+#include "user/capture/host/server.h"
 
 #include <errno.h>
 #include <fcntl.h>

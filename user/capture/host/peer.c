@@ -2,7 +2,7 @@
 /*
  * peer.c - see peer.h.
  */
-#include "user/capture/peer.h"
+#include "user/capture/host/peer.h"
 
 #include <errno.h>
 #include <stdio.h>

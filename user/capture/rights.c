@@ -8,7 +8,7 @@
  * What stays possible: openat2(2) hands its flags over in memory, where no filter sees them, and
  * file.c needs it to stay below a foreign root.
  */
-#include "user/capture/worker/rights.h"
+#include "user/capture/rights.h"
 
 #include <cap-ng.h>
 #include <errno.h>

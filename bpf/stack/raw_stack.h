@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * stack.h - call stacks as the kernel half takes them, and how it is told to.  Shared by both
+ * raw_stack.h - call stacks as the kernel half takes them, and how it is told to.  Shared by both
  * halves, never recorded: user space turns them into EV_FRAME, EV_STACK and EV_EVIDENCE.
  */
-#ifndef DBLEAK_STACK_H
-#define DBLEAK_STACK_H
+#ifndef DBLEAK_RAW_STACK_H
+#define DBLEAK_RAW_STACK_H
 
 #include "bpf/event.h"
 

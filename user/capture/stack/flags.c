@@ -2,7 +2,7 @@
 /*
  * flags.c - see flags.h.
  */
-#include "user/capture/host/flags.h"
+#include "user/capture/stack/flags.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * python.bpf.c - the frames of the Python code that the current thread runs, and the start of
+ * stack_python.bpf.c - the frames of the Python code that the current thread runs, and the start of
  * interpreters.
  *
  * The thread's state is the one that names this thread: found by the thread-local key that the

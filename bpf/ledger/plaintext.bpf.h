@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * plaintext.bpf.h - the second entry of an encrypted connection: what its plaintext tells.
+ *
+ * The socket's own entry keeps what sockets tell: life, times, bytes.  What the plaintext tells
+ * cannot be kept there, because programs at library functions have no socket at hand; it is kept
+ * in a second entry, found by the socket's cookie, and copied over whenever the first is told of.
+ */
+#ifndef DBLEAK_PLAINTEXT_BPF_H
+#define DBLEAK_PLAINTEXT_BPF_H
+
+#include "bpf/emit.bpf.h"
+#include "bpf/ledger/connection.h"
+
+/* The second entry. */
+struct veil {
+	struct connection c;
+	__u64 ssl;     /* the library's session; 0 not known */
+	__u64 unfed_ns; /* since when encrypted bytes went by without plaintext */
+	__u32 unfed;	/* those bytes */
+	__u32 pid;	/* of the session */
+	__u32 matches;	/* how often order and size agreed; SURE is enough */
+	__u32 reserved;
+};
+
+#define SURE 2
+
+struct veils_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 15);
+	__type(key, __u64); /* of the connection */
+	__type(value, struct veil);
+};
+
+extern struct veils_map veils SEC(".maps");
+
+/* 1 while programs sit at TLS libraries; set by user space. */
+extern __u32 tls_read;
+
+/* More than an alert and a change of keys have in them, less than any request with its reply. */
+#define UNFED_LEAST 64
+#define UNFED_NS 1000000000ULL
+
+/* Has it said more than its plaintext told?  Then what that told is out of date: the session is
+ * lost to us, or the probes are gone. */
+static __always_inline int veil_is_behind(const struct veil *v)
+{
+	return !tls_read || (v->unfed >= UNFED_LEAST &&
+			     bpf_ktime_get_boot_ns() - v->unfed_ns > UNFED_NS);
+}
+
+static __always_inline void veil_forget(struct connection *c, struct veil *v)
+{
+	v->c.ev.flags &= ~EV_CONN_DECRYPTED;
+	c->ev.flags = (c->ev.flags & ~(EV_CONN_DECRYPTED | EV_CONN_TENTATIVE)) | EV_CONN_UNALIGNED;
+	c->ev.status = EV_STATUS_UNKNOWN;
+	c->ev.transaction_ns = 0;
+	c->ev.request_ns = 0;
+}
+
+/* Copies what the plaintext has told. */
+static __always_inline void veil_merge(struct connection *c)
+{
+	__u64 id = c->ev.id;
+	struct veil *veil = bpf_map_lookup_elem(&veils, &id);
+	struct connection *v = &veil->c;
+
+	if (!veil || !(v->ev.flags & EV_CONN_DECRYPTED))
+		return;
+	if (veil_is_behind(veil)) {
+		veil_forget(c, veil);
+		return;
+	}
+	c->ev.request_ns = v->ev.request_ns;
+	c->ev.transaction_ns = v->ev.transaction_ns;
+	c->ev.longest_gap_ns = v->ev.longest_gap_ns;
+	c->ev.requests = v->ev.requests;
+	c->ev.rows = v->ev.rows;
+	c->ev.begun = v->ev.begun;
+	c->ev.committed = v->ev.committed;
+	c->ev.rolled_back = v->ev.rolled_back;
+	c->ev.prepared = v->ev.prepared;
+	c->ev.unprepared = v->ev.unprepared;
+	c->ev.status = v->ev.status;
+	c->ev.cursors = v->ev.cursors;
+	c->ev.flags = (c->ev.flags & ~(EV_CONN_UNALIGNED | EV_CONN_WROTE | EV_CONN_CURSOR |
+				       EV_CONN_TENTATIVE)) |
+		      v->ev.flags;
+	c->begun_at = v->begun_at;
+	c->begun_at_ns = v->begun_at_ns;
+	if (c->sql.sent_ns != v->sql.sent_ns)
+		__builtin_memcpy(&c->sql, &v->sql, sizeof(c->sql));
+	if (c->identity_version != v->identity_version) {
+		__builtin_memcpy(c->identity.startup, v->identity.startup,
+				 sizeof(c->identity.startup));
+		c->identity.startup_length = v->identity.startup_length;
+		c->identity_version = v->identity_version;
+	}
+}
+
+static __always_inline void veil_end(const struct connection *c)
+{
+	__u64 id = c->ev.id;
+
+	bpf_map_delete_elem(&veils, &id);
+}
+
+#endif

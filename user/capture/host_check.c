@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * host_check.c - see host_check.h.
+ */
+#include "user/capture/host_check.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+#include "user/capture/host/cgroup.h"
+#include "user/capture/host/container.h"
+#include "user/capture/stack/flags.h"
+
+static int try_cgroups(char *detail)
+{
+	struct cgroups *groups;
+	int err = cgroups_open(&groups, "");
+	enum cgroup_hierarchy v1;
+	bool v2;
+
+	if (err)
+		return err;
+	v2 = cgroups_mount(groups, CGROUP_V2);
+	v1 = cgroups_first_v1(groups);
+	if (v2 && v1 != CGROUP_HIERARCHIES)
+		snprintf(detail, FEATURE_DETAIL, "hybrid: v2 at %s, v1 %s and others",
+			 cgroups_mount(groups, CGROUP_V2), cgroup_hierarchy_name(v1));
+	else if (v2)
+		snprintf(detail, FEATURE_DETAIL, "v2 at %s", cgroups_mount(groups, CGROUP_V2));
+	else if (v1 != CGROUP_HIERARCHIES)
+		snprintf(detail, FEATURE_DETAIL, "v1, %s and others", cgroup_hierarchy_name(v1));
+	else
+		err = -ENOENT;
+	cgroups_close(groups);
+	return err;
+}
+
+/* "docker 2, podman 1"; the list is ordered by run time. */
+static void count_runtimes(const struct container *const *list, size_t count, char *detail)
+{
+	size_t used = 0, same;
+
+	for (size_t i = 0; i < count && used < FEATURE_DETAIL; i += same) {
+		for (same = 1;
+		     i + same < count && !strcmp(list[i]->runtime, list[i + same]->runtime);)
+			same++;
+		used += (size_t)snprintf(detail + used, FEATURE_DETAIL - used, "%s%s %zu",
+					 i ? ", " : "running: ", list[i]->runtime, same);
+	}
+}
+
+static int try_containers(char *detail)
+{
+	const struct container **list;
+	struct containers *c;
+	size_t count;
+	int err = containers_open(&c, "");
+
+	if (err)
+		return err;
+	err = containers_list(c, &list, &count);
+	if (!err && count)
+		count_runtimes(list, count, detail);
+	else if (!err)
+		snprintf(detail, FEATURE_DETAIL, "none is running");
+	if (!err)
+		free(list);
+	containers_close(c);
+	return err;
+}
+
+static int try_lines_node(char *detail)
+{
+	return flags_node(detail, FEATURE_DETAIL);
+}
+
+static int try_lines_java(char *detail)
+{
+	return flags_java(detail, FEATURE_DETAIL);
+}
+
+static int try_tracefs(char *detail)
+{
+	struct statfs fs;
+	bool mounted = !statfs("/sys/kernel/tracing", &fs) && fs.f_type == TRACEFS_MAGIC;
+
+	snprintf(detail, FEATURE_DETAIL, "%s; dbleak does not use it",
+		 mounted ? "mounted" : "not mounted");
+	return 0;
+}
+
+static const struct entry {
+	struct feature about;
+	int (*try)(char *detail);
+} table[HOST_CHECKS] = {
+	[HOST_CGROUPS] =
+		{
+			.about.name = "cgroups",
+			.about.purpose = "Containers are told apart by them",
+			.about.without = "--container and --cgroup find nothing",
+			.about.remedy = "mount cgroup2 at /sys/fs/cgroup",
+			.about.need = FEATURE_HELPFUL,
+			.try = try_cgroups,
+		},
+	[HOST_CONTAINERS] =
+		{
+			.about.name = "containers",
+			.about.purpose = "Names of Docker and podman containers",
+			.about.without = "containers are shown by their ids",
+			.about.remedy = "",
+			.about.need = FEATURE_REMARK,
+			.try = try_containers,
+		},
+	[HOST_TRACEFS] =
+		{
+			.about.name = "tracefs",
+			.about.purpose = "Other tracers need it mounted",
+			.about.without = "",
+			.about.remedy = "",
+			.about.need = FEATURE_REMARK,
+			.try = try_tracefs,
+		},
+	[HOST_LINES_NODE] =
+		{
+			.about.name = "lines of Node.js",
+			.about.purpose =
+				"The builds of nodejs.org tell where their calls are; others "
+				"must be asked to name their code",
+			.about.without =
+				"their calls are shown without names of functions and files",
+			.about.remedy = "start node with --perf-basic-prof and "
+					"--interpreted-frames-native-stack, or use such a build",
+			.about.need = FEATURE_REMARK,
+			.try = try_lines_node,
+		},
+	[HOST_LINES_JAVA] =
+		{
+			.about.name = "lines of Java",
+			.about.purpose =
+				"Java names its compiled methods only in /tmp/perf-PID.map",
+			.about.without = "its calls are shown without names of methods",
+			.about.remedy =
+				"start java with -XX:+PreserveFramePointer, and when it is warm "
+				"run `jcmd PID Compiler.perfmap` (JDK 17 and newer)",
+			.about.need = FEATURE_REMARK,
+			.try = try_lines_java,
+		},
+};
+
+const struct feature *host_check_about(enum host_check_id id)
+{
+	return &table[id].about;
+}
+
+int host_check_try(enum host_check_id id, char *detail)
+{
+	int err;
+
+	*detail = 0;
+	err = table[id].try(detail);
+	if (err && !*detail)
+		snprintf(detail, FEATURE_DETAIL, "%s", strerror(-err));
+	return err;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * words.c - see words.h.
+ */
+#include "user/judge/words.h"
+
+const char *memory_words(const struct scene *s, double bytes)
+{
+	if (bytes < 9.95e5)
+		return arena_format(s->arena, "%.0f kB", bytes / 1e3);
+	return arena_format(s->arena, bytes < 9.95e6 ? "%.1f MB" : "%.0f MB", bytes / 1e6);
+}

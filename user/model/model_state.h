@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * model_state.h - what the model is made of: processes, endpoints, connections, handles, sites.
+ */
+#ifndef DBLEAK_MODEL_MODEL_STATE_H
+#define DBLEAK_MODEL_MODEL_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/event.h"
+#include "user/base/table.h"
+#include "user/model/code.h"
+#include "user/model/history.h"
+#include "user/model/memory.h"
+
+/* An SQL text, kept once however many connections and statements share it. */
+struct text {
+	uint64_t fingerprint;
+	uint32_t length;
+	bool used; /* while room is made: something refers to it */
+	char sql[];
+};
+
+struct endpoint {
+	struct endpoint *next; /* of the same process */
+	struct process_model *process;
+	enum ev_database database;
+	uint16_t family, port;
+	uint8_t address[16];
+	char *path;
+	char *name, *user;	/* NULL not known */
+	uint64_t open, peak;	/* connections, now and at most at once */
+	uint64_t opened, closed, pre_existing; /* those told of one by one */
+	/* sums of the connections that are gone */
+	uint64_t begun, committed, rolled_back, abandoned, prepared, unprepared;
+	/* the closed connection that left most statements open: they are kept for the judge */
+	uint64_t littered, littered_statements;
+	struct statement_model *litter;
+	/* the reply that was furthest out of proportion */
+	struct ev_result result; /* bytes 0: none */
+	uint64_t results;	 /* how many were out of proportion */
+	const struct text *result_sql;
+	uint64_t result_at, result_begun_at; /* stacks: of its request, and of that transaction */
+	/* over all its connections; NULL: never any */
+	struct history *cursors; /* open beyond their transaction */
+	struct history *readers; /* SQLite: statements neither finished nor reset */
+};
+
+/* The life of one connection, as far as the judge needs it after its end. */
+struct life {
+	uint64_t born_ns, used_ns, closed_ns; /* closed_ns 0: open */
+	uint32_t tid, user_tid;
+	uint32_t flags;
+	uint32_t begun;
+	uint64_t requests;
+	uint8_t status;
+	/* stacks, 0 not known: of its opening, and of the transaction it began last */
+	uint64_t opened_at, begun_at;
+	uint64_t begun_ns;	 /* when that was taken; 0 not known */
+	uint64_t transaction_ns; /* since when the open transaction is; 0 none, or not known */
+};
+
+/* What the unfinished statements of a SQLite connection hold back. */
+struct file_model {
+	uint64_t wal_bytes;   /* UNKNOWN64 */
+	uint64_t reading_ns;  /* since when the oldest of them reads; 0 none does */
+	uint64_t before_bytes; /* of the log when it began, or when we first saw it */
+	uint64_t growth_ns, grown_ns; /* when the log first and last grew since; 0 it did not */
+	const struct text *sql; /* of the oldest */
+	uint32_t reading;
+};
+
+struct connection {
+	uint64_t id;
+	struct process_model *process;
+	struct endpoint *endpoint;
+	const struct text *sql;
+	struct statement_model *statements; /* open, in no order */
+	struct file_model *file; /* NULL but for SQLite */
+	uint64_t request_ns, hung_up_ns, longest_gap_ns;
+	uint64_t bytes_sent, bytes_received;
+	uint64_t zombie_ns; /* since when it is closed, but lives on for its statements; 0 it is not */
+	uint64_t freed_ns;  /* since when its library's handle is gone; 0 it is not, or not known */
+	uint32_t committed, rolled_back, abandoned, prepared, unprepared;
+	uint64_t failures; /* of those counted for its process */
+	uint8_t signs, database, cursors;
+	bool orphan; /* its owner has exited and nobody else is known to hold it */
+	bool shared; /* other processes were seen to hold it, too */
+	struct life life;
+};
+
+struct past {
+	const struct endpoint *endpoint;
+	const struct text *sql;
+	struct life life;
+};
+
+#define PAST_MOST 4096 /* lives kept of each process; older ones only count */
+
+struct process_model {
+	uint64_t start_ns;
+	uint32_t pid;
+	uint32_t number; /* in order of appearance, from 1 */
+	uint32_t role, libraries;
+	char comm[EV_COMM_LEN];
+	char *cmdline, *runtime, *container_id, *container_name;
+	uint64_t nofile_limit;
+	uint32_t open_files;
+	uint64_t exited_ns; /* 0: alive */
+	uint64_t first_seen_ns;
+	uint64_t rss_start, rss_end, rss_peak;
+	struct memory_model memory;
+	uint64_t requests, failures; /* of its connections so far, as they were told */
+	uint64_t longest_gap_ns; /* longest finished wait inside a transaction */
+	struct endpoint *endpoints;
+	struct past *past;
+	size_t past_count, past_room, past_next;
+	struct ev_tally brief[2]; /* over sockets, to SQLite files */
+	struct site_model *sites, **last_site; /* in order of appearance */
+	bool exists; /* a fact or a connection named it */
+	bool used, going; /* while forgetting: something of another is tied to it; it goes */
+	struct process_model *next_ended; /* in order of their ends */
+};
+
+/* Processes that ended, the first to end first. */
+struct ended {
+	struct process_model *first, **last;
+	size_t count;
+};
+
+/* Of those that are in the tables no longer. */
+struct forgotten {
+	uint64_t processes, connections; /* that they opened */
+	uint64_t accused;		 /* of the processes: had findings, but there were too many */
+};
+
+struct statement_model {
+	struct table_key key; /* connection, statement */
+	uint64_t born_ns, text_hash;
+	const struct text *text;
+	uint64_t stack; /* where it was prepared; 0 not known */
+	struct statement_model *next, **at; /* of the same connection; at: what points here */
+};
+
+/* The calls of one place that acquire one kind of object. */
+struct site_model {
+	struct site_model *next; /* of the same process */
+	struct ev_site state;	 /* the latest */
+	uint64_t detached_ns;	 /* since when nothing is counted any more; 0 it still is */
+	uint64_t stack;		 /* of the latest of its calls looked at; 0 not known */
+	struct history open;
+};
+
+/* One object of a client library that is open.  Many of these may be in memory at once. */
+struct handle {
+	const struct process_model *process;
+	const struct endpoint *endpoint; /* of a connection, where known; else NULL */
+	uint64_t address, parent, connection, born_ns, used_ns, site, rows, bytes; /* as told */
+	uint64_t stack;	 /* where it was acquired; 0 not known */
+	uint64_t cut_ns; /* connection: since when its socket is closed; 0 it is not, or not known */
+	uint32_t flags, resource;
+};
+
+/* A client library with probes in it. */
+struct library_model {
+	struct library_model *next;
+	struct ev_library state; /* the latest */
+	uint64_t detached_ns;	 /* when its probes were taken out; 0 they were not */
+};
+
+struct gap {
+	uint32_t pid;
+	uint64_t start_ns;
+	char text[EV_TEXT_LEN];
+};
+
+struct model {
+	struct ev_begin begin;
+	struct ev_loss loss;
+	struct ev_cost cost;
+	struct ev_withdrawn withdrawn; /* the first; its pid 0: none was */
+	uint64_t now_ns; /* of the latest record */
+	uint64_t refused_records; /* that made no sense where they stood */
+	bool ended;
+	struct table processes, connections, statements, texts;
+	uint32_t numbered; /* processes so far */
+	struct ended unasked; /* whether they have anything to tell */
+	struct ended accused; /* they have */
+	struct forgotten forgotten;
+	uint64_t forget_ns; /* not before */
+	struct table pids;    /* the latest process of each; not their owner */
+	struct table sites;   /* by identity and process */
+	struct table handles; /* by address, resource and process */
+	struct table sockets; /* handles of connections by the connection's id; not their owner */
+	struct table libraries;
+	struct memory_sites memory_sites;
+	struct library_model *first_library, **last_library; /* in order of appearance */
+	struct gap *gaps;
+	size_t gap_count, gap_room;
+	struct code code;
+	size_t text_bytes;
+	size_t texts_enough;	/* when so many are there, those in use are told from the others */
+	uint64_t texts_refused; /* texts there was no room for */
+	uint64_t gaps_refused;	/* likewise */
+};
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * process.h - the life of a process of the model, and the lists of those that ended.
+ */
+#ifndef DBLEAK_MODEL_PROCESS_H
+#define DBLEAK_MODEL_PROCESS_H
+
+#include "user/model/model_state.h"
+
+void ended_add(struct ended *list, struct process_model *p);
+
+/* Frees it with its endpoints.  What else is its own is in the tables of the model. */
+void process_free(struct process_model *p);
+
+#endif
