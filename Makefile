@@ -45,7 +45,7 @@ BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c)
 HEAP_CLIENT := $(addprefix $(B)/clients/,heap_static heap_static_pie heap_stripped) $(if $(wildcard /usr/lib/x86_64-linux-gnu/libjemalloc.so),$(B)/clients/heap_jemalloc) \
 	       $(if $(shell command -v musl-gcc),$(addprefix $(B)/clients/,heap_musl heap_musl_static))
 C_CLIENT := $(patsubst tests/live/clients/%.c,$(B)/clients/%,$(wildcard tests/live/clients/*.c)) \
-	    $(B)/clients/lite_static $(B)/clients/lite_stripped $(HEAP_CLIENT) $(B)/clients/harm
+	    $(B)/clients/lite_static $(B)/clients/lite_stripped $(HEAP_CLIENT) $(B)/clients/harm $(B)/clients/heap_throws $(B)/clients/heap_throws_static
 
 # Our own code with the sanitizers, on real processes.
 LIVE_BIN := $(patsubst tests/live/%.c,$(B)/live/%,$(wildcard tests/live/*.c))
@@ -180,6 +180,12 @@ $(B)/clients/harm: tests/live/clients/harm.cpp tests/live/clients/harm_library.h
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) -O2 -g -Wall -Wextra -Werror -I/usr/include/postgresql -I/usr/include/mariadb $(DEPS) -o $@ $< \
 		-lpq -lmariadb -lsqlite3 -lhiredis
+
+# operator new, of the C++ library and of a copy in a static program.
+$(B)/clients/heap_throws $(B)/clients/heap_throws_static: tests/live/clients/heap_throws.cpp $(B)/flags/cc
+	$(say) CXX $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) -O1 -g -fno-builtin -Wall -Wextra -Werror $(if $(findstring static,$@),-static) $(DEPS) -o $@ $<
 
 # One family of allocations with other C libraries, and with copies of them.
 HEAP_FLAGS := -O2 -g -Wall -Wextra -Werror

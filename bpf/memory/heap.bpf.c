@@ -100,7 +100,8 @@ struct heap_call {
 	__u64 block; /* that it gives up, or where it writes the new one's address */
 	__u64 value; /* of the block that it gives up, already out of the table; 0 none */
 	__u64 more; /* mmap: flags; mremap: the old size; mprotect: the protection */
-	__u32 kind;
+	__u16 kind;
+	__u16 ends; /* HEAP_ENDS: it is over at one of its function's ends */
 	__u32 drawn;
 };
 
@@ -588,11 +589,12 @@ static __always_inline struct heap_call *call_make(struct heap_thread *t, __u64 
 
 /* A call at the same place is not looked at, nor is its return, which some kernels show all the same:
  * unless it is the end of the one that is awaited. */
-static __always_inline void forget_call(struct task_struct *task, struct heap_thread *t, __u64 slot)
+static __always_inline void forget_call(struct task_struct *task, struct heap_thread *t, __u64 slot,
+					__u64 caller)
 {
 	struct heap_call *c = call_at(t, slot);
 
-	if (!c || word_at(slot) == trampoline_of(task))
+	if (!c || caller == trampoline_of(task))
 		return;
 	if (c->value)
 		site_freed(c->value);
@@ -678,6 +680,16 @@ static __always_inline int may_tail(const struct request *r)
 	return 0;
 }
 
+/* Has a function whose ends are probed jumped to this one, and left the rest to it?  Another call at
+ * the same place would return to somewhere else. */
+static __always_inline int goes_on(struct heap_thread *t, __u64 slot, __u64 caller,
+				   const struct request *r, __u64 cookie)
+{
+	struct heap_call *c = cookie >> 8 & HEAP_ENDS ? NULL : call_at(t, slot);
+
+	return c && c->ends && c->caller == caller && c->size == r->size;
+}
+
 /* A block that was not seen taken.  A C library gives back what it had taken without a call. */
 static __always_inline void free_older(__u64 caller, __u64 start, __u32 file)
 {
@@ -708,11 +720,13 @@ static __always_inline int begin(struct pt_regs *ctx, struct task_struct *task,
 	if (r.has_old && r.block)
 		held = heap_has(HEAP_KEY(t->number, r.block));
 	drawn = is_map(r.kind) ? r.writable : is_drawn(r.size);
+	caller = word_at(slot);
+	if (goes_on(t, slot, caller, &r, cookie))
+		return 0;
 	if (!drawn && !held && !is_map(r.kind) && !may_tail(&r)) {
-		forget_call(task, t, slot);
+		forget_call(task, t, slot, caller);
 		return 0;
 	}
-	caller = word_at(slot);
 	if (caller == trampoline_of(task)) {
 		if (call_at(t, slot))
 			return 0; /* another has come to its end by calling this one */
@@ -727,11 +741,12 @@ static __always_inline int begin(struct pt_regs *ctx, struct task_struct *task,
 	c->block = r.block;
 	c->value = held ? heap_remove(HEAP_KEY(t->number, r.block)) : 0;
 	c->kind = r.kind;
+	c->ends = cookie >> 8 & HEAP_ENDS;
 	c->drawn = drawn;
 	c->more = r.more;
 	if (r.has_old && r.block && !c->value)
 		free_older(caller, start, file);
-	return 1;
+	return !c->ends;
 }
 
 /* Which stack called, as far as that can be told without looking: who, and how deep. */
@@ -815,10 +830,8 @@ static __always_inline void taken(struct task_struct *task, struct heap_thread *
 	__sync_fetch_and_add(&s->spread_taken, spread_of(call->size));
 }
 
-static __always_inline __u64 result_of(struct pt_regs *ctx, const struct heap_call *call)
+static __always_inline __u64 result_of(__u64 block, const struct heap_call *call)
 {
-	__u64 block = ctx->ax;
-
 	if (call->kind == HEAP_MPROTECT)
 		return (__u32)block ? 0 : call->block;
 	if (is_map(call->kind))
@@ -854,20 +867,23 @@ static __always_inline int remap(const struct heap_thread *t, struct heap_call *
 	return call->drawn;
 }
 
-static __always_inline int end(struct pt_regs *ctx)
+/* slot: where the return address lies, or lay. */
+static __always_inline int end(__u64 slot, __u64 block, int ends)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct heap_thread *t = bpf_task_storage_get(&heap_threads, task, NULL, 0);
 	struct heap_call *call;
-	__u64 block;
 
 	if (!t || t->exec != task->self_exec_id)
 		return 0;
-	call = call_at(t, ctx->sp - 8); /* ret has taken the address off */
-	if (!call)
+	call = call_at(t, slot);
+	if (!call || !call->ends != !ends)
+		return 0;
+	/* Others may come by at an end, and what was left by an exception lie at the same place. */
+	if (ends && word_at(slot) != call->caller)
 		return 0;
 	call->slot = 0;
-	block = result_of(ctx, call);
+	block = result_of(block, call);
 	if (is_map(call->kind) && (!block || !remap(t, call, block)))
 		return 0;
 	if (call->value && !block && !(call->kind == HEAP_REALLOC && !call->size)) {
@@ -876,7 +892,7 @@ static __always_inline int end(struct pt_regs *ctx)
 	}
 	if (call->value)
 		site_freed(call->value);
-	call->slot = ctx->sp - 8;
+	call->slot = slot;
 	if (block && call->drawn)
 		taken(task, t, call, block);
 	call->slot = 0;
@@ -966,7 +982,26 @@ int heap_entered(struct pt_regs *ctx)
 SEC("uretprobe")
 int heap_returned(struct pt_regs *ctx)
 {
-	return end(ctx);
+	return end(ctx->sp - 8, ctx->ax, 0); /* ret has taken the address off */
+}
+
+/* At the ends of a function that an exception may leave. */
+SEC("uprobe")
+int heap_left(struct pt_regs *ctx)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+	struct heap_hits *n = hits_here();
+
+	if (!n)
+		return 0;
+	if (EXIT_PROBE(cookie) >= HEAP_CANARY) {
+		canary(n, cookie);
+		return 0;
+	}
+	__sync_fetch_and_add(&n->dear, 1);
+	if (is_end(cookie, ctx->flags))
+		end(ctx->sp + EXIT_HEIGHT(cookie), exit_result(ctx, cookie), 1);
+	return 0;
 }
 
 /* Both in one, where the kernel has it (6.13): what the entry refuses has no return. */
@@ -975,6 +1010,5 @@ int heap_session(struct pt_regs *ctx)
 {
 	if (bpf_get_func_ip(ctx) == ctx->ip)
 		return !enter(ctx);
-	end(ctx);
-	return 0;
+	return end(ctx->sp - 8, ctx->ax, 0);
 }

@@ -32,6 +32,7 @@ enum heap_kind {
 
 enum heap_cookie_flag {
 	HEAP_DEAR = 1,	/* at an instruction that the kernel steps over */
+	HEAP_ENDS = 2,	/* the call may be left by an exception: its ends are probed, not its return */
 };
 
 #define HEAP_FILES 64 /* with an allocator */

@@ -119,6 +119,40 @@ for family_name, build in BUILDS.items():
     register(family_name, *build)
 
 
+THROWN = {1511: Held("malloc", 450, 150, 300 * 1511), 1523: Held("malloc", 60, 20, 40 * 1523)}
+THROWERS = {
+    "tcmalloc's": ("heap_throws", "libtcmalloc_minimal.so.4", LIBRARIES + "libtcmalloc_minimal.so.4"),
+    "jemalloc's": ("heap_throws", "libjemalloc.so.2", LIBRARIES + "libjemalloc.so.2"),
+    "a static program's": ("heap_throws_static", None, LIBRARIES + "libc.a"),
+    "the C++ library's": ("heap_throws", None, LIBRARIES + "libc.so.6"),
+}
+
+
+def register_thrower(name, program, preload, must):
+    @live(f"heap: {name} operator new may throw, jump and switch stacks, and is counted exactly", needs=(), lane="heap",
+          without=missing(must))
+    def run(bench):
+        command = command_of([program])
+        env = {**os.environ, **({"LD_PRELOAD": LIBRARIES + preload} if preload else {})}
+        bare = subprocess.run(command, env=env, capture_output=True, check=True, timeout=20).stdout
+        recording, report = bench.file("recording"), bench.file("report")
+        look = bench.dbleak.run("run", *EXACT, "--json", "--record", recording, "-o", report, "--", *command, env=env)
+        bench.check(look.out == bare, f"it said {look.out!r} under the tracer, {bare!r} without: {look.err[-300:]}")
+        sites, _ = last_sites(recording)
+        if preload or program != "heap_throws":
+            found = by_size(sites, THROWN)
+            for size, held in THROWN.items():
+                bench.check(found.get(size) == held, f"blocks of {size}: {found.get(size)}, not {held}")
+        else:  # one place of the C++ library calls malloc for both
+            wanted = tuple(sum(getattr(held, what) for held in THROWN.values()) for what in ("taken", "freed", "bytes"))
+            bench.check(any((site.taken, site.freed, site.held_bytes) == wanted for site in sites),
+                        f"no place has taken, freed and held {wanted}")
+
+
+for thrower_name, thrower in THROWERS.items():
+    register_thrower(thrower_name, *thrower)
+
+
 def followed(bench, command, *options):
     """Runs a command under the full tier: what it said, its sites, the look and its report."""
     recording, report = bench.file("recording"), bench.file("report")

@@ -511,15 +511,6 @@ static struct probe probe_at(const struct attached *a, const struct placing *p, 
 	};
 }
 
-static uint64_t exit_cookie(uint32_t cookie, const struct probe_exit *exit)
-{
-	/* The processor's numbers, as struct pt_regs has its words. */
-	static const uint8_t words[] = {10, 11, 12, 5, 19, 4, 13, 14, 9, 8, 7, 6, 3, 2, 1, 0};
-
-	return EXIT_COOKIE(cookie, words[exit->result & 15], exit->shared, exit->when,
-			   exit->condition, exit->height);
-}
-
 static int add_places(const struct placing *p, uint32_t cookie, struct places *places)
 {
 	int err = places_add(places, (struct probe_place){p->spot.offset, cookie, false, false});
@@ -527,7 +518,7 @@ static int add_places(const struct placing *p, uint32_t cookie, struct places *p
 	for (size_t i = 0; i < p->exits.count && !err; i++) {
 		const struct probe_exit *exit = &p->exits.all[i];
 		const struct probe_place place = {.offset = exit->address,
-						  .cookie = exit_cookie(cookie, exit),
+						  .cookie = probe_exit_cookie(exit, cookie),
 						  .leaves = true};
 
 		err = places_add(places, place);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/capture/probe/file_exit.h"
 #include "user/capture/probe/probe_point.h"
 
 #define CODE_BYTES 16384
@@ -65,17 +66,42 @@ static const struct row {
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/* What calls those on their behalf in copies of glibc's and musl's that are linked into programs. */
+/* What calls those on their behalf in copies of glibc's and musl's that are linked into programs.
+ */
 static const char *const insiders[] = {
-	"_int_malloc",	  "_int_free",	  "_int_realloc", "_int_memalign",
-	"_mid_memalign",  "sysmalloc",	  "systrim",	  "sysmalloc_mmap",
-	"munmap_chunk",	  "new_heap",	  "alloc_new_heap", "sysmalloc_mmap_fallback",
-	"heap_trim",	  "mremap_chunk", "tcache_init",    "arena_get2",
-	"__libc_malloc",  "__libc_free",  "__libc_realloc", "__libc_malloc_impl",
-	"__malloc_alloc_meta", "alloc_slot", "alloc_group", "nontrivial_free",
-	"default_malloc", "__simple_malloc", "__expand_heap", "__libc_calloc",
+	"_int_malloc",
+	"_int_free",
+	"_int_realloc",
+	"_int_memalign",
+	"_mid_memalign",
+	"sysmalloc",
+	"systrim",
+	"sysmalloc_mmap",
+	"munmap_chunk",
+	"new_heap",
+	"alloc_new_heap",
+	"sysmalloc_mmap_fallback",
+	"heap_trim",
+	"mremap_chunk",
+	"tcache_init",
+	"arena_get2",
+	"__libc_malloc",
+	"__libc_free",
+	"__libc_realloc",
+	"__libc_malloc_impl",
+	"__malloc_alloc_meta",
+	"alloc_slot",
+	"alloc_group",
+	"nontrivial_free",
+	"default_malloc",
+	"__simple_malloc",
+	"__expand_heap",
+	"__libc_calloc",
 	/* stacks of threads */
-	"allocate_stack", "pthread_create", "__pthread_create", "__pthread_create_2_1",
+	"allocate_stack",
+	"pthread_create",
+	"__pthread_create",
+	"__pthread_create_2_1",
 };
 
 static const struct {
@@ -106,7 +132,8 @@ static bool gives_back(uint8_t kind)
 	return kind == HEAP_FREE || kind == HEAP_MUNMAP;
 }
 
-/* A C library calls its own allocator like anybody else, and so does a program.  (Some are both.) */
+/* A C library calls its own allocator like anybody else, and so does a program.  (Some are both.)
+ */
 static bool is_library(struct elf_file *elf)
 {
 	const char *const sign = "fopen";
@@ -168,6 +195,38 @@ static bool is_known(const struct elf_symbol *found, size_t i)
 	return false;
 }
 
+/* C++'s operators new, but for those that say they do not: bad_alloc, or what a handler throws. */
+static bool may_throw(const char *symbol)
+{
+	return (!strncmp(symbol, "_Znw", 4) || !strncmp(symbol, "_Zna", 4)) &&
+	       !strstr(symbol, "nothrow_t");
+}
+
+static bool is_exit(const struct allocator *a, uint64_t address)
+{
+	for (size_t i = 0; i < a->exit_count; i++)
+		if (a->exit[i].address == address)
+			return true;
+	return false;
+}
+
+/* False: they cannot all be found, or there is no room. */
+static bool add_exits(struct elf_file *elf, const struct elf_symbol *symbol, uint64_t begun,
+		      struct allocator *out)
+{
+	const struct file_function function = {
+		.offset = symbol->offset, .size = symbol->size, .pointer = true, .begun = begun};
+	struct probe_exits exits;
+
+	if (file_exits_find(elf, &function, &exits) ||
+	    out->exit_count + exits.count > ALLOCATOR_EXITS)
+		return false;
+	for (size_t i = 0; i < exits.count; i++)
+		if (!is_exit(out, exits.all[i].address))
+			out->exit[out->exit_count++] = exits.all[i];
+	return true;
+}
+
 static int add_probes(struct elf_file *elf, const struct elf_symbol *found, bool at_entry,
 		      struct allocator *out)
 {
@@ -177,18 +236,24 @@ static int add_probes(struct elf_file *elf, const struct elf_symbol *found, bool
 		return -EBADMSG;
 	out->code.length = length;
 	for (size_t i = 0; i < ROWS && out->count < ALLOCATOR_PROBES; i++) {
+		bool throws = may_throw(rows[i].symbol);
 		struct probe_point at;
 
 		if (!found[i].offset || is_known(found, i) ||
 		    elf_segment(elf, found[i].offset, &own, &own_length) || own != start)
 			continue;
 		at = choose(elf, &found[i], rows[i].kind, at_entry);
+		if (throws && !add_exits(elf, &found[i], found[i].offset + at.delta, out)) {
+			out->refused = true;
+			continue;
+		}
 		add_range(out, start, &found[i]);
 		out->probe[out->count++] = (struct allocator_probe){
 			.offset = found[i].offset + at.delta,
 			.before = found[i].offset + at.delta - start,
 			.kind = rows[i].kind,
-			.returns = !gives_back(rows[i].kind),
+			.returns = !gives_back(rows[i].kind) && !throws,
+			.throws = throws,
 			.cheap = at.cheap,
 		};
 	}

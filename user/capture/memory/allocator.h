@@ -13,8 +13,10 @@
 
 #include "bpf/memory/heap.h"
 #include "user/capture/elf/elf.h"
+#include "user/capture/probe/probe_exit.h"
 
 #define ALLOCATOR_PROBES 64
+#define ALLOCATOR_EXITS	 128
 
 struct allocator {
 	struct heap_file code; /* relative to the start of the file's code */
@@ -24,9 +26,13 @@ struct allocator {
 		uint64_t offset; /* in the file */
 		uint32_t before; /* bytes from the start of its code */
 		uint8_t kind;	 /* enum heap_kind */
-		bool returns;
+		bool returns; /* by a return probe; else it gives back, or throws */
+		bool throws;  /* an exception may leave it: its ends are among the exits */
 		bool cheap;
 	} probe[ALLOCATOR_PROBES];
+	size_t exit_count;
+	struct probe_exit exit[ALLOCATOR_EXITS]; /* offsets in the file */
+	bool refused; /* a function that may throw was left out: its ends cannot be found */
 };
 
 /* Looks for malloc and free in what the file exports or, if deep, in its full symbol table.

@@ -446,6 +446,8 @@ static int begin(struct heap *h)
 		err = -EPERM;
 	if (!err && !h->cost.keeps_to_pid)
 		err = -ENOTSUP;
+	if (!err && h->cost.exits_kill)
+		h->programs.left = 0;
 	if (!err)
 		err = heap_probes_open(&h->probes, h->kernel, h->procfs, &h->programs,
 				       h->host.at_entry, &host);

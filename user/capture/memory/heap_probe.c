@@ -20,6 +20,7 @@
 #include "user/capture/kernel/kernel_heap.h"
 #include "user/capture/host/library.h"
 #include "user/capture/host/memory.h"
+#include "user/capture/probe/file_exit.h"
 #include "user/capture/probe/reach.h"
 
 #define BLIND_NS 1000000000ULL /* that a process may take to map its libraries */
@@ -29,8 +30,9 @@ struct heap_file_known {
 	bool deep; /* all that may tell is its full symbol table, not looked at yet */
 	bool looked_at;
 	bool program, go;
-	bool probed; /* its allocator is */
-	bool told;   /* that it is not */
+	bool probed;		    /* its allocator is */
+	bool told;		    /* that it is not */
+	bool refused, told_refused; /* an operator new of it is not */
 };
 
 /* A process that is to be followed. */
@@ -45,7 +47,7 @@ struct seen {
 struct attached {
 	int fd;
 	size_t count;
-	struct probe_place places[ALLOCATOR_PROBES];
+	struct probe_place places[ALLOCATOR_PROBES + ALLOCATOR_EXITS];
 };
 
 struct heap_probes {
@@ -72,24 +74,35 @@ static void attached_free(struct attached *a)
 	free(a);
 }
 
-static struct attached *attached_make(int fd, const struct allocator *from, uint32_t index)
+static void add_place(struct attached *a, const struct allocator_probe *probe, uint32_t index)
+{
+	unsigned int flags = (probe->cheap ? 0 : HEAP_DEAR) | (probe->throws ? HEAP_ENDS : 0);
+
+	a->places[a->count++] = (struct probe_place){
+		.offset = probe->offset,
+		.returns = probe->returns,
+		.cookie = HEAP_COOKIE(probe->kind, flags, index, probe->before),
+	};
+}
+
+/* ends: probes at the ends of functions harm nobody here. */
+static struct attached *attached_make(int fd, const struct allocator *from, uint32_t index,
+				      bool ends)
 {
 	struct attached *a = calloc(1, sizeof(*a));
 
 	if (!a)
 		return NULL;
 	a->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	a->count = from->count;
-	for (size_t i = 0; i < from->count; i++) {
-		const struct allocator_probe *probe = &from->probe[i];
-
-		a->places[i] = (struct probe_place){
-			.offset = probe->offset,
-			.returns = probe->returns,
-			.cookie = HEAP_COOKIE(probe->kind, probe->cheap ? 0 : HEAP_DEAR, index,
-					      probe->before),
+	for (size_t i = 0; i < from->count; i++)
+		if (ends || !from->probe[i].throws)
+			add_place(a, &from->probe[i], index);
+	for (size_t i = 0; i < from->exit_count && ends; i++)
+		a->places[a->count++] = (struct probe_place){
+			.offset = from->exit[i].address,
+			.cookie = probe_exit_cookie(&from->exit[i], 0),
+			.leaves = true,
 		};
-	}
 	return a;
 }
 
@@ -114,7 +127,7 @@ static int add_allocator(struct heap_probes *p, const struct allocator *from, in
 
 	if (p->used >= HEAP_FILES)
 		return -ENOSPC;
-	a = attached_make(fd, from, p->used);
+	a = attached_make(fd, from, p->used, p->programs.left > 0);
 	err = !a	  ? -ENOMEM
 	      : a->fd < 0 ? -EMFILE
 			  : kernel_heap_file(p->kernel, p->used, &from->code);
@@ -147,6 +160,8 @@ static void look_into(struct heap_probes *p, struct heap_file_known *f, int fd, 
 		elf_close(elf);
 		if (!err)
 			err = add_allocator(p, a, fd);
+		/* What may throw is left out where its ends are not seen. */
+		f->refused = a->refused || (a->exit_count && p->programs.left <= 0);
 	}
 	f->probed = !err;
 	free(a);
@@ -229,6 +244,19 @@ static void note_program(struct heap_probes *p, uint32_t pid, struct seen *s)
 	memcpy(s->comm, facts.comm, sizeof(s->comm));
 }
 
+static void tell_refused(struct heap_probes *p, uint32_t pid, const struct seen *s)
+{
+	char text[EV_TEXT_LEN], name[EV_COMM_LEN];
+
+	memcpy(name, s->comm, sizeof(name));
+	redact_name(name);
+	snprintf(text, sizeof(text),
+		 "%s[%u]: not every operator new of its allocator is probed, for not all of its "
+		 "ends are known: what that gives is not counted",
+		 name, pid);
+	p->host.gap(p->host.context, text);
+}
+
 static void note_seen(struct heap_probes *p, uint32_t pid, struct heap_file_known *f)
 {
 	struct seen *s = seen_of(p, pid);
@@ -240,6 +268,10 @@ static void note_seen(struct heap_probes *p, uint32_t pid, struct heap_file_know
 	if (f->program)
 		s->program = f;
 	s->probed |= f->probed;
+	if (f->refused && !f->told_refused) {
+		f->told_refused = true;
+		tell_refused(p, pid, s);
+	}
 }
 
 static void look_into_mapping(struct heap_probes *p, struct heap_file_known *f,

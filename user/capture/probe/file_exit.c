@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "bpf/clientlib/client.h"
 #include "user/capture/elf/frame_table.h"
 
 static size_t read_code(void *context, uint64_t address, uint8_t *bytes, size_t n)
@@ -54,4 +55,13 @@ int file_exits_find(struct elf_file *elf, const struct file_function *function,
 	for (size_t i = 0; i < out->count; i++)
 		out->all[i].address -= away;
 	return err;
+}
+
+uint64_t probe_exit_cookie(const struct probe_exit *exit, uint32_t row)
+{
+	/* The processor's numbers, as struct pt_regs has its words. */
+	static const uint8_t words[] = {10, 11, 12, 5, 19, 4, 13, 14, 9, 8, 7, 6, 3, 2, 1, 0};
+
+	return EXIT_COOKIE(row, words[exit->result & 15], exit->shared, exit->when,
+			   exit->condition, exit->height);
 }

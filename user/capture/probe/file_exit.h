@@ -20,4 +20,7 @@ struct file_function {
 int file_exits_find(struct elf_file *elf, const struct file_function *function,
 		    struct probe_exits *out);
 
+/* The attach cookie of a probe there: EXIT_COOKIE of bpf/client.h, with the number of the row. */
+uint64_t probe_exit_cookie(const struct probe_exit *exit, uint32_t row);
+
 #endif

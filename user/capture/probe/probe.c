@@ -114,8 +114,8 @@ static int attach_multi(const struct probe_programs *programs, const char *path,
 {
 	struct multi_attr attr = {
 		.prog_fd = program_of(programs, kind),
-		.attach_type = programs->session ? PROBE_ATTACH_TYPE_SESSION
-						 : PROBE_ATTACH_TYPE_MULTI,
+		.attach_type = programs->session && kind != KIND_EXIT ? PROBE_ATTACH_TYPE_SESSION
+								      : PROBE_ATTACH_TYPE_MULTI,
 		.path = (uintptr_t)path,
 		.offsets = (uintptr_t)offsets,
 		.cookies = (uintptr_t)cookies,
@@ -615,11 +615,17 @@ static bool exits_kill(const struct probe_programs *programs, int fd, uint64_t c
 /* --- calibration
  * ---------------------------------------------------------------------------------- */
 
+/* Are calls seen to end only where their functions do, and by no return probe? */
+static bool ends_alone(const struct probe_programs *programs)
+{
+	return programs->left > 0 && programs->returned <= 0 && !programs->session;
+}
+
 /* Where probes sit on our own functions: those in the order of their cookies, and an end. */
 static size_t canary_places(const struct probe_programs *programs, uint32_t first,
 			    struct probe_place places[PROBE_CANARIES + 1])
 {
-	bool leaves = programs->left > 0;
+	bool leaves = ends_alone(programs);
 
 	places[0] = (struct probe_place){own_offset((uintptr_t)canary_cheap), first, false, false};
 	places[1] = (struct probe_place){own_offset((uintptr_t)canary_dear), first + 1, false,
@@ -635,7 +641,7 @@ static size_t canary_places(const struct probe_programs *programs, uint32_t firs
 
 static void measure(struct probe_cost *cost, const struct probe_programs *programs, uint64_t bare)
 {
-	uint64_t *end_ns = programs->left > 0 ? &cost->exit_ns : &cost->return_ns;
+	uint64_t *end_ns = ends_alone(programs) ? &cost->exit_ns : &cost->return_ns;
 
 	cost->cheap_ns = less(time_calls(canary_cheap), bare);
 	cost->dear_ns = less(time_calls(canary_dear), bare);
@@ -676,7 +682,7 @@ int probes_calibrate(struct probe_cost *cost, const struct probe_programs *progr
 {
 	struct probe_place places[PROBE_CANARIES + 1];
 	size_t n = canary_places(programs, first, places);
-	uint64_t bare = time_calls(canary_cheap), ends = programs->left > 0 ? 2 * CALLS : CALLS;
+	uint64_t bare = time_calls(canary_cheap), ends = ends_alone(programs) ? 2 * CALLS : CALLS;
 	struct probe_links *links;
 	int fd, err;
 
