@@ -13,20 +13,20 @@
 #include <linux/types.h>
 
 #define EV_VERSION 1
-#define EV_MAGIC 0x314b41454c4244ULL /* "DBLEAK1" little endian */
+#define EV_MAGIC   0x314b41454c4244ULL /* "DBLEAK1" little endian */
 
 #define UNKNOWN32 0xffffffffU
 #define UNKNOWN64 0xffffffffffffffffULL
 
-#define EV_COMM_LEN 16
-#define EV_PATH_LEN 108 /* sun_path of unix(7) */
-#define EV_NAME_LEN 64	/* NAMEDATALEN of PostgreSQL; MySQL's longest user name is 32 */
-#define EV_SQL_LEN 512
+#define EV_COMM_LEN	     16
+#define EV_PATH_LEN	     108 /* sun_path of unix(7) */
+#define EV_NAME_LEN	     64	 /* NAMEDATALEN of PostgreSQL; MySQL's longest user name is 32 */
+#define EV_SQL_LEN	     512
 #define EV_STATEMENT_SQL_LEN 192
-#define EV_TEXT_LEN 256
-#define EV_SYMBOL_LEN 32
-#define EV_FRAME_TEXT_LEN 1024
-#define EV_STACK_FRAMES 128
+#define EV_TEXT_LEN	     256
+#define EV_SYMBOL_LEN	     32
+#define EV_FRAME_TEXT_LEN    1024
+#define EV_STACK_FRAMES	     128
 
 enum ev_kind {
 	EV_BEGIN = 1,
@@ -105,7 +105,7 @@ struct ev_process {
 	__u64 nofile_limit; /* soft RLIMIT_NOFILE; UNKNOWN64 */
 	__u32 pid;
 	__u32 parent_pid;
-	__u32 role;	/* enum ev_role */
+	__u32 role;	 /* enum ev_role */
 	__u32 libraries; /* bits of enum ev_client_library: client libraries mapped */
 	char comm[EV_COMM_LEN];
 	char cmdline[EV_TEXT_LEN]; /* one line: program, script, names of options; see redact.h */
@@ -116,7 +116,8 @@ struct ev_process {
 
 enum ev_role {
 	EV_ROLE_CLIENT = 0,
-	EV_ROLE_POOLER = 1, /* holds server ends and client ends: its idle connections are its job */
+	EV_ROLE_POOLER =
+		1, /* holds server ends and client ends: its idle connections are its job */
 	EV_ROLE_SERVER = 2, /* a database server */
 };
 
@@ -162,8 +163,8 @@ enum ev_sign {
 	EV_SIGN_HANDSHAKE = 2, /* its first bytes, both sides seen: enough alone */
 	EV_SIGN_REQUEST = 4,   /* requests framed and tagged as the protocol says */
 	EV_SIGN_REPLY = 8,     /* replies framed and ended as the protocol says */
-	EV_SIGN_SERVER = 16,   /* a known server program holds the other end or the listening port */
-	EV_SIGN_LIBRARY = 32,  /* the client maps the database's client library */
+	EV_SIGN_SERVER = 16,  /* a known server program holds the other end or the listening port */
+	EV_SIGN_LIBRARY = 32, /* the client maps the database's client library */
 };
 
 enum ev_status {
@@ -199,27 +200,27 @@ enum ev_connection_flag {
  * the one before. */
 struct ev_connection {
 	struct ev_head head;
-	__u64 id;		/* socket cookie, never reused while the kernel runs */
-	__u64 start_ns;		/* start of the opener, with pid its identity */
-	__u64 born_ns;		/* first seen opening; 0 before we came */
-	__u64 used_ns;		/* last message in either direction; 0 not known */
-	__u64 request_ns;	/* the oldest request without its full reply; 0 none outstanding */
-	__u64 transaction_ns;	/* since when the current transaction is open; 0 none or not known */
-	__u64 hung_up_ns;	/* since when the server has closed its end; 0 it has not */
-	__u64 longest_gap_ns;	/* longest finished wait of the client inside a transaction */
+	__u64 id;	      /* socket cookie, never reused while the kernel runs */
+	__u64 start_ns;	      /* start of the opener, with pid its identity */
+	__u64 born_ns;	      /* first seen opening; 0 before we came */
+	__u64 used_ns;	      /* last message in either direction; 0 not known */
+	__u64 request_ns;     /* the oldest request without its full reply; 0 none outstanding */
+	__u64 transaction_ns; /* since when the current transaction is open; 0 none or not known */
+	__u64 hung_up_ns;     /* since when the server has closed its end; 0 it has not */
+	__u64 longest_gap_ns; /* longest finished wait of the client inside a transaction */
 	__u64 bytes_sent;
 	__u64 bytes_received;
-	__u64 requests;		/* commands sent */
-	__u64 rows;		/* rows of all replies whose count is known */
-	__u32 begun;		/* transactions */
+	__u64 requests; /* commands sent */
+	__u64 rows;	/* rows of all replies whose count is known */
+	__u32 begun;	/* transactions */
 	__u32 committed;
 	__u32 rolled_back;
-	__u32 abandoned;	/* ended by the end of the connection */
-	__u32 prepared;		/* statements opened by name or id */
-	__u32 unprepared;	/* statements closed */
-	__u32 pid;		/* the opener */
+	__u32 abandoned;  /* ended by the end of the connection */
+	__u32 prepared;	  /* statements opened by name or id */
+	__u32 unprepared; /* statements closed */
+	__u32 pid;	  /* the opener */
 	__u32 tid;
-	__u32 user_pid;		/* last process to send or receive on it */
+	__u32 user_pid; /* last process to send or receive on it */
 	__u32 user_tid;
 	__u32 flags;		/* enum ev_connection_flag */
 	__u8 database;		/* enum ev_database */
@@ -251,8 +252,8 @@ struct ev_sql {
 	struct ev_head head;
 	__u64 id;
 	__u64 sent_ns;
-	__u32 length;	/* of text */
-	__u32 cut;	/* 1: the text went on */
+	__u32 length; /* of text */
+	__u32 cut;    /* 1: the text went on */
 	char text[EV_SQL_LEN];
 };
 
@@ -278,12 +279,12 @@ struct ev_statement_closed {
 struct ev_result {
 	struct ev_head head;
 	__u64 id;
-	__u64 rows;	  /* UNKNOWN64 */
-	__u64 bytes;	  /* UNKNOWN64: SQLite, whose replies go through no socket */
-	__u64 began_ns;	  /* when its request was sent */
+	__u64 rows;	   /* UNKNOWN64 */
+	__u64 bytes;	   /* UNKNOWN64: SQLite, whose replies go through no socket */
+	__u64 began_ns;	   /* when its request was sent */
 	__u64 grown_bytes; /* resident memory of the process: growth while the reply was read */
-	__u64 rss_bytes;  /* after it */
-	__u32 rows_exact; /* 0: estimated from the mean row length */
+	__u64 rss_bytes;   /* after it */
+	__u32 rows_exact;  /* 0: estimated from the mean row length */
 	__u32 length;
 	__u32 cut;
 	__u32 cache_kib; /* SQLite: how much of that may be its own, in KiB; UNKNOWN32 any of it */
@@ -325,10 +326,10 @@ struct ev_loss {
 /* What it has cost so far. */
 struct ev_cost {
 	struct ev_head head;
-	__u64 cpu_ns;	     /* our own process */
-	__u64 bpf_ns;	     /* our programs in the kernel, estimated from sampled run times */
-	__u64 events;	     /* records through the ring */
-	__u64 messages;	     /* database socket messages seen */
+	__u64 cpu_ns;	      /* our own process */
+	__u64 bpf_ns;	      /* our programs in the kernel, estimated from sampled run times */
+	__u64 events;	      /* records through the ring */
+	__u64 messages;	      /* database socket messages seen */
 	__u64 other_messages; /* other socket messages passed over */
 	__u64 rss_bytes;
 	__u64 kernel_bytes; /* maps, socket storage and programs; UNKNOWN64 */
@@ -339,8 +340,8 @@ struct ev_cost {
 /* Something we could not see.  Text is one clause without a full stop. */
 struct ev_gap {
 	struct ev_head head;
-	__u64 start_ns; /* of the process; 0 with pid 0 */
-	__u32 pid;	/* 0: the whole host */
+	__u64 start_ns;	   /* of the process; 0 with pid 0 */
+	__u32 pid;	   /* 0: the whole host */
 	__u32 connections; /* how many connections it hides; 0 does not apply */
 	char text[EV_TEXT_LEN];
 };
@@ -370,8 +371,8 @@ struct ev_library {
 	__u64 hits;	   /* of all its probes so far */
 	__u32 library;	   /* enum ev_client_library */
 	__u32 probes;
-	__u32 cheap;	/* of those, at an instruction that the kernel emulates */
-	__u32 detached; /* 1: taken out again to keep the budget */
+	__u32 cheap;	   /* of those, at an instruction that the kernel emulates */
+	__u32 detached;	   /* 1: taken out again to keep the budget */
 	char build_id[64]; /* hexadecimal; "" not known */
 	char path[EV_TEXT_LEN];
 };
@@ -400,9 +401,9 @@ struct ev_site {
 	__u64 last_ns;	/* of the latest acquire */
 	__u64 rows;	/* of all acquired; UNKNOWN64 */
 	__u32 pid;
-	__u32 resource; /* enum ev_resource */
-	__u32 database; /* enum ev_database */
-	__u32 detached; /* 1: its probes are out, the figures are of the time before */
+	__u32 resource;		     /* enum ev_resource */
+	__u32 database;		     /* enum ev_database */
+	__u32 detached;		     /* 1: its probes are out, the figures are of the time before */
 	char object[EV_SYMBOL_LEN];  /* what it is: "PGresult" */
 	char release[EV_SYMBOL_LEN]; /* the call that frees it: "PQclear" */
 };
@@ -417,15 +418,15 @@ enum ev_handle_flag {
 /* One object that outlived the grace period: every connection, and the first few of each site. */
 struct ev_handle {
 	struct ev_head head;
-	__u64 start_ns; /* of the process */
-	__u64 handle;	/* its address: with pid, start_ns, resource and born_ns its identity */
-	__u64 parent;	/* address of its connection; 0 none or not known */
+	__u64 start_ns;	  /* of the process */
+	__u64 handle;	  /* its address: with pid, start_ns, resource and born_ns its identity */
+	__u64 parent;	  /* address of its connection; 0 none or not known */
 	__u64 connection; /* resource connection: id of its socket; 0 not known */
 	__u64 born_ns;
 	__u64 used_ns; /* 0 not known */
 	__u64 site;
-	__u64 rows;  /* UNKNOWN64 */
-	__u64 bytes; /* UNKNOWN64 */
+	__u64 rows;		  /* UNKNOWN64 */
+	__u64 bytes;		  /* UNKNOWN64 */
 	__u32 acquired, released; /* of what belongs to it: statements, results */
 	__u32 pid;
 	__u32 tid;
@@ -470,9 +471,10 @@ enum ev_language {
 };
 
 enum ev_frame_flag {
-	EV_FRAME_INLINED = 1,  /* no call of its own: the next frame out holds its code */
-	EV_FRAME_DEFINED = 2,  /* line is where the function begins, not where it was */
-	EV_FRAME_EXPORTED = 4, /* function is the nearest exported name before the address, a guess */
+	EV_FRAME_INLINED = 1, /* no call of its own: the next frame out holds its code */
+	EV_FRAME_DEFINED = 2, /* line is where the function begins, not where it was */
+	EV_FRAME_EXPORTED =
+		4, /* function is the nearest exported name before the address, a guess */
 };
 
 /* A place in a program's code, named once however many stacks pass through it.  Its texts stand
@@ -492,10 +494,10 @@ struct ev_frame {
 };
 
 enum ev_stack_flag {
-	EV_STACK_CUT = 1,	/* frames further out are missing */
-	EV_STACK_CALLER = 2,	/* the caller of the library alone */
-	EV_STACK_GREENLET = 4,	/* begins where a greenlet was entered: who started it is not seen */
-	EV_STACK_NAMELESS = 8,	/* the process was gone before its frames could be named */
+	EV_STACK_CUT = 1,      /* frames further out are missing */
+	EV_STACK_CALLER = 2,   /* the caller of the library alone */
+	EV_STACK_GREENLET = 4, /* begins where a greenlet was entered: who started it is not seen */
+	EV_STACK_NAMELESS = 8, /* the process was gone before its frames could be named */
 };
 
 /* One call stack, sent once however many objects were acquired under it. */
@@ -517,7 +519,8 @@ enum ev_evidence_kind {
 	EV_AT_PREPARED = 3, /* a statement; object: its connection's id, second: its own */
 	EV_AT_ACQUIRED = 4, /* a library's object; object: its address, second: its born_ns */
 	EV_AT_SITE = 5,	    /* a site: the call itself, or the latest of its calls looked at */
-	EV_AT_RESULT = 6,   /* the reply out of proportion that was told last; object: the connection's id */
+	EV_AT_RESULT =
+		6, /* the reply out of proportion that was told last; object: the connection's id */
 };
 
 /* Which stack goes with what.  The later record replaces the earlier; its stack may still come. */
@@ -527,7 +530,7 @@ struct ev_evidence {
 	__u64 second;
 	__u64 start_ns; /* of the process */
 	__u64 stack;
-	__u64 at_ns;	/* when it was taken */
+	__u64 at_ns; /* when it was taken */
 	__u32 pid;
 	__u16 kind;	/* enum ev_evidence_kind */
 	__u16 resource; /* EV_AT_ACQUIRED: enum ev_resource; else 0 */
@@ -556,8 +559,8 @@ struct ev_memory {
 	__u64 swapped_bytes;	/* UNKNOWN64 */
 	__u64 file_bytes;	/* resident and backed by files, or shared; UNKNOWN64 */
 	__u64 limit_bytes;	/* the limit that is nearest; UNKNOWN64 there is none */
-	__u64 limit_used_bytes; /* of it, by everybody under it, without what can be had back at once;
-				 * UNKNOWN64 */
+	__u64 limit_used_bytes; /* of it, by everybody under it, without what can be had back at
+				 * once; UNKNOWN64 */
 	__u32 pid;
 	__u16 limit; /* enum ev_limit */
 	__u16 tier;  /* enum ev_tier: how closely it is watched from now on */
@@ -582,11 +585,12 @@ struct ev_memory_site {
 	__u64 error_bytes;  /* held_bytes is within so many of the truth, 19 times of 20; 0 exact */
 	__u64 taken, freed; /* blocks; UNKNOWN64 */
 	__u64 first_ns, last_ns; /* of the takings seen */
-	__u64 connection;   /* whose reply was read then, or its rows made into objects; 0 not known */
-	__u64 reply_bytes;  /* of taken_bytes, what was taken so */
+	__u64 connection;  /* whose reply was read then, or its rows made into objects; 0 not known
+			    */
+	__u64 reply_bytes; /* of taken_bytes, what was taken so */
 	__u32 pid;
-	__u16 tier;  /* enum ev_tier */
-	__u16 flags; /* enum ev_memory_flag */
+	__u16 tier;		    /* enum ev_tier */
+	__u16 flags;		    /* enum ev_memory_flag */
 	char object[EV_SYMBOL_LEN]; /* who took it: "malloc", "libpq", "" pages of the process */
 };
 

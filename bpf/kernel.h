@@ -15,25 +15,25 @@
 
 #define CO_RE __attribute__((preserve_access_index))
 
-#define AF_UNIX 1
-#define AF_INET 2
-#define AF_INET6 10
-#define SOCK_STREAM 1
+#define AF_UNIX		1
+#define AF_INET		2
+#define AF_INET6	10
+#define SOCK_STREAM	1
 #define TCP_ESTABLISHED 1
-#define TCP_SYN_SENT 2
-#define TCP_CLOSE 7
-#define TCP_CLOSE_WAIT 8
-#define TCP_LISTEN 10
-#define RCV_SHUTDOWN 1 /* include/net/sock.h */
-#define MSG_PEEK 2
-#define PF_EXITING 0x00000004 /* include/linux/sched.h */
-#define PF_IO_WORKER 0x00000010
-#define PF_KTHREAD 0x00200000
-#define CLONE_THREAD 0x00010000
-#define USER_CS_32 0x23	      /* x86: __USER32_CS */
-#define PAGE_BYTES 4096ULL    /* x86 has no other */
-#define VM_HUGEPAGE 0x20000000 /* include/linux/mm.h */
-#define VM_NOHUGEPAGE 0x40000000
+#define TCP_SYN_SENT	2
+#define TCP_CLOSE	7
+#define TCP_CLOSE_WAIT	8
+#define TCP_LISTEN	10
+#define RCV_SHUTDOWN	1 /* include/net/sock.h */
+#define MSG_PEEK	2
+#define PF_EXITING	0x00000004 /* include/linux/sched.h */
+#define PF_IO_WORKER	0x00000010
+#define PF_KTHREAD	0x00200000
+#define CLONE_THREAD	0x00010000
+#define USER_CS_32	0x23	   /* x86: __USER32_CS */
+#define PAGE_BYTES	4096ULL	   /* x86 has no other */
+#define VM_HUGEPAGE	0x20000000 /* include/linux/mm.h */
+#define VM_NOHUGEPAGE	0x40000000
 
 struct in6_addr {
 	union {

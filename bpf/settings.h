@@ -9,22 +9,22 @@
 #include "bpf/event.h"
 
 #define SETTINGS_HIERARCHIES 4
-#define CGROUP_DEFAULT 0xffffffffU /* the cgroup v2 hierarchy */
+#define CGROUP_DEFAULT	     0xffffffffU /* the cgroup v2 hierarchy */
 
 /* Fixed before load. */
 struct settings {
-	__u64 hash_seed;   /* random: hashes of private text mean nothing outside this run */
-	__u64 grace_ns;	   /* what lives shorter is only counted */
-	__u32 self;	   /* our own process, never watched */
-	__u32 selective;   /* 1: only what the maps targets, comms and cgroups name */
+	__u64 hash_seed; /* random: hashes of private text mean nothing outside this run */
+	__u64 grace_ns;	 /* what lives shorter is only counted */
+	__u32 self;	 /* our own process, never watched */
+	__u32 selective; /* 1: only what the maps targets, comms and cgroups name */
 	__u32 by_comm;
-	__u32 hierarchies; /* how many of the next are used */
+	__u32 hierarchies;		       /* how many of the next are used */
 	__u32 hierarchy[SETTINGS_HIERARCHIES]; /* cgroup subsystem index, or CGROUP_DEFAULT */
-	__u32 stacks_native;	  /* copied, of each process a second; 0 none */
-	__u32 stacks_interpreted; /* walked, likewise */
-	__u32 stack_bytes;	  /* of a copied one, at most STACK_BYTES */
-	__u32 keep_said; /* 1: of each thread, what it said last */
-	__u32 tell_tasks; /* 1: when selected processes begin and end */
+	__u32 stacks_native;		       /* copied, of each process a second; 0 none */
+	__u32 stacks_interpreted;	       /* walked, likewise */
+	__u32 stack_bytes;		       /* of a copied one, at most STACK_BYTES */
+	__u32 keep_said;		       /* 1: of each thread, what it said last */
+	__u32 tell_tasks;		       /* 1: when selected processes begin and end */
 };
 
 struct cgroup_key {
@@ -36,10 +36,10 @@ struct cgroup_key {
 /* Kernel to user only, translated before anything is recorded: where a connection leads, with the
  * bytes of its startup message (PostgreSQL: key and value pairs; MySQL: user, then database). */
 #define RAW_IDENTITY 64
-#define RAW_SERVER 65
-#define RAW_HOLDER 66
-#define RAW_ALIVE 67 /* a head alone, ns its connection's id: still there, nothing new */
-#define STARTUP_LEN 256
+#define RAW_SERVER   65
+#define RAW_HOLDER   66
+#define RAW_ALIVE    67 /* a head alone, ns its connection's id: still there, nothing new */
+#define STARTUP_LEN  256
 
 struct raw_identity {
 	struct ev_head head;
@@ -88,8 +88,8 @@ struct process {
 	__u32 told;	       /* user space knows of a connection of it */
 	__u32 server;	       /* holds server ends */
 	__u32 gone;
-	__u32 client;	       /* a client library gave it something */
-	__u64 exec_ns;	       /* when it became another program; 0 never */
+	__u32 client;		/* a client library gave it something */
+	__u64 exec_ns;		/* when it became another program; 0 never */
 	char comm[EV_COMM_LEN]; /* of clients, when first met */
 };
 
@@ -120,15 +120,15 @@ enum {
 };
 
 #define WALKED_BYTES (512 << 10) /* of the ring that walks over maps write to */
-#define TASKS_BYTES (64 << 10)	 /* of the ring of processes made and ended */
+#define TASKS_BYTES  (64 << 10)	 /* of the ring of processes made and ended */
 
 /* Per-CPU counters. */
 enum {
 	COUNTER_LOSS = 0, /* + enum ev_loss_kind */
 	COUNTER_EVENTS = 8,
-	COUNTER_MESSAGES = 9,	    /* of tracked connections */
+	COUNTER_MESSAGES = 9,	     /* of tracked connections */
 	COUNTER_OTHER_MESSAGES = 10, /* of other sockets */
-	COUNTER_FAULTS = 11,	    /* page faults, of whomever, while some process grows */
+	COUNTER_FAULTS = 11,	     /* page faults, of whomever, while some process grows */
 	COUNTERS = 16,
 };
 

@@ -24,7 +24,8 @@ static const struct {
 static int help(FILE *to, int status)
 {
 	fputs("dbleak finds database connections, transactions and statements that leak.\n"
-	      "usage: dbleak [COMMAND] [OPTIONS]\n", to);
+	      "usage: dbleak [COMMAND] [OPTIONS]\n",
+	      to);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
 	fputs("\"dbleak COMMAND --help\" tells more.\n", to);

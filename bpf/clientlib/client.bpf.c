@@ -4,8 +4,8 @@
  *
  * Two programs serve every row of the probe table: the attach cookie names the row.  The entry
  * remembers, the end decides; a release that cannot fail is done at the entry.  The end is no
- * return probe but a probe on the function's own last instructions (user/capture/probe/probe_exit.c says
- * why).  What a library acquires from itself is its own business.
+ * return probe but a probe on the function's own last instructions (user/capture/probe/probe_exit.c
+ * says why).  What a library acquires from itself is its own business.
  */
 #include <asm-generic/errno-base.h>
 
@@ -14,16 +14,16 @@
 #include "bpf/ledger/select.bpf.h"
 #include "bpf/stack/stack.bpf.h"
 
-#define JOIN_NS 10000000000ULL
-#define JOIN_TRIES 60
-#define SCRATCH_LEN 2048 /* of a text at a time */
-#define WORDS_STEP 8	 /* of it, at a time */
-#define WIDE_LEN 256	 /* of a text in UTF-16, read unit by unit: the verifier walks each */
-#define OUTERS_MOST 8 /* functions of the table that call the same one */
-#define TOP_WORDS 8
-#define PRELUDE_NS 20000000ULL
+#define JOIN_NS	       10000000000ULL
+#define JOIN_TRIES     60
+#define SCRATCH_LEN    2048 /* of a text at a time */
+#define WORDS_STEP     8    /* of it, at a time */
+#define WIDE_LEN       256  /* of a text in UTF-16, read unit by unit: the verifier walks each */
+#define OUTERS_MOST    8    /* functions of the table that call the same one */
+#define TOP_WORDS      8
+#define PRELUDE_NS     20000000ULL
 #define STACK_EVERY_NS 10000000ULL
-#define SCRATCHES 8	 /* texts that differ only after so many are taken for one */
+#define SCRATCHES      8 /* texts that differ only after so many are taken for one */
 
 struct handles_map handles SEC(".maps");
 struct links_map links SEC(".maps"); /* connections */
@@ -245,7 +245,8 @@ static __always_inline __u64 hash_word(__u64 hash, __u64 word)
 	return hash ^ hash >> 29;
 }
 
-/* Steps of loops are functions of their own, not static, so that the verifier looks at each once. */
+/* Steps of loops are functions of their own, not static, so that the verifier looks at each once.
+ */
 
 /* Takes so many words of the scratch into the hash. */
 __noinline __u64 hash_words(__u64 hash, __u32 from)
@@ -269,7 +270,8 @@ __noinline __u64 hash_rest(__u64 hash, __u32 n)
 	if (!s)
 		return hash;
 	for (i = 0; i < WORDS_STEP - 1 && at < words; i++, at++) {
-		barrier_var(at); /* or the compiler, who knows better, drops what the verifier needs */
+		barrier_var(
+			at); /* or the compiler, who knows better, drops what the verifier needs */
 		hash = hash_word(hash, s->words[at % (SCRATCH_LEN / 8)]);
 	}
 	if (!(n & 7))
@@ -543,8 +545,9 @@ static __always_inline void join_after(struct handle *h, __u64 now)
 		h->flags |= EV_HANDLE_TENTATIVE;
 }
 
-/* A connection met for the first time, by what belongs to it.  A function of its own: its entry would
- * not fit beside the rest into the 512 bytes of stack that 6.1 gives to a program and what it calls. */
+/* A connection met for the first time, by what belongs to it.  A function of its own: its entry
+ * would not fit beside the rest into the 512 bytes of stack that 6.1 gives to a program and what it
+ * calls. */
 static __noinline int link_enter(__u64 handle, __u32 pid, __u32 probe, __u64 now)
 {
 	struct handle_key key = {.handle = handle, .pid = pid, .resource = EV_RES_CONNECTION};
@@ -586,8 +589,7 @@ static __always_inline void release_unseen(const struct handle_key *key, const s
 	site_released(s, o, key->handle, told);
 }
 
-static __noinline int tell_closed(__u64 handle, __u32 pid, __u32 resource, __u64 born_ns,
-				  __u64 now)
+static __noinline int tell_closed(__u64 handle, __u32 pid, __u32 resource, __u64 born_ns, __u64 now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct ev_handle_closed gone = {};
@@ -801,8 +803,8 @@ static __always_inline void link_released(const struct probe *p, __u64 handle, _
 	link_let_go(handle, pid, h, bpf_ktime_get_boot_ns());
 }
 
-/* A run is over that is worth a word: how many rows it was, else 0.  Not static, as the next two, so
- * that the verifier looks at it once. */
+/* A run is over that is worth a word: how many rows it was, else 0.  Not static, as the next two,
+ * so that the verifier looks at it once. */
 __noinline __u64 run_rows(__u64 handle, __u32 rows_at)
 {
 	struct handle_key key = {.handle = handle,
@@ -884,8 +886,7 @@ static __always_inline void run_ended(const struct probe *p, const struct object
 {
 	__u64 parent = o->parent, rows;
 
-	if (p->rows_at == UNKNOWN32 ||
-	    now - o->born_ns < RUN_NS + (__u64)o->before_ms * 1000000)
+	if (p->rows_at == UNKNOWN32 || now - o->born_ns < RUN_NS + (__u64)o->before_ms * 1000000)
 		return;
 	rows = run_rows(handle, p->rows_at);
 	if (!rows)
@@ -896,9 +897,8 @@ static __always_inline void run_ended(const struct probe *p, const struct object
 
 static __always_inline void rewound(const struct probe *p, __u64 handle)
 {
-	struct handle_key key = {.handle = handle,
-				 .pid = bpf_get_current_pid_tgid() >> 32,
-				 .resource = p->resource};
+	struct handle_key key = {
+		.handle = handle, .pid = bpf_get_current_pid_tgid() >> 32, .resource = p->resource};
 	struct object *o = bpf_map_lookup_elem(&handles, &key);
 
 	if (o)
@@ -1104,7 +1104,8 @@ int client_entered(struct pt_regs *ctx)
 
 static __always_inline int succeeded(const struct probe *p, __s32 result)
 {
-	return p->success == SUCCESS_ZERO ? result == 0 : p->success != SUCCESS_POSITIVE || result > 0;
+	return p->success == SUCCESS_ZERO ? result == 0
+					  : p->success != SUCCESS_POSITIVE || result > 0;
 }
 
 /* A call ends; what it gives is of another kind where it failed. */
@@ -1129,7 +1130,8 @@ SEC("uprobe")
 int client_left(struct pt_regs *ctx)
 {
 	__u64 cookie = bpf_get_attach_cookie(ctx), *n;
-	__u32 key = EXIT_PROBE(cookie); /* one for all look-ups: 6.1 counts each byte of the stack */
+	__u32 key = EXIT_PROBE(
+		cookie); /* one for all look-ups: 6.1 counts each byte of the stack */
 	struct probe *p = bpf_map_lookup_elem(&probes, &key);
 	struct call *call;
 
@@ -1217,7 +1219,8 @@ static long tell_one(__u32 i, void *of)
 	return tell_sample(of, i);
 }
 
-/* A call for each: in a loop the verifier of 6.1 follows all ways of each round, and finds no end. */
+/* A call for each: in a loop the verifier of 6.1 follows all ways of each round, and finds no end.
+ */
 static __always_inline void tell_samples(struct seq_file *seq, const struct site_key *at,
 					 struct site *s, const struct process *p)
 {
@@ -1252,7 +1255,8 @@ static __always_inline void untell_samples(const struct site_key *at, struct sit
 	bpf_loop(SITE_SAMPLES, untell_one, &of, 0);
 }
 
-/* What was told of makes room for later ones: to see whether more keep coming, and how they look. */
+/* What was told of makes room for later ones: to see whether more keep coming, and how they look.
+ */
 static __always_inline void make_room(struct site *s)
 {
 	__u32 told = s->telling;
@@ -1260,8 +1264,8 @@ static __always_inline void make_room(struct site *s)
 	__sync_fetch_and_and(&s->sampled, ~told);
 }
 
-static __always_inline int tell_site(struct seq_file *seq, const struct site_key *key, struct site *s,
-				     struct process *p, int gone)
+static __always_inline int tell_site(struct seq_file *seq, const struct site_key *key,
+				     struct site *s, struct process *p, int gone)
 {
 	struct raw_site out = {};
 	__u64 sum = s->acquired + s->released + s->unseen + s->failed + 1;

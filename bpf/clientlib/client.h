@@ -8,24 +8,24 @@
 
 #include "bpf/event.h"
 
-#define PROBES_MOST 8192 /* probes in all files; an attach cookie is an index below it */
-#define TEXT_LEN EV_STATEMENT_SQL_LEN
-#define SITE_SAMPLES 32 /* objects of each site that are told of one by one, each sweep */
-#define SITE_TOLD 1024 /* open ones told of, beyond which one each sweep must do */
-#define NO_SAMPLE 255
-#define SAMPLE_TOLD 254 /* it was a sample, and told of */
-#define RUN_NS 10000000ULL /* a run of a statement that is over sooner is not looked at */
-#define RUN_ROWS 10000	   /* that it has handed out, and */
-#define RUN_GROWN (1 << 20) /* bytes that its process took meanwhile, to be told of */
-#define OBJECT_BYTES 56 /* what the kernel adds makes 128 of it: its head, and the key */
+#define PROBES_MOST  8192 /* probes in all files; an attach cookie is an index below it */
+#define TEXT_LEN     EV_STATEMENT_SQL_LEN
+#define SITE_SAMPLES 32	  /* objects of each site that are told of one by one, each sweep */
+#define SITE_TOLD    1024 /* open ones told of, beyond which one each sweep must do */
+#define NO_SAMPLE    255
+#define SAMPLE_TOLD  254	 /* it was a sample, and told of */
+#define RUN_NS	     10000000ULL /* a run of a statement that is over sooner is not looked at */
+#define RUN_ROWS     10000	 /* that it has handed out, and */
+#define RUN_GROWN    (1 << 20)	 /* bytes that its process took meanwhile, to be told of */
+#define OBJECT_BYTES 56		 /* what the kernel adds makes 128 of it: its head, and the key */
 
 enum probe_role {
-	PROBE_COUNT = 0,   /* only counts: the canary */
+	PROBE_COUNT = 0, /* only counts: the canary */
 	PROBE_ACQUIRE = 1,
 	PROBE_RELEASE = 2,
-	PROBE_USE = 3,	   /* of a connection: joins it with its socket; of others: gives a text */
-	PROBE_INSIDE = 4,  /* what is acquired during this call is the library's own */
-	PROBE_REWIND = 5,    /* of a statement: its rows are over, it may run again */
+	PROBE_USE = 3,	  /* of a connection: joins it with its socket; of others: gives a text */
+	PROBE_INSIDE = 4, /* what is acquired during this call is the library's own */
+	PROBE_REWIND = 5, /* of a statement: its rows are over, it may run again */
 	PROBE_TLS_WRITE = 6, /* plaintext goes out */
 	PROBE_TLS_READ = 7,  /* plaintext has come in */
 	PROBE_TLS_END = 8,   /* the session is over */
@@ -93,11 +93,11 @@ struct probe {
 	__u8 role, resource, database, success;
 	__u8 handle, parent, text; /* enum probe_source */
 	__u8 flags;
-	/* Not 0: it sits in a function that the row's function calls, and which returns to this many
-	 * bytes from the probe; others call it, too. */
+	/* Not 0: it sits in a function that the row's function calls, and which returns to this
+	 * many bytes from the probe; others call it, too. */
 	__s32 outer;
 	__u32 stack; /* bytes there from the stack pointer to the row's function's return address */
-	__u32 next; /* cookie of another row's, at the same place but with another outer; 0 none */
+	__u32 next;  /* cookie of another row's, at the same place but with another outer; 0 none */
 	__u64 since_ns; /* it was put there: a call that ends soon after may have begun before */
 };
 
@@ -109,18 +109,18 @@ struct handle_key {
 
 /* An object that is open.  With its key it fills the smallest piece of kernel memory that holds
  * both: there may be a million. */
-#define OBJECT_FIELDS                                                                              \
-	__u64 born_ns;                                                                             \
-	__u64 parent;                                                                              \
-	__u64 place; /* of its site */                                                             \
-	__u64 text; /* hash; 0 none */                                                             \
-	__u64 rows;                                                                                \
-	/* Of a statement that tells of its rows: memory of its process when its run had not begun, \
-	 * and when that was, in milliseconds after its birth. */                                  \
-	__u32 before_pages, before_ms;                                                             \
-	__u32 tid;                                                                                 \
-	__u16 probe;  /* cookie of the one that acquired it */                                     \
-	__u8 flags;   /* enum ev_handle_flag */                                                    \
+#define OBJECT_FIELDS                                                                        \
+	__u64 born_ns;                                                                       \
+	__u64 parent;                                                                        \
+	__u64 place; /* of its site */                                                       \
+	__u64 text;  /* hash; 0 none */                                                      \
+	__u64 rows;                                                                          \
+	/* Of a statement that tells of its rows: memory of its process when its run had not \
+	 * begun, and when that was, in milliseconds after its birth. */                                      \
+	__u32 before_pages, before_ms;                                                       \
+	__u32 tid;                                                                           \
+	__u16 probe; /* cookie of the one that acquired it */                                \
+	__u8 flags;  /* enum ev_handle_flag */                                               \
 	__u8 sample; /* its place among its site's; NO_SAMPLE; SAMPLE_TOLD */
 
 struct object {
@@ -137,9 +137,9 @@ struct handle {
 			OBJECT_FIELDS
 		};
 	};
-	__u64 used_ns; /* last acquire or release of what belongs to it */
-	__u64 socket; /* cookie of its socket; 0 not known */
-	__u64 latest; /* hash of the text it was given last; 0 none */
+	__u64 used_ns;		  /* last acquire or release of what belongs to it */
+	__u64 socket;		  /* cookie of its socket; 0 not known */
+	__u64 latest;		  /* hash of the text it was given last; 0 none */
 	__u32 acquired, released; /* of what belongs to it */
 	__u32 told;
 	__u32 tries;
@@ -172,7 +172,7 @@ struct site {
 	__u32 reserved2;
 	__u64 sample[SITE_SAMPLES];
 	__u64 sample_at[SITE_SAMPLES]; /* stacks */
-	__u32 sampled; /* bits: places taken */
+	__u32 sampled;		       /* bits: places taken */
 	__u32 unwanted; /* generation of the selection that does not want it; 0 wanted */
 	__u8 resource, database;
 	__u16 reserved;
@@ -181,7 +181,7 @@ struct site {
 
 /* A call that has begun. */
 struct call {
-	__u64 ns; /* or of the first call inside it; 0 there was none yet */
+	__u64 ns;   /* or of the first call inside it; 0 there was none yet */
 	__u64 code; /* where the file's code begins */
 	__u64 caller;
 	__u64 handle;
@@ -212,10 +212,10 @@ struct client_text {
 };
 
 /* Kernel to user only. */
-#define RAW_SITE 68
+#define RAW_SITE   68
 #define RAW_HANDLE 69
-#define RAW_DEAD 70 /* a handle whose process or program is gone */
-#define RAW_RUN 73  /* a statement has handed out many rows while its process grew */
+#define RAW_DEAD   70 /* a handle whose process or program is gone */
+#define RAW_RUN	   73 /* a statement has handed out many rows while its process grew */
 
 struct raw_site {
 	struct ev_head head;
@@ -224,7 +224,7 @@ struct raw_site {
 	__u64 acquired, released, unseen, failed, rows;
 	__u64 caller;
 	__u64 stack; /* 0: none, or told before */
-	__u32 gone; /* with its process, or its program */
+	__u32 gone;  /* with its process, or its program */
 	__u32 unwanted;
 	__u32 resource, database;
 	char comm[EV_COMM_LEN];
@@ -246,7 +246,7 @@ struct raw_run {
 	__u64 born_ns;
 	__u64 text;
 	__u64 rows;
-	__u64 before_ns; /* it had not begun then, */
+	__u64 before_ns;    /* it had not begun then, */
 	__u64 before_bytes; /* and so much memory the process had */
 	__u64 after_bytes;
 	__u64 stack; /* of the call that ended it; 0 none */

@@ -10,34 +10,34 @@
 #include "bpf/settings.h"
 
 #define FRAME_HEAD 32 /* bytes of a message kept when a read cuts it */
-#define TAIL_LEN 64
+#define TAIL_LEN   64
 #define FIFO_DEPTH 8
-#define DOUBTS 4 /* statements whose PREPARE may still fail */
-#define CURSORS 8 /* cursors known by name */
+#define DOUBTS	   4 /* statements whose PREPARE may still fail */
+#define CURSORS	   8 /* cursors known by name */
 
 /* Where one direction stands in its stream of messages. */
 struct frame {
-	__u32 left;	/* of the current message still to come */
-	__u32 offset;	/* in the chunk being walked */
-	__u32 head_len; /* bytes held in head */
+	__u32 left;	 /* of the current message still to come */
+	__u32 offset;	 /* in the chunk being walked */
+	__u32 head_len;	 /* bytes held in head */
 	__u32 continues; /* MySQL: the next packet is the rest of one too large for one packet */
 	__u8 head[2 * FRAME_HEAD];
 };
 
 enum phase {
 	PHASE_READY = 0,
-	PHASE_STARTUP = 1,  /* PostgreSQL: a message without tag comes next */
+	PHASE_STARTUP = 1,   /* PostgreSQL: a message without tag comes next */
 	PHASE_SSL_ASKED = 2, /* PostgreSQL: one byte of answer comes next */
 	PHASE_AUTH = 3,
 	PHASE_GREETED = 4, /* MySQL: the handshake response comes next */
 };
 
 enum stage { /* of a MySQL reply */
-	STAGE_FIRST = 0,
-	STAGE_COLUMNS = 1,
-	STAGE_COLUMNS_END = 2,
-	STAGE_ROWS = 3,
-	STAGE_SKIP = 4,
+	     STAGE_FIRST = 0,
+	     STAGE_COLUMNS = 1,
+	     STAGE_COLUMNS_END = 2,
+	     STAGE_ROWS = 3,
+	     STAGE_SKIP = 4,
 };
 
 /* Of a cursor that SQL declares; in the order in which one gives way to another. */
@@ -52,11 +52,11 @@ enum cursor_state {
 
 /* Whom the stack of a message tells of. */
 enum ask {
-	ASK_OPENED = 1,	  /* the connection's opening */
-	ASK_BEGUN = 2,	  /* a request while nothing was under way: a transaction's first, perhaps; or
-			   * a later one, when its first was not looked at */
-	ASK_PREPARED = 4, /* a statement */
-	ASK_RESULT = 8,	  /* a reply out of proportion, being read */
+	ASK_OPENED = 1, /* the connection's opening */
+	ASK_BEGUN = 2,	/* a request while nothing was under way: a transaction's first, perhaps; or
+			 * a later one, when its first was not looked at */
+	ASK_PREPARED = 4,   /* a statement */
+	ASK_RESULT = 8,	    /* a reply out of proportion, being read */
 	ASK_PREPARING = 16, /* MySQL: a statement that the reply will name */
 };
 
@@ -64,18 +64,18 @@ enum ask {
  * lines costs little. */
 struct connection {
 	struct ev_connection ev;
-	__u64 now;	 /* of the message being handled */
-	__u64 fifo;	 /* MySQL: kinds of the commands awaiting replies, 8 bits each, oldest low */
+	__u64 now;  /* of the message being handled */
+	__u64 fifo; /* MySQL: kinds of the commands awaiting replies, 8 bits each, oldest low */
 	__u64 reply_bytes;
 	__u64 reply_rows;
 	__u64 reply_began_ns;
-	__u64 resident;	 /* of the process when the reply passed RESULT_MARK */
-	__u32 pending;	 /* replies outstanding */
-	__u32 part;	 /* PostgreSQL: where in the chunk a reply begins; MySQL: the chunk's length */
-	__u32 expect;	 /* MySQL: packets to come in this stage */
+	__u64 resident; /* of the process when the reply passed RESULT_MARK */
+	__u32 pending;	/* replies outstanding */
+	__u32 part;   /* PostgreSQL: where in the chunk a reply begins; MySQL: the chunk's length */
+	__u32 expect; /* MySQL: packets to come in this stage */
 	__u32 capabilities; /* MySQL: agreed on */
 	__u32 told;
-	__u32 body;	 /* where in sql.text the statement itself begins: after PREPARE name */
+	__u32 body; /* where in sql.text the statement itself begins: after PREPARE name */
 	__u8 phase;
 	__u8 stage;
 	__u8 replying;	 /* inside a reply */
@@ -88,47 +88,47 @@ struct connection {
 	__u8 doubts;	 /* entries of doubt in use */
 	__u8 group_sent; /* PostgreSQL: number of the group (up to a Sync) that is being sent */
 	__u8 group_received;
-	__u8 ordinal;	 /* Parse messages sent in this group */
-	__u8 parsed;	 /* ParseComplete messages received in this group */
-	__u8 failed;	 /* this group has failed */
+	__u8 ordinal; /* Parse messages sent in this group */
+	__u8 parsed;  /* ParseComplete messages received in this group */
+	__u8 failed;  /* this group has failed */
 	__u8 rows_estimated;
-	__u8 infile;	 /* MySQL: the client is sending a file */
-	__u8 sequence;	 /* MySQL: number of the server's next packet */
-	__u8 row_calls;	 /* MySQL: how often rows were walked in this chunk */
-	__u8 row_long;	 /* MySQL: the last row was longer than it is worth reading ahead */
-	__u8 simple;	 /* the last request was one whole query, its text alone in its send */
-	__u8 lane;	 /* which of a CPU's windows: other kinds of sockets use others */
-	__u8 cursors;	 /* PostgreSQL: what a reply says may change them */
-	__u8 asks;	 /* enum ask: what the stack of this message is evidence for */
+	__u8 infile;	/* MySQL: the client is sending a file */
+	__u8 sequence;	/* MySQL: number of the server's next packet */
+	__u8 row_calls; /* MySQL: how often rows were walked in this chunk */
+	__u8 row_long;	/* MySQL: the last row was longer than it is worth reading ahead */
+	__u8 simple;	/* the last request was one whole query, its text alone in its send */
+	__u8 lane;	/* which of a CPU's windows: other kinds of sockets use others */
+	__u8 cursors;	/* PostgreSQL: what a reply says may change them */
+	__u8 asks;	/* enum ask: what the stack of this message is evidence for */
 	struct frame sent;
 	/* The verifier wants as much room behind each of these texts as it is long. */
 	struct ev_sql sql;
 	struct raw_identity identity;
 	__u64 doubt[DOUBTS]; /* statements opened by requests without a reply yet */
-	__u64 named;	 /* PostgreSQL: hash of the statement name read last */
+	__u64 named;	     /* PostgreSQL: hash of the statement name read last */
 	__u64 result_told_ns;
 	__u64 result_told_bytes;
 	__u64 sql_told_ns;
-	__u64 swept;	 /* what the last sweep told of it, summed up */
+	__u64 swept;	  /* what the last sweep told of it, summed up */
 	__u64 dropped_ns; /* when all statements were closed at once */
-	__u32 unlisted;	 /* statements open for which the ledger had no room */
-	__u32 wanted;	 /* bytes to collect in the SQL slot, or of the startup message */
+	__u32 unlisted;	  /* statements open for which the ledger had no room */
+	__u32 wanted;	  /* bytes to collect in the SQL slot, or of the startup message */
 	__u32 identity_version;
 	__u32 identity_told;
-	__u32 name_end;	 /* in sql.text, of the name read last */
-	__u32 held;	 /* cursors open beyond their transaction, those not listed included */
-	__u32 fresh;	 /* the same of the open transaction, of those not listed */
+	__u32 name_end;	   /* in sql.text, of the name read last */
+	__u32 held;	   /* cursors open beyond their transaction, those not listed included */
+	__u32 fresh;	   /* the same of the open transaction, of those not listed */
 	__u32 cursor_turn; /* where the list is written next */
-	__u32 closes;	 /* requests to close cursors without a reply yet */
+	__u32 closes;	   /* requests to close cursors without a reply yet */
 	__u8 doubt_ordinal[DOUBTS]; /* which Parse of its group */
 	__u8 doubt_group[DOUBTS];
 	__u64 cursor[CURSORS]; /* hashes of their names */
-	__u64 interpreted; /* its user's stacks are cheap to take: none is left out */
-	__u64 opened_at; /* stack of its opening; 0 none, as below */
-	__u64 begun_at;	 /* of the first request of its last transaction */
+	__u64 interpreted;     /* its user's stacks are cheap to take: none is left out */
+	__u64 opened_at;       /* stack of its opening; 0 none, as below */
+	__u64 begun_at;	       /* of the first request of its last transaction */
 	__u64 begun_at_ns;
 	__u64 opened_told, begun_told;
-	__u64 prepared;	 /* statement opened last */
+	__u64 prepared;	    /* statement opened last */
 	__u64 preparing_at; /* MySQL: of the request for one, whose reply may be read elsewhere */
 	__u8 cursor_state[CURSORS]; /* enum cursor_state */
 	__u8 cursor_group[CURSORS]; /* whose reply tells whether it was opened */

@@ -21,7 +21,7 @@
 
 /* Small, on every stream socket that ever carried a byte: what we think of it. */
 struct mark {
-	__u64 born_ns; /* TCP: when connect() was called; 0 not known */
+	__u64 born_ns;	 /* TCP: when connect() was called; 0 not known */
 	__u64 opened_at; /* its stack then; 0 none */
 	__u64 start_ns;
 	__u32 pid;
@@ -29,7 +29,7 @@ struct mark {
 	__u32 generation; /* of the selection that decided MARK_UNWANTED */
 	__u8 state;	  /* enum mark_state */
 	__u8 seen;	  /* messages looked at, at most 255 */
-	__u8 pg_signs; /* enum ev_sign, of this protocol, as a client */
+	__u8 pg_signs;	  /* enum ev_sign, of this protocol, as a client */
 	__u8 my_signs;
 	__u8 greeting[4]; /* header of a MySQL greeting whose body is to come */
 	__u16 greeting_length;

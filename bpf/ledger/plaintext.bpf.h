@@ -15,7 +15,7 @@
 /* The second entry. */
 struct veil {
 	struct connection c;
-	__u64 ssl;     /* the library's session; 0 not known */
+	__u64 ssl;	/* the library's session; 0 not known */
 	__u64 unfed_ns; /* since when encrypted bytes went by without plaintext */
 	__u32 unfed;	/* those bytes */
 	__u32 pid;	/* of the session */
@@ -40,14 +40,14 @@ extern __u32 tls_read;
 
 /* More than an alert and a change of keys have in them, less than any request with its reply. */
 #define UNFED_LEAST 64
-#define UNFED_NS 1000000000ULL
+#define UNFED_NS    1000000000ULL
 
 /* Has it said more than its plaintext told?  Then what that told is out of date: the session is
  * lost to us, or the probes are gone. */
 static __always_inline int veil_is_behind(const struct veil *v)
 {
-	return !tls_read || (v->unfed >= UNFED_LEAST &&
-			     bpf_ktime_get_boot_ns() - v->unfed_ns > UNFED_NS);
+	return !tls_read ||
+	       (v->unfed >= UNFED_LEAST && bpf_ktime_get_boot_ns() - v->unfed_ns > UNFED_NS);
 }
 
 static __always_inline void veil_forget(struct connection *c, struct veil *v)
@@ -84,8 +84,8 @@ static __always_inline void veil_merge(struct connection *c)
 	c->ev.unprepared = v->ev.unprepared;
 	c->ev.status = v->ev.status;
 	c->ev.cursors = v->ev.cursors;
-	c->ev.flags = (c->ev.flags & ~(EV_CONN_UNALIGNED | EV_CONN_WROTE | EV_CONN_CURSOR |
-				       EV_CONN_TENTATIVE)) |
+	c->ev.flags = (c->ev.flags &
+		       ~(EV_CONN_UNALIGNED | EV_CONN_WROTE | EV_CONN_CURSOR | EV_CONN_TENTATIVE)) |
 		      v->ev.flags;
 	c->begun_at = v->begun_at;
 	c->begun_at_ns = v->begun_at_ns;

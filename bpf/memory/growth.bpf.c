@@ -7,25 +7,26 @@
  * sample shows its stack, and stands for them all.  Attached only while a process grows; others
  * pay a look-up.
  *
- * Where the next sample is taken is drawn by faults, of which a first touch is known by finding no page.
- * How many pages came is counted by the kernel, too, but late: each processor keeps a batch back.  That
- * count bounds the other, for pages also come back from swap, are shared, or come without a fault.
+ * Where the next sample is taken is drawn by faults, of which a first touch is known by finding no
+ * page. How many pages came is counted by the kernel, too, but late: each processor keeps a batch
+ * back.  That count bounds the other, for pages also come back from swap, are shared, or come
+ * without a fault.
  *
- * A fault of 4 KB counts one page; 2 MB belong to the one that got them.  So the first touch of an area
- * that may get a huge page shows its stack, and the next fault tells whether it did.
+ * A fault of 4 KB counts one page; 2 MB belong to the one that got them.  So the first touch of an
+ * area that may get a huge page shows its stack, and the next fault tells whether it did.
  */
 #include "bpf/memory/growth.bpf.h"
 #include "bpf/clientlib/client.bpf.h"
 #include "bpf/stack/stack.bpf.h"
 
 #define FAULT_PRESENT 1 /* X86_PF_PROT: a page was there */
-#define FAULT_WRITES 2 /* X86_PF_WRITE */
-#define HUGE_SHIFT 21
-#define HUGE_PAGES 512
-#define STACK_NEAR (16 << 10)
+#define FAULT_WRITES  2 /* X86_PF_WRITE */
+#define HUGE_SHIFT    21
+#define HUGE_PAGES    512
+#define STACK_NEAR    (16 << 10)
 #define INTERVAL_MOST (1 << 18)
-#define TICK_NS 10000000ULL
-#define SPACE_GAPS 16 /* that a burst of samples may run ahead */
+#define TICK_NS	      10000000ULL
+#define SPACE_GAPS    16 /* that a burst of samples may run ahead */
 
 struct growing_map growing SEC(".maps");
 __u16 growing_near[GROWING_NEAR] = {};
@@ -91,7 +92,8 @@ static __always_inline void send(struct raw_growth *r, __u64 pages)
 	emit(r, sizeof(*r));
 }
 
-/* Where samples come too fast they are drawn further apart: in the long run, for pages come in bursts. */
+/* Where samples come too fast they are drawn further apart: in the long run, for pages come in
+ * bursts. */
 static __always_inline void space(struct growth_state *s, const struct growing *of, __u64 now)
 {
 	__u64 since = now - SPACE_GAPS * of->gap_ns;
@@ -132,7 +134,7 @@ static long look_at_area(struct task_struct *task, struct vm_area_struct *vma, s
 	a->huge = !vma->vm_file && vma->vm_start <= from &&
 		  vma->vm_end >= from + HUGE_PAGES * PAGE_BYTES &&
 		  (a->wanted == GROWING_HUGE_ASKED ? !!(vma->vm_flags & VM_HUGEPAGE)
-						: !(vma->vm_flags & VM_NOHUGEPAGE));
+						   : !(vma->vm_flags & VM_NOHUGEPAGE));
 	return 0;
 }
 
@@ -146,7 +148,8 @@ static __always_inline int may_be_huge(const struct fault *f)
 	return area.huge;
 }
 
-/* Perhaps the first touch of a huge page: the next fault tells.  Of too many, some are passed over. */
+/* Perhaps the first touch of a huge page: the next fault tells.  Of too many, some are passed over.
+ */
 static __always_inline void wait_for_huge(struct growth_state *s, const struct fault *f)
 {
 	__u64 now, since;
@@ -166,8 +169,8 @@ static __always_inline void wait_for_huge(struct growth_state *s, const struct f
 	s->waits = 1;
 }
 
-/* How many huge pages came with so many more.  A processor's late share of the count may be of pages
- * that went, and hide some; but such a share alone is no huge page. */
+/* How many huge pages came with so many more.  A processor's late share of the count may be of
+ * pages that went, and hide some; but such a share alone is no huge page. */
 static __always_inline __u64 huge_in(const struct fault *f, __s64 more)
 {
 	__u64 late = f->of->batch;
@@ -229,7 +232,8 @@ static __always_inline void on_growing(struct growth_state *s, const struct faul
 	if (touches_stack(f))
 		return;
 	pages = pages_since(s, f);
-	draw(s, f, bpf_ktime_get_boot_ns()); /* before the stack: of threads that come at once one takes it */
+	draw(s, f, bpf_ktime_get_boot_ns()); /* before the stack: of threads that come at once one
+						takes it */
 	if (!pages)
 		return;
 	sample(f, &s->out, s->sampled_ns);
@@ -270,8 +274,8 @@ static __always_inline int on_fault(__u64 address, __u64 error)
 	return 0;
 }
 
-/* Attached to page_fault_user, and to page_fault_kernel, where the kernel writes into fresh pages of
- * the program. */
+/* Attached to page_fault_user, and to page_fault_kernel, where the kernel writes into fresh pages
+ * of the program. */
 SEC("raw_tp")
 int growth_faulted(struct bpf_raw_tracepoint_args *ctx)
 {

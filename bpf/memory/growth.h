@@ -36,9 +36,9 @@ enum growing_huge {
 struct raw_growth {
 	struct ev_head head;
 	__u64 start_ns;
-	__u64 bytes;   /* taken since the last sample */
-	__u64 address; /* that was touched */
-	__u64 stack;   /* id of a raw_stack; 0 none */
+	__u64 bytes;	  /* taken since the last sample */
+	__u64 address;	  /* that was touched */
+	__u64 stack;	  /* id of a raw_stack; 0 none */
 	__u64 connection; /* to which the thread spoke last; 0 none seen */
 	__u64 said_ns;	  /* when that was */
 	__u32 pid, tid;
@@ -47,14 +47,14 @@ struct raw_growth {
 /* What the kernel half remembers of a process that grows; zero at first.  Pages are resident and
  * anonymous, or swapped out. */
 struct growth_state {
-	__s64 last;	/* pages at the last fault */
-	__u64 touched;	/* pages touched first since the last sample, by faults; huge ones aside */
-	__u64 risen;	/* the same by the count of pages, which is told late; falls aside */
-	__u64 due;	/* so many, and a sample is taken */
-	__u64 owed;	/* pages of huge ones whose fault was not looked at */
-	__u64 region;	/* the 2 MB touched last */
+	__s64 last;    /* pages at the last fault */
+	__u64 touched; /* pages touched first since the last sample, by faults; huge ones aside */
+	__u64 risen;   /* the same by the count of pages, which is told late; falls aside */
+	__u64 due;     /* so many, and a sample is taken */
+	__u64 owed;    /* pages of huge ones whose fault was not looked at */
+	__u64 region;  /* the 2 MB touched last */
 	__u64 sampled_ns, huge_ns; /* when a sample was taken, a huge page waited for */
-	__u64 paid_ns;	/* each sample moves it by the gap; it may not pass the clock */
+	__u64 paid_ns;		   /* each sample moves it by the gap; it may not pass the clock */
 	__u32 interval; /* pages between samples, on average: wider where they come too fast */
 	__u32 rarely;	/* of so many powers of two of first touches one is waited for */
 	__u16 waits;	/* the next is a sample if a huge page came of it */

@@ -17,12 +17,12 @@
 #include "bpf/memory/growth.h"
 #include "bpf/memory/heap.h"
 
-#define CALLS 4 /* that a thread may have begun at a time: one, and those it left undone */
-#define MAPPINGS_MOST 4096
+#define CALLS		   4 /* that a thread may have begun at a time: one, and those it left undone */
+#define MAPPINGS_MOST	   4096
 #define MAP_SOME_ANONYMOUS 0x20
-#define MAP_IN_PLACE 0x10 /* MAP_FIXED */
-#define PROT_WRITE 2
-#define ERRORS 4095 /* system calls fail with one of the last so many numbers */
+#define MAP_IN_PLACE	   0x10 /* MAP_FIXED */
+#define PROT_WRITE	   2
+#define ERRORS		   4095 /* system calls fail with one of the last so many numbers */
 
 /* Set before load. */
 const volatile __u64 heap_interval = 1; /* bytes; 1: every block is taken */
@@ -99,7 +99,7 @@ struct heap_call {
 	__u64 size;
 	__u64 block; /* that it gives up, or where it writes the new one's address */
 	__u64 value; /* of the block that it gives up, already out of the table; 0 none */
-	__u64 more; /* mmap: flags; mremap: the old size; mprotect: the protection */
+	__u64 more;  /* mmap: flags; mremap: the old size; mprotect: the protection */
 	__u16 kind;
 	__u16 ends; /* HEAP_ENDS: it is over at one of its function's ends */
 	__u32 drawn;
@@ -240,7 +240,7 @@ static __always_inline __u64 bytes_of(__u64 size)
 static __always_inline __u64 blocks_of(__u64 size)
 {
 	return at_least_one(size) >= heap_interval ? 256
-						    : (heap_interval << 8) / at_least_one(size);
+						   : (heap_interval << 8) / at_least_one(size);
 }
 
 static __always_inline __u64 spread_of(__u64 size)
@@ -396,8 +396,8 @@ static __always_inline int mapping_put(__u32 process, __u64 start, __u64 value)
 	return 0;
 }
 
-/* Takes these bytes out of whatever is mapped there.  Returns of how many of those it was one of which
- * (enum cut). */
+/* Takes these bytes out of whatever is mapped there.  Returns of how many of those it was one of
+ * which (enum cut). */
 __noinline __u64 heap_cut(__u32 process, __u64 from, __u64 length, __u32 which)
 {
 	struct cutting c = {.from = from, .to = from + length, .process = process, .which = which};
@@ -423,8 +423,7 @@ static __always_inline __u32 number_of(struct task_struct *task)
 	__u32 pid = task->tgid;
 	struct heap_process fresh = {}, *p = bpf_map_lookup_elem(&heap_processes, &pid);
 
-	if (p && p->exec == task->self_exec_id &&
-	    p->start_ns == task->group_leader->start_boottime)
+	if (p && p->exec == task->self_exec_id && p->start_ns == task->group_leader->start_boottime)
 		return p->number;
 	fresh.start_ns = task->group_leader->start_boottime;
 	fresh.exec = task->self_exec_id;
@@ -447,8 +446,7 @@ __noinline int heap_meet(void)
 	if (!selected(task))
 		return 0;
 	number = number_of(task);
-	t = number ? bpf_task_storage_get(&heap_threads, task, NULL,
-					  BPF_LOCAL_STORAGE_GET_F_CREATE)
+	t = number ? bpf_task_storage_get(&heap_threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE)
 		   : NULL;
 	if (!t) {
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
@@ -547,8 +545,8 @@ __noinline int heap_is_others(__u64 caller)
 	return 0;
 }
 
-/* Is that in the allocator's own code?  start: of the code of the file that was called; memory comes
- * from all of a C library's for its own purposes. */
+/* Is that in the allocator's own code?  start: of the code of the file that was called; memory
+ * comes from all of a C library's for its own purposes. */
 __noinline int heap_is_own(__u64 caller, __u64 start, __u32 file, __u32 maps)
 {
 	struct heap_file *f = bpf_map_lookup_elem(&heap_files, &file);
@@ -587,8 +585,8 @@ static __always_inline struct heap_call *call_make(struct heap_thread *t, __u64 
 	return c;
 }
 
-/* A call at the same place is not looked at, nor is its return, which some kernels show all the same:
- * unless it is the end of the one that is awaited. */
+/* A call at the same place is not looked at, nor is its return, which some kernels show all the
+ * same: unless it is the end of the one that is awaited. */
 static __always_inline void forget_call(struct task_struct *task, struct heap_thread *t, __u64 slot,
 					__u64 caller)
 {
@@ -604,9 +602,9 @@ static __always_inline void forget_call(struct task_struct *task, struct heap_th
 struct request {
 	__u64 size;
 	__u64 block; /* given up, or where the address is written */
-	__u64 more; /* as in struct heap_call */
+	__u64 more;  /* as in struct heap_call */
 	__u32 kind;
-	__u16 has_old; /* block may be one that is held */
+	__u16 has_old;	/* block may be one that is held */
 	__u16 writable; /* what is mapped */
 };
 
@@ -664,8 +662,8 @@ static __always_inline int is_map(__u32 kind)
 	return kind == HEAP_MMAP || kind == HEAP_MREMAP || kind == HEAP_MPROTECT;
 }
 
-/* It may end by jumping to another of these functions, which must not be taken for a call of its own:
- * that shows in the return that is awaited. */
+/* It may end by jumping to another of these functions, which must not be taken for a call of its
+ * own: that shows in the return that is awaited. */
 static __always_inline int may_tail(const struct request *r)
 {
 	switch (r->kind) {
@@ -680,8 +678,8 @@ static __always_inline int may_tail(const struct request *r)
 	return 0;
 }
 
-/* Has a function whose ends are probed jumped to this one, and left the rest to it?  Another call at
- * the same place would return to somewhere else. */
+/* Has a function whose ends are probed jumped to this one, and left the rest to it?  Another call
+ * at the same place would return to somewhere else. */
 static __always_inline int goes_on(struct heap_thread *t, __u64 slot, __u64 caller,
 				   const struct request *r, __u64 cookie)
 {
@@ -841,8 +839,8 @@ static __always_inline __u64 result_of(__u64 block, const struct heap_call *call
 	return (__u32)block ? 0 : word_at(call->block);
 }
 
-/* What is mapped now is writable, only reserved, or neither.  Where only a part of what became writable
- * had been reserved, the other was so before.  Returns whether memory was taken. */
+/* What is mapped now is writable, only reserved, or neither.  Where only a part of what became
+ * writable had been reserved, the other was so before.  Returns whether memory was taken. */
 static __always_inline int remap(const struct heap_thread *t, struct heap_call *call, __u64 block)
 {
 	__u64 bytes;

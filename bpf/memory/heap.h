@@ -27,15 +27,16 @@ enum heap_kind {
 };
 
 /* An attach cookie says all of a probe. */
-#define HEAP_COOKIE(kind, flags, file, before)                                                     \
+#define HEAP_COOKIE(kind, flags, file, before) \
 	((__u64)(kind) | (__u64)(flags) << 8 | (__u64)(file) << 16 | (__u64)(before) << 32)
 
 enum heap_cookie_flag {
-	HEAP_DEAR = 1,	/* at an instruction that the kernel steps over */
-	HEAP_ENDS = 2,	/* the call may be left by an exception: its ends are probed, not its return */
+	HEAP_DEAR = 1, /* at an instruction that the kernel steps over */
+	HEAP_ENDS =
+		2, /* the call may be left by an exception: its ends are probed, not its return */
 };
 
-#define HEAP_FILES 64 /* with an allocator */
+#define HEAP_FILES  64 /* with an allocator */
 #define HEAP_RANGES 64
 
 /* Where an allocator's code is, from the start of its file's code: what it calls there is its own
@@ -50,30 +51,30 @@ struct heap_file {
 	} range[HEAP_RANGES];
 };
 
-/* Blocks that are held: a table of our own, which takes a fourth of the memory of the kernel's and is
- * read by user space without a call.  A block lies in its bucket, or where that is full in
- * one of a few others.  Key 0: free. */
+/* Blocks that are held: a table of our own, which takes a fourth of the memory of the kernel's and
+ * is read by user space without a call.  A block lies in its bucket, or where that is full in one
+ * of a few others.  Key 0: free. */
 #define HEAP_PLACES 7
 
 struct heap_bucket {
-	__u64 key[HEAP_PLACES]; /* heap_key */
-	__u64 spilled;		/* blocks that lie in others for want of room here */
+	__u64 key[HEAP_PLACES];	  /* heap_key */
+	__u64 spilled;		  /* blocks that lie in others for want of room here */
 	__u64 value[HEAP_PLACES]; /* site number and size */
 	__u64 reserved;
 };
 
 #define HEAP_KEY(process, address) ((__u64)(process) << 44 | (__u64)(address) >> 3)
 /* The bucket where a key belongs, from its hash; and the others, 1 to HEAP_OTHERS. */
-#define HEAP_HASH(key) ((key) * 0x9e3779b97f4a7c15ULL ^ ((key) * 0x9e3779b97f4a7c15ULL) >> 32)
-#define HEAP_HOME(hash, mask) ((__u32)(hash) & (mask))
-#define HEAP_OTHERS 4
+#define HEAP_HASH(key)		  ((key)*0x9e3779b97f4a7c15ULL ^ ((key)*0x9e3779b97f4a7c15ULL) >> 32)
+#define HEAP_HOME(hash, mask)	  ((__u32)(hash) & (mask))
+#define HEAP_OTHERS		  4
 #define HEAP_OTHER(hash, i, mask) ((__u32)((hash) + (i) * (1 + ((hash) >> 52))) & (mask))
-#define HEAP_KEY_PROCESS(key) ((__u32)((key) >> 44))
-#define HEAP_ADDRESS_MOST (1ULL << 47)
-#define HEAP_PROCESSES_MOST (1U << 20) /* met in one run */
-#define HEAP_VALUE(site, size) ((__u64)(site) << 44 | (size))
-#define HEAP_VALUE_SITE(value) ((__u32)((value) >> 44 & 0x7ffff))
-#define HEAP_VALUE_SIZE(value) ((value) & ((1ULL << 44) - 1))
+#define HEAP_KEY_PROCESS(key)	  ((__u32)((key) >> 44))
+#define HEAP_ADDRESS_MOST	  (1ULL << 47)
+#define HEAP_PROCESSES_MOST	  (1U << 20) /* met in one run */
+#define HEAP_VALUE(site, size)	  ((__u64)(site) << 44 | (size))
+#define HEAP_VALUE_SITE(value)	  ((__u32)((value) >> 44 & 0x7ffff))
+#define HEAP_VALUE_SIZE(value)	  ((value) & ((1ULL << 44) - 1))
 
 /* What is mapped, by where it begins: its site and size as of a block, whole pages.  Site 0: only
  * reserved, nobody can write there yet. */
@@ -83,10 +84,11 @@ struct heap_mapping_key {
 	__u32 reserved;
 };
 
-#define HEAP_PIECE (1ULL << 63) /* cut off from a block that goes on before it, and no block itself */
+#define HEAP_PIECE \
+	(1ULL << 63) /* cut off from a block that goes on before it, and no block itself */
 
-#define HEAP_SITES 16384 /* number 0 is none's */
-#define HEAP_SITES_EACH 4096 /* of a process, beyond which only callers are told apart */
+#define HEAP_SITES	16384 /* number 0 is none's */
+#define HEAP_SITES_EACH 4096  /* of a process, beyond which only callers are told apart */
 
 /* Where blocks are taken.  Sums are of the sampled blocks, each by the inverse of its chance. */
 struct heap_site {
@@ -96,13 +98,13 @@ struct heap_site {
 	__u64 stack; /* the latest taken; 0 none */
 	__u64 first_ns;
 	__u64 taken_bytes, freed_bytes;
-	__u64 taken, freed; /* blocks, in 256ths */
+	__u64 taken, freed;		  /* blocks, in 256ths */
 	__u64 spread_taken, spread_freed; /* variances, in units of the interval */
-	__u64 lost; /* blocks that found no room: not in the sums */
-	__u32 process; /* its number */
+	__u64 lost;			  /* blocks that found no room: not in the sums */
+	__u32 process;			  /* its number */
 	__u32 pid;
-	__u32 kind; /* enum heap_kind */
-	__u32 calls; /* sampled */
+	__u32 kind;	   /* enum heap_kind */
+	__u32 calls;	   /* sampled */
 	__u64 connection;  /* whose reply was at work on, at the latest; 0 none */
 	__u64 reply_bytes; /* of taken_bytes, what was taken while one was */
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * library_heap.h - what a client library takes of the heap by its own calls, and gives back.  Shared
+ * library_heap.h - what a client library takes of the heap by its own calls, and gives back. Shared
  * by both halves, never recorded.
  */
 #ifndef DBLEAK_LIBRARY_HEAP_H
@@ -8,8 +8,8 @@
 
 #include "bpf/event.h"
 
-#define LIBRARY_SITES 4096 /* call sites in all files; an attach cookie holds an index below it */
-#define LIBRARY_FILES 32
+#define LIBRARY_SITES	    4096 /* call sites in all files; an attach cookie holds an index below it */
+#define LIBRARY_FILES	    32
 #define LIBRARY_STACK_BYTES 65536 /* at most one stack for so much that is taken */
 
 enum library_function {
@@ -21,10 +21,11 @@ enum library_function {
 	LIBRARY_STRNDUP = 6,
 };
 
-/* An attach cookie: the site's index, its function, its file, and whether its probe comes and goes. */
-#define LIBRARY_COOKIE(site, function, file, windowed)                                             \
+/* An attach cookie: the site's index, its function, its file, and whether its probe comes and goes.
+ */
+#define LIBRARY_COOKIE(site, function, file, windowed) \
 	((__u32)(site) | (__u32)(function) << 12 | (__u32)(file) << 16 | (__u32)(windowed) << 24)
-#define LIBRARY_SITE_OF(cookie)	    ((__u32)(cookie) & 0xfff)
+#define LIBRARY_SITE_OF(cookie)	    ((__u32)(cookie)&0xfff)
 #define LIBRARY_FUNCTION_OF(cookie) ((__u32)(cookie) >> 12 & 15)
 #define LIBRARY_FILE_OF(cookie)	    ((__u32)(cookie) >> 16 & 255)
 #define LIBRARY_WINDOWED(cookie)    ((__u32)(cookie) >> 24 & 1)
@@ -37,11 +38,11 @@ struct library_key {
 };
 
 struct library_balance {
-	__u64 start_ns; /* of the process */
-	__u64 memory;	/* its address space: another program has another */
-	__u64 taken, freed; /* blocks */
+	__u64 start_ns;			/* of the process */
+	__u64 memory;			/* its address space: another program has another */
+	__u64 taken, freed;		/* blocks */
 	__u64 taken_bytes, freed_bytes; /* as glibc rounds them */
-	__u64 unread; /* given back, but their size is none of glibc's */
+	__u64 unread;			/* given back, but their size is none of glibc's */
 	__u64 hits;
 	__u64 first_ns, last_ns;
 	__u64 stack_bytes; /* taken_bytes when the last stack was taken */

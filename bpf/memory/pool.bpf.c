@@ -14,8 +14,8 @@
 #include "bpf/memory/pool.h"
 #include "bpf/stack/stack.bpf.h"
 
-#define SIZE_AT	   0x24	  /* of the index of its size, in a pool */
-#define MAKING_NS  20000ULL /* an object is made by then */
+#define SIZE_AT	   0x24		/* of the index of its size, in a pool */
+#define MAKING_NS  20000ULL	/* an object is made by then */
 #define LOOK_NS	   500000000ULL /* how many takes there are is looked at so often, */
 #define LOOK_SHIFT 5		/* for about so many samples each time, as a power of two */
 

@@ -8,8 +8,8 @@
 
 #include "bpf/memory/growth.h"
 
-/* Kernel to user only: a struct raw_growth of a pool that was taken into use; its bytes are those of
- * all that it stands for, its address that of the first block taken of it. */
+/* Kernel to user only: a struct raw_growth of a pool that was taken into use; its bytes are those
+ * of all that it stands for, its address that of the first block taken of it. */
 #define RAW_POOL 82
 
 /* Kernel to user only: what is in the first block of a pool that was sampled, a moment later. */
@@ -36,12 +36,13 @@ struct pool_taker {
 	__u64 start_ns; /* to the nanosecond, or cut to a clock tick of 10 ms */
 	__u64 bytes;	/* of a pool: a power of two */
 	__u64 takes;
-	__u64 full;	  /* samples for which there was no room */
-	__u64 looked_ns;  /* when the next two began */
-	__u32 recent, before; /* takes of this while, and of the one before */
+	__u64 full;	       /* samples for which there was no room */
+	__u64 looked_ns;       /* when the next two began */
+	__u32 recent, before;  /* takes of this while, and of the one before */
 	struct raw_growth out; /* in the making: the stack leaves no room for it */
 	struct raw_pool_seen seen;
-	__u64 waits; /* a block that was sampled, and whose object was perhaps not made yet; 0 none */
+	__u64 waits; /* a block that was sampled, and whose object was perhaps not made yet; 0 none
+		      */
 };
 
 /* A pool that was sampled, and not taken again since. */

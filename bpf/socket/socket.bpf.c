@@ -15,16 +15,18 @@
 #include "bpf/socket/tls.bpf.h"
 #include "bpf/wire/wire_feed.bpf.h"
 
-#define SENDING 1
+#define SENDING	  1
 #define RECEIVING 0
 /* After so many messages a socket without signs is passed over for good.  Those received count
  * little: one large reply is read in many parts. */
-#define PROBE_SENT 32
-#define PROBE_RECEIVED 1
-#define PROBE_MOST (12 * PROBE_SENT)
-#define PROBE_MOST_SIGNED (16 * PROBE_MOST) /* with one sign seen the other may be long in coming */
-#define TLS_TRIES 8    /* messages in which a TLS record is looked for: one may begin in mid-record */
-#define SPANS 8	       /* parts of a scattered message that are read */
+#define PROBE_SENT	  32
+#define PROBE_RECEIVED	  1
+#define PROBE_MOST	  (12 * PROBE_SENT)
+#define PROBE_MOST_SIGNED (16 * PROBE_MOST) /* with one sign seen the other may be long in coming \
+					     */
+#define TLS_TRIES 8 /* messages in which a TLS record is looked for: one may begin in mid-record \
+		     */
+#define SPANS 8	    /* parts of a scattered message that are read */
 
 struct ports_map ports SEC(".maps");
 
@@ -34,7 +36,7 @@ __u64 clock_ns = 0;
 
 /* Which bytes, where: up to SPANS parts in the caller's memory. */
 struct message {
-	__u64 base; /* of the only part, or of the iovec array */
+	__u64 base;  /* of the only part, or of the iovec array */
 	__u32 parts; /* 0: not readable */
 	__u32 length;
 };
@@ -257,8 +259,8 @@ static __always_inline int probe_spent(struct mark *m, int sending)
 
 /* An unknown socket says something.  Returns its connection once we know it for one. */
 static __noinline struct connection *discover(struct sock *sk, struct mark *m,
-						   struct task_struct *task,
-						   const struct message *msg, int sending)
+					      struct task_struct *task, const struct message *msg,
+					      int sending)
 {
 	struct connection *c;
 
@@ -289,8 +291,8 @@ static __noinline struct connection *discover(struct sock *sk, struct mark *m,
 
 /* A connection that was there before us: is it encrypted?  One entered by its port alone gets its
  * second sign from its bytes. */
-static __always_inline void confirm(struct connection *c, struct mark *m,
-				    const struct message *msg, int sending)
+static __always_inline void confirm(struct connection *c, struct mark *m, const struct message *msg,
+				    int sending)
 {
 	__u8 head[5] = {};
 	int spent;
@@ -437,8 +439,7 @@ static __always_inline __u64 reply_time(const struct connection *c)
 
 static __always_inline int is_doubtful(const struct connection *c)
 {
-	return !(c->ev.signs & EV_SIGN_HANDSHAKE) &&
-	       (bits(c->ev.signs) < 2 || !c->ev.bytes_sent);
+	return !(c->ev.signs & EV_SIGN_HANDSHAKE) && (bits(c->ev.signs) < 2 || !c->ev.bytes_sent);
 }
 
 /* Which connection the thread has used last, for those who join what it does next with it. */
@@ -492,8 +493,7 @@ static __always_inline int on_message(struct sock *sk, int ret, int sending)
 		call = regs->orig_ax;
 		if (UNLIKELY((call != (sending ? NR_SENDTO : NR_RECVFROM) &&
 			      call != (sending ? NR_WRITE : NR_READ)) ||
-			     regs->cs == USER_CS_32 ||
-			     task->flags & (PF_IO_WORKER | PF_KTHREAD)))
+			     regs->cs == USER_CS_32 || task->flags & (PF_IO_WORKER | PF_KTHREAD)))
 			feed_scattered(c, task, ret, sending);
 		else if (sending)
 			wire_sent(c, regs->si, ret);
@@ -515,8 +515,7 @@ static __always_inline int on_message(struct sock *sk, int ret, int sending)
 	}
 	if (UNLIKELY(c->asks))
 		evidence_take(c);
-	if (UNLIKELY((c->ev.flags & EV_CONN_TERMINATED) ||
-		     (!c->told && (c->ev.flags & TELLING))))
+	if (UNLIKELY((c->ev.flags & EV_CONN_TERMINATED) || (!c->told && (c->ev.flags & TELLING))))
 		after_message(sk, c);
 	return 0;
 }

@@ -12,13 +12,14 @@
 #include "bpf/socket/tls.bpf.h"
 #include "bpf/wire/wire.bpf.h"
 
-#define SECOND 1000000000ULL
+#define SECOND	 1000000000ULL
 #define QUIET_NS SECOND /* SQL is told of connections quiet for so long */
 
 /* What this pass over all files looks for; user space sets it before each. */
 __u32 scan_mode = SCAN_SERVERS;
 
-struct comms_map servers SEC(".maps"); /* names of database server programs, value: enum ev_database */
+struct comms_map
+	servers SEC(".maps"); /* names of database server programs, value: enum ev_database */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -115,8 +116,8 @@ static __always_inline __u64 since_jiffies(__u64 now, __u32 then)
 static __always_inline __u64 tcp_used(struct sock *sk, __u64 now)
 {
 	__u64 out = since_jiffies(now, BPF_CORE_READ((struct tcp_sock *)sk, lsndtime));
-	__u64 in = since_jiffies(now, BPF_CORE_READ((struct inet_connection_sock *)sk,
-						    icsk_ack.lrcvtime));
+	__u64 in = since_jiffies(
+		now, BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_ack.lrcvtime));
 
 	return out > in ? out : in;
 }
@@ -143,8 +144,8 @@ static __always_inline __u64 summary(const struct connection *c)
 	__u64 bytes = c->ev.bytes_sent + c->ev.bytes_received;
 
 	return (c->ev.used_ns + bytes * 0x9e3779b97f4a7c15ULL) ^ (c->ev.hung_up_ns << 1) ^
-	       ((__u64)c->ev.flags << 40) ^ ((__u64)c->ev.status << 36) ^
-	       (c->ev.requests << 20) ^ 1;
+	       ((__u64)c->ev.flags << 40) ^ ((__u64)c->ev.status << 36) ^ (c->ev.requests << 20) ^
+	       1;
 }
 
 static __always_inline long tell_identity(struct seq_file *seq, struct connection *c, __u64 now)
@@ -191,7 +192,7 @@ static __always_inline int sql_is_due(const struct connection *c, __u64 now)
 }
 
 #define OPENED_DUE 1
-#define BEGUN_DUE 2
+#define BEGUN_DUE  2
 
 /* What it was used for last is told of once it is quiet. */
 static __always_inline __u32 evidence_due(const struct connection *c, __u64 now)

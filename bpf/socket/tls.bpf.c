@@ -17,10 +17,10 @@
 #include "bpf/clientlib/client.bpf.h"
 #include "bpf/ledger/evidence.bpf.h"
 
-#define UNSENT_NS 1000000000ULL
-#define UNSENT_MOST 2
+#define UNSENT_NS    1000000000ULL
+#define UNSENT_MOST  2
 #define RECORD_LEAST 21	   /* bytes that encryption adds to a record at least: header, tag */
-#define RECORD_MOST 128	   /* and at most, with padding to a block */
+#define RECORD_MOST  128   /* and at most, with padding to a block */
 #define RECORD_BYTES 16384 /* of plaintext that one record takes */
 
 int wire_sent(struct connection *c, __u64 chunk, __u32 n);
@@ -43,7 +43,7 @@ struct {
 
 /* What a session has encrypted and nobody has sent yet. */
 struct unsent {
-	__u64 ssl;   /* 0: none */
+	__u64 ssl; /* 0: none */
 	__u64 ns;
 	__u64 bytes;
 	__u64 text; /* of the last write */
@@ -132,8 +132,9 @@ static __always_inline void veil_lift(struct connection *v, __u64 chunk, __u32 n
 
 	v->ev.flags |= EV_CONN_DECRYPTED;
 	if (sending && n >= 8 && !bpf_probe_read_user(head, 8, (void *)chunk))
-		login = v->ev.database == EV_DB_POSTGRESQL ? head[4] == 0 && head[5] == 3 && !head[0]
-							   : head[3] == 2;
+		login = v->ev.database == EV_DB_POSTGRESQL
+				? head[4] == 0 && head[5] == 3 && !head[0]
+				: head[3] == 2;
 	if (v->ev.database == EV_DB_POSTGRESQL) {
 		v->phase = login ? PHASE_STARTUP : PHASE_READY;
 		v->ev.flags &= ~EV_CONN_AUTHENTICATED;

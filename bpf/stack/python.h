@@ -8,17 +8,17 @@
 
 #include <linux/types.h>
 
-#define PYTHON_ROWS 256	      /* files with an interpreter; an attach cookie is an index below it */
-#define PYTHON_FRAME_BYTES 112 /* of a frame, at most, that are looked at */
-#define PYTHON_WINDOW 1024 /* of memory with frames, read at once */
-#define PYTHON_IDENTITY_WORDS 3 /* of a code object, the last its table of lines */
+#define PYTHON_ROWS	      256 /* files with an interpreter; an attach cookie is an index below it */
+#define PYTHON_FRAME_BYTES    112  /* of a frame, at most, that are looked at */
+#define PYTHON_WINDOW	      1024 /* of memory with frames, read at once */
+#define PYTHON_IDENTITY_WORDS 3	   /* of a code object, the last its table of lines */
 
 /* A raw_frame: above the code object's address and the place in it, a check of the object's
  * identity, since its memory may soon be another's; above that in the place, what the frame says of
  * its owner. */
 #define PYTHON_ADDRESS_BITS 48
-#define PYTHON_ADDRESS ((1ULL << PYTHON_ADDRESS_BITS) - 1)
-#define PYTHON_OWNER_SHIFT 56
+#define PYTHON_ADDRESS	    ((1ULL << PYTHON_ADDRESS_BITS) - 1)
+#define PYTHON_OWNER_SHIFT  56
 
 /* What tells a code object from another: where its names and its table of lines are, and the size
  * and the beginning of that table, as it stands in a bytes object from PYTHON_LINES_AT on. */
@@ -43,16 +43,17 @@ static inline __u32 python_check(const struct python_identity *i)
 
 /* Offsets in bytes. */
 struct python_row {
-	__s64 runtime;	 /* _PyRuntime, from where the probe of its start sits */
-	__s64 code_type; /* PyCode_Type, from _PyRuntime; 0 not known */
-	__u64 at_mask;	 /* of the place in the code, at most PYTHON_ADDRESS */
+	__s64 runtime;		     /* _PyRuntime, from where the probe of its start sits */
+	__s64 code_type;	     /* PyCode_Type, from _PyRuntime; 0 not known */
+	__u64 at_mask;		     /* of the place in the code, at most PYTHON_ADDRESS */
 	__u16 interpreters, tss_key; /* in _PyRuntime */
 	__u16 interpreter_next, interpreter_threads;
 	__u16 thread_next, thread_id, thread_frame;
-	__u16 frame_pointer; /* what thread_frame points to has the frame's address here, plus 1; 0: it
-			      * is the frame */
-	__u16 window; /* bytes read at once, at most PYTHON_WINDOW; frame_bytes: frames lie anywhere */
-	__u8 frame_bytes;    /* at most PYTHON_FRAME_BYTES */
+	__u16 frame_pointer; /* what thread_frame points to has the frame's address here, plus 1; 0:
+			      * it is the frame */
+	__u16 window; /* bytes read at once, at most PYTHON_WINDOW; frame_bytes: frames lie anywhere
+		       */
+	__u8 frame_bytes; /* at most PYTHON_FRAME_BYTES */
 	__u8 frame_back, frame_code, frame_at, frame_owner;
 	__u8 owner_mask; /* 0: frames have no owner */
 	__u8 strangers;	 /* bit n: a frame whose owner is n is none of Python code */

@@ -8,11 +8,11 @@
 
 #include "bpf/event.h"
 
-#define STACK_FRAMES 64	 /* of an interpreted stack, the innermost */
-#define STACK_BYTES  16384 /* of a copied one, at most */
-#define STACK_INTERPRETED 1 /* bit of the ids of interpreted stacks, and of no others */
-#define STACK_RETURNS 4	 /* pending return probes noted */
-#define STACK_SLOTS	  64 /* return addresses of a stack whose shape is known */
+#define STACK_FRAMES	  64	/* of an interpreted stack, the innermost */
+#define STACK_BYTES	  16384 /* of a copied one, at most */
+#define STACK_INTERPRETED 1	/* bit of the ids of interpreted stacks, and of no others */
+#define STACK_RETURNS	  4	/* pending return probes noted */
+#define STACK_SLOTS	  64	/* return addresses of a stack whose shape is known */
 
 /* Who runs the process's code: which reader takes its stacks. */
 enum runtime {
@@ -25,9 +25,9 @@ enum runtime {
 /* Of one process; set by user space, or, for Python, by its first instructions. */
 struct runtime_process {
 	__u64 start_ns; /* to the nanosecond, or cut to a clock tick of 10 ms */
-	__u64 address; /* Python: of _PyRuntime; Perl: of PL_curinterp; PHP: of executor_globals */
-	__u32 row;     /* of the offsets of its version */
-	__u32 runtime; /* enum runtime */
+	__u64 address;	/* Python: of _PyRuntime; Perl: of PL_curinterp; PHP: of executor_globals */
+	__u32 row;	/* of the offsets of its version */
+	__u32 runtime;	/* enum runtime */
 };
 
 /* How much of its share of stacks a process has had: each one moves the time forward by the share's
@@ -54,7 +54,7 @@ struct stack_shape {
 };
 
 /* Kernel to user only. */
-#define RAW_STACK 71
+#define RAW_STACK    71
 #define RAW_EVIDENCE 72 /* struct ev_evidence, its stack the id of a raw_stack */
 
 /* An interpreted frame.  Python: code object and instruction pointer or index; PHP: op_array and
@@ -84,7 +84,8 @@ struct raw_stack {
 	__u64 start_ns;
 	__u64 parent_start_ns;
 	__u64 shape;  /* native: key of its shape, which is not known yet; 0 it is */
-	__u32 parent; /* native: the process that it is a fork of, and runs the same program; 0 none */
+	__u32 parent; /* native: the process that it is a fork of, and runs the same program; 0 none
+		       */
 	__u32 pid, tid;
 	__u16 runtime; /* enum runtime */
 	__u16 row;

@@ -14,8 +14,8 @@
 #include "bpf/stack/stack_python.bpf.h"
 
 #define SHALLOW_BYTES 128 /* below this nothing can be unwound */
-#define TICK_NS 10000000ULL
-#define MET_NS 500000000ULL
+#define TICK_NS	      10000000ULL
+#define MET_NS	      500000000ULL
 /* Other code may be mapped where a return address pointed to: after so long a copy is sent again.
  */
 #define COPY_KEPT_NS 10000000000ULL
@@ -31,8 +31,8 @@ struct {
 	__type(value, __u8);
 } stacks_seen SEC(".maps");
 
-/* The ids of those seen last, by the addresses in their frames.  Code may be freed and other code come
- * in its place, so that is believed for a while only, and then looked at again. */
+/* The ids of those seen last, by the addresses in their frames.  Code may be freed and other code
+ * come in its place, so that is believed for a while only, and then looked at again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -120,8 +120,8 @@ static __always_inline __u32 walk(const struct runtime_process *r)
 	return 0;
 }
 
-/* What is dearer to find out of frames that were not met just now: what their addresses leave open, and
- * whether they are frames at all. */
+/* What is dearer to find out of frames that were not met just now: what their addresses leave open,
+ * and whether they are frames at all. */
 static __always_inline __u32 complete(const struct runtime_process *r, __u32 n)
 {
 	switch (r->runtime) {
@@ -212,15 +212,16 @@ static __always_inline __u32 copy_bytes(struct stack_scratch *s, __u64 from, __u
 		if (n > most - at)
 			n = most - at;
 		barrier_var(n);
-		if (n > PAGE_BYTES || bpf_probe_read_user(s->out.bytes + at, n, (void *)(from + at)))
+		if (n > PAGE_BYTES ||
+		    bpf_probe_read_user(s->out.bytes + at, n, (void *)(from + at)))
 			break;
 		at += n;
 	}
 	return at & ~7U;
 }
 
-/* A process that ends at once can still be named by what its parent maps, if it is a fork that runs the
- * same program: nothing but a fork begins its stack at the same place. */
+/* A process that ends at once can still be named by what its parent maps, if it is a fork that runs
+ * the same program: nothing but a fork begins its stack at the same place. */
 static __always_inline void note_parent(struct raw_stack *s, struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader, *parent = leader->real_parent;

@@ -9,8 +9,8 @@
 
 #include "bpf/stack/stack_scratch.bpf.h"
 
-/* What stacks are taken for.  Each has its share of what a process may have in a second, so that memory
- * that grows leaves connections their evidence. */
+/* What stacks are taken for.  Each has its share of what a process may have in a second, so that
+ * memory that grows leaves connections their evidence. */
 enum stack_share {
 	STACK_SHARE_EVENTS = 0,
 	STACK_SHARE_MEMORY = 1,

@@ -11,10 +11,10 @@
 #include "bpf/stack/stack_scratch.bpf.h"
 #include "bpf/stack/stack_perl.h"
 
-#define PERL_STEPS 192 /* contexts looked at: loops and blocks are some, too */
+#define PERL_STEPS	   192 /* contexts looked at: loops and blocks are some, too */
 #define PERL_CONTEXT_BYTES 104
 #define PERL_CONTEXTS_MOST (1 << 24)
-#define PERL_MAIN 1 /* PERLSI_MAIN */
+#define PERL_MAIN	   1 /* PERLSI_MAIN */
 
 /* struct stackinfo */
 struct perl_stack {
@@ -29,7 +29,7 @@ struct perl_stack {
 /* struct context, as far as it is needed; of a call. */
 struct perl_context {
 	__u8 type, unused[15]; /* type: in the low half */
-	__u64 cop; /* where the call was */
+	__u64 cop;	       /* where the call was */
 	__u64 unused_too[6];
 	__u64 sub; /* CV */
 };
@@ -78,7 +78,8 @@ static __always_inline __u64 perl_find(struct perl_walk *w, __u64 key_at, __u32 
 
 	if (key >= 1024) /* PTHREAD_KEYS_MAX */
 		return 0;
-	cop = perl_begin(w, perl_word(perl_word(fs + 1296 + key / 32 * 8) + key % 32 * 16 + 8), row);
+	cop = perl_begin(w, perl_word(perl_word(fs + 1296 + key / 32 * 8) + key % 32 * 16 + 8),
+			 row);
 	if (cop)
 		return cop;
 	return perl_begin(w, perl_word(perl_word(fs + 128) + key * 8), row); /* musl */

@@ -10,9 +10,9 @@
 
 #include "bpf/stack/stack_scratch.bpf.h"
 
-#define PHP_CURRENT 488 /* executor_globals.current_execute_data */
+#define PHP_CURRENT	  488 /* executor_globals.current_execute_data */
 #define PHP_USER_FUNCTION 2
-#define PHP_EVAL_CODE 4
+#define PHP_EVAL_CODE	  4
 
 /* struct _zend_execute_data, as far as it is needed. */
 struct php_call {

@@ -4,16 +4,16 @@
  * interpreters.
  *
  * The thread's state is the one that names this thread: found by the thread-local key that the
- * interpreter keeps (glibc, then musl), else in its lists of threads.  What names another thread, or
- * frames whose code is of another type, are no frames: offsets that do not fit give nothing.
+ * interpreter keeps (glibc, then musl), else in its lists of threads.  What names another thread,
+ * or frames whose code is of another type, are no frames: offsets that do not fit give nothing.
  */
 #include "bpf/stack/stack_python.bpf.h"
 
-#define THREADS_MOST 128 /* looked at in the list of each interpreter */
+#define THREADS_MOST	  128 /* looked at in the list of each interpreter */
 #define INTERPRETERS_MOST 8
-#define GLIBC_SPECIFIC 1296 /* in struct pthread: blocks of 32 keys, of 16 bytes each */
-#define MUSL_SPECIFIC 128   /* in struct pthread: values by key */
-#define CODE_ALIGN 7ULL	    /* 3.14 keeps marks in a reference's lowest bits */
+#define GLIBC_SPECIFIC	  1296 /* in struct pthread: blocks of 32 keys, of 16 bytes each */
+#define MUSL_SPECIFIC	  128  /* in struct pthread: values by key */
+#define CODE_ALIGN	  7ULL /* 3.14 keeps marks in a reference's lowest bits */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -161,8 +161,8 @@ __noinline int python_take_frame(__u32 i, __u32 index)
 	frame = s->window + (at & (PYTHON_WINDOW - 1));
 	barrier_var(i); /* its bound was lost on the way */
 	i &= STACK_FRAMES - 1;
-	s->out.frame[i].code =
-		*(__u64 *)(frame + (row->frame_code & 127)) & ~CODE_ALIGN & PYTHON_ADDRESS;
+	s->out.frame[i].code = *(__u64 *)(frame + (row->frame_code & 127)) & ~CODE_ALIGN &
+			       PYTHON_ADDRESS;
 	s->out.frame[i].at = (*(__u64 *)(frame + (row->frame_at & 127)) & row->at_mask) |
 			     (__u64)(frame[row->frame_owner & 127] & row->owner_mask)
 				     << PYTHON_OWNER_SHIFT;
@@ -188,8 +188,8 @@ __noinline __u32 python_frames(__u64 frame, __u32 index)
 	return i;
 }
 
-/* Adds the check of its code object's identity to a frame.  What the interpreter's own frames run has
- * none, and is told apart without a branch, as above. */
+/* Adds the check of its code object's identity to a frame.  What the interpreter's own frames run
+ * has none, and is told apart without a branch, as above. */
 __noinline int python_check_frame(__u32 i, __u32 index)
 {
 	struct python_row *row = bpf_map_lookup_elem(&python_rows, &index);
@@ -205,9 +205,8 @@ __noinline int python_check_frame(__u32 i, __u32 index)
 	identity = (struct python_identity *)s->room;
 	bpf_probe_read_user(identity->name, sizeof(identity->name),
 			    (void *)(s->out.frame[i].code + row->identity));
-	bpf_probe_read_user(
-		&identity->size, 3 * sizeof(identity->size),
-		(void *)(identity->name[PYTHON_IDENTITY_WORDS - 1] + PYTHON_LINES_AT));
+	bpf_probe_read_user(&identity->size, 3 * sizeof(identity->size),
+			    (void *)(identity->name[PYTHON_IDENTITY_WORDS - 1] + PYTHON_LINES_AT));
 	owner = s->out.frame[i].at >> PYTHON_OWNER_SHIFT;
 	ours = (row->strangers >> (owner & 7) & 1) - 1ULL; /* all ones, or none */
 	check = python_check(identity) & ours;

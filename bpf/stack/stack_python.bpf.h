@@ -22,7 +22,8 @@ __u32 python_is_code(__u64 runtime, __u32 index);
 __u32 python_checks(__u32 n, __u32 index);
 
 /* Leaves the current thread's frames in the scratch, the innermost first, and says how many; 0 it
- * runs no Python code, or cannot be read.  runtime: the address of _PyRuntime; index: of its row. */
+ * runs no Python code, or cannot be read.  runtime: the address of _PyRuntime; index: of its row.
+ */
 static __always_inline __u32 python_walk(__u64 runtime, __u32 index)
 {
 	__u64 frame = python_frame(runtime, index);

@@ -32,15 +32,15 @@ struct stack_scratch {
 	__u64 busy;  /* how many threads want it */
 	__u64 taken; /* copied stacks of this CPU so far */
 	/* Here and not on the stack, of which callers leave little. */
-	__u64 woke_ns;	       /* when a copied stack last woke user space */
-	__u64 addresses;       /* the frames', or those in the slots of a shape */
+	__u64 woke_ns;	 /* when a copied stack last woke user space */
+	__u64 addresses; /* the frames', or those in the slots of a shape */
 	struct stack_met met;
-	struct stack_rate none; /* zero */
-	__u64 rate;		/* key of stack_rates */
-	__u8 room[STACK_ROOM]; /* for a walker */
-	__u64 next;	       /* what its walk comes to next; 0 nothing */
-	__u64 window_at;       /* where in the process what is in the window was, */
-	__u32 window_bytes;    /* and how much that is */
+	struct stack_rate none;		  /* zero */
+	__u64 rate;			  /* key of stack_rates */
+	__u8 room[STACK_ROOM];		  /* for a walker */
+	__u64 next;			  /* what its walk comes to next; 0 nothing */
+	__u64 window_at;		  /* where in the process what is in the window was, */
+	__u32 window_bytes;		  /* and how much that is */
 	__u8 window[PYTHON_WINDOW + 256]; /* more than is used, for the verifier */
 	struct raw_stack out;
 	__u8 beyond[PAGE_BYTES]; /* never reached; the verifier cannot tell */

@@ -14,13 +14,13 @@
 #include "bpf/ledger/ledger.bpf.h"
 #include "bpf/verifier.bpf.h"
 
-#define RESULT_MARK (128 << 10) /* bytes of a reply after which memory is looked at */
-#define RESULT_TELL (1 << 20)	/* bytes of a reply worth a record */
+#define RESULT_MARK	 (128 << 10) /* bytes of a reply after which memory is looked at */
+#define RESULT_TELL	 (1 << 20)   /* bytes of a reply worth a record */
 #define RESULT_TELL_ROWS 10000
-#define WALK_STEPS 256		/* messages walked in one chunk */
+#define WALK_STEPS	 256 /* messages walked in one chunk */
 
-#define STEP_DONE 0
-#define STEP_MORE 1
+#define STEP_DONE  0
+#define STEP_MORE  1
 #define STEP_READY 2 /* a reply ended here */
 
 #ifdef __bpf__
@@ -76,15 +76,15 @@ static __always_inline __u32 le24(const __u8 *p)
 }
 
 #define TLS_HANDSHAKE 0x16
-#define TLS_LONGEST (16384 + 2048) /* of a record */
+#define TLS_LONGEST   (16384 + 2048) /* of a record */
 
 /* Does a message of n bytes begin with a TLS record (RFC 8446, 5.1)?  Its head may come alone. */
 static __always_inline int is_tls_record(const __u8 *head, __u32 n)
 {
 	__u32 length = (__u32)head[3] << 8 | head[4];
 
-	return head[0] >= 0x14 && head[0] <= 0x17 && head[1] == 3 && head[2] >= 1 &&
-	       head[2] <= 3 && length && length <= TLS_LONGEST && (n == 5 || length + 5 <= n);
+	return head[0] >= 0x14 && head[0] <= 0x17 && head[1] == 3 && head[2] >= 1 && head[2] <= 3 &&
+	       length && length <= TLS_LONGEST && (n == 5 || length + 5 <= n);
 }
 
 static __always_inline __u32 le16(const __u8 *p)
@@ -400,9 +400,10 @@ static __always_inline __u64 wire_hash_step(__u64 hash, __u8 byte)
 	return (hash ^ byte) * 0x100000001b3ULL; /* FNV-1a */
 }
 
-#define HASH_START 0xcbf29ce484222325ULL
+#define HASH_START   0xcbf29ce484222325ULL
 #define NAME_LONGEST (EV_NAME_LEN - 1) /* what a server keeps of a name */
-#define UNANSWERED 0xff /* ordinal of a statement whose ParseComplete never comes: SQL's PREPARE */
+#define UNANSWERED   0xff /* ordinal of a statement whose ParseComplete never comes: SQL's PREPARE \
+			   */
 
 /* Hash of the name in the SQL text from at on; where it ends goes to c->name_end.  Quotes are left
  * out and letters without them are lower case, as the server has it, so it equals the hash of the

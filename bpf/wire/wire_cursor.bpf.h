@@ -25,9 +25,8 @@ static __always_inline int reply_said_rollback(const __u8 *tail)
 {
 	if (tail[TAIL_LEN - 7])
 		return 0;
-	return !tail[TAIL_LEN - 8] ||
-	       (tail[TAIL_LEN - 8] == 'K' && tail[TAIL_LEN - 9] == 'C' &&
-		tail[TAIL_LEN - 10] == 'A' && tail[TAIL_LEN - 11] == 'B');
+	return !tail[TAIL_LEN - 8] || (tail[TAIL_LEN - 8] == 'K' && tail[TAIL_LEN - 9] == 'C' &&
+				       tail[TAIL_LEN - 10] == 'A' && tail[TAIL_LEN - 11] == 'B');
 }
 
 /* "DECLARE CURSOR" or "CLOSE CURSOR"; before: the last letter but one of its first word. */

@@ -12,31 +12,31 @@
 #include "bpf/wire/wire.bpf.h"
 #include "bpf/wire/wire_window.bpf.h"
 
-#define MY_HEADER 4
-#define MY_HEAD 32 /* bytes of a reply's packet that are looked at */
-#define MY_LONGEST_PACKET 0xffffffU
-#define MY_RESPONSE_HEAD (MY_HEADER + 4)
-#define MY_USER_AT (MY_HEADER + 32)
-#define MY_GREETING_HEAD 96
-#define MY_DEADLOCK 1213 /* the server has rolled the transaction back */
+#define MY_HEADER	    4
+#define MY_HEAD		    32 /* bytes of a reply's packet that are looked at */
+#define MY_LONGEST_PACKET   0xffffffU
+#define MY_RESPONSE_HEAD    (MY_HEADER + 4)
+#define MY_USER_AT	    (MY_HEADER + 32)
+#define MY_GREETING_HEAD    96
+#define MY_DEADLOCK	    1213 /* the server has rolled the transaction back */
 #define MY_LONGEST_GREETING 512
 
 /* Capabilities. */
-#define MY_WITH_DB 0x8U
-#define MY_COMPRESS 0x20U
-#define MY_PROTOCOL_41 0x200U
-#define MY_SSL 0x800U
-#define MY_SECURE 0x8000U
-#define MY_LENENC_AUTH 0x200000U
-#define MY_DEPRECATE_EOF 0x1000000U
+#define MY_WITH_DB	     0x8U
+#define MY_COMPRESS	     0x20U
+#define MY_PROTOCOL_41	     0x200U
+#define MY_SSL		     0x800U
+#define MY_SECURE	     0x8000U
+#define MY_LENENC_AUTH	     0x200000U
+#define MY_DEPRECATE_EOF     0x1000000U
 #define MY_OPTIONAL_METADATA 0x2000000U
-#define MY_ZSTD 0x4000000U
+#define MY_ZSTD		     0x4000000U
 
 /* Server status. */
 #define MY_IN_TRANSACTION 0x0001
-#define MY_MORE_RESULTS 0x0008
-#define MY_CURSOR_EXISTS 0x0040
-#define MY_UNUSED 0x0004 /* not a status */
+#define MY_MORE_RESULTS	  0x0008
+#define MY_CURSOR_EXISTS  0x0040
+#define MY_UNUSED	  0x0004 /* not a status */
 
 /* Commands. */
 enum {
@@ -83,7 +83,8 @@ static __always_inline int my_is_greeting(const __u8 *head)
 		return 0;
 	if (head[4] == 0x0a && head[5] >= '3' && head[5] <= '9')
 		return 1;
-	return head[4] == 0xff && (head[6] == 0x04 || head[6] == 0x05 || head[6] == 0x0f); /* ER_* */
+	return head[4] == 0xff &&
+	       (head[6] == 0x04 || head[6] == 0x05 || head[6] == 0x0f); /* ER_* */
 }
 
 /* Mid-stream: does a send of n bytes look like one command? */
@@ -159,8 +160,8 @@ static __always_inline __u32 my_string(char *to, __u64 from, __u32 there)
 		return 0;
 	length = wire_read_string(to, take, from);
 	/* As long as there was room: cut, unless its NUL is the last byte at hand. */
-	if (length > 0 && (length < take || (take == there && !wire_read(&last, 1, from + take - 1) &&
-					     !last)))
+	if (length > 0 &&
+	    (length < take || (take == there && !wire_read(&last, 1, from + take - 1) && !last)))
 		return length;
 	to[0] = 0;
 	return 0;
@@ -625,7 +626,8 @@ static __always_inline void my_row(struct connection *c, const __u8 *head, __u32
 
 static __always_inline void my_columns_end(struct connection *c, const __u8 *head, __u32 length)
 {
-	/* A connection older than we are: its first result shows which kind of end was agreed on. */
+	/* A connection older than we are: its first result shows which kind of end was agreed on.
+	 */
 	if (head[4] != 0xfe || length != 5) {
 		c->capabilities |= MY_DEPRECATE_EOF | MY_PROTOCOL_41;
 		c->stage = STAGE_ROWS;
@@ -734,20 +736,19 @@ __noinline int my_reply_step(struct connection *c, __u64 chunk, __u32 n)
 	f->continues = length == MY_LONGEST_PACKET;
 	if (length)
 		my_packet(c, f->head, length);
-	return c->ev.flags & EV_CONN_UNALIGNED ? STEP_DONE
-					       : frame_pass(f, length + MY_HEADER, n);
+	return c->ev.flags & EV_CONN_UNALIGNED ? STEP_DONE : frame_pass(f, length + MY_HEADER, n);
 }
 
 #define WINDOW_COLUMNS 16 /* packets before the first row walked in one window */
-#define WINDOW_ROWS 128
-#define ROWS_RUN 16	 /* of them at a time: the verifier looks at a function once */
-#define ROW_LONG 1024	 /* bytes of a row behind which no other is read ahead */
-#define WINDOW_CALLS 64	 /* windows for each chunk: small rows in a large read */
-#define STEP_ODD 4	 /* the next packet is for my_reply_step */
-#define STEP_AGAIN 8	 /* there may be more rows in the window */
-#define MY_EOF 5	 /* length of an EOF packet */
+#define WINDOW_ROWS    128
+#define ROWS_RUN       16   /* of them at a time: the verifier looks at a function once */
+#define ROW_LONG       1024 /* bytes of a row behind which no other is read ahead */
+#define WINDOW_CALLS   64   /* windows for each chunk: small rows in a large read */
+#define STEP_ODD       4    /* the next packet is for my_reply_step */
+#define STEP_AGAIN     8    /* there may be more rows in the window */
+#define MY_EOF	       5    /* length of an EOF packet */
 #define MY_SHORTEST_OK 7
-#define NO_STATUS 0x10000U
+#define NO_STATUS      0x10000U
 
 /* Where replies are walked in a window: the login is over and packets are expected. */
 static __always_inline int my_is_plain(const struct connection *c)
@@ -922,7 +923,8 @@ end:
 	return c->received.offset < n ? STEP_MORE : STEP_DONE;
 }
 
-/* Goes on where the first window ended.  Returns 1 when it came to the end of the chunk, aligned. */
+/* Goes on where the first window ended.  Returns 1 when it came to the end of the chunk, aligned.
+ */
 __noinline int my_walk_replies(struct connection *c, __u64 chunk, __u32 n, int step)
 {
 	int i;

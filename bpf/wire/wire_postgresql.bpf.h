@@ -14,18 +14,18 @@
 #include "bpf/wire/wire_cursor.bpf.h"
 #include "bpf/wire/wire_window.bpf.h"
 
-#define PG_SSL_REQUEST 80877103
-#define PG_GSS_REQUEST 80877104
-#define PG_CANCEL_REQUEST 80877102
-#define PG_PROTOCOL_MAJOR 3
-#define PG_HEADER 5
-#define PG_READY 6 /* bytes of ReadyForQuery */
-#define PG_STARTUP_HEAD 8
-#define REPLY_STEPS 128 /* messages of the server walked in one chunk */
-#define PG_COLLECT_STARTUP 1 /* the others are tags */
+#define PG_SSL_REQUEST	   80877103
+#define PG_GSS_REQUEST	   80877104
+#define PG_CANCEL_REQUEST  80877102
+#define PG_PROTOCOL_MAJOR  3
+#define PG_HEADER	   5
+#define PG_READY	   6 /* bytes of ReadyForQuery */
+#define PG_STARTUP_HEAD	   8
+#define REPLY_STEPS	   128	 /* messages of the server walked in one chunk */
+#define PG_COLLECT_STARTUP 1	 /* the others are tags */
 #define PG_LONGEST_STARTUP 10000 /* MAX_STARTUP_PACKET_LENGTH */
-#define HELLO_EXTENSIONS 40	 /* of a TLS ClientHello that are looked at */
-#define HELLO_ALPN 16
+#define HELLO_EXTENSIONS   40	 /* of a TLS ClientHello that are looked at */
+#define HELLO_ALPN	   16
 
 /* Is this the first message of a session?  n: bytes sent; head: the first 8 of them. */
 static __always_inline int pg_is_startup(const __u8 *head, __u32 n)
@@ -85,8 +85,19 @@ __noinline int pg_is_hello(__u64 chunk, __u32 n)
 static __always_inline int pg_is_tag(__u8 tag)
 {
 	switch (tag) {
-	case 'Q': case 'P': case 'B': case 'D': case 'E': case 'S': case 'C': case 'H': case 'F':
-	case 'X': case 'd': case 'c': case 'f':
+	case 'Q':
+	case 'P':
+	case 'B':
+	case 'D':
+	case 'E':
+	case 'S':
+	case 'C':
+	case 'H':
+	case 'F':
+	case 'X':
+	case 'd':
+	case 'c':
+	case 'f':
 		return 1;
 	default:
 		return 0;
@@ -425,7 +436,7 @@ __noinline int pg_request_step(struct connection *c, __u64 chunk, __u32 n)
 	return frame_pass(f, length + PG_HEADER, n);
 }
 
-#define BATCH_RUNS 4  /* messages walked in the first bytes of a send: */
+#define BATCH_RUNS  4 /* messages walked in the first bytes of a send: */
 #define BATCH_STEPS 3 /* so many each */
 
 /* Bind, Describe, Execute, Sync, and Parse of the statement without a name. */
@@ -799,8 +810,7 @@ __noinline int pg_received_walking(struct connection *c, __u64 chunk, __u32 n)
 		pg_ssl_answer(c, chunk);
 		return 0;
 	}
-	if (!c->walking && !c->replying &&
-	    (c->pipelines || c->doubts || c->phase == PHASE_AUTH)) {
+	if (!c->walking && !c->replying && (c->pipelines || c->doubts || c->phase == PHASE_AUTH)) {
 		c->walking = 1;
 		frame_reset(&c->received);
 	}

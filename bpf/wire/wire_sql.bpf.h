@@ -6,14 +6,14 @@
  */
 #include "bpf/wire/wire_cursor.bpf.h"
 
-#define PREPARE_WORD W8('p', 'r', 'e', 'p', 'a', 'r', 'e', ' ')
-#define TRANSACT W8('t', 'r', 'a', 'n', 's', 'a', 'c', 't')
-#define WITH_WORD ('w' | 'i' << 8 | 't' << 16 | 'h' << 24)
-#define HOLD_WORD ('h' | 'o' << 8 | 'l' << 16 | 'd' << 24)
-#define CLOSE_WORD W6('c', 'l', 'o', 's', 'e', 0)
+#define PREPARE_WORD   W8('p', 'r', 'e', 'p', 'a', 'r', 'e', ' ')
+#define TRANSACT       W8('t', 'r', 'a', 'n', 's', 'a', 'c', 't')
+#define WITH_WORD      ('w' | 'i' << 8 | 't' << 16 | 'h' << 24)
+#define HOLD_WORD      ('h' | 'o' << 8 | 'l' << 16 | 'd' << 24)
+#define CLOSE_WORD     W6('c', 'l', 'o', 's', 'e', 0)
 #define CURSOR_OPTIONS 5 /* words before CURSOR, and what a quote in a name leaves */
 #define LONGEST_OPTION 16
-#define ALL_WORD ((__u64)'a' | (__u64)'l' << 8 | (__u64)'l' << 16)
+#define ALL_WORD       ((__u64)'a' | (__u64)'l' << 8 | (__u64)'l' << 16)
 
 __noinline __u32 wire_skip_space(struct connection *c, __u32 at)
 {
@@ -83,7 +83,8 @@ __noinline int wire_collect(struct connection *c, __u64 from, __u32 there)
 /* Does a word end here?  Of a letter as wire_keyword gives it. */
 static __always_inline int sql_is_end(__u8 letter)
 {
-	return letter == ' ' || letter == ';' || (letter >= ('\t' | 0x20) && letter <= ('\r' | 0x20));
+	return letter == ' ' || letter == ';' ||
+	       (letter >= ('\t' | 0x20) && letter <= ('\r' | 0x20));
 }
 
 static __always_inline void sql_deallocate(struct connection *c, __u32 at)

@@ -13,9 +13,9 @@
 
 /* Powers of two: a mask is what every verifier understands. */
 #define WINDOW 16384 /* of what is received: as much as clients ask for at once */
-#define AHEAD 1024   /* of what is sent */
+#define AHEAD  1024  /* of what is sent */
 #define BEHIND 64    /* heads are looked at before it is known where they end */
-#define LANES 3	     /* TCP, Unix sockets, TLS libraries */
+#define LANES  3     /* TCP, Unix sockets, TLS libraries */
 
 /* Room of this CPU, a lane for each kind of socket: before 6.3 each has a program of its own, and
  * one may interrupt the other. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * deep_stack BYTES SECONDS CONNECTIONS DSN - short transactions with so many bytes of stack in use: one
- * on each connection, at once, and 90 a second; less than the stacks that are copied of a process.
- * Prints how many.
+ * deep_stack BYTES SECONDS CONNECTIONS DSN - short transactions with so many bytes of stack in use:
+ * one on each connection, at once, and 90 a second; less than the stacks that are copied of a
+ * process. Prints how many.
  */
 #include <libpq-fe.h>
 #include <stdio.h>

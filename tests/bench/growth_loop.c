@@ -16,11 +16,11 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define PAGE   4096
-#define PAGES  256
-#define BLOCK  64
-#define WORK   20000000
-#define MEGA   (1 << 20)
+#define PAGE  4096
+#define PAGES 256
+#define BLOCK 64
+#define WORK  20000000
+#define MEGA  (1 << 20)
 
 static void must(int true, const char *what)
 {
@@ -62,7 +62,8 @@ static double growing(void)
 
 static double faults(void)
 {
-	char *p = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *p = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		       0);
 
 	must(p != MAP_FAILED, "mmap");
 	for (int i = 0; i < PAGES; i++)
@@ -81,8 +82,8 @@ static void use_database(void)
 	sqlite3 *db;
 
 	must(!sqlite3_open(":memory:", &db), "cannot open a database");
-	must(!sqlite3_exec(db, "create table t (a); insert into t values (1); select * from t", NULL,
-			   NULL, NULL),
+	must(!sqlite3_exec(db, "create table t (a); insert into t values (1); select * from t",
+			   NULL, NULL, NULL),
 	     "cannot use it");
 }
 

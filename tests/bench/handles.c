@@ -2,7 +2,8 @@
 /*
  * handles.c - a process that holds many results of libpq: handles COUNT
  *
- * They come little by little, as those of a leak do.  Says "ready", then waits for the end of its input.
+ * They come little by little, as those of a leak do.  Says "ready", then waits for the end of its
+ * input.
  */
 #include <libpq-fe.h>
 #include <stdio.h>

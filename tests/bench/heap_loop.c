@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * heap_loop pairs SECONDS: malloc(64) and free, over and over; prints the nanoseconds a pair, of the
- * fastest of its batches.
- * heap_loop blocks N: takes N blocks, says "ready", gives back all but a third when standard input
- * ends, and prints how many it keeps.
+ * heap_loop pairs SECONDS: malloc(64) and free, over and over; prints the nanoseconds a pair, of
+ * the fastest of its batches. heap_loop blocks N: takes N blocks, says "ready", gives back all but
+ * a third when standard input ends, and prints how many it keeps.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -235,7 +235,8 @@ static void make_closings(struct maker *m, uint64_t count)
 	make_statements(m, count, TEXTS, STATEMENTS_FEW);
 	m->prepared = STATEMENTS_FEW;
 	for (uint64_t id = 1; id <= m->next_id; id++)
-		put_connection(m, id, (id - 1) % PROCESSES_OF_MANY + 1, m->now, EV_CONN_TERMINATED | EV_CONN_CLOSED);
+		put_connection(m, id, (id - 1) % PROCESSES_OF_MANY + 1, m->now,
+			       EV_CONN_TERMINATED | EV_CONN_CLOSED);
 }
 
 int main(int argc, char **argv)

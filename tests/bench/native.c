@@ -2,8 +2,8 @@
 /*
  * native.c - what unwinding and naming costs when all places are known: native PROGRAM SECONDS.
  * PROGRAM is tests/unit/programs/stack.c.  Prints the milliseconds that the first stack took; how
- * many a second one core does, of the processor time of both sides, asking and answering; frames and
- * bytes of each; and the worker's resident memory in MB.
+ * many a second one core does, of the processor time of both sides, asking and answering; frames
+ * and bytes of each; and the worker's resident memory in MB.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,8 @@
  * pingpong.c - a byte that goes to and fro between two processes on one CPU, which shows a tax on
  * context switches: pingpong SECONDS LIBRARY...
  *
- * Both map the libraries and call none.  Prints round trips for each second of both processes' time.
+ * Both map the libraries and call none.  Prints round trips for each second of both processes'
+ * time.
  */
 #include <dlfcn.h>
 #include <errno.h>

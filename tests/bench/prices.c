@@ -219,8 +219,8 @@ static unsigned int argument_bits(const struct probe_row *row)
 	return bits;
 }
 
-/* The offset in the file of the point, as the tracer chooses it; 0 there is no cheaper one.  -1: the
- * entry is cheap. */
+/* The offset in the file of the point, as the tracer chooses it; 0 there is no cheaper one.  -1:
+ * the entry is cheap. */
 static int64_t point_of(const struct library *l, const struct probe_row *row,
 			const struct elf_symbol *symbol)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * python.c - what naming Python frames costs when their code is known: python SECONDS.  Objects of our
- * own stand for those of a process.  Prints how many stacks a second one core names.
+ * python.c - what naming Python frames costs when their code is known: python SECONDS.  Objects of
+ * our own stand for those of a process.  Prints how many stacks a second one core names.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +11,9 @@
 
 #include "user/capture/stack/python.h"
 
-#define FRAMES 20
-#define STACKS 64 /* that differ in one place */
-#define BYTECODE 208
+#define FRAMES	   20
+#define STACKS	   64 /* that differ in one place */
+#define BYTECODE   208
 #define TEXT_STATE (1 << 6 | 1 << 5 | 1 << 2) /* compact, ASCII */
 
 struct type {
@@ -47,15 +47,22 @@ struct code_object {
 static const struct python_build build = {
 	.minor = 14,
 	.row = {.strangers = 1 << 3 | 1 << 4, .identity = 120},
-	.code = {.flags = 48, .first_line = 68, .file = 112, .name = 120, .qualified = 128,
-		 .lines = 136, .bytecode = BYTECODE, .ascii = 40, .other = 56,
+	.code = {.flags = 48,
+		 .first_line = 68,
+		 .file = 112,
+		 .name = 120,
+		 .qualified = 128,
+		 .lines = 136,
+		 .bytecode = BYTECODE,
+		 .ascii = 40,
+		 .other = 56,
 		 .kind = PYTHON_LOCATIONS},
 };
 
 static const struct type type_code = {.name = "code"}, type_text = {.name = "str"},
 			 type_bytes = {.name = "bytes"};
-static struct object file = {.type = &type_text, .length = 14,
-			     .state = TEXT_STATE, .text = "shop/report.py"};
+static struct object file = {
+	.type = &type_text, .length = 14, .state = TEXT_STATE, .text = "shop/report.py"};
 static struct object lines = {.type = &type_bytes, .length = 48};
 static struct object names[FRAMES];
 static struct code_object codes[FRAMES];
@@ -68,8 +75,11 @@ static void make(void)
 		names[i] = file;
 		names[i].length = (uint64_t)snprintf(names[i].text, sizeof(names[i].text),
 						     "Report.step_%zu", i);
-		codes[i] = (struct code_object){.type = &type_code, .first_line = 10, .file = &file,
-						.name = &names[i], .qualified = &names[i],
+		codes[i] = (struct code_object){.type = &type_code,
+						.first_line = 10,
+						.file = &file,
+						.name = &names[i],
+						.qualified = &names[i],
 						.lines = &lines};
 	}
 }
@@ -116,7 +126,8 @@ int main(int argc, char **argv)
 	}
 	while ((spent = seconds() - begun) < atof(argv[1]))
 		for (size_t i = 0; i < STACKS; i++)
-			named += python_read(p, &build, &raw[i], frames, &flags) == FRAMES && !flags;
+			named += python_read(p, &build, &raw[i], frames, &flags) == FRAMES &&
+				 !flags;
 	printf("%.0f\n", (double)named / spent);
 	pythons_close(p);
 	return named ? 0 : 1;

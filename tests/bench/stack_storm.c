@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DEPTH 12
+#define DEPTH	 12
 #define PAUSE_US 8000
 
 static __attribute__((noinline)) int deep(PGconn *c, int depth)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * fuzz_call_site.c - any bytes as a library.  Each call that is named lies within the file, where its
- * code is, and is a direct call or jump.
+ * fuzz_call_site.c - any bytes as a library.  Each call that is named lies within the file, where
+ * its code is, and is a direct call or jump.
  */
 #include <stdlib.h>
 #include <string.h>

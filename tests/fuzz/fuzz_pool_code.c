@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * fuzz_pool_code.c - any bytes as a Python, and as the memory of its process.  The function that is named
- * lies within the file, where its code is.
+ * fuzz_pool_code.c - any bytes as a Python, and as the memory of its process.  The function that is
+ * named lies within the file, where its code is.
  */
 #include <stdlib.h>
 #include <sys/mman.h>

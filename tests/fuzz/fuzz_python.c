@@ -9,7 +9,7 @@
 
 #include "user/capture/stack/python.h"
 
-#define BYTECODE 192
+#define BYTECODE    192
 #define PLACES_MOST 64
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -24,8 +24,15 @@ static const struct type types[] = {
 
 static const struct python_build build = {
 	.row = {.strangers = 1 << 3, .identity = 120},
-	.code = {.flags = 48, .first_line = 68, .file = 112, .name = 120, .qualified = 128,
-		 .lines = 136, .bytecode = BYTECODE, .ascii = 40, .other = 56,
+	.code = {.flags = 48,
+		 .first_line = 68,
+		 .file = 112,
+		 .name = 120,
+		 .qualified = 128,
+		 .lines = 136,
+		 .bytecode = BYTECODE,
+		 .ascii = 40,
+		 .other = 56,
 		 .kind = PYTHON_LOCATIONS},
 };
 
@@ -120,8 +127,9 @@ static void try_stack(const uint8_t *data, size_t size)
 		n = python_read(p, &build, &raw, frames, &flags);
 		require(n <= STACK_FRAMES);
 		for (int i = 0; i < n; i++)
-			require(!frames[i].function || (strlen(frames[i].function) +
-							strlen(frames[i].file)) < EV_FRAME_TEXT_LEN);
+			require(!frames[i].function ||
+				(strlen(frames[i].function) + strlen(frames[i].file)) <
+					EV_FRAME_TEXT_LEN);
 	}
 	pythons_close(p);
 }

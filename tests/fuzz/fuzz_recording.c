@@ -20,9 +20,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define REPAIR 1
+#define REPAIR	 1
 #define SHOW_ALL 2
-#define COLOUR 4
+#define COLOUR	 4
 
 /* Sets checksums, and the magic of what stands first. */
 static void repair(uint8_t *bytes, size_t size)

@@ -35,13 +35,15 @@ static void tell_shop(void)
 static void tell_feed(void)
 {
 	const struct place_told frames[] = {
-		{EV_LANG_NATIVE, "PQexec", NULL, "/usr/lib/x86_64-linux-gnu/libpq.so.5.15", 0, 0xb2f0, 0},
+		{EV_LANG_NATIVE, "PQexec", NULL, "/usr/lib/x86_64-linux-gnu/libpq.so.5.15", 0,
+		 0xb2f0, 0},
 		{EV_LANG_NATIVE, "pqxx::connection::exec(char const*)", NULL,
 		 "/usr/lib/x86_64-linux-gnu/libpqxx-6.4.so", 0, 0x21a30, 0},
-		{EV_LANG_NATIVE, "feed::Store::load\033[2J(int)", NULL, BIN, 0, 0x41d2, EV_FRAME_EXPORTED},
+		{EV_LANG_NATIVE, "feed::Store::load\033[2J(int)", NULL, BIN, 0, 0x41d2,
+		 EV_FRAME_EXPORTED},
 		{EV_LANG_NATIVE, NULL, NULL, BIN, 0, 0x3f10, 0},
-		{EV_LANG_NATIVE, "__libc_start_call_main", NULL, "/usr/lib/x86_64-linux-gnu/libc.so.6", 0,
-		 0x271ca, 0},
+		{EV_LANG_NATIVE, "__libc_start_call_main", NULL,
+		 "/usr/lib/x86_64-linux-gnu/libc.so.6", 0, 0x271ca, 0},
 	};
 	struct ev_site a = site_of(FEED, 1, EV_RES_RESULT, EV_DB_POSTGRESQL, "PGresult", "PQclear");
 	struct ev_site b = site_of(FEED, 2, EV_RES_RESULT, EV_DB_POSTGRESQL, "PGresult", "PQclear");

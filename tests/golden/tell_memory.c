@@ -61,7 +61,8 @@ int main(int argc, char **argv)
 	}
 	story_begins();
 	connect_all();
-	cache = pages_of(SHOP, 1, through_sqlalchemy(SHOP, "/srv/shop/app/cache.py", 17, "remember"));
+	cache = pages_of(SHOP, 1,
+			 through_sqlalchemy(SHOP, "/srv/shop/app/cache.py", 17, "remember"));
 	cache.connection = told(0)->id;
 	page = pages_of(SHOP, 2, at_line(SHOP, "/srv/shop/app/page.py", 80, "render"));
 	row = blocks_of(FEED, 1, at_c_line(FEED, 42, "store_row"));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * memory_story.h - verbs of a story (story.h) about memory.  Sizes are megabytes of 1,000,000 bytes.
+ * memory_story.h - verbs of a story (story.h) about memory.  Sizes are megabytes of 1,000,000
+ * bytes.
  */
 #ifndef MEMORY_STORY_H
 #define MEMORY_STORY_H
@@ -92,8 +93,10 @@ static inline uint64_t at_line(uint32_t pid, const char *file, uint32_t line, co
 static inline uint64_t at_c_line(uint32_t pid, uint32_t line, const char *function)
 {
 	const struct place_told frames[] = {
-		{EV_LANG_NATIVE, "malloc", NULL, "/usr/lib/x86_64-linux-gnu/libc.so.6", 0, 0x9a1c0, 0},
-		{EV_LANG_NATIVE, function, "/srv/feed/store.c", "/srv/feed/feed", line, 0x4000 + line, 0},
+		{EV_LANG_NATIVE, "malloc", NULL, "/usr/lib/x86_64-linux-gnu/libc.so.6", 0, 0x9a1c0,
+		 0},
+		{EV_LANG_NATIVE, function, "/srv/feed/store.c", "/srv/feed/feed", line,
+		 0x4000 + line, 0},
 		{EV_LANG_NATIVE, "main", "/srv/feed/main.c", "/srv/feed/feed", 12, 0x3000, 0},
 	};
 

@@ -43,10 +43,11 @@ static inline struct finding_view sample_finding(void)
 /* Two frames, the owner's last; both are the caller's. */
 static inline void sample_site(struct finding_view *f, struct frame_view frames[2])
 {
-	frames[0] = (struct frame_view){.language = EV_LANG_PYTHON,
-					.function = "connect",
-					.file = "/usr/lib/python3/dist-packages/psycopg2/__init__.py",
-					.line = 122};
+	frames[0] = (struct frame_view){
+		.language = EV_LANG_PYTHON,
+		.function = "connect",
+		.file = "/usr/lib/python3/dist-packages/psycopg2/__init__.py",
+		.line = 122};
 	frames[1] = (struct frame_view){.language = EV_LANG_PYTHON,
 					.function = "monthly",
 					.file = "/srv/shop/app/report.py",

@@ -446,7 +446,8 @@ static inline void opens_file(uint32_t id, uint32_t pid, uint32_t tid, const cha
 	story_tell(&i, EV_IDENTITY, sizeof(i));
 }
 
-/* So many unfinished statements since then (seconds; negative: none), and a log of so many bytes. */
+/* So many unfinished statements since then (seconds; negative: none), and a log of so many bytes.
+ */
 static inline void reads_file(uint32_t id, uint32_t reading, double since, uint64_t wal)
 {
 	struct ev_file f = {.id = told(id)->id,
@@ -490,17 +491,17 @@ static inline uint16_t told_text(struct ev_frame *f, size_t *used, const char *s
 
 static inline uint64_t tell_frame(const struct place_told *p)
 {
-	struct ev_frame f = {.line = p->line,
-			     .offset = p->offset,
-			     .language = p->language,
-			     .flags = p->flags};
+	struct ev_frame f = {
+		.line = p->line, .offset = p->offset, .language = p->language, .flags = p->flags};
 	size_t used = 0;
 
 	f.function_length = told_text(&f, &used, p->function);
 	f.file_length = told_text(&f, &used, p->file);
 	f.module_length = told_text(&f, &used, p->module);
-	f.id = told_hash(told_hash(told_hash(p->line << 8 | p->offset << 24 | p->language,
-					     p->function), p->file), p->module);
+	f.id = told_hash(
+		told_hash(told_hash(p->line << 8 | p->offset << 24 | p->language, p->function),
+			  p->file),
+		p->module);
 	story_tell(&f, EV_FRAME, offsetof(struct ev_frame, text) + used);
 	return f.id;
 }
@@ -552,7 +553,8 @@ static inline void shows_of(enum ev_evidence_kind kind, uint32_t id, uint64_t st
 				   .object = told(id)->id ? told(id)->id : id + 100,
 				   .second = statement,
 				   .start_ns = told(id)->start_ns,
-				   .pid = told(id)->pid}, stack);
+				   .pid = told(id)->pid},
+	      stack);
 }
 
 static inline void shows_of_handle(const struct ev_handle *h, uint64_t stack)
@@ -562,7 +564,8 @@ static inline void shows_of_handle(const struct ev_handle *h, uint64_t stack)
 				   .second = h->born_ns,
 				   .start_ns = h->start_ns,
 				   .pid = h->pid,
-				   .resource = h->resource}, stack);
+				   .resource = h->resource},
+	      stack);
 }
 
 static inline void shows_of_site(const struct ev_site *s, uint64_t stack)
@@ -570,7 +573,8 @@ static inline void shows_of_site(const struct ev_site *s, uint64_t stack)
 	shows((struct ev_evidence){.kind = EV_AT_SITE,
 				   .object = s->site,
 				   .start_ns = s->start_ns,
-				   .pid = s->pid}, stack);
+				   .pid = s->pid},
+	      stack);
 }
 
 static inline const struct report_view *verdict(void)

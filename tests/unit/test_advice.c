@@ -27,7 +27,8 @@ static int end(void **state)
 	return 0;
 }
 
-static const char *advice(enum advice what, enum ev_database database, const struct frame_view *site)
+static const char *advice(enum advice what, enum ev_database database,
+			  const struct frame_view *site)
 {
 	struct finding_view f = {.database = database, .site = site};
 
@@ -95,11 +96,15 @@ static void a_language_without_an_example_gets_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_line_in_c_is_told_the_call_of_its_library, begin, end),
-		cmocka_unit_test_setup_teardown(large_results_are_read_otherwise_in_each_language, begin, end),
+		cmocka_unit_test_setup_teardown(a_line_in_c_is_told_the_call_of_its_library, begin,
+						end),
+		cmocka_unit_test_setup_teardown(large_results_are_read_otherwise_in_each_language,
+						begin, end),
 		cmocka_unit_test_setup_teardown(without_a_line_the_example_is_pythons, begin, end),
-		cmocka_unit_test_setup_teardown(a_language_has_one_example_for_databases_without_their_own, begin, end),
-		cmocka_unit_test_setup_teardown(a_language_without_an_example_gets_none, begin, end),
+		cmocka_unit_test_setup_teardown(
+			a_language_has_one_example_for_databases_without_their_own, begin, end),
+		cmocka_unit_test_setup_teardown(a_language_without_an_example_gets_none, begin,
+						end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

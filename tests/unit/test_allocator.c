@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 /*
- * What user/capture/memory/allocator.c finds in this host's C library, in a program that is linked with one, and
- * in a file that has none.
+ * What user/capture/memory/allocator.c finds in this host's C library, in a program that is linked
+ * with one, and in a file that has none.
  */
 #include <setjmp.h>
 #include <stdarg.h>

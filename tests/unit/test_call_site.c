@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Which instructions are calls of the allocator: in code written out here, and in installed libraries,
- * where each must be what it is said to be.
+ * Which instructions are calls of the allocator: in code written out here, and in installed
+ * libraries, where each must be what it is said to be.
  */
 #include "user/capture/memory/call_site.c"
 #include "user/capture/elf/elf.c"

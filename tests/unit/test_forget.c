@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * A watch of days over programs that come and go: what the model keeps does not grow with them, and what
- * is forgotten is counted.
+ * A watch of days over programs that come and go: what the model keeps does not grow with them, and
+ * what is forgotten is counted.
  */
 #include "story.h"
 
-#define LIVES	 1000000
-#define SOME	 40000
-#define EACH	 0.01 /* seconds between two of them */
-#define ROOM	 (10 << 20) /* bytes: of a batch more or less */
-#define FIRST	 1000
-#define SESSIONS 12 /* of one that leaks */
-#define KEPT	 4096
+#define LIVES	  1000000
+#define SOME	  40000
+#define EACH	  0.01	     /* seconds between two of them */
+#define ROOM	  (10 << 20) /* bytes: of a batch more or less */
+#define FIRST	  1000
+#define SESSIONS  12 /* of one that leaks */
+#define KEPT	  4096
 #define KEPT_MOST 16384 /* those of the last minute, and a batch that is under way */
 
 size_t __sanitizer_get_current_allocated_bytes(void);
@@ -125,7 +125,8 @@ static void of_too_many_with_findings_the_oldest_are_counted(void **state)
 	assert_in_range(story.model->processes.count, KEPT, KEPT_MOST);
 	verdict();
 	for (size_t i = 0; i < story.view->gap_count; i++)
-		told |= !story.view->gaps[i].pid && strstr(story.view->gaps[i].reason, "had findings");
+		told |= !story.view->gaps[i].pid &&
+			strstr(story.view->gaps[i].reason, "had findings");
 	assert_true(told);
 }
 
@@ -148,11 +149,15 @@ static void whoever_left_its_connection_to_others_stays(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(a_million_short_lives_take_no_more_memory_than_some, story_teardown),
+		cmocka_unit_test_teardown(a_million_short_lives_take_no_more_memory_than_some,
+					  story_teardown),
 		cmocka_unit_test_teardown(the_last_that_ended_are_all_told_of, story_teardown),
-		cmocka_unit_test_teardown(one_with_a_finding_is_kept_among_thousands_without, story_teardown),
-		cmocka_unit_test_teardown(of_too_many_with_findings_the_oldest_are_counted, story_teardown),
-		cmocka_unit_test_teardown(whoever_left_its_connection_to_others_stays, story_teardown),
+		cmocka_unit_test_teardown(one_with_a_finding_is_kept_among_thousands_without,
+					  story_teardown),
+		cmocka_unit_test_teardown(of_too_many_with_findings_the_oldest_are_counted,
+					  story_teardown),
+		cmocka_unit_test_teardown(whoever_left_its_connection_to_others_stays,
+					  story_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,7 @@
 
 static struct ev_memory_site last[8]; /* as told, by stack */
 static int tellings;
-static uint64_t named = UINT64_MAX; /* samples up to this have names: their number / 100 */
+static uint64_t named = UINT64_MAX;	/* samples up to this have names: their number / 100 */
 static uint64_t gone_from = UINT64_MAX; /* pages from here on were given back */
 
 static void tell(void *context, struct ev_head *record)

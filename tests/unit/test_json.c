@@ -216,7 +216,9 @@ static void a_place_is_told_as_the_contract_says(void **state)
 
 static void what_is_not_known_of_a_place_is_null(void **state)
 {
-	struct frame_view frame = {.language = 99, .module = "/srv/\xff\x1b", .offset = 0x1234,
+	struct frame_view frame = {.language = 99,
+				   .module = "/srv/\xff\x1b",
+				   .offset = 0x1234,
 				   .flags = EV_FRAME_DEFINED};
 	struct finding_view finding = sample_finding();
 	struct process_view process = sample_process(4711, VERDICT_LEAKING, NULL, &finding);
@@ -234,7 +236,8 @@ static void what_is_not_known_of_a_place_is_null(void **state)
 	assert_true(json_is_null(at(root, "processes.0.findings.0.site.function")));
 	assert_string_equal(json_string_value(at(root, "processes.0.findings.0.site.module")),
 			    "/srv/\xef\xbf\xbd\x1b");
-	assert_int_equal(json_integer_value(at(root, "processes.0.findings.0.stack.0.offset")), 0x1234);
+	assert_int_equal(json_integer_value(at(root, "processes.0.findings.0.stack.0.offset")),
+			 0x1234);
 	json_decref(root);
 	frame.line = 7;
 	root = parse(&v);
@@ -261,7 +264,8 @@ static void libraries_are_told_as_the_contract_says(void **state)
 	assert_string_equal(json_string_value(at(root, "coverage.libraries.0.build_id")), "ab12");
 	assert_int_equal(json_integer_value(at(root, "coverage.libraries.0.probes")), 18);
 	assert_int_equal(json_integer_value(at(root, "coverage.libraries.0.hits")), 1234);
-	assert_string_equal(json_string_value(at(root, "coverage.libraries.1.path")), "\xef\xbf\xbd");
+	assert_string_equal(json_string_value(at(root, "coverage.libraries.1.path")),
+			    "\xef\xbf\xbd");
 	assert_true(json_is_null(at(root, "coverage.libraries.1.build_id")));
 	assert_true(json_is_null(at(root, "coverage.libraries.1.hits")));
 	json_decref(root);
@@ -290,9 +294,8 @@ static void each_cause_of_a_library_has_its_name(void **state)
 
 		finding.cause = causes[i].cause;
 		root = parse(&v);
-		assert_string_equal(
-			json_string_value(at(root, "processes.0.findings.0.cause")),
-			causes[i].name);
+		assert_string_equal(json_string_value(at(root, "processes.0.findings.0.cause")),
+				    causes[i].name);
 		assert_true(json_is_null(at(root, "processes.0.findings.0.acquired")));
 		json_decref(root);
 	}
@@ -399,16 +402,20 @@ static void memory_is_told_as_the_contract_says(void **state)
 					.sites = &site,
 					.site_count = 1};
 	root = parse(&v);
-	assert_keys(root, "processes.0.memory", "rss_start_bytes rss_end_bytes rss_peak_bytes tier "
+	assert_keys(root, "processes.0.memory",
+		    "rss_start_bytes rss_end_bytes rss_peak_bytes tier "
 		    "anonymous_start_bytes anonymous_bytes anonymous_peak_bytes swapped_bytes "
 		    "limit limit_bytes limit_used_bytes sites");
-	assert_keys(root, "processes.0.memory.sites.0", "tier site object held_bytes error_bytes "
+	assert_keys(root, "processes.0.memory.sites.0",
+		    "tier site object held_bytes error_bytes "
 		    "taken_bytes taken freed at_least");
-	assert_keys(root, "processes.0.findings.0.memory", "tier held_bytes error_bytes at_least "
+	assert_keys(root, "processes.0.findings.0.memory",
+		    "tier held_bytes error_bytes at_least "
 		    "process_grown_bytes in_seconds bytes_per_minute");
 	assert_string_equal(json_string_value(at(root, "processes.0.memory.tier")), "full");
 	assert_string_equal(json_string_value(at(root, "processes.0.memory.limit")), "cgroup");
-	assert_int_equal(json_integer_value(at(root, "processes.0.memory.anonymous_bytes")), 141000000);
+	assert_int_equal(json_integer_value(at(root, "processes.0.memory.anonymous_bytes")),
+			 141000000);
 	assert_true(json_is_null(at(root, "processes.0.memory.swapped_bytes")));
 	/* Nothing is not unknown. */
 	assert_true(json_is_integer(at(root, "processes.0.memory.limit_used_bytes")));
@@ -418,8 +425,9 @@ static void memory_is_told_as_the_contract_says(void **state)
 	assert_true(json_is_null(at(root, "processes.0.findings.0.open")));
 	assert_int_equal(json_integer_value(at(root, "processes.0.findings.0.memory.error_bytes")),
 			 6000000);
-	assert_int_equal(json_integer_value(at(root, "processes.0.findings.0.exhausts.earliest_seconds")),
-			 2100);
+	assert_int_equal(
+		json_integer_value(at(root, "processes.0.findings.0.exhausts.earliest_seconds")),
+		2100);
 	json_decref(root);
 	f.memory.placed = false;
 	f.memory.grown = 0;

@@ -101,8 +101,8 @@ static void a_result_kept_now_and_then_is_sporadic(void **state)
 	assert_int_equal(f->open, 38);
 }
 
-/* What a driver's BEGIN gave is freed, each time, where the rows are kept, or half of them; rows: of each
- * result. */
+/* What a driver's BEGIN gave is freed, each time, where the rows are kept, or half of them; rows:
+ * of each result. */
 static const struct finding_view *works_in_transactions(uint64_t rows, bool half)
 {
 	struct ev_site s = results();
@@ -569,8 +569,8 @@ static void the_memory_behind_is_reckoned_from_those_that_were_read(void **state
 
 static void buffers_never_freed_are_a_leak(void **state)
 {
-	struct ev_site s = site_of(APP, 3, EV_RES_MEMORY, EV_DB_POSTGRESQL, "string of PQescapeLiteral",
-				   "PQfreemem");
+	struct ev_site s = site_of(APP, 3, EV_RES_MEMORY, EV_DB_POSTGRESQL,
+				   "string of PQescapeLiteral", "PQfreemem");
 	const struct finding_view *f;
 
 	(void)state;
@@ -1119,7 +1119,8 @@ static void results_nobody_fetches_that_pile_up_are_a_leak(void **state)
 
 static struct ev_handle pgconn(int i)
 {
-	struct ev_site s = site_of(APP, 9, EV_RES_CONNECTION, EV_DB_POSTGRESQL, "PGconn", "PQfinish");
+	struct ev_site s = site_of(APP, 9, EV_RES_CONNECTION, EV_DB_POSTGRESQL, "PGconn",
+				   "PQfinish");
 	struct ev_handle h = handle_of(&s, 0x5000 + i);
 
 	h.connection = told(i)->id;
@@ -1142,7 +1143,8 @@ static void handles_without_sockets_are_found(void **state)
 			h = pgconn(i);
 			tell_handle(&h);
 			at(i * 2 + 1);
-			closes_as(i, 0); /* it failed: the library closed the socket, and keeps the rest */
+			closes_as(i, 0); /* it failed: the library closed the socket, and keeps the
+					    rest */
 		}
 		at(26);
 		if (n < 3) {

@@ -163,7 +163,8 @@ static void who_set_a_moving_collector_off_is_not_blamed(void **state)
 
 	(void)state;
 	app_begins_as(EV_MODE_WATCH, "node");
-	keeps_under(collected_under("v8::internal::Scavenger::Process", "v8::internal::Heap::CollectGarbage"));
+	keeps_under(collected_under("v8::internal::Scavenger::Process",
+				    "v8::internal::Heap::CollectGarbage"));
 	f = expect(CAUSE_CACHE_GROWTH);
 	assert_null(f->site);
 	assert_true(says_so(f, "the collector of V8 touched the pages"));
@@ -176,7 +177,8 @@ static void who_takes_pages_without_a_collector_is_named(void **state)
 
 	(void)state;
 	app_begins_as(EV_MODE_WATCH, "node");
-	keeps_under(collected_under("v8::internal::Factory::NewFixedArray", "v8::internal::Runtime_GrowArrayElements"));
+	keeps_under(collected_under("v8::internal::Factory::NewFixedArray",
+				    "v8::internal::Runtime_GrowArrayElements"));
 	f = expect(CAUSE_CACHE_GROWTH);
 	assert_non_null(f->site);
 	assert_int_equal(f->site->line, 80);
@@ -762,9 +764,10 @@ static double grew_and_stopped(double t)
 
 static void healthy_shapes_are_silent(void **state)
 {
-	static double (*const shapes[])(double) = {saw_tooth,	high_water, high_water_at_the_end,
-						   two_plateaus, fragmentation, noise,
-						   generations, flat, filling};
+	static double (*const shapes[])(double) = {
+		saw_tooth,    high_water,    high_water_at_the_end,
+		two_plateaus, fragmentation, noise,
+		generations,  flat,	     filling};
 	static const double lengths[] = {10, 15, 20, 30, 45, 60, 90, 130, 200, 600};
 
 	(void)state;
@@ -986,7 +989,8 @@ static double some_noise(double share)
 
 static double some_cache(double share)
 {
-	return chance.base + chance.size * share / (share + 0.02 + 0.3 * chance.rate) + random_part();
+	return chance.base + chance.size * share / (share + 0.02 + 0.3 * chance.rate) +
+	       random_part();
 }
 
 static double some_teeth(double share)
@@ -1079,10 +1083,10 @@ static void of_many_lives_only_the_leaks_are_accused(void **state)
 		double (*shape)(double);
 		bool leaks;
 	} shapes[] = {
-		{"noise", some_noise, false},	    {"cache", some_cache, false},
-		{"teeth", some_teeth, false},	    {"warm-up", some_warm_up, false},
-		{"plateau", some_plateau, false},   {"stairs", some_stairs, false},
-		{"peaks", some_peaks, false},	    {"leak", some_leak, true},
+		{"noise", some_noise, false},	       {"cache", some_cache, false},
+		{"teeth", some_teeth, false},	       {"warm-up", some_warm_up, false},
+		{"plateau", some_plateau, false},      {"stairs", some_stairs, false},
+		{"peaks", some_peaks, false},	       {"leak", some_leak, true},
 		{"noisy leak", some_noisy_leak, true}, {"bursts", some_bursts, true},
 	};
 	static const double lengths[] = {20, 60, 600};
@@ -1216,7 +1220,8 @@ static void the_view_has_what_was_told(void **state)
 
 static void results_never_freed_bring_their_memory(void **state)
 {
-	struct ev_site results = site_of(APP, 1, EV_RES_RESULT, EV_DB_POSTGRESQL, "PGresult", "PQclear");
+	struct ev_site results = site_of(APP, 1, EV_RES_RESULT, EV_DB_POSTGRESQL, "PGresult",
+					 "PQclear");
 	struct ev_memory_site s;
 	const struct process_view *p;
 	uint64_t stack;
@@ -1405,7 +1410,7 @@ static int begin(void **state)
 	return 0;
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, NULL, story_teardown)
+#define TEST(name)    cmocka_unit_test_setup_teardown(name, NULL, story_teardown)
 #define TEST_IN(name) cmocka_unit_test_setup_teardown(name, begin, story_teardown)
 
 int main(void)

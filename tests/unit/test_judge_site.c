@@ -208,7 +208,8 @@ static void one_connection_of_twelve_is_no_accusation_of_its_own(void **state)
 	f = expect(CAUSE_UNCLOSED_CONNECTION);
 	expect_site(f, "/srv/shop/report.py", 42, "monthly");
 	assert_int_equal(f->acquired, 12);
-	assert_true(says_that(f, "10 come from the place named, 1 from /srv/shop/report.py:57 monthly"));
+	assert_true(says_that(
+		f, "10 come from the place named, 1 from /srv/shop/report.py:57 monthly"));
 	assert_int_equal(count_of(CAUSE_OPEN_TRANSACTION), 1);
 }
 
@@ -220,9 +221,9 @@ static void a_line_known_as_its_function_only_at_times_is_one_place(void **state
 	(void)state;
 	app_begins();
 	for (int i = 0; i < 24; i++) {
-		const struct place_told frames[] = {
-			{EV_LANG_JAVASCRIPT, "main", "/srv/shop/server.js", NULL, i < 4 ? 12 : 9, 0,
-			 i < 4 ? 0 : EV_FRAME_DEFINED}};
+		const struct place_told frames[] = {{EV_LANG_JAVASCRIPT, "main",
+						     "/srv/shop/server.js", NULL, i < 4 ? 12 : 9, 0,
+						     i < 4 ? 0 : EV_FRAME_DEFINED}};
 
 		keep(i, i * 0.5, i % 2 ? line(42) : tell_stack(APP, frames, 1));
 	}
@@ -345,8 +346,7 @@ static void what_two_processes_share_leads_to_each_by_its_own_way(void **state)
 	}
 	at(40);
 	for (uint32_t i = 0; i < 2; i++) {
-		const struct finding_view *f =
-			finding(verdict_of(APP + i), CAUSE_OPEN_TRANSACTION);
+		const struct finding_view *f = finding(verdict_of(APP + i), CAUSE_OPEN_TRANSACTION);
 
 		assert_non_null(f);
 		expect_site(f, "/srv/shop/db.py", 9, "ask");
@@ -388,8 +388,10 @@ static void helped(uint32_t count, uint32_t lines)
 		const struct place_told way[] = {
 			{EV_LANG_PYTHON, "session", "/srv/shop/db.py", NULL, 9, 0, 0},
 			{EV_LANG_PYTHON, "session", "/srv/shop/db.py", NULL, 7, 0, 0},
-			{EV_LANG_PYTHON, "__exit__", "/usr/lib/python3.11/contextlib.py", NULL, 81, 0, 0},
-			{EV_LANG_PYTHON, "monthly", "/srv/shop/report.py", NULL, 40 + i % lines, 0, 0},
+			{EV_LANG_PYTHON, "__exit__", "/usr/lib/python3.11/contextlib.py", NULL, 81,
+			 0, 0},
+			{EV_LANG_PYTHON, "monthly", "/srv/shop/report.py", NULL, 40 + i % lines, 0,
+			 0},
 			{EV_LANG_PYTHON, "<module>", "/srv/shop/main.py", NULL, 1 + i, 0, 0}};
 
 		keep(i, i, tell_stack(APP, way, sizeof(way) / sizeof(way[0])));
@@ -426,7 +428,8 @@ static void what_nobody_called_is_only_named(void **state)
 	for (uint32_t i = 0; i < 12; i++) {
 		const struct place_told way[] = {
 			{EV_LANG_PYTHON, "<module>", "/srv/shop/main.py", NULL, 9, 0, 0},
-			{EV_LANG_PYTHON, "run", "/usr/lib/python3.11/runpy.py", NULL, 10 + i, 0, 0}};
+			{EV_LANG_PYTHON, "run", "/usr/lib/python3.11/runpy.py", NULL, 10 + i, 0,
+			 0}};
 
 		keep(i, i, tell_stack(APP, way, 2));
 	}
@@ -712,7 +715,7 @@ static void calls_from_one_place_are_judged_as_one(void **state)
 static void other_objects_of_one_place_are_judged_apart(void **state)
 {
 	struct ev_site a = results_of(1), b = site_of(APP, 2, EV_RES_MEMORY, EV_DB_POSTGRESQL,
-						       "PQescape buffer", "PQfreemem");
+						      "PQescape buffer", "PQfreemem");
 
 	(void)state;
 	app_begins();

@@ -296,14 +296,17 @@ static void a_stack_without_a_name_waits_for_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_is_counted_all_the_time_is_told_as_it_is, begin, end),
-		cmocka_unit_test_setup_teardown(windows_are_reckoned_up, begin, end),
-		cmocka_unit_test_setup_teardown(a_process_met_in_a_window_is_reckoned_up_from_the_next,
+		cmocka_unit_test_setup_teardown(what_is_counted_all_the_time_is_told_as_it_is,
 						begin, end),
-		cmocka_unit_test_setup_teardown(what_is_held_is_not_known_of_another_allocator, begin, end),
-		cmocka_unit_test_setup_teardown(another_program_in_the_process_begins_anew, begin, end),
-		cmocka_unit_test_setup_teardown(what_is_held_goes_with_the_stack_that_took_nearly_all, begin,
+		cmocka_unit_test_setup_teardown(windows_are_reckoned_up, begin, end),
+		cmocka_unit_test_setup_teardown(
+			a_process_met_in_a_window_is_reckoned_up_from_the_next, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_held_is_not_known_of_another_allocator,
+						begin, end),
+		cmocka_unit_test_setup_teardown(another_program_in_the_process_begins_anew, begin,
 						end),
+		cmocka_unit_test_setup_teardown(
+			what_is_held_goes_with_the_stack_that_took_nearly_all, begin, end),
 		cmocka_unit_test_setup_teardown(
 			what_is_held_is_told_once_when_another_stack_comes_to_the_fore, begin, end),
 		cmocka_unit_test_setup_teardown(where_none_did_it_goes_with_none, begin, end),

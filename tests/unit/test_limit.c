@@ -21,10 +21,11 @@ static void host_open(struct host *h, const char *mounts, const char *cgroup)
 	tree_file("proc/42/cgroup", cgroup);
 	tree_file("proc/meminfo", "MemTotal:       16777216 kB\nMemFree:  1024 kB\n"
 				  "MemAvailable:    8388608 kB\n");
-	tree_file("proc/42/limits",
-		  "Limit                     Soft Limit           Hard Limit           Units     \n"
-		  "Max data size             unlimited            unlimited            bytes     \n"
-		  "Max address space         unlimited            unlimited            bytes     \n");
+	tree_file(
+		"proc/42/limits",
+		"Limit                     Soft Limit           Hard Limit           Units     \n"
+		"Max data size             unlimited            unlimited            bytes     \n"
+		"Max address space         unlimited            unlimited            bytes     \n");
 	assert_int_equal(procfs_open(&h->procfs, tree_root), 0);
 	assert_int_equal(cgroups_open(&h->cgroups, tree_root), 0);
 	assert_int_equal(limits_open(&h->limits, h->procfs, h->cgroups), 0);
@@ -38,7 +39,8 @@ static void host_close(struct host *h)
 }
 
 static const char v2[] = "30 23 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw\n";
-static const char v1[] = "33 31 0:30 / /sys/fs/cgroup/memory rw shared:9 - cgroup cgroup rw,memory\n";
+static const char v1[] =
+	"33 31 0:30 / /sys/fs/cgroup/memory rw shared:9 - cgroup cgroup rw,memory\n";
 
 static void expect(struct host *h, const struct process_usage *usage, enum ev_limit kind,
 		   uint64_t bytes, uint64_t used)
@@ -104,10 +106,11 @@ static void a_limit_of_the_process_itself_counts_too(void **state)
 
 	(void)state;
 	host_open(&h, v2, "0::/\n");
-	tree_file("proc/42/limits",
-		  "Limit                     Soft Limit           Hard Limit           Units     \n"
-		  "Max data size             67108864             unlimited            bytes     \n"
-		  "Max address space         1073741824           unlimited            bytes     \n");
+	tree_file(
+		"proc/42/limits",
+		"Limit                     Soft Limit           Hard Limit           Units     \n"
+		"Max data size             67108864             unlimited            bytes     \n"
+		"Max address space         1073741824           unlimited            bytes     \n");
 	expect(&h, &usage, EV_LIMIT_PROCESS, 64 * MIB, 60 * MIB);
 	usage.data_bytes = UNKNOWN64;
 	expect(&h, &usage, EV_LIMIT_PROCESS, 1024 * MIB, 100 * MIB);

@@ -30,7 +30,8 @@ static void a_writer_is_told_from_all_others(void **state)
 		{"1: POSIX  ADVISORY  WRITE 32440 fe:00:10985534 120 120\n", true},
 		{"1: POSIX  ADVISORY  WRITE 32440 fe:00:10985534 120 127\n", true},
 		{"2: POSIX  ADVISORY  READ 32440 fe:00:10985528 1073741826 1073742335\n", false},
-		{"1: -> POSIX  ADVISORY  WRITE 32440 fe:00:10985528 1073741825 1073741825\n", false},
+		{"1: -> POSIX  ADVISORY  WRITE 32440 fe:00:10985528 1073741825 1073741825\n",
+		 false},
 		{"3: POSIX  ADVISORY  READ 32440 fe:00:10985534 123 123\n", false},
 		{"3: POSIX  ADVISORY  WRITE 32440 fe:00:10985534 123 123\n", false},
 		{"4: FLOCK  ADVISORY  WRITE 700 00:19:1234 0 EOF\n", false},
@@ -54,15 +55,16 @@ static void a_writer_is_told_from_all_others(void **state)
 }
 
 /* A folder whose path is longer than most. */
-#define FOLDER                                                                                     \
-	"/tmp/dbleak-unit-lock-with-a-name-long-enough-to-fill-more-than-one-line-of-a-screen-XXXXXX"
+#define FOLDER  \
+	"/tmp/" \
+	"dbleak-unit-lock-with-a-name-long-enough-to-fill-more-than-one-line-of-a-screen-XXXXXX"
 
 struct scene {
 	struct locks *locks;
 	struct holder *holder;
 	struct stat st;
 	char folder[sizeof(FOLDER)], path[sizeof(FOLDER) + 16];
-	bool known;   /* by somebody who knows more */
+	bool known;	   /* by somebody who knows more */
 	unsigned int told; /* connections */
 	uint64_t ids;
 };

@@ -18,7 +18,8 @@
 static void memory_of_a_process_is_read_up_to_its_end(void **state)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char *two = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *two = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			 0);
 	struct memory m = memory_of_process((uint32_t)getpid());
 	struct texts t = {0};
 	char bytes[16];

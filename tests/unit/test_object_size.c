@@ -118,9 +118,13 @@ static void a_result_of_libpq_says_it_itself(void **state)
 
 static void the_buffers_of_a_connection_are_found_once_or_not_at_all(void **state)
 {
-	struct pg_buffers b = {.in = AT + 0x2000, .in_size = 16384, .in_end = 10,
-			       .out = AT + 0x6000, .out_size = 16384,
-			       .row = AT + 0x7000, .row_length = 32};
+	struct pg_buffers b = {.in = AT + 0x2000,
+			       .in_size = 16384,
+			       .in_end = 10,
+			       .out = AT + 0x6000,
+			       .out_size = 16384,
+			       .row = AT + 0x7000,
+			       .row_length = 32};
 
 	(void)state;
 	block(AT + 16, 0x500);
@@ -159,9 +163,13 @@ static struct ma_result *ma_result(void)
 	struct ma_result *r = (void *)word(AT + 0x100);
 	struct ma_data *d = (void *)word(AT + 0x400);
 
-	*r = (struct ma_result){.row_count = 7, .field_count = 2, .fields = AT + 0x1000,
-				.data = AT + 0x400, .field_alloc = {.free = AT + 0x1000}};
-	*d = (struct ma_data){.row_count = 7, .field_count = 2,
+	*r = (struct ma_result){.row_count = 7,
+				.field_count = 2,
+				.fields = AT + 0x1000,
+				.data = AT + 0x400,
+				.field_alloc = {.free = AT + 0x1000}};
+	*d = (struct ma_data){.row_count = 7,
+			      .field_count = 2,
 			      .alloc = {.free = AT + 0x2000, .used = AT + 0x2100}};
 	ma_block(AT + 0x1000, 0, 100, 2000);
 	ma_block(AT + 0x2000, 0, 8000, 8192);
@@ -194,7 +202,8 @@ static void a_result_of_libmariadb_is_its_blocks(void **state)
 static void my_root(uint64_t at, uint64_t blocks, uint64_t allocated)
 {
 	struct my_root root = {.current = blocks, .allocated = allocated};
-	struct my_block first = {blocks + 0x100, blocks + 8192}, second = {0, blocks + 0x100 + 4096};
+	struct my_block first = {blocks + 0x100, blocks + 8192},
+			second = {0, blocks + 0x100 + 4096};
 
 	memcpy(word(at), &root, sizeof(root));
 	memcpy(word(blocks), &first, sizeof(first));
@@ -203,8 +212,11 @@ static void my_root(uint64_t at, uint64_t blocks, uint64_t allocated)
 
 static void a_result_of_libmysqlclient_is_its_blocks(void **state)
 {
-	struct my_result r = {.row_count = 3, .fields = AT + 0x1000, .data = AT + 0x400,
-			      .field_alloc = AT + 0x500, .field_count = 1};
+	struct my_result r = {.row_count = 3,
+			      .fields = AT + 0x1000,
+			      .data = AT + 0x400,
+			      .field_alloc = AT + 0x500,
+			      .field_count = 1};
 	struct my_data d = {.alloc = AT + 0x600, .row_count = 3, .field_count = 1};
 
 	(void)state;
@@ -233,8 +245,11 @@ static void a_statement_names_its_connection(void **state)
 
 static void a_connection_of_mysql_is_its_buffers(void **state)
 {
-	struct my_net net = {.vio = AT + 0x1010, .buffer = AT + 0x2010, .end = AT + 0x2010 + 8192,
-			     .write = AT + 0x2010, .read = AT + 0x2100};
+	struct my_net net = {.vio = AT + 0x1010,
+			     .buffer = AT + 0x2010,
+			     .end = AT + 0x2010 + 8192,
+			     .write = AT + 0x2010,
+			     .read = AT + 0x2100};
 	struct my_vio vio = {.cache = AT + 0x5010, .position = AT + 0x5020};
 
 	(void)state;
@@ -263,8 +278,13 @@ static void lite(int layout)
 	struct lite_connection c = {.databases = AT + 0x200, .database_count = 2};
 	struct lite_database *d = (void *)word(AT + 0x200);
 	struct lite_tree tree = {LITE, AT + 0x400};
-	struct lite_cache pages = {.page = 4096, .extra = 216, .line = 4368, .most = 100,
-				   .nine_tenths = 90, .pages = 50, .buckets = 256};
+	struct lite_cache pages = {.page = 4096,
+				   .extra = 216,
+				   .line = 4368,
+				   .most = 100,
+				   .nine_tenths = 90,
+				   .pages = 50,
+				   .buckets = 256};
 	uint64_t cache = PAGER + 0x160;
 
 	clean(NULL);
@@ -339,9 +359,9 @@ static void any_bytes_are_survived(void **state)
 		for (size_t i = 0; i < ROOM / 8; i++) {
 			long r = random();
 
-			((uint64_t *)room)[i] = r % 3 == 0 ? AT + (uint64_t)(r / 3) % ROOM / 8 * 8
-					      : r % 3 == 1 ? (uint64_t)(r / 3) % 4096 | 1
-							   : 0;
+			((uint64_t *)room)[i] = r % 3 == 0   ? AT + (uint64_t)(r / 3) % ROOM / 8 * 8
+						: r % 3 == 1 ? (uint64_t)(r / 3) % 4096 | 1
+							     : 0;
 		}
 		for (size_t i = 0; i < COUNT(kinds); i++)
 			object_size(&memory, &fields, kinds[i].object, AT + 16 * (round + 1), AT);
@@ -355,7 +375,8 @@ int main(void)
 		cmocka_unit_test_setup(what_is_no_block_in_use_is_not_known, clean),
 		cmocka_unit_test_setup(a_mapped_block_is_whole_pages, clean),
 		cmocka_unit_test_setup(a_result_of_libpq_says_it_itself, clean),
-		cmocka_unit_test_setup(the_buffers_of_a_connection_are_found_once_or_not_at_all, clean),
+		cmocka_unit_test_setup(the_buffers_of_a_connection_are_found_once_or_not_at_all,
+				       clean),
 		cmocka_unit_test_setup(options_are_the_list_and_its_values, clean),
 		cmocka_unit_test_setup(a_result_of_libmariadb_is_its_blocks, clean),
 		cmocka_unit_test_setup(a_result_of_libmysqlclient_is_its_blocks, clean),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * The processes a capture knows: those that ended are let go, those that may still be told of are not.
+ * The processes a capture knows: those that ended are let go, those that may still be told of are
+ * not.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -15,9 +16,9 @@
 #include "user/capture/memory/growth.h"
 #include "user/capture/stack/reader.h"
 
-#define LIVES 1000000
-#define EACH_NS (SECOND_NS / 100) /* between two of them */
-#define LIVES_IN(seconds) ((seconds) * SECOND_NS / EACH_NS)
+#define LIVES		  1000000
+#define EACH_NS		  (SECOND_NS / 100) /* between two of them */
+#define LIVES_IN(seconds) ((seconds)*SECOND_NS / EACH_NS)
 
 static uint64_t now, told, told_ends, gaps;
 static uint64_t look_ns; /* that a look at a process takes */

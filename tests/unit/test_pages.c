@@ -174,7 +174,8 @@ static void thinning_keeps_sums_right(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < 90000; i++) {
 		uint32_t site = i % 3 == 0;
-		struct page page = {.number = i, .bytes = site ? 300 * KIB : 40 * KIB, .site = site};
+		struct page page = {
+			.number = i, .bytes = site ? 300 * KIB : 40 * KIB, .site = site};
 
 		truth[site] += page.bytes;
 		entries[i] = PAGEMAP_PRESENT | (i + 1);

@@ -194,7 +194,8 @@ int main(void)
 		cmocka_unit_test_setup(a_sub_of_a_package_is_named_in_each_version, set_up),
 		cmocka_unit_test_setup(a_sub_with_a_name_of_its_own_or_of_main_is_named, set_up),
 		cmocka_unit_test_setup(a_nameless_sub_still_has_its_line, set_up),
-		cmocka_unit_test_setup(an_eval_is_part_of_its_function_and_another_file_is_not, set_up),
+		cmocka_unit_test_setup(an_eval_is_part_of_its_function_and_another_file_is_not,
+				       set_up),
 		cmocka_unit_test_setup(what_is_no_statement_ends_the_stack, set_up),
 	};
 

@@ -187,7 +187,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_method_and_a_function_of_an_extension_are_named, set_up),
 		cmocka_unit_test_setup(a_file_has_no_function, set_up),
-		cmocka_unit_test_setup(an_opline_of_another_function_gives_where_this_one_begins, set_up),
+		cmocka_unit_test_setup(an_opline_of_another_function_gives_where_this_one_begins,
+				       set_up),
 		cmocka_unit_test_setup(what_is_no_string_or_function_ends_the_stack, set_up),
 		cmocka_unit_test_setup(other_versions_offsets_give_no_file, set_up),
 		cmocka_unit_test(versions_are_told_apart),

@@ -55,9 +55,11 @@ static void a_context_and_a_function_side_by_side_are_the_allocator(void **state
 	/* mov 0x1000(%rip),%rdi; jmp *0x1002(%rip) */
 	assert_int_equal(SLOT("\x48\x8b\x3d\x00\x10\x00\x00\xff\x25\x02\x10\x00\x00", 0x400000),
 			 0x401007);
-	/* sub $24,%rsp; mov 0x1008(%rip),%rax; mov %rdi,%rsi; mov 0xff6(%rip),%rdi; cmp $0x4d0be0,%rax */
+	/* sub $24,%rsp; mov 0x1008(%rip),%rax; mov %rdi,%rsi; mov 0xff6(%rip),%rdi; cmp
+	 * $0x4d0be0,%rax */
 	assert_int_equal(SLOT("\x48\x83\xec\x18\x48\x8b\x05\x08\x10\x00\x00\x48\x89\xfe"
-			      "\x48\x8b\x3d\xf6\x0f\x00\x00\x48\x3d\xe0\x0b\x4d\x00", 0x400000),
+			      "\x48\x8b\x3d\xf6\x0f\x00\x00\x48\x3d\xe0\x0b\x4d\x00",
+			      0x400000),
 			 0x40100b);
 	/* both, but far from each other */
 	assert_int_equal(SLOT("\x48\x8b\x3d\x00\x10\x00\x00\xff\x25\x12\x10\x00\x00", 0x400000), 0);
@@ -71,8 +73,9 @@ static void it_may_be_reached_through_a_pointer(void **state)
 	static const char code[] = "\x48\x8b\x05\x00\x00\x00\x00\x48\x8b\xb8\xb0\x00\x00\x00"
 				   "\xff\xa0\xb8\x00\x00\x00";
 	/* the same, with %rax changed in between */
-	static const char lost[] = "\x48\x8b\x05\x00\x00\x00\x00\x31\xc0\x48\x8b\xb8\xb0\x00\x00\x00"
-				   "\xff\xa0\xb8\x00\x00\x00";
+	static const char lost[] =
+		"\x48\x8b\x05\x00\x00\x00\x00\x31\xc0\x48\x8b\xb8\xb0\x00\x00\x00"
+		"\xff\xa0\xb8\x00\x00\x00";
 
 	(void)state;
 	words[0] = 0x7000;

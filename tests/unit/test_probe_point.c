@@ -54,8 +54,14 @@ struct shape {
 };
 
 #define CODE(text) text, sizeof(text) - 1
-#define CHEAP(at) {.delta = (at), .cheap = true}
-#define DEAR	  {.delta = 0}
+#define CHEAP(at)                            \
+	{                                    \
+		.delta = (at), .cheap = true \
+	}
+#define DEAR               \
+	{                  \
+		.delta = 0 \
+	}
 
 /* As tests/fuzz/fuzz_probe_point.c wants it. */
 static void keep(const uint8_t *code, size_t n, bool with_return, unsigned int arguments)
@@ -211,23 +217,38 @@ static void arguments_are_followed_from_register_to_register(void **state)
 		uint8_t holder[PROBE_ARGUMENTS];
 	} moves[] = {
 		{"one", MOV_RCX_R9 XOR_ECX PUSH_RBX, PROBE_RCX, true, {1, 2, 3, 6, 5, 0}},
-		{"a row of them", MOV_R8_R9 MOV_RCX_R8 XOR_ECX PUSH_RBX, PROBE_RCX | PROBE_R8, true,
+		{"a row of them",
+		 MOV_R8_R9 MOV_RCX_R8 XOR_ECX PUSH_RBX,
+		 PROBE_RCX | PROBE_R8,
+		 true,
 		 {1, 2, 3, 5, 6, 0}},
-		{"its own register is best", MOV_RCX_R9 PUSH_RBX, PROBE_RCX, true, {1, 2, 3, 4, 5, 0}},
+		{"its own register is best",
+		 MOV_RCX_R9 PUSH_RBX,
+		 PROBE_RCX,
+		 true,
+		 {1, 2, 3, 4, 5, 0}},
 		{"overwritten by another", MOV_RCX_R9 PUSH_RBX, PROBE_R9, false, {0}},
 		{"copied too late", XOR_ECX MOV_RCX_R9 PUSH_RBX, PROBE_RCX, false, {0}},
 		/* mov %ecx,%r9d */
 		{"half of it", "\x41\x89\xc9" XOR_ECX PUSH_RBX, PROBE_RCX, false, {0}},
 		/* mov %rcx,%rax */
-		{"to no argument's register", "\x48\x89\xc8" XOR_ECX PUSH_RBX, PROBE_RCX, false, {0}},
-		{"not to be moved", MOV_RCX_R9 XOR_ECX PUSH_RBX, PROBE_RCX | PROBE_UNMOVED, false, {0}},
+		{"to no argument's register",
+		 "\x48\x89\xc8" XOR_ECX PUSH_RBX,
+		 PROBE_RCX,
+		 false,
+		 {0}},
+		{"not to be moved",
+		 MOV_RCX_R9 XOR_ECX PUSH_RBX,
+		 PROBE_RCX | PROBE_UNMOVED,
+		 false,
+		 {0}},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(moves); i++) {
-		struct probe_point at =
-			probe_point_choose((const uint8_t *)moves[i].code, strlen(moves[i].code),
-					   true, moves[i].arguments);
+		struct probe_point at = probe_point_choose((const uint8_t *)moves[i].code,
+							   strlen(moves[i].code), true,
+							   moves[i].arguments);
 
 		if (at.cheap != moves[i].cheap ||
 		    (at.cheap && memcmp(at.holder, moves[i].holder, sizeof(at.holder))))
@@ -247,7 +268,8 @@ static void stores_through_arguments_are_passed_with_a_return_probe(void **state
 		{"elsewhere", CODE("\x48\x89\x30" PUSH_RBX "\x5b" RET), RETURN, PROBE_RDI, DEAR},
 		{"anywhere", CODE("\x48\x89\x74\x07\x08" PUSH_RBX "\x5b" RET), RETURN, PROBE_RDI,
 		 DEAR},
-		{"reading first", CODE("\x48\x01\x37" PUSH_RBX "\x5b" RET), RETURN, PROBE_RDI, DEAR},
+		{"reading first", CODE("\x48\x01\x37" PUSH_RBX "\x5b" RET), RETURN, PROBE_RDI,
+		 DEAR},
 	};
 
 	(void)state;
@@ -262,9 +284,10 @@ static void a_function_that_only_calls_another_is_seen_through(void **state)
 		bool found;
 	} shapes[] = {
 		/* sqlite3_prepare_v2 */
-		{"it is", CODE(SUB_RSP MOV_RCX_R9 XOR_ECX PUSH_R8 CALL_FAR ADD_RSP "\x20" RET), true},
-		{"stack not given back", CODE(SUB_RSP MOV_RCX_R9 PUSH_R8 CALL_FAR ADD_RSP "\x18" RET),
-		 false},
+		{"it is", CODE(SUB_RSP MOV_RCX_R9 XOR_ECX PUSH_R8 CALL_FAR ADD_RSP "\x20" RET),
+		 true},
+		{"stack not given back",
+		 CODE(SUB_RSP MOV_RCX_R9 PUSH_R8 CALL_FAR ADD_RSP "\x18" RET), false},
 		{"another result",
 		 CODE(SUB_RSP MOV_RCX_R9 PUSH_R8 CALL_FAR XOR_EAX ADD_RSP "\x20" RET), false},
 		{"two calls", CODE(SUB_RSP MOV_RCX_R9 PUSH_R8 CALL_FAR CALL_FAR ADD_RSP "\x20" RET),
@@ -373,15 +396,15 @@ static void check_field(const struct accessor *a)
 			 field.compared, field.value);
 }
 
-#define LOAD	  "\x8b\x87\x58\x01\0\0"   /* mov 0x158(%rdi),%eax */
-#define LOAD_LONG "\x48\x8b\x47\x58"	   /* mov 0x58(%rdi),%rax */
-#define LOAD_BYTE "\x0f\xb6\x47\x65"	   /* movzbl 0x65(%rdi),%eax */
-#define COMPARE	  "\x80\xbf\xc5\0\0\0\x02" /* cmpb $2,0xc5(%rdi) */
-#define SAVE_RDI  "\x48\x89\xfb"	    /* mov %rdi,%rbx */
-#define CALL_NEAR "\xe8\x40\0\0\0"	   /* call .+0x45 */
-#define LOAD_SAVED "\x44\x0f\xb6\x63\x65" /* movzbl 0x65(%rbx),%r12d */
-#define SETE	  "\x0f\x94\xc0"	   /* sete %al */
-#define MOV_EAX	  "\xb8\x04\0\0\0"	   /* mov $4,%eax */
+#define LOAD	   "\x8b\x87\x58\x01\0\0"   /* mov 0x158(%rdi),%eax */
+#define LOAD_LONG  "\x48\x8b\x47\x58"	    /* mov 0x58(%rdi),%rax */
+#define LOAD_BYTE  "\x0f\xb6\x47\x65"	    /* movzbl 0x65(%rdi),%eax */
+#define COMPARE	   "\x80\xbf\xc5\0\0\0\x02" /* cmpb $2,0xc5(%rdi) */
+#define SAVE_RDI   "\x48\x89\xfb"	    /* mov %rdi,%rbx */
+#define CALL_NEAR  "\xe8\x40\0\0\0"	    /* call .+0x45 */
+#define LOAD_SAVED "\x44\x0f\xb6\x63\x65"   /* movzbl 0x65(%rbx),%r12d */
+#define SETE	   "\x0f\x94\xc0"	    /* sete %al */
+#define MOV_EAX	   "\xb8\x04\0\0\0"	    /* mov $4,%eax */
 
 static void accessors_tell_their_field(void **state)
 {

@@ -10,9 +10,9 @@
 
 #include "user/capture/clientlib/probe_table.h"
 
-#define EACH_ROW(l, r)                                                                             \
-	for (const struct probe_library *l = probe_libraries;                                      \
-	     l < probe_libraries + probe_library_count; l++)                                       \
+#define EACH_ROW(l, r)                                        \
+	for (const struct probe_library *l = probe_libraries; \
+	     l < probe_libraries + probe_library_count; l++)  \
 		for (const struct probe_row *r = l->rows; r < l->rows + l->count; r++)
 
 static const struct probe_row *row_named(const struct probe_library *l, const char *symbol)
@@ -29,7 +29,8 @@ static void each_number_names_one_row(void **state)
 	uint16_t number = 0;
 
 	(void)state;
-	EACH_ROW (l, row) {
+	EACH_ROW(l, row)
+	{
 		assert_ptr_equal(probe_row_of(number, &found), row);
 		assert_ptr_equal(found, l);
 		number++;
@@ -42,10 +43,10 @@ static void each_number_names_one_row(void **state)
 static void a_function_has_one_row_in_its_library(void **state)
 {
 	(void)state;
-	EACH_ROW (l, row)
-		for (const struct probe_row *other = l->rows; other < row; other++)
-			if (!strcmp(other->symbol, row->symbol))
-				assert_true(other->role == PROBE_INSIDE && row->role != other->role);
+	EACH_ROW(l, row)
+	for (const struct probe_row *other = l->rows; other < row; other++)
+		if (!strcmp(other->symbol, row->symbol))
+			assert_true(other->role == PROBE_INSIDE && row->role != other->role);
 }
 
 static void anchors_are_functions_that_always_exist(void **state)
@@ -78,7 +79,8 @@ static void each_library_has_a_bit_of_its_own(void **state)
 static void what_is_acquired_is_released_in_the_same_library(void **state)
 {
 	(void)state;
-	EACH_ROW (l, row) {
+	EACH_ROW(l, row)
+	{
 		const struct probe_row *release;
 
 		if (row->role != PROBE_ACQUIRE)
@@ -99,7 +101,8 @@ static void what_is_acquired_is_released_in_the_same_library(void **state)
 static void each_release_takes_back_what_some_row_hands_out(void **state)
 {
 	(void)state;
-	EACH_ROW (l, row) {
+	EACH_ROW(l, row)
+	{
 		int found = 0;
 
 		if (row->role != PROBE_RELEASE)
@@ -119,7 +122,8 @@ static int is_argument(uint8_t source)
 static void sources_can_be_read_when_they_are(void **state)
 {
 	(void)state;
-	EACH_ROW (l, row) {
+	EACH_ROW(l, row)
+	{
 		int returned = row->handle == FROM_RETURN ||
 			       (row->handle & FROM_OUT && is_argument(row->handle & ~FROM_OUT));
 
@@ -137,15 +141,16 @@ static void sources_can_be_read_when_they_are(void **state)
 static void success_is_of_calls_that_return_a_number(void **state)
 {
 	(void)state;
-	EACH_ROW (l, row)
-		if (row->success != SUCCESS_ANY)
-			assert_int_not_equal(row->handle, FROM_RETURN);
+	EACH_ROW(l, row)
+	if (row->success != SUCCESS_ANY)
+		assert_int_not_equal(row->handle, FROM_RETURN);
 }
 
 static void what_decides_at_the_return_has_a_return_probe(void **state)
 {
 	(void)state;
-	EACH_ROW (l, row) {
+	EACH_ROW(l, row)
+	{
 		if (row->role == PROBE_ACQUIRE || row->role == PROBE_INSIDE || row->success)
 			assert_true(probe_row_returns(row));
 		else if (!(row->flags & PROBE_JOINS))
@@ -156,7 +161,8 @@ static void what_decides_at_the_return_has_a_return_probe(void **state)
 static void flags_stand_where_they_mean_something(void **state)
 {
 	(void)state;
-	EACH_ROW (l, row) {
+	EACH_ROW(l, row)
+	{
 		int makes_child = row->role == PROBE_ACQUIRE && row->parent != FROM_NOWHERE;
 
 		assert_int_equal(row->flags & (PROBE_RETURNS | PROBE_STATIC), 0);
@@ -178,9 +184,9 @@ static void flags_stand_where_they_mean_something(void **state)
 static void no_connection_belongs_to_another(void **state)
 {
 	(void)state;
-	EACH_ROW (l, row)
-		if (row->resource == EV_RES_CONNECTION)
-			assert_int_equal(row->parent, FROM_NOWHERE);
+	EACH_ROW(l, row)
+	if (row->resource == EV_RES_CONNECTION)
+		assert_int_equal(row->parent, FROM_NOWHERE);
 }
 
 int main(void)

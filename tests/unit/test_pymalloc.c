@@ -30,8 +30,11 @@ static void pool(uint32_t bytes, uint32_t block_size)
 	memset(arena, 0, 64 << 10);
 	size = block_size;
 	head = (void *)(arena + (16 << 10));
-	*head = (struct header){.used = 1, .free = block(1), .size_index = size / 16 - 1,
-				.untouched = sizeof(*head) + 2 * size, .last = bytes - size};
+	*head = (struct header){.used = 1,
+				.free = block(1),
+				.size_index = size / 16 - 1,
+				.untouched = sizeof(*head) + 2 * size,
+				.last = bytes - size};
 }
 
 static uint64_t take(void)
@@ -172,7 +175,8 @@ static void what_was_never_used_is_free(void **state)
 	assert_int_equal(pymalloc_lives(&own, block(40), &print), 0);
 	fill(block(0), 0x1000);
 	assert_int_equal(pymalloc_lives(&own, block(0), &print), 1);
-	assert_int_equal(pymalloc_lives(&own, (uintptr_t)head, &print), 1); /* its head is for the first */
+	assert_int_equal(pymalloc_lives(&own, (uintptr_t)head, &print),
+			 1); /* its head is for the first */
 }
 
 static void all_blocks_of_a_full_pool_live(void **state)

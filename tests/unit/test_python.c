@@ -12,10 +12,10 @@
 #include "user/capture/stack/python.c"
 #include "user/capture/stack/python_line.c"
 
-#define BYTECODE 192
-#define ASCII (1 << 6 | 1 << 5 | 1 << 2) /* state of a string: compact, one byte each */
-#define WIDE (1 << 5 | 2 << 2)
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define BYTECODE   192
+#define ASCII	   (1 << 6 | 1 << 5 | 1 << 2) /* state of a string: compact, one byte each */
+#define WIDE	   (1 << 5 | 2 << 2)
+#define COUNT(a)   (sizeof(a) / sizeof((a)[0]))
 #define ADDRESS(p) ((uint64_t)(uintptr_t)(p))
 
 static const struct python_build build = {
@@ -323,7 +323,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_interpreters_own_frames_are_left_out, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(
-			what_came_in_the_place_of_freed_code_is_not_taken_for_it, set_up, tear_down),
+			what_came_in_the_place_of_freed_code_is_not_taken_for_it, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(what_was_read_is_known_when_the_code_is_gone,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_not_of_pythons_types_is_not_believed,

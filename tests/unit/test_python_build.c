@@ -48,10 +48,10 @@ int elf_find_variables(struct elf_file *e, const char *const *names, size_t n, b
 
 	assert_false(deep);
 	for (size_t i = 0; i < n; i++) {
-		out[i].offset = !has(e->variables, names[i])	   ? 0
-				: !strcmp(names[i], "_PyRuntime")  ? RUNTIME
+		out[i].offset = !has(e->variables, names[i])	  ? 0
+				: !strcmp(names[i], "_PyRuntime") ? RUNTIME
 				: !strcmp(names[i], "Py_Version") ? 0x400000
-								   : 0x480000;
+								  : 0x480000;
 		found += out[i].offset != 0;
 	}
 	return found;
@@ -86,8 +86,8 @@ static void put(struct elf_file *e, size_t at, uint64_t word)
 /* As a 3.14.10 tells of itself. */
 static struct elf_file fourteen(void)
 {
-	static const uint64_t told[] = {808,  7272, 7344, 8,	72, 152, 8, 0,	 56,
-					74,   112,  120,  128, 136, 68,	 208, 40};
+	static const uint64_t told[] = {808, 7272, 7344, 8,   72,  152, 8,   0, 56,
+					74,  112,  120,	 128, 136, 68,	208, 40};
 	struct elf_file e = {.variables = {"_PyRuntime", "PyCode_Type", "Py_Version"},
 			     .functions = {"Py_InitializeFromConfig"},
 			     .version = 0x030e0af0};
@@ -143,9 +143,9 @@ static void what_a_build_tells_of_itself_goes_first(void **state)
 	struct python_build b;
 
 	(void)state;
-	put(&e, 64, 7280);  /* interpreter_state.next */
-	put(&e, 288, 75);   /* interpreter_frame.owner */
-	put(&e, 384, 216);  /* code_object.co_code_adaptive */
+	put(&e, 64, 7280); /* interpreter_state.next */
+	put(&e, 288, 75);  /* interpreter_frame.owner */
+	put(&e, 384, 216); /* code_object.co_code_adaptive */
 	assert_int_equal(python_identify(&e, &b), 0);
 	assert_null(b.refusal);
 	assert_int_equal(b.row.interpreter_next, 7280);

@@ -42,25 +42,25 @@ struct run {
 
 /* Of CPython 3.9. */
 static const uint8_t lnotab[] = {
-	0x00, 0x01, 0x02, 0x01, 0x02, 0x01, 0x02, 0xfe, 0x04, 0x7f, 0x00, 0x4c, 0x08, 0x01, 0x02,
-	0x01, 0x0a, 0x02, 0x02, 0x01, 0x02, 0xff, 0x08, 0x01, 0x02, 0xff, 0x08, 0x02, 0x06, 0x02,
-	0x02, 0xfe,
+	0x00, 0x01, 0x02, 0x01, 0x02, 0x01, 0x02, 0xfe, 0x04, 0x7f, 0x00,
+	0x4c, 0x08, 0x01, 0x02, 0x01, 0x0a, 0x02, 0x02, 0x01, 0x02, 0xff,
+	0x08, 0x01, 0x02, 0xff, 0x08, 0x02, 0x06, 0x02, 0x02, 0xfe,
 };
 static const struct run lnotab_runs[] = {
-	{0, 2}, {2, 3}, {4, 4}, {6, 2}, {10, 205}, {18, 206}, {20, 207}, {30, 209}, {32, 210},
-	{34, 209}, {42, 210}, {44, 209}, {52, 211}, {58, 213}, {60, 211},
+	{0, 2},	   {2, 3},    {4, 4},	 {6, 2},    {10, 205}, {18, 206}, {20, 207}, {30, 209},
+	{32, 210}, {34, 209}, {42, 210}, {44, 209}, {52, 211}, {58, 213}, {60, 211},
 };
 #define LNOTAB_CODE 66
 
 /* Of CPython 3.10. */
 static const uint8_t linetable[] = {
-	0x02, 0x01, 0x02, 0x01, 0x02, 0x01, 0x04, 0xfe, 0x00, 0x7f, 0x08, 0x4c, 0x02, 0x01, 0x0a,
-	0x01, 0x02, 0x02, 0x02, 0x01, 0x08, 0xff, 0x02, 0x01, 0x06, 0xff, 0x06, 0x02, 0x02, 0x02,
-	0x06, 0xfe,
+	0x02, 0x01, 0x02, 0x01, 0x02, 0x01, 0x04, 0xfe, 0x00, 0x7f, 0x08,
+	0x4c, 0x02, 0x01, 0x0a, 0x01, 0x02, 0x02, 0x02, 0x01, 0x08, 0xff,
+	0x02, 0x01, 0x06, 0xff, 0x06, 0x02, 0x02, 0x02, 0x06, 0xfe,
 };
 static const struct run linetable_runs[] = {
-	{0, 2}, {2, 3}, {4, 4}, {6, 2}, {10, 205}, {18, 206}, {20, 207}, {30, 209}, {32, 210},
-	{34, 209}, {42, 210}, {44, 209}, {50, 211}, {56, 213}, {58, 211},
+	{0, 2},	   {2, 3},    {4, 4},	 {6, 2},    {10, 205}, {18, 206}, {20, 207}, {30, 209},
+	{32, 210}, {34, 209}, {42, 210}, {44, 209}, {50, 211}, {56, 213}, {58, 211},
 };
 #define LINETABLE_CODE 64
 
@@ -78,9 +78,9 @@ static const uint8_t locations[] = {
 	0x02, 0x0a, 0x07, 0xf4, 0x00, 0x02, 0x0a, 0x07, 0xf0, 0x00, 0x02, 0x03, 0x07,
 };
 static const struct run locations_runs[] = {
-	{0, 1}, {2, 2}, {14, 3}, {16, 4}, {28, 2}, {44, 205}, {52, 206}, {54, 207}, {84, 209},
-	{96, 210}, {98, 209}, {116, 0}, {118, 209}, {130, 210}, {132, 209}, {150, 0}, {156, 211},
-	{160, 213}, {162, 211},
+	{0, 1},	    {2, 2},    {14, 3},	   {16, 4},    {28, 2},	   {44, 205},  {52, 206},
+	{54, 207},  {84, 209}, {96, 210},  {98, 209},  {116, 0},   {118, 209}, {130, 210},
+	{132, 209}, {150, 0},  {156, 211}, {160, 213}, {162, 211},
 };
 #define LOCATIONS_CODE 180
 
@@ -96,8 +96,8 @@ static uint32_t line_in(enum python_lines kind, const uint8_t *table, size_t siz
 	return line;
 }
 
-static void check(enum python_lines kind, const uint8_t *table, size_t size,
-		  const struct run *runs, size_t count, uint32_t code)
+static void check(enum python_lines kind, const uint8_t *table, size_t size, const struct run *runs,
+		  size_t count, uint32_t code)
 {
 	size_t i = 0;
 
@@ -112,17 +112,19 @@ static void every_instruction_is_on_its_line(void **state)
 {
 	(void)state;
 	check(PYTHON_LNOTAB, lnotab, sizeof(lnotab), lnotab_runs, COUNT(lnotab_runs), LNOTAB_CODE);
-	check(PYTHON_LINETABLE, linetable, sizeof(linetable), linetable_runs,
-	      COUNT(linetable_runs), LINETABLE_CODE);
-	check(PYTHON_LOCATIONS, locations, sizeof(locations), locations_runs,
-	      COUNT(locations_runs), LOCATIONS_CODE);
+	check(PYTHON_LINETABLE, linetable, sizeof(linetable), linetable_runs, COUNT(linetable_runs),
+	      LINETABLE_CODE);
+	check(PYTHON_LOCATIONS, locations, sizeof(locations), locations_runs, COUNT(locations_runs),
+	      LOCATIONS_CODE);
 }
 
 static void a_place_outside_the_code_has_no_line(void **state)
 {
 	(void)state;
-	assert_int_equal(line_in(PYTHON_LINETABLE, linetable, sizeof(linetable), LINETABLE_CODE), 0);
-	assert_int_equal(line_in(PYTHON_LOCATIONS, locations, sizeof(locations), LOCATIONS_CODE), 0);
+	assert_int_equal(line_in(PYTHON_LINETABLE, linetable, sizeof(linetable), LINETABLE_CODE),
+			 0);
+	assert_int_equal(line_in(PYTHON_LOCATIONS, locations, sizeof(locations), LOCATIONS_CODE),
+			 0);
 	assert_int_equal(line_in(PYTHON_LOCATIONS, locations, 0, 0), 0);
 }
 

@@ -36,8 +36,8 @@ struct sample {
 static const struct sample samples[] = {
 	{"gcc", CODE(LOAD SPILL ADD_2 OR_1 STORE), 0, 0x2c},
 	{"an older version", CODE("\x8b\x47\x30" ADD_2 OR_1 "\x89\x47\x30"), 0, 0x30},
-	{"%r12 needs a byte more",
-	 CODE("\x41\x8b\x44\x24\x2c" ADD_2 OR_1 "\x41\x89\x44\x24\x2c"), 0, 0x2c},
+	{"%r12 needs a byte more", CODE("\x41\x8b\x44\x24\x2c" ADD_2 OR_1 "\x41\x89\x44\x24\x2c"),
+	 0, 0x2c},
 	/* mov 0x2c(%rbx),%r9d; add $2,%r9d; or $1,%r9d; mov %r9d,0x2c(%rbx) */
 	{"a high register",
 	 CODE("\x44\x8b\x4b\x2c\x41\x83\xc1\x02\x41\x83\xc9\x01\x44\x89\x4b\x2c"), 0, 0x2c},
@@ -59,8 +59,8 @@ static const struct sample samples[] = {
 	{"pointer lost", CODE(LOAD ADD_2 OR_1 "\x4d\x31\xdb" STORE), -ENOENT, 0},
 	{"a jump in between", CODE(LOAD ADD_2 "\x75\x00" OR_1 STORE), -ENOENT, 0},
 	{"a call in between", CODE(LOAD ADD_2 "\xe8\x00\x01\x00\x00" OR_1 STORE), -ENOENT, 0},
-	{"eight bytes",
-	 CODE("\x49\x8b\x43\x28\x48\x83\xc0\x02\x48\x83\xc8\x01\x49\x89\x43\x28"), -ENOENT, 0},
+	{"eight bytes", CODE("\x49\x8b\x43\x28\x48\x83\xc0\x02\x48\x83\xc8\x01\x49\x89\x43\x28"),
+	 -ENOENT, 0},
 	{"too near", CODE("\x8b\x47\x08" ADD_2 OR_1 "\x89\x47\x08"), -ENOENT, 0},
 	{"an element", CODE("\x8b\x44\x8f\x2c" ADD_2 OR_1 "\x89\x44\x8f\x2c"), -ENOENT, 0},
 	{"cut", CODE(LOAD ADD_2 OR_1 "\x41\x89"), -ENOENT, 0},

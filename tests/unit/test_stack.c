@@ -70,7 +70,10 @@ static void name(uint64_t sample, unsigned int line)
 {
 	const struct frame frames[] = {
 		{.function = "query", .file = "db.py", .line = 3, .language = EV_LANG_PYTHON},
-		{.function = "monthly", .file = "report.py", .line = line, .language = EV_LANG_PYTHON},
+		{.function = "monthly",
+		 .file = "report.py",
+		 .line = line,
+		 .language = EV_LANG_PYTHON},
 	};
 
 	assert_int_equal(stacks_named(t.stacks, sample, &owner, frames, 2, 0), 0);

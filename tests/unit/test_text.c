@@ -362,8 +362,9 @@ static void memory_that_is_kept_is_told_whole(void **state)
 	f.open = 1;
 	f.endpoint = NULL;
 	f.sql = NULL;
-	assert_says(&v, &plain, "counted at least 71 MB taken here and still held, 720 kB more a day, "
-				"in 1 block because");
+	assert_says(&v, &plain,
+		    "counted at least 71 MB taken here and still held, 720 kB more a day, "
+		    "in 1 block because");
 	f.memory.placed = false;
 	f.memory.per_minute = -1;
 	f.open = UNKNOWN64;
@@ -375,7 +376,11 @@ static void who_holds_memory_is_told_when_all_is(void **state)
 {
 	struct frame_view line = {EV_LANG_PYTHON, "remember", "/srv/shop/app/cache.py", .line = 17};
 	struct memory_site_view sites[] = {
-		{.tier = EV_TIER_FULL, .object = "malloc", .site = &line, .held = 71000000, .taken_bytes = 80000000},
+		{.tier = EV_TIER_FULL,
+		 .object = "malloc",
+		 .site = &line,
+		 .held = 71000000,
+		 .taken_bytes = 80000000},
 		{.tier = EV_TIER_GROWTH, .held = 3000000, .taken_bytes = 3000000},
 		{.tier = EV_TIER_GROWTH, .held = 0, .taken_bytes = 9000000},
 	};
@@ -391,10 +396,11 @@ static void who_holds_memory_is_told_when_all_is(void **state)
 	p.memory.site_count = 3;
 	assert_says(&v, &plain, "python3[900]; memory 141 MB, more by 96 MB");
 	assert_silent_about(&v, &plain, "cache.py");
-	assert_says(&v, &all, "memory from 45 MB to 141 MB, at most 150 MB, of which swapped out 7 MB; "
-			      "the limit of docker web1 is 537 MB, in use 171 MB 71 MB held of 80 MB "
-			      "taken (full, malloc): /srv/shop/app/cache.py:17 remember() 3 MB held of "
-			      "3 MB taken (growth): where is not known holds");
+	assert_says(&v, &all,
+		    "memory from 45 MB to 141 MB, at most 150 MB, of which swapped out 7 MB; "
+		    "the limit of docker web1 is 537 MB, in use 171 MB 71 MB held of 80 MB "
+		    "taken (full, malloc): /srv/shop/app/cache.py:17 remember() 3 MB held of "
+		    "3 MB taken (growth): where is not known holds");
 	sites[1].error = 4000000; /* more than the figure */
 	assert_says(&v, &all, "at most 3 MB held of 3 MB taken (growth)");
 	p.memory.limit = UNKNOWN64;
@@ -427,16 +433,17 @@ static struct report_view *placed(struct frame_view site)
 
 static void a_place_stands_under_the_headline(void **state)
 {
-	struct report_view *v = placed((struct frame_view){
-		EV_LANG_PYTHON, "monthly", "/srv/shop/app/report.py", .line = 42});
+	struct report_view *v = placed((struct frame_view){EV_LANG_PYTHON, "monthly",
+							   "/srv/shop/app/report.py", .line = 42});
 
 	(void)state;
 	assert_says(v, &plain, "certain where /srv/shop/app/report.py:42 monthly() at postgresql");
 	assert_silent_about(v, &plain, "stack");
-	assert_says(v, &all, "where /srv/shop/app/report.py:42 monthly() how the interpreter's own "
-			     "frames of Python stack "
-			     "/usr/lib/python3/dist-packages/psycopg2/__init__.py:122 connect() "
-			     "/srv/shop/app/report.py:42 monthly() at");
+	assert_says(v, &all,
+		    "where /srv/shop/app/report.py:42 monthly() how the interpreter's own "
+		    "frames of Python stack "
+		    "/usr/lib/python3/dist-packages/psycopg2/__init__.py:122 connect() "
+		    "/srv/shop/app/report.py:42 monthly() at");
 }
 
 static void a_native_place_without_a_line_says_how_to_get_it(void **state)
@@ -450,9 +457,10 @@ static void a_native_place_without_a_line_says_how_to_get_it(void **state)
 
 	(void)state;
 	assert_says(placed(site), &plain, "where libfoo.so+0x1234 near load() at");
-	assert_says(placed(site), &all, "line addr2line -Cife /opt/shop/lib/libfoo.so 0x1234 (build "
-					"id ab12) how unwound from a copy of the native stack, the "
-					"function is the nearest exported name before the address");
+	assert_says(placed(site), &all,
+		    "line addr2line -Cife /opt/shop/lib/libfoo.so 0x1234 (build "
+		    "id ab12) how unwound from a copy of the native stack, the "
+		    "function is the nearest exported name before the address");
 	site.module = "/tmp/x;curl y|sh;#";
 	assert_says(placed(site), &all, "line addr2line -Cife '/tmp/x;curl y|sh;#' 0x1234");
 	site.module = "/tmp/it's $(x)";
@@ -473,14 +481,19 @@ static void a_long_path_keeps_its_tail(void **state)
 {
 	static const char *const paths[] = {
 		"/home/somebody/projects/company/backend/services/orders/app/monthly/report.py",
-		"/data/an-application-whose-only-folder-has-a-name-so-long-that-no-line-holds-it/x.py",
-		"/home/somebody/projects/company/backend/services/orders/\xc3\xa9\xc3\xa9/report.py",
-		"/a/report-with-a-name-so-long-that-it-does-not-fit-any-line-of-eighty-columns-at-all.py",
+		"/data/an-application-whose-only-folder-has-a-name-so-long-that-no-line-holds-it/"
+		"x.py",
+		"/home/somebody/projects/company/backend/services/orders/\xc3\xa9\xc3\xa9/"
+		"report.py",
+		"/a/"
+		"report-with-a-name-so-long-that-it-does-not-fit-any-line-of-eighty-columns-at-all."
+		"py",
 	};
 	static const char *const due[] = {
 		"where .../services/orders/app/monthly/report.py:1234567 monthly_totals() at",
 		"where .../x.py:1234567 monthly_totals() at",
-		"where .../backend/services/orders/\xc3\xa9\xc3\xa9/report.py:1234567 monthly_totals() at",
+		"where .../backend/services/orders/\xc3\xa9\xc3\xa9/report.py:1234567 "
+		"monthly_totals() at",
 		"-that-it-does-not-fit",
 	};
 
@@ -508,10 +521,12 @@ static void a_long_function_is_cut_when_it_does_not_fit(void **state)
 	assert_says(placed(site), &plain,
 		    "where a.cc:42 shop::Orders<std::string, int>::load(int, long) at");
 	site.file = "/srv/shop/orders/src/load.cc";
-	assert_says(placed(site), &plain, "where /srv/shop/orders/src/load.cc:42 "
-					  "shop::Orders<std::string, int... at");
-	assert_says(placed(site), &all, "where /srv/shop/orders/src/load.cc:42 "
-					"shop::Orders<std::string, int>::load(int, long) how");
+	assert_says(placed(site), &plain,
+		    "where /srv/shop/orders/src/load.cc:42 "
+		    "shop::Orders<std::string, int... at");
+	assert_says(placed(site), &all,
+		    "where /srv/shop/orders/src/load.cc:42 "
+		    "shop::Orders<std::string, int>::load(int, long) how");
 }
 
 static void names_of_places_are_escaped(void **state)
@@ -619,7 +634,8 @@ static void what_is_not_counted_any_more_is_said_by_its_name(void **state)
 {
 	struct process_view process = sample_process(1, VERDICT_OK, NULL, NULL);
 	struct gap_view gaps[] = {
-		{.subject = "results of libpq", .reason = "results of libpq: not counted after 9 s"},
+		{.subject = "results of libpq",
+		 .reason = "results of libpq: not counted after 9 s"},
 		{.reason = "tracefs is not mounted"},
 	};
 	struct report_view v = sample_view(&process, 1);
@@ -627,7 +643,8 @@ static void what_is_not_counted_any_more_is_said_by_its_name(void **state)
 	(void)state;
 	v.gaps = gaps;
 	v.gap_count = COUNT(gaps);
-	assert_says(&v, &plain, "unseen results of libpq: not counted after 9 s whole host: tracefs");
+	assert_says(&v, &plain,
+		    "unseen results of libpq: not counted after 9 s whole host: tracefs");
 	assert_says(&v, &all, "unseen results of libpq: not counted after 9 s whole host: tracefs");
 }
 
@@ -640,16 +657,21 @@ static void libraries_are_listed_when_all_is_asked_for(void **state)
 		 .cheap = 14,
 		 .hits = 1234,
 		 .attach_seconds = 0.35},
-		{.path = NULL, .probes = 1, .hits = UNKNOWN64, .attach_seconds = -1, .detached = true},
+		{.path = NULL,
+		 .probes = 1,
+		 .hits = UNKNOWN64,
+		 .attach_seconds = -1,
+		 .detached = true},
 	};
 	struct report_view v = sample_view(&process, 1);
 
 	(void)state;
 	v.libraries = libraries;
 	v.library_count = COUNT(libraries);
-	assert_says(&v, &all,
-		    "probed /usr/lib/libpq.so.5: 18 probes (14 cheap), 1,234 hits, attached 0.350 s "
-		    "after it was met");
+	assert_says(
+		&v, &all,
+		"probed /usr/lib/libpq.so.5: 18 probes (14 cheap), 1,234 hits, attached 0.350 s "
+		"after it was met");
 	assert_says(&v, &all, "not attached, taken out to keep the budget");
 	assert_silent_about(&v, &plain, "libpq");
 	v.process_count = 0;

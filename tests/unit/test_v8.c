@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * test_v8.c - tables of real functions, and a stack of one JavaScript function in a heap that is not
- * there, whole and damaged.
+ * test_v8.c - tables of real functions, and a stack of one JavaScript function in a heap that is
+ * not there, whole and damaged.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,8 +27,11 @@ static void bytecode_of_baseline_code_is_found(void **state)
 		int err;
 		uint32_t offset;
 	} cases[] = {
-		{21, -ENOENT, 0}, {22, 0, 0},  {29, 0, 0},  {33, 0, 2},	     {60, 0, 3},
-		{61, 0, 8},	  {77, 0, 8},  {94, 0, 11}, {95, -ENOENT, 0}, {UINT32_MAX, -ENOENT, 0},
+		{21, -ENOENT, 0}, {22, 0, 0},
+		{29, 0, 0},	  {33, 0, 2},
+		{60, 0, 3},	  {61, 0, 8},
+		{77, 0, 8},	  {94, 0, 11},
+		{95, -ENOENT, 0}, {UINT32_MAX, -ENOENT, 0},
 	};
 	uint8_t sizes[3 * 200] = {[23] = 2, [196] = 1, [99] = 5, [68] = 3, [169] = 1};
 	uint32_t offset;
@@ -70,7 +73,8 @@ static void positions_are_found_and_damaged_tables_are_not(void **state)
 {
 	/* Places of code, each by more than the last one, and by how much its position differs. */
 	static const uint8_t table[] = {2, 2 * 21, 2 * 4, 2 * 20, 2 * 3, 7};
-	static const uint8_t endless[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	static const uint8_t endless[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+					  0xff, 0xff, 0xff, 0xff, 0xff};
 	struct v8_position p;
 
 	(void)state;
@@ -137,7 +141,8 @@ static void one_object_of_another_type_and_there_is_no_frame(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		static const uint64_t strange[] = {0, 1, 0x666001, UINT64_MAX, V8_BUILD_MAP(V8_BYTES)};
+		static const uint64_t strange[] = {0, 1, 0x666001, UINT64_MAX,
+						   V8_BUILD_MAP(V8_BYTES)};
 
 		for (size_t k = 0; k < sizeof(strange) / sizeof(strange[0]); k++) {
 			set_up(NULL);
@@ -190,7 +195,8 @@ int main(void)
 		cmocka_unit_test(wide_bytecodes_have_their_own_sizes),
 		cmocka_unit_test(positions_are_found_and_damaged_tables_are_not),
 		cmocka_unit_test_setup(an_interpreted_function_is_named_with_its_line, set_up),
-		cmocka_unit_test_setup(without_positions_the_line_is_where_the_function_begins, set_up),
+		cmocka_unit_test_setup(without_positions_the_line_is_where_the_function_begins,
+				       set_up),
 		cmocka_unit_test_setup(one_object_of_another_type_and_there_is_no_frame, set_up),
 		cmocka_unit_test_setup(outside_of_v8_nothing_is_a_frame, set_up),
 		cmocka_unit_test_setup(a_stack_that_leads_to_itself_ends, set_up),

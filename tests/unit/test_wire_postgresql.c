@@ -340,7 +340,8 @@ static void is_tls_at_once(const struct connection *c)
 	EXPECT_EQ(c->pending, 0);
 }
 
-/* A ClientHello with a session of 32 bytes, one cipher and these extensions.  Returns its length. */
+/* A ClientHello with a session of 32 bytes, one cipher and these extensions.  Returns its length.
+ */
 static uint32_t put_hello(uint8_t *to, const void *extensions, uint32_t n)
 {
 	uint32_t at = 5 + 4 + 2 + 32;
@@ -356,9 +357,9 @@ static uint32_t put_hello(uint8_t *to, const void *extensions, uint32_t n)
 	return at + 2 + n;
 }
 
-#define ALPN_US "\x00\x10\x00\x0d\x00\x0b\x0apostgresql"
+#define ALPN_US	  "\x00\x10\x00\x0d\x00\x0b\x0apostgresql"
 #define ALPN_HTTP "\x00\x10\x00\x0b\x00\x09\x08http/1.1"
-#define OTHER "\x00\x2b\x00\x03\x02\x03\x04"
+#define OTHER	  "\x00\x2b\x00\x03\x02\x03\x04"
 
 static int asks(const void *extensions, uint32_t n, uint32_t less)
 {

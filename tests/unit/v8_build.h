@@ -11,15 +11,15 @@
 #include "foreign.h"
 
 enum v8_build_type { /* and number of its map */
-	V8_ONE_BYTE = 8,
-	V8_CONS = 41,
-	V8_SCRIPT = 167,
-	V8_BYTES = 190,
-	V8_BYTECODE = 191,
-	V8_CONTEXT = 210,
-	V8_SCOPE = 261,
-	V8_SHARED = 262,
-	V8_FUNCTION = 300,
+		     V8_ONE_BYTE = 8,
+		     V8_CONS = 41,
+		     V8_SCRIPT = 167,
+		     V8_BYTES = 190,
+		     V8_BYTECODE = 191,
+		     V8_CONTEXT = 210,
+		     V8_SCOPE = 261,
+		     V8_SHARED = 262,
+		     V8_FUNCTION = 300,
 };
 
 #define V8_BUILD_HEAP  0x7000000

@@ -125,11 +125,7 @@ static const struct {
 	const char *name;
 	int (*run)(const char *conninfo);
 } roles[] = {
-	{ "leak", leak },
-	{ "healthy", healthy },
-	{ "keep", keep },
-	{ "grow", grow },
-	{ "ping", ping },
+	{"leak", leak}, {"healthy", healthy}, {"keep", keep}, {"grow", grow}, {"ping", ping},
 };
 
 int main(int argc, char **argv)

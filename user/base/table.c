@@ -12,7 +12,8 @@
 
 static size_t hash(struct table_key key)
 {
-	uint64_t h = key.a * 0x9e3779b97f4a7c15ULL ^ (key.b + 0x7f4a7c15ULL) * 0xd6e8feb86659fd93ULL;
+	uint64_t h = key.a * 0x9e3779b97f4a7c15ULL ^
+		     (key.b + 0x7f4a7c15ULL) * 0xd6e8feb86659fd93ULL;
 
 	return h ^ h >> 32;
 }

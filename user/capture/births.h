@@ -2,8 +2,8 @@
 /*
  * births.h - a thread that tells of each selected process as soon as it is made.
  *
- * A child that fork made runs at once, and its first calls are missed until it has probes of its own.
- * Whoever reads all records may be late by what else he does; this thread does nothing else.
+ * A child that fork made runs at once, and its first calls are missed until it has probes of its
+ * own. Whoever reads all records may be late by what else he does; this thread does nothing else.
  */
 #ifndef DBLEAK_CAPTURE_BIRTHS_H
 #define DBLEAK_CAPTURE_BIRTHS_H

@@ -38,9 +38,9 @@
 #include "user/capture/host/server.h"
 #include "user/capture/statement.h"
 
-#define GRACE_NS  (SECOND_NS / 2)
-#define FACTS_EVERY_NS (5 * SECOND_NS)
-#define STATS_FOR_NS   (SECOND_NS / 5)
+#define GRACE_NS	(SECOND_NS / 2)
+#define FACTS_EVERY_NS	(5 * SECOND_NS)
+#define STATS_FOR_NS	(SECOND_NS / 5)
 #define LOADING_WAKE_NS (SECOND_NS / 100)
 
 void capture_exited(struct capture *c, const struct ev_head *record)
@@ -392,8 +392,7 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		err = parts_open_growth(c);
 	if (!err && options->mode != EV_MODE_SNAPSHOT)
 		err = kernel_attach(c->kernel);
-	if (!err && options->mode != EV_MODE_SNAPSHOT &&
-	    !kernel_stats(c->kernel, true))
+	if (!err && options->mode != EV_MODE_SNAPSHOT && !kernel_stats(c->kernel, true))
 		c->stats_until_ns = capture_now() + SECOND_NS;
 	if (!err)
 		err = follow_children(c);

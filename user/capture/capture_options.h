@@ -19,15 +19,15 @@ struct capture_options {
 	uint64_t min_age_ns;
 	unsigned int interval_ms; /* between sweeps */
 	bool show_literals;
-	bool show_arguments;  /* values on command lines */
-	bool probe_libraries; /* client libraries too, not the sockets alone */
-	bool probe_at_entry;  /* only at the first instruction of their functions */
-	enum ev_tier tier;   /* how closely memory is watched, at most */
+	bool show_arguments;	/* values on command lines */
+	bool probe_libraries;	/* client libraries too, not the sockets alone */
+	bool probe_at_entry;	/* only at the first instruction of their functions */
+	enum ev_tier tier;	/* how closely memory is watched, at most */
 	uint64_t heap_interval; /* EV_TIER_FULL: bytes between sampled blocks; 1: every one */
-	const char *command; /* about to be started, as execvp(3) finds it; NULL: none */
-	bool take_stacks;    /* of whoever opens, begins, prepares */
-	double max_overhead; /* percent of a CPU for ourselves; beyond it we sweep less often */
-	struct select *select;	    /* resolved; borrowed */
+	const char *command;	/* about to be started, as execvp(3) finds it; NULL: none */
+	bool take_stacks;	/* of whoever opens, begins, prepares */
+	double max_overhead;	/* percent of a CPU for ourselves; beyond it we sweep less often */
+	struct select *select;	/* resolved; borrowed */
 	struct containers *containers; /* borrowed */
 	capture_sink sink;
 	void *context;

@@ -10,13 +10,13 @@
 #include "user/capture/capture_options.h"
 #include "user/capture/host/peer.h"
 
-#define SECOND_NS 1000000000ULL
-#define LEARNED_PORTS  64
-#define LEARNED_SHARE  16 /* of them, by the connections of one process */
+#define SECOND_NS     1000000000ULL
+#define LEARNED_PORTS 64
+#define LEARNED_SHARE 16 /* of them, by the connections of one process */
 
 struct tracked { /* a connection told of */
 	struct ev_connection last;
-	uint64_t sweep; /* the last one that listed it */
+	uint64_t sweep;		       /* the last one that listed it */
 	enum ev_status told_by_server; /* until its own bytes tell */
 	bool replication;	       /* the server says so */
 	bool orphan;
@@ -26,15 +26,15 @@ struct tracked { /* a connection told of */
 struct owner { /* a process told of */
 	struct ev_process facts;
 	struct ev_usage usage;
-	uint32_t gaps; /* enum gap_kind told */
-	bool tls_read; /* some of its encrypted connections could be read */
+	uint32_t gaps;	    /* enum gap_kind told */
+	bool tls_read;	    /* some of its encrypted connections could be read */
 	uint64_t veiled_ns; /* since when one is known that could not be; 0 none */
-	uint64_t gone_ns; /* its end; 0 it lives */
-	uint64_t ended_ns; /* when it was seen to have ended, though no record told of it; 0 */
-	uint64_t pages;	   /* of its address space, when it was looked up last */
-	uint32_t looks;	   /* since then */
-	uint32_t taught;   /* ports learned from its connections */
-	bool holds; /* has connections, while we look who can be forgotten */
+	uint64_t gone_ns;   /* its end; 0 it lives */
+	uint64_t ended_ns;  /* when it was seen to have ended, though no record told of it; 0 */
+	uint64_t pages;	    /* of its address space, when it was looked up last */
+	uint32_t looks;	    /* since then */
+	uint32_t taught;    /* ports learned from its connections */
+	bool holds;	    /* has connections, while we look who can be forgotten */
 };
 
 struct capture {
@@ -42,12 +42,12 @@ struct capture {
 	struct nursery *nursery; /* NULL: nothing foreign is read */
 	struct fetcher *fetcher; /* touches what others may make hang */
 	struct kernel *kernel;
-	struct clients *clients; /* NULL in a snapshot */
-	struct readers *readers; /* NULL: no stacks are taken */
-	struct heap *heap;	 /* NULL: the allocator's calls are not followed */
+	struct clients *clients;	   /* NULL in a snapshot */
+	struct readers *readers;	   /* NULL: no stacks are taken */
+	struct heap *heap;		   /* NULL: the allocator's calls are not followed */
 	struct library_heap *library_heap; /* NULL: nor are those of client libraries */
-	struct growth *growth;	 /* NULL: memory is not looked at */
-	struct births *births;	 /* NULL: nobody was selected, or there is no thread */
+	struct growth *growth;		   /* NULL: memory is not looked at */
+	struct births *births;		   /* NULL: nobody was selected, or there is no thread */
 	const struct procfs *procfs;
 	struct table connections, owners;
 	struct peers peers;
@@ -68,7 +68,7 @@ struct capture {
 	bool withdrawn;		    /* all probes, after a death */
 	bool rescan, orphans, stepped_down, begun, ending;
 	bool stacks_come; /* more may be in the ring, and nobody is woken for them */
-	int err; /* the first of the sink or of memory */
+	int err;	  /* the first of the sink or of memory */
 };
 
 /* Since boot, as records tell time. */

@@ -142,10 +142,10 @@ static void read_startup(struct ev_identity *id, const char *at, size_t length)
 		size_t key = strnlen(at, end - at);
 		const char *value = at + key + 1;
 		size_t n = value < end ? strnlen(value, end - value) : 0;
-		char *to = !strcmp(at, "user")		      ? id->user
-			   : !strcmp(at, "database")	      ? id->name
+		char *to = !strcmp(at, "user")		     ? id->user
+			   : !strcmp(at, "database")	     ? id->name
 			   : !strcmp(at, "application_name") ? id->application
-							      : NULL;
+							     : NULL;
 
 		if (value >= end || value + n >= end)
 			return;

@@ -101,8 +101,7 @@ void cost_tell(struct capture *c)
 	cost.other_messages = counters[COUNTER_OTHER_MESSAGES];
 	cost.events = counters[COUNTER_EVENTS];
 	if (c->runs)
-		cost.bpf_ns = (double)c->run_ns / c->runs *
-			      (cost.messages + cost.other_messages);
+		cost.bpf_ns = (double)c->run_ns / c->runs * (cost.messages + cost.other_messages);
 	if (c->clients)
 		cost.bpf_ns += clients_cost_ns(c->clients);
 	if (c->heap)

@@ -19,10 +19,10 @@
 #include "user/capture/rights.h"
 #include "user/command/command.h"
 
-#define COLUMNS	   80
-#define NAME_WIDTH 20
+#define COLUMNS	    80
+#define NAME_WIDTH  20
 #define RIGHT_WIDTH 24
-#define INDENT	   6
+#define INDENT	    6
 
 static const char usage[] = "usage: dbleak doctor [--json]\n"
 			    "What this host allows, what will be missing, and how to get it.\n"
@@ -34,7 +34,7 @@ struct line {
 	int err;
 	char detail[FEATURE_DETAIL];
 	bool untried; /* for lack of rights */
-	bool spare;   /* a door that is shut while the other one is open is nothing to worry about */
+	bool spare; /* a door that is shut while the other one is open is nothing to worry about */
 };
 
 static size_t lines(struct line out[FEATURES + HOST_CHECKS])
@@ -151,8 +151,8 @@ static json_t *line_json(const struct line *l)
 	json_t *available = l->untried ? json_null() : json_boolean(!l->err);
 
 	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:s}", "name", l->about->name, "need",
-			 needs[l->about->need], "purpose", l->about->purpose, "available", available,
-			 "detail", l->detail, "without", l->about->without, "remedy",
+			 needs[l->about->need], "purpose", l->about->purpose, "available",
+			 available, "detail", l->detail, "without", l->about->without, "remedy",
 			 l->about->remedy);
 }
 

@@ -24,12 +24,12 @@ struct live {
 	uint64_t record_bytes;
 	int record_err; /* why the recording ended before the watch; its limit is no error */
 	struct capture *capture;
-	FILE *out;		     /* of the report */
+	FILE *out; /* of the report */
 	struct watchdog watchdog;
-	pthread_mutex_t lock;	     /* of model and recording, while records come */
-	unsigned int interrupts;     /* how often we were asked to stop */
-	bool begun;		     /* the model knows of which host and when: it can be judged */
-	bool records_only;	     /* nothing is to be reported */
+	pthread_mutex_t lock;	 /* of model and recording, while records come */
+	unsigned int interrupts; /* how often we were asked to stop */
+	bool begun;		 /* the model knows of which host and when: it can be judged */
+	bool records_only;	 /* nothing is to be reported */
 };
 
 /* Opens everything up to the attached probes.  -1 to go on, or the status to exit with (said on

@@ -14,7 +14,7 @@
 #define MAX_MEMORY	 (256ULL << 20)
 #define RECORD_LIMIT	 (1ULL << 30) /* a day of a busy host; a tenant is not to fill the disk */
 #define SIZE_MOST	 1e18
-#define HEAP_SAMPLE 16384 /* bytes */
+#define HEAP_SAMPLE	 16384 /* bytes */
 #define HEAP_SAMPLE_MOST (1 << 30)
 
 enum {
@@ -126,23 +126,27 @@ static int probe_at(struct options *o, const char *text)
 	o->no_libraries = !strcmp(text, "none");
 	if (o->probe_at_entry || o->no_libraries || !strcmp(text, "best"))
 		return -1;
-	fprintf(stderr, "dbleak: --probe-at takes \"best\" (cheap instructions), \"entry\" (the "
-			"first of each function) or \"none\" (no client libraries), not \"%s\"\n",
+	fprintf(stderr,
+		"dbleak: --probe-at takes \"best\" (cheap instructions), \"entry\" (the "
+		"first of each function) or \"none\" (no client libraries), not \"%s\"\n",
 		text);
 	return 2;
 }
 
 static int heap(struct options *o, const char *text)
 {
-	static const char *const names[] = {[EV_TIER_OFF] = "off", [EV_TIER_GROWTH] = "growth",
-					    [EV_TIER_CLIENT] = "client", [EV_TIER_FULL] = "full"};
+	static const char *const names[] = {[EV_TIER_OFF] = "off",
+					    [EV_TIER_GROWTH] = "growth",
+					    [EV_TIER_CLIENT] = "client",
+					    [EV_TIER_FULL] = "full"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(names[i], text)) {
 			o->heap = i;
 			return -1;
 		}
-	fprintf(stderr, "dbleak: --heap takes \"off\", \"growth\", \"client\" or \"full\", not \"%s\"\n",
+	fprintf(stderr,
+		"dbleak: --heap takes \"off\", \"growth\", \"client\" or \"full\", not \"%s\"\n",
 		text);
 	return 2;
 }

@@ -16,21 +16,21 @@ struct options {
 	double duration_s; /* 0: until told to stop */
 	double interval_s;
 	double min_age_s;
-	double max_overhead; /* percent of a CPU */
-	uint64_t max_memory; /* --max-memory: bytes of our own */
-	const char *output;  /* -o */
-	const char *record;  /* --record */
+	double max_overhead;	      /* percent of a CPU */
+	uint64_t max_memory;	      /* --max-memory: bytes of our own */
+	const char *output;	      /* -o */
+	const char *record;	      /* --record */
 	uint64_t record_limit;	      /* --record-limit: bytes */
 	struct site_patterns library; /* --library */
-	enum ev_tier heap;   /* --heap */
-	uint64_t heap_sample; /* --heap-sample: bytes; 1: every block */
+	enum ev_tier heap;	      /* --heap */
+	uint64_t heap_sample;	      /* --heap-sample: bytes; 1: every block */
 	bool json, show_literals, show_arguments, verbose;
 	bool probe_at_entry; /* --probe-at=entry */
 	bool no_libraries;   /* --probe-at=none */
 	bool no_stacks;
 	const char *user;    /* run --user; NULL: whoever called sudo */
 	const char *command; /* run: what is about to start; NULL: nothing is */
-	int next; /* index of the first argument that is no option */
+	int next;	     /* index of the first argument that is no option */
 };
 
 /* Which options a subcommand takes. */

@@ -13,10 +13,11 @@
 #include "user/command/live.h"
 #include "user/command/outfile.h"
 
-static const char usage[] = "usage: dbleak report FILE [--json] [-o FILE] [-v] [--library PATTERN]...\n"
-			    "Judges a recording and prints its report.\n"
-			    "Exit status: 0 nothing leaks, 1 something leaks or is stuck, 2 could "
-			    "not read.\n";
+static const char usage[] =
+	"usage: dbleak report FILE [--json] [-o FILE] [-v] [--library PATTERN]...\n"
+	"Judges a recording and prints its report.\n"
+	"Exit status: 0 nothing leaks, 1 something leaks or is stuck, 2 could "
+	"not read.\n";
 
 static const char *why_not(int err)
 {
@@ -41,8 +42,10 @@ static int replay(struct model *m, struct recording *r, const char *path)
 	if (err)
 		return err;
 	if (n == -ENODATA || n == -EBADMSG)
-		fprintf(stderr, "dbleak: %s: %s after %llu bytes; the report covers what came "
-				"before\n", path, n == -ENODATA ? "cut off" : "damaged",
+		fprintf(stderr,
+			"dbleak: %s: %s after %llu bytes; the report covers what came "
+			"before\n",
+			path, n == -ENODATA ? "cut off" : "damaged",
 			(unsigned long long)recording_offset(r));
 	return n == -ENODATA || n == -EBADMSG ? 0 : n;
 }

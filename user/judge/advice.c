@@ -38,14 +38,17 @@ static const struct {
 	{ADVICE_END, EV_LANG_JAVA, ANY, "Java: commit(), and rollback() in a catch"},
 	{ADVICE_END, EV_LANG_GO, ANY, "Go: defer tx.Rollback()"},
 
-	{ADVICE_PAGES, EV_LANG_PYTHON, EV_DB_SQLITE, "Python: iterate over the cursor; "
-						     "SQLAlchemy: yield_per"},
+	{ADVICE_PAGES, EV_LANG_PYTHON, EV_DB_SQLITE,
+	 "Python: iterate over the cursor; "
+	 "SQLAlchemy: yield_per"},
 	{ADVICE_PAGES, EV_LANG_PYTHON, ANY, "server-side cursor; SQLAlchemy: yield_per"},
 	{ADVICE_PAGES, EV_LANG_NATIVE, EV_DB_POSTGRESQL, "C: PQsetSingleRowMode"},
 	{ADVICE_PAGES, EV_LANG_NATIVE, EV_DB_MYSQL, "C: mysql_use_result"},
-	{ADVICE_PAGES, EV_LANG_NATIVE, EV_DB_SQLITE, "C: work on each row between two sqlite3_step"},
+	{ADVICE_PAGES, EV_LANG_NATIVE, EV_DB_SQLITE,
+	 "C: work on each row between two sqlite3_step"},
 	{ADVICE_PAGES, EV_LANG_PERL, ANY, "Perl: fetchrow_arrayref; DBD::mysql: mysql_use_result"},
-	{ADVICE_PAGES, EV_LANG_PHP, EV_DB_MYSQL, "PHP: MYSQLI_USE_RESULT, or an unbuffered query of PDO"},
+	{ADVICE_PAGES, EV_LANG_PHP, EV_DB_MYSQL,
+	 "PHP: MYSQLI_USE_RESULT, or an unbuffered query of PDO"},
 	{ADVICE_PAGES, EV_LANG_PHP, ANY, "PHP: a cursor and FETCH, row by row"},
 	{ADVICE_PAGES, EV_LANG_RUBY, ANY, "Ruby: find_each, or stream_each"},
 	{ADVICE_PAGES, EV_LANG_JAVASCRIPT, EV_DB_SQLITE, "Node: iterate()"},
@@ -67,7 +70,8 @@ static const struct {
 	{ADVICE_FREE, EV_LANG_NATIVE, ANY, "C: free, or the function that belongs to what was got"},
 };
 
-static const char *example_of(enum advice what, enum ev_language language, enum ev_database database)
+static const char *example_of(enum advice what, enum ev_language language,
+			      enum ev_database database)
 {
 	const char *general = NULL;
 
@@ -85,10 +89,13 @@ static const char *example_of(enum advice what, enum ev_language language, enum 
 static const char *sentence_of(const struct finding_view *f, enum advice what)
 {
 	static const char *const sentences[] = {
-		[ADVICE_CLOSE] = "close each connection or session where it was opened, on every path",
-		[ADVICE_END] = "end it with commit or rollback on every path, also after reading only",
-		[ADVICE_BOUND] = "give what keeps it a bound: a cache a size, a list of rows an end, "
-				 "and drop what is done with",
+		[ADVICE_CLOSE] =
+			"close each connection or session where it was opened, on every path",
+		[ADVICE_END] =
+			"end it with commit or rollback on every path, also after reading only",
+		[ADVICE_BOUND] =
+			"give what keeps it a bound: a cache a size, a list of rows an end, "
+			"and drop what is done with",
 		[ADVICE_PAGES] = "read in pages (LIMIT, keyset) or as a stream",
 		[ADVICE_FREE] = "give back what is taken there, on every path, also after an error",
 	};

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-static const struct moving_collector v8 = {"V8", "two snapshots of its heap (node --heapsnapshot-signal)"};
+static const struct moving_collector v8 = {
+	"V8", "two snapshots of its heap (node --heapsnapshot-signal)"};
 static const struct moving_collector jvm = {"the JVM", "jcmd PID GC.class_histogram, twice"};
 static const struct moving_collector clr = {".NET", "dotnet-gcdump collect, twice"};
 
@@ -58,10 +59,10 @@ const struct moving_collector *collector_find(const struct code *code, uint64_t 
 
 	for (uint32_t i = 0; s && i < s->count; i++) {
 		const struct code_frame *f = code_frame(code, s->frame[i]);
-		const struct moving_collector *found =
-			f && f->function && f->language <= EV_LANG_NATIVE
-				? collector_of(f->function)
-				: NULL;
+		const struct moving_collector *found = f && f->function &&
+								       f->language <= EV_LANG_NATIVE
+							       ? collector_of(f->function)
+							       : NULL;
 
 		if (found)
 			return found;

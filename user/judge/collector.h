@@ -2,8 +2,8 @@
 /*
  * collector.h - collectors of garbage that move objects.
  *
- * Where one does, it is the collector that touches the pages on which objects live on, whatever line
- * once made them, and whatever line was at work when it began.  Such a stack names nobody.
+ * Where one does, it is the collector that touches the pages on which objects live on, whatever
+ * line once made them, and whatever line was at work when it began.  Such a stack names nobody.
  */
 #ifndef DBLEAK_MODEL_COLLECTOR_H
 #define DBLEAK_MODEL_COLLECTOR_H
@@ -11,7 +11,7 @@
 #include "user/model/code.h"
 
 struct moving_collector {
-	const char *name;	/* whose: "V8" */
+	const char *name;  /* whose: "V8" */
 	const char *tells; /* what tells which objects live */
 };
 

@@ -2,9 +2,9 @@
 /*
  * forget.c - see forget.h.
  *
- * The last of those that ended are kept whatever they did: a report of minutes shows them all.  Of the
- * older ones the judge says who has findings; these stay, within bounds, and the others are counted.
- * It is done for many at once, since each time all tables are passed through.
+ * The last of those that ended are kept whatever they did: a report of minutes shows them all.  Of
+ * the older ones the judge says who has findings; these stay, within bounds, and the others are
+ * counted. It is done for many at once, since each time all tables are passed through.
  */
 #include "user/judge/forget.h"
 
@@ -93,7 +93,8 @@ static void drop_gaps(struct model *m)
 
 	for (size_t i = 0; i < m->gap_count; i++) {
 		const struct gap *g = &m->gaps[i];
-		const struct process_model *p = g->pid ? model_process(m, g->pid, g->start_ns) : NULL;
+		const struct process_model *p = g->pid ? model_process(m, g->pid, g->start_ns)
+						       : NULL;
 
 		if (!p || !p->going)
 			m->gaps[kept++] = *g;

@@ -18,20 +18,20 @@
 
 #include <string.h>
 
-#define MB		(1 << 20)
-#define LEAST_NS	(5 * SECOND_NS)
-#define SHORT_NS	(8 * SECOND_NS)
-#define LONG_NS		(60 * SECOND_NS)
-#define COARSE_NS	(20 * SECOND_NS)
-#define IDLE_NS		(30 * SECOND_NS)
-#define STALE_NS	(2 * SECOND_NS)
-#define SAMPLES_FINE	48 /* for sixteen parts */
-#define SAMPLES_MEDIUM	8
-#define SAMPLES_STILL	12
-#define SAMPLES_COARSE	6
-#define BEGINNINGS	5 /* in eighths of the time: 0 to 4 */
-#define STEPS_MOST	64
-#define LEAST_WORK	3 /* separate rises beside work */
+#define MB	       (1 << 20)
+#define LEAST_NS       (5 * SECOND_NS)
+#define SHORT_NS       (8 * SECOND_NS)
+#define LONG_NS	       (60 * SECOND_NS)
+#define COARSE_NS      (20 * SECOND_NS)
+#define IDLE_NS	       (30 * SECOND_NS)
+#define STALE_NS       (2 * SECOND_NS)
+#define SAMPLES_FINE   48 /* for sixteen parts */
+#define SAMPLES_MEDIUM 8
+#define SAMPLES_STILL  12
+#define SAMPLES_COARSE 6
+#define BEGINNINGS     5 /* in eighths of the time: 0 to 4 */
+#define STEPS_MOST     64
+#define LEAST_WORK     3 /* separate rises beside work */
 
 static const struct collector {
 	enum ev_language language;
@@ -267,8 +267,8 @@ static void proves(const struct scene *s, struct growth *g, enum ev_language lan
 	g->trend = t;
 }
 
-/* What came together, as closely as sizes were told: a part of the trend may hold both an error and a
- * rest. */
+/* What came together, as closely as sizes were told: a part of the trend may hold both an error and
+ * a rest. */
 struct steps {
 	unsigned rose, worked;	      /* the size, requests */
 	unsigned beside, alone, idle; /* rises with failures and without; neither of them */
@@ -293,7 +293,8 @@ static struct steps steps_of(const struct memory_model *m, const struct trend *t
 	for (uint64_t at = t->from_ns + 2 * width; at + width <= t->to_ns; at += width) {
 		double now = history_least(&m->size, at, at + width);
 		bool rose = now > high + least;
-		bool failed = came(&m->failures, at, width) || came(&m->failures, at - width, width);
+		bool failed = came(&m->failures, at, width) ||
+			      came(&m->failures, at - width, width);
 
 		high = rose ? now : high;
 		s.rose += rose;
@@ -335,8 +336,8 @@ static bool still_rises(const struct memory_model *m, uint64_t from, uint64_t to
 	       t.since <= (t.pause > 1 ? t.pause : 1);
 }
 
-/* Seen from a late beginning on, what slackens looks even for a while.  What came at the very start is
- * no measure: there a program warms up. */
+/* Seen from a late beginning on, what slackens looks even for a while.  What came at the very start
+ * is no measure: there a program warms up. */
 static bool has_slackened(const struct memory_model *m, uint64_t from, uint64_t to)
 {
 	uint64_t first = m->size.first_ns, warm = first + (to - first) / 8;

@@ -17,11 +17,11 @@ enum growth_proof {
 
 struct growth {
 	enum growth_proof proof;
-	struct trend trend; /* of its size in MEMORY_UNIT, where proven */
-	uint64_t grown;	    /* bytes */
+	struct trend trend;	      /* of its size in MEMORY_UNIT, where proven */
+	uint64_t grown;		      /* bytes */
 	double per_minute, low, high; /* bytes; between low and high 19 times of 20 */
-	bool fell;	    /* all was given back when the process ended */
-	bool sporadic;	    /* only beside failures, or beside few of the requests */
+	bool fell;		      /* all was given back when the process ended */
+	bool sporadic;		      /* only beside failures, or beside few of the requests */
 	bool beside_failures;
 	bool collected; /* its language collects garbage, and was seen to do so meanwhile */
 };

@@ -54,8 +54,7 @@ struct finding_view *finding_add(struct scene *s, enum cause cause, enum resourc
 	f = &s->findings[s->finding_count++];
 	*f = (struct finding_view){.cause = cause,
 				   .resource = resource,
-				   .database = s->endpoint ? s->endpoint->database
-							   : EV_DB_UNKNOWN,
+				   .database = s->endpoint ? s->endpoint->database : EV_DB_UNKNOWN,
 				   .oldest_seconds = -1,
 				   .growth_per_minute = -1,
 				   .bytes = UNKNOWN64,
@@ -92,8 +91,8 @@ enum confidence confidence_cap(const struct scene *s, enum confidence c)
 		unsure += unreadable(s->seen[i].life) ||
 			  s->seen[i].life->flags & (EV_CONN_PIPELINED | EV_CONN_TENTATIVE);
 		guessed += open && open->database != EV_DB_SQLITE &&
-			   !(open->signs & (EV_SIGN_HANDSHAKE | EV_SIGN_REQUEST |
-					    EV_SIGN_REPLY | EV_SIGN_SERVER | EV_SIGN_LIBRARY));
+			   !(open->signs & (EV_SIGN_HANDSHAKE | EV_SIGN_REQUEST | EV_SIGN_REPLY |
+					    EV_SIGN_SERVER | EV_SIGN_LIBRARY));
 	}
 	if (2 * guessed > s->count)
 		return CONFIDENCE_POSSIBLE;
@@ -130,9 +129,9 @@ const struct connection *connection_of(const struct scene *s, const struct handl
 	struct table_key key = {h->parent, (uint64_t)s->process->number << 32 | EV_RES_CONNECTION};
 	const struct handle *parent = h->parent ? table_get(&s->model->handles, key) : NULL;
 
-	return parent && parent->connection
-		       ? table_get(&s->model->connections, (struct table_key){parent->connection, 0})
-		       : NULL;
+	return parent && parent->connection ? table_get(&s->model->connections,
+							(struct table_key){parent->connection, 0})
+					    : NULL;
 }
 
 bool is_private(const struct endpoint *e)
@@ -166,8 +165,8 @@ static bool endpoint_is_empty(const struct endpoint *e)
 
 static const char *endpoint_text(struct arena *a, const struct endpoint_view *v)
 {
-	return arena_format(a, "%s%s%s%s%s", v->address, v->name ? "/" : "",
-			    v->name ? v->name : "", v->user ? " as " : "", v->user ? v->user : "");
+	return arena_format(a, "%s%s%s%s%s", v->address, v->name ? "/" : "", v->name ? v->name : "",
+			    v->user ? " as " : "", v->user ? v->user : "");
 }
 
 const char *place_text(const struct scene *s, const struct endpoint *e)
@@ -295,8 +294,7 @@ static void describe(const struct scene *s, struct endpoint_view *v)
 		/* One whose opening was seen will say; it may be at its handshake just now. */
 		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN &&
 			  (s->seen[i].life->flags & EV_CONN_PRE_EXISTING ||
-			   unreadable(s->seen[i].life) ||
-			   s->endpoint->database == EV_DB_UNKNOWN);
+			   unreadable(s->seen[i].life) || s->endpoint->database == EV_DB_UNKNOWN);
 	}
 	/* Nothing was heard of any: idle or in a transaction, who knows. */
 	if (silent && silent == e->open)
@@ -391,8 +389,8 @@ static int worst_first(const void *a, const void *b)
 
 static int keep_findings(struct scene *s, struct process_view *v, const char *endpoint)
 {
-	struct finding_view *all =
-		arena_alloc(s->arena, (v->finding_count + s->finding_count + 1) * sizeof(*all));
+	struct finding_view *all = arena_alloc(s->arena, (v->finding_count + s->finding_count + 1) *
+								 sizeof(*all));
 
 	if (!all)
 		return -1;
@@ -417,11 +415,9 @@ static int keep_findings(struct scene *s, struct process_view *v, const char *en
 
 static int judge_endpoint(struct scene *s, struct process_view *v)
 {
-	static int (*const rules[])(struct scene *) = {rule_connections, rule_hung_up,
-						       rule_transactions, rule_statements,
-						       rule_zombies,	  rule_results,
-						       rule_halves,	  rule_wal,
-						       rule_cursors};
+	static int (*const rules[])(struct scene *) = {
+		rule_connections, rule_hung_up, rule_transactions, rule_statements, rule_zombies,
+		rule_results,	  rule_halves,	rule_wal,	   rule_cursors};
 	struct endpoint_view *e = &v->endpoints[v->endpoint_count++];
 	const char *reason;
 
@@ -447,8 +443,7 @@ static int judge_endpoint(struct scene *s, struct process_view *v)
 /* What the libraries of a process hold, whatever its endpoints. */
 static int judge_libraries(struct scene *s, struct process_view *v)
 {
-	static int (*const rules[])(struct scene *) = {rule_unread, rule_sites,
-						       rule_memory};
+	static int (*const rules[])(struct scene *) = {rule_unread, rule_sites, rule_memory};
 	int err = memory_describe(s);
 
 	for (size_t i = 0; judged(s) && !err && i < sizeof(rules) / sizeof(rules[0]); i++)
@@ -520,8 +515,7 @@ static char *copy(struct arena *a, const char *s)
 	return s ? arena_copy(a, s, strlen(s)) : NULL;
 }
 
-static void describe_process(struct arena *a, const struct process_model *p,
-			     struct process_view *v)
+static void describe_process(struct arena *a, const struct process_model *p, struct process_view *v)
 {
 	v->pid = p->pid;
 	v->comm = copy(a, p->comm);
@@ -656,13 +650,11 @@ static int judge_one(const struct model *m, const struct sorts *s, struct arena 
 		     struct process_view *v)
 {
 	struct places places = {.code = &m->code, .more = library, .arena = a};
-	int err = judge_process(m, &places, p,
-				part_of(s->connections, m->connections.count, p->number,
-					owner_of_connection),
-				part_of(s->handles, m->handles.count, p->number, owner_of_handle),
-				part_of(s->memory, m->memory_sites.all.count, p->number,
-					owner_of_memory),
-				v);
+	int err = judge_process(
+		m, &places, p,
+		part_of(s->connections, m->connections.count, p->number, owner_of_connection),
+		part_of(s->handles, m->handles.count, p->number, owner_of_handle),
+		part_of(s->memory, m->memory_sites.all.count, p->number, owner_of_memory), v);
 
 	places_free(&places);
 	return err;
@@ -801,7 +793,8 @@ static void list_obscure_sites(const struct model *m, struct arena *a, struct re
 			    !site_is_obscure(site))
 				continue;
 			g = gap_add(a, v, p);
-			g->reason = arena_format(a, "some %s are freed by means we do not see: how "
+			g->reason = arena_format(a,
+						 "some %s are freed by means we do not see: how "
 						 "many are kept is not known",
 						 *state->object ? state->object : "objects");
 			if (!g->reason || is_told(v, g))
@@ -834,7 +827,8 @@ static void list_refused(const struct model *m, struct arena *a, struct report_v
 		return;
 	g = gap_add(a, v, NULL);
 	g->subject = "source lines";
-	g->reason = arena_format(a, "source lines: %llu places and stacks were too many to keep, so "
+	g->reason = arena_format(a,
+				 "source lines: %llu places and stacks were too many to keep, so "
 				 "some findings may lack theirs",
 				 (unsigned long long)m->code.refused);
 }
@@ -869,7 +863,8 @@ static void list_forgotten(const struct model *m, struct arena *a, struct report
 		return;
 	g = gap_add(a, v, NULL);
 	g->subject = "processes that ended";
-	g->reason = arena_format(a, "processes that ended: %llu had findings, which were too many to "
+	g->reason = arena_format(a,
+				 "processes that ended: %llu had findings, which were too many to "
 				 "keep",
 				 (unsigned long long)m->forgotten.accused);
 }
@@ -886,8 +881,10 @@ static void list_detached(const struct model *m, struct arena *a, struct report_
 		g = gap_add(a, v, NULL);
 		g->subject = arena_format(a, "%s of %.*s", counted_of(l->state.library),
 					  (int)strcspn(name, "."), name);
-		g->reason = arena_format(a, "%s: not counted after %.0f s, to stay within the "
-					 "budget", g->subject ? g->subject : "",
+		g->reason = arena_format(a,
+					 "%s: not counted after %.0f s, to stay within the "
+					 "budget",
+					 g->subject ? g->subject : "",
 					 seconds(l->detached_ns - m->begin.head.ns));
 	}
 }

@@ -9,12 +9,12 @@
 #include "user/judge/words.h"
 
 #define MB	     (1 << 20)
-#define NAMED_MOST	4
-#define YOUNG_NS	(45 * SECOND_NS)
-#define SURE_NS		(60 * SECOND_NS)
-#define SURE_BYTES	(32 * MB)
-#define LIKELY_NS	(18 * SECOND_NS)
-#define LIKELY_BYTES	(12 * MB)
+#define NAMED_MOST   4
+#define YOUNG_NS     (45 * SECOND_NS)
+#define SURE_NS	     (60 * SECOND_NS)
+#define SURE_BYTES   (32 * MB)
+#define LIKELY_NS    (18 * SECOND_NS)
+#define LIKELY_BYTES (12 * MB)
 
 static bool frees_by_itself(enum ev_language language)
 {
@@ -99,15 +99,19 @@ static void say_growth(struct scene *s, struct finding_view *f, const struct gro
 	const struct trend *t = &g->trend;
 	double first = t->floor[0] * MEMORY_UNIT, last = t->floor[t->parts - 1] * MEMORY_UNIT;
 
-	finding_because(s, f, "the memory below which the process does not go back rose from %s to "
+	finding_because(s, f,
+			"the memory below which the process does not go back rose from %s to "
 			"%s in %.0f s, in %u of %u parts of that time, and still rises",
-			memory_words(s, first), memory_words(s, last), t->seconds, t->rises, t->parts - 1);
+			memory_words(s, first), memory_words(s, last), t->seconds, t->rises,
+			t->parts - 1);
 	if (g->fell)
 		finding_because(s, f, "it was given back only when the process ended");
 	if (g->beside_failures)
-		finding_because(s, f, "it rises where transactions fail, and rests where none does");
+		finding_because(s, f,
+				"it rises where transactions fail, and rests where none does");
 	if (g->collected)
-		finding_because(s, f, "it fell several times meanwhile, each time to more than "
+		finding_because(s, f,
+				"it fell several times meanwhile, each time to more than "
 				"before");
 }
 
@@ -150,9 +154,10 @@ static void say_unknown(struct scene *s, struct finding_view *f, const struct ac
 
 		if (!t->moved || 4 * t->grown < a->growth->grown)
 			continue;
-		finding_because(s, f, "who keeps it is not known: the collector of %s touched the "
-				"pages of %s, where it moved what lives%s", t->moved->name,
-				memory_words(s, t->grown), others);
+		finding_because(s, f,
+				"who keeps it is not known: the collector of %s touched the "
+				"pages of %s, where it moved what lives%s",
+				t->moved->name, memory_words(s, t->grown), others);
 		finding_because(s, f, "to see what it is: %s", t->moved->tells);
 		return;
 	}
@@ -181,7 +186,8 @@ static void say_shares(struct scene *s, struct finding_view *f, const struct acc
 				memory_words(s, rest));
 }
 
-/* First touches are of whoever comes first.  Of Python's objects it is looked up whether they live. */
+/* First touches are of whoever comes first.  Of Python's objects it is looked up whether they live.
+ */
 bool account_is_vague(const struct account *a)
 {
 	const struct taking *t = a->taking;
@@ -216,8 +222,8 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 	    !sources[a->takings->tier])
 		return;
 	if (t->error >= t->held && t->error >= 1) /* hardly a figure */
-		finding_because(s, f, "at most %s held: from %s",
-				memory_words(s, held_at_most(t)), sources[a->takings->tier]);
+		finding_because(s, f, "at most %s held: from %s", memory_words(s, held_at_most(t)),
+				sources[a->takings->tier]);
 	else if (t->error >= 1)
 		finding_because(s, f, "%s held, give or take %s: from %s", memory_words(s, t->held),
 				memory_words(s, t->error), sources[a->takings->tier]);
@@ -225,13 +231,16 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 		finding_because(s, f, "%s held: from %s", memory_words(s, t->held),
 				sources[a->takings->tier]);
 	if (account_is_vague(a) && !a->told && gives_back(t))
-		finding_because(s, f, "a line that needs much for a moment may stand there for one "
+		finding_because(s, f,
+				"a line that needs much for a moment may stand there for one "
 				"that keeps a little each time%s",
-				f->cause == CAUSE_UNFREED_MEMORY
-					? ": --heap full tells them apart" : "");
+				f->cause == CAUSE_UNFREED_MEMORY ? ": --heap full tells them apart"
+								 : "");
 	if (t->elsewhere)
-		finding_because(s, f, "%s of it were moved (realloc): the process grew by all that was "
-				"taken", memory_words(s, t->elsewhere));
+		finding_because(s, f,
+				"%s of it were moved (realloc): the process grew by all that was "
+				"taken",
+				memory_words(s, t->elsewhere));
 	if (t->flags & EV_MEMORY_LOWER_BOUND)
 		finding_because(s, f, "at least so much: there was no room to note all of it");
 	if (t->flags & EV_MEMORY_WINDOWS)
@@ -315,8 +324,9 @@ static bool agree_strongly(const struct account *a)
 	const struct trend *t = &a->growth->trend;
 
 	return a->growth->proof == GROWTH_STEADY && t->seconds >= seconds(SURE_NS) &&
-	       a->growth->grown >= SURE_BYTES && account_explains(a) >= 0.75 && account_explains(a) <= 1.5 &&
-	       t->slope_low >= 0.7 * t->slope && a->taking->error <= a->taking->held / 8.0;
+	       a->growth->grown >= SURE_BYTES && account_explains(a) >= 0.75 &&
+	       account_explains(a) <= 1.5 && t->slope_low >= 0.7 * t->slope &&
+	       a->taking->error <= a->taking->held / 8.0;
 }
 
 /* Programs fill what they keep when they are young. */
@@ -334,7 +344,8 @@ enum confidence account_sure(const struct scene *s, const struct account *a,
 		return CONFIDENCE_POSSIBLE;
 	if (agree_strongly(a))
 		return CONFIDENCE_CERTAIN;
-	if (is_young(s) || g->trend.to_ns - g->trend.from_ns < LIKELY_NS || g->grown < LIKELY_BYTES ||
+	if (is_young(s) || g->trend.to_ns - g->trend.from_ns < LIKELY_NS ||
+	    g->grown < LIKELY_BYTES ||
 	    account_explains(a) < (account_is_vague(a) ? ALONE_SHARE : 0.3))
 		return CONFIDENCE_POSSIBLE;
 	return CONFIDENCE_LIKELY;
@@ -411,10 +422,12 @@ void memory_doubt(struct scene *s, struct finding_view *f)
 	    f->confidence == CONFIDENCE_CERTAIN)
 		return;
 	if (is_young(s))
-		finding_because(s, f, "it runs for %.0f s only, and what fills at the start looks the "
+		finding_because(s, f,
+				"it runs for %.0f s only, and what fills at the start looks the "
 				"same: a longer watch tells",
 				seconds(s->now_ns - s->process->start_ns));
 	else
-		finding_because(s, f, "a cache that is still filling looks the same: a longer watch "
+		finding_because(s, f,
+				"a cache that is still filling looks the same: a longer watch "
 				"tells");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * memory_finding.h - a proof about memory put into words: what is kept where, since when, until when.
+ * memory_finding.h - a proof about memory put into words: what is kept where, since when, until
+ * when.
  *
  * Decides nothing but how sure it is: rule_memory.c has the proof.
  */

@@ -59,7 +59,8 @@ static const struct taking *largest_below(const struct takings *all, const struc
 
 	for (size_t i = 0; i < all->count; i++) {
 		const struct taking *t = &all->all[i];
-		bool after = !below || t->held < below->held || (t->held == below->held && t > below);
+		bool after = !below || t->held < below->held ||
+			     (t->held == below->held && t > below);
 
 		if (after && (!best || t->held > best->held))
 			best = t;

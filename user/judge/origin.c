@@ -33,8 +33,8 @@ struct origin origin_of_opening(const struct scene *s, const struct life *l)
  * transaction we learn by looking, later than it began. */
 static bool is_of_before(const struct scene *s, const struct life *l)
 {
-	return l->begun_ns && l->begun_ns + AT_REQUEST_NS < l->transaction_ns &&
-	       s->endpoint && s->endpoint->database != EV_DB_SQLITE;
+	return l->begun_ns && l->begun_ns + AT_REQUEST_NS < l->transaction_ns && s->endpoint &&
+	       s->endpoint->database != EV_DB_SQLITE;
 }
 
 struct origin origin_of_life(const struct scene *s, const struct life *l)
@@ -89,9 +89,8 @@ void origins_add(struct origins *o, struct origin from, uint64_t n)
 	if (i == ORIGINS_MOST)
 		return; /* counted in the total alone */
 	if (i == o->count)
-		o->all[o->count++] = (struct origin){.place = from.place,
-						     .stand_in = from.stand_in,
-						     .stack = from.stack};
+		o->all[o->count++] = (struct origin){
+			.place = from.place, .stand_in = from.stand_in, .stack = from.stack};
 	if (!o->all[i].stack)
 		o->all[i].stack = from.stack;
 	if (from.stand_in == STANDS_ITSELF)
@@ -230,8 +229,8 @@ void frame_copy(const struct scene *s, const struct code_frame *f, struct frame_
 	v->flags = f->flags;
 }
 
-static void copy_stack(const struct scene *s, struct finding_view *f, const struct code_stack *stack,
-		       const struct code_frame *site)
+static void copy_stack(const struct scene *s, struct finding_view *f,
+		       const struct code_stack *stack, const struct code_frame *site)
 {
 	struct frame_view *frames = arena_alloc(s->arena, (stack->count + 1) * sizeof(*frames));
 
@@ -300,7 +299,8 @@ static void say_elsewhere(struct scene *s, struct finding_view *f, const struct 
 	}
 	if (rest)
 		names = arena_format(s->arena, "%s, %llu from where was not seen%s", names,
-				     (unsigned long long)rest, named == NAMED_MOST ? " or others" : "");
+				     (unsigned long long)rest,
+				     named == NAMED_MOST ? " or others" : "");
 	if (names)
 		finding_because(s, f, "%llu come from the place named%s",
 				(unsigned long long)most->count, names);
@@ -323,10 +323,10 @@ static void add_caller(struct callers *c, const struct code_frame *f, uint64_t n
 	c->total += n;
 	if (!f)
 		return;
-	while (i < c->count && (c->all[i].frame->line != f->line ||
-				c->all[i].frame->offset != f->offset ||
-				!same_text(c->all[i].frame->function, f->function) ||
-				!same_text(c->all[i].frame->file, f->file)))
+	while (i < c->count &&
+	       (c->all[i].frame->line != f->line || c->all[i].frame->offset != f->offset ||
+		!same_text(c->all[i].frame->function, f->function) ||
+		!same_text(c->all[i].frame->file, f->file)))
 		i++;
 	if (i == CALLERS_MOST)
 		return;
@@ -351,7 +351,8 @@ static struct caller next_caller(struct callers *c)
 
 static const char *amount(const struct scene *s, const struct origins *o, uint64_t n)
 {
-	return o->in_bytes ? memory_words(s, n) : arena_format(s->arena, "%llu", (unsigned long long)n);
+	return o->in_bytes ? memory_words(s, n)
+			   : arena_format(s->arena, "%llu", (unsigned long long)n);
 }
 
 static struct callers callers_of(const struct scene *s, const struct origins *o,
@@ -395,7 +396,8 @@ static void say_callers(struct scene *s, struct finding_view *f, const struct or
 				     amount(s, o, next.count), frame_name(s, next.frame));
 	}
 	if (names && c.total)
-		names = arena_format(s->arena, "%s, %s from elsewhere", names, amount(s, o, c.total));
+		names = arena_format(s->arena, "%s, %s from elsewhere", names,
+				     amount(s, o, c.total));
 	if (names)
 		finding_because(s, f, "the place named was called from several:%s", names);
 }

@@ -60,7 +60,8 @@ const struct place *origins_line(const struct origins *o, const struct place *pl
 size_t origins_culprits(const struct origins *all,
 			bool (*proves)(void *context, const struct place *place), void *context,
 			const struct place **out);
-/* Which of them answers for what comes from there: itself, one of the same function, or the first. */
+/* Which of them answers for what comes from there: itself, one of the same function, or the first.
+ */
 const struct place *culprit_of(const struct place *const *culprits, size_t n,
 			       const struct place *from);
 

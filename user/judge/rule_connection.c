@@ -27,17 +27,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEAST_LEFT 3
+#define LEAST_LEFT   3
 #define LEAST_GROWTH 5
-#define GROWTH_SPAN (8 * SECOND_NS) /* a pool has filled long before */
-#define THREAD_SPAN (3 * SECOND_NS)
-#define IDLE_LEAST SECOND_NS
-#define BULK_NS 20000000ULL /* closed within 20 ms of each other: one sweep of a collector */
-#define BULK_LEAST 3
+#define GROWTH_SPAN  (8 * SECOND_NS) /* a pool has filled long before */
+#define THREAD_SPAN  (3 * SECOND_NS)
+#define IDLE_LEAST   SECOND_NS
+#define BULK_NS	     20000000ULL /* closed within 20 ms of each other: one sweep of a collector */
+#define BULK_LEAST   3
 
 struct tally {
 	size_t left, in_transaction, own_thread, exits, farewells, worked;
-	size_t forgotten; /* in a transaction, and by now no job computes for so long */
+	size_t forgotten;	    /* in a transaction, and by now no job computes for so long */
 	uint64_t first_ns, last_ns; /* births of those left */
 	uint64_t oldest_ns;	    /* longest unused */
 	const struct text *sql;
@@ -46,8 +46,8 @@ struct tally {
 
 static bool by_design(const struct life *l)
 {
-	return l->flags & (EV_CONN_LISTENING | EV_CONN_REPLICATION | EV_CONN_CANCEL |
-			   EV_CONN_REFUSED);
+	return l->flags &
+	       (EV_CONN_LISTENING | EV_CONN_REPLICATION | EV_CONN_CANCEL | EV_CONN_REFUSED);
 }
 
 /* Longest wait before a proper close: how long this process holds connections it is done with. */
@@ -95,7 +95,8 @@ static void find_left(struct scene *s)
 		bool waiting = x->open && x->open->request_ns;
 		uint64_t idle = x->end_ns - x->life->used_ns;
 
-		x->left = x->passes && !waiting && !(x->open && x->open->zombie_ns) && (!x->life->closed_ns || x->exit) &&
+		x->left = x->passes && !waiting && !(x->open && x->open->zombie_ns) &&
+			  (!x->life->closed_ns || x->exit) &&
 			  (idle >= normal || (x->exit && x->passes > 1));
 	}
 }
@@ -122,8 +123,7 @@ static void add_up(const struct scene *s, const struct place *at, struct tally *
 		if (x->life->status >= EV_STATUS_TRANSACTION) {
 			t->in_transaction++;
 			t->forgotten += x->own_passes || x->exit ||
-					x->end_ns - x->life->used_ns >=
-						s->model->begin.min_age_ns;
+					x->end_ns - x->life->used_ns >= s->model->begin.min_age_ns;
 		}
 		t->own_thread += x->own_passes > 0;
 		t->worked += worked(x);
@@ -185,13 +185,13 @@ static bool growing(const struct scene *s, const struct tally *t)
 	size_t born = 0;
 
 	for (size_t i = 0; i < s->count; i++)
-		born += s->seen[i].left && s->seen[i].answers == t->at &&
-			s->seen[i].life->born_ns;
+		born += s->seen[i].left && s->seen[i].answers == t->at && s->seen[i].life->born_ns;
 	if (born < t->left && born >= 2)
 		/* Most were there before us: a few more in the window suffice. */
 		return s->now_ns - s->start_ns >= 5 * SECOND_NS &&
 		       s->endpoint->opened >= s->endpoint->closed + 2;
-	return t->left >= (is_private(s->endpoint) ? 2 * LEAST_GROWTH : LEAST_GROWTH) && span >= GROWTH_SPAN && s->now_ns - t->last_ns <= span;
+	return t->left >= (is_private(s->endpoint) ? 2 * LEAST_GROWTH : LEAST_GROWTH) &&
+	       span >= GROWTH_SPAN && s->now_ns - t->last_ns <= span;
 }
 
 /* What was opened and closed from one place. */
@@ -202,11 +202,13 @@ struct balance {
 /* Those told of one by one are the place's for which it answers.  All others are the rest's. */
 static struct balance balance_of(const struct scene *s, const struct place *at, bool rest)
 {
-	struct balance b = {}, other = {}, all = {
-		.acquired = s->endpoint->opened + s->endpoint->pre_existing + s->brief->opened,
-		.released = s->endpoint->closed + s->brief->opened,
-		.pre_existing = s->endpoint->pre_existing,
-	};
+	struct balance b = {}, other = {},
+		       all = {
+			       .acquired = s->endpoint->opened + s->endpoint->pre_existing +
+					   s->brief->opened,
+			       .released = s->endpoint->closed + s->brief->opened,
+			       .pre_existing = s->endpoint->pre_existing,
+		       };
 
 	for (size_t i = 0; i < s->count; i++) {
 		const struct seen *x = &s->seen[i];
@@ -243,8 +245,8 @@ static void exhaustion(const struct scene *s, struct finding_view *f, double per
 	/* How many descriptors a SQLite connection takes depends on its mode. */
 	if (s->endpoint->database == EV_DB_SQLITE)
 		return;
-	if (per_minute <= 0 || p->nofile_limit == UNKNOWN64 ||
-	    p->open_files == UNKNOWN32 || p->exited_ns || p->open_files >= p->nofile_limit)
+	if (per_minute <= 0 || p->nofile_limit == UNKNOWN64 || p->open_files == UNKNOWN32 ||
+	    p->exited_ns || p->open_files >= p->nofile_limit)
 		return;
 	f->exhausts_limit = arena_format(s->arena, "open files %llu",
 					 (unsigned long long)p->nofile_limit);
@@ -298,7 +300,8 @@ static void found_left(struct scene *s, const struct tally *t, const struct bala
 			   : CONFIDENCE_LIKELY);
 	finding_because(s, f,
 			"%zu connections were left: newer ones were opened after their last use, "
-			"and they were not used again", t->left);
+			"and they were not used again",
+			t->left);
 	if (t->in_transaction)
 		finding_because(s, f, "%zu of them are inside a transaction nobody ends",
 				t->in_transaction);
@@ -335,7 +338,8 @@ static void found_late(struct scene *s, const struct tally *t, size_t late)
 	f->confidence = confidence_cap(s, CONFIDENCE_LIKELY);
 	finding_because(s, f,
 			"%zu connections sat unused while newer ones were opened, and were closed "
-			"later in bulk, as a garbage collector does", late);
+			"later in bulk, as a garbage collector does",
+			late);
 	finding_because(s, f, "up to %llu were open at once",
 			(unsigned long long)s->endpoint->peak);
 	name_late(s, f);

@@ -16,10 +16,10 @@
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
 
-#define MANY 10
-#define FEW 3
+#define MANY	     10
+#define FEW	     3
 #define LEAST_GROWTH 5
-#define GROWTH_SPAN (8 * SECOND_NS)
+#define GROWTH_SPAN  (8 * SECOND_NS)
 
 /* What is held of one of the three kinds. */
 struct held {
@@ -65,8 +65,7 @@ static struct finding_view *cursor_found(struct scene *s, const struct held *h,
 	f->oldest_seconds = h->first_ns ? seconds(since(s, h->first_ns)) : -1;
 	f->growth_per_minute = 0;
 	if (r && r->last_ns > r->first_ns)
-		f->growth_per_minute =
-			(r->held - r->base) / seconds(r->last_ns - r->first_ns) * 60;
+		f->growth_per_minute = (r->held - r->base) / seconds(r->last_ns - r->first_ns) * 60;
 	f->sql = h->sql ? h->sql->sql : NULL;
 	return f;
 }
@@ -123,10 +122,12 @@ static void judge_holds(struct scene *s)
 	if (!f)
 		return;
 	if (grows)
-		finding_because(s, f, "cursors declared WITH HOLD outlive their transaction, and "
+		finding_because(s, f,
+				"cursors declared WITH HOLD outlive their transaction, and "
 				"there are ever more of them");
 	else
-		finding_because(s, f, "cursors declared WITH HOLD outlive their transaction, and "
+		finding_because(s, f,
+				"cursors declared WITH HOLD outlive their transaction, and "
 				"their connections did nothing for %.0f s",
 				seconds(since(s, h.last_ns)));
 	finding_because(s, f, "the server keeps the whole result of each until it is closed");
@@ -176,12 +177,15 @@ static void judge_readers(struct scene *s)
 	if (!f)
 		return;
 	if (grows)
-		finding_because(s, f, "ever more statements have rows left that nobody reads: "
-				"%llu came and stayed", (unsigned long long)(r.held - r.base));
+		finding_because(s, f,
+				"ever more statements have rows left that nobody reads: "
+				"%llu came and stayed",
+				(unsigned long long)(r.held - r.base));
 	else
 		finding_because(s, f, "rows are left, and the connection did nothing for %.0f s",
 				seconds(since(s, h.last_ns)));
-	finding_because(s, f, "until it is finished or reset such a statement holds a read lock: "
+	finding_because(s, f,
+			"until it is finished or reset such a statement holds a read lock: "
 			"no checkpoint passes it, and without a write-ahead log nobody can write");
 	finding_from(s, f, &h.from, true);
 	f->advice = "read each cursor to its end or close it (sqlite3_reset or sqlite3_finalize; "
@@ -246,7 +250,8 @@ int rule_unread(struct scene *s)
 	f->database = h.endpoint ? h.endpoint->database : EV_DB_MYSQL;
 	finding_because(s, f, "rows still wait at the server, and none was fetched for %.0f s",
 			seconds(since(s, h.last_ns)));
-	finding_because(s, f, "until its rows are fetched or it is freed, its connection can do "
+	finding_because(s, f,
+			"until its rows are fetched or it is freed, its connection can do "
 			"nothing else");
 	finding_from(s, f, &h.from, true);
 	f->advice = "fetch a result to its end or free it (mysql_free_result) on every path, or "

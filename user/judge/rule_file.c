@@ -87,13 +87,14 @@ int rule_wal(struct scene *s)
 	f->oldest_seconds = seconds(r.read_ns);
 	f->bytes = file->wal_bytes;
 	f->sql = file->sql ? file->sql->sql : NULL;
-	finding_because(s, f, "the write-ahead log grew by %.1f MB to %.1f MB while this reader was "
-			"open, and %s", r.grown_bytes / 1e6, file->wal_bytes / 1e6,
+	finding_because(s, f,
+			"the write-ahead log grew by %.1f MB to %.1f MB while this reader was "
+			"open, and %s",
+			r.grown_bytes / 1e6, file->wal_bytes / 1e6,
 			grows ? "it still grows" : "it cannot shrink before the reader ends");
 	finding_because(s, f, "rows are left that nobody has read for %.0f s",
-			seconds(s->now_ns - (r.connection->life.used_ns
-						     ? r.connection->life.used_ns
-						     : file->reading_ns)));
+			seconds(s->now_ns - (r.connection->life.used_ns ? r.connection->life.used_ns
+									: file->reading_ns)));
 	finding_from(s, f, &r.from, false);
 	f->advice = "read the cursor to its end or close it (sqlite3_reset or sqlite3_finalize; "
 		    "Python: cursor.close() or fetchall()); keep read transactions short";

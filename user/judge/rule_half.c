@@ -11,7 +11,7 @@
 #include "user/judge/rules.h"
 
 #define LEAST_HANDLES 3
-#define GROWTH_SPAN (8 * SECOND_NS)
+#define GROWTH_SPAN   (8 * SECOND_NS)
 
 static const struct release {
 	const char *object, *call;
@@ -85,11 +85,15 @@ static void judge_handles(struct scene *s)
 	if (!f)
 		return;
 	f->object = r->object;
-	finding_because(s, f, "%zu %s are kept although their sockets are closed: what is left is "
-			"memory", h.count, r->object);
+	finding_because(s, f,
+			"%zu %s are kept although their sockets are closed: what is left is "
+			"memory",
+			h.count, r->object);
 	finding_from(s, f, &h.from, false);
-	f->advice = arena_format(s->arena, "call %s for each %s, also after the connection has "
-				 "failed", r->call, r->object);
+	f->advice = arena_format(s->arena,
+				 "call %s for each %s, also after the connection has "
+				 "failed",
+				 r->call, r->object);
 }
 
 static void judge_sockets(struct scene *s)
@@ -113,8 +117,9 @@ static void judge_sockets(struct scene *s)
 	finding_because(s, f, "the library has freed %zu connection%s whose socket%s still open",
 			h.count, h.count == 1 ? "" : "s", h.count == 1 ? " is" : "s are");
 	finding_from(s, f, &h.from, false);
-	f->advice = "close the descriptor, too: it was duplicated, or taken from the library before "
-		    "the connection was closed";
+	f->advice =
+		"close the descriptor, too: it was duplicated, or taken from the library before "
+		"the connection was closed";
 }
 
 int rule_halves(struct scene *s)

@@ -52,11 +52,11 @@ struct calls {
 	const struct ev_site *state;
 	const struct handle *const *handles; /* open objects of it that were told of, by birth */
 	size_t handle_count;
-	const struct endpoint *endpoint; /* NULL not known */
+	const struct endpoint *endpoint;     /* NULL not known */
 	const struct connection *connection; /* of its newest object; NULL not known */
 	uint64_t open;
 	const struct place *place; /* NULL not known */
-	bool implicit; /* given back when the process ended, and not before */
+	bool implicit;		   /* given back when the process ended, and not before */
 };
 
 bool site_is_obscure(const struct site_model *site)
@@ -167,7 +167,8 @@ static bool wire_tells(const struct scene *s, const struct calls *p)
 /* Does the second half of the rise bring as many as the first, or nearly so? */
 static bool as_fast_as_at_first(const struct calls *p, const struct rise *r)
 {
-	struct rise half = history_rise(&p->site->open, r->first_ns + (r->last_ns - r->first_ns) / 2);
+	struct rise half = history_rise(&p->site->open,
+					r->first_ns + (r->last_ns - r->first_ns) / 2);
 	uint64_t first = half.held > r->base ? half.held - r->base : 0, all = r->held - r->base;
 
 	return r->last_ns - r->first_ns >= CERTAIN_NS && 10 * (all - first) >= 4 * all;
@@ -277,8 +278,9 @@ static void fill(const struct scene *s, const struct calls *p, const struct rise
 
 	f->database = p->state->database;
 	f->endpoint = place_text(s, p->endpoint);
-	f->object = *p->state->object ? arena_copy(s->arena, p->state->object,
-						   strlen(p->state->object)) : NULL;
+	f->object = *p->state->object
+			    ? arena_copy(s->arena, p->state->object, strlen(p->state->object))
+			    : NULL;
 	f->caller = p->state->caller;
 	f->acquired = p->state->acquired;
 	f->released = p->implicit ? p->state->acquired - r->held : p->state->released;
@@ -288,8 +290,7 @@ static void fill(const struct scene *s, const struct calls *p, const struct rise
 	f->oldest_seconds = r->end_ns > oldest ? seconds(r->end_ns - oldest) : 0;
 	f->growth_per_minute = 0;
 	if (r->last_ns > r->first_ns)
-		f->growth_per_minute =
-			(r->held - r->base) / seconds(r->last_ns - r->first_ns) * 60;
+		f->growth_per_minute = (r->held - r->base) / seconds(r->last_ns - r->first_ns) * 60;
 	if (p->connection && p->connection->sql)
 		f->sql = p->connection->sql->sql;
 	fill_sizes(p, f);
@@ -359,18 +360,22 @@ static void explain(struct scene *s, const struct calls *p, const struct rise *r
 
 	finding_because(s, f,
 			"of those one place acquires, %llu %s are never freed, and in %.1f s there "
-			"came ever more", (unsigned long long)(r->held - r->base), object,
+			"came ever more",
+			(unsigned long long)(r->held - r->base), object,
 			seconds(r->last_ns - r->first_ns));
 	if (p->state->released && !p->implicit)
 		finding_because(s, f, "the same place has others that are freed: %llu of %llu%s",
 				(unsigned long long)p->state->released,
 				(unsigned long long)p->state->acquired,
-				frees_begins_only(s, p, f) ? ", one for each transaction begun" : "");
+				frees_begins_only(s, p, f) ? ", one for each transaction begun"
+							   : "");
 	if (p->implicit)
 		finding_because(s, f, "they were freed only when the process ended");
 	if (p->state->detached)
-		finding_because(s, f, "counted until %.0f s after the start only: then the probes "
-				"were taken out", seconds(r->end_ns - s->start_ns));
+		finding_because(s, f,
+				"counted until %.0f s after the start only: then the probes "
+				"were taken out",
+				seconds(r->end_ns - s->start_ns));
 	explain_sizes(s, p, f);
 	name(s, p, f);
 	if (p->state->resource == EV_RES_CONNECTION && p->state->database != EV_DB_REDIS)
@@ -389,9 +394,9 @@ static void found(struct scene *s, const struct calls *p, const struct rise *r)
 	f->kind = kind_of(s, p, f);
 	f->confidence = sure(s, p, r);
 	explain(s, p, r, f);
-	f->advice = arena_format(s->arena, w->advice,
-				 f->object ? f->object : resource_name(f->resource),
-				 *p->state->release ? p->state->release : "the function that frees it");
+	f->advice = arena_format(
+		s->arena, w->advice, f->object ? f->object : resource_name(f->resource),
+		*p->state->release ? p->state->release : "the function that frees it");
 }
 
 /* What the wire has found already is the same leak: the site only adds its count. */
@@ -411,8 +416,8 @@ static bool known(struct scene *s, const struct calls *p)
 	return f && f->database == p->state->database;
 }
 
-/* What a connection that nobody closes keeps with it (its last result, its cancel handle) is part of
- * that leak: one or two for each. */
+/* What a connection that nobody closes keeps with it (its last result, its cancel handle) is part
+ * of that leak: one or two for each. */
 static bool goes_with_connections(struct scene *s, const struct calls *p, const struct rise *r)
 {
 	struct finding_view *f = finding_of(s, CAUSE_UNCLOSED_CONNECTION);
@@ -447,11 +452,11 @@ static bool leaks(const struct scene *s, const struct calls *p, const struct ris
 /*
  * Which calls are of one place?
  *
- * The ledger counts by the address a call returns to, or by a whole stack.  A library called through
- * two wrappers, or from a loop that the compiler unrolled, is one line of the program: those that
- * lead to the same place, for the same kind of object, are judged as one.  The other way about one
- * address in a driver may serve many places: then what it counts cannot be taken apart, and the
- * places of the objects that are still there tell whom it serves.
+ * The ledger counts by the address a call returns to, or by a whole stack.  A library called
+ * through two wrappers, or from a loop that the compiler unrolled, is one line of the program:
+ * those that lead to the same place, for the same kind of object, are judged as one.  The other way
+ * about one address in a driver may serve many places: then what it counts cannot be taken apart,
+ * and the places of the objects that are still there tell whom it serves.
  */
 
 static int by_birth(const void *a, const void *b)
@@ -504,7 +509,8 @@ static int join(const struct scene *s, struct calls *c, const struct calls *othe
 	*sum = *c->site;
 	join_states(&sum->state, other->state);
 	history_join(&sum->open, &other->site->open);
-	if (!sum->detached_ns || (other->site->detached_ns && other->site->detached_ns < sum->detached_ns))
+	if (!sum->detached_ns ||
+	    (other->site->detached_ns && other->site->detached_ns < sum->detached_ns))
 		sum->detached_ns = other->site->detached_ns;
 	c->site = sum;
 	c->state = &sum->state;

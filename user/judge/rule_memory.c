@@ -44,10 +44,17 @@ static enum ev_language language_of_comm(const char *comm)
 		const char *prefix;
 		enum ev_language language;
 	} names[] = {
-		{"python", EV_LANG_PYTHON}, {"pypy", EV_LANG_PYTHON}, {"gunicorn", EV_LANG_PYTHON},
-		{"uwsgi", EV_LANG_PYTHON},  {"celery", EV_LANG_PYTHON}, {"java", EV_LANG_JAVA},
-		{"node", EV_LANG_JAVASCRIPT}, {"ruby", EV_LANG_RUBY}, {"puma", EV_LANG_RUBY},
-		{"php", EV_LANG_PHP},	    {"perl", EV_LANG_PERL},
+		{"python", EV_LANG_PYTHON},
+		{"pypy", EV_LANG_PYTHON},
+		{"gunicorn", EV_LANG_PYTHON},
+		{"uwsgi", EV_LANG_PYTHON},
+		{"celery", EV_LANG_PYTHON},
+		{"java", EV_LANG_JAVA},
+		{"node", EV_LANG_JAVASCRIPT},
+		{"ruby", EV_LANG_RUBY},
+		{"puma", EV_LANG_RUBY},
+		{"php", EV_LANG_PHP},
+		{"perl", EV_LANG_PERL},
 		{"MainThread", EV_LANG_JAVASCRIPT}, /* as Node calls its first */
 	};
 
@@ -181,7 +188,8 @@ static bool is_known(struct scene *s, const struct account *a)
  * Places that prove it alone.
  */
 
-/* Of samples the bytes held are worth more than the blocks, and must stand far above their error. */
+/* Of samples the bytes held are worth more than the blocks, and must stand far above their error.
+ */
 static bool rises_alone(const struct scene *s, const struct taking *t, struct rise *r, bool *fell)
 {
 	bool exact = taking_counts_each(t);
@@ -214,12 +222,14 @@ static void found_alone(struct scene *s, const struct account *a, const struct r
 		f->growth_per_minute = blocks.slope > 0 ? blocks.slope * 60 : 0;
 	f->memory.per_minute = bytes.slope > 0 ? bytes.slope * MEMORY_UNIT * 60 : 0;
 	if (exact)
-		finding_because(s, f, "of the blocks taken there %llu more are held than at first, "
+		finding_because(s, f,
+				"of the blocks taken there %llu more are held than at first, "
 				"and in %.1f s there came ever more",
 				(unsigned long long)(r->held - r->base),
 				seconds(r->last_ns - r->first_ns));
 	else
-		finding_because(s, f, "of what is taken there %s more are held than at first, and "
+		finding_because(s, f,
+				"of what is taken there %s more are held than at first, and "
 				"in %.1f s there came ever more",
 				memory_words(s, (double)(r->held - r->base) * MEMORY_UNIT),
 				seconds(r->last_ns - r->first_ns));
@@ -267,8 +277,8 @@ static double share_of(const struct account *a, const struct taking *t)
 	return kept * t->grown / a->growth->grown;
 }
 
-/* A third of the growth, or a fifth where the places together have most of it, or nearly all that any
- * place has: else those who keep it were not seen taking it, and who was is not to blame. */
+/* A third of the growth, or a fifth where the places together have most of it, or nearly all that
+ * any place has: else those who keep it were not seen taking it, and who was is not to blame. */
 static bool explains(const struct account *a, const struct taking *t)
 {
 	double seen = (double)a->takings->grown / a->growth->grown, share = share_of(a, t);
@@ -341,10 +351,12 @@ static void judge_growth(struct scene *s, const struct growth *g, const struct t
 		accuse_nobody(s, &a, language);
 }
 
-/* What a library holds is known, and seldom under which stack it took that: one that is says more. */
+/* What a library holds is known, and seldom under which stack it took that: one that is says more.
+ */
 static bool is_better(const struct takings *t, const struct takings *than)
 {
-	bool placed = t->count && t->all[0].from.place, other = than->count && than->all[0].from.place;
+	bool placed = t->count && t->all[0].from.place,
+	     other = than->count && than->all[0].from.place;
 
 	if (!t->count || !than->count)
 		return t->count;
@@ -444,7 +456,8 @@ static int tell_results(struct scene *s)
 static void tell_bounded(struct scene *s)
 {
 	struct process_view *v = s->view;
-	const char *reason = v->verdict == VERDICT_OK && !s->finding_count ? growth_bounded(s) : NULL;
+	const char *reason = v->verdict == VERDICT_OK && !s->finding_count ? growth_bounded(s)
+									   : NULL;
 
 	if (!reason)
 		return;

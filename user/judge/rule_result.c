@@ -3,18 +3,18 @@
  * rule_result.c - one reply fetched whole that should have been read in pages.
  *
  * Many rows alone prove nothing: a stream reads as many and keeps none.  So the process's memory
- * must have grown with the reply while it was read.  SQLite streams always: there the rows must have
- * come as fast as a program reads that does nothing with them yet, and taken more than the library
- * may keep of its files and to sort.
+ * must have grown with the reply while it was read.  SQLite streams always: there the rows must
+ * have come as fast as a program reads that does nothing with them yet, and taken more than the
+ * library may keep of its files and to sort.
  */
 #include "user/judge/advice.h"
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
 
-#define MANY_ROWS 50000
-#define MANY_BYTES (16 << 20)
-#define LEAST_GROWN (4 << 20)
-#define LEAST_OF_ROW 24 /* bytes that a row which is kept takes at the least */
+#define MANY_ROWS    50000
+#define MANY_BYTES   (16 << 20)
+#define LEAST_GROWN  (4 << 20)
+#define LEAST_OF_ROW 24	   /* bytes that a row which is kept takes at the least */
 #define LEAST_RATE   10000 /* rows a second */
 
 /* Where its request was sent, or at least where that transaction began. */

@@ -18,19 +18,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAME_TEXT 10
-#define ONE_SHAPE 520
-#define ANY_SHAPE 1100
+#define SAME_TEXT  10
+#define ONE_SHAPE  520
+#define ANY_SHAPE  1100
 #define LEAST_OPEN SAME_TEXT
 
 struct shape {
-	size_t open;	 /* statements in the ledger's detail */
-	size_t same;	 /* most of them with one text on one connection */
+	size_t open;			      /* statements in the ledger's detail */
+	size_t same;			      /* most of them with one text on one connection */
 	uint64_t same_first_ns, same_last_ns; /* births of those */
 	size_t distinct; /* texts among those with the most common fingerprint */
 	size_t shaped;	 /* statements with that fingerprint */
 	uint64_t first_ns, last_ns;
-	uint64_t most;	 /* open on one connection */
+	uint64_t most; /* open on one connection */
 	const struct text *sql;
 };
 
@@ -235,8 +235,9 @@ static void take_share(const struct scene *s, struct finding_view *f, const stru
 	uint64_t span = s->now_ns - shape->first_ns;
 
 	if (!share->only) {
-		f->open = !share->rest ? shape->open
-			  : f->open > share->elsewhere ? f->open - share->elsewhere : shape->open;
+		f->open = !share->rest		       ? shape->open
+			  : f->open > share->elsewhere ? f->open - share->elsewhere
+						       : shape->open;
 		f->acquired = f->released = UNKNOWN64;
 	}
 	f->growth_per_minute = span > SECOND_NS ? f->open / seconds(span) * 60 : 0;
@@ -254,9 +255,13 @@ static struct finding_view *found_same(struct scene *s, const struct shape *shap
 	fill(s, f, shape);
 	f->verdict = VERDICT_LEAKING;
 	f->confidence = confidence_cap(s, CONFIDENCE_CERTAIN);
-	finding_because(s, f, "%zu open statements on one connection have the same text: no cache "
-			"prepares a text twice", shape->same);
-	f->advice = s->endpoint->database == EV_DB_SQLITE ? finalize
+	finding_because(s, f,
+			"%zu open statements on one connection have the same text: no cache "
+			"prepares a text twice",
+			shape->same);
+	f->advice =
+		s->endpoint->database == EV_DB_SQLITE
+			? finalize
 			: "close the prepared statement after use, or prepare it once and keep it";
 	return f;
 }
@@ -272,14 +277,13 @@ static struct finding_view *found_many(struct scene *s, const struct shape *shap
 	fill(s, f, shape);
 	f->verdict = VERDICT_LEAKING;
 	f->confidence = confidence_cap(s, shape->most > ANY_SHAPE ? CONFIDENCE_CERTAIN
-							   : CONFIDENCE_LIKELY);
+								  : CONFIDENCE_LIKELY);
 	finding_because(s, f, "%llu statements are open on one connection, and more keep coming",
 			(unsigned long long)shape->most);
 	if (literals)
 		finding_because(s, f, "%zu texts differ only in their literals", shape->distinct);
-	f->advice = literals
-			    ? "send values as parameters instead of writing them into the SQL "
-			      "text; bound the statement cache"
+	f->advice = literals ? "send values as parameters instead of writing them into the SQL "
+			       "text; bound the statement cache"
 		    : s->endpoint->database == EV_DB_SQLITE
 			    ? finalize
 			    : "close prepared statements after use; a new name for each execution "
@@ -290,8 +294,8 @@ static struct finding_view *found_many(struct scene *s, const struct shape *shap
 static bool same_comes(const struct scene *s, const struct shape *shape)
 {
 	return s->endpoint->database != EV_DB_SQLITE ||
-	       s->now_ns - shape->same_last_ns <= shape->same_last_ns - shape->same_first_ns +
-							  2 * SECOND_NS;
+	       s->now_ns - shape->same_last_ns <=
+		       shape->same_last_ns - shape->same_first_ns + 2 * SECOND_NS;
 }
 
 static bool same_leaks(const struct scene *s, const struct shape *shape)
@@ -383,8 +387,8 @@ int rule_statements(struct scene *s)
 	return err;
 }
 
-#define ZOMBIES_LEAST  3
-#define ZOMBIES_SPAN   (8 * SECOND_NS)
+#define ZOMBIES_LEAST 3
+#define ZOMBIES_SPAN  (8 * SECOND_NS)
 
 static struct origin origin_of_zombie(const struct scene *s, const struct connection *c)
 {
@@ -422,8 +426,8 @@ int rule_zombies(struct scene *s)
 		if (!f)
 			return 0;
 		f->verdict = n >= ZOMBIES_LEAST && last - first >= ZOMBIES_SPAN &&
-					     s->now_ns - last <= last - first +
-									 s->model->begin.min_age_ns
+					     s->now_ns - last <=
+						     last - first + s->model->begin.min_age_ns
 				     ? VERDICT_LEAKING
 				     : VERDICT_STUCK;
 		f->kind = n == 1 ? KIND_ONE_TIME : KIND_SPORADIC;
@@ -434,8 +438,10 @@ int rule_zombies(struct scene *s)
 		finding_from(s, f, &from, false);
 		f->advice = finalize;
 	}
-	finding_because(s, f, "%zu connection%s closed while statements were open: %s on, with %s "
-			"memory and file, until they are finalized", n, n == 1 ? " was" : "s were",
-			n == 1 ? "it lives" : "they live", n == 1 ? "its" : "their");
+	finding_because(s, f,
+			"%zu connection%s closed while statements were open: %s on, with %s "
+			"memory and file, until they are finalized",
+			n, n == 1 ? " was" : "s were", n == 1 ? "it lives" : "they live",
+			n == 1 ? "its" : "their");
 	return 0;
 }

@@ -90,8 +90,8 @@ static uint64_t begun(const struct scene *s)
 
 static uint64_t ended(const struct scene *s)
 {
-	uint64_t n = s->endpoint->committed + s->endpoint->rolled_back +
-		     s->brief->committed + s->brief->rolled_back;
+	uint64_t n = s->endpoint->committed + s->endpoint->rolled_back + s->brief->committed +
+		     s->brief->rolled_back;
 
 	for (size_t i = 0; i < s->count; i++)
 		if (s->seen[i].open)
@@ -114,23 +114,26 @@ static void found(struct scene *s, const struct held *h, bool only, enum kind ki
 	f->oldest_seconds = seconds(h->longest_ns);
 	f->sql = h->sql ? h->sql->sql : NULL;
 	f->verdict = h->count >= LEAST_GROWTH && connections_leak(s) ? VERDICT_LEAKING
-								    : VERDICT_STUCK;
+								     : VERDICT_STUCK;
 	f->kind = h->count == 1 ? KIND_ONE_TIME : kind;
 	f->confidence = confidence_cap(s, CONFIDENCE_CERTAIN);
-	finding_because(s, f,
-			sqlite ? "no statement is running, and none was for %.0f s inside the "
-				 "transaction"
-			       : "no request is outstanding, and nothing was sent for %.0f s inside "
-				 "the transaction", seconds(h->longest_ns));
+	finding_because(
+		s, f,
+		sqlite ? "no statement is running, and none was for %.0f s inside the "
+			 "transaction"
+		       : "no request is outstanding, and nothing was sent for %.0f s inside "
+			 "the transaction",
+		seconds(h->longest_ns));
 	if (s->process->longest_gap_ns > SECOND_NS / 10)
 		finding_because(s, f, "the longest such pause that ended was %.1f s",
 				seconds(s->process->longest_gap_ns));
 	else if (s->process->longest_gap_ns)
 		finding_because(s, f, "no such pause that ended was longer than 0.1 s");
 	if (h->wrote)
-		finding_because(s, f, sqlite ? "it has changed rows: until it ends nobody else can "
-					       "write to the database"
-					     : "it has changed rows: they stay locked until it ends");
+		finding_because(s, f,
+				sqlite ? "it has changed rows: until it ends nobody else can "
+					 "write to the database"
+				       : "it has changed rows: they stay locked until it ends");
 	if (h->cursor)
 		finding_because(s, f, "a cursor was opened in it and not closed");
 	finding_from(s, f, &h->from, false);

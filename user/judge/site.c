@@ -31,7 +31,8 @@ static const struct row rows[] = {
 	 * Python: drivers, then ORMs and pools, then the run time.
 	 */
 	{EV_LANG_PYTHON, IN_PACKAGE, SITE_DATABASE,
-	 "psycopg2 psycopg psycopg_c psycopg_binary psycopg_pool psycopg2cffi asyncpg pg8000 pgdb.py "
+	 "psycopg2 psycopg psycopg_c psycopg_binary psycopg_pool psycopg2cffi asyncpg pg8000 "
+	 "pgdb.py "
 	 "pg.py aiopg momoko postgresql txpostgres"},
 	{EV_LANG_PYTHON, IN_PACKAGE, SITE_DATABASE,
 	 "MySQLdb pymysql mysql/connector aiomysql asyncmy cymysql mariadb oursql umysql trilogy"},
@@ -39,8 +40,10 @@ static const struct row rows[] = {
 	 "sqlite3 aiosqlite pysqlite2 pysqlite3 apsw sqlcipher3 libsql redis aioredis hiredis "
 	 "txredisapi pypyodbc.py aioodbc turbodbc"},
 	{EV_LANG_PYTHON, IN_PACKAGE, SITE_DATABASE,
-	 "sqlalchemy flask_sqlalchemy.py flask_sqlalchemy sqlmodel sqlalchemy_utils zope/sqlalchemy "
-	 "django/db django_redis peewee.py playhouse peewee_async.py peewee_async tortoise pony ormar "
+	 "sqlalchemy flask_sqlalchemy.py flask_sqlalchemy sqlmodel sqlalchemy_utils "
+	 "zope/sqlalchemy "
+	 "django/db django_redis peewee.py playhouse peewee_async.py peewee_async tortoise pony "
+	 "ormar "
 	 "databases gino piccolo orator sqlobject storm records.py dataset alembic aerich yoyo "
 	 "pandas/io/sql.py"},
 	{EV_LANG_PYTHON, IN_PACKAGE, SITE_DATABASE,
@@ -57,11 +60,13 @@ static const struct row rows[] = {
 	{EV_LANG_PYTHON, IN_FILE, SITE_DATABASE,
 	 "sqlalchemy/engine sqlalchemy/orm sqlalchemy/pool sqlalchemy/sql sqlalchemy/util "
 	 "sqlalchemy/dialects sqlalchemy/event sqlalchemy/ext django/db/backends django/db/models "
-	 "django/db/utils.py django/db/transaction.py peewee.py playhouse/pool.py tortoise/backends "
+	 "django/db/utils.py django/db/transaction.py peewee.py playhouse/pool.py "
+	 "tortoise/backends "
 	 "pony/orm/core.py dbutils/pooled_db.py DBUtils/PooledDB.py"},
 	{EV_LANG_PYTHON, IN_FILE, SITE_DATABASE, "*/lib*/python3.*/sqlite3 */lib*/pypy3*/sqlite3"},
 	{EV_LANG_PYTHON, IN_FILE, SITE_RUNTIME,
-	 "<frozen* */lib/python3.* */lib64/python3.* */lib/python3*.zip */lib/pypy3* */lib-python/3"},
+	 "<frozen* */lib/python3.* */lib64/python3.* */lib/python3*.zip */lib/pypy3* "
+	 "*/lib-python/3"},
 	/* programs frozen into one file have relative names */
 	{EV_LANG_PYTHON, IN_RELATIVE, SITE_DATABASE, "sqlite3/dbapi2.py sqlite3/__init__.py"},
 	{EV_LANG_PYTHON, IN_RELATIVE, SITE_RUNTIME,
@@ -79,40 +84,50 @@ static const struct row rows[] = {
 	 "libsqlcipher*.so* libhiredis*.so* libredis++*.so*"},
 	{EV_LANG_NATIVE, IN_MODULE, SITE_DATABASE,
 	 "libodbc*.so* psqlodbc*.so libmaodbc*.so libmyodbc*.so libdbi*.so* libdbd*.so* "
-	 "libsoci*.so* libodb*.so* libQt?Sql*.so* libqsql*.so apr_dbd_*.so libgda-*.so* libzdb*.so* "
+	 "libsoci*.so* libodb*.so* libQt?Sql*.so* libqsql*.so apr_dbd_*.so libgda-*.so* "
+	 "libzdb*.so* "
 	 "libPocoData*.so* libpgbouncer*.so*"},
 	{EV_LANG_NATIVE, IN_MODULE, SITE_DATABASE,
 	 "_psycopg*.so _mysql*.so _sqlite3*.so pyodbc*.so hiredis*.so _greenlet*.so Pg.so mysql.so "
 	 "MariaDB.so SQLite.so DBI.so pgsql.so pdo*.so mysqli.so mysqlnd.so sqlite3.so redis.so "
 	 "pg_ext.so mysql2.so sqlite3_native.so better_sqlite3.node node_sqlite3.node"},
 	{EV_LANG_NATIVE, IN_PATH, SITE_DATABASE,
-	 "psycopg_c psycopg_binary asyncpg apsw sqlalchemy MySQLdb pymssql node_modules/better-sqlite3 "
+	 "psycopg_c psycopg_binary asyncpg apsw sqlalchemy MySQLdb pymssql "
+	 "node_modules/better-sqlite3 "
 	 "node_modules/sqlite3 node_modules/libpq"},
 	{EV_LANG_NATIVE, IN_FUNCTION, SITE_DATABASE,
 	 "sqlite3_* sqlite3LockAndPrepare sqlite3Prepare* PQconnect* PQsetdb* PQping* PQexec* "
-	 "PQprepare* PQsend* PQget* PQmakeEmpty* PQcopyResult PQdescribe* PQclear PQfinish PQreset* "
+	 "PQprepare* PQsend* PQget* PQmakeEmpty* PQcopyResult PQdescribe* PQclear PQfinish "
+	 "PQreset* "
 	 "mysql_init mysql_connect mysql_real_connect* mysql_query mysql_real_query* "
 	 "mysql_send_query mysql_store_result mysql_use_result mysql_next_result mysql_list_* "
-	 "mysql_change_user mysql_stmt_* mysql_close redisConnect* redisCommand* redisAppendCommand* "
+	 "mysql_change_user mysql_stmt_* mysql_close redisConnect* redisCommand* "
+	 "redisAppendCommand* "
 	 "redisGetReply* redisvCommand*"},
 	{EV_LANG_NATIVE, IN_FUNCTION, SITE_DATABASE,
 	 "pqxx::* soci::* odb::* sql::mysql::* sql::mariadb::* mysqlpp::* sw::redis::* SQLite::* "
-	 "sqlite::* sqlite_orm::* QSqlDatabase::* QSqlQuery::* tokio_postgres::* <tokio_postgres::* "
+	 "sqlite::* sqlite_orm::* QSqlDatabase::* QSqlQuery::* tokio_postgres::* "
+	 "<tokio_postgres::* "
 	 "rusqlite::* <rusqlite::* sqlx_core::* <sqlx_core::* sqlx_postgres::* sqlx_mysql::* "
-	 "sqlx_sqlite::* mysql_async::* <mysql_async::* diesel::* <diesel::* sea_orm::* <sea_orm::* "
+	 "sqlx_sqlite::* mysql_async::* <mysql_async::* diesel::* <diesel::* sea_orm::* "
+	 "<sea_orm::* "
 	 "r2d2::* r2d2_*::* bb8::* bb8_*::* deadpool::* deadpool_*::*"},
 	{EV_LANG_NATIVE, IN_FILE, SITE_DATABASE,
 	 "sqlite3.c fe-connect.c fe-exec.c fe-auth.c fe-protocol3.c fe-secure.c /usr/include/pqxx"},
 	{EV_LANG_NATIVE, IN_PACKAGE, SITE_DATABASE,
-	 "postgres-* tokio-postgres-* mysql-* mysql_async-* mysql_common-* rusqlite-* libsqlite3-sys-* "
+	 "postgres-* tokio-postgres-* mysql-* mysql_async-* mysql_common-* rusqlite-* "
+	 "libsqlite3-sys-* "
 	 "sqlx-* diesel-* sea-orm-* sea-query-* r2d2-* r2d2_* bb8-* deadpool-* redis-*"},
 	{EV_LANG_NATIVE, IN_MODULE, SITE_RUNTIME,
-	 "libc.so* libc-2.*.so ld-linux* ld-musl* ld-2.*.so libpthread* libm.so* libdl.so* librt.so* "
+	 "libc.so* libc-2.*.so ld-linux* ld-musl* ld-2.*.so libpthread* libm.so* libdl.so* "
+	 "librt.so* "
 	 "libresolv* libssl*.so* libcrypto*.so* libgnutls* libstdc++* libc++* libgcc_s* libuv* "
 	 "libtcmalloc* libjemalloc* libasan* libtsan* libubsan* [vdso] linux-vdso* linux-gate*"},
 	{EV_LANG_NATIVE, IN_MODULE, SITE_RUNTIME,
-	 "python python3 python3.* python2* libpython* pypy pypy3* libpypy* perl perl5* libperl.so* "
-	 "php php7* php8* php-fpm* php-cgi* libphp* mod_php* ruby ruby2* ruby3* libruby* node nodejs "
+	 "python python3 python3.* python2* libpython* pypy pypy3* libpypy* perl perl5* "
+	 "libperl.so* "
+	 "php php7* php8* php-fpm* php-cgi* libphp* mod_php* ruby ruby2* ruby3* libruby* node "
+	 "nodejs "
 	 "libnode* java libjvm.so libjava.so libnet.so libnio.so"},
 	{EV_LANG_NATIVE, IN_FUNCTION, SITE_RUNTIME,
 	 "std::* <std::* core::ops::* core::future::* core::ptr::* core::result::* core::option::* "
@@ -121,9 +136,12 @@ static const struct row rows[] = {
 	 "vtable?stub itable?stub I2C*"},
 	/* by custom a program's own names for what only calls the allocator */
 	{EV_LANG_NATIVE, IN_FUNCTION, SITE_RUNTIME,
-	 "xmalloc* xcalloc* xrealloc* xreallocarray* xzalloc* xstrdup* xstrndup* xmemdup* xasprintf* "
-	 "xvasprintf* ?malloc ?calloc ?realloc ?zalloc ?strdup ?strndup *_malloc *_calloc *_realloc "
-	 "*_zalloc *_strdup *_strndup *_memdup malloc_or_die safe_malloc* checked_malloc* operator?new*"},
+	 "xmalloc* xcalloc* xrealloc* xreallocarray* xzalloc* xstrdup* xstrndup* xmemdup* "
+	 "xasprintf* "
+	 "xvasprintf* ?malloc ?calloc ?realloc ?zalloc ?strdup ?strndup *_malloc *_calloc "
+	 "*_realloc "
+	 "*_zalloc *_strdup *_strndup *_memdup malloc_or_die safe_malloc* checked_malloc* "
+	 "operator?new*"},
 	{EV_LANG_NATIVE, IN_FILE, SITE_RUNTIME, "/usr/include/c++ /usr/include/boost /rustc"},
 	{EV_LANG_NATIVE, IN_PATH, SITE_PACKAGE,
 	 "/usr/lib /usr/lib32 /usr/lib64 /usr/libexec /lib /lib64 /usr/bin /usr/sbin /bin /sbin "
@@ -135,8 +153,10 @@ static const struct row rows[] = {
 	{EV_LANG_PERL, IN_PACKAGE, SITE_DATABASE,
 	 "DBI.pm DBI DBD DBIx Rose/DB* Class/DBI* SQL/Abstract* Mojo/Pg* Mojo/mysql* Mojo/SQLite* "
 	 "Redis.pm Redis Catalyst/Model/DBI* Apache/DBI.pm"},
-	{EV_LANG_PERL, IN_FILE, SITE_DATABASE, "DBD/Pg.pm DBD/mysql.pm DBD/MariaDB.pm DBD/SQLite.pm"},
-	{EV_LANG_PERL, IN_FILE, SITE_RUNTIME, "/usr/share/perl /usr/lib/*/perl /usr/lib/*/perl-base core_perl"},
+	{EV_LANG_PERL, IN_FILE, SITE_DATABASE,
+	 "DBD/Pg.pm DBD/mysql.pm DBD/MariaDB.pm DBD/SQLite.pm"},
+	{EV_LANG_PERL, IN_FILE, SITE_RUNTIME,
+	 "/usr/share/perl /usr/lib/*/perl /usr/lib/*/perl-base core_perl"},
 
 	/*
 	 * PHP: its drivers are not written in it.
@@ -155,7 +175,8 @@ static const struct row rows[] = {
 	 */
 	{EV_LANG_RUBY, IN_PACKAGE, SITE_DATABASE,
 	 "pg-* mysql2-* sqlite3-* trilogy-* activerecord-* sequel-* connection_pool-* redis-* "
-	 "hiredis-* rom-sql-* data_objects-* dm-* do_* pg.rb pg mysql2.rb mysql2 sqlite3.rb sqlite3 "
+	 "hiredis-* rom-sql-* data_objects-* dm-* do_* pg.rb pg mysql2.rb mysql2 sqlite3.rb "
+	 "sqlite3 "
 	 "active_record.rb active_record sequel.rb sequel redis.rb redis connection_pool.rb"},
 	{EV_LANG_RUBY, IN_FILE, SITE_RUNTIME, "<internal* */lib/ruby/3.* */lib/ruby/2.*"},
 
@@ -167,9 +188,11 @@ static const struct row rows[] = {
 	 "@databases @vercel/postgres mysql mysql2 mariadb promise-mysql serverless-mysql "
 	 "better-sqlite3 sqlite3 sqlite redis @redis ioredis"},
 	{EV_LANG_JAVASCRIPT, IN_PACKAGE, SITE_DATABASE,
-	 "sequelize @sequelize knex typeorm prisma @prisma objection bookshelf drizzle-orm @mikro-orm "
+	 "sequelize @sequelize knex typeorm prisma @prisma objection bookshelf drizzle-orm "
+	 "@mikro-orm "
 	 "waterline kysely massive generic-pool tarn sequelize-pool named-placeholders sqlstring"},
-	{EV_LANG_JAVASCRIPT, IN_FUNCTION, SITE_RUNTIME, "Builtin:* BytecodeHandler:* RegExp:* Stub:*"},
+	{EV_LANG_JAVASCRIPT, IN_FUNCTION, SITE_RUNTIME,
+	 "Builtin:* BytecodeHandler:* RegExp:* Stub:*"},
 	{EV_LANG_JAVASCRIPT, IN_RELATIVE, SITE_RUNTIME,
 	 "node:* internal events.js net.js tls.js timers.js _stream_* bootstrap_node.js module.js"},
 
@@ -183,7 +206,8 @@ static const struct row rows[] = {
 	 "io.agroal.* org.vibur.* redis.clients.* io.lettuce.* org.redisson.*"},
 	{EV_LANG_JAVA, IN_FUNCTION, SITE_DATABASE,
 	 "java.sql.* javax.sql.* javax.persistence.* jakarta.persistence.* org.hibernate.* "
-	 "org.eclipse.persistence.* org.apache.openjpa.* org.apache.ibatis.* org.mybatis.* org.jooq.* "
+	 "org.eclipse.persistence.* org.apache.openjpa.* org.apache.ibatis.* org.mybatis.* "
+	 "org.jooq.* "
 	 "org.jdbi.* io.ebean.* org.springframework.jdbc.* org.springframework.orm.* "
 	 "org.springframework.data.* org.springframework.transaction.* org.springframework.r2dbc.* "
 	 "io.r2dbc.* org.flywaydb.* liquibase.* slick.* doobie.* org.jetbrains.exposed.*"},
@@ -199,7 +223,8 @@ static const struct row rows[] = {
 	 * Go: functions bear the path of their package.
 	 */
 	{EV_LANG_GO, IN_FUNCTION, SITE_DATABASE,
-	 "database/sql.* database/sql/* github.com/lib/pq.* github.com/lib/pq/* github.com/jackc/pgx* "
+	 "database/sql.* database/sql/* github.com/lib/pq.* github.com/lib/pq/* "
+	 "github.com/jackc/pgx* "
 	 "github.com/jackc/pg* github.com/jackc/puddle* github.com/go-sql-driver/mysql* "
 	 "github.com/mattn/go-sqlite3* modernc.org/sqlite* github.com/go-pg/pg*"},
 	{EV_LANG_GO, IN_FUNCTION, SITE_DATABASE,
@@ -221,14 +246,22 @@ static const struct root {
 	const char *folder;
 	bool others; /* nothing of the owner stands there, unless the whole program does */
 } roots[] = {
-	{EV_LANG_PYTHON, "site-packages/", true}, {EV_LANG_PYTHON, "dist-packages/", true},
-	{EV_LANG_PYTHON, ".egg/", true},	  {EV_LANG_PYTHON, ".whl/", true},
-	{EV_LANG_PYTHON, ".pex/", false},	  {EV_LANG_PYTHON, ".pyz/", false},
-	{EV_LANG_PYTHON, ".zip/", false},	  {EV_LANG_JAVASCRIPT, "node_modules/", true},
-	{EV_LANG_RUBY, "gems/", true},		  {EV_LANG_RUBY, "vendor_ruby/", true},
-	{EV_LANG_PHP, "vendor/", true},		  {EV_LANG_PERL, "perl5/", true},
-	{EV_LANG_PERL, "site_perl/", true},	  {EV_LANG_PERL, "vendor_perl/", true},
-	{EV_LANG_PERL, "local/share/perl/", true}, {EV_LANG_NATIVE, ".cargo/registry/src/", true},
+	{EV_LANG_PYTHON, "site-packages/", true},
+	{EV_LANG_PYTHON, "dist-packages/", true},
+	{EV_LANG_PYTHON, ".egg/", true},
+	{EV_LANG_PYTHON, ".whl/", true},
+	{EV_LANG_PYTHON, ".pex/", false},
+	{EV_LANG_PYTHON, ".pyz/", false},
+	{EV_LANG_PYTHON, ".zip/", false},
+	{EV_LANG_JAVASCRIPT, "node_modules/", true},
+	{EV_LANG_RUBY, "gems/", true},
+	{EV_LANG_RUBY, "vendor_ruby/", true},
+	{EV_LANG_PHP, "vendor/", true},
+	{EV_LANG_PERL, "perl5/", true},
+	{EV_LANG_PERL, "site_perl/", true},
+	{EV_LANG_PERL, "vendor_perl/", true},
+	{EV_LANG_PERL, "local/share/perl/", true},
+	{EV_LANG_NATIVE, ".cargo/registry/src/", true},
 };
 
 /*

@@ -58,8 +58,8 @@ void places_free(struct places *p);
 /* The frame of a stack that answers; NULL none does. */
 const struct code_frame *places_frame(const struct places *p, const struct code_stack *s);
 
-/* The owner's frame that called the one that answers; NULL: it is not the owner's, or nothing of his
- * is further out but the same function. */
+/* The owner's frame that called the one that answers; NULL: it is not the owner's, or nothing of
+ * his is further out but the same function. */
 const struct code_frame *places_caller(const struct places *p, const struct code_stack *s);
 
 /* Stacks that lead to the same line of the same function lead to the same place: compare the

@@ -105,9 +105,9 @@ static bool is_by_page(const struct taking *t)
 }
 
 /*
- * What an allocator moves (realloc, by mremap) is not found where it was touched, and looks given back.
- * But what the process has grown by since is there, wherever it is: so a place holds at least what it
- * took, less all that anybody can have given back.
+ * What an allocator moves (realloc, by mremap) is not found where it was touched, and looks given
+ * back. But what the process has grown by since is there, wherever it is: so a place holds at least
+ * what it took, less all that anybody can have given back.
  */
 static void find_elsewhere(const struct scene *s, struct takings *t, const struct trend *over)
 {
@@ -121,7 +121,8 @@ static void find_elsewhere(const struct scene *s, struct takings *t, const struc
 	gone = taken > rise ? taken - rise : 0;
 	for (size_t i = 0; i < t->count && rise > 0; i++) {
 		struct taking *x = &t->all[i];
-		double held = x->taken_bytes - gone, grown = held * over->grown * MEMORY_UNIT / rise;
+		double held = x->taken_bytes - gone,
+		       grown = held * over->grown * MEMORY_UNIT / rise;
 
 		if (!is_by_page(x) || held <= x->held + x->error)
 			continue;
@@ -164,7 +165,8 @@ int takings_find(const struct scene *s, enum ev_tier tier, const struct trend *o
 	struct table by_place = {};
 	int err = 0;
 
-	*t = (struct takings){.tier = tier, .all = calloc(s->memory_site_count + 1, sizeof(*t->all))};
+	*t = (struct takings){.tier = tier,
+			      .all = calloc(s->memory_site_count + 1, sizeof(*t->all))};
 	if (!t->all)
 		return -1;
 	for (size_t i = 0; i < s->memory_site_count && !err; i++) {

@@ -14,20 +14,21 @@
 
 /* What was taken at one place.  Bytes, as in struct ev_memory_site. */
 struct taking {
-	struct origin from; /* place NULL: not known */
+	struct origin from;		      /* place NULL: not known */
 	const struct moving_collector *moved; /* it took the pages for what lives on: place NULL */
 	uint64_t held, taken_bytes, reply_bytes;
 	uint64_t elsewhere; /* of held: not where it was taken any more */
-	bool held_known; /* of one of its sites at least */
+	bool held_known;    /* of one of its sites at least */
 	double error;
-	uint64_t taken, freed;	/* blocks; UNKNOWN64 */
-	uint64_t connection;	/* whose replies took most of it; 0 none */
-	uint64_t largest;	/* of its sites: the one that names stack and object */
-	bool room; /* taken by a run time, for objects of whatever line comes next */
+	uint64_t taken, freed; /* blocks; UNKNOWN64 */
+	uint64_t connection;   /* whose replies took most of it; 0 none */
+	uint64_t largest;      /* of its sites: the one that names stack and object */
+	bool room;	       /* taken by a run time, for objects of whatever line comes next */
 	const char *object;
 	uint32_t flags;
 	struct history size, blocks; /* held, in MEMORY_UNIT; in blocks */
-	uint64_t grown; /* held more at the end of a span than at its beginning, and never less between */
+	uint64_t grown; /* held more at the end of a span than at its beginning, and never less
+			   between */
 };
 
 struct takings {

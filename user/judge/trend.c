@@ -47,7 +47,8 @@ static void find_rises(struct trend *t)
 	}
 	t->since = t->parts - 1 - last;
 	/* Of an even number the middle lies between two. */
-	t->late = (t->floor[t->parts - 1] - (t->floor[middle] + t->floor[t->parts / 2]) / 2) / t->grown;
+	t->late = (t->floor[t->parts - 1] - (t->floor[middle] + t->floor[t->parts / 2]) / 2) /
+		  t->grown;
 }
 
 static int by_value(const void *a, const void *b)

@@ -18,19 +18,19 @@
 
 struct trend {
 	uint64_t from_ns, to_ns;
-	unsigned parts;		 /* 0: nothing can be told */
+	unsigned parts;		   /* 0: nothing can be told */
 	double least[TREND_PARTS]; /* in each part */
 	double floor[TREND_PARTS]; /* not gone below any more from that part on */
-	double grown;		 /* the last floor above the first; 0 if it did not grow */
-	double seconds;		 /* between the beginnings of the first part and the last */
-	unsigned rises;		 /* parts whose floor is above that of the one before */
+	double grown;		   /* the last floor above the first; 0 if it did not grow */
+	double seconds;		   /* between the beginnings of the first part and the last */
+	unsigned rises;		   /* parts whose floor is above that of the one before */
 	bool rose[TREND_PARTS];
-	double largest;		 /* of the rises, as a share of grown */
-	double late;		 /* share of grown that came in the second half */
-	unsigned since;		 /* parts after the last rise */
-	unsigned pause;		 /* parts in the longest pause between two rises */
-	/* a second: the median of all slopes between two parts (Theil and Sen), and between which the
-	 * true one is, 19 times of 20 */
+	double largest; /* of the rises, as a share of grown */
+	double late;	/* share of grown that came in the second half */
+	unsigned since; /* parts after the last rise */
+	unsigned pause; /* parts in the longest pause between two rises */
+	/* a second: the median of all slopes between two parts (Theil and Sen), and between which
+	 * the true one is, 19 times of 20 */
 	double slope, slope_low, slope_high;
 };
 

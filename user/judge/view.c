@@ -27,11 +27,10 @@ const char *kind_name(enum kind k)
 
 const char *cause_name(enum cause c)
 {
-	static const char *const names[] = {"unclosed-connection", "open-transaction",
-					    "unclosed-statement",  "cache-growth",
-					    "unbounded-result",	   "unfreed-result",
-					    "unclosed-cursor",	   "wal-growth",
-					    "unfreed-memory"};
+	static const char *const names[] = {
+		"unclosed-connection", "open-transaction", "unclosed-statement",
+		"cache-growth",	       "unbounded-result", "unfreed-result",
+		"unclosed-cursor",     "wal-growth",	   "unfreed-memory"};
 
 	return names[c];
 }
@@ -54,8 +53,8 @@ const char *database_name(enum ev_database d)
 /* Languages come from a recording as they are, so they may be of a later version. */
 const char *language_name(enum ev_language l)
 {
-	static const char *const names[] = {"unknown", "native", "python",     "perl", "php",
-					    "ruby",    "javascript", "java", "go"};
+	static const char *const names[] = {"unknown", "native",     "python", "perl", "php",
+					    "ruby",    "javascript", "java",   "go"};
 
 	return l < sizeof(names) / sizeof(names[0]) ? names[l] : names[0];
 }

@@ -15,7 +15,14 @@
 
 #include "bpf/event.h"
 
-enum verdict { VERDICT_OK, VERDICT_UNKNOWN, VERDICT_BOUNDED, VERDICT_BIG, VERDICT_STUCK, VERDICT_LEAKING };
+enum verdict {
+	VERDICT_OK,
+	VERDICT_UNKNOWN,
+	VERDICT_BOUNDED,
+	VERDICT_BIG,
+	VERDICT_STUCK,
+	VERDICT_LEAKING
+};
 enum confidence { CONFIDENCE_POSSIBLE, CONFIDENCE_LIKELY, CONFIDENCE_CERTAIN };
 enum kind { KIND_FREQUENT, KIND_SPORADIC, KIND_ONE_TIME, KIND_IMPLICIT };
 enum cause {
@@ -29,7 +36,14 @@ enum cause {
 	CAUSE_WAL_GROWTH,
 	CAUSE_UNFREED_MEMORY,
 };
-enum resource { RESOURCE_CONNECTION, RESOURCE_TRANSACTION, RESOURCE_STATEMENT, RESOURCE_CURSOR, RESOURCE_RESULT, RESOURCE_MEMORY };
+enum resource {
+	RESOURCE_CONNECTION,
+	RESOURCE_TRANSACTION,
+	RESOURCE_STATEMENT,
+	RESOURCE_CURSOR,
+	RESOURCE_RESULT,
+	RESOURCE_MEMORY
+};
 
 /* A place in a program's code.  NULL and 0: not known. */
 struct frame_view {
@@ -42,13 +56,15 @@ struct frame_view {
 
 /* What a finding costs in memory.  Bytes. */
 struct memory_cost {
-	enum ev_tier tier;     /* where it is known from; EV_TIER_OFF: nothing is known, all else is 0 */
-	bool placed;	       /* held and error are of what was taken at the finding's place */
-	uint64_t held, error;  /* not given back; within error of the truth 19 times of 20; 0 exact */
-	bool at_least;	       /* not all could be counted */
-	uint64_t grown;	       /* by how much the whole process grew, for good; 0 it was not told */
-	double seconds;	       /* in that time */
-	double per_minute;     /* of held, or of the process where that is not placed */
+	enum ev_tier
+		tier; /* where it is known from; EV_TIER_OFF: nothing is known, all else is 0 */
+	bool placed;  /* held and error are of what was taken at the finding's place */
+	uint64_t held,
+		error;	   /* not given back; within error of the truth 19 times of 20; 0 exact */
+	bool at_least;	   /* not all could be counted */
+	uint64_t grown;	   /* by how much the whole process grew, for good; 0 it was not told */
+	double seconds;	   /* in that time */
+	double per_minute; /* of held, or of the process where that is not placed */
 };
 
 struct finding_view {
@@ -58,28 +74,28 @@ struct finding_view {
 	enum kind kind;
 	enum resource resource;
 	enum ev_database database;
-	const char *endpoint;	   /* "10.0.0.5:5432/shop as app" */
-	uint64_t acquired;	   /* UNKNOWN64 not known, as released */
+	const char *endpoint; /* "10.0.0.5:5432/shop as app" */
+	uint64_t acquired;    /* UNKNOWN64 not known, as released */
 	uint64_t released;
 	uint64_t open;
-	const char *object;	   /* what a library calls it: "PGresult"; NULL does not apply */
-	uint64_t caller;	   /* address its acquiring calls return to; 0 not known */
-	const struct frame_view *site; /* the owner's line; one of stack, or NULL */
+	const char *object; /* what a library calls it: "PGresult"; NULL does not apply */
+	uint64_t caller;    /* address its acquiring calls return to; 0 not known */
+	const struct frame_view *site;	/* the owner's line; one of stack, or NULL */
 	const struct frame_view *stack; /* a call stack that led there, the innermost first */
-	size_t stack_count;	   /* 0 not known */
-	uint32_t stack_flags;	   /* enum ev_stack_flag */
-	double oldest_seconds;	   /* < 0 not known */
-	bool oldest_is_minimum;	   /* at least so old: it was there before we came */
-	double growth_per_minute;  /* < 0 does not apply */
-	uint64_t in_transaction;   /* of the open ones (connections), else 0 */
-	uint64_t bytes;		   /* UNKNOWN64 does not apply */
-	uint64_t rows;		   /* UNKNOWN64 does not apply */
+	size_t stack_count;		/* 0 not known */
+	uint32_t stack_flags;		/* enum ev_stack_flag */
+	double oldest_seconds;		/* < 0 not known */
+	bool oldest_is_minimum;		/* at least so old: it was there before we came */
+	double growth_per_minute;	/* < 0 does not apply */
+	uint64_t in_transaction;	/* of the open ones (connections), else 0 */
+	uint64_t bytes;			/* UNKNOWN64 does not apply */
+	uint64_t rows;			/* UNKNOWN64 does not apply */
 	bool rows_exact;
-	const char *sql;	   /* NULL not known; literals already replaced */
-	const char **evidence;	   /* one sentence each, without a full stop */
+	const char *sql;       /* NULL not known; literals already replaced */
+	const char **evidence; /* one sentence each, without a full stop */
 	size_t evidence_count;
-	const char *advice;	   /* one sentence: which call is missing */
-	size_t order;		   /* in which the judge came to it: settles what is equal */
+	const char *advice;	    /* one sentence: which call is missing */
+	size_t order;		    /* in which the judge came to it: settles what is equal */
 	const char *exhausts_limit; /* "open files 1024"; NULL no estimate */
 	double exhausts_seconds;
 	double exhausts_earliest, exhausts_latest; /* 19 times of 20; 0: not known */
@@ -90,10 +106,10 @@ struct finding_view {
 struct memory_site_view {
 	enum ev_tier tier;
 	const struct frame_view *site; /* NULL not known */
-	const char *object;	 /* who took it: "malloc", "libpq"; NULL pages of the process */
+	const char *object; /* who took it: "malloc", "libpq"; NULL pages of the process */
 	uint64_t held, error, taken_bytes; /* bytes; held UNKNOWN64 not known */
-	uint64_t taken, freed;	 /* blocks; UNKNOWN64 */
-	uint32_t flags;		 /* enum ev_memory_flag */
+	uint64_t taken, freed;		   /* blocks; UNKNOWN64 */
+	uint32_t flags;			   /* enum ev_memory_flag */
 };
 
 /* Of a process: anonymous memory with what is swapped out of it, in bytes; UNKNOWN64. */
@@ -103,20 +119,26 @@ struct memory_view {
 	uint64_t swapped;
 	uint64_t limit, limit_used;
 	enum ev_limit limit_kind;
-	const char *limit_of; /* "docker web1"; NULL there is none */
+	const char *limit_of;		/* "docker web1"; NULL there is none */
 	struct memory_site_view *sites; /* the largest, the largest first */
 	size_t site_count;
 };
 
 struct endpoint_view {
 	enum ev_database database;
-	const char *address;	   /* "127.0.0.1:5432", "[::1]:5432", "/run/x/.s.PGSQL.5432" */
-	const char *name;	   /* of the database; NULL not known */
-	const char *user;	   /* NULL not known */
-	bool guessed;		   /* named by one sign only (its port) */
-	struct { uint64_t open, peak, opened, closed, pre_existing, idle, in_transaction, close_wait; } connections;
-	struct { uint64_t open, prepared, closed; } statements;
-	struct { uint64_t begun, committed, rolled_back, open, abandoned; } transactions;
+	const char *address; /* "127.0.0.1:5432", "[::1]:5432", "/run/x/.s.PGSQL.5432" */
+	const char *name;    /* of the database; NULL not known */
+	const char *user;    /* NULL not known */
+	bool guessed;	     /* named by one sign only (its port) */
+	struct {
+		uint64_t open, peak, opened, closed, pre_existing, idle, in_transaction, close_wait;
+	} connections;
+	struct {
+		uint64_t open, prepared, closed;
+	} statements;
+	struct {
+		uint64_t begun, committed, rolled_back, open, abandoned;
+	} transactions;
 	double oldest_idle_seconds; /* the longest idle open connection; < 0 not known */
 };
 
@@ -126,7 +148,7 @@ struct process_view {
 	const char *cmdline;
 	bool exited;
 	enum ev_role role;
-	const char *runtime;	   /* NULL on the host */
+	const char *runtime; /* NULL on the host */
 	const char *container_id;
 	const char *container_name;
 	enum verdict verdict;
@@ -150,7 +172,7 @@ struct gap_view {
 /* A client library that we had probes in. */
 struct library_view {
 	const char *path;
-	const char *build_id; /* NULL not known */
+	const char *build_id;	/* NULL not known */
 	uint64_t probes, cheap; /* cheap: of the probes, where the kernel emulates */
 	uint64_t hits;
 	double attach_seconds; /* from when it was known to be mapped; < 0 never attached */
@@ -163,7 +185,7 @@ struct report_view {
 	double seconds;
 	const char *kernel;
 	const char *arch;
-	bool cut;		      /* the recording has no clean end */
+	bool cut;			/* the recording has no clean end */
 	struct process_view *processes; /* worst verdict first, then by pid */
 	size_t process_count;
 	struct library_view *libraries; /* in the order they were met */
@@ -171,15 +193,15 @@ struct report_view {
 	struct gap_view *gaps;
 	size_t gap_count;
 	uint64_t losses[EV_LOSS_KINDS];
-	double cpu_percent;	      /* of one CPU; < 0 not known */
+	double cpu_percent; /* of one CPU; < 0 not known */
 	uint64_t events;
 	uint64_t rss_bytes;
-	uint64_t kernel_bytes;	      /* UNKNOWN64 */
+	uint64_t kernel_bytes; /* UNKNOWN64 */
 	bool stepped_down;
 	uint64_t forgotten_processes, forgotten_connections; /* ended long ago, and were well */
 };
 
-const char *verdict_name(enum verdict v);	/* the names of the JSON contract */
+const char *verdict_name(enum verdict v); /* the names of the JSON contract */
 const char *confidence_name(enum confidence c);
 const char *kind_name(enum kind k);
 const char *cause_name(enum cause c);

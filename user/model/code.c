@@ -213,7 +213,8 @@ const struct code_stack *code_stack(const struct code *c, uint64_t id)
 static struct table_key waiting_key(const struct ev_evidence *ev)
 {
 	return (struct table_key){ev->object ^ ev->second * 0x9e3779b97f4a7c15ULL,
-				  (uint64_t)ev->pid << 32 | (uint32_t)ev->kind << 16 | ev->resource};
+				  (uint64_t)ev->pid << 32 | (uint32_t)ev->kind << 16 |
+					  ev->resource};
 }
 
 static bool same_object(const struct ev_evidence *a, const struct ev_evidence *b)

@@ -36,9 +36,9 @@ struct code_stack {
 
 /* Zeroed is empty. */
 struct code {
-	struct table frames, stacks;	  /* by id */
-	size_t depths;			  /* of all stacks together */
-	struct table waiting;		  /* evidence by object; slots of the ring */
+	struct table frames, stacks; /* by id */
+	size_t depths;		     /* of all stacks together */
+	struct table waiting;	     /* evidence by object; slots of the ring */
 	struct ev_evidence *ring;
 	size_t ring_next;
 	uint64_t refused; /* frames and stacks that did not fit */

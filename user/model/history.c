@@ -178,7 +178,8 @@ uint64_t history_fall(const struct history *h, uint64_t end_ns)
 
 uint64_t history_least(const struct history *h, uint64_t from_ns, uint64_t to_ns)
 {
-	uint64_t i = from_ns > h->first_ns && h->width_ns ? (from_ns - h->first_ns) / h->width_ns : 0;
+	uint64_t i = from_ns > h->first_ns && h->width_ns ? (from_ns - h->first_ns) / h->width_ns
+							  : 0;
 	uint32_t least = UINT32_MAX;
 
 	if (from_ns < h->first_ns)

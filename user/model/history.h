@@ -24,24 +24,25 @@ struct history {
 /* From now on the count is this.  What comes out of order counts as of the latest time. */
 void history_add(struct history *h, uint64_t ns, uint64_t count);
 
-/* The sum of two counts over time.  Of intervals that do not meet the smaller floor counts, so it is
- * rather too low than too high. */
+/* The sum of two counts over time.  Of intervals that do not meet the smaller floor counts, so it
+ * is rather too low than too high. */
 void history_join(struct history *h, const struct history *other);
 
-/* The smallest count between two times, as far as the intervals tell them apart; before the first it
- * was 0. */
+/* The smallest count between two times, as far as the intervals tell them apart; before the first
+ * it was 0. */
 uint64_t history_least(const struct history *h, uint64_t from_ns, uint64_t to_ns);
 
 /* How the floor of a count rose: the part that was never given back. */
 struct rise {
-	uint64_t base, held;	   /* the floor at first, and now */
-	uint64_t first_ns, last_ns; /* since when it rose, and when it came near to what it is now */
-	uint64_t end_ns;	   /* as of when */
-	unsigned int steps;	   /* in how many intervals it rose */
+	uint64_t base, held; /* the floor at first, and now */
+	uint64_t first_ns,
+		last_ns;    /* since when it rose, and when it came near to what it is now */
+	uint64_t end_ns;    /* as of when */
+	unsigned int steps; /* in how many intervals it rose */
 };
 
-/* The rise until end_ns, whatever came later.  The last eighth of the time is no proof of anything held: there the
- * floor may be a peak that has not come down yet. */
+/* The rise until end_ns, whatever came later.  The last eighth of the time is no proof of anything
+ * held: there the floor may be a peak that has not come down yet. */
 struct rise history_rise(const struct history *h, uint64_t end_ns);
 
 /* The same before a fall within the last second of a process that ended at end_ns, when it gave

@@ -13,7 +13,7 @@
 
 #define GAPS_MOST      4096	   /* of live processes; more nobody reads */
 #define LIBRARIES_MOST 1024	   /* files */
-#define TICK_NS 10000000ULL /* of /proc, on every kernel */
+#define TICK_NS	       10000000ULL /* of /proc, on every kernel */
 
 /* With its place in two tables, less than 300 bytes. */
 _Static_assert(sizeof(struct handle) <= 128, "a handle has grown");
@@ -144,8 +144,8 @@ static bool same_names(const struct endpoint *e, const struct ev_identity *id)
 }
 
 /* The endpoint of a process that id describes, made when it is new. */
-static struct endpoint *endpoint_of(struct process_model *p,
-				    enum ev_database database, const struct ev_identity *id)
+static struct endpoint *endpoint_of(struct process_model *p, enum ev_database database,
+				    const struct ev_identity *id)
 {
 	static const struct ev_identity unknown;
 	char path[EV_PATH_LEN + 1] = {};
@@ -190,7 +190,8 @@ static int endpoint_count(struct model *m, struct history **h, int64_t change)
 			return -ENOMEM;
 		history_add(*h, m->now_ns, 0);
 	}
-	history_add(*h, m->now_ns, change < 0 && (*h)->latest < -change ? 0 : (*h)->latest + change);
+	history_add(*h, m->now_ns,
+		    change < 0 && (*h)->latest < -change ? 0 : (*h)->latest + change);
 	return 0;
 }
 
@@ -739,14 +740,16 @@ static struct site_model *site_of(struct model *m, struct process_model *p,
 		return NULL;
 	}
 	/* Before its first call it had none. */
-	history_add(&s->open, ev->first_ns && ev->first_ns < ev->head.ns ? ev->first_ns
-									  : ev->head.ns, 0);
+	history_add(&s->open,
+		    ev->first_ns && ev->first_ns < ev->head.ns ? ev->first_ns : ev->head.ns, 0);
 	*p->last_site = s;
 	p->last_site = &s->next;
-	s->stack = stack_waiting(m, &(struct ev_evidence){.kind = EV_AT_SITE,
-							   .object = ev->site,
-							   .start_ns = ev->start_ns,
-							   .pid = ev->pid}, NULL);
+	s->stack = stack_waiting(m,
+				 &(struct ev_evidence){.kind = EV_AT_SITE,
+						       .object = ev->site,
+						       .start_ns = ev->start_ns,
+						       .pid = ev->pid},
+				 NULL);
 	return s;
 }
 
@@ -834,12 +837,14 @@ static int apply_handle(struct model *m, const struct ev_head *record)
 			free(h);
 			return -ENOMEM;
 		}
-		h->stack = stack_waiting(m, &(struct ev_evidence){.kind = EV_AT_ACQUIRED,
-								   .object = ev->handle,
-								   .second = ev->born_ns,
-								   .start_ns = ev->start_ns,
-								   .pid = ev->pid,
-								   .resource = ev->resource}, NULL);
+		h->stack = stack_waiting(m,
+					 &(struct ev_evidence){.kind = EV_AT_ACQUIRED,
+							       .object = ev->handle,
+							       .second = ev->born_ns,
+							       .start_ns = ev->start_ns,
+							       .pid = ev->pid,
+							       .resource = ev->resource},
+					 NULL);
 	}
 	p->exists = true;
 	h->process = p;
@@ -910,7 +915,8 @@ static bool evidence_of_statement(struct model *m, const struct ev_evidence *ev)
 
 static bool evidence_of_handle(struct model *m, const struct ev_evidence *ev)
 {
-	struct process_model *p = table_get(&m->processes, (struct table_key){ev->pid, ev->start_ns});
+	struct process_model *p = table_get(&m->processes,
+					    (struct table_key){ev->pid, ev->start_ns});
 	struct handle *h = p ? table_get(&m->handles, handle_key(p, ev->object, ev->resource))
 			     : NULL;
 
@@ -924,11 +930,13 @@ static bool evidence_of_handle(struct model *m, const struct ev_evidence *ev)
  * not be looked at. */
 static bool evidence_of_site(struct model *m, const struct ev_evidence *ev)
 {
-	struct process_model *p = table_get(&m->processes, (struct table_key){ev->pid, ev->start_ns});
+	struct process_model *p = table_get(&m->processes,
+					    (struct table_key){ev->pid, ev->start_ns});
 	bool known = false;
 
 	for (uint32_t resource = EV_RES_CONNECTION; p && resource <= EV_RES_MEMORY; resource++) {
-		struct site_model *s = table_get(&m->sites, model_site_key(p, ev->object, resource));
+		struct site_model *s = table_get(&m->sites,
+						 model_site_key(p, ev->object, resource));
 
 		if (!s)
 			continue;
@@ -941,17 +949,15 @@ static bool evidence_of_site(struct model *m, const struct ev_evidence *ev)
 static int apply_evidence(struct model *m, const struct ev_head *record)
 {
 	static bool (*const kinds[])(struct model *, const struct ev_evidence *) = {
-		[EV_AT_OPENED] = evidence_of_life,
-		[EV_AT_BEGUN] = evidence_of_life,
-		[EV_AT_PREPARED] = evidence_of_statement,
-		[EV_AT_ACQUIRED] = evidence_of_handle,
-		[EV_AT_SITE] = evidence_of_site,
-		[EV_AT_RESULT] = evidence_of_result,
+		[EV_AT_OPENED] = evidence_of_life,	  [EV_AT_BEGUN] = evidence_of_life,
+		[EV_AT_PREPARED] = evidence_of_statement, [EV_AT_ACQUIRED] = evidence_of_handle,
+		[EV_AT_SITE] = evidence_of_site,	  [EV_AT_RESULT] = evidence_of_result,
 	};
 	struct ev_evidence ev;
 
 	memcpy(&ev, record, sizeof(ev));
-	if (ev.kind >= sizeof(kinds) / sizeof(kinds[0]) || !kinds[ev.kind] || kinds[ev.kind](m, &ev))
+	if (ev.kind >= sizeof(kinds) / sizeof(kinds[0]) || !kinds[ev.kind] ||
+	    kinds[ev.kind](m, &ev))
 		return 0;
 	if (ev.kind <= EV_AT_PREPARED || ev.kind == EV_AT_RESULT) { /* known by its id alone */
 		ev.start_ns = ev.pid = ev.resource = 0;

@@ -30,8 +30,8 @@ struct endpoint {
 	uint16_t family, port;
 	uint8_t address[16];
 	char *path;
-	char *name, *user;	/* NULL not known */
-	uint64_t open, peak;	/* connections, now and at most at once */
+	char *name, *user;		       /* NULL not known */
+	uint64_t open, peak;		       /* connections, now and at most at once */
 	uint64_t opened, closed, pre_existing; /* those told of one by one */
 	/* sums of the connections that are gone */
 	uint64_t begun, committed, rolled_back, abandoned, prepared, unprepared;
@@ -64,11 +64,11 @@ struct life {
 
 /* What the unfinished statements of a SQLite connection hold back. */
 struct file_model {
-	uint64_t wal_bytes;   /* UNKNOWN64 */
-	uint64_t reading_ns;  /* since when the oldest of them reads; 0 none does */
-	uint64_t before_bytes; /* of the log when it began, or when we first saw it */
+	uint64_t wal_bytes;	      /* UNKNOWN64 */
+	uint64_t reading_ns;	      /* since when the oldest of them reads; 0 none does */
+	uint64_t before_bytes;	      /* of the log when it began, or when we first saw it */
 	uint64_t growth_ns, grown_ns; /* when the log first and last grew since; 0 it did not */
-	const struct text *sql; /* of the oldest */
+	const struct text *sql;	      /* of the oldest */
 	uint32_t reading;
 };
 
@@ -78,10 +78,11 @@ struct connection {
 	struct endpoint *endpoint;
 	const struct text *sql;
 	struct statement_model *statements; /* open, in no order */
-	struct file_model *file; /* NULL but for SQLite */
+	struct file_model *file;	    /* NULL but for SQLite */
 	uint64_t request_ns, hung_up_ns, longest_gap_ns;
 	uint64_t bytes_sent, bytes_received;
-	uint64_t zombie_ns; /* since when it is closed, but lives on for its statements; 0 it is not */
+	uint64_t zombie_ns; /* since when it is closed, but lives on for its statements; 0 it is not
+			     */
 	uint64_t freed_ns;  /* since when its library's handle is gone; 0 it is not, or not known */
 	uint32_t committed, rolled_back, abandoned, prepared, unprepared;
 	uint64_t failures; /* of those counted for its process */
@@ -113,13 +114,13 @@ struct process_model {
 	uint64_t rss_start, rss_end, rss_peak;
 	struct memory_model memory;
 	uint64_t requests, failures; /* of its connections so far, as they were told */
-	uint64_t longest_gap_ns; /* longest finished wait inside a transaction */
+	uint64_t longest_gap_ns;     /* longest finished wait inside a transaction */
 	struct endpoint *endpoints;
 	struct past *past;
 	size_t past_count, past_room, past_next;
-	struct ev_tally brief[2]; /* over sockets, to SQLite files */
+	struct ev_tally brief[2];	       /* over sockets, to SQLite files */
 	struct site_model *sites, **last_site; /* in order of appearance */
-	bool exists; /* a fact or a connection named it */
+	bool exists;			       /* a fact or a connection named it */
 	bool used, going; /* while forgetting: something of another is tied to it; it goes */
 	struct process_model *next_ended; /* in order of their ends */
 };
@@ -133,14 +134,14 @@ struct ended {
 /* Of those that are in the tables no longer. */
 struct forgotten {
 	uint64_t processes, connections; /* that they opened */
-	uint64_t accused;		 /* of the processes: had findings, but there were too many */
+	uint64_t accused; /* of the processes: had findings, but there were too many */
 };
 
 struct statement_model {
 	struct table_key key; /* connection, statement */
 	uint64_t born_ns, text_hash;
 	const struct text *text;
-	uint64_t stack; /* where it was prepared; 0 not known */
+	uint64_t stack;			    /* where it was prepared; 0 not known */
 	struct statement_model *next, **at; /* of the same connection; at: what points here */
 };
 
@@ -158,8 +159,9 @@ struct handle {
 	const struct process_model *process;
 	const struct endpoint *endpoint; /* of a connection, where known; else NULL */
 	uint64_t address, parent, connection, born_ns, used_ns, site, rows, bytes; /* as told */
-	uint64_t stack;	 /* where it was acquired; 0 not known */
-	uint64_t cut_ns; /* connection: since when its socket is closed; 0 it is not, or not known */
+	uint64_t stack; /* where it was acquired; 0 not known */
+	uint64_t
+		cut_ns; /* connection: since when its socket is closed; 0 it is not, or not known */
 	uint32_t flags, resource;
 };
 
@@ -181,15 +183,15 @@ struct model {
 	struct ev_loss loss;
 	struct ev_cost cost;
 	struct ev_withdrawn withdrawn; /* the first; its pid 0: none was */
-	uint64_t now_ns; /* of the latest record */
-	uint64_t refused_records; /* that made no sense where they stood */
+	uint64_t now_ns;	       /* of the latest record */
+	uint64_t refused_records;      /* that made no sense where they stood */
 	bool ended;
 	struct table processes, connections, statements, texts;
-	uint32_t numbered; /* processes so far */
+	uint32_t numbered;    /* processes so far */
 	struct ended unasked; /* whether they have anything to tell */
 	struct ended accused; /* they have */
 	struct forgotten forgotten;
-	uint64_t forget_ns; /* not before */
+	uint64_t forget_ns;   /* not before */
 	struct table pids;    /* the latest process of each; not their owner */
 	struct table sites;   /* by identity and process */
 	struct table handles; /* by address, resource and process */

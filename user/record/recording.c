@@ -97,7 +97,8 @@ static bool frame_fits(const struct ev_frame *f)
 	size_t length = (size_t)f->function_length + f->file_length + f->module_length +
 			f->build_length;
 
-	return length <= sizeof(f->text) && offsetof(struct ev_frame, text) + length <= f->head.size;
+	return length <= sizeof(f->text) &&
+	       offsetof(struct ev_frame, text) + length <= f->head.size;
 }
 
 static bool stack_fits(const struct ev_stack *s)

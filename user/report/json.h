@@ -9,8 +9,8 @@
  * included; its sites are the largest only.  A finding's `memory` tells what it costs: held_bytes
  * were taken at its place and not given back, within error_bytes of the truth 19 times of 20 (0:
  * exact), known from `tier`; process_grown_bytes is by how much the floor of the whole process rose
- * in_seconds.  Of a finding of the resource memory, `bytes` is held_bytes, while acquired, released,
- * open and growth_per_minute count blocks, and are null where blocks are not counted;
+ * in_seconds.  Of a finding of the resource memory, `bytes` is held_bytes, while acquired,
+ * released, open and growth_per_minute count blocks, and are null where blocks are not counted;
  * memory.bytes_per_minute is how fast it grows.
  */
 #ifndef DBLEAK_REPORT_JSON_H

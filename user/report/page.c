@@ -14,7 +14,6 @@
 #include "bpf/event.h"
 #include "user/base/escape.h"
 
-
 static const char *const colours[] = {
 	[PAGE_PLAIN] = "",	   [PAGE_BOLD] = "\033[1m",
 	[PAGE_GREEN] = "\033[32m", [PAGE_YELLOW] = "\033[1;33m",

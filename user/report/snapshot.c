@@ -256,8 +256,7 @@ static void print_legend(struct page *p, const struct row *first)
 
 int snapshot_table(struct page *p, const struct report_view *v, bool show_all)
 {
-	size_t count = count_rows(v),
-	       shown = show_all || count < ROWS_SHOWN ? count : ROWS_SHOWN;
+	size_t count = count_rows(v), shown = show_all || count < ROWS_SHOWN ? count : ROWS_SHOWN;
 	struct row *rows = collect_rows(v, count);
 	size_t columns[TABLE_COLUMNS];
 

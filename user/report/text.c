@@ -15,8 +15,8 @@
 #include "user/report/page.h"
 #include "user/report/snapshot.h"
 
-#define LINES_SHOWN 20 /* of one kind of line, such as `unseen` */
-#define NAMES_SHOWN 12 /* on the line of those that are well */
+#define LINES_SHOWN 20	    /* of one kind of line, such as `unseen` */
+#define NAMES_SHOWN 12	    /* on the line of those that are well */
 #define MUCH_MORE   1000000 /* bytes: less is nothing to tell of */
 
 static const struct {
@@ -355,7 +355,8 @@ static void print_shared_reason(struct page *page, const struct report_view *v, 
 		words_count(&w, count - SHARED_SHOWN);
 		words_add(&w, " more");
 	}
-	words_add(&w, ": %s", p->verdict_reason ? p->verdict_reason : "too little was seen to tell");
+	words_add(&w, ": %s",
+		  p->verdict_reason ? p->verdict_reason : "too little was seen to tell");
 	print_line(page, label, colour, w.text);
 }
 
@@ -507,9 +508,8 @@ static void print_nothing(struct page *page, const struct report_view *v)
 		words_add(&w, v->mode == EV_MODE_RUN ? "this run" : "the time watched");
 		words_add(&w, ".");
 	}
-	words_add(&w,
-		  " Watched were all TCP and Unix sockets of the selected processes, for "
-		  "PostgreSQL and MySQL by what they say and not by their port");
+	words_add(&w, " Watched were all TCP and Unix sockets of the selected processes, for "
+		      "PostgreSQL and MySQL by what they say and not by their port");
 	if (v->library_count) {
 		words_add(&w, ", and the calls of ");
 		words_plural(&w, v->library_count, "client library", "client libraries");

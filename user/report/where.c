@@ -10,7 +10,7 @@
 
 #include "user/base/escape.h"
 
-#define FRAMES_SHOWN 48
+#define FRAMES_SHOWN	 48
 #define FUNCTION_COLUMNS 32 /* of a name too long for its line */
 
 static const struct {
@@ -29,14 +29,16 @@ static const struct {
 static const struct {
 	uint32_t flag;
 	const char *says;
-} of_frames[] = {
-	{EV_FRAME_DEFINED, "the line is where the function begins"},
-	{EV_FRAME_EXPORTED, "the function is the nearest exported name before the address"},
-}, of_stacks[] = {
-	{EV_STACK_CUT, "frames further out are missing"},
-	{EV_STACK_CALLER, "the caller of the library alone"},
-	{EV_STACK_GREENLET, "it begins where a greenlet was entered: who started it is not seen"},
-	{EV_STACK_NAMELESS, "the process was gone before its frames could be named"},
+} of_frames[] =
+	{
+		{EV_FRAME_DEFINED, "the line is where the function begins"},
+		{EV_FRAME_EXPORTED, "the function is the nearest exported name before the address"},
+},
+  of_stacks[] = {
+	  {EV_STACK_CUT, "frames further out are missing"},
+	  {EV_STACK_CALLER, "the caller of the library alone"},
+	  {EV_STACK_GREENLET, "it begins where a greenlet was entered: who started it is not seen"},
+	  {EV_STACK_NAMELESS, "the process was gone before its frames could be named"},
 };
 
 static const char *base_of(const char *path)
@@ -138,7 +140,8 @@ static void print_whole(struct page *p, unsigned indent, const char *label,
 	words_function(&function, f, 0);
 	words_add(&function, "%s", f->flags & EV_FRAME_INLINED ? ", inlined" : "");
 	if (escape_columns(place.text, place.length) +
-		    escape_columns(function.text, function.length) > columns) {
+		    escape_columns(function.text, function.length) >
+	    columns) {
 		print_line(p, indent, label, place.text, 0);
 		print_line(p, indent, "", function.text, 0);
 		return;

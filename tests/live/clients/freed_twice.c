@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Objects of each library given back twice (rows.h), without a server.  Nothing is ever really freed
- * here, so that the second time does no harm.
+ * Objects of each library given back twice (rows.h), without a server.  Nothing is ever really
+ * freed here, so that the second time does no harm.
  */
 #include <hiredis/hiredis.h>
 #include <libpq-fe.h>
@@ -84,7 +84,11 @@ static void hiredis(void)
 int main(int argc, char **argv)
 {
 	static const struct part parts[] = {
-		{"libpq", libpq}, {"libmariadb", libmariadb}, {"sqlite", sqlite}, {"hiredis", hiredis}, {},
+		{"libpq", libpq},
+		{"libmariadb", libmariadb},
+		{"sqlite", sqlite},
+		{"hiredis", hiredis},
+		{},
 	};
 
 	return run_parts(parts, argc, argv);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 /*
- * heap_family.c - takes and gives back exactly known numbers of blocks with every function of malloc's
- * family.  Each step has a size of its own, by which the test finds it again.
+ * heap_family.c - takes and gives back exactly known numbers of blocks with every function of
+ * malloc's family.  Each step has a size of its own, by which the test finds it again.
  *
  * Prints a checksum of what its blocks held: the same with and without a tracer.
  */
@@ -40,12 +40,12 @@ static void give_back(int n, size_t size, void (*release)(void *))
 	}
 }
 
-#define STEP(name, take)                                                                           \
-	static __attribute__((noinline, no_icf)) void name(int taken, int freed, size_t size)      \
-	{                                                                                          \
-		for (int i = 0; i < taken; i++)                                                    \
-			block[i] = own(take, size, i);                                             \
-		give_back(freed, size, free);                                                      \
+#define STEP(name, take)                                                                      \
+	static __attribute__((noinline, no_icf)) void name(int taken, int freed, size_t size) \
+	{                                                                                     \
+		for (int i = 0; i < taken; i++)                                               \
+			block[i] = own(take, size, i);                                        \
+		give_back(freed, size, free);                                                 \
 	}
 
 static void *posix(size_t alignment, size_t size)
@@ -148,11 +148,13 @@ static __attribute__((noinline)) void cut(int taken, int freed, size_t size)
 		munmap(block[i], size);
 }
 
-/* Room is reserved, a part of it made writable, of that some taken back; as engines of languages do. */
+/* Room is reserved, a part of it made writable, of that some taken back; as engines of languages
+ * do. */
 static __attribute__((noinline)) void reserved(int taken, int freed, size_t size)
 {
 	for (int i = 0; i < taken; i++) {
-		block[i] = mmap(NULL, 4 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		block[i] = mmap(NULL, 4 * size, PROT_NONE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (mprotect(block[i] + size, size, PROT_READ | PROT_WRITE))
 			_exit(4);
 		own(block[i] + size, size, i);
@@ -169,10 +171,12 @@ static __attribute__((noinline)) void reserved(int taken, int freed, size_t size
 static __attribute__((noinline)) void covered(int taken, size_t size)
 {
 	for (int i = 0; i < taken; i++) {
-		unsigned char *room = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		unsigned char *room = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+					   -1, 0);
 
 		for (int k = 0; k < 2; k++)
-			mmap(room, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+			mmap(room, size, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 		own(room, size, i);
 	}
 }
@@ -199,8 +203,8 @@ static void threaded(int threads, size_t size)
 		pthread_join(thread[i], NULL);
 }
 
-/* A process is followed from the moment on in which probes of its own are in: a moment after its fork
- * or exec, for nobody who was not chosen carries any. */
+/* A process is followed from the moment on in which probes of its own are in: a moment after its
+ * fork or exec, for nobody who was not chosen carries any. */
 static void settle(void)
 {
 	usleep(700000);
@@ -245,10 +249,10 @@ static void operators(void)
 	void *(*new)(size_t) = (void *(*)(size_t))dlsym(RTLD_DEFAULT, "_Znwm");
 	void (*delete)(void *) = (void (*)(void *))dlsym(RTLD_DEFAULT, "_ZdlPv");
 
-	for (int i = 0; new && delete && i < 450; i++) {
-		block[i] = own(new(151), 151, i);
+	for (int i = 0; new &&delete &&i < 450; i++) {
+		block[i] = own(new (151), 151, i);
 		if (i < 150)
-			delete(block[i]);
+			delete (block[i]);
 	}
 }
 

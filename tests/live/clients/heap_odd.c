@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 /*
- * heap_odd.c - an allocator in front of the C library's, and a program that treats it badly: it leaves
- * calls by longjmp out of a signal handler, takes blocks in one, and is filtered by seccomp.
+ * heap_odd.c - an allocator in front of the C library's, and a program that treats it badly: it
+ * leaves calls by longjmp out of a signal handler, takes blocks in one, and is filtered by seccomp.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -70,12 +70,14 @@ static __attribute__((noinline)) void deeper(int depth, size_t size)
 	room[1] = room[0];
 }
 
-/* A filter that kills on all but what this program does: the system calls of probes are unknown to it. */
+/* A filter that kills on all but what this program does: the system calls of probes are unknown to
+ * it. */
 static int filter(void)
 {
 	static const int known[] = {
-		SYS_brk, SYS_mmap, SYS_munmap, SYS_write, SYS_fstat, SYS_newfstatat, SYS_getpid, SYS_gettid,
-		SYS_tgkill, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_getrandom, SYS_exit_group,
+		SYS_brk,	  SYS_mmap,	 SYS_munmap,	 SYS_write,  SYS_fstat,
+		SYS_newfstatat,	  SYS_getpid,	 SYS_gettid,	 SYS_tgkill, SYS_rt_sigprocmask,
+		SYS_rt_sigreturn, SYS_getrandom, SYS_exit_group,
 	};
 	enum { KNOWN = sizeof(known) / sizeof(known[0]) };
 	struct sock_filter code[KNOWN + 3] = {
@@ -86,7 +88,8 @@ static int filter(void)
 	struct sock_fprog program = {.len = KNOWN + 3, .filter = code};
 
 	for (int i = 0; i < KNOWN; i++)
-		code[i + 1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, known[i], KNOWN - i, 0);
+		code[i + 1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, known[i],
+							   KNOWN - i, 0);
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }

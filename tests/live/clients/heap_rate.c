@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 /*
- * heap_rate.c SECONDS RATE KEEP - takes RATE blocks a second (0: as fast as it can) and gives them back
- * but for one of KEEP (0: all), of sizes from 16 bytes to 8 KiB.  Says what it holds in the end.
+ * heap_rate.c SECONDS RATE KEEP - takes RATE blocks a second (0: as fast as it can) and gives them
+ * back but for one of KEEP (0: all), of sizes from 16 bytes to 8 KiB.  Says what it holds in the
+ * end.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 /*
  * heap_storm.c [maps] - an allocator in front of the C library's, in the middle of whose calls its
- * program forks, is killed and becomes another; then thousands of threads.  Each step has blocks of a
- * size of its own.  maps: maps more than is noted of one host.
+ * program forks, is killed and becomes another; then thousands of threads.  Each step has blocks of
+ * a size of its own.  maps: maps more than is noted of one host.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -15,7 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FORKED = 1231, KILLED = 1237, REPLACED = 1249 }; /* what happens during a call for so many bytes */
+enum {
+	FORKED = 1231,
+	KILLED = 1237,
+	REPLACED = 1249
+}; /* what happens during a call for so many bytes */
 
 #define THREADS 2000
 
@@ -125,7 +129,8 @@ static void threads(void)
 static __attribute__((noinline)) void map(int n)
 {
 	for (int i = 0; i < n; i++)
-		if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+		if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+		    MAP_FAILED)
 			_exit(5);
 }
 

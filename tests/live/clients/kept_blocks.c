@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * As many small queries as it can, of whose results every twentieth is kept, or none:
- * kept_blocks leak|well|none, the last waits.  It says `held BYTES` ten times a second, by what malloc has given since it
- * began, and computes a sum that anybody can check.
+ * kept_blocks leak|well|none, the last waits.  It says `held BYTES` ten times a second, by what
+ * malloc has given since it began, and computes a sum that anybody can check.
  */
 #include <malloc.h>
 #include <time.h>

@@ -31,8 +31,9 @@ static size_t given(void)
 
 static void pq(void)
 {
-	static const char sql[] = "select name || repeat('x', 990) from items, generate_series(1, 1) "
-				  "where name <> '" SECRET "' limit 1000";
+	static const char sql[] =
+		"select name || repeat('x', 990) from items, generate_series(1, 1) "
+		"where name <> '" SECRET "' limit 1000";
 	PGconn *c = pq_open();
 
 	ready();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
-/* Results lost on one path of two, and connections lost at two places: says of each function its line. */
+/* Results lost on one path of two, and connections lost at two places: says of each function its
+ * line. */
 #include <libpq-fe.h>
 
 #include "common.h"

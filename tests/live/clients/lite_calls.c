@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SELECT "select name from items where price > 5 and name <> 'sesame'"
+#define SELECT	 "select name from items where price > 5 and name <> 'sesame'"
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const char *file;
@@ -197,10 +197,12 @@ static void do_virtual(void)
 	sqlite3 *db;
 
 	must(!sqlite3_open(":memory:", &db), "open");
-	must(!sqlite3_exec(db, "create virtual table five using fts5(body);"
-			       "create virtual table four using fts4(body);"
-			       "create virtual table r using rtree(id, a, b);",
-			   NULL, NULL, NULL), "virtual tables");
+	must(!sqlite3_exec(db,
+			   "create virtual table five using fts5(body);"
+			   "create virtual table four using fts4(body);"
+			   "create virtual table r using rtree(id, a, b);",
+			   NULL, NULL, NULL),
+	     "virtual tables");
 	st = prepared(db, "insert into five values (?)");
 	for (int i = 0; i < 50; i++) {
 		sqlite3_bind_text(st, 1, "one two three", -1, SQLITE_STATIC);
@@ -249,8 +251,8 @@ static int leap(void *context)
 	longjmp(out_of_here, 1);
 }
 
-static int leap_from_prepare(void *context, int action, const char *a, const char *b,
-			     const char *c, const char *d)
+static int leap_from_prepare(void *context, int action, const char *a, const char *b, const char *c,
+			     const char *d)
 {
 	(void)context, (void)action, (void)a, (void)b, (void)c, (void)d;
 	longjmp(out_of_here, 1);
@@ -262,16 +264,19 @@ static void __attribute__((noinline)) leap_out(int from_prepare)
 	sqlite3 *volatile db;
 	sqlite3_stmt *st = NULL;
 
-	must(!sqlite3_open_v2(":memory:", (sqlite3 **)&db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-			      NULL), "open");
+	must(!sqlite3_open_v2(":memory:", (sqlite3 **)&db,
+			      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL),
+	     "open");
 	if (from_prepare)
 		sqlite3_set_authorizer(db, leap_from_prepare, NULL);
 	else
 		sqlite3_progress_handler(db, 10, leap, NULL);
 	if (setjmp(out_of_here))
 		return;
-	sqlite3_prepare_v2(db, "with recursive n(i) as (select 1 union all select i + 1 from n "
-			       "limit 100000) select sum(i) from n", -1, &st, NULL);
+	sqlite3_prepare_v2(db,
+			   "with recursive n(i) as (select 1 union all select i + 1 from n "
+			   "limit 100000) select sum(i) from n",
+			   -1, &st, NULL);
 	sqlite3_step(st);
 	must(0, "nobody leapt");
 }
@@ -433,7 +438,15 @@ static void do_burst(void)
 }
 
 #define PREPARE must(!sqlite3_prepare_v2(db, SELECT, -1, &st, NULL), "prepare")
-#define EIGHT	PREPARE; PREPARE; PREPARE; PREPARE; PREPARE; PREPARE; PREPARE; PREPARE
+#define EIGHT    \
+	PREPARE; \
+	PREPARE; \
+	PREPARE; \
+	PREPARE; \
+	PREPARE; \
+	PREPARE; \
+	PREPARE; \
+	PREPARE
 
 /* More than one reading of the kernel's ledger holds. */
 static void do_many_places(void)
@@ -442,7 +455,14 @@ static void do_many_places(void)
 	sqlite3_stmt *st;
 
 	for (int i = 0; i < 32; i++) {
-		EIGHT; EIGHT; EIGHT; EIGHT; EIGHT; EIGHT; EIGHT; EIGHT;
+		EIGHT;
+		EIGHT;
+		EIGHT;
+		EIGHT;
+		EIGHT;
+		EIGHT;
+		EIGHT;
+		EIGHT;
 	}
 }
 
@@ -457,7 +477,8 @@ static void do_exit(void)
 /* A transaction left open. */
 static void do_transaction(void)
 {
-	must(!sqlite3_exec(opened(), "begin immediate; update items set price = 7", NULL, NULL, NULL),
+	must(!sqlite3_exec(opened(), "begin immediate; update items set price = 7", NULL, NULL,
+			   NULL),
 	     "begin");
 }
 
@@ -470,7 +491,8 @@ static void do_transactions(void)
 	fflush(stdout);
 	for (;;) {
 		must(!sqlite3_exec(db, "begin immediate; update items set price = price + 1", NULL,
-				   NULL, NULL), "begin");
+				   NULL, NULL),
+		     "begin");
 		usleep(900000);
 		must(!sqlite3_exec(db, "commit", NULL, NULL, NULL), "commit");
 	}
@@ -484,8 +506,9 @@ static void connections(int kept)
 		sqlite3_stmt *st;
 
 		must(sqlite3_open(file, &db) == SQLITE_OK, "open");
-		must(!sqlite3_exec(db, "create table if not exists items (name, price)", NULL,
-				   NULL, NULL), "create");
+		must(!sqlite3_exec(db, "create table if not exists items (name, price)", NULL, NULL,
+				   NULL),
+		     "create");
 		st = prepared(db, SELECT);
 		sqlite3_step(st);
 		sqlite3_finalize(st);
@@ -506,12 +529,15 @@ static void do_connections_closed(void)
 
 static void do_transaction_wal(void)
 {
-	must(!sqlite3_exec(opened(), "pragma journal_mode=wal; begin immediate;"
-			   "update items set price = 7", NULL, NULL, NULL), "begin");
+	must(!sqlite3_exec(opened(),
+			   "pragma journal_mode=wal; begin immediate;"
+			   "update items set price = 7",
+			   NULL, NULL, NULL),
+	     "begin");
 }
 
-#define ROWS                                                                                       \
-	"with recursive n(i) as (select 1 union all select i + 1 from n where i < 200000) "        \
+#define ROWS                                                                                \
+	"with recursive n(i) as (select 1 union all select i + 1 from n where i < 200000) " \
 	"select i, 'a thing with a name ' || i from n"
 
 struct row {
@@ -569,24 +595,39 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } table[] = {
-	{"open", do_open},	     {"open_failed", do_open_failed},
-	{"close_busy", do_close_busy}, {"zombies", do_zombies},
-	{"prepare", do_prepare},     {"prepare_failed", do_prepare_failed},
-	{"exec", do_exec},	     {"virtual", do_virtual},
-	{"cursors", do_cursors},     {"longjmp", do_longjmp},
-	{"threads", do_threads},     {"fork", do_fork},
-	{"exec_program", do_exec_program}, {"one", do_one},
-	{"exit", do_exit},	     {"transaction", do_transaction},
-	{"transactions", do_transactions}, {"transaction_wal", do_transaction_wal},
-	{"connections_kept", do_connections_kept}, {"connections_closed", do_connections_closed},
-	{"rows_kept", do_rows_kept}, {"rows_kept_again", do_rows_kept_again},
-	{"rows_passed", do_rows_passed}, {"many_places", do_many_places},
-	{"exec_inside", do_exec_inside}, {"pid_again", do_pid_again}, {"burst", do_burst},
+	{"open", do_open},
+	{"open_failed", do_open_failed},
+	{"close_busy", do_close_busy},
+	{"zombies", do_zombies},
+	{"prepare", do_prepare},
+	{"prepare_failed", do_prepare_failed},
+	{"exec", do_exec},
+	{"virtual", do_virtual},
+	{"cursors", do_cursors},
+	{"longjmp", do_longjmp},
+	{"threads", do_threads},
+	{"fork", do_fork},
+	{"exec_program", do_exec_program},
+	{"one", do_one},
+	{"exit", do_exit},
+	{"transaction", do_transaction},
+	{"transactions", do_transactions},
+	{"transaction_wal", do_transaction_wal},
+	{"connections_kept", do_connections_kept},
+	{"connections_closed", do_connections_closed},
+	{"rows_kept", do_rows_kept},
+	{"rows_kept_again", do_rows_kept_again},
+	{"rows_passed", do_rows_passed},
+	{"many_places", do_many_places},
+	{"exec_inside", do_exec_inside},
+	{"pid_again", do_pid_again},
+	{"burst", do_burst},
 };
 
 int main(int argc, char **argv)
 {
-	/* A copy of the library in a program is found only when its symbols are read, in good time. */
+	/* A copy of the library in a program is found only when its symbols are read, in good time.
+	 */
 	if (getenv("LITE_WAIT"))
 		sleep(atoi(getenv("LITE_WAIT")));
 	self = argv[0];

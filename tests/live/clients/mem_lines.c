@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * Lines that take memory in turn, page by page, some to keep it: mem_lines turns|huge|exec|threads SECONDS
+ * Lines that take memory in turn, page by page, some to keep it: mem_lines turns|huge|exec|threads
+ * SECONDS
  *
- * huge: one of them takes 2 MB at a touch; exec: begins anew as another program after half the time;
- * threads: many at once.  In the end it says what each line keeps: `kept LINE BYTES`.
+ * huge: one of them takes 2 MB at a touch; exec: begins anew as another program after half the
+ * time; threads: many at once.  In the end it says what each line keeps: `kept LINE BYTES`.
  */
 #include <pthread.h>
 #include <sqlite3.h>
@@ -42,7 +43,8 @@ static NOINLINE void keep_b(void)
 
 static NOINLINE void keep_huge(void)
 {
-	char *area = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *area = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			  0);
 	char *aligned = (char *)(((uintptr_t)area + HUGE - 1) & ~(HUGE - 1));
 
 	madvise(area, 2 * HUGE, MADV_HUGEPAGE);
@@ -102,8 +104,8 @@ static void use_database(void)
 	sqlite3 *db;
 
 	if (sqlite3_open(":memory:", &db) ||
-	    sqlite3_exec(db, "create table t (a); insert into t values (1); select * from t", NULL, NULL,
-			 NULL))
+	    sqlite3_exec(db, "create table t (a); insert into t values (1); select * from t", NULL,
+			 NULL, NULL))
 		fail("database", sqlite3_errmsg(db));
 }
 

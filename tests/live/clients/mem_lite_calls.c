@@ -17,7 +17,8 @@ static sqlite3_stmt *prepare(int number, int of)
 	char sql[200];
 	sqlite3_stmt *statement;
 
-	snprintf(sql, sizeof(sql), "select id, name, price, %d from items where name <> '" SECRET "' and id = %d",
+	snprintf(sql, sizeof(sql),
+		 "select id, name, price, %d from items where name <> '" SECRET "' and id = %d",
 		 number, of);
 	if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL)) /* LEAK: statements */
 		fail(sql, sqlite3_errmsg(db));
@@ -49,7 +50,9 @@ static void tables(int number)
 	char sql[200], **table, *why;
 	int rows, columns;
 
-	snprintf(sql, sizeof(sql), "select id, name, price from items where name <> '" SECRET "' and id > %d limit 2000",
+	snprintf(sql, sizeof(sql),
+		 "select id, name, price from items where name <> '" SECRET
+		 "' and id > %d limit 2000",
 		 number);
 	if (sqlite3_get_table(db, sql, &table, &rows, &columns, &why)) /* LEAK: tables */
 		fail(sql, why);
@@ -63,7 +66,8 @@ int main(int argc, char **argv)
 	} habits[] = {{"statements", statements}, {"tables", tables}, {"cached", cached}};
 	size_t h = 0;
 
-	while (h < sizeof(habits) / sizeof(habits[0]) && (argc != 3 || strcmp(habits[h].name, argv[1])))
+	while (h < sizeof(habits) / sizeof(habits[0]) &&
+	       (argc != 3 || strcmp(habits[h].name, argv[1])))
 		h++;
 	if (h == sizeof(habits) / sizeof(habits[0]))
 		fail("usage", "mem_lite_calls statements|tables|cached FILE");

@@ -22,7 +22,7 @@ struct row {
 static struct row *kept;
 
 /* Not to be named: it only calls malloc. */
-static void __attribute__((noinline)) *xmalloc(size_t size)
+static void __attribute__((noinline)) * xmalloc(size_t size)
 {
 	void *block = malloc(size);
 
@@ -43,7 +43,7 @@ static void __attribute__((noinline)) copy_row(const char *name)
 static void __attribute__((noinline)) append_row(const char *name)
 {
 	static size_t count, room;
-	static char (*rows)[200];
+	static char(*rows)[200];
 
 	if (count == room) {
 		room = room ? 2 * room : 64;

@@ -16,7 +16,8 @@ static inline MYSQL *my_open(unsigned long flags)
 	mysql_optionsv(connection, MYSQL_OPT_LOCAL_INFILE, &local);
 	if (getenv("DB_TLS"))
 		mysql_ssl_set(connection, NULL, NULL, getenv("DB_TLS"), NULL, NULL);
-	if (!mysql_real_connect(connection, getenv("DB_HOST"), getenv("DB_USER"), "", /* LEAK: any */
+	if (!mysql_real_connect(connection, getenv("DB_HOST"), getenv("DB_USER"),
+				"", /* LEAK: any */
 				getenv("DB_NAME"), port ? (unsigned)atoi(port) : 0,
 				path && *path ? path : NULL, flags))
 		fail("connect", mysql_error(connection));

@@ -109,9 +109,9 @@ static void reconnect_leak(void)
 int main(int argc, char **argv)
 {
 	static const struct mode modes[] = {
-		{"leak", leak},	      {"close", finish}, {"sporadic", sporadic},
-		{"careful", careful}, {"reconnect", reconnect},
-		{"reconnect-leak", reconnect_leak}, {NULL, NULL},
+		{"leak", leak},	      {"close", finish},	{"sporadic", sporadic},
+		{"careful", careful}, {"reconnect", reconnect}, {"reconnect-leak", reconnect_leak},
+		{NULL, NULL},
 	};
 
 	return run_mode(modes, argc, argv);

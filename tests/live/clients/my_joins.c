@@ -88,8 +88,11 @@ static void use(void)
 int main(int argc, char **argv)
 {
 	static const struct mode modes[] = {
-		{"turns", turns}, {"interleaved", interleaved}, {"threads", threads},
-		{"use", use},	  {},
+		{"turns", turns},
+		{"interleaved", interleaved},
+		{"threads", threads},
+		{"use", use},
+		{},
 	};
 
 	return run_mode(modes, argc, argv);

@@ -5,8 +5,8 @@
 
 #include <setjmp.h>
 
-#define CONN "MYSQL"
-#define RESULT "MYSQL_RES"
+#define CONN	  "MYSQL"
+#define RESULT	  "MYSQL_RES"
 #define STATEMENT "MYSQL_STMT"
 
 static MYSQL *enter(MYSQL *c, const char *database)

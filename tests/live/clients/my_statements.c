@@ -3,8 +3,8 @@
  * my_statements leak | close | lru | reuse | sql-leak | sql-close | cursor-leak |
  *               cursor-close
  * Prepared statements on one connection of libmariadb, 50 a second: mysql_stmt_init without
- * close, with close, in a cache of 100, one for all; or by SQL's PREPARE; or with the rows left at the
- * server behind a cursor: for each execution, for one, or read to the end.
+ * close, with close, in a cache of 100, one for all; or by SQL's PREPARE; or with the rows left at
+ * the server behind a cursor: for each execution, for one, or read to the end.
  */
 #include "my.h"
 
@@ -20,7 +20,8 @@ static MYSQL_STMT *prepared(int number)
 
 	snprintf(text, sizeof(text), "select id from items where name <> '" SECRET "' and id = %d",
 		 number + 1);
-	if (mysql_stmt_prepare(statement, text, strlen(text)) || mysql_stmt_execute(statement) || /* LEAK: leak */
+	if (mysql_stmt_prepare(statement, text, strlen(text)) ||
+	    mysql_stmt_execute(statement) || /* LEAK: leak */
 	    mysql_stmt_store_result(statement))
 		fail(text, mysql_stmt_error(statement));
 	mysql_stmt_free_result(statement);
@@ -38,7 +39,8 @@ static MYSQL_STMT *cursor(int number)
 		 number % 50 + 5);
 	mysql_stmt_attr_set(statement, STMT_ATTR_CURSOR_TYPE, &type);
 	mysql_stmt_attr_set(statement, STMT_ATTR_PREFETCH_ROWS, &rows);
-	if (mysql_stmt_prepare(statement, text, strlen(text)) || mysql_stmt_execute(statement) || /* LEAK: cursor-leak */
+	if (mysql_stmt_prepare(statement, text, strlen(text)) ||
+	    mysql_stmt_execute(statement) || /* LEAK: cursor-leak */
 	    mysql_stmt_fetch(statement))
 		fail(text, mysql_stmt_error(statement));
 	return statement;
@@ -116,9 +118,14 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*step)(int number);
 	} modes[] = {
-		{"leak", keep},	  {"close", finish},	  {"lru", lru},
-		{"reuse", reuse}, {"sql-leak", sql_keep}, {"sql-close", sql_close},
-		{"cursor-leak", cursor_keep}, {"cursor-open", cursor_open},
+		{"leak", keep},
+		{"close", finish},
+		{"lru", lru},
+		{"reuse", reuse},
+		{"sql-leak", sql_keep},
+		{"sql-close", sql_close},
+		{"cursor-leak", cursor_keep},
+		{"cursor-open", cursor_open},
 		{"cursor-close", cursor_close},
 	};
 

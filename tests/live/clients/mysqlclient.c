@@ -7,7 +7,10 @@
 
 #include "rows.h"
 
-#define LIBRARY(name) {#name, (void **)&name}
+#define LIBRARY(name)                 \
+	{                             \
+#name, (void **)&name \
+	}
 
 static void *(*mysql_init)(void *);
 static void *(*mysql_real_connect)(void *, const char *, const char *, const char *, const char *,
@@ -29,10 +32,12 @@ static void load(void)
 		const char *name;
 		void **to;
 	} names[] = {
-		LIBRARY(mysql_init),	     LIBRARY(mysql_real_connect), LIBRARY(mysql_query),
-		LIBRARY(mysql_store_result), LIBRARY(mysql_use_result),	  LIBRARY(mysql_fetch_row),
-		LIBRARY(mysql_free_result),  LIBRARY(mysql_stmt_init),	  LIBRARY(mysql_stmt_prepare),
-		LIBRARY(mysql_stmt_close),   LIBRARY(mysql_close),	  LIBRARY(mysql_error),
+		LIBRARY(mysql_init),	     LIBRARY(mysql_real_connect),
+		LIBRARY(mysql_query),	     LIBRARY(mysql_store_result),
+		LIBRARY(mysql_use_result),   LIBRARY(mysql_fetch_row),
+		LIBRARY(mysql_free_result),  LIBRARY(mysql_stmt_init),
+		LIBRARY(mysql_stmt_prepare), LIBRARY(mysql_stmt_close),
+		LIBRARY(mysql_close),	     LIBRARY(mysql_error),
 	};
 	void *library = dlopen(getenv("MYSQLCLIENT"), RTLD_NOW);
 
@@ -104,7 +109,8 @@ static void statements(void)
 		void *s = mysql_stmt_init(c);
 
 		took("MYSQL_STMT", 1);
-		if ((mysql_stmt_prepare(s, wrong(i) ? "selec" : "select 1", wrong(i) ? 5 : 8) != 0) != wrong(i))
+		if ((mysql_stmt_prepare(s, wrong(i) ? "selec" : "select 1", wrong(i) ? 5 : 8) !=
+		     0) != wrong(i))
 			fail("prepare", mysql_error(c));
 		if (keeps(i))
 			continue;
@@ -128,7 +134,8 @@ static void connect_(void)
 int main(int argc, char **argv)
 {
 	static const struct part parts[] = {
-		{"store", store}, {"use", use}, {"statements", statements}, {"connect", connect_}, {},
+		{"store", store},      {"use", use}, {"statements", statements},
+		{"connect", connect_}, {},
 	};
 
 	if (argc < 4)

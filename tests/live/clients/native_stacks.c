@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
-/* Opens connections from all kinds of places in C, without frame pointers, and says of each where it was. */
+/* Opens connections from all kinds of places in C, without frame pointers, and says of each where
+ * it was. */
 #include <arpa/inet.h>
 #include <libpq-fe.h>
 #include <netinet/in.h>
@@ -14,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DEPTH 64
-#define PAGE  4096
+#define DEPTH	  64
+#define PAGE	  4096
 #define OWN_STACK (32 * PAGE)
 
 static __thread struct {
@@ -141,7 +142,8 @@ static __attribute__((noinline)) void in_thread(void)
 /* Its stack ends at a page that nobody may read, before as much as is copied. */
 static __attribute__((noinline)) void at_guard_page(void)
 {
-	char *room = mmap(NULL, OWN_STACK + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *room = mmap(NULL, OWN_STACK + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			  0);
 	pthread_attr_t attributes;
 	pthread_t id;
 	int n = 6;

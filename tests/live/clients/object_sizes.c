@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * What objects of client libraries take of memory: object_sizes pq|my|lite|redis|none keeps one or
- * more of each kind, says `object ADDRESS BYTES NAME` of it, by what malloc has given meanwhile, and waits.
+ * more of each kind, says `object ADDRESS BYTES NAME` of it, by what malloc has given meanwhile,
+ * and waits.
  */
 #include <hiredis/hiredis.h>
 #include <malloc.h>
@@ -45,13 +46,15 @@ static void pq_result(PGconn *c, const char *sql)
 {
 	PGresult *result = PQexec(c, sql);
 
-	if (PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_FATAL_ERROR)
+	if (PQresultStatus(result) == PGRES_TUPLES_OK ||
+	    PQresultStatus(result) == PGRES_FATAL_ERROR)
 		object(result, PQresultMemorySize(result), "PGresult");
 }
 
 static void pq_pieces(PGconn *c)
 {
-	char *text = PQescapeLiteral(c, "a text of forty letters, more or less, as", 41), *row = NULL;
+	char *text = PQescapeLiteral(c, "a text of forty letters, more or less, as", 41),
+	     *row = NULL;
 	PGnotify *notify;
 
 	block(text, "string of libpq");
@@ -99,7 +102,8 @@ static void my_result(MYSQL *c, const char *sql)
 	begin();
 	result = mysql_store_result(c);
 	/* The fields were the connection's until now. */
-	object(result, given() - before, mysql_num_rows(result) > 100 ? "MYSQL_RES" : "small MYSQL_RES");
+	object(result, given() - before,
+	       mysql_num_rows(result) > 100 ? "MYSQL_RES" : "small MYSQL_RES");
 }
 
 static void my_statement(MYSQL *c, const char *sql)
@@ -139,7 +143,8 @@ static void lite_filled(const char *path, const char *rows)
 		fail(path, "cannot be opened");
 	snprintf(sql, sizeof(sql),
 		 "create table kept as with recursive n(i) as (select 1 union all "
-		 "select i + 1 from n where i < %s) select i, randomblob(1000) from n", rows);
+		 "select i + 1 from n where i < %s) select i, randomblob(1000) from n",
+		 rows);
 	if (sqlite3_exec(c, sql, NULL, NULL, NULL) ||
 	    sqlite3_exec(c, "select sum(i) from kept", NULL, NULL, NULL))
 		fail(sql, sqlite3_errmsg(c));

@@ -84,7 +84,8 @@ static void reply(int keep)
 
 static void context(int keep)
 {
-	redisContext *c = redisConnect(getenv("DB_HOST"), atoi(getenv("DB_PORT"))); /* LEAK: context-leak */
+	redisContext *c = redisConnect(getenv("DB_HOST"),
+				       atoi(getenv("DB_PORT"))); /* LEAK: context-leak */
 
 	if (!keep)
 		redisFree(c);
@@ -97,9 +98,9 @@ int main(int argc, char **argv)
 		void (*start)(void);
 		void (*step)(int keep);
 	} whats[] = {
-		{"result", pq_start, result},	    {"escape", pq_start, escape},
-		{"stored", my_start, stored},	    {"statement", my_start, statement},
-		{"handle", my_start, handle},	    {"reply", redis_start, reply},
+		{"result", pq_start, result},	   {"escape", pq_start, escape},
+		{"stored", my_start, stored},	   {"statement", my_start, statement},
+		{"handle", my_start, handle},	   {"reply", redis_start, reply},
 		{"context", redis_start, context},
 	};
 	unsigned pace = argc > 3 ? atoi(argv[3]) : 10;

@@ -117,8 +117,9 @@ static void reset(void)
 int main(int argc, char **argv)
 {
 	static const struct mode modes[] = {
-		{"turns", turns}, {"interleaved", interleaved}, {"threads", threads},
-		{"async", async}, {"reset", reset},		{},
+		{"turns", turns},     {"interleaved", interleaved},
+		{"threads", threads}, {"async", async},
+		{"reset", reset},     {},
 	};
 
 	return run_mode(modes, argc, argv);

@@ -6,9 +6,9 @@
 #include <postgresql/libpq/libpq-fs.h>
 #include <setjmp.h>
 
-#define CONN "PGconn"
-#define RESULT "PGresult"
-#define STRING "string of libpq"
+#define CONN	"PGconn"
+#define RESULT	"PGresult"
+#define STRING	"string of libpq"
 #define NOWHERE "host=/nonexistent dbname=shop user=app"
 
 static void finish(int i, PGconn *c)
@@ -59,8 +59,8 @@ static void connect_start_params(void)
 	for (int i = 0; i < ROUNDS; i++) {
 		const char *names[] = {"host", NULL}, *values[] = {"/nonexistent", NULL};
 
-		finish(i, poll_through(PQconnectStartParams(wrong(i) ? names : names + 1, values,
-							    0)));
+		finish(i,
+		       poll_through(PQconnectStartParams(wrong(i) ? names : names + 1, values, 0)));
 	}
 }
 
@@ -429,8 +429,9 @@ static void escape(void)
 		freemem(i, STRING, PQescapeByteaConn(c, bytes, 5, &n));
 		freemem(i, STRING, PQescapeBytea(bytes, 5, &n));
 		freemem(i, STRING, PQunescapeBytea((const unsigned char *)"\\x00ff", &n));
-		freemem(i, STRING, PQencryptPasswordConn(c, "open" SECRET, "app",
-							 wrong(i) ? "nosuch" : "scram-sha-256"));
+		freemem(i, STRING,
+			PQencryptPasswordConn(c, "open" SECRET, "app",
+					      wrong(i) ? "nosuch" : "scram-sha-256"));
 	}
 }
 

@@ -6,7 +6,7 @@
 
 #include "rows.h"
 
-#define CONN "redisContext"
+#define CONN  "redisContext"
 #define REPLY "redisReply"
 
 static const char *host, *path;

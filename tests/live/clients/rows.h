@@ -80,7 +80,8 @@ static inline void on_thread(void *(*run)(void *), void *argument)
 		fail("thread", "cannot be started");
 }
 
-/* Runs the part again in a new program, but the same process.  What was taken so far stays taken. */
+/* Runs the part again in a new program, but the same process.  What was taken so far stays taken.
+ */
 static inline void exec_part(const char *name)
 {
 	char text[1024] = "", *at = text;
@@ -99,7 +100,8 @@ static inline int was_executed(void)
 	char *at = getenv("ROWS_TALLIES"), name[64];
 	unsigned acquired, released;
 
-	for (int n; at && sscanf(at, "%u %u %63[^\n]\n%n", &acquired, &released, name, &n) == 3; at += n) {
+	for (int n; at && sscanf(at, "%u %u %63[^\n]\n%n", &acquired, &released, name, &n) == 3;
+	     at += n) {
 		struct tally *t = tally_of(strdup(name));
 
 		t->acquired = acquired;

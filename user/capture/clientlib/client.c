@@ -39,17 +39,17 @@
 #include "user/capture/clientlib/sqlite.h"
 
 #define ANCHORS_MOST	  8
-#define SECOND_NS 1000000000ULL
-#define CODE_BYTES 65536
-#define ACCESSOR_BYTES 96
-#define ROWS_MOST 64
+#define SECOND_NS	  1000000000ULL
+#define CODE_BYTES	  65536
+#define ACCESSOR_BYTES	  96
+#define ROWS_MOST	  64
 #define REFUSED_NAMES	  90	     /* bytes */
-#define SCAN_MOST (16 << 20) /* bytes of code that are read as a whole */
-#define TLS_MOST  64  /* files with OpenSSL that wait for a database connection */
+#define SCAN_MOST	  (16 << 20) /* bytes of code that are read as a whole */
+#define TLS_MOST	  64	     /* files with OpenSSL that wait for a database connection */
 #define TLS_AGAIN_NS	  (SECOND_NS / 4)
 #define TLS_AGAIN_MOST_NS (64 * SECOND_NS)
-#define DEEP_MOST 200	    /* files waiting for a look into their full symbol tables */
-#define BURY_EVERY_NS (10 * SECOND_NS)
+#define DEEP_MOST	  200 /* files waiting for a look into their full symbol tables */
+#define BURY_EVERY_NS	  (10 * SECOND_NS)
 #define SOCKETS_NS	  (SECOND_NS / 20) /* a list of descriptors is that old at most ... */
 /* ... unless that would take more than one part in so many of the time. */
 #define SOCKETS_SHARE 20
@@ -60,7 +60,7 @@
 #define BUDGET_EVERY_NS (SECOND_NS / 4)
 #define BURST_NS	(2 * SECOND_NS) /* what was not spent in so long may be spent at once */
 #define EXIT_SWEEP_NS	(SECOND_NS / 20)
-#define RUNS_ENOUGH	100 /* of a program, to tell how long it takes */
+#define RUNS_ENOUGH	100		 /* of a program, to tell how long it takes */
 #define LEFT_NS		(30 * SECOND_NS) /* the sweeps have told all of a library that was left */
 #define LEFT_LEAST_NS	(5 * SECOND_NS)	 /* if cookies run out */
 #define LEFT_MOST	64 /* libraries that were left, before their cookies are taken back */
@@ -84,12 +84,12 @@ struct attached {
 	uint32_t count;
 	uint64_t spent_ns[GROUPS];  /* by its probes so far */
 	uint64_t before_ns[GROUPS]; /* when the budget was looked at last */
-	double credit_ns; /* of its objects: may be spent before they are let go */
-	struct table active; /* processes whose sites changed in this second */
-	size_t users;	     /* as many were in the last */
+	double credit_ns;	    /* of its objects: may be spent before they are let go */
+	struct table active;	    /* processes whose sites changed in this second */
+	size_t users;		    /* as many were in the last */
 	bool budgeted;
 	struct sqlite_fields fields;
-	struct probe_field eof; /* size 0: not known */
+	struct probe_field eof;	       /* size 0: not known */
 	struct probe_field descriptor; /* of a connection's socket; size 0: not known */
 	struct object_fields sized;
 	uint64_t left_ns; /* since when nobody maps it any more, and its probes are out; 0 */
@@ -120,7 +120,7 @@ struct waiting { /* a file whose full symbol table is still to be read */
 	int fd;
 	uint32_t pid;
 	uint64_t device, inode, seen_ns;
-	bool deep; /* found by its full symbol table */
+	bool deep;  /* found by its full symbol table */
 	bool first; /* not looked into at all yet */
 	char path[EV_TEXT_LEN];
 };
@@ -169,7 +169,7 @@ struct clients {
 	struct table tls_users; /* processes with an encrypted connection: struct tls_user */
 	bool tls_refused, tls_begun;
 	bool tls_waits; /* a connection wants them, but the programs are still being loaded */
-	uint64_t tls_since_ns; /* programs are loaded */
+	uint64_t tls_since_ns;	  /* programs are loaded */
 	uint8_t code[CODE_BYTES]; /* of the function looked at */
 	uint64_t budget_at_ns, users_at_ns;
 	uint64_t buried_ns, swept_ns;
@@ -191,7 +191,7 @@ static uint64_t now_boot(void)
 	return t.tv_sec * SECOND_NS + t.tv_nsec;
 }
 
-#define INIT(record, kind_)                                                                        \
+#define INIT(record, kind_) \
 	((record).head = (struct ev_head){.ns = now_boot(), .kind = kind_, .size = sizeof(record)})
 
 static void tell(struct clients *c, const struct ev_head *record)
@@ -218,8 +218,8 @@ static void tell_gap(struct clients *c, const char *text)
 
 static unsigned int argument_bits(const struct probe_row *row)
 {
-	static const unsigned int bits[] = {0,	       PROBE_RDI, PROBE_RSI, PROBE_RDX,
-					    PROBE_RCX, PROBE_R8,  PROBE_R9,  0, 0};
+	static const unsigned int bits[] = {0,	      PROBE_RDI, PROBE_RSI, PROBE_RDX, PROBE_RCX,
+					    PROBE_R8, PROBE_R9,	 0,	    0};
 
 	return bits[row->handle & ~FROM_OUT] | bits[row->parent & ~FROM_OUT] |
 	       bits[row->text & ~FROM_OUT];
@@ -377,13 +377,13 @@ static enum group group_of(const struct probe_row *row)
 	return row->resource == EV_RES_CONNECTION && !requests ? GROUP_CONNECTIONS : GROUP_OBJECTS;
 }
 
-/* Another probe of the file sits there, for the calls of another function: this one is its next, and
- * needs no trap of its own.  1, 0 there is none, or -errno. */
+/* Another probe of the file sits there, for the calls of another function: this one is its next,
+ * and needs no trap of its own.  1, 0 there is none, or -errno. */
 static int chain(struct clients *c, const struct attached *a, uint32_t cookie)
 {
 	const struct placed *new = &c->placed[cookie];
 
-	for (uint32_t i = a->first; new->probe.outer && i < cookie; i++) {
+	for (uint32_t i = a->first; new->probe.outer &&i < cookie; i++) {
 		struct placed *p = &c->placed[i];
 		int err;
 
@@ -777,7 +777,8 @@ static void read_fields(struct attached *a, struct elf_file *elf, bool is_static
 		a->fields.rows = find_row_counter(elf, is_static, deep);
 	} else if (a->library->bit == EV_LIBRARY_MYSQL) {
 		a->eof = field_of(elf, "mysql_eof", deep);
-		/* NET, five pointers and the descriptor, is the first in MYSQL: mysql_com.h of both. */
+		/* NET, five pointers and the descriptor, is the first in MYSQL: mysql_com.h of
+		 * both. */
 		a->descriptor = (struct probe_field){.offset = 40, .size = 4};
 	} else if (a->library->bit == EV_LIBRARY_LIBPQ) {
 		a->descriptor = field_of(elf, "PQsocket", deep);
@@ -1417,7 +1418,8 @@ static void step_down_runs(struct clients *c, struct attached *a)
 	a->credit_ns = 0;
 	c->stepped_down = true;
 	snprintf(text, sizeof(text),
-		 "how many rows statements hand out is not seen any more in %.120s: it cost too much",
+		 "how many rows statements hand out is not seen any more in %.120s: it cost too "
+		 "much",
 		 a->ev.path);
 	tell_gap(c, text);
 }
@@ -1725,8 +1727,7 @@ static void on_handle(struct clients *c, const struct raw_handle *raw)
 	const struct placed *placed = placed_of(c, raw->handle.probe);
 	struct ev_handle ev = {};
 
-	if (!placed ||
-	    !c->host.owner(c->host.context, raw->key.pid, raw->start_ns, raw->comm))
+	if (!placed || !c->host.owner(c->host.context, raw->key.pid, raw->start_ns, raw->comm))
 		return;
 	INIT(ev, EV_HANDLE);
 	ev.start_ns = raw->start_ns;
@@ -1760,8 +1761,7 @@ static void on_dead(struct clients *c, const struct raw_handle *raw)
 	const struct placed *placed = placed_of(c, raw->handle.probe);
 
 	/* Unknown until its process was gone: it was held to the end all the same. */
-	if (placed && !raw->handle.told && raw->start_ns &&
-	    raw->key.resource == EV_RES_CONNECTION)
+	if (placed && !raw->handle.told && raw->start_ns && raw->key.resource == EV_RES_CONNECTION)
 		on_handle(c, raw);
 	if (placed && placed->of->library->database == EV_DB_SQLITE)
 		sqlites_gone(c->sqlites, &raw->key, raw->handle.born_ns, raw->head.ns, true);

@@ -54,7 +54,7 @@ struct holder { /* a process that has a file locked for writing */
 	uint64_t cpu_ns;
 	uint64_t looked_ns, still_ns;
 	struct ev_connection ev; /* id 0: not told of */
-	uint32_t missed; /* looks in a row that did not show it */
+	uint32_t missed;	 /* looks in a row that did not show it */
 	bool seen;
 };
 
@@ -218,12 +218,12 @@ static void tell_found(struct locks *l, struct holder *h, const struct process_f
 	struct ev_gap gap = {.start_ns = h->ev.start_ns, .pid = h->pid, .connections = 1};
 	size_t n = strlen(h->path);
 
-	id.head = (struct ev_head){
-		.ns = h->ev.head.ns, .kind = EV_IDENTITY, .size = sizeof(id)};
+	id.head = (struct ev_head){.ns = h->ev.head.ns, .kind = EV_IDENTITY, .size = sizeof(id)};
 	snprintf(id.path, sizeof(id.path), "%s%s", n < EV_PATH_LEN ? "" : "...",
 		 n < EV_PATH_LEN ? h->path : h->path + n - (EV_PATH_LEN - 4));
 	gap.head = (struct ev_head){.ns = h->ev.head.ns, .kind = EV_GAP, .size = sizeof(gap)};
-	snprintf(gap.text, sizeof(gap.text), "a SQLite connection opened before, or in a program "
+	snprintf(gap.text, sizeof(gap.text),
+		 "a SQLite connection opened before, or in a program "
 		 "without symbols, is known by its lock on the file only");
 	if (!l->host->owner(l->host->context, h->pid, h->ev.start_ns, facts->comm))
 		return;
@@ -240,8 +240,7 @@ static void tell_held(struct locks *l, struct holder *h, uint64_t now, uint64_t 
 	bool fresh = !h->ev.id;
 
 	if (fresh) {
-		if (find_beside(h, "", &st) &&
-		    l->known(l->context, h->pid, st.st_dev, st.st_ino))
+		if (find_beside(h, "", &st) && l->known(l->context, h->pid, st.st_dev, st.st_ino))
 			return;
 		if (procfs_facts(l->procfs, h->pid, &facts) ||
 		    !l->host->wanted(l->host->context, h->pid, facts.comm))

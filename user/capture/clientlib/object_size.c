@@ -14,9 +14,9 @@
 
 #include "bpf/event.h"
 
-#define SIZE_MOST   (1ULL << 40) /* bytes of anything */
-#define BLOCKS_MOST 16384	 /* of one memory root; they grow, so this is terabytes */
-#define FIELDS_MOST 4096
+#define SIZE_MOST    (1ULL << 40) /* bytes of anything */
+#define BLOCKS_MOST  16384	  /* of one memory root; they grow, so this is terabytes */
+#define FIELDS_MOST  4096
 #define REPLIES_MOST 4096 /* within a reply of Redis */
 #define REPLY_DEPTH  8
 #define ROUND8(n)    (((n) + 7) & ~7ULL)
@@ -424,7 +424,8 @@ static uint64_t vio_bytes(const struct memory *m, uint64_t address)
 	return bytes + cache;
 }
 
-/* libmariadb keeps descriptions of fields in a root somewhere in the connection.  0: none is seen. */
+/* libmariadb keeps descriptions of fields in a root somewhere in the connection.  0: none is seen.
+ */
 static uint64_t fields_bytes(const struct object *o, uint64_t own)
 {
 	unsigned char bytes[MYSQL_BYTES];
@@ -458,8 +459,8 @@ static struct object_size size_of_mysql(const struct object *o)
 	buffer = object_block(o->memory, net.buffer);
 	if (buffer == UNKNOWN64 || buffer < net.end - net.buffer)
 		return unknown;
-	return (struct object_size){own + fields_bytes(o, own) + buffer + vio_bytes(o->memory, net.vio),
-				    UNKNOWN64};
+	return (struct object_size){
+		own + fields_bytes(o, own) + buffer + vio_bytes(o->memory, net.vio), UNKNOWN64};
 }
 
 /* --- SQLite ----------------------------------------------------------------------------------- */
@@ -500,8 +501,8 @@ static bool is_cache(const struct lite_cache *c, int32_t page, int32_t extra)
 {
 	return c->page == page && c->extra > extra && c->extra <= extra + 256 &&
 	       c->line > c->page + c->extra && c->line <= c->page + c->extra + 128 &&
-	       c->nine_tenths == (uint64_t)c->most * 9 / 10 &&
-	       !(c->buckets & (c->buckets - 1)) && c->recyclable <= c->pages;
+	       c->nine_tenths == (uint64_t)c->most * 9 / 10 && !(c->buckets & (c->buckets - 1)) &&
+	       c->recyclable <= c->pages;
 }
 
 /* The page cache lies behind its pager, in the same block, and names it. */
@@ -553,8 +554,8 @@ static uint64_t lite_database_bytes(const struct object *o, const struct lite_da
 
 	if (!d->tree) /* temporary tables, and there are none */
 		return 0;
-	if (memory_read(o->memory, d->tree, &tree, sizeof(tree)) ||
-	    tree.connection != o->address || memory_u64(o->memory, tree.shared, &pager))
+	if (memory_read(o->memory, d->tree, &tree, sizeof(tree)) || tree.connection != o->address ||
+	    memory_u64(o->memory, tree.shared, &pager))
 		return UNKNOWN64;
 	return lite_pager_bytes(o->memory, pager);
 }

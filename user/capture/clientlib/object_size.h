@@ -29,8 +29,8 @@ struct object_size {
 struct object_size object_size(const struct memory *m, const struct object_fields *fields,
 			       const char *object, uint64_t address, uint64_t parent);
 
-/* What the block at this address takes of glibc's heap, its head included.  UNKNOWN64: it is none of
- * glibc's, or not in use. */
+/* What the block at this address takes of glibc's heap, its head included.  UNKNOWN64: it is none
+ * of glibc's, or not in use. */
 uint64_t object_block(const struct memory *m, uint64_t address);
 
 #endif

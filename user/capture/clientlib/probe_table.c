@@ -11,24 +11,33 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* What each row says in short. */
-#define CONNECTION(symbol_, handle_, ...)                                                          \
-	{.symbol = #symbol_, .role = PROBE_ACQUIRE, .resource = EV_RES_CONNECTION,                 \
-	 .handle = handle_, __VA_ARGS__}
-#define ACQUIRE(symbol_, resource_, handle_, ...)                                                  \
-	{.symbol = #symbol_, .role = PROBE_ACQUIRE, .resource = resource_, .handle = handle_,      \
-	 __VA_ARGS__}
-#define RELEASE(symbol_, resource_, ...)                                                           \
-	{.symbol = #symbol_, .role = PROBE_RELEASE, .resource = resource_, .handle = FROM_ARG1,    \
-	 __VA_ARGS__}
+#define CONNECTION(symbol_, handle_, ...)                                                 \
+	{                                                                                 \
+		.symbol = #symbol_, .role = PROBE_ACQUIRE, .resource = EV_RES_CONNECTION, \
+		.handle = handle_, __VA_ARGS__                                            \
+	}
+#define ACQUIRE(symbol_, resource_, handle_, ...)                                 \
+	{                                                                         \
+		.symbol = #symbol_, .role = PROBE_ACQUIRE, .resource = resource_, \
+		.handle = handle_, __VA_ARGS__                                    \
+	}
+#define RELEASE(symbol_, resource_, ...)                                          \
+	{                                                                         \
+		.symbol = #symbol_, .role = PROBE_RELEASE, .resource = resource_, \
+		.handle = FROM_ARG1, __VA_ARGS__                                  \
+	}
 #define USE(symbol_, resource_, ...)                                                               \
-	{.symbol = #symbol_, .role = PROBE_USE, .resource = resource_, .handle = FROM_ARG1,        \
-	 __VA_ARGS__}
+	{                                                                                          \
+		.symbol = #symbol_, .role = PROBE_USE, .resource = resource_, .handle = FROM_ARG1, \
+		__VA_ARGS__                                                                        \
+	}
 #define CALLED(object_, release_) .object = object_, .release = release_
 
 /* libpq (PostgreSQL manual, chapter "libpq").  All ways to a connection reach one of the Start
- * functions or PQsetdbLogin; every result is made by PQmakeEmptyPGresult, inside the library too. */
-#define PGCONN CALLED("PGconn", "PQfinish"), .flags = PROBE_JOINS
-#define PGMEMORY CALLED("string of libpq", "PQfreemem")
+ * functions or PQsetdbLogin; every result is made by PQmakeEmptyPGresult, inside the library too.
+ */
+#define PGCONN	  CALLED("PGconn", "PQfinish"), .flags = PROBE_JOINS
+#define PGMEMORY  CALLED("string of libpq", "PQfreemem")
 #define PGOPTIONS CALLED("PQconninfoOption list", "PQconninfoFree")
 static const struct probe_row libpq[] = {
 	CONNECTION(PQconnectStart, FROM_RETURN, PGCONN),
@@ -80,8 +89,7 @@ static const struct probe_row mysql[] = {
 		.flags = PROBE_JOINS, MYSQL_RES_),
 	ACQUIRE(mysql_list_dbs, EV_RES_RESULT, FROM_RETURN, .parent = FROM_ARG1, MYSQL_RES_),
 	ACQUIRE(mysql_list_tables, EV_RES_RESULT, FROM_RETURN, .parent = FROM_ARG1, MYSQL_RES_),
-	ACQUIRE(mysql_list_processes, EV_RES_RESULT, FROM_RETURN, .parent = FROM_ARG1,
-		MYSQL_RES_),
+	ACQUIRE(mysql_list_processes, EV_RES_RESULT, FROM_RETURN, .parent = FROM_ARG1, MYSQL_RES_),
 	ACQUIRE(mysql_stmt_result_metadata, EV_RES_RESULT, FROM_RETURN,
 		CALLED("MYSQL_RES", "mysql_free_result")),
 	RELEASE(mysql_free_result, EV_RES_RESULT, .flags = PROBE_BORN_INSIDE),
@@ -93,7 +101,7 @@ static const struct probe_row mysql[] = {
 
 /* SQLite (sqlite.org/c3ref).  A failed open may still hand out a handle that must be closed; a
  * failed close has closed nothing, and close_v2 lets the handle live until its statements end. */
-#define SQLITE CALLED("sqlite3", "sqlite3_close")
+#define SQLITE	    CALLED("sqlite3", "sqlite3_close")
 #define SQLITE_STMT CALLED("sqlite3_stmt", "sqlite3_finalize"), .parent = FROM_ARG1
 static const struct probe_row sqlite[] = {
 	CONNECTION(sqlite3_open, FROM_OUT | FROM_ARG2, .text = FROM_ARG1, SQLITE),
@@ -115,8 +123,12 @@ static const struct probe_row sqlite[] = {
 	ACQUIRE(sqlite3_prepare16_v3, EV_RES_STATEMENT, FROM_OUT | FROM_ARG5, .text = FROM_ARG2,
 		.success = SUCCESS_ZERO, .flags = PROBE_WIDE_TEXT, SQLITE_STMT),
 	RELEASE(sqlite3_finalize, EV_RES_STATEMENT, .rows_after = ROWS_COUNTED),
-	{.symbol = "sqlite3_reset", .role = PROBE_REWIND, .resource = EV_RES_STATEMENT,
-	 .handle = FROM_ARG1, .flags = PROBE_BORN_INSIDE, .rows_after = ROWS_COUNTED},
+	{.symbol = "sqlite3_reset",
+	 .role = PROBE_REWIND,
+	 .resource = EV_RES_STATEMENT,
+	 .handle = FROM_ARG1,
+	 .flags = PROBE_BORN_INSIDE,
+	 .rows_after = ROWS_COUNTED},
 	{.symbol = "sqlite3_exec", .role = PROBE_INSIDE}, /* of a static copy */
 	USE(sqlite3_exec, EV_RES_CONNECTION, .text = FROM_ARG2),
 	ACQUIRE(sqlite3_get_table, EV_RES_RESULT, FROM_OUT | FROM_ARG3, .parent = FROM_ARG1,
@@ -132,7 +144,7 @@ static const struct probe_row sqlite[] = {
 };
 
 /* hiredis (its README). */
-#define REDIS CALLED("redisContext", "redisFree")
+#define REDIS	    CALLED("redisContext", "redisFree")
 #define REDIS_REPLY CALLED("redisReply", "freeReplyObject"), .parent = FROM_ARG1
 static const struct probe_row hiredis[] = {
 	CONNECTION(redisConnect, FROM_RETURN, REDIS),
@@ -159,7 +171,10 @@ static const struct probe_row hiredis[] = {
 
 /* OpenSSL (SSL_read(3), SSL_write(3), SSL_free(3)).  Its rows hand out nothing: they tell what
  * goes through. */
-#define TLS(symbol_, role_, ...) {.symbol = #symbol_, .role = role_, .handle = FROM_ARG1, __VA_ARGS__}
+#define TLS(symbol_, role_, ...)                                                    \
+	{                                                                           \
+		.symbol = #symbol_, .role = role_, .handle = FROM_ARG1, __VA_ARGS__ \
+	}
 static const struct probe_row openssl[] = {
 	TLS(SSL_read, PROBE_TLS_READ, .text = FROM_ARG2, .success = SUCCESS_POSITIVE),
 	TLS(SSL_write, PROBE_TLS_WRITE, .text = FROM_ARG2, .success = SUCCESS_POSITIVE),
@@ -172,7 +187,11 @@ static const struct probe_row openssl[] = {
 	TLS(SSL_free, PROBE_TLS_END),
 };
 
-#define ANCHORS(...) (const char *const[]){__VA_ARGS__, NULL}
+#define ANCHORS(...)              \
+	(const char *const[])     \
+	{                         \
+		__VA_ARGS__, NULL \
+	}
 
 const struct probe_library probe_libraries[] = {
 	{"libpq", EV_LIBRARY_LIBPQ, EV_DB_POSTGRESQL, ANCHORS("PQfinish", "PQclear"), libpq,
@@ -184,8 +203,7 @@ const struct probe_library probe_libraries[] = {
 	{"hiredis", EV_LIBRARY_HIREDIS, EV_DB_REDIS, ANCHORS("redisFree", "freeReplyObject"),
 	 hiredis, COUNT(hiredis), COUNT(libpq) + COUNT(mysql) + COUNT(sqlite), NULL},
 	{"OpenSSL", EV_LIBRARY_OPENSSL, EV_DB_UNKNOWN, ANCHORS("SSL_read", "SSL_write"), openssl,
-	 COUNT(openssl), COUNT(libpq) + COUNT(mysql) + COUNT(sqlite) + COUNT(hiredis),
-	 NULL},
+	 COUNT(openssl), COUNT(libpq) + COUNT(mysql) + COUNT(sqlite) + COUNT(hiredis), NULL},
 };
 
 const size_t probe_library_count = COUNT(probe_libraries);

@@ -21,8 +21,8 @@ struct probe_row {
 	uint8_t handle;	  /* enum probe_source, also the next two */
 	uint8_t parent;
 	uint8_t text;
-	uint8_t success;     /* enum probe_success */
-	uint8_t flags;	     /* enum probe_flag; PROBE_RETURNS is added where it is needed */
+	uint8_t success; /* enum probe_success */
+	uint8_t flags;	 /* enum probe_flag; PROBE_RETURNS is added where it is needed */
 	/* 1 + offset of a 64-bit row count in the object, ROWS_COUNTED, or 0 none. */
 	uint16_t rows_after;
 	const char *object;  /* what it hands out, as its manual calls it */
@@ -36,7 +36,7 @@ struct probe_library {
 	const char *const *anchors; /* a file that has all of these has the library; NULL ends */
 	const struct probe_row *rows;
 	size_t count;
-	uint16_t first; /* number of the first row, among all rows */
+	uint16_t first;	    /* number of the first row, among all rows */
 	const char *prefix; /* of its own functions' names; NULL they have none in common */
 };
 

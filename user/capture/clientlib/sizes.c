@@ -13,10 +13,10 @@
 
 #define FIRST_WAIT_NS 900000000ULL /* until the next sweep */
 #define MOST_WAIT_NS  (64 * FIRST_WAIT_NS)
-#define LOOKS_MOST    500   /* in one sweep */
+#define LOOKS_MOST    500	 /* in one sweep */
 #define SWEEP_NS      5000000ULL /* objects of one sweep lie close together, and are older than that */
 #define SWEEP_MOST_NS 100000000ULL /* the rest has its turn in the next */
-#define SIZED_MOST    65536 /* beyond, each is looked at once */
+#define SIZED_MOST    65536	   /* beyond, each is looked at once */
 
 struct sized {
 	struct ev_handle ev; /* as told last */

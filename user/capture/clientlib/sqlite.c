@@ -40,19 +40,19 @@ struct open_file { /* a connection */
 	uint64_t digest;
 	struct ev_connection ev; /* as told last */
 	struct ev_file file;
-	struct sqlite_file at; /* path NULL: no file, or not known */
-	uint64_t sql;	       /* hash of the text told last */
-	uint64_t begun;	       /* stack of the transaction told last */
-	struct handle handle;  /* as the ledger has it */
+	struct sqlite_file at;	   /* path NULL: no file, or not known */
+	uint64_t sql;		   /* hash of the text told last */
+	uint64_t begun;		   /* stack of the transaction told last */
+	struct handle handle;	   /* as the ledger has it */
 	uint32_t statements, busy; /* of those told of */
-	bool counted; /* among the process's told_closed */
+	bool counted;		   /* among the process's told_closed */
 };
 
 /* The connections of a process, told of one by one or not. */
 struct opener {
 	uint32_t pid;
 	uint64_t start_ns;
-	uint64_t released;    /* by all its sites */
+	uint64_t released; /* by all its sites */
 	uint32_t sites;
 	uint64_t told_closed; /* of those, how many were told of */
 	uint64_t told_brief;
@@ -68,7 +68,7 @@ struct open_statement {
 	struct handle_key key;
 	uint64_t parent, born_ns, text;
 	uint64_t prepared_at; /* stack; 0 none */
-	char *sql; /* literals replaced; NULL not known */
+	char *sql;	      /* literals replaced; NULL not known */
 	uint32_t length, cut;
 	uint64_t digest;
 	uint64_t still_ns; /* since when its bytes have not changed */
@@ -224,8 +224,7 @@ static void tell_identity(struct sqlites *s, const struct open_file *f, const ch
 {
 	struct ev_identity id = {};
 
-	id.head = (struct ev_head){
-		.ns = f->ev.head.ns, .kind = EV_IDENTITY, .size = sizeof(id)};
+	id.head = (struct ev_head){.ns = f->ev.head.ns, .kind = EV_IDENTITY, .size = sizeof(id)};
 	id.id = f->ev.id;
 	id.family = AF_UNIX;
 	identity_path(id.path, f->at.path ? f->at.path : otherwise);
@@ -372,8 +371,8 @@ static void tell_sql(struct sqlites *s, struct open_file *f, uint64_t hash, uint
 	tell(s, &ev.head);
 }
 
-static void tell_statement(struct sqlites *s, const struct open_file *f,
-			   struct open_statement *st, uint64_t now)
+static void tell_statement(struct sqlites *s, const struct open_file *f, struct open_statement *st,
+			   uint64_t now)
 {
 	struct ev_statement ev = {};
 

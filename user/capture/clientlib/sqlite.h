@@ -23,7 +23,7 @@ struct client_host;
 struct sqlite_fields {
 	struct probe_field autocommit; /* of a connection: 0 inside a transaction */
 	struct probe_field busy;       /* of a statement: stepped, neither finished nor reset */
-	uint32_t rows; /* of a statement: see row_counter.h; UNKNOWN32 */
+	uint32_t rows;		       /* of a statement: see row_counter.h; UNKNOWN32 */
 };
 
 /* All borrowed.  0 or -ENOMEM. */
@@ -40,8 +40,8 @@ void sqlites_site(struct sqlites *s, const struct raw_site *raw);
 /* A statement has handed out many rows, and its process has grown. */
 void sqlites_run(struct sqlites *s, const struct raw_run *raw, const struct sqlite_fields *fields);
 /* It is gone.  exiting: with its process. */
-void sqlites_gone(struct sqlites *s, const struct handle_key *key, uint64_t born_ns,
-		  uint64_t ns, bool exiting);
+void sqlites_gone(struct sqlites *s, const struct handle_key *key, uint64_t born_ns, uint64_t ns,
+		  bool exiting);
 /* Looks at all that are open and tells what changed. */
 void sqlites_sweep(struct sqlites *s, uint64_t now_ns);
 

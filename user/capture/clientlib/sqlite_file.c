@@ -221,8 +221,7 @@ static bool count_distinct(void *context, const char *fd, const struct place *at
 {
 	struct only *o = context;
 
-	if ((o->count && o->at.device == at->device && o->at.inode == at->inode) ||
-	    !has_header(fd))
+	if ((o->count && o->at.device == at->device && o->at.inode == at->inode) || !has_header(fd))
 		return false;
 	o->at = *at;
 	return ++o->count > 1;

@@ -38,8 +38,8 @@ uint64_t sqlite_run_grown(const struct sqlite_run *r, const struct sqlite_rest *
 /* Anonymous memory of a process; UNKNOWN64. */
 uint64_t sqlite_run_memory(const struct procfs *procfs, uint32_t pid);
 
-/* What a connection's library may itself hold of its process's memory, to keep pages and to sort, in
- * KiB; UNKNOWN32: without bound, or not known.  autocommit: where it lies in the connection.
+/* What a connection's library may itself hold of its process's memory, to keep pages and to sort,
+ * in KiB; UNKNOWN32: without bound, or not known.  autocommit: where it lies in the connection.
  * file_bytes: size of its main file and log, UNKNOWN64: it keeps no more pages than there are. */
 uint32_t sqlite_run_cache(uint32_t pid, uint64_t connection, const struct probe_field *autocommit,
 			  uint64_t file_bytes);

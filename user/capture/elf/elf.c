@@ -24,33 +24,35 @@
 #include "user/capture/elf/look.h"
 
 #define RELOCATIONS_MAX (1UL << 20)
-#define PHDRS_MAX      (65536 / sizeof(Elf64_Phdr)) /* what execve(2) takes */
-#define SECTIONS_MAX   65536
-#define DYNAMIC_MAX    4096
-#define NOTES_MAX      65536
-#define CHAIN_MAX      1024 /* symbols of one hash bucket; linkers aim at a few */
-#define TABLE_MAX      (128UL << 20)
+#define PHDRS_MAX	(65536 / sizeof(Elf64_Phdr)) /* what execve(2) takes */
+#define SECTIONS_MAX	65536
+#define DYNAMIC_MAX	4096
+#define NOTES_MAX	65536
+#define CHAIN_MAX	1024 /* symbols of one hash bucket; linkers aim at a few */
+#define TABLE_MAX	(128UL << 20)
 #define DEBUGDATA_MAX	(8UL << 20) /* compressed */
 #define UNPACKED_MAX	(32UL << 20)
 #define UNPACKED_STEP	(1UL << 20)
-#define LZMA_MEMORY    (64UL << 20)
+#define LZMA_MEMORY	(64UL << 20)
 #define NAMES_MAX	(32UL << 20) /* that are kept in memory */
-#define NAME_BYTES_MAX 255
+#define NAME_BYTES_MAX	255
 /* A look into a library takes microseconds, since its hash table is asked; one into all symbols of
  * a large program some 10 ms for 100 MB. */
 #define LOOK_BYTES (512UL << 20)
 #ifdef __SANITIZE_ADDRESS__
 #define LOOK_CPU_MS 150 /* the sanitizers take some three times as long */
 #else
-#define LOOK_CPU_MS 200 /* a library of the table takes 2 to 7; the rest is for slow and emulated processors */
+#define LOOK_CPU_MS                                                                              \
+	200 /* a library of the table takes 2 to 7; the rest is for slow and emulated processors \
+	     */
 #endif
-#define LOOK_MS	       500 /* on a busy machine, and from a slow disk */
-#define DEEP_CPU_MS    250
-#define DEEP_MS	       2000
-#define SPOTS_EACH     8 /* linkers store a name once; as the end of others, a few times */
-#define BLOCK	       65536
-#define PAGE	       4096
-#define PAGES	       16 /* a power of two */
+#define LOOK_MS	    500 /* on a busy machine, and from a slow disk */
+#define DEEP_CPU_MS 250
+#define DEEP_MS	    2000
+#define SPOTS_EACH  8 /* linkers store a name once; as the end of others, a few times */
+#define BLOCK	    65536
+#define PAGE	    4096
+#define PAGES	    16 /* a power of two */
 
 /* Bytes of a file or of memory. */
 struct image {
@@ -72,7 +74,7 @@ struct elf_file {
 	/* What the dynamic section names, in the file; size is to the end of the segment. */
 	struct range symbols, strings, gnu_hash, hash;
 	struct range jumps, relocations; /* exactly so many bytes */
-	bool is_pie; /* a program that may be loaded anywhere */
+	bool is_pie;			 /* a program that may be loaded anywhere */
 	struct budget budget;
 	uint32_t look_ms; /* that a look may take, beside the budget of processor time */
 	/* A small cache: hash lookups jump about in few pages.  Not touched before it is used. */

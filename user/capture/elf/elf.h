@@ -61,8 +61,8 @@ uint64_t elf_code_address(struct elf_file *e, uint64_t offset);
 uint64_t elf_section(struct elf_file *e, const char *name);
 
 /* Where a file keeps the addresses of functions of other files, by name: the slot that its linkage
- * table jumps through, and the one that its code reads itself.  Addresses as the file has them, 0 there
- * is none. */
+ * table jumps through, and the one that its code reads itself.  Addresses as the file has them, 0
+ * there is none. */
 void elf_slots(struct elf_file *e, const char *const *names, size_t n, uint64_t *calls,
 	       uint64_t *pointers);
 

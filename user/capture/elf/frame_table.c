@@ -9,8 +9,8 @@
 
 #define FUNCTIONS_MOST 200000
 
-/* .eh_frame_hdr, as every linker writes it: two numbers of four bytes for each function, relative to
- * its own beginning, sorted by the first. */
+/* .eh_frame_hdr, as every linker writes it: two numbers of four bytes for each function, relative
+ * to its own beginning, sorted by the first. */
 struct frame_header {
 	uint8_t version, frame_encoding, count_encoding, table_encoding;
 	int32_t frame;

@@ -20,7 +20,8 @@ struct frame_table {
 
 /* 0, or -EBADMSG: there is none that we read. */
 int frame_table_open(struct frame_table *t, struct elf_file *elf);
-/* The i-th function: its address, and its size, 0 where that does not fit together.  0 or -EBADMSG. */
+/* The i-th function: its address, and its size, 0 where that does not fit together.  0 or -EBADMSG.
+ */
 int frame_table_at(const struct frame_table *t, uint32_t i, uint64_t *address, uint32_t *size);
 /* The size of the function that begins at this address; 0 none does. */
 uint32_t frame_table_size(const struct frame_table *t, uint64_t address);

@@ -19,16 +19,17 @@
 
 #include "user/capture/elf/look_wire.h"
 
-#define FIRST_MOST 4	/* names of a question that is a first one */
-/* All answers about a file together: a look has its own budget within the worker, of half of this. */
-#define LOOK_MS	   1000
-#define DEEP_MS	   3000
-#define STOP_MS	   0	       /* nobody waits for its end */
-#define GIVEN_UP   256	       /* files */
+#define FIRST_MOST 4 /* names of a question that is a first one */
+/* All answers about a file together: a look has its own budget within the worker, of half of this.
+ */
+#define LOOK_MS	    1000
+#define DEEP_MS	    3000
+#define STOP_MS	    0	/* nobody waits for its end */
+#define GIVEN_UP    256 /* files */
 #define BLOCK_BYTES 16384
 #define BLOCK_ALIGN 4096
 #define SPARE	    2		/* workers that are started before a file needs one */
-#define EACH_BYTES (48U << 20) /* of the functions of one file */
+#define EACH_BYTES  (48U << 20) /* of the functions of one file */
 
 /* A worker, with the files that it has open. */
 struct looker {
@@ -43,7 +44,7 @@ struct look {
 	struct looker *at, own;
 	uint64_t generation; /* at's, when the file was opened */
 	uint32_t file;
-	int fd; /* the caller's */
+	int fd;		  /* the caller's */
 	uint64_t left_ms; /* of the time that we wait for answers */
 	bool given_up, is_program;
 	struct look_opened opened;

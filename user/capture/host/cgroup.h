@@ -51,7 +51,8 @@ enum cgroup_hierarchy cgroups_first_v1(const struct cgroups *c);
 /* Paths are those of /proc/PID/cgroup, "/" first.  -ENOENT: not there or not mounted. */
 int cgroups_id(const struct cgroups *c, enum cgroup_hierarchy h, const char *path, uint64_t *id);
 
-/* The first size - 1 bytes of a file of a cgroup, with a NUL after them.  Their number, or -errno. */
+/* The first size - 1 bytes of a file of a cgroup, with a NUL after them.  Their number, or -errno.
+ */
 ssize_t cgroups_read(const struct cgroups *c, enum cgroup_hierarchy h, const char *path,
 		     const char *name, char *buf, size_t size);
 

@@ -26,10 +26,10 @@
 	(1UL << 20) /* a container's state has some KiB; parsed, it takes 50 times as much */
 #define PASSWD_BYTES_MAX (4UL << 20)
 #define ENTRIES_MAX	 64 /* of a folder that has one entry for each storage driver */
-#define CGROUP_TEXT_MAX 65536
-#define CMDLINE_MAX	16384
-#define NAME_ATTEMPTS	3 /* a run time may write the state file after the cgroup */
-#define HOMES_MAX	4096
+#define CGROUP_TEXT_MAX	 65536
+#define CMDLINE_MAX	 16384
+#define NAME_ATTEMPTS	 3 /* a run time may write the state file after the cgroup */
+#define HOMES_MAX	 4096
 
 struct entry {
 	struct container container;
@@ -182,7 +182,7 @@ static bool keep_name(char name[CONTAINER_NAME_LEN + 1], const char *text)
 struct search {
 	struct containers *c;
 	const char *id;
-	char *name; /* CONTAINER_NAME_LEN bytes and a NUL */
+	char *name;  /* CONTAINER_NAME_LEN bytes and a NUL */
 	uid_t owner; /* of whom all state must be; FILE_OF_ANYBODY */
 };
 

@@ -58,13 +58,13 @@
 #include "user/capture/host/memory.h"
 #include "user/capture/host/overlay.h"
 
-#define FILES_MAX     65536 /* known at once, of some 150 bytes each */
-#define MAPS_BUFFER   (64 << 10)
-#define RING_PAGES    64 /* with the page before them within kernel.perf_event_mlock_kb's default */
-#define RECORD_MAX    (4096 + 256) /* a mapping event with the longest path */
-#define REST_NS	      10000000	   /* between two looks while mappings keep coming */
-#define SCAN_SHARE    20	   /* of the time may go into scans for lost events: one part in */
-#define LOOK_NS	      500000000ULL /* between two looks whether what is held is mapped still */
+#define FILES_MAX   65536 /* known at once, of some 150 bytes each */
+#define MAPS_BUFFER (64 << 10)
+#define RING_PAGES  64 /* with the page before them within kernel.perf_event_mlock_kb's default */
+#define RECORD_MAX  (4096 + 256) /* a mapping event with the longest path */
+#define REST_NS	    10000000	 /* between two looks while mappings keep coming */
+#define SCAN_SHARE  20		 /* of the time may go into scans for lost events: one part in */
+#define LOOK_NS	    500000000ULL /* between two looks whether what is held is mapped still */
 /* A child may be born while a scan has passed it and not come to its parent. */
 #define GONE_SCANS    2
 #define FORGET_NS     60000000000ULL /* a full table is cleared of what nobody maps so often */

@@ -54,8 +54,8 @@ struct library_counts {
 	uint64_t lost;	     /* mapping events that the kernel dropped; each led to a scan */
 	uint64_t vanished;   /* sightings: unmapped, or the process gone, before we could look */
 	uint64_t unreadable; /* sightings of files we may not or cannot open */
-	uint64_t served; /* sightings of files each read of which some program answers, or not */
-	uint64_t refused;    /* sightings of files past the limit of 65,536: not looked at */
+	uint64_t served;  /* sightings of files each read of which some program answers, or not */
+	uint64_t refused; /* sightings of files past the limit of 65,536: not looked at */
 };
 
 /* procfs is borrowed.  0 or -errno. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * limit.c - reads memory.max, memory.high, memory.limit_in_bytes, /proc/PID/limits and /proc/meminfo.
+ * limit.c - reads memory.max, memory.high, memory.limit_in_bytes, /proc/PID/limits and
+ * /proc/meminfo.
  *
  * Pages of files that nobody used lately are had back at once, so they do not count as used; the
  * kernel's own MemAvailable says the same of the host.
@@ -29,7 +30,8 @@ struct limits {
 /* Where each hierarchy keeps its figures. */
 static const struct {
 	enum cgroup_hierarchy hierarchy;
-	const char *most, *brake; /* brake: above it the processes are slowed to a crawl; NULL: no such */
+	const char *most,
+		*brake; /* brake: above it the processes are slowed to a crawl; NULL: no such */
 	const char *used, *idle;
 } files[] = {
 	{CGROUP_V2, "memory.max", "memory.high", "memory.current", "\ninactive_file "},
@@ -198,8 +200,7 @@ static void look_at_process(const struct limits *l, uint32_t pid, const struct p
 	if (procfs_read(l->procfs, pid, "limits", text, sizeof(text)) <= 0)
 		return;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct limit limit = {number_of(text, rows[i].key), rows[i].used,
-				      EV_LIMIT_PROCESS};
+		struct limit limit = {number_of(text, rows[i].key), rows[i].used, EV_LIMIT_PROCESS};
 
 		keep_nearer(nearest, &limit);
 	}

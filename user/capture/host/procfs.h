@@ -33,7 +33,7 @@ struct process_usage {
 	uint64_t rss_peak_bytes;
 	uint64_t anonymous_bytes; /* resident */
 	uint64_t swapped_bytes;
-	uint64_t file_bytes; /* resident, of files or shared */
+	uint64_t file_bytes;  /* resident, of files or shared */
 	uint64_t space_bytes; /* what RLIMIT_AS bounds */
 	uint64_t data_bytes;  /* what RLIMIT_DATA bounds */
 	uint32_t open_files;
@@ -59,7 +59,8 @@ ssize_t procfs_arguments(const struct procfs *p, uint32_t pid, uint64_t start_ns
  * -ESRCH also of one that has ended and is not reaped. */
 int procfs_pages(const struct procfs *p, uint32_t pid, uint64_t *pages);
 
-/* Bits of enum ev_client_library: client libraries mapped.  Reads all of maps: not for every tick. */
+/* Bits of enum ev_client_library: client libraries mapped.  Reads all of maps: not for every tick.
+ */
 int procfs_libraries(const struct procfs *p, uint32_t pid, uint32_t *libraries);
 
 /* The first size - 1 raw bytes of /proc/PID/name, with a NUL after them.  Returns their number. */

@@ -23,21 +23,21 @@
 #include "user/capture/kernel/kernel_load.h"
 #include "user/capture/kernel/kernel_skel.h"
 
-#define READ_BYTES   (256 << 10)
-#define FORGET_BATCH 256
+#define READ_BYTES		(256 << 10)
+#define FORGET_BATCH		256
 #define WALKS_MOST		64 /* of one map in one sweep: 32 MiB of records */
-#define BIRTHS_EACH_SWEEP 20
-#define BIRTHS_AT_START	  256
-#define STACKS_NATIVE	   100 /* of each process a second */
-#define STACKS_INTERPRETED 2000
-#define STACKS_NATIVE_ALL  2000 /* where every birth is told */
-#define STACKS_INTERPRETED_ALL 20000
-#define STACKS_NATIVE_HEAP 2000	/* where its allocator's calls are followed */
+#define BIRTHS_EACH_SWEEP	20
+#define BIRTHS_AT_START		256
+#define STACKS_NATIVE		100 /* of each process a second */
+#define STACKS_INTERPRETED	2000
+#define STACKS_NATIVE_ALL	2000 /* where every birth is told */
+#define STACKS_INTERPRETED_ALL	20000
+#define STACKS_NATIVE_HEAP	2000 /* where its allocator's calls are followed */
 #define STACKS_INTERPRETED_HEAP 500000
-#define STACK_BYTES_COPIED 8192
-#define OBJECTS_MOST 8 /* beside the first */
-#define HEAP_BUCKETS_EXACT   (1U << 18) /* 128 bytes and 7 blocks each */
-#define HEAP_BUCKETS_SAMPLED (1U << 16)
+#define STACK_BYTES_COPIED	8192
+#define OBJECTS_MOST		8	   /* beside the first */
+#define HEAP_BUCKETS_EXACT	(1U << 18) /* 128 bytes and 7 blocks each */
+#define HEAP_BUCKETS_SAMPLED	(1U << 16)
 
 struct comm_key {
 	char comm[EV_COMM_LEN];
@@ -61,7 +61,7 @@ struct kernel {
 	 * in. */
 	struct bpf_link *sweep_connections, *count;
 	struct bpf_link *sweeps[KERNEL_SWEEPS];
-	kernel_record_fn fn; /* during a drain */
+	kernel_record_fn fn;	/* during a drain */
 	kernel_task_fn task_fn; /* during a drain of tasks, which may be another thread's */
 	void *task_context;
 	uint64_t drained, drain_end_ns; /* records so far; when it is enough, 0 never */
@@ -77,8 +77,8 @@ struct kernel {
 	int hierarchy_count;
 };
 
-/* What only some need, in the background: the wire in the programs for TLS takes the verifier about as
- * long as all that is loaded at the start. */
+/* What only some need, in the background: the wire in the programs for TLS takes the verifier about
+ * as long as all that is loaded at the start. */
 static const struct {
 	const char *programs[3];
 } more_programs[KERNEL_MORE] = {
@@ -106,8 +106,8 @@ static const struct {
 	uint16_t port;
 	uint8_t database;
 } ports[] = {
-	{5432, EV_DB_POSTGRESQL}, {5433, EV_DB_POSTGRESQL}, {6432, EV_DB_POSTGRESQL},
-	{26257, EV_DB_POSTGRESQL}, {3306, EV_DB_MYSQL},	    {3307, EV_DB_MYSQL},
+	{5432, EV_DB_POSTGRESQL},  {5433, EV_DB_POSTGRESQL}, {6432, EV_DB_POSTGRESQL},
+	{26257, EV_DB_POSTGRESQL}, {3306, EV_DB_MYSQL},	     {3307, EV_DB_MYSQL},
 	{6033, EV_DB_MYSQL},
 };
 
@@ -393,8 +393,8 @@ static int prepare(struct kernel *k, const struct kernel_options *o)
 	for (size_t i = 0; i < o->select->comm_count && !err; i++) {
 		uint8_t one = 1;
 
-		err = bpf_map_update_elem(bpf_map__fd(k->skel->maps.comms),
-					  &o->select->comms[i], &one, BPF_ANY);
+		err = bpf_map_update_elem(bpf_map__fd(k->skel->maps.comms), &o->select->comms[i],
+					  &one, BPF_ANY);
 	}
 	return err ? err : kernel_select(k, o->select);
 }
@@ -898,8 +898,7 @@ uint64_t kernel_bytes(struct kernel *k)
 	struct bpf_map *m;
 	size_t part = 0;
 
-	bpf_object__for_each_map(m, k->skel->obj)
-		bytes += fd_bytes(bpf_map__fd(m));
+	bpf_object__for_each_map(m, k->skel->obj) bytes += fd_bytes(bpf_map__fd(m));
 	while ((p = loaded_next(&k->loaded, p, &part)))
 		bytes += fd_bytes(bpf_program__fd(p));
 	for (int i = 0; i < KERNEL_MORE; i++)

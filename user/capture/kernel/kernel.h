@@ -25,7 +25,8 @@ struct kernel_options {
 	bool tell_all;		/* every birth through the ring: short programs, test suites */
 	uint64_t grace_ns;	/* what lives shorter is only counted */
 	bool take_stacks;	/* of whoever opens, begins, prepares */
-	uint64_t heap_interval;	/* bytes between sampled blocks; 1: every one; 0: none are followed */
+	uint64_t heap_interval; /* bytes between sampled blocks; 1: every one; 0: none are followed
+				 */
 	const struct select *select; /* borrowed; empty: the whole host */
 };
 

@@ -19,7 +19,8 @@ int kernel_client_programs(struct kernel *k, enum kernel_probes which,
 			   struct probe_programs *programs);
 /* The programs for TLS libraries may be needed: loads them in the background. */
 void kernel_client_tls_begin(struct kernel *k);
-/* TLS libraries are probed from now on.  -EAGAIN: their programs are being loaded, unless it waits. */
+/* TLS libraries are probed from now on.  -EAGAIN: their programs are being loaded, unless it waits.
+ */
 int kernel_client_tls(struct kernel *k, bool wait);
 /* A TLS connection is gone. */
 void kernel_client_forget_veil(struct kernel *k, uint64_t id);

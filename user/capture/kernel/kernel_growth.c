@@ -87,7 +87,7 @@ int kernel_growth_enter(struct kernel_growth *g, uint32_t pid, const struct grow
 
 	if (!err || err == -EEXIST)
 		err = bpf_map_update_elem(map_fd(g, "growing"), &pid, how, BPF_ANY);
-	if (new && err)
+	if (new &&err)
 		bpf_map_delete_elem(map_fd(g, "growth_states"), &pid);
 	else if (new)
 		(*near(g, pid))++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * kernel_growth.h - talks to bpf/memory/growth.bpf.c: which processes grow, and the probe of page faults,
- * which is there only while some do.
+ * kernel_growth.h - talks to bpf/memory/growth.bpf.c: which processes grow, and the probe of page
+ * faults, which is there only while some do.
  *
  * 0 or -errno each.
  */
@@ -20,8 +20,8 @@ void kernel_growth_close(struct kernel_growth *g);
 
 /* Its program may be needed: loads it in the background. */
 void kernel_growth_begin(struct kernel_growth *g);
-/* Page faults are looked at from now on, or no longer.  -EAGAIN: the program is being loaded, unless it
- * waits. */
+/* Page faults are looked at from now on, or no longer.  -EAGAIN: the program is being loaded,
+ * unless it waits. */
 int kernel_growth_attach(struct kernel_growth *g, bool wait);
 void kernel_growth_detach(struct kernel_growth *g);
 

@@ -31,14 +31,14 @@ static int load(struct kernel *k, struct probe_programs *programs)
 		err = kernel_more_wait(k, MORE_HEAP_SESSION);
 	programs->session = !err;
 	if (!err)
-		programs->entered =
-			bpf_program__fd(kernel_more(k, MORE_HEAP_SESSION)->progs.heap_session);
+		programs->entered = bpf_program__fd(
+			kernel_more(k, MORE_HEAP_SESSION)->progs.heap_session);
 	else
 		err = kernel_more_wait(k, MORE_HEAP_PAIR);
 	programs->taxed = true; /* each allocation costs more than that */
 	if (!err && programs->session)
-		programs->left =
-			bpf_program__fd(kernel_more(k, MORE_HEAP_SESSION)->progs.heap_left);
+		programs->left = bpf_program__fd(
+			kernel_more(k, MORE_HEAP_SESSION)->progs.heap_left);
 	if (err || programs->session)
 		return err;
 	skel = kernel_more(k, MORE_HEAP_PAIR);
@@ -119,9 +119,8 @@ int kernel_heap_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs)
 {
 	struct dbleak *one = kernel_more(k, MORE_HEAP_SESSION);
 	struct dbleak *skel = one ? one : kernel_more(k, MORE_HEAP_PAIR);
-	const struct bpf_program *const programs[] = {skel->progs.heap_session,
-						      skel->progs.heap_entered,
-						      skel->progs.heap_returned};
+	const struct bpf_program *const programs[] = {
+		skel->progs.heap_session, skel->progs.heap_entered, skel->progs.heap_returned};
 
 	*ns = *runs = 0;
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {

@@ -15,8 +15,8 @@
 struct kernel_heap {
 	struct heap_bucket *buckets;
 	uint32_t bucket_count;
-	struct heap_site *sites; /* HEAP_SITES of them */
-	const uint32_t *sites_used; /* numbers above it were never given out */
+	struct heap_site *sites;       /* HEAP_SITES of them */
+	const uint32_t *sites_used;    /* numbers above it were never given out */
 	const uint32_t *processes_met; /* likewise */
 };
 

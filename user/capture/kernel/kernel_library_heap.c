@@ -31,7 +31,8 @@ int kernel_library_heap_load(struct kernel *k, struct probe_programs *programs)
 	if (err)
 		return err;
 	memset(programs, 0, sizeof(*programs));
-	programs->entered = bpf_program__fd(kernel_more(k, MORE_LIBRARY_HEAP)->progs.library_called);
+	programs->entered = bpf_program__fd(
+		kernel_more(k, MORE_LIBRARY_HEAP)->progs.library_called);
 	programs->multi = !feature_try(FEATURE_UPROBE_MULTI);
 	return programs->entered < 0 ? -ENOTSUP : 0;
 }

@@ -21,7 +21,7 @@
 #include "user/capture/kernel/loading.h"
 #include "user/capture/probe/probe.h"
 
-#define LARGE (128 << 10) /* bytes */
+#define LARGE	 (128 << 10) /* bytes */
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Programs of each door, in turn for the one part and the other; those of the other doors are not
@@ -126,7 +126,8 @@ static int share_maps(struct dbleak *maps, struct dbleak *more)
 	struct bpf_map *m;
 	int err = 0;
 
-	bpf_object__for_each_map(m, more->obj) {
+	bpf_object__for_each_map(m, more->obj)
+	{
 		int fd = bpf_object__find_map_fd_by_name(maps->obj, bpf_map__name(m));
 
 		if (!err)
@@ -159,7 +160,8 @@ static int open_whole(struct loaded *l, size_t door, bool look_only, loaded_fill
 	struct bpf_program *p;
 	int err;
 
-	bpf_object__for_each_program(p, l->maps->obj) {
+	bpf_object__for_each_program(p, l->maps->obj)
+	{
 		const char *name = bpf_program__name(p);
 
 		choose(p, look_only ? sweep_wanted(name, true) : part_of(name, door) >= 0);
@@ -188,8 +190,7 @@ static int open_parts(struct loaded *l, size_t door, loaded_fill_fn *fill, void 
 	struct bpf_program *p;
 	int err = fill(l->maps, context), late = 0;
 
-	bpf_object__for_each_program(p, l->maps->obj)
-		choose(p, false);
+	bpf_object__for_each_program(p, l->maps->obj) choose(p, false);
 	if (!err)
 		err = dbleak__load(l->maps);
 	for (int i = 0; i < LOADED_PARTS && !err; i++)
@@ -218,8 +219,8 @@ static int try_door(struct loaded *l, size_t door, bool look_only, loaded_fill_f
 	return err;
 }
 
-/* Whether a function of the kernel takes so many arguments, as its types say.  They say it at once, where
- * the verifier reads a whole program first. */
+/* Whether a function of the kernel takes so many arguments, as its types say.  They say it at once,
+ * where the verifier reads a whole program first. */
 static bool kernel_takes(const char *function, unsigned int arguments)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -250,7 +251,8 @@ int loaded_open(struct loaded *l, bool look_only, loaded_fill_fn *fill, void *co
 {
 	int err = -ENOTSUP;
 
-	mallopt(M_MMAP_THRESHOLD, LARGE); /* the kernel's types, read for each object, are given back */
+	mallopt(M_MMAP_THRESHOLD,
+		LARGE); /* the kernel's types, read for each object, are given back */
 	for (size_t door = 0; door < COUNT(doors); door++) {
 		if (!fits(door))
 			continue;

@@ -2,9 +2,9 @@
 /*
  * kernel_load.h - which programs are loaded, when, and in which object.
  *
- * All objects are the same skeleton on the same maps, each with some of its programs.  The first two
- * are loaded at the start, side by side where there are two processors; those that only some need
- * come later, in the background.
+ * All objects are the same skeleton on the same maps, each with some of its programs.  The first
+ * two are loaded at the start, side by side where there are two processors; those that only some
+ * need come later, in the background.
  */
 #ifndef DBLEAK_CAPTURE_KERNEL_LOAD_H
 #define DBLEAK_CAPTURE_KERNEL_LOAD_H
@@ -21,8 +21,9 @@ struct loading;
 /* What is loaded at the start. */
 struct loaded {
 	struct dbleak *maps; /* and on a single processor all programs; NULL: nothing is loaded */
-	struct dbleak *parts[LOADED_PARTS]; /* the programs: maps itself, or on its maps; the rest NULL */
-	const char *door;    /* "tracepoints", "fexit" or "none" */
+	struct dbleak
+		*parts[LOADED_PARTS]; /* the programs: maps itself, or on its maps; the rest NULL */
+	const char *door;	      /* "tracepoints", "fexit" or "none" */
 };
 
 /* Sets sizes and constants before maps are made.  0 or -errno. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * kernel_pool.h - talks to bpf/memory/pool.bpf.c: whose pools are looked at, and which of them were sampled
- * and not taken again since.
+ * kernel_pool.h - talks to bpf/memory/pool.bpf.c: whose pools are looked at, and which of them were
+ * sampled and not taken again since.
  *
  * 0 or -errno each, unless said otherwise.
  */
@@ -21,8 +21,8 @@ int kernel_pool_open(struct kernel_pool **out, struct kernel *kernel);
 /* Accepts NULL. */
 void kernel_pool_close(struct kernel_pool *p);
 
-/* Begins to load the programs; -EAGAIN: not done yet.  -ENOTSUP: this kernel has no probes that are soon
- * taken out again. */
+/* Begins to load the programs; -EAGAIN: not done yet.  -ENOTSUP: this kernel has no probes that are
+ * soon taken out again. */
 int kernel_pool_load(struct kernel_pool *p, struct probe_programs *programs);
 /* Hits of one of the cookies that only count. */
 uint64_t kernel_pool_canaries(void *kernel_pool, uint32_t cookie);

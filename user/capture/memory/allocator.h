@@ -26,8 +26,8 @@ struct allocator {
 		uint64_t offset; /* in the file */
 		uint32_t before; /* bytes from the start of its code */
 		uint8_t kind;	 /* enum heap_kind */
-		bool returns; /* by a return probe; else it gives back, or throws */
-		bool throws;  /* an exception may leave it: its ends are among the exits */
+		bool returns;	 /* by a return probe; else it gives back, or throws */
+		bool throws;	 /* an exception may leave it: its ends are among the exits */
 		bool cheap;
 	} probe[ALLOCATOR_PROBES];
 	size_t exit_count;

@@ -13,19 +13,19 @@
 #include "user/capture/elf/elf.h"
 #include "user/capture/elf/frame_table.h"
 
-#define FUNCTION_MOST  (64UL << 10) /* bytes of a function; what is longer is left alone */
-#define CODE_MOST      (32UL << 20) /* of all of them */
-#define TARGETS	       4096 /* known at a time, a power of two */
-#define SITES_EACH     512  /* in one function */
-#define STUB_BYTES     16
+#define FUNCTION_MOST (64UL << 10) /* bytes of a function; what is longer is left alone */
+#define CODE_MOST     (32UL << 20) /* of all of them */
+#define TARGETS	      4096	   /* known at a time, a power of two */
+#define SITES_EACH    512	   /* in one function */
+#define STUB_BYTES    16
 
 /* What is looked for; several names may be one function. */
 static const struct {
 	const char *name;
 	enum library_function function;
 } wanted[] = {
-	{"free", LIBRARY_FREE},	      {"malloc", LIBRARY_MALLOC}, {"calloc", LIBRARY_CALLOC},
-	{"realloc", LIBRARY_REALLOC}, {"strdup", LIBRARY_STRDUP}, {"__strdup", LIBRARY_STRDUP},
+	{"free", LIBRARY_FREE},	      {"malloc", LIBRARY_MALLOC},     {"calloc", LIBRARY_CALLOC},
+	{"realloc", LIBRARY_REALLOC}, {"strdup", LIBRARY_STRDUP},     {"__strdup", LIBRARY_STRDUP},
 	{"strndup", LIBRARY_STRNDUP}, {"__strndup", LIBRARY_STRNDUP},
 };
 
@@ -118,8 +118,8 @@ static int sites_in(struct finder *f, const uint8_t *code, size_t n, uint64_t ad
 		const uint8_t *here = code + at;
 		uint32_t function = 0;
 
-		if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&f->decoder, NULL, here, n - at,
-								&is)))
+		if (!ZYAN_SUCCESS(
+			    ZydisDecoderDecodeInstruction(&f->decoder, NULL, here, n - at, &is)))
 			return -1;
 		if (is_through_pointer(here, is.length))
 			*hidden += function_in(f, displaced(here, is.length, address + at)) != 0;

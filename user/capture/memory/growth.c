@@ -3,9 +3,9 @@
  * growth.c - who grows, and for how long that is followed.
  *
  * A process is a suspect once its anonymous memory, swapped out or not, stands some megabytes above
- * its lowest, and no longer when it has reached no new height for a while; one that was born while we
- * look begins with nothing.  The probe of page faults is attached while there is a suspect, and in a
- * suspect that runs Python that of its allocator's pools.
+ * its lowest, and no longer when it has reached no new height for a while; one that was born while
+ * we look begins with nothing.  The probe of page faults is attached while there is a suspect, and
+ * in a suspect that runs Python that of its allocator's pools.
  */
 #include "user/capture/memory/growth.h"
 
@@ -27,18 +27,18 @@
 #include "user/capture/memory/pools.h"
 #include "user/capture/stack/reader.h"
 
-#define SECOND_NS     1000000000ULL
-#define STEP_BYTES    (64 << 10) /* smaller moves are not told */
-#define SUSPECT_BYTES (2 << 20)	 /* above its lowest */
-#define HEIGHT_BYTES  (256 << 10) /* that a new height stands above the old */
-#define CALM_NS	      (20 * SECOND_NS)
-#define IDLE_NS	      (5 * SECOND_NS)
-#define PATIENCE_NS   (5 * SECOND_NS) /* for the name of a stack */
-#define GAP_NS	      10000000ULL /* between two samples of anybody: 100 a second */
-#define GAP_EAGER_NS  3000000ULL  /* where programs are short */
-#define GAP_MOST_NS   200000000ULL /* of one process */
-#define LEAST_PAGES   48	  /* between two samples, on average */
-#define TELL_NS	      SECOND_NS
+#define SECOND_NS	  1000000000ULL
+#define STEP_BYTES	  (64 << 10)  /* smaller moves are not told */
+#define SUSPECT_BYTES	  (2 << 20)   /* above its lowest */
+#define HEIGHT_BYTES	  (256 << 10) /* that a new height stands above the old */
+#define CALM_NS		  (20 * SECOND_NS)
+#define IDLE_NS		  (5 * SECOND_NS)
+#define PATIENCE_NS	  (5 * SECOND_NS) /* for the name of a stack */
+#define GAP_NS		  10000000ULL	  /* between two samples of anybody: 100 a second */
+#define GAP_EAGER_NS	  3000000ULL	  /* where programs are short */
+#define GAP_MOST_NS	  200000000ULL	  /* of one process */
+#define LEAST_PAGES	  48		  /* between two samples, on average */
+#define TELL_NS		  SECOND_NS
 #define CHECK_SHARE	  100 /* looking for pages takes at most one part in so many of our time */
 #define CHECK_SHARE_EAGER 25
 #define CHECK_SHARE_POOLS 25 /* of all processes together */
@@ -46,8 +46,8 @@
 #define PAGES_AT_ONCE	  64		   /* of a process: meanwhile nothing else is done */
 #define STEP_NS		  20000000ULL	   /* then others have their turn */
 #define LAST_CHECK_NS	  (SECOND_NS / 10) /* of a process, at the end */
-#define PAGE_BYTES    4096
-#define POOLS_LOOK_NS (SECOND_NS / 5) /* at the least, and at times three times as much */
+#define PAGE_BYTES	  4096
+#define POOLS_LOOK_NS	  (SECOND_NS / 5) /* at the least, and at times three times as much */
 
 enum gap_kind { GAP_PROBE = 1, GAP_ROOM = 2, GAP_PAGES = 4, GAP_FRAMES = 8, GAP_SIZES = 16 };
 
@@ -55,8 +55,8 @@ struct grower { /* a process looked at */
 	uint32_t pid;
 	uint64_t start_ns;
 	struct ev_memory told;
-	uint64_t low, high;  /* bytes */
-	uint64_t rose_ns;    /* when it reached its height */
+	uint64_t low, high;	    /* bytes */
+	uint64_t rose_ns;	    /* when it reached its height */
 	uint64_t check_ns, tell_ns; /* when its pages are looked for next, its sites told */
 	uint64_t pools_ns;	    /* when its pools are */
 	struct growth_sites *sites; /* NULL: it was no suspect yet */
@@ -109,9 +109,10 @@ static void look_at_huge_pages(struct growth *g)
 		return;
 	g->huge = huge_pages(root);
 	if (huge_between(root))
-		tell_gap(g, GAP_SIZES,
-			 "huge pages of less than 2 MB are in use: which line takes memory is known "
-			 "less well");
+		tell_gap(
+			g, GAP_SIZES,
+			"huge pages of less than 2 MB are in use: which line takes memory is known "
+			"less well");
 	close(root);
 }
 
@@ -130,8 +131,8 @@ static void attach(struct growth *g)
 			 "this kernel does not show page faults: where memory grows is not seen");
 }
 
-/* A processor keeps this many pages of a count back, or fewer (lib/percpu_counter.c; before 6.2 each
- * thread kept 64). */
+/* A processor keeps this many pages of a count back, or fewer (lib/percpu_counter.c; before 6.2
+ * each thread kept 64). */
 static uint32_t batch_of_kernel(void)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -276,8 +277,9 @@ static void suspect(struct growth *g, struct grower *p)
 	if (!g->attached || (!p->sites && growth_sites_open(&p->sites, p->pid, p->start_ns)))
 		return;
 	if (enter(g, p)) {
-		tell_gap(g, GAP_ROOM, "too many processes grow at once: where the memory of some "
-				      "grows is not seen");
+		tell_gap(g, GAP_ROOM,
+			 "too many processes grow at once: where the memory of some "
+			 "grows is not seen");
 		return;
 	}
 	p->sampled = p->fresh = true;
@@ -376,7 +378,8 @@ static void tell_memory(struct growth *g, struct grower *p, const struct process
 	struct limit limit;
 
 	/* Of a suspect it counts, too, when it does not move. */
-	if (!p->sampled && p->told.pid && p->told.tier == ev.tier && !moved(p->told.anonymous_bytes, ev.anonymous_bytes) &&
+	if (!p->sampled && p->told.pid && p->told.tier == ev.tier &&
+	    !moved(p->told.anonymous_bytes, ev.anonymous_bytes) &&
 	    !moved(p->told.swapped_bytes, ev.swapped_bytes) &&
 	    !moved(p->told.file_bytes, ev.file_bytes))
 		return;
@@ -397,9 +400,9 @@ void growth_usage(struct growth *g, uint32_t pid, uint64_t start_ns,
 		return;
 	tell_memory(g, p, usage);
 	if (usage->anonymous_bytes != UNKNOWN64)
-		judge(g, p, usage->anonymous_bytes + (usage->swapped_bytes == UNKNOWN64
-							      ? 0
-							      : usage->swapped_bytes));
+		judge(g, p,
+		      usage->anonymous_bytes +
+			      (usage->swapped_bytes == UNKNOWN64 ? 0 : usage->swapped_bytes));
 }
 
 struct looker {
@@ -453,8 +456,8 @@ static enum page_tenant tenant(void *context, struct page *page)
 void growth_sample(struct growth *g, const struct ev_head *record)
 {
 	const struct raw_growth *sample = (const void *)record;
-	struct grower *p =
-		table_get(&g->growers, (struct table_key){sample->pid, sample->start_ns});
+	struct grower *p = table_get(&g->growers,
+				     (struct table_key){sample->pid, sample->start_ns});
 
 	struct looker l = {.pagemap = -1, .memory = memory_for_look(sample->pid, 0)};
 
@@ -595,8 +598,9 @@ static void check(struct growth *g, struct grower *p, bool last)
 	l.pagemap = kernel_pagemap(g->host.kernel, p->pid);
 	if (l.pagemap < 0) {
 		if (l.pagemap != -ENOENT && l.pagemap != -ESRCH)
-			tell_gap(g, GAP_PAGES, "/proc/PID/pagemap cannot be read: how much of what "
-					       "was taken is held is not known");
+			tell_gap(g, GAP_PAGES,
+				 "/proc/PID/pagemap cannot be read: how much of what "
+				 "was taken is held is not known");
 		p->check_ns = began + SECOND_NS;
 		return;
 	}
@@ -605,8 +609,9 @@ static void check(struct growth *g, struct grower *p, bool last)
 		;
 	close(l.pagemap);
 	if (growth_sites_blind(p->sites))
-		tell_gap(g, GAP_FRAMES, "page frames are not shown: memory given back and taken "
-					"again at one place counts as held");
+		tell_gap(g, GAP_FRAMES,
+			 "page frames are not shown: memory given back and taken "
+			 "again at one place counts as held");
 	p->check_ns = began +
 		      (g->host.eager ? CHECK_SHARE_EAGER : CHECK_SHARE) * (now_boot() - began);
 }

@@ -4,7 +4,8 @@
  *
  * EV_MEMORY of each process that changed, with the limit nearest to it.  A process that grows is
  * sampled at its page faults for as long as it goes on, and EV_MEMORY_SITE says under which stacks
- * the memory was taken and how much of it is held; of all others nothing but their size is looked at.
+ * the memory was taken and how much of it is held; of all others nothing but their size is looked
+ * at.
  */
 #ifndef DBLEAK_CAPTURE_GROWTH_H
 #define DBLEAK_CAPTURE_GROWTH_H
@@ -22,12 +23,12 @@ struct growth_host {
 	void (*tell)(void *context, struct ev_head *record);
 	/* Calls growth_spoke for each connection that process spoke on last. */
 	void (*ask)(void *context, uint32_t pid);
-	struct kernel *kernel;	 /* borrowed; NULL: sizes alone */
-	struct readers *readers; /* borrowed; NULL: without stacks */
+	struct kernel *kernel;	       /* borrowed; NULL: sizes alone */
+	struct readers *readers;       /* borrowed; NULL: without stacks */
 	const struct procfs *procfs;   /* borrowed */
 	const struct cgroups *cgroups; /* borrowed */
 	double max_overhead; /* percent of a CPU for each process that grows, for probes in it */
-	bool eager; /* each process is sampled as soon as it is met: short programs */
+	bool eager;	     /* each process is sampled as soon as it is met: short programs */
 };
 
 /* host is copied.  0 or -errno. */
@@ -40,7 +41,8 @@ void growth_close(struct growth *g);
 /* How closely memory is watched from now on, by whomever; at first EV_TIER_GROWTH. */
 void growth_tier(struct growth *g, enum ev_tier tier);
 
-/* A process was met, or is gone.  What was learned of one that is gone is told with the next sweeps. */
+/* A process was met, or is gone.  What was learned of one that is gone is told with the next
+ * sweeps. */
 void growth_met(struct growth *g, uint32_t pid, uint64_t start_ns);
 void growth_gone(struct growth *g, uint32_t pid, uint64_t start_ns);
 
@@ -62,7 +64,8 @@ void growth_pool_seen(struct growth *g, const struct ev_head *record);
 /* Looks at pools; due at growth_next, UINT64_MAX never. */
 void growth_step(struct growth *g, uint64_t now_ns);
 uint64_t growth_next(const struct growth *g);
-/* Names stacks, looks which pages are still there, tells what changed.  last: no other will follow. */
+/* Names stacks, looks which pages are still there, tells what changed.  last: no other will follow.
+ */
 void growth_sweep(struct growth *g, bool last);
 
 /* What its program in the kernel has taken, if it ran so often; of sampled run times. */

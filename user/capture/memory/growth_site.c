@@ -3,15 +3,15 @@
  * growth_site.c - see growth_site.h.
  *
  * How good is it?  What was taken in all is counted by the kernel; chance decides only whose each
- * sample's share of it is, and whether that is held.  A part p of all that was taken is then known with
- * a variance of (1 - p) times the squares of its weights, and the truth is within twice the root of
- * that, and one sample more, 19 times of 20.
+ * sample's share of it is, and whether that is held.  A part p of all that was taken is then known
+ * with a variance of (1 - p) times the squares of its weights, and the truth is within twice the
+ * root of that, and one sample more, 19 times of 20.
  *
- * Whose is what was touched for one that is gone?  Of Python, whose pools are sampled: theirs whose pools
- * live, each as much as it has of these, but no more than a few times as much, for they must be able to
- * fill it; what is left, and where there are no pools, theirs whose objects live where they were put.
- * What lives in a pool must have lived a while, and at every
- * look: a result that is fetched again and again looks the same each time, but is not always there.
+ * Whose is what was touched for one that is gone?  Of Python, whose pools are sampled: theirs whose
+ * pools live, each as much as it has of these, but no more than a few times as much, for they must
+ * be able to fill it; what is left, and where there are no pools, theirs whose objects live where
+ * they were put. What lives in a pool must have lived a while, and at every look: a result that is
+ * fetched again and again looks the same each time, but is not always there.
  */
 #include "user/capture/memory/growth_site.h"
 
@@ -20,21 +20,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SITES_MOST   512
-#define WAITING_MOST 1024
-#define PAGE_SHIFT   12
+#define SITES_MOST	512
+#define WAITING_MOST	1024
+#define PAGE_SHIFT	12
 #define POOLS_MOST_EACH 512 /* each is looked at again and again, and that takes some time */
-#define POOL_AGE_NS  2000000000ULL
-#define POOL_LOOKS   3
-#define FILL_MOST    4 /* times what was seen to be kept in pools */
+#define POOL_AGE_NS	2000000000ULL
+#define POOL_LOOKS	3
+#define FILL_MOST	4 /* times what was seen to be kept in pools */
 
 struct site {
 	struct ev_memory_site ev;
 	uint64_t votes; /* for ev.connection */
 	uint64_t taken, held, samples;
-	uint64_t lives; /* of held: what was put there lives */
-	double squares; /* of the weights of what is held */
-	uint64_t reply; /* bytes of replies, in pages */
+	uint64_t lives;				       /* of held: what was put there lives */
+	double squares;				       /* of the weights of what is held */
+	uint64_t reply;				       /* bytes of replies, in pages */
 	uint64_t pools_taken, pools_reply, pools_kept; /* the same, by samples of pools */
 	double pools_squares;
 	uint64_t pools_samples;
@@ -45,10 +45,10 @@ struct growth_sites {
 	uint64_t start_ns;
 	uint32_t pid;
 	uint64_t checked_ns; /* when pages were looked for; 0 never */
-	bool reckoned; /* pools were looked at for a part of the time */
+	bool reckoned;	     /* pools were looked at for a part of the time */
 	struct pages pages, pools;
 	uint64_t pools_least; /* when it was asked last */
-	struct site *sites; /* the first is of all without a stack */
+	struct site *sites;   /* the first is of all without a stack */
 	size_t count;
 	struct raw_growth *waiting;
 	size_t waiting_count;
@@ -172,8 +172,8 @@ static struct page page_of(const struct raw_growth *sample, uint64_t from)
 			     .site = PAGES_UNNAMED};
 }
 
-int growth_sites_add(struct growth_sites *s, const struct raw_growth *sample,
-		     pages_tenant tenant, void *context)
+int growth_sites_add(struct growth_sites *s, const struct raw_growth *sample, pages_tenant tenant,
+		     void *context)
 {
 	struct page page = page_of(sample, sample->address);
 	int err;
@@ -288,8 +288,8 @@ static uint64_t refilled(const struct growth_sites *s)
 	return gone;
 }
 
-/* What of that a site has filled: by its pools, and of what no pools tell by whose objects live where they
- * were put. */
+/* What of that a site has filled: by its pools, and of what no pools tell by whose objects live
+ * where they were put. */
 static uint64_t fill_of(const struct site *site, uint64_t gone, uint64_t lives, uint64_t kept)
 {
 	double told = gone < FILL_MOST * kept ? gone : FILL_MOST * kept;
@@ -314,8 +314,7 @@ static uint64_t reply_of(const struct site *site, uint64_t fill)
 	return site->reply + share * fill;
 }
 
-static void sum_site(struct site *site, uint64_t fill, uint64_t taken, uint64_t kept,
-		     bool reckoned)
+static void sum_site(struct site *site, uint64_t fill, uint64_t taken, uint64_t kept, bool reckoned)
 {
 	struct ev_memory_site *ev = &site->ev;
 	double error;
@@ -324,7 +323,8 @@ static void sum_site(struct site *site, uint64_t fill, uint64_t taken, uint64_t 
 		site->held = site->taken;
 	error = error_of(site->held, taken, site->squares, site->samples);
 	if (site->pools_kept)
-		error += error_of(site->pools_kept, kept, site->pools_squares, site->pools_samples) *
+		error += error_of(site->pools_kept, kept, site->pools_squares,
+				  site->pools_samples) *
 			 fill / site->pools_kept;
 	else
 		error *= 1 + (double)fill / (site->held + 1);

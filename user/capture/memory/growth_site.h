@@ -3,11 +3,13 @@
  * growth_site.h - what samples say of one process: under which stacks its pages were touched, how
  * much that was, and how much of it is held.
  *
- * A sample counts once its stack is named.  Bounded: stacks beyond the most are one, without a name.
+ * A sample counts once its stack is named.  Bounded: stacks beyond the most are one, without a
+ * name.
  *
- * Two kinds of samples.  Those of pages say how much memory came; that it stays says who holds it, but
- * where an allocator has given it to others since.  Those of pools of Python's allocator say who takes
- * memory that was used before: they are never added, but tell whose that part of the pages is by now.
+ * Two kinds of samples.  Those of pages say how much memory came; that it stays says who holds it,
+ * but where an allocator has given it to others since.  Those of pools of Python's allocator say
+ * who takes memory that was used before: they are never added, but tell whose that part of the
+ * pages is by now.
  */
 #ifndef DBLEAK_CAPTURE_GROWTH_SITE_H
 #define DBLEAK_CAPTURE_GROWTH_SITE_H
@@ -26,9 +28,10 @@ int growth_sites_open(struct growth_sites **out, uint32_t pid, uint64_t start_ns
 void growth_sites_close(struct growth_sites *s);
 
 /* One sample, as soon as it comes: what was put there is looked at.  0 or -ENOMEM. */
-int growth_sites_add(struct growth_sites *s, const struct raw_growth *sample,
-		     pages_tenant tenant, void *context);
-/* A sample of a pool taken into use at an address.  1; 0: it is not to be looked for; or -ENOMEM. */
+int growth_sites_add(struct growth_sites *s, const struct raw_growth *sample, pages_tenant tenant,
+		     void *context);
+/* A sample of a pool taken into use at an address.  1; 0: it is not to be looked for; or -ENOMEM.
+ */
 int growth_sites_add_pool(struct growth_sites *s, const struct raw_growth *sample, uint64_t pool);
 /* What was put there, if nobody has looked yet. */
 void growth_sites_see_pool(struct growth_sites *s, uint64_t pool,

@@ -15,18 +15,18 @@
 #include "user/capture/memory/heap_probe.h"
 #include "user/capture/kernel/kernel_heap.h"
 
-#define SECOND_NS	1000000000ULL
-#define BUDGET_EVERY_NS (SECOND_NS / 4)
-#define BURST_NS	SECOND_NS /* what was not spent in so long may be spent at once */
-#define KEEP_PERCENT	100.0 /* an overhead that nothing can be above */
-#define TOLD_EACH_SWEEP 2000
-#define NAMES_WAIT	3 /* sweeps that a site may wait for its stack to be named */
-#define PROGRAM_NS	150 /* of a program, until it is measured */
-#define RUNS_ENOUGH	100
-#define BURY_EVERY_NS	(5 * SECOND_NS)
+#define SECOND_NS	  1000000000ULL
+#define BUDGET_EVERY_NS	  (SECOND_NS / 4)
+#define BURST_NS	  SECOND_NS /* what was not spent in so long may be spent at once */
+#define KEEP_PERCENT	  100.0	    /* an overhead that nothing can be above */
+#define TOLD_EACH_SWEEP	  2000
+#define NAMES_WAIT	  3   /* sweeps that a site may wait for its stack to be named */
+#define PROGRAM_NS	  150 /* of a program, until it is measured */
+#define RUNS_ENOUGH	  100
+#define BURY_EVERY_NS	  (5 * SECOND_NS)
 #define CHILDREN_EVERY_NS (SECOND_NS / 4)
-#define PASSED_MOST	10000
-#define SIGMAS		1.96 /* 19 times of 20 */
+#define PASSED_MOST	  10000
+#define SIGMAS		  1.96 /* 19 times of 20 */
 
 struct told_site {
 	uint64_t sum; /* of what was told */
@@ -46,12 +46,13 @@ struct heap {
 	struct probe_programs programs;
 	struct probe_cost cost;
 	struct told_site told[HEAP_SITES];
-	uint32_t next; /* site to begin the next sweep with */
+	uint32_t next;	   /* site to begin the next sweep with */
 	struct table live; /* numbers of processes that are there; the value says nothing */
-	uint32_t met, met_before; /* numbers given out before the last look at them, and the one before */
+	uint32_t met,
+		met_before; /* numbers given out before the last look at them, and the one before */
 	struct table passed; /* processes looked at when probes are narrow, by pid */
 	size_t followed;
-	uint64_t run_ns; /* of a program, on average */
+	uint64_t run_ns;       /* of a program, on average */
 	struct heap_hits hits; /* counted so far */
 	uint64_t spent_ns;     /* by all of our probes */
 	uint64_t budget_at_ns, buried_ns, children_at_ns;
@@ -178,9 +179,8 @@ static void tell_site(struct heap *h, uint32_t number, uint64_t now_ns, bool gon
 /* Of a process that ran before we came. */
 static void tell_older(struct heap *h, uint32_t pid, const struct heap_process *p)
 {
-	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)},
-			     .start_ns = p->start_ns,
-			     .pid = pid};
+	struct ev_gap gap = {
+		.head = {.kind = EV_GAP, .size = sizeof(gap)}, .start_ns = p->start_ns, .pid = pid};
 
 	if (!p->older || p->start_ns >= h->begun_ns)
 		return;
@@ -197,7 +197,8 @@ static void see_process(void *context, uint32_t pid, const struct heap_process *
 	struct heap *h = context;
 	struct process_facts facts;
 
-	if (procfs_facts(h->procfs, pid, &facts) || !procfs_same_start(facts.start_ns, p->start_ns)) {
+	if (procfs_facts(h->procfs, pid, &facts) ||
+	    !procfs_same_start(facts.start_ns, p->start_ns)) {
 		tell_older(h, pid, p);
 		kernel_heap_forget_process(h->kernel, pid);
 		table_remove(&h->passed, (struct table_key){pid, 0});
@@ -237,8 +238,7 @@ static bool sweep_site(struct heap *h, uint32_t number, uint64_t now_ns, bool la
 	h->dead |= gone;
 	if (!stack_known(h, s, t) && !t->sum && !gone && !last && t->waited++ < NAMES_WAIT)
 		return false;
-	if (t->sum == sum_of(s) && t->stack == stack &&
-	    !(gone && !t->gone && was_replaced(h, s)))
+	if (t->sum == sum_of(s) && t->stack == stack && !(gone && !t->gone && was_replaced(h, s)))
 		return false;
 	t->gone = gone;
 	tell_site(h, number, now_ns, gone);
@@ -384,8 +384,9 @@ static void step_down(struct heap *h, uint64_t now_ns)
 	heap_probes_detach(h->probes); /* before the sweep: nothing comes after it */
 	heap_sweep(h, now_ns, true);
 	h->stepped_down = true;
-	tell_gap(h, "allocations are not followed any longer, for that cost more than --max-overhead: "
-		    "from here on as with --heap client");
+	tell_gap(h,
+		 "allocations are not followed any longer, for that cost more than --max-overhead: "
+		 "from here on as with --heap client");
 	h->host.tier(h->host.context, EV_TIER_CLIENT);
 }
 

@@ -31,11 +31,11 @@ struct heap_host {
 	bool (*wanted)(void *context, uint32_t pid, const char *comm);
 	/* From now on memory is watched no more closely than so. */
 	void (*tier)(void *context, enum ev_tier tier);
-	uint64_t interval;   /* as in kernel_options, not 0 */
-	const char *command; /* about to start: what it may map is probed before; NULL: none */
+	uint64_t interval;    /* as in kernel_options, not 0 */
+	const char *command;  /* about to start: what it may map is probed before; NULL: none */
 	uint32_t command_pid; /* in whom */
-	bool at_entry;	     /* --probe-at=entry */
-	double max_overhead; /* percent of a CPU for each process that is followed */
+	bool at_entry;	      /* --probe-at=entry */
+	double max_overhead;  /* percent of a CPU for each process that is followed */
 };
 
 /* kernel and procfs are borrowed, host is copied.  0 or -errno; where allocators cannot be probed

@@ -34,8 +34,9 @@ void heap_probes_close(struct heap_probes *p);
 /* What a command, in a process that is about to start it, may map: its first calls are to be seen.
  */
 void heap_probes_head_start(struct heap_probes *p, const char *command, uint32_t pid);
-/* All that is mapped; wait: nothing is probed before heap_probes_go, for while much is looked at nobody
- * keeps the budget.  Then, when the descriptor is readable, what was mapped since. 0 or -errno. */
+/* All that is mapped; wait: nothing is probed before heap_probes_go, for while much is looked at
+ * nobody keeps the budget.  Then, when the descriptor is readable, what was mapped since. 0 or
+ * -errno. */
 int heap_probes_scan(struct heap_probes *p, bool wait);
 void heap_probes_go(struct heap_probes *p);
 int heap_probes_fd(const struct heap_probes *p);

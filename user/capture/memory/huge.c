@@ -11,7 +11,7 @@
 
 #include "user/base/file.h"
 
-#define FOLDER "sys/kernel/mm/transparent_hugepage/"
+#define FOLDER	 "sys/kernel/mm/transparent_hugepage/"
 #define WHOLE_KB 2048
 
 static enum growing_huge read_switch(int root, const char *path, enum growing_huge inherited)

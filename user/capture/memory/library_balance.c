@@ -15,7 +15,7 @@
 #include "user/capture/kernel/kernel_library_heap.h"
 #include "user/capture/host/memory.h"
 
-#define STACKS_MOST  64 /* of one holder; what is beyond has none */
+#define STACKS_MOST  64	  /* of one holder; what is beyond has none */
 #define SAMPLES_MOST 4096 /* that wait to be named */
 #define TOLD_LEAST   0.05 /* of what was taken, to be told with its stack */
 #define ALL_BUT	     0.8  /* of what was taken: then what is held was taken there, too */
@@ -40,15 +40,15 @@ struct holder {
 	struct library_key key; /* windowed: 0 */
 	uint64_t start_ns, memory;
 	const struct balance_file *file;
-	struct sum now[2];	/* as the kernel counts: all the time, in windows */
+	struct sum now[2]; /* as the kernel counts: all the time, in windows */
 	uint64_t hits[2], asked[2];
-	struct sum base;	/* of earlier phases, reckoned up */
+	struct sum base;	  /* of earlier phases, reckoned up */
 	struct sum phase, window; /* now[1], when the phase and the window began */
 	uint64_t cpu_ns;	  /* processor time of the process, as read last; 0 not known */
 	uint64_t cpu_phase_ns, cpu_window_ns, cpu_inside_ns;
 	uint64_t hits_phase, hits_window, hits_inside;
-	double sum, squares;	/* of the balances of the phase's windows */
-	double base_error;	/* squared, of earlier phases */
+	double sum, squares; /* of the balances of the phase's windows */
+	double base_error;   /* squared, of earlier phases */
 	unsigned int windows;
 	uint64_t first_ns, last_ns;
 	enum allocator allocator;
@@ -209,14 +209,14 @@ static bool find_mapping(uint32_t pid, const struct balance_file *file, uint64_t
 	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
 	f = memory_maps_answer(pid) ? NULL : fopen(path, "re");
 	while (f && !found && next_mapping(f, out))
-		found = address ? address >= out->start && address < out->end
-				: is_file(out, file);
+		found = address ? address >= out->start && address < out->end : is_file(out, file);
 	if (f)
 		fclose(f);
 	return found;
 }
 
-/* By where the library's own calls of free() go.  Before the first it may lead into its own stub. */
+/* By where the library's own calls of free() go.  Before the first it may lead into its own stub.
+ */
 static enum allocator allocator_of(uint32_t pid, const struct balance_file *file)
 {
 	struct memory memory = memory_of_process(pid);
@@ -363,9 +363,9 @@ void balances_window(struct balances *b)
 #define SHARE_MOST   4	       /* times that it may differ from the time's */
 
 /*
- * How much of what a process did since the phase began was done in windows.  Not so much of the time:
- * the probes themselves slow it down then, and it is not always as busy.  Its processor time, less
- * what the probes took of it, is closer.
+ * How much of what a process did since the phase began was done in windows.  Not so much of the
+ * time: the probes themselves slow it down then, and it is not always as busy.  Its processor time,
+ * less what the probes took of it, is closer.
  */
 static double share_of(const struct balances *b, const struct holder *h, double share)
 {
@@ -456,8 +456,8 @@ static void name_samples(struct balances *b, bool last)
 		struct holder *h = table_get(&b->holders, key_of(&s->key.of));
 		uint64_t stack = 0;
 
-		if (s->key.stack && b->host.stack(b->host.context, s->key.stack, &stack) == -EAGAIN &&
-		    !last)
+		if (s->key.stack &&
+		    b->host.stack(b->host.context, s->key.stack, &stack) == -EAGAIN && !last)
 			b->samples[kept++] = *s;
 		else if (h)
 			add_stack(h, stack, (double)s->bytes);

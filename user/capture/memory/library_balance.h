@@ -37,8 +37,8 @@ int balances_open(struct balances **out, struct kernel *kernel, const struct bal
 /* Accepts NULL. */
 void balances_close(struct balances *b);
 
-/* Brings the counts up to date.  files describes each file by its number, and must stay; hit_ns: what
- * a hit costs the process. */
+/* Brings the counts up to date.  files describes each file by its number, and must stay; hit_ns:
+ * what a hit costs the process. */
 void balances_read(struct balances *b, const struct balance_file *files, uint64_t hit_ns);
 /* Hits of the busiest process in one library since this was asked last, in windows or else. */
 uint64_t balances_busiest(struct balances *b, bool windowed);

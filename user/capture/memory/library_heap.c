@@ -5,10 +5,11 @@
  * How the budget is kept
  *
  * At first every probe stays, and all is counted.  When the busiest process has spent its credit,
- * the sites are divided: those that are rarely hit, and together cost a tenth of the budget at most,
- * stay; the others are put in for a twentieth of a second at a time, and so seldom that what they cost
- * in all keeps within the rest; if that were more seldom than every five seconds, it ends.  The pauses
- * vary, or a program that does the same each second would be seen doing the same thing always.
+ * the sites are divided: those that are rarely hit, and together cost a tenth of the budget at
+ * most, stay; the others are put in for a twentieth of a second at a time, and so seldom that what
+ * they cost in all keeps within the rest; if that were more seldom than every five seconds, it
+ * ends.  The pauses vary, or a program that does the same each second would be seen doing the same
+ * thing always.
  */
 #include "user/capture/memory/library_heap.h"
 
@@ -26,17 +27,17 @@
 #include "user/capture/probe/probe.h"
 #include "user/capture/probe/reach.h"
 
-#define SECOND_NS      1000000000ULL
-#define LOOK_EVERY_NS  (SECOND_NS / 4)
-#define WINDOW_NS      (SECOND_NS / 20)
-#define PAUSE_MOST_NS  (5 * SECOND_NS)
-#define DUTY_LEAST     ((double)WINDOW_NS / PAUSE_MOST_NS) /* the share of the time that is window */
-#define BURST_NS       (2 * SECOND_NS) /* what was not spent in so long may be spent at once */
-#define STAY_SHARE     0.1	       /* of the budget, for probes that stay */
-#define CALM_SHARE     0.8	       /* windows of so much of the time: then all may stay */
-#define LATELY	       8	       /* windows */
-#define RUN_NS	       500	       /* of the program, until it was measured */
-#define RUNS_ENOUGH    100
+#define SECOND_NS     1000000000ULL
+#define LOOK_EVERY_NS (SECOND_NS / 4)
+#define WINDOW_NS     (SECOND_NS / 20)
+#define PAUSE_MOST_NS (5 * SECOND_NS)
+#define DUTY_LEAST    ((double)WINDOW_NS / PAUSE_MOST_NS) /* the share of the time that is window */
+#define BURST_NS      (2 * SECOND_NS) /* what was not spent in so long may be spent at once */
+#define STAY_SHARE    0.1	      /* of the budget, for probes that stay */
+#define CALM_SHARE    0.8	      /* windows of so much of the time: then all may stay */
+#define LATELY	      8		      /* windows */
+#define RUN_NS	      500	      /* of the program, until it was measured */
+#define RUNS_ENOUGH   100
 
 struct site {
 	uint64_t offset;
@@ -65,7 +66,7 @@ struct library_heap {
 	struct site sites[LIBRARY_SITES];
 	size_t site_count, windowed_count;
 	struct call_sites found; /* in the file looked at */
-	bool running, open; /* a window is */
+	bool running, open;	 /* a window is */
 	bool refused, stepped_down;
 	uint64_t hit_ns;
 	uint64_t looked_ns;
@@ -221,8 +222,8 @@ static int add_file(struct library_heap *h, const struct library_file *file, con
 
 static void attach_file(struct library_heap *h, uint32_t number, bool windowed);
 
-void library_heap_file(struct library_heap *h, struct elf_file *elf, const struct library_file *file,
-		       const char *name)
+void library_heap_file(struct library_heap *h, struct elf_file *elf,
+		       const struct library_file *file, const char *name)
 {
 	const char *why;
 	int err;
@@ -439,8 +440,9 @@ static void step_down(struct library_heap *h)
 	if (!h->running)
 		return;
 	h->stepped_down = true;
-	tell_gap(h, "what client libraries take of the heap is not counted any longer, for that cost "
-		    "more than --max-overhead: from here on as with --heap growth");
+	tell_gap(h,
+		 "what client libraries take of the heap is not counted any longer, for that cost "
+		 "more than --max-overhead: from here on as with --heap growth");
 	h->host.tier(h->host.balances.context, EV_TIER_GROWTH);
 }
 
@@ -535,14 +537,15 @@ bool library_heap_start(struct library_heap *h, struct reach *reach, uint64_t hi
 		return false;
 	}
 	if (probes_kill_shadowed(&h->programs, CANARY)) {
-		tell_uncounted(h, "a client library",
-			       "on this kernel a probe of a call kills programs that run under a shadow "
-			       "stack");
+		tell_uncounted(
+			h, "a client library",
+			"on this kernel a probe of a call kills programs that run under a shadow "
+			"stack");
 		return false;
 	}
 	if (!h->programs.multi) {
 		tell_uncounted(h, "a client library",
-			 "this kernel takes seconds to take so many probes out again");
+			       "this kernel takes seconds to take so many probes out again");
 		return false;
 	}
 	h->refused = false;

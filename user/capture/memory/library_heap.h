@@ -2,9 +2,9 @@
 /*
  * library_heap.h - the client tier: what client libraries take of the heap by their own calls.
  *
- * Probes sit on the calls in the library's code.  Those that are hit often cost more than the budget
- * allows: they come and go, in windows spread over the time, and what these see is reckoned up; the
- * others stay.  May be begun and ended at any time.
+ * Probes sit on the calls in the library's code.  Those that are hit often cost more than the
+ * budget allows: they come and go, in windows spread over the time, and what these see is reckoned
+ * up; the others stay.  May be begun and ended at any time.
  */
 #ifndef DBLEAK_CAPTURE_LIBRARY_HEAP_H
 #define DBLEAK_CAPTURE_LIBRARY_HEAP_H
@@ -18,8 +18,8 @@ struct elf_file;
 
 struct library_heap_host {
 	struct balances_host balances; /* tell is this one's, too */
-	/* Even short windows cost more than they may, which is told: from now on memory is watched no
-	 * more closely than so, and this is to be stopped. */
+	/* Even short windows cost more than they may, which is told: from now on memory is watched
+	 * no more closely than so, and this is to be stopped. */
 	void (*tier)(void *context, enum ev_tier tier);
 	double max_overhead; /* percent of a CPU for each process, in each library */
 };
@@ -32,8 +32,8 @@ void library_heap_close(struct library_heap *h);
 
 /* A file that some process maps.  name: of the client library in it, NULL it has none of those with
  * handles, but may be a driver. */
-void library_heap_file(struct library_heap *h, struct elf_file *elf, const struct library_file *file,
-		       const char *name);
+void library_heap_file(struct library_heap *h, struct elf_file *elf,
+		       const struct library_file *file, const char *name);
 
 /* Is it kept open, until library_heap_gone? */
 bool library_heap_keeps(const struct library_heap *h, uint64_t device, uint64_t inode);

@@ -3,8 +3,8 @@
  * pages.h - a few pages of a process, each standing for so many bytes taken when it was touched
  * first, and whether they are still there.
  *
- * Pure but for its memory: what /proc/PID/pagemap says comes from a function of the caller.  Bounded:
- * when it is full, small weights are thinned so that sums stay right on average.
+ * Pure but for its memory: what /proc/PID/pagemap says comes from a function of the caller.
+ * Bounded: when it is full, small weights are thinned so that sums stay right on average.
  */
 #ifndef DBLEAK_CAPTURE_PAGES_H
 #define DBLEAK_CAPTURE_PAGES_H
@@ -37,8 +37,8 @@ struct page {
 	uint64_t address;
 	struct pymalloc_print print;
 	enum page_tenant tenant;
-	uint64_t frame;	 /* 0 not known */
-	uint64_t bytes;	 /* what it stands for */
+	uint64_t frame; /* 0 not known */
+	uint64_t bytes; /* what it stands for */
 	uint64_t born_ns;
 	uint64_t stack; /* the sample's */
 	uint32_t site;	/* PAGES_UNNAMED: its stack is not named yet */
@@ -55,7 +55,7 @@ struct pages {
 	uint64_t least; /* what each stands for, at least */
 	uint64_t seed;
 	size_t left; /* to be looked for in this round; 0: the next begins one */
-	bool blind; /* frames are not shown: what came back in between is not told apart */
+	bool blind;  /* frames are not shown: what came back in between is not told apart */
 };
 
 void pages_free(struct pages *p);

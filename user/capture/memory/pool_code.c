@@ -2,10 +2,10 @@
 /*
  * pool_code.c - see pool_code.h.
  *
- * Objects/obmalloc.c of CPython 3.9 to 3.14: PyObject_Malloc calls what _PyObject.malloc points to, with
- * _PyObject.ctx, and these two stand side by side.  That is _PyObject_Malloc unless it was replaced;
- * where no pool of the right size has a free block left, it calls allocate_from_new_pool, which sets
- * the pool's count of blocks to 1, and its size to 0xffff while it is carved off.
+ * Objects/obmalloc.c of CPython 3.9 to 3.14: PyObject_Malloc calls what _PyObject.malloc points to,
+ * with _PyObject.ctx, and these two stand side by side.  That is _PyObject_Malloc unless it was
+ * replaced; where no pool of the right size has a free block left, it calls allocate_from_new_pool,
+ * which sets the pool's count of blocks to 1, and its size to 0xffff while it is carved off.
  */
 #include "user/capture/memory/pool_code.h"
 
@@ -16,14 +16,14 @@
 
 #include "user/capture/elf/frame_table.h"
 
-#define ENTRY_MOST    32   /* instructions until an exported function has read its pointers */
+#define ENTRY_MOST    32 /* instructions until an exported function has read its pointers */
 #define LOADS_MOST    32
 #define FUNCTION_MOST 8192 /* bytes */
 #define REGISTERS     16
 
-#define COUNT_AT  0    /* struct pool_header */
-#define SIZE_AT	  0x24
-#define NO_SIZE	  0xffff
+#define COUNT_AT   0 /* struct pool_header */
+#define SIZE_AT	   0x24
+#define NO_SIZE	   0xffff
 #define SMALL_MOST 512 /* what is larger has no pool: its callers ask, it does not */
 
 struct finder {
@@ -201,7 +201,8 @@ static bool asks_for_size(const struct instruction *in)
 {
 	const ZydisDecodedOperand *with = &in->operands[1];
 
-	return in->is.mnemonic == ZYDIS_MNEMONIC_CMP && with->type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
+	return in->is.mnemonic == ZYDIS_MNEMONIC_CMP &&
+	       with->type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
 	       (with->imm.value.s == SMALL_MOST || with->imm.value.s == SMALL_MOST - 1);
 }
 

@@ -16,8 +16,9 @@
 
 /* elf: a file with Python's allocator, loaded with that bias in the process whose memory it is.
  * *offset: of the function, which returns the first block of the pool, in the file.
- * 0; -ENOENT the file does not export the allocator; -EPERM the process uses another one (PYTHONMALLOC,
- * tracemalloc); -ENOTSUP the function is not known in this build; or another -errno of the reading. */
+ * 0; -ENOENT the file does not export the allocator; -EPERM the process uses another one
+ * (PYTHONMALLOC, tracemalloc); -ENOTSUP the function is not known in this build; or another -errno
+ * of the reading. */
 int pool_code_find(struct elf_file *elf, uint64_t bias, const struct memory *m, uint64_t *offset);
 
 #endif

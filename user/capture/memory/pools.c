@@ -3,8 +3,8 @@
  * pools.c - see pools.h.
  *
  * A take of a pool stands for hundreds of objects, so the probe may stay nearly always.  Where it
- * comes too often, a process that has spent its credit is let alone until it has half of it again, or
- * all, as chance will have it: who does the same each second is not always met at the same.
+ * comes too often, a process that has spent its credit is let alone until it has half of it again,
+ * or all, as chance will have it: who does the same each second is not always met at the same.
  */
 #include "user/capture/memory/pools.h"
 
@@ -24,15 +24,15 @@
 #include "user/capture/memory/pool_code.h"
 #include "user/capture/stack/python_build.h"
 
-#define SECOND_NS     1000000000ULL
-#define STEP_NS	      (SECOND_NS / 4)
-#define BURST_NS      SECOND_NS /* what was not spent in so long may be spent at once */
-#define AGE_NS	      (SECOND_NS / 2) /* of a process whose Python has begun */
-#define RUN_NS	      1000	      /* of the program, until it was measured */
-#define RUNS_ENOUGH   100
-#define TRIES_MOST    8
-#define KEEP_PERCENT  100.0 /* an overhead that nothing can be above */
-#define LARGE_POOLS   10    /* since 3.10 they have 16 KB, before 4 */
+#define SECOND_NS    1000000000ULL
+#define STEP_NS	     (SECOND_NS / 4)
+#define BURST_NS     SECOND_NS	     /* what was not spent in so long may be spent at once */
+#define AGE_NS	     (SECOND_NS / 2) /* of a process whose Python has begun */
+#define RUN_NS	     1000	     /* of the program, until it was measured */
+#define RUNS_ENOUGH  100
+#define TRIES_MOST   8
+#define KEEP_PERCENT 100.0 /* an overhead that nothing can be above */
+#define LARGE_POOLS  10	   /* since 3.10 they have 16 KB, before 4 */
 
 enum gap_kind { GAP_KERNEL = 1, GAP_KILLS = 2, GAP_REPLACED = 4, GAP_BUILD = 8, GAP_ROOM = 16 };
 
@@ -41,9 +41,9 @@ struct taker { /* a process that grows */
 	uint64_t start_ns;
 	struct probe_exits exits; /* of the function, in its file */
 	uint64_t bytes;		  /* of a pool */
-	int fd;			/* of the file; -1 none yet */
+	int fd;			  /* of the file; -1 none yet */
 	bool refused;
-	struct probe_links *links;	   /* NULL: it is let alone */
+	struct probe_links *links;	  /* NULL: it is let alone */
 	uint64_t begun_ns, on_ns, off_ns; /* looked at since; so long in all, and so long not */
 	uint64_t at_ns, takes;
 	double credit_ns, wanted_ns; /* credit with which it is looked at again */
@@ -67,8 +67,8 @@ static void tell_gap(struct pools *p, enum gap_kind kind, const char *why)
 	if (p->gaps & kind)
 		return;
 	p->gaps |= kind;
-	snprintf(text, sizeof(text),
-		 "who keeps memory that a Python uses again is not seen: %s", why);
+	snprintf(text, sizeof(text), "who keeps memory that a Python uses again is not seen: %s",
+		 why);
 	p->host.gap(p->host.context, text);
 }
 
@@ -188,8 +188,9 @@ static int look_at_line(struct taker *t, const char *line)
 	char code;
 	int fd, err;
 
-	if (sscanf(line, "%lx-%lx %*c%*c%c%*c %lx %*s %lu", &start, &end, &code, &offset,
-		   &inode) != 5 || code != 'x' || !inode)
+	if (sscanf(line, "%lx-%lx %*c%*c%c%*c %lx %*s %lu", &start, &end, &code, &offset, &inode) !=
+		    5 ||
+	    code != 'x' || !inode)
 		return -ENOENT;
 	fd = memory_open_mapped(t->pid, start, end);
 	if (fd < 0)
@@ -278,8 +279,7 @@ static double budget(const struct pools *p)
 
 static int follow(struct pools *p, struct taker *t, uint64_t now)
 {
-	const struct pool_taker how = {.start_ns = t->start_ns,
-				       .bytes = t->bytes};
+	const struct pool_taker how = {.start_ns = t->start_ns, .bytes = t->bytes};
 	int err = kernel_pool_enter(p->kernel, t->pid, &how);
 
 	if (!err)
@@ -297,8 +297,9 @@ static void refuse(struct pools *p, struct taker *t, int err)
 		tell_gap(p, GAP_REPLACED, "it has another allocator (PYTHONMALLOC, tracemalloc)");
 		return;
 	case -ENOTSUP:
-		tell_gap(p, GAP_BUILD, "where its allocator takes pools is not known (CPython 3.9 "
-				       "to 3.14 as most compilers make it)");
+		tell_gap(p, GAP_BUILD,
+			 "where its allocator takes pools is not known (CPython 3.9 "
+			 "to 3.14 as most compilers make it)");
 		return;
 	case -ESRCH:
 	case -ENOENT:

@@ -36,7 +36,8 @@ uint64_t pools_step(struct pools *p, uint64_t now_ns);
 bool pools_holds(struct pools *p, uint32_t pid, uint64_t pool);
 /* Its bytes; 0: the process is not looked at. */
 uint64_t pools_bytes(const struct pools *p, uint32_t pid);
-/* What a sample of the process is to be multiplied with, for the time in which it is not looked at. */
+/* What a sample of the process is to be multiplied with, for the time in which it is not looked at.
+ */
 double pools_scale(const struct pools *p, uint32_t pid);
 /* The caller has no more use for it, or for any of that process but those that he notes then. */
 void pools_forget(struct pools *p, uint32_t pid, uint64_t pool);

@@ -2,9 +2,9 @@
 /*
  * pymalloc.c - see pymalloc.h.
  *
- * Objects/obmalloc.c of CPython 3.7 to 3.14: memory for objects of at most 512 bytes comes from pools of
- * 16 KB (4 KB before 3.10), each of blocks of one size, with those given back in a list that runs
- * through their first words, and those never used behind the others.
+ * Objects/obmalloc.c of CPython 3.7 to 3.14: memory for objects of at most 512 bytes comes from
+ * pools of 16 KB (4 KB before 3.10), each of blocks of one size, with those given back in a list
+ * that runs through their first words, and those never used behind the others.
  */
 #include "user/capture/memory/pymalloc.h"
 
@@ -13,10 +13,10 @@
 #include <stddef.h>
 #include <string.h>
 
-#define ALIGNMENT   16
-#define LARGEST     512
-#define HEAD_WORDS  2 /* of the collector's, before an object; both change while it lives */
-#define COUNT_MOST  (1ULL << 33) /* of references: no address is so low */
+#define ALIGNMENT  16
+#define LARGEST	   512
+#define HEAD_WORDS 2 /* of the collector's, before an object; both change while it lives */
+#define COUNT_MOST (1ULL << 33) /* of references: no address is so low */
 
 /* struct pool_header */
 struct header {
@@ -58,9 +58,8 @@ static bool is_pool(struct pool *p)
 		return false;
 	p->block = (h->size_index + 1) * ALIGNMENT;
 	most = (p->bytes - sizeof(*h)) / p->block;
-	return h->last == p->bytes - p->block && h->used <= most &&
-	       h->untouched >= sizeof(*h) && h->untouched <= p->bytes &&
-	       (h->untouched - sizeof(*h)) % p->block == 0;
+	return h->last == p->bytes - p->block && h->used <= most && h->untouched >= sizeof(*h) &&
+	       h->untouched <= p->bytes && (h->untouched - sizeof(*h)) % p->block == 0;
 }
 
 static int read_pool(const struct memory *m, uint64_t address, struct pool *p)
@@ -127,8 +126,8 @@ static void take_print(uint64_t block, const uint64_t *words, uint32_t all,
 		print->words[print->count++] = hash_word(words[at]);
 }
 
-/* It is of its type.  What the collector leaves alone never changes, but for what was not known yet,
- * as a text's hash; of the others nearly all is as it was. */
+/* It is of its type.  What the collector leaves alone never changes, but for what was not known
+ * yet, as a text's hash; of the others nearly all is as it was. */
 static bool is_same(const struct pymalloc_print *a, const struct pymalloc_print *b)
 {
 	uint32_t others = 0;

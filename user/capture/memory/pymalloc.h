@@ -22,8 +22,8 @@ struct pymalloc_print {
 	bool dead;	/* nobody refers to it */
 };
 
-/* Looks at the block at that address, notes it in *print the first time, and compares later.  1: the
- * object of the first time lives there; 0: it does not; -EAGAIN: the pool changes just now;
+/* Looks at the block at that address, notes it in *print the first time, and compares later.  1:
+ * the object of the first time lives there; 0: it does not; -EAGAIN: the pool changes just now;
  * -ENOENT: no pool is there; or another -errno of the reading. */
 int pymalloc_lives(const struct memory *m, uint64_t address, struct pymalloc_print *print);
 

@@ -27,11 +27,11 @@
 #include <unwind.h>
 
 #define DETACH_AT_ONCE 64
-#define MULTI_RETURN 1 /* BPF_F_UPROBE_MULTI_RETURN */
-#define BATCHES 16
-#define BATCH_CALLS 25
+#define MULTI_RETURN   1 /* BPF_F_UPROBE_MULTI_RETURN */
+#define BATCHES	       16
+#define BATCH_CALLS    25
 #define CONFINED_CALLS 3
-#define CALLS (BATCHES * BATCH_CALLS)
+#define CALLS	       (BATCHES * BATCH_CALLS)
 
 struct probe_links {
 	struct probe_links *next, *before;
@@ -667,8 +667,7 @@ static bool keeps_to_pid(struct probe_programs programs, int fd, const struct pr
 	bool seen;
 
 	programs.pid = getpid();
-	if ((!programs.multi && !programs.taxed) ||
-	    probes_attach(&links, &programs, fd, place, 1))
+	if ((!programs.multi && !programs.taxed) || probes_attach(&links, &programs, fd, place, 1))
 		return false;
 	seen = !pthread_create(&thread, NULL, call_in_thread, NULL) &&
 	       !pthread_join(thread, NULL) && hits(context, place->cookie) == before + 1;
@@ -676,9 +675,8 @@ static bool keeps_to_pid(struct probe_programs programs, int fd, const struct pr
 	return seen;
 }
 
-int probes_calibrate(struct probe_cost *cost, const struct probe_programs *programs,
-		     uint32_t first, uint64_t (*hits)(void *context, uint32_t cookie),
-		     void *context)
+int probes_calibrate(struct probe_cost *cost, const struct probe_programs *programs, uint32_t first,
+		     uint64_t (*hits)(void *context, uint32_t cookie), void *context)
 {
 	struct probe_place places[PROBE_CANARIES + 1];
 	size_t n = canary_places(programs, first, places);

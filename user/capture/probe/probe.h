@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROBE_ATTACH_TYPE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI of linux/bpf.h, since 6.6 */
+#define PROBE_ATTACH_TYPE_MULTI	  48 /* BPF_TRACE_UPROBE_MULTI of linux/bpf.h, since 6.6 */
 #define PROBE_ATTACH_TYPE_SESSION 57 /* BPF_TRACE_UPROBE_SESSION, since 6.13 */
 
 struct probe_place {
@@ -28,8 +28,8 @@ struct probe_programs {
 	int left;	       /* at the ends of functions; 0 none */
 	uint32_t pid; /* multi: only in this process, if the kernel can; 0: wherever the file is
 			 mapped */
-	bool multi;	       /* loaded for PROBE_ATTACH_TYPE_MULTI */
-	bool taxed;	       /* not multi: perf events are kept to pid as well */
+	bool multi;   /* loaded for PROBE_ATTACH_TYPE_MULTI */
+	bool taxed;   /* not multi: perf events are kept to pid as well */
 	bool session; /* entered alone, for PROBE_ATTACH_TYPE_SESSION: it decides on each return */
 };
 
@@ -57,7 +57,7 @@ struct probe_cost {
 	bool fires;	    /* every call of our own test function was seen */
 	bool keeps_to_pid;  /* with a pid, all threads of that process are seen (not so from 6.6
 			       to 6.9) */
-	bool kills;	    /* a probe kills processes that seccomp confines (a return's, 6.11 to 6.13) */
+	bool kills; /* a probe kills processes that seccomp confines (a return's, 6.11 to 6.13) */
 	/* One at a return instruction kills who switches stacks, leaves calls by longjmp or an
 	 * exception, or has a shadow stack. */
 	bool exits_kill;
@@ -68,12 +68,11 @@ struct probe_cost {
 /* Measures on functions of our own, and tries on children of ours what might kill.  hits reads the
  * counter of a cookie; the cookies given, so many from first on, must be ones that only count.  0
  * or -errno. */
-int probes_calibrate(struct probe_cost *cost, const struct probe_programs *programs,
-		     uint32_t first, uint64_t (*hits)(void *context, uint32_t cookie),
-		     void *context);
+int probes_calibrate(struct probe_cost *cost, const struct probe_programs *programs, uint32_t first,
+		     uint64_t (*hits)(void *context, uint32_t cookie), void *context);
 
-/* Does a probe on a call instruction kill who runs under a shadow stack?  Tried on a call of our own;
- * what cannot be tried kills.  cookie: of a probe that only counts. */
+/* Does a probe on a call instruction kill who runs under a shadow stack?  Tried on a call of our
+ * own; what cannot be tried kills.  cookie: of a probe that only counts. */
 bool probes_kill_shadowed(const struct probe_programs *programs, uint64_t cookie);
 
 #endif

@@ -44,7 +44,7 @@
 
 #include "user/capture/probe/probe_point.h"
 
-#define STEP_MAX 32    /* instructions of an accessor */
+#define STEP_MAX	32   /* instructions of an accessor */
 #define INNER_STACK_MAX 4096 /* bytes that a function takes before it calls another */
 
 struct instruction {

@@ -572,7 +572,7 @@ static void bury_set(struct reach_set *set)
 }
 
 static int add_set(struct reach *r, struct reach_set **out, const struct probe_programs *programs,
-	       const struct library_file *file, const struct probe_place *places, size_t n)
+		   const struct library_file *file, const struct probe_place *places, size_t n)
 {
 	struct reach_set *set = calloc(1, sizeof(*set) + n * sizeof(*places));
 	struct reached_file *f = set ? file_of(r, file->device, file->inode) : NULL;

@@ -22,7 +22,7 @@
 #define CREDIT_MOST_NS 200000000
 
 struct program {
-	struct v8 *v8; /* NULL: it has none */
+	struct v8 *v8;	/* NULL: it has none */
 	uint64_t asked; /* when, in looks at programs */
 };
 
@@ -30,8 +30,8 @@ struct nodes {
 	struct table files;	/* device, inode -> struct program */
 	struct table processes; /* pid, start -> struct program; borrowed */
 	uint64_t looks;
-	int64_t credit_ns;	/* time left to read */
-	uint64_t at_ns;		/* up to when it was counted */
+	int64_t credit_ns; /* time left to read */
+	uint64_t at_ns;	   /* up to when it was counted */
 };
 
 static void program_free(struct program *p)

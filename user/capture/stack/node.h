@@ -21,7 +21,8 @@ void nodes_close(struct nodes *n);
 
 /* Names the JavaScript frames of a stack with RUNTIME_NATIVE, soon after it was copied: at most
  * STACK_FRAMES, texts are t's.  *flags: enum ev_stack_flag.  How many; 0 there are none, it is not
- * JavaScript that called, or nothing can be read of it; -EBUSY: reading has had its share of time. */
+ * JavaScript that called, or nothing can be read of it; -EBUSY: reading has had its share of time.
+ */
 int nodes_read(struct nodes *n, const struct raw_stack *raw, struct texts *t, struct frame *frames,
 	       uint32_t *flags);
 

@@ -13,10 +13,11 @@
 /* What differs by version, from the headers of each (x86-64, ithreads). */
 static const struct row {
 	uint16_t next_state, debug_state; /* types of the OPs that are COPs */
-	bool with_aux; /* what a hash has beside its buckets lies behind its body, not behind them */
+	bool with_aux; /* what a hash has beside its buckets lies behind its body, not behind them
+			*/
 } rows[PERL_ROWS] = {
 	[PERL_5_32] = {195, 196, false}, [PERL_5_34] = {195, 196, false},
-	[PERL_5_36] = {195, 196, true}, [PERL_5_38] = {198, 199, true},
+	[PERL_5_36] = {195, 196, true},	 [PERL_5_38] = {198, 199, true},
 	[PERL_5_40] = {198, 199, true},	 [PERL_5_42] = {202, 203, true},
 };
 
@@ -75,15 +76,15 @@ int perl_probe(struct elf_file *e, struct runtime_process *out, const char **why
 		*why = "not a version whose lines are read (5.32 to 5.42)";
 		return -ENOTSUP;
 	}
-	*out = (struct runtime_process){.address = symbol[0].offset,
-					.row = (version - 32U) / 2,
-					.runtime = RUNTIME_PERL};
+	*out = (struct runtime_process){
+		.address = symbol[0].offset, .row = (version - 32U) / 2, .runtime = RUNTIME_PERL};
 	return 0;
 }
 
 static bool read_value(const struct memory *m, uint64_t at, uint32_t type, struct value *v)
 {
-	return at && !(at % 8) && !memory_read(m, at, v, sizeof(*v)) && (v->flags & SV_TYPE) == type;
+	return at && !(at % 8) && !memory_read(m, at, v, sizeof(*v)) &&
+	       (v->flags & SV_TYPE) == type;
 }
 
 /* A name as Perl shares it: HEK. */
@@ -175,7 +176,8 @@ static int read_place(const struct memory *m, const struct row *row, uint64_t at
 	/* What is compiled now is no OP: PL_compiling. */
 	if (type != row->next_state && type != row->debug_state && (type || code))
 		return -EBADMSG;
-	f->file = file && f->line && f->line <= LINES_MOST ? texts_read(t, m, file, FILE_MOST) : NULL;
+	f->file = file && f->line && f->line <= LINES_MOST ? texts_read(t, m, file, FILE_MOST)
+							   : NULL;
 	return f->file && *f->file ? 0 : -EBADMSG;
 }
 
@@ -201,7 +203,8 @@ int perl_read(const struct memory *m, const struct raw_stack *raw, struct texts 
 			*flags |= EV_STACK_CUT;
 			break;
 		}
-		/* An eval's block is code of the function around it, and the line in it is meant. */
+		/* An eval's block is code of the function around it, and the line in it is meant.
+		 */
 		if (in_eval && !strcmp(frames[n - 1].file, f.file))
 			n--;
 		else

@@ -2,8 +2,8 @@
 /*
  * perl.h - which files are a Perl, and the names of the calls walked in one.
  *
- * Reads Perl 5.32 to 5.42 built with threads (ithreads), as distributions build it.  Believes a line
- * only if its statement (COP) is one.  Builds without threads are told apart and not read.
+ * Reads Perl 5.32 to 5.42 built with threads (ithreads), as distributions build it.  Believes a
+ * line only if its statement (COP) is one.  Builds without threads are told apart and not read.
  */
 #ifndef DBLEAK_CAPTURE_PERL_H
 #define DBLEAK_CAPTURE_PERL_H

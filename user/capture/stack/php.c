@@ -169,7 +169,8 @@ static const char *read_name(const struct memory *m, const uint8_t *function, st
 	uint64_t scope = word_in(function, AT_SCOPE), class = 0;
 	const char *name = NULL;
 
-	if (scope && !memory_u64(m, scope + AT_CLASS, &class) && (name = read_string(m, class, t))) {
+	if (scope && !memory_u64(m, scope + AT_CLASS, &class) &&
+	    (name = read_string(m, class, t))) {
 		t->used--; /* its NUL */
 		if (texts_add(t, "::", 2))
 			t->used--;
@@ -188,8 +189,8 @@ static void read_line(const struct memory *m, const struct row *row, const uint8
 	uint32_t last = half_in(function, row->last), line = 0;
 
 	if (opline >= first && last <= OPS_MOST && opline - first < (uint64_t)last * OP_BYTES &&
-	    !((opline - first) % OP_BYTES) && !memory_read(m, opline + AT_LINE, &line, sizeof(line)) &&
-	    line && line <= LINES_MOST) {
+	    !((opline - first) % OP_BYTES) &&
+	    !memory_read(m, opline + AT_LINE, &line, sizeof(line)) && line && line <= LINES_MOST) {
 		f->line = line;
 		return;
 	}

@@ -2,8 +2,8 @@
 /*
  * php.h - which files are a PHP, and the names of the calls walked in one.
  *
- * Reads PHP 7.4 to 8.4 without threads (NTS); believes an opline only if it lies within its function,
- * and a string only if it is one.  Builds with threads (ZTS) are told apart and not read.
+ * Reads PHP 7.4 to 8.4 without threads (NTS); believes an opline only if it lies within its
+ * function, and a string only if it is one.  Builds with threads (ZTS) are told apart and not read.
  */
 #ifndef DBLEAK_CAPTURE_PHP_H
 #define DBLEAK_CAPTURE_PHP_H

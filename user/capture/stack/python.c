@@ -4,8 +4,8 @@
  *
  * The kernel half gives a check of each code object's identity with its address: what is kept of an
  * object with that check is right, were the object freed meanwhile, and what is read of one without
- * it is not the object that ran.  So a stack whose code is known costs no system call, and of a child
- * that was forked and is gone already the parent's code tells.
+ * it is not the object that ran.  So a stack whose code is known costs no system call, and of a
+ * child that was forked and is gone already the parent's code tells.
  */
 #include "user/capture/stack/python.h"
 
@@ -19,10 +19,10 @@
 #include "user/capture/host/memory.h"
 
 #define CODES_MOST   65536
-#define BYTES_MOST   (32UL << 20) /* of all that is kept */
-#define LINES_MOST   65536	  /* bytes of one table */
+#define BYTES_MOST   (32UL << 20)		 /* of all that is kept */
+#define LINES_MOST   65536			 /* bytes of one table */
 #define TEXT_MOST    (EV_FRAME_TEXT_LEN / 2 - 1) /* bytes of one string, so that two fit a record */
-#define HEAD_BYTES   64		  /* of a string or bytes object */
+#define HEAD_BYTES   64				 /* of a string or bytes object */
 #define PLACES	     4
 #define TYPE_NAME_AT 24
 
@@ -40,7 +40,7 @@ struct code {
 	struct {
 		uint64_t at;
 		uint32_t line, known;
-	} place[PLACES]; /* lines told last */
+	} place[PLACES];       /* lines told last */
 	char *function, *file; /* NULL not known */
 	uint8_t *lines;
 	size_t line_bytes, bytes; /* bytes: all of it */
@@ -64,7 +64,8 @@ struct pythons {
 	struct table codes;
 	struct table twins; /* the same again, by address and check alone: one of several */
 	struct code *oldest, *newest;
-	struct code *dead; /* dropped while a stack was read; frames of it may be in use until the next */
+	struct code *dead;  /* dropped while a stack was read; frames of it may be in use until the
+			       next */
 	struct types types; /* of the process that was read last */
 	struct python_counts counts;
 	uint8_t heads[STACK_FRAMES][PYTHON_CODE_BYTES];
@@ -244,7 +245,8 @@ static struct code *code_at(const struct pythons *p, const struct raw_stack *raw
 		       : NULL;
 }
 
-static struct code *code_find(struct pythons *p, const struct raw_stack *raw, const struct place *at)
+static struct code *code_find(struct pythons *p, const struct raw_stack *raw,
+			      const struct place *at)
 {
 	struct code *c = code_at(p, raw, at->code);
 
@@ -307,8 +309,8 @@ static bool fill(struct pythons *p, const struct python_code_layout *layout, str
 	return true;
 }
 
-/* Reads the code object that the frame ran, whose head is there.  NULL: it is none, or it is gone, or
- * cannot be read whole. */
+/* Reads the code object that the frame ran, whose head is there.  NULL: it is none, or it is gone,
+ * or cannot be read whole. */
 static struct code *code_read(struct pythons *p, const struct python_code_layout *layout,
 			      const struct raw_stack *raw, const struct place *at,
 			      const uint8_t *head)
@@ -341,8 +343,8 @@ static struct code *code_read(struct pythons *p, const struct python_code_layout
 
 /* --- a stack --------------------------------------------------------------------------------- */
 
-/* Of a process that is gone, what another has at the same place with the same check: both are children of
- * one, or one of the other, since addresses are random. */
+/* Of a process that is gone, what another has at the same place with the same check: both are
+ * children of one, or one of the other, since addresses are random. */
 static struct code *code_left(struct pythons *p, const struct place *at, bool gone)
 {
 	return gone ? table_get(&p->twins, twin_key(at->code, at->check)) : NULL;
@@ -414,9 +416,9 @@ static uint32_t line_of(const struct python_code_layout *layout, struct code *c,
 	for (size_t i = 0; i < PLACES; i++)
 		if (c->place[i].known && c->place[i].at == at)
 			return c->place[i].line;
-	line = at == UINT32_MAX ? 0
-				: python_line(layout->kind, c->lines, c->line_bytes, at,
-					      c->first_line);
+	line = at == UINT32_MAX
+		       ? 0
+		       : python_line(layout->kind, c->lines, c->line_bytes, at, c->first_line);
 	next = c->places++ % PLACES;
 	c->place[next].at = at;
 	c->place[next].line = line;
@@ -458,7 +460,8 @@ static size_t take_apart(const struct python_row *row, const struct raw_stack *r
 	return n;
 }
 
-/* Has the process loaded the library whose switches cut stacks?  Asked again when it runs new code. */
+/* Has the process loaded the library whose switches cut stacks?  Asked again when it runs new code.
+ */
 static bool has_greenlets(struct pythons *p, struct types *types)
 {
 	char path[64], *line = NULL;
@@ -478,8 +481,8 @@ static bool has_greenlets(struct pythons *p, struct types *types)
 	return types->greenlets;
 }
 
-/* Where programs and threads begin.  A stack that begins elsewhere was cut by a switch, if its process
- * has any. */
+/* Where programs and threads begin.  A stack that begins elsewhere was cut by a switch, if its
+ * process has any. */
 static bool is_beginning(const struct frame *f)
 {
 	static const char *const names[] = {"<module>", "_bootstrap", "Thread._bootstrap"};

@@ -20,14 +20,14 @@
 struct python_code_layout {
 	uint16_t flags, first_line, file, name, qualified; /* qualified 0: there is none */
 	uint16_t lines;
-	uint16_t bytecode; /* 0: a frame tells its place as an index */
+	uint16_t bytecode;     /* 0: a frame tells its place as an index */
 	uint16_t ascii, other; /* where a string's characters begin */
-	uint8_t scale;	 /* bytes of code to each step of that index */
-	uint8_t kind;	 /* enum python_lines */
+	uint8_t scale;	       /* bytes of code to each step of that index */
+	uint8_t kind;	       /* enum python_lines */
 };
 
 struct python_build {
-	unsigned int minor; /* of version 3; 0 not known */
+	unsigned int minor;  /* of version 3; 0 not known */
 	const char *refusal; /* why its frames are not read; NULL: they are */
 	struct python_row row;
 	struct python_code_layout code;

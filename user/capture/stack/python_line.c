@@ -9,7 +9,7 @@
 
 #include "user/base/utf8.h"
 
-#define UNIT 2 /* bytes of an instruction */
+#define UNIT	2 /* bytes of an instruction */
 #define NO_LINE (-128)
 
 /* Location codes of 3.11 and later. */

@@ -23,10 +23,11 @@ enum python_lines {
 uint32_t python_line(enum python_lines kind, const uint8_t *table, size_t size, uint32_t at,
 		     uint32_t first);
 
-/* A string's characters, of `kind` bytes each (1 Latin-1, 2 or 4), as UTF-8.  A byte that Python could
- * not decode (surrogateescape) becomes itself again, a NUL a question mark.  What does not fit is
- * left out, whole characters at a time.  room is above 0.  Returns the bytes written, less the NUL
- * behind them. */
-size_t python_text(const uint8_t *from, size_t characters, unsigned int kind, char *to, size_t room);
+/* A string's characters, of `kind` bytes each (1 Latin-1, 2 or 4), as UTF-8.  A byte that Python
+ * could not decode (surrogateescape) becomes itself again, a NUL a question mark.  What does not
+ * fit is left out, whole characters at a time.  room is above 0.  Returns the bytes written, less
+ * the NUL behind them. */
+size_t python_text(const uint8_t *from, size_t characters, unsigned int kind, char *to,
+		   size_t room);
 
 #endif

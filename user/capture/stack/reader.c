@@ -24,7 +24,8 @@
 #include "user/capture/stack/stack.h"
 
 #define TOLD_MOST (1 << 17) /* sites, and processes */
-#define SITE_SAMPLE 0xfffe /* low bits of ids of callers: no CPU of the kernel half has so high a number */
+#define SITE_SAMPLE \
+	0xfffe /* low bits of ids of callers: no CPU of the kernel half has so high a number */
 
 struct readers {
 	struct kernel *kernel;
@@ -35,7 +36,7 @@ struct readers {
 	struct pythons *pythons;
 	const struct runtimes *runtimes; /* NULL: not known yet */
 	struct table refused; /* processes of which it was told that their frames are not read */
-	struct table sites; /* that have a place; the value says nothing */
+	struct table sites;   /* that have a place; the value says nothing */
 	uint64_t asked, skipped;
 	struct texts texts;
 	int err; /* the first of memory */
@@ -145,8 +146,8 @@ static void unnamed(struct readers *r, uint64_t id, uint32_t pid, uint64_t start
 static int read_python(struct readers *r, const struct raw_stack *raw, struct frame *frames,
 		       uint32_t *flags)
 {
-	const struct python_build *build =
-		r->runtimes ? runtimes_python(r->runtimes, raw->row) : NULL;
+	const struct python_build *build = r->runtimes ? runtimes_python(r->runtimes, raw->row)
+						       : NULL;
 
 	return build ? python_read(r->pythons, build, raw, frames, flags) : -ENOENT;
 }

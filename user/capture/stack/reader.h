@@ -37,7 +37,8 @@ int readers_step(struct readers *r);
 /* Waits for what is still being read, but no longer than so. */
 void readers_finish(struct readers *r, int timeout_ms);
 
-/* A process was met of which stacks are likely to come: what it maps is looked at while it lives. */
+/* A process was met of which stacks are likely to come: what it maps is looked at while it lives.
+ */
 void readers_process(struct readers *r, uint32_t pid, uint64_t start_ns);
 /* RAW_STACK and RAW_EVIDENCE of the kernel half. */
 void readers_stack(struct readers *r, const struct ev_head *record);

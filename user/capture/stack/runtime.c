@@ -24,7 +24,7 @@
 #define RECENT_MOST  256  /* mappings that are looked at again */
 #define AGAIN_NS     200000000ULL
 #define ROW_REST_NS  10000000000ULL /* before the row of a Python that is gone serves another */
-#define NAME_LEN 16
+#define NAME_LEN     16
 
 /* One file that holds an interpreter. */
 struct interpreter {
@@ -58,16 +58,17 @@ struct runtimes {
 	struct python_build *pythons;
 	size_t python_count;		   /* rows that are, or were, in use */
 	uint64_t row_gone_ns[PYTHON_ROWS]; /* since when nobody maps its file; 0 it is in use */
-	struct table refused; /* pid -> struct interpreter */
+	struct table refused;		   /* pid -> struct interpreter */
 };
 
 /* 0 found, -ENOENT none, -ENOTSUP one that is not read, and *why. */
 typedef int probe_fn(struct runtimes *r, struct elf_file *elf, const struct library_file *file,
 		     struct interpreter *out);
 
-/* Where interpreters start, a probe tells of their process; without it they are found a little later. */
-static void watch_starts(struct runtimes *r, const struct library_file *file,
-			 struct interpreter *i, uint64_t offset)
+/* Where interpreters start, a probe tells of their process; without it they are found a little
+ * later. */
+static void watch_starts(struct runtimes *r, const struct library_file *file, struct interpreter *i,
+			 uint64_t offset)
 {
 	struct probe_place place = {.offset = offset, .cookie = i->found.row};
 
@@ -237,8 +238,8 @@ static bool is_taken(const struct runtimes *r, uint32_t pid, const struct runtim
 {
 	struct runtime_process old;
 
-	return !kernel_runtime_get(r->kernel, pid, &old) && old.runtime != new->runtime &&
-	       procfs_same_start(old.start_ns, new->start_ns);
+	return !kernel_runtime_get(r->kernel, pid, &old) &&
+	       old.runtime != new->runtime &&procfs_same_start(old.start_ns, new->start_ns);
 }
 
 static void refuse(struct runtimes *r, uint32_t pid, struct interpreter *i)
@@ -325,7 +326,8 @@ const struct python_build *runtimes_python(const struct runtimes *r, uint32_t ro
 
 static void look_at(struct runtimes *r, const char *path)
 {
-	struct library_file file = {.path = path, .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+	struct library_file file = {.path = path,
+				    .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
 	struct elf_file *elf;
 	struct stat st;
 

@@ -29,7 +29,8 @@ int runtimes_open(struct runtimes **out, struct kernel *kernel, const struct pro
 /* The probes are reach's to take out.  Accepts NULL. */
 void runtimes_close(struct runtimes *r);
 
-/* Looks for an interpreter in a file, once.  True: it has one, and whoever maps it is of interest. */
+/* Looks for an interpreter in a file, once.  True: it has one, and whoever maps it is of interest.
+ */
 bool runtimes_file(struct runtimes *r, struct elf_file *elf, const struct library_file *file);
 /* Has it one, as far as that was looked for? */
 bool runtimes_has(const struct runtimes *r, uint64_t device, uint64_t inode);

@@ -18,8 +18,8 @@
 
 #define SAMPLES_MOST 65536
 #define TOLD_MOST    STACKS_TOLD_MOST /* frames and stacks */
-#define HELD_MOST    (32ULL << 20) /* bytes of frames not told of yet */
-#define WAITING_MOST 65536		/* evidence */
+#define HELD_MOST    (32ULL << 20)    /* bytes of frames not told of yet */
+#define WAITING_MOST 65536	      /* evidence */
 
 #define FUNCTION_MOST 320
 #define FILE_MOST     448
@@ -51,7 +51,7 @@ struct sample {
 
 struct stacks {
 	struct stacks_host host;
-	struct table samples; /* struct sample, by the kernel's id */
+	struct table samples;	      /* struct sample, by the kernel's id */
 	uint64_t order[SAMPLES_MOST]; /* ids of samples, a ring */
 	size_t oldest;
 	struct table held; /* struct held, by id */

@@ -17,10 +17,10 @@
 #include "user/capture/stack/v8_position.h"
 
 enum {
-	TEXT_MOST = 1000,     /* characters of a name */
-	SCOPE_COUNTS = 3,     /* words of a ScopeInfo with its flags and numbers */
-	NAME_SLOTS = 8,	      /* of a ScopeInfo, where a name is looked for */
-	LOCALS_INLINE = 75,   /* kScopeInfoMaxInlinedLocalNamesSize */
+	TEXT_MOST = 1000,   /* characters of a name */
+	SCOPE_COUNTS = 3,   /* words of a ScopeInfo with its flags and numbers */
+	NAME_SLOTS = 8,	    /* of a ScopeInfo, where a name is looked for */
+	LOCALS_INLINE = 75, /* kScopeInfoMaxInlinedLocalNamesSize */
 	LOCALS_MOST = 1 << 16,
 	ARGUMENTS_MOST = 1 << 16,
 	TABLE_MOST = 1 << 16, /* bytes of positions of one function */
@@ -64,7 +64,13 @@ static const struct number {
 	int32_t instead;
 	const char *names[3];
 } numbers[] = {
-#define NUMBER(field, instead, ...) {offsetof(struct v8, field), instead, {__VA_ARGS__}}
+#define NUMBER(field, instead, ...)                  \
+	{                                            \
+		offsetof(struct v8, field), instead, \
+		{                                    \
+			__VA_ARGS__                  \
+		}                                    \
+	}
 #define NEEDED INT32_MIN
 	NUMBER(fp_context, NEEDED, "v8dbg_off_fp_context"),
 	NUMBER(fp_function, NEEDED, "v8dbg_off_fp_function"),
@@ -72,8 +78,7 @@ static const struct number {
 	NUMBER(fp_bytecode_offset, NEEDED, "v8dbg_off_fp_bytecode_offset"),
 	NUMBER(map_type, NEEDED, "v8dbg_class_Map__instance_type__uint16_t"),
 	NUMBER(function_shared, NEEDED, "v8dbg_class_JSFunction__shared__SharedFunctionInfo"),
-	NUMBER(shared_name, NEEDED,
-	       "v8dbg_class_SharedFunctionInfo__name_or_scope_info__Object",
+	NUMBER(shared_name, NEEDED, "v8dbg_class_SharedFunctionInfo__name_or_scope_info__Object",
 	       "v8dbg_class_SharedFunctionInfo__name_or_scope_info__Tagged_Object_",
 	       "v8dbg_class_SharedFunctionInfo__name_or_scope_info__Tagged_NameOrScopeInfoT_"),
 	NUMBER(shared_script, NEEDED,
@@ -111,7 +116,8 @@ static const struct number {
 	NUMBER(type_scope, NEEDED, "v8dbg_type_ScopeInfo__SCOPE_INFO_TYPE"),
 	NUMBER(type_bytecode, NEEDED, "v8dbg_type_BytecodeArray__BYTECODE_ARRAY_TYPE"),
 	NUMBER(type_bytes, NEEDED, "v8dbg_type_ByteArray__BYTE_ARRAY_TYPE"),
-	NUMBER(bytecode_positions, 0, "v8dbg_class_BytecodeArray__wrapper__Tagged_BytecodeWrapper_"),
+	NUMBER(bytecode_positions, 0,
+	       "v8dbg_class_BytecodeArray__wrapper__Tagged_BytecodeWrapper_"),
 	NUMBER(type_trusted_bytes, -1, "v8dbg_type_TrustedByteArray__TRUSTED_BYTE_ARRAY_TYPE"),
 	NUMBER(function_code, 0, "v8dbg_class_JSFunction__code__Tagged_Code_",
 	       "v8dbg_class_JSFunction__code__CodeT", "v8dbg_class_JSFunction__code__Code"),
@@ -189,8 +195,8 @@ static void sizes_read(struct v8 *v, struct elf_file *e)
 		return;
 	v->kinds = symbol.size / 3;
 	v->sizes = malloc(symbol.size);
-	if (v->sizes && elf_read_address(e, symbol.offset, v->sizes, symbol.size) !=
-				(ssize_t)symbol.size) {
+	if (v->sizes &&
+	    elf_read_address(e, symbol.offset, v->sizes, symbol.size) != (ssize_t)symbol.size) {
 		free(v->sizes);
 		v->sizes = NULL;
 	}
@@ -598,8 +604,8 @@ static bool is_function(const struct walk *w, struct call *c)
 
 	return stack_word(w, c->fp + (uint64_t)v->fp_context, &context) &&
 	       stack_word(w, c->fp + (uint64_t)v->fp_function, &function) &&
-	       stack_word(w, c->fp + (uint64_t)v->fp_function - 8, &arguments) &&
-	       arguments && arguments < ARGUMENTS_MOST && object_at(w, context, &context, &type) &&
+	       stack_word(w, c->fp + (uint64_t)v->fp_function - 8, &arguments) && arguments &&
+	       arguments < ARGUMENTS_MOST && object_at(w, context, &context, &type) &&
 	       type >= v->type_context && type <= v->type_context_last &&
 	       object_at(w, function, &c->function, &type) && type >= v->type_function &&
 	       type <= v->type_function_last &&
@@ -670,9 +676,8 @@ static bool inlined_add(struct walk *w, uint64_t code, struct v8_position *posit
 	    memory_read(w->m,
 			positions + (uint64_t)v->array_data + 16ULL * (position->inlined - 1U),
 			&entry, sizeof(entry)) ||
-	    entry.function < 0 ||
-	    memory_u64(w->m, functions + (uint64_t)v->length, &length) || !is_small(length) ||
-	    (uint32_t)entry.function >= small_of(length) ||
+	    entry.function < 0 || memory_u64(w->m, functions + (uint64_t)v->length, &length) ||
+	    !is_small(length) || (uint32_t)entry.function >= small_of(length) ||
 	    !object_in(w, functions, v->array_data + 8 * entry.function, &shared, &type) ||
 	    type != v->type_shared || v8_position_of(entry.position, &outer) ||
 	    outer.inlined >= position->inlined)

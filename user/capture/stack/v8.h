@@ -23,8 +23,8 @@ int v8_open(struct v8 **out, struct elf_file *e);
 /* Accepts NULL. */
 void v8_close(struct v8 *v);
 
-/* Names the JavaScript frames of a copied stack, at most STACK_FRAMES, soon after the copy, while the
- * process lives.  fp: the frame pointer, registers.bp, or what unwinding to machine code that
+/* Names the JavaScript frames of a copied stack, at most STACK_FRAMES, soon after the copy, while
+ * the process lives.  fp: the frame pointer, registers.bp, or what unwinding to machine code that
  * cannot be unwound further has made of it.  Texts are t's.  *flags: enum ev_stack_flag.  How many;
  * 0 none. */
 int v8_read(const struct v8 *v, const struct memory *m, const struct raw_stack *raw, uint64_t fp,

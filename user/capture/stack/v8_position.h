@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 struct v8_position {
-	uint32_t offset; /* in the script, in characters */
+	uint32_t offset;  /* in the script, in characters */
 	uint16_t inlined; /* 0, or 1 + an index into the code's list of inlined calls */
 };
 

@@ -14,7 +14,7 @@
  * "not known". */
 struct frame {
 	const char *function, *file, *module, *build_id;
-	uint64_t offset; /* native: address as the module's ELF file has it; else 0 */
+	uint64_t offset;       /* native: address as the module's ELF file has it; else 0 */
 	uint32_t line, column; /* 0 not known */
 	enum ev_language language;
 	uint32_t flags; /* enum ev_frame_flag */

@@ -26,7 +26,7 @@
 #include "user/capture/stack/native/supplier.h"
 
 #define NS_PER_SECOND 1000000000ULL
-#define PACKETS	      8		/* taken in at a time */
+#define PACKETS	      8			   /* taken in at a time */
 #define LIVED_NS      (10 * NS_PER_SECOND) /* who dies later did not die of its start */
 #define WAIT_FIRST_NS (NS_PER_SECOND / 10) /* before another is started, doubled each time */
 #define WAIT_LAST_NS  (30 * NS_PER_SECOND)

@@ -28,8 +28,8 @@ struct native_answer {
 	uint32_t pid;
 	uint32_t flags;		    /* enum ev_stack_flag */
 	const struct frame *frames; /* the innermost first; texts of one fit in ev_frame.text */
-	size_t count; /* at most EV_STACK_FRAMES; 0: nothing is known of it, or lost */
-	uint64_t shape_key;		 /* as in raw_stack.shape */
+	size_t count;	    /* at most EV_STACK_FRAMES; 0: nothing is known of it, or lost */
+	uint64_t shape_key; /* as in raw_stack.shape */
 	const struct stack_shape *shape; /* where its return addresses lay; NULL not known */
 };
 
