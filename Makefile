@@ -295,9 +295,9 @@ check: unit golden ## unit tests, goldens, purity, layers and format: without ro
 	$(Q)tests/layers
 	$(Q)tests/format
 
-format: ## format the lines changed since BASE (default: the upstream branch)
+format: ## lay out the C sources as .clang-format says
 	$(Q)$(call need,clang-format,clang-format)
-	$(Q)tests/format --fix $(BASE)
+	$(Q)tests/format --fix
 
 # Goldens of recordings change when a report changes; those of tell and tell_memory also when a record grows.
 bless: $(B)/golden/replay $(B)/golden/tell $(B)/golden/tell_memory ## make the goldens anew, and accept them; read the diff

@@ -116,7 +116,7 @@ struct handle_key {
 	__u64 text;  /* hash; 0 none */                                                      \
 	__u64 rows;                                                                          \
 	/* Of a statement that tells of its rows: memory of its process when its run had not \
-	 * begun, and when that was, in milliseconds after its birth. */                                      \
+	 * begun, and when that was, in milliseconds after its birth. */                     \
 	__u32 before_pages, before_ms;                                                       \
 	__u32 tid;                                                                           \
 	__u16 probe; /* cookie of the one that acquired it */                                \

@@ -84,9 +84,8 @@ struct heap_mapping_key {
 	__u32 reserved;
 };
 
-#define HEAP_PIECE \
-	(1ULL << 63) /* cut off from a block that goes on before it, and no block itself */
-
+/* Cut off from a block that goes on before it, and no block itself */
+#define HEAP_PIECE	(1ULL << 63)
 #define HEAP_SITES	16384 /* number 0 is none's */
 #define HEAP_SITES_EACH 4096  /* of a process, beyond which only callers are told apart */
 

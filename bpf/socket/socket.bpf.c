@@ -19,14 +19,14 @@
 #define RECEIVING 0
 /* After so many messages a socket without signs is passed over for good.  Those received count
  * little: one large reply is read in many parts. */
-#define PROBE_SENT	  32
-#define PROBE_RECEIVED	  1
-#define PROBE_MOST	  (12 * PROBE_SENT)
-#define PROBE_MOST_SIGNED (16 * PROBE_MOST) /* with one sign seen the other may be long in coming \
-					     */
-#define TLS_TRIES 8 /* messages in which a TLS record is looked for: one may begin in mid-record \
-		     */
-#define SPANS 8	    /* parts of a scattered message that are read */
+#define PROBE_SENT     32
+#define PROBE_RECEIVED 1
+#define PROBE_MOST     (12 * PROBE_SENT)
+/* With one sign seen the other may be long in coming */
+#define PROBE_MOST_SIGNED (16 * PROBE_MOST)
+/* Messages in which a TLS record is looked for: one may begin in mid-record */
+#define TLS_TRIES 8
+#define SPANS	  8 /* parts of a scattered message that are read */
 
 struct ports_map ports SEC(".maps");
 

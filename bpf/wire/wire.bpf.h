@@ -402,9 +402,8 @@ static __always_inline __u64 wire_hash_step(__u64 hash, __u8 byte)
 
 #define HASH_START   0xcbf29ce484222325ULL
 #define NAME_LONGEST (EV_NAME_LEN - 1) /* what a server keeps of a name */
-#define UNANSWERED   0xff /* ordinal of a statement whose ParseComplete never comes: SQL's PREPARE \
-			   */
-
+/* Ordinal of a statement whose ParseComplete never comes: SQL's PREPARE */
+#define UNANSWERED 0xff
 /* Hash of the name in the SQL text from at on; where it ends goes to c->name_end.  Quotes are left
  * out and letters without them are lower case, as the server has it, so it equals the hash of the
  * same name in a Parse message. */

@@ -22,9 +22,8 @@ static __always_inline void wire_opaque(struct connection *c, __u32 sending)
 
 #define WIRE_OPAQUE (EV_CONN_TLS | EV_CONN_COMPRESSED)
 
-#define WIRE_READ \
-	(EV_CONN_TLS | EV_CONN_DECRYPTED) /* a socket's own entry; the veil's has no TLS */
-
+/* A socket's own entry; the veil's has no TLS */
+#define WIRE_READ      (EV_CONN_TLS | EV_CONN_DECRYPTED)
 #define BEGUN_EVERY_NS 10000000ULL
 
 static __always_inline int wire_is_readable(const struct connection *c)

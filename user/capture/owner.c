@@ -23,15 +23,12 @@
 #define ARGUMENTS_LEN 16384	      /* the class that Java runs stands behind a long class path */
 #define LOST_NS	      (2 * SECOND_NS) /* the record of an end may still be in the ring */
 #define ROUND_NS      (5 * SECOND_NS) /* in which each is looked at once */
-#define LOOKS_FULL                                                                    \
-	12 /* looks, of which one asks for all although nothing seems to have changed \
-	    */
+/* Looks, of which one asks for all although nothing seems to have changed */
+#define LOOKS_FULL 12
 #define ALL_FOR_NS (SECOND_NS / 2) /* at the end */
 #define SHARE	   20		   /* looks take one part of so many of a CPU at the most */
-#define OWNERS_FEW                                                                    \
-	32 /* processes whose memory is looked at each time; of more, those that grow \
-	    */
-
+/* Processes whose memory is looked at each time; of more, those that grow */
+#define OWNERS_FEW 32
 enum gap_kind { GAP_TLS = 1, GAP_COMPRESSED = 2, GAP_IO = 4, GAP_BYTES = 8 };
 
 static const struct {

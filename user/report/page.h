@@ -55,9 +55,8 @@ struct page_field {
 
 void page_field(struct page *p, const struct page_field *field, const char *text);
 
-#define PAGE_PLACE_COLUMNS \
-	32 /* at the right edge of a title; what is longer is cut in its middle */
-
+/* At the right edge of a title; what is longer is cut in its middle */
+#define PAGE_PLACE_COLUMNS 32
 /* A label, text after it and text at the right edge, all on one line. */
 void page_title(struct page *p, const char *label, enum page_colour colour, const char *left,
 		const char *right);

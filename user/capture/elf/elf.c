@@ -42,9 +42,8 @@
 #ifdef __SANITIZE_ADDRESS__
 #define LOOK_CPU_MS 150 /* the sanitizers take some three times as long */
 #else
-#define LOOK_CPU_MS                                                                              \
-	200 /* a library of the table takes 2 to 7; the rest is for slow and emulated processors \
-	     */
+/* A library of the table takes 2 to 7; the rest is for slow and emulated processors */
+#define LOOK_CPU_MS 200
 #endif
 #define LOOK_MS	    500 /* on a busy machine, and from a slow disk */
 #define DEEP_CPU_MS 250

@@ -22,8 +22,8 @@
 #include "user/base/file.h"
 #include "user/capture/host/container.h"
 
-#define STATE_BYTES_MAX \
-	(1UL << 20) /* a container's state has some KiB; parsed, it takes 50 times as much */
+/* A container's state has some KiB; parsed, it takes 50 times as much */
+#define STATE_BYTES_MAX	 (1UL << 20)
 #define PASSWD_BYTES_MAX (4UL << 20)
 #define ENTRIES_MAX	 64 /* of a folder that has one entry for each storage driver */
 #define CGROUP_TEXT_MAX	 65536

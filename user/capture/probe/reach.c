@@ -23,9 +23,9 @@
 #include "user/base/table.h"
 
 #define RECONCILE_NS 5000000000ULL /* a lost record of a process is made up for so late */
-#define INSTRUCTION_MOST \
-	16	      /* bytes, and the first of the next: where one that follows a probe stands */
-#define REAP_MOST 256 /* links of processes that ended that wait for each other, at most */
+/* Bytes, and the first of the next: where one that follows a probe stands */
+#define INSTRUCTION_MOST 16
+#define REAP_MOST	 256 /* links of processes that ended that wait for each other, at most */
 
 struct reached_file {
 	uint64_t device, inode;

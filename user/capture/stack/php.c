@@ -42,9 +42,8 @@ enum {
 	TEXT_MOST = 4096,
 };
 
-#define CONSTANTS_MOST \
-	(32 << 20) /* code and constants of PHP with all of its extensions built in */
-
+/* Code and constants of PHP with all of its extensions built in */
+#define CONSTANTS_MOST (32 << 20)
 static const char mark[] = "X-Powered-By: PHP/";
 
 #define MARK (sizeof(mark) - 1)

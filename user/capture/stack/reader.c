@@ -24,9 +24,8 @@
 #include "user/capture/stack/stack.h"
 
 #define TOLD_MOST (1 << 17) /* sites, and processes */
-#define SITE_SAMPLE \
-	0xfffe /* low bits of ids of callers: no CPU of the kernel half has so high a number */
-
+/* Low bits of ids of callers: no CPU of the kernel half has so high a number */
+#define SITE_SAMPLE 0xfffe
 struct readers {
 	struct kernel *kernel;
 	struct readers_host host;
