@@ -12,7 +12,7 @@ CODES = {"__u64": "Q", "__u32": "I", "__u16": "H", "__u8": "B"}
 def shapes(text):
     """{record name: [(field, struct code)]} and {constant: number}"""
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-    numbers = {name: int(value) for name, value in re.findall(r"^#define (EV_\w+) (\d+)\b", text, re.MULTILINE)}
+    numbers = {name: int(value) for name, value in re.findall(r"^#define (EV_\w+)\s+(\d+)\b", text, re.MULTILINE)}
     numbers.update((name, int(value, 0)) for name, value in re.findall(r"\b(EV_\w+) = (0x[0-9a-f]+|\d+)", text))
     records = {}
     for name, body in re.findall(r"struct ev_(\w+) \{(.*?)\};", text, re.DOTALL):

@@ -22,7 +22,7 @@ def code_of(kind, length):
 def declarations(text):
     """{NAME: [(field, struct code)]} of struct ev_NAME after its head; no struct has holes."""
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-    sizes = dict(re.findall(r"^(?:#define|\s+)\s*(\w+) (?:= )?(\d+)", text, re.MULTILINE))
+    sizes = dict(re.findall(r"^(?:#define|\s+)\s*(\w+)\s+(?:= )?(\d+)", text, re.MULTILINE))
     found = {}
     for name, body in re.findall(r"^struct ev_(\w+) \{(.*?)^\};", text, re.DOTALL | re.MULTILINE):
         fields = []

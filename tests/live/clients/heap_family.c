@@ -246,13 +246,13 @@ static void replaced(const char *self)
 /* C++'s operators, where an allocator has its own. */
 static void operators(void)
 {
-	void *(*new)(size_t) = (void *(*)(size_t))dlsym(RTLD_DEFAULT, "_Znwm");
-	void (*delete)(void *) = (void (*)(void *))dlsym(RTLD_DEFAULT, "_ZdlPv");
+	void *(*make_new)(size_t) = (void *(*)(size_t))dlsym(RTLD_DEFAULT, "_Znwm");
+	void (*give_back)(void *) = (void (*)(void *))dlsym(RTLD_DEFAULT, "_ZdlPv");
 
-	for (int i = 0; new &&delete &&i < 450; i++) {
-		block[i] = own(new (151), 151, i);
+	for (int i = 0; make_new && give_back && i < 450; i++) {
+		block[i] = own(make_new(151), 151, i);
 		if (i < 150)
-			delete (block[i]);
+			give_back(block[i]);
 	}
 }
 

@@ -513,7 +513,8 @@ static struct probe probe_at(const struct attached *a, const struct placing *p, 
 
 static int add_places(const struct placing *p, uint32_t cookie, struct places *places)
 {
-	int err = places_add(places, (struct probe_place){p->spot.offset, cookie, false, false});
+	int err = places_add(places,
+			     (struct probe_place){.offset = p->spot.offset, .cookie = cookie});
 
 	for (size_t i = 0; i < p->exits.count && !err; i++) {
 		const struct probe_exit *exit = &p->exits.all[i];

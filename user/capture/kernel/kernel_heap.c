@@ -36,9 +36,12 @@ static int load(struct kernel *k, struct probe_programs *programs)
 	else
 		err = kernel_more_wait(k, MORE_HEAP_PAIR);
 	programs->taxed = true; /* each allocation costs more than that */
-	if (!err && programs->session)
+	if (!err && programs->session) {
+		programs->begun = bpf_program__fd(
+			kernel_more(k, MORE_HEAP_SESSION)->progs.heap_entered);
 		programs->left = bpf_program__fd(
 			kernel_more(k, MORE_HEAP_SESSION)->progs.heap_left);
+	}
 	if (err || programs->session)
 		return err;
 	skel = kernel_more(k, MORE_HEAP_PAIR);

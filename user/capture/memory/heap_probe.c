@@ -81,6 +81,7 @@ static void add_place(struct attached *a, const struct allocator_probe *probe, u
 	a->places[a->count++] = (struct probe_place){
 		.offset = probe->offset,
 		.returns = probe->returns,
+		.begins = probe->throws,
 		.cookie = HEAP_COOKIE(probe->kind, flags, index, probe->before),
 	};
 }

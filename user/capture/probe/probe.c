@@ -86,14 +86,16 @@ struct multi_attr {
 enum kind {
 	KIND_ENTRY,
 	KIND_RETURN,
+	KIND_BEGIN,
 	KIND_EXIT,
 };
 
 static int program_of(const struct probe_programs *programs, enum kind kind)
 {
-	return kind == KIND_RETURN ? programs->returned
-	       : kind == KIND_EXIT ? programs->left
-				   : programs->entered;
+	return kind == KIND_RETURN  ? programs->returned
+	       : kind == KIND_BEGIN ? programs->begun
+	       : kind == KIND_EXIT  ? programs->left
+				    : programs->entered;
 }
 
 static bool is_of_kind(const struct probe_programs *programs, const struct probe_place *place,
@@ -102,10 +104,12 @@ static bool is_of_kind(const struct probe_programs *programs, const struct probe
 	switch (kind) {
 	case KIND_RETURN:
 		return place->returns && !programs->session;
+	case KIND_BEGIN:
+		return place->begins && programs->begun > 0;
 	case KIND_EXIT:
 		return place->leaves;
 	default:
-		return !place->leaves;
+		return !place->leaves && !(place->begins && programs->begun > 0);
 	}
 }
 
@@ -114,8 +118,8 @@ static int attach_multi(const struct probe_programs *programs, const char *path,
 {
 	struct multi_attr attr = {
 		.prog_fd = program_of(programs, kind),
-		.attach_type = programs->session && kind != KIND_EXIT ? PROBE_ATTACH_TYPE_SESSION
-								      : PROBE_ATTACH_TYPE_MULTI,
+		.attach_type = programs->session && kind == KIND_ENTRY ? PROBE_ATTACH_TYPE_SESSION
+								       : PROBE_ATTACH_TYPE_MULTI,
 		.path = (uintptr_t)path,
 		.offsets = (uintptr_t)offsets,
 		.cookies = (uintptr_t)cookies,
@@ -177,7 +181,7 @@ static int links_add(struct probe_links *l, int fd)
 
 /* Returns before entries: an entry whose return is not seen would be a loss.  Exits after them: one
  * whose entry was not seen would be. */
-static const enum kind in_order[] = {KIND_RETURN, KIND_ENTRY, KIND_EXIT};
+static const enum kind in_order[] = {KIND_RETURN, KIND_ENTRY, KIND_BEGIN, KIND_EXIT};
 #define KINDS (sizeof(in_order) / sizeof(in_order[0]))
 
 static int attach_kind_multi(struct probe_links *l, const struct probe_programs *programs,
@@ -627,15 +631,18 @@ static size_t canary_places(const struct probe_programs *programs, uint32_t firs
 {
 	bool leaves = ends_alone(programs);
 
-	places[0] = (struct probe_place){own_offset((uintptr_t)canary_cheap), first, false, false};
-	places[1] = (struct probe_place){own_offset((uintptr_t)canary_dear), first + 1, false,
-					 false};
-	places[2] = (struct probe_place){own_offset((uintptr_t)canary_both), first + 2, !leaves,
-					 false};
-	places[3] = (struct probe_place){own_offset((uintptr_t)canary_nop), first + 3, false,
-					 false};
-	places[4] = (struct probe_place){own_offset((uintptr_t)canary_both_end), first + 2, false,
-					 true};
+	places[0] = (struct probe_place){.offset = own_offset((uintptr_t)canary_cheap),
+					 .cookie = first};
+	places[1] = (struct probe_place){.offset = own_offset((uintptr_t)canary_dear),
+					 .cookie = first + 1};
+	places[2] = (struct probe_place){.offset = own_offset((uintptr_t)canary_both),
+					 .cookie = first + 2,
+					 .returns = !leaves};
+	places[3] = (struct probe_place){.offset = own_offset((uintptr_t)canary_nop),
+					 .cookie = first + 3};
+	places[4] = (struct probe_place){.offset = own_offset((uintptr_t)canary_both_end),
+					 .cookie = first + 2,
+					 .leaves = true};
 	return PROBE_CANARIES + leaves;
 }
 

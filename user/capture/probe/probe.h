@@ -20,17 +20,22 @@ struct probe_place {
 	uint64_t offset; /* in the file */
 	uint64_t cookie;
 	bool returns; /* a return probe as well */
+	bool begins;  /* of a function whose ends are probed instead: never with a return probe */
 	bool leaves;  /* an end of a function, for the program that is for these */
 };
 
 struct probe_programs {
 	int entered, returned; /* descriptors; returned 0: there are no return probes */
+	int begun;	       /* where ends are probed; 0: entered does that, too */
 	int left;	       /* at the ends of functions; 0 none */
 	uint32_t pid; /* multi: only in this process, if the kernel can; 0: wherever the file is
 			 mapped */
 	bool multi;   /* loaded for PROBE_ATTACH_TYPE_MULTI */
 	bool taxed;   /* not multi: perf events are kept to pid as well */
-	bool session; /* entered alone, for PROBE_ATTACH_TYPE_SESSION: it decides on each return */
+	/* entered alone, for PROBE_ATTACH_TYPE_SESSION: it decides on each return.  But in a
+	 * process that has the probe for another one's sake, as a child of fork does, the kernel
+	 * does not ask it, and takes the return. */
+	bool session;
 };
 
 struct probe_links;
