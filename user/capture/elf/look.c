@@ -27,7 +27,8 @@
 #define STOP_MS	    0	/* nobody waits for its end */
 #define GIVEN_UP    256 /* files */
 #define BLOCK_BYTES 16384
-#define BLOCK_ALIGN 4096
+#define BLOCK_ALIGN 8192
+#define BLOCKS	    64 /* kept of a file: its tables and its code are read by turns */
 #define SPARE	    2		/* workers that are started before a file needs one */
 #define EACH_BYTES  (48U << 20) /* of the functions of one file */
 
@@ -52,7 +53,7 @@ struct look {
 	struct elf_symbol *found;
 	uint8_t *bytes;
 	size_t count, size;
-	struct block *block[2]; /* read last, by offset and by address; NULL none */
+	struct block *block[2][BLOCKS]; /* read last, by offset and by address; NULL none */
 };
 
 /* Bytes around those that were asked for: the next are near them. */
@@ -395,8 +396,10 @@ void look_close(struct look *l)
 	looker_stop(&l->own);
 	free(l->found);
 	free(l->bytes);
-	free(l->block[0]);
-	free(l->block[1]);
+	for (size_t i = 0; i < BLOCKS; i++) {
+		free(l->block[0][i]);
+		free(l->block[1][i]);
+	}
 	free(l);
 }
 
@@ -570,7 +573,7 @@ static bool block_has(const struct block *b, uint64_t at, void *buf, size_t size
 /* A small piece comes with what lies around it, if that can be read. */
 static ssize_t read_near(struct look *l, enum look_op op, uint64_t at, void *buf, size_t size)
 {
-	struct block **b = &l->block[op == LOOK_READ_ADDRESS];
+	struct block **b = &l->block[op == LOOK_READ_ADDRESS][at / BLOCK_ALIGN % BLOCKS];
 	ssize_t n;
 
 	if (size > BLOCK_ALIGN)
