@@ -431,7 +431,7 @@ static __always_inline struct site *site_enter(const struct probe *p, struct tas
 					       const struct call *call, __u64 place)
 {
 	struct site_key key = {.place = place, .pid = task->tgid, .probe = call->probe};
-	__u64 start = task->group_leader->start_boottime;
+	__u64 start = task_start(task);
 	struct site *s = bpf_map_lookup_elem(&sites, &key), *fresh;
 	__u32 zero = 0;
 
@@ -597,7 +597,7 @@ static __noinline int tell_closed(__u64 handle, __u32 pid, __u32 resource, __u64
 	gone.head.ns = now;
 	gone.head.kind = EV_HANDLE_CLOSED;
 	gone.head.size = sizeof(gone);
-	gone.start_ns = task->group_leader->start_boottime;
+	gone.start_ns = task_start(task);
 	gone.handle = handle;
 	gone.born_ns = born_ns;
 	gone.pid = pid;
@@ -839,7 +839,7 @@ __noinline int link_tell(__u64 handle)
 	out.head.ns = bpf_ktime_get_boot_ns();
 	out.head.kind = RAW_HANDLE;
 	out.head.size = sizeof(out);
-	out.start_ns = task->group_leader->start_boottime;
+	out.start_ns = task_start(task);
 	__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
 	out.key.handle = handle;
 	out.key.pid = pid;
@@ -864,7 +864,7 @@ __noinline int run_tell(__u64 handle, __u64 rows, __u64 stack)
 	out.head.ns = bpf_ktime_get_boot_ns();
 	out.head.kind = RAW_RUN;
 	out.head.size = sizeof(out);
-	out.start_ns = task->group_leader->start_boottime;
+	out.start_ns = task_start(task);
 	out.parent = o->parent;
 	out.born_ns = o->born_ns;
 	out.text = o->text;

@@ -6,6 +6,7 @@
 #define DBLEAK_CLIENT_BPF_H
 
 #include "bpf/ledger/ledger.bpf.h"
+#include "bpf/task.bpf.h"
 #include "bpf/clientlib/client.h"
 
 /* Never LRU: the least recently touched entry is exactly the leak.  Connections have a map of

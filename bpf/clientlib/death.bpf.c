@@ -80,7 +80,7 @@ int BPF_PROG(signal_taken, int sig, struct kernel_siginfo *info, struct k_sigact
 	told.head.ns = bpf_ktime_get_boot_ns();
 	told.head.kind = RAW_DEATH;
 	told.head.size = sizeof(told);
-	told.start_ns = task->group_leader->start_boottime;
+	told.start_ns = task_start(task);
 	told.pid = task->tgid;
 	told.signal = sig;
 	BPF_CORE_READ_INTO(&told.comm, task, group_leader, comm);

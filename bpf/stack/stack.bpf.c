@@ -83,7 +83,7 @@ static __always_inline void stack_begin(struct raw_stack *s, struct task_struct 
 	__builtin_memset(s, 0, offsetof(struct raw_stack, bytes));
 	s->head.ns = bpf_ktime_get_boot_ns();
 	s->head.kind = RAW_STACK;
-	s->start_ns = task->group_leader->start_boottime;
+	s->start_ns = task_start(task);
 	s->pid = task->tgid;
 	s->tid = task->pid;
 }
@@ -186,14 +186,14 @@ static __always_inline void note_returns(struct raw_stack *s, struct task_struct
 	struct return_instance *pending = NULL;
 	int i;
 
-	if (bpf_core_field_exists(task->utask) && task->utask)
-		pending = task->utask->return_instances;
-	if (pending && pending->stack < s->registers.sp) /* this very program's */
-		pending = pending->next;
+	if (bpf_core_field_exists(task->utask))
+		pending = BPF_CORE_READ(task, utask, return_instances);
+	if (pending && BPF_CORE_READ(pending, stack) < s->registers.sp) /* this very program's */
+		pending = BPF_CORE_READ(pending, next);
 	for (i = 0; i < STACK_RETURNS && pending; i++) {
-		s->returns[i].slot = pending->stack;
-		s->returns[i].address = pending->orig_ret_vaddr;
-		pending = pending->next;
+		s->returns[i].slot = BPF_CORE_READ(pending, stack);
+		s->returns[i].address = BPF_CORE_READ(pending, orig_ret_vaddr);
+		pending = BPF_CORE_READ(pending, next);
 	}
 }
 
@@ -224,14 +224,16 @@ static __always_inline __u32 copy_bytes(struct stack_scratch *s, __u64 from, __u
  * the same program: nothing but a fork begins its stack at the same place. */
 static __always_inline void note_parent(struct raw_stack *s, struct task_struct *task)
 {
-	struct task_struct *leader = task->group_leader, *parent = leader->real_parent;
-	struct mm_struct *own = task->mm, *other = parent ? parent->mm : NULL;
+	struct task_struct *parent = BPF_CORE_READ(task, group_leader, real_parent);
+	struct mm_struct *own = BPF_CORE_READ(task, mm);
+	struct mm_struct *other = parent ? BPF_CORE_READ(parent, mm) : NULL;
 
-	if (!own || !other || own->start_stack != other->start_stack ||
-	    own->start_code != other->start_code)
+	if (!own || !other ||
+	    BPF_CORE_READ(own, start_stack) != BPF_CORE_READ(other, start_stack) ||
+	    BPF_CORE_READ(own, start_code) != BPF_CORE_READ(other, start_code))
 		return;
-	s->parent = parent->tgid;
-	s->parent_start_ns = parent->group_leader->start_boottime;
+	s->parent = BPF_CORE_READ(parent, tgid);
+	s->parent_start_ns = task_start(parent);
 }
 
 /* Each program that is run has its stack begin elsewhere, and its code. */

@@ -33,18 +33,18 @@ static __always_inline __u64 replaced_address(__u64 slot)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct return_instance *pending = NULL;
-	__u64 address;
+	__u64 at;
 	int i;
 
-	if (bpf_core_field_exists(task->utask) && task->utask)
-		pending = task->utask->return_instances;
-	for (i = 0; i < STACK_RETURNS && pending && pending->stack <= slot; i++) {
-		if (pending->stack == slot) {
-			address = pending->orig_ret_vaddr;
-			barrier_var(address); /* or it is loaded together with the other */
-			return address;
-		}
-		pending = pending->next;
+	if (bpf_core_field_exists(task->utask))
+		pending = BPF_CORE_READ(task, utask, return_instances);
+	for (i = 0; i < STACK_RETURNS && pending; i++) {
+		at = BPF_CORE_READ(pending, stack);
+		if (at == slot)
+			return BPF_CORE_READ(pending, orig_ret_vaddr);
+		if (at > slot)
+			break;
+		pending = BPF_CORE_READ(pending, next);
 	}
 	return 0;
 }

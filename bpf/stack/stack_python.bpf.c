@@ -258,7 +258,7 @@ int python_started(struct pt_regs *ctx)
 
 	if (!row)
 		return 0;
-	own.start_ns = task->group_leader->start_boottime;
+	own.start_ns = task_start(task);
 	own.address = ctx->ip + row->runtime;
 	if (bpf_map_update_elem(&runtimes, &pid, &own, BPF_ANY))
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);

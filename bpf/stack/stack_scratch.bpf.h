@@ -5,7 +5,7 @@
 #ifndef DBLEAK_STACK_SCRATCH_BPF_H
 #define DBLEAK_STACK_SCRATCH_BPF_H
 
-#include "bpf/emit.bpf.h"
+#include "bpf/task.bpf.h"
 #include "bpf/stack/python.h"
 #include "bpf/stack/raw_stack.h"
 

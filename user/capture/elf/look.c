@@ -28,7 +28,7 @@
 #define GIVEN_UP    256 /* files */
 #define BLOCK_BYTES 16384
 #define BLOCK_ALIGN 8192
-#define BLOCKS	    64 /* kept of a file: its tables and its code are read by turns */
+#define BLOCKS	    64		/* kept of a file: its tables and its code are read by turns */
 #define SPARE	    2		/* workers that are started before a file needs one */
 #define EACH_BYTES  (48U << 20) /* of the functions of one file */
 

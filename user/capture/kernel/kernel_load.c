@@ -11,6 +11,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <limits.h>
 #include <malloc.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,7 +22,8 @@
 #include "user/capture/kernel/loading.h"
 #include "user/capture/probe/probe.h"
 
-#define LARGE	 (128 << 10) /* bytes */
+#define LARGE	 (2 << 20) /* bytes that malloc maps by themselves: less is taken again and again */
+#define LARGEST	 (32 << 20) /* the most that it lets itself be asked for */
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Programs of each door, in turn for the one part and the other; those of the other doors are not
@@ -247,12 +249,24 @@ static bool is_absent(int err, size_t door)
 	return err == -ESRCH || err == -ENOENT || err == -ENOTSUP || (err == -EACCES && door > 0);
 }
 
-int loaded_open(struct loaded *l, bool look_only, loaded_fill_fn *fill, void *context)
+/*
+ * Each object reads the kernel's types anew, 12 MB in all, and a page touched for the first time
+ * may cost ten times its read.  So what one load gives back the next one takes, in whatever thread
+ * it is; when the last is done the memory goes back to the kernel.
+ */
+static void keep_memory(bool keep)
+{
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_MMAP_THRESHOLD, keep ? LARGEST : LARGE);
+	mallopt(M_TRIM_THRESHOLD, keep ? INT_MAX : LARGE);
+	if (!keep)
+		malloc_trim(0);
+}
+
+static int open_door(struct loaded *l, bool look_only, loaded_fill_fn *fill, void *context)
 {
 	int err = -ENOTSUP;
 
-	mallopt(M_MMAP_THRESHOLD,
-		LARGE); /* the kernel's types, read for each object, are given back */
 	for (size_t door = 0; door < COUNT(doors); door++) {
 		if (!fits(door))
 			continue;
@@ -262,6 +276,16 @@ int loaded_open(struct loaded *l, bool look_only, loaded_fill_fn *fill, void *co
 		if (!is_absent(err, door))
 			break;
 	}
+	return err;
+}
+
+int loaded_open(struct loaded *l, bool look_only, loaded_fill_fn *fill, void *context)
+{
+	int err;
+
+	keep_memory(true);
+	err = open_door(l, look_only, fill, context);
+	keep_memory(false);
 	return err;
 }
 
