@@ -65,6 +65,7 @@ struct capture {
 	uint16_t learned[LEARNED_PORTS];
 	size_t learned_count;
 	uint64_t cpu_ns, cpu_at_ns; /* our own, when last looked at */
+	double credit_ns;	    /* of processor time that we may take yet */
 	bool withdrawn;		    /* all probes, after a death */
 	bool rescan, orphans, stepped_down, begun, ending;
 	bool stacks_come; /* more may be in the ring, and nobody is woken for them */

@@ -23,6 +23,7 @@
 #include "user/capture/stack/reader.h"
 
 #define LONGEST_INTERVAL_MS 8000
+#define CREDIT_NS	    1e9 /* of processor time that may be taken in advance */
 
 void cost_tell_losses(struct capture *c)
 {
@@ -52,13 +53,24 @@ static uint64_t own_cpu(void)
 	       (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000ULL;
 }
 
+/* Nanoseconds of processor time that dbleak may take in one: the share of each process followed. */
+static double own_rate(const struct capture *c)
+{
+	return c->options.max_overhead / 100 * (c->owners.count ? (double)c->owners.count : 1);
+}
+
+/* A new process costs much once, and little afterwards: the budget is kept over time. */
 void cost_keep_budget(struct capture *c, uint64_t now)
 {
 	uint64_t cpu = own_cpu();
 
-	if (c->cpu_at_ns && c->options.interval_ms < LONGEST_INTERVAL_MS &&
-	    100.0 * (cpu - c->cpu_ns) > c->options.max_overhead * (now - c->cpu_at_ns)) {
+	if (c->cpu_at_ns)
+		c->credit_ns += own_rate(c) * (now - c->cpu_at_ns) - (cpu - c->cpu_ns);
+	if (!c->cpu_at_ns || c->credit_ns > CREDIT_NS)
+		c->credit_ns = CREDIT_NS;
+	if (c->credit_ns < 0 && c->options.interval_ms < LONGEST_INTERVAL_MS) {
 		c->options.interval_ms *= 2;
+		c->credit_ns = 0;
 		c->stepped_down = true;
 	}
 	c->cpu_ns = cpu;
