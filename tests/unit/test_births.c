@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "user/capture/births.c"
+#include "user/capture/kernel/births.c"
 
 static int ring[2];
 static sem_t told;

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "user/capture/ceiling.h"
+#include "user/capture/worker/ceiling.h"
 
 #define MIB ((size_t)1 << 20)
 

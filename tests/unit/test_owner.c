@@ -13,7 +13,7 @@
 
 #include "user/capture/owner.h"
 #include "user/capture/clientlib/client.h"
-#include "user/capture/memory/growth.h"
+#include "user/capture/host/procfs.h"
 #include "user/capture/stack/reader.h"
 
 #define LIVES		  1000000
@@ -119,32 +119,29 @@ uint64_t clients_tls_since(const struct clients *c)
 	return 0;
 }
 
-void readers_process(struct readers *r, uint32_t pid, uint64_t start_ns)
+static void met(struct capture *c, uint32_t pid, uint64_t start_ns)
 {
-	(void)r, (void)pid, (void)start_ns;
+	(void)c, (void)pid, (void)start_ns;
 }
 
-void growth_met(struct growth *g, uint32_t pid, uint64_t start_ns)
+static void usage_read(struct capture *c, uint32_t pid, uint64_t start_ns,
+		       const struct process_usage *usage)
 {
-	(void)g, (void)pid, (void)start_ns;
+	(void)c, (void)pid, (void)start_ns, (void)usage;
 }
 
-void growth_look(struct growth *g)
+static void look_begins(struct capture *c)
 {
-	(void)g;
+	(void)c;
 }
 
-void growth_usage(struct growth *g, uint32_t pid, uint64_t start_ns,
-		  const struct process_usage *usage)
+static bool follows(const struct capture *c, uint32_t pid, uint64_t start_ns)
 {
-	(void)g, (void)pid, (void)start_ns, (void)usage;
-}
-
-bool growth_follows(const struct growth *g, uint32_t pid, uint64_t start_ns)
-{
-	(void)g, (void)pid, (void)start_ns;
+	(void)c, (void)pid, (void)start_ns;
 	return false;
 }
+
+static const struct process_events nobody = {met, usage_read, look_begins, follows};
 
 static struct owner *lives(struct capture *c, uint32_t pid, bool ends)
 {
@@ -167,7 +164,7 @@ static void close_all(struct capture *c)
 
 static void of_a_million_that_ended_the_last_minute_is_kept(void **state)
 {
-	struct capture c = {};
+	struct capture c = {.events = &nobody};
 	size_t most = 0;
 
 	(void)state;
@@ -184,7 +181,7 @@ static void of_a_million_that_ended_the_last_minute_is_kept(void **state)
 static void who_lives_or_left_a_connection_open_is_kept(void **state)
 {
 	struct tracked held = {.last = {.id = 9, .pid = 2, .start_ns = 2}};
-	struct capture c = {};
+	struct capture c = {.events = &nobody};
 
 	(void)state;
 	now = SECOND_NS;
@@ -208,7 +205,7 @@ static void who_lives_or_left_a_connection_open_is_kept(void **state)
 static void who_a_process_is_is_told_without_its_secrets(void **state)
 {
 	static const char comm[EV_COMM_LEN] = "token=geheim";
-	struct capture c = {};
+	struct capture c = {.events = &nobody};
 	struct owner *o = owner_of(&c, KNOWN, KNOWN, comm);
 
 	(void)state;
@@ -223,7 +220,7 @@ static void who_a_process_is_is_told_without_its_secrets(void **state)
 
 static struct capture many(uint32_t count)
 {
-	struct capture c = {.options.max_overhead = 2};
+	struct capture c = {.events = &nobody, .options.max_overhead = 2};
 
 	now = SECOND_NS;
 	look_ns = 0;

@@ -12,19 +12,13 @@
 #include <sys/utsname.h>
 #include <time.h>
 
-#include "bpf/clientlib/client.h"
-#include "bpf/memory/pool.h"
 #include "bpf/stack/raw_stack.h"
 #include "user/capture/capture_state.h"
-#include "user/capture/clientlib/client.h"
 #include "user/capture/connection.h"
 #include "user/capture/host/container.h"
 #include "user/capture/cost.h"
 #include "user/capture/worker/fetcher.h"
-#include "user/capture/memory/growth.h"
-#include "user/capture/memory/heap.h"
 #include "user/capture/kernel/kernel.h"
-#include "user/capture/memory/library_heap.h"
 #include "user/capture/worker/looking.h"
 #include "user/capture/elf/look.h"
 #include "user/capture/elf/look_wire.h"
@@ -34,14 +28,13 @@
 #include "user/capture/parts.h"
 #include "user/capture/probe/probe.h"
 #include "user/capture/host/procfs.h"
-#include "user/capture/stack/reader.h"
 #include "user/capture/host/server.h"
 #include "user/capture/statement.h"
+#include "user/capture/sources.h"
 
-#define GRACE_NS	(SECOND_NS / 2)
-#define FACTS_EVERY_NS	(5 * SECOND_NS)
-#define STATS_FOR_NS	(SECOND_NS / 5)
-#define LOADING_WAKE_NS (SECOND_NS / 100)
+#define GRACE_NS       (SECOND_NS / 2)
+#define FACTS_EVERY_NS (5 * SECOND_NS)
+#define STATS_FOR_NS   (SECOND_NS / 5)
 
 void capture_exited(struct capture *c, const struct ev_head *record)
 {
@@ -52,13 +45,7 @@ void capture_exited(struct capture *c, const struct ev_head *record)
 
 	if (o)
 		o->gone_ns = capture_now();
-	if (c->growth)
-		growth_gone(c->growth, ev->pid, ev->start_ns);
-	/* What it held at its end is told before its end. */
-	if (c->clients)
-		clients_exit(c->clients, capture_now());
-	if (c->heap)
-		heap_sweep(c->heap, capture_now(), false);
+	sources_gone(c, ev->pid, ev->start_ns);
 	while ((slot = table_next(&c->connections, &at))) {
 		struct tracked *k = slot->value;
 
@@ -73,8 +60,7 @@ void capture_exited(struct capture *c, const struct ev_head *record)
 /* Did it die by one of our probes, as far as can be told? */
 static bool is_our_doing(const struct capture *c, const struct raw_death *d)
 {
-	return d->flags || (c->clients && clients_is_at(c->clients, d->inode, d->offset)) ||
-	       (c->heap && heap_is_at(c->heap, d->inode, d->offset));
+	return d->flags || sources_have_probe(c, d->inode, d->offset);
 }
 
 /* Nobody else is to come to harm: no probe anywhere, for the rest of the time. */
@@ -146,31 +132,11 @@ static void on_record(void *context, const struct ev_head *record)
 	case EV_EXIT:
 		capture_exited(c, record);
 		break;
-	case EV_HANDLE_CLOSED:
-	case RAW_HANDLE:
-	case RAW_RUN:
-		clients_record(c->clients, record);
-		break;
 	case RAW_DEATH:
 		on_death(c, (const struct raw_death *)record);
 		break;
-	case RAW_STACK:
-		readers_stack(c->readers, record);
-		c->stacks_come = true;
-		break;
-	case RAW_EVIDENCE:
-		readers_evidence(c->readers, record);
-		break;
-	case RAW_GROWTH:
-		growth_sample(c->growth, record);
-		break;
-	case RAW_POOL:
-		growth_pool(c->growth, record);
-		break;
-	case RAW_POOL_SEEN:
-		growth_pool_seen(c->growth, record);
-		break;
 	default:
+		sources_record(c, record);
 		break;
 	}
 }
@@ -242,17 +208,10 @@ static int sweep(struct capture *c)
 	}
 	connections_tell_gone(c);
 	c->swept_ns = capture_now();
-	if (c->clients)
-		err = clients_sweep(c->clients, capture_now());
+	kernel_processes(c->kernel, owner_tally, c);
+	err = sources_sweep(c);
 	if (err)
 		return err;
-	if (c->heap)
-		heap_sweep(c->heap, capture_now(), false);
-	if (c->library_heap)
-		library_heap_sweep(c->library_heap, capture_now(), false);
-	kernel_processes(c->kernel, owner_tally, c);
-	if (c->growth)
-		growth_sweep(c->growth, false);
 	cost_tell_losses(c);
 	return c->err;
 }
@@ -283,39 +242,6 @@ static void tell_begin(struct capture *c)
 	snprintf(begin.arch, sizeof(begin.arch), "%.15s", u.machine);
 	c->begun_ns = begin.head.ns;
 	capture_tell(c, &begin.head);
-}
-
-/* The children that selected processes have already; later ones the kernel half follows. */
-static int follow_children(struct capture *c)
-{
-	struct table chosen = {};
-	struct process_facts facts;
-	uint32_t *pids = NULL;
-	size_t count = 0;
-	int err = 0;
-	bool more;
-
-	for (size_t i = 0; i < c->options.select->pid_count && !err; i++)
-		err = table_put(&chosen, (struct table_key){c->options.select->pids[i].pid, 0}, c);
-	if (!err && chosen.count)
-		err = procfs_pids(c->procfs, &pids, &count);
-	for (more = count > 0; more && !err;) {
-		more = false;
-		for (size_t i = 0; i < count && !err; i++) {
-			struct table_key key = {pids[i], 0};
-
-			if (table_get(&chosen, key) || procfs_facts(c->procfs, pids[i], &facts) ||
-			    !table_get(&chosen, (struct table_key){facts.parent_pid, 0}))
-				continue;
-			more = true;
-			err = table_put(&chosen, key, c);
-			if (!err)
-				err = kernel_select_pid(c->kernel, pids[i]);
-		}
-	}
-	free(pids);
-	table_free(&chosen);
-	return err;
 }
 
 /* What is open already.  Two passes: who listens as a database server, then who talks to them. */
@@ -378,6 +304,7 @@ int capture_open(struct capture **out, const struct capture_options *options)
 	if (!c)
 		return -ENOMEM;
 	c->options = *options;
+	c->events = &sources_events;
 	c->procfs = containers_procfs(options->containers);
 	err = open_helpers(c);
 	if (!err)
@@ -386,24 +313,8 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		tell_begin(c);
 		err = c->err;
 	}
-	if (!err && options->mode != EV_MODE_SNAPSHOT && options->take_stacks)
-		err = parts_open_readers(c);
-	if (!err && options->tier != EV_TIER_OFF)
-		err = parts_open_growth(c);
-	if (!err && options->mode != EV_MODE_SNAPSHOT)
-		err = kernel_attach(c->kernel);
-	if (!err && options->mode != EV_MODE_SNAPSHOT && !kernel_stats(c->kernel, true))
-		c->stats_until_ns = capture_now() + SECOND_NS;
 	if (!err)
-		err = follow_children(c);
-	if (!err && options->mode != EV_MODE_SNAPSHOT && options->tier >= EV_TIER_CLIENT)
-		err = parts_open_library_heap(c);
-	if (!err && options->mode != EV_MODE_SNAPSHOT && options->probe_libraries)
-		err = parts_open_clients(c);
-	if (!err && options->tier == EV_TIER_CLIENT)
-		parts_tier(c, EV_TIER_CLIENT);
-	if (!err && parts_follow_heap(options))
-		err = parts_open_heap(c);
+		err = sources_open(c);
 	if (!err)
 		err = first_look(c);
 	if (!err)
@@ -424,8 +335,8 @@ static int periodic(struct capture *c, uint64_t now)
 	cost_sample(c, now);
 	if (now >= c->next_usage_ns) {
 		owners_look(c, now);
-		if (c->growth && now < c->next_sweep_ns)
-			growth_sweep(c->growth, false);
+		if (now < c->next_sweep_ns)
+			sources_look(c);
 	}
 	if (now < c->next_sweep_ns)
 		return 0;
@@ -437,8 +348,7 @@ static int periodic(struct capture *c, uint64_t now)
 		owners_tell_ends(c);
 		cost_tell(c);
 		cost_tell_full(c);
-		if (c->clients)
-			clients_tell_libraries(c->clients);
+		sources_account(c);
 		cost_keep_budget(c, now);
 		if (!kernel_stats(c->kernel, true))
 			c->stats_until_ns = now + STATS_FOR_NS;
@@ -466,40 +376,28 @@ static void tell_silent(struct capture *c)
 int capture_step(struct capture *c, int timeout_ms)
 {
 	uint64_t now = capture_now(), deadline = now + timeout_ms * 1000000ULL;
-	struct pollfd fds[] = {{.fd = kernel_ring_fd(c->kernel), .events = POLLIN},
-			       {.fd = c->clients ? clients_fd(c->clients) : -1, .events = POLLIN},
-			       {.fd = c->readers ? readers_fd(c->readers) : -1, .events = POLLIN},
-			       {.fd = c->heap ? heap_fd(c->heap) : -1, .events = POLLIN}};
+	struct pollfd fds[1 + SOURCE_FDS] = {{.fd = kernel_ring_fd(c->kernel), .events = POLLIN}};
+	uint64_t due;
 	int err;
 
 	if (deadline > c->next_sweep_ns)
 		deadline = c->next_sweep_ns;
-	if (c->library_heap && deadline > library_heap_next(c->library_heap))
-		deadline = library_heap_next(c->library_heap);
-	if (c->growth && deadline > growth_next(c->growth))
-		deadline = growth_next(c->growth);
 	if (!c->begun) {
 		c->begun = true;
-		parts_begin(c);
+		sources_begin(c);
 	}
-	if (c->clients && clients_wait(c->clients) && deadline > now + LOADING_WAKE_NS)
-		deadline = now + LOADING_WAKE_NS;
+	sources_wait(c, fds + 1);
+	due = sources_due(c, now);
+	if (deadline > due)
+		deadline = due;
 	if (c->stacks_come && deadline > now + STACK_WAKE_NS)
 		deadline = now + STACK_WAKE_NS;
 	c->stacks_come = false;
 	looking_over();
-	poll(fds, 4, deadline > now ? (deadline - now) / 1000000 + 1 : 0);
+	poll(fds, 1 + SOURCE_FDS, deadline > now ? (deadline - now) / 1000000 + 1 : 0);
 	err = kernel_drain(c->kernel, 0, on_record, c);
-	if (!err && c->clients)
-		err = clients_step(c->clients, capture_now());
-	if (!err && c->readers)
-		err = readers_step(c->readers);
-	if (!err && c->heap)
-		err = heap_step(c->heap, capture_now());
-	if (!err && c->library_heap)
-		library_heap_step(c->library_heap, capture_now());
-	if (!err && c->growth)
-		growth_step(c->growth, capture_now());
+	if (!err)
+		err = sources_step(c);
 	if (!err)
 		err = periodic(c, capture_now());
 	tell_silent(c);
@@ -508,15 +406,6 @@ int capture_step(struct capture *c, int timeout_ms)
 		return 0;
 	}
 	return err ? err : c->err;
-}
-
-/* Each step is a sign that work goes on. */
-static int milliseconds_until(uint64_t ns)
-{
-	uint64_t now = capture_now();
-
-	looking_over();
-	return now < ns ? (int)((ns - now) / 1000000) : 0;
 }
 
 int capture_finish(struct capture *c, int wait_ms)
@@ -537,17 +426,9 @@ int capture_finish(struct capture *c, int wait_ms)
 		looking_over();
 		c->ending = true;
 		owners_tell_facts(c);
-		if (c->readers)
-			readers_finish(c->readers, milliseconds_until(until));
-		if (c->heap)
-			heap_sweep(c->heap, capture_now(), true);
-		if (c->library_heap)
-			library_heap_sweep(c->library_heap, capture_now(), true);
-		if (c->growth)
-			growth_sweep(c->growth, true);
+		sources_finish(c, until);
 	}
-	if (c->clients)
-		clients_tell_libraries(c->clients);
+	sources_account(c);
 	tell_silent(c);
 	cost_tell(c);
 	INIT(end, EV_END);
@@ -564,11 +445,7 @@ void capture_close(struct capture *c)
 	if (!c)
 		return;
 	births_close(c->births);
-	library_heap_close(c->library_heap);
-	heap_close(c->heap);
-	clients_close(c->clients);
-	growth_close(c->growth);
-	readers_close(c->readers);
+	sources_close(c);
 	kernel_close(c->kernel);
 	look_through(NULL);
 	nursery_close(c->nursery);

@@ -6,7 +6,7 @@
 #define DBLEAK_CAPTURE_CAPTURE_STATE_H
 
 #include "user/base/table.h"
-#include "user/capture/births.h"
+#include "user/capture/kernel/births.h"
 #include "user/capture/capture_options.h"
 #include "user/capture/host/peer.h"
 
@@ -37,7 +37,23 @@ struct owner { /* a process told of */
 	bool holds;	    /* has connections, while we look who can be forgotten */
 };
 
+struct capture;
+struct process_usage;
+
+/* What the sources of records are told of processes; see sources.h. */
+struct process_events {
+	/* A process was met; what it uses was read. */
+	void (*met)(struct capture *c, uint32_t pid, uint64_t start_ns);
+	void (*usage)(struct capture *c, uint32_t pid, uint64_t start_ns,
+		      const struct process_usage *usage);
+	/* A look at all processes begins. */
+	void (*look_begins)(struct capture *c);
+	/* Does the memory of that process grow, so that it is looked at each time? */
+	bool (*follows)(const struct capture *c, uint32_t pid, uint64_t start_ns);
+};
+
 struct capture {
+	const struct process_events *events;
 	struct capture_options options;
 	struct nursery *nursery; /* NULL: nothing foreign is read */
 	struct fetcher *fetcher; /* touches what others may make hang */

@@ -11,16 +11,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "user/capture/ceiling.h"
-#include "user/capture/clientlib/client.h"
+#include "user/capture/worker/ceiling.h"
 #include "user/capture/worker/fetcher.h"
-#include "user/capture/memory/growth.h"
-#include "user/capture/memory/heap.h"
 #include "user/capture/kernel/kernel.h"
-#include "user/capture/memory/library_heap.h"
 #include "user/capture/worker/nursery.h"
 #include "user/capture/host/procfs.h"
 #include "user/capture/stack/reader.h"
+#include "user/capture/sources.h"
 
 #define LONGEST_INTERVAL_MS 8000
 #define CREDIT_NS	    1e9 /* of processor time that may be taken in advance */
@@ -36,8 +33,7 @@ void cost_tell_losses(struct capture *c)
 	for (int i = 0; i < EV_LOSS_KINDS; i++)
 		loss.count[i] = counters[COUNTER_LOSS + i];
 	loss.count[EV_LOSS_MISSED_RETURN] += kernel_missed(c->kernel);
-	if (c->readers)
-		loss.count[EV_LOSS_TRUNCATED] += readers_lost(c->readers);
+	loss.count[EV_LOSS_TRUNCATED] += c->readers ? readers_lost(c->readers) : 0;
 	if (!memcmp(loss.count, c->loss.count, sizeof(loss.count)))
 		return;
 	c->loss = loss;
@@ -106,23 +102,13 @@ void cost_tell(struct capture *c)
 	INIT(cost, EV_COST);
 	cost.cpu_ns = own_cpu() + (c->nursery ? nursery_cpu_ns(c->nursery) : 0) +
 		      (c->fetcher ? fetcher_cpu_ns(c->fetcher) : 0);
-	cost.stepped_down = c->stepped_down || (c->clients && clients_stepped_down(c->clients));
-	cost.stepped_down |= c->heap && heap_stepped_down(c->heap);
-	cost.stepped_down |= c->library_heap && library_heap_stepped_down(c->library_heap);
+	cost.stepped_down = c->stepped_down || sources_stepped_down(c);
 	cost.messages = counters[COUNTER_MESSAGES];
 	cost.other_messages = counters[COUNTER_OTHER_MESSAGES];
 	cost.events = counters[COUNTER_EVENTS];
 	if (c->runs)
 		cost.bpf_ns = (double)c->run_ns / c->runs * (cost.messages + cost.other_messages);
-	if (c->clients)
-		cost.bpf_ns += clients_cost_ns(c->clients);
-	if (c->heap)
-		cost.bpf_ns += heap_cost_ns(c->heap);
-	if (c->library_heap)
-		cost.bpf_ns += library_heap_cost_ns(c->library_heap);
-	if (c->growth)
-		cost.bpf_ns += growth_cost_ns(c->growth, counters[COUNTER_FAULTS]) +
-			       growth_pools_cost_ns(c->growth);
+	cost.bpf_ns += sources_cost_ns(c, counters[COUNTER_FAULTS]);
 	cost.rss_bytes = ceiling_resident();
 	cost.kernel_bytes = kernel_bytes(c->kernel);
 	capture_tell(c, &cost.head);

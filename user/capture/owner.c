@@ -13,10 +13,8 @@
 #include "user/base/redact.h"
 #include "user/capture/clientlib/client.h"
 #include "user/capture/host/container.h"
-#include "user/capture/memory/growth.h"
 #include "user/capture/worker/looking.h"
 #include "user/capture/host/procfs.h"
-#include "user/capture/stack/reader.h"
 
 #define VEILED_NS     (5 * SECOND_NS)
 #define SETTLED_NS    (60 * SECOND_NS)
@@ -48,12 +46,13 @@ static const struct {
  */
 static bool is_veiled(const struct capture *c, const struct owner *o)
 {
-	uint64_t since = o->veiled_ns;
+	uint64_t since = o->veiled_ns, tls_since;
 
 	if (!since || o->tls_read)
 		return false;
-	if (c->clients && clients_tls_since(c->clients) > since)
-		since = clients_tls_since(c->clients);
+	tls_since = c->clients ? clients_tls_since(c->clients) : 0;
+	if (tls_since > since)
+		since = tls_since;
 	return !c->clients || c->ending || c->swept_ns > since + VEILED_NS;
 }
 
@@ -152,10 +151,7 @@ struct owner *owner_of(struct capture *c, uint32_t pid, uint64_t start_ns, const
 	redact_name(o->facts.comm);
 	look_up(c, o);
 	capture_tell(c, &o->facts.head);
-	if (c->readers)
-		readers_process(c->readers, pid, start_ns);
-	if (c->growth)
-		growth_met(c->growth, pid, start_ns);
+	c->events->met(c, pid, start_ns);
 	return o;
 }
 
@@ -200,8 +196,7 @@ static void tell_usage(struct capture *c, struct owner *o)
 	ev.rss_bytes = usage.rss_bytes;
 	ev.rss_peak_bytes = usage.rss_peak_bytes;
 	ev.open_files = usage.open_files;
-	if (c->growth)
-		growth_usage(c->growth, ev.pid, ev.start_ns, &usage);
+	c->events->usage(c, ev.pid, ev.start_ns, &usage);
 	if (ev.rss_bytes == o->usage.rss_bytes && ev.open_files == o->usage.open_files)
 		return;
 	o->usage = ev;
@@ -241,8 +236,7 @@ void owners_tell_usage(struct capture *c)
 	struct table_slot *slot;
 	size_t at = 0;
 
-	if (c->growth)
-		growth_look(c->growth);
+	c->events->look_begins(c);
 	while ((slot = table_next(&c->owners, &at)))
 		tell_usage(c, slot->value);
 }
@@ -255,13 +249,11 @@ void owners_look(struct capture *c, uint64_t now)
 	size_t at = 0;
 
 	c->next_usage_ns = now + c->usage_every_ns;
-	if (c->growth)
-		growth_look(c->growth);
+	c->events->look_begins(c);
 	while ((slot = table_next(&c->owners, &at))) {
 		struct owner *o = slot->value;
 
-		if (few ||
-		    (c->growth && growth_follows(c->growth, o->facts.pid, o->facts.start_ns)))
+		if (few || c->events->follows(c, o->facts.pid, o->facts.start_ns))
 			tell_usage(c, o);
 	}
 }
@@ -399,8 +391,7 @@ void owners_refresh(struct capture *c, uint64_t now)
 	passed = passed > ROUND_NS ? ROUND_NS : passed;
 	share = share > 1.0 / SHARE ? 1.0 / SHARE : share;
 	budget = share * (double)passed;
-	if (c->growth)
-		growth_look(c->growth);
+	c->events->look_begins(c);
 	if (!look_at_some(c, (c->owners.count * passed + ROUND_NS - 1) / ROUND_NS,
 			  capture_now() + (uint64_t)budget))
 		tell_slow(c);
@@ -409,8 +400,7 @@ void owners_refresh(struct capture *c, uint64_t now)
 void owners_tell_facts(struct capture *c)
 {
 	tell_late_gaps(c);
-	if (c->growth)
-		growth_look(c->growth);
+	c->events->look_begins(c);
 	c->owner_at = 0;
 	look_at_some(c, c->owners.count, capture_now() + ALL_FOR_NS);
 	make_up_ends(c, UINT64_MAX);

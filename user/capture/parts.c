@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * parts.c - opens the parts of a capture, and what they ask of the whole: to tell a record, to
- * know a process, to keep a stack.
+ * parts.c - opens each source of a capture, and answers what a source asks of the whole: to tell a
+ * record, to know a process, to keep a stack.
  */
 #include "user/capture/parts.h"
+
+#include <stdlib.h>
 
 #include "user/capture/clientlib/client.h"
 #include "user/capture/clientlib/client_host.h"
@@ -15,6 +17,51 @@
 #include "user/capture/owner.h"
 #include "user/capture/probe/reach.h"
 #include "user/capture/stack/reader.h"
+
+/* The children that selected processes have already; later ones the kernel half follows. */
+static int follow_children(struct capture *c)
+{
+	struct table chosen = {};
+	struct process_facts facts;
+	uint32_t *pids = NULL;
+	size_t count = 0;
+	int err = 0;
+	bool more;
+
+	for (size_t i = 0; i < c->options.select->pid_count && !err; i++)
+		err = table_put(&chosen, (struct table_key){c->options.select->pids[i].pid, 0}, c);
+	if (!err && chosen.count)
+		err = procfs_pids(c->procfs, &pids, &count);
+	for (more = count > 0; more && !err;) {
+		more = false;
+		for (size_t i = 0; i < count && !err; i++) {
+			struct table_key key = {pids[i], 0};
+
+			if (table_get(&chosen, key) || procfs_facts(c->procfs, pids[i], &facts) ||
+			    !table_get(&chosen, (struct table_key){facts.parent_pid, 0}))
+				continue;
+			more = true;
+			err = table_put(&chosen, key, c);
+			if (!err)
+				err = kernel_select_pid(c->kernel, pids[i]);
+		}
+	}
+	free(pids);
+	table_free(&chosen);
+	return err;
+}
+
+int parts_attach(struct capture *c)
+{
+	int err = 0;
+
+	if (c->options.mode != EV_MODE_SNAPSHOT) {
+		err = kernel_attach(c->kernel);
+		if (!err && !kernel_stats(c->kernel, true))
+			c->stats_until_ns = capture_now() + SECOND_NS;
+	}
+	return err ? err : follow_children(c);
+}
 
 static void tell_for_readers(void *context, struct ev_head *record)
 {
@@ -39,16 +86,18 @@ static void site_for_clients(void *context, const struct ev_site *site, uint64_t
 {
 	struct capture *c = context;
 
-	if (c->readers)
-		readers_site(c->readers, site, stack, is_caller);
+	if (!c->readers)
+		return;
+	readers_site(c->readers, site, stack, is_caller);
 }
 
 static void evidence_for_clients(void *context, const struct ev_evidence *evidence)
 {
 	struct capture *c = context;
 
-	if (c->readers)
-		readers_evidence(c->readers, &evidence->head);
+	if (!c->readers)
+		return;
+	readers_evidence(c->readers, &evidence->head);
 }
 
 static bool owner_for_clients(void *context, uint32_t pid, uint64_t start_ns, const char *comm)
@@ -126,9 +175,10 @@ int parts_open_clients(struct capture *c)
 					 .max_overhead = c->options.max_overhead};
 	int err = clients_open(&c->clients, c->kernel, c->procfs, &host);
 
-	if (!err && c->readers)
-		readers_runtimes(c->readers, clients_runtimes(c->clients));
-	return err;
+	if (err || !c->readers)
+		return err;
+	readers_runtimes(c->readers, clients_runtimes(c->clients));
+	return 0;
 }
 
 static void tell_for_growth(void *context, struct ev_head *record)
@@ -176,8 +226,9 @@ static void met_for_heap(void *context, uint32_t pid, uint64_t start_ns)
 {
 	struct capture *c = context;
 
-	if (c->readers)
-		readers_process(c->readers, pid, start_ns);
+	if (!c->readers)
+		return;
+	readers_process(c->readers, pid, start_ns);
 }
 
 static int stack_for_heap(void *context, uint64_t sample, uint64_t *stack)
@@ -201,10 +252,11 @@ void parts_tier(void *context, enum ev_tier tier)
 
 	if (tier == EV_TIER_CLIENT && !start_library_heap(c))
 		tier = EV_TIER_GROWTH;
-	if (c->library_heap && tier != EV_TIER_CLIENT)
+	if (tier != EV_TIER_CLIENT && c->library_heap)
 		library_heap_stop(c->library_heap, capture_now());
-	if (c->growth)
-		growth_tier(c->growth, tier);
+	if (!c->growth)
+		return;
+	growth_tier(c->growth, tier);
 }
 
 /* It waits for its turn where the allocator itself is followed. */
@@ -233,7 +285,7 @@ static void on_task(void *context, const struct raw_task *task)
 		reach_task(clients, task);
 }
 
-static void births_begin(struct capture *c)
+void parts_births(struct capture *c)
 {
 	struct ev_gap gap = {};
 
@@ -244,15 +296,6 @@ static void births_begin(struct capture *c)
 	snprintf(gap.text, sizeof(gap.text),
 		 "what new processes do at their start is seen late: no thread can be had");
 	capture_tell(c, &gap.head);
-}
-
-void parts_begin(struct capture *c)
-{
-	births_begin(c);
-	if (c->growth)
-		growth_begin(c->growth);
-	if (c->library_heap)
-		library_heap_begin(c->library_heap);
 }
 
 bool parts_follow_heap(const struct capture_options *o)

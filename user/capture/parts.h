@@ -16,7 +16,10 @@ int parts_open_heap(struct capture *c);
 /* How closely memory is watched from now on. */
 void parts_tier(void *context, enum ev_tier tier);
 /* All is open and watched: what may be needed later is loaded in the background. */
-void parts_begin(struct capture *c);
+/* The kernel's programs begin to tell, of the children of selected processes, too.  0 or -errno. */
+int parts_attach(struct capture *c);
+/* A thread hears of new processes as soon as they are made, where somebody was selected. */
+void parts_births(struct capture *c);
 bool parts_follow_heap(const struct capture_options *o);
 
 #endif

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "user/base/output.h"
-#include "user/capture/ceiling.h"
+#include "user/capture/worker/ceiling.h"
 #include "user/capture/worker/looking.h"
 #include "user/capture/host/others.h"
 #include "user/capture/rights.h"

@@ -2,7 +2,7 @@
 /*
  * births.c - see births.h.
  */
-#include "user/capture/births.h"
+#include "user/capture/kernel/births.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -2,7 +2,7 @@
 /*
  * ceiling.c - see ceiling.h.
  */
-#include "user/capture/ceiling.h"
+#include "user/capture/worker/ceiling.h"
 
 #include <malloc.h>
 #include <stdio.h>
