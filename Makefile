@@ -39,8 +39,10 @@ SKEL_SRC := $(shell grep -l 'skel\.h"' $(USER_SRC))
 # What tests, benches and fuzzers link: all but main and what cannot do without the kernel's half.
 PART_SRC := $(filter-out user/main.c $(SKEL_SRC),$(USER_SRC))
 SAN      := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-UNIT_SRC := $(wildcard tests/unit/test_*.c)
-UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
+UNIT_SRC := $(wildcard $(addprefix tests/unit/,$(addsuffix /test_*.c,* */* */*/* */*/*/*)))
+# The program of a test: flat, for its name is its own.
+unit_of   = $(B)/$(2)/$(basename $(notdir $(1)))
+UNIT_BIN := $(foreach t,$(UNIT_SRC),$(call unit_of,$(t),unit))
 BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 HEAP_CLIENT := $(addprefix $(B)/clients/,heap_static heap_static_pie heap_stripped) $(if $(wildcard /usr/lib/x86_64-linux-gnu/libjemalloc.so),$(B)/clients/heap_jemalloc) \
 	       $(if $(shell command -v musl-gcc),$(addprefix $(B)/clients/,heap_musl heap_musl_static))
@@ -135,7 +137,8 @@ link = $(1) -o $@ $< $(2) -Wl,--as-needed $(3) -Wl,--trace >$@.used && \
 	awk '/^$(subst /,\/,$(B))\/.*\.o$$/ && !seen[$$0]++ { print "$@: " $$0; print $$0 ":" }' $@.used >$@.used.d && rm $@.used
 
 UNIT_LIBS := -lcmocka $(LDLIBS)
-$(UNIT_BIN): $(B)/unit/%: $(B)/san/tests/unit/%.o | $(B)/san/parts.a
+$(foreach t,$(UNIT_SRC),$(eval $(call unit_of,$(t),unit): $(B)/san/$(t:.c=.o)))
+$(UNIT_BIN): | $(B)/san/parts.a
 	$(say) TEST $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(call link,$(CC) $(SAN),$(B)/san/parts.a,$(UNIT_LIBS))
@@ -276,9 +279,11 @@ $(FUZZ_BIN): $(B)/fuzz/%: $(B)/fuzz/tests/fuzz/%.o | $(B)/fuzz/parts.a
 	$(Q)$(call link,$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer,$(B)/fuzz/parts.a,$(LDLIBS))
 
 # Unit tests built to keep what they feed to the code under test.
-SEEDS   := $(shell grep -lE '"(tests/unit/)?(seed|wire_script)\.h"' $(UNIT_SRC))
-SEED_BIN := $(SEEDS:tests/unit/test_%.c=$(B)/fuzz/seed_%)
-$(SEED_BIN): $(B)/fuzz/seed_%: tests/unit/test_%.c $(B)/flags/cc | $(B)/user/parts.a
+SEEDS   := $(shell grep -lE '/(seed|wire_script)\.h"' $(UNIT_SRC))
+seed_of   = $(patsubst test_%,$(B)/fuzz/seed_%,$(basename $(notdir $(1))))
+SEED_BIN := $(foreach t,$(SEEDS),$(call seed_of,$(t)))
+$(foreach t,$(SEEDS),$(eval $(call seed_of,$(t)): $(t)))
+$(SEED_BIN): $(B)/flags/cc | $(B)/user/parts.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(call link,$(CC) $(CFLAGS_ALL) $(DEPS) -DSEEDS,$(B)/user/parts.a,$(UNIT_LIBS))
 
@@ -325,7 +330,8 @@ cppcheck: ## what cppcheck suspects; CPPCHECK='user/base' for some files
 # Unit tests once more, on checked objects that count their lines, too; an older run's counts would be added.
 COV := $(SAN) --coverage
 ROOM ?= user/capture
-coverage: $(UNIT_SRC:tests/unit/%.c=$(B)/cov/unit/%) $(B)/unit/test_native $(B)/unit/test_allocator ## lines of ROOM (default user/capture) that unit tests reach
+COV_BIN := $(foreach t,$(UNIT_SRC),$(call unit_of,$(t),cov/unit))
+coverage: $(COV_BIN) $(B)/unit/test_native $(B)/unit/test_allocator ## lines of ROOM (default user/capture) that unit tests reach
 	$(Q)find $(B)/cov -name '*.gcda' -delete
 	$(Q)for t in $(filter $(B)/cov/unit/%,$^); do $$t >$$t.log 2>&1 || echo "failed: $$t, see $$t.log"; done
 	$(Q)tests/coverage $(B)/cov $(ROOM)
@@ -339,7 +345,8 @@ $(B)/cov/parts.a: $(PART_SRC:%.c=$(B)/cov/%.o) $(B)/flags/parts
 	$(Q)rm -f $@
 	$(Q)ar rcsT $@ $(filter %.o,$^)
 
-$(B)/cov/unit/%: $(B)/cov/tests/unit/%.o | $(B)/cov/parts.a
+$(foreach t,$(UNIT_SRC),$(eval $(call unit_of,$(t),cov/unit): $(B)/cov/$(t:.c=.o)))
+$(COV_BIN): | $(B)/cov/parts.a
 	$(say) TEST $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(call link,$(CC) $(COV),$(B)/cov/parts.a,$(UNIT_LIBS))

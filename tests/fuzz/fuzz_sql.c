@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "user/base/sql.h"
-#include "tests/unit/secret_grammar.h"
+#include "tests/unit/support/secret_grammar.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,7 +5,7 @@
  * Input: a byte of kind (database, joined or greeted), then pieces: direction and length in two
  * bytes, then their bytes.  A piece that goes beyond the input is what is left of it.
  */
-#include "tests/unit/wire_shim.h"
+#include "tests/unit/support/wire_shim.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
  * tell.c - a golden that no program was watched for: tell FILE writes places.dbleak, with frames,
  * stacks and evidence of what real programs rarely do together.  Run it anew when a record grows.
  */
-#include "tests/unit/story.h"
+#include "tests/unit/support/story.h"
 
 #define SHOP 4711
 #define FEED 812

@@ -4,7 +4,7 @@
  * memory.dbleak, an hour's leak in a minute.  One process keeps rows in a cache, in a container
  * with a limit; one, in C, frees on one path of two; one has a cache that is full; one is well.
  */
-#include "tests/unit/memory_story.h"
+#include "tests/unit/support/memory_story.h"
 
 #define SHOP 4711
 #define FEED 812

@@ -1,0 +1,1140 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * test_text.c - the text report fits its page, says what the view says, and lets nothing through.
+ *
+ * Every report printed here, whatever the case is about, is checked for 80 columns, for bytes that
+ * a terminal would obey, and for blanks at the end of a line.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <math.h>
+
+#include "user/base/escape.h"
+#include "user/report/page.h"
+#include "user/report/text.h"
+#include "tests/unit/support/sample_view.h"
+
+static const struct text_options plain = {.colour = false};
+static const struct text_options all = {.show_all = true};
+static const struct text_options coloured = {.colour = true};
+
+static void assert_line_fits(const char *line, size_t len)
+{
+	if (escape_columns(line, len) > PAGE_COLUMNS || (len && line[len - 1] == ' '))
+		fail_msg("too long, or ends with a blank: '%.*s'", (int)len, line);
+	for (size_t i = 0; i < len; i++)
+		assert_true((unsigned char)line[i] >= ' ' && line[i] != 0x7f);
+}
+
+static void assert_fits(const char *text)
+{
+	char *clean = escape_utf8(text, strlen(text));
+
+	assert_string_equal(clean, text);
+	free(clean);
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		assert_line_fits(text, len);
+		assert_int_equal(text[len], '\n');
+		text += len + 1;
+	}
+}
+
+/* The caller frees it. */
+static char *print_raw(const struct report_view *v, const struct text_options *o)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_int_equal(report_text(out, v, o), 0);
+	fclose(out);
+	return text;
+}
+
+static char *print(const struct report_view *v, const struct text_options *o)
+{
+	char *text = print_raw(v, o);
+
+	assert_fits(text);
+	return text;
+}
+
+/* The text as one line, so that a case need not know where it is wrapped. */
+static char *unwrap(char *text)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; text[i]; i++) {
+		char c = text[i] == '\n' ? ' ' : text[i];
+
+		if (c != ' ' || !to || text[to - 1] != ' ')
+			text[to++] = c;
+	}
+	text[to] = '\0';
+	return text;
+}
+
+static void assert_says(const struct report_view *v, const struct text_options *o, const char *what)
+{
+	char *text = unwrap(print(v, o));
+
+	if (!strstr(text, what))
+		fail_msg("'%s' is not in: %s", what, text);
+	free(text);
+}
+
+static void assert_silent_about(const struct report_view *v, const struct text_options *o,
+				const char *what)
+{
+	char *text = unwrap(print(v, o));
+
+	if (strstr(text, what))
+		fail_msg("'%s' is in: %s", what, text);
+	free(text);
+}
+
+static void a_leak_is_told_whole(void **state)
+{
+	static const char expected[] =
+		"dbleak  30 s, 3 processes with a database, 1 leaks; cost 0.4 % of a CPU; nothing\n"
+		"        lost\n"
+		"\n"
+		"LEAKING  python3[4711]  orders-api                                   docker web1\n"
+		"  connections never closed: frequent, certain\n"
+		"    at       postgresql 10.0.0.5:5432/shop as app\n"
+		"    counted  12 opened, 0 closed, 12 still open, all in a transaction, the\n"
+		"             oldest for 31 s, 24 more a minute\n"
+		"    last     SELECT * FROM orders WHERE month = ?\n"
+		"    because  each was opened while earlier ones sat idle and were never used\n"
+		"             again\n"
+		"    do       close the session: `with Session() as s:` or s.close()\n"
+		"    until    open files (1024) are gone in about 42 min\n"
+		"\n"
+		"well     1 process, 1 connection open: gunicorn[900]\n"
+		"bounded  java[77]: grew to 10 connections, then flat for 22 s\n"
+		"unseen   billing[99]: static client over TLS, its connections are counted, not\n"
+		"         read\n";
+	struct finding_view finding = sample_finding();
+	struct endpoint_view many = sample_endpoint(12), one = sample_endpoint(1);
+	struct process_view processes[] = {
+		sample_process(4711, VERDICT_LEAKING, &many, &finding),
+		sample_process(77, VERDICT_BOUNDED, &many, NULL),
+		sample_process(900, VERDICT_OK, &one, NULL),
+	};
+	struct gap_view gap = {
+		.pid = 99,
+		.comm = "billing",
+		.reason = "static client over TLS, its connections are counted, not read"};
+	struct report_view v = sample_view(processes, COUNT(processes));
+
+	(void)state;
+	processes[0].runtime = "docker";
+	processes[0].container_name = "web1";
+	processes[1].comm = "java";
+	processes[1].verdict_reason = "grew to 10 connections, then flat for 22 s";
+	processes[2].comm = "gunicorn";
+	v.gaps = &gap;
+	v.gap_count = 1;
+
+	char *text = print(&v, &plain);
+
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void each_finding_is_named_and_counted(void **state)
+{
+	static const struct {
+		struct finding_view f;
+		const char *says[3];
+	} cases[] = {
+		{{.cause = CAUSE_UNCLOSED_CONNECTION, .open = 1, .acquired = 1},
+		 {"a connection never closed", "1 opened, 0 closed, 1 still open", "for 2 h"}},
+		{{.cause = CAUSE_UNCLOSED_CONNECTION,
+		  .open = 3,
+		  .acquired = 1234,
+		  .in_transaction = 2},
+		 {"connections never closed", "1,234 opened", "2 of them in a transaction"}},
+		{{.cause = CAUSE_OPEN_TRANSACTION, .resource = RESOURCE_TRANSACTION, .open = 1},
+		 {"a transaction left open: frequent, possible", "0 begun, 0 ended",
+		  "not growing"}},
+		{{.cause = CAUSE_OPEN_TRANSACTION,
+		  .resource = RESOURCE_TRANSACTION,
+		  .open = 2,
+		  .kind = KIND_ONE_TIME,
+		  .confidence = CONFIDENCE_LIKELY},
+		 {"transactions left open: one-time, likely", "2 still open",
+		  "the oldest for 2 h"}},
+		{{.cause = CAUSE_UNCLOSED_STATEMENT,
+		  .resource = RESOURCE_STATEMENT,
+		  .open = 16382,
+		  .growth_per_minute = 0.05,
+		  .kind = KIND_SPORADIC},
+		 {"prepared statements never closed: sporadic", "16,382 still open",
+		  "3 more an hour"}},
+		{{.cause = CAUSE_CACHE_GROWTH,
+		  .resource = RESOURCE_STATEMENT,
+		  .open = 7,
+		  .growth_per_minute = 0.001,
+		  .kind = KIND_IMPLICIT},
+		 {"a cache without bound: implicit", "0 prepared, 0 closed", "1 more a day"}},
+		{{.cause = CAUSE_UNBOUNDED_RESULT,
+		  .resource = RESOURCE_RESULT,
+		  .acquired = 1,
+		  .rows = 200000,
+		  .rows_exact = true,
+		  .bytes = 45000000},
+		 {"a large result fetched whole", "200,000 rows, 45 MB", ""}},
+		{{.cause = CAUSE_UNBOUNDED_RESULT,
+		  .resource = RESOURCE_RESULT,
+		  .acquired = 3,
+		  .rows = 1,
+		  .bytes = 1500},
+		 {"large results fetched whole", "3 such results, about 1 row, 1.5 kB", ""}},
+		{{.cause = CAUSE_CACHE_GROWTH, .resource = RESOURCE_MEMORY, .bytes = 2500000000},
+		 {"0 allocated, 0 freed", "2.5 GB", ""}},
+		{{.cause = CAUSE_UNCLOSED_STATEMENT, .resource = RESOURCE_CURSOR, .open = 2},
+		 {"0 opened, 0 closed, 2 still open", "(its SQL was not seen)", ""}},
+		{{.cause = CAUSE_UNFREED_RESULT,
+		  .resource = RESOURCE_RESULT,
+		  .acquired = 56,
+		  .released = 6,
+		  .open = 50,
+		  .growth_per_minute = 24},
+		 {"results never freed: frequent", "56 read, 6 freed, 50 still held",
+		  "24 more a minute"}},
+		{{.cause = CAUSE_UNFREED_MEMORY, .resource = RESOURCE_MEMORY, .open = 12},
+		 {"buffers never freed", "0 allocated, 0 freed, 12 still held", ""}},
+		{{.cause = CAUSE_UNCLOSED_CURSOR,
+		  .resource = RESOURCE_CURSOR,
+		  .acquired = UNKNOWN64,
+		  .released = UNKNOWN64,
+		  .open = 3},
+		 {"cursors left open", "counted 3 still open, the oldest for 2 h", ""}},
+		{{.cause = CAUSE_WAL_GROWTH,
+		  .resource = RESOURCE_CURSOR,
+		  .acquired = UNKNOWN64,
+		  .released = UNKNOWN64,
+		  .open = 1,
+		  .growth_per_minute = -1,
+		  .bytes = 16600000},
+		 {"a reader behind which the write-ahead log grows",
+		  "counted 1 still open, for 2 h, the log has 17 MB", ""}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct finding_view f = cases[i].f;
+		struct process_view process = sample_process(7, VERDICT_STUCK, NULL, &f);
+		struct report_view v = sample_view(&process, 1);
+
+		f.verdict = VERDICT_STUCK;
+		f.oldest_seconds = 7200;
+		f.rows = f.rows ? f.rows : UNKNOWN64;
+		f.bytes = f.bytes ? f.bytes : UNKNOWN64;
+		for (size_t j = 0; j < COUNT(cases[i].says); j++)
+			assert_says(&v, &plain, cases[i].says[j]);
+	}
+}
+
+static void verdicts_are_summed_in_the_first_line(void **state)
+{
+	static const struct {
+		enum verdict verdicts[4];
+		const char *says;
+	} cases[] = {
+		{{VERDICT_OK, VERDICT_OK, VERDICT_OK, VERDICT_OK}, "database, none leaks; cost"},
+		{{VERDICT_LEAKING, VERDICT_OK, VERDICT_OK, VERDICT_OK}, ", 1 leaks; cost"},
+		{{VERDICT_LEAKING, VERDICT_LEAKING, VERDICT_STUCK, VERDICT_BIG},
+		 ", 2 leak, 1 is stuck, 1 is big; cost"},
+		{{VERDICT_STUCK, VERDICT_STUCK, VERDICT_BIG, VERDICT_BIG},
+		 ", 2 are stuck, 2 are big; cost"},
+		{{VERDICT_UNKNOWN, VERDICT_BOUNDED, VERDICT_OK, VERDICT_OK}, ", none leaks; cost"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct process_view processes[4];
+		struct report_view v = sample_view(processes, 4);
+
+		for (size_t j = 0; j < 4; j++)
+			processes[j] = sample_process(j, cases[i].verdicts[j], NULL, NULL);
+		assert_says(&v, &plain, cases[i].says);
+	}
+}
+
+static void facts_about_a_process_are_said(void **state)
+{
+	static const struct {
+		struct process_view p;
+		const char *says;
+	} cases[] = {
+		{{.comm = "node", .exited = true, .verdict = VERDICT_BIG}, "BIG node[7] (exited)"},
+		{{.comm = "node", .exited = true, .verdict = VERDICT_OK}, ": node[7] (exited)"},
+		{{.comm = "pgbouncer", .role = EV_ROLE_POOLER}, "pgbouncer[7] (pooler)"},
+		{{.comm = "mysqld", .role = EV_ROLE_SERVER}, "mysqld[7] (server)"},
+		{{.comm = NULL}, "?[7]"},
+		{{.comm = "a", .verdict = VERDICT_UNKNOWN}, "unknown a[7]: too little was seen"},
+		{{.comm = "a", .verdict = VERDICT_UNKNOWN, .verdict_reason = "encrypted"},
+		 "unknown a[7]: encrypted"},
+		{{.comm = "a",
+		  .verdict = VERDICT_BOUNDED,
+		  .runtime = "podman",
+		  .container_id = "0123456789abcdef"},
+		 "bounded a[7] in podman 0123456789ab "},
+		{{.comm = "a", .verdict = VERDICT_STUCK, .cmdline = "/bin/a b c"}, "a[7] b c host"},
+		{{.comm = "a", .verdict = VERDICT_STUCK, .cmdline = "/bin/ba b c"},
+		 "a[7] /bin/ba b c host"},
+		{{.comm = "a", .verdict = VERDICT_STUCK, .cmdline = "a"}, "STUCK a[7] host"},
+		{{.comm = "a", .verdict = VERDICT_STUCK, .verdict_reason = "of age"},
+		 "because of age"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct process_view process = cases[i].p;
+		struct report_view v = sample_view(&process, 1);
+
+		process.pid = 7;
+		assert_says(&v, &plain, cases[i].says);
+	}
+}
+
+/*
+ * Memory.
+ */
+
+static struct memory_view sample_memory_view(void)
+{
+	return (struct memory_view){.tier = EV_TIER_GROWTH,
+				    .start = 45000000,
+				    .end = 141000000,
+				    .peak = 150000000,
+				    .swapped = 0,
+				    .limit = 536870912,
+				    .limit_used = 171000000,
+				    .limit_kind = EV_LIMIT_CGROUP,
+				    .limit_of = "docker web1"};
+}
+
+static void memory_that_is_kept_is_told_whole(void **state)
+{
+	static const char expected[] =
+		"LEAKING  python3[4711]  orders-api                                          host\n"
+		"    memory   from 45 MB to 141 MB, at most 150 MB; the limit of docker web1 is\n"
+		"             537 MB, in use 171 MB\n"
+		"  memory kept and never given back: frequent, likely\n"
+		"    where    /srv/shop/app/report.py:42 monthly()\n"
+		"    at       postgresql 10.0.0.5:5432/shop as app\n"
+		"    counted  96 MB more in 60 s, 71 MB taken here and still held, 70 MB more a\n"
+		"             minute\n"
+		"    last     SELECT * FROM orders WHERE month = ?\n"
+		"    because  each was opened while earlier ones sat idle and were never used\n"
+		"             again\n"
+		"    do       bound the cache\n"
+		"    until    memory (512 MiB of docker web1) is gone in about 42 min (35 min to\n"
+		"             60 min)\n";
+	struct finding_view f = sample_memory();
+	struct frame_view frames[2];
+	struct process_view p = sample_process(4711, VERDICT_LEAKING, NULL, &f);
+	struct report_view v = sample_view(&p, 1);
+	char *text;
+
+	(void)state;
+	sample_site(&f, frames);
+	p.memory = sample_memory_view();
+	text = print(&v, &plain);
+	if (!strstr(text, expected))
+		assert_string_equal(text, expected);
+	free(text);
+	f.memory.at_least = true;
+	f.memory.grown = 0;
+	f.memory.per_minute = 500;
+	f.open = 1;
+	f.endpoint = NULL;
+	f.sql = NULL;
+	assert_says(&v, &plain,
+		    "counted at least 71 MB taken here and still held, 720 kB more a day, "
+		    "in 1 block because");
+	f.memory.placed = false;
+	f.memory.per_minute = -1;
+	f.open = UNKNOWN64;
+	f.memory.grown = 96000000;
+	assert_says(&v, &plain, "counted 96 MB more in 60 s because");
+}
+
+static void who_holds_memory_is_told_when_all_is(void **state)
+{
+	struct frame_view line = {EV_LANG_PYTHON, "remember", "/srv/shop/app/cache.py", .line = 17};
+	struct memory_site_view sites[] = {
+		{.tier = EV_TIER_FULL,
+		 .object = "malloc",
+		 .site = &line,
+		 .held = 71000000,
+		 .taken_bytes = 80000000},
+		{.tier = EV_TIER_GROWTH, .held = 3000000, .taken_bytes = 3000000},
+		{.tier = EV_TIER_GROWTH, .held = 0, .taken_bytes = 9000000},
+	};
+	struct endpoint_view e = sample_endpoint(1);
+	struct process_view p = sample_process(900, VERDICT_OK, &e, NULL);
+	struct report_view v = sample_view(&p, 1);
+
+	(void)state;
+	assert_silent_about(&v, &plain, "memory");
+	p.memory = sample_memory_view();
+	p.memory.swapped = 7000000;
+	p.memory.sites = sites;
+	p.memory.site_count = 3;
+	assert_says(&v, &plain, "python3[900]; memory 141 MB, more by 96 MB");
+	assert_silent_about(&v, &plain, "cache.py");
+	assert_says(&v, &all,
+		    "memory from 45 MB to 141 MB, at most 150 MB, of which swapped out 7 MB; "
+		    "the limit of docker web1 is 537 MB, in use 171 MB 71 MB held of 80 MB "
+		    "taken (full, malloc): /srv/shop/app/cache.py:17 remember() 3 MB held of "
+		    "3 MB taken (growth): where is not known holds");
+	sites[1].error = 4000000; /* more than the figure */
+	assert_says(&v, &all, "at most 3 MB held of 3 MB taken (growth)");
+	p.memory.limit = UNKNOWN64;
+	p.memory.end = p.memory.start;
+	assert_says(&v, &plain, "python3[900]; memory 45 MB");
+	assert_silent_about(&v, &all, "limit");
+	p.memory.end = UNKNOWN64;
+	assert_silent_about(&v, &all, "memory");
+}
+
+/*
+ * Where.
+ */
+
+/* One finding with a place; the frames are its own until the next. */
+static struct report_view *placed(struct frame_view site)
+{
+	static struct frame_view frames[2];
+	static struct finding_view finding;
+	static struct process_view process;
+	static struct report_view v;
+
+	finding = sample_finding();
+	sample_site(&finding, frames);
+	frames[1] = site;
+	process = sample_process(4711, VERDICT_LEAKING, NULL, &finding);
+	v = sample_view(&process, 1);
+	return &v;
+}
+
+static void a_place_stands_under_the_headline(void **state)
+{
+	struct report_view *v = placed((struct frame_view){EV_LANG_PYTHON, "monthly",
+							   "/srv/shop/app/report.py", .line = 42});
+
+	(void)state;
+	assert_says(v, &plain, "certain where /srv/shop/app/report.py:42 monthly() at postgresql");
+	assert_silent_about(v, &plain, "stack");
+	assert_says(v, &all,
+		    "where /srv/shop/app/report.py:42 monthly() how the interpreter's own "
+		    "frames of Python stack "
+		    "/usr/lib/python3/dist-packages/psycopg2/__init__.py:122 connect() "
+		    "/srv/shop/app/report.py:42 monthly() at");
+}
+
+static void a_native_place_without_a_line_says_how_to_get_it(void **state)
+{
+	struct frame_view site = {.language = EV_LANG_NATIVE,
+				  .function = "load",
+				  .module = "/opt/shop/lib/libfoo.so",
+				  .build_id = "ab12",
+				  .offset = 0x1234,
+				  .flags = EV_FRAME_EXPORTED};
+
+	(void)state;
+	assert_says(placed(site), &plain, "where libfoo.so+0x1234 near load() at");
+	assert_says(placed(site), &all,
+		    "line addr2line -Cife /opt/shop/lib/libfoo.so 0x1234 (build "
+		    "id ab12) how unwound from a copy of the native stack, the "
+		    "function is the nearest exported name before the address");
+	site.module = "/tmp/x;curl y|sh;#";
+	assert_says(placed(site), &all, "line addr2line -Cife '/tmp/x;curl y|sh;#' 0x1234");
+	site.module = "/tmp/it's $(x)";
+	assert_says(placed(site), &all, "line addr2line -Cife '/tmp/it'\\''s $(x)' 0x1234");
+	site.module = "/opt/shop/lib/libfoo.so";
+	site.function = NULL;
+	assert_says(placed(site), &plain, "where libfoo.so+0x1234 at");
+	site = (struct frame_view){.language = EV_LANG_NATIVE,
+				   .function = "shop::load(int)",
+				   .file = "/build/shop.cc",
+				   .line = 7,
+				   .flags = EV_FRAME_DEFINED};
+	assert_says(placed(site), &plain, "where /build/shop.cc:7 shop::load(int) at");
+	assert_says(placed(site), &all, "the line is where the function begins");
+}
+
+static void a_long_path_keeps_its_tail(void **state)
+{
+	static const char *const paths[] = {
+		"/home/somebody/projects/company/backend/services/orders/app/monthly/report.py",
+		"/data/an-application-whose-only-folder-has-a-name-so-long-that-no-line-holds-it/"
+		"x.py",
+		"/home/somebody/projects/company/backend/services/orders/\xc3\xa9\xc3\xa9/"
+		"report.py",
+		"/a/"
+		"report-with-a-name-so-long-that-it-does-not-fit-any-line-of-eighty-columns-at-all."
+		"py",
+	};
+	static const char *const due[] = {
+		"where .../services/orders/app/monthly/report.py:1234567 monthly_totals() at",
+		"where .../x.py:1234567 monthly_totals() at",
+		"where .../backend/services/orders/\xc3\xa9\xc3\xa9/report.py:1234567 "
+		"monthly_totals() at",
+		"-that-it-does-not-fit",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		struct report_view *v = placed((struct frame_view){EV_LANG_PYTHON, "monthly_totals",
+								   paths[i], .line = 1234567});
+
+		if (i < 3)
+			assert_says(v, &plain, due[i]);
+		else
+			assert_says(v, &plain, "columns-at-all.py:1234567 monthly_totals() at");
+		free(print(v, &all));
+	}
+}
+
+static void a_long_function_is_cut_when_it_does_not_fit(void **state)
+{
+	struct frame_view site = {.language = EV_LANG_NATIVE,
+				  .function = "shop::Orders<std::string, int>::load(int, long)",
+				  .file = "a.cc",
+				  .line = 42};
+
+	(void)state;
+	assert_says(placed(site), &plain,
+		    "where a.cc:42 shop::Orders<std::string, int>::load(int, long) at");
+	site.file = "/srv/shop/orders/src/load.cc";
+	assert_says(placed(site), &plain,
+		    "where /srv/shop/orders/src/load.cc:42 "
+		    "shop::Orders<std::string, int... at");
+	assert_says(placed(site), &all,
+		    "where /srv/shop/orders/src/load.cc:42 "
+		    "shop::Orders<std::string, int>::load(int, long) how");
+}
+
+static void names_of_places_are_escaped(void **state)
+{
+	struct frame_view site = {.language = EV_LANG_PYTHON,
+				  .function = "\033[31mf\n",
+				  .file = "/srv/\033]0;x\007\n/a.py",
+				  .line = 1};
+	char deep[900];
+
+	(void)state;
+	assert_says(placed(site), &plain, "/srv/\\x1b]0;x\\x07\\x0a/a.py:1 \\x1b[31mf\\x0a");
+	free(print(placed(site), &all));
+	memset(deep, '\033', sizeof(deep) - 1);
+	deep[sizeof(deep) - 1] = '\0';
+	site.function = site.file = site.module = deep;
+	free(print(placed(site), &plain));
+	free(print(placed(site), &all));
+	site.line = 0;
+	site.file = NULL;
+	site.offset = 1;
+	free(print(placed(site), &plain));
+	free(print(placed(site), &all));
+}
+
+static void a_place_that_is_not_known_is_said_when_all_is_asked_for(void **state)
+{
+	struct report_view *v = placed((struct frame_view){});
+	struct finding_view *f = v->processes[0].findings;
+
+	(void)state;
+	f->site = NULL;
+	f->stack_flags = EV_STACK_CUT | EV_STACK_CALLER;
+	assert_silent_about(v, &plain, "where");
+	assert_says(v, &all, "where not known: no frame of the stack is the program's own");
+	assert_says(v, &all, "frames further out are missing, the caller of the library alone");
+	f->stack_count = 0;
+	assert_silent_about(v, &plain, "where");
+	assert_says(v, &all, "where not known: no stack was taken there");
+	assert_silent_about(v, &all, "how ");
+	f->stack_flags = EV_STACK_NAMELESS;
+	assert_says(v, &all, "where not known: the process was gone before");
+}
+
+static void a_deep_stack_is_cut(void **state)
+{
+	static struct frame_view frames[EV_STACK_FRAMES];
+	struct report_view *v = placed((struct frame_view){});
+	struct finding_view *f = v->processes[0].findings;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(frames); i++)
+		frames[i] = (struct frame_view){EV_LANG_PYTHON, "recurse", "a.py", .line = i + 1};
+	f->stack = frames;
+	f->stack_count = COUNT(frames);
+	f->site = &frames[3];
+	assert_says(v, &all, "a.py:48 recurse() ... and 80 more, further out");
+	assert_silent_about(v, &all, "a.py:49");
+}
+
+static void what_was_lost_or_not_seen_is_said(void **state)
+{
+	struct process_view process = sample_process(1, VERDICT_OK, NULL, NULL);
+	struct gap_view gaps[] = {{.reason = "tracefs is not mounted"}, {.pid = 5, .comm = "x"}};
+	struct report_view v = sample_view(&process, 1);
+
+	(void)state;
+	assert_says(&v, &plain, "; nothing lost");
+	v.losses[EV_LOSS_RING_FULL] = 1;
+	v.losses[EV_LOSS_TRUNCATED] = 12345;
+	v.cut = v.stepped_down = true;
+	v.gaps = gaps;
+	v.gap_count = COUNT(gaps);
+	v.cpu_percent = -1;
+	assert_says(&v, &plain, "; cost not known; some was lost");
+	assert_says(&v, &plain, "lost 1 record did not fit");
+	assert_says(&v, &plain, " 12,345 messages were read in part");
+	assert_says(&v, &plain, "cut the recording has no clean end");
+	assert_says(&v, &plain, "--max-overhead");
+	assert_says(&v, &plain, "unseen whole host: tracefs is not mounted");
+	assert_says(&v, &plain, "x[5]: reason not known");
+}
+
+static void a_death_at_a_probe_stands_above_all(void **state)
+{
+	struct process_view process = sample_process(1, VERDICT_LEAKING, NULL, NULL);
+	struct gap_view gaps[] = {
+		{.pid = 9, .comm = "victim", .reason = "died of SIGILL", .withdrawn = true},
+		{.reason = "tracefs is not mounted"},
+	};
+	struct report_view v = sample_view(&process, 1);
+	char *text;
+
+	(void)state;
+	v.gaps = gaps;
+	v.gap_count = COUNT(gaps);
+	text = print(&v, &plain);
+	assert_int_equal(strncmp(text, "HARM     victim[9]: died of SIGILL.\n", 36), 0);
+	assert_null(strstr(strstr(text, "died of") + 1, "died of"));
+	assert_non_null(strstr(text, "unseen   whole host: tracefs"));
+	free(text);
+}
+
+static void what_is_not_counted_any_more_is_said_by_its_name(void **state)
+{
+	struct process_view process = sample_process(1, VERDICT_OK, NULL, NULL);
+	struct gap_view gaps[] = {
+		{.subject = "results of libpq",
+		 .reason = "results of libpq: not counted after 9 s"},
+		{.reason = "tracefs is not mounted"},
+	};
+	struct report_view v = sample_view(&process, 1);
+
+	(void)state;
+	v.gaps = gaps;
+	v.gap_count = COUNT(gaps);
+	assert_says(&v, &plain,
+		    "unseen results of libpq: not counted after 9 s whole host: tracefs");
+	assert_says(&v, &all, "unseen results of libpq: not counted after 9 s whole host: tracefs");
+}
+
+static void libraries_are_listed_when_all_is_asked_for(void **state)
+{
+	struct process_view process = sample_process(1, VERDICT_OK, NULL, NULL);
+	struct library_view libraries[] = {
+		{.path = "/usr/lib/libpq.so.5",
+		 .probes = 18,
+		 .cheap = 14,
+		 .hits = 1234,
+		 .attach_seconds = 0.35},
+		{.path = NULL,
+		 .probes = 1,
+		 .hits = UNKNOWN64,
+		 .attach_seconds = -1,
+		 .detached = true},
+	};
+	struct report_view v = sample_view(&process, 1);
+
+	(void)state;
+	v.libraries = libraries;
+	v.library_count = COUNT(libraries);
+	assert_says(
+		&v, &all,
+		"probed /usr/lib/libpq.so.5: 18 probes (14 cheap), 1,234 hits, attached 0.350 s "
+		"after it was met");
+	assert_says(&v, &all, "not attached, taken out to keep the budget");
+	assert_silent_about(&v, &plain, "libpq");
+	v.process_count = 0;
+	assert_says(&v, &plain, "their port, and the calls of 2 client libraries. If you expected");
+}
+
+static void nothing_found_is_a_friendly_sentence(void **state)
+{
+	struct report_view v = sample_view(NULL, 0);
+
+	(void)state;
+	assert_says(&v, &plain, "no process had a database connection in the time watched");
+	assert_says(&v, &plain, "dbleak doctor");
+	v.mode = EV_MODE_RUN;
+	assert_says(&v, &plain, "a run of 30 s, no process with a database; cost");
+	assert_says(&v, &plain, "no process had a database connection in this run");
+	v.mode = EV_MODE_SNAPSHOT;
+	assert_says(&v, &plain, "no process has a database connection open now");
+}
+
+static void long_lists_are_cut_unless_all_is_asked_for(void **state)
+{
+	struct finding_view findings[8];
+	struct process_view processes[120];
+	struct gap_view gaps[40];
+	char reasons[40][16], whys[40][16];
+	struct report_view v = sample_view(processes, COUNT(processes));
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(findings); i++)
+		findings[i] = sample_finding();
+	for (size_t i = 0; i < COUNT(gaps); i++)
+		gaps[i] = (struct gap_view){.pid = i + 1, .comm = "gap", .reason = whys[i]};
+	for (size_t i = 0; i < COUNT(whys); i++)
+		snprintf(whys[i], sizeof(whys[i]), "why %zu", i);
+	for (size_t i = 0; i < COUNT(processes); i++)
+		processes[i] = sample_process(i + 1, i < 40 ? VERDICT_UNKNOWN : VERDICT_OK, NULL,
+					      NULL);
+	for (size_t i = 0; i < COUNT(reasons); i++) {
+		snprintf(reasons[i], sizeof(reasons[i]), "reason %zu", i);
+		processes[i].verdict_reason = reasons[i];
+	}
+	processes[119] = sample_process(5000, VERDICT_LEAKING, NULL, findings);
+	processes[119].finding_count = COUNT(findings);
+	v.gaps = gaps;
+	v.gap_count = COUNT(gaps);
+	assert_says(&v, &plain, "... and 3 more findings; -v shows them");
+	assert_says(&v, &plain, "... and 20 more; -v shows all");
+	assert_says(&v, &plain, "79 processes, 0 connections open: 79 x python3");
+	assert_silent_about(&v, &all, "-v");
+	assert_says(&v, &all, "python3[41] python3[42]");
+}
+
+static void one_reason_of_many_processes_is_one_line(void **state)
+{
+	struct process_view processes[12];
+	struct gap_view gaps[5];
+	struct report_view v = sample_view(processes, COUNT(processes));
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(processes); i++) {
+		processes[i] = sample_process(i + 1, VERDICT_UNKNOWN, NULL, NULL);
+		processes[i].verdict_reason = "silent";
+	}
+	for (size_t i = 0; i < COUNT(gaps); i++)
+		gaps[i] = (struct gap_view){.pid = i + 1, .comm = "gap", .reason = "why"};
+	v.gaps = gaps;
+	v.gap_count = COUNT(gaps);
+	assert_says(&v, &plain, "python3[1], python3[2], python3[3] and 9 more: silent");
+	assert_says(&v, &plain, "gap[1], gap[2], gap[3] and 2 more: why");
+	assert_says(&v, &all, "python3[12]: silent");
+}
+
+static void names_beyond_a_dozen_are_counted(void **state)
+{
+	struct process_view processes[20];
+	struct report_view v = sample_view(processes, COUNT(processes));
+	char comms[20][8];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(processes); i++) {
+		processes[i] = sample_process(i + 1, VERDICT_OK, NULL, NULL);
+		snprintf(comms[i], sizeof(comms[i]), "app%zu", i);
+		processes[i].comm = comms[i];
+	}
+	assert_says(&v, &plain, "app11[12] and 8 others");
+}
+
+static void a_snapshot_is_a_table_that_accuses_nobody(void **state)
+{
+	static const char expected[] =
+		"dbleak  one look, 2 processes with a database, 15 connections open; cost 0.4 %\n"
+		"        of a CPU; nothing lost\n"
+		"\n"
+		"PROCESS    DATABASE                              OPEN IDLE IN-TX HUNG   OLDEST\n"
+		"node[812]  pg /run/postgresql/.s.PGSQL.5432/shop    3    3     ?    1   3 days\n"
+		"java[4711] mysql? db1:3306                         12   11    10    0        ?\n"
+		"\n"
+		"columns  IN-TX: in a transaction. HUNG: the server has closed its end, the\n"
+		"         client still holds the socket (CLOSE_WAIT). OLDEST: the longest that\n"
+		"         one of them has been idle. ?: cannot be known from one look.\n"
+		"note     One look accuses nobody: a healthy pool at rest looks the same as a\n"
+		"         leak. Growth and long transactions show when you watch.\n"
+		"next     sudo dbleak watch -p 812 --duration 60\n";
+	struct endpoint_view java = sample_endpoint(12), node = sample_endpoint(3);
+	struct process_view processes[] = {
+		sample_process(4711, VERDICT_STUCK, &java, NULL),
+		sample_process(812, VERDICT_OK, &node, NULL),
+	};
+	struct report_view v = sample_view(processes, COUNT(processes));
+
+	(void)state;
+	v.mode = EV_MODE_SNAPSHOT;
+	processes[0].comm = "java";
+	processes[1].comm = "node";
+	java.database = EV_DB_MYSQL;
+	java.guessed = true;
+	java.address = "db1:3306";
+	java.name = NULL;
+	java.connections.idle = 11;
+	java.connections.in_transaction = 10;
+	java.oldest_idle_seconds = -1;
+	node.address = "/run/postgresql/.s.PGSQL.5432";
+	node.connections.in_transaction = UNKNOWN64;
+	node.connections.close_wait = 1;
+	node.oldest_idle_seconds = 3 * 86400;
+
+	char *text = print(&v, &plain);
+
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void a_snapshot_of_many_rows_is_cut(void **state)
+{
+	struct endpoint_view endpoint = sample_endpoint(1234567);
+	struct process_view processes[300];
+	struct report_view v = sample_view(processes, COUNT(processes));
+
+	(void)state;
+	v.mode = EV_MODE_SNAPSHOT;
+	endpoint.connections.idle = 54321;
+	for (size_t i = 0; i < COUNT(processes); i++) {
+		processes[i] = sample_process(i + 1, VERDICT_OK, &endpoint, NULL);
+		processes[i].runtime = "docker";
+		processes[i].container_name = "a-container-with-a-very-long-name";
+	}
+	assert_says(&v, &plain, "... and 250 more rows; -v shows them");
+	assert_says(&v, &plain, " 1M 54k ");
+	assert_silent_about(&v, &all, "-v shows");
+}
+
+static void a_long_name_of_a_container_is_told_whole(void **state)
+{
+	struct finding_view f = sample_finding();
+	struct process_view process = sample_process(7, VERDICT_LEAKING, NULL, &f);
+	struct report_view v = sample_view(&process, 1);
+
+	(void)state;
+	process.runtime = "docker";
+	process.container_name = "shop-production-orders-api-7f9c5d6b8-x2x4q";
+	assert_says(&v, &plain, "in docker shop-production-orders-api-7f9c5d6b8-x2x4q");
+	process.container_name = "web1";
+	assert_silent_about(&v, &plain, "in docker web1");
+}
+
+static void sql_is_shortened_unless_all_is_asked_for(void **state)
+{
+	struct finding_view f = sample_finding();
+	struct process_view process = sample_process(7, VERDICT_LEAKING, NULL, &f);
+	struct report_view v = sample_view(&process, 1);
+	char sql[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sql) - 1; i++)
+		sql[i] = i % 9 == 8 ? ' ' : 'q';
+	strcpy(sql + sizeof(sql) - 5, "last");
+	f.sql = sql;
+	assert_says(&v, &plain, "q... because");
+	assert_silent_about(&v, &plain, "last because");
+	assert_says(&v, &all, "last because");
+}
+
+static void numbers_have_human_units(void **state)
+{
+	static const struct {
+		double seconds;
+		const char *says;
+	} durations[] = {
+		{0, "0 s"},	      {0.4, "0.4 s"},	   {0.99, "1 s"},    {31, "31 s"},
+		{119, "119 s"},	      {120, "2 min"},	   {150, "2.5 min"}, {2530, "42 min"},
+		{7170, "2 h"},	      {9000, "2.5 h"},	   {86400, "24 h"},  {172800, "2 days"},
+		{216000, "2.5 days"}, {1e9, "11574 days"},
+	};
+	static const struct {
+		uint64_t n;
+		const char *bytes, *count;
+	} numbers[] = {
+		{0, "0 B", "0"},
+		{999, "999 B", "999"},
+		{1000, "1 kB", "1,000"},
+		{1500000, "1.5 MB", "1,500,000"},
+		{999900000, "1 GB", "999,900,000"},
+		{45000000000000, "45 TB", "45,000,000,000,000"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(durations); i++) {
+		struct words w = {0};
+
+		words_duration(&w, durations[i].seconds);
+		assert_string_equal(w.text, durations[i].says);
+	}
+	for (size_t i = 0; i < COUNT(numbers); i++) {
+		struct words bytes = {0}, count = {0};
+
+		words_bytes(&bytes, numbers[i].n);
+		words_count(&count, numbers[i].n);
+		assert_string_equal(bytes.text, numbers[i].bytes);
+		assert_string_equal(count.text, numbers[i].count);
+	}
+}
+
+/* Removes colours and nothing else. */
+static void strip_colours(char *text)
+{
+	char *to = text;
+
+	while (*text) {
+		if (!strncmp(text, "\033[", 2))
+			text += strcspn(text, "m") + 1;
+		else
+			*to++ = *text++;
+	}
+	*to = '\0';
+}
+
+static void colour_changes_nothing_but_colour(void **state)
+{
+	struct finding_view f = sample_finding();
+	struct process_view process = sample_process(7, VERDICT_LEAKING, NULL, &f);
+	struct report_view v = sample_view(&process, 1);
+	char *grey = print(&v, &plain), *bright = print_raw(&v, &coloured);
+
+	(void)state;
+	assert_null(strchr(grey, '\033'));
+	assert_non_null(strstr(bright, "\033[1;31mLEAKING\033[0m"));
+	strip_colours(bright);
+	assert_string_equal(bright, grey);
+	free(bright);
+	free(grey);
+}
+
+static const char *const hostile[] = {
+	"",
+	"x",
+	"\033[2J\033[31m\007\b\r\n\t",
+	"\xc2\x9b\xc2\x9b\xe2\x80\xae\xe2\x81\xa6\xef\xbb\xbf\xff\xfe\x80",
+	"\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xf0\x9f\x90\x98 \xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e",
+	"a b c d e f g h i j k l m n o p q r s t u v w x y z 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 "
+	"9",
+	"an/endless/path/without/any/space/an/endless/path/without/any/space/an/endless/path/"
+	"without"
+	"/any/space/an/endless/path/without/any/space/an/endless/path/without/any/space",
+	"%s%n%d %1000000d",
+	"                                                                                        ",
+	"1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 "
+	"34",
+};
+
+static uint32_t next(uint32_t *random)
+{
+	*random = *random * 1664525 + 1013904223;
+	return *random >> 16;
+}
+
+static const char *any_text(uint32_t *random)
+{
+	size_t i = next(random) % (COUNT(hostile) + 1);
+
+	return i < COUNT(hostile) ? hostile[i] : NULL;
+}
+
+static uint64_t any_count(uint32_t *random)
+{
+	static const uint64_t counts[] = {0, 1, 2, 999, 1000, 123456789, UNKNOWN64 - 1, UNKNOWN64};
+
+	return counts[next(random) % COUNT(counts)];
+}
+
+static double any_number(uint32_t *random)
+{
+	static const double numbers[] = {-1, 0, 0.3, 1, 59, 3601, 1e7, 1e30, INFINITY, NAN};
+
+	return numbers[next(random) % COUNT(numbers)];
+}
+
+static struct finding_view any_finding(uint32_t *random, const char **evidence)
+{
+	evidence[0] = any_text(random);
+	evidence[0] = evidence[0] ? evidence[0] : "";
+	evidence[1] = hostile[next(random) % COUNT(hostile)];
+	return (struct finding_view){
+		.verdict = next(random) % (VERDICT_LEAKING + 1),
+		.confidence = next(random) % (CONFIDENCE_CERTAIN + 1),
+		.cause = next(random) % (CAUSE_UNFREED_MEMORY + 1),
+		.kind = next(random) % (KIND_IMPLICIT + 1),
+		.resource = next(random) % (RESOURCE_MEMORY + 1),
+		.database = next(random) % (EV_DB_SQLITE + 2),
+		.endpoint = any_text(random),
+		.acquired = any_count(random),
+		.released = any_count(random),
+		.open = any_count(random),
+		.oldest_seconds = any_number(random),
+		.oldest_is_minimum = next(random) & 1,
+		.growth_per_minute = any_number(random),
+		.in_transaction = any_count(random),
+		.bytes = any_count(random),
+		.rows = any_count(random),
+		.sql = any_text(random),
+		.evidence = evidence,
+		.evidence_count = next(random) % 3,
+		.advice = any_text(random),
+		.exhausts_limit = any_text(random),
+		.exhausts_seconds = any_number(random),
+	};
+}
+
+static struct endpoint_view any_endpoint(uint32_t *random)
+{
+	struct endpoint_view e = {
+		.database = next(random) % (EV_DB_SQLITE + 2),
+		.address = any_text(random),
+		.name = any_text(random),
+		.user = any_text(random),
+		.guessed = next(random) & 1,
+		.oldest_idle_seconds = any_number(random),
+	};
+
+	e.connections.open = any_count(random);
+	e.connections.idle = any_count(random);
+	e.connections.in_transaction = any_count(random);
+	e.connections.close_wait = any_count(random);
+	e.transactions.begun = any_count(random);
+	return e;
+}
+
+static struct process_view any_process(uint32_t *random, struct endpoint_view *e,
+				       struct finding_view *f)
+{
+	return (struct process_view){
+		.pid = next(random) * 64,
+		.comm = any_text(random),
+		.cmdline = any_text(random),
+		.exited = next(random) & 1,
+		.role = next(random) % 4,
+		.runtime = any_text(random),
+		.container_id = any_text(random),
+		.container_name = any_text(random),
+		.verdict = next(random) % (VERDICT_LEAKING + 1),
+		.verdict_reason = any_text(random),
+		.endpoints = e,
+		.endpoint_count = next(random) % 2,
+		.findings = f,
+		.finding_count = next(random) % 2,
+	};
+}
+
+static void every_line_of_any_report_fits(void **state)
+{
+	uint32_t random = 42;
+
+	(void)state;
+	for (int round = 0; round < 1500; round++) {
+		struct finding_view findings[4];
+		struct endpoint_view endpoints[4];
+		struct process_view processes[4];
+		struct gap_view gap = {.pid = next(&random),
+				       .comm = any_text(&random),
+				       .subject = any_text(&random),
+				       .reason = any_text(&random)};
+		struct library_view library = {.path = any_text(&random),
+					       .probes = any_count(&random),
+					       .hits = any_count(&random),
+					       .attach_seconds = any_number(&random)};
+		struct report_view v = sample_view(processes, next(&random) % 5);
+		struct text_options o = {.show_all = next(&random) & 1};
+		const char *evidence[4][2];
+
+		for (size_t i = 0; i < 4; i++) {
+			findings[i] = any_finding(&random, evidence[i]);
+			endpoints[i] = any_endpoint(&random);
+			processes[i] = any_process(&random, &endpoints[i], &findings[i]);
+		}
+		v.mode = next(&random) % 4;
+		v.seconds = any_number(&random);
+		v.cpu_percent = any_number(&random);
+		v.gaps = &gap;
+		v.gap_count = next(&random) % 2;
+		v.libraries = &library;
+		v.library_count = next(&random) % 2;
+		v.losses[next(&random) % EV_LOSS_KINDS] = any_count(&random);
+		free(print(&v, &o));
+	}
+}
+
+static void a_full_disk_is_an_error(void **state)
+{
+	struct report_view v = sample_view(NULL, 0);
+	FILE *full = fopen("/dev/full", "w");
+
+	(void)state;
+	assert_non_null(full);
+	assert_int_equal(report_text(full, &v, &plain), -ENOSPC);
+	fclose(full);
+}
+
+static void an_error_long_before_the_end_is_an_error(void **state)
+{
+	struct report_view v = sample_view(NULL, 0);
+	FILE *full = fopen("/dev/full", "w");
+
+	(void)state;
+	assert_non_null(full);
+	setvbuf(full, NULL, _IONBF, 0);
+	assert_true(report_text(full, &v, &plain) < 0);
+	fclose(full);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_leak_is_told_whole),
+		cmocka_unit_test(each_finding_is_named_and_counted),
+		cmocka_unit_test(verdicts_are_summed_in_the_first_line),
+		cmocka_unit_test(facts_about_a_process_are_said),
+		cmocka_unit_test(a_place_stands_under_the_headline),
+		cmocka_unit_test(a_native_place_without_a_line_says_how_to_get_it),
+		cmocka_unit_test(a_long_path_keeps_its_tail),
+		cmocka_unit_test(a_long_function_is_cut_when_it_does_not_fit),
+		cmocka_unit_test(names_of_places_are_escaped),
+		cmocka_unit_test(a_place_that_is_not_known_is_said_when_all_is_asked_for),
+		cmocka_unit_test(a_deep_stack_is_cut),
+		cmocka_unit_test(what_was_lost_or_not_seen_is_said),
+		cmocka_unit_test(a_death_at_a_probe_stands_above_all),
+		cmocka_unit_test(what_is_not_counted_any_more_is_said_by_its_name),
+		cmocka_unit_test(libraries_are_listed_when_all_is_asked_for),
+		cmocka_unit_test(nothing_found_is_a_friendly_sentence),
+		cmocka_unit_test(long_lists_are_cut_unless_all_is_asked_for),
+		cmocka_unit_test(one_reason_of_many_processes_is_one_line),
+		cmocka_unit_test(names_beyond_a_dozen_are_counted),
+		cmocka_unit_test(a_snapshot_is_a_table_that_accuses_nobody),
+		cmocka_unit_test(a_snapshot_of_many_rows_is_cut),
+		cmocka_unit_test(a_long_name_of_a_container_is_told_whole),
+		cmocka_unit_test(sql_is_shortened_unless_all_is_asked_for),
+		cmocka_unit_test(numbers_have_human_units),
+		cmocka_unit_test(colour_changes_nothing_but_colour),
+		cmocka_unit_test(memory_that_is_kept_is_told_whole),
+		cmocka_unit_test(who_holds_memory_is_told_when_all_is),
+		cmocka_unit_test(every_line_of_any_report_fits),
+		cmocka_unit_test(a_full_disk_is_an_error),
+		cmocka_unit_test(an_error_long_before_the_end_is_an_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
