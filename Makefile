@@ -241,8 +241,8 @@ $(BENCH_BIN): $(B)/bench/%: tests/bench/%.c $(B)/flags/cc | $(B)/user/parts.a
 $(B)/bench/native: | $(B)/unit/programs/stack-O2
 
 BENCH_PAIRS ?= 9
-bench: $(B)/dbleak $(BENCH_BIN) ## measure the speed, as root; BENCH=ROW for one row, BENCH_PAIRS=9
-	$(Q)tests/bench/run --pairs $(BENCH_PAIRS) $(BENCH)
+bench: $(B)/dbleak $(BENCH_BIN) ## measure the speed into tests/bench/RESULTS.md, as root; BENCH=ROW for one row, BENCH_PAIRS=9
+	$(Q)tests/bench/run --write --pairs $(BENCH_PAIRS) $(BENCH)
 
 clients: $(C_CLIENT) $(LIVE_BIN) ## C test clients
 
