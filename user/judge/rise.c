@@ -2,11 +2,11 @@
 /*
  * rise.c - when a count that rose is a leak.
  *
- * Ten that were never given back, which came one after the other, and still come: the last of them
- * not longer ago than the whole rise took.  What grew and has then been flat for as long is a
- * cache, or what a program loaded when it started.  A short rise proves less, so it must have gone
- * on almost until now; one of less than two seconds counts in a run only, whose program is seen
- * from its first instruction to its end.
+ * Ten objects or more were never given back, came in several steps, and still come: the last of
+ * them not longer ago than the whole rise took.  A count that grew and has then been flat for as
+ * long is a cache, or what a program loaded when it started.  A short rise proves less, so it must
+ * have gone on almost until now.  A rise of less than two seconds counts in a run only, whose
+ * program is seen from its first instruction to its end.
  */
 #include "user/judge/scene.h"
 

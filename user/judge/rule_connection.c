@@ -11,14 +11,14 @@
  *                   next or for longer than --min-age; a pool would have ended it
  *   same thread     the thread that used one opened the next, and did so again and again; workers
  *                   with a connection each, and a pool that fills at start, do not look so
- *   growth          they keep coming; a pool stops at its size
+ *   growth          left connections keep coming; a pool stops at its size
  *
- * Those that a garbage collector closes later, in bulk, are named too: the floor of the saw-tooth
- * may be flat, but each was held long past its use.
+ * Connections that a garbage collector closes later, in bulk, are named too: the floor of the
+ * saw-tooth may be flat, but each was held long past its use.
  *
- * Of SQLite databases in memory each is a place of its own: that another was opened tells nothing,
- * only growth does.  A SQLite connection that is closed already but lives on for its statements is
- * theirs to answer for.
+ * Each connection to a SQLite database in memory has a database of its own.  A newer one proves
+ * nothing there; only growth does.  A SQLite connection that is closed already but lives on for its
+ * statements is judged with them (rule_zombies).
  */
 #include "user/judge/advice.h"
 #include "user/judge/origin.h"
@@ -37,11 +37,12 @@
 
 struct tally {
 	size_t left, in_transaction, own_thread, exits, farewells, worked;
-	size_t forgotten;	    /* in a transaction, and by now no job computes for so long */
-	uint64_t first_ns, last_ns; /* births of those left */
-	uint64_t oldest_ns;	    /* longest unused */
+	size_t forgotten; /* in a transaction; passed over by its own thread, held to the exit, or
+			     unused for --min-age */
+	uint64_t first_ns, last_ns; /* births of the first and the last one left */
+	uint64_t oldest_ns;	    /* of the one unused for longest */
 	const struct text *sql;
-	const struct place *at; /* that answers for them; NULL: for all, or not known */
+	const struct place *at; /* the place that answers; NULL: all places, or not known */
 };
 
 static bool by_design(const struct life *l)
@@ -50,7 +51,8 @@ static bool by_design(const struct life *l)
 	       (EV_CONN_LISTENING | EV_CONN_REPLICATION | EV_CONN_CANCEL | EV_CONN_REFUSED);
 }
 
-/* Longest wait before a proper close: how long this process holds connections it is done with. */
+/* The longest wait before a proper close: how long this process holds connections it is done with.
+ */
 static uint64_t normal_idle(const struct scene *s)
 {
 	uint64_t longest = s->process->longest_gap_ns;
@@ -101,14 +103,14 @@ static void find_left(struct scene *s)
 	}
 }
 
-/* Did it do more than what a pool does to a connection it has just opened? */
+/* Did the connection do more than a pool does with one that it has just opened? */
 static bool worked(const struct seen *x)
 {
 	return x->life->begun || !x->life->born_ns ||
 	       x->life->used_ns - x->life->born_ns > SECOND_NS;
 }
 
-/* Those for which that place answers. */
+/* Counts the left connections for which that place answers. */
 static void add_up(const struct scene *s, const struct place *at, struct tally *t)
 {
 	memset(t, 0, sizeof(*t));
@@ -147,8 +149,8 @@ static int by_end(const void *a, const void *b)
 	return (x->end_ns > y->end_ns) - (x->end_ns < y->end_ns);
 }
 
-/* How many were closed late: passed over by their own thread, then closed together with others
- * while the process went on opening. */
+/* Counts connections closed late: passed over by their own thread, then closed together with
+ * others while the process went on opening. */
 static size_t closed_in_bulk(struct scene *s)
 {
 	struct seen **late = calloc(s->count + 1, sizeof(*late));
@@ -178,7 +180,7 @@ static size_t closed_in_bulk(struct scene *s)
 	return total;
 }
 
-/* They keep coming, or came until the process ended. */
+/* Do left connections keep coming, or did they until the process ended? */
 static bool growing(const struct scene *s, const struct tally *t)
 {
 	uint64_t span = t->last_ns - t->first_ns;
@@ -187,19 +189,20 @@ static bool growing(const struct scene *s, const struct tally *t)
 	for (size_t i = 0; i < s->count; i++)
 		born += s->seen[i].left && s->seen[i].answers == t->at && s->seen[i].life->born_ns;
 	if (born < t->left && born >= 2)
-		/* Most were there before us: a few more in the window suffice. */
+		/* Most were open before the watch: a few more in the window suffice. */
 		return s->now_ns - s->start_ns >= 5 * SECOND_NS &&
 		       s->endpoint->opened >= s->endpoint->closed + 2;
 	return t->left >= (is_private(s->endpoint) ? 2 * LEAST_GROWTH : LEAST_GROWTH) &&
 	       span >= GROWTH_SPAN && s->now_ns - t->last_ns <= span;
 }
 
-/* What was opened and closed from one place. */
+/* Connections opened and closed from one place. */
 struct balance {
 	uint64_t acquired, released, pre_existing;
 };
 
-/* Those told of one by one are the place's for which it answers.  All others are the rest's. */
+/* Connections that were reported one by one belong to the place that answers for them. rest: all
+ * others are added, such as brief ones. */
 static struct balance balance_of(const struct scene *s, const struct place *at, bool rest)
 {
 	struct balance b = {}, other = {},
@@ -233,7 +236,7 @@ static enum kind kind_of(const struct balance *b, size_t leaked, bool implicit)
 
 	if (implicit)
 		return KIND_IMPLICIT;
-	/* The one opened last is not passed over yet. */
+	/* The connection opened last is not passed over yet. */
 	return (leaked + 1) * 10 >= opened * 7 ? KIND_FREQUENT : KIND_SPORADIC;
 }
 
@@ -281,7 +284,7 @@ static void name_left(struct scene *s, struct finding_view *f, const struct tall
 	finding_from(s, f, &o, false);
 }
 
-/* all: with the other places. */
+/* all_per_minute: the growth of all places together. */
 static void found_left(struct scene *s, const struct tally *t, const struct balance *b,
 		       double all_per_minute)
 {
@@ -365,7 +368,7 @@ static bool proves(const struct scene *s, const struct tally *t)
 	       (growing(s, t) || (!is_private(s->endpoint) && passed_over(t)));
 }
 
-/* Do those from one place prove it without the others? */
+/* Do the connections of one place prove the leak without the others? */
 static bool proves_alone(void *context, const struct place *place)
 {
 	struct scene *s = context;
@@ -377,7 +380,8 @@ static bool proves_alone(void *context, const struct place *place)
 	return proves(s, &t);
 }
 
-/* Of those that were closed again or are at work: where they were opened, or used last. */
+/* The place that answers for a connection.  If the connection was not left, and its own place is
+ * no culprit, its last transaction's place decides. */
 static const struct place *answers_for(const struct scene *s, const struct seen *x,
 				       const struct place *const *culprits, size_t n)
 {

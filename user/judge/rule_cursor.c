@@ -2,16 +2,16 @@
 /*
  * rule_cursor.c - cursors, and results read row by row, that nobody reads to their end or closes.
  *
- * A cursor being read is work, however long it takes: so the clock runs from the last use, and a
- * rising number alone is judged on its floor (see rise.c).  Three ways to hold rows back:
+ * A cursor being read is work, however long it takes.  So the clock runs from the last use, and a
+ * rising number alone is judged on its floor (see rise.c).  There are three ways to hold rows back:
  *
- *   with hold   PostgreSQL keeps the whole result of such a cursor until it is closed: their
- *               number rises, or ten lie idle for --min-age, or fewer for as much longer; one or
- *               two may be what a user leafs through
- *   unread      a result whose rows still wait at the server blocks its connection: not read from
- *               for --min-age
- *   unfinished  a SQLite statement stepped and neither finished nor reset holds a read lock: its
- *               connection did nothing for --min-age, or their number rises
+ *   with hold   PostgreSQL keeps the whole result of a cursor WITH HOLD until it is closed.  Proof:
+ *               their number rises, or ten lie idle for --min-age, or fewer for as much longer.
+ *               One or two prove nothing: a user may be paging through them
+ *   unread      a result whose rows still wait at the server blocks its connection.  Proof: no row
+ *               was read for --min-age
+ *   unfinished  a SQLite statement that was stepped and neither finished nor reset holds a read
+ *               lock.  Proof: its connection did nothing for --min-age, or their number rises
  */
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
@@ -21,11 +21,11 @@
 #define LEAST_GROWTH 5
 #define GROWTH_SPAN  (8 * SECOND_NS)
 
-/* What is held of one of the three kinds. */
+/* The cursors or results held back in one of the three ways. */
 struct held {
 	size_t count;
-	uint64_t first_ns, last_ns; /* since when the oldest and the newest of them are held */
-	uint64_t rows;		    /* of the results; UNKNOWN64 */
+	uint64_t first_ns, last_ns; /* last use, or start, of the oldest and the newest */
+	uint64_t rows;		    /* of the results; UNKNOWN64: not known */
 	const struct endpoint *endpoint;
 	const struct text *sql;
 	struct origins from;
@@ -70,7 +70,7 @@ static struct finding_view *cursor_found(struct scene *s, const struct held *h,
 	return f;
 }
 
-/* Declared in the transaction that its connection began last, as far as we know. */
+/* A cursor was declared in the transaction that its connection began last, as far as is known. */
 static struct origin origin_of_cursor(const struct scene *s, const struct connection *c)
 {
 	struct origin o = origin_of_stack(s, c->life.begun_at);
@@ -95,7 +95,7 @@ static void look_at_holds(const struct scene *s, struct held *idle, size_t *open
 	}
 }
 
-/* Ten for a while, or fewer for longer. */
+/* MANY cursors idle for --min-age, or fewer for as much longer. */
 static bool are_left(const struct scene *s, const struct held *h)
 {
 	return h->count >= FEW &&
@@ -166,7 +166,7 @@ static void judge_readers(struct scene *s)
 	size_t open = 0;
 
 	look_at_readers(s, &h, &open);
-	/* One that lets the log grow is told of as that. */
+	/* A reader that lets the log grow is reported by rule_wal. */
 	if (!grows && (!h.count || finding_of(s, CAUSE_WAL_GROWTH)))
 		return;
 	if (grows) {
@@ -201,7 +201,7 @@ int rule_cursors(struct scene *s)
 	return 0;
 }
 
-/* Results unread for so long that nobody means to. */
+/* Finds results that were not read for --min-age. */
 static void look_at_results(const struct scene *s, struct held *held)
 {
 	for (size_t i = 0; i < s->handle_count; i++) {
@@ -212,7 +212,7 @@ static void look_at_results(const struct scene *s, struct held *held)
 		if (h->resource != EV_RES_RESULT || !(h->flags & EV_HANDLE_UNREAD) || !used)
 			continue;
 		c = connection_of(s, h);
-		/* What its connection receives are its rows. */
+		/* Bytes that the connection receives are rows of this result. */
 		if (c && c->life.used_ns > used)
 			used = c->life.used_ns;
 		if (since(s, used) < s->model->begin.min_age_ns)
@@ -232,7 +232,7 @@ int rule_unread(struct scene *s)
 	bool grows;
 
 	if (s->process->exited_ns)
-		return 0; /* what is open at exit is released by it */
+		return 0; /* the exit releases what is open */
 	look_at_results(s, &h);
 	if (!h.count)
 		return 0;

@@ -2,10 +2,12 @@
 /*
  * rule_file.c - a SQLite reader left open, behind which the write-ahead log grows.
  *
- * A checkpoint cannot pass the oldest reader, so the log grows as long as others write.  Proof: a
- * statement stepped and neither finished nor reset, on a connection that has done nothing for the
- * latter half of that time (a stream being read goes on stepping), and a log that grew meanwhile
- * by four megabytes, which is SQLite's own limit of a thousand pages before it wants a checkpoint.
+ * A checkpoint cannot pass the oldest reader, so the log grows as long as others write.  Proof:
+ *   - a statement was stepped and neither finished nor reset;
+ *   - its connection has done nothing for the latter half of that time (a stream being read goes on
+ *     stepping);
+ *   - the log grew meanwhile by four megabytes, which is SQLite's own limit of a thousand pages
+ *     before it wants a checkpoint.
  */
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
@@ -14,9 +16,9 @@
 #define LEAST_IDLE   (2 * SECOND_NS)
 
 struct reader {
-	const struct connection *connection; /* the one behind which most was written; NULL none */
+	const struct connection *connection; /* during whose read the log grew most; NULL: none */
 	uint64_t grown_bytes;
-	uint64_t read_ns; /* for how long */
+	uint64_t read_ns; /* how long that one has been reading */
 	size_t count;	  /* such readers */
 	struct origins from;
 };
@@ -54,7 +56,7 @@ static void look(const struct scene *s, struct reader *r)
 	}
 }
 
-/* The log's last growth is not longer ago than all of it took. */
+/* The log still grows if its last growth is not longer ago than all of it took, or LEAST_IDLE. */
 static bool still_grows(const struct scene *s, const struct file_model *f)
 {
 	uint64_t span = f->grown_ns - f->growth_ns;

@@ -2,10 +2,11 @@
 /*
  * rule_half.c - connections of which only one half is left: the library's handle or the socket.
  *
- * A handle whose socket is closed for longer than --min-age keeps its memory: three of them, for
- * one may wait to be connected again.  A socket whose handle was freed that long ago keeps its
- * descriptor: not if another process holds it, which is what fork does.  Where connections were
- * found unclosed already, these are the same ones.
+ * A handle whose socket is closed for longer than --min-age keeps its memory.  The rule asks for
+ * three such handles, because a program may keep one to connect again.  A socket whose handle was
+ * freed that long ago keeps its descriptor.  A socket that another process holds does not count,
+ * because fork leaves such sockets.  Where connections were found unclosed already, these are the
+ * same ones.
  */
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
@@ -22,7 +23,7 @@ static const struct release {
 
 struct halves {
 	size_t count;
-	uint64_t first_ns, last_ns; /* since when they are halves */
+	uint64_t first_ns, last_ns; /* when the first and the last of them became halves */
 	const struct text *sql;
 	struct origins from;
 };

@@ -2,15 +2,16 @@
 /*
  * rule_handle.c - objects of a client library that a place in a program acquires and never frees.
  *
- * Proof: of all that one call site acquired, the number never given back rises and goes on rising
- * (see rise.c).  It is judged on its floor over time, so that what is in use at the moment counts
- * nothing, however busy the site is.  Of a program too brief for that, the births of the objects
- * that were open at its end tell the same.
+ * Proof: of all objects that one call site acquired, the number never given back rises and goes on
+ * rising (see rise.c).  The rule looks at the floor of that number over time, so objects in use at
+ * the moment do not count, however busy the site is.  For a program too brief for that, the births
+ * of the objects that were open at its end show the same.
  *
- * Nothing is said of a site when many of its objects are freed by calls we do not see: then what
- * we count as open is not.  Nor of statements that the wire can tell apart by their texts: there
- * rule_statement.c knows a cache from a leak, and a count does not.  Where the wire cannot be
- * read, statements must come as fast as at first: a cache meets new texts ever more rarely.
+ * A site is not judged when many of its objects are freed by calls that no probe sees: then the
+ * number of open objects is not known.  Statements are not judged here when the wire can tell them
+ * apart by their texts: rule_statement.c knows a cache from a leak, and a count does not.  Where
+ * the wire cannot be read, statements must come as fast as at first: a cache meets new texts ever
+ * more rarely.
  */
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
@@ -19,18 +20,18 @@
 #include <string.h>
 
 #define LEAST_OBJECTS 10
-#define ALL_BIRTHS    24 /* the ledger tells of the first 32 of a site only */
-#define OBJECTS_EACH  2	 /* that a connection may keep */
+#define ALL_BIRTHS    24 /* the ledger reports only the first 32 of a site */
+#define OBJECTS_EACH  2	 /* objects that a connection may keep */
 #define FEW_LOOKS_NS  (4 * SECOND_NS)
 #define CERTAIN_NS    (8 * SECOND_NS)
 #define CERTAIN_STEPS 6
 #define ANY_CACHE     520 /* statements that some cache may keep, see rule_statement.c */
 
-/* How objects of each resource are spoken of. */
+/* The words for objects of each resource. */
 static const struct resource_words {
 	enum cause cause;
 	enum resource resource;
-	const char *advice; /* object, the call that frees it */
+	const char *advice; /* arguments: the object, the call that frees it */
 } words[] = {
 	[EV_RES_CONNECTION] = {CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION,
 			       "call %2$s for each %1$s, also when connecting failed"},
@@ -46,17 +47,17 @@ static const struct resource_words {
 			   "call %2$s for each %1$s after use"},
 };
 
-/* The calls from one place of the program, with what belongs to it. */
+/* The acquiring calls from one place of the program, and their objects. */
 struct calls {
-	const struct site_model *site; /* of several return addresses: their sum */
+	const struct site_model *site; /* the sum, if there are several return addresses */
 	const struct ev_site *state;
-	const struct handle *const *handles; /* open objects of it that were told of, by birth */
+	const struct handle *const *handles; /* its open objects that were reported, by birth */
 	size_t handle_count;
 	const struct endpoint *endpoint;     /* NULL not known */
 	const struct connection *connection; /* of its newest object; NULL not known */
 	uint64_t open;
 	const struct place *place; /* NULL not known */
-	bool implicit;		   /* given back when the process ended, and not before */
+	bool implicit;		   /* all given back when the process ended, and not before */
 };
 
 bool site_is_obscure(const struct site_model *site)
@@ -83,7 +84,7 @@ static void find_handles(const struct scene *s, struct calls *p)
 	p->handle_count = n;
 }
 
-/* Where its objects come from: what its newest object says, or the only endpoint it can be. */
+/* Finds the endpoint of the objects: that of the newest one, or the only endpoint that fits. */
 static void find_endpoint(const struct scene *s, struct calls *p)
 {
 	size_t fitting = 0;
@@ -105,7 +106,8 @@ static void find_endpoint(const struct scene *s, struct calls *p)
 		p->endpoint = NULL;
 }
 
-/* The rise that the births of the open objects show; they may be the first of many only. */
+/* The rise that the births of the open objects show.  The ledger may have reported only the first
+ * of many. */
 static struct rise births_rise(const struct calls *p, uint64_t end_ns)
 {
 	struct rise r = {.end_ns = end_ns};
@@ -138,14 +140,14 @@ static struct rise calls_rise(const struct scene *s, struct calls *p)
 	return rise_goes_on(s, &births) ? births : r;
 }
 
-/* Statements that the wire knows of, if it can read them at all. */
+/* Does the wire show at least half of the open statements?  Then rule_statement.c judges them. */
 static bool wire_tells(const struct scene *s, const struct calls *p)
 {
 	uint64_t open = 0, prepared = 0;
 	struct table_slot *slot;
 	size_t at = 0;
 
-	if (p->state->database == EV_DB_SQLITE) /* each is told of with its text */
+	if (p->state->database == EV_DB_SQLITE) /* each is reported with its text */
 		return true;
 	while ((slot = table_next(&s->model->connections, &at))) {
 		const struct connection *c = slot->value;
@@ -160,11 +162,11 @@ static bool wire_tells(const struct scene *s, const struct calls *p)
 			prepared += e->prepared;
 			open += e->littered_statements;
 		}
-	/* Those that the server never had, or has closed, are of no cache. */
+	/* Statements that the server never had, or has closed, belong to no cache. */
 	return prepared && 2 * open >= p->open;
 }
 
-/* Does the second half of the rise bring as many as the first, or nearly so? */
+/* Does the second half of the rise bring as many objects as the first, or nearly so? */
 static bool as_fast_as_at_first(const struct calls *p, const struct rise *r)
 {
 	struct rise half = history_rise(&p->site->open,
@@ -179,8 +181,9 @@ static bool statements_leak(const struct scene *s, const struct calls *p, const 
 	return !wire_tells(s, p) && (r->held > ANY_CACHE || as_fast_as_at_first(p, r));
 }
 
-/* Handles of connections without any: as many sockets as that are not open.  Where the wire is not
- * read, the library's count is all there is. */
+/* Are most of these connection handles without a socket?  Then less than half as many sockets are
+ * open as handles are held.  The wire of Redis is not read: there the library's count is the only
+ * one. */
 static bool handles_leak(const struct scene *s, const struct calls *p, const struct rise *r)
 {
 	uint64_t sockets = 0;
@@ -191,14 +194,14 @@ static bool handles_leak(const struct scene *s, const struct calls *p, const str
 		return true;
 	for (const struct endpoint *e = s->process->endpoints; e; e = e->next)
 		sockets += e->open;
-	/* Those whose socket was never met may have one that we do not know as a database's. */
+	/* A handle whose socket was never seen may have one that is not known as a database's. */
 	for (size_t i = 0; i < p->handle_count; i++)
 		if (!p->handles[i]->connection)
 			return false;
 	return p->handle_count && 2 * sockets < r->held;
 }
 
-/* What the objects hold that were read, and how many those are. */
+/* Bytes and rows of the objects whose size was read, and the number of those objects (of_*). */
 struct sizes {
 	uint64_t bytes, of_bytes, least, most;
 	uint64_t rows, of_rows;
@@ -225,7 +228,7 @@ static struct sizes sizes_of(const struct calls *p)
 	return z;
 }
 
-/* Of all that are open, from the mean of those that were read. */
+/* Estimates the sum of all open objects from the mean of those that were read. */
 static uint64_t of_all(uint64_t sum, uint64_t read, uint64_t open)
 {
 	if (!read)
@@ -233,7 +236,7 @@ static uint64_t of_all(uint64_t sum, uint64_t read, uint64_t open)
 	return read == open ? sum : (uint64_t)((double)sum / (double)read * (double)open + 0.5);
 }
 
-/* Bytes hold for what is in memory now, so they are told of what is open only. */
+/* Sizes are of memory in use now, so they are estimated for the open objects only. */
 static void fill_sizes(const struct calls *p, struct finding_view *f)
 {
 	struct sizes z = sizes_of(p);
@@ -306,8 +309,9 @@ static uint64_t begun_on(const struct scene *s, enum ev_database database)
 	return n;
 }
 
-/* A driver begins a transaction by itself where the first statement is made, and frees what BEGIN
- * gave: that is no path on which rows are freed.  Such are as many as transactions. */
+/* A driver sends BEGIN by itself where the program makes its first statement, and frees the result
+ * of BEGIN.  Such frees are no sign of a path on which rows are freed.  Their number is that of
+ * the transactions, within a tenth. */
 static bool frees_begins_only(const struct scene *s, const struct calls *p,
 			      const struct finding_view *f)
 {
@@ -335,7 +339,7 @@ static enum confidence sure(const struct scene *s, const struct calls *p, const 
 	return confidence_cap(s, certain ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY);
 }
 
-/* Where the objects come from that are still there; else the latest call looked at. */
+/* Collects the places of the objects that are still open; without any, that of the latest call. */
 static void find_origins(const struct scene *s, const struct calls *c, struct origins *o)
 {
 	for (size_t i = 0; i < c->handle_count; i++)
@@ -399,7 +403,7 @@ static void found(struct scene *s, const struct calls *p, const struct rise *r)
 		*p->state->release ? p->state->release : "the function that frees it");
 }
 
-/* What the wire has found already is the same leak: the site only adds its count. */
+/* A leak that the wire has shown already is the same leak: the site only adds its count. */
 static bool known(struct scene *s, const struct calls *p)
 {
 	struct finding_view *f;
@@ -416,8 +420,8 @@ static bool known(struct scene *s, const struct calls *p)
 	return f && f->database == p->state->database;
 }
 
-/* What a connection that nobody closes keeps with it (its last result, its cancel handle) is part
- * of that leak: one or two for each. */
+/* Objects that an unclosed connection keeps with it (its last result, its cancel handle) are part
+ * of that leak: one or two for each connection. */
 static bool goes_with_connections(struct scene *s, const struct calls *p, const struct rise *r)
 {
 	struct finding_view *f = finding_of(s, CAUSE_UNCLOSED_CONNECTION);
@@ -430,7 +434,7 @@ static bool goes_with_connections(struct scene *s, const struct calls *p, const 
 	return true;
 }
 
-/* Results whose rows are still being fetched: rule_cursor.c tells those at work from others. */
+/* Are most of the results still being fetched? rule_cursor.c tells those at work from others. */
 static bool mostly_unread(const struct calls *p)
 {
 	size_t unread = 0;
@@ -450,13 +454,13 @@ static bool leaks(const struct scene *s, const struct calls *p, const struct ris
 }
 
 /*
- * Which calls are of one place?
+ * Calls of one place.
  *
- * The ledger counts by the address a call returns to, or by a whole stack.  A library called
- * through two wrappers, or from a loop that the compiler unrolled, is one line of the program:
- * those that lead to the same place, for the same kind of object, are judged as one.  The other way
- * about one address in a driver may serve many places: then what it counts cannot be taken apart,
- * and the places of the objects that are still there tell whom it serves.
+ * The ledger counts by the address that a call returns to, or by a whole stack.  A library that is
+ * called through two wrappers, or from a loop that the compiler unrolled, is called by one line of
+ * the program.  So calls that lead to the same place, for the same kind of object, are judged as
+ * one.  The other way round, one address in a driver may serve many places.  Its count cannot be
+ * taken apart; the places of the objects that are still open tell whom it serves.
  */
 
 static int by_birth(const void *a, const void *b)
@@ -538,7 +542,7 @@ static int judge_calls(struct scene *s, struct calls *c)
 	return 0;
 }
 
-#define JOINED_MOST 4096 /* beyond, each address stands alone */
+#define JOINED_MOST 4096 /* with more, each address stands alone */
 
 /* Adds the calls of a site to those of its place, or to the end. */
 static int add_calls(const struct scene *s, struct calls *all, size_t *count,

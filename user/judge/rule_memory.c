@@ -2,15 +2,17 @@
 /*
  * rule_memory.c - memory that a process takes and never gives back.
  *
- * Two proofs.  The process: its memory grows without end (growth.c says when), and of what it grew
- * by the most is held by what was taken at one place, or a few.  The place: where an allocator's
- * calls are counted one by one, what a place holds rises and goes on rising, as for objects
- * (rise.c); then the process's own size proves nothing more, for it may hide a small leak.
+ * Two proofs count.
+ *   process  The memory of the process grows without end (growth.c says when), and most of the
+ *            growth is held by what was taken at one place, or a few.
+ *   place    The calls of an allocator are counted one by one, and what a place holds rises and
+ *            goes on rising, as for objects (rise.c).  The size of the process is not asked then,
+ *            because it may hide a small leak.
  *
- * A place that took much and gave it back holds nothing, and is not named.  What is kept is a cache
- * where the language would have freed what nobody refers to, else memory that was not freed.  What
- * another rule has found already (results never freed, connections never closed) takes its memory
- * with it: that finding then says what it costs, and nothing is accused twice.
+ * A place that took much and gave it back holds nothing, and is not named.  Memory that is kept is
+ * a cache where the language frees what nobody refers to, else memory that was not freed.  A leak
+ * that another rule has found already (results never freed, connections never closed) takes its
+ * memory with it: that finding then says what it costs, and nothing is accused twice.
  */
 #include <string.h>
 
@@ -30,7 +32,7 @@
 #define CERTAIN_STEPS	6
 #define PLACELESS_NS	(45 * SECOND_NS)
 #define PLACELESS_BYTES (12 * MB)
-#define CONNECTION_COST (2 * MB) /* that one may have, with what its library and ORM keep of it */
+#define CONNECTION_COST (2 * MB) /* of one connection, with what its library and ORM keep */
 #define STATEMENT_COST	(256 << 10)
 #define KEPT_LEAST	(4 * MB)
 
@@ -55,7 +57,7 @@ static enum ev_language language_of_comm(const char *comm)
 		{"puma", EV_LANG_RUBY},
 		{"php", EV_LANG_PHP},
 		{"perl", EV_LANG_PERL},
-		{"MainThread", EV_LANG_JAVASCRIPT}, /* as Node calls its first */
+		{"MainThread", EV_LANG_JAVASCRIPT}, /* Node's name for its first thread */
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -64,7 +66,8 @@ static enum ev_language language_of_comm(const char *comm)
 	return EV_LANG_NATIVE;
 }
 
-/* That of most of its places that take memory: a thread may bear any name. */
+/* The language of most places that take memory; native only if there is no other.  Without such
+ * places the name of the process decides, last because a thread may bear any name. */
 static enum ev_language language_of(const struct scene *s)
 {
 	size_t votes[EV_LANG_GO + 1] = {}, best = EV_LANG_NATIVE;
@@ -82,7 +85,7 @@ static enum ev_language language_of(const struct scene *s)
 }
 
 /*
- * What other rules have found.
+ * Findings of other rules.
  */
 
 static bool same_text(const char *a, const char *b)
@@ -102,7 +105,7 @@ static bool is_ours(const struct finding_view *f)
 	return f->resource == RESOURCE_MEMORY && f->memory.tier != EV_TIER_OFF && !f->object;
 }
 
-/* May what it counts be what the memory is of? */
+/* May the memory belong to the objects that the finding counts? */
 static bool may_cost(const struct finding_view *f, const struct account *a)
 {
 	uint64_t each = f->resource == RESOURCE_CONNECTION  ? CONNECTION_COST
@@ -119,7 +122,7 @@ static bool may_cost(const struct finding_view *f, const struct account *a)
 	if (f->open == UNKNOWN64 || !account_grows(a))
 		return false;
 	if (!f->site && (f->resource == RESOURCE_RESULT || f->resource == RESOURCE_MEMORY))
-		return true; /* where they come from was not seen */
+		return true; /* the place of the objects was not seen */
 	return a->growth->grown <= each * (f->open + 1);
 }
 
@@ -139,7 +142,8 @@ static const struct endpoint *endpoint_named(const struct scene *s, const char *
 	return NULL;
 }
 
-/* Where garbage lies for a while: of so many, some are gone already, so none is kept for good. */
+/* May the growth be garbage of large results?  The process grew by at most two thirds of what all
+ * results took, so some are gone already, and none is kept for good. */
 static bool are_garbage(const struct scene *s, const struct account *a, const struct endpoint *e)
 {
 	enum ev_language language = language_of(s);
@@ -149,8 +153,9 @@ static bool are_garbage(const struct scene *s, const struct account *a, const st
 		3.0 * a->growth->grown <= 2.0 * e->results * e->result.grown_bytes);
 }
 
-/* A large result that is told of already: one that is read slowly rises in steps, too, and several
- * may be garbage.  Where it is looked up what lives, that says more. */
+/* Does the growth belong to a large result that is reported already?  A result that is read slowly
+ * rises in steps, too, and several results may be garbage.  A place that is not vague is exempt:
+ * to look up which objects live says more. */
 static bool is_of_result(struct scene *s, const struct account *a)
 {
 	const struct finding_view *f = finding_of(s, CAUSE_UNBOUNDED_RESULT);
@@ -170,7 +175,7 @@ static bool is_known(struct scene *s, const struct account *a)
 	if (!f)
 		return is_of_result(s, a);
 	if (f->memory.tier != EV_TIER_OFF)
-		return true; /* the place with most has told */
+		return true; /* the place with the most says it */
 	f->memory = account_cost(a);
 	if (f->bytes == UNKNOWN64 && a->taking && is_at(f, a->taking->from.place))
 		f->bytes = a->taking->held;
@@ -185,11 +190,11 @@ static bool is_known(struct scene *s, const struct account *a)
 }
 
 /*
- * Places that prove it alone.
+ * Places that prove a leak alone.
  */
 
-/* Of samples the bytes held are worth more than the blocks, and must stand far above their error.
- */
+/* Exact counts are judged by blocks.  Samples are judged by bytes, which must stand far above
+ * their error. */
 static bool rises_alone(const struct scene *s, const struct taking *t, struct rise *r, bool *fell)
 {
 	bool exact = taking_counts_each(t);
@@ -235,7 +240,8 @@ static void found_alone(struct scene *s, const struct account *a, const struct r
 				seconds(r->last_ns - r->first_ns));
 }
 
-/* How much of the process's growth they explain. */
+/* Judges the places that prove a leak alone.  Returns how much of the process's growth they
+ * explain, in bytes. */
 static uint64_t judge_places(struct scene *s, const struct growth *g, enum ev_language language)
 {
 	struct trend window = takings_window(s);
@@ -268,8 +274,8 @@ static uint64_t judge_places(struct scene *s, const struct growth *g, enum ev_la
  * The process.
  */
 
-/* What a place has of the growth, less so where it gives back most of what it takes: its pages may
- * stay for what others have put there since. */
+/* The place's share of the growth, less where it gives back most of what it takes: its pages may
+ * stay for objects that other lines have put there since. */
 static double share_of(const struct account *a, const struct taking *t)
 {
 	double kept = t->taken_bytes > t->held ? (double)t->held / t->taken_bytes : 1;
@@ -277,8 +283,9 @@ static double share_of(const struct account *a, const struct taking *t)
 	return kept * t->grown / a->growth->grown;
 }
 
-/* A third of the growth, or a fifth where the places together have most of it, or nearly all that
- * any place has: else those who keep it were not seen taking it, and who was is not to blame. */
+/* Does the place have a third of the growth?  A fifth suffices where the places together have 60 %
+ * of it, and so does four fifths of what they have.  With less, the lines that keep memory were
+ * not seen taking it, and the line that was seen is not to blame. */
 static bool explains(const struct account *a, const struct taking *t)
 {
 	double seen = (double)a->takings->grown / a->growth->grown, share = share_of(a, t);
@@ -287,7 +294,7 @@ static bool explains(const struct account *a, const struct taking *t)
 	       (seen >= 0.6 && 5 * t->grown >= 4 * a->takings->grown);
 }
 
-/* Of what grew by as much or nearly so, that which rises in several steps of its own. */
+/* Does the place explain enough of the growth, and rise in several steps of its own? */
 static bool proves_itself(const struct account *a, const struct taking *t)
 {
 	const struct trend *whole = &a->growth->trend;
@@ -344,15 +351,15 @@ static void judge_growth(struct scene *s, const struct growth *g, const struct t
 	if (n)
 		return;
 	a.taking = most;
-	/* None proves it alone, but one has much of it. */
+	/* No place proves it alone, but one has much of the growth. */
 	if (most && 5 * most->grown >= 2 * g->grown && explains(&a, most))
 		accuse(s, &a, language);
 	else
 		accuse_nobody(s, &a, language);
 }
 
-/* What a library holds is known, and seldom under which stack it took that: one that is says more.
- */
+/* The client tier knows what a library holds, but seldom the stack that took it.  A tier that
+ * knows the place says more. */
 static bool is_better(const struct takings *t, const struct takings *than)
 {
 	bool placed = t->count && t->all[0].from.place,
@@ -368,7 +375,7 @@ static bool tells_most(const struct takings *t, const struct growth *g)
 	return t->count && t->all[0].from.place && 2 * t->grown >= g->grown;
 }
 
-/* The closest tier that explains half of the growth; else the one that explains most. */
+/* Uses the most exact tier that explains half of the growth; else the one that explains most. */
 static int judge_process_growth(struct scene *s, const struct growth *g, enum ev_language language)
 {
 	static const enum ev_tier tiers[] = {EV_TIER_FULL, EV_TIER_CLIENT, EV_TIER_GROWTH};
@@ -395,7 +402,7 @@ static int judge_process_growth(struct scene *s, const struct growth *g, enum ev
 }
 
 /*
- * What a large result still costs.
+ * Memory that a large result still costs.
  */
 
 static void tell_result(struct scene *s, struct finding_view *f, const struct takings *all)
@@ -420,7 +427,7 @@ static void tell_result(struct scene *s, struct finding_view *f, const struct ta
 	}
 }
 
-/* Where no stack says who took it: the process has more than before, and keeps it. */
+/* For results without a known stack: the process keeps more memory than before. */
 static void tell_kept(struct scene *s, struct finding_view *f)
 {
 	const struct memory_model *m = &s->process->memory;
@@ -465,7 +472,7 @@ static void tell_bounded(struct scene *s)
 	v->verdict_reason = reason;
 }
 
-/* What has nothing to do with a database is not ours to judge. */
+/* A process that uses no database is not judged. */
 static bool uses_database(const struct scene *s)
 {
 	return s->view->endpoint_count || s->process->sites;

@@ -3,9 +3,9 @@
  * rule_result.c - one reply fetched whole that should have been read in pages.
  *
  * Many rows alone prove nothing: a stream reads as many and keeps none.  So the process's memory
- * must have grown with the reply while it was read.  SQLite streams always: there the rows must
- * have come as fast as a program reads that does nothing with them yet, and taken more than the
- * library may keep of its files and to sort.
+ * must have grown with the reply while it was read.  SQLite always streams.  There the rows must
+ * have come as fast as in a program that does nothing with them yet, and the growth must exceed
+ * what the library may keep of its files and to sort.
  */
 #include "user/judge/advice.h"
 #include "user/judge/origin.h"
@@ -14,10 +14,10 @@
 #define MANY_ROWS    50000
 #define MANY_BYTES   (16 << 20)
 #define LEAST_GROWN  (4 << 20)
-#define LEAST_OF_ROW 24	   /* bytes that a row which is kept takes at the least */
+#define LEAST_OF_ROW 24	   /* bytes that a kept row takes at least */
 #define LEAST_RATE   10000 /* rows a second */
 
-/* Where its request was sent, or at least where that transaction began. */
+/* Names the place that sent the request, or at least the place where its transaction began. */
 static void name(struct scene *s, struct finding_view *f)
 {
 	const struct endpoint *e = s->endpoint;
@@ -35,14 +35,14 @@ static bool has_many_rows(const struct ev_result *r)
 	return r->rows != UNKNOWN64 && r->rows >= MANY_ROWS;
 }
 
-/* A reply that came through a socket was kept by its client. */
+/* Did the client keep a reply that came through a socket? */
 static bool is_kept(const struct ev_result *r)
 {
 	return (has_many_rows(r) || r->bytes >= MANY_BYTES) && r->grown_bytes >= LEAST_GROWN &&
 	       r->grown_bytes >= r->bytes / 2;
 }
 
-/* Rows that SQLite has handed out were. */
+/* Did the program keep the rows that SQLite handed out? */
 static bool are_rows_kept(const struct ev_result *r)
 {
 	uint64_t cache = (uint64_t)r->cache_kib << 10;

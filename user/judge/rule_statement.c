@@ -2,15 +2,17 @@
 /*
  * rule_statement.c - prepared statements never closed, and caches of them without bound.
  *
- * A cache is keyed by text, so it never prepares one text twice on one connection: ten open
- * statements with the same text there are a leak whatever their number.  Distinct texts are a
- * leak only beyond what any well-known cache keeps (pgjdbc 256, pgx 512, ActiveRecord 1000): with
- * one fingerprint, so that they differ in literals alone, or in such numbers that no cache is
- * meant.  mysql2's default of 16,000 is such a number by intent; it is named by its growth.
+ * A cache is keyed by text, so it never prepares one text twice on one connection.  Ten open
+ * statements with the same text on one connection are therefore a leak, whatever their number.
+ * Distinct texts are a leak only beyond what any well-known cache keeps (pgjdbc 256, pgx 512,
+ * ActiveRecord 1000).  Either they have one fingerprint, so that they differ in literals alone, or
+ * there are so many that no cache is meant.  mysql2's default of 16,000 is such a number by intent;
+ * it is named by its growth.
  *
- * Threads share a SQLite connection and may run one text each: there equal texts must go on
- * coming, and what is two seconds young counts as being run.  A SQLite connection that was closed
- * and lives on has unfinished statements, whatever their number; it is named after --min-age.
+ * Threads may share a SQLite connection and run one text each.  There equal texts must go on
+ * coming, and a statement younger than two seconds counts as being run.  A SQLite connection that
+ * was closed and lives on has unfinished statements, whatever their number; it is named after
+ * --min-age.
  */
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
@@ -24,13 +26,13 @@
 #define LEAST_OPEN SAME_TEXT
 
 struct shape {
-	size_t open;			      /* statements in the ledger's detail */
-	size_t same;			      /* most of them with one text on one connection */
-	uint64_t same_first_ns, same_last_ns; /* births of those */
-	size_t distinct; /* texts among those with the most common fingerprint */
+	size_t open;			      /* statements that were reported one by one */
+	size_t same;			      /* the most with one text on one connection */
+	uint64_t same_first_ns, same_last_ns; /* births of the first and the last of those */
+	size_t distinct; /* distinct texts among those with the most common fingerprint */
 	size_t shaped;	 /* statements with that fingerprint */
 	uint64_t first_ns, last_ns;
-	uint64_t most; /* open on one connection */
+	uint64_t most; /* the most open on one connection */
 	const struct text *sql;
 };
 
@@ -38,13 +40,13 @@ struct entry {
 	uint64_t connection, fingerprint, hash, born_ns;
 	const struct text *text;
 	struct origin from;
-	const struct place *answers; /* NULL: for all, or not known */
+	const struct place *answers; /* NULL: all places, or not known */
 };
 
 /* The statements of an endpoint. */
 struct entries {
 	const struct scene *scene;
-	struct entry *all, *some; /* some: room for those of one place */
+	struct entry *all, *some; /* some: room for the entries of one place */
 	size_t count;
 	struct origins from;
 };
@@ -62,7 +64,7 @@ static int by_shape(const void *a, const void *b)
 	return (x->born_ns > y->born_ns) - (x->born_ns < y->born_ns);
 }
 
-/* Of SQLite: it may be at work. */
+/* A SQLite statement as young as this may be running. */
 static bool is_young(const struct scene *s, const struct statement_model *st)
 {
 	return s->endpoint->database == EV_DB_SQLITE && !s->process->exited_ns &&
@@ -98,7 +100,7 @@ static size_t collect(const struct scene *s, struct entry *out)
 	return n;
 }
 
-/* One run of entries with the same connection and fingerprint. */
+/* Looks at a run of entries with the same connection and fingerprint. */
 static void look_at_run(const struct entry *run, size_t n, struct shape *shape)
 {
 	size_t distinct = 0, same = 0, most = 0;
@@ -139,7 +141,7 @@ static uint64_t most_of_one_connection(const struct entry *entries, size_t n)
 	return most;
 }
 
-/* Those for which that place answers; they are in the order of by_shape. */
+/* Looks at the entries for which that place answers, in the order of by_shape. */
 static void look(struct entries *e, const struct place *at, struct shape *shape)
 {
 	struct entry *entries = e->some;
@@ -202,7 +204,7 @@ static uint64_t most_open(const struct scene *s)
 	return most;
 }
 
-/* Of all places. */
+/* Fills in the counts of all places together. */
 static void fill(const struct scene *s, struct finding_view *f, const struct shape *shape)
 {
 	uint64_t span = s->now_ns - shape->first_ns;
@@ -221,12 +223,12 @@ static void fill(const struct scene *s, struct finding_view *f, const struct sha
 	f->sql = shape->sql ? shape->sql->sql : NULL;
 }
 
-/* What is open at a place for which others do not answer; what was prepared and closed there is
- * not counted. */
+/* The part of the open statements that is of one place.  The number prepared and closed at each
+ * place is not known. */
 struct share {
 	bool only;
-	uint64_t elsewhere; /* open where others answer */
-	bool rest;	    /* with all that has no place */
+	uint64_t elsewhere; /* open statements for which other places answer */
+	bool rest;	    /* this place also takes those without a place */
 };
 
 static void take_share(const struct scene *s, struct finding_view *f, const struct shape *shape,
@@ -342,7 +344,7 @@ static void found_at(struct scene *s, struct entries *e, const struct place *at,
 	struct shape shape;
 
 	look(e, at, &shape);
-	if (share->only && most > shape.most) /* the ledger counts more than it tells of */
+	if (share->only && most > shape.most) /* the ledger counts more than it reports */
 		shape.most = most;
 	f = same_leaks(s, &shape) ? found_same(s, &shape) : found_many(s, &shape);
 	if (!f)

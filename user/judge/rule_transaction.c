@@ -16,7 +16,7 @@
 
 struct held {
 	size_t count;
-	size_t old; /* of them, held too long whatever the others do */
+	size_t old; /* of them, held too long by age alone */
 	uint64_t longest_ns;
 	bool wrote, cursor;
 	const struct text *sql;
@@ -39,7 +39,8 @@ static bool connections_leak(const struct scene *s)
 	return false;
 }
 
-/* Growth needs no age.  A script that ends with one open has not leaked. */
+/* Leaking connections prove it at any age.  A script that ends with one transaction open has not
+ * leaked. */
 static bool is_held(const struct scene *s, const struct seen *x, bool leaking, bool *old)
 {
 	if (x->life->status < EV_STATUS_TRANSACTION || !x->life->used_ns ||
@@ -50,7 +51,7 @@ static bool is_held(const struct scene *s, const struct seen *x, bool leaking, b
 	return *old || (x->left && leaking);
 }
 
-/* Those for which that place answers. */
+/* Collects the transactions for which that place answers. */
 static void look(const struct scene *s, const struct place *at, struct held *h)
 {
 	bool leaking = connections_leak(s), old;
@@ -81,7 +82,7 @@ static uint64_t begun(const struct scene *s)
 	for (size_t i = 0; i < s->count; i++) {
 		const struct life *l = s->seen[i].life;
 
-		/* One that was open before we came was begun, too. */
+		/* A transaction that was open before the watch was begun, too. */
 		if (s->seen[i].open)
 			n += l->begun ? l->begun : l->status >= EV_STATUS_TRANSACTION;
 	}
@@ -99,7 +100,8 @@ static uint64_t ended(const struct scene *s)
 	return n;
 }
 
-/* only: no other place answers for any.  How many began at each of several is not known. */
+/* only: no other place answers for any.  With several places, the number begun at each is not
+ * known. */
 static void found(struct scene *s, const struct held *h, bool only, enum kind kind)
 {
 	struct finding_view *f = finding_add(s, CAUSE_OPEN_TRANSACTION, RESOURCE_TRANSACTION);
@@ -140,7 +142,7 @@ static void found(struct scene *s, const struct held *h, bool only, enum kind ki
 	f->advice = advice_for(s, f, ADVICE_END);
 }
 
-/* Is that place one where transactions are held, without the others? */
+/* Does that place hold transactions, even without the others? */
 static bool proves_alone(void *context, const struct place *place)
 {
 	struct scene *s = context;

@@ -7,7 +7,8 @@
 
 #include "user/judge/scene.h"
 
-/* Each looks at the scene of an endpoint and adds the findings it can prove. */
+/* Each rule looks at the scene of an endpoint and adds the findings it can prove.  0 or -1 without
+ * memory. */
 int rule_connections(struct scene *s);
 int rule_hung_up(struct scene *s);
 int rule_transactions(struct scene *s);
@@ -18,7 +19,7 @@ int rule_halves(struct scene *s);
 int rule_wal(struct scene *s);
 int rule_cursors(struct scene *s);
 
-/* These look at the process as a whole, after its endpoints. */
+/* Rules for the process as a whole, which run after those for its endpoints. */
 int rule_unread(struct scene *s);
 int rule_sites(struct scene *s);
 int rule_memory(struct scene *s);

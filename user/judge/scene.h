@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * scene.h - what a rule of the judge looks at: one endpoint of one process, seen whole, or what the
- * libraries of one process hold; and what rules share to say what they found.
+ * scene.h - the input of a rule: one endpoint of one process, or the process as a whole (objects of
+ * its libraries, memory); and the functions with which rules add what they found.
  */
 #ifndef DBLEAK_MODEL_SCENE_H
 #define DBLEAK_MODEL_SCENE_H
@@ -14,18 +14,19 @@
 struct place;
 struct places;
 
-/* Another stack than the one wanted. */
+/* The stack of an origin: the wanted one (ITSELF), or instead of it the one where the connection
+ * was opened or its transaction began. */
 enum stand_in { STANDS_ITSELF, STANDS_OPENED, STANDS_BEGUN };
 
-/* Where something comes from. */
+/* The origin of an object: the place, and the stack that leads there. */
 struct origin {
-	const struct place *place; /* NULL not known */
+	const struct place *place; /* NULL: not known */
 	enum stand_in stand_in;
-	uint64_t stack; /* 0 not known; it may lead to no place */
+	uint64_t stack; /* 0: not known; may lead to no place */
 	uint64_t count;
 };
 
-/* One connection, open or gone. */
+/* A connection, open or gone. */
 struct seen {
 	const struct life *life;
 	const struct connection *open; /* NULL: gone */
@@ -34,10 +35,10 @@ struct seen {
 	uint32_t passes;	       /* connections opened after its last use */
 	uint32_t own_passes;	       /* of those, by the thread that used it last */
 	bool exit;		       /* released at the end of its process only */
-	bool farewell;		       /* with a proper goodbye then */
+	bool farewell;		       /* closed properly then */
 	bool left;		       /* passed over, and never used again */
 	bool late;		       /* closed in bulk, long after its last use */
-	struct origin from;	       /* once a rule has asked for it */
+	struct origin from;	       /* set once a rule asks for it */
 	const struct place *answers;   /* the place whose finding counts it; NULL: the only one */
 };
 
@@ -50,7 +51,7 @@ struct scene {
 	const struct model *model;
 	const struct process_model *process;
 	const struct endpoint *endpoint;     /* NULL: the process, whatever its endpoints */
-	const struct ev_tally *brief;	     /* connections too brief to be told of one by one */
+	const struct ev_tally *brief;	     /* connections too brief to be reported one by one */
 	struct process_view *view;	     /* endpoints and findings so far */
 	const struct handle *const *handles; /* of the process, by site and birth */
 	size_t handle_count;
@@ -68,33 +69,35 @@ struct scene {
 	size_t finding_count, finding_room;
 };
 
-/* A new finding with the fields of the scene set, or NULL without memory (and the scene notes
- * that).  acquired, open and such are the rule's to fill. */
+/* Adds a finding and sets the fields that the scene knows; NULL without memory.  The rule fills in
+ * acquired, open and such. */
 struct finding_view *finding_add(struct scene *s, enum cause cause, enum resource resource);
 __attribute__((format(printf, 3, 4))) void finding_because(struct scene *s, struct finding_view *f,
 							   const char *format, ...);
-/* How sure we may be at most, with what was lost and what could not be read. */
+/* Limits a confidence by what was lost and what could not be read. */
 enum confidence confidence_cap(const struct scene *s, enum confidence c);
 double seconds(uint64_t ns);
-/* Each connection to it is a database of its own: SQLite in memory, or in a nameless file. */
+/* Does each connection to this endpoint have a database of its own: SQLite in memory, or in a
+ * nameless file? */
 bool is_private(const struct endpoint *e);
 /* "10.0.0.5:5432/shop as app"; NULL for no endpoint. */
 const char *place_text(const struct scene *s, const struct endpoint *e);
-/* The first finding of that cause, here or in the process's endpoints before; NULL. */
+/* The first finding of that cause: of this endpoint, or, in the scene of a process, of all its
+ * endpoints; NULL: none. */
 struct finding_view *finding_of(const struct scene *s, enum cause cause);
 
-/* The sum of what the findings of that cause have open. */
+/* The sum of the open objects of all findings of that cause. */
 uint64_t open_of(const struct scene *s, enum cause cause);
 
-/* Does the rise show something that piles up, and still does? */
+/* Do objects pile up in the rise, and still do? */
 bool rise_goes_on(const struct scene *s, const struct rise *r);
-/* The rise until end_ns, or, if that proves nothing, the one before the process gave all back when
- * it ended. */
+/* The rise until end_ns.  If that proves nothing: the rise before the process gave all back when
+ * it ended, and *fell is true. */
 struct rise rise_of(const struct scene *s, const struct history *h, uint64_t end_ns, bool *fell);
-/* The connection a library's object belongs to; NULL not known. */
+/* The connection that a library's object belongs to; NULL: not known. */
 const struct connection *connection_of(const struct scene *s, const struct handle *h);
-/* Have so many of a site's objects been released by means we do not see that what is open is not
- * known? */
+/* Is the number of open objects unknown, because too many of the site's objects are released by
+ * calls that no probe sees? */
 bool site_is_obscure(const struct site_model *site);
 
 #endif
