@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * advice.c - the table of examples.  A row without a database is for all that have no row.
+ * advice.c - the table of examples.  A row with database ANY serves each database that has no row
+ * of its own in that language.
  */
 #include "user/judge/advice.h"
 

@@ -11,15 +11,16 @@ enum advice {
 	ADVICE_CLOSE, /* each connection */
 	ADVICE_END,   /* each transaction */
 	ADVICE_PAGES, /* not all rows at once */
-	ADVICE_BOUND, /* what keeps objects */
+	ADVICE_BOUND, /* a cache or list that keeps objects */
 	ADVICE_FREE,  /* memory */
 };
 
-/* One sentence, with an example of that language, if there is one.  The scene's arena owns it. */
+/* Returns one sentence, with an example in that language if the table has one.  The scene's arena
+ * owns the text. */
 const char *advice_in(const struct scene *s, const struct finding_view *f, enum advice what,
 		      enum ev_language language);
-/* One sentence, with an example of the language that the finding's site is in; that of Python where
- * the site is not known.  The scene's arena owns it. */
+/* Does the same in the language of the finding's site, or in Python if the site is not known.  The
+ * scene's arena owns the text. */
 const char *advice_for(const struct scene *s, const struct finding_view *f, enum advice what);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * collector.c - see collector.h.  Known by how the functions that move objects are called.
+ * collector.c - see collector.h.  A collector is recognised by the names of its functions that move
+ * objects.
  */
 #include "user/judge/collector.h"
 
@@ -11,7 +12,7 @@ static const struct moving_collector v8 = {
 static const struct moving_collector jvm = {"the JVM", "jcmd PID GC.class_histogram, twice"};
 static const struct moving_collector clr = {".NET", "dotnet-gcdump collect, twice"};
 
-/* How their names begin. */
+/* Prefixes of the names of functions that move objects. */
 static const struct {
 	const char *prefix;
 	const struct moving_collector *of;

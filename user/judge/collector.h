@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * collector.h - collectors of garbage that move objects.
+ * collector.h - garbage collectors that move objects.
  *
- * Where one does, it is the collector that touches the pages on which objects live on, whatever
- * line once made them, and whatever line was at work when it began.  Such a stack names nobody.
+ * A moving collector copies living objects to other pages, so the collector itself touches those
+ * pages first.  The line that made the objects is not in that stack, and the line that is there was
+ * only at work when the collection began.  So a stack inside a moving collector names nobody.
  */
 #ifndef DBLEAK_MODEL_COLLECTOR_H
 #define DBLEAK_MODEL_COLLECTOR_H
@@ -11,11 +12,11 @@
 #include "user/model/code.h"
 
 struct moving_collector {
-	const char *name;  /* whose: "V8" */
-	const char *tells; /* what tells which objects live */
+	const char *name;  /* of the run time: "V8" */
+	const char *tells; /* the tool that shows which objects live */
 };
 
-/* Whose stack it is; NULL: that of no such collector, as far as is known. */
+/* Returns the collector at work in that stack; NULL: none that is known. */
 const struct moving_collector *collector_find(const struct code *code, uint64_t stack);
 
 #endif

@@ -2,9 +2,10 @@
 /*
  * forget.c - see forget.h.
  *
- * The last of those that ended are kept whatever they did: a report of minutes shows them all.  Of
- * the older ones the judge says who has findings; these stay, within bounds, and the others are
- * counted. It is done for many at once, since each time all tables are passed through.
+ * The last ENDED_KEPT processes that ended are kept whatever they did, so that a report of some
+ * minutes shows all of them.  Of the older ones, those with findings are kept, within ACCUSED_KEPT;
+ * the others are only counted.  The judge says which have findings.  Processes are dropped in
+ * batches, because each time all tables are walked.
  */
 #include "user/judge/forget.h"
 
@@ -18,7 +19,7 @@
 #define ENDED_KEPT   4096
 #define ACCUSED_KEPT 4096
 #define BATCH	     1024
-#define SETTLED_NS   60000000000ULL /* after its end no record tells of a process any more */
+#define SETTLED_NS   60000000000ULL /* no record names a process that ended so long ago */
 
 static struct process_model *ended_take(struct ended *list)
 {
@@ -31,7 +32,8 @@ static struct process_model *ended_take(struct ended *list)
 	return p;
 }
 
-/* Whoever has a connection still, or a place where another's handle leads. */
+/* Marks each process that still has a connection, or whose endpoint a connection or handle of
+ * another process refers to. */
 static void mark_used(struct model *m)
 {
 	struct table_slot *slot;
@@ -67,7 +69,7 @@ static void drop_handles(struct model *m)
 			table_remove(&m->sockets, socket);
 		table_remove(&m->handles, slot->key);
 		free(h);
-		at--; /* the table closed the gap from behind */
+		at--; /* removal moved later entries back into this slot */
 	}
 }
 
@@ -153,7 +155,7 @@ static void drop_all(struct model *m, struct process_model **which, size_t n)
 		drop_process(m, which[i]);
 }
 
-/* Sorts a batch of the oldest into those to keep and those to drop. */
+/* Sorts a batch of the oldest ended processes into those to keep and those to drop. */
 static int forget_batch(struct model *m)
 {
 	struct process_model *batch[BATCH];
@@ -177,7 +179,8 @@ static int forget_batch(struct model *m)
 	return err;
 }
 
-/* Too many that have something to tell: what is told of the oldest is only that. */
+/* Too many ended processes with findings are kept: the oldest are dropped, and only their number
+ * is reported. */
 static void forget_accused(struct model *m)
 {
 	struct process_model *batch[BATCH];
@@ -196,7 +199,7 @@ static void forget_accused(struct model *m)
 	drop_all(m, batch, go);
 }
 
-/* A batch beyond those that are kept, all of them long gone. */
+/* Is there a whole batch beyond ENDED_KEPT, and did the first in the list end SETTLED_NS ago? */
 static bool is_due(const struct model *m)
 {
 	const struct process_model *p = m->unasked.first;
@@ -213,7 +216,7 @@ static int forget_ended(struct model *m)
 		size_t before = m->processes.count;
 
 		err = forget_batch(m);
-		if (m->processes.count == before) /* all are still tied to something */
+		if (m->processes.count == before) /* all are still in use */
 			m->forget_ns = m->now_ns + SETTLED_NS;
 	}
 	while (!err && m->accused.count >= ACCUSED_KEPT + BATCH && m->now_ns >= m->forget_ns) {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * forget.h - lets go of processes that ended long ago and have nothing to tell, so that a watch of
- * days over short programs does not grow with their number.
+ * forget.h - drops processes that ended long ago without findings, so that memory does not grow
+ * with the number of short programs in a watch of days.
  */
 #ifndef DBLEAK_JUDGE_FORGET_H
 #define DBLEAK_JUDGE_FORGET_H
 
 #include "user/model/model.h"
 
-/* model_apply, and after each tick lets go of those of whom there are too many.  They stay in
- * m->forgotten.  0 or -ENOMEM. */
+/* Does model_apply, and after each tick drops ended processes beyond the limits of forget.c.
+ * m->forgotten counts the dropped ones.  0 or -ENOMEM. */
 int judge_apply(struct model *m, const struct ev_head *record);
 
 #endif

@@ -4,15 +4,16 @@
  *
  * Programs take memory when they start, fill pools and caches, keep what a large result once
  * needed, let garbage lie until it is collected, and never give all of it back.  All of that stops.
- * So what is looked at is the floor below which memory does not go back, and it must
+ * So the judge looks at the floor: the level below which memory does not go back.  The floor must
  *   - rise in many separate steps, not in one jump;
- *   - rise in the second half nearly as much as in the first: what fills rises ever more slowly;
- *   - rise until now: flat for as long as it grew is `bounded`, flat for a while is no proof;
- *   - have a slope that is above nothing even where it is least (Theil and Sen);
- *   - rise by more than a few megabytes, and by a part of what the process has;
+ *   - rise in the second half nearly as much as in the first: a cache fills ever more slowly;
+ *   - rise until now: growth followed by a flat time of the same length is `bounded`, and a short
+ *     flat time leaves no proof;
+ *   - have a slope above zero even at the low end of its confidence interval (Theil and Sen);
+ *   - rise by more than a few megabytes, and by a part of the process's size;
  *   - rise beside work: one request whose reply is read for a minute is one step.
- * What rose at the start is left out if what came after proves it alone.  A short watch can prove
- * little, so it must show more; where garbage is collected, much more.
+ * The rise at the start is left out if the time after it proves the leak alone.  A short watch can
+ * prove little, so it must show more growth; a language that collects garbage, much more.
  */
 #include "user/judge/growth.h"
 
@@ -35,8 +36,9 @@
 
 static const struct collector {
 	enum ev_language language;
-	uint64_t grown, ns; /* at least, where no collection was seen */
-	uint64_t beyond;    /* and three times what it had: no garbage lies so long; 0 it may */
+	uint64_t grown, ns; /* the least growth, in bytes and time, while no collection was seen */
+	uint64_t beyond;    /* bytes: growth beyond this, and of 3 times the first floor, is no
+			       garbage; 0: any growth may be */
 } collectors[] = {
 	{EV_LANG_JAVA, 256 * MB, 60 * SECOND_NS, 0},
 	{EV_LANG_JAVASCRIPT, 64 * MB, 15 * SECOND_NS, 128 * MB},
@@ -68,10 +70,10 @@ bool growth_may_be_garbage(const struct growth *g, enum ev_language language)
 }
 
 /*
- * Its shape.
+ * The shape of the growth.
  */
 
-/* How often it fell by a good part of what it grew. */
+/* Counts falls by more than a tenth of the growth. */
 static unsigned falls(const struct history *h, const struct trend *t)
 {
 	double before = 0, least = t->grown / 10;
@@ -86,7 +88,8 @@ static unsigned falls(const struct history *h, const struct trend *t)
 	return n;
 }
 
-/* What fills rises ever more slowly.  Seen from the middle on it looks more even than it is. */
+/* Do both halves bring enough of the growth?  A cache fills ever more slowly.  Seen from the
+ * middle on, its growth looks more even than it is, so the limit is higher there. */
 static bool is_even(const struct trend *t, bool whole)
 {
 	return t->late >= (whole ? 0.4 : 0.43) && t->late <= 0.75;
@@ -104,7 +107,7 @@ static bool is_repeated(const struct trend *t)
 	       t->since <= t->pause + 1 && t->largest <= 0.35 && t->to_ns - t->from_ns >= LONG_NS;
 }
 
-/* A saw-tooth of few teeth. */
+/* A saw-tooth with few teeth. */
 static bool is_coarse(const struct history *h, const struct trend *t)
 {
 	return t->parts == 4 && falls(h, t) >= 3 && t->rises == 3 && t->largest <= 0.5 &&
@@ -125,7 +128,7 @@ static enum growth_proof shape_of(const struct history *h, const struct trend *t
 }
 
 /*
- * Its size.
+ * The size of the growth.
  */
 
 static bool is_large(const struct trend *t)
@@ -153,11 +156,12 @@ static bool is_more_than_garbage(const struct history *h, const struct trend *t,
 }
 
 /*
- * What was done meanwhile.
+ * The work done meanwhile.
  */
 
-/* Requests tell of work only where each is seen.  SQLite's are not: a statement that is prepared
- * once is run many times. */
+/* Requests measure work only where each request is seen; TLS, compression and io_uring hide them.
+ * SQLite shows none either (shows_its_work): a statement that is prepared once is run many times.
+ */
 static bool is_hidden(const struct life *l)
 {
 	uint32_t hidden = l->flags & (EV_CONN_TLS | EV_CONN_COMPRESSED | EV_CONN_HIDDEN_IO);
@@ -177,8 +181,8 @@ static bool shows_its_work(const struct process_model *p)
 	return true;
 }
 
-/* A reply that is still being read since the first half of that time, and is large enough to be
- * what grows. */
+/* Has the connection been reading one reply since the first half of the span, a reply large enough
+ * to explain the growth? */
 static bool is_reading(const struct connection *c, const struct trend *t)
 {
 	uint64_t middle = t->from_ns + (t->to_ns - t->from_ns) / 2;
@@ -193,7 +197,7 @@ static uint64_t at_part(const struct history *h, const struct trend *t, unsigned
 	return history_least(h, trend_start(t, i), trend_start(t, i + 1));
 }
 
-/* Rises between which requests were made. */
+/* Counts the rises before each of which new requests were made. */
 static unsigned rises_beside(const struct history *work, const struct trend *t)
 {
 	uint64_t before = at_part(work, t, 0);
@@ -229,14 +233,14 @@ static bool is_beside_work(const struct scene *s, const struct trend *t)
 	}
 	if (!known || waits)
 		return true;
-	/* None at all: whatever grows has nothing to do with them. */
+	/* No request was made: the growth has nothing to do with requests, and must last longer. */
 	if (at_part(requests, t, t->parts - 1) == at_part(requests, t, 0))
 		return t->to_ns - t->from_ns >= IDLE_NS;
 	return rises_beside(requests, t) >= LEAST_WORK;
 }
 
 /*
- * All together.
+ * All conditions together.
  */
 
 static double samples_in(const struct memory_model *m, uint64_t span)
@@ -267,11 +271,12 @@ static void proves(const struct scene *s, struct growth *g, enum ev_language lan
 	g->trend = t;
 }
 
-/* What came together, as closely as sizes were told: a part of the trend may hold both an error and
- * a rest. */
+/* Counts of intervals by what happened in them: a rise, a request, a failure.  Intervals are as
+ * short as the samples of the size allow.  A part of the trend is too long: it may hold both a
+ * failure and a quiet time. */
 struct steps {
-	unsigned rose, worked;	      /* the size, requests */
-	unsigned beside, alone, idle; /* rises with failures and without; neither of them */
+	unsigned rose, worked;	      /* with a rise of the size; with requests */
+	unsigned beside, alone, idle; /* rises with failures, and without; neither */
 };
 
 static bool came(const struct history *h, uint64_t at, uint64_t width)
@@ -306,7 +311,7 @@ static struct steps steps_of(const struct memory_model *m, const struct trend *t
 	return s;
 }
 
-/* Did something fail in each step that rose, and in few of those that did not? */
+/* Do nearly all rises come with failures, and are there intervals with neither? */
 static bool are_beside_failures(const struct steps *s)
 {
 	return s->beside >= 3 && s->idle >= 2 && 8 * s->alone <= s->beside;
@@ -317,7 +322,8 @@ static bool are_rare(const struct steps *s)
 	return s->worked >= 8 && 2 * s->rose < s->worked;
 }
 
-/* Until when its size was told: of one that has ended not much longer than it was looked at. */
+/* The end of the time for which sizes are known.  A process that ended at most STALE_NS after its
+ * last sample: the time of that sample. */
 static uint64_t end_of(const struct scene *s, const struct memory_model *m)
 {
 	uint64_t last = m->state.head.ns;
@@ -327,7 +333,8 @@ static uint64_t end_of(const struct scene *s, const struct memory_model *m)
 	return s->now_ns;
 }
 
-/* A few large parts hide that it has stopped in the last of them: so does it rise in small ones? */
+/* A trend of few, large parts hides that the growth stopped within the last one.  So does the size
+ * still rise in small parts? */
 static bool still_rises(const struct memory_model *m, uint64_t from, uint64_t to)
 {
 	struct trend t = trend_of(&m->size, from, to, TREND_PARTS);
@@ -336,8 +343,9 @@ static bool still_rises(const struct memory_model *m, uint64_t from, uint64_t to
 	       t.since <= (t.pause > 1 ? t.pause : 1);
 }
 
-/* Seen from a late beginning on, what slackens looks even for a while.  What came at the very start
- * is no measure: there a program warms up. */
+/* Growth that slows down looks even for a while when it is seen from a late beginning, so its
+ * slope is compared with the slope before.  The first eighth is left out: there a program warms
+ * up. */
 static bool has_slackened(const struct memory_model *m, uint64_t from, uint64_t to)
 {
 	uint64_t first = m->size.first_ns, warm = first + (to - first) / 8;
@@ -350,7 +358,7 @@ static bool has_slackened(const struct memory_model *m, uint64_t from, uint64_t 
 	return before.parts && after.parts && before.slope > 1.25 * after.slope;
 }
 
-/* The longest time that proves most. */
+/* Finds the longest span that gives the strongest proof. */
 static void look(const struct scene *s, struct growth *g, enum ev_language language, uint64_t to)
 {
 	const struct memory_model *m = &s->process->memory;

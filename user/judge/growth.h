@@ -17,24 +17,25 @@ enum growth_proof {
 
 struct growth {
 	enum growth_proof proof;
-	struct trend trend;	      /* of its size in MEMORY_UNIT, where proven */
+	struct trend trend;	      /* of the process's size, in MEMORY_UNIT; set where proven */
 	uint64_t grown;		      /* bytes */
-	double per_minute, low, high; /* bytes; between low and high 19 times of 20 */
+	double per_minute, low, high; /* bytes; the truth is between low and high 19 times of 20 */
 	bool fell;		      /* all was given back when the process ended */
-	bool sporadic;		      /* only beside failures, or beside few of the requests */
+	bool sporadic; /* rises only beside failures, or beside few of the requests */
 	bool beside_failures;
-	bool collected; /* its language collects garbage, and was seen to do so meanwhile */
+	bool collected; /* the size fell twice or more meanwhile, as after a garbage collection */
 };
 
-/* language: most of the process's code is in it. */
+/* language: the one in which most of the process's code is written. */
 struct growth growth_of(const struct scene *s, enum ev_language language);
 
-/* Languages whose memory holds garbage for a while, and whose size alone tells little. */
+/* Does the language let garbage lie for a while, so that the size alone tells little? */
 bool growth_collects(enum ev_language language);
-/* Of what is proven: may all of it be garbage that was not collected yet? */
+/* May all of the proven growth be garbage that was not collected yet? */
 bool growth_may_be_garbage(const struct growth *g, enum ev_language language);
 
-/* "grew by 60 MB to 105 MB, flat for 40 s"; NULL: it did not grow much, or is not flat for long. */
+/* "grew by 60 MB to 105 MB, flat for 40 s"; NULL: memory did not grow much, or is not flat for
+ * long. */
 const char *growth_bounded(const struct scene *s);
 
 #endif

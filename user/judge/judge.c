@@ -2,13 +2,15 @@
 /*
  * judge.c - from the model to verdicts.
  *
- * What is a leak?  Something acquired that its process will not use again and does not release,
- * and of which there come more.  The first half is seen in order of events, never in age alone: a
- * newer one was acquired although the older lay idle.  The second half separates a leak from a
- * pool, a cache or a high-water mark, which grow and then stop.  What is held but does not grow is
- * `stuck` once it exceeds the process's own normal; what grew and stopped is `bounded`.  One look
- * never accuses, time under a request never counts, and where we could not see we say so instead
- * of guessing.  Each rule_*.c states its own proof.
+ * What is a leak?  An object that its process acquired, will not use again and does not release,
+ * while more of the same come.  The first half is proven by the order of events, never by age
+ * alone: the process acquired a newer object although the older one lay idle.  The second half
+ * separates a leak from a pool, a cache or a high-water mark, which grow and then stop.
+ *
+ * Objects that are held but do not grow in number are `stuck` once they exceed the process's own
+ * normal; growth that stopped is `bounded`.  One look never accuses, and time under a request never
+ * counts.  Where state could not be seen, the report says so instead of guessing.  Each rule_*.c
+ * states its own proof.
  */
 #include "user/judge/judge.h"
 
@@ -25,7 +27,8 @@
 #include "user/judge/site.h"
 #include "user/judge/view_owner.h"
 
-/* What hides its state from us.  TLS does not where the library's plaintext is read. */
+/* The flags that hide a connection's state: TLS, compression, hidden I/O.  TLS does not hide it
+ * where the library's plaintext is read. */
 static uint32_t unreadable(const struct life *l)
 {
 	uint32_t flags = l->flags & (EV_CONN_TLS | EV_CONN_COMPRESSED | EV_CONN_HIDDEN_IO);
@@ -204,8 +207,8 @@ static void scene_add(struct scene *s, const struct life *life, const struct con
 		s->births[s->birth_count++] = (struct birth){life->born_ns, life->tid};
 }
 
-/* What a process closes in its last second, opening nothing any more, is its shutdown: it was held
- * for the whole run, whoever said goodbye. */
+/* Connections that a process closes in its last second, after its last opening, belong to its
+ * shutdown: they were held for the whole run, even if they were closed properly. */
 static void mark_shutdown(struct scene *s)
 {
 	uint64_t last_birth = s->birth_count ? s->births[s->birth_count - 1].ns : 0;
@@ -223,7 +226,7 @@ static void mark_shutdown(struct scene *s)
 	}
 }
 
-/* Gathers the lives at one endpoint.  0 or -1 without memory. */
+/* Gathers the connections of one endpoint, open and closed.  Returns 0, or -1 without memory. */
 static int scene_fill(struct scene *s, struct connection **open, size_t open_count)
 {
 	size_t room = s->process->past_count + open_count + 1;
@@ -291,17 +294,19 @@ static void describe(const struct scene *s, struct endpoint_view *v)
 		if (!s->seen[i].open)
 			continue;
 		count_open(v, s->seen[i].open, s->now_ns);
-		/* One whose opening was seen will say; it may be at its handshake just now. */
+		/* A connection whose opening was seen will show its status; it may be in its
+		 * handshake now. */
 		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN &&
 			  (s->seen[i].life->flags & EV_CONN_PRE_EXISTING ||
 			   unreadable(s->seen[i].life) || s->endpoint->database == EV_DB_UNKNOWN);
 	}
-	/* Nothing was heard of any: idle or in a transaction, who knows. */
+	/* No open connection has shown its status: idle or in a transaction is not known. */
 	if (silent && silent == e->open)
 		v->connections.idle = v->connections.in_transaction = UNKNOWN64;
 }
 
-/* Brief connections are known by process only: they go to its first endpoint of their kind. */
+/* Brief connections are counted by process only: the counts go to its first endpoint of their kind
+ * (SQLite or not). */
 static void add_brief(struct process_view *process, const struct ev_tally *t, bool sqlite)
 {
 	struct endpoint_view *v = process->endpoints;
@@ -323,11 +328,12 @@ static void add_brief(struct process_view *process, const struct ev_tally *t, bo
 
 static bool judged(const struct scene *s)
 {
-	/* One look never accuses; what a pooler or a server holds is its job. */
+	/* A snapshot never accuses; a pooler or a server holds connections because that is its
+	 * job. */
 	return s->model->begin.mode != EV_MODE_SNAPSHOT && s->process->role == EV_ROLE_CLIENT;
 }
 
-/* Did its connections grow in the window and then stay flat for as long? */
+/* Did the number of connections grow in the window and then stay flat for as long? */
 static const char *bounded_reason(const struct scene *s)
 {
 	uint64_t first, last;
@@ -353,12 +359,13 @@ static const char *unknown_reason(const struct scene *s)
 		open++;
 		flags |= unreadable(s->seen[i].life);
 		opaque += unreadable(s->seen[i].life) != 0;
-		/* One whose opening was seen will say; it may be at its handshake just now. */
+		/* A connection whose opening was seen will show its status; it may be in its
+		 * handshake now. */
 		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN &&
 			  (s->seen[i].life->flags & EV_CONN_PRE_EXISTING ||
 			   s->endpoint->database == EV_DB_UNKNOWN);
 	}
-	/* A few that are not readable hide nothing of what the others show. */
+	/* A few unreadable connections hide nothing of what the others show. */
 	if (!open || (2 * opaque < open && silent < open))
 		return NULL;
 	if (flags & EV_CONN_TLS)
@@ -440,7 +447,7 @@ static int judge_endpoint(struct scene *s, struct process_view *v)
 	return 0;
 }
 
-/* What the libraries of a process hold, whatever its endpoints. */
+/* Judges the process as a whole, whatever its endpoints: objects of its libraries, and memory. */
 static int judge_libraries(struct scene *s, struct process_view *v)
 {
 	static int (*const rules[])(struct scene *) = {rule_unread, rule_sites, rule_memory};
@@ -454,7 +461,7 @@ static int judge_libraries(struct scene *s, struct process_view *v)
 	return err;
 }
 
-/* The part of something, sorted by owner, that is of one process. */
+/* The part of a sorted table that belongs to one process. */
 struct part {
 	void *first;
 	size_t count;
@@ -549,7 +556,7 @@ static int by_owner(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-/* Those of one process side by side, by site and birth. */
+/* Sorts handles by process, resource, site and birth. */
 static int by_place(const void *a, const void *b)
 {
 	const struct handle *x = *(struct handle *const *)a;
@@ -578,7 +585,7 @@ static int by_taker(const void *a, const void *b)
 	return (x->state.site > y->state.site) - (x->state.site < y->state.site);
 }
 
-/* All values of a table in that order; the caller frees them.  NULL without memory. */
+/* Returns all values of a table in that order; the caller frees the array.  NULL without memory. */
 static void **sorted(const struct table *t, int (*order)(const void *, const void *))
 {
 	void **all = calloc(t->count + 1, sizeof(*all));
@@ -624,7 +631,7 @@ static struct part part_of(void **all, size_t n, uint32_t owner, uint32_t (*owne
 	return (struct part){all + low, end - low};
 }
 
-/* The tables in an order in which what is of one process is side by side. */
+/* The values of the tables, sorted so that those of one process are side by side. */
 struct sorts {
 	void **connections, **handles, **memory;
 };
@@ -644,7 +651,8 @@ static bool sorts_fill(struct sorts *s, const struct model *m)
 	return s->connections && s->handles && s->memory;
 }
 
-/* What leads to a place is of one process: another's stack would show callers that it has not. */
+/* Places are found anew for each process.  A place keeps one stack that leads to it, and the stack
+ * of another process would show callers that this process does not have. */
 static int judge_one(const struct model *m, const struct sorts *s, struct arena *a,
 		     const struct site_patterns *library, const struct process_model *p,
 		     struct process_view *v)
@@ -726,7 +734,7 @@ static struct gap_view *gap_add(struct arena *a, struct report_view *v,
 	return g;
 }
 
-/* As signal.h numbers them. */
+/* The names of the numbers in signal.h. */
 static const char *signal_name(uint32_t number)
 {
 	static const char *const names[] = {
@@ -776,7 +784,7 @@ static bool is_told(const struct report_view *v, const struct gap_view *g)
 	return false;
 }
 
-/* Sites of which too much is freed by means we do not see. */
+/* Lists sites where too many objects are freed by calls that no probe sees. */
 static void list_obscure_sites(const struct model *m, struct arena *a, struct report_view *v)
 {
 	struct table_slot *slot;
@@ -803,7 +811,7 @@ static void list_obscure_sites(const struct model *m, struct arena *a, struct re
 	}
 }
 
-/* What the probes of a library count, for people. */
+/* Names what the probes of a library count, in words for the report. */
 static const char *counted_of(uint32_t library)
 {
 	switch (library) {
@@ -818,7 +826,7 @@ static const char *counted_of(uint32_t library)
 	}
 }
 
-/* Places of code beyond what the model keeps. */
+/* Says how many places and stacks were beyond what the model keeps. */
 static void list_refused(const struct model *m, struct arena *a, struct report_view *v)
 {
 	struct gap_view *g;
@@ -833,7 +841,7 @@ static void list_refused(const struct model *m, struct arena *a, struct report_v
 				 (unsigned long long)m->code.refused);
 }
 
-/* Texts and gaps beyond what the model keeps. */
+/* Says how many SQL texts and gaps were beyond what the model keeps. */
 static void list_left_out(const struct model *m, struct arena *a, struct report_view *v)
 {
 	struct gap_view *g;
@@ -854,7 +862,7 @@ static void list_left_out(const struct model *m, struct arena *a, struct report_
 	}
 }
 
-/* They had findings, but nobody can hear of them all. */
+/* Says how many processes with findings were dropped because there were too many to keep. */
 static void list_forgotten(const struct model *m, struct arena *a, struct report_view *v)
 {
 	struct gap_view *g;
@@ -939,7 +947,7 @@ static void account(const struct model *m, struct arena *a, struct report_view *
 	v->arch = copy(a, m->begin.arch);
 	v->cut = !m->ended;
 	memcpy(v->losses, m->loss.count, sizeof(v->losses));
-	/* One look has no duration worth dividing by. */
+	/* A snapshot has no duration worth dividing by. */
 	v->cpu_percent = -1;
 	if (window && m->begin.mode != EV_MODE_SNAPSHOT)
 		v->cpu_percent = 100.0 * (m->cost.cpu_ns + m->cost.bpf_ns) / window;

@@ -9,11 +9,11 @@
 #include "user/judge/site.h"
 #include "user/judge/view.h"
 
-/* The verdicts as of the latest record; library: what the user calls libraries, or NULL.  NULL
- * without memory.  view_close frees it; the model may go on or close meanwhile. */
+/* Returns the verdicts as of the latest record; NULL without memory. library: what the user calls
+ * libraries besides, or NULL. view_close frees the view; the model may go on or close meanwhile. */
 struct report_view *judge_view(const struct model *m, const struct site_patterns *library);
 
-/* Which of n processes have findings, as of the latest record.  0 or -ENOMEM. */
+/* Sets for each of n processes whether it has findings, as of the latest record.  0 or -ENOMEM. */
 int judge_accused(const struct model *m, const struct process_model *const *which, size_t n,
 		  bool *accused);
 

@@ -22,10 +22,10 @@ static bool frees_by_itself(enum ev_language language)
 }
 
 /*
- * Until when.
+ * The limit, and when it is reached.
  */
 
-/* Limits are set in powers of two; what the host has is not. */
+/* Limits are set in powers of two; the memory of a host is not. */
 static const char *in_binary(const struct scene *s, uint64_t bytes)
 {
 	static const char *const units[] = {"MiB", "GiB", "TiB"};
@@ -38,7 +38,7 @@ static const char *in_binary(const struct scene *s, uint64_t bytes)
 	return arena_format(s->arena, "%llu %s", (unsigned long long)bytes, units[i]);
 }
 
-/* The limit that is nearest in time: descriptors may have been told already. */
+/* Keeps the limit that is reached first: the finding may name another one (open files) already. */
 void memory_exhaustion(const struct scene *s, struct finding_view *f, const struct growth *g)
 {
 	const struct memory_model *m = &s->process->memory;
@@ -61,7 +61,7 @@ void memory_exhaustion(const struct scene *s, struct finding_view *f, const stru
 }
 
 /*
- * What it costs.
+ * The cost in memory.
  */
 
 bool account_grows(const struct account *a)
@@ -91,7 +91,7 @@ struct memory_cost account_cost(const struct account *a)
 }
 
 /*
- * What the finding says.
+ * The evidence.
  */
 
 static void say_growth(struct scene *s, struct finding_view *f, const struct growth *g)
@@ -143,7 +143,7 @@ static const char *why_unknown(const struct takings *t)
 	return "no frame of the stacks seen is the program's own";
 }
 
-/* Where a collector moves what lives, pages tell nothing of those who keep it. */
+/* A page does not show which line keeps objects that a collector has moved there. */
 static void say_unknown(struct scene *s, struct finding_view *f, const struct account *a)
 {
 	uint64_t rest = a->growth->grown;
@@ -164,7 +164,7 @@ static void say_unknown(struct scene *s, struct finding_view *f, const struct ac
 	finding_because(s, f, "who took it is not known: %s%s", why_unknown(a->takings), others);
 }
 
-/* How much of the growth is explained, and by whom. */
+/* Says how much of the growth is explained, and by which places. */
 static void say_shares(struct scene *s, struct finding_view *f, const struct account *a)
 {
 	uint64_t grown = a->growth->grown, rest = grown;
@@ -186,8 +186,8 @@ static void say_shares(struct scene *s, struct finding_view *f, const struct acc
 				memory_words(s, rest));
 }
 
-/* First touches are of whoever comes first.  Of Python's objects it is looked up whether they live.
- */
+/* The growth tier samples the first touch of a page.  The line that comes first may not be the one
+ * that keeps memory there.  For Python, dbleak looks up whether the objects live. */
 bool account_is_vague(const struct account *a)
 {
 	const struct taking *t = a->taking;
@@ -202,7 +202,7 @@ static const char *const sources[] = {
 	[EV_TIER_FULL] = "the calls of its allocator",
 };
 
-/* A fifth of what it takes, or more. */
+/* Does the place give back more than a fifth of what it takes? */
 static bool gives_back(const struct taking *t)
 {
 	return 4 * t->taken_bytes > 5 * t->held;
@@ -213,7 +213,7 @@ static double held_at_most(const struct taking *t)
 	return t->held + t->error < t->taken_bytes ? t->held + t->error : t->taken_bytes;
 }
 
-/* A tier's figure is worth what it is taken from. */
+/* Says what the figure was measured from, because tiers differ in how exact they are. */
 static void say_source(struct scene *s, struct finding_view *f, const struct account *a)
 {
 	const struct taking *t = a->taking;
@@ -221,7 +221,7 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 	if (!t || a->takings->tier >= sizeof(sources) / sizeof(sources[0]) ||
 	    !sources[a->takings->tier])
 		return;
-	if (t->error >= t->held && t->error >= 1) /* hardly a figure */
+	if (t->error >= t->held && t->error >= 1) /* the error is as large as the figure */
 		finding_because(s, f, "at most %s held: from %s", memory_words(s, held_at_most(t)),
 				sources[a->takings->tier]);
 	else if (t->error >= 1)
@@ -247,7 +247,8 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 		finding_because(s, f, "seen in short windows, and reckoned up to the whole time");
 }
 
-/* The last request of a connection that is gone, where there was but one endpoint. */
+/* The only endpoint of the process, with the SQL text of the connection that closed last.  NULL:
+ * there is none, or more than one. */
 static const struct endpoint *endpoint_of_past(const struct scene *s, const struct text **sql)
 {
 	const struct process_model *p = s->process;
@@ -278,7 +279,7 @@ static void name_connection(struct scene *s, struct finding_view *f, uint64_t id
 	f->sql = sql ? sql->sql : NULL;
 }
 
-/* Rows of a reply, if half of it was taken while one was read. */
+/* Names the reply, if at least half of the memory was taken while one was read. */
 static void say_reply(struct scene *s, struct finding_view *f, const struct taking *t)
 {
 	if (!t || !t->connection || 2 * t->reply_bytes < t->taken_bytes)
@@ -289,7 +290,7 @@ static void say_reply(struct scene *s, struct finding_view *f, const struct taki
 }
 
 /*
- * Its kind, its cause, and how sure we are.
+ * The kind, the cause and the confidence.
  */
 
 bool taking_counts_each(const struct taking *t)
@@ -318,7 +319,8 @@ double account_explains(const struct account *a)
 	return a->taking && a->growth->grown ? (double)a->taking->grown / a->growth->grown : 0;
 }
 
-/* Line and size agree: a minute and more, nearly all of it is held there, and rises evenly. */
+/* Line and process agree: the process grew steadily for SURE_NS or longer, nearly all of the
+ * growth is held at the line, and the slope and the figure have small errors. */
 static bool agree_strongly(const struct account *a)
 {
 	const struct trend *t = &a->growth->trend;
@@ -329,7 +331,7 @@ static bool agree_strongly(const struct account *a)
 	       a->taking->error <= a->taking->held / 8.0;
 }
 
-/* Programs fill what they keep when they are young. */
+/* A young program still fills its caches. */
 static bool is_young(const struct scene *s)
 {
 	return !s->process->exited_ns && s->now_ns < s->process->start_ns + YOUNG_NS;
@@ -369,7 +371,7 @@ static void count_blocks(struct finding_view *f, const struct account *a)
 	f->open = known ? t->taken - t->freed : UNKNOWN64;
 }
 
-/* The stacks that lead to the place, by what each holds; the first is the one that is shown. */
+/* The stacks that lead to the place, weighted by the bytes that each holds; the first is shown. */
 static struct origins ways_to(const struct scene *s, const struct account *a)
 {
 	const struct taking *t = a->taking;

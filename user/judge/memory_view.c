@@ -52,7 +52,8 @@ static struct memory_site_view site_of(const struct scene *s, const struct takin
 	};
 }
 
-/* Those that hold most are not always those that grew most. */
+/* Returns the taking that holds most below another (NULL: of all).  Takings are sorted by growth,
+ * which is not the order of what they hold. */
 static const struct taking *largest_below(const struct takings *all, const struct taking *below)
 {
 	const struct taking *best = NULL;

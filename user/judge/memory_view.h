@@ -7,10 +7,10 @@
 
 #include "user/judge/scene.h"
 
-/* Whose the nearest limit is: "docker web1", "the host"; NULL there is none. */
+/* The owner of the nearest limit: "docker web1", "the host"; NULL: there is no limit. */
 const char *memory_limit_of(struct arena *arena, const struct process_model *p);
 
-/* Fills the scene's view.  0 or -1 without memory. */
+/* Fills in the memory part of the scene's view.  Returns 0, or -1 without memory. */
 int memory_describe(const struct scene *s);
 
 #endif

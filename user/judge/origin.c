@@ -9,7 +9,7 @@
 
 #include "user/judge/words.h"
 
-#define AT_REQUEST_NS 10000000ULL /* how long before a request its stack may be taken */
+#define AT_REQUEST_NS 10000000ULL /* a stack may be taken so long before its request */
 #define NAMED_MOST    4
 #define CALLERS_MOST  24
 
@@ -29,8 +29,8 @@ struct origin origin_of_opening(const struct scene *s, const struct life *l)
 	return o;
 }
 
-/* Is the stack of a transaction that has ended?  It would name another's line.  Of a SQLite
- * transaction we learn by looking, later than it began. */
+/* Does the stack belong to an earlier transaction, which has ended?  Then it would name the wrong
+ * line.  SQLite is exempt: its transactions are found by looking, later than they began. */
 static bool is_of_before(const struct scene *s, const struct life *l)
 {
 	return l->begun_ns && l->begun_ns + AT_REQUEST_NS < l->transaction_ns && s->endpoint &&
@@ -51,7 +51,8 @@ struct origin origin_of_life(const struct scene *s, const struct life *l)
 	return o;
 }
 
-/* It is told of by its text alone; else what its connection began last is nearest. */
+/* A record names the oldest unfinished statement by its SQL text alone, so a statement with that
+ * text gives the stack.  Without one, the transaction that the connection began last is nearest. */
 struct origin origin_of_reader(const struct scene *s, const struct connection *c)
 {
 	struct origin o = {};
@@ -120,13 +121,13 @@ static bool same_function(const struct place *a, const struct place *b)
 	       same_text(a->frame->file, b->frame->file);
 }
 
-/* Its line is only where the function begins. */
+/* The line of the frame is only where its function begins. */
 static bool is_vague(const struct place *p)
 {
 	return p->frame->flags & EV_FRAME_DEFINED;
 }
 
-/* The line of that function with most; NULL: none is exact. */
+/* The exact line of that function with the highest count; NULL: none is exact. */
 static const struct origin *exact_line(const struct origins *o, const struct place *of)
 {
 	const struct origin *most = NULL;
@@ -148,8 +149,8 @@ const struct place *origins_line(const struct origins *o, const struct place *pl
 	return exact ? exact->place : place;
 }
 
-/* One call may be known by its line at one time and by its function only at another (code that was
- * compiled meanwhile): the line has both. */
+/* Adds the count of a function to that of its exact line.  One call may be known by its line at
+ * one time and by its function only at another, when its code was compiled meanwhile. */
 static void settle(struct origins *o)
 {
 	for (size_t i = 0; i < o->count;) {
@@ -182,7 +183,7 @@ size_t origins_culprits(const struct origins *all,
 	for (size_t i = 0; i < o.count; i++) {
 		const struct place *place = o.all[i].place;
 
-		/* With only one known there is nobody else to answer. */
+		/* A single origin need not prove it alone: no other place can answer. */
 		if (!place || (o.count > 1 && !proves(context, place)))
 			continue;
 		out[n++] = place;
@@ -217,7 +218,7 @@ static const char *copy(const struct scene *s, const char *text)
 void frame_copy(const struct scene *s, const struct code_frame *f, struct frame_view *v)
 {
 	if (!f)
-		return; /* never told of, or there were too many */
+		return; /* no record described the frame, or there were too many */
 	v->language = f->language;
 	v->function = copy(s, f->function);
 	v->file = copy(s, f->file);
@@ -248,7 +249,7 @@ static void copy_stack(const struct scene *s, struct finding_view *f,
 	f->stack_flags = stack->flags;
 }
 
-/* A line that many call is reached by many ways: shown is one by which these objects came. */
+/* Many callers reach one line by different stacks: shown is a stack by which these objects came. */
 static void show(const struct scene *s, struct finding_view *f, const struct origin *o)
 {
 	const struct code_stack *own = code_stack(&s->model->code, o->stack);
@@ -306,14 +307,14 @@ static void say_elsewhere(struct scene *s, struct finding_view *f, const struct 
 				(unsigned long long)most->count, names);
 }
 
-/* Those that called the place, each once. */
+/* The callers of a place, each once. */
 struct callers {
 	struct caller {
 		const struct code_frame *frame;
 		uint64_t count;
 	} all[CALLERS_MOST];
 	size_t count;
-	uint64_t total; /* those that are not known, or too many, with them */
+	uint64_t total; /* with callers that are not known, or too many */
 };
 
 static void add_caller(struct callers *c, const struct code_frame *f, uint64_t n)
@@ -335,7 +336,7 @@ static void add_caller(struct callers *c, const struct code_frame *f, uint64_t n
 	c->all[i].count += n;
 }
 
-/* Takes out the one that called most often. */
+/* Removes and returns the caller with the highest count. */
 static struct caller next_caller(struct callers *c)
 {
 	struct caller most = c->all[0];
@@ -370,14 +371,14 @@ static struct callers callers_of(const struct scene *s, const struct origins *o,
 	return c;
 }
 
-/* That a program begins there tells nobody anything. */
+/* A caller at which a program begins says nothing. */
 static bool is_beginning(const struct code_frame *f)
 {
 	return same_text(f->function, "main") || same_text(f->function, "<module>");
 }
 
-/* Where one line is come to by several ways, they tell more than the line.  What takes memory for
- * others seldom keeps it, so of memory they are told even of one. */
+/* Several callers of one line say more than the line.  A line that takes memory for its callers
+ * seldom keeps it, so for memory even a single caller is named. */
 static void say_callers(struct scene *s, struct finding_view *f, const struct origins *o,
 			const struct place *place)
 {

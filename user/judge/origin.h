@@ -2,16 +2,16 @@
 /*
  * origin.h - which place of the program answers for what a finding counts.
  *
- * Which stack names the culprit?  Of a connection left inside a transaction the one under which
- * that transaction began: a pool's connect stack names only its first user.  Of one left outside
- * of any, the one under which it was opened.  Where the one was not seen the other stands in, and
- * the finding says so.
+ * The culprit's stack.  For a connection left inside a transaction it is the stack under which that
+ * transaction began: the stack that opened a pool's connection names only its first user.  For a
+ * connection left outside any transaction it is the stack under which the connection was opened.
+ * If the wanted stack was not seen, the other one stands in, and the finding says so.
  *
- * When are there several culprits?  A finding is an accusation, so it needs its rule's whole proof.
- * Each place whose own objects prove it is a finding of its own: two lines of one function stay
- * two.  A place with one connection of twelve proves nothing alone; it is counted with the place
- * that has most, and the evidence says how many came from elsewhere or from where nobody saw.  So
- * the findings of a cause add up to what the rule found, and none counts anything twice.
+ * Several culprits.  A finding is an accusation, so it needs its rule's whole proof.  Each place
+ * whose own objects prove it is a finding of its own: two lines of one function stay two.  A place
+ * with one connection of twelve proves nothing alone.  Its connection is counted with the place
+ * that has most, and the evidence says how many came from elsewhere or from an unknown place.  So
+ * the findings of a cause add up to what the rule found, and no object is counted twice.
  *
  * A helper that only wraps the library's call is one place, whoever calls it; where its callers
  * differ, the evidence names them.
@@ -22,11 +22,11 @@
 #include "user/judge/scene.h"
 #include "user/judge/site.h"
 
-#define ORIGINS_MOST 32 /* beyond, places are counted as one that is not known */
+#define ORIGINS_MOST 32 /* places beyond are counted in the total only, as not known */
 
-#define WAYS_MOST 48 /* beyond, a way to a place is not looked at */
+#define WAYS_MOST 48 /* stacks beyond are not looked at */
 
-/* Zeroed is empty. */
+/* All zero is empty. */
 struct origins {
 	struct origin all[ORIGINS_MOST];
 	size_t count;
@@ -34,39 +34,41 @@ struct origins {
 	struct way {
 		const struct place *place;
 		uint64_t stack, count;
-	} ways[WAYS_MOST]; /* the stacks by which each place was come to */
+	} ways[WAYS_MOST]; /* the stacks that lead to each place */
 	size_t way_count;
-	bool in_bytes; /* counts are of bytes: who called is told even of one caller */
+	bool in_bytes; /* counts are bytes: even a single caller is named */
 };
 
 struct origin origin_of_stack(const struct scene *s, uint64_t stack);
-/* Of a connection: as it was left, or where it was opened. */
+/* The origin of a connection. origin_of_life: where its transaction began if it is inside one,
+ * else where it was opened. origin_of_opening: where it was opened. */
 struct origin origin_of_life(const struct scene *s, const struct life *l);
 struct origin origin_of_opening(const struct scene *s, const struct life *l);
 
-/* Of a SQLite connection's oldest unfinished statement. */
+/* The origin of a SQLite connection's oldest unfinished statement. */
 struct origin origin_of_reader(const struct scene *s, const struct connection *c);
 
 void origins_add(struct origins *o, struct origin from, uint64_t n);
-/* The known place with the most; NULL: none is known. */
+/* The known place with the highest count; NULL: none is known. */
 const struct origin *origins_most(const struct origins *o);
 
-/* The exact line of what is known by its function only, if others of it are known exactly; else the
- * place itself. */
+/* For a place that is known by its function only: the exact line of that function, if another
+ * origin has it.  Else the place itself. */
 const struct place *origins_line(const struct origins *o, const struct place *place);
 
-/* The places that answer: those that prove the rule's case alone, the one with most first; or, if
- * none does, the one with most.  Returns how many, at most ORIGINS_MOST; 0: no place is known. */
+/* Finds the places that answer: those that prove the rule's case alone, the one with the highest
+ * count first; or, if none does, the one with the highest count.  Returns how many, at most
+ * ORIGINS_MOST; 0: no place is known. */
 size_t origins_culprits(const struct origins *all,
 			bool (*proves)(void *context, const struct place *place), void *context,
 			const struct place **out);
-/* Which of them answers for what comes from there: itself, one of the same function, or the first.
- */
+/* The culprit that answers for objects from a place: the place itself, a culprit in the same
+ * function, or the first.  NULL: there is none. */
 const struct place *culprit_of(const struct place *const *culprits, size_t n,
 			       const struct place *from);
 
-/* Names the place with the most, and says what comes from others.  sampled: what has no place was
- * not looked at. */
+/* Names the place with the highest count, and says how many come from others. sampled: objects
+ * without a place were not looked at. */
 void finding_from(struct scene *s, struct finding_view *f, const struct origins *all, bool sampled);
 
 void frame_copy(const struct scene *s, const struct code_frame *f, struct frame_view *v);

@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* What a pattern is compared with. */
+/* The part of a frame that a pattern is compared with. */
 enum part {
-	IN_PACKAGE,  /* the file, from the folder on into which packages are installed */
-	IN_RELATIVE, /* the file, from its beginning, if that is no '/' */
+	IN_PACKAGE,  /* the file, from after a folder into which packages are installed */
+	IN_RELATIVE, /* the file, from its beginning, if it does not begin with '/' */
 	IN_FILE,     /* the file */
 	IN_MODULE,   /* the library or program that was mapped, its name alone */
 	IN_PATH,     /* the same with its path */
@@ -134,7 +134,7 @@ static const struct row rows[] = {
 	 "<core::* alloc::boxed::* <alloc::* tokio::* <tokio::* futures_util::* <futures_util::* "
 	 "__libc_start* _start __gnu_cxx::* boost::* __rust_* Interpreter call_stub StubRoutines* "
 	 "vtable?stub itable?stub I2C*"},
-	/* by custom a program's own names for what only calls the allocator */
+	/* usual names for a program's own wrappers of the allocator */
 	{EV_LANG_NATIVE, IN_FUNCTION, SITE_RUNTIME,
 	 "xmalloc* xcalloc* xrealloc* xreallocarray* xzalloc* xstrdup* xstrndup* xmemdup* "
 	 "xasprintf* "
@@ -197,7 +197,7 @@ static const struct row rows[] = {
 	 "node:* internal events.js net.js tls.js timers.js _stream_* bootstrap_node.js module.js"},
 
 	/*
-	 * Java: names of classes with points, whatever the map wrote.
+	 * Java: names of classes with dots, whatever the map of compiled code writes.
 	 */
 	{EV_LANG_JAVA, IN_FUNCTION, SITE_DATABASE,
 	 "org.postgresql.* com.impossibl.postgres.* com.mysql.* org.mariadb.* org.sqlite.* "
@@ -244,7 +244,7 @@ static const struct row rows[] = {
 static const struct root {
 	enum ev_language language;
 	const char *folder;
-	bool others; /* nothing of the owner stands there, unless the whole program does */
+	bool others; /* holds no code of the owner, unless the whole program is there */
 } roots[] = {
 	{EV_LANG_PYTHON, "site-packages/", true},
 	{EV_LANG_PYTHON, "dist-packages/", true},
@@ -320,14 +320,14 @@ static bool fits_one(const char *patterns, const char *text, bool whole)
 /* A frame, as the rows look at it. */
 struct look {
 	enum ev_language language;
-	const char *file, *module, *function; /* NULL not known */
-	const char *package;		      /* in file; NULL: it is in no such folder */
-	bool others;			      /* of others, says the folder */
-	char name[256];			      /* of a Java method, with points */
+	const char *file, *module, *function; /* NULL: not known */
+	const char *package;		      /* within file; NULL: in no folder of packages */
+	bool others;			      /* not the owner's, as the folder says */
+	char name[256];			      /* of a Java method, with dots */
 };
 
-/* The last time a folder stands in a path; NULL never.  Its name may begin in the middle of a
- * component's ("x.egg/"), if it begins with a point. */
+/* Returns the rest of a path after the last occurrence of a folder; NULL: none.  A folder that
+ * begins with a dot may begin in the middle of a component ("x.egg/"). */
 static const char *after_folder(const char *path, const char *folder)
 {
 	const char *found = NULL;
@@ -353,7 +353,7 @@ static void find_package(struct look *l)
 }
 
 /* "Lorg/h2/Driver;::connect", "void org.h2.Driver.connect(java.lang.String)": from the class on,
- * with points. */
+ * with dots. */
 static void java_name(struct look *l)
 {
 	const char *s = l->function, *space = NULL;
@@ -409,7 +409,7 @@ static bool row_fits(const struct row *r, const struct look *l)
 {
 	const char *text = r->language == l->language ? part_of(l, r->part) : NULL;
 
-	/* site-packages/ stands in a folder of the run time. */
+	/* site-packages/ lies in a folder of the run time, but does not belong to it. */
 	if (!text || (r->part == IN_FILE && r->class == SITE_RUNTIME && l->others))
 		return false;
 	return fits_one(r->patterns, text, r->part == IN_FUNCTION || r->part == IN_RELATIVE);
@@ -429,7 +429,7 @@ static bool is_called_library(const struct look *l, const struct site_patterns *
 	return false;
 }
 
-/* A script in a folder of programs, as installers write it to call into a package. */
+/* A script in a folder of programs, which an installer wrote to call into a package. */
 static bool is_starter(const struct look *l)
 {
 	const char *slash = l->file ? strrchr(l->file, '/') : NULL;
@@ -439,7 +439,7 @@ static bool is_starter(const struct look *l)
 	       !strcmp(l->function, "<module>");
 }
 
-/* Nothing that anybody could look up.  What is interpreted has a file. */
+/* Does the frame have nothing that anybody could look up?  Interpreted code has a file. */
 static bool is_nameless(const struct code_frame *f)
 {
 	switch (f->language) {
@@ -493,7 +493,8 @@ const struct code_frame *places_frame(const struct places *p, const struct code_
 			return f;
 		if (class == SITE_PACKAGE && !package)
 			package = f;
-		/* What a library has generated ends where the library goes on. */
+		/* A starter called by a library is code that the library generated, not the start
+		 * of the program. */
 		if (class == SITE_STARTER && !starter)
 			starter = f;
 		else if (class == SITE_DATABASE || class == SITE_PACKAGE)
@@ -532,7 +533,7 @@ static uint64_t mix(uint64_t hash, const char *text)
 	return (hash ^ 0xff) * 0x100000001b3ULL;
 }
 
-/* One line of one function; without a line, one address. */
+/* A place is one line of one function; without a line, one address. */
 static struct table_key frame_key(const struct code_frame *f)
 {
 	uint64_t at = f->line ? f->line : f->offset;
@@ -568,7 +569,7 @@ const struct place *places_find(struct places *p, uint64_t stack)
 	if (!s || place)
 		return place == &none ? NULL : place;
 	place = place_make(p, s);
-	/* Without memory it is only found anew. */
+	/* Without memory for the entry, the place is only searched for again. */
 	table_put(&p->by_stack, key, (void *)(place ? place : &none));
 	return place;
 }

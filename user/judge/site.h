@@ -2,13 +2,13 @@
 /*
  * site.h - whose code a frame is, and which frame of a stack answers for what was acquired there.
  *
- * What is the owner's code?  The line that its owner would change: the first frame, from the
- * innermost outwards, that belongs neither to a database library, driver, ORM or pool, nor to the
- * run time of its language, nor to a package that somebody else wrote and an installer put there.
- * site.c has all that is not in one table; --library adds to it.  Where every frame outside the
- * database libraries is of installed packages, the program itself is one (a Debian package, pip
- * install), and the first of those is it.  How a program was started (a script in bin/, manage.py,
- * python3 -c) answers only when nothing else does.
+ * The owner's code is the line that the owner of the program would change.  It is the first frame,
+ * from the innermost outwards, that belongs neither to a database library, driver, ORM or pool, nor
+ * to the run time of its language, nor to a package that somebody else wrote and an installer put
+ * there.  One table in site.c lists all code that is not the owner's; --library adds to it.  Where
+ * every frame outside the database libraries is of installed packages, the program itself is one (a
+ * Debian package, pip install), and the first of those frames answers.  The frame that started the
+ * program (a script in bin/, manage.py, python3 -c) answers only when nothing else does.
  *
  * A file of the owner may bear any name, so a package is known by where installers put it, below
  * site-packages/, node_modules/, gems/, vendor/ and their like, and not by a folder called redis.
@@ -26,11 +26,11 @@ enum site_class {
 	SITE_STARTER,  /* how the program was started */
 	SITE_RUNTIME,  /* of the language */
 	SITE_DATABASE, /* library, driver, ORM, pool */
-	SITE_NAMELESS, /* an address of which nothing is known */
+	SITE_NAMELESS, /* an address about which nothing is known */
 };
 
-/* What the user calls libraries besides: globs over file, module and function.  '*' is any text; a
- * glob without it is whole components of a path: "app/db.py", "libwrap.so". */
+/* Further code that the user calls libraries: globs over file, module and function.  '*' is any
+ * text; a glob without '*' matches whole components of a path: "app/db.py", "libwrap.so". */
 struct site_patterns {
 	const char *const *pattern;
 	size_t count;
@@ -45,7 +45,7 @@ struct place {
 	const struct code_stack *stack;
 };
 
-/* The places that stacks lead to, each found once.  Zeroed is empty but for the first two. */
+/* The places that stacks lead to, each found once.  All zero but code, more and arena is empty. */
 struct places {
 	const struct code *code;
 	const struct site_patterns *more;
@@ -55,11 +55,11 @@ struct places {
 
 void places_free(struct places *p);
 
-/* The frame of a stack that answers; NULL none does. */
+/* The frame of a stack that answers; NULL: none does. */
 const struct code_frame *places_frame(const struct places *p, const struct code_stack *s);
 
-/* The owner's frame that called the one that answers; NULL: it is not the owner's, or nothing of
- * his is further out but the same function. */
+/* The owner's frame that called the one that answers.  NULL: the one that answers is not the
+ * owner's, or no other function of the owner is further out. */
 const struct code_frame *places_caller(const struct places *p, const struct code_stack *s);
 
 /* Stacks that lead to the same line of the same function lead to the same place: compare the

@@ -12,20 +12,21 @@ void takings_free(struct takings *t)
 	free(t->all);
 }
 
-#define ERROR_MOST 1e18 /* bytes: more fits no number of them */
+#define ERROR_MOST 1e18 /* bytes: larger ones do not fit into an integer */
 
 static uint64_t sum_known(uint64_t a, uint64_t b)
 {
 	return a == UNKNOWN64 || b == UNKNOWN64 ? UNKNOWN64 : a + b;
 }
 
-/* The errors of samples do not all point the same way. */
+/* The errors of samples partly cancel out, so their squares are added. */
 static double square_sum(double sum, double error)
 {
 	return sum + error * error;
 }
 
-/* An arena of Python, a heap of V8: mapped where room ran out, which may be anywhere. */
+/* Is it an arena of Python or a heap of V8?  The run time maps one where its room ran out, which
+ * may be at any line. */
 static bool is_room(const struct ev_memory_site *ev, const struct place *p)
 {
 	return ev->tier == EV_TIER_FULL && p && p->frame->language >= EV_LANG_PYTHON &&
@@ -66,7 +67,8 @@ const struct place *taking_place(const struct scene *s, const struct ev_memory_s
 	return *moved ? NULL : places_find(s->places, ev->stack);
 }
 
-/* The taking of that place; what has none is one, too, and what a collector has moved. */
+/* Returns the taking of a site's place.  Sites without a place share one taking, and so do those
+ * of one moving collector. */
 static struct taking *taking_of(const struct scene *s, struct takings *t, struct table *by_place,
 				const struct ev_memory_site *ev)
 {
@@ -98,16 +100,16 @@ static int most_grown_first(const void *a, const void *b)
 	return (x->from.stack > y->from.stack) - (x->from.stack < y->from.stack);
 }
 
-/* Is it the page alone that tells what is held? */
+/* Do the pages alone show what is held? */
 static bool is_by_page(const struct taking *t)
 {
 	return t->from.place && t->from.place->frame->language == EV_LANG_NATIVE;
 }
 
 /*
- * What an allocator moves (realloc, by mremap) is not found where it was touched, and looks given
- * back. But what the process has grown by since is there, wherever it is: so a place holds at least
- * what it took, less all that anybody can have given back.
+ * A block that realloc moves by mremap is no longer found at the pages that were touched, and looks
+ * given back.  But the memory by which the process has grown since is there, wherever it is.  So a
+ * place holds at least what it took, less all that anybody can have given back.
  */
 static void find_elsewhere(const struct scene *s, struct takings *t, const struct trend *over)
 {

@@ -24,7 +24,7 @@ static void find_floors(struct trend *t, const struct history *h)
 	t->grown = t->floor[t->parts - 1] - t->floor[0];
 }
 
-/* A small step is none: a quarter of what each part would have if all had the same. */
+/* A step smaller than a quarter of the mean step is no rise. */
 static void find_rises(struct trend *t)
 {
 	double least = t->grown / (t->parts - 1) / 4, before = t->floor[0];
@@ -46,7 +46,7 @@ static void find_rises(struct trend *t)
 		last = i;
 	}
 	t->since = t->parts - 1 - last;
-	/* Of an even number the middle lies between two. */
+	/* With an even number of parts, the middle lies between two. */
 	t->late = (t->floor[t->parts - 1] - (t->floor[middle] + t->floor[t->parts / 2]) / 2) /
 		  t->grown;
 }
@@ -58,7 +58,7 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Newton's; libm is not everywhere. */
+/* Newton's method; libm is not everywhere. */
 double trend_square_root(double x)
 {
 	double r = x > 1 ? x : 1;
@@ -68,7 +68,7 @@ double trend_square_root(double x)
 	return x > 0 ? r : 0;
 }
 
-/* The interval is Sen's: so many ranks to both sides of the median. */
+/* Sen's confidence interval: so many ranks to both sides of the median. */
 static void find_slope(struct trend *t)
 {
 	double width = t->seconds / (t->parts - 1), slopes[PAIRS_MOST], n = t->parts, away;

@@ -20,7 +20,7 @@ struct trend {
 	uint64_t from_ns, to_ns;
 	unsigned parts;		   /* 0: nothing can be told */
 	double least[TREND_PARTS]; /* in each part */
-	double floor[TREND_PARTS]; /* not gone below any more from that part on */
+	double floor[TREND_PARTS]; /* the level not fallen below from that part on */
 	double grown;		   /* the last floor above the first; 0 if it did not grow */
 	double seconds;		   /* between the beginnings of the first part and the last */
 	unsigned rises;		   /* parts whose floor is above that of the one before */
@@ -29,15 +29,16 @@ struct trend {
 	double late;	/* share of grown that came in the second half */
 	unsigned since; /* parts after the last rise */
 	unsigned pause; /* parts in the longest pause between two rises */
-	/* a second: the median of all slopes between two parts (Theil and Sen), and between which
-	 * the true one is, 19 times of 20 */
+	/* per second: the median of all slopes between two parts (Theil and Sen), and the bounds
+	 * of the true slope, 19 times of 20 */
 	double slope, slope_low, slope_high;
 };
 
-/* In so many parts, at most TREND_PARTS; no part is shorter than an interval of the history. */
+/* Cuts the span into so many parts, at most TREND_PARTS; no part is shorter than an interval of
+ * the history. */
 struct trend trend_of(const struct history *h, uint64_t from_ns, uint64_t to_ns, unsigned parts);
 
-/* Where part i begins. */
+/* The time at which part i begins. */
 uint64_t trend_start(const struct trend *t, unsigned i);
 
 double trend_square_root(double x);

@@ -50,7 +50,7 @@ const char *database_name(enum ev_database d)
 	return d <= EV_DB_SQLITE ? names[d] : names[0];
 }
 
-/* Languages come from a recording as they are, so they may be of a later version. */
+/* A recording of a later version may hold a language that this version does not know. */
 const char *language_name(enum ev_language l)
 {
 	static const char *const names[] = {"unknown", "native",     "python", "perl", "php",

@@ -2,9 +2,9 @@
 /*
  * view.h - what the judge says and the reports print: one plain tree, no behaviour.
  *
- * The judge builds it (judge_view) and it owns every string and array in it until view_close.
- * Strings are raw bytes of watched programs: each report escapes them for its own format.
- * NULL strings and UNKNOWN64 / negative numbers mean "not known" and print as such.
+ * The judge builds the view (judge_view), and the view owns every string and array in it until
+ * view_close.  Strings are raw bytes of watched programs: each report escapes them for its own
+ * format. NULL strings and UNKNOWN64 / negative numbers mean "not known" and print as such.
  */
 #ifndef DBLEAK_MODEL_VIEW_H
 #define DBLEAK_MODEL_VIEW_H
@@ -54,17 +54,15 @@ struct frame_view {
 	uint32_t flags; /* enum ev_frame_flag */
 };
 
-/* What a finding costs in memory.  Bytes. */
+/* The memory that a finding costs.  Bytes. */
 struct memory_cost {
-	enum ev_tier
-		tier; /* where it is known from; EV_TIER_OFF: nothing is known, all else is 0 */
-	bool placed;  /* held and error are of what was taken at the finding's place */
-	uint64_t held,
-		error;	   /* not given back; within error of the truth 19 times of 20; 0 exact */
-	bool at_least;	   /* not all could be counted */
-	uint64_t grown;	   /* by how much the whole process grew, for good; 0 it was not told */
-	double seconds;	   /* in that time */
-	double per_minute; /* of held, or of the process where that is not placed */
+	enum ev_tier tier;    /* that measured it; EV_TIER_OFF: nothing is known, all else is 0 */
+	bool placed;	      /* held and error are of what was taken at the finding's place */
+	uint64_t held, error; /* not given back, within error 19 times of 20; error 0: exact */
+	bool at_least;	      /* not all could be counted */
+	uint64_t grown;	      /* how much the whole process grew for good; 0: not reported */
+	double seconds;	      /* the duration of that growth */
+	double per_minute;    /* growth of held, or of the process if not placed */
 };
 
 struct finding_view {
@@ -85,7 +83,7 @@ struct finding_view {
 	size_t stack_count;		/* 0 not known */
 	uint32_t stack_flags;		/* enum ev_stack_flag */
 	double oldest_seconds;		/* < 0 not known */
-	bool oldest_is_minimum;		/* at least so old: it was there before we came */
+	bool oldest_is_minimum;		/* at least so old: it was there before the watch */
 	double growth_per_minute;	/* < 0 does not apply */
 	uint64_t in_transaction;	/* of the open ones (connections), else 0 */
 	uint64_t bytes;			/* UNKNOWN64 does not apply */
@@ -94,8 +92,8 @@ struct finding_view {
 	const char *sql;       /* NULL not known; literals already replaced */
 	const char **evidence; /* one sentence each, without a full stop */
 	size_t evidence_count;
-	const char *advice;	    /* one sentence: which call is missing */
-	size_t order;		    /* in which the judge came to it: settles what is equal */
+	const char *advice; /* one sentence: which call is missing */
+	size_t order;	    /* the order in which the judge found it: decides between equal ones */
 	const char *exhausts_limit; /* "open files 1024"; NULL no estimate */
 	double exhausts_seconds;
 	double exhausts_earliest, exhausts_latest; /* 19 times of 20; 0: not known */
@@ -112,7 +110,7 @@ struct memory_site_view {
 	uint32_t flags;			   /* enum ev_memory_flag */
 };
 
-/* Of a process: anonymous memory with what is swapped out of it, in bytes; UNKNOWN64. */
+/* Anonymous memory of a process, with what is swapped out of it, in bytes; UNKNOWN64: not known. */
 struct memory_view {
 	enum ev_tier tier;
 	uint64_t start, end, peak;
@@ -164,18 +162,19 @@ struct process_view {
 struct gap_view {
 	uint32_t pid; /* 0: the whole host */
 	const char *comm;
-	const char *subject; /* what the reason begins with, if neither process nor host; NULL */
+	const char
+		*subject; /* first words of the reason; NULL: it is about a process or the host */
 	const char *reason;
-	bool withdrawn; /* it died at a probe, and all were taken out: before all else */
+	bool withdrawn; /* died at a probe, so all probes were taken out: listed first */
 };
 
-/* A client library that we had probes in. */
+/* A client library that had probes. */
 struct library_view {
 	const char *path;
 	const char *build_id;	/* NULL not known */
-	uint64_t probes, cheap; /* cheap: of the probes, where the kernel emulates */
+	uint64_t probes, cheap; /* cheap: those whose instruction the kernel emulates */
 	uint64_t hits;
-	double attach_seconds; /* from when it was known to be mapped; < 0 never attached */
+	double attach_seconds; /* from when its mapping was seen; < 0: never attached */
 	bool detached;	       /* to keep the budget */
 };
 
@@ -198,7 +197,7 @@ struct report_view {
 	uint64_t rss_bytes;
 	uint64_t kernel_bytes; /* UNKNOWN64 */
 	bool stepped_down;
-	uint64_t forgotten_processes, forgotten_connections; /* ended long ago, and were well */
+	uint64_t forgotten_processes, forgotten_connections; /* ended long ago: dropped */
 };
 
 const char *verdict_name(enum verdict v); /* the names of the JSON contract */

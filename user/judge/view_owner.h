@@ -9,7 +9,7 @@
 #include "user/judge/view.h"
 
 struct view_owner {
-	struct report_view view; /* first: a view is its owner */
+	struct report_view view; /* first, so that a pointer to the view is one to its owner */
 	struct arena *arena;
 };
 
