@@ -26,7 +26,7 @@
 
 #define WAYS_MOST 48 /* stacks beyond are not looked at */
 
-/* All zero is empty. */
+/* Zeroed is empty. */
 struct origins {
 	struct origin all[ORIGINS_MOST];
 	size_t count;

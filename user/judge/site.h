@@ -45,7 +45,8 @@ struct place {
 	const struct code_stack *stack;
 };
 
-/* The places that stacks lead to, each found once.  All zero but code, more and arena is empty. */
+/* The places that stacks lead to, each found once.  Zeroed but for code, more and arena is empty.
+ */
 struct places {
 	const struct code *code;
 	const struct site_patterns *more;

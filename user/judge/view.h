@@ -162,8 +162,7 @@ struct process_view {
 struct gap_view {
 	uint32_t pid; /* 0: the whole host */
 	const char *comm;
-	const char
-		*subject; /* first words of the reason; NULL: it is about a process or the host */
+	const char *subject; /* first words of the reason; NULL: a process's, or the host's */
 	const char *reason;
 	bool withdrawn; /* died at a probe, so all probes were taken out: listed first */
 };

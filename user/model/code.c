@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Some 60 MB at the very most; a program has a few hundred places that touch a database. */
+/* Bounds of about 60 MB in all; a program has a few hundred places that touch a database. */
 #define FRAMES_MOST  (128 << 10)
 #define STACKS_MOST  (64 << 10)
 #define DEPTHS_MOST  (2 << 20)
 #define WAITING_MOST 4096
-#define AGAIN_AFTER  8192 /* places told of, until room is made again where little was found */
+#define AGAIN_AFTER  8192 /* records of places before room is made again, if little was found */
 
 void code_free(struct code *c)
 {
@@ -23,7 +23,8 @@ void code_free(struct code *c)
 	free(c->ring);
 }
 
-/* The next of the texts that stand one after the other, copied to *to. */
+/* Copies the next of several adjoining texts to *to, and moves both pointers on.  NULL: it is
+ * empty. */
 static const char *text_next(char **to, const char **at, uint16_t length)
 {
 	char *text = *to;
@@ -57,7 +58,7 @@ static struct code_frame *frame_make(const struct ev_frame *ev)
 	return f;
 }
 
-/* 0, or -ENOMEM, and it is freed. */
+/* Puts a value into a table.  0, or -ENOMEM, and then the value is freed. */
 static int put(struct table *t, uint64_t id, void *value)
 {
 	int err = value ? table_put(t, (struct table_key){id, 0}, value) : -ENOMEM;
@@ -75,7 +76,7 @@ int code_frame_add(struct code *c, const struct ev_frame *ev)
 	if (f)
 		f->told = c->told;
 	if (!ev->id || f)
-		return 0; /* a place is what it is, however often it is told */
+		return 0; /* a place never changes, however often it is reported */
 	if (c->frames.count >= FRAMES_MOST) {
 		c->refused++;
 		return 0;
@@ -136,7 +137,7 @@ void code_use(struct code *c, uint64_t stack)
 		s->used = true;
 }
 
-/* Evidence that waits for its object refers, too. */
+/* Evidence that waits for its object refers to a stack, too. */
 static void use_waiting(struct code *c)
 {
 	struct table_slot *slot;

@@ -2,9 +2,10 @@
 /*
  * code.h - places in the code of the watched programs, and the call stacks through them.
  *
- * Keeps what EV_FRAME and EV_STACK tell, and evidence whose object was not told of yet.  Records
- * come in any order.  It refuses to grow without bound: what nothing refers to makes room, what no
- * longer fits is counted and left out, and a finding then has no place rather than a wrong one.
+ * Keeps the frames of EV_FRAME, the stacks of EV_STACK, and evidence whose object was not reported
+ * yet.  Records come in any order.  Memory is bounded: places that nothing refers to make room, and
+ * new ones that do not fit are counted and left out.  A finding then has no place rather than a
+ * wrong one.
  */
 #ifndef DBLEAK_MODEL_CODE_H
 #define DBLEAK_MODEL_CODE_H
@@ -16,14 +17,14 @@
 #include "bpf/event.h"
 #include "user/base/table.h"
 
-/* As EV_FRAME tells it; NULL and 0 are "not known". */
+/* A frame as EV_FRAME has it; NULL and 0 are "not known". */
 struct code_frame {
 	uint64_t offset;
 	uint32_t line, column;
 	uint16_t language, flags;
 	const char *function, *file, *module, *build_id;
-	uint64_t told; /* when it was told last, in records of places */
-	bool used;     /* while room is made */
+	uint64_t told; /* when it was reported last, counted in records of places */
+	bool used;     /* while room is made: something refers to it */
 	char text[];
 };
 
@@ -37,13 +38,13 @@ struct code_stack {
 /* Zeroed is empty. */
 struct code {
 	struct table frames, stacks; /* by id */
-	size_t depths;		     /* of all stacks together */
+	size_t depths;		     /* frames of all stacks together */
 	struct table waiting;	     /* evidence by object; slots of the ring */
 	struct ev_evidence *ring;
 	size_t ring_next;
 	uint64_t refused; /* frames and stacks that did not fit */
 	uint64_t told;	  /* records of places so far */
-	uint64_t again;	  /* with which of them room may be made again */
+	uint64_t again;	  /* number of the record with which room may be made again */
 };
 
 void code_free(struct code *c);
@@ -53,24 +54,27 @@ int code_frame_add(struct code *c, const struct ev_frame *ev);
 int code_stack_add(struct code *c, const struct ev_stack *ev);
 
 /*
- * Room is made in three steps: is there need to, and is it worth it; then whoever refers to a stack
- * says so; then what nobody refers to goes.  What was told lately stays: whoever is going to refer
- * to it may not have been told of yet.  The tracer tells a place again after so many others at the
- * latest (STACKS_TOLD_MOST), which is fewer.
+ * Room is made in three steps.
+ *   code_is_full      Is room needed, and is it worth the work now?
+ *   code_use          The caller names each stack that something refers to.
+ *   code_drop_unused  Stacks that nothing refers to are dropped, and then frames.
+ * Places reported lately stay, because the object that refers to them may not be reported yet.  The
+ * tracer reports a place again after STACKS_TOLD_MOST others at the latest, fewer than CODE_RECENT.
  */
 #define CODE_RECENT 65536
 bool code_is_full(struct code *c);
 void code_use(struct code *c, uint64_t stack);
 void code_drop_unused(struct code *c);
 
-/* NULL not known. */
+/* NULL: not known. */
 const struct code_frame *code_frame(const struct code *c, uint64_t id);
 const struct code_stack *code_stack(const struct code *c, uint64_t id);
 
-/* Keeps evidence until its object is told of; of too many the oldest gives way.  0 or -ENOMEM. */
+/* Keeps evidence until its object is reported; of too much, the oldest gives way.  0 or -ENOMEM. */
 int code_wait(struct code *c, const struct ev_evidence *ev);
-/* Takes out what waits for an object: like holds kind, object, second, pid, start_ns and resource
- * as the evidence has them.  NULL: none does.  Valid until the next code_wait. */
+/* Removes and returns the evidence that waits for an object. like holds kind, object, second, pid,
+ * start_ns and resource as the evidence has them.  NULL: none waits.  Valid until the next
+ * code_wait. */
 const struct ev_evidence *code_take(struct code *c, const struct ev_evidence *like);
 
 #endif

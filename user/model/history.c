@@ -22,7 +22,7 @@ static void halve(struct history *h)
 	h->width_ns *= 2;
 }
 
-/* Makes the interval of ns the last one: until then the count was what it was. */
+/* Makes the interval of ns the last one.  The intervals before it get the latest count. */
 static void reach(struct history *h, uint64_t ns)
 {
 	uint64_t past = ns > h->first_ns ? ns - h->first_ns : 0;
@@ -50,7 +50,7 @@ void history_add(struct history *h, uint64_t ns, uint64_t count)
 	h->least[h->used - 1] = smaller(h->least[h->used - 1], n);
 }
 
-/* The smallest count between two times; before the first it was none. */
+/* The smallest count between two times; before the first record the count was 0. */
 static uint32_t least_between(const struct history *h, uint64_t from_ns, uint64_t to_ns)
 {
 	uint64_t i = from_ns > h->first_ns ? (from_ns - h->first_ns) / h->width_ns : 0;
@@ -96,7 +96,7 @@ static uint64_t start_of(const struct history *h, uint32_t i)
 	return h->first_ns + i * h->width_ns;
 }
 
-/* What was not gone below any more from each interval on. */
+/* Finds the floor of each interval: the count not fallen below from there on. */
 static void find_floors(const struct history *h, uint32_t used, uint32_t *floors)
 {
 	floors[used - 1] = h->least[used - 1];
@@ -119,7 +119,7 @@ static struct rise rise_of(const struct history *h, uint32_t used, uint64_t end_
 			continue;
 		before = floors[i];
 		r.last_ns = start_of(h, i);
-		/* It rose at some time in the interval before. */
+		/* The count rose at some time in the interval before. */
 		if (!r.steps++)
 			r.first_ns = start_of(h, i - 1);
 	}
@@ -138,7 +138,8 @@ struct rise history_rise(const struct history *h, uint64_t end_ns)
 	return rise_of(&until, used < until.used ? used : until.used, end_ns);
 }
 
-/* How many intervals there are before it fell within the last second; 0: it did not. */
+/* The number of intervals before the count fell, within the last second, to less than a quarter;
+ * 0: it did not. */
 static uint32_t used_before_fall(const struct history *until, uint64_t end_ns)
 {
 	for (uint32_t used = until->used; used > 1; used--) {
@@ -188,6 +189,6 @@ uint64_t history_least(const struct history *h, uint64_t from_ns, uint64_t to_ns
 		return h->latest;
 	for (; i < h->used && start_of(h, i) < to_ns; i++)
 		least = smaller(least, h->least[i]);
-	/* What came after the last record lasts. */
+	/* The count of the last record lasts. */
 	return start_of(h, h->used) < to_ns ? smaller(least, h->latest) : least;
 }

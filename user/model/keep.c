@@ -2,8 +2,9 @@
 /*
  * keep.c - see keep.h.
  *
- * All that is referred to is marked, and what has no mark goes.  It is done when there are twice as
- * many texts as were left the last time, so that it costs little for each.
+ * Mark and sweep: each text that something refers to is marked, and texts without a mark are freed.
+ * A sweep runs when there are twice as many texts as the last one left, so that it costs little for
+ * each text.
  */
 #include "user/model/keep.h"
 
@@ -12,7 +13,7 @@
 
 #include "user/base/sql.h"
 
-#define TEXTS_FEW	16384	    /* need no room made */
+#define TEXTS_FEW	16384	    /* so few need no sweep */
 #define TEXT_BYTES_MOST (48U << 20) /* some 100,000 texts of the longest */
 
 static uint64_t bytes_hash(const char *bytes, size_t n)
@@ -24,7 +25,7 @@ static uint64_t bytes_hash(const char *bytes, size_t n)
 	return hash;
 }
 
-/* The table has them too, as its own: what is const for others is marked here. */
+/* Marks a text.  The table owns the texts, so a text that is const for others is marked here. */
 static void use_text(const struct text *text)
 {
 	if (text)
@@ -42,7 +43,7 @@ static void use_texts_of(struct process_model *p, bool past)
 	}
 }
 
-/* past: also those that closed connections were given last. */
+/* past: also the last texts of closed connections, which else lose them. */
 static void use_texts(struct model *m, bool past)
 {
 	struct table_slot *slot;
@@ -66,7 +67,7 @@ static size_t text_size(const struct text *text)
 	return sizeof(*text) + text->length + 1;
 }
 
-/* Another table, since each step closes the gap that a removal leaves. */
+/* Builds another table, because each removal moves later entries of a table. */
 static void drop_unused_texts(struct model *m)
 {
 	struct table old = m->texts;
@@ -76,8 +77,8 @@ static void drop_unused_texts(struct model *m)
 	for (size_t at = 0; (slot = table_next(&old, &at));) {
 		struct text *text = slot->value;
 
-		/* What there is no memory to find again is kept for who refers to it: it is lost
-		 * only when the watch ends. */
+		/* Without memory for its slot, a text in use stays for those who refer to it.
+		 * Nobody finds it again, and it is lost when the watch ends. */
 		if (text->used) {
 			text->used = false;
 			table_put(&m->texts, slot->key, text);
@@ -100,7 +101,7 @@ static void collect_texts(struct model *m)
 	m->texts_enough = 2 * m->texts.count > TEXTS_FEW ? 2 * m->texts.count : TEXTS_FEW;
 }
 
-/* Whether there is room for another.  Where all are in use it is asked for rarely. */
+/* Is there room for another text?  Where all are in use, a sweep is tried rarely. */
 static bool has_room(struct model *m, uint32_t length)
 {
 	bool full = m->text_bytes + length > TEXT_BYTES_MOST;

@@ -52,7 +52,8 @@ struct entry {
 	const struct memory_site *site;
 };
 
-/* Of what holds as little, what was longest not called goes first. */
+/* Sorts sites by what they hold, the least first; of equal ones, first the one called longest ago.
+ */
 static int by_weight(const void *a, const void *b)
 {
 	const struct ev_memory_site *x = &((const struct entry *)a)->site->state;
@@ -65,7 +66,7 @@ static int by_weight(const void *a, const void *b)
 	return (x->site > y->site) - (x->site < y->site);
 }
 
-/* A quarter at once, so that sorting them costs each newcomer little. */
+/* Drops a quarter at once, so that sorting costs each new site little. */
 static int forget_smallest(struct memory_sites *t)
 {
 	struct entry *all = calloc(t->all.count + 1, sizeof(*all));
@@ -96,7 +97,7 @@ static struct memory_site *site_begin(struct memory_sites *t, struct table_key k
 		free(s);
 		return NULL;
 	}
-	/* Before its first taking it held nothing. */
+	/* The site held nothing before it first took memory. */
 	if (ev->first_ns && ev->first_ns < ev->head.ns) {
 		history_add(&s->held, ev->first_ns, 0);
 		history_add(&s->blocks, ev->first_ns, 0);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * memory.h - how the memory of each process goes over time, and under which stacks it was taken.
+ * memory.h - the memory of each process over time, and the stacks under which it was taken.
  *
- * Part of the model: keeps what EV_MEMORY and EV_MEMORY_SITE tell.  It refuses to grow without
- * bound: of too many sites those that hold least are forgotten, and how many is counted.
+ * Part of the model: keeps EV_MEMORY and EV_MEMORY_SITE.  Memory is bounded: of too many sites,
+ * those that hold least are dropped and counted.
  */
 #ifndef DBLEAK_MODEL_MEMORY_H
 #define DBLEAK_MODEL_MEMORY_H
@@ -20,18 +20,18 @@
 
 struct process_model;
 
-/* The memory of one process.  What it has is its anonymous memory and what is swapped out of it. */
+/* The memory of one process: its anonymous memory, with what is swapped out of it. */
 struct memory_model {
-	struct ev_memory state;	   /* the latest; head.ns 0: it was never told */
-	uint64_t start, end, peak; /* bytes; UNKNOWN64 while head.ns is 0, or never told */
-	uint64_t samples;	   /* how often its size was told */
-	struct history size;	   /* of what it has, in units */
-	/* of the process until then, taken with each size: */
+	struct ev_memory state;	   /* the latest; head.ns 0: none was reported */
+	uint64_t start, end, peak; /* bytes; UNKNOWN64: no size was reported */
+	uint64_t samples;	   /* number of sizes reported */
+	struct history size;	   /* of its size, in units */
+	/* totals of the process, taken with each size: */
 	struct history requests; /* to databases */
 	struct history failures; /* transactions rolled back or abandoned, connections refused */
 };
 
-/* What was taken under one stack, as one tier tells it. */
+/* Memory taken under one stack, as one tier reports it. */
 struct memory_site {
 	const struct process_model *process;
 	struct ev_memory_site state; /* the latest */
@@ -42,7 +42,7 @@ struct memory_site {
 /* Zeroed is empty. */
 struct memory_sites {
 	struct table all;   /* by identity, process and tier */
-	uint64_t forgotten; /* for want of room */
+	uint64_t forgotten; /* dropped for lack of room */
 };
 
 void memory_begin(struct memory_model *m);

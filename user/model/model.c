@@ -11,11 +11,11 @@
 #include "user/model/keep.h"
 #include "user/model/process.h"
 
-#define GAPS_MOST      4096	   /* of live processes; more nobody reads */
+#define GAPS_MOST      4096	   /* more than anybody reads */
 #define LIBRARIES_MOST 1024	   /* files */
-#define TICK_NS	       10000000ULL /* of /proc, on every kernel */
+#define TICK_NS	       10000000ULL /* unit of start times in /proc, on every kernel */
 
-/* With its place in two tables, less than 300 bytes. */
+/* A handle takes less than 300 bytes, with its slots in two tables. */
 _Static_assert(sizeof(struct handle) <= 128, "a handle has grown");
 
 struct model *model_open(void)
@@ -57,7 +57,8 @@ void model_close(struct model *m)
 	free(m);
 }
 
-/* What /proc knows of a start is cut to a tick: such a pid cannot have come back in that time. */
+/* A start time in /proc is cut to a tick.  No pid comes back within a tick, so two starts that
+ * near are of one process. */
 static bool is_same_start(uint64_t a_ns, uint64_t b_ns)
 {
 	return (a_ns > b_ns ? a_ns - b_ns : b_ns - a_ns) < TICK_NS;
@@ -110,13 +111,13 @@ static const char *or_null(const char *s)
 	return s && *s ? s : NULL;
 }
 
-/* A copy, or NULL for nothing or without memory. */
+/* Returns a copy; NULL for an empty text or without memory. */
 static char *keep(const char *s)
 {
 	return s && *s ? strdup(s) : NULL;
 }
 
-/* What is kept of a text that may have changed. */
+/* Replaces the kept copy of a text that may have changed. */
 static void keep_latest(char **kept, const char *s)
 {
 	if (same_string(*kept, or_null(s)))
@@ -133,7 +134,8 @@ static bool same_address(const struct endpoint *e, enum ev_database database,
 	       same_string(e->path, or_null(path));
 }
 
-/* A connection that came before us may not know its names: it goes with those that do. */
+/* The names of a connection opened before the watch may be unknown: it goes with those that know
+ * theirs. */
 static bool same_names(const struct endpoint *e, const struct ev_identity *id)
 {
 	if (!id->family)
@@ -179,7 +181,7 @@ static struct endpoint *endpoint_of(struct process_model *p, enum ev_database da
 	return e;
 }
 
-/* Adds to what an endpoint counts over time; none ever, no history. */
+/* Adds a change to what an endpoint counts over time.  What it never had needs no history. */
 static int endpoint_count(struct model *m, struct history **h, int64_t change)
 {
 	if (!change)
@@ -195,7 +197,8 @@ static int endpoint_count(struct model *m, struct history **h, int64_t change)
 	return 0;
 }
 
-/* What it holds counts at its endpoint, or not any more. */
+/* Adds the cursors and readers of a connection to its endpoint's counts; sign -1: takes them away.
+ */
 static int count_held(struct model *m, const struct connection *c, int sign)
 {
 	int err = endpoint_count(m, &c->endpoint->cursors, sign * (int64_t)c->cursors);
@@ -275,7 +278,8 @@ void model_drop_statements(struct model *m, struct statement_model **list)
 		drop_statement(m, (*list)->key);
 }
 
-/* Statements end with their connection.  Only those of the fullest one are kept. */
+/* Statements end with their connection.  Only those of the closed connection with the most are
+ * kept. */
 static void end_statements(struct model *m, struct connection *c)
 {
 	struct endpoint *e = c->endpoint;
@@ -292,7 +296,8 @@ static void end_statements(struct model *m, struct connection *c)
 	e->littered_statements = c->prepared - c->unprepared;
 }
 
-/* Its handle, if the library still has one, is alone from now on. */
+/* Notes that the library's handle of a connection, if there still is one, has no socket from now
+ * on. */
 static void cut_handle(struct model *m, const struct connection *c, uint64_t ns)
 {
 	struct handle *h = table_get(&m->sockets, (struct table_key){c->id, 0});
@@ -329,13 +334,13 @@ static int connection_end(struct model *m, struct connection *c, uint64_t ns)
 }
 
 /*
- * Evidence: which stack goes with what.
+ * Evidence: the stack that belongs to an object.
  *
- * It may come before its object, then it waits, and it goes with its object.  Records tell of a
+ * Evidence that comes before its object waits, and goes when its object goes.  Records name a
  * process by pid and start, except those of connections and statements, whose ids suffice.
  */
 
-/* The stack that waits for an object; 0 none. */
+/* Takes the stack that waits for an object; 0: none. */
 static uint64_t stack_waiting(struct model *m, const struct ev_evidence *like, uint64_t *at_ns)
 {
 	const struct ev_evidence *ev = code_take(&m->code, like);
@@ -345,7 +350,7 @@ static uint64_t stack_waiting(struct model *m, const struct ev_evidence *like, u
 	return ev ? ev->stack : 0;
 }
 
-/* What may wait for something of a connection. */
+/* A description of evidence that may wait for a connection or a part of it, for code_take. */
 static struct ev_evidence of_connection(enum ev_evidence_kind kind, uint64_t id, uint64_t second)
 {
 	return (struct ev_evidence){.kind = kind, .object = id, .second = second};
@@ -365,7 +370,7 @@ static void life_takes(struct model *m, struct life *l, uint64_t id)
 	l->begun_at = connection_waiting(m, EV_AT_BEGUN, id, 0, &l->begun_ns);
 }
 
-/* Its handle may have been told of first. */
+/* The handle of a connection may have been reported before it, as one without a socket. */
 static void join_handle(struct model *m, const struct connection *c)
 {
 	struct handle *h = table_get(&m->sockets, (struct table_key){c->id, 0});
@@ -397,7 +402,7 @@ static struct connection *connection_begin(struct model *m, const struct ev_conn
 	return c;
 }
 
-/* It turns out to belong to another endpoint. */
+/* Moves a connection to the endpoint that it turns out to belong to. */
 static int move(struct model *m, struct connection *c, struct endpoint *e)
 {
 	int err = count_held(m, c, -1);
@@ -408,7 +413,8 @@ static int move(struct model *m, struct connection *c, struct endpoint *e)
 	return err ? err : count_held(m, c, 1);
 }
 
-/* A state from the ring may be read after a sweep has told a later one: bytes only grow. */
+/* A sweep may report a later state before the ring delivers an older one.  Bytes only grow, so
+ * fewer bytes mean an older state. */
 static bool is_older(const struct ev_connection *ev, const struct connection *c)
 {
 	return !(ev->flags & EV_CONN_CLOSED) &&
@@ -645,7 +651,7 @@ static int apply_statement(struct model *m, const struct ev_head *record)
 	struct statement_model *s = table_get(&m->statements, key);
 
 	if (!c)
-		return 0; /* its connection closed while it was on its way */
+		return 0; /* the connection closed before this record arrived */
 	if (!s) {
 		s = calloc(1, sizeof(*s));
 		if (!s || table_put(&m->statements, key, s)) {
@@ -674,7 +680,7 @@ static int apply_statement_closed(struct model *m, const struct ev_head *record)
 	return 0;
 }
 
-#define AT_REQUEST_NS 10000000ULL /* how long before a request its stack may be taken */
+#define AT_REQUEST_NS 10000000ULL /* a stack may be taken so long before its request */
 
 static bool is_of_result(const struct ev_result *r, uint64_t id, uint64_t at_ns)
 {
@@ -689,7 +695,7 @@ static uint64_t result_waiting(struct model *m, const struct ev_result *r)
 	return is_of_result(r, r->id, at_ns) ? stack : 0;
 }
 
-/* SQLite's rows of one statement, more of which are to come. */
+/* Are these rows of a SQLite statement of which more are to come? */
 static bool goes_on(const struct ev_result *r)
 {
 	return r->bytes == UNKNOWN64 && !r->rows_exact;
@@ -739,7 +745,7 @@ static struct site_model *site_of(struct model *m, struct process_model *p,
 		free(s);
 		return NULL;
 	}
-	/* Before its first call it had none. */
+	/* No object was open before the first call of the site. */
 	history_add(&s->open,
 		    ev->first_ns && ev->first_ns < ev->head.ns ? ev->first_ns : ev->head.ns, 0);
 	*p->last_site = s;
@@ -827,7 +833,7 @@ static int apply_handle(struct model *m, const struct ev_head *record)
 		return -ENOMEM;
 	key = handle_key(p, ev->handle, ev->resource);
 	h = table_get(&m->handles, key);
-	if (h && h->born_ns != ev->born_ns) { /* its address came back */
+	if (h && h->born_ns != ev->born_ns) { /* a new object has the address */
 		handle_drop(m, h);
 		h = NULL;
 	}
@@ -868,7 +874,7 @@ static int apply_handle_closed(struct model *m, const struct ev_head *record)
 			     : NULL;
 	struct connection *c;
 
-	if (!h || (ev->born_ns && ev->born_ns < h->born_ns)) /* of one before it */
+	if (!h || (ev->born_ns && ev->born_ns < h->born_ns)) /* of an earlier object there */
 		return 0;
 	c = h->connection ? table_get(&m->connections, (struct table_key){h->connection, 0}) : NULL;
 	if (c && c->process == p && !(h->flags & EV_HANDLE_TENTATIVE))
@@ -892,7 +898,8 @@ static bool evidence_of_life(struct model *m, const struct ev_evidence *ev)
 	return true;
 }
 
-/* Of a reply that is not told of yet it waits; of one that was no larger than others it is lost. */
+/* Evidence for a reply that is not reported yet waits.  Evidence for a reply that was no larger
+ * than the kept one waits in vain, and is lost. */
 static bool evidence_of_result(struct model *m, const struct ev_evidence *ev)
 {
 	struct connection *c = table_get(&m->connections, (struct table_key){ev->object, 0});
@@ -921,13 +928,13 @@ static bool evidence_of_handle(struct model *m, const struct ev_evidence *ev)
 			     : NULL;
 
 	if (!h || (ev->second && ev->second != h->born_ns))
-		return h && ev->second < h->born_ns; /* of one before it */
+		return h && ev->second < h->born_ns; /* of an earlier object there */
 	h->stack = ev->stack;
 	return true;
 }
 
-/* One place may acquire objects of several kinds.  It stays what it is when one of its calls could
- * not be looked at. */
+/* A site may acquire objects of several kinds: all of them get the stack.  A site keeps its stack
+ * when no stack could be taken of a later call. */
 static bool evidence_of_site(struct model *m, const struct ev_evidence *ev)
 {
 	struct process_model *p = table_get(&m->processes,
@@ -987,8 +994,8 @@ static void file_follow(struct file_model *f, const struct ev_file *ev)
 
 	if (ev->reading_ns != f->reading_ns || f->before_bytes == UNKNOWN64 ||
 	    (ev->wal_bytes != UNKNOWN64 && ev->wal_bytes < f->before_bytes)) {
-		/* Another reader is the oldest, or the log began anew in spite of it.  What was
-		 * written since the last look may have been written before it began. */
+		/* Another reader is the oldest, or the log began anew in spite of it.  Bytes
+		 * written since the last look may be older than the reader. */
 		f->before_bytes = ev->wal_bytes;
 		f->growth_ns = f->grown_ns = 0;
 	} else if (grew) {
@@ -1025,7 +1032,8 @@ static int apply_file(struct model *m, const struct ev_head *record)
 	return 0;
 }
 
-/* The one that was told of longest ago: those that are mapped are told of all the time. */
+/* Forgets the library that was reported longest ago: those that are mapped are reported all the
+ * time. */
 static void forget_library(struct model *m)
 {
 	struct library_model **at, **oldest = &m->first_library, *l;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * model_state.h - what the model is made of: processes, endpoints, connections, handles, sites.
+ * model_state.h - the parts of the model: processes, endpoints, connections, handles, sites.
  */
 #ifndef DBLEAK_MODEL_MODEL_STATE_H
 #define DBLEAK_MODEL_MODEL_STATE_H
@@ -30,15 +30,15 @@ struct endpoint {
 	uint16_t family, port;
 	uint8_t address[16];
 	char *path;
-	char *name, *user;		       /* NULL not known */
+	char *name, *user;		       /* NULL: not known */
 	uint64_t open, peak;		       /* connections, now and at most at once */
-	uint64_t opened, closed, pre_existing; /* those told of one by one */
+	uint64_t opened, closed, pre_existing; /* those reported one by one */
 	/* sums of the connections that are gone */
 	uint64_t begun, committed, rolled_back, abandoned, prepared, unprepared;
 	/* the closed connection that left most statements open: they are kept for the judge */
 	uint64_t littered, littered_statements;
 	struct statement_model *litter;
-	/* the reply that was furthest out of proportion */
+	/* of the replies out of proportion, the one with which the process grew most */
 	struct ev_result result; /* bytes 0: none */
 	uint64_t results;	 /* how many were out of proportion */
 	const struct text *result_sql;
@@ -48,7 +48,7 @@ struct endpoint {
 	struct history *readers; /* SQLite: statements neither finished nor reset */
 };
 
-/* The life of one connection, as far as the judge needs it after its end. */
+/* The life of a connection, as far as the judge needs it after its end. */
 struct life {
 	uint64_t born_ns, used_ns, closed_ns; /* closed_ns 0: open */
 	uint32_t tid, user_tid;
@@ -58,17 +58,17 @@ struct life {
 	uint8_t status;
 	/* stacks, 0 not known: of its opening, and of the transaction it began last */
 	uint64_t opened_at, begun_at;
-	uint64_t begun_ns;	 /* when that was taken; 0 not known */
-	uint64_t transaction_ns; /* since when the open transaction is; 0 none, or not known */
+	uint64_t begun_ns;	 /* when begun_at was taken; 0: not known */
+	uint64_t transaction_ns; /* when the open transaction began; 0: none, or not known */
 };
 
-/* What the unfinished statements of a SQLite connection hold back. */
+/* The unfinished statements of a SQLite connection, and the write-ahead log that they hold back. */
 struct file_model {
-	uint64_t wal_bytes;	      /* UNKNOWN64 */
-	uint64_t reading_ns;	      /* since when the oldest of them reads; 0 none does */
-	uint64_t before_bytes;	      /* of the log when it began, or when we first saw it */
-	uint64_t growth_ns, grown_ns; /* when the log first and last grew since; 0 it did not */
-	const struct text *sql;	      /* of the oldest */
+	uint64_t wal_bytes;    /* of the log; UNKNOWN64: not known */
+	uint64_t reading_ns;   /* when the oldest statement began to read; 0: none reads */
+	uint64_t before_bytes; /* of the log when that one began, or when dbleak first saw it */
+	uint64_t growth_ns, grown_ns; /* when the log first and last grew since; 0: it did not */
+	const struct text *sql;	      /* of the oldest statement */
 	uint32_t reading;
 };
 
@@ -81,11 +81,10 @@ struct connection {
 	struct file_model *file;	    /* NULL but for SQLite */
 	uint64_t request_ns, hung_up_ns, longest_gap_ns;
 	uint64_t bytes_sent, bytes_received;
-	uint64_t zombie_ns; /* since when it is closed, but lives on for its statements; 0 it is not
-			     */
-	uint64_t freed_ns;  /* since when its library's handle is gone; 0 it is not, or not known */
+	uint64_t zombie_ns; /* when it closed but lived on for its statements; 0: no */
+	uint64_t freed_ns;  /* when the library freed its handle; 0: it did not, or not known */
 	uint32_t committed, rolled_back, abandoned, prepared, unprepared;
-	uint64_t failures; /* of those counted for its process */
+	uint64_t failures; /* its share of the process's failures */
 	uint8_t signs, database, cursors;
 	bool orphan; /* its owner has exited and nobody else is known to hold it */
 	bool shared; /* other processes were seen to hold it, too */
@@ -98,7 +97,7 @@ struct past {
 	struct life life;
 };
 
-#define PAST_MOST 4096 /* lives kept of each process; older ones only count */
+#define PAST_MOST 4096 /* closed connections kept of each process; older ones are only counted */
 
 struct process_model {
 	uint64_t start_ns;
@@ -113,7 +112,7 @@ struct process_model {
 	uint64_t first_seen_ns;
 	uint64_t rss_start, rss_end, rss_peak;
 	struct memory_model memory;
-	uint64_t requests, failures; /* of its connections so far, as they were told */
+	uint64_t requests, failures; /* of its connections so far, as reported one by one */
 	uint64_t longest_gap_ns;     /* longest finished wait inside a transaction */
 	struct endpoint *endpoints;
 	struct past *past;
@@ -121,7 +120,7 @@ struct process_model {
 	struct ev_tally brief[2];	       /* over sockets, to SQLite files */
 	struct site_model *sites, **last_site; /* in order of appearance */
 	bool exists;			       /* a fact or a connection named it */
-	bool used, going; /* while forgetting: something of another is tied to it; it goes */
+	bool used, going; /* while forgetting: other objects refer to it; it is dropped */
 	struct process_model *next_ended; /* in order of their ends */
 };
 
@@ -131,7 +130,7 @@ struct ended {
 	size_t count;
 };
 
-/* Of those that are in the tables no longer. */
+/* Counts of the processes that were dropped from the tables. */
 struct forgotten {
 	uint64_t processes, connections; /* that they opened */
 	uint64_t accused; /* of the processes: had findings, but there were too many */
@@ -149,19 +148,18 @@ struct statement_model {
 struct site_model {
 	struct site_model *next; /* of the same process */
 	struct ev_site state;	 /* the latest */
-	uint64_t detached_ns;	 /* since when nothing is counted any more; 0 it still is */
+	uint64_t detached_ns;	 /* when counting stopped; 0: it goes on */
 	uint64_t stack;		 /* of the latest of its calls looked at; 0 not known */
 	struct history open;
 };
 
-/* One object of a client library that is open.  Many of these may be in memory at once. */
+/* An open object of a client library.  Keep it small: very many may be in memory at once. */
 struct handle {
 	const struct process_model *process;
 	const struct endpoint *endpoint; /* of a connection, where known; else NULL */
 	uint64_t address, parent, connection, born_ns, used_ns, site, rows, bytes; /* as told */
-	uint64_t stack; /* where it was acquired; 0 not known */
-	uint64_t
-		cut_ns; /* connection: since when its socket is closed; 0 it is not, or not known */
+	uint64_t stack;	 /* where it was acquired; 0 not known */
+	uint64_t cut_ns; /* connection: when its socket closed; 0: not, or not known */
 	uint32_t flags, resource;
 };
 
@@ -169,7 +167,7 @@ struct handle {
 struct library_model {
 	struct library_model *next;
 	struct ev_library state; /* the latest */
-	uint64_t detached_ns;	 /* when its probes were taken out; 0 they were not */
+	uint64_t detached_ns;	 /* when its probes were taken out; 0: they were not */
 };
 
 struct gap {
@@ -182,17 +180,17 @@ struct model {
 	struct ev_begin begin;
 	struct ev_loss loss;
 	struct ev_cost cost;
-	struct ev_withdrawn withdrawn; /* the first; its pid 0: none was */
+	struct ev_withdrawn withdrawn; /* the first; pid 0: none was */
 	uint64_t now_ns;	       /* of the latest record */
-	uint64_t refused_records;      /* that made no sense where they stood */
+	uint64_t refused_records;      /* records that made no sense where they stood */
 	bool ended;
 	struct table processes, connections, statements, texts;
 	uint32_t numbered;    /* processes so far */
-	struct ended unasked; /* whether they have anything to tell */
-	struct ended accused; /* they have */
+	struct ended unasked; /* processes not yet asked for findings */
+	struct ended accused; /* processes that have findings */
 	struct forgotten forgotten;
-	uint64_t forget_ns;   /* not before */
-	struct table pids;    /* the latest process of each; not their owner */
+	uint64_t forget_ns;   /* nothing is dropped before this time */
+	struct table pids;    /* the latest process of each pid; not their owner */
 	struct table sites;   /* by identity and process */
 	struct table handles; /* by address, resource and process */
 	struct table sockets; /* handles of connections by the connection's id; not their owner */
@@ -203,9 +201,9 @@ struct model {
 	size_t gap_count, gap_room;
 	struct code code;
 	size_t text_bytes;
-	size_t texts_enough;	/* when so many are there, those in use are told from the others */
-	uint64_t texts_refused; /* texts there was no room for */
-	uint64_t gaps_refused;	/* likewise */
+	size_t texts_enough;	/* at so many texts, the unused ones are dropped */
+	uint64_t texts_refused; /* texts left out for lack of room */
+	uint64_t gaps_refused;	/* gaps left out for lack of room */
 };
 
 #endif

@@ -9,7 +9,7 @@
 
 void ended_add(struct ended *list, struct process_model *p);
 
-/* Frees it with its endpoints.  What else is its own is in the tables of the model. */
+/* Frees a process with its endpoints.  Its other objects are in the tables of the model. */
 void process_free(struct process_model *p);
 
 #endif
