@@ -85,12 +85,12 @@ static void print_title(struct page *page, const struct process_view *p)
 	words_place(&place, p);
 	page_title(page, labels[p->verdict].label, labels[p->verdict].colour, left.text,
 		   place.text);
-	/* A name that was cut is no use to whoever must type it. */
+	/* A name that was cut is no use to those who must type it. */
 	if (strlen(place.text) > PAGE_PLACE_COLUMNS)
 		print_detail(page, "in", place.text, 0);
 }
 
-/* A finding about memory itself: objects are counted in others. */
+/* Is the finding about memory itself?  Memory of objects is counted in findings about them. */
 static bool is_memory(const struct finding_view *f)
 {
 	return f->resource == RESOURCE_MEMORY && f->memory.tier != EV_TIER_OFF && !f->object;
@@ -159,7 +159,7 @@ static void words_size(struct words *w, const struct finding_view *f)
 	}
 }
 
-/* Of some only what is open is known. */
+/* A finding may know only how many are open. */
 static void words_balance(struct words *w, const struct finding_view *f)
 {
 	if (f->acquired == UNKNOWN64 && f->released == UNKNOWN64)
@@ -203,7 +203,8 @@ static void words_memory(struct words *w, const struct memory_cost *m)
 	words_rate(w, m->per_minute);
 }
 
-/* What was counted.  A result that was too large is measured by its size, all else by balance. */
+/* Prints what was counted.  A result that was too large is measured by its size, all else by what
+ * was acquired and released. */
 static void print_counts(struct page *page, const struct finding_view *f, bool exited)
 {
 	struct words w = {0};
@@ -319,7 +320,7 @@ static void print_endpoint(struct page *page, const struct endpoint_view *e)
 	print_detail(page, "holds", w.text, 0);
 }
 
-/* A host with room to spare says nothing of a process. */
+/* The limit of a host says nothing of a process while less than half of it is used. */
 static bool limit_matters(const struct memory_view *m)
 {
 	return m->limit != UNKNOWN64 && m->limit_of &&
@@ -357,7 +358,7 @@ static uint64_t held_at_most(const struct memory_site_view *m)
 	return m->held + m->error < m->taken_bytes ? m->held + m->error : m->taken_bytes;
 }
 
-/* With an error above it, it is hardly a figure. */
+/* A figure below its own error is only a bound. */
 static void words_memory_site(struct words *w, const struct memory_site_view *m)
 {
 	if (m->held == UNKNOWN64)

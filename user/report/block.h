@@ -2,8 +2,8 @@
 /*
  * block.h - the part of the text report that shows one guilty process and what it leaks.
  *
- * It prints each finding the same way: what, where, how many, the last SQL, why we say so, and
- * what to do.  It refuses to leave out evidence.
+ * Prints each finding the same way: what, where, how many, the last SQL, why dbleak says so, and
+ * what to do.  Refuses to leave out evidence.
  */
 #ifndef DBLEAK_REPORT_BLOCK_H
 #define DBLEAK_REPORT_BLOCK_H
@@ -13,13 +13,14 @@
 #include "user/judge/view.h"
 #include "user/report/page.h"
 
-/* A process whose verdict is big, stuck or leaking.  all: every finding, and all it holds. */
+/* Prints a process whose verdict is big, stuck or leaking. all: every finding, and all it holds. */
 void block_print(struct page *page, const struct process_view *p, bool all);
 
-/* How its memory went; all: and who holds it.  Nothing where it was not told. */
+/* Prints how the memory of a process changed; all: also who holds it.  Nothing where it is not
+ * known. */
 void block_memory(struct page *page, const struct process_view *p, bool all);
 
-/* All that was counted at each endpoint. */
+/* Prints all that was counted at each endpoint. */
 void block_endpoints(struct page *page, const struct process_view *p);
 
 #endif

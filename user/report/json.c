@@ -26,7 +26,7 @@ struct pair {
 	json_t *value;
 };
 
-/* Takes the values. */
+/* Takes over the values. */
 static json_t *json_object_of(const struct pair *pairs, size_t count)
 {
 	json_t *object = json_object();
@@ -43,7 +43,7 @@ static json_t *json_object_of(const struct pair *pairs, size_t count)
 	return NULL;
 }
 
-/* Takes both. */
+/* Takes over both. */
 static json_t *json_array_with(json_t *array, json_t *item)
 {
 	if (!array)
@@ -74,7 +74,7 @@ static json_t *json_count(uint64_t n)
 	return json_integer(n < LLONG_MAX ? (json_int_t)n : LLONG_MAX);
 }
 
-/* Milliseconds are more than we know. */
+/* Rounds to milliseconds, which is more than dbleak knows. */
 static json_t *json_number(double value)
 {
 	if (!isfinite(value) || value < 0)
@@ -186,7 +186,7 @@ static json_t *json_evidence(const struct finding_view *f)
 	return array;
 }
 
-/* 0: not known. */
+/* value 0: not known. */
 static json_t *json_bound(double value)
 {
 	return value > 0 ? json_whole_seconds(value) : json_null();
@@ -261,7 +261,7 @@ static json_t *json_stack(const struct finding_view *f)
 	return array;
 }
 
-/* What it costs in memory; null where nothing is known of it. */
+/* The memory that a finding costs; null where nothing is known of it. */
 static json_t *json_cost_in_memory(const struct finding_view *f)
 {
 	const struct memory_cost *m = &f->memory;
@@ -385,7 +385,7 @@ static json_t *json_findings(const struct process_view *p)
 	return array;
 }
 
-/* Roles and modes come from a recording as they are, so they may be of a later version. */
+/* A recording of a later version may hold roles and modes that this version does not know. */
 static const char *role_name(enum ev_role role)
 {
 	static const char *const names[] = {
@@ -477,7 +477,7 @@ static json_t *json_gaps(const struct report_view *v)
 	return array;
 }
 
-/* Who died at a probe: a report in which nobody did says nothing of it. */
+/* The process that died at a probe.  A report without one does not have this key. */
 static json_t *json_withdrawn(const struct gap_view *gap)
 {
 	const struct pair pairs[] = {
@@ -509,7 +509,8 @@ static json_t *json_libraries(const struct report_view *v)
 	return array;
 }
 
-/* Those that were well and are not listed any more. */
+/* Processes that ended earlier and are not listed any more.  A report without them lacks this key.
+ */
 static json_t *json_ended_earlier(const struct report_view *v)
 {
 	const struct pair pairs[] = {

@@ -2,16 +2,17 @@
 /*
  * json.h - the report for programs: the contract dbleak.report/1.
  *
- * Each key of the contract is always there, in its order; what is not known is null.  It refuses
- * to drop or rename a key: that takes a new version of the schema.
+ * Each key of the contract is always there, in its order; an unknown value is null.  Refuses to
+ * drop or rename a key: that takes a new version of the schema.
  *
- * Memory.  anonymous_bytes of a process is what it has that no file backs, swapped_bytes of it
- * included; its sites are the largest only.  A finding's `memory` tells what it costs: held_bytes
- * were taken at its place and not given back, within error_bytes of the truth 19 times of 20 (0:
- * exact), known from `tier`; process_grown_bytes is by how much the floor of the whole process rose
- * in_seconds.  Of a finding of the resource memory, `bytes` is held_bytes, while acquired,
- * released, open and growth_per_minute count blocks, and are null where blocks are not counted;
- * memory.bytes_per_minute is how fast it grows.
+ * Memory.  anonymous_bytes is the memory of a process that no file backs, with swapped_bytes; the
+ * sites are the largest only.  A finding's `memory` is what it costs:
+ *   held_bytes           taken at its place and not given back, as `tier` knows it
+ *   error_bytes          held_bytes is within this of the truth 19 times of 20; 0: exact
+ *   process_grown_bytes  how much the floor of the whole process rose in_seconds
+ *   bytes_per_minute     how fast it grows
+ * In a finding of the resource memory, `bytes` is held_bytes.  Its acquired, released, open and
+ * growth_per_minute count blocks, and are null where blocks are not counted.
  */
 #ifndef DBLEAK_REPORT_JSON_H
 #define DBLEAK_REPORT_JSON_H

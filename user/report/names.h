@@ -13,7 +13,7 @@
 /* comm[pid], the name shortened so that the pid is never lost. */
 void words_process(struct words *w, const char *comm, uint32_t pid);
 
-/* What a process is besides a client: " (pooler)", " (server)" or "". */
+/* The role of a process that is no client: " (pooler)", " (server)"; else "". */
 const char *role_of(const struct process_view *p);
 
 /* comm[pid] (pooler) (exited) */

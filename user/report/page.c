@@ -75,7 +75,7 @@ struct unit {
 	const char *name;
 };
 
-/* One decimal where it tells something: 2.5 h, but 31 s and 2 h. */
+/* Prints one decimal where it says something: 2.5 h, but 31 s and 2 h. */
 static void words_in_units(struct words *w, double value, const struct unit *unit)
 {
 	while (unit->limit > 0 && value / unit->size >= unit->limit)

@@ -3,7 +3,7 @@
  * page.h - lines for people: 80 columns, a label and its text, numbers with human units.
  *
  * The only place of the text reports that writes.  All text is escaped here, whoever made it.
- * It refuses to know what a report is about.
+ * Refuses to know what a report is about.
  */
 #ifndef DBLEAK_REPORT_PAGE_H
 #define DBLEAK_REPORT_PAGE_H
@@ -36,8 +36,8 @@ void words_add(struct words *w, const char *format, ...) __attribute__((format(p
 void words_comma(struct words *w);
 void words_item(struct words *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* These add a number: 12,345 (? for UNKNOWN64) · 31 s, 42 min, 5.2 h, 3 days · 45 MB · 1 process, 2
- * processes. */
+/* Functions that add a number: 12,345 (? for UNKNOWN64) · 31 s, 42 min, 5.2 h, 3 days · 45 MB · 1
+ * process, 2 processes. */
 void words_count(struct words *w, uint64_t n);
 void words_duration(struct words *w, double seconds);
 void words_bytes(struct words *w, uint64_t bytes);
@@ -55,7 +55,7 @@ struct page_field {
 
 void page_field(struct page *p, const struct page_field *field, const char *text);
 
-/* At the right edge of a title; what is longer is cut in its middle */
+/* Columns of the text at the right edge of a title; a longer one is cut in its middle */
 #define PAGE_PLACE_COLUMNS 32
 /* A label, text after it and text at the right edge, all on one line. */
 void page_title(struct page *p, const char *label, enum page_colour colour, const char *left,

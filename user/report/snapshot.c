@@ -2,8 +2,8 @@
 /*
  * snapshot.c - the part of the text report that shows one look: what is open now, as a table.
  *
- * One look accuses nobody, so there are no verdicts here, only the rows first that deserve a
- * second look: sockets whose server has hung up, then the most connections.
+ * A snapshot accuses nobody, so the table has no verdicts.  Rows that deserve a second look come
+ * first: sockets whose server has hung up, then the most connections.
  */
 #include "user/report/snapshot.h"
 
@@ -152,7 +152,8 @@ static size_t count_rows(const struct report_view *v)
 	return n;
 }
 
-/* The caller frees them; at least one, so that NULL means no memory. */
+/* Returns rows, which the caller frees.  There is room for one at least, so NULL means no memory.
+ */
 static struct row *collect_rows(const struct report_view *v, size_t count)
 {
 	struct row *rows = calloc(count + 1, sizeof(*rows));

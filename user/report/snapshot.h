@@ -2,7 +2,8 @@
 /*
  * snapshot.h - the part of the text report that shows one look: what is open now, as a table.
  *
- * One look accuses nobody, so there are no verdicts here, only the longest rows first.
+ * A snapshot accuses nobody, so the table has no verdicts.  Rows that deserve a second look come
+ * first.
  */
 #ifndef DBLEAK_REPORT_SNAPSHOT_H
 #define DBLEAK_REPORT_SNAPSHOT_H

@@ -16,8 +16,8 @@
 #include "user/report/snapshot.h"
 
 #define LINES_SHOWN 20	    /* of one kind of line, such as `unseen` */
-#define NAMES_SHOWN 12	    /* on the line of those that are well */
-#define MUCH_MORE   1000000 /* bytes: less is nothing to tell of */
+#define NAMES_SHOWN 12	    /* on the line of processes that are well */
+#define MUCH_MORE   1000000 /* bytes: less is not mentioned */
 
 static const struct {
 	const char *label;
@@ -163,7 +163,7 @@ static void words_processes(struct words *w, const struct report_view *v)
 		words_add(w, "no process with a database");
 }
 
-/* One look has no duration and accuses nobody. */
+/* A snapshot has no duration and accuses nobody. */
 static void print_header(struct page *p, const struct report_view *v)
 {
 	struct page_field field = {.label = "dbleak", .colour = PAGE_BOLD, .label_columns = 8};
@@ -187,7 +187,7 @@ static void print_header(struct page *p, const struct report_view *v)
 }
 
 /*
- * Those that are well: names with how many processes bear them.
+ * Processes that are well: names, with how many processes bear them.
  */
 
 struct name {
@@ -360,7 +360,8 @@ static void print_shared_reason(struct page *page, const struct report_view *v, 
 	print_line(page, label, colour, w.text);
 }
 
-/* One line for each reason of a verdict, or with all for each process; the label on the first. */
+/* Prints one line for each reason of a verdict, or with all for each process; the label on the
+ * first. */
 static void print_each(struct page *page, const struct report_view *v, enum verdict verdict,
 		       bool all)
 {
@@ -387,7 +388,7 @@ static void print_each(struct page *page, const struct report_view *v, enum verd
 }
 
 /*
- * What was not seen.
+ * Gaps: what was not seen.
  */
 
 static bool gap_is_new(const struct report_view *v, size_t at)
@@ -555,7 +556,7 @@ static void print_processes(struct page *page, const struct report_view *v, bool
 	print_each(page, v, VERDICT_UNKNOWN, all);
 }
 
-/* A target may have come to harm by us: nothing is more urgent. */
+/* A probe may have harmed a process: nothing is more urgent. */
 static void print_withdrawn(struct page *page, const struct report_view *v)
 {
 	struct words w = {0};

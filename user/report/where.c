@@ -65,7 +65,7 @@ static const char *tail_of(const char *path, size_t columns)
 	return slash;
 }
 
-/* What follows the file: its line, or the address in the module. */
+/* Adds the position in the file: its line, or the address in the module. */
 static void words_position(struct words *w, const struct frame_view *f)
 {
 	if (f->line)
@@ -92,7 +92,7 @@ static void words_function(struct words *w, const struct frame_view *f, size_t c
 	words_add(w, "%s%s", name, word ? "()" : "");
 }
 
-/* Returns the columns it takes. */
+/* Returns the columns that the text takes. */
 static size_t words_after(struct words *w, const struct frame_view *f, size_t function_columns)
 {
 	*w = (struct words){0};
@@ -127,7 +127,7 @@ static void print_line(struct page *p, unsigned indent, const char *label, const
 	page_field(p, &field, text);
 }
 
-/* The whole of it; on a second line the function, if one is too short for both. */
+/* Prints the whole place; the function on a second line if one line is too short for both. */
 static void print_whole(struct page *p, unsigned indent, const char *label,
 			const struct frame_view *f)
 {

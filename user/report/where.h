@@ -2,8 +2,8 @@
 /*
  * where.h - the part of the text report that shows where in a program something was acquired.
  *
- * A line that can be copied: file, line and function, or module and address.  It refuses to guess
- * how sure a line is: what the frame says of itself is said, too.
+ * Prints a line that can be copied: file, line and function, or module and address.  Refuses to
+ * guess how sure a line is: how the frame was found is printed, too.
  */
 #ifndef DBLEAK_REPORT_WHERE_H
 #define DBLEAK_REPORT_WHERE_H
@@ -18,7 +18,7 @@
  * the path left out. */
 void words_frame(struct words *w, const struct frame_view *f, size_t columns);
 
-/* The lines of a finding about its place.  all: how it is known, and the whole stack. */
+/* Prints the place of a finding. all: how it is known, and the whole stack. */
 void where_print(struct page *page, const struct finding_view *f, unsigned indent, bool all);
 
 #endif
