@@ -28,13 +28,13 @@ static const char usage[] = "usage: dbleak doctor [--json]\n"
 			    "What this host allows, what will be missing, and how to get it.\n"
 			    "Exit status: 0 connections can be watched, 2 they cannot.\n";
 
-/* One thing that this host has, or has not. */
+/* A feature that this host has or lacks. */
 struct line {
 	const struct feature *about;
 	int err;
 	char detail[FEATURE_DETAIL];
 	bool untried; /* for lack of rights */
-	bool spare; /* a door that is shut while the other one is open is nothing to worry about */
+	bool spare;   /* the other of the two doors (ways to attach) is open: no harm */
 };
 
 static size_t lines(struct line out[FEATURES + HOST_CHECKS])
@@ -194,7 +194,7 @@ static int print_json(const struct utsname *host)
 	return err;
 }
 
-/* 0: JSON or text as in *json; else the exit status plus 1. */
+/* Returns 0 and sets *json, or the exit status plus 1. */
 static int parse_options(int argc, char **argv, bool *json)
 {
 	static const struct option options[] = {

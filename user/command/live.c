@@ -45,7 +45,7 @@ int view_status(const struct report_view *v)
 	return 0;
 }
 
-/* Closes the recording: it takes its place. */
+/* Closes the recording, which then takes its place. */
 static int end_recording(struct live *l)
 {
 	int err = recording_close(l->recording), kept;
@@ -55,7 +55,7 @@ static int end_recording(struct live *l)
 	return err ? err : kept;
 }
 
-/* A disk that is full, or a limit: the watch goes on, and says so. */
+/* A full disk, or a limit, ends the recording: the watch goes on, and says so. */
 static int lose_recording(struct live *l, const struct ev_head *last, int err)
 {
 	struct ev_gap gap = {.head = {.ns = last->ns, .kind = EV_GAP, .size = sizeof(gap)}};
@@ -148,7 +148,7 @@ static int open_recording(struct live *l, const char *path)
 	return err ? fail("cannot record into", path, err) : -1;
 }
 
-/* For whoever looks on: scripts run several on purpose. */
+/* Warns a person at a terminal.  Scripts run several on purpose. */
 static void tell_others(const struct options *o)
 {
 	if ((isatty(STDERR_FILENO) || o->verbose) && others_watching())
@@ -221,8 +221,8 @@ static uint64_t boot_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 }
 
-/* Whoever holds too much ends early, with all that was seen.  A command that we run is not left
- * alone. */
+/* A watch that holds too much memory ends early, with a report of all that it saw. dbleak run goes
+ * on: it does not leave its command alone. */
 static bool holds_too_much(struct live *l)
 {
 	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
@@ -285,7 +285,7 @@ int live_finish(struct live *l)
 	return err;
 }
 
-/* The exit status. */
+/* Prints the report and returns the exit status. */
 static int report(struct live *l)
 {
 	struct report_view *v = judge_view(l->model, &l->options->library);
@@ -323,7 +323,7 @@ int live_report(struct live *l)
 	return status;
 }
 
-/* What a capture that hangs can no longer tell. */
+/* Adds the records that a hanging capture cannot send any more: the gap and the end. */
 static int tell_end(struct live *l, uint32_t pid, const char *where)
 {
 	struct ev_gap gap = {.head = {.ns = boot_ns(), .kind = EV_GAP, .size = sizeof(gap)},
@@ -347,7 +347,7 @@ static int tell_end(struct live *l, uint32_t pid, const char *where)
 	return err;
 }
 
-/* In another thread than all the rest, which is never to go on: the lock is kept. */
+/* Runs in a thread of its own.  The others are never to go on, so the lock is kept. */
 static void report_without(void *context, uint32_t pid, const char *where)
 {
 	struct live *l = context;
@@ -381,7 +381,7 @@ static int start_watchdog(struct live *l)
 	return err;
 }
 
-/* What a right that we lack hides. */
+/* Reports as gaps what stays hidden because a right is missing. */
 static int tell_missing(struct live *l)
 {
 	size_t count;
@@ -400,7 +400,7 @@ static int tell_missing(struct live *l)
 	return err;
 }
 
-/* From here on we can read and report, and little else. */
+/* Gives up rights: from here on dbleak can read and report, and little else. */
 static int give_up_rights(struct live *l, enum ev_mode mode)
 {
 	int err = tell_missing(l);

@@ -32,8 +32,8 @@ struct live {
 	bool records_only;	 /* nothing is to be reported */
 };
 
-/* Opens everything up to the attached probes.  -1 to go on, or the status to exit with (said on
- * standard error).  live_close it also after a failure. */
+/* Opens everything up to the attached probes.  Returns -1 to go on, or the status to exit with
+ * (the reason is on standard error).  Call live_close also after a failure. */
 int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out);
 /* Works until the time is over (0: no limit), we are asked to stop, or stop says so.  0 or
  * -errno. */
@@ -43,7 +43,7 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *l, vo
 int live_finish(struct live *l);
 /* Last look, report, recording's end.  Returns the exit status. */
 int live_report(struct live *l);
-/* The recording takes its place: 0 or -errno, also of what ended it before. */
+/* Puts the recording in its place: 0 or -errno, also of what ended it before. */
 int live_end_recording(struct live *l);
 void live_close(struct live *l);
 

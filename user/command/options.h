@@ -33,7 +33,7 @@ struct options {
 	int next;	     /* index of the first argument that is no option */
 };
 
-/* Which options a subcommand takes. */
+/* The options that a subcommand takes. */
 enum {
 	OPTIONS_SELECT = 1,   /* SELECT, --max-memory */
 	OPTIONS_TIME = 2,     /* --duration, --interval, --min-age, --max-overhead */
@@ -45,8 +45,8 @@ enum {
 	OPTIONS_LIVE = 128,   /* --show-arguments */
 };
 
-/* Fills o; options_free it also after a failure.  Returns -1 to go on, or the status to exit with
- * (the reason, or the help asked for, is printed). */
+/* Fills o; call options_free also after a failure.  Returns -1 to go on, or the status to exit
+ * with (the reason, or the help asked for, is printed). */
 int options_parse(struct options *o, int argc, char **argv, unsigned int takes, const char *usage);
 void options_free(struct options *o);
 

@@ -26,7 +26,7 @@ static struct {
 	size_t count;
 } origin;
 
-/* What has the flag cannot have come through our own execve(2). */
+/* A descriptor that is close-on-exec cannot have come through dbleak's own execve(2). */
 static void note_fd(int fd)
 {
 	int flags = fcntl(fd, F_GETFD);
@@ -55,7 +55,8 @@ static void note_fds(void)
 		closedir(dir);
 }
 
-/* Reading from or writing to them fails with EBADF, as if they were closed. */
+/* Fills closed standard streams.  Reading from or writing to them then fails with EBADF, as if
+ * they were closed. */
 static void fill_streams(void)
 {
 	static const int useless[FIRST_FD] = {O_WRONLY, O_RDONLY, O_RDONLY};
@@ -91,7 +92,7 @@ void origin_raise_files(void)
 	struct rlimit more = origin.limits[RLIMIT_NOFILE];
 
 	more.rlim_cur = more.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &more); /* if it is refused, what is short of them says so */
+	setrlimit(RLIMIT_NOFILE, &more); /* if it is refused, the parts that lack files say so */
 }
 
 void origin_keep_back(const char *path)

@@ -24,7 +24,7 @@
 #define LINKS_MAX 40 /* as the kernel follows */
 #define TRIES	  16 /* for a name that nobody has */
 
-/* The words to the keeper. */
+/* Commands to the keeper. */
 #define KEEP 'k'
 #define DROP 'd'
 
@@ -63,7 +63,7 @@ static int enter_one(int from, const char *name, unsigned int *links)
 		return -errno;
 	if (S_ISLNK(st.st_mode))
 		return is_trusted(&st) ? follow(from, name, links) : -ELOOP;
-	/* What has become a link since is refused here. */
+	/* A folder that has become a link since is refused here. */
 	fd = openat(from, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
@@ -189,8 +189,8 @@ static int filter_calls(void)
 	return err;
 }
 
-/* Others' folders are what it keeps rights for; a filter that cannot be had is no reason to lose
- * the file. */
+/* The keeper keeps rights for folders of others.  A filter that the kernel refuses is no reason to
+ * lose the file. */
 static void lock_in(void)
 {
 	static const unsigned int kept[] = {CAP_DAC_OVERRIDE, CAP_FOWNER};

@@ -23,10 +23,11 @@ struct outfile {
 /* input: a file that is read and may not be replaced, NULL: none.  keep_part: what is there takes
  * its place even if we are killed.  0 or -errno; o is zero then. */
 int outfile_open(struct outfile *o, const char *path, FILE *input, bool keep_part);
-/* Flushes and closes what is open.  Without an error, and if it is whole, the file takes its place;
- * else it is gone.  0 or -errno of anything that went wrong.  More than once is no harm. */
+/* Flushes and closes what is open.  Without an error, and if it is whole, the file takes its
+ * place; else it is gone.  0 or -errno of anything that went wrong.  May be called more than once.
+ */
 int outfile_end(struct outfile *o, bool whole);
-/* In a few words, for errors of outfile_open that strerror(3) tells badly. */
+/* A few words for errors of outfile_open that strerror(3) tells badly. */
 const char *outfile_why(int err);
 
 #endif

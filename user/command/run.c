@@ -40,7 +40,8 @@ struct child {
 
 static pid_t passed_to; /* by signal handlers */
 
-/* What is sent to us is meant for the command; what the terminal sends, it has got already. */
+/* A signal sent to dbleak is meant for the command; one from the terminal has reached it already.
+ */
 static void pass_on(int sig, siginfo_t *info, void *context)
 {
 	(void)context;
@@ -58,7 +59,7 @@ static void pass_signals(const struct child *c)
 		sigaction(passed[i], &action, NULL);
 }
 
-/* Whoever waits at the gate has no rights any more but its user's. */
+/* The child gives up all rights but its user's before it waits at the gate. */
 static _Noreturn void child_starts(char **argv, int gate, const struct user *user)
 {
 	int err = user_become(user);

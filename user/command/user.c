@@ -14,10 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NO_GROUP   65534 /* for who has no entry: owns nothing anywhere */
+#define NO_GROUP   65534 /* for a user without an entry: owns nothing anywhere */
 #define GROUPS_MAX 65536 /* NGROUPS_MAX of the kernel */
 
-/* What programs that lend root's rights tell about their caller. */
+/* The variables in which programs that lend root's rights name their caller. */
 static const struct lender {
 	const char *program, *uid, *gid, *name;
 } lenders[] = {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * user.h - as whom a command runs that we start: whoever called sudo, not root by accident.
+ * user.h - the user as whom a command runs that dbleak starts: the caller of sudo, not root by
+ * accident.
  */
 #ifndef DBLEAK_COMMAND_USER_H
 #define DBLEAK_COMMAND_USER_H
@@ -17,12 +18,12 @@ struct user {
 	bool change; /* else the command runs as we do */
 };
 
-/* wanted: a name or a number, or NULL: whoever called sudo, pkexec or doas; without them the
- * user that we are.  user_free it also after a failure.  -1 to go on, or the status to exit with
- * (said on standard error). */
+/* wanted: a name or a number, or NULL: the caller of sudo, pkexec or doas; without them dbleak's
+ * own user.  Call user_free also after a failure.  -1 to go on, or the status to exit with (the
+ * reason is on standard error). */
 int user_choose(struct user *u, const char *wanted);
-/* In a child: becomes that user for good, HOME and the like too.  A command without other rights
- * than its user's is what is left, whatever we hold.  0 or -errno. */
+/* In a child: becomes that user for good, HOME and the like too.  The command has no rights but
+ * its user's, whatever dbleak holds.  0 or -errno. */
 int user_become(const struct user *u);
 void user_free(struct user *u);
 

@@ -2,8 +2,8 @@
 /*
  * watchdog.c - see watchdog.h.
  *
- * It takes no lock that the main thread may hold, and writes with write(2): what hangs in the
- * middle of a printf has its stream locked.
+ * The watchdog takes no lock that the main thread may hold, and writes with write(2): a thread that
+ * hangs in the middle of a printf has its stream locked.
  */
 #include "user/command/watchdog.h"
 
@@ -30,9 +30,9 @@
 #define OVERTIME_NS (800 * MS_NS)
 #define ANSWER_NS   (2 * SECOND_NS) /* for a first signal */
 #define LOOK_MS	    1500	    /* of it for stacks still being read */
-/* A slow machine works on, one step after the other; who hangs takes no step. */
+/* A slow machine works on, one step after the other; a thread that hangs takes no step. */
 #define STEP_NS	 (400 * MS_NS)
-#define SLOW_NS	 (4 * SECOND_NS) /* beyond its time, for who takes steps */
+#define SLOW_NS	 (4 * SECOND_NS) /* beyond its time, for a thread that takes steps */
 #define CLOSE_NS SECOND_NS	 /* to give everything back; the end of the process does it too */
 
 static uint64_t now(void)
@@ -64,7 +64,7 @@ static bool asks_to_end(int sig)
 	return sig == SIGINT || sig == SIGTERM || sig == SIGHUP;
 }
 
-/* The terminal sends both to the command of run as well. */
+/* The terminal sends both signals to the command of run as well. */
 static void second(struct watchdog *w, int sig)
 {
 	if (w->command <= 0)
@@ -96,7 +96,7 @@ static void take(struct watchdog *w, int sig)
 	atomic_fetch_or(&w->pending, 1U << sig);
 }
 
-/* Says once where it hangs. */
+/* Says once where the main thread hangs. */
 static void tell(struct watchdog *w, const struct looking *l)
 {
 	char where[LOOKING_TEXT * 2], text[sizeof(where) + 96];
@@ -126,7 +126,8 @@ static void *report(void *context)
 	return NULL;
 }
 
-/* By a thread of its own: its reader may be slow, and a second signal is to end that too. */
+/* Reports in a thread of its own: the reader may be slow, and a second signal must end that, too.
+ */
 static void report_late(struct watchdog *w, const struct looking *at)
 {
 	static struct late late;
@@ -141,7 +142,7 @@ static void report_late(struct watchdog *w, const struct looking *at)
 		end_now("cannot make the report: no thread is to be had");
 }
 
-/* When the report is due, whatever the main thread does; UINT64_MAX: it is not. */
+/* The time at which the report is due, whatever the main thread does; UINT64_MAX: it is not. */
 static uint64_t due(const struct watchdog *w)
 {
 	uint64_t opened = atomic_load(&w->opened_ns), duration = atomic_load(&w->duration_ns);
@@ -190,7 +191,7 @@ static void close_in_time(struct watchdog *w, uint64_t *since)
 		_exit(atomic_load(&w->status));
 }
 
-/* nohup(1) has SIGHUP ignored: who is started by it is to stay. */
+/* nohup(1) has SIGHUP ignored: a program that it starts must stay. */
 static bool is_ignored(int sig)
 {
 	struct sigaction action;
@@ -208,7 +209,8 @@ static void signals_of(sigset_t *set)
 	sigaddset(set, SIGQUIT);
 }
 
-/* A thread dump of a command that runs is no end of ours; the terminal sends it there itself. */
+/* SIGQUIT asks the command for a thread dump, and is no end of dbleak.  The terminal sends it to
+ * the command itself. */
 static void pass_quit(const struct watchdog *w, const siginfo_t *info)
 {
 	if (info->si_code <= 0)

@@ -2,10 +2,10 @@
 /*
  * watchdog.h - signals and deadlines that are kept whatever the main thread is doing.
  *
- * What others map, mount or stop may hold the main thread for ever, so it neither reads signals nor
- * keeps the time of a watch alone.  A thread of its own takes the signals.  The first that asks us
- * to end is handed on.  A second ends the process.  Where the main thread does not come back in
- * time, the report is made without it.
+ * Files that others map, mount or stop may hold the main thread for ever, so it neither reads
+ * signals nor keeps the time of a watch alone.  A thread of its own takes the signals.  It hands on
+ * the first that asks dbleak to end; a second ends the process.  If the main thread does not come
+ * back in time, the report is made without it.
  */
 #ifndef DBLEAK_COMMAND_WATCHDOG_H
 #define DBLEAK_COMMAND_WATCHDOG_H
@@ -14,12 +14,12 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* What the main thread is about. */
+/* The stage of the main thread. */
 enum watchdog_stage {
 	STAGE_OPENING,
 	STAGE_WORKING,
 	STAGE_FINISHING, /* the last look */
-	STAGE_REPORTING, /* nobody else's doing delays it but the reader's */
+	STAGE_REPORTING, /* only the reader of the report can delay it */
 	STAGE_CLOSING,	 /* the report is out */
 };
 
@@ -34,13 +34,13 @@ struct watchdog_host {
 struct watchdog {
 	struct watchdog_host host;
 	pthread_t thread;
-	int command; /* pidfd of what run runs; <= 0 none.  Asked to end, it decides when */
+	int command; /* pidfd of run's command; <= 0: none. It decides when to end */
 	atomic_int stage, status;
 	atomic_uint pending; /* signals for the main thread, one bit each */
 	_Atomic uint64_t started_ns, opened_ns, duration_ns; /* 0: not yet; no end */
 	/* The thread's own. */
 	uint64_t asked_ns, last_ns; /* the first signal, and the latest */
-	uint64_t moves, moved_ns;   /* of the main thread, and since when it has not */
+	uint64_t moves, moved_ns;   /* steps of the main thread, and the time of the latest */
 	uint64_t told_moves;
 	int last_signal;
 	unsigned int asked;
@@ -51,10 +51,10 @@ struct watchdog {
 int watchdog_start(struct watchdog *w, const struct watchdog_host *host);
 /* How long the watch is to last from STAGE_WORKING on; 0: until it is asked to end. */
 void watchdog_duration(struct watchdog *w, double seconds);
-/* On closing, status is what the process is to end with. */
+/* status: the exit status of the process, on closing. */
 void watchdog_stage(struct watchdog *w, enum watchdog_stage stage);
 void watchdog_closing(struct watchdog *w, int status);
-/* For the last look, from now on. */
+/* Milliseconds left for the last look. */
 int watchdog_left_ms(const struct watchdog *w);
 /* A signal that asks to end, or 0. */
 int watchdog_signal(struct watchdog *w);
