@@ -2,8 +2,8 @@
 /*
  * watchdog.c - see watchdog.h.
  *
- * The watchdog takes no lock that the main thread may hold, and writes with write(2): a thread that
- * hangs in the middle of a printf has its stream locked.
+ * The watchdog takes no lock that the main thread may hold, and writes with write(2).  A thread
+ * that hangs in the middle of a printf has its stream locked.
  */
 #include "user/command/watchdog.h"
 

@@ -208,7 +208,7 @@ static void scene_add(struct scene *s, const struct life *life, const struct con
 }
 
 /* Connections that a process closes in its last second, after its last opening, belong to its
- * shutdown: they were held for the whole run, even if they were closed properly. */
+ * shutdown.  A proper close changes nothing: they were held for the whole run. */
 static void mark_shutdown(struct scene *s)
 {
 	uint64_t last_birth = s->birth_count ? s->births[s->birth_count - 1].ns : 0;

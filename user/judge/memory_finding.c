@@ -319,8 +319,8 @@ double account_explains(const struct account *a)
 	return a->taking && a->growth->grown ? (double)a->taking->grown / a->growth->grown : 0;
 }
 
-/* Line and process agree: the process grew steadily for SURE_NS or longer, nearly all of the
- * growth is held at the line, and the slope and the figure have small errors. */
+/* Line and process agree.  The process grew steadily for SURE_NS or longer, and nearly all of the
+ * growth is held at the line.  Both figures have small errors. */
 static bool agree_strongly(const struct account *a)
 {
 	const struct trend *t = &a->growth->trend;

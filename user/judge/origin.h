@@ -56,8 +56,8 @@ const struct origin *origins_most(const struct origins *o);
  * origin has it.  Else the place itself. */
 const struct place *origins_line(const struct origins *o, const struct place *place);
 
-/* Finds the places that answer: those that prove the rule's case alone, the one with the highest
- * count first; or, if none does, the one with the highest count.  Returns how many, at most
+/* Finds the places that answer: those that prove the rule's case alone, else the one with the
+ * highest count.  The first has the highest count of them.  Returns how many, at most
  * ORIGINS_MOST; 0: no place is known. */
 size_t origins_culprits(const struct origins *all,
 			bool (*proves)(void *context, const struct place *place), void *context,

@@ -3,17 +3,17 @@
  * rule_connection.c - connections that nobody will use again.
  *
  * A connection is "left" when its process opened another one to the same place and user after the
- * last use of this one, and has not come back to it for longer than is normal for the process.  A
- * pool that works reuses what it has before it opens more, so it leaves none behind, or a few
- * at the end of a burst.  Three proofs turn left connections into a leak:
+ * last use of this one.  It also must be unused for longer than is normal for the process.  A pool
+ * that works reuses what it has before it opens more, so it leaves none behind, or a few at the end
+ * of a burst.  Three proofs turn left connections into a leak:
  *
  *   in transaction  three or more are left inside a transaction, by the thread that opened the
  *                   next or for longer than --min-age; a pool would have ended it
- *   same thread     the thread that used one opened the next, and did so again and again; workers
- *                   with a connection each, and a pool that fills at start, do not look so
+ *   same thread     the thread that used one opened the next, again and again; workers with a
+ *                   connection each do not look so, nor does a pool that fills at start
  *   growth          left connections keep coming; a pool stops at its size
  *
- * Connections that a garbage collector closes later, in bulk, are named too: the floor of the
+ * Connections that a garbage collector closes later, in bulk, are named too.  The floor of the
  * saw-tooth may be flat, but each was held long past its use.
  *
  * Each connection to a SQLite database in memory has a database of its own.  A newer one proves

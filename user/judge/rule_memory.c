@@ -274,7 +274,7 @@ static uint64_t judge_places(struct scene *s, const struct growth *g, enum ev_la
  * The process.
  */
 
-/* The place's share of the growth, less where it gives back most of what it takes: its pages may
+/* The place's share of the growth, less where it gives back most of what it takes.  Its pages may
  * stay for objects that other lines have put there since. */
 static double share_of(const struct account *a, const struct taking *t)
 {

@@ -4,7 +4,7 @@
  *
  * Many rows alone prove nothing: a stream reads as many and keeps none.  So the process's memory
  * must have grown with the reply while it was read.  SQLite always streams.  There the rows must
- * have come as fast as in a program that does nothing with them yet, and the growth must exceed
+ * have come as fast as in a program that does nothing with them yet.  The growth must also exceed
  * what the library may keep of its files and to sort.
  */
 #include "user/judge/advice.h"

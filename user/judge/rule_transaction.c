@@ -3,8 +3,8 @@
  * rule_transaction.c - transactions begun and never ended.
  *
  * The clock runs only while no request is outstanding: a long query or a stream being read is
- * work.  A transaction is held too long when the client has been silent inside it for --min-age
- * and for three times the longest silence this process has ended by itself.
+ * work.  A transaction is held too long when the client has been silent inside it for --min-age.
+ * The silence must also be at least three times the longest that this process has ended by itself.
  */
 #include "user/judge/advice.h"
 #include "user/judge/origin.h"

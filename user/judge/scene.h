@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * scene.h - the input of a rule: one endpoint of one process, or the process as a whole (objects of
- * its libraries, memory); and the functions with which rules add what they found.
+ * scene.h - the input of a rule, and the functions with which rules add what they found.
+ *
+ * A scene is one endpoint of one process, or the process as a whole (objects of its libraries,
+ * memory).
  */
 #ifndef DBLEAK_MODEL_SCENE_H
 #define DBLEAK_MODEL_SCENE_H

@@ -291,8 +291,9 @@ static bool glob(const char *p, const char *end, const char *s)
 	}
 }
 
-/* '*' is any text, '?' one character.  A pattern fits from the start of any component of a path,
- * or, if it begins with '/' or '*' or is for a whole text, from the start of it. */
+/* '*' is any text, '?' one character.  A pattern fits from the start of any component of a path.
+ * A pattern that begins with '/' or '*', or is for a whole text, fits only from the start of the
+ * text. */
 static bool fits(const char *pattern, const char *end, const char *text, bool whole)
 {
 	whole = whole || *pattern == '/' || *pattern == '*';

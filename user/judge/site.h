@@ -3,15 +3,18 @@
  * site.h - whose code a frame is, and which frame of a stack answers for what was acquired there.
  *
  * The owner's code is the line that the owner of the program would change.  It is the first frame,
- * from the innermost outwards, that belongs neither to a database library, driver, ORM or pool, nor
- * to the run time of its language, nor to a package that somebody else wrote and an installer put
- * there.  One table in site.c lists all code that is not the owner's; --library adds to it.  Where
- * every frame outside the database libraries is of installed packages, the program itself is one (a
- * Debian package, pip install), and the first of those frames answers.  The frame that started the
- * program (a script in bin/, manage.py, python3 -c) answers only when nothing else does.
+ * from the innermost outwards, that belongs to none of these:
+ *   - a database library, driver, ORM or pool;
+ *   - the run time of its language;
+ *   - a package that somebody else wrote and an installer put there.
+ * A single table in site.c lists all code that is not the owner's; --library adds to it.
  *
- * A file of the owner may bear any name, so a package is known by where installers put it, below
- * site-packages/, node_modules/, gems/, vendor/ and their like, and not by a folder called redis.
+ * If every frame outside the database libraries is of installed packages, the program itself is one
+ * (a Debian package, pip install).  Then the first of those frames answers.  The frame that started
+ * the program (a script in bin/, manage.py, python3 -c) answers only when nothing else does.
+ *
+ * A file of the owner may bear any name.  So a package is known by where installers put it (below
+ * site-packages/, node_modules/, gems/, vendor/ and their like), and not by a folder called redis.
  */
 #ifndef DBLEAK_MODEL_SITE_H
 #define DBLEAK_MODEL_SITE_H

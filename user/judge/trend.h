@@ -3,8 +3,8 @@
  * trend.h - how the floor of something large moved over a span of time: by how much, in how many
  * separate rises, how fast, and how sure that is.
  *
- * Knows nothing of memory and decides nothing.  The span is cut into a few equal parts, and of each
- * only its least value counts, so what comes and goes within a part is not seen.
+ * Knows nothing of memory and decides nothing.  The span is cut into a few equal parts.  Only the
+ * least value of each part counts, so what comes and goes within a part is not seen.
  */
 #ifndef DBLEAK_MODEL_TREND_H
 #define DBLEAK_MODEL_TREND_H

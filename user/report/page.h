@@ -43,8 +43,8 @@ void words_duration(struct words *w, double seconds);
 void words_bytes(struct words *w, uint64_t bytes);
 void words_plural(struct words *w, uint64_t n, const char *one, const char *many);
 
-/* A label, indented, and text wrapped beside it, in at most max_lines lines (0: as many as it
- * takes), the last one ending in "..." if there was more. */
+/* A label, indented, and text wrapped beside it in at most max_lines lines; 0: as many as it
+ * takes.  If there was more, the last line ends in "...". */
 struct page_field {
 	unsigned indent;
 	const char *label;

@@ -2,8 +2,8 @@
 /*
  * text.c - the report for people: at most 80 columns, the guilty first, what to do about it.
  *
- * Order: one line of sum, a block for each guilty process, one line for all that is well, one for
- * each that is bounded or unknown, then what was not seen and what was lost.
+ * Order: one line of sum; a block for each guilty process; one line for all that is well; one for
+ * each process that is bounded or unknown.  Then comes what was not seen and what was lost.
  */
 #include "user/report/text.h"
 
