@@ -2,10 +2,11 @@
 /*
  * wire.bpf.h - what both protocols share: framing across reads, transactions, replies, SQL.
  *
- * The parsers trust nothing: every length is bounded, a read that fails or a walk that does not
- * end gives up the alignment of that direction until the next request, and says so.  Steps are
- * global functions, so that the verifier sees each once and not once per loop turn.  Outside the
- * kernel tests provide wire_read().
+ * The parsers trust no input.  Every length is bounded.  After a failed read, or a walk that does
+ * not reach the end of its chunk, the parser gives up the message boundaries of that direction
+ * until the next request, and sets EV_CONN_UNALIGNED.  Each step is a global function, so that the
+ * verifier checks it once and not in every round of a loop.  Unit tests and fuzzers, outside the
+ * kernel, bring their own wire_read().
  */
 #ifndef DBLEAK_WIRE_BPF_H
 #define DBLEAK_WIRE_BPF_H
@@ -14,10 +15,10 @@
 #include "bpf/ledger/ledger.bpf.h"
 #include "bpf/verifier.bpf.h"
 
-#define RESULT_MARK	 (128 << 10) /* bytes of a reply after which memory is looked at */
-#define RESULT_TELL	 (1 << 20)   /* bytes of a reply worth a record */
+#define RESULT_MARK	 (128 << 10) /* reply bytes after which memory is measured */
+#define RESULT_TELL	 (1 << 20)   /* reply bytes that are worth an EV_RESULT */
 #define RESULT_TELL_ROWS 10000
-#define WALK_STEPS	 256 /* messages walked in one chunk */
+#define WALK_STEPS	 256 /* client messages walked in one chunk */
 
 #define STEP_DONE  0
 #define STEP_MORE  1
@@ -32,20 +33,20 @@ static __always_inline int wire_read(void *to, __u32 size, __u64 from)
 	return -1;
 }
 
-/* Reads up to a NUL and no further, and ends with one.  Returns how many bytes, the NUL included,
- * or what is not positive. */
+/* Reads a string up to its NUL, and always writes a NUL.  Returns the bytes written, NUL included;
+ * 0 or less: the read failed. */
 static __always_inline long wire_read_string(void *to, __u32 size, __u64 from)
 {
 	return bpf_probe_read_user_str(to, size, (const void *)from);
 }
 
-/* Moves size bytes down within one buffer; from lies above to. */
+/* Moves size bytes down within one buffer.  from must be above to. */
 static __always_inline void wire_shift(void *to, __u32 size, const void *from)
 {
 	bpf_probe_read_kernel(to, size, from);
 }
 
-/* The same for a string that may end before. */
+/* The same for a string, which may end earlier. */
 static __always_inline long wire_shift_string(void *to, __u32 size, const void *from)
 {
 	return bpf_probe_read_kernel_str(to, size, from);
@@ -76,9 +77,10 @@ static __always_inline __u32 le24(const __u8 *p)
 }
 
 #define TLS_HANDSHAKE 0x16
-#define TLS_LONGEST   (16384 + 2048) /* of a record */
+#define TLS_LONGEST   (16384 + 2048) /* bytes of one record */
 
-/* Does a message of n bytes begin with a TLS record (RFC 8446, 5.1)?  Its head may come alone. */
+/* Does a message of n bytes begin with a TLS record (RFC 8446, 5.1)?  Its five-byte header may come
+ * alone. */
 static __always_inline int is_tls_record(const __u8 *head, __u32 n)
 {
 	__u32 length = (__u32)head[3] << 8 | head[4];
@@ -92,7 +94,7 @@ static __always_inline __u32 le16(const __u8 *p)
 	return (__u32)p[1] << 8 | p[0];
 }
 
-/* The same in a map's value, with one load. */
+/* The same for bytes in a map's value, with a single load. */
 static __always_inline __u32 be32_at(const __u8 *p)
 {
 	return __builtin_bswap32(word_at(p));
@@ -117,7 +119,8 @@ static __always_inline void wire_unaligned(struct connection *c)
 	wire_count(COUNTER_LOSS + EV_LOSS_TRUNCATED);
 }
 
-/* The client's boundaries are lost.  A request may have gone by: one is taken to be outstanding. */
+/* The boundaries of the client's messages are lost.  A request may have gone by unseen, so one is
+ * taken to be outstanding. */
 static __always_inline void wire_lost(struct connection *c)
 {
 	wire_unaligned(c);
@@ -129,7 +132,7 @@ static __always_inline void wire_lost(struct connection *c)
 		c->ev.request_ns = c->now;
 }
 
-/* Skips what is left of the message under way.  Returns how many bytes of the chunk remain. */
+/* Skips the rest of the current message.  Returns how many bytes of the chunk remain. */
 static __always_inline __u32 frame_skip(struct frame *f, __u32 n)
 {
 	__u32 remain = n - f->offset;
@@ -146,8 +149,8 @@ static __always_inline __u32 frame_skip(struct frame *f, __u32 n)
 	return remain;
 }
 
-/* Fills the head with the next message's first bytes, want at most.  Returns how many are there,
- * 0 on a fault. */
+/* Fills the frame's head with the first bytes of the next message, want at most.  Returns how many
+ * the head holds; 0: the read failed. */
 static __always_inline __u32 frame_fill(struct frame *f, __u64 chunk, __u32 remain, __u32 want)
 {
 	__u32 held = f->head_len & (FRAME_HEAD - 1);
@@ -165,7 +168,7 @@ static __always_inline __u32 frame_fill(struct frame *f, __u64 chunk, __u32 rema
 	return held + take;
 }
 
-/* The head is not whole yet: keep it for the next chunk. */
+/* Keeps a head that is not whole yet for the next chunk. */
 static __always_inline int frame_wait(struct frame *f, __u32 have, __u32 n)
 {
 	f->head_len = have;
@@ -173,7 +176,7 @@ static __always_inline int frame_wait(struct frame *f, __u32 have, __u32 n)
 	return STEP_DONE;
 }
 
-/* Passes the message whose head is filled; total is its whole length. */
+/* Steps over the message whose head is filled.  total: its length with the header. */
 static __always_inline int frame_pass(struct frame *f, __u32 total, __u32 n)
 {
 	__u32 rest = total > f->head_len ? total - f->head_len : 0;
@@ -189,7 +192,7 @@ static __always_inline int frame_pass(struct frame *f, __u32 total, __u32 n)
 	return f->offset < n ? STEP_MORE : STEP_DONE;
 }
 
-/* The client speaks: if it was silent inside a transaction, for how long? */
+/* The client sends again.  If it was silent inside a transaction, note how long. */
 static __always_inline void wire_pause(struct connection *c)
 {
 	__u64 gap;
@@ -201,7 +204,7 @@ static __always_inline void wire_pause(struct connection *c)
 		c->ev.longest_gap_ns = gap;
 }
 
-/* A request leaves. */
+/* The client sends a request. */
 static __always_inline void wire_request(struct connection *c)
 {
 	wire_pause(c);
@@ -237,7 +240,7 @@ static __always_inline void sent_reset(struct connection *c)
 	c->lost = 0;
 }
 
-/* All replies that were due have ended. */
+/* No reply is outstanding any more. */
 static __always_inline void wire_quiet(struct connection *c)
 {
 	c->pending = 0;
@@ -285,7 +288,7 @@ static __always_inline void wire_reply_ends(struct connection *c)
 
 #define TAIL_ENOUGH 16
 
-/* Keeps the last bytes of what is received. */
+/* Keeps the last TAIL_LEN bytes received in c->tail. */
 static __always_inline void wire_tail(struct connection *c, __u64 chunk, __u32 n)
 {
 	__u32 at;
@@ -299,7 +302,8 @@ static __always_inline void wire_tail(struct connection *c, __u64 chunk, __u32 n
 	OPAQUE(n);
 	if (n >= TAIL_LEN)
 		return;
-	/* What begins a reply and is long enough for all that is sought needs nothing before it. */
+	/* A chunk that begins a reply and has all bytes that are ever sought needs no older bytes
+	 * before it. */
 	at = TAIL_LEN - n;
 	OPAQUE(at);
 	if (at > TAIL_LEN)
@@ -313,7 +317,7 @@ static __always_inline void wire_tail(struct connection *c, __u64 chunk, __u32 n
 	wire_shift(c->tail, TAIL_LEN, c->tail + n);
 }
 
-/* A new text comes into the slot, not so long that it reaches the last word. */
+/* Starts a new text in the SQL slot.  The text must be too short to reach the slot's last word. */
 static __always_inline void sql_begin_short(struct connection *c)
 {
 	c->body = 0;
@@ -322,7 +326,8 @@ static __always_inline void sql_begin_short(struct connection *c)
 	c->sql.sent_ns = c->now;
 }
 
-/* A new text comes into the slot; what it does not cover of the last word is zero. */
+/* Starts a new text in the SQL slot, and zeroes the slot's last word, so that no old bytes stay
+ * behind the new text. */
 static __always_inline void sql_begin(struct connection *c, __u32 cut)
 {
 	sql_begin_short(c);
@@ -337,7 +342,7 @@ static __always_inline void sql_end(struct connection *c, __u32 length)
 		zero_at(c->sql.text + length);
 }
 
-/* Copies the SQL that starts at from into the connection's slot, zeros after it. */
+/* Copies the SQL at from into the connection's slot, with zeros behind it. */
 static __always_inline void wire_sql(struct connection *c, __u64 from, __u32 length)
 {
 	__u32 take = length < EV_SQL_LEN ? length : EV_SQL_LEN;
@@ -346,12 +351,12 @@ static __always_inline void wire_sql(struct connection *c, __u64 from, __u32 len
 	if (!take)
 		return;
 	OPAQUE(take);
-	take &= 2 * EV_SQL_LEN - 1; /* it is less: for the verifier */
+	take &= 2 * EV_SQL_LEN - 1; /* always true; the verifier needs it */
 	if (!wire_read(c->sql.text, take, from))
 		sql_end(c, take);
 }
 
-/* The same for text that ends with a NUL within there bytes. */
+/* The same for a text that ends with a NUL within there bytes. */
 static __always_inline void wire_sql_string(struct connection *c, __u64 from, __u32 there)
 {
 	__u32 take = there < EV_SQL_LEN ? there : EV_SQL_LEN;
@@ -361,7 +366,7 @@ static __always_inline void wire_sql_string(struct connection *c, __u64 from, __
 	if (!take)
 		return;
 	OPAQUE(take);
-	take &= 2 * EV_SQL_LEN - 1; /* it is less: for the verifier */
+	take &= 2 * EV_SQL_LEN - 1; /* always true; the verifier needs it */
 	length = wire_read_string(c->sql.text, take, from);
 	if (length <= 0 || length > EV_SQL_LEN)
 		return;
@@ -369,7 +374,7 @@ static __always_inline void wire_sql_string(struct connection *c, __u64 from, __
 	sql_end(c, length - 1);
 }
 
-/* The body of a request is not all in this chunk: its first bytes gather in the slot. */
+/* A request's body is only partly in this chunk.  Its first bytes will gather in the SQL slot. */
 static __always_inline void wire_collect_begin(struct connection *c, __u8 what, __u32 length)
 {
 	sql_begin(c, length > EV_SQL_LEN);
@@ -377,13 +382,13 @@ static __always_inline void wire_collect_begin(struct connection *c, __u8 what, 
 	c->wanted = length < EV_SQL_LEN ? length : EV_SQL_LEN;
 }
 
-/* Takes what has come.  Returns 1 when all that was wanted is there. */
+/* Copies the bytes of this chunk.  Returns 1 when all wanted bytes are in the slot. */
 int wire_collect(struct connection *c, __u64 from, __u32 there);
 
-/* Where the next word of the SQL in the slot begins, from at on. */
+/* Returns the offset of the next word of the SQL in the slot, from offset at on. */
 __u32 wire_skip_space(struct connection *c, __u32 at);
 
-/* Eight letters of the SQL in the slot from at on, lower case. */
+/* Returns eight letters of the SQL in the slot from offset at on, in lower case. */
 static __always_inline __u64 wire_keyword(const struct connection *c, __u32 at)
 {
 	__u64 word;
@@ -401,15 +406,15 @@ static __always_inline __u64 wire_hash_step(__u64 hash, __u8 byte)
 }
 
 #define HASH_START   0xcbf29ce484222325ULL
-#define NAME_LONGEST (EV_NAME_LEN - 1) /* what a server keeps of a name */
-/* Ordinal of a statement whose ParseComplete never comes: SQL's PREPARE */
+#define NAME_LONGEST (EV_NAME_LEN - 1) /* bytes of a name that a server keeps */
+/* Ordinal for SQL's PREPARE, which no ParseComplete answers. */
 #define UNANSWERED 0xff
-/* Hash of the name in the SQL text from at on; where it ends goes to c->name_end.  Quotes are left
- * out and letters without them are lower case, as the server has it, so it equals the hash of the
- * same name in a Parse message. */
+/* Hashes the name in the SQL text from offset at on.  c->name_end receives the offset of its end.
+ * Quotes are left out, and letters outside quotes are made lower case as the server does.  So the
+ * hash equals that of the same name in a Parse message. */
 __u64 wire_sql_name(struct connection *c, __u32 at);
 
-/* A statement was opened by a request that may still fail. */
+/* Remembers a statement opened by a request that may still fail. */
 static __always_inline void wire_doubt(struct connection *c, __u64 statement, __u8 ordinal)
 {
 	__u32 at = c->doubts;
@@ -422,7 +427,7 @@ static __always_inline void wire_doubt(struct connection *c, __u64 statement, __
 	c->doubts = at + 1;
 }
 
-/* It has failed: it was never opened. */
+/* The request failed, so the statement was never opened: take it out of the counts. */
 static __always_inline void wire_undo(struct connection *c, __u64 statement)
 {
 	__u32 before = c->ev.unprepared;
@@ -434,10 +439,11 @@ static __always_inline void wire_undo(struct connection *c, __u64 statement)
 	c->ev.unprepared--;
 }
 
-/* What the SQL text in the slot changes by itself. */
+/* Applies the changes that the SQL text in the slot makes to the connection's state. */
 int wire_sql_effects(struct connection *c);
 
-/* The same; most texts begin so that a glance tells they change nothing. */
+/* The same, with a fast way out: the first two letters of most texts show that they change
+ * nothing. */
 static __always_inline void wire_sql_effects_of(struct connection *c)
 {
 	__u32 two = ((__u32)(__u8)c->sql.text[0] | (__u32)(__u8)c->sql.text[1] << 8) | 0x2020;

@@ -2,25 +2,42 @@
 /*
  * wire_cursor.bpf.h - PostgreSQL's cursors: which are open, and which outlive their transaction.
  *
- * Requests name them, replies tell what became of them.  Where that is not known they are taken to
- * be closed: a cursor that is not counted is better than one that was closed long ago.
+ * Requests name cursors; replies show what became of them.  A cursor of unknown fate counts as
+ * closed: to miss a cursor is better than to report one that was closed long ago.
  *
- * A few are listed by name.  When there are more, the oldest are only counted, so that one that is
- * closed soon is found.  Ordinary ones are listed too, lest their CLOSE be taken for another's.
+ * A short list holds cursors by name.  When it is full, the oldest cursors are only counted, so
+ * that a new cursor, which may soon be closed, can be found by name.  Cursors without HOLD are
+ * listed too, so that their CLOSE is not taken for that of another.
+ *
+ * A state changes when ReadyForQuery arrives (cursor_next), or at once at a CLOSE:
+ *
+ *                      opened             COMMIT
+ *    PARSED, ASKED ------------> FRESH ------------> HELD
+ *          |                       |                   |
+ *          | not opened            | ROLLBACK          | CLOSE, DISCARD ALL
+ *          v                       v                   v
+ *        NONE                    NONE                NONE
+ *          ^
+ *          | end of transaction
+ *        PLAIN  (DECLARE without WITH HOLD)
+ *
+ * DECLARE ... WITH HOLD begins in PARSED inside an extended query, and in ASKED inside a simple
+ * one.  CLOSE and DISCARD ALL lead from every state to NONE.
  */
 #ifndef DBLEAK_WIRE_CURSOR_BPF_H
 #define DBLEAK_WIRE_CURSOR_BPF_H
 
 #include "bpf/wire/wire.bpf.h"
 
-/* What the last message of a reply says, from what stands before ReadyForQuery in the tail. */
+/* The functions below read the last message of a reply, from the bytes before ReadyForQuery in the
+ * tail. */
 
 static __always_inline int reply_said_error(const __u8 *tail)
 {
-	return !tail[TAIL_LEN - 7] && !tail[TAIL_LEN - 8]; /* the last field, and the end of all */
+	return !tail[TAIL_LEN - 7] && !tail[TAIL_LEN - 8]; /* the last two NULs of an error */
 }
 
-/* "ROLLBACK", or an error: a COMMIT that failed. */
+/* The tag "ROLLBACK", or an error, which is a COMMIT that failed. */
 static __always_inline int reply_said_rollback(const __u8 *tail)
 {
 	if (tail[TAIL_LEN - 7])
@@ -29,7 +46,8 @@ static __always_inline int reply_said_rollback(const __u8 *tail)
 				       tail[TAIL_LEN - 10] == 'A' && tail[TAIL_LEN - 11] == 'B');
 }
 
-/* "DECLARE CURSOR" or "CLOSE CURSOR"; before: the last letter but one of its first word. */
+/* The tags "DECLARE CURSOR" and "CLOSE CURSOR".  before: the last letter but one of the first
+ * word. */
 static __always_inline int reply_said_cursor(const __u8 *tail, __u8 before)
 {
 	return !tail[TAIL_LEN - 7] && tail[TAIL_LEN - 8] == 'R' && tail[TAIL_LEN - 9] == 'O' &&
@@ -37,7 +55,7 @@ static __always_inline int reply_said_cursor(const __u8 *tail, __u8 before)
 	       tail[TAIL_LEN - 16] == before;
 }
 
-/* "CLOSE CURSOR", "CLOSE CURSOR ALL" or "DISCARD ALL", but not "DEALLOCATE ALL". */
+/* The tags "CLOSE CURSOR", "CLOSE CURSOR ALL" and "DISCARD ALL", but not "DEALLOCATE ALL". */
 static __always_inline int reply_said_close(const __u8 *tail)
 {
 	return reply_said_cursor(tail, 'S') ||
@@ -45,7 +63,7 @@ static __always_inline int reply_said_close(const __u8 *tail)
 		tail[TAIL_LEN - 11] == ' ' && tail[TAIL_LEN - 12] != 'E');
 }
 
-/* PortalSuspended: rows are left. */
+/* PortalSuspended: the portal has more rows. */
 static __always_inline int reply_is_suspended(const __u8 *tail)
 {
 	return word_at(tail + TAIL_LEN - 11) == 's' && tail[TAIL_LEN - 7] == 4;
@@ -56,7 +74,7 @@ static __always_inline void cursor_count(struct connection *c)
 	c->ev.cursors = c->held < 255 ? c->held : 255;
 }
 
-/* Nothing is open any more, or nothing is known of it. */
+/* All cursors are closed, or nothing is known about them. */
 __noinline int cursor_close_all(struct connection *c)
 {
 	if (!c)
@@ -69,7 +87,7 @@ __noinline int cursor_close_all(struct connection *c)
 	return 0;
 }
 
-/* One that is not listed gives up its name, if there is one. */
+/* A CLOSE names no listed cursor: take one cursor without a listed name out of the counts. */
 static __always_inline void cursor_close_unlisted(struct connection *c)
 {
 	__u32 i, listed = 0;
@@ -86,7 +104,7 @@ __noinline int cursor_close(struct connection *c, __u64 name)
 {
 	__u32 i;
 
-	/* In a transaction that has failed nothing is done. */
+	/* The server refuses CLOSE in a failed transaction. */
 	if (!c || c->ev.status == EV_STATUS_FAILED)
 		return 0;
 	c->closes++;
@@ -104,8 +122,8 @@ __noinline int cursor_close(struct connection *c, __u64 name)
 	return 0;
 }
 
-/* The place of the one that is listed by that name or, if there is none, of the one that gives way
- * to it.  Returns CURSORS when none can. */
+/* Returns the list place of the cursor with that name.  If there is none: the place of the cursor
+ * that may be forgotten first.  CURSORS: every place is still needed. */
 static __always_inline __u32 cursor_place(struct connection *c, __u64 name)
 {
 	__u32 i, at, place = 0;
@@ -137,7 +155,7 @@ __noinline int cursor_declare(struct connection *c, __u64 name, __u32 hold)
 	if (at >= CURSORS)
 		return 0;
 	state = c->cursor_state[at];
-	/* The server refuses a name in use. */
+	/* The server refuses a name that is in use. */
 	if (state && c->cursor[at] == name)
 		return 0;
 	if (state == CURSOR_FRESH)
@@ -150,25 +168,26 @@ __noinline int cursor_declare(struct connection *c, __u64 name, __u32 hold)
 	return 0;
 }
 
-/* Was it opened?  Not known when replies are not told apart, or other statements came with it. */
+/* Was the cursor opened?  Unknown (no) if replies are not told apart, or if the text held other
+ * statements, too. */
 static __always_inline int cursor_is_opened(const struct connection *c, __u8 state, __u8 group)
 {
 	return group == c->group_received && !c->failed && !reply_said_error(c->tail) &&
 	       (state == CURSOR_PARSED || reply_said_cursor(c->tail, 'R'));
 }
 
-/* What becomes of one. */
+/* Returns the next state of a cursor, when a reply has ended. */
 static __always_inline __u8 cursor_next(const struct connection *c, __u8 state, __u8 group)
 {
 	if (state >= CURSOR_PARSED) {
 		if (group != c->group_received && c->walking && c->pending > 1)
-			return state; /* its reply is still to come */
+			return state; /* the reply to its own group is still to come */
 		if (!cursor_is_opened(c, state, group))
 			return CURSOR_NONE;
 		state = CURSOR_FRESH;
 	}
 	if (state == CURSOR_FRESH) {
-		/* Of those left after ROLLBACK TO SAVEPOINT nothing is known. */
+		/* ROLLBACK TO SAVEPOINT may have closed it: nothing is known. */
 		if (c->ev.status != EV_STATUS_FAILED && reply_said_rollback(c->tail))
 			return CURSOR_NONE;
 		return c->ev.status < EV_STATUS_TRANSACTION ? CURSOR_HELD : CURSOR_FRESH;
@@ -176,7 +195,8 @@ static __always_inline __u8 cursor_next(const struct connection *c, __u8 state, 
 	return state == CURSOR_PLAIN && c->ev.status < EV_STATUS_TRANSACTION ? CURSOR_NONE : state;
 }
 
-/* One of the list; by itself, so that the verifier does not follow all that may become of all. */
+/* Moves one listed cursor to its next state.  A function of its own, so that the verifier does not
+ * follow the states of all cursors at once. */
 __noinline int cursor_step(struct connection *c, __u32 at)
 {
 	__u8 state, next;
@@ -195,7 +215,7 @@ __noinline int cursor_step(struct connection *c, __u32 at)
 	return 0;
 }
 
-/* The same of those of the transaction that are not listed. */
+/* The same for the transaction's cursors that are only counted. */
 static __always_inline void cursor_settle_unlisted(struct connection *c)
 {
 	if (c->ev.status != EV_STATUS_FAILED && reply_said_rollback(c->tail))
@@ -206,14 +226,14 @@ static __always_inline void cursor_settle_unlisted(struct connection *c)
 	c->fresh = 0;
 }
 
-/* A reply has ended: ReadyForQuery is the last in the tail, and the status is known. */
+/* A reply has ended: ReadyForQuery is the last message in the tail, and the status is known. */
 __noinline int cursor_settle(struct connection *c)
 {
 	__u32 i;
 
 	if (!c)
 		return 0;
-	/* What closed one was not seen: it may have been any. */
+	/* The CLOSE itself was not seen, so it may have closed any of them. */
 	if (c->lost || (!c->closes && reply_said_close(c->tail)))
 		cursor_close_all(c);
 	if (!c->walking || c->pending <= 1)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * wire_feed.bpf.h - the one door into the wire parsers.
+ * wire_feed.bpf.h - the entry points of the wire parsers: wire_sent, wire_received, wire_greeting.
  */
 #include "bpf/wire/wire.bpf.h"
 #include "bpf/wire/wire_cursor.bpf.h"
@@ -8,7 +8,8 @@
 #include "bpf/wire/wire_postgresql.bpf.h"
 #include "bpf/wire/wire_mysql.bpf.h"
 
-/* Encrypted or compressed: the direction of the last bytes is all there is to know. */
+/* Encrypted or compressed bytes cannot be parsed.  Only their direction is known: sent bytes are
+ * taken for a request, received bytes for its reply. */
 static __always_inline void wire_opaque(struct connection *c, __u32 sending)
 {
 	if (!sending) {
@@ -22,7 +23,8 @@ static __always_inline void wire_opaque(struct connection *c, __u32 sending)
 
 #define WIRE_OPAQUE (EV_CONN_TLS | EV_CONN_COMPRESSED)
 
-/* A socket's own entry; the veil's has no TLS */
+/* Both flags: the socket's own entry of a connection whose plaintext is read.  The second entry has
+ * no EV_CONN_TLS, see plaintext.bpf.h. */
 #define WIRE_READ      (EV_CONN_TLS | EV_CONN_DECRYPTED)
 #define BEGUN_EVERY_NS 10000000ULL
 
@@ -32,8 +34,9 @@ static __always_inline int wire_is_readable(const struct connection *c)
 	       (c->ev.flags & WIRE_READ) != WIRE_READ;
 }
 
-/* A request was sent; resting: with no other outstanding, and outside a transaction, so that it may
- * begin one.  Of a program whose stack must be copied only some are looked at. */
+/* A request was sent.  resting: no other request is outstanding and no transaction is open, so this
+ * one may begin a transaction.  If the program's stack must be copied, which costs more, a stack is
+ * taken at most every BEGUN_EVERY_NS. */
 static __always_inline void wire_requested(struct connection *c, int resting)
 {
 	if (resting)
@@ -50,7 +53,7 @@ __noinline int wire_sent(struct connection *c, __u64 chunk, __u32 n)
 
 	if (!c || !n)
 		return 0;
-	readable = wire_is_readable(c); /* a login begins nothing */
+	readable = wire_is_readable(c); /* a login begins no transaction */
 	resting = !c->ev.request_ns && c->ev.status < EV_STATUS_TRANSACTION;
 	if (UNLIKELY(c->ev.flags & WIRE_OPAQUE))
 		wire_opaque(c, 1);
@@ -76,7 +79,7 @@ __noinline int wire_received(struct connection *c, __u64 chunk, __u32 n)
 	return 0;
 }
 
-/* The server's first packet; body: its bytes after the header, n of them at hand. */
+/* Reads the server's first packet.  body: its bytes after the header; n: how many are at hand. */
 __noinline int wire_greeting(struct connection *c, __u64 body, __u32 n)
 {
 	if (c)

@@ -3,22 +3,44 @@
  * wire_mysql.bpf.h - the MySQL and MariaDB protocol, as far as it changes state.
  *
  * Source: MySQL Internals, "Client/Server Protocol"; MariaDB Knowledge Base, "Clientserver
- * protocol".  Both directions are walked packet by packet, since a reply's end cannot be told from
- * its last bytes alone.  A chunk with more rows than we walk leaves the reply unaligned: rows are
- * then estimated and the end is sought in the tail.  Packets of one reply are numbered; a number
- * that does not follow is not believed.  The handshake response is read for its capabilities, user
- * and database; its secret is stepped over unread.
+ * protocol".
+ *
+ * Both directions are walked packet by packet, because the last bytes of a reply alone do not show
+ * its end.  If a chunk has more rows than we walk, the reply becomes unaligned: its rows are then
+ * estimated, and its end is sought in the tail.  The packets of one reply are numbered; a packet
+ * with a wrong number is not believed.  The handshake response is read for capabilities, user and
+ * database; its secret is stepped over unread.
+ *
+ * The phases of a connection.  A connection found in mid-stream begins in READY.
+ *
+ *    GREETED --+-- handshake response --> AUTH -- OK --> READY -- COM_CHANGE_USER --> AUTH
+ *              |                          ERR: EV_CONN_REFUSED, the phase stays AUTH
+ *              |
+ *              +-- SSLRequest: encrypted --------------> READY
+ *
+ * The stages of a reply (connection.stage):
+ *
+ *    FIRST --+-- column count --> COLUMNS --+--> COLUMNS_END --+--> ROWS -- EOF, OK, ERR --> end
+ *            |                              |                  ^
+ *            |                              +------------------+  with MY_DEPRECATE_EOF
+ *            |
+ *            +-- OK of COM_STMT_PREPARE --> SKIP -- last description --> end
+ *            |
+ *            +-- OK, EOF, ERR -----------------------------------------> end
+ *
+ * An end with SERVER_MORE_RESULTS_EXISTS leads back to FIRST.  The rows of COM_STMT_FETCH,
+ * COM_FIELD_LIST and binlog dumps have no column count before them and are counted in FIRST.
  */
 #include "bpf/wire/wire.bpf.h"
 #include "bpf/wire/wire_window.bpf.h"
 
 #define MY_HEADER	    4
-#define MY_HEAD		    32 /* bytes of a reply's packet that are looked at */
+#define MY_HEAD		    32 /* bytes of a reply's packet that are read */
 #define MY_LONGEST_PACKET   0xffffffU
 #define MY_RESPONSE_HEAD    (MY_HEADER + 4)
 #define MY_USER_AT	    (MY_HEADER + 32)
 #define MY_GREETING_HEAD    96
-#define MY_DEADLOCK	    1213 /* the server has rolled the transaction back */
+#define MY_DEADLOCK	    1213 /* the server rolled the transaction back */
 #define MY_LONGEST_GREETING 512
 
 /* Capabilities. */
@@ -36,7 +58,7 @@
 #define MY_IN_TRANSACTION 0x0001
 #define MY_MORE_RESULTS	  0x0008
 #define MY_CURSOR_EXISTS  0x0040
-#define MY_UNUSED	  0x0004 /* not a status */
+#define MY_UNUSED	  0x0004 /* no status bit: never set */
 
 /* Commands. */
 enum {
@@ -58,15 +80,15 @@ enum {
 	MARIADB_BULK_EXECUTE = 0xfa,
 };
 
-/* What kind of reply a command has. */
+/* The kind of reply that a command has. */
 enum {
 	REPLY_RESULT = 1,
 	REPLY_PREPARE = 2,
 	REPLY_EXECUTE = 3,
-	REPLY_ROWS = 4, /* rows without a column count before them */
-	REPLY_ONE = 5,	/* any one packet */
+	REPLY_ROWS = 4, /* rows, with no column count before them */
+	REPLY_ONE = 5,	/* a single packet of any kind */
 	REPLY_AUTH = 6,
-	REPLY_RESET = 7, /* it rolls back */
+	REPLY_RESET = 7, /* the command rolls the transaction back */
 };
 
 static __always_inline int my_is_command(__u8 command)
@@ -74,7 +96,7 @@ static __always_inline int my_is_command(__u8 command)
 	return (command >= 1 && command <= MY_LAST_COMMAND) || command == MARIADB_BULK_EXECUTE;
 }
 
-/* Is this a server's first packet?  head: header and at least 2 bytes of the body. */
+/* Is this a server's first packet?  head: the header and at least 2 bytes of the body. */
 static __always_inline int my_is_greeting(const __u8 *head)
 {
 	__u32 length = le24(head);
@@ -103,7 +125,7 @@ static __always_inline int my_is_reply(const __u8 *head, __u32 n)
 	return n > MY_HEADER && head[3] == 1 && le24(head) > 0 && le24(head) + MY_HEADER <= n;
 }
 
-/* Do we know how result sets end here?  Not on a connection that is older than we are. */
+/* Is it known how result sets end on this connection?  Not if it is older than dbleak's start. */
 static __always_inline int my_known(const struct connection *c)
 {
 	return !!(c->capabilities & MY_PROTOCOL_41);
@@ -124,7 +146,7 @@ static __always_inline void my_push(struct connection *c, __u8 kind)
 	wire_request(c);
 }
 
-/* The text of a command: length bytes at from, there of them in this chunk. */
+/* Takes the text of a command: length bytes at from, there of them in this chunk. */
 static __always_inline void my_text(struct connection *c, __u8 command, __u64 from, __u32 length,
 				    __u32 there)
 {
@@ -145,7 +167,7 @@ static __always_inline void my_gathered(struct connection *c)
 	c->collecting = 0;
 }
 
-/* A string that ends within there bytes.  Returns its length with the NUL, or 0. */
+/* Copies a string that ends within there bytes.  Returns its length with the NUL; 0: none. */
 static __always_inline __u32 my_string(char *to, __u64 from, __u32 there)
 {
 	__u32 take = there < EV_NAME_LEN ? there : EV_NAME_LEN;
@@ -159,7 +181,7 @@ static __always_inline __u32 my_string(char *to, __u64 from, __u32 there)
 	if (take > EV_NAME_LEN)
 		return 0;
 	length = wire_read_string(to, take, from);
-	/* As long as there was room: cut, unless its NUL is the last byte at hand. */
+	/* A string that fills the room is cut, unless its NUL is the last byte at hand. */
 	if (length > 0 &&
 	    (length < take || (take == there && !wire_read(&last, 1, from + take - 1) && !last)))
 		return length;
@@ -167,7 +189,7 @@ static __always_inline __u32 my_string(char *to, __u64 from, __u32 there)
 	return 0;
 }
 
-/* User and, after its secret, database at from; there: bytes of them at hand. */
+/* Reads the user and, behind the secret, the database at from.  there: bytes at hand. */
 static __always_inline void my_names(struct connection *c, __u64 from, __u32 there, int database)
 {
 	char *user = c->identity.startup, *name = c->identity.startup + EV_NAME_LEN;
@@ -176,7 +198,7 @@ static __always_inline void my_names(struct connection *c, __u64 from, __u32 the
 
 	name[0] = 0;
 	c->identity.startup_length = 2 * EV_NAME_LEN;
-	/* A secret of 251 bytes and more has a longer length before it: no known method has one. */
+	/* A secret of 251 bytes or more has a longer length prefix; no known method has one. */
 	if (!database || !at || at >= there || wire_read(&secret, 1, from + at) || secret > 250)
 		return;
 	at += 1 + secret;
@@ -192,7 +214,7 @@ static __always_inline void my_change_user(struct connection *c, __u64 from, __u
 	my_names(c, from, there, 1);
 }
 
-/* A command; body: bytes of its five-byte head in this chunk. */
+/* Handles a command.  body: how many bytes of its five-byte head are in this chunk. */
 static __always_inline void my_command(struct connection *c, __u64 chunk, __u32 remain,
 				       __u32 length)
 {
@@ -252,7 +274,7 @@ static __always_inline void my_command(struct connection *c, __u64 chunk, __u32 
 	}
 }
 
-/* One packet of the client. */
+/* Walks one packet of the client. */
 __noinline int my_request_step(struct connection *c, __u64 chunk, __u32 n)
 {
 	struct frame *f;
@@ -264,7 +286,7 @@ __noinline int my_request_step(struct connection *c, __u64 chunk, __u32 n)
 	remain = frame_skip(f, n);
 	if (!remain)
 		return STEP_DONE;
-	/* The command's byte; of no other is there more to see in the head. */
+	/* The head is the header and the command's byte; only COM_STMT_CLOSE needs more of it. */
 	have = frame_fill(f, chunk, remain, MY_HEADER + 1);
 	if (!have) {
 		wire_lost(c);
@@ -279,7 +301,7 @@ __noinline int my_request_step(struct connection *c, __u64 chunk, __u32 n)
 			c->sequence = f->head[3] + 1;
 		return frame_pass(f, length + MY_HEADER, n);
 	}
-	/* Other numbers: an answer during login. */
+	/* A packet with another number is an answer during login. */
 	if (f->head[3] != 0 || !length || !my_is_command(f->head[4]))
 		return frame_pass(f, length + MY_HEADER, n);
 	if (f->head[4] == MY_STMT_CLOSE && length == 5) {
@@ -292,7 +314,7 @@ __noinline int my_request_step(struct connection *c, __u64 chunk, __u32 n)
 	return frame_pass(f, length + MY_HEADER, n);
 }
 
-/* Returns 1 when it came to the end of the chunk. */
+/* Returns 1 when the walk reached the end of the chunk. */
 static __always_inline int my_walk_requests(struct connection *c, __u64 chunk, __u32 n)
 {
 	int i;
@@ -325,7 +347,7 @@ static __always_inline void my_response(struct connection *c, __u64 chunk, __u32
 	frame_reset(&c->received);
 	c->capabilities = c->capabilities ? c->capabilities & capabilities : capabilities;
 	if ((capabilities & MY_SSL) && !(c->ev.flags & EV_CONN_DECRYPTED)) {
-		c->ev.flags |= EV_CONN_TLS; /* the response itself comes inside it */
+		c->ev.flags |= EV_CONN_TLS; /* the response itself comes encrypted */
 		c->phase = PHASE_READY;
 		return;
 	}
@@ -337,7 +359,7 @@ static __always_inline void my_response(struct connection *c, __u64 chunk, __u32
 	c->ev.request_ns = c->now;
 }
 
-/* What is no plain command. */
+/* Handles all that the fast path for plain commands leaves. */
 __noinline int my_sent_rest(struct connection *c, __u64 chunk, __u32 n)
 {
 	__u8 head[MY_HEADER + 1];
@@ -349,17 +371,17 @@ __noinline int my_sent_rest(struct connection *c, __u64 chunk, __u32 n)
 		my_response(c, chunk, n);
 		return 0;
 	}
-	/* Login answers hold secrets; a file being loaded holds anything. */
+	/* Answers during login hold secrets.  A file that is being loaded may hold anything. */
 	if (c->phase == PHASE_AUTH || c->infile)
 		return 0;
-	if (c->lost) { /* until a command stands at the start of what is sent */
+	if (c->lost) { /* lost until a command begins at the start of a send */
 		if (n < sizeof(head) || wire_read(head, sizeof(head), chunk))
 			return 0;
 		if (head[3] != 0 || !le24(head) || !my_is_command(head[4]))
 			return 0;
 		wire_quiet(c);
 	}
-	/* A new command: the reply we lost the thread of has ended. */
+	/* A new command: the reply whose boundaries were lost must have ended. */
 	if ((c->ev.flags & EV_CONN_UNALIGNED) && !c->sent.left && !c->sent.head_len)
 		wire_quiet(c);
 	rest = c->sent.left < n ? c->sent.left : n;
@@ -370,7 +392,7 @@ __noinline int my_sent_rest(struct connection *c, __u64 chunk, __u32 n)
 	return 0;
 }
 
-/* Between two commands, and nothing unusual is going on. */
+/* Is the connection between two commands, with nothing unusual going on? */
 static __always_inline int my_sends_plain(const struct connection *c)
 {
 	return c->phase == PHASE_READY && !(c->ev.flags & EV_CONN_UNALIGNED) && !c->infile &&
@@ -378,7 +400,7 @@ static __always_inline int my_sends_plain(const struct connection *c)
 	       !c->sent.continues;
 }
 
-/* What was read ahead may hold a secret. */
+/* Clears the window, because what was read into it may hold a secret. */
 __noinline int my_forget(struct connection *c)
 {
 	__u8 *ahead = c ? wire_ahead(c) : NULL;
@@ -388,8 +410,8 @@ __noinline int my_forget(struct connection *c)
 	return 0;
 }
 
-/* One whole command that is a query or executes a statement: one read for it.  Returns 0 for
- * another. */
+/* Handles a query, or the execution of a statement, that is a whole send, with a single read.
+ * Returns 0 for any other send. */
 static __always_inline int my_plain_command(struct connection *c, __u64 chunk, __u32 n)
 {
 	__u32 take = n < AHEAD ? n : AHEAD - 1, length = n - MY_HEADER;
@@ -401,7 +423,7 @@ static __always_inline int my_plain_command(struct connection *c, __u64 chunk, _
 	take &= AHEAD - 1;
 	if (wire_read(window, take, chunk))
 		return 0;
-	if (word_at(window) != length || length >= MY_LONGEST_PACKET) /* and its number is 0 */
+	if (word_at(window) != length || length >= MY_LONGEST_PACKET) /* the length with number 0 */
 		goto other;
 	if (window[4] == MY_STMT_EXECUTE) {
 		my_push(c, REPLY_EXECUTE);
@@ -420,7 +442,7 @@ static __always_inline int my_plain_command(struct connection *c, __u64 chunk, _
 	wire_sql_effects_of(c);
 	return 1;
 other:
-	my_forget(c); /* it may be a change of user */
+	my_forget(c); /* the command may be COM_CHANGE_USER */
 	return 0;
 }
 
@@ -440,7 +462,7 @@ static __always_inline void my_status(struct connection *c, __u32 status)
 			    (word | 0x2020) == ('r' | 'o' << 8));
 }
 
-/* The next reply begins at a packet's boundary. */
+/* Aligns the walk again: the next reply begins at a packet's boundary. */
 static __always_inline void my_align(struct connection *c, __u8 sequence)
 {
 	c->ev.flags &= ~EV_CONN_UNALIGNED;
@@ -455,7 +477,7 @@ __noinline int my_reply_ends(struct connection *c)
 
 	if (!c)
 		return 0;
-	/* What else has come belongs to the next reply. */
+	/* Bytes behind the reply's end belong to the next reply. */
 	after = c->part > c->received.offset ? c->part - c->received.offset : 0;
 	c->stage = STAGE_FIRST;
 	c->infile = 0;
@@ -475,7 +497,7 @@ __noinline int my_reply_ends(struct connection *c)
 	return 0;
 }
 
-/* A packet with server status: the reply goes on with another result, or ends. */
+/* Handles a packet with a server status: another result follows, or the reply ends. */
 static __always_inline void my_result_ends(struct connection *c, __u32 status)
 {
 	my_status(c, status);
@@ -485,13 +507,14 @@ static __always_inline void my_result_ends(struct connection *c, __u32 status)
 		my_reply_ends(c);
 }
 
-/* Bytes a length-encoded integer takes, by its first byte. */
+/* How many bytes does a length-encoded integer take, by its first byte? */
 static __always_inline __u32 my_lenenc(__u8 first)
 {
 	return first < 0xfb ? 1 : first == 0xfc ? 3 : first == 0xfd ? 4 : first == 0xfe ? 9 : 1;
 }
 
-/* Status word of an OK packet in head: after the marker, two length-encoded integers. */
+/* Returns the status of an OK packet in head.  Two length-encoded integers stand between the marker
+ * and the status. */
 static __always_inline __u32 my_ok_status(const __u8 *head)
 {
 	__u32 at = MY_HEADER + 1;
@@ -501,7 +524,7 @@ static __always_inline __u32 my_ok_status(const __u8 *head)
 	return le16(head + (at & 31));
 }
 
-/* Status word of the packet that ends rows: an EOF, or an OK in its place. */
+/* Returns the status of the packet that ends rows: an EOF, or an OK in its place. */
 static __always_inline __u32 my_end_status(const __u8 *head, __u32 length)
 {
 	return length == 5 ? le16(head + 7) : my_ok_status(head);
@@ -541,8 +564,8 @@ static __always_inline void my_prepared(struct connection *c, const __u8 *head, 
 		my_reply_ends(c);
 }
 
-/* The rest of a prepared statement's description.  On a connection older than we are, an EOF
- * between parameters and columns shows that each is followed by one. */
+/* Steps over the descriptions of a prepared statement.  On a connection older than dbleak's start,
+ * an EOF between parameters and columns shows that an EOF follows each of them. */
 static __always_inline void my_description(struct connection *c, const __u8 *head, __u32 length)
 {
 	if (!my_known(c) && length == 5 && head[4] == 0xfe) {
@@ -553,7 +576,7 @@ static __always_inline void my_description(struct connection *c, const __u8 *hea
 		my_reply_ends(c);
 }
 
-/* Column count, and whether descriptions follow, where that was agreed to be optional. */
+/* Reads the column count and, where descriptions are agreed to be optional, whether they follow. */
 static __always_inline void my_columns(struct connection *c, const __u8 *head, __u32 length)
 {
 	__u32 bytes = my_lenenc(head[4]);
@@ -626,8 +649,8 @@ static __always_inline void my_row(struct connection *c, const __u8 *head, __u32
 
 static __always_inline void my_columns_end(struct connection *c, const __u8 *head, __u32 length)
 {
-	/* A connection older than we are: its first result shows which kind of end was agreed on.
-	 */
+	/* A connection older than dbleak's start: its first result shows which kind of end was
+	 * agreed on. */
 	if (head[4] != 0xfe || length != 5) {
 		c->capabilities |= MY_DEPRECATE_EOF | MY_PROTOCOL_41;
 		c->stage = STAGE_ROWS;
@@ -641,7 +664,7 @@ static __always_inline void my_columns_end(struct connection *c, const __u8 *hea
 		c->stage = STAGE_ROWS;
 }
 
-/* How much of a packet must be in hand before it can be judged. */
+/* How many bytes of a packet must be at hand to judge it? */
 static __always_inline __u32 my_need(const struct connection *c, const __u8 *head, __u32 have,
 				     __u32 length)
 {
@@ -656,8 +679,8 @@ static __always_inline __u32 my_need(const struct connection *c, const __u8 *hea
 	return whole;
 }
 
-/* Does a packet's number follow the one before?  Where another reply begins instead, the end of
- * the one before was missed. */
+/* Does a packet's number follow the one before?  If another reply begins instead, the end of the
+ * last reply was missed. */
 static __always_inline int my_in_sequence(struct connection *c, __u8 number)
 {
 	if (number == c->sequence || c->phase == PHASE_AUTH || c->infile)
@@ -694,7 +717,7 @@ static __always_inline void my_packet(struct connection *c, const __u8 *head, __
 	}
 }
 
-/* One packet of the server. */
+/* Walks one packet of the server. */
 __noinline int my_reply_step(struct connection *c, __u64 chunk, __u32 n)
 {
 	struct frame *f;
@@ -717,8 +740,8 @@ __noinline int my_reply_step(struct connection *c, __u64 chunk, __u32 n)
 	if (have < my_need(c, f->head, have, length))
 		return frame_wait(f, have, n);
 	if (f->continues || !c->pending) {
-		/* Nothing was asked: the server says goodbye, or we came in between.  But an EOF
-		 * after a description tells how descriptions end. */
+		/* No reply is due: the server says goodbye, or dbleak began in between.  But an EOF
+		 * after a description shows how descriptions end. */
 		if (!f->continues && length == 5 && f->head[4] == 0xfe)
 			c->capabilities |= MY_PROTOCOL_41;
 		c->sequence = f->head[3] + 1;
@@ -739,25 +762,25 @@ __noinline int my_reply_step(struct connection *c, __u64 chunk, __u32 n)
 	return c->ev.flags & EV_CONN_UNALIGNED ? STEP_DONE : frame_pass(f, length + MY_HEADER, n);
 }
 
-#define WINDOW_COLUMNS 16 /* packets before the first row walked in one window */
+#define WINDOW_COLUMNS 16 /* packets before the first row, in one window */
 #define WINDOW_ROWS    128
-#define ROWS_RUN       16   /* of them at a time: the verifier looks at a function once */
-#define ROW_LONG       1024 /* bytes of a row behind which no other is read ahead */
-#define WINDOW_CALLS   64   /* windows for each chunk: small rows in a large read */
-#define STEP_ODD       4    /* the next packet is for my_reply_step */
-#define STEP_AGAIN     8    /* there may be more rows in the window */
+#define ROWS_RUN       16   /* rows in one call of my_rows, which the verifier checks once */
+#define ROW_LONG       1024 /* after a row longer than this nothing is read ahead */
+#define WINDOW_CALLS   64   /* windows for one chunk: small rows in a large read */
+#define STEP_ODD       4    /* the next packet is left to my_reply_step */
+#define STEP_AGAIN     8    /* the window may hold more rows */
 #define MY_EOF	       5    /* length of an EOF packet */
 #define MY_SHORTEST_OK 7
 #define NO_STATUS      0x10000U
 
-/* Where replies are walked in a window: the login is over and packets are expected. */
+/* Are replies walked in the window?  They are when the login is over and packets are expected. */
 static __always_inline int my_is_plain(const struct connection *c)
 {
 	return c->pending && c->phase == PHASE_READY && !c->received.head_len &&
 	       !c->received.continues && !c->infile;
 }
 
-/* The usual end of a result, or an OK in its place: its status, or NO_STATUS for all else. */
+/* Returns the status of a result's usual end, or of an OK in its place; NO_STATUS for all else. */
 static __always_inline __u32 my_window_end(struct connection *c, const __u8 *head, __u32 length)
 {
 	__u8 kind = c->fifo & 0xff;
@@ -774,7 +797,8 @@ static __always_inline __u32 my_window_end(struct connection *c, const __u8 *hea
 	return status;
 }
 
-/* A packet before the first row, by which a result only goes on.  Returns 0 for another. */
+/* Handles a packet before the first row after which the result goes on.  Returns 0 for any
+ * other. */
 static __always_inline int my_window_passes(struct connection *c, const __u8 *head, __u32 length,
 					    __u32 there)
 {
@@ -793,7 +817,7 @@ static __always_inline int my_window_passes(struct connection *c, const __u8 *he
 		c->capabilities |= MY_PROTOCOL_41;
 		c->stage = STAGE_ROWS;
 		return 1;
-	case STAGE_FIRST: /* a count of columns, and perhaps whether they are described */
+	case STAGE_FIRST: /* a column count, and perhaps whether descriptions follow */
 		if (length > 2 || there < MY_HEADER + 2 || !head[4] || head[4] >= 0xfb ||
 		    (kind != REPLY_RESULT && kind != REPLY_EXECUTE))
 			return 0;
@@ -809,13 +833,13 @@ static __always_inline int my_window_passes(struct connection *c, const __u8 *he
 	}
 }
 
-/* Is this whole head the next packet's, and of no more than one packet? */
+/* Is this head that of the next packet, and does the packet have no continuation? */
 static __always_inline int my_follows(const struct connection *c, const __u8 *head, __u32 length)
 {
 	return length && length != MY_LONGEST_PACKET && head[3] == c->sequence;
 }
 
-/* Steps over a packet in the window.  Returns 0 when the chunk ends inside it. */
+/* Steps over a packet in the window.  Returns 0 when the chunk ends inside the packet. */
 static __always_inline int my_window_step(struct connection *c, __u32 length, __u32 n)
 {
 	__u32 rest = n - c->received.offset - MY_HEADER;
@@ -829,8 +853,8 @@ static __always_inline int my_window_step(struct connection *c, __u32 length, __
 	return 1;
 }
 
-/* Rows in the window, which holds take bytes of the chunk from start on.  Returns STEP_READY where
- * something else than a row comes next, STEP_MORE where the window ends. */
+/* Counts rows in the window, which holds take bytes of the chunk from start on.  Returns STEP_READY
+ * when another kind of packet comes next, STEP_MORE when the window ends. */
 __noinline int my_rows(struct connection *c, __u32 start, __u32 take, __u32 n)
 {
 	__u8 *window = c ? wire_window(c) : NULL, *head;
@@ -856,9 +880,9 @@ __noinline int my_rows(struct connection *c, __u32 start, __u32 take, __u32 n)
 	return STEP_AGAIN;
 }
 
-/* A reply is read ahead and passed by its heads in the window.  What is no plain part of a result,
- * or not whole, is left to my_reply_step.  Where the walk stands is kept in memory alone: the
- * verifier of 6.1 would follow each value of a local. */
+/* Reads a reply ahead and steps over its packets in the window.  Unusual or cut packets are left to
+ * my_reply_step.  The position of the walk is kept in memory only, because the verifier of 6.1
+ * would follow every value of a local variable. */
 __noinline int my_window(struct connection *c, __u64 chunk, __u32 n)
 {
 	__u32 start, at, take, i, length, rest, status;
@@ -895,7 +919,7 @@ __noinline int my_window(struct connection *c, __u64 chunk, __u32 n)
 			return STEP_DONE;
 	}
 	if (c->stage == STAGE_COLUMNS)
-		goto end; /* more than were walked at once */
+		goto end; /* more columns than one window walks */
 	if (c->stage == STAGE_ROWS) {
 		step = STEP_AGAIN;
 		for (i = 0; i < WINDOW_ROWS / ROWS_RUN && step == STEP_AGAIN; i++)
@@ -923,15 +947,15 @@ end:
 	return c->received.offset < n ? STEP_MORE : STEP_DONE;
 }
 
-/* Goes on where the first window ended.  Returns 1 when it came to the end of the chunk, aligned.
- */
+/* Walks on where the first window ended.  Returns 1 when the walk reached the end of the chunk,
+ * still aligned. */
 __noinline int my_walk_replies(struct connection *c, __u64 chunk, __u32 n, int step)
 {
 	int i;
 
 	if (!c)
 		return 1;
-	c->row_calls = 0; /* counted there: the verifier would follow each value of a local */
+	c->row_calls = 0; /* counted in memory: the verifier follows each value of a local */
 	for (i = 0; i < WALK_STEPS; i++) {
 		if (step == STEP_DONE)
 			return 1;
@@ -946,7 +970,8 @@ __noinline int my_walk_replies(struct connection *c, __u64 chunk, __u32 n, int s
 	return 0;
 }
 
-/* A chunk was too long to walk: as many rows to the byte as in what was walked. */
+/* The chunk was too long to walk.  Estimate its rows: the rest has as many to the byte as the part
+ * that was walked. */
 static __always_inline void my_estimate(struct connection *c, __u64 walked, __u32 n)
 {
 	__u64 at = c->received.offset;
@@ -957,7 +982,7 @@ static __always_inline void my_estimate(struct connection *c, __u64 walked, __u3
 	c->ev.flags |= EV_CONN_UNALIGNED;
 }
 
-/* An EOF packet, or an OK in its place, at p.  Returns its status word, 0x10000 for none such. */
+/* Returns the status of an EOF packet, or of an OK in its place, at p; MY_NO_END: p has neither. */
 #define MY_NO_END 0x10000U
 
 static __always_inline __u32 my_eof_at(const __u8 *p)
@@ -976,7 +1001,7 @@ static __always_inline __u32 my_ok_at(const __u8 *p, __u8 marker)
 		       : MY_NO_END;
 }
 
-/* The reply's end, sought in the last bytes of a chunk we could not walk to its end. */
+/* Seeks the reply's end in the last bytes of a chunk that was not walked to its end. */
 static __always_inline void my_tail(struct connection *c)
 {
 	const __u8 *end = c->tail + TAIL_LEN;
@@ -988,7 +1013,7 @@ static __always_inline void my_tail(struct connection *c)
 		number = end[-8];
 	}
 	if (status == MY_NO_END) {
-		/* Rows, then the OK of the procedure that made them. */
+		/* The end of rows, then the OK of the procedure that made them. */
 		before = my_eof_at(end - 20);
 		if (before == MY_NO_END)
 			before = my_ok_at(end - 22, 0xfe);
@@ -1003,7 +1028,7 @@ static __always_inline void my_tail(struct connection *c)
 		my_align(c, status & MY_MORE_RESULTS ? number + 1 : 1);
 }
 
-/* A chunk whose end was not reached packet by packet. */
+/* Handles a chunk whose end was not reached packet by packet. */
 __noinline int my_received_lost(struct connection *c, __u64 chunk, __u32 n)
 {
 	if (!c)
@@ -1019,7 +1044,7 @@ static __always_inline void my_received(struct connection *c, __u64 chunk, __u32
 	__u64 before, mean;
 	int step;
 
-	/* A stream without an end, or the rest of the greeting. */
+	/* A replication stream has no end; in GREETED, the rest of the greeting comes. */
 	if (UNLIKELY((c->ev.flags & EV_CONN_REPLICATION) || c->phase == PHASE_GREETED))
 		return;
 	if (!c->replying)
@@ -1045,7 +1070,7 @@ static __always_inline void my_received(struct connection *c, __u64 chunk, __u32
 		c->replying = 0;
 }
 
-/* The server's first packet; body: its bytes after the header, n of them at hand. */
+/* Reads the server's first packet.  body: its bytes after the header; n: how many are at hand. */
 static __always_inline void my_greeting(struct connection *c, __u64 body, __u32 n)
 {
 	__u8 text[MY_GREETING_HEAD] = {};

@@ -3,11 +3,34 @@
  * wire_postgresql.bpf.h - the PostgreSQL protocol 3, as far as it changes state.
  *
  * Source: PostgreSQL documentation, chapter "Frontend/Backend Protocol", message formats.
- * Requests are walked message by message.  Replies are only looked at from their end, where
- * ReadyForQuery stands, whatever their size.  They are walked, message by message too, only while
- * the client logs in, where a named statement may have failed to parse, and on a connection whose
- * client does not wait for one reply before its next request: there they must be counted.
- * Message 'p' (password) is never read beyond its length.
+ *
+ * The parser walks requests message by message.  It normally reads only the end of a reply:
+ * ReadyForQuery is always the last message, whatever the size of the reply.  Replies are walked
+ * message by message only where they must be counted: while the client logs in, while a named
+ * statement may have failed to parse, and on a connection whose client pipelines (sends the next
+ * request before the reply to the last one).  Message 'p' (password) is never read beyond its
+ * length.
+ *
+ * The phases of a connection.  A connection found in mid-stream begins in READY.
+ *
+ *       +--------- 'N' --------+
+ *       v                      |
+ *    STARTUP -- SSLRequest --> SSL_ASKED -- 'S', 'G': encrypted; 'E': refused --> READY
+ *       |       GSSENCRequest
+ *       |
+ *       +-- CancelRequest, TLS ClientHello -------------------------------------> READY
+ *       |
+ *       +-- StartupMessage --> AUTH -- ReadyForQuery ---------------------------> READY
+ *                              ErrorResponse: EV_CONN_REFUSED, the phase stays AUTH
+ *
+ * Requests are counted in groups.  A group is all messages that one ReadyForQuery answers.
+ *
+ *    Query, Sync, FunctionCall:  pending + 1, group_sent + 1
+ *    ReadyForQuery:              pending - 1 or 0, group_received + 1
+ *
+ * The walk over replies (connection.walking) begins between two replies, for one of the reasons
+ * above.  It ends when no reply is outstanding (unless the client pipelines), or when a length
+ * makes no sense.
  */
 #include <stddef.h>
 
@@ -19,12 +42,12 @@
 #define PG_CANCEL_REQUEST  80877102
 #define PG_PROTOCOL_MAJOR  3
 #define PG_HEADER	   5
-#define PG_READY	   6 /* bytes of ReadyForQuery */
+#define PG_READY	   6 /* length of ReadyForQuery */
 #define PG_STARTUP_HEAD	   8
-#define REPLY_STEPS	   128	 /* messages of the server walked in one chunk */
-#define PG_COLLECT_STARTUP 1	 /* the others are tags */
+#define REPLY_STEPS	   128	 /* server messages walked in one chunk */
+#define PG_COLLECT_STARTUP 1	 /* other values of connection.collecting are message tags */
 #define PG_LONGEST_STARTUP 10000 /* MAX_STARTUP_PACKET_LENGTH */
-#define HELLO_EXTENSIONS   40	 /* of a TLS ClientHello that are looked at */
+#define HELLO_EXTENSIONS   40	 /* extensions of a TLS ClientHello that are read */
 #define HELLO_ALPN	   16
 
 /* Is this the first message of a session?  n: bytes sent; head: the first 8 of them. */
@@ -38,7 +61,7 @@ static __always_inline int pg_is_startup(const __u8 *head, __u32 n)
 	       code == PG_GSS_REQUEST || code == PG_CANCEL_REQUEST;
 }
 
-/* A number of one byte or two; what lies behind the end is 0. */
+/* Reads a number of one or two bytes.  A number behind the end of the chunk reads as 0. */
 static __always_inline __u32 hello_number(__u64 from, __u32 bytes, __u64 end)
 {
 	__u8 raw[2] = {};
@@ -58,9 +81,9 @@ static __always_inline int hello_names_us(__u64 from, __u32 length, __u64 end)
 	       hello_number(from + 11, 2, end) == ('q' << 8 | 'l');
 }
 
-/* Is this a ClientHello (RFC 8446, 4.1.2) that asks for nothing but PostgreSQL's protocol inside
- * (ALPN, RFC 7301)?  So begins a session whose client does not ask first whether it may encrypt.
- * Not static, so that the verifier looks at it by itself, once. */
+/* Is this a ClientHello (RFC 8446, 4.1.2) that offers only PostgreSQL's protocol (ALPN, RFC 7301)?
+ * A client of PostgreSQL 17 may begin a session so, without an SSLRequest.  Not static: the
+ * verifier then checks the function once, by itself. */
 __noinline int pg_is_hello(__u64 chunk, __u32 n)
 {
 	__u64 at = chunk + 5 + 4 + 2 + 32, end = chunk + n; /* record, message, version, random */
@@ -71,7 +94,7 @@ __noinline int pg_is_hello(__u64 chunk, __u32 n)
 	at += 2 + hello_number(at, 2, end); /* ciphers */
 	at += 1 + hello_number(at, 1, end); /* compressions */
 	at += 2;
-	/* What is decided is decided behind the loop, of which the verifier walks every turn. */
+	/* The decision is taken behind the loop, because the verifier walks every round of it. */
 	for (i = 0; i < HELLO_EXTENSIONS; i++) {
 		if (at + 4 > end || wire_read(head, sizeof(head), at))
 			return 0;
@@ -104,8 +127,8 @@ static __always_inline int pg_is_tag(__u8 tag)
 	}
 }
 
-/* Mid-stream: does a send of n bytes look like requests?  One whole message, or one followed by
- * another that starts with a tag. */
+/* Mid-stream: does a send of n bytes look like requests?  It does if it is one whole message, or
+ * one message followed by the tag of another. */
 static __always_inline int pg_is_request(const __u8 *head, __u32 n, __u64 chunk)
 {
 	__u32 length = be32(head + 1);
@@ -124,7 +147,7 @@ static __always_inline int pg_is_ready(const __u8 *end) /* the last 6 bytes */
 	       (end[5] == 'I' || end[5] == 'T' || end[5] == 'E');
 }
 
-/* Takes what has come of the startup message's parameters. */
+/* Copies the part of the startup message's parameters that is in this chunk. */
 static __always_inline void pg_parameters(struct connection *c, __u64 from, __u32 there)
 {
 	__u32 have = c->identity.startup_length & (STARTUP_LEN - 1);
@@ -157,7 +180,7 @@ static __always_inline void pg_startup(struct connection *c, __u64 chunk, __u32 
 		return;
 	}
 	if (f->head[0] == TLS_HANDSHAKE && f->head[1] == 3) {
-		c->ev.flags |= EV_CONN_TLS; /* without asking first: PostgreSQL 17 */
+		c->ev.flags |= EV_CONN_TLS; /* direct TLS, without SSLRequest: PostgreSQL 17 */
 		c->phase = PHASE_READY;
 		frame_reset(f);
 		return;
@@ -175,7 +198,7 @@ static __always_inline void pg_startup(struct connection *c, __u64 chunk, __u32 
 		return;
 	case PG_CANCEL_REQUEST:
 		c->ev.flags |= EV_CONN_CANCEL;
-		c->ev.request_ns = 0; /* it has no answer */
+		c->ev.request_ns = 0; /* the server sends no reply */
 		c->phase = PHASE_READY;
 		return;
 	}
@@ -189,9 +212,9 @@ static __always_inline void pg_startup(struct connection *c, __u64 chunk, __u32 
 	pg_parameters(c, chunk + PG_STARTUP_HEAD - held, n - (PG_STARTUP_HEAD - held));
 }
 
-/* Reads the name of a statement at from; there: bytes of the chunk from there on.  Its hash goes
- * to c->named, 0 for none.  Returns its length without the NUL, or -1 when its end is not seen:
- * longer than a name can be, the server cuts it and we do not look on. */
+/* Reads a statement's name at from.  there: bytes of the chunk from there on.  The hash of the name
+ * goes to c->named; 0: the statement has no name.  Returns the name's length without the NUL; -1:
+ * the end was not found.  A name that long is cut by the server, so the search stops there. */
 __noinline int pg_name(struct connection *c, __u64 from, __u32 there)
 {
 	__u8 name[EV_NAME_LEN] = {};
@@ -218,7 +241,7 @@ __noinline int pg_name(struct connection *c, __u64 from, __u32 there)
 	return i < take && !name[i] ? (int)i : -1;
 }
 
-/* A Parse: c->named, if it has a name, is opened with the text in the slot. */
+/* Handles a Parse.  A named statement (c->named) opens, with the text in the SQL slot. */
 static __always_inline void pg_parsing(struct connection *c)
 {
 	c->ordinal += c->ordinal < UNANSWERED - 1;
@@ -247,14 +270,14 @@ static __always_inline void pg_close(struct connection *c, __u64 body, __u32 the
 		ledger_statement_close(c, c->named);
 }
 
-/* A group of messages that will be answered by one ReadyForQuery is complete. */
+/* The client has sent all messages of a group: one ReadyForQuery will answer them. */
 static __always_inline void pg_group_ends(struct connection *c)
 {
 	c->group_sent++;
 	c->ordinal = 0;
 }
 
-/* Hash of the name that stands in the slot from at on.  Returns where it ends. */
+/* Hashes the name at offset at of the SQL slot into c->named.  Returns the offset of its end. */
 static __always_inline __u32 pg_gathered_name(struct connection *c, __u32 at)
 {
 	__u64 hash = HASH_START;
@@ -269,7 +292,8 @@ static __always_inline __u32 pg_gathered_name(struct connection *c, __u32 at)
 	return at + i;
 }
 
-/* Parse, gathered in the slot from several chunks: name, NUL, text, NUL. */
+/* Handles a Parse that came in several chunks and is now whole in the SQL slot: name, NUL, text,
+ * NUL. */
 __noinline int pg_parse_gathered(struct connection *c)
 {
 	__u32 at, room;
@@ -296,7 +320,7 @@ __noinline int pg_parse_gathered(struct connection *c)
 	return 0;
 }
 
-/* Close, gathered: 'S', name, NUL. */
+/* Handles a Close that came in several chunks and is now whole in the SQL slot: 'S', name, NUL. */
 __noinline int pg_close_gathered(struct connection *c)
 {
 	if (!c)
@@ -304,7 +328,7 @@ __noinline int pg_close_gathered(struct connection *c)
 	pg_gathered_name(c, 1);
 	if (c->sql.text[0] == 'S' && c->named)
 		ledger_statement_close(c, c->named);
-	sql_end(c, 0); /* it was no SQL */
+	sql_end(c, 0); /* a Close holds no SQL */
 	return 0;
 }
 
@@ -327,17 +351,18 @@ static __always_inline void pg_gathered(struct connection *c)
 	}
 }
 
-/* Bytes of a body that are looked at. */
+/* How many bytes of a message's body are read? */
 static __always_inline __u32 pg_wanted(__u8 tag, __u32 length)
 {
 	if (tag == 'Q')
-		length = length ? length - 1 : 0; /* its NUL */
+		length = length ? length - 1 : 0; /* without its NUL */
 	if (tag == 'C' && length > EV_NAME_LEN + 1)
 		length = EV_NAME_LEN + 1;
 	return length < EV_SQL_LEN ? length : EV_SQL_LEN;
 }
 
-/* A message whose text matters: at from, there bytes of its length in this chunk. */
+/* Handles a message whose text is read.  from: start of its body; there: how many bytes of the
+ * body, which is length bytes long, are in this chunk. */
 static __always_inline void pg_text(struct connection *c, __u8 tag, __u64 from, __u32 length,
 				    __u32 there)
 {
@@ -365,7 +390,7 @@ static __always_inline void pg_flush(struct connection *c)
 		c->ev.request_ns = c->now;
 }
 
-/* One message of the client. */
+/* Walks one message of the client. */
 __noinline int pg_request_step(struct connection *c, __u64 chunk, __u32 n)
 {
 	struct frame *f;
@@ -382,7 +407,7 @@ __noinline int pg_request_step(struct connection *c, __u64 chunk, __u32 n)
 		wire_lost(c);
 		return STEP_DONE;
 	}
-	if (f->head[0] != 'X') /* the request may be complete with a later send only */
+	if (f->head[0] != 'X') /* a later send may complete the request: the pause ended now */
 		wire_pause(c);
 	if (have < PG_HEADER)
 		return frame_wait(f, have, n);
@@ -400,7 +425,8 @@ __noinline int pg_request_step(struct connection *c, __u64 chunk, __u32 n)
 	case 'c':
 	case 'd':
 	case 'f':
-		if (c->pending) { /* rows: their end shows in the reply, and Sync means nothing */
+		if (c->pending) { /* the client copies rows in: the reply shows their end, and Sync
+				     is ignored */
 			c->copying = 1;
 			return STEP_DONE;
 		}
@@ -436,10 +462,11 @@ __noinline int pg_request_step(struct connection *c, __u64 chunk, __u32 n)
 	return frame_pass(f, length + PG_HEADER, n);
 }
 
-#define BATCH_RUNS  4 /* messages walked in the first bytes of a send: */
-#define BATCH_STEPS 3 /* so many each */
+#define BATCH_RUNS  4 /* pg_batch is called so often for one send, */
+#define BATCH_STEPS 3 /* and walks so many messages in each call */
 
-/* Bind, Describe, Execute, Sync, and Parse of the statement without a name. */
+/* Is it a message that pg_batch handles: Bind, Describe, Execute, Sync, or Parse of an unnamed
+ * statement? */
 static __always_inline int pg_is_usual(const __u8 *head, __u32 length, __u32 there)
 {
 	__u8 tag = head[0];
@@ -448,7 +475,7 @@ static __always_inline int pg_is_usual(const __u8 *head, __u32 length, __u32 the
 	       (tag == 'P' && length > 7 && there > PG_HEADER && !head[PG_HEADER]);
 }
 
-/* Reads the send's first bytes ahead; how many. */
+/* Reads the first bytes of the send into the window.  Returns how many. */
 static __always_inline __u32 pg_read_ahead(struct connection *c, __u64 chunk, __u32 n)
 {
 	__u32 take = n < AHEAD ? n : AHEAD - 1;
@@ -461,9 +488,9 @@ static __always_inline __u32 pg_read_ahead(struct connection *c, __u64 chunk, __
 	return wire_read(window, take, chunk) ? 0 : take;
 }
 
-/* The usual messages of the extended protocol, walked in what was read ahead.  c->sent.offset goes
- * to the first that is left to pg_request_step: a local would be followed in each of its values by
- * the verifier of 6.1.  0: there are no more of them. */
+/* Walks the usual messages of the extended protocol in the window.  c->sent.offset is left at the
+ * first message for pg_request_step.  It is kept in memory, because the verifier of 6.1 would
+ * follow every value of a local variable.  Returns 0 when the next message is not for pg_batch. */
 __noinline int pg_batch(struct connection *c, __u64 chunk, __u32 n, __u32 take)
 {
 	__u8 *window = c ? wire_ahead(c) : NULL, *head;
@@ -495,7 +522,7 @@ __noinline int pg_batch(struct connection *c, __u64 chunk, __u32 n, __u32 take)
 	return 1;
 }
 
-/* Returns 1 when it came to the end of the chunk. */
+/* Returns 1 when the walk reached the end of the chunk. */
 static __always_inline int pg_walk_requests(struct connection *c, __u64 chunk, __u32 n)
 {
 	int i;
@@ -506,7 +533,7 @@ static __always_inline int pg_walk_requests(struct connection *c, __u64 chunk, _
 	return 0;
 }
 
-/* What was read into the slot is no SQL. */
+/* Clears the SQL slot after another kind of message was read into it. */
 __noinline int pg_no_query(struct connection *c)
 {
 	if (!c)
@@ -516,9 +543,9 @@ __noinline int pg_no_query(struct connection *c)
 	return 0;
 }
 
-/* A client that sends one simple query after the other, each in a send of its own: header and text
- * are read at once, the header into the bytes before the slot's text.  Only after such a query, so
- * that no other kind of message lands there but once.  Returns 1 when it was one again. */
+/* Handles a simple query that is a send of its own, with a single read: the header goes into the
+ * five bytes before the slot's text.  pg_sent calls this only if the last request was such a query,
+ * so another kind of message is read into the slot at most once.  Returns 1 for such a query. */
 static __always_inline int pg_simple_query(struct connection *c, __u64 chunk, __u32 n)
 {
 	__u8 *at = (__u8 *)c + offsetof(struct connection, sql.text) - PG_HEADER;
@@ -527,7 +554,7 @@ static __always_inline int pg_simple_query(struct connection *c, __u64 chunk, __
 	if (n > PG_HEADER + EV_SQL_LEN - 8)
 		return 0;
 	OPAQUE(take);
-	take &= EV_SQL_LEN - 1; /* it is: for the verifier, which may have seen a copy compared */
+	take &= EV_SQL_LEN - 1; /* always true; the verifier needs it */
 	if (wire_read(at, take, chunk))
 		return 0;
 	c->simple = at[0] == 'Q' && be32_at(at + 1) == n - 1;
@@ -543,14 +570,14 @@ static __always_inline int pg_simple_query(struct connection *c, __u64 chunk, __
 	return 1;
 }
 
-/* Between two messages, and nothing unusual is going on. */
+/* Is the connection between two requests, with nothing unusual going on? */
 static __always_inline int pg_is_plain(const struct connection *c)
 {
 	return c->phase == PHASE_READY && !c->sent.left && !c->sent.head_len && !c->collecting &&
 	       !c->copying && !c->lost;
 }
 
-/* What is no plain request, or what is left of it from c->sent.offset on. */
+/* Handles all that the fast paths leave, from c->sent.offset on. */
 __noinline int pg_sent_rest(struct connection *c, __u64 chunk, __u32 n)
 {
 	__u32 rest;
@@ -592,10 +619,11 @@ static __always_inline void pg_sent(struct connection *c, __u64 chunk, __u32 n)
 	pg_sent_rest(c, chunk, n);
 }
 
-/* The number at the end of a CommandComplete tag: "SELECT 50000", "INSERT 0 5", "COPY 7". */
+/* Reads the row count at the end of a CommandComplete tag: "SELECT 50000", "INSERT 0 5", "COPY
+ * 7". */
 __noinline __u64 pg_rows(struct connection *c)
 {
-	/* tail ends: tag, NUL, 6 bytes of ReadyForQuery */
+	/* the tail ends with tag, NUL, and the 6 bytes of ReadyForQuery */
 	__u64 rows = 0, scale = 1;
 	__u32 at = TAIL_LEN - 8, digits;
 	const __u8 *tail;
@@ -616,7 +644,8 @@ __noinline __u64 pg_rows(struct connection *c)
 	return rows;
 }
 
-/* The reply to a group has ended: what it did not parse was never opened. */
+/* The reply to a group has ended.  If the group failed, its statements without a ParseComplete were
+ * never opened: undo them.  Entries of later groups stay in the list. */
 __noinline int pg_settle(struct connection *c)
 {
 	__u32 i, kept = 0, count;
@@ -644,7 +673,7 @@ static __always_inline int pg_tail_is_ready(const struct connection *c)
 {
 	const __u8 *end = c->tail + TAIL_LEN - PG_READY;
 
-	/* 'Z' and a length of 5, as the four bytes before its last */
+	/* 'Z' and the upper three bytes of the length, then the 5 */
 	return word_at(end) == 'Z' && end[4] == 5 &&
 	       (end[5] == 'I' || end[5] == 'T' || end[5] == 'E');
 }
@@ -680,7 +709,7 @@ static __always_inline void pg_ready(struct connection *c)
 	}
 	if (c->pending > 1)
 		c->ev.flags |= EV_CONN_PIPELINED;
-	/* Nobody is in the middle of a request then: we took something else for one. */
+	/* The server waits for a new request, so the half request we hold was never one. */
 	if (!c->pipelines && (c->sent.left || c->sent.head_len))
 		sent_reset(c);
 	wire_quiet(c);
@@ -699,7 +728,8 @@ static __always_inline void pg_error(struct connection *c)
 	wire_quiet(c);
 }
 
-/* One message of the server.  STEP_READY: it was ReadyForQuery, and ends at the frame's offset. */
+/* Walks one message of the server.  STEP_READY: the message was ReadyForQuery, and it ends at the
+ * frame's offset. */
 __noinline int pg_reply_step(struct connection *c, __u64 chunk, __u32 n)
 {
 	struct frame *f;
@@ -732,7 +762,8 @@ __noinline int pg_reply_step(struct connection *c, __u64 chunk, __u32 n)
 
 enum { PART_GOES_ON, PART_READY, PART_UNKNOWN };
 
-/* Bytes of one reply. */
+/* Handles bytes of one reply.  end: whether the reply's end is among them (PART_READY), is not
+ * (PART_GOES_ON), or must be sought in the tail (PART_UNKNOWN). */
 static __always_inline void pg_reply(struct connection *c, __u64 chunk, __u32 n, __u32 end)
 {
 	if (!c->replying)
@@ -745,7 +776,7 @@ static __always_inline void pg_reply(struct connection *c, __u64 chunk, __u32 n,
 	}
 	if (c->pending)
 		return;
-	/* A notice or notification between replies, or the answer to Flush. */
+	/* No reply is due: the bytes are a notice or notification, or the answer to Flush. */
 	c->replying = 0;
 	if (c->flushed) {
 		c->flushed = 0;
@@ -760,7 +791,7 @@ __noinline int pg_part(struct connection *c, __u64 chunk, __u32 n, __u32 end)
 	return 0;
 }
 
-/* Splits what came into replies.  Returns 1 when it came to the end of the chunk. */
+/* Splits the chunk into replies.  Returns 1 when the walk reached the end of the chunk. */
 __noinline int pg_walk_replies(struct connection *c, __u64 chunk, __u32 n)
 {
 	__u32 at;
@@ -799,7 +830,8 @@ static __always_inline void pg_ssl_answer(struct connection *c, __u64 chunk)
 	frame_reset(&c->sent);
 }
 
-/* Where replies must be told apart, and the answer to a request for encryption. */
+/* The slow path for received bytes: the answer to an encryption request, and connections whose
+ * replies must be counted one by one. */
 __noinline int pg_received_walking(struct connection *c, __u64 chunk, __u32 n)
 {
 	__u32 end = PART_UNKNOWN;

@@ -2,7 +2,8 @@
 /*
  * wire_sql.bpf.h - the few SQL statements that change what a connection holds or waits for.
  *
- * Only first words are read; a statement hidden behind a comment or another statement is not seen.
+ * Only the first words of a text are read.  A statement behind a comment or behind another
+ * statement goes unseen.
  */
 #include "bpf/wire/wire_cursor.bpf.h"
 
@@ -11,7 +12,7 @@
 #define WITH_WORD      ('w' | 'i' << 8 | 't' << 16 | 'h' << 24)
 #define HOLD_WORD      ('h' | 'o' << 8 | 'l' << 16 | 'd' << 24)
 #define CLOSE_WORD     W6('c', 'l', 'o', 's', 'e', 0)
-#define CURSOR_OPTIONS 5 /* words before CURSOR, and what a quote in a name leaves */
+#define CURSOR_OPTIONS 5 /* words before CURSOR, parts of a quoted name included */
 #define LONGEST_OPTION 16
 #define ALL_WORD       ((__u64)'a' | (__u64)'l' << 8 | (__u64)'l' << 16)
 
@@ -80,7 +81,7 @@ __noinline int wire_collect(struct connection *c, __u64 from, __u32 there)
 	return c->sql.length >= c->wanted;
 }
 
-/* Does a word end here?  Of a letter as wire_keyword gives it. */
+/* Does a word end at this letter?  letter: as wire_keyword gives it. */
 static __always_inline int sql_is_end(__u8 letter)
 {
 	return letter == ' ' || letter == ';' ||
@@ -113,7 +114,7 @@ static __always_inline void sql_discard(struct connection *c, __u32 at)
 		cursor_close_all(c);
 }
 
-/* Where the white space after the word at at begins. */
+/* Returns the offset of the white space behind the word at offset at. */
 __noinline __u32 wire_skip_word(struct connection *c, __u32 at)
 {
 	__u32 i;
@@ -128,7 +129,7 @@ __noinline __u32 wire_skip_word(struct connection *c, __u32 at)
 	return at;
 }
 
-/* Do the options of a cursor, from at on, end with CURSOR WITH HOLD? */
+/* Do the cursor's options, from offset at on, end with CURSOR WITH HOLD? */
 static __always_inline int sql_is_hold(struct connection *c, __u32 at)
 {
 	__u64 word;

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * wire_window.bpf.h - room to read ahead into, and how a chunk is walked there.
+ * wire_window.bpf.h - buffers to read ahead into.
  *
- * A read of the caller's memory costs about as much as all else a message costs, whatever its
- * length.  So a chunk is read once and walked in the copy; what is not as simple as most is left to
- * the steps that read each head by itself.
+ * A read of the caller's memory costs about as much as all other work for a message, whatever its
+ * length.  So a chunk is read once and walked in the copy.  Only unusual messages go to the slower
+ * steps, which read each head by itself.
  */
 #ifndef DBLEAK_WIRE_WINDOW_BPF_H
 #define DBLEAK_WIRE_WINDOW_BPF_H
 
 #include "bpf/wire/wire.bpf.h"
 
-/* Powers of two: a mask is what every verifier understands. */
-#define WINDOW 16384 /* of what is received: as much as clients ask for at once */
-#define AHEAD  1024  /* of what is sent */
-#define BEHIND 64    /* heads are looked at before it is known where they end */
+/* Powers of two, because every verifier understands a mask. */
+#define WINDOW 16384 /* for received bytes: as much as clients ask for at once */
+#define AHEAD  1024  /* for sent bytes */
+#define BEHIND 64    /* a head may reach beyond the window before its length is known */
 #define LANES  3     /* TCP, Unix sockets, TLS libraries */
 
-/* Room of this CPU, a lane for each kind of socket: before 6.3 each has a program of its own, and
- * one may interrupt the other. */
+/* Buffers of this CPU, one lane for each kind of socket.  Before 6.3 each kind has a program of its
+ * own, and one program may interrupt the other. */
 #ifdef __bpf__
 struct window {
 	__u8 bytes[WINDOW + BEHIND];
