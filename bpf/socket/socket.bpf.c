@@ -2,11 +2,27 @@
 /*
  * socket.bpf.c - birth, traffic and death of connections.
  *
- * Two doors lead to one body.  Where the kernel has the tracepoints sock_send_length and
- * sock_recv_length (6.3 and newer) they are used; before that, the exits of the four functions
- * every TCP and Unix stream message passes.  (Not sock_sendmsg and sock_recvmsg: those are inlined
- * into the system calls and would never fire.)  Both run in the caller's context, so its saved
- * registers tell where the bytes are.
+ * Two kinds of entry programs share one body, on_message().  Kernels since 6.3 have the tracepoints
+ * sock_send_length and sock_recv_length.  Older kernels are probed at the exits of the four
+ * functions that every TCP and Unix stream message passes.  (Not sock_sendmsg and sock_recvmsg:
+ * they are inlined into the system calls and would never fire.)  Both run in the caller's context,
+ * so the caller's saved registers show where the bytes are.
+ *
+ * The classification of a socket (struct mark, enum mark_state).  Signs are hints that a socket
+ * speaks a database's protocol: a handshake counts 2, any other sign 1.
+ *
+ *    NEW --+-- signs >= 2, process selected ------> TRACKED   has a struct connection
+ *     ^    |
+ *     |    +-- the server's end, unreadable bytes,
+ *     |    |   too many messages without signs ---> PASSED    ignored for good
+ *     |    |
+ *     |    +-- signs >= 2, process not selected --> UNWANTED  ignored until the selection grows
+ *     |                                                |
+ *     +------------------------------------------------+
+ *
+ * A scan of all open files (sweep.bpf.c) may move any untracked client socket to TRACKED by its
+ * address alone.  The connection is then in doubt (is_doubtful) until its bytes give a second sign.
+ * If they never do, its database becomes EV_DB_UNKNOWN.
  */
 #include "bpf/socket/socket.bpf.h"
 #include "bpf/clientlib/client.bpf.h"
@@ -17,26 +33,26 @@
 
 #define SENDING	  1
 #define RECEIVING 0
-/* After so many messages a socket without signs is passed over for good.  Those received count
- * little: one large reply is read in many parts. */
+/* A socket without signs is ignored for good once its tries pass PROBE_MOST.  A received message
+ * counts little, because one large reply is read in many parts. */
 #define PROBE_SENT     32
 #define PROBE_RECEIVED 1
 #define PROBE_MOST     (12 * PROBE_SENT)
-/* With one sign seen the other may be long in coming */
+/* With one sign seen, the second may take long to come. */
 #define PROBE_MOST_SIGNED (16 * PROBE_MOST)
-/* Messages in which a TLS record is looked for: one may begin in mid-record */
+/* How many messages are searched for a TLS record: the first may begin in mid-record. */
 #define TLS_TRIES 8
 #define SPANS	  8 /* parts of a scattered message that are read */
 
 struct ports_map ports SEC(".maps");
 
-/* A tick, in jiffies, and a time in it. */
+/* The last tick at which the clock was read, in jiffies, and the time read then. */
 __u64 clock_tick = 0;
 __u64 clock_ns = 0;
 
-/* Which bytes, where: up to SPANS parts in the caller's memory. */
+/* The bytes of one system call: up to SPANS parts in the caller's memory. */
 struct message {
-	__u64 base;  /* of the only part, or of the iovec array */
+	__u64 base;  /* address of the only part, or of the iovec array */
 	__u32 parts; /* 0: not readable */
 	__u32 length;
 };
@@ -73,7 +89,7 @@ static __always_inline void message_locate(struct task_struct *task, __u32 lengt
 	}
 }
 
-/* Start of the first part. */
+/* Returns the address of the first part. */
 static __always_inline __u64 message_start(const struct message *m)
 {
 	struct user_iovec v = {};
@@ -132,8 +148,8 @@ static __always_inline int bits(__u8 x)
 	       !!(x & EV_SIGN_SERVER) + 2 * !!(x & EV_SIGN_HANDSHAKE);
 }
 
-/* A message of a socket we do not know yet: what do its bytes say?  Sets signs in the mark.
- * Returns 1 when it is the server's end. */
+/* Looks for signs in a message of an unclassified socket, and sets them in the mark.  Returns 1
+ * when the socket is the server's end. */
 static __always_inline int probe(struct mark *m, const struct message *msg, int sending)
 {
 	__u8 head[8] = {}, end[6] = {};
@@ -162,7 +178,7 @@ static __always_inline int probe(struct mark *m, const struct message *msg, int 
 		m->greeting_length = 0;
 		if (!sending && my_is_greeting(whole)) {
 			m->my_signs |= EV_SIGN_HANDSHAKE;
-			m->greeting_length = 1; /* body at the start of this chunk */
+			m->greeting_length = 1; /* the body begins this chunk */
 			return 0;
 		}
 	}
@@ -192,7 +208,7 @@ static __always_inline int probe(struct mark *m, const struct message *msg, int 
 	return 0;
 }
 
-/* The server's side seen mid-stream: it receives requests. */
+/* Is this the server's end, seen in mid-stream?  It sends ReadyForQuery. */
 static __always_inline int probe_server(const struct message *msg, int sending)
 {
 	__u8 head[8] = {}, end[6] = {};
@@ -249,7 +265,7 @@ static __always_inline struct connection *connection_begin(struct sock *sk, stru
 	return c;
 }
 
-/* Another message is looked at.  Returns 1 when that was one too many. */
+/* Counts one more message that was looked at.  Returns 1 when the limit is passed. */
 static __always_inline int probe_spent(struct mark *m, int sending)
 {
 	m->tries += sending ? PROBE_SENT : PROBE_RECEIVED;
@@ -257,7 +273,7 @@ static __always_inline int probe_spent(struct mark *m, int sending)
 	return m->tries > (m->pg_signs | m->my_signs ? PROBE_MOST_SIGNED : PROBE_MOST);
 }
 
-/* An unknown socket says something.  Returns its connection once we know it for one. */
+/* Classifies a socket by one more message.  Returns its connection once there are signs enough. */
 static __noinline struct connection *discover(struct sock *sk, struct mark *m,
 					      struct task_struct *task, const struct message *msg,
 					      int sending)
@@ -286,11 +302,11 @@ static __noinline struct connection *discover(struct sock *sk, struct mark *m,
 		wire_greeting(c, message_start(msg), msg->length);
 	else
 		wire_greeting(c, message_start(msg) + 4, msg->length - 4);
-	return NULL; /* this message is spent */
+	return NULL; /* this message is used up */
 }
 
-/* A connection that was there before us: is it encrypted?  One entered by its port alone gets its
- * second sign from its bytes. */
+/* Looks for more signs on a connection opened before dbleak started: is it encrypted?  A connection
+ * that a scan entered by its port alone gets its second sign from its bytes. */
 static __always_inline void confirm(struct connection *c, struct mark *m, const struct message *msg,
 				    int sending)
 {
@@ -317,7 +333,8 @@ static __always_inline void confirm(struct connection *c, struct mark *m, const 
 		c->ev.database = EV_DB_UNKNOWN;
 }
 
-/* Met by a scan between its connect() and its first byte: it is new after all. */
+/* A scan entered the connection between its connect() and its first byte: it is new after all.
+ * Returns 1 when this message is used up. */
 static __noinline int adopt(struct connection *c, struct mark *m, struct task_struct *task,
 			    const struct message *msg, int sending)
 {
@@ -347,14 +364,16 @@ static __noinline int adopt(struct connection *c, struct mark *m, struct task_st
 	return 1;
 }
 
-/* Entered by a scan, and nothing of it has been seen but perhaps a greeting's header. */
+/* Did a scan enter the connection, before any of its bytes were seen?  (A greeting's header may
+ * have come.) */
 static __always_inline int is_untouched(const struct connection *c, const struct mark *m)
 {
 	return !(c->ev.signs & EV_SIGN_HANDSHAKE) && !c->ev.bytes_sent &&
 	       (!c->ev.bytes_received || m->greeting_length == 4);
 }
 
-/* A socket without a connection says something.  Returns its connection if it has one now. */
+/* Handles a message of a socket without a connection.  Returns the connection if there is one
+ * now. */
 static __noinline struct connection *meet(struct sock *sk, struct task_struct *task, int ret,
 					  int sending)
 {
@@ -372,7 +391,7 @@ static __noinline struct connection *meet(struct sock *sk, struct task_struct *t
 	return discover(sk, m, task, &msg, sending);
 }
 
-/* Not known for sure yet.  Returns 1 when this message is spent. */
+/* Handles a message of a connection still in doubt.  Returns 1 when the message is used up. */
 static __noinline int doubtful(struct sock *sk, struct connection *c, struct task_struct *task,
 			       int ret, int sending)
 {
@@ -390,7 +409,7 @@ static __noinline int doubtful(struct sock *sk, struct connection *c, struct tas
 	return spent;
 }
 
-/* Bytes of one system call in several parts, or out of reach. */
+/* Feeds the bytes of a system call that come in several parts, or that cannot be read. */
 static __noinline int feed_scattered(struct connection *c, struct task_struct *task, int ret,
 				     int sending)
 {
@@ -403,7 +422,7 @@ static __noinline int feed_scattered(struct connection *c, struct task_struct *t
 
 #define TELLING (EV_CONN_AUTHENTICATED | EV_CONN_REFUSED | EV_CONN_TLS)
 
-/* What follows only some messages. */
+/* The rare rest of the work after a message. */
 static __noinline int after_message(struct sock *sk, struct connection *c)
 {
 	if (!c->told && (c->ev.flags & TELLING)) {
@@ -417,8 +436,8 @@ static __noinline int after_message(struct sock *sk, struct connection *c)
 	return 0;
 }
 
-/* A reply is dated by the tick in which it came, but never before its request: to read the clock
- * costs a fifth of what all else does.  Nothing else is dated so. */
+/* A reply gets the time of the tick in which it came, but never a time before its request.  To read
+ * the clock costs a fifth of all other work for a message.  Nothing else is dated so. */
 static __always_inline __u64 reply_time(const struct connection *c)
 {
 	__u64 tick = bpf_jiffies64(), now;
@@ -430,7 +449,7 @@ static __always_inline __u64 reply_time(const struct connection *c)
 		now = bpf_ktime_get_boot_ns();
 		clock_ns = now;
 		barrier();
-		clock_tick = tick; /* after its time, for whoever reads both */
+		clock_tick = tick; /* written after its time, because another CPU may read both */
 	}
 	if (now < c->ev.used_ns)
 		now = c->ev.used_ns;
@@ -442,7 +461,8 @@ static __always_inline int is_doubtful(const struct connection *c)
 	return !(c->ev.signs & EV_SIGN_HANDSHAKE) && (bits(c->ev.signs) < 2 || !c->ev.bytes_sent);
 }
 
-/* Which connection the thread has used last, for those who join what it does next with it. */
+/* Notes which connection the thread used last.  The client-library and memory programs join the
+ * thread's next actions with that connection. */
 static __always_inline void note_last_message(const struct connection *c)
 {
 	struct said last = {.id = c->ev.id};
@@ -450,7 +470,7 @@ static __always_inline void note_last_message(const struct connection *c)
 
 	if (c->now >= joins_until_ns && !settings.keep_said && !growing_find(&c->ev.user_pid))
 		return;
-	last.ns = bpf_ktime_get_boot_ns(); /* c->now may be a little earlier than it is */
+	last.ns = bpf_ktime_get_boot_ns(); /* c->now may be a little early */
 	last.stack = user_stack();
 	thread = bpf_get_current_pid_tgid();
 	bpf_map_update_elem(&said, &thread, &last, BPF_ANY);
@@ -500,13 +520,13 @@ static __always_inline int on_message(struct sock *sk, int ret, int sending)
 		else
 			wire_received(c, regs->si, ret);
 	}
-	if (LIKELY(!(c->ev.flags & EV_CONN_TERMINATED))) /* saying goodbye is no use of it */
+	if (LIKELY(!(c->ev.flags & EV_CONN_TERMINATED))) /* a goodbye is no use of the connection */
 		c->ev.used_ns = c->now;
 	c->ev.user_pid = task->tgid;
 	c->ev.user_tid = task->pid;
 	note_last_message(c);
-	/* Called from here and no deeper: the wire below takes all but one of the eight frames that
-	 * a program may have. */
+	/* Called from here and no deeper: the wire parsers take all but one of the eight call
+	 * frames that a program may have. */
 	if (UNLIKELY(c->ev.flags & EV_CONN_TLS)) {
 		if (sending)
 			tls_message_sent(c, ret);
@@ -564,8 +584,9 @@ int BPF_PROG(unix_received, struct socket *socket, void *msg, size_t size, int f
 	return flags & MSG_PEEK ? 0 : on_message(socket->sk, ret, RECEIVING);
 }
 
-/* connect() begins: the only moment in which a TCP client is in its own context for sure.  Whoever
- * goes to a port not known for a database's shows its stack with its first message. */
+/* connect() begins: the only moment in which a TCP client surely runs in its own context.  A
+ * stack is taken for known database ports only; other clients show their stack with their first
+ * message. */
 static __noinline int on_connect(struct sock *sk)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -596,8 +617,9 @@ int BPF_PROG(socket_state, struct sock *sk, int before, int after)
 	if (!c)
 		return 0;
 	c->now = bpf_ktime_get_boot_ns();
-	/* Both directions shut before the state changes: the client closed it.  Else the server
-	 * hung up, politely (CLOSE_WAIT) or not (CLOSE), and the client still holds the socket. */
+	/* The client closed the socket if both directions were shut before the state changed.  Else
+	 * the server hung up, politely (CLOSE_WAIT) or not (CLOSE), and the client still holds the
+	 * socket. */
 	if (sk->sk_shutdown == 3) {
 		ledger_close(c, !!(bpf_get_current_task_btf()->flags & PF_EXITING));
 		if (c->told)

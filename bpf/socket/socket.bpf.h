@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * socket.bpf.h - facts of a kernel socket, and entering it into the ledger.
+ * socket.bpf.h - reads facts of a kernel socket, and enters a connection into the ledger.
  */
 #ifndef DBLEAK_SOCKET_BPF_H
 #define DBLEAK_SOCKET_BPF_H
@@ -8,7 +8,7 @@
 #include "bpf/ledger/ledger.bpf.h"
 #include "bpf/ledger/select.bpf.h"
 
-/* Ports of database servers: well known, listened on by one, or learned. */
+/* Ports of database servers: well known, listened on by a server program, or learned. */
 struct ports_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
@@ -26,8 +26,8 @@ static __always_inline int is_stream(const struct sock *sk)
 	       sk->sk_type == SOCK_STREAM;
 }
 
-/* The name a Unix socket is bound to, and no byte behind it, into a field of zeros; an accepted
- * socket has its listener's.  Returns 0 when it has none. */
+/* Copies the name a Unix socket is bound to into a field of zeros, and no byte behind the name.  An
+ * accepted socket has its listener's name.  Returns 0 when the socket has none. */
 static __always_inline int unix_name(struct sock *sk, char *path)
 {
 	struct unix_address *name = BPF_CORE_READ((struct unix_sock *)sk, addr);
@@ -45,7 +45,8 @@ static __always_inline int unix_name(struct sock *sk, char *path)
 	return 1;
 }
 
-/* Where the other end is: 16 bytes of IPv6 or mapped IPv4 and ports, or the server's path. */
+/* Reads the address of the other end: 16 bytes of IPv6 or mapped IPv4 with ports, or the server's
+ * path. */
 static __always_inline void socket_address(struct sock *sk, struct raw_identity *to)
 {
 	struct sock *peer;
@@ -71,7 +72,7 @@ static __always_inline void socket_address(struct sock *sk, struct raw_identity 
 	}
 }
 
-/* Enters a connection into the ledger.  Returns NULL where memory is short (counted). */
+/* Enters a connection into the ledger.  Returns NULL when memory is short (counted as a loss). */
 static __always_inline struct connection *connection_enter(struct sock *sk, const struct mark *m,
 							   __u8 database, __u8 signs, __u64 now)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * sweep.bpf.c - the iterators: what the ledger holds now, and what was open before we came.
+ * sweep.bpf.c - the iterators: what the ledger holds now, and what was open before dbleak started.
  *
- * They write records into a file that user space reads; nothing here goes through the ring.  Some
- * kernels allow no iterator whose program may change what it is shown (EPERM for socket storage and
- * for elements of maps, seen on a hardened 6.18).  There the walk over all files finds the sockets,
- * and programs that are run as system calls walk over the maps.
+ * Iterators write records into a file that user space reads; no record here goes through the event
+ * ring.  Some kernels refuse an iterator whose program may change the shown value (EPERM for socket
+ * storage and for elements of maps, seen on a hardened 6.18).  There the walk over all files finds
+ * the sockets, and programs that run as system calls walk over the maps.
  */
 #include "bpf/socket/socket.bpf.h"
 #include "bpf/ledger/evidence.bpf.h"
@@ -13,13 +13,12 @@
 #include "bpf/wire/wire.bpf.h"
 
 #define SECOND	 1000000000ULL
-#define QUIET_NS SECOND /* SQL is told of connections quiet for so long */
+#define QUIET_NS SECOND /* SQL is reported of connections that were quiet so long */
 
-/* What this pass over all files looks for; user space sets it before each. */
+/* The task of this pass over all files (SCAN_*).  User space sets it before each pass. */
 __u32 scan_mode = SCAN_SERVERS;
 
-struct comms_map
-	servers SEC(".maps"); /* names of database server programs, value: enum ev_database */
+struct comms_map servers SEC(".maps"); /* names of server programs, value: enum ev_database */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -35,7 +34,7 @@ struct {
 	__type(value, struct raw_identity);
 } address_scratch SEC(".maps");
 
-/* By words: the path ends with zeros, and half a word is left over. */
+/* Hashes the path word by word.  The path ends with zeros, and half a word is left over. */
 __noinline __u64 path_hash(const struct raw_identity *at)
 {
 	__u64 hash = HASH_START, word;
@@ -55,7 +54,7 @@ __noinline __u64 path_hash(const struct raw_identity *at)
 _Static_assert(offsetof(struct raw_identity, path) % 8 == 0 && EV_PATH_LEN % 8 == 4,
 	       "a path is read by words");
 
-/* 0 where they are equal, else 1, without a branch: the verifier would follow both its ways. */
+/* Returns 0 if a equals b, else 1.  No branch: the verifier would follow both its ways. */
 static __always_inline __u64 differ(__u64 a, __u64 b)
 {
 	__u64 x = a ^ b, minus = -x;
@@ -64,7 +63,8 @@ static __always_inline __u64 differ(__u64 a, __u64 b)
 	return (x | minus) >> 63;
 }
 
-/* A database's name for its socket: .s.PGSQL.5432, mysqld.sock, mysql.sock, mariadb.sock. */
+/* Returns the database whose servers name their socket so: .s.PGSQL.5432, mysqld.sock, mysql.sock,
+ * mariadb.sock. */
 __noinline int path_database(const struct raw_identity *at)
 {
 	__u64 last = 0, not_postgresql = 1, not_mysql = 1;
@@ -84,8 +84,9 @@ __noinline int path_database(const struct raw_identity *at)
 	return !not_postgresql ? EV_DB_POSTGRESQL : !not_mysql ? EV_DB_MYSQL : EV_DB_UNKNOWN;
 }
 
-/* The kernel's tick rate is not exported.  Jiffies start 300 s before their 32-bit wrap and run
- * with CLOCK_MONOTONIC, so the rate that predicts their value best is it. */
+/* Returns the kernel's tick rate, which is not exported.  Jiffies start 300 s before their
+ * 32-bit wrap and run with CLOCK_MONOTONIC, so the right rate is the one that predicts their
+ * value best. */
 __noinline int tick_rate(void)
 {
 	const __u32 rates[] = {100, 250, 300, 1000};
@@ -112,7 +113,7 @@ static __always_inline __u64 since_jiffies(__u64 now, __u32 then)
 	return then && ns < now ? now - ns : 0;
 }
 
-/* When a TCP socket last sent or received anything, as far as the kernel knows. */
+/* Returns when a TCP socket last sent or received anything, as far as the kernel knows. */
 static __always_inline __u64 tcp_used(struct sock *sk, __u64 now)
 {
 	__u64 out = since_jiffies(now, BPF_CORE_READ((struct tcp_sock *)sk, lsndtime));
@@ -137,8 +138,8 @@ static __always_inline void look_at_socket(struct connection *c, struct sock *sk
 	}
 }
 
-/* Changes whenever the entry does: with a message, a flag, or the server's farewell.  The time of
- * use alone does not: a reply may bear the time of its request. */
+/* A sum that changes with the entry: with a message, a flag, or the server's hang-up.  used_ns
+ * alone does not suffice, because a reply may have the time of its request. */
 static __always_inline __u64 summary(const struct connection *c)
 {
 	__u64 bytes = c->ev.bytes_sent + c->ev.bytes_received;
@@ -194,7 +195,8 @@ static __always_inline int sql_is_due(const struct connection *c, __u64 now)
 #define OPENED_DUE 1
 #define BEGUN_DUE  2
 
-/* What it was used for last is told of once it is quiet. */
+/* The stack of the last transaction is reported once the connection is quiet, or while it holds
+ * something open. */
 static __always_inline __u32 evidence_due(const struct connection *c, __u64 now)
 {
 	__u32 due = c->opened_at != c->opened_told ? OPENED_DUE : 0;
@@ -221,11 +223,11 @@ static __always_inline long tell_evidence(struct seq_file *seq, const struct con
 	return sweep_write(seq, &e, sizeof(e));
 }
 
-/* Writes what is new of a connection. */
+/* Writes what changed of a connection since it was last reported. */
 static __always_inline void tell_connection(struct seq_file *seq, struct connection *c, __u64 now)
 {
-	/* A message may change the entry while it is being told of: what is noted as told is what
-	 * stood before the telling, so that the next sweep tells the rest. */
+	/* A message may change the entry during the report.  So the state before the report is
+	 * noted as reported, and the next sweep reports the rest. */
 	__u64 is = summary(c), sent = c->sql.sent_ns;
 	__u64 opened = c->opened_at, begun = c->begun_at;
 	__u32 version = c->identity_version, due;
@@ -235,8 +237,8 @@ static __always_inline void tell_connection(struct seq_file *seq, struct connect
 	sql = sql_is_due(c, now);
 	due = evidence_due(c, now);
 	c->sql.head.ns = now;
-	/* What does not fit is thrown away and the program run again for it: so note what was told
-	 * only once all is written. */
+	/* A record that does not fit is thrown away, and the program runs again for this
+	 * connection.  So note what was reported only once all is written. */
 	if (tell_state(seq, c, is, now) ||
 	    (c->identity_told != version && tell_identity(seq, c, now)) ||
 	    (sql && sweep_write(seq, &c->sql, sizeof(c->sql))) || tell_evidence(seq, c, due)) {
@@ -260,7 +262,7 @@ static __always_inline void sweep_connection(struct seq_file *seq, struct connec
 {
 	__u64 now;
 
-	/* One that closed was told of then; its socket may linger. */
+	/* A closed connection was reported when it closed; its socket may linger. */
 	if (c->ev.flags & EV_CONN_CLOSED)
 		return;
 	now = bpf_ktime_get_boot_ns();
@@ -285,7 +287,7 @@ int sweep_connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 	return 0;
 }
 
-/* How much socket storage there is; user space sets these to 0 before each count. */
+/* How much socket storage there is.  User space sets these to 0 before each count. */
 __u64 marks_stored, connections_stored;
 
 static __always_inline void count_mark(const struct mark *m)
@@ -365,7 +367,7 @@ int walk_statements(void *context)
 	return 0;
 }
 
-/* The process whose files the pass is at, and what its name says it serves. */
+/* The process whose files the pass is at, and the database that its name claims to serve. */
 __u64 visited_start_ns;
 __u32 visited_pid, visited_database; /* enum ev_database */
 
@@ -413,8 +415,8 @@ static __always_inline void tell_server(struct seq_file *seq, struct task_struct
 	tell_end(seq, task, sk, 0, 0, 0);
 }
 
-/* Is it the listening socket of something with a server's name?  User space asks for more than that
- * before its address is taken for a database's. */
+/* Reports the listening socket of a program with a server's name.  User space checks more before
+ * the address counts as a database's. */
 static __always_inline void scan_server(struct seq_file *seq, struct task_struct *task,
 					struct sock *sk, struct raw_identity *at)
 {
@@ -432,7 +434,7 @@ static __always_inline void scan_server(struct seq_file *seq, struct task_struct
 		tell_end(seq, task, sk, claimed, path_hash(at), path_database(at) != 0);
 }
 
-/* What an address says: a port, or the path in at.  Returns signs, 0 for nothing. */
+/* Returns the signs of an address, a port or the path in at; 0: none. */
 static __always_inline __u8 address_signs(const struct raw_identity *at, __u16 family, __u16 port,
 					  __u8 *database)
 {
@@ -490,7 +492,7 @@ static __always_inline struct connection *scan_enter(struct seq_file *seq, struc
 			tell_server(seq, task, sk);
 		return NULL;
 	}
-	/* A port alone, and not one byte has come from there: whatever it is, it is no session. */
+	/* Only the port is a sign, and not one byte has come from there: this is no session. */
 	if (signs == EV_SIGN_PORT && at->family != AF_UNIX &&
 	    !BPF_CORE_READ((struct tcp_sock *)sk, bytes_received))
 		return NULL;
@@ -499,7 +501,7 @@ static __always_inline struct connection *scan_enter(struct seq_file *seq, struc
 	m = bpf_sk_storage_get(&marks, sk, &none, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!m)
 		return NULL;
-	/* Where connect() was seen its caller is known. */
+	/* If connect() was seen, its caller is known already. */
 	if (!m->born_ns) {
 		m->pid = task->tgid;
 		m->tid = 0;
@@ -518,8 +520,8 @@ static __always_inline struct connection *scan_enter(struct seq_file *seq, struc
 	return c;
 }
 
-/* What was open before we came is told of at once: a sweep that has much to tell is slow, because
- * the kernel finds its place again after each 32 KiB by walking there from the start. */
+/* Reports connections that were open before dbleak started at once.  A sweep with much to report is
+ * slow: after each 32 KiB the kernel finds its place again by a walk from the start. */
 static __always_inline void scan_connection(struct seq_file *seq, struct task_struct *task,
 					    struct sock *sk, struct raw_identity *at)
 {
@@ -553,7 +555,8 @@ static __always_inline void tell_holder(struct seq_file *seq, const struct task_
 	sweep_write(seq, &holder, sizeof(holder));
 }
 
-/* What is in the ledger already.  A socket that several files are is shown once for each. */
+/* Handles a socket that is in the ledger already.  A socket with several descriptors is shown once
+ * for each. */
 static __always_inline void scan_known(struct bpf_iter__task_file *ctx, struct task_struct *task,
 				       struct sock *sk)
 {

@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * tls.bpf.c - plaintext of OpenSSL's calls, fed to the same wire code as sockets' bytes.
+ * tls.bpf.c - feeds the plaintext of OpenSSL's calls to the same wire code as the bytes of sockets.
  *
- * Which socket does an SSL belong to?  The one used inside its call, for whoever lets the library
- * read and write by itself.  Who does that alone (Node, asyncio: the library works in memory)
- * sends what SSL_write gave as the next thing, a little longer: then the same thread's next
- * encrypted message of about that size is its socket, tentatively until order has agreed twice.
- * What SSL_read gives agrees when it comes right after a message of that socket, and contradicts
- * when it comes after one of another.
+ * How is the socket of an SSL session found?  Most programs let the library read and write the
+ * socket itself: then the socket used inside the call is the session's.  Other programs (Node,
+ * asyncio) let the library work in memory and send the encrypted bytes themselves.  Such a thread
+ * sends the output of SSL_write next, a little longer than the plaintext.  So the thread's next
+ * encrypted message of about that size belongs to the session: tentatively, until size and order
+ * agreed twice (SURE).  A return of SSL_read agrees if the thread's last message was of the same
+ * socket, and contradicts if it was of another.
  *
- * The programs for what is written and for what is read are two: each has the wire code of its
- * direction in it, which takes the verifier long.
+ *                 first write after the handshake
+ *    no session --------------------------------> guessed (matches 0)
+ *         |  \                                        |
+ *         |   \  next message has the size            | size agrees
+ *         |    +----------------------> tentative (matches 1) --- agrees again --> SURE (2)
+ *         |                                                                         ^
+ *         +--- the socket was used inside the call ---------------------------------+
+ *
+ * A contradiction before SURE leads back to "no session".
+ *
+ * Writes and reads have a program each, because each contains the wire code of its direction, which
+ * takes the verifier long.
  */
 #include "bpf/socket/tls.bpf.h"
 #include "bpf/wire/wire.bpf.h"
@@ -19,9 +30,9 @@
 
 #define UNSENT_NS    1000000000ULL
 #define UNSENT_MOST  2
-#define RECORD_LEAST 21	   /* bytes that encryption adds to a record at least: header, tag */
-#define RECORD_MOST  128   /* and at most, with padding to a block */
-#define RECORD_BYTES 16384 /* of plaintext that one record takes */
+#define RECORD_LEAST 21	   /* least bytes that encryption adds to a record: header, tag */
+#define RECORD_MOST  128   /* most bytes that it adds, with padding to a block */
+#define RECORD_BYTES 16384 /* plaintext bytes that fit into one record */
 
 int wire_sent(struct connection *c, __u64 chunk, __u32 n);
 int wire_received(struct connection *c, __u64 chunk, __u32 n);
@@ -33,7 +44,7 @@ struct session_key {
 	__u64 pid;
 };
 
-/* Which connection a session is.  Evidence, not ledger: what is lost is found again. */
+/* The connection of each session.  Evidence, not ledger: a lost entry is found again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 32768);
@@ -41,18 +52,18 @@ struct {
 	__type(value, __u64); /* id */
 } sessions SEC(".maps");
 
-/* What a session has encrypted and nobody has sent yet. */
+/* Plaintext that a session has encrypted, and whose encrypted bytes were not sent yet. */
 struct unsent {
 	__u64 ssl; /* 0: none */
 	__u64 ns;
 	__u64 bytes;
-	__u64 text; /* of the last write */
+	__u64 text; /* address of the plaintext of the last write */
 	__u64 head; /* its first 8 bytes */
 	__u32 writes;
 	__u32 records;
 };
 
-/* The last of a thread, of different sessions. */
+/* The last unsent writes of a thread, each of another session. */
 struct unsents {
 	struct unsent of[UNSENT_MOST];
 };
@@ -69,9 +80,10 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct veil);
-} veil_scratch SEC(".maps"); /* all zero but what is copied into it */
+} veil_scratch SEC(".maps"); /* all zero but for the copied part */
 
-/* Nobody keeps one program here from interrupting another of its kind on the same CPU. */
+/* Guards the scratch of a direction: a program here can interrupt another of its kind on the same
+ * CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 2);
@@ -84,7 +96,8 @@ static __always_inline struct veil *veil_of(__u64 id)
 	return bpf_map_lookup_elem(&veils, &id);
 }
 
-/* The connection of a session, unless either has gone on to another. */
+/* Returns the connection of a session; NULL if the session or the connection moved on to
+ * another. */
 static __always_inline struct veil *session_veil(const struct session_key *key)
 {
 	__u64 *id = bpf_map_lookup_elem(&sessions, key);
@@ -105,11 +118,11 @@ static __always_inline void bind(struct veil *v, const struct session_key *key, 
 		v->c.ev.flags &= ~EV_CONN_TENTATIVE;
 }
 
-/* It was another's plaintext. */
+/* The plaintext belonged to another connection: forget what it told. */
 static __always_inline void unbind(struct veil *v)
 {
 	v->ssl = 0;
-	if (v->matches < 1) { /* and its login, too */
+	if (v->matches < 1) { /* only guessed: the login was another's, too */
 		v->c.identity.startup_length = 0;
 		v->c.identity_version++;
 	}
@@ -124,7 +137,8 @@ static __always_inline void agree(struct veil *v)
 		v->c.ev.flags &= ~EV_CONN_TENTATIVE;
 }
 
-/* The first plaintext of a connection: its login, unless we came too late for that. */
+/* Begins to parse a connection's plaintext: at its login, or in mid-stream if dbleak came too
+ * late. */
 static __always_inline void veil_lift(struct connection *v, __u64 chunk, __u32 n, int sending)
 {
 	__u8 head[8] = {};
@@ -157,7 +171,7 @@ static __always_inline void feed_sent(struct veil *v, __u64 chunk, __u32 n)
 {
 	veil_ready(v, chunk, n, 1);
 	wire_sent(&v->c, chunk, n);
-	v->c.ev.used_ns = v->c.now; /* from here on the next gap is measured */
+	v->c.ev.used_ns = v->c.now; /* the next gap begins here */
 }
 
 static __always_inline void feed_received(struct veil *v, __u64 chunk, __u32 n)
@@ -178,7 +192,8 @@ static __always_inline int may_be(const struct unsent *u, __u32 sent, __u64 now)
 	return u->ssl && now < u->ns + UNSENT_NS && is_size_of(sent, u);
 }
 
-/* The login is in the first write, whose socket is known only now: it still lies there. */
+/* Feeds the first write, which holds the login, once its socket is known.  The text is read again
+ * from the program's memory, if it is still there. */
 static __always_inline void feed_again(struct veil *v, const struct unsent *u, __u32 lane)
 {
 	__u64 head = 0;
@@ -186,12 +201,13 @@ static __always_inline void feed_again(struct veil *v, const struct unsent *u, _
 	if (u->writes != 1 || bpf_probe_read_user(&head, sizeof(head), (void *)u->text) ||
 	    head != u->head)
 		return;
-	v->c.lane = lane; /* here it is a program of sockets that runs */
+	v->c.lane = lane; /* a socket program runs here, with its own scratch slot */
 	feed_sent(v, u->text, u->bytes);
 	v->c.lane = VEIL_LANE;
 }
 
-/* This thread has just encrypted something: is it what is sent here? */
+/* Are the bytes that this thread sends the ones that it has just encrypted?  Then the session is
+ * joined with this connection. */
 static __always_inline void match_unsent(struct veil *v, __u32 sent, __u32 lane)
 {
 	struct session_key key = {.pid = bpf_get_current_pid_tgid() >> 32};
@@ -224,12 +240,12 @@ static __always_inline void match_unsent(struct veil *v, __u32 sent, __u32 lane)
 	feed_again(v, &u, lane);
 }
 
-/* The entry of what the plaintext will tell begins as a copy of the socket's. */
+/* Creates the second entry of a connection, for its plaintext, as a copy of the socket's entry. */
 static __noinline struct veil *veil_begin(struct connection *c)
 {
 	__u32 zero = 0;
 	struct veil *v = bpf_map_lookup_elem(&veil_scratch, &zero);
-	__u64 id = c->ev.id; /* a key on the stack: 6.1 takes none of its caller's memory */
+	__u64 id = c->ev.id; /* on the stack: 6.1 takes no key from the caller's memory */
 
 	if (!v)
 		return NULL;
@@ -242,7 +258,7 @@ static __noinline struct veil *veil_begin(struct connection *c)
 	v->c.ev.flags &= ~(EV_CONN_TLS | EV_CONN_DECRYPTED);
 	v->c.ev.requests = 0;
 	v->c.ev.request_ns = 0;
-	v->c.told = 1; /* the socket's entry is */
+	v->c.told = 1; /* the socket's entry reports the connection */
 	v->c.lane = VEIL_LANE;
 	return v;
 }
@@ -275,7 +291,7 @@ __noinline int tls_message_sent(struct connection *c, __u32 bytes)
 
 	if (v)
 		match_unsent(v, bytes, c->lane);
-	if (v && v->c.asks) /* what was encrypted without a known socket is read only now */
+	if (v && v->c.asks) /* a write whose socket was not known is parsed only now */
 		evidence_take(&v->c);
 	return 0;
 }
@@ -287,7 +303,8 @@ __noinline int tls_message_received(struct connection *c, __u32 bytes)
 	return 0;
 }
 
-/* 0 when this CPU's room for the direction is taken, by a call whose program was interrupted. */
+/* Takes this CPU's room for one direction.  Returns 0 when a call whose program was interrupted
+ * holds it. */
 static __always_inline int room_take(__u32 sending, struct veil *v)
 {
 	__u64 *busy = bpf_map_lookup_elem(&tls_busy, &sending);
@@ -310,7 +327,7 @@ static __always_inline void room_leave(__u32 sending)
 		__sync_fetch_and_add(busy, -1);
 }
 
-/* The connection whose socket was used inside the call that has returned. */
+/* Returns the connection whose socket was used inside the call that has returned. */
 static __always_inline struct veil *used_inside(const struct session_key *key,
 						const struct call *call, __u64 thread)
 {
@@ -325,7 +342,7 @@ static __always_inline struct veil *used_inside(const struct session_key *key,
 	return v;
 }
 
-/* Nothing but memory was used: does what was received last belong to the session? */
+/* The call used memory only.  Does the last message of this thread belong to the session? */
 static __always_inline void check_read(struct veil *v, __u64 thread)
 {
 	struct said *last = bpf_map_lookup_elem(&said, &thread);
@@ -338,8 +355,8 @@ static __always_inline void check_read(struct veil *v, __u64 thread)
 		unbind(v);
 }
 
-/* The first that a session writes comes right after the handshake, and whose messages those were
- * is known: a guess, but that is how the login is read.  What is sent next will show. */
+/* The first write of a session comes right after the handshake, whose socket is known.  So guess
+ * that socket, or the login would be lost.  The next sent message will agree or contradict. */
 static __always_inline struct veil *guess(const struct session_key *key, __u64 thread)
 {
 	struct said *last = bpf_map_lookup_elem(&said, &thread);
@@ -352,7 +369,7 @@ static __always_inline struct veil *guess(const struct session_key *key, __u64 t
 	return v;
 }
 
-/* What was encrypted waits for its socket. */
+/* Keeps a write until its socket is known. */
 static __always_inline void keep_unsent(const struct session_key *key, const struct call *call,
 					__u64 thread, __u64 bytes)
 {
@@ -409,16 +426,16 @@ int tls_entered(struct pt_regs *ctx)
 	call->ns = bpf_ktime_get_boot_ns();
 	call->handle = ctx->di;
 	call->text = ctx->si;
-	fourth = ctx->cx; /* both are read, or the compiler reads at an address it has chosen */
+	fourth = ctx->cx; /* both are read, or the compiler chooses an address to read */
 	fifth = ctx->r8;
 	OPAQUE(fourth);
 	OPAQUE(fifth);
-	call->parent = p->parent == FROM_ARG5 ? fifth : fourth; /* where the count goes */
+	call->parent = p->parent == FROM_ARG5 ? fifth : fourth; /* address of the count of bytes */
 	return 0;
 }
 
-/* Fills in what has begun with the call that ends here.  Returns how many bytes went through, or
- * what is not positive. */
+/* Copies the begun call that ends here.  Returns how many bytes went through; 0 or less: none, or
+ * the probe is not at an end. */
 static __always_inline __s64 call_ended(struct pt_regs *ctx, struct call *call)
 {
 	__u64 cookie = bpf_get_attach_cookie(ctx);

@@ -7,9 +7,10 @@
 
 #include "bpf/ledger/plaintext.bpf.h"
 
-#define VEIL_LANE 2 /* of the windows to read ahead into */
+#define VEIL_LANE 2 /* scratch slot of wire_window.bpf.h */
 
-/* A message of an encrypted connection.  Two, as only one of them has the wire code in it. */
+/* Handle a message of an encrypted connection.  Two functions, because only the first has the wire
+ * code in it, which takes the verifier long. */
 int tls_message_sent(struct connection *c, __u32 bytes);
 int tls_message_received(struct connection *c, __u32 bytes);
 
