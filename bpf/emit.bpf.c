@@ -9,7 +9,7 @@ const volatile struct settings settings = {};
 struct ring_map ring SEC(".maps");
 struct walked_map walk_ring SEC(".maps");
 struct tasks_map task_ring SEC(".maps");
-/* The walk that has just ended found no room; user space sets this to 0 before each. */
+/* 1: the last walk found no room.  User space sets it to 0 before each walk. */
 __u32 walk_full = 0;
 struct counters_map counters SEC(".maps");
 

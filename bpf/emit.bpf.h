@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * emit.bpf.h - the only way to the rings, the loss counters, and what to look at.
+ * emit.bpf.h - the only way to the rings, the loss counters, and the settings.
  *
- * Nothing else calls bpf_ringbuf_*: a full ring is counted here or nowhere.
+ * No other file calls bpf_ringbuf_* on the event ring, so a full ring is counted here or nowhere.
  */
 #ifndef DBLEAK_EMIT_BPF_H
 #define DBLEAK_EMIT_BPF_H
@@ -24,13 +24,13 @@ struct ring_map {
 	__uint(max_entries, RING_BYTES);
 };
 
-/* What a walk over a map tells of: read when the walk has ended. */
+/* The records of a walk over a map.  User space reads them when the walk has ended. */
 struct walked_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, WALKED_BYTES);
 };
 
-/* Processes that are made, replaced or end, for the thread that gives them their probes. */
+/* Processes that fork, exec or exit, for the thread of user space that attaches their probes. */
 struct tasks_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, TASKS_BYTES);
@@ -54,17 +54,17 @@ static __always_inline void count(__u32 which)
 	__u64 *n = bpf_map_lookup_elem(&counters, &which);
 
 	if (n)
-		__sync_fetch_and_add(n, 1); /* programs of probes can be preempted */
+		__sync_fetch_and_add(n, 1); /* probe programs can be preempted */
 }
 
-/* Evidence gives way to facts: it is not sent where half of the ring is waiting to be read. */
+/* Evidence gives way to facts: no evidence is sent while half of the ring waits to be read. */
 static __always_inline int ring_is_busy(void)
 {
 	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > RING_BYTES / 2;
 }
 
-/* Sends one whole record.  A record that finds no room is counted, never waited for; that is not 0.
- * flags: BPF_RB_NO_WAKEUP, whoever reads the ring is to come by himself; 0 he is woken. */
+/* Sends one whole record.  A record that finds no room is counted, never waited for; then the
+ * result is not 0.  flags: 0 wakes the reader; BPF_RB_NO_WAKEUP: the reader polls by itself. */
 static __always_inline long emit_with(void *record, __u32 size, __u64 flags)
 {
 	long err = bpf_ringbuf_output(&ring, record, size, flags);
@@ -73,9 +73,10 @@ static __always_inline long emit_with(void *record, __u32 size, __u64 flags)
 	return err;
 }
 
-/* Writes what a sweep tells of: into the file of an iterator, or, where a walk over a map stands in
- * for the iterator, into the ring of walks.  Not 0: no room.  A walk then stops, and is begun again
- * once user space has read the ring; an iterator's program is run again for the same element. */
+/* Writes a record of a sweep: into the file of an iterator, or into the ring of walks where a
+ * walk over a map stands in for the iterator.  Not 0: there was no room.  A walk then stops, and
+ * begins again once user space has read the ring; an iterator's program runs again for the same
+ * element. */
 static __always_inline long sweep_write(struct seq_file *seq, void *record, __u32 size)
 {
 	if (seq)

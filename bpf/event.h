@@ -2,9 +2,9 @@
 /*
  * event.h - every record, shared by the kernel half and the user half.
  *
- * A recording is nothing but these in a row, first EV_BEGIN, last EV_END.  Fixed-width types,
- * widest first, no holes, no pointers; numbers are append-only.  Unless a field says otherwise:
- * times are nanoseconds of CLOCK_BOOTTIME, 0 in a time means "not known or not yet",
+ * A recording is a row of these records: first EV_BEGIN, last EV_END.  The types have fixed widths,
+ * widest first, with no holes and no pointers; numbers are append-only.  Unless a field says
+ * otherwise: times are nanoseconds of CLOCK_BOOTTIME, 0 in a time means "not known or not yet",
  * UNKNOWN32/UNKNOWN64 in a count means "not known".  Unknown is not zero.
  */
 #ifndef DBLEAK_EVENT_H
@@ -61,10 +61,10 @@ enum ev_kind {
 	EV_KIND_MAX = 30,
 };
 
-/* Every record starts so.  crc is zlib's crc32 of the bytes after it (size - 8 - 4 + time), set
+/* The head of every record.  crc is zlib's crc32 of the bytes after it (size - 8 - 4 + time), set
  * by the recording's writer only; size counts the whole record, a multiple of 8. */
 struct ev_head {
-	__u64 ns; /* when it was observed */
+	__u64 ns; /* when the fact was observed */
 	__u32 crc;
 	__u16 kind; /* enum ev_kind */
 	__u16 size;
@@ -97,8 +97,9 @@ struct ev_tick {
 	struct ev_head head;
 };
 
-/* Who a process is.  Sent when it is first seen with a database connection, and again after exec
- * or when its container becomes known; the later record replaces the earlier. */
+/* The identity of a process.  Sent when the process is first seen with a database connection,
+ * and again after exec or when its container becomes known.  A later record replaces the earlier
+ * one. */
 struct ev_process {
 	struct ev_head head;
 	__u64 start_ns;	    /* start of the process (start_boottime); identity is (pid, start_ns) */
@@ -116,8 +117,7 @@ struct ev_process {
 
 enum ev_role {
 	EV_ROLE_CLIENT = 0,
-	EV_ROLE_POOLER =
-		1, /* holds server ends and client ends: its idle connections are its job */
+	EV_ROLE_POOLER = 1, /* holds server ends and client ends, so idle connections are its job */
 	EV_ROLE_SERVER = 2, /* a database server */
 };
 
@@ -129,7 +129,7 @@ enum ev_client_library {
 	EV_LIBRARY_HIREDIS = 16,
 };
 
-/* What a process uses now. */
+/* The resources that a process uses now. */
 struct ev_usage {
 	struct ev_head head;
 	__u64 start_ns;
@@ -157,7 +157,7 @@ enum ev_database {
 	EV_DB_REDIS = 4,
 };
 
-/* How we know what a connection speaks.  Two signs name a database, one is a guess. */
+/* Signs of the protocol that a connection speaks.  Two signs name a database, one is a guess. */
 enum ev_sign {
 	EV_SIGN_PORT = 1,      /* a database's port or socket path */
 	EV_SIGN_HANDSHAKE = 2, /* its first bytes, both sides seen: enough alone */
@@ -175,25 +175,25 @@ enum ev_status {
 };
 
 enum ev_connection_flag {
-	EV_CONN_PRE_EXISTING = 0x1,	/* opened before we came; born_ns is 0 */
+	EV_CONN_PRE_EXISTING = 0x1,	/* opened before dbleak started; born_ns is 0 */
 	EV_CONN_TLS = 0x2,		/* encrypted: state not readable */
 	EV_CONN_COMPRESSED = 0x4,	/* compressed: state not readable */
 	EV_CONN_LISTENING = 0x8,	/* LISTEN was sent: waits by design */
 	EV_CONN_REPLICATION = 0x10,	/* replication or binlog stream: waits by design */
 	EV_CONN_CANCEL = 0x20,		/* carried a cancel request only */
 	EV_CONN_TERMINATED = 0x40,	/* the client said goodbye (Terminate, COM_QUIT) */
-	EV_CONN_CLOSED = 0x80,		/* the client's socket is closed; the last record of it */
+	EV_CONN_CLOSED = 0x80,		/* the client's socket is closed: this is its last record */
 	EV_CONN_EXIT = 0x100,		/* closed while its process was exiting */
 	EV_CONN_UNALIGNED = 0x200,	/* message boundaries are lost until the next request */
 	EV_CONN_TRUNCATED = 0x400,	/* bytes of this connection went unread at least once */
 	EV_CONN_PIPELINED = 0x800,	/* replies outstanding could not be counted exactly */
 	EV_CONN_WROTE = 0x1000,		/* the open transaction has changed data */
-	EV_CONN_AUTHENTICATED = 0x2000, /* the server let it in */
+	EV_CONN_AUTHENTICATED = 0x2000, /* the server accepted the login */
 	EV_CONN_REFUSED = 0x4000,	/* the server refused it (too many connections, password) */
-	EV_CONN_HIDDEN_IO = 0x8000,	/* io_uring: bytes pass us unseen */
+	EV_CONN_HIDDEN_IO = 0x8000,	/* io_uring: its bytes cannot be read */
 	EV_CONN_DECRYPTED = 0x10000,	/* with EV_CONN_TLS: its plaintext is read at the library */
-	EV_CONN_TENTATIVE = 0x20000,	/* which plaintext is its own is told by order and size */
-	EV_CONN_CURSOR = 0x40000,	/* the open transaction has left a cursor or portal open */
+	EV_CONN_TENTATIVE = 0x20000,	/* its plaintext was found by order and size alone */
+	EV_CONN_CURSOR = 0x40000,	/* the open transaction has a cursor or portal open */
 };
 
 /* The whole state of one client connection, as the kernel's ledger has it.  Each record replaces
@@ -201,12 +201,12 @@ enum ev_connection_flag {
 struct ev_connection {
 	struct ev_head head;
 	__u64 id;	      /* socket cookie, never reused while the kernel runs */
-	__u64 start_ns;	      /* start of the opener, with pid its identity */
-	__u64 born_ns;	      /* first seen opening; 0 before we came */
+	__u64 start_ns;	      /* start of the opener; (pid, start_ns) is its identity */
+	__u64 born_ns;	      /* when it was seen opening; 0 before dbleak started */
 	__u64 used_ns;	      /* last message in either direction; 0 not known */
 	__u64 request_ns;     /* the oldest request without its full reply; 0 none outstanding */
 	__u64 transaction_ns; /* since when the current transaction is open; 0 none or not known */
-	__u64 hung_up_ns;     /* since when the server has closed its end; 0 it has not */
+	__u64 hung_up_ns;     /* when the server closed its end; 0 not closed */
 	__u64 longest_gap_ns; /* longest finished wait of the client inside a transaction */
 	__u64 bytes_sent;
 	__u64 bytes_received;
@@ -230,7 +230,7 @@ struct ev_connection {
 	char comm[EV_COMM_LEN]; /* of the opener, when it opened */
 };
 
-/* What a connection leads to.  Sent once, and again when more becomes known. */
+/* The server that a connection leads to.  Sent once, and again when more becomes known. */
 struct ev_identity {
 	struct ev_head head;
 	__u64 id;
@@ -275,7 +275,7 @@ struct ev_statement_closed {
 	__u64 statement; /* 0: all of the connection's */
 };
 
-/* A reply out of proportion. */
+/* A reply that is out of proportion. */
 struct ev_result {
 	struct ev_head head;
 	__u64 id;
@@ -287,15 +287,15 @@ struct ev_result {
 	__u32 rows_exact;  /* 0: estimated from the mean row length */
 	__u32 length;
 	__u32 cut;
-	__u32 cache_kib; /* SQLite: how much of that may be its own, in KiB; UNKNOWN32 any of it */
+	__u32 cache_kib; /* SQLite: KiB of grown_bytes that may be cache; UNKNOWN32: any */
 	char text[EV_SQL_LEN];
 };
 
-/* Connections of one process that opened and closed again before they were worth a record. */
+/* Connections of one process that opened and closed before they were worth a record. */
 struct ev_tally {
 	struct ev_head head;
 	__u64 start_ns;
-	__u64 opened; /* each was closed too; since the start of the window */
+	__u64 opened; /* opened and closed, since the start of the window */
 	__u64 requests;
 	__u64 begun;
 	__u64 committed;
@@ -323,7 +323,7 @@ struct ev_loss {
 	__u64 reserved;
 };
 
-/* What it has cost so far. */
+/* The cost of dbleak so far. */
 struct ev_cost {
 	struct ev_head head;
 	__u64 cpu_ns;	      /* our own process */
@@ -337,7 +337,7 @@ struct ev_cost {
 	__u32 reserved;
 };
 
-/* Something we could not see.  Text is one clause without a full stop. */
+/* A blind spot: something dbleak cannot see.  Text is one clause without a full stop. */
 struct ev_gap {
 	struct ev_head head;
 	__u64 start_ns;	   /* of the process; 0 with pid 0 */
@@ -346,7 +346,7 @@ struct ev_gap {
 	char text[EV_TEXT_LEN];
 };
 
-/* A connection's opener is gone or gave it away: another process holds it now. */
+/* The opener of a connection is gone or gave it away: another process holds the connection now. */
 struct ev_holder {
 	struct ev_head head;
 	__u64 id;
@@ -362,22 +362,22 @@ struct ev_gone {
 	__u64 last_seen_ns;
 };
 
-/* A client library with our probes in it: one inode, however many processes map it. */
+/* A client library with dbleak's probes in it: one inode, however many processes map it. */
 struct ev_library {
 	struct ev_head head;
 	__u64 device, inode;
-	__u64 seen_ns;	   /* when we learned that somebody maps it */
-	__u64 attached_ns; /* when its probes were in place; 0 they are not */
+	__u64 seen_ns;	   /* when dbleak learned that a process maps it */
+	__u64 attached_ns; /* when its probes were in place; 0 not in place */
 	__u64 hits;	   /* of all its probes so far */
 	__u32 library;	   /* enum ev_client_library */
 	__u32 probes;
-	__u32 cheap;	   /* of those, at an instruction that the kernel emulates */
-	__u32 detached;	   /* 1: taken out again to keep the budget */
+	__u32 cheap;	   /* probes at an instruction that the kernel emulates */
+	__u32 detached;	   /* 1: probes were removed to keep the budget */
 	char build_id[64]; /* hexadecimal; "" not known */
 	char path[EV_TEXT_LEN];
 };
 
-/* What a library hands out and wants back. */
+/* The kinds of objects that a library hands out and must get back. */
 enum ev_resource {
 	EV_RES_CONNECTION = 1,
 	EV_RES_STATEMENT = 3,
@@ -387,15 +387,15 @@ enum ev_resource {
 };
 
 /* The calls from one place of one process that acquire one kind of object.  Each record replaces
- * the one before; acquired - released are open now, those in use at this moment included. */
+ * the one before.  acquired - released are open now, those in use at this moment included. */
 struct ev_site {
 	struct ev_head head;
 	__u64 start_ns; /* of the process */
 	__u64 site;	/* identity within the process */
 	__u64 caller;	/* where the call returns to; 0 not known */
 	__u64 acquired;
-	__u64 released; /* includes those whose release was not seen, but their address came back */
-	__u64 unseen;	/* how many those are */
+	__u64 released; /* with those whose release was not seen, but whose address came back */
+	__u64 unseen;	/* releases that were not seen */
 	__u64 failed;	/* calls that gave no object */
 	__u64 first_ns; /* of the first acquire; 0 not known */
 	__u64 last_ns;	/* of the latest acquire */
@@ -403,19 +403,19 @@ struct ev_site {
 	__u32 pid;
 	__u32 resource;		     /* enum ev_resource */
 	__u32 database;		     /* enum ev_database */
-	__u32 detached;		     /* 1: its probes are out, the figures are of the time before */
-	char object[EV_SYMBOL_LEN];  /* what it is: "PGresult" */
+	__u32 detached;		     /* 1: its probes are removed: the figures are older */
+	char object[EV_SYMBOL_LEN];  /* type of the object: "PGresult" */
 	char release[EV_SYMBOL_LEN]; /* the call that frees it: "PQclear" */
 };
 
 enum ev_handle_flag {
-	EV_HANDLE_PRE_EXISTING = 1, /* met in use; born_ns is when we met it */
-	EV_HANDLE_UNREAD = 2,	    /* a result whose rows still wait on the server's side */
-	EV_HANDLE_TENTATIVE = 4,    /* connection: the best guess */
+	EV_HANDLE_PRE_EXISTING = 1, /* found in use; born_ns is when it was found */
+	EV_HANDLE_UNREAD = 2,	    /* a result whose rows still wait at the server */
+	EV_HANDLE_TENTATIVE = 4,    /* connection: its socket is a guess */
 	EV_HANDLE_ZOMBIE = 8,	    /* closed while statements were open: lives on until they go */
 };
 
-/* One object that outlived the grace period: every connection, and the first few of each site. */
+/* An object that outlived the grace period: every connection, and the first few of each site. */
 struct ev_handle {
 	struct ev_head head;
 	__u64 start_ns;	  /* of the process */
@@ -445,12 +445,12 @@ struct ev_handle_closed {
 	__u32 resource;
 };
 
-/* What holds a SQLite database's files back.  id is that of the connection's EV_CONNECTION. */
+/* How a SQLite connection holds its database's files back.  id is that of its EV_CONNECTION. */
 struct ev_file {
 	struct ev_head head;
 	__u64 id;
 	__u64 wal_bytes;  /* size of the write-ahead log; UNKNOWN64 */
-	__u64 reading_ns; /* since when its oldest unfinished statement reads; 0 none */
+	__u64 reading_ns; /* when its oldest unfinished statement began to read; 0 none */
 	__u32 reading;	  /* statements stepped and neither reset nor finished */
 	__u32 zombie;	  /* 1: closed, but statements keep it open */
 	__u32 length;
@@ -471,14 +471,14 @@ enum ev_language {
 };
 
 enum ev_frame_flag {
-	EV_FRAME_INLINED = 1, /* no call of its own: the next frame out holds its code */
-	EV_FRAME_DEFINED = 2, /* line is where the function begins, not where it was */
+	EV_FRAME_INLINED = 1, /* inlined, no call of its own: the next frame out holds its code */
+	EV_FRAME_DEFINED = 2, /* line is where the function begins, not the place in it */
 	EV_FRAME_EXPORTED =
 		4, /* function is the nearest exported name before the address, a guess */
 };
 
-/* A place in a program's code, named once however many stacks pass through it.  Its texts stand
- * one after the other in text, without NULs; the record is cut after them.  A length of 0 is "not
+/* A place in a program's code, named once however many stacks pass through it.  Its texts follow
+ * one another in text, without NULs; the record is cut after them.  A length of 0 means "not
  * known". */
 struct ev_frame {
 	struct ev_head head;
@@ -496,11 +496,11 @@ struct ev_frame {
 enum ev_stack_flag {
 	EV_STACK_CUT = 1,      /* frames further out are missing */
 	EV_STACK_CALLER = 2,   /* the caller of the library alone */
-	EV_STACK_GREENLET = 4, /* begins where a greenlet was entered: who started it is not seen */
+	EV_STACK_GREENLET = 4, /* begins where a greenlet was entered: its starter is not seen */
 	EV_STACK_NAMELESS = 8, /* the process was gone before its frames could be named */
 };
 
-/* One call stack, sent once however many objects were acquired under it. */
+/* A call stack, sent once however many objects were acquired under it. */
 struct ev_stack {
 	struct ev_head head;
 	__u64 id;	/* never 0 */
@@ -512,18 +512,18 @@ struct ev_stack {
 	__u64 frame[EV_STACK_FRAMES]; /* ids, the innermost first */
 };
 
-/* What was being done there. */
+/* The action that a stack is evidence for. */
 enum ev_evidence_kind {
 	EV_AT_OPENED = 1,   /* a connection; object: its id */
 	EV_AT_BEGUN = 2,    /* the transaction a connection began last; object: its id */
 	EV_AT_PREPARED = 3, /* a statement; object: its connection's id, second: its own */
 	EV_AT_ACQUIRED = 4, /* a library's object; object: its address, second: its born_ns */
 	EV_AT_SITE = 5,	    /* a site: the call itself, or the latest of its calls looked at */
-	EV_AT_RESULT =
-		6, /* the reply out of proportion that was told last; object: the connection's id */
+	EV_AT_RESULT = 6,   /* the EV_RESULT sent last; object: the connection's id */
 };
 
-/* Which stack goes with what.  The later record replaces the earlier; its stack may still come. */
+/* Links a stack with an object.  A later record replaces the earlier one; its stack may come after
+ * it. */
 struct ev_evidence {
 	struct ev_head head;
 	__u64 object;
@@ -536,66 +536,65 @@ struct ev_evidence {
 	__u16 resource; /* EV_AT_ACQUIRED: enum ev_resource; else 0 */
 };
 
-/* How closely a process's memory is watched, or where a figure of it comes from. */
+/* How closely a process's memory is watched, or which tier a figure of it comes from. */
 enum ev_tier {
 	EV_TIER_OFF = 0,
-	EV_TIER_GROWTH = 1, /* its size, and sampled first touches of its pages while it grows */
-	EV_TIER_CLIENT = 2, /* also what client libraries take and give back */
+	EV_TIER_GROWTH = 1, /* its size, and sampled first touches of pages while it grows */
+	EV_TIER_CLIENT = 2, /* also memory that client libraries allocate and free */
 	EV_TIER_FULL = 3,   /* also its allocator's calls */
 };
 
 enum ev_limit {
 	EV_LIMIT_NONE = 0,
-	EV_LIMIT_CGROUP = 1,  /* of its cgroup, or the nearest one above it */
+	EV_LIMIT_CGROUP = 1,  /* of its cgroup, or of one above it */
 	EV_LIMIT_PROCESS = 2, /* RLIMIT_AS or RLIMIT_DATA */
 	EV_LIMIT_HOST = 3,    /* what the host has */
 };
 
-/* The memory of a process, and what bounds it.  Each replaces the one before. */
+/* The memory of a process, and its limit.  Each record replaces the one before. */
 struct ev_memory {
 	struct ev_head head;
 	__u64 start_ns;
 	__u64 anonymous_bytes;	/* resident and backed by no file; UNKNOWN64 */
 	__u64 swapped_bytes;	/* UNKNOWN64 */
 	__u64 file_bytes;	/* resident and backed by files, or shared; UNKNOWN64 */
-	__u64 limit_bytes;	/* the limit that is nearest; UNKNOWN64 there is none */
-	__u64 limit_used_bytes; /* of it, by everybody under it, without what can be had back at
-				 * once; UNKNOWN64 */
+	__u64 limit_bytes;	/* the limit with the least room left; UNKNOWN64: none */
+	__u64 limit_used_bytes; /* used by all under the limit, without reclaimable memory;
+				   UNKNOWN64 */
 	__u32 pid;
 	__u16 limit; /* enum ev_limit */
 	__u16 tier;  /* enum ev_tier: how closely it is watched from now on */
 };
 
 enum ev_memory_flag {
-	EV_MEMORY_ESTIMATED = 1,   /* from samples: error_bytes says how good */
-	EV_MEMORY_LOWER_BOUND = 2, /* there was no room to note all of it */
-	EV_MEMORY_WINDOWS = 4,	   /* seen in short windows, reckoned up to the whole time */
+	EV_MEMORY_ESTIMATED = 1,   /* from samples: error_bytes tells the error */
+	EV_MEMORY_LOWER_BOUND = 2, /* some blocks found no room in the tables */
+	EV_MEMORY_WINDOWS = 4,	   /* measured in short windows, extrapolated to the whole time */
 };
 
-/* Memory that one process took under one call stack, as one tier sees it.  Each replaces the one
- * before with its site and tier. */
+/* Memory that one process allocated under one call stack, as one tier sees it.  Each record
+ * replaces the one before with its site and tier. */
 struct ev_memory_site {
 	struct ev_head head;
 	__u64 start_ns;
-	__u64 site;	    /* identity within process and tier */
-	__u64 stack;	    /* EV_STACK told before; 0 not known */
-	__u64 caller;	    /* of the allocator; 0 not known or does not apply */
-	__u64 taken_bytes;  /* since we look */
-	__u64 held_bytes;   /* of them, not given back; UNKNOWN64 */
-	__u64 error_bytes;  /* held_bytes is within so many of the truth, 19 times of 20; 0 exact */
-	__u64 taken, freed; /* blocks; UNKNOWN64 */
-	__u64 first_ns, last_ns; /* of the takings seen */
-	__u64 connection;  /* whose reply was read then, or its rows made into objects; 0 not known
-			    */
-	__u64 reply_bytes; /* of taken_bytes, what was taken so */
+	__u64 site;		 /* identity within process and tier */
+	__u64 stack;		 /* id of an EV_STACK sent before; 0 not known */
+	__u64 caller;		 /* of the allocator; 0 not known or does not apply */
+	__u64 taken_bytes;	 /* since the watch began */
+	__u64 held_bytes;	 /* allocated and not freed; UNKNOWN64 */
+	__u64 error_bytes;	 /* 95 % bound on the error of held_bytes; 0 exact */
+	__u64 taken, freed;	 /* blocks; UNKNOWN64 */
+	__u64 first_ns, last_ns; /* of the allocations seen */
+	__u64 connection;	 /* its reply was being read or made into objects; 0 not known */
+	__u64 reply_bytes;	 /* part of taken_bytes allocated during such a reply */
 	__u32 pid;
 	__u16 tier;		    /* enum ev_tier */
 	__u16 flags;		    /* enum ev_memory_flag */
-	char object[EV_SYMBOL_LEN]; /* who took it: "malloc", "libpq", "" pages of the process */
+	char object[EV_SYMBOL_LEN]; /* allocator: "malloc", "libpq", "" pages of the process */
 };
 
-/* A process died at a probe, or inside a probed call: all probes were taken out, and none is put in
- * any more. */
+/* A process died at a probe, or inside a probed call.  All probes were removed, and no further
+ * probes are attached. */
 struct ev_withdrawn {
 	struct ev_head head;
 	__u64 start_ns;

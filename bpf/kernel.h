@@ -2,9 +2,9 @@
 /*
  * kernel.h - every kernel field we rely on, and no other.
  *
- * These are not the kernel's layouts: preserve_access_index makes libbpf look up each field by
- * name in the running kernel's BTF.  A type with ___suffix is the same type in another kernel
- * generation.  Numbers below are kernel ABI or constants that have not moved since 5.15.
+ * The structs here are not the kernel's layouts: preserve_access_index makes libbpf look up each
+ * field by name in the running kernel's BTF.  A type with ___suffix is the same type in another
+ * kernel generation.  Numbers below are kernel ABI or constants that have not moved since 5.15.
  */
 #ifndef DBLEAK_KERNEL_H
 #define DBLEAK_KERNEL_H
@@ -124,7 +124,7 @@ struct percpu_counter {
 	__s64 count;
 } CO_RE;
 
-/* Where return probes lead: the kernel's own page in each process. */
+/* The kernel's own page in each process: return probes lead there. */
 struct xol_area {
 	unsigned long vaddr;
 } CO_RE;
@@ -160,9 +160,9 @@ struct signal_struct {
 	unsigned long maxrss; /* pages; set before the exit tracepoint until 6.15, after it since */
 } CO_RE;
 
-/* Calls whose return address a return probe has replaced, the innermost first. */
+/* A call whose return address a return probe has replaced.  The list begins with the innermost. */
 struct return_instance {
-	unsigned long stack; /* where that address lies */
+	unsigned long stack; /* where the return address lies */
 	unsigned long orig_ret_vaddr;
 	struct return_instance *next;
 } CO_RE;
@@ -172,7 +172,7 @@ struct uprobe_task {
 } CO_RE;
 
 struct thread_struct {
-	unsigned long fsbase; /* x86-64: what the thread's own data is found by */
+	unsigned long fsbase; /* x86-64: address of the thread's own data */
 } CO_RE;
 
 struct task_struct {
@@ -183,7 +183,7 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	__u64 start_boottime;
-	__u32 self_exec_id; /* how often it became another program */
+	__u32 self_exec_id; /* number of execs */
 	char comm[16];
 	struct mm_struct *mm;
 	int pagefault_disabled;
@@ -214,7 +214,7 @@ struct pt_regs {
 	unsigned long sp;
 } CO_RE;
 
-/* A signal, and what is to be done about it. */
+/* A signal and its disposition. */
 struct kernel_siginfo {
 	int si_signo, si_code;
 } CO_RE;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * keyword.bpf.h - the keywords of SQL, compared a word at a time.
+ * keyword.bpf.h - compares the keywords of SQL a word at a time.
  */
 #ifndef DBLEAK_KEYWORD_BPF_H
 #define DBLEAK_KEYWORD_BPF_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * settings.h - what user space tells the kernel half before and while it runs, and the counters it
- * reads back.  Shared by both halves, never recorded.
+ * settings.h - the settings that user space gives the kernel half, and the counters it reads back.
+ * Shared by both halves, never recorded.
  */
 #ifndef DBLEAK_SETTINGS_H
 #define DBLEAK_SETTINGS_H
@@ -14,17 +14,17 @@
 /* Fixed before load. */
 struct settings {
 	__u64 hash_seed; /* random: hashes of private text mean nothing outside this run */
-	__u64 grace_ns;	 /* what lives shorter is only counted */
-	__u32 self;	 /* our own process, never watched */
-	__u32 selective; /* 1: only what the maps targets, comms and cgroups name */
+	__u64 grace_ns;	 /* objects that live shorter are only counted */
+	__u32 self;	 /* dbleak's own process, never watched */
+	__u32 selective; /* 1: watch only what the maps targets, comms and cgroups name */
 	__u32 by_comm;
-	__u32 hierarchies;		       /* how many of the next are used */
+	__u32 hierarchies;		       /* entries of hierarchy in use */
 	__u32 hierarchy[SETTINGS_HIERARCHIES]; /* cgroup subsystem index, or CGROUP_DEFAULT */
-	__u32 stacks_native;		       /* copied, of each process a second; 0 none */
-	__u32 stacks_interpreted;	       /* walked, likewise */
-	__u32 stack_bytes;		       /* of a copied one, at most STACK_BYTES */
-	__u32 keep_said;		       /* 1: of each thread, what it said last */
-	__u32 tell_tasks;		       /* 1: when selected processes begin and end */
+	__u32 stacks_native;		       /* copied stacks, per process and second; 0 none */
+	__u32 stacks_interpreted;	       /* walked stacks, likewise */
+	__u32 stack_bytes;		       /* bytes of a copied stack, at most STACK_BYTES */
+	__u32 keep_said;		       /* 1: note the last message of every thread */
+	__u32 tell_tasks;		       /* 1: send RAW_TASK */
 };
 
 struct cgroup_key {
@@ -33,12 +33,12 @@ struct cgroup_key {
 	__u32 reserved;
 };
 
-/* Kernel to user only, translated before anything is recorded: where a connection leads, with the
+/* Kernel to user only, translated before anything is recorded: the server of a connection, with the
  * bytes of its startup message (PostgreSQL: key and value pairs; MySQL: user, then database). */
 #define RAW_IDENTITY 64
 #define RAW_SERVER   65
 #define RAW_HOLDER   66
-#define RAW_ALIVE    67 /* a head alone, ns its connection's id: still there, nothing new */
+#define RAW_ALIVE    67 /* a head alone, its ns is the connection's id: alive, nothing new */
 #define STARTUP_LEN  256
 
 struct raw_identity {
@@ -62,17 +62,16 @@ struct raw_server {
 	__u64 socket; /* Unix: its cookie; else 0 */
 	__u32 pid;
 	__u16 local_port, remote_port; /* TCP */
-	__u32 claimed; /* enum ev_database: what its name says, as anybody's may; 0: its bytes did
-			*/
-	__u32 named;   /* the path says so, too */
+	__u32 claimed; /* enum ev_database by its name, as anybody may choose; 0: by its bytes */
+	__u32 named;   /* 1: the socket's path is a database's, too */
 	__u64 path;    /* hash; Unix */
 };
 
-/* Beside enum ev_database, of a port or a path. */
+/* Flags beside enum ev_database, for a port or a path. */
 #define SERVED 0x80 /* a known server program listens there */
 #define NAMED  0x40 /* the path itself is a database's */
 
-/* One descriptor of a tracked connection, from a pass over all processes. */
+/* A descriptor of a tracked connection, found by a pass over all processes. */
 struct raw_holder {
 	struct ev_head head;
 	__u64 id;
@@ -81,15 +80,15 @@ struct raw_holder {
 	__u32 fd;
 };
 
-/* What the ledger keeps of a process with database connections. */
+/* The ledger's entry of a process with database connections. */
 struct process {
 	__u64 start_ns;
-	struct ev_tally brief; /* connections never told of one by one */
-	__u32 told;	       /* user space knows of a connection of it */
-	__u32 server;	       /* holds server ends */
+	struct ev_tally brief; /* connections that were too short-lived to be reported */
+	__u32 told;	       /* 1: user space knows one of its connections */
+	__u32 server;	       /* 1: holds server ends */
 	__u32 gone;
-	__u32 client;		/* a client library gave it something */
-	__u64 exec_ns;		/* when it became another program; 0 never */
+	__u32 client;		/* 1: a client library gave it an object */
+	__u64 exec_ns;		/* time of its last exec; 0 never */
 	char comm[EV_COMM_LEN]; /* of clients, when first met */
 };
 
@@ -109,18 +108,18 @@ struct statement {
 	char text[EV_STATEMENT_SQL_LEN];
 };
 
-/* What a pass over all processes' files looks for (variable scan_mode). */
+/* The task of a pass over all processes' files (variable scan_mode). */
 enum {
 	SCAN_SERVERS = 0,     /* listening sockets of database servers */
 	SCAN_CONNECTIONS = 1, /* connections to them, entered into the ledger if absent */
-	SCAN_HOLDERS = 2,     /* who holds what is in the ledger */
+	SCAN_HOLDERS = 2,     /* holders of the connections in the ledger */
 	/* In place of iterators over socket storage, where the kernel refuses those: */
-	SCAN_SWEEP = 3, /* what is new of connections in the ledger */
+	SCAN_SWEEP = 3, /* changes of connections in the ledger */
 	SCAN_COUNT = 4, /* how much socket storage there is */
 };
 
-#define WALKED_BYTES (512 << 10) /* of the ring that walks over maps write to */
-#define TASKS_BYTES  (64 << 10)	 /* of the ring of processes made and ended */
+#define WALKED_BYTES (512 << 10) /* bytes of the ring that walks over maps write to */
+#define TASKS_BYTES  (64 << 10)	 /* bytes of the ring of processes forked, replaced and ended */
 
 /* Per-CPU counters. */
 enum {
@@ -128,12 +127,12 @@ enum {
 	COUNTER_EVENTS = 8,
 	COUNTER_MESSAGES = 9,	     /* of tracked connections */
 	COUNTER_OTHER_MESSAGES = 10, /* of other sockets */
-	COUNTER_FAULTS = 11,	     /* page faults, of whomever, while some process grows */
+	COUNTER_FAULTS = 11,	     /* page faults of all processes, while some process grows */
 	COUNTERS = 16,
 };
 
-/* A process that is selected was made, became another program or began to be selected, or ended:
- * told where probes are kept to the selected ones. */
+/* A selected process was forked, replaced (exec) or began to be selected, or ended.  Sent where
+ * probes are kept to the selected processes. */
 #define RAW_TASK 85
 
 enum task_what { TASK_FORKED = 1, TASK_REPLACED = 2, TASK_ENDED = 3 };
@@ -141,8 +140,7 @@ enum task_what { TASK_FORKED = 1, TASK_REPLACED = 2, TASK_ENDED = 3 };
 struct raw_task {
 	struct ev_head head;
 	__u32 pid;
-	__u32 other; /* forked: its parent; replaced: the thread that did it, unless it was the
-			first */
+	__u32 other; /* forked: its parent; replaced: the thread that did it, 0 the first thread */
 	__u32 what;  /* enum task_what */
 	__u32 reserved;
 };
@@ -151,15 +149,15 @@ struct raw_task {
 #define RAW_DEATH 86
 
 enum death_flag {
-	DEATH_IN_AREA = 1, /* on the kernel's own page for probes */
-	DEATH_INSIDE = 2,  /* of a call that a probe has seen begin */
+	DEATH_IN_AREA = 1, /* the thread stood on the kernel's own page for probes */
+	DEATH_INSIDE = 2,  /* the thread was inside a call that a probe saw begin */
 };
 
 struct raw_death {
 	struct ev_head head;
 	__u64 start_ns;
-	__u64 address;	     /* where it stood */
-	__u64 inode, offset; /* likewise, in a file; 0 not known */
+	__u64 address;	     /* instruction pointer */
+	__u64 inode, offset; /* the same as a place in a file; 0 not known */
 	__u32 pid, signal;
 	__u32 flags; /* enum death_flag */
 	__u32 reserved;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * verifier.bpf.h - what code needs that the kernel's verifier must be able to follow.
+ * verifier.bpf.h - helpers for code that the kernel's verifier must be able to follow.
  *
  * Tests compile the same code outside the kernel, with the other half of each definition.
  */
@@ -17,11 +17,12 @@
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 #ifdef __bpf__
-/* The compiler must compare x itself next: a test folded with another one, on a copy, is lost on
- * the verifier of 6.1.  So one bound alone follows it. */
+/* Hides the value of x from the compiler, so that it must compare x itself next.  Otherwise it
+ * may merge the comparison with another one or compare a copy, and the verifier of 6.1 loses the
+ * bound. */
 #define OPAQUE(x) asm volatile("" : "+r"(x))
 
-/* Four bytes, wherever they lie in a map's value: not of the stack. */
+/* Reads four bytes of a map's value at any alignment.  Not for bytes on the stack. */
 static __always_inline __u32 word_at(const __u8 *p)
 {
 	typedef __u32 __attribute__((may_alias)) word;
@@ -29,7 +30,7 @@ static __always_inline __u32 word_at(const __u8 *p)
 	return *(const word *)p;
 }
 
-/* Eight bytes of a map's value become zero. */
+/* Zeroes eight bytes of a map's value. */
 static __always_inline void zero_at(void *p)
 {
 	typedef __u64 __attribute__((may_alias)) word;
@@ -53,7 +54,7 @@ static inline void zero_at(void *p)
 }
 #endif
 
-/* A multiple of eight bytes. */
+/* Zeroes size bytes, a multiple of eight. */
 static __always_inline void zero_all(void *p, __u32 size)
 {
 	__u32 i;
