@@ -2,10 +2,9 @@
 /*
  * evidence.bpf.c - takes the stack of a message that opened, began or prepared something.
  *
- * Not for every message: within a transaction nothing is taken, and what a pool's users do one
- * after the other overwrites the slot of its connection.  Only what is still open when a sweep
- * comes by is told of, so a busy healthy process sends nothing but the stacks it has not shown
- * before.
+ * Not every message needs a stack: within a transaction none is taken.  Users of a pool, one after
+ * the other, overwrite the stack slot of its connection.  A sweep sends only stacks of objects that
+ * are still open, so a busy healthy process sends only stacks it has not shown before.
  */
 #include "bpf/ledger/evidence.bpf.h"
 
@@ -21,7 +20,7 @@ static __always_inline void prepared(struct connection *c, __u64 statement, __u6
 		s->prepared_at = stack;
 }
 
-/* Several may have been asked for in one message: those without a reply yet. */
+/* A message may have asked for several statements: those without a reply yet. */
 static __always_inline void take_prepared(struct connection *c, __u64 stack)
 {
 	__u32 i;
@@ -68,7 +67,7 @@ __noinline int evidence_take(struct connection *c)
 		take_prepared(c, stack);
 	if (asks & ASK_RESULT)
 		tell_result(c, stack);
-	/* Short programs end before a sweep comes by. */
+	/* A short program ends before the next sweep. */
 	if (asks & ASK_BEGUN && !settings.grace_ns && c->told)
 		evidence_tell(c);
 	return 0;

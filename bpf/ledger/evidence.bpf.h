@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * evidence.bpf.h - which stack tells of what: taken when something is born, kept beside it, told
- * when somebody may want to know.
+ * evidence.bpf.h - links stacks with objects.  A stack is taken when an object is born, kept beside
+ * it, and sent when user space may need it.
  */
 #ifndef DBLEAK_EVIDENCE_BPF_H
 #define DBLEAK_EVIDENCE_BPF_H
@@ -9,9 +9,9 @@
 #include "bpf/ledger/ledger.bpf.h"
 #include "bpf/stack/stack.bpf.h"
 
-/* Takes the stack that the message just handled asks for (c->asks). */
+/* Takes the stack for which the message just handled asked (c->asks). */
 int evidence_take(struct connection *c);
-/* Sends what is new of it through the ring: for connections told of there. */
+/* Sends the new stacks of a connection through the ring.  Only for connections reported there. */
 int evidence_tell(struct connection *c);
 
 static __always_inline void evidence_init(struct ev_evidence *e, __u16 kind, __u64 object,

@@ -28,7 +28,7 @@ struct {
 	__type(value, struct statement);
 } statement_scratch SEC(".maps");
 
-/* Not on the stack, of which callers leave little. */
+/* In a map, because callers leave little of the stack. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -46,7 +46,7 @@ __noinline int ledger_process(__u32 pid, __u64 start_ns, __u32 server)
 			p->server = 1;
 		return 0;
 	}
-	fresh = bpf_map_lookup_elem(&process_scratch, &zero); /* nothing else is ever set in it */
+	fresh = bpf_map_lookup_elem(&process_scratch, &zero); /* no other field of it is ever set */
 	if (!fresh)
 		return 0;
 	fresh->start_ns = start_ns;
@@ -71,8 +71,8 @@ __noinline int ledger_client(__u32 pid, __u64 start_ns)
 	return 0;
 }
 
-/* A process that is no passing one gets its first connection told, however many others open theirs:
- * user space knows it by nothing else. */
+/* Must the first connection of a process be reported, whatever the limit on births?  Yes for a
+ * process older than a second: user space knows the process by nothing else. */
 static __always_inline int is_due(const struct connection *c)
 {
 	__u32 pid = c->ev.pid;
@@ -113,7 +113,8 @@ static __always_inline void fold(struct connection *c)
 	__sync_fetch_and_add(&p->brief.unprepared, c->ev.unprepared);
 }
 
-/* What plaintext tells of a login comes after the connection was told of. */
+/* Reports the connection again, and its identity if it changed: the plaintext of a login may be
+ * read only after the first report. */
 static __always_inline void tell_again(struct connection *c)
 {
 	if (c->identity_told != c->identity_version) {
@@ -145,14 +146,14 @@ __noinline int ledger_close(struct connection *c, __u32 exiting)
 		veil_merge(c);
 		veil_end(c);
 	}
-	ledger_tell(c); /* as long as there are few */
+	ledger_tell(c); /* while births are allowed */
 	c->ev.flags |= EV_CONN_CLOSED;
 	if (exiting)
 		c->ev.flags |= EV_CONN_EXIT;
 	if (c->ev.status >= EV_STATUS_TRANSACTION)
 		c->ev.abandoned++;
 	if (c->told) {
-		/* What was asked last is evidence only where something stayed open. */
+		/* The last SQL is evidence only if a transaction stayed open. */
 		if (c->ev.status >= EV_STATUS_TRANSACTION && c->sql_told_ns != c->sql.sent_ns) {
 			c->sql.head.ns = c->now;
 			emit(&c->sql, sizeof(c->sql));
@@ -165,7 +166,8 @@ __noinline int ledger_close(struct connection *c, __u32 exiting)
 	return 0;
 }
 
-/* Equal texts have equal hashes in this run, and in no other.  The slot ends with zeros. */
+/* Hashes the text of a statement.  Equal texts have equal hashes in this run, and in no other.  The
+ * slot ends with zeros. */
 static __always_inline __u64 text_hash(const struct connection *c)
 {
 	__u64 hash = settings.hash_seed, word;
@@ -186,7 +188,8 @@ static __always_inline __u64 text_hash(const struct connection *c)
 
 #define EEXIST 17
 
-/* Was the statement in the map closed with all others?  User space clears those away later. */
+/* Was the statement in the map closed together with all others?  User space removes such entries
+ * later. */
 static __always_inline int dropped(const struct connection *c, const struct statement_key *key)
 {
 	const struct statement *s = bpf_map_lookup_elem(&statements, key);
@@ -242,7 +245,7 @@ __noinline int ledger_statement_close(struct connection *c, __u64 statement)
 	s = bpf_map_lookup_elem(&statements, &key);
 	if (s && c->dropped_ns && s->born_ns < c->dropped_ns)
 		return 0;
-	if (!s) { /* no room for it, or opened before we came, or no such statement */
+	if (!s) { /* no room for it, or opened before dbleak started, or unknown */
 		if (!c->unlisted)
 			return 0;
 		c->unlisted--;
@@ -303,7 +306,8 @@ __noinline int ledger_result(struct connection *c)
 	r = bpf_map_lookup_elem(&result_scratch, &zero);
 	if (!c || !r)
 		return 0;
-	/* One a second for each connection, unless it grows further. */
+	/* Report one reply a second for each connection, unless a reply is twice as large as the
+	 * last. */
 	if (c->result_told_ns && c->now - c->result_told_ns < 1000000000ULL &&
 	    c->reply_bytes < 2 * c->result_told_bytes)
 		return 0;

@@ -2,15 +2,15 @@
 /*
  * ledger.bpf.h - what the kernel half remembers, and the few ways to change it.
  *
- * Why the ledger lives in the kernel: a connection's state sits in storage of its own socket, so
- * it can neither be lost in a full ring nor outlive the socket, needs no sizing, and an iterator
- * lists it.  What is born and dies within the grace period never leaves the kernel; it only bumps
- * its process's tally.  User space sweeps the ledger once a second and the ring carries only what
- * cannot wait for the sweep.  Statements are in a plain hash map, never LRU: the least recently
- * touched entry is exactly the leak.
+ * Why the ledger lives in the kernel: the state of a connection sits in the storage of its own
+ * socket.  So it can neither be lost in a full ring nor outlive the socket, it needs no sizing, and
+ * an iterator lists it.  A connection or statement that is born and dies within the grace period
+ * never leaves the kernel; it only adds to the tally of its process.  User space sweeps the ledger
+ * once a second, and the ring carries only what cannot wait for the sweep.  Statements are in a
+ * plain hash map, never LRU: the least recently used entry is exactly the leak.
  *
- * Two threads may use one socket at a time; fields are written without locks.  Each is a scalar
- * that the next message sets again, so a lost race costs one message's worth of truth.
+ * Two threads may use one socket at a time; fields are written without locks.  Each field is a
+ * scalar that the next message sets again, so a lost race costs one message's worth of truth.
  */
 #ifndef DBLEAK_LEDGER_BPF_H
 #define DBLEAK_LEDGER_BPF_H
@@ -19,28 +19,29 @@
 #ifdef __bpf__
 #include "bpf/emit.bpf.h"
 
-/* Small, on every stream socket that ever carried a byte: what we think of it. */
+/* The classification of a socket, see socket.bpf.c.  Small, because every stream socket that ever
+ * carried a byte has one. */
 struct mark {
-	__u64 born_ns;	 /* TCP: when connect() was called; 0 not known */
-	__u64 opened_at; /* its stack then; 0 none */
+	__u64 born_ns;	 /* TCP: time of connect(); 0 not known */
+	__u64 opened_at; /* stack of connect(); 0 none */
 	__u64 start_ns;
 	__u32 pid;
 	__u32 tid;
-	__u32 generation; /* of the selection that decided MARK_UNWANTED */
+	__u32 generation; /* generation of the selection that decided MARK_UNWANTED */
 	__u8 state;	  /* enum mark_state */
 	__u8 seen;	  /* messages looked at, at most 255 */
-	__u8 pg_signs;	  /* enum ev_sign, of this protocol, as a client */
+	__u8 pg_signs;	  /* signs of PostgreSQL's client end: enum ev_sign */
 	__u8 my_signs;
-	__u8 greeting[4]; /* header of a MySQL greeting whose body is to come */
+	__u8 greeting[4]; /* header of a MySQL greeting whose body is still to come */
 	__u16 greeting_length;
-	__u16 tries; /* what was spent on finding out, see PROBE_* */
+	__u16 tries; /* cost of the messages looked at, see PROBE_* */
 };
 
 enum mark_state {
 	MARK_NEW = 0,
 	MARK_TRACKED = 1,
-	MARK_PASSED = 2,   /* no database, or the server's end of one */
-	MARK_UNWANTED = 3, /* not selected */
+	MARK_PASSED = 2,   /* no database, or the server's end: ignored */
+	MARK_UNWANTED = 3, /* process not selected: ignored until the selection grows */
 };
 
 struct marks_map {
@@ -78,14 +79,15 @@ extern struct connections_map connections SEC(".maps");
 extern struct statements_map statements SEC(".maps");
 extern struct processes_map processes SEC(".maps");
 
-/* How many births may still go through the ring before the next sweep; set by user space. */
+/* How many new connections may still go through the ring before the next sweep; set by user
+ * space. */
 extern __s64 births_allowed;
 
-/* Enters the process of a connection.  server: it holds the server's end. */
+/* Enters the process of a connection.  server: the process holds the server's end. */
 int ledger_process(__u32 pid, __u64 start_ns, __u32 server);
-/* The current process, which got something of a client library. */
+/* Enters the current process, which got an object of a client library. */
 int ledger_client(__u32 pid, __u64 start_ns);
-/* User space knows of it now, and will want to know of its process's end. */
+/* Notes that user space knows the connection now, and must hear of the end of its process. */
 static __always_inline void ledger_told(struct connection *c)
 {
 	__u32 pid = c->ev.pid;
@@ -96,22 +98,22 @@ static __always_inline void ledger_told(struct connection *c)
 		p->told = 1;
 }
 
-/* Tells of a connection through the ring, or leaves it to the sweep. */
+/* Reports a connection through the ring, or leaves it to the sweep. */
 int ledger_tell(struct connection *c);
-/* The server has reset the connection, which carries no more bytes: when the client closes its
- * socket, and the entry with it, nobody tells us. */
+/* Reports a connection that the server has reset.  The socket carries no more bytes, and nothing
+ * reports the moment when the client closes it, and the entry with it. */
 int ledger_hung_up(struct connection *c);
 /* The client's socket is closed.  exiting: by the end of its process. */
 int ledger_close(struct connection *c, __u32 exiting);
 #endif
 
-/* Statements, by hash of name or by id; text is what c->sql holds. */
+/* Open and close a statement, by hash of its name or by its id.  Its text is in c->sql. */
 int ledger_statement_open(struct connection *c, __u64 statement);
 int ledger_statement_close(struct connection *c, __u64 statement);
 int ledger_statements_drop(struct connection *c);
-/* A large reply has ended. */
+/* Reports a large reply that has ended. */
 int ledger_result(struct connection *c);
-/* Resident bytes of the current process. */
+/* Returns the resident bytes of the current process. */
 __u64 ledger_resident(void);
 
 #endif

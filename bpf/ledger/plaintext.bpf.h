@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * plaintext.bpf.h - the second entry of an encrypted connection: what its plaintext tells.
+ * plaintext.bpf.h - the second entry of an encrypted connection, for its plaintext.
  *
- * The socket's own entry keeps what sockets tell: life, times, bytes.  What the plaintext tells
- * cannot be kept there, because programs at library functions have no socket at hand; it is kept
- * in a second entry, found by the socket's cookie, and copied over whenever the first is told of.
+ * The socket's own entry keeps what sockets show: life, times, bytes.  The plaintext cannot be kept
+ * there, because programs at library functions have no socket at hand.  Its state is kept in a
+ * second entry, found by the socket's cookie, and copied into the first whenever the first is
+ * reported.
  */
 #ifndef DBLEAK_PLAINTEXT_BPF_H
 #define DBLEAK_PLAINTEXT_BPF_H
@@ -12,13 +13,13 @@
 #include "bpf/emit.bpf.h"
 #include "bpf/ledger/connection.h"
 
-/* The second entry. */
+/* The second entry of a connection. */
 struct veil {
 	struct connection c;
-	__u64 ssl;	/* the library's session; 0 not known */
-	__u64 unfed_ns; /* since when encrypted bytes went by without plaintext */
-	__u32 unfed;	/* those bytes */
-	__u32 pid;	/* of the session */
+	__u64 ssl;	/* address of the library's session; 0 not known */
+	__u64 unfed_ns; /* when encrypted bytes without plaintext began */
+	__u32 unfed;	/* count of those bytes */
+	__u32 pid;	/* process of the session */
 	__u32 matches;	/* how often order and size agreed; SURE is enough */
 	__u32 reserved;
 };
@@ -29,20 +30,20 @@ struct veils_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1 << 15);
-	__type(key, __u64); /* of the connection */
+	__type(key, __u64); /* id of the connection */
 	__type(value, struct veil);
 };
 
 extern struct veils_map veils SEC(".maps");
 
-/* 1 while programs sit at TLS libraries; set by user space. */
+/* 1 while probes sit at TLS libraries; set by user space */
 extern __u32 tls_read;
 
-/* More than an alert and a change of keys have in them, less than any request with its reply. */
+/* More bytes than an alert and a change of keys, fewer than any request with its reply. */
 #define UNFED_LEAST 64
 #define UNFED_NS    1000000000ULL
 
-/* Has it said more than its plaintext told?  Then what that told is out of date: the session is
+/* Did more bytes pass than the plaintext explains?  Then its state is out of date: the session is
  * lost to us, or the probes are gone. */
 static __always_inline int veil_is_behind(const struct veil *v)
 {
@@ -59,7 +60,7 @@ static __always_inline void veil_forget(struct connection *c, struct veil *v)
 	c->ev.request_ns = 0;
 }
 
-/* Copies what the plaintext has told. */
+/* Copies the state read from the plaintext into the socket's entry. */
 static __always_inline void veil_merge(struct connection *c)
 {
 	__u64 id = c->ev.id;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * process.bpf.c - fork and exit: children of selected processes are selected and run what their
- * parents run, and the end of a process that had connections is told.
+ * process.bpf.c - fork, exec and exit.  Children of selected processes are selected and have their
+ * parent's interpreter.  The end of a process that had connections is reported.
  */
 #include "bpf/ledger/ledger.bpf.h"
 #include "bpf/ledger/select.bpf.h"
@@ -13,7 +13,7 @@ struct cgroups_map cgroups SEC(".maps");
 
 __u32 selection_generation = 0;
 
-/* The child has the parent's memory, interpreter and all, until it becomes another program. */
+/* The child has the parent's memory, with its interpreter, until the child calls exec. */
 static __always_inline void inherit_runtime(__u32 parent, __u32 pid, __u64 start_ns)
 {
 	struct runtime_process *r = bpf_map_lookup_elem(&runtimes, &parent), own;
@@ -26,7 +26,7 @@ static __always_inline void inherit_runtime(__u32 parent, __u32 pid, __u64 start
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
 }
 
-/* Whoever keeps probes to the selected processes is to hear of each at once. */
+/* Sends a record to the thread that attaches probes to selected processes, and wakes it at once. */
 static __always_inline void send_task(struct raw_task *told)
 {
 	told->head.ns = bpf_ktime_get_boot_ns();
@@ -64,7 +64,8 @@ int BPF_PROG(process_forked, struct task_struct *child, __u64 clone_flags)
 	return 0;
 }
 
-/* Where the memory is gone already its peak was noted; where it is not, it still tells itself. */
+/* Returns the peak of resident memory.  The kernel notes it in signal->maxrss when it frees the
+ * memory; before that, the memory itself shows it. */
 static __always_inline __u64 peak_resident(struct task_struct *task)
 {
 	__u64 peak = BPF_CORE_READ(task, signal, maxrss);
@@ -77,7 +78,7 @@ static __always_inline __u64 peak_resident(struct task_struct *task)
 	return peak ? peak : UNKNOWN64;
 }
 
-/* Another program in the same process: what its libraries had handed out is gone. */
+/* An exec puts another program into the process: the objects of its libraries are gone. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_replaced, struct task_struct *task, int thread)
 {
@@ -91,7 +92,7 @@ int BPF_PROG(process_replaced, struct task_struct *task, int thread)
 	return 0;
 }
 
-/* One that takes a name for itself that was asked for.  The name is not its own yet. */
+/* A process gives itself a name that may be a selected one.  The name is not in the task yet. */
 SEC("tp_btf/task_rename")
 int BPF_PROG(process_renamed, struct task_struct *task, const char *name)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * select.bpf.h - is this process one of those the user asked for?  Decided in the kernel, so that
- * what nobody asked for costs one storage lookup and processes that start later are followed.
+ * select.bpf.h - did the user select this process?  The kernel half decides, so that an unselected
+ * socket costs one storage lookup, and processes that start later are followed.
  */
 #ifndef DBLEAK_SELECT_BPF_H
 #define DBLEAK_SELECT_BPF_H
@@ -16,7 +16,7 @@ struct targets_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
-	__type(key, __u32); /* process id; its children follow */
+	__type(key, __u32); /* process id; its children are added */
 	__type(value, __u8);
 };
 
@@ -40,7 +40,7 @@ extern struct targets_map targets SEC(".maps");
 extern struct comms_map comms SEC(".maps");
 extern struct cgroups_map cgroups SEC(".maps");
 
-/* Goes up when the selection grows: sockets passed over are looked at again. */
+/* Goes up when the selection grows: unselected sockets are then looked at again. */
 extern __u32 selection_generation;
 
 static __always_inline int selected_by_cgroup(struct task_struct *task)
