@@ -2,28 +2,31 @@
 /*
  * stack.bpf.c - takes the stack of the current thread.
  *
- * Interpreted frames are walked here and their stack is told once: its id is a hash of its frames.
- * A copy of the machine's stack is unwound in user space, which tells where in stacks of this shape
- * the return addresses lie.  From then on a stack with the same addresses there is the same stack,
- * and takes the id of the copy sent before.  What a process may have of either kind in a second is
- * bounded, spread evenly; nobody waits, nothing sleeps.
+ * Interpreted frames are walked in the kernel.  The id of such a stack is a hash of its frames, and
+ * the stack is sent once.
+ *
+ * A native stack is copied and unwound in user space.  User space then tells where in stacks of
+ * this shape the return addresses lie.  From then on a stack with the same addresses in these
+ * places is the same stack, and gets the id of the copy sent before.
+ *
+ * The count of stacks of either kind per process and second is bounded and spread evenly.  No
+ * thread waits or sleeps.
  */
 #include "bpf/stack/stack.bpf.h"
 #include "bpf/stack/stack_perl.bpf.h"
 #include "bpf/stack/stack_php.bpf.h"
 #include "bpf/stack/stack_python.bpf.h"
 
-#define SHALLOW_BYTES 128 /* below this nothing can be unwound */
+#define SHALLOW_BYTES 128 /* fewer bytes cannot be unwound */
 #define TICK_NS	      10000000ULL
 #define MET_NS	      500000000ULL
-/* Other code may be mapped where a return address pointed to: after so long a copy is sent again.
- */
+/* Other code may be mapped at a return address later: after so long a copy is sent again. */
 #define COPY_KEPT_NS 10000000000ULL
 
 struct runtimes_map runtimes SEC(".maps");
 struct stack_scratch_map stack_scratch SEC(".maps");
 
-/* Ids of interpreted stacks that user space knows. */
+/* Ids of stacks that user space has. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -31,8 +34,8 @@ struct {
 	__type(value, __u8);
 } stacks_seen SEC(".maps");
 
-/* The ids of those seen last, by the addresses in their frames.  Code may be freed and other code
- * come in its place, so that is believed for a while only, and then looked at again. */
+/* Ids of the stacks seen last, by the addresses in their frames.  Code may be freed and other code
+ * come in its place, so an entry is believed for a short time only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -50,11 +53,11 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
-	__type(key, __u64); /* process id, and above it enum stack_share */
+	__type(key, __u64); /* process id, enum stack_share in the upper half */
 	__type(value, struct stack_rate);
 } stack_rates SEC(".maps");
 
-/* Moves the share's time by one interval.  Two at once may take one place. */
+/* Moves the share's time by one interval.  Two threads at once may use the same place in time. */
 static __always_inline int rate_take(__u64 *at, __u32 per_second, __u64 now)
 {
 	__u64 from = *at > now ? *at : now;
@@ -77,7 +80,7 @@ static __always_inline struct stack_rate *rate_of(struct stack_scratch *s, __u32
 	return bpf_map_lookup_elem(&stack_rates, &s->rate);
 }
 
-/* Who it is of, and nothing else yet. */
+/* Starts a record: whose stack it is. */
 static __always_inline void stack_begin(struct raw_stack *s, struct task_struct *task)
 {
 	__builtin_memset(s, 0, offsetof(struct raw_stack, bytes));
@@ -88,7 +91,7 @@ static __always_inline void stack_begin(struct raw_stack *s, struct task_struct 
 	s->tid = task->pid;
 }
 
-/* The frames in the scratch under one number; odd, which copies' numbers are not. */
+/* Hashes the frames in the scratch.  The result is odd, which ids of copies are not. */
 __noinline __u64 stack_hash(__u64 hash, __u32 n)
 {
 	__u32 zero = 0, i;
@@ -106,7 +109,7 @@ __noinline __u64 stack_hash(__u64 hash, __u32 n)
 	return hash | 1;
 }
 
-/* Leaves frames in the scratch and says how many; each runtime has its own. */
+/* Walks the frames of a runtime into the scratch.  Returns how many. */
 static __always_inline __u32 walk(const struct runtime_process *r)
 {
 	switch (r->runtime) {
@@ -120,8 +123,8 @@ static __always_inline __u32 walk(const struct runtime_process *r)
 	return 0;
 }
 
-/* What is dearer to find out of frames that were not met just now: what their addresses leave open,
- * and whether they are frames at all. */
+/* Does the costly rest for frames that were not met just now: adds what their addresses do not
+ * show, and checks that they are frames at all.  Returns how many; 0: no frames. */
 static __always_inline __u32 complete(const struct runtime_process *r, __u32 n)
 {
 	switch (r->runtime) {
@@ -131,7 +134,7 @@ static __always_inline __u32 complete(const struct runtime_process *r, __u32 n)
 	return n;
 }
 
-/* Sends it unless that is done.  0, or it found no room. */
+/* Sends the stack unless user space has it.  Not 0: no room. */
 static __always_inline long tell(struct raw_stack *s)
 {
 	__u32 size = offsetof(struct raw_stack, frame);
@@ -180,7 +183,7 @@ static __always_inline __u64 take_interpreted(struct stack_scratch *s,
 	return s->out.id;
 }
 
-/* Return addresses on the stack that are not there now, because return probes wait for them. */
+/* Notes the return addresses that return probes have replaced on the stack. */
 static __always_inline void note_returns(struct raw_stack *s, struct task_struct *task)
 {
 	struct return_instance *pending = NULL;
@@ -188,7 +191,7 @@ static __always_inline void note_returns(struct raw_stack *s, struct task_struct
 
 	if (bpf_core_field_exists(task->utask))
 		pending = BPF_CORE_READ(task, utask, return_instances);
-	if (pending && BPF_CORE_READ(pending, stack) < s->registers.sp) /* this very program's */
+	if (pending && BPF_CORE_READ(pending, stack) < s->registers.sp) /* this program's probe */
 		pending = BPF_CORE_READ(pending, next);
 	for (i = 0; i < STACK_RETURNS && pending; i++) {
 		s->returns[i].slot = BPF_CORE_READ(pending, stack);
@@ -197,7 +200,8 @@ static __always_inline void note_returns(struct raw_stack *s, struct task_struct
 	}
 }
 
-/* Page by page, so that the end of the stack ends the copy and no more. */
+/* Copies the stack page by page, so that the end of the stack ends the copy and does not fail
+ * it. */
 static __always_inline __u32 copy_bytes(struct stack_scratch *s, __u64 from, __u32 most)
 {
 	__u32 at = 0, n, i;
@@ -220,8 +224,8 @@ static __always_inline __u32 copy_bytes(struct stack_scratch *s, __u64 from, __u
 	return at & ~7U;
 }
 
-/* A process that ends at once can still be named by what its parent maps, if it is a fork that runs
- * the same program: nothing but a fork begins its stack at the same place. */
+/* Notes the parent if it runs the same program: then a process that ends at once can still be named
+ * by the parent's maps.  Only a fork has its stack begin at the same place. */
 static __always_inline void note_parent(struct raw_stack *s, struct task_struct *task)
 {
 	struct task_struct *parent = BPF_CORE_READ(task, group_leader, real_parent);
@@ -236,7 +240,7 @@ static __always_inline void note_parent(struct raw_stack *s, struct task_struct 
 	s->parent_start_ns = task_start(parent);
 }
 
-/* Each program that is run has its stack begin elsewhere, and its code. */
+/* Notes which program the process runs: each exec places the stack and the code elsewhere. */
 static __always_inline void note_image(struct raw_stack *s, struct mm_struct *mm)
 {
 	if (mm)
@@ -249,7 +253,7 @@ static __always_inline __u64 mix(__u64 hash, __u64 word)
 	return hash ^ hash >> 29;
 }
 
-/* What tells shapes apart: the program, the place in it, and how deep its stack is there. */
+/* Returns the key of a shape: the program, the place in it, and the stack's depth there. */
 static __always_inline __u64 shape_key(const struct raw_stack *s)
 {
 	__u64 hash = mix(seed_of(s), s->registers.ip);
@@ -259,7 +263,7 @@ static __always_inline __u64 shape_key(const struct raw_stack *s)
 	return hash | 1;
 }
 
-/* The words in the slots of a shape, of the copy in the scratch, under one number. */
+/* Hashes the words in a shape's slots, of the copy in the scratch. */
 __noinline __u64 shape_hash(__u64 hash)
 {
 	__u32 zero = 0, i, at;
@@ -279,8 +283,9 @@ __noinline __u64 shape_hash(__u64 hash)
 	return hash | 1;
 }
 
-/* The id of the copy that user space has of this very stack; 0 none.  Copies no more than it needs,
- * and leaves the hash of the addresses in the scratch, 0 while their places are not known. */
+/* Returns the id of the copy that user space has of this very stack; 0: none.  Copies no more bytes
+ * than needed, and leaves the hash of the addresses in the scratch, 0 while their places are
+ * unknown. */
 static __always_inline __u64 copy_known(struct stack_scratch *s)
 {
 	struct stack_shape *shape;
@@ -302,7 +307,7 @@ static __always_inline __u64 copy_known(struct stack_scratch *s)
 	return met->id;
 }
 
-/* A copy was sent: the next stack with the same addresses is the same. */
+/* Remembers a sent copy: the next stack with the same addresses is the same stack. */
 static __always_inline void copy_remember(struct stack_scratch *s)
 {
 	__u8 one = 1;
@@ -315,7 +320,7 @@ static __always_inline void copy_remember(struct stack_scratch *s)
 	bpf_map_update_elem(&stacks_seen, &s->out.id, &one, BPF_ANY);
 }
 
-/* hurry: user space is to read it at once. */
+/* Sends a copied stack.  hurry: wake user space at once. */
 static __always_inline long send(struct stack_scratch *s, __u32 size, int hurry)
 {
 	__u64 flags = BPF_RB_NO_WAKEUP;
@@ -386,7 +391,7 @@ static __always_inline __u64 take(struct stack_scratch *s, struct task_struct *t
 	if (!rate)
 		return 0;
 	r = bpf_map_lookup_elem(&runtimes, &s->out.pid);
-	/* User space knows the time of a start by the clock tick. */
+	/* User space knows the start of a process to the clock tick only. */
 	if (r && s->out.start_ns - r->start_ns < TICK_NS) {
 		if (!rate_take(&rate->interpreted_ns, settings.stacks_interpreted, s->out.head.ns))
 			return 0;
@@ -401,7 +406,7 @@ static __always_inline __u64 take(struct stack_scratch *s, struct task_struct *t
 	return take_native(s, task, ip, sp, first || !settings.grace_ns);
 }
 
-/* A thread may be preempted in here; another then goes without a stack, and that is counted. */
+/* A thread may be preempted in here.  Another thread then gets no stack, which is counted. */
 __noinline __u64 stack_take_share(__u64 ip, __u64 sp, __u32 share)
 {
 	struct task_struct *task = bpf_get_current_task_btf();

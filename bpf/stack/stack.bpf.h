@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * stack.bpf.h - who called: the stack of the current thread, taken at an event.
+ * stack.bpf.h - takes the stack of the current thread at an event.
  *
- * A stack is sent to user space once; what it is evidence for keeps its id.
+ * A stack is sent to user space once; the object that it is evidence for keeps its id.
  */
 #ifndef DBLEAK_STACK_BPF_H
 #define DBLEAK_STACK_BPF_H
 
 #include "bpf/stack/stack_scratch.bpf.h"
 
-/* What stacks are taken for.  Each has its share of what a process may have in a second, so that
- * memory that grows leaves connections their evidence. */
+/* The purposes of stacks.  Each purpose has its own share of the stacks that a process may have in
+ * a second, so that growing memory does not use up the evidence of connections. */
 enum stack_share {
 	STACK_SHARE_EVENTS = 0,
 	STACK_SHARE_MEMORY = 1,
@@ -18,17 +18,18 @@ enum stack_share {
 
 __u64 stack_take_share(__u64 ip, __u64 sp, __u32 share);
 
-/* Takes the stack of the current thread, in whatever program: Python (or other interpreted) frames
- * where its process runs such code, else a copy of registers and the top of the stack.  ip: where
- * the thread is, if not where its saved registers say (in a return probe: the address returned
- * to), and sp its stack pointer there; 0 they are right.  Returns its id; 0: none, for it could not
- * be read, or the process has had its share for now. */
+/* Takes the stack of the current thread, whatever program it runs: interpreted frames (Python,
+ * Perl, PHP) if its process runs such code, else a copy of the registers and of the top of the
+ * stack.  ip: where the thread is, if its saved registers do not say so (in a return probe: the
+ * address returned to); sp: its stack pointer there; 0: the saved registers are right.  Returns the
+ * stack's id; 0: it could not be read, or the process had its share for now. */
 static __always_inline __u64 stack_take(__u64 ip)
 {
 	return stack_take_share(ip, 0, STACK_SHARE_EVENTS);
 }
 
-/* The return address that a return probe, ours or another tracer's, has replaced there; 0 none. */
+/* Returns the return address that a return probe, ours or another tracer's, has replaced in that
+ * slot; 0: none. */
 static __always_inline __u64 replaced_address(__u64 slot)
 {
 	struct task_struct *task = bpf_get_current_task_btf();

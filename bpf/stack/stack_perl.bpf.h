@@ -3,7 +3,7 @@
  * stack_perl.bpf.h - walks the calls of a Perl with threads (ithreads), 5.32 to 5.42.
  *
  * Each thread has an interpreter of its own, found by the key of its thread-specific data, of glibc
- * or of musl.  What is found is believed if its stack of contexts makes sense.
+ * or of musl.  An interpreter is believed if its stack of contexts makes sense.
  */
 #ifndef DBLEAK_STACK_PERL_BPF_H
 #define DBLEAK_STACK_PERL_BPF_H
@@ -11,7 +11,7 @@
 #include "bpf/stack/stack_scratch.bpf.h"
 #include "bpf/stack/stack_perl.h"
 
-#define PERL_STEPS	   192 /* contexts looked at: loops and blocks are some, too */
+#define PERL_STEPS	   192 /* contexts read: loops and blocks are contexts, too */
 #define PERL_CONTEXT_BYTES 104
 #define PERL_CONTEXTS_MOST (1 << 24)
 #define PERL_MAIN	   1 /* PERLSI_MAIN */
@@ -21,22 +21,23 @@ struct perl_stack {
 	__u64 arguments;
 	__u64 contexts;
 	__u64 previous, next;
-	__s32 top, most; /* index of the innermost context, and of the last there is room for */
+	__s32 top, most; /* index of the innermost context, and of the last possible one */
 	__s32 watermark;
 	__s32 type;
 };
 
-/* struct context, as far as it is needed; of a call. */
+/* struct context of a call, as far as it is needed. */
 struct perl_context {
 	__u8 type, unused[15]; /* type: in the low half */
-	__u64 cop;	       /* where the call was */
+	__u64 cop;	       /* place of the call */
 	__u64 unused_too[6];
 	__u64 sub; /* CV */
 };
 
-/* In the scratch's room.  The verifier must not know the count: it would look at each one apart. */
+/* The state of a walk, in the scratch's room.  The count is in memory: if the verifier knew it, it
+ * would check every value of it. */
 struct perl_walk {
-	__u64 cop; /* of the next frame */
+	__u64 cop; /* COP of the next frame */
 	__u32 count;
 	struct perl_stack stack;
 	struct perl_context context;
@@ -58,7 +59,7 @@ static __always_inline int perl_stack_read(struct perl_stack *s, __u64 at)
 	       s->most > PERL_CONTEXTS_MOST;
 }
 
-/* Begins where the interpreter is now. */
+/* Starts the walk at the interpreter's current place.  Returns its COP; 0: none. */
 static __always_inline __u64 perl_begin(struct perl_walk *w, __u64 interpreter, __u32 row)
 {
 	__u32 at = row == PERL_5_32 ? 224 : 208; /* PL_curcop, 16 before PL_curstackinfo */
@@ -68,7 +69,7 @@ static __always_inline __u64 perl_begin(struct perl_walk *w, __u64 interpreter, 
 	return perl_word(interpreter + at);
 }
 
-/* The COP where the thread's interpreter is; 0 there is none. */
+/* Finds the interpreter of the thread.  Returns the COP where it is; 0: none. */
 static __always_inline __u64 perl_find(struct perl_walk *w, __u64 key_at, __u32 row)
 {
 	__u64 cop;
@@ -85,7 +86,8 @@ static __always_inline __u64 perl_find(struct perl_walk *w, __u64 key_at, __u32 
 	return perl_begin(w, perl_word(perl_word(fs + 128) + key * 8), row); /* musl */
 }
 
-/* One context further out; 0: there is none.  The verifier looks at it by itself, once. */
+/* Moves one context further out.  Returns 0 when there is none.  A function of its own, so that the
+ * verifier checks it once. */
 __noinline int perl_step(void)
 {
 	__u32 zero = 0, n;
@@ -116,8 +118,8 @@ __noinline int perl_step(void)
 	return 1;
 }
 
-/* Frames in the scratch: the COP, and what it is in: a CV, 0 the file, 1 an eval, require or do of
- * the next frame.  key_at: address of PL_thr_key.  Returns how many. */
+/* Writes frames into the scratch: the COP, and the code that it is in: a CV, 0 the file, 1 an eval,
+ * require or do of the next frame.  key_at: address of PL_thr_key.  Returns how many. */
 __noinline __u32 perl_walk(__u64 key_at, __u32 row)
 {
 	__u32 zero = 0, n, i;

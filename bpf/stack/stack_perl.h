@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * stack_perl.h - what both halves know of a Perl.
+ * stack_perl.h - facts of Perl that both halves need.
  */
 #ifndef DBLEAK_STACK_PERL_H
 #define DBLEAK_STACK_PERL_H
 
-/* Versions told apart, as runtime_process.row has them. */
+/* Perl versions with different offsets: the values of runtime_process.row. */
 enum perl_row {
 	PERL_5_32 = 0,
 	PERL_5_34 = 1,

@@ -2,8 +2,8 @@
 /*
  * stack_php.bpf.h - walks the calls of a PHP without threads (NTS), 7.4 to 8.4.
  *
- * Reads only what has one place in all of these; what depends on the version is read in user
- * space, which also checks that it makes sense.
+ * The walk reads only fields that have the same place in all these versions.  User space reads the
+ * rest and checks that the result makes sense.
  */
 #ifndef DBLEAK_STACK_PHP_BPF_H
 #define DBLEAK_STACK_PHP_BPF_H
@@ -16,14 +16,15 @@
 
 /* struct _zend_execute_data, as far as it is needed. */
 struct php_call {
-	__u64 opline; /* of an internal function: whatever was there before */
+	__u64 opline; /* in an internal function: an old value */
 	__u64 call, return_value;
 	__u64 function;
 	__u64 this[2];
 	__u64 previous;
 };
 
-/* In the scratch's room.  The verifier must not know the count: it would look at each one apart. */
+/* The state of a walk, in the scratch's room.  The count is in memory: if the verifier knew it, it
+ * would check every value of it. */
 struct php_walk {
 	struct php_call call;
 	__u64 at; /* the next call */
@@ -33,7 +34,8 @@ struct php_walk {
 
 _Static_assert(sizeof(struct php_walk) <= STACK_ROOM, "a walk fits in its room");
 
-/* One call further out; 0: there is none.  The verifier looks at it by itself, once. */
+/* Moves one call further out.  Returns 0 when there is none.  A function of its own, so that the
+ * verifier checks it once. */
 __noinline int php_step(void)
 {
 	__u32 zero = 0, n;
@@ -48,7 +50,7 @@ __noinline int php_step(void)
 	    bpf_probe_read_user(&w->call, sizeof(w->call), (void *)w->at))
 		return 0;
 	w->at = w->call.previous;
-	/* Calls without a function glue the machine's stack to PHP's: they count as none. */
+	/* Calls without a function only link the machine's stack with PHP's: skip them. */
 	if (bpf_probe_read_user(&w->type, sizeof(w->type), (void *)w->call.function))
 		return 1;
 	if (w->type != PHP_USER_FUNCTION && w->type != PHP_EVAL_CODE)
@@ -60,8 +62,8 @@ __noinline int php_step(void)
 	return 1;
 }
 
-/* Frames in the scratch: the function (zend_function), and its opline, 0 if it has none.  globals:
- * address of executor_globals.  Returns how many. */
+/* Writes frames into the scratch: the function (zend_function), and its opline, 0 if it has none.
+ * globals: address of executor_globals.  Returns how many. */
 __noinline __u32 php_walk(__u64 globals)
 {
 	__u32 zero = 0, i;

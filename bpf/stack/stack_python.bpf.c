@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * stack_python.bpf.c - the frames of the Python code that the current thread runs, and the start of
+ * stack_python.bpf.c - walks the Python frames of the current thread, and notes the start of
  * interpreters.
  *
- * The thread's state is the one that names this thread: found by the thread-local key that the
- * interpreter keeps (glibc, then musl), else in its lists of threads.  What names another thread,
- * or frames whose code is of another type, are no frames: offsets that do not fit give nothing.
+ * The thread's state is the one that names this thread.  It is found by the thread-local key that
+ * the interpreter keeps (glibc, then musl), else in the interpreter's lists of threads.  A state
+ * that names another thread, and frames whose code has the wrong type, are rejected.  So wrong
+ * offsets give no frames, rather than wrong frames.
  */
 #include "bpf/stack/stack_python.bpf.h"
 
-#define THREADS_MOST	  128 /* looked at in the list of each interpreter */
+#define THREADS_MOST	  128 /* threads read in the list of each interpreter */
 #define INTERPRETERS_MOST 8
 #define GLIBC_SPECIFIC	  1296 /* in struct pthread: blocks of 32 keys, of 16 bytes each */
 #define MUSL_SPECIFIC	  128  /* in struct pthread: values by key */
-#define CODE_ALIGN	  7ULL /* 3.14 keeps marks in a reference's lowest bits */
+#define CODE_ALIGN	  7ULL /* 3.14 keeps flags in a reference's lowest bits */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -37,10 +38,10 @@ static __always_inline __u64 frame_of(const struct python_row *row, __u64 thread
 	return row->frame_pointer && frame ? word_at(frame + row->frame_pointer - 1) : frame;
 }
 
-/* Steps of walks are functions of their own, too: the verifier looks at each once, not at each turn
- * of their loops. */
+/* Each step of a walk is a global function, so that the verifier checks it once and not in every
+ * round of a loop. */
 
-/* 1 while the thread that comes next is another's. */
+/* Skips the next thread of the list if it is another's.  Returns 1 if it was skipped. */
 __noinline int python_pass_thread(__u32 index)
 {
 	struct python_row *row = bpf_map_lookup_elem(&python_rows, &index);
@@ -54,7 +55,7 @@ __noinline int python_pass_thread(__u32 index)
 	return 1;
 }
 
-/* This thread's state in the list that begins there; 0 it is not in it. */
+/* Returns this thread's state in the list that begins at thread; 0: not found. */
 __noinline __u64 python_thread(__u64 thread, __u32 index)
 {
 	__u32 zero = 0, i;
@@ -69,7 +70,7 @@ __noinline __u64 python_thread(__u64 thread, __u32 index)
 	return 0;
 }
 
-/* The frame of this thread, looked for in all interpreters; 0 none. */
+/* Returns the frame of this thread, searched in all interpreters; 0 none. */
 __noinline __u64 python_listed(__u64 runtime, __u32 index)
 {
 	struct python_row *row = bpf_map_lookup_elem(&python_rows, &index);
@@ -87,7 +88,7 @@ __noinline __u64 python_listed(__u64 runtime, __u32 index)
 	return frame;
 }
 
-/* The thread's state by the key: with either library, where only one can be right. */
+/* Returns the thread's state, found by the key.  Both C libraries are tried; only one can fit. */
 static __always_inline __u64 thread_by_key(const struct python_row *row, __u64 runtime, __u64 self)
 {
 	__u32 key = 0;
@@ -104,7 +105,7 @@ static __always_inline __u64 thread_by_key(const struct python_row *row, __u64 r
 	return thread && word_at(thread + row->thread_id) == self ? thread : 0;
 }
 
-/* Not static, like the others: so the verifier looks at each by itself, once. */
+/* Not static: the verifier then checks each such function once, by itself. */
 __noinline __u64 python_frame(__u64 runtime, __u32 index)
 {
 	struct python_row *row = bpf_map_lookup_elem(&python_rows, &index);
@@ -118,12 +119,12 @@ __noinline __u64 python_frame(__u64 runtime, __u32 index)
 		return row->tss_works ? 0 : PYTHON_UNKNOWN;
 	row->tss_works = 1;
 	frame = frame_of(row, thread);
-	return frame ? frame : PYTHON_UNKNOWN; /* it may have another interpreter's */
+	return frame ? frame : PYTHON_UNKNOWN; /* the frame may be in another interpreter's state */
 }
 
-/* Reads the frame that comes next, and what lies before it: since 3.11 most frames of a thread lie
- * one after the other, those outward at lower addresses.  Of its page only, so that nothing can be
- * missing that the frame itself does not miss. */
+/* Reads the next frame and the memory before it.  Since 3.11 most frames of a thread lie one after
+ * the other, outer frames at lower addresses.  Only the frame's page is read, so that the read
+ * fails only where that of the frame alone would fail. */
 static __always_inline int read_window(struct stack_scratch *s, const struct python_row *row)
 {
 	__u64 end = s->next + (row->frame_bytes & 127), from = s->next & ~(PAGE_BYTES - 1ULL);
@@ -140,8 +141,8 @@ static __always_inline int read_window(struct stack_scratch *s, const struct pyt
 	return bpf_probe_read_user(s->window, bytes, (void *)from);
 }
 
-/* The frame that comes next into the scratch; 0: there is none.  No branch on what it holds, which
- * would cost the verifier a state for each. */
+/* Writes the next frame into the scratch.  Returns 0 when there is none.  No branch depends on the
+ * frame's bytes, because each would cost the verifier a state. */
 __noinline int python_take_frame(__u32 i, __u32 index)
 {
 	struct python_row *row = bpf_map_lookup_elem(&python_rows, &index);
@@ -159,7 +160,7 @@ __noinline int python_take_frame(__u32 i, __u32 index)
 	at = s->next - s->window_at;
 	barrier_var(at);
 	frame = s->window + (at & (PYTHON_WINDOW - 1));
-	barrier_var(i); /* its bound was lost on the way */
+	barrier_var(i); /* the verifier has lost its bound */
 	i &= STACK_FRAMES - 1;
 	s->out.frame[i].code = *(__u64 *)(frame + (row->frame_code & 127)) & ~CODE_ALIGN &
 			       PYTHON_ADDRESS;
@@ -170,7 +171,7 @@ __noinline int python_take_frame(__u32 i, __u32 index)
 	return 1;
 }
 
-/* Frames from this one outward into the scratch. */
+/* Writes the frames from this one outward into the scratch. */
 __noinline __u32 python_frames(__u64 frame, __u32 index)
 {
 	__u32 zero = 0, i;
@@ -188,8 +189,8 @@ __noinline __u32 python_frames(__u64 frame, __u32 index)
 	return i;
 }
 
-/* Adds the check of its code object's identity to a frame.  What the interpreter's own frames run
- * has none, and is told apart without a branch, as above. */
+/* Adds the check of the code object's identity to a frame.  The interpreter's own frames have no
+ * such code object; they are told apart without a branch, as above. */
 __noinline int python_check_frame(__u32 i, __u32 index)
 {
 	struct python_row *row = bpf_map_lookup_elem(&python_rows, &index);
@@ -208,7 +209,7 @@ __noinline int python_check_frame(__u32 i, __u32 index)
 	bpf_probe_read_user(&identity->size, 3 * sizeof(identity->size),
 			    (void *)(identity->name[PYTHON_IDENTITY_WORDS - 1] + PYTHON_LINES_AT));
 	owner = s->out.frame[i].at >> PYTHON_OWNER_SHIFT;
-	ours = (row->strangers >> (owner & 7) & 1) - 1ULL; /* all ones, or none */
+	ours = (row->strangers >> (owner & 7) & 1) - 1ULL; /* all ones, or zero */
 	check = python_check(identity) & ours;
 	barrier_var(i);
 	i &= STACK_FRAMES - 1;
@@ -217,7 +218,7 @@ __noinline int python_check_frame(__u32 i, __u32 index)
 	return 1;
 }
 
-/* To each of n frames. */
+/* Adds the check to each of n frames. */
 __noinline __u32 python_checks(__u32 n, __u32 index)
 {
 	__u32 i;
@@ -233,8 +234,8 @@ static __always_inline __u64 type_of(const struct raw_frame *f)
 	return word_at(f->code + 8);
 }
 
-/* Is the type of the first frame's code what it must be?  The innermost frame may belong to the
- * interpreter itself, and have no code. */
+/* Has the code of the first frame the right type?  The innermost frame may belong to the
+ * interpreter itself and have no code; then the next one counts. */
 __noinline __u32 python_is_code(__u64 runtime, __u32 index)
 {
 	struct python_row *row = bpf_map_lookup_elem(&python_rows, &index);
@@ -247,7 +248,7 @@ __noinline __u32 python_is_code(__u64 runtime, __u32 index)
 	       type_of(&s->out.frame[1]) == runtime + row->code_type;
 }
 
-/* An interpreter starts, whatever program it is in.  The cookie names the file. */
+/* A Python interpreter starts, in any program.  The cookie names the file. */
 SEC("uprobe")
 int python_started(struct pt_regs *ctx)
 {

@@ -8,22 +8,23 @@
 #include "bpf/stack/python.h"
 #include "bpf/stack/stack_scratch.bpf.h"
 
-#define PYTHON_UNKNOWN 1 /* no frame's address: it must be looked for */
+#define PYTHON_UNKNOWN 1 /* not a frame's address: search the lists of threads */
 
-/* The thread's innermost frame, by its own pointer to its state; 0 it has none. */
+/* Returns the thread's innermost frame, found by its thread-local key; 0: none; PYTHON_UNKNOWN: not
+ * found so. */
 __u64 python_frame(__u64 runtime, __u32 index);
-/* The same, by the interpreters' lists of threads. */
+/* The same, found in the interpreters' lists of threads. */
 __u64 python_listed(__u64 runtime, __u32 index);
-/* Frames from this one outward into the scratch; returns how many. */
+/* Writes the frames from this one outward into the scratch.  Returns how many. */
 __u32 python_frames(__u64 frame, __u32 index);
-/* What they run is Python code. */
+/* Do the frames in the scratch run Python code? */
 __u32 python_is_code(__u64 runtime, __u32 index);
-/* Completes n frames that user space is to read: which objects their code is. */
+/* Adds the checks of code objects to n frames, for user space. */
 __u32 python_checks(__u32 n, __u32 index);
 
-/* Leaves the current thread's frames in the scratch, the innermost first, and says how many; 0 it
- * runs no Python code, or cannot be read.  runtime: the address of _PyRuntime; index: of its row.
- */
+/* Writes the current thread's frames into the scratch, the innermost first.  Returns how many; 0:
+ * the thread runs no Python code, or cannot be read.  runtime: the address of _PyRuntime; index: of
+ * its row. */
 static __always_inline __u32 python_walk(__u64 runtime, __u32 index)
 {
 	__u64 frame = python_frame(runtime, index);
