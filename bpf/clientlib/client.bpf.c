@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * client.bpf.c - calls of client libraries: what they hand out and take back.
+ * client.bpf.c - calls of client libraries: objects that they hand out and take back.
  *
- * Two programs serve every row of the probe table: the attach cookie names the row.  The entry
- * remembers, the end decides; a release that cannot fail is done at the entry.  The end is no
- * return probe but a probe on the function's own last instructions (user/capture/probe/probe_exit.c
- * says why).  What a library acquires from itself is its own business.
+ * Two programs serve every row of the probe table; the attach cookie names the row.  The entry
+ * remembers a call, its end decides.  A release that cannot fail is done at the entry.  An end is
+ * not a return probe but a probe on the function's own last instructions (see
+ * user/capture/probe/probe_exit.c).  Objects that a library acquires from itself are not counted.
  */
 #include <asm-generic/errno-base.h>
 
@@ -16,14 +16,14 @@
 
 #define JOIN_NS	       10000000000ULL
 #define JOIN_TRIES     60
-#define SCRATCH_LEN    2048 /* of a text at a time */
-#define WORDS_STEP     8    /* of it, at a time */
-#define WIDE_LEN       256  /* of a text in UTF-16, read unit by unit: the verifier walks each */
-#define OUTERS_MOST    8    /* functions of the table that call the same one */
+#define SCRATCH_LEN    2048 /* bytes of a text read at a time */
+#define WORDS_STEP     8    /* words of it hashed at a time */
+#define WIDE_LEN       256  /* units of a UTF-16 text, read one by one: the verifier walks each */
+#define OUTERS_MOST    8    /* rows whose functions call the same function */
 #define TOP_WORDS      8
 #define PRELUDE_NS     20000000ULL
 #define STACK_EVERY_NS 10000000ULL
-#define SCRATCHES      8 /* texts that differ only after so many are taken for one */
+#define SCRATCHES      8 /* so many reads of a text are hashed; later differences are not seen */
 
 struct handles_map handles SEC(".maps");
 struct links_map links SEC(".maps"); /* connections */
@@ -37,7 +37,7 @@ struct hits_map hits SEC(".maps");
 
 struct calls_map calls SEC(".maps");
 
-/* Evidence, not ledger: the texts seen last. */
+/* Evidence, not ledger: the SQL texts seen last. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
@@ -46,7 +46,7 @@ struct {
 } texts SEC(".maps");
 
 struct scratch {
-	__u64 busy; /* how many threads want it */
+	__u64 busy; /* threads that want the buffer: only the first gets it */
 	__u64 words[SCRATCH_LEN / 8];
 	struct client_text text;
 };
@@ -73,15 +73,15 @@ __noinline int slot_holds(__u64 slot, __u64 address)
 	       (!bpf_probe_read_user(&found, sizeof(found), (void *)slot) && found == address);
 }
 
-/* Was the call left in another way than by its return?  What it would return to is no longer there,
- * or the thread has gone on above it. */
+/* Was the call left without a return?  Then its return address is no longer in the slot, or the
+ * thread goes on above it. */
 static __always_inline int is_left(const struct call *call, __u64 stack)
 {
 	return is_below(call->slot, stack) || !slot_holds(call->slot, call->address);
 }
 
-/* The first of the calls that has been left; CALLS_MOST: all go on.  Looked at where there is no
- * room only. */
+/* Returns the first call that was left without a return; CALLS_MOST: none.  Used only when there is
+ * no free place. */
 __noinline __u32 call_left(__u64 stack)
 {
 	struct calls *c = calls_of_thread();
@@ -128,7 +128,7 @@ __noinline __u32 call_place(__u64 stack)
 	}
 	room &= CALLS_MOST - 1;
 	barrier_var(room);
-	room &= CALLS_MOST - 1; /* the verifier sees only this one */
+	room &= CALLS_MOST - 1; /* the verifier sees only this mask */
 	c->stack[room] = stack;
 	c->of[room].ns = now;
 	return room;
@@ -181,8 +181,8 @@ __noinline __u32 call_find(__u64 stack)
 	return CALLS_MOST;
 }
 
-/* Is the thread inside a call of which one that begins there is a part: deeper in its stack?  What
- * may be noted of an older one at that place is forgotten, for nobody notes this one. */
+/* Does the call at stack begin inside a call whose objects are the library's own, deeper in the
+ * thread's stack?  Then an older entry at that place is dropped, because this call is not noted. */
 __noinline int calls_inside(__u64 stack)
 {
 	struct calls *c = calls_of_thread();
@@ -225,15 +225,16 @@ static __always_inline __u64 argument(struct pt_regs *ctx, const struct probe *p
 	return 0;
 }
 
-/* Is the library's calling itself its own business?  Not where it frees what a program has got from
- * it; but a connection that it closes itself may live on. */
+/* Are calls that the library makes to itself ignored?  Yes, but not where it releases an object
+ * that the program acquired: that counts.  For connections even a release is ignored, because a
+ * connection that the library closes itself may live on. */
 static __always_inline int minds_itself(const struct probe *p)
 {
 	return !(p->flags & (PROBE_BORN_INSIDE | PROBE_STATIC)) &&
 	       (p->role != PROBE_RELEASE || p->resource == EV_RES_CONNECTION);
 }
 
-/* Did the library call itself? */
+/* Is this a call from the library to itself that is ignored? */
 static __always_inline int from_itself(const struct probe *p, const struct call *call)
 {
 	return minds_itself(p) && call->caller - call->code < p->code;
@@ -245,10 +246,9 @@ static __always_inline __u64 hash_word(__u64 hash, __u64 word)
 	return hash ^ hash >> 29;
 }
 
-/* Steps of loops are functions of their own, not static, so that the verifier looks at each once.
- */
+/* Each step of a loop is a global function, so that the verifier checks it once. */
 
-/* Takes so many words of the scratch into the hash. */
+/* Adds WORDS_STEP words of the scratch to the hash. */
 __noinline __u64 hash_words(__u64 hash, __u32 from)
 {
 	__u32 zero = 0, i;
@@ -261,7 +261,7 @@ __noinline __u64 hash_words(__u64 hash, __u32 from)
 	return hash;
 }
 
-/* And of its first n bytes those behind the last such step. */
+/* Adds the rest of the scratch's first n bytes, behind the last full step. */
 __noinline __u64 hash_rest(__u64 hash, __u32 n)
 {
 	__u32 zero = 0, i, words = n / 8, at = words & ~(WORDS_STEP - 1);
@@ -271,18 +271,18 @@ __noinline __u64 hash_rest(__u64 hash, __u32 n)
 		return hash;
 	for (i = 0; i < WORDS_STEP - 1 && at < words; i++, at++) {
 		barrier_var(
-			at); /* or the compiler, who knows better, drops what the verifier needs */
+			at); /* or the compiler, which knows more, drops what the verifier needs */
 		hash = hash_word(hash, s->words[at % (SCRATCH_LEN / 8)]);
 	}
 	if (!(n & 7))
 		return hash;
 	words %= SCRATCH_LEN / 8;
 	barrier_var(words);
-	/* What follows there is of an older text. */
+	/* The bytes behind n belong to an older text. */
 	return hash_word(hash, s->words[words] & ((1ULL << (n & 7) * 8) - 1));
 }
 
-/* Takes the scratch's first n bytes into the hash. */
+/* Adds the scratch's first n bytes to the hash. */
 __noinline __u64 hash_scratch(__u64 hash, __u32 n)
 {
 	__u32 i;
@@ -295,8 +295,8 @@ __noinline __u64 hash_scratch(__u64 hash, __u32 n)
 	return hash_rest(hash, n);
 }
 
-/* Keeps the beginning of a text under the hash of all of it, which is returned; equal texts have
- * equal hashes in this run. */
+/* Keeps the beginning of a text under the hash of the whole text.  Returns the hash; 0: no text.
+ * Equal texts have equal hashes in this run. */
 __noinline __u64 keep_text(__u64 from)
 {
 	__u64 hash = settings.hash_seed, at = from;
@@ -333,7 +333,7 @@ __noinline __u64 keep_text(__u64 from)
 	return hash;
 }
 
-/* A unit of a text in UTF-16 into the hash and the text; 0: there is none. */
+/* Adds a unit of a UTF-16 text to the hash and to the text.  Returns 0 at the end. */
 __noinline int keep_unit(__u64 from, __u32 i)
 {
 	__u32 zero = 0;
@@ -344,13 +344,13 @@ __noinline int keep_unit(__u64 from, __u32 i)
 	    !unit)
 		return 0;
 	s->words[0] = hash_word(s->words[0], unit);
-	barrier_var(i); /* or its bound is lost on the way */
+	barrier_var(i); /* or the verifier loses its bound */
 	if (i < TEXT_LEN - 1)
 		s->text.bytes[i] = unit < 0x80 ? unit : '?';
 	return 1;
 }
 
-/* Keeps the text of so many units. */
+/* Keeps the text of n units.  Returns its hash. */
 __noinline __u64 keep_units(__u32 n)
 {
 	__u32 zero = 0;
@@ -367,7 +367,7 @@ __noinline __u64 keep_units(__u32 n)
 	return hash;
 }
 
-/* The same of a text in UTF-16; what is not ASCII is kept as a question mark. */
+/* The same for a text in UTF-16.  A character outside ASCII is kept as a question mark. */
 __noinline __u64 keep_wide_text(__u64 from)
 {
 	__u32 zero = 0, i;
@@ -384,7 +384,7 @@ __noinline __u64 keep_wide_text(__u64 from)
 	return keep_units(i);
 }
 
-/* A thread may be preempted in here; another then goes without a text, and that is counted. */
+/* A thread may be preempted in here.  Another thread then gets no text, which is counted. */
 static __always_inline __u64 text_of(const struct probe *p, __u64 from)
 {
 	__u32 zero = 0;
@@ -401,8 +401,8 @@ static __always_inline __u64 text_of(const struct probe *p, __u64 from)
 	return hash;
 }
 
-/* The stack of the thread that makes the call.  At its very end that is shown as it is for its
- * caller, to whom the function has given back all registers. */
+/* Takes the stack of the thread that makes the call.  At the very end of a function the stack is
+ * shown as the caller has it, because the function has restored all registers. */
 static __always_inline __u64 call_stack(const struct call *call)
 {
 	if (!call->outer)
@@ -410,7 +410,8 @@ static __always_inline __u64 call_stack(const struct call *call)
 	return stack_take_share(call->caller, call->outer + 8, STACK_SHARE_EVENTS);
 }
 
-/* The stack of a program that is interpreted, which few others need for each call; 0 it is none. */
+/* Takes the stack of an interpreted program, at each call; other programs seldom need that.  0: not
+ * interpreted. */
 static __always_inline __u64 interpreted_stack(struct task_struct *task, const struct call *call)
 {
 	__u32 pid = task->tgid;
@@ -420,13 +421,14 @@ static __always_inline __u64 interpreted_stack(struct task_struct *task, const s
 	return call_stack(call);
 }
 
-/* The stack of a program of machine code: for some of the calls, as its site has its caller. */
+/* Takes the stack of a native program at some of the calls only, because its site has the
+ * caller. */
 static __always_inline __u64 sampled_stack(const struct site *s, const struct call *call, __u64 now)
 {
 	return now - s->stack_ns < STACK_EVERY_NS ? 0 : call_stack(call);
 }
 
-/* The place that called.  NULL: nobody wants to know, or there is no room (counted). */
+/* Returns the site of a call.  NULL: its process is not selected, or there is no room (counted). */
 static __always_inline struct site *site_enter(const struct probe *p, struct task_struct *task,
 					       const struct call *call, __u64 place)
 {
@@ -439,7 +441,7 @@ static __always_inline struct site *site_enter(const struct probe *p, struct tas
 		return s;
 	if (s && s->start_ns == start && s->unwanted == selection_generation + 1)
 		return NULL;
-	fresh = bpf_map_lookup_elem(&site_scratch, &zero); /* all zero but what is set here */
+	fresh = bpf_map_lookup_elem(&site_scratch, &zero); /* all zero but the fields set here */
 	if (!fresh)
 		return NULL;
 	fresh->start_ns = start;
@@ -471,7 +473,7 @@ static __always_inline struct handle *link_find(__u64 handle, __u32 pid)
 	return handle ? bpf_map_lookup_elem(&links, &key) : NULL;
 }
 
-/* Where there is one already, it stays, and this returns -EEXIST.  No room is counted. */
+/* Inserts an entry.  An existing one stays; then this returns -EEXIST.  A full map is counted. */
 static __always_inline long put(void *map, const struct handle_key *key, const void *value)
 {
 	long err = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
@@ -481,7 +483,8 @@ static __always_inline long put(void *map, const struct handle_key *key, const v
 	return err;
 }
 
-/* A place among the site's samples; two at once may take one place, and one is not told of. */
+/* Takes a place among the site's samples.  Two threads at once may take the same place; then one
+ * object is not reported. */
 static __always_inline __u8 sample_take(struct site *s, __u64 handle, __u64 stack)
 {
 	__u32 taken = s->sampled, i;
@@ -507,8 +510,8 @@ static __always_inline void sample_give_back(struct site *s, const struct object
 		__sync_fetch_and_and(&s->sampled, ~(1U << i));
 }
 
-/* The socket that this thread used inside the call is the connection's.  Another coroutine of the
- * thread may have used another meanwhile, but on its own stack. */
+/* Joins a connection with the socket that this thread used inside the call.  Another coroutine of
+ * the thread may have used another socket meanwhile, but on a stack of its own. */
 static __always_inline int join(struct handle *h, const struct call *call)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
@@ -523,8 +526,8 @@ static __always_inline int join(struct handle *h, const struct call *call)
 	return 1;
 }
 
-/* The call itself used no socket, but what it makes is made of what this thread has just read.
- * Twice the same is believed. */
+/* Joins a connection whose call did no I/O with the socket that this thread used last, within 1 s.
+ * The result is tentative the first time, and certain when the next call agrees. */
 static __always_inline void join_after(struct handle *h, __u64 now)
 {
 	__u64 thread = bpf_get_current_pid_tgid(), before = h->socket;
@@ -545,9 +548,9 @@ static __always_inline void join_after(struct handle *h, __u64 now)
 		h->flags |= EV_HANDLE_TENTATIVE;
 }
 
-/* A connection met for the first time, by what belongs to it.  A function of its own: its entry
- * would not fit beside the rest into the 512 bytes of stack that 6.1 gives to a program and what it
- * calls. */
+/* Enters a connection that was first seen through one of its objects.  A function of its own:
+ * 6.1 gives 512 bytes of stack to a whole chain of calls, and the entry would not fit beside the
+ * rest. */
 static __noinline int link_enter(__u64 handle, __u32 pid, __u32 probe, __u64 now)
 {
 	struct handle_key key = {.handle = handle, .pid = pid, .resource = EV_RES_CONNECTION};
@@ -568,7 +571,7 @@ static __always_inline struct handle *link_meet(__u64 handle, __u32 pid, __u32 p
 	return link_find(handle, pid);
 }
 
-/* Something of its own was released, or its address comes back: then that was unseen. */
+/* Counts a release at a site: it was seen, or it was missed and the address came back. */
 static __always_inline void site_released(struct site *s, const struct object *o, __u64 handle,
 					  int told)
 {
@@ -615,7 +618,7 @@ static __always_inline __u64 rows_of(const struct probe *p, __u64 handle)
 	return bpf_probe_read_user(&rows, 8, (void *)(handle + p->rows_at)) ? UNKNOWN64 : rows;
 }
 
-/* Does it begin a transaction? */
+/* Does the text begin a transaction? */
 static __always_inline int begins(__u64 text)
 {
 	struct client_text *t = bpf_map_lookup_elem(&texts, &text);
@@ -629,7 +632,8 @@ static __always_inline int begins(__u64 text)
 	       word == W8('s', 'a', 'v', 'e', 'p', 'o', 'i', 'n');
 }
 
-/* A BEGIN that a driver puts before a statement it has just prepared: that tells more. */
+/* Is it a BEGIN that a driver puts before a statement just prepared?  That statement is the better
+ * text. */
 static __always_inline int is_prelude(const struct handle *parent, __u64 now)
 {
 	return parent->latest && now - parent->used_ns <= PRELUDE_NS;
@@ -647,7 +651,7 @@ static __always_inline void link_told(struct handle *h, const struct call *call,
 	h->begun_at = stack ? stack : call_stack(call);
 }
 
-/* A connection has got something: a result, a statement. */
+/* A connection got an object of its own: a result, a statement. */
 static __always_inline void link_got(const struct probe *p, const struct call *call, __u32 pid,
 				     __u64 text, __u64 stack, __u64 now)
 {
@@ -670,15 +674,15 @@ static __always_inline void link_got(const struct probe *p, const struct call *c
 		join_after(parent, now);
 }
 
-/* Was it entered by a call inside this one?  Else its address comes back, and it was released where
- * we do not look. */
+/* Was the object entered by a call inside this one?  If not, its address came back: its release was
+ * missed. */
 static __always_inline int told_inside(const struct call *call, const struct object *old)
 {
 	return call->ns && old->born_ns >= call->ns;
 }
 
-/* 0, or not: it counts already, or there is no room. */
-/* Not inlined for the same reason as link_enter. */
+/* Enters a connection.  Not 0: it counts already, or there is no room. */
+/* Not inlined, for the same reason as link_enter. */
 static __noinline long link_put(const struct handle_key *key, const struct call *call,
 				const struct object *o, __u64 stack)
 {
@@ -717,7 +721,8 @@ static __always_inline long object_put(const struct handle_key *key, const struc
 	return 0;
 }
 
-/* Memory of the process, looked at now and then: statements may come fast. */
+/* Returns the process's resident pages, measured every RUN_NS only, because statements may come
+ * fast. */
 static __always_inline __u32 resident_lately(struct site *s, __u64 now)
 {
 	if (now - s->resident_ns < RUN_NS)
@@ -775,7 +780,7 @@ static __always_inline void acquired(const struct probe *p, const struct call *c
 		__sync_fetch_and_add(&s->rows, fresh.rows);
 }
 
-/* Closed, but what belongs to it keeps it alive: until that is gone. */
+/* Removes a connection that was closed: at once, or (PROBE_ZOMBIE) when its last object is gone. */
 static __always_inline void link_let_go(__u64 handle, __u32 pid, struct handle *h, __u64 now)
 {
 	struct handle_key key = {.handle = handle, .pid = pid, .resource = EV_RES_CONNECTION};
@@ -803,8 +808,8 @@ static __always_inline void link_released(const struct probe *p, __u64 handle, _
 	link_let_go(handle, pid, h, bpf_ktime_get_boot_ns());
 }
 
-/* A run is over that is worth a word: how many rows it was, else 0.  Not static, as the next two,
- * so that the verifier looks at it once. */
+/* Is the ended run of a statement worth a report?  Returns how many rows it had; 0: no.  Not
+ * static, like the next two, so that the verifier checks it once. */
 __noinline __u64 run_rows(__u64 handle, __u32 rows_at)
 {
 	struct handle_key key = {.handle = handle,
@@ -816,7 +821,7 @@ __noinline __u64 run_rows(__u64 handle, __u32 rows_at)
 	if (!o || bpf_probe_read_user(&counter, sizeof(counter), (void *)(handle + rows_at)))
 		return 0;
 	pages = ledger_resident() / PAGE_BYTES;
-	/* Each row adds 2 to what was 1. */
+	/* Each row adds 2 to a counter that begins at 1. */
 	if (counter & 1 && counter / 2 >= RUN_ROWS && pages > o->before_pages &&
 	    pages - o->before_pages >= RUN_GROWN / PAGE_BYTES)
 		return counter / 2;
@@ -825,7 +830,7 @@ __noinline __u64 run_rows(__u64 handle, __u32 rows_at)
 	return 0;
 }
 
-/* What comes next is told of a connection that may be too young to be known. */
+/* Reports a connection that may be too young to be known, before a record that refers to it. */
 __noinline int link_tell(__u64 handle)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -880,7 +885,7 @@ __noinline int run_tell(__u64 handle, __u64 rows, __u64 stack)
 	return 0;
 }
 
-/* The rows of a statement are over. */
+/* The rows of a statement have ended. */
 static __always_inline void run_ended(const struct probe *p, const struct object *o, __u64 handle,
 				      __u64 now)
 {
@@ -923,7 +928,7 @@ static __always_inline void object_released(const struct probe *p, __u64 handle,
 		site_released(s, o, handle, told);
 	if (told)
 		tell_closed(handle, pid, p->resource, o->born_ns, now);
-	of = o->parent; /* o is gone with its entry */
+	of = o->parent; /* o goes with its entry */
 	bpf_map_delete_elem(&handles, &key);
 	parent = link_find(of, pid);
 	if (!parent)
@@ -959,7 +964,7 @@ static __always_inline void link_used(const struct probe *p, const struct call *
 		join(h, call);
 }
 
-/* A connection that waits for its socket, or an object that gets its text. */
+/* Handles the use of a connection that waits for its socket, or of an object that gets its text. */
 static __always_inline void used(const struct probe *p, const struct call *call)
 {
 	struct handle_key key = {.handle = call->handle,
@@ -993,7 +998,7 @@ static __always_inline int is_inside(const struct probe *p, __u64 stack)
 	return p->flags & PROBE_STATIC && calls_inside(stack);
 }
 
-/* The top of the stack, read at once: each reading costs as much as all else that is looked up. */
+/* The top of the stack, read once: each read costs as much as all map look-ups. */
 struct top {
 	__u64 at; /* 0: not read */
 	__u64 words[TOP_WORDS];
@@ -1005,7 +1010,7 @@ static __always_inline void top_read(struct top *top, __u64 stack)
 		top->at = stack;
 }
 
-/* The return address that the program has put there. */
+/* Returns the return address that the program put into the slot. */
 static __always_inline __u64 return_address(const struct top *top, __u64 slot)
 {
 	__u64 address = replaced_address(slot), below = slot - top->at;
@@ -1019,7 +1024,8 @@ static __always_inline __u64 return_address(const struct top *top, __u64 slot)
 	return address;
 }
 
-/* Functions of the table may call one in which they are all watched: whose call is it? */
+/* Returns the row whose function made this call.  Several functions of the table may call the same
+ * inner function, and be probed there. */
 static __always_inline struct probe *probe_of(struct pt_regs *ctx, __u32 *index, struct top *top)
 {
 	struct probe *p = bpf_map_lookup_elem(&probes, index);
@@ -1039,7 +1045,7 @@ static __always_inline struct probe *probe_of(struct pt_regs *ctx, __u32 *index,
 	return NULL;
 }
 
-/* Nothing has to be waited for. */
+/* Handles a call whose end is not awaited. */
 static __always_inline void pass(struct pt_regs *ctx, const struct probe *p, const struct top *top)
 {
 	struct call call = {.code = ctx->ip - p->before, .slot = ctx->sp + p->stack};
@@ -1051,7 +1057,7 @@ static __always_inline void pass(struct pt_regs *ctx, const struct probe *p, con
 	}
 	call.handle = argument(ctx, p, p->handle);
 	call.text = argument(ctx, p, p->text);
-	if (p->flags & PROBE_JOINS) { /* whose end is not seen */
+	if (p->flags & PROBE_JOINS) { /* no end is seen */
 		call.ns = bpf_ktime_get_boot_ns();
 		joins_until_ns = call.ns + JOIN_NS;
 	}
@@ -1091,7 +1097,7 @@ int client_entered(struct pt_regs *ctx)
 
 	if (!p || !n)
 		return 0;
-	__sync_fetch_and_add(n, 1); /* another thread may come in between */
+	__sync_fetch_and_add(n, 1); /* another thread may count at once */
 	if (p->role == PROBE_COUNT || bpf_get_current_pid_tgid() >> 32 == settings.self ||
 	    is_inside(p, ctx->sp))
 		return 0;
@@ -1108,7 +1114,7 @@ static __always_inline int succeeded(const struct probe *p, __s32 result)
 					  : p->success != SUCCESS_POSITIVE || result > 0;
 }
 
-/* A call ends; what it gives is of another kind where it failed. */
+/* A call ends.  A failed acquire counts as such; its result is no object. */
 static __always_inline void end(const struct probe *p, const struct call *call, __u64 result)
 {
 	__u64 handle = 0;
@@ -1131,7 +1137,7 @@ int client_left(struct pt_regs *ctx)
 {
 	__u64 cookie = bpf_get_attach_cookie(ctx), *n;
 	__u32 key = EXIT_PROBE(
-		cookie); /* one for all look-ups: 6.1 counts each byte of the stack */
+		cookie); /* one key for all look-ups: 6.1 counts each byte of the stack */
 	struct probe *p = bpf_map_lookup_elem(&probes, &key);
 	struct call *call;
 
@@ -1149,14 +1155,14 @@ int client_left(struct pt_regs *ctx)
 		key = call->probe;
 		p = bpf_map_lookup_elem(&probes, &key);
 	}
-	if (EXIT_HEIGHT(cookie)) /* not at its very end */
+	if (EXIT_HEIGHT(cookie)) /* not at the very end */
 		call->outer = 0;
 	if (p && p->role != PROBE_INSIDE && !from_itself(p, call))
 		end(p, call, exit_result(ctx, cookie));
 	return 0;
 }
 
-/* As user space is shown it. */
+/* Fills in an object in the form that user space reads. */
 static __always_inline void show_object(struct handle *out, const struct object *o, __u64 stack)
 {
 	out->object = *o;
@@ -1182,7 +1188,8 @@ struct sampling {
 	const struct process *process;
 };
 
-/* An object that outlived the grace period and is not told of yet.  Not 0: no more of them now. */
+/* Reports an object that outlived the grace period and was not reported yet.  Not 0: report no more
+ * of them now. */
 static __always_inline long tell_sample(struct sampling *of, __u32 i)
 {
 	struct site *s = of->site;
@@ -1208,7 +1215,7 @@ static __always_inline long tell_sample(struct sampling *of, __u32 i)
 		s->no_room = 1;
 		return 1;
 	}
-	o->sample = SAMPLE_TOLD; /* at once: its release must be told of, too */
+	o->sample = SAMPLE_TOLD; /* at once: its release must be reported, too */
 	__sync_fetch_and_add(&s->told_open, 1);
 	__sync_fetch_and_or(&s->telling, 1U << i);
 	return s->told_open > SITE_TOLD;
@@ -1219,8 +1226,8 @@ static long tell_one(__u32 i, void *of)
 	return tell_sample(of, i);
 }
 
-/* A call for each: in a loop the verifier of 6.1 follows all ways of each round, and finds no end.
- */
+/* A callback for each sample: in a loop the verifier of 6.1 follows all paths of each round, and
+ * never ends. */
 static __always_inline void tell_samples(struct seq_file *seq, const struct site_key *at,
 					 struct site *s, const struct process *p)
 {
@@ -1229,7 +1236,7 @@ static __always_inline void tell_samples(struct seq_file *seq, const struct site
 	bpf_loop(SITE_SAMPLES, tell_one, &of, 0);
 }
 
-/* What was written of it has been thrown away. */
+/* Takes back the report of a sample, because the written records were thrown away. */
 static long untell_one(__u32 i, void *context)
 {
 	struct sampling *of = context;
@@ -1255,8 +1262,8 @@ static __always_inline void untell_samples(const struct site_key *at, struct sit
 	bpf_loop(SITE_SAMPLES, untell_one, &of, 0);
 }
 
-/* What was told of makes room for later ones: to see whether more keep coming, and how they look.
- */
+/* Frees the places of reported samples for later objects: they show whether more keep coming, and
+ * how. */
 static __always_inline void make_room(struct site *s)
 {
 	__u32 told = s->telling;
@@ -1318,14 +1325,15 @@ static __always_inline void sweep_site(struct seq_file *seq, const struct site_k
 		tell_samples(seq, key, s, p);
 	if (!s->no_room)
 		tell_site(seq, key, s, p, gone);
-	/* What does not fit into an iterator's file is thrown away, what was written before it too,
-	 * and the program run again for the same site.  A ring keeps what was written before. */
+	/* If a record does not fit into an iterator's file, all records of this site are thrown
+	 * away, and the program runs again for the site.  A ring keeps the earlier records. */
 	if (s->no_room && seq)
 		untell_samples(key, s);
 	make_room(s);
 }
 
-/* The site is looked up anew, for the verifier lets nobody index what an iterator shows. */
+/* The site is looked up again, because the verifier allows no index into the value that an iterator
+ * shows. */
 SEC("iter/bpf_map_elem")
 int sweep_sites(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -1356,7 +1364,7 @@ int walk_sites(void *context)
 	return 0;
 }
 
-/* The process of what is in the ledger.  Returns whether that, or its program, is gone. */
+/* Is the process of an object gone, or its program? */
 static __always_inline int is_gone(const struct process *p, __u64 born_ns)
 {
 	return !p || p->gone || p->exec_ns > born_ns;
@@ -1375,7 +1383,7 @@ static __always_inline void head_handle(struct raw_handle *out, const struct han
 	__builtin_memcpy(out->comm, p->comm, EV_COMM_LEN);
 }
 
-/* A connection that is news, or whose process is gone. */
+/* Reports a connection that is new, or whose process is gone. */
 static __always_inline void sweep_link(struct seq_file *seq, const struct handle_key *key,
 				       struct handle *h)
 {
@@ -1421,7 +1429,7 @@ int walk_links(void *context)
 	return 0;
 }
 
-/* Anything else whose process is gone. */
+/* Reports any other object whose process is gone. */
 static __always_inline void sweep_handle(struct seq_file *seq, const struct handle_key *key,
 					 const struct object *o)
 {

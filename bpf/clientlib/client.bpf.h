@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * client.bpf.h - the ledger of what client libraries handed out, and which socket a thread used.
+ * client.bpf.h - the ledger of the objects that client libraries handed out, and the socket that
+ * each thread used last.
  */
 #ifndef DBLEAK_CLIENT_BPF_H
 #define DBLEAK_CLIENT_BPF_H
@@ -9,8 +10,9 @@
 #include "bpf/task.bpf.h"
 #include "bpf/clientlib/client.h"
 
-/* Never LRU: the least recently touched entry is exactly the leak.  Connections have a map of
- * their own, which every sweep lists; of other objects a sweep lists their sites' samples. */
+/* Never LRU: the least recently used entry is exactly the leak.  Connections have a map of their
+ * own, and every sweep lists all of them.  Of other objects a sweep lists only the samples of their
+ * sites. */
 struct handles_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -56,7 +58,7 @@ struct hits_map {
 	__type(value, __u64);
 };
 
-/* Calls under way. */
+/* Calls that have begun, by thread. */
 struct calls_map {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -72,9 +74,8 @@ extern struct hits_map hits SEC(".maps");
 extern struct calls_map calls SEC(".maps");
 extern struct said_map said SEC(".maps");
 
-/* How far below a call's return address the stack pointer may be while it is under way.  What
- * client libraries put on the stack until they are at the socket is a few KB; stacks of coroutines
- * are larger. */
+/* How far the stack pointer may be below a call's return address during the call.  Client libraries
+ * use a few KB of stack on the way to the socket; the stacks of coroutines are larger. */
 #define CALL_DEPTH 32768
 
 static __always_inline int is_below(__u64 stack, __u64 slot)
@@ -82,18 +83,19 @@ static __always_inline int is_below(__u64 stack, __u64 slot)
 	return stack < slot && slot - stack < CALL_DEPTH;
 }
 
-#define SETTLE_NS 10000000000ULL /* calls of client libraries seldom take so long */
+#define SETTLE_NS 10000000000ULL /* a call of a client library seldom takes so long */
 
-/* Finds a place for a call that begins and whose return address lies there: that of one with the
- * same, a free one, that of one that was left long ago, or (counted) the first.  Those under way
- * learn that one has begun inside them.  Not static, as the next, so that the verifier looks at it
- * once. */
+/* Finds a place for a call that begins and whose return address lies at stack.  In this order: the
+ * place of a call with the same address, a free place, the place of a call left long ago, or
+ * (counted as a loss) the first place.  Other calls under way note that one has begun inside them.
+ * Not static, like the next function, so that the verifier checks it once. */
 __u32 call_place(__u64 stack);
-/* The place of a call whose return address lies there; CALLS_MOST: none was seen to begin in this
- * thread. */
+/* Returns the place of the call whose return address lies at stack; CALLS_MOST: this thread began
+ * no such call. */
 __u32 call_find(__u64 stack);
 
-/* Does a call's return address still lie there?  Another tracer may have replaced it. */
+/* Does a call's return address still lie in its slot?  A return probe of another tracer may have
+ * replaced it. */
 int slot_holds(__u64 slot, __u64 address);
 
 static __always_inline struct calls *calls_of_thread(void)
@@ -101,9 +103,10 @@ static __always_inline struct calls *calls_of_thread(void)
 	return bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, 0);
 }
 
-/* A call begins.  It is known by its thread and by where its return address lies, so recursion,
- * coroutines that take turns, and longjmp cannot mix two: one that was left without a return is
- * overwritten by the next at its place.  NULL: this one's end will be lost, which is counted. */
+/* Remembers a call that begins.  A call is known by its thread and by where its return address
+ * lies, so recursion, coroutines that take turns, and longjmp cannot mix up two calls.  A call left
+ * without a return is overwritten by the next call at its place.  NULL: the end of this call will
+ * be missed, which is counted. */
 static __always_inline struct call *call_begin(__u64 stack, __u64 address)
 {
 	__u32 at = call_place(stack);
@@ -117,9 +120,9 @@ static __always_inline struct call *call_begin(__u64 stack, __u64 address)
 	return &c->of[at];
 }
 
-/* The call that ends at a probe with that cookie.  NULL: there is none, or it is another probe's. A
- * thread that has begun calls before, but not this one, has got it from another: that is lost, and
- * counted.  Good until the thread's next call begins. */
+/* Returns the call that ends at the probe with that cookie, valid until the thread's next call
+ * begins.  NULL: there is none, or the call is another probe's.  If the thread has begun other
+ * calls but not this one, then the call moved here from another thread: it is lost, and counted. */
 static __always_inline struct call *call_end(__u64 cookie, const struct probe *p, __u64 slot)
 {
 	__u32 at = call_find(slot);
@@ -136,13 +139,14 @@ static __always_inline struct call *call_end(__u64 cookie, const struct probe *p
 	if (c->of[at].probe != EXIT_PROBE(cookie) && !p->next)
 		return NULL;
 	c->stack[at] = 0;
-	/* Where others come by, too, what was left long ago may lie at the same place. */
+	/* Calls of other functions come by here, and a call left long ago may have had the same
+	 * slot. */
 	if ((EXIT_SHARED(cookie) || p->outer) && !slot_holds(slot, c->of[at].address))
 		return NULL;
 	return &c->of[at];
 }
 
-/* Where the stack of the current thread's program is. */
+/* Returns the stack pointer of the current thread's program. */
 static __always_inline __u64 user_stack(void)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
@@ -150,11 +154,11 @@ static __always_inline __u64 user_stack(void)
 	return regs ? regs->sp : 0;
 }
 
-/* What the processor is about to do at a conditional branch.  Not static, so that the verifier
- * looks at it once. */
+/* Will the processor take a conditional branch?  Not static, so that the verifier checks it
+ * once. */
 int branch_is_taken(__u32 condition, __u64 flags);
 
-/* Is this an end of a call?  At a branch only in one of its directions. */
+/* Is this an end of a call?  At a branch, only one of its directions is. */
 static __always_inline int is_end(__u64 cookie, __u64 flags)
 {
 	__u32 when = EXIT_WHEN(cookie);
@@ -162,19 +166,19 @@ static __always_inline int is_end(__u64 cookie, __u64 flags)
 	return !when || branch_is_taken(EXIT_CONDITION(cookie), flags) == (when == 1);
 }
 
-/* What the call returns, at one of its ends. */
+/* Returns the result of a call, at one of its ends. */
 static __always_inline __u64 exit_result(struct pt_regs *ctx, __u64 cookie)
 {
 	__u64 *words = (__u64 *)bpf_task_pt_regs(bpf_get_current_task_btf()), value = ctx->ax;
 	__u32 at = EXIT_RESULT(cookie);
 
-	barrier_var(value); /* or it is read at an address that the compiler has chosen */
+	barrier_var(value); /* or the compiler chooses an address to read from */
 	if (at != EXIT_RAX && words)
 		bpf_probe_read_kernel(&value, sizeof(value), words + at);
 	return value;
 }
 
-/* Until when threads' last messages are noted. */
+/* The last messages of threads are noted until this time. */
 extern __u64 joins_until_ns;
 
 #endif

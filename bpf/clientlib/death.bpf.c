@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * death.bpf.c - a signal that ends a process at one of our probes, or inside a call that one has
- * seen begin: perhaps it is our doing.
+ * death.bpf.c - reports a signal that ends a process at one of dbleak's probes, or inside a call
+ * whose begin a probe saw.  Perhaps the probe is the cause.
  *
- * Told of when it is taken, while the process has its memory and the thread that died is known.
+ * The signal is reported when it is taken: the process then still has its memory, and the thread
+ * that died is known.
  */
 #include "bpf/clientlib/client.bpf.h"
 
@@ -17,7 +18,8 @@ static __always_inline int is_wanted(int sig)
 	return sig == SIGILL || sig == SIGTRAP || sig == SIGABRT || sig == SIGSEGV;
 }
 
-/* SI_USER, SI_QUEUE: somebody sent it, as a manager of services does whose patience is over. */
+/* Did another process send the signal (SI_USER, SI_QUEUE), as a service manager does after a
+ * timeout? */
 static __always_inline int was_sent(const struct kernel_siginfo *info)
 {
 	int code = (unsigned long)info > 2 ? BPF_CORE_READ(info, si_code) : 0;
@@ -25,7 +27,8 @@ static __always_inline int was_sent(const struct kernel_siginfo *info)
 	return code == 0 || code == -1;
 }
 
-/* The kernel's own page in each process, where return probes lead and instructions are stepped. */
+/* Is ip on the kernel's own page of the process?  Return probes lead there, and instructions are
+ * single-stepped there. */
 static __always_inline int is_in_area(struct task_struct *task, __u64 ip)
 {
 	__u64 area = BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
@@ -33,7 +36,7 @@ static __always_inline int is_in_area(struct task_struct *task, __u64 ip)
 	return area && ip - area < PAGE_BYTES;
 }
 
-/* Has a call of the thread begun whose frame is still on its stack? */
+/* Is the thread inside a call that has begun and whose frame is still on its stack? */
 static __always_inline int is_inside(struct task_struct *task, __u64 stack)
 {
 	struct calls *c = bpf_task_storage_get(&calls, task, NULL, 0);
@@ -70,7 +73,7 @@ int BPF_PROG(signal_taken, int sig, struct kernel_siginfo *info, struct k_sigact
 	if (is_in_area(task, told.address))
 		told.flags |= DEATH_IN_AREA;
 	else if (BPF_CORE_READ(action, sa.sa_handler))
-		return 0; /* it is prepared, and lives */
+		return 0; /* the process has a handler and lives on */
 	if (sig != SIGSEGV && is_inside(task, regs->sp))
 		told.flags |= DEATH_INSIDE;
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
