@@ -2,18 +2,18 @@
 /*
  * growth.bpf.c - samples the first touches of pages of processes that grow.
  *
- * Every allocator, arena and buffer ends in a page fault, whatever called mmap or brk and however
- * long before.  Here the fault that finds a process grown by about so many pages since the last
- * sample shows its stack, and stands for them all.  Attached only while a process grows; others
- * pay a look-up.
+ * Every allocator, arena and buffer ends in a page fault, whatever function called mmap or brk and
+ * however long before.  When a fault finds that the process grew by about so many pages since the
+ * last sample, its stack is sampled and stands for all of them.  The program is attached only while
+ * a process grows; the faults of other processes pay a look-up.
  *
- * Where the next sample is taken is drawn by faults, of which a first touch is known by finding no
- * page. How many pages came is counted by the kernel, too, but late: each processor keeps a batch
- * back.  That count bounds the other, for pages also come back from swap, are shared, or come
- * without a fault.
+ * Faults decide when the next sample is taken: a fault that finds no page is a first touch.  The
+ * kernel also counts pages, but late, because each processor keeps back a batch.  That count bounds
+ * the other one, because pages also come back from swap, are shared, or come without a fault.
  *
- * A fault of 4 KB counts one page; 2 MB belong to the one that got them.  So the first touch of an
- * area that may get a huge page shows its stack, and the next fault tells whether it did.
+ * A fault of 4 KB counts one page, but a huge page of 2 MB belongs to the fault that got it.  So
+ * the first touch of an area that may get a huge page is sampled, and the next fault shows whether
+ * it did.
  */
 #include "bpf/memory/growth.bpf.h"
 #include "bpf/clientlib/client.bpf.h"
@@ -26,7 +26,7 @@
 #define STACK_NEAR    (16 << 10)
 #define INTERVAL_MOST (1 << 18)
 #define TICK_NS	      10000000ULL
-#define SPACE_GAPS    16 /* that a burst of samples may run ahead */
+#define SPACE_GAPS    16 /* gaps that a burst of samples may run ahead */
 
 struct growing_map growing SEC(".maps");
 __u16 growing_near[GROWING_NEAR] = {};
@@ -39,7 +39,7 @@ struct {
 	__type(value, struct growth_state);
 } growth_states SEC(".maps");
 
-/* Where a fault was, and of whom. */
+/* A page fault of a growing process. */
 struct fault {
 	struct task_struct *task;
 	const struct growing *of;
@@ -47,8 +47,8 @@ struct fault {
 	__s64 pages;
 };
 
-/* Anonymous pages, and those swapped out.  The older kernel's count is of a type that its verifier
- * does not look into. */
+/* Returns anonymous pages and pages swapped out.  The older kernel's count has a type that its
+ * verifier does not read directly. */
 static __always_inline __s64 pages_of(struct mm_struct *mm)
 {
 	struct mm_struct___old *old = (void *)mm;
@@ -59,7 +59,8 @@ static __always_inline __s64 pages_of(struct mm_struct *mm)
 	       BPF_CORE_READ(old, rss_stat.count[2].counter);
 }
 
-/* A stack that grows has no bytes yet where the copy would begin. */
+/* Is the fault near the stack pointer?  A growing stack has no bytes yet where a copy would
+ * begin. */
 static __always_inline int touches_stack(const struct fault *f)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(f->task);
@@ -85,15 +86,14 @@ static __always_inline void sample(const struct fault *f, struct raw_growth *r, 
 	r->tid = (__u32)thread;
 }
 
-/* The sample stands for all that came since the last. */
+/* Sends a sample, which stands for all pages since the last one. */
 static __always_inline void send(struct raw_growth *r, __u64 pages)
 {
 	r->bytes = pages * PAGE_BYTES;
 	emit(r, sizeof(*r));
 }
 
-/* Where samples come too fast they are drawn further apart: in the long run, for pages come in
- * bursts. */
+/* Widens the interval when samples come too fast in the long run, because pages come in bursts. */
 static __always_inline void space(struct growth_state *s, const struct growing *of, __u64 now)
 {
 	__u64 since = now - SPACE_GAPS * of->gap_ns;
@@ -109,8 +109,8 @@ static __always_inline void space(struct growth_state *s, const struct growing *
 		s->interval = of->pages;
 }
 
-/* The next is drawn by the pages that come, never by the time that passes, or programs that pause
- * would always be met where they go on. */
+/* Draws the next sample by pages, never by time: samples by time would always hit a program that
+ * pauses at the place where it goes on. */
 static __always_inline void draw(struct growth_state *s, const struct fault *f, __u64 now)
 {
 	__u32 chance = bpf_get_prandom_u32();
@@ -124,7 +124,7 @@ static __always_inline void draw(struct growth_state *s, const struct fault *f, 
 struct area {
 	__u64 address;
 	__u32 wanted; /* enum growing_huge */
-	__u32 huge;   /* it may get one there */
+	__u32 huge;   /* 1: the address may get a huge page */
 };
 
 static long look_at_area(struct task_struct *task, struct vm_area_struct *vma, struct area *a)
@@ -138,8 +138,8 @@ static long look_at_area(struct task_struct *task, struct vm_area_struct *vma, s
 	return 0;
 }
 
-/* So may an area that cannot be looked at: trying its lock fails while others want it, and has been
- * seen to fail ever after. */
+/* May the address get a huge page?  Yes, too, if the area cannot be read: to try its lock fails
+ * while other threads want it, and has been seen to fail ever after. */
 static __always_inline int may_be_huge(const struct fault *f)
 {
 	struct area area = {.address = f->address, .wanted = f->of->huge, .huge = 1};
@@ -148,8 +148,8 @@ static __always_inline int may_be_huge(const struct fault *f)
 	return area.huge;
 }
 
-/* Perhaps the first touch of a huge page: the next fault tells.  Of too many, some are passed over.
- */
+/* Samples what may be the first touch of a huge page; the next fault decides.  If there are too
+ * many such touches, some are skipped. */
 static __always_inline void wait_for_huge(struct growth_state *s, const struct fault *f)
 {
 	__u64 now, since;
@@ -169,8 +169,8 @@ static __always_inline void wait_for_huge(struct growth_state *s, const struct f
 	s->waits = 1;
 }
 
-/* How many huge pages came with so many more.  A processor's late share of the count may be of
- * pages that went, and hide some; but such a share alone is no huge page. */
+/* How many huge pages does such a rise contain?  A processor's late share of the count may hold
+ * pages that went, and hide some of the rise; but such a share alone is no huge page. */
 static __always_inline __u64 huge_in(const struct fault *f, __s64 more)
 {
 	__u64 late = f->of->batch;
@@ -182,8 +182,8 @@ static __always_inline __u64 huge_in(const struct fault *f, __s64 more)
 	return (more + late) / HUGE_PAGES;
 }
 
-/* A huge page came of the last fault.  Whose it was is known if that waits for it; if not, it is
- * owed to the next that does. */
+/* The last fault got a huge page.  If its sample waits, it is sent; if not, the next waiting sample
+ * takes the pages over. */
 static __always_inline void came_huge(struct growth_state *s, __u64 pages)
 {
 	if (!s->waits) {
@@ -208,7 +208,8 @@ static __always_inline void came(struct growth_state *s, const struct fault *f)
 	s->waits = 0;
 }
 
-/* Pages since the last sample: the first touches, unless the count of pages says otherwise. */
+/* Returns the pages since the last sample: the first touches, unless the kernel's count
+ * contradicts. */
 static __always_inline __u64 pages_since(const struct growth_state *s, const struct fault *f)
 {
 	__u64 late = 2 * f->of->batch;
@@ -232,15 +233,15 @@ static __always_inline void on_growing(struct growth_state *s, const struct faul
 	if (touches_stack(f))
 		return;
 	pages = pages_since(s, f);
-	draw(s, f, bpf_ktime_get_boot_ns()); /* before the stack: of threads that come at once one
-						takes it */
+	draw(s, f, bpf_ktime_get_boot_ns()); /* before the stack: of several threads at once, only
+						one takes it */
 	if (!pages)
 		return;
 	sample(f, &s->out, s->sampled_ns);
 	send(&s->out, pages);
 }
 
-/* Two at once may count as one: it tells the cost, and must not be all of it. */
+/* Two faults at once may count as one: the counter must not cost more than what it measures. */
 static __always_inline void count_fault(void)
 {
 	__u32 which = COUNTER_FAULTS;
@@ -250,7 +251,7 @@ static __always_inline void count_fault(void)
 		*n += 1;
 }
 
-/* A fault with page faults off is not served: some program reads what may not be there. */
+/* A fault while page faults are off is not served: a program reads memory that may not be there. */
 static __always_inline int on_fault(__u64 address, __u64 error)
 {
 	struct fault f = {.address = address};

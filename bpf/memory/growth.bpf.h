@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * growth.bpf.h - which processes grow, for those who follow what they do.
+ * growth.bpf.h - the processes that grow, for all programs that follow them.
  */
 #ifndef DBLEAK_GROWTH_BPF_H
 #define DBLEAK_GROWTH_BPF_H
@@ -20,7 +20,7 @@ struct growing_map {
 
 extern struct growing_map growing SEC(".maps");
 
-/* How many processes in it have these low bits; set by user space. */
+/* How many growing processes have these low bits; set by user space. */
 extern __u16 growing_near[GROWING_NEAR];
 
 static __always_inline struct growing *growing_find(const __u32 *pid)

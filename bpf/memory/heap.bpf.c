@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * heap.bpf.c - calls of allocators: which blocks a process holds, and where it took them.
+ * heap.bpf.c - calls of allocators: the blocks that a process holds, and where it took them.
  *
- * A block is drawn with the chance size / interval, 1 at most, by itself: no state decides, so
- * nothing that a thread leaves undone can bend the figures.  Only for a drawn block, and where an
- * old one is given up, is the return awaited; the entry remembers, the return decides.  What an
- * allocator calls itself is none of its callers': that is told by where the call returns to, which
- * a call left by longjmp cannot spoil.
+ * Each block is drawn independently, with the chance size / interval, at most 1.  No state decides,
+ * so a call that a thread leaves undone cannot bend the figures.  The return is awaited only for a
+ * drawn block, and where an old block is given up; the entry remembers, the return decides.  Calls
+ * that an allocator makes to itself are not counted.  Their return address shows them, which a call
+ * left by longjmp cannot spoil.
  */
 #include <asm-generic/errno-base.h>
 
@@ -17,7 +17,7 @@
 #include "bpf/memory/growth.h"
 #include "bpf/memory/heap.h"
 
-#define CALLS		   4 /* that a thread may have begun at a time: one, and those it left undone */
+#define CALLS		   4 /* calls of a thread: one under way, and those left undone */
 #define MAPPINGS_MOST	   4096
 #define MAP_SOME_ANONYMOUS 0x20
 #define MAP_IN_PLACE	   0x10 /* MAP_FIXED */
@@ -94,22 +94,22 @@ struct {
 
 /* A call that has begun and whose return is awaited. */
 struct heap_call {
-	__u64 slot; /* where its return address lies; 0: none */
+	__u64 slot; /* slot of its return address; 0: none */
 	__u64 caller;
 	__u64 size;
-	__u64 block; /* that it gives up, or where it writes the new one's address */
-	__u64 value; /* of the block that it gives up, already out of the table; 0 none */
+	__u64 block; /* block given up, or where the new block's address is written */
+	__u64 value; /* table value of the block given up, already removed; 0 none */
 	__u64 more;  /* mmap: flags; mremap: the old size; mprotect: the protection */
 	__u16 kind;
-	__u16 ends; /* HEAP_ENDS: it is over at one of its function's ends */
+	__u16 ends; /* HEAP_ENDS: the probes at the function's ends finish it */
 	__u32 drawn;
 };
 
 struct heap_thread {
-	__u32 number; /* of the process */
+	__u32 number; /* number of the process */
 	__u32 exec;
 	__u64 known; /* bits: files whose code is in the process's list */
-	__u64 freed; /* the block that it gave back last */
+	__u64 freed; /* the block freed last */
 	struct heap_call call[CALLS];
 };
 
@@ -153,7 +153,7 @@ static __always_inline __u64 remove_from(struct heap_bucket *b, __u64 key)
 	return value;
 }
 
-/* Not static, as its kin: the verifier looks at each by itself, once. */
+/* Not static, like the next two functions, so that the verifier checks each once, by itself. */
 __noinline int heap_has(__u64 key)
 {
 	__u64 hash = HEAP_HASH(key);
@@ -172,7 +172,7 @@ __noinline int heap_has(__u64 key)
 	return 0;
 }
 
-/* Its value, which is never 0; 0: it is not there. */
+/* Removes a block.  Returns its value, which is never 0; 0: no such block. */
 __noinline __u64 heap_remove(__u64 key)
 {
 	__u64 hash = HEAP_HASH(key), value;
@@ -279,7 +279,7 @@ static __always_inline __u32 number_take(void)
 	return number < HEAP_SITES ? number : 0;
 }
 
-/* A site met for the first time.  0: there is no room, which is counted. */
+/* Enters a new site.  0: there is no room, which is counted. */
 static __always_inline __u32 site_make(const struct heap_place *key, __u64 caller, __u64 start_ns,
 				       __u32 pid)
 {
@@ -310,7 +310,7 @@ static __always_inline __u32 site_make(const struct heap_place *key, __u64 calle
 	return 0;
 }
 
-/* The number of a site; 0: no room. */
+/* Returns the number of a site; 0: no room. */
 __noinline __u32 heap_site_of(__u64 place, __u64 caller, __u32 number, __u32 kind)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -343,8 +343,8 @@ enum cut { CUT_HELD = 1, CUT_RESERVED = 2 };
 
 struct cutting {
 	__u64 from, to;
-	__u64 tail;  /* value of what is left behind it */
-	__u64 bytes; /* that were cut */
+	__u64 tail;  /* value of the rest behind the cut */
+	__u64 bytes; /* bytes that were cut */
 	__u32 process;
 	__u32 which; /* enum cut */
 };
@@ -361,7 +361,8 @@ static __always_inline void mapping_freed(__u64 value, __u64 bytes, int gone)
 		__sync_fetch_and_add(&s->freed, 256);
 }
 
-/* What is left behind the cut is put back by whoever asked for it, once all were visited. */
+/* Cuts one mapping.  The caller puts the rest behind the cut back, once all mappings were
+ * visited. */
 static long cut_mapping(struct bpf_map *map, const struct heap_mapping_key *known, __u64 *value,
 			struct cutting *c)
 {
@@ -388,7 +389,7 @@ static __always_inline int mapping_put(__u32 process, __u64 start, __u64 value)
 	struct heap_mapping_key key = {.start = start, .process = process};
 	__u64 *old = bpf_map_lookup_elem(&heap_mappings, &key);
 
-	if (old) /* unseen: its address comes back */
+	if (old) /* a missed release: the address came back */
 		mapping_freed(*old, HEAP_VALUE_SIZE(*old), 1);
 	if (!bpf_map_update_elem(&heap_mappings, &key, &value, BPF_ANY))
 		return 1;
@@ -396,8 +397,8 @@ static __always_inline int mapping_put(__u32 process, __u64 start, __u64 value)
 	return 0;
 }
 
-/* Takes these bytes out of whatever is mapped there.  Returns of how many of those it was one of
- * which (enum cut). */
+/* Removes a range of addresses from all mappings.  Returns how many of its bytes were of the kinds
+ * in which (enum cut). */
 __noinline __u64 heap_cut(__u32 process, __u64 from, __u64 length, __u32 which)
 {
 	struct cutting c = {.from = from, .to = from + length, .process = process, .which = which};
@@ -416,8 +417,8 @@ __noinline __u64 heap_cut(__u32 process, __u64 from, __u64 length, __u32 which)
 
 /* --- processes and threads ----------------------------------------------------------------- */
 
-/* The number of the current process, which is wanted; 0: there is no room.  After an exec it is
- * another's. */
+/* Returns the number of the current, selected process; 0: no room.  An exec gives it a new
+ * number. */
 static __always_inline __u32 number_of(struct task_struct *task)
 {
 	__u32 pid = task->tgid;
@@ -436,7 +437,7 @@ static __always_inline __u32 number_of(struct task_struct *task)
 	return fresh.number;
 }
 
-/* A thread's first hit.  Returns whether it is wanted. */
+/* Handles a thread's first hit.  Returns whether its process is selected. */
 __noinline int heap_meet(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -470,7 +471,7 @@ static __always_inline struct heap_thread *thread_of(struct task_struct *task)
 	return bpf_task_storage_get(&heap_threads, task, NULL, 0);
 }
 
-/* Where an allocator's file is mapped in this process. */
+/* Notes where an allocator's file is mapped in this process. */
 __noinline int heap_learn(__u64 start, __u32 file)
 {
 	struct heap_file *f = bpf_map_lookup_elem(&heap_files, &file);
@@ -493,7 +494,7 @@ __noinline int heap_learn(__u64 start, __u32 file)
 
 /* --- calls --------------------------------------------------------------------------------- */
 
-/* Where return probes lead in the current process; 0 there are none. */
+/* Returns the address that return probes lead to in the current process; 0: none. */
 static __always_inline __u64 trampoline_of(struct task_struct *task)
 {
 	struct mm_struct *mm = task->mm;
@@ -511,7 +512,7 @@ static __always_inline __u64 word_at(__u64 slot)
 	return word;
 }
 
-/* Is what lies so far from the start of a file's code its allocator's own? */
+/* Is the code at this offset from the start of a file's code the allocator's own? */
 static __always_inline int in_ranges(const struct heap_file *f, __u64 at)
 {
 	__u32 i;
@@ -525,7 +526,7 @@ static __always_inline int in_ranges(const struct heap_file *f, __u64 at)
 	return 0;
 }
 
-/* Likewise of another file that the process maps. */
+/* The same for another file that the process maps. */
 __noinline int heap_is_others(__u64 caller)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32, i, file;
@@ -545,8 +546,8 @@ __noinline int heap_is_others(__u64 caller)
 	return 0;
 }
 
-/* Is that in the allocator's own code?  start: of the code of the file that was called; memory
- * comes from all of a C library's for its own purposes. */
+/* Is the caller in the allocator's own code?  start: of the code of the called file.  maps: a
+ * mapping call; all code of a C library maps memory for its own purposes. */
 __noinline int heap_is_own(__u64 caller, __u64 start, __u32 file, __u32 maps)
 {
 	struct heap_file *f = bpf_map_lookup_elem(&heap_files, &file);
@@ -569,7 +570,8 @@ static __always_inline struct heap_call *call_at(struct heap_thread *t, __u64 sl
 	return NULL;
 }
 
-/* One that was left undone gave up its block all the same, as far as can be known. */
+/* Returns a place for a call.  A call there that was left undone is taken to have given up its
+ * block. */
 static __always_inline struct heap_call *call_make(struct heap_thread *t, __u64 slot)
 {
 	struct heap_call *c = call_at(t, slot);
@@ -585,8 +587,9 @@ static __always_inline struct heap_call *call_make(struct heap_thread *t, __u64 
 	return c;
 }
 
-/* A call at the same place is not looked at, nor is its return, which some kernels show all the
- * same: unless it is the end of the one that is awaited. */
+/* Forgets an older call at the place of one that is not awaited.  Some kernels show the return of
+ * such a call, too.  But keep the call if this one is the end of an awaited call (its caller is the
+ * return probe). */
 static __always_inline void forget_call(struct task_struct *task, struct heap_thread *t, __u64 slot,
 					__u64 caller)
 {
@@ -601,11 +604,11 @@ static __always_inline void forget_call(struct task_struct *task, struct heap_th
 
 struct request {
 	__u64 size;
-	__u64 block; /* given up, or where the address is written */
+	__u64 block; /* block given up, or where the new address is written */
 	__u64 more;  /* as in struct heap_call */
 	__u32 kind;
-	__u16 has_old;	/* block may be one that is held */
-	__u16 writable; /* what is mapped */
+	__u16 has_old;	/* 1: block may be a held one */
+	__u16 writable; /* the mapping is writable */
 };
 
 static __always_inline __u64 whole_pages(__u64 bytes)
@@ -662,8 +665,8 @@ static __always_inline int is_map(__u32 kind)
 	return kind == HEAP_MMAP || kind == HEAP_MREMAP || kind == HEAP_MPROTECT;
 }
 
-/* It may end by jumping to another of these functions, which must not be taken for a call of its
- * own: that shows in the return that is awaited. */
+/* May the function end with a jump to another of these functions?  That jump must not be taken for
+ * a call of its own.  So the return is awaited: it shows the jump. */
 static __always_inline int may_tail(const struct request *r)
 {
 	switch (r->kind) {
@@ -678,8 +681,8 @@ static __always_inline int may_tail(const struct request *r)
 	return 0;
 }
 
-/* Has a function whose ends are probed jumped to this one, and left the rest to it?  Another call
- * at the same place would return to somewhere else. */
+/* Did a function whose ends are probed jump to this one for the rest of its work?  A separate call
+ * at the same place would return to another address. */
 static __always_inline int goes_on(struct heap_thread *t, __u64 slot, __u64 caller,
 				   const struct request *r, __u64 cookie)
 {
@@ -688,7 +691,8 @@ static __always_inline int goes_on(struct heap_thread *t, __u64 slot, __u64 call
 	return c && c->ends && c->caller == caller && c->size == r->size;
 }
 
-/* A block that was not seen taken.  A C library gives back what it had taken without a call. */
+/* Counts a freed block that was not seen taken.  Not for a C library, which frees memory that it
+ * took without a call. */
 static __always_inline void free_older(__u64 caller, __u64 start, __u32 file)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
@@ -701,7 +705,7 @@ static __always_inline void free_older(__u64 caller, __u64 start, __u32 file)
 		__sync_fetch_and_add(&p->older, 1);
 }
 
-/* Returns whether the call's return is to be awaited. */
+/* Remembers a call.  Returns whether its return must be awaited. */
 static __always_inline int begin(struct pt_regs *ctx, struct task_struct *task,
 				 struct heap_thread *t, __u64 cookie)
 {
@@ -727,7 +731,7 @@ static __always_inline int begin(struct pt_regs *ctx, struct task_struct *task,
 	}
 	if (caller == trampoline_of(task)) {
 		if (call_at(t, slot))
-			return 0; /* another has come to its end by calling this one */
+			return 0; /* an awaited function ended with a jump to this one */
 		caller = replaced_address(slot);
 	}
 	if (heap_is_own(caller, start, file, is_map(r.kind)))
@@ -747,7 +751,7 @@ static __always_inline int begin(struct pt_regs *ctx, struct task_struct *task,
 	return !c->ends;
 }
 
-/* Which stack called, as far as that can be told without looking: who, and how deep. */
+/* Tells call stacks apart without reading them: how deep is the stack? */
 static __always_inline __u64 depth_of(struct task_struct *task, __u64 slot)
 {
 	if (task->pid != task->tgid)
@@ -760,7 +764,7 @@ static __always_inline int is_power(__u32 n)
 	return !(n & (n - 1));
 }
 
-/* Is the thread at work on a reply? */
+/* Counts bytes for a reply if the thread read one lately. */
 static __always_inline void note_reply(struct heap_site *s, __u64 bytes)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
@@ -784,7 +788,7 @@ static __always_inline void mapped(struct heap_site *s, __u32 process, __u32 num
 	note_reply(s, size);
 }
 
-/* A new block, or what has become of an old one. */
+/* Enters a new block, or an old one that has changed. */
 static __always_inline void taken(struct task_struct *task, struct heap_thread *t,
 				  const struct heap_call *call, __u64 block)
 {
@@ -816,7 +820,7 @@ static __always_inline void taken(struct task_struct *task, struct heap_thread *
 	}
 	old = heap_remove(key);
 	if (old)
-		site_freed(old); /* unseen: its address comes back */
+		site_freed(old); /* a missed release: the address came back */
 	if (!heap_insert(key, HEAP_VALUE(number, call->size))) {
 		__sync_fetch_and_add(&s->lost, 1);
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
@@ -839,8 +843,9 @@ static __always_inline __u64 result_of(__u64 block, const struct heap_call *call
 	return (__u32)block ? 0 : word_at(call->block);
 }
 
-/* What is mapped now is writable, only reserved, or neither.  Where only a part of what became
- * writable had been reserved, the other was so before.  Returns whether memory was taken. */
+/* Updates the mappings: a range is now writable, only reserved, or neither.  If only a part of a
+ * range that became writable was reserved, the rest was writable before.  Returns whether memory
+ * was taken. */
 static __always_inline int remap(const struct heap_thread *t, struct heap_call *call, __u64 block)
 {
 	__u64 bytes;
@@ -865,7 +870,7 @@ static __always_inline int remap(const struct heap_thread *t, struct heap_call *
 	return call->drawn;
 }
 
-/* slot: where the return address lies, or lay. */
+/* Ends a call.  slot: where its return address lies, or lay. */
 static __always_inline int end(__u64 slot, __u64 block, int ends)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -877,7 +882,8 @@ static __always_inline int end(__u64 slot, __u64 block, int ends)
 	call = call_at(t, slot);
 	if (!call || !call->ends != !ends)
 		return 0;
-	/* Others may come by at an end, and what was left by an exception lie at the same place. */
+	/* Other functions may come by at an end, and a call left by an exception may have had the
+	 * same slot. */
 	if (ends && word_at(slot) != call->caller)
 		return 0;
 	call->slot = 0;
@@ -885,7 +891,7 @@ static __always_inline int end(__u64 slot, __u64 block, int ends)
 	if (is_map(call->kind) && (!block || !remap(t, call, block)))
 		return 0;
 	if (call->value && !block && !(call->kind == HEAP_REALLOC && !call->size)) {
-		heap_insert(HEAP_KEY(t->number, call->block), call->value); /* it is as it was */
+		heap_insert(HEAP_KEY(t->number, call->block), call->value); /* still held */
 		return 0;
 	}
 	if (call->value)
@@ -914,7 +920,7 @@ static __always_inline void release(struct pt_regs *ctx, struct task_struct *tas
 	value = heap_remove(HEAP_KEY(t->number, ctx->di));
 	if (value) {
 		site_freed(value);
-		t->freed = ctx->di; /* one function may end by calling another of them */
+		t->freed = ctx->di; /* one such function may end with a jump to another */
 	} else if (heap_interval <= 1 && t->freed != ctx->di) {
 		caller = word_at(ctx->sp);
 		if (caller == trampoline_of(task))
@@ -938,7 +944,7 @@ static __always_inline int canary(struct heap_hits *n, __u64 cookie)
 	return (cookie & 3) == 2;
 }
 
-/* Returns whether the call's return is to be awaited. */
+/* Handles a hit at an entry.  Returns whether the call's return must be awaited. */
 static __always_inline int enter(struct pt_regs *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -980,10 +986,10 @@ int heap_entered(struct pt_regs *ctx)
 SEC("uretprobe")
 int heap_returned(struct pt_regs *ctx)
 {
-	return end(ctx->sp - 8, ctx->ax, 0); /* ret has taken the address off */
+	return end(ctx->sp - 8, ctx->ax, 0); /* ret has popped the address */
 }
 
-/* At the ends of a function that an exception may leave. */
+/* Sits at the ends of a function that an exception may leave. */
 SEC("uprobe")
 int heap_left(struct pt_regs *ctx)
 {
@@ -1002,7 +1008,8 @@ int heap_left(struct pt_regs *ctx)
 	return 0;
 }
 
-/* Both in one, where the kernel has it (6.13): what the entry refuses has no return. */
+/* Entry and return in one program, where the kernel has it (6.13): no return follows a refused
+ * entry. */
 SEC("uprobe")
 int heap_session(struct pt_regs *ctx)
 {

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * library_heap.bpf.c - calls of the allocator out of a client library's own code.
+ * library_heap.bpf.c - the allocator calls in a client library's own code.
  *
- * A probe sits on the call itself, where the arguments are and the kernel need not step.  What is
- * returned is never seen: what is taken is reckoned from its size as glibc rounds it, what is given
- * back from the size that stands before it, and only their balance is kept.
+ * A probe sits on the call instruction itself, where the arguments are at hand and the kernel need
+ * not single-step.  No return is seen.  The size taken follows from the argument as glibc rounds
+ * it, the size given back from the size field before the block.  Only the balance of both is kept.
  */
 #include "bpf/emit.bpf.h"
 #include "bpf/memory/library_heap.h"
 #include "bpf/ledger/select.bpf.h"
 #include "bpf/stack/stack.bpf.h"
 
-/* Do the probes that come and go count now?  They take a while to come and to go. */
+/* 1: probes attached in windows count now.  To attach and remove them takes a while, so this bounds
+ * the window. */
 __u32 library_window = 0;
 
 #define STACK_EVERY_NS 10000000ULL
-#define STRING_MOST    1024 /* of one that is copied; what is longer counts for so much */
+#define STRING_MOST    1024 /* bytes of a copied string; a longer one counts so many */
 #define SIZE_MOST      (1ULL << 40)
 
 struct {
@@ -53,14 +54,14 @@ struct {
 	__type(value, struct library_scratch);
 } library_scratch SEC(".maps");
 
-/* What malloc takes for n bytes: its head with them, in steps of 16, 32 at least. */
+/* Returns the bytes that malloc takes for n: its header added, in steps of 16, at least 32. */
 static __always_inline __u64 block_of(__u64 n)
 {
 	n = (n + 8 + 15) & ~15ULL;
 	return n < 32 ? 32 : n;
 }
 
-/* The size that stands before a block; 0: none of glibc's. */
+/* Returns the size in the field before a block; 0: no size of glibc's. */
 static __always_inline __u64 size_before(__u64 block)
 {
 	__u64 size = 0;
@@ -80,7 +81,7 @@ static __always_inline __u64 length_of(__u64 text)
 	return n > 0 ? n : 1;
 }
 
-/* Bytes that a call asks for; 0 it takes nothing. */
+/* Returns the bytes that a call asks for; 0: none. */
 static __always_inline __u64 asked(__u32 function, const struct pt_regs *ctx)
 {
 	__u64 n;
@@ -113,7 +114,7 @@ static __always_inline void gives_back(struct library_balance *b, __u64 block)
 		__sync_fetch_and_add(&b->unread, 1);
 }
 
-/* What was taken since the stack before this one is this one's share. */
+/* Takes a stack.  Its share is all bytes taken since the stack before. */
 static __always_inline void note_stack(const struct library_key *key, struct library_balance *b,
 				       __u64 now)
 {

@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * pool.bpf.c - samples where a Python that grows takes pools of its allocator into use.
+ * pool.bpf.c - samples where a growing Python takes pools of its allocator into use.
  *
- * Memory that Python gave back within its arenas is used again without a page fault.  But its
- * allocator hands it out by pools of 4 or 16 KB, and takes a pool into use in one function, whose
- * end shows the first block and the stack.  A sampled pool that is taken again had become empty:
- * that is noted of each, sampled again or not, so whoever let it go is not taken for its holder.
+ * Python uses memory that it gave back within its arenas again without a page fault.  But its
+ * allocator hands memory out in pools of 4 or 16 KB, and takes a pool into use in one function,
+ * whose end shows the first block and the stack.  A sampled pool that is taken again was empty in
+ * between.  That is noted whether the second take is sampled or not, so that code which freed its
+ * pool is not taken for the holder.
  *
- * Python keeps some of its dead objects for the next of their type, whoever makes that.  So what
- * was put into a block is looked at by the next take of a pool, before it can be another's.
+ * Python keeps some dead objects for the next object of their type, whatever code makes that.  So
+ * the next take of a pool reads what was put into the block, before the block can be another
+ * object's.
  */
 #include "bpf/clientlib/client.bpf.h"
 #include "bpf/memory/pool.h"
 #include "bpf/stack/stack.bpf.h"
 
-#define SIZE_AT	   0x24		/* of the index of its size, in a pool */
+#define SIZE_AT	   0x24		/* offset of the size index in a pool */
 #define MAKING_NS  20000ULL	/* an object is made by then */
-#define LOOK_NS	   500000000ULL /* how many takes there are is looked at so often, */
-#define LOOK_SHIFT 5		/* for about so many samples each time, as a power of two */
+#define LOOK_NS	   500000000ULL /* period over which takes are counted, */
+#define LOOK_SHIFT 5		/* for about 2^LOOK_SHIFT samples in each */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -37,7 +39,8 @@ struct {
 
 __u64 pool_canaries[POOL_COOKIES] = {};
 
-/* One of how many takes is a sample: by those of a while ago, or of now where there are more. */
+/* Returns n if one of n takes is to be a sample.  The count of the last period decides, or that of
+ * the current one if it is larger. */
 static __always_inline __u32 interval_of(struct pool_taker *t, __u64 now)
 {
 	__u32 before = t->before, recent = ++t->recent;
@@ -121,7 +124,7 @@ static __always_inline int canary(__u64 cookie)
 	return cookie >= POOL_CANARY;
 }
 
-/* On functions of our own alone: what a probe costs. */
+/* Sits on dbleak's own functions only, to measure what a probe costs. */
 SEC("uprobe")
 int pool_canary(struct pt_regs *ctx)
 {
@@ -129,7 +132,7 @@ int pool_canary(struct pt_regs *ctx)
 	return 0;
 }
 
-/* At the ends of the function. */
+/* Sits at the ends of the function that takes a pool. */
 SEC("uprobe")
 int pool_taken(struct pt_regs *ctx)
 {

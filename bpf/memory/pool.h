@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * pool.h - whose Python takes pools of its own allocator into use.  Shared by both halves, never
- * recorded.
+ * pool.h - the Python processes whose allocator is watched, and the samples of pools taken into
+ * use.  Shared by both halves, never recorded.
  */
 #ifndef DBLEAK_POOL_H
 #define DBLEAK_POOL_H
 
 #include "bpf/memory/growth.h"
 
-/* Kernel to user only: a struct raw_growth of a pool that was taken into use; its bytes are those
- * of all that it stands for, its address that of the first block taken of it. */
+/* Kernel to user only: a struct raw_growth of a pool taken into use.  bytes is that of all pools
+ * the sample stands for; address is that of the first block taken from the pool. */
 #define RAW_POOL 82
 
-/* Kernel to user only: what is in the first block of a pool that was sampled, a moment later. */
+/* Kernel to user only: the contents of a sampled pool's first block, a moment later. */
 #define RAW_POOL_SEEN 83
 
 #define POOL_WORDS 12
@@ -20,32 +20,31 @@
 struct raw_pool_seen {
 	struct ev_head head;
 	__u64 start_ns;
-	__u64 address; /* of the block */
+	__u64 address; /* address of the block */
 	__u64 words[POOL_WORDS];
 	__u32 pid;
-	__u32 size_index; /* its size is 16 times this and one */
+	__u32 size_index; /* the block's size is 16 times (this plus 1) */
 };
 
 #define POOL_TAKERS  256
 #define POOLS_MOST   65536
-#define POOL_CANARY  1 /* cookies of probes that only count: this and the next ones */
+#define POOL_CANARY  1 /* cookies from here on belong to probes that only count */
 #define POOL_COOKIES 8
 
-/* A process that is looked at: what user space asks for, and what came of it. */
+/* A watched process: the orders of user space, and the results. */
 struct pool_taker {
 	__u64 start_ns; /* to the nanosecond, or cut to a clock tick of 10 ms */
-	__u64 bytes;	/* of a pool: a power of two */
+	__u64 bytes;	/* bytes of a pool: a power of two */
 	__u64 takes;
-	__u64 full;	       /* samples for which there was no room */
-	__u64 looked_ns;       /* when the next two began */
-	__u32 recent, before;  /* takes of this while, and of the one before */
-	struct raw_growth out; /* in the making: the stack leaves no room for it */
+	__u64 full;	       /* samples that found no room */
+	__u64 looked_ns;       /* when the counts in recent and before began */
+	__u32 recent, before;  /* pools taken in this period, and in the last one */
+	struct raw_growth out; /* the record being built: the stack has no room for it */
 	struct raw_pool_seen seen;
-	__u64 waits; /* a block that was sampled, and whose object was perhaps not made yet; 0 none
-		      */
+	__u64 waits; /* sampled block whose object may not be made yet; 0 none */
 };
 
-/* A pool that was sampled, and not taken again since. */
+/* A sampled pool that was not taken again since. */
 struct pool_key {
 	__u64 address;
 	__u32 pid;
