@@ -73,10 +73,10 @@ static __always_inline long emit_with(void *record, __u32 size, __u64 flags)
 	return err;
 }
 
-/* Writes a record of a sweep: into the file of an iterator, or into the ring of walks where a
- * walk over a map stands in for the iterator.  Not 0: there was no room.  A walk then stops, and
- * begins again once user space has read the ring; an iterator's program runs again for the same
- * element. */
+/* Writes a record of a sweep into the file of an iterator.  Where a walk over a map stands in for
+ * the iterator, the record goes into the ring of walks.  Not 0: there was no room.  A walk then
+ * stops, and begins again once user space has read the ring; an iterator's program runs again for
+ * the same element. */
 static __always_inline long sweep_write(struct seq_file *seq, void *record, __u32 size)
 {
 	if (seq)

@@ -3,9 +3,10 @@
  * event.h - every record, shared by the kernel half and the user half.
  *
  * A recording is a row of these records: first EV_BEGIN, last EV_END.  The types have fixed widths,
- * widest first, with no holes and no pointers; numbers are append-only.  Unless a field says
- * otherwise: times are nanoseconds of CLOCK_BOOTTIME, 0 in a time means "not known or not yet",
- * UNKNOWN32/UNKNOWN64 in a count means "not known".  Unknown is not zero.
+ * widest first, with no holes and no pointers; numbers are append-only.
+ *
+ * Unless a field says otherwise: times are nanoseconds of CLOCK_BOOTTIME.  0 in a time means "not
+ * known or not yet".  UNKNOWN32/UNKNOWN64 in a count means "not known".  Unknown is not zero.
  */
 #ifndef DBLEAK_EVENT_H
 #define DBLEAK_EVENT_H
@@ -61,8 +62,8 @@ enum ev_kind {
 	EV_KIND_MAX = 30,
 };
 
-/* The head of every record.  crc is zlib's crc32 of the bytes after it (size - 8 - 4 + time), set
- * by the recording's writer only; size counts the whole record, a multiple of 8. */
+/* The head of every record.  crc is zlib's crc32 of all other bytes of the record, set by the
+ * recording's writer only.  size counts the whole record, a multiple of 8. */
 struct ev_head {
 	__u64 ns; /* when the fact was observed */
 	__u32 crc;
@@ -90,7 +91,7 @@ struct ev_begin {
 /* The clean end.  A recording without it was cut. */
 struct ev_end {
 	struct ev_head head;
-	__u64 records; /* how many came before this one, EV_BEGIN included */
+	__u64 records; /* records before this one, EV_BEGIN included */
 };
 
 struct ev_tick {
@@ -205,7 +206,7 @@ struct ev_connection {
 	__u64 born_ns;	      /* when it was seen opening; 0 before dbleak started */
 	__u64 used_ns;	      /* last message in either direction; 0 not known */
 	__u64 request_ns;     /* the oldest request without its full reply; 0 none outstanding */
-	__u64 transaction_ns; /* since when the current transaction is open; 0 none or not known */
+	__u64 transaction_ns; /* begin of the current transaction; 0 none or not known */
 	__u64 hung_up_ns;     /* when the server closed its end; 0 not closed */
 	__u64 longest_gap_ns; /* longest finished wait of the client inside a transaction */
 	__u64 bytes_sent;
@@ -227,7 +228,7 @@ struct ev_connection {
 	__u8 signs;		/* enum ev_sign */
 	__u8 status;		/* enum ev_status */
 	__u8 cursors;		/* open beyond their transaction (WITH HOLD); at most 255 */
-	char comm[EV_COMM_LEN]; /* of the opener, when it opened */
+	char comm[EV_COMM_LEN]; /* of the opener, at the time of opening */
 };
 
 /* The server that a connection leads to.  Sent once, and again when more becomes known. */
@@ -330,7 +331,7 @@ struct ev_cost {
 	__u64 bpf_ns;	      /* our programs in the kernel, estimated from sampled run times */
 	__u64 events;	      /* records through the ring */
 	__u64 messages;	      /* database socket messages seen */
-	__u64 other_messages; /* other socket messages passed over */
+	__u64 other_messages; /* messages of other sockets */
 	__u64 rss_bytes;
 	__u64 kernel_bytes; /* maps, socket storage and programs; UNKNOWN64 */
 	__u32 stepped_down;
@@ -340,7 +341,7 @@ struct ev_cost {
 /* A blind spot: something dbleak cannot see.  Text is one clause without a full stop. */
 struct ev_gap {
 	struct ev_head head;
-	__u64 start_ns;	   /* of the process; 0 with pid 0 */
+	__u64 start_ns;	   /* start of the process; 0 with pid 0 */
 	__u32 pid;	   /* 0: the whole host */
 	__u32 connections; /* how many connections it hides; 0 does not apply */
 	char text[EV_TEXT_LEN];
@@ -427,7 +428,7 @@ struct ev_handle {
 	__u64 site;
 	__u64 rows;		  /* UNKNOWN64 */
 	__u64 bytes;		  /* UNKNOWN64 */
-	__u32 acquired, released; /* of what belongs to it: statements, results */
+	__u32 acquired, released; /* its statements and results acquired, released */
 	__u32 pid;
 	__u32 tid;
 	__u32 resource;
@@ -455,12 +456,13 @@ struct ev_file {
 	__u32 zombie;	  /* 1: closed, but statements keep it open */
 	__u32 length;
 	__u32 cut;
-	char text[EV_STATEMENT_SQL_LEN]; /* of the oldest unfinished one, literals replaced */
+	char text[EV_STATEMENT_SQL_LEN]; /* SQL of the oldest unfinished statement, literals
+					    replaced */
 };
 
 enum ev_language {
 	EV_LANG_UNKNOWN = 0,
-	EV_LANG_NATIVE = 1, /* C, C++, Rust: whatever was compiled to machine code */
+	EV_LANG_NATIVE = 1, /* C, C++, Rust: all that is compiled to machine code */
 	EV_LANG_PYTHON = 2,
 	EV_LANG_PERL = 3,
 	EV_LANG_PHP = 4,
@@ -518,7 +520,7 @@ enum ev_evidence_kind {
 	EV_AT_BEGUN = 2,    /* the transaction a connection began last; object: its id */
 	EV_AT_PREPARED = 3, /* a statement; object: its connection's id, second: its own */
 	EV_AT_ACQUIRED = 4, /* a library's object; object: its address, second: its born_ns */
-	EV_AT_SITE = 5,	    /* a site: the call itself, or the latest of its calls looked at */
+	EV_AT_SITE = 5,	    /* a site: the call itself, or the latest call that was sampled */
 	EV_AT_RESULT = 6,   /* the EV_RESULT sent last; object: the connection's id */
 };
 

@@ -53,7 +53,7 @@ struct sock_common {
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	struct in6_addr skc_v6_daddr;
-	kernel_counter skc_cookie; /* 0 until somebody asks for it */
+	kernel_counter skc_cookie; /* 0 until the first request for it */
 } CO_RE;
 
 struct socket {

@@ -21,7 +21,7 @@ struct settings {
 	__u32 hierarchies;		       /* entries of hierarchy in use */
 	__u32 hierarchy[SETTINGS_HIERARCHIES]; /* cgroup subsystem index, or CGROUP_DEFAULT */
 	__u32 stacks_native;		       /* copied stacks, per process and second; 0 none */
-	__u32 stacks_interpreted;	       /* walked stacks, likewise */
+	__u32 stacks_interpreted;	       /* walked stacks, per process and second; 0 none */
 	__u32 stack_bytes;		       /* bytes of a copied stack, at most STACK_BYTES */
 	__u32 keep_said;		       /* 1: note the last message of every thread */
 	__u32 tell_tasks;		       /* 1: send RAW_TASK */
@@ -34,7 +34,7 @@ struct cgroup_key {
 };
 
 /* Kernel to user only, translated before anything is recorded: the server of a connection, with the
- * bytes of its startup message (PostgreSQL: key and value pairs; MySQL: user, then database). */
+ * bytes of its startup message.  PostgreSQL: key and value pairs; MySQL: user, then database. */
 #define RAW_IDENTITY 64
 #define RAW_SERVER   65
 #define RAW_HOLDER   66

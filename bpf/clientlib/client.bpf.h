@@ -85,10 +85,11 @@ static __always_inline int is_below(__u64 stack, __u64 slot)
 
 #define SETTLE_NS 10000000000ULL /* a call of a client library seldom takes so long */
 
-/* Finds a place for a call that begins and whose return address lies at stack.  In this order: the
- * place of a call with the same address, a free place, the place of a call left long ago, or
- * (counted as a loss) the first place.  Other calls under way note that one has begun inside them.
- * Not static, like the next function, so that the verifier checks it once. */
+/* Finds a place for a call that begins and whose return address lies at stack.  The choice, in this
+ * order: the place of a call with the same address, a free place, the place of a call left long
+ * ago.  If there is none, the first place is reused, which is counted as a loss.  Other calls under
+ * way note that one has begun inside them.  Not static, like the next function, so that the
+ * verifier checks it once. */
 __u32 call_place(__u64 stack);
 /* Returns the place of the call whose return address lies at stack; CALLS_MOST: this thread began
  * no such call. */
@@ -103,10 +104,10 @@ static __always_inline struct calls *calls_of_thread(void)
 	return bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, 0);
 }
 
-/* Remembers a call that begins.  A call is known by its thread and by where its return address
- * lies, so recursion, coroutines that take turns, and longjmp cannot mix up two calls.  A call left
- * without a return is overwritten by the next call at its place.  NULL: the end of this call will
- * be missed, which is counted. */
+/* Remembers a call that begins.  A call is known by its thread and by the slot of its return
+ * address.  So recursion, coroutines that take turns, and longjmp cannot mix up two calls.  A call
+ * left without a return is overwritten by the next call at its place.  NULL: the end of this call
+ * will be missed, which is counted. */
 static __always_inline struct call *call_begin(__u64 stack, __u64 address)
 {
 	__u32 at = call_place(stack);

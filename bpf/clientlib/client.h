@@ -27,8 +27,8 @@ enum probe_role {
 	PROBE_INSIDE = 4, /* objects acquired during this call are the library's own */
 	PROBE_REWIND = 5, /* of a statement: its rows have ended, it may run again */
 	PROBE_TLS_WRITE = 6, /* plaintext goes out */
-	PROBE_TLS_READ = 7,  /* plaintext has come in */
-	PROBE_TLS_END = 8,   /* the session is over */
+	PROBE_TLS_READ = 7,  /* plaintext comes in */
+	PROBE_TLS_END = 8,   /* a session ends */
 };
 
 /* The place of a value: an argument, memory that an argument points to, or the result. */
@@ -50,7 +50,7 @@ enum probe_success {
 	SUCCESS_ANY = 0,
 	SUCCESS_ZERO = 1,     /* an int result of 0 */
 	SUCCESS_POSITIVE = 2, /* an int result above 0 */
-	SUCCESS_COUNTED = 3,  /* likewise, and `parent` points to the count of bytes */
+	SUCCESS_COUNTED = 3,  /* as above, and `parent` points to the count of bytes */
 };
 
 enum probe_flag {
@@ -87,7 +87,7 @@ enum probe_flag {
 /* A row of the probe table in one file. */
 struct probe {
 	__u64 before; /* bytes from the start of the file's code to the probe */
-	__u64 code;   /* how long that code is */
+	__u64 code;   /* length of the file's code */
 	/* Offset of the row count in the object.  Acquire: 64 bits; else the counter of a
 	 * statement's run, as row_counter.h describes it.  UNKNOWN32: none. */
 	__u32 rows_at;
@@ -164,7 +164,7 @@ struct site {
 	__u64 rows;
 	__u64 told; /* sum over the counters that were last reported */
 	__u64 caller;
-	__u64 stack; /* the latest taken; 0 none */
+	__u64 stack; /* the latest stack; 0 none */
 	__u64 stack_ns;
 	__u64 stack_told;
 	__u64 resident_ns; /* when resident_pages was measured */
@@ -251,7 +251,7 @@ struct raw_run {
 	__u64 before_bytes; /* resident bytes of the process then */
 	__u64 after_bytes;
 	__u64 stack; /* stack of the call that ended the run; 0 none */
-	__u32 probe; /* cookie of the one that acquired it */
+	__u32 probe; /* cookie of the probe that acquired it */
 	__u32 reserved;
 };
 

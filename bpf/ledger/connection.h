@@ -125,7 +125,7 @@ struct connection {
 	__u64 cursor[CURSORS]; /* hashes of the cursors' names */
 	__u64 interpreted;     /* not 0: its user's stacks are cheap, so all are taken */
 	__u64 opened_at;       /* stack of its opening; 0 none, also below */
-	__u64 begun_at;	       /* of the first request of its last transaction */
+	__u64 begun_at;	       /* stack of the first request of its last transaction */
 	__u64 begun_at_ns;
 	__u64 opened_told, begun_told;
 	__u64 prepared;	    /* statement opened last */

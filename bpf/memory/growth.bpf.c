@@ -3,9 +3,9 @@
  * growth.bpf.c - samples the first touches of pages of processes that grow.
  *
  * Every allocator, arena and buffer ends in a page fault, whatever function called mmap or brk and
- * however long before.  When a fault finds that the process grew by about so many pages since the
- * last sample, its stack is sampled and stands for all of them.  The program is attached only while
- * a process grows; the faults of other processes pay a look-up.
+ * however long before.  When a fault finds that the process grew by enough pages since the last
+ * sample, its stack is sampled.  The sample stands for all these pages.  The program is attached
+ * only while a process grows; the faults of other processes pay a look-up.
  *
  * Faults decide when the next sample is taken: a fault that finds no page is a first touch.  The
  * kernel also counts pages, but late, because each processor keeps back a batch.  That count bounds
@@ -170,7 +170,7 @@ static __always_inline void wait_for_huge(struct growth_state *s, const struct f
 }
 
 /* How many huge pages does such a rise contain?  A processor's late share of the count may hold
- * pages that went, and hide some of the rise; but such a share alone is no huge page. */
+ * pages that went, and hide some of the rise.  But such a share alone is no huge page. */
 static __always_inline __u64 huge_in(const struct fault *f, __s64 more)
 {
 	__u64 late = f->of->batch;

@@ -929,7 +929,7 @@ static __always_inline void release(struct pt_regs *ctx, struct task_struct *tas
 	}
 }
 
-/* --- doors --------------------------------------------------------------------------------- */
+/* --- entry points -------------------------------------------------------------------------- */
 
 static __always_inline struct heap_hits *hits_here(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * heap.h - shared by user space and the allocator programs: the function that a probe sits in, the
- * blocks that are held, and where they were taken.  Never recorded.
+ * heap.h - shared by user space and the allocator programs, never recorded: the function that a
+ * probe sits in, the held blocks, and the sites that took them.
  */
 #ifndef DBLEAK_HEAP_H
 #define DBLEAK_HEAP_H
@@ -87,7 +87,7 @@ struct heap_mapping_key {
 /* The rest of a mapping whose first part is an entry of its own: not counted as a block. */
 #define HEAP_PIECE	(1ULL << 63)
 #define HEAP_SITES	16384 /* number 0 is not used */
-#define HEAP_SITES_EACH 4096  /* of one process; then only callers are told apart */
+#define HEAP_SITES_EACH 4096  /* of one process; further sites are told by caller */
 
 /* A site: the place where blocks are taken.  Sums are over sampled blocks, each weighted by the
  * inverse of its chance. */

@@ -3,7 +3,7 @@
  * pool.bpf.c - samples where a growing Python takes pools of its allocator into use.
  *
  * Python uses memory that it gave back within its arenas again without a page fault.  But its
- * allocator hands memory out in pools of 4 or 16 KB, and takes a pool into use in one function,
+ * allocator hands memory out in pools of 4 or 16 KB.  It takes a pool into use in one function,
  * whose end shows the first block and the stack.  A sampled pool that is taken again was empty in
  * between.  That is noted whether the second take is sampled or not, so that code which freed its
  * pool is not taken for the holder.

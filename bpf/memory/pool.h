@@ -33,7 +33,7 @@ struct raw_pool_seen {
 
 /* A watched process: the orders of user space, and the results. */
 struct pool_taker {
-	__u64 start_ns; /* to the nanosecond, or cut to a clock tick of 10 ms */
+	__u64 start_ns; /* start of the process, in full or cut to a clock tick of 10 ms */
 	__u64 bytes;	/* bytes of a pool: a power of two */
 	__u64 takes;
 	__u64 full;	       /* samples that found no room */

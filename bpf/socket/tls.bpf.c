@@ -10,13 +10,13 @@
  * agreed twice (SURE).  A return of SSL_read agrees if the thread's last message was of the same
  * socket, and contradicts if it was of another.
  *
- *                 first write after the handshake
- *    no session --------------------------------> guessed (matches 0)
- *         |  \                                        |
- *         |   \  next message has the size            | size agrees
- *         |    +----------------------> tentative (matches 1) --- agrees again --> SURE (2)
- *         |                                                                         ^
- *         +--- the socket was used inside the call ---------------------------------+
+ *    no session --+-- first write after the handshake --> guessed (matches 0)
+ *                 |                                          | agrees
+ *                 |                                          v
+ *                 +-- next message has the size --------> tentative (matches 1)
+ *                 |                                          | agrees again
+ *                 |                                          v
+ *                 +-- socket used inside the call ------> SURE (matches 2)
  *
  * A contradiction before SURE leads back to "no session".
  *
@@ -118,7 +118,7 @@ static __always_inline void bind(struct veil *v, const struct session_key *key, 
 		v->c.ev.flags &= ~EV_CONN_TENTATIVE;
 }
 
-/* The plaintext belonged to another connection: forget what it told. */
+/* The plaintext belonged to another connection: forget the state read from it. */
 static __always_inline void unbind(struct veil *v)
 {
 	v->ssl = 0;

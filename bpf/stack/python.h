@@ -21,8 +21,9 @@
 #define PYTHON_ADDRESS	    ((1ULL << PYTHON_ADDRESS_BITS) - 1)
 #define PYTHON_OWNER_SHIFT  56
 
-/* The identity of a code object: the addresses of its names and its table of lines, and the size
- * and the beginning of that table, which stand in a bytes object from PYTHON_LINES_AT on. */
+/* The identity of a code object: the addresses of its names and of its table of lines, and the size
+ * and the beginning of that table.  The table is a bytes object; size begins at PYTHON_LINES_AT in
+ * it. */
 struct python_identity {
 	__u64 name[PYTHON_IDENTITY_WORDS];
 	__u64 size, hash, begin; /* the hash may be computed later, so it does not count */

@@ -123,7 +123,7 @@ static __always_inline __u32 walk(const struct runtime_process *r)
 	return 0;
 }
 
-/* Does the costly rest for frames that were not met just now: adds what their addresses do not
+/* Does the costly rest for frames that were not met just now.  It adds what their addresses do not
  * show, and checks that they are frames at all.  Returns how many; 0: no frames. */
 static __always_inline __u32 complete(const struct runtime_process *r, __u32 n)
 {

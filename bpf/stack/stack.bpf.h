@@ -9,8 +9,8 @@
 
 #include "bpf/stack/stack_scratch.bpf.h"
 
-/* The purposes of stacks.  Each purpose has its own share of the stacks that a process may have in
- * a second, so that growing memory does not use up the evidence of connections. */
+/* The purposes of stacks.  Each purpose has its own share of a process's stacks per second, so that
+ * growing memory does not use up the evidence of connections. */
 enum stack_share {
 	STACK_SHARE_EVENTS = 0,
 	STACK_SHARE_MEMORY = 1,
@@ -18,11 +18,11 @@ enum stack_share {
 
 __u64 stack_take_share(__u64 ip, __u64 sp, __u32 share);
 
-/* Takes the stack of the current thread, whatever program it runs: interpreted frames (Python,
- * Perl, PHP) if its process runs such code, else a copy of the registers and of the top of the
+/* Takes the stack of the current thread, in any program.  If its process runs interpreted code
+ * (Python, Perl, PHP), these frames are taken, else a copy of the registers and of the top of the
  * stack.  ip: where the thread is, if its saved registers do not say so (in a return probe: the
- * address returned to); sp: its stack pointer there; 0: the saved registers are right.  Returns the
- * stack's id; 0: it could not be read, or the process had its share for now. */
+ * address returned to).  sp: its stack pointer there.  0: the saved registers are right.  Returns
+ * the stack's id; 0: it could not be read, or the process had its share for now. */
 static __always_inline __u64 stack_take(__u64 ip)
 {
 	return stack_take_share(ip, 0, STACK_SHARE_EVENTS);

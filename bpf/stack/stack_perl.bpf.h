@@ -118,8 +118,9 @@ __noinline int perl_step(void)
 	return 1;
 }
 
-/* Writes frames into the scratch: the COP, and the code that it is in: a CV, 0 the file, 1 an eval,
- * require or do of the next frame.  key_at: address of PL_thr_key.  Returns how many. */
+/* Writes frames into the scratch: the COP, and the code that it is in.  That is a CV, 0 for the
+ * file, or 1 for an eval, require or do of the next frame.  key_at: address of PL_thr_key.  Returns
+ * how many. */
 __noinline __u32 perl_walk(__u64 key_at, __u32 row)
 {
 	__u32 zero = 0, n, i;

@@ -2,9 +2,9 @@
 /*
  * wire.bpf.h - what both protocols share: framing across reads, transactions, replies, SQL.
  *
- * The parsers trust no input.  Every length is bounded.  After a failed read, or a walk that does
- * not reach the end of its chunk, the parser gives up the message boundaries of that direction
- * until the next request, and sets EV_CONN_UNALIGNED.  Each step is a global function, so that the
+ * The parsers trust no input.  Every length is bounded.  A read may fail, or a walk may not reach
+ * the end of its chunk.  The parser then gives up the message boundaries of that direction until
+ * the next request, and sets EV_CONN_UNALIGNED.  Each step is a global function, so that the
  * verifier checks it once and not in every round of a loop.  Unit tests and fuzzers, outside the
  * kernel, bring their own wire_read().
  */

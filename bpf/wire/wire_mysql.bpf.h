@@ -28,8 +28,8 @@
  *            |
  *            +-- OK, EOF, ERR -----------------------------------------> end
  *
- * An end with SERVER_MORE_RESULTS_EXISTS leads back to FIRST.  The rows of COM_STMT_FETCH,
- * COM_FIELD_LIST and binlog dumps have no column count before them and are counted in FIRST.
+ * An end with SERVER_MORE_RESULTS_EXISTS leads back to FIRST.  The rows of COM_STMT_FETCH and
+ * COM_FIELD_LIST have no column count before them and are counted in FIRST.
  */
 #include "bpf/wire/wire.bpf.h"
 #include "bpf/wire/wire_window.bpf.h"
