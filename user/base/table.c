@@ -169,6 +169,11 @@ char *arena_copy(struct arena *a, const char *text, size_t length)
 	return copy;
 }
 
+char *arena_string(struct arena *a, const char *s)
+{
+	return s ? arena_copy(a, s, strlen(s)) : NULL;
+}
+
 char *arena_format(struct arena *a, const char *format, ...)
 {
 	va_list args;

@@ -42,6 +42,8 @@ void arena_close(struct arena *a);
 /* Zeroed, aligned for any type.  NULL without memory. */
 void *arena_alloc(struct arena *a, size_t size);
 char *arena_copy(struct arena *a, const char *text, size_t length);
+/* A copy of a text with its NUL; NULL for NULL, or without memory. */
+char *arena_string(struct arena *a, const char *s);
 __attribute__((format(printf, 2, 3))) char *arena_format(struct arena *a, const char *format, ...);
 
 #endif

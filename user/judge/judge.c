@@ -14,317 +14,17 @@
  */
 #include "user/judge/judge.h"
 
-#include <stdarg.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <arpa/inet.h>
-#include <sys/socket.h>
 
+#include "user/judge/describe.h"
+#include "user/judge/gaps.h"
 #include "user/judge/memory_view.h"
 #include "user/judge/rules.h"
 #include "user/judge/site.h"
 #include "user/judge/view_owner.h"
-
-/* The flags that hide a connection's state: TLS, compression, hidden I/O.  TLS does not hide it
- * where the library's plaintext is read. */
-static uint32_t unreadable(const struct life *l)
-{
-	uint32_t flags = l->flags & (EV_CONN_TLS | EV_CONN_COMPRESSED | EV_CONN_HIDDEN_IO);
-
-	return l->flags & EV_CONN_DECRYPTED ? flags & ~EV_CONN_TLS : flags;
-}
-
-double seconds(uint64_t ns)
-{
-	return ns / 1e9;
-}
-
-struct finding_view *finding_add(struct scene *s, enum cause cause, enum resource resource)
-{
-	struct finding_view *f;
-
-	if (s->finding_count == s->finding_room) {
-		size_t room = s->finding_room ? 2 * s->finding_room : 4;
-		struct finding_view *more = realloc(s->findings, room * sizeof(*more));
-
-		if (!more)
-			return NULL;
-		s->findings = more;
-		s->finding_room = room;
-	}
-	f = &s->findings[s->finding_count++];
-	*f = (struct finding_view){.cause = cause,
-				   .resource = resource,
-				   .database = s->endpoint ? s->endpoint->database : EV_DB_UNKNOWN,
-				   .oldest_seconds = -1,
-				   .growth_per_minute = -1,
-				   .bytes = UNKNOWN64,
-				   .rows = UNKNOWN64};
-	return f;
-}
-
-void finding_because(struct scene *s, struct finding_view *f, const char *format, ...)
-{
-	const char **more = arena_alloc(s->arena, (f->evidence_count + 1) * sizeof(*more));
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	if (!more)
-		return;
-	for (size_t i = 0; i < f->evidence_count; i++)
-		more[i] = f->evidence[i];
-	more[f->evidence_count] = arena_copy(s->arena, text, strlen(text));
-	f->evidence = more;
-	f->evidence_count += more[f->evidence_count] != NULL;
-}
-
-enum confidence confidence_cap(const struct scene *s, enum confidence c)
-{
-	const __u64 *lost = s->model->loss.count;
-	size_t guessed = 0, unsure = 0;
-
-	for (size_t i = 0; i < s->count; i++) {
-		const struct connection *open = s->seen[i].open;
-
-		unsure += unreadable(s->seen[i].life) ||
-			  s->seen[i].life->flags & (EV_CONN_PIPELINED | EV_CONN_TENTATIVE);
-		guessed += open && open->database != EV_DB_SQLITE &&
-			   !(open->signs & (EV_SIGN_HANDSHAKE | EV_SIGN_REQUEST | EV_SIGN_REPLY |
-					    EV_SIGN_SERVER | EV_SIGN_LIBRARY));
-	}
-	if (2 * guessed > s->count)
-		return CONFIDENCE_POSSIBLE;
-	if (c == CONFIDENCE_CERTAIN &&
-	    (lost[EV_LOSS_RING_FULL] || lost[EV_LOSS_MAP_FULL] || 2 * unsure > s->count))
-		return CONFIDENCE_LIKELY;
-	return c;
-}
-
-struct finding_view *finding_of(const struct scene *s, enum cause cause)
-{
-	struct finding_view *all = s->endpoint ? s->findings : s->view->findings;
-	size_t n = s->endpoint ? s->finding_count : s->view->finding_count;
-
-	for (size_t i = 0; i < n; i++)
-		if (all[i].cause == cause)
-			return &all[i];
-	return NULL;
-}
-
-uint64_t open_of(const struct scene *s, enum cause cause)
-{
-	const struct finding_view *all = s->endpoint ? s->findings : s->view->findings;
-	size_t n = s->endpoint ? s->finding_count : s->view->finding_count;
-	uint64_t open = 0;
-
-	for (size_t i = 0; i < n; i++)
-		open += all[i].cause == cause ? all[i].open : 0;
-	return open;
-}
-
-const struct connection *connection_of(const struct scene *s, const struct handle *h)
-{
-	struct table_key key = {h->parent, (uint64_t)s->process->number << 32 | EV_RES_CONNECTION};
-	const struct handle *parent = h->parent ? table_get(&s->model->handles, key) : NULL;
-
-	return parent && parent->connection ? table_get(&s->model->connections,
-							(struct table_key){parent->connection, 0})
-					    : NULL;
-}
-
-bool is_private(const struct endpoint *e)
-{
-	return e->database == EV_DB_SQLITE && (!e->path || !strcmp(e->path, ":memory:"));
-}
-
-static char *address_text(struct arena *a, const struct endpoint *e)
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	char text[INET6_ADDRSTRLEN] = "?";
-
-	if (e->path)
-		return arena_copy(a, e->path, strlen(e->path));
-	if (e->database == EV_DB_SQLITE && e->family)
-		return arena_format(a, "(temporary)");
-	if (e->family != AF_INET && e->family != AF_INET6)
-		return arena_copy(a, "?", 1);
-	if (!memcmp(e->address, mapped, sizeof(mapped))) {
-		inet_ntop(AF_INET, e->address + 12, text, sizeof(text));
-		return arena_format(a, "%s:%u", text, e->port);
-	}
-	inet_ntop(AF_INET6, e->address, text, sizeof(text));
-	return arena_format(a, "[%s]:%u", text, e->port);
-}
-
-static bool endpoint_is_empty(const struct endpoint *e)
-{
-	return !e->open && !e->opened && !e->closed && !e->pre_existing;
-}
-
-static const char *endpoint_text(struct arena *a, const struct endpoint_view *v)
-{
-	return arena_format(a, "%s%s%s%s%s", v->address, v->name ? "/" : "", v->name ? v->name : "",
-			    v->user ? " as " : "", v->user ? v->user : "");
-}
-
-const char *place_text(const struct scene *s, const struct endpoint *e)
-{
-	size_t i = 0;
-
-	for (const struct endpoint *at = s->process->endpoints; at; at = at->next) {
-		if (endpoint_is_empty(at))
-			continue;
-		if (at == e)
-			return endpoint_text(s->arena, &s->view->endpoints[i]);
-		i++;
-	}
-	return NULL;
-}
-
-static int by_birth(const void *a, const void *b)
-{
-	const struct birth *x = a, *y = b;
-
-	return (x->ns > y->ns) - (x->ns < y->ns);
-}
-
-static void scene_add(struct scene *s, const struct life *life, const struct connection *open,
-		      const struct text *sql)
-{
-	struct seen *x = &s->seen[s->count++];
-
-	x->life = life;
-	x->open = open;
-	x->sql = sql;
-	x->exit = life->closed_ns && life->flags & EV_CONN_EXIT;
-	x->end_ns = life->closed_ns ? life->closed_ns : s->now_ns;
-	if (life->born_ns)
-		s->births[s->birth_count++] = (struct birth){life->born_ns, life->tid};
-}
-
-/* Connections that a process closes in its last second, after its last opening, belong to its
- * shutdown.  A proper close changes nothing: they were held for the whole run. */
-static void mark_shutdown(struct scene *s)
-{
-	uint64_t last_birth = s->birth_count ? s->births[s->birth_count - 1].ns : 0;
-
-	if (!s->process->exited_ns)
-		return;
-	for (size_t i = 0; i < s->count; i++) {
-		struct seen *x = &s->seen[i];
-
-		if (!x->life->closed_ns || x->exit || x->end_ns < last_birth ||
-		    x->end_ns + SECOND_NS < s->process->exited_ns)
-			continue;
-		x->exit = true;
-		x->farewell = true;
-	}
-}
-
-/* Gathers the connections of one endpoint, open and closed.  Returns 0, or -1 without memory. */
-static int scene_fill(struct scene *s, struct connection **open, size_t open_count)
-{
-	size_t room = s->process->past_count + open_count + 1;
-
-	s->seen = calloc(room, sizeof(*s->seen));
-	s->births = calloc(room, sizeof(*s->births));
-	if (!s->seen || !s->births)
-		return -1;
-	for (size_t i = 0; i < s->process->past_count; i++)
-		if (s->process->past[i].endpoint == s->endpoint)
-			scene_add(s, &s->process->past[i].life, NULL, s->process->past[i].sql);
-	for (size_t i = 0; i < open_count; i++)
-		if (open[i]->endpoint == s->endpoint)
-			scene_add(s, &open[i]->life, open[i], open[i]->sql);
-	qsort(s->births, s->birth_count, sizeof(*s->births), by_birth);
-	mark_shutdown(s);
-	return 0;
-}
-
-static void count_open(struct endpoint_view *v, const struct connection *c, uint64_t now)
-{
-	bool inside = c->life.status >= EV_STATUS_TRANSACTION;
-	double idle = c->life.used_ns && !c->request_ns ? seconds(now - c->life.used_ns) : -1;
-
-	v->connections.in_transaction += inside;
-	v->connections.idle += !c->request_ns && !inside;
-	v->connections.close_wait += c->hung_up_ns != 0;
-	v->transactions.open += inside;
-	v->transactions.begun += c->life.begun;
-	v->transactions.committed += c->committed;
-	v->transactions.rolled_back += c->rolled_back;
-	v->transactions.abandoned += c->abandoned;
-	v->statements.prepared += c->prepared;
-	v->statements.closed += c->unprepared;
-	v->statements.open += c->prepared - c->unprepared;
-	if (idle > v->oldest_idle_seconds)
-		v->oldest_idle_seconds = idle;
-	if (c->signs & ~EV_SIGN_PORT)
-		v->guessed = false;
-}
-
-static void describe(const struct scene *s, struct endpoint_view *v)
-{
-	const struct endpoint *e = s->endpoint;
-	size_t silent = 0;
-
-	v->database = e->database;
-	v->address = address_text(s->arena, e);
-	v->name = e->name ? arena_copy(s->arena, e->name, strlen(e->name)) : NULL;
-	v->user = e->user ? arena_copy(s->arena, e->user, strlen(e->user)) : NULL;
-	v->guessed = e->open > 0 && e->database != EV_DB_SQLITE;
-	v->oldest_idle_seconds = -1;
-	v->connections.open = e->open;
-	v->connections.peak = e->peak;
-	v->connections.opened = e->opened;
-	v->connections.closed = e->closed;
-	v->connections.pre_existing = e->pre_existing;
-	v->transactions.begun = e->begun;
-	v->transactions.committed = e->committed;
-	v->transactions.rolled_back = e->rolled_back;
-	v->transactions.abandoned = e->abandoned;
-	v->statements.prepared = e->prepared;
-	v->statements.closed = e->unprepared;
-	for (size_t i = 0; i < s->count; i++) {
-		if (!s->seen[i].open)
-			continue;
-		count_open(v, s->seen[i].open, s->now_ns);
-		/* A connection whose opening was seen will show its status; it may be in its
-		 * handshake now. */
-		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN &&
-			  (s->seen[i].life->flags & EV_CONN_PRE_EXISTING ||
-			   unreadable(s->seen[i].life) || s->endpoint->database == EV_DB_UNKNOWN);
-	}
-	/* No open connection has shown its status: idle or in a transaction is not known. */
-	if (silent && silent == e->open)
-		v->connections.idle = v->connections.in_transaction = UNKNOWN64;
-}
-
-/* Brief connections are counted by process only: the counts go to its first endpoint of their kind
- * (SQLite or not). */
-static void add_brief(struct process_view *process, const struct ev_tally *t, bool sqlite)
-{
-	struct endpoint_view *v = process->endpoints;
-
-	while (v < process->endpoints + process->endpoint_count &&
-	       (v->database == EV_DB_SQLITE) != sqlite)
-		v++;
-	if (!t->opened || v == process->endpoints + process->endpoint_count)
-		return;
-	v->connections.opened += t->opened;
-	v->connections.closed += t->opened;
-	v->transactions.begun += t->begun;
-	v->transactions.committed += t->committed;
-	v->transactions.rolled_back += t->rolled_back;
-	v->transactions.abandoned += t->abandoned;
-	v->statements.prepared += t->prepared;
-	v->statements.closed += t->unprepared;
-}
 
 static bool judged(const struct scene *s)
 {
@@ -357,8 +57,8 @@ static const char *unknown_reason(const struct scene *s)
 		if (!s->seen[i].open)
 			continue;
 		open++;
-		flags |= unreadable(s->seen[i].life);
-		opaque += unreadable(s->seen[i].life) != 0;
+		flags |= life_unreadable(s->seen[i].life);
+		opaque += life_unreadable(s->seen[i].life) != 0;
 		/* A connection whose opening was seen will show its status; it may be in its
 		 * handshake now. */
 		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN &&
@@ -428,7 +128,7 @@ static int judge_endpoint(struct scene *s, struct process_view *v)
 	struct endpoint_view *e = &v->endpoints[v->endpoint_count++];
 	const char *reason;
 
-	describe(s, e);
+	endpoint_describe(s, e);
 	for (size_t i = 0; judged(s) && i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (rules[i](s))
 			return -1;
@@ -509,32 +209,12 @@ static int judge_process(const struct model *m, struct places *places,
 	if (!err)
 		err = judge_libraries(&whole, v);
 	for (int sqlite = 0; sqlite < 2; sqlite++)
-		add_brief(v, &p->brief[sqlite], sqlite);
+		endpoint_add_brief(v, &p->brief[sqlite], sqlite);
 	if (v->finding_count)
 		qsort(v->findings, v->finding_count, sizeof(*v->findings), worst_first);
 	if (v->verdict > VERDICT_BOUNDED)
 		v->verdict_reason = NULL;
 	return err;
-}
-
-static char *copy(struct arena *a, const char *s)
-{
-	return s ? arena_copy(a, s, strlen(s)) : NULL;
-}
-
-static void describe_process(struct arena *a, const struct process_model *p, struct process_view *v)
-{
-	v->pid = p->pid;
-	v->comm = copy(a, p->comm);
-	v->cmdline = p->cmdline ? copy(a, p->cmdline) : copy(a, "");
-	v->exited = p->exited_ns != 0;
-	v->role = p->role;
-	v->runtime = copy(a, p->runtime);
-	v->container_id = copy(a, p->container_id);
-	v->container_name = copy(a, p->container_name);
-	v->rss_start = p->rss_start;
-	v->rss_end = p->rss_end;
-	v->rss_peak = p->rss_peak;
 }
 
 static int worst_process_first(const void *a, const void *b)
@@ -699,7 +379,7 @@ static int judge_each(const struct model *m, const struct sorts *sorts, struct a
 
 		if (!p->exists)
 			continue;
-		describe_process(a, p, pv);
+		process_describe(a, p, pv);
 		err = judge_one(m, sorts, a, library, p, pv);
 		if (pv->endpoint_count || pv->finding_count)
 			v->process_count++;
@@ -724,195 +404,6 @@ static int judge_all(const struct model *m, struct arena *a, const struct site_p
 	return err;
 }
 
-static struct gap_view *gap_add(struct arena *a, struct report_view *v,
-				const struct process_model *p)
-{
-	struct gap_view *g = &v->gaps[v->gap_count++];
-
-	g->pid = p ? p->pid : 0;
-	g->comm = p ? copy(a, p->comm) : NULL;
-	return g;
-}
-
-/* The names of the numbers in signal.h. */
-static const char *signal_name(uint32_t number)
-{
-	static const char *const names[] = {
-		[4] = "SIGILL", [5] = "SIGTRAP", [6] = "SIGABRT", [11] = "SIGSEGV"};
-	const size_t n = sizeof(names) / sizeof(names[0]);
-
-	return number < n && names[number] ? names[number] : "a signal";
-}
-
-static void list_withdrawn(const struct model *m, struct arena *a, struct report_view *v)
-{
-	const struct ev_withdrawn *w = &m->withdrawn;
-	struct gap_view *g;
-
-	if (!w->pid)
-		return;
-	g = gap_add(a, v, NULL);
-	g->pid = w->pid;
-	g->comm = copy(a, w->comm);
-	g->withdrawn = true;
-	g->reason = arena_format(
-		a,
-		"died of %s at a probe of ours or inside a probed call, %.1f s after "
-		"the start: all probes were taken out of all processes at once and "
-		"stay out; what libraries hand out is not seen from then on",
-		signal_name(w->signal), seconds(w->head.ns - m->begin.head.ns));
-}
-
-static void list_told_gaps(const struct model *m, struct arena *a, struct report_view *v)
-{
-	for (size_t i = 0; i < m->gap_count; i++) {
-		const struct gap *g = &m->gaps[i];
-		struct gap_view *gap = gap_add(a, v, model_process(m, g->pid, g->start_ns));
-
-		gap->pid = g->pid;
-		gap->reason = copy(a, g->text);
-	}
-}
-
-#define OBSCURE_LEAST 10 /* fewer would not have been judged anyway */
-
-static bool is_told(const struct report_view *v, const struct gap_view *g)
-{
-	for (const struct gap_view *other = v->gaps; other < g; other++)
-		if (other->pid == g->pid && other->reason && !strcmp(other->reason, g->reason))
-			return true;
-	return false;
-}
-
-/* Lists sites where too many objects are freed by calls that no probe sees. */
-static void list_obscure_sites(const struct model *m, struct arena *a, struct report_view *v)
-{
-	struct table_slot *slot;
-	size_t at = 0;
-
-	while ((slot = table_next(&m->processes, &at))) {
-		const struct process_model *p = slot->value;
-
-		for (const struct site_model *site = p->sites; site; site = site->next) {
-			const struct ev_site *state = &site->state;
-			struct gap_view *g;
-
-			if (state->acquired - state->released < OBSCURE_LEAST ||
-			    !site_is_obscure(site))
-				continue;
-			g = gap_add(a, v, p);
-			g->reason = arena_format(a,
-						 "some %s are freed by means we do not see: how "
-						 "many are kept is not known",
-						 *state->object ? state->object : "objects");
-			if (!g->reason || is_told(v, g))
-				v->gap_count--;
-		}
-	}
-}
-
-/* Names what the probes of a library count, in words for the report. */
-static const char *counted_of(uint32_t library)
-{
-	switch (library) {
-	case EV_LIBRARY_LIBPQ:
-		return "results";
-	case EV_LIBRARY_MYSQL:
-		return "results and statements";
-	case EV_LIBRARY_SQLITE:
-		return "connections and statements";
-	default:
-		return "calls";
-	}
-}
-
-/* Says how many places and stacks were beyond what the model keeps. */
-static void list_refused(const struct model *m, struct arena *a, struct report_view *v)
-{
-	struct gap_view *g;
-
-	if (!m->code.refused)
-		return;
-	g = gap_add(a, v, NULL);
-	g->subject = "source lines";
-	g->reason = arena_format(a,
-				 "source lines: %llu places and stacks were too many to keep, so "
-				 "some findings may lack theirs",
-				 (unsigned long long)m->code.refused);
-}
-
-/* Says how many SQL texts and gaps were beyond what the model keeps. */
-static void list_left_out(const struct model *m, struct arena *a, struct report_view *v)
-{
-	struct gap_view *g;
-
-	if (m->texts_refused) {
-		g = gap_add(a, v, NULL);
-		g->subject = "SQL texts";
-		g->reason = arena_format(a,
-					 "SQL texts: %llu were too many to keep, so some findings "
-					 "may lack theirs",
-					 (unsigned long long)m->texts_refused);
-	}
-	if (m->gaps_refused) {
-		g = gap_add(a, v, NULL);
-		g->subject = "gaps";
-		g->reason = arena_format(a, "gaps: %llu more were told than are listed here",
-					 (unsigned long long)m->gaps_refused);
-	}
-}
-
-/* Says how many processes with findings were dropped because there were too many to keep. */
-static void list_forgotten(const struct model *m, struct arena *a, struct report_view *v)
-{
-	struct gap_view *g;
-
-	if (!m->forgotten.accused)
-		return;
-	g = gap_add(a, v, NULL);
-	g->subject = "processes that ended";
-	g->reason = arena_format(a,
-				 "processes that ended: %llu had findings, which were too many to "
-				 "keep",
-				 (unsigned long long)m->forgotten.accused);
-}
-
-static void list_detached(const struct model *m, struct arena *a, struct report_view *v)
-{
-	for (const struct library_model *l = m->first_library; l; l = l->next) {
-		const char *slash = strrchr(l->state.path, '/');
-		const char *name = slash ? slash + 1 : l->state.path;
-		struct gap_view *g;
-
-		if (!l->detached_ns)
-			continue;
-		g = gap_add(a, v, NULL);
-		g->subject = arena_format(a, "%s of %.*s", counted_of(l->state.library),
-					  (int)strcspn(name, "."), name);
-		g->reason = arena_format(a,
-					 "%s: not counted after %.0f s, to stay within the "
-					 "budget",
-					 g->subject ? g->subject : "",
-					 seconds(l->detached_ns - m->begin.head.ns));
-	}
-}
-
-static int list_gaps(const struct model *m, struct arena *a, struct report_view *v)
-{
-	v->gaps = arena_alloc(a, (m->gap_count + m->sites.count + m->libraries.count + 6) *
-					 sizeof(*v->gaps));
-	if (!v->gaps)
-		return -1;
-	list_withdrawn(m, a, v);
-	list_told_gaps(m, a, v);
-	list_obscure_sites(m, a, v);
-	list_detached(m, a, v);
-	list_refused(m, a, v);
-	list_left_out(m, a, v);
-	list_forgotten(m, a, v);
-	return 0;
-}
-
 static int list_libraries(const struct model *m, struct arena *a, struct report_view *v)
 {
 	v->libraries = arena_alloc(a, (m->libraries.count + 1) * sizeof(*v->libraries));
@@ -922,8 +413,8 @@ static int list_libraries(const struct model *m, struct arena *a, struct report_
 		const struct ev_library *state = &l->state;
 
 		v->libraries[v->library_count++] = (struct library_view){
-			.path = copy(a, state->path),
-			.build_id = *state->build_id ? copy(a, state->build_id) : NULL,
+			.path = arena_string(a, state->path),
+			.build_id = *state->build_id ? arena_string(a, state->build_id) : NULL,
 			.probes = state->probes,
 			.cheap = state->cheap,
 			.hits = state->hits,
@@ -943,8 +434,8 @@ static void account(const struct model *m, struct arena *a, struct report_view *
 	v->mode = m->begin.mode;
 	v->start_realtime_ns = m->begin.realtime_ns;
 	v->seconds = seconds(window);
-	v->kernel = copy(a, m->begin.kernel);
-	v->arch = copy(a, m->begin.arch);
+	v->kernel = arena_string(a, m->begin.kernel);
+	v->arch = arena_string(a, m->begin.arch);
 	v->cut = !m->ended;
 	memcpy(v->losses, m->loss.count, sizeof(v->losses));
 	/* A snapshot has no duration worth dividing by. */

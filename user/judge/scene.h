@@ -5,8 +5,8 @@
  * A scene is one endpoint of one process, or the process as a whole (objects of its libraries,
  * memory).
  */
-#ifndef DBLEAK_MODEL_SCENE_H
-#define DBLEAK_MODEL_SCENE_H
+#ifndef DBLEAK_JUDGE_SCENE_H
+#define DBLEAK_JUDGE_SCENE_H
 
 #include "user/model/model.h"
 #include "user/judge/view.h"
@@ -70,6 +70,13 @@ struct scene {
 	struct finding_view *findings;
 	size_t finding_count, finding_room;
 };
+
+/* Gathers the connections of one endpoint, open and closed.  Returns 0, or -1 without memory. */
+int scene_fill(struct scene *s, struct connection **open, size_t open_count);
+
+/* The flags that hide a connection's state: TLS, compression, hidden I/O.  TLS does not hide it
+ * where the library's plaintext is read. */
+uint32_t life_unreadable(const struct life *l);
 
 /* Adds a finding and sets the fields that the scene knows; NULL without memory.  The rule fills in
  * acquired, open and such. */

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * gaps.c - see gaps.h.
+ */
+#include "user/judge/gaps.h"
+
+#include <string.h>
+
+#include "user/judge/scene.h"
+
+static struct gap_view *gap_add(struct arena *a, struct report_view *v,
+				const struct process_model *p)
+{
+	struct gap_view *g = &v->gaps[v->gap_count++];
+
+	g->pid = p ? p->pid : 0;
+	g->comm = p ? arena_string(a, p->comm) : NULL;
+	return g;
+}
+
+/* The names of the numbers in signal.h. */
+static const char *signal_name(uint32_t number)
+{
+	static const char *const names[] = {
+		[4] = "SIGILL", [5] = "SIGTRAP", [6] = "SIGABRT", [11] = "SIGSEGV"};
+	const size_t n = sizeof(names) / sizeof(names[0]);
+
+	return number < n && names[number] ? names[number] : "a signal";
+}
+
+static void list_withdrawn(const struct model *m, struct arena *a, struct report_view *v)
+{
+	const struct ev_withdrawn *w = &m->withdrawn;
+	struct gap_view *g;
+
+	if (!w->pid)
+		return;
+	g = gap_add(a, v, NULL);
+	g->pid = w->pid;
+	g->comm = arena_string(a, w->comm);
+	g->withdrawn = true;
+	g->reason = arena_format(
+		a,
+		"died of %s at a probe of ours or inside a probed call, %.1f s after "
+		"the start: all probes were taken out of all processes at once and "
+		"stay out; what libraries hand out is not seen from then on",
+		signal_name(w->signal), seconds(w->head.ns - m->begin.head.ns));
+}
+
+static void list_told_gaps(const struct model *m, struct arena *a, struct report_view *v)
+{
+	for (size_t i = 0; i < m->gap_count; i++) {
+		const struct gap *g = &m->gaps[i];
+		struct gap_view *gap = gap_add(a, v, model_process(m, g->pid, g->start_ns));
+
+		gap->pid = g->pid;
+		gap->reason = arena_string(a, g->text);
+	}
+}
+
+#define OBSCURE_LEAST 10 /* fewer would not have been judged anyway */
+
+static bool is_told(const struct report_view *v, const struct gap_view *g)
+{
+	for (const struct gap_view *other = v->gaps; other < g; other++)
+		if (other->pid == g->pid && other->reason && !strcmp(other->reason, g->reason))
+			return true;
+	return false;
+}
+
+/* Lists sites where too many objects are freed by calls that no probe sees. */
+static void list_obscure_sites(const struct model *m, struct arena *a, struct report_view *v)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&m->processes, &at))) {
+		const struct process_model *p = slot->value;
+
+		for (const struct site_model *site = p->sites; site; site = site->next) {
+			const struct ev_site *state = &site->state;
+			struct gap_view *g;
+
+			if (state->acquired - state->released < OBSCURE_LEAST ||
+			    !site_is_obscure(site))
+				continue;
+			g = gap_add(a, v, p);
+			g->reason = arena_format(a,
+						 "some %s are freed by means we do not see: how "
+						 "many are kept is not known",
+						 *state->object ? state->object : "objects");
+			if (!g->reason || is_told(v, g))
+				v->gap_count--;
+		}
+	}
+}
+
+/* Names what the probes of a library count, in words for the report. */
+static const char *counted_of(uint32_t library)
+{
+	switch (library) {
+	case EV_LIBRARY_LIBPQ:
+		return "results";
+	case EV_LIBRARY_MYSQL:
+		return "results and statements";
+	case EV_LIBRARY_SQLITE:
+		return "connections and statements";
+	default:
+		return "calls";
+	}
+}
+
+/* Says how many places and stacks were beyond what the model keeps. */
+static void list_refused(const struct model *m, struct arena *a, struct report_view *v)
+{
+	struct gap_view *g;
+
+	if (!m->code.refused)
+		return;
+	g = gap_add(a, v, NULL);
+	g->subject = "source lines";
+	g->reason = arena_format(a,
+				 "source lines: %llu places and stacks were too many to keep, so "
+				 "some findings may lack theirs",
+				 (unsigned long long)m->code.refused);
+}
+
+/* Says how many SQL texts and gaps were beyond what the model keeps. */
+static void list_left_out(const struct model *m, struct arena *a, struct report_view *v)
+{
+	struct gap_view *g;
+
+	if (m->texts_refused) {
+		g = gap_add(a, v, NULL);
+		g->subject = "SQL texts";
+		g->reason = arena_format(a,
+					 "SQL texts: %llu were too many to keep, so some findings "
+					 "may lack theirs",
+					 (unsigned long long)m->texts_refused);
+	}
+	if (m->gaps_refused) {
+		g = gap_add(a, v, NULL);
+		g->subject = "gaps";
+		g->reason = arena_format(a, "gaps: %llu more were told than are listed here",
+					 (unsigned long long)m->gaps_refused);
+	}
+}
+
+/* Says how many processes with findings were dropped because there were too many to keep. */
+static void list_forgotten(const struct model *m, struct arena *a, struct report_view *v)
+{
+	struct gap_view *g;
+
+	if (!m->forgotten.accused)
+		return;
+	g = gap_add(a, v, NULL);
+	g->subject = "processes that ended";
+	g->reason = arena_format(a,
+				 "processes that ended: %llu had findings, which were too many to "
+				 "keep",
+				 (unsigned long long)m->forgotten.accused);
+}
+
+static void list_detached(const struct model *m, struct arena *a, struct report_view *v)
+{
+	for (const struct library_model *l = m->first_library; l; l = l->next) {
+		const char *slash = strrchr(l->state.path, '/');
+		const char *name = slash ? slash + 1 : l->state.path;
+		struct gap_view *g;
+
+		if (!l->detached_ns)
+			continue;
+		g = gap_add(a, v, NULL);
+		g->subject = arena_format(a, "%s of %.*s", counted_of(l->state.library),
+					  (int)strcspn(name, "."), name);
+		g->reason = arena_format(a,
+					 "%s: not counted after %.0f s, to stay within the "
+					 "budget",
+					 g->subject ? g->subject : "",
+					 seconds(l->detached_ns - m->begin.head.ns));
+	}
+}
+
+int list_gaps(const struct model *m, struct arena *a, struct report_view *v)
+{
+	v->gaps = arena_alloc(a, (m->gap_count + m->sites.count + m->libraries.count + 6) *
+					 sizeof(*v->gaps));
+	if (!v->gaps)
+		return -1;
+	list_withdrawn(m, a, v);
+	list_told_gaps(m, a, v);
+	list_obscure_sites(m, a, v);
+	list_detached(m, a, v);
+	list_refused(m, a, v);
+	list_left_out(m, a, v);
+	list_forgotten(m, a, v);
+	return 0;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * scene.c - see scene.h.
+ */
+#include "user/judge/scene.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+uint32_t life_unreadable(const struct life *l)
+{
+	uint32_t flags = l->flags & (EV_CONN_TLS | EV_CONN_COMPRESSED | EV_CONN_HIDDEN_IO);
+
+	return l->flags & EV_CONN_DECRYPTED ? flags & ~EV_CONN_TLS : flags;
+}
+
+double seconds(uint64_t ns)
+{
+	return ns / 1e9;
+}
+
+struct finding_view *finding_add(struct scene *s, enum cause cause, enum resource resource)
+{
+	struct finding_view *f;
+
+	if (s->finding_count == s->finding_room) {
+		size_t room = s->finding_room ? 2 * s->finding_room : 4;
+		struct finding_view *more = realloc(s->findings, room * sizeof(*more));
+
+		if (!more)
+			return NULL;
+		s->findings = more;
+		s->finding_room = room;
+	}
+	f = &s->findings[s->finding_count++];
+	*f = (struct finding_view){.cause = cause,
+				   .resource = resource,
+				   .database = s->endpoint ? s->endpoint->database : EV_DB_UNKNOWN,
+				   .oldest_seconds = -1,
+				   .growth_per_minute = -1,
+				   .bytes = UNKNOWN64,
+				   .rows = UNKNOWN64};
+	return f;
+}
+
+void finding_because(struct scene *s, struct finding_view *f, const char *format, ...)
+{
+	const char **more = arena_alloc(s->arena, (f->evidence_count + 1) * sizeof(*more));
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (!more)
+		return;
+	for (size_t i = 0; i < f->evidence_count; i++)
+		more[i] = f->evidence[i];
+	more[f->evidence_count] = arena_copy(s->arena, text, strlen(text));
+	f->evidence = more;
+	f->evidence_count += more[f->evidence_count] != NULL;
+}
+
+enum confidence confidence_cap(const struct scene *s, enum confidence c)
+{
+	const __u64 *lost = s->model->loss.count;
+	size_t guessed = 0, unsure = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct connection *open = s->seen[i].open;
+
+		unsure += life_unreadable(s->seen[i].life) ||
+			  s->seen[i].life->flags & (EV_CONN_PIPELINED | EV_CONN_TENTATIVE);
+		guessed += open && open->database != EV_DB_SQLITE &&
+			   !(open->signs & (EV_SIGN_HANDSHAKE | EV_SIGN_REQUEST | EV_SIGN_REPLY |
+					    EV_SIGN_SERVER | EV_SIGN_LIBRARY));
+	}
+	if (2 * guessed > s->count)
+		return CONFIDENCE_POSSIBLE;
+	if (c == CONFIDENCE_CERTAIN &&
+	    (lost[EV_LOSS_RING_FULL] || lost[EV_LOSS_MAP_FULL] || 2 * unsure > s->count))
+		return CONFIDENCE_LIKELY;
+	return c;
+}
+
+struct finding_view *finding_of(const struct scene *s, enum cause cause)
+{
+	struct finding_view *all = s->endpoint ? s->findings : s->view->findings;
+	size_t n = s->endpoint ? s->finding_count : s->view->finding_count;
+
+	for (size_t i = 0; i < n; i++)
+		if (all[i].cause == cause)
+			return &all[i];
+	return NULL;
+}
+
+uint64_t open_of(const struct scene *s, enum cause cause)
+{
+	const struct finding_view *all = s->endpoint ? s->findings : s->view->findings;
+	size_t n = s->endpoint ? s->finding_count : s->view->finding_count;
+	uint64_t open = 0;
+
+	for (size_t i = 0; i < n; i++)
+		open += all[i].cause == cause ? all[i].open : 0;
+	return open;
+}
+
+const struct connection *connection_of(const struct scene *s, const struct handle *h)
+{
+	struct table_key key = {h->parent, (uint64_t)s->process->number << 32 | EV_RES_CONNECTION};
+	const struct handle *parent = h->parent ? table_get(&s->model->handles, key) : NULL;
+
+	return parent && parent->connection ? table_get(&s->model->connections,
+							(struct table_key){parent->connection, 0})
+					    : NULL;
+}
+
+bool is_private(const struct endpoint *e)
+{
+	return e->database == EV_DB_SQLITE && (!e->path || !strcmp(e->path, ":memory:"));
+}
+
+static int by_birth(const void *a, const void *b)
+{
+	const struct birth *x = a, *y = b;
+
+	return (x->ns > y->ns) - (x->ns < y->ns);
+}
+
+static void scene_add(struct scene *s, const struct life *life, const struct connection *open,
+		      const struct text *sql)
+{
+	struct seen *x = &s->seen[s->count++];
+
+	x->life = life;
+	x->open = open;
+	x->sql = sql;
+	x->exit = life->closed_ns && life->flags & EV_CONN_EXIT;
+	x->end_ns = life->closed_ns ? life->closed_ns : s->now_ns;
+	if (life->born_ns)
+		s->births[s->birth_count++] = (struct birth){life->born_ns, life->tid};
+}
+
+/* Connections that a process closes in its last second, after its last opening, belong to its
+ * shutdown.  A proper close changes nothing: they were held for the whole run. */
+static void mark_shutdown(struct scene *s)
+{
+	uint64_t last_birth = s->birth_count ? s->births[s->birth_count - 1].ns : 0;
+
+	if (!s->process->exited_ns)
+		return;
+	for (size_t i = 0; i < s->count; i++) {
+		struct seen *x = &s->seen[i];
+
+		if (!x->life->closed_ns || x->exit || x->end_ns < last_birth ||
+		    x->end_ns + SECOND_NS < s->process->exited_ns)
+			continue;
+		x->exit = true;
+		x->farewell = true;
+	}
+}
+
+int scene_fill(struct scene *s, struct connection **open, size_t open_count)
+{
+	size_t room = s->process->past_count + open_count + 1;
+
+	s->seen = calloc(room, sizeof(*s->seen));
+	s->births = calloc(room, sizeof(*s->births));
+	if (!s->seen || !s->births)
+		return -1;
+	for (size_t i = 0; i < s->process->past_count; i++)
+		if (s->process->past[i].endpoint == s->endpoint)
+			scene_add(s, &s->process->past[i].life, NULL, s->process->past[i].sql);
+	for (size_t i = 0; i < open_count; i++)
+		if (open[i]->endpoint == s->endpoint)
+			scene_add(s, &open[i]->life, open[i], open[i]->sql);
+	qsort(s->births, s->birth_count, sizeof(*s->births), by_birth);
+	mark_shutdown(s);
+	return 0;
+}
