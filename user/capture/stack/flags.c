@@ -18,7 +18,7 @@
 #include "user/capture/host/procfs.h"
 #include "user/capture/stack/v8.h"
 
-/* Is the process's program called so? */
+/* Does the process run a program with this file name? */
 static bool is_program(uint32_t pid, const char *name)
 {
 	char path[32], target[1024];
@@ -34,7 +34,7 @@ static bool is_program(uint32_t pid, const char *name)
 	return base && !strcmp(base + 1, name);
 }
 
-/* The process's own number, as its container counts. */
+/* The pid that the process has in its container: the last number of NSpid. */
 static uint32_t inner_pid(uint32_t pid)
 {
 	char path[32], line[256];

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * flags.h - which running programs name their own code only if they are told to.
+ * flags.h - which running programs can be read only if they were started or built in a certain way.
  *
- * For doctor: one look at all processes, by the names of their programs.
+ * For doctor: one look at all processes, by the file names of their programs.
  */
 #ifndef DBLEAK_CAPTURE_FLAGS_H
 #define DBLEAK_CAPTURE_FLAGS_H
 
 #include <stddef.h>
 
-/* Java names its methods in a map beside it.  Node's builds tell where their calls are, or not.  0:
- * nothing is missing; -ENOENT: some lack it.  detail says how many, one clause of plain text. */
+/* A Java process can be read if it writes /tmp/perf-PID.map.  A Node.js process can be read if its
+ * build has V8's debug data, or if it writes such a map.  Returns 0: all can be read; -ENOENT: some
+ * cannot; or -errno.  detail: how many can be read, as one clause of plain text. */
 int flags_java(char *detail, size_t size);
 int flags_node(char *detail, size_t size);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * reader.c - routes samples to readers, and their answers to the ledger of stacks.
+ * reader.c - routes samples to readers, and their answers to stack.c.
  *
- * Copied stacks go to a process of their own and come back later; interpreted ones are read at
- * once, while what they point to is still there.
+ * A worker process names copied stacks, so their answers come later.  Interpreted stacks are named
+ * at once, while the objects that they point to still exist.
  */
 #include "user/capture/stack/reader.h"
 
@@ -24,7 +24,8 @@
 #include "user/capture/stack/stack.h"
 
 #define TOLD_MOST (1 << 17) /* sites, and processes */
-/* Low bits of ids of callers: no CPU of the kernel half has so high a number */
+/* Low bits of the ids made here for callers.  In the ids of the kernel half they hold the CPU's
+ * number, which is never so high. */
 #define SITE_SAMPLE 0xfffe
 struct readers {
 	struct kernel *kernel;
@@ -34,11 +35,11 @@ struct readers {
 	struct nodes *nodes;
 	struct pythons *pythons;
 	const struct runtimes *runtimes; /* NULL: not known yet */
-	struct table refused; /* processes of which it was told that their frames are not read */
-	struct table sites;   /* that have a place; the value says nothing */
+	struct table refused;		 /* processes whose EV_GAP was reported: frames not read */
+	struct table sites;		 /* sites that have a place; the value has no meaning */
 	uint64_t asked, skipped;
 	struct texts texts;
-	int err; /* the first of memory */
+	int err; /* of an answer that could not be kept; 0 none */
 };
 
 static void forget(void *context, uint64_t sample)
@@ -114,8 +115,8 @@ static void on_answer(void *context, const struct native_answer *answer)
 
 	if (err)
 		r->err = err;
-	/* A stack without names may have some the next time: the kernel half is to copy it again.
-	 */
+	/* A stack without names may have some the next time, so the kernel half must copy it
+	 * again. */
 	if (!answer->count)
 		kernel_stack_forget(r->kernel, answer->id);
 	else if (answer->shape_key && answer->shape)
@@ -134,7 +135,7 @@ void readers_finish(struct readers *r, int timeout_ms)
 	native_flush(r->native, timeout_ms, on_answer, r);
 }
 
-/* Lost stacks have no frames: what waits for them need not wait. */
+/* Gives a lost stack no frames, so that evidence does not wait for it. */
 static void unnamed(struct readers *r, uint64_t id, uint32_t pid, uint64_t start_ns)
 {
 	const struct stack_owner owner = {.start_ns = start_ns, .pid = pid};
@@ -151,8 +152,8 @@ static int read_python(struct readers *r, const struct raw_stack *raw, struct fr
 	return build ? python_read(r->pythons, build, raw, frames, flags) : -ENOENT;
 }
 
-/* Frames of interpreters, and of Node's JavaScript in a copied stack, are named at once, from the
- * memory of their process. */
+/* Names the frames of an interpreter, or of Node's JavaScript in a copied stack, at once and from
+ * the memory of the process. */
 static int read_frames(struct readers *r, const struct raw_stack *raw, struct frame *frames,
 		       uint32_t *flags)
 {
@@ -172,7 +173,7 @@ static int read_frames(struct readers *r, const struct raw_stack *raw, struct fr
 	return -ENOTSUP;
 }
 
-/* False: a copied stack without such frames. */
+/* Names an interpreted stack.  False: a copied stack without interpreted frames. */
 static bool interpreted(struct readers *r, const struct raw_stack *raw)
 {
 	const struct stack_owner owner = {.start_ns = raw->start_ns, .pid = raw->pid};
@@ -190,7 +191,8 @@ static bool interpreted(struct readers *r, const struct raw_stack *raw)
 	}
 	if (n <= 0 && raw->runtime == RUNTIME_NATIVE)
 		return false;
-	/* What could not be named this time may be the next: it is not to be taken for known. */
+	/* A stack that could not be named may be named the next time, so it must not count as
+	 * known. */
 	if (n <= 0)
 		kernel_stack_forget(r->kernel, raw->id);
 	err = stacks_named(r->stacks, raw->id, &owner, frames, n > 0 ? n : 0,
@@ -200,14 +202,15 @@ static bool interpreted(struct readers *r, const struct raw_stack *raw)
 	return true;
 }
 
-/* Of processes that come and go for days: what is told once more does no harm. */
+/* Empties a table that processes fill as they come and go for days.  Its entries only save repeated
+ * reports, and a repeated report does no harm. */
 static void bound(struct table *t)
 {
 	if (t->count >= TOLD_MOST)
 		table_free(t);
 }
 
-/* Once of each process whose interpreter is none that can be read. */
+/* Reports once for each process that its interpreter cannot be read, and why. */
 static void tell_refusal(struct readers *r, const struct raw_stack *raw)
 {
 	struct table_key key = {raw->pid, raw->start_ns};
@@ -249,7 +252,7 @@ void readers_evidence(struct readers *r, const struct ev_head *record)
 		r->err = err;
 }
 
-/* What a library's call returns to is named as a sample of its own. */
+/* Asks for the name of the address that a library's call returns to, as a sample of its own. */
 static void ask_caller(struct readers *r, const struct ev_site *site, struct ev_evidence *evidence)
 {
 	evidence->stack = ++r->asked << 16 | SITE_SAMPLE;

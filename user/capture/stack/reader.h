@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * reader.h - who reads which stack: samples of the kernel half go to the reader of their run time,
- * and what it makes of them becomes records.
+ * reader.h - gives each sample of the kernel half to the reader of its run time, and turns the
+ * named frames into records.
  */
 #ifndef DBLEAK_CAPTURE_READER_H
 #define DBLEAK_CAPTURE_READER_H
@@ -17,7 +17,7 @@ struct runtimes;
 
 struct readers_host {
 	void *context;
-	/* Tells one record; its time is the host's to set. */
+	/* Reports one record; the host sets its time. */
 	void (*tell)(void *context, struct ev_head *record);
 };
 
@@ -27,29 +27,31 @@ int readers_open(struct readers **out, struct kernel *kernel, struct nursery *nu
 /* Accepts NULL. */
 void readers_close(struct readers *r);
 
-/* Who knows which interpreter is where; borrowed.  Until then no Python is read. */
+/* Sets the list of known interpreters; borrowed.  Without it no Python stack is read. */
 void readers_runtimes(struct readers *r, const struct runtimes *runtimes);
 
 /* Readable when readers_step is due. */
 int readers_fd(const struct readers *r);
-/* What was read since.  0 or -errno. */
+/* Takes in the stacks that were named since the last call.  0 or -errno. */
 int readers_step(struct readers *r);
-/* Waits for what is still being read, but no longer than so. */
+/* Waits for the stacks that are still being named, at most timeout_ms. */
 void readers_finish(struct readers *r, int timeout_ms);
 
-/* A process was met of which stacks are likely to come: what it maps is looked at while it lives.
- */
+/* Announces a process whose stacks are likely to come, so that its mappings are read while it
+ * lives. */
 void readers_process(struct readers *r, uint32_t pid, uint64_t start_ns);
-/* RAW_STACK and RAW_EVIDENCE of the kernel half. */
+/* Take a RAW_STACK or a RAW_EVIDENCE of the kernel half. */
 void readers_stack(struct readers *r, const struct ev_head *record);
 void readers_evidence(struct readers *r, const struct ev_head *record);
-/* A site has a stack, if only for this time, or else its caller, if that is where it is. */
+/* Gives a site its place: the stack of this sample, or, without one, the library's caller
+ * (site->caller).  is_caller: that caller is a line of the program, since the program is not
+ * interpreted. */
 void readers_site(struct readers *r, const struct ev_site *site, uint64_t stack, bool is_caller);
 
-/* The EV_STACK that a sample is; see stacks_told. */
+/* Finds the EV_STACK of a sample; see stacks_told. */
 int readers_told(struct readers *r, uint64_t sample, uint64_t *stack);
 
-/* Stacks that could not be told of, for want of room. */
+/* Stacks that were lost: no room, no answer of the worker, or Node's share of time used up. */
 uint64_t readers_lost(const struct readers *r);
 
 #endif

@@ -23,28 +23,29 @@
 #define REFUSED_MOST 4096 /* processes remembered whose interpreter is not read */
 #define RECENT_MOST  256  /* mappings that are looked at again */
 #define AGAIN_NS     200000000ULL
-#define ROW_REST_NS  10000000000ULL /* before the row of a Python that is gone serves another */
+#define ROW_REST_NS  10000000000ULL /* a row rests so long before it serves another Python */
 #define NAME_LEN     16
 
-/* One file that holds an interpreter. */
+/* A file that holds an interpreter. */
 struct interpreter {
 	struct interpreter *next;
 	uint64_t device, inode;
 	char name[NAME_LEN];	      /* "Python 3.11" */
-	const char *why;	      /* its frames are not read; NULL: they are */
-	struct runtime_process found; /* its address is the file's own */
+	const char *why;	      /* why its frames are not read; NULL: they are */
+	struct runtime_process found; /* address: as the ELF file has it */
 	uint64_t code_offset, code_address;
 	struct reach_set *starts;
-	char *path; /* of one that distributions keep: it stays while it is there; else NULL */
+	char *path; /* set by runtimes_head_start: kept while the file exists; else NULL */
 };
 
 /*
- * A program is mapped before its exec is over, and the end of that takes out what is known of the
- * process.  Whoever was entered too early, or not for what was there still, is entered again.
+ * A program is mapped before its exec ends, and the end of exec removes the process's entry from
+ * the kernel's map.  So a process is entered a second time a little later: its first entry may have
+ * been removed, or refused because the entry of the old program was still there.
  */
 struct recent {
 	struct library_mapping mapping; /* pid 0: none */
-	uint64_t due_ns;		/* 0: not known yet */
+	uint64_t due_ns;		/* when to enter it again; 0: not set yet */
 };
 
 struct runtimes {
@@ -57,16 +58,17 @@ struct runtimes {
 	struct probe_programs started;
 	struct python_build *pythons;
 	size_t python_count;		   /* rows that are, or were, in use */
-	uint64_t row_gone_ns[PYTHON_ROWS]; /* since when nobody maps its file; 0 it is in use */
+	uint64_t row_gone_ns[PYTHON_ROWS]; /* since when no process maps its file; 0: in use */
 	struct table refused;		   /* pid -> struct interpreter */
 };
 
-/* 0 found, -ENOENT none, -ENOTSUP one that is not read, and *why. */
+/* Returns 0: found; -ENOENT: no such interpreter; -ENOTSUP: one whose frames are not read, and
+ * out->why says why. */
 typedef int probe_fn(struct runtimes *r, struct elf_file *elf, const struct library_file *file,
 		     struct interpreter *out);
 
-/* Where interpreters start, a probe tells of their process; without it they are found a little
- * later. */
+/* Puts a probe where the interpreter starts; the probe enters each new process at once.  Without it
+ * a process is found a little later. */
 static void watch_starts(struct runtimes *r, const struct library_file *file, struct interpreter *i,
 			 uint64_t offset)
 {
@@ -84,8 +86,8 @@ static uint64_t now_boot(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-/* A row that was never used, else the one that is free for longest: samples of its Python may be on
- * their way.  PYTHON_ROWS: there is none. */
+/* Returns a row that was never used, else the row that is free for longest, because samples of its
+ * old Python may still be on their way.  PYTHON_ROWS: no row is free. */
 static size_t find_row(const struct runtimes *r)
 {
 	size_t best = PYTHON_ROWS;
@@ -205,7 +207,7 @@ static void forget_refused(struct runtimes *r, const struct interpreter *i)
 		if (slot->value != i)
 			continue;
 		table_remove(&r->refused, slot->key);
-		at--; /* the table closed the gap from behind */
+		at--; /* table_remove moved a later entry here */
 	}
 }
 
@@ -233,7 +235,8 @@ void runtimes_gone(struct runtimes *r, uint64_t device, uint64_t inode)
 	free(i);
 }
 
-/* Another interpreter came first: a program's own, before one that a library brings. */
+/* Has the process another interpreter already?  The first one counts, since a program's own
+ * interpreter is mapped before one that a library brings. */
 static bool is_taken(const struct runtimes *r, uint32_t pid, const struct runtime_process *new)
 {
 	struct runtime_process old;
@@ -255,7 +258,8 @@ static void enter(struct runtimes *r, const struct library_mapping *m)
 	struct process_facts facts;
 	struct runtime_process process;
 
-	/* Of several pieces of code the first tells where the file lies. */
+	/* A file may be mapped in several pieces.  Only the piece with its first code gives the
+	 * load address. */
 	if (!i || i->code_offset < m->offset || i->code_offset - m->offset >= m->end - m->start)
 		return;
 	if (i->why) {
@@ -270,7 +274,7 @@ static void enter(struct runtimes *r, const struct library_mapping *m)
 	if (is_taken(r, m->pid, &process))
 		return;
 	kernel_runtime_set(r->kernel, m->pid, &process);
-	/* It may have ended before, and nobody would take the entry out. */
+	/* The process may have ended meanwhile; then no exit event will remove the entry. */
 	if (procfs_facts(r->procfs, m->pid, &facts))
 		kernel_runtime_forget(r->kernel, m->pid);
 }
@@ -353,7 +357,7 @@ void runtimes_head_start(struct runtimes *r)
 	};
 	glob_t found = {};
 
-	if (!r->started.multi) /* else each probe takes long to take out again */
+	if (!r->started.multi) /* without uprobe_multi each probe takes long to remove */
 		return;
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
 		glob(patterns[i], GLOB_BRACE | (i ? GLOB_APPEND : 0), NULL, &found);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * runtime.h - which processes run interpreted code, and who interprets it.
+ * runtime.h - which processes run an interpreter, and which one.
  *
- * Files that hold an interpreter are told apart by what they export; each process that maps one is
- * entered into the kernel half's map, so that its stacks are walked as that interpreter's.  A
- * Python is entered by its own first instructions; the rest here is for those that run already,
- * and for interpreters without such a place.
+ * The symbols that a file exports show whether it holds an interpreter.  Each process that maps
+ * such a file is entered into the kernel half's map, so that its stacks are walked as those of that
+ * interpreter.  A new Python process is entered by a probe on the start of its interpreter.  The
+ * functions here are for processes that run already, and for interpreters without such a probe.
  */
 #ifndef DBLEAK_CAPTURE_RUNTIME_H
 #define DBLEAK_CAPTURE_RUNTIME_H
@@ -26,25 +26,26 @@ struct runtimes;
 /* All are borrowed.  0 or -errno. */
 int runtimes_open(struct runtimes **out, struct kernel *kernel, const struct procfs *procfs,
 		  struct reach *reach);
-/* The probes are reach's to take out.  Accepts NULL. */
+/* Leaves the probes to reach, which removes them.  Accepts NULL. */
 void runtimes_close(struct runtimes *r);
 
-/* Looks for an interpreter in a file, once.  True: it has one, and whoever maps it is of interest.
- */
+/* Looks for an interpreter in a file; call it once for each file.  True: the file has one, and
+ * processes that map it are to be passed to runtimes_mapped. */
 bool runtimes_file(struct runtimes *r, struct elf_file *elf, const struct library_file *file);
-/* Has it one, as far as that was looked for? */
+/* Was an interpreter found in this file? */
 bool runtimes_has(const struct runtimes *r, uint64_t device, uint64_t inode);
-/* Nobody maps the file any more: it is let go of. */
+/* Forgets a file that no process maps any more.  A file of runtimes_head_start stays while it
+ * exists. */
 void runtimes_gone(struct runtimes *r, uint64_t device, uint64_t inode);
-/* A process maps a file, which may have one. */
+/* Notes that a process maps a file, which may hold an interpreter. */
 void runtimes_mapped(struct runtimes *r, const struct library_mapping *mapping);
-/* Looks again at what was mapped lately; to be called about once a second, or more often. */
+/* Checks the latest mappings again; call it about once a second, or more often. */
 void runtimes_step(struct runtimes *r, uint64_t now_ns);
-/* Files where distributions keep interpreters, before anybody maps them. */
+/* Looks at the files where distributions keep interpreters, before any process maps them. */
 void runtimes_head_start(struct runtimes *r);
 
-/* Why the frames of this process, which has an interpreter, are not read: a clause such as "Python
- * 3.15: its version is not known".  False: nothing hinders. */
+/* Writes why the frames of a process that has an interpreter are not read: a clause such as "Python
+ * 3.15: its version is not known".  False: nothing prevents reading them. */
 bool runtimes_gap(const struct runtimes *r, uint32_t pid, char *text, size_t size);
 
 /* The Python of raw_stack.row; NULL: there is no such row. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * stack.c - from samples to EV_FRAME, EV_STACK and EV_EVIDENCE.
+ * stack.c - turns samples into EV_FRAME, EV_STACK and EV_EVIDENCE.
  *
- * Frames and stacks are known by hashes of what they are, so that equal ones are one, in each
- * recording alike.
+ * The id of a frame or a stack is a hash of its content: equal ones have one id, and the same id in
+ * every recording.
  */
 #include "user/capture/stack/stack.h"
 
@@ -18,7 +18,7 @@
 
 #define SAMPLES_MOST 65536
 #define TOLD_MOST    STACKS_TOLD_MOST /* frames and stacks */
-#define HELD_MOST    (32ULL << 20)    /* bytes of frames not told of yet */
+#define HELD_MOST    (32ULL << 20)    /* bytes of frames that are not reported yet */
 #define WAITING_MOST 65536	      /* evidence */
 
 #define FUNCTION_MOST 320
@@ -29,7 +29,7 @@
 _Static_assert(FUNCTION_MOST + FILE_MOST + MODULE_MOST + BUILD_MOST == EV_FRAME_TEXT_LEN,
 	       "the texts of a frame fit together");
 
-/* A stack whose frames are held, for it is not told of yet.  refs: samples that are it. */
+/* A stack that is not reported yet, with its frames.  refs: how many samples are equal to it. */
 struct held {
 	uint64_t id;
 	struct stack_owner owner;
@@ -38,13 +38,13 @@ struct held {
 	struct ev_frame *frame[EV_STACK_FRAMES];
 };
 
-struct waiting { /* evidence for a sample without a name */
+struct waiting { /* evidence for a sample that is not named yet */
 	struct waiting *next;
 	struct ev_evidence evidence;
 };
 
 struct sample {
-	uint64_t stack; /* its id; 0 it has none */
+	uint64_t stack; /* the id of its stack; 0 none */
 	bool named;
 	struct waiting *waiting;
 };
@@ -56,7 +56,7 @@ struct stacks {
 	size_t oldest;
 	struct table held; /* struct held, by id */
 	uint64_t held_bytes;
-	struct table told; /* ids of frames and stacks; the value says nothing */
+	struct table told; /* ids of reported frames and stacks; the value has no meaning */
 	size_t waiting;
 	uint64_t lost;
 	uint64_t renewals;
@@ -152,9 +152,9 @@ static void forget_oldest(struct stacks *s)
 }
 
 /*
- * Whoever reads our records has forgotten by now what nothing referred to.  So when many have been
- * told of it all begins anew: what is told of after this is told with its stack again.  A sample
- * whose stack was told goes, and the kernel half takes the stack once more when it comes by again.
+ * The model keeps only the latest frames and stacks that no record refers to.  So after many
+ * reports all ids count as new: later evidence brings its stack again.  A sample whose stack was
+ * reported is forgotten, and the kernel half sends that stack once more when it meets it.
  */
 static void renew(struct stacks *s)
 {
@@ -194,7 +194,8 @@ static struct sample *sample_of(struct stacks *s, uint64_t id)
 	return sample;
 }
 
-/* Appends at most `most` bytes of a text: the first, or the last, which say most of a path. */
+/* Appends at most `most` bytes of a text: the first ones, or the last ones, since the end of a path
+ * says most. */
 static uint16_t put_text(struct ev_frame *f, size_t *used, const char *text, size_t most, bool last)
 {
 	size_t n = text ? strlen(text) : 0;
@@ -208,7 +209,8 @@ static uint16_t put_text(struct ev_frame *f, size_t *used, const char *text, siz
 	return n;
 }
 
-/* JavaScript may be loaded from a URL, or be one. */
+/* The file of a JavaScript frame may be a URL, even a data: URL that is the program itself.
+ * redact_path() finds the part that may be shown. */
 static uint16_t put_file(struct ev_frame *f, size_t *used, const char *file)
 {
 	size_t n = file ? redact_path(file) : 0;
@@ -283,7 +285,8 @@ static struct held *held_make(const struct stack_owner *owner, const struct fram
 	return h;
 }
 
-/* Keeps a stack until it is told of, unless it has been or another sample was equal to it. */
+/* Keeps a stack until it is reported.  A stack that was reported already, or equals a kept one, is
+ * not kept again. */
 static int hold(struct stacks *s, struct sample *sample, struct held *h)
 {
 	struct table_key key = {h->id, 0};
@@ -334,7 +337,8 @@ static void tell_stack(struct stacks *s, struct held *h)
 	is_new(s, h->id);
 }
 
-/* Tells of the sample's stack unless that is done.  Its id; 0 it has none, or there is no room. */
+/* Reports the sample's stack unless this was done before.  Returns its id; 0: it has none, or there
+ * was no room for it. */
 static uint64_t tell_sample(struct stacks *s, const struct sample *sample)
 {
 	struct held *h = held_of(s, sample->stack);
@@ -359,7 +363,8 @@ static void tell_evidence(struct stacks *s, const struct sample *sample,
 	s->host.tell(s->host.context, &out.head);
 }
 
-/* None could be taken: what was told of the same before is out of date. */
+/* Reports evidence for which no stack could be taken, because an earlier stack for the same object
+ * is out of date now. */
 static void tell_without(struct stacks *s, const struct ev_evidence *evidence)
 {
 	struct ev_evidence out = *evidence;
