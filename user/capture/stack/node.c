@@ -17,13 +17,13 @@
 #include "user/capture/stack/v8.h"
 
 #define PROCESSES_MOST 8192
-#define FILES_MOST     256 /* programs kept; beyond, those that nobody asked for lately go */
-#define SHARE	       10  /* of ten moments one may be spent on reading */
+#define FILES_MOST     256 /* programs kept; beyond, the one used longest ago is dropped */
+#define SHARE	       10  /* reading may take one tenth of the time */
 #define CREDIT_MOST_NS 200000000
 
 struct program {
 	struct v8 *v8;	/* NULL: it has none */
-	uint64_t asked; /* when, in looks at programs */
+	uint64_t asked; /* the value of nodes.looks when it was used last */
 };
 
 struct nodes {
@@ -31,7 +31,7 @@ struct nodes {
 	struct table processes; /* pid, start -> struct program; borrowed */
 	uint64_t looks;
 	int64_t credit_ns; /* time left to read */
-	uint64_t at_ns;	   /* up to when it was counted */
+	uint64_t at_ns;	   /* when credit_ns was last brought up to date */
 };
 
 static void program_free(struct program *p)
@@ -81,11 +81,11 @@ static void forget_processes(struct nodes *n, const struct program *p)
 		if (slot->value != p)
 			continue;
 		table_remove(&n->processes, slot->key);
-		at--; /* the table closed the gap from behind */
+		at--; /* table_remove moved a later entry here */
 	}
 }
 
-/* Room for another program: the one goes that was asked for longest ago. */
+/* Makes room for another program by dropping the one that was used longest ago. */
 static void make_room(struct nodes *n)
 {
 	struct table_slot *slot, oldest = {};
@@ -162,8 +162,8 @@ static uint64_t now_ns(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-/* A stack takes a hundred looks into its process.  Who reads all that a busy program has does
- * nothing else any more. */
+/* Naming one stack takes about a hundred reads of its process's memory.  Without a limit the stacks
+ * of a busy program would take all of dbleak's time. */
 static bool has_time(struct nodes *n)
 {
 	uint64_t now = now_ns();

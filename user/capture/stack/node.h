@@ -2,8 +2,8 @@
 /*
  * node.h - which processes run Node.js, and the JavaScript frames of their copied stacks.
  *
- * A program is looked at when the first stack of one of its processes comes; what tells nothing of
- * a V8 in it costs one look for each file.
+ * A program's file is examined when the first stack of one of its processes comes.  A file without
+ * V8's debug data costs one look.
  */
 #ifndef DBLEAK_CAPTURE_NODE_H
 #define DBLEAK_CAPTURE_NODE_H
@@ -20,9 +20,9 @@ int nodes_open(struct nodes **out);
 void nodes_close(struct nodes *n);
 
 /* Names the JavaScript frames of a stack with RUNTIME_NATIVE, soon after it was copied: at most
- * STACK_FRAMES, texts are t's.  *flags: enum ev_stack_flag.  How many; 0 there are none, it is not
- * JavaScript that called, or nothing can be read of it; -EBUSY: reading has had its share of time.
- */
+ * STACK_FRAMES; the texts belong to t.  Sets *flags (enum ev_stack_flag).  Returns how many; 0:
+ * there are none, the caller is not JavaScript, or nothing can be read; -EBUSY: reading has used up
+ * its share of time. */
 int nodes_read(struct nodes *n, const struct raw_stack *raw, struct texts *t, struct frame *frames,
 	       uint32_t *flags);
 

@@ -10,18 +10,17 @@
 
 #include "bpf/stack/stack_perl.h"
 
-/* What differs by version, from the headers of each (x86-64, ithreads). */
+/* The layout that differs by version, from the headers of each (x86-64, ithreads). */
 static const struct row {
 	uint16_t next_state, debug_state; /* types of the OPs that are COPs */
-	bool with_aux; /* what a hash has beside its buckets lies behind its body, not behind them
-			*/
+	bool with_aux;			  /* xpvhv_aux follows the hash's body, not its buckets */
 } rows[PERL_ROWS] = {
 	[PERL_5_32] = {195, 196, false}, [PERL_5_34] = {195, 196, false},
 	[PERL_5_36] = {195, 196, true},	 [PERL_5_38] = {198, 199, true},
 	[PERL_5_40] = {198, 199, true},	 [PERL_5_42] = {202, 203, true},
 };
 
-/* The same in all of them. */
+/* The layout that all these versions share. */
 enum {
 	COP_BYTES = 56,
 	AT_CODE = 16, /* OP.op_ppaddr */
@@ -87,7 +86,7 @@ static bool read_value(const struct memory *m, uint64_t at, uint32_t type, struc
 	       (v->flags & SV_TYPE) == type;
 }
 
-/* A name as Perl shares it: HEK. */
+/* Reads a name from Perl's table of shared names (HEK). */
 static const char *read_shared(const struct memory *m, uint64_t at, struct texts *t)
 {
 	struct {
@@ -101,7 +100,7 @@ static const char *read_shared(const struct memory *m, uint64_t at, struct texts
 	return texts_read_bytes(t, m, at + sizeof(head), (size_t)head.length);
 }
 
-/* The name of a package, whose symbols a hash holds. */
+/* Reads the name of a package from the hash that holds its symbols. */
 static const char *read_package(const struct memory *m, const struct row *row, uint64_t at,
 				struct texts *t)
 {
@@ -120,7 +119,7 @@ static const char *read_package(const struct memory *m, const struct row *row, u
 	return read_shared(m, name, t);
 }
 
-/* "Package::name"; of main, "name".  NULL: not known. */
+/* Reads "Package::name", or "name" in package main.  NULL: not known. */
 static const char *read_name(const struct memory *m, const struct row *row, uint64_t at,
 			     struct texts *t)
 {
@@ -156,7 +155,7 @@ static const char *read_name(const struct memory *m, const struct row *row, uint
 	return NULL;
 }
 
-/* Where a statement is.  0, or -EBADMSG: it cannot be believed. */
+/* Reads file and line of a statement.  Returns 0; -EBADMSG: it cannot be believed; or -errno. */
 static int read_place(const struct memory *m, const struct row *row, uint64_t at, struct texts *t,
 		      struct frame *f)
 {
@@ -173,7 +172,7 @@ static int read_place(const struct memory *m, const struct row *row, uint64_t at
 	memcpy(&f->line, cop + AT_LINE, sizeof(f->line));
 	memcpy(&file, cop + AT_FILE, sizeof(file));
 	type &= TYPE_BITS;
-	/* What is compiled now is no OP: PL_compiling. */
+	/* Code that is being compiled has PL_compiling as its COP, with type 0 and no op_ppaddr. */
 	if (type != row->next_state && type != row->debug_state && (type || code))
 		return -EBADMSG;
 	f->file = file && f->line && f->line <= LINES_MOST ? texts_read(t, m, file, FILE_MOST)
@@ -199,12 +198,13 @@ int perl_read(const struct memory *m, const struct raw_stack *raw, struct texts 
 		if (err == -ESRCH || err == -EPERM)
 			return err;
 		if (err) {
-			/* What lies further out is not the caller of what lies further in. */
+			/* Frames behind an unreadable one are not the callers of the frames before
+			 * it. */
 			*flags |= EV_STACK_CUT;
 			break;
 		}
-		/* An eval's block is code of the function around it, and the line in it is meant.
-		 */
+		/* An eval's block is code of the function around it.  Both become one frame, with
+		 * the line inside the block. */
 		if (in_eval && !strcmp(frames[n - 1].file, f.file))
 			n--;
 		else

@@ -23,7 +23,7 @@ static const struct row {
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/* The same in all of them. */
+/* The layout that all these versions share. */
 enum {
 	FUNCTION_BYTES = 184, /* of zend_op_array, to line_start of the last */
 	FUNCTION_HEAD = 24,   /* what a zend_internal_function has, too */
@@ -62,7 +62,8 @@ static int row_of(const char *version)
 	return -ENOTSUP;
 }
 
-/* The row of the version in these bytes of the file, or -ENOTSUP.  buf has room for two blocks. */
+/* Returns the row of the version in these bytes of the file, or -ENOTSUP.  buf has room for two
+ * blocks. */
 static int version_in(struct elf_file *e, uint64_t offset, uint64_t bytes, char *buf)
 {
 	size_t kept = 0;
@@ -86,8 +87,8 @@ static int version_in(struct elf_file *e, uint64_t offset, uint64_t bytes, char 
 	return -ENOTSUP;
 }
 
-/* Each PHP has the header it sends somewhere among its constants.  The row of its version, or
- * -ENOTSUP. */
+/* Every PHP has the HTTP header that it sends among its constants, with its version.  Returns the
+ * row of that version; -ENOTSUP: not known; or -ENOMEM. */
 static int version_find(struct elf_file *e)
 {
 	char *buf = calloc(1, MARK + 8 + BLOCK + 1);
@@ -130,7 +131,7 @@ int php_probe(struct elf_file *e, struct runtime_process *out, const char **why)
 	return 0;
 }
 
-/* A zend_string.  NULL: it is none, or empty, or there is no room. */
+/* Reads a zend_string.  NULL: not a string, or empty, or there is no room. */
 static const char *read_string(const struct memory *m, uint64_t at, struct texts *t)
 {
 	struct {
@@ -161,7 +162,7 @@ static uint32_t half_in(const uint8_t *bytes, size_t at)
 	return (uint32_t)word_in(bytes, at);
 }
 
-/* "Class::method", "function"; NULL the code of a file. */
+/* Reads "Class::method" or "function".  NULL: the code of a file outside of all functions. */
 static const char *read_name(const struct memory *m, const uint8_t *function, struct texts *t)
 {
 	size_t before = t->used;
@@ -180,7 +181,8 @@ static const char *read_name(const struct memory *m, const uint8_t *function, st
 	return NULL;
 }
 
-/* The line of an opline, which must be one of the function's.  Else where the function begins. */
+/* Reads the line of an opline, which must lie within the function.  Else takes the line where the
+ * function begins. */
 static void read_line(const struct memory *m, const struct row *row, const uint8_t *function,
 		      uint64_t opline, struct frame *f)
 {
@@ -198,7 +200,7 @@ static void read_line(const struct memory *m, const struct row *row, const uint8
 	f->flags = EV_FRAME_DEFINED;
 }
 
-/* 0, or -EBADMSG: it cannot be believed. */
+/* Names one frame.  Returns 0; -EBADMSG: it cannot be believed; or -errno. */
 static int read_frame(const struct memory *m, const struct row *row, const struct raw_frame *raw,
 		      struct texts *t, struct frame *f)
 {
@@ -236,7 +238,7 @@ int php_read(const struct memory *m, const struct raw_stack *raw, struct texts *
 			return err;
 		if (!err)
 			continue;
-		/* What lies further out is not the caller of what lies further in. */
+		/* Frames behind an unreadable one are not the callers of the frames before it. */
 		*flags |= EV_STACK_CUT;
 		break;
 	}
