@@ -2,10 +2,10 @@
 /*
  * python.c - see python.h.
  *
- * The kernel half gives a check of each code object's identity with its address: what is kept of an
- * object with that check is right, were the object freed meanwhile, and what is read of one without
- * it is not the object that ran.  So a stack whose code is known costs no system call, and of a
- * child that was forked and is gone already the parent's code tells.
+ * With each address the kernel half sends a check, a hash of the code object's identity.  A kept
+ * code object with the same check is the right one, even if the process has freed it meanwhile.  An
+ * object that is read now and has another check is not the one that ran.  So a stack of known code
+ * costs no system call, and a forked child that is gone already is named from its parent's code.
  */
 #include "user/capture/stack/python.h"
 
@@ -26,7 +26,7 @@
 #define PLACES	     4
 #define TYPE_NAME_AT 24
 
-/* Every object begins with its count and its type. */
+/* Every object begins with its reference count and its type. */
 #define TYPE_AT	  8
 #define LENGTH_AT 16 /* of a string or bytes */
 #define STATE_AT  32 /* of a string */
@@ -36,36 +36,37 @@ struct code {
 	struct code *older, *newer;
 	uint64_t address, start_ns;
 	uint32_t pid, check, first_line;
-	uint32_t places; /* used, in turn */
+	uint32_t places; /* how many entries of place were used, in turn */
 	struct {
 		uint64_t at;
 		uint32_t line, known;
-	} place[PLACES];       /* lines told last */
+	} place[PLACES];       /* lines found last */
 	char *function, *file; /* NULL not known */
 	uint8_t *lines;
 	size_t line_bytes, bytes; /* bytes: all of it */
 };
 
-/* A raw_frame, taken apart. */
+/* The fields of a raw_frame. */
 struct place {
 	uint64_t code, at;
 	uint32_t check, owner;
 };
 
-/* Types of a process that have proved to be what they are called. */
+/* The type objects of a process whose names were checked. */
 struct types {
 	uint64_t start_ns, code, text, bytes;
 	uint32_t pid;
-	bool greenlets;	    /* it has loaded them, */
-	uint64_t looked_at; /* as seen when so many code objects had been read */
+	bool greenlets;	    /* the process has loaded the library */
+	uint64_t looked_at; /* value of counts.read when that was checked last */
 };
 
 struct pythons {
 	struct table codes;
-	struct table twins; /* the same again, by address and check alone: one of several */
+	struct table twins; /* the same objects by address and check alone, whatever the process:
+			     * one of several */
 	struct code *oldest, *newest;
-	struct code *dead;  /* dropped while a stack was read; frames of it may be in use until the
-			       next */
+	struct code *dead;  /* dropped while a stack was read; its frames may be in use until the
+			     * next stack */
 	struct types types; /* of the process that was read last */
 	struct python_counts counts;
 	uint8_t heads[STACK_FRAMES][PYTHON_CODE_BYTES];
@@ -81,7 +82,7 @@ int pythons_open(struct pythons **out)
 
 /* --- memory of the process ------------------------------------------------------------------- */
 
-/* All or nothing.  0 or -errno. */
+/* Reads all bytes or fails.  0 or -errno. */
 static int read_memory(uint32_t pid, uint64_t address, void *to, size_t size)
 {
 	return memory_at(pid, address, to, size);
@@ -103,7 +104,7 @@ static uint32_t half_of(const uint8_t *bytes, size_t at)
 	return half;
 }
 
-/* Is it what Python calls so?  name is 8 bytes at most, its end included. */
+/* Has this type this name?  name is 8 bytes at most, its NUL included. */
 static bool is_type(uint32_t pid, uint64_t type, const char *name)
 {
 	uint64_t at;
@@ -114,7 +115,7 @@ static bool is_type(uint32_t pid, uint64_t type, const char *name)
 	       memcmp(bytes, name, strlen(name) + 1) == 0;
 }
 
-/* The same, remembered: a process has one type of each name. */
+/* The same, but remembers the type: a process has one type of each name. */
 static bool has_type(uint32_t pid, uint64_t type, const char *name, uint64_t *known)
 {
 	if (*known && *known == type)
@@ -132,7 +133,7 @@ static struct types *types_of(struct pythons *p, const struct raw_stack *raw)
 	return &p->types;
 }
 
-/* A string's text, the caller's to free; NULL: it is none, or cannot be read. */
+/* Reads a string, which the caller frees.  NULL: not a string, or it cannot be read. */
 static char *read_text(struct pythons *p, const struct python_code_layout *layout,
 		       struct types *types, uint64_t address)
 {
@@ -158,11 +159,12 @@ static char *read_text(struct pythons *p, const struct python_code_layout *layou
 	return strdup(text);
 }
 
-/* A table of lines into the scratch.  Its size; 0 none. */
+/* Reads a line table into p->scratch.  Returns its size; 0: none. */
 static size_t read_lines(struct pythons *p, struct types *types, const struct python_identity *i)
 {
 	uint64_t address = i->name[PYTHON_IDENTITY_WORDS - 1], type;
-	size_t size = i->size < LINES_MOST ? i->size : LINES_MOST; /* behind it nothing has lines */
+	size_t size = i->size < LINES_MOST ? i->size : LINES_MOST; /* code behind this part has no
+								    * lines */
 
 	if (read_memory(types->pid, address + TYPE_AT, &type, sizeof(type)) ||
 	    !has_type(types->pid, type, "bytes", &types->bytes))
@@ -170,7 +172,7 @@ static size_t read_lines(struct pythons *p, struct types *types, const struct py
 	return read_memory(types->pid, address + BYTES_AT, p->scratch, size) ? 0 : size;
 }
 
-/* Is the object whose head is there the one that the frame ran? */
+/* Is the code object with this head the one that the frame ran? */
 static bool read_identity(const struct python_code_layout *layout, uint32_t pid,
 			  const uint8_t *head, uint32_t check, struct python_identity *i)
 {
@@ -259,7 +261,7 @@ static struct code *code_find(struct pythons *p, const struct raw_stack *raw,
 	return c;
 }
 
-/* Another code object was there before. */
+/* Drops the code object that was at this address before. */
 static void drop_other(struct pythons *p, const struct raw_stack *raw, const struct place *at)
 {
 	struct code *c = table_get(&p->codes, key_of(raw->pid, raw->start_ns, at->code));
@@ -270,7 +272,8 @@ static void drop_other(struct pythons *p, const struct raw_stack *raw, const str
 	p->counts.stale++;
 }
 
-/* Those used longest ago go, before a stack is read: what it needs stays. */
+/* Drops the code objects that were used longest ago.  Called before a stack is read, so that all
+ * objects of that stack stay. */
 static void make_room(struct pythons *p)
 {
 	while (p->oldest && (p->codes.count > CODES_MOST || p->counts.bytes > BYTES_MOST))
@@ -309,8 +312,8 @@ static bool fill(struct pythons *p, const struct python_code_layout *layout, str
 	return true;
 }
 
-/* Reads the code object that the frame ran, whose head is there.  NULL: it is none, or it is gone,
- * or cannot be read whole. */
+/* Reads the code object that the frame ran; head holds its first bytes.  NULL: it is no code
+ * object, is gone, or cannot be read whole. */
 static struct code *code_read(struct pythons *p, const struct python_code_layout *layout,
 			      const struct raw_stack *raw, const struct place *at,
 			      const uint8_t *head)
@@ -335,7 +338,8 @@ static struct code *code_read(struct pythons *p, const struct python_code_layout
 		return NULL;
 	}
 	code_link(p, c);
-	table_put(&p->twins, twin_key(c->address, c->check), c); /* without memory: not found */
+	table_put(&p->twins, twin_key(c->address, c->check), c); /* without memory it is not
+								  * found */
 	p->counts.bytes += c->bytes;
 	p->counts.read++;
 	return c;
@@ -343,15 +347,16 @@ static struct code *code_read(struct pythons *p, const struct python_code_layout
 
 /* --- a stack --------------------------------------------------------------------------------- */
 
-/* Of a process that is gone, what another has at the same place with the same check: both are
- * children of one, or one of the other, since addresses are random. */
+/* For a process that is gone, finds a code object of another process with the same address and
+ * check.  Addresses are random, so these processes are a parent and its child, or children of one
+ * parent. */
 static struct code *code_left(struct pythons *p, const struct place *at, bool gone)
 {
 	return gone ? table_get(&p->twins, twin_key(at->code, at->check)) : NULL;
 }
 
-/* The heads of the code objects that are not kept, at once; one that cannot be read is passed over.
- * 0, or -errno where nothing can be read. */
+/* Reads the heads of the code objects that are not kept, many in one call.  Skips one that cannot
+ * be read.  0, or -errno: nothing can be read. */
 static int read_heads(struct pythons *p, uint32_t pid, const struct place *at, size_t n)
 {
 	struct memory_piece pieces[MEMORY_PIECES];
@@ -376,7 +381,8 @@ static int read_heads(struct pythons *p, uint32_t pid, const struct place *at, s
 	return 0;
 }
 
-/* Reads what is not kept; what cannot be read stays unknown.  0 or -errno. */
+/* Reads the code objects that are not kept yet; one that cannot be read stays unknown.  0 or
+ * -errno. */
 static int read_missing(struct pythons *p, const struct python_code_layout *layout,
 			const struct raw_stack *raw, const struct place *at, size_t n)
 {
@@ -391,7 +397,7 @@ static int read_missing(struct pythons *p, const struct python_code_layout *layo
 		return 0;
 	err = read_heads(p, raw->pid, missing, count);
 	for (size_t i = 0; i < count && !err; i++) {
-		if (!p->have[i] || code_find(p, raw, &missing[i])) /* twice in the stack */
+		if (!p->have[i] || code_find(p, raw, &missing[i])) /* it is twice in the stack */
 			continue;
 		drop_other(p, raw, &missing[i]);
 		code_read(p, layout, raw, &missing[i], p->heads[i]);
@@ -399,7 +405,7 @@ static int read_missing(struct pythons *p, const struct python_code_layout *layo
 	return err;
 }
 
-/* Bytes from the beginning of its code; UINT32_MAX: not in it. */
+/* Returns the frame's place in bytes from the beginning of its code; UINT32_MAX: not in it. */
 static uint32_t place_in(const struct python_code_layout *layout, const struct place *at)
 {
 	uint64_t bytes = layout->bytecode ? at->at - at->code - layout->bytecode
@@ -438,7 +444,8 @@ static void name_frame(const struct python_code_layout *layout, struct code *c,
 	out->flags = EV_FRAME_DEFINED;
 }
 
-/* The interpreter's own frames, between Python code and what calls it, are left out. */
+/* Splits raw frames into their fields.  Leaves out the interpreter's own frames, which stand
+ * between Python code and its caller in C. */
 static size_t take_apart(const struct python_row *row, const struct raw_stack *raw,
 			 struct place *out)
 {
@@ -460,8 +467,8 @@ static size_t take_apart(const struct python_row *row, const struct raw_stack *r
 	return n;
 }
 
-/* Has the process loaded the library whose switches cut stacks?  Asked again when it runs new code.
- */
+/* Has the process loaded greenlet, the library whose switches cut stacks?  Checked again when the
+ * process runs new code. */
 static bool has_greenlets(struct pythons *p, struct types *types)
 {
 	char path[64], *line = NULL;
@@ -481,8 +488,8 @@ static bool has_greenlets(struct pythons *p, struct types *types)
 	return types->greenlets;
 }
 
-/* Where programs and threads begin.  A stack that begins elsewhere was cut by a switch, if its
- * process has any. */
+/* Is this the function in which a program or a thread begins?  If the process has greenlets, a
+ * stack that begins elsewhere was cut by a switch. */
 static bool is_beginning(const struct frame *f)
 {
 	static const char *const names[] = {"<module>", "_bootstrap", "Thread._bootstrap"};

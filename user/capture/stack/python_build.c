@@ -4,7 +4,7 @@
  *
  * The numbers are offsetof() on x86-64 in the headers of 3.7.16, 3.8.18, 3.9.18, 3.10.13, 3.11.7,
  * 3.12.1, 3.13.0 and 3.14.10.  From 3.13 on the interpreter publishes most of them in the file
- * (Include/internal/pycore_debug_offsets.h), and what it says goes before the table.
+ * (Include/internal/pycore_debug_offsets.h).  Published values take precedence over the table.
  */
 #include "user/capture/stack/python_build.h"
 
@@ -223,7 +223,7 @@ static const struct version {
 	  .kind = PYTHON_LOCATIONS}},
 };
 
-/* What a 3.13 (first) and a 3.14 (second) tell of themselves, at these bytes of _PyRuntime. */
+/* The offsets in _PyRuntime of the values that 3.13 (first) and 3.14 (second) publish. */
 #define ROW(field) offsetof(struct python_build, row.field), sizeof(((struct python_row *)0)->field)
 #define CODE(field) \
 	offsetof(struct python_build, code.field), sizeof(((struct python_code_layout *)0)->field)
@@ -269,7 +269,7 @@ static bool is_in_code(const struct published *p)
 	return p->to >= offsetof(struct python_build, code);
 }
 
-/* Is the value one that the field can be?  All of it lies in the bytes that are read. */
+/* Is the value possible for its field?  Every field must lie within the bytes that are read. */
 static bool is_sane(const struct published *p, uint64_t value)
 {
 	if (p->size == 1)
@@ -279,7 +279,7 @@ static bool is_sane(const struct published *p, uint64_t value)
 	return value <= PYTHON_CODE_BYTES - 8;
 }
 
-/* What it says of itself.  False: that is not what we know how to read. */
+/* Takes the values that the interpreter publishes.  False: a value is not one that can be used. */
 static bool take_published(struct python_build *b, const uint8_t *bytes)
 {
 	size_t which = b->minor - PUBLISHED_FROM;
@@ -310,7 +310,7 @@ static bool exports_variable(struct elf_file *elf, const char *name)
 	return elf_find_variables(elf, &name, 1, false, &found) == 1;
 }
 
-/* What each version exported first. */
+/* Finds the minor version by the functions that each version exported first.  0: not known. */
 static unsigned int minor_by_names(struct elf_file *elf)
 {
 	static const struct {
@@ -334,7 +334,8 @@ static unsigned int minor_of(uint64_t hexversion)
 	return hexversion >> 24 == 3 ? hexversion >> 16 & 0xff : 0;
 }
 
-/* Py_Version is since 3.11. */
+/* Finds the minor version by Py_Version, which exists from 3.11 on, else by the published data,
+ * else by exported names. */
 static unsigned int minor_in(struct elf_file *elf, uint64_t version_at, const uint8_t *bytes)
 {
 	uint64_t version = 0;

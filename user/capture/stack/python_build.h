@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * python_build.h - which CPython an ELF file holds, and where that one keeps what.
+ * python_build.h - which CPython an ELF file holds, and the layout of its objects.
  *
- * From what the file exports, never from its name.  Versions whose layout is not known, debug and
- * free-threaded builds are told apart and refused.
+ * The symbols that the file exports decide, never its name.  Versions with an unknown layout, debug
+ * builds and free-threaded builds are recognised and refused.
  */
 #ifndef DBLEAK_CAPTURE_PYTHON_BUILD_H
 #define DBLEAK_CAPTURE_PYTHON_BUILD_H
@@ -14,15 +14,15 @@
 #include "user/capture/elf/elf.h"
 #include "user/capture/stack/python_line.h"
 
-#define PYTHON_CODE_BYTES 144 /* of a code object: all the fields below */
+#define PYTHON_CODE_BYTES 144 /* of a code object: they hold all the fields below */
 
 /* Offsets in a code object, and in the objects it names. */
 struct python_code_layout {
 	uint16_t flags, first_line, file, name, qualified; /* qualified 0: there is none */
 	uint16_t lines;
-	uint16_t bytecode;     /* 0: a frame tells its place as an index */
+	uint16_t bytecode;     /* 0: a frame holds its place as an index */
 	uint16_t ascii, other; /* where a string's characters begin */
-	uint8_t scale;	       /* bytes of code to each step of that index */
+	uint8_t scale;	       /* bytes of code for each step of that index */
 	uint8_t kind;	       /* enum python_lines */
 };
 
@@ -32,7 +32,7 @@ struct python_build {
 	struct python_row row;
 	struct python_code_layout code;
 	uint64_t runtime; /* address of _PyRuntime, as the file has it */
-	uint64_t start;	  /* where in the file interpreters start; 0 not known */
+	uint64_t start;	  /* offset in the file of Py_InitializeFromConfig; 0 not known */
 };
 
 /* 0, or -ENOENT: no Python is in it. */

@@ -14,7 +14,7 @@
 
 /* Location codes of 3.11 and later. */
 enum {
-	CODE_ONE_LINE = 10, /* to 12: this and the next two, so many lines on */
+	CODE_ONE_LINE = 10, /* 10 to 12: the line is (code - 10) lines further on */
 	CODE_NO_COLUMNS = 13,
 	CODE_LONG = 14,
 	CODE_NONE = 15,
@@ -29,7 +29,8 @@ static uint32_t whole(int64_t line)
 	return line > 0 && line <= UINT32_MAX ? (uint32_t)line : 0;
 }
 
-/* Pairs: bytes of code, lines on; each counts from the next instruction. */
+/* co_lnotab, up to 3.9: pairs of a step in the code and the step in lines that counts from there
+ * on. */
 static uint32_t line_by_lnotab(struct reader r, uint32_t at, int64_t line)
 {
 	uint64_t address = 0;
@@ -43,7 +44,8 @@ static uint32_t line_by_lnotab(struct reader r, uint32_t at, int64_t line)
 	return whole(line);
 }
 
-/* Pairs: bytes of code, lines on before them; or no line for them. */
+/* co_linetable of 3.10: pairs of a length in the code and the step in lines before that part;
+ * NO_LINE: the part has no line. */
 static uint32_t line_by_linetable(struct reader r, uint32_t at, int64_t line)
 {
 	uint64_t end = 0;
@@ -60,7 +62,7 @@ static uint32_t line_by_linetable(struct reader r, uint32_t at, int64_t line)
 	return 0;
 }
 
-/* Six bits at a time, the lowest first. */
+/* Reads a number of variable length: six bits in each byte, the lowest first. */
 static uint32_t read_number(struct reader *r)
 {
 	uint32_t value = 0;
@@ -83,7 +85,7 @@ static int64_t read_signed(struct reader *r)
 	return value & 1 ? -(int64_t)(value >> 1) : (int64_t)(value >> 1);
 }
 
-/* Lines on, and past the columns. */
+/* Returns an entry's step in lines, and skips its columns. */
 static int64_t read_location(struct reader *r, unsigned int code)
 {
 	int64_t lines = 0;
@@ -103,7 +105,8 @@ static int64_t read_location(struct reader *r, unsigned int code)
 	return lines;
 }
 
-/* Each entry begins with a byte whose highest bit is set: code and units of code. */
+/* Location table, from 3.11 on.  Each entry begins with a byte whose highest bit is set; it holds
+ * the location code and the length in units of code. */
 static uint32_t line_by_locations(struct reader r, uint32_t at, int64_t line)
 {
 	uint64_t end = 0;
@@ -153,7 +156,7 @@ static uint32_t character_at(const uint8_t *from, size_t i, unsigned int kind)
 	return four;
 }
 
-/* Returns how many bytes it takes; to has room for 4. */
+/* Writes one character; to has room for 4 bytes.  Returns how many bytes it takes. */
 static size_t encode(uint32_t c, char *to)
 {
 	if (!c || c > 0x10ffff)

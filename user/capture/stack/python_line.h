@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * python_line.h - which line a place in Python code is on, and Python's strings as bytes.
+ * python_line.h - the line of a place in Python code, and Python's strings as bytes.
  *
- * Reads copies of a watched program's memory, which may hold anything: no step outside the copy, no
- * endless loop; what makes no sense is "not known".
+ * The input is copied from a watched program's memory and may hold anything: no read outside of the
+ * copy, no endless loop; bad data gives "not known".
  */
 #ifndef DBLEAK_CAPTURE_PYTHON_LINE_H
 #define DBLEAK_CAPTURE_PYTHON_LINE_H
@@ -18,15 +18,15 @@ enum python_lines {
 	PYTHON_LOCATIONS = 2, /* from 3.11 on */
 };
 
-/* The line of the instruction `at` bytes into the code whose function begins on `first`.  0: the
- * table tells none. */
+/* Returns the line of the instruction `at` bytes into the code whose function begins on `first`.
+ * 0: the table has none. */
 uint32_t python_line(enum python_lines kind, const uint8_t *table, size_t size, uint32_t at,
 		     uint32_t first);
 
-/* A string's characters, of `kind` bytes each (1 Latin-1, 2 or 4), as UTF-8.  A byte that Python
- * could not decode (surrogateescape) becomes itself again, a NUL a question mark.  What does not
- * fit is left out, whole characters at a time.  room is above 0.  Returns the bytes written, less
- * the NUL behind them. */
+/* Writes a string's characters, of `kind` bytes each (1 Latin-1, 2 or 4), as UTF-8.  A byte that
+ * Python could not decode (surrogateescape) becomes itself again, a NUL a question mark.  Whole
+ * characters that do not fit are left out.  room is above 0.  Returns the bytes written, less the
+ * NUL behind them. */
 size_t python_text(const uint8_t *from, size_t characters, unsigned int kind, char *to,
 		   size_t room);
 
