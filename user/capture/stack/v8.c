@@ -3,8 +3,8 @@
  * v8.c - see v8.h.
  *
  * Pointers to objects have their lowest bit set, small integers (SMI) are in the upper half of a
- * word.  Each object begins with its map, which has its type.  Only 64-bit builds without pointer
- * compression, as Node is built.
+ * word.  Each object begins with its map, which has its type.  Node.js is built for 64 bits without
+ * pointer compression; other builds are not supported.
  */
 #include "user/capture/stack/v8.h"
 
@@ -32,7 +32,7 @@ enum {
 	POSITION_MOST = 4 << 20, /* in a script */
 };
 
-/* Numbers of the build.  Offsets are from the object's address, which has no tag. */
+/* The layout of one build.  Offsets count from the object's address without its tag. */
 struct v8 {
 	int32_t fp_context, fp_function, fp_bytecode, fp_bytecode_offset;
 	int32_t map_type, function_shared, function_code, shared_data;
@@ -47,18 +47,18 @@ struct v8 {
 	int32_t type_function, type_function_last, type_context, type_context_last;
 	int32_t type_shared, type_script, type_scope, type_bytecode, type_bytes, type_trusted_bytes;
 	int32_t bytecode_positions;
-	/* Of machine code; code_start and what follows only where is_code_known. */
+	/* Machine code; the fields from code_start on are valid only if is_code_known. */
 	int32_t type_code, code_start, code_size, code_flags, code_positions, code_deoptimization;
 	int32_t kind_mask, kind_baseline;
 	int32_t inlined_functions, inlined_positions;
 	bool is_code_known;
-	bool is_code_inline; /* instructions lie in the object, and code_start is where */
+	bool is_code_inline; /* instructions lie in the object, at code_start */
 	uint8_t *sizes;	     /* of bytecodes: three rows of kinds; NULL not known */
 	size_t kinds;
 };
 
-/* Where each number is.  The first name there is counts; a missing number is fatal unless it has
- * something instead. */
+/* The symbols that hold each number; the first that exists counts.  A missing number is fatal
+ * unless `instead` has a value for it. */
 static const struct number {
 	size_t at;
 	int32_t instead;
@@ -156,17 +156,18 @@ static int number_find(struct elf_file *e, const struct number *n, int32_t *out)
 	return n->instead == NEEDED ? -ENOTSUP : 0;
 }
 
-/* What no build tells. */
+/* Derives the numbers that no build publishes. */
 static void numbers_derive(struct v8 *v)
 {
-	if (!v->type_function_last) /* its kinds follow it */
+	if (!v->type_function_last) /* the types of other functions follow it */
 		v->type_function_last = v->type_function + 14;
-	/* Its wrapper is before them; before V8 had wrappers, they were behind two other tables. */
+	/* The table of positions follows the wrapper.  Before V8 had wrappers, it followed two
+	 * other tables. */
 	v->bytecode_positions = v->bytecode_positions ? v->bytecode_positions + 8 : v->length + 24;
 }
 
-/* Machine code, of which each version tells other parts.  Of V8 13 it is not known which code a
- * function has. */
+/* Derives the numbers of machine code, of which each version publishes others.  In V8 13 it is not
+ * known which code a function has, so is_code_known stays false. */
 static void code_derive(struct v8 *v, uint32_t major)
 {
 	if (v->code_positions && !v->code_start) { /* V8 11 */
@@ -242,7 +243,7 @@ void v8_close(struct v8 *v)
 	free(v);
 }
 
-/* One stack being read. */
+/* The state of reading a stack. */
 struct walk {
 	const struct v8 *v;
 	const struct memory *m;
@@ -252,14 +253,14 @@ struct walk {
 	int count;
 };
 
-/* One frame of it. */
+/* A frame of that stack. */
 struct call {
 	uint64_t fp;
-	uint64_t pc; /* where it goes on */
+	uint64_t pc; /* where the frame goes on after its call */
 	uint64_t function, shared;
 };
 
-/* The address of a tagged object and its type.  False: it is none. */
+/* Finds the address of a tagged object and its type.  False: not an object. */
 static bool object_at(const struct walk *w, uint64_t tagged, uint64_t *at, uint16_t *type)
 {
 	uint64_t map;
@@ -269,7 +270,7 @@ static bool object_at(const struct walk *w, uint64_t tagged, uint64_t *at, uint1
 	       !memory_read(w->m, map - 1 + (uint64_t)w->v->map_type, type, sizeof(*type));
 }
 
-/* The object that a field points to. */
+/* Finds the object that a field points to. */
 static bool object_in(const struct walk *w, uint64_t object, int32_t field, uint64_t *at,
 		      uint16_t *type)
 {
@@ -297,7 +298,8 @@ static uint32_t small_of(uint64_t word)
 	return (uint32_t)(word >> 32);
 }
 
-/* n characters of a string, from one on.  False: they cannot be had. */
+/* Reads n characters of a string, starting with the character `from`.  False: they cannot be
+ * read. */
 static bool characters(const struct walk *w, uint64_t at, uint16_t type, uint32_t from, uint32_t n,
 		       unsigned int depth, uint16_t *out)
 {
@@ -331,7 +333,7 @@ static bool characters(const struct walk *w, uint64_t at, uint16_t type, uint32_
 		       is_small(word) && object_in(w, at, v->sliced_parent, &at, &type) &&
 		       characters(w, at, type, small_of(word) + from, n, depth, out);
 	if (type != v->cons)
-		return false; /* its characters are not V8's */
+		return false; /* an external string: V8 does not hold its characters */
 	if (!object_in(w, at, v->cons_first, &word, &type) ||
 	    memory_read(w->m, word + (uint64_t)v->string_length, &first, sizeof(first)))
 		return false;
@@ -348,7 +350,7 @@ static bool characters(const struct walk *w, uint64_t at, uint16_t type, uint32_
 		      characters(w, word, type, from - first, n, depth, out));
 }
 
-/* A string as text; NULL: it is none, or empty, or too long. */
+/* Returns a string as UTF-8; NULL: not a string, or empty, too long or not readable. */
 static const char *text_of(const struct walk *w, uint64_t at, uint16_t type)
 {
 	uint16_t wide[TEXT_MOST];
@@ -371,15 +373,15 @@ static const char *text_of(const struct walk *w, uint64_t at, uint16_t type)
 	return texts_add(w->t, text, n);
 }
 
-/* A function's name, and where it begins in its script, from the description of its scope.  False:
- * the latter is not known. */
+/* Reads a function's name, and where it begins in its script, from the description of its scope.
+ * False: the beginning is not known. */
 static bool scope_read(const struct walk *w, uint64_t scope, const char **name, uint32_t *begin)
 {
 	const struct v8 *v = w->v;
 	uint64_t locals, slot[NAME_SLOTS], first, at, place = 1;
 	uint16_t type;
 
-	scope += 8; /* its map */
+	scope += 8; /* skip its map */
 	if (memory_u64(w->m, scope + 8ULL * (uint64_t)v->scope_locals, &locals) ||
 	    !is_small(locals) || small_of(locals) > LOCALS_MOST)
 		return false;
@@ -387,7 +389,7 @@ static bool scope_read(const struct walk *w, uint64_t scope, const char **name, 
 	first = (uint64_t)v->scope_first + locals + (locals < LOCALS_INLINE ? locals : 1);
 	if (memory_read(w->m, scope + 8 * first, slot, sizeof(slot)))
 		return false;
-	if (v->scope_first > SCOPE_COUNTS) /* V8 13: it begins with the place */
+	if (v->scope_first > SCOPE_COUNTS) /* V8 13: the place comes first */
 		memory_u64(w->m, scope + 8 * SCOPE_COUNTS, &place);
 	for (size_t i = 0; i < NAME_SLOTS; i++) {
 		if (!is_small(slot[i]) && !*name && object_at(w, slot[i], &at, &type))
@@ -400,7 +402,7 @@ static bool scope_read(const struct walk *w, uint64_t scope, const char **name, 
 	return is_small(place);
 }
 
-/* Line and column of a place in a script; V8 ends lines as ECMAScript does. */
+/* Sets line and column of a place in a script; V8 ends lines as ECMAScript does. */
 static void place_read(const struct walk *w, uint64_t script, uint32_t position, struct frame *f)
 {
 	uint16_t block[1024], type, last = 0;
@@ -428,13 +430,13 @@ static void place_read(const struct walk *w, uint64_t script, uint32_t position,
 	}
 	f->line = line;
 	f->column = position - begin + 1;
-	/* A script within a file has its own beginning. */
+	/* A script may begin further down in its file: its line offset follows its name. */
 	if (!memory_u64(w->m, script + (uint64_t)w->v->script_name + 8, &offset) &&
 	    is_small(offset) && small_of(offset) < POSITION_MOST)
 		f->line += small_of(offset);
 }
 
-/* Bytes of an array of bytes that a field points to, the caller's to free.  NULL: none. */
+/* Reads the byte array that a field points to; the caller frees it.  NULL: none. */
 static uint8_t *bytes_read(const struct walk *w, uint64_t object, int32_t field, size_t *size)
 {
 	uint64_t at, length;
@@ -466,7 +468,7 @@ static bool bytecode_place(const struct walk *w, uint64_t bytecode, uint32_t off
 	return !err;
 }
 
-/* A word of the copied stack. */
+/* Reads a word of the copied stack.  False: it is not in the copy. */
 static bool stack_word(const struct walk *w, uint64_t address, uint64_t *word)
 {
 	uint64_t skip = address - w->raw->registers.sp;
@@ -478,7 +480,7 @@ static bool stack_word(const struct walk *w, uint64_t address, uint64_t *word)
 	return true;
 }
 
-/* The instructions of a Code object, if they hold the frame's.  at: how far in. */
+/* Do the instructions of this Code object hold the frame's pc?  Sets *at to its offset in them. */
 static bool code_holds(const struct walk *w, uint64_t code, uint64_t pc, uint32_t *at)
 {
 	const struct v8 *v = w->v;
@@ -494,7 +496,8 @@ static bool code_holds(const struct walk *w, uint64_t code, uint64_t pc, uint32_
 	return true;
 }
 
-/* The code that runs in the frame: what the function has now, or what it had before. */
+/* Finds the code that runs in the frame: the function's code now, or the code that it had
+ * before. */
 static bool code_find(const struct walk *w, const struct call *c, uint64_t *code, uint32_t *at)
 {
 	const struct v8 *v = w->v;
@@ -515,7 +518,7 @@ static bool code_is_baseline(const struct walk *w, uint64_t code)
 	       (int32_t)(flags & (uint32_t)w->v->kind_mask) == w->v->kind_baseline;
 }
 
-/* Baseline code is bytecode, one after the other. */
+/* Finds the position in baseline code, which is the bytecode compiled one after the other. */
 static bool baseline_place(const struct walk *w, uint64_t code, uint32_t at, uint64_t bytecode,
 			   struct v8_position *position)
 {
@@ -540,7 +543,7 @@ static bool baseline_place(const struct walk *w, uint64_t code, uint32_t at, uin
 	return found && bytecode_place(w, bytecode, offset, position);
 }
 
-/* Of optimised code, which has its own table. */
+/* Finds the position in optimised code, which has its own table. */
 static bool optimised_place(const struct walk *w, uint64_t code, uint32_t at,
 			    struct v8_position *position)
 {
@@ -552,8 +555,8 @@ static bool optimised_place(const struct walk *w, uint64_t code, uint32_t at,
 	return !err;
 }
 
-/* Where in the script the frame is.  *code: optimised code, which may hold more calls than one; 0
- * it is not.  False: not known. */
+/* Finds the frame's position in its script.  *code: optimised code, which may hold inlined calls;
+ * 0: other code.  False: not known. */
 static bool position_read(const struct walk *w, const struct call *c, struct v8_position *position,
 			  uint64_t *code)
 {
@@ -612,8 +615,8 @@ static bool is_function(const struct walk *w, struct call *c)
 	       object_of_type(w, c->function, v->function_shared, v->type_shared, &c->shared);
 }
 
-/* Adds the frame of a function, where it is or, NULL, where it begins.  Functions of V8 itself have
- * no script, and are left out. */
+/* Adds the frame of a function at its position; position NULL: where the function begins.
+ * Functions of V8 itself have no script, and are left out. */
 static void frame_add(struct walk *w, uint64_t shared, const struct v8_position *position,
 		      uint32_t flags)
 {
@@ -644,7 +647,7 @@ static void frame_add(struct walk *w, uint64_t shared, const struct v8_position 
 	w->count++;
 }
 
-/* Item i of the array at that index of the code's table of what was inlined. */
+/* Finds the array at this index of the code's table of inlined calls (deoptimization data). */
 static bool inlined_array(const struct walk *w, uint64_t code, int32_t index, uint64_t *at)
 {
 	const struct v8 *v = w->v;
@@ -657,7 +660,8 @@ static bool inlined_array(const struct walk *w, uint64_t code, int32_t index, ui
 	       object_in(w, table, v->array_data + 8 * index, at, &type);
 }
 
-/* A call that optimised code has taken in: adds its frame, and says where it was called. */
+/* Adds the frame of an inlined call, and sets *position to the place of that call.  False: not
+ * known. */
 static bool inlined_add(struct walk *w, uint64_t code, struct v8_position *position)
 {
 	const struct v8 *v = w->v;
@@ -703,7 +707,7 @@ int v8_read(const struct v8 *v, const struct memory *m, const struct raw_stack *
 {
 	struct walk w = {.v = v, .m = m, .raw = raw, .t = t, .frames = frames};
 	struct call c = {.fp = fp};
-	bool inside = false; /* V8's part of the stack */
+	bool inside = false; /* in V8's part of the stack */
 	uint64_t marker, next, back;
 
 	*flags = raw->flags;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * v8.h - JavaScript calls in a copied stack of Node.js, named without any flag.
+ * v8.h - names the JavaScript frames in a copied stack of Node.js, without any option of Node.js.
  *
- * What the builds of nodejs.org tell debuggers about themselves (v8dbg_* symbols) says where things
- * are.  A frame is one only if its function, context, script and code are objects of the right
- * types; what makes no sense ends the walk.  The line is exact where V8 has kept the positions of
- * the function's code; else it is where the function begins, and the frame says so.
+ * The offsets come from the debug data in the builds of nodejs.org (v8dbg_* symbols).  A frame is
+ * believed only if its function, context, script and code are objects of the right types.
+ * Senseless data ends the walk.  The line is exact if V8 has kept the positions of the function's
+ * code.  Else it is the line where the function begins, and the frame has EV_FRAME_DEFINED.
  */
 #ifndef DBLEAK_CAPTURE_V8_H
 #define DBLEAK_CAPTURE_V8_H
@@ -17,16 +17,16 @@
 
 struct v8;
 
-/* What the file tells of itself; takes some milliseconds.  0; -ENOENT there is no V8 in it that
- * tells; -ENOTSUP it lacks what is needed; -ENOMEM. */
+/* Reads V8's debug data from the file, which takes some milliseconds.  Returns 0; -ENOENT: no V8
+ * with debug data; -ENOTSUP: a value is missing that is needed; -ENOMEM. */
 int v8_open(struct v8 **out, struct elf_file *e);
 /* Accepts NULL. */
 void v8_close(struct v8 *v);
 
 /* Names the JavaScript frames of a copied stack, at most STACK_FRAMES, soon after the copy, while
- * the process lives.  fp: the frame pointer, registers.bp, or what unwinding to machine code that
- * cannot be unwound further has made of it.  Texts are t's.  *flags: enum ev_stack_flag.  How many;
- * 0 none. */
+ * the process lives.  fp: the frame pointer, from registers.bp, or from unwinding as far as the
+ * machine code has unwind rules.  The texts belong to t.  Sets *flags (enum ev_stack_flag).
+ * Returns how many; 0 none. */
 int v8_read(const struct v8 *v, const struct memory *m, const struct raw_stack *raw, uint64_t fp,
 	    struct texts *t, struct frame *frames, uint32_t *flags);
 

@@ -12,7 +12,8 @@ struct table {
 	const uint8_t *at, *end;
 };
 
-/* Seven bits a byte, the lowest first; the highest bit says that there are more. */
+/* Reads a number of variable length: seven bits in each byte, the lowest first.  The highest bit
+ * says that more follow. */
 static bool number_read(struct table *t, uint64_t *value)
 {
 	*value = 0;
@@ -56,7 +57,8 @@ int v8_position_find(const uint8_t *table, size_t size, uint32_t code, struct v8
 	while (t.at < t.end) {
 		if (!signed_read(&t, &by))
 			return -ENOENT;
-		/* Whether the place is a statement's is in the sign. */
+		/* A negative step stands for -(by + 1).  The sign only says that the place is no
+		 * statement. */
 		at = (int64_t)((uint64_t)at + (uint64_t)(by >= 0 ? by : -(by + 1)));
 		if (at > (int64_t)code)
 			break;
@@ -67,7 +69,7 @@ int v8_position_find(const uint8_t *table, size_t size, uint32_t code, struct v8
 	return v8_position_of(position, out);
 }
 
-/* Of the bytecode at the start; 0: there is none. */
+/* Returns the size of the bytecode at the start; 0: there is none. */
 static size_t bytecode_size(const uint8_t *code, size_t length, const uint8_t *sizes, size_t kinds)
 {
 	size_t row = 0, prefix = 0, size;
@@ -89,7 +91,7 @@ int v8_bytecode_find(const uint8_t *table, size_t size, const uint8_t *bytecode,
 	uint64_t end, by;
 	size_t at = 0, next = 0;
 
-	if (!number_read(&t, &end) || end >= code) /* what comes before the first */
+	if (!number_read(&t, &end) || end >= code) /* code before the first bytecode */
 		return -ENOENT;
 	while (end < code) {
 		size_t n = bytecode_size(bytecode + next, length - next, sizes, kinds);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * v8_position.h - V8's tables from places in code to places in a script.
+ * v8_position.h - V8's tables that map places in code to places in a script.
  *
- * The bytes come from a watched program: any are taken, and what makes no sense is "not known".
+ * The bytes come from a watched program and may be anything; bad data gives "not known".
  */
 #ifndef DBLEAK_CAPTURE_V8_POSITION_H
 #define DBLEAK_CAPTURE_V8_POSITION_H
@@ -16,16 +16,17 @@ struct v8_position {
 	uint16_t inlined; /* 0, or 1 + an index into the code's list of inlined calls */
 };
 
-/* Which place of the script a place of the code belongs to: an offset into the bytecode, or of
- * the last byte of an instruction.  0; -ENOENT the table does not tell. */
+/* Finds the place in the script that belongs to a place in the code: an offset into the bytecode,
+ * or, in optimised code, the offset of an instruction's last byte.  Returns 0; -ENOENT: the table
+ * has none. */
 int v8_position_find(const uint8_t *table, size_t size, uint32_t code, struct v8_position *out);
 
-/* A position as other tables have it, in a word.  0; -ENOENT it is none. */
+/* Decodes a position that another table holds in one word.  Returns 0; -ENOENT: it is none. */
 int v8_position_of(uint64_t word, struct v8_position *out);
 
-/* Of baseline code: which bytecode an instruction that returns to `code` belongs to.  sizes: of
- * the bytecodes, three rows of `kinds`, plain and with operands twice and four times as wide.  0;
- * -ENOENT. */
+/* In baseline code, finds the bytecode whose instruction returns to `code`.  sizes: of the
+ * bytecodes, in three rows of `kinds`: plain, with operands twice as wide, and four times as wide.
+ * Returns 0 or -ENOENT. */
 int v8_bytecode_find(const uint8_t *table, size_t size, const uint8_t *bytecode, size_t length,
 		     const uint8_t *sizes, size_t kinds, uint32_t code, uint32_t *offset);
 
