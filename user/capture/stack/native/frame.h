@@ -10,8 +10,8 @@
 
 #include "bpf/event.h"
 
-/* Strings are raw bytes of watched programs and the reader's own until it is called again; NULL is
- * "not known". */
+/* Strings are raw bytes of watched programs.  The reader owns them, and they are valid until it is
+ * called again.  NULL is "not known". */
 struct frame {
 	const char *function, *file, *module, *build_id;
 	uint64_t offset;       /* native: address as the module's ELF file has it; else 0 */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * guard.c - a page that outlives the worker, and two timers that end it.
+ * guard.c - a shared page that outlives the worker, and two timers that end a slow worker.
  */
 #include "user/capture/stack/native/guard.h"
 
@@ -32,7 +32,8 @@ static struct guard_file *find(struct guard *g, uint32_t part, uint64_t device, 
 	return NULL;
 }
 
-/* With no room left the file blamed least gives its place up. */
+/* Finds the marked file in the list, or adds it.  In a full list it replaces the file with the
+ * fewest deaths. */
 static struct guard_file *find_or_add(struct guard *g)
 {
 	uint64_t device = g->mark->device, inode = g->mark->inode;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * guard.h - which file a worker is reading, for whoever finds it dead; and how long it may.
+ * guard.h - which file a worker is reading, so that its parent knows the file to blame if it dies;
+ * and a time limit for each look into a file.
  */
 #ifndef DBLEAK_CAPTURE_GUARD_H
 #define DBLEAK_CAPTURE_GUARD_H
@@ -11,15 +12,17 @@
 #define GUARD_CPU_SECONDS  2  /* for one look into a file */
 #define GUARD_WALL_SECONDS 10 /* ... which may hang */
 #define GUARD_FILES	   256
-#define GUARD_DEATHS	   2 /* of workers, and a file is not read again */
+#define GUARD_DEATHS	   2 /* of workers, after which a file is not read again */
 
-/* What is read of a file: a file may be given up for one and not for the other. */
+/* A part of a file's content.  A file may be given up for one part and still be read for the
+ * other. */
 enum guard_part {
 	GUARD_CODE = 1,	   /* how to unwind, and names */
 	GUARD_SOURCES = 2, /* and lines */
 };
 
-/* In memory that worker and parent share.  The worker's word: a hint, not a fact. */
+/* Lies in memory that worker and parent share.  The worker writes it, so it is a hint, not a
+ * fact. */
 struct guard_mark {
 	volatile uint64_t device, inode;
 	volatile uint32_t part; /* 0 none */
@@ -30,24 +33,26 @@ struct guard_file {
 	uint32_t part, deaths; /* GUARD_DEATHS: given up */
 };
 
-/* The parent's; a worker has a copy of its files. */
+/* The state of the parent; a worker has a copy of its files. */
 struct guard {
 	struct guard_mark *mark;
 	struct guard_file file[GUARD_FILES];
 	uint32_t count, given_up;
-	uint64_t entered_ns; /* the worker's */
+	uint64_t entered_ns; /* in the worker */
 };
 
-/* shared: zeroed memory of both. */
+/* shared: zeroed memory that worker and parent share. */
 void guard_share(struct guard *g, void *shared);
-/* The worker's: the files of the parent's. */
+/* For the worker: takes over the list of files of the parent. */
 void guard_learn(struct guard *g, const struct guard_file files[GUARD_FILES]);
-/* A worker died; out of time: it was the file's doing.  Clears the mark. */
+/* Blames the marked file for the death of a worker.  out_of_time: the file alone was the cause, so
+ * it is given up at once.  Clears the mark. */
 void guard_blame(struct guard *g, bool out_of_time);
-/* May this part of it be read? */
+/* May this part of the file be read? */
 bool guard_allows(const struct guard *g, enum guard_part part, uint64_t device, uint64_t inode);
 
-/* Around each look into a file, in the worker: who takes longer is ended by SIGPROF or SIGALRM. */
+/* The worker calls both around each look into a file.  SIGPROF or SIGALRM ends a worker that takes
+ * longer than the limit. */
 void guard_enter(struct guard *g, enum guard_part part, uint64_t device, uint64_t inode);
 /* Returns the processor time since, in ns. */
 uint64_t guard_leave(struct guard *g);

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* With their sum the texts fit in a record. */
+/* The longest texts; all of them together fit in a record. */
 static const struct {
 	size_t offset, most;
-	bool end; /* is what is kept */
+	bool end; /* the end is kept, not the beginning */
 } texts[KNOWN_TEXTS] = {
 	{offsetof(struct frame, function), 320, false},
 	{offsetof(struct frame, file), 352, true},

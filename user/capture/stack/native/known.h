@@ -15,19 +15,19 @@
 
 struct known {
 	uint64_t key; /* of its content, never 0 */
-	/* Its keeper's: what it was told as, and in which count of ids. */
+	/* For the worker: the id that the frame was sent with, and the generation of that id. */
 	uint32_t id, generation;
 	uint32_t text_size; /* the texts of frame, each with its NUL */
 	struct frame frame;
 	char text[];
 };
 
-/* One allocation, for free(3); NULL without memory.  Of function and build id the beginning is
- * kept, of file and module the end. */
+/* Copies a frame into one allocation, for free(3); NULL: no memory.  Function and build id keep
+ * their beginning, file and module their end. */
 struct known *known_make(const struct frame *frame);
 
-/* Sets the texts of a frame to what stands in text, one after the other, each with its NUL, empty
- * for "not known".  False: that is not what stands there. */
+/* Points the texts of a frame into `text`.  There they stand one after the other, each with its
+ * NUL, empty for "not known".  False: `text` is not like that. */
 bool known_texts(struct frame *frame, const char *text, size_t size);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * module.c - what is warm is a table of places; what is cold is asked of symbol.c, under guard.
+ * module.c - known places come from a table, new ones from symbol.c, under guard.
  */
 #include "user/capture/stack/native/module.h"
 
@@ -14,11 +14,11 @@
 #include "user/capture/stack/native/symbol.h"
 
 #define NS_PER_SECOND 1000000000ULL
-#define MODULES_MAX   1024 /* that no process maps any more, as far as we know */
+#define MODULES_MAX   1024 /* beyond, files are forgotten that no process maps, as far as known */
 #define PLACES_MAX    100000
-#define AWAKE_MAX     64		   /* files whose debug information is at hand */
-#define HEAP_MAX      (160UL << 20)	   /* then debug information is let go */
-#define FILE_NS	      (10 * NS_PER_SECOND) /* then a file's lines are not read any more */
+#define AWAKE_MAX     64		   /* files whose debug information is in memory */
+#define HEAP_MAX      (160UL << 20)	   /* beyond, debug information is released */
+#define FILE_NS	      (10 * NS_PER_SECOND) /* per file; then its lines are not read */
 #define FRAMES_MAX    48		   /* of one place */
 
 struct module {
@@ -95,7 +95,7 @@ static struct table_key key_of(const struct module_identity *i)
 	return (struct table_key){i->inode, i->device ^ i->stamp << 16};
 }
 
-/* The one used longest ago that nobody refers to. */
+/* Finds the module that was used longest ago and that nothing refers to. */
 static struct module *unused(const struct modules *ms)
 {
 	struct module *oldest = NULL;
@@ -170,7 +170,7 @@ struct module *modules_add(struct modules *ms, const struct module_identity *ide
 	return m ? module_again(m) : NULL;
 }
 
-/* Ours is everybody's. */
+/* Copies the vDSO of this process, since all processes have the same. */
 static struct module *vdso_new(uint64_t size)
 {
 	const void *code = (const void *)getauxval(AT_SYSINFO_EHDR);
@@ -189,7 +189,7 @@ static struct module *vdso_new(uint64_t size)
 	return m;
 }
 
-/* How many bytes of it are mapped here. */
+/* Returns how many bytes of the vDSO are mapped in this process. */
 static uint64_t vdso_size(void)
 {
 	const Elf64_Ehdr *head = (const void *)getauxval(AT_SYSINFO_EHDR);
@@ -290,7 +290,7 @@ static struct module *awake_longest(const struct modules *ms, size_t *awake)
 	return oldest;
 }
 
-/* Lets go of debug information, that of the file used longest ago first. */
+/* Releases debug information, that of the file used longest ago first. */
 static void heap_make_room(struct modules *ms)
 {
 	size_t awake;
@@ -309,7 +309,7 @@ static void heap_make_room(struct modules *ms)
 struct look {
 	struct modules *ms;
 	struct module *m;
-	bool sources; /* may be read */
+	bool sources; /* lines may be read */
 };
 
 static void look_begin(struct look *look)

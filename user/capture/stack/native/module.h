@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * module.h - mapped files, each once however many processes map it, and what was found out of the
- * places in their code.
+ * module.h - mapped files, each kept once however many processes map it, with the rules and names
+ * found for places in their code.
  *
- * All in one process that may die: see native.h.  Files are known by device, inode and times, so
- * one that was replaced is another.  The number of files, of places and the memory of their debug
- * information are bounded; what was used last longest ago is forgotten first, and read again.
+ * All this runs in one process that may die: see native.h.  Files are identified by device, inode
+ * and a stamp, so a file that was replaced is another one.  The number of files, the number of
+ * places and the memory of debug information are bounded.  What was used longest ago is forgotten
+ * first, and read again when needed.
  */
 #ifndef DBLEAK_CAPTURE_MODULE_H
 #define DBLEAK_CAPTURE_MODULE_H
@@ -21,15 +22,15 @@
 struct modules;
 struct module;
 
-/* A place in the code of one file. */
+/* A place in the code of a file. */
 struct place {
 	struct unwind_rule *rule; /* NULL: none */
 	struct known **frames;	  /* the innermost first */
 	uint16_t count;
-	bool ruled, named; /* have been looked for */
+	bool ruled, named; /* the rule, the frames have been looked for */
 };
 
-/* Which file, and in which state. */
+/* Identifies a file in one state.  stamp: the time of its last change plus its size. */
 struct module_identity {
 	uint64_t device, inode, stamp;
 };
@@ -37,23 +38,23 @@ struct module_identity {
 int modules_open(struct modules **out, struct guard *guard);
 void modules_close(struct modules *ms);
 
-/* A file that is known, to be put back with module_put; NULL: it is not. */
+/* Finds a known file; release it with module_put.  NULL: not known. */
 struct module *modules_find(struct modules *ms, const struct module_identity *identity);
-/* The same of one that is not known yet: fd, which stays the caller's, is that file; path: as its
- * process sees it.  NULL without memory. */
+/* Adds a file that is not known yet; release it with module_put.  fd, which stays the caller's, is
+ * that file; path: as its process sees it.  NULL: no memory. */
 struct module *modules_add(struct modules *ms, const struct module_identity *identity, int fd,
 			   const char *path);
-/* The code that the kernel maps into each process, if this many bytes of it. */
+/* Finds the code that the kernel maps into every process (vDSO), if it has this size; else NULL. */
 struct module *modules_vdso(struct modules *ms, uint64_t size);
 struct module *module_again(struct module *m);
 void module_put(struct module *m);
 
-/* Is there an ELF file that may be read? */
+/* Could the file be read as ELF? */
 bool module_is_read(const struct module *m);
 const char *module_path(const struct module *m);
 
-/* The place of an offset in the file, valid until the next call; NULL: no code stands there, or no
- * memory.  It may be neither ruled nor named yet. */
+/* Finds the place of an offset in the file, valid until the next call; NULL: no code stands there,
+ * or no memory.  The place may have neither rule nor names yet. */
 struct place *module_place(struct modules *ms, struct module *m, uint64_t offset);
 void module_rule(struct modules *ms, struct module *m, uint64_t offset, struct place *place,
 		 const struct debug_files *files);

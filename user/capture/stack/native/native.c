@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * native.c - the parent's side: asks, takes answers in, and looks after the worker.
+ * native.c - the parent's side: asks, takes in answers, and looks after the worker.
  *
- * Every number that comes back is checked; a worker that says nonsense is ended like one that
- * died.  Frames are told once and kept here by their ids, at most WIRE_FRAMES_MAX of them.
+ * Every number that comes back is checked; a worker that sends nonsense is ended like one that
+ * died.  The worker sends each frame once.  Frames are kept here by their ids, at most
+ * WIRE_FRAMES_MAX of them.
  */
 #include "user/capture/stack/native/native.h"
 
@@ -26,17 +27,17 @@
 #include "user/capture/stack/native/supplier.h"
 
 #define NS_PER_SECOND 1000000000ULL
-#define PACKETS	      8			   /* taken in at a time */
-#define LIVED_NS      (10 * NS_PER_SECOND) /* who dies later did not die of its start */
+#define PACKETS	      8			   /* received at a time */
+#define LIVED_NS      (10 * NS_PER_SECOND) /* a worker that dies later did not die of its start */
 #define WAIT_FIRST_NS (NS_PER_SECOND / 10) /* before another is started, doubled each time */
 #define WAIT_LAST_NS  (30 * NS_PER_SECOND)
-#define STOP_MS	      100	  /* to die of SIGKILL; who takes longer hangs in the kernel */
-#define SOON_MS	      1		  /* after an answer: another question */
-#define SERVE_NS      20000000ULL /* in one go: others wait, too */
-#define HANG_NS	      (15 * NS_PER_SECOND) /* without a word: guard.h ends all others before */
-#define LOOK_SECONDS  5			   /* how often that is looked at */
+#define STOP_MS	      100		   /* to die of SIGKILL; later: it hangs in the kernel */
+#define SOON_MS	      1			   /* to wait for the next request after an answer */
+#define SERVE_NS      20000000ULL	   /* spent on requests in one go: other work waits, too */
+#define HANG_NS	      (15 * NS_PER_SECOND) /* of silence, longer than guard.h allows a look */
+#define LOOK_SECONDS  5			   /* how often the silence is checked */
 
-/* What was asked and is not answered yet; answers come in the same order. */
+/* A question without an answer yet; answers come in the order of the questions. */
 struct asked {
 	uint64_t id, start_ns, shape;
 	uint32_t pid;
@@ -52,7 +53,7 @@ struct native {
 	struct asked *asked; /* a ring */
 	size_t first, outstanding, asked_room;
 	uint64_t started_ns, retry_ns, wait_ns;
-	uint64_t heard_ns; /* when it last said anything, or had nothing to say */
+	uint64_t heard_ns; /* when the worker last sent something, or had no open question */
 	uint64_t dead_cpu_ns;
 
 	struct arena *texts;
@@ -106,7 +107,8 @@ static int worker_start(struct native *n)
 	return err;
 }
 
-/* Tells how it ended; false: it hangs in the kernel, where even SIGKILL waits. */
+/* Ends the worker; *status: how it ended.  False: it hangs in the kernel, where even SIGKILL
+ * waits. */
 static bool worker_stop(struct native *n, int *status)
 {
 	struct nursery_end end;
@@ -120,7 +122,7 @@ static bool worker_stop(struct native *n, int *status)
 	return err != -ETIMEDOUT;
 }
 
-/* Who waits for them need not wait. */
+/* Answers all open questions without frames, so that nobody waits for them. */
 static void tell_lost(struct native *n, native_fn fn, void *context)
 {
 	n->counts.lost += n->outstanding;
@@ -225,7 +227,8 @@ int native_fd(const struct native *n)
 	return n->epoll;
 }
 
-/* A dead worker is found by who reads: there may be answers of it left. */
+/* Sends a question.  A dead worker is not noticed here but in native_step, which reads the answers
+ * that are left of it. */
 static int ask(struct native *n, const void *first, size_t first_size, const void *then,
 	       size_t size)
 {
@@ -341,7 +344,7 @@ static int take_frame(struct native *n, const struct wire_frame *m)
 	return 0;
 }
 
-/* The worker may say anything. */
+/* Checks a shape; the worker may send anything. */
 static bool shape_is_sound(const struct stack_shape *shape)
 {
 	if (!shape->count || shape->count > STACK_SLOTS || shape->bytes > STACK_BYTES)
@@ -415,8 +418,8 @@ static int take_packet(struct native *n, size_t size, native_fn fn, void *contex
 	return count;
 }
 
-/* The next question follows an answer within microseconds: to wait for it is cheaper than to come
- * back, also for the worker. */
+/* Does the worker ask for more at once?  The next request follows an answer within microseconds.
+ * To wait for it is cheaper than to come back, also for the worker. */
 static bool asks_soon(const struct native *n)
 {
 	struct pollfd wait[2] = {{n->worker.asking, POLLIN, 0}, {n->worker.wire, POLLIN, 0}};
@@ -424,7 +427,8 @@ static bool asks_soon(const struct native *n)
 	return supplier_is_asked(n->supplier) && poll(wait, 2, SOON_MS) > 0 && wait[0].revents;
 }
 
-/* What it asked for, and for how long it has said nothing.  0, or -errno: it is to be ended. */
+/* Answers the worker's requests, and checks how long the worker has been silent.  0, or -errno: the
+ * worker is to be ended. */
 static int look_after(struct native *n)
 {
 	uint64_t ticks, until = now_ns() + SERVE_NS;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * native_wire.h - what the reader of native stacks and its worker say to each other.
+ * native_wire.h - the messages between the reader of native stacks and its worker.
  *
- * Packets hold messages one after the other.  The parent does not trust what comes back: a worker
- * may have fallen to a file it read.
+ * Packets hold messages one after the other.  The parent does not trust what comes back: a file
+ * that the worker read may have taken control of it.
  */
 #ifndef DBLEAK_CAPTURE_NATIVE_WIRE_H
 #define DBLEAK_CAPTURE_NATIVE_WIRE_H
@@ -13,16 +13,16 @@
 #include "user/capture/worker/nursery.h"
 
 #define WIRE_PACKET_MAX 32768
-#define WIRE_FRAMES_MAX 32768 /* ids in use at a time: 1 to so many */
+#define WIRE_FRAMES_MAX 32768 /* ids in use at a time, from 1 on */
 
 enum wire_kind {
 	WIRE_STACK = 1,
 	WIRE_CALLER = 2,
 	WIRE_PROCESS = 3,
 	WIRE_FRAME = 4,	 /* the next id is this frame */
-	WIRE_ANSWER = 5, /* of frames told before */
+	WIRE_ANSWER = 5, /* its frames were sent before */
 	WIRE_RESET = 6,	 /* all ids are free again */
-	WIRE_GUARD = 7,	 /* the first: which files are not to be read */
+	WIRE_GUARD = 7,	 /* the first message: which files must not be read */
 };
 
 struct wire_head {
@@ -63,7 +63,7 @@ struct wire_guard {
 	struct guard_file file[GUARD_FILES]; /* zeroed: none */
 };
 
-/* The worker. */
+/* The worker's role in the nursery. */
 extern const struct nursery_role native_role;
 
 #endif

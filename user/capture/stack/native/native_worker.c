@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * native_worker.c - the process that unwinds and names.
+ * native_worker.c - the process that unwinds and names native stacks.
  *
- * It reads files of adversaries with large libraries, so it is worth nothing when it falls: it may
- * do nothing but read what it is given and answer (cage.h).
+ * The worker reads hostile files with large libraries, so an attacker may take control of it.  Such
+ * an attacker gains nothing: the worker can only read the files it is given, and answer (cage.h).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #include "user/capture/stack/native/space.h"
 #include "user/capture/stack/native/unwind.h"
 
-#define REQUESTS    16 /* taken in at a time */
+#define REQUESTS    16 /* received at a time */
 #define REQUEST_MAX sizeof(struct wire_stack)
 #define SAMPLE_NEW  (EV_STACK_FRAMES + 64) /* frames that one sample can bring */
 
@@ -26,14 +26,14 @@ struct worker {
 	struct guard guard;
 	struct modules *modules;
 	struct spaces *spaces;
-	struct known *anonymous;   /* code of whom nothing is known */
+	struct known *anonymous;   /* stands for code of which nothing is known */
 	uint32_t told, generation; /* ids of frames in use */
 	size_t used;		   /* of out */
 	uint8_t out[WIRE_PACKET_MAX] __attribute__((aligned(8)));
 	uint8_t in[REQUESTS][(REQUEST_MAX + 7) & ~7UL] __attribute__((aligned(8)));
 };
 
-/* An answer in the making. */
+/* An answer while it is made. */
 struct sample {
 	struct worker *w;
 	struct space *space;
@@ -43,7 +43,8 @@ struct sample {
 	uint32_t frame[EV_STACK_FRAMES];
 };
 
-/* The parent may be slow; it never waits for us. */
+/* Sends the packet.  The worker may wait for a slow parent, since the parent never waits for the
+ * worker without a limit. */
 static void flush(struct worker *w)
 {
 	if (w->used && send(w->wire, w->out, w->used, MSG_NOSIGNAL) < 0)
@@ -51,7 +52,7 @@ static void flush(struct worker *w)
 	w->used = 0;
 }
 
-/* Zeroed but for its head. */
+/* Adds a message to the packet, zeroed but for its head. */
 static void *message(struct worker *w, enum wire_kind kind, size_t size)
 {
 	struct wire_head *head;
@@ -110,8 +111,9 @@ static void sample_tell(struct sample *s)
 	memcpy(m->frame, s->frame, s->count * sizeof(*m->frame));
 }
 
-/* parent: of which it is a copy, if any.  Its own place among the spaces may be taken by the
- * parent's. */
+/* Returns the space of the sample's process.  A process that was gone before its maps were read has
+ * the mappings of `parent`, which it was forked from.  To make room for the parent's space, the
+ * process's own may be dropped, so it is looked up again. */
 static struct space *space_of(struct sample *s, uint32_t parent, uint64_t parent_start_ns)
 {
 	struct space *own = spaces_get(s->w->spaces, s->pid, s->start_ns), *other;
@@ -139,8 +141,8 @@ static void sample_start(struct sample *s, struct worker *w, uint32_t parent,
 	w->generation++;
 }
 
-/* Names an address, the one of an instruction, and gives its rule if wanted; false: nothing that
- * runs is there. */
+/* Names the code at the address of an instruction.  rule not NULL: also gets the unwind rule.
+ * False: no code is there that a walk could go on from. */
 static bool visit(struct sample *s, uint64_t address, const struct unwind_rule **rule)
 {
 	const struct mapping *m = space_find(s->w->spaces, s->space, address);
@@ -171,7 +173,7 @@ static bool visit(struct sample *s, uint64_t address, const struct unwind_rule *
 	return true;
 }
 
-/* Notes where a return address lay.  False: the shape of this stack cannot be told in full. */
+/* Notes where a return address lay.  False: the shape of this stack cannot be described in full. */
 static bool shape_add(struct stack_shape *shape, const struct unwind *u)
 {
 	uint64_t at = u->slot - u->raw->registers.sp;
@@ -281,7 +283,8 @@ static void loop(struct worker *w)
 	}
 }
 
-/* Of the user's wishes none is to reach libdw, and what demangles has no path to be loaded from. */
+/* Runs before the worker loses its rights.  The user's DEBUGINFOD_URLS must not reach libdw, and
+ * libstdc++ can be loaded only while there are paths. */
 static void prepare(void)
 {
 	unsetenv("DEBUGINFOD_URLS");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * source.c - libdw asked the right way round: units by a table of our own, for not every compiler
- * writes .debug_aranges; then one walk down to the function, and on to what is inlined in it.
+ * source.c - asks libdw in an order that works for every compiler.  Units are found by a table made
+ * here, since not every compiler writes .debug_aranges.  Then one walk goes down to the function,
+ * and on to the calls inlined in it.
  */
 #include "user/capture/stack/native/source.h"
 
@@ -26,7 +27,7 @@ struct source {
 	size_t count, room;
 };
 
-/* What a walk has found: the function, then what is inlined in it, one in the other. */
+/* The result of a walk: the function, then the calls inlined in it, each inside the one before. */
 struct chain {
 	uint64_t address;
 	Dwarf_Die die[INLINED_MAX];
@@ -113,7 +114,8 @@ void source_close(struct source *s)
 	free(s);
 }
 
-/* Ranges of units do not overlap, but for what linkers threw away. */
+/* Finds the unit of an address.  Ranges of units do not overlap, except for code that linkers threw
+ * away. */
 static bool unit_find(const struct source *s, uint64_t address, Dwarf_Die *unit)
 {
 	size_t low = 0, high = s->count;
@@ -161,8 +163,8 @@ static bool is_code(int tag)
 	}
 }
 
-/* Goes down where the address is.  Functions can stand in functions (lambdas, nested ones): the
- * inner has its own code, so what was found on the way is forgotten. */
+/* Walks down to the address.  A function can stand inside another (lambdas, nested functions).  The
+ * inner one has its own code, so the entries found before it are dropped. */
 static bool chain_walk(struct chain *c, Dwarf_Die *parent, int depth)
 {
 	Dwarf_Die die;
@@ -203,7 +205,7 @@ static uint32_t attribute_number(Dwarf_Die *die, unsigned int name)
 	return (uint32_t)word;
 }
 
-/* The linker's name tells the classes and namespaces around it. */
+/* Prefers the linkage name, which includes the classes and namespaces around the function. */
 static const char *function_name(Dwarf_Die *die, char *buf, size_t size)
 {
 	const char *linked = attribute_text(die, DW_AT_linkage_name);
@@ -234,7 +236,8 @@ static void line_find(Dwarf_Die *unit, uint64_t address, struct frame *frame)
 		frame->column = (uint32_t)number;
 }
 
-/* Where the inlined function was called: the place of the next frame out. */
+/* Sets frame to the place where the inlined function was called, which is the place of the next
+ * frame out. */
 static void call_find(Dwarf_Die *unit, Dwarf_Die *inlined, struct frame *frame)
 {
 	uint32_t file = attribute_number(inlined, DW_AT_call_file);

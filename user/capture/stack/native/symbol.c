@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * symbol.c - CFI and DWARF where there is any, else the best table of symbols that there is.
+ * symbol.c - uses CFI and DWARF if there is any, else the best table of symbols.
  */
 #include "user/capture/stack/native/symbol.h"
 
@@ -18,7 +18,7 @@
 #define SYMBOLS_MAX   (2U << 20)
 #define UNPACKED_MAX  (64U << 20)
 #define COVERING_MAX  16   /* symbols that begin before an address and may reach it */
-#define UNSIZED_REACH 4096 /* of symbols written in assembler */
+#define UNSIZED_REACH 4096 /* of symbols without a size, from assembler */
 
 struct segment {
 	uint64_t offset, size, address;
@@ -33,7 +33,7 @@ struct symbol {
 
 struct symbols {
 	struct elf_map map;			 /* the file itself */
-	struct elf_map debug, alternate, packed; /* what was found beside and in it */
+	struct elf_map debug, alternate, packed; /* files found beside it and in it */
 	struct segment segment[SEGMENTS_MAX];
 	size_t segments;
 	char build_id[2 * 32 + 1];
@@ -48,7 +48,7 @@ struct symbols {
 	size_t count, room;
 	struct go_table go;
 	bool go_sought;
-	bool exported; /* the table has nothing but exported names */
+	bool exported; /* the table has only exported names */
 };
 
 static void segments_read(struct symbols *s)
@@ -164,8 +164,9 @@ static bool has_sections(const struct elf_map *m)
 			  elf_map_section(m->elf, ".zdebug_info", &header));
 }
 
-/* What dwz moved out, if this file says so.  libdw would look for it by itself, and open any path
- * that the file names; locked in as its process is, it finds none. */
+/* Opens the file into which dwz moved debug information, if this file names one.  libdw would look
+ * for it by itself, and open any path that the file names.  In this process it cannot open files,
+ * so it finds none. */
 static void alternate_seek(struct symbols *s, const struct debug_files *files, Elf *elf)
 {
 	Dwarf *dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
@@ -205,7 +206,7 @@ static struct unwind_rule *rule_from(Dwarf_CFI *cfi, uint64_t address)
 	return rule;
 }
 
-/* .eh_frame is of the file itself, .debug_frame may have been split from it. */
+/* .eh_frame is in the file itself, .debug_frame may have been split from it. */
 struct unwind_rule *symbols_rule(struct symbols *s, const struct debug_files *files,
 				 uint64_t address, bool sources)
 {
@@ -271,7 +272,7 @@ static bool table_read(struct symbols *s, Elf *elf, const char *name)
 	return s->count > before;
 }
 
-/* The best comes last: then a search that goes backwards meets it first. */
+/* Sorts the best symbol of an address last, because a search that goes backwards meets it first. */
 static int by_address(const void *a, const void *b)
 {
 	const struct symbol *x = a, *y = b;
@@ -306,7 +307,8 @@ static void *unpack(const Elf_Data *packed, size_t *size)
 	return NULL;
 }
 
-/* Distributions without .symtab keep the names of functions here, an ELF file in xz. */
+/* Distributions that remove .symtab keep the names of functions in .gnu_debugdata, an ELF file
+ * packed by xz. */
 static void packed_seek(struct symbols *s)
 {
 	GElf_Shdr header;
@@ -354,7 +356,7 @@ static size_t table_before(const struct symbols *s, uint64_t address)
 	return low;
 }
 
-/* The function that holds the address; a guess is flagged as such. */
+/* Finds the function that holds the address.  A guess by exported names gets EV_FRAME_EXPORTED. */
 static const struct symbol *table_find(const struct symbols *s, uint64_t address, uint32_t *flags)
 {
 	size_t before = table_before(s, address);
@@ -382,7 +384,7 @@ struct telling {
 	void *context;
 };
 
-/* Without a name of its own the function has the symbol's. */
+/* Gives a frame without a function's name the name of its symbol. */
 static void complete(struct frame *frame, char *buf, size_t size, struct telling *t)
 {
 	const struct symbol *symbol;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * unwind.c - rules of a few bytes for what CFI mostly says, a small evaluator for the rest.
+ * unwind.c - short rules for the usual CFI, and a small evaluator for the rest.
  *
- * The evaluator knows no jumps, so it ends; sums wrap as the processor's do.  Each step must leave
- * the stack pointer higher, but for signal frames, which may be on a stack of their own.
+ * The evaluator has no jumps, so it ends; sums wrap as the processor's do.  Each step must leave
+ * the stack pointer higher, except for signal frames, which may be on a stack of their own.
  */
 #include "user/capture/stack/native/unwind.h"
 
@@ -19,10 +19,10 @@
 enum value_kind {
 	VALUE_UNDEFINED = 0,
 	VALUE_CFA = 1,	    /* CFA + offset */
-	VALUE_AT_CFA = 2,   /* what is stored at CFA + offset */
+	VALUE_AT_CFA = 2,   /* the word at CFA + offset */
 	VALUE_REGISTER = 3, /* base + offset */
-	VALUE_OPS = 4,	    /* what the expression leaves */
-	VALUE_AT_OPS = 5,   /* what is stored where the expression says */
+	VALUE_OPS = 4,	    /* the result of the expression */
+	VALUE_AT_OPS = 5,   /* the word at the address that the expression gives */
 };
 
 struct value {
@@ -45,7 +45,7 @@ struct unwind_rule {
 	struct value save[];
 };
 
-/* A rule in the making. */
+/* A rule while it is made. */
 struct draft {
 	struct value cfa, save[UNWIND_REGISTERS];
 	struct op ops[OPS_MAX];
@@ -70,7 +70,8 @@ void unwind_start(struct unwind *u, const struct raw_stack *raw)
 	u->known = KEPT | 1U << UNWIND_SP | 1U << UNWIND_IP;
 }
 
-/* Keeps an expression as it is; its DW_OP_stack_value says that it is no address. */
+/* Keeps an expression as it is.  A DW_OP_stack_value at its end says that the result is a value and
+ * not an address. */
 static bool compile_ops(struct draft *d, struct value *v, const Dwarf_Op *ops, size_t n)
 {
 	bool is_value = ops[n - 1].atom == DW_OP_stack_value;
@@ -125,7 +126,7 @@ static bool compile_cfa(struct draft *d, Dwarf_Frame *frame)
 	return ops[0].number < UNWIND_REGISTERS && fits((int64_t)ops[0].number2);
 }
 
-/* What is not saved need not be noted: kept registers keep their values, others are lost. */
+/* Registers that are not saved need no entry: those of KEPT keep their values, others are lost. */
 static bool compile_register(struct draft *d, Dwarf_Frame *frame, int column, int target)
 {
 	struct value *v = &d->save[d->saves];
@@ -207,7 +208,7 @@ static bool push_register(const struct unwind *u, struct evaluation *e, unsigned
 	return n < UNWIND_REGISTERS && u->known & 1U << n && push(e, u->reg[n] + (uint64_t)plus);
 }
 
-/* Of two numbers, a below b on the stack. */
+/* Calculates with two numbers, a below b on the stack. */
 static bool binary(uint8_t atom, uint64_t a, uint64_t b, uint64_t *out)
 {
 	switch (atom) {
@@ -333,7 +334,7 @@ static bool evaluate(const struct unwind *u, const struct unwind_rule *rule, con
 	return true;
 }
 
-/* *slot: the address it was read from, 0 if it was not in memory. */
+/* Gets a value.  *slot: the address it was read from; 0: not from memory. */
 static bool value_of(const struct unwind *u, const struct unwind_rule *rule, const struct value *v,
 		     uint64_t cfa, uint64_t *out, uint64_t *slot)
 {
@@ -359,7 +360,8 @@ static bool value_of(const struct unwind *u, const struct unwind_rule *rule, con
 	}
 }
 
-/* A return probe has put its trampoline there. */
+/* Returns the original return address where a return probe has put the address of its
+ * trampoline. */
 static uint64_t unprobed(const struct unwind *u, uint64_t slot, uint64_t address)
 {
 	for (size_t i = 0; i < STACK_RETURNS; i++)
@@ -368,7 +370,7 @@ static uint64_t unprobed(const struct unwind *u, uint64_t slot, uint64_t address
 	return address;
 }
 
-/* The instruction pointer was read from that slot. */
+/* Completes an instruction pointer that was read from a slot. */
 static void arrive_from(struct unwind *next, uint64_t slot, uint64_t *address)
 {
 	uint64_t real = unprobed(next, slot, *address);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * unwind.h - from one frame of a copied stack to the next one out, on x86-64.
+ * unwind.h - steps from one frame of a copied stack to the next one out, on x86-64.
  *
- * A rule says how, for one place in the code; it is made from what the file's CFI says of that
- * place and can be kept.  Reads nothing but the copy: what lies outside of it ends the walk.
+ * A rule describes that step for one place in the code.  Rules are made from the file's CFI and can
+ * be kept.  Only the copy is read: an address outside of it ends the walk.
  */
 #ifndef DBLEAK_CAPTURE_UNWIND_H
 #define DBLEAK_CAPTURE_UNWIND_H
@@ -14,7 +14,7 @@
 
 #include "bpf/stack/raw_stack.h"
 
-/* As DWARF numbers them. */
+/* The numbers of the registers in DWARF. */
 enum unwind_register {
 	UNWIND_BX = 3,
 	UNWIND_BP = 6,
@@ -29,7 +29,7 @@ struct unwind_rule;
 struct unwind {
 	uint64_t reg[UNWIND_REGISTERS];
 	uint32_t known; /* a bit for each register */
-	bool returned;	/* ip is where a call will return to: the call stands before it */
+	bool returned;	/* ip is a return address: the call stands before it */
 	uint64_t slot;	/* address that ip was read from; 0 none, or a return probe waited there */
 	const struct raw_stack *raw;
 };
@@ -37,17 +37,18 @@ struct unwind {
 enum unwind_result {
 	UNWIND_STEPPED = 1,
 	UNWIND_END = 0,	 /* this was the outermost frame */
-	UNWIND_CUT = -1, /* there are more, but we cannot get there */
+	UNWIND_CUT = -1, /* there are more frames, but they cannot be reached */
 };
 
 /* raw is borrowed. */
 void unwind_start(struct unwind *u, const struct raw_stack *raw);
 
-/* The caller's to free; NULL without memory, or when the CFI asks for more than we do. */
+/* Makes a rule, which the caller frees.  NULL: no memory, or the CFI needs something that is not
+ * supported. */
 struct unwind_rule *unwind_compile(Dwarf_Frame *frame);
 
 enum unwind_result unwind_step(struct unwind *u, const struct unwind_rule *rule);
-/* Where there is no CFI: code that keeps a frame pointer. */
+/* Steps by the frame pointer, for code without CFI. */
 enum unwind_result unwind_step_chain(struct unwind *u);
 
 #endif
