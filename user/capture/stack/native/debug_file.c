@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * debug_file.c - tries the few files that a split debug file can be.
+ * debug_file.c - tries the few files that can be the debug file of a program.
  *
- * Files are mapped, not read: most of a debug file is never looked at.  One that is cut short while
- * it is mapped kills its reader, which must be a process that may die.
+ * Files are mapped, not read, because most of a debug file is never looked at.  A file that is cut
+ * short while it is mapped kills its reader, which must be a process that may die.
  */
 #include "user/capture/stack/native/debug_file.h"
 
@@ -78,7 +78,7 @@ Elf_Scn *elf_map_section(Elf *elf, const char *name, GElf_Shdr *header)
 	return NULL;
 }
 
-/* What a file must have to be the one. */
+/* The properties of the debug file that is looked for. */
 struct wanted {
 	const void *build_id;
 	size_t id_size; /* 0: the checksum decides */

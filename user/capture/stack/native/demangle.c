@@ -2,9 +2,9 @@
 /*
  * demangle.c - the C++ run time's own demangler, if this host has one.
  *
- * libstdc++ is loaded when wanted and not linked, for only the process that reads names needs it.
- * The other demanglers at hand are no better: libiberty's is the same code, static and unsafe to
- * depend on; LLVM's is 100 MB.
+ * libstdc++ is loaded at run time and not linked, because only the process that reads names needs
+ * it.  The other demanglers at hand are no better: libiberty's is the same code, static and unsafe
+ * to depend on; LLVM's is 100 MB.
  */
 #include "user/capture/stack/native/demangle.h"
 
@@ -28,8 +28,8 @@ bool demangle_prepare(void)
 	return demangler;
 }
 
-/* The '(' of the arguments: the last one outside of all brackets, but for "(anonymous namespace)"
- * and "operator()", which something follows. */
+/* Finds the '(' of the arguments: the last one outside of all brackets, except in "(anonymous
+ * namespace)" and "operator()", which something follows. */
 static size_t without_arguments(const char *text)
 {
 	size_t length = strlen(text), end = length;
@@ -47,7 +47,7 @@ static size_t without_arguments(const char *text)
 	return length;
 }
 
-/* Rust's names of old end in a hash: "::h0123456789abcdef". */
+/* Cuts off the hash at the end of old Rust names: "::h0123456789abcdef". */
 static size_t without_hash(const char *text, size_t length)
 {
 	if (length < 19 || memcmp(text + length - 19, "::h", 3))
@@ -58,7 +58,8 @@ static size_t without_hash(const char *text, size_t length)
 	return length - 19;
 }
 
-/* Function templates begin with what they return: "int shop::sum<int>". */
+/* Finds the name behind the return type, with which function templates begin: "int
+ * shop::sum<int>". */
 static size_t return_type(const char *text, size_t length)
 {
 	size_t start = 0;

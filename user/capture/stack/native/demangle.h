@@ -8,12 +8,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Finds the demangler; without it names stay as the linker has them.  To be called before the
- * process locks itself in, and optional otherwise.  False: this host has none. */
+/* Loads the demangler; without it names stay as the linker has them.  Optional, and to be called
+ * before the process loses its rights.  False: this host has none. */
 bool demangle_prepare(void);
 
-/* Classes, namespaces and the function, without what it takes and returns, cut to size.  False: it
- * is no such name, or too long to be an honest one. */
+/* Writes classes, namespaces and the function, without parameters and return type, cut to size.
+ * False: not such a name, or too long to be an honest one. */
 bool demangle(const char *name, char *buf, size_t size);
 
 #endif

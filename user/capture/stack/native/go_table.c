@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * go_table.c - the layout of debug/gosym in Go's own sources: a header, a sorted list of functions,
- * and for each of them programs of few bytes that tell file and line by address.
+ * and for each function small byte programs that give file and line by address.
  */
 #include "user/capture/stack/native/go_table.h"
 
@@ -10,7 +10,7 @@
 #define STEPS_MAX (1U << 20) /* of such a program: one for each line of a function */
 #define TEXT_MAX  4096
 
-/* Where the fields of a function are, after its address. */
+/* Offsets of the fields of a function, after its address. */
 enum { FUNCTION_NAME = 0, FUNCTION_FILES = 16, FUNCTION_LINES = 20, FUNCTION_UNIT = 28 };
 
 static bool number(const struct go_table *t, uint64_t at, unsigned int width, uint64_t *out)
@@ -63,8 +63,8 @@ bool go_table_open(struct go_table *t, const void *bytes, size_t size, uint64_t 
 	return t->functions < size && t->count < (size - t->functions) / (2 * t->width);
 }
 
-/* The address of a function of the list, and where more is said of it; the one after the last has
- * the address where code ends. */
+/* Reads the address of function i and the offset of its other data.  The entry behind the last
+ * function has the address where code ends. */
 static bool function_at(const struct go_table *t, uint64_t i, uint64_t *address, uint64_t *more)
 {
 	uint64_t at = t->functions + 2 * t->width * i;
@@ -111,8 +111,8 @@ static bool varint(const struct go_table *t, uint64_t *at, uint32_t *out)
 	return false;
 }
 
-/* Runs a program from the function's first address on: differences of the value, and for how many
- * bytes of code it holds. */
+/* Runs a program from the function's first address on.  Each step has a difference of the value,
+ * and for how many bytes of code the value holds. */
 static bool value_at(const struct go_table *t, uint64_t program, uint64_t entry, uint64_t address,
 		     int32_t *out)
 {
@@ -148,7 +148,7 @@ bool go_table_find(const struct go_table *t, uint64_t address, struct frame *fra
 
 	if (!function_find(t, address, &entry, &more))
 		return false;
-	more += t->width; /* of its address */
+	more += t->width; /* skip its address */
 	if (!number(t, more + FUNCTION_NAME, 4, &name) ||
 	    !number(t, more + FUNCTION_FILES, 4, &files) ||
 	    !number(t, more + FUNCTION_LINES, 4, &lines) ||

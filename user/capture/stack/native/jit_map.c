@@ -90,7 +90,7 @@ static bool number(const char **at, const char *end, uint64_t *out)
 	return true;
 }
 
-/* What makes no sense is passed over. */
+/* Adds a line; skips it if it is malformed. */
 static void add_line(struct jit_map *m, const char *line, const char *end)
 {
 	struct jit_symbol symbol = {.known = NULL};
@@ -127,7 +127,7 @@ size_t jit_map_add(struct jit_map *m, const char *bytes, size_t size)
 	return (size_t)(at - bytes);
 }
 
-/* Code may be compiled anew at an address: the later line comes later. */
+/* New code may be compiled at an old address: its line was added later, and sorts later. */
 static int by_start(const void *a, const void *b)
 {
 	const struct jit_symbol *x = a, *y = b;
@@ -161,7 +161,8 @@ struct jit_symbol *jit_map_find(struct jit_map *m, uint64_t address)
 	return NULL;
 }
 
-/* A line longer than this is passed over piece by piece, each piece no line. */
+/* Adds the new part of the file.  A line longer than the block is skipped piece by piece, each
+ * piece no line. */
 static int read_more(struct jit_map *m, int fd, off_t size)
 {
 	static char block[1 << 16];
@@ -197,7 +198,7 @@ int jit_map_read(struct jit_map *m, int fd)
 	return read_more(m, fd, st.st_size < TEXT_MAX ? st.st_size : TEXT_MAX);
 }
 
-/* Takes ":12" off the end. */
+/* Cuts ":12" off the end and reads it. */
 static bool take_number(char *text, uint32_t *out)
 {
 	char *colon = strrchr(text, ':'), *end;
@@ -223,7 +224,8 @@ static char *file_of(char *text)
 	return at ? at : strrchr(text, ' ');
 }
 
-/* "*handler /app/server.js:12:34", "~ file:///app/main.mjs:1:1": where the function begins. */
+/* Splits "*handler /app/server.js:12:34" or "~ file:///app/main.mjs:1:1"; the place is where the
+ * function begins. */
 static void name_javascript(char *text, struct frame *frame)
 {
 	uint32_t line, column;
