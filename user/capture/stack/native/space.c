@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * space.c - lists of mappings as they are given, with the files that are new among them.
+ * space.c - reads lists of mappings, and asks for the files that are new among them.
  */
 #include "user/capture/stack/native/space.h"
 
@@ -18,7 +18,7 @@
 #define SPACES_MAX     512
 #define MAPPINGS_MAX   65536
 #define PATHS_MAX      (8U << 20)
-#define WAIT_FIRST_NS  1000000ULL /* before maps are read again in vain */
+#define WAIT_FIRST_NS  1000000ULL /* before maps are read again; each read in vain doubles it */
 #define WAIT_LAST_NS   NS_PER_SECOND
 #define JIT_WAIT_NS    (NS_PER_SECOND / 2)
 #define JIT_NAMED_MAX  50000 /* names kept of one process */
@@ -32,7 +32,7 @@ struct space {
 	uint64_t used;
 	uint64_t read_ns, wait_ns;
 	bool is_gone;
-	uint32_t image; /* the program that it runs; 0 not said */
+	uint32_t image; /* the program that it runs (raw_stack.image); 0 not known */
 
 	struct jit_map *jit;
 	uint64_t jit_read_ns;
@@ -51,7 +51,7 @@ struct spaces {
 	} in;
 };
 
-/* Mappings in the making, beside those there were. */
+/* A new list of mappings while it is read, beside the old one. */
 struct reading {
 	struct spaces *ss;
 	const struct space *old;
@@ -60,7 +60,7 @@ struct reading {
 	char *paths;		/* of those that are new */
 	size_t used, paths_room;
 	struct supply_request ask;
-	uint32_t path[SUPPLY_INDEXES_MAX]; /* in paths, of the files that ask.index tells */
+	uint32_t path[SUPPLY_INDEXES_MAX]; /* offsets in paths of the files in ask.index */
 };
 
 static uint64_t now_ns(void)
@@ -125,7 +125,7 @@ static struct mapping *reading_add(struct reading *r)
 	return memset(&r->mappings[r->count++], 0, sizeof(struct mapping));
 }
 
-/* What was mapped there before, if it is the same; both lists go by address. */
+/* Finds the same mapping in the old list; NULL: it is new.  Both lists are sorted by address. */
 static const struct mapping *same_as_before(struct reading *r, const struct mapping *m)
 {
 	const struct mapping *old;
@@ -141,7 +141,7 @@ static const struct mapping *same_as_before(struct reading *r, const struct mapp
 	return old;
 }
 
-/* So that it can be named when it is known that its file is new. */
+/* Keeps the path of a mapping until it is known whether its file is new. */
 static bool keep_path(struct reading *r, const struct supply_mapping *m, uint32_t *at)
 {
 	size_t wanted = r->used + m->path_size, room = r->paths_room ? r->paths_room : 4096;
@@ -175,7 +175,7 @@ static struct module_identity identity_of(const struct supply_file *file)
 	return (struct module_identity){file->device, file->inode, file->changed_ns + file->size};
 }
 
-/* A file that was not seen before: now it is wanted itself. */
+/* Opens a file that was not seen before, and reads it as a module. */
 static struct module *open_file(struct reading *r, uint32_t index, const char *path)
 {
 	const struct supply_file *file = (const void *)r->ss->in.reply.bytes;
@@ -199,7 +199,7 @@ static struct module *open_file(struct reading *r, uint32_t index, const char *p
 	return module;
 }
 
-/* Which files the indexes collected are, and those of them that are new. */
+/* Asks which files the collected indexes are, and opens those that are new. */
 static void ask_files(struct reading *r)
 {
 	struct supply_file files[SUPPLY_INDEXES_MAX] = {0};
@@ -222,7 +222,7 @@ static void ask_files(struct reading *r)
 	r->ask.count = 0;
 }
 
-/* They are asked for some at a time, when all are known. */
+/* Collects the index of a file.  When SUPPLY_INDEXES_MAX are collected, asks for all of them. */
 static void want_file(struct reading *r, uint32_t index, uint32_t path)
 {
 	if (r->ask.count == SUPPLY_INDEXES_MAX)
@@ -239,7 +239,7 @@ static void mapping_kernel(struct reading *r, struct mapping *m)
 	m->kind = m->module ? MAPPING_FILE : MAPPING_ANONYMOUS;
 }
 
-/* Files that are new wait until the whole list is known. */
+/* Adds a mapping to the list.  New files are asked for when the whole list is known. */
 static void reading_add_one(struct reading *r, const struct supply_mapping *found)
 {
 	const struct mapping *old;
@@ -299,7 +299,7 @@ static int read_maps(struct reading *r)
 	return 0;
 }
 
-/* A process that is ending has an empty list: what it had before stays. */
+/* Reads the maps.  A process that is ending has an empty list; then the old list stays. */
 static void space_read(struct spaces *ss, struct space *s)
 {
 	struct reading r = {.ss = ss, .old = s};
@@ -406,7 +406,7 @@ static const struct mapping *find(const struct space *s, uint64_t address)
 	return low < s->count && s->mappings[low].start <= address ? &s->mappings[low] : NULL;
 }
 
-/* Each time in vain makes the next one later. */
+/* Reads the maps again for an unknown address.  Each read in vain makes the next one later. */
 const struct mapping *space_find(struct spaces *ss, struct space *s, uint64_t address)
 {
 	const struct mapping *m = find(s, address);
@@ -461,7 +461,7 @@ static void jit_forget(struct space *s)
 	s->jit_named = 0;
 }
 
-/* All maps of code together have a limit: then those of other processes are forgotten. */
+/* Keeps all JIT maps together within JIT_MAPS_BYTES by forgetting those of other processes. */
 static void jit_make_room(struct spaces *ss, const struct space *but)
 {
 	size_t at = 0, bytes = 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * space.h - what processes map as code, read while they live and kept when they end.
+ * space.h - the code that processes map, read while they live and kept when they end.
  *
- * Asks for /proc/PID/maps again when an address is asked for that is not there, but not at each
- * such: what it costs is bounded.  The processes used longest ago are forgotten.
+ * An address that no known mapping holds makes /proc/PID/maps be read again, but not every time:
+ * the cost is bounded.  The processes used longest ago are forgotten.
  */
 #ifndef DBLEAK_CAPTURE_SPACE_H
 #define DBLEAK_CAPTURE_SPACE_H
@@ -23,31 +23,33 @@ struct mapping {
 	uint64_t device, inode; /* as maps shows them, for comparing */
 	struct module *module;	/* of MAPPING_FILE */
 	enum mapping_kind kind;
-	uint32_t path; /* while the list is read */
+	uint32_t path; /* only while the list is read */
 	bool is_new;
 };
 
-/* asking: where to ask for what processes map (supply.h); borrowed. */
+/* asking: the socket for requests about mappings (supply.h); borrowed. */
 int spaces_open(struct spaces **out, struct modules *modules, int asking);
 void spaces_close(struct spaces *ss);
 
-/* The process, read now if it was not known.  NULL without memory. */
+/* Returns the space of a process, read now if it was not known.  NULL: no memory. */
 struct space *spaces_get(struct spaces *ss, uint32_t pid, uint64_t start_ns);
-/* Reads its maps again: it may run another program now. */
+/* Reads the maps again, because the process may run another program now. */
 void space_renew(struct spaces *ss, struct space *s);
-/* The same, if image is not the one that this was said of last. */
+/* The same, but only if image differs from the image of the last call; image 0: not known. */
 void space_renew_for(struct spaces *ss, struct space *s, uint32_t image);
-/* It was gone before anything could be read of it: it has what its parent maps. */
+/* Copies the parent's mappings to a process that was gone before its own could be read. */
 void space_inherit(struct space *s, const struct space *parent);
-/* Nothing was read of it: the process was gone. */
+/* Has the process no known mapping?  True if it was gone when its maps were to be read. */
 bool space_is_empty(const struct space *s);
 
-/* What is mapped there; NULL nothing that can run. */
+/* Finds the mapping of code at this address; NULL: no code is mapped there. */
 const struct mapping *space_find(struct spaces *ss, struct space *s, uint64_t address);
-/* A name for code that the process made itself, valid until the next call; NULL it gives none. */
+/* Finds the name of code that the process made itself, valid until the next call; NULL: the process
+ * gives none. */
 struct known *space_jit(struct spaces *ss, struct space *s, uint64_t address);
 
-/* Who has the debug file of the program of a mapping; valid as long as both, and the context. */
+/* Opens debug files for the program of a mapping.  Valid as long as space, mapping and context
+ * are. */
 struct space_files {
 	const struct space *space;
 	const struct mapping *mapping;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * supplier.c - maps parsed line by line, files opened through map_files: exactly what is mapped, in
- * whatever container, deleted or replaced.
+ * supplier.c - parses maps line by line, and opens files through map_files.  There the kernel gives
+ * exactly the file that is mapped: in whatever container, deleted or replaced.
  */
 #include "user/capture/stack/native/supplier.h"
 
@@ -46,8 +46,8 @@ struct supplier {
 	size_t used, paths_room;
 
 	bool asked;
-	int fd;	     /* that goes with the reply; -1 none */
-	size_t size; /* of what follows its head */
+	int fd;	     /* descriptor that goes with the reply; -1 none */
+	size_t size; /* of the bytes behind the reply's head */
 	union {
 		struct supply_reply reply;
 		uint8_t bytes[SUPPLY_PACKET_MAX];
@@ -92,7 +92,8 @@ void supplier_name(struct supplier *s, uint32_t pid, uint64_t start_ns)
 	table_put(&s->named, key, s);
 }
 
-/* Field 22; comm, the second, may hold anything, but nothing after the last ')' is its. */
+/* Reads the start time, field 22 of stat.  Field 2, comm, may hold anything, but it ends before the
+ * last ')'. */
 static uint64_t start_of(int dir)
 {
 	long hertz = sysconf(_SC_CLK_TCK);
@@ -106,7 +107,7 @@ static uint64_t start_of(int dir)
 		  : 0;
 }
 
-/* Its folder in /proc, or -ESRCH. */
+/* Opens the process's folder in /proc.  -ESRCH: the process is gone. */
 static int process_open(uint32_t pid, uint64_t start_ns)
 {
 	char path[32];
@@ -121,7 +122,7 @@ static int process_open(uint32_t pid, uint64_t start_ns)
 	return -ESRCH;
 }
 
-/* Does not wait for a file system that does not answer. */
+/* Reads a file's attributes, without waiting for a file system that does not answer. */
 static int look_at(int fd, struct statx *st)
 {
 	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
@@ -135,7 +136,8 @@ static int root_of(int dir)
 	return openat(dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Without the right to open what is mapped, what is at its path, if that is the same file. */
+/* Opens the file at a mapping's path if it is the mapped file: for when the mapping itself may not
+ * be opened. */
 static int mapped_path(const struct supplier *s, int dir, const struct line *line)
 {
 	int root = root_of(dir), fd;
@@ -159,8 +161,8 @@ static void range_name(char name[64], uint64_t start, uint64_t end)
 		 (unsigned long long)end);
 }
 
-/* Held by its path, as a rule: what is no regular file is never opened for reading, for that can
- * have effects. */
+/* Opens a mapped file by its path alone (O_PATH), as a rule.  To open something else than a regular
+ * file for reading can have effects, so that is never done. */
 static int mapped_open(const struct supplier *s, int dir, const struct line *line)
 {
 	char name[64];
@@ -171,7 +173,7 @@ static int mapped_open(const struct supplier *s, int dir, const struct line *lin
 	return fd >= 0 ? fd : mapped_path(s, dir, line);
 }
 
-/* "start-end perms offset major:minor inode   path": of code alone. */
+/* Parses "start-end perms offset major:minor inode path".  False: not a mapping of code. */
 static bool parse_line(char *text, struct line *line, char **path)
 {
 	uint64_t major, minor;
@@ -215,7 +217,7 @@ static bool grow(void **array, size_t *room, size_t wanted, size_t limit, size_t
 	return true;
 }
 
-/* The name of a file that has lost its name says so. */
+/* Cuts off the " (deleted)" that the kernel adds to the path of a file without a name. */
 static void cut_deleted(char *path)
 {
 	char *deleted = strstr(path, " (deleted)");
@@ -254,7 +256,8 @@ static void add_line(struct supplier *s, char *text)
 	s->lines[s->count++] = line;
 }
 
-/* The kernel gives whole lines; those of the longest paths have some 4,200 bytes. */
+/* Reads the maps of a process.  The kernel gives whole lines; those with the longest paths have
+ * some 4,200 bytes. */
 static int maps_read(struct supplier *s, const struct supply_request *r)
 {
 	int dir = process_open(r->pid, r->start_ns), fd;
@@ -288,7 +291,7 @@ static bool is_current(const struct supplier *s, const struct supply_request *r)
 	return s->pid && s->pid == r->pid && s->start_ns == r->start_ns;
 }
 
-/* Room for so many bytes more, zeroed; NULL: the packet is full. */
+/* Adds so many zeroed bytes to the reply; NULL: the packet is full. */
 static void *reply_add(struct supplier *s, size_t size)
 {
 	uint8_t *at = s->out.reply.bytes + s->size;
@@ -321,7 +324,7 @@ static int give_maps(struct supplier *s, const struct supply_request *r)
 	return err;
 }
 
-/* The line of an index, if it is one of a file. */
+/* Finds the line of an index, if it is the line of a file. */
 static const struct line *line_of(const struct supplier *s, uint32_t index)
 {
 	return index < s->count && s->lines[index].kind == MAPPING_FILE ? &s->lines[index] : NULL;
@@ -377,7 +380,7 @@ static int give_file(struct supplier *s, const struct supply_request *r)
 	return s->fd < 0 ? s->fd : 0;
 }
 
-/* The names that a debug file can have, below a root; "" none. */
+/* The paths that a debug file can have, below a root; "" none. */
 struct names {
 	char path[5][PATH_MAX];
 };
@@ -394,8 +397,8 @@ static void name_build_id(char *path, const struct supply_request *r)
 	strcpy(path + at, ".debug");
 }
 
-/* A name is the file's own word, and what stands beside a program may be secret: it must be one of
- * debug information. */
+/* Accepts only names of debug files.  The name comes from a file that may be hostile, and other
+ * files beside a program may be secret. */
 static bool is_debug_name(const char *name)
 {
 	size_t length = strlen(name);
@@ -404,7 +407,8 @@ static bool is_debug_name(const char *name)
 	       (!strcmp(name + length - 6, ".debug") || !strcmp(name + length - 4, ".dbg"));
 }
 
-/* Beside the program, in a folder beside it, and in the folder of all such files. */
+/* Makes the paths of a linked debug file: beside the program, in a folder beside it, and in the
+ * folder of all such files. */
 static void name_links(struct names *n, const struct supply_request *r, int dir)
 {
 	static const char *const forms[] = {"%.*s/%s", "%.*s/.debug/%s", DEBUG_FOLDER "%.*s/%s"};
@@ -436,7 +440,7 @@ static void names_make(struct names *n, const struct supply_request *r, int dir)
 		strcpy(n->path[4], r->alternate);
 }
 
-/* Of this host first, then of the process's own files. */
+/* Opens a debug file: one of this host first, then one of the process's own files. */
 static int give_debug(struct supplier *s, const struct supply_request *r)
 {
 	int dir = process_open(r->pid, r->start_ns);
@@ -459,7 +463,7 @@ static int give_debug(struct supplier *s, const struct supply_request *r)
 	return s->fd < 0 ? -ENOENT : 0;
 }
 
-/* The number that the process has for itself, and whose it is. */
+/* Reads the pid that the process has in its container, and its user. */
 static bool read_owner(int dir, uint32_t *inner_pid, uid_t *owner)
 {
 	char text[4096], *at;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * supply.c - one packet there, one back, perhaps with a descriptor.
+ * supply.c - sends one packet and receives one, perhaps with a descriptor.
  */
 #include "user/capture/stack/native/supply.h"
 
@@ -34,7 +34,7 @@ static size_t receive(int asking, struct msghdr *message)
 	return (size_t)got;
 }
 
-/* The wall clock of a look stands still meanwhile: whoever answers has other things to do. */
+/* Stops the wall clock of the current look meanwhile, because the parent has other things to do. */
 int supply_ask(int asking, const struct supply_request *request, struct supply_reply *reply,
 	       int *fd)
 {

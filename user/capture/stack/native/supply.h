@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * supply.h - what a worker asks for because it may open nothing itself.
+ * supply.h - the requests of a worker, which may open nothing itself.
  *
- * Each call waits for the answer; time spent so is not held against the file being read (guard.h).
+ * Each call waits for the answer.  That time does not count against the file being read (guard.h).
  */
 #ifndef DBLEAK_CAPTURE_SUPPLY_H
 #define DBLEAK_CAPTURE_SUPPLY_H
 
 #include "user/capture/stack/native/supply_wire.h"
 
-/* Asks through that descriptor.  *fd, if fd is not NULL: the descriptor that came, or -1; the
- * caller's to close.  reply has SUPPLY_PACKET_MAX bytes.  Returns how many stand after the reply's
- * head, or -errno.  Ends the process if there is nobody to ask. */
+/* Sends a request through `asking` and waits for the reply, which has SUPPLY_PACKET_MAX bytes.
+ * *fd, if fd is not NULL: the descriptor that came, which the caller closes, or -1.  Returns how
+ * many bytes stand behind the reply's head, or -errno.  Ends the process if the other side is
+ * gone. */
 int supply_ask(int asking, const struct supply_request *request, struct supply_reply *reply,
 	       int *fd);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * supply_wire.h - what a worker that may open nothing asks for, and what it gets.
+ * supply_wire.h - the requests of a worker that may open nothing, and the replies.
  *
- * One request, one reply, each a packet.  The supplier does not trust the request: the worker may
- * have fallen to a file it read.
+ * A request and a reply are one packet each.  The supplier does not trust the request: a file that
+ * the worker read may have taken control of it.
  */
 #ifndef DBLEAK_CAPTURE_SUPPLY_WIRE_H
 #define DBLEAK_CAPTURE_SUPPLY_WIRE_H
@@ -17,15 +17,15 @@
 
 enum supply_kind {
 	SUPPLY_MAPS = 1,  /* code that the process maps, from index[0] on: 0 reads it anew */
-	SUPPLY_FILES = 2, /* which files index[] of that list are */
-	SUPPLY_FILE = 3,  /* that of index[0], to be read */
+	SUPPLY_FILES = 2, /* identities of the files index[] of that list */
+	SUPPLY_FILE = 3,  /* the file of index[0], to be read */
 	SUPPLY_DEBUG = 4, /* a separate file of debug information */
 	SUPPLY_JIT = 5,	  /* perf's map of the code that the process makes */
 };
 
 enum mapping_kind {
 	MAPPING_FILE = 0,
-	MAPPING_ANONYMOUS = 1, /* or a file that is no program: whatever wrote it */
+	MAPPING_ANONYMOUS = 1, /* or a file that cannot be read as a program */
 	MAPPING_UPROBES = 2,   /* the kernel's own, where return probes lead */
 	MAPPING_VDSO = 3,      /* the kernel's own code for all processes */
 };
@@ -33,9 +33,10 @@ enum mapping_kind {
 struct supply_request {
 	uint32_t kind, pid;
 	uint64_t start_ns;
-	uint64_t start, end; /* of a mapping of the program that misses its debug information; 0 */
+	uint64_t start, end; /* DEBUG: a mapping of the program that lacks debug information; else
+			      * 0 */
 	uint32_t count, index[SUPPLY_INDEXES_MAX];
-	uint32_t candidate; /* of the names that a debug file can have: 0, then as the reply says */
+	uint32_t candidate; /* DEBUG: which name to try first: 0, then reply.more */
 	uint32_t id_size;
 	uint8_t build_id[SUPPLY_ID_MAX];
 	char link[SUPPLY_NAME_MAX];	 /* .gnu_debuglink; "" none */
@@ -45,8 +46,8 @@ struct supply_request {
 struct supply_reply {
 	int32_t error;	/* 0, or -errno: nothing follows */
 	uint32_t count; /* of what follows */
-	uint32_t more;	/* of MAPS: ask again from there; 0 that was all.  Of DEBUG: the next
-			   candidate */
+	uint32_t more;	/* MAPS: ask again from there; 0: that was all.  DEBUG: the next
+			 * candidate */
 	uint32_t reserved;
 	uint8_t bytes[] __attribute__((aligned(8)));
 };
@@ -60,7 +61,7 @@ struct supply_mapping {
 };
 
 struct supply_file {
-	uint64_t device, inode, changed_ns, size; /* as stat(2) has them; inode 0: not to be had */
+	uint64_t device, inode, changed_ns, size; /* as stat(2) has them; inode 0: not available */
 };
 
 #endif
