@@ -68,7 +68,7 @@ static const struct lead *lead_of(uint8_t byte)
 	return NULL;
 }
 
-/* One character, or NOT_A_CHARACTER for a broken part; returns the bytes of either. */
+/* Decodes one character; NOT_A_CHARACTER: a broken part.  Returns the bytes of either. */
 static size_t utf8_next(uint32_t *code, const uint8_t *s, size_t len)
 {
 	const struct lead *lead = lead_of(s[0]);
@@ -179,7 +179,8 @@ static size_t target_fill(struct target *t, const char *s, size_t len, size_t co
 	return at;
 }
 
-/* Where the longest tail of at most `columns` columns starts, given the columns of all. */
+/* Returns where the longest tail of at most `columns` columns starts; total: the columns of all of
+ * s. */
 static size_t tail_start(const char *s, size_t len, size_t total, size_t columns)
 {
 	struct escape_unit unit;
@@ -218,7 +219,7 @@ size_t escape_fit(char *out, size_t out_size, const char *s, size_t len, size_t 
 	return used;
 }
 
-/* A number stays with its unit. */
+/* Breaks at a space, but not behind a digit: a number stays with its unit. */
 static bool may_break(const char *s, size_t at)
 {
 	return s[at] == ' ' && !(at && s[at - 1] >= '0' && s[at - 1] <= '9');

@@ -19,7 +19,7 @@ struct escape_unit {
 	unsigned char columns; /* on a terminal, at least 1: rather too many than too few */
 };
 
-/* Where escape_fit leaves out what does not fit. */
+/* The place where escape_fit leaves out text that does not fit. */
 enum escape_cut { ESCAPE_CUT_END, ESCAPE_CUT_MIDDLE };
 
 /* The unit at the start of s.  Returns how many bytes of s it stands for; 0 only if len is 0. */

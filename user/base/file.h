@@ -19,7 +19,7 @@ int file_open_root(const char *root);
  * a regular file, or with O_DIRECTORY a directory, and is not opened before that is known;
  * O_NOFOLLOW may be set, too.  Negative: -errno, -EINVAL it is something else, -ELOOP a link. */
 int file_open_in(int root, const char *path, int flags);
-/* The same of what is held by a descriptor, O_PATH. */
+/* The same for a file that is held by a descriptor, O_PATH. */
 int file_open_held(int held, int flags);
 
 /* Read at most size - 1 bytes of path, relative to the directory dir, and end them with a NUL.

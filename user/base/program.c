@@ -219,7 +219,7 @@ enum program_option program_letter(const struct program *p, char letter)
 	return has_letter(p->code, letter) ? PROGRAM_CODE : PROGRAM_UNKNOWN;
 }
 
-/* Whether it is one of the words, each between two spaces. */
+/* Is this one of the words, each between two spaces? */
 static bool has_word(const char *words, const char *word, size_t len)
 {
 	for (const char *at = words; len && at && (at = memmem(at, strlen(at), word, len)); at++)

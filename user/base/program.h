@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * program.h - how well-known programs read their arguments, as far as it says which other program,
- * script or module they run.
+ * program.h - how well-known programs read their arguments, as far as this shows which other
+ * program, script or module they run.
  */
 #ifndef DBLEAK_BASE_PROGRAM_H
 #define DBLEAK_BASE_PROGRAM_H
@@ -18,7 +18,7 @@ enum program_kind {
 
 /* Options of one letter are letters, long ones words between spaces, with their dashes. */
 struct program {
-	const char *name; /* of its file; a star at its end: and what comes after, python3.11 */
+	const char *name; /* of its file; a star at the end: with any ending, as in python3.11 */
 	enum program_kind kind;
 	unsigned int own;   /* WRAPPER: other arguments before the program: timeout 5 */
 	bool shell;	    /* code is words of a shell */
@@ -39,18 +39,18 @@ enum program_option {
 	PROGRAM_CODE,
 };
 
-/* By the last part of its path; NULL: none of those known here. */
+/* Finds a program by the last part of its path; NULL: it is not known here. */
 const struct program *program_find(const char *path, size_t len);
 
-/* What an option means: one letter, or a whole argument such as "--require" or "-jar".  program
- * may be NULL. */
+/* Returns the meaning of an option: of one letter, or of a whole argument such as "--require" or
+ * "-jar".  program may be NULL. */
 enum program_option program_letter(const struct program *program, char letter);
 enum program_option program_long(const struct program *program, const char *option, size_t len);
 
-/* A word that programs take as a command: "runserver", "worker", "queue:work". */
+/* Is this a word that programs take as a command: "runserver", "worker", "queue:work"? */
 bool program_command(const char *word, size_t len);
 
-/* The name of an option that some take with one dash: "dsn", "config". */
+/* Is this the name of an option that some programs take with one dash: "dsn", "config"? */
 bool program_dash_name(const char *name, size_t len);
 
 #endif

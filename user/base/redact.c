@@ -2,10 +2,10 @@
 /*
  * redact.c - see redact.h.
  *
- * Arguments are looked at one by one, as the program got them.  What is shown is chosen, not what
- * is hidden: a word must be known to be a program, a script, a module, a command or the name of an
- * option.  An option of an unknown program may take a value or not, so the argument behind it is
- * never taken for a script.
+ * The code looks at one argument after the other, as the program got them.  It chooses the parts to
+ * show, not the parts to hide: a word must be known to be a program, a script, a module, a command
+ * or the name of an option.  An option of an unknown program may take a value or not, so the
+ * argument behind it is never taken for a script.
  */
 #include "user/base/redact.h"
 
@@ -27,7 +27,7 @@ struct line {
 	char *out;
 	size_t size, length;
 	bool full;
-	bool hidden; /* its last word is dots alone */
+	bool hidden; /* the last word is dots alone */
 	bool values; /* may be shown */
 };
 
@@ -42,10 +42,10 @@ enum next {
 	NEXT_CODE,
 };
 
-/* Where we are in the arguments of one program. */
+/* The state while the arguments of one program are read. */
 struct walk {
 	struct line *line;
-	const struct program *program; /* whose options these are; NULL: not known */
+	const struct program *program; /* the options belong to this program; NULL: not known */
 	enum next next;
 	unsigned int own;   /* arguments of a wrapper before its program */
 	unsigned int depth; /* of commands within arguments */
@@ -92,7 +92,8 @@ static bool is_file_name(const char *part, size_t len)
 	return true;
 }
 
-/* Parts that no file is likely to have are dots: an URL, a sentence, a command. */
+/* Writes a path.  Parts that no file is likely to have become dots: a URL, a sentence, a
+ * command. */
 static void put_path(struct line *l, const char *path, size_t len)
 {
 	const char *end = path + len;
@@ -112,7 +113,7 @@ static void put_path(struct line *l, const char *path, size_t len)
 	}
 }
 
-/* package.module:attribute, and what Java calls a class. */
+/* Is this package.module:attribute, or the name of a Java class? */
 static bool is_module(const char *text, size_t len)
 {
 	if (!len || len > NAME_LONGEST || isdigit((unsigned char)*text))
@@ -125,7 +126,7 @@ static bool is_module(const char *text, size_t len)
 	return true;
 }
 
-/* app:app, shop.wsgi:application: what the frameworks' own guides call it. */
+/* Is this an application as the frameworks' own guides call it: app:app, shop.wsgi:application? */
 static bool is_application(const char *text, size_t len)
 {
 	static const char *const names[] = {"app",    "application", "wsgi", "asgi",
@@ -147,7 +148,7 @@ static bool is_variable(const char *name, size_t len)
 	return len && len <= NAME_LONGEST && !isdigit((unsigned char)*name);
 }
 
-/* A value of which nothing is known but where it stands. */
+/* Writes a value of which only its position is known. */
 static void put_value(struct walk *w, const char *text, size_t len)
 {
 	char shown[256];
@@ -166,7 +167,7 @@ static void put_value(struct walk *w, const char *text, size_t len)
 		put_word(w->line, shown, n);
 }
 
-/* name=value or name:value, of which the name is plain. */
+/* Writes name=value or name:value; the name is plain. */
 static void put_named(struct walk *w, const char *name, size_t name_len, const char *end)
 {
 	const char *value = name + name_len + 1;
@@ -210,7 +211,8 @@ static void walk_program(struct walk *w, const char *path, size_t len)
 	w->next = NEXT_ANY;
 }
 
-/* A script or module; what follows is its own, and it may be a known program itself. */
+/* Takes a script or module.  The arguments after it are its own, and it may be a known program
+ * itself. */
 static void walk_script(struct walk *w, const char *text, size_t len)
 {
 	put_path(w->line, text, len);
@@ -249,7 +251,7 @@ static void walk_code(struct walk *w, const char *text, size_t len)
 	w->program = NULL;
 }
 
-/* How much of an argument is the name of an option. */
+/* Returns how many bytes of an argument are the name of an option. */
 static size_t option_name(const struct walk *w, const char *text, size_t len)
 {
 	bool java = w->program && w->program->kind == PROGRAM_JAVA;
@@ -268,7 +270,8 @@ static size_t option_name(const struct walk *w, const char *text, size_t len)
 	return program_dash_name(text + 1, end - 1) ? end : len < 2 ? len : 2;
 }
 
-/* Letters in one argument, -um or -pPASSWORD: the first that takes a value ends them. */
+/* Reads letters in one argument, -um or -pPASSWORD: the first letter that takes a value ends
+ * them. */
 static enum program_option letters(const struct program *p, const char *text, size_t len,
 				   bool *inside)
 {
@@ -298,7 +301,7 @@ static enum program_option option_kind(const struct walk *w, const char *text, s
 	return letters(w->program, text, len, inside);
 }
 
-/* What programs without a table of their own call SQL and other code. */
+/* Is this an option with which programs that have no row in the table take SQL or other code? */
 static bool is_code_option(const char *text, size_t len)
 {
 	static const char *const names[] = {"-e",	 "-c",	   "-Q",    "--execute",
@@ -353,7 +356,7 @@ static enum next after_option(struct walk *w, const char *text, size_t len, size
 	}
 }
 
-/* -w4 is shown to who asks for values, -p1234 is not. */
+/* If values are asked for, -w4 is shown, but -p1234 is not. */
 static bool is_plain_stuck(const struct walk *w, const char *text, size_t len, size_t name)
 {
 	if (!w->line->values || name != 2 || telling_letter(text[1]))
@@ -396,7 +399,7 @@ static bool is_script_file(const char *text, size_t len)
 	return false;
 }
 
-/* The argument in the place where a wrapper has its program. */
+/* Takes the argument at the place where a wrapper has its program. */
 static void wrapped(struct walk *w, const char *text, size_t len, bool maybe)
 {
 	const char *equals = memchr(text, '=', len);
@@ -419,7 +422,7 @@ static void wrapped(struct walk *w, const char *text, size_t len, bool maybe)
 	}
 }
 
-/* False: it is no script, and none will come. */
+/* Takes a script.  False: the argument is no script, and none will come. */
 static bool script(struct walk *w, const char *text, size_t len, bool maybe)
 {
 	if (program_command(text, len) && !maybe) { /* deno run x.ts */
@@ -453,7 +456,7 @@ static bool module(struct walk *w, const char *text, size_t len, bool maybe)
 	return true;
 }
 
-/* Whether it is what its program runs. */
+/* Takes the argument if it is what its program runs.  False: it is not. */
 static bool is_run(struct walk *w, const char *text, size_t len, bool maybe)
 {
 	switch (w->program ? w->program->kind : 0) {
@@ -468,7 +471,7 @@ static bool is_run(struct walk *w, const char *text, size_t len, bool maybe)
 	}
 }
 
-/* An argument that is no option. */
+/* Takes an argument that is no option. */
 static void positional(struct walk *w, const char *text, size_t len, bool maybe)
 {
 	if (len && *text == '$') /* sh -c "java $OPTIONS -jar x.jar" */
@@ -488,7 +491,7 @@ static void walk_argument(struct walk *w, const char *text, size_t len)
 	enum next next = w->next;
 
 	if (len == 1 && *text == SHELL_OPERATOR) {
-		if (w->next != NEXT_PROGRAM) /* && is two */
+		if (w->next != NEXT_PROGRAM) /* && gives two of them */
 			put(w->line, ";", 1);
 		*w = (struct walk){.line = w->line, .depth = w->depth, .next = NEXT_PROGRAM};
 		return;
@@ -532,7 +535,7 @@ static void walk_words(struct line *line, const char *words, size_t len, unsigne
 	}
 }
 
-/* A byte of a pair of quotes or brackets belongs to no title. */
+/* May this word of a title be shown: a module or application in brackets, or a known command? */
 static bool is_title_word(const char *word, size_t len)
 {
 	bool brackets = len > 2 && *word == '[' && word[len - 1] == ']';
@@ -543,12 +546,12 @@ static bool is_title_word(const char *word, size_t len)
 	return program_command(word, len);
 }
 
-/* What a program wrote over its arguments: "nginx: worker process", "gunicorn: master [app:app]".
- */
+/* Writes the title that a program wrote over its arguments: "nginx: worker process", "gunicorn:
+ * master [app:app]". */
 static void put_title(struct line *l, const char *title, size_t len)
 {
 	const char *end = title + len;
-	bool pool = false; /* its name follows */
+	bool pool = false; /* the name of the pool follows */
 
 	for (const char *at = title; at < end;) {
 		const char *space = memchr(at, ' ', (size_t)(end - at));
@@ -571,7 +574,7 @@ static bool is_title(const char *text, size_t len)
 	       is_file_name(text, (size_t)(space - text) - 1);
 }
 
-/* One text with spaces: a title, or a whole command line. */
+/* Writes one text with spaces: a title, or a whole command line. */
 static void put_text(struct line *l, const char *text, size_t len)
 {
 	char words[SHELL_WORDS] = "";
@@ -594,7 +597,7 @@ static void put_text(struct line *l, const char *text, size_t len)
 		put_hidden(l);
 }
 
-/* A full line may have split a character of a path. */
+/* Drops the part of a character that a full line has split. */
 static void trim_broken_end(struct line *l)
 {
 	size_t at = l->length;

@@ -2,9 +2,9 @@
 /*
  * redact.h - command lines without the secrets people put there.
  *
- * Shows which program runs, with which script, module or class, and the names of its options: who
- * is woken at night must know the service.  Values are "...", unless they are asked for and are no
- * secret.
+ * The result shows which program runs, with which script, module or class, and the names of its
+ * options, so that an operator can recognise the service.  Values are "...", unless they are asked
+ * for and are no secret.
  */
 #ifndef DBLEAK_BASE_REDACT_H
 #define DBLEAK_BASE_REDACT_H
@@ -18,12 +18,12 @@
  * may lack it): at most size - 1 bytes of one line, and a NUL.  Returns the length written. */
 size_t redact(char *out, size_t size, const char *arguments, size_t len, unsigned int flags);
 
-/* What a process calls itself (comm), or a user, database or application: in place, without what
- * follows a telling name, or stands between : and @. */
+/* Redacts, in place, the name of a process (comm), user, database or application.  Hides the part
+ * that follows a telling name, and the part between : and @. */
 void redact_name(char *name);
 
-/* How many bytes of the name of a file may be shown, which may be a URL or a program itself
- * (data:): none of a query such as ?key=, no login. */
+/* Returns how many bytes of a file's name may be shown.  The name may be a URL, or a program itself
+ * (data:).  A query such as ?key= and a login are not shown. */
 size_t redact_path(const char *path);
 
 #endif

@@ -43,7 +43,8 @@ static bool split_operator(struct split *s)
 	return true;
 }
 
-/* A variable's value: $NAME, $1, $@.  What has brackets is a language. */
+/* Is this a variable's value: $NAME, $1, $@? Forms with brackets have a language of their own and
+ * are refused. */
 static bool is_variable_use(const struct split *s)
 {
 	return *s->at == '$' && s->at + 1 < s->end &&
@@ -73,7 +74,7 @@ static bool is_redirection(const struct split *s)
 				 (s->at + 1 < s->end && s->at[1] == '>'));
 }
 
-/* Takes one byte or one quoted part.  False: more than words follows, which nobody here reads. */
+/* Takes one byte or one quoted part.  False: the text goes on with syntax that is refused. */
 static bool split_step(struct split *s)
 {
 	char c = *s->at;

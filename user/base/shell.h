@@ -13,8 +13,8 @@
 
 #define SHELL_OPERATOR '\1' /* a word of its own between two commands */
 
-/* Writes the words without their quotes, each with a NUL.  *whole: nothing was refused or did not
- * fit; else they are those before it.  Returns the bytes written. */
+/* Writes the words without their quotes, each with a NUL.  *whole: nothing was refused and all
+ * words fitted; else only the words before that point are written.  Returns the bytes written. */
 size_t shell_words(char *words, size_t size, const char *text, size_t len, bool *whole);
 
 #endif

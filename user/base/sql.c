@@ -49,7 +49,8 @@ static void drop_sign(struct scan *c)
 		c->length--;
 }
 
-/* Its end, which may have told that it is a secret, is not there: user:password without the @. */
+/* Is the literal cut off?  Its missing end might have shown that it is a secret: user:password
+ * without the @. */
 static bool is_cut(const struct scan *c, const char *text, size_t len)
 {
 	return text + len == c->sql + c->len && !is_digit(text[0]) && text[0] != '.' &&
@@ -67,7 +68,7 @@ static void put_literal(struct scan *c, const char *text, size_t len)
 	put_text(c, "?", 1);
 }
 
-/* A full buffer may have split a character; half of one helps nobody. */
+/* Drops the part of a character that a full buffer has split. */
 static void trim_broken_end(struct scan *c)
 {
 	size_t at = c->length;
@@ -103,7 +104,8 @@ static enum statement statement_of(const char *word, size_t len)
 	return IS_ONE_OF(word, len, "copy") ? STATEMENT_COPY : STATEMENT_OTHER;
 }
 
-/* Columns have names of that kind too, and types behind them. */
+/* Is this a word for tables or the like?  Their columns may be called password, too, but types
+ * follow and not secrets. */
 static bool is_of_tables(const char *word, size_t len)
 {
 	return IS_ONE_OF(word, len, "table", "view", "index", "function", "procedure", "trigger",
@@ -127,7 +129,7 @@ static enum hide hide_after_define(const struct scan *c, const char *word, size_
 	return HIDE_NOTHING;
 }
 
-/* What of the words behind this one is a value. */
+/* Decides which of the words behind this one are values. */
 static enum hide hide_after(const struct scan *c, const char *word, size_t len)
 {
 	bool assigns = IS_ONE_OF(word, len, "=", "to");
@@ -150,7 +152,7 @@ static enum hide hide_after(const struct scan *c, const char *word, size_t len)
 	}
 }
 
-/* INSERT INTO t ( and the like: names follow. */
+/* Follows the way to a list of names, as in INSERT INTO t (. */
 static enum list list_after(const struct scan *c, const char *word, size_t len)
 {
 	if (*word == '(')
@@ -189,7 +191,7 @@ static void note(struct scan *c, const char *word, size_t len)
 	}
 }
 
-/* One for all that is hidden in a row. */
+/* Writes one placeholder for all hidden words in a row. */
 static void put_placeholder(struct scan *c)
 {
 	if (!scan_ends_with(c, "?") && !scan_ends_with(c, "(?)"))
@@ -197,15 +199,15 @@ static void put_placeholder(struct scan *c)
 	c->space = false;
 }
 
-/* What may stand between PASSWORD and a password. */
+/* May this word stand between PASSWORD and a password? */
 static bool comes_before_value(const char *word, size_t len)
 {
 	return IS_ONE_OF(word, len, "=", "(", ":", ">", "password", "for", "with", "by", "as",
 			 "using", "to");
 }
 
-/* Whether a word is a value because of what stands before it; it may be several tokens, which no
- * space parts. */
+/* Is a word a value because of the words before it?  A value may be several tokens without a space
+ * between them. */
 static bool is_hidden(struct scan *c, const char *word)
 {
 	bool ends = strchr(",);", *word) && *word;
@@ -242,7 +244,7 @@ static void take_literal(struct scan *c, const char *text, size_t len)
 static void take_text(struct scan *c, const char *text, size_t len)
 {
 	bool before = c->hide == HIDE_NEXT && comes_before_value(text, len);
-	/* 'it\'s: the rest of a literal, in a reading that is not ours */
+	/* 'it\'s: the rest of a literal, if the session reads backslashes another way */
 	bool glued = c->literal && !c->space && is_word(*text);
 
 	c->literal = false;
@@ -290,9 +292,9 @@ size_t sql_normalise(char *out, size_t out_size, const char *sql, size_t len, en
 }
 
 /*
- * The shape of a text: what is left when case, spacing and the length of lists are taken out.
- * Lists shrink while they are written: "?,?" becomes "?", and a group in parentheses that equals
- * the group before it is dropped.
+ * The shape of a text is the text without letter case, spacing and the length of lists.  Lists
+ * shrink while they are written: "?,?" becomes "?", and a group in parentheses that equals the
+ * group before it is dropped.
  */
 struct shape {
 	char text[FINGERPRINT_LEN];
@@ -315,7 +317,7 @@ static void shape_placeholder(struct shape *s)
 		shape_put(s, '?');
 }
 
-/* A value that is a word: which rows have NULLs must not make a new shape. */
+/* Is this word a value?  A NULL in some rows must not make a new shape. */
 static bool is_word_value(const char *word, size_t len)
 {
 	static const char *const values[] = {"null", "true", "false", "default"};
@@ -338,7 +340,8 @@ static void shape_word(struct shape *s, const char *word, size_t len)
 		shape_put(s, lower(word[i]));
 }
 
-/* The start of the group that ends just before the comma before `open`; `open` if there is none. */
+/* Returns the start of the group that ends just before the comma before `open`; `open` if there is
+ * none. */
 static size_t group_before(const struct shape *s, size_t open)
 {
 	size_t at = open, depth = 0;
@@ -375,7 +378,7 @@ static void shape_punctuation(struct shape *s, char byte)
 		shape_drop_repeated(s, s->open[--s->depth], true);
 }
 
-/* Text cut in the middle of a list has the shape of the list. */
+/* Gives a text that was cut in the middle of a list the shape of the whole list. */
 static void shape_finish(struct shape *s)
 {
 	while (s->length && strchr(",;", s->text[s->length - 1]))

@@ -22,12 +22,13 @@
 size_t sql_normalise(char *out, size_t out_size, const char *sql, size_t len, enum ev_database db,
 		     unsigned flags);
 
-/* Equal for texts that differ in literals, letter case outside quotes, spacing, comments, or the
- * length of a list of values or of rows.  Looks at the first 4,095 bytes. */
+/* Returns a number that is equal for texts that differ only in literals, letter case outside
+ * quotes, spacing, comments, or the length of a list of values or of rows.  Looks at the first
+ * 4,095 bytes. */
 uint64_t sql_fingerprint(const char *sql, size_t len, enum ev_database db);
 
-/* PREPARE name FROM 'statement' (MySQL): where the statement is, without its quotes, and its
- * length; cut at the end of sql like sql itself.  NULL: it is no such text. */
+/* Finds the statement in PREPARE name FROM 'statement' (MySQL), without its quotes, and its length;
+ * cut at the end of sql like sql itself.  NULL: not such a text. */
 const char *sql_prepared(const char *sql, size_t len, size_t *length);
 
 #endif

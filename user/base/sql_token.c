@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Words that make every literal of a text a secret, in lower case.  Whole words where the letters
- * are common inside others. */
+/* Words that make every literal of a text a secret, in lower case.  word: the letters are common
+ * inside other words, so only the whole word counts. */
 static const struct secret {
 	const char *text;
 	bool word;
@@ -72,7 +72,7 @@ static bool secret_at(const struct scan *c, size_t at, const struct secret *secr
 	return !secret->word || ((!at || !is_word(c->sql[at - 1])) && !is_word(peek(c, at + len)));
 }
 
-/* ON DUPLICATE KEY, PRIMARY KEY: of columns, not of ciphers. */
+/* Is this the KEY of columns (ON DUPLICATE KEY, PRIMARY KEY) and not of a cipher? */
 static bool is_key_of_table(const struct scan *c, size_t at)
 {
 	static const char *const before[] = {"duplicate", "primary", "foreign", "unique", "no"};
@@ -103,7 +103,7 @@ static uint32_t letter_bit(char c)
 	return 1U << (c & 31);
 }
 
-/* Who and with what, before an @: scheme://user:password@host, user:password@tcp(host). */
+/* Finds a user and a password before an @: scheme://user:password@host, user:password@tcp(host). */
 bool scan_mentions_login(const struct scan *c)
 {
 	bool login = false;
@@ -118,8 +118,8 @@ bool scan_mentions_login(const struct scan *c)
 	return false;
 }
 
-/* Anywhere at all: in a literal (a connection string), a comment, a column list.  Most places are
- * ruled out by their first two letters, as this runs over every text. */
+/* Searches everywhere: literals (a connection string), comments, lists of columns.  The first two
+ * letters rule out most places, since this runs over every text. */
 bool scan_mentions_secret(const struct scan *c)
 {
 	uint32_t second[32] = {0};
@@ -135,11 +135,11 @@ bool scan_mentions_secret(const struct scan *c)
 enum escapes {
 	ESCAPES_NONE,
 	ESCAPES_BACKSLASH, /* for certain */
-	ESCAPES_PERHAPS,   /* a setting of the session says */
+	ESCAPES_PERHAPS,   /* a setting of the session decides */
 };
 
-/* A backslash that may be half a character (GBK, Big5, SJIS), or may take away the quote's meaning.
- */
+/* Is the meaning of a backslash in doubt?  It may be half a character (GBK, Big5, SJIS), or take
+ * away the quote's meaning. */
 static bool is_doubtful(const struct scan *c, size_t at, enum escapes escapes, char quote)
 {
 	char next = peek(c, at + 1);
@@ -157,7 +157,8 @@ static size_t quoted_end(const struct scan *c, size_t at, enum escapes escapes)
 		if (escapes && c->sql[at] == '\\') {
 			if (is_doubtful(c, at, escapes, quote))
 				return c->len;
-			/* Twice: itself, or one after the other. */
+			/* Two backslashes: skip both.  Read as one escaped or as two plain, they
+			 * end at the same place. */
 			at += escapes == ESCAPES_BACKSLASH || peek(c, at + 1) == '\\' ? 2 : 1;
 		} else if (c->sql[at] != quote) {
 			at++;
@@ -195,7 +196,7 @@ static size_t space_end(const struct scan *c, size_t at)
 	return at;
 }
 
-/* PostgreSQL ends it at a carriage return too. */
+/* Returns the end of a line comment, which in PostgreSQL may also be a carriage return. */
 static size_t line_end(const struct scan *c, size_t at)
 {
 	while (at < c->len && c->sql[at] != '\n') {
@@ -222,8 +223,8 @@ static size_t line_comment_end(const struct scan *c, size_t at)
 	return dashes || (mysql && c->sql[at] == '#') ? line_end(c, at) : at;
 }
 
-/* MySQL runs what is in such a comment, unless it is of a later version: a quote in it may hide a
- * closing mark. */
+/* Is this a comment whose content MySQL runs, unless it is for a later version?  A quote in it may
+ * hide a closing mark. */
 static bool is_executed_comment(const struct scan *c, size_t at)
 {
 	char mark = peek(c, at + 2);
@@ -278,7 +279,7 @@ size_t token_placeholder_end(const struct scan *c, size_t at)
 	return mark == '?' || end > at + 1 ? end : at;
 }
 
-/* The length of what may stand before a string: E'', N'', B'', X'', U&''. */
+/* Returns the length of the prefix of a string: E'', N'', B'', X'', U&''. */
 static size_t prefix_length(const struct scan *c, size_t at)
 {
 	char first = lower(c->sql[at]);
@@ -292,7 +293,7 @@ static size_t prefix_length(const struct scan *c, size_t at)
 	return first == 'u' && peek(c, at + 1) == '&' && peek(c, at + 2) == '\'' ? 2 : 0;
 }
 
-/* What a backslash means inside quotes that are no E''. */
+/* Decides the meaning of a backslash inside quotes that are no E''. */
 static enum escapes escapes_of(const struct scan *c)
 {
 	return c->db == EV_DB_SQLITE ? ESCAPES_NONE : ESCAPES_PERHAPS;
@@ -315,7 +316,7 @@ bool scan_ends_with(const struct scan *c, const char *folded)
 	return c->length >= len && same_folded(c->out + c->length - len, folded, len);
 }
 
-/* SQLite takes "x" for a string wherever no column is called so.  A name stands beside a dot, in a
+/* SQLite takes "x" for a string where no column has that name.  A name stands beside a dot, in a
  * list of columns, or after a word that wants one. */
 static bool is_name_in_sqlite(const struct scan *c, size_t at)
 {
@@ -331,7 +332,8 @@ static bool is_name_in_sqlite(const struct scan *c, size_t at)
 	       (c->list == LIST_INSIDE && (scan_last_is(c, "(") || scan_last_is(c, ",")));
 }
 
-/* "..." names something, except in MySQL, and except where it can only be a slip for '...'. */
+/* Do double quotes hold a string?  They hold a name, except in MySQL, and except where they can
+ * only be a slip for '...'. */
 static bool double_quotes_are_string(const struct scan *c, size_t at)
 {
 	static const char *const before[] = {"=", "password", "identified by", "key", "key("};
@@ -403,7 +405,8 @@ size_t token_word_end(const struct scan *c, size_t at)
 	return at;
 }
 
-/* What most tokens are, so it is asked early; the letter before a string is not its own. */
+/* Most tokens are plain words, so this recogniser comes early.  A letter before a string belongs to
+ * the string. */
 static size_t plain_word_end(const struct scan *c, size_t at)
 {
 	char first = c->sql[at];
@@ -455,7 +458,7 @@ static bool is_utf8(const char *text, size_t len)
 	return true;
 }
 
-/* Quotes in it are other databases' literals. */
+/* Are quotes in this part?  Another database would read them as literals. */
 static bool has_quotes(const struct scan *c, size_t at, size_t end)
 {
 	for (size_t i = at; i < end; i++)
@@ -464,7 +467,8 @@ static bool has_quotes(const struct scan *c, size_t at, size_t end)
 	return false;
 }
 
-/* What one database has between brackets or backticks, another reads as it stands. */
+/* Brackets or backticks enclose a name in one database and are plain text in another.  If the
+ * database is not known and they hold a quote, everything from here on counts as a literal. */
 static size_t foreign_name_end(const struct scan *c, size_t at)
 {
 	const char *close;
@@ -478,8 +482,8 @@ static size_t foreign_name_end(const struct scan *c, size_t at)
 	return c->len;
 }
 
-/* A name whose end was cut off, or nobody closed, or that ends with a backtick which is half a
- * character in other character sets than UTF-8: what it is cannot be told. */
+/* A quoted name without its end, or with a backtick that may be half a character in a character set
+ * other than UTF-8, may as well be a literal.  Then everything from here on counts as one. */
 static size_t broken_name_end(const struct scan *c, size_t at)
 {
 	size_t end, quotes = 0;

@@ -15,7 +15,7 @@
 
 #include "bpf/event.h"
 
-/* What a statement does, by its first word. */
+/* The kind of a statement, by its first word. */
 enum statement {
 	STATEMENT_NEW,
 	STATEMENT_OTHER,
@@ -27,10 +27,10 @@ enum statement {
 	STATEMENT_COPY_DATA, /* its rows follow it */
 };
 
-/* A list in parentheses that has nothing but names, and how near we are to it. */
+/* A list in parentheses that holds only names, and how near the scan is to it. */
 enum list { LIST_NONE, LIST_NAME, LIST_OPENS, LIST_INSIDE };
 
-/* Words that are values. */
+/* Which words from here on are values, and hidden. */
 enum hide { HIDE_NOTHING, HIDE_NEXT, HIDE_WORD, HIDE_STATEMENT };
 
 struct scan {
@@ -41,7 +41,7 @@ struct scan {
 	bool secret; /* the text mentions a password or its like */
 	bool space;  /* white space came before the next token */
 	bool full;
-	bool literal;	  /* the token before was one */
+	bool literal;	  /* the token before was a literal */
 	const char *last; /* the token before, comments not counted; NULL: a literal or none */
 	size_t last_len;
 	enum statement statement;
@@ -95,12 +95,13 @@ size_t token_placeholder_end(const struct scan *c, size_t at);
 size_t token_name_end(const struct scan *c, size_t at);
 size_t token_word_end(const struct scan *c, size_t at);
 
-/* Anywhere at all, in literals and comments too: a word such as password; who and with what before
- * an @. */
+/* Does the text hold a word such as password, or a user and a password before an @? Literals and
+ * comments count, too. */
 bool scan_mentions_secret(const struct scan *c);
 bool scan_mentions_login(const struct scan *c);
 
-/* Whether the token before, or what was written, is or ends with a text in lower case. */
+/* scan_last_is: is the token before equal to this text?  scan_ends_with: does the output end with
+ * it?  folded: the text, in lower case. */
 bool scan_last_is(const struct scan *c, const char *folded);
 bool scan_ends_with(const struct scan *c, const char *folded);
 

@@ -25,12 +25,12 @@ struct table {
 };
 
 void table_free(struct table *t);
-/* The same, and free() of each value. */
+/* Frees the table, and each value with free(). */
 void table_free_values(struct table *t);
 void *table_get(const struct table *t, struct table_key key);
 /* Adds or replaces; value is not NULL.  0 or -ENOMEM. */
 int table_put(struct table *t, struct table_key key, void *value);
-/* Returns what was there, or NULL. */
+/* Returns the value that was there, or NULL. */
 void *table_remove(struct table *t, struct table_key key);
 /* The next occupied slot at or after *at; moves *at behind it.  NULL at the end. */
 struct table_slot *table_next(const struct table *t, size_t *at);

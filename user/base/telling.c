@@ -11,14 +11,14 @@
 #define RANDOM_LEAST 16 /* letters and digits mixed: shorter ones are names such as web1Prod */
 #define HEX_LEAST    24 /* hexadecimal digits alone: longer than a time or an address */
 
-/* Wherever they stand in a name. */
+/* Parts that count anywhere in a name. */
 static const char *const anywhere[] = {
 	"pass",	  "pwd",     "secret", "token",	 "key",	    "auth",   "cred",	    "dsn",
 	"conn",	  "uri",     "url",    "cookie", "salt",    "sess",   "signat",	    "licen",
 	"bearer", "private", "jwt",    "hmac",	 "webhook", "phrase", "identified",
 };
 
-/* Short ones: as a whole word of a name, such as DB_PW, userPin or sid. */
+/* Short parts count only as a whole word of a name, such as DB_PW, userPin or sid. */
 static const char *const words[] = {"pw",   "pin", "sid", "sas", "sig",	 "otp",
 				    "totp", "mfa", "psk", "pat", "code", "cert"};
 
@@ -32,7 +32,7 @@ static bool contains(const char *name, size_t len, const char *part)
 	return false;
 }
 
-/* The end of the word that begins at `at`: dbUserPin has three, pin2 has one. */
+/* Returns the end of the word that begins at `at`: dbUserPin has three, pin2 has one. */
 static size_t word_end(const char *name, size_t len, size_t at)
 {
 	size_t end = at + 1;

@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* c is below 0x200000; to has room for 4 bytes.  Returns how many it takes. */
+/* Writes one character; c is below 0x200000; to has room for 4 bytes.  Returns how many it
+ * takes. */
 static inline size_t utf8_put(char *to, uint32_t c)
 {
 	if (c < 0x80) {

@@ -43,7 +43,7 @@ static bool is_digits(const char *text, size_t len)
 	return len;
 }
 
-/* Quotes, brackets, escapes, other alphabets: whatever has a grammar of its own. */
+/* Is the text plain?  Quotes, brackets, escapes and other alphabets have a grammar of their own. */
 static bool is_plain(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -52,7 +52,8 @@ static bool is_plain(const char *text, size_t len)
 	return len;
 }
 
-/* Quotes that do not close, brackets, or nothing: the next argument goes on with it. */
+/* Does the next argument go on with this value?  True for open quotes, for brackets, and for no
+ * value at all. */
 static bool goes_on(const char *value, size_t len)
 {
 	size_t single = 0, twice = 0, brackets = 0;
@@ -82,7 +83,7 @@ static bool begins_sql(const char *text, size_t len)
 	return false;
 }
 
-/* One of a list: "u=x", "host:5432", "a". */
+/* An item of a list: "u=x", "host:5432", "a". */
 struct item {
 	const char *text, *end;
 	const char *first, *last; /* = or :, or end */
@@ -103,7 +104,7 @@ static struct item item_next(const char *at, const char *end)
 	return item;
 }
 
-/* Its name or what it says: "opt=password" may be followed by one. */
+/* Does the name or the value of an item announce a secret?  One may follow "opt=password". */
 static bool is_telling_item(const struct item *item)
 {
 	return telling_name(item->text, (size_t)(item->end - item->text)) ||
@@ -111,7 +112,7 @@ static bool is_telling_item(const struct item *item)
 		telling_key(item->text, (size_t)(item->first - item->text)));
 }
 
-/* False: what follows is hidden. */
+/* Writes an item.  False: the text after it is hidden. */
 static bool put_item(struct shown *s, const struct item *item)
 {
 	size_t name = (size_t)(item->first - item->text);
@@ -142,7 +143,7 @@ static bool put_item(struct shown *s, const struct item *item)
 	return true;
 }
 
-/* False: what follows is hidden. */
+/* Writes the items of a list.  False: the text after them is hidden. */
 static bool put_items(struct shown *s, const char *at, const char *end)
 {
 	while (at < end) {
@@ -160,7 +161,8 @@ static bool put_items(struct shown *s, const char *at, const char *end)
 	return true;
 }
 
-/* Where the scheme begins; NULL: no letters stand there, or they belong to something else. */
+/* Finds the beginning of the scheme; NULL: no letters stand there, or they belong to something
+ * else. */
 static const char *scheme_start(const char *text, const char *mark)
 {
 	const char *at = mark;
@@ -186,7 +188,7 @@ static void put_host_and_name(struct shown *s, const char *host, const char *end
 	}
 	if (!put_items(s, host, path))
 		return;
-	/* The name of a database is one short word; what is longer may be the key of a web hook. */
+	/* The name of a database is one short word; a longer text may be the key of a web hook. */
 	if (memchr(path + 1, '/', (size_t)(end - path - 1)) || end - path > NAME_LONGEST) {
 		put(s, "/" DOTS, strlen("/" DOTS));
 		return;
@@ -195,7 +197,7 @@ static void put_host_and_name(struct shown *s, const char *host, const char *end
 	put_items(s, path + 1, end);
 }
 
-/* Whether a password begins before an @: key=a@b. */
+/* Does a password begin before the @: key=a@b? */
 static bool is_telling_before(const char *at, const char *end)
 {
 	while (at < end) {
@@ -208,7 +210,7 @@ static bool is_telling_before(const char *at, const char *end)
 	return false;
 }
 
-/* scheme://host:port/name, without who and without how. */
+/* Writes scheme://host:port/name, without login and parameters. */
 static void put_url(struct shown *s, const char *at, const char *end)
 {
 	const char *mark = memmem(at, (size_t)(end - at), "://", 3);
@@ -243,7 +245,7 @@ static void put_url(struct shown *s, const char *at, const char *end)
 		put_items(s, at, end);
 }
 
-/* "name='..." shows its name, and nothing of what is not plain. */
+/* Writes a value that is not plain: of "name='..." only the name. */
 static void put_odd(struct shown *s, const char *text, size_t len)
 {
 	size_t name = 0;
