@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * recording.c - the recording file.  Refuses to hand over a record that could mislead: checksum,
- * size and inner lengths are checked before anybody sees it.
+ * recording.c - the recording file.
+ *
+ * Refuses to hand over a record that could mislead: checksum, size and inner lengths are checked
+ * before any caller sees it.
  */
 #include "user/record/recording.h"
 
@@ -18,7 +20,7 @@ struct recording {
 	FILE *file;
 	uint64_t offset;
 	bool begun, ended, writing;
-	int broken; /* what was wrong: nothing behind it is believed */
+	int broken; /* the first error; nothing behind it is believed */
 	_Alignas(8) unsigned char buffer[LARGEST];
 };
 
