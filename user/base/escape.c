@@ -22,7 +22,7 @@ struct range {
 	uint32_t first, last;
 };
 
-/* The lead bytes of UTF-8 and what may follow each: no overlong forms, no surrogates. */
+/* The lead bytes of UTF-8 and the bytes that may follow each: no overlong forms, no surrogates. */
 static const struct lead {
 	uint8_t first, last, second_first, second_last, more;
 } leads[] = {
@@ -31,7 +31,7 @@ static const struct lead {
 	{0xf1, 0xf3, 0x80, 0xbf, 3}, {0xf4, 0xf4, 0x80, 0x8f, 3},
 };
 
-/* Controls, marks that change direction, and everything that shows as nothing. */
+/* Controls, marks that change direction, and all characters that are invisible. */
 static const struct range hidden[] = {
 	{0x0000, 0x001f},   {0x007f, 0x009f},	{0x00ad, 0x00ad},     {0x034f, 0x034f},
 	{0x061c, 0x061c},   {0x115f, 0x1160},	{0x17b4, 0x17b5},     {0x180b, 0x180f},
@@ -225,7 +225,7 @@ static bool may_break(const char *s, size_t at)
 	return s[at] == ' ' && !(at && s[at - 1] >= '0' && s[at - 1] <= '9');
 }
 
-/* The end of the longest part of s that fits, at the last space if there is one. */
+/* Returns the end of the longest part of s that fits, at the last space if there is one. */
 static size_t line_end(const char *s, size_t len, size_t columns)
 {
 	struct escape_unit unit;

@@ -2,8 +2,8 @@
 /*
  * file.h - read small files whole, also below another root directory.
  *
- * Nothing here opens a FIFO or a device, or follows a symbolic link out of the given root, because
- * the paths can come from programs we do not trust: opening some devices changes something.  Not
+ * Nothing here opens a FIFO or a device, or follows a symbolic link out of the given root.  The
+ * paths can come from programs we do not trust, and opening some devices changes something.  Not
  * for streaming large files.
  */
 #ifndef DBLEAK_BASE_FILE_H

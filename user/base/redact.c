@@ -243,7 +243,7 @@ static void walk_code(struct walk *w, const char *text, size_t len)
 			w->secret = true;
 	} else if (w->program) {
 		put_hidden(w->line);
-		w->secret = true; /* code that somebody forgot to quote goes on there */
+		w->secret = true; /* code that a user forgot to quote goes on there */
 	} else {
 		put_value(w, text, len);
 		w->secret |= memchr(text, ' ', len) == NULL; /* likewise SQL */

@@ -2,9 +2,9 @@
 /*
  * redact.h - command lines without the secrets people put there.
  *
- * The result shows which program runs, with which script, module or class, and the names of its
- * options, so that an operator can recognise the service.  Values are "...", unless they are asked
- * for and are no secret.
+ * The result shows the program, its script, module or class, and the names of its options, so that
+ * an operator can recognise the service.  Values are "...", unless they are asked for and are no
+ * secret.
  */
 #ifndef DBLEAK_BASE_REDACT_H
 #define DBLEAK_BASE_REDACT_H

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * shell.h - the words of a shell command, as far as it is nothing but words.
+ * shell.h - the words of a shell command, if the command is nothing but words.
  *
- * Knows quotes, escapes and operators.  It refuses substitutions, here-documents, groups and
- * comments.
+ * Knows quotes, escapes and operators.  Refuses substitutions, here-documents, groups and comments.
  */
 #ifndef DBLEAK_BASE_SHELL_H
 #define DBLEAK_BASE_SHELL_H

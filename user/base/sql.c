@@ -2,8 +2,8 @@
 /*
  * sql.c - SQL text without its private parts, and a number for its shape.
  *
- * Literals go as sql_token.c finds them.  Words without quotes are values too where a statement
- * sets something: SET, PRAGMA, IDENTIFIED BY.
+ * sql_token.c finds the literals.  Words without quotes are values too if the statement sets
+ * something: SET, PRAGMA, IDENTIFIED BY.
  */
 #include "user/base/sql.h"
 
@@ -430,7 +430,8 @@ static size_t skip_spaces(const char *sql, size_t len, size_t at)
 	return at;
 }
 
-/* Skips a word in any case, and the white space behind it; SIZE_MAX: another stands there. */
+/* Skips this word, in upper or lower case, and the white space behind it.  SIZE_MAX: another word
+ * stands there. */
 static size_t skip_word(const char *sql, size_t len, size_t at, const char *word)
 {
 	size_t n = strlen(word);

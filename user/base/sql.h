@@ -22,9 +22,9 @@
 size_t sql_normalise(char *out, size_t out_size, const char *sql, size_t len, enum ev_database db,
 		     unsigned flags);
 
-/* Returns a number that is equal for texts that differ only in literals, letter case outside
- * quotes, spacing, comments, or the length of a list of values or of rows.  Looks at the first
- * 4,095 bytes. */
+/* Returns a number for the shape of a text.  It is equal for texts that differ only in literals,
+ * letter case outside quotes, spacing, comments, or the length of a list of values or of rows.
+ * Looks at the first 4,095 bytes. */
 uint64_t sql_fingerprint(const char *sql, size_t len, enum ev_database db);
 
 /* Finds the statement in PREPARE name FROM 'statement' (MySQL), without its quotes, and its length;

@@ -148,7 +148,8 @@ static bool is_doubtful(const struct scan *c, size_t at, enum escapes escapes, c
 	return (next == quote && (half || escapes == ESCAPES_PERHAPS)) || (next == '\\' && half);
 }
 
-/* The end of a quoted part that starts at `at`: after its closing quote, or the end of the text. */
+/* Returns the end of a quoted part that starts at `at`: after its closing quote, or the end of the
+ * text. */
 static size_t quoted_end(const struct scan *c, size_t at, enum escapes escapes)
 {
 	char quote = c->sql[at++];
@@ -482,8 +483,8 @@ static size_t foreign_name_end(const struct scan *c, size_t at)
 	return c->len;
 }
 
-/* A quoted name without its end, or with a backtick that may be half a character in a character set
- * other than UTF-8, may as well be a literal.  Then everything from here on counts as one. */
+/* A quoted name may lack its end, or its backtick may be half a character in another character set
+ * than UTF-8.  Everything from here on then counts as a literal. */
 static size_t broken_name_end(const struct scan *c, size_t at)
 {
 	size_t end, quotes = 0;

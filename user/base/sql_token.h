@@ -3,8 +3,8 @@
  * sql_token.h - the tokens of SQL, for sql.c alone.
  *
  * A token is found by the first recogniser in a table that claims it.  Quoting differs between
- * databases, and a session may change it (NO_BACKSLASH_ESCAPES, standard_conforming_strings, a
- * character set whose characters end in a backslash), so a literal goes on to the end of the text
+ * databases, and a session may change it: NO_BACKSLASH_ESCAPES, standard_conforming_strings, a
+ * character set whose characters end in a backslash.  So a literal goes on to the end of the text
  * as soon as two readings are possible.
  */
 #ifndef DBLEAK_BASE_SQL_TOKEN_H
@@ -30,7 +30,7 @@ enum statement {
 /* A list in parentheses that holds only names, and how near the scan is to it. */
 enum list { LIST_NONE, LIST_NAME, LIST_OPENS, LIST_INSIDE };
 
-/* Which words from here on are values, and hidden. */
+/* The words from here on that are values, and hidden. */
 enum hide { HIDE_NOTHING, HIDE_NEXT, HIDE_WORD, HIDE_STATEMENT };
 
 struct scan {
@@ -87,10 +87,11 @@ static inline bool same_folded(const char *text, const char *folded, size_t len)
 	return true;
 }
 
-/* The kind of the token at `at`, and its end, which is after `at`. */
+/* Returns the kind of the token at `at`.  *end: its end, which is after `at`. */
 enum token token_next(const struct scan *c, size_t at, size_t *end);
 
-/* The end of a placeholder ($1, ?1, :1), of a quoted name, of a word; `at` if none stands there. */
+/* Return the end of a placeholder ($1, ?1, :1), of a quoted name, of a word; `at` if none stands
+ * there. */
 size_t token_placeholder_end(const struct scan *c, size_t at);
 size_t token_name_end(const struct scan *c, size_t at);
 size_t token_word_end(const struct scan *c, size_t at);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * value.h - a value of a command line for somebody who asked to see it, without its secrets.
+ * value.h - a value of a command line without its secrets, for a user who asked to see values.
  *
- * Shows what is plain and hides the rest: what follows a telling name, what stands before an @,
+ * Shows plain text and hides the rest: the text that follows a telling name, the text before an @,
  * the query of a URL, quoted text, anything encoded.
  */
 #ifndef DBLEAK_BASE_VALUE_H
