@@ -23,7 +23,7 @@
 #define REFUSED_MOST 4096 /* processes remembered whose interpreter is not read */
 #define RECENT_MOST  256  /* mappings that are looked at again */
 #define AGAIN_NS     200000000ULL
-#define ROW_REST_NS  10000000000ULL /* a row rests so long before it serves another Python */
+#define ROW_REST_NS  10000000000ULL /* rest of a row before it serves another Python */
 #define NAME_LEN     16
 
 /* A file that holds an interpreter. */
@@ -86,8 +86,9 @@ static uint64_t now_boot(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-/* Returns a row that was never used, else the row that is free for longest, because samples of its
- * old Python may still be on their way.  PYTHON_ROWS: no row is free. */
+/* Returns a row that was never used, else the row that is free for longest.  A row rests for a
+ * while, because samples of its old Python may still be on their way.  PYTHON_ROWS: no row is
+ * free. */
 static size_t find_row(const struct runtimes *r)
 {
 	size_t best = PYTHON_ROWS;

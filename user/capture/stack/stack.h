@@ -12,8 +12,8 @@
 #include "bpf/event.h"
 #include "user/capture/stack/native/frame.h"
 
-/* After so many frames and stacks were reported, all are reported anew.  The model keeps only this
- * many that no record refers to (CODE_RECENT of user/model/code.h). */
+/* After this many reported frames and stacks, all are reported anew.  The model keeps only as many
+ * that no record refers to (CODE_RECENT of user/model/code.h). */
 #define STACKS_TOLD_MOST 65536
 
 struct stacks;
@@ -50,7 +50,8 @@ int stacks_evidence(struct stacks *s, const struct ev_evidence *evidence);
  * 0, or -EAGAIN: the sample is not named yet, never came, or is forgotten. */
 int stacks_told(struct stacks *s, uint64_t sample, uint64_t *stack);
 
-/* Stacks that were dropped for want of room, and evidence whose sample was not named in time. */
+/* Stacks that were dropped because there was no room, and evidence whose sample was not named in
+ * time. */
 uint64_t stacks_lost(const struct stacks *s);
 
 #endif

@@ -22,7 +22,7 @@ struct debug_name {
 };
 
 /* Opens files that may be the debug file: the first that exists of the names from *candidate on.
- * Sets *candidate to the name after it.  Returns a descriptor, which the caller closes, or -ENOENT:
+ * Sets *candidate to the name after it.  Returns a descriptor, which the caller closes.  -ENOENT:
  * no more files exist. */
 struct debug_files {
 	int (*open)(void *context, const struct debug_name *name, uint32_t *candidate);

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define STEPS_MAX (1U << 20) /* of such a program: one for each line of a function */
+#define STEPS_MAX (1U << 20) /* of a byte program: one for each line of a function */
 #define TEXT_MAX  4096
 
 /* Offsets of the fields of a function, after its address. */

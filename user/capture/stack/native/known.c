@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * known.c - one allocation a frame; equal content gives equal keys in every process.
+ * known.c - one allocation for each frame.  Frames of equal content have equal keys in every
+ * process.
  */
 #include "user/capture/stack/native/known.h"
 

@@ -122,7 +122,7 @@ static bool worker_stop(struct native *n, int *status)
 	return err != -ETIMEDOUT;
 }
 
-/* Answers all open questions without frames, so that nobody waits for them. */
+/* Answers all open questions without frames, so that their evidence need not wait. */
 static void tell_lost(struct native *n, native_fn fn, void *context)
 {
 	n->counts.lost += n->outstanding;

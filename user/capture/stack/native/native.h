@@ -39,8 +39,8 @@ typedef void (*native_fn)(void *context, const struct native_answer *answer);
 
 struct native_counts {
 	uint64_t asked, answered;
-	uint64_t lost;	    /* questions refused for want of room, or answered with no frame because
-			     * the worker died or was late */
+	uint64_t lost;	    /* questions refused because there was no room, or answered with no
+			     * frame because the worker died or was late */
 	uint64_t deaths;    /* of workers */
 	uint64_t given_up;  /* files that are not read any more, because workers died of them */
 	uint64_t cpu_ns;    /* processor time of all workers */

@@ -52,7 +52,7 @@ static void flush(struct worker *w)
 	w->used = 0;
 }
 
-/* Adds a message to the packet, zeroed but for its head. */
+/* Adds a message to the packet; all but its head is zero. */
 static void *message(struct worker *w, enum wire_kind kind, size_t size)
 {
 	struct wire_head *head;

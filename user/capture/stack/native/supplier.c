@@ -291,7 +291,7 @@ static bool is_current(const struct supplier *s, const struct supply_request *r)
 	return s->pid && s->pid == r->pid && s->start_ns == r->start_ns;
 }
 
-/* Adds so many zeroed bytes to the reply; NULL: the packet is full. */
+/* Adds `size` zeroed bytes to the reply; NULL: the packet is full. */
 static void *reply_add(struct supplier *s, size_t size)
 {
 	uint8_t *at = s->out.reply.bytes + s->size;

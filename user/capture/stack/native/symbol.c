@@ -340,7 +340,7 @@ static void table_seek(struct symbols *s, const struct debug_files *files)
 		qsort(s->table, s->count, sizeof(*s->table), by_address);
 }
 
-/* How many symbols begin at or before the address. */
+/* Returns how many symbols begin at or before the address. */
 static size_t table_before(const struct symbols *s, uint64_t address)
 {
 	size_t low = 0, high = s->count;

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPS_MAX	  48 /* of all expressions of one rule: a signal frame has 18 of 3 */
+#define OPS_MAX	  48 /* of all expressions of one rule: a signal frame has 18 expressions of 3 */
 #define DEPTH_MAX 16
 #define KEPT	  (1U << UNWIND_BX | 1U << UNWIND_BP | 0xfU << UNWIND_R12) /* over a call */
 
