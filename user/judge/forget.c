@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "user/judge/judge.h"
+#include "user/model/apply.h"
 #include "user/model/process.h"
 
 #define ENDED_KEPT   4096

@@ -11,6 +11,7 @@
 #define DBLEAK_MODEL_MODEL_H
 
 #include "user/model/model_state.h"
+#include "user/model/process.h"
 
 /* NULL without memory. */
 struct model *model_open(void);
@@ -18,12 +19,5 @@ void model_close(struct model *m);
 
 /* Takes in one record, which record_check() has passed.  0 or -ENOMEM. */
 int model_apply(struct model *m, const struct ev_head *record);
-
-/* For forget.c: the key of a site in its table, and the removal of a list of statements. */
-struct table_key model_site_key(const struct process_model *p, uint64_t site, uint32_t resource);
-void model_drop_statements(struct model *m, struct statement_model **list);
-
-/* The process with that pid and start time, to a tick.  NULL: not known. */
-struct process_model *model_process(const struct model *m, uint32_t pid, uint64_t start_ns);
 
 #endif

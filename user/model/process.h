@@ -7,6 +7,9 @@
 
 #include "user/model/model_state.h"
 
+/* The process with that pid and start time, to a tick.  NULL: not known. */
+struct process_model *model_process(const struct model *m, uint32_t pid, uint64_t start_ns);
+
 void ended_add(struct ended *list, struct process_model *p);
 
 /* Frees a process with its endpoints.  Its other objects are in the tables of the model. */
