@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * budget.h - what one look at something of others may take: bytes, processor time and time.
+ * budget.h - limits for one look at a foreign file or process: bytes, processor time, elapsed time.
  *
- * Whoever made a file or a process chose its sizes, so a look asks before each step.  A look that
- * has spent its budget ends there, and what was not seen is told.
+ * The author of a foreign file or process chose its sizes, so a look asks before each step.  A look
+ * that has spent its budget ends there, and its caller reports the rest as not seen.
  */
 #ifndef DBLEAK_CAPTURE_BUDGET_H
 #define DBLEAK_CAPTURE_BUDGET_H
@@ -13,12 +13,12 @@
 #include <time.h>
 
 #define BUDGET_MS_NS	  1000000ULL
-#define BUDGET_STEP_BYTES 16384 /* the clocks are read that often ... */
-#define BUDGET_STEPS	  256	/* ... or after so many smaller steps: they cost a system call */
+#define BUDGET_STEP_BYTES 16384 /* read the clocks after this many bytes ... */
+#define BUDGET_STEPS	  256	/* ... or this many smaller steps: a clock costs a system call */
 
 struct budget {
 	uint64_t bytes;		      /* left */
-	uint64_t cpu_end_ns, end_ns;  /* of this thread's time, and of time */
+	uint64_t cpu_end_ns, end_ns;  /* ends on the thread's CPU clock and on CLOCK_MONOTONIC */
 	uint32_t unread_bytes, steps; /* since the clocks were read */
 	bool spent;
 };
@@ -31,7 +31,7 @@ static inline uint64_t budget_clock(clockid_t clock)
 	return (uint64_t)t.tv_sec * 1000 * BUDGET_MS_NS + (uint64_t)t.tv_nsec;
 }
 
-/* From now on, in this thread. */
+/* Starts the budget: now, for the calling thread. */
 static inline void budget_begin(struct budget *b, uint64_t bytes, uint64_t cpu_ms, uint64_t ms)
 {
 	*b = (struct budget){
@@ -41,13 +41,13 @@ static inline void budget_begin(struct budget *b, uint64_t bytes, uint64_t cpu_m
 	};
 }
 
-/* What it waited for whoever looks does not count as time. */
+/* Restarts the elapsed time: waiting for an answer from the caller of the look does not count. */
 static inline void budget_resume(struct budget *b, uint64_t ms)
 {
 	b->end_ns = budget_clock(CLOCK_MONOTONIC) + ms * BUDGET_MS_NS;
 }
 
-/* Before a step that reads so many bytes, or none but takes time.  False: it is not to be done. */
+/* Call before each step that reads bytes or takes time (bytes 0).  False: skip the step. */
 static inline bool budget_take(struct budget *b, uint64_t bytes)
 {
 	if (b->spent || bytes > b->bytes) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * cage.c - namespaces and an empty root while that is allowed, then the rights, last the calls.
+ * cage.c - first namespaces and an empty root, which take rights; then the rights, last the calls.
  */
 #include "user/capture/worker/cage.h"
 
@@ -26,10 +26,10 @@
 #define MEMORY_MAX  (1UL << 30)
 #define OPEN_MAX    64 /* descriptors: the wires, and a file or two at a time */
 
-/* A list for seccomp_rule_add. */
+/* A system call that the filter allows. */
 struct allowed {
 	int call;
-	struct scmp_arg_cmp only; /* an argument must be so; op 0: any */
+	struct scmp_arg_cmp only; /* allowed only with this argument; op 0: with any */
 };
 
 /* Found by trying: glibc's memory and time, libelf's and libdw's files, our wires. */
@@ -50,7 +50,7 @@ static const struct allowed calls[] = {
 	{SCMP_SYS(brk), {}},
 	{SCMP_SYS(recvmsg), {}},
 	{SCMP_SYS(recvmmsg), {}},
-	{SCMP_SYS(sendto), {4, SCMP_CMP_EQ, 0, 0}}, /* to whom it is connected */
+	{SCMP_SYS(sendto), {4, SCMP_CMP_EQ, 0, 0}}, /* no address: connected sockets only */
 	{SCMP_SYS(futex), {}},
 	{SCMP_SYS(sched_yield), {}},
 	{SCMP_SYS(setitimer), {}},
@@ -74,7 +74,7 @@ static const struct allowed calls[] = {
 #endif
 };
 
-/* Libraries look for files that a file names: they find none, and go on. */
+/* Libraries look for further files that a file names.  ENOENT lets them go on without. */
 static const int absent[] = {
 	SCMP_SYS(open),	     SCMP_SYS(openat),	   SCMP_SYS(openat2),  SCMP_SYS(stat),
 	SCMP_SYS(lstat),     SCMP_SYS(newfstatat), SCMP_SYS(statx),    SCMP_SYS(access),
@@ -100,7 +100,7 @@ static void write_text(const char *path, const char *text)
 	close(fd);
 }
 
-/* Standard streams lead nowhere, but for the sanitizers' last words. */
+/* Standard streams go to /dev/null.  Under a sanitizer stderr stays, for its report. */
 static void drop_descriptors(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -115,7 +115,7 @@ static void drop_descriptors(void)
 	syscall(SYS_close_range, CAGE_FIRST_CLOSED, ~0U, 0);
 }
 
-/* One flag that is unknown here is not to cost us the others. */
+/* Bit by bit, because one flag that the host refuses would fail all others with it. */
 static void unshare_each(int flags)
 {
 	for (int bit = 1; bit > 0 && bit <= CLONE_NEWNET; bit <<= 1)
@@ -123,8 +123,8 @@ static void unshare_each(int flags)
 			(void)!unshare(bit);
 }
 
-/* A folder in memory that nobody can write to takes the place of all that is mounted.  The root of
- * an initramfs cannot be turned over: there a changed root must do. */
+/* Replaces all mounts by one read-only folder in memory.  pivot_root(2) does not work on the root
+ * of an initramfs; chroot(2) must do there. */
 static void empty_root(void)
 {
 	const unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
@@ -164,9 +164,9 @@ static int capabilities_drop(void)
 
 #define NAMESPACES (CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID)
 
-/* The user namespace comes last, made by nobody: then not even its rights reach the others.  A
- * change of user clears capabilities; the one that a host without unprivileged user namespaces
- * asks for is kept until then. */
+/* The user namespace comes last, and nobody creates it.  Its capabilities then do not reach the
+ * namespaces created before it.  A change of user clears the capabilities.  CAP_SYS_ADMIN is kept
+ * until the last step, since a host without unprivileged user namespaces demands it there. */
 static void enter_as_root(void)
 {
 	if (unshare(NAMESPACES | CLONE_NEWCGROUP))
@@ -180,7 +180,7 @@ static void enter_as_root(void)
 	(void)!unshare(CLONE_NEWUSER);
 }
 
-/* Its maps are its own to write only while it is dumpable. */
+/* A process may write its own uid_map and gid_map only while it is dumpable. */
 static void enter_as_user(void)
 {
 	char text[64];
@@ -252,7 +252,7 @@ int cage_shut(void)
 	limit(RLIMIT_FSIZE, 0);
 	limit(RLIMIT_NPROC, 0);
 	limit(RLIMIT_NOFILE, OPEN_MAX);
-#ifndef __SANITIZE_ADDRESS__ /* whose shadow has terabytes */
+#ifndef __SANITIZE_ADDRESS__ /* the sanitizer's shadow memory takes terabytes of addresses */
 	limit(RLIMIT_AS, ADDRESS_MAX);
 	limit(RLIMIT_DATA, MEMORY_MAX);
 #endif

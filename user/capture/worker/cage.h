@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * cage.h - gives up, in two steps, all that a process could do harm with.
+ * cage.h - a sandbox in two steps: the process gives up all that it could do harm with.
  *
- * After both there is no user but nobody (or, without root's rights, the invoking one), no
- * capability, no network, no file system, no other process, and no system call but those that
- * reading bytes and answering takes.  A call that is none of them ends the process, loudly; one
- * that opens or looks up a path, as libraries try, finds nothing.
+ * After both steps the process runs as nobody (without root's rights: as the invoking user).  It
+ * has no capability, no network and no file system, and sees no other process.  The only system
+ * calls left are those for reading bytes and answering.  Any other call kills the process, so that
+ * the violation shows.  Calls that open or look up a path, as libraries try to, give ENOENT.
  */
 #ifndef DBLEAK_CAPTURE_CAGE_H
 #define DBLEAK_CAPTURE_CAGE_H
 
-/* Descriptors from this one on are closed by cage_enter; what stands below is kept. */
+/* cage_enter closes descriptors from this number on.  Lower ones stay open. */
 #define CAGE_FIRST_CLOSED 4
 
-/* What lies around the process: user, capabilities, namespaces, root, descriptors.  Afterwards it
- * may still fork; its children are the first of a pid namespace.  What this host does not allow is
- * left out, but never the capabilities: 0 or -errno. */
+/* First step: user, capabilities, namespaces, root and descriptors.  The process may still fork
+ * afterwards; its first child is the first process of a new pid namespace.  Steps that the host
+ * does not allow are skipped.  Only capabilities that cannot be dropped are an error: 0 or
+ * -errno. */
 int cage_enter(void);
-/* What it may do itself: limits, then the list of system calls.  0 or -errno. */
+/* Second step: resource limits, then the list of allowed system calls.  0 or -errno. */
 int cage_shut(void);
 
 #endif

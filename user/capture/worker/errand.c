@@ -22,25 +22,25 @@
 #include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-/* It has nothing else to do, but the host may. */
+/* The child has nothing else to do, but the host may be busy. */
 #define ANSWER_MS  1000
 #define FIRST_FREE 3
 #define READ_ONLY  (O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
 
 struct errands {
 	pid_t child;
-	int wire; /* negative: what came made no sense */
+	int wire; /* negative: closed after an answer that made no sense */
 	uint32_t orders;
 };
 
 struct order {
-	uint32_t number; /* of this order; the answer says it again */
-	uint32_t pid;	 /* 0: the clock */
+	uint32_t number; /* of this order; its answer repeats it */
+	uint32_t pid;	 /* whose pagemap; 0: count run times instead */
 };
 
 struct answer {
 	uint32_t number;
-	int32_t error; /* 0: a descriptor comes with it; -errno */
+	int32_t error; /* 0: a descriptor comes with the answer; else -errno */
 };
 
 static int run(struct order order)
@@ -83,8 +83,9 @@ static int filter_calls(void)
 }
 
 /*
- * What opens /proc/PID/pagemap of another user's process and lets its frames be seen.  The bounding
- * set is root's to cut; without that right it holds nothing that we could gain.
+ * Keeps the three capabilities that open another user's /proc/PID/pagemap and show its frame
+ * numbers.  Only root may cut the bounding set.  Without that right the bounding set holds nothing
+ * that the child could gain.
  */
 static int cut_rights(void)
 {
@@ -100,7 +101,7 @@ static int cut_rights(void)
 	return capng_apply(CAPNG_SELECT_BOTH) && capng_apply(CAPNG_SELECT_CAPS) ? -EPERM : 0;
 }
 
-/* What a terminal sends to all of us is not for it: it ends when its wire does. */
+/* A terminal signals all processes of dbleak.  The child ignores that and ends with its socket. */
 static void ignore_signals(void)
 {
 	for (int sig = 1; sig < SIGRTMIN; sig++)
@@ -135,7 +136,7 @@ static _Noreturn void serve(int wire)
 	ignore_signals();
 	prctl(PR_SET_NAME, "dbleak-errand");
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	/* libbpf moves descriptors that take the place of a standard stream. */
+	/* libbpf moves a new descriptor away from 0 to 2 with calls that the filter forbids. */
 	for (int fd = 0; fd < FIRST_FREE; fd++)
 		if (dup2(wire, fd) < 0)
 			_exit(1);
@@ -198,7 +199,7 @@ void errands_close(struct errands *e)
 	free(e);
 }
 
-/* The answer, with its descriptor in *fd (or -1).  False: nothing that makes sense came. */
+/* Receives one answer, with its descriptor in *fd (or -1).  False: no packet that makes sense. */
 static bool take_over(int wire, struct answer *answer, int *fd)
 {
 	char room[CMSG_SPACE(sizeof(int))];
@@ -227,7 +228,7 @@ static int64_t now_ms(void)
 	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
-/* Answers to earlier orders, which came too late, are thrown away. */
+/* Drops answers to earlier orders: their callers no longer wait. */
 static int wait_for(struct errands *e, uint32_t number)
 {
 	struct pollfd wire = {.fd = e->wire, .events = POLLIN};

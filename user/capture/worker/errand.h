@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * errand.h - the two things that take CAP_SYS_ADMIN, done by a small child all along a watch.
+ * errand.h - a small child process does the two things that need CAP_SYS_ADMIN during a watch.
  *
- * It opens what we name by a number and hands over the descriptor; no other bpf(2) call is left to
- * it, and no file to write.  So we can give that capability up.
+ * The child takes a number as its order, opens what that number stands for and hands over the
+ * descriptor.  Its filter allows no other bpf(2) call and no file to write.  So dbleak itself can
+ * give up that capability.
  */
 #ifndef DBLEAK_CAPTURE_ERRAND_H
 #define DBLEAK_CAPTURE_ERRAND_H
@@ -12,17 +13,18 @@
 
 struct errands;
 
-/* NULL: cannot be had, or is of no use for want of rights.  The child ends with us. */
+/* NULL: no child could be started, or dbleak lacks the rights that the child is for.  The child
+ * ends with us. */
 struct errands *errands_open(void);
 /* Accepts NULL. */
 void errands_close(struct errands *e);
 
-/* With NULL in place of a child we try ourselves. */
+/* Without a child (NULL) both calls below try it in this process. */
 
-/* Counting the run time of programs costs each run a little, so it is on for short times only:
- * until this descriptor is closed.  Or -errno. */
+/* Turns the counting of BPF programs' run time on until the returned descriptor is closed, or
+ * returns -errno.  Close it soon: counting makes each run of a program slower. */
 int errand_clock(struct errands *e);
-/* /proc/PID/pagemap that shows the numbers of page frames.  Or -errno. */
+/* Opens a /proc/PID/pagemap that shows page frame numbers.  A descriptor or -errno. */
 int errand_pagemap(struct errands *e, uint32_t pid);
 
 #endif

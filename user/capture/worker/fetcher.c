@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * fetcher.c - one packet there, one back, for each thing that is fetched.
+ * fetcher.c - one request packet and one answer packet for each read.
  *
- * A child of ours, the nest, is forked at the start and forks fetchers at our order, so that a new
- * one has the rights that we have given up by then.  The nest itself touches nothing.
+ * dbleak forks a child at the start, the nest, which forks fetchers at our order.  So a new fetcher
+ * still has the rights that dbleak has given up by then.  The nest itself touches nothing foreign.
  *
- * Who is slow because the machine is busy must not be taken for one who hangs: a fetcher that could
- * run, were there a processor for it, is waited for longer than one that sleeps in the kernel.
+ * A fetcher that is slow because the machine is busy must not count as hanging.  A fetcher that is
+ * ready to run gets a longer timeout than one that sleeps in the kernel.
  */
 #include "user/capture/worker/fetcher.h"
 
@@ -35,12 +35,12 @@
 #include "user/capture/worker/kin.h"
 
 #define MS_NS	   1000000ULL
-#define SOFT_MS	   50		   /* then we look what it does */
-#define HARD_MS	   200		   /* for one that sleeps: a page from a slow disk or swap */
-#define BUSY_MS	   2000		   /* for one that could run */
-#define ORDER_MS   500		   /* for the nest to fork */
-#define PEACE_NS   (30000 * MS_NS) /* for a process that did not answer */
-#define STUCK_MAX  16		   /* fetchers that hang at a time */
+#define SOFT_MS	   50		   /* after this time we check the fetcher's state */
+#define HARD_MS	   200		   /* limit while asleep: a page from a slow disk or swap */
+#define BUSY_MS	   2000		   /* limit while ready to run */
+#define ORDER_MS   500		   /* limit for the nest to fork */
+#define PEACE_NS   (30000 * MS_NS) /* do not read a process that did not answer for so long */
+#define STUCK_MAX  16		   /* fetchers that may hang at a time */
 #define SILENT_MAX 4096
 
 enum { FD_WIRE = 3, FD_FREE = 4 };
@@ -63,15 +63,15 @@ struct answer {
 
 struct silent {
 	uint64_t until_ns;
-	bool locked; /* it was its list of mappings that did not come */
+	bool locked; /* /proc/PID/maps is what did not answer */
 };
 
 struct fetcher {
 	int nest, wire; /* negative: none */
 	pid_t nest_pid, pid;
-	pid_t stuck[STUCK_MAX]; /* left to their fate; 0 free */
+	pid_t stuck[STUCK_MAX]; /* abandoned fetchers that may still hang; 0: free slot */
 	struct table silent;	/* processes that did not answer: struct silent */
-	uint32_t told[16];	/* of those, not told yet */
+	uint32_t told[16];	/* pids of silent processes, not reported yet */
 	size_t told_count;
 	uint32_t serial;
 	struct answer answer;
@@ -90,7 +90,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000 * MS_NS + (uint64_t)t.tv_nsec;
 }
 
-/* fd negative: none goes with it.  0 or -errno. */
+/* Sends one packet, with fd unless that is negative.  0 or -errno. */
 static int packet_send(int wire, const void *bytes, size_t size, int fd)
 {
 	union descriptor with;
@@ -111,7 +111,7 @@ static int packet_send(int wire, const void *bytes, size_t size, int fd)
 	return 0;
 }
 
-/* *fd: what came with it, or -1.  Returns the bytes, 0 at the end, or -errno. */
+/* *fd: the descriptor that came with the packet, or -1.  Returns bytes, 0 at the end, or -errno. */
 static ssize_t packet_receive(int wire, void *to, size_t size, int flags, int *fd)
 {
 	union descriptor with;
@@ -170,13 +170,13 @@ static int64_t fetch_text(const char *name, const struct ask *a, uint8_t *to, si
 	return n;
 }
 
-/* Where each read asks some program. */
+/* Does a user-space program answer each read of this file system? */
 static bool is_served(const struct statfs *fs)
 {
 	return fs->f_type == FUSE_SUPER_MAGIC;
 }
 
-/* A server that does not answer hangs us, not who asks. */
+/* Reads one byte too, so that a server that does not answer hangs the fetcher, not dbleak. */
 static int64_t fetch_file(int held, int *out)
 {
 	struct statfs fs;
@@ -250,7 +250,7 @@ static _Noreturn void serve(void)
 
 /* --- the nest -------------------------------------------------------------------------------- */
 
-/* To read any process and to open any file, nothing else. */
+/* Keeps only the capabilities to read any process and to open any file. */
 static void drop_powers(void)
 {
 	const uint64_t keep = 1ULL << CAP_SYS_PTRACE | 1ULL << CAP_DAC_READ_SEARCH |
@@ -277,8 +277,8 @@ static void limit(int what, rlim_t most)
 	setrlimit(what, &(struct rlimit){most, most});
 }
 
-/* What a terminal sends to all of us is for our parent to act upon.  Children are not waited for.
- */
+/* A terminal signals all processes of dbleak; only the parent acts on that.  SIGCHLD is ignored,
+ * so that the kernel reaps ended fetchers. */
 static void set_signals(void)
 {
 	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGCHLD};
@@ -316,7 +316,8 @@ static _Noreturn void hatch(int wire, pid_t nest)
 	serve();
 }
 
-/* Each order is one byte, with the fetcher's end of its wire; the answer is its pid. */
+/* An order is one byte plus the new fetcher's end of its socket.  The answer is that fetcher's
+ * pid. */
 static _Noreturn void nest(int control, pid_t parent)
 {
 	pid_t own, pid;
@@ -388,7 +389,8 @@ static int hatch_new(struct fetcher *f)
 	return 0;
 }
 
-/* Room among those that hang; those that ended make it.  NULL: too many hang. */
+/* A free slot for an abandoned fetcher; frees the slots of those that have ended.  NULL: too many
+ * hang. */
 static pid_t *stuck_place(struct fetcher *f)
 {
 	pid_t *place = NULL;
@@ -446,7 +448,7 @@ static bool in_peace(struct fetcher *f, uint32_t pid)
 	return false;
 }
 
-/* Does it want a processor, and nothing else? */
+/* Is the process in state R: ready to run, not asleep in the kernel? */
 static bool could_run(pid_t pid)
 {
 	char path[32], text[256], *at;
@@ -481,7 +483,7 @@ static bool answers_in_time(const struct fetcher *f)
 	return false;
 }
 
-/* The answer is in f->answer.  0, or -errno, -ETIMEDOUT there is none. */
+/* Leaves the answer in f->answer.  0 or -errno; -ETIMEDOUT: no answer came. */
 static int ask_fetcher(struct fetcher *f, struct ask *a, int held, int *fd)
 {
 	ssize_t got;
@@ -510,7 +512,7 @@ static int ask_fetcher(struct fetcher *f, struct ask *a, int held, int *fd)
 	if (got >= (ssize_t)ANSWER_HEAD && f->answer.serial == a->serial &&
 	    f->answer.result <= (int64_t)(got - (ssize_t)ANSWER_HEAD))
 		return 0;
-	abandon(f); /* it died */
+	abandon(f); /* the fetcher died, or its answer makes no sense */
 	return -ECHILD;
 }
 
@@ -574,7 +576,8 @@ uint64_t fetcher_cpu_ns(const struct fetcher *f)
 	return kin_cpu_ns(f->nest_pid);
 }
 
-/* It ended, or its list of mappings comes again.  Those in peace are not asked. */
+/* False: the process ended, or its /proc/PID/maps can be read again.  A process that is left alone
+ * for now counts as locked without asking. */
 static bool is_locked(struct fetcher *f, uint32_t pid, const struct silent *s)
 {
 	char path[32];
@@ -598,7 +601,7 @@ uint32_t fetcher_locked(struct fetcher *f)
 		if (is_locked(f, pid, s))
 			return pid;
 		free(table_remove(&f->silent,
-				  (struct table_key){pid, 0})); /* or it is gone already */
+				  (struct table_key){pid, 0})); /* asking may have removed it */
 		at = 0;
 	}
 	return 0;
@@ -639,7 +642,7 @@ int fetcher_open(struct fetcher **out)
 	return 0;
 }
 
-/* The end of the wires ends them; what hangs is the kernel's to end. */
+/* A fetcher ends when its socket is closed.  One that hangs ends when the kernel lets it go. */
 void fetcher_close(struct fetcher *f)
 {
 	if (!f)

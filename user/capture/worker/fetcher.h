@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * fetcher.h - a process that does for us whatever others can make hang.
+ * fetcher.h - a helper process does every read that another process can make hang.
  *
- * A page of another process may lie in a file that nobody serves, and so may a file that is opened;
- * its list of mappings and its command line wait for a lock that may be held for ever.  (Pages of a
- * command line are read only if they are in no file, since 4.17.)  Whoever touches such a thing
- * hangs in the kernel, and not even SIGKILL ends it.  So another process touches it, which has no
- * descriptor of ours: who does not answer in time is left to its fate, a new one takes its place,
- * and the process that it hung at is left in peace for a while.  It parses nothing.
+ * A page of another process may lie in a file whose server (FUSE) does not answer.  The same holds
+ * for opening a file.  Its /proc/PID/maps and cmdline wait for a lock that may be held for ever.
+ * (Since 4.17 the kernel reads only those pages of a command line that are in no file.)  A process
+ * that touches such a thing hangs in the kernel, and not even SIGKILL ends it.
  *
- * All of it is for one thread.
+ * So the fetcher touches it, a process that holds no descriptor of ours.  A fetcher that does not
+ * answer in time is abandoned, and a new one takes its place.  The process that it hung at is not
+ * read for a while.  The fetcher parses nothing.
+ *
+ * Call all functions from one thread.
  */
 #ifndef DBLEAK_CAPTURE_FETCHER_H
 #define DBLEAK_CAPTURE_FETCHER_H
@@ -29,34 +31,34 @@ struct fetch_piece {
 	uint64_t size;
 };
 
-/* Forks: before anything is open that it must not have, and before we give up the rights to read
- * other processes.  0 or -errno. */
+/* Forks a child.  Call before opening anything that the child must not have, and before giving up
+ * the rights to read other processes.  0 or -errno. */
 int fetcher_open(struct fetcher **out);
-/* Waits for nobody.  Accepts NULL. */
+/* Does not wait for a fetcher that hangs.  Accepts NULL. */
 void fetcher_close(struct fetcher *f);
 
-/* Each of these gives -ETIMEDOUT where there was no answer, and for a while after that without
- * asking. */
+/* Each function below returns -ETIMEDOUT when no answer came.  It then does so at once, without
+ * asking, for a while. */
 
-/* Memory of a process, piece after piece into `to`, to the first that cannot be read whole.  At
- * most FETCH_PIECES and FETCH_BYTES.  Returns how many bytes, or -errno. */
+/* Copies pieces of a process's memory into `to`, one after another, and stops at the first piece
+ * that cannot be read whole.  At most FETCH_PIECES and FETCH_BYTES.  Returns bytes or -errno. */
 ssize_t fetcher_memory(struct fetcher *f, uint32_t pid, const struct fetch_piece *pieces, size_t n,
 		       void *to);
-/* /proc/PID/cmdline: raw bytes, at most size and FETCH_BYTES.  Returns how many, or -errno. */
+/* Reads /proc/PID/cmdline: raw bytes, at most size and FETCH_BYTES.  Returns bytes or -errno. */
 ssize_t fetcher_cmdline(struct fetcher *f, uint32_t pid, char *to, size_t size);
-/* 0: the process's list of mappings can be read now; else -errno. */
+/* 0: /proc/PID/maps can be read now; else -errno. */
 int fetcher_maps_answer(struct fetcher *f, uint32_t pid);
-/* Opens for reading the regular file that held (O_PATH) is, mapped by a process.  Returns a
- * descriptor, or -errno: -EREMOTE it lies on a file system that some program serves, so each read
- * could hang; -EINVAL it is no regular file. */
+/* Opens the regular file behind `held` (O_PATH), which the process maps, for reading.  Returns a
+ * descriptor or -errno.  -EREMOTE: a program serves its file system (FUSE), so each read could
+ * hang.  -EINVAL: not a regular file. */
 int fetcher_open_file(struct fetcher *f, uint32_t pid, int held);
 
-/* Its processor time. */
+/* Processor time of the helper processes. */
 uint64_t fetcher_cpu_ns(const struct fetcher *f);
-/* A process whose list of mappings did not come when it was asked for last, and still does not; 0
- * none. */
+/* The pid of a process whose /proc/PID/maps could not be read last time and still cannot; 0:
+ * none.  Asks again where the wait for it is over, so the call may block for some 2 s. */
 uint32_t fetcher_locked(struct fetcher *f);
-/* A process that has not answered since the last call, once each; 0 none. */
+/* The pid of a process that has not answered since the last call, each once; 0: none. */
 uint32_t fetcher_silent(struct fetcher *f);
 
 #endif

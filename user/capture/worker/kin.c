@@ -10,8 +10,8 @@
 
 #define SECOND_NS 1000000000ULL
 
-/* Fields 14 to 17 of /proc/PID/stat: utime, stime, and the same of children that were waited for.
- * The name before them may hold spaces and brackets. */
+/* Fields 14 to 17 of /proc/PID/stat: utime, stime, and both again for children that were waited
+ * for.  The process name before them may hold spaces and brackets. */
 static uint64_t ticks_of(pid_t pid)
 {
 	unsigned long long user, kernel, waited_user, waited_kernel;

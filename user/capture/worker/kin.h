@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Of a process, of its children that live (where the kernel lists them), and of all that it has
- * waited for, in steps of the clock tick.  0 where it is gone, or pid is 0. */
+/* Sums a process, its living children (where the kernel lists them) and all children it has waited
+ * for.  The resolution is the clock tick.  0: the process is gone, or pid is 0. */
 uint64_t kin_cpu_ns(pid_t pid);
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * looking.c - see looking.h.
  *
- * Nothing is locked, because the writer may never come back: its count is odd while it writes.
+ * A sequence lock without a mutex, because the writer may hang and never unlock.  The count is odd
+ * while the writer writes.
  */
 #include "user/capture/worker/looking.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * looking.h - what is being looked at, for whoever finds that a look does not end.
+ * looking.h - names what dbleak is reading now, so that a watchdog can blame a read that hangs.
  *
- * One thread says so, any other may read it.
+ * One thread writes the name; any other thread may read it.
  */
 #ifndef DBLEAK_CAPTURE_LOOKING_H
 #define DBLEAK_CAPTURE_LOOKING_H
@@ -13,18 +13,19 @@
 
 #define LOOKING_TEXT 160
 
-/* From now on: something of a process, 0 none.  what is copied, cut if it is long. */
+/* From now on the thread reads `what`, of process pid (0: of no process).  The text is copied, and
+ * cut at LOOKING_TEXT. */
 void looking_at(uint32_t pid, const char *what);
-/* From now on: nothing of others.  Also the sign that work goes on. */
+/* From now on the thread reads nothing foreign.  Each call also shows that work goes on. */
 void looking_over(void);
 
 struct looking {
-	uint64_t moves; /* how often it has changed */
+	uint64_t moves; /* count of changes, times two; the same as before: nothing has moved */
 	uint32_t pid;
-	char what[LOOKING_TEXT]; /* raw bytes of others; empty: nothing of others */
+	char what[LOOKING_TEXT]; /* raw foreign bytes; empty: nothing foreign is read */
 };
 
-/* False: it changed meanwhile, so nothing hangs. */
+/* False: the name changed during the read, so nothing hangs. */
 bool looking_read(struct looking *l);
 
 #endif

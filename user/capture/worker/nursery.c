@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * nursery.c - the order and notice of each worker are one packet on a socket; its ends of the wires
- * go with the order.
+ * nursery.c - an order and a notice (a worker's end) are one packet each on the control socket. The
+ * order to start carries the worker's ends of its two sockets.
  *
- * The process that is locked in must be the first of its pid namespace, so that its end is the end
- * of all; only a child can be that.  So a child of ours locks itself in, makes that process a
- * sibling of its own, and ends.
+ * The keeper must be the first process of its pid namespace: then the kernel ends all workers when
+ * the keeper ends.  unshare(2) puts only children into a new pid namespace.  So a child of ours,
+ * the maker, enters the sandbox, creates the keeper as its own sibling, and ends.
  */
 #include "user/capture/worker/nursery.h"
 
@@ -30,9 +30,9 @@
 #include "user/capture/worker/cage.h"
 #include "user/capture/worker/kin.h"
 
-#define WORKERS_MAX 16 /* at a time: those that hang in the kernel count */
+#define WORKERS_MAX 16 /* at a time, with those that hang in the kernel */
 #define CLOSE_MS    500
-#define ROOM_BYTES  (8 << 20) /* for requests on their way: some 400 of the largest stacks */
+#define ROOM_BYTES  (8 << 20) /* send buffer: some 400 requests with the largest stacks */
 
 enum { FD_CONTROL = 3, FD_WIRE = 3, FD_ASKING = 4, FD_FREE = 5 };
 
@@ -56,11 +56,11 @@ struct nursery {
 	size_t count;
 	uint8_t *shared;
 	int control;
-	pid_t maker, keeper; /* who locks in, until it is reaped; who is locked in, if known */
+	pid_t maker, keeper; /* maker: 0 once reaped; keeper: 0 not known yet */
 	uint32_t serial;
 };
 
-/* What the keeper, locked in, knows. */
+/* The state of the keeper, inside the sandbox. */
 struct keeper {
 	const struct nursery *n;
 	struct {
@@ -82,7 +82,7 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* Signals that a terminal sends to all of us are the parent's to act upon. */
+/* A terminal signals all processes of dbleak; only the parent acts on that. */
 static void set_signals(void)
 {
 	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP};
@@ -103,15 +103,15 @@ static void tell(uint32_t serial, int status, uint64_t cpu_ns)
 	(void)!send(FD_CONTROL, &notice, sizeof(notice), MSG_NOSIGNAL);
 }
 
-/* The namespace gives it a number of its own there; ours is what the kernel adds to its greeting.
- */
+/* In its pid namespace the worker sees another pid than we do.  The kernel adds the pid that we see
+ * to this packet (SCM_CREDENTIALS). */
 static void greet(void)
 {
 	if (send(FD_ASKING, "", 1, MSG_NOSIGNAL) != 1)
 		_exit(1);
 }
 
-/* Both come from high numbers, so that neither is overwritten by the other. */
+/* Both ends first move to high numbers, so that one dup2(2) cannot overwrite the other end. */
 static _Noreturn void worker(const struct nursery *n, const struct order *order, const int ends[2])
 {
 	const struct nursery_role *role = n->roles[order->role];
@@ -177,7 +177,7 @@ static void keeper_reap(struct keeper *k)
 			}
 }
 
-/* Returns how many descriptors came with it. */
+/* Returns how many descriptors came with the packet. */
 static size_t take_descriptors(struct msghdr *message, int ends[2])
 {
 	struct cmsghdr *head = CMSG_FIRSTHDR(message);
@@ -203,7 +203,7 @@ static void keeper_obey(struct keeper *k)
 	if (got < 0 && errno == EINTR)
 		return;
 	if (got != sizeof(order))
-		_exit(0); /* who ordered is gone, and so are all workers with us */
+		_exit(0); /* dbleak is gone; all workers end with the keeper */
 	if (order.kind == ORDER_KILL)
 		keeper_kill(k, order.serial);
 	if (order.kind != ORDER_START || !take_descriptors(&message, ends))
@@ -241,7 +241,7 @@ static _Noreturn void keeper(const struct nursery *n)
 	}
 }
 
-/* fork(2) would make it a child of its maker. */
+/* CLONE_PARENT, because fork(2) would make the keeper a child of the maker, which ends now. */
 static _Noreturn void maker(const struct nursery *n, int control)
 {
 	int fd = fcntl(control, F_DUPFD, 32);
@@ -313,7 +313,7 @@ int nursery_open(struct nursery **out, const struct nursery_role *const *roles, 
 	return 0;
 }
 
-/* A child that is about to end; one that hangs in the kernel is not waited for. */
+/* Reaps a child that is about to end.  Gives up after CLOSE_MS: it may hang in the kernel. */
 static void reap(pid_t pid)
 {
 	uint64_t end = now_ms() + CLOSE_MS;
@@ -327,7 +327,7 @@ void *nursery_shared(const struct nursery *n, size_t role)
 	return n->shared + role * NURSERY_SHARED;
 }
 
-/* Of the sender, as the kernel knows it; 0 not told. */
+/* The sender's pid, from the kernel; 0: not given. */
 static pid_t sender(struct msghdr *message)
 {
 	struct ucred who = {0};
@@ -363,7 +363,7 @@ ssize_t nursling_receive(struct nursling *worker, void *to, size_t size)
 	return got == 1 && !known ? receive(worker->asking, to, size, NULL) : got;
 }
 
-/* Whoever locked the keeper in has ended long ago, as a rule. */
+/* Reaps the maker, which has usually ended long ago.  -ECHILD: the sandbox failed. */
 static int maker_end(struct nursery *n)
 {
 	int status = 0;
@@ -393,7 +393,7 @@ static int order_send(const struct nursery *n, const struct order *order, const 
 	return sendmsg(n->control, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* SO_SNDBUFFORCE is root's. */
+/* SO_SNDBUFFORCE passes the system's limit, but needs CAP_NET_ADMIN. */
 static void make_wide(int fd)
 {
 	int bytes = ROOM_BYTES;
@@ -402,7 +402,7 @@ static void make_wide(int fd)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
-/* Of workers whose end nobody waited for: the keeper is not to wait until they are read. */
+/* Drops notices of workers whose end nobody awaits.  A full socket would block the keeper. */
 static void forget_notices(struct nursery *n)
 {
 	struct notice notice;
@@ -435,7 +435,7 @@ int nursery_start(struct nursery *n, size_t role, struct nursling *out)
 	return err;
 }
 
-/* Notices of others that came before are of workers that nobody waits for any more. */
+/* Drops notices of other workers: nobody waits for those any more. */
 static int await_end(struct nursery *n, uint32_t serial, int timeout_ms, struct nursery_end *end)
 {
 	uint64_t until = now_ms() + (uint64_t)timeout_ms;
@@ -484,7 +484,7 @@ uint64_t nursery_cpu_ns(const struct nursery *n)
 	return kin_cpu_ns(n->keeper);
 }
 
-/* Who locked it in is reaped, and so is who is locked in, once it has told its number. */
+/* Reaps the maker, then the keeper if its pid is known or comes within CLOSE_MS. */
 void nursery_close(struct nursery *n)
 {
 	struct nursery_end none;
