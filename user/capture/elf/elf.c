@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * elf.c - where the functions of an ELF file are, without trusting the file.
+ * elf.c - finds the functions of an ELF file without trusting the file.
  *
- * Reads with pread, never by mapping: a file that is cut short while we look must not kill us.
- * Symbol tables are streamed, so their size costs time and no memory.  Refuses what the program
- * headers do not load as code: no probe could sit there.
+ * Reads with pread(2), never by mapping: a file that is truncated during a read must not kill us.
+ * Symbol tables are streamed, so their size costs time but no memory.  Ignores functions outside
+ * of the code that the program headers load: no probe could sit there.
  *
- * While we trace, another process does all of this for us (look.h).
+ * While dbleak traces, a worker process runs this code (look.h).
  */
 #include <elf.h>
 #include <errno.h>
@@ -24,7 +24,7 @@
 #include "user/capture/elf/look.h"
 
 #define RELOCATIONS_MAX (1UL << 20)
-#define PHDRS_MAX	(65536 / sizeof(Elf64_Phdr)) /* what execve(2) takes */
+#define PHDRS_MAX	(65536 / sizeof(Elf64_Phdr)) /* the limit of execve(2) */
 #define SECTIONS_MAX	65536
 #define DYNAMIC_MAX	4096
 #define NOTES_MAX	65536
@@ -34,21 +34,21 @@
 #define UNPACKED_MAX	(32UL << 20)
 #define UNPACKED_STEP	(1UL << 20)
 #define LZMA_MEMORY	(64UL << 20)
-#define NAMES_MAX	(32UL << 20) /* that are kept in memory */
+#define NAMES_MAX	(32UL << 20) /* bytes of names to keep in memory */
 #define NAME_BYTES_MAX	255
-/* A look into a library takes microseconds, since its hash table is asked; one into all symbols of
- * a large program some 10 ms for 100 MB. */
+/* A search in a library takes microseconds, through its hash table.  A search through all symbols
+ * of a large program takes some 10 ms for 100 MB. */
 #define LOOK_BYTES (512UL << 20)
 #ifdef __SANITIZE_ADDRESS__
 #define LOOK_CPU_MS 150 /* the sanitizers take some three times as long */
 #else
-/* A library of the table takes 2 to 7; the rest is for slow and emulated processors */
+/* A known client library takes 2 to 7 ms; the rest is for slow and emulated processors. */
 #define LOOK_CPU_MS 200
 #endif
 #define LOOK_MS	    500 /* on a busy machine, and from a slow disk */
 #define DEEP_CPU_MS 250
 #define DEEP_MS	    2000
-#define SPOTS_EACH  8 /* linkers store a name once; as the end of others, a few times */
+#define SPOTS_EACH  8 /* linkers store a name once, and a few times as the end of other names */
 #define BLOCK	    65536
 #define PAGE	    4096
 #define PAGES	    16 /* a power of two */
@@ -58,7 +58,7 @@ struct image {
 	int fd;
 	const uint8_t *bytes; /* NULL: read fd */
 	uint64_t size;
-	struct budget *budget; /* of all that is done with the file */
+	struct budget *budget; /* shared by all reads of the file */
 };
 
 struct range {
@@ -66,30 +66,32 @@ struct range {
 };
 
 struct elf_file {
-	struct look *look; /* who looks into the file in our stead; NULL: we do */
+	struct look *look; /* the worker's side of this file; NULL: this process reads it */
 	struct image image;
 	Elf64_Ehdr head;
 	Elf64_Phdr *phdrs;
-	/* What the dynamic section names, in the file; size is to the end of the segment. */
+	/* Tables of the dynamic section, in the file.  Their size runs to the segment's end; the
+	 * dynamic section itself limits strings, jumps and relocations. */
 	struct range symbols, strings, gnu_hash, hash;
-	struct range jumps, relocations; /* exactly so many bytes */
-	bool is_pie;			 /* a program that may be loaded anywhere */
+	struct range jumps, relocations;
+	bool is_pie; /* a program that may be loaded anywhere */
 	struct budget budget;
-	uint32_t look_ms; /* that a look may take, beside the budget of processor time */
-	/* A small cache: hash lookups jump about in few pages.  Not touched before it is used. */
+	uint32_t look_ms; /* elapsed time that a look may take, beside its processor time */
+	/* A small cache, since hash lookups jump about in few pages.  Its bytes stay untouched, and
+	 * so cost no memory, until used. */
 	struct {
-		uint64_t number; /* from 1 on; 0 empty */
+		uint64_t number; /* of the page, from 1 on; 0: empty */
 		size_t size;
 	} pages[PAGES];
 	uint8_t bytes[PAGES][PAGE];
 };
 
 struct search {
-	struct elf_file *file; /* its segments tell where code is */
+	struct elf_file *file; /* whose segments decide what is code */
 	const char *const *names;
 	size_t n, found;
 	struct elf_symbol *out;
-	bool variables; /* not functions; .offset is an address then */
+	bool variables; /* search variables, not functions; .offset is an address then */
 };
 
 static int image_read(const struct image *image, uint64_t at, void *buf, size_t size)
@@ -141,7 +143,7 @@ static int page_of(struct elf_file *e, uint64_t number)
 	return (int)slot;
 }
 
-/* Few bytes, through the cache. */
+/* Reads a few bytes through the cache. */
 static int peek(struct elf_file *e, uint64_t at, void *buf, size_t size)
 {
 	if (!budget_take(&e->budget, 0))
@@ -171,7 +173,8 @@ static int head_check(const Elf64_Ehdr *head)
 	return head->e_type == ET_EXEC || head->e_type == ET_DYN ? 0 : -EBADMSG;
 }
 
-/* What the loaded segments with these flags have in the file from an address on. */
+/* The bytes of the file from this address to the end of its segment, if the segment is loaded with
+ * these flags.  size 0: none. */
 static struct range range_of(const struct elf_file *e, uint64_t address, uint32_t flags)
 {
 	for (unsigned int i = 0; i < e->head.e_phnum; i++) {
@@ -190,7 +193,7 @@ static struct range range_of(const struct elf_file *e, uint64_t address, uint32_
 	return (struct range){0};
 }
 
-/* How long the tables are that the dynamic section names. */
+/* Sizes of tables, in bytes, from the dynamic section. */
 struct dynamic_sizes {
 	uint64_t strings, jumps, relocations;
 };
@@ -233,7 +236,7 @@ static void dynamic_note(struct elf_file *e, const Elf64_Dyn *entry, struct dyna
 	}
 }
 
-/* Static programs have none, and broken ones have no names: neither is an error. */
+/* A static program has no dynamic section, and a broken one yields no names: both are no error. */
 static void dynamic_read(struct elf_file *e)
 {
 	const Elf64_Phdr *p = NULL;
@@ -348,7 +351,7 @@ void elf_close(struct elf_file *e)
 	free(e);
 }
 
-/* Takes the symbol if it is a variable that is here. */
+/* Takes the symbol if it is a variable that this file defines. */
 static bool search_variable(struct search *s, struct elf_symbol *out, const Elf64_Sym *symbol)
 {
 	if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || symbol->st_shndx == SHN_UNDEF ||
@@ -360,10 +363,10 @@ static bool search_variable(struct search *s, struct elf_symbol *out, const Elf6
 	return true;
 }
 
-/* Takes the symbol if it is a function that is here.  An indirect function (IFUNC) is not: what
- * lies there runs once, and returns where the function is.  Linkers write another version of a
- * symbol without its size, so that is taken from any that is at the same place.  True: there is no
- * more to learn. */
+/* Takes the symbol if it is a function that this file defines.  An indirect function (IFUNC) does
+ * not count: its code runs once, and returns the address of the real function.  Linkers write some
+ * versions of a symbol without a size, so the size may come from any symbol at the same offset.
+ * True: there is no more to learn. */
 static bool search_hit(struct search *s, size_t name, const Elf64_Sym *symbol)
 {
 	struct elf_symbol *out = &s->out[name];
@@ -384,7 +387,7 @@ static bool search_hit(struct search *s, size_t name, const Elf64_Sym *symbol)
 	return out->size;
 }
 
-/* Is this symbol of .dynsym called so, and a function? */
+/* Does this symbol of .dynsym have the wanted name, and is it a hit? */
 static bool dynamic_hit(struct search *s, size_t name, uint64_t index)
 {
 	struct elf_file *e = s->file;
@@ -411,7 +414,7 @@ static uint32_t gnu_hash_of(const char *name)
 	return hash;
 }
 
-/* A 32-bit word of a hash table; what lies outside is 0. */
+/* A 32-bit word of a hash table; 0 outside of the table. */
 static uint32_t word_at(struct elf_file *e, struct range table, uint64_t index)
 {
 	uint32_t word = 0;
@@ -484,9 +487,9 @@ static void sysv_hash_find(struct search *s, size_t name)
 }
 
 /*
- * Tables without a hash are read in two passes.  The first notes at which offsets of the string
- * table the wanted names are (they may be the end of a longer string, as linkers share these), the
- * second which functions use such an offset.
+ * Symbol tables without a hash are read in two passes.  The first pass notes the offsets of the
+ * wanted names in the string table.  (A name may be the end of a longer string: linkers share
+ * those.)  The second pass finds the symbols that use such an offset.
  */
 struct spot {
 	uint64_t at;
@@ -498,7 +501,7 @@ struct spot {
 struct spots {
 	struct spot *list;
 	size_t count;
-	size_t *next;	      /* of each name: 1 + another one with this ending */
+	size_t *next;	      /* for each name: 1 + another name with the same ending; 0: none */
 	size_t head[ENDINGS]; /* 1 + name, by its last two bytes */
 	uint8_t *seen;	      /* how often each name was found */
 	uint64_t filter[64];  /* bits by the lowest bits of .at */
@@ -537,7 +540,7 @@ static void spots_free(struct spots *p)
 	free(p->seen);
 }
 
-/* A string of the table ends at .at, having known bytes before it. */
+/* A string of the table ends at offset `at`, and `known` bytes before it are in the buffer. */
 static void spots_string(struct spots *p, const struct search *s, const uint8_t *end, size_t known,
 			 uint64_t at)
 {
@@ -593,7 +596,7 @@ static void symbol_check(struct search *s, const struct spots *p, const Elf64_Sy
 	spot = bsearch(&key, p->list, p->count, sizeof(key), compare_spots);
 	if (!spot)
 		return;
-	/* The same name may be wanted more than once. */
+	/* bsearch(3) may hit any of several spots: a caller may want a name more than once. */
 	while (spot > p->list && spot[-1].at == key.at)
 		spot--;
 	for (; spot < p->list + p->count && spot->at == key.at; spot++)
@@ -660,7 +663,8 @@ static int dynamic_find(struct search *s)
 		}
 		return 0;
 	}
-	/* Nothing tells how many symbols there are; linkers put the names behind them. */
+	/* Without a hash table no field gives the number of symbols.  Linkers put the names right
+	 * behind the symbols. */
 	if (e->strings.at > symbols.at)
 		symbols.size = MIN(symbols.size, e->strings.at - symbols.at);
 	return table_find(s, &e->image, symbols, e->strings);
@@ -677,7 +681,8 @@ static int section_read(const struct image *image, const Elf64_Ehdr *head, uint6
 	return image_read(image, at, out, sizeof(*out));
 }
 
-/* How many there are, and which holds their names: in the first one when there are too many. */
+/* The number of sections and the index of their names.  Section 0 has both when they do not fit
+ * into the ELF header. */
 static uint64_t section_count(const struct image *image, const Elf64_Ehdr *head, uint32_t *names)
 {
 	Elf64_Shdr first;
@@ -694,7 +699,7 @@ static struct range section_range(const Elf64_Shdr *section)
 	return (struct range){section->sh_offset, section->sh_size};
 }
 
-/* Where .symtab and its names are.  False: there is none that makes sense. */
+/* The ranges of .symtab and of its names.  False: no well-formed .symtab. */
 static bool symtab_ranges(const struct image *image, const Elf64_Ehdr *head, struct range *symbols,
 			  struct range *strings)
 {
@@ -799,8 +804,7 @@ static bool section_by_name(const struct image *image, const Elf64_Ehdr *head, c
 	return false;
 }
 
-/* All of the output, at most UNPACKED_MAX, a step at a time: a few bytes may unpack to very many.
- */
+/* Unpacks at most UNPACKED_MAX bytes, step by step, since a few bytes may unpack to very many. */
 static int unpack(lzma_stream *stream, struct budget *budget, uint8_t **out, size_t *size)
 {
 	for (lzma_ret ret = LZMA_OK; ret == LZMA_OK; *size = stream->total_out) {
@@ -841,7 +845,7 @@ static int unpack_range(const struct image *image, struct range range, uint8_t *
 	return err;
 }
 
-/* Distributions without .symtab keep the names of functions here, an ELF file in xz. */
+/* Some distributions strip .symtab and keep function names here: an ELF file, packed by xz. */
 static int debugdata_find(struct search *s)
 {
 	const struct image *outer = &s->file->image;
@@ -898,7 +902,7 @@ int elf_find_variables(struct elf_file *e, const char *const *names, size_t n, b
 	return e->look ? look_find(e->look, names, n, deep, true, out) : search_run(&s, deep);
 }
 
-/* The build id among the notes in buf, in place. */
+/* Returns the build id within buf; NULL: none. */
 static const uint8_t *note_find(const uint8_t *buf, size_t size, size_t align, size_t *id_size)
 {
 	size_t at = 0;
@@ -994,7 +998,7 @@ static bool is_code(const Elf64_Phdr *p)
 	return p->p_type == PT_LOAD && p->p_flags & PF_X && p->p_filesz;
 }
 
-/* The segment whose code is at this offset. */
+/* The segment of code that holds this offset. */
 static const Elf64_Phdr *code_at(const struct elf_file *e, uint64_t offset)
 {
 	for (unsigned int i = 0; i < e->head.e_phnum; i++) {
@@ -1091,10 +1095,10 @@ bool elf_is_program(const struct elf_file *e)
 	for (unsigned int i = 0; i < e->head.e_phnum; i++)
 		if (e->phdrs[i].p_type == PT_INTERP)
 			return true;
-	return e->head.e_type == ET_EXEC || e->is_pie; /* static ones have no interpreter */
+	return e->head.e_type == ET_EXEC || e->is_pie; /* static programs have no PT_INTERP */
 }
 
-/* The index in names of the symbol with this number; n it is none of them. */
+/* The index in `names` of this symbol's name; n: none of them. */
 static size_t name_of_symbol(struct elf_file *e, uint64_t index, const char *const *names, size_t n)
 {
 	char text[NAME_BYTES_MAX + 1];

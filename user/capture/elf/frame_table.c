@@ -9,8 +9,8 @@
 
 #define FUNCTIONS_MOST 200000
 
-/* .eh_frame_hdr, as every linker writes it: two numbers of four bytes for each function, relative
- * to its own beginning, sorted by the first. */
+/* .eh_frame_hdr in the encoding that all linkers use: two 4-byte numbers for each function,
+ * relative to the start of the table, sorted by the first. */
 struct frame_header {
 	uint8_t version, frame_encoding, count_encoding, table_encoding;
 	int32_t frame;
@@ -23,7 +23,7 @@ struct frame_entry {
 
 struct frame_description {
 	uint32_t length, common;
-	int32_t begin; /* relative to itself */
+	int32_t begin; /* of the function, relative to this field */
 	uint32_t size;
 };
 
@@ -46,7 +46,7 @@ int frame_table_open(struct frame_table *t, struct elf_file *elf)
 	return 0;
 }
 
-/* The size of the function that an entry is of; 0 the table does not fit together. */
+/* The size of the function with this description; 0: the description is of another address. */
 static uint32_t size_of(const struct frame_table *t, uint64_t address, uint64_t description)
 {
 	struct frame_description d;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * look.c - questions about ELF files as packets, with a deadline for each.
+ * look.c - sends questions about ELF files as packets, with a deadline for each.
  *
- * Most files hold nothing of interest.  So names that were asked for by twos and threes are told to
- * the worker, which looks for them when it opens a file: then one packet answers all first
- * questions.
+ * Most files hold nothing of interest.  So names that came in small questions (at most FIRST_MOST)
+ * become signs: the shared worker searches each file for them when it opens the file.  One reply
+ * then answers all first questions.
  */
 #include "user/capture/elf/look.h"
 
@@ -19,26 +19,26 @@
 
 #include "user/capture/elf/look_wire.h"
 
-#define FIRST_MOST 4 /* names of a question that is a first one */
-/* All answers about a file together: a look has its own budget within the worker, of half of this.
- */
+#define FIRST_MOST 4 /* most names of a question that counts as a first one */
+/* Limit for all answers about a file together.  The worker's own budget (elf.c) is smaller, so a
+ * slow file normally ends there. */
 #define LOOK_MS	    1000
 #define DEEP_MS	    3000
-#define STOP_MS	    0	/* nobody waits for its end */
-#define GIVEN_UP    256 /* files */
+#define STOP_MS	    0	/* do not wait for a worker's end */
+#define GIVEN_UP    256 /* files to remember */
 #define BLOCK_BYTES 16384
 #define BLOCK_ALIGN 8192
-#define BLOCKS	    64		/* kept of a file: its tables and its code are read by turns */
-#define SPARE	    2		/* workers that are started before a file needs one */
-#define EACH_BYTES  (48U << 20) /* of the functions of one file */
+#define BLOCKS	    64		/* kept per file: reads of tables and of code take turns */
+#define SPARE	    2		/* workers started before a file needs one */
+#define EACH_BYTES  (48U << 20) /* most bytes of LOOK_EACH replies for one file */
 
 /* A worker, with the files that it has open. */
 struct looker {
 	struct nursery *nursery; /* of the worker */
 	struct nursling worker;	 /* wire negative: none */
-	uint64_t generation;	 /* counts workers */
+	uint64_t generation;	 /* counts the workers that were stopped */
 	bool used[LOOK_FILES];
-	size_t signs; /* told */
+	size_t signs; /* sent to the worker */
 };
 
 struct look {
@@ -46,17 +46,17 @@ struct look {
 	uint64_t generation; /* at's, when the file was opened */
 	uint32_t file;
 	int fd;		  /* the caller's */
-	uint64_t left_ms; /* of the time that we wait for answers */
+	uint64_t left_ms; /* remaining time to wait for answers */
 	bool given_up, is_program;
 	struct look_opened opened;
-	/* Code that came with the names of functions: read in the same order. */
+	/* The found functions of the last FIND and their first bytes, one after another. */
 	struct elf_symbol *found;
 	uint8_t *bytes;
 	size_t count, size;
-	struct block *block[2][BLOCKS]; /* read last, by offset and by address; NULL none */
+	struct block *block[2][BLOCKS]; /* cache: [0] by offset, [1] by address; NULL: none */
 };
 
-/* Bytes around those that were asked for: the next are near them. */
+/* Bytes around those that a caller asked for, since the next reads are mostly near them. */
 struct block {
 	uint64_t at;
 	size_t size;
@@ -107,7 +107,7 @@ static void looker_stop(struct looker *k)
 	k->signs = 0;
 }
 
-/* A worker takes milliseconds to be made, and some is needed for each file that is worth it. */
+/* To start a worker takes milliseconds, and each file of interest needs one. */
 static void spares_start(void)
 {
 	struct nursery_end end;
@@ -122,7 +122,7 @@ static void spares_start(void)
 	}
 }
 
-/* The one that was started first, if it still lives: else the next file would be blamed. */
+/* Takes the oldest spare that still lives.  A dead one would get the next file blamed for it. */
 static bool spare_take(struct nursling *worker)
 {
 	struct nursery_end end;
@@ -176,7 +176,7 @@ bool look_is_used(void)
 	return all.nursery;
 }
 
-/* Is it a file that a worker died of? */
+/* Did a worker fail on this file before? */
 static bool is_given_up(int fd)
 {
 	struct stat st;
@@ -189,7 +189,8 @@ static bool is_given_up(int fd)
 	return false;
 }
 
-/* With no room left the one given up first has another try. */
+/* Remembers the file.  Once the list is full, the place of an earlier one is reused, which may then
+ * be tried again. */
 static void give_up(struct look *l)
 {
 	struct stat st;
@@ -229,7 +230,7 @@ static int request_send(const struct looker *k, int fd)
 	return sendmsg(k->worker.wire, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* One packet into all.in, by that time. */
+/* Receives one packet into all.in, before `until`. */
 static int reply_receive(const struct looker *k, uint64_t until)
 {
 	for (;;) {
@@ -268,7 +269,7 @@ static bool request_name(const char *name)
 	return true;
 }
 
-/* Who is late, dies or makes no sense: it was the file's doing. */
+/* The worker is late, died or answered nonsense: stop it and blame its file. */
 static int fail(struct look *l, int err)
 {
 	looker_stop(l->at);
@@ -286,7 +287,7 @@ static int receive(struct look *l, uint64_t until)
 	return 0;
 }
 
-/* What was begun in all.out is asked, all.in has the answer.  0 or -errno. */
+/* Sends the request in all.out and receives the answer into all.in.  0 or -errno. */
 static int ask(struct look *l, int fd)
 {
 	uint64_t begun = now_ms(), waited;
@@ -327,7 +328,7 @@ static int file_number(struct looker *k, uint32_t *file)
 	return -EMFILE;
 }
 
-/* Opens the file there; signs are looked for in the worker of all. */
+/* Opens the file in worker k.  Only the shared worker gets the signs. */
 static int open_at(struct look *l, struct looker *k)
 {
 	int err = looker_start(k);
@@ -356,7 +357,7 @@ static int open_at(struct look *l, struct looker *k)
 	return l->opened.codes > LOOK_CODES || l->opened.signs > LOOK_SIGNS ? fail(l, -EPROTO) : 0;
 }
 
-/* A file that a worker died of opens, but nothing is found in it, and it is told of as given up. */
+/* A file that a worker failed on opens as given up: nothing is found in it. */
 int look_open(struct look **out, int fd)
 {
 	struct look *l = calloc(1, sizeof(*l));
@@ -403,7 +404,7 @@ void look_close(struct look *l)
 	free(l);
 }
 
-/* From now on by a worker that has seen nothing but this file. */
+/* Moves the file to a worker of its own, which has seen no other file. */
 static int apart(struct look *l)
 {
 	if (l->at == &l->own || l->given_up)
@@ -431,7 +432,7 @@ bool look_is_program(const struct look *l)
 	return l->is_program;
 }
 
-/* -1: not known yet. */
+/* The number of this sign; -1: not known yet. */
 static int sign_of(const char *name, uint32_t flags)
 {
 	for (size_t i = 0; i < all.signs; i++)
@@ -449,7 +450,7 @@ static void sign_learn(const char *name, uint32_t flags)
 	all.signs += all.sign[all.signs].name != NULL;
 }
 
-/* Was it seen, when the file was opened, that none of them is there? */
+/* Did opening the file show already that it has none of these names? */
 static bool none_is_there(const struct look *l, const char *const *names, size_t n, uint32_t flags)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -461,7 +462,7 @@ static bool none_is_there(const struct look *l, const char *const *names, size_t
 	return true;
 }
 
-/* What follows the symbols in all.in, until those of the next question come. */
+/* Keeps the bytes that follow the symbols in all.in, until the next FIND. */
 static void keep_bytes(struct look *l, const struct elf_symbol *found, size_t n)
 {
 	size_t head = n * sizeof(*found);
@@ -478,7 +479,7 @@ static void keep_bytes(struct look *l, const struct elf_symbol *found, size_t n)
 	memcpy(l->bytes, all.in.reply.bytes + head, l->size);
 }
 
-/* Where the code of a function stands that came with its name, if so much of it did. */
+/* The code at this offset, if it came with the last FIND and all `size` bytes did; else NULL. */
 static const uint8_t *kept_bytes(const struct look *l, uint64_t offset, size_t size)
 {
 	size_t at = 0;
@@ -561,7 +562,7 @@ static ssize_t read_all(struct look *l, enum look_op op, uint64_t at, void *buf,
 	return all.in.reply.result < 0 ? -EFAULT : 0;
 }
 
-/* False: what is wanted is not in it whole. */
+/* False: the block does not hold all of the wanted bytes. */
 static bool block_has(const struct block *b, uint64_t at, void *buf, size_t size)
 {
 	if (!b || at < b->at || at - b->at >= b->size || size > b->size - (at - b->at))
@@ -570,7 +571,7 @@ static bool block_has(const struct block *b, uint64_t at, void *buf, size_t size
 	return true;
 }
 
-/* A small piece comes with what lies around it, if that can be read. */
+/* Reads a small piece together with the bytes around it, if those can be read. */
 static ssize_t read_near(struct look *l, enum look_op op, uint64_t at, void *buf, size_t size)
 {
 	struct block **b = &l->block[op == LOOK_READ_ADDRESS][at / BLOCK_ALIGN % BLOCKS];
@@ -702,7 +703,7 @@ void look_slots(struct look *l, const char *const *names, size_t n, uint64_t *ca
 	memcpy(pointers, all.in.reply.bytes + size, size);
 }
 
-/* Functions in a packet, told in turn; false: it makes no sense. */
+/* Calls fn for each function in the packet; false: the packet is malformed. */
 static bool tell_functions(const uint8_t *at, size_t size, elf_function_fn *fn, void *context)
 {
 	while (size) {
@@ -728,7 +729,7 @@ int look_each(struct look *l, elf_function_fn *fn, void *context)
 	int err = apart(l) ? -EDQUOT : 0;
 
 	if (err)
-		return 0; /* as a table that makes no sense */
+		return 0; /* as for a malformed table */
 	request_begin(l, LOOK_EACH, 0, 0);
 	for (err = ask(l, -1); !err; err = receive(l, until)) {
 		bytes += all.in.reply.size;

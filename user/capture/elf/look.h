@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * look.h - ELF files of others, looked into by a process that may do nothing else.
+ * look.h - reads foreign ELF files in sandboxed worker processes that can do nothing else.
  *
- * A process for all files answers first questions, to which the answer is mostly no.  What leads to
- * probes comes from a process of the file's own, so that one hostile file cannot misplace the
- * probes of another.  Who is late or dies is replaced; its file is given up, and not looked into
- * again.
+ * One shared worker answers the first questions about all files; the answer is mostly no.  Answers
+ * that lead to probes come from a worker of the file's own, so that one hostile file cannot
+ * misplace the probes of another.  A worker that is late or dies is replaced.  Its file is given up
+ * and not read again.
  */
 #ifndef DBLEAK_CAPTURE_LOOK_H
 #define DBLEAK_CAPTURE_LOOK_H
@@ -20,12 +20,12 @@
 
 struct look;
 
-/* From now on elf_open looks through workers of NURSERY_LOOK of that nursery, borrowed; NULL: by
- * itself.  Ends the workers there were. */
+/* From now on elf_open uses NURSERY_LOOK workers of this nursery, which is borrowed.  NULL: elf.c
+ * reads files itself.  Ends the workers of before. */
 void look_through(struct nursery *nursery);
 bool look_is_used(void);
 
-/* As the functions of elf.h. */
+/* The same contracts as the functions of elf.h with these names. */
 int look_open(struct look **out, int fd);
 void look_close(struct look *l);
 void look_deepen(struct look *l);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * look_wire.h - what is asked of a process that looks into ELF files, and what it says.
+ * look_wire.h - the packets between dbleak and a worker that reads ELF files.
  *
- * One packet there, one back, for EACH several.  The answers are not trusted: the process may have
- * fallen to a file.
+ * One request packet, one reply packet; EACH has several replies.  The replies are not trusted: a
+ * hostile file may control the worker.
  */
 #ifndef DBLEAK_CAPTURE_LOOK_WIRE_H
 #define DBLEAK_CAPTURE_LOOK_WIRE_H
@@ -15,17 +15,17 @@
 
 #define LOOK_PACKET_MAX 65536
 #define LOOK_FILES	32  /* open at a time */
-#define LOOK_SIGNS	256 /* names that are looked for in each file when it is opened */
+#define LOOK_SIGNS	256 /* names that OPEN searches each file for */
 #define LOOK_CODES	16
-#define LOOK_BYTES	2048 /* of each function found, that come with it */
+#define LOOK_BYTES	2048 /* most bytes of each found function that the reply carries */
 
 /* The functions of elf.h. */
 enum look_op {
-	LOOK_OPEN = 1,	/* with a descriptor; the answer is a look_opened */
-	LOOK_CLOSE = 2, /* has no answer */
-	LOOK_SIGN = 3,	/* has no answer: one more name for OPEN to look for */
+	LOOK_OPEN = 1,	/* with a descriptor; the reply is a look_opened */
+	LOOK_CLOSE = 2, /* no reply */
+	LOOK_SIGN = 3,	/* no reply: one more name for OPEN to search for */
 	LOOK_DEEPEN = 4,
-	LOOK_FIND = 5, /* the answer has elf_symbols, then the first bytes of each, while there is
+	LOOK_FIND = 5, /* the reply has elf_symbols, then the first bytes of each, while there is
 			  room */
 	LOOK_READ = 6,
 	LOOK_READ_ADDRESS = 7,
@@ -41,20 +41,20 @@ enum look_op {
 enum look_flag {
 	LOOK_DEEP = 1,
 	LOOK_VARIABLES = 2,
-	LOOK_SECTIONS = 4, /* of SIGN: of that name */
+	LOOK_SECTIONS = 4, /* for SIGN: the name of a section */
 };
 
 struct look_opened {
 	uint32_t codes, signs;
 	struct elf_code code[LOOK_CODES];
-	uint8_t sign[LOOK_SIGNS]; /* 1: it is there */
+	uint8_t sign[LOOK_SIGNS]; /* 1: the file has this name */
 };
 
 struct look_request {
-	uint32_t op, file; /* file: a number below LOOK_FILES, of the asker's choice */
+	uint32_t op, file; /* file: a number below LOOK_FILES that the asker chooses */
 	uint32_t count, flags;
 	uint64_t a, b;
-	uint32_t size, reserved; /* of names: count texts, each with its NUL */
+	uint32_t size, reserved; /* size: bytes of names, which are count texts with their NULs */
 	char names[];
 };
 
@@ -62,15 +62,15 @@ struct look_reply {
 	int64_t result;
 	uint64_t a, b;
 	uint32_t given_up, is_program;
-	uint32_t more; /* packets follow */
-	uint32_t size; /* of bytes */
+	uint32_t more; /* 1: more reply packets follow */
+	uint32_t size; /* of bytes[] */
 	uint8_t bytes[] __attribute__((aligned(8)));
 };
 
 /* One function of EACH, at a multiple of 8. */
 struct look_function {
 	uint64_t offset, size;
-	uint32_t name_size, reserved; /* with its NUL */
+	uint32_t name_size, reserved; /* name_size: with the NUL */
 	char name[];
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * look_worker.c - the process that looks into ELF files: elf.c behind a wire.
+ * look_worker.c - the worker process that reads ELF files: elf.c behind a socket.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -103,7 +103,7 @@ static void add_sign(struct worker *w)
 	w->sign[w->signs++].flags = w->in.request.flags;
 }
 
-/* Most likely they are asked for next. */
+/* Sends the code along, since the asker most likely wants it next. */
 static void add_bytes(struct worker *w, struct elf_file *elf, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -228,7 +228,7 @@ static void look(struct worker *w, struct elf_file *elf, const struct look_reque
 	}
 }
 
-/* The asker's own slips would be ours. */
+/* Checks a request.  A malformed one would be a bug in look.c, so the worker may exit. */
 static bool take_names(struct worker *w, const struct look_request *r, size_t got)
 {
 	const char *at = r->names, *end = at + r->size;
