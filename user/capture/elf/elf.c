@@ -845,7 +845,7 @@ static int unpack_range(const struct image *image, struct range range, uint8_t *
 	return err;
 }
 
-/* Some distributions strip .symtab and keep function names here: an ELF file, packed by xz. */
+/* Distributions that strip .symtab may keep function names here: an ELF file, packed by xz. */
 static int debugdata_find(struct search *s)
 {
 	const struct image *outer = &s->file->image;

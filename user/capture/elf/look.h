@@ -2,7 +2,7 @@
 /*
  * look.h - reads foreign ELF files in sandboxed worker processes that can do nothing else.
  *
- * One shared worker answers the first questions about all files; the answer is mostly no.  Answers
+ * A shared worker answers the first questions about all files; the answer is mostly no.  Answers
  * that lead to probes come from a worker of the file's own, so that one hostile file cannot
  * misplace the probes of another.  A worker that is late or dies is replaced.  Its file is given up
  * and not read again.

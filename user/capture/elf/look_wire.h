@@ -2,7 +2,7 @@
 /*
  * look_wire.h - the packets between dbleak and a worker that reads ELF files.
  *
- * One request packet, one reply packet; EACH has several replies.  The replies are not trusted: a
+ * Each request packet has one reply packet, but EACH has several.  The replies are not trusted: a
  * hostile file may control the worker.
  */
 #ifndef DBLEAK_CAPTURE_LOOK_WIRE_H
@@ -67,7 +67,7 @@ struct look_reply {
 	uint8_t bytes[] __attribute__((aligned(8)));
 };
 
-/* One function of EACH, at a multiple of 8. */
+/* A function in a reply to EACH, aligned to 8 bytes. */
 struct look_function {
 	uint64_t offset, size;
 	uint32_t name_size, reserved; /* name_size: with the NUL */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * cgroup.c - the host's cgroup hierarchies: where they are mounted, what is below a path.
+ * cgroup.c - the host's cgroup hierarchies: their mount points, and the cgroups below a path.
  *
  * Knows nothing of containers or of what the user selected.  Changes nothing in any cgroup.
  */
@@ -23,7 +23,7 @@
 
 struct mount {
 	char *point; /* NULL: not mounted */
-	char *top;   /* path, in the hierarchy, of what is mounted there: "/" but in containers */
+	char *top; /* the part of the hierarchy that is mounted; "/": all, as outside containers */
 	int dir;
 };
 
@@ -101,7 +101,7 @@ static enum cgroup_hierarchy mounted_hierarchy(const char *type, const char *opt
 	return CGROUP_HIERARCHIES;
 }
 
-/* A hierarchy may be mounted again elsewhere, in part: the whole one is the better. */
+/* A part of a hierarchy may also be mounted elsewhere.  Prefers the mount of the whole. */
 static void keep_mount(struct cgroups *c, enum cgroup_hierarchy h, const char *point,
 		       const char *top)
 {
@@ -148,7 +148,7 @@ static void take_mount(struct cgroups *c, char *line)
 	keep_mount(c, h, point, top);
 }
 
-/* Files of /proc have no size to load them by. */
+/* Grows the buffer until the file fits: a file of /proc does not tell its size. */
 static ssize_t read_mountinfo(int root, char **text)
 {
 	size_t room = MOUNTINFO_ROOM;
@@ -243,8 +243,8 @@ static bool has_dotdot(const char *path)
 	return false;
 }
 
-/* Opens the directory of a cgroup.  In a container without a cgroup name space the paths in
- * /proc begin with what is mounted here as the top. */
+/* Opens the directory of a cgroup.  In a container without a cgroup namespace the paths of /proc
+ * begin with the mount's top. */
 static int open_cgroup(const struct cgroups *c, enum cgroup_hierarchy h, const char *path)
 {
 	const struct mount *m;
@@ -368,7 +368,7 @@ struct walk {
 
 static void visit_children(struct walk *w, int dir);
 
-/* Takes dir over and closes it. */
+/* Owns dir and closes it. */
 static void visit(struct walk *w, int dir)
 {
 	const char *slash = strrchr(w->path, '/');
@@ -473,7 +473,7 @@ bool cgroups_populated(const struct cgroups *c, enum cgroup_hierarchy h, const c
 	return found;
 }
 
-/* A removed cgroup that still holds a dying process is marked so. */
+/* Strips the mark that the kernel appends to a removed cgroup that still holds a dying process. */
 static int live_length(const char *path, const char *end)
 {
 	static const char mark[] = " (deleted)";
@@ -484,7 +484,8 @@ static int live_length(const char *path, const char *end)
 	return (int)len;
 }
 
-/* 4:memory:/a/b, 0::/a/b, 1:name=systemd:/a/b; a path may hold colons, a controller list not. */
+/* 4:memory:/a/b, 0::/a/b, 1:name=systemd:/a/b.  A path may hold colons, a controller list cannot.
+ */
 bool cgroup_next(const char **text, struct cgroup_line *line)
 {
 	const char *end;

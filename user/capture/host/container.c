@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * container.c - which container a process is in, and what the run time calls it.
+ * container.c - finds the container of a process, and its name in the run time.
  *
- * The innermost container of a cgroup path counts (Docker in Docker).  Talks to no daemon, and
- * believes state files only.  A process may call itself what it likes, so only root's daemons on
- * this host tell where theirs are; those of a user must be that user's own.
+ * The innermost container of a cgroup path counts (Docker in Docker).  dbleak talks to no daemon
+ * and believes state files only.  Any process may call itself dockerd, so only a daemon that runs
+ * as root on this host may name its state folder.  State files of a user must belong to that user.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -22,10 +22,10 @@
 #include "user/base/file.h"
 #include "user/capture/host/container.h"
 
-/* A container's state has some KiB; parsed, it takes 50 times as much */
+/* A container's state file has some KiB.  Parsed JSON takes 50 times as much memory. */
 #define STATE_BYTES_MAX	 (1UL << 20)
 #define PASSWD_BYTES_MAX (4UL << 20)
-#define ENTRIES_MAX	 64 /* of a folder that has one entry for each storage driver */
+#define ENTRIES_MAX	 64 /* to read of a folder that has one entry for each storage driver */
 #define CGROUP_TEXT_MAX	 65536
 #define CMDLINE_MAX	 16384
 #define NAME_ATTEMPTS	 3 /* a run time may write the state file after the cgroup */
@@ -45,12 +45,12 @@ struct containers {
 	int root;
 	struct entry **entries; /* ordered by id */
 	size_t count, room;
-	uint32_t *helpers; /* processes called dockerd or conmon; NULL: to be looked for */
+	uint32_t *helpers; /* pids of dockerd and conmon processes; NULL: not searched yet */
 	size_t helper_count;
 };
 
-/* How run times name a container's cgroup: head, 64 hex digits, tail.  A head that begins with
- * ':' may have anything before it (systemd-style names under the cgroupfs driver). */
+/* Names that run times give a container's cgroup: head, 64 hex digits, tail.  Any text may precede
+ * a head that begins with ':' (systemd-style names under the cgroupfs driver). */
 static const struct scheme {
 	const char *head, *tail, *runtime;
 } schemes[] = {
@@ -64,22 +64,23 @@ static const struct scheme {
 	{"nerdctl-", ".scope", "containerd"},
 	{"crio-", ".scope", "cri-o"},
 	{"crio-", "", "cri-o"},
-	{"", "", NULL}, /* the parent tells */
+	{"", "", NULL}, /* a bare id: see parents */
 };
 
-/* The bare id below these; elsewhere it may be Docker with --cgroup-parent. */
+/* The run time of a bare id below these parents.  A bare id elsewhere may be Docker's, with
+ * --cgroup-parent. */
 static const struct {
 	const char *parent, *runtime;
 } parents[] = {
 	{"docker", "docker"},
-	{"default", "containerd"}, /* containerd's own name space */
-	{"libpod_parent", ""},	   /* a pod: its containers are below */
+	{"default", "containerd"}, /* containerd's own namespace */
+	{"libpod_parent", ""},	   /* a pod, not a container: its containers are below */
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct mark {
-	const char *runtime; /* NULL not sure */
+	const char *runtime; /* NULL: not sure */
 	const char *id;	     /* in the path, CONTAINER_ID_LEN bytes; NULL: no container */
 	int end;	     /* length of the path up to the container's own cgroup */
 };
@@ -118,7 +119,7 @@ static const struct scheme *scheme_of(const char *part, int len, const char **id
 	return NULL;
 }
 
-/* NULL: not told by the parent; "": no container at all. */
+/* The run time of a bare id below this parent; NULL: not known; "": not a container. */
 static const char *runtime_by_parent(const char *path, const char *parent, int len)
 {
 	static const char kubernetes[] = "/kubepods";
@@ -156,7 +157,7 @@ static struct mark find_container(const char *path, int length)
 	return mark;
 }
 
-/* What Docker and podman allow in a name; anything else is not theirs. */
+/* Is the name one that Docker and podman allow? */
 static bool name_is_sane(const char *name)
 {
 	if (!isalnum((unsigned char)*name))
@@ -178,12 +179,12 @@ static bool keep_name(char name[CONTAINER_NAME_LEN + 1], const char *text)
 
 /* --- state files ------------------------------------------------------------------------- */
 
-/* A search for one container's name; the walkers below hand it directories. */
+/* A search for one container's name, through the directories that the functions below visit. */
 struct search {
 	struct containers *c;
 	const char *id;
 	char *name;  /* CONTAINER_NAME_LEN bytes and a NUL */
-	uid_t owner; /* of whom all state must be; FILE_OF_ANYBODY */
+	uid_t owner; /* required owner of all state files, or FILE_OF_ANYBODY */
 };
 
 static json_t *load_json(const struct search *s, int root, const char *path)
@@ -281,11 +282,11 @@ static bool podman_in(struct search *s, int root, const char *storage)
 	return found;
 }
 
-/* --- where run times keep their state ---------------------------------------------------- */
+/* --- state folders of the run times ------------------------------------------------------ */
 
 typedef bool (*place)(struct search *s, int root, const char *directory);
 
-/* Takes a line of passwd apart: name:password:uid:gid:text:home:shell.  NULL: it makes no sense. */
+/* Parses a line of passwd: name:password:uid:gid:text:home:shell.  NULL: malformed. */
 static const char *home_of(char *line, uid_t *owner)
 {
 	char *end = strrchr(line, ':'), *home, *uid = strchr(line, ':');
@@ -299,7 +300,7 @@ static const char *home_of(char *line, uid_t *owner)
 	return home && home[1] == '/' ? home + 1 : NULL;
 }
 
-/* Homes of /etc/passwd only: a directory service might ask the network. */
+/* Reads homes from /etc/passwd, not by getpwent(3): a directory service might use the network. */
 static bool in_homes(struct search *s, const char *below, place look)
 {
 	char *text, *save, *line, path[PATH_MAX];
@@ -383,7 +384,7 @@ static bool docker_of_daemon(struct search *s, uint32_t pid)
 	return found;
 }
 
-/* conmon watches over one container and is told its name: -c ID ... -n NAME. */
+/* conmon monitors one container, whose name is on its command line: -c ID ... -n NAME. */
 static bool podman_of_conmon(struct search *s, uint32_t pid)
 {
 	char cmdline[CMDLINE_MAX];
@@ -401,7 +402,8 @@ static bool is_called(const struct containers *c, uint32_t pid, const char *comm
 	return got == (ssize_t)strlen(comm) + 1 && !memcmp(text, comm, strlen(comm));
 }
 
-/* Not in a user namespace of somebody, where anybody is root. */
+/* Is the process root on this host?  In a user namespace every user can be root, so its uid_map
+ * must be the identity. */
 static bool is_root(const struct containers *c, uint32_t pid)
 {
 	unsigned int user[4], inner, outer, count;
@@ -418,7 +420,7 @@ static bool is_root(const struct containers *c, uint32_t pid)
 	       count == UINT32_MAX;
 }
 
-/* A container has a root directory of its own. */
+/* Does the process share our root directory?  A process in a container has another. */
 static bool sees_this_host(const struct containers *c, uint32_t pid)
 {
 	int root = procfs_open_root(c->procfs, pid);
@@ -433,7 +435,7 @@ static bool sees_this_host(const struct containers *c, uint32_t pid)
 	return same;
 }
 
-/* Looks through all processes once for many containers: see forget_helpers. */
+/* Searches all processes for helpers once, for many containers, until forget_helpers. */
 static void find_helpers(struct containers *c)
 {
 	size_t count, kept = 0;
@@ -539,7 +541,7 @@ static void find_name(struct containers *c, struct entry *e)
 	}
 }
 
-/* --- what is known ----------------------------------------------------------------------- */
+/* --- the containers that are known ------------------------------------------------------- */
 
 int containers_open(struct containers **out, const char *root)
 {
@@ -587,7 +589,7 @@ const struct cgroups *containers_cgroups(const struct containers *c)
 	return c->cgroups;
 }
 
-/* Where id is, or where it belongs. */
+/* The index of id, or the index to insert it at. */
 static size_t find_slot(const struct containers *c, const char *id, bool *found)
 {
 	size_t low = 0, high = c->count;
@@ -645,7 +647,8 @@ static int keep_cgroup(struct entry *e, enum cgroup_hierarchy h, const char *pat
 	return 0;
 }
 
-/* The entry of the container, made when it is new; its path in the most preferred hierarchy. */
+/* Returns the container's entry, a new one if need be.  Keeps its path in the most preferred
+ * hierarchy. */
 static int note(struct containers *c, const struct mark *mark, enum cgroup_hierarchy h,
 		const char *path, struct entry **out)
 {
@@ -666,7 +669,7 @@ static int note(struct containers *c, const struct mark *mark, enum cgroup_hiera
 	return 0;
 }
 
-/* The line that names a container, in the hierarchy we like best. */
+/* Finds the line that names a container, in the most preferred hierarchy. */
 static bool best_line(const char *text, struct cgroup_line *best, struct mark *mark)
 {
 	struct cgroup_line line;
@@ -762,8 +765,8 @@ static int collect_listed(struct containers *c, size_t count, const struct conta
 	return 0;
 }
 
-/* Run times join all v1 controllers, so one of them is as good as all; v2 besides, because on
- * hybrid hosts either may hold the containers. */
+/* A run time puts a container into all v1 controllers, so one v1 hierarchy is enough.  v2 is read
+ * too, because on hybrid hosts either may hold the containers. */
 int containers_list(struct containers *c, const struct container ***list, size_t *count)
 {
 	enum cgroup_hierarchy trees[] = {CGROUP_V2, cgroups_first_v1(c->cgroups)};

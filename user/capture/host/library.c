@@ -1,38 +1,40 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * library.c - which files are mapped as code, by any process in any mount namespace, now and later.
+ * library.c - finds the files that any process, in any mount namespace, maps as code, now and
+ * later.
  *
- * Knows files, not what is in them: whether one is a client library, the caller finds out.  Never
- * opens a path that a program chose; what is no regular file is never opened for reading.
+ * library.c knows files, not their contents: the caller decides whether a file is a client library.
+ * Never opens a path that a program chose, and opens only regular files for reading.
  *
  * When is a file known?
  *
- * /proc/PID/maps and the mapping events name a file by the device and inode of the file system's
- * own structures; stat(2) names it as the file system likes.  On ext4, xfs, tmpfs and on overlayfs
- * over one file system the two agree.  On btrfs they never do: the events show one device for all
- * subvolumes, in which inode numbers repeat, snapshots even repeat paths and generations, so
- * nothing in an event tells two such files apart.  On overlayfs before 6.8 the files shown are
- * those below the overlay, and over several file systems an inode number lasts only as long as
- * the inode stays in memory.
+ * /proc/PID/maps and the mapping events name a file by the device and inode in the kernel's own
+ * structures.  stat(2) names it by numbers that the file system chooses.  On ext4, xfs, tmpfs and
+ * on overlayfs over one file system the two agree.  On btrfs they never agree: the events show one
+ * device for all subvolumes, in which inode numbers repeat.  Snapshots even repeat paths and
+ * generations, so nothing in an event tells two such files apart.  On overlayfs before 6.8 the
+ * events show the file below the overlay.  On overlayfs over several file systems an inode number
+ * lasts only as long as the inode stays in memory.
  *
- * So the table holds identities as stat(2) tells, and those alone.  What is shown and found there
- * is known without a system call (no device number means one thing to stat and another to maps).
- * What is not found is asked for with one statx(2) of the mapping itself; only if that is not
- * known either is the file opened.  Where the two disagree each sighting costs that one call.
- * No translation is kept from what is shown to what is: it could be wrong on btrfs, and wrong for
- * good if a process changes the mapping between our reading it and opening it.
+ * So the table holds the identities of stat(2) and no others.  No device number means one thing to
+ * stat(2) and another to maps, so a shown device and inode in the table need no system call.  If
+ * they are not in the table, they cost one statx(2) of the mapping.  The file is opened only if
+ * that identity is not known either.  Where maps and stat(2) disagree, each sighting costs that one
+ * call.  No translation from shown to real identities is kept.  It could be wrong on btrfs, and
+ * wrong for ever if a process changes the mapping between our reading and opening it.
  *
- * Inode numbers come back.  Each known file has its time of birth (of change where the file system
- * keeps no birth), and, once an event has shown it, its generation.  An event of another
- * generation, or the first sighting in a scan, is checked against the time.
+ * File systems reuse inode numbers.  So each known file has its birth time (change time where the
+ * file system keeps no birth time) and, once an event has shown it, its generation.  The time is
+ * checked when an event shows another generation, and at the first sighting in each scan.
  *
- * Probes sit on the file below an overlay, whatever overlay it was opened through: two containers
- * of one image would hit each probe twice for every call.  So a file of an overlay is told of only
- * if the one below it is new.  Which one that is, tells its handle, the same through each overlay
- * (6.6 and later), or what maps and events show (before 6.8).
+ * Probes sit on the file below an overlay, whatever overlay it was opened through.  If dbleak
+ * probed the files of two containers of one image, every call would hit each probe twice.  So a
+ * file on an overlay is reported only if the file below it is new.  From 6.6 on a handle identifies
+ * the file below, the same through each overlay.  Before 6.8 the device and inode in maps and
+ * events do.
  *
- * The events could carry build ids, but then in the place of device and inode, and a copy of a
- * library is another inode to put probes in; so they do not.
+ * The events could carry build ids, but only in place of device and inode.  dbleak needs the inode:
+ * a copy of a library has the same build id, but is another inode to put probes in.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -58,16 +60,17 @@
 #include "user/capture/host/memory.h"
 #include "user/capture/host/overlay.h"
 
-#define FILES_MAX   65536 /* known at once, of some 150 bytes each */
+#define FILES_MAX   65536 /* files to know at once, with some 150 bytes for each */
 #define MAPS_BUFFER (64 << 10)
-#define RING_PAGES  64 /* with the page before them within kernel.perf_event_mlock_kb's default */
+#define RING_PAGES  64 /* with the header page, within kernel.perf_event_mlock_kb's default */
 #define RECORD_MAX  (4096 + 256) /* a mapping event with the longest path */
 #define REST_NS	    10000000	 /* between two looks while mappings keep coming */
-#define SCAN_SHARE  20		 /* of the time may go into scans for lost events: one part in */
-#define LOOK_NS	    500000000ULL /* between two looks whether what is held is mapped still */
-/* A child may be born while a scan has passed it and not come to its parent. */
+#define SCAN_SHARE  20 /* scans for lost events take at most one part in this of the time */
+#define LOOK_NS	    500000000ULL /* between two checks of whether held files are still mapped */
+/* A single scan is no proof: a child may be forked at a pid that the scan has passed already,
+ * before the scan comes to its parent. */
 #define GONE_SCANS    2
-#define FORGET_NS     60000000000ULL /* a full table is cleared of what nobody maps so often */
+#define FORGET_NS     60000000000ULL /* between two removals of unmapped files from a full table */
 #define NS_PER_SECOND 1000000000ULL
 
 struct file {
@@ -75,36 +78,38 @@ struct file {
 	uint64_t stamp_ns;
 	uint64_t generation;
 	struct table_key below;
-	uint32_t round; /* of scans, in which it was last seen mapped */
+	uint32_t round; /* number of the last scan that saw it mapped */
 	bool generation_known;
-	bool overlay; /* below is there */
+	bool overlay; /* on an overlay; below is valid */
 	bool followed;
 	bool held;
-	struct table_key told; /* followed or held: as which file it was told of */
-	uint32_t pid;	       /* who was seen to map it last, and where */
+	struct table_key told; /* device and inode of the library_file that reported it */
+	uint32_t pid;	       /* the process last seen to map it, and where */
 	uint64_t start, end;
 };
 
-/* A file of which it is to be told when nobody maps it any more. */
+/* A held file: gone_fn is to be called when no process maps it any more.  A witness is a process
+ * that is known to map it. */
 struct held {
 	struct table_key told;
-	uint64_t device, inode; /* which of its names the witness maps */
-	uint32_t pid;		/* one that maps it; 0: it is being looked for */
-	uint64_t start, end;
-	uint32_t missed; /* scans that have not seen it since */
+	uint64_t device,
+		inode;	     /* of the file that the witness maps: an overlay's, or the one below */
+	uint32_t pid;	     /* the witness; 0: none known, a scan is to find one */
+	uint64_t start, end; /* the witness's mapping */
+	uint32_t missed;     /* scans since that found no witness */
 };
 
-/* One executable mapping of a file, as shown by maps or by an event. */
+/* An executable mapping of a file, from maps or from an event. */
 struct sighting {
 	uint64_t start, end; /* addresses, which name it in map_files */
 	uint64_t offset;     /* in the file */
 	uint64_t device, inode;
 	uint64_t generation;
 	uint32_t pid;
-	bool event; /* generation is there */
+	bool event; /* from an event: generation is valid */
 };
 
-/* A file as it is, not as it is shown. */
+/* The identity of a file by stat(2), not by maps or events. */
 struct identity {
 	uint64_t device, inode;
 	uint64_t stamp_ns;
@@ -120,9 +125,9 @@ struct ring {
 struct libraries {
 	const struct procfs *procfs;
 	struct table files;
-	struct table below; /* the files of overlays again, by what is below: any one of several */
-	struct table held;  /* struct held, by what it was told of as */
-	uint64_t look_at;   /* when those are looked at again */
+	struct table below; /* files on overlays again, by the file below: any one of several */
+	struct table held;  /* struct held, by its told */
+	uint64_t look_at;   /* time of the next check of held files */
 	size_t limit;
 	struct library_counts counts;
 
@@ -131,13 +136,13 @@ struct libraries {
 	int rings_fd; /* epoll of the rings */
 	int timer_fd;
 	int fd;		 /* epoll of both */
-	char cpus[1024]; /* that have a ring, as the kernel lists them */
+	char cpus[1024]; /* CPUs that have a ring, in the kernel's list format */
 	bool watching, busy;
 
 	uint32_t round;
 	bool scan_due;
 	uint64_t scan_at, forget_at;
-	uint32_t searched_pid; /* whose maps were read for an event since the poll began */
+	uint32_t searched_pid; /* process whose maps this poll has read for an event */
 
 	library_fn fn;
 	library_mapping_fn mapping_fn;
@@ -182,12 +187,12 @@ static int keep(struct libraries *l, const struct identity *id, struct file **ou
 	return 0;
 }
 
-/* same: the file it is another overlay's name of; NULL none. */
+/* Keeps a file.  same: a known file with the same file below, whose state it shares; NULL: none. */
 static int keep_like(struct libraries *l, const struct identity *id, const struct file *same,
 		     struct file **out)
 {
 	struct table_key told = same ? same->told : (struct table_key){id->device, id->inode};
-	bool followed = same && same->followed; /* may be the one that is made anew */
+	bool followed = same && same->followed; /* read first: keep may overwrite *same */
 	bool held = same && same->held;
 	int err = keep(l, id, out);
 
@@ -206,8 +211,8 @@ static int keep_below(struct libraries *l, struct file *file, struct table_key b
 	return table_put(&l->below, below, file);
 }
 
-/* Drops the files that the last scan has not seen; round 0 drops all.  What there is no memory to
- * keep is forgotten too, and told of again. */
+/* Drops the files that the last scan has not seen; round 0 drops all.  A file that does not fit
+ * into memory is dropped too, and reported again. */
 static void forget(struct libraries *l, uint32_t round)
 {
 	struct table old = l->files;
@@ -243,7 +248,7 @@ static void name_of(const struct sighting *s, char name[64])
 		 (unsigned long long)s->end);
 }
 
-/* Without asking a server for what the kernel has cached: one that hangs would take us along. */
+/* Uses attributes that the kernel has cached, since a server that hangs would make us hang too. */
 static int identify(int dir, const char *name, int flags, struct identity *id)
 {
 	struct statx st;
@@ -278,7 +283,7 @@ static void tell_mapping(struct libraries *l, const struct file *file, const str
 		l->mapping_fn(l->context, &m);
 }
 
-/* A witness, unless there is one. */
+/* Makes the file's last mapping the witness, unless one is known. */
 static void note_witness(struct libraries *l, const struct file *file)
 {
 	struct held *h = file->held ? table_get(&l->held, file->told) : NULL;
@@ -310,7 +315,7 @@ static void note_sighting(struct libraries *l, struct file *file, const struct s
 	}
 }
 
-/* Whether the table answers alone; see "When is a file known?". */
+/* Does the table know this sighting without a system call?  See "When is a file known?". */
 static bool is_fresh(const struct libraries *l, const struct sighting *s)
 {
 	const struct file *file = known_file(l, s->device, s->inode);
@@ -332,7 +337,7 @@ static bool is_known(struct libraries *l, const struct identity *id, const struc
 	return true;
 }
 
-/* The kernel marks what was deleted behind the name, where a living file may have the same words.
+/* Strips the kernel's mark only from a deleted file, because a live file's name may end like that.
  */
 static void read_path(int dir, const char *name, bool deleted, char path[PATH_MAX])
 {
@@ -362,8 +367,8 @@ static void tell(struct libraries *l, const struct sighting *s, const struct ide
 	l->fn(l->context, &file);
 }
 
-/* Not through a container's overlay if there is another way: what is open there, and each probe
- * in it, would keep the overlay mounted. */
+/* Opens the file below the overlay if possible.  A file open through a container's overlay, and
+ * each probe in it, would keep that overlay mounted. */
 static int open_new(struct libraries *l, const struct overlay_file *f, bool overlay)
 {
 	int below = overlay ? overlay_below(procfs_folder(l->procfs), f) : -1;
@@ -377,8 +382,8 @@ static int open_new(struct libraries *l, const struct overlay_file *f, bool over
 	return fd;
 }
 
-/* What is below may be mapped as itself, too, by the host.  fd: of that, unless it could not be
- * reached; then false.  *same: the file, if it is known. */
+/* The host may map the file below directly, too.  fd: of the file below, if that could be opened;
+ * otherwise the result is false.  Sets *same to the file below, if it is known. */
 static bool find_bottom(const struct libraries *l, int fd, const struct identity *id,
 			struct identity *lower, struct file **same)
 {
@@ -393,7 +398,7 @@ static bool find_bottom(const struct libraries *l, int fd, const struct identity
 	return true;
 }
 
-/* held: O_PATH of the file.  Only now do we know for sure which one it is. */
+/* held: O_PATH of the file, which now cannot change to another file any more. */
 static int look_at(struct libraries *l, const struct sighting *s, const char *name, int held)
 {
 	char path[PATH_MAX] = "";
@@ -441,7 +446,7 @@ static int look_at(struct libraries *l, const struct sighting *s, const char *na
 	return err;
 }
 
-/* 0, also when the file cannot be read; -ENOENT: this is mapped there no more; or -ENOMEM. */
+/* 0, also when the file cannot be read; -ENOENT: the mapping is gone; -ENOMEM. */
 static int examine(struct libraries *l, const struct sighting *s)
 {
 	int dir = procfs_folder(l->procfs), held, err;
@@ -495,8 +500,8 @@ static int digit_of(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
 }
 
-/* Takes a number and the character after it.  Returns what follows; NULL if there is no number
- * that fits, or if at was NULL. */
+/* Parses a number and the character after it.  Returns a pointer behind that; NULL: no number that
+ * fits, or at is NULL. */
 static const char *take_number(const char *at, unsigned base, char after, uint64_t *value)
 {
 	const char *first = at;
@@ -514,7 +519,7 @@ static const char *take_number(const char *at, unsigned base, char after, uint64
 	return at == first || *at != after ? NULL : at + 1;
 }
 
-/* line ends with a newline; its path is not read: the kernel escapes only some of it. */
+/* line ends with a newline.  Its path is not read, since the kernel escapes only a part of it. */
 static bool parse_line(const char *line, struct sighting *s)
 {
 	uint64_t major, minor;
@@ -529,7 +534,7 @@ static bool parse_line(const char *line, struct sighting *s)
 	if (!at || major > UINT32_MAX || minor > UINT32_MAX)
 		return false;
 	s->device = makedev((unsigned)major, (unsigned)minor);
-	/* Nothing but the number ends a line without a path, though in truth a space does too. */
+	/* A line without a path may end right after the number (the kernel adds a space). */
 	if (!take_number(at, 10, ' ', &s->inode) && !take_number(at, 10, '\n', &s->inode))
 		return false;
 	return s->inode && s->start < s->end;
@@ -545,7 +550,7 @@ static int see_scanned(struct libraries *l, const struct sighting *s)
 	return 0;
 }
 
-/* Sees the whole lines in the buffer and moves the rest of the last one to its front. */
+/* Handles the whole lines in the buffer and moves the rest of the last one to its front. */
 static int see_lines(struct libraries *l, uint32_t pid, size_t *have)
 {
 	char *line = l->buffer, *end, *stop = l->buffer + *have;
@@ -563,7 +568,7 @@ static int see_lines(struct libraries *l, uint32_t pid, size_t *have)
 	return err;
 }
 
-/* Returns how many bytes it has, or -errno. */
+/* Returns the number of bytes in maps, or -errno. */
 static ssize_t see_text(struct libraries *l, uint32_t pid, int fd)
 {
 	size_t have = 0, total = 0;
@@ -577,7 +582,7 @@ static ssize_t see_text(struct libraries *l, uint32_t pid, int fd)
 		if (err)
 			return err;
 		if (have == MAPS_BUFFER)
-			return -EPROTO; /* no path is so long: not a maps file */
+			return -EPROTO; /* no line of maps is so long: not a maps file */
 	}
 	return (ssize_t)total;
 }
@@ -590,11 +595,12 @@ struct query {
 	uint64_t name, build_id;
 };
 
-#define QUERY	     _IOWR('f', 17, struct query)
-#define QUERY_WANTED 0x34 /* from this address on, with code, of a file */
+#define QUERY _IOWR('f', 17, struct query)
+#define QUERY_WANTED \
+	0x34 /* the next mapping from this address on that is executable and of a file */
 
-/* The same without the text, which is most of the cost.  Returns how many mappings there are;
- * -ENOTTY: ask for the text. */
+/* Reads the mappings by ioctl(2): to make and parse text is most of the cost of maps.  Returns the
+ * number of mappings; -ENOTTY: the kernel has only the text. */
 static ssize_t see_queried(struct libraries *l, uint32_t pid, int fd)
 {
 	struct query q = {.size = sizeof(q), .flags = QUERY_WANTED};
@@ -619,8 +625,8 @@ static ssize_t see_queried(struct libraries *l, uint32_t pid, int fd)
 	return !count && errno == ENOTTY ? -ENOTTY : count;
 }
 
-/* Not 0 if there was anything to see; 0 for kernel threads and for what is gone or forbidden.
- * Or -ENOMEM. */
+/* Positive: the task has mappings.  0: none, as with kernel threads, or the task is gone or
+ * forbidden to read.  -ENOMEM. */
 static ssize_t scan_task(struct libraries *l, uint32_t pid)
 {
 	char name[32];
@@ -640,7 +646,7 @@ static ssize_t scan_task(struct libraries *l, uint32_t pid)
 	return got < 0 && got != -ENOMEM ? 0 : got;
 }
 
-/* The first thread may have ended, and then has no memory to show, while others run. */
+/* The first thread may have ended and then shows no mappings, while other threads still run. */
 static int scan_threads(struct libraries *l, uint32_t pid)
 {
 	char name[32];
@@ -652,7 +658,7 @@ static int scan_threads(struct libraries *l, uint32_t pid)
 
 	snprintf(name, sizeof(name), "%u/task", pid);
 	if (fstatat(procfs_folder(l->procfs), name, &st, 0) || st.st_nlink <= 3)
-		return 0; /* one link a thread beside the usual two */
+		return 0; /* one thread at most: each is a link, beside the usual two */
 	fd = openat(procfs_folder(l->procfs), name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d) {
@@ -681,7 +687,7 @@ static int scan_process(struct libraries *l, uint32_t pid)
 
 /* --- mapping events ---------------------------------------------------------------------- */
 
-/* As the kernel writes it, up to the path. */
+/* The kernel's record PERF_RECORD_MMAP2, up to the path. */
 struct mapped {
 	struct perf_event_header head;
 	uint32_t pid, tid;
@@ -752,7 +758,8 @@ static void ring_copy(const struct ring *ring, uint64_t at, void *to, size_t len
 	memcpy((char *)to + first, data, len - first);
 }
 
-/* The process may have split or moved the mapping since, or its first thread may be gone. */
+/* Reads all mappings of a process whose mapping from an event is gone.  The process may have split
+ * or moved it since, or the first thread may have ended. */
 static int search(struct libraries *l, uint32_t pid)
 {
 	uint64_t before = l->counts.vanished;
@@ -781,7 +788,7 @@ static int see_mapped(struct libraries *l, const struct mapped *m)
 	int err;
 
 	if (!m->inode || !m->pid || m->pid > INT32_MAX)
-		return 0; /* no file; or a process of a pid name space that we cannot see */
+		return 0; /* no file, or a process in a pid namespace that we cannot see */
 	err = see(l, &s);
 	if (err != -ENOENT)
 		return err;
@@ -809,7 +816,7 @@ static int take_record(struct libraries *l, const struct ring *ring, uint64_t at
 	return 0;
 }
 
-/* Returns whether there was anything, or -errno. */
+/* 1: the ring had records; 0: none; or -errno. */
 static int drain_ring(struct libraries *l, const struct ring *ring)
 {
 	uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
@@ -819,7 +826,8 @@ static int drain_ring(struct libraries *l, const struct ring *ring)
 
 	if (at == head)
 		return 0;
-	/* The kernel reports a loss with the next record only, which may not come for hours. */
+	/* The ring is full, so events may be lost.  The kernel reports a loss only with the next
+	 * record, which may not come for hours. */
 	if (head - at > ring_bytes() - RECORD_MAX)
 		l->scan_due = true;
 	for (; !err && at != head; at += record.size) {
@@ -871,7 +879,7 @@ static int add_ring(struct libraries *l, int cpu)
 	l->rings = more;
 	err = ring_open(&ring, cpu);
 	if (err)
-		return err == -ENODEV ? 0 : err; /* it went offline meanwhile */
+		return err == -ENODEV ? 0 : err; /* the CPU went offline meanwhile */
 	if (epoll_ctl(l->rings_fd, EPOLL_CTL_ADD, ring.fd, &wanted)) {
 		err = -errno;
 		ring_close(&ring);
@@ -899,7 +907,8 @@ static int add_rings(struct libraries *l, const char *list)
 	return err ? err : l->ring_count ? 0 : -ENODEV;
 }
 
-/* A ring stays silent after its CPU was offline, so all are made anew when the list changes. */
+/* A ring gives no more events after its CPU was offline.  So all rings are opened again when the
+ * list of CPUs changes. */
 static int watch_cpus(struct libraries *l)
 {
 	char list[sizeof(l->cpus)];
@@ -913,7 +922,7 @@ static int watch_cpus(struct libraries *l)
 	return add_rings(l, list);
 }
 
-/* While mappings keep coming, the timer wakes us and not each of them. */
+/* While many mappings come, a timer wakes us instead of each event. */
 static void set_busy(struct libraries *l, bool busy)
 {
 	struct epoll_event rings = {.events = busy ? 0 : EPOLLIN};
@@ -970,7 +979,7 @@ int libraries_fd(const struct libraries *l)
 	return l->fd;
 }
 
-/* --- all of it --------------------------------------------------------------------------- */
+/* --- the life of struct libraries -------------------------------------------------------- */
 
 int libraries_open(struct libraries **out, const struct procfs *procfs)
 {
@@ -1068,7 +1077,7 @@ static int scan_all(struct libraries *l)
 	return err;
 }
 
-/* Once there is room again, what was refused gets its turn in another scan. */
+/* Clears a full table.  Once it has room again, another scan finds the files that were refused. */
 static void make_room(struct libraries *l)
 {
 	uint64_t now = now_ns();
@@ -1080,7 +1089,8 @@ static void make_room(struct libraries *l)
 	l->scan_due = l->watching && l->files.count < l->limit;
 }
 
-/* All names of a file that was told of, so that it is told of again when it comes back. */
+/* Forgets a reported file under all its identities, so that it is reported again if it comes back.
+ */
 static void forget_file(struct libraries *l, struct table_key told)
 {
 	struct table_slot *slot;
@@ -1098,7 +1108,7 @@ static void forget_file(struct libraries *l, struct table_key told)
 	}
 }
 
-/* Also by its other name, if that is what the process maps now. */
+/* Does the witness still map the file there? */
 static bool is_witness(struct libraries *l, const struct held *h)
 {
 	struct sighting s = {.pid = h->pid, .start = h->start, .end = h->end};
@@ -1110,7 +1120,7 @@ static bool is_witness(struct libraries *l, const struct held *h)
 	       id.inode == h->inode;
 }
 
-/* Who has ended, or maps it no more, is no witness; whoever else maps it a scan will find. */
+/* Drops witnesses that have ended or no longer map their file.  A scan will find others. */
 static int look_at_held(struct libraries *l)
 {
 	uint64_t now = l->held.count ? now_ns() : 0;
@@ -1129,14 +1139,15 @@ static int look_at_held(struct libraries *l)
 		h->pid = 0;
 		if (pid) {
 			h->missed = 0;
-			err = scan_process(l, pid); /* its area may have been split */
+			err = scan_process(l, pid); /* its mapping may have been split */
 		}
 		l->scan_due |= !h->pid;
 	}
 	return err;
 }
 
-/* After a scan, and after what was mapped meanwhile. */
+/* Reports held files without a witness.  Call after a scan and after the events that came during
+ * it. */
 static void tell_gone(struct libraries *l)
 {
 	struct table_slot *slot;
@@ -1185,7 +1196,8 @@ int libraries_scan(struct libraries *l, library_fn fn, void *context)
 	return scan(l);
 }
 
-/* Events that come after the last look and before the rings may wake us again: look once more. */
+/* Decides whether the timer or the rings wake us next.  Events may come after the last drain and
+ * before the rings may wake us again, so drain once more. */
 static int rest(struct libraries *l, int any)
 {
 	uint64_t ticks;

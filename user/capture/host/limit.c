@@ -3,8 +3,8 @@
  * limit.c - reads memory.max, memory.high, memory.limit_in_bytes, /proc/PID/limits and
  * /proc/meminfo.
  *
- * Pages of files that nobody used lately are had back at once, so they do not count as used; the
- * kernel's own MemAvailable says the same of the host.
+ * The kernel can reclaim inactive file pages at once, so they do not count as used.  MemAvailable,
+ * the kernel's figure for the host, leaves them out in the same way.
  */
 #include "user/capture/host/limit.h"
 
@@ -17,7 +17,7 @@
 #include "user/base/file.h"
 #include "user/base/table.h"
 
-#define UNBOUNDED (1ULL << 60) /* v1 says "none" with a number near 2^63 */
+#define UNBOUNDED (1ULL << 60) /* v1 writes "no limit" as a number near 2^63 */
 
 struct limits {
 	const struct procfs *procfs;
@@ -27,11 +27,11 @@ struct limits {
 	bool host_read;
 };
 
-/* Where each hierarchy keeps its figures. */
+/* The files of each hierarchy's figures. */
 static const struct {
 	enum cgroup_hierarchy hierarchy;
 	const char *most,
-		*brake; /* brake: above it the processes are slowed to a crawl; NULL: no such */
+		*brake; /* above this the kernel throttles the processes; NULL: no such file */
 	const char *used, *idle;
 } files[] = {
 	{CGROUP_V2, "memory.max", "memory.high", "memory.current", "\ninactive_file "},
@@ -78,7 +78,7 @@ static void keep_nearer(struct limit *nearest, const struct limit *other)
 		*nearest = *other;
 }
 
-/* "max", and what is no number, is no limit. */
+/* UNKNOWN64 for "max" and for anything else that is no number. */
 static uint64_t number_at(const char *text)
 {
 	char *end;
@@ -87,7 +87,7 @@ static uint64_t number_at(const char *text)
 	return end == text ? UNKNOWN64 : n;
 }
 
-/* The number after a key that stands at the beginning of a line. */
+/* The number after a key at the beginning of a line.  key: with a newline first. */
 static uint64_t number_of(const char *text, const char *key)
 {
 	const char *at = strncmp(text, key + 1, strlen(key) - 1) ? strstr(text, key) : text - 1;
@@ -135,7 +135,7 @@ static uint64_t hash_path(const char *path)
 	return hash;
 }
 
-/* What was read in this look stands for all in that cgroup. */
+/* Reads a cgroup's limit once per look, for all processes in it. */
 static struct limit cgroup_limit(struct limits *l, size_t which, const char *path)
 {
 	struct table_key key = {hash_path(path), which};
@@ -153,7 +153,7 @@ static struct limit cgroup_limit(struct limits *l, size_t which, const char *pat
 	return found;
 }
 
-/* The cgroup and all above it; path is changed. */
+/* Checks the cgroup and all above it.  Changes path. */
 static void climb(struct limits *l, size_t which, char *path, struct limit *nearest)
 {
 	struct limit limit;

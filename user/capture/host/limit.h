@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * limit.h - what bounds the memory of a process: its cgroups, its own limits, the host.
+ * limit.h - the limits on a process's memory: its cgroups, its own limits, the host.
  *
- * The nearest is the one of which the least is left.  Nothing is guessed: what cannot be read is
- * no limit.  A cgroup is read once in a look, however many processes are in it.
+ * The nearest limit is the one with the least memory left.  dbleak guesses nothing: a limit that
+ * cannot be read counts as none.  Each cgroup is read once per look, whatever its number of
+ * processes.
  */
 #ifndef DBLEAK_CAPTURE_LIMIT_H
 #define DBLEAK_CAPTURE_LIMIT_H
@@ -14,8 +15,8 @@
 struct limits;
 
 struct limit {
-	uint64_t bytes; /* UNKNOWN64: there is none */
-	uint64_t used;	/* of it, without what can be had back at once; UNKNOWN64 */
+	uint64_t bytes; /* UNKNOWN64: no limit */
+	uint64_t used;	/* bytes in use, without reclaimable pages; UNKNOWN64: not known */
 	enum ev_limit kind;
 };
 
@@ -24,9 +25,9 @@ int limits_open(struct limits **out, const struct procfs *procfs, const struct c
 /* Accepts NULL. */
 void limits_close(struct limits *l);
 
-/* A new look begins: what was read before is out of date. */
+/* Begins a new look and drops the figures of the last one. */
 void limits_begin(struct limits *l);
-/* The limit nearest to that process, whose usage was read just now. */
+/* The nearest limit of a process.  usage: read just now. */
 struct limit limits_nearest(struct limits *l, uint32_t pid, const struct process_usage *usage);
 
 #endif

@@ -16,17 +16,17 @@
 #include "user/capture/worker/fetcher.h"
 
 #define PAGE_BYTES  4096
-#define LOOK_PAGES  32 /* that are kept; the first makes room for one more */
+#define LOOK_PAGES  32 /* to keep; the oldest makes room for a new one */
 #define SMALL_BYTES (4 * PAGE_BYTES)
-#define AHEAD_PAGES 16 /* in one question */
+#define AHEAD_PAGES 16 /* in one request */
 
 _Static_assert(AHEAD_PAGES *PAGE_BYTES <= FETCH_BYTES && AHEAD_PAGES <= MEMORY_PIECES,
 	       "a question asks for so much at most");
 
-static struct fetcher *fetcher; /* as memory_use says */
+static struct fetcher *fetcher; /* see memory_use */
 
-/* To ask the fetcher takes two switches between processes, which wait for each other on a busy
- * machine: what a page costs on top is nothing beside. */
+/* The cache of one look.  A request to the fetcher takes two switches between processes, which wait
+ * for a processor on a busy machine.  To read a whole page costs hardly more than a few bytes. */
 static struct {
 	uint32_t pid;
 	uint32_t count; /* pages read in this look */
@@ -66,7 +66,7 @@ ssize_t memory_pieces(uint32_t pid, const struct memory_piece *pieces, size_t n,
 	return fetcher_memory(fetcher, pid, asked, n, to);
 }
 
-/* A packet holds so much. */
+/* Reads in steps of FETCH_BYTES, the most that one packet holds. */
 static ssize_t read_process(const struct memory *m, uint64_t address, void *to, size_t size)
 {
 	size_t done = 0;
@@ -169,7 +169,7 @@ static void look_keep(uint64_t page, const uint8_t *bytes)
 	memcpy(last_look.bytes[i], bytes, PAGE_BYTES);
 }
 
-/* Those of so many pages that are not there yet, with one question.  0 or -errno. */
+/* Reads those pages that the look does not have yet, with one request.  0 or -errno. */
 static int look_fill(uint32_t pid, const uint64_t *pages, size_t n)
 {
 	static uint8_t bytes[AHEAD_PAGES * PAGE_BYTES];
@@ -258,7 +258,7 @@ int memory_u64(const struct memory *m, uint64_t address, uint64_t *value)
 	return memory_read(m, address, value, sizeof(*value));
 }
 
-/* Room for n bytes and a NUL. */
+/* Space for n bytes and a NUL, or NULL. */
 static char *texts_room(struct texts *t, size_t n)
 {
 	return n < sizeof(t->bytes) - t->used ? t->bytes + t->used : NULL;

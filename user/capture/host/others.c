@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PROGRAM	     "process_exited" /* which each watch loads once */
+#define PROGRAM	     "process_exited" /* each watch loads this program once */
 #define PROGRAMS_MAX 4096	      /* a host has some dozens */
 
 static bool is_ours(uint32_t id)

@@ -2,10 +2,10 @@
 /*
  * overlay.c - see overlay.h.
  *
- * Which file is below?  The overlay's own handle of a file holds the handle of the one below
- * (Linux 6.6); before 6.8, maps and events show the device and inode of that one.  Where it lies
- * say the mount's options.  Both are needed: a candidate is found by its path, and is believed
- * for its handle, or for its inode.
+ * How is the file below found?  The mount's options name the layers, which gives a path to a
+ * candidate.  The path alone is no proof.  From Linux 6.6 on the overlay's own file handle contains
+ * the handle of the file below.  Before 6.8 maps and events show the device and inode of the file
+ * below.  The candidate must match that handle, or that device and inode.
  */
 #include "user/capture/host/overlay.h"
 
@@ -26,14 +26,14 @@
 #define HANDLE_TO_COMPARE 0x200 /* AT_HANDLE_FID, newer than our headers */
 #define HANDLE_OF_OVERLAY 0xf8	/* OVL_FILEID_V1 */
 #define ONLY_CACHED	  0x20	/* RESOLVE_CACHED, 5.12 */
-#define LAYERS_MOST	  512	/* overlayfs itself takes 500 */
+#define LAYERS_MOST	  512	/* overlayfs allows 500 */
 
 union handle {
 	struct file_handle head;
 	char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
 };
 
-/* What overlayfs puts into f_handle: struct ovl_fh of fs/overlayfs/overlayfs.h. */
+/* The f_handle of overlayfs: struct ovl_fh of fs/overlayfs/overlayfs.h. */
 struct inner {
 	uint8_t padding[3];
 	uint8_t version, magic, length, flags, type;
@@ -42,7 +42,7 @@ struct inner {
 };
 
 #define INNER_MAGIC 0xfb
-#define INNER_HEAD  (sizeof(struct inner) - 3) /* counted by its length */
+#define INNER_HEAD  (sizeof(struct inner) - 3) /* the field length counts these bytes too */
 
 static bool handle_of(int fd, int flags, union handle *h)
 {
@@ -74,7 +74,7 @@ bool overlay_key(const struct overlay_file *f, struct table_key *key)
 	       fs.f_type == OVERLAYFS_SUPER_MAGIC;
 }
 
-/* The overlay's handle holds that of the candidate. */
+/* Does the overlay's handle contain the candidate's handle? */
 static bool same_handle(const union handle *of, int candidate)
 {
 	const struct inner *in = (const void *)of->head.f_handle;
@@ -92,7 +92,7 @@ static bool same_handle(const union handle *of, int candidate)
 	       !memcmp(h.head.f_handle, in->handle, h.head.handle_bytes);
 }
 
-/* Of equal handles of two file systems one may be another file: size and times tell them apart. */
+/* Two file systems may give different files equal handles, so size and time must agree too. */
 static bool looks_same(int a, int b)
 {
 	struct statx x, y;
@@ -128,14 +128,15 @@ static int open_cached(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-/* One layer's file of that name; -ENOENT: it has none, so a lower one may show through.  What an
- * overlay shows it keeps in the kernel's memory: a name that is not there shows nothing. */
+/* Opens this layer's file of that name.  -ENOENT: the layer has none, so a lower layer may show
+ * through.  An overlay keeps the entries that it shows in the kernel's cache, so a name that is not
+ * cached (-EAGAIN) is not the one shown. */
 static int try_layer(const struct overlay_file *f, const char *layer, const char *name)
 {
 	char path[2 * PATH_MAX];
 	int fd;
 
-	if (*layer != '/') /* from wherever it was mounted */
+	if (*layer != '/') /* relative to an unknown folder */
 		return -EXDEV;
 	snprintf(path, sizeof(path), "%s/%s", layer, name);
 	fd = open_cached(path);
@@ -147,7 +148,7 @@ static int try_layer(const struct overlay_file *f, const char *layer, const char
 	return -EXDEV;
 }
 
-/* Octal, as the kernel escapes blanks and backslashes. */
+/* The kernel escapes blanks and backslashes as three octal digits. */
 static void unescape(char *text)
 {
 	char *to = text;
@@ -164,8 +165,8 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
-/* The layers of one option, the uppermost first.  A name with a colon is taken for two, and then is
- * not found. */
+/* Tries the layers of one option, the uppermost first.  A layer with a colon in its name is taken
+ * for two layers, and so not found. */
 static int try_layers(const struct overlay_file *f, char *layers, const char *name)
 {
 	int fd = -ENOENT, count = 0;
@@ -178,7 +179,7 @@ static int try_layers(const struct overlay_file *f, char *layers, const char *na
 	return fd;
 }
 
-/* The upper layer is named behind the lower ones, and comes first. */
+/* Tries upperdir first, though the options name it after the lower layers. */
 static int try_options(const struct overlay_file *f, char *options, const char *name)
 {
 	static const char upper[] = "upperdir=", lower[] = "lowerdir=", more[] = "lowerdir+=";
@@ -199,7 +200,7 @@ static int try_options(const struct overlay_file *f, char *options, const char *
 	return fd;
 }
 
-/* The part of a path below a directory; NULL it is not below. */
+/* The part of a path below a directory; NULL: the path is not below it. */
 static const char *below(const char *path, const char *directory)
 {
 	size_t length = strlen(directory);
@@ -211,7 +212,7 @@ static const char *below(const char *path, const char *directory)
 	return path + length + 1;
 }
 
-/* One line of mountinfo: ID PARENT MAJOR:MINOR ROOT POINT ... - TYPE SOURCE OPTIONS. */
+/* Tries a line of mountinfo: ID PARENT MAJOR:MINOR ROOT POINT ... - TYPE SOURCE OPTIONS. */
 static int try_mount(const struct overlay_file *f, uint64_t mount, char *line)
 {
 	char *field[6], *rest = line, *kind = strstr(line, " - overlay ");

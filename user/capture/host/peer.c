@@ -17,7 +17,7 @@ static struct table_key end_key(uint64_t socket, uint16_t client_port, uint16_t 
 int peers_add(struct peers *p, const struct raw_server *end)
 {
 	if (!end->socket && !end->remote_port)
-		return 0; /* it only listens */
+		return 0; /* a listening socket, no connection */
 	return table_put(&p->ends, end_key(end->socket, end->remote_port, end->local_port),
 			 (void *)(uintptr_t)end->pid);
 }
@@ -37,7 +37,7 @@ static const struct {
 	{"idle", EV_STATUS_IDLE},
 };
 
-/* The word at *text goes to word, *text behind it. */
+/* Copies the word at *text and moves *text behind it. */
 static void next_word(const char **text, char *word, size_t size)
 {
 	size_t length = strcspn(*text, " ");
@@ -98,7 +98,7 @@ int peers_ask(struct peers *p, const struct procfs *procfs, const struct raw_ide
 			title[i] = ' ';
 	if (!peer_title(title, state))
 		return 0;
-	/* One process may serve thousands; without memory it is asked again. */
+	/* A process may serve thousands of connections.  Without memory we ask it again. */
 	table_put(&p->mute, (struct table_key){pid, 0}, value);
 	return -ENOENT;
 }

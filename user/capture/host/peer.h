@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * peer.h - what a server on this host says of a connection that opened before we came.
+ * peer.h - asks a server on this host about a connection that is older than dbleak.
  *
- * PostgreSQL writes user, database and state of each session into its process's title
- * (update_process_title, on by default).  That is the only account of a transaction begun before
- * the probes; other servers and other hosts keep it to themselves.
+ * PostgreSQL writes user, database and state of each session into the title of its process
+ * (update_process_title, on by default).  dbleak has no other source for a transaction begun before
+ * its probes.  Other servers, and servers on other hosts, do not show this state.
  */
 #ifndef DBLEAK_CAPTURE_PEER_H
 #define DBLEAK_CAPTURE_PEER_H
@@ -16,8 +16,8 @@
 #include "user/capture/host/procfs.h"
 
 struct peers {
-	struct table ends; /* server ends by what the client's identity knows of them -> pid */
-	struct table mute; /* processes asked that had no such title */
+	struct table ends; /* pid of the server, by the peer socket or both ports */
+	struct table mute; /* processes that have no such title; do not ask again */
 };
 
 struct peer_state {
@@ -27,15 +27,15 @@ struct peer_state {
 	bool replication;
 };
 
-/* Remembers a server's end. 0 or -ENOMEM. */
+/* Remembers the server's end of a connection.  0 or -ENOMEM. */
 int peers_add(struct peers *p, const struct raw_server *end);
 void peers_free(struct peers *p);
 
-/* Asks the server of this connection.  0, or -ENOENT when none is here or it does not say. */
+/* Asks the server of this connection.  0; -ENOENT: no server on this host, or no such title. */
 int peers_ask(struct peers *p, const struct procfs *procfs, const struct raw_identity *id,
 	      struct peer_state *state);
 
-/* Takes apart a title such as "postgres: main: app shop 127.0.0.1(5555) idle in transaction".
+/* Parses a title such as "postgres: main: app shop 127.0.0.1(5555) idle in transaction".
  * 0 or -ENOENT.  For tests. */
 int peer_title(const char *title, struct peer_state *state);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * procfs.c - facts of one process from /proc, each read from the same process.
+ * procfs.c - facts of one process from /proc.
  *
- * Parses text only and keeps nothing between calls.  It does not escape what programs call
- * themselves: comm and arguments leave here as raw bytes.
+ * Parses text only and keeps nothing between calls.  Does not escape names that programs choose:
+ * comm and arguments leave this file as raw bytes.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -28,10 +28,10 @@
 
 struct procfs {
 	int dir;
-	bool real; /* a proc file system, not a test folder: sizes of directories mean something */
+	bool real; /* a proc file system, not a test folder: only there directories have sizes */
 };
 
-/* Fields of /proc/PID/stat, numbered as proc(5) does. */
+/* Fields of /proc/PID/stat, with the numbers of proc(5). */
 enum { STAT_PPID = 4, STAT_FLAGS = 9, STAT_START = 22 };
 
 int procfs_open(struct procfs **out, const char *root)
@@ -72,7 +72,7 @@ int procfs_folder(const struct procfs *p)
 	return p->dir;
 }
 
-/* A process that ends while we read turns up as a missing file or as ESRCH. */
+/* A process that ends during a read gives ENOENT or ESRCH. */
 static int gone(int err)
 {
 	return err == -ENOENT ? -ESRCH : err;
@@ -108,7 +108,7 @@ struct stat_line {
 	uint64_t field[STAT_START + 1];
 };
 
-/* comm may hold anything, ')' and digits too, but nothing after the last ')' is its. */
+/* comm may hold any bytes, even ')' and digits, so the last ')' of the line ends it. */
 static int read_stat(int dir, struct stat_line *line)
 {
 	char text[2048];
@@ -181,7 +181,7 @@ int procfs_facts(const struct procfs *p, uint32_t pid, struct process_facts *fac
 	return err;
 }
 
-/* Who is looked at last: its start tells whether the arguments were its own. */
+/* Checks the start time after reading, to prove that the arguments are this process's own. */
 ssize_t procfs_arguments(const struct procfs *p, uint32_t pid, uint64_t start_ns, char *buf,
 			 size_t size)
 {
@@ -233,7 +233,7 @@ static uint32_t count_entries(int dir)
 	return count;
 }
 
-/* Since 6.2 the size of the directory is the number of files; 0 before that. */
+/* Since 6.2 the size of the directory fd is the number of open files; before it was 0. */
 static uint32_t read_open_files(const struct procfs *p, int dir)
 {
 	struct stat st;
@@ -243,7 +243,8 @@ static uint32_t read_open_files(const struct procfs *p, int dir)
 	return count_entries(dir);
 }
 
-/* The newline before a key keeps a comm called "VmRSS:" out: status escapes newlines in it. */
+/* A key begins with a newline, so that a comm "VmRSS:" cannot match: status escapes its newlines.
+ */
 static void read_status(int dir, struct process_usage *usage)
 {
 	char status[8192];
@@ -307,7 +308,7 @@ static const struct library {
 	(EV_LIBRARY_LIBPQ | EV_LIBRARY_MYSQL | EV_LIBRARY_OPENSSL | EV_LIBRARY_SQLITE | \
 	 EV_LIBRARY_HIREDIS)
 
-/* Python wheels bring their own copies under names such as libpq-9b38f5e3.so.5.16. */
+/* Python wheels carry copies with names such as libpq-9b38f5e3.so.5.16. */
 static uint32_t library_of(const char *line)
 {
 	const char *file = strrchr(line, '/');
@@ -353,7 +354,7 @@ static int scan_maps(int fd, uint32_t *found)
 		total += (size_t)got;
 		have = take_lines(buf, have + (size_t)got, found);
 		if (have == sizeof(buf))
-			have = 0; /* no path is so long: not a maps file */
+			have = 0; /* no line of maps is so long: not a maps file */
 	}
 	return 0;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * procfs.h - facts of one process from /proc, each read from the same process.
+ * procfs.h - facts of one process from /proc.
  *
- * Every call holds the process's directory open, so a pid that is reused in between cannot mix
- * two processes.  All functions return 0 or -errno; -ESRCH is a process that is gone.
- * What the kernel does not tell is UNKNOWN32 or UNKNOWN64, never 0.
+ * Every call holds the process's directory open, so that a pid that is reused meanwhile cannot mix
+ * two processes.  All functions return 0 or -errno; -ESRCH: the process is gone.  A figure that the
+ * kernel does not show is UNKNOWN32 or UNKNOWN64, never 0.
  */
 #ifndef DBLEAK_CAPTURE_PROCFS_H
 #define DBLEAK_CAPTURE_PROCFS_H
@@ -19,7 +19,7 @@
 struct procfs;
 
 struct process_facts {
-	uint64_t start_ns;     /* boot time, cut to a clock tick: see procfs_same_start */
+	uint64_t start_ns;     /* since boot, in whole clock ticks: see procfs_same_start */
 	uint64_t nofile_limit; /* soft RLIMIT_NOFILE; UNKNOWN64 also when unlimited */
 	uint32_t pid;
 	uint32_t parent_pid;
@@ -33,9 +33,9 @@ struct process_usage {
 	uint64_t rss_peak_bytes;
 	uint64_t anonymous_bytes; /* resident */
 	uint64_t swapped_bytes;
-	uint64_t file_bytes;  /* resident, of files or shared */
-	uint64_t space_bytes; /* what RLIMIT_AS bounds */
-	uint64_t data_bytes;  /* what RLIMIT_DATA bounds */
+	uint64_t file_bytes;  /* resident: file pages and shared memory */
+	uint64_t space_bytes; /* address space: RLIMIT_AS limits this */
+	uint64_t data_bytes;  /* RLIMIT_DATA limits this */
 	uint32_t open_files;
 };
 
@@ -43,37 +43,39 @@ struct process_usage {
 int procfs_open(struct procfs **out, const char *root);
 void procfs_close(struct procfs *p);
 
-/* All process ids, ascending; threads are not listed.  *pids is the caller's to free. */
+/* All process ids, ascending, without threads.  The caller frees *pids. */
 int procfs_pids(const struct procfs *p, uint32_t **pids, size_t *count);
 
-/* Only a missing stat file is an error: what cannot be read beside it stays unknown or empty. */
+/* Only an unreadable stat file is an error.  Facts from other files that cannot be read stay
+ * unknown or empty. */
 int procfs_facts(const struct procfs *p, uint32_t pid, struct process_facts *facts);
 int procfs_usage(const struct procfs *p, uint32_t pid, struct process_usage *usage);
 
-/* The first size bytes of the arguments of the process that began at start_ns, each with its NUL:
- * full of secrets, not to be kept.  Returns their number; -ESRCH: another has its pid now. */
+/* Reads the first size bytes of the arguments, each with its NUL, of the process that began at
+ * start_ns.  Arguments may hold secrets: do not keep them.  Returns bytes; -ESRCH: another process
+ * has this pid now. */
 ssize_t procfs_arguments(const struct procfs *p, uint32_t pid, uint64_t start_ns, char *buf,
 			 size_t size);
 
-/* Pages of its address space: changes with what it maps.  Waits for nothing that the process holds.
- * -ESRCH also of one that has ended and is not reaped. */
+/* Pages of the address space, which change with the process's mappings.  Waits for no lock of the
+ * process.  -ESRCH also for a zombie. */
 int procfs_pages(const struct procfs *p, uint32_t pid, uint64_t *pages);
 
-/* Bits of enum ev_client_library: client libraries mapped.  Reads all of maps: not for every tick.
- */
+/* The mapped client libraries, as bits of enum ev_client_library.  Reads all of maps: too slow for
+ * every tick. */
 int procfs_libraries(const struct procfs *p, uint32_t pid, uint32_t *libraries);
 
-/* The first size - 1 raw bytes of /proc/PID/name, with a NUL after them.  Returns their number. */
+/* Reads the first size - 1 raw bytes of /proc/PID/name and adds a NUL.  Returns bytes. */
 ssize_t procfs_read(const struct procfs *p, uint32_t pid, const char *name, char *buf, size_t size);
 
 /* The /proc folder itself, for openat(2); borrowed. */
 int procfs_folder(const struct procfs *p);
 
-/* A descriptor (O_PATH) of the process's root directory: other mount namespaces are seen as the
- * process sees them. */
+/* A descriptor (O_PATH) of the process's root directory, which leads into its mount namespace. */
 int procfs_open_root(const struct procfs *p, uint32_t pid);
 
-/* Start times of one process: /proc has ticks of 10 ms, the kernel half has nanoseconds. */
+/* Can both be the start of one process?  /proc counts ticks of 10 ms, the kernel half nanoseconds.
+ */
 bool procfs_same_start(uint64_t a_ns, uint64_t b_ns);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * select.c - SELECT of the command line, resolved to what the kernel half can compare.
+ * select.c - turns SELECT of the command line into values that the kernel half can compare.
  *
- * The arguments stay as wishes.  A wish for a cgroup or a container leads to bases (a hierarchy
- * and a path in it), a base to the ids of all cgroups below; refresh walks that way again.
- * Follows no child of a selected process: that is the kernel half's business.
+ * The arguments are kept as wishes.  A wish for a cgroup or a container leads to bases (a hierarchy
+ * and a path in it).  A base leads to the ids of all cgroups below it.  A refresh repeats these
+ * steps.  This file follows no children of a selected process: the kernel half does.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -24,18 +24,20 @@ struct select_wish {
 	enum select_kind kind;
 	char *text;
 	uint32_t pid;
-	bool exact; /* a container has just this name: those it only begins do not count */
+	bool exact; /* a container with exactly this name was found: names that only begin so do
+		       not count */
 };
 
 struct select_base {
 	enum cgroup_hierarchy hierarchy;
 	char *path;
-	bool lasting; /* asked for by path, not found by a container's name */
+	bool lasting; /* given as a path, not found by a container's name */
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Room for one more in the array that *array points to: it holds count, room is a power of two. */
+/* Makes room for one more element in the array that *array points to.  The room is always a power
+ * of two, and at least 8. */
 static int grow(void *array, size_t count, size_t size)
 {
 	void *items;
@@ -98,7 +100,7 @@ bool select_is_empty(const struct select *s)
 	return !s->wish_count;
 }
 
-/* --- what there is instead --------------------------------------------------------------- */
+/* --- what could be chosen instead -------------------------------------------------------- */
 
 /* Prints items in lines of 80 columns. */
 struct column {
@@ -152,7 +154,7 @@ static int compare_facts(const void *a, const void *b)
 	return order ? order : (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-/* All processes that are programs, by comm.  The caller frees them. */
+/* All processes but kernel threads, sorted by comm.  The caller frees them. */
 static struct process_facts *programs(const struct procfs *p, size_t *count)
 {
 	struct process_facts *list;
@@ -217,7 +219,7 @@ static enum cgroup_step print_child(void *context, const struct cgroup_node *nod
 	return CGROUP_SKIP;
 }
 
-/* The deepest part of path that is there, in any hierarchy; cuts path to it. */
+/* Cuts path to its longest part that exists in some hierarchy, and returns that hierarchy. */
 static enum cgroup_hierarchy deepest(const struct cgroups *groups, char *path)
 {
 	uint64_t id;
@@ -300,7 +302,7 @@ static int resolve_pid(struct select *s, struct select_wish *w)
 	return 0;
 }
 
-/* The kernel keeps the first 15 bytes of a program's name; longer ones were meant so. */
+/* The kernel keeps only the first 15 bytes of a program's name, so a longer argument is cut. */
 static int resolve_comm(struct select *s, struct select_wish *w)
 {
 	struct select_comm comm = {0};
@@ -320,7 +322,7 @@ static int resolve_comm(struct select *s, struct select_wish *w)
 	return 0;
 }
 
-/* The same path may be in several hierarchies: the one where its processes are is meant. */
+/* The same path may exist in several hierarchies.  The user means the one that has processes. */
 static enum cgroup_hierarchy find_hierarchy(const struct cgroups *groups, const char *path)
 {
 	enum cgroup_hierarchy empty = CGROUP_HIERARCHIES;
@@ -456,7 +458,7 @@ static void sort_ids(struct id_list *ids)
 	ids->count = kept;
 }
 
-/* What is in a but not in b, both in order. */
+/* The elements of a that are not in b.  Both are sorted. */
 static int difference(const struct select_cgroup *a, size_t a_count, const struct select_cgroup *b,
 		      size_t b_count, struct select_cgroup **out, size_t *out_count)
 {
@@ -580,8 +582,8 @@ int select_hierarchies(const struct select *s, enum cgroup_hierarchy *out, size_
 	return fits ? (int)count : -E2BIG;
 }
 
-/* A container that is created now is found by the next look: containers_list shows only those
- * that run a process. */
+/* containers_list shows only containers that run a process, so the next refresh finds a container
+ * that is being created now. */
 static int refresh_containers(struct select *s)
 {
 	const struct container **list;

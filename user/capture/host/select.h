@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * select.h - SELECT of the command line, resolved to what the kernel half can compare.
+ * select.h - turns SELECT of the command line into values that the kernel half can compare.
  *
- * A process is selected when any of the arrays has it: its pid, its comm, or its cgroup.  The
- * arrays are plain; putting them into maps is left to the caller.
+ * A process is selected when one of the arrays has its pid, its comm or its cgroup.  The arrays are
+ * plain; the caller puts them into maps.
  */
 #ifndef DBLEAK_CAPTURE_SELECT_H
 #define DBLEAK_CAPTURE_SELECT_H
@@ -19,7 +19,7 @@
 enum select_kind { SELECT_PID, SELECT_COMM, SELECT_CGROUP, SELECT_CONTAINER, SELECT_KINDS };
 
 struct select_pid {
-	uint64_t start_ns; /* as procfs gives it */
+	uint64_t start_ns; /* from procfs.h */
 	uint32_t pid;
 };
 
@@ -35,7 +35,7 @@ struct select_cgroup {
 struct select_wish;
 struct select_base;
 
-/* Zeroed is empty: everything is selected.  Read the arrays, write nothing. */
+/* A zeroed struct selects everything.  Callers may read the arrays but write nothing. */
 struct select {
 	struct select_pid *pids;
 	size_t pid_count;
@@ -43,9 +43,9 @@ struct select {
 	size_t comm_count;
 	struct select_cgroup *cgroups; /* ordered by hierarchy and id; descendants included */
 	size_t cgroup_count;
-	struct select_cgroup *added; /* cgroups that the last resolve or refresh found new */
+	struct select_cgroup *added; /* cgroups that are new since the resolve or refresh before */
 	size_t added_count;
-	struct select_cgroup *removed; /* those that it no longer found */
+	struct select_cgroup *removed; /* cgroups that the last resolve or refresh did not find */
 	size_t removed_count;
 
 	/* private */
@@ -56,27 +56,27 @@ struct select {
 	size_t base_count;
 };
 
-/* One argument of the command line, kept as it is; -p takes "1,2,3".  0, -EINVAL when it cannot
- * be meant (no number, empty), -ENOMEM. */
+/* Keeps one argument of the command line, unresolved; -p takes "1,2,3".  0, -ENOMEM; -EINVAL: the
+ * argument is empty or no number. */
 int select_add(struct select *s, enum select_kind kind, const char *argument);
 
-/* Nothing was asked for: the whole host. */
+/* True: the user selected nothing, so the whole host counts. */
 bool select_is_empty(const struct select *s);
 
-/* Finds what was asked for.  containers is borrowed until select_free.  An argument that matches
- * nothing is told to errors with what there is instead, and ends in -ENOENT. */
+/* Resolves the arguments.  containers is borrowed until select_free.  For an argument that matches
+ * nothing, prints to errors what could be chosen instead, and returns -ENOENT. */
 int select_resolve(struct select *s, struct containers *containers, FILE *errors);
 
-/* The hierarchies that cgroups has now or may get by a refresh.  Returns how many; -E2BIG when
- * there is no room for them. */
+/* The hierarchies that the array cgroups uses now or may use after a refresh.  Returns how many;
+ * -E2BIG: room is too small. */
 int select_hierarchies(const struct select *s, enum cgroup_hierarchy *out, size_t room);
 
-/* Looks again, for cgroups and containers only.  1: added or removed are not empty, 0: no change,
- * -ENOMEM.  That nothing is left is no error. */
+/* Resolves cgroups and containers again.  1: added or removed are not empty; 0: no change; -ENOMEM.
+ * To find nothing any more is no error. */
 int select_refresh(struct select *s);
 
-/* Whether a process is selected, for what user space finds by itself.  comm as in struct
- * process_facts. */
+/* Is this process, which user space found by itself, selected?  comm: as in struct process_facts.
+ */
 bool select_has(const struct select *s, uint32_t pid, const char *comm);
 
 void select_free(struct select *s);

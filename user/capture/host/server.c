@@ -2,9 +2,9 @@
 /*
  * server.c - see server.h.
  *
- * Looks at the file of a program without opening it, and at folders only where the kernel has them
- * in memory: a file system of somebody's own may say of its files what it likes, and may not answer
- * at all.  But it is mounted on a folder of somebody's own.
+ * Checks a program's file without opening it, and only folders that the kernel has cached.  A
+ * user's own file system (FUSE) may lie about its files and may never answer.  But a user can mount
+ * it only on a folder of the user's own, which the check of the folders refuses.
  */
 #include "user/capture/host/server.h"
 
@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 #define ONLY_CACHED 0x20 /* RESOLVE_CACHED, 5.12 */
-/* Of people, as distributions and systemd give them out.  Above are the accounts that systemd makes
- * for services, and nobody. */
+/* User ids of people, as distributions and systemd assign them.  Above lie the accounts that
+ * systemd makes for services, and nobody. */
 #define PEOPLE_FIRST 1000
 #define PEOPLE_END   61184
 
@@ -41,7 +41,7 @@ static bool is_system(uint32_t uid)
 	return uid < PEOPLE_FIRST || (uid >= PEOPLE_END && uid <= UINT16_MAX);
 }
 
-/* Nobody else can write there. */
+/* Belongs to root, and no other user can write it. */
 static bool is_roots(const struct statx *st)
 {
 	return st->stx_uid == 0 && !(st->stx_mode & (S_IWGRP | S_IWOTH));
@@ -70,7 +70,7 @@ static bool is_roots_at(const char *path)
 	return is;
 }
 
-/* All folders above it. */
+/* Do all folders above the file belong to root? */
 static bool lies_with_root(const char *path)
 {
 	char part[PATH_MAX];
@@ -96,7 +96,8 @@ static bool same_space(const struct procfs *procfs, uint32_t pid, const char *ot
 	       a.stx_ino == b.stx_ino;
 }
 
-/* Sees the host's files: as its first process does, or at least as we do. */
+/* Does the process see the host's files?  Its mount namespace must be that of process 1, or ours.
+ */
 static bool is_on_host(const struct procfs *procfs, uint32_t pid)
 {
 	return same_space(procfs, pid, "1") || same_space(procfs, pid, "self");
@@ -104,7 +105,7 @@ static bool is_on_host(const struct procfs *procfs, uint32_t pid)
 
 static bool read_path(const struct procfs *procfs, uint32_t pid, char path[PATH_MAX])
 {
-	static const char mark[] = " (deleted)"; /* it was upgraded since */
+	static const char mark[] = " (deleted)"; /* an upgrade replaced the file */
 	char name[32];
 	ssize_t n;
 

@@ -2,7 +2,7 @@
 /*
  * looking.h - names what dbleak is reading now, so that a watchdog can blame a read that hangs.
  *
- * One thread writes the name; any other thread may read it.
+ * A single thread writes the name; any other thread may read it.
  */
 #ifndef DBLEAK_CAPTURE_LOOKING_H
 #define DBLEAK_CAPTURE_LOOKING_H
