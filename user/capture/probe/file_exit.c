@@ -59,7 +59,7 @@ int file_exits_find(struct elf_file *elf, const struct file_function *function,
 
 uint64_t probe_exit_cookie(const struct probe_exit *exit, uint32_t row)
 {
-	/* The processor's numbers, as struct pt_regs has its words. */
+	/* The index of each register's word in struct pt_regs, by the processor's numbers. */
 	static const uint8_t words[] = {10, 11, 12, 5, 19, 4, 13, 14, 9, 8, 7, 6, 3, 2, 1, 0};
 
 	return EXIT_COOKIE(row, words[exit->result & 15], exit->shared, exit->when, exit->condition,

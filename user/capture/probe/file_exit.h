@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * file_exit.h - where the functions of an ELF file end: probe_exit.h on a file.
+ * file_exit.h - finds the ends of functions in an ELF file, with probe_exit.h.
  */
 #ifndef DBLEAK_CAPTURE_FILE_EXIT_H
 #define DBLEAK_CAPTURE_FILE_EXIT_H
@@ -8,19 +8,20 @@
 #include "user/capture/elf/elf.h"
 #include "user/capture/probe/probe_exit.h"
 
-/* A function: where it begins in the file and how many bytes it has (0 not known: then the table
- * for unwinders is asked), and what is read at its ends, as in struct probe_function. */
+/* A function of a file, like struct probe_function, but with offsets in the file. */
 struct file_function {
-	uint64_t offset, size;
+	uint64_t offset, size; /* size in bytes; 0: not known, take it from the frame table */
 	bool pointer, memory, returns_only;
-	uint64_t begun; /* offset */
+	uint64_t begun; /* an offset */
 };
 
-/* The exits' addresses become offsets in the file.  0 or -errno, as probe_exits_find. */
+/* Finds the ends.  The addresses in *out are offsets in the file.  0 or -errno, as
+ * probe_exits_find. */
 int file_exits_find(struct elf_file *elf, const struct file_function *function,
 		    struct probe_exits *out);
 
-/* The attach cookie of a probe there: EXIT_COOKIE of bpf/client.h, with the number of the row. */
+/* The attach cookie of a probe at this end: EXIT_COOKIE of bpf/clientlib/client.h.  row: the number
+ * of the function's row. */
 uint64_t probe_exit_cookie(const struct probe_exit *exit, uint32_t row);
 
 #endif

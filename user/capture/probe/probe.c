@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * probe.c - links of uprobes, a canary that shows they fire, and tests of whatever a program may do
- * that a probe could kill it for: in children of ours, before any is put into other programs.
+ * probe.c - attaches uprobes, measures them on test functions, and tests whether they can kill.
+ *
+ * The test functions (canaries) show that probes fire.  The tests run in children of ours, before
+ * dbleak puts a probe into another program.
  */
 #include "user/capture/probe/probe.h"
 
@@ -39,7 +41,7 @@ struct probe_links {
 	int fds[];
 };
 
-/* All that are in: whoever put them in, one death takes them out. */
+/* All attached links of this process, so that probes_withdraw finds them, whoever owns them. */
 static struct {
 	pthread_mutex_t lock;
 	struct probe_links *first;
@@ -62,7 +64,7 @@ static bool enlist(struct probe_links *l)
 	return may;
 }
 
-/* Its descriptors are the caller's from now on: whoever withdraws does not see them any more. */
+/* Takes the links off the list: probes_withdraw no longer sees them, and the caller closes them. */
 static void strike(struct probe_links *l)
 {
 	pthread_mutex_lock(&in_place.lock);
@@ -144,7 +146,8 @@ static int read_number(const char *path, const char *format)
 	return n;
 }
 
-/* One perf event and the program on it.  The event lives as long as the link.  pid 0: of all. */
+/* Opens a perf event with a program.  The event lives as long as the link.  pid 0: all processes.
+ */
 static int attach_event(int program, const char *path, uint64_t offset, uint64_t cookie,
 			bool returns, uint32_t pid)
 {
@@ -179,8 +182,8 @@ static int links_add(struct probe_links *l, int fd)
 	return 0;
 }
 
-/* Returns before entries: an entry whose return is not seen would be a loss.  Exits after them: one
- * whose entry was not seen would be. */
+/* Attach return probes before entry probes: an entry whose return is not seen would count as a
+ * loss.  Attach exit probes after entry probes: an exit without its entry would count so too. */
 static const enum kind in_order[] = {KIND_RETURN, KIND_ENTRY, KIND_BEGIN, KIND_EXIT};
 #define KINDS (sizeof(in_order) / sizeof(in_order[0]))
 
@@ -241,7 +244,7 @@ int probes_attach(struct probe_links **out, const struct probe_programs *program
 	*out = NULL;
 	if (!l)
 		return -ENOMEM;
-	if (is_withdrawn()) { /* also asked again once they are in */
+	if (is_withdrawn()) { /* enlist checks again, after attaching */
 		free(l);
 		return -ECANCELED;
 	}
@@ -265,7 +268,7 @@ static void *close_links(void *context)
 	struct probe_links *l = context;
 
 	strike(l);
-	for (size_t i = l->count; i-- > 0;) /* in the other order */
+	for (size_t i = l->count; i-- > 0;) /* in the reverse order of attaching */
 		close(l->fds[i]);
 	free(l);
 	return NULL;
@@ -293,7 +296,8 @@ static void *close_one(void *context)
 	return NULL;
 }
 
-/* Each descriptor by itself: what takes time is to wait for all CPUs. */
+/* A thread closes each descriptor: the kernel waits for all CPUs each time, and waits can overlap.
+ */
 struct closers {
 	pthread_t threads[DETACH_AT_ONCE];
 	size_t running;
@@ -348,9 +352,10 @@ void probes_withdraw(void)
 	wait_for_closers(&closers);
 }
 
-/* Functions of our own to probe: one that begins cheaply, one that does not, one whose end is
- * probed, too, one whose first instruction the kernel may turn into a call of its own (6.18), and
- * one that calls what it is given. */
+/* Functions of our own to probe.  canary_cheap begins with an instruction that the kernel emulates,
+ * canary_dear with one that it single-steps.  canary_both has a probe at its end too.  The kernel
+ * may turn the first instruction of canary_nop into a call of its own (6.18).  canary_through calls
+ * the function that it is given. */
 void canary_cheap(void);
 void canary_dear(void);
 void canary_both(void);
@@ -371,7 +376,7 @@ __asm__(".text\n" CANARY("canary_cheap", "push %rbp\n pop %rbp\n") CANARY(
 			" mov %rsi, %rdi\n call *%rax\n pop %rbx\n .cfi_adjust_cfa_offset -8\n" END(
 				"canary_through_end")) ".cfi_endproc\n");
 
-/* Where in our own executable that address is.  0 not found. */
+/* The offset of this address in our own executable; 0: not found. */
 static uint64_t own_offset(uintptr_t address)
 {
 	unsigned long start, end, offset;
@@ -388,7 +393,8 @@ static uint64_t own_offset(uintptr_t address)
 	return found;
 }
 
-/* The fastest of a few batches: the others met somebody else's work. */
+/* Nanoseconds of a call, from the fastest of a few batches: other work disturbed the slower ones.
+ */
 static uint64_t time_calls(void (*function)(void))
 {
 	uint64_t least = UINT64_MAX, took;
@@ -405,13 +411,13 @@ static uint64_t time_calls(void (*function)(void))
 	return least / BATCH_CALLS;
 }
 
-/* Whoever has nothing left but to read, write and end: the kernel's own list. */
+/* Strict mode: the kernel allows only read, write, exit and sigreturn. */
 static int allow_least(void)
 {
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
 }
 
-/* A filter that has never heard of the system calls of probes and kills on all that it has not. */
+/* A filter that does not know the system calls of probes, and kills on every call but exit. */
 static int allow_end(void)
 {
 	struct sock_filter code[] = {
@@ -426,7 +432,7 @@ static int allow_end(void)
 	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
 }
 
-/* The first hit may change the code. */
+/* Calls more than once: the kernel may change the code at the first hit. */
 static void call_confined(void)
 {
 	for (int i = 0; i < CONFINED_CALLS; i++) {
@@ -436,7 +442,7 @@ static void call_confined(void)
 	syscall(SYS_exit, 0);
 }
 
-/* Where there is no such thing, there is no hazard. */
+/* A kernel without this mode of seccomp has no such hazard. */
 static void live_by_filter(void)
 {
 	if (!allow_end())
@@ -449,7 +455,7 @@ static void live_strictly(void)
 		call_confined();
 }
 
-/* Does a child of ours that lives so die of it? */
+/* Does a child of ours that runs this function die? */
 static bool dies(void (*live)(void))
 {
 	int status = 0;
@@ -468,11 +474,10 @@ static bool dies(void (*live)(void))
 	return !WIFEXITED(status) || WEXITSTATUS(status);
 }
 
-/* --- what a call may do instead of returning
- * ------------------------------------------------------ */
+/* --- ways to leave a call without returning ------------------------------------------------- */
 
-/* Two coroutines of one thread, each in the middle of a call, end in the order in which they began.
- */
+/* Two coroutines of one thread are both in the middle of a call.  The one that began first ends
+ * first, which breaks the last-in, first-out order of return probes. */
 enum { COROUTINES = 2, COROUTINE_BYTES = 65536 };
 
 struct coroutine {
@@ -518,7 +523,7 @@ static void jump(void *argument)
 	longjmp(argument, 1);
 }
 
-/* Again and again: what was left may lie in the way of what comes. */
+/* Jumps more than once: state that the first jump left behind may harm the next call. */
 static void live_by_jumps(void)
 {
 	static jmp_buf there;
@@ -545,7 +550,7 @@ static _Unwind_Reason_Code unwind_frame(int version, _Unwind_Action actions,
 	(void)class;
 	(void)exception;
 	(void)context;
-	/* Past the one that throws and the canary: where it is caught. */
+	/* Frames 1 and 2 are `throw` and the canary, so the next one catches. */
 	if (++u->frames > 2 || actions & _UA_END_OF_STACK)
 		longjmp(u->out, actions & _UA_END_OF_STACK ? 2 : 1);
 	return _URC_NO_REASON;
@@ -558,7 +563,7 @@ static void throw(void *argument)
 	_Unwind_ForcedUnwind(&u->exception, unwind_frame, u);
 }
 
-/* As an exception, pthread_exit and pthread_cancel do. */
+/* Unwinds by force, in the way of an exception, of pthread_exit and of pthread_cancel. */
 static void live_by_exceptions(void)
 {
 	static struct unwinding u;
@@ -570,8 +575,9 @@ static void live_by_exceptions(void)
 		_exit(1);
 }
 
-/* Turns a shadow stack on (ARCH_SHSTK_ENABLE, since 6.6), makes calls, of which one is probed, or
- * its return, and ends: it must not return, for its own return address is not on the new stack. */
+/* Turns a shadow stack on (ARCH_SHSTK_ENABLE, since 6.6), makes calls, and exits.  Either a call or
+ * its return is probed.  canary_shadowed must not return: its own return address is not on the new
+ * shadow stack. */
 void canary_shadowed(void);
 void canary_call(void);
 void canary_called(void);
@@ -589,7 +595,7 @@ static uint64_t less(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
-/* Does a probe there kill a child that lives so?  What cannot be tried kills. */
+/* Does a probe at this place kill a child that runs `live`?  True also if it cannot be tried. */
 static bool place_kills(const struct probe_programs *programs, int fd, struct probe_place place,
 			void (*live)(void))
 {
@@ -616,16 +622,15 @@ static bool exits_kill(const struct probe_programs *programs, int fd, uint64_t c
 	       place_kills(programs, fd, called, canary_shadowed);
 }
 
-/* --- calibration
- * ---------------------------------------------------------------------------------- */
+/* --- calibration ---------------------------------------------------------------------------- */
 
-/* Are calls seen to end only where their functions do, and by no return probe? */
+/* Do only probes at the ends of functions see the end of a call, and no return probe? */
 static bool ends_alone(const struct probe_programs *programs)
 {
 	return programs->left > 0 && programs->returned <= 0 && !programs->session;
 }
 
-/* Where probes sit on our own functions: those in the order of their cookies, and an end. */
+/* The probes on our own functions, in the order of their cookies, then the end of canary_both. */
 static size_t canary_places(const struct probe_programs *programs, uint32_t first,
 			    struct probe_place places[PROBE_CANARIES + 1])
 {
@@ -663,8 +668,8 @@ static void *call_in_thread(void *context)
 	return NULL;
 }
 
-/* Kernels of 6.6 to 6.9 may take the process for its first thread alone: is a hit in a second one
- * of ours seen? */
+/* Does a probe limited to our process see a hit in its second thread?  Kernels 6.6 to 6.9 may watch
+ * the first thread alone. */
 static bool keeps_to_pid(struct probe_programs programs, int fd, const struct probe_place *place,
 			 uint64_t (*hits)(void *context, uint32_t cookie), void *context)
 {

@@ -4,27 +4,27 @@
  *
  * Why no return probe
  *
- * A return probe of the kernel replaces the return address on the stack and keeps the right one in
- * a list of the thread, last in, first out.  A program that goes on with another stack inside the
- * call (a coroutine, a fiber, a greenlet) or leaves the call otherwise (an exception, longjmp, a
- * cancelled thread) does not keep to that order: the kernel then ends it with SIGILL, or its
- * unwinder finds an address that it does not know and gives up.  An ordinary probe on the
- * instructions at which the function itself ends changes nothing but their first byte.
+ * A return probe of the kernel replaces the return address on the stack.  The kernel keeps the real
+ * address in a list of the thread, last in, first out.  Two kinds of programs break that order.
+ * The first kind switches stacks inside the call (a coroutine, a fiber, a greenlet).  The second
+ * kind leaves the call in another way (an exception, longjmp, a cancelled thread).  The kernel then
+ * kills the program with SIGILL, or the program's unwinder finds an unknown address and gives up.
+ * An ordinary probe on the instructions that end the function changes only their first byte.
  *
- * What may be probed
+ * Instructions that may be probed
  *
- * A breakpoint must lie on the first byte of an instruction, or it changes what the processor runs.
- * So nothing is searched for: what is found is reached from the entry, instruction by instruction,
- * along every branch, and all of it must fit together.  Where a function goes on through a table of
- * addresses, the code before that must show the table and how long it is.  A function that goes on
- * where that cannot be told, or whose bytes make no sense, is refused as a whole: a call that ended
- * unseen would be worse than one that is not looked at.
+ * A breakpoint must lie on the first byte of an instruction, or the processor runs other code.  So
+ * this file does not search for bytes that look like a return.  It walks from the entry,
+ * instruction by instruction, along every branch, and no two instructions may overlap.  Where a
+ * function jumps through a table of addresses, the code before the jump must show the table and its
+ * length.  A function with a jump that cannot be followed, or with bytes that are no instructions,
+ * is refused as a whole.  To miss the end of a call would be worse than not to probe the function.
  *
- * Where a function leaves the rest to another (its last call was made a jump), the ends of the
- * other are its own: the return address lies at the same place.  Calls that others make of that
- * come by, too, and whoever looks must tell them apart.  What follows a call that never returns
- * (abort, an exception) is looked at all the same: it is another part of the function, or of one
- * that lies behind it, and then it ends calls that are not ours.
+ * If the last call of a function was compiled to a jump (a tail call), the ends of the other
+ * function are its own ends: the return address lies at the same place.  Direct calls of the other
+ * function reach these ends too, and the BPF program must tell them apart (shared).  The code after
+ * a call that never returns (abort, an exception) is walked all the same.  Such code is another
+ * part of the function, or belongs to the function behind it, whose calls are then not ours.
  */
 #include "user/capture/probe/probe_exit.h"
 
@@ -35,14 +35,14 @@
 
 #define STEPS_MOST   16384 /* instructions of a function, with all parts */
 #define SLOTS	     (2 * STEPS_MOST)
-#define WINDOW	     4096 /* bytes of code that are read at a time */
+#define WINDOW	     4096 /* bytes of code to read at a time */
 #define TABLE_MOST   1024 /* addresses in a table */
 #define TABLES_MOST  64
 #define ENTRIES_MOST 4096
-#define WAY_MOST     64	  /* instructions that show a table */
+#define WAY_MOST     64	  /* instructions to look at before a jump through a table */
 #define OUTSIDE_MOST 4096 /* instructions outside of the function itself */
 #define REGISTERS    16
-#define COVER_MOST   64 /* instructions before a return that are looked at */
+#define COVER_MOST   64 /* instructions to look at before a return */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct instruction {
@@ -53,36 +53,36 @@ struct instruction {
 
 struct step {
 	uint64_t address;
-	uint64_t target; /* of a branch; 0 none */
-	uint64_t loads;	 /* an address, into a register; 0 none */
+	uint64_t target; /* address that a branch leads to; 0: none */
+	uint64_t loads;	 /* address that the step loads into a register (lea); 0: none */
 	uint16_t writes; /* bits: registers */
 	uint8_t length;
 	bool calls;
-	bool stops; /* what follows is not reached from here */
-	bool ends;  /* a call of the function */
+	bool stops; /* the processor does not go on behind this instruction */
+	bool ends;  /* a return: the call of the function ends */
 };
 
-/* What is known of a register, on a way without a branch to its middle. */
+/* The known content of a register.  Valid only if no branch leads into the middle of the way. */
 enum value_kind {
 	VALUE_NONE,
-	VALUE_BOUND,  /* a number, most at most */
+	VALUE_BOUND,  /* a number from 0 to most */
 	VALUE_TABLE,  /* the address of a table */
-	VALUE_ENTRY,  /* one of its entries, a distance from it */
-	VALUE_TARGET, /* an address from a table */
+	VALUE_ENTRY,  /* an entry of a table, a distance from the table's address */
+	VALUE_TARGET, /* a target address from a table */
 };
 
 struct value {
 	enum value_kind kind;
-	bool distances; /* the table's entries are 4 bytes, distances from it; else addresses */
+	bool distances; /* entries have 4 bytes and are distances from the table; else addresses */
 	uint64_t table;
-	uint64_t most;	/* of what chooses the entry */
-	uint64_t since; /* where that is known from, or what holds the table was loaded */
-	/* Of an entry and what is made of it: the register that held the table, since then. */
+	uint64_t most;	/* highest index of an entry */
+	uint64_t since; /* address of the instruction that showed the bound or loaded the table */
+	/* For an entry or a target: the register that held the table (-1: none), and its since. */
 	int base;
 	uint64_t base_since;
 };
 
-/* A byte or so in memory that was compared. */
+/* A small number in memory that was compared with a bound. */
 struct place {
 	ZydisRegister base;
 	int64_t at;
@@ -91,22 +91,22 @@ struct place {
 
 struct known {
 	struct value registers[REGISTERS];
-	struct value compared_with; /* the last comparison's bound, if the flags are still its */
-	int compared;		    /* register; -1 what is in memory, -2 nothing */
+	struct value compared_with; /* bound of the last comparison whose flags are still set */
+	int compared;		    /* register; -1: a place in memory, -2: nothing */
 	struct place compared_place;
-	struct place bounded_place; /* what is there is known by */
+	struct place bounded_place; /* the number at this place has the bound `bounded` */
 	struct value bounded;
 };
 
-/* A jump through a table.  Nobody may come to the instructions that bound what chooses the entry
- * but by the first of them, and to that nobody with another table. */
+/* A jump through a table.  The instructions from the one that bounds the index to the jump must be
+ * entered only at the first, and only with this table. */
 struct table_jump {
 	uint64_t at;
 	struct value by;
 };
 
 struct entry {
-	uint64_t to, jump; /* which leads there */
+	uint64_t to, jump; /* the target, and the jump that leads to it */
 };
 
 struct edge {
@@ -124,8 +124,8 @@ struct walk {
 	struct table_jump tables[TABLES_MOST];
 	struct entry entries[ENTRIES_MOST]; /* of all tables */
 	size_t entry_count;
-	size_t resolved;				  /* of the tables */
-	struct edge edges[2 * STEPS_MOST + ENTRIES_MOST]; /* by where they lead */
+	size_t resolved;				  /* number of tables resolved so far */
+	struct edge edges[2 * STEPS_MOST + ENTRIES_MOST]; /* sorted by their targets */
 	size_t edge_count;
 	bool visited[STEPS_MOST];
 	uint64_t window_at;
@@ -196,7 +196,7 @@ static int step_add(struct walk *w, const struct step *step)
 	return 0;
 }
 
-/* The function goes on there, too. */
+/* Notes that the function also goes on at this address. */
 static int follow(struct walk *w, uint64_t address)
 {
 	if (address < w->of->first || address >= w->of->end)
@@ -211,7 +211,7 @@ static int follow(struct walk *w, uint64_t address)
 
 /* --- tables of addresses ---------------------------------------------------------------------- */
 
-/* -1 for what is no general register, or the second byte of one. */
+/* The processor's number of a general register; -1: another register, or AH, BH, CH or DH. */
 static int number_of(ZydisRegister reg)
 {
 	ZydisRegister all = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
@@ -268,7 +268,7 @@ static void forget_memory(struct known *k)
 		k->compared = -2;
 }
 
-/* Of what an instruction changes nothing is known afterwards. */
+/* Forgets all registers, flags and memory that the instruction changes. */
 static void forget_changed(struct known *k, const struct instruction *in)
 {
 	for (unsigned int i = 0; i < in->is.operand_count; i++) {
@@ -286,7 +286,7 @@ static void forget_changed(struct known *k, const struct instruction *in)
 	}
 }
 
-/* What a call may leave changed, by the System V ABI. */
+/* Forgets all that a call may change, by the System V ABI. */
 static void forget_called(struct known *k)
 {
 	static const int changed[] = {0, 1, 2, 6, 7, 8, 9, 10, 11};
@@ -314,7 +314,7 @@ static void know_compare(struct known *k, const struct instruction *in)
 		.kind = VALUE_BOUND, .most = b->imm.value.u, .since = in->address};
 }
 
-/* The branch was not taken. */
+/* Learns a bound from a branch that was not taken. */
 static void know_bound(struct known *k, bool equal_is_above)
 {
 	struct value bound = k->compared_with;
@@ -399,7 +399,7 @@ static struct value moved(struct known *k, const struct instruction *in)
 	return value;
 }
 
-/* What an instruction names relative to itself; 0 nothing. */
+/* The address that an operand names relative to the instruction (rip); 0: none. */
 static uint64_t relative(const struct instruction *in, const ZydisDecodedOperand *operand)
 {
 	if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY || operand->mem.base != ZYDIS_REGISTER_RIP ||
@@ -440,7 +440,7 @@ static struct value sum(struct known *k, const struct instruction *in)
 	return target;
 }
 
-/* What the first operand holds afterwards. */
+/* The value of the first operand after the instruction. */
 static struct value result(struct known *k, const struct instruction *in)
 {
 	const ZydisDecodedOperand *second = &in->operands[1];
@@ -466,7 +466,7 @@ static struct value result(struct known *k, const struct instruction *in)
 	return (struct value){0};
 }
 
-/* Goes on with what is known after an instruction that is no branch, or one that is not taken. */
+/* Updates the known values after an instruction, which is no branch or a branch not taken. */
 static void know(struct known *k, const struct instruction *in)
 {
 	struct value value = {0};
@@ -529,7 +529,7 @@ static int follow_table(struct walk *w, const struct value *v, uint64_t jump)
 	return err;
 }
 
-/* The instruction before that one, if it goes on there; NULL there is none. */
+/* An instruction right before this address that goes on to it; NULL: none. */
 static const struct step *step_before(struct walk *w, uint64_t address)
 {
 	for (uint64_t n = 1; n <= ZYDIS_MAX_INSTRUCTION_LENGTH && n <= address; n++) {
@@ -541,7 +541,8 @@ static const struct step *step_before(struct walk *w, uint64_t address)
 	return NULL;
 }
 
-/* Some way back from the jump, which is what the processor most likely came by. */
+/* The start of the instructions that lie right before the jump, up to WAY_MOST of them.  The
+ * processor most likely came this way; is_sure checks that later. */
 static uint64_t way_to(struct walk *w, uint64_t jump)
 {
 	const struct step *before;
@@ -578,7 +579,7 @@ static int resolve(struct walk *w, struct table_jump *jump)
 	return err ? err : follow_table(w, &jump->by, jump->at);
 }
 
-/* All that were met since the last time. */
+/* Resolves all tables found since the last call. */
 static int resolve_tables(struct walk *w)
 {
 	int err = 0;
@@ -590,7 +591,7 @@ static int resolve_tables(struct walk *w)
 
 /* --- the walk --------------------------------------------------------------------------------- */
 
-/* Through a table, or to what a slot of the linkage table holds. */
+/* Follows a jump through a table, or to the function in a slot of the linkage table. */
 static int walk_indirect(struct walk *w, const struct instruction *in, struct step *step)
 {
 	uint64_t slot = relative(in, &in->operands[0]);
@@ -623,7 +624,7 @@ static bool is_near_return(const struct instruction *in)
 	       in->is.meta.branch_type != ZYDIS_BRANCH_TYPE_FAR && !in->is.raw.imm[0].size;
 }
 
-/* 1: the way ends here, 0 it goes on behind the instruction, or -errno. */
+/* 1: the processor does not go on behind the instruction; 0: it does; or -errno. */
 static int walk_instruction(struct walk *w, const struct instruction *in, struct step *step)
 {
 	int err;
@@ -649,7 +650,7 @@ static int walk_instruction(struct walk *w, const struct instruction *in, struct
 	return 0;
 }
 
-/* Behind a call at its very end the function does not go on: the call never returns. */
+/* Is the instruction a call at the very end of the function?  Then that call never returns. */
 static bool is_last_call(const struct walk *w, const struct instruction *in)
 {
 	return in->is.meta.category == ZYDIS_CATEGORY_CALL && is_inside(w->of, in->address) &&
@@ -667,7 +668,7 @@ static void note_writes(const struct instruction *in, struct step *step)
 	step->calls = in->is.meta.category == ZYDIS_CATEGORY_CALL;
 }
 
-/* One way without branches, as far as it was not gone before. */
+/* Walks from this address to the end of the way, or to an instruction walked before. */
 static int walk_way(struct walk *w, uint64_t address)
 {
 	struct instruction in;
@@ -705,8 +706,7 @@ static int walk_all(struct walk *w)
 	return err;
 }
 
-/* --- whether it fits together ------------------------------------------------------------------
- */
+/* --- does it all fit together? -------------------------------------------------------------- */
 
 static int by_address(const void *a, const void *b)
 {
@@ -768,8 +768,8 @@ static bool is_kept_by_calls(int number)
 	return number == 3 || number == 5 || number >= 12;
 }
 
-/* Does whoever comes to the address have the table in that register?  Back along all ways to where
- * it was loaded. */
+/* Does this register hold the table on every way to the address?  Goes back along all ways to the
+ * instructions that loaded it. */
 static bool holds_table(struct walk *w, uint64_t address, int number, uint64_t table)
 {
 	memset(w->visited, 0, sizeof(w->visited));
@@ -795,7 +795,7 @@ static bool holds_table(struct walk *w, uint64_t address, int number, uint64_t t
 	return true;
 }
 
-/* Does anybody jump behind the first of the instructions, up to the last? */
+/* Does a jump lead behind the first of these instructions, up to the last? */
 static bool is_disturbed(const struct walk *w, uint64_t first, uint64_t last)
 {
 	for (size_t i = 0; i < w->count; i++)
@@ -807,7 +807,7 @@ static bool is_disturbed(const struct walk *w, uint64_t first, uint64_t last)
 	return false;
 }
 
-/* Is it always that table, and no more of it? */
+/* Does the jump always use this table, within its bound? */
 static bool is_sure(struct walk *w, const struct table_jump *jump)
 {
 	const struct value *v = &jump->by;
@@ -819,7 +819,7 @@ static bool is_sure(struct walk *w, const struct table_jump *jump)
 	       holds_table(w, v->since, v->base, v->table);
 }
 
-/* From here on steps are in order, and no longer found by their addresses. */
+/* Sorts the steps by address.  slot_of no longer works afterwards. */
 static int check(struct walk *w)
 {
 	qsort(w->steps, w->count, sizeof(w->steps[0]), by_address);
@@ -833,20 +833,22 @@ static int check(struct walk *w)
 	return 0;
 }
 
-/* --- cheaper ends -------------------------------------------------------------------------------
- */
+/* --- cheaper ends --------------------------------------------------------------------------- */
 
 /*
- * What a return finds in rax is followed back, along all ways to it, until each has come to an
- * instruction that the kernel emulates: then the value lies in a register there, and the return
- * address at a known distance, and nothing is left of the call but to give back registers.  A
- * branch counts only in the direction that leads here, which the flags tell whoever looks.  One way
- * on which there is none, as behind a call, and the return itself is the end.
+ * The kernel single-steps a return, so an instruction before it that the kernel emulates makes a
+ * cheaper end.  From the return, the walk goes back along all ways, and follows the returned value
+ * (rax at the return) from register to register.  A way is done at a jump (or nop) that the kernel
+ * emulates.
+ * At that jump the value lies in a known register and the return address at a known distance.  Then
+ * the call only restores registers.  A conditional jump counts only in the direction that leads to
+ * the return; the BPF program reads that direction from the flags.  If a single way has no such
+ * jump, for instance behind a call, the return itself is the end.
  */
 struct back {
-	uint64_t address; /* of an instruction, before which */
-	int result;	  /* this register has the value, */
-	int64_t height;	  /* and the return address lies so far above the stack pointer */
+	uint64_t address; /* before the instruction at this address: */
+	int result;	  /* the register with the value, */
+	int64_t height;	  /* and bytes from the stack pointer up to the return address */
 };
 
 struct cover {
@@ -856,7 +858,8 @@ struct cover {
 	size_t count;
 };
 
-/* 0 back to the instruction before, 1 the call returns 0 this way, or -ENOENT. */
+/* Follows the value back over an instruction that writes its register.  0: go on before it; 1: the
+ * call returns 0 on this way, so it needs no end; or -ENOENT. */
 static int back_result(const struct walk *w, const struct instruction *in, struct back *b)
 {
 	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
@@ -874,7 +877,7 @@ static int back_result(const struct walk *w, const struct instruction *in, struc
 	return b->result == 4 ? -ENOENT : 0;
 }
 
-/* Does it give back a part of the stack, or take one, and nothing else?  How much. */
+/* Does the instruction only move the stack pointer (pop, add, sub)?  *by: by how many bytes. */
 static bool moves_stack(const struct instruction *in, int64_t *by)
 {
 	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
@@ -891,7 +894,7 @@ static bool moves_stack(const struct instruction *in, int64_t *by)
 	return true;
 }
 
-/* As back_result, of any instruction that the way goes on behind. */
+/* Goes back over any instruction that is no branch.  Returns as back_result does. */
 static int back_over(const struct walk *w, const struct instruction *in, struct back *b)
 {
 	struct step effects = {0};
@@ -913,7 +916,7 @@ static int back_over(const struct walk *w, const struct instruction *in, struct 
 	return effects.writes & 1U << b->result ? back_result(w, in, b) : 0;
 }
 
-/* Bytes of one instruction that the kernel emulates (see probe_point.c), but for calls. */
+/* Does the kernel emulate this instruction (see probe_point.c)?  False for calls. */
 static bool is_emulated(const uint8_t *code, size_t length)
 {
 	return (length == 1 && (code[0] == 0x90 || (code[0] & 0xf8) == 0x50)) ||
@@ -928,7 +931,7 @@ static bool is_branch(const uint8_t *code, size_t length)
 	return (length == 2 && (code[0] & 0xf0) == 0x70) || length == 6;
 }
 
-/* A second way from the same branch: then it ends calls in both directions.  0, or -ENOENT. */
+/* Adds the second direction of the same branch, which then always ends calls.  0, or -ENOENT. */
 static int exit_join(struct probe_exit *old, const struct probe_exit *new)
 {
 	if (old->result != new->result || old->height != new->height || old->when == PROBE_ALWAYS ||
@@ -949,7 +952,8 @@ static int exit_add(struct probe_exits *out, const struct probe_exit *new)
 	return 0;
 }
 
-/* The way comes from there: an end, or further back.  0 or -ENOENT. */
+/* Takes the step before: either an end is found there, or the walk goes further back.  0 or
+ * -ENOENT. */
 static int cover_from(struct cover *c, const struct step *s, struct back b)
 {
 	struct walk *w = c->walk;
@@ -986,7 +990,7 @@ static int cover_from(struct cover *c, const struct step *s, struct back b)
 	return 0;
 }
 
-/* All ways to the return have an end before it. */
+/* Finds an end before the return on every way to it.  0 or -ENOENT. */
 static int cover(struct walk *w, const struct step *s, struct probe_exits *out)
 {
 	struct cover c = {.walk = w, .out = out};

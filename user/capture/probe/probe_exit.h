@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * probe_exit.h - where a function ends: the instructions of its own at which a probe can read what
- * it returns, without a change of anything on the stack.
+ * probe_exit.h - finds the ends of a function: instructions at which a probe can read the returned
+ * value without any change to the stack.
  *
  * Pure: bytes in, an answer out.
  */
@@ -14,43 +14,43 @@
 
 #define PROBE_EXITS_MOST 64
 
-/* Bytes as they are loaded at an address, at most n.  Returns how many. */
+/* Reads the bytes loaded at an address, at most n.  Returns how many. */
 typedef size_t probe_read_fn(void *context, uint64_t address, uint8_t *bytes, size_t n);
 
-/* A function and what surrounds it.  Addresses as its file has them. */
+/* A function and the code around it.  Addresses of its file, before loading. */
 struct probe_function {
 	probe_read_fn *read;
-	/* The function whose address a slot of the linkage table holds: of the same code, or 0. May
-	 * be NULL. */
+	/* The function that a slot of the linkage table leads to; 0: not one of this file.  May be
+	 * NULL. */
 	uint64_t (*linked)(void *context, uint64_t slot);
 	void *context;
 	uint64_t entry;
-	uint64_t size;	     /* 0 not known */
-	uint64_t first, end; /* the loaded code that it lies in, and never leaves */
-	/* What is read at its ends: a pointer that it returns (0: it hands out nothing) and not
-	 * only a number of 32 bits; and what lies in memory. */
+	uint64_t size;	     /* in bytes; 0: not known */
+	uint64_t first, end; /* the segment of loaded code, which the function never leaves */
+	/* pointer: the probe reads a returned pointer (NULL: nothing is handed out), not only a
+	 * number of 32 bits.  memory: the probe also reads memory, so no end may lie before a write
+	 * to it. */
 	bool pointer, memory;
-	bool returns_only; /* no other ends are wanted */
-	uint64_t
-		begun; /* where calls are seen to begin: no end can be seen there, too; 0 nowhere */
+	bool returns_only; /* accept return instructions only */
+	uint64_t begun;	   /* the probe that sees calls begin: no end may lie there; 0: none */
 };
 
 struct probe_exit {
 	uint64_t address;
-	uint32_t height; /* bytes from the stack pointer there to the return address */
-	uint8_t result;	 /* which register has what the call returns, as the processor numbers them
-			  */
-	uint8_t when;	 /* enum probe_when */
-	uint8_t condition; /* of the branch that it is, as the processor numbers them */
-	bool cheap;	   /* the kernel emulates the instruction there */
-	/* In a part that may be another function's, too: it ends calls that nobody saw begin. */
+	uint32_t height;   /* bytes from the stack pointer to the return address */
+	uint8_t result;	   /* register with the returned value, by the processor's number */
+	uint8_t when;	   /* enum probe_when */
+	uint8_t condition; /* of the branch at this address, by the processor's number */
+	bool cheap;	   /* the kernel emulates this instruction */
+	/* Lies outside of the function, in code that other functions may use too.  Calls pass here
+	 * whose beginning the probe at the entry did not see. */
 	bool shared;
 };
 
-/* Whoever comes by is at an end of the call */
+/* A call that reaches the address ends there ... */
 enum probe_when {
 	PROBE_ALWAYS,
-	PROBE_TAKEN, /* if the branch is taken */
+	PROBE_TAKEN, /* ... if the branch is taken */
 	PROBE_NOT_TAKEN,
 };
 
@@ -59,13 +59,16 @@ struct probe_exits {
 	struct probe_exit all[PROBE_EXITS_MOST]; /* by address */
 };
 
-/* Where a call of the function ends, wherever it goes: through parts that lie elsewhere, jump
- * tables, and functions of the same code that it leaves the rest to.  Each call comes by one of
- * them: its return instruction, or, where that can be shown, the last jump before it, after which
- * nothing but that is left to do; for the kernel emulates a jump, and single-steps a return. (Calls
- * that return the constant 0 for a pointer may come by none.) 0; -EBADMSG bytes on its way are no
- * instructions, or one lies within another; -ENOTSUP it goes on where only memory or a register
- * says; -E2BIG too long, or too many ends; -ENOENT it never ends; -ENOMEM. */
+/* Finds the ends of the function.  Follows its code into parts that lie elsewhere, through jump
+ * tables, and into functions of the same segment that it jumps to as its last call.
+ *
+ * Each call reaches one of the ends.  An end is the return instruction, or, where that is proven
+ * safe, the last jump before it.  A jump is better, because the kernel emulates a jump but
+ * single-steps a return.  (A call that returns NULL as a constant may reach no end.)
+ *
+ * 0; -EBADMSG bytes on the way are no instructions, or two instructions overlap; -ENOTSUP the next
+ * instruction depends on memory or a register in a way that cannot be followed; -E2BIG the function
+ * is too long or has too many ends; -ENOENT it never ends; -ENOMEM. */
 int probe_exits_find(const struct probe_function *function, struct probe_exits *out);
 
 #endif

@@ -1,42 +1,44 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * probe_point.c - at which instruction of a function a probe may sit, and what its code tells.
+ * probe_point.c - chooses the instruction of a function for a probe, and reads facts from its code.
  *
  * Where a probe may sit
  *
- * The kernel puts a breakpoint over the first byte of an instruction.  When it is hit, the kernel
- * either emulates that instruction, or has the thread single-step a copy of it elsewhere: a second
- * trap, which costs ten times as much.  So the instruction sets the price, and a function may well
- * be watched at another one than its first, if nothing that the probe is asked for has changed
- * until then:
+ * The kernel puts a breakpoint over the first byte of an instruction.  When the breakpoint is hit,
+ * the kernel emulates the instruction, or lets the thread single-step a copy of it elsewhere.  The
+ * single step is a second trap, which costs ten times as much.  So the instruction sets the price.
+ * A probe may sit behind the first instruction if three things still hold there:
  *
- *  - Each call comes by once.  The way from the entry to the probe has no branch, and no branch of
- *    the function leads to the way or to the probe.  The probe may sit on a branch.
- *  - The wanted arguments are still in registers of arguments, perhaps moved from one to another,
- *    which is told.  Memory is as the caller left it: an instruction that writes anywhere but to
- *    other registers and the flags is not passed.  (Through an argument it may write if there is a
- *    return probe: what pointers lead to is then read at the return.)
- *  - The stack is as at the entry.  A return probe replaces what is at *(rsp): anything but the
- *    return address there, and it destroys a value of the program.  An entry probe would survive
- *    `sub $8,%rsp`, but then *(rsp) no longer tells the caller, which is half of what we want to
- *    know, and few functions would gain (11 of the 1370 of SQLite).  So none is passed.  But a
- *    function that only calls another and returns what that returns, as sqlite3_prepare_v2 does, is
- *    watched at the entry of the other: the return address there tells which function called, and
- *    the caller of that is a known distance away.
+ *  - Each call reaches the probe exactly once.  The way from the entry to the probe has no branch,
+ *    and no branch of the function leads to the way or to the probe.  The probe itself may sit on a
+ *    branch.
+ *  - The wanted arguments are still in argument registers.  If one was moved to another argument
+ *    register, the answer says so (holder).  Memory is as the caller left it: the probe does not
+ *    sit behind an instruction that writes to anything but registers and flags.  (With a return
+ *    probe, a write through an argument is allowed: memory behind pointers is then read at the
+ *    return.)
+ *  - The stack is as at the entry.  A return probe replaces the word at *(rsp).  If that word is
+ *    not the return address, the probe destroys a value of the program.  An entry probe would
+ *    survive `sub $8,%rsp`, but *(rsp) would no longer be the caller's address, which is half of
+ *    what we want to know.  Few functions would gain (11 of the 1370 of SQLite), so a probe never
+ *    sits behind such an instruction.  A wrapper, which only calls another function and returns its
+ *    result, as sqlite3_prepare_v2 does, is watched at the entry of the inner function.  The return
+ *    address there shows which wrapper called, and the wrapper's own return address lies at a known
+ *    distance.
  *
- * What compilers make of a function gives each instruction one height of the stack above the
- * return address, whichever way it is reached, for the instructions that follow rely on it.  A
- * branch that we cannot see (a jump table, a part of the function that was moved elsewhere) to an
- * instruction reached from the entry without a change of the stack therefore finds the return
- * address there too: at worst the call is counted again, and nothing of the program is harmed.
- * Still, what cannot be decoded as a whole is left alone, and its entry probed.
+ * In compiled code each instruction has one stack height above the return address, on every way to
+ * it: the instructions that follow rely on that height.  So a branch that we cannot see (from a
+ * jump table, or from a part of the function that was moved elsewhere) is harmless.  At an
+ * instruction that the walk reached without a change of the stack, it finds the return address too.
+ * At worst a call is counted twice.  Still, a function that cannot be decoded as a whole is probed
+ * at its entry.
  *
- * What is emulated (arch/x86/kernel/uprobes.c): nop, direct jumps and calls since Linux 3.16, push
- * of a whole register since 4.16.  Of these are not chosen, unless they are the entry:
- *  - nops of several bytes: emulated since 6.16 only; the one of five bytes is turned into a call,
- *    which overwrites what a leaf function keeps below rsp; `66 90` and others are refused.
- *  - calls: to emulate one left out the shadow stack until 6.18, which kills who uses it.
- *  - anything with a prefix that is not part of a plain `push %r8`...`push %r15`.
+ * The kernel emulates (arch/x86/kernel/uprobes.c) nop, direct jumps and calls since Linux 3.16, and
+ * push of a whole register since 4.16.  Three kinds are never chosen, except as the entry:
+ *  - nops of several bytes: emulated since 6.16 only.  The nop of five bytes is turned into a call,
+ *    which overwrites data that a leaf function keeps below rsp; `66 90` and others are refused.
+ *  - calls: until 6.18 the emulation left out the shadow stack, which kills a program that has one.
+ *  - anything with a prefix, except the prefix of a plain `push %r8`...`push %r15`.
  */
 #include <Zydis/Zydis.h>
 #include <errno.h>
@@ -57,7 +59,7 @@ static void decoder_init(ZydisDecoder *decoder)
 	ZydisDecoderInit(decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 }
 
-/* 0, or -ENODATA cut off, -EBADMSG no instruction. */
+/* 0; -ENODATA: the instruction is cut off; -EBADMSG: no instruction. */
 static int decode(const ZydisDecoder *decoder, const uint8_t *code, size_t n,
 		  struct instruction *out)
 {
@@ -72,7 +74,7 @@ static int decode(const ZydisDecoder *decoder, const uint8_t *code, size_t n,
 	return status == ZYDIS_STATUS_NO_MORE_DATA ? -ENODATA : -EBADMSG;
 }
 
-/* Bytes of one instruction. */
+/* code: the bytes of a single instruction, here and below. */
 static bool is_push(const uint8_t *code, size_t length)
 {
 	return (length == 1 && (code[0] & 0xf8) == 0x50) ||
@@ -112,7 +114,7 @@ static const struct {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The bit of an argument's register; 0 it is none. */
+/* The bit of an argument register; 0: another register. */
 static unsigned int argument_of(ZydisRegister reg)
 {
 	for (size_t i = 0; i < COUNT(argument_registers); i++)
@@ -131,7 +133,7 @@ static bool writes(const ZydisDecodedOperand *operand)
 	return operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
 }
 
-/* Which registers hold what the caller gave: bits of enum probe_argument for each argument. */
+/* For each argument, the registers that hold its value: bits of enum probe_argument. */
 struct holders {
 	unsigned int of[PROBE_ARGUMENTS];
 };
@@ -142,7 +144,8 @@ static void holders_init(struct holders *h)
 		h->of[i] = argument_registers[i].argument;
 }
 
-/* An instruction changes registers; one that copies a whole one adds a place to find it. */
+/* Updates the holders: a changed register loses its argument, and a copy of a whole register adds a
+ * holder. */
 static void holders_step(struct holders *h, const struct instruction *in)
 {
 	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
@@ -173,7 +176,7 @@ static bool holders_have(const struct holders *h, unsigned int arguments)
 	return true;
 }
 
-/* Where each argument is; its own register if it is there. */
+/* Writes a holder of each argument, its own register if possible. */
 static void holders_tell(const struct holders *h, uint8_t *holder)
 {
 	for (size_t i = 0; i < PROBE_ARGUMENTS; i++) {
@@ -192,7 +195,7 @@ static bool is_argument_memory(const ZydisDecodedOperand *operand)
 	       operand->mem.index == ZYDIS_REGISTER_NONE;
 }
 
-/* Is what the operand changes of no concern?  rip goes on with each instruction. */
+/* May a probe sit behind a change of this operand?  Refuses rip too, which only branches change. */
 static bool operand_passes(const ZydisDecodedOperand *operand, bool may_store)
 {
 	ZydisRegister reg;
@@ -205,7 +208,7 @@ static bool operand_passes(const ZydisDecodedOperand *operand, bool may_store)
 	return reg != ZYDIS_REGISTER_RSP && reg != ZYDIS_REGISTER_RIP;
 }
 
-/* Kinds that do nothing but to compute, move and compare. */
+/* Is the instruction of a kind that only computes, moves and compares? */
 static bool is_plain(const ZydisDecodedInstruction *is)
 {
 	static const ZydisInstructionCategory plain[] = {
@@ -243,7 +246,8 @@ static bool is_null_test(const struct instruction *in)
 	       in->operands[1].reg.value == ZYDIS_REGISTER_RDI;
 }
 
-/* After `test %rdi,%rdi` comes `je` at .at: what follows is cheap too, and NULL spared the trap. */
+/* If a `je` at *at follows `test %rdi,%rdi`, moves *at behind it, if the next instruction is cheap
+ * too.  A call with NULL then does not trap. */
 static bool step_over_null(const ZydisDecoder *decoder, const uint8_t *code, size_t n, size_t *at)
 {
 	struct instruction in;
@@ -258,7 +262,7 @@ static bool step_over_null(const ZydisDecoder *decoder, const uint8_t *code, siz
 	return true;
 }
 
-/* The first cheap instruction on the way from the entry. */
+/* Finds the first cheap instruction on the way from the entry. */
 static bool walk(const ZydisDecoder *decoder, const uint8_t *code, size_t n, bool with_return,
 		 unsigned int arguments, struct probe_point *out)
 {
@@ -288,8 +292,8 @@ static bool walk(const ZydisDecoder *decoder, const uint8_t *code, size_t n, boo
 	return false;
 }
 
-/* Does a branch lead to the first bytes, up to last?  Yes if the code cannot all be decoded; its
- * end may be cut off. */
+/* Does a branch lead to the bytes from 0 to last?  True also if an instruction cannot be decoded,
+ * but the last one may be cut off. */
 static bool is_target(const ZydisDecoder *decoder, const uint8_t *code, size_t n, size_t last)
 {
 	ZydisDecodedInstruction is;
@@ -337,7 +341,7 @@ struct probe_point probe_point_choose(const uint8_t *code, size_t n, bool with_r
 	return point;
 }
 
-/* By how much an instruction lowers rsp and does nothing else; 0 it is another. */
+/* By how many bytes the instruction lowers rsp, if it does nothing else; 0: another instruction. */
 static uint32_t lowers_stack(const struct instruction *in)
 {
 	bool of_rsp = in->operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
@@ -352,7 +356,7 @@ static uint32_t lowers_stack(const struct instruction *in)
 	return 0;
 }
 
-/* Does the function only give the stack back, `add $stack,%rsp; ret`, from here on? */
+/* Is the rest of the function only `add $stack,%rsp; ret`? */
 static bool only_returns(const ZydisDecoder *decoder, const uint8_t *code, size_t n, uint32_t stack)
 {
 	struct instruction in;
@@ -367,7 +371,7 @@ static bool only_returns(const ZydisDecoder *decoder, const uint8_t *code, size_
 	return !decode(decoder, code, n, &in) && in.is.mnemonic == ZYDIS_MNEMONIC_RET;
 }
 
-/* The first call on the way, if all before it only prepares that. */
+/* Finds the first call on the way, if all instructions before only prepare it. */
 static bool walk_to_call(const ZydisDecoder *decoder, const uint8_t *code, size_t n,
 			 unsigned int arguments, struct probe_inner *out)
 {
@@ -406,18 +410,18 @@ int probe_point_inner(const uint8_t *code, size_t n, unsigned int arguments,
 	    !out->stack || !only_returns(&decoder, code + out->after, n - out->after, out->stack) ||
 	    is_target(&decoder, code, n, n))
 		return -ENOENT;
-	out->stack += 8; /* the other's return address */
+	out->stack += 8; /* the inner function's return address */
 	return 0;
 }
 
 /*
- * What an accessor returns, by running it with values that are known only by where they come from.
+ * probe_field_of runs an accessor with symbolic values: of each value only its origin is known.
  */
 enum origin {
 	FROM_ELSEWHERE,
 	FROM_ARGUMENT, /* the pointer itself */
-	FROM_FIELD,    /* what the pointer leads to */
-	FROM_COMPARE,  /* whether a field has a value */
+	FROM_FIELD,    /* a field behind the pointer */
+	FROM_COMPARE,  /* the result of comparing a field with a value */
 };
 
 struct value {
@@ -428,8 +432,8 @@ struct value {
 struct machine {
 	const uint8_t *code;
 	size_t n, at;
-	struct value registers[16]; /* as the processor numbers them */
-	struct value flags;	    /* the last comparison: with NULL, or of a field */
+	struct value registers[16]; /* by the processor's numbers */
+	struct value flags;	    /* the last comparison: of the argument with 0, or of a field */
 };
 
 #define RAX 0
@@ -440,7 +444,7 @@ static bool is_high_byte(ZydisRegister reg)
 	return reg >= ZYDIS_REGISTER_AH && reg <= ZYDIS_REGISTER_BH;
 }
 
-/* -1 for what is no general register, or the second byte of one. */
+/* The processor's number of a general register; -1: another register, or AH, BH, CH or DH. */
 static int number_of(ZydisRegister reg)
 {
 	ZydisRegister all = whole(reg);
@@ -455,7 +459,7 @@ static uint64_t mask_of(unsigned int size)
 	return UINT64_MAX >> (64 - 8 * size);
 }
 
-/* A field of the object, if that is where a memory operand lies. */
+/* The field that a memory operand reads, if it lies in the object. */
 static struct value value_in_memory(const struct machine *m, const ZydisDecodedOperand *operand)
 {
 	int base = number_of(operand->mem.base);
@@ -503,7 +507,7 @@ static struct value value_of(const struct machine *m, const ZydisDecodedOperand 
 	}
 }
 
-/* The handlers: 0 go on, 1 the accessor has returned, -ENOENT it is none. */
+/* A handler of one mnemonic.  0: go on; 1: the accessor has returned; -ENOENT: no accessor. */
 typedef int (*step_fn)(struct machine *m, const struct instruction *in);
 
 static int set(struct machine *m, const ZydisDecodedOperand *operand, struct value value)
@@ -531,7 +535,7 @@ static int step_move(struct machine *m, const struct instruction *in)
 	return set(m, &in->operands[0], value_of(m, &in->operands[1]));
 }
 
-/* A result that is of no use to us: of xor, lea, pop. */
+/* xor, lea, pop: the result is of no use to us. */
 static int step_other(struct machine *m, const struct instruction *in)
 {
 	if (in->is.mnemonic == ZYDIS_MNEMONIC_XOR)
@@ -539,7 +543,7 @@ static int step_other(struct machine *m, const struct instruction *in)
 	return set(m, &in->operands[0], (struct value){0});
 }
 
-/* The flags after the comparison of a value with a number. */
+/* Sets the flags for the comparison of a value with a number. */
 static int compare(struct machine *m, struct value value, bool in_memory, int64_t number)
 {
 	uint64_t mask;
@@ -550,7 +554,8 @@ static int compare(struct machine *m, struct value value, bool in_memory, int64_
 	if (value.origin != FROM_FIELD)
 		return 0;
 	mask = mask_of(value.field.size);
-	/* A register may have been extended with zeros or with the sign: these agree on both. */
+	/* A register may hold the field extended by zeros or by its sign.  For numbers below the
+	 * sign bit both are equal. */
 	if (!in_memory && (number < 0 || (uint64_t)number > mask >> 1))
 		return 0;
 	m->flags = (struct value){FROM_COMPARE, value.field};
@@ -593,7 +598,7 @@ static int step_jump(struct machine *m, const struct instruction *in)
 	return 0;
 }
 
-/* Of the test for NULL, the way of those that are not. */
+/* Takes the way of a pointer that is not NULL: this jump is not taken. */
 static int step_jump_if_null(struct machine *m, const struct instruction *in)
 {
 	(void)in;
@@ -605,7 +610,7 @@ static int step_jump_unless_null(struct machine *m, const struct instruction *in
 	return m->flags.origin == FROM_ARGUMENT ? step_jump(m, in) : -ENOENT;
 }
 
-/* Of the mutex that guards the object: what a call may leave in registers is not known. */
+/* A call, such as one that locks the object's mutex, changes registers by the System V ABI. */
 static int step_call(struct machine *m, const struct instruction *in)
 {
 	static const unsigned int lost[] = {RAX, 1, 2, 6, RDI, 8, 9, 10, 11};

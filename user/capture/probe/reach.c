@@ -2,11 +2,11 @@
 /*
  * reach.c - see reach.h.
  *
- * A link of one process costs a tenth of a millisecond to make, whether or not the process maps the
- * file yet; to take it out waits for all processors and is left to another thread.  The link is the
- * process's: a program that another one of its threads replaced by exec has a new first thread, and
- * needs links anew.  Pages with breakpoints are copied by fork, and a child that has no link yet
- * runs over them without being seen.
+ * To attach a link of one process costs a tenth of a millisecond, whether or not the process maps
+ * the file yet.  To detach it, the kernel waits for all CPUs, so another thread does that.  A link
+ * belongs to the first thread of its process.  If another thread replaces the program by exec, the
+ * process has a new first thread and needs new links.  fork copies pages with breakpoints; a child
+ * that has no link yet runs over them unseen.
  */
 #include "user/capture/probe/reach.h"
 
@@ -22,15 +22,15 @@
 
 #include "user/base/table.h"
 
-#define RECONCILE_NS 5000000000ULL /* a lost record of a process is made up for so late */
-/* Bytes, and the first of the next: where one that follows a probe stands */
+#define RECONCILE_NS 5000000000ULL /* between two searches for processes whose record was lost */
+/* Bytes of the longest instruction, and one more: the address right behind it counts too. */
 #define INSTRUCTION_MOST 16
-#define REAP_MOST	 256 /* links of processes that ended that wait for each other, at most */
+#define REAP_MOST	 256 /* links of ended processes to collect for one thread */
 
 struct reached_file {
 	uint64_t device, inode;
 	struct reach_set *sets;
-	bool mapped; /* by one that is to carry its probes, at some time */
+	bool mapped; /* ready, or a process that is to carry its probes has mapped it */
 };
 
 struct reach_set {
@@ -52,7 +52,7 @@ struct carrier {
 };
 
 struct reach {
-	pthread_mutex_t lock; /* of all that follows */
+	pthread_mutex_t lock; /* protects all that follows */
 	enum reach_how how;
 	struct reach_host host;
 	struct table files;    /* struct reached_file, by device and inode */
@@ -60,9 +60,9 @@ struct reach {
 	struct probe_links *dead[REAP_MOST];
 	size_t dead_count;
 	uint64_t reconciled_ns;
-	uint32_t locked; /* no probe is put in while it is there */
-	bool left_out;	 /* some were not, for that */
-	int full; /* why a process could not get its probes, until that is told; 0 or -errno */
+	uint32_t locked; /* pid of a process with a locked memory map: attach no probe; 0: none */
+	bool left_out;	 /* some probes were not attached because of locked */
+	int full;	 /* why a process could not get its probes; 0 or -errno */
 	bool ready, told_full, told_wide, told_held;
 };
 
@@ -91,7 +91,7 @@ static bool is_held(struct reach *r)
 	return r->locked;
 }
 
-/* One that is gone needs none. */
+/* Attaches the set in a process.  -ESRCH is no error: a process that is gone needs no probes. */
 static void attach_in(struct reach_set *set, struct carrier *c)
 {
 	struct probe_programs programs = set->programs;
@@ -124,7 +124,7 @@ static int attach_everywhere(struct reach_set *set)
 				       set->count);
 }
 
-/* All that wait for each other, in a thread that nobody waits for. */
+/* Detaches many links in parallel, in a thread that nobody joins. */
 static void *detach_dead(void *context)
 {
 	struct probe_links **links = context;
@@ -201,7 +201,7 @@ static void forget(struct reach *r, uint32_t pid)
 	free(c);
 }
 
-/* What others like it map it may map soon. */
+/* The process may soon map the files that other selected processes map, so it gets their probes. */
 static void attach_hoped(struct reach *r, struct carrier *c)
 {
 	struct table_slot *slot;
@@ -338,12 +338,12 @@ static void follow(struct reach *r, const struct raw_task *task)
 
 	switch (task->what) {
 	case TASK_FORKED:
-		forget(r, task->pid); /* an older one of that number, whose end was not heard */
+		forget(r, task->pid); /* an older process with this pid, whose end was missed */
 		inherit(r, task->pid, task->other);
 		return;
 	case TASK_REPLACED:
 		c = table_get(&r->carriers, (struct table_key){task->pid, 0});
-		if (c && task->other) /* by another thread than the first */
+		if (c && task->other) /* exec by another thread than the first */
 			drop_links(r, c);
 		join(r, task->pid);
 		return;
@@ -362,7 +362,7 @@ void reach_task(struct reach *r, const struct raw_task *task)
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* --- what was not heard ----------------------------------------------------------------------- */
+/* --- processes whose records were lost -------------------------------------------------------- */
 
 static bool maps(uint32_t pid, const struct reached_file *f)
 {
@@ -471,7 +471,7 @@ bool reach_is_at(struct reach *r, uint64_t inode, uint64_t offset)
 	return is;
 }
 
-/* Whoever was left out. */
+/* Attaches the probes that were left out. */
 static void attach_all(struct reach *r)
 {
 	struct table_slot *slot, *file;
@@ -528,7 +528,7 @@ size_t reach_carriers(struct reach *r)
 /* --- sets --------------------------------------------------------------------------------------
  */
 
-/* Those who map the file already, or are to have it ready. */
+/* Attaches a new set in the processes that map its file already, or for which the file is ready. */
 static int attach_set(struct reach_set *set)
 {
 	struct reach *r = set->reach;
@@ -634,7 +634,7 @@ static struct reach *reach_of(struct reach_set *const *sets, size_t n)
 	return NULL;
 }
 
-/* Nobody waits for the kernel under the lock. */
+/* Collects the links under the lock and detaches them after it: the kernel may take long. */
 void reach_remove_all(struct reach_set *const *sets, size_t n)
 {
 	struct reach *r = reach_of(sets, n);
@@ -730,7 +730,7 @@ void reach_close(struct reach *r)
 	if (!r)
 		return;
 	links = calloc(links_in_all(r) + 1, sizeof(*links));
-	if (links) /* without memory the end of the process does it */
+	if (links) /* without memory the end of dbleak detaches them */
 		take_all(r, links);
 	free(links);
 	free_carriers(r);
