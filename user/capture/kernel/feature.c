@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * feature.c - what this host allows, found by trying and never by a version number.
+ * feature.c - finds what this host allows, by trying and never by a version number.
  *
- * A try loads a program of a few instructions that does nothing, attaches it where it must prove
- * that it can, and closes it again.  Decides nothing for the other files: kernel.c tries its own
- * programs; here is the explanation when that fails.
+ * A try loads a program of a few instructions that does nothing, attaches the program if attaching
+ * is what may fail, and closes it again.  kernel_load.c chooses the door by loading its own
+ * programs; this file explains a failure.  The kernel_*.c files ask here before they use an
+ * iterator or uprobe.multi.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -38,14 +39,15 @@
 
 static struct btf *types; /* of the running kernel, kept between tries */
 
-/* --- programs of nothing ----------------------------------------------------------------- */
+/* --- programs that do nothing ------------------------------------------------------------ */
 
 static const struct bpf_insn return_0[] = {
 	{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
 	{.code = BPF_JMP | BPF_EXIT},
 };
 
-/* Kernels say all of these of what they do not know; 524 is their own ENOTSUPP. */
+/* Kernels return any of these for a feature that they do not know; 524 is the kernel's own
+ * ENOTSUPP. */
 static const char *reason(int err)
 {
 	static const int unknown[] = {-ENOENT, -EINVAL, -ENOSYS, -EOPNOTSUPP, -524};
@@ -63,7 +65,7 @@ static int kernel_types(void)
 	return types ? 0 : -errno;
 }
 
-/* What a tracing program of this kind hangs on, by its name in the kernel's types. */
+/* The BTF id of the attach target of a tracing program, by the target's name.  Negative: -errno. */
 static int target_id(enum bpf_attach_type attach, const char *name)
 {
 	const char *prefix = attach == BPF_TRACE_RAW_TP ? "btf_trace_"
@@ -141,7 +143,7 @@ static int try_iterator(const char *name, const union bpf_iter_link_info *over)
 	return err;
 }
 
-/* Socket storage must know the types of key and value. */
+/* Creates a socket storage map, which needs BTF types for its key and value. */
 static int create_storage(void)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
@@ -273,7 +275,8 @@ static int try_ring(char *detail)
 	return try_ring_of((uint32_t)sysconf(_SC_PAGESIZE));
 }
 
-/* Storage of the socket that comes as the first argument, as our own programs take it. */
+/* Loads a program that takes storage of the socket in its first argument, as our own programs do.
+ */
 static int try_storage(char *detail)
 {
 	int map = create_storage();
@@ -377,7 +380,7 @@ static int try_run_time(char *detail)
 	return 0;
 }
 
-/* A function of our own to put probes on, and to walk into them. */
+/* A function of our own: a try puts a probe on it and calls it. */
 static __attribute__((noinline)) void probed(void)
 {
 	__asm__ volatile("nop");
@@ -397,7 +400,7 @@ static int find_offset(struct dl_phdr_info *info, size_t size, void *context)
 	return 1; /* the program itself comes first */
 }
 
-/* Where it is in our file. */
+/* The offset of `probed` in our executable. */
 static uint64_t probed_offset(void)
 {
 	uint64_t offset = 0;
@@ -406,7 +409,8 @@ static uint64_t probed_offset(void)
 	return offset;
 }
 
-/* A program of uprobe.multi that counts its runs in the array map, or -errno. */
+/* Loads a program for uprobe.multi that counts its runs in the array map.  Returns a descriptor or
+ * -errno. */
 static int load_counter(int map)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts,
@@ -431,14 +435,14 @@ static int load_counter(int map)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The fields of the system call that older headers lack. */
+/* The part of bpf_attr for uprobe.multi links, which older headers lack. */
 struct link_uprobes {
 	uint32_t program, target, attach_type, flags;
 	uint64_t path, offsets, ref_counters, cookies;
 	uint32_t count, uprobe_flags, pid, reserved;
 };
 
-/* On our own process alone, as probes on others would be attached. */
+/* Attaches the counter to our own process only, in the way that probes are attached to others. */
 static int attach_counter(int program)
 {
 	uint64_t offset = probed_offset(), cookie = 1;
@@ -495,7 +499,7 @@ static int open_event(struct perf_event_attr *attr, pid_t pid, int cpu)
 	return fd < 0 ? -errno : fd;
 }
 
-/* What one CPU maps as code, of whatever process. */
+/* Opens the event for new code mappings of all processes on one CPU. */
 static int try_mapping_events(char *detail)
 {
 	struct perf_event_attr attr = {
@@ -510,7 +514,7 @@ static int try_mapping_events(char *detail)
 	return 0;
 }
 
-/* Without uprobe.multi each probe is such an event. */
+/* Opens a probe as a perf event: without uprobe.multi each probe is one. */
 static int try_probe_event(char *detail)
 {
 	struct perf_event_attr attr = {.config1 = (uint64_t)(uintptr_t) "/proc/self/exe",

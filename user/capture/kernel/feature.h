@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * feature.h - what this kernel allows, found by trying and never by a version number.
+ * feature.h - finds what this kernel allows, by trying and never by a version number.
  *
- * Each feature is tried once and the answer kept.  What is loaded for a try is gone when the
- * call returns.
+ * Each feature is tried once and the answer is kept.  A try leaves nothing loaded in the kernel.
  */
 #ifndef DBLEAK_CAPTURE_FEATURE_H
 #define DBLEAK_CAPTURE_FEATURE_H
@@ -31,44 +30,47 @@ enum feature_id {
 	FEATURES,
 };
 
-#define FEATURE_DETAIL 160 /* bytes of what a try found, its NUL included */
+#define FEATURE_DETAIL 160 /* bytes of the text that a try leaves, with its NUL */
 
 enum feature_need {
-	FEATURE_NEEDED,	     /* without it there is no report at all */
-	FEATURE_ALTERNATIVE, /* one of the doors is enough */
-	FEATURE_HELPFUL,     /* something is missing without it */
-	FEATURE_REMARK,	     /* dbleak does without */
+	FEATURE_NEEDED,	     /* no report at all without the feature */
+	FEATURE_ALTERNATIVE, /* a door: any one of the doors is enough */
+	FEATURE_HELPFUL,     /* a part is missing without the feature */
+	FEATURE_REMARK,	     /* dbleak works without the feature */
 };
 
+/* purpose, without and remedy are sentences without a full stop. */
 struct feature {
 	const char *name;
-	const char *purpose; /* what it is for: a sentence without its full stop, as the next two */
-	const char *without; /* what is missing without it */
-	const char *remedy;  /* how to get it */
+	const char *purpose; /* what the feature is for */
+	const char *without; /* what is missing without the feature */
+	const char *remedy;  /* how to get the feature */
 	enum feature_need need;
 };
 
-/* The sockets' door that would be used; the same names as kernel_door. */
+/* A door is a way for programs to see the messages of sockets.  Same names as kernel_door. */
 enum feature_door { FEATURE_DOOR_NONE, FEATURE_DOOR_TRACEPOINTS, FEATURE_DOOR_FEXIT };
 
 const struct feature *feature_about(enum feature_id id);
 
-/* 0: there; else the -errno of the try.  -EPERM and -EACCES may mean that only we may not. */
+/* 0: the kernel has the feature; else the -errno of the try.  -EPERM and -EACCES may mean only that
+ * dbleak lacks the rights. */
 int feature_try(enum feature_id id);
 
-/* What the try found, one clause of plain text; "" nothing to add.  Tries if not yet done. */
+/* A clause of plain text about the result; "": nothing to add.  Tries if not yet done. */
 const char *feature_detail(enum feature_id id);
 
-/* Not there, but for lack of rights we cannot know. */
+/* True: the try failed for lack of rights, so the kernel may still have the feature. */
 bool feature_is_untried(enum feature_id id);
 
+/* The door that dbleak would use. */
 enum feature_door feature_door(void);
 const char *feature_door_name(enum feature_door door);
 
-/* Whether processes and their database connections can be watched at all. */
+/* Can dbleak watch processes and their database connections at all? */
 bool feature_main_job(void);
 
-/* Frees what the tries keep; the answers stay. */
+/* Frees the memory of the tries; the answers stay. */
 void feature_close(void);
 
 #endif

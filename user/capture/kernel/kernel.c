@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * kernel.c - talks to the loaded programs and their maps.
+ * kernel.c - opens the kernel half, reads its rings and iterators, and writes its maps.
  */
 #include "user/capture/kernel/kernel.h"
 
@@ -25,14 +25,14 @@
 
 #define READ_BYTES		(256 << 10)
 #define FORGET_BATCH		256
-#define WALKS_MOST		64 /* of one map in one sweep: 32 MiB of records */
+#define WALKS_MOST		64 /* rounds over a map in one sweep: 32 MiB of records */
 #define BIRTHS_EACH_SWEEP	20
 #define BIRTHS_AT_START		256
-#define STACKS_NATIVE		100 /* of each process a second */
+#define STACKS_NATIVE		100 /* for each process in a second */
 #define STACKS_INTERPRETED	2000
-#define STACKS_NATIVE_ALL	2000 /* where every birth is told */
+#define STACKS_NATIVE_ALL	2000 /* with tell_all */
 #define STACKS_INTERPRETED_ALL	20000
-#define STACKS_NATIVE_HEAP	2000 /* where its allocator's calls are followed */
+#define STACKS_NATIVE_HEAP	2000 /* with heap_interval */
 #define STACKS_INTERPRETED_HEAP 500000
 #define STACK_BYTES_COPIED	8192
 #define OBJECTS_MOST		8	   /* beside the first */
@@ -45,7 +45,7 @@ struct comm_key {
 
 _Static_assert(FORGET_BATCH * sizeof(struct statement) <= READ_BYTES, "a batch fits the buffer");
 
-/* Producers that keep pace would have us drain for ever. */
+/* Limits a drain: programs that write as fast as we read would keep us here for ever. */
 #define DRAIN_NS    50000000ULL
 #define DRAIN_CLOCK 16 /* records between two looks at the clock */
 
@@ -57,14 +57,14 @@ struct kernel {
 	struct ring_buffer *walked;
 	struct ring_buffer *tasks;
 	struct bpf_link *scan;
-	/* NULL: the kernel refuses the iterator, so the walk over files, or over the map, stands
-	 * in. */
+	/* NULL: the kernel refuses the iterator, so a walk over files, or over the map, replaces
+	 * it. */
 	struct bpf_link *sweep_connections, *count;
 	struct bpf_link *sweeps[KERNEL_SWEEPS];
 	kernel_record_fn fn;	/* during a drain */
-	kernel_task_fn task_fn; /* during a drain of tasks, which may be another thread's */
+	kernel_task_fn task_fn; /* during a drain of tasks, perhaps in another thread */
 	void *task_context;
-	uint64_t drained, drain_end_ns; /* records so far; when it is enough, 0 never */
+	uint64_t drained, drain_end_ns; /* records so far; time to stop the drain, 0: no limit */
 	void *context;
 	char *buffer;
 	struct table forgotten; /* connection -> time before which its statements do not count */
@@ -77,8 +77,8 @@ struct kernel {
 	int hierarchy_count;
 };
 
-/* What only some need, in the background: the wire in the programs for TLS takes the verifier about
- * as long as all that is loaded at the start. */
+/* Programs for some hosts only, loaded in the background.  The protocol code in the TLS programs
+ * alone takes the verifier about as long as all programs of the start. */
 static const struct {
 	const char *programs[3];
 } more_programs[KERNEL_MORE] = {
@@ -183,7 +183,7 @@ static int resolve_hierarchies(struct kernel *k, const struct select *select)
 	return err;
 }
 
-/* The allocator's calls are followed: its maps get their size. */
+/* Sizes the maps of the allocator's blocks, if the allocator's calls are followed. */
 static int fill_heap(struct dbleak *skel, const struct kernel_options *o)
 {
 	struct dbleak__rodata *read_only = (struct dbleak__rodata *)skel->rodata;
@@ -232,7 +232,7 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
-/* Words of libbpf on standard error, for those who asked. */
+/* Prints libbpf's messages on standard error, for DBLEAK_DEBUG. */
 static int loud(enum libbpf_print_level level, const char *format, va_list args)
 {
 	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
@@ -248,7 +248,7 @@ static int fill_all(struct dbleak *maps, void *context)
 	const struct fill *f = context;
 	int err = fill_settings(f->kernel, maps, f->options);
 
-	/* Where iterators show the maps, nothing is written to the ring of walks. */
+	/* The kernel has map iterators, so nothing is written to the ring of walks. */
 	if (!err && !feature_try(FEATURE_MAP_ITERATOR))
 		err = bpf_map__set_max_entries(maps->maps.walk_ring, sysconf(_SC_PAGESIZE));
 	if (!err && select_is_empty(f->options->select))
@@ -307,7 +307,7 @@ static uint64_t monotonic_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 }
 
-/* libbpf takes records as long as new ones come, and has taken this one when we refuse more. */
+/* libbpf reads on as long as new records come.  -EAGAIN stops that; this record counts as read. */
 static int on_ring(void *context, void *data, size_t size)
 {
 	struct kernel *k = context;
@@ -591,8 +591,8 @@ int kernel_scan(struct kernel *k, uint32_t mode, kernel_record_fn fn, void *cont
 	return read_iterator(k, k->scan, fn, context);
 }
 
-/* Each round tells of what the last had no room for.  The bound keeps a map that fills faster than
- * it is read from holding up the caller: the rest is told of in the next sweep. */
+/* Each round hands over the elements that did not fit into the ring in the round before.  A map
+ * that fills faster than we read must not hold up the caller, so the next sweep takes the rest. */
 static int walk_map(struct kernel *k, enum kernel_sweep which, kernel_record_fn fn, void *context)
 {
 	struct bpf_program *p = loaded_program(&k->loaded, map_sweeps[which].walk);
@@ -634,7 +634,7 @@ int kernel_statements_forget(struct kernel *k, uint64_t connection, uint64_t bef
 	struct table_key key = {connection, 0};
 	uint64_t *before = table_get(&k->forgotten, key), now = now_boot();
 
-	if (before_ns > now) /* what it prepares from now on counts */
+	if (before_ns > now) /* statements prepared from now on still count */
 		before_ns = now;
 	if (!before) {
 		before = calloc(1, sizeof(*before));
@@ -648,8 +648,8 @@ int kernel_statements_forget(struct kernel *k, uint64_t connection, uint64_t bef
 	return 0;
 }
 
-/* One pass over the statements for all connections that were forgotten since the last: each on its
- * own would cost as much. */
+/* Removes the statements of all connections to forget in one pass over the map, because a pass for
+ * a single connection costs as much. */
 static void forget_statements(struct kernel *k)
 {
 	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts);
@@ -732,7 +732,7 @@ int kernel_processes(struct kernel *k, void (*fn)(void *, uint32_t, const struct
 	uint32_t key, next, *at = NULL;
 	struct process p;
 
-	/* The successor is taken first, so that a removal does not lose the place. */
+	/* Take the next key first: to remove this key would lose the position in the map. */
 	if (bpf_map_get_next_key(fd, NULL, &next))
 		return 0;
 	for (bool more = true; more;) {
@@ -845,7 +845,7 @@ uint64_t kernel_missed(struct kernel *k)
 		struct bpf_prog_info info = {};
 		uint32_t size = sizeof(info);
 
-		/* What a missed change of state would have told, the next sweep finds. */
+		/* The next sweep finds what a missed lifecycle program would have reported. */
 		if (kind == PROGRAM_LIFECYCLE || kind == PROGRAM_CLIENT)
 			continue;
 		if (!bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &size))
@@ -854,7 +854,7 @@ uint64_t kernel_missed(struct kernel *k)
 	return missed;
 }
 
-/* What kmalloc takes for so many. */
+/* The bytes that kmalloc uses for an object of this size. */
 static uint64_t slab_bytes(uint64_t bytes)
 {
 	uint64_t size = 64;
@@ -864,8 +864,9 @@ static uint64_t slab_bytes(uint64_t bytes)
 	return size > 64 && size * 3 / 4 >= bytes && size <= 256 ? size * 3 / 4 : size;
 }
 
-/* Socket storage, which memlock leaves out: before its value each element has a cache line and a
- * pointer, and each socket with any has a struct bpf_local_storage of 168 to 192 bytes. */
+/* Bytes of socket storage, which memlock does not count.  Each element has a cache line and a
+ * pointer before its value.  Each socket with storage has a struct bpf_local_storage of 168 to 192
+ * bytes. */
 static uint64_t storage_bytes(struct kernel *k)
 {
 	uint64_t mark = slab_bytes(72 + bpf_map__value_size(k->skel->maps.marks));

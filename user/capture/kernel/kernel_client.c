@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * kernel_client.c - talks to the maps of bpf/client.bpf.c.
+ * kernel_client.c - reads and writes the maps of bpf/clientlib/client.bpf.c.
  */
 #include "user/capture/kernel/kernel_client.h"
 
@@ -135,14 +135,14 @@ int kernel_client_clear_hits(struct kernel *k, uint32_t cookie)
 
 enum { BATCH = 512 };
 
-/* An element of a map, as it was when it was read. */
+/* Called with a copy of each element of a map. */
 typedef void element_fn(void *context, int map, const void *key, const void *value);
 
 static int each(int map, size_t key_size, size_t value_size, element_fn *fn, void *context)
 {
 	char *keys = calloc(BATCH, key_size), *values = calloc(BATCH, value_size);
 	int err = keys && values ? 0 : -ENOMEM;
-	uint64_t place = 0; /* a hash table's takes four bytes */
+	uint64_t place = 0; /* the kernel's position in the map; a hash table uses four bytes */
 	uint32_t n;
 
 	for (bool first = true; !err; first = false) {

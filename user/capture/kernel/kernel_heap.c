@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * kernel_heap.c - talks to the maps of bpf/heap.bpf.c.
+ * kernel_heap.c - reads and writes the maps of bpf/memory/heap.bpf.c.
  */
 #include "user/capture/kernel/kernel_heap.h"
 
@@ -35,7 +35,7 @@ static int load(struct kernel *k, struct probe_programs *programs)
 			kernel_more(k, MORE_HEAP_SESSION)->progs.heap_session);
 	else
 		err = kernel_more_wait(k, MORE_HEAP_PAIR);
-	programs->taxed = true; /* each allocation costs more than that */
+	programs->taxed = true; /* costs less than probes at each allocation of all processes */
 	if (!err && programs->session) {
 		programs->begun = bpf_program__fd(
 			kernel_more(k, MORE_HEAP_SESSION)->progs.heap_entered);
@@ -157,7 +157,7 @@ int kernel_heap_each(struct kernel *k, void (*fn)(void *, uint32_t, const struct
 	uint32_t key, next;
 	struct heap_process p;
 
-	/* The successor is taken first, so that a removal does not lose the place. */
+	/* Take the next key first: to remove this key would lose the position in the map. */
 	if (bpf_map_get_next_key(fd, NULL, &next))
 		return 0;
 	for (bool more = true; more;) {
@@ -174,7 +174,7 @@ int kernel_heap_forget_mappings(struct kernel *k, bool (*gone)(void *, uint32_t)
 	int fd = map_fd(k, "heap_mappings");
 	struct heap_mapping_key key, next;
 
-	/* The successor is taken first, so that a removal does not lose the place. */
+	/* Take the next key first: to remove this key would lose the position in the map. */
 	if (bpf_map_get_next_key(fd, NULL, &next))
 		return 0;
 	for (bool more = true; more;) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * kernel_library_heap.c - talks to the maps of bpf/library_heap.bpf.c.
+ * kernel_library_heap.c - reads and writes the maps of bpf/memory/library_heap.bpf.c.
  */
 #include "user/capture/kernel/kernel_library_heap.h"
 
@@ -84,7 +84,7 @@ int kernel_library_heap_each(struct kernel *k, kernel_balance_fn *fn, void *cont
 	struct library_balance balance;
 	struct library_key key, next;
 
-	/* The successor is taken first, so that a removal does not lose the place. */
+	/* Take the next key first: to remove this key would lose the position in the map. */
 	if (bpf_map_get_next_key(fd, NULL, &next))
 		return 0;
 	for (bool more = true; more;) {

@@ -2,8 +2,9 @@
 /*
  * kernel_load.c - see kernel_load.h.
  *
- * Two doors lead to the sockets and only trying tells which one a kernel has: each is loaded in
- * turn, with the other's programs left out, until one is taken.
+ * Two doors lead to the sockets (tracepoints, fexit), and only a try shows which one a kernel has.
+ * So the programs of each door are loaded in turn, without those of the other, until the kernel
+ * accepts.
  */
 #include "user/capture/kernel/kernel_load.h"
 
@@ -22,16 +23,15 @@
 #include "user/capture/kernel/loading.h"
 #include "user/capture/probe/probe.h"
 
-#define LARGE	 (2 << 20) /* bytes that malloc maps by themselves: less is taken again and again */
-#define LARGEST	 (32 << 20) /* the most that it lets itself be asked for */
+#define LARGE	 (2 << 20)  /* bytes from which malloc uses mmap; smaller blocks are reused */
+#define LARGEST	 (32 << 20) /* the highest such limit that malloc accepts */
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Programs of each door, in turn for the one part and the other; those of the other doors are not
- * loaded. */
+/* The programs of each door, alternately for the first and the second part. */
 static const struct {
 	const char *name;
 	const char *programs[4];
-	unsigned int arguments; /* only where tcp_recvmsg takes so many; 0 wherever it loads */
+	unsigned int arguments; /* only if tcp_recvmsg takes so many; 0: any number */
 } doors[] = {
 	{"tracepoints", {"socket_sent", "socket_received"}, 0},
 	{"fexit", {"tcp_sent", "tcp_received_nonblock", "unix_sent", "unix_received"}, 6},
@@ -40,11 +40,12 @@ static const struct {
 
 static const char *const lifecycle[] = {"socket_state",	   "process_forked", "process_replaced",
 					"process_renamed", "process_exited", "signal_taken"};
-/* Run by user space, to its end. */
+/* Programs that user space runs. */
 static const struct {
 	const char *name;
-	bool without_probes; /* also where only looking is done */
-	bool unless; /* only where the kernel refuses the feature, else only where it has it */
+	bool without_probes; /* also with look_only */
+	bool unless; /* load only if the kernel lacks the feature; else only if it has the feature
+		      */
 	enum feature_id feature;
 } sweeps[] = {
 	{"scan_files", .without_probes = true, .feature = FEATURE_FILE_ITERATOR},
@@ -59,7 +60,7 @@ static const struct {
 	{"walk_links", .unless = true, .feature = FEATURE_MAP_ITERATOR},
 	{"walk_handles", .unless = true, .feature = FEATURE_MAP_ITERATOR},
 };
-/* Attached file by file, as libraries are found. */
+/* Programs that are attached to each library file, when it is found. */
 static const char *const clients[] = {"client_entered", "client_left", "python_started"};
 
 static bool named(const char *name, const char *const *list, size_t n)
@@ -96,7 +97,8 @@ enum program_kind program_kind(const struct bpf_program *p)
 							  : PROGRAM_SOCKET;
 }
 
-/* The two parts take the verifier about as long.  -1: in neither. */
+/* The part that loads this program; -1: neither.  The verifier needs about the same time for both
+ * parts. */
 static int part_of(const char *name, size_t door)
 {
 	for (size_t i = 0; i < COUNT(doors[door].programs); i++)
@@ -122,7 +124,7 @@ static void choose(struct bpf_program *p, bool wanted)
 		bpf_program__set_expected_attach_type(p, attach_type_of(p));
 }
 
-/* Leaves the maps of another object to the first's. */
+/* Makes another object use the maps of the first. */
 static int share_maps(struct dbleak *maps, struct dbleak *more)
 {
 	struct bpf_map *m;
@@ -155,7 +157,7 @@ void loaded_close(struct loaded *l)
 	memset(l->parts, 0, sizeof(l->parts));
 }
 
-/* All in one object, which takes one processor's time only once. */
+/* Loads all programs in one object: on a single processor two objects would take longer. */
 static int open_whole(struct loaded *l, size_t door, bool look_only, loaded_fill_fn *fill,
 		      void *context)
 {
@@ -185,7 +187,7 @@ static int open_part(struct loaded *l, int part, size_t door)
 	return share_maps(l->maps, l->parts[part]);
 }
 
-/* The maps first, then the programs side by side. */
+/* Loads the maps first, then the two parts in parallel. */
 static int open_parts(struct loaded *l, size_t door, loaded_fill_fn *fill, void *context)
 {
 	struct loading *other = NULL;
@@ -221,8 +223,8 @@ static int try_door(struct loaded *l, size_t door, bool look_only, loaded_fill_f
 	return err;
 }
 
-/* Whether a function of the kernel takes so many arguments, as its types say.  They say it at once,
- * where the verifier reads a whole program first. */
+/* Does a kernel function take so many arguments, by the kernel's BTF?  BTF answers at once, while
+ * the verifier would read a whole program first. */
 static bool kernel_takes(const char *function, unsigned int arguments)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -242,17 +244,17 @@ static bool fits(size_t door)
 	return !doors[door].arguments || kernel_takes("tcp_recvmsg", doors[door].arguments);
 }
 
-/* A hook that a kernel lacks shows as one of these; anything else would fail at each door.  Of one
- * that takes other arguments the verifier says EACCES. */
+/* Does the error mean that the kernel lacks this door's hooks?  Any other error would come at each
+ * door.  The verifier gives EACCES for a hook that takes other arguments. */
 static bool is_absent(int err, size_t door)
 {
 	return err == -ESRCH || err == -ENOENT || err == -ENOTSUP || (err == -EACCES && door > 0);
 }
 
 /*
- * Each object reads the kernel's types anew, 12 MB in all, and a page touched for the first time
- * may cost ten times its read.  So what one load gives back the next one takes, in whatever thread
- * it is; when the last is done the memory goes back to the kernel.
+ * Each object reads the kernel's types anew, 12 MB in all.  To touch a new page may cost ten times
+ * as much as reading into it.  So malloc keeps the memory that one load frees, and the next load
+ * reuses it, in any thread.  After the last load the memory goes back to the kernel.
  */
 static void keep_memory(bool keep)
 {

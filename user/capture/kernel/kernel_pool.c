@@ -107,7 +107,7 @@ void kernel_pool_forget_all(struct kernel_pool *p, uint32_t pid)
 	int fd = map_fd(p, "pools_sampled");
 	struct pool_key key, next;
 
-	/* The successor is taken first, so that a removal does not lose the place. */
+	/* Take the next key first: to remove this key would lose the position in the map. */
 	if (bpf_map_get_next_key(fd, NULL, &next))
 		return;
 	for (bool more = true; more;) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * kernel_stack.c - talks to the maps of bpf/stack.bpf.c.
+ * kernel_stack.c - reads and writes the maps of bpf/stack/stack.bpf.c.
  */
 #include "user/capture/kernel/kernel_stack.h"
 

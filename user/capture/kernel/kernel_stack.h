@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * kernel_stack.h - what the loaded kernel half is told about the stacks it takes.
+ * kernel_stack.h - tells the loaded kernel half how to take stacks.
  *
- * 0 or -errno each.
+ * Each function returns 0 or -errno.
  */
 #ifndef DBLEAK_CAPTURE_KERNEL_STACK_H
 #define DBLEAK_CAPTURE_KERNEL_STACK_H
@@ -12,22 +12,24 @@
 #include "user/capture/kernel/kernel.h"
 #include "user/capture/probe/probe.h"
 
-/* From now on the process's stacks are taken so, and those of children it forks. */
+/* Sets how stacks of this process, and of children that it forks from now on, are taken. */
 int kernel_runtime_set(struct kernel *k, uint32_t pid, const struct runtime_process *runtime);
-/* What is known of it.  -ENOENT: nothing. */
+/* Reads that setting back.  -ENOENT: none. */
 int kernel_runtime_get(struct kernel *k, uint32_t pid, struct runtime_process *runtime);
-/* -ENOENT: there was nothing to forget. */
+/* -ENOENT: nothing was set. */
 int kernel_runtime_forget(struct kernel *k, uint32_t pid);
-/* A stack's id is unknown here: the stack is sent anew when it is met again. */
+/* Call for a stack id that user space does not know: the kernel then sends that stack again when it
+ * next takes it. */
 int kernel_stack_forget(struct kernel *k, uint64_t id);
-/* Where the return addresses lie in copied stacks whose raw_stack.shape is this key: those whose
- * addresses were sent before are not copied again. */
+/* Sets where the return addresses lie in copied stacks whose raw_stack.shape is this key.  The
+ * kernel then does not copy a stack again whose return addresses it has sent before. */
 int kernel_stack_shape(struct kernel *k, uint64_t key, const struct stack_shape *shape);
 
-/* Where the Python with this index keeps what; before a process is set to it. */
+/* Sets the field offsets of the Python build with this index.  Call before a process is set to it.
+ */
 int kernel_python_row(struct kernel *k, uint32_t index, const struct python_row *row);
-/* The program for where interpreters start, with a row's index as the cookie.  Its descriptor stays
- * the kernel's.  -ENOTSUP where only looking is done. */
+/* The program for probes at the start of interpreters; the cookie is a row's index.  k keeps the
+ * descriptor.  -ENOTSUP with look_only. */
 int kernel_python_programs(struct kernel *k, struct probe_programs *programs);
 
 #endif

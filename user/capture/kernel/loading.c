@@ -35,7 +35,7 @@ struct loading *loading_begin(struct bpf_object *object)
 	if (!l)
 		return NULL;
 	l->object = object;
-	/* Whoever waits in poll(2) is to be woken by signals, not this thread. */
+	/* Block all signals in the new thread: they must wake the thread that waits in poll(2). */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	err = pthread_create(&l->thread, NULL, load, l);

@@ -839,11 +839,10 @@ static int check(struct walk *w)
  * The kernel single-steps a return, so an instruction before it that the kernel emulates makes a
  * cheaper end.  From the return, the walk goes back along all ways, and follows the returned value
  * (rax at the return) from register to register.  A way is done at a jump (or nop) that the kernel
- * emulates.
- * At that jump the value lies in a known register and the return address at a known distance.  Then
- * the call only restores registers.  A conditional jump counts only in the direction that leads to
- * the return; the BPF program reads that direction from the flags.  If a single way has no such
- * jump, for instance behind a call, the return itself is the end.
+ * emulates.  At that jump the value lies in a known register and the return address at a known
+ * distance.  Then the call only restores registers.  A conditional jump counts only in the
+ * direction that leads to the return; the BPF program reads that direction from the flags.  If a
+ * single way has no such jump, for instance behind a call, the return itself is the end.
  */
 struct back {
 	uint64_t address; /* before the instruction at this address: */
