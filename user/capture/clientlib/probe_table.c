@@ -2,15 +2,16 @@
 /*
  * probe_table.c - the table of client libraries.  Facts are from each library's own manual.
  *
- * Only functions are named that hand out or take back; what merely works on an object is named
- * where it joins a connection with its socket.  Several rows may tell of one object when one
- * function calls another: the object counts once, for the first to return it.
+ * The table names functions that hand out objects or take them back.  A function that only works on
+ * an object is named where it joins a connection with its socket, or gives it an SQL text.  One
+ * function may call another, so several rows may show one object.  The object counts once, for the
+ * first function that returns it.
  */
 #include "user/capture/clientlib/probe_table.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-/* What each row says in short. */
+/* Short forms of the rows. */
 #define CONNECTION(symbol_, handle_, ...)                                                 \
 	{                                                                                 \
 		.symbol = #symbol_, .role = PROBE_ACQUIRE, .resource = EV_RES_CONNECTION, \
@@ -71,10 +72,10 @@ static const struct probe_row libpq[] = {
 	RELEASE(PQconninfoFree, EV_RES_MEMORY),
 };
 
-/* libmariadb and libmysqlclient (both manuals, "C API Function Reference").  row_count is the
- * first field of MYSQL_RES in both.  libmariadb's calls for programs that do not block (manual,
- * "Non-Blocking API Reference") free results and statements by the ordinary calls; mysql_close is
- * also what it calls itself when it connects anew, and the handle lives on. */
+/* libmariadb and libmysqlclient (both manuals, "C API Function Reference").  row_count is the first
+ * field of MYSQL_RES in both.  libmariadb's calls for programs that do not block (manual,
+ * "Non-Blocking API Reference") free results and statements by the ordinary calls.  It also calls
+ * mysql_close itself when it connects anew, and the handle lives on. */
 #define MYSQL_RES_ CALLED("MYSQL_RES", "mysql_free_result"), .rows_after = 1
 static const struct probe_row mysql[] = {
 	CONNECTION(mysql_init, FROM_RETURN, CALLED("MYSQL", "mysql_close")),
@@ -99,8 +100,9 @@ static const struct probe_row mysql[] = {
 	RELEASE(mysql_stmt_close, EV_RES_STATEMENT, .flags = PROBE_BORN_INSIDE),
 };
 
-/* SQLite (sqlite.org/c3ref).  A failed open may still hand out a handle that must be closed; a
- * failed close has closed nothing, and close_v2 lets the handle live until its statements end. */
+/* SQLite (sqlite.org/c3ref).  A failed open may still hand out a handle that must be closed.  A
+ * failed close has closed nothing.  sqlite3_close_v2 lets the handle live until its statements end.
+ */
 #define SQLITE	    CALLED("sqlite3", "sqlite3_close")
 #define SQLITE_STMT CALLED("sqlite3_stmt", "sqlite3_finalize"), .parent = FROM_ARG1
 static const struct probe_row sqlite[] = {
@@ -169,8 +171,8 @@ static const struct probe_row hiredis[] = {
 	RELEASE(freeReplyObject, EV_RES_RESULT),
 };
 
-/* OpenSSL (SSL_read(3), SSL_write(3), SSL_free(3)).  Its rows hand out nothing: they tell what
- * goes through. */
+/* OpenSSL (SSL_read(3), SSL_write(3), SSL_free(3)).  Its rows hand out no objects: they show the
+ * plaintext of a connection. */
 #define TLS(symbol_, role_, ...)                                                    \
 	{                                                                           \
 		.symbol = #symbol_, .role = role_, .handle = FROM_ARG1, __VA_ARGS__ \

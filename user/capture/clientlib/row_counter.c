@@ -2,9 +2,9 @@
 /*
  * row_counter.c - where a copy of SQLite counts the rows that a statement has handed out.
  *
- * Each row makes what cursors have cached of the last one stale, by `p->cacheCtr = (p->cacheCtr +
- * 2) | 1`; a reset sets it to 1.  The field has moved from version to version, but no other code
- * reads like that: so the code itself is asked, and nothing else is believed.
+ * Each row makes the cursors' caches stale, by `p->cacheCtr = (p->cacheCtr + 2) | 1`; a reset sets
+ * the field to 1.  The field has moved from version to version, but no other code has this form.
+ * So the offset is read from the code itself, and no other source is believed.
  */
 #include "user/capture/clientlib/row_counter.h"
 
@@ -24,7 +24,7 @@ struct instruction {
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 };
 
-/* What has been seen of the four steps. */
+/* The last of the four steps that was seen. */
 enum stage { LOADED, ADDED, ODD, STORED };
 
 struct match {
@@ -100,7 +100,7 @@ static bool is_store(const struct instruction *in, const struct match *m)
 	       to->mem.disp.value == m->offset && is_value(m, &in->operands[1]);
 }
 
-/* Something in between that leaves both registers, and the way, alone. */
+/* Whether an instruction in between leaves both registers alone and does not branch. */
 static bool is_other(const struct instruction *in, const struct match *m)
 {
 	if (in->is.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE)
@@ -117,7 +117,7 @@ static bool is_other(const struct instruction *in, const struct match *m)
 	return true;
 }
 
-/* One more instruction after the load.  Whether all may still come. */
+/* Takes one more instruction after the load.  Returns whether the code may still match. */
 static bool take(struct match *m, const struct instruction *in)
 {
 	bool (*const wanted[])(const struct instruction *, const struct match *) = {is_add, is_or,
@@ -130,7 +130,7 @@ static bool take(struct match *m, const struct instruction *in)
 	return is_other(in, m);
 }
 
-/* Do all four steps begin with this instruction? */
+/* Whether all four steps begin with this instruction. */
 static bool begins(const ZydisDecoder *decoder, const uint8_t *code, size_t n, uint32_t *offset)
 {
 	struct match m = {.stage = LOADED};
@@ -151,7 +151,7 @@ static bool begins(const ZydisDecoder *decoder, const uint8_t *code, size_t n, u
 	       m.offset % sizeof(uint32_t) == 0;
 }
 
-/* `or $1` of a 32-bit register, whichever. */
+/* Whether the code is `or $1` of any 32-bit register. */
 static bool is_or_one(const uint8_t *code)
 {
 	return code[0] == 0x83 && (code[1] & 0xf8) == 0xc8 && code[2] == 1;

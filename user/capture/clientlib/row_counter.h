@@ -10,10 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A statement's u32 that is 1 before its first row and 2 more with each: its rows since it was
- * reset last are half of it.  Looks through the library's n bytes of code for the one place that
- * counts. 0 and where in the statement it is, -ENOENT there is none, -EEXIST there are several that
- * differ. */
+/* Finds the u32 in a statement that is 1 before its first row and grows by 2 with each row: half of
+ * it is the number of rows since the last reset.  Searches the library's n bytes of code for the
+ * one place that counts.  0 and its offset in the statement; -ENOENT: no such place; -EEXIST:
+ * several places that differ. */
 int row_counter_find(const uint8_t *code, size_t n, uint32_t *offset);
 
 #endif
