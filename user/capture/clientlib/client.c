@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * client.c - from a mapped file to probes in it, and from the ledger of handles to records.
+ * client.c - from a mapped file to the probes in it, and from the ledger of handles to records.
  *
- * A file is known for a library by what it exports.  Its probes come in two groups: connections
- * open and close rarely, and their probes stay; results and statements may come by the ten
- * thousand a second, and their probes are taken out when they cost more than the budget.
+ * The symbols that a file exports show which library it holds.  Connections open and close rarely,
+ * so their probes stay.  Results and statements may come by tens of thousands a second: their
+ * probes are removed when they cost more than the budget.
  */
 #include "user/capture/clientlib/client.h"
 
@@ -50,31 +50,32 @@
 #define TLS_AGAIN_MOST_NS (64 * SECOND_NS)
 #define DEEP_MOST	  200 /* files waiting for a look into their full symbol tables */
 #define BURY_EVERY_NS	  (10 * SECOND_NS)
-#define SOCKETS_NS	  (SECOND_NS / 20) /* a list of descriptors is that old at most ... */
-/* ... unless that would take more than one part in so many of the time. */
+#define SOCKETS_NS	  (SECOND_NS / 20) /* a list of descriptors is renewed at this age ... */
+/* ... or later: listing takes at most one part in so many of the time. */
 #define SOCKETS_SHARE 20
-/* New files of all processes together: some thousand libraries at once, or 10 that were made to
- * take long.  What is beyond waits, and sweeps and stacks have their turn meanwhile. */
+/* Time for the first look into new files, for all processes together.  A burst is enough for some
+ * thousand libraries, or for 10 files made to take long.  Files beyond it wait, so that sweeps and
+ * stacks get their turn. */
 #define LOOKS_BURST_NS	(SECOND_NS / 2)
-#define LOOKS_SHARE	4 /* then one part in so many of the time */
+#define LOOKS_SHARE	4 /* after the burst: one part in so many of the time */
 #define BUDGET_EVERY_NS (SECOND_NS / 4)
-#define BURST_NS	(2 * SECOND_NS) /* what was not spent in so long may be spent at once */
+#define BURST_NS	(2 * SECOND_NS) /* this much budget may be saved up */
 #define EXIT_SWEEP_NS	(SECOND_NS / 20)
-#define RUNS_ENOUGH	100		 /* of a program, to tell how long it takes */
-#define LEFT_NS		(30 * SECOND_NS) /* the sweeps have told all of a library that was left */
-#define LEFT_LEAST_NS	(5 * SECOND_NS)	 /* if cookies run out */
-#define LEFT_MOST	64 /* libraries that were left, before their cookies are taken back */
+#define RUNS_ENOUGH	100		 /* runs of a program, to know its average time */
+#define LEFT_NS		(30 * SECOND_NS) /* by then sweeps have reported a library that is left */
+#define LEFT_LEAST_NS	(5 * SECOND_NS)	 /* likewise, when cookies run out */
+#define LEFT_MOST	64		 /* unmapped libraries that may keep their cookies */
 
 enum group {
 	GROUP_CONNECTIONS,
 	GROUP_OBJECTS,
-	GROUP_RUNS, /* of statements: the first to be taken out */
+	GROUP_RUNS, /* of statements: the first to be removed */
 	GROUP_TLS_WRITE,
 	GROUP_TLS_READ,
 	GROUPS
 };
 
-/* One library in one file. */
+/* A library in one file. */
 struct attached {
 	struct attached *next;
 	const struct probe_library *library;
@@ -82,37 +83,37 @@ struct attached {
 	struct reach_set *sets[GROUPS];
 	uint32_t first; /* cookie */
 	uint32_t count;
-	uint64_t spent_ns[GROUPS];  /* by its probes so far */
-	uint64_t before_ns[GROUPS]; /* when the budget was looked at last */
-	double credit_ns;	    /* of its objects: may be spent before they are let go */
+	uint64_t spent_ns[GROUPS];  /* time that its probes took so far */
+	uint64_t before_ns[GROUPS]; /* the same at the last look at the budget */
+	double credit_ns;	    /* time that its object probes may still take */
 	struct table active;	    /* processes whose sites changed in this second */
-	size_t users;		    /* as many were in the last */
+	size_t users;		    /* how many did in the last second */
 	bool budgeted;
 	struct sqlite_fields fields;
 	struct probe_field eof;	       /* size 0: not known */
 	struct probe_field descriptor; /* of a connection's socket; size 0: not known */
 	struct object_fields sized;
-	uint64_t left_ns; /* since when nobody maps it any more, and its probes are out; 0 */
-	bool early;	  /* it was probed before anybody mapped it, and stays */
-	char refused_names[REFUSED_NAMES]; /* of functions that cannot be decoded whole, as find
-					      room */
+	uint64_t left_ns;		   /* when the last process unmapped it; 0: it is mapped */
+	bool early;			   /* probed before a process mapped it; its probes stay */
+	char refused_names[REFUSED_NAMES]; /* functions that cannot be decoded whole, cut to fit */
 };
 
-struct placed { /* a cookie in use */
+struct placed { /* a row with a probe: a cookie in use */
 	struct attached *of;
 	const struct probe_row *row;
-	uint64_t hits, ended; /* at its beginning, and at its ends */
-	uint32_t cost_ns;     /* of the trap and a program that only counts, */
-	uint32_t exit_ns;     /* and at an end */
-	bool returns;	      /* its ends are probed, too */
+	uint64_t hits, ended; /* counted at its beginning, and at its ends */
+	uint32_t cost_ns; /* of a hit at the beginning: the trap, and a program that only counts */
+	uint32_t exit_ns; /* of a hit at an end: the same */
+	bool returns;	  /* its ends are probed, too */
 	uint64_t offset;
 	struct probe probe;
-	uint32_t generation; /* how often the cookie was taken back */
+	uint32_t generation; /* how often the cookie was released */
 };
 
-/* What the programs take beyond one that only counts, at the entry and at the end. */
+/* Run time of the programs beyond that of a program that only counts, at the entry and at the end.
+ */
 struct program_cost {
-	struct kernel_client_runs canary; /* what was measured on our own functions */
+	struct kernel_client_runs canary; /* runs measured on our own functions */
 	uint64_t more_ns[2];
 };
 
@@ -144,16 +145,16 @@ struct clients {
 	bool measuring; /* statistics were turned on for program_cost */
 	struct attached *files;
 	struct placed placed[PROBES_MOST];
-	uint32_t used;	       /* no cookie from here on was ever in use */
-	size_t left;	       /* of files */
-	uint64_t left_cost_ns; /* of those that are forgotten */
+	uint32_t used;	       /* no cookie from this one on was ever in use */
+	size_t left;	       /* entries of `files` that are unmapped */
+	uint64_t left_cost_ns; /* of entries that are forgotten */
 	bool early, told_waiting, told_tls;
 	struct {
 		struct table held; /* process and descriptor -> connection */
 		uint64_t at_ns, took_ns;
 	} sockets;
-	struct table unread; /* results told of whose rows still wait: struct unread */
-	struct table pids;   /* that have sites */
+	struct table unread; /* reported results with rows still to be read: struct unread */
+	struct table pids;   /* processes that have sites */
 	struct sqlites *sqlites;
 	struct sizes *sizes;
 	struct waiting waiting[DEEP_MOST];
@@ -168,19 +169,19 @@ struct clients {
 	size_t tls_count;
 	struct table tls_users; /* processes with an encrypted connection: struct tls_user */
 	bool tls_refused, tls_begun;
-	bool tls_waits; /* a connection wants them, but the programs are still being loaded */
-	uint64_t tls_since_ns;	  /* programs are loaded */
-	uint8_t code[CODE_BYTES]; /* of the function looked at */
+	bool tls_waits; /* a connection needs them, but the programs are still being loaded */
+	uint64_t tls_since_ns;	  /* when the programs were loaded; 0: not yet */
+	uint8_t code[CODE_BYTES]; /* code of the function looked at */
 	uint64_t budget_at_ns, users_at_ns;
 	uint64_t buried_ns, swept_ns;
 	bool stepped_down;
-	bool dead; /* a process with sites is gone, its objects are still in the ledger */
+	bool dead; /* a process with sites ended; its objects are still in the ledger */
 };
 
 struct unread {
 	struct handle_key key;
 	struct ev_handle ev;
-	uint64_t eof; /* in the object */
+	uint64_t eof; /* offset in the object */
 };
 
 static uint64_t now_boot(void)
@@ -225,7 +226,7 @@ static unsigned int argument_bits(const struct probe_row *row)
 	       bits[row->text & ~FROM_OUT];
 }
 
-/* Where a probe goes, and what it finds there. */
+/* The place of a probe, and where the arguments are there. */
 struct spot {
 	uint64_t offset; /* in the file */
 	bool cheap;
@@ -234,7 +235,8 @@ struct spot {
 	uint8_t holder[PROBE_ARGUMENTS];
 };
 
-/* The function only calls another, whose entry is cheap: it is watched there. */
+/* A function that only calls another one is probed at the other's entry, if a probe there is cheap
+ * (the kernel emulates the instruction). */
 static bool choose_inner(struct elf_file *elf, const struct elf_symbol *symbol, const uint8_t *code,
 			 unsigned int arguments, struct spot *spot)
 {
@@ -264,15 +266,16 @@ static bool choose_inner(struct elf_file *elf, const struct elf_symbol *symbol, 
 	return true;
 }
 
-/* The whole function is looked at: a jump back to its beginning may come from anywhere in it.
- * Where its size is not known, or too large, it is the entry. */
+/* Chooses where to probe a function.  A jump back to its beginning may come from anywhere in it, so
+ * all of it is decoded.  A function whose size is not known, or too large, is probed at its entry.
+ */
 static struct spot choose_spot(struct clients *c, struct elf_file *elf,
 			       const struct elf_symbol *symbol, const struct probe_row *row,
 			       bool returns)
 {
 	struct spot spot = {.offset = symbol->offset, .holder = {1, 2, 3, 4, 5, 6}};
 	unsigned int arguments = argument_bits(row);
-	bool tls = row->role >= PROBE_TLS_WRITE; /* whose programs know where to look */
+	bool tls = row->role >= PROBE_TLS_WRITE; /* these read the argument registers */
 	struct probe_point at;
 	ssize_t n;
 
@@ -293,7 +296,7 @@ static struct spot choose_spot(struct clients *c, struct elf_file *elf,
 	return spot;
 }
 
-/* A value's source at the function's entry, as it is found at the spot. */
+/* Translates the place of a value at the function's entry into its place at the spot. */
 static uint8_t source_at(const struct spot *spot, uint8_t source)
 {
 	uint8_t argument = source & ~FROM_OUT;
@@ -319,8 +322,8 @@ static struct probe_field field_of(struct elf_file *elf, const char *name, bool 
 	return field;
 }
 
-/* From a file's first to its last function of a library: of a static copy, since linkers keep
- * together what was compiled together. */
+/* The code of a static copy, from the library's first to its last function in the file.  Linkers
+ * keep together what was compiled together. */
 struct span {
 	const char *prefix;
 	uint64_t first, end; /* offsets in the file; end 0: not known */
@@ -339,7 +342,8 @@ static void span_add(void *context, const char *name, const struct elf_symbol *s
 		s->end = symbol->offset + symbol->size;
 }
 
-/* With optimisation across files nothing is kept together, which shows in main(). */
+/* Link-time optimisation does not keep a library's functions together.  A main() between them shows
+ * this, and then there is no span. */
 static struct span span_of(struct elf_file *elf, const char *prefix)
 {
 	const char *const program = "main";
@@ -354,7 +358,7 @@ static struct span span_of(struct elf_file *elf, const char *prefix)
 	return s;
 }
 
-/* Where the library's own calls come from. */
+/* The range of code from which the library calls itself.  0 or -EBADMSG. */
 static int own_code(struct elf_file *elf, const struct elf_symbol *symbol, const struct span *span,
 		    uint64_t *start, uint64_t *size)
 {
@@ -365,7 +369,8 @@ static int own_code(struct elf_file *elf, const struct elf_symbol *symbol, const
 	return symbol->offset >= span->first ? 0 : -EBADMSG;
 }
 
-/* Looking at each request of a connection may come as dear as its results. */
+/* Probes at each request of a connection may cost as much as those of its results, so both are in
+ * one group. */
 static enum group group_of(const struct probe_row *row)
 {
 	bool requests = row->role == PROBE_USE && !(row->flags & PROBE_JOINS);
@@ -377,8 +382,9 @@ static enum group group_of(const struct probe_row *row)
 	return row->resource == EV_RES_CONNECTION && !requests ? GROUP_CONNECTIONS : GROUP_OBJECTS;
 }
 
-/* Another probe of the file sits there, for the calls of another function: this one is its next,
- * and needs no trap of its own.  1, 0 there is none, or -errno. */
+/* Two rows may share one probe point, for calls of different functions.  Then the new probe becomes
+ * the `next` of the older one and needs no trap of its own.  1: done; 0: no such probe; or -errno.
+ */
 static int chain(struct clients *c, const struct attached *a, uint32_t cookie)
 {
 	const struct placed *new = &c->placed[cookie];
@@ -404,7 +410,7 @@ static uint32_t rows_at(const struct attached *a, const struct probe_row *row)
 	return row->rows_after ? row->rows_after - 1U : UNKNOWN32;
 }
 
-/* Places of a group. */
+/* The probe places of one group. */
 struct places {
 	struct probe_place *all;
 	size_t count, room;
@@ -426,7 +432,7 @@ static int places_add(struct places *p, struct probe_place place)
 	return 0;
 }
 
-/* Where calls end that begin at the spot.  0, or they cannot be seen to. */
+/* Finds where calls end that begin at the spot.  0, or -errno: not all ends can be found. */
 static int find_exits(struct elf_file *elf, const struct elf_symbol *symbol,
 		      const struct probe_row *row, const struct spot *spot,
 		      struct probe_exits *exits)
@@ -444,7 +450,8 @@ static int find_exits(struct elf_file *elf, const struct elf_symbol *symbol,
 	return file_exits_find(elf, &function, exits);
 }
 
-/* What the call returns, or leaves behind, is what counts. */
+/* Whether the row is useless without its ends: only the result of the call, or what it leaves
+ * behind, counts. */
 static bool needs_end(const struct probe_row *row)
 {
 	return row->role == PROBE_ACQUIRE || row->role == PROBE_INSIDE ||
@@ -458,7 +465,7 @@ static void note_refused(struct attached *a, const char *name)
 	snprintf(a->refused_names + n, sizeof(a->refused_names) - n, "%s%s", n ? ", " : "", name);
 }
 
-/* A row that is to be probed: where, and where its calls end. */
+/* A row that is to be probed, its spot, and the ends of its calls. */
 struct placing {
 	const struct probe_row *row;
 	const struct elf_symbol *symbol;
@@ -467,7 +474,8 @@ struct placing {
 	bool returns;
 };
 
-/* A row that is of use without its end begins only, where that cannot be seen.  0 or -errno. */
+/* Chooses where to probe a row.  If its ends cannot be found, a row that is useful without them is
+ * probed at its beginning only.  0 or -errno. */
 static int choose_places(struct clients *c, struct elf_file *elf, struct placing *p)
 {
 	int err;
@@ -478,7 +486,7 @@ static int choose_places(struct clients *c, struct elf_file *elf, struct placing
 	if (!p->returns)
 		return 0;
 	err = find_exits(elf, p->symbol, p->row, &p->spot, &p->exits);
-	if (err && p->spot.outer) { /* the function's own end is one, too */
+	if (err && p->spot.outer) { /* the row's own function may work instead */
 		p->spot = (struct spot){.offset = p->symbol->offset, .holder = {1, 2, 3, 4, 5, 6}};
 		err = find_exits(elf, p->symbol, p->row, &p->spot, &p->exits);
 	}
@@ -535,7 +543,7 @@ static bool are_cheap(const struct probe_exits *exits)
 	return true;
 }
 
-/* 0, also where it needs no trap of its own, or -errno. */
+/* Adds one row's places to its group; a chained probe adds none.  0 or -errno. */
 static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		 const struct placing *p, bool is_static, const struct span *span,
 		 struct places *places)
@@ -591,7 +599,8 @@ static bool has_anchors(struct elf_file *elf, const struct probe_library *l)
 	return elf_find(elf, l->anchors, n, false, found) == (int)n;
 }
 
-/* All in one question: to read a full symbol table takes long, and the way there and back too. */
+/* Looks for all anchors in one question.  Reading a full symbol table takes long, and every
+ * question costs a trip to the worker and back. */
 static void find_anchors_deep(struct elf_file *elf, bool *has)
 {
 	const char *names[PROBE_LIBRARIES_MOST * ANCHORS_MOST] = {NULL};
@@ -610,7 +619,7 @@ static void find_anchors_deep(struct elf_file *elf, bool *has)
 	}
 }
 
-/* Is it placed already?  Two names may be one function. */
+/* Whether the function has a probe already: two names may be one function. */
 static bool is_placed(const struct elf_symbol *found, const bool *placed, size_t i)
 {
 	for (size_t k = 0; k < i; k++)
@@ -640,7 +649,7 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 	struct span span = is_static ? span_of(elf, l->prefix) : (struct span){};
 	int err = 0;
 
-	is_static = is_static && !span.end; /* else its callers can be told apart */
+	is_static = is_static && !span.end; /* with a span, callers can be told apart */
 	for (size_t i = 0; i < l->count; i++)
 		names[i] = l->rows[i].symbol;
 	if (elf_find(elf, names, l->count, deep, found) <= 0)
@@ -676,7 +685,7 @@ static void detach(struct attached *a, enum group g)
 	a->sets[g] = NULL;
 }
 
-/* The first of so many cookies in a row that nothing uses; 0 there are none. */
+/* The first of n unused cookies in a row; 0: there are not so many. */
 static uint32_t find_cookies(const struct clients *c, size_t n)
 {
 	size_t free = 0;
@@ -745,7 +754,7 @@ static int attach(struct clients *c, struct attached *a, struct elf_file *elf, b
 	return err;
 }
 
-/* Looks through all code of a copy of SQLite. */
+/* Searches all code of a copy of SQLite for its row counter. */
 static uint32_t find_row_counter(struct elf_file *elf, bool is_static, bool deep)
 {
 	const char *const reset = "sqlite3_reset";
@@ -778,8 +787,8 @@ static void read_fields(struct attached *a, struct elf_file *elf, bool is_static
 		a->fields.rows = find_row_counter(elf, is_static, deep);
 	} else if (a->library->bit == EV_LIBRARY_MYSQL) {
 		a->eof = field_of(elf, "mysql_eof", deep);
-		/* NET, five pointers and the descriptor, is the first in MYSQL: mysql_com.h of
-		 * both. */
+		/* MYSQL begins with NET: five pointers, then the descriptor (mysql_com.h of both
+		 * libraries). */
 		a->descriptor = (struct probe_field){.offset = 40, .size = 4};
 	} else if (a->library->bit == EV_LIBRARY_LIBPQ) {
 		a->descriptor = field_of(elf, "PQsocket", deep);
@@ -807,7 +816,7 @@ static void add_library(struct clients *c, const struct probe_library *l, struct
 	snprintf(a->ev.path, sizeof(a->ev.path), "%s", file->path);
 	read_fields(a, elf, is_static, deep);
 	err = attach(c, a, elf, is_static, deep, file);
-	if (err == -ECANCELED) { /* all probes were withdrawn, which is told */
+	if (err == -ECANCELED) { /* all probes were withdrawn; a gap says so */
 		free(a);
 		return;
 	}
@@ -852,14 +861,15 @@ static struct library_file waiting_file(const struct waiting *w)
 				     .path = w->path};
 }
 
-/* OpenSSL serves all kinds of programs: it is probed where a database connection uses it, and at
- * once only where all there is to watch is one command. */
+/* Many programs use OpenSSL for other things, so it is probed only when a database connection uses
+ * it.  If dbleak watches one command alone, it is probed at once. */
 static bool may_wait(const struct clients *c, const struct probe_library *l)
 {
 	return l->bit == EV_LIBRARY_OPENSSL && !c->host.eager;
 }
 
-/* A file has come to those that wait: whoever maps it, now is the time. */
+/* A new file waits, and a process with an encrypted connection may map it: look at all of them now.
+ */
 static void hurry_tls(struct clients *c)
 {
 	struct table_slot *slot;
@@ -900,8 +910,8 @@ static bool look_into(struct clients *c, struct elf_file *elf, const struct libr
 	return any;
 }
 
-/* Exported nothing of ours: its full symbol table may still tell of a static copy, when there is
- * time to read it. */
+/* Queues a file that exports no library of the table.  Its full symbol table may show a static
+ * copy, but reading it takes time. */
 static void wait_for_time(struct clients *c, const struct library_file *file)
 {
 	if (c->waiting_count < DEEP_MOST) {
@@ -914,7 +924,7 @@ static void wait_for_time(struct clients *c, const struct library_file *file)
 	}
 }
 
-/* The head start may have come by already. */
+/* Whether the file has its probes already, perhaps from the head start. */
 static bool is_attached(const struct clients *c, const struct library_file *file)
 {
 	for (const struct attached *a = c->files; a; a = a->next)
@@ -940,7 +950,8 @@ static bool is_held(const struct clients *c, uint64_t device, uint64_t inode)
 	       (c->host.keeps && c->host.keeps(c->host.context, device, inode));
 }
 
-/* What is open of it, or in it, is to go with the last that maps it. */
+/* Follows a file as long as something of it is open here, so that all of it goes when the last
+ * process unmaps it. */
 static void hold(struct clients *c, const struct library_file *file)
 {
 	if (is_held(c, file->device, file->inode)) {
@@ -960,7 +971,8 @@ static const char *library_in(const struct clients *c, const struct library_file
 	return NULL;
 }
 
-/* Whoever made the file chose how much there is to look through. */
+/* The maker of a file decides how much there is to search, so the search is limited.  A file beyond
+ * the limit is reported. */
 static void tell_given_up(struct clients *c, const struct elf_file *elf,
 			  const struct library_file *file)
 {
@@ -1000,7 +1012,7 @@ static void look_first(struct clients *c, const struct library_file *file)
 	elf_close(elf);
 }
 
-/* When there is room to: its file is to be looked into at all. */
+/* Queues a file for its first look.  If the queue is full, the file is skipped and counted. */
 static void wait_for_turn(struct clients *c, const struct library_file *file)
 {
 	struct waiting *w = &c->waiting[c->waiting_count];
@@ -1043,7 +1055,8 @@ static void drop_waiting(struct waiting *list, size_t *count, uint64_t device, u
 	}
 }
 
-/* Of those where distributions keep them: another process will come. */
+/* Whether a library of the head start keeps its probes: its file is still in place, so another
+ * process will map it. */
 static bool stays(const struct attached *a)
 {
 	struct stat st;
@@ -1052,8 +1065,8 @@ static bool stays(const struct attached *a)
 	       st.st_ino == a->ev.inode;
 }
 
-/* Its probes go at once, and with them the file.  What the ledger holds is told by the next sweeps:
- * until then its cookies are not given to another. */
+/* Removes the probes of an unmapped library at once, and releases the file.  The next sweeps report
+ * what the ledger holds; until then no other library gets its cookies. */
 static void leave(struct clients *c, struct attached *a)
 {
 	tell_library(c, a);
@@ -1099,7 +1112,7 @@ static void look_again(struct clients *c, const struct waiting *w)
 
 	if (w->first) {
 		look_first(c, &file);
-		libraries_again(c->libraries); /* who maps it, if it is an interpreter */
+		libraries_again(c->libraries); /* to learn who maps it, if it is an interpreter */
 		return;
 	}
 	if (elf_open(&elf, w->fd))
@@ -1110,7 +1123,7 @@ static void look_again(struct clients *c, const struct waiting *w)
 	elf_close(elf);
 }
 
-/* Once: the number of them would be out of date. */
+/* Reported once and without a number, which would soon be out of date. */
 static void tell_skipped(struct clients *c)
 {
 	if (!c->looks.skipped || c->looks.told)
@@ -1119,7 +1132,8 @@ static void tell_skipped(struct clients *c)
 	tell_gap(c, "files mapped as code were not looked into: more came than there is time for");
 }
 
-/* Of FUSE: whoever serves it decides whether a read ever ends. */
+/* A program serves the files of a FUSE mount, and decides whether a read ever ends: such files are
+ * not read. */
 static void tell_served(struct clients *c)
 {
 	if (c->looks.served_told || !libraries_counts(c->libraries).served)
@@ -1128,7 +1142,7 @@ static void tell_served(struct clients *c)
 	tell_gap(c, "files that a program serves (FUSE) are not looked into: it need not answer");
 }
 
-/* One file at a time, so that nothing else waits for long. */
+/* Looks into one file at a time, so that nothing else waits for long. */
 static void look_deeper(struct clients *c)
 {
 	struct library_file file;
@@ -1150,8 +1164,8 @@ static void look_deeper(struct clients *c)
 	c->looks.left_ns -= (int64_t)(now_boot() - before);
 }
 
-/* Where distributions keep the libraries of the table: what a process will map tomorrow is probed
- * today.  Only a head start; what counts is what is mapped. */
+/* Probes the libraries of the table where distributions keep them, before a process maps them.
+ * Every mapped file is found later anyway, so gaps in the head start do no harm. */
 static void head_start(struct clients *c)
 {
 	static const char *const patterns[] = {
@@ -1181,7 +1195,7 @@ static void head_start(struct clients *c)
 	globfree(&found);
 }
 
-/* Does the process map this file as code? */
+/* Whether the process maps this file as code. */
 static bool maps_file(uint32_t pid, const struct waiting *w)
 {
 	char path[64], range[64];
@@ -1212,7 +1226,7 @@ static const struct probe_library *openssl(void)
 	return NULL;
 }
 
-/* 0, -EAGAIN its programs are being loaded, or they are refused. */
+/* 0; -EAGAIN: the programs are being loaded; or another -errno: the kernel refuses them. */
 static int begin_tls(struct clients *c)
 {
 	int err = kernel_client_tls(c->kernel, c->host.eager);
@@ -1247,7 +1261,7 @@ static bool is_alive(uint32_t pid)
 	return access(path, F_OK) == 0;
 }
 
-/* The library on its own, not a copy inside some program. */
+/* Whether the file is the library itself, not a copy inside some program. */
 static bool is_libssl(const struct waiting *w)
 {
 	const char *name = strrchr(w->path, '/');
@@ -1255,8 +1269,8 @@ static bool is_libssl(const struct waiting *w)
 	return strncmp(name ? name + 1 : w->path, "libssl", 6) == 0;
 }
 
-/* Probes what the process maps of the files that wait.  One that is gone already will come again,
- * as such do, and used one of the libraries. */
+/* Probes those of the waiting files that the process maps.  A process that ended already used one
+ * of the libraries, and such short processes come again: then every waiting libssl is probed. */
 static void probe_tls_of(struct clients *c, uint32_t pid)
 {
 	bool alive = is_alive(pid);
@@ -1298,7 +1312,8 @@ void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns)
 		probe_tls_of(c, pid);
 }
 
-/* What a process maps may come to us after what it says, or be mapped later. */
+/* A process may map its library after its first encrypted bytes, or we may hear of the mapping
+ * after them.  So each such process is looked at again, ever more rarely. */
 static void look_for_tls_again(struct clients *c, uint64_t now_ns)
 {
 	struct table_slot *slot;
@@ -1311,7 +1326,7 @@ static void look_for_tls_again(struct clients *c, uint64_t now_ns)
 			continue;
 		if (!is_alive(user->pid)) {
 			free(table_remove(&c->tls_users, slot->key));
-			at--; /* the table closed the gap from behind */
+			at--; /* the removal may have moved an entry here */
 			continue;
 		}
 		if (user->wait_ns < TLS_AGAIN_MOST_NS)
@@ -1322,7 +1337,8 @@ static void look_for_tls_again(struct clients *c, uint64_t now_ns)
 	}
 }
 
-/* Whoever has OpenSSL may use it for a database soon, and says at once who it is. */
+/* Loads the programs in the background as soon as a process maps OpenSSL.  It may soon use a
+ * database, and its login comes first. */
 static void load_tls(struct clients *c)
 {
 	struct table_slot *slot;
@@ -1345,7 +1361,7 @@ bool clients_wait(const struct clients *c)
 
 /* --- the budget ----------------------------------------------------------------------------- */
 
-/* From the kernel's statistics, when they are on: what the programs take on average. */
+/* Reads the average run time of the programs, if the kernel's statistics are on. */
 static void read_run_time(struct clients *c)
 {
 	const struct kernel_client_runs *canary = &c->program_cost.canary;
@@ -1369,7 +1385,8 @@ static bool knows_run_time(const struct clients *c)
 	return c->program_cost.more_ns[0] || c->program_cost.more_ns[1];
 }
 
-/* Probes are hit: the kernel keeps statistics until the next look. */
+/* Turns the kernel's statistics on until the next look, if probes are hit and their run time is not
+ * known. */
 static void measure_run_time(struct clients *c, bool busy)
 {
 	if (c->measuring) {
@@ -1381,7 +1398,7 @@ static void measure_run_time(struct clients *c, bool busy)
 	}
 }
 
-/* What the hits since then have cost. */
+/* Cost of the hits since the last count, in ns. */
 static uint64_t cost_of(const struct clients *c, const struct placed *p, uint64_t begun,
 			uint64_t ended)
 {
@@ -1410,7 +1427,8 @@ static void count_hits(struct clients *c)
 	}
 }
 
-/* Without the probes that tell how many rows a statement gave the others have room enough. */
+/* Removes the probes that show how many rows a statement gave.  The budget is then enough for the
+ * others. */
 static void step_down_runs(struct clients *c, struct attached *a)
 {
 	char text[EV_TEXT_LEN];
@@ -1435,7 +1453,8 @@ static void step_down(struct clients *c, struct attached *a, uint64_t now)
 	tell_library(c, a);
 }
 
-/* Those that do nothing have no share: one at work could spend it all. */
+/* How many processes share a library's budget.  Idle processes do not count, or one busy process
+ * could spend the shares of all. */
 static size_t users_of(const struct attached *a)
 {
 	size_t n = a->users > a->active.count ? a->users : a->active.count;
@@ -1449,7 +1468,7 @@ static void forget_users(struct attached *a)
 	table_free(&a->active);
 }
 
-/* What the probes of a group have cost since the last look. */
+/* Cost of a group's probes since the last look, in ns. */
 static uint64_t spent_since(struct attached *a, enum group g)
 {
 	uint64_t spent = a->spent_ns[g] - a->before_ns[g];
@@ -1458,7 +1477,8 @@ static uint64_t spent_since(struct attached *a, enum group g)
 	return spent;
 }
 
-/* Takes from what a library may spend in a time what it has.  Returns whether it has. */
+/* Charges a library's budget with what its probes took.  Steps down when it is spent.  Returns
+ * whether the probes were hit. */
 static bool charge(struct clients *c, struct attached *a, uint64_t passed, uint64_t now)
 {
 	uint64_t objects = spent_since(a, GROUP_OBJECTS), runs = spent_since(a, GROUP_RUNS);
@@ -1478,8 +1498,8 @@ static bool charge(struct clients *c, struct attached *a, uint64_t passed, uint6
 	return objects + runs > 0;
 }
 
-/* Results and statements of a library that cost more than all who use it may, and go on so: a
- * program that starts, or fills its cache, is soon done. */
+/* Keeps the budget.  A library steps down only if its objects go on costing more than all its users
+ * may spend: a program that starts, or fills its cache, is soon done. */
 static void keep_budget(struct clients *c, uint64_t now)
 {
 	uint64_t passed = now - c->budget_at_ns;
@@ -1509,7 +1529,7 @@ static const struct placed *placed_of(const struct clients *c, uint32_t cookie)
 	return cookie < c->used && c->placed[cookie].of ? &c->placed[cookie] : NULL;
 }
 
-/* A call site's name within its process. */
+/* The id of a call site within its process. */
 static uint64_t site_id(const struct clients *c, uint64_t place, uint32_t probe)
 {
 	return place ^ (uint64_t)(probe + c->placed[probe].generation * PROBES_MOST) << 48;
@@ -1579,7 +1599,7 @@ static struct table_key unread_key(const struct handle_key *key)
 	return (struct table_key){key->handle, key->pid};
 }
 
-/* Rows that a result has fetched so far, and whether that was all. */
+/* Reads how many rows a result has fetched so far, and whether it is at its end. */
 static bool read_progress(const struct unread *u, uint64_t *rows, uint8_t *eof)
 {
 	const struct memory_piece pieces[] = {
@@ -1619,7 +1639,7 @@ static void forget_unread(struct clients *c, const struct handle_key *key)
 	free(table_remove(&c->unread, unread_key(key)));
 }
 
-/* A result read row by row: is it at work, at its end, or left lying? */
+/* Looks at each result that is read row by row: is it in use, at its end, or left alone? */
 static void look_at_unread(struct clients *c)
 {
 	struct table_slot *slot;
@@ -1640,7 +1660,7 @@ static void look_at_unread(struct clients *c)
 		tell(c, &u->ev.head);
 		if (eof) {
 			forget_unread(c, &u->key);
-			at--; /* the table closed the gap from behind */
+			at--; /* the removal may have moved an entry here */
 		}
 	}
 }
@@ -1655,9 +1675,9 @@ static void on_holder(void *context, const struct ev_head *record)
 			  (void *)(uintptr_t)raw->id);
 }
 
-/* Which connection is which descriptor, as the kernel lists them.  No descriptor is ever taken from
- * a process: closing it again can hang us, if it is a file that nobody serves, and could be the
- * last one.  Not from within another pass over an iterator. */
+/* Lists which descriptor is which connection, by an iterator of the kernel.  No descriptor is ever
+ * copied from a process: our copy could become the last one, and closing a file that nobody serves
+ * can hang us.  Must not run inside another pass over an iterator. */
 static void learn_sockets(struct clients *c)
 {
 	uint64_t now = now_boot(), rest = (SOCKETS_SHARE - 1) * c->sockets.took_ns;
@@ -1670,15 +1690,15 @@ static void learn_sockets(struct clients *c)
 	c->sockets.took_ns = c->sockets.at_ns - now;
 }
 
-/* A process' descriptor as the kernel's name for its socket; 0 it is none, or none that is known.
- */
+/* The kernel's id of the socket behind a process's descriptor; 0: no socket, or not known. */
 static uint64_t socket_of(const struct clients *c, uint32_t pid, uint32_t descriptor)
 {
 	return (uintptr_t)table_get(&c->sockets.held, (struct table_key){pid, descriptor});
 }
 
-/* The connection's own word for its socket.  Which socket a thread used last is a guess where
- * connections take turns.  In MYSQL, the pointer before all says whether it is connected at all. */
+/* The socket that the connection itself names by its descriptor; 0: not known.  The socket that a
+ * thread used last is only a guess where connections take turns.  The first pointer of MYSQL is
+ * NULL while it is not connected. */
 static uint64_t ask_connection(struct clients *c, const struct handle_key *key,
 			       const struct attached *of)
 {
@@ -1710,7 +1730,8 @@ static void find_socket(struct clients *c, const struct placed *placed,
 		ev->flags &= ~EV_HANDLE_TENTATIVE;
 }
 
-/* What the library calls it: a connection may have been met by what belongs to it. */
+/* The object's name in its library.  A connection may be known only through an object that belongs
+ * to it, so its name may stand in another row. */
 static const char *object_name(const struct placed *placed, uint32_t resource)
 {
 	const struct probe_library *l = placed->of->library;
@@ -1761,7 +1782,7 @@ static void on_dead(struct clients *c, const struct raw_handle *raw)
 {
 	const struct placed *placed = placed_of(c, raw->handle.probe);
 
-	/* Unknown until its process was gone: it was held to the end all the same. */
+	/* A connection that was not reported before its process ended was still held to the end. */
 	if (placed && !raw->handle.told && raw->start_ns && raw->key.resource == EV_RES_CONNECTION)
 		on_handle(c, raw);
 	if (placed && placed->of->library->database == EV_DB_SQLITE)
@@ -1778,7 +1799,7 @@ static bool is_old(const struct attached *a, uint64_t now, uint64_t age)
 	return a->left_ns && now - a->left_ns >= age;
 }
 
-/* A process may go on without the library that it has unloaded: what it had of it is gone. */
+/* A process may unload a library and go on: the objects it had of it are gone. */
 static void on_dropped(void *context, const struct handle_key *key, const struct handle *h)
 {
 	struct clients *c = context;
@@ -1800,8 +1821,8 @@ static void forget_attached(struct clients *c, struct attached *a)
 	c->left--;
 }
 
-/* Libraries that nobody has mapped for so long.  First all that carries their cookies goes from the
- * ledger, so that nothing is taken for another library's when a cookie is used again. */
+/* Forgets libraries that were unmapped `age` ns ago.  All entries with their cookies leave the
+ * ledger first, or a reused cookie would give them to another library. */
 static void forget_left(struct clients *c, uint64_t now, uint64_t age)
 {
 	static bool cookies[PROBES_MOST];
@@ -1896,7 +1917,7 @@ int clients_sweep(struct clients *c, uint64_t now_ns)
 		c->buried_ns = now_ns;
 		err = kernel_client_bury(c->kernel, on_swept, c);
 	}
-	if (c->reach) { /* there is none where no probe works */
+	if (c->reach) { /* NULL where no probe works */
 		reach_hold(c->reach, memory_maps_locked());
 		reach_step(c->reach, c->procfs, now_ns);
 	}
@@ -1955,7 +1976,7 @@ static bool is_selected(void *context, uint32_t pid)
 	return c->host.selected(c->host.context, pid);
 }
 
-/* Before the first probe: does the memory map of everybody answer? */
+/* Before the first probe, finds out whether the memory map of every process answers. */
 static void look_for_locked(struct clients *c)
 {
 	uint32_t *pids = NULL;
@@ -1979,8 +2000,8 @@ static int open_reach(struct clients *c)
 
 	if (!err)
 		look_for_locked(c);
-	/* As soon as anybody maps a file all that do carry its probes: then from his first call on.
-	 */
+	/* Under REACH_EVERYONE all processes carry a file's probes once one of them maps the file.
+	 * A ready probe is there before the first call. */
 	if (!err && how == REACH_EVERYONE)
 		reach_make_ready(c->reach);
 	if (!err && c->host.command) {
@@ -2041,7 +2062,7 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 		tell_gap(c, "libraries mapped from now on are found late: no perf events");
 	if (host->eager && begin_tls(c))
 		c->host.eager = false;
-	if (c->programs[0].multi) /* else each probe takes long to take out again */
+	if (c->programs[0].multi) /* without uprobe.multi each probe takes long to remove */
 		head_start(c);
 	runtimes_head_start(c->runtimes);
 	return libraries_scan(c->libraries, on_file, c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * client_host.h - what those that look after client libraries need of whoever tells their records.
+ * client_host.h - what the files that watch client libraries need from their caller.
  */
 #ifndef DBLEAK_CAPTURE_CLIENT_HOST_H
 #define DBLEAK_CAPTURE_CLIENT_HOST_H
@@ -13,32 +13,33 @@
 struct elf_file;
 struct library_file;
 
-/* What this needs of whoever tells the records. */
+/* Callbacks and options of the caller, which passes the records on. */
 struct client_host {
 	void *context;
-	/* Tells one record. */
+	/* Reports one record. */
 	void (*tell)(void *context, const struct ev_head *record);
-	/* Tells of a process unless that is done; false where there is no memory. */
+	/* Reports a process, unless that is done; false: no memory. */
 	bool (*owner)(void *context, uint32_t pid, uint64_t start_ns, const char *comm);
-	/* A stack of the kernel half goes with something told of. */
+	/* A stack of the kernel half belongs to something that was reported. */
 	void (*evidence)(void *context, const struct ev_evidence *evidence);
-	/* A site was told of; stack: of its latest call looked at, 0 none since the last time.  Its
-	 * caller says where it is only if the program is not interpreted. */
+	/* A site was reported. stack: of the latest call that was looked at; 0: none since the last
+	 * time.  is_caller: the site is the caller's address, which tells nothing in an interpreted
+	 * program. */
 	void (*site)(void *context, const struct ev_site *site, uint64_t stack, bool is_caller);
-	/* Did the user ask for that process? */
+	/* Whether the user asked for that process. */
 	bool (*wanted)(void *context, uint32_t pid, const char *comm);
-	/* Or for one that it is a child of? */
+	/* Whether the user asked for that process, or for one that it descends from. */
 	bool (*selected)(void *context, uint32_t pid);
-	/* A file that was not seen before; library: its name, if it is one of the table.  May be
-	 * NULL, as the next two. */
+	/* A file that was not seen before.  library: the name of the client library in it, or NULL.
+	 * The callback may be NULL, as the next two. */
 	void (*file)(void *context, struct elf_file *elf, const struct library_file *file,
 		     const char *library);
-	/* Nobody maps it any more. */
+	/* The last process has unmapped the file. */
 	void (*gone)(void *context, uint64_t device, uint64_t inode);
-	/* Is it kept open? */
+	/* Whether the caller keeps the file open. */
 	bool (*keeps)(void *context, uint64_t device, uint64_t inode);
-	bool selective;	  /* somebody was selected */
-	uint32_t command; /* that waits to be let go; 0 there is none */
+	bool selective;	  /* processes were selected */
+	uint32_t command; /* process that waits to be started; 0: none */
 	bool show_literals;
 	bool eager;	     /* TLS libraries at once, not when a database connection needs them */
 	bool at_entry;	     /* --probe-at=entry: no chosen probe points */
