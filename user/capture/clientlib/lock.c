@@ -3,8 +3,8 @@
  * lock.c - from the lines of /proc/locks to transactions left open.
  *
  * The bytes are those of SQLite's file format (sqlite.org, "Locking And Concurrency", "WAL-mode
- * File Format"): PENDING, RESERVED and SHARED at one gigabyte of the database, the writer's byte of
- * the shared memory beside a write-ahead log.
+ * File Format").  PENDING, RESERVED and SHARED lie at one gigabyte of the database.  The writer's
+ * byte lies in the shared memory beside a write-ahead log.
  */
 #include "user/capture/clientlib/lock.h"
 
@@ -30,30 +30,30 @@
 #define PATH_MOST    4096
 #define HELD_NS	     3000000000ULL
 #define MISSES	     2
-#define BUSY_SHARE   10 /* a process that works less than a tenth of the time does not */
+#define BUSY_SHARE   10 /* a process that works less than a tenth of the time counts as idle */
 
-struct lock { /* a line */
+struct lock { /* a line of /proc/locks */
 	uint64_t first, last;
 	uint64_t inode;
 	dev_t device;
 	uint32_t pid;
 };
 
-struct signs { /* what changes while somebody works */
+struct signs { /* values that change while a process works with the file */
 	struct timespec file, log, journal;
 	uint64_t log_bytes, journal_bytes;
 };
 
 struct holder { /* a process that has a file locked for writing */
 	uint32_t pid;
-	uint64_t inode; /* that is locked */
+	uint64_t inode; /* of the locked file */
 	char *path;	/* of the database, as the kernel shows it */
-	dev_t device;	/* of the database, as told of */
+	dev_t device;	/* of the database, as reported */
 	ino_t database;
 	struct signs signs;
 	uint64_t cpu_ns;
 	uint64_t looked_ns, still_ns;
-	struct ev_connection ev; /* id 0: not told of */
+	struct ev_connection ev; /* id 0: not reported */
 	uint32_t missed;	 /* looks in a row that did not show it */
 	bool seen;
 };
@@ -67,7 +67,7 @@ struct locks {
 	struct table holders; /* by inode and pid */
 };
 
-/* A lock for writing on one of SQLite's bytes, held and not waited for. */
+/* Parses a line.  True: a write lock on one of SQLite's bytes, held and not waited for. */
 static bool lock_of_line(const char *line, struct lock *out)
 {
 	unsigned int major_, minor_;
@@ -93,7 +93,7 @@ static bool ends_with(const char *text, const char *tail)
 	return n > m && !strcmp(text + n - m, tail);
 }
 
-/* The path of a file that the process has open. */
+/* Finds the path of a locked file that the process has open. */
 static bool find_open(uint32_t pid, const struct lock *lock, char *path, size_t size)
 {
 	char name[64];
@@ -120,8 +120,8 @@ static bool find_open(uint32_t pid, const struct lock *lock, char *path, size_t 
 	return found;
 }
 
-/* The path of the database that the lock is about.  The writer's byte is that of SQLite only in a
- * file named so; the bytes at one gigabyte are nobody else's. */
+/* Finds the path of the database that the lock is about.  The writer's byte is SQLite's only in a
+ * file named *-shm.  The bytes at one gigabyte are used by SQLite alone. */
 static bool find_database(const struct lock *lock, char *path, size_t size)
 {
 	if (!find_open(lock->pid, lock, path, size))
@@ -134,7 +134,7 @@ static bool find_database(const struct lock *lock, char *path, size_t size)
 	return true;
 }
 
-/* The database, or a file beside it. */
+/* Finds the database, or a file beside it. */
 static bool find_beside(const struct holder *h, const char *suffix, struct stat *st)
 {
 	char path[PATH_MOST + 64];
@@ -170,7 +170,7 @@ static uint64_t cpu_of(const struct locks *l, uint32_t pid)
 	return (user + system) * (1000000000ULL / sysconf(_SC_CLK_TCK));
 }
 
-/* Has anything happened since the last look? */
+/* Whether a file changed or the process worked since the last look. */
 static bool has_worked(struct locks *l, struct holder *h, uint64_t now)
 {
 	uint64_t cpu = cpu_of(l, h->pid), passed = now - h->looked_ns;
@@ -232,7 +232,8 @@ static void tell_found(struct locks *l, struct holder *h, const struct process_f
 	l->host->tell(l->host->context, &gap.head);
 }
 
-/* Held for a while, and nothing happens.  It is told of once we know that nobody tells more. */
+/* Reports a lock that is held for a while without any work.  A new holder is reported only if no
+ * probe shows its connection. */
 static void tell_held(struct locks *l, struct holder *h, uint64_t now, uint64_t *ids)
 {
 	struct process_facts facts = {};
@@ -270,7 +271,7 @@ static void tell_held(struct locks *l, struct holder *h, uint64_t now, uint64_t 
 		l->host->tell(l->host->context, &h->ev.head);
 }
 
-/* It worked, or let go. */
+/* The holder worked, released its lock, or ended. */
 static void tell_moved(struct locks *l, struct holder *h, uint64_t now, bool alive)
 {
 	if (!h->ev.id || (h->ev.status != EV_STATUS_TRANSACTION && alive))
@@ -311,8 +312,9 @@ static void holder_free(struct holder *h)
 	free(h);
 }
 
-/* A line of /proc/locks may be passed over while others come and go, so one miss is none.  Those
- * that let go are forgotten unless they were told of; those too when their process ends. */
+/* Handles the holders that this sweep did not meet. /proc/locks may skip a line while others come
+ * and go, so one miss does not count.  A holder that let go is forgotten; a reported one only when
+ * its process ends. */
 static void look_at_rest(struct locks *l, uint64_t now)
 {
 	struct table_slot *slot;
@@ -333,7 +335,7 @@ static void look_at_rest(struct locks *l, uint64_t now)
 			continue;
 		table_remove(&l->holders, (struct table_key){h->inode, h->pid});
 		holder_free(h);
-		at--; /* the table closed the gap from behind */
+		at--; /* the removal may have moved an entry here */
 	}
 }
 

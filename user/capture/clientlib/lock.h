@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * lock.h - transactions on SQLite files that only their locks give away.
+ * lock.h - transactions on SQLite files that only their locks show.
  *
- * A connection opened before we came, or by a program whose copy of SQLite has no symbols, has no
- * probe.  But whoever writes holds a POSIX lock on known bytes of the file, and /proc/locks tells
- * who.  Told of is a lock that is held from look to look while neither the files change nor the
- * process works: a transaction left open.  Nothing is said of readers.
+ * A connection has no probe if it was opened before dbleak came, or by a program whose copy of
+ * SQLite has no symbols.  But a writer holds a POSIX lock on known bytes of the file, and
+ * /proc/locks names the process.  A lock is reported if it is held from look to look while neither
+ * the files change nor the process works: a transaction left open.  Readers are not reported.
  */
 #ifndef DBLEAK_CAPTURE_LOCK_H
 #define DBLEAK_CAPTURE_LOCK_H
@@ -20,7 +20,7 @@
 struct locks;
 struct client_host;
 
-/* Does somebody who knows more tell of that process's connections to this file? */
+/* Whether the process's connections to this file are known from their probes. */
 typedef bool lock_known_fn(void *context, uint32_t pid, dev_t device, ino_t inode);
 
 /* All borrowed.  0 or -ENOMEM. */
@@ -28,11 +28,11 @@ int locks_open(struct locks **out, struct kernel *kernel, const struct procfs *p
 	       const struct client_host *host, lock_known_fn *known, void *context);
 void locks_close(struct locks *l);
 
-/* Looks at all locks of this host.  ids: the last one given to a connection without a socket. */
+/* Looks at all locks of this host.  ids: the last id given to a connection without a socket. */
 void locks_sweep(struct locks *l, uint64_t now_ns, uint64_t *ids);
 
-/* Somebody who knows more tells of the process's connection to this file from now on.  Returns the
- * id it was told of by, 0 if it was not. */
+/* Probes show the process's connection to this file from now on.  Returns the id under which its
+ * lock was reported; 0: it was not. */
 uint64_t locks_yield(struct locks *l, uint32_t pid, dev_t device, ino_t inode);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * object_size.c - how much memory an object of a client library holds, read from the object itself.
  *
- * How a layout is believed: libpq's results through its own accessors' code; everything else where
- * two parts of the object that the library fills by itself say the same (the rows of a result and
- * of its data, a page cache and the pager that it belongs to, a statement and its connection).
+ * How a layout is proved: results of libpq by the code of the library's own accessors.  In all
+ * other objects two parts that the library fills separately must say the same: the rows of a result
+ * and of its data, a page cache and its pager, a statement and its connection.
  */
 #include "user/capture/clientlib/object_size.h"
 
@@ -15,7 +15,7 @@
 #include "bpf/event.h"
 
 #define SIZE_MOST    (1ULL << 40) /* bytes of anything */
-#define BLOCKS_MOST  16384	  /* of one memory root; they grow, so this is terabytes */
+#define BLOCKS_MOST  16384	  /* of one memory root; blocks grow, so this is terabytes */
 #define FIELDS_MOST  4096
 #define REPLIES_MOST 4096 /* within a reply of Redis */
 #define REPLY_DEPTH  8
@@ -32,9 +32,10 @@ struct object {
 
 /* --- blocks of glibc's malloc ---------------------------------------------------------------- */
 
-/* Before each block stands its size, whose lowest bits tell of the block; behind it the next. */
+/* The head of a block: glibc keeps it before the block, with flags in the lowest bits of the size.
+ * The next head follows the block. */
 struct chunk {
-	uint64_t before; /* bytes of the one before, if that is free; of padding, if mapped */
+	uint64_t before; /* bytes of the block before, if that is free; of padding, if mapped */
 	uint64_t size;
 };
 
@@ -76,7 +77,8 @@ static struct object_size size_of_block(const struct object *o)
 	return (struct object_size){object_block(o->memory, o->address), UNKNOWN64};
 }
 
-/* The block of an object that is believed by other signs, if the allocator lets it be read. */
+/* Bytes of the block of an object whose layout other signs prove; 0 if the allocator does not let
+ * it be read. */
 static uint64_t own_block(const struct object *o)
 {
 	uint64_t bytes = object_block(o->memory, o->address);
@@ -84,7 +86,7 @@ static uint64_t own_block(const struct object *o)
 	return bytes == UNKNOWN64 ? 0 : bytes;
 }
 
-/* Adds a figure to a sum, of which one that is not known leaves nothing. */
+/* Adds a figure to a sum; one figure that is not known makes the sum unknown. */
 static void add(uint64_t *sum, uint64_t bytes)
 {
 	*sum = *sum == UNKNOWN64 || bytes == UNKNOWN64 ? UNKNOWN64 : *sum + bytes;
@@ -167,7 +169,7 @@ static struct object_size size_of_pgconn(const struct object *o)
 				    UNKNOWN64};
 }
 
-/* One of a list that ends with one without a keyword; only the values are their own blocks. */
+/* An entry of a list; the last entry has no keyword.  Only the values are blocks of their own. */
 struct pg_option {
 	uint64_t keyword, variable, compiled, value, label, dispchar;
 	int32_t dispsize, reserved;
@@ -297,7 +299,7 @@ static struct object_size size_of_ma_result(const struct object *o)
 	    result.eof > 1 || result.is_ps > 1 || !result.fields)
 		return unknown;
 	add(&size.bytes, ma_root_bytes(o->memory, &result.field_alloc));
-	if (!result.data) /* rows are read one by one, or it is of a statement */
+	if (!result.data) /* rows are read one by one, or the result is of a statement */
 		return size;
 	if (memory_read(o->memory, result.data, &data, sizeof(data)) ||
 	    !same(result.row_count, result.field_count, data.row_count, data.field_count))
@@ -308,7 +310,8 @@ static struct object_size size_of_ma_result(const struct object *o)
 	return size;
 }
 
-/* What the root says it has must be what its blocks are, but for their heads. */
+/* Bytes of a root's blocks.  The sum that the root keeps itself must agree, apart from the blocks'
+ * heads. */
 static uint64_t my_root_bytes(const struct memory *m, uint64_t address)
 {
 	uint64_t bytes = 0, at;
@@ -391,12 +394,13 @@ static struct object_size size_of_mysql_statement(const struct object *o)
 	return size.bytes == UNKNOWN64 ? size_of_my_statement(o) : size;
 }
 
-/* MYSQL: what both libraries begin it with; the packet is read and written in one buffer. */
+/* The beginning of MYSQL in both libraries.  One buffer serves for packets that are read and
+ * written. */
 struct my_net {
 	uint64_t vio, buffer, end, write, read;
 };
 
-/* What libmariadb reads through, which has a buffer of its own. */
+/* The layer through which libmariadb reads; it has a buffer of its own. */
 struct my_vio {
 	uint64_t data, cache, position;
 };
@@ -424,8 +428,8 @@ static uint64_t vio_bytes(const struct memory *m, uint64_t address)
 	return bytes + cache;
 }
 
-/* libmariadb keeps descriptions of fields in a root somewhere in the connection.  0: none is seen.
- */
+/* Bytes of the root, somewhere in the connection, in which libmariadb keeps descriptions of fields.
+ * 0: none is seen. */
 static uint64_t fields_bytes(const struct object *o, uint64_t own)
 {
 	unsigned char bytes[MYSQL_BYTES];
@@ -465,7 +469,8 @@ static struct object_size size_of_mysql(const struct object *o)
 
 /* --- SQLite ----------------------------------------------------------------------------------- */
 
-/* sqlite3: the databases of a connection.  Btree, BtShared and Pager begin with what leads on. */
+/* The beginning of sqlite3: the databases of a connection.  Btree and BtShared begin with the
+ * pointers that lead on to the pager. */
 struct lite_connection {
 	uint64_t vfs, statements, collation, mutex, databases;
 	int32_t database_count;
@@ -492,7 +497,7 @@ struct lite_cache {
 #define PAGER_BYTES    1280
 #define CACHE_LAYOUTS  2
 
-/* Where PCache, of pcache.c, keeps what: until 3.42 and since then. */
+/* Offsets of the fields of PCache (pcache.c): until 3.42, and since then. */
 static const struct {
 	uint32_t page, extra, pager, cache;
 } cache_layouts[CACHE_LAYOUTS] = {{36, 40, 56, 64}, {40, 44, 64, 72}};
@@ -505,7 +510,8 @@ static bool is_cache(const struct lite_cache *c, int32_t page, int32_t extra)
 	       c->recyclable <= c->pages;
 }
 
-/* The page cache lies behind its pager, in the same block, and names it. */
+/* Bytes of a page cache.  It lies behind its pager, in the same block, and points back to the
+ * pager. */
 static uint64_t lite_pages(const struct memory *m, const unsigned char *pager, uint64_t address,
 			   uint64_t at)
 {
@@ -560,8 +566,8 @@ static uint64_t lite_database_bytes(const struct object *o, const struct lite_da
 	return lite_pager_bytes(o->memory, pager);
 }
 
-/* The pages that it keeps: of a file its cache, of a database in memory all there is.  Prepared
- * statements and schemas are not among them. */
+/* Bytes of the pages that a connection keeps: the cache of a file, or all of a database in memory.
+ * Prepared statements and schemas are not counted. */
 static struct object_size size_of_sqlite(const struct object *o)
 {
 	struct object_size size = {0, UNKNOWN64};
@@ -581,7 +587,7 @@ static struct object_size size_of_sqlite(const struct object *o)
 
 /* --- hiredis ---------------------------------------------------------------------------------- */
 
-/* Where a reply has what: hiredis 1 and newer, and before. */
+/* Offsets of the fields of a redisReply: hiredis 1 and newer, and before. */
 static const struct reply_layout {
 	uint64_t block; /* its size */
 	uint32_t text, elements, element;
@@ -608,7 +614,7 @@ static uint64_t elements_bytes(const struct memory *m, uint64_t array, uint64_t 
 	return bytes;
 }
 
-/* left: how many replies more may be looked at. */
+/* left: how many more replies may be read. */
 static uint64_t reply_bytes(const struct memory *m, uint64_t address, unsigned int depth,
 			    unsigned int *left)
 {

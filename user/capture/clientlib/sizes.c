@@ -13,13 +13,13 @@
 
 #define FIRST_WAIT_NS 900000000ULL /* until the next sweep */
 #define MOST_WAIT_NS  (64 * FIRST_WAIT_NS)
-#define LOOKS_MOST    500	 /* in one sweep */
-#define SWEEP_NS      5000000ULL /* objects of one sweep lie close together, and are older than that */
-#define SWEEP_MOST_NS 100000000ULL /* the rest has its turn in the next */
-#define SIZED_MOST    65536	   /* beyond, each is looked at once */
+#define LOOKS_MOST    500	   /* in one sweep */
+#define SWEEP_NS      5000000ULL   /* looks so close together share the pages they read */
+#define SWEEP_MOST_NS 100000000ULL /* the rest waits for the next sweep */
+#define SIZED_MOST    65536	   /* objects beyond it are read once */
 
 struct sized {
-	struct ev_handle ev; /* as told last */
+	struct ev_handle ev; /* as reported last */
 	struct object_fields fields;
 	const char *object;
 	uint64_t next_ns, wait_ns;
@@ -50,7 +50,7 @@ void sizes_close(struct sizes *s)
 	free(s);
 }
 
-/* One address may be an object and its first member: the kinds differ in what they are. */
+/* An object and its first member have one address, so the key names the resource, too. */
 static struct table_key key_of(uint64_t handle, uint32_t pid, uint32_t resource)
 {
 	return (struct table_key){handle, (uint64_t)resource << 32 | pid};
@@ -76,7 +76,8 @@ void sizes_forget(struct sizes *s, const struct handle_key *key)
 	free(table_remove(&s->sized, key_of(key->handle, key->pid, key->resource)));
 }
 
-/* One whose rows still wait is told of anew by whoever watches them. */
+/* Whether the object is to be read again.  A result with unread rows is not: client.c watches it
+ * and reports it again. */
 static bool may_change(const struct ev_handle *ev)
 {
 	return ev->bytes != UNKNOWN64 && !(ev->flags & EV_HANDLE_UNREAD);
@@ -108,7 +109,7 @@ void sizes_read(struct sizes *s, struct ev_handle *ev, const struct object_field
 				.wait_ns = FIRST_WAIT_NS};
 }
 
-/* Returns whether there is more to come. */
+/* Reads an object again.  Returns whether it may still change. */
 static bool look_again(struct sizes *s, struct sized *sized, uint64_t now)
 {
 	struct object_size size = look(&sized->ev, &sized->fields, sized->object);
@@ -154,7 +155,7 @@ void sizes_sweep(struct sizes *s, uint64_t now)
 		if (look_again(s, sized, now))
 			continue;
 		free(table_remove(&s->sized, slot->key));
-		at--; /* the table closed the gap from behind */
+		at--; /* the removal may have moved an entry here */
 	}
 	s->at = slot ? at : 0;
 }
