@@ -2,9 +2,9 @@
 /*
  * sqlite.c - keeps what is known of each open SQLite connection and its statements.
  *
- * Whether something was used between two looks shows in the object itself: stepping a statement
- * moves its counters, preparing one moves those of its connection.  An unfinished statement whose
- * bytes stay as they are is a reader left open, and no stream being read.
+ * The object itself shows whether it was used between two looks: stepping a statement moves its
+ * counters, preparing one moves those of its connection.  If the bytes of an unfinished statement
+ * stay as they are, it is a reader left open, not a stream being read.
  */
 #include "user/capture/clientlib/sqlite.h"
 
@@ -38,23 +38,23 @@ struct open_file { /* a connection */
 	struct handle_key key;
 	struct sqlite_fields fields;
 	uint64_t digest;
-	struct ev_connection ev; /* as told last */
+	struct ev_connection ev; /* as reported last */
 	struct ev_file file;
 	struct sqlite_file at;	   /* path NULL: no file, or not known */
-	uint64_t sql;		   /* hash of the text told last */
-	uint64_t begun;		   /* stack of the transaction told last */
+	uint64_t sql;		   /* hash of the text reported last */
+	uint64_t begun;		   /* stack of the transaction reported last */
 	struct handle handle;	   /* as the ledger has it */
-	uint32_t statements, busy; /* of those told of */
+	uint32_t statements, busy; /* of its statements that were reported */
 	bool counted;		   /* among the process's told_closed */
 };
 
-/* The connections of a process, told of one by one or not. */
+/* Counts of all connections of a process, reported one by one or not. */
 struct opener {
 	uint32_t pid;
 	uint64_t start_ns;
 	uint64_t released; /* by all its sites */
 	uint32_t sites;
-	uint64_t told_closed; /* of those, how many were told of */
+	uint64_t told_closed; /* of these, how many were reported one by one */
 	uint64_t told_brief;
 };
 
@@ -197,7 +197,7 @@ static uint64_t read_object(uint32_t pid, uint64_t address, void *bytes, size_t 
 	return digest | 1;
 }
 
-/* What an accessor would say of an object whose first bytes are these.  -1 not known. */
+/* The value that an accessor would return for an object with these first bytes.  -1: not known. */
 static int field_value(const struct probe_field *field, const unsigned char *bytes, size_t size)
 {
 	uint64_t value = 0;
@@ -231,8 +231,9 @@ static void tell_identity(struct sqlites *s, const struct open_file *f, const ch
 	tell(s, &id.head);
 }
 
-/* Opened before we came, or by a name that is forgotten: what the process has open tells.  One
- * look serves all that are met within a while. */
+/* Names the file of a connection that was opened before dbleak came, or by a name that is
+ * forgotten: the process's open files show it.  One look serves all such connections for a while.
+ */
 static const char *find_unnamed(struct sqlites *s, struct open_file *f)
 {
 	struct table_key key = unnamed_key(f);
@@ -259,7 +260,7 @@ static const char *find_unnamed(struct sqlites *s, struct open_file *f)
 	return u->err == -EMLINK ? "one of several files" : "a file opened before";
 }
 
-/* Returns what to call it when it is no file that we know. */
+/* Finds the file of a connection.  Returns the name to show if no file is known. */
 static const char *find_file(struct sqlites *s, struct open_file *f, const struct handle *h)
 {
 	char name[TEXT_LEN + 1] = "";
@@ -274,7 +275,8 @@ static const char *find_file(struct sqlites *s, struct open_file *f, const struc
 	return sqlite_file_named(&f->at, f->key.pid, name, text.cut) ? ":memory:" : "";
 }
 
-/* Its lock may have given it away before it was met. */
+/* The connection's id.  If its lock was reported before, the connection keeps the id of that
+ * report. */
 static uint64_t id_of(struct sqlites *s, const struct open_file *f)
 {
 	uint64_t id = f->at.inode ? locks_yield(s->locks, f->key.pid, f->at.device, f->at.inode)
@@ -283,7 +285,7 @@ static uint64_t id_of(struct sqlites *s, const struct open_file *f)
 	return id ? id : ++s->ids;
 }
 
-/* A stack of the kernel half goes with the connection, or with a statement of it (second). */
+/* Reports a stack of the kernel half for the connection, or for one of its statements (second). */
 static void tell_evidence(struct sqlites *s, const struct open_file *f, enum ev_evidence_kind kind,
 			  uint64_t stack, uint64_t second)
 {
@@ -353,7 +355,8 @@ static void statement_text(struct sqlites *s, uint64_t hash, char *out, uint32_t
 	memcpy(out, clean, *length);
 }
 
-/* The text that the connection was given last.  While it goes on from text to text none is told. */
+/* Reports the text that the connection was given last.  Callers skip a connection that goes on from
+ * text to text outside a transaction. */
 static void tell_sql(struct sqlites *s, struct open_file *f, uint64_t hash, uint64_t now)
 {
 	struct ev_sql ev = {};
@@ -411,12 +414,12 @@ static void statement_enter(struct sqlites *s, const struct raw_handle *raw)
 				      .prepared_at = raw->handle.opened_at};
 	st->run.rest[0].ns = raw->handle.born_ns + raw->handle.before_ms * 1000000ULL;
 	st->run.rest[0].bytes = raw->handle.before_pages * (uint64_t)sysconf(_SC_PAGESIZE);
-	/* The kernel keeps only the texts seen last. */
+	/* The kernel keeps only the latest texts, so this one is copied now. */
 	statement_text(s, st->text, text, &st->length, &st->cut);
 	st->sql = st->length ? strndup(text, st->length) : NULL;
 	if (!st->sql)
 		st->length = 0;
-	if (f) /* else the sweep meets its connection later */
+	if (f) /* else a sweep meets its connection later */
 		tell_statement(s, f, st, raw->head.ns);
 }
 
@@ -452,7 +455,7 @@ static void statements_leave(struct sqlites *s, const struct open_file *f)
 			continue;
 		table_remove(&s->statements, table_key_of(&st->key));
 		statement_free(st);
-		at--; /* the table closed the gap from behind */
+		at--; /* the removal may have moved an entry here */
 	}
 }
 
@@ -514,7 +517,7 @@ void sqlites_site(struct sqlites *s, const struct raw_site *raw)
 	}
 }
 
-/* A connection that was told of has been closed, as its site has counted. */
+/* Counts a reported connection that was closed: its site has counted the close, too. */
 static void count_closed(struct sqlites *s, struct open_file *f)
 {
 	struct opener *o;
@@ -570,7 +573,7 @@ void sqlites_gone(struct sqlites *s, const struct handle_key *key, uint64_t born
 	file_free(f);
 }
 
-/* Is it this object's turn, among so many? */
+/* Whether it is this object's turn, among `count` objects. */
 static bool is_due(const struct sqlites *s, const struct handle_key *key, size_t count)
 {
 	uint64_t turns = 1 + count / LOOKS_MOST;
@@ -578,7 +581,7 @@ static bool is_due(const struct sqlites *s, const struct handle_key *key, size_t
 	return (key->handle >> 4) * 0x9e3779b97f4a7c15ULL % turns == s->sweeps % turns;
 }
 
-/* Size of a file that SQLite keeps; UNKNOWN64. */
+/* Size of the database or of a file beside it; UNKNOWN64. */
 static uint64_t file_bytes(const struct open_file *f, const char *suffix)
 {
 	struct stat st;
@@ -598,7 +601,7 @@ static uint64_t wal_bytes(const struct open_file *f)
 	return file_bytes(f, "-wal");
 }
 
-/* How much its library may keep of it. */
+/* How many bytes of the file the library may keep in memory; UNKNOWN64. */
 static uint64_t pages_bytes(const struct open_file *f)
 {
 	uint64_t main = file_bytes(f, ""), wal = wal_bytes(f);
@@ -606,7 +609,7 @@ static uint64_t pages_bytes(const struct open_file *f)
 	return main == UNKNOWN64 || wal == UNKNOWN64 ? main : main + wal;
 }
 
-/* What the process has now; one look serves all its statements in a sweep. */
+/* Memory of the process now; one look serves all its statements in a sweep.  UNKNOWN64. */
 static uint64_t memory_of(struct sqlites *s, uint32_t pid)
 {
 	uint64_t *bytes = table_get(&s->memory, (struct table_key){pid, 0});
@@ -677,7 +680,7 @@ static uint32_t rows_so_far(const struct sqlite_fields *fields, const unsigned c
 	return counter & 1 ? counter / 2 : 0;
 }
 
-/* A run that is still at work is told of, and again when it has grown to twice as much. */
+/* Reports a run that is still at work, and again when the growth has doubled. */
 static void look_at_run(struct sqlites *s, struct open_statement *st, struct open_file *f,
 			const unsigned char *bytes, uint64_t now)
 {
@@ -700,7 +703,7 @@ static void look_at_run(struct sqlites *s, struct open_statement *st, struct ope
 	tell_result(s, f, &ev, st->text, 0);
 }
 
-/* Looks at a statement.  Whether it was used since the last look. */
+/* Looks at a statement.  Returns whether it was used since the last look. */
 static bool look_at_statement(struct sqlites *s, struct open_statement *st, struct open_file *f,
 			      uint64_t now)
 {
@@ -768,7 +771,7 @@ static void leave_transaction(struct ev_connection *ev)
 	ev->transaction_ns = 0;
 }
 
-/* What the ledger has of it. */
+/* Takes what the ledger has of a connection. */
 static void take_handle(void *context, const struct handle_key *key, const struct handle *h)
 {
 	struct sqlites *s = context;
@@ -808,7 +811,8 @@ static void look_at_file(struct sqlites *s, struct open_file *f, uint64_t used_b
 	}
 }
 
-/* Only some statements of a call site are told of: the others are taken to be like those. */
+/* How many statements of the connection are being read.  Only some of a call site's statements are
+ * reported; the others are taken to be like those. */
 static uint32_t all_reading(const struct open_file *f)
 {
 	uint64_t open = f->ev.prepared - f->ev.unprepared;
@@ -835,7 +839,7 @@ static void tell_file(struct sqlites *s, struct open_file *f, const struct ev_fi
 	tell(s, &ev->head);
 }
 
-struct before { /* as the last sweep had it */
+struct before { /* a connection as the last sweep had it */
 	struct ev_connection ev;
 	struct ev_file file;
 };
@@ -843,7 +847,7 @@ struct before { /* as the last sweep had it */
 static void sweep_file(struct sqlites *s, struct open_file *f, const struct before *before,
 		       uint64_t now)
 {
-	/* In use: then it may have begun or ended a transaction. */
+	/* A connection in use may have begun or ended a transaction, so it is due, too. */
 	bool due = is_due(s, &f->key, s->files.count) || f->ev.used_ns != before->ev.used_ns;
 
 	if (due)
@@ -893,6 +897,6 @@ void sqlites_sweep(struct sqlites *s, uint64_t now)
 			continue;
 		table_remove(&s->openers, (struct table_key){o->pid, o->start_ns});
 		free(o);
-		at--; /* the table closed the gap from behind */
+		at--; /* the removal may have moved an entry here */
 	}
 }

@@ -2,9 +2,9 @@
 /*
  * sqlite_file.c - from the name of a SQLite database to its file.
  *
- * A file is the same when device and inode are.  A link in /proc/PID shows a path from our root
- * where the process was locked into a part of it (chroot), and from its own root where it lives in
- * another mount name space; so both are tried.
+ * Two files are the same when device and inode are.  A link in /proc/PID shows a path from our root
+ * if the process was locked into a part of it (chroot).  If the process lives in another mount
+ * namespace, the path is from its own root.  So both are tried.
  */
 #include "user/capture/clientlib/sqlite_file.h"
 
@@ -53,7 +53,7 @@ static bool is_file(const char *path, const struct place *at)
 	return !stat(path, &st) && st.st_dev == at->device && st.st_ino == at->inode;
 }
 
-/* A path of ours for what is there.  NULL: it has none. */
+/* A path of ours for the file at that place.  NULL: it has none. */
 static char *reach_of(uint32_t pid, const struct place *at)
 {
 	char path[PATH_MOST + 32];
@@ -77,7 +77,7 @@ static bool place_of(int fd, struct place *out)
 	return read_link(self, out->link, sizeof(out->link));
 }
 
-/* Where a path of the process leads; its links are followed as the process would. */
+/* Finds where a path of the process leads; links are followed as the process would follow them. */
 static bool find(uint32_t pid, const char *path, struct place *out)
 {
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC,
@@ -153,7 +153,7 @@ static bool has_header(const char *path)
 	return n == sizeof(bytes) && !memcmp(bytes, header, sizeof(header));
 }
 
-/* One of the files that SQLite keeps beside a database. */
+/* Whether SQLite keeps such a file beside a database. */
 static bool is_companion(const char *link)
 {
 	static const char *const suffixes[] = {"-wal", "-shm", "-journal"};
@@ -168,7 +168,7 @@ static bool is_companion(const char *link)
 	return false;
 }
 
-struct tail { /* looks for a file whose path ends so, or goes on so */
+struct tail { /* a search for a file whose path ends with the name, or goes on after it */
 	const char *name;
 	bool cut;
 	struct place *out;
@@ -198,8 +198,8 @@ static bool ends_so(void *context, const char *fd, const struct place *at)
 	return t->found;
 }
 
-/* Its directory has changed, the file is deleted, or we know only the beginning of its name; but
- * the process has it open. */
+/* Finds a file among those that the process has open.  The name alone is not enough if the process
+ * changed its directory, deleted the file, or if only the beginning of the name is known. */
 static bool find_open(uint32_t pid, const char *name, bool cut, struct place *out)
 {
 	struct tail t = {.out = out, .cut = cut};
@@ -254,7 +254,7 @@ static int hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* A URI of sqlite.org/uri.html, as a path.  False: in memory. */
+/* Turns a URI (sqlite.org/uri.html) into a path.  False: the database is in memory. */
 static bool path_of_uri(const char *uri, char *out, size_t size)
 {
 	const char *query = strchr(uri, '?');
@@ -298,7 +298,7 @@ int sqlite_file_named(struct sqlite_file *out, uint32_t pid, const char *name, b
 	*out = (struct sqlite_file){};
 	if (!name[0] || !strcmp(name, ":memory:"))
 		return -ENOENT;
-	/* Without SQLITE_OPEN_URI it is the plain name of a file. */
+	/* Without SQLITE_OPEN_URI a name like "file:x" is the plain name of a file. */
 	found = !cut && find(pid, name, &at);
 	if (!found && !strncmp(name, "file:", 5)) {
 		if (!path_of_uri(name, decoded, sizeof(decoded)))
@@ -311,7 +311,7 @@ int sqlite_file_named(struct sqlite_file *out, uint32_t pid, const char *name, b
 	} else if (find_open(pid, name, cut, &at)) {
 		found = true;
 		out->path = strndup(at.link, length_alive(at.link));
-	} else { /* where to is not known when it is relative */
+	} else { /* a relative name stays: its directory is not known */
 		out->path = strdup(name);
 	}
 	if (found) {

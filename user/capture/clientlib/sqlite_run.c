@@ -2,9 +2,9 @@
 /*
  * sqlite_run.c - how much memory a process took while a statement of SQLite handed out its rows.
  *
- * Nobody sees a run begin.  It had not when the statement was reset last, nor when a look found it
- * at rest; where both lie far before the rows, the process may have grown by anything, and nothing
- * is told.
+ * No probe shows the beginning of a run.  The run began after the last reset of the statement, and
+ * after the last look that found it at rest.  If both are long before the rows, the process may
+ * have grown for other reasons, and nothing is reported.
  */
 #include "user/capture/clientlib/sqlite_run.h"
 
@@ -15,7 +15,7 @@
 
 #include "user/capture/host/memory.h"
 
-#define UNSEEN_MOST_NS 2500000000ULL /* in which a run has begun, but nobody knows when */
+#define UNSEEN_MOST_NS 2500000000ULL /* the longest time in which an unseen beginning may lie */
 
 /* Parts of struct sqlite3, Db and Schema that have been at the same place since 3.8 at least. */
 #define AT_DATABASES	  32 /* Db *aDb, then int nDb */
@@ -23,7 +23,7 @@
 #define DATABASES_MOST	  12
 #define TEMP_STORE_MEMORY 2
 #define PAGE_MOST	  (64 << 10)
-#define CACHE_LEAST_KIB	  2000 /* of any database; what is smaller may still be needed to sort */
+#define CACHE_LEAST_KIB	  2000 /* for any database: sorting may need so much */
 
 struct databases {
 	uint64_t at;
@@ -52,7 +52,7 @@ void sqlite_run_look(struct sqlite_run *r, bool busy, uint64_t bytes, uint64_t n
 	r->rest[0] = (struct sqlite_rest){now_ns, bytes};
 }
 
-/* The last time that it was found at rest before then. */
+/* The last look before `ns` that found the statement at rest; ns 0: none. */
 static struct sqlite_rest rest_before(const struct sqlite_run *r, uint64_t ns)
 {
 	for (int i = 0; r && i < 2; i++)
@@ -102,7 +102,7 @@ static bool is_main(uint32_t pid, const struct database *d)
 	return read_at(pid, d->name, name, sizeof(name)) && !memcmp(name, "main", sizeof(name));
 }
 
-/* Its cache_size: pages where it is positive, else KiB. */
+/* The database's cache in KiB.  SQLite's cache_size is in pages if positive, else in KiB. */
 static uint64_t cache_of(uint32_t pid, const struct database *d)
 {
 	int32_t size = 0;
@@ -114,7 +114,7 @@ static uint64_t cache_of(uint32_t pid, const struct database *d)
 	return kib > CACHE_LEAST_KIB ? kib : CACHE_LEAST_KIB;
 }
 
-/* Temporary tables and what is sorted may take any memory. */
+/* Whether temporary tables lie in memory, or may: then they and sorting may take any amount. */
 static bool temporaries_in_memory(uint32_t pid, uint64_t connection,
 				  const struct probe_field *autocommit)
 {
@@ -141,7 +141,7 @@ uint32_t sqlite_run_cache(uint32_t pid, uint64_t connection, const struct probe_
 	kib = cache_of(pid, &each[0]);
 	kib += kib < most ? kib : most; /* once to sort, once for pages */
 	for (int32_t i = 1; i < all.count; i++)
-		if (each[i].tree) /* of temporary tables only if there are any */
+		if (each[i].tree) /* temporary tables count only if there are any */
 			kib += cache_of(pid, &each[i]);
 	return kib < UNKNOWN32 ? (uint32_t)kib : UNKNOWN32;
 }

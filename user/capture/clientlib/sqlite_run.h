@@ -2,8 +2,8 @@
 /*
  * sqlite_run.h - how much memory a process took while a statement of SQLite handed out its rows.
  *
- * SQLite hands out row after row and keeps none: who keeps them all is the program, and shows in
- * its memory.
+ * SQLite hands out row after row and keeps none.  A program that keeps them all grows, and its
+ * memory shows it.
  */
 #ifndef DBLEAK_CAPTURE_SQLITE_RUN_H
 #define DBLEAK_CAPTURE_SQLITE_RUN_H
@@ -14,33 +14,33 @@
 #include "user/capture/probe/probe_point.h"
 #include "user/capture/host/procfs.h"
 
-/* A statement was found at rest; ns 0: it was not. */
+/* A look that found the statement at rest; ns 0: there was none. */
 struct sqlite_rest {
 	uint64_t ns, bytes; /* anonymous memory of its process */
 };
 
-/* What the looks at a statement have found; all zero before the first. */
+/* Results of the looks at a statement; all zero before the first. */
 struct sqlite_run {
 	struct sqlite_rest rest[2]; /* the last two times, the later one first */
-	uint64_t busy_ns;	    /* first found at work since; 0 it was not */
-	uint64_t told_bytes;	    /* growth of this run that was told of */
+	uint64_t busy_ns;	    /* first found at work since then; 0: it was not */
+	uint64_t told_bytes;	    /* growth of this run that was reported */
 };
 
-/* A look at a statement.  bytes: memory of its process now, UNKNOWN64. */
+/* Takes a look at a statement.  bytes: memory of its process now, UNKNOWN64. */
 void sqlite_run_look(struct sqlite_run *r, bool busy, uint64_t bytes, uint64_t now_ns);
 
-/* A run that was over, or still at work, at after.  before: its statement was reset, or born.  r
- * may be NULL.  Returns by how many bytes the process has grown since *began_ns, when it had not
- * begun; 0 also where that is not known well enough. */
+/* How many bytes the process grew during a run that was over, or still at work, at `after`. before:
+ * the statement was reset, or born. r may be NULL.  *began_ns: the latest time when the run had not
+ * begun.  0 also if the beginning is not known well enough. */
 uint64_t sqlite_run_grown(const struct sqlite_run *r, const struct sqlite_rest *before,
 			  const struct sqlite_rest *after, uint64_t *began_ns);
 
 /* Anonymous memory of a process; UNKNOWN64. */
 uint64_t sqlite_run_memory(const struct procfs *procfs, uint32_t pid);
 
-/* What a connection's library may itself hold of its process's memory, to keep pages and to sort,
- * in KiB; UNKNOWN32: without bound, or not known.  autocommit: where it lies in the connection.
- * file_bytes: size of its main file and log, UNKNOWN64: it keeps no more pages than there are. */
+/* KiB that the library itself may hold of its process's memory for a connection, to keep pages and
+ * to sort.  UNKNOWN32: without bound, or not known.  autocommit: where it lies in the connection.
+ * file_bytes: size of its main file and log, which bounds the pages; UNKNOWN64. */
 uint32_t sqlite_run_cache(uint32_t pid, uint64_t connection, const struct probe_field *autocommit,
 			  uint64_t file_bytes);
 
