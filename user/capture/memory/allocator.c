@@ -13,8 +13,8 @@
 
 #define CODE_BYTES 16384
 
-/* malloc and free come first: without them there is no allocator.  C++'s operators are those of
- * allocators, for those of its own library call malloc. */
+/* malloc and free come first: without them there is no allocator.  C++'s operators matter in an
+ * allocator's file only; those of C++'s own library call malloc. */
 static const struct row {
 	const char *symbol;
 	uint8_t kind; /* enum heap_kind */
@@ -66,8 +66,7 @@ static const struct row {
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/* What calls those on their behalf in copies of glibc's and musl's that are linked into programs.
- */
+/* Functions inside glibc and musl that call the functions above, in copies linked into programs. */
 static const char *const insiders[] = {
 	"_int_malloc",
 	"_int_free",
@@ -132,8 +131,8 @@ static bool gives_back(uint8_t kind)
 	return kind == HEAP_FREE || kind == HEAP_MUNMAP;
 }
 
-/* A C library calls its own allocator like anybody else, and so does a program.  (Some are both.)
- */
+/* Whether the file is a C library.  A C library calls its own allocator as other code does, and so
+ * does a program. (Some files are both.) */
 static bool is_library(struct elf_file *elf)
 {
 	const char *const sign = "fopen";
@@ -195,7 +194,8 @@ static bool is_known(const struct elf_symbol *found, size_t i)
 	return false;
 }
 
-/* C++'s operators new, but for those that say they do not: bad_alloc, or what a handler throws. */
+/* Whether a function may throw: C++'s operators new do (bad_alloc, or what a handler throws), apart
+ * from those named nothrow. */
 static bool may_throw(const char *symbol)
 {
 	return (!strncmp(symbol, "_Znw", 4) || !strncmp(symbol, "_Zna", 4)) &&
@@ -210,7 +210,7 @@ static bool is_exit(const struct allocator *a, uint64_t address)
 	return false;
 }
 
-/* False: they cannot all be found, or there is no room. */
+/* Adds the ends of a function.  False: they cannot all be found, or there is no room. */
 static bool add_exits(struct elf_file *elf, const struct elf_symbol *symbol, uint64_t begun,
 		      struct allocator *out)
 {
@@ -260,7 +260,7 @@ static int add_probes(struct elf_file *elf, const struct elf_symbol *found, bool
 	return 0;
 }
 
-/* What is the allocator's own code beside the functions that are probed. */
+/* Adds the allocator's own code beside the functions that are probed. */
 static int add_insiders(struct elf_file *elf, struct allocator *a)
 {
 	struct insider_search search = {a, a->probe[0].offset - a->probe[0].before};

@@ -2,7 +2,7 @@
 /*
  * allocator.h - the allocator in a file: its functions, where probes go, and which code is its own.
  *
- * Pure but for reading the file.  To add a function is to add a row here and a live test.
+ * Pure, apart from reading the file.  A new function needs a row in allocator.c and a live test.
  */
 #ifndef DBLEAK_CAPTURE_ALLOCATOR_H
 #define DBLEAK_CAPTURE_ALLOCATOR_H
@@ -26,7 +26,7 @@ struct allocator {
 		uint64_t offset; /* in the file */
 		uint32_t before; /* bytes from the start of its code */
 		uint8_t kind;	 /* enum heap_kind */
-		bool returns;	 /* by a return probe; else it gives back, or throws */
+		bool returns;	 /* needs a return probe; false: it gives back, or may throw */
 		bool throws;	 /* an exception may leave it: its ends are among the exits */
 		bool cheap;
 	} probe[ALLOCATOR_PROBES];
@@ -36,10 +36,10 @@ struct allocator {
 };
 
 /* Looks for malloc and free in what the file exports or, if deep, in its full symbol table.
- * at_entry: no chosen probe points.  0, -ENOENT it has none, or -errno. */
+ * at_entry: no chosen probe points.  0; -ENOENT: it has none; or another -errno. */
 int allocator_find(struct elf_file *elf, bool deep, bool at_entry, struct allocator *out);
 
-/* The name of what takes blocks so: "malloc", "mmap". */
+/* The name of a kind's function: "malloc", "mmap". */
 const char *allocator_kind(uint32_t kind);
 
 #endif

@@ -17,11 +17,11 @@
 
 #define SECOND_NS	  1000000000ULL
 #define BUDGET_EVERY_NS	  (SECOND_NS / 4)
-#define BURST_NS	  SECOND_NS /* what was not spent in so long may be spent at once */
-#define KEEP_PERCENT	  100.0	    /* an overhead that nothing can be above */
+#define BURST_NS	  SECOND_NS /* this much budget may be saved up */
+#define KEEP_PERCENT	  100.0	    /* from this --max-overhead on there is no budget */
 #define TOLD_EACH_SWEEP	  2000
 #define NAMES_WAIT	  3   /* sweeps that a site may wait for its stack to be named */
-#define PROGRAM_NS	  150 /* of a program, until it is measured */
+#define PROGRAM_NS	  150 /* run time of a program, until it is measured */
 #define RUNS_ENOUGH	  100
 #define BURY_EVERY_NS	  (5 * SECOND_NS)
 #define CHILDREN_EVERY_NS (SECOND_NS / 4)
@@ -29,12 +29,12 @@
 #define SIGMAS		  1.96 /* 19 times of 20 */
 
 struct told_site {
-	uint64_t sum; /* of what was told */
+	uint64_t sum; /* of what was reported */
 	uint64_t sample, stack;
 	uint64_t last_ns;
 	uint64_t connection, votes, voted_bytes; /* whose replies took most of it */
 	uint32_t waited;
-	bool gone; /* told of when its program was */
+	bool gone; /* reported since its program was gone */
 };
 
 struct heap {
@@ -46,11 +46,10 @@ struct heap {
 	struct probe_programs programs;
 	struct probe_cost cost;
 	struct told_site told[HEAP_SITES];
-	uint32_t next;	   /* site to begin the next sweep with */
-	struct table live; /* numbers of processes that are there; the value says nothing */
-	uint32_t met,
-		met_before; /* numbers given out before the last look at them, and the one before */
-	struct table passed; /* processes looked at when probes are narrow, by pid */
+	uint32_t next;		  /* site to begin the next sweep with */
+	struct table live;	  /* numbers of processes that are alive; the values mean nothing */
+	uint32_t met, met_before; /* numbers given out before the last look; the one before */
+	struct table passed;	  /* processes looked at already, by pid */
 	size_t followed;
 	uint64_t run_ns;       /* of a program, on average */
 	struct heap_hits hits; /* counted so far */
@@ -59,7 +58,7 @@ struct heap {
 	double credit_ns;
 	uint64_t begun_ns;
 	bool dead, budgeted, stepped_down;
-	bool last; /* of the sweeps */
+	bool last; /* no other sweep follows */
 };
 
 /* --- telling -------------------------------------------------------------------------------- */
@@ -82,7 +81,7 @@ static uint64_t less(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
-/* The stack's record if it has one by now.  False: it may still get one. */
+/* Looks up the record of a site's stack.  False: the stack may still get one. */
 static bool stack_known(struct heap *h, const struct heap_site *s, struct told_site *t)
 {
 	uint64_t stack;
@@ -120,7 +119,8 @@ static void fill(const struct heap *h, const struct heap_site *s, struct ev_memo
 	snprintf(ev->object, sizeof(ev->object), "%s", allocator_kind(s->kind));
 }
 
-/* Another program runs, or ran, in its process: what it held is gone. */
+/* Whether another program runs, or ran, in the site's process (exec): what the site held is gone.
+ */
 static bool was_replaced(const struct heap *h, const struct heap_site *s)
 {
 	const struct heap_site *other = h->memory.sites;
@@ -135,7 +135,8 @@ static bool was_replaced(const struct heap *h, const struct heap_site *s)
 	return false;
 }
 
-/* Each look votes with what came since for the connection met last. */
+/* Finds the connection with most reply bytes: each look votes for the latest one, with the bytes
+ * that came since. */
 static void vote(struct told_site *t, const struct heap_site *s)
 {
 	uint64_t bytes = s->reply_bytes - t->voted_bytes;
@@ -176,7 +177,7 @@ static void tell_site(struct heap *h, uint32_t number, uint64_t now_ns, bool gon
 	h->host.tell(h->host.context, &ev.head);
 }
 
-/* Of a process that ran before we came. */
+/* Reports the blocks that a process took before dbleak came, and has given back. */
 static void tell_older(struct heap *h, uint32_t pid, const struct heap_process *p)
 {
 	struct ev_gap gap = {
@@ -216,7 +217,8 @@ static bool is_live(const struct heap *h, uint32_t number)
 	return table_get(&h->live, (struct table_key){number, 0});
 }
 
-/* One that was met during the last look, or just before, may only seem to be gone. */
+/* Whether the process is gone.  One that was met during the last look, or just before, may only
+ * seem to be gone. */
 static bool is_dead(void *context, uint32_t number)
 {
 	const struct heap *h = context;
@@ -224,7 +226,7 @@ static bool is_dead(void *context, uint32_t number)
 	return number <= h->met_before && !is_live(h, number);
 }
 
-/* Returns whether it was told. */
+/* Reports a site that changed.  Returns whether it was reported. */
 static bool sweep_site(struct heap *h, uint32_t number, uint64_t now_ns, bool last)
 {
 	const struct heap_site *s = &h->memory.sites[number];
@@ -245,7 +247,7 @@ static bool sweep_site(struct heap *h, uint32_t number, uint64_t now_ns, bool la
 	return true;
 }
 
-/* Nobody but us touches a block of a process that is gone. */
+/* Frees the entry of a block of a process that is gone: no program writes to it any more. */
 static void bury_block(struct kernel_heap *m, uint32_t bucket, int place)
 {
 	uint64_t key = m->buckets[bucket].key[place];
@@ -256,7 +258,7 @@ static void bury_block(struct kernel_heap *m, uint32_t bucket, int place)
 		__atomic_fetch_sub(&m->buckets[home].spilled, 1, __ATOMIC_RELAXED);
 }
 
-/* The blocks and sites of processes that are gone make room. */
+/* Frees the entries of blocks and sites of processes that are gone. */
 static void bury(struct heap *h)
 {
 	struct kernel_heap *m = &h->memory;
@@ -316,7 +318,8 @@ static bool is_wanted(void *context, uint32_t pid)
 	       h->host.wanted(h->host.context, pid, facts.comm);
 }
 
-/* Its stacks may come after its end.  /proc knows its start by the clock tick only. */
+/* Announces a process before its stacks, which may come after its end.  The kernel half knows its
+ * start exactly, /proc only by the clock tick. */
 static void meet(void *context, uint32_t pid)
 {
 	struct heap *h = context;
@@ -329,7 +332,7 @@ static void meet(void *context, uint32_t pid)
 		h->host.met(h->host.context, pid, facts.start_ns);
 }
 
-/* Whoever is selected, and was not heard of when he began. */
+/* Follows selected processes whose start was not heard of. */
 static void look_for_children(struct heap *h, uint64_t now_ns)
 {
 	uint32_t *pids = NULL;
@@ -338,7 +341,7 @@ static void look_for_children(struct heap *h, uint64_t now_ns)
 	if (h->stepped_down || now_ns - h->children_at_ns < CHILDREN_EVERY_NS)
 		return;
 	h->children_at_ns = now_ns;
-	if (h->passed.count > PASSED_MOST) /* their numbers may be others' by now */
+	if (h->passed.count > PASSED_MOST) /* pids may have been reused by now */
 		table_free(&h->passed);
 	if (procfs_pids(h->procfs, &pids, &count))
 		return;
@@ -363,7 +366,7 @@ static void measure_program(struct heap *h)
 		h->run_ns = ns / runs;
 }
 
-/* Adds what the hits since the last time have cost. */
+/* Adds the cost of the hits since the last time. */
 static void count_cost(struct heap *h)
 {
 	struct heap_hits hits;
@@ -381,7 +384,7 @@ static void count_cost(struct heap *h)
 
 static void step_down(struct heap *h, uint64_t now_ns)
 {
-	heap_probes_detach(h->probes); /* before the sweep: nothing comes after it */
+	heap_probes_detach(h->probes); /* before the sweep, so that no hit comes after it */
 	heap_sweep(h, now_ns, true);
 	h->stepped_down = true;
 	tell_gap(h,
@@ -390,8 +393,8 @@ static void step_down(struct heap *h, uint64_t now_ns)
 	h->host.tier(h->host.context, EV_TIER_CLIENT);
 }
 
-/* Moves an account on.  Returns whether it is overdrawn: what counts is what goes on, for a program
- * that starts is soon done. */
+/* Adds to an account and charges it.  Returns whether it is overdrawn.  A burst may be, for a
+ * program that starts is soon done; what goes on counts. */
 static bool overdrawn(double *credit, double rate, uint64_t passed, double spent)
 {
 	*credit += rate * passed - spent;

@@ -23,27 +23,27 @@
 #include "user/capture/probe/file_exit.h"
 #include "user/capture/probe/reach.h"
 
-#define BLIND_NS 1000000000ULL /* that a process may take to map its libraries */
+#define BLIND_NS 1000000000ULL /* time that a process may take to map its libraries */
 
 /* A file that has an allocator, or may have one. */
 struct heap_file_known {
-	bool deep; /* all that may tell is its full symbol table, not looked at yet */
+	bool deep; /* only its full symbol table may show one; not read yet */
 	bool looked_at;
 	bool program, go;
-	bool probed;		    /* its allocator is */
-	bool told;		    /* that it is not */
-	bool refused, told_refused; /* an operator new of it is not */
+	bool probed;		    /* its allocator is probed */
+	bool told;		    /* a missing allocator was reported */
+	bool refused, told_refused; /* an operator new is not probed; that was reported */
 };
 
 /* A process that is to be followed. */
 struct seen {
 	char comm[EV_COMM_LEN];
-	uint64_t since_ns; /* when it was first looked at without one that is probed; 0 not yet */
-	struct heap_file_known *program; /* NULL not seen */
+	uint64_t since_ns; /* first look at it without a probed allocator; 0: none yet */
+	struct heap_file_known *program; /* NULL: not seen */
 	bool probed;
 };
 
-/* One that has. */
+/* A file with an allocator that is to be probed. */
 struct attached {
 	int fd;
 	size_t count;
@@ -86,7 +86,7 @@ static void add_place(struct attached *a, const struct allocator_probe *probe, u
 	};
 }
 
-/* ends: probes at the ends of functions harm nobody here. */
+/* ends: probes at the ends of functions do no harm on this kernel. */
 static struct attached *attached_make(int fd, const struct allocator *from, uint32_t index,
 				      bool ends)
 {
@@ -107,7 +107,7 @@ static struct attached *attached_make(int fd, const struct allocator *from, uint
 	return a;
 }
 
-/* In all that are to carry them, now and later. */
+/* Attaches a file's probes in all processes that are to carry them, now and later. */
 static int attach(struct heap_probes *p, uint32_t index)
 {
 	const struct attached *a = p->attached[index];
@@ -161,7 +161,7 @@ static void look_into(struct heap_probes *p, struct heap_file_known *f, int fd, 
 		elf_close(elf);
 		if (!err)
 			err = add_allocator(p, a, fd);
-		/* What may throw is left out where its ends are not seen. */
+		/* A function that may throw is left out if its ends are not seen. */
 		f->refused = a->refused || (a->exit_count && p->programs.left <= 0);
 	}
 	f->probed = !err;
@@ -234,7 +234,7 @@ static struct seen *seen_of(struct heap_probes *p, uint32_t pid)
 	return s;
 }
 
-/* Another program begins anew what is known of its process. */
+/* A process that starts another program (exec) is like a new one. */
 static void note_program(struct heap_probes *p, uint32_t pid, struct seen *s)
 {
 	struct process_facts facts;
@@ -322,7 +322,7 @@ static void add_path(struct heap_probes *p, const char *path)
 	close(fd);
 }
 
-/* As execvp(3) finds it. */
+/* Adds the file of a command, searched for as execvp(3) does. */
 static void add_command(struct heap_probes *p, const char *command)
 {
 	const char *folders = getenv("PATH");
@@ -391,7 +391,7 @@ int heap_probes_open(struct heap_probes **out, struct kernel *kernel, const stru
 		free(p);
 		return err;
 	}
-	reach_make_ready(p->reach); /* it is for all of them */
+	reach_make_ready(p->reach); /* the probes are there before the files are mapped */
 	reach_hold(p->reach, memory_maps_locked());
 	*out = p;
 	libraries_on_mapping(p->libraries, on_mapping);
@@ -414,7 +414,7 @@ void heap_probes_go(struct heap_probes *p)
 	p->waits = false;
 	for (uint32_t i = 0; i < p->used; i++)
 		if (!p->sets[i])
-			attach(p, i); /* nobody may be there any more */
+			attach(p, i); /* may fail: no process may be there */
 }
 
 int heap_probes_fd(const struct heap_probes *p)
@@ -483,7 +483,7 @@ bool heap_probes_is_at(const struct heap_probes *p, uint64_t inode, uint64_t off
 	return reach_is_at(p->reach, inode, offset);
 }
 
-/* Who joins from now on gets none. */
+/* Processes that join from now on get no probes. */
 void heap_probes_detach(struct heap_probes *p)
 {
 	p->detached = true;
