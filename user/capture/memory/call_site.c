@@ -13,13 +13,13 @@
 #include "user/capture/elf/elf.h"
 #include "user/capture/elf/frame_table.h"
 
-#define FUNCTION_MOST (64UL << 10) /* bytes of a function; what is longer is left alone */
-#define CODE_MOST     (32UL << 20) /* of all of them */
+#define FUNCTION_MOST (64UL << 10) /* bytes of a function; longer ones are left alone */
+#define CODE_MOST     (32UL << 20) /* bytes of all functions */
 #define TARGETS	      4096	   /* known at a time, a power of two */
 #define SITES_EACH    512	   /* in one function */
 #define STUB_BYTES    16
 
-/* What is looked for; several names may be one function. */
+/* The functions to look for; several names may be one function. */
 static const struct {
 	const char *name;
 	enum library_function function;
@@ -45,7 +45,7 @@ struct finder {
 	uint8_t code[FUNCTION_MOST];
 };
 
-/* The function whose address is kept in that slot; 0 it is none of ours. */
+/* The function whose address is kept in that slot; 0: none of ours. */
 static uint32_t function_in(const struct finder *f, uint64_t slot)
 {
 	for (size_t i = 0; i < WANTED; i++)
@@ -54,7 +54,8 @@ static uint32_t function_in(const struct finder *f, uint64_t slot)
 	return 0;
 }
 
-/* `endbr64; bnd jmp *slot(%rip)`, of which only the jump must be there. */
+/* The function that a stub jumps to: `endbr64; bnd jmp *slot(%rip)`, of which only the jump must be
+ * there.  0: none of ours. */
 static uint32_t function_of_stub(const struct finder *f, const uint8_t *code, size_t n,
 				 uint64_t address)
 {
@@ -72,7 +73,7 @@ static uint32_t function_of_stub(const struct finder *f, const uint8_t *code, si
 	return function_in(f, address + at + 6 + (uint64_t)(int64_t)away);
 }
 
-/* What lies at the target of a call. */
+/* The function that the target of a call leads to; 0: none of ours. */
 static uint32_t function_at(struct finder *f, uint64_t address)
 {
 	size_t slot = (address >> 2) % TARGETS;
@@ -106,7 +107,8 @@ static uint64_t displaced(const uint8_t *code, size_t length, uint64_t address)
 	return address + length + (uint64_t)(int64_t)away;
 }
 
-/* The calls in a function's n bytes.  How many, -1 it cannot be decoded or has too many. */
+/* Lists the calls in a function's n bytes.  Returns how many; -1: it cannot be decoded, or has too
+ * many. */
 static int sites_in(struct finder *f, const uint8_t *code, size_t n, uint64_t address,
 		    struct call_site *sites, size_t *hidden)
 {
@@ -134,7 +136,7 @@ static int sites_in(struct finder *f, const uint8_t *code, size_t n, uint64_t ad
 	return count;
 }
 
-/* A function of the unwind table, by its address and size. */
+/* Looks into a function of the unwind table, given by its address and size. */
 static int look_into(struct finder *f, uint64_t address, uint64_t size)
 {
 	uint64_t offset = address - f->code_address + f->code_offset;

@@ -2,10 +2,10 @@
 /*
  * call_site.h - the instructions by which a file's code calls the allocator.
  *
- * Files belong to whoever runs the watched programs: everything is bounded, and a call is named
- * only where the file's own unwind table says that a function begins, all of that function can be
- * decoded, and the call leads to a stub of the linkage table for that name.  A probe in the middle
- * of an instruction would change the program.
+ * The files belong to those who run the watched programs, so everything is bounded.  A call is
+ * named only if three things hold.  The file's unwind table shows where its function begins.  All
+ * of that function can be decoded.  The call leads to a stub of the linkage table for that name.  A
+ * probe in the middle of an instruction would change the program.
  */
 #ifndef DBLEAK_CAPTURE_CALL_SITE_H
 #define DBLEAK_CAPTURE_CALL_SITE_H
@@ -25,15 +25,15 @@ struct call_site {
 #define CALL_SITES_MOST 1024
 
 struct call_sites {
-	uint64_t slot; /* address, as the file has it, where it keeps that of free(); 0 none */
+	uint64_t slot; /* address, as the file has it, of the pointer to free(); 0: none */
 	size_t count;
 	size_t hidden;	/* calls of these functions that go through a pointer: not listed */
 	size_t skipped; /* functions that could not be decoded */
 	struct call_site all[CALL_SITES_MOST];
 };
 
-/* 0; -ENOENT no such call is there; -E2BIG too many to be listed; -EBADMSG the file has no unwind
- * table that makes sense; -ENOMEM. */
+/* 0; -ENOENT: there is no such call; -E2BIG: too many to be listed; -EBADMSG: the file has no
+ * unwind table that makes sense; -ENOMEM. */
 int call_sites_find(struct elf_file *e, struct call_sites *out);
 
 #endif

@@ -15,9 +15,9 @@
 #include "user/capture/kernel/kernel_library_heap.h"
 #include "user/capture/host/memory.h"
 
-#define STACKS_MOST  64	  /* of one holder; what is beyond has none */
+#define STACKS_MOST  64	  /* of one holder; samples beyond them have none */
 #define SAMPLES_MOST 4096 /* that wait to be named */
-#define TOLD_LEAST   0.05 /* of what was taken, to be told with its stack */
+#define TOLD_LEAST   0.05 /* of what was taken: the least for a record of its own stack */
 #define ALL_BUT	     0.8  /* of what was taken: then what is held was taken there, too */
 #define UNREAD_MOST  100  /* one block of so many may be of a size that cannot be read */
 #define LINE_BYTES   4096
@@ -32,17 +32,17 @@ struct sum {
 struct stack_share {
 	uint64_t stack; /* EV_STACK */
 	double bytes;
-	bool told; /* by itself */
+	bool told; /* by a record of its own */
 };
 
-/* One library in one process. */
+/* A library in a process. */
 struct holder {
 	struct library_key key; /* windowed: 0 */
 	uint64_t start_ns, memory;
 	const struct balance_file *file;
 	struct sum now[2]; /* as the kernel counts: all the time, in windows */
 	uint64_t hits[2], asked[2];
-	struct sum base;	  /* of earlier phases, reckoned up */
+	struct sum base;	  /* of earlier phases, extrapolated */
 	struct sum phase, window; /* now[1], when the phase and the window began */
 	uint64_t cpu_ns;	  /* processor time of the process, as read last; 0 not known */
 	uint64_t cpu_phase_ns, cpu_window_ns, cpu_inside_ns;
@@ -56,9 +56,9 @@ struct holder {
 	struct stack_share stacks[STACKS_MOST];
 	size_t stack_count;
 	double stack_bytes; /* of all samples, those without a stack too */
-	double told;	    /* what was told last, in one number */
-	bool rest_told;	    /* what the stacks leave, beside the one that took nearly all */
-	bool windowed;	    /* it was seen in windows */
+	double told;	    /* sum of the figures reported last */
+	bool rest_told;	    /* the rest beside the main stack was reported */
+	bool windowed;	    /* some of its calls are counted in windows */
 	bool gone;
 };
 
@@ -69,7 +69,7 @@ struct sample { /* a stack that is not named yet */
 
 struct balances {
 	struct kernel *kernel;
-	uint64_t hit_ns; /* that a hit costs */
+	uint64_t hit_ns; /* cost of a hit */
 	struct balances_host host;
 	const struct balance_file *files;
 	struct table holders; /* by process and file */
@@ -113,7 +113,8 @@ void balances_close(struct balances *b)
 	free(b);
 }
 
-/* Of all its threads, also those that have ended.  0 not known. */
+/* Processor time in ns of all threads of a process, also of those that have ended.  0: not known.
+ */
 static uint64_t cpu_of(uint32_t pid)
 {
 	struct timespec t;
@@ -142,7 +143,7 @@ static struct holder *holder_of(struct balances *b, const struct library_key *ke
 
 	if (h && h->start_ns == balance->start_ns && h->memory == balance->memory)
 		return h;
-	if (h) /* another program: what the old one had is gone */
+	if (h) /* another program (exec): what the old one had is gone */
 		kernel_library_heap_forget(b->kernel, &other);
 	else
 		h = malloc(sizeof(*h));
@@ -188,7 +189,8 @@ static bool next_mapping(FILE *f, struct mapping *m)
 	return false;
 }
 
-/* A file below an overlay has two inode numbers: then its name must do. */
+/* Whether the mapping is the beginning of the library.  A file below an overlay has two inode
+ * numbers, so its name may do, too. */
 static bool is_file(const struct mapping *m, const struct balance_file *file)
 {
 	const char *name = name_in(m->path);
@@ -198,7 +200,8 @@ static bool is_file(const struct mapping *m, const struct balance_file *file)
 	       (m->inode == file->inode || (!strncmp(name, file->name, n) && name[n] == '.'));
 }
 
-/* Where the library's first page is; or, if address is not 0, whose code that is. */
+/* Finds where the library's first page is mapped; if address is not 0, the mapping with that
+ * address. */
 static bool find_mapping(uint32_t pid, const struct balance_file *file, uint64_t address,
 			 struct mapping *out)
 {
@@ -215,8 +218,8 @@ static bool find_mapping(uint32_t pid, const struct balance_file *file, uint64_t
 	return found;
 }
 
-/* By where the library's own calls of free() go.  Before the first it may lead into its own stub.
- */
+/* Finds the allocator that the library's own calls of free() reach.  Before the first call the
+ * pointer may lead into a stub of the library itself: then unknown. */
 static enum allocator allocator_of(uint32_t pid, const struct balance_file *file)
 {
 	struct memory memory = memory_of_process(pid);
@@ -320,7 +323,8 @@ void balances_window_begins(struct balances *b)
 	}
 }
 
-/* What was seen of one that was not known when the window began cannot be reckoned up. */
+/* Skips the counts of a holder that was not known when the window began: they cannot be
+ * extrapolated. */
 static void skip_window(struct holder *h)
 {
 	h->phase = h->window = h->now[1];
@@ -359,13 +363,13 @@ void balances_window(struct balances *b)
 	}
 }
 
-#define CPU_LEAST_NS 2000000.0 /* in windows, to be reckoned by */
-#define SHARE_MOST   4	       /* times that it may differ from the time's */
+#define CPU_LEAST_NS 2000000.0 /* least processor time in windows, to extrapolate by it */
+#define SHARE_MOST   4	       /* factor by which it may differ from the share of time */
 
 /*
- * How much of what a process did since the phase began was done in windows.  Not so much of the
- * time: the probes themselves slow it down then, and it is not always as busy.  Its processor time,
- * less what the probes took of it, is closer.
+ * The share of a process's work since the phase began that was done in windows.  The share of the
+ * time would be wrong: the probes themselves slow the process down in a window, and it is not
+ * always as busy.  Its processor time, less what the probes took of it, is closer.
  */
 static double share_of(const struct balances *b, const struct holder *h, double share)
 {
@@ -382,8 +386,8 @@ static double share_of(const struct balances *b, const struct holder *h, double 
 	return by_cpu;
 }
 
-/* The square of the error of what the phase's windows say is held, at its whole length: what
- * differs from window to window does so by chance. */
+/* The square of the error of what is held, extrapolated from the phase's windows to its whole
+ * length.  Differences from window to window are taken as chance. */
 static double phase_error(const struct holder *h, double share)
 {
 	double n = h->windows, variance;
@@ -445,7 +449,8 @@ static void add_stack(struct holder *h, uint64_t stack, double bytes)
 	h->stack_count = i < h->stack_count ? h->stack_count : i + 1;
 }
 
-/* Gives those that are named by now to their holders; the others wait, but for the last time. */
+/* Gives samples that are named by now to their holders.  The others wait; the last time they count
+ * without a stack. */
 static void name_samples(struct balances *b, bool last)
 {
 	size_t kept = 0;
@@ -469,8 +474,8 @@ static void name_samples(struct balances *b, bool last)
 
 struct estimate {
 	struct sum sum;
-	double error; /* of what is held; 0 it is exact */
-	bool held;    /* is known */
+	double error; /* of what is held; 0: it is exact */
+	bool held;    /* what is held is known */
 };
 
 static struct estimate estimate_of(const struct balances *b, struct holder *h, double share)
@@ -494,10 +499,10 @@ static uint64_t rounded(double value)
 	return value > 0 ? (uint64_t)(value + 0.5) : 0;
 }
 
-/* Under what identity: what is held is always told with the same. */
+/* The part that a record is about, and so its identity: what is held always has the same one. */
 enum part { PART_HELD = 1, PART_REST = 2, PART_STACK = 3 };
 
-/* A part of what the holder took. */
+/* Reports a part of what the holder took. */
 static void tell_part(struct balances *b, const struct holder *h, const struct estimate *e,
 		      enum part which, double part, uint64_t stack)
 {
@@ -528,7 +533,7 @@ static void tell_part(struct balances *b, const struct holder *h, const struct e
 	b->host.tell(b->host.context, &ev.head);
 }
 
-/* The stack that took nearly all; NULL none did. */
+/* The stack that took nearly all; NULL: none did. */
 static const struct stack_share *main_taker(const struct holder *h)
 {
 	for (size_t i = 0; i < h->stack_count; i++)
@@ -537,8 +542,8 @@ static const struct stack_share *main_taker(const struct holder *h)
 	return NULL;
 }
 
-/* Which stack took what is held cannot be seen: it is told with the one that took nearly all.  One
- * that was told by itself before is told so again, be there nothing left. */
+/* The counts do not show which stack took what is held: it is reported with the stack that took
+ * nearly all.  A stack that had a record of its own keeps having one, even with nothing left. */
 static void tell_stacks(struct balances *b, struct holder *h, const struct estimate *e)
 {
 	const struct stack_share *most = main_taker(h);
@@ -612,6 +617,6 @@ void balances_tell(struct balances *b, double share, bool last)
 		if (is_alive(h->key.pid))
 			continue;
 		forget(b, h);
-		at--; /* the table closed the gap from behind */
+		at--; /* the removal may have moved an entry here */
 	}
 }

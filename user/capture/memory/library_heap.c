@@ -4,12 +4,12 @@
  *
  * How the budget is kept
  *
- * At first every probe stays, and all is counted.  When the busiest process has spent its credit,
- * the sites are divided: those that are rarely hit, and together cost a tenth of the budget at
- * most, stay; the others are put in for a twentieth of a second at a time, and so seldom that what
- * they cost in all keeps within the rest; if that were more seldom than every five seconds, it
- * ends.  The pauses vary, or a program that does the same each second would be seen doing the same
- * thing always.
+ * At first every probe stays, and all calls are counted.  When the busiest process has spent its
+ * credit, the sites are divided.  Sites that are rarely hit stay, as long as together they cost at
+ * most a tenth of the budget.  The probes of the others are attached for windows of a twentieth of
+ * a second.  Windows are so rare that their cost keeps within the rest of the budget.  If they were
+ * rarer than one in five seconds, the tier ends.  The pauses vary by chance: a program that does
+ * the same each second must not always be seen at the same work.
  */
 #include "user/capture/memory/library_heap.h"
 
@@ -32,18 +32,18 @@
 #define WINDOW_NS     (SECOND_NS / 20)
 #define PAUSE_MOST_NS (5 * SECOND_NS)
 #define DUTY_LEAST    ((double)WINDOW_NS / PAUSE_MOST_NS) /* the share of the time that is window */
-#define BURST_NS      (2 * SECOND_NS) /* what was not spent in so long may be spent at once */
-#define STAY_SHARE    0.1	      /* of the budget, for probes that stay */
-#define CALM_SHARE    0.8	      /* windows of so much of the time: then all may stay */
-#define LATELY	      8		      /* windows */
-#define RUN_NS	      500	      /* of the program, until it was measured */
+#define BURST_NS      (2 * SECOND_NS)			  /* this much budget may be saved up */
+#define STAY_SHARE    0.1				  /* of the budget, for probes that stay */
+#define CALM_SHARE    0.8 /* windows of so much of the time: all probes may stay */
+#define LATELY	      8	  /* windows that the averages cover */
+#define RUN_NS	      500 /* run time of the program, until it is measured */
 #define RUNS_ENOUGH   100
 
 struct site {
 	uint64_t offset;
 	uint32_t function, file;
 	uint64_t hits;
-	double rate; /* hits a second, when it was looked at last */
+	double rate; /* hits a second, at the last look */
 	bool windowed;
 };
 
@@ -58,7 +58,7 @@ struct library_heap {
 	struct kernel *kernel;
 	struct library_heap_host host;
 	struct balances *balances;
-	struct reach *reach; /* borrowed, when it is started */
+	struct reach *reach; /* borrowed, once the tier is started */
 	struct probe_programs programs;
 	struct heap_file files[LIBRARY_FILES];
 	struct balance_file described[LIBRARY_FILES];
@@ -66,15 +66,15 @@ struct library_heap {
 	struct site sites[LIBRARY_SITES];
 	size_t site_count, windowed_count;
 	struct call_sites found; /* in the file looked at */
-	bool running, open;	 /* a window is */
+	bool running, open;	 /* `open`: a window is */
 	bool refused, stepped_down;
 	uint64_t hit_ns;
 	uint64_t looked_ns;
 	uint64_t window_began_ns, window_due_ns, window_length_ns;
 	uint64_t phase_ns, windows_ns; /* when the phase began, and how long its windows were */
 	double credit_ns;	       /* of the busiest process, for probes that stay */
-	double stay_share;	       /* of a CPU, that those took of it lately */
-	double hot_share;	       /* that the others take of it in a window, lately */
+	double stay_share;	       /* of a CPU, that probes that stay took of it lately */
+	double hot_share;	       /* of a CPU, that the others took of it in windows lately */
 	uint32_t windows;	       /* of the phase */
 	uint64_t random;
 	uint64_t spent_ns;
@@ -165,7 +165,8 @@ static const char *why_not(const struct call_sites *found, int err)
 			     : "its code cannot be told apart";
 }
 
-/* "/usr/lib/libpq.so.5" is libpq, whoever maintains it. */
+/* Names a file by its base name, without version: "/usr/lib/libpq.so.5" is libpq.  otherwise: used
+ * if the path has no such name. */
 static void name_of(char out[EV_SYMBOL_LEN], const char *path, const char *otherwise)
 {
 	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
@@ -174,7 +175,8 @@ static void name_of(char out[EV_SYMBOL_LEN], const char *path, const char *other
 	out[strcspn(out, ".")] = '\0';
 }
 
-/* Whose file is gone, and which had as many sites: most often another copy of the same. */
+/* The number of a file that is gone and had as many sites: most often it was another copy of the
+ * same library.  file_count: there is none. */
 static uint32_t find_left(const struct library_heap *h)
 {
 	for (uint32_t i = 0; i < h->file_count; i++)
@@ -190,7 +192,7 @@ static bool has_room(const struct library_heap *h)
 		h->site_count + h->found.count <= LIBRARY_SITES - 1);
 }
 
-/* -errno, or its number. */
+/* Adds a file.  Returns its number, or -errno. */
 static int add_file(struct library_heap *h, const struct library_file *file, const char *name)
 {
 	uint32_t number = find_left(h);
@@ -261,7 +263,7 @@ void library_heap_gone(struct library_heap *h, uint64_t device, uint64_t inode)
 
 /* --- probes ---------------------------------------------------------------------------------- */
 
-/* Those of a file that stay, or those that come and go. */
+/* Attaches a file's probes: those that stay, or those of windows. */
 static void attach_file(struct library_heap *h, uint32_t number, bool windowed)
 {
 	struct heap_file *f = &h->files[number];
@@ -313,7 +315,7 @@ void library_heap_close(struct library_heap *h)
 	free(h);
 }
 
-/* Of a site that no file gets, in a window that is not open: it only counts. */
+/* A cookie of a site that no file gets, outside of a window: its program only counts. */
 #define CANARY LIBRARY_COOKIE(LIBRARY_SITES - 1, 0, 0, true)
 
 /* --- the budget ------------------------------------------------------------------------------ */
@@ -332,7 +334,7 @@ static double budget(const struct library_heap *h)
 	return h->host.max_overhead / 100;
 }
 
-/* Brings the hits of those that stay, or of the others, up to date. */
+/* Brings the hits of the probes that stay, or of the others, up to date. */
 static void count_hits(struct library_heap *h, bool windowed, double seconds, uint64_t cost)
 {
 	static uint64_t hits[LIBRARY_SITES];
@@ -351,7 +353,7 @@ static void count_hits(struct library_heap *h, bool windowed, double seconds, ui
 	}
 }
 
-/* How much of the phase was window. */
+/* The share of the phase's time that was window. */
 static double share(const struct library_heap *h, uint64_t now)
 {
 	if (!h->windows_ns || now <= h->phase_ns)
@@ -375,8 +377,8 @@ static int by_rate(const void *a, const void *b)
 	return (x->rate > y->rate) - (x->rate < y->rate);
 }
 
-/* Who may stay: the rarest, while together they cost no more than their part.  busiest: hits a
- * second of the process that has most. */
+/* Decides which sites stay: those that are hit most rarely, while together they cost no more than
+ * STAY_SHARE.  busiest: hits a second of the busiest process. */
 static void divide(struct library_heap *h, double busiest, uint64_t cost)
 {
 	static struct site *order[LIBRARY_SITES];
@@ -398,7 +400,8 @@ static void divide(struct library_heap *h, double busiest, uint64_t cost)
 	}
 }
 
-/* Taking probes out takes a while, too: a pause is no shorter than a window at the least. */
+/* Plans the next window.  Removing probes takes a while, too, so the pause is not shorter than
+ * WINDOW_NS, before chance varies it. */
 static void plan_window(struct library_heap *h, double duty, uint64_t now)
 {
 	double window = WINDOW_NS, pause;
@@ -414,7 +417,7 @@ static void plan_window(struct library_heap *h, double duty, uint64_t now)
 	h->window_due_ns = now + (uint64_t)(pause < PAUSE_MOST_NS ? pause : PAUSE_MOST_NS);
 }
 
-/* All probes anew, after the sites were divided. */
+/* Attaches all probes anew, after the sites were divided. */
 static void arrange(struct library_heap *h, uint64_t now)
 {
 	detach_all(h);
@@ -425,7 +428,7 @@ static void arrange(struct library_heap *h, uint64_t now)
 	h->windows = 0;
 }
 
-/* How much of the time may be window. */
+/* The share of the time that may be window. */
 static double duty_of(const struct library_heap *h)
 {
 	double left = budget(h) - h->stay_share;
@@ -446,7 +449,7 @@ static void step_down(struct library_heap *h)
 	h->host.tier(h->host.balances.context, EV_TIER_GROWTH);
 }
 
-/* The next window, or the end. */
+/* Plans the next window, or ends the tier. */
 static void go_on(struct library_heap *h, uint64_t now)
 {
 	double duty = duty_of(h);
@@ -485,7 +488,8 @@ static void close_window(struct library_heap *h)
 	balances_window(h->balances);
 	hot = (double)balances_busiest(h->balances, true) / seconds * (double)cost / SECOND_NS;
 	count_hits(h, true, seconds, cost);
-	/* Not by the last one: whoever looks less often after busy moments sees too few of them. */
+	/* An average, for the last window alone misleads: longer pauses after busy moments would
+	 * show too few of them. */
 	h->hot_share += (hot - h->hot_share) / LATELY;
 	if (++h->windows >= LATELY && duty_of(h) >= CALM_SHARE) {
 		for (size_t i = 0; i < h->site_count; i++)
@@ -497,7 +501,7 @@ static void close_window(struct library_heap *h)
 	go_on(h, now);
 }
 
-/* Those that stay have spent more than they may. */
+/* Charges the probes that stay.  If they have spent more than they may, divides the sites. */
 static void look_at_budget(struct library_heap *h, uint64_t now)
 {
 	double passed = (double)(now - h->looked_ns), busiest, spent;
