@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * growth.c - who grows, and for how long that is followed.
+ * growth.c - which processes are sampled because they grow, and for how long.
  *
- * A process is a suspect once its anonymous memory, swapped out or not, stands some megabytes above
- * its lowest, and no longer when it has reached no new height for a while; one that was born while
- * we look begins with nothing.  The probe of page faults is attached while there is a suspect, and
- * in a suspect that runs Python that of its allocator's pools.
+ * A process becomes a suspect when its anonymous memory, swapped out or not, is SUSPECT_BYTES above
+ * its lowest.  It stays one until it has reached no new height for CALM_NS.  A process that starts
+ * while dbleak watches has 0 as its lowest.  The probe of page faults is attached while there is a
+ * suspect.  A suspect that runs Python also gets the probe of its allocator's pools.
  */
 #include "user/capture/memory/growth.h"
 
@@ -28,13 +28,13 @@
 #include "user/capture/stack/reader.h"
 
 #define SECOND_NS	  1000000000ULL
-#define STEP_BYTES	  (64 << 10)  /* smaller moves are not told */
+#define STEP_BYTES	  (64 << 10)  /* smaller changes are not reported */
 #define SUSPECT_BYTES	  (2 << 20)   /* above its lowest */
-#define HEIGHT_BYTES	  (256 << 10) /* that a new height stands above the old */
+#define HEIGHT_BYTES	  (256 << 10) /* by which a new height exceeds the old */
 #define CALM_NS		  (20 * SECOND_NS)
 #define IDLE_NS		  (5 * SECOND_NS)
 #define PATIENCE_NS	  (5 * SECOND_NS) /* for the name of a stack */
-#define GAP_NS		  10000000ULL	  /* between two samples of anybody: 100 a second */
+#define GAP_NS		  10000000ULL	  /* between two samples of all processes: 100 a second */
 #define GAP_EAGER_NS	  3000000ULL	  /* where programs are short */
 #define GAP_MOST_NS	  200000000ULL	  /* of one process */
 #define LEAST_PAGES	  48		  /* between two samples, on average */
@@ -43,11 +43,11 @@
 #define CHECK_SHARE_EAGER 25
 #define CHECK_SHARE_POOLS 25 /* of all processes together */
 #define POOLS_AHEAD	  4
-#define PAGES_AT_ONCE	  64		   /* of a process: meanwhile nothing else is done */
-#define STEP_NS		  20000000ULL	   /* then others have their turn */
+#define PAGES_AT_ONCE	  64		   /* of a process, looked at in one go */
+#define STEP_NS		  20000000ULL	   /* of one step: then others have their turn */
 #define LAST_CHECK_NS	  (SECOND_NS / 10) /* of a process, at the end */
 #define PAGE_BYTES	  4096
-#define POOLS_LOOK_NS	  (SECOND_NS / 5) /* at the least, and at times three times as much */
+#define POOLS_LOOK_NS	  (SECOND_NS / 5) /* at least, and by chance up to three times as long */
 
 enum gap_kind { GAP_PROBE = 1, GAP_ROOM = 2, GAP_PAGES = 4, GAP_FRAMES = 8, GAP_SIZES = 16 };
 
@@ -58,16 +58,16 @@ struct grower { /* a process looked at */
 	uint64_t low, high;	    /* bytes */
 	uint64_t rose_ns;	    /* when it reached its height */
 	uint64_t check_ns, tell_ns; /* when its pages are looked for next, its sites told */
-	uint64_t pools_ns;	    /* when its pools are */
+	uint64_t pools_ns;	    /* the same for its pools */
 	struct growth_sites *sites; /* NULL: it was no suspect yet */
 	bool sampled, gone;
-	bool fresh; /* sampled, but to whom its threads spoke before is still to be asked */
+	bool fresh; /* sampled, but not yet asked which connections its threads used before */
 };
 
 struct growth {
 	struct growth_host host;
 	struct kernel_growth *kernel; /* NULL: sizes alone */
-	struct pools *pools;	      /* NULL: not of anybody */
+	struct pools *pools;	      /* NULL: pools are not sampled */
 	uint64_t pools_ns;	      /* when they are due */
 	uint64_t random;
 	struct limits *limits;
@@ -75,7 +75,7 @@ struct growth {
 	size_t sampled;
 	uint64_t begun_ns, idle_ns; /* idle: since when nobody is sampled */
 	uint32_t batch, huge;
-	uint32_t gaps; /* enum gap_kind, told */
+	uint32_t gaps; /* enum gap_kind, reported */
 	enum ev_tier tier;
 	bool attached;
 };
@@ -88,7 +88,7 @@ static uint64_t now_boot(void)
 	return t.tv_sec * SECOND_NS + t.tv_nsec;
 }
 
-/* Once of the whole host. */
+/* Reports a gap once for the whole host. */
 static void tell_gap(struct growth *g, enum gap_kind kind, const char *text)
 {
 	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
@@ -100,7 +100,8 @@ static void tell_gap(struct growth *g, enum gap_kind kind, const char *text)
 	g->host.tell(g->host.context, &gap.head);
 }
 
-/* Sizes in between come at one fault, of which the next one's stack is taken. */
+/* Pages of a size between 4 KB and 2 MB come with one fault, but the stack of the next fault is
+ * taken for them.  Lines are then known less well, and a gap says so. */
 static void look_at_huge_pages(struct growth *g)
 {
 	int root = file_open_root("");
@@ -126,13 +127,13 @@ static void attach(struct growth *g)
 	g->attached = !err;
 	if (g->attached)
 		look_at_huge_pages(g);
-	if (err && err != -EAGAIN) /* the next look asks again */
+	if (err && err != -EAGAIN) /* -EAGAIN: it is still being loaded, the next look asks again */
 		tell_gap(g, GAP_PROBE,
 			 "this kernel does not show page faults: where memory grows is not seen");
 }
 
-/* A processor keeps this many pages of a count back, or fewer (lib/percpu_counter.c; before 6.2
- * each thread kept 64). */
+/* Pages by which a processor may delay a count: so many, or fewer (lib/percpu_counter.c).  Before
+ * 6.2 each thread delayed 64. */
 static uint32_t batch_of_kernel(void)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -246,7 +247,8 @@ static struct grower *grower_of(struct growth *g, uint32_t pid, uint64_t start_n
 	return found;
 }
 
-/* Those who grow share the samples that may be taken. */
+/* Time between two samples of one process: the processes that grow share the samples that may be
+ * taken. */
 static uint64_t gap(const struct growth *g)
 {
 	size_t sharers = g->sampled > 2 ? g->sampled : 2;
@@ -255,7 +257,7 @@ static uint64_t gap(const struct growth *g)
 	return ns < GAP_MOST_NS ? ns : GAP_MOST_NS;
 }
 
-/* How closely it is sampled: less so once its pages have been thinned. */
+/* Sets how closely a process is sampled: less closely once its pages were thinned out. */
 static int enter(struct growth *g, const struct grower *p)
 {
 	struct growing how = {.start_ns = p->start_ns,
@@ -303,7 +305,7 @@ static void acquit(struct growth *g, struct grower *p)
 		g->idle_ns = now_boot();
 }
 
-/* Nobody has grown for a while: page faults are nobody's business. */
+/* Detaches the probe of page faults when no process has grown for a while. */
 static void detach(struct growth *g, uint64_t now)
 {
 	if (!g->attached || g->sampled || g->host.eager || now - g->idle_ns < IDLE_NS)
@@ -377,7 +379,7 @@ static void tell_memory(struct growth *g, struct grower *p, const struct process
 			       .tier = g->tier};
 	struct limit limit;
 
-	/* Of a suspect it counts, too, when it does not move. */
+	/* A suspect is reported even if its size did not move: standing still counts, too. */
 	if (!p->sampled && p->told.pid && p->told.tier == ev.tier &&
 	    !moved(p->told.anonymous_bytes, ev.anonymous_bytes) &&
 	    !moved(p->told.swapped_bytes, ev.swapped_bytes) &&
@@ -407,13 +409,13 @@ void growth_usage(struct growth *g, uint32_t pid, uint64_t start_ns,
 
 struct looker {
 	struct growth *growth;
-	const struct growth_sites *sites; /* NULL: it is one sample that is looked at */
+	const struct growth_sites *sites; /* NULL: a single sample is looked at */
 	bool pools;
 	int pagemap;
 	struct memory memory;
 };
 
-/* Nothing is mapped beyond what can be read. */
+/* Reads an entry of pagemap; 0 where nothing can be read, for nothing is mapped there. */
 static uint64_t look(void *context, uint64_t number)
 {
 	const struct looker *l = context;
@@ -424,7 +426,7 @@ static uint64_t look(void *context, uint64_t number)
 		       : 0;
 }
 
-/* As pymalloc_lives; the next pools are read along with it. */
+/* As pymalloc_lives, but reads the next pools along with this one. */
 static int lives(const struct looker *l, struct page *page)
 {
 	uint64_t next[POOLS_AHEAD];
@@ -436,7 +438,8 @@ static int lives(const struct looker *l, struct page *page)
 	return pymalloc_lives(&l->memory, page->address, &page->print);
 }
 
-/* Only what an interpreter puts there can be told. */
+/* Finds the state of the object for which a page was touched; known only under an interpreted
+ * stack. */
 static enum page_tenant tenant(void *context, struct page *page)
 {
 	const struct looker *l = context;
@@ -490,7 +493,7 @@ void growth_pool(struct growth *g, const struct ev_head *record)
 		pools_forget(g->pools, sample.pid, sample.address & -bytes);
 }
 
-/* The kernel half has noted it since the process was entered, and knows better. */
+/* The kernel half notes this itself once the process is entered; the newer note counts. */
 void growth_spoke(struct growth *g, uint32_t pid, uint32_t tid, uint64_t connection, uint64_t ns)
 {
 	kernel_growth_spoke(g->kernel, pid, tid, connection, ns);
@@ -512,7 +515,8 @@ static uint64_t look_for_pool(void *context, uint64_t number)
 	return pools_holds(pools, l->memory.pid, number * PAGE_BYTES) ? PAGEMAP_PRESENT : 0;
 }
 
-/* Who lives in a pool; whatever is no pool any longer is gone.  Then nobody asks for it again. */
+/* Tells whether the first object of a pool still lives.  Memory that is no pool any longer counts
+ * as gone, and is not asked for again. */
 static enum page_tenant tenant_of_pool(void *context, struct page *page)
 {
 	const struct looker *l = context;
@@ -534,7 +538,7 @@ static void note_pool(void *context, uint64_t pool)
 	pools_note(l->growth->pools, l->memory.pid, pool);
 }
 
-/* At no regular time: what comes and goes regularly must not always be met. */
+/* Looks at pools at irregular times: objects that come and go regularly must not always be met. */
 static void check_pools(struct growth *g, struct grower *p)
 {
 	uint64_t began = now_boot(), least;
@@ -560,7 +564,7 @@ uint64_t growth_next(const struct growth *g)
 	return g->pools ? g->pools_ns : UINT64_MAX;
 }
 
-/* Whose pools wait for the longest time; NULL: nobody's do. */
+/* The process whose pools have waited longest; NULL: none has any. */
 static struct grower *first_due(struct growth *g)
 {
 	struct grower *first = NULL;
@@ -616,7 +620,7 @@ static void check(struct growth *g, struct grower *p, bool last)
 		      (g->host.eager ? CHECK_SHARE_EAGER : CHECK_SHARE) * (now_boot() - began);
 }
 
-/* True: nothing more will come of it. */
+/* Sweeps one process.  True: it is gone, and no sample of it waits any more. */
 static bool visit(struct growth *g, struct grower *p, uint64_t now, bool last)
 {
 	size_t left;
@@ -651,7 +655,7 @@ void growth_sweep(struct growth *g, bool last)
 			continue;
 		table_remove(&g->growers, slot->key);
 		grower_free(p);
-		at--; /* the table closed the gap from behind */
+		at--; /* the removal may have moved an entry here */
 	}
 	detach(g, now);
 }

@@ -2,16 +2,18 @@
 /*
  * growth_site.c - see growth_site.h.
  *
- * How good is it?  What was taken in all is counted by the kernel; chance decides only whose each
- * sample's share of it is, and whether that is held.  A part p of all that was taken is then known
- * with a variance of (1 - p) times the squares of its weights, and the truth is within twice the
- * root of that, and one sample more, 19 times of 20.
+ * How good are the figures?  The kernel counts what was taken in all.  Chance decides only which
+ * stack gets the share of each sample, and whether that share is held.  A part p of all that was
+ * taken then has a variance of (1 - p) times the sum of the squares of its weights.  In 19 of 20
+ * cases the truth lies within twice the root of that, and one sample more.
  *
- * Whose is what was touched for one that is gone?  Of Python, whose pools are sampled: theirs whose
- * pools live, each as much as it has of these, but no more than a few times as much, for they must
- * be able to fill it; what is left, and where there are no pools, theirs whose objects live where
- * they were put. What lives in a pool must have lived a while, and at every look: a result that is
- * fetched again and again looks the same each time, but is not always there.
+ * A page may stay when the object for which it was touched is gone: who holds it then?  Under
+ * Python with sampled pools, the sites whose pools live: each in proportion to its pools.  All
+ * together get at most FILL_MOST times what they keep in pools, for they must be able to fill it.
+ * The rest, or all if there are no pools, goes to the sites whose objects live where they were put.
+ *
+ * An object in a pool must have lived a while, and at every look.  A result that is fetched again
+ * and again looks the same each time, but is not always there.
  */
 #include "user/capture/memory/growth_site.h"
 
@@ -23,7 +25,7 @@
 #define SITES_MOST	512
 #define WAITING_MOST	1024
 #define PAGE_SHIFT	12
-#define POOLS_MOST_EACH 512 /* each is looked at again and again, and that takes some time */
+#define POOLS_MOST_EACH 512 /* each is looked at again and again, which takes time */
 #define POOL_AGE_NS	2000000000ULL
 #define POOL_LOOKS	3
 #define FILL_MOST	4 /* times what was seen to be kept in pools */
@@ -32,7 +34,7 @@ struct site {
 	struct ev_memory_site ev;
 	uint64_t votes; /* for ev.connection */
 	uint64_t taken, held, samples;
-	uint64_t lives;				       /* of held: what was put there lives */
+	uint64_t lives;				       /* of held: the object put there lives */
 	double squares;				       /* of the weights of what is held */
 	uint64_t reply;				       /* bytes of replies, in pages */
 	uint64_t pools_taken, pools_reply, pools_kept; /* the same, by samples of pools */
@@ -45,10 +47,10 @@ struct growth_sites {
 	uint64_t start_ns;
 	uint32_t pid;
 	uint64_t checked_ns; /* when pages were looked for; 0 never */
-	bool reckoned;	     /* pools were looked at for a part of the time */
+	bool reckoned;	     /* pools were sampled for a part of the time */
 	struct pages pages, pools;
-	uint64_t pools_least; /* when it was asked last */
-	struct site *sites;   /* the first is of all without a stack */
+	uint64_t pools_least; /* pools.least at the last question */
+	struct site *sites;   /* the first counts all samples without a stack */
 	size_t count;
 	struct raw_growth *waiting;
 	size_t waiting_count;
@@ -101,7 +103,7 @@ static void site_begin(const struct growth_sites *s, struct site *site, uint64_t
 	};
 }
 
-/* Beyond the most, the one without a stack. */
+/* The number of a stack's site.  Stacks beyond SITES_MOST share the site without a stack. */
 static uint32_t site_of(struct growth_sites *s, uint64_t stack)
 {
 	if (!s->count)
@@ -115,7 +117,7 @@ static uint32_t site_of(struct growth_sites *s, uint64_t stack)
 	return s->count++;
 }
 
-/* The connection that most of it belongs to: each votes with its bytes. */
+/* Finds the connection that most bytes belong to: each sample votes with its bytes. */
 static void vote(struct site *site, uint64_t connection, uint64_t bytes)
 {
 	if (site->ev.connection == connection) {
@@ -230,7 +232,7 @@ size_t growth_sites_name(struct growth_sites *s, uint64_t now_ns, uint64_t patie
 	return left;
 }
 
-/* Returns how many bytes were taken in all. */
+/* Clears what is held.  Returns how many bytes were taken in all. */
 static uint64_t clear_held(struct growth_sites *s)
 {
 	uint64_t taken = 0;
@@ -256,7 +258,7 @@ static void add_held(struct growth_sites *s, const struct page *page)
 	site->samples++;
 }
 
-/* Returns what all keep in pools. */
+/* Adds up what each site keeps in pools.  Returns the sum of all. */
 static uint64_t add_kept(struct growth_sites *s, uint64_t now_ns)
 {
 	uint64_t all = 0;
@@ -276,8 +278,8 @@ static uint64_t add_kept(struct growth_sites *s, uint64_t now_ns)
 	return all;
 }
 
-/* Pages that stay although what was put there first is gone: they are full of what came later, of
- * which no fault tells. */
+/* Bytes of pages that stay although the object put there first is gone.  Later objects fill them,
+ * and no page fault shows those. */
 static uint64_t refilled(const struct growth_sites *s)
 {
 	uint64_t gone = 0;
@@ -288,8 +290,8 @@ static uint64_t refilled(const struct growth_sites *s)
 	return gone;
 }
 
-/* What of that a site has filled: by its pools, and of what no pools tell by whose objects live
- * where they were put. */
+/* How much of the refilled bytes a site holds: first by its pools, and of what pools do not
+ * explain, by its objects that live where they were put. */
 static uint64_t fill_of(const struct site *site, uint64_t gone, uint64_t lives, uint64_t kept)
 {
 	double told = gone < FILL_MOST * kept ? gone : FILL_MOST * kept;
@@ -298,7 +300,7 @@ static uint64_t fill_of(const struct site *site, uint64_t gone, uint64_t lives, 
 	       (lives ? (gone - told) / lives * site->lives : 0);
 }
 
-/* Of samples that make up `part` of `all`. */
+/* The error of a sum, from samples that make up `part` of `all`. */
 static double error_of(double part, double all, double squares, uint64_t samples)
 {
 	double mean = samples ? part / samples : 0;
@@ -319,7 +321,7 @@ static void sum_site(struct site *site, uint64_t fill, uint64_t taken, uint64_t 
 	struct ev_memory_site *ev = &site->ev;
 	double error;
 
-	if (site->held > site->taken) /* by the luck of the draw */
+	if (site->held > site->taken) /* thinning may raise it by chance */
 		site->held = site->taken;
 	error = error_of(site->held, taken, site->squares, site->samples);
 	if (site->pools_kept)

@@ -2,7 +2,7 @@
 /*
  * huge.c - reads /sys/kernel/mm/transparent_hugepage.
  *
- * Linux 6.8 has a switch for each size, which may leave it to the older one of all.
+ * Linux 6.8 has a switch for each size.  Each may inherit the older switch, which is for all sizes.
  */
 #include "user/capture/memory/huge.h"
 

@@ -22,7 +22,8 @@ static double chance(struct pages *p)
 	return (double)(p->seed >> 11) / (double)(1ULL << 53);
 }
 
-/* A weight below the least survives with the chance that makes up for being raised to it. */
+/* A page with less than the least weight survives with a probability of its weight / least.  Its
+ * weight is then raised to the least, so sums stay right on average. */
 static bool survives(struct pages *p, struct page *page)
 {
 	if (page->bytes >= p->least)
@@ -91,8 +92,9 @@ void pages_name(struct pages *p, uint64_t stack, uint32_t site)
 			p->items[i].site = site;
 }
 
-/* Another frame at the same place is other memory, but after a time in swap, and where the kernel
- * has moved small pages into a huge one, which shows in its alignment. */
+/* Whether the page is the same memory as before.  Another frame at the same place is other memory.
+ * Two exceptions: the page was in swap, or the kernel moved small pages into a huge one, which the
+ * alignment of the frame shows. */
 static bool is_same(struct pages *p, struct page *page, uint64_t frame)
 {
 	bool same = !page->frame || page->frame == frame || page->swapped ||
@@ -135,7 +137,8 @@ static void check(struct pages *p, size_t i, pages_look look, pages_tenant tenan
 		page->tenant = tenant(context, page);
 }
 
-/* From the last to the first: who takes the place of one that is gone was looked for before. */
+/* Goes from the last page to the first: if one is gone, the page that takes its place was looked
+ * for before. */
 bool pages_check(struct pages *p, uint64_t now_ns, size_t most, pages_look look,
 		 pages_tenant tenant, void *context)
 {
