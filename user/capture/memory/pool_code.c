@@ -2,10 +2,11 @@
 /*
  * pool_code.c - see pool_code.h.
  *
- * Objects/obmalloc.c of CPython 3.9 to 3.14: PyObject_Malloc calls what _PyObject.malloc points to,
- * with _PyObject.ctx, and these two stand side by side.  That is _PyObject_Malloc unless it was
- * replaced; where no pool of the right size has a free block left, it calls allocate_from_new_pool,
- * which sets the pool's count of blocks to 1, and its size to 0xffff while it is carved off.
+ * Objects/obmalloc.c of CPython 3.9 to 3.14: PyObject_Malloc calls the function to which
+ * _PyObject.malloc points, with _PyObject.ctx as its context.  Both pointers stand side by side.
+ * The function is _PyObject_Malloc, unless it was replaced.  If no pool of the right size has a
+ * free block left, _PyObject_Malloc calls allocate_from_new_pool.  The latter sets the pool's count
+ * of blocks to 1, and its size to 0xffff while it carves the pool off.
  */
 #include "user/capture/memory/pool_code.h"
 
@@ -24,7 +25,7 @@
 #define COUNT_AT   0 /* struct pool_header */
 #define SIZE_AT	   0x24
 #define NO_SIZE	   0xffff
-#define SMALL_MOST 512 /* what is larger has no pool: its callers ask, it does not */
+#define SMALL_MOST 512 /* larger blocks have no pool: callers of the function check that */
 
 struct finder {
 	struct elf_file *elf;
@@ -44,7 +45,7 @@ struct instruction {
 
 /* --- what an exported function reads ---------------------------------------------------------- */
 
-/* What is known of the registers, and which addresses were read. */
+/* The registers with known values, and the addresses that were read. */
 struct reading {
 	struct {
 		bool known;
@@ -54,7 +55,7 @@ struct reading {
 	size_t count;
 };
 
-/* -1: none of the sixteen. */
+/* The number of a general register, 0 to 15; -1: another register. */
 static int number_of(ZydisRegister reg)
 {
 	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
@@ -64,7 +65,7 @@ static int number_of(ZydisRegister reg)
 		       : -1;
 }
 
-/* Where in memory an operand is, if that does not depend on the call. */
+/* Finds where in memory an operand is.  False: no memory, or the place depends on the call. */
 static bool address_of(const struct reading *r, const struct instruction *in,
 		       const ZydisDecodedOperand *operand, uint64_t *address)
 {
@@ -90,7 +91,7 @@ static void note_load(struct reading *r, uint64_t address)
 		r->loads[r->count++] = address;
 }
 
-/* A jump or call through memory reads it, too. */
+/* A jump or call through memory reads that memory, too. */
 static void note_jump(struct reading *r, const struct instruction *in)
 {
 	uint64_t address;
@@ -100,7 +101,8 @@ static void note_jump(struct reading *r, const struct instruction *in)
 		note_load(r, address);
 }
 
-/* What the instruction writes to is not known any longer, unless it says so itself. */
+/* Follows an instruction: registers that it writes are unknown from then on, unless the value is
+ * known. */
 static void follow(struct reading *r, const struct finder *f, const struct instruction *in)
 {
 	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
@@ -127,7 +129,7 @@ static void follow(struct reading *r, const struct finder *f, const struct instr
 	}
 }
 
-/* Context and function stand side by side, and both are read. */
+/* Finds the pair of context and function: both are read, and stand side by side. */
 static bool pair_in(const struct reading *r, uint64_t *address)
 {
 	for (size_t i = 0; i < r->count; i++)
@@ -149,7 +151,7 @@ static bool decode(const struct finder *f, size_t at, uint64_t start, struct ins
 	return true;
 }
 
-/* Where its allocator stands that an exported function calls.  0 or -ENOTSUP. */
+/* Finds where the allocator stands that an exported function calls.  0 or -ENOTSUP. */
 static int slot_of(struct finder *f, const struct elf_symbol *symbol, uint64_t *slot)
 {
 	uint64_t start = elf_code_address(f->elf, symbol->offset) + f->bias;
@@ -185,7 +187,7 @@ static bool read_function(struct finder *f, uint64_t address)
 	return true;
 }
 
-/* Is that number written, as four bytes, so far behind a pointer? */
+/* Whether the instruction writes that number, as four bytes, so far behind a pointer. */
 static bool writes(const struct instruction *in, int64_t number, int64_t offset)
 {
 	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
@@ -206,7 +208,7 @@ static bool asks_for_size(const struct instruction *in)
 	       (with->imm.value.s == SMALL_MOST || with->imm.value.s == SMALL_MOST - 1);
 }
 
-/* Does the function that was read take pools into use? */
+/* Whether the function that was read takes pools into use. */
 static bool is_pool_taker(const struct finder *f)
 {
 	bool counts = false, carves = false;
@@ -224,7 +226,7 @@ static bool is_pool_taker(const struct finder *f)
 
 #define CALLEES_MOST 32
 
-/* What the function at that address calls directly.  How many. */
+/* Lists the functions that the one at that address calls directly.  Returns how many. */
 static size_t callees(struct finder *f, uint64_t address, uint64_t found[CALLEES_MOST])
 {
 	struct instruction in;
@@ -260,7 +262,7 @@ static int find_taker(struct finder *f, uint64_t allocator, uint64_t *offset)
 	return -ENOTSUP;
 }
 
-/* The allocator that the process has now.  -EPERM: not Python's own. */
+/* Finds the allocator that the process has now.  -EPERM: not Python's own. */
 static int allocator_of(struct finder *f, const struct elf_symbol *object,
 			const struct elf_symbol *raw, uint64_t *address)
 {

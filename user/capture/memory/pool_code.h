@@ -2,9 +2,9 @@
 /*
  * pool_code.h - where in a running Python its allocator takes a pool into use.
  *
- * That function has no name in most builds, and what calls it is copied into a hundred others where
- * the compiler saw fit: so it is found by what the exported functions read and call, and known by
- * what it writes.  Nothing is guessed: code that differs is refused.
+ * The function has no name in most builds, and compilers copy its caller into a hundred others.  So
+ * it is found by what the exported functions read and call, and confirmed by what it writes.  Code
+ * that differs is refused: nothing is guessed.
  */
 #ifndef DBLEAK_CAPTURE_POOL_CODE_H
 #define DBLEAK_CAPTURE_POOL_CODE_H
@@ -14,11 +14,11 @@
 #include "user/capture/elf/elf.h"
 #include "user/capture/host/memory.h"
 
-/* elf: a file with Python's allocator, loaded with that bias in the process whose memory it is.
- * *offset: of the function, which returns the first block of the pool, in the file.
- * 0; -ENOENT the file does not export the allocator; -EPERM the process uses another one
- * (PYTHONMALLOC, tracemalloc); -ENOTSUP the function is not known in this build; or another -errno
- * of the reading. */
+/* elf: a file with Python's allocator, loaded with that bias in the process whose memory `m` reads.
+ * *offset: of the function in the file; it returns the first block of the pool.  0; -ENOENT: the
+ * file does not export the allocator; -EPERM: the process uses another one (PYTHONMALLOC,
+ * tracemalloc); -ENOTSUP: the function is not known in this build; or another -errno of the
+ * reading. */
 int pool_code_find(struct elf_file *elf, uint64_t bias, const struct memory *m, uint64_t *offset);
 
 #endif

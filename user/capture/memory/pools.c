@@ -2,9 +2,10 @@
 /*
  * pools.c - see pools.h.
  *
- * A take of a pool stands for hundreds of objects, so the probe may stay nearly always.  Where it
- * comes too often, a process that has spent its credit is let alone until it has half of it again,
- * or all, as chance will have it: who does the same each second is not always met at the same.
+ * A take of a pool stands for hundreds of objects, so the probe may stay nearly always.  If takes
+ * come too often, a process that has spent its credit loses the probe until half of the credit or
+ * more is back.  Chance decides how much: a process that does the same each second must not always
+ * be met at the same work.
  */
 #include "user/capture/memory/pools.h"
 
@@ -26,13 +27,13 @@
 
 #define SECOND_NS    1000000000ULL
 #define STEP_NS	     (SECOND_NS / 4)
-#define BURST_NS     SECOND_NS	     /* what was not spent in so long may be spent at once */
-#define AGE_NS	     (SECOND_NS / 2) /* of a process whose Python has begun */
-#define RUN_NS	     1000	     /* of the program, until it was measured */
+#define BURST_NS     SECOND_NS	     /* this much budget may be saved up */
+#define AGE_NS	     (SECOND_NS / 2) /* age of a process, at which its Python has begun */
+#define RUN_NS	     1000	     /* run time of the program, until it is measured */
 #define RUNS_ENOUGH  100
 #define TRIES_MOST   8
-#define KEEP_PERCENT 100.0 /* an overhead that nothing can be above */
-#define LARGE_POOLS  10	   /* since 3.10 they have 16 KB, before 4 */
+#define KEEP_PERCENT 100.0 /* from this --max-overhead on there is no budget */
+#define LARGE_POOLS  10	   /* since 3.10 pools have 16 KB, before 4 */
 
 enum gap_kind { GAP_KERNEL = 1, GAP_KILLS = 2, GAP_REPLACED = 4, GAP_BUILD = 8, GAP_ROOM = 16 };
 
@@ -41,12 +42,12 @@ struct taker { /* a process that grows */
 	uint64_t start_ns;
 	struct probe_exits exits; /* of the function, in its file */
 	uint64_t bytes;		  /* of a pool */
-	int fd;			  /* of the file; -1 none yet */
+	int fd;			  /* of the file; -1: none yet */
 	bool refused;
-	struct probe_links *links;	  /* NULL: it is let alone */
-	uint64_t begun_ns, on_ns, off_ns; /* looked at since; so long in all, and so long not */
+	struct probe_links *links;	  /* NULL: the probe is out */
+	uint64_t begun_ns, on_ns, off_ns; /* sampled since; time with the probe, and without */
 	uint64_t at_ns, takes;
-	double credit_ns, wanted_ns; /* credit with which it is looked at again */
+	double credit_ns, wanted_ns; /* credit at which the probe comes back */
 };
 
 struct pools {
@@ -55,7 +56,7 @@ struct pools {
 	struct probe_programs programs;
 	struct probe_cost cost;
 	struct table takers; /* struct taker, by pid */
-	uint32_t gaps;	     /* enum gap_kind, told */
+	uint32_t gaps;	     /* enum gap_kind, reported */
 	bool loaded, refused;
 	uint64_t random, spent_ns;
 };
@@ -110,7 +111,7 @@ void pools_close(struct pools *p)
 	while ((slot = table_next(&p->takers, &at))) {
 		struct taker *t = slot->value;
 
-		probes_detach(t->links); /* before we end */
+		probes_detach(t->links); /* at once, before dbleak ends */
 		t->links = NULL;
 		taker_free(p, t);
 	}
@@ -150,7 +151,7 @@ void pools_leave(struct pools *p, uint32_t pid)
 
 /* --- the function --------------------------------------------------------------------------- */
 
-/* At the return instructions: the program there looks nowhere else. */
+/* Finds the return instructions of the function: its program is for these ends only. */
 static int find_exits(struct elf_file *elf, uint64_t offset, struct probe_exits *exits)
 {
 	const struct file_function function = {.offset = offset, .returns_only = true};
@@ -158,7 +159,8 @@ static int find_exits(struct elf_file *elf, uint64_t offset, struct probe_exits 
 	return file_exits_find(elf, &function, exits);
 }
 
-/* Looks into one file that it maps as code.  0, -ENOENT it has no Python, or -errno. */
+/* Looks into one file that the process maps as code.  0; -ENOENT: it has no Python; or another
+ * -errno. */
 static int look_into(struct taker *t, int fd, uint64_t start, uint64_t offset)
 {
 	struct memory memory = memory_of_process(t->pid);
@@ -203,7 +205,7 @@ static int look_at_line(struct taker *t, const char *line)
 	return err;
 }
 
-/* Which of the files that it maps has its Python, and where in that pools are taken. */
+/* Finds the file with Python among those that the process maps, and where in it pools are taken. */
 static int find_code(struct pools *p, struct taker *t)
 {
 	char name[32], line[4096 + 128];
@@ -308,7 +310,8 @@ static void refuse(struct pools *p, struct taker *t, int err)
 	tell_gap(p, GAP_ROOM, strerror(-err));
 }
 
-/* A process may become a Python, or be one that has hardly begun. */
+/* Attaches the probe once Python runs in the process.  A process may start Python later, or have
+ * hardly started it. */
 static void try(struct pools *p, struct taker *t, uint64_t now)
 {
 	struct runtime_process runtime;
@@ -356,7 +359,7 @@ static void keep_budget(struct pools *p, struct taker *t, uint64_t now)
 	if (t->links && t->credit_ns < 0)
 		let_alone(p, t);
 	else if (!t->links && t->credit_ns >= t->wanted_ns && attach(p, t))
-		t->refused = true; /* it is gone */
+		t->refused = true; /* the process is gone */
 }
 
 uint64_t pools_step(struct pools *p, uint64_t now)

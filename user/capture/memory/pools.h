@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * pools.h - the probes at the ends of the function in which a Python that grows takes a pool of its
- * allocator into use, within a budget for each such process.
+ * pools.h - samples Python's own allocator (pymalloc): probes where it has taken a pool into use,
+ * in processes that grow, within a budget for each of them.
  *
- * It needs Linux 6.6 (uprobe.multi) and CPython 3.9; elsewhere a gap is told, once for each reason.
+ * Linux 6.6 (uprobe.multi) and CPython 3.9 are needed; elsewhere a gap is reported, once for each
+ * reason.
  */
 #ifndef DBLEAK_CAPTURE_POOLS_H
 #define DBLEAK_CAPTURE_POOLS_H
@@ -26,20 +27,22 @@ int pools_open(struct pools **out, const struct pools_host *host);
 /* Detaches.  Accepts NULL. */
 void pools_close(struct pools *p);
 
-/* A process grows: it is looked at once it is known to be a Python.  May be said again. */
+/* A process grows: it is sampled once it is known to run Python.  May be said again. */
 void pools_enter(struct pools *p, uint32_t pid, uint64_t start_ns);
 void pools_leave(struct pools *p, uint32_t pid);
-/* Attaches what has become known, keeps the budget.  Returns when it is due next. */
+/* Attaches what has become known, keeps the budget.  Returns when it is due next; UINT64_MAX:
+ * never. */
 uint64_t pools_step(struct pools *p, uint64_t now_ns);
 
-/* Was that pool of the process sampled, and not taken again since, as far as could be seen? */
-bool pools_holds(struct pools *p, uint32_t pid, uint64_t pool);
-/* Its bytes; 0: the process is not looked at. */
-uint64_t pools_bytes(const struct pools *p, uint32_t pid);
-/* What a sample of the process is to be multiplied with, for the time in which it is not looked at.
+/* Whether that pool of the process was sampled and, as far as could be seen, not taken again since.
  */
+bool pools_holds(struct pools *p, uint32_t pid, uint64_t pool);
+/* Bytes of a pool in the process; 0: the process is not sampled. */
+uint64_t pools_bytes(const struct pools *p, uint32_t pid);
+/* Factor for a sample of the process, which makes up for the time when it is not sampled. */
 double pools_scale(const struct pools *p, uint32_t pid);
-/* The caller has no more use for it, or for any of that process but those that he notes then. */
+/* The caller has no more use for a pool (pools_forget), or for any of that process
+ * (pools_forget_all) but those that it then notes (pools_note). */
 void pools_forget(struct pools *p, uint32_t pid, uint64_t pool);
 void pools_forget_all(struct pools *p, uint32_t pid);
 void pools_note(struct pools *p, uint32_t pid, uint64_t pool);

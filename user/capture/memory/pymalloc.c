@@ -3,8 +3,8 @@
  * pymalloc.c - see pymalloc.h.
  *
  * Objects/obmalloc.c of CPython 3.7 to 3.14: memory for objects of at most 512 bytes comes from
- * pools of 16 KB (4 KB before 3.10), each of blocks of one size, with those given back in a list
- * that runs through their first words, and those never used behind the others.
+ * pools of 16 KB (4 KB before 3.10).  All blocks of a pool have one size.  Blocks given back form a
+ * list that runs through their first words.  Blocks never used lie behind the others.
  */
 #include "user/capture/memory/pymalloc.h"
 
@@ -15,7 +15,7 @@
 
 #define ALIGNMENT  16
 #define LARGEST	   512
-#define HEAD_WORDS 2 /* of the collector's, before an object; both change while it lives */
+#define HEAD_WORDS 2 /* of the garbage collector, before an object; both change while it lives */
 #define COUNT_MOST (1ULL << 33) /* of references: no address is so low */
 
 /* struct pool_header */
@@ -31,14 +31,14 @@ struct header {
 
 struct pool {
 	uint64_t address;
-	uint32_t bytes, block; /* size of it, and of its blocks */
+	uint32_t bytes, block; /* size of the pool, and of its blocks */
 	struct header head;
 	uint64_t words[PYMALLOC_POOL_MOST / 8];
 };
 
 static const uint32_t pool_sizes[] = {16 << 10, 4 << 10};
 
-/* The number of the block in which an offset lies; its head counts with the first. */
+/* The number of the block in which an offset lies; the pool's head counts with the first. */
 static uint32_t block_at(const struct pool *p, uint64_t offset)
 {
 	return offset < sizeof(p->head) ? 0 : (offset - sizeof(p->head)) / p->block;
@@ -79,7 +79,7 @@ static int read_pool(const struct memory *m, uint64_t address, struct pool *p)
 	return -ENOENT;
 }
 
-/* Is that block in the list of those given back?  -EAGAIN where the list does not add up. */
+/* Whether a block is free: given back, or never used.  -EAGAIN: the list does not add up. */
 static int is_free(const struct pool *p, uint32_t block)
 {
 	uint32_t known = block_at(p, p->head.untouched), freed = 0;
@@ -111,8 +111,8 @@ static bool is_count(uint64_t word)
 	return word && word < COUNT_MOST;
 }
 
-/* An object begins with its count of references, which is none where a type keeps dead ones for
- * later. */
+/* Takes the print of a block.  An object begins with its count of references; the count is 0 if a
+ * type keeps dead objects for later. */
 static void take_print(uint64_t block, const uint64_t *words, uint32_t all,
 		       struct pymalloc_print *print)
 {
@@ -126,8 +126,9 @@ static void take_print(uint64_t block, const uint64_t *words, uint32_t all,
 		print->words[print->count++] = hash_word(words[at]);
 }
 
-/* It is of its type.  What the collector leaves alone never changes, but for what was not known
- * yet, as a text's hash; of the others nearly all is as it was. */
+/* Whether two prints show the same object: one of the same type.  An object that the garbage
+ * collector leaves alone never changes, except for values not known yet, such as a text's hash.  Of
+ * the others at least four fifths must be as before. */
 static bool is_same(const struct pymalloc_print *a, const struct pymalloc_print *b)
 {
 	uint32_t others = 0;
