@@ -22,9 +22,9 @@ struct client_host {
 	bool (*owner)(void *context, uint32_t pid, uint64_t start_ns, const char *comm);
 	/* A stack of the kernel half belongs to something that was reported. */
 	void (*evidence)(void *context, const struct ev_evidence *evidence);
-	/* A site was reported. stack: of the latest call that was looked at; 0: none since the last
-	 * time.  is_caller: the site is the caller's address, which tells nothing in an interpreted
-	 * program. */
+	/* A site was reported.  stack: of the latest call that was looked at; 0: none since the
+	 * last time.  is_caller: the caller's address says where the site is, as in any program
+	 * that is not interpreted. */
 	void (*site)(void *context, const struct ev_site *site, uint64_t stack, bool is_caller);
 	/* Whether the user asked for that process. */
 	bool (*wanted)(void *context, uint32_t pid, const char *comm);

@@ -151,7 +151,8 @@ void pools_leave(struct pools *p, uint32_t pid)
 
 /* --- the function --------------------------------------------------------------------------- */
 
-/* Finds the return instructions of the function: its program is for these ends only. */
+/* Finds the return instructions of the function: the program reads the result in rax, and nowhere
+ * else. */
 static int find_exits(struct elf_file *elf, uint64_t offset, struct probe_exits *exits)
 {
 	const struct file_function function = {.offset = offset, .returns_only = true};
