@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * library_budget.c - the cost of the probes in libraries, and what is taken out when it is too
+ * high.
+ */
+#include "user/capture/clientlib/client.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user/capture/clientlib/clientlib_state.h"
+
+/* --- the budget ----------------------------------------------------------------------------- */
+
+/* Reads the average run time of the programs, if the kernel's statistics are on. */
+static void read_run_time(struct clients *c)
+{
+	const struct kernel_client_runs *canary = &c->program_cost.canary;
+	struct kernel_client_runs now;
+
+	if (kernel_client_run_time(c->kernel, &now))
+		return;
+	for (int i = 0; i < 2; i++) {
+		uint64_t runs = now.runs[i] - canary->runs[i];
+		uint64_t least = canary->runs[i] ? canary->ns[i] / canary->runs[i] : 0, mean;
+
+		if (runs < RUNS_ENOUGH)
+			continue;
+		mean = (now.ns[i] - canary->ns[i]) / runs;
+		c->program_cost.more_ns[i] = mean > least ? mean - least : 0;
+	}
+}
+
+static bool knows_run_time(const struct clients *c)
+{
+	return c->program_cost.more_ns[0] || c->program_cost.more_ns[1];
+}
+
+/* Turns the kernel's statistics on until the next look, if probes are hit and their run time is not
+ * known. */
+static void measure_run_time(struct clients *c, bool busy)
+{
+	if (c->measuring) {
+		read_run_time(c);
+		kernel_stats(c->kernel, false);
+		c->measuring = false;
+	} else if (busy && !knows_run_time(c)) {
+		c->measuring = !kernel_stats(c->kernel, true);
+	}
+}
+
+/* Cost of the hits since the last count, in ns. */
+static uint64_t cost_of(const struct clients *c, const struct placed *p, uint64_t begun,
+			uint64_t ended)
+{
+	return (begun - p->hits) * (p->cost_ns + c->program_cost.more_ns[0]) +
+	       (ended - p->ended) * (p->exit_ns + c->program_cost.more_ns[1]);
+}
+
+void client_count_hits(struct clients *c)
+{
+	static uint64_t begun[PROBES_MOST], ended[PROBES_MOST];
+	const uint32_t first = PROBE_CANARIES;
+	uint32_t n = c->used - first;
+
+	if (c->used <= first || kernel_client_hits(c->kernel, first, n, begun + first) ||
+	    kernel_client_hits(c->kernel, HITS_OF_EXITS(first), n, ended + first))
+		return;
+	for (uint32_t i = first; i < c->used; i++) {
+		struct placed *p = &c->placed[i];
+
+		if (!p->of || p->of->left_ns)
+			continue;
+		p->of->spent_ns[client_group_of(p->row)] += cost_of(c, p, begun[i], ended[i]);
+		p->hits = begun[i];
+		p->ended = ended[i];
+	}
+}
+
+/* Removes the probes that show how many rows a statement gave.  The budget is then enough for the
+ * others. */
+static void step_down_runs(struct clients *c, struct attached *a)
+{
+	char text[EV_TEXT_LEN];
+
+	client_detach(a, GROUP_RUNS);
+	a->credit_ns = 0;
+	c->stepped_down = true;
+	snprintf(text, sizeof(text),
+		 "how many rows statements hand out is not seen any more in %.120s: it cost too "
+		 "much",
+		 a->ev.path);
+	client_tell_gap(c, text);
+}
+
+static void step_down(struct clients *c, struct attached *a, uint64_t now)
+{
+	clients_sweep(c, now);
+	client_detach(a, GROUP_OBJECTS);
+	client_detach(a, GROUP_RUNS);
+	a->ev.detached = 1;
+	c->stepped_down = true;
+	client_tell_library(c, a);
+}
+
+/* How many processes share a library's budget.  Idle processes do not count, or one busy process
+ * could spend the shares of all. */
+static size_t users_of(const struct attached *a)
+{
+	size_t n = a->users > a->active.count ? a->users : a->active.count;
+
+	return n ? n : 1;
+}
+
+static void forget_users(struct attached *a)
+{
+	a->users = a->active.count;
+	table_free(&a->active);
+}
+
+/* Cost of a group's probes since the last look, in ns. */
+static uint64_t spent_since(struct attached *a, enum group g)
+{
+	uint64_t spent = a->spent_ns[g] - a->before_ns[g];
+
+	a->before_ns[g] = a->spent_ns[g];
+	return spent;
+}
+
+/* Charges a library's budget with what its probes took.  Steps down when it is spent.  Returns
+ * whether the probes were hit. */
+static bool charge(struct clients *c, struct attached *a, uint64_t passed, uint64_t now)
+{
+	uint64_t objects = spent_since(a, GROUP_OBJECTS), runs = spent_since(a, GROUP_RUNS);
+	double rate = c->host.max_overhead / 100 * users_of(a);
+
+	if (!a->budgeted) {
+		a->budgeted = true;
+		a->credit_ns = rate * BURST_NS;
+	}
+	a->credit_ns += rate * passed - objects - runs;
+	if (a->credit_ns > rate * BURST_NS)
+		a->credit_ns = rate * BURST_NS;
+	if (a->credit_ns < 0 && a->sets[GROUP_RUNS] && objects <= rate * passed)
+		step_down_runs(c, a);
+	else if (a->credit_ns < 0 && a->sets[GROUP_OBJECTS])
+		step_down(c, a, now);
+	return objects + runs > 0;
+}
+
+void client_keep_budget(struct clients *c, uint64_t now)
+{
+	uint64_t passed = now - c->budget_at_ns;
+	bool busy = false;
+
+	if (passed < BUDGET_EVERY_NS)
+		return;
+	if (passed > BURST_NS) /* the first look */
+		passed = BURST_NS;
+	read_run_time(c);
+	client_count_hits(c);
+	for (struct attached *a = c->files; a; a = a->next)
+		busy |= charge(c, a, passed, now);
+	measure_run_time(c, busy);
+	c->budget_at_ns = now;
+	if (now - c->users_at_ns < SECOND_NS)
+		return;
+	for (struct attached *a = c->files; a; a = a->next)
+		forget_users(a);
+	c->users_at_ns = now;
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * library_files.c - files with code, as processes map them: which hold a library, and when they are
+ * looked into.
+ */
+#include "user/capture/clientlib/client.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user/capture/clientlib/clientlib_state.h"
+
+static bool keep_waiting(struct waiting *w, const struct library_file *file, bool deep)
+{
+	w->fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
+	if (w->fd < 0)
+		return false;
+	w->deep = deep;
+	w->first = false;
+	w->pid = file->pid;
+	w->device = file->device;
+	w->inode = file->inode;
+	w->seen_ns = file->seen_ns;
+	snprintf(w->path, sizeof(w->path), "%s", file->path);
+	return true;
+}
+
+struct library_file client_waiting_file(const struct waiting *w)
+{
+	return (struct library_file){.device = w->device,
+				     .inode = w->inode,
+				     .seen_ns = w->seen_ns,
+				     .pid = w->pid,
+				     .fd = w->fd,
+				     .path = w->path};
+}
+
+/* Many programs use OpenSSL for other things, so it is probed only when a database connection uses
+ * it.  If dbleak watches one command alone, it is probed at once. */
+static bool may_wait(const struct clients *c, const struct probe_library *l)
+{
+	return l->bit == EV_LIBRARY_OPENSSL && !c->host.eager;
+}
+
+/* A new file waits, and a process with an encrypted connection may map it: look at all of them now.
+ */
+static void hurry_tls(struct clients *c)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&c->tls_users, &at)))
+		((struct tls_user *)slot->value)->next_ns = 0;
+}
+
+static void keep_tls(struct clients *c, const struct library_file *file, bool deep)
+{
+	if (c->tls_count < TLS_MOST) {
+		c->tls_count += keep_waiting(&c->tls[c->tls_count], file, deep);
+	} else if (!c->told_tls) {
+		c->told_tls = true;
+		client_tell_gap(
+			c, "more than 64 copies of OpenSSL are mapped: those beyond are not read");
+	}
+	hurry_tls(c);
+}
+
+/* Looks for each library of the table.  Returns whether any was there. */
+static bool look_into(struct clients *c, struct elf_file *elf, const struct library_file *file,
+		      bool deep)
+{
+	bool any = false, has[PROBE_LIBRARIES_MOST];
+
+	if (deep)
+		client_find_anchors_deep(elf, has);
+	for (size_t i = 0; i < probe_library_count; i++) {
+		if (deep ? !has[i] : !client_has_anchors(elf, &probe_libraries[i]))
+			continue;
+		any = true;
+		if (!may_wait(c, &probe_libraries[i]))
+			client_add_library(c, &probe_libraries[i], elf, file, deep);
+		else
+			keep_tls(c, file, deep);
+	}
+	return any;
+}
+
+/* Queues a file that exports no library of the table.  Its full symbol table may show a static
+ * copy, but reading it takes time. */
+static void wait_for_time(struct clients *c, const struct library_file *file)
+{
+	if (c->waiting_count < DEEP_MOST) {
+		c->waiting_count += keep_waiting(&c->waiting[c->waiting_count], file, false);
+	} else if (!c->told_waiting) {
+		c->told_waiting = true;
+		client_tell_gap(
+			c,
+			"more than 200 programs came at once: not all were searched for a client "
+			"library that is linked into them");
+	}
+}
+
+/* Whether the file has its probes already, perhaps from the head start. */
+static bool is_attached(const struct clients *c, const struct library_file *file)
+{
+	for (const struct attached *a = c->files; a; a = a->next)
+		if (!a->left_ns && a->ev.device == file->device && a->ev.inode == file->inode)
+			return true;
+	return false;
+}
+
+static bool is_among(const struct waiting *list, size_t n, uint64_t device, uint64_t inode)
+{
+	while (n && (list[n - 1].device != device || list[n - 1].inode != inode))
+		n--;
+	return n > 0;
+}
+
+static bool is_held(const struct clients *c, uint64_t device, uint64_t inode)
+{
+	const struct library_file file = {.device = device, .inode = inode};
+
+	return is_attached(c, &file) || runtimes_has(c->runtimes, device, inode) ||
+	       is_among(c->waiting, c->waiting_count, device, inode) ||
+	       is_among(c->tls, c->tls_count, device, inode) ||
+	       (c->host.keeps && c->host.keeps(c->host.context, device, inode));
+}
+
+/* Follows a file as long as something of it is open here, so that all of it goes when the last
+ * process unmaps it. */
+static void hold(struct clients *c, const struct library_file *file)
+{
+	if (is_held(c, file->device, file->inode)) {
+		libraries_follow(c->libraries, file);
+		libraries_hold(c->libraries, file->device, file->inode);
+	} else {
+		libraries_release(c->libraries, file->device, file->inode);
+	}
+}
+
+static const char *library_in(const struct clients *c, const struct library_file *file)
+{
+	for (const struct attached *a = c->files; a; a = a->next)
+		if (!a->left_ns && a->ev.device == file->device && a->ev.inode == file->inode &&
+		    a->library->database != EV_DB_UNKNOWN)
+			return a->library->name;
+	return NULL;
+}
+
+/* The maker of a file decides how much there is to search, so the search is limited.  A file beyond
+ * the limit is reported. */
+static void tell_given_up(struct clients *c, const struct elf_file *elf,
+			  const struct library_file *file)
+{
+	char text[EV_TEXT_LEN];
+
+	if (!elf_given_up(elf))
+		return;
+	snprintf(text, sizeof(text), "%.200s was given up: to look through it takes too long",
+		 file->path);
+	client_tell_gap_of(c, file->pid, text);
+}
+
+static bool may_look(struct clients *c)
+{
+	uint64_t now = client_now_boot();
+	int64_t gained = (int64_t)((now - c->looks.at_ns) / LOOKS_SHARE);
+
+	c->looks.left_ns += gained;
+	if (!c->looks.at_ns || c->looks.left_ns > (int64_t)LOOKS_BURST_NS)
+		c->looks.left_ns = LOOKS_BURST_NS;
+	c->looks.at_ns = now;
+	return c->looks.left_ns > 0;
+}
+
+static void look_first(struct clients *c, const struct library_file *file)
+{
+	struct elf_file *elf;
+
+	if (elf_open(&elf, file->fd))
+		return;
+	runtimes_file(c->runtimes, elf, file);
+	if (!is_attached(c, file) && !look_into(c, elf, file, false) && !elf_given_up(elf))
+		wait_for_time(c, file);
+	if (c->host.file)
+		c->host.file(c->host.context, elf, file, library_in(c, file));
+	tell_given_up(c, elf, file);
+	elf_close(elf);
+}
+
+/* Queues a file for its first look.  If the queue is full, the file is skipped and counted. */
+static void wait_for_turn(struct clients *c, const struct library_file *file)
+{
+	struct waiting *w = &c->waiting[c->waiting_count];
+
+	if (c->waiting_count == DEEP_MOST || !keep_waiting(w, file, false)) {
+		c->looks.skipped++;
+		return;
+	}
+	w->first = true;
+	c->waiting_count++;
+}
+
+void client_on_file(void *context, const struct library_file *file)
+{
+	struct clients *c = context;
+	uint64_t before;
+
+	if (!may_look(c)) {
+		wait_for_turn(c, file);
+		hold(c, file);
+		return;
+	}
+	before = client_now_boot();
+	looking_at(file->pid, file->path);
+	look_first(c, file);
+	looking_over();
+	hold(c, file);
+	c->looks.left_ns -= (int64_t)(client_now_boot() - before);
+}
+
+static void drop_waiting(struct waiting *list, size_t *count, uint64_t device, uint64_t inode)
+{
+	for (size_t i = 0; i < *count;) {
+		if (list[i].device != device || list[i].inode != inode) {
+			i++;
+			continue;
+		}
+		close(list[i].fd);
+		list[i] = list[--*count];
+	}
+}
+
+/* Whether a library of the head start keeps its probes: its file is still in place, so another
+ * process will map it. */
+static bool stays(const struct attached *a)
+{
+	struct stat st;
+
+	return a->early && !stat(a->ev.path, &st) && st.st_dev == a->ev.device &&
+	       st.st_ino == a->ev.inode;
+}
+
+/* Removes the probes of an unmapped library at once, and releases the file.  The next sweeps report
+ * what the ledger holds; until then no other library gets its cookies. */
+static void leave(struct clients *c, struct attached *a)
+{
+	client_tell_library(c, a);
+	for (int g = 0; g < GROUPS; g++) {
+		reach_remove_later(a->sets[g]);
+		a->sets[g] = NULL;
+	}
+	a->left_ns = client_now_boot();
+	c->left++;
+}
+
+void client_on_gone(void *context, uint64_t device, uint64_t inode)
+{
+	struct clients *c = context;
+
+	drop_waiting(c->waiting, &c->waiting_count, device, inode);
+	drop_waiting(c->tls, &c->tls_count, device, inode);
+	runtimes_gone(c->runtimes, device, inode);
+	if (c->host.gone)
+		c->host.gone(c->host.context, device, inode);
+	client_count_hits(c);
+	for (struct attached *a = c->files; a; a = a->next)
+		if (!a->left_ns && a->ev.device == device && a->ev.inode == inode && !stays(a))
+			leave(c, a);
+	reach_gone(c->reach, device, inode);
+}
+
+void client_on_mapping(void *context, const struct library_mapping *mapping)
+{
+	struct clients *c = context;
+
+	runtimes_mapped(c->runtimes, mapping);
+	if (is_held(c, mapping->device, mapping->inode))
+		reach_mapped(c->reach, mapping->pid, mapping->device, mapping->inode);
+}
+
+static void look_again(struct clients *c, const struct waiting *w)
+{
+	struct library_file file = client_waiting_file(w);
+	struct elf_file *elf;
+
+	if (w->first) {
+		look_first(c, &file);
+		libraries_again(c->libraries); /* to learn who maps it, if it is an interpreter */
+		return;
+	}
+	if (elf_open(&elf, w->fd))
+		return;
+	elf_deepen(elf);
+	look_into(c, elf, &file, true);
+	tell_given_up(c, elf, &file);
+	elf_close(elf);
+}
+
+/* Reported once and without a number, which would soon be out of date. */
+static void tell_skipped(struct clients *c)
+{
+	if (!c->looks.skipped || c->looks.told)
+		return;
+	c->looks.told = true;
+	client_tell_gap(
+		c, "files mapped as code were not looked into: more came than there is time for");
+}
+
+/* A program serves the files of a FUSE mount, and decides whether a read ever ends: such files are
+ * not read. */
+static void tell_served(struct clients *c)
+{
+	if (c->looks.served_told || !libraries_counts(c->libraries).served)
+		return;
+	c->looks.served_told = true;
+	client_tell_gap(
+		c, "files that a program serves (FUSE) are not looked into: it need not answer");
+}
+
+void client_look_deeper(struct clients *c)
+{
+	struct library_file file;
+	struct waiting w;
+	uint64_t before;
+
+	tell_skipped(c);
+	tell_served(c);
+	if (!c->waiting_count || !may_look(c))
+		return;
+	w = c->waiting[--c->waiting_count];
+	before = client_now_boot();
+	looking_at(w.pid, w.path);
+	look_again(c, &w);
+	looking_over();
+	close(w.fd);
+	file = client_waiting_file(&w);
+	hold(c, &file);
+	c->looks.left_ns -= (int64_t)(client_now_boot() - before);
+}
+
+void client_head_start(struct clients *c)
+{
+	static const char *const patterns[] = {
+		"/usr/lib/*/lib{pq,mariadb,mysqlclient,sqlite3,hiredis}.so.*",
+		"/usr/lib{,64}/lib{pq,mariadb,mysqlclient,sqlite3,hiredis}.so.*",
+	};
+	glob_t found = {};
+
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
+		glob(patterns[i], GLOB_BRACE | (i ? GLOB_APPEND : 0), NULL, &found);
+	c->early = true;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		struct library_file file = {.seen_ns = client_now_boot(),
+					    .path = found.gl_pathv[i]};
+		struct stat st;
+
+		file.fd = open(file.path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		if (file.fd < 0)
+			continue;
+		if (!fstat(file.fd, &st) && S_ISREG(st.st_mode)) {
+			file.device = st.st_dev;
+			file.inode = st.st_ino;
+			client_on_file(c, &file);
+		}
+		close(file.fd);
+	}
+	c->early = false;
+	globfree(&found);
+}
