@@ -36,6 +36,8 @@
  * The events could carry build ids, but only in place of device and inode.  dbleak needs the inode:
  * a copy of a library has the same build id, but is another inode to put probes in.
  */
+#include "user/capture/host/library.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -54,60 +56,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "user/base/file.h"
-#include "user/base/table.h"
-#include "user/capture/host/library.h"
-#include "user/capture/host/memory.h"
-#include "user/capture/host/overlay.h"
-
-#define FILES_MAX   65536 /* files to know at once, with some 150 bytes for each */
-#define MAPS_BUFFER (64 << 10)
-#define RING_PAGES  64 /* with the header page, within kernel.perf_event_mlock_kb's default */
-#define RECORD_MAX  (4096 + 256) /* a mapping event with the longest path */
-#define REST_NS	    10000000	 /* between two looks while mappings keep coming */
-#define SCAN_SHARE  20 /* scans for lost events take at most one part in this of the time */
-#define LOOK_NS	    500000000ULL /* between two checks of whether held files are still mapped */
-/* A single scan is no proof: a child may be forked at a pid that the scan has passed already,
- * before the scan comes to its parent. */
-#define GONE_SCANS    2
-#define FORGET_NS     60000000000ULL /* between two removals of unmapped files from a full table */
-#define NS_PER_SECOND 1000000000ULL
-
-struct file {
-	uint64_t device, inode;
-	uint64_t stamp_ns;
-	uint64_t generation;
-	struct table_key below;
-	uint32_t round; /* number of the last scan that saw it mapped */
-	bool generation_known;
-	bool overlay; /* on an overlay; below is valid */
-	bool followed;
-	bool held;
-	struct table_key told; /* device and inode of the library_file that reported it */
-	uint32_t pid;	       /* the process last seen to map it, and where */
-	uint64_t start, end;
-};
-
-/* A held file: gone_fn is to be called when no process maps it any more.  A witness is a process
- * that is known to map it. */
-struct held {
-	struct table_key told;
-	uint64_t device,
-		inode;	     /* of the file that the witness maps: an overlay's, or the one below */
-	uint32_t pid;	     /* the witness; 0: none known, a scan is to find one */
-	uint64_t start, end; /* the witness's mapping */
-	uint32_t missed;     /* scans since that found no witness */
-};
-
-/* An executable mapping of a file, from maps or from an event. */
-struct sighting {
-	uint64_t start, end; /* addresses, which name it in map_files */
-	uint64_t offset;     /* in the file */
-	uint64_t device, inode;
-	uint64_t generation;
-	uint32_t pid;
-	bool event; /* from an event: generation is valid */
-};
+#include "user/capture/host/library_state.h"
 
 /* The identity of a file by stat(2), not by maps or events. */
 struct identity {
@@ -115,41 +64,6 @@ struct identity {
 	uint64_t stamp_ns;
 	uint32_t links;
 	bool regular;
-};
-
-struct ring {
-	struct perf_event_mmap_page *page;
-	int fd;
-};
-
-struct libraries {
-	const struct procfs *procfs;
-	struct table files;
-	struct table below; /* files on overlays again, by the file below: any one of several */
-	struct table held;  /* struct held, by its told */
-	uint64_t look_at;   /* time of the next check of held files */
-	size_t limit;
-	struct library_counts counts;
-
-	struct ring *rings;
-	size_t ring_count;
-	int rings_fd; /* epoll of the rings */
-	int timer_fd;
-	int fd;		 /* epoll of both */
-	char cpus[1024]; /* CPUs that have a ring, in the kernel's list format */
-	bool watching, busy;
-
-	uint32_t round;
-	bool scan_due;
-	uint64_t scan_at, forget_at;
-	uint32_t searched_pid; /* process whose maps this poll has read for an event */
-
-	library_fn fn;
-	library_mapping_fn mapping_fn;
-	library_gone_fn gone_fn;
-	void *context;
-	int told;
-	char buffer[MAPS_BUFFER];
 };
 
 static uint64_t now_ns(void)
@@ -479,7 +393,7 @@ static int examine(struct libraries *l, const struct sighting *s)
 	return err;
 }
 
-static int see(struct libraries *l, const struct sighting *s)
+int library_see(struct libraries *l, const struct sighting *s)
 {
 	struct file *file;
 
@@ -491,485 +405,15 @@ static int see(struct libraries *l, const struct sighting *s)
 	return 0;
 }
 
-/* --- maps of one process ----------------------------------------------------------------- */
-
-static int digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
-}
-
-/* Parses a number and the character after it.  Returns a pointer behind that; NULL: no number that
- * fits, or at is NULL. */
-static const char *take_number(const char *at, unsigned base, char after, uint64_t *value)
-{
-	const char *first = at;
-	unsigned digit;
-
-	*value = 0;
-	if (!at)
-		return NULL;
-	while ((digit = (unsigned)digit_of(*at)) < base) {
-		if (*value > (UINT64_MAX - digit) / base)
-			return NULL;
-		*value = *value * base + digit;
-		at++;
-	}
-	return at == first || *at != after ? NULL : at + 1;
-}
-
-/* line ends with a newline.  Its path is not read, since the kernel escapes only a part of it. */
-static bool parse_line(const char *line, struct sighting *s)
-{
-	uint64_t major, minor;
-	const char *at = take_number(line, 16, '-', &s->start);
-
-	at = take_number(at, 16, ' ', &s->end);
-	if (!at || at[0] == '\n' || at[1] == '\n' || at[2] != 'x' || at[3] == '\n' || at[4] != ' ')
-		return false;
-	at = take_number(at + 5, 16, ' ', &s->offset);
-	at = take_number(at, 16, ':', &major);
-	at = take_number(at, 16, ' ', &minor);
-	if (!at || major > UINT32_MAX || minor > UINT32_MAX)
-		return false;
-	s->device = makedev((unsigned)major, (unsigned)minor);
-	/* A line without a path may end right after the number (the kernel adds a space). */
-	if (!take_number(at, 10, ' ', &s->inode) && !take_number(at, 10, '\n', &s->inode))
-		return false;
-	return s->inode && s->start < s->end;
-}
-
-static int see_scanned(struct libraries *l, const struct sighting *s)
-{
-	int err = see(l, s);
-
-	if (err != -ENOENT)
-		return err;
-	l->counts.vanished++;
-	return 0;
-}
-
-/* Handles the whole lines in the buffer and moves the rest of the last one to its front. */
-static int see_lines(struct libraries *l, uint32_t pid, size_t *have)
-{
-	char *line = l->buffer, *end, *stop = l->buffer + *have;
-	int err = 0;
-
-	while (!err && (end = memchr(line, '\n', (size_t)(stop - line)))) {
-		struct sighting s = {.pid = pid};
-
-		if (parse_line(line, &s))
-			err = see_scanned(l, &s);
-		line = end + 1;
-	}
-	*have = (size_t)(stop - line);
-	memmove(l->buffer, line, *have);
-	return err;
-}
-
-/* Returns the number of bytes in maps, or -errno. */
-static ssize_t see_text(struct libraries *l, uint32_t pid, int fd)
-{
-	size_t have = 0, total = 0;
-	ssize_t got;
-	int err;
-
-	while ((got = read(fd, l->buffer + have, MAPS_BUFFER - have)) > 0) {
-		total += (size_t)got;
-		have += (size_t)got;
-		err = see_lines(l, pid, &have);
-		if (err)
-			return err;
-		if (have == MAPS_BUFFER)
-			return -EPROTO; /* no line of maps is so long: not a maps file */
-	}
-	return (ssize_t)total;
-}
-
-/* struct procmap_query of 6.11, which older headers lack. */
-struct query {
-	uint64_t size, flags, address;
-	uint64_t start, end, area_flags, page_size, offset, inode;
-	uint32_t major, minor, name_size, build_id_size;
-	uint64_t name, build_id;
-};
-
-#define QUERY _IOWR('f', 17, struct query)
-#define QUERY_WANTED \
-	0x34 /* the next mapping from this address on that is executable and of a file */
-
-/* Reads the mappings by ioctl(2): to make and parse text is most of the cost of maps.  Returns the
- * number of mappings; -ENOTTY: the kernel has only the text. */
-static ssize_t see_queried(struct libraries *l, uint32_t pid, int fd)
-{
-	struct query q = {.size = sizeof(q), .flags = QUERY_WANTED};
-	ssize_t count = 0;
-	int err;
-
-	errno = 0;
-	for (; !ioctl(fd, QUERY, &q) && q.end > q.address; q.address = q.end, count++) {
-		struct sighting s = {
-			.start = q.start,
-			.end = q.end,
-			.offset = q.offset,
-			.device = makedev(q.major, q.minor),
-			.inode = q.inode,
-			.pid = pid,
-		};
-
-		err = see_scanned(l, &s);
-		if (err)
-			return err;
-	}
-	return !count && errno == ENOTTY ? -ENOTTY : count;
-}
-
-/* Positive: the task has mappings.  0: none, as with kernel threads, or the task is gone or
- * forbidden to read.  -ENOMEM. */
-static ssize_t scan_task(struct libraries *l, uint32_t pid)
-{
-	char name[32];
-	int fd;
-	ssize_t got;
-
-	if (memory_maps_answer(pid) == -ETIMEDOUT)
-		return 0;
-	snprintf(name, sizeof(name), "%u/maps", pid);
-	fd = openat(procfs_folder(l->procfs), name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	got = see_queried(l, pid, fd);
-	if (got == -ENOTTY)
-		got = see_text(l, pid, fd);
-	close(fd);
-	return got < 0 && got != -ENOMEM ? 0 : got;
-}
-
-/* The first thread may have ended and then shows no mappings, while other threads still run. */
-static int scan_threads(struct libraries *l, uint32_t pid)
-{
-	char name[32];
-	struct stat st;
-	struct dirent *entry;
-	ssize_t got = 0;
-	DIR *d;
-	int fd;
-
-	snprintf(name, sizeof(name), "%u/task", pid);
-	if (fstatat(procfs_folder(l->procfs), name, &st, 0) || st.st_nlink <= 3)
-		return 0; /* one thread at most: each is a link, beside the usual two */
-	fd = openat(procfs_folder(l->procfs), name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
-		return 0;
-	}
-	while (!got && (entry = readdir(d))) {
-		uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
-
-		if (tid && tid != pid)
-			got = scan_task(l, tid);
-	}
-	closedir(d);
-	return got < 0 ? (int)got : 0;
-}
-
-static int scan_process(struct libraries *l, uint32_t pid)
-{
-	ssize_t got = scan_task(l, pid);
-
-	if (got)
-		return got < 0 ? (int)got : 0;
-	return scan_threads(l, pid);
-}
-
-/* --- mapping events ---------------------------------------------------------------------- */
-
-/* The kernel's record PERF_RECORD_MMAP2, up to the path. */
-struct mapped {
-	struct perf_event_header head;
-	uint32_t pid, tid;
-	uint64_t address, length, offset;
-	uint32_t major, minor;
-	uint64_t inode, generation;
-	uint32_t prot, flags;
-};
-
-struct dropped {
-	struct perf_event_header head;
-	uint64_t id, count;
-};
-
-static size_t page_size(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
-
-static size_t ring_bytes(void)
-{
-	return RING_PAGES * page_size();
-}
-
-static void ring_close(struct ring *ring)
-{
-	if (ring->page)
-		munmap(ring->page, ring_bytes() + page_size());
-	if (ring->fd >= 0)
-		close(ring->fd);
-}
-
-static int ring_open(struct ring *ring, int cpu)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.size = sizeof(attr),
-		.config = PERF_COUNT_SW_DUMMY,
-		.mmap = 1,
-		.mmap2 = 1,
-		.watermark = 1,
-		.wakeup_watermark = 1,
-	};
-	int err;
-
-	*ring = (struct ring){
-		.fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC)};
-	if (ring->fd < 0)
-		return -errno;
-	ring->page = mmap(NULL, ring_bytes() + page_size(), PROT_READ | PROT_WRITE, MAP_SHARED,
-			  ring->fd, 0);
-	if (ring->page != MAP_FAILED)
-		return 0;
-	err = -errno;
-	ring->page = NULL;
-	ring_close(ring);
-	return err;
-}
-
-static void ring_copy(const struct ring *ring, uint64_t at, void *to, size_t len)
-{
-	const char *data = (const char *)ring->page + page_size();
-	size_t from = at & (ring_bytes() - 1), first = ring_bytes() - from;
-
-	if (first > len)
-		first = len;
-	memcpy(to, data + from, first);
-	memcpy((char *)to + first, data, len - first);
-}
-
-/* Reads all mappings of a process whose mapping from an event is gone.  The process may have split
- * or moved it since, or the first thread may have ended. */
-static int search(struct libraries *l, uint32_t pid)
-{
-	uint64_t before = l->counts.vanished;
-	int err;
-
-	if (pid == l->searched_pid)
-		return 0;
-	l->searched_pid = pid;
-	err = scan_process(l, pid);
-	l->counts.vanished = before;
-	return err;
-}
-
-static int see_mapped(struct libraries *l, const struct mapped *m)
-{
-	struct sighting s = {
-		.start = m->address,
-		.end = m->address + m->length,
-		.offset = m->offset,
-		.device = makedev(m->major, m->minor),
-		.inode = m->inode,
-		.generation = m->generation,
-		.pid = m->pid,
-		.event = true,
-	};
-	int err;
-
-	if (!m->inode || !m->pid || m->pid > INT32_MAX)
-		return 0; /* no file, or a process in a pid namespace that we cannot see */
-	err = see(l, &s);
-	if (err != -ENOENT)
-		return err;
-	l->counts.vanished++;
-	return search(l, m->pid);
-}
-
-static int take_record(struct libraries *l, const struct ring *ring, uint64_t at,
-		       const struct perf_event_header *head)
-{
-	union {
-		struct mapped mapped;
-		struct dropped dropped;
-	} record;
-
-	if (head->type == PERF_RECORD_MMAP2 && head->size >= sizeof(record.mapped)) {
-		ring_copy(ring, at, &record.mapped, sizeof(record.mapped));
-		return see_mapped(l, &record.mapped);
-	}
-	if (head->type == PERF_RECORD_LOST && head->size >= sizeof(record.dropped)) {
-		ring_copy(ring, at, &record.dropped, sizeof(record.dropped));
-		l->counts.lost += record.dropped.count;
-		l->scan_due = true;
-	}
-	return 0;
-}
-
-/* 1: the ring had records; 0: none; or -errno. */
-static int drain_ring(struct libraries *l, const struct ring *ring)
-{
-	uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
-	uint64_t at = ring->page->data_tail;
-	struct perf_event_header record;
-	int err = 0;
-
-	if (at == head)
-		return 0;
-	/* The ring is full, so events may be lost.  The kernel reports a loss only with the next
-	 * record, which may not come for hours. */
-	if (head - at > ring_bytes() - RECORD_MAX)
-		l->scan_due = true;
-	for (; !err && at != head; at += record.size) {
-		ring_copy(ring, at, &record, sizeof(record));
-		if (record.size < sizeof(record) || record.size > head - at)
-			break;
-		err = take_record(l, ring, at, &record);
-	}
-	if (at != head)
-		l->scan_due = true;
-	__atomic_store_n(&ring->page->data_tail, head, __ATOMIC_RELEASE);
-	return err ? err : 1;
-}
-
-static int drain(struct libraries *l)
-{
-	int any = 0;
-
-	for (size_t i = 0; i < l->ring_count; i++) {
-		int got = drain_ring(l, &l->rings[i]);
-
-		if (got < 0)
-			return got;
-		any |= got;
-	}
-	return any;
-}
-
-/* --- watching ---------------------------------------------------------------------------- */
-
-static void rings_close(struct libraries *l)
-{
-	for (size_t i = 0; i < l->ring_count; i++)
-		ring_close(&l->rings[i]);
-	free(l->rings);
-	l->rings = NULL;
-	l->ring_count = 0;
-}
-
-static int add_ring(struct libraries *l, int cpu)
-{
-	struct epoll_event wanted = {.events = EPOLLIN};
-	struct ring *more = realloc(l->rings, (l->ring_count + 1) * sizeof(*more));
-	struct ring ring;
-	int err;
-
-	if (!more)
-		return -ENOMEM;
-	l->rings = more;
-	err = ring_open(&ring, cpu);
-	if (err)
-		return err == -ENODEV ? 0 : err; /* the CPU went offline meanwhile */
-	if (epoll_ctl(l->rings_fd, EPOLL_CTL_ADD, ring.fd, &wanted)) {
-		err = -errno;
-		ring_close(&ring);
-		return err;
-	}
-	l->rings[l->ring_count++] = ring;
-	return 0;
-}
-
-/* The kernel's list of CPUs, such as "0-3,8-11". */
-static int add_rings(struct libraries *l, const char *list)
-{
-	char *end;
-	int err = 0;
-
-	for (; !err && *list >= '0' && *list <= '9'; list = *end == ',' ? end + 1 : "") {
-		long first = strtol(list, &end, 10);
-		long last = *end == '-' ? strtol(end + 1, &end, 10) : first;
-
-		for (long cpu = first; !err && cpu <= last; cpu++)
-			err = add_ring(l, (int)cpu);
-	}
-	if (err || !l->ring_count)
-		rings_close(l);
-	return err ? err : l->ring_count ? 0 : -ENODEV;
-}
-
-/* A ring gives no more events after its CPU was offline.  So all rings are opened again when the
- * list of CPUs changes. */
-static int watch_cpus(struct libraries *l)
-{
-	char list[sizeof(l->cpus)];
-
-	if (file_read(AT_FDCWD, "/sys/devices/system/cpu/online", list, sizeof(list)) <= 0)
-		snprintf(list, sizeof(list), "0-%ld", sysconf(_SC_NPROCESSORS_ONLN) - 1);
-	if (l->ring_count && !strcmp(list, l->cpus))
-		return 0;
-	rings_close(l);
-	strcpy(l->cpus, list);
-	return add_rings(l, list);
-}
-
-/* While many mappings come, a timer wakes us instead of each event. */
-static void set_busy(struct libraries *l, bool busy)
-{
-	struct epoll_event rings = {.events = busy ? 0 : EPOLLIN};
-	struct itimerspec rest = {.it_value.tv_nsec = busy ? REST_NS : 0};
-
-	if (busy != l->busy)
-		epoll_ctl(l->fd, EPOLL_CTL_MOD, l->rings_fd, &rings);
-	timerfd_settime(l->timer_fd, 0, &rest, NULL);
-	l->busy = busy;
-}
-
-static int watch_open(struct libraries *l)
-{
-	struct epoll_event wanted = {.events = EPOLLIN};
-
-	l->rings_fd = epoll_create1(EPOLL_CLOEXEC);
-	l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	l->fd = epoll_create1(EPOLL_CLOEXEC);
-	if (l->rings_fd < 0 || l->timer_fd < 0 || l->fd < 0 ||
-	    epoll_ctl(l->fd, EPOLL_CTL_ADD, l->rings_fd, &wanted) ||
-	    epoll_ctl(l->fd, EPOLL_CTL_ADD, l->timer_fd, &wanted))
-		return -errno;
-	return watch_cpus(l);
-}
-
-static void watch_close(struct libraries *l)
-{
-	int *const fds[] = {&l->fd, &l->timer_fd, &l->rings_fd};
-
-	rings_close(l);
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-		if (*fds[i] >= 0)
-			close(*fds[i]);
-		*fds[i] = -1;
-	}
-	l->watching = l->busy = false;
-}
-
 int libraries_watch(struct libraries *l)
 {
 	int err;
 
 	if (l->watching)
 		return 0;
-	err = watch_open(l);
+	err = library_watch_open(l);
 	if (err)
-		watch_close(l);
+		library_watch_close(l);
 	l->watching = !err;
 	return err;
 }
@@ -1046,7 +490,7 @@ void libraries_close(struct libraries *l)
 {
 	if (!l)
 		return;
-	watch_close(l);
+	library_watch_close(l);
 	forget(l, 0);
 	table_free_values(&l->held);
 	free(l);
@@ -1072,7 +516,7 @@ static int scan_all(struct libraries *l)
 	if (!++l->round)
 		l->round = 1;
 	for (size_t i = 0; !err && i < count; i++)
-		err = scan_process(l, pids[i]);
+		err = library_scan_process(l, pids[i]);
 	free(pids);
 	return err;
 }
@@ -1139,7 +583,7 @@ static int look_at_held(struct libraries *l)
 		h->pid = 0;
 		if (pid) {
 			h->missed = 0;
-			err = scan_process(l, pid); /* its mapping may have been split */
+			err = library_scan_process(l, pid); /* its mapping may have been split */
 		}
 		l->scan_due |= !h->pid;
 	}
@@ -1173,10 +617,10 @@ static void tell_gone(struct libraries *l)
 static int scan(struct libraries *l)
 {
 	uint64_t began = now_ns(), ended;
-	int err = l->watching ? watch_cpus(l) : 0, scan_err = scan_all(l);
+	int err = l->watching ? library_watch_cpus(l) : 0, scan_err = scan_all(l);
 
 	if (!scan_err && l->held.count) {
-		scan_err = l->watching ? drain(l) : 0;
+		scan_err = l->watching ? library_drain(l) : 0;
 		scan_err = scan_err < 0 ? scan_err : 0;
 		if (!scan_err)
 			tell_gone(l);
@@ -1205,15 +649,15 @@ static int rest(struct libraries *l, int any)
 
 	if (any || l->scan_due) {
 		if (!l->busy || rested)
-			set_busy(l, true);
+			library_set_busy(l, true);
 		return 0;
 	}
 	if (!rested)
 		return 0;
-	set_busy(l, false);
-	any = drain(l);
+	library_set_busy(l, false);
+	any = library_drain(l);
 	if (any > 0)
-		set_busy(l, true);
+		library_set_busy(l, true);
 	return any < 0 ? any : 0;
 }
 
@@ -1224,7 +668,7 @@ int libraries_poll(struct libraries *l, library_fn fn, void *context)
 	begin(l, fn, context);
 	if (!l->watching)
 		return 0;
-	any = drain(l);
+	any = library_drain(l);
 	if (any < 0)
 		return any;
 	err = look_at_held(l);

@@ -15,67 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "user/base/table.h"
-#include "dbleak.skel.h"
-#include "bpf/memory/heap.h"
-#include "user/capture/worker/errand.h"
-#include "user/capture/kernel/feature.h"
-#include "user/capture/kernel/kernel_load.h"
-#include "user/capture/kernel/kernel_skel.h"
-
-#define READ_BYTES		(256 << 10)
-#define FORGET_BATCH		256
-#define WALKS_MOST		64 /* rounds over a map in one sweep: 32 MiB of records */
-#define BIRTHS_EACH_SWEEP	20
-#define BIRTHS_AT_START		256
-#define STACKS_NATIVE		100 /* for each process in a second */
-#define STACKS_INTERPRETED	2000
-#define STACKS_NATIVE_ALL	2000 /* with tell_all */
-#define STACKS_INTERPRETED_ALL	20000
-#define STACKS_NATIVE_HEAP	2000 /* with heap_interval */
-#define STACKS_INTERPRETED_HEAP 500000
-#define STACK_BYTES_COPIED	8192
-#define OBJECTS_MOST		8	   /* beside the first */
-#define HEAP_BUCKETS_EXACT	(1U << 18) /* 128 bytes and 7 blocks each */
-#define HEAP_BUCKETS_SAMPLED	(1U << 16)
+#include "user/capture/kernel/kernel_state.h"
 
 struct comm_key {
 	char comm[EV_COMM_LEN];
 };
 
 _Static_assert(FORGET_BATCH * sizeof(struct statement) <= READ_BYTES, "a batch fits the buffer");
-
-/* Limits a drain: programs that write as fast as we read would keep us here for ever. */
-#define DRAIN_NS    50000000ULL
-#define DRAIN_CLOCK 16 /* records between two looks at the clock */
-
-struct kernel {
-	struct dbleak *skel; /* the maps */
-	struct loaded loaded;
-	struct loaded_more more[KERNEL_MORE];
-	struct ring_buffer *ring;
-	struct ring_buffer *walked;
-	struct ring_buffer *tasks;
-	struct bpf_link *scan;
-	/* NULL: the kernel refuses the iterator, so a walk over files, or over the map, replaces
-	 * it. */
-	struct bpf_link *sweep_connections, *count;
-	struct bpf_link *sweeps[KERNEL_SWEEPS];
-	kernel_record_fn fn;	/* during a drain */
-	kernel_task_fn task_fn; /* during a drain of tasks, perhaps in another thread */
-	void *task_context;
-	uint64_t drained, drain_end_ns; /* records so far; time to stop the drain, 0: no limit */
-	void *context;
-	char *buffer;
-	struct table forgotten; /* connection -> time before which its statements do not count */
-	int stats_fd;
-	struct errands *errands;
-	bool look_only;
-	bool tell_all;
-	enum cgroup_hierarchy hierarchies[SETTINGS_HIERARCHIES];
-	uint32_t hierarchy_ids[SETTINGS_HIERARCHIES];
-	int hierarchy_count;
-};
 
 /* Programs for some hosts only, loaded in the background.  The protocol code in the TLS programs
  * alone takes the verifier about as long as all programs of the start. */
@@ -281,7 +227,7 @@ static int fill_tables(struct kernel *k)
 	return err;
 }
 
-static int link_iterator(struct kernel *k, struct bpf_link **link, const char *program,
+int kernel_link_iterator(struct kernel *k, struct bpf_link **link, const char *program,
 			 const struct bpf_map *map)
 {
 	struct bpf_program *p = loaded_program(&k->loaded, program);
@@ -299,7 +245,7 @@ static int link_iterator(struct kernel *k, struct bpf_link **link, const char *p
 	return *link ? 0 : -errno;
 }
 
-static uint64_t monotonic_ns(void)
+uint64_t kernel_monotonic_ns(void)
 {
 	struct timespec t;
 
@@ -314,30 +260,10 @@ static int on_ring(void *context, void *data, size_t size)
 
 	(void)size;
 	k->fn(k->context, data);
-	return ++k->drained % DRAIN_CLOCK || !k->drain_end_ns || monotonic_ns() < k->drain_end_ns
+	return ++k->drained % DRAIN_CLOCK || !k->drain_end_ns ||
+			       kernel_monotonic_ns() < k->drain_end_ns
 		       ? 0
 		       : -EAGAIN;
-}
-
-static const struct {
-	const char *iterator, *walk, *map;
-} map_sweeps[KERNEL_SWEEPS] = {
-	[SWEEP_STATEMENTS] = {"sweep_statements", "walk_statements", "statements"},
-	[SWEEP_SITES] = {"sweep_sites", "walk_sites", "sites"},
-	[SWEEP_LINKS] = {"sweep_links", "walk_links", "links"},
-	[SWEEP_HANDLES] = {"sweep_handles", "walk_handles", "handles"},
-};
-
-static int link_map_sweeps(struct kernel *k)
-{
-	int err = 0;
-
-	if (feature_try(FEATURE_MAP_ITERATOR))
-		return 0;
-	for (int i = 0; i < KERNEL_SWEEPS && !err; i++)
-		err = link_iterator(k, &k->sweeps[i], map_sweeps[i].iterator,
-				    bpf_object__find_map_by_name(k->skel->obj, map_sweeps[i].map));
-	return err;
 }
 
 static int link_storage_sweeps(struct kernel *k)
@@ -346,10 +272,11 @@ static int link_storage_sweeps(struct kernel *k)
 
 	if (feature_try(FEATURE_STORAGE_ITERATOR))
 		return 0;
-	err = link_iterator(k, &k->count, "count_stored", k->skel->maps.marks);
-	return err || k->look_only ? err
-				   : link_iterator(k, &k->sweep_connections, "sweep_connections",
-						   k->skel->maps.connections);
+	err = kernel_link_iterator(k, &k->count, "count_stored", k->skel->maps.marks);
+	return err || k->look_only
+		       ? err
+		       : kernel_link_iterator(k, &k->sweep_connections, "sweep_connections",
+					      k->skel->maps.connections);
 }
 
 static int on_task(void *context, void *data, size_t size)
@@ -378,11 +305,11 @@ static int prepare(struct kernel *k, const struct kernel_options *o)
 	int err = fill_tables(k);
 
 	if (!err)
-		err = link_iterator(k, &k->scan, "scan_files", NULL);
+		err = kernel_link_iterator(k, &k->scan, "scan_files", NULL);
 	if (!err)
 		err = link_storage_sweeps(k);
 	if (!err && !o->look_only)
-		err = link_map_sweeps(k);
+		err = kernel_link_map_sweeps(k);
 	if (!err)
 		err = open_rings(k);
 	if (err)
@@ -513,183 +440,6 @@ bool kernel_targets(struct kernel *k, uint32_t pid)
 	return !bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.targets), &pid, &one);
 }
 
-int kernel_drain(struct kernel *k, int timeout_ms, kernel_record_fn fn, void *context)
-{
-	int n;
-
-	k->fn = fn;
-	k->context = context;
-	k->drain_end_ns = monotonic_ns() + DRAIN_NS;
-	n = timeout_ms ? ring_buffer__poll(k->ring, timeout_ms) : ring_buffer__consume(k->ring);
-	k->drain_end_ns = 0;
-	return n == -EINTR || n == -EAGAIN ? 0 : n < 0 ? n : 0;
-}
-
-int kernel_drain_tasks(struct kernel *k, kernel_task_fn fn, void *context)
-{
-	int n;
-
-	k->task_fn = fn;
-	k->task_context = context;
-	n = ring_buffer__consume(k->tasks);
-	return n < 0 ? n : 0;
-}
-
-int kernel_tasks_fd(const struct kernel *k)
-{
-	return ring_buffer__epoll_fd(k->tasks);
-}
-
-int kernel_ring_fd(const struct kernel *k)
-{
-	return ring_buffer__epoll_fd(k->ring);
-}
-
-/* Hands over the whole records in the buffer; returns the bytes of one that is cut. */
-static size_t hand_over(char *buffer, size_t have, kernel_record_fn fn, void *context)
-{
-	size_t at = 0;
-
-	while (have - at >= sizeof(struct ev_head)) {
-		const struct ev_head *head = (const void *)(buffer + at);
-
-		if (head->size < sizeof(*head) || head->size > have - at)
-			break;
-		fn(context, head);
-		at += head->size;
-	}
-	memmove(buffer, buffer + at, have - at);
-	return have - at;
-}
-
-static int read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_fn fn,
-			 void *context)
-{
-	int fd = bpf_iter_create(bpf_link__fd(link)), err = 0;
-	size_t have = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	for (;;) {
-		n = read(fd, k->buffer + have, READ_BYTES - have);
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n <= 0)
-			break;
-		have = hand_over(k->buffer, have + n, fn, context);
-	}
-	if (n < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
-int kernel_scan(struct kernel *k, uint32_t mode, kernel_record_fn fn, void *context)
-{
-	k->skel->bss->scan_mode = mode;
-	return read_iterator(k, k->scan, fn, context);
-}
-
-/* Each round hands over the elements that did not fit into the ring in the round before.  A map
- * that fills faster than we read must not hold up the caller, so the next sweep takes the rest. */
-static int walk_map(struct kernel *k, enum kernel_sweep which, kernel_record_fn fn, void *context)
-{
-	struct bpf_program *p = loaded_program(&k->loaded, map_sweeps[which].walk);
-	LIBBPF_OPTS(bpf_test_run_opts, opts);
-	int err, n;
-
-	if (!p)
-		return -ENOENT;
-	k->fn = fn;
-	k->context = context;
-	for (int round = 0; round < WALKS_MOST; round++) {
-		k->skel->bss->walk_full = 0;
-		err = bpf_prog_test_run_opts(bpf_program__fd(p), &opts);
-		if (err)
-			return err;
-		n = ring_buffer__consume(k->walked);
-		if (n < 0 || !k->skel->bss->walk_full)
-			return n < 0 ? n : 0;
-	}
-	return 0;
-}
-
-int kernel_sweep_map(struct kernel *k, enum kernel_sweep which, kernel_record_fn fn, void *context)
-{
-	return k->sweeps[which] ? read_iterator(k, k->sweeps[which], fn, context)
-				: walk_map(k, which, fn, context);
-}
-
-static uint64_t now_boot(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
-int kernel_statements_forget(struct kernel *k, uint64_t connection, uint64_t before_ns)
-{
-	struct table_key key = {connection, 0};
-	uint64_t *before = table_get(&k->forgotten, key), now = now_boot();
-
-	if (before_ns > now) /* statements prepared from now on still count */
-		before_ns = now;
-	if (!before) {
-		before = calloc(1, sizeof(*before));
-		if (!before || table_put(&k->forgotten, key, before)) {
-			free(before);
-			return -ENOMEM;
-		}
-	}
-	if (*before < before_ns)
-		*before = before_ns;
-	return 0;
-}
-
-/* Removes the statements of all connections to forget in one pass over the map, because a pass for
- * a single connection costs as much. */
-static void forget_statements(struct kernel *k)
-{
-	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	int fd = bpf_map__fd(k->skel->maps.statements), err = 0;
-	struct statement *statements = (struct statement *)k->buffer;
-	struct statement_key keys[FORGET_BATCH];
-	uint32_t place = 0, count;
-	void *from = NULL;
-
-	if (!k->forgotten.count)
-		return;
-	while (!err) {
-		count = FORGET_BATCH;
-		err = bpf_map_lookup_batch(fd, from, &place, keys, statements, &count, &opts);
-		if (err && err != -ENOENT)
-			break;
-		from = &place;
-		for (uint32_t i = 0; i < count; i++) {
-			uint64_t *before = table_get(&k->forgotten,
-						     (struct table_key){keys[i].id, 0});
-
-			if (before && statements[i].born_ns < *before)
-				bpf_map_delete_elem(fd, &keys[i]);
-		}
-	}
-	table_free_values(&k->forgotten);
-}
-
-int kernel_sweep(struct kernel *k, kernel_record_fn fn, void *context)
-{
-	int err;
-
-	if (!k->tell_all && k->skel->data->births_allowed < BIRTHS_EACH_SWEEP)
-		k->skel->data->births_allowed = BIRTHS_EACH_SWEEP;
-	forget_statements(k);
-	err = k->sweep_connections ? read_iterator(k, k->sweep_connections, fn, context)
-				   : kernel_scan(k, SCAN_SWEEP, fn, context);
-	return err ? err : kernel_sweep_map(k, SWEEP_STATEMENTS, fn, context);
-}
-
 int kernel_learn_port(struct kernel *k, uint16_t port, uint8_t database)
 {
 	int err = bpf_map_update_elem(bpf_map__fd(k->skel->maps.ports), &port, &database,
@@ -755,154 +505,7 @@ bool kernel_is_server(struct kernel *k, uint32_t pid)
 	return !bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.processes), &pid, &p) && p.server;
 }
 
-int kernel_counters(struct kernel *k, uint64_t *counters)
-{
-	int cpus = libbpf_num_possible_cpus();
-	uint64_t *values;
-
-	if (cpus < 0)
-		return cpus;
-	values = calloc(cpus, sizeof(*values));
-	if (!values)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < COUNTERS; i++) {
-		counters[i] = 0;
-		if (bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.counters), &i, values))
-			continue;
-		for (int cpu = 0; cpu < cpus; cpu++)
-			counters[i] += values[cpu];
-	}
-	free(values);
-	return 0;
-}
-
 int kernel_pagemap(struct kernel *k, uint32_t pid)
 {
 	return errand_pagemap(k ? k->errands : NULL, pid);
-}
-
-int kernel_stats(struct kernel *k, bool on)
-{
-	if (on && k->stats_fd < 0) {
-		k->stats_fd = errand_clock(k->errands);
-		return k->stats_fd < 0 ? k->stats_fd : 0;
-	}
-	if (!on && k->stats_fd >= 0) {
-		close(k->stats_fd);
-		k->stats_fd = -1;
-	}
-	return 0;
-}
-
-int kernel_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs)
-{
-	struct bpf_program *p = NULL;
-	size_t part = 0;
-
-	*ns = 0;
-	*runs = 0;
-	while ((p = loaded_next(&k->loaded, p, &part))) {
-		enum program_kind kind = program_kind(p);
-		struct bpf_prog_info info = {};
-		uint32_t size = sizeof(info);
-
-		if (kind == PROGRAM_SWEEP || kind == PROGRAM_CLIENT)
-			continue;
-		if (bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &size))
-			return -errno;
-		*ns += info.run_time_ns;
-		*runs += info.run_cnt;
-	}
-	return 0;
-}
-
-/* The memlock line of a BPF descriptor. */
-static uint64_t fd_bytes(int fd)
-{
-	char path[64], line[128];
-	unsigned long long bytes = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "memlock: %llu", &bytes) == 1)
-			break;
-	fclose(f);
-	return bytes;
-}
-
-uint64_t kernel_missed(struct kernel *k)
-{
-	struct bpf_program *p = NULL;
-	uint64_t missed = 0;
-	size_t part = 0;
-
-	while ((p = loaded_next(&k->loaded, p, &part))) {
-		enum program_kind kind = program_kind(p);
-		struct bpf_prog_info info = {};
-		uint32_t size = sizeof(info);
-
-		/* The next sweep finds what a missed lifecycle program would have reported. */
-		if (kind == PROGRAM_LIFECYCLE || kind == PROGRAM_CLIENT)
-			continue;
-		if (!bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &size))
-			missed += info.recursion_misses;
-	}
-	return missed;
-}
-
-/* The bytes that kmalloc uses for an object of this size. */
-static uint64_t slab_bytes(uint64_t bytes)
-{
-	uint64_t size = 64;
-
-	while (size < bytes)
-		size *= 2;
-	return size > 64 && size * 3 / 4 >= bytes && size <= 256 ? size * 3 / 4 : size;
-}
-
-/* Bytes of socket storage, which memlock does not count.  Each element has a cache line and a
- * pointer before its value.  Each socket with storage has a struct bpf_local_storage of 168 to 192
- * bytes. */
-static uint64_t storage_bytes(struct kernel *k)
-{
-	uint64_t mark = slab_bytes(72 + bpf_map__value_size(k->skel->maps.marks));
-	uint64_t connection = slab_bytes(72 + bpf_map__value_size(k->skel->maps.connections));
-
-	k->skel->bss->marks_stored = 0;
-	k->skel->bss->connections_stored = 0;
-	if (k->count ? read_iterator(k, k->count, NULL, NULL)
-		     : kernel_scan(k, SCAN_COUNT, NULL, NULL))
-		return 0;
-	return k->skel->bss->marks_stored * (mark + slab_bytes(192)) +
-	       k->skel->bss->connections_stored * connection;
-}
-
-static uint64_t more_bytes(struct dbleak *skel)
-{
-	struct bpf_program *p = NULL;
-	uint64_t bytes = 0;
-
-	while (skel && (p = bpf_object__next_program(skel->obj, p)))
-		if (bpf_program__autoload(p))
-			bytes += fd_bytes(bpf_program__fd(p));
-	return bytes;
-}
-
-uint64_t kernel_bytes(struct kernel *k)
-{
-	uint64_t bytes = storage_bytes(k);
-	struct bpf_program *p = NULL;
-	struct bpf_map *m;
-	size_t part = 0;
-
-	bpf_object__for_each_map(m, k->skel->obj) bytes += fd_bytes(bpf_map__fd(m));
-	while ((p = loaded_next(&k->loaded, p, &part)))
-		bytes += fd_bytes(bpf_program__fd(p));
-	for (int i = 0; i < KERNEL_MORE; i++)
-		bytes += more_bytes(k->more[i].skel);
-	return bytes;
 }

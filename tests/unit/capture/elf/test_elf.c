@@ -4,6 +4,7 @@
  * files.
  */
 #include "user/capture/elf/elf.c"
+#include "user/capture/elf/elf_search.c"
 
 #include <setjmp.h>
 #include <stdarg.h>

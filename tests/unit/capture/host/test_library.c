@@ -4,6 +4,8 @@
  */
 #include "user/capture/host/procfs.c"
 #include "user/capture/host/library.c"
+#include "user/capture/host/library_events.c"
+#include "user/capture/host/library_maps.c"
 #include "user/capture/host/overlay.c"
 #include "tests/unit/support/tree.h"
 
@@ -527,9 +529,9 @@ static void threads_are_asked_when_the_first_one_has_ended(void **state)
 	tree_folder("proc/42/task/42");
 	tree_folder("proc/42/task/44");
 	map(44, "a.so");
-	assert_int_equal(scan_process(w.libraries, 41), 0);
+	assert_int_equal(library_scan_process(w.libraries, 41), 0);
 	begin(w.libraries, hear, &w.heard);
-	assert_int_equal(scan_process(w.libraries, 42), 0);
+	assert_int_equal(library_scan_process(w.libraries, 42), 0);
 	assert_int_equal(w.heard.count, 1);
 	assert_int_equal(w.heard.last.pid, 44);
 	close_world(&w);
