@@ -6,6 +6,8 @@
  * and believes state files only.  Any process may call itself dockerd, so only a daemon that runs
  * as root on this host may name its state folder.  State files of a user must belong to that user.
  */
+#include "user/capture/host/container.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -19,35 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "user/base/file.h"
-#include "user/capture/host/container.h"
-
-/* A container's state file has some KiB.  Parsed JSON takes 50 times as much memory. */
-#define STATE_BYTES_MAX	 (1UL << 20)
-#define PASSWD_BYTES_MAX (4UL << 20)
-#define ENTRIES_MAX	 64 /* to read of a folder that has one entry for each storage driver */
-#define CGROUP_TEXT_MAX	 65536
-#define CMDLINE_MAX	 16384
-#define NAME_ATTEMPTS	 3 /* a run time may write the state file after the cgroup */
-#define HOMES_MAX	 4096
-
-struct entry {
-	struct container container;
-	char *cgroup;
-	unsigned int attempts; /* to find the name */
-	bool sure;	       /* the cgroup path names the run time */
-	bool listed;
-};
-
-struct containers {
-	struct procfs *procfs;
-	struct cgroups *cgroups;
-	int root;
-	struct entry **entries; /* ordered by id */
-	size_t count, room;
-	uint32_t *helpers; /* pids of dockerd and conmon processes; NULL: not searched yet */
-	size_t helper_count;
-};
+#include "user/capture/host/container_state.h"
 
 /* Names that run times give a container's cgroup: head, 64 hex digits, tail.  Any text may precede
  * a head that begins with ':' (systemd-style names under the cgroupfs driver). */
@@ -76,8 +50,6 @@ static const struct {
 	{"default", "containerd"}, /* containerd's own namespace */
 	{"libpod_parent", ""},	   /* a pod, not a container: its containers are below */
 };
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct mark {
 	const char *runtime; /* NULL: not sure */
@@ -157,390 +129,6 @@ static struct mark find_container(const char *path, int length)
 	return mark;
 }
 
-/* Is the name one that Docker and podman allow? */
-static bool name_is_sane(const char *name)
-{
-	if (!isalnum((unsigned char)*name))
-		return false;
-	while (*name && (isalnum((unsigned char)*name) || strchr("_.-", *name)))
-		name++;
-	return !*name;
-}
-
-static bool keep_name(char name[CONTAINER_NAME_LEN + 1], const char *text)
-{
-	if (text && *text == '/')
-		text++;
-	if (!text || !name_is_sane(text))
-		return false;
-	snprintf(name, CONTAINER_NAME_LEN + 1, "%s", text);
-	return true;
-}
-
-/* --- state files ------------------------------------------------------------------------- */
-
-/* A search for one container's name, through the directories that the functions below visit. */
-struct search {
-	struct containers *c;
-	const char *id;
-	char *name;  /* CONTAINER_NAME_LEN bytes and a NUL */
-	uid_t owner; /* required owner of all state files, or FILE_OF_ANYBODY */
-};
-
-static json_t *load_json(const struct search *s, int root, const char *path)
-{
-	char *text;
-	ssize_t len = file_load(root, path, STATE_BYTES_MAX, s->owner, &text);
-	json_t *json = len < 0 ? NULL : json_loadb(text, (size_t)len, 0, NULL);
-
-	if (len >= 0)
-		free(text);
-	return json;
-}
-
-static bool docker_in(struct search *s, int root, const char *data)
-{
-	char path[PATH_MAX];
-	json_t *state;
-	bool found;
-
-	if (snprintf(path, sizeof(path), "%s/containers/%s/config.v2.json", data, s->id) >=
-	    (int)sizeof(path))
-		return false;
-	state = load_json(s, root, path);
-	found = keep_name(s->name, json_string_value(json_object_get(state, "Name")));
-	json_decref(state);
-	return found;
-}
-
-static bool podman_file(struct search *s, int root, const char *path)
-{
-	json_t *state = load_json(s, root, path);
-	bool found = false;
-	json_t *item;
-	size_t i;
-
-	json_array_foreach(state, i, item)
-	{
-		const char *id = json_string_value(json_object_get(item, "id"));
-
-		if (!id || strcmp(id, s->id))
-			continue;
-		found = keep_name(s->name, json_string_value(json_array_get(
-						   json_object_get(item, "names"), 0)));
-		break;
-	}
-	json_decref(state);
-	return found;
-}
-
-static bool podman_driver(struct search *s, int root, const char *storage, const char *driver)
-{
-	static const char *const files[] = {"containers.json", "volatile-containers.json"};
-	char path[PATH_MAX];
-
-	for (size_t i = 0; i < COUNT(files); i++)
-		if (snprintf(path, sizeof(path), "%s/%s/%s", storage, driver, files[i]) <
-			    (int)sizeof(path) &&
-		    podman_file(s, root, path))
-			return true;
-	return false;
-}
-
-static bool ends_with(const char *text, const char *tail)
-{
-	size_t len = strlen(text), want = strlen(tail);
-
-	return len >= want && !strcmp(text + len - want, tail);
-}
-
-static bool is_owned(const struct search *s, int fd)
-{
-	struct stat st;
-
-	return s->owner == FILE_OF_ANYBODY || (!fstat(fd, &st) && st.st_uid == s->owner);
-}
-
-/* overlay-containers, vfs-containers, btrfs-containers, ... */
-static bool podman_in(struct search *s, int root, const char *storage)
-{
-	int fd = file_open_in(root, storage, O_DIRECTORY);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	bool found = false, owned;
-
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
-		return false;
-	}
-	owned = is_owned(s, fd);
-	for (int i = 0; owned && !found && i < ENTRIES_MAX && (entry = readdir(d)); i++)
-		found = ends_with(entry->d_name, "-containers") &&
-			podman_driver(s, root, storage, entry->d_name);
-	closedir(d);
-	return found;
-}
-
-/* --- state folders of the run times ------------------------------------------------------ */
-
-typedef bool (*place)(struct search *s, int root, const char *directory);
-
-/* Parses a line of passwd: name:password:uid:gid:text:home:shell.  NULL: malformed. */
-static const char *home_of(char *line, uid_t *owner)
-{
-	char *end = strrchr(line, ':'), *home, *uid = strchr(line, ':');
-
-	uid = uid ? strchr(uid + 1, ':') : NULL;
-	if (!end || !uid || !isdigit((unsigned char)uid[1]))
-		return NULL;
-	*owner = (uid_t)strtoul(uid + 1, NULL, 10);
-	*end = '\0';
-	home = strrchr(line, ':');
-	return home && home[1] == '/' ? home + 1 : NULL;
-}
-
-/* Reads homes from /etc/passwd, not by getpwent(3): a directory service might use the network. */
-static bool in_homes(struct search *s, const char *below, place look)
-{
-	char *text, *save, *line, path[PATH_MAX];
-	bool found = false;
-	int homes = 0;
-
-	if (file_load(s->c->root, "/etc/passwd", PASSWD_BYTES_MAX, FILE_OF_ANYBODY, &text) < 0)
-		return false;
-	for (line = strtok_r(text, "\n", &save); line && !found && homes < HOMES_MAX;
-	     line = strtok_r(NULL, "\n", &save), homes++) {
-		const char *home = home_of(line, &s->owner);
-
-		if (home && snprintf(path, sizeof(path), "%s/%s", home, below) < (int)sizeof(path))
-			found = look(s, s->c->root, path);
-	}
-	s->owner = FILE_OF_ANYBODY;
-	free(text);
-	return found;
-}
-
-/* The value of an option given as "--key value" or "--key=value"; cmdline is NUL-separated. */
-static const char *option(const char *cmdline, size_t len, const char *key)
-{
-	const char *at = cmdline, *end = cmdline + len;
-	size_t want = strlen(key);
-
-	for (; at < end; at += strlen(at) + 1) {
-		if (strncmp(at, key, want))
-			continue;
-		if (at[want] == '=')
-			return at + want + 1;
-		if (!at[want] && at + want + 1 < end)
-			return at + want + 1;
-	}
-	return NULL;
-}
-
-static const char *first_option(const char *cmdline, size_t len, const char *const *keys)
-{
-	const char *value = NULL;
-
-	for (; !value && *keys; keys++)
-		value = option(cmdline, len, *keys);
-	return value;
-}
-
-static bool docker_configured(struct search *s, int root, const char *file)
-{
-	json_t *config = load_json(s, root, file);
-	const char *data = json_string_value(json_object_get(config, "data-root"));
-	bool found;
-
-	if (!data)
-		data = json_string_value(json_object_get(config, "graph"));
-	found = data && docker_in(s, root, data);
-	json_decref(config);
-	return found;
-}
-
-static bool docker_of_daemon(struct search *s, uint32_t pid)
-{
-	static const char *const data_keys[] = {"--data-root", "--graph", "-g", NULL};
-	static const char *const file_keys[] = {"--config-file", NULL};
-	char cmdline[CMDLINE_MAX];
-	ssize_t len = procfs_read(s->c->procfs, pid, "cmdline", cmdline, sizeof(cmdline));
-	int root = procfs_open_root(s->c->procfs, pid);
-	const char *data, *file;
-	bool found;
-
-	if (len <= 0 || root < 0) {
-		if (root >= 0)
-			close(root);
-		return false;
-	}
-	data = first_option(cmdline, (size_t)len, data_keys);
-	file = first_option(cmdline, (size_t)len, file_keys);
-	found = (data && docker_in(s, root, data)) ||
-		docker_configured(s, root, file ? file : "/etc/docker/daemon.json") ||
-		docker_in(s, root, "/var/lib/docker");
-	close(root);
-	return found;
-}
-
-/* conmon monitors one container, whose name is on its command line: -c ID ... -n NAME. */
-static bool podman_of_conmon(struct search *s, uint32_t pid)
-{
-	char cmdline[CMDLINE_MAX];
-	ssize_t len = procfs_read(s->c->procfs, pid, "cmdline", cmdline, sizeof(cmdline));
-	const char *id = len <= 0 ? NULL : option(cmdline, (size_t)len, "-c");
-
-	return id && !strcmp(id, s->id) && keep_name(s->name, option(cmdline, (size_t)len, "-n"));
-}
-
-static bool is_called(const struct containers *c, uint32_t pid, const char *comm)
-{
-	char text[32];
-	ssize_t got = procfs_read(c->procfs, pid, "comm", text, sizeof(text));
-
-	return got == (ssize_t)strlen(comm) + 1 && !memcmp(text, comm, strlen(comm));
-}
-
-/* Is the process root on this host?  In a user namespace every user can be root, so its uid_map
- * must be the identity. */
-static bool is_root(const struct containers *c, uint32_t pid)
-{
-	unsigned int user[4], inner, outer, count;
-	char text[8192], *at;
-
-	if (procfs_read(c->procfs, pid, "status", text, sizeof(text)) <= 0)
-		return false;
-	at = strstr(text, "\nUid:");
-	if (!at || sscanf(at + 5, "%u %u %u %u", user, user + 1, user + 2, user + 3) != 4 ||
-	    (user[0] | user[1] | user[2] | user[3]))
-		return false;
-	return procfs_read(c->procfs, pid, "uid_map", text, sizeof(text)) > 0 &&
-	       sscanf(text, "%u %u %u", &inner, &outer, &count) == 3 && !inner && !outer &&
-	       count == UINT32_MAX;
-}
-
-/* Does the process share our root directory?  A process in a container has another. */
-static bool sees_this_host(const struct containers *c, uint32_t pid)
-{
-	int root = procfs_open_root(c->procfs, pid);
-	struct stat own, its;
-	bool same;
-
-	if (root < 0)
-		return false;
-	same = !fstat(root, &its) && !fstat(c->root, &own) && its.st_dev == own.st_dev &&
-	       its.st_ino == own.st_ino;
-	close(root);
-	return same;
-}
-
-/* Searches all processes for helpers once, for many containers, until forget_helpers. */
-static void find_helpers(struct containers *c)
-{
-	size_t count, kept = 0;
-	uint32_t *pids;
-
-	if (c->helpers || procfs_pids(c->procfs, &pids, &count))
-		return;
-	for (size_t i = 0; i < count; i++)
-		if ((is_called(c, pids[i], "dockerd") || is_called(c, pids[i], "conmon")) &&
-		    is_root(c, pids[i]) && sees_this_host(c, pids[i]))
-			pids[kept++] = pids[i];
-	c->helpers = pids;
-	c->helper_count = kept;
-}
-
-static void forget_helpers(struct containers *c)
-{
-	free(c->helpers);
-	c->helpers = NULL;
-	c->helper_count = 0;
-}
-
-static bool in_processes(struct search *s, const char *comm,
-			 bool (*look)(struct search *s, uint32_t pid))
-{
-	bool found = false;
-
-	find_helpers(s->c);
-	for (size_t i = 0; i < s->c->helper_count && !found; i++)
-		found = is_called(s->c, s->c->helpers[i], comm) && look(s, s->c->helpers[i]);
-	return found;
-}
-
-static bool docker_name(struct search *s)
-{
-	int root = s->c->root;
-
-	return docker_in(s, root, "/var/lib/docker") ||
-	       docker_configured(s, root, "/etc/docker/daemon.json") ||
-	       in_homes(s, ".local/share/docker", docker_in) ||
-	       in_processes(s, "dockerd", docker_of_daemon);
-}
-
-/* graphroot = "/path" and runroot in storage.conf, which is TOML but flat where it matters. */
-static bool podman_configured(struct search *s, int root, const char *file)
-{
-	char *text, *save, *line, *path;
-	bool found = false;
-
-	if (file_load(root, file, STATE_BYTES_MAX, s->owner, &text) < 0)
-		return false;
-	for (line = strtok_r(text, "\n", &save); line && !found;
-	     line = strtok_r(NULL, "\n", &save)) {
-		line += strspn(line, " \t");
-		if (strncmp(line, "graphroot", 9) && strncmp(line, "runroot", 7))
-			continue;
-		path = strchr(line, '"');
-		if (!path++ || !strchr(path, '"'))
-			continue;
-		*strchr(path, '"') = '\0';
-		found = podman_in(s, root, path);
-	}
-	free(text);
-	return found;
-}
-
-static bool podman_name(struct search *s)
-{
-	int root = s->c->root;
-
-	return podman_in(s, root, "/var/lib/containers/storage") ||
-	       podman_in(s, root, "/run/containers/storage") ||
-	       podman_configured(s, root, "/etc/containers/storage.conf") ||
-	       podman_configured(s, root, "/usr/share/containers/storage.conf") ||
-	       in_homes(s, ".local/share/containers/storage", podman_in) ||
-	       in_homes(s, ".config/containers/storage.conf", podman_configured) ||
-	       in_processes(s, "conmon", podman_of_conmon);
-}
-
-static const struct {
-	const char *runtime;
-	bool (*find)(struct search *s);
-} namers[] = {
-	{"docker", docker_name},
-	{"podman", podman_name},
-};
-
-static void find_name(struct containers *c, struct entry *e)
-{
-	struct search s = {c, e->container.id, e->container.name, FILE_OF_ANYBODY};
-
-	if (e->container.name[0] || e->attempts >= NAME_ATTEMPTS)
-		return;
-	e->attempts++;
-	for (size_t i = 0; i < COUNT(namers); i++) {
-		if (e->sure && strcmp(e->container.runtime, namers[i].runtime))
-			continue;
-		if (!namers[i].find(&s))
-			continue;
-		strcpy(e->container.runtime, namers[i].runtime);
-		e->sure = true;
-		return;
-	}
-}
-
 /* --- the containers that are known ------------------------------------------------------- */
 
 int containers_open(struct containers **out, const char *root)
@@ -571,7 +159,7 @@ void containers_close(struct containers *c)
 		free(c->entries[i]);
 	}
 	free(c->entries);
-	forget_helpers(c);
+	container_forget_helpers(c);
 	cgroups_close(c->cgroups);
 	procfs_close(c->procfs);
 	if (c->root >= 0)
@@ -705,8 +293,8 @@ int containers_of_pid(struct containers *c, uint32_t pid, const struct container
 	if (err)
 		return err;
 	if (!e->attempts)
-		forget_helpers(c);
-	find_name(c, e);
+		container_forget_helpers(c);
+	container_find_name(c, e);
 	*container = &e->container;
 	return 0;
 }
@@ -735,7 +323,7 @@ static enum cgroup_step list_node(void *context, const struct cgroup_node *node)
 	if (!e->listed) {
 		e->listed = true;
 		l->count++;
-		find_name(l->c, e);
+		container_find_name(l->c, e);
 	}
 	return CGROUP_DEEPER;
 }
@@ -774,7 +362,7 @@ int containers_list(struct containers *c, const struct container ***list, size_t
 
 	*list = NULL;
 	*count = 0;
-	forget_helpers(c);
+	container_forget_helpers(c);
 	for (size_t i = 0; i < c->count; i++)
 		c->entries[i]->listed = false;
 	for (size_t i = 0; i < COUNT(trees) && !l.err; i++) {

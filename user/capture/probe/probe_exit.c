@@ -33,105 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEPS_MOST   16384 /* instructions of a function, with all parts */
-#define SLOTS	     (2 * STEPS_MOST)
-#define WINDOW	     4096 /* bytes of code to read at a time */
-#define TABLE_MOST   1024 /* addresses in a table */
-#define TABLES_MOST  64
-#define ENTRIES_MOST 4096
-#define WAY_MOST     64	  /* instructions to look at before a jump through a table */
-#define OUTSIDE_MOST 4096 /* instructions outside of the function itself */
-#define REGISTERS    16
-#define COVER_MOST   64 /* instructions to look at before a return */
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-struct instruction {
-	ZydisDecodedInstruction is;
-	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-	uint64_t address;
-};
-
-struct step {
-	uint64_t address;
-	uint64_t target; /* address that a branch leads to; 0: none */
-	uint64_t loads;	 /* address that the step loads into a register (lea); 0: none */
-	uint16_t writes; /* bits: registers */
-	uint8_t length;
-	bool calls;
-	bool stops; /* the processor does not go on behind this instruction */
-	bool ends;  /* a return: the call of the function ends */
-};
-
-/* The known content of a register.  Valid only if no branch leads into the middle of the way. */
-enum value_kind {
-	VALUE_NONE,
-	VALUE_BOUND,  /* a number from 0 to most */
-	VALUE_TABLE,  /* the address of a table */
-	VALUE_ENTRY,  /* an entry of a table, a distance from the table's address */
-	VALUE_TARGET, /* a target address from a table */
-};
-
-struct value {
-	enum value_kind kind;
-	bool distances; /* entries have 4 bytes and are distances from the table; else addresses */
-	uint64_t table;
-	uint64_t most;	/* highest index of an entry */
-	uint64_t since; /* address of the instruction that showed the bound or loaded the table */
-	/* For an entry or a target: the register that held the table (-1: none), and its since. */
-	int base;
-	uint64_t base_since;
-};
-
-/* A small number in memory that was compared with a bound. */
-struct place {
-	ZydisRegister base;
-	int64_t at;
-	unsigned int bits; /* 0: none */
-};
-
-struct known {
-	struct value registers[REGISTERS];
-	struct value compared_with; /* bound of the last comparison whose flags are still set */
-	int compared;		    /* register; -1: a place in memory, -2: nothing */
-	struct place compared_place;
-	struct place bounded_place; /* the number at this place has the bound `bounded` */
-	struct value bounded;
-};
-
-/* A jump through a table.  The instructions from the one that bounds the index to the jump must be
- * entered only at the first, and only with this table. */
-struct table_jump {
-	uint64_t at;
-	struct value by;
-};
-
-struct entry {
-	uint64_t to, jump; /* the target, and the jump that leads to it */
-};
-
-struct edge {
-	uint64_t to;
-	uint32_t from; /* index of a step */
-};
-
-struct walk {
-	const struct probe_function *of;
-	ZydisDecoder decoder;
-	size_t count, outside, pending_count, table_count;
-	struct step steps[STEPS_MOST];
-	uint32_t slots[SLOTS]; /* 1 + the index of a step, by its address */
-	uint64_t pending[STEPS_MOST];
-	struct table_jump tables[TABLES_MOST];
-	struct entry entries[ENTRIES_MOST]; /* of all tables */
-	size_t entry_count;
-	size_t resolved;				  /* number of tables resolved so far */
-	struct edge edges[2 * STEPS_MOST + ENTRIES_MOST]; /* sorted by their targets */
-	size_t edge_count;
-	bool visited[STEPS_MOST];
-	uint64_t window_at;
-	size_t window_bytes;
-	uint8_t window[WINDOW];
-};
+#include "user/capture/probe/probe_exit_state.h"
 
 /* --- bytes and instructions ------------------------------------------------------------------- */
 
@@ -151,7 +53,7 @@ static const uint8_t *bytes_at(struct walk *w, uint64_t address, size_t *n)
 	return *n ? w->window + (address - w->window_at) : NULL;
 }
 
-static int decode(struct walk *w, uint64_t address, struct instruction *out)
+int exit_decode(struct walk *w, uint64_t address, struct instruction *out)
 {
 	ZydisDecoderContext context;
 	size_t n = 0;
@@ -167,7 +69,7 @@ static int decode(struct walk *w, uint64_t address, struct instruction *out)
 	return 0;
 }
 
-static uint32_t *slot_of(struct walk *w, uint64_t address)
+uint32_t *exit_slot_of(struct walk *w, uint64_t address)
 {
 	size_t at = (address * 0x9e3779b97f4a7c15ULL) >> 32;
 
@@ -192,16 +94,15 @@ static int step_add(struct walk *w, const struct step *step)
 	if (!is_inside(w->of, step->address) && w->of->size && ++w->outside > OUTSIDE_MOST)
 		return -E2BIG;
 	w->steps[w->count++] = *step;
-	*slot_of(w, step->address) = (uint32_t)w->count;
+	*exit_slot_of(w, step->address) = (uint32_t)w->count;
 	return 0;
 }
 
-/* Notes that the function also goes on at this address. */
-static int follow(struct walk *w, uint64_t address)
+int exit_follow(struct walk *w, uint64_t address)
 {
 	if (address < w->of->first || address >= w->of->end)
 		return -ENOTSUP;
-	if (*slot_of(w, address))
+	if (*exit_slot_of(w, address))
 		return 0;
 	if (w->pending_count == STEPS_MOST)
 		return -E2BIG;
@@ -209,396 +110,16 @@ static int follow(struct walk *w, uint64_t address)
 	return 0;
 }
 
-/* --- tables of addresses ---------------------------------------------------------------------- */
-
-/* The processor's number of a general register; -1: another register, or AH, BH, CH or DH. */
-static int number_of(ZydisRegister reg)
-{
-	ZydisRegister all = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
-
-	if ((reg >= ZYDIS_REGISTER_AH && reg <= ZYDIS_REGISTER_BH) || all < ZYDIS_REGISTER_RAX ||
-	    all > ZYDIS_REGISTER_R15)
-		return -1;
-	return all - ZYDIS_REGISTER_RAX;
-}
-
-static bool is_register(const ZydisDecodedOperand *operand)
-{
-	return operand->type == ZYDIS_OPERAND_TYPE_REGISTER && number_of(operand->reg.value) >= 0;
-}
-
-static struct value *value_of(struct known *k, ZydisRegister reg)
-{
-	int number = number_of(reg);
-
-	return number < 0 ? NULL : &k->registers[number];
-}
-
-static struct place place_of(const ZydisDecodedOperand *operand)
-{
-	struct place place = {operand->mem.base, operand->mem.disp.value, operand->size};
-
-	if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY ||
-	    operand->mem.type != ZYDIS_MEMOP_TYPE_MEM ||
-	    operand->mem.index != ZYDIS_REGISTER_NONE || number_of(operand->mem.base) < 0)
-		place.bits = 0;
-	return place;
-}
-
-static bool is_same_place(const struct place *a, const struct place *b)
-{
-	return a->bits && a->bits == b->bits && a->base == b->base && a->at == b->at;
-}
-
-static void forget_register(struct known *k, int number)
-{
-	k->registers[number] = (struct value){0};
-	if (k->compared == number)
-		k->compared = -2;
-	if (number_of(k->bounded_place.base) == number)
-		k->bounded_place.bits = 0;
-	if (k->compared == -1 && number_of(k->compared_place.base) == number)
-		k->compared = -2;
-}
-
-static void forget_memory(struct known *k)
-{
-	k->bounded_place.bits = 0;
-	if (k->compared == -1)
-		k->compared = -2;
-}
-
-/* Forgets all registers, flags and memory that the instruction changes. */
-static void forget_changed(struct known *k, const struct instruction *in)
-{
-	for (unsigned int i = 0; i < in->is.operand_count; i++) {
-		const ZydisDecodedOperand *operand = &in->operands[i];
-
-		if (!(operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
-			continue;
-		if (is_register(operand))
-			forget_register(k, number_of(operand->reg.value));
-		else if (operand->type == ZYDIS_OPERAND_TYPE_MEMORY)
-			forget_memory(k);
-		else if (operand->type == ZYDIS_OPERAND_TYPE_REGISTER &&
-			 operand->reg.value == ZYDIS_REGISTER_RFLAGS)
-			k->compared = -2;
-	}
-}
-
-/* Forgets all that a call may change, by the System V ABI. */
-static void forget_called(struct known *k)
-{
-	static const int changed[] = {0, 1, 2, 6, 7, 8, 9, 10, 11};
-
-	for (size_t i = 0; i < COUNT(changed); i++)
-		forget_register(k, changed[i]);
-	forget_memory(k);
-	k->compared = -2;
-}
-
-static void know_compare(struct known *k, const struct instruction *in)
-{
-	const ZydisDecodedOperand *a = &in->operands[0], *b = &in->operands[1];
-	struct place place = place_of(a);
-
-	k->compared = -2;
-	if (b->type != ZYDIS_OPERAND_TYPE_IMMEDIATE || b->imm.value.s < 0)
-		return;
-	if (is_register(a))
-		k->compared = number_of(a->reg.value);
-	else if (place.bits)
-		k->compared = -1;
-	k->compared_place = place;
-	k->compared_with = (struct value){
-		.kind = VALUE_BOUND, .most = b->imm.value.u, .since = in->address};
-}
-
-/* Learns a bound from a branch that was not taken. */
-static void know_bound(struct known *k, bool equal_is_above)
-{
-	struct value bound = k->compared_with;
-
-	if (k->compared == -2 || (equal_is_above && !bound.most))
-		return;
-	bound.most -= equal_is_above;
-	if (k->compared >= 0) {
-		k->registers[k->compared] = bound;
-	} else {
-		k->bounded_place = k->compared_place;
-		k->bounded = bound;
-	}
-}
-
-/* An entry of a table, at the address base + 4 * index or table + 8 * index. */
-static struct value entry_at(struct known *k, const ZydisDecodedOperand *operand)
-{
-	const struct value *index = value_of(k, operand->mem.index);
-	const struct value *base = value_of(k, operand->mem.base);
-	struct value entry = {.base = -1};
-
-	if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY || !index || index->kind != VALUE_BOUND)
-		return entry;
-	entry.most = index->most;
-	entry.since = index->since;
-	if (base && base->kind == VALUE_TABLE) {
-		entry.base = number_of(operand->mem.base);
-		entry.base_since = base->since;
-	}
-	if (operand->mem.scale == 4 && operand->size == 32 && base && base->kind == VALUE_TABLE &&
-	    !operand->mem.disp.value) {
-		entry.kind = VALUE_ENTRY;
-		entry.distances = true;
-		entry.table = base->table;
-	} else if (operand->mem.scale == 8 && operand->size == 64 &&
-		   operand->mem.base == ZYDIS_REGISTER_NONE && operand->mem.disp.value > 0) {
-		entry.kind = VALUE_TARGET;
-		entry.table = (uint64_t)operand->mem.disp.value;
-	} else if (operand->mem.scale == 8 && operand->size == 64 && base &&
-		   base->kind == VALUE_TABLE && !operand->mem.disp.value) {
-		entry.kind = VALUE_TARGET;
-		entry.table = base->table;
-	}
-	return entry;
-}
-
-static struct value loaded(struct known *k, const struct instruction *in)
-{
-	const ZydisDecodedOperand *from = &in->operands[1];
-	struct value value = entry_at(k, from);
-	struct place place = place_of(from);
-
-	if (value.kind != VALUE_NONE)
-		return value;
-	if (is_same_place(&place, &k->bounded_place))
-		return k->bounded;
-	if (in->is.mnemonic == ZYDIS_MNEMONIC_MOVZX && from->size == 8)
-		return (struct value){.kind = VALUE_BOUND, .most = UINT8_MAX, .since = in->address};
-	return value;
-}
-
-static struct value moved(struct known *k, const struct instruction *in)
-{
-	const ZydisDecodedOperand *from = &in->operands[1];
-	struct value value = {0};
-
-	if (is_register(from)) {
-		value = *value_of(k, from->reg.value);
-		if (value.kind != VALUE_BOUND && from->size < 64)
-			value = (struct value){0};
-		if (value.kind == VALUE_NONE && in->is.mnemonic == ZYDIS_MNEMONIC_MOVZX &&
-		    from->size == 8)
-			value = (struct value){
-				.kind = VALUE_BOUND, .most = UINT8_MAX, .since = in->address};
-	} else if (from->type == ZYDIS_OPERAND_TYPE_MEMORY) {
-		value = loaded(k, in);
-	} else if (from->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && from->imm.value.s > 0) {
-		value = (struct value){
-			.kind = VALUE_TABLE, .table = from->imm.value.u, .since = in->address};
-	}
-	return value;
-}
-
-/* The address that an operand names relative to the instruction (rip); 0: none. */
-static uint64_t relative(const struct instruction *in, const ZydisDecodedOperand *operand)
-{
-	if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY || operand->mem.base != ZYDIS_REGISTER_RIP ||
-	    operand->mem.index != ZYDIS_REGISTER_NONE)
-		return 0;
-	return in->address + in->is.length + (uint64_t)operand->mem.disp.value;
-}
-
-static struct value lea_value(const struct instruction *in)
-{
-	uint64_t table = relative(in, &in->operands[1]);
-
-	if (!table)
-		return (struct value){0};
-	return (struct value){.kind = VALUE_TABLE, .table = table, .since = in->address};
-}
-
-static struct value sum(struct known *k, const struct instruction *in)
-{
-	const struct value *a = value_of(k, in->operands[0].reg.value);
-	const struct value *b = is_register(&in->operands[1])
-					? value_of(k, in->operands[1].reg.value)
-					: NULL;
-	struct value target;
-
-	if (!b || in->operands[0].size != 64)
-		return (struct value){0};
-	if (a->kind == VALUE_TABLE) {
-		const struct value *other = a;
-
-		a = b;
-		b = other;
-	}
-	if (a->kind != VALUE_ENTRY || b->kind != VALUE_TABLE || a->table != b->table)
-		return (struct value){0};
-	target = *a;
-	target.kind = VALUE_TARGET;
-	return target;
-}
-
-/* The value of the first operand after the instruction. */
-static struct value result(struct known *k, const struct instruction *in)
-{
-	const ZydisDecodedOperand *second = &in->operands[1];
-
-	switch (in->is.mnemonic) {
-	case ZYDIS_MNEMONIC_MOV:
-	case ZYDIS_MNEMONIC_MOVZX:
-	case ZYDIS_MNEMONIC_MOVSXD:
-		return moved(k, in);
-	case ZYDIS_MNEMONIC_LEA:
-		return lea_value(in);
-	case ZYDIS_MNEMONIC_ADD:
-		return sum(k, in);
-	case ZYDIS_MNEMONIC_AND:
-		if (second->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && second->imm.value.s >= 0)
-			return (struct value){.kind = VALUE_BOUND,
-					      .most = second->imm.value.u,
-					      .since = in->address};
-		break;
-	default:
-		break;
-	}
-	return (struct value){0};
-}
-
-/* Updates the known values after an instruction, which is no branch or a branch not taken. */
-static void know(struct known *k, const struct instruction *in)
-{
-	struct value value = {0};
-
-	switch (in->is.mnemonic) {
-	case ZYDIS_MNEMONIC_CMP:
-		know_compare(k, in);
-		return;
-	case ZYDIS_MNEMONIC_JNBE:
-	case ZYDIS_MNEMONIC_JNB:
-		know_bound(k, in->is.mnemonic == ZYDIS_MNEMONIC_JNB);
-		return;
-	default:
-		break;
-	}
-	if (in->is.meta.category == ZYDIS_CATEGORY_CALL) {
-		forget_called(k);
-		return;
-	}
-	if (in->is.operand_count >= 2 && is_register(&in->operands[0]) &&
-	    in->operands[0].size >= 32)
-		value = result(k, in);
-	forget_changed(k, in);
-	if (value.kind != VALUE_NONE)
-		*value_of(k, in->operands[0].reg.value) = value;
-}
-
-static int read_entry(struct walk *w, const struct value *v, uint64_t i, uint64_t *target)
-{
-	size_t size = v->distances ? 4 : 8;
-	uint8_t bytes[8];
-	int32_t distance;
-
-	if (w->of->read(w->of->context, v->table + i * size, bytes, size) != size)
-		return -ENOTSUP;
-	memcpy(&distance, bytes, sizeof(distance));
-	if (v->distances)
-		*target = v->table + (uint64_t)(int64_t)distance;
-	else
-		memcpy(target, bytes, sizeof(*target));
-	return 0;
-}
-
-static int follow_table(struct walk *w, const struct value *v, uint64_t jump)
-{
-	uint64_t target;
-	int err = 0;
-
-	if (v->kind != VALUE_TARGET || v->most >= TABLE_MOST)
-		return -ENOTSUP;
-	for (uint64_t i = 0; i <= v->most && !err; i++) {
-		err = read_entry(w, v, i, &target);
-		if (!err && w->entry_count == ENTRIES_MOST)
-			err = -E2BIG;
-		if (!err) {
-			w->entries[w->entry_count++] = (struct entry){target, jump};
-			err = follow(w, target);
-		}
-	}
-	return err;
-}
-
-/* An instruction right before this address that goes on to it; NULL: none. */
-static const struct step *step_before(struct walk *w, uint64_t address)
-{
-	for (uint64_t n = 1; n <= ZYDIS_MAX_INSTRUCTION_LENGTH && n <= address; n++) {
-		uint32_t at = *slot_of(w, address - n);
-
-		if (at && w->steps[at - 1].length == n && !w->steps[at - 1].stops)
-			return &w->steps[at - 1];
-	}
-	return NULL;
-}
-
-/* The start of the instructions that lie right before the jump, up to WAY_MOST of them.  The
- * processor most likely came this way; is_sure checks that later. */
-static uint64_t way_to(struct walk *w, uint64_t jump)
-{
-	const struct step *before;
-	uint64_t from = jump;
-
-	for (int i = 0; i < WAY_MOST; i++) {
-		before = step_before(w, from);
-		if (!before)
-			break;
-		from = before->address;
-	}
-	return from;
-}
-
-static int resolve(struct walk *w, struct table_jump *jump)
-{
-	struct known known = {.compared = -2};
-	const ZydisDecodedOperand *to;
-	struct instruction in;
-	int err;
-
-	for (uint64_t at = way_to(w, jump->at); at < jump->at; at += in.is.length) {
-		err = decode(w, at, &in);
-		if (err)
-			return err;
-		know(&known, &in);
-	}
-	err = decode(w, jump->at, &in);
-	to = &in.operands[0];
-	if (!err && is_register(to))
-		jump->by = *value_of(&known, to->reg.value);
-	else if (!err && to->type == ZYDIS_OPERAND_TYPE_MEMORY)
-		jump->by = entry_at(&known, to);
-	return err ? err : follow_table(w, &jump->by, jump->at);
-}
-
-/* Resolves all tables found since the last call. */
-static int resolve_tables(struct walk *w)
-{
-	int err = 0;
-
-	while (w->resolved < w->table_count && !err)
-		err = resolve(w, &w->tables[w->resolved++]);
-	return err;
-}
-
 /* --- the walk --------------------------------------------------------------------------------- */
 
 /* Follows a jump through a table, or to the function in a slot of the linkage table. */
 static int walk_indirect(struct walk *w, const struct instruction *in, struct step *step)
 {
-	uint64_t slot = relative(in, &in->operands[0]);
+	uint64_t slot = exit_relative(in, &in->operands[0]);
 
 	if (slot) {
 		step->target = w->of->linked ? w->of->linked(w->of->context, slot) : 0;
-		return step->target ? follow(w, step->target) : -ENOTSUP;
+		return step->target ? exit_follow(w, step->target) : -ENOTSUP;
 	}
 	if (w->table_count == TABLES_MOST)
 		return -E2BIG;
@@ -615,7 +136,7 @@ static int walk_jump(struct walk *w, const struct instruction *in, struct step *
 	if (to->type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
 		return walk_indirect(w, in, step);
 	step->target = in->address + in->is.length + to->imm.value.u;
-	return follow(w, step->target);
+	return exit_follow(w, step->target);
 }
 
 static bool is_near_return(const struct instruction *in)
@@ -645,7 +166,7 @@ static int walk_instruction(struct walk *w, const struct instruction *in, struct
 		return 1;
 	if (in->is.raw.imm[0].is_relative && in->is.meta.category != ZYDIS_CATEGORY_CALL) {
 		step->target = in->address + in->is.length + in->is.raw.imm[0].value.u;
-		return follow(w, step->target);
+		return exit_follow(w, step->target);
 	}
 	return 0;
 }
@@ -661,10 +182,10 @@ static void note_writes(const struct instruction *in, struct step *step)
 {
 	for (unsigned int i = 0; i < in->is.operand_count; i++)
 		if (in->operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
-		    is_register(&in->operands[i]))
-			step->writes |= 1U << number_of(in->operands[i].reg.value);
+		    exit_is_register(&in->operands[i]))
+			step->writes |= 1U << exit_number_of(in->operands[i].reg.value);
 	if (in->is.mnemonic == ZYDIS_MNEMONIC_LEA)
-		step->loads = relative(in, &in->operands[1]);
+		step->loads = exit_relative(in, &in->operands[1]);
 	step->calls = in->is.meta.category == ZYDIS_CATEGORY_CALL;
 }
 
@@ -674,10 +195,10 @@ static int walk_way(struct walk *w, uint64_t address)
 	struct instruction in;
 	int ret = 0;
 
-	while (!ret && !*slot_of(w, address)) {
+	while (!ret && !*exit_slot_of(w, address)) {
 		struct step step = {.address = address};
 
-		ret = decode(w, address, &in);
+		ret = exit_decode(w, address, &in);
 		if (ret)
 			return ret;
 		step.length = in.is.length;
@@ -695,160 +216,18 @@ static int walk_way(struct walk *w, uint64_t address)
 
 static int walk_all(struct walk *w)
 {
-	int err = follow(w, w->of->entry);
+	int err = exit_follow(w, w->of->entry);
 
 	while (!err && w->pending_count) {
 		while (!err && w->pending_count)
 			err = walk_way(w, w->pending[--w->pending_count]);
 		if (!err)
-			err = resolve_tables(w);
+			err = exit_resolve_tables(w);
 	}
 	return err;
 }
 
-/* --- does it all fit together? -------------------------------------------------------------- */
-
-static int by_address(const void *a, const void *b)
-{
-	const struct step *x = a, *y = b;
-
-	return (x->address > y->address) - (x->address < y->address);
-}
-
-static int edge_order(const void *a, const void *b)
-{
-	const struct edge *x = a, *y = b;
-
-	return (x->to > y->to) - (x->to < y->to);
-}
-
-static void edge_add(struct walk *w, uint64_t to, size_t from)
-{
-	w->edges[w->edge_count++] = (struct edge){to, (uint32_t)from};
-}
-
-static void find_edges(struct walk *w)
-{
-	for (size_t i = 0; i < w->count; i++) {
-		const struct step *s = &w->steps[i];
-
-		if (s->target)
-			edge_add(w, s->target, i);
-		if (!s->stops)
-			edge_add(w, s->address + s->length, i);
-	}
-	for (size_t i = 0; i < w->entry_count; i++) {
-		const struct step key = {.address = w->entries[i].jump};
-		const struct step *jump = bsearch(&key, w->steps, w->count, sizeof(key),
-						  by_address);
-
-		if (jump)
-			edge_add(w, w->entries[i].to, (size_t)(jump - w->steps));
-	}
-	qsort(w->edges, w->edge_count, sizeof(w->edges[0]), edge_order);
-}
-
-static size_t edges_to(const struct walk *w, uint64_t address)
-{
-	size_t low = 0, high = w->edge_count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (w->edges[middle].to < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static bool is_kept_by_calls(int number)
-{
-	return number == 3 || number == 5 || number >= 12;
-}
-
-/* Does this register hold the table on every way to the address?  Goes back along all ways to the
- * instructions that loaded it. */
-static bool holds_table(struct walk *w, uint64_t address, int number, uint64_t table)
-{
-	memset(w->visited, 0, sizeof(w->visited));
-	w->pending[0] = address;
-	for (size_t n = 1; n;) {
-		uint64_t at = w->pending[--n];
-
-		if (at == w->of->entry)
-			return false;
-		for (size_t i = edges_to(w, at); i < w->edge_count && w->edges[i].to == at; i++) {
-			const struct step *s = &w->steps[w->edges[i].from];
-
-			if (s->writes & 1U << number && s->loads != table)
-				return false;
-			if (s->calls && !is_kept_by_calls(number))
-				return false;
-			if (s->writes & 1U << number || w->visited[w->edges[i].from])
-				continue;
-			w->visited[w->edges[i].from] = true;
-			w->pending[n++] = s->address;
-		}
-	}
-	return true;
-}
-
-/* Does a jump lead behind the first of these instructions, up to the last? */
-static bool is_disturbed(const struct walk *w, uint64_t first, uint64_t last)
-{
-	for (size_t i = 0; i < w->count; i++)
-		if (w->steps[i].target > first && w->steps[i].target <= last)
-			return true;
-	for (size_t i = 0; i < w->entry_count; i++)
-		if (w->entries[i].to > first && w->entries[i].to <= last)
-			return true;
-	return false;
-}
-
-/* Does the jump always use this table, within its bound? */
-static bool is_sure(struct walk *w, const struct table_jump *jump)
-{
-	const struct value *v = &jump->by;
-
-	if (is_disturbed(w, v->since, jump->at))
-		return false;
-	return v->base < 0 || v->base_since >= v->since ||
-	       !is_disturbed(w, v->base_since, v->since) ||
-	       holds_table(w, v->since, v->base, v->table);
-}
-
-/* Sorts the steps by address.  slot_of no longer works afterwards. */
-static int check(struct walk *w)
-{
-	qsort(w->steps, w->count, sizeof(w->steps[0]), by_address);
-	for (size_t i = 1; i < w->count; i++)
-		if (w->steps[i].address - w->steps[i - 1].address < w->steps[i - 1].length)
-			return -EBADMSG;
-	find_edges(w);
-	for (size_t i = 0; i < w->table_count; i++)
-		if (!is_sure(w, &w->tables[i]))
-			return -ENOTSUP;
-	return 0;
-}
-
 /* --- cheaper ends --------------------------------------------------------------------------- */
-
-/*
- * The kernel single-steps a return, so an instruction before it that the kernel emulates makes a
- * cheaper end.  From the return, the walk goes back along all ways, and follows the returned value
- * (rax at the return) from register to register.  A way is done at a jump (or nop) that the kernel
- * emulates.  At that jump the value lies in a known register and the return address at a known
- * distance.  Then the call only restores registers.  A conditional jump counts only in the
- * direction that leads to the return; the BPF program reads that direction from the flags.  If a
- * single way has no such jump, for instance behind a call, the return itself is the end.
- */
-struct back {
-	uint64_t address; /* before the instruction at this address: */
-	int result;	  /* the register with the value, */
-	int64_t height;	  /* and bytes from the stack pointer up to the return address */
-};
 
 struct cover {
 	struct walk *walk;
@@ -864,15 +243,15 @@ static int back_result(const struct walk *w, const struct instruction *in, struc
 	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
 	bool whole = to->size == 64;
 
-	if (!is_register(to) || number_of(to->reg.value) != b->result || !is_register(from) ||
-	    from->size != to->size)
+	if (!exit_is_register(to) || exit_number_of(to->reg.value) != b->result ||
+	    !exit_is_register(from) || from->size != to->size)
 		return -ENOENT;
 	if (in->is.mnemonic == ZYDIS_MNEMONIC_XOR && to->reg.value == from->reg.value &&
 	    to->size >= 32)
 		return w->of->pointer ? 1 : -ENOENT;
 	if (in->is.mnemonic != ZYDIS_MNEMONIC_MOV || (!whole && (w->of->pointer || to->size != 32)))
 		return -ENOENT;
-	b->result = number_of(from->reg.value);
+	b->result = exit_number_of(from->reg.value);
 	return b->result == 4 ? -ENOENT : 0;
 }
 
@@ -881,7 +260,7 @@ static bool moves_stack(const struct instruction *in, int64_t *by)
 {
 	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
 
-	if (in->is.mnemonic == ZYDIS_MNEMONIC_POP && is_register(to) && to->size == 64 &&
+	if (in->is.mnemonic == ZYDIS_MNEMONIC_POP && exit_is_register(to) && to->size == 64 &&
 	    to->reg.value != ZYDIS_REGISTER_RSP) {
 		*by = 8;
 		return true;
@@ -978,7 +357,7 @@ static int cover_from(struct cover *c, const struct step *s, struct back b)
 		}
 		return s->address == w->of->begun ? -ENOENT : exit_add(c->out, &new);
 	}
-	if (!falls || decode(w, s->address, &in))
+	if (!falls || exit_decode(w, s->address, &in))
 		return -ENOENT;
 	ret = back_over(w, &in, &b);
 	if (ret)
@@ -997,7 +376,7 @@ static int cover(struct walk *w, const struct step *s, struct probe_exits *out)
 	c.all[c.count++] = (struct back){.address = s->address};
 	for (size_t i = 0; i < c.count; i++) {
 		uint64_t at = c.all[i].address;
-		size_t first = edges_to(w, at), k = first;
+		size_t first = exit_edges_to(w, at), k = first;
 		int err = at == w->of->entry ? -ENOENT : 0;
 
 		for (; !err && k < w->edge_count && w->edges[k].to == at; k++)
@@ -1050,7 +429,7 @@ int probe_exits_find(const struct probe_function *function, struct probe_exits *
 	ZydisDecoderInit(&w->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	err = walk_all(w);
 	if (!err)
-		err = check(w);
+		err = exit_check(w);
 	if (!err)
 		err = collect(w, out);
 	free(w);

@@ -20,60 +20,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "user/base/table.h"
+#include "user/capture/probe/reach_state.h"
 
-#define RECONCILE_NS 5000000000ULL /* between two searches for processes whose record was lost */
-/* Bytes of the longest instruction, and one more: the address right behind it counts too. */
-#define INSTRUCTION_MOST 16
-#define REAP_MOST	 256 /* links of ended processes to collect for one thread */
-
-struct reached_file {
-	uint64_t device, inode;
-	struct reach_set *sets;
-	bool mapped; /* ready, or a process that is to carry its probes has mapped it */
-};
-
-struct reach_set {
-	struct reach *reach;
-	struct reached_file *file;
-	struct reach_set *next; /* of the file */
-	struct probe_programs programs;
-	struct probe_links *everywhere;
-	int fd;
-	size_t count;
-	struct probe_place places[];
-};
-
-/* A process that carries probes. */
-struct carrier {
-	struct table links; /* struct probe_links, by set */
-	struct table files; /* struct reached_file that it maps, by itself */
-	uint32_t pid;
-};
-
-struct reach {
-	pthread_mutex_t lock; /* protects all that follows */
-	enum reach_how how;
-	struct reach_host host;
-	struct table files;    /* struct reached_file, by device and inode */
-	struct table carriers; /* struct carrier, by pid */
-	struct probe_links *dead[REAP_MOST];
-	size_t dead_count;
-	uint64_t reconciled_ns;
-	uint32_t locked; /* pid of a process with a locked memory map: attach no probe; 0: none */
-	bool left_out;	 /* some probes were not attached because of locked */
-	int full;	 /* why a process could not get its probes; 0 or -errno */
-	bool ready, told_full, told_wide, told_held;
-};
-
-static struct table_key key_of(const void *pointer)
+struct table_key reach_key_of(const void *pointer)
 {
 	return (struct table_key){(uintptr_t)pointer, 0};
 }
 
 /* --- links ---------------------------------------------------------------------------------- */
 
-static void tell_full(struct reach *r)
+void reach_tell_full(struct reach *r)
 {
 	char text[EV_TEXT_LEN];
 
@@ -98,11 +54,11 @@ static void attach_in(struct reach_set *set, struct carrier *c)
 	struct probe_links *links;
 	int err;
 
-	if (table_get(&c->links, key_of(set)) || is_held(set->reach))
+	if (table_get(&c->links, reach_key_of(set)) || is_held(set->reach))
 		return;
 	programs.pid = c->pid;
 	err = probes_attach(&links, &programs, set->fd, set->places, set->count);
-	if (!err && table_put(&c->links, key_of(set), links)) {
+	if (!err && table_put(&c->links, reach_key_of(set), links)) {
 		probes_detach_later(links);
 		err = -ENOMEM;
 	}
@@ -110,13 +66,13 @@ static void attach_in(struct reach_set *set, struct carrier *c)
 		set->reach->full = err;
 }
 
-static void attach_file_in(struct reached_file *f, struct carrier *c)
+void reach_attach_file_in(struct reached_file *f, struct carrier *c)
 {
 	for (struct reach_set *set = f->sets; set; set = set->next)
 		attach_in(set, c);
 }
 
-static int attach_everywhere(struct reach_set *set)
+int reach_attach_everywhere(struct reach_set *set)
 {
 	return set->everywhere || is_held(set->reach)
 		       ? 0
@@ -137,7 +93,7 @@ static void *detach_dead(void *context)
 	return NULL;
 }
 
-static void reap(struct reach *r)
+void reach_reap(struct reach *r)
 {
 	struct probe_links **links = r->dead_count ? calloc(r->dead_count + 1, sizeof(*links))
 						   : NULL;
@@ -153,290 +109,14 @@ static void reap(struct reach *r)
 		pthread_detach(thread);
 }
 
-static void bury(struct reach *r, struct probe_links *links)
+void reach_bury(struct reach *r, struct probe_links *links)
 {
 	if (r->dead_count == REAP_MOST)
-		reap(r);
+		reach_reap(r);
 	if (r->dead_count < REAP_MOST)
 		r->dead[r->dead_count++] = links;
 	else
 		probes_detach_later(links);
-}
-
-/* --- who carries them ------------------------------------------------------------------------ */
-
-static struct carrier *carrier_of(struct reach *r, uint32_t pid)
-{
-	struct table_key key = {pid, 0};
-	struct carrier *c = table_get(&r->carriers, key);
-
-	if (c)
-		return c;
-	c = calloc(1, sizeof(*c));
-	if (!c || table_put(&r->carriers, key, c)) {
-		free(c);
-		return NULL;
-	}
-	c->pid = pid;
-	return c;
-}
-
-static void drop_links(struct reach *r, struct carrier *c)
-{
-	struct table_slot *slot;
-
-	for (size_t at = 0; (slot = table_next(&c->links, &at));)
-		bury(r, slot->value);
-	table_free(&c->links);
-}
-
-static void forget(struct reach *r, uint32_t pid)
-{
-	struct carrier *c = table_remove(&r->carriers, (struct table_key){pid, 0});
-
-	if (!c)
-		return;
-	drop_links(r, c);
-	table_free(&c->files);
-	free(c);
-}
-
-/* The process may soon map the files that other selected processes map, so it gets their probes. */
-static void attach_hoped(struct reach *r, struct carrier *c)
-{
-	struct table_slot *slot;
-
-	for (size_t at = 0; (slot = table_next(&r->files, &at));) {
-		struct reached_file *f = slot->value;
-
-		if (f->mapped)
-			attach_file_in(f, c);
-	}
-}
-
-static void join(struct reach *r, uint32_t pid)
-{
-	struct carrier *c = r->how == REACH_CHOSEN ? carrier_of(r, pid) : NULL;
-
-	if (c)
-		attach_hoped(r, c);
-}
-
-void reach_join(struct reach *r, uint32_t pid)
-{
-	pthread_mutex_lock(&r->lock);
-	join(r, pid);
-	pthread_mutex_unlock(&r->lock);
-}
-
-void reach_make_ready(struct reach *r)
-{
-	pthread_mutex_lock(&r->lock);
-	r->ready = true;
-	pthread_mutex_unlock(&r->lock);
-}
-
-static struct reached_file *file_of(struct reach *r, uint64_t device, uint64_t inode)
-{
-	struct table_key key = {device, inode};
-	struct reached_file *f = table_get(&r->files, key);
-
-	if (f)
-		return f;
-	f = calloc(1, sizeof(*f));
-	if (!f || table_put(&r->files, key, f)) {
-		free(f);
-		return NULL;
-	}
-	f->device = device;
-	f->inode = inode;
-	return f;
-}
-
-static void tell_wide(struct reach *r)
-{
-	if (r->told_wide || r->how != REACH_THEIR_FILES)
-		return;
-	r->told_wide = true;
-	r->host.gap(r->host.context,
-		    "this kernel cannot keep probes to the selected processes: others that map the "
-		    "same files carry them too");
-}
-
-static void map_everywhere(struct reach *r, struct reached_file *f)
-{
-	f->mapped = true;
-	for (struct reach_set *set = f->sets; set; set = set->next)
-		if (!attach_everywhere(set))
-			tell_wide(r);
-}
-
-static void meet(struct reach *r, uint32_t pid, uint64_t device, uint64_t inode)
-{
-	struct carrier *c = table_get(&r->carriers, (struct table_key){pid, 0});
-	struct reached_file *f;
-
-	if (r->how != REACH_EVERYONE && !c && !r->host.wanted(r->host.context, pid))
-		return;
-	f = file_of(r, device, inode);
-	if (!f)
-		return;
-	if (r->how != REACH_CHOSEN) {
-		map_everywhere(r, f);
-		return;
-	}
-	c = c ? c : carrier_of(r, pid);
-	f->mapped = true;
-	if (c && !table_put(&c->files, key_of(f), f))
-		attach_file_in(f, c);
-}
-
-void reach_mapped(struct reach *r, uint32_t pid, uint64_t device, uint64_t inode)
-{
-	pthread_mutex_lock(&r->lock);
-	meet(r, pid, device, inode);
-	pthread_mutex_unlock(&r->lock);
-}
-
-static void forget_file(struct reach *r, uint64_t device, uint64_t inode)
-{
-	struct table_key key = {device, inode};
-	struct reached_file *f = table_get(&r->files, key);
-	struct table_slot *slot;
-
-	if (!f || f->sets)
-		return;
-	for (size_t at = 0; (slot = table_next(&r->carriers, &at));)
-		table_remove(&((struct carrier *)slot->value)->files, key_of(f));
-	free(table_remove(&r->files, key));
-}
-
-void reach_gone(struct reach *r, uint64_t device, uint64_t inode)
-{
-	pthread_mutex_lock(&r->lock);
-	forget_file(r, device, inode);
-	pthread_mutex_unlock(&r->lock);
-}
-
-static void inherit(struct reach *r, uint32_t pid, uint32_t parent)
-{
-	const struct carrier *from = table_get(&r->carriers, (struct table_key){parent, 0});
-	struct carrier *c = carrier_of(r, pid);
-	struct table_slot *slot;
-
-	if (!c)
-		return;
-	for (size_t at = 0; from && (slot = table_next(&from->files, &at));)
-		if (!table_put(&c->files, slot->key, slot->value))
-			attach_file_in(slot->value, c);
-	attach_hoped(r, c);
-}
-
-static void follow(struct reach *r, const struct raw_task *task)
-{
-	struct carrier *c;
-
-	switch (task->what) {
-	case TASK_FORKED:
-		forget(r, task->pid); /* an older process with this pid, whose end was missed */
-		inherit(r, task->pid, task->other);
-		return;
-	case TASK_REPLACED:
-		c = table_get(&r->carriers, (struct table_key){task->pid, 0});
-		if (c && task->other) /* exec by another thread than the first */
-			drop_links(r, c);
-		join(r, task->pid);
-		return;
-	case TASK_ENDED:
-		forget(r, task->pid);
-		return;
-	}
-}
-
-void reach_task(struct reach *r, const struct raw_task *task)
-{
-	if (r->how != REACH_CHOSEN)
-		return;
-	pthread_mutex_lock(&r->lock);
-	follow(r, task);
-	pthread_mutex_unlock(&r->lock);
-}
-
-/* --- processes whose records were lost -------------------------------------------------------- */
-
-static bool maps(uint32_t pid, const struct reached_file *f)
-{
-	char path[64], range[64];
-	struct dirent *entry;
-	bool found = false;
-	struct stat st;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%u/map_files", pid);
-	dir = opendir(path);
-	while (dir && !found && (entry = readdir(dir))) {
-		snprintf(range, sizeof(range), "%.63s", entry->d_name);
-		found = range[0] != '.' && !fstatat(dirfd(dir), range, &st, 0) &&
-			st.st_dev == f->device && st.st_ino == f->inode;
-	}
-	if (dir)
-		closedir(dir);
-	return found;
-}
-
-static void look_at_newcomer(struct reach *r, uint32_t pid)
-{
-	struct table_slot *slot;
-
-	join(r, pid);
-	for (size_t at = 0; (slot = table_next(&r->files, &at));) {
-		const struct reached_file *f = slot->value;
-
-		if (maps(pid, f))
-			meet(r, pid, f->device, f->inode);
-	}
-}
-
-static bool is_alive(uint32_t pid)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/%u", pid);
-	return access(path, F_OK) == 0;
-}
-
-static void reconcile(struct reach *r, const struct procfs *procfs)
-{
-	struct table_slot *slot;
-	uint32_t *pids = NULL;
-	size_t count = 0;
-
-	for (size_t at = 0; (slot = table_next(&r->carriers, &at));)
-		if (!is_alive(slot->key.a)) {
-			forget(r, slot->key.a);
-			at--; /* the table closed the gap from behind */
-		}
-	if (procfs_pids(procfs, &pids, &count))
-		return;
-	for (size_t i = 0; i < count; i++)
-		if (!table_get(&r->carriers, (struct table_key){pids[i], 0}) &&
-		    r->host.wanted(r->host.context, pids[i]))
-			look_at_newcomer(r, pids[i]);
-	free(pids);
-}
-
-void reach_step(struct reach *r, const struct procfs *procfs, uint64_t now_ns)
-{
-	if (r->how != REACH_CHOSEN)
-		return;
-	pthread_mutex_lock(&r->lock);
-	if (now_ns - r->reconciled_ns >= RECONCILE_NS) {
-		r->reconciled_ns = now_ns;
-		reconcile(r, procfs);
-	}
-	reap(r);
-	tell_full(r);
-	pthread_mutex_unlock(&r->lock);
 }
 
 static bool set_is_at(const struct reach_set *set, uint64_t offset)
@@ -480,12 +160,12 @@ static void attach_all(struct reach *r)
 		struct carrier *c = slot->value;
 
 		for (size_t i = 0; (file = table_next(&c->files, &i));)
-			attach_file_in(file->value, c);
-		attach_hoped(r, c);
+			reach_attach_file_in(file->value, c);
+		reach_attach_hoped(r, c);
 	}
 	for (size_t at = 0; r->how != REACH_CHOSEN && (slot = table_next(&r->files, &at));)
 		if (((struct reached_file *)slot->value)->mapped)
-			map_everywhere(r, slot->value);
+			reach_map_everywhere(r, slot->value);
 }
 
 static void tell_held(struct reach *r)
@@ -535,7 +215,7 @@ static int attach_set(struct reach_set *set)
 	struct table_slot *slot;
 
 	if (r->how != REACH_CHOSEN)
-		return set->file->mapped ? attach_everywhere(set) : 0;
+		return set->file->mapped ? reach_attach_everywhere(set) : 0;
 	for (size_t at = 0; set->file->mapped && (slot = table_next(&r->carriers, &at));)
 		attach_in(set, slot->value);
 	return 0;
@@ -559,23 +239,23 @@ static void bury_set(struct reach_set *set)
 	struct table_slot *slot;
 
 	if (set->everywhere)
-		bury(r, set->everywhere);
+		reach_bury(r, set->everywhere);
 	for (size_t at = 0; (slot = table_next(&r->carriers, &at));) {
 		struct probe_links *links = table_remove(&((struct carrier *)slot->value)->links,
-							 key_of(set));
+							 reach_key_of(set));
 
 		if (links)
-			bury(r, links);
+			reach_bury(r, links);
 	}
 	set_free(set);
-	reap(r);
+	reach_reap(r);
 }
 
 static int add_set(struct reach *r, struct reach_set **out, const struct probe_programs *programs,
 		   const struct library_file *file, const struct probe_place *places, size_t n)
 {
 	struct reach_set *set = calloc(1, sizeof(*set) + n * sizeof(*places));
-	struct reached_file *f = set ? file_of(r, file->device, file->inode) : NULL;
+	struct reached_file *f = set ? reach_file_of(r, file->device, file->inode) : NULL;
 	int err;
 
 	*out = NULL;
@@ -606,7 +286,7 @@ int reach_add(struct reach *r, struct reach_set **out, const struct probe_progra
 
 	pthread_mutex_lock(&r->lock);
 	err = add_set(r, out, programs, file, places, n);
-	tell_full(r);
+	reach_tell_full(r);
 	pthread_mutex_unlock(&r->lock);
 	return err;
 }
@@ -620,7 +300,7 @@ static size_t take_links(struct reach_set *set, struct probe_links **links)
 	for (size_t at = 0; (slot = table_next(&set->reach->carriers, &at));) {
 		struct carrier *c = slot->value;
 
-		links[n] = table_remove(&c->links, key_of(set));
+		links[n] = table_remove(&c->links, reach_key_of(set));
 		n += links[n] != NULL;
 	}
 	return n;

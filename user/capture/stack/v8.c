@@ -13,49 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/base/utf8.h"
-#include "user/capture/stack/v8_position.h"
-
-enum {
-	TEXT_MOST = 1000,   /* characters of a name */
-	SCOPE_COUNTS = 3,   /* words of a ScopeInfo with its flags and numbers */
-	NAME_SLOTS = 8,	    /* of a ScopeInfo, where a name is looked for */
-	LOCALS_INLINE = 75, /* kScopeInfoMaxInlinedLocalNamesSize */
-	LOCALS_MOST = 1 << 16,
-	ARGUMENTS_MOST = 1 << 16,
-	TABLE_MOST = 1 << 16, /* bytes of positions of one function */
-	CODE_MOST = 1 << 20,  /* bytes of code of one function */
-	FRAME_MOST = 1 << 15, /* bytes between two frame pointers */
-	STEPS_MOST = 256,
-	DEPTH_MOST = 4, /* strings within a string */
-	MARKERS_MOST = 64,
-	POSITION_MOST = 4 << 20, /* in a script */
-};
-
-/* The layout of one build.  Offsets count from the object's address without its tag. */
-struct v8 {
-	int32_t fp_context, fp_function, fp_bytecode, fp_bytecode_offset;
-	int32_t map_type, function_shared, function_code, shared_data;
-	int32_t shared_name, shared_script;
-	int32_t script_name, script_source;
-	int32_t scope_first, scope_locals;
-	int32_t length, array_data; /* of arrays */
-	int32_t string_length, one_byte_data, two_byte_data;
-	int32_t cons_first, cons_second, thin_actual, sliced_parent, sliced_offset;
-	int32_t bytecode_data;
-	int32_t is_string_below, one_byte, representation, cons, thin, sliced;
-	int32_t type_function, type_function_last, type_context, type_context_last;
-	int32_t type_shared, type_script, type_scope, type_bytecode, type_bytes, type_trusted_bytes;
-	int32_t bytecode_positions;
-	/* Machine code; the fields from code_start on are valid only if is_code_known. */
-	int32_t type_code, code_start, code_size, code_flags, code_positions, code_deoptimization;
-	int32_t kind_mask, kind_baseline;
-	int32_t inlined_functions, inlined_positions;
-	bool is_code_known;
-	bool is_code_inline; /* instructions lie in the object, at code_start */
-	uint8_t *sizes;	     /* of bytecodes: three rows of kinds; NULL not known */
-	size_t kinds;
-};
+#include "user/capture/stack/v8_state.h"
 
 /* The symbols that hold each number; the first that exists counts.  A missing number is fatal
  * unless `instead` has a value for it. */
@@ -243,198 +201,12 @@ void v8_close(struct v8 *v)
 	free(v);
 }
 
-/* The state of reading a stack. */
-struct walk {
-	const struct v8 *v;
-	const struct memory *m;
-	const struct raw_stack *raw;
-	struct texts *t;
-	struct frame *frames;
-	int count;
-};
-
 /* A frame of that stack. */
 struct call {
 	uint64_t fp;
 	uint64_t pc; /* where the frame goes on after its call */
 	uint64_t function, shared;
 };
-
-/* Finds the address of a tagged object and its type.  False: not an object. */
-static bool object_at(const struct walk *w, uint64_t tagged, uint64_t *at, uint16_t *type)
-{
-	uint64_t map;
-
-	*at = tagged - 1;
-	return (tagged & 3) == 1 && !memory_u64(w->m, *at, &map) && (map & 3) == 1 &&
-	       !memory_read(w->m, map - 1 + (uint64_t)w->v->map_type, type, sizeof(*type));
-}
-
-/* Finds the object that a field points to. */
-static bool object_in(const struct walk *w, uint64_t object, int32_t field, uint64_t *at,
-		      uint16_t *type)
-{
-	uint64_t tagged;
-
-	return !memory_u64(w->m, object + (uint64_t)field, &tagged) &&
-	       object_at(w, tagged, at, type);
-}
-
-static bool object_of_type(const struct walk *w, uint64_t object, int32_t field, int32_t wanted,
-			   uint64_t *at)
-{
-	uint16_t type;
-
-	return object_in(w, object, field, at, &type) && type == wanted;
-}
-
-static bool is_small(uint64_t word)
-{
-	return !(word & 0xffffffff);
-}
-
-static uint32_t small_of(uint64_t word)
-{
-	return (uint32_t)(word >> 32);
-}
-
-/* Reads n characters of a string, starting with the character `from`.  False: they cannot be
- * read. */
-static bool characters(const struct walk *w, uint64_t at, uint16_t type, uint32_t from, uint32_t n,
-		       unsigned int depth, uint16_t *out)
-{
-	const struct v8 *v = w->v;
-	uint8_t narrow[1024];
-	uint32_t length, first;
-	uint64_t word;
-
-	if (type >= v->is_string_below || depth > DEPTH_MOST || n > sizeof(narrow) ||
-	    memory_read(w->m, at + (uint64_t)v->string_length, &length, sizeof(length)) ||
-	    from > length || n > length - from)
-		return false;
-	type &= (uint16_t)v->representation | (uint16_t)v->one_byte;
-	if (type == v->one_byte) {
-		if (memory_read(w->m, at + (uint64_t)v->one_byte_data + from, narrow, n))
-			return false;
-		for (uint32_t i = 0; i < n; i++)
-			out[i] = narrow[i];
-		return true;
-	}
-	if (!type)
-		return !memory_read(w->m, at + (uint64_t)v->two_byte_data + 2ULL * from, out,
-				    2ULL * n);
-	type &= (uint16_t)v->representation;
-	depth++;
-	if (type == v->thin)
-		return object_in(w, at, v->thin_actual, &at, &type) &&
-		       characters(w, at, type, from, n, depth, out);
-	if (type == v->sliced)
-		return !memory_u64(w->m, at + (uint64_t)v->sliced_offset, &word) &&
-		       is_small(word) && object_in(w, at, v->sliced_parent, &at, &type) &&
-		       characters(w, at, type, small_of(word) + from, n, depth, out);
-	if (type != v->cons)
-		return false; /* an external string: V8 does not hold its characters */
-	if (!object_in(w, at, v->cons_first, &word, &type) ||
-	    memory_read(w->m, word + (uint64_t)v->string_length, &first, sizeof(first)))
-		return false;
-	if (from < first) {
-		uint32_t part = n < first - from ? n : first - from;
-
-		if (!characters(w, word, type, from, part, depth, out))
-			return false;
-		out += part;
-		from += part;
-		n -= part;
-	}
-	return !n || (object_in(w, at, v->cons_second, &word, &type) &&
-		      characters(w, word, type, from - first, n, depth, out));
-}
-
-/* Returns a string as UTF-8; NULL: not a string, or empty, too long or not readable. */
-static const char *text_of(const struct walk *w, uint64_t at, uint16_t type)
-{
-	uint16_t wide[TEXT_MOST];
-	char text[3 * TEXT_MOST];
-	uint32_t length;
-	size_t n = 0;
-
-	if (type >= w->v->is_string_below ||
-	    memory_read(w->m, at + (uint64_t)w->v->string_length, &length, sizeof(length)) ||
-	    !length || length > TEXT_MOST || !characters(w, at, type, 0, length, 0, wide))
-		return NULL;
-	for (uint32_t i = 0; i < length; i++) {
-		uint32_t c = wide[i];
-
-		if (c >= 0xd800 && c < 0xdc00 && i + 1 < length && wide[i + 1] >= 0xdc00 &&
-		    wide[i + 1] < 0xe000)
-			c = 0x10000 + ((c - 0xd800) << 10) + (wide[++i] - 0xdc00);
-		n += utf8_put(text + n, c);
-	}
-	return texts_add(w->t, text, n);
-}
-
-/* Reads a function's name, and where it begins in its script, from the description of its scope.
- * False: the beginning is not known. */
-static bool scope_read(const struct walk *w, uint64_t scope, const char **name, uint32_t *begin)
-{
-	const struct v8 *v = w->v;
-	uint64_t locals, slot[NAME_SLOTS], first, at, place = 1;
-	uint16_t type;
-
-	scope += 8; /* skip its map */
-	if (memory_u64(w->m, scope + 8ULL * (uint64_t)v->scope_locals, &locals) ||
-	    !is_small(locals) || small_of(locals) > LOCALS_MOST)
-		return false;
-	locals = small_of(locals);
-	first = (uint64_t)v->scope_first + locals + (locals < LOCALS_INLINE ? locals : 1);
-	if (memory_read(w->m, scope + 8 * first, slot, sizeof(slot)))
-		return false;
-	if (v->scope_first > SCOPE_COUNTS) /* V8 13: the place comes first */
-		memory_u64(w->m, scope + 8 * SCOPE_COUNTS, &place);
-	for (size_t i = 0; i < NAME_SLOTS; i++) {
-		if (!is_small(slot[i]) && !*name && object_at(w, slot[i], &at, &type))
-			*name = text_of(w, at, type);
-		if (i && is_small(slot[i]) && is_small(slot[i - 1]) &&
-		    small_of(slot[i - 1]) < small_of(slot[i]) && !is_small(place))
-			place = slot[i - 1];
-	}
-	*begin = small_of(place);
-	return is_small(place);
-}
-
-/* Sets line and column of a place in a script; V8 ends lines as ECMAScript does. */
-static void place_read(const struct walk *w, uint64_t script, uint32_t position, struct frame *f)
-{
-	uint16_t block[1024], type, last = 0;
-	uint32_t line = 1, begin = 0;
-	uint64_t source, offset;
-
-	if (position > POSITION_MOST || !object_in(w, script, w->v->script_source, &source, &type))
-		return;
-	for (uint32_t at = 0; at < position; at += 1024) {
-		uint32_t n = position - at < 1024 ? position - at : 1024;
-
-		if (!characters(w, source, type, at, n, 0, block))
-			return;
-		for (uint32_t i = 0; i < n; i++) {
-			uint16_t c = block[i];
-
-			if (c == '\n' && last == '\r')
-				begin = at + i + 1;
-			else if (c == '\n' || c == '\r' || c == 0x2028 || c == 0x2029) {
-				begin = at + i + 1;
-				line++;
-			}
-			last = c;
-		}
-	}
-	f->line = line;
-	f->column = position - begin + 1;
-	/* A script may begin further down in its file: its line offset follows its name. */
-	if (!memory_u64(w->m, script + (uint64_t)w->v->script_name + 8, &offset) &&
-	    is_small(offset) && small_of(offset) < POSITION_MOST)
-		f->line += small_of(offset);
-}
 
 /* Reads the byte array that a field points to; the caller frees it.  NULL: none. */
 static uint8_t *bytes_read(const struct walk *w, uint64_t object, int32_t field, size_t *size)
@@ -443,12 +215,12 @@ static uint8_t *bytes_read(const struct walk *w, uint64_t object, int32_t field,
 	uint16_t type;
 	uint8_t *bytes;
 
-	if (!object_in(w, object, field, &at, &type) ||
+	if (!v8_object_in(w, object, field, &at, &type) ||
 	    (type != w->v->type_bytes && type != w->v->type_trusted_bytes) ||
-	    memory_u64(w->m, at + (uint64_t)w->v->length, &length) || !is_small(length) ||
-	    !small_of(length) || small_of(length) > TABLE_MOST)
+	    memory_u64(w->m, at + (uint64_t)w->v->length, &length) || !v8_is_small(length) ||
+	    !v8_small_of(length) || v8_small_of(length) > TABLE_MOST)
 		return NULL;
-	*size = small_of(length);
+	*size = v8_small_of(length);
 	bytes = malloc(*size);
 	if (bytes && memory_read(w->m, at + (uint64_t)w->v->array_data, bytes, *size)) {
 		free(bytes);
@@ -504,9 +276,9 @@ static bool code_find(const struct walk *w, const struct call *c, uint64_t *code
 
 	if (!v->is_code_known)
 		return false;
-	return (object_of_type(w, c->function, v->function_code, v->type_code, code) &&
+	return (v8_object_of_type(w, c->function, v->function_code, v->type_code, code) &&
 		code_holds(w, *code, c->pc, at)) ||
-	       (object_of_type(w, c->shared, v->shared_data, v->type_code, code) &&
+	       (v8_object_of_type(w, c->shared, v->shared_data, v->type_code, code) &&
 		code_holds(w, *code, c->pc, at));
 }
 
@@ -530,9 +302,9 @@ static bool baseline_place(const struct walk *w, uint64_t code, uint32_t at, uin
 	bool found;
 
 	if (!v->sizes || memory_u64(w->m, bytecode + (uint64_t)v->length, &word) ||
-	    !is_small(word) || small_of(word) > CODE_MOST)
+	    !v8_is_small(word) || v8_small_of(word) > CODE_MOST)
 		return false;
-	length = small_of(word);
+	length = v8_small_of(word);
 	bytes = malloc(length + 1);
 	table = bytes_read(w, code, v->code_positions, &size);
 	found = bytes && table &&
@@ -568,12 +340,12 @@ static bool position_read(const struct walk *w, const struct call *c, struct v8_
 	*code = 0;
 	if (stack_word(w, c->fp + (uint64_t)v->fp_bytecode, &word) &&
 	    stack_word(w, c->fp + (uint64_t)v->fp_bytecode_offset, &offset) &&
-	    object_at(w, word, &bytecode, &type) && type == v->type_bytecode) {
+	    v8_object_at(w, word, &bytecode, &type) && type == v->type_bytecode) {
 		position->inlined = 0;
-		if (is_small(offset))
-			return small_of(offset) >= (uint32_t)v->bytecode_data - 1 &&
+		if (v8_is_small(offset))
+			return v8_small_of(offset) >= (uint32_t)v->bytecode_data - 1 &&
 			       bytecode_place(w, bytecode,
-					      small_of(offset) - (uint32_t)v->bytecode_data + 1,
+					      v8_small_of(offset) - (uint32_t)v->bytecode_data + 1,
 					      position);
 		return code_find(w, c, &word, &at) && code_is_baseline(w, word) &&
 		       baseline_place(w, word, at, bytecode, position);
@@ -590,9 +362,9 @@ static const char *file_of(const struct walk *w, uint64_t script)
 	uint64_t name;
 	uint16_t type;
 
-	if (!object_in(w, script, w->v->script_name, &name, &type))
+	if (!v8_object_in(w, script, w->v->script_name, &name, &type))
 		return NULL;
-	file = text_of(w, name, type);
+	file = v8_text_of(w, name, type);
 	if (file && !strncmp(file, scheme, sizeof(scheme) - 1))
 		file += sizeof(scheme) - 1;
 	return file;
@@ -608,11 +380,11 @@ static bool is_function(const struct walk *w, struct call *c)
 	return stack_word(w, c->fp + (uint64_t)v->fp_context, &context) &&
 	       stack_word(w, c->fp + (uint64_t)v->fp_function, &function) &&
 	       stack_word(w, c->fp + (uint64_t)v->fp_function - 8, &arguments) && arguments &&
-	       arguments < ARGUMENTS_MOST && object_at(w, context, &context, &type) &&
+	       arguments < ARGUMENTS_MOST && v8_object_at(w, context, &context, &type) &&
 	       type >= v->type_context && type <= v->type_context_last &&
-	       object_at(w, function, &c->function, &type) && type >= v->type_function &&
+	       v8_object_at(w, function, &c->function, &type) && type >= v->type_function &&
 	       type <= v->type_function_last &&
-	       object_of_type(w, c->function, v->function_shared, v->type_shared, &c->shared);
+	       v8_object_of_type(w, c->function, v->function_shared, v->type_shared, &c->shared);
 }
 
 /* Adds the frame of a function at its position; position NULL: where the function begins.
@@ -629,19 +401,19 @@ static void frame_add(struct walk *w, uint64_t shared, const struct v8_position 
 
 	*f = (struct frame){.language = EV_LANG_JAVASCRIPT, .flags = flags};
 	if (w->count == STACK_FRAMES ||
-	    !object_of_type(w, shared, v->shared_script, v->type_script, &script))
+	    !v8_object_of_type(w, shared, v->shared_script, v->type_script, &script))
 		return;
 	f->file = file_of(w, script);
-	if (!f->file || !object_in(w, shared, v->shared_name, &scope, &type))
+	if (!f->file || !v8_object_in(w, shared, v->shared_name, &scope, &type))
 		return;
 	if (type == v->type_scope)
-		known = scope_read(w, scope, &f->function, &begin);
+		known = v8_scope_read(w, scope, &f->function, &begin);
 	else
-		f->function = text_of(w, scope, type);
+		f->function = v8_text_of(w, scope, type);
 	if (position) {
-		place_read(w, script, position->offset, f);
+		v8_place_read(w, script, position->offset, f);
 	} else if (known) {
-		place_read(w, script, begin, f);
+		v8_place_read(w, script, begin, f);
 		f->flags |= EV_FRAME_DEFINED;
 	}
 	w->count++;
@@ -654,10 +426,10 @@ static bool inlined_array(const struct walk *w, uint64_t code, int32_t index, ui
 	uint64_t table, length;
 	uint16_t type;
 
-	return object_in(w, code, v->code_deoptimization, &table, &type) &&
-	       !memory_u64(w->m, table + (uint64_t)v->length, &length) && is_small(length) &&
-	       index < (int32_t)small_of(length) && small_of(length) < TABLE_MOST &&
-	       object_in(w, table, v->array_data + 8 * index, at, &type);
+	return v8_object_in(w, code, v->code_deoptimization, &table, &type) &&
+	       !memory_u64(w->m, table + (uint64_t)v->length, &length) && v8_is_small(length) &&
+	       index < (int32_t)v8_small_of(length) && v8_small_of(length) < TABLE_MOST &&
+	       v8_object_in(w, table, v->array_data + 8 * index, at, &type);
 }
 
 /* Adds the frame of an inlined call, and sets *position to the place of that call.  False: not
@@ -675,14 +447,14 @@ static bool inlined_add(struct walk *w, uint64_t code, struct v8_position *posit
 
 	if (!inlined_array(w, code, v->inlined_positions, &positions) ||
 	    !inlined_array(w, code, v->inlined_functions, &functions) ||
-	    memory_u64(w->m, positions + (uint64_t)v->length, &length) || !is_small(length) ||
-	    small_of(length) < 16U * position->inlined ||
+	    memory_u64(w->m, positions + (uint64_t)v->length, &length) || !v8_is_small(length) ||
+	    v8_small_of(length) < 16U * position->inlined ||
 	    memory_read(w->m,
 			positions + (uint64_t)v->array_data + 16ULL * (position->inlined - 1U),
 			&entry, sizeof(entry)) ||
 	    entry.function < 0 || memory_u64(w->m, functions + (uint64_t)v->length, &length) ||
-	    !is_small(length) || (uint32_t)entry.function >= small_of(length) ||
-	    !object_in(w, functions, v->array_data + 8 * entry.function, &shared, &type) ||
+	    !v8_is_small(length) || (uint32_t)entry.function >= v8_small_of(length) ||
+	    !v8_object_in(w, functions, v->array_data + 8 * entry.function, &shared, &type) ||
 	    type != v->type_shared || v8_position_of(entry.position, &outer) ||
 	    outer.inlined >= position->inlined)
 		return false;

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * container_state.h - what the files that name containers share; nobody else includes it.
+ */
+#ifndef DBLEAK_CAPTURE_CONTAINER_STATE_H
+#define DBLEAK_CAPTURE_CONTAINER_STATE_H
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "user/base/file.h"
+
+/* A container's state file has some KiB.  Parsed JSON takes 50 times as much memory. */
+#define STATE_BYTES_MAX	 (1UL << 20)
+#define PASSWD_BYTES_MAX (4UL << 20)
+#define ENTRIES_MAX	 64 /* to read of a folder that has one entry for each storage driver */
+#define CGROUP_TEXT_MAX	 65536
+#define CMDLINE_MAX	 16384
+#define NAME_ATTEMPTS	 3 /* a run time may write the state file after the cgroup */
+#define HOMES_MAX	 4096
+
+struct entry {
+	struct container container;
+	char *cgroup;
+	unsigned int attempts; /* to find the name */
+	bool sure;	       /* the cgroup path names the run time */
+	bool listed;
+};
+
+struct containers {
+	struct procfs *procfs;
+	struct cgroups *cgroups;
+	int root;
+	struct entry **entries; /* ordered by id */
+	size_t count, room;
+	uint32_t *helpers; /* pids of dockerd and conmon processes; NULL: not searched yet */
+	size_t helper_count;
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+void container_forget_helpers(struct containers *c);
+void container_find_name(struct containers *c, struct entry *e);
+
+#endif
