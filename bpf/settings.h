@@ -97,7 +97,7 @@ struct statement_key {
 	__u64 statement; /* hash of the name, or MySQL's id */
 };
 
-struct statement {
+struct ledger_statement {
 	__u64 born_ns;
 	__u64 text_hash;
 	__u32 length;

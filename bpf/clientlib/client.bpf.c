@@ -466,7 +466,7 @@ static __always_inline struct site *site_of(const struct object *o, __u32 pid)
 	return bpf_map_lookup_elem(&sites, &key);
 }
 
-static __always_inline struct handle *link_find(__u64 handle, __u32 pid)
+static __always_inline struct ledger_handle *link_find(__u64 handle, __u32 pid)
 {
 	struct handle_key key = {.handle = handle, .pid = pid, .resource = EV_RES_CONNECTION};
 
@@ -512,7 +512,7 @@ static __always_inline void sample_give_back(struct site *s, const struct object
 
 /* Joins a connection with the socket that this thread used inside the call.  Another coroutine of
  * the thread may have used another socket meanwhile, but on a stack of its own. */
-static __always_inline int join(struct handle *h, const struct call *call)
+static __always_inline int join(struct ledger_handle *h, const struct call *call)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct said *last = bpf_map_lookup_elem(&said, &thread);
@@ -528,7 +528,7 @@ static __always_inline int join(struct handle *h, const struct call *call)
 
 /* Joins a connection whose call did no I/O with the socket that this thread used last, within 1 s.
  * The result is tentative the first time, and certain when the next call agrees. */
-static __always_inline void join_after(struct handle *h, __u64 now)
+static __always_inline void join_after(struct ledger_handle *h, __u64 now)
 {
 	__u64 thread = bpf_get_current_pid_tgid(), before = h->socket;
 	struct said *last;
@@ -554,7 +554,7 @@ static __always_inline void join_after(struct handle *h, __u64 now)
 static __noinline int link_enter(__u64 handle, __u32 pid, __u32 probe, __u64 now)
 {
 	struct handle_key key = {.handle = handle, .pid = pid, .resource = EV_RES_CONNECTION};
-	struct handle met = {};
+	struct ledger_handle met = {};
 
 	met.born_ns = met.used_ns = now;
 	met.rows = UNKNOWN64;
@@ -565,7 +565,8 @@ static __noinline int link_enter(__u64 handle, __u32 pid, __u32 probe, __u64 now
 	return 0;
 }
 
-static __always_inline struct handle *link_meet(__u64 handle, __u32 pid, __u32 probe, __u64 now)
+static __always_inline struct ledger_handle *link_meet(__u64 handle, __u32 pid, __u32 probe,
+						       __u64 now)
 {
 	link_enter(handle, pid, probe, now);
 	return link_find(handle, pid);
@@ -634,12 +635,12 @@ static __always_inline int begins(__u64 text)
 
 /* Is it a BEGIN that a driver puts before a statement just prepared?  That statement is the better
  * text. */
-static __always_inline int is_prelude(const struct handle *parent, __u64 now)
+static __always_inline int is_prelude(const struct ledger_handle *parent, __u64 now)
 {
 	return parent->latest && now - parent->used_ns <= PRELUDE_NS;
 }
 
-static __always_inline void link_told(struct handle *h, const struct call *call, __u64 text,
+static __always_inline void link_told(struct ledger_handle *h, const struct call *call, __u64 text,
 				      __u64 stack, __u64 now)
 {
 	if (!begins(text)) {
@@ -655,7 +656,7 @@ static __always_inline void link_told(struct handle *h, const struct call *call,
 static __always_inline void link_got(const struct probe *p, const struct call *call, __u32 pid,
 				     __u64 text, __u64 stack, __u64 now)
 {
-	struct handle *parent = link_find(call->parent, pid);
+	struct ledger_handle *parent = link_find(call->parent, pid);
 
 	if (!parent && call->parent)
 		parent = link_meet(call->parent, pid, call->probe, now);
@@ -686,7 +687,8 @@ static __always_inline int told_inside(const struct call *call, const struct obj
 static __noinline long link_put(const struct handle_key *key, const struct call *call,
 				const struct object *o, __u64 stack)
 {
-	struct handle fresh = {.object = *o, .used_ns = o->born_ns, .opened_at = stack}, *old;
+	struct ledger_handle fresh = {.object = *o, .used_ns = o->born_ns, .opened_at = stack},
+			     *old;
 	long err;
 
 	join(&fresh, call);
@@ -781,7 +783,7 @@ static __always_inline void acquired(const struct probe *p, const struct call *c
 }
 
 /* Removes a connection that was closed: at once, or (PROBE_ZOMBIE) when its last object is gone. */
-static __always_inline void link_let_go(__u64 handle, __u32 pid, struct handle *h, __u64 now)
+static __always_inline void link_let_go(__u64 handle, __u32 pid, struct ledger_handle *h, __u64 now)
 {
 	struct handle_key key = {.handle = handle, .pid = pid, .resource = EV_RES_CONNECTION};
 
@@ -792,7 +794,7 @@ static __always_inline void link_let_go(__u64 handle, __u32 pid, struct handle *
 
 static __always_inline void link_released(const struct probe *p, __u64 handle, __u32 pid)
 {
-	struct handle *h = link_find(handle, pid);
+	struct ledger_handle *h = link_find(handle, pid);
 	struct site *s;
 
 	if (!h)
@@ -834,7 +836,7 @@ __noinline __u64 run_rows(__u64 handle, __u32 rows_at)
 __noinline int link_tell(__u64 handle)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct handle *h = link_find(handle, task->tgid);
+	struct ledger_handle *h = link_find(handle, task->tgid);
 	__u32 pid = task->tgid;
 	struct process *p = bpf_map_lookup_elem(&processes, &pid);
 	struct raw_handle out = {};
@@ -915,7 +917,7 @@ static __always_inline void object_released(const struct probe *p, __u64 handle,
 	struct handle_key key = {.handle = handle, .pid = pid, .resource = p->resource};
 	struct object *o = bpf_map_lookup_elem(&handles, &key);
 	__u64 now = bpf_ktime_get_boot_ns(), of;
-	struct handle *parent;
+	struct ledger_handle *parent;
 	struct site *s;
 	int told;
 
@@ -953,7 +955,7 @@ static __always_inline void released(const struct probe *p, __u64 handle)
 
 static __always_inline void link_used(const struct probe *p, const struct call *call, __u32 pid)
 {
-	struct handle *h = link_find(call->handle, pid);
+	struct ledger_handle *h = link_find(call->handle, pid);
 
 	if (!h)
 		return;
@@ -1163,7 +1165,8 @@ int client_left(struct pt_regs *ctx)
 }
 
 /* Fills in an object in the form that user space reads. */
-static __always_inline void show_object(struct handle *out, const struct object *o, __u64 stack)
+static __always_inline void show_object(struct ledger_handle *out, const struct object *o,
+					__u64 stack)
 {
 	out->object = *o;
 	out->opened_at = stack;
@@ -1385,7 +1388,7 @@ static __always_inline void head_handle(struct raw_handle *out, const struct han
 
 /* Reports a connection that is new, or whose process is gone. */
 static __always_inline void sweep_link(struct seq_file *seq, const struct handle_key *key,
-				       struct handle *h)
+				       struct ledger_handle *h)
 {
 	struct raw_handle out = {};
 	struct process *p;
@@ -1406,7 +1409,7 @@ SEC("iter/bpf_map_elem")
 int sweep_links(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct handle_key *key = ctx->key;
-	struct handle *h = ctx->value;
+	struct ledger_handle *h = ctx->value;
 
 	struct seq_file *seq = ctx->meta->seq;
 
@@ -1416,7 +1419,8 @@ int sweep_links(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
-static long walk_link(struct bpf_map *map, struct handle_key *key, struct handle *h, void *context)
+static long walk_link(struct bpf_map *map, struct handle_key *key, struct ledger_handle *h,
+		      void *context)
 {
 	sweep_link(NULL, key, h);
 	return walk_full & 1;

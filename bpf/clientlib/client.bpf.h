@@ -26,7 +26,7 @@ struct links_map {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1 << 15);
 	__type(key, struct handle_key);
-	__type(value, struct handle);
+	__type(value, struct ledger_handle);
 };
 
 struct sites_map {

@@ -132,7 +132,7 @@ struct object {
 _Static_assert(sizeof(struct object) <= OBJECT_BYTES, "an object needs twice the memory");
 
 /* A connection is an object with more fields.  User space sees other objects in the same form. */
-struct handle {
+struct ledger_handle {
 	union {
 		struct object object;
 		struct {
@@ -234,7 +234,7 @@ struct raw_site {
 struct raw_handle {
 	struct ev_head head;
 	struct handle_key key;
-	struct handle handle;
+	struct ledger_handle handle;
 	__u64 start_ns;
 	char comm[EV_COMM_LEN];
 };

@@ -16,7 +16,7 @@
 #define CURSORS	   8 /* cursors known by name */
 
 /* The position of one direction in its stream of messages. */
-struct frame {
+struct message_frame {
 	__u32 left;	 /* bytes of the current message still to come */
 	__u32 offset;	 /* offset in the chunk being walked */
 	__u32 head_len;	 /* bytes held in head */
@@ -62,7 +62,7 @@ enum ask {
 
 /* Fields that every message uses stand first and together: a message that touches few cache lines
  * costs little. */
-struct connection {
+struct tracked_connection {
 	struct ev_connection ev;
 	__u64 now;  /* time of the message being handled */
 	__u64 fifo; /* MySQL: kinds of the commands awaiting replies, 8 bits each, oldest low */
@@ -100,7 +100,7 @@ struct connection {
 	__u8 lane;	/* which scratch buffers of the CPU: one set per kind of socket */
 	__u8 cursors;	/* PostgreSQL: 1: replies may change cursors */
 	__u8 asks;	/* enum ask: why this message needs a stack */
-	struct frame sent;
+	struct message_frame sent;
 	/* The verifier wants as much room behind each of these texts as the text is long. */
 	struct ev_sql sql;
 	struct raw_identity identity;
@@ -132,7 +132,7 @@ struct connection {
 	__u64 preparing_at; /* MySQL: stack of a PREPARE whose reply may be read elsewhere */
 	__u8 cursor_state[CURSORS]; /* enum cursor_state */
 	__u8 cursor_group[CURSORS]; /* group whose reply shows whether the cursor was opened */
-	struct frame received;
+	struct message_frame received;
 	__u8 tail[2 * TAIL_LEN]; /* the reply's last bytes, newest at TAIL_LEN - 1 */
 };
 

@@ -8,10 +8,10 @@
  */
 #include "bpf/ledger/evidence.bpf.h"
 
-static __always_inline void prepared(struct connection *c, __u64 statement, __u64 stack)
+static __always_inline void prepared(struct tracked_connection *c, __u64 statement, __u64 stack)
 {
 	struct statement_key key = {};
-	struct statement *s;
+	struct ledger_statement *s;
 
 	key.id = c->ev.id;
 	key.statement = statement;
@@ -21,7 +21,7 @@ static __always_inline void prepared(struct connection *c, __u64 statement, __u6
 }
 
 /* A message may have asked for several statements: those without a reply yet. */
-static __always_inline void take_prepared(struct connection *c, __u64 stack)
+static __always_inline void take_prepared(struct tracked_connection *c, __u64 stack)
 {
 	__u32 i;
 
@@ -31,7 +31,7 @@ static __always_inline void take_prepared(struct connection *c, __u64 stack)
 			prepared(c, c->doubt[i], stack);
 }
 
-static __always_inline void tell_result(const struct connection *c, __u64 stack)
+static __always_inline void tell_result(const struct tracked_connection *c, __u64 stack)
 {
 	struct ev_evidence e;
 
@@ -42,7 +42,7 @@ static __always_inline void tell_result(const struct connection *c, __u64 stack)
 	emit(&e, sizeof(e));
 }
 
-__noinline int evidence_take(struct connection *c)
+__noinline int evidence_take(struct tracked_connection *c)
 {
 	__u64 stack;
 	__u32 asks;
@@ -73,7 +73,7 @@ __noinline int evidence_take(struct connection *c)
 	return 0;
 }
 
-__noinline int evidence_tell(struct connection *c)
+__noinline int evidence_tell(struct tracked_connection *c)
 {
 	struct ev_evidence e;
 

@@ -10,9 +10,9 @@
 #include "bpf/stack/stack.bpf.h"
 
 /* Takes the stack for which the message just handled asked (c->asks). */
-int evidence_take(struct connection *c);
+int evidence_take(struct tracked_connection *c);
 /* Sends the new stacks of a connection through the ring.  Only for connections reported there. */
-int evidence_tell(struct connection *c);
+int evidence_tell(struct tracked_connection *c);
 
 static __always_inline void evidence_init(struct ev_evidence *e, __u16 kind, __u64 object,
 					  __u64 stack)
@@ -26,7 +26,8 @@ static __always_inline void evidence_init(struct ev_evidence *e, __u16 kind, __u
 	e->kind = kind;
 }
 
-static __always_inline void evidence_opened(struct ev_evidence *e, const struct connection *c)
+static __always_inline void evidence_opened(struct ev_evidence *e,
+					    const struct tracked_connection *c)
 {
 	evidence_init(e, EV_AT_OPENED, c->ev.id, c->opened_at);
 	e->start_ns = c->ev.start_ns;
@@ -34,7 +35,8 @@ static __always_inline void evidence_opened(struct ev_evidence *e, const struct 
 	e->at_ns = c->ev.born_ns;
 }
 
-static __always_inline void evidence_begun(struct ev_evidence *e, const struct connection *c)
+static __always_inline void evidence_begun(struct ev_evidence *e,
+					   const struct tracked_connection *c)
 {
 	evidence_init(e, EV_AT_BEGUN, c->ev.id, c->begun_at);
 	e->start_ns = c->ev.start_ns;

@@ -25,7 +25,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct statement);
+	__type(value, struct ledger_statement);
 } statement_scratch SEC(".maps");
 
 /* In a map, because callers leave little of the stack. */
@@ -73,7 +73,7 @@ __noinline int ledger_client(__u32 pid, __u64 start_ns)
 
 /* Must the first connection of a process be reported, whatever the limit on births?  Yes for a
  * process older than a second: user space knows the process by nothing else. */
-static __always_inline int is_due(const struct connection *c)
+static __always_inline int is_due(const struct tracked_connection *c)
 {
 	__u32 pid = c->ev.pid;
 	struct process *p = bpf_map_lookup_elem(&processes, &pid);
@@ -81,7 +81,7 @@ static __always_inline int is_due(const struct connection *c)
 	return p && !p->told && c->now - c->ev.start_ns > 1000000000ULL;
 }
 
-__noinline int ledger_tell(struct connection *c)
+__noinline int ledger_tell(struct tracked_connection *c)
 {
 	if (!c || c->told || (births_allowed <= 0 && !is_due(c)))
 		return 0;
@@ -95,7 +95,7 @@ __noinline int ledger_tell(struct connection *c)
 	return 0;
 }
 
-static __always_inline void fold(struct connection *c)
+static __always_inline void fold(struct tracked_connection *c)
 {
 	__u32 pid = c->ev.pid;
 	struct process *p = bpf_map_lookup_elem(&processes, &pid);
@@ -115,7 +115,7 @@ static __always_inline void fold(struct connection *c)
 
 /* Reports the connection again, and its identity if it changed: the plaintext of a login may be
  * read only after the first report. */
-static __always_inline void tell_again(struct connection *c)
+static __always_inline void tell_again(struct tracked_connection *c)
 {
 	if (c->identity_told != c->identity_version) {
 		c->identity_told = c->identity_version;
@@ -126,7 +126,7 @@ static __always_inline void tell_again(struct connection *c)
 	emit(&c->ev, sizeof(c->ev));
 }
 
-__noinline int ledger_hung_up(struct connection *c)
+__noinline int ledger_hung_up(struct tracked_connection *c)
 {
 	if (!c || (c->ev.flags & EV_CONN_CLOSED))
 		return 0;
@@ -138,7 +138,7 @@ __noinline int ledger_hung_up(struct connection *c)
 	return 0;
 }
 
-__noinline int ledger_close(struct connection *c, __u32 exiting)
+__noinline int ledger_close(struct tracked_connection *c, __u32 exiting)
 {
 	if (!c || (c->ev.flags & EV_CONN_CLOSED))
 		return 0;
@@ -168,7 +168,7 @@ __noinline int ledger_close(struct connection *c, __u32 exiting)
 
 /* Hashes the text of a statement.  Equal texts have equal hashes in this run, and in no other.  The
  * slot ends with zeros. */
-static __always_inline __u64 text_hash(const struct connection *c)
+static __always_inline __u64 text_hash(const struct tracked_connection *c)
 {
 	__u64 hash = settings.hash_seed, word;
 	__u32 i, at = c->body;
@@ -190,17 +190,18 @@ static __always_inline __u64 text_hash(const struct connection *c)
 
 /* Was the statement in the map closed together with all others?  User space removes such entries
  * later. */
-static __always_inline int dropped(const struct connection *c, const struct statement_key *key)
+static __always_inline int dropped(const struct tracked_connection *c,
+				   const struct statement_key *key)
 {
-	const struct statement *s = bpf_map_lookup_elem(&statements, key);
+	const struct ledger_statement *s = bpf_map_lookup_elem(&statements, key);
 
 	return s && c->dropped_ns && s->born_ns < c->dropped_ns;
 }
 
-__noinline int ledger_statement_open(struct connection *c, __u64 statement)
+__noinline int ledger_statement_open(struct tracked_connection *c, __u64 statement)
 {
 	struct statement_key key = {};
-	struct statement *s;
+	struct ledger_statement *s;
 	__u32 zero = 0;
 	long err;
 
@@ -232,11 +233,11 @@ __noinline int ledger_statement_open(struct connection *c, __u64 statement)
 	return 0;
 }
 
-__noinline int ledger_statement_close(struct connection *c, __u64 statement)
+__noinline int ledger_statement_close(struct tracked_connection *c, __u64 statement)
 {
 	struct ev_statement_closed gone = {};
 	struct statement_key key = {};
-	struct statement *s;
+	struct ledger_statement *s;
 
 	if (!c)
 		return 0;
@@ -265,7 +266,7 @@ __noinline int ledger_statement_close(struct connection *c, __u64 statement)
 	return 0;
 }
 
-__noinline int ledger_statements_drop(struct connection *c)
+__noinline int ledger_statements_drop(struct tracked_connection *c)
 {
 	struct ev_statement_closed gone = {};
 
@@ -297,7 +298,7 @@ __noinline __u64 ledger_resident(void)
 	return pages > 0 ? (__u64)pages * PAGE_BYTES : 0;
 }
 
-__noinline int ledger_result(struct connection *c)
+__noinline int ledger_result(struct tracked_connection *c)
 {
 	struct ev_result *r;
 	__u32 zero = 0;

@@ -55,7 +55,7 @@ struct connections_map {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct connection);
+	__type(value, struct tracked_connection);
 };
 
 struct statements_map {
@@ -63,7 +63,7 @@ struct statements_map {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 131072);
 	__type(key, struct statement_key);
-	__type(value, struct statement);
+	__type(value, struct ledger_statement);
 };
 
 struct processes_map {
@@ -88,7 +88,7 @@ int ledger_process(__u32 pid, __u64 start_ns, __u32 server);
 /* Enters the current process, which got an object of a client library. */
 int ledger_client(__u32 pid, __u64 start_ns);
 /* Notes that user space knows the connection now, and must hear of the end of its process. */
-static __always_inline void ledger_told(struct connection *c)
+static __always_inline void ledger_told(struct tracked_connection *c)
 {
 	__u32 pid = c->ev.pid;
 	struct process *p = bpf_map_lookup_elem(&processes, &pid);
@@ -99,20 +99,20 @@ static __always_inline void ledger_told(struct connection *c)
 }
 
 /* Reports a connection through the ring, or leaves it to the sweep. */
-int ledger_tell(struct connection *c);
+int ledger_tell(struct tracked_connection *c);
 /* Reports a connection that the server has reset.  The socket carries no more bytes, and nothing
  * reports the moment when the client closes it, and the entry with it. */
-int ledger_hung_up(struct connection *c);
+int ledger_hung_up(struct tracked_connection *c);
 /* The client's socket is closed.  exiting: by the end of its process. */
-int ledger_close(struct connection *c, __u32 exiting);
+int ledger_close(struct tracked_connection *c, __u32 exiting);
 #endif
 
 /* Open and close a statement, by hash of its name or by its id.  Its text is in c->sql. */
-int ledger_statement_open(struct connection *c, __u64 statement);
-int ledger_statement_close(struct connection *c, __u64 statement);
-int ledger_statements_drop(struct connection *c);
+int ledger_statement_open(struct tracked_connection *c, __u64 statement);
+int ledger_statement_close(struct tracked_connection *c, __u64 statement);
+int ledger_statements_drop(struct tracked_connection *c);
 /* Reports a large reply that has ended. */
-int ledger_result(struct connection *c);
+int ledger_result(struct tracked_connection *c);
 /* Returns the resident bytes of the current process. */
 __u64 ledger_resident(void);
 

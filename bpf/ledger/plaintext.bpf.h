@@ -15,7 +15,7 @@
 
 /* The second entry of a connection. */
 struct veil {
-	struct connection c;
+	struct tracked_connection c;
 	__u64 ssl;	/* address of the library's session; 0 not known */
 	__u64 unfed_ns; /* when encrypted bytes without plaintext began */
 	__u32 unfed;	/* count of those bytes */
@@ -51,7 +51,7 @@ static __always_inline int veil_is_behind(const struct veil *v)
 	       (v->unfed >= UNFED_LEAST && bpf_ktime_get_boot_ns() - v->unfed_ns > UNFED_NS);
 }
 
-static __always_inline void veil_forget(struct connection *c, struct veil *v)
+static __always_inline void veil_forget(struct tracked_connection *c, struct veil *v)
 {
 	v->c.ev.flags &= ~EV_CONN_DECRYPTED;
 	c->ev.flags = (c->ev.flags & ~(EV_CONN_DECRYPTED | EV_CONN_TENTATIVE)) | EV_CONN_UNALIGNED;
@@ -61,11 +61,11 @@ static __always_inline void veil_forget(struct connection *c, struct veil *v)
 }
 
 /* Copies the state read from the plaintext into the socket's entry. */
-static __always_inline void veil_merge(struct connection *c)
+static __always_inline void veil_merge(struct tracked_connection *c)
 {
 	__u64 id = c->ev.id;
 	struct veil *veil = bpf_map_lookup_elem(&veils, &id);
-	struct connection *v = &veil->c;
+	struct tracked_connection *v = &veil->c;
 
 	if (!veil || !(v->ev.flags & EV_CONN_DECRYPTED))
 		return;
@@ -100,7 +100,7 @@ static __always_inline void veil_merge(struct connection *c)
 	}
 }
 
-static __always_inline void veil_end(const struct connection *c)
+static __always_inline void veil_end(const struct tracked_connection *c)
 {
 	__u64 id = c->ev.id;
 

@@ -11,7 +11,7 @@
  * The classification of a socket (struct mark, enum mark_state).  Signs are hints that a socket
  * speaks a database's protocol: a handshake counts 2, any other sign 1.
  *
- *    NEW --+-- signs >= 2, process selected ------> TRACKED   has a struct connection
+ *    NEW --+-- signs >= 2, process selected ------> TRACKED   has a struct tracked_connection
  *     ^    |
  *     |    +-- the server's end, unreadable bytes,
  *     |    |   too many messages without signs ---> PASSED    ignored for good
@@ -100,7 +100,8 @@ static __always_inline __u64 message_start(const struct message *m)
 	return v.base;
 }
 
-static __always_inline void message_feed(struct connection *c, const struct message *m, int sending)
+static __always_inline void message_feed(struct tracked_connection *c, const struct message *m,
+					 int sending)
 {
 	struct user_iovec v;
 	__u32 left = m->length, i;
@@ -240,12 +241,12 @@ static __always_inline struct mark *mark_get(struct sock *sk, struct task_struct
 	return m;
 }
 
-static __always_inline struct connection *connection_begin(struct sock *sk, struct mark *m,
-							   struct task_struct *task, __u64 now)
+static __always_inline struct tracked_connection *
+connection_begin(struct sock *sk, struct mark *m, struct task_struct *task, __u64 now)
 {
 	__u8 database = bits(m->pg_signs) >= 2 ? EV_DB_POSTGRESQL : EV_DB_MYSQL;
 	__u8 signs = database == EV_DB_POSTGRESQL ? m->pg_signs : m->my_signs;
-	struct connection *c;
+	struct tracked_connection *c;
 
 	if ((signs & EV_SIGN_HANDSHAKE) && !m->born_ns) {
 		m->born_ns = now;
@@ -274,11 +275,11 @@ static __always_inline int probe_spent(struct mark *m, int sending)
 }
 
 /* Classifies a socket by one more message.  Returns its connection once there are signs enough. */
-static __noinline struct connection *discover(struct sock *sk, struct mark *m,
-					      struct task_struct *task, const struct message *msg,
-					      int sending)
+static __noinline struct tracked_connection *discover(struct sock *sk, struct mark *m,
+						      struct task_struct *task,
+						      const struct message *msg, int sending)
 {
-	struct connection *c;
+	struct tracked_connection *c;
 
 	if (probe_spent(m, sending) || !msg->parts) {
 		m->state = MARK_PASSED;
@@ -307,8 +308,8 @@ static __noinline struct connection *discover(struct sock *sk, struct mark *m,
 
 /* Looks for more signs on a connection opened before dbleak started: is it encrypted?  A connection
  * that a scan entered by its port alone gets its second sign from its bytes. */
-static __always_inline void confirm(struct connection *c, struct mark *m, const struct message *msg,
-				    int sending)
+static __always_inline void confirm(struct tracked_connection *c, struct mark *m,
+				    const struct message *msg, int sending)
 {
 	__u8 head[5] = {};
 	int spent;
@@ -335,7 +336,7 @@ static __always_inline void confirm(struct connection *c, struct mark *m, const 
 
 /* A scan entered the connection between its connect() and its first byte: it is new after all.
  * Returns 1 when this message is used up. */
-static __noinline int adopt(struct connection *c, struct mark *m, struct task_struct *task,
+static __noinline int adopt(struct tracked_connection *c, struct mark *m, struct task_struct *task,
 			    const struct message *msg, int sending)
 {
 	m->seen = 1;
@@ -366,7 +367,7 @@ static __noinline int adopt(struct connection *c, struct mark *m, struct task_st
 
 /* Did a scan enter the connection, before any of its bytes were seen?  (A greeting's header may
  * have come.) */
-static __always_inline int is_untouched(const struct connection *c, const struct mark *m)
+static __always_inline int is_untouched(const struct tracked_connection *c, const struct mark *m)
 {
 	return !(c->ev.signs & EV_SIGN_HANDSHAKE) && !c->ev.bytes_sent &&
 	       (!c->ev.bytes_received || m->greeting_length == 4);
@@ -374,8 +375,8 @@ static __always_inline int is_untouched(const struct connection *c, const struct
 
 /* Handles a message of a socket without a connection.  Returns the connection if there is one
  * now. */
-static __noinline struct connection *meet(struct sock *sk, struct task_struct *task, int ret,
-					  int sending)
+static __noinline struct tracked_connection *meet(struct sock *sk, struct task_struct *task,
+						  int ret, int sending)
 {
 	struct message msg;
 	struct mark *m;
@@ -392,8 +393,8 @@ static __noinline struct connection *meet(struct sock *sk, struct task_struct *t
 }
 
 /* Handles a message of a connection still in doubt.  Returns 1 when the message is used up. */
-static __noinline int doubtful(struct sock *sk, struct connection *c, struct task_struct *task,
-			       int ret, int sending)
+static __noinline int doubtful(struct sock *sk, struct tracked_connection *c,
+			       struct task_struct *task, int ret, int sending)
 {
 	struct mark *m = bpf_sk_storage_get(&marks, sk, 0, 0);
 	struct message msg;
@@ -410,8 +411,8 @@ static __noinline int doubtful(struct sock *sk, struct connection *c, struct tas
 }
 
 /* Feeds the bytes of a system call that come in several parts, or that cannot be read. */
-static __noinline int feed_scattered(struct connection *c, struct task_struct *task, int ret,
-				     int sending)
+static __noinline int feed_scattered(struct tracked_connection *c, struct task_struct *task,
+				     int ret, int sending)
 {
 	struct message msg;
 
@@ -423,7 +424,7 @@ static __noinline int feed_scattered(struct connection *c, struct task_struct *t
 #define TELLING (EV_CONN_AUTHENTICATED | EV_CONN_REFUSED | EV_CONN_TLS)
 
 /* The rare rest of the work after a message. */
-static __noinline int after_message(struct sock *sk, struct connection *c)
+static __noinline int after_message(struct sock *sk, struct tracked_connection *c)
 {
 	if (!c->told && (c->ev.flags & TELLING)) {
 		ledger_tell(c);
@@ -438,7 +439,7 @@ static __noinline int after_message(struct sock *sk, struct connection *c)
 
 /* A reply gets the time of the tick in which it came, but never a time before its request.  To read
  * the clock costs a fifth of all other work for a message.  Nothing else is dated so. */
-static __always_inline __u64 reply_time(const struct connection *c)
+static __always_inline __u64 reply_time(const struct tracked_connection *c)
 {
 	__u64 tick = bpf_jiffies64(), now;
 
@@ -456,14 +457,14 @@ static __always_inline __u64 reply_time(const struct connection *c)
 	return now < c->ev.born_ns ? c->ev.born_ns : now;
 }
 
-static __always_inline int is_doubtful(const struct connection *c)
+static __always_inline int is_doubtful(const struct tracked_connection *c)
 {
 	return !(c->ev.signs & EV_SIGN_HANDSHAKE) && (bits(c->ev.signs) < 2 || !c->ev.bytes_sent);
 }
 
 /* Notes which connection the thread used last.  The client-library and memory programs join the
  * thread's next actions with that connection. */
-static __always_inline void note_last_message(const struct connection *c)
+static __always_inline void note_last_message(const struct tracked_connection *c)
 {
 	struct said last = {.id = c->ev.id};
 	__u64 thread;
@@ -478,7 +479,7 @@ static __always_inline void note_last_message(const struct connection *c)
 
 static __always_inline int on_message(struct sock *sk, int ret, int sending)
 {
-	struct connection *c;
+	struct tracked_connection *c;
 	struct task_struct *task;
 	struct pt_regs *regs;
 	struct mark *m;
@@ -605,7 +606,7 @@ static __noinline int on_connect(struct sock *sk)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(socket_state, struct sock *sk, int before, int after)
 {
-	struct connection *c;
+	struct tracked_connection *c;
 
 	if (after == TCP_SYN_SENT) {
 		on_connect(sk);

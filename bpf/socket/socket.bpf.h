@@ -73,10 +73,10 @@ static __always_inline void socket_address(struct sock *sk, struct raw_identity 
 }
 
 /* Enters a connection into the ledger.  Returns NULL when memory is short (counted as a loss). */
-static __always_inline struct connection *connection_enter(struct sock *sk, const struct mark *m,
-							   __u8 database, __u8 signs, __u64 now)
+static __always_inline struct tracked_connection *
+connection_enter(struct sock *sk, const struct mark *m, __u8 database, __u8 signs, __u64 now)
 {
-	struct connection *c;
+	struct tracked_connection *c;
 
 	c = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!c) {

@@ -123,7 +123,7 @@ static __always_inline __u64 tcp_used(struct sock *sk, __u64 now)
 	return out > in ? out : in;
 }
 
-static __always_inline void look_at_socket(struct connection *c, struct sock *sk, __u64 now)
+static __always_inline void look_at_socket(struct tracked_connection *c, struct sock *sk, __u64 now)
 {
 	if (!sk->sk_socket) {
 		c->ev.flags |= EV_CONN_CLOSED;
@@ -140,7 +140,7 @@ static __always_inline void look_at_socket(struct connection *c, struct sock *sk
 
 /* A sum that changes with the entry: with a message, a flag, or the server's hang-up.  used_ns
  * alone does not suffice, because a reply may have the time of its request. */
-static __always_inline __u64 summary(const struct connection *c)
+static __always_inline __u64 summary(const struct tracked_connection *c)
 {
 	__u64 bytes = c->ev.bytes_sent + c->ev.bytes_received;
 
@@ -149,7 +149,8 @@ static __always_inline __u64 summary(const struct connection *c)
 	       1;
 }
 
-static __always_inline long tell_identity(struct seq_file *seq, struct connection *c, __u64 now)
+static __always_inline long tell_identity(struct seq_file *seq, struct tracked_connection *c,
+					  __u64 now)
 {
 	__u32 length = c->identity.startup_length;
 	__u32 size = offsetof(struct raw_identity, startup) + ((length + 7) & ~7U);
@@ -165,7 +166,7 @@ static __always_inline long tell_identity(struct seq_file *seq, struct connectio
 	return err;
 }
 
-static __always_inline long tell_state(struct seq_file *seq, struct connection *c, __u64 is,
+static __always_inline long tell_state(struct seq_file *seq, struct tracked_connection *c, __u64 is,
 				       __u64 now)
 {
 	struct ev_head alive = {};
@@ -180,14 +181,14 @@ static __always_inline long tell_state(struct seq_file *seq, struct connection *
 	return sweep_write(seq, &c->ev, sizeof(c->ev));
 }
 
-static __always_inline int is_quiet(const struct connection *c, __u64 now)
+static __always_inline int is_quiet(const struct tracked_connection *c, __u64 now)
 {
 	__u64 quiet = settings.grace_ns ? QUIET_NS : QUIET_NS / 10;
 
 	return !c->ev.request_ns && c->ev.used_ns && now - c->ev.used_ns > quiet;
 }
 
-static __always_inline int sql_is_due(const struct connection *c, __u64 now)
+static __always_inline int sql_is_due(const struct tracked_connection *c, __u64 now)
 {
 	return c->sql.length && c->sql_told_ns != c->sql.sent_ns && is_quiet(c, now);
 }
@@ -197,7 +198,7 @@ static __always_inline int sql_is_due(const struct connection *c, __u64 now)
 
 /* The stack of the last transaction is reported once the connection is quiet, or while it holds
  * something open. */
-static __always_inline __u32 evidence_due(const struct connection *c, __u64 now)
+static __always_inline __u32 evidence_due(const struct tracked_connection *c, __u64 now)
 {
 	__u32 due = c->opened_at != c->opened_told ? OPENED_DUE : 0;
 
@@ -207,7 +208,7 @@ static __always_inline __u32 evidence_due(const struct connection *c, __u64 now)
 	return due;
 }
 
-static __always_inline long tell_evidence(struct seq_file *seq, const struct connection *c,
+static __always_inline long tell_evidence(struct seq_file *seq, const struct tracked_connection *c,
 					  __u32 due)
 {
 	struct ev_evidence e;
@@ -224,7 +225,8 @@ static __always_inline long tell_evidence(struct seq_file *seq, const struct con
 }
 
 /* Writes what changed of a connection since it was last reported. */
-static __always_inline void tell_connection(struct seq_file *seq, struct connection *c, __u64 now)
+static __always_inline void tell_connection(struct seq_file *seq, struct tracked_connection *c,
+					    __u64 now)
 {
 	/* A message may change the entry during the report.  So the state before the report is
 	 * noted as reported, and the next sweep reports the rest. */
@@ -257,7 +259,7 @@ static __always_inline void tell_connection(struct seq_file *seq, struct connect
 		c->begun_told = begun;
 }
 
-static __always_inline void sweep_connection(struct seq_file *seq, struct connection *c,
+static __always_inline void sweep_connection(struct seq_file *seq, struct tracked_connection *c,
 					     struct sock *sk)
 {
 	__u64 now;
@@ -278,7 +280,7 @@ SEC("iter/bpf_sk_storage_map")
 int sweep_connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct seq_file *seq = ctx->meta->seq;
-	struct connection *c = ctx->value;
+	struct tracked_connection *c = ctx->value;
 	struct sock *sk = ctx->sk;
 
 	__builtin_assume(seq != NULL);
@@ -307,7 +309,7 @@ int count_stored(struct bpf_iter__bpf_sk_storage_map *ctx)
 }
 
 static __always_inline void sweep_statement(struct seq_file *seq, const struct statement_key *key,
-					    struct statement *s)
+					    struct ledger_statement *s)
 {
 	struct ev_statement out = {};
 	struct ev_evidence e;
@@ -345,7 +347,7 @@ int sweep_statements(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct seq_file *seq = ctx->meta->seq;
 	struct statement_key *key = ctx->key;
-	struct statement *s = ctx->value;
+	struct ledger_statement *s = ctx->value;
 
 	__builtin_assume(seq != NULL);
 	if (key && s)
@@ -353,8 +355,8 @@ int sweep_statements(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
-static long walk_statement(struct bpf_map *map, struct statement_key *key, struct statement *s,
-			   void *context)
+static long walk_statement(struct bpf_map *map, struct statement_key *key,
+			   struct ledger_statement *s, void *context)
 {
 	sweep_statement(NULL, key, s);
 	return walk_full & 1;
@@ -472,13 +474,14 @@ static __always_inline int is_server_end(struct sock *sk, struct raw_identity *a
 }
 
 /* Enters the client's end of a connection to a known address.  Returns NULL for other sockets. */
-static __always_inline struct connection *scan_enter(struct seq_file *seq, struct task_struct *task,
-						     struct sock *sk, struct mark *m,
-						     struct raw_identity *at, __u64 now)
+static __always_inline struct tracked_connection *scan_enter(struct seq_file *seq,
+							     struct task_struct *task,
+							     struct sock *sk, struct mark *m,
+							     struct raw_identity *at, __u64 now)
 {
 	__u8 database = EV_DB_UNKNOWN, signs;
 	struct mark none = {};
-	struct connection *c;
+	struct tracked_connection *c;
 
 	if (m && m->state == MARK_PASSED && is_server_end(sk, at)) {
 		tell_server(seq, task, sk);
@@ -527,7 +530,7 @@ static __always_inline void scan_connection(struct seq_file *seq, struct task_st
 {
 	__u8 state = sk->__sk_common.skc_state;
 	__u64 now = bpf_ktime_get_boot_ns();
-	struct connection *c;
+	struct tracked_connection *c;
 	struct mark *m;
 
 	if (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT)
@@ -542,7 +545,7 @@ static __always_inline void scan_connection(struct seq_file *seq, struct task_st
 }
 
 static __always_inline void tell_holder(struct seq_file *seq, const struct task_struct *task,
-					const struct connection *c, __u32 fd)
+					const struct tracked_connection *c, __u32 fd)
 {
 	struct raw_holder holder = {};
 
@@ -560,7 +563,7 @@ static __always_inline void tell_holder(struct seq_file *seq, const struct task_
 static __always_inline void scan_known(struct bpf_iter__task_file *ctx, struct task_struct *task,
 				       struct sock *sk)
 {
-	struct connection *c;
+	struct tracked_connection *c;
 	struct mark *m;
 
 	if (scan_mode == SCAN_COUNT) {

@@ -34,8 +34,8 @@
 #define RECORD_MOST  128   /* most bytes that it adds, with padding to a block */
 #define RECORD_BYTES 16384 /* plaintext bytes that fit into one record */
 
-int wire_sent(struct connection *c, __u64 chunk, __u32 n);
-int wire_received(struct connection *c, __u64 chunk, __u32 n);
+int wire_sent(struct tracked_connection *c, __u64 chunk, __u32 n);
+int wire_received(struct tracked_connection *c, __u64 chunk, __u32 n);
 
 __u32 tls_read = 0;
 
@@ -139,7 +139,8 @@ static __always_inline void agree(struct veil *v)
 
 /* Begins to parse a connection's plaintext: at its login, or in mid-stream if dbleak came too
  * late. */
-static __always_inline void veil_lift(struct connection *v, __u64 chunk, __u32 n, int sending)
+static __always_inline void veil_lift(struct tracked_connection *v, __u64 chunk, __u32 n,
+				      int sending)
 {
 	__u8 head[8] = {};
 	int login = 0;
@@ -241,7 +242,7 @@ static __always_inline void match_unsent(struct veil *v, __u32 sent, __u32 lane)
 }
 
 /* Creates the second entry of a connection, for its plaintext, as a copy of the socket's entry. */
-static __noinline struct veil *veil_begin(struct connection *c)
+static __noinline struct veil *veil_begin(struct tracked_connection *c)
 {
 	__u32 zero = 0;
 	struct veil *v = bpf_map_lookup_elem(&veil_scratch, &zero);
@@ -263,7 +264,7 @@ static __noinline struct veil *veil_begin(struct connection *c)
 	return v;
 }
 
-static __always_inline struct veil *message(struct connection *c, __u32 bytes)
+static __always_inline struct veil *message(struct tracked_connection *c, __u32 bytes)
 {
 	struct said last = {};
 	struct veil *v;
@@ -285,7 +286,7 @@ static __always_inline struct veil *message(struct connection *c, __u32 bytes)
 	return v;
 }
 
-__noinline int tls_message_sent(struct connection *c, __u32 bytes)
+__noinline int tls_message_sent(struct tracked_connection *c, __u32 bytes)
 {
 	struct veil *v = c && tls_read ? message(c, bytes) : NULL;
 
@@ -296,7 +297,7 @@ __noinline int tls_message_sent(struct connection *c, __u32 bytes)
 	return 0;
 }
 
-__noinline int tls_message_received(struct connection *c, __u32 bytes)
+__noinline int tls_message_received(struct tracked_connection *c, __u32 bytes)
 {
 	if (c && tls_read)
 		message(c, bytes);

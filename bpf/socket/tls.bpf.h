@@ -11,7 +11,7 @@
 
 /* Handle a message of an encrypted connection.  Two functions, because only the first has the wire
  * code in it, which takes the verifier long. */
-int tls_message_sent(struct connection *c, __u32 bytes);
-int tls_message_received(struct connection *c, __u32 bytes);
+int tls_message_sent(struct tracked_connection *c, __u32 bytes);
+int tls_message_received(struct tracked_connection *c, __u32 bytes);
 
 #endif

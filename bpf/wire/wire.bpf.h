@@ -105,7 +105,7 @@ static __always_inline __u32 le24_at(const __u8 *p)
 	return word_at(p) & 0xffffff;
 }
 
-static __always_inline void frame_reset(struct frame *f)
+static __always_inline void frame_reset(struct message_frame *f)
 {
 	f->left = 0;
 	f->head_len = 0;
@@ -113,7 +113,7 @@ static __always_inline void frame_reset(struct frame *f)
 	f->continues = 0;
 }
 
-static __always_inline void wire_unaligned(struct connection *c)
+static __always_inline void wire_unaligned(struct tracked_connection *c)
 {
 	c->ev.flags |= EV_CONN_UNALIGNED | EV_CONN_TRUNCATED;
 	wire_count(COUNTER_LOSS + EV_LOSS_TRUNCATED);
@@ -121,7 +121,7 @@ static __always_inline void wire_unaligned(struct connection *c)
 
 /* The boundaries of the client's messages are lost.  A request may have gone by unseen, so one is
  * taken to be outstanding. */
-static __always_inline void wire_lost(struct connection *c)
+static __always_inline void wire_lost(struct tracked_connection *c)
 {
 	wire_unaligned(c);
 	c->lost = 1;
@@ -133,7 +133,7 @@ static __always_inline void wire_lost(struct connection *c)
 }
 
 /* Skips the rest of the current message.  Returns how many bytes of the chunk remain. */
-static __always_inline __u32 frame_skip(struct frame *f, __u32 n)
+static __always_inline __u32 frame_skip(struct message_frame *f, __u32 n)
 {
 	__u32 remain = n - f->offset;
 
@@ -151,7 +151,8 @@ static __always_inline __u32 frame_skip(struct frame *f, __u32 n)
 
 /* Fills the frame's head with the first bytes of the next message, want at most.  Returns how many
  * the head holds; 0: the read failed. */
-static __always_inline __u32 frame_fill(struct frame *f, __u64 chunk, __u32 remain, __u32 want)
+static __always_inline __u32 frame_fill(struct message_frame *f, __u64 chunk, __u32 remain,
+					__u32 want)
 {
 	__u32 held = f->head_len & (FRAME_HEAD - 1);
 	__u32 take = want > held ? want - held : 0;
@@ -169,7 +170,7 @@ static __always_inline __u32 frame_fill(struct frame *f, __u64 chunk, __u32 rema
 }
 
 /* Keeps a head that is not whole yet for the next chunk. */
-static __always_inline int frame_wait(struct frame *f, __u32 have, __u32 n)
+static __always_inline int frame_wait(struct message_frame *f, __u32 have, __u32 n)
 {
 	f->head_len = have;
 	f->offset = n;
@@ -177,7 +178,7 @@ static __always_inline int frame_wait(struct frame *f, __u32 have, __u32 n)
 }
 
 /* Steps over the message whose head is filled.  total: its length with the header. */
-static __always_inline int frame_pass(struct frame *f, __u32 total, __u32 n)
+static __always_inline int frame_pass(struct message_frame *f, __u32 total, __u32 n)
 {
 	__u32 rest = total > f->head_len ? total - f->head_len : 0;
 	__u32 remain = n - f->offset;
@@ -193,7 +194,7 @@ static __always_inline int frame_pass(struct frame *f, __u32 total, __u32 n)
 }
 
 /* The client sends again.  If it was silent inside a transaction, note how long. */
-static __always_inline void wire_pause(struct connection *c)
+static __always_inline void wire_pause(struct tracked_connection *c)
 {
 	__u64 gap;
 
@@ -205,7 +206,7 @@ static __always_inline void wire_pause(struct connection *c)
 }
 
 /* The client sends a request. */
-static __always_inline void wire_request(struct connection *c)
+static __always_inline void wire_request(struct tracked_connection *c)
 {
 	wire_pause(c);
 	c->ev.requests++;
@@ -214,7 +215,7 @@ static __always_inline void wire_request(struct connection *c)
 		c->ev.request_ns = c->now;
 }
 
-static __always_inline void wire_status(struct connection *c, __u8 status, int rolled_back)
+static __always_inline void wire_status(struct tracked_connection *c, __u8 status, int rolled_back)
 {
 	__u8 was = c->ev.status;
 
@@ -233,7 +234,7 @@ static __always_inline void wire_status(struct connection *c, __u8 status, int r
 	c->ev.status = status;
 }
 
-static __always_inline void sent_reset(struct connection *c)
+static __always_inline void sent_reset(struct tracked_connection *c)
 {
 	frame_reset(&c->sent);
 	c->collecting = 0;
@@ -241,7 +242,7 @@ static __always_inline void sent_reset(struct connection *c)
 }
 
 /* No reply is outstanding any more. */
-static __always_inline void wire_quiet(struct connection *c)
+static __always_inline void wire_quiet(struct tracked_connection *c)
 {
 	c->pending = 0;
 	c->fifo = 0;
@@ -259,7 +260,7 @@ static __always_inline void wire_quiet(struct connection *c)
 	}
 }
 
-static __always_inline void wire_reply_begins(struct connection *c)
+static __always_inline void wire_reply_begins(struct tracked_connection *c)
 {
 	c->replying = 1;
 	c->reply_bytes = 0;
@@ -269,14 +270,14 @@ static __always_inline void wire_reply_begins(struct connection *c)
 	c->resident = 0;
 }
 
-static __always_inline void wire_reply_grows(struct connection *c, __u32 n)
+static __always_inline void wire_reply_grows(struct tracked_connection *c, __u32 n)
 {
 	c->reply_bytes += n;
 	if (UNLIKELY(c->reply_bytes >= RESULT_MARK) && !c->resident)
 		c->resident = ledger_resident();
 }
 
-static __always_inline void wire_reply_ends(struct connection *c)
+static __always_inline void wire_reply_ends(struct tracked_connection *c)
 {
 	c->replying = 0;
 	if (c->reply_rows != UNKNOWN64)
@@ -289,7 +290,7 @@ static __always_inline void wire_reply_ends(struct connection *c)
 #define TAIL_ENOUGH 16
 
 /* Keeps the last TAIL_LEN bytes received in c->tail. */
-static __always_inline void wire_tail(struct connection *c, __u64 chunk, __u32 n)
+static __always_inline void wire_tail(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	__u32 at;
 
@@ -318,7 +319,7 @@ static __always_inline void wire_tail(struct connection *c, __u64 chunk, __u32 n
 }
 
 /* Starts a new text in the SQL slot.  The text must be too short to reach the slot's last word. */
-static __always_inline void sql_begin_short(struct connection *c)
+static __always_inline void sql_begin_short(struct tracked_connection *c)
 {
 	c->body = 0;
 	c->sql.length = 0;
@@ -328,14 +329,14 @@ static __always_inline void sql_begin_short(struct connection *c)
 
 /* Starts a new text in the SQL slot, and zeroes the slot's last word, so that no old bytes stay
  * behind the new text. */
-static __always_inline void sql_begin(struct connection *c, __u32 cut)
+static __always_inline void sql_begin(struct tracked_connection *c, __u32 cut)
 {
 	sql_begin_short(c);
 	c->sql.cut = cut;
 	zero_at(c->sql.text + EV_SQL_LEN - 8);
 }
 
-static __always_inline void sql_end(struct connection *c, __u32 length)
+static __always_inline void sql_end(struct tracked_connection *c, __u32 length)
 {
 	c->sql.length = length;
 	if (length <= EV_SQL_LEN - 8)
@@ -343,7 +344,7 @@ static __always_inline void sql_end(struct connection *c, __u32 length)
 }
 
 /* Copies the SQL at from into the connection's slot, with zeros behind it. */
-static __always_inline void wire_sql(struct connection *c, __u64 from, __u32 length)
+static __always_inline void wire_sql(struct tracked_connection *c, __u64 from, __u32 length)
 {
 	__u32 take = length < EV_SQL_LEN ? length : EV_SQL_LEN;
 
@@ -357,7 +358,7 @@ static __always_inline void wire_sql(struct connection *c, __u64 from, __u32 len
 }
 
 /* The same for a text that ends with a NUL within there bytes. */
-static __always_inline void wire_sql_string(struct connection *c, __u64 from, __u32 there)
+static __always_inline void wire_sql_string(struct tracked_connection *c, __u64 from, __u32 there)
 {
 	__u32 take = there < EV_SQL_LEN ? there : EV_SQL_LEN;
 	long length;
@@ -375,7 +376,8 @@ static __always_inline void wire_sql_string(struct connection *c, __u64 from, __
 }
 
 /* A request's body is only partly in this chunk.  Its first bytes will gather in the SQL slot. */
-static __always_inline void wire_collect_begin(struct connection *c, __u8 what, __u32 length)
+static __always_inline void wire_collect_begin(struct tracked_connection *c, __u8 what,
+					       __u32 length)
 {
 	sql_begin(c, length > EV_SQL_LEN);
 	c->collecting = what;
@@ -383,13 +385,13 @@ static __always_inline void wire_collect_begin(struct connection *c, __u8 what, 
 }
 
 /* Copies the bytes of this chunk.  Returns 1 when all wanted bytes are in the slot. */
-int wire_collect(struct connection *c, __u64 from, __u32 there);
+int wire_collect(struct tracked_connection *c, __u64 from, __u32 there);
 
 /* Returns the offset of the next word of the SQL in the slot, from offset at on. */
-__u32 wire_skip_space(struct connection *c, __u32 at);
+__u32 wire_skip_space(struct tracked_connection *c, __u32 at);
 
 /* Returns eight letters of the SQL in the slot from offset at on, in lower case. */
-static __always_inline __u64 wire_keyword(const struct connection *c, __u32 at)
+static __always_inline __u64 wire_keyword(const struct tracked_connection *c, __u32 at)
 {
 	__u64 word;
 
@@ -412,10 +414,10 @@ static __always_inline __u64 wire_hash_step(__u64 hash, __u8 byte)
 /* Hashes the name in the SQL text from offset at on.  c->name_end receives the offset of its end.
  * Quotes are left out, and letters outside quotes are made lower case as the server does.  So the
  * hash equals that of the same name in a Parse message. */
-__u64 wire_sql_name(struct connection *c, __u32 at);
+__u64 wire_sql_name(struct tracked_connection *c, __u32 at);
 
 /* Remembers a statement opened by a request that may still fail. */
-static __always_inline void wire_doubt(struct connection *c, __u64 statement, __u8 ordinal)
+static __always_inline void wire_doubt(struct tracked_connection *c, __u64 statement, __u8 ordinal)
 {
 	__u32 at = c->doubts;
 
@@ -428,7 +430,7 @@ static __always_inline void wire_doubt(struct connection *c, __u64 statement, __
 }
 
 /* The request failed, so the statement was never opened: take it out of the counts. */
-static __always_inline void wire_undo(struct connection *c, __u64 statement)
+static __always_inline void wire_undo(struct tracked_connection *c, __u64 statement)
 {
 	__u32 before = c->ev.unprepared;
 
@@ -440,11 +442,11 @@ static __always_inline void wire_undo(struct connection *c, __u64 statement)
 }
 
 /* Applies the changes that the SQL text in the slot makes to the connection's state. */
-int wire_sql_effects(struct connection *c);
+int wire_sql_effects(struct tracked_connection *c);
 
 /* The same, with a fast way out: the first two letters of most texts show that they change
  * nothing. */
-static __always_inline void wire_sql_effects_of(struct connection *c)
+static __always_inline void wire_sql_effects_of(struct tracked_connection *c)
 {
 	__u32 two = ((__u32)(__u8)c->sql.text[0] | (__u32)(__u8)c->sql.text[1] << 8) | 0x2020;
 

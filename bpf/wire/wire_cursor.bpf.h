@@ -69,13 +69,13 @@ static __always_inline int reply_is_suspended(const __u8 *tail)
 	return word_at(tail + TAIL_LEN - 11) == 's' && tail[TAIL_LEN - 7] == 4;
 }
 
-static __always_inline void cursor_count(struct connection *c)
+static __always_inline void cursor_count(struct tracked_connection *c)
 {
 	c->ev.cursors = c->held < 255 ? c->held : 255;
 }
 
 /* All cursors are closed, or nothing is known about them. */
-__noinline int cursor_close_all(struct connection *c)
+__noinline int cursor_close_all(struct tracked_connection *c)
 {
 	if (!c)
 		return 0;
@@ -88,7 +88,7 @@ __noinline int cursor_close_all(struct connection *c)
 }
 
 /* A CLOSE names no listed cursor: take one cursor without a listed name out of the counts. */
-static __always_inline void cursor_close_unlisted(struct connection *c)
+static __always_inline void cursor_close_unlisted(struct tracked_connection *c)
 {
 	__u32 i, listed = 0;
 
@@ -100,7 +100,7 @@ static __always_inline void cursor_close_unlisted(struct connection *c)
 		c->held--;
 }
 
-__noinline int cursor_close(struct connection *c, __u64 name)
+__noinline int cursor_close(struct tracked_connection *c, __u64 name)
 {
 	__u32 i;
 
@@ -124,7 +124,7 @@ __noinline int cursor_close(struct connection *c, __u64 name)
 
 /* Returns the list place of the cursor with that name.  If there is none: the place of the cursor
  * that may be forgotten first.  CURSORS: every place is still needed. */
-static __always_inline __u32 cursor_place(struct connection *c, __u64 name)
+static __always_inline __u32 cursor_place(struct tracked_connection *c, __u64 name)
 {
 	__u32 i, at, place = 0;
 	__u8 state, least = CURSOR_PARSED;
@@ -144,7 +144,7 @@ static __always_inline __u32 cursor_place(struct connection *c, __u64 name)
 	return least < CURSOR_PARSED ? place : CURSORS;
 }
 
-__noinline int cursor_declare(struct connection *c, __u64 name, __u32 hold)
+__noinline int cursor_declare(struct tracked_connection *c, __u64 name, __u32 hold)
 {
 	__u32 at;
 	__u8 state;
@@ -170,14 +170,15 @@ __noinline int cursor_declare(struct connection *c, __u64 name, __u32 hold)
 
 /* Was the cursor opened?  Unknown (no) if replies are not told apart, or if the text held other
  * statements, too. */
-static __always_inline int cursor_is_opened(const struct connection *c, __u8 state, __u8 group)
+static __always_inline int cursor_is_opened(const struct tracked_connection *c, __u8 state,
+					    __u8 group)
 {
 	return group == c->group_received && !c->failed && !reply_said_error(c->tail) &&
 	       (state == CURSOR_PARSED || reply_said_cursor(c->tail, 'R'));
 }
 
 /* Returns the next state of a cursor, when a reply has ended. */
-static __always_inline __u8 cursor_next(const struct connection *c, __u8 state, __u8 group)
+static __always_inline __u8 cursor_next(const struct tracked_connection *c, __u8 state, __u8 group)
 {
 	if (state >= CURSOR_PARSED) {
 		if (group != c->group_received && c->walking && c->pending > 1)
@@ -197,7 +198,7 @@ static __always_inline __u8 cursor_next(const struct connection *c, __u8 state, 
 
 /* Moves one listed cursor to its next state.  A function of its own, so that the verifier does not
  * follow the states of all cursors at once. */
-__noinline int cursor_step(struct connection *c, __u32 at)
+__noinline int cursor_step(struct tracked_connection *c, __u32 at)
 {
 	__u8 state, next;
 
@@ -216,7 +217,7 @@ __noinline int cursor_step(struct connection *c, __u32 at)
 }
 
 /* The same for the transaction's cursors that are only counted. */
-static __always_inline void cursor_settle_unlisted(struct connection *c)
+static __always_inline void cursor_settle_unlisted(struct tracked_connection *c)
 {
 	if (c->ev.status != EV_STATUS_FAILED && reply_said_rollback(c->tail))
 		c->fresh = 0;
@@ -227,7 +228,7 @@ static __always_inline void cursor_settle_unlisted(struct connection *c)
 }
 
 /* A reply has ended: ReadyForQuery is the last message in the tail, and the status is known. */
-__noinline int cursor_settle(struct connection *c)
+__noinline int cursor_settle(struct tracked_connection *c)
 {
 	__u32 i;
 

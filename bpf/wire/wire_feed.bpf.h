@@ -10,7 +10,7 @@
 
 /* Encrypted or compressed bytes cannot be parsed.  Only their direction is known: sent bytes are
  * taken for a request, received bytes for its reply. */
-static __always_inline void wire_opaque(struct connection *c, __u32 sending)
+static __always_inline void wire_opaque(struct tracked_connection *c, __u32 sending)
 {
 	if (!sending) {
 		c->ev.request_ns = 0;
@@ -28,7 +28,7 @@ static __always_inline void wire_opaque(struct connection *c, __u32 sending)
 #define WIRE_READ      (EV_CONN_TLS | EV_CONN_DECRYPTED)
 #define BEGUN_EVERY_NS 10000000ULL
 
-static __always_inline int wire_is_readable(const struct connection *c)
+static __always_inline int wire_is_readable(const struct tracked_connection *c)
 {
 	return (c->phase == PHASE_READY || c->ev.flags & WIRE_OPAQUE) &&
 	       (c->ev.flags & WIRE_READ) != WIRE_READ;
@@ -37,7 +37,7 @@ static __always_inline int wire_is_readable(const struct connection *c)
 /* A request was sent.  resting: no other request is outstanding and no transaction is open, so this
  * one may begin a transaction.  If the program's stack must be copied, which costs more, a stack is
  * taken at most every BEGUN_EVERY_NS. */
-static __always_inline void wire_requested(struct connection *c, int resting)
+static __always_inline void wire_requested(struct tracked_connection *c, int resting)
 {
 	if (resting)
 		c->begun_at = 0;
@@ -47,7 +47,7 @@ static __always_inline void wire_requested(struct connection *c, int resting)
 		c->asks |= ASK_BEGUN;
 }
 
-__noinline int wire_sent(struct connection *c, __u64 chunk, __u32 n)
+__noinline int wire_sent(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	int resting, readable;
 
@@ -66,7 +66,7 @@ __noinline int wire_sent(struct connection *c, __u64 chunk, __u32 n)
 	return 0;
 }
 
-__noinline int wire_received(struct connection *c, __u64 chunk, __u32 n)
+__noinline int wire_received(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	if (!c || !n)
 		return 0;
@@ -80,7 +80,7 @@ __noinline int wire_received(struct connection *c, __u64 chunk, __u32 n)
 }
 
 /* Reads the server's first packet.  body: its bytes after the header; n: how many are at hand. */
-__noinline int wire_greeting(struct connection *c, __u64 body, __u32 n)
+__noinline int wire_greeting(struct tracked_connection *c, __u64 body, __u32 n)
 {
 	if (c)
 		my_greeting(c, body, n);

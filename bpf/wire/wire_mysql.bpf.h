@@ -126,12 +126,12 @@ static __always_inline int my_is_reply(const __u8 *head, __u32 n)
 }
 
 /* Is it known how result sets end on this connection?  Not if it is older than dbleak's start. */
-static __always_inline int my_known(const struct connection *c)
+static __always_inline int my_known(const struct tracked_connection *c)
 {
 	return !!(c->capabilities & MY_PROTOCOL_41);
 }
 
-static __always_inline void my_push(struct connection *c, __u8 kind)
+static __always_inline void my_push(struct tracked_connection *c, __u8 kind)
 {
 	if (!c->pending) {
 		frame_reset(&c->received);
@@ -147,8 +147,8 @@ static __always_inline void my_push(struct connection *c, __u8 kind)
 }
 
 /* Takes the text of a command: length bytes at from, there of them in this chunk. */
-static __always_inline void my_text(struct connection *c, __u8 command, __u64 from, __u32 length,
-				    __u32 there)
+static __always_inline void my_text(struct tracked_connection *c, __u8 command, __u64 from,
+				    __u32 length, __u32 there)
 {
 	if (there < length && there < EV_SQL_LEN) {
 		wire_collect_begin(c, command, length);
@@ -160,7 +160,7 @@ static __always_inline void my_text(struct connection *c, __u8 command, __u64 fr
 		wire_sql_effects_of(c);
 }
 
-static __always_inline void my_gathered(struct connection *c)
+static __always_inline void my_gathered(struct tracked_connection *c)
 {
 	if (c->collecting == MY_QUERY)
 		wire_sql_effects_of(c);
@@ -190,7 +190,8 @@ static __always_inline __u32 my_string(char *to, __u64 from, __u32 there)
 }
 
 /* Reads the user and, behind the secret, the database at from.  there: bytes at hand. */
-static __always_inline void my_names(struct connection *c, __u64 from, __u32 there, int database)
+static __always_inline void my_names(struct tracked_connection *c, __u64 from, __u32 there,
+				     int database)
 {
 	char *user = c->identity.startup, *name = c->identity.startup + EV_NAME_LEN;
 	__u32 at = my_string(user, from, there);
@@ -206,7 +207,7 @@ static __always_inline void my_names(struct connection *c, __u64 from, __u32 the
 		my_string(name, from + at, there - at);
 }
 
-static __always_inline void my_change_user(struct connection *c, __u64 from, __u32 there)
+static __always_inline void my_change_user(struct tracked_connection *c, __u64 from, __u32 there)
 {
 	ledger_statements_drop(c);
 	c->phase = PHASE_AUTH;
@@ -215,10 +216,10 @@ static __always_inline void my_change_user(struct connection *c, __u64 from, __u
 }
 
 /* Handles a command.  body: how many bytes of its five-byte head are in this chunk. */
-static __always_inline void my_command(struct connection *c, __u64 chunk, __u32 remain,
+static __always_inline void my_command(struct tracked_connection *c, __u64 chunk, __u32 remain,
 				       __u32 length)
 {
-	struct frame *f = &c->sent;
+	struct message_frame *f = &c->sent;
 	__u32 body = MY_HEADER + 1 - (f->head_len < MY_HEADER + 1 ? f->head_len : MY_HEADER + 1);
 	__u64 from = chunk + f->offset + body;
 	__u32 there = remain > body ? remain - body : 0;
@@ -275,9 +276,9 @@ static __always_inline void my_command(struct connection *c, __u64 chunk, __u32 
 }
 
 /* Walks one packet of the client. */
-__noinline int my_request_step(struct connection *c, __u64 chunk, __u32 n)
+__noinline int my_request_step(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
-	struct frame *f;
+	struct message_frame *f;
 	__u32 remain, have, length;
 
 	if (!c)
@@ -315,7 +316,7 @@ __noinline int my_request_step(struct connection *c, __u64 chunk, __u32 n)
 }
 
 /* Returns 1 when the walk reached the end of the chunk. */
-static __always_inline int my_walk_requests(struct connection *c, __u64 chunk, __u32 n)
+static __always_inline int my_walk_requests(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	int i;
 
@@ -326,9 +327,9 @@ static __always_inline int my_walk_requests(struct connection *c, __u64 chunk, _
 	return 0;
 }
 
-static __always_inline void my_response(struct connection *c, __u64 chunk, __u32 n)
+static __always_inline void my_response(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
-	struct frame *f = &c->sent;
+	struct message_frame *f = &c->sent;
 	__u32 have, length, whole, capabilities;
 	int database;
 
@@ -360,7 +361,7 @@ static __always_inline void my_response(struct connection *c, __u64 chunk, __u32
 }
 
 /* Handles all that the fast path for plain commands leaves. */
-__noinline int my_sent_rest(struct connection *c, __u64 chunk, __u32 n)
+__noinline int my_sent_rest(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	__u8 head[MY_HEADER + 1];
 	__u32 rest;
@@ -393,7 +394,7 @@ __noinline int my_sent_rest(struct connection *c, __u64 chunk, __u32 n)
 }
 
 /* Is the connection between two commands, with nothing unusual going on? */
-static __always_inline int my_sends_plain(const struct connection *c)
+static __always_inline int my_sends_plain(const struct tracked_connection *c)
 {
 	return c->phase == PHASE_READY && !(c->ev.flags & EV_CONN_UNALIGNED) && !c->infile &&
 	       !c->lost && !c->collecting && !c->sent.left && !c->sent.head_len &&
@@ -401,7 +402,7 @@ static __always_inline int my_sends_plain(const struct connection *c)
 }
 
 /* Clears the window, because what was read into it may hold a secret. */
-__noinline int my_forget(struct connection *c)
+__noinline int my_forget(struct tracked_connection *c)
 {
 	__u8 *ahead = c ? wire_ahead(c) : NULL;
 
@@ -412,7 +413,7 @@ __noinline int my_forget(struct connection *c)
 
 /* Handles a query, or the execution of a statement, that is a whole send, with a single read.
  * Returns 0 for any other send. */
-static __always_inline int my_plain_command(struct connection *c, __u64 chunk, __u32 n)
+static __always_inline int my_plain_command(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	__u32 take = n < AHEAD ? n : AHEAD - 1, length = n - MY_HEADER;
 	__u8 *window = wire_ahead(c);
@@ -446,13 +447,13 @@ other:
 	return 0;
 }
 
-static __always_inline void my_sent(struct connection *c, __u64 chunk, __u32 n)
+static __always_inline void my_sent(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	if (UNLIKELY(!my_sends_plain(c)) || !my_plain_command(c, chunk, n))
 		my_sent_rest(c, chunk, n);
 }
 
-static __always_inline void my_status(struct connection *c, __u32 status)
+static __always_inline void my_status(struct tracked_connection *c, __u32 status)
 {
 	__u64 word = (__u64)(__u8)c->sql.text[0] | (__u64)(__u8)c->sql.text[1] << 8;
 	__u8 kind = c->fifo & 0xff;
@@ -463,7 +464,7 @@ static __always_inline void my_status(struct connection *c, __u32 status)
 }
 
 /* Aligns the walk again: the next reply begins at a packet's boundary. */
-static __always_inline void my_align(struct connection *c, __u8 sequence)
+static __always_inline void my_align(struct tracked_connection *c, __u8 sequence)
 {
 	c->ev.flags &= ~EV_CONN_UNALIGNED;
 	frame_reset(&c->received);
@@ -471,7 +472,7 @@ static __always_inline void my_align(struct connection *c, __u8 sequence)
 	c->sequence = sequence;
 }
 
-__noinline int my_reply_ends(struct connection *c)
+__noinline int my_reply_ends(struct tracked_connection *c)
 {
 	__u64 after;
 
@@ -498,7 +499,7 @@ __noinline int my_reply_ends(struct connection *c)
 }
 
 /* Handles a packet with a server status: another result follows, or the reply ends. */
-static __always_inline void my_result_ends(struct connection *c, __u32 status)
+static __always_inline void my_result_ends(struct tracked_connection *c, __u32 status)
 {
 	my_status(c, status);
 	c->stage = STAGE_FIRST;
@@ -530,7 +531,7 @@ static __always_inline __u32 my_end_status(const __u8 *head, __u32 length)
 	return length == 5 ? le16(head + 7) : my_ok_status(head);
 }
 
-static __always_inline void my_ok(struct connection *c, const __u8 *head)
+static __always_inline void my_ok(struct tracked_connection *c, const __u8 *head)
 {
 	__u32 status = my_ok_status(head);
 
@@ -540,7 +541,7 @@ static __always_inline void my_ok(struct connection *c, const __u8 *head)
 	my_result_ends(c, status);
 }
 
-static __always_inline void my_failed(struct connection *c, const __u8 *head)
+static __always_inline void my_failed(struct tracked_connection *c, const __u8 *head)
 {
 	if (c->doubts)
 		wire_undo(c, c->doubt[0]);
@@ -549,7 +550,8 @@ static __always_inline void my_failed(struct connection *c, const __u8 *head)
 	my_reply_ends(c);
 }
 
-static __always_inline void my_prepared(struct connection *c, const __u8 *head, __u32 length)
+static __always_inline void my_prepared(struct tracked_connection *c, const __u8 *head,
+					__u32 length)
 {
 	__u32 columns = le16(head + 9), parameters = le16(head + 11);
 
@@ -566,7 +568,8 @@ static __always_inline void my_prepared(struct connection *c, const __u8 *head, 
 
 /* Steps over the descriptions of a prepared statement.  On a connection older than dbleak's start,
  * an EOF between parameters and columns shows that an EOF follows each of them. */
-static __always_inline void my_description(struct connection *c, const __u8 *head, __u32 length)
+static __always_inline void my_description(struct tracked_connection *c, const __u8 *head,
+					   __u32 length)
 {
 	if (!my_known(c) && length == 5 && head[4] == 0xfe) {
 		c->capabilities |= MY_PROTOCOL_41;
@@ -577,7 +580,7 @@ static __always_inline void my_description(struct connection *c, const __u8 *hea
 }
 
 /* Reads the column count and, where descriptions are agreed to be optional, whether they follow. */
-static __always_inline void my_columns(struct connection *c, const __u8 *head, __u32 length)
+static __always_inline void my_columns(struct tracked_connection *c, const __u8 *head, __u32 length)
 {
 	__u32 bytes = my_lenenc(head[4]);
 	int described = 1;
@@ -595,7 +598,7 @@ static __always_inline void my_columns(struct connection *c, const __u8 *head, _
 		c->stage = c->capabilities & MY_DEPRECATE_EOF ? STAGE_ROWS : STAGE_COLUMNS_END;
 }
 
-static __always_inline void my_login(struct connection *c, const __u8 *head)
+static __always_inline void my_login(struct tracked_connection *c, const __u8 *head)
 {
 	if (head[4] == 0x00) {
 		c->phase = PHASE_READY;
@@ -611,7 +614,7 @@ static __always_inline void my_login(struct connection *c, const __u8 *head)
 	}
 }
 
-static __always_inline void my_first(struct connection *c, const __u8 *head, __u32 length)
+static __always_inline void my_first(struct tracked_connection *c, const __u8 *head, __u32 length)
 {
 	__u8 kind = c->fifo & 0xff, first = head[4];
 
@@ -635,7 +638,7 @@ static __always_inline void my_first(struct connection *c, const __u8 *head, __u
 		my_columns(c, head, length);
 }
 
-static __always_inline void my_row(struct connection *c, const __u8 *head, __u32 length)
+static __always_inline void my_row(struct tracked_connection *c, const __u8 *head, __u32 length)
 {
 	__u32 longest = c->capabilities & MY_DEPRECATE_EOF ? MY_LONGEST_PACKET : 9;
 
@@ -647,7 +650,8 @@ static __always_inline void my_row(struct connection *c, const __u8 *head, __u32
 		c->reply_rows++;
 }
 
-static __always_inline void my_columns_end(struct connection *c, const __u8 *head, __u32 length)
+static __always_inline void my_columns_end(struct tracked_connection *c, const __u8 *head,
+					   __u32 length)
 {
 	/* A connection older than dbleak's start: its first result shows which kind of end was
 	 * agreed on. */
@@ -665,8 +669,8 @@ static __always_inline void my_columns_end(struct connection *c, const __u8 *hea
 }
 
 /* How many bytes of a packet must be at hand to judge it? */
-static __always_inline __u32 my_need(const struct connection *c, const __u8 *head, __u32 have,
-				     __u32 length)
+static __always_inline __u32 my_need(const struct tracked_connection *c, const __u8 *head,
+				     __u32 have, __u32 length)
 {
 	__u32 whole = MY_HEADER + length < MY_HEAD ? MY_HEADER + length : MY_HEAD;
 
@@ -681,7 +685,7 @@ static __always_inline __u32 my_need(const struct connection *c, const __u8 *hea
 
 /* Does a packet's number follow the one before?  If another reply begins instead, the end of the
  * last reply was missed. */
-static __always_inline int my_in_sequence(struct connection *c, __u8 number)
+static __always_inline int my_in_sequence(struct tracked_connection *c, __u8 number)
 {
 	if (number == c->sequence || c->phase == PHASE_AUTH || c->infile)
 		return 1;
@@ -691,7 +695,7 @@ static __always_inline int my_in_sequence(struct connection *c, __u8 number)
 	return 1;
 }
 
-static __always_inline void my_packet(struct connection *c, const __u8 *head, __u32 length)
+static __always_inline void my_packet(struct tracked_connection *c, const __u8 *head, __u32 length)
 {
 	switch (c->stage) {
 	case STAGE_FIRST:
@@ -718,9 +722,9 @@ static __always_inline void my_packet(struct connection *c, const __u8 *head, __
 }
 
 /* Walks one packet of the server. */
-__noinline int my_reply_step(struct connection *c, __u64 chunk, __u32 n)
+__noinline int my_reply_step(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
-	struct frame *f;
+	struct message_frame *f;
 	__u32 remain, have, length;
 
 	if (!c)
@@ -774,14 +778,15 @@ __noinline int my_reply_step(struct connection *c, __u64 chunk, __u32 n)
 #define NO_STATUS      0x10000U
 
 /* Are replies walked in the window?  They are when the login is over and packets are expected. */
-static __always_inline int my_is_plain(const struct connection *c)
+static __always_inline int my_is_plain(const struct tracked_connection *c)
 {
 	return c->pending && c->phase == PHASE_READY && !c->received.head_len &&
 	       !c->received.continues && !c->infile;
 }
 
 /* Returns the status of a result's usual end, or of an OK in its place; NO_STATUS for all else. */
-static __always_inline __u32 my_window_end(struct connection *c, const __u8 *head, __u32 length)
+static __always_inline __u32 my_window_end(struct tracked_connection *c, const __u8 *head,
+					   __u32 length)
 {
 	__u8 kind = c->fifo & 0xff;
 	__u32 status;
@@ -799,8 +804,8 @@ static __always_inline __u32 my_window_end(struct connection *c, const __u8 *hea
 
 /* Handles a packet before the first row after which the result goes on.  Returns 0 for any
  * other. */
-static __always_inline int my_window_passes(struct connection *c, const __u8 *head, __u32 length,
-					    __u32 there)
+static __always_inline int my_window_passes(struct tracked_connection *c, const __u8 *head,
+					    __u32 length, __u32 there)
 {
 	__u8 kind = c->fifo & 0xff;
 
@@ -834,13 +839,14 @@ static __always_inline int my_window_passes(struct connection *c, const __u8 *he
 }
 
 /* Is this head that of the next packet, and does the packet have no continuation? */
-static __always_inline int my_follows(const struct connection *c, const __u8 *head, __u32 length)
+static __always_inline int my_follows(const struct tracked_connection *c, const __u8 *head,
+				      __u32 length)
 {
 	return length && length != MY_LONGEST_PACKET && head[3] == c->sequence;
 }
 
 /* Steps over a packet in the window.  Returns 0 when the chunk ends inside the packet. */
-static __always_inline int my_window_step(struct connection *c, __u32 length, __u32 n)
+static __always_inline int my_window_step(struct tracked_connection *c, __u32 length, __u32 n)
 {
 	__u32 rest = n - c->received.offset - MY_HEADER;
 
@@ -855,7 +861,7 @@ static __always_inline int my_window_step(struct connection *c, __u32 length, __
 
 /* Counts rows in the window, which holds take bytes of the chunk from start on.  Returns STEP_READY
  * when another kind of packet comes next, STEP_MORE when the window ends. */
-__noinline int my_rows(struct connection *c, __u32 start, __u32 take, __u32 n)
+__noinline int my_rows(struct tracked_connection *c, __u32 start, __u32 take, __u32 n)
 {
 	__u8 *window = c ? wire_window(c) : NULL, *head;
 	__u32 at, i, length;
@@ -883,7 +889,7 @@ __noinline int my_rows(struct connection *c, __u32 start, __u32 take, __u32 n)
 /* Reads a reply ahead and steps over its packets in the window.  Unusual or cut packets are left to
  * my_reply_step.  The position of the walk is kept in memory only, because the verifier of 6.1
  * would follow every value of a local variable. */
-__noinline int my_window(struct connection *c, __u64 chunk, __u32 n)
+__noinline int my_window(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	__u32 start, at, take, i, length, rest, status;
 	__u8 *window, *head;
@@ -949,7 +955,7 @@ end:
 
 /* Walks on where the first window ended.  Returns 1 when the walk reached the end of the chunk,
  * still aligned. */
-__noinline int my_walk_replies(struct connection *c, __u64 chunk, __u32 n, int step)
+__noinline int my_walk_replies(struct tracked_connection *c, __u64 chunk, __u32 n, int step)
 {
 	int i;
 
@@ -972,7 +978,7 @@ __noinline int my_walk_replies(struct connection *c, __u64 chunk, __u32 n, int s
 
 /* The chunk was too long to walk.  Estimate its rows: the rest has as many to the byte as the part
  * that was walked. */
-static __always_inline void my_estimate(struct connection *c, __u64 walked, __u32 n)
+static __always_inline void my_estimate(struct tracked_connection *c, __u64 walked, __u32 n)
 {
 	__u64 at = c->received.offset;
 
@@ -1002,7 +1008,7 @@ static __always_inline __u32 my_ok_at(const __u8 *p, __u8 marker)
 }
 
 /* Seeks the reply's end in the last bytes of a chunk that was not walked to its end. */
-static __always_inline void my_tail(struct connection *c)
+static __always_inline void my_tail(struct tracked_connection *c)
 {
 	const __u8 *end = c->tail + TAIL_LEN;
 	__u32 status = my_eof_at(end - 9), before;
@@ -1029,7 +1035,7 @@ static __always_inline void my_tail(struct connection *c)
 }
 
 /* Handles a chunk whose end was not reached packet by packet. */
-__noinline int my_received_lost(struct connection *c, __u64 chunk, __u32 n)
+__noinline int my_received_lost(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	if (!c)
 		return 0;
@@ -1039,7 +1045,7 @@ __noinline int my_received_lost(struct connection *c, __u64 chunk, __u32 n)
 	return 0;
 }
 
-static __always_inline void my_received(struct connection *c, __u64 chunk, __u32 n)
+static __always_inline void my_received(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	__u64 before, mean;
 	int step;
@@ -1071,7 +1077,7 @@ static __always_inline void my_received(struct connection *c, __u64 chunk, __u32
 }
 
 /* Reads the server's first packet.  body: its bytes after the header; n: how many are at hand. */
-static __always_inline void my_greeting(struct connection *c, __u64 body, __u32 n)
+static __always_inline void my_greeting(struct tracked_connection *c, __u64 body, __u32 n)
 {
 	__u8 text[MY_GREETING_HEAD] = {};
 	__u32 i, at, take = n < MY_GREETING_HEAD ? n : MY_GREETING_HEAD;

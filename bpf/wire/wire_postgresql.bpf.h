@@ -148,7 +148,7 @@ static __always_inline int pg_is_ready(const __u8 *end) /* the last 6 bytes */
 }
 
 /* Copies the part of the startup message's parameters that is in this chunk. */
-static __always_inline void pg_parameters(struct connection *c, __u64 from, __u32 there)
+static __always_inline void pg_parameters(struct tracked_connection *c, __u64 from, __u32 there)
 {
 	__u32 have = c->identity.startup_length & (STARTUP_LEN - 1);
 	__u32 take = c->wanted > have ? c->wanted - have : 0;
@@ -169,9 +169,9 @@ static __always_inline void pg_parameters(struct connection *c, __u64 from, __u3
 	c->identity_version++;
 }
 
-static __always_inline void pg_startup(struct connection *c, __u64 chunk, __u32 n)
+static __always_inline void pg_startup(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
-	struct frame *f = &c->sent;
+	struct message_frame *f = &c->sent;
 	__u32 have = frame_fill(f, chunk, n, PG_STARTUP_HEAD), held, length;
 
 	f->offset = 0;
@@ -215,7 +215,7 @@ static __always_inline void pg_startup(struct connection *c, __u64 chunk, __u32 
 /* Reads a statement's name at from.  there: bytes of the chunk from there on.  The hash of the name
  * goes to c->named; 0: the statement has no name.  Returns the name's length without the NUL; -1:
  * the end was not found.  A name that long is cut by the server, so the search stops there. */
-__noinline int pg_name(struct connection *c, __u64 from, __u32 there)
+__noinline int pg_name(struct tracked_connection *c, __u64 from, __u32 there)
 {
 	__u8 name[EV_NAME_LEN] = {};
 	__u32 i, take = there < EV_NAME_LEN ? there : EV_NAME_LEN;
@@ -242,7 +242,7 @@ __noinline int pg_name(struct connection *c, __u64 from, __u32 there)
 }
 
 /* Handles a Parse.  A named statement (c->named) opens, with the text in the SQL slot. */
-static __always_inline void pg_parsing(struct connection *c)
+static __always_inline void pg_parsing(struct tracked_connection *c)
 {
 	c->ordinal += c->ordinal < UNANSWERED - 1;
 	if (c->named && !ledger_statement_open(c, c->named))
@@ -250,7 +250,7 @@ static __always_inline void pg_parsing(struct connection *c)
 	wire_sql_effects_of(c);
 }
 
-static __always_inline void pg_parse(struct connection *c, __u64 body, __u32 there)
+static __always_inline void pg_parse(struct tracked_connection *c, __u64 body, __u32 there)
 {
 	int name = pg_name(c, body, there);
 	__u32 at = name + 1;
@@ -259,7 +259,7 @@ static __always_inline void pg_parse(struct connection *c, __u64 body, __u32 the
 	pg_parsing(c);
 }
 
-static __always_inline void pg_close(struct connection *c, __u64 body, __u32 there)
+static __always_inline void pg_close(struct tracked_connection *c, __u64 body, __u32 there)
 {
 	__u8 what = 0;
 
@@ -271,14 +271,14 @@ static __always_inline void pg_close(struct connection *c, __u64 body, __u32 the
 }
 
 /* The client has sent all messages of a group: one ReadyForQuery will answer them. */
-static __always_inline void pg_group_ends(struct connection *c)
+static __always_inline void pg_group_ends(struct tracked_connection *c)
 {
 	c->group_sent++;
 	c->ordinal = 0;
 }
 
 /* Hashes the name at offset at of the SQL slot into c->named.  Returns the offset of its end. */
-static __always_inline __u32 pg_gathered_name(struct connection *c, __u32 at)
+static __always_inline __u32 pg_gathered_name(struct tracked_connection *c, __u32 at)
 {
 	__u64 hash = HASH_START;
 	__u32 i;
@@ -294,7 +294,7 @@ static __always_inline __u32 pg_gathered_name(struct connection *c, __u32 at)
 
 /* Handles a Parse that came in several chunks and is now whole in the SQL slot: name, NUL, text,
  * NUL. */
-__noinline int pg_parse_gathered(struct connection *c)
+__noinline int pg_parse_gathered(struct tracked_connection *c)
 {
 	__u32 at, room;
 	long length;
@@ -321,7 +321,7 @@ __noinline int pg_parse_gathered(struct connection *c)
 }
 
 /* Handles a Close that came in several chunks and is now whole in the SQL slot: 'S', name, NUL. */
-__noinline int pg_close_gathered(struct connection *c)
+__noinline int pg_close_gathered(struct tracked_connection *c)
 {
 	if (!c)
 		return 0;
@@ -332,7 +332,7 @@ __noinline int pg_close_gathered(struct connection *c)
 	return 0;
 }
 
-static __always_inline void pg_gathered(struct connection *c)
+static __always_inline void pg_gathered(struct tracked_connection *c)
 {
 	__u8 tag = c->collecting;
 
@@ -363,8 +363,8 @@ static __always_inline __u32 pg_wanted(__u8 tag, __u32 length)
 
 /* Handles a message whose text is read.  from: start of its body; there: how many bytes of the
  * body, which is length bytes long, are in this chunk. */
-static __always_inline void pg_text(struct connection *c, __u8 tag, __u64 from, __u32 length,
-				    __u32 there)
+static __always_inline void pg_text(struct tracked_connection *c, __u8 tag, __u64 from,
+				    __u32 length, __u32 there)
 {
 	if (there < pg_wanted(tag, length)) {
 		wire_collect_begin(c, tag, tag == 'Q' ? length - 1 : pg_wanted(tag, length));
@@ -381,7 +381,7 @@ static __always_inline void pg_text(struct connection *c, __u8 tag, __u64 from, 
 	}
 }
 
-static __always_inline void pg_flush(struct connection *c)
+static __always_inline void pg_flush(struct tracked_connection *c)
 {
 	if (c->pending)
 		return;
@@ -391,9 +391,9 @@ static __always_inline void pg_flush(struct connection *c)
 }
 
 /* Walks one message of the client. */
-__noinline int pg_request_step(struct connection *c, __u64 chunk, __u32 n)
+__noinline int pg_request_step(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
-	struct frame *f;
+	struct message_frame *f;
 	__u32 remain, have, length, body, there;
 
 	if (!c)
@@ -476,7 +476,7 @@ static __always_inline int pg_is_usual(const __u8 *head, __u32 length, __u32 the
 }
 
 /* Reads the first bytes of the send into the window.  Returns how many. */
-static __always_inline __u32 pg_read_ahead(struct connection *c, __u64 chunk, __u32 n)
+static __always_inline __u32 pg_read_ahead(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	__u32 take = n < AHEAD ? n : AHEAD - 1;
 	__u8 *window = wire_ahead(c);
@@ -491,7 +491,7 @@ static __always_inline __u32 pg_read_ahead(struct connection *c, __u64 chunk, __
 /* Walks the usual messages of the extended protocol in the window.  c->sent.offset is left at the
  * first message for pg_request_step.  It is kept in memory, because the verifier of 6.1 would
  * follow every value of a local variable.  Returns 0 when the next message is not for pg_batch. */
-__noinline int pg_batch(struct connection *c, __u64 chunk, __u32 n, __u32 take)
+__noinline int pg_batch(struct tracked_connection *c, __u64 chunk, __u32 n, __u32 take)
 {
 	__u8 *window = c ? wire_ahead(c) : NULL, *head;
 	__u32 at, i, length;
@@ -523,7 +523,7 @@ __noinline int pg_batch(struct connection *c, __u64 chunk, __u32 n, __u32 take)
 }
 
 /* Returns 1 when the walk reached the end of the chunk. */
-static __always_inline int pg_walk_requests(struct connection *c, __u64 chunk, __u32 n)
+static __always_inline int pg_walk_requests(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	int i;
 
@@ -534,7 +534,7 @@ static __always_inline int pg_walk_requests(struct connection *c, __u64 chunk, _
 }
 
 /* Clears the SQL slot after another kind of message was read into it. */
-__noinline int pg_no_query(struct connection *c)
+__noinline int pg_no_query(struct tracked_connection *c)
 {
 	if (!c)
 		return 0;
@@ -546,9 +546,9 @@ __noinline int pg_no_query(struct connection *c)
 /* Handles a simple query that is a send of its own, with a single read: the header goes into the
  * five bytes before the slot's text.  pg_sent calls this only if the last request was such a query,
  * so another kind of message is read into the slot at most once.  Returns 1 for such a query. */
-static __always_inline int pg_simple_query(struct connection *c, __u64 chunk, __u32 n)
+static __always_inline int pg_simple_query(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
-	__u8 *at = (__u8 *)c + offsetof(struct connection, sql.text) - PG_HEADER;
+	__u8 *at = (__u8 *)c + offsetof(struct tracked_connection, sql.text) - PG_HEADER;
 	__u32 take = n;
 
 	if (n > PG_HEADER + EV_SQL_LEN - 8)
@@ -571,14 +571,14 @@ static __always_inline int pg_simple_query(struct connection *c, __u64 chunk, __
 }
 
 /* Is the connection between two requests, with nothing unusual going on? */
-static __always_inline int pg_is_plain(const struct connection *c)
+static __always_inline int pg_is_plain(const struct tracked_connection *c)
 {
 	return c->phase == PHASE_READY && !c->sent.left && !c->sent.head_len && !c->collecting &&
 	       !c->copying && !c->lost;
 }
 
 /* Handles all that the fast paths leave, from c->sent.offset on. */
-__noinline int pg_sent_rest(struct connection *c, __u64 chunk, __u32 n)
+__noinline int pg_sent_rest(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	__u32 rest;
 
@@ -602,7 +602,7 @@ __noinline int pg_sent_rest(struct connection *c, __u64 chunk, __u32 n)
 	return 0;
 }
 
-static __always_inline void pg_sent(struct connection *c, __u64 chunk, __u32 n)
+static __always_inline void pg_sent(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	__u32 take, i;
 
@@ -621,7 +621,7 @@ static __always_inline void pg_sent(struct connection *c, __u64 chunk, __u32 n)
 
 /* Reads the row count at the end of a CommandComplete tag: "SELECT 50000", "INSERT 0 5", "COPY
  * 7". */
-__noinline __u64 pg_rows(struct connection *c)
+__noinline __u64 pg_rows(struct tracked_connection *c)
 {
 	/* the tail ends with tag, NUL, and the 6 bytes of ReadyForQuery */
 	__u64 rows = 0, scale = 1;
@@ -646,7 +646,7 @@ __noinline __u64 pg_rows(struct connection *c)
 
 /* The reply to a group has ended.  If the group failed, its statements without a ParseComplete were
  * never opened: undo them.  Entries of later groups stay in the list. */
-__noinline int pg_settle(struct connection *c)
+__noinline int pg_settle(struct tracked_connection *c)
 {
 	__u32 i, kept = 0, count;
 
@@ -669,7 +669,7 @@ __noinline int pg_settle(struct connection *c)
 	return 0;
 }
 
-static __always_inline int pg_tail_is_ready(const struct connection *c)
+static __always_inline int pg_tail_is_ready(const struct tracked_connection *c)
 {
 	const __u8 *end = c->tail + TAIL_LEN - PG_READY;
 
@@ -678,7 +678,7 @@ static __always_inline int pg_tail_is_ready(const struct connection *c)
 	       (end[5] == 'I' || end[5] == 'T' || end[5] == 'E');
 }
 
-static __always_inline void pg_ready(struct connection *c)
+static __always_inline void pg_ready(struct tracked_connection *c)
 {
 	__u8 status = c->tail[TAIL_LEN - 1];
 
@@ -719,7 +719,7 @@ static __always_inline void pg_ready(struct connection *c)
 	}
 }
 
-static __always_inline void pg_error(struct connection *c)
+static __always_inline void pg_error(struct tracked_connection *c)
 {
 	c->failed = 1;
 	if (c->phase != PHASE_AUTH)
@@ -730,9 +730,9 @@ static __always_inline void pg_error(struct connection *c)
 
 /* Walks one message of the server.  STEP_READY: the message was ReadyForQuery, and it ends at the
  * frame's offset. */
-__noinline int pg_reply_step(struct connection *c, __u64 chunk, __u32 n)
+__noinline int pg_reply_step(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
-	struct frame *f;
+	struct message_frame *f;
 	__u32 remain, have, length;
 
 	if (!c)
@@ -764,7 +764,7 @@ enum { PART_GOES_ON, PART_READY, PART_UNKNOWN };
 
 /* Handles bytes of one reply.  end: whether the reply's end is among them (PART_READY), is not
  * (PART_GOES_ON), or must be sought in the tail (PART_UNKNOWN). */
-static __always_inline void pg_reply(struct connection *c, __u64 chunk, __u32 n, __u32 end)
+static __always_inline void pg_reply(struct tracked_connection *c, __u64 chunk, __u32 n, __u32 end)
 {
 	if (!c->replying)
 		wire_reply_begins(c);
@@ -784,7 +784,7 @@ static __always_inline void pg_reply(struct connection *c, __u64 chunk, __u32 n,
 	}
 }
 
-__noinline int pg_part(struct connection *c, __u64 chunk, __u32 n, __u32 end)
+__noinline int pg_part(struct tracked_connection *c, __u64 chunk, __u32 n, __u32 end)
 {
 	if (c && n)
 		pg_reply(c, chunk, n, end);
@@ -792,7 +792,7 @@ __noinline int pg_part(struct connection *c, __u64 chunk, __u32 n, __u32 end)
 }
 
 /* Splits the chunk into replies.  Returns 1 when the walk reached the end of the chunk. */
-__noinline int pg_walk_replies(struct connection *c, __u64 chunk, __u32 n)
+__noinline int pg_walk_replies(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	__u32 at;
 	int i, step;
@@ -815,7 +815,7 @@ __noinline int pg_walk_replies(struct connection *c, __u64 chunk, __u32 n)
 	return 0;
 }
 
-static __always_inline void pg_ssl_answer(struct connection *c, __u64 chunk)
+static __always_inline void pg_ssl_answer(struct tracked_connection *c, __u64 chunk)
 {
 	__u8 answer = 0;
 
@@ -832,7 +832,7 @@ static __always_inline void pg_ssl_answer(struct connection *c, __u64 chunk)
 
 /* The slow path for received bytes: the answer to an encryption request, and connections whose
  * replies must be counted one by one. */
-__noinline int pg_received_walking(struct connection *c, __u64 chunk, __u32 n)
+__noinline int pg_received_walking(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	__u32 end = PART_UNKNOWN;
 
@@ -856,7 +856,7 @@ __noinline int pg_received_walking(struct connection *c, __u64 chunk, __u32 n)
 	return 0;
 }
 
-static __always_inline void pg_received(struct connection *c, __u64 chunk, __u32 n)
+static __always_inline void pg_received(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	if (UNLIKELY(c->phase != PHASE_READY || c->walking || c->pipelines || c->doubts))
 		pg_received_walking(c, chunk, n);

@@ -16,7 +16,7 @@
 #define LONGEST_OPTION 16
 #define ALL_WORD       ((__u64)'a' | (__u64)'l' << 8 | (__u64)'l' << 16)
 
-__noinline __u32 wire_skip_space(struct connection *c, __u32 at)
+__noinline __u32 wire_skip_space(struct tracked_connection *c, __u32 at)
 {
 	__u32 i;
 
@@ -32,7 +32,7 @@ __noinline __u32 wire_skip_space(struct connection *c, __u32 at)
 	return at;
 }
 
-__noinline __u64 wire_sql_name(struct connection *c, __u32 at)
+__noinline __u64 wire_sql_name(struct tracked_connection *c, __u32 at)
 {
 	__u64 hash = HASH_START;
 	__u8 first, quoted;
@@ -58,7 +58,7 @@ __noinline __u64 wire_sql_name(struct connection *c, __u32 at)
 	return hash;
 }
 
-__noinline int wire_collect(struct connection *c, __u64 from, __u32 there)
+__noinline int wire_collect(struct tracked_connection *c, __u64 from, __u32 there)
 {
 	__u32 have, take;
 
@@ -88,7 +88,7 @@ static __always_inline int sql_is_end(__u8 letter)
 	       (letter >= ('\t' | 0x20) && letter <= ('\r' | 0x20));
 }
 
-static __always_inline void sql_deallocate(struct connection *c, __u32 at)
+static __always_inline void sql_deallocate(struct tracked_connection *c, __u32 at)
 {
 	__u32 next = wire_skip_space(c, at + 10); /* "deallocate" */
 	__u64 word = wire_keyword(c, next);
@@ -103,7 +103,7 @@ static __always_inline void sql_deallocate(struct connection *c, __u32 at)
 		ledger_statement_close(c, wire_sql_name(c, next));
 }
 
-static __always_inline void sql_discard(struct connection *c, __u32 at)
+static __always_inline void sql_discard(struct tracked_connection *c, __u32 at)
 {
 	__u32 next = wire_skip_space(c, at + 7); /* "discard" */
 
@@ -115,7 +115,7 @@ static __always_inline void sql_discard(struct connection *c, __u32 at)
 }
 
 /* Returns the offset of the white space behind the word at offset at. */
-__noinline __u32 wire_skip_word(struct connection *c, __u32 at)
+__noinline __u32 wire_skip_word(struct tracked_connection *c, __u32 at)
 {
 	__u32 i;
 
@@ -130,7 +130,7 @@ __noinline __u32 wire_skip_word(struct connection *c, __u32 at)
 }
 
 /* Do the cursor's options, from offset at on, end with CURSOR WITH HOLD? */
-static __always_inline int sql_is_hold(struct connection *c, __u32 at)
+static __always_inline int sql_is_hold(struct tracked_connection *c, __u32 at)
 {
 	__u64 word;
 	__u32 i;
@@ -149,7 +149,7 @@ static __always_inline int sql_is_hold(struct connection *c, __u32 at)
 	return (__u32)word == HOLD_WORD && sql_is_end(word >> 32);
 }
 
-static __always_inline void sql_declare(struct connection *c, __u32 at)
+static __always_inline void sql_declare(struct tracked_connection *c, __u32 at)
 {
 	__u64 name;
 
@@ -159,7 +159,7 @@ static __always_inline void sql_declare(struct connection *c, __u32 at)
 	cursor_declare(c, name, sql_is_hold(c, c->name_end));
 }
 
-static __always_inline void sql_close(struct connection *c, __u32 at)
+static __always_inline void sql_close(struct tracked_connection *c, __u32 at)
 {
 	__u32 next = wire_skip_space(c, at + 5); /* "close" */
 	__u64 word = wire_keyword(c, next);
@@ -172,7 +172,7 @@ static __always_inline void sql_close(struct connection *c, __u32 at)
 		cursor_close(c, wire_sql_name(c, next));
 }
 
-static __always_inline void sql_prepare(struct connection *c, __u32 at)
+static __always_inline void sql_prepare(struct tracked_connection *c, __u32 at)
 {
 	__u32 next = wire_skip_space(c, at + 7); /* "prepare" */
 
@@ -186,7 +186,7 @@ static __always_inline void sql_prepare(struct connection *c, __u32 at)
 		wire_doubt(c, name, UNANSWERED);
 }
 
-__noinline int wire_sql_effects(struct connection *c)
+__noinline int wire_sql_effects(struct tracked_connection *c)
 {
 	__u64 word;
 	__u32 at;

@@ -42,7 +42,7 @@ struct {
 	__type(value, struct ahead);
 } aheads SEC(".maps");
 
-static __always_inline __u8 *wire_window(const struct connection *c)
+static __always_inline __u8 *wire_window(const struct tracked_connection *c)
 {
 	__u32 lane = c->lane;
 	struct window *w = bpf_map_lookup_elem(&windows, &lane);
@@ -50,7 +50,7 @@ static __always_inline __u8 *wire_window(const struct connection *c)
 	return w ? w->bytes : NULL;
 }
 
-static __always_inline __u8 *wire_ahead(const struct connection *c)
+static __always_inline __u8 *wire_ahead(const struct tracked_connection *c)
 {
 	__u32 lane = c->lane;
 	struct ahead *a = bpf_map_lookup_elem(&aheads, &lane);
@@ -58,7 +58,7 @@ static __always_inline __u8 *wire_ahead(const struct connection *c)
 	return a ? a->bytes : NULL;
 }
 #else
-static inline __u8 *wire_window(const struct connection *c)
+static inline __u8 *wire_window(const struct tracked_connection *c)
 {
 	static __u8 bytes[WINDOW + BEHIND];
 
@@ -66,7 +66,7 @@ static inline __u8 *wire_window(const struct connection *c)
 	return bytes;
 }
 
-static inline __u8 *wire_ahead(const struct connection *c)
+static inline __u8 *wire_ahead(const struct tracked_connection *c)
 {
 	static __u8 bytes[AHEAD + BEHIND];
 

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define KIND_JOINED 2
 #define KIND_GREETS 4 /* MySQL: the first piece is the greeting */
 
-static void check(const struct connection *c)
+static void check(const struct tracked_connection *c)
 {
 	shim_check(c);
 	if (!shim.broken)
@@ -24,7 +24,7 @@ static void check(const struct connection *c)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct connection *c;
+	struct tracked_connection *c;
 	uint8_t kind;
 	bool greets;
 

@@ -18,7 +18,7 @@
 #define REPLACEMENT	"\xef\xbf\xbd"
 #define DOTS		"..."
 
-struct range {
+struct escape_range {
 	uint32_t first, last;
 };
 
@@ -32,7 +32,7 @@ static const struct lead {
 };
 
 /* Controls, marks that change direction, and all characters that are invisible. */
-static const struct range hidden[] = {
+static const struct escape_range hidden[] = {
 	{0x0000, 0x001f},   {0x007f, 0x009f},	{0x00ad, 0x00ad},     {0x034f, 0x034f},
 	{0x061c, 0x061c},   {0x115f, 0x1160},	{0x17b4, 0x17b5},     {0x180b, 0x180f},
 	{0x200b, 0x200f},   {0x2028, 0x202e},	{0x2060, 0x206f},     {0x3164, 0x3164},
@@ -42,7 +42,7 @@ static const struct range hidden[] = {
 };
 
 /* Two columns wide: East Asian writing and emoji, in whole blocks. */
-static const struct range wide[] = {
+static const struct escape_range wide[] = {
 	{0x1100, 0x115e},   {0x231a, 0x231b},	{0x2329, 0x232a},   {0x23e9, 0x23f3},
 	{0x25fd, 0x25fe},   {0x2600, 0x27bf},	{0x2b00, 0x2bff},   {0x2e80, 0x303e},
 	{0x3041, 0xa4cf},   {0xa960, 0xa97f},	{0xac00, 0xd7a3},   {0xf900, 0xfaff},
@@ -50,7 +50,7 @@ static const struct range wide[] = {
 	{0x16fe0, 0x18dff}, {0x1aff0, 0x1b2ff}, {0x1f000, 0x1faff}, {0x20000, 0x3fffd},
 };
 
-static bool in_ranges(const struct range *ranges, size_t count, uint32_t code)
+static bool in_ranges(const struct escape_range *ranges, size_t count, uint32_t code)
 {
 	for (size_t i = 0; i < count; i++)
 		if (code >= ranges[i].first && code <= ranges[i].last)

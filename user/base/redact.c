@@ -23,7 +23,7 @@
 #define DEPTH	       4    /* sh -c "sh -c ..." */
 #define SHELL_WORDS    4096 /* bytes of words of one shell command */
 
-struct line {
+struct redact_line {
 	char *out;
 	size_t size, length;
 	bool full;
@@ -43,8 +43,8 @@ enum next {
 };
 
 /* The state while the arguments of one program are read. */
-struct walk {
-	struct line *line;
+struct redact_walk {
+	struct redact_line *line;
 	const struct program *program; /* the options belong to this program; NULL: not known */
 	enum next next;
 	unsigned int own;   /* arguments of a wrapper before its program */
@@ -54,9 +54,9 @@ struct walk {
 	bool mute;	    /* values are hidden to the end */
 };
 
-static void walk_words(struct line *line, const char *words, size_t len, unsigned int depth);
+static void walk_words(struct redact_line *line, const char *words, size_t len, unsigned int depth);
 
-static void put(struct line *l, const char *text, size_t len)
+static void put(struct redact_line *l, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (l->length + 1 >= l->size) {
@@ -68,14 +68,14 @@ static void put(struct line *l, const char *text, size_t len)
 	l->hidden = false;
 }
 
-static void put_word(struct line *l, const char *text, size_t len)
+static void put_word(struct redact_line *l, const char *text, size_t len)
 {
 	if (l->length)
 		put(l, " ", 1);
 	put(l, text, len);
 }
 
-static void put_hidden(struct line *l)
+static void put_hidden(struct redact_line *l)
 {
 	if (l->hidden)
 		return;
@@ -94,7 +94,7 @@ static bool is_file_name(const char *part, size_t len)
 
 /* Writes a path.  Parts that no file is likely to have become dots: a URL, a sentence, a
  * command. */
-static void put_path(struct line *l, const char *path, size_t len)
+static void put_path(struct redact_line *l, const char *path, size_t len)
 {
 	const char *end = path + len;
 
@@ -149,7 +149,7 @@ static bool is_variable(const char *name, size_t len)
 }
 
 /* Writes a value of which only its position is known. */
-static void put_value(struct walk *w, const char *text, size_t len)
+static void put_value(struct redact_walk *w, const char *text, size_t len)
 {
 	char shown[256];
 	bool open;
@@ -168,11 +168,11 @@ static void put_value(struct walk *w, const char *text, size_t len)
 }
 
 /* Writes name=value or name:value; the name is plain. */
-static void put_named(struct walk *w, const char *name, size_t name_len, const char *end)
+static void put_named(struct redact_walk *w, const char *name, size_t name_len, const char *end)
 {
 	const char *value = name + name_len + 1;
 	size_t n, len = (size_t)(end - value);
-	struct line *l = w->line;
+	struct redact_line *l = w->line;
 	char shown[256];
 
 	put_word(l, name, name_len + 1);
@@ -202,7 +202,7 @@ static bool is_mute(const char *path, size_t len)
 	return false;
 }
 
-static void walk_program(struct walk *w, const char *path, size_t len)
+static void walk_program(struct redact_walk *w, const char *path, size_t len)
 {
 	put_path(w->line, path, len);
 	w->mute = is_mute(path, len);
@@ -213,7 +213,7 @@ static void walk_program(struct walk *w, const char *path, size_t len)
 
 /* Takes a script or module.  The arguments after it are its own, and it may be a known program
  * itself. */
-static void walk_script(struct walk *w, const char *text, size_t len)
+static void walk_script(struct redact_walk *w, const char *text, size_t len)
 {
 	put_path(w->line, text, len);
 	w->program = program_find(text, len);
@@ -222,7 +222,7 @@ static void walk_script(struct walk *w, const char *text, size_t len)
 	w->next = NEXT_ANY;
 }
 
-static void walk_shell(struct walk *w, const char *text, size_t len)
+static void walk_shell(struct redact_walk *w, const char *text, size_t len)
 {
 	char words[SHELL_WORDS] = "";
 	bool whole = false;
@@ -233,7 +233,7 @@ static void walk_shell(struct walk *w, const char *text, size_t len)
 		put_hidden(w->line);
 }
 
-static void walk_code(struct walk *w, const char *text, size_t len)
+static void walk_code(struct redact_walk *w, const char *text, size_t len)
 {
 	bool wrapper = w->program && w->program->kind == PROGRAM_WRAPPER;
 
@@ -252,7 +252,7 @@ static void walk_code(struct walk *w, const char *text, size_t len)
 }
 
 /* Returns how many bytes of an argument are the name of an option. */
-static size_t option_name(const struct walk *w, const char *text, size_t len)
+static size_t option_name(const struct redact_walk *w, const char *text, size_t len)
 {
 	bool java = w->program && w->program->kind == PROGRAM_JAVA;
 	bool is_long = len > 2 && text[1] == '-';
@@ -288,7 +288,7 @@ static enum program_option letters(const struct program *p, const char *text, si
 	return option;
 }
 
-static enum program_option option_kind(const struct walk *w, const char *text, size_t len,
+static enum program_option option_kind(const struct redact_walk *w, const char *text, size_t len,
 				       bool *inside)
 {
 	enum program_option option = program_long(w->program, text, len);
@@ -313,7 +313,8 @@ static bool is_code_option(const char *text, size_t len)
 	return false;
 }
 
-static enum next after_unknown(const struct walk *w, const char *text, size_t len, size_t name)
+static enum next after_unknown(const struct redact_walk *w, const char *text, size_t len,
+			       size_t name)
 {
 	if (!w->program && is_code_option(text, len))
 		return NEXT_CODE;
@@ -330,7 +331,7 @@ static enum next after_unknown(const struct walk *w, const char *text, size_t le
 	return name == len && telling_name(text, name) ? NEXT_SECRET : NEXT_MAYBE;
 }
 
-static enum next after_option(struct walk *w, const char *text, size_t len, size_t name)
+static enum next after_option(struct redact_walk *w, const char *text, size_t len, size_t name)
 {
 	bool inside, letters_known = w->program && w->program->kind != PROGRAM_RUNNER;
 	enum program_option option = option_kind(w, text, len, &inside);
@@ -357,7 +358,7 @@ static enum next after_option(struct walk *w, const char *text, size_t len, size
 }
 
 /* If values are asked for, -w4 is shown, but -p1234 is not. */
-static bool is_plain_stuck(const struct walk *w, const char *text, size_t len, size_t name)
+static bool is_plain_stuck(const struct redact_walk *w, const char *text, size_t len, size_t name)
 {
 	if (!w->line->values || name != 2 || telling_letter(text[1]))
 		return false;
@@ -367,7 +368,7 @@ static bool is_plain_stuck(const struct walk *w, const char *text, size_t len, s
 	return true;
 }
 
-static void walk_option(struct walk *w, const char *text, size_t len)
+static void walk_option(struct redact_walk *w, const char *text, size_t len)
 {
 	size_t name = option_name(w, text, len);
 	bool value = name < len && (text[name] == '=' || text[name] == ':');
@@ -400,7 +401,7 @@ static bool is_script_file(const char *text, size_t len)
 }
 
 /* Takes the argument at the place where a wrapper has its program. */
-static void wrapped(struct walk *w, const char *text, size_t len, bool maybe)
+static void wrapped(struct redact_walk *w, const char *text, size_t len, bool maybe)
 {
 	const char *equals = memchr(text, '=', len);
 
@@ -423,7 +424,7 @@ static void wrapped(struct walk *w, const char *text, size_t len, bool maybe)
 }
 
 /* Takes a script.  False: the argument is no script, and none will come. */
-static bool script(struct walk *w, const char *text, size_t len, bool maybe)
+static bool script(struct redact_walk *w, const char *text, size_t len, bool maybe)
 {
 	if (program_command(text, len) && !maybe) { /* deno run x.ts */
 		put_word(w->line, text, len);
@@ -437,7 +438,7 @@ static bool script(struct walk *w, const char *text, size_t len, bool maybe)
 	return false;
 }
 
-static bool class(struct walk *w, const char *text, size_t len, bool maybe)
+static bool class(struct redact_walk *w, const char *text, size_t len, bool maybe)
 {
 	bool shown = !maybe && is_module(text, len) && !memchr(text, ':', len);
 
@@ -447,7 +448,7 @@ static bool class(struct walk *w, const char *text, size_t len, bool maybe)
 	return shown;
 }
 
-static bool module(struct walk *w, const char *text, size_t len, bool maybe)
+static bool module(struct redact_walk *w, const char *text, size_t len, bool maybe)
 {
 	if ((maybe || w->program->shell || !is_module(text, len)) && !is_application(text, len))
 		return false;
@@ -457,7 +458,7 @@ static bool module(struct walk *w, const char *text, size_t len, bool maybe)
 }
 
 /* Takes the argument if it is what its program runs.  False: it is not. */
-static bool is_run(struct walk *w, const char *text, size_t len, bool maybe)
+static bool is_run(struct redact_walk *w, const char *text, size_t len, bool maybe)
 {
 	switch (w->program ? w->program->kind : 0) {
 	case PROGRAM_INTERPRETER:
@@ -472,7 +473,7 @@ static bool is_run(struct walk *w, const char *text, size_t len, bool maybe)
 }
 
 /* Takes an argument that is no option. */
-static void positional(struct walk *w, const char *text, size_t len, bool maybe)
+static void positional(struct redact_walk *w, const char *text, size_t len, bool maybe)
 {
 	if (len && *text == '$') /* sh -c "java $OPTIONS -jar x.jar" */
 		put_hidden(w->line);
@@ -486,14 +487,14 @@ static void positional(struct walk *w, const char *text, size_t len, bool maybe)
 		put_value(w, text, len);
 }
 
-static void walk_argument(struct walk *w, const char *text, size_t len)
+static void walk_argument(struct redact_walk *w, const char *text, size_t len)
 {
 	enum next next = w->next;
 
 	if (len == 1 && *text == SHELL_OPERATOR) {
 		if (w->next != NEXT_PROGRAM) /* && gives two of them */
 			put(w->line, ";", 1);
-		*w = (struct walk){.line = w->line, .depth = w->depth, .next = NEXT_PROGRAM};
+		*w = (struct redact_walk){.line = w->line, .depth = w->depth, .next = NEXT_PROGRAM};
 		return;
 	}
 	if (next == NEXT_PROGRAM) {
@@ -522,9 +523,9 @@ static void walk_argument(struct walk *w, const char *text, size_t len)
 		positional(w, text, len, next == NEXT_MAYBE || next == NEXT_LOGIN);
 }
 
-static void walk_words(struct line *line, const char *words, size_t len, unsigned int depth)
+static void walk_words(struct redact_line *line, const char *words, size_t len, unsigned int depth)
 {
-	struct walk w = {.line = line, .depth = depth, .next = NEXT_PROGRAM};
+	struct redact_walk w = {.line = line, .depth = depth, .next = NEXT_PROGRAM};
 	const char *end = words + len;
 
 	for (const char *at = words; at < end && !line->full;) {
@@ -548,7 +549,7 @@ static bool is_title_word(const char *word, size_t len)
 
 /* Writes the title that a program wrote over its arguments: "nginx: worker process", "gunicorn:
  * master [app:app]". */
-static void put_title(struct line *l, const char *title, size_t len)
+static void put_title(struct redact_line *l, const char *title, size_t len)
 {
 	const char *end = title + len;
 	bool pool = false; /* the name of the pool follows */
@@ -575,7 +576,7 @@ static bool is_title(const char *text, size_t len)
 }
 
 /* Writes one text with spaces: a title, or a whole command line. */
-static void put_text(struct line *l, const char *text, size_t len)
+static void put_text(struct redact_line *l, const char *text, size_t len)
 {
 	char words[SHELL_WORDS] = "";
 	size_t n = len < sizeof(words) ? len : sizeof(words);
@@ -598,7 +599,7 @@ static void put_text(struct line *l, const char *text, size_t len)
 }
 
 /* Drops the part of a character that a full line has split. */
-static void trim_broken_end(struct line *l)
+static void trim_broken_end(struct redact_line *l)
 {
 	size_t at = l->length;
 
@@ -610,7 +611,7 @@ static void trim_broken_end(struct line *l)
 
 size_t redact(char *out, size_t size, const char *arguments, size_t len, unsigned int flags)
 {
-	struct line l = {.out = out, .size = size, .values = flags & REDACT_SHOW_VALUES};
+	struct redact_line l = {.out = out, .size = size, .values = flags & REDACT_SHOW_VALUES};
 	size_t first;
 
 	if (!size)

@@ -296,20 +296,20 @@ size_t sql_normalise(char *out, size_t out_size, const char *sql, size_t len, en
  * shrink while they are written: "?,?" becomes "?", and a group in parentheses that equals the
  * group before it is dropped.
  */
-struct shape {
+struct sql_shape {
 	char text[FINGERPRINT_LEN];
 	size_t length;
 	size_t open[PAREN_DEPTH]; /* where each open parenthesis stands */
 	size_t depth;
 };
 
-static void shape_put(struct shape *s, char byte)
+static void shape_put(struct sql_shape *s, char byte)
 {
 	if (s->length < sizeof(s->text))
 		s->text[s->length++] = byte;
 }
 
-static void shape_placeholder(struct shape *s)
+static void shape_placeholder(struct sql_shape *s)
 {
 	if (s->length >= 2 && !memcmp(s->text + s->length - 2, "?,", 2))
 		s->length--;
@@ -328,7 +328,7 @@ static bool is_word_value(const char *word, size_t len)
 	return len > 1 && word[0] == '$' && is_digit(word[1]);
 }
 
-static void shape_word(struct shape *s, const char *word, size_t len)
+static void shape_word(struct sql_shape *s, const char *word, size_t len)
 {
 	if (is_word_value(word, len)) {
 		shape_placeholder(s);
@@ -342,7 +342,7 @@ static void shape_word(struct shape *s, const char *word, size_t len)
 
 /* Returns the start of the group that ends just before the comma before `open`; `open` if there is
  * none. */
-static size_t group_before(const struct shape *s, size_t open)
+static size_t group_before(const struct sql_shape *s, size_t open)
 {
 	size_t at = open, depth = 0;
 
@@ -358,7 +358,7 @@ static size_t group_before(const struct shape *s, size_t open)
 }
 
 /* Drops the group from `open` to the end if it repeats the one before it, as far as it goes. */
-static bool shape_drop_repeated(struct shape *s, size_t open, bool whole)
+static bool shape_drop_repeated(struct sql_shape *s, size_t open, bool whole)
 {
 	size_t before = group_before(s, open), len = s->length - open;
 
@@ -369,7 +369,7 @@ static bool shape_drop_repeated(struct shape *s, size_t open, bool whole)
 	return true;
 }
 
-static void shape_punctuation(struct shape *s, char byte)
+static void shape_punctuation(struct sql_shape *s, char byte)
 {
 	if (byte == '(' && s->depth < PAREN_DEPTH)
 		s->open[s->depth++] = s->length;
@@ -379,7 +379,7 @@ static void shape_punctuation(struct shape *s, char byte)
 }
 
 /* Gives a text that was cut in the middle of a list the shape of the whole list. */
-static void shape_finish(struct shape *s)
+static void shape_finish(struct sql_shape *s)
 {
 	while (s->length && strchr(",;", s->text[s->length - 1]))
 		s->length--;
@@ -401,7 +401,7 @@ uint64_t sql_fingerprint(const char *sql, size_t len, enum ev_database db)
 {
 	char text[FINGERPRINT_LEN];
 	struct scan c = {.sql = text, .db = db};
-	struct shape s = {.length = 0};
+	struct sql_shape s = {.length = 0};
 
 	c.len = sql_normalise(text, sizeof(text), sql, len, db, 0);
 	for (size_t at = 0, end; at < c.len; at = end) {

@@ -113,14 +113,14 @@ void table_free_values(struct table *t)
 
 #define BLOCK (64 << 10)
 
-struct block {
-	struct block *next;
+struct table_block {
+	struct table_block *next;
 	size_t used, size;
 	_Alignas(max_align_t) unsigned char bytes[];
 };
 
 struct arena {
-	struct block *blocks;
+	struct table_block *blocks;
 };
 
 struct arena *arena_open(void)
@@ -132,7 +132,7 @@ void arena_close(struct arena *a)
 {
 	if (!a)
 		return;
-	for (struct block *b = a->blocks, *next; b; b = next) {
+	for (struct table_block *b = a->blocks, *next; b; b = next) {
 		next = b->next;
 		free(b);
 	}
@@ -141,7 +141,7 @@ void arena_close(struct arena *a)
 
 void *arena_alloc(struct arena *a, size_t size)
 {
-	struct block *b = a->blocks;
+	struct table_block *b = a->blocks;
 	void *at;
 
 	size = (size + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);

@@ -93,7 +93,7 @@ static int try_tracefs(char *detail)
 	return 0;
 }
 
-static const struct entry {
+static const struct check_entry {
 	struct feature about;
 	int (*try)(char *detail);
 } table[HOST_CHECKS] = {

@@ -27,10 +27,10 @@
 #define SHARE	   20		   /* looks take one part of so many of a CPU at the most */
 /* Processes whose memory is looked at each time; of more, those that grow */
 #define OWNERS_FEW 32
-enum gap_kind { GAP_TLS = 1, GAP_COMPRESSED = 2, GAP_IO = 4, GAP_BYTES = 8 };
+enum owner_gap_kind { GAP_TLS = 1, GAP_COMPRESSED = 2, GAP_IO = 4, GAP_BYTES = 8 };
 
 static const struct {
-	enum gap_kind kind;
+	enum owner_gap_kind kind;
 	uint32_t flag;
 	const char *text;
 } gap_texts[] = {

@@ -28,7 +28,7 @@
 /* In the order of their steps and sweeps: a library is probed before its stacks are read. */
 enum source_id { CLIENTS, READERS, HEAP, LIBRARY_HEAP, GROWTH, SOURCES };
 
-struct source {
+struct sources_source {
 	size_t member; /* of struct capture: the source, NULL while it is not open */
 	bool (*wanted)(const struct capture_options *o);
 	int (*open)(struct capture *c);
@@ -295,7 +295,7 @@ static void close_growth(void *source)
 /* --- the table ---------------------------------------------------------------------------------
  */
 
-static const struct source table[SOURCES] = {
+static const struct sources_source table[SOURCES] = {
 	[CLIENTS] = {.member = offsetof(struct capture, clients),
 		     .wanted = want_clients,
 		     .open = parts_open_clients,

@@ -29,7 +29,7 @@ static const char usage[] = "usage: dbleak doctor [--json]\n"
 			    "Exit status: 0 connections can be watched, 2 they cannot.\n";
 
 /* A feature that this host has or lacks. */
-struct line {
+struct doctor_line {
 	const struct feature *about;
 	int err;
 	char detail[FEATURE_DETAIL];
@@ -37,33 +37,33 @@ struct line {
 	bool spare;   /* the other of the two doors (ways to attach) is open: no harm */
 };
 
-static size_t lines(struct line out[FEATURES + HOST_CHECKS])
+static size_t lines(struct doctor_line out[FEATURES + HOST_CHECKS])
 {
 	bool door = feature_door() != FEATURE_DOOR_NONE;
 	size_t n = 0;
 
 	for (int i = 0; i < FEATURES; i++) {
 		enum feature_id id = (enum feature_id)i;
-		struct line *l = &out[n++];
+		struct doctor_line *l = &out[n++];
 
-		*l = (struct line){.about = feature_about(id),
-				   .err = feature_try(id),
-				   .untried = feature_is_untried(id)};
+		*l = (struct doctor_line){.about = feature_about(id),
+					  .err = feature_try(id),
+					  .untried = feature_is_untried(id)};
 		l->spare = l->about->need == FEATURE_ALTERNATIVE && l->err && door;
 		snprintf(l->detail, sizeof(l->detail), "%s", feature_detail(id));
 	}
 	for (int i = 0; i < HOST_CHECKS; i++) {
 		enum host_check_id id = (enum host_check_id)i;
-		struct line *l = &out[n++];
+		struct doctor_line *l = &out[n++];
 
-		*l = (struct line){.about = host_check_about(id)};
+		*l = (struct doctor_line){.about = host_check_about(id)};
 		l->err = host_check_try(id, l->detail);
 		l->untried = (l->err == -EPERM || l->err == -EACCES) && feature_try(FEATURE_RIGHTS);
 	}
 	return n;
 }
 
-static const char *verdict(const struct line *l)
+static const char *verdict(const struct doctor_line *l)
 {
 	if (!l->err)
 		return "yes";
@@ -100,7 +100,7 @@ static void print_note(const char *label, const char *text)
 	free(note);
 }
 
-static void print_line(const struct line *l)
+static void print_line(const struct doctor_line *l)
 {
 	printf("%-4s  %-*s", verdict(l), NAME_WIDTH, l->about->name);
 	print_wrapped(*l->detail ? l->detail : l->about->purpose, INDENT + NAME_WIDTH);
@@ -129,7 +129,7 @@ static void print_text(const struct utsname *host)
 {
 	bool able = feature_main_job();
 	enum feature_door door = feature_door();
-	struct line all[FEATURES + HOST_CHECKS];
+	struct doctor_line all[FEATURES + HOST_CHECKS];
 	size_t n = lines(all);
 
 	printf("dbleak %s on Linux %s %s\n", DBLEAK_VERSION, host->release, host->machine);
@@ -145,7 +145,7 @@ static void print_text(const struct utsname *host)
 	print_rights();
 }
 
-static json_t *line_json(const struct line *l)
+static json_t *line_json(const struct doctor_line *l)
 {
 	static const char *const needs[] = {"needed", "alternative", "helpful", "remark"};
 	json_t *available = l->untried ? json_null() : json_boolean(!l->err);
@@ -175,7 +175,7 @@ static json_t *rights_json(void)
 static int print_json(const struct utsname *host)
 {
 	enum feature_door door = feature_door();
-	struct line all[FEATURES + HOST_CHECKS];
+	struct doctor_line all[FEATURES + HOST_CHECKS];
 	size_t n = lines(all);
 	json_t *features = json_array();
 	json_t *top;

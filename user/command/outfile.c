@@ -28,7 +28,7 @@
 #define KEEP 'k'
 #define DROP 'd'
 
-struct place {
+struct outfile_place {
 	int folder; /* O_PATH */
 	char name[NAME_MAX + 1], temporary[NAME_MAX + 1];
 };
@@ -90,7 +90,7 @@ static int enter(int from, const char *path, unsigned int *links)
 	return at;
 }
 
-static int find_place(struct place *p, const char *path)
+static int find_place(struct outfile_place *p, const char *path)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	char folder[PATH_MAX];
@@ -148,7 +148,7 @@ static int open_descriptor(struct outfile *o, int fd)
 }
 
 /* A pipe that nobody reads is refused, not waited for. */
-static int open_special(struct outfile *o, const struct place *p, const struct stat *st)
+static int open_special(struct outfile *o, const struct outfile_place *p, const struct stat *st)
 {
 	struct stat now;
 	int fd;
@@ -210,7 +210,7 @@ static void lock_in(void)
 	filter_calls();
 }
 
-static _Noreturn void keep(const struct place *p, int wire, bool keep_part)
+static _Noreturn void keep(const struct outfile_place *p, int wire, bool keep_part)
 {
 	char word = keep_part ? KEEP : DROP;
 
@@ -230,7 +230,7 @@ static _Noreturn void keep(const struct place *p, int wire, bool keep_part)
 	_exit((unsigned char)word);
 }
 
-static int start_keeper(struct outfile *o, const struct place *p, bool keep_part)
+static int start_keeper(struct outfile *o, const struct outfile_place *p, bool keep_part)
 {
 	int wire[2];
 
@@ -252,7 +252,7 @@ static int start_keeper(struct outfile *o, const struct place *p, bool keep_part
 
 /* --- files -------------------------------------------------------------------------------- */
 
-static int create_temporary(struct place *p)
+static int create_temporary(struct outfile_place *p)
 {
 	uint64_t random;
 	int fd = -1;
@@ -270,7 +270,7 @@ static int create_temporary(struct place *p)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_regular(struct outfile *o, struct place *p, bool keep_part)
+static int open_regular(struct outfile *o, struct outfile_place *p, bool keep_part)
 {
 	int fd = create_temporary(p), err;
 
@@ -292,7 +292,7 @@ static bool is_input(const struct stat *st, FILE *input)
 	       in.st_ino == st->st_ino;
 }
 
-static int open_in(struct outfile *o, struct place *p, FILE *input, bool keep_part)
+static int open_in(struct outfile *o, struct outfile_place *p, FILE *input, bool keep_part)
 {
 	struct stat st;
 
@@ -317,7 +317,7 @@ static int open_in(struct outfile *o, struct place *p, FILE *input, bool keep_pa
 
 int outfile_open(struct outfile *o, const char *path, FILE *input, bool keep_part)
 {
-	struct place p = {.folder = -1};
+	struct outfile_place p = {.folder = -1};
 	int fd = named_descriptor(path), err;
 
 	*o = (struct outfile){0};

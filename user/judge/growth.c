@@ -59,7 +59,7 @@ bool growth_collects(enum ev_language language)
 	return collector_of(language);
 }
 
-bool growth_may_be_garbage(const struct growth *g, enum ev_language language)
+bool growth_may_be_garbage(const struct proven_growth *g, enum ev_language language)
 {
 	const struct collector *c = collector_of(language);
 	double base = g->trend.floor[0] * MEMORY_UNIT;
@@ -257,7 +257,7 @@ static unsigned parts_for(const struct memory_model *m, uint64_t span)
 	return samples >= SAMPLES_FINE ? TREND_PARTS : samples >= SAMPLES_MEDIUM ? 8 : 4;
 }
 
-static void proves(const struct scene *s, struct growth *g, enum ev_language language,
+static void proves(const struct scene *s, struct proven_growth *g, enum ev_language language,
 		   uint64_t from, uint64_t to, unsigned parts)
 {
 	const struct history *h = &s->process->memory.size;
@@ -359,7 +359,8 @@ static bool has_slackened(const struct memory_model *m, uint64_t from, uint64_t 
 }
 
 /* Finds the longest span that gives the strongest proof. */
-static void look(const struct scene *s, struct growth *g, enum ev_language language, uint64_t to)
+static void look(const struct scene *s, struct proven_growth *g, enum ev_language language,
+		 uint64_t to)
 {
 	const struct memory_model *m = &s->process->memory;
 	uint64_t first = m->size.first_ns;
@@ -379,7 +380,7 @@ static void look(const struct scene *s, struct growth *g, enum ev_language langu
 	}
 }
 
-static void describe(const struct memory_model *m, struct growth *g)
+static void describe(const struct memory_model *m, struct proven_growth *g)
 {
 	const struct trend *t = &g->trend;
 	struct steps steps = steps_of(m, t);
@@ -393,10 +394,10 @@ static void describe(const struct memory_model *m, struct growth *g)
 	g->collected = falls(&m->size, t) >= 2;
 }
 
-struct growth growth_of(const struct scene *s, enum ev_language language)
+struct proven_growth growth_of(const struct scene *s, enum ev_language language)
 {
 	const struct memory_model *m = &s->process->memory;
-	struct growth g = {};
+	struct proven_growth g = {};
 	uint64_t fall;
 
 	if (!m->samples)

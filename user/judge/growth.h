@@ -15,7 +15,7 @@ enum growth_proof {
 	GROWTH_STEADY,	 /* nearly all the time */
 };
 
-struct growth {
+struct proven_growth {
 	enum growth_proof proof;
 	struct trend trend;	      /* of the process's size, in MEMORY_UNIT; set where proven */
 	uint64_t grown;		      /* bytes */
@@ -27,12 +27,12 @@ struct growth {
 };
 
 /* language: the one in which most of the process's code is written. */
-struct growth growth_of(const struct scene *s, enum ev_language language);
+struct proven_growth growth_of(const struct scene *s, enum ev_language language);
 
 /* Does the language let garbage lie for a while, so that the size alone tells little? */
 bool growth_collects(enum ev_language language);
 /* May all of the proven growth be garbage that was not collected yet? */
-bool growth_may_be_garbage(const struct growth *g, enum ev_language language);
+bool growth_may_be_garbage(const struct proven_growth *g, enum ev_language language);
 
 /* "grew by 60 MB to 105 MB, flat for 40 s"; NULL: memory did not grow much, or is not flat for
  * long. */

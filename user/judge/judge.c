@@ -162,14 +162,15 @@ static int judge_libraries(struct scene *s, struct process_view *v)
 }
 
 /* The part of a sorted table that belongs to one process. */
-struct part {
+struct judge_part {
 	void *first;
 	size_t count;
 };
 
 static int judge_process(const struct model *m, struct places *places,
-			 const struct process_model *p, struct part connections,
-			 struct part handles, struct part memory, struct process_view *v)
+			 const struct process_model *p, struct judge_part connections,
+			 struct judge_part handles, struct judge_part memory,
+			 struct process_view *v)
 {
 	struct arena *a = places->arena;
 	struct scene whole = {.model = m,
@@ -294,7 +295,8 @@ static uint32_t owner_of_memory(const void *value)
 	return ((const struct memory_site *)value)->process->number;
 }
 
-static struct part part_of(void **all, size_t n, uint32_t owner, uint32_t (*owner_of)(const void *))
+static struct judge_part part_of(void **all, size_t n, uint32_t owner,
+				 uint32_t (*owner_of)(const void *))
 {
 	size_t low = 0, high = n, end;
 
@@ -308,7 +310,7 @@ static struct part part_of(void **all, size_t n, uint32_t owner, uint32_t (*owne
 	}
 	for (end = low; end < n && owner_of(all[end]) == owner;)
 		end++;
-	return (struct part){all + low, end - low};
+	return (struct judge_part){all + low, end - low};
 }
 
 /* The values of the tables, sorted so that those of one process are side by side. */

@@ -39,7 +39,7 @@ static const char *in_binary(const struct scene *s, uint64_t bytes)
 }
 
 /* Keeps the limit that is reached first: the finding may name another one (open files) already. */
-void memory_exhaustion(const struct scene *s, struct finding_view *f, const struct growth *g)
+void memory_exhaustion(const struct scene *s, struct finding_view *f, const struct proven_growth *g)
 {
 	const struct memory_model *m = &s->process->memory;
 	uint64_t limit = m->state.limit_bytes, used = m->state.limit_used_bytes;
@@ -94,7 +94,7 @@ struct memory_cost account_cost(const struct account *a)
  * The evidence.
  */
 
-static void say_growth(struct scene *s, struct finding_view *f, const struct growth *g)
+static void say_growth(struct scene *s, struct finding_view *f, const struct proven_growth *g)
 {
 	const struct trend *t = &g->trend;
 	double first = t->floor[0] * MEMORY_UNIT, last = t->floor[t->parts - 1] * MEMORY_UNIT;
@@ -340,7 +340,7 @@ static bool is_young(const struct scene *s)
 enum confidence account_sure(const struct scene *s, const struct account *a,
 			     enum ev_language language)
 {
-	const struct growth *g = a->growth;
+	const struct proven_growth *g = a->growth;
 
 	if (g->proof == GROWTH_COARSE || (growth_collects(language) && !g->collected))
 		return CONFIDENCE_POSSIBLE;

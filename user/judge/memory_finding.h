@@ -13,7 +13,8 @@
 
 /* The facts behind a finding about memory. */
 struct account {
-	const struct growth *growth; /* of the process; proof GROWTH_NONE: by the place alone */
+	const struct proven_growth
+		*growth; /* of the process; proof GROWTH_NONE: by the place alone */
 	const struct takings *takings;
 	const struct taking *taking; /* NULL: no place is known */
 	bool told; /* the finding of another place says already how the process grew */
@@ -42,6 +43,7 @@ struct finding_view *memory_found(struct scene *s, const struct account *a,
 /* Says that the growth may be a cache that is still filling, unless the finding is certain. */
 void memory_doubt(struct scene *s, struct finding_view *f);
 /* Says when the memory limit is reached, unless another limit is reached sooner. */
-void memory_exhaustion(const struct scene *s, struct finding_view *f, const struct growth *g);
+void memory_exhaustion(const struct scene *s, struct finding_view *f,
+		       const struct proven_growth *g);
 
 #endif

@@ -22,7 +22,7 @@
 #define GROWTH_SPAN  (8 * SECOND_NS)
 
 /* The cursors or results held back in one of the three ways. */
-struct held {
+struct cursor_held {
 	size_t count;
 	uint64_t first_ns, last_ns; /* last use, or start, of the oldest and the newest */
 	uint64_t rows;		    /* of the results; UNKNOWN64: not known */
@@ -31,7 +31,7 @@ struct held {
 	struct origins from;
 };
 
-static void hold(struct held *h, uint64_t since_ns)
+static void hold(struct cursor_held *h, uint64_t since_ns)
 {
 	if (!h->count || since_ns < h->first_ns)
 		h->first_ns = since_ns;
@@ -50,7 +50,7 @@ static bool is_idle(const struct scene *s, const struct connection *c)
 	       since(s, c->life.used_ns) >= s->model->begin.min_age_ns;
 }
 
-static struct finding_view *cursor_found(struct scene *s, const struct held *h,
+static struct finding_view *cursor_found(struct scene *s, const struct cursor_held *h,
 					 const struct rise *r)
 {
 	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_CURSOR, RESOURCE_CURSOR);
@@ -78,7 +78,7 @@ static struct origin origin_of_cursor(const struct scene *s, const struct connec
 	return o.place ? o : origin_of_opening(s, &c->life);
 }
 
-static void look_at_holds(const struct scene *s, struct held *idle, size_t *open)
+static void look_at_holds(const struct scene *s, struct cursor_held *idle, size_t *open)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		const struct connection *c = s->seen[i].open;
@@ -96,7 +96,7 @@ static void look_at_holds(const struct scene *s, struct held *idle, size_t *open
 }
 
 /* MANY cursors idle for --min-age, or fewer for as much longer. */
-static bool are_left(const struct scene *s, const struct held *h)
+static bool are_left(const struct scene *s, const struct cursor_held *h)
 {
 	return h->count >= FEW &&
 	       h->count * since(s, h->last_ns) >= MANY * s->model->begin.min_age_ns;
@@ -107,7 +107,7 @@ static void judge_holds(struct scene *s)
 	bool fell;
 	struct rise r = rise_of(s, s->endpoint->cursors, s->now_ns, &fell);
 	bool grows = rise_goes_on(s, &r);
-	struct held h = {};
+	struct cursor_held h = {};
 	struct finding_view *f;
 	size_t open = 0;
 
@@ -137,7 +137,7 @@ static void judge_holds(struct scene *s)
 }
 
 /* A statement that waits while its connection does other work may be at work itself. */
-static void look_at_readers(const struct scene *s, struct held *h, size_t *open)
+static void look_at_readers(const struct scene *s, struct cursor_held *h, size_t *open)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		const struct connection *c = s->seen[i].open;
@@ -161,7 +161,7 @@ static void judge_readers(struct scene *s)
 	bool fell;
 	struct rise r = rise_of(s, s->endpoint->readers, s->now_ns, &fell);
 	bool grows = rise_goes_on(s, &r);
-	struct held h = {};
+	struct cursor_held h = {};
 	struct finding_view *f;
 	size_t open = 0;
 
@@ -202,7 +202,7 @@ int rule_cursors(struct scene *s)
 }
 
 /* Finds results that were not read for --min-age. */
-static void look_at_results(const struct scene *s, struct held *held)
+static void look_at_results(const struct scene *s, struct cursor_held *held)
 {
 	for (size_t i = 0; i < s->handle_count; i++) {
 		const struct handle *h = s->handles[i];
@@ -227,7 +227,7 @@ static void look_at_results(const struct scene *s, struct held *held)
 
 int rule_unread(struct scene *s)
 {
-	struct held h = {};
+	struct cursor_held h = {};
 	struct finding_view *f;
 	bool grows;
 

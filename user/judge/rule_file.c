@@ -15,7 +15,7 @@
 #define LEAST_GROWTH (4 << 20)
 #define LEAST_IDLE   (2 * SECOND_NS)
 
-struct reader {
+struct wal_reader {
 	const struct connection *connection; /* during whose read the log grew most; NULL: none */
 	uint64_t grown_bytes;
 	uint64_t read_ns; /* how long that one has been reading */
@@ -33,7 +33,7 @@ static bool is_left(const struct scene *s, const struct connection *c)
 	return idle >= LEAST_IDLE && idle >= reads / 2 && !c->request_ns;
 }
 
-static void look(const struct scene *s, struct reader *r)
+static void look(const struct scene *s, struct wal_reader *r)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		const struct connection *c = s->seen[i].open;
@@ -67,7 +67,7 @@ static bool still_grows(const struct scene *s, const struct file_model *f)
 int rule_wal(struct scene *s)
 {
 	const struct file_model *file;
-	struct reader r = {};
+	struct wal_reader r = {};
 	struct finding_view *f;
 	bool grows;
 

@@ -48,7 +48,7 @@ static const struct resource_words {
 };
 
 /* The acquiring calls from one place of the program, and their objects. */
-struct calls {
+struct handle_calls {
 	const struct site_model *site; /* the sum, if there are several return addresses */
 	const struct ev_site *state;
 	const struct handle *const *handles; /* its open objects that were reported, by birth */
@@ -72,7 +72,7 @@ static bool is_of(const struct handle *h, const struct ev_site *state)
 	return h->resource == state->resource && h->site == state->site;
 }
 
-static void find_handles(const struct scene *s, struct calls *p)
+static void find_handles(const struct scene *s, struct handle_calls *p)
 {
 	size_t first = 0, n = 0;
 
@@ -85,7 +85,7 @@ static void find_handles(const struct scene *s, struct calls *p)
 }
 
 /* Finds the endpoint of the objects: that of the newest one, or the only endpoint that fits. */
-static void find_endpoint(const struct scene *s, struct calls *p)
+static void find_endpoint(const struct scene *s, struct handle_calls *p)
 {
 	size_t fitting = 0;
 
@@ -108,7 +108,7 @@ static void find_endpoint(const struct scene *s, struct calls *p)
 
 /* The rise that the births of the open objects show.  The ledger may have reported only the first
  * of many. */
-static struct rise births_rise(const struct calls *p, uint64_t end_ns)
+static struct rise births_rise(const struct handle_calls *p, uint64_t end_ns)
 {
 	struct rise r = {.end_ns = end_ns};
 	size_t n = p->handle_count;
@@ -128,7 +128,7 @@ static struct rise births_rise(const struct calls *p, uint64_t end_ns)
 	return r;
 }
 
-static struct rise calls_rise(const struct scene *s, struct calls *p)
+static struct rise calls_rise(const struct scene *s, struct handle_calls *p)
 {
 	uint64_t end = p->site->detached_ns ? p->site->detached_ns : s->now_ns;
 	struct rise r = rise_of(s, &p->site->open, end, &p->implicit), births;
@@ -141,7 +141,7 @@ static struct rise calls_rise(const struct scene *s, struct calls *p)
 }
 
 /* Does the wire show at least half of the open statements?  Then rule_statement.c judges them. */
-static bool wire_tells(const struct scene *s, const struct calls *p)
+static bool wire_tells(const struct scene *s, const struct handle_calls *p)
 {
 	uint64_t open = 0, prepared = 0;
 	struct table_slot *slot;
@@ -167,7 +167,7 @@ static bool wire_tells(const struct scene *s, const struct calls *p)
 }
 
 /* Does the second half of the rise bring as many objects as the first, or nearly so? */
-static bool as_fast_as_at_first(const struct calls *p, const struct rise *r)
+static bool as_fast_as_at_first(const struct handle_calls *p, const struct rise *r)
 {
 	struct rise half = history_rise(&p->site->open,
 					r->first_ns + (r->last_ns - r->first_ns) / 2);
@@ -176,7 +176,8 @@ static bool as_fast_as_at_first(const struct calls *p, const struct rise *r)
 	return r->last_ns - r->first_ns >= CERTAIN_NS && 10 * (all - first) >= 4 * all;
 }
 
-static bool statements_leak(const struct scene *s, const struct calls *p, const struct rise *r)
+static bool statements_leak(const struct scene *s, const struct handle_calls *p,
+			    const struct rise *r)
 {
 	return !wire_tells(s, p) && (r->held > ANY_CACHE || as_fast_as_at_first(p, r));
 }
@@ -184,7 +185,7 @@ static bool statements_leak(const struct scene *s, const struct calls *p, const 
 /* Are most of these connection handles without a socket?  Then less than half as many sockets are
  * open as handles are held.  The wire of Redis is not read: there the library's count is the only
  * one. */
-static bool handles_leak(const struct scene *s, const struct calls *p, const struct rise *r)
+static bool handles_leak(const struct scene *s, const struct handle_calls *p, const struct rise *r)
 {
 	uint64_t sockets = 0;
 
@@ -202,14 +203,14 @@ static bool handles_leak(const struct scene *s, const struct calls *p, const str
 }
 
 /* Bytes and rows of the objects whose size was read, and the number of those objects (of_*). */
-struct sizes {
+struct handle_sizes {
 	uint64_t bytes, of_bytes, least, most;
 	uint64_t rows, of_rows;
 };
 
-static struct sizes sizes_of(const struct calls *p)
+static struct handle_sizes sizes_of(const struct handle_calls *p)
 {
-	struct sizes z = {.least = UNKNOWN64};
+	struct handle_sizes z = {.least = UNKNOWN64};
 
 	for (size_t i = 0; i < p->handle_count; i++) {
 		const struct handle *h = p->handles[i];
@@ -237,9 +238,9 @@ static uint64_t of_all(uint64_t sum, uint64_t read, uint64_t open)
 }
 
 /* Sizes are of memory in use now, so they are estimated for the open objects only. */
-static void fill_sizes(const struct calls *p, struct finding_view *f)
+static void fill_sizes(const struct handle_calls *p, struct finding_view *f)
 {
-	struct sizes z = sizes_of(p);
+	struct handle_sizes z = sizes_of(p);
 
 	f->bytes = of_all(z.bytes, z.of_bytes, f->open);
 	if (p->state->resource != EV_RES_RESULT)
@@ -257,9 +258,9 @@ static const char *bytes_text(const struct scene *s, uint64_t bytes)
 	return arena_format(s->arena, "%.1f MB", bytes / 1e6);
 }
 
-static void explain_sizes(struct scene *s, const struct calls *p, struct finding_view *f)
+static void explain_sizes(struct scene *s, const struct handle_calls *p, struct finding_view *f)
 {
-	struct sizes z = sizes_of(p);
+	struct handle_sizes z = sizes_of(p);
 	const char *mean;
 
 	if (!z.bytes)
@@ -274,7 +275,7 @@ static void explain_sizes(struct scene *s, const struct calls *p, struct finding
 				(unsigned long long)z.of_bytes);
 }
 
-static void fill(const struct scene *s, const struct calls *p, const struct rise *r,
+static void fill(const struct scene *s, const struct handle_calls *p, const struct rise *r,
 		 struct finding_view *f)
 {
 	uint64_t oldest = r->first_ns;
@@ -312,7 +313,7 @@ static uint64_t begun_on(const struct scene *s, enum ev_database database)
 /* A driver sends BEGIN by itself where the program makes its first statement, and frees the result
  * of BEGIN.  Such frees are no sign of a path on which rows are freed.  Their number is that of
  * the transactions, within a tenth. */
-static bool frees_begins_only(const struct scene *s, const struct calls *p,
+static bool frees_begins_only(const struct scene *s, const struct handle_calls *p,
 			      const struct finding_view *f)
 {
 	uint64_t begun = begun_on(s, p->state->database);
@@ -322,7 +323,8 @@ static bool frees_begins_only(const struct scene *s, const struct calls *p,
 	       10 * f->open >= 7 * begun;
 }
 
-static enum kind kind_of(const struct scene *s, const struct calls *p, const struct finding_view *f)
+static enum kind kind_of(const struct scene *s, const struct handle_calls *p,
+			 const struct finding_view *f)
 {
 	if (p->implicit)
 		return KIND_IMPLICIT;
@@ -330,7 +332,8 @@ static enum kind kind_of(const struct scene *s, const struct calls *p, const str
 									     : KIND_SPORADIC;
 }
 
-static enum confidence sure(const struct scene *s, const struct calls *p, const struct rise *r)
+static enum confidence sure(const struct scene *s, const struct handle_calls *p,
+			    const struct rise *r)
 {
 	bool certain = r->last_ns - r->first_ns >= CERTAIN_NS && r->steps >= CERTAIN_STEPS &&
 		       !p->state->unseen && !p->state->detached &&
@@ -340,7 +343,7 @@ static enum confidence sure(const struct scene *s, const struct calls *p, const 
 }
 
 /* Collects the places of the objects that are still open; without any, that of the latest call. */
-static void find_origins(const struct scene *s, const struct calls *c, struct origins *o)
+static void find_origins(const struct scene *s, const struct handle_calls *c, struct origins *o)
 {
 	for (size_t i = 0; i < c->handle_count; i++)
 		if (c->handles[i]->stack)
@@ -349,7 +352,7 @@ static void find_origins(const struct scene *s, const struct calls *c, struct or
 		origins_add(o, origin_of_stack(s, c->site->stack), 1);
 }
 
-static void name(struct scene *s, const struct calls *c, struct finding_view *f)
+static void name(struct scene *s, const struct handle_calls *c, struct finding_view *f)
 {
 	struct origins o = {};
 
@@ -357,7 +360,7 @@ static void name(struct scene *s, const struct calls *c, struct finding_view *f)
 	finding_from(s, f, &o, true);
 }
 
-static void explain(struct scene *s, const struct calls *p, const struct rise *r,
+static void explain(struct scene *s, const struct handle_calls *p, const struct rise *r,
 		    struct finding_view *f)
 {
 	const char *object = f->object ? f->object : resource_name(f->resource);
@@ -386,7 +389,7 @@ static void explain(struct scene *s, const struct calls *p, const struct rise *r
 		finding_because(s, f, "their sockets are closed: what is left is memory");
 }
 
-static void found(struct scene *s, const struct calls *p, const struct rise *r)
+static void found(struct scene *s, const struct handle_calls *p, const struct rise *r)
 {
 	const struct resource_words *w = &words[p->state->resource];
 	struct finding_view *f = finding_add(s, w->cause, w->resource);
@@ -404,7 +407,7 @@ static void found(struct scene *s, const struct calls *p, const struct rise *r)
 }
 
 /* A leak that the wire has shown already is the same leak: the site only adds its count. */
-static bool known(struct scene *s, const struct calls *p)
+static bool known(struct scene *s, const struct handle_calls *p)
 {
 	struct finding_view *f;
 
@@ -422,7 +425,8 @@ static bool known(struct scene *s, const struct calls *p)
 
 /* Objects that an unclosed connection keeps with it (its last result, its cancel handle) are part
  * of that leak: one or two for each connection. */
-static bool goes_with_connections(struct scene *s, const struct calls *p, const struct rise *r)
+static bool goes_with_connections(struct scene *s, const struct handle_calls *p,
+				  const struct rise *r)
 {
 	struct finding_view *f = finding_of(s, CAUSE_UNCLOSED_CONNECTION);
 
@@ -435,7 +439,7 @@ static bool goes_with_connections(struct scene *s, const struct calls *p, const 
 }
 
 /* Are most of the results still being fetched? rule_cursor.c tells those at work from others. */
-static bool mostly_unread(const struct calls *p)
+static bool mostly_unread(const struct handle_calls *p)
 {
 	size_t unread = 0;
 
@@ -444,7 +448,7 @@ static bool mostly_unread(const struct calls *p)
 	return 2 * unread > p->handle_count;
 }
 
-static bool leaks(const struct scene *s, const struct calls *p, const struct rise *r)
+static bool leaks(const struct scene *s, const struct handle_calls *p, const struct rise *r)
 {
 	if (!rise_goes_on(s, r) || mostly_unread(p))
 		return false;
@@ -471,7 +475,8 @@ static int by_birth(const void *a, const void *b)
 	return (x->born_ns > y->born_ns) - (x->born_ns < y->born_ns);
 }
 
-static int join_handles(const struct scene *s, struct calls *c, const struct calls *other)
+static int join_handles(const struct scene *s, struct handle_calls *c,
+			const struct handle_calls *other)
 {
 	size_t n = c->handle_count + other->handle_count;
 	const struct handle **all = arena_alloc(s->arena, (n + 1) * sizeof(*all));
@@ -504,7 +509,7 @@ static void join_states(struct ev_site *to, const struct ev_site *from)
 	to->caller = to->caller == from->caller ? to->caller : 0;
 }
 
-static int join(const struct scene *s, struct calls *c, const struct calls *other)
+static int join(const struct scene *s, struct handle_calls *c, const struct handle_calls *other)
 {
 	struct site_model *sum = arena_alloc(s->arena, sizeof(*sum));
 
@@ -521,14 +526,14 @@ static int join(const struct scene *s, struct calls *c, const struct calls *othe
 	return 0;
 }
 
-static bool same_place(const struct calls *a, const struct calls *b)
+static bool same_place(const struct handle_calls *a, const struct handle_calls *b)
 {
 	return a->place == b->place && a->state->resource == b->state->resource &&
 	       a->state->database == b->state->database &&
 	       !strcmp(a->state->object, b->state->object);
 }
 
-static int judge_calls(struct scene *s, struct calls *c)
+static int judge_calls(struct scene *s, struct handle_calls *c)
 {
 	struct rise r;
 
@@ -545,14 +550,14 @@ static int judge_calls(struct scene *s, struct calls *c)
 #define JOINED_MOST 4096 /* with more, each address stands alone */
 
 /* Adds the calls of a site to those of its place, or to the end. */
-static int add_calls(const struct scene *s, struct calls *all, size_t *count,
+static int add_calls(const struct scene *s, struct handle_calls *all, size_t *count,
 		     const struct site_model *site)
 {
-	struct calls *c = &all[*count];
+	struct handle_calls *c = &all[*count];
 	const struct origin *most;
 	struct origins o = {};
 
-	*c = (struct calls){.site = site, .state = &site->state};
+	*c = (struct handle_calls){.site = site, .state = &site->state};
 	find_handles(s, c);
 	find_origins(s, c, &o);
 	most = origins_most(&o);
@@ -573,7 +578,7 @@ static bool is_judged(const struct site_model *site)
 int rule_sites(struct scene *s)
 {
 	size_t room = 0, count = 0;
-	struct calls *all;
+	struct handle_calls *all;
 	int err = 0;
 
 	for (const struct site_model *site = s->process->sites; site; site = site->next)

@@ -242,7 +242,8 @@ static void found_alone(struct scene *s, const struct account *a, const struct r
 
 /* Judges the places that prove a leak alone.  Returns how much of the process's growth they
  * explain, in bytes. */
-static uint64_t judge_places(struct scene *s, const struct growth *g, enum ev_language language)
+static uint64_t judge_places(struct scene *s, const struct proven_growth *g,
+			     enum ev_language language)
 {
 	struct trend window = takings_window(s);
 	struct account a = {.growth = g};
@@ -254,7 +255,7 @@ static uint64_t judge_places(struct scene *s, const struct growth *g, enum ev_la
 	if (!takings_find(s, EV_TIER_FULL, &window, &all)) {
 		a.takings = &all;
 		for (size_t i = 0; i < all.count && n < CULPRITS_MOST; i++) {
-			struct growth own = *g;
+			struct proven_growth own = *g;
 
 			a.taking = &all.all[i];
 			a.growth = &own;
@@ -318,7 +319,7 @@ static void accuse(struct scene *s, struct account *a, enum ev_language language
 /* Without a place the growth must be beyond doubt. */
 static void accuse_nobody(struct scene *s, struct account *a, enum ev_language language)
 {
-	const struct growth *g = a->growth;
+	const struct proven_growth *g = a->growth;
 
 	a->taking = NULL;
 	if (is_known(s, a))
@@ -329,7 +330,7 @@ static void accuse_nobody(struct scene *s, struct account *a, enum ev_language l
 	accuse(s, a, language);
 }
 
-static void judge_growth(struct scene *s, const struct growth *g, const struct takings *t,
+static void judge_growth(struct scene *s, const struct proven_growth *g, const struct takings *t,
 			 enum ev_language language)
 {
 	struct account a = {.growth = g, .takings = t};
@@ -370,13 +371,14 @@ static bool is_better(const struct takings *t, const struct takings *than)
 	return placed != other && t->grown ? placed : t->grown > than->grown;
 }
 
-static bool tells_most(const struct takings *t, const struct growth *g)
+static bool tells_most(const struct takings *t, const struct proven_growth *g)
 {
 	return t->count && t->all[0].from.place && 2 * t->grown >= g->grown;
 }
 
 /* Uses the most exact tier that explains half of the growth; else the one that explains most. */
-static int judge_process_growth(struct scene *s, const struct growth *g, enum ev_language language)
+static int judge_process_growth(struct scene *s, const struct proven_growth *g,
+				enum ev_language language)
 {
 	static const enum ev_tier tiers[] = {EV_TIER_FULL, EV_TIER_CLIENT, EV_TIER_GROWTH};
 	struct takings best = {.tier = EV_TIER_GROWTH};
@@ -481,7 +483,7 @@ static bool uses_database(const struct scene *s)
 int rule_memory(struct scene *s)
 {
 	enum ev_language language = language_of(s);
-	struct growth g = growth_of(s, language);
+	struct proven_growth g = growth_of(s, language);
 	uint64_t explained_alone;
 
 	if (!uses_database(s))

@@ -25,7 +25,7 @@
 #define ANY_SHAPE  1100
 #define LEAST_OPEN SAME_TEXT
 
-struct shape {
+struct rule_shape {
 	size_t open;			      /* statements that were reported one by one */
 	size_t same;			      /* the most with one text on one connection */
 	uint64_t same_first_ns, same_last_ns; /* births of the first and the last of those */
@@ -36,7 +36,7 @@ struct shape {
 	const struct text *sql;
 };
 
-struct entry {
+struct rule_entry {
 	uint64_t connection, fingerprint, hash, born_ns;
 	const struct text *text;
 	struct origin from;
@@ -46,14 +46,14 @@ struct entry {
 /* The statements of an endpoint. */
 struct entries {
 	const struct scene *scene;
-	struct entry *all, *some; /* some: room for the entries of one place */
+	struct rule_entry *all, *some; /* some: room for the entries of one place */
 	size_t count;
 	struct origins from;
 };
 
 static int by_shape(const void *a, const void *b)
 {
-	const struct entry *x = a, *y = b;
+	const struct rule_entry *x = a, *y = b;
 
 	if (x->connection != y->connection)
 		return x->connection < y->connection ? -1 : 1;
@@ -72,25 +72,25 @@ static bool is_young(const struct scene *s, const struct statement_model *st)
 }
 
 static size_t collect_list(const struct scene *s, const struct statement_model *st,
-			   struct entry *out, size_t n)
+			   struct rule_entry *out, size_t n)
 {
 	for (; st; st = st->next) {
 		if (!st->text || is_young(s, st))
 			continue;
 		if (out)
-			out[n] = (struct entry){.connection = st->key.a,
-						.fingerprint = st->text->fingerprint,
-						.hash = st->text_hash,
-						.born_ns = st->born_ns,
-						.text = st->text,
-						.from = origin_of_stack(s, st->stack)};
+			out[n] = (struct rule_entry){.connection = st->key.a,
+						     .fingerprint = st->text->fingerprint,
+						     .hash = st->text_hash,
+						     .born_ns = st->born_ns,
+						     .text = st->text,
+						     .from = origin_of_stack(s, st->stack)};
 		n++;
 	}
 	return n;
 }
 
 /* The statements of this endpoint; out NULL: only how many. */
-static size_t collect(const struct scene *s, struct entry *out)
+static size_t collect(const struct scene *s, struct rule_entry *out)
 {
 	size_t n = collect_list(s, s->endpoint->litter, out, 0);
 
@@ -101,7 +101,7 @@ static size_t collect(const struct scene *s, struct entry *out)
 }
 
 /* Looks at a run of entries with the same connection and fingerprint. */
-static void look_at_run(const struct entry *run, size_t n, struct shape *shape)
+static void look_at_run(const struct rule_entry *run, size_t n, struct rule_shape *shape)
 {
 	size_t distinct = 0, same = 0, most = 0;
 	uint64_t first = 0, last = 0;
@@ -129,7 +129,7 @@ static void look_at_run(const struct entry *run, size_t n, struct shape *shape)
 	}
 }
 
-static uint64_t most_of_one_connection(const struct entry *entries, size_t n)
+static uint64_t most_of_one_connection(const struct rule_entry *entries, size_t n)
 {
 	uint64_t most = 0;
 
@@ -142,9 +142,9 @@ static uint64_t most_of_one_connection(const struct entry *entries, size_t n)
 }
 
 /* Looks at the entries for which that place answers, in the order of by_shape. */
-static void look(struct entries *e, const struct place *at, struct shape *shape)
+static void look(struct entries *e, const struct place *at, struct rule_shape *shape)
 {
-	struct entry *entries = e->some;
+	struct rule_entry *entries = e->some;
 	size_t n = 0;
 
 	memset(shape, 0, sizeof(*shape));
@@ -205,7 +205,7 @@ static uint64_t most_open(const struct scene *s)
 }
 
 /* Fills in the counts of all places together. */
-static void fill(const struct scene *s, struct finding_view *f, const struct shape *shape)
+static void fill(const struct scene *s, struct finding_view *f, const struct rule_shape *shape)
 {
 	uint64_t span = s->now_ns - shape->first_ns;
 
@@ -231,8 +231,8 @@ struct share {
 	bool rest;	    /* this place also takes those without a place */
 };
 
-static void take_share(const struct scene *s, struct finding_view *f, const struct shape *shape,
-		       const struct share *share)
+static void take_share(const struct scene *s, struct finding_view *f,
+		       const struct rule_shape *shape, const struct share *share)
 {
 	uint64_t span = s->now_ns - shape->first_ns;
 
@@ -248,7 +248,7 @@ static void take_share(const struct scene *s, struct finding_view *f, const stru
 static const char finalize[] = "finalize each statement after use (sqlite3_finalize; Python: "
 			       "cursor.close()), or prepare it once and reset it";
 
-static struct finding_view *found_same(struct scene *s, const struct shape *shape)
+static struct finding_view *found_same(struct scene *s, const struct rule_shape *shape)
 {
 	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_STATEMENT, RESOURCE_STATEMENT);
 
@@ -268,7 +268,7 @@ static struct finding_view *found_same(struct scene *s, const struct shape *shap
 	return f;
 }
 
-static struct finding_view *found_many(struct scene *s, const struct shape *shape)
+static struct finding_view *found_many(struct scene *s, const struct rule_shape *shape)
 {
 	bool literals = shape->distinct > shape->shaped / 2 && shape->shaped > shape->open / 2;
 	struct finding_view *f = finding_add(
@@ -293,19 +293,19 @@ static struct finding_view *found_many(struct scene *s, const struct shape *shap
 	return f;
 }
 
-static bool same_comes(const struct scene *s, const struct shape *shape)
+static bool same_comes(const struct scene *s, const struct rule_shape *shape)
 {
 	return s->endpoint->database != EV_DB_SQLITE ||
 	       s->now_ns - shape->same_last_ns <=
 		       shape->same_last_ns - shape->same_first_ns + 2 * SECOND_NS;
 }
 
-static bool same_leaks(const struct scene *s, const struct shape *shape)
+static bool same_leaks(const struct scene *s, const struct rule_shape *shape)
 {
 	return shape->same >= SAME_TEXT && same_comes(s, shape);
 }
 
-static bool proves(const struct scene *s, const struct shape *shape)
+static bool proves(const struct scene *s, const struct rule_shape *shape)
 {
 	uint64_t span = shape->last_ns - shape->first_ns;
 
@@ -318,7 +318,7 @@ static bool proves(const struct scene *s, const struct shape *shape)
 static bool proves_alone(void *context, const struct place *place)
 {
 	struct entries *e = context;
-	struct shape shape;
+	struct rule_shape shape;
 
 	for (size_t i = 0; i < e->count; i++)
 		e->all[i].answers = e->all[i].from.place;
@@ -341,7 +341,7 @@ static void found_at(struct scene *s, struct entries *e, const struct place *at,
 		     const struct share *share, uint64_t most)
 {
 	struct finding_view *f;
-	struct shape shape;
+	struct rule_shape shape;
 
 	look(e, at, &shape);
 	if (share->only && most > shape.most) /* the ledger counts more than it reports */
@@ -372,7 +372,7 @@ static void found_by_place(struct scene *s, struct entries *e, uint64_t most)
 int rule_statements(struct scene *s)
 {
 	struct entries e = {};
-	struct shape shape;
+	struct rule_shape shape;
 	uint64_t most = most_open(s);
 	int err;
 

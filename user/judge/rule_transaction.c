@@ -14,7 +14,7 @@
 
 #define LEAST_GROWTH 3
 
-struct held {
+struct tx_held {
 	size_t count;
 	size_t old; /* of them, held too long by age alone */
 	uint64_t longest_ns;
@@ -52,7 +52,7 @@ static bool is_held(const struct scene *s, const struct seen *x, bool leaking, b
 }
 
 /* Collects the transactions for which that place answers. */
-static void look(const struct scene *s, const struct place *at, struct held *h)
+static void look(const struct scene *s, const struct place *at, struct tx_held *h)
 {
 	bool leaking = connections_leak(s), old;
 
@@ -102,7 +102,7 @@ static uint64_t ended(const struct scene *s)
 
 /* only: no other place answers for any.  With several places, the number begun at each is not
  * known. */
-static void found(struct scene *s, const struct held *h, bool only, enum kind kind)
+static void found(struct scene *s, const struct tx_held *h, bool only, enum kind kind)
 {
 	struct finding_view *f = finding_add(s, CAUSE_OPEN_TRANSACTION, RESOURCE_TRANSACTION);
 	bool sqlite = s->endpoint->database == EV_DB_SQLITE;
@@ -146,7 +146,7 @@ static void found(struct scene *s, const struct held *h, bool only, enum kind ki
 static bool proves_alone(void *context, const struct place *place)
 {
 	struct scene *s = context;
-	struct held h;
+	struct tx_held h;
 
 	for (size_t i = 0; i < s->count; i++)
 		s->seen[i].answers = s->seen[i].from.place;
@@ -158,7 +158,7 @@ int rule_transactions(struct scene *s)
 {
 	const struct place *culprits[ORIGINS_MOST];
 	enum kind kind = KIND_SPORADIC;
-	struct held h;
+	struct tx_held h;
 	size_t n;
 
 	for (size_t i = 0; i < s->count; i++) {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* The part of a frame that a pattern is compared with. */
-enum part {
+enum site_part {
 	IN_PACKAGE,  /* the file, from after a folder into which packages are installed */
 	IN_RELATIVE, /* the file, from its beginning, if it does not begin with '/' */
 	IN_FILE,     /* the file */
@@ -19,14 +19,14 @@ enum part {
 
 /* Patterns stand one after the other, with a space between; see fits() for what they mean.  The
  * first row that fits decides. */
-struct row {
+struct site_row {
 	enum ev_language language;
-	enum part part;
+	enum site_part part;
 	enum site_class class;
 	const char *patterns;
 };
 
-static const struct row rows[] = {
+static const struct site_row rows[] = {
 	/*
 	 * Python: drivers, then ORMs and pools, then the run time.
 	 */
@@ -319,7 +319,7 @@ static bool fits_one(const char *patterns, const char *text, bool whole)
 }
 
 /* A frame, as the rows look at it. */
-struct look {
+struct site_look {
 	enum ev_language language;
 	const char *file, *module, *function; /* NULL: not known */
 	const char *package;		      /* within file; NULL: in no folder of packages */
@@ -339,7 +339,7 @@ static const char *after_folder(const char *path, const char *folder)
 	return found;
 }
 
-static void find_package(struct look *l)
+static void find_package(struct site_look *l)
 {
 	for (size_t i = 0; l->file && i < sizeof(roots) / sizeof(roots[0]); i++) {
 		const char *at = roots[i].language == l->language
@@ -355,7 +355,7 @@ static void find_package(struct look *l)
 
 /* "Lorg/h2/Driver;::connect", "void org.h2.Driver.connect(java.lang.String)": from the class on,
  * with dots. */
-static void java_name(struct look *l)
+static void java_name(struct site_look *l)
 {
 	const char *s = l->function, *space = NULL;
 	size_t n = 0;
@@ -372,7 +372,7 @@ static void java_name(struct look *l)
 	l->function = l->name;
 }
 
-static void look_at(struct look *l, const struct code_frame *f)
+static void look_at(struct site_look *l, const struct code_frame *f)
 {
 	l->language = f->language == EV_LANG_UNKNOWN ? EV_LANG_NATIVE : f->language;
 	l->file = f->file;
@@ -385,7 +385,7 @@ static void look_at(struct look *l, const struct code_frame *f)
 	find_package(l);
 }
 
-static const char *part_of(const struct look *l, enum part part)
+static const char *part_of(const struct site_look *l, enum site_part part)
 {
 	const char *slash;
 
@@ -406,7 +406,7 @@ static const char *part_of(const struct look *l, enum part part)
 	}
 }
 
-static bool row_fits(const struct row *r, const struct look *l)
+static bool row_fits(const struct site_row *r, const struct site_look *l)
 {
 	const char *text = r->language == l->language ? part_of(l, r->part) : NULL;
 
@@ -416,7 +416,7 @@ static bool row_fits(const struct row *r, const struct look *l)
 	return fits_one(r->patterns, text, r->part == IN_FUNCTION || r->part == IN_RELATIVE);
 }
 
-static bool is_called_library(const struct look *l, const struct site_patterns *more)
+static bool is_called_library(const struct site_look *l, const struct site_patterns *more)
 {
 	const char *const texts[] = {l->file, l->module, l->function};
 
@@ -431,7 +431,7 @@ static bool is_called_library(const struct look *l, const struct site_patterns *
 }
 
 /* A script in a folder of programs, which an installer wrote to call into a package. */
-static bool is_starter(const struct look *l)
+static bool is_starter(const struct site_look *l)
 {
 	const char *slash = l->file ? strrchr(l->file, '/') : NULL;
 
@@ -457,7 +457,7 @@ static bool is_nameless(const struct code_frame *f)
 
 enum site_class site_class(const struct code_frame *f, const struct site_patterns *more)
 {
-	struct look l;
+	struct site_look l;
 
 	look_at(&l, f);
 	if (is_called_library(&l, more))

@@ -47,7 +47,7 @@ static uint64_t weight(const struct ev_memory_site *s)
 	return s->held_bytes == UNKNOWN64 ? s->taken_bytes : s->held_bytes;
 }
 
-struct entry {
+struct memory_entry {
 	struct table_key key;
 	const struct memory_site *site;
 };
@@ -56,8 +56,8 @@ struct entry {
  */
 static int by_weight(const void *a, const void *b)
 {
-	const struct ev_memory_site *x = &((const struct entry *)a)->site->state;
-	const struct ev_memory_site *y = &((const struct entry *)b)->site->state;
+	const struct ev_memory_site *x = &((const struct memory_entry *)a)->site->state;
+	const struct ev_memory_site *y = &((const struct memory_entry *)b)->site->state;
 
 	if (weight(x) != weight(y))
 		return weight(x) < weight(y) ? -1 : 1;
@@ -69,14 +69,14 @@ static int by_weight(const void *a, const void *b)
 /* Drops a quarter at once, so that sorting costs each new site little. */
 static int forget_smallest(struct memory_sites *t)
 {
-	struct entry *all = calloc(t->all.count + 1, sizeof(*all));
+	struct memory_entry *all = calloc(t->all.count + 1, sizeof(*all));
 	size_t at = 0, n = 0, most = t->all.count / 4;
 	struct table_slot *slot;
 
 	if (!all)
 		return -ENOMEM;
 	while ((slot = table_next(&t->all, &at)))
-		all[n++] = (struct entry){slot->key, slot->value};
+		all[n++] = (struct memory_entry){slot->key, slot->value};
 	qsort(all, n, sizeof(*all), by_weight);
 	for (size_t i = 0; i < most; i++)
 		free(table_remove(&t->all, all[i].key));

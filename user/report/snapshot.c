@@ -18,7 +18,7 @@
 
 #define ROWS_SHOWN 50
 
-struct row {
+struct snapshot_row {
 	const struct process_view *process;
 	const struct endpoint_view *endpoint;
 };
@@ -36,12 +36,12 @@ static void words_cell_count(struct words *w, uint64_t n)
 		words_add(w, n < 1000000000 ? "%" PRIu64 "M" : ">1G", n / 1000000);
 }
 
-static void fill_process(struct words *w, const struct row *r)
+static void fill_process(struct words *w, const struct snapshot_row *r)
 {
 	words_process(w, r->process->comm, r->process->pid);
 }
 
-static void fill_container(struct words *w, const struct row *r)
+static void fill_container(struct words *w, const struct snapshot_row *r)
 {
 	const char *container = container_of(r->process);
 
@@ -62,7 +62,7 @@ static const char *short_name(enum ev_database database)
 	return database < sizeof(names) / sizeof(names[0]) ? names[database] : "?";
 }
 
-static void fill_database(struct words *w, const struct row *r)
+static void fill_database(struct words *w, const struct snapshot_row *r)
 {
 	const struct endpoint_view *e = r->endpoint;
 
@@ -72,27 +72,27 @@ static void fill_database(struct words *w, const struct row *r)
 		words_add(w, "/%s", e->name);
 }
 
-static void fill_open(struct words *w, const struct row *r)
+static void fill_open(struct words *w, const struct snapshot_row *r)
 {
 	words_cell_count(w, r->endpoint->connections.open);
 }
 
-static void fill_idle(struct words *w, const struct row *r)
+static void fill_idle(struct words *w, const struct snapshot_row *r)
 {
 	words_cell_count(w, r->endpoint->connections.idle);
 }
 
-static void fill_in_transaction(struct words *w, const struct row *r)
+static void fill_in_transaction(struct words *w, const struct snapshot_row *r)
 {
 	words_cell_count(w, r->endpoint->connections.in_transaction);
 }
 
-static void fill_hung_up(struct words *w, const struct row *r)
+static void fill_hung_up(struct words *w, const struct snapshot_row *r)
 {
 	words_cell_count(w, r->endpoint->connections.close_wait);
 }
 
-static void fill_oldest(struct words *w, const struct row *r)
+static void fill_oldest(struct words *w, const struct snapshot_row *r)
 {
 	double seconds = r->endpoint->oldest_idle_seconds;
 
@@ -103,11 +103,11 @@ static void fill_oldest(struct words *w, const struct row *r)
 }
 
 /* Text columns take what their rows need, up to their width; the database gets what is left. */
-static const struct column {
+static const struct snapshot_column {
 	const char *title;
 	size_t columns;
 	bool right;
-	void (*fill)(struct words *w, const struct row *r);
+	void (*fill)(struct words *w, const struct snapshot_row *r);
 } table[] = {
 	{"PROCESS", 22, false, fill_process},	{"CONTAINER", 12, false, fill_container},
 	{"DATABASE", 48, false, fill_database}, {"OPEN", 5, true, fill_open},
@@ -130,7 +130,7 @@ static uint64_t known(uint64_t n)
 
 static int row_compare(const void *first, const void *second)
 {
-	const struct row *a = first, *b = second;
+	const struct snapshot_row *a = first, *b = second;
 	const struct endpoint_view *x = a->endpoint, *y = b->endpoint;
 	int order = descending(known(x->connections.close_wait), known(y->connections.close_wait));
 
@@ -154,21 +154,23 @@ static size_t count_rows(const struct report_view *v)
 
 /* Returns rows, which the caller frees.  There is room for one at least, so NULL means no memory.
  */
-static struct row *collect_rows(const struct report_view *v, size_t count)
+static struct snapshot_row *collect_rows(const struct report_view *v, size_t count)
 {
-	struct row *rows = calloc(count + 1, sizeof(*rows));
+	struct snapshot_row *rows = calloc(count + 1, sizeof(*rows));
 	size_t at = 0;
 
 	if (!rows)
 		return NULL;
 	for (size_t i = 0; i < v->process_count; i++)
 		for (size_t j = 0; j < v->processes[i].endpoint_count; j++)
-			rows[at++] = (struct row){&v->processes[i], &v->processes[i].endpoints[j]};
+			rows[at++] = (struct snapshot_row){&v->processes[i],
+							   &v->processes[i].endpoints[j]};
 	qsort(rows, count, sizeof(*rows), row_compare);
 	return rows;
 }
 
-static size_t column_need(const struct column *column, const struct row *rows, size_t count)
+static size_t column_need(const struct snapshot_column *column, const struct snapshot_row *rows,
+			  size_t count)
 {
 	size_t need = 0;
 
@@ -186,7 +188,7 @@ static size_t column_need(const struct column *column, const struct row *rows, s
 }
 
 /* The database is the last of the text columns, so what is left when it is reached is its own. */
-static void fit_columns(size_t *columns, const struct row *rows, size_t count)
+static void fit_columns(size_t *columns, const struct snapshot_row *rows, size_t count)
 {
 	size_t left = PAGE_COLUMNS;
 
@@ -204,7 +206,7 @@ static void fit_columns(size_t *columns, const struct row *rows, size_t count)
 }
 
 /* A text column without any text, as CONTAINER on a host without containers, is not there. */
-static void print_row(struct page *p, const size_t *columns, const struct row *r)
+static void print_row(struct page *p, const size_t *columns, const struct snapshot_row *r)
 {
 	for (size_t i = 0; i < TABLE_COLUMNS; i++) {
 		struct words w = {0};
@@ -240,7 +242,7 @@ static void print_more(struct page *p, size_t count, size_t shown)
 	page_field(p, &(struct page_field){.label = ""}, w.text);
 }
 
-static void print_legend(struct page *p, const struct row *first)
+static void print_legend(struct page *p, const struct snapshot_row *first)
 {
 	struct words w = {0};
 
@@ -258,7 +260,7 @@ static void print_legend(struct page *p, const struct row *first)
 int snapshot_table(struct page *p, const struct report_view *v, bool show_all)
 {
 	size_t count = count_rows(v), shown = show_all || count < ROWS_SHOWN ? count : ROWS_SHOWN;
-	struct row *rows = collect_rows(v, count);
+	struct snapshot_row *rows = collect_rows(v, count);
 	size_t columns[TABLE_COLUMNS];
 
 	if (!rows)

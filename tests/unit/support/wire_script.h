@@ -20,7 +20,7 @@
 enum direction { SERVER, CLIENT, GREETING };
 
 /* Called when a step has been fed. */
-typedef void (*check_fn)(const struct connection *c);
+typedef void (*check_fn)(const struct tracked_connection *c);
 
 struct step {
 	enum direction direction;
@@ -143,7 +143,8 @@ static bool holds(const void *memory, size_t size, const char *text)
 	return memmem(memory, size, text, strlen(text)) != NULL;
 }
 
-static void feed(struct connection *c, const struct step *s, const uint8_t *bytes, uint32_t n)
+static void feed(struct tracked_connection *c, const struct step *s, const uint8_t *bytes,
+		 uint32_t n)
 {
 	if (s->direction == GREETING)
 		shim_greet(c, bytes, n);
@@ -156,7 +157,7 @@ static void feed(struct connection *c, const struct step *s, const uint8_t *byte
 		EXPECT(!holds(c, sizeof(*c), script.secret));
 }
 
-static void feed_step(struct connection *c, const struct step *s, size_t index)
+static void feed_step(struct tracked_connection *c, const struct step *s, size_t index)
 {
 	const uint8_t *bytes = script.bytes + s->at;
 	uint32_t cut = way.step == index ? way.cut : 0;
@@ -204,7 +205,7 @@ static void script_save(void)
 
 static void replay(check_fn check)
 {
-	struct connection *c = calloc(1, sizeof(*c));
+	struct tracked_connection *c = calloc(1, sizeof(*c));
 
 	assert_non_null(c);
 #ifdef SEEDS
@@ -265,7 +266,7 @@ static inline void one_way(check_fn check)
 	way.uncut = false;
 }
 
-static inline void expect_sql(const struct connection *c, const char *text)
+static inline void expect_sql(const struct tracked_connection *c, const char *text)
 {
 	size_t n = strlen(text);
 
@@ -275,7 +276,7 @@ static inline void expect_sql(const struct connection *c, const char *text)
 }
 
 /* Nothing is under way, and boundaries are known. */
-static inline void expect_quiet(const struct connection *c)
+static inline void expect_quiet(const struct tracked_connection *c)
 {
 	EXPECT_EQ(c->pending, 0);
 	EXPECT_EQ(c->ev.request_ns, 0);
@@ -286,7 +287,7 @@ static inline void expect_quiet(const struct connection *c)
 	EXPECT_EQ(c->ev.flags & EV_CONN_UNALIGNED, 0);
 }
 
-static inline void expect_transactions(const struct connection *c, uint32_t begun,
+static inline void expect_transactions(const struct tracked_connection *c, uint32_t begun,
 				       uint32_t committed, uint32_t rolled_back)
 {
 	EXPECT_EQ(c->ev.begun, begun);
@@ -294,7 +295,7 @@ static inline void expect_transactions(const struct connection *c, uint32_t begu
 	EXPECT_EQ(c->ev.rolled_back, rolled_back);
 }
 
-static inline void expect_statements(const struct connection *c, uint32_t prepared,
+static inline void expect_statements(const struct tracked_connection *c, uint32_t prepared,
 				     uint32_t unprepared)
 {
 	EXPECT_EQ(c->ev.prepared, prepared);

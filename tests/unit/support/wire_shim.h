@@ -3,7 +3,7 @@
  * wire_shim.h - what the wire parsers need around them, outside the kernel: memory that may be
  * read only where the chunk under test lies, and a small ledger of statements.
  *
- * struct connection here is the kernel's; the model has another, so do not include both.
+ * struct tracked_connection here is the kernel's; the model has another, so do not include both.
  */
 #ifndef DBLEAK_WIRE_SHIM_H
 #define DBLEAK_WIRE_SHIM_H
@@ -113,7 +113,7 @@ static inline uint32_t shim_find(uint64_t id)
 	return i;
 }
 
-int ledger_statement_open(struct connection *c, __u64 id)
+int ledger_statement_open(struct tracked_connection *c, __u64 id)
 {
 	uint32_t at = shim_find(id);
 
@@ -135,7 +135,7 @@ int ledger_statement_open(struct connection *c, __u64 id)
 	return 0;
 }
 
-int ledger_statement_close(struct connection *c, __u64 id)
+int ledger_statement_close(struct tracked_connection *c, __u64 id)
 {
 	uint32_t at = shim_find(id);
 
@@ -150,7 +150,7 @@ int ledger_statement_close(struct connection *c, __u64 id)
 	return 0;
 }
 
-int ledger_statements_drop(struct connection *c)
+int ledger_statements_drop(struct tracked_connection *c)
 {
 	c->ev.unprepared = c->ev.prepared;
 	c->unlisted = 0;
@@ -163,7 +163,7 @@ __u64 ledger_resident(void)
 	return 1 << 20;
 }
 
-int ledger_result(struct connection *c)
+int ledger_result(struct tracked_connection *c)
 {
 	shim.results++;
 	shim.result_rows = c->reply_rows;
@@ -173,7 +173,8 @@ int ledger_result(struct connection *c)
 }
 
 /* Hands bytes to the parsers as the kernel would, from memory of exactly their length. */
-static inline void shim_feed(struct connection *c, int sending, const uint8_t *bytes, uint32_t n)
+static inline void shim_feed(struct tracked_connection *c, int sending, const uint8_t *bytes,
+			     uint32_t n)
 {
 	uint8_t *copy = malloc(n ? n : 1);
 
@@ -192,7 +193,7 @@ static inline void shim_feed(struct connection *c, int sending, const uint8_t *b
 }
 
 /* A MySQL greeting, with its header. */
-static inline void shim_greet(struct connection *c, const uint8_t *bytes, uint32_t n)
+static inline void shim_greet(struct tracked_connection *c, const uint8_t *bytes, uint32_t n)
 {
 	uint8_t *copy = malloc(n);
 
@@ -206,7 +207,7 @@ static inline void shim_greet(struct connection *c, const uint8_t *bytes, uint32
 	free(copy);
 }
 
-static inline uint32_t shim_listed(const struct connection *c, uint8_t cursor_state)
+static inline uint32_t shim_listed(const struct tracked_connection *c, uint8_t cursor_state)
 {
 	uint32_t count = 0;
 
@@ -216,7 +217,7 @@ static inline uint32_t shim_listed(const struct connection *c, uint8_t cursor_st
 }
 
 /* What must hold whatever the bytes were.  Sets shim.broken. */
-static inline void shim_check(const struct connection *c)
+static inline void shim_check(const struct tracked_connection *c)
 {
 	if (c->ev.unprepared > c->ev.prepared)
 		shim_broken("more statements closed than opened");

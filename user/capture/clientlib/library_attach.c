@@ -33,7 +33,7 @@ static unsigned int argument_bits(const struct probe_row *row)
 }
 
 /* The place of a probe, and where the arguments are there. */
-struct spot {
+struct attach_spot {
 	uint64_t offset; /* in the file */
 	bool cheap;
 	int32_t outer;	/* as in struct probe */
@@ -44,7 +44,7 @@ struct spot {
 /* A function that only calls another one is probed at the other's entry, if a probe there is cheap
  * (the kernel emulates the instruction). */
 static bool choose_inner(struct elf_file *elf, const struct elf_symbol *symbol, const uint8_t *code,
-			 unsigned int arguments, struct spot *spot)
+			 unsigned int arguments, struct attach_spot *spot)
 {
 	uint64_t target, start, size, own, own_size;
 	struct probe_inner inner;
@@ -75,11 +75,11 @@ static bool choose_inner(struct elf_file *elf, const struct elf_symbol *symbol, 
 /* Chooses where to probe a function.  A jump back to its beginning may come from anywhere in it, so
  * all of it is decoded.  A function whose size is not known, or too large, is probed at its entry.
  */
-static struct spot choose_spot(struct clients *c, struct elf_file *elf,
-			       const struct elf_symbol *symbol, const struct probe_row *row,
-			       bool returns)
+static struct attach_spot choose_spot(struct clients *c, struct elf_file *elf,
+				      const struct elf_symbol *symbol, const struct probe_row *row,
+				      bool returns)
 {
-	struct spot spot = {.offset = symbol->offset, .holder = {1, 2, 3, 4, 5, 6}};
+	struct attach_spot spot = {.offset = symbol->offset, .holder = {1, 2, 3, 4, 5, 6}};
 	unsigned int arguments = argument_bits(row);
 	bool tls = row->role >= PROBE_TLS_WRITE; /* these read the argument registers */
 	struct probe_point at;
@@ -103,7 +103,7 @@ static struct spot choose_spot(struct clients *c, struct elf_file *elf,
 }
 
 /* Translates the place of a value at the function's entry into its place at the spot. */
-static uint8_t source_at(const struct spot *spot, uint8_t source)
+static uint8_t source_at(const struct attach_spot *spot, uint8_t source)
 {
 	uint8_t argument = source & ~FROM_OUT;
 
@@ -216,12 +216,12 @@ static uint32_t rows_at(const struct attached *a, const struct probe_row *row)
 }
 
 /* The probe places of one group. */
-struct places {
+struct attach_places {
 	struct probe_place *all;
 	size_t count, room;
 };
 
-static int places_add(struct places *p, struct probe_place place)
+static int places_add(struct attach_places *p, struct probe_place place)
 {
 	size_t room = p->room ? 2 * p->room : ROWS_MOST;
 	struct probe_place *all = p->all;
@@ -239,7 +239,7 @@ static int places_add(struct places *p, struct probe_place place)
 
 /* Finds where calls end that begin at the spot.  0, or -errno: not all ends can be found. */
 static int find_exits(struct elf_file *elf, const struct elf_symbol *symbol,
-		      const struct probe_row *row, const struct spot *spot,
+		      const struct probe_row *row, const struct attach_spot *spot,
 		      struct probe_exits *exits)
 {
 	bool own = spot->outer == 0;
@@ -274,7 +274,7 @@ static void note_refused(struct attached *a, const char *name)
 struct placing {
 	const struct probe_row *row;
 	const struct elf_symbol *symbol;
-	struct spot spot;
+	struct attach_spot spot;
 	struct probe_exits exits;
 	bool returns;
 };
@@ -292,7 +292,8 @@ static int choose_places(struct clients *c, struct elf_file *elf, struct placing
 		return 0;
 	err = find_exits(elf, p->symbol, p->row, &p->spot, &p->exits);
 	if (err && p->spot.outer) { /* the row's own function may work instead */
-		p->spot = (struct spot){.offset = p->symbol->offset, .holder = {1, 2, 3, 4, 5, 6}};
+		p->spot = (struct attach_spot){.offset = p->symbol->offset,
+					       .holder = {1, 2, 3, 4, 5, 6}};
 		err = find_exits(elf, p->symbol, p->row, &p->spot, &p->exits);
 	}
 	if (!err || needs_end(p->row))
@@ -305,7 +306,7 @@ static int choose_places(struct clients *c, struct elf_file *elf, struct placing
 static struct probe probe_at(const struct attached *a, const struct placing *p, bool is_static)
 {
 	const struct probe_row *row = p->row;
-	const struct spot *spot = &p->spot;
+	const struct attach_spot *spot = &p->spot;
 
 	return (struct probe){
 		.rows_at = rows_at(a, row),
@@ -324,7 +325,7 @@ static struct probe probe_at(const struct attached *a, const struct placing *p, 
 	};
 }
 
-static int add_places(const struct placing *p, uint32_t cookie, struct places *places)
+static int add_places(const struct placing *p, uint32_t cookie, struct attach_places *places)
 {
 	int err = places_add(places,
 			     (struct probe_place){.offset = p->spot.offset, .cookie = cookie});
@@ -351,7 +352,7 @@ static bool are_cheap(const struct probe_exits *exits)
 /* Adds one row's places to its group; a chained probe adds none.  0 or -errno. */
 static int place(struct clients *c, struct attached *a, struct elf_file *elf,
 		 const struct placing *p, bool is_static, const struct span *span,
-		 struct places *places)
+		 struct attach_places *places)
 {
 	struct probe probe = probe_at(a, p, is_static);
 	uint64_t start, code;
@@ -443,7 +444,7 @@ static bool is_wanted(const struct clients *c, const struct attached *a,
 
 /* Fills the groups' places.  0 or -errno. */
 static int place_rows(struct clients *c, struct attached *a, struct elf_file *elf, bool is_static,
-		      bool deep, struct places places[GROUPS])
+		      bool deep, struct attach_places places[GROUPS])
 {
 	const struct probe_library *l = a->library;
 	struct elf_symbol found[ROWS_MOST];
@@ -532,7 +533,7 @@ static void tell_refused(struct clients *c, const struct attached *a)
 static int attach(struct clients *c, struct attached *a, struct elf_file *elf, bool is_static,
 		  bool deep, const struct library_file *file)
 {
-	struct places places[GROUPS] = {};
+	struct attach_places places[GROUPS] = {};
 	int err;
 
 	a->first = take_cookies(c, a->library->count);

@@ -44,7 +44,7 @@ struct signs { /* values that change while a process works with the file */
 	uint64_t log_bytes, journal_bytes;
 };
 
-struct holder { /* a process that has a file locked for writing */
+struct lock_holder { /* a process that has a file locked for writing */
 	uint32_t pid;
 	uint64_t inode; /* of the locked file */
 	char *path;	/* of the database, as the kernel shows it */
@@ -135,7 +135,7 @@ static bool find_database(const struct lock *lock, char *path, size_t size)
 }
 
 /* Finds the database, or a file beside it. */
-static bool find_beside(const struct holder *h, const char *suffix, struct stat *st)
+static bool find_beside(const struct lock_holder *h, const char *suffix, struct stat *st)
 {
 	char path[PATH_MOST + 64];
 
@@ -143,7 +143,8 @@ static bool find_beside(const struct holder *h, const char *suffix, struct stat 
 	return !stat(path, st);
 }
 
-static uint64_t look_beside(const struct holder *h, const char *suffix, struct timespec *changed)
+static uint64_t look_beside(const struct lock_holder *h, const char *suffix,
+			    struct timespec *changed)
 {
 	struct stat st;
 
@@ -171,7 +172,7 @@ static uint64_t cpu_of(const struct locks *l, uint32_t pid)
 }
 
 /* Whether a file changed or the process worked since the last look. */
-static bool has_worked(struct locks *l, struct holder *h, uint64_t now)
+static bool has_worked(struct locks *l, struct lock_holder *h, uint64_t now)
 {
 	uint64_t cpu = cpu_of(l, h->pid), passed = now - h->looked_ns;
 	struct signs signs;
@@ -189,10 +190,10 @@ static bool has_worked(struct locks *l, struct holder *h, uint64_t now)
 	return worked;
 }
 
-static struct holder *holder_enter(struct locks *l, const struct lock *lock)
+static struct lock_holder *holder_enter(struct locks *l, const struct lock *lock)
 {
 	struct table_key key = {lock->inode, lock->pid};
-	struct holder *h = table_get(&l->holders, key);
+	struct lock_holder *h = table_get(&l->holders, key);
 	char path[PATH_MOST];
 
 	if (h)
@@ -212,7 +213,7 @@ static struct holder *holder_enter(struct locks *l, const struct lock *lock)
 	return h;
 }
 
-static void tell_found(struct locks *l, struct holder *h, const struct process_facts *facts)
+static void tell_found(struct locks *l, struct lock_holder *h, const struct process_facts *facts)
 {
 	struct ev_identity id = {.id = h->ev.id, .family = AF_UNIX};
 	struct ev_gap gap = {.start_ns = h->ev.start_ns, .pid = h->pid, .connections = 1};
@@ -234,7 +235,7 @@ static void tell_found(struct locks *l, struct holder *h, const struct process_f
 
 /* Reports a lock that is held for a while without any work.  A new holder is reported only if no
  * probe shows its connection. */
-static void tell_held(struct locks *l, struct holder *h, uint64_t now, uint64_t *ids)
+static void tell_held(struct locks *l, struct lock_holder *h, uint64_t now, uint64_t *ids)
 {
 	struct process_facts facts = {};
 	struct stat st = {};
@@ -272,7 +273,7 @@ static void tell_held(struct locks *l, struct holder *h, uint64_t now, uint64_t 
 }
 
 /* The holder worked, released its lock, or ended. */
-static void tell_moved(struct locks *l, struct holder *h, uint64_t now, bool alive)
+static void tell_moved(struct locks *l, struct lock_holder *h, uint64_t now, bool alive)
 {
 	if (!h->ev.id || (h->ev.status != EV_STATUS_TRANSACTION && alive))
 		return;
@@ -290,7 +291,7 @@ static void tell_moved(struct locks *l, struct holder *h, uint64_t now, bool ali
 
 static void look_at(struct locks *l, const struct lock *lock, uint64_t now, uint64_t *ids)
 {
-	struct holder *h = holder_enter(l, lock);
+	struct lock_holder *h = holder_enter(l, lock);
 
 	if (!h || h->seen)
 		return;
@@ -306,7 +307,7 @@ static void look_at(struct locks *l, const struct lock *lock, uint64_t now, uint
 	}
 }
 
-static void holder_free(struct holder *h)
+static void holder_free(struct lock_holder *h)
 {
 	free(h->path);
 	free(h);
@@ -321,7 +322,7 @@ static void look_at_rest(struct locks *l, uint64_t now)
 	size_t at = 0;
 
 	while ((slot = table_next(&l->holders, &at))) {
-		struct holder *h = slot->value;
+		struct lock_holder *h = slot->value;
 		struct process_facts facts;
 		bool alive;
 
@@ -347,7 +348,7 @@ void locks_sweep(struct locks *l, uint64_t now, uint64_t *ids)
 	FILE *file;
 
 	for (size_t at = 0; (slot = table_next(&l->holders, &at));)
-		((struct holder *)slot->value)->seen = false;
+		((struct lock_holder *)slot->value)->seen = false;
 	file = fopen("/proc/locks", "re");
 	if (!file)
 		return;
@@ -364,7 +365,7 @@ uint64_t locks_yield(struct locks *l, uint32_t pid, dev_t device, ino_t inode)
 	size_t at = 0;
 
 	while ((slot = table_next(&l->holders, &at))) {
-		struct holder *h = slot->value;
+		struct lock_holder *h = slot->value;
 		uint64_t id = h->ev.id;
 
 		if (!id || h->pid != pid || h->device != device || h->database != inode)

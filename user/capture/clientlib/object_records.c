@@ -298,7 +298,7 @@ static bool is_old(const struct attached *a, uint64_t now, uint64_t age)
 }
 
 /* A process may unload a library and go on: the objects it had of it are gone. */
-static void on_dropped(void *context, const struct handle_key *key, const struct handle *h)
+static void on_dropped(void *context, const struct handle_key *key, const struct ledger_handle *h)
 {
 	struct clients *c = context;
 	const struct placed *placed = placed_of(c, h->probe);

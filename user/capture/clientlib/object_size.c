@@ -24,7 +24,7 @@
 
 static const struct object_size unknown = {UNKNOWN64, UNKNOWN64};
 
-struct object {
+struct sized_object {
 	const struct memory *memory;
 	const struct object_fields *fields;
 	uint64_t address, parent;
@@ -72,14 +72,14 @@ uint64_t object_block(const struct memory *m, uint64_t address)
 	return size;
 }
 
-static struct object_size size_of_block(const struct object *o)
+static struct object_size size_of_block(const struct sized_object *o)
 {
 	return (struct object_size){object_block(o->memory, o->address), UNKNOWN64};
 }
 
 /* Bytes of the block of an object whose layout other signs prove; 0 if the allocator does not let
  * it be read. */
-static uint64_t own_block(const struct object *o)
+static uint64_t own_block(const struct sized_object *o)
 {
 	uint64_t bytes = object_block(o->memory, o->address);
 
@@ -94,7 +94,7 @@ static void add(uint64_t *sum, uint64_t bytes)
 
 /* --- libpq ------------------------------------------------------------------------------------ */
 
-static uint64_t field_read(const struct object *o, const struct probe_field *field)
+static uint64_t field_read(const struct sized_object *o, const struct probe_field *field)
 {
 	uint64_t value = 0;
 
@@ -105,7 +105,7 @@ static uint64_t field_read(const struct object *o, const struct probe_field *fie
 }
 
 /* The figure of PQresultMemorySize begins with the object itself and its first block. */
-static struct object_size size_of_pgresult(const struct object *o)
+static struct object_size size_of_pgresult(const struct sized_object *o)
 {
 	struct object_size size = {field_read(o, &o->fields->memory), UNKNOWN64};
 
@@ -144,7 +144,7 @@ static bool are_buffers(const struct pg_buffers *b)
 	       b->row_length > 0 && b->row_length < 1 << 20;
 }
 
-static struct object_size size_of_pgconn(const struct object *o)
+static struct object_size size_of_pgconn(const struct sized_object *o)
 {
 	uint64_t own = object_block(o->memory, o->address), found = 0;
 	unsigned char bytes[PGCONN_BYTES];
@@ -177,7 +177,7 @@ struct pg_option {
 
 #define OPTIONS_MOST 100
 
-static struct object_size size_of_pgoptions(const struct object *o)
+static struct object_size size_of_pgoptions(const struct sized_object *o)
 {
 	struct object_size size = {object_block(o->memory, o->address), UNKNOWN64};
 	struct pg_option option;
@@ -288,7 +288,7 @@ static bool same(uint64_t rows, uint64_t fields, uint64_t also_rows, uint64_t al
 	return rows == also_rows && fields == also_fields && fields && fields <= FIELDS_MOST;
 }
 
-static struct object_size size_of_ma_result(const struct object *o)
+static struct object_size size_of_ma_result(const struct sized_object *o)
 {
 	struct object_size size = {sizeof(struct ma_result), UNKNOWN64};
 	struct ma_result result;
@@ -332,7 +332,7 @@ static uint64_t my_root_bytes(const struct memory *m, uint64_t address)
 	return root.allocated <= bytes && bytes - root.allocated <= bytes / 8 ? bytes : UNKNOWN64;
 }
 
-static struct object_size size_of_my_result(const struct object *o)
+static struct object_size size_of_my_result(const struct sized_object *o)
 {
 	struct object_size size = {sizeof(struct my_result), UNKNOWN64};
 	struct my_result result;
@@ -353,14 +353,14 @@ static struct object_size size_of_my_result(const struct object *o)
 	return size;
 }
 
-static struct object_size size_of_mysql_result(const struct object *o)
+static struct object_size size_of_mysql_result(const struct sized_object *o)
 {
 	struct object_size size = size_of_ma_result(o);
 
 	return size.bytes == UNKNOWN64 ? size_of_my_result(o) : size;
 }
 
-static struct object_size size_of_ma_statement(const struct object *o)
+static struct object_size size_of_ma_statement(const struct sized_object *o)
 {
 	struct object_size size = {own_block(o), UNKNOWN64};
 	struct ma_statement st;
@@ -373,7 +373,7 @@ static struct object_size size_of_ma_statement(const struct object *o)
 	return size;
 }
 
-static struct object_size size_of_my_statement(const struct object *o)
+static struct object_size size_of_my_statement(const struct sized_object *o)
 {
 	struct object_size size = {own_block(o), UNKNOWN64};
 	struct my_statement st;
@@ -387,7 +387,7 @@ static struct object_size size_of_my_statement(const struct object *o)
 	return size;
 }
 
-static struct object_size size_of_mysql_statement(const struct object *o)
+static struct object_size size_of_mysql_statement(const struct sized_object *o)
 {
 	struct object_size size = size_of_ma_statement(o);
 
@@ -430,7 +430,7 @@ static uint64_t vio_bytes(const struct memory *m, uint64_t address)
 
 /* Bytes of the root, somewhere in the connection, in which libmariadb keeps descriptions of fields.
  * 0: none is seen. */
-static uint64_t fields_bytes(const struct object *o, uint64_t own)
+static uint64_t fields_bytes(const struct sized_object *o, uint64_t own)
 {
 	unsigned char bytes[MYSQL_BYTES];
 	uint64_t found = 0, sum;
@@ -453,7 +453,7 @@ static uint64_t fields_bytes(const struct object *o, uint64_t own)
 	return found;
 }
 
-static struct object_size size_of_mysql(const struct object *o)
+static struct object_size size_of_mysql(const struct sized_object *o)
 {
 	uint64_t buffer, own = own_block(o);
 	struct my_net net;
@@ -553,7 +553,7 @@ static uint64_t lite_pager_bytes(const struct memory *m, uint64_t address)
 	return UNKNOWN64;
 }
 
-static uint64_t lite_database_bytes(const struct object *o, const struct lite_database *d)
+static uint64_t lite_database_bytes(const struct sized_object *o, const struct lite_database *d)
 {
 	uint64_t pager;
 	struct lite_tree tree;
@@ -568,7 +568,7 @@ static uint64_t lite_database_bytes(const struct object *o, const struct lite_da
 
 /* Bytes of the pages that a connection keeps: the cache of a file, or all of a database in memory.
  * Prepared statements and schemas are not counted. */
-static struct object_size size_of_sqlite(const struct object *o)
+static struct object_size size_of_sqlite(const struct sized_object *o)
 {
 	struct object_size size = {0, UNKNOWN64};
 	struct lite_connection c;
@@ -642,7 +642,7 @@ static uint64_t reply_bytes(const struct memory *m, uint64_t address, unsigned i
 	return bytes;
 }
 
-static struct object_size size_of_reply(const struct object *o)
+static struct object_size size_of_reply(const struct sized_object *o)
 {
 	unsigned int left = REPLIES_MOST;
 
@@ -653,7 +653,7 @@ static struct object_size size_of_reply(const struct object *o)
 
 static const struct {
 	const char *object;
-	struct object_size (*size)(const struct object *o);
+	struct object_size (*size)(const struct sized_object *o);
 } kinds[] = {
 	{"PGresult", size_of_pgresult},
 	{"PGconn", size_of_pgconn},
@@ -672,7 +672,7 @@ static const struct {
 struct object_size object_size(const struct memory *m, const struct object_fields *fields,
 			       const char *object, uint64_t address, uint64_t parent)
 {
-	const struct object o = {m, fields, address, parent};
+	const struct sized_object o = {m, fields, address, parent};
 
 	for (size_t i = 0; i < COUNT(kinds) && object; i++)
 		if (!strcmp(kinds[i].object, object))

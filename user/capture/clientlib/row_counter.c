@@ -19,16 +19,16 @@
 #define LEAST_OFFSET 16 /* pointers to its connection and to its neighbours come first */
 #define MOST_OFFSET  256
 
-struct instruction {
+struct counter_instruction {
 	ZydisDecodedInstruction is;
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 };
 
 /* The last of the four steps that was seen. */
-enum stage { LOADED, ADDED, ODD, STORED };
+enum counter_stage { LOADED, ADDED, ODD, STORED };
 
 struct match {
-	enum stage stage;
+	enum counter_stage stage;
 	ZydisRegister value, base; /* whole registers */
 	int64_t offset;
 };
@@ -61,7 +61,7 @@ static bool is_field(const ZydisDecodedOperand *operand)
 	       operand->mem.base != ZYDIS_REGISTER_RIP && operand->mem.base != ZYDIS_REGISTER_RSP;
 }
 
-static bool is_load(const struct instruction *in, struct match *m)
+static bool is_load(const struct counter_instruction *in, struct match *m)
 {
 	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
 
@@ -74,7 +74,7 @@ static bool is_load(const struct instruction *in, struct match *m)
 	return m->value != m->base;
 }
 
-static bool is_add(const struct instruction *in, const struct match *m)
+static bool is_add(const struct counter_instruction *in, const struct match *m)
 {
 	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
 
@@ -86,13 +86,13 @@ static bool is_add(const struct instruction *in, const struct match *m)
 	       from->mem.index == ZYDIS_REGISTER_NONE && from->mem.disp.value == 2;
 }
 
-static bool is_or(const struct instruction *in, const struct match *m)
+static bool is_or(const struct counter_instruction *in, const struct match *m)
 {
 	return in->is.mnemonic == ZYDIS_MNEMONIC_OR && is_value(m, &in->operands[0]) &&
 	       is_number(&in->operands[1], 1);
 }
 
-static bool is_store(const struct instruction *in, const struct match *m)
+static bool is_store(const struct counter_instruction *in, const struct match *m)
 {
 	const ZydisDecodedOperand *to = &in->operands[0];
 
@@ -101,7 +101,7 @@ static bool is_store(const struct instruction *in, const struct match *m)
 }
 
 /* Whether an instruction in between leaves both registers alone and does not branch. */
-static bool is_other(const struct instruction *in, const struct match *m)
+static bool is_other(const struct counter_instruction *in, const struct match *m)
 {
 	if (in->is.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE)
 		return false;
@@ -118,10 +118,10 @@ static bool is_other(const struct instruction *in, const struct match *m)
 }
 
 /* Takes one more instruction after the load.  Returns whether the code may still match. */
-static bool take(struct match *m, const struct instruction *in)
+static bool take(struct match *m, const struct counter_instruction *in)
 {
-	bool (*const wanted[])(const struct instruction *, const struct match *) = {is_add, is_or,
-										    is_store};
+	bool (*const wanted[])(const struct counter_instruction *,
+			       const struct match *) = {is_add, is_or, is_store};
 
 	if (wanted[m->stage](in, m)) {
 		m->stage++;
@@ -134,7 +134,7 @@ static bool take(struct match *m, const struct instruction *in)
 static bool begins(const ZydisDecoder *decoder, const uint8_t *code, size_t n, uint32_t *offset)
 {
 	struct match m = {.stage = LOADED};
-	struct instruction in;
+	struct counter_instruction in;
 
 	for (unsigned int i = 0; i < STEPS_MOST; i++) {
 		if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(decoder, code, n, &in.is, in.operands)))

@@ -191,7 +191,7 @@ static const char *find_unnamed(struct sqlites *s, struct open_file *f)
 }
 
 /* Finds the file of a connection.  Returns the name to show if no file is known. */
-static const char *find_file(struct sqlites *s, struct open_file *f, const struct handle *h)
+static const char *find_file(struct sqlites *s, struct open_file *f, const struct ledger_handle *h)
 {
 	char name[TEXT_LEN + 1] = "";
 	struct client_text text = {};

@@ -23,7 +23,7 @@
 #define PATH_MOST 4096
 #define DELETED	  " (deleted)"
 
-struct place { /* a file that a process can reach, or has open */
+struct lite_place { /* a file that a process can reach, or has open */
 	dev_t device;
 	ino_t inode;
 	char link[PATH_MOST]; /* as the kernel shows it to us */
@@ -46,7 +46,7 @@ static bool read_link(const char *of, char *out, size_t size)
 	return true;
 }
 
-static bool is_file(const char *path, const struct place *at)
+static bool is_file(const char *path, const struct lite_place *at)
 {
 	struct stat st;
 
@@ -54,7 +54,7 @@ static bool is_file(const char *path, const struct place *at)
 }
 
 /* A path of ours for the file at that place.  NULL: it has none. */
-static char *reach_of(uint32_t pid, const struct place *at)
+static char *reach_of(uint32_t pid, const struct lite_place *at)
 {
 	char path[PATH_MOST + 32];
 
@@ -64,7 +64,7 @@ static char *reach_of(uint32_t pid, const struct place *at)
 	return is_file(at->link, at) ? strdup(at->link) : NULL;
 }
 
-static bool place_of(int fd, struct place *out)
+static bool place_of(int fd, struct lite_place *out)
 {
 	char self[64];
 	struct stat st;
@@ -78,7 +78,7 @@ static bool place_of(int fd, struct place *out)
 }
 
 /* Finds where a path of the process leads; links are followed as the process would follow them. */
-static bool find(uint32_t pid, const char *path, struct place *out)
+static bool find(uint32_t pid, const char *path, struct lite_place *out)
 {
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC,
 			       .resolve = path[0] == '/' ? RESOLVE_IN_ROOT : 0};
@@ -101,14 +101,14 @@ static bool find(uint32_t pid, const char *path, struct place *out)
 
 /* --- what a process has open ---------------------------------------------------------------- */
 
-typedef bool open_file_fn(void *context, const char *fd, const struct place *at);
+typedef bool open_file_fn(void *context, const char *fd, const struct lite_place *at);
 
 /* Calls fn for each regular file until it returns true. */
 static int each_open_file(uint32_t pid, open_file_fn *fn, void *context)
 {
 	char path[PATH_MOST];
 	struct dirent *entry;
-	struct place at;
+	struct lite_place at;
 	struct stat st;
 	bool done = false;
 	DIR *dir;
@@ -171,7 +171,7 @@ static bool is_companion(const char *link)
 struct tail { /* a search for a file whose path ends with the name, or goes on after it */
 	const char *name;
 	bool cut;
-	struct place *out;
+	struct lite_place *out;
 	bool found;
 };
 
@@ -187,7 +187,7 @@ static bool has_tail(const struct tail *t, const char *link)
 	return at && at > link && at[-1] == '/' && !is_companion(link);
 }
 
-static bool ends_so(void *context, const char *fd, const struct place *at)
+static bool ends_so(void *context, const char *fd, const struct lite_place *at)
 {
 	struct tail *t = context;
 
@@ -200,7 +200,7 @@ static bool ends_so(void *context, const char *fd, const struct place *at)
 
 /* Finds a file among those that the process has open.  The name alone is not enough if the process
  * changed its directory, deleted the file, or if only the beginning of the name is known. */
-static bool find_open(uint32_t pid, const char *name, bool cut, struct place *out)
+static bool find_open(uint32_t pid, const char *name, bool cut, struct lite_place *out)
 {
 	struct tail t = {.out = out, .cut = cut};
 
@@ -213,11 +213,11 @@ static bool find_open(uint32_t pid, const char *name, bool cut, struct place *ou
 }
 
 struct only {
-	struct place at;
+	struct lite_place at;
 	unsigned int count;
 };
 
-static bool count_distinct(void *context, const char *fd, const struct place *at)
+static bool count_distinct(void *context, const char *fd, const struct lite_place *at)
 {
 	struct only *o = context;
 
@@ -292,7 +292,7 @@ static char *absolute(uint32_t pid, const char *name)
 int sqlite_file_named(struct sqlite_file *out, uint32_t pid, const char *name, bool cut)
 {
 	char decoded[PATH_MOST];
-	struct place at;
+	struct lite_place at;
 	bool found;
 
 	*out = (struct sqlite_file){};

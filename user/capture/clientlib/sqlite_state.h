@@ -37,12 +37,12 @@ struct open_file { /* a connection */
 	uint64_t digest;
 	struct ev_connection ev; /* as reported last */
 	struct ev_file file;
-	struct sqlite_file at;	   /* path NULL: no file, or not known */
-	uint64_t sql;		   /* hash of the text reported last */
-	uint64_t begun;		   /* stack of the transaction reported last */
-	struct handle handle;	   /* as the ledger has it */
-	uint32_t statements, busy; /* of its statements that were reported */
-	bool counted;		   /* among the process's told_closed */
+	struct sqlite_file at;	     /* path NULL: no file, or not known */
+	uint64_t sql;		     /* hash of the text reported last */
+	uint64_t begun;		     /* stack of the transaction reported last */
+	struct ledger_handle handle; /* as the ledger has it */
+	uint32_t statements, busy;   /* of its statements that were reported */
+	bool counted;		     /* among the process's told_closed */
 };
 
 /* Counts of all connections of a process, reported one by one or not. */

@@ -120,7 +120,7 @@ static void leave_transaction(struct ev_connection *ev)
 }
 
 /* Takes what the ledger has of a connection. */
-static void take_handle(void *context, const struct handle_key *key, const struct handle *h)
+static void take_handle(void *context, const struct handle_key *key, const struct ledger_handle *h)
 {
 	struct sqlites *s = context;
 	struct open_file *f = table_get(&s->files, sqlite_table_key_of(key));

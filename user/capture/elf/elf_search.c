@@ -17,7 +17,7 @@
 
 #include "user/capture/elf/elf_state.h"
 
-struct search {
+struct elf_search {
 	struct elf_file *file; /* whose segments decide what is code */
 	const char *const *names;
 	size_t n, found;
@@ -26,7 +26,7 @@ struct search {
 };
 
 /* Takes the symbol if it is a variable that this file defines. */
-static bool search_variable(struct search *s, struct elf_symbol *out, const Elf64_Sym *symbol)
+static bool search_variable(struct elf_search *s, struct elf_symbol *out, const Elf64_Sym *symbol)
 {
 	if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || symbol->st_shndx == SHN_UNDEF ||
 	    !symbol->st_value || out->offset)
@@ -41,7 +41,7 @@ static bool search_variable(struct search *s, struct elf_symbol *out, const Elf6
  * not count: its code runs once, and returns the address of the real function.  Linkers write some
  * versions of a symbol without a size, so the size may come from any symbol at the same offset.
  * True: there is no more to learn. */
-static bool search_hit(struct search *s, size_t name, const Elf64_Sym *symbol)
+static bool search_hit(struct elf_search *s, size_t name, const Elf64_Sym *symbol)
 {
 	struct elf_symbol *out = &s->out[name];
 	struct range code;
@@ -62,7 +62,7 @@ static bool search_hit(struct search *s, size_t name, const Elf64_Sym *symbol)
 }
 
 /* Does this symbol of .dynsym have the wanted name, and is it a hit? */
-static bool dynamic_hit(struct search *s, size_t name, uint64_t index)
+static bool dynamic_hit(struct elf_search *s, size_t name, uint64_t index)
 {
 	struct elf_file *e = s->file;
 	size_t bytes = strlen(s->names[name]) + 1;
@@ -100,7 +100,7 @@ static uint32_t word_at(struct elf_file *e, struct range table, uint64_t index)
 
 /* The table: buckets, first symbol, bloom words, bloom shift; 64-bit bloom filter; buckets; a
  * hash for each symbol, whose lowest bit ends the bucket. */
-static void gnu_hash_find(struct search *s, size_t name)
+static void gnu_hash_find(struct elf_search *s, size_t name)
 {
 	struct elf_file *e = s->file;
 	struct range table = e->gnu_hash;
@@ -144,7 +144,7 @@ static uint32_t sysv_hash_of(const char *name)
 }
 
 /* The table: buckets, symbols; a symbol for each bucket; the next one of each symbol. */
-static void sysv_hash_find(struct search *s, size_t name)
+static void sysv_hash_find(struct elf_search *s, size_t name)
 {
 	struct elf_file *e = s->file;
 	uint32_t buckets = word_at(e, e->hash, 0);
@@ -165,7 +165,7 @@ static void sysv_hash_find(struct search *s, size_t name)
  * wanted names in the string table.  (A name may be the end of a longer string: linkers share
  * those.)  The second pass finds the symbols that use such an offset.
  */
-struct spot {
+struct elf_search_spot {
 	uint64_t at;
 	size_t name;
 };
@@ -173,7 +173,7 @@ struct spot {
 #define ENDINGS 256
 
 struct spots {
-	struct spot *list;
+	struct elf_search_spot *list;
 	size_t count;
 	size_t *next;	      /* for each name: 1 + another name with the same ending; 0: none */
 	size_t head[ENDINGS]; /* 1 + name, by its last two bytes */
@@ -186,7 +186,7 @@ static unsigned int ending_of(const uint8_t *end)
 	return (end[-1] * 31U + end[-2]) % ENDINGS;
 }
 
-static int spots_start(struct spots *p, const struct search *s)
+static int spots_start(struct spots *p, const struct elf_search *s)
 {
 	memset(p, 0, sizeof(*p));
 	p->list = calloc(s->n, SPOTS_EACH * sizeof(*p->list));
@@ -215,15 +215,15 @@ static void spots_free(struct spots *p)
 }
 
 /* A string of the table ends at offset `at`, and `known` bytes before it are in the buffer. */
-static void spots_string(struct spots *p, const struct search *s, const uint8_t *end, size_t known,
-			 uint64_t at)
+static void spots_string(struct spots *p, const struct elf_search *s, const uint8_t *end,
+			 size_t known, uint64_t at)
 {
 	if (known < 2)
 		return;
 	for (size_t i = p->head[ending_of(end)]; i; i = p->next[i - 1]) {
 		const char *name = s->names[i - 1];
 		size_t len = strlen(name);
-		struct spot spot = {at - len, i - 1};
+		struct elf_search_spot spot = {at - len, i - 1};
 
 		if (len > known || memcmp(end - len, name, len) || p->seen[i - 1] == SPOTS_EACH)
 			continue;
@@ -235,12 +235,12 @@ static void spots_string(struct spots *p, const struct search *s, const uint8_t 
 
 static int compare_spots(const void *a, const void *b)
 {
-	const struct spot *x = a, *y = b;
+	const struct elf_search_spot *x = a, *y = b;
 
 	return (x->at > y->at) - (x->at < y->at);
 }
 
-static int spots_read(struct spots *p, const struct search *s, const struct image *image,
+static int spots_read(struct spots *p, const struct elf_search *s, const struct image *image,
 		      struct range strings, uint8_t *buf)
 {
 	size_t kept = 0; /* bytes of the last block, before this one */
@@ -261,9 +261,9 @@ static int spots_read(struct spots *p, const struct search *s, const struct imag
 	return 0;
 }
 
-static void symbol_check(struct search *s, const struct spots *p, const Elf64_Sym *symbol)
+static void symbol_check(struct elf_search *s, const struct spots *p, const Elf64_Sym *symbol)
 {
-	struct spot key = {symbol->st_name, 0}, *spot;
+	struct elf_search_spot key = {symbol->st_name, 0}, *spot;
 
 	if (!(p->filter[key.at / 64 % 64] >> key.at % 64 & 1))
 		return;
@@ -277,7 +277,7 @@ static void symbol_check(struct search *s, const struct spots *p, const Elf64_Sy
 		search_hit(s, spot->name, symbol);
 }
 
-static int symbols_read(struct search *s, const struct spots *p, const struct image *image,
+static int symbols_read(struct elf_search *s, const struct spots *p, const struct image *image,
 			struct range symbols, uint8_t *buf)
 {
 	const size_t block = BLOCK / sizeof(Elf64_Sym) * sizeof(Elf64_Sym);
@@ -298,7 +298,7 @@ static int symbols_read(struct search *s, const struct spots *p, const struct im
 	return 0;
 }
 
-static int table_find(struct search *s, const struct image *image, struct range symbols,
+static int table_find(struct elf_search *s, const struct image *image, struct range symbols,
 		      struct range strings)
 {
 	uint8_t *buf;
@@ -321,7 +321,7 @@ static int table_find(struct search *s, const struct image *image, struct range 
 	return err;
 }
 
-static int dynamic_find(struct search *s)
+static int dynamic_find(struct elf_search *s)
 {
 	struct elf_file *e = s->file;
 	struct range symbols = e->symbols;
@@ -397,7 +397,7 @@ static bool symtab_ranges(const struct image *image, const Elf64_Ehdr *head, str
 	return false;
 }
 
-static int symtab_find(struct search *s, const struct image *image, const Elf64_Ehdr *head)
+static int symtab_find(struct elf_search *s, const struct image *image, const Elf64_Ehdr *head)
 {
 	struct range symbols, strings;
 
@@ -520,7 +520,7 @@ static int unpack_range(const struct image *image, struct range range, uint8_t *
 }
 
 /* Distributions that strip .symtab may keep function names here: an ELF file, packed by xz. */
-static int debugdata_find(struct search *s)
+static int debugdata_find(struct elf_search *s)
 {
 	const struct image *outer = &s->file->image;
 	Elf64_Shdr section;
@@ -545,7 +545,7 @@ static int debugdata_find(struct search *s)
 	return err == -EBADMSG || err == -EDQUOT ? 0 : err;
 }
 
-static int search_run(struct search *s, bool deep)
+static int search_run(struct elf_search *s, bool deep)
 {
 	int err;
 
@@ -563,7 +563,7 @@ static int search_run(struct search *s, bool deep)
 int elf_find(struct elf_file *e, const char *const *names, size_t n, bool deep,
 	     struct elf_symbol *out)
 {
-	struct search s = {.file = e, .names = names, .n = n, .out = out};
+	struct elf_search s = {.file = e, .names = names, .n = n, .out = out};
 
 	return e->look ? look_find(e->look, names, n, deep, false, out) : search_run(&s, deep);
 }
@@ -571,7 +571,7 @@ int elf_find(struct elf_file *e, const char *const *names, size_t n, bool deep,
 int elf_find_variables(struct elf_file *e, const char *const *names, size_t n, bool deep,
 		       struct elf_symbol *out)
 {
-	struct search s = {.file = e, .names = names, .n = n, .out = out, .variables = true};
+	struct elf_search s = {.file = e, .names = names, .n = n, .out = out, .variables = true};
 
 	return e->look ? look_find(e->look, names, n, deep, true, out) : search_run(&s, deep);
 }

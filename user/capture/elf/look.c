@@ -33,7 +33,7 @@
 #define EACH_BYTES  (48U << 20) /* most bytes of LOOK_EACH replies for one file */
 
 /* A worker, with the files that it has open. */
-struct looker {
+struct elf_looker {
 	struct nursery *nursery; /* of the worker */
 	struct nursling worker;	 /* wire negative: none */
 	uint64_t generation;	 /* counts the workers that were stopped */
@@ -42,7 +42,7 @@ struct looker {
 };
 
 struct look {
-	struct looker *at, own;
+	struct elf_looker *at, own;
 	uint64_t generation; /* at's, when the file was opened */
 	uint32_t file;
 	int fd;		  /* the caller's */
@@ -53,11 +53,11 @@ struct look {
 	struct elf_symbol *found;
 	uint8_t *bytes;
 	size_t count, size;
-	struct block *block[2][BLOCKS]; /* cache: [0] by offset, [1] by address; NULL: none */
+	struct look_block *block[2][BLOCKS]; /* cache: [0] by offset, [1] by address; NULL: none */
 };
 
 /* Bytes around those that a caller asked for, since the next reads are mostly near them. */
-struct block {
+struct look_block {
 	uint64_t at;
 	size_t size;
 	uint8_t bytes[BLOCK_BYTES];
@@ -65,7 +65,7 @@ struct block {
 
 static struct {
 	struct nursery *nursery;
-	struct looker shared;
+	struct elf_looker shared;
 	struct nursling spare[SPARE];
 	size_t spares;
 	struct {
@@ -96,7 +96,7 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static void looker_stop(struct looker *k)
+static void looker_stop(struct elf_looker *k)
 {
 	struct nursery_end end;
 
@@ -146,7 +146,7 @@ static void spares_stop(void)
 		nursery_stop(all.nursery, &all.spare[--all.spares], STOP_MS, &end);
 }
 
-static int looker_start(struct looker *k)
+static int looker_start(struct elf_looker *k)
 {
 	if (k->worker.wire >= 0)
 		return 0;
@@ -210,7 +210,7 @@ static bool is_there(const struct look *l)
 	return !l->given_up && l->at->worker.wire >= 0 && l->generation == l->at->generation;
 }
 
-static int request_send(const struct looker *k, int fd)
+static int request_send(const struct elf_looker *k, int fd)
 {
 	union {
 		struct cmsghdr head;
@@ -231,7 +231,7 @@ static int request_send(const struct looker *k, int fd)
 }
 
 /* Receives one packet into all.in, before `until`. */
-static int reply_receive(const struct looker *k, uint64_t until)
+static int reply_receive(const struct elf_looker *k, uint64_t until)
 {
 	for (;;) {
 		struct pollfd wait = {k->worker.wire, POLLIN, 0};
@@ -306,7 +306,7 @@ static int ask(struct look *l, int fd)
 
 static int tell_signs(struct look *l)
 {
-	struct looker *k = l->at;
+	struct elf_looker *k = l->at;
 	int err = 0;
 
 	for (; k->signs < all.signs && !err; k->signs++) {
@@ -318,7 +318,7 @@ static int tell_signs(struct look *l)
 	return err;
 }
 
-static int file_number(struct looker *k, uint32_t *file)
+static int file_number(struct elf_looker *k, uint32_t *file)
 {
 	for (uint32_t i = 0; i < LOOK_FILES; i++)
 		if (!k->used[i]) {
@@ -329,7 +329,7 @@ static int file_number(struct looker *k, uint32_t *file)
 }
 
 /* Opens the file in worker k.  Only the shared worker gets the signs. */
-static int open_at(struct look *l, struct looker *k)
+static int open_at(struct look *l, struct elf_looker *k)
 {
 	int err = looker_start(k);
 
@@ -563,7 +563,7 @@ static ssize_t read_all(struct look *l, enum look_op op, uint64_t at, void *buf,
 }
 
 /* False: the block does not hold all of the wanted bytes. */
-static bool block_has(const struct block *b, uint64_t at, void *buf, size_t size)
+static bool block_has(const struct look_block *b, uint64_t at, void *buf, size_t size)
 {
 	if (!b || at < b->at || at - b->at >= b->size || size > b->size - (at - b->at))
 		return false;
@@ -574,7 +574,7 @@ static bool block_has(const struct block *b, uint64_t at, void *buf, size_t size
 /* Reads a small piece together with the bytes around it, if those can be read. */
 static ssize_t read_near(struct look *l, enum look_op op, uint64_t at, void *buf, size_t size)
 {
-	struct block **b = &l->block[op == LOOK_READ_ADDRESS][at / BLOCK_ALIGN % BLOCKS];
+	struct look_block **b = &l->block[op == LOOK_READ_ADDRESS][at / BLOCK_ALIGN % BLOCKS];
 	ssize_t n;
 
 	if (size > BLOCK_ALIGN)

@@ -14,7 +14,7 @@
 
 #define NAMES_MAX 1024 /* of one question */
 
-struct worker {
+struct elf_worker {
 	int wire;
 	struct {
 		struct elf_file *elf; /* NULL: not open */
@@ -40,13 +40,13 @@ struct worker {
 
 #define ROOM (LOOK_PACKET_MAX - sizeof(struct look_reply))
 
-static void reply_send(struct worker *w)
+static void reply_send(struct elf_worker *w)
 {
 	if (send(w->wire, &w->out, sizeof(w->out.reply) + w->out.reply.size, MSG_NOSIGNAL) < 0)
 		_exit(0);
 }
 
-static void file_close(struct worker *w, uint32_t file)
+static void file_close(struct elf_worker *w, uint32_t file)
 {
 	elf_close(w->file[file].elf);
 	if (w->file[file].fd > 0)
@@ -66,7 +66,7 @@ static bool has_sign(struct elf_file *elf, const char *name, uint32_t flags)
 	return elf_find(elf, &name, 1, false, &found) != 0;
 }
 
-static void tell_opened(struct worker *w, struct elf_file *elf)
+static void tell_opened(struct elf_worker *w, struct elf_file *elf)
 {
 	struct look_opened *opened = (void *)w->out.reply.bytes;
 
@@ -78,7 +78,7 @@ static void tell_opened(struct worker *w, struct elf_file *elf)
 	w->out.reply.size = sizeof(*opened);
 }
 
-static void file_open(struct worker *w, uint32_t file, int fd)
+static void file_open(struct elf_worker *w, uint32_t file, int fd)
 {
 	struct elf_file *elf = NULL;
 	int err;
@@ -96,7 +96,7 @@ static void file_open(struct worker *w, uint32_t file, int fd)
 	tell_opened(w, elf);
 }
 
-static void add_sign(struct worker *w)
+static void add_sign(struct elf_worker *w)
 {
 	if (w->signs == LOOK_SIGNS || !(w->sign[w->signs].name = strdup(w->names[0])))
 		_exit(1);
@@ -104,7 +104,7 @@ static void add_sign(struct worker *w)
 }
 
 /* Sends the code along, since the asker most likely wants it next. */
-static void add_bytes(struct worker *w, struct elf_file *elf, size_t count)
+static void add_bytes(struct elf_worker *w, struct elf_file *elf, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		size_t size = w->found[i].size < LOOK_BYTES ? w->found[i].size : LOOK_BYTES;
@@ -119,7 +119,7 @@ static void add_bytes(struct worker *w, struct elf_file *elf, size_t count)
 	}
 }
 
-static void find(struct worker *w, struct elf_file *elf, const struct look_request *r)
+static void find(struct elf_worker *w, struct elf_file *elf, const struct look_request *r)
 {
 	bool deep = r->flags & LOOK_DEEP;
 	size_t size = r->count * sizeof(w->found[0]);
@@ -135,7 +135,7 @@ static void find(struct worker *w, struct elf_file *elf, const struct look_reque
 		add_bytes(w, elf, r->count);
 }
 
-static void read_bytes(struct worker *w, struct elf_file *elf, const struct look_request *r)
+static void read_bytes(struct elf_worker *w, struct elf_file *elf, const struct look_request *r)
 {
 	size_t size = r->b < ROOM ? r->b : ROOM;
 	ssize_t got = r->op == LOOK_READ ? elf_read(elf, r->a, w->out.reply.bytes, size)
@@ -145,7 +145,7 @@ static void read_bytes(struct worker *w, struct elf_file *elf, const struct look
 	w->out.reply.size = got > 0 ? (uint32_t)got : 0;
 }
 
-static void slots(struct worker *w, struct elf_file *elf, const struct look_request *r)
+static void slots(struct elf_worker *w, struct elf_file *elf, const struct look_request *r)
 {
 	size_t size = r->count * sizeof(uint64_t);
 
@@ -157,7 +157,7 @@ static void slots(struct worker *w, struct elf_file *elf, const struct look_requ
 
 static void tell_function(void *context, const char *name, const struct elf_symbol *symbol)
 {
-	struct worker *w = context;
+	struct elf_worker *w = context;
 	size_t length = strlen(name) + 1;
 	size_t size = (sizeof(struct look_function) + length + 7) & ~(size_t)7;
 	struct look_function *f;
@@ -178,7 +178,7 @@ static void tell_function(void *context, const char *name, const struct elf_symb
 	w->out.reply.size += (uint32_t)size;
 }
 
-static void build_id(struct worker *w, struct elf_file *elf, const struct look_request *r)
+static void build_id(struct elf_worker *w, struct elf_file *elf, const struct look_request *r)
 {
 	size_t size = r->b < 3 ? 3 : r->b < 256 ? r->b : 256;
 
@@ -186,7 +186,7 @@ static void build_id(struct worker *w, struct elf_file *elf, const struct look_r
 	w->out.reply.size = (uint32_t)strlen((char *)w->out.reply.bytes) + 1;
 }
 
-static void look(struct worker *w, struct elf_file *elf, const struct look_request *r)
+static void look(struct elf_worker *w, struct elf_file *elf, const struct look_request *r)
 {
 	struct look_reply *out = &w->out.reply;
 
@@ -229,7 +229,7 @@ static void look(struct worker *w, struct elf_file *elf, const struct look_reque
 }
 
 /* Checks a request.  A malformed one would be a bug in look.c, so the worker may exit. */
-static bool take_names(struct worker *w, const struct look_request *r, size_t got)
+static bool take_names(struct elf_worker *w, const struct look_request *r, size_t got)
 {
 	const char *at = r->names, *end = at + r->size;
 
@@ -250,13 +250,13 @@ static bool needs_answer(const struct look_request *r)
 	return r->op != LOOK_CLOSE && r->op != LOOK_SIGN;
 }
 
-static void look_on(struct worker *w, struct elf_file *elf, const struct look_request *r)
+static void look_on(struct elf_worker *w, struct elf_file *elf, const struct look_request *r)
 {
 	elf_resume(elf);
 	look(w, elf, r);
 }
 
-static void answer(struct worker *w, int fd)
+static void answer(struct elf_worker *w, int fd)
 {
 	const struct look_request *r = &w->in.request;
 	struct elf_file *elf = w->file[r->file].elf;
@@ -282,7 +282,7 @@ static void answer(struct worker *w, int fd)
 
 static void run(int wire, int asking, void *shared)
 {
-	struct worker *w = calloc(1, sizeof(*w));
+	struct elf_worker *w = calloc(1, sizeof(*w));
 
 	(void)asking;
 	(void)shared;

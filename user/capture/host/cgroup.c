@@ -357,7 +357,7 @@ int cgroups_locate(const struct cgroups *c, const char *path, enum cgroup_hierar
 	return 0;
 }
 
-struct walk {
+struct cgroup_walk {
 	cgroup_visitor visitor;
 	void *context;
 	unsigned int depth;
@@ -366,10 +366,10 @@ struct walk {
 	char path[PATH_MAX];
 };
 
-static void visit_children(struct walk *w, int dir);
+static void visit_children(struct cgroup_walk *w, int dir);
 
 /* Owns dir and closes it. */
-static void visit(struct walk *w, int dir)
+static void visit(struct cgroup_walk *w, int dir)
 {
 	const char *slash = strrchr(w->path, '/');
 	struct cgroup_node node = {.path = w->path, .dir = dir, .depth = w->depth};
@@ -391,7 +391,7 @@ static void visit(struct walk *w, int dir)
 		close(dir);
 }
 
-static void visit_child(struct walk *w, int dir, const char *name)
+static void visit_child(struct cgroup_walk *w, int dir, const char *name)
 {
 	size_t length = w->length, len = strlen(name);
 	bool top = length == 1; /* "/" */
@@ -419,7 +419,7 @@ static bool may_be_child(const struct dirent *entry)
 	       strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");
 }
 
-static void visit_children(struct walk *w, int dir)
+static void visit_children(struct cgroup_walk *w, int dir)
 {
 	DIR *d = fdopendir(dir);
 	struct dirent *entry;
@@ -438,7 +438,7 @@ int cgroups_visit(const struct cgroups *c, enum cgroup_hierarchy h, const char *
 		  cgroup_visitor visitor, void *context)
 {
 	int fd = open_cgroup(c, h, path);
-	struct walk *w;
+	struct cgroup_walk *w;
 
 	if (fd < 0)
 		return fd;

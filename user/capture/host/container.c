@@ -51,7 +51,7 @@ static const struct {
 	{"libpod_parent", ""},	   /* a pod, not a container: its containers are below */
 };
 
-struct mark {
+struct container_mark {
 	const char *runtime; /* NULL: not sure */
 	const char *id;	     /* in the path, CONTAINER_ID_LEN bytes; NULL: no container */
 	int end;	     /* length of the path up to the container's own cgroup */
@@ -104,9 +104,9 @@ static const char *runtime_by_parent(const char *path, const char *parent, int l
 	return memmem(path, before, kubernetes, sizeof(kubernetes) - 1) ? "containerd" : NULL;
 }
 
-static struct mark find_container(const char *path, int length)
+static struct container_mark find_container(const char *path, int length)
 {
-	struct mark mark = {0};
+	struct container_mark mark = {0};
 	const char *parent = path, *part = path;
 	const char *id;
 	int parent_len = 0, len;
@@ -124,7 +124,7 @@ static struct mark find_container(const char *path, int length)
 					  : runtime_by_parent(path, parent, parent_len);
 		if (runtime && !*runtime)
 			continue;
-		mark = (struct mark){runtime, id, (int)(part + len - path)};
+		mark = (struct container_mark){runtime, id, (int)(part + len - path)};
 	}
 	return mark;
 }
@@ -196,13 +196,13 @@ static size_t find_slot(const struct containers *c, const char *id, bool *found)
 	return *found ? high : low;
 }
 
-static int add_entry(struct containers *c, size_t slot, const struct mark *mark)
+static int add_entry(struct containers *c, size_t slot, const struct container_mark *mark)
 {
-	struct entry *e;
+	struct container_entry *e;
 
 	if (c->count == c->room) {
 		size_t room = c->room ? c->room * 2 : 64;
-		struct entry **more = realloc(c->entries, room * sizeof(*more));
+		struct container_entry **more = realloc(c->entries, room * sizeof(*more));
 
 		if (!more)
 			return -ENOMEM;
@@ -222,7 +222,8 @@ static int add_entry(struct containers *c, size_t slot, const struct mark *mark)
 	return 0;
 }
 
-static int keep_cgroup(struct entry *e, enum cgroup_hierarchy h, const char *path, int len)
+static int keep_cgroup(struct container_entry *e, enum cgroup_hierarchy h, const char *path,
+		       int len)
 {
 	char *copy = strndup(path, (size_t)len);
 
@@ -237,12 +238,12 @@ static int keep_cgroup(struct entry *e, enum cgroup_hierarchy h, const char *pat
 
 /* Returns the container's entry, a new one if need be.  Keeps its path in the most preferred
  * hierarchy. */
-static int note(struct containers *c, const struct mark *mark, enum cgroup_hierarchy h,
-		const char *path, struct entry **out)
+static int note(struct containers *c, const struct container_mark *mark, enum cgroup_hierarchy h,
+		const char *path, struct container_entry **out)
 {
 	bool known;
 	size_t slot = find_slot(c, mark->id, &known);
-	struct entry *e;
+	struct container_entry *e;
 	int err = known ? 0 : add_entry(c, slot, mark);
 
 	if (err)
@@ -258,13 +259,13 @@ static int note(struct containers *c, const struct mark *mark, enum cgroup_hiera
 }
 
 /* Finds the line that names a container, in the most preferred hierarchy. */
-static bool best_line(const char *text, struct cgroup_line *best, struct mark *mark)
+static bool best_line(const char *text, struct cgroup_line *best, struct container_mark *mark)
 {
 	struct cgroup_line line;
 	bool found = false;
 
 	while (cgroup_next(&text, &line)) {
-		struct mark here = find_container(line.path, line.length);
+		struct container_mark here = find_container(line.path, line.length);
 
 		if (!here.id || (found && line.hierarchy >= best->hierarchy))
 			continue;
@@ -280,8 +281,8 @@ int containers_of_pid(struct containers *c, uint32_t pid, const struct container
 	char text[CGROUP_TEXT_MAX];
 	ssize_t got = procfs_read(c->procfs, pid, "cgroup", text, sizeof(text));
 	struct cgroup_line line;
-	struct mark mark;
-	struct entry *e;
+	struct container_mark mark;
+	struct container_entry *e;
 	int err;
 
 	*container = NULL;
@@ -310,8 +311,8 @@ static enum cgroup_step list_node(void *context, const struct cgroup_node *node)
 {
 	struct listing *l = context;
 	int len = (int)strlen(node->path);
-	struct mark mark = find_container(node->path, len);
-	struct entry *e;
+	struct container_mark mark = find_container(node->path, len);
+	struct container_entry *e;
 
 	if (!mark.id || mark.end != len)
 		return CGROUP_DEEPER;

@@ -42,16 +42,16 @@ static bool keep_name(char name[CONTAINER_NAME_LEN + 1], const char *text)
 /* --- state files ------------------------------------------------------------------------- */
 
 /* A search for one container's name, through the directories that the functions below visit. */
-struct search {
+struct name_search {
 	struct containers *c;
 	const char *id;
 	char *name;  /* CONTAINER_NAME_LEN bytes and a NUL */
 	uid_t owner; /* required owner of all state files, or FILE_OF_ANYBODY */
 };
 
-typedef bool (*place)(struct search *s, int root, const char *directory);
+typedef bool (*place)(struct name_search *s, int root, const char *directory);
 
-static json_t *load_json(const struct search *s, int root, const char *path)
+static json_t *load_json(const struct name_search *s, int root, const char *path)
 {
 	char *text;
 	ssize_t len = file_load(root, path, STATE_BYTES_MAX, s->owner, &text);
@@ -62,7 +62,7 @@ static json_t *load_json(const struct search *s, int root, const char *path)
 	return json;
 }
 
-static bool docker_in(struct search *s, int root, const char *data)
+static bool docker_in(struct name_search *s, int root, const char *data)
 {
 	char path[PATH_MAX];
 	json_t *state;
@@ -77,7 +77,7 @@ static bool docker_in(struct search *s, int root, const char *data)
 	return found;
 }
 
-static bool podman_file(struct search *s, int root, const char *path)
+static bool podman_file(struct name_search *s, int root, const char *path)
 {
 	json_t *state = load_json(s, root, path);
 	bool found = false;
@@ -98,7 +98,7 @@ static bool podman_file(struct search *s, int root, const char *path)
 	return found;
 }
 
-static bool podman_driver(struct search *s, int root, const char *storage, const char *driver)
+static bool podman_driver(struct name_search *s, int root, const char *storage, const char *driver)
 {
 	static const char *const files[] = {"containers.json", "volatile-containers.json"};
 	char path[PATH_MAX];
@@ -118,7 +118,7 @@ static bool ends_with(const char *text, const char *tail)
 	return len >= want && !strcmp(text + len - want, tail);
 }
 
-static bool is_owned(const struct search *s, int fd)
+static bool is_owned(const struct name_search *s, int fd)
 {
 	struct stat st;
 
@@ -126,7 +126,7 @@ static bool is_owned(const struct search *s, int fd)
 }
 
 /* overlay-containers, vfs-containers, btrfs-containers, ... */
-static bool podman_in(struct search *s, int root, const char *storage)
+static bool podman_in(struct name_search *s, int root, const char *storage)
 {
 	int fd = file_open_in(root, storage, O_DIRECTORY);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -163,7 +163,7 @@ static const char *home_of(char *line, uid_t *owner)
 }
 
 /* Reads homes from /etc/passwd, not by getpwent(3): a directory service might use the network. */
-static bool in_homes(struct search *s, const char *below, place look)
+static bool in_homes(struct name_search *s, const char *below, place look)
 {
 	char *text, *save, *line, path[PATH_MAX];
 	bool found = false;
@@ -209,7 +209,7 @@ static const char *first_option(const char *cmdline, size_t len, const char *con
 	return value;
 }
 
-static bool docker_configured(struct search *s, int root, const char *file)
+static bool docker_configured(struct name_search *s, int root, const char *file)
 {
 	json_t *config = load_json(s, root, file);
 	const char *data = json_string_value(json_object_get(config, "data-root"));
@@ -222,7 +222,7 @@ static bool docker_configured(struct search *s, int root, const char *file)
 	return found;
 }
 
-static bool docker_of_daemon(struct search *s, uint32_t pid)
+static bool docker_of_daemon(struct name_search *s, uint32_t pid)
 {
 	static const char *const data_keys[] = {"--data-root", "--graph", "-g", NULL};
 	static const char *const file_keys[] = {"--config-file", NULL};
@@ -247,7 +247,7 @@ static bool docker_of_daemon(struct search *s, uint32_t pid)
 }
 
 /* conmon monitors one container, whose name is on its command line: -c ID ... -n NAME. */
-static bool podman_of_conmon(struct search *s, uint32_t pid)
+static bool podman_of_conmon(struct name_search *s, uint32_t pid)
 {
 	char cmdline[CMDLINE_MAX];
 	ssize_t len = procfs_read(s->c->procfs, pid, "cmdline", cmdline, sizeof(cmdline));
@@ -320,8 +320,8 @@ void container_forget_helpers(struct containers *c)
 	c->helper_count = 0;
 }
 
-static bool in_processes(struct search *s, const char *comm,
-			 bool (*look)(struct search *s, uint32_t pid))
+static bool in_processes(struct name_search *s, const char *comm,
+			 bool (*look)(struct name_search *s, uint32_t pid))
 {
 	bool found = false;
 
@@ -331,7 +331,7 @@ static bool in_processes(struct search *s, const char *comm,
 	return found;
 }
 
-static bool docker_name(struct search *s)
+static bool docker_name(struct name_search *s)
 {
 	int root = s->c->root;
 
@@ -342,7 +342,7 @@ static bool docker_name(struct search *s)
 }
 
 /* graphroot = "/path" and runroot in storage.conf, which is TOML but flat where it matters. */
-static bool podman_configured(struct search *s, int root, const char *file)
+static bool podman_configured(struct name_search *s, int root, const char *file)
 {
 	char *text, *save, *line, *path;
 	bool found = false;
@@ -364,7 +364,7 @@ static bool podman_configured(struct search *s, int root, const char *file)
 	return found;
 }
 
-static bool podman_name(struct search *s)
+static bool podman_name(struct name_search *s)
 {
 	int root = s->c->root;
 
@@ -379,15 +379,15 @@ static bool podman_name(struct search *s)
 
 static const struct {
 	const char *runtime;
-	bool (*find)(struct search *s);
+	bool (*find)(struct name_search *s);
 } namers[] = {
 	{"docker", docker_name},
 	{"podman", podman_name},
 };
 
-void container_find_name(struct containers *c, struct entry *e)
+void container_find_name(struct containers *c, struct container_entry *e)
 {
-	struct search s = {c, e->container.id, e->container.name, FILE_OF_ANYBODY};
+	struct name_search s = {c, e->container.id, e->container.name, FILE_OF_ANYBODY};
 
 	if (e->container.name[0] || e->attempts >= NAME_ATTEMPTS)
 		return;

@@ -29,7 +29,7 @@
 #define NAME_ATTEMPTS	 3 /* a run time may write the state file after the cgroup */
 #define HOMES_MAX	 4096
 
-struct entry {
+struct container_entry {
 	struct container container;
 	char *cgroup;
 	unsigned int attempts; /* to find the name */
@@ -41,7 +41,7 @@ struct containers {
 	struct procfs *procfs;
 	struct cgroups *cgroups;
 	int root;
-	struct entry **entries; /* ordered by id */
+	struct container_entry **entries; /* ordered by id */
 	size_t count, room;
 	uint32_t *helpers; /* pids of dockerd and conmon processes; NULL: not searched yet */
 	size_t helper_count;
@@ -50,6 +50,6 @@ struct containers {
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 void container_forget_helpers(struct containers *c);
-void container_find_name(struct containers *c, struct entry *e);
+void container_find_name(struct containers *c, struct container_entry *e);
 
 #endif

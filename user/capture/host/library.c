@@ -76,14 +76,14 @@ static uint64_t now_ns(void)
 
 /* --- the files we know ------------------------------------------------------------------- */
 
-static struct file *known_file(const struct libraries *l, uint64_t device, uint64_t inode)
+static struct code_file *known_file(const struct libraries *l, uint64_t device, uint64_t inode)
 {
 	return table_get(&l->files, (struct table_key){device, inode});
 }
 
-static int keep(struct libraries *l, const struct identity *id, struct file **out)
+static int keep(struct libraries *l, const struct identity *id, struct code_file **out)
 {
-	struct file *file = known_file(l, id->device, id->inode);
+	struct code_file *file = known_file(l, id->device, id->inode);
 
 	if (!file) {
 		file = malloc(sizeof(*file));
@@ -96,14 +96,15 @@ static int keep(struct libraries *l, const struct identity *id, struct file **ou
 	} else if (file->overlay && table_get(&l->below, file->below) == file) {
 		table_remove(&l->below, file->below);
 	}
-	*file = (struct file){.device = id->device, .inode = id->inode, .stamp_ns = id->stamp_ns};
+	*file = (struct code_file){
+		.device = id->device, .inode = id->inode, .stamp_ns = id->stamp_ns};
 	*out = file;
 	return 0;
 }
 
 /* Keeps a file.  same: a known file with the same file below, whose state it shares; NULL: none. */
-static int keep_like(struct libraries *l, const struct identity *id, const struct file *same,
-		     struct file **out)
+static int keep_like(struct libraries *l, const struct identity *id, const struct code_file *same,
+		     struct code_file **out)
 {
 	struct table_key told = same ? same->told : (struct table_key){id->device, id->inode};
 	bool followed = same && same->followed; /* read first: keep may overwrite *same */
@@ -118,7 +119,7 @@ static int keep_like(struct libraries *l, const struct identity *id, const struc
 	return err;
 }
 
-static int keep_below(struct libraries *l, struct file *file, struct table_key below)
+static int keep_below(struct libraries *l, struct code_file *file, struct table_key below)
 {
 	file->overlay = true;
 	file->below = below;
@@ -135,7 +136,7 @@ static void forget(struct libraries *l, uint32_t round)
 	l->files = (struct table){0};
 	table_free(&l->below);
 	for (size_t at = 0; (slot = table_next(&old, &at));) {
-		struct file *file = slot->value;
+		struct code_file *file = slot->value;
 
 		if (!round || file->round != round || table_put(&l->files, slot->key, file))
 			free(file);
@@ -182,7 +183,8 @@ static int identify(int dir, const char *name, int flags, struct identity *id)
 	return 0;
 }
 
-static void tell_mapping(struct libraries *l, const struct file *file, const struct sighting *s)
+static void tell_mapping(struct libraries *l, const struct code_file *file,
+			 const struct sighting *s)
 {
 	struct library_mapping m = {
 		.device = file->told.a,
@@ -198,7 +200,7 @@ static void tell_mapping(struct libraries *l, const struct file *file, const str
 }
 
 /* Makes the file's last mapping the witness, unless one is known. */
-static void note_witness(struct libraries *l, const struct file *file)
+static void note_witness(struct libraries *l, const struct code_file *file)
 {
 	struct held *h = file->held ? table_get(&l->held, file->told) : NULL;
 
@@ -211,7 +213,7 @@ static void note_witness(struct libraries *l, const struct file *file)
 	h->end = file->end;
 }
 
-static void note_place(struct libraries *l, struct file *file, const struct sighting *s)
+static void note_place(struct libraries *l, struct code_file *file, const struct sighting *s)
 {
 	file->pid = s->pid;
 	file->start = s->start;
@@ -219,7 +221,7 @@ static void note_place(struct libraries *l, struct file *file, const struct sigh
 	note_witness(l, file);
 }
 
-static void note_sighting(struct libraries *l, struct file *file, const struct sighting *s)
+static void note_sighting(struct libraries *l, struct code_file *file, const struct sighting *s)
 {
 	file->round = l->round;
 	note_place(l, file, s);
@@ -232,7 +234,7 @@ static void note_sighting(struct libraries *l, struct file *file, const struct s
 /* Does the table know this sighting without a system call?  See "When is a file known?". */
 static bool is_fresh(const struct libraries *l, const struct sighting *s)
 {
-	const struct file *file = known_file(l, s->device, s->inode);
+	const struct code_file *file = known_file(l, s->device, s->inode);
 
 	if (!file)
 		return false;
@@ -242,7 +244,7 @@ static bool is_fresh(const struct libraries *l, const struct sighting *s)
 
 static bool is_known(struct libraries *l, const struct identity *id, const struct sighting *s)
 {
-	struct file *file = known_file(l, id->device, id->inode);
+	struct code_file *file = known_file(l, id->device, id->inode);
 
 	if (!file || file->stamp_ns != id->stamp_ns)
 		return false;
@@ -299,9 +301,9 @@ static int open_new(struct libraries *l, const struct overlay_file *f, bool over
 /* The host may map the file below directly, too.  fd: of the file below, if that could be opened;
  * otherwise the result is false.  Sets *same to the file below, if it is known. */
 static bool find_bottom(const struct libraries *l, int fd, const struct identity *id,
-			struct identity *lower, struct file **same)
+			struct identity *lower, struct code_file **same)
 {
-	struct file *file;
+	struct code_file *file;
 
 	if (identify(fd, "", AT_EMPTY_PATH, lower) ||
 	    (lower->device == id->device && lower->inode == id->inode))
@@ -323,7 +325,7 @@ static int look_at(struct libraries *l, const struct sighting *s, const char *na
 				     .held = held};
 	struct table_key below;
 	struct identity id, lower;
-	struct file *file, *other, *same = NULL;
+	struct code_file *file, *other, *same = NULL;
 	bool overlay, new, bottom;
 	int fd = -1, err = identify(held, "", AT_EMPTY_PATH, &id);
 
@@ -395,7 +397,7 @@ static int examine(struct libraries *l, const struct sighting *s)
 
 int library_see(struct libraries *l, const struct sighting *s)
 {
-	struct file *file;
+	struct code_file *file;
 
 	if (!is_fresh(l, s))
 		return examine(l, s);
@@ -445,7 +447,7 @@ void libraries_on_mapping(struct libraries *l, library_mapping_fn fn)
 
 void libraries_follow(struct libraries *l, const struct library_file *f)
 {
-	struct file *file = known_file(l, f->device, f->inode);
+	struct code_file *file = known_file(l, f->device, f->inode);
 
 	if (file)
 		file->followed = true;
@@ -463,7 +465,7 @@ void libraries_on_gone(struct libraries *l, library_gone_fn fn)
 
 int libraries_hold(struct libraries *l, uint64_t device, uint64_t inode)
 {
-	struct file *file = known_file(l, device, inode);
+	struct code_file *file = known_file(l, device, inode);
 	struct held *h;
 
 	if (!file)
@@ -540,7 +542,7 @@ static void forget_file(struct libraries *l, struct table_key told)
 	struct table_slot *slot;
 
 	for (size_t at = 0; (slot = table_next(&l->files, &at));) {
-		struct file *file = slot->value;
+		struct code_file *file = slot->value;
 
 		if (file->told.a != told.a || file->told.b != told.b)
 			continue;

@@ -41,7 +41,7 @@
 #define FORGET_NS     60000000000ULL /* between two removals of unmapped files from a full table */
 #define NS_PER_SECOND 1000000000ULL
 
-struct file {
+struct code_file {
 	uint64_t device, inode;
 	uint64_t stamp_ns;
 	uint64_t generation;

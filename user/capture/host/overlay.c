@@ -28,7 +28,7 @@
 #define ONLY_CACHED	  0x20	/* RESOLVE_CACHED, 5.12 */
 #define LAYERS_MOST	  512	/* overlayfs allows 500 */
 
-union handle {
+union overlay_ledger_handle {
 	struct file_handle head;
 	char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
 };
@@ -44,7 +44,7 @@ struct inner {
 #define INNER_MAGIC 0xfb
 #define INNER_HEAD  (sizeof(struct inner) - 3) /* the field length counts these bytes too */
 
-static bool handle_of(int fd, int flags, union handle *h)
+static bool handle_of(int fd, int flags, union overlay_ledger_handle *h)
 {
 	int mount;
 
@@ -61,7 +61,7 @@ static uint64_t mix(uint64_t start, const unsigned char *bytes, size_t len)
 
 bool overlay_key(const struct overlay_file *f, struct table_key *key)
 {
-	union handle h;
+	union overlay_ledger_handle h;
 	struct statfs fs;
 
 	if (handle_of(f->held, HANDLE_TO_COMPARE, &h)) {
@@ -75,10 +75,10 @@ bool overlay_key(const struct overlay_file *f, struct table_key *key)
 }
 
 /* Does the overlay's handle contain the candidate's handle? */
-static bool same_handle(const union handle *of, int candidate)
+static bool same_handle(const union overlay_ledger_handle *of, int candidate)
 {
 	const struct inner *in = (const void *)of->head.f_handle;
-	union handle h;
+	union overlay_ledger_handle h;
 	size_t length;
 
 	if (of->head.handle_type != HANDLE_OF_OVERLAY || of->head.handle_bytes < sizeof(*in) ||
@@ -107,7 +107,7 @@ static bool looks_same(int a, int b)
 
 static bool is_below(const struct overlay_file *f, int candidate)
 {
-	union handle h;
+	union overlay_ledger_handle h;
 	struct statx st;
 
 	if (!looks_same(f->held, candidate))

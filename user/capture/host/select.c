@@ -103,16 +103,16 @@ bool select_is_empty(const struct select *s)
 /* --- what could be chosen instead -------------------------------------------------------- */
 
 /* Prints items in lines of 80 columns. */
-struct column {
+struct selector_column {
 	FILE *out;
 	size_t used;
 	size_t items;
 };
 
-static void print_item(struct column *c, const char *format, ...)
+static void print_item(struct selector_column *c, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-static void print_item(struct column *c, const char *format, ...)
+static void print_item(struct selector_column *c, const char *format, ...)
 {
 	char *text, *safe;
 	size_t width;
@@ -138,7 +138,7 @@ static void print_item(struct column *c, const char *format, ...)
 	free(safe);
 }
 
-static void end_items(struct column *c)
+static void end_items(struct selector_column *c)
 {
 	if (c->items > CANDIDATES_MAX)
 		fprintf(c->out, "  ... and %zu more", c->items - CANDIDATES_MAX);
@@ -176,7 +176,7 @@ static struct process_facts *programs(const struct procfs *p, size_t *count)
 
 static void list_pids(struct select *s, const struct select_wish *w, FILE *errors)
 {
-	struct column c = {.out = errors};
+	struct selector_column c = {.out = errors};
 	size_t count;
 	struct process_facts *list = programs(containers_procfs(s->containers), &count);
 
@@ -192,7 +192,7 @@ static void list_pids(struct select *s, const struct select_wish *w, FILE *error
 
 static void list_comms(struct select *s, const struct select_wish *w, FILE *errors)
 {
-	struct column c = {.out = errors};
+	struct selector_column c = {.out = errors};
 	size_t count, same;
 	struct process_facts *list = programs(containers_procfs(s->containers), &count);
 
@@ -238,7 +238,7 @@ static enum cgroup_hierarchy deepest(const struct cgroups *groups, char *path)
 static void list_cgroups(struct select *s, const struct select_wish *w, FILE *errors)
 {
 	const struct cgroups *groups = containers_cgroups(s->containers);
-	struct column c = {.out = errors};
+	struct selector_column c = {.out = errors};
 	char path[PATH_MAX + 1], *safe;
 	enum cgroup_hierarchy h;
 
@@ -405,7 +405,7 @@ static int resolve_container(struct select *s, struct select_wish *w)
 	return err;
 }
 
-static const struct kind {
+static const struct selector_kind {
 	const char *option, *complaint;
 	int (*resolve)(struct select *s, struct select_wish *w);
 	void (*list)(struct select *s, const struct select_wish *w, FILE *errors);

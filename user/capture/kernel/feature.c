@@ -371,7 +371,7 @@ static int try_run_time(char *detail)
 
 #define CONTAINER_REMEDY "start dbleak on the host, or in a container with --privileged --pid=host"
 
-static const struct entry {
+static const struct feature_entry {
 	struct feature about;
 	int (*try)(char *detail);
 } table[FEATURES] = {
@@ -547,7 +547,7 @@ static const struct entry {
 		},
 };
 
-static struct answer {
+static struct feature_answer {
 	char detail[DETAIL_LEN];
 	int err;
 	bool known;
@@ -568,7 +568,7 @@ const struct feature *feature_about(enum feature_id id)
 
 int feature_try(enum feature_id id)
 {
-	struct answer *a = &answers[id];
+	struct feature_answer *a = &answers[id];
 	libbpf_print_fn_t before;
 
 	if (a->known)

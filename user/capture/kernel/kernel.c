@@ -17,11 +17,12 @@
 
 #include "user/capture/kernel/kernel_state.h"
 
-struct comm_key {
+struct kernel_comm_key {
 	char comm[EV_COMM_LEN];
 };
 
-_Static_assert(FORGET_BATCH * sizeof(struct statement) <= READ_BYTES, "a batch fits the buffer");
+_Static_assert(FORGET_BATCH * sizeof(struct ledger_statement) <= READ_BYTES,
+	       "a batch fits the buffer");
 
 /* Programs for some hosts only, loaded in the background.  The protocol code in the TLS programs
  * alone takes the verifier about as long as all programs of the start. */
@@ -216,7 +217,7 @@ static int fill_tables(struct kernel *k)
 	int err = 0;
 
 	for (size_t i = 0; i < COUNT(servers) && !err; i++) {
-		struct comm_key key = {};
+		struct kernel_comm_key key = {};
 
 		memcpy(key.comm, servers[i].comm, strlen(servers[i].comm));
 		err = bpf_map_update_elem(bpf_map__fd(k->skel->maps.servers), &key,

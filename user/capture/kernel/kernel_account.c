@@ -59,7 +59,7 @@ int kernel_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs)
 	*ns = 0;
 	*runs = 0;
 	while ((p = loaded_next(&k->loaded, p, &part))) {
-		enum program_kind kind = program_kind(p);
+		enum loaded_kind kind = program_kind(p);
 		struct bpf_prog_info info = {};
 		uint32_t size = sizeof(info);
 
@@ -98,7 +98,7 @@ uint64_t kernel_missed(struct kernel *k)
 	size_t part = 0;
 
 	while ((p = loaded_next(&k->loaded, p, &part))) {
-		enum program_kind kind = program_kind(p);
+		enum loaded_kind kind = program_kind(p);
 		struct bpf_prog_info info = {};
 		uint32_t size = sizeof(info);
 

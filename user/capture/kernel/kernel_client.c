@@ -175,7 +175,7 @@ int kernel_client_links(struct kernel *k, kernel_link_fn *fn, void *context)
 {
 	struct visit v = {.fn = fn, .context = context};
 
-	return each(map_fd(k, "links"), sizeof(struct handle_key), sizeof(struct handle),
+	return each(map_fd(k, "links"), sizeof(struct handle_key), sizeof(struct ledger_handle),
 		    visit_link, &v);
 }
 
@@ -187,7 +187,7 @@ static bool is_one_of(const bool *cookies, uint32_t cookie)
 static void drop_link(void *context, int map, const void *key, const void *value)
 {
 	const struct visit *v = context;
-	const struct handle *h = value;
+	const struct ledger_handle *h = value;
 
 	if (!is_one_of(v->cookies, h->probe))
 		return;
@@ -198,7 +198,7 @@ static void drop_link(void *context, int map, const void *key, const void *value
 static void drop_object(void *context, int map, const void *key, const void *value)
 {
 	const struct visit *v = context;
-	struct handle h = {.object = *(const struct object *)value};
+	struct ledger_handle h = {.object = *(const struct object *)value};
 
 	if (!is_one_of(v->cookies, h.probe))
 		return;
@@ -218,7 +218,7 @@ static void drop_site(void *context, int map, const void *key, const void *value
 int kernel_client_drop(struct kernel *k, const bool *cookies, kernel_link_fn *fn, void *context)
 {
 	struct visit v = {.fn = fn, .context = context, .cookies = cookies};
-	int err = each(map_fd(k, "links"), sizeof(struct handle_key), sizeof(struct handle),
+	int err = each(map_fd(k, "links"), sizeof(struct handle_key), sizeof(struct ledger_handle),
 		       drop_link, &v);
 
 	if (!err)

@@ -44,7 +44,8 @@ int kernel_client_sweep(struct kernel *k, kernel_record_fn fn, void *context);
 /* Hands over RAW_DEAD of other objects whose process is gone.  Walks the whole ledger. */
 int kernel_client_bury(struct kernel *k, kernel_record_fn fn, void *context);
 /* Hands over all connections in the ledger, a few hundred in each system call. */
-typedef void kernel_link_fn(void *context, const struct handle_key *key, const struct handle *h);
+typedef void kernel_link_fn(void *context, const struct handle_key *key,
+			    const struct ledger_handle *h);
 int kernel_client_links(struct kernel *k, kernel_link_fn *fn, void *context);
 /* Removes from the ledger all objects that probes with these cookies acquired.  cookies:
  * PROBES_MOST elements; none of these probes may be attached.  Calls fn for each object. */

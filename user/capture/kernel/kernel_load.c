@@ -87,7 +87,7 @@ static bool sweep_wanted(const char *name, bool look_only)
 	       (feature_try(sweeps[i].feature) != 0) == sweeps[i].unless;
 }
 
-enum program_kind program_kind(const struct bpf_program *p)
+enum loaded_kind program_kind(const struct bpf_program *p)
 {
 	const char *name = bpf_program__name(p);
 
@@ -325,7 +325,7 @@ int loaded_attach(const struct loaded *l)
 	size_t part = 0;
 
 	while ((p = loaded_next(l, p, &part))) {
-		enum program_kind kind = program_kind(p);
+		enum loaded_kind kind = program_kind(p);
 		struct bpf_link **link = link_of(l->parts[part], p);
 
 		if (kind == PROGRAM_SWEEP || kind == PROGRAM_CLIENT)

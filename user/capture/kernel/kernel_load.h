@@ -41,8 +41,8 @@ struct bpf_program *loaded_next(const struct loaded *l, struct bpf_program *p, s
 int loaded_attach(const struct loaded *l);
 
 /* The kind of a program says what starts it. */
-enum program_kind { PROGRAM_SOCKET, PROGRAM_LIFECYCLE, PROGRAM_SWEEP, PROGRAM_CLIENT };
-enum program_kind program_kind(const struct bpf_program *p);
+enum loaded_kind { PROGRAM_SOCKET, PROGRAM_LIFECYCLE, PROGRAM_SWEEP, PROGRAM_CLIENT };
+enum loaded_kind program_kind(const struct bpf_program *p);
 
 /* Programs that only some hosts need. */
 struct loaded_more {

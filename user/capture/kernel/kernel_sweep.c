@@ -180,7 +180,7 @@ static void forget_statements(struct kernel *k)
 {
 	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts);
 	int fd = bpf_map__fd(k->skel->maps.statements), err = 0;
-	struct statement *statements = (struct statement *)k->buffer;
+	struct ledger_statement *statements = (struct ledger_statement *)k->buffer;
 	struct statement_key keys[FORGET_BATCH];
 	uint32_t place = 0, count;
 	void *from = NULL;

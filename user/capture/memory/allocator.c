@@ -15,7 +15,7 @@
 
 /* malloc and free come first: without them there is no allocator.  C++'s operators matter in an
  * allocator's file only; those of C++'s own library call malloc. */
-static const struct row {
+static const struct allocator_row {
 	const char *symbol;
 	uint8_t kind; /* enum heap_kind */
 } rows[] = {

@@ -31,7 +31,7 @@ static const struct {
 
 #define WANTED (sizeof(wanted) / sizeof(wanted[0]))
 
-struct finder {
+struct call_finder {
 	struct elf_file *elf;
 	struct call_sites *out;
 	ZydisDecoder decoder;
@@ -46,7 +46,7 @@ struct finder {
 };
 
 /* The function whose address is kept in that slot; 0: none of ours. */
-static uint32_t function_in(const struct finder *f, uint64_t slot)
+static uint32_t function_in(const struct call_finder *f, uint64_t slot)
 {
 	for (size_t i = 0; i < WANTED; i++)
 		if (slot && (f->calls[i] == slot || f->pointers[i] == slot))
@@ -56,7 +56,7 @@ static uint32_t function_in(const struct finder *f, uint64_t slot)
 
 /* The function that a stub jumps to: `endbr64; bnd jmp *slot(%rip)`, of which only the jump must be
  * there.  0: none of ours. */
-static uint32_t function_of_stub(const struct finder *f, const uint8_t *code, size_t n,
+static uint32_t function_of_stub(const struct call_finder *f, const uint8_t *code, size_t n,
 				 uint64_t address)
 {
 	static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
@@ -74,7 +74,7 @@ static uint32_t function_of_stub(const struct finder *f, const uint8_t *code, si
 }
 
 /* The function that the target of a call leads to; 0: none of ours. */
-static uint32_t function_at(struct finder *f, uint64_t address)
+static uint32_t function_at(struct call_finder *f, uint64_t address)
 {
 	size_t slot = (address >> 2) % TARGETS;
 	uint8_t code[STUB_BYTES];
@@ -109,7 +109,7 @@ static uint64_t displaced(const uint8_t *code, size_t length, uint64_t address)
 
 /* Lists the calls in a function's n bytes.  Returns how many; -1: it cannot be decoded, or has too
  * many. */
-static int sites_in(struct finder *f, const uint8_t *code, size_t n, uint64_t address,
+static int sites_in(struct call_finder *f, const uint8_t *code, size_t n, uint64_t address,
 		    struct call_site *sites, size_t *hidden)
 {
 	ZydisDecodedInstruction is;
@@ -137,7 +137,7 @@ static int sites_in(struct finder *f, const uint8_t *code, size_t n, uint64_t ad
 }
 
 /* Looks into a function of the unwind table, given by its address and size. */
-static int look_into(struct finder *f, uint64_t address, uint64_t size)
+static int look_into(struct call_finder *f, uint64_t address, uint64_t size)
 {
 	uint64_t offset = address - f->code_address + f->code_offset;
 	struct call_site sites[SITES_EACH];
@@ -164,7 +164,7 @@ static int look_into(struct finder *f, uint64_t address, uint64_t size)
 	return 0;
 }
 
-static int look_into_all(struct finder *f)
+static int look_into_all(struct call_finder *f)
 {
 	struct frame_table table;
 	uint64_t address, end = 0;
@@ -181,7 +181,7 @@ static int look_into_all(struct finder *f)
 	return err;
 }
 
-static int find(struct finder *f)
+static int find(struct call_finder *f)
 {
 	const char *names[WANTED];
 	bool any = false;
@@ -202,7 +202,7 @@ static int find(struct finder *f)
 
 int call_sites_find(struct elf_file *e, struct call_sites *out)
 {
-	struct finder *f = calloc(1, sizeof(*f));
+	struct call_finder *f = calloc(1, sizeof(*f));
 	int err;
 
 	memset(out, 0, sizeof(*out));

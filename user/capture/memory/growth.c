@@ -49,7 +49,7 @@
 #define PAGE_BYTES	  4096
 #define POOLS_LOOK_NS	  (SECOND_NS / 5) /* at least, and by chance up to three times as long */
 
-enum gap_kind { GAP_PROBE = 1, GAP_ROOM = 2, GAP_PAGES = 4, GAP_FRAMES = 8, GAP_SIZES = 16 };
+enum growth_gap_kind { GAP_PROBE = 1, GAP_ROOM = 2, GAP_PAGES = 4, GAP_FRAMES = 8, GAP_SIZES = 16 };
 
 struct grower { /* a process looked at */
 	uint32_t pid;
@@ -75,7 +75,7 @@ struct growth {
 	size_t sampled;
 	uint64_t begun_ns, idle_ns; /* idle: since when nobody is sampled */
 	uint32_t batch, huge;
-	uint32_t gaps; /* enum gap_kind, reported */
+	uint32_t gaps; /* enum growth_gap_kind, reported */
 	enum ev_tier tier;
 	bool attached;
 };
@@ -89,7 +89,7 @@ static uint64_t now_boot(void)
 }
 
 /* Reports a gap once for the whole host. */
-static void tell_gap(struct growth *g, enum gap_kind kind, const char *text)
+static void tell_gap(struct growth *g, enum growth_gap_kind kind, const char *text)
 {
 	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
 
@@ -407,7 +407,7 @@ void growth_usage(struct growth *g, uint32_t pid, uint64_t start_ns,
 			      (usage->swapped_bytes == UNKNOWN64 ? 0 : usage->swapped_bytes));
 }
 
-struct looker {
+struct growth_looker {
 	struct growth *growth;
 	const struct growth_sites *sites; /* NULL: a single sample is looked at */
 	bool pools;
@@ -418,7 +418,7 @@ struct looker {
 /* Reads an entry of pagemap; 0 where nothing can be read, for nothing is mapped there. */
 static uint64_t look(void *context, uint64_t number)
 {
-	const struct looker *l = context;
+	const struct growth_looker *l = context;
 	uint64_t entry = 0;
 
 	return pread(l->pagemap, &entry, sizeof(entry), number * sizeof(entry)) == sizeof(entry)
@@ -427,7 +427,7 @@ static uint64_t look(void *context, uint64_t number)
 }
 
 /* As pymalloc_lives, but reads the next pools along with this one. */
-static int lives(const struct looker *l, struct page *page)
+static int lives(const struct growth_looker *l, struct sampled_page *page)
 {
 	uint64_t next[POOLS_AHEAD];
 	size_t n = l->sites ? growth_sites_next(l->sites, l->pools, next, POOLS_AHEAD) : 0;
@@ -440,9 +440,9 @@ static int lives(const struct looker *l, struct page *page)
 
 /* Finds the state of the object for which a page was touched; known only under an interpreted
  * stack. */
-static enum page_tenant tenant(void *context, struct page *page)
+static enum page_tenant tenant(void *context, struct sampled_page *page)
 {
-	const struct looker *l = context;
+	const struct growth_looker *l = context;
 
 	if (!(page->stack & STACK_INTERPRETED))
 		return PAGE_TENANT_UNKNOWN;
@@ -462,7 +462,7 @@ void growth_sample(struct growth *g, const struct ev_head *record)
 	struct grower *p = table_get(&g->growers,
 				     (struct table_key){sample->pid, sample->start_ns});
 
-	struct looker l = {.pagemap = -1, .memory = memory_for_look(sample->pid, 0)};
+	struct growth_looker l = {.pagemap = -1, .memory = memory_for_look(sample->pid, 0)};
 
 	if (p && p->sites)
 		growth_sites_add(p->sites, sample, tenant, &l);
@@ -509,7 +509,7 @@ static int told(void *context, uint64_t sample, uint64_t *stack)
 
 static uint64_t look_for_pool(void *context, uint64_t number)
 {
-	const struct looker *l = context;
+	const struct growth_looker *l = context;
 	struct pools *pools = l->growth->pools;
 
 	return pools_holds(pools, l->memory.pid, number * PAGE_BYTES) ? PAGEMAP_PRESENT : 0;
@@ -517,9 +517,9 @@ static uint64_t look_for_pool(void *context, uint64_t number)
 
 /* Tells whether the first object of a pool still lives.  Memory that is no pool any longer counts
  * as gone, and is not asked for again. */
-static enum page_tenant tenant_of_pool(void *context, struct page *page)
+static enum page_tenant tenant_of_pool(void *context, struct sampled_page *page)
 {
-	const struct looker *l = context;
+	const struct growth_looker *l = context;
 
 	switch (lives(l, page)) {
 	case 1:
@@ -533,7 +533,7 @@ static enum page_tenant tenant_of_pool(void *context, struct page *page)
 
 static void note_pool(void *context, uint64_t pool)
 {
-	const struct looker *l = context;
+	const struct growth_looker *l = context;
 
 	pools_note(l->growth->pools, l->memory.pid, pool);
 }
@@ -542,10 +542,10 @@ static void note_pool(void *context, uint64_t pool)
 static void check_pools(struct growth *g, struct grower *p)
 {
 	uint64_t began = now_boot(), least;
-	struct looker l = {.growth = g,
-			   .sites = p->sites,
-			   .pools = true,
-			   .memory = memory_for_look(p->pid, 0)};
+	struct growth_looker l = {.growth = g,
+				  .sites = p->sites,
+				  .pools = true,
+				  .memory = memory_for_look(p->pid, 0)};
 
 	growth_sites_check_pools(p->sites, began, pools_scale(g->pools, p->pid) > 1.01,
 				 PAGES_AT_ONCE, look_for_pool, tenant_of_pool, &l);
@@ -597,7 +597,7 @@ void growth_step(struct growth *g, uint64_t now)
 static void check(struct growth *g, struct grower *p, bool last)
 {
 	uint64_t began = now_boot();
-	struct looker l = {.sites = p->sites, .memory = memory_for_look(p->pid, 0)};
+	struct growth_looker l = {.sites = p->sites, .memory = memory_for_look(p->pid, 0)};
 
 	l.pagemap = kernel_pagemap(g->host.kernel, p->pid);
 	if (l.pagemap < 0) {

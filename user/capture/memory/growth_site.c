@@ -30,7 +30,7 @@
 #define POOL_LOOKS	3
 #define FILL_MOST	4 /* times what was seen to be kept in pools */
 
-struct site {
+struct gsite_site {
 	struct ev_memory_site ev;
 	uint64_t votes; /* for ev.connection */
 	uint64_t taken, held, samples;
@@ -49,8 +49,8 @@ struct growth_sites {
 	uint64_t checked_ns; /* when pages were looked for; 0 never */
 	bool reckoned;	     /* pools were sampled for a part of the time */
 	struct pages pages, pools;
-	uint64_t pools_least; /* pools.least at the last question */
-	struct site *sites;   /* the first counts all samples without a stack */
+	uint64_t pools_least;	  /* pools.least at the last question */
+	struct gsite_site *sites; /* the first counts all samples without a stack */
 	size_t count;
 	struct raw_growth *waiting;
 	size_t waiting_count;
@@ -87,7 +87,7 @@ void growth_sites_close(struct growth_sites *s)
 	free(s);
 }
 
-static void site_begin(const struct growth_sites *s, struct site *site, uint64_t stack)
+static void site_begin(const struct growth_sites *s, struct gsite_site *site, uint64_t stack)
 {
 	site->ev = (struct ev_memory_site){
 		.head = {.kind = EV_MEMORY_SITE, .size = sizeof(site->ev)},
@@ -118,7 +118,7 @@ static uint32_t site_of(struct growth_sites *s, uint64_t stack)
 }
 
 /* Finds the connection that most bytes belong to: each sample votes with its bytes. */
-static void vote(struct site *site, uint64_t connection, uint64_t bytes)
+static void vote(struct gsite_site *site, uint64_t connection, uint64_t bytes)
 {
 	if (site->ev.connection == connection) {
 		site->votes += bytes;
@@ -130,7 +130,7 @@ static void vote(struct site *site, uint64_t connection, uint64_t bytes)
 	}
 }
 
-static void site_take(struct site *site, const struct raw_growth *sample)
+static void site_take(struct gsite_site *site, const struct raw_growth *sample)
 {
 	struct ev_memory_site *ev = &site->ev;
 	bool pool = sample->head.kind == RAW_POOL;
@@ -164,20 +164,20 @@ static void wait_for_name(struct growth_sites *s, const struct raw_growth *sampl
 		s->waiting[s->waiting_count++] = *sample;
 }
 
-static struct page page_of(const struct raw_growth *sample, uint64_t from)
+static struct sampled_page page_of(const struct raw_growth *sample, uint64_t from)
 {
-	return (struct page){.number = from >> PAGE_SHIFT,
-			     .address = sample->address,
-			     .bytes = sample->bytes,
-			     .born_ns = sample->head.ns,
-			     .stack = sample->stack,
-			     .site = PAGES_UNNAMED};
+	return (struct sampled_page){.number = from >> PAGE_SHIFT,
+				     .address = sample->address,
+				     .bytes = sample->bytes,
+				     .born_ns = sample->head.ns,
+				     .stack = sample->stack,
+				     .site = PAGES_UNNAMED};
 }
 
 int growth_sites_add(struct growth_sites *s, const struct raw_growth *sample, pages_tenant tenant,
 		     void *context)
 {
-	struct page page = page_of(sample, sample->address);
+	struct sampled_page page = page_of(sample, sample->address);
 	int err;
 
 	page.tenant = tenant(context, &page);
@@ -190,7 +190,7 @@ int growth_sites_add(struct growth_sites *s, const struct raw_growth *sample, pa
 
 int growth_sites_add_pool(struct growth_sites *s, const struct raw_growth *sample, uint64_t pool)
 {
-	struct page page = page_of(sample, pool);
+	struct sampled_page page = page_of(sample, pool);
 	int err = pages_add(&s->pools, &page);
 
 	if (err)
@@ -203,7 +203,7 @@ void growth_sites_see_pool(struct growth_sites *s, uint64_t pool,
 			   const struct pymalloc_print *print)
 {
 	for (size_t i = s->pools.count; i-- > 0;) {
-		struct page *known = &s->pools.items[i];
+		struct sampled_page *known = &s->pools.items[i];
 
 		if (known->number != pool >> PAGE_SHIFT)
 			continue;
@@ -246,9 +246,9 @@ static uint64_t clear_held(struct growth_sites *s)
 	return taken;
 }
 
-static void add_held(struct growth_sites *s, const struct page *page)
+static void add_held(struct growth_sites *s, const struct sampled_page *page)
 {
-	struct site *site = page->site < s->count ? &s->sites[page->site] : NULL;
+	struct gsite_site *site = page->site < s->count ? &s->sites[page->site] : NULL;
 
 	if (!site || !page->seen || page->tenant == PAGE_TENANT_GONE)
 		return;
@@ -264,8 +264,8 @@ static uint64_t add_kept(struct growth_sites *s, uint64_t now_ns)
 	uint64_t all = 0;
 
 	for (size_t i = 0; i < s->pools.count; i++) {
-		const struct page *pool = &s->pools.items[i];
-		struct site *site = pool->site < s->count ? &s->sites[pool->site] : NULL;
+		const struct sampled_page *pool = &s->pools.items[i];
+		struct gsite_site *site = pool->site < s->count ? &s->sites[pool->site] : NULL;
 
 		if (!site || pool->tenant != PAGE_TENANT_LIVES || pool->looks < POOL_LOOKS ||
 		    now_ns - pool->born_ns < POOL_AGE_NS)
@@ -292,7 +292,7 @@ static uint64_t refilled(const struct growth_sites *s)
 
 /* How much of the refilled bytes a site holds: first by its pools, and of what pools do not
  * explain, by its objects that live where they were put. */
-static uint64_t fill_of(const struct site *site, uint64_t gone, uint64_t lives, uint64_t kept)
+static uint64_t fill_of(const struct gsite_site *site, uint64_t gone, uint64_t lives, uint64_t kept)
 {
 	double told = gone < FILL_MOST * kept ? gone : FILL_MOST * kept;
 
@@ -309,14 +309,15 @@ static double error_of(double part, double all, double squares, uint64_t samples
 	return mean + 2 * sqrt((rest > 0 ? rest : 0) * squares);
 }
 
-static uint64_t reply_of(const struct site *site, uint64_t fill)
+static uint64_t reply_of(const struct gsite_site *site, uint64_t fill)
 {
 	double share = site->pools_taken ? (double)site->pools_reply / site->pools_taken : 0;
 
 	return site->reply + share * fill;
 }
 
-static void sum_site(struct site *site, uint64_t fill, uint64_t taken, uint64_t kept, bool reckoned)
+static void sum_site(struct gsite_site *site, uint64_t fill, uint64_t taken, uint64_t kept,
+		     bool reckoned)
 {
 	struct ev_memory_site *ev = &site->ev;
 	double error;
@@ -352,7 +353,7 @@ static void sum_held(struct growth_sites *s)
 			 s->reckoned);
 }
 
-static void sum_taken(struct site *site)
+static void sum_taken(struct gsite_site *site)
 {
 	site->ev.taken_bytes = site->taken;
 	site->ev.reply_bytes = site->reply;
@@ -401,7 +402,7 @@ void growth_sites_tell(struct growth_sites *s, void (*tell)(void *, struct ev_he
 	if (s->checked_ns)
 		sum_held(s);
 	for (size_t i = 0; i < s->count; i++) {
-		struct site *site = &s->sites[i];
+		struct gsite_site *site = &s->sites[i];
 
 		if (!s->checked_ns)
 			sum_taken(site);

@@ -36,7 +36,7 @@ struct heap_file_known {
 };
 
 /* A process that is to be followed. */
-struct seen {
+struct heap_seen {
 	char comm[EV_COMM_LEN];
 	uint64_t since_ns; /* first look at it without a probed allocator; 0: none yet */
 	struct heap_file_known *program; /* NULL: not seen */
@@ -44,7 +44,7 @@ struct seen {
 };
 
 /* A file with an allocator that is to be probed. */
-struct attached {
+struct heap_attached {
 	int fd;
 	size_t count;
 	struct probe_place places[ALLOCATOR_PROBES + ALLOCATOR_EXITS];
@@ -58,14 +58,14 @@ struct heap_probes {
 	struct probe_programs programs;
 	bool at_entry, waits, detached;
 	struct table known; /* struct heap_file_known, by device and inode */
-	struct attached *attached[HEAP_FILES];
+	struct heap_attached *attached[HEAP_FILES];
 	struct reach_set *sets[HEAP_FILES];
 	uint32_t used;
 	struct reach *reach;
-	struct table seen; /* struct seen, by pid */
+	struct table seen; /* struct heap_seen, by pid */
 };
 
-static void attached_free(struct attached *a)
+static void attached_free(struct heap_attached *a)
 {
 	if (!a)
 		return;
@@ -74,7 +74,7 @@ static void attached_free(struct attached *a)
 	free(a);
 }
 
-static void add_place(struct attached *a, const struct allocator_probe *probe, uint32_t index)
+static void add_place(struct heap_attached *a, const struct allocator_probe *probe, uint32_t index)
 {
 	unsigned int flags = (probe->cheap ? 0 : HEAP_DEAR) | (probe->throws ? HEAP_ENDS : 0);
 
@@ -87,10 +87,10 @@ static void add_place(struct attached *a, const struct allocator_probe *probe, u
 }
 
 /* ends: probes at the ends of functions do no harm on this kernel. */
-static struct attached *attached_make(int fd, const struct allocator *from, uint32_t index,
-				      bool ends)
+static struct heap_attached *attached_make(int fd, const struct allocator *from, uint32_t index,
+					   bool ends)
 {
-	struct attached *a = calloc(1, sizeof(*a));
+	struct heap_attached *a = calloc(1, sizeof(*a));
 
 	if (!a)
 		return NULL;
@@ -110,7 +110,7 @@ static struct attached *attached_make(int fd, const struct allocator *from, uint
 /* Attaches a file's probes in all processes that are to carry them, now and later. */
 static int attach(struct heap_probes *p, uint32_t index)
 {
-	const struct attached *a = p->attached[index];
+	const struct heap_attached *a = p->attached[index];
 	struct library_file file = {.fd = a->fd};
 	struct stat st;
 
@@ -123,7 +123,7 @@ static int attach(struct heap_probes *p, uint32_t index)
 
 static int add_allocator(struct heap_probes *p, const struct allocator *from, int fd)
 {
-	struct attached *a;
+	struct heap_attached *a;
 	int err;
 
 	if (p->used >= HEAP_FILES)
@@ -219,10 +219,10 @@ static void on_file(void *context, const struct library_file *file)
 	libraries_follow(p->libraries, file);
 }
 
-static struct seen *seen_of(struct heap_probes *p, uint32_t pid)
+static struct heap_seen *seen_of(struct heap_probes *p, uint32_t pid)
 {
 	struct table_key key = {pid, 0};
-	struct seen *s = table_get(&p->seen, key);
+	struct heap_seen *s = table_get(&p->seen, key);
 
 	if (s)
 		return s;
@@ -235,17 +235,17 @@ static struct seen *seen_of(struct heap_probes *p, uint32_t pid)
 }
 
 /* A process that starts another program (exec) is like a new one. */
-static void note_program(struct heap_probes *p, uint32_t pid, struct seen *s)
+static void note_program(struct heap_probes *p, uint32_t pid, struct heap_seen *s)
 {
 	struct process_facts facts;
 
 	if (procfs_facts(p->procfs, pid, &facts) || !strcmp(s->comm, facts.comm))
 		return;
-	*s = (struct seen){};
+	*s = (struct heap_seen){};
 	memcpy(s->comm, facts.comm, sizeof(s->comm));
 }
 
-static void tell_refused(struct heap_probes *p, uint32_t pid, const struct seen *s)
+static void tell_refused(struct heap_probes *p, uint32_t pid, const struct heap_seen *s)
 {
 	char text[EV_TEXT_LEN], name[EV_COMM_LEN];
 
@@ -260,7 +260,7 @@ static void tell_refused(struct heap_probes *p, uint32_t pid, const struct seen 
 
 static void note_seen(struct heap_probes *p, uint32_t pid, struct heap_file_known *f)
 {
-	struct seen *s = seen_of(p, pid);
+	struct heap_seen *s = seen_of(p, pid);
 
 	if (!s)
 		return;
@@ -429,7 +429,7 @@ int heap_probes_poll(struct heap_probes *p)
 	return n < 0 ? n : 0;
 }
 
-static void tell_blind(struct heap_probes *p, uint32_t pid, const struct seen *s)
+static void tell_blind(struct heap_probes *p, uint32_t pid, const struct heap_seen *s)
 {
 	char text[EV_TEXT_LEN], name[EV_COMM_LEN];
 
@@ -448,7 +448,7 @@ void heap_probes_tell_blind(struct heap_probes *p, uint64_t now_ns, bool last)
 	struct table_slot *slot;
 
 	for (size_t at = 0; (slot = table_next(&p->seen, &at));) {
-		struct seen *s = slot->value;
+		struct heap_seen *s = slot->value;
 
 		if (!s->program || s->program->told || (s->probed && !s->program->go))
 			continue;

@@ -23,20 +23,20 @@
 #define LINE_BYTES   4096
 #define TWICE	     1.96 /* standard deviations: 19 times of 20 */
 
-enum allocator { ALLOCATOR_UNKNOWN, ALLOCATOR_GLIBC, ALLOCATOR_OTHER };
+enum balance_allocator { ALLOCATOR_UNKNOWN, ALLOCATOR_GLIBC, ALLOCATOR_OTHER };
 
 struct sum {
 	double taken, freed, taken_bytes, freed_bytes, unread;
 };
 
-struct stack_share {
+struct balance_stack_share {
 	uint64_t stack; /* EV_STACK */
 	double bytes;
 	bool told; /* by a record of its own */
 };
 
 /* A library in a process. */
-struct holder {
+struct balance_holder {
 	struct library_key key; /* windowed: 0 */
 	uint64_t start_ns, memory;
 	const struct balance_file *file;
@@ -51,9 +51,9 @@ struct holder {
 	double base_error;   /* squared, of earlier phases */
 	unsigned int windows;
 	uint64_t first_ns, last_ns;
-	enum allocator allocator;
+	enum balance_allocator allocator;
 	unsigned int tries; /* to learn it */
-	struct stack_share stacks[STACKS_MOST];
+	struct balance_stack_share stacks[STACKS_MOST];
 	size_t stack_count;
 	double stack_bytes; /* of all samples, those without a stack too */
 	double told;	    /* sum of the figures reported last */
@@ -62,7 +62,7 @@ struct holder {
 	bool gone;
 };
 
-struct sample { /* a stack that is not named yet */
+struct balance_sample { /* a stack that is not named yet */
 	struct library_stack_key key;
 	uint64_t bytes;
 };
@@ -73,7 +73,7 @@ struct balances {
 	struct balances_host host;
 	const struct balance_file *files;
 	struct table holders; /* by process and file */
-	struct sample samples[SAMPLES_MOST];
+	struct balance_sample samples[SAMPLES_MOST];
 	size_t sample_count;
 };
 
@@ -125,7 +125,7 @@ static uint64_t cpu_of(uint32_t pid)
 	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 }
 
-static uint64_t hits_of(const struct holder *h)
+static uint64_t hits_of(const struct balance_holder *h)
 {
 	return h->hits[0] + h->hits[1];
 }
@@ -135,10 +135,10 @@ static struct table_key key_of(const struct library_key *key)
 	return (struct table_key){key->pid, key->file};
 }
 
-static struct holder *holder_of(struct balances *b, const struct library_key *key,
-				const struct library_balance *balance)
+static struct balance_holder *holder_of(struct balances *b, const struct library_key *key,
+					const struct library_balance *balance)
 {
-	struct holder *h = table_get(&b->holders, key_of(key));
+	struct balance_holder *h = table_get(&b->holders, key_of(key));
 	struct library_key other = {.pid = key->pid, .file = key->file, .windowed = !key->windowed};
 
 	if (h && h->start_ns == balance->start_ns && h->memory == balance->memory)
@@ -164,7 +164,7 @@ static struct holder *holder_of(struct balances *b, const struct library_key *ke
 /* --- whose allocator ------------------------------------------------------------------------- */
 
 /* A line of /proc/PID/maps. */
-struct mapping {
+struct balance_mapping {
 	uint64_t start, end, offset, inode;
 	char path[LINE_BYTES];
 };
@@ -176,7 +176,7 @@ static const char *name_in(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static bool next_mapping(FILE *f, struct mapping *m)
+static bool next_mapping(FILE *f, struct balance_mapping *m)
 {
 	char line[LINE_BYTES];
 
@@ -191,7 +191,7 @@ static bool next_mapping(FILE *f, struct mapping *m)
 
 /* Whether the mapping is the beginning of the library.  A file below an overlay has two inode
  * numbers, so its name may do, too. */
-static bool is_file(const struct mapping *m, const struct balance_file *file)
+static bool is_file(const struct balance_mapping *m, const struct balance_file *file)
 {
 	const char *name = name_in(m->path);
 	size_t n = strlen(file->name);
@@ -203,7 +203,7 @@ static bool is_file(const struct mapping *m, const struct balance_file *file)
 /* Finds where the library's first page is mapped; if address is not 0, the mapping with that
  * address. */
 static bool find_mapping(uint32_t pid, const struct balance_file *file, uint64_t address,
-			 struct mapping *out)
+			 struct balance_mapping *out)
 {
 	char path[64];
 	bool found = false;
@@ -220,10 +220,10 @@ static bool find_mapping(uint32_t pid, const struct balance_file *file, uint64_t
 
 /* Finds the allocator that the library's own calls of free() reach.  Before the first call the
  * pointer may lead into a stub of the library itself: then unknown. */
-static enum allocator allocator_of(uint32_t pid, const struct balance_file *file)
+static enum balance_allocator allocator_of(uint32_t pid, const struct balance_file *file)
 {
 	struct memory memory = memory_of_process(pid);
-	struct mapping library, code;
+	struct balance_mapping library, code;
 	uint64_t address;
 
 	if (!file->slot || !find_mapping(pid, file, 0, &library) ||
@@ -236,7 +236,7 @@ static enum allocator allocator_of(uint32_t pid, const struct balance_file *file
 		       : ALLOCATOR_OTHER;
 }
 
-static void tell_other_allocator(struct balances *b, const struct holder *h)
+static void tell_other_allocator(struct balances *b, const struct balance_holder *h)
 {
 	struct ev_gap gap = {.start_ns = h->start_ns, .pid = h->key.pid};
 
@@ -248,7 +248,7 @@ static void tell_other_allocator(struct balances *b, const struct holder *h)
 		b->host.tell(b->host.context, &gap.head);
 }
 
-static void learn_allocator(struct balances *b, struct holder *h)
+static void learn_allocator(struct balances *b, struct balance_holder *h)
 {
 	if (h->allocator != ALLOCATOR_UNKNOWN)
 		return;
@@ -266,7 +266,7 @@ static void take_balance(void *context, const struct library_key *key,
 			 const struct library_balance *balance)
 {
 	struct balances *b = context;
-	struct holder *h;
+	struct balance_holder *h;
 	int kind = key->windowed;
 
 	h = key->file < LIBRARY_FILES && b->files[key->file].name ? holder_of(b, key, balance)
@@ -301,7 +301,7 @@ uint64_t balances_busiest(struct balances *b, bool windowed)
 	size_t at = 0;
 
 	while ((slot = table_next(&b->holders, &at))) {
-		struct holder *h = slot->value;
+		struct balance_holder *h = slot->value;
 		uint64_t hits = h->hits[windowed] - h->asked[windowed];
 
 		h->asked[windowed] = h->hits[windowed];
@@ -316,7 +316,7 @@ void balances_window_begins(struct balances *b)
 	size_t at = 0;
 
 	while ((slot = table_next(&b->holders, &at))) {
-		struct holder *h = slot->value;
+		struct balance_holder *h = slot->value;
 
 		h->cpu_window_ns = cpu_of(h->key.pid);
 		h->hits_window = hits_of(h);
@@ -325,14 +325,14 @@ void balances_window_begins(struct balances *b)
 
 /* Skips the counts of a holder that was not known when the window began: they cannot be
  * extrapolated. */
-static void skip_window(struct holder *h)
+static void skip_window(struct balance_holder *h)
 {
 	h->phase = h->window = h->now[1];
 	h->hits_phase = hits_of(h);
 	h->cpu_phase_ns = h->cpu_ns;
 }
 
-static void add_window(struct holder *h)
+static void add_window(struct balance_holder *h)
 {
 	struct sum in = less(&h->now[1], &h->window);
 	double held = in.taken_bytes - in.freed_bytes;
@@ -351,7 +351,7 @@ void balances_window(struct balances *b)
 	size_t at = 0;
 
 	while ((slot = table_next(&b->holders, &at))) {
-		struct holder *h = slot->value;
+		struct balance_holder *h = slot->value;
 		uint64_t cpu = cpu_of(h->key.pid);
 
 		h->cpu_ns = cpu ? cpu : h->cpu_ns;
@@ -371,7 +371,7 @@ void balances_window(struct balances *b)
  * time would be wrong: the probes themselves slow the process down in a window, and it is not
  * always as busy.  Its processor time, less what the probes took of it, is closer.
  */
-static double share_of(const struct balances *b, const struct holder *h, double share)
+static double share_of(const struct balances *b, const struct balance_holder *h, double share)
 {
 	double inside = (double)h->cpu_inside_ns - (double)(h->hits_inside * b->hit_ns);
 	double all = (double)(h->cpu_ns - h->cpu_phase_ns) -
@@ -388,7 +388,7 @@ static double share_of(const struct balances *b, const struct holder *h, double 
 
 /* The square of the error of what is held, extrapolated from the phase's windows to its whole
  * length.  Differences from window to window are taken as chance. */
-static double phase_error(const struct holder *h, double share)
+static double phase_error(const struct balance_holder *h, double share)
 {
 	double n = h->windows, variance;
 
@@ -398,7 +398,7 @@ static double phase_error(const struct holder *h, double share)
 	return variance > 0 ? n * variance * (1 - share) / (share * share) : 0;
 }
 
-static void end_phase(const struct balances *b, struct holder *h, double share)
+static void end_phase(const struct balances *b, struct balance_holder *h, double share)
 {
 	struct sum in = less(&h->now[1], &h->phase);
 
@@ -432,10 +432,10 @@ static void keep_sample(void *context, const struct library_stack_key *key,
 	struct balances *b = context;
 
 	if (b->sample_count < SAMPLES_MOST)
-		b->samples[b->sample_count++] = (struct sample){*key, stack->bytes};
+		b->samples[b->sample_count++] = (struct balance_sample){*key, stack->bytes};
 }
 
-static void add_stack(struct holder *h, uint64_t stack, double bytes)
+static void add_stack(struct balance_holder *h, uint64_t stack, double bytes)
 {
 	size_t i = 0;
 
@@ -457,8 +457,8 @@ static void name_samples(struct balances *b, bool last)
 
 	kernel_library_heap_stacks(b->kernel, keep_sample, b);
 	for (size_t i = 0; i < b->sample_count; i++) {
-		struct sample *s = &b->samples[i];
-		struct holder *h = table_get(&b->holders, key_of(&s->key.of));
+		struct balance_sample *s = &b->samples[i];
+		struct balance_holder *h = table_get(&b->holders, key_of(&s->key.of));
 		uint64_t stack = 0;
 
 		if (s->key.stack &&
@@ -478,7 +478,7 @@ struct estimate {
 	bool held;    /* what is held is known */
 };
 
-static struct estimate estimate_of(const struct balances *b, struct holder *h, double share)
+static struct estimate estimate_of(const struct balances *b, struct balance_holder *h, double share)
 {
 	struct sum in = less(&h->now[1], &h->phase);
 	struct estimate e = {.sum = h->now[0]};
@@ -500,11 +500,11 @@ static uint64_t rounded(double value)
 }
 
 /* The part that a record is about, and so its identity: what is held always has the same one. */
-enum part { PART_HELD = 1, PART_REST = 2, PART_STACK = 3 };
+enum balance_part { PART_HELD = 1, PART_REST = 2, PART_STACK = 3 };
 
 /* Reports a part of what the holder took. */
-static void tell_part(struct balances *b, const struct holder *h, const struct estimate *e,
-		      enum part which, double part, uint64_t stack)
+static void tell_part(struct balances *b, const struct balance_holder *h, const struct estimate *e,
+		      enum balance_part which, double part, uint64_t stack)
 {
 	struct ev_memory_site ev = {.start_ns = h->start_ns,
 				    .site = (uint64_t)h->key.file << 2 | which,
@@ -534,7 +534,7 @@ static void tell_part(struct balances *b, const struct holder *h, const struct e
 }
 
 /* The stack that took nearly all; NULL: none did. */
-static const struct stack_share *main_taker(const struct holder *h)
+static const struct balance_stack_share *main_taker(const struct balance_holder *h)
 {
 	for (size_t i = 0; i < h->stack_count; i++)
 		if (h->stack_bytes > 0 && h->stacks[i].bytes / h->stack_bytes >= ALL_BUT)
@@ -544,13 +544,13 @@ static const struct stack_share *main_taker(const struct holder *h)
 
 /* The counts do not show which stack took what is held: it is reported with the stack that took
  * nearly all.  A stack that had a record of its own keeps having one, even with nothing left. */
-static void tell_stacks(struct balances *b, struct holder *h, const struct estimate *e)
+static void tell_stacks(struct balances *b, struct balance_holder *h, const struct estimate *e)
 {
-	const struct stack_share *most = main_taker(h);
+	const struct balance_stack_share *most = main_taker(h);
 	double rest = 1;
 
 	for (size_t i = 0; i < h->stack_count && h->stack_bytes > 0; i++) {
-		struct stack_share *t = &h->stacks[i];
+		struct balance_stack_share *t = &h->stacks[i];
 		double part = t == most ? 0 : t->bytes / h->stack_bytes;
 
 		part = part < TOLD_LEAST ? 0 : part;
@@ -571,7 +571,7 @@ static void tell_stacks(struct balances *b, struct holder *h, const struct estim
 		tell_part(b, h, e, PART_HELD, rest, 0);
 }
 
-static void tell_holder(struct balances *b, struct holder *h, double share)
+static void tell_holder(struct balances *b, struct balance_holder *h, double share)
 {
 	struct estimate e = estimate_of(b, h, share);
 	double told = e.sum.taken_bytes + e.sum.freed_bytes + e.sum.freed + h->stack_bytes;
@@ -595,7 +595,7 @@ static bool is_alive(uint32_t pid)
 	return f;
 }
 
-static void forget(struct balances *b, struct holder *h)
+static void forget(struct balances *b, struct balance_holder *h)
 {
 	struct library_key key = h->key;
 
@@ -611,7 +611,7 @@ void balances_tell(struct balances *b, double share, bool last)
 
 	name_samples(b, last);
 	while ((slot = table_next(&b->holders, &at))) {
-		struct holder *h = slot->value;
+		struct balance_holder *h = slot->value;
 
 		tell_holder(b, h, share);
 		if (is_alive(h->key.pid))

@@ -39,7 +39,7 @@
 #define RUN_NS	      500 /* run time of the program, until it is measured */
 #define RUNS_ENOUGH   100
 
-struct site {
+struct lheap_site {
 	uint64_t offset;
 	uint32_t function, file;
 	uint64_t hits;
@@ -47,7 +47,7 @@ struct site {
 	bool windowed;
 };
 
-struct heap_file {
+struct lheap_heap_file {
 	struct library_file of; /* fd is ours */
 	char name[EV_SYMBOL_LEN];
 	uint32_t first, count; /* sites */
@@ -60,10 +60,10 @@ struct library_heap {
 	struct balances *balances;
 	struct reach *reach; /* borrowed, once the tier is started */
 	struct probe_programs programs;
-	struct heap_file files[LIBRARY_FILES];
+	struct lheap_heap_file files[LIBRARY_FILES];
 	struct balance_file described[LIBRARY_FILES];
 	size_t file_count;
-	struct site sites[LIBRARY_SITES];
+	struct lheap_site sites[LIBRARY_SITES];
 	size_t site_count, windowed_count;
 	struct call_sites found; /* in the file looked at */
 	bool running, open;	 /* `open`: a window is */
@@ -143,12 +143,12 @@ static const char *driver_of(struct elf_file *elf)
 	return NULL;
 }
 
-static struct heap_file *find(const struct library_heap *h, uint64_t device, uint64_t inode)
+static struct lheap_heap_file *find(const struct library_heap *h, uint64_t device, uint64_t inode)
 {
 	for (size_t i = 0; i < h->file_count; i++)
 		if (h->files[i].of.fd >= 0 && h->files[i].of.device == device &&
 		    h->files[i].of.inode == inode)
-			return (struct heap_file *)&h->files[i];
+			return (struct lheap_heap_file *)&h->files[i];
 	return NULL;
 }
 
@@ -197,7 +197,7 @@ static int add_file(struct library_heap *h, const struct library_file *file, con
 {
 	uint32_t number = find_left(h);
 	bool new = number == h->file_count;
-	struct heap_file *f = &h->files[number];
+	struct lheap_heap_file *f = &h->files[number];
 	int fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
 
 	if (fd < 0)
@@ -208,12 +208,12 @@ static int add_file(struct library_heap *h, const struct library_file *file, con
 	f->first = new ? (uint32_t)h->site_count : f->first;
 	f->count = (uint32_t)h->found.count;
 	for (uint32_t i = 0; i < f->count; i++) {
-		struct site *s = &h->sites[f->first + i];
+		struct lheap_site *s = &h->sites[f->first + i];
 
-		*s = (struct site){.offset = h->found.all[i].offset,
-				   .function = h->found.all[i].function,
-				   .file = number,
-				   .hits = new ? 0 : s->hits};
+		*s = (struct lheap_site){.offset = h->found.all[i].offset,
+					 .function = h->found.all[i].function,
+					 .file = number,
+					 .hits = new ? 0 : s->hits};
 	}
 	h->described[number] = (struct balance_file){
 		.name = f->name, .inode = file->inode, .slot = h->found.slot};
@@ -250,7 +250,7 @@ void library_heap_file(struct library_heap *h, struct elf_file *elf,
 
 void library_heap_gone(struct library_heap *h, uint64_t device, uint64_t inode)
 {
-	struct heap_file *f = find(h, device, inode);
+	struct lheap_heap_file *f = find(h, device, inode);
 
 	if (!f)
 		return;
@@ -266,13 +266,13 @@ void library_heap_gone(struct library_heap *h, uint64_t device, uint64_t inode)
 /* Attaches a file's probes: those that stay, or those of windows. */
 static void attach_file(struct library_heap *h, uint32_t number, bool windowed)
 {
-	struct heap_file *f = &h->files[number];
+	struct lheap_heap_file *f = &h->files[number];
 	static struct probe_place places[CALL_SITES_MOST];
 	struct reach_set **set = windowed ? &f->windowed : &f->stay;
 	size_t n = 0;
 
 	for (uint32_t i = f->first; i < f->first + f->count; i++) {
-		const struct site *s = &h->sites[i];
+		const struct lheap_site *s = &h->sites[i];
 
 		if (s->windowed == windowed)
 			places[n++] = (struct probe_place){
@@ -342,7 +342,7 @@ static void count_hits(struct library_heap *h, bool windowed, double seconds, ui
 	if (kernel_library_heap_hits(h->kernel, (uint32_t)h->site_count, hits))
 		return;
 	for (size_t i = 0; i < h->site_count; i++) {
-		struct site *s = &h->sites[i];
+		struct lheap_site *s = &h->sites[i];
 		uint64_t more = hits[i] - s->hits;
 
 		if (s->windowed != windowed)
@@ -372,7 +372,8 @@ static void begin_phase(struct library_heap *h, uint64_t now)
 
 static int by_rate(const void *a, const void *b)
 {
-	const struct site *x = *(const struct site *const *)a, *y = *(const struct site *const *)b;
+	const struct lheap_site *x = *(const struct lheap_site *const *)a,
+				*y = *(const struct lheap_site *const *)b;
 
 	return (x->rate > y->rate) - (x->rate < y->rate);
 }
@@ -381,7 +382,7 @@ static int by_rate(const void *a, const void *b)
  * STAY_SHARE.  busiest: hits a second of the busiest process. */
 static void divide(struct library_heap *h, double busiest, uint64_t cost)
 {
-	static struct site *order[LIBRARY_SITES];
+	static struct lheap_site *order[LIBRARY_SITES];
 	double all = 0, sum = 0, most;
 
 	for (size_t i = 0; i < h->site_count; i++) {

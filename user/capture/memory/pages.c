@@ -24,7 +24,7 @@ static double chance(struct pages *p)
 
 /* A page with less than the least weight survives with a probability of its weight / least.  Its
  * weight is then raised to the least, so sums stay right on average. */
-static bool survives(struct pages *p, struct page *page)
+static bool survives(struct pages *p, struct sampled_page *page)
 {
 	if (page->bytes >= p->least)
 		return true;
@@ -65,9 +65,9 @@ static void thin(struct pages *p)
 	}
 }
 
-int pages_add(struct pages *p, const struct page *page)
+int pages_add(struct pages *p, const struct sampled_page *page)
 {
-	struct page new = *page;
+	struct sampled_page new = *page;
 
 	if (!p->items)
 		p->items = calloc(most_of(p), sizeof(*p->items));
@@ -95,7 +95,7 @@ void pages_name(struct pages *p, uint64_t stack, uint32_t site)
 /* Whether the page is the same memory as before.  Another frame at the same place is other memory.
  * Two exceptions: the page was in swap, or the kernel moved small pages into a huge one, which the
  * alignment of the frame shows. */
-static bool is_same(struct pages *p, struct page *page, uint64_t frame)
+static bool is_same(struct pages *p, struct sampled_page *page, uint64_t frame)
 {
 	bool same = !page->frame || page->frame == frame || page->swapped ||
 		    (frame & HUGE_MASK) == (page->number & HUGE_MASK);
@@ -106,7 +106,7 @@ static bool is_same(struct pages *p, struct page *page, uint64_t frame)
 	return same;
 }
 
-static bool is_held(struct pages *p, struct page *page, uint64_t entry)
+static bool is_held(struct pages *p, struct sampled_page *page, uint64_t entry)
 {
 	if (entry & PAGEMAP_PRESENT)
 		return is_same(p, page, entry & PAGEMAP_FRAME);
@@ -125,7 +125,7 @@ size_t pages_next(const struct pages *p, uint64_t *addresses, size_t most)
 
 static void check(struct pages *p, size_t i, pages_look look, pages_tenant tenant, void *context)
 {
-	struct page *page = &p->items[i];
+	struct sampled_page *page = &p->items[i];
 
 	if (!is_held(p, page, look(context, page->number))) {
 		drop(p, i);

@@ -32,7 +32,7 @@ enum page_tenant {
 	PAGE_TENANT_GONE = 2, /* for good */
 };
 
-struct page {
+struct sampled_page {
 	uint64_t number; /* address / 4096 */
 	uint64_t address;
 	struct pymalloc_print print;
@@ -49,7 +49,7 @@ struct page {
 
 /* A struct of zeroes (`most` aside) is empty. */
 struct pages {
-	struct page *items;
+	struct sampled_page *items;
 	size_t count;
 	size_t most;	/* of them; 0: PAGES_MOST */
 	uint64_t least; /* bytes that each stands for, at least */
@@ -61,14 +61,14 @@ struct pages {
 void pages_free(struct pages *p);
 
 /* Adds a page that was touched.  An older one at the same place is gone.  0 or -ENOMEM. */
-int pages_add(struct pages *p, const struct page *page);
+int pages_add(struct pages *p, const struct sampled_page *page);
 /* Gives a site to the pages whose stack is named now. */
 void pages_name(struct pages *p, uint64_t stack, uint32_t site);
 
 /* Reads the pagemap entry of a page; 0: nothing is there. */
 typedef uint64_t (*pages_look)(void *context, uint64_t number);
 /* Finds the state of the object at a page's address; may note the object in the page's print. */
-typedef enum page_tenant (*pages_tenant)(void *context, struct page *page);
+typedef enum page_tenant (*pages_tenant)(void *context, struct sampled_page *page);
 /* Finds the addresses of the next pages of this round, at most `most`.  In a callback the first is
  * the page of that callback.  Returns how many. */
 size_t pages_next(const struct pages *p, uint64_t *addresses, size_t most);

@@ -27,7 +27,7 @@
 #define NO_SIZE	   0xffff
 #define SMALL_MOST 512 /* larger blocks have no pool: callers of the function check that */
 
-struct finder {
+struct pool_finder {
 	struct elf_file *elf;
 	const struct memory *memory;
 	uint64_t bias;
@@ -37,7 +37,7 @@ struct finder {
 	size_t size;
 };
 
-struct instruction {
+struct pool_instruction {
 	ZydisDecodedInstruction is;
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 	uint64_t next; /* the address behind it, in the process */
@@ -46,7 +46,7 @@ struct instruction {
 /* --- what an exported function reads ---------------------------------------------------------- */
 
 /* The registers with known values, and the addresses that were read. */
-struct reading {
+struct pool_reading {
 	struct {
 		bool known;
 		uint64_t value;
@@ -66,7 +66,7 @@ static int number_of(ZydisRegister reg)
 }
 
 /* Finds where in memory an operand is.  False: no memory, or the place depends on the call. */
-static bool address_of(const struct reading *r, const struct instruction *in,
+static bool address_of(const struct pool_reading *r, const struct pool_instruction *in,
 		       const ZydisDecodedOperand *operand, uint64_t *address)
 {
 	int base = number_of(operand->mem.base);
@@ -85,14 +85,14 @@ static bool address_of(const struct reading *r, const struct instruction *in,
 	return true;
 }
 
-static void note_load(struct reading *r, uint64_t address)
+static void note_load(struct pool_reading *r, uint64_t address)
 {
 	if (r->count < LOADS_MOST)
 		r->loads[r->count++] = address;
 }
 
 /* A jump or call through memory reads that memory, too. */
-static void note_jump(struct reading *r, const struct instruction *in)
+static void note_jump(struct pool_reading *r, const struct pool_instruction *in)
 {
 	uint64_t address;
 
@@ -103,7 +103,8 @@ static void note_jump(struct reading *r, const struct instruction *in)
 
 /* Follows an instruction: registers that it writes are unknown from then on, unless the value is
  * known. */
-static void follow(struct reading *r, const struct finder *f, const struct instruction *in)
+static void follow(struct pool_reading *r, const struct pool_finder *f,
+		   const struct pool_instruction *in)
 {
 	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
 	bool loads = in->is.mnemonic == ZYDIS_MNEMONIC_MOV && from->size == 64;
@@ -130,7 +131,7 @@ static void follow(struct reading *r, const struct finder *f, const struct instr
 }
 
 /* Finds the pair of context and function: both are read, and stand side by side. */
-static bool pair_in(const struct reading *r, uint64_t *address)
+static bool pair_in(const struct pool_reading *r, uint64_t *address)
 {
 	for (size_t i = 0; i < r->count; i++)
 		for (size_t k = 0; k < r->count; k++)
@@ -141,7 +142,8 @@ static bool pair_in(const struct reading *r, uint64_t *address)
 	return false;
 }
 
-static bool decode(const struct finder *f, size_t at, uint64_t start, struct instruction *in)
+static bool decode(const struct pool_finder *f, size_t at, uint64_t start,
+		   struct pool_instruction *in)
 {
 	if (at >= f->size ||
 	    !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&f->decoder, f->code + at, f->size - at, &in->is,
@@ -152,11 +154,11 @@ static bool decode(const struct finder *f, size_t at, uint64_t start, struct ins
 }
 
 /* Finds where the allocator stands that an exported function calls.  0 or -ENOTSUP. */
-static int slot_of(struct finder *f, const struct elf_symbol *symbol, uint64_t *slot)
+static int slot_of(struct pool_finder *f, const struct elf_symbol *symbol, uint64_t *slot)
 {
 	uint64_t start = elf_code_address(f->elf, symbol->offset) + f->bias;
-	struct reading r = {};
-	struct instruction in;
+	struct pool_reading r = {};
+	struct pool_instruction in;
 	ssize_t n = elf_read(f->elf, symbol->offset, f->code, sizeof(f->code));
 
 	f->size = n < 0 ? 0 : (size_t)n;
@@ -175,7 +177,7 @@ static int slot_of(struct finder *f, const struct elf_symbol *symbol, uint64_t *
 /* --- the function that takes pools ------------------------------------------------------------ */
 
 /* Reads all of a function's code.  False: none begins there, or it is too long. */
-static bool read_function(struct finder *f, uint64_t address)
+static bool read_function(struct pool_finder *f, uint64_t address)
 {
 	uint32_t size = frame_table_size(&f->functions, address);
 
@@ -188,7 +190,7 @@ static bool read_function(struct finder *f, uint64_t address)
 }
 
 /* Whether the instruction writes that number, as four bytes, so far behind a pointer. */
-static bool writes(const struct instruction *in, int64_t number, int64_t offset)
+static bool writes(const struct pool_instruction *in, int64_t number, int64_t offset)
 {
 	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
 
@@ -199,7 +201,7 @@ static bool writes(const struct instruction *in, int64_t number, int64_t offset)
 	       from->imm.value.s == number;
 }
 
-static bool asks_for_size(const struct instruction *in)
+static bool asks_for_size(const struct pool_instruction *in)
 {
 	const ZydisDecodedOperand *with = &in->operands[1];
 
@@ -209,10 +211,10 @@ static bool asks_for_size(const struct instruction *in)
 }
 
 /* Whether the function that was read takes pools into use. */
-static bool is_pool_taker(const struct finder *f)
+static bool is_pool_taker(const struct pool_finder *f)
 {
 	bool counts = false, carves = false;
-	struct instruction in;
+	struct pool_instruction in;
 	size_t at = 0;
 
 	for (; at < f->size && decode(f, at, 0, &in); at += in.is.length) {
@@ -227,9 +229,9 @@ static bool is_pool_taker(const struct finder *f)
 #define CALLEES_MOST 32
 
 /* Lists the functions that the one at that address calls directly.  Returns how many. */
-static size_t callees(struct finder *f, uint64_t address, uint64_t found[CALLEES_MOST])
+static size_t callees(struct pool_finder *f, uint64_t address, uint64_t found[CALLEES_MOST])
 {
-	struct instruction in;
+	struct pool_instruction in;
 	size_t n = 0;
 
 	if (!read_function(f, address))
@@ -241,7 +243,7 @@ static size_t callees(struct finder *f, uint64_t address, uint64_t found[CALLEES
 	return n;
 }
 
-static int offset_of(const struct finder *f, uint64_t address, uint64_t *offset)
+static int offset_of(const struct pool_finder *f, uint64_t address, uint64_t *offset)
 {
 	uint64_t code_offset, code_address;
 
@@ -251,7 +253,7 @@ static int offset_of(const struct finder *f, uint64_t address, uint64_t *offset)
 	return elf_code_address(f->elf, *offset) == address ? 0 : -ENOTSUP;
 }
 
-static int find_taker(struct finder *f, uint64_t allocator, uint64_t *offset)
+static int find_taker(struct pool_finder *f, uint64_t allocator, uint64_t *offset)
 {
 	uint64_t called[CALLEES_MOST];
 	size_t n = callees(f, allocator, called);
@@ -263,7 +265,7 @@ static int find_taker(struct finder *f, uint64_t allocator, uint64_t *offset)
 }
 
 /* Finds the allocator that the process has now.  -EPERM: not Python's own. */
-static int allocator_of(struct finder *f, const struct elf_symbol *object,
+static int allocator_of(struct pool_finder *f, const struct elf_symbol *object,
 			const struct elf_symbol *raw, uint64_t *address)
 {
 	uint64_t slot, raw_slot, raw_address, context;
@@ -289,7 +291,7 @@ static int allocator_of(struct finder *f, const struct elf_symbol *object,
 int pool_code_find(struct elf_file *elf, uint64_t bias, const struct memory *m, uint64_t *offset)
 {
 	static const char *const names[] = {"PyObject_Malloc", "PyMem_RawMalloc"};
-	struct finder f = {.elf = elf, .memory = m, .bias = bias};
+	struct pool_finder f = {.elf = elf, .memory = m, .bias = bias};
 	struct elf_symbol found[2] = {};
 	uint64_t allocator;
 	int err;

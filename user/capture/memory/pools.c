@@ -35,7 +35,13 @@
 #define KEEP_PERCENT 100.0 /* from this --max-overhead on there is no budget */
 #define LARGE_POOLS  10	   /* since 3.10 pools have 16 KB, before 4 */
 
-enum gap_kind { GAP_KERNEL = 1, GAP_KILLS = 2, GAP_REPLACED = 4, GAP_BUILD = 8, GAP_ROOM = 16 };
+enum pools_gap_kind {
+	GAP_KERNEL = 1,
+	GAP_KILLS = 2,
+	GAP_REPLACED = 4,
+	GAP_BUILD = 8,
+	GAP_ROOM = 16
+};
 
 struct taker { /* a process that grows */
 	uint32_t pid, tries;
@@ -56,12 +62,12 @@ struct pools {
 	struct probe_programs programs;
 	struct probe_cost cost;
 	struct table takers; /* struct taker, by pid */
-	uint32_t gaps;	     /* enum gap_kind, reported */
+	uint32_t gaps;	     /* enum pools_gap_kind, reported */
 	bool loaded, refused;
 	uint64_t random, spent_ns;
 };
 
-static void tell_gap(struct pools *p, enum gap_kind kind, const char *why)
+static void tell_gap(struct pools *p, enum pools_gap_kind kind, const char *why)
 {
 	char text[EV_TEXT_LEN];
 

@@ -69,14 +69,14 @@ struct multi_attr {
 	uint32_t count, multi_flags, pid, reserved;
 };
 
-enum kind {
+enum probe_kind {
 	KIND_ENTRY,
 	KIND_RETURN,
 	KIND_BEGIN,
 	KIND_EXIT,
 };
 
-static int program_of(const struct probe_programs *programs, enum kind kind)
+static int program_of(const struct probe_programs *programs, enum probe_kind kind)
 {
 	return kind == KIND_RETURN  ? programs->returned
 	       : kind == KIND_BEGIN ? programs->begun
@@ -85,7 +85,7 @@ static int program_of(const struct probe_programs *programs, enum kind kind)
 }
 
 static bool is_of_kind(const struct probe_programs *programs, const struct probe_place *place,
-		       enum kind kind)
+		       enum probe_kind kind)
 {
 	switch (kind) {
 	case KIND_RETURN:
@@ -100,7 +100,8 @@ static bool is_of_kind(const struct probe_programs *programs, const struct probe
 }
 
 static int attach_multi(const struct probe_programs *programs, const char *path,
-			const uint64_t *offsets, const uint64_t *cookies, size_t n, enum kind kind)
+			const uint64_t *offsets, const uint64_t *cookies, size_t n,
+			enum probe_kind kind)
 {
 	struct multi_attr attr = {
 		.prog_fd = program_of(programs, kind),
@@ -168,12 +169,12 @@ static int links_add(struct probe_links *l, int fd)
 
 /* Attach return probes before entry probes: an entry whose return is not seen would count as a
  * loss.  Attach exit probes after entry probes: an exit without its entry would count so too. */
-static const enum kind in_order[] = {KIND_RETURN, KIND_ENTRY, KIND_BEGIN, KIND_EXIT};
+static const enum probe_kind in_order[] = {KIND_RETURN, KIND_ENTRY, KIND_BEGIN, KIND_EXIT};
 #define KINDS (sizeof(in_order) / sizeof(in_order[0]))
 
 static int attach_kind_multi(struct probe_links *l, const struct probe_programs *programs,
 			     const char *path, const struct probe_place *places, size_t n,
-			     enum kind kind)
+			     enum probe_kind kind)
 {
 	uint64_t *offsets = calloc(n, 2 * sizeof(*offsets)), *cookies = offsets + n;
 	size_t count = 0;
@@ -195,7 +196,7 @@ static int attach_kind_multi(struct probe_links *l, const struct probe_programs 
 
 static int attach_kind_events(struct probe_links *l, const struct probe_programs *programs,
 			      const char *path, const struct probe_place *places, size_t n,
-			      enum kind kind)
+			      enum probe_kind kind)
 {
 	int err = 0;
 

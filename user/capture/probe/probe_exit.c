@@ -37,7 +37,7 @@
 
 /* --- bytes and instructions ------------------------------------------------------------------- */
 
-static const uint8_t *bytes_at(struct walk *w, uint64_t address, size_t *n)
+static const uint8_t *bytes_at(struct exit_walk *w, uint64_t address, size_t *n)
 {
 	uint64_t most = w->of->end - address;
 
@@ -53,7 +53,7 @@ static const uint8_t *bytes_at(struct walk *w, uint64_t address, size_t *n)
 	return *n ? w->window + (address - w->window_at) : NULL;
 }
 
-int exit_decode(struct walk *w, uint64_t address, struct instruction *out)
+int exit_decode(struct exit_walk *w, uint64_t address, struct instruction *out)
 {
 	ZydisDecoderContext context;
 	size_t n = 0;
@@ -69,7 +69,7 @@ int exit_decode(struct walk *w, uint64_t address, struct instruction *out)
 	return 0;
 }
 
-uint32_t *exit_slot_of(struct walk *w, uint64_t address)
+uint32_t *exit_slot_of(struct exit_walk *w, uint64_t address)
 {
 	size_t at = (address * 0x9e3779b97f4a7c15ULL) >> 32;
 
@@ -87,7 +87,7 @@ static bool is_inside(const struct probe_function *f, uint64_t address)
 }
 
 /* 0, or -E2BIG. */
-static int step_add(struct walk *w, const struct step *step)
+static int step_add(struct exit_walk *w, const struct step *step)
 {
 	if (w->count == STEPS_MOST)
 		return -E2BIG;
@@ -98,7 +98,7 @@ static int step_add(struct walk *w, const struct step *step)
 	return 0;
 }
 
-int exit_follow(struct walk *w, uint64_t address)
+int exit_follow(struct exit_walk *w, uint64_t address)
 {
 	if (address < w->of->first || address >= w->of->end)
 		return -ENOTSUP;
@@ -113,7 +113,7 @@ int exit_follow(struct walk *w, uint64_t address)
 /* --- the walk --------------------------------------------------------------------------------- */
 
 /* Follows a jump through a table, or to the function in a slot of the linkage table. */
-static int walk_indirect(struct walk *w, const struct instruction *in, struct step *step)
+static int walk_indirect(struct exit_walk *w, const struct instruction *in, struct step *step)
 {
 	uint64_t slot = exit_relative(in, &in->operands[0]);
 
@@ -127,7 +127,7 @@ static int walk_indirect(struct walk *w, const struct instruction *in, struct st
 	return 0;
 }
 
-static int walk_jump(struct walk *w, const struct instruction *in, struct step *step)
+static int walk_jump(struct exit_walk *w, const struct instruction *in, struct step *step)
 {
 	const ZydisDecodedOperand *to = &in->operands[0];
 
@@ -146,7 +146,7 @@ static bool is_near_return(const struct instruction *in)
 }
 
 /* 1: the processor does not go on behind the instruction; 0: it does; or -errno. */
-static int walk_instruction(struct walk *w, const struct instruction *in, struct step *step)
+static int walk_instruction(struct exit_walk *w, const struct instruction *in, struct step *step)
 {
 	int err;
 
@@ -172,7 +172,7 @@ static int walk_instruction(struct walk *w, const struct instruction *in, struct
 }
 
 /* Is the instruction a call at the very end of the function?  Then that call never returns. */
-static bool is_last_call(const struct walk *w, const struct instruction *in)
+static bool is_last_call(const struct exit_walk *w, const struct instruction *in)
 {
 	return in->is.meta.category == ZYDIS_CATEGORY_CALL && is_inside(w->of, in->address) &&
 	       !is_inside(w->of, in->address + in->is.length);
@@ -190,7 +190,7 @@ static void note_writes(const struct instruction *in, struct step *step)
 }
 
 /* Walks from this address to the end of the way, or to an instruction walked before. */
-static int walk_way(struct walk *w, uint64_t address)
+static int walk_way(struct exit_walk *w, uint64_t address)
 {
 	struct instruction in;
 	int ret = 0;
@@ -214,7 +214,7 @@ static int walk_way(struct walk *w, uint64_t address)
 	return ret < 0 ? ret : 0;
 }
 
-static int walk_all(struct walk *w)
+static int walk_all(struct exit_walk *w)
 {
 	int err = exit_follow(w, w->of->entry);
 
@@ -230,7 +230,7 @@ static int walk_all(struct walk *w)
 /* --- cheaper ends --------------------------------------------------------------------------- */
 
 struct cover {
-	struct walk *walk;
+	struct exit_walk *walk;
 	struct probe_exits *out;
 	struct back all[COVER_MOST];
 	size_t count;
@@ -238,7 +238,7 @@ struct cover {
 
 /* Follows the value back over an instruction that writes its register.  0: go on before it; 1: the
  * call returns 0 on this way, so it needs no end; or -ENOENT. */
-static int back_result(const struct walk *w, const struct instruction *in, struct back *b)
+static int back_result(const struct exit_walk *w, const struct instruction *in, struct back *b)
 {
 	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
 	bool whole = to->size == 64;
@@ -273,7 +273,7 @@ static bool moves_stack(const struct instruction *in, int64_t *by)
 }
 
 /* Goes back over any instruction that is no branch.  Returns as back_result does. */
-static int back_over(const struct walk *w, const struct instruction *in, struct back *b)
+static int back_over(const struct exit_walk *w, const struct instruction *in, struct back *b)
 {
 	struct step effects = {0};
 	int64_t by = 0;
@@ -334,7 +334,7 @@ static int exit_add(struct probe_exits *out, const struct probe_exit *new)
  * -ENOENT. */
 static int cover_from(struct cover *c, const struct step *s, struct back b)
 {
-	struct walk *w = c->walk;
+	struct exit_walk *w = c->walk;
 	bool taken = s->target == b.address,
 	     falls = !s->stops && s->address + s->length == b.address;
 	struct probe_exit new = {.address = s->address,
@@ -369,7 +369,7 @@ static int cover_from(struct cover *c, const struct step *s, struct back b)
 }
 
 /* Finds an end before the return on every way to it.  0 or -ENOENT. */
-static int cover(struct walk *w, const struct step *s, struct probe_exits *out)
+static int cover(struct exit_walk *w, const struct step *s, struct probe_exits *out)
 {
 	struct cover c = {.walk = w, .out = out};
 
@@ -394,7 +394,7 @@ static int exit_order(const void *a, const void *b)
 	return (x->address > y->address) - (x->address < y->address);
 }
 
-static int collect(struct walk *w, struct probe_exits *out)
+static int collect(struct exit_walk *w, struct probe_exits *out)
 {
 	struct probe_exits before;
 
@@ -419,7 +419,7 @@ static int collect(struct walk *w, struct probe_exits *out)
 
 int probe_exits_find(const struct probe_function *function, struct probe_exits *out)
 {
-	struct walk *w = calloc(1, sizeof(*w));
+	struct exit_walk *w = calloc(1, sizeof(*w));
 	int err;
 
 	memset(out, 0, sizeof(*out));

@@ -27,12 +27,12 @@ static int edge_order(const void *a, const void *b)
 	return (x->to > y->to) - (x->to < y->to);
 }
 
-static void edge_add(struct walk *w, uint64_t to, size_t from)
+static void edge_add(struct exit_walk *w, uint64_t to, size_t from)
 {
 	w->edges[w->edge_count++] = (struct edge){to, (uint32_t)from};
 }
 
-static void find_edges(struct walk *w)
+static void find_edges(struct exit_walk *w)
 {
 	for (size_t i = 0; i < w->count; i++) {
 		const struct step *s = &w->steps[i];
@@ -53,7 +53,7 @@ static void find_edges(struct walk *w)
 	qsort(w->edges, w->edge_count, sizeof(w->edges[0]), edge_order);
 }
 
-size_t exit_edges_to(const struct walk *w, uint64_t address)
+size_t exit_edges_to(const struct exit_walk *w, uint64_t address)
 {
 	size_t low = 0, high = w->edge_count;
 
@@ -75,7 +75,7 @@ static bool is_kept_by_calls(int number)
 
 /* Does this register hold the table on every way to the address?  Goes back along all ways to the
  * instructions that loaded it. */
-static bool holds_table(struct walk *w, uint64_t address, int number, uint64_t table)
+static bool holds_table(struct exit_walk *w, uint64_t address, int number, uint64_t table)
 {
 	memset(w->visited, 0, sizeof(w->visited));
 	w->pending[0] = address;
@@ -102,7 +102,7 @@ static bool holds_table(struct walk *w, uint64_t address, int number, uint64_t t
 }
 
 /* Does a jump lead behind the first of these instructions, up to the last? */
-static bool is_disturbed(const struct walk *w, uint64_t first, uint64_t last)
+static bool is_disturbed(const struct exit_walk *w, uint64_t first, uint64_t last)
 {
 	for (size_t i = 0; i < w->count; i++)
 		if (w->steps[i].target > first && w->steps[i].target <= last)
@@ -113,7 +113,7 @@ static bool is_disturbed(const struct walk *w, uint64_t first, uint64_t last)
 	return false;
 }
 
-bool exit_is_sure(struct walk *w, const struct table_jump *jump)
+bool exit_is_sure(struct exit_walk *w, const struct table_jump *jump)
 {
 	const struct value *v = &jump->by;
 
@@ -124,7 +124,7 @@ bool exit_is_sure(struct walk *w, const struct table_jump *jump)
 	       holds_table(w, v->since, v->base, v->table);
 }
 
-int exit_check(struct walk *w)
+int exit_check(struct exit_walk *w)
 {
 	qsort(w->steps, w->count, sizeof(w->steps[0]), by_address);
 	for (size_t i = 1; i < w->count; i++)

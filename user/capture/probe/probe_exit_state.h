@@ -67,7 +67,7 @@ struct table_jump {
 	struct value by;
 };
 
-struct entry {
+struct exit_entry {
 	uint64_t to, jump; /* the target, and the jump that leads to it */
 };
 
@@ -76,7 +76,7 @@ struct edge {
 	uint32_t from; /* index of a step */
 };
 
-struct walk {
+struct exit_walk {
 	const struct probe_function *of;
 	ZydisDecoder decoder;
 	size_t count, outside, pending_count, table_count;
@@ -84,7 +84,7 @@ struct walk {
 	uint32_t slots[SLOTS]; /* 1 + the index of a step, by its address */
 	uint64_t pending[STEPS_MOST];
 	struct table_jump tables[TABLES_MOST];
-	struct entry entries[ENTRIES_MOST]; /* of all tables */
+	struct exit_entry entries[ENTRIES_MOST]; /* of all tables */
 	size_t entry_count;
 	size_t resolved;				  /* number of tables resolved so far */
 	struct edge edges[2 * STEPS_MOST + ENTRIES_MOST]; /* sorted by their targets */
@@ -110,21 +110,21 @@ struct back {
 	int64_t height;	  /* and bytes from the stack pointer up to the return address */
 };
 
-int exit_decode(struct walk *w, uint64_t address, struct instruction *out);
-uint32_t *exit_slot_of(struct walk *w, uint64_t address);
+int exit_decode(struct exit_walk *w, uint64_t address, struct instruction *out);
+uint32_t *exit_slot_of(struct exit_walk *w, uint64_t address);
 /* Notes that the function also goes on at this address. */
-int exit_follow(struct walk *w, uint64_t address);
+int exit_follow(struct exit_walk *w, uint64_t address);
 /* The processor's number of a general register; -1: another register, or AH, BH, CH or DH. */
 int exit_number_of(ZydisRegister reg);
 bool exit_is_register(const ZydisDecodedOperand *operand);
 /* The address that an operand names relative to the instruction (rip); 0: none. */
 uint64_t exit_relative(const struct instruction *in, const ZydisDecodedOperand *operand);
 /* Resolves all tables found since the last call. */
-int exit_resolve_tables(struct walk *w);
-size_t exit_edges_to(const struct walk *w, uint64_t address);
+int exit_resolve_tables(struct exit_walk *w);
+size_t exit_edges_to(const struct exit_walk *w, uint64_t address);
 /* Does the jump always use this table, within its bound? */
-bool exit_is_sure(struct walk *w, const struct table_jump *jump);
+bool exit_is_sure(struct exit_walk *w, const struct table_jump *jump);
 /* Sorts the steps by address.  slot_of no longer works afterwards. */
-int exit_check(struct walk *w);
+int exit_check(struct exit_walk *w);
 
 #endif

@@ -12,18 +12,18 @@
 #include "user/capture/probe/probe_exit_state.h"
 
 /* A small number in memory that was compared with a bound. */
-struct place {
+struct exit_place {
 	ZydisRegister base;
 	int64_t at;
 	unsigned int bits; /* 0: none */
 };
 
-struct known {
+struct exit_known {
 	struct value registers[REGISTERS];
 	struct value compared_with; /* bound of the last comparison whose flags are still set */
 	int compared;		    /* register; -1: a place in memory, -2: nothing */
-	struct place compared_place;
-	struct place bounded_place; /* the number at this place has the bound `bounded` */
+	struct exit_place compared_place;
+	struct exit_place bounded_place; /* the number at this place has the bound `bounded` */
 	struct value bounded;
 };
 
@@ -45,16 +45,16 @@ bool exit_is_register(const ZydisDecodedOperand *operand)
 	       exit_number_of(operand->reg.value) >= 0;
 }
 
-static struct value *value_of(struct known *k, ZydisRegister reg)
+static struct value *value_of(struct exit_known *k, ZydisRegister reg)
 {
 	int number = exit_number_of(reg);
 
 	return number < 0 ? NULL : &k->registers[number];
 }
 
-static struct place place_of(const ZydisDecodedOperand *operand)
+static struct exit_place place_of(const ZydisDecodedOperand *operand)
 {
-	struct place place = {operand->mem.base, operand->mem.disp.value, operand->size};
+	struct exit_place place = {operand->mem.base, operand->mem.disp.value, operand->size};
 
 	if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY ||
 	    operand->mem.type != ZYDIS_MEMOP_TYPE_MEM ||
@@ -63,12 +63,12 @@ static struct place place_of(const ZydisDecodedOperand *operand)
 	return place;
 }
 
-static bool is_same_place(const struct place *a, const struct place *b)
+static bool is_same_place(const struct exit_place *a, const struct exit_place *b)
 {
 	return a->bits && a->bits == b->bits && a->base == b->base && a->at == b->at;
 }
 
-static void forget_register(struct known *k, int number)
+static void forget_register(struct exit_known *k, int number)
 {
 	k->registers[number] = (struct value){0};
 	if (k->compared == number)
@@ -79,7 +79,7 @@ static void forget_register(struct known *k, int number)
 		k->compared = -2;
 }
 
-static void forget_memory(struct known *k)
+static void forget_memory(struct exit_known *k)
 {
 	k->bounded_place.bits = 0;
 	if (k->compared == -1)
@@ -87,7 +87,7 @@ static void forget_memory(struct known *k)
 }
 
 /* Forgets all registers, flags and memory that the instruction changes. */
-static void forget_changed(struct known *k, const struct instruction *in)
+static void forget_changed(struct exit_known *k, const struct instruction *in)
 {
 	for (unsigned int i = 0; i < in->is.operand_count; i++) {
 		const ZydisDecodedOperand *operand = &in->operands[i];
@@ -105,7 +105,7 @@ static void forget_changed(struct known *k, const struct instruction *in)
 }
 
 /* Forgets all that a call may change, by the System V ABI. */
-static void forget_called(struct known *k)
+static void forget_called(struct exit_known *k)
 {
 	static const int changed[] = {0, 1, 2, 6, 7, 8, 9, 10, 11};
 
@@ -115,10 +115,10 @@ static void forget_called(struct known *k)
 	k->compared = -2;
 }
 
-static void know_compare(struct known *k, const struct instruction *in)
+static void know_compare(struct exit_known *k, const struct instruction *in)
 {
 	const ZydisDecodedOperand *a = &in->operands[0], *b = &in->operands[1];
-	struct place place = place_of(a);
+	struct exit_place place = place_of(a);
 
 	k->compared = -2;
 	if (b->type != ZYDIS_OPERAND_TYPE_IMMEDIATE || b->imm.value.s < 0)
@@ -133,7 +133,7 @@ static void know_compare(struct known *k, const struct instruction *in)
 }
 
 /* Learns a bound from a branch that was not taken. */
-static void know_bound(struct known *k, bool equal_is_above)
+static void know_bound(struct exit_known *k, bool equal_is_above)
 {
 	struct value bound = k->compared_with;
 
@@ -149,7 +149,7 @@ static void know_bound(struct known *k, bool equal_is_above)
 }
 
 /* An entry of a table, at the address base + 4 * index or table + 8 * index. */
-static struct value entry_at(struct known *k, const ZydisDecodedOperand *operand)
+static struct value entry_at(struct exit_known *k, const ZydisDecodedOperand *operand)
 {
 	const struct value *index = value_of(k, operand->mem.index);
 	const struct value *base = value_of(k, operand->mem.base);
@@ -180,11 +180,11 @@ static struct value entry_at(struct known *k, const ZydisDecodedOperand *operand
 	return entry;
 }
 
-static struct value loaded(struct known *k, const struct instruction *in)
+static struct value loaded(struct exit_known *k, const struct instruction *in)
 {
 	const ZydisDecodedOperand *from = &in->operands[1];
 	struct value value = entry_at(k, from);
-	struct place place = place_of(from);
+	struct exit_place place = place_of(from);
 
 	if (value.kind != VALUE_NONE)
 		return value;
@@ -195,7 +195,7 @@ static struct value loaded(struct known *k, const struct instruction *in)
 	return value;
 }
 
-static struct value moved(struct known *k, const struct instruction *in)
+static struct value moved(struct exit_known *k, const struct instruction *in)
 {
 	const ZydisDecodedOperand *from = &in->operands[1];
 	struct value value = {0};
@@ -234,7 +234,7 @@ static struct value lea_value(const struct instruction *in)
 	return (struct value){.kind = VALUE_TABLE, .table = table, .since = in->address};
 }
 
-static struct value sum(struct known *k, const struct instruction *in)
+static struct value sum(struct exit_known *k, const struct instruction *in)
 {
 	const struct value *a = value_of(k, in->operands[0].reg.value);
 	const struct value *b = exit_is_register(&in->operands[1])
@@ -258,7 +258,7 @@ static struct value sum(struct known *k, const struct instruction *in)
 }
 
 /* The value of the first operand after the instruction. */
-static struct value result(struct known *k, const struct instruction *in)
+static struct value result(struct exit_known *k, const struct instruction *in)
 {
 	const ZydisDecodedOperand *second = &in->operands[1];
 
@@ -284,7 +284,7 @@ static struct value result(struct known *k, const struct instruction *in)
 }
 
 /* Updates the known values after an instruction, which is no branch or a branch not taken. */
-static void know(struct known *k, const struct instruction *in)
+static void know(struct exit_known *k, const struct instruction *in)
 {
 	struct value value = {0};
 
@@ -311,7 +311,7 @@ static void know(struct known *k, const struct instruction *in)
 		*value_of(k, in->operands[0].reg.value) = value;
 }
 
-static int read_entry(struct walk *w, const struct value *v, uint64_t i, uint64_t *target)
+static int read_entry(struct exit_walk *w, const struct value *v, uint64_t i, uint64_t *target)
 {
 	size_t size = v->distances ? 4 : 8;
 	uint8_t bytes[8];
@@ -327,7 +327,7 @@ static int read_entry(struct walk *w, const struct value *v, uint64_t i, uint64_
 	return 0;
 }
 
-static int follow_table(struct walk *w, const struct value *v, uint64_t jump)
+static int follow_table(struct exit_walk *w, const struct value *v, uint64_t jump)
 {
 	uint64_t target;
 	int err = 0;
@@ -339,7 +339,7 @@ static int follow_table(struct walk *w, const struct value *v, uint64_t jump)
 		if (!err && w->entry_count == ENTRIES_MOST)
 			err = -E2BIG;
 		if (!err) {
-			w->entries[w->entry_count++] = (struct entry){target, jump};
+			w->entries[w->entry_count++] = (struct exit_entry){target, jump};
 			err = exit_follow(w, target);
 		}
 	}
@@ -347,7 +347,7 @@ static int follow_table(struct walk *w, const struct value *v, uint64_t jump)
 }
 
 /* An instruction right before this address that goes on to it; NULL: none. */
-static const struct step *step_before(struct walk *w, uint64_t address)
+static const struct step *step_before(struct exit_walk *w, uint64_t address)
 {
 	for (uint64_t n = 1; n <= ZYDIS_MAX_INSTRUCTION_LENGTH && n <= address; n++) {
 		uint32_t at = *exit_slot_of(w, address - n);
@@ -360,7 +360,7 @@ static const struct step *step_before(struct walk *w, uint64_t address)
 
 /* The start of the instructions that lie right before the jump, up to WAY_MOST of them.  The
  * processor most likely came this way; is_sure checks that later. */
-static uint64_t way_to(struct walk *w, uint64_t jump)
+static uint64_t way_to(struct exit_walk *w, uint64_t jump)
 {
 	const struct step *before;
 	uint64_t from = jump;
@@ -374,9 +374,9 @@ static uint64_t way_to(struct walk *w, uint64_t jump)
 	return from;
 }
 
-static int resolve(struct walk *w, struct table_jump *jump)
+static int resolve(struct exit_walk *w, struct table_jump *jump)
 {
-	struct known known = {.compared = -2};
+	struct exit_known known = {.compared = -2};
 	const ZydisDecodedOperand *to;
 	struct instruction in;
 	int err;
@@ -396,7 +396,7 @@ static int resolve(struct walk *w, struct table_jump *jump)
 	return err ? err : follow_table(w, &jump->by, jump->at);
 }
 
-int exit_resolve_tables(struct walk *w)
+int exit_resolve_tables(struct exit_walk *w)
 {
 	int err = 0;
 

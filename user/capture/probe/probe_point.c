@@ -49,7 +49,7 @@
 #define STEP_MAX	32   /* instructions of an accessor */
 #define INNER_STACK_MAX 4096 /* bytes that a function takes before it calls another */
 
-struct instruction {
+struct point_instruction {
 	ZydisDecodedInstruction is;
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 };
@@ -61,7 +61,7 @@ static void decoder_init(ZydisDecoder *decoder)
 
 /* 0; -ENODATA: the instruction is cut off; -EBADMSG: no instruction. */
 static int decode(const ZydisDecoder *decoder, const uint8_t *code, size_t n,
-		  struct instruction *out)
+		  struct point_instruction *out)
 {
 	ZydisDecoderContext context;
 	ZyanStatus status = ZydisDecoderDecodeInstruction(decoder, &context, code, n, &out->is);
@@ -146,7 +146,7 @@ static void holders_init(struct holders *h)
 
 /* Updates the holders: a changed register loses its argument, and a copy of a whole register adds a
  * holder. */
-static void holders_step(struct holders *h, const struct instruction *in)
+static void holders_step(struct holders *h, const struct point_instruction *in)
 {
 	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
 	struct holders before = *h;
@@ -226,7 +226,7 @@ static bool is_plain(const ZydisDecodedInstruction *is)
 	return false;
 }
 
-static bool may_pass(const struct instruction *in, bool may_store)
+static bool may_pass(const struct point_instruction *in, bool may_store)
 {
 	if (!is_plain(&in->is))
 		return false;
@@ -237,7 +237,7 @@ static bool may_pass(const struct instruction *in, bool may_store)
 	return true;
 }
 
-static bool is_null_test(const struct instruction *in)
+static bool is_null_test(const struct point_instruction *in)
 {
 	return in->is.mnemonic == ZYDIS_MNEMONIC_TEST &&
 	       in->operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
@@ -250,7 +250,7 @@ static bool is_null_test(const struct instruction *in)
  * too.  A call with NULL then does not trap. */
 static bool step_over_null(const ZydisDecoder *decoder, const uint8_t *code, size_t n, size_t *at)
 {
-	struct instruction in;
+	struct point_instruction in;
 	size_t next;
 
 	if (decode(decoder, code + *at, n - *at, &in) || in.is.mnemonic != ZYDIS_MNEMONIC_JZ)
@@ -267,7 +267,7 @@ static bool walk(const ZydisDecoder *decoder, const uint8_t *code, size_t n, boo
 		 unsigned int arguments, struct probe_point *out)
 {
 	bool null_tested = false, may_miss_null = !with_return && (arguments & PROBE_RDI);
-	struct instruction in;
+	struct point_instruction in;
 	struct holders holders;
 
 	holders_init(&holders);
@@ -319,7 +319,7 @@ static bool is_target(const ZydisDecoder *decoder, const uint8_t *code, size_t n
 
 static bool entry_is_cheap(const ZydisDecoder *decoder, const uint8_t *code, size_t n)
 {
-	struct instruction in;
+	struct point_instruction in;
 
 	return !decode(decoder, code, n, &in) &&
 	       (is_emulated(code, in.is.length) || is_call(code, in.is.length));
@@ -342,7 +342,7 @@ struct probe_point probe_point_choose(const uint8_t *code, size_t n, bool with_r
 }
 
 /* By how many bytes the instruction lowers rsp, if it does nothing else; 0: another instruction. */
-static uint32_t lowers_stack(const struct instruction *in)
+static uint32_t lowers_stack(const struct point_instruction *in)
 {
 	bool of_rsp = in->operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
 		      in->operands[0].reg.value == ZYDIS_REGISTER_RSP;
@@ -359,7 +359,7 @@ static uint32_t lowers_stack(const struct instruction *in)
 /* Is the rest of the function only `add $stack,%rsp; ret`? */
 static bool only_returns(const ZydisDecoder *decoder, const uint8_t *code, size_t n, uint32_t stack)
 {
-	struct instruction in;
+	struct point_instruction in;
 
 	if (decode(decoder, code, n, &in) || in.is.mnemonic != ZYDIS_MNEMONIC_ADD ||
 	    in.operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER ||
@@ -376,7 +376,7 @@ static bool walk_to_call(const ZydisDecoder *decoder, const uint8_t *code, size_
 			 unsigned int arguments, struct probe_inner *out)
 {
 	struct holders holders;
-	struct instruction in;
+	struct point_instruction in;
 	uint32_t lower;
 
 	holders_init(&holders);
@@ -417,23 +417,23 @@ int probe_point_inner(const uint8_t *code, size_t n, unsigned int arguments,
 /*
  * probe_field_of runs an accessor with symbolic values: of each value only its origin is known.
  */
-enum origin {
+enum point_origin {
 	FROM_ELSEWHERE,
 	FROM_ARGUMENT, /* the pointer itself */
 	FROM_FIELD,    /* a field behind the pointer */
 	FROM_COMPARE,  /* the result of comparing a field with a value */
 };
 
-struct value {
-	enum origin origin;
+struct point_value {
+	enum point_origin origin;
 	struct probe_field field;
 };
 
 struct machine {
 	const uint8_t *code;
 	size_t n, at;
-	struct value registers[16]; /* by the processor's numbers */
-	struct value flags;	    /* the last comparison: of the argument with 0, or of a field */
+	struct point_value registers[16]; /* by the processor's numbers */
+	struct point_value flags; /* the last comparison: of the argument with 0, or of a field */
 };
 
 #define RAX 0
@@ -460,42 +460,44 @@ static uint64_t mask_of(unsigned int size)
 }
 
 /* The field that a memory operand reads, if it lies in the object. */
-static struct value value_in_memory(const struct machine *m, const ZydisDecodedOperand *operand)
+static struct point_value value_in_memory(const struct machine *m,
+					  const ZydisDecodedOperand *operand)
 {
 	int base = number_of(operand->mem.base);
 	unsigned int size = operand->size / 8;
-	struct value field = {.origin = FROM_FIELD};
+	struct point_value field = {.origin = FROM_FIELD};
 
 	if (operand->mem.type != ZYDIS_MEMOP_TYPE_MEM || base < 0 ||
 	    m->registers[base].origin != FROM_ARGUMENT ||
 	    operand->mem.base != whole(operand->mem.base) ||
 	    operand->mem.index != ZYDIS_REGISTER_NONE ||
 	    operand->mem.segment == ZYDIS_REGISTER_FS || operand->mem.segment == ZYDIS_REGISTER_GS)
-		return (struct value){0};
+		return (struct point_value){0};
 	if (operand->mem.disp.value < 0 || operand->mem.disp.value > INT32_MAX)
-		return (struct value){0};
+		return (struct point_value){0};
 	if (size != 1 && size != 2 && size != 4 && size != 8)
-		return (struct value){0};
+		return (struct point_value){0};
 	field.field.offset = (uint32_t)operand->mem.disp.value;
 	field.field.size = (uint8_t)size;
 	return field;
 }
 
 /* The value of a register, unless the operand is only a part of it. */
-static struct value value_in_register(const struct machine *m, const ZydisDecodedOperand *operand)
+static struct point_value value_in_register(const struct machine *m,
+					    const ZydisDecodedOperand *operand)
 {
 	int number = number_of(operand->reg.value);
-	struct value value = {0};
+	struct point_value value = {0};
 
 	if (number >= 0)
 		value = m->registers[number];
 	if ((value.origin == FROM_ARGUMENT && operand->size != 64) ||
 	    (value.origin == FROM_FIELD && operand->size < 8 * value.field.size))
-		return (struct value){0};
+		return (struct point_value){0};
 	return value;
 }
 
-static struct value value_of(const struct machine *m, const ZydisDecodedOperand *operand)
+static struct point_value value_of(const struct machine *m, const ZydisDecodedOperand *operand)
 {
 	switch (operand->type) {
 	case ZYDIS_OPERAND_TYPE_REGISTER:
@@ -503,14 +505,14 @@ static struct value value_of(const struct machine *m, const ZydisDecodedOperand 
 	case ZYDIS_OPERAND_TYPE_MEMORY:
 		return value_in_memory(m, operand);
 	default:
-		return (struct value){0};
+		return (struct point_value){0};
 	}
 }
 
 /* A handler of one mnemonic.  0: go on; 1: the accessor has returned; -ENOENT: no accessor. */
-typedef int (*step_fn)(struct machine *m, const struct instruction *in);
+typedef int (*step_fn)(struct machine *m, const struct point_instruction *in);
 
-static int set(struct machine *m, const ZydisDecodedOperand *operand, struct value value)
+static int set(struct machine *m, const ZydisDecodedOperand *operand, struct point_value value)
 {
 	int number;
 
@@ -523,32 +525,32 @@ static int set(struct machine *m, const ZydisDecodedOperand *operand, struct val
 	return 0;
 }
 
-static int step_nothing(struct machine *m, const struct instruction *in)
+static int step_nothing(struct machine *m, const struct point_instruction *in)
 {
 	(void)m;
 	(void)in;
 	return 0;
 }
 
-static int step_move(struct machine *m, const struct instruction *in)
+static int step_move(struct machine *m, const struct point_instruction *in)
 {
 	return set(m, &in->operands[0], value_of(m, &in->operands[1]));
 }
 
 /* xor, lea, pop: the result is of no use to us. */
-static int step_other(struct machine *m, const struct instruction *in)
+static int step_other(struct machine *m, const struct point_instruction *in)
 {
 	if (in->is.mnemonic == ZYDIS_MNEMONIC_XOR)
-		m->flags = (struct value){0};
-	return set(m, &in->operands[0], (struct value){0});
+		m->flags = (struct point_value){0};
+	return set(m, &in->operands[0], (struct point_value){0});
 }
 
 /* Sets the flags for the comparison of a value with a number. */
-static int compare(struct machine *m, struct value value, bool in_memory, int64_t number)
+static int compare(struct machine *m, struct point_value value, bool in_memory, int64_t number)
 {
 	uint64_t mask;
 
-	m->flags = (struct value){0};
+	m->flags = (struct point_value){0};
 	if (value.origin == FROM_ARGUMENT && !number)
 		m->flags = value;
 	if (value.origin != FROM_FIELD)
@@ -558,13 +560,13 @@ static int compare(struct machine *m, struct value value, bool in_memory, int64_
 	 * sign bit both are equal. */
 	if (!in_memory && (number < 0 || (uint64_t)number > mask >> 1))
 		return 0;
-	m->flags = (struct value){FROM_COMPARE, value.field};
+	m->flags = (struct point_value){FROM_COMPARE, value.field};
 	m->flags.field.compared = true;
 	m->flags.field.value = (uint64_t)number & mask;
 	return 0;
 }
 
-static int step_test(struct machine *m, const struct instruction *in)
+static int step_test(struct machine *m, const struct point_instruction *in)
 {
 	const ZydisDecodedOperand *a = &in->operands[0], *b = &in->operands[1];
 
@@ -574,7 +576,7 @@ static int step_test(struct machine *m, const struct instruction *in)
 	return compare(m, value_of(m, a), false, 0);
 }
 
-static int step_compare(struct machine *m, const struct instruction *in)
+static int step_compare(struct machine *m, const struct point_instruction *in)
 {
 	const ZydisDecodedOperand *a = &in->operands[0], *b = &in->operands[1];
 
@@ -583,12 +585,12 @@ static int step_compare(struct machine *m, const struct instruction *in)
 	return compare(m, value_of(m, a), a->type == ZYDIS_OPERAND_TYPE_MEMORY, b->imm.value.s);
 }
 
-static int step_set_if_equal(struct machine *m, const struct instruction *in)
+static int step_set_if_equal(struct machine *m, const struct point_instruction *in)
 {
 	return m->flags.origin == FROM_COMPARE ? set(m, &in->operands[0], m->flags) : -ENOENT;
 }
 
-static int step_jump(struct machine *m, const struct instruction *in)
+static int step_jump(struct machine *m, const struct point_instruction *in)
 {
 	int64_t to = (int64_t)m->at + in->operands[0].imm.value.s;
 
@@ -599,30 +601,30 @@ static int step_jump(struct machine *m, const struct instruction *in)
 }
 
 /* Takes the way of a pointer that is not NULL: this jump is not taken. */
-static int step_jump_if_null(struct machine *m, const struct instruction *in)
+static int step_jump_if_null(struct machine *m, const struct point_instruction *in)
 {
 	(void)in;
 	return m->flags.origin == FROM_ARGUMENT ? 0 : -ENOENT;
 }
 
-static int step_jump_unless_null(struct machine *m, const struct instruction *in)
+static int step_jump_unless_null(struct machine *m, const struct point_instruction *in)
 {
 	return m->flags.origin == FROM_ARGUMENT ? step_jump(m, in) : -ENOENT;
 }
 
 /* A call, such as one that locks the object's mutex, changes registers by the System V ABI. */
-static int step_call(struct machine *m, const struct instruction *in)
+static int step_call(struct machine *m, const struct point_instruction *in)
 {
 	static const unsigned int lost[] = {RAX, 1, 2, 6, RDI, 8, 9, 10, 11};
 
 	(void)in;
 	for (size_t i = 0; i < COUNT(lost); i++)
-		m->registers[lost[i]] = (struct value){0};
-	m->flags = (struct value){0};
+		m->registers[lost[i]] = (struct point_value){0};
+	m->flags = (struct point_value){0};
 	return 0;
 }
 
-static int step_return(struct machine *m, const struct instruction *in)
+static int step_return(struct machine *m, const struct point_instruction *in)
 {
 	(void)m;
 	(void)in;
@@ -653,7 +655,7 @@ static const struct {
 	{ZYDIS_MNEMONIC_RET, step_return},
 };
 
-static int step(struct machine *m, const struct instruction *in)
+static int step(struct machine *m, const struct point_instruction *in)
 {
 	for (size_t i = 0; i < COUNT(steps); i++)
 		if (steps[i].mnemonic == in->is.mnemonic)
@@ -664,8 +666,8 @@ static int step(struct machine *m, const struct instruction *in)
 int probe_field_of(const uint8_t *code, size_t n, struct probe_field *out)
 {
 	struct machine m = {.code = code, .n = n};
-	const struct value *result = &m.registers[RAX];
-	struct instruction in;
+	const struct point_value *result = &m.registers[RAX];
+	struct point_instruction in;
 	ZydisDecoder decoder;
 	int ret = 0;
 

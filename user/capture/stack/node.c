@@ -21,20 +21,20 @@
 #define SHARE	       10  /* reading may take one tenth of the time */
 #define CREDIT_MOST_NS 200000000
 
-struct program {
+struct node_program {
 	struct v8 *v8;	/* NULL: it has none */
 	uint64_t asked; /* the value of nodes.looks when it was used last */
 };
 
 struct nodes {
-	struct table files;	/* device, inode -> struct program */
-	struct table processes; /* pid, start -> struct program; borrowed */
+	struct table files;	/* device, inode -> struct node_program */
+	struct table processes; /* pid, start -> struct node_program; borrowed */
 	uint64_t looks;
 	int64_t credit_ns; /* time left to read */
 	uint64_t at_ns;	   /* when credit_ns was last brought up to date */
 };
 
-static void program_free(struct program *p)
+static void program_free(struct node_program *p)
 {
 	if (p)
 		v8_close(p->v8);
@@ -60,9 +60,9 @@ void nodes_close(struct nodes *n)
 	free(n);
 }
 
-static struct program *program_look(int fd)
+static struct node_program *program_look(int fd)
 {
-	struct program *p = calloc(1, sizeof(*p));
+	struct node_program *p = calloc(1, sizeof(*p));
 	struct elf_file *e;
 
 	if (!p || elf_open(&e, fd))
@@ -73,7 +73,7 @@ static struct program *program_look(int fd)
 	return p;
 }
 
-static void forget_processes(struct nodes *n, const struct program *p)
+static void forget_processes(struct nodes *n, const struct node_program *p)
 {
 	struct table_slot *slot;
 
@@ -93,16 +93,16 @@ static void make_room(struct nodes *n)
 	if (n->files.count < FILES_MOST)
 		return;
 	for (size_t at = 0; (slot = table_next(&n->files, &at));)
-		if (!oldest.value || ((struct program *)slot->value)->asked <
-					     ((struct program *)oldest.value)->asked)
+		if (!oldest.value || ((struct node_program *)slot->value)->asked <
+					     ((struct node_program *)oldest.value)->asked)
 			oldest = *slot;
 	forget_processes(n, oldest.value);
 	program_free(table_remove(&n->files, oldest.key));
 }
 
-static struct program *program_keep(struct nodes *n, struct table_key key, int fd)
+static struct node_program *program_keep(struct nodes *n, struct table_key key, int fd)
 {
-	struct program *p;
+	struct node_program *p;
 
 	make_room(n);
 	p = program_look(fd);
@@ -112,10 +112,10 @@ static struct program *program_keep(struct nodes *n, struct table_key key, int f
 	return NULL;
 }
 
-static struct program *program_of(struct nodes *n, uint32_t pid)
+static struct node_program *program_of(struct nodes *n, uint32_t pid)
 {
 	char path[32];
-	struct program *p = NULL;
+	struct node_program *p = NULL;
 	struct table_key key;
 	struct stat st;
 	int fd;
@@ -137,7 +137,7 @@ static struct program *program_of(struct nodes *n, uint32_t pid)
 static const struct v8 *v8_of(struct nodes *n, uint32_t pid, uint64_t start_ns)
 {
 	struct table_key key = {start_ns, pid};
-	struct program *p = table_get(&n->processes, key);
+	struct node_program *p = table_get(&n->processes, key);
 
 	n->looks++;
 	if (p) {

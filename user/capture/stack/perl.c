@@ -11,7 +11,7 @@
 #include "bpf/stack/stack_perl.h"
 
 /* The layout that differs by version, from the headers of each (x86-64, ithreads). */
-static const struct row {
+static const struct perl_layout {
 	uint16_t next_state, debug_state; /* types of the OPs that are COPs */
 	bool with_aux;			  /* xpvhv_aux follows the hash's body, not its buckets */
 } rows[PERL_ROWS] = {
@@ -48,7 +48,7 @@ enum {
 };
 
 /* A value: SV, CV, GV, HV. */
-struct value {
+struct perl_value {
 	uint64_t body;
 	uint32_t references, flags;
 	uint64_t rest; /* HV: its buckets */
@@ -80,7 +80,7 @@ int perl_probe(struct elf_file *e, struct runtime_process *out, const char **why
 	return 0;
 }
 
-static bool read_value(const struct memory *m, uint64_t at, uint32_t type, struct value *v)
+static bool read_value(const struct memory *m, uint64_t at, uint32_t type, struct perl_value *v)
 {
 	return at && !(at % 8) && !memory_read(m, at, v, sizeof(*v)) &&
 	       (v->flags & SV_TYPE) == type;
@@ -101,10 +101,10 @@ static const char *read_shared(const struct memory *m, uint64_t at, struct texts
 }
 
 /* Reads the name of a package from the hash that holds its symbols. */
-static const char *read_package(const struct memory *m, const struct row *row, uint64_t at,
+static const char *read_package(const struct memory *m, const struct perl_layout *row, uint64_t at,
 				struct texts *t)
 {
-	struct value hash;
+	struct perl_value hash;
 	uint64_t aux, max, name;
 	int32_t names;
 
@@ -120,11 +120,11 @@ static const char *read_package(const struct memory *m, const struct row *row, u
 }
 
 /* Reads "Package::name", or "name" in package main.  NULL: not known. */
-static const char *read_name(const struct memory *m, const struct row *row, uint64_t at,
+static const char *read_name(const struct memory *m, const struct perl_layout *row, uint64_t at,
 			     struct texts *t)
 {
 	size_t before = t->used;
-	struct value sub, glob;
+	struct perl_value sub, glob;
 	uint64_t body[CV_BYTES / 8], name, stash, of_glob[2];
 	uint32_t flags;
 	const char *package;
@@ -156,8 +156,8 @@ static const char *read_name(const struct memory *m, const struct row *row, uint
 }
 
 /* Reads file and line of a statement.  Returns 0; -EBADMSG: it cannot be believed; or -errno. */
-static int read_place(const struct memory *m, const struct row *row, uint64_t at, struct texts *t,
-		      struct frame *f)
+static int read_place(const struct memory *m, const struct perl_layout *row, uint64_t at,
+		      struct texts *t, struct frame *f)
 {
 	uint8_t cop[COP_BYTES];
 	uint64_t code, file;
@@ -191,7 +191,7 @@ int perl_read(const struct memory *m, const struct raw_stack *raw, struct texts 
 	if (raw->row >= PERL_ROWS || raw->count > STACK_FRAMES)
 		return -EINVAL;
 	for (uint32_t i = 0; i < raw->count; i++) {
-		const struct row *row = &rows[raw->row];
+		const struct perl_layout *row = &rows[raw->row];
 		struct frame f;
 		int err = read_place(m, row, raw->frame[i].code, t, &f);
 

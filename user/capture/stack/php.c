@@ -13,7 +13,7 @@
 #define BLOCK 65536
 
 /* Offsets in zend_op_array, by version, from the headers of each (x86-64). */
-static const struct row {
+static const struct php_row {
 	unsigned int major, minor;
 	uint16_t last, opcodes, filename; /* line_start follows the file name */
 } rows[] = {
@@ -183,7 +183,7 @@ static const char *read_name(const struct memory *m, const uint8_t *function, st
 
 /* Reads the line of an opline, which must lie within the function.  Else takes the line where the
  * function begins. */
-static void read_line(const struct memory *m, const struct row *row, const uint8_t *function,
+static void read_line(const struct memory *m, const struct php_row *row, const uint8_t *function,
 		      uint64_t opline, struct frame *f)
 {
 	uint64_t first = word_in(function, row->opcodes);
@@ -201,8 +201,8 @@ static void read_line(const struct memory *m, const struct row *row, const uint8
 }
 
 /* Names one frame.  Returns 0; -EBADMSG: it cannot be believed; or -errno. */
-static int read_frame(const struct memory *m, const struct row *row, const struct raw_frame *raw,
-		      struct texts *t, struct frame *f)
+static int read_frame(const struct memory *m, const struct php_row *row,
+		      const struct raw_frame *raw, struct texts *t, struct frame *f)
 {
 	uint8_t function[FUNCTION_BYTES + 8] = {0};
 	ssize_t n = m->read(m, raw->code, function, FUNCTION_BYTES);

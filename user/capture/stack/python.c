@@ -32,8 +32,8 @@
 #define STATE_AT  32 /* of a string */
 #define BYTES_AT  32 /* of a bytes object */
 
-struct code {
-	struct code *older, *newer;
+struct python_code {
+	struct python_code *older, *newer;
 	uint64_t address, start_ns;
 	uint32_t pid, check, first_line;
 	uint32_t places; /* how many entries of place were used, in turn */
@@ -47,7 +47,7 @@ struct code {
 };
 
 /* The fields of a raw_frame. */
-struct place {
+struct python_place {
 	uint64_t code, at;
 	uint32_t check, owner;
 };
@@ -64,10 +64,10 @@ struct pythons {
 	struct table codes;
 	struct table twins; /* the same objects by address and check alone, whatever the process:
 			     * one of several */
-	struct code *oldest, *newest;
-	struct code *dead;  /* dropped while a stack was read; its frames may be in use until the
-			     * next stack */
-	struct types types; /* of the process that was read last */
+	struct python_code *oldest, *newest;
+	struct python_code *dead; /* dropped while a stack was read; its frames may be in use until
+				   * the next stack */
+	struct types types;	  /* of the process that was read last */
 	struct python_counts counts;
 	uint8_t heads[STACK_FRAMES][PYTHON_CODE_BYTES];
 	bool have[STACK_FRAMES];
@@ -195,13 +195,13 @@ static struct table_key twin_key(uint64_t address, uint32_t check)
 	return (struct table_key){address, check};
 }
 
-static void code_unlink(struct pythons *p, struct code *c)
+static void code_unlink(struct pythons *p, struct python_code *c)
 {
 	*(c->older ? &c->older->newer : &p->oldest) = c->newer;
 	*(c->newer ? &c->newer->older : &p->newest) = c->older;
 }
 
-static void code_link(struct pythons *p, struct code *c)
+static void code_link(struct pythons *p, struct python_code *c)
 {
 	c->newer = NULL;
 	c->older = p->newest;
@@ -209,7 +209,7 @@ static void code_link(struct pythons *p, struct code *c)
 	p->newest = c;
 }
 
-static void code_free(struct code *c)
+static void code_free(struct python_code *c)
 {
 	free(c->function);
 	free(c->file);
@@ -217,7 +217,7 @@ static void code_free(struct code *c)
 	free(c);
 }
 
-static void code_drop(struct pythons *p, struct code *c)
+static void code_drop(struct pythons *p, struct python_code *c)
 {
 	code_unlink(p, c);
 	p->counts.bytes -= c->bytes;
@@ -230,7 +230,7 @@ static void code_drop(struct pythons *p, struct code *c)
 
 static void bury(struct pythons *p)
 {
-	struct code *c;
+	struct python_code *c;
 
 	while ((c = p->dead)) {
 		p->dead = c->older;
@@ -238,19 +238,20 @@ static void bury(struct pythons *p)
 	}
 }
 
-static struct code *code_at(const struct pythons *p, const struct raw_stack *raw, uint64_t address)
+static struct python_code *code_at(const struct pythons *p, const struct raw_stack *raw,
+				   uint64_t address)
 {
-	struct code *c = table_get(&p->codes, key_of(raw->pid, raw->start_ns, address));
+	struct python_code *c = table_get(&p->codes, key_of(raw->pid, raw->start_ns, address));
 
 	return c && c->pid == raw->pid && c->start_ns == raw->start_ns && c->address == address
 		       ? c
 		       : NULL;
 }
 
-static struct code *code_find(struct pythons *p, const struct raw_stack *raw,
-			      const struct place *at)
+static struct python_code *code_find(struct pythons *p, const struct raw_stack *raw,
+				     const struct python_place *at)
 {
-	struct code *c = code_at(p, raw, at->code);
+	struct python_code *c = code_at(p, raw, at->code);
 
 	if (!c || c->check != at->check)
 		return NULL;
@@ -262,9 +263,10 @@ static struct code *code_find(struct pythons *p, const struct raw_stack *raw,
 }
 
 /* Drops the code object that was at this address before. */
-static void drop_other(struct pythons *p, const struct raw_stack *raw, const struct place *at)
+static void drop_other(struct pythons *p, const struct raw_stack *raw,
+		       const struct python_place *at)
 {
-	struct code *c = table_get(&p->codes, key_of(raw->pid, raw->start_ns, at->code));
+	struct python_code *c = table_get(&p->codes, key_of(raw->pid, raw->start_ns, at->code));
 
 	if (!c)
 		return;
@@ -294,7 +296,7 @@ void pythons_close(struct pythons *p)
 }
 
 static bool fill(struct pythons *p, const struct python_code_layout *layout, struct types *types,
-		 const uint8_t *head, const struct python_identity *identity, struct code *c)
+		 const uint8_t *head, const struct python_identity *identity, struct python_code *c)
 {
 	uint16_t name = layout->qualified ? layout->qualified : layout->name;
 	size_t lines;
@@ -314,13 +316,13 @@ static bool fill(struct pythons *p, const struct python_code_layout *layout, str
 
 /* Reads the code object that the frame ran; head holds its first bytes.  NULL: it is no code
  * object, is gone, or cannot be read whole. */
-static struct code *code_read(struct pythons *p, const struct python_code_layout *layout,
-			      const struct raw_stack *raw, const struct place *at,
-			      const uint8_t *head)
+static struct python_code *code_read(struct pythons *p, const struct python_code_layout *layout,
+				     const struct raw_stack *raw, const struct python_place *at,
+				     const uint8_t *head)
 {
 	struct types *types = types_of(p, raw);
 	struct python_identity identity;
-	struct code *c;
+	struct python_code *c;
 
 	if (!read_identity(layout, raw->pid, head, at->check, &identity) ||
 	    !has_type(raw->pid, word_of(head, TYPE_AT), "code", &types->code))
@@ -350,14 +352,14 @@ static struct code *code_read(struct pythons *p, const struct python_code_layout
 /* For a process that is gone, finds a code object of another process with the same address and
  * check.  Addresses are random, so these processes are a parent and its child, or children of one
  * parent. */
-static struct code *code_left(struct pythons *p, const struct place *at, bool gone)
+static struct python_code *code_left(struct pythons *p, const struct python_place *at, bool gone)
 {
 	return gone ? table_get(&p->twins, twin_key(at->code, at->check)) : NULL;
 }
 
 /* Reads the heads of the code objects that are not kept, many in one call.  Skips one that cannot
  * be read.  0, or -errno: nothing can be read. */
-static int read_heads(struct pythons *p, uint32_t pid, const struct place *at, size_t n)
+static int read_heads(struct pythons *p, uint32_t pid, const struct python_place *at, size_t n)
 {
 	struct memory_piece pieces[MEMORY_PIECES];
 	size_t done = 0;
@@ -384,9 +386,9 @@ static int read_heads(struct pythons *p, uint32_t pid, const struct place *at, s
 /* Reads the code objects that are not kept yet; one that cannot be read stays unknown.  0 or
  * -errno. */
 static int read_missing(struct pythons *p, const struct python_code_layout *layout,
-			const struct raw_stack *raw, const struct place *at, size_t n)
+			const struct raw_stack *raw, const struct python_place *at, size_t n)
 {
-	struct place missing[STACK_FRAMES];
+	struct python_place missing[STACK_FRAMES];
 	size_t count = 0;
 	int err;
 
@@ -406,7 +408,7 @@ static int read_missing(struct pythons *p, const struct python_code_layout *layo
 }
 
 /* Returns the frame's place in bytes from the beginning of its code; UINT32_MAX: not in it. */
-static uint32_t place_in(const struct python_code_layout *layout, const struct place *at)
+static uint32_t place_in(const struct python_code_layout *layout, const struct python_place *at)
 {
 	uint64_t bytes = layout->bytecode ? at->at - at->code - layout->bytecode
 					  : at->at * layout->scale;
@@ -414,7 +416,7 @@ static uint32_t place_in(const struct python_code_layout *layout, const struct p
 	return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
 
-static uint32_t line_of(const struct python_code_layout *layout, struct code *c, uint32_t at)
+static uint32_t line_of(const struct python_code_layout *layout, struct python_code *c, uint32_t at)
 {
 	size_t next;
 	uint32_t line;
@@ -432,8 +434,8 @@ static uint32_t line_of(const struct python_code_layout *layout, struct code *c,
 	return line;
 }
 
-static void name_frame(const struct python_code_layout *layout, struct code *c,
-		       const struct place *at, struct frame *out)
+static void name_frame(const struct python_code_layout *layout, struct python_code *c,
+		       const struct python_place *at, struct frame *out)
 {
 	out->function = c->function;
 	out->file = c->file;
@@ -447,13 +449,13 @@ static void name_frame(const struct python_code_layout *layout, struct code *c,
 /* Splits raw frames into their fields.  Leaves out the interpreter's own frames, which stand
  * between Python code and its caller in C. */
 static size_t take_apart(const struct python_row *row, const struct raw_stack *raw,
-			 struct place *out)
+			 struct python_place *out)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < raw->count; i++) {
 		const struct raw_frame *f = &raw->frame[i];
-		struct place at = {
+		struct python_place at = {
 			.code = f->code & PYTHON_ADDRESS,
 			.at = f->at & PYTHON_ADDRESS,
 			.check = (uint32_t)(f->code >> PYTHON_ADDRESS_BITS |
@@ -503,7 +505,7 @@ static bool is_beginning(const struct frame *f)
 int python_read(struct pythons *p, const struct python_build *build, const struct raw_stack *raw,
 		struct frame *frames, uint32_t *flags)
 {
-	struct place at[STACK_FRAMES];
+	struct python_place at[STACK_FRAMES];
 	int named = 0, err;
 	size_t n;
 
@@ -514,7 +516,7 @@ int python_read(struct pythons *p, const struct python_build *build, const struc
 	n = take_apart(&build->row, raw, at);
 	err = read_missing(p, &build->code, raw, at, n);
 	for (size_t i = 0; i < n; i++) {
-		struct code *c = code_find(p, raw, &at[i]);
+		struct python_code *c = code_find(p, raw, &at[i]);
 
 		if (!c)
 			c = code_left(p, &at[i], err == -ESRCH);

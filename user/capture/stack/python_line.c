@@ -20,7 +20,7 @@ enum {
 	CODE_NONE = 15,
 };
 
-struct reader {
+struct pyline_reader {
 	const uint8_t *at, *end;
 };
 
@@ -31,7 +31,7 @@ static uint32_t whole(int64_t line)
 
 /* co_lnotab, up to 3.9: pairs of a step in the code and the step in lines that counts from there
  * on. */
-static uint32_t line_by_lnotab(struct reader r, uint32_t at, int64_t line)
+static uint32_t line_by_lnotab(struct pyline_reader r, uint32_t at, int64_t line)
 {
 	uint64_t address = 0;
 
@@ -46,7 +46,7 @@ static uint32_t line_by_lnotab(struct reader r, uint32_t at, int64_t line)
 
 /* co_linetable of 3.10: pairs of a length in the code and the step in lines before that part;
  * NO_LINE: the part has no line. */
-static uint32_t line_by_linetable(struct reader r, uint32_t at, int64_t line)
+static uint32_t line_by_linetable(struct pyline_reader r, uint32_t at, int64_t line)
 {
 	uint64_t end = 0;
 
@@ -63,7 +63,7 @@ static uint32_t line_by_linetable(struct reader r, uint32_t at, int64_t line)
 }
 
 /* Reads a number of variable length: six bits in each byte, the lowest first. */
-static uint32_t read_number(struct reader *r)
+static uint32_t read_number(struct pyline_reader *r)
 {
 	uint32_t value = 0;
 
@@ -78,7 +78,7 @@ static uint32_t read_number(struct reader *r)
 	return value;
 }
 
-static int64_t read_signed(struct reader *r)
+static int64_t read_signed(struct pyline_reader *r)
 {
 	uint32_t value = read_number(r);
 
@@ -86,7 +86,7 @@ static int64_t read_signed(struct reader *r)
 }
 
 /* Returns an entry's step in lines, and skips its columns. */
-static int64_t read_location(struct reader *r, unsigned int code)
+static int64_t read_location(struct pyline_reader *r, unsigned int code)
 {
 	int64_t lines = 0;
 
@@ -107,7 +107,7 @@ static int64_t read_location(struct reader *r, unsigned int code)
 
 /* Location table, from 3.11 on.  Each entry begins with a byte whose highest bit is set; it holds
  * the location code and the length in units of code. */
-static uint32_t line_by_locations(struct reader r, uint32_t at, int64_t line)
+static uint32_t line_by_locations(struct pyline_reader r, uint32_t at, int64_t line)
 {
 	uint64_t end = 0;
 
@@ -128,7 +128,7 @@ static uint32_t line_by_locations(struct reader r, uint32_t at, int64_t line)
 uint32_t python_line(enum python_lines kind, const uint8_t *table, size_t size, uint32_t at,
 		     uint32_t first)
 {
-	struct reader r = {table, table + size};
+	struct pyline_reader r = {table, table + size};
 
 	switch (kind) {
 	case PYTHON_LNOTAB:

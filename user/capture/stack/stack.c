@@ -30,7 +30,7 @@ _Static_assert(FUNCTION_MOST + FILE_MOST + MODULE_MOST + BUILD_MOST == EV_FRAME_
 	       "the texts of a frame fit together");
 
 /* A stack that is not reported yet, with its frames.  refs: how many samples are equal to it. */
-struct held {
+struct stack_held {
 	uint64_t id;
 	struct stack_owner owner;
 	uint32_t flags, refs;
@@ -38,23 +38,23 @@ struct held {
 	struct ev_frame *frame[EV_STACK_FRAMES];
 };
 
-struct waiting { /* evidence for a sample that is not named yet */
-	struct waiting *next;
+struct stack_waiting { /* evidence for a sample that is not named yet */
+	struct stack_waiting *next;
 	struct ev_evidence evidence;
 };
 
-struct sample {
+struct stack_sample {
 	uint64_t stack; /* the id of its stack; 0 none */
 	bool named;
-	struct waiting *waiting;
+	struct stack_waiting *waiting;
 };
 
 struct stacks {
 	struct stacks_host host;
-	struct table samples;	      /* struct sample, by the kernel's id */
+	struct table samples;	      /* struct stack_sample, by the kernel's id */
 	uint64_t order[SAMPLES_MOST]; /* ids of samples, a ring */
 	size_t oldest;
-	struct table held; /* struct held, by id */
+	struct table held; /* struct stack_held, by id */
 	uint64_t held_bytes;
 	struct table told; /* ids of reported frames and stacks; the value has no meaning */
 	size_t waiting;
@@ -87,7 +87,7 @@ int stacks_open(struct stacks **out, const struct stacks_host *host)
 	return 0;
 }
 
-static void held_free(struct stacks *s, struct held *h)
+static void held_free(struct stacks *s, struct stack_held *h)
 {
 	if (!h)
 		return;
@@ -97,11 +97,11 @@ static void held_free(struct stacks *s, struct held *h)
 	free(h);
 }
 
-static void sample_free(struct stacks *s, struct sample *sample)
+static void sample_free(struct stacks *s, struct stack_sample *sample)
 {
-	struct waiting *next;
+	struct stack_waiting *next;
 
-	for (struct waiting *w = sample->waiting; w; w = next) {
+	for (struct stack_waiting *w = sample->waiting; w; w = next) {
 		next = w->next;
 		free(w);
 		s->waiting--;
@@ -127,12 +127,12 @@ void stacks_close(struct stacks *s)
 	free(s);
 }
 
-static struct held *held_of(const struct stacks *s, uint64_t id)
+static struct stack_held *held_of(const struct stacks *s, uint64_t id)
 {
 	return id ? table_get(&s->held, (struct table_key){id, 0}) : NULL;
 }
 
-static void held_drop(struct stacks *s, struct held *h)
+static void held_drop(struct stacks *s, struct stack_held *h)
 {
 	table_remove(&s->held, (struct table_key){h->id, 0});
 	held_free(s, h);
@@ -141,8 +141,8 @@ static void held_drop(struct stacks *s, struct held *h)
 static void forget_oldest(struct stacks *s)
 {
 	uint64_t id = s->order[s->oldest];
-	struct sample *sample = table_remove(&s->samples, (struct table_key){id, 0});
-	struct held *h = held_of(s, sample->stack);
+	struct stack_sample *sample = table_remove(&s->samples, (struct table_key){id, 0});
+	struct stack_held *h = held_of(s, sample->stack);
 
 	if (h && !--h->refs)
 		held_drop(s, h);
@@ -166,7 +166,7 @@ static void renew(struct stacks *s)
 	s->renewals++;
 	while (n--) {
 		uint64_t id = s->order[s->oldest];
-		struct sample *sample = table_get(&s->samples, (struct table_key){id, 0});
+		struct stack_sample *sample = table_get(&s->samples, (struct table_key){id, 0});
 
 		if (sample->named && !held_of(s, sample->stack)) {
 			forget_oldest(s);
@@ -177,9 +177,9 @@ static void renew(struct stacks *s)
 	}
 }
 
-static struct sample *sample_of(struct stacks *s, uint64_t id)
+static struct stack_sample *sample_of(struct stacks *s, uint64_t id)
 {
-	struct sample *sample = table_get(&s->samples, (struct table_key){id, 0});
+	struct stack_sample *sample = table_get(&s->samples, (struct table_key){id, 0});
 
 	if (sample)
 		return sample;
@@ -247,7 +247,7 @@ static struct ev_frame *frame_record(const struct frame *from)
 	return copy;
 }
 
-static uint64_t stack_id(const struct held *h)
+static uint64_t stack_id(const struct stack_held *h)
 {
 	uint64_t hash = 0xcbf29ce484222325ULL;
 
@@ -259,10 +259,10 @@ static uint64_t stack_id(const struct held *h)
 	return hash_end(hash);
 }
 
-static struct held *held_make(const struct stack_owner *owner, const struct frame *frames, size_t n,
-			      uint32_t flags)
+static struct stack_held *held_make(const struct stack_owner *owner, const struct frame *frames,
+				    size_t n, uint32_t flags)
 {
-	struct held *h = calloc(1, sizeof(*h));
+	struct stack_held *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return NULL;
@@ -287,10 +287,10 @@ static struct held *held_make(const struct stack_owner *owner, const struct fram
 
 /* Keeps a stack until it is reported.  A stack that was reported already, or equals a kept one, is
  * not kept again. */
-static int hold(struct stacks *s, struct sample *sample, struct held *h)
+static int hold(struct stacks *s, struct stack_sample *sample, struct stack_held *h)
 {
 	struct table_key key = {h->id, 0};
-	struct held *equal = table_get(&s->held, key);
+	struct stack_held *equal = table_get(&s->held, key);
 	int err = 0;
 
 	sample->stack = h->id;
@@ -318,7 +318,7 @@ static bool is_new(struct stacks *s, uint64_t id)
 	return !table_get(&s->told, key) && !table_put(&s->told, key, s);
 }
 
-static void tell_stack(struct stacks *s, struct held *h)
+static void tell_stack(struct stacks *s, struct stack_held *h)
 {
 	struct ev_stack stack = {.id = h->id,
 				 .start_ns = h->owner.start_ns,
@@ -339,9 +339,9 @@ static void tell_stack(struct stacks *s, struct held *h)
 
 /* Reports the sample's stack unless this was done before.  Returns its id; 0: it has none, or there
  * was no room for it. */
-static uint64_t tell_sample(struct stacks *s, const struct sample *sample)
+static uint64_t tell_sample(struct stacks *s, const struct stack_sample *sample)
 {
-	struct held *h = held_of(s, sample->stack);
+	struct stack_held *h = held_of(s, sample->stack);
 	uint64_t id = sample->stack;
 
 	if (!h)
@@ -351,7 +351,7 @@ static uint64_t tell_sample(struct stacks *s, const struct sample *sample)
 	return id;
 }
 
-static void tell_evidence(struct stacks *s, const struct sample *sample,
+static void tell_evidence(struct stacks *s, const struct stack_sample *sample,
 			  const struct ev_evidence *evidence)
 {
 	struct ev_evidence out = *evidence;
@@ -376,9 +376,9 @@ static void tell_without(struct stacks *s, const struct ev_evidence *evidence)
 int stacks_named(struct stacks *s, uint64_t id, const struct stack_owner *owner,
 		 const struct frame *frames, size_t n, uint32_t flags)
 {
-	struct sample *sample;
-	struct waiting *w;
-	struct held *h;
+	struct stack_sample *sample;
+	struct stack_waiting *w;
+	struct stack_held *h;
 	int err = 0;
 
 	renew(s);
@@ -403,8 +403,8 @@ int stacks_named(struct stacks *s, uint64_t id, const struct stack_owner *owner,
 
 int stacks_evidence(struct stacks *s, const struct ev_evidence *evidence)
 {
-	struct sample *sample;
-	struct waiting *w, **at;
+	struct stack_sample *sample;
+	struct stack_waiting *w, **at;
 
 	renew(s);
 	sample = evidence->stack ? sample_of(s, evidence->stack) : NULL;
@@ -435,7 +435,7 @@ int stacks_evidence(struct stacks *s, const struct ev_evidence *evidence)
 
 int stacks_told(struct stacks *s, uint64_t id, uint64_t *stack)
 {
-	const struct sample *sample;
+	const struct stack_sample *sample;
 
 	renew(s);
 	sample = table_get(&s->samples, (struct table_key){id, 0});

@@ -202,14 +202,14 @@ void v8_close(struct v8 *v)
 }
 
 /* A frame of that stack. */
-struct call {
+struct v8_call {
 	uint64_t fp;
 	uint64_t pc; /* where the frame goes on after its call */
 	uint64_t function, shared;
 };
 
 /* Reads the byte array that a field points to; the caller frees it.  NULL: none. */
-static uint8_t *bytes_read(const struct walk *w, uint64_t object, int32_t field, size_t *size)
+static uint8_t *bytes_read(const struct v8_walk *w, uint64_t object, int32_t field, size_t *size)
 {
 	uint64_t at, length;
 	uint16_t type;
@@ -229,7 +229,7 @@ static uint8_t *bytes_read(const struct walk *w, uint64_t object, int32_t field,
 	return bytes;
 }
 
-static bool bytecode_place(const struct walk *w, uint64_t bytecode, uint32_t offset,
+static bool bytecode_place(const struct v8_walk *w, uint64_t bytecode, uint32_t offset,
 			   struct v8_position *position)
 {
 	size_t size;
@@ -241,7 +241,7 @@ static bool bytecode_place(const struct walk *w, uint64_t bytecode, uint32_t off
 }
 
 /* Reads a word of the copied stack.  False: it is not in the copy. */
-static bool stack_word(const struct walk *w, uint64_t address, uint64_t *word)
+static bool stack_word(const struct v8_walk *w, uint64_t address, uint64_t *word)
 {
 	uint64_t skip = address - w->raw->registers.sp;
 
@@ -253,7 +253,7 @@ static bool stack_word(const struct walk *w, uint64_t address, uint64_t *word)
 }
 
 /* Do the instructions of this Code object hold the frame's pc?  Sets *at to its offset in them. */
-static bool code_holds(const struct walk *w, uint64_t code, uint64_t pc, uint32_t *at)
+static bool code_holds(const struct v8_walk *w, uint64_t code, uint64_t pc, uint32_t *at)
 {
 	const struct v8 *v = w->v;
 	uint64_t start = code + (uint64_t)v->code_start;
@@ -270,7 +270,8 @@ static bool code_holds(const struct walk *w, uint64_t code, uint64_t pc, uint32_
 
 /* Finds the code that runs in the frame: the function's code now, or the code that it had
  * before. */
-static bool code_find(const struct walk *w, const struct call *c, uint64_t *code, uint32_t *at)
+static bool code_find(const struct v8_walk *w, const struct v8_call *c, uint64_t *code,
+		      uint32_t *at)
 {
 	const struct v8 *v = w->v;
 
@@ -282,7 +283,7 @@ static bool code_find(const struct walk *w, const struct call *c, uint64_t *code
 		code_holds(w, *code, c->pc, at));
 }
 
-static bool code_is_baseline(const struct walk *w, uint64_t code)
+static bool code_is_baseline(const struct v8_walk *w, uint64_t code)
 {
 	uint32_t flags;
 
@@ -291,7 +292,7 @@ static bool code_is_baseline(const struct walk *w, uint64_t code)
 }
 
 /* Finds the position in baseline code, which is the bytecode compiled one after the other. */
-static bool baseline_place(const struct walk *w, uint64_t code, uint32_t at, uint64_t bytecode,
+static bool baseline_place(const struct v8_walk *w, uint64_t code, uint32_t at, uint64_t bytecode,
 			   struct v8_position *position)
 {
 	const struct v8 *v = w->v;
@@ -316,7 +317,7 @@ static bool baseline_place(const struct walk *w, uint64_t code, uint32_t at, uin
 }
 
 /* Finds the position in optimised code, which has its own table. */
-static bool optimised_place(const struct walk *w, uint64_t code, uint32_t at,
+static bool optimised_place(const struct v8_walk *w, uint64_t code, uint32_t at,
 			    struct v8_position *position)
 {
 	size_t size;
@@ -329,8 +330,8 @@ static bool optimised_place(const struct walk *w, uint64_t code, uint32_t at,
 
 /* Finds the frame's position in its script.  *code: optimised code, which may hold inlined calls;
  * 0: other code.  False: not known. */
-static bool position_read(const struct walk *w, const struct call *c, struct v8_position *position,
-			  uint64_t *code)
+static bool position_read(const struct v8_walk *w, const struct v8_call *c,
+			  struct v8_position *position, uint64_t *code)
 {
 	const struct v8 *v = w->v;
 	uint64_t word, bytecode, offset;
@@ -355,7 +356,7 @@ static bool position_read(const struct walk *w, const struct call *c, struct v8_
 	return optimised_place(w, *code, at, position);
 }
 
-static const char *file_of(const struct walk *w, uint64_t script)
+static const char *file_of(const struct v8_walk *w, uint64_t script)
 {
 	static const char scheme[] = "file://";
 	const char *file;
@@ -371,7 +372,7 @@ static const char *file_of(const struct walk *w, uint64_t script)
 }
 
 /* Is this the frame of a JavaScript function? */
-static bool is_function(const struct walk *w, struct call *c)
+static bool is_function(const struct v8_walk *w, struct v8_call *c)
 {
 	const struct v8 *v = w->v;
 	uint64_t context, function, arguments;
@@ -389,7 +390,7 @@ static bool is_function(const struct walk *w, struct call *c)
 
 /* Adds the frame of a function at its position; position NULL: where the function begins.
  * Functions of V8 itself have no script, and are left out. */
-static void frame_add(struct walk *w, uint64_t shared, const struct v8_position *position,
+static void frame_add(struct v8_walk *w, uint64_t shared, const struct v8_position *position,
 		      uint32_t flags)
 {
 	const struct v8 *v = w->v;
@@ -420,7 +421,7 @@ static void frame_add(struct walk *w, uint64_t shared, const struct v8_position 
 }
 
 /* Finds the array at this index of the code's table of inlined calls (deoptimization data). */
-static bool inlined_array(const struct walk *w, uint64_t code, int32_t index, uint64_t *at)
+static bool inlined_array(const struct v8_walk *w, uint64_t code, int32_t index, uint64_t *at)
 {
 	const struct v8 *v = w->v;
 	uint64_t table, length;
@@ -434,7 +435,7 @@ static bool inlined_array(const struct walk *w, uint64_t code, int32_t index, ui
 
 /* Adds the frame of an inlined call, and sets *position to the place of that call.  False: not
  * known. */
-static bool inlined_add(struct walk *w, uint64_t code, struct v8_position *position)
+static bool inlined_add(struct v8_walk *w, uint64_t code, struct v8_position *position)
 {
 	const struct v8 *v = w->v;
 	struct {
@@ -463,7 +464,7 @@ static bool inlined_add(struct walk *w, uint64_t code, struct v8_position *posit
 	return true;
 }
 
-static void call_add(struct walk *w, const struct call *c)
+static void call_add(struct v8_walk *w, const struct v8_call *c)
 {
 	struct v8_position position;
 	uint64_t code;
@@ -477,8 +478,8 @@ static void call_add(struct walk *w, const struct call *c)
 int v8_read(const struct v8 *v, const struct memory *m, const struct raw_stack *raw, uint64_t fp,
 	    struct texts *t, struct frame *frames, uint32_t *flags)
 {
-	struct walk w = {.v = v, .m = m, .raw = raw, .t = t, .frames = frames};
-	struct call c = {.fp = fp};
+	struct v8_walk w = {.v = v, .m = m, .raw = raw, .t = t, .frames = frames};
+	struct v8_call c = {.fp = fp};
 	bool inside = false; /* in V8's part of the stack */
 	uint64_t marker, next, back;
 

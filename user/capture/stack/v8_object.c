@@ -11,7 +11,7 @@
 
 #include "user/capture/stack/v8_state.h"
 
-bool v8_object_at(const struct walk *w, uint64_t tagged, uint64_t *at, uint16_t *type)
+bool v8_object_at(const struct v8_walk *w, uint64_t tagged, uint64_t *at, uint16_t *type)
 {
 	uint64_t map;
 
@@ -20,7 +20,7 @@ bool v8_object_at(const struct walk *w, uint64_t tagged, uint64_t *at, uint16_t 
 	       !memory_read(w->m, map - 1 + (uint64_t)w->v->map_type, type, sizeof(*type));
 }
 
-bool v8_object_in(const struct walk *w, uint64_t object, int32_t field, uint64_t *at,
+bool v8_object_in(const struct v8_walk *w, uint64_t object, int32_t field, uint64_t *at,
 		  uint16_t *type)
 {
 	uint64_t tagged;
@@ -29,7 +29,7 @@ bool v8_object_in(const struct walk *w, uint64_t object, int32_t field, uint64_t
 	       v8_object_at(w, tagged, at, type);
 }
 
-bool v8_object_of_type(const struct walk *w, uint64_t object, int32_t field, int32_t wanted,
+bool v8_object_of_type(const struct v8_walk *w, uint64_t object, int32_t field, int32_t wanted,
 		       uint64_t *at)
 {
 	uint16_t type;
@@ -49,8 +49,8 @@ uint32_t v8_small_of(uint64_t word)
 
 /* Reads n characters of a string, starting with the character `from`.  False: they cannot be
  * read. */
-static bool characters(const struct walk *w, uint64_t at, uint16_t type, uint32_t from, uint32_t n,
-		       unsigned int depth, uint16_t *out)
+static bool characters(const struct v8_walk *w, uint64_t at, uint16_t type, uint32_t from,
+		       uint32_t n, unsigned int depth, uint16_t *out)
 {
 	const struct v8 *v = w->v;
 	uint8_t narrow[1024];
@@ -99,7 +99,7 @@ static bool characters(const struct walk *w, uint64_t at, uint16_t type, uint32_
 		      characters(w, word, type, from - first, n, depth, out));
 }
 
-const char *v8_text_of(const struct walk *w, uint64_t at, uint16_t type)
+const char *v8_text_of(const struct v8_walk *w, uint64_t at, uint16_t type)
 {
 	uint16_t wide[TEXT_MOST];
 	char text[3 * TEXT_MOST];
@@ -121,7 +121,7 @@ const char *v8_text_of(const struct walk *w, uint64_t at, uint16_t type)
 	return texts_add(w->t, text, n);
 }
 
-bool v8_scope_read(const struct walk *w, uint64_t scope, const char **name, uint32_t *begin)
+bool v8_scope_read(const struct v8_walk *w, uint64_t scope, const char **name, uint32_t *begin)
 {
 	const struct v8 *v = w->v;
 	uint64_t locals, slot[NAME_SLOTS], first, at, place = 1;
@@ -148,7 +148,7 @@ bool v8_scope_read(const struct walk *w, uint64_t scope, const char **name, uint
 	return v8_is_small(place);
 }
 
-void v8_place_read(const struct walk *w, uint64_t script, uint32_t position, struct frame *f)
+void v8_place_read(const struct v8_walk *w, uint64_t script, uint32_t position, struct frame *f)
 {
 	uint16_t block[1024], type, last = 0;
 	uint32_t line = 1, begin = 0;

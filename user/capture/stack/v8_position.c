@@ -8,13 +8,13 @@
 
 #define WIDE_MOST 3 /* bytecodes up to this one say that the next has wide operands */
 
-struct table {
+struct position_table {
 	const uint8_t *at, *end;
 };
 
 /* Reads a number of variable length: seven bits in each byte, the lowest first.  The highest bit
  * says that more follow. */
-static bool number_read(struct table *t, uint64_t *value)
+static bool number_read(struct position_table *t, uint64_t *value)
 {
 	*value = 0;
 	for (unsigned int shift = 0; shift < 64 && t->at < t->end; shift += 7) {
@@ -27,7 +27,7 @@ static bool number_read(struct table *t, uint64_t *value)
 	return false;
 }
 
-static bool signed_read(struct table *t, int64_t *value)
+static bool signed_read(struct position_table *t, int64_t *value)
 {
 	uint64_t word;
 
@@ -50,7 +50,7 @@ int v8_position_of(uint64_t word, struct v8_position *out)
 
 int v8_position_find(const uint8_t *table, size_t size, uint32_t code, struct v8_position *out)
 {
-	struct table t = {table, table + size};
+	struct position_table t = {table, table + size};
 	int64_t at = -1, by, delta;
 	uint64_t position = 0;
 
@@ -87,7 +87,7 @@ static size_t bytecode_size(const uint8_t *code, size_t length, const uint8_t *s
 int v8_bytecode_find(const uint8_t *table, size_t size, const uint8_t *bytecode, size_t length,
 		     const uint8_t *sizes, size_t kinds, uint32_t code, uint32_t *offset)
 {
-	struct table t = {table, table + size};
+	struct position_table t = {table, table + size};
 	uint64_t end, by;
 	size_t at = 0, next = 0;
 

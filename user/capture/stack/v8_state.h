@@ -55,7 +55,7 @@ struct v8 {
 };
 
 /* The state of reading a stack. */
-struct walk {
+struct v8_walk {
 	const struct v8 *v;
 	const struct memory *m;
 	const struct raw_stack *raw;
@@ -65,20 +65,20 @@ struct walk {
 };
 
 /* Finds the address of a tagged object and its type.  False: not an object. */
-bool v8_object_at(const struct walk *w, uint64_t tagged, uint64_t *at, uint16_t *type);
+bool v8_object_at(const struct v8_walk *w, uint64_t tagged, uint64_t *at, uint16_t *type);
 /* Finds the object that a field points to. */
-bool v8_object_in(const struct walk *w, uint64_t object, int32_t field, uint64_t *at,
+bool v8_object_in(const struct v8_walk *w, uint64_t object, int32_t field, uint64_t *at,
 		  uint16_t *type);
-bool v8_object_of_type(const struct walk *w, uint64_t object, int32_t field, int32_t wanted,
+bool v8_object_of_type(const struct v8_walk *w, uint64_t object, int32_t field, int32_t wanted,
 		       uint64_t *at);
 bool v8_is_small(uint64_t word);
 uint32_t v8_small_of(uint64_t word);
 /* Returns a string as UTF-8; NULL: not a string, or empty, too long or not readable. */
-const char *v8_text_of(const struct walk *w, uint64_t at, uint16_t type);
+const char *v8_text_of(const struct v8_walk *w, uint64_t at, uint16_t type);
 /* Reads a function's name, and where it begins in its script, from the description of its scope.
  * False: the beginning is not known. */
-bool v8_scope_read(const struct walk *w, uint64_t scope, const char **name, uint32_t *begin);
+bool v8_scope_read(const struct v8_walk *w, uint64_t scope, const char **name, uint32_t *begin);
 /* Sets line and column of a place in a script; V8 ends lines as ECMAScript does. */
-void v8_place_read(const struct walk *w, uint64_t script, uint32_t position, struct frame *f);
+void v8_place_read(const struct v8_walk *w, uint64_t script, uint32_t position, struct frame *f);
 
 #endif

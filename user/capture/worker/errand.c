@@ -33,17 +33,17 @@ struct errands {
 	uint32_t orders;
 };
 
-struct order {
+struct errand_order {
 	uint32_t number; /* of this order; its answer repeats it */
 	uint32_t pid;	 /* whose pagemap; 0: count run times instead */
 };
 
-struct answer {
+struct errand_answer {
 	uint32_t number;
 	int32_t error; /* 0: a descriptor comes with the answer; else -errno */
 };
 
-static int run(struct order order)
+static int run(struct errand_order order)
 {
 	char path[32];
 	int fd;
@@ -111,7 +111,7 @@ static void ignore_signals(void)
 static int hand_over(int wire, uint32_t number, int fd)
 {
 	char room[CMSG_SPACE(sizeof(fd))] = {0};
-	struct answer answer = {number, fd < 0 ? fd : 0};
+	struct errand_answer answer = {number, fd < 0 ? fd : 0};
 	struct iovec vec = {&answer, sizeof(answer)};
 	struct msghdr message = {.msg_iov = &vec, .msg_iovlen = 1};
 	struct cmsghdr *head;
@@ -130,7 +130,7 @@ static int hand_over(int wire, uint32_t number, int fd)
 
 static _Noreturn void serve(int wire)
 {
-	struct order order;
+	struct errand_order order;
 	int taken;
 
 	ignore_signals();
@@ -200,7 +200,7 @@ void errands_close(struct errands *e)
 }
 
 /* Receives one answer, with its descriptor in *fd (or -1).  False: no packet that makes sense. */
-static bool take_over(int wire, struct answer *answer, int *fd)
+static bool take_over(int wire, struct errand_answer *answer, int *fd)
 {
 	char room[CMSG_SPACE(sizeof(int))];
 	struct iovec vec = {answer, sizeof(*answer)};
@@ -233,7 +233,7 @@ static int wait_for(struct errands *e, uint32_t number)
 {
 	struct pollfd wire = {.fd = e->wire, .events = POLLIN};
 	int64_t end = now_ms() + ANSWER_MS, left;
-	struct answer answer;
+	struct errand_answer answer;
 	int fd;
 
 	while ((left = end - now_ms()) > 0 && poll(&wire, 1, left) == 1) {
@@ -249,7 +249,7 @@ static int wait_for(struct errands *e, uint32_t number)
 	return -ETIMEDOUT;
 }
 
-static int ask(struct errands *e, struct order order)
+static int ask(struct errands *e, struct errand_order order)
 {
 	if (e->wire < 0)
 		return -EIO;
@@ -259,17 +259,17 @@ static int ask(struct errands *e, struct order order)
 	return wait_for(e, order.number);
 }
 
-static int ask_or_run(struct errands *e, struct order order)
+static int ask_or_run(struct errands *e, struct errand_order order)
 {
 	return e ? ask(e, order) : run(order);
 }
 
 int errand_clock(struct errands *e)
 {
-	return ask_or_run(e, (struct order){.pid = 0});
+	return ask_or_run(e, (struct errand_order){.pid = 0});
 }
 
 int errand_pagemap(struct errands *e, uint32_t pid)
 {
-	return ask_or_run(e, (struct order){.pid = pid});
+	return ask_or_run(e, (struct errand_order){.pid = pid});
 }

@@ -46,20 +46,20 @@
 enum { FD_WIRE = 3, FD_FREE = 4 };
 enum fetch_kind { FETCH_MEMORY = 1, FETCH_CMDLINE, FETCH_MAPS, FETCH_FILE };
 
-struct ask {
+struct fetcher_ask {
 	uint32_t kind, pid, count, serial;
 	struct fetch_piece piece[FETCH_PIECES];
 };
 
-#define ASK_HEAD offsetof(struct ask, piece)
+#define ASK_HEAD offsetof(struct fetcher_ask, piece)
 
-struct answer {
+struct fetcher_answer {
 	int64_t result;
 	uint32_t serial, reserved;
 	uint8_t bytes[FETCH_BYTES];
 };
 
-#define ANSWER_HEAD offsetof(struct answer, bytes)
+#define ANSWER_HEAD offsetof(struct fetcher_answer, bytes)
 
 struct silent {
 	uint64_t until_ns;
@@ -74,10 +74,10 @@ struct fetcher {
 	uint32_t told[16];	/* pids of silent processes, not reported yet */
 	size_t told_count;
 	uint32_t serial;
-	struct answer answer;
+	struct fetcher_answer answer;
 };
 
-union descriptor {
+union fetcher_descriptor {
 	struct cmsghdr head;
 	char room[CMSG_SPACE(sizeof(int))];
 };
@@ -93,7 +93,7 @@ static uint64_t now_ns(void)
 /* Sends one packet, with fd unless that is negative.  0 or -errno. */
 static int packet_send(int wire, const void *bytes, size_t size, int fd)
 {
-	union descriptor with;
+	union fetcher_descriptor with;
 	struct iovec vec = {(void *)bytes, size};
 	struct msghdr message = {.msg_iov = &vec, .msg_iovlen = 1};
 
@@ -114,7 +114,7 @@ static int packet_send(int wire, const void *bytes, size_t size, int fd)
 /* *fd: the descriptor that came with the packet, or -1.  Returns bytes, 0 at the end, or -errno. */
 static ssize_t packet_receive(int wire, void *to, size_t size, int flags, int *fd)
 {
-	union descriptor with;
+	union fetcher_descriptor with;
 	struct iovec vec = {to, size};
 	struct msghdr message = {.msg_iov = &vec,
 				 .msg_iovlen = 1,
@@ -137,7 +137,7 @@ static ssize_t packet_receive(int wire, void *to, size_t size, int flags, int *f
 
 /* --- the fetcher itself ---------------------------------------------------------------------- */
 
-static int64_t fetch_memory(const struct ask *a, uint8_t *to)
+static int64_t fetch_memory(const struct fetcher_ask *a, uint8_t *to)
 {
 	struct iovec local = {to, 0}, remote[FETCH_PIECES];
 	ssize_t n;
@@ -153,7 +153,7 @@ static int64_t fetch_memory(const struct ask *a, uint8_t *to)
 	return n < 0 ? -errno : n;
 }
 
-static int64_t fetch_text(const char *name, const struct ask *a, uint8_t *to, size_t size)
+static int64_t fetch_text(const char *name, const struct fetcher_ask *a, uint8_t *to, size_t size)
 {
 	char path[64];
 	ssize_t n;
@@ -199,7 +199,7 @@ static int64_t fetch_file(int held, int *out)
 	return 0;
 }
 
-static int64_t fetch(const struct ask *a, int held, uint8_t *to, int *fd)
+static int64_t fetch(const struct fetcher_ask *a, int held, uint8_t *to, int *fd)
 {
 	int64_t n;
 
@@ -218,7 +218,7 @@ static int64_t fetch(const struct ask *a, int held, uint8_t *to, int *fd)
 	}
 }
 
-static size_t size_of_answer(const struct ask *a, const struct answer *out)
+static size_t size_of_answer(const struct fetcher_ask *a, const struct fetcher_answer *out)
 {
 	bool bytes = a->kind == FETCH_MEMORY || a->kind == FETCH_CMDLINE;
 
@@ -227,8 +227,8 @@ static size_t size_of_answer(const struct ask *a, const struct answer *out)
 
 static _Noreturn void serve(void)
 {
-	static struct answer out;
-	static struct ask ask;
+	static struct fetcher_answer out;
+	static struct fetcher_ask ask;
 
 	for (;;) {
 		int held, fd = -1;
@@ -484,7 +484,7 @@ static bool answers_in_time(const struct fetcher *f)
 }
 
 /* Leaves the answer in f->answer.  0 or -errno; -ETIMEDOUT: no answer came. */
-static int ask_fetcher(struct fetcher *f, struct ask *a, int held, int *fd)
+static int ask_fetcher(struct fetcher *f, struct fetcher_ask *a, int held, int *fd)
 {
 	ssize_t got;
 	int err = 0, none;
@@ -519,7 +519,7 @@ static int ask_fetcher(struct fetcher *f, struct ask *a, int held, int *fd)
 ssize_t fetcher_memory(struct fetcher *f, uint32_t pid, const struct fetch_piece *pieces, size_t n,
 		       void *to)
 {
-	struct ask ask;
+	struct fetcher_ask ask;
 	int err;
 
 	if (n > FETCH_PIECES)
@@ -538,7 +538,7 @@ ssize_t fetcher_memory(struct fetcher *f, uint32_t pid, const struct fetch_piece
 
 ssize_t fetcher_cmdline(struct fetcher *f, uint32_t pid, char *to, size_t size)
 {
-	struct ask ask = {.kind = FETCH_CMDLINE, .pid = pid};
+	struct fetcher_ask ask = {.kind = FETCH_CMDLINE, .pid = pid};
 	int err = ask_fetcher(f, &ask, -1, NULL);
 	size_t n;
 
@@ -551,7 +551,7 @@ ssize_t fetcher_cmdline(struct fetcher *f, uint32_t pid, char *to, size_t size)
 
 int fetcher_maps_answer(struct fetcher *f, uint32_t pid)
 {
-	struct ask ask = {.kind = FETCH_MAPS, .pid = pid};
+	struct fetcher_ask ask = {.kind = FETCH_MAPS, .pid = pid};
 	int err = ask_fetcher(f, &ask, -1, NULL);
 
 	return err ? err : f->answer.result < 0 ? (int)f->answer.result : 0;
@@ -559,7 +559,7 @@ int fetcher_maps_answer(struct fetcher *f, uint32_t pid)
 
 int fetcher_open_file(struct fetcher *f, uint32_t pid, int held)
 {
-	struct ask ask = {.kind = FETCH_FILE, .pid = pid};
+	struct fetcher_ask ask = {.kind = FETCH_FILE, .pid = pid};
 	int fd, err = ask_fetcher(f, &ask, held, &fd);
 
 	if (!err && f->answer.result)

@@ -41,7 +41,7 @@ enum order_kind {
 	ORDER_KILL = 2,
 };
 
-struct order {
+struct nursery_order {
 	uint32_t kind, role, serial;
 };
 
@@ -112,7 +112,8 @@ static void greet(void)
 }
 
 /* Both ends first move to high numbers, so that one dup2(2) cannot overwrite the other end. */
-static _Noreturn void worker(const struct nursery *n, const struct order *order, const int ends[2])
+static _Noreturn void worker(const struct nursery *n, const struct nursery_order *order,
+			     const int ends[2])
 {
 	const struct nursery_role *role = n->roles[order->role];
 	int wire = fcntl(ends[0], F_DUPFD, 32), asking = fcntl(ends[1], F_DUPFD, 32);
@@ -132,7 +133,7 @@ static _Noreturn void worker(const struct nursery *n, const struct order *order,
 	_exit(0);
 }
 
-static void keeper_start(struct keeper *k, const struct order *order, const int ends[2])
+static void keeper_start(struct keeper *k, const struct nursery_order *order, const int ends[2])
 {
 	size_t i = 0;
 	pid_t pid;
@@ -191,7 +192,7 @@ static size_t take_descriptors(struct msghdr *message, int ends[2])
 static void keeper_obey(struct keeper *k)
 {
 	union descriptors with;
-	struct order order;
+	struct nursery_order order;
 	struct iovec vec = {&order, sizeof(order)};
 	struct msghdr message = {.msg_iov = &vec,
 				 .msg_iovlen = 1,
@@ -376,7 +377,7 @@ static int maker_end(struct nursery *n)
 	return status ? -ECHILD : 0;
 }
 
-static int order_send(const struct nursery *n, const struct order *order, const int *ends)
+static int order_send(const struct nursery *n, const struct nursery_order *order, const int *ends)
 {
 	union descriptors with;
 	struct iovec vec = {(void *)order, sizeof(*order)};
@@ -413,7 +414,7 @@ static void forget_notices(struct nursery *n)
 
 int nursery_start(struct nursery *n, size_t role, struct nursling *out)
 {
-	struct order order = {ORDER_START, (uint32_t)role, ++n->serial};
+	struct nursery_order order = {ORDER_START, (uint32_t)role, ++n->serial};
 	int wire[2] = {-1, -1}, asking[2] = {-1, -1}, err = maker_end(n);
 
 	forget_notices(n);
@@ -463,7 +464,7 @@ static int await_end(struct nursery *n, uint32_t serial, int timeout_ms, struct 
 int nursery_stop(struct nursery *n, struct nursling *worker, int timeout_ms,
 		 struct nursery_end *end)
 {
-	struct order order = {ORDER_KILL, 0, worker->serial};
+	struct nursery_order order = {ORDER_KILL, 0, worker->serial};
 	bool started = worker->wire >= 0;
 	int err;
 

@@ -233,30 +233,30 @@ static void prepared(uint32_t id, uint16_t result_columns, uint16_t parameters, 
 
 /* Checks shared by many. */
 
-static void is_waiting(const struct connection *c)
+static void is_waiting(const struct tracked_connection *c)
 {
 	EXPECT(c->ev.request_ns);
 	EXPECT(c->pending);
 }
 
-static void is_quiet(const struct connection *c)
+static void is_quiet(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 }
 
-static void is_healthy(const struct connection *c)
+static void is_healthy(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.flags & ~EV_CONN_WROTE, EV_CONN_AUTHENTICATED);
 }
 
-static void is_idle(const struct connection *c)
+static void is_idle(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	EXPECT_EQ(c->ev.status, EV_STATUS_IDLE);
 }
 
-static void is_in_transaction(const struct connection *c)
+static void is_in_transaction(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.status, EV_STATUS_TRANSACTION);
@@ -265,7 +265,7 @@ static void is_in_transaction(const struct connection *c)
 
 /* Start and login. */
 
-static void has_names(const struct connection *c)
+static void has_names(const struct tracked_connection *c)
 {
 	is_idle(c);
 	EXPECT_EQ(c->phase, PHASE_READY);
@@ -286,7 +286,7 @@ static void a_session_starts(void **state)
 	every_way(has_names);
 }
 
-static void has_agreed(const struct connection *c)
+static void has_agreed(const struct tracked_connection *c)
 {
 	is_idle(c);
 	EXPECT_EQ(c->capabilities & MY_DEPRECATE_EOF, 0);
@@ -304,7 +304,7 @@ static void both_sides_must_agree(void **state)
 	every_way(has_agreed);
 }
 
-static void has_no_database(const struct connection *c)
+static void has_no_database(const struct tracked_connection *c)
 {
 	is_idle(c);
 	EXPECT_EQ(c->identity.startup[EV_NAME_LEN], 0);
@@ -324,7 +324,7 @@ static void a_session_may_have_no_database(void **state)
 	every_way(has_no_database);
 }
 
-static void has_whole_names(const struct connection *c)
+static void has_whole_names(const struct tracked_connection *c)
 {
 	is_idle(c);
 	EXPECT(!c->identity.startup[0] || !strcmp(c->identity.startup, "app"));
@@ -356,7 +356,7 @@ static void names_are_never_cut(void **state)
 	every_way(has_whole_names);
 }
 
-static void has_no_user(const struct connection *c)
+static void has_no_user(const struct tracked_connection *c)
 {
 	is_idle(c);
 	EXPECT_EQ(c->identity.startup[0], 0);
@@ -394,7 +394,7 @@ static void an_old_response_is_not_read_for_names(void **state)
 	every_way(has_no_user);
 }
 
-static void is_tls(const struct connection *c)
+static void is_tls(const struct tracked_connection *c)
 {
 	EXPECT_EQ(c->ev.flags, EV_CONN_TLS);
 	EXPECT_EQ(c->ev.request_ns, 0);
@@ -417,7 +417,7 @@ static void a_session_over_tls_is_hidden(void **state)
 	every_way(is_tls);
 }
 
-static void is_read_inside(const struct connection *c)
+static void is_read_inside(const struct tracked_connection *c)
 {
 	EXPECT_EQ(c->ev.flags & EV_CONN_TLS, 0);
 	EXPECT_EQ(c->ev.status, EV_STATUS_TRANSACTION);
@@ -444,7 +444,7 @@ static void a_decrypted_session_is_read(void **state)
 	every_way(is_read_inside);
 }
 
-static void is_compressed(const struct connection *c)
+static void is_compressed(const struct tracked_connection *c)
 {
 	EXPECT_EQ(c->ev.flags, EV_CONN_AUTHENTICATED | EV_CONN_COMPRESSED);
 	EXPECT_EQ(c->ev.request_ns, 0);
@@ -512,7 +512,7 @@ static void caching_sha2_takes_several_packets(void **state)
 	every_way(has_names);
 }
 
-static void is_refused(const struct connection *c)
+static void is_refused(const struct tracked_connection *c)
 {
 	EXPECT_EQ(c->ev.flags, EV_CONN_REFUSED);
 	EXPECT_EQ(c->ev.request_ns, 0);
@@ -544,7 +544,7 @@ static void too_many_connections_are_refused(void **state)
 
 /* Commands with one packet of reply. */
 
-static void asked_once(const struct connection *c)
+static void asked_once(const struct tracked_connection *c)
 {
 	is_idle(c);
 	EXPECT_EQ(c->ev.requests, 1);
@@ -593,7 +593,7 @@ static void an_error_may_end_rows(void **state)
 	}
 }
 
-static void counted_rows(const struct connection *c)
+static void counted_rows(const struct tracked_connection *c)
 {
 	is_idle(c);
 	EXPECT_EQ(c->ev.rows, 40);
@@ -615,7 +615,7 @@ static void rows_are_counted(void **state)
 	}
 }
 
-static void answered_simple_commands(const struct connection *c)
+static void answered_simple_commands(const struct tracked_connection *c)
 {
 	is_idle(c);
 	EXPECT_EQ(c->ev.requests, 7);
@@ -658,7 +658,7 @@ static void simple_commands_are_answered(void **state)
 	every_way(answered_simple_commands);
 }
 
-static void said_goodbye(const struct connection *c)
+static void said_goodbye(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.flags, EV_CONN_AUTHENTICATED | EV_CONN_TERMINATED);
@@ -675,14 +675,14 @@ static void a_goodbye_is_noted(void **state)
 
 /* Transactions. */
 
-static void committed_once(const struct connection *c)
+static void committed_once(const struct tracked_connection *c)
 {
 	is_idle(c);
 	expect_transactions(c, 1, 1, 0);
 	EXPECT_EQ(c->ev.flags, EV_CONN_AUTHENTICATED);
 }
 
-static void has_written(const struct connection *c)
+static void has_written(const struct tracked_connection *c)
 {
 	is_in_transaction(c);
 	EXPECT(c->ev.flags & EV_CONN_WROTE);
@@ -724,7 +724,7 @@ static void without_autocommit_a_query_begins_one(void **state)
 	}
 }
 
-static void rolled_back_once(const struct connection *c)
+static void rolled_back_once(const struct tracked_connection *c)
 {
 	is_idle(c);
 	expect_transactions(c, 1, 0, 1);
@@ -804,7 +804,7 @@ static void rows_end_with_a_tracked_change(void **state)
 
 /* Several results. */
 
-static void answered_three_results(const struct connection *c)
+static void answered_three_results(const struct tracked_connection *c)
 {
 	is_idle(c);
 	EXPECT_EQ(c->ev.requests, 1);
@@ -851,7 +851,7 @@ static void an_error_ends_all_results(void **state)
 
 /* Statements. */
 
-static void has_one_statement(const struct connection *c)
+static void has_one_statement(const struct tracked_connection *c)
 {
 	is_idle(c);
 	expect_statements(c, 1, 0);
@@ -880,7 +880,7 @@ static void a_statement_is_prepared(void **state)
 	}
 }
 
-static void has_no_statement(const struct connection *c)
+static void has_no_statement(const struct tracked_connection *c)
 {
 	is_idle(c);
 	expect_statements(c, 0, 0);
@@ -896,7 +896,7 @@ static void a_statement_that_fails_was_never_open(void **state)
 	every_way(has_no_statement);
 }
 
-static void has_closed_one(const struct connection *c)
+static void has_closed_one(const struct tracked_connection *c)
 {
 	is_idle(c);
 	expect_statements(c, 1, 1);
@@ -914,7 +914,7 @@ static void a_statement_is_closed_without_reply(void **state)
 	every_way(has_closed_one);
 }
 
-static void closed_one_and_asked(const struct connection *c)
+static void closed_one_and_asked(const struct tracked_connection *c)
 {
 	has_closed_one(c);
 	EXPECT_EQ(c->ev.requests, 2);
@@ -974,7 +974,7 @@ static void a_cursor_is_fetched(void **state)
 	}
 }
 
-static void executed_directly(const struct connection *c)
+static void executed_directly(const struct tracked_connection *c)
 {
 	is_idle(c);
 	expect_statements(c, 1, 0);
@@ -982,13 +982,13 @@ static void executed_directly(const struct connection *c)
 	EXPECT_EQ(c->ev.rows, 1);
 }
 
-static void waits_for_one(const struct connection *c)
+static void waits_for_one(const struct tracked_connection *c)
 {
 	EXPECT_EQ(c->pending, 1);
 	EXPECT(c->ev.request_ns);
 }
 
-static void waits_for_two(const struct connection *c)
+static void waits_for_two(const struct tracked_connection *c)
 {
 	EXPECT_EQ(c->pending, 2);
 	EXPECT(c->ev.request_ns);
@@ -1013,7 +1013,7 @@ static void a_statement_is_executed_before_it_is_prepared(void **state)
 	}
 }
 
-static void executed_in_vain(const struct connection *c)
+static void executed_in_vain(const struct tracked_connection *c)
 {
 	is_idle(c);
 	expect_statements(c, 0, 0);
@@ -1035,7 +1035,7 @@ static void both_of_a_pair_may_fail_in_one_read(void **state)
 	every_way(executed_in_vain);
 }
 
-static void has_closed_two(const struct connection *c)
+static void has_closed_two(const struct tracked_connection *c)
 {
 	is_idle(c);
 	expect_statements(c, 2, 2);
@@ -1101,7 +1101,7 @@ static void metadata_may_be_left_out(void **state)
 	}
 }
 
-static void changed_user(const struct connection *c)
+static void changed_user(const struct tracked_connection *c)
 {
 	has_closed_one(c);
 	expect_transactions(c, 1, 0, 1);
@@ -1139,14 +1139,14 @@ static void a_change_of_user_starts_anew(void **state)
 
 /* Files, progress, streams. */
 
-static void loaded(const struct connection *c)
+static void loaded(const struct tracked_connection *c)
 {
 	is_idle(c);
 	EXPECT_EQ(c->ev.requests, 2);
 	expect_sql(c, "SELECT 1");
 }
 
-static void is_sending_a_file(const struct connection *c)
+static void is_sending_a_file(const struct tracked_connection *c)
 {
 	is_waiting(c);
 	EXPECT_EQ(c->infile, 1);
@@ -1209,7 +1209,7 @@ static void progress_is_no_end(void **state)
 	every_way(is_idle);
 }
 
-static void is_replicating(const struct connection *c)
+static void is_replicating(const struct tracked_connection *c)
 {
 	EXPECT(c->ev.flags & EV_CONN_REPLICATION);
 	EXPECT(c->ev.request_ns);
@@ -1229,7 +1229,7 @@ static void a_binlog_stream_waits_by_design(void **state)
 
 /* Long results. */
 
-static void estimated(const struct connection *c)
+static void estimated(const struct tracked_connection *c)
 {
 	is_idle(c);
 	EXPECT_EQ(c->ev.requests, 2);
@@ -1258,7 +1258,7 @@ static void a_long_result_is_estimated_and_its_end_found(void **state)
 	}
 }
 
-static void estimated_in_transaction(const struct connection *c)
+static void estimated_in_transaction(const struct tracked_connection *c)
 {
 	is_in_transaction(c);
 	EXPECT_EQ(shim.results, 1);
@@ -1305,7 +1305,7 @@ static void many_columns_do_not_lose_the_thread(void **state)
 	}
 }
 
-static void counted_wide_rows(const struct connection *c)
+static void counted_wide_rows(const struct tracked_connection *c)
 {
 	is_idle(c);
 	EXPECT_EQ(c->ev.requests, 1);
@@ -1329,7 +1329,7 @@ static void packet_numbers_wrap(void **state)
 	}
 }
 
-static void called(const struct connection *c)
+static void called(const struct tracked_connection *c)
 {
 	is_in_transaction(c);
 	EXPECT_EQ(c->ev.requests, 1);
@@ -1353,7 +1353,7 @@ static void a_procedure_ends_with_an_ok_behind_its_rows(void **state)
 	}
 }
 
-static void tails_of_binary_rows(const struct connection *c)
+static void tails_of_binary_rows(const struct tracked_connection *c)
 {
 	is_waiting(c);
 }
@@ -1387,7 +1387,7 @@ static void huge(uint8_t first, uint32_t rest)
 	packet(body, rest);
 }
 
-static void has_huge_row(const struct connection *c)
+static void has_huge_row(const struct tracked_connection *c)
 {
 	is_idle(c);
 	EXPECT_EQ(c->ev.rows, 2);
@@ -1414,7 +1414,7 @@ static void a_row_may_take_several_packets(void **state)
 	}
 }
 
-static void sent_huge(const struct connection *c)
+static void sent_huge(const struct tracked_connection *c)
 {
 	is_idle(c);
 	EXPECT_EQ(c->ev.requests, 2);
@@ -1447,7 +1447,7 @@ static void a_command_may_take_several_packets(void **state)
 
 /* Connections older than we are, and bytes that make no sense. */
 
-static void joined(const struct connection *c)
+static void joined(const struct tracked_connection *c)
 {
 	is_in_transaction(c);
 	EXPECT_EQ(c->ev.flags, EV_CONN_PRE_EXISTING);
@@ -1485,7 +1485,7 @@ static void a_connection_joined_in_the_middle_is_read(void **state)
 	}
 }
 
-static void joined_and_prepared(const struct connection *c)
+static void joined_and_prepared(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	expect_statements(c, 1, 0);
@@ -1514,7 +1514,7 @@ static void a_joined_connection_prepares(void **state)
 	}
 }
 
-static void joined_and_executed(const struct connection *c)
+static void joined_and_executed(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	expect_statements(c, 1, 0);
@@ -1540,7 +1540,7 @@ static void a_joined_connection_executes_before_it_prepares(void **state)
 	}
 }
 
-static void is_found_again(const struct connection *c)
+static void is_found_again(const struct tracked_connection *c)
 {
 	is_in_transaction(c);
 	EXPECT(c->ev.flags & EV_CONN_TRUNCATED);

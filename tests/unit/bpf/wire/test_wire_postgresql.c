@@ -226,25 +226,25 @@ static void fail_request(const char *code, char status)
 
 /* Checks shared by many. */
 
-static void is_waiting(const struct connection *c)
+static void is_waiting(const struct tracked_connection *c)
 {
 	EXPECT(c->ev.request_ns);
 	EXPECT(c->pending);
 }
 
-static void is_quiet(const struct connection *c)
+static void is_quiet(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 }
 
-static void is_in_transaction(const struct connection *c)
+static void is_in_transaction(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.status, EV_STATUS_TRANSACTION);
 	EXPECT(c->ev.transaction_ns);
 }
 
-static void is_healthy(const struct connection *c)
+static void is_healthy(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.flags & ~EV_CONN_WROTE, EV_CONN_AUTHENTICATED);
@@ -252,7 +252,7 @@ static void is_healthy(const struct connection *c)
 
 /* Start and login. */
 
-static void has_names(const struct connection *c)
+static void has_names(const struct tracked_connection *c)
 {
 	static const char wanted[] = "user\0app\0database\0shop\0application_name\0orders\0";
 
@@ -305,14 +305,14 @@ static void refused_gss_and_ssl_requests_are_followed_by_a_session(void **state)
 	every_way(has_names);
 }
 
-static void is_tls(const struct connection *c)
+static void is_tls(const struct tracked_connection *c)
 {
 	EXPECT_EQ(c->ev.flags, EV_CONN_TLS);
 	EXPECT_EQ(c->ev.request_ns, 0);
 	EXPECT_EQ(c->ev.requests, 1);
 }
 
-static void is_waiting_in_tls(const struct connection *c)
+static void is_waiting_in_tls(const struct tracked_connection *c)
 {
 	EXPECT(c->ev.request_ns);
 }
@@ -334,7 +334,7 @@ static void an_accepted_ssl_request_hides_the_rest(void **state)
 	every_way(is_tls);
 }
 
-static void is_tls_at_once(const struct connection *c)
+static void is_tls_at_once(const struct tracked_connection *c)
 {
 	EXPECT_EQ(c->ev.flags, EV_CONN_TLS);
 	EXPECT_EQ(c->pending, 0);
@@ -449,7 +449,7 @@ static void scram_takes_several_messages(void **state)
 	every_way(has_names);
 }
 
-static void is_refused(const struct connection *c)
+static void is_refused(const struct tracked_connection *c)
 {
 	EXPECT_EQ(c->ev.flags, EV_CONN_REFUSED);
 	EXPECT_EQ(c->ev.request_ns, 0);
@@ -483,7 +483,7 @@ static void too_many_connections_are_refused(void **state)
 	every_way(is_refused);
 }
 
-static void is_cancel(const struct connection *c)
+static void is_cancel(const struct tracked_connection *c)
 {
 	EXPECT_EQ(c->ev.flags, EV_CONN_CANCEL);
 	EXPECT_EQ(c->ev.request_ns, 0);
@@ -500,7 +500,7 @@ static void a_cancel_request_waits_for_nothing(void **state)
 
 /* Simple queries. */
 
-static void asked_once(const struct connection *c)
+static void asked_once(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	EXPECT_EQ(c->ev.requests, 1);
@@ -534,7 +534,7 @@ static void a_query_that_fails_leaves_no_transaction(void **state)
 	every_way(asked_once);
 }
 
-static void has_long_text(const struct connection *c)
+static void has_long_text(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	EXPECT_EQ(c->sql.length, EV_SQL_LEN);
@@ -558,7 +558,7 @@ static void a_long_text_is_cut_off(void **state)
 }
 
 /* The hash of a text reads whole words: what stands behind it must not count. */
-static void is_padded(const struct connection *c)
+static void is_padded(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	EXPECT_EQ(c->sql.length, EV_SQL_LEN - 3);
@@ -593,7 +593,7 @@ static void an_empty_query_is_answered(void **state)
 
 /* Transactions. */
 
-static void committed_once(const struct connection *c)
+static void committed_once(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	expect_transactions(c, 1, 1, 0);
@@ -602,7 +602,7 @@ static void committed_once(const struct connection *c)
 	EXPECT_EQ(c->ev.flags, EV_CONN_AUTHENTICATED);
 }
 
-static void has_written(const struct connection *c)
+static void has_written(const struct tracked_connection *c)
 {
 	is_in_transaction(c);
 	EXPECT(c->ev.flags & EV_CONN_WROTE);
@@ -623,7 +623,7 @@ static void a_transaction_is_committed(void **state)
 	every_way(committed_once);
 }
 
-static void rolled_back_once(const struct connection *c)
+static void rolled_back_once(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	expect_transactions(c, 1, 0, 1);
@@ -640,7 +640,7 @@ static void a_transaction_is_rolled_back(void **state)
 	every_way(rolled_back_once);
 }
 
-static void has_failed(const struct connection *c)
+static void has_failed(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.status, EV_STATUS_FAILED);
@@ -708,7 +708,7 @@ static void prepare_transaction_opens_no_statement(void **state)
 
 #define PAUSE 5000000000ULL
 
-static void knows_its_longest_gap(const struct connection *c)
+static void knows_its_longest_gap(const struct tracked_connection *c)
 {
 	EXPECT(c->ev.longest_gap_ns > PAUSE && c->ev.longest_gap_ns < PAUSE + PAUSE / 2);
 }
@@ -758,7 +758,7 @@ static uint64_t hash_of(const char *name)
 	return hash;
 }
 
-static void has_one_statement(const struct connection *c)
+static void has_one_statement(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	expect_statements(c, 1, 0);
@@ -787,7 +787,7 @@ static void a_named_statement_stays_open(void **state)
 	every_way(has_one_statement);
 }
 
-static void has_no_statement(const struct connection *c)
+static void has_no_statement(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	expect_statements(c, 0, 0);
@@ -810,7 +810,7 @@ static void an_unnamed_statement_is_none(void **state)
 	every_way(has_no_statement);
 }
 
-static void has_closed_one(const struct connection *c)
+static void has_closed_one(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	expect_statements(c, 1, 1);
@@ -908,7 +908,7 @@ static void a_statement_whose_execution_fails_is_open(void **state)
 	every_way(has_one_statement);
 }
 
-static void tried_in_transaction(const struct connection *c)
+static void tried_in_transaction(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.status, EV_STATUS_FAILED);
@@ -971,7 +971,7 @@ static void statements_are_deallocated_by_name(void **state)
 	}
 }
 
-static void has_closed_three(const struct connection *c)
+static void has_closed_three(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	expect_statements(c, 3, 3);
@@ -1000,7 +1000,7 @@ static void all_statements_end_at_once(void **state)
 	}
 }
 
-static void has_one_of_two(const struct connection *c)
+static void has_one_of_two(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	expect_statements(c, 2, 1);
@@ -1034,7 +1034,7 @@ static void sql_and_protocol_share_their_names(void **state)
 	every_way(has_closed_one);
 }
 
-static void has_none_left(const struct connection *c)
+static void has_none_left(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	expect_statements(c, 0, 0);
@@ -1077,25 +1077,25 @@ static void reply(char status)
 	ready(status);
 }
 
-static void waits_for_one(const struct connection *c)
+static void waits_for_one(const struct tracked_connection *c)
 {
 	EXPECT_EQ(c->pending, 1);
 	EXPECT(c->ev.request_ns);
 }
 
-static void waits_for_two(const struct connection *c)
+static void waits_for_two(const struct tracked_connection *c)
 {
 	EXPECT_EQ(c->pending, 2);
 	EXPECT(c->ev.request_ns);
 }
 
-static void waits_for_three(const struct connection *c)
+static void waits_for_three(const struct tracked_connection *c)
 {
 	EXPECT_EQ(c->pending, 3);
 	EXPECT(c->ev.request_ns);
 }
 
-static void answered_three(const struct connection *c)
+static void answered_three(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	EXPECT_EQ(c->ev.requests, 3);
@@ -1155,7 +1155,7 @@ static void pipelined_replies_are_counted_in_any_grouping(void **state)
 	every_way(answered_three);
 }
 
-static void answered_six(const struct connection *c)
+static void answered_six(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	EXPECT_EQ(c->ev.requests, 6);
@@ -1200,7 +1200,7 @@ static void a_client_that_pipelined_once_is_counted_on(void **state)
 	every_way(answered_six);
 }
 
-static void is_pipelined_and_idle(const struct connection *c)
+static void is_pipelined_and_idle(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.requests, 3);
@@ -1229,7 +1229,7 @@ static void a_request_into_the_middle_of_a_reply_is_survived(void **state)
 	every_way(is_pipelined_and_idle);
 }
 
-static void rolled_back_in_pipeline(const struct connection *c)
+static void rolled_back_in_pipeline(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	expect_transactions(c, 2, 1, 1);
@@ -1271,7 +1271,7 @@ static void a_pipeline_of_parses_is_settled_group_by_group(void **state)
 	every_way(has_one_statement);
 }
 
-static void answered_batch(const struct connection *c)
+static void answered_batch(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.requests, 1);
@@ -1299,7 +1299,7 @@ static void a_batch_of_many_messages_is_outstanding(void **state)
 	every_way(answered_batch);
 }
 
-static void lost_count(const struct connection *c)
+static void lost_count(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT(c->ev.flags & EV_CONN_TRUNCATED);
@@ -1324,20 +1324,20 @@ static void a_batch_too_long_to_walk_is_outstanding_too(void **state)
 	one_way(lost_count);
 }
 
-static void flushed_and_synced(const struct connection *c)
+static void flushed_and_synced(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	EXPECT_EQ(c->ev.requests, 1);
 	expect_statements(c, 1, 0);
 }
 
-static void waits_for_flush(const struct connection *c)
+static void waits_for_flush(const struct tracked_connection *c)
 {
 	EXPECT(c->ev.request_ns);
 	EXPECT_EQ(c->pending, 0);
 }
 
-static void is_not_waiting(const struct connection *c)
+static void is_not_waiting(const struct tracked_connection *c)
 {
 	EXPECT_EQ(c->ev.request_ns, 0);
 }
@@ -1368,7 +1368,7 @@ static void a_flush_waits_for_its_answer(void **state)
 
 /* COPY, cursors, streams, notices. */
 
-static void copied(const struct connection *c)
+static void copied(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	EXPECT_EQ(c->ev.requests, 2);
@@ -1465,7 +1465,7 @@ static void rows_are_copied_out(void **state)
 	every_way(copied);
 }
 
-static void has_cursor(const struct connection *c)
+static void has_cursor(const struct tracked_connection *c)
 {
 	is_in_transaction(c);
 	EXPECT_EQ(c->ev.requests, 3);
@@ -1553,27 +1553,27 @@ static void close_many(int count, char status)
 	}
 }
 
-static void no_cursor(const struct connection *c)
+static void no_cursor(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.cursors, 0);
 	EXPECT_EQ(c->ev.flags & EV_CONN_CURSOR, 0);
 }
 
-static void one_cursor(const struct connection *c)
+static void one_cursor(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.cursors, 1);
 	EXPECT_EQ(c->ev.flags & EV_CONN_CURSOR, 0);
 }
 
-static void two_cursors(const struct connection *c)
+static void two_cursors(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.cursors, 2);
 }
 
-static void twenty_cursors(const struct connection *c)
+static void twenty_cursors(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.cursors, 20);
@@ -1622,7 +1622,7 @@ static void other_declarations_hold_nothing(void **state)
 	}
 }
 
-static void a_cursor_is_open(const struct connection *c)
+static void a_cursor_is_open(const struct tracked_connection *c)
 {
 	is_in_transaction(c);
 	EXPECT_EQ(c->ev.cursors, 0);
@@ -1844,7 +1844,7 @@ static void many_cursors_share_the_end_of_their_transaction(void **state)
 	every_way(no_cursor);
 }
 
-static void as_many_as_can_be_told(const struct connection *c)
+static void as_many_as_can_be_told(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.cursors, 255);
@@ -2075,7 +2075,7 @@ static void what_went_by_unseen_may_have_closed_all(void **state)
 	one_way(no_cursor);
 }
 
-static void is_untouched(const struct connection *c)
+static void is_untouched(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	EXPECT_EQ(c->ev.requests, 1);
@@ -2102,7 +2102,7 @@ static void notices_between_replies_change_nothing(void **state)
 	every_way(is_untouched);
 }
 
-static void is_listening(const struct connection *c)
+static void is_listening(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.flags, EV_CONN_AUTHENTICATED | EV_CONN_LISTENING);
@@ -2134,7 +2134,7 @@ static void a_listener_that_stopped_is_none(void **state)
 	every_way(is_healthy);
 }
 
-static void is_replicating(const struct connection *c)
+static void is_replicating(const struct tracked_connection *c)
 {
 	EXPECT(c->ev.flags & EV_CONN_REPLICATION);
 	EXPECT(c->ev.request_ns);
@@ -2156,7 +2156,7 @@ static void a_replication_stream_waits_by_design(void **state)
 	every_way(is_replicating);
 }
 
-static void said_goodbye(const struct connection *c)
+static void said_goodbye(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.flags, EV_CONN_AUTHENTICATED | EV_CONN_TERMINATED);
@@ -2173,7 +2173,7 @@ static void a_goodbye_is_noted(void **state)
 
 /* Results. */
 
-static void told_of_50000_rows(const struct connection *c)
+static void told_of_50000_rows(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	EXPECT_EQ(shim.results, 1);
@@ -2197,7 +2197,7 @@ static void a_large_result_is_counted_exactly(void **state)
 	every_way(told_of_50000_rows);
 }
 
-static void told_of_a_failed_one(const struct connection *c)
+static void told_of_a_failed_one(const struct tracked_connection *c)
 {
 	is_healthy(c);
 	EXPECT_EQ(shim.results, 1);
@@ -2218,7 +2218,7 @@ static void a_large_result_that_fails_has_no_count(void **state)
 	one_way(told_of_a_failed_one);
 }
 
-static void told_of_the_second(const struct connection *c)
+static void told_of_the_second(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.requests, 3);
@@ -2269,7 +2269,7 @@ static void the_end_may_straddle_reads(void **state)
 
 /* Connections older than we are, and bytes that make no sense. */
 
-static void joined_in_transaction(const struct connection *c)
+static void joined_in_transaction(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.status, EV_STATUS_TRANSACTION);
@@ -2291,7 +2291,7 @@ static void a_connection_joined_in_the_middle_is_read(void **state)
 	every_way(joined_in_transaction);
 }
 
-static void is_found_again(const struct connection *c)
+static void is_found_again(const struct tracked_connection *c)
 {
 	expect_quiet(c);
 	EXPECT_EQ(c->ev.status, EV_STATUS_TRANSACTION);

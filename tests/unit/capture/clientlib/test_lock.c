@@ -61,7 +61,7 @@ static void a_writer_is_told_from_all_others(void **state)
 
 struct scene {
 	struct locks *locks;
-	struct holder *holder;
+	struct lock_holder *holder;
 	struct stat st;
 	char folder[sizeof(FOLDER)], path[sizeof(FOLDER) + 16];
 	bool known;	   /* by somebody who knows more */

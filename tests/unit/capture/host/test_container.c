@@ -93,7 +93,8 @@ static void cgroup_paths_of_all_run_times_are_known(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct mark mark = find_container(cases[i].path, (int)strlen(cases[i].path));
+		struct container_mark mark = find_container(cases[i].path,
+							    (int)strlen(cases[i].path));
 
 		if (!cases[i].runtime) {
 			assert_null(mark.id);

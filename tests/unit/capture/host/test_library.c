@@ -322,7 +322,7 @@ static void the_first_event_after_a_scan_tells_the_generation(void **state)
 static void a_reused_inode_number_is_another_file(void **state)
 {
 	struct world w = open_world();
-	struct file *file;
+	struct code_file *file;
 	struct stat st;
 
 	(void)state;

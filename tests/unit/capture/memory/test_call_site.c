@@ -15,7 +15,7 @@
 #define HERE	  0x5000ULL
 #define STUB	  0x1000ULL /* of malloc */
 
-static struct finder finder;
+static struct call_finder finder;
 static struct call_sites found;
 
 /* What has been seen at an address. */

@@ -48,7 +48,7 @@ static uint64_t look(void *context, uint64_t number)
 
 static uint64_t refilled_from = UINT64_MAX; /* what was put into pages from here on is gone */
 
-static enum page_tenant tenant(void *context, struct page *page)
+static enum page_tenant tenant(void *context, struct sampled_page *page)
 {
 	(void)context;
 	if (refilled_from == UINT64_MAX)
@@ -121,7 +121,7 @@ static void pool(struct growth_sites *s, uint64_t stack, uint64_t number)
 	assert_int_equal(growth_sites_add_pool(s, &raw, number << 14), 1);
 }
 
-static enum page_tenant lives(void *context, struct page *page)
+static enum page_tenant lives(void *context, struct sampled_page *page)
 {
 	(void)context, (void)page;
 	return PAGE_TENANT_LIVES;

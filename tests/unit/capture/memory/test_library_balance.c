@@ -102,7 +102,7 @@ static void counts(int windowed, uint64_t taken, uint64_t freed, uint64_t each)
 	c->hits += taken + freed;
 }
 
-static struct holder *look(void)
+static struct balance_holder *look(void)
 {
 	struct table_slot *slot;
 	size_t at = 0;

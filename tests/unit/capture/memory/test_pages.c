@@ -22,7 +22,7 @@ static uint64_t look(void *context, uint64_t number)
 	return number < 100000 ? entries[number] : 0;
 }
 
-static enum page_tenant nobody(void *context, struct page *page)
+static enum page_tenant nobody(void *context, struct sampled_page *page)
 {
 	(void)context, (void)page;
 	return PAGE_TENANT_UNKNOWN;
@@ -30,7 +30,7 @@ static enum page_tenant nobody(void *context, struct page *page)
 
 static void touch(struct pages *p, uint64_t number, uint64_t bytes)
 {
-	const struct page page = {.number = number, .bytes = bytes, .site = 1};
+	const struct sampled_page page = {.number = number, .bytes = bytes, .site = 1};
 
 	assert_int_equal(pages_add(p, &page), 0);
 }
@@ -128,7 +128,7 @@ static void swap_and_huge_pages_move_memory_that_is_held(void **state)
 
 static void a_page_too_young_to_be_there_is_kept_and_not_counted_on(void **state)
 {
-	struct page page = {.number = 5, .bytes = KIB, .born_ns = LATE - 1000};
+	struct sampled_page page = {.number = 5, .bytes = KIB, .born_ns = LATE - 1000};
 	struct pages p = {};
 
 	(void)state;
@@ -174,7 +174,7 @@ static void thinning_keeps_sums_right(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < 90000; i++) {
 		uint32_t site = i % 3 == 0;
-		struct page page = {
+		struct sampled_page page = {
 			.number = i, .bytes = site ? 300 * KIB : 40 * KIB, .site = site};
 
 		truth[site] += page.bytes;
@@ -192,7 +192,7 @@ static void thinning_keeps_sums_right(void **state)
 
 static void a_name_reaches_all_pages_of_its_stack(void **state)
 {
-	struct page page = {.number = 1, .bytes = KIB, .stack = 77, .site = PAGES_UNNAMED};
+	struct sampled_page page = {.number = 1, .bytes = KIB, .stack = 77, .site = PAGES_UNNAMED};
 	struct pages p = {};
 
 	(void)state;

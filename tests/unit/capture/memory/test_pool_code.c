@@ -21,10 +21,10 @@
 
 static uint64_t words[8]; /* what the code reads */
 
-static struct finder finder_of(const void *code, size_t size)
+static struct pool_finder finder_of(const void *code, size_t size)
 {
 	static struct memory own;
-	struct finder f = {.memory = &own, .size = size};
+	struct pool_finder f = {.memory = &own, .size = size};
 
 	own = memory_of_process((uint32_t)getpid());
 	memcpy(f.code, code, size);
@@ -35,9 +35,9 @@ static struct finder finder_of(const void *code, size_t size)
 /* The slot that code at this address reads; 0 none. */
 static uint64_t slot_in(const void *code, size_t size, uint64_t start)
 {
-	struct finder f = finder_of(code, size);
-	struct instruction in;
-	struct reading r = {};
+	struct pool_finder f = finder_of(code, size);
+	struct pool_instruction in;
+	struct pool_reading r = {};
 	uint64_t slot;
 
 	for (size_t at = 0; decode(&f, at, start, &in); at += in.is.length) {
@@ -85,7 +85,7 @@ static void it_may_be_reached_through_a_pointer(void **state)
 
 static bool is_taker(const void *code, size_t size)
 {
-	struct finder f = finder_of(code, size);
+	struct pool_finder f = finder_of(code, size);
 
 	return is_pool_taker(&f);
 }

@@ -29,7 +29,7 @@ struct name {
 /* Report::monthly, a sub with its glob, called by the file. */
 static struct {
 	struct cop inner, outer;
-	struct value sub, glob, hash;
+	struct perl_value sub, glob, hash;
 	uint64_t sub_body[CV_BYTES / 8], glob_body[6], hash_body[9], buckets[5];
 	struct name name, package;
 	char file[16];
@@ -76,9 +76,9 @@ static int set_up(void **state)
 	strcpy(perl.file, "report.pl");
 	perl.inner = (struct cop){.code = 0x1000, .line = 42, .file = AT(file)};
 	perl.outer = (struct cop){.code = 0x1000, .line = 99, .file = AT(file)};
-	perl.sub = (struct value){AT(sub_body), 1, IS_CODE, 0};
-	perl.glob = (struct value){AT(glob_body), 1, IS_GLOB, 0};
-	perl.hash = (struct value){AT(hash_body), 1, IS_HASH | HASH_HAS_AUX, AT(buckets)};
+	perl.sub = (struct perl_value){AT(sub_body), 1, IS_CODE, 0};
+	perl.glob = (struct perl_value){AT(glob_body), 1, IS_GLOB, 0};
+	perl.hash = (struct perl_value){AT(hash_body), 1, IS_HASH | HASH_HAS_AUX, AT(buckets)};
 	perl.sub_body[CV_GV / 8] = AT(glob);
 	perl.glob_body[GV_NAME / 8] = AT(name);
 	perl.glob_body[GV_NAME / 8 + 1] = AT(hash);

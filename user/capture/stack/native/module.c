@@ -49,7 +49,7 @@ int modules_open(struct modules **out, struct guard *guard)
 	return 0;
 }
 
-static void place_free(struct place *p)
+static void place_free(struct code_place *p)
 {
 	for (size_t i = 0; i < p->count; i++)
 		free(p->frames[i]);
@@ -245,10 +245,10 @@ static void places_make_room(struct modules *ms)
 		places_forget(ms, oldest);
 }
 
-struct place *module_place(struct modules *ms, struct module *m, uint64_t offset)
+struct code_place *module_place(struct modules *ms, struct module *m, uint64_t offset)
 {
 	struct table_key key = {offset, 0};
-	struct place *p = table_get(&m->places, key);
+	struct code_place *p = table_get(&m->places, key);
 	uint64_t address;
 
 	m->used = ++ms->clock;
@@ -306,13 +306,13 @@ static void heap_make_room(struct modules *ms)
 }
 
 /* A look into a file. */
-struct look {
+struct module_look {
 	struct modules *ms;
 	struct module *m;
 	bool sources; /* lines may be read */
 };
 
-static void look_begin(struct look *look)
+static void look_begin(struct module_look *look)
 {
 	const struct module *m = look->m;
 	struct guard *guard = look->ms->guard;
@@ -323,16 +323,16 @@ static void look_begin(struct look *look)
 		    m->identity.inode);
 }
 
-static void look_end(struct look *look)
+static void look_end(struct module_look *look)
 {
 	look->m->spent_ns += guard_leave(look->ms->guard);
 	heap_make_room(look->ms);
 }
 
-void module_rule(struct modules *ms, struct module *m, uint64_t offset, struct place *place,
+void module_rule(struct modules *ms, struct module *m, uint64_t offset, struct code_place *place,
 		 const struct debug_files *files)
 {
-	struct look look = {ms, m, false};
+	struct module_look look = {ms, m, false};
 	uint64_t address;
 
 	place->ruled = true;
@@ -345,7 +345,7 @@ void module_rule(struct modules *ms, struct module *m, uint64_t offset, struct p
 
 static void keep_frame(void *context, const struct frame *frame)
 {
-	struct place *p = context;
+	struct code_place *p = context;
 	struct known **grown;
 
 	if (p->count == FRAMES_MAX)
@@ -358,10 +358,10 @@ static void keep_frame(void *context, const struct frame *frame)
 	p->count += p->frames[p->count] != NULL;
 }
 
-void module_name(struct modules *ms, struct module *m, uint64_t offset, struct place *place,
+void module_name(struct modules *ms, struct module *m, uint64_t offset, struct code_place *place,
 		 const struct debug_files *files)
 {
-	struct look look = {ms, m, false};
+	struct module_look look = {ms, m, false};
 	uint64_t address;
 
 	place->named = true;

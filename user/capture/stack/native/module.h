@@ -23,7 +23,7 @@ struct modules;
 struct module;
 
 /* A place in the code of a file. */
-struct place {
+struct code_place {
 	struct unwind_rule *rule; /* NULL: none */
 	struct known **frames;	  /* the innermost first */
 	uint16_t count;
@@ -55,10 +55,10 @@ const char *module_path(const struct module *m);
 
 /* Finds the place of an offset in the file, valid until the next call; NULL: no code stands there,
  * or no memory.  The place may have neither rule nor names yet. */
-struct place *module_place(struct modules *ms, struct module *m, uint64_t offset);
-void module_rule(struct modules *ms, struct module *m, uint64_t offset, struct place *place,
+struct code_place *module_place(struct modules *ms, struct module *m, uint64_t offset);
+void module_rule(struct modules *ms, struct module *m, uint64_t offset, struct code_place *place,
 		 const struct debug_files *files);
-void module_name(struct modules *ms, struct module *m, uint64_t offset, struct place *place,
+void module_name(struct modules *ms, struct module *m, uint64_t offset, struct code_place *place,
 		 const struct debug_files *files);
 
 #endif

@@ -21,7 +21,7 @@
 #define REQUEST_MAX sizeof(struct wire_stack)
 #define SAMPLE_NEW  (EV_STACK_FRAMES + 64) /* frames that one sample can bring */
 
-struct worker {
+struct native_worker {
 	int wire;
 	struct guard guard;
 	struct modules *modules;
@@ -34,8 +34,8 @@ struct worker {
 };
 
 /* An answer while it is made. */
-struct sample {
-	struct worker *w;
+struct native_sample {
+	struct native_worker *w;
 	struct space *space;
 	uint64_t id, start_ns, key;
 	uint32_t pid, flags, count;
@@ -45,7 +45,7 @@ struct sample {
 
 /* Sends the packet.  The worker may wait for a slow parent, since the parent never waits for the
  * worker without a limit. */
-static void flush(struct worker *w)
+static void flush(struct native_worker *w)
 {
 	if (w->used && send(w->wire, w->out, w->used, MSG_NOSIGNAL) < 0)
 		_exit(0);
@@ -53,7 +53,7 @@ static void flush(struct worker *w)
 }
 
 /* Adds a message to the packet; all but its head is zero. */
-static void *message(struct worker *w, enum wire_kind kind, size_t size)
+static void *message(struct native_worker *w, enum wire_kind kind, size_t size)
 {
 	struct wire_head *head;
 
@@ -68,7 +68,7 @@ static void *message(struct worker *w, enum wire_kind kind, size_t size)
 	return head;
 }
 
-static void tell_frame(struct worker *w, struct known *k)
+static void tell_frame(struct native_worker *w, struct known *k)
 {
 	struct wire_frame *m = message(w, WIRE_FRAME, sizeof(*m) + k->text_size);
 
@@ -83,7 +83,7 @@ static void tell_frame(struct worker *w, struct known *k)
 	memcpy(m->text, k->text, k->text_size);
 }
 
-static void sample_add(struct sample *s, struct known *k)
+static void sample_add(struct native_sample *s, struct known *k)
 {
 	if (!k)
 		return;
@@ -98,7 +98,7 @@ static void sample_add(struct sample *s, struct known *k)
 	s->key ^= s->key >> 29;
 }
 
-static void sample_tell(struct sample *s)
+static void sample_tell(struct native_sample *s)
 {
 	struct wire_answer *m = message(s->w, WIRE_ANSWER,
 					sizeof(*m) + s->count * sizeof(*m->frame));
@@ -114,7 +114,7 @@ static void sample_tell(struct sample *s)
 /* Returns the space of the sample's process.  A process that was gone before its maps were read has
  * the mappings of `parent`, which it was forked from.  To make room for the parent's space, the
  * process's own may be dropped, so it is looked up again. */
-static struct space *space_of(struct sample *s, uint32_t parent, uint64_t parent_start_ns)
+static struct space *space_of(struct native_sample *s, uint32_t parent, uint64_t parent_start_ns)
 {
 	struct space *own = spaces_get(s->w->spaces, s->pid, s->start_ns), *other;
 
@@ -127,7 +127,7 @@ static struct space *space_of(struct sample *s, uint32_t parent, uint64_t parent
 	return own;
 }
 
-static void sample_start(struct sample *s, struct worker *w, uint32_t parent,
+static void sample_start(struct native_sample *s, struct native_worker *w, uint32_t parent,
 			 uint64_t parent_start_ns)
 {
 	s->w = w;
@@ -143,12 +143,12 @@ static void sample_start(struct sample *s, struct worker *w, uint32_t parent,
 
 /* Names the code at the address of an instruction.  rule not NULL: also gets the unwind rule.
  * False: no code is there that a walk could go on from. */
-static bool visit(struct sample *s, uint64_t address, const struct unwind_rule **rule)
+static bool visit(struct native_sample *s, uint64_t address, const struct unwind_rule **rule)
 {
 	const struct mapping *m = space_find(s->w->spaces, s->space, address);
 	struct space_files context = {s->space, m};
 	struct debug_files files = space_files(&context);
-	struct place *place = NULL;
+	struct code_place *place = NULL;
 	uint64_t offset;
 
 	if (!m || m->kind == MAPPING_UPROBES)
@@ -186,7 +186,7 @@ static bool shape_add(struct stack_shape *shape, const struct unwind *u)
 	return true;
 }
 
-static void walk(struct sample *s, const struct raw_stack *raw)
+static void walk(struct native_sample *s, const struct raw_stack *raw)
 {
 	enum unwind_result result = UNWIND_STEPPED;
 	bool shaped = true;
@@ -209,10 +209,10 @@ static void walk(struct sample *s, const struct raw_stack *raw)
 		s->shape.count = 0;
 }
 
-static void answer_stack(struct worker *w, const struct wire_stack *m, size_t size)
+static void answer_stack(struct native_worker *w, const struct wire_stack *m, size_t size)
 {
 	const struct raw_stack *raw = &m->raw;
-	struct sample s = {.id = raw->id, .start_ns = raw->start_ns, .pid = raw->pid};
+	struct native_sample s = {.id = raw->id, .start_ns = raw->start_ns, .pid = raw->pid};
 
 	if (size < offsetof(struct wire_stack, raw.bytes) || raw->length > STACK_BYTES ||
 	    size < offsetof(struct wire_stack, raw.bytes) + raw->length)
@@ -226,9 +226,9 @@ static void answer_stack(struct worker *w, const struct wire_stack *m, size_t si
 	sample_tell(&s);
 }
 
-static void answer_caller(struct worker *w, const struct wire_request *m)
+static void answer_caller(struct native_worker *w, const struct wire_request *m)
 {
-	struct sample s = {.id = m->id, .start_ns = m->start_ns, .pid = m->pid};
+	struct native_sample s = {.id = m->id, .start_ns = m->start_ns, .pid = m->pid};
 
 	s.flags = EV_STACK_CALLER;
 	sample_start(&s, w, 0, 0);
@@ -237,7 +237,7 @@ static void answer_caller(struct worker *w, const struct wire_request *m)
 	sample_tell(&s);
 }
 
-static void answer(struct worker *w, const struct wire_head *head, size_t size)
+static void answer(struct native_worker *w, const struct wire_head *head, size_t size)
 {
 	const struct wire_request *request = (const void *)head;
 	struct space *s;
@@ -257,7 +257,7 @@ static void answer(struct worker *w, const struct wire_head *head, size_t size)
 		space_renew(w->spaces, s);
 }
 
-static void loop(struct worker *w)
+static void loop(struct native_worker *w)
 {
 	struct iovec vec[REQUESTS];
 	struct mmsghdr messages[REQUESTS] = {0};
@@ -294,7 +294,7 @@ static void prepare(void)
 static void run(int wire, int asking, void *shared)
 {
 	static const struct frame anonymous = {.module = "[anonymous]"};
-	struct worker *w = calloc(1, sizeof(*w));
+	struct native_worker *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		_exit(1);

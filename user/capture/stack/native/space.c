@@ -52,7 +52,7 @@ struct spaces {
 };
 
 /* A new list of mappings while it is read, beside the old one. */
-struct reading {
+struct space_reading {
 	struct spaces *ss;
 	const struct space *old;
 	struct mapping *mappings;
@@ -109,7 +109,7 @@ void spaces_close(struct spaces *ss)
 	free(ss);
 }
 
-static struct mapping *reading_add(struct reading *r)
+static struct mapping *reading_add(struct space_reading *r)
 {
 	if (r->count == r->room) {
 		size_t room = r->room ? 2 * r->room : 64;
@@ -126,7 +126,7 @@ static struct mapping *reading_add(struct reading *r)
 }
 
 /* Finds the same mapping in the old list; NULL: it is new.  Both lists are sorted by address. */
-static const struct mapping *same_as_before(struct reading *r, const struct mapping *m)
+static const struct mapping *same_as_before(struct space_reading *r, const struct mapping *m)
 {
 	const struct mapping *old;
 
@@ -142,7 +142,7 @@ static const struct mapping *same_as_before(struct reading *r, const struct mapp
 }
 
 /* Keeps the path of a mapping until it is known whether its file is new. */
-static bool keep_path(struct reading *r, const struct supply_mapping *m, uint32_t *at)
+static bool keep_path(struct space_reading *r, const struct supply_mapping *m, uint32_t *at)
 {
 	size_t wanted = r->used + m->path_size, room = r->paths_room ? r->paths_room : 4096;
 	char *grown;
@@ -164,7 +164,7 @@ static bool keep_path(struct reading *r, const struct supply_mapping *m, uint32_
 	return true;
 }
 
-static int ask(struct reading *r, enum supply_kind kind, int *fd)
+static int ask(struct space_reading *r, enum supply_kind kind, int *fd)
 {
 	r->ask.kind = kind;
 	return supply_ask(r->ss->asking, &r->ask, &r->ss->in.reply, fd);
@@ -176,7 +176,7 @@ static struct module_identity identity_of(const struct supply_file *file)
 }
 
 /* Opens a file that was not seen before, and reads it as a module. */
-static struct module *open_file(struct reading *r, uint32_t index, const char *path)
+static struct module *open_file(struct space_reading *r, uint32_t index, const char *path)
 {
 	const struct supply_file *file = (const void *)r->ss->in.reply.bytes;
 	struct supply_request all = r->ask;
@@ -200,7 +200,7 @@ static struct module *open_file(struct reading *r, uint32_t index, const char *p
 }
 
 /* Asks which files the collected indexes are, and opens those that are new. */
-static void ask_files(struct reading *r)
+static void ask_files(struct space_reading *r)
 {
 	struct supply_file files[SUPPLY_INDEXES_MAX] = {0};
 	int got = r->ask.count ? ask(r, SUPPLY_FILES, NULL) : -1;
@@ -223,7 +223,7 @@ static void ask_files(struct reading *r)
 }
 
 /* Collects the index of a file.  When SUPPLY_INDEXES_MAX are collected, asks for all of them. */
-static void want_file(struct reading *r, uint32_t index, uint32_t path)
+static void want_file(struct space_reading *r, uint32_t index, uint32_t path)
 {
 	if (r->ask.count == SUPPLY_INDEXES_MAX)
 		ask_files(r);
@@ -231,7 +231,7 @@ static void want_file(struct reading *r, uint32_t index, uint32_t path)
 	r->ask.index[r->ask.count++] = index;
 }
 
-static void mapping_kernel(struct reading *r, struct mapping *m)
+static void mapping_kernel(struct space_reading *r, struct mapping *m)
 {
 	if (m->kind != MAPPING_VDSO)
 		return;
@@ -240,7 +240,7 @@ static void mapping_kernel(struct reading *r, struct mapping *m)
 }
 
 /* Adds a mapping to the list.  New files are asked for when the whole list is known. */
-static void reading_add_one(struct reading *r, const struct supply_mapping *found)
+static void reading_add_one(struct space_reading *r, const struct supply_mapping *found)
 {
 	const struct mapping *old;
 	struct mapping *m = reading_add(r);
@@ -266,7 +266,7 @@ static void reading_add_one(struct reading *r, const struct supply_mapping *foun
 	}
 }
 
-static void reading_take(struct reading *r, size_t size)
+static void reading_take(struct space_reading *r, size_t size)
 {
 	const uint8_t *at = r->ss->in.reply.bytes, *end = at + size;
 
@@ -278,7 +278,7 @@ static void reading_take(struct reading *r, size_t size)
 	}
 }
 
-static int read_maps(struct reading *r)
+static int read_maps(struct space_reading *r)
 {
 	int got;
 
@@ -302,7 +302,7 @@ static int read_maps(struct reading *r)
 /* Reads the maps.  A process that is ending has an empty list; then the old list stays. */
 static void space_read(struct spaces *ss, struct space *s)
 {
-	struct reading r = {.ss = ss, .old = s};
+	struct space_reading r = {.ss = ss, .old = s};
 
 	s->read_ns = now_ns();
 	r.ask.pid = s->pid;

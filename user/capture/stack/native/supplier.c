@@ -29,7 +29,7 @@
 #define REQUESTS      64    /* answered at a time */
 
 /* Code that a process maps. */
-struct line {
+struct supplier_line {
 	uint64_t start, end, offset, device, inode;
 	uint32_t path, path_size; /* in the list's paths */
 	enum mapping_kind kind;
@@ -40,7 +40,7 @@ struct supplier {
 	/* The list that indexes refer to. */
 	uint32_t pid; /* 0 none */
 	uint64_t start_ns;
-	struct line *lines;
+	struct supplier_line *lines;
 	size_t count, room;
 	char *paths;
 	size_t used, paths_room;
@@ -138,7 +138,7 @@ static int root_of(int dir)
 
 /* Opens the file at a mapping's path if it is the mapped file: for when the mapping itself may not
  * be opened. */
-static int mapped_path(const struct supplier *s, int dir, const struct line *line)
+static int mapped_path(const struct supplier *s, int dir, const struct supplier_line *line)
 {
 	int root = root_of(dir), fd;
 	struct statx st;
@@ -163,7 +163,7 @@ static void range_name(char name[64], uint64_t start, uint64_t end)
 
 /* Opens a mapped file by its path alone (O_PATH), as a rule.  To open something else than a regular
  * file for reading can have effects, so that is never done. */
-static int mapped_open(const struct supplier *s, int dir, const struct line *line)
+static int mapped_open(const struct supplier *s, int dir, const struct supplier_line *line)
 {
 	char name[64];
 	int fd;
@@ -174,7 +174,7 @@ static int mapped_open(const struct supplier *s, int dir, const struct line *lin
 }
 
 /* Parses "start-end perms offset major:minor inode path".  False: not a mapping of code. */
-static bool parse_line(char *text, struct line *line, char **path)
+static bool parse_line(char *text, struct supplier_line *line, char **path)
 {
 	uint64_t major, minor;
 	char *at;
@@ -226,7 +226,7 @@ static void cut_deleted(char *path)
 		*deleted = '\0';
 }
 
-static enum mapping_kind kind_of(const struct line *line, const char *path)
+static enum mapping_kind kind_of(const struct supplier_line *line, const char *path)
 {
 	if (line->inode)
 		return MAPPING_FILE;
@@ -237,7 +237,7 @@ static enum mapping_kind kind_of(const struct line *line, const char *path)
 
 static void add_line(struct supplier *s, char *text)
 {
-	struct line line = {.start = 0};
+	struct supplier_line line = {.start = 0};
 	char *path;
 
 	if (!parse_line(text, &line, &path))
@@ -310,7 +310,7 @@ static int give_maps(struct supplier *s, const struct supply_request *r)
 	int err = i && is_current(s, r) ? 0 : maps_read(s, r);
 
 	for (; !err && i < s->count; i++) {
-		const struct line *line = &s->lines[i];
+		const struct supplier_line *line = &s->lines[i];
 		struct supply_mapping *m = reply_add(s, sizeof(*m) + line->path_size);
 
 		if (!m) {
@@ -325,7 +325,7 @@ static int give_maps(struct supplier *s, const struct supply_request *r)
 }
 
 /* Finds the line of an index, if it is the line of a file. */
-static const struct line *line_of(const struct supplier *s, uint32_t index)
+static const struct supplier_line *line_of(const struct supplier *s, uint32_t index)
 {
 	return index < s->count && s->lines[index].kind == MAPPING_FILE ? &s->lines[index] : NULL;
 }
@@ -349,7 +349,7 @@ static int give_files(struct supplier *s, const struct supply_request *r)
 	if (dir < 0)
 		return dir;
 	for (uint32_t i = 0; i < r->count; i++) {
-		const struct line *line = line_of(s, r->index[i]);
+		const struct supplier_line *line = line_of(s, r->index[i]);
 		struct supply_file *file = reply_add(s, sizeof(*file));
 		int fd = line ? mapped_open(s, dir, line) : -1;
 
@@ -364,7 +364,8 @@ static int give_files(struct supplier *s, const struct supply_request *r)
 
 static int give_file(struct supplier *s, const struct supply_request *r)
 {
-	const struct line *line = is_current(s, r) && r->count ? line_of(s, r->index[0]) : NULL;
+	const struct supplier_line *line = is_current(s, r) && r->count ? line_of(s, r->index[0])
+									: NULL;
 	struct supply_file *file = reply_add(s, sizeof(*file));
 	int dir = line ? process_open(r->pid, r->start_ns) : -ESTALE, fd;
 

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-union descriptor {
+union supply_descriptor {
 	struct cmsghdr head;
 	char room[CMSG_SPACE(sizeof(int))];
 };
@@ -38,7 +38,7 @@ static size_t receive(int asking, struct msghdr *message)
 int supply_ask(int asking, const struct supply_request *request, struct supply_reply *reply,
 	       int *fd)
 {
-	union descriptor with;
+	union supply_descriptor with;
 	struct iovec vec = {reply, SUPPLY_PACKET_MAX};
 	struct msghdr message = {.msg_iov = &vec,
 				 .msg_iovlen = 1,

@@ -16,7 +16,7 @@
 #define DEPTH_MAX 16
 #define KEPT	  (1U << UNWIND_BX | 1U << UNWIND_BP | 0xfU << UNWIND_R12) /* over a call */
 
-enum value_kind {
+enum unwind_value_kind {
 	VALUE_UNDEFINED = 0,
 	VALUE_CFA = 1,	    /* CFA + offset */
 	VALUE_AT_CFA = 2,   /* the word at CFA + offset */
@@ -25,7 +25,7 @@ enum value_kind {
 	VALUE_AT_OPS = 5,   /* the word at the address that the expression gives */
 };
 
-struct value {
+struct unwind_value {
 	uint8_t kind;
 	uint8_t target;
 	uint8_t base;	/* a register, or the number of operations */
@@ -40,14 +40,14 @@ struct op {
 struct unwind_rule {
 	bool signal;
 	uint8_t count;
-	struct value cfa;
+	struct unwind_value cfa;
 	struct op *ops; /* within this allocation */
-	struct value save[];
+	struct unwind_value save[];
 };
 
 /* A rule while it is made. */
 struct draft {
-	struct value cfa, save[UNWIND_REGISTERS];
+	struct unwind_value cfa, save[UNWIND_REGISTERS];
 	struct op ops[OPS_MAX];
 	size_t saves, count;
 };
@@ -72,7 +72,7 @@ void unwind_start(struct unwind *u, const struct raw_stack *raw)
 
 /* Keeps an expression as it is.  A DW_OP_stack_value at its end says that the result is a value and
  * not an address. */
-static bool compile_ops(struct draft *d, struct value *v, const Dwarf_Op *ops, size_t n)
+static bool compile_ops(struct draft *d, struct unwind_value *v, const Dwarf_Op *ops, size_t n)
 {
 	bool is_value = ops[n - 1].atom == DW_OP_stack_value;
 
@@ -92,7 +92,7 @@ static bool fits(int64_t number)
 	return number == (int32_t)number;
 }
 
-static bool compile_value(struct draft *d, struct value *v, const Dwarf_Op *ops, size_t n)
+static bool compile_value(struct draft *d, struct unwind_value *v, const Dwarf_Op *ops, size_t n)
 {
 	bool is_value = n && ops[n - 1].atom == DW_OP_stack_value;
 	size_t left = n - is_value;
@@ -102,7 +102,7 @@ static bool compile_value(struct draft *d, struct value *v, const Dwarf_Op *ops,
 		return true;
 	}
 	if (left == 1 && ops[0].atom == DW_OP_regx && ops[0].number < UNWIND_REGISTERS) {
-		*v = (struct value){VALUE_REGISTER, v->target, (uint8_t)ops[0].number, 0};
+		*v = (struct unwind_value){VALUE_REGISTER, v->target, (uint8_t)ops[0].number, 0};
 		return true;
 	}
 	if (ops[0].atom != DW_OP_call_frame_cfa || left > 2 ||
@@ -122,14 +122,15 @@ static bool compile_cfa(struct draft *d, Dwarf_Frame *frame)
 		return false;
 	if (n > 1 || ops[0].atom != DW_OP_bregx)
 		return compile_ops(d, &d->cfa, ops, n);
-	d->cfa = (struct value){VALUE_REGISTER, 0, (uint8_t)ops[0].number, (int32_t)ops[0].number2};
+	d->cfa = (struct unwind_value){VALUE_REGISTER, 0, (uint8_t)ops[0].number,
+				       (int32_t)ops[0].number2};
 	return ops[0].number < UNWIND_REGISTERS && fits((int64_t)ops[0].number2);
 }
 
 /* Registers that are not saved need no entry: those of KEPT keep their values, others are lost. */
 static bool compile_register(struct draft *d, Dwarf_Frame *frame, int column, int target)
 {
-	struct value *v = &d->save[d->saves];
+	struct unwind_value *v = &d->save[d->saves];
 	Dwarf_Op mem[3], *ops;
 	size_t n;
 
@@ -147,7 +148,7 @@ static bool compile_register(struct draft *d, Dwarf_Frame *frame, int column, in
 
 static struct unwind_rule *draft_keep(const struct draft *d, bool is_signal)
 {
-	size_t saves = d->saves * sizeof(struct value), ops = d->count * sizeof(struct op);
+	size_t saves = d->saves * sizeof(struct unwind_value), ops = d->count * sizeof(struct op);
 	size_t head = (sizeof(struct unwind_rule) + saves + 7) & ~(size_t)7;
 	struct unwind_rule *rule = calloc(1, head + ops);
 
@@ -320,8 +321,8 @@ static bool operate(const struct unwind *u, struct evaluation *e, const struct o
 	}
 }
 
-static bool evaluate(const struct unwind *u, const struct unwind_rule *rule, const struct value *v,
-		     uint64_t cfa, uint64_t *out)
+static bool evaluate(const struct unwind *u, const struct unwind_rule *rule,
+		     const struct unwind_value *v, uint64_t cfa, uint64_t *out)
 {
 	struct evaluation e = {.depth = 0};
 
@@ -335,8 +336,8 @@ static bool evaluate(const struct unwind *u, const struct unwind_rule *rule, con
 }
 
 /* Gets a value.  *slot: the address it was read from; 0: not from memory. */
-static bool value_of(const struct unwind *u, const struct unwind_rule *rule, const struct value *v,
-		     uint64_t cfa, uint64_t *out, uint64_t *slot)
+static bool value_of(const struct unwind *u, const struct unwind_rule *rule,
+		     const struct unwind_value *v, uint64_t cfa, uint64_t *out, uint64_t *slot)
 {
 	uint64_t sum = cfa + (uint64_t)(int64_t)v->offset;
 
@@ -403,7 +404,7 @@ enum unwind_result unwind_step(struct unwind *u, const struct unwind_rule *rule)
 	next.known |= 1U << UNWIND_SP;
 	next.returned = !rule->signal;
 	for (size_t i = 0; i < rule->count; i++) {
-		const struct value *v = &rule->save[i];
+		const struct unwind_value *v = &rule->save[i];
 		uint64_t *out = &next.reg[v->target];
 
 		if (v->target == UNWIND_IP && v->kind == VALUE_UNDEFINED)
