@@ -459,7 +459,7 @@ static __always_inline struct site *site_enter(const struct probe *p, struct tas
 	return bpf_map_lookup_elem(&sites, &key);
 }
 
-static __always_inline struct site *site_of(const struct object *o, __u32 pid)
+static __always_inline struct site *client_site_of(const struct object *o, __u32 pid)
 {
 	struct site_key key = {.place = o->place, .pid = pid, .probe = o->probe};
 
@@ -474,7 +474,7 @@ static __always_inline struct ledger_handle *link_find(__u64 handle, __u32 pid)
 }
 
 /* Inserts an entry.  An existing one stays; then this returns -EEXIST.  A full map is counted. */
-static __always_inline long put(void *map, const struct handle_key *key, const void *value)
+static __always_inline long client_put(void *map, const struct handle_key *key, const void *value)
 {
 	long err = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
 
@@ -512,7 +512,7 @@ static __always_inline void sample_give_back(struct site *s, const struct object
 
 /* Joins a connection with the socket that this thread used inside the call.  Another coroutine of
  * the thread may have used another socket meanwhile, but on a stack of its own. */
-static __always_inline int join(struct ledger_handle *h, const struct call *call)
+static __always_inline int client_join(struct ledger_handle *h, const struct call *call)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct said *last = bpf_map_lookup_elem(&said, &thread);
@@ -561,7 +561,7 @@ static __noinline int link_enter(__u64 handle, __u32 pid, __u32 probe, __u64 now
 	met.probe = probe;
 	met.flags = EV_HANDLE_PRE_EXISTING;
 	met.sample = NO_SAMPLE;
-	put(&links, &key, &met);
+	client_put(&links, &key, &met);
 	return 0;
 }
 
@@ -585,7 +585,7 @@ static __always_inline void site_released(struct site *s, const struct object *o
 static __always_inline void release_unseen(const struct handle_key *key, const struct object *o,
 					   int told)
 {
-	struct site *s = site_of(o, key->pid);
+	struct site *s = client_site_of(o, key->pid);
 
 	if (!s || o->flags & EV_HANDLE_PRE_EXISTING)
 		return;
@@ -667,7 +667,7 @@ static __always_inline void link_got(const struct probe *p, const struct call *c
 		link_told(parent, call, text, stack, now);
 	parent->used_ns = now;
 	if (p->flags & PROBE_JOINS && parent->tries < JOIN_TRIES && !parent->socket &&
-	    !join(parent, call)) {
+	    !client_join(parent, call)) {
 		parent->tries++;
 		joins_until_ns = now + JOIN_NS;
 	}
@@ -691,8 +691,8 @@ static __noinline long link_put(const struct handle_key *key, const struct call 
 			     *old;
 	long err;
 
-	join(&fresh, call);
-	err = put(&links, key, &fresh);
+	client_join(&fresh, call);
+	err = client_put(&links, key, &fresh);
 	if (err != -EEXIST)
 		return err;
 	old = link_find(key->handle, key->pid);
@@ -708,7 +708,7 @@ static __noinline long link_put(const struct handle_key *key, const struct call 
 static __always_inline long object_put(const struct handle_key *key, const struct call *call,
 				       const struct object *o)
 {
-	long err = put(&handles, key, o);
+	long err = client_put(&handles, key, o);
 	struct object *old;
 
 	if (err != -EEXIST)
@@ -799,7 +799,7 @@ static __always_inline void link_released(const struct probe *p, __u64 handle, _
 
 	if (!h)
 		return;
-	s = site_of(&h->object, pid);
+	s = client_site_of(&h->object, pid);
 	if (s && !(h->flags & (EV_HANDLE_PRE_EXISTING | EV_HANDLE_ZOMBIE)))
 		site_released(s, &h->object, handle, h->told);
 	if (p->flags & PROBE_ZOMBIE && h->acquired > h->released) {
@@ -925,7 +925,7 @@ static __always_inline void object_released(const struct probe *p, __u64 handle,
 		return;
 	run_ended(p, o, handle, now);
 	told = o->sample == SAMPLE_TOLD;
-	s = site_of(o, pid);
+	s = client_site_of(o, pid);
 	if (s)
 		site_released(s, o, handle, told);
 	if (told)
@@ -963,7 +963,7 @@ static __always_inline void link_used(const struct probe *p, const struct call *
 		link_told(h, call, text_of(p, call->text), 0, bpf_ktime_get_boot_ns());
 	h->used_ns = bpf_ktime_get_boot_ns();
 	if (p->flags & PROBE_JOINS)
-		join(h, call);
+		client_join(h, call);
 }
 
 /* Handles the use of a connection that waits for its socket, or of an object that gets its text. */
@@ -995,7 +995,7 @@ static __always_inline void finish(const struct probe *p, const struct call *cal
 		rewound(p, call->handle);
 }
 
-static __always_inline int is_inside(const struct probe *p, __u64 stack)
+static __always_inline int client_is_inside(const struct probe *p, __u64 stack)
 {
 	return p->flags & PROBE_STATIC && calls_inside(stack);
 }
@@ -1066,8 +1066,8 @@ static __always_inline void pass(struct pt_regs *ctx, const struct probe *p, con
 	finish(p, &call, 0);
 }
 
-static __always_inline void begin(struct pt_regs *ctx, const struct probe *p, __u32 index,
-				  const struct top *top)
+static __always_inline void client_begin(struct pt_regs *ctx, const struct probe *p, __u32 index,
+					 const struct top *top)
 {
 	__u64 address = return_address(top, ctx->sp);
 	struct call *call = call_begin(ctx->sp, address);
@@ -1101,10 +1101,10 @@ int client_entered(struct pt_regs *ctx)
 		return 0;
 	__sync_fetch_and_add(n, 1); /* another thread may count at once */
 	if (p->role == PROBE_COUNT || bpf_get_current_pid_tgid() >> 32 == settings.self ||
-	    is_inside(p, ctx->sp))
+	    client_is_inside(p, ctx->sp))
 		return 0;
 	if (p->flags & PROBE_RETURNS)
-		begin(ctx, p, index, &top);
+		client_begin(ctx, p, index, &top);
 	else
 		pass(ctx, p, &top);
 	return 0;
@@ -1267,7 +1267,7 @@ static __always_inline void untell_samples(const struct site_key *at, struct sit
 
 /* Frees the places of reported samples for later objects: they show whether more keep coming, and
  * how. */
-static __always_inline void make_room(struct site *s)
+static __always_inline void client_make_room(struct site *s)
 {
 	__u32 told = s->telling;
 
@@ -1332,7 +1332,7 @@ static __always_inline void sweep_site(struct seq_file *seq, const struct site_k
 	 * away, and the program runs again for the site.  A ring keeps the earlier records. */
 	if (s->no_room && seq)
 		untell_samples(key, s);
-	make_room(s);
+	client_make_room(s);
 }
 
 /* The site is looked up again, because the verifier allows no index into the value that an iterator

@@ -13,7 +13,7 @@
 #define SIGABRT 6
 #define SIGSEGV 11
 
-static __always_inline int is_wanted(int sig)
+static __always_inline int death_is_wanted(int sig)
 {
 	return sig == SIGILL || sig == SIGTRAP || sig == SIGABRT || sig == SIGSEGV;
 }
@@ -37,7 +37,7 @@ static __always_inline int is_in_area(struct task_struct *task, __u64 ip)
 }
 
 /* Is the thread inside a call that has begun and whose frame is still on its stack? */
-static __always_inline int is_inside(struct task_struct *task, __u64 stack)
+static __always_inline int death_is_inside(struct task_struct *task, __u64 stack)
 {
 	struct calls *c = bpf_task_storage_get(&calls, task, NULL, 0);
 	__u32 i;
@@ -66,7 +66,7 @@ int BPF_PROG(signal_taken, int sig, struct kernel_siginfo *info, struct k_sigact
 	struct raw_death told = {};
 	struct pt_regs *regs;
 
-	if (!is_wanted(sig) || task->tgid == (int)settings.self || was_sent(info))
+	if (!death_is_wanted(sig) || task->tgid == (int)settings.self || was_sent(info))
 		return 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	told.address = regs->ip;
@@ -74,7 +74,7 @@ int BPF_PROG(signal_taken, int sig, struct kernel_siginfo *info, struct k_sigact
 		told.flags |= DEATH_IN_AREA;
 	else if (BPF_CORE_READ(action, sa.sa_handler))
 		return 0; /* the process has a handler and lives on */
-	if (sig != SIGSEGV && is_inside(task, regs->sp))
+	if (sig != SIGSEGV && death_is_inside(task, regs->sp))
 		told.flags |= DEATH_INSIDE;
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
 		bpf_find_vma(task, told.address, find_place, &told, 0);

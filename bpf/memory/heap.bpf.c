@@ -419,7 +419,7 @@ __noinline __u64 heap_cut(__u32 process, __u64 from, __u64 length, __u32 which)
 
 /* Returns the number of the current, selected process; 0: no room.  An exec gives it a new
  * number. */
-static __always_inline __u32 number_of(struct task_struct *task)
+static __always_inline __u32 heap_number_of(struct task_struct *task)
 {
 	__u32 pid = task->tgid;
 	struct heap_process fresh = {}, *p = bpf_map_lookup_elem(&heap_processes, &pid);
@@ -446,7 +446,7 @@ __noinline int heap_meet(void)
 
 	if (!selected(task))
 		return 0;
-	number = number_of(task);
+	number = heap_number_of(task);
 	t = number ? bpf_task_storage_get(&heap_threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE)
 		   : NULL;
 	if (!t) {
@@ -503,7 +503,7 @@ static __always_inline __u64 trampoline_of(struct task_struct *task)
 	return area ? area->vaddr : 0;
 }
 
-static __always_inline __u64 word_at(__u64 slot)
+static __always_inline __u64 heap_word_at(__u64 slot)
 {
 	__u64 word = 0;
 
@@ -683,8 +683,8 @@ static __always_inline int may_tail(const struct request *r)
 
 /* Did a function whose ends are probed jump to this one for the rest of its work?  A separate call
  * at the same place would return to another address. */
-static __always_inline int goes_on(struct heap_thread *t, __u64 slot, __u64 caller,
-				   const struct request *r, __u64 cookie)
+static __always_inline int heap_goes_on(struct heap_thread *t, __u64 slot, __u64 caller,
+					const struct request *r, __u64 cookie)
 {
 	struct heap_call *c = cookie >> 8 & HEAP_ENDS ? NULL : call_at(t, slot);
 
@@ -706,8 +706,8 @@ static __always_inline void free_older(__u64 caller, __u64 start, __u32 file)
 }
 
 /* Remembers a call.  Returns whether its return must be awaited. */
-static __always_inline int begin(struct pt_regs *ctx, struct task_struct *task,
-				 struct heap_thread *t, __u64 cookie)
+static __always_inline int heap_begin(struct pt_regs *ctx, struct task_struct *task,
+				      struct heap_thread *t, __u64 cookie)
 {
 	struct request r = {.kind = cookie & 255};
 	__u64 start = ctx->ip - (cookie >> 32), slot = ctx->sp, caller;
@@ -722,8 +722,8 @@ static __always_inline int begin(struct pt_regs *ctx, struct task_struct *task,
 	if (r.has_old && r.block)
 		held = heap_has(HEAP_KEY(t->number, r.block));
 	drawn = is_map(r.kind) ? r.writable : is_drawn(r.size);
-	caller = word_at(slot);
-	if (goes_on(t, slot, caller, &r, cookie))
+	caller = heap_word_at(slot);
+	if (heap_goes_on(t, slot, caller, &r, cookie))
 		return 0;
 	if (!drawn && !held && !is_map(r.kind) && !may_tail(&r)) {
 		forget_call(task, t, slot, caller);
@@ -840,7 +840,7 @@ static __always_inline __u64 result_of(__u64 block, const struct heap_call *call
 		return block < -(__u64)ERRORS ? block : 0;
 	if (call->kind != HEAP_POSIX)
 		return block;
-	return (__u32)block ? 0 : word_at(call->block);
+	return (__u32)block ? 0 : heap_word_at(call->block);
 }
 
 /* Updates the mappings: a range is now writable, only reserved, or neither.  If only a part of a
@@ -884,7 +884,7 @@ static __always_inline int end(__u64 slot, __u64 block, int ends)
 		return 0;
 	/* Other functions may come by at an end, and a call left by an exception may have had the
 	 * same slot. */
-	if (ends && word_at(slot) != call->caller)
+	if (ends && heap_word_at(slot) != call->caller)
 		return 0;
 	call->slot = 0;
 	block = result_of(block, call);
@@ -922,7 +922,7 @@ static __always_inline void release(struct pt_regs *ctx, struct task_struct *tas
 		site_freed(value);
 		t->freed = ctx->di; /* one such function may end with a jump to another */
 	} else if (heap_interval <= 1 && t->freed != ctx->di) {
-		caller = word_at(ctx->sp);
+		caller = heap_word_at(ctx->sp);
 		if (caller == trampoline_of(task))
 			caller = replaced_address(ctx->sp);
 		free_older(caller, ctx->ip - (cookie >> 32), file);
@@ -945,7 +945,7 @@ static __always_inline int canary(struct heap_hits *n, __u64 cookie)
 }
 
 /* Handles a hit at an entry.  Returns whether the call's return must be awaited. */
-static __always_inline int enter(struct pt_regs *ctx)
+static __always_inline int heap_enter(struct pt_regs *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 cookie = bpf_get_attach_cookie(ctx);
@@ -970,7 +970,7 @@ static __always_inline int enter(struct pt_regs *ctx)
 		release(ctx, task, t, cookie);
 		return 0;
 	}
-	if (!begin(ctx, task, t, cookie))
+	if (!heap_begin(ctx, task, t, cookie))
 		return 0;
 	__sync_fetch_and_add(&n->returns, 1);
 	return 1;
@@ -979,7 +979,7 @@ static __always_inline int enter(struct pt_regs *ctx)
 SEC("uprobe")
 int heap_entered(struct pt_regs *ctx)
 {
-	enter(ctx);
+	heap_enter(ctx);
 	return 0;
 }
 
@@ -1014,6 +1014,6 @@ SEC("uprobe")
 int heap_session(struct pt_regs *ctx)
 {
 	if (bpf_get_func_ip(ctx) == ctx->ip)
-		return !enter(ctx);
+		return !heap_enter(ctx);
 	return end(ctx->sp - 8, ctx->ax, 0);
 }

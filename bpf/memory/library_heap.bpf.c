@@ -103,7 +103,7 @@ static __always_inline __u64 asked(__u32 function, const struct pt_regs *ctx)
 	return 0;
 }
 
-static __always_inline void gives_back(struct library_balance *b, __u64 block)
+static __always_inline void client_heap_gives_back(struct library_balance *b, __u64 block)
 {
 	__u64 size = size_before(block);
 
@@ -198,7 +198,7 @@ int library_called(struct pt_regs *ctx)
 	if (b->unwanted)
 		return 0;
 	if ((function == LIBRARY_FREE || function == LIBRARY_REALLOC) && ctx->di)
-		gives_back(b, ctx->di);
+		client_heap_gives_back(b, ctx->di);
 	bytes = asked(function, ctx);
 	if (bytes)
 		takes(&key, b, bytes);

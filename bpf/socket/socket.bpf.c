@@ -375,8 +375,8 @@ static __always_inline int is_untouched(const struct tracked_connection *c, cons
 
 /* Handles a message of a socket without a connection.  Returns the connection if there is one
  * now. */
-static __noinline struct tracked_connection *meet(struct sock *sk, struct task_struct *task,
-						  int ret, int sending)
+static __noinline struct tracked_connection *socket_meet(struct sock *sk, struct task_struct *task,
+							 int ret, int sending)
 {
 	struct message msg;
 	struct mark *m;
@@ -496,7 +496,7 @@ static __always_inline int on_message(struct sock *sk, int ret, int sending)
 			count(COUNTER_OTHER_MESSAGES);
 			return 0;
 		}
-		c = meet(sk, bpf_get_current_task_btf(), ret, sending);
+		c = socket_meet(sk, bpf_get_current_task_btf(), ret, sending);
 		if (!c)
 			return 0;
 	}

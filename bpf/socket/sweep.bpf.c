@@ -388,8 +388,8 @@ static __always_inline __u8 served_by(struct task_struct *task)
 	return visited_database;
 }
 
-static __always_inline void tell_end(struct seq_file *seq, struct task_struct *task,
-				     struct sock *sk, __u8 claimed, __u64 path, __u8 named)
+static __always_inline void sweep_tell_end(struct seq_file *seq, struct task_struct *task,
+					   struct sock *sk, __u8 claimed, __u64 path, __u8 named)
 {
 	struct raw_server out = {};
 
@@ -414,7 +414,7 @@ static __always_inline void tell_end(struct seq_file *seq, struct task_struct *t
 static __always_inline void tell_server(struct seq_file *seq, struct task_struct *task,
 					struct sock *sk)
 {
-	tell_end(seq, task, sk, 0, 0, 0);
+	sweep_tell_end(seq, task, sk, 0, 0, 0);
 }
 
 /* Reports the listening socket of a program with a server's name.  User space checks more before
@@ -427,13 +427,13 @@ static __always_inline void scan_server(struct seq_file *seq, struct task_struct
 	__builtin_memset(at->path, 0, sizeof(at->path));
 	if (sk->__sk_common.skc_state != TCP_LISTEN) {
 		if (sk->__sk_common.skc_family == AF_UNIX && unix_name(sk, at->path))
-			tell_end(seq, task, sk, claimed, 0, 0);
+			sweep_tell_end(seq, task, sk, claimed, 0, 0);
 		return;
 	}
 	if (sk->__sk_common.skc_family != AF_UNIX)
-		tell_end(seq, task, sk, claimed, 0, 0);
+		sweep_tell_end(seq, task, sk, claimed, 0, 0);
 	else if (unix_name(sk, at->path))
-		tell_end(seq, task, sk, claimed, path_hash(at), path_database(at) != 0);
+		sweep_tell_end(seq, task, sk, claimed, path_hash(at), path_database(at) != 0);
 }
 
 /* Returns the signs of an address, a port or the path in at; 0: none. */

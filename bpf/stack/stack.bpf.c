@@ -110,7 +110,7 @@ __noinline __u64 stack_hash(__u64 hash, __u32 n)
 }
 
 /* Walks the frames of a runtime into the scratch.  Returns how many. */
-static __always_inline __u32 walk(const struct runtime_process *r)
+static __always_inline __u32 stack_walk(const struct runtime_process *r)
 {
 	switch (r->runtime) {
 	case RUNTIME_PYTHON:
@@ -135,7 +135,7 @@ static __always_inline __u32 complete(const struct runtime_process *r, __u32 n)
 }
 
 /* Sends the stack unless user space has it.  Not 0: no room. */
-static __always_inline long tell(struct raw_stack *s)
+static __always_inline long stack_tell(struct raw_stack *s)
 {
 	__u32 size = offsetof(struct raw_stack, frame);
 	__u8 one = 1;
@@ -160,7 +160,7 @@ static __always_inline __u64 seed_of(const struct raw_stack *s)
 static __always_inline __u64 take_interpreted(struct stack_scratch *s,
 					      const struct runtime_process *r)
 {
-	__u32 n = walk(r);
+	__u32 n = stack_walk(r);
 	struct stack_met *met;
 
 	if (!n || n > STACK_FRAMES)
@@ -175,7 +175,7 @@ static __always_inline __u64 take_interpreted(struct stack_scratch *s,
 	s->out.runtime = r->runtime;
 	s->out.row = r->row;
 	s->out.count = n;
-	if (tell(&s->out))
+	if (stack_tell(&s->out))
 		return 0;
 	s->met.id = s->out.id;
 	s->met.ns = s->out.head.ns;
@@ -247,7 +247,7 @@ static __always_inline void note_image(struct raw_stack *s, struct mm_struct *mm
 		s->image = (__u32)(mm->start_stack >> 4 ^ mm->start_code >> 12);
 }
 
-static __always_inline __u64 mix(__u64 hash, __u64 word)
+static __always_inline __u64 stack_mix(__u64 hash, __u64 word)
 {
 	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
 	return hash ^ hash >> 29;
@@ -256,10 +256,10 @@ static __always_inline __u64 mix(__u64 hash, __u64 word)
 /* Returns the key of a shape: the program, the place in it, and the stack's depth there. */
 static __always_inline __u64 shape_key(const struct raw_stack *s)
 {
-	__u64 hash = mix(seed_of(s), s->registers.ip);
+	__u64 hash = stack_mix(seed_of(s), s->registers.ip);
 
-	hash = mix(hash, s->registers.sp);
-	hash = mix(hash, (__u64)s->image << 32 | s->flags);
+	hash = stack_mix(hash, s->registers.sp);
+	hash = stack_mix(hash, (__u64)s->image << 32 | s->flags);
 	return hash | 1;
 }
 
@@ -278,7 +278,7 @@ __noinline __u64 shape_hash(__u64 hash)
 	for (i = 0; i < STACK_SLOTS && i < shape->count; i++) {
 		at = shape->slot[i] & (STACK_BYTES / 8 - 1);
 		barrier_var(at);
-		hash = mix(hash, *(__u64 *)(s->out.bytes + (at & (STACK_BYTES / 8 - 1)) * 8));
+		hash = stack_mix(hash, *(__u64 *)(s->out.bytes + (at & (STACK_BYTES / 8 - 1)) * 8));
 	}
 	return hash | 1;
 }
@@ -378,8 +378,8 @@ static __always_inline __u64 take_native(struct stack_scratch *s, struct task_st
 	return s->out.id;
 }
 
-static __always_inline __u64 take(struct stack_scratch *s, struct task_struct *task, __u64 ip,
-				  __u64 sp, __u32 share)
+static __always_inline __u64 stack_take_whole(struct stack_scratch *s, struct task_struct *task,
+					      __u64 ip, __u64 sp, __u32 share)
 {
 	struct runtime_process *r;
 	struct stack_rate *rate;
@@ -419,7 +419,7 @@ __noinline __u64 stack_take_share(__u64 ip, __u64 sp, __u32 share)
 	if (__sync_fetch_and_add(&s->busy, 1))
 		count(COUNTER_LOSS + EV_LOSS_TRUNCATED);
 	else
-		id = take(s, task, ip, sp, share);
+		id = stack_take_whole(s, task, ip, sp, share);
 	__sync_fetch_and_add(&s->busy, -1);
 	return id;
 }

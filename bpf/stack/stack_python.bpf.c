@@ -23,7 +23,7 @@ struct {
 	__type(value, struct python_row);
 } python_rows SEC(".maps");
 
-static __always_inline __u64 word_at(__u64 at)
+static __always_inline __u64 stack_python_word_at(__u64 at)
 {
 	__u64 word = 0;
 
@@ -33,9 +33,10 @@ static __always_inline __u64 word_at(__u64 at)
 
 static __always_inline __u64 frame_of(const struct python_row *row, __u64 thread)
 {
-	__u64 frame = word_at(thread + row->thread_frame);
+	__u64 frame = stack_python_word_at(thread + row->thread_frame);
 
-	return row->frame_pointer && frame ? word_at(frame + row->frame_pointer - 1) : frame;
+	return row->frame_pointer && frame ? stack_python_word_at(frame + row->frame_pointer - 1)
+					   : frame;
 }
 
 /* Each step of a walk is a global function, so that the verifier checks it once and not in every
@@ -49,9 +50,10 @@ __noinline int python_pass_thread(__u32 index)
 	__u32 zero = 0;
 	struct stack_scratch *s = bpf_map_lookup_elem(&stack_scratch, &zero);
 
-	if (!row || !s || !s->next || word_at(s->next + row->thread_id) == task->thread.fsbase)
+	if (!row || !s || !s->next ||
+	    stack_python_word_at(s->next + row->thread_id) == task->thread.fsbase)
 		return 0;
-	s->next = word_at(s->next + row->thread_next);
+	s->next = stack_python_word_at(s->next + row->thread_next);
 	return 1;
 }
 
@@ -79,11 +81,12 @@ __noinline __u64 python_listed(__u64 runtime, __u32 index)
 
 	if (!row)
 		return 0;
-	interpreter = word_at(runtime + row->interpreters);
+	interpreter = stack_python_word_at(runtime + row->interpreters);
 	for (i = 0; i < INTERPRETERS_MOST && interpreter && !frame; i++) {
-		thread = python_thread(word_at(interpreter + row->interpreter_threads), index);
+		thread = python_thread(stack_python_word_at(interpreter + row->interpreter_threads),
+				       index);
 		frame = thread ? frame_of(row, thread) : 0;
-		interpreter = word_at(interpreter + row->interpreter_next);
+		interpreter = stack_python_word_at(interpreter + row->interpreter_next);
 	}
 	return frame;
 }
@@ -96,13 +99,13 @@ static __always_inline __u64 thread_by_key(const struct python_row *row, __u64 r
 
 	if (bpf_probe_read_user(&key, sizeof(key), (void *)(runtime + row->tss_key)) || key > 1023)
 		return 0;
-	values = word_at(self + GLIBC_SPECIFIC + (key >> 5) * 8);
-	thread = values ? word_at(values + (key & 31) * 16 + 8) : 0;
-	if (thread && word_at(thread + row->thread_id) == self)
+	values = stack_python_word_at(self + GLIBC_SPECIFIC + (key >> 5) * 8);
+	thread = values ? stack_python_word_at(values + (key & 31) * 16 + 8) : 0;
+	if (thread && stack_python_word_at(thread + row->thread_id) == self)
 		return thread;
-	values = word_at(self + MUSL_SPECIFIC);
-	thread = values ? word_at(values + key * 8) : 0;
-	return thread && word_at(thread + row->thread_id) == self ? thread : 0;
+	values = stack_python_word_at(self + MUSL_SPECIFIC);
+	thread = values ? stack_python_word_at(values + key * 8) : 0;
+	return thread && stack_python_word_at(thread + row->thread_id) == self ? thread : 0;
 }
 
 /* Not static: the verifier then checks each such function once, by itself. */
@@ -231,7 +234,7 @@ __noinline __u32 python_checks(__u32 n, __u32 index)
 
 static __always_inline __u64 type_of(const struct raw_frame *f)
 {
-	return word_at(f->code + 8);
+	return stack_python_word_at(f->code + 8);
 }
 
 /* Has the code of the first frame the right type?  The innermost frame may belong to the

@@ -56,7 +56,7 @@ struct redact_walk {
 
 static void walk_words(struct redact_line *line, const char *words, size_t len, unsigned int depth);
 
-static void put(struct redact_line *l, const char *text, size_t len)
+static void redact_put(struct redact_line *l, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (l->length + 1 >= l->size) {
@@ -71,8 +71,8 @@ static void put(struct redact_line *l, const char *text, size_t len)
 static void put_word(struct redact_line *l, const char *text, size_t len)
 {
 	if (l->length)
-		put(l, " ", 1);
-	put(l, text, len);
+		redact_put(l, " ", 1);
+	redact_put(l, text, len);
 }
 
 static void put_hidden(struct redact_line *l)
@@ -104,11 +104,11 @@ static void put_path(struct redact_line *l, const char *path, size_t len)
 		size_t n = (size_t)((slash ? slash : end) - part);
 
 		if (is_file_name(part, n))
-			put(l, part, n);
+			redact_put(l, part, n);
 		else
-			put(l, VALUE_DOTS, strlen(VALUE_DOTS));
+			redact_put(l, VALUE_DOTS, strlen(VALUE_DOTS));
 		if (slash)
-			put(l, "/", 1);
+			redact_put(l, "/", 1);
 		part += n + 1;
 	}
 }
@@ -178,10 +178,10 @@ static void put_named(struct redact_walk *w, const char *name, size_t name_len, 
 	put_word(l, name, name_len + 1);
 	if (l->values && !w->secret && !w->mute && !telling_key(name, name_len)) {
 		n = value_show(shown, sizeof(shown), value, len, &w->secret);
-		put(l, shown, n);
+		redact_put(l, shown, n);
 		return;
 	}
-	put(l, VALUE_DOTS, strlen(VALUE_DOTS));
+	redact_put(l, VALUE_DOTS, strlen(VALUE_DOTS));
 	w->secret = w->secret || (telling_key(name, name_len) && (!len || strchr("'\"{", *value)));
 }
 
@@ -381,7 +381,7 @@ static void walk_option(struct redact_walk *w, const char *text, size_t len)
 		put_word(w->line, text, len);
 	} else {
 		put_word(w->line, text, name);
-		put(w->line, VALUE_DOTS, strlen(VALUE_DOTS));
+		redact_put(w->line, VALUE_DOTS, strlen(VALUE_DOTS));
 	}
 	w->secret |= w->next == NEXT_SECRET;
 }
@@ -493,7 +493,7 @@ static void walk_argument(struct redact_walk *w, const char *text, size_t len)
 
 	if (len == 1 && *text == SHELL_OPERATOR) {
 		if (w->next != NEXT_PROGRAM) /* && gives two of them */
-			put(w->line, ";", 1);
+			redact_put(w->line, ";", 1);
 		*w = (struct redact_walk){.line = w->line, .depth = w->depth, .next = NEXT_PROGRAM};
 		return;
 	}
@@ -576,7 +576,7 @@ static bool is_title(const char *text, size_t len)
 }
 
 /* Writes one text with spaces: a title, or a whole command line. */
-static void put_text(struct redact_line *l, const char *text, size_t len)
+static void redact_put_text(struct redact_line *l, const char *text, size_t len)
 {
 	char words[SHELL_WORDS] = "";
 	size_t n = len < sizeof(words) ? len : sizeof(words);
@@ -622,7 +622,7 @@ size_t redact(char *out, size_t size, const char *arguments, size_t len, unsigne
 		len--;
 	first = strnlen(arguments, len);
 	if (memchr(arguments, ' ', first) && (*arguments != '/' || first == len)) {
-		put_text(&l, arguments, first);
+		redact_put_text(&l, arguments, first);
 		if (first < len)
 			put_hidden(&l);
 	} else {

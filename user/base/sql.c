@@ -18,7 +18,7 @@
 #define FINGERPRINT_LEN 4096
 #define PAREN_DEPTH	32
 
-static void put(struct scan *c, char byte)
+static void sql_put(struct scan *c, char byte)
 {
 	if (c->length + 1 >= c->size)
 		c->full = true;
@@ -26,13 +26,13 @@ static void put(struct scan *c, char byte)
 		c->out[c->length++] = byte;
 }
 
-static void put_text(struct scan *c, const char *text, size_t len)
+static void sql_put_text(struct scan *c, const char *text, size_t len)
 {
 	if (c->space && c->length)
-		put(c, ' ');
+		sql_put(c, ' ');
 	c->space = false;
 	for (size_t i = 0; i < len && !c->full; i++)
-		put(c, text[i] ? text[i] : ' ');
+		sql_put(c, text[i] ? text[i] : ' ');
 }
 
 /* A sign belongs to the number after it where no left operand can be: x = -1, (-1, +2). */
@@ -60,12 +60,12 @@ static bool is_cut(const struct scan *c, const char *text, size_t len)
 static void put_literal(struct scan *c, const char *text, size_t len)
 {
 	if (c->keep && !is_cut(c, text, len)) {
-		put_text(c, text, len);
+		sql_put_text(c, text, len);
 		return;
 	}
 	if (is_digit(text[0]) || text[0] == '.')
 		drop_sign(c);
-	put_text(c, "?", 1);
+	sql_put_text(c, "?", 1);
 }
 
 /* Drops the part of a character that a full buffer has split. */
@@ -195,7 +195,7 @@ static void note(struct scan *c, const char *word, size_t len)
 static void put_placeholder(struct scan *c)
 {
 	if (!scan_ends_with(c, "?") && !scan_ends_with(c, "(?)"))
-		put_text(c, "?", 1);
+		sql_put_text(c, "?", 1);
 	c->space = false;
 }
 
@@ -252,11 +252,11 @@ static void take_text(struct scan *c, const char *text, size_t len)
 		c->literal = glued;
 		put_placeholder(c);
 		if (*text == ')' && scan_ends_with(c, "(?")) /* PRAGMA name(value) */
-			put(c, ')');
+			sql_put(c, ')');
 		c->last = NULL;
 		return;
 	}
-	put_text(c, text, len);
+	sql_put_text(c, text, len);
 	note(c, text, len);
 	if (before && c->hide < HIDE_STATEMENT)
 		c->hide = HIDE_NEXT;

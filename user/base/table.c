@@ -18,7 +18,7 @@ static size_t hash(struct table_key key)
 	return h ^ h >> 32;
 }
 
-static size_t find(const struct table *t, struct table_key key)
+static size_t table_find_slot(const struct table *t, struct table_key key)
 {
 	size_t i = hash(key) & (t->size - 1);
 
@@ -35,10 +35,10 @@ void table_free(struct table *t)
 
 void *table_get(const struct table *t, struct table_key key)
 {
-	return t->size ? t->slots[find(t, key)].value : NULL;
+	return t->size ? t->slots[table_find_slot(t, key)].value : NULL;
 }
 
-static int grow(struct table *t)
+static int table_grow(struct table *t)
 {
 	struct table bigger = {.size = t->size ? 2 * t->size : 64, .count = t->count};
 
@@ -47,7 +47,7 @@ static int grow(struct table *t)
 		return -ENOMEM;
 	for (size_t i = 0; i < t->size; i++)
 		if (t->slots[i].value)
-			bigger.slots[find(&bigger, t->slots[i].key)] = t->slots[i];
+			bigger.slots[table_find_slot(&bigger, t->slots[i].key)] = t->slots[i];
 	free(t->slots);
 	*t = bigger;
 	return 0;
@@ -57,9 +57,9 @@ int table_put(struct table *t, struct table_key key, void *value)
 {
 	size_t i;
 
-	if (4 * (t->count + 1) > 3 * t->size && grow(t))
+	if (4 * (t->count + 1) > 3 * t->size && table_grow(t))
 		return -ENOMEM;
-	i = find(t, key);
+	i = table_find_slot(t, key);
 	t->count += !t->slots[i].value;
 	t->slots[i] = (struct table_slot){key, value};
 	return 0;
@@ -72,7 +72,7 @@ void *table_remove(struct table *t, struct table_key key)
 
 	if (!t->size)
 		return NULL;
-	i = find(t, key);
+	i = table_find_slot(t, key);
 	value = t->slots[i].value;
 	if (!value)
 		return NULL;

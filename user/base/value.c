@@ -24,7 +24,7 @@ struct shown {
 	bool open;
 };
 
-static void put(struct shown *s, const char *text, size_t len)
+static void value_put(struct shown *s, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len && s->length + 1 < s->size; i++)
 		s->out[s->length++] = text[i];
@@ -32,7 +32,7 @@ static void put(struct shown *s, const char *text, size_t len)
 
 static void put_dots(struct shown *s)
 {
-	put(s, DOTS, strlen(DOTS));
+	value_put(s, DOTS, strlen(DOTS));
 }
 
 static bool is_digits(const char *text, size_t len)
@@ -54,7 +54,7 @@ static bool is_plain(const char *text, size_t len)
 
 /* Does the next argument go on with this value?  True for open quotes, for brackets, and for no
  * value at all. */
-static bool goes_on(const char *value, size_t len)
+static bool value_goes_on(const char *value, size_t len)
 {
 	size_t single = 0, twice = 0, brackets = 0;
 
@@ -121,12 +121,12 @@ static bool put_item(struct shown *s, const struct item *item)
 
 	if (is_telling_item(item)) {
 		if (item->first < item->end && !telling_value(item->text, name))
-			put(s, item->text, name + 1);
+			value_put(s, item->text, name + 1);
 		put_dots(s);
 		return false;
 	}
 	if (len > 1 && *item->text == '-' && telling_letter(item->text[1])) {
-		put(s, item->text, 2); /* a command line in one argument */
+		value_put(s, item->text, 2); /* a command line in one argument */
 		put_dots(s);
 		return false;
 	}
@@ -134,9 +134,9 @@ static bool put_item(struct shown *s, const struct item *item)
 		put_dots(s);
 	} else if (item->first == item->end || *item->last == '=' || last + 1 == len ||
 		   (is_digits(item->last + 1, len - last - 1) && len - last - 1 <= PORT_DIGITS)) {
-		put(s, item->text, len);
+		value_put(s, item->text, len);
 	} else { /* user:password, which may have commas */
-		put(s, item->text, name + 1);
+		value_put(s, item->text, name + 1);
 		put_dots(s);
 		return false;
 	}
@@ -151,11 +151,11 @@ static bool put_items(struct shown *s, const char *at, const char *end)
 
 		if (!put_item(s, &item)) {
 			s->open = item.first + 1 >= end ||
-				  goes_on(item.first, (size_t)(end - item.first));
+				  value_goes_on(item.first, (size_t)(end - item.first));
 			return false;
 		}
 		if (item.end < end)
-			put(s, item.end, 1);
+			value_put(s, item.end, 1);
 		at = item.end + 1;
 	}
 	return true;
@@ -190,10 +190,10 @@ static void put_host_and_name(struct shown *s, const char *host, const char *end
 		return;
 	/* The name of a database is one short word; a longer text may be the key of a web hook. */
 	if (memchr(path + 1, '/', (size_t)(end - path - 1)) || end - path > NAME_LONGEST) {
-		put(s, "/" DOTS, strlen("/" DOTS));
+		value_put(s, "/" DOTS, strlen("/" DOTS));
 		return;
 	}
-	put(s, "/", 1);
+	value_put(s, "/", 1);
 	put_items(s, path + 1, end);
 }
 
@@ -229,11 +229,11 @@ static void put_url(struct shown *s, const char *at, const char *end)
 	if (scheme) {
 		if (!put_items(s, at, scheme))
 			return;
-		put(s, scheme, (size_t)(mark + 3 - scheme));
+		value_put(s, scheme, (size_t)(mark + 3 - scheme));
 		at = mark + 3;
 	}
 	if (who && who >= at) {
-		put(s, DOTS "@", strlen(DOTS "@"));
+		value_put(s, DOTS "@", strlen(DOTS "@"));
 		at = who + 1;
 	} else if (mark && !scheme) {
 		put_dots(s);
@@ -253,9 +253,9 @@ static void put_odd(struct shown *s, const char *text, size_t len)
 	while (name < len && (isalnum((unsigned char)text[name]) || strchr("_.-", text[name])))
 		name++;
 	if (name && name < len && text[name] == '=' && !telling_value(text, name))
-		put(s, text, name + 1);
+		value_put(s, text, name + 1);
 	put_dots(s);
-	s->open = goes_on(text, len);
+	s->open = value_goes_on(text, len);
 }
 
 static void put_sql(struct shown *s, const char *text, size_t len)
@@ -263,7 +263,7 @@ static void put_sql(struct shown *s, const char *text, size_t len)
 	char sql[SQL_LONGEST];
 
 	len = sql_normalise(sql, sizeof(sql), text, len, EV_DB_UNKNOWN, 0);
-	put(s, sql, len);
+	value_put(s, sql, len);
 }
 
 size_t value_show(char *out, size_t size, const char *text, size_t len, bool *open)
@@ -282,7 +282,7 @@ size_t value_show(char *out, size_t size, const char *text, size_t len, bool *op
 			query++;
 		put_url(&s, text, query);
 		if (query < text + len)
-			put(&s, "?" DOTS, strlen("?" DOTS));
+			value_put(&s, "?" DOTS, strlen("?" DOTS));
 	}
 	out[s.length] = '\0';
 	*open = s.open;

@@ -307,7 +307,7 @@ static void forget_gone(struct capture *c, uint64_t now)
 	}
 }
 
-static void tell_end(struct capture *c, const struct owner *o)
+static void owner_tell_end(struct capture *c, const struct owner *o)
 {
 	struct ev_exit ev = {};
 
@@ -328,7 +328,7 @@ static void make_up_ends(struct capture *c, uint64_t now)
 		struct owner *o = slot->value;
 
 		if (o->ended_ns && !o->gone_ns && now - o->ended_ns >= LOST_NS)
-			tell_end(c, o);
+			owner_tell_end(c, o);
 	}
 }
 

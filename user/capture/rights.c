@@ -232,7 +232,7 @@ static int add_rules(scmp_filter_ctx filter)
 	return err ? err : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
-static int filter_calls(void)
+static int rights_filter_calls(void)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int err = filter ? 0 : -ENOMEM;
@@ -313,7 +313,7 @@ int rights_end(enum rights_for purpose)
 		return -errno;
 	if (purpose == RIGHTS_READ)
 		lock_files();
-	more = filter_calls();
+	more = rights_filter_calls();
 	return err ? err : more;
 }
 

@@ -100,7 +100,7 @@ static void print_note(const char *label, const char *text)
 	free(note);
 }
 
-static void print_line(const struct doctor_line *l)
+static void doctor_print_line(const struct doctor_line *l)
 {
 	printf("%-4s  %-*s", verdict(l), NAME_WIDTH, l->about->name);
 	print_wrapped(*l->detail ? l->detail : l->about->purpose, INDENT + NAME_WIDTH);
@@ -141,7 +141,7 @@ static void print_text(const struct utsname *host)
 	else
 		printf("Database connections cannot be watched here: see what is marked no.\n\n");
 	for (size_t i = 0; i < n; i++)
-		print_line(&all[i]);
+		doctor_print_line(&all[i]);
 	print_rights();
 }
 

@@ -102,7 +102,7 @@ static int take_record(void *context, const struct ev_head *record)
 	return err;
 }
 
-static const char *why_not(int err)
+static const char *live_why_not(int err)
 {
 	switch (err) {
 	case -EACCES:
@@ -131,7 +131,7 @@ static int fail(const char *what, const char *thing, int err)
 	return 2;
 }
 
-static int refuse(const char *path, int err)
+static int live_refuse(const char *path, int err)
 {
 	fprintf(stderr, "dbleak: cannot create %s: %s\n", path, outfile_why(err));
 	return 2;
@@ -142,7 +142,7 @@ static int open_recording(struct live *l, const char *path)
 	int err = outfile_open(&l->recorded, path, NULL, true);
 
 	if (err)
-		return refuse(path, err);
+		return live_refuse(path, err);
 	err = recording_open_write(&l->recording, l->recorded.file);
 	l->recorded.file = NULL; /* the recording's, also after an error */
 	return err ? fail("cannot record into", path, err) : -1;
@@ -186,7 +186,8 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 		return -1;
 	if (err == -ENOSPC || err == -EPIPE || err == -EIO)
 		return fail("cannot write the recording", NULL, err);
-	fprintf(stderr, "dbleak: cannot look: %s (\"dbleak doctor\" tells more)\n", why_not(err));
+	fprintf(stderr, "dbleak: cannot look: %s (\"dbleak doctor\" tells more)\n",
+		live_why_not(err));
 	return 2;
 }
 
@@ -286,7 +287,7 @@ int live_finish(struct live *l)
 }
 
 /* Prints the report and returns the exit status. */
-static int report(struct live *l)
+static int live_write_report(struct live *l)
 {
 	struct report_view *v = judge_view(l->model, &l->options->library);
 	int err, status;
@@ -313,7 +314,7 @@ int live_report(struct live *l)
 
 	if (err)
 		return fail("cannot write the recording", NULL, err);
-	status = report(l);
+	status = live_write_report(l);
 	err = end_recording(l);
 	if (err)
 		fail("cannot write the recording", NULL, err);
@@ -324,7 +325,7 @@ int live_report(struct live *l)
 }
 
 /* Adds the records that a hanging capture cannot send any more: the gap and the end. */
-static int tell_end(struct live *l, uint32_t pid, const char *where)
+static int live_tell_end(struct live *l, uint32_t pid, const char *where)
 {
 	struct ev_gap gap = {.head = {.ns = boot_ns(), .kind = EV_GAP, .size = sizeof(gap)},
 			     .pid = pid};
@@ -360,10 +361,10 @@ static void report_without(void *context, uint32_t pid, const char *where)
 	until.tv_nsec %= 1000000000L;
 	if (pthread_mutex_timedlock(&l->lock, &until) || !l->model || !l->begun)
 		return;
-	if (tell_end(l, pid, where))
+	if (live_tell_end(l, pid, where))
 		return;
 	if (!l->records_only)
-		status = report(l);
+		status = live_write_report(l);
 	if (!status && l->watchdog.command)
 		status = 2; /* its own is not known */
 	_exit(status);
@@ -440,7 +441,7 @@ int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 	if (o->output) {
 		err = outfile_open(&l->output, o->output, NULL, false);
 		if (err)
-			return refuse(o->output, err);
+			return live_refuse(o->output, err);
 		l->out = l->output.file;
 	}
 	err = select_resolve(&o->select, l->containers, stderr);

@@ -71,7 +71,8 @@ static const struct {
 
 #define OPTIONS (sizeof(table) / sizeof(table[0]))
 
-static int number(const char *name, const char *text, double least, double most, double *out)
+static int options_number(const char *name, const char *text, double least, double most,
+			  double *out)
 {
 	char *end;
 
@@ -154,7 +155,7 @@ static int heap(struct options *o, const char *text)
 static int heap_sample(struct options *o, const char *text)
 {
 	double bytes;
-	int status = number("heap-sample", text, 0, HEAP_SAMPLE_MOST, &bytes);
+	int status = options_number("heap-sample", text, 0, HEAP_SAMPLE_MOST, &bytes);
 
 	o->heap_sample = bytes < 1 ? 1 : bytes;
 	return status;
@@ -176,7 +177,7 @@ static int library(struct options *o, const char *text)
 }
 
 /* Takes one option.  -1 to go on, or the status to exit with. */
-static int take(struct options *o, int value, const char *usage)
+static int options_take(struct options *o, int value, const char *usage)
 {
 	switch (value) {
 	case 'p':
@@ -188,13 +189,13 @@ static int take(struct options *o, int value, const char *usage)
 	case OPT_CONTAINER:
 		return selection(o, SELECT_CONTAINER, optarg);
 	case OPT_DURATION:
-		return number("duration", optarg, 0.1, 1e7, &o->duration_s);
+		return options_number("duration", optarg, 0.1, 1e7, &o->duration_s);
 	case OPT_INTERVAL:
-		return number("interval", optarg, 0.05, 3600, &o->interval_s);
+		return options_number("interval", optarg, 0.05, 3600, &o->interval_s);
 	case OPT_MIN_AGE:
-		return number("min-age", optarg, 0.1, 1e7, &o->min_age_s);
+		return options_number("min-age", optarg, 0.1, 1e7, &o->min_age_s);
 	case OPT_MAX_OVERHEAD:
-		return number("max-overhead", optarg, 0.01, 100, &o->max_overhead);
+		return options_number("max-overhead", optarg, 0.01, 100, &o->max_overhead);
 	case OPT_MAX_MEMORY:
 		return size("max-memory", optarg, &o->max_memory);
 	case OPT_HEAP:
@@ -239,14 +240,14 @@ static int take(struct options *o, int value, const char *usage)
 	}
 }
 
-static int refuse(const char *argument, int value, const char *usage)
+static int options_refuse(const char *argument, int value, const char *usage)
 {
 	fprintf(stderr, "dbleak: %s \"%s\"\n%s",
 		value == ':' ? "a value is missing after" : "no such option", argument, usage);
 	return 2;
 }
 
-static size_t choose(struct option *out, unsigned int takes)
+static size_t options_choose(struct option *out, unsigned int takes)
 {
 	size_t n = 0;
 
@@ -271,15 +272,16 @@ int options_parse(struct options *o, int argc, char **argv, unsigned int takes, 
 			      .heap = EV_TIER_GROWTH,
 			      .heap_sample = HEAP_SAMPLE,
 			      .record_limit = RECORD_LIMIT};
-	choose(longs, takes);
+	options_choose(longs, takes);
 	snprintf(shorts, sizeof(shorts), "%s:h%s%s%s", takes & OPTIONS_COMMAND ? "+" : "",
 		 takes & OPTIONS_SELECT ? "p:" : "", takes & OPTIONS_OUTPUT ? "o:" : "",
 		 takes & OPTIONS_REPORT ? "v" : "");
 	optind = 1;
 	opterr = 0; /* the words are ours */
 	while ((value = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		status = value == '?' || value == ':' ? refuse(argv[optind - 1], value, usage)
-						      : take(o, value, usage);
+		status = value == '?' || value == ':'
+				 ? options_refuse(argv[optind - 1], value, usage)
+				 : options_take(o, value, usage);
 		if (status >= 0)
 			return status;
 	}

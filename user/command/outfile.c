@@ -41,9 +41,9 @@ static bool is_trusted(const struct stat *st)
 	return st->st_uid == 0 || st->st_uid == geteuid();
 }
 
-static int enter(int from, const char *path, unsigned int *links);
+static int outfile_enter(int from, const char *path, unsigned int *links);
 
-static int follow(int from, const char *name, unsigned int *links)
+static int outfile_follow(int from, const char *name, unsigned int *links)
 {
 	char target[PATH_MAX];
 	ssize_t n = readlinkat(from, name, target, sizeof(target) - 1);
@@ -51,7 +51,7 @@ static int follow(int from, const char *name, unsigned int *links)
 	if (n < 0 || ++*links > LINKS_MAX)
 		return n < 0 ? -errno : -ELOOP;
 	target[n] = '\0';
-	return enter(from, target, links);
+	return outfile_enter(from, target, links);
 }
 
 static int enter_one(int from, const char *name, unsigned int *links)
@@ -62,14 +62,14 @@ static int enter_one(int from, const char *name, unsigned int *links)
 	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW))
 		return -errno;
 	if (S_ISLNK(st.st_mode))
-		return is_trusted(&st) ? follow(from, name, links) : -ELOOP;
+		return is_trusted(&st) ? outfile_follow(from, name, links) : -ELOOP;
 	/* A folder that has become a link since is refused here. */
 	fd = openat(from, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
 /* A descriptor of the folder, or -errno. */
-static int enter(int from, const char *path, unsigned int *links)
+static int outfile_enter(int from, const char *path, unsigned int *links)
 {
 	char *copy = strdup(path), *save = NULL, *part;
 	int at = *path == '/' ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)
@@ -102,7 +102,7 @@ static int find_place(struct outfile_place *p, const char *path)
 		return -ENAMETOOLONG;
 	snprintf(p->name, sizeof(p->name), "%s", name);
 	snprintf(folder, sizeof(folder), "%.*s", (int)(name - path), path);
-	p->folder = enter(AT_FDCWD, *folder ? folder : ".", &links);
+	p->folder = outfile_enter(AT_FDCWD, *folder ? folder : ".", &links);
 	return p->folder < 0 ? p->folder : 0;
 }
 
@@ -168,7 +168,7 @@ static int open_special(struct outfile *o, const struct outfile_place *p, const 
 
 /* --- the keeper --------------------------------------------------------------------------- */
 
-static int filter_calls(void)
+static int outfile_filter_calls(void)
 {
 	static const int allowed[] = {
 		SCMP_SYS(read),		SCMP_SYS(renameat), SCMP_SYS(unlinkat),
@@ -207,7 +207,7 @@ static void lock_in(void)
 		capng_apply(CAPNG_SELECT_CAPS);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	filter_calls();
+	outfile_filter_calls();
 }
 
 static _Noreturn void keep(const struct outfile_place *p, int wire, bool keep_part)

@@ -19,7 +19,7 @@ static const char usage[] =
 	"Exit status: 0 nothing leaks, 1 something leaks or is stuck, 2 could "
 	"not read.\n";
 
-static const char *why_not(int err)
+static const char *report_why_not(int err)
 {
 	switch (err) {
 	case -EPROTO:
@@ -65,7 +65,7 @@ static int print(const struct report_view *v, const struct options *o, struct ou
 	return 2;
 }
 
-static int report(const struct options *o, const char *path, FILE *file, struct outfile *out)
+static int report_report(const struct options *o, const char *path, FILE *file, struct outfile *out)
 {
 	struct recording *r = NULL;
 	struct report_view *v = NULL;
@@ -80,7 +80,7 @@ static int report(const struct options *o, const char *path, FILE *file, struct 
 		err = v ? 0 : -ENOMEM;
 	}
 	if (err)
-		fprintf(stderr, "dbleak: cannot read %s: %s\n", path, why_not(err));
+		fprintf(stderr, "dbleak: cannot read %s: %s\n", path, report_why_not(err));
 	else
 		status = print(v, o, out);
 	view_close(v);
@@ -105,7 +105,7 @@ static int report_file(const struct options *o, const char *path)
 		fclose(file);
 		return 2;
 	}
-	status = report(o, path, file, &out);
+	status = report_report(o, path, file, &out);
 	outfile_end(&out, false);
 	return status;
 }

@@ -121,7 +121,7 @@ static bool stop(struct live *l, void *context, int sig)
 	return c->ended;
 }
 
-static int run(struct options *o, struct live *l, char **argv, const struct user *user)
+static int run_run(struct options *o, struct live *l, char **argv, const struct user *user)
 {
 	struct child c = {};
 	char pid[16];
@@ -171,7 +171,7 @@ int command_run(int argc, char **argv)
 			o.interval_s = 0.1;
 		origin_keep_back(o.output);
 		origin_keep_back(o.record);
-		status = run(&o, &l, argv + o.next, &user);
+		status = run_run(&o, &l, argv + o.next, &user);
 	}
 	live_close(&l);
 	options_free(&o);

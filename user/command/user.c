@@ -79,7 +79,7 @@ static int take_entry(struct user *u, const struct passwd *entry, const char *gi
 	return u->name && u->home && u->shell ? list_groups(u, u->name) : -ENOMEM;
 }
 
-static int take_number(struct user *u, uid_t uid, const char *gid)
+static int user_take_number(struct user *u, uid_t uid, const char *gid)
 {
 	uint32_t group;
 
@@ -117,7 +117,7 @@ static int take_caller(struct user *u, const struct lender *by)
 	entry = by->uid ? entry_of(id, name) : getpwnam(name);
 	if (entry)
 		return take_entry(u, entry, gid);
-	return by->uid ? take_number(u, id, gid) : -EINVAL;
+	return by->uid ? user_take_number(u, id, gid) : -EINVAL;
 }
 
 /* A name of digits is a name first, as for chown(1). */
@@ -127,9 +127,9 @@ static int take_wanted(struct user *u, const char *wanted)
 	uint32_t id;
 
 	if (!entry && !strcmp(wanted, "root"))
-		return take_number(u, 0, NULL);
+		return user_take_number(u, 0, NULL);
 	if (!entry && is_id(wanted, &id) && !(entry = getpwuid(id)))
-		return take_number(u, id, NULL);
+		return user_take_number(u, id, NULL);
 	return entry ? take_entry(u, entry, NULL) : -ENOENT;
 }
 
@@ -141,7 +141,7 @@ static const struct lender *find_lender(void)
 	return NULL;
 }
 
-static int refuse(const char *wanted, const struct lender *by, int err)
+static int user_refuse(const char *wanted, const struct lender *by, int err)
 {
 	if (by && err == -EINVAL)
 		fprintf(stderr,
@@ -165,7 +165,7 @@ int user_choose(struct user *u, const char *wanted)
 		return -1;
 	err = wanted ? take_wanted(u, wanted) : take_caller(u, by);
 	if (err)
-		return refuse(wanted, by, err);
+		return user_refuse(wanted, by, err);
 	u->change = u->uid != geteuid();
 	if (by && !u->uid)
 		fputs("dbleak: the command runs as root, who called; --user NAME says otherwise\n",

@@ -74,7 +74,7 @@ static void second(struct watchdog *w, int sig)
 }
 
 /* A terminal that goes away says so twice: a second SIGHUP asks for nothing new. */
-static void take(struct watchdog *w, int sig)
+static void watchdog_take(struct watchdog *w, int sig)
 {
 	uint64_t at = now();
 	bool same = w->asked && sig == w->last_signal && at - w->last_ns < SAME_NS;
@@ -97,7 +97,7 @@ static void take(struct watchdog *w, int sig)
 }
 
 /* Says once where the main thread hangs. */
-static void tell(struct watchdog *w, const struct looking *l)
+static void watchdog_tell(struct watchdog *w, const struct looking *l)
 {
 	char where[LOOKING_TEXT * 2], text[sizeof(where) + 96];
 
@@ -117,7 +117,7 @@ struct late {
 	struct looking at;
 };
 
-static void *report(void *context)
+static void *watchdog_report(void *context)
 {
 	struct late *l = context;
 
@@ -138,7 +138,7 @@ static void report_late(struct watchdog *w, const struct looking *at)
 	    !atomic_compare_exchange_strong(&w->stage, &expected, STAGE_REPORTING))
 		return;
 	late = (struct late){w, *at};
-	if (pthread_create(&thread, NULL, report, &late))
+	if (pthread_create(&thread, NULL, watchdog_report, &late))
 		end_now("cannot make the report: no thread is to be had");
 }
 
@@ -168,7 +168,7 @@ static bool is_late(const struct watchdog *w, const struct looking *l, uint64_t 
 	return hangs || at >= end + SLOW_NS;
 }
 
-static void look(struct watchdog *w)
+static void watchdog_look(struct watchdog *w)
 {
 	uint64_t at = now();
 	struct looking l;
@@ -178,7 +178,7 @@ static void look(struct watchdog *w)
 		w->moved_ns = at;
 	}
 	if (l.what[0] && at - w->moved_ns >= TELL_NS && atomic_load(&w->stage) < STAGE_REPORTING)
-		tell(w, &l);
+		watchdog_tell(w, &l);
 	if (is_late(w, &l, at))
 		report_late(w, &l);
 }
@@ -234,11 +234,11 @@ static void *work(void *context)
 		if (sig == SIGQUIT && w->command > 0)
 			pass_quit(w, &info);
 		else if (sig > 0 && (asks_to_end(sig) || sig == SIGQUIT))
-			take(w, sig);
+			watchdog_take(w, sig);
 		if (atomic_load(&w->stage) == STAGE_CLOSING)
 			close_in_time(w, &closing);
 		else
-			look(w);
+			watchdog_look(w);
 	}
 	return NULL;
 }
@@ -265,7 +265,7 @@ void watchdog_duration(struct watchdog *w, double seconds)
 }
 
 /* The watchdog may have taken the report over: then this thread is to make none. */
-static void enter(struct watchdog *w, int stage)
+static void watchdog_enter(struct watchdog *w, int stage)
 {
 	int before = atomic_load(&w->stage);
 
@@ -280,7 +280,7 @@ void watchdog_stage(struct watchdog *w, enum watchdog_stage stage)
 {
 	if (stage == STAGE_WORKING)
 		atomic_store(&w->opened_ns, now());
-	enter(w, stage);
+	watchdog_enter(w, stage);
 }
 
 void watchdog_closing(struct watchdog *w, int status)

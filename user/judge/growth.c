@@ -257,8 +257,8 @@ static unsigned parts_for(const struct memory_model *m, uint64_t span)
 	return samples >= SAMPLES_FINE ? TREND_PARTS : samples >= SAMPLES_MEDIUM ? 8 : 4;
 }
 
-static void proves(const struct scene *s, struct proven_growth *g, enum ev_language language,
-		   uint64_t from, uint64_t to, unsigned parts)
+static void growth_proves(const struct scene *s, struct proven_growth *g, enum ev_language language,
+			  uint64_t from, uint64_t to, unsigned parts)
 {
 	const struct history *h = &s->process->memory.size;
 	struct trend t = trend_of(h, from, to, parts);
@@ -359,8 +359,8 @@ static bool has_slackened(const struct memory_model *m, uint64_t from, uint64_t 
 }
 
 /* Finds the longest span that gives the strongest proof. */
-static void look(const struct scene *s, struct proven_growth *g, enum ev_language language,
-		 uint64_t to)
+static void growth_look_at_page(const struct scene *s, struct proven_growth *g,
+				enum ev_language language, uint64_t to)
 {
 	const struct memory_model *m = &s->process->memory;
 	uint64_t first = m->size.first_ns;
@@ -372,11 +372,11 @@ static void look(const struct scene *s, struct proven_growth *g, enum ev_languag
 		if (!still_rises(m, from, to) || has_slackened(m, from, to))
 			continue;
 		if (parts > 8)
-			proves(s, g, language, from, to, parts);
+			growth_proves(s, g, language, from, to, parts);
 		if (parts >= 8)
-			proves(s, g, language, from, to, 8);
+			growth_proves(s, g, language, from, to, 8);
 		if (m->samples >= SAMPLES_COARSE && !i)
-			proves(s, g, language, from, to, 4);
+			growth_proves(s, g, language, from, to, 4);
 	}
 }
 
@@ -402,11 +402,11 @@ struct proven_growth growth_of(const struct scene *s, enum ev_language language)
 
 	if (!m->samples)
 		return g;
-	look(s, &g, language, end_of(s, m));
+	growth_look_at_page(s, &g, language, end_of(s, m));
 	if (g.proof == GROWTH_NONE && s->process->exited_ns) {
 		fall = history_fall(&m->size, s->now_ns);
 		if (fall)
-			look(s, &g, language, fall);
+			growth_look_at_page(s, &g, language, fall);
 		g.fell = g.proof != GROWTH_NONE;
 	}
 	if (g.proof != GROWTH_NONE)

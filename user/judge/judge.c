@@ -295,8 +295,8 @@ static uint32_t owner_of_memory(const void *value)
 	return ((const struct memory_site *)value)->process->number;
 }
 
-static struct judge_part part_of(void **all, size_t n, uint32_t owner,
-				 uint32_t (*owner_of)(const void *))
+static struct judge_part judge_part_of(void **all, size_t n, uint32_t owner,
+				       uint32_t (*owner_of)(const void *))
 {
 	size_t low = 0, high = n, end;
 
@@ -342,9 +342,9 @@ static int judge_one(const struct model *m, const struct sorts *s, struct arena 
 	struct places places = {.code = &m->code, .more = library, .arena = a};
 	int err = judge_process(
 		m, &places, p,
-		part_of(s->connections, m->connections.count, p->number, owner_of_connection),
-		part_of(s->handles, m->handles.count, p->number, owner_of_handle),
-		part_of(s->memory, m->memory_sites.all.count, p->number, owner_of_memory), v);
+		judge_part_of(s->connections, m->connections.count, p->number, owner_of_connection),
+		judge_part_of(s->handles, m->handles.count, p->number, owner_of_handle),
+		judge_part_of(s->memory, m->memory_sites.all.count, p->number, owner_of_memory), v);
 
 	places_free(&places);
 	return err;

@@ -203,7 +203,7 @@ static const char *const sources[] = {
 };
 
 /* Does the place give back more than a fifth of what it takes? */
-static bool gives_back(const struct taking *t)
+static bool memory_finding_gives_back(const struct taking *t)
 {
 	return 4 * t->taken_bytes > 5 * t->held;
 }
@@ -230,7 +230,7 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 	else
 		finding_because(s, f, "%s held: from %s", memory_words(s, t->held),
 				sources[a->takings->tier]);
-	if (account_is_vague(a) && !a->told && gives_back(t))
+	if (account_is_vague(a) && !a->told && memory_finding_gives_back(t))
 		finding_because(s, f,
 				"a line that needs much for a moment may stand there for one "
 				"that keeps a little each time%s",
@@ -299,7 +299,7 @@ bool taking_counts_each(const struct taking *t)
 	       !(t->flags & (EV_MEMORY_ESTIMATED | EV_MEMORY_WINDOWS));
 }
 
-static enum kind kind_of(const struct account *a)
+static enum kind memory_finding_kind_of(const struct account *a)
 {
 	const struct taking *t = a->taking;
 
@@ -399,7 +399,7 @@ struct finding_view *memory_found(struct scene *s, const struct account *a,
 	if (!f)
 		return NULL;
 	f->verdict = VERDICT_LEAKING;
-	f->kind = kind_of(a);
+	f->kind = memory_finding_kind_of(a);
 	f->memory = account_cost(a);
 	f->bytes = a->taking ? a->taking->held : UNKNOWN64;
 	count_blocks(f, a);

@@ -36,8 +36,8 @@ static const struct frame_view *frame_of(const struct scene *s, const struct pla
 	return f;
 }
 
-static struct memory_site_view site_of(const struct scene *s, const struct taking *t,
-				       enum ev_tier tier)
+static struct memory_site_view memory_view_site_of(const struct scene *s, const struct taking *t,
+						   enum ev_tier tier)
 {
 	return (struct memory_site_view){
 		.tier = tier,
@@ -77,7 +77,7 @@ static int list_tier(const struct scene *s, struct memory_view *v, enum ev_tier 
 	int err = takings_find(s, tier, &window, &all);
 
 	for (size_t i = 0; !err && i < SITES_SHOWN && (t = largest_below(&all, t)); i++)
-		v->sites[v->site_count++] = site_of(s, t, tier);
+		v->sites[v->site_count++] = memory_view_site_of(s, t, tier);
 	takings_free(&all);
 	return err;
 }

@@ -109,7 +109,7 @@ const struct origin *origins_most(const struct origins *o)
 	return most;
 }
 
-static bool same_text(const char *a, const char *b)
+static bool origin_same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && !strcmp(a, b));
 }
@@ -117,8 +117,8 @@ static bool same_text(const char *a, const char *b)
 static bool same_function(const struct place *a, const struct place *b)
 {
 	return a->frame->language == b->frame->language &&
-	       same_text(a->frame->function, b->frame->function) &&
-	       same_text(a->frame->file, b->frame->file);
+	       origin_same_text(a->frame->function, b->frame->function) &&
+	       origin_same_text(a->frame->file, b->frame->file);
 }
 
 /* The line of the frame is only where its function begins. */
@@ -326,8 +326,8 @@ static void add_caller(struct callers *c, const struct code_frame *f, uint64_t n
 		return;
 	while (i < c->count &&
 	       (c->all[i].frame->line != f->line || c->all[i].frame->offset != f->offset ||
-		!same_text(c->all[i].frame->function, f->function) ||
-		!same_text(c->all[i].frame->file, f->file)))
+		!origin_same_text(c->all[i].frame->function, f->function) ||
+		!origin_same_text(c->all[i].frame->file, f->file)))
 		i++;
 	if (i == CALLERS_MOST)
 		return;
@@ -374,7 +374,7 @@ static struct callers callers_of(const struct scene *s, const struct origins *o,
 /* A caller at which a program begins says nothing. */
 static bool is_beginning(const struct code_frame *f)
 {
-	return same_text(f->function, "main") || same_text(f->function, "<module>");
+	return origin_same_text(f->function, "main") || origin_same_text(f->function, "<module>");
 }
 
 /* Several callers of one line say more than the line.  A line that takes memory for its callers

@@ -230,7 +230,7 @@ static struct balance balance_of(const struct scene *s, const struct place *at, 
 	return all;
 }
 
-static enum kind kind_of(const struct balance *b, size_t leaked, bool implicit)
+static enum kind rule_connection_kind_of(const struct balance *b, size_t leaked, bool implicit)
 {
 	size_t opened = b->acquired - b->pre_existing;
 
@@ -263,7 +263,8 @@ static double growth_of(const struct scene *s, const struct tally *t, bool grows
 	return grows && span > SECOND_NS ? (t->left - 1) / seconds(span) * 60 : 0;
 }
 
-static void fill(struct finding_view *f, const struct tally *t, const struct balance *b)
+static void rule_connection_fill(struct finding_view *f, const struct tally *t,
+				 const struct balance *b)
 {
 	f->acquired = b->acquired;
 	f->released = b->released;
@@ -292,11 +293,11 @@ static void found_left(struct scene *s, const struct tally *t, const struct bala
 
 	if (!f)
 		return;
-	fill(f, t, b);
+	rule_connection_fill(f, t, b);
 	f->growth_per_minute = growth_of(s, t, growing(s, t) || t->last_ns > t->first_ns);
 	exhaustion(s, f, all_per_minute);
 	f->verdict = VERDICT_LEAKING;
-	f->kind = kind_of(b, t->left, 2 * t->farewells > t->left);
+	f->kind = rule_connection_kind_of(b, t->left, 2 * t->farewells > t->left);
 	f->confidence = confidence_cap(
 		s, t->left >= 5 && (t->in_transaction >= LEAST_LEFT || t->own_thread >= 5)
 			   ? CONFIDENCE_CERTAIN
@@ -334,9 +335,9 @@ static void found_late(struct scene *s, const struct tally *t, size_t late)
 
 	if (!f)
 		return;
-	fill(f, t, &b);
+	rule_connection_fill(f, t, &b);
 	f->verdict = VERDICT_LEAKING;
-	f->kind = kind_of(&b, late, false);
+	f->kind = rule_connection_kind_of(&b, late, false);
 	f->open = s->endpoint->open;
 	f->confidence = confidence_cap(s, CONFIDENCE_LIKELY);
 	finding_because(s, f,
@@ -362,14 +363,14 @@ static bool passed_over(const struct tally *t)
 	return t->worked >= LEAST_LEFT ? t->exits || span >= SECOND_NS : span >= THREAD_SPAN;
 }
 
-static bool proves(const struct scene *s, const struct tally *t)
+static bool rule_connection_proves(const struct scene *s, const struct tally *t)
 {
 	return t->left >= LEAST_LEFT &&
 	       (growing(s, t) || (!is_private(s->endpoint) && passed_over(t)));
 }
 
 /* Do the connections of one place prove the leak without the others? */
-static bool proves_alone(void *context, const struct place *place)
+static bool rule_connection_proves_alone(void *context, const struct place *place)
 {
 	struct scene *s = context;
 	struct tally t;
@@ -377,7 +378,7 @@ static bool proves_alone(void *context, const struct place *place)
 	for (size_t i = 0; i < s->count; i++)
 		s->seen[i].answers = s->seen[i].from.place;
 	add_up(s, place, &t);
-	return proves(s, &t);
+	return rule_connection_proves(s, &t);
 }
 
 /* The place that answers for a connection.  If the connection was not left, and its own place is
@@ -405,7 +406,7 @@ static void found_by_place(struct scene *s, const struct tally *all)
 	}
 	for (size_t i = 0; i < s->count; i++)
 		s->seen[i].from.place = origins_line(&o, s->seen[i].from.place);
-	n = origins_culprits(&o, proves_alone, s, culprits);
+	n = origins_culprits(&o, rule_connection_proves_alone, s, culprits);
 	for (size_t i = 0; i < s->count; i++)
 		s->seen[i].answers = answers_for(s, &s->seen[i], culprits, n);
 	for (size_t i = 0; i < n || i == 0; i++) {
@@ -425,7 +426,7 @@ int rule_connections(struct scene *s)
 
 	find_left(s);
 	add_up(s, NULL, &t);
-	if (proves(s, &t)) {
+	if (rule_connection_proves(s, &t)) {
 		found_by_place(s, &t);
 		return 0;
 	}

@@ -31,7 +31,7 @@ struct cursor_held {
 	struct origins from;
 };
 
-static void hold(struct cursor_held *h, uint64_t since_ns)
+static void rule_cursor_hold(struct cursor_held *h, uint64_t since_ns)
 {
 	if (!h->count || since_ns < h->first_ns)
 		h->first_ns = since_ns;
@@ -90,7 +90,7 @@ static void look_at_holds(const struct scene *s, struct cursor_held *idle, size_
 		origins_add(&idle->from, origin_of_cursor(s, c), c->cursors);
 		if (!is_idle(s, c))
 			continue;
-		hold(idle, c->life.used_ns);
+		rule_cursor_hold(idle, c->life.used_ns);
 		idle->count += c->cursors;
 	}
 }
@@ -151,7 +151,7 @@ static void look_at_readers(const struct scene *s, struct cursor_held *h, size_t
 		if (!file->reading_ns || !is_idle(s, c) ||
 		    since(s, file->reading_ns) < s->model->begin.min_age_ns)
 			continue;
-		hold(h, file->reading_ns);
+		rule_cursor_hold(h, file->reading_ns);
 		h->count += file->reading;
 	}
 }
@@ -217,7 +217,7 @@ static void look_at_results(const struct scene *s, struct cursor_held *held)
 			used = c->life.used_ns;
 		if (since(s, used) < s->model->begin.min_age_ns)
 			continue;
-		hold(held, used);
+		rule_cursor_hold(held, used);
 		held->count++;
 		origins_add(&held->from, origin_of_stack(s, h->stack), 1);
 		held->endpoint = c && c->process == s->process ? c->endpoint : held->endpoint;

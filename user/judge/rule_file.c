@@ -33,7 +33,7 @@ static bool is_left(const struct scene *s, const struct connection *c)
 	return idle >= LEAST_IDLE && idle >= reads / 2 && !c->request_ns;
 }
 
-static void look(const struct scene *s, struct wal_reader *r)
+static void rule_file_look(const struct scene *s, struct wal_reader *r)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		const struct connection *c = s->seen[i].open;
@@ -73,7 +73,7 @@ int rule_wal(struct scene *s)
 
 	if (s->endpoint->database != EV_DB_SQLITE || s->process->exited_ns)
 		return 0;
-	look(s, &r);
+	rule_file_look(s, &r);
 	if (!r.count)
 		return 0;
 	f = finding_add(s, CAUSE_WAL_GROWTH, RESOURCE_CURSOR);

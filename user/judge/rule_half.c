@@ -28,7 +28,8 @@ struct halves {
 	struct origins from;
 };
 
-static void add(const struct scene *s, struct halves *h, uint64_t since_ns, struct origin from)
+static void rule_half_add(const struct scene *s, struct halves *h, uint64_t since_ns,
+			  struct origin from)
 {
 	if (s->now_ns < since_ns || s->now_ns - since_ns < s->model->begin.min_age_ns)
 		return;
@@ -78,7 +79,7 @@ static void judge_handles(struct scene *s)
 
 		if (x->resource == EV_RES_CONNECTION && x->endpoint == s->endpoint && x->cut_ns &&
 		    !(x->flags & EV_HANDLE_TENTATIVE))
-			add(s, &h, x->cut_ns, origin_of_stack(s, x->stack));
+			rule_half_add(s, &h, x->cut_ns, origin_of_stack(s, x->stack));
 	}
 	if (h.count < LEAST_HANDLES)
 		return;
@@ -107,7 +108,7 @@ static void judge_sockets(struct scene *s)
 
 		if (!c || !c->freed_ns || c->shared || c->orphan || c->life.used_ns > c->freed_ns)
 			continue;
-		add(s, &h, c->freed_ns, origin_of_opening(s, &c->life));
+		rule_half_add(s, &h, c->freed_ns, origin_of_opening(s, &c->life));
 		h.sql = s->seen[i].sql;
 	}
 	if (!h.count)

@@ -275,8 +275,8 @@ static void explain_sizes(struct scene *s, const struct handle_calls *p, struct 
 				(unsigned long long)z.of_bytes);
 }
 
-static void fill(const struct scene *s, const struct handle_calls *p, const struct rise *r,
-		 struct finding_view *f)
+static void rule_handle_fill(const struct scene *s, const struct handle_calls *p,
+			     const struct rise *r, struct finding_view *f)
 {
 	uint64_t oldest = r->first_ns;
 
@@ -323,8 +323,8 @@ static bool frees_begins_only(const struct scene *s, const struct handle_calls *
 	       10 * f->open >= 7 * begun;
 }
 
-static enum kind kind_of(const struct scene *s, const struct handle_calls *p,
-			 const struct finding_view *f)
+static enum kind rule_handle_kind_of(const struct scene *s, const struct handle_calls *p,
+				     const struct finding_view *f)
 {
 	if (p->implicit)
 		return KIND_IMPLICIT;
@@ -352,7 +352,7 @@ static void find_origins(const struct scene *s, const struct handle_calls *c, st
 		origins_add(o, origin_of_stack(s, c->site->stack), 1);
 }
 
-static void name(struct scene *s, const struct handle_calls *c, struct finding_view *f)
+static void rule_handle_name(struct scene *s, const struct handle_calls *c, struct finding_view *f)
 {
 	struct origins o = {};
 
@@ -384,7 +384,7 @@ static void explain(struct scene *s, const struct handle_calls *p, const struct 
 				"were taken out",
 				seconds(r->end_ns - s->start_ns));
 	explain_sizes(s, p, f);
-	name(s, p, f);
+	rule_handle_name(s, p, f);
 	if (p->state->resource == EV_RES_CONNECTION && p->state->database != EV_DB_REDIS)
 		finding_because(s, f, "their sockets are closed: what is left is memory");
 }
@@ -396,9 +396,9 @@ static void found(struct scene *s, const struct handle_calls *p, const struct ri
 
 	if (!f)
 		return;
-	fill(s, p, r, f);
+	rule_handle_fill(s, p, r, f);
 	f->verdict = VERDICT_LEAKING;
-	f->kind = kind_of(s, p, f);
+	f->kind = rule_handle_kind_of(s, p, f);
 	f->confidence = sure(s, p, r);
 	explain(s, p, r, f);
 	f->advice = arena_format(
@@ -509,7 +509,8 @@ static void join_states(struct ev_site *to, const struct ev_site *from)
 	to->caller = to->caller == from->caller ? to->caller : 0;
 }
 
-static int join(const struct scene *s, struct handle_calls *c, const struct handle_calls *other)
+static int rule_handle_join(const struct scene *s, struct handle_calls *c,
+			    const struct handle_calls *other)
 {
 	struct site_model *sum = arena_alloc(s->arena, sizeof(*sum));
 
@@ -564,7 +565,7 @@ static int add_calls(const struct scene *s, struct handle_calls *all, size_t *co
 	c->place = most ? most->place : NULL;
 	for (size_t i = 0; i < *count && *count < JOINED_MOST && c->place; i++)
 		if (same_place(&all[i], c))
-			return join(s, &all[i], c);
+			return rule_handle_join(s, &all[i], c);
 	++*count;
 	return 0;
 }

@@ -88,7 +88,7 @@ static enum ev_language language_of(const struct scene *s)
  * Findings of other rules.
  */
 
-static bool same_text(const char *a, const char *b)
+static bool rule_memory_same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && !strcmp(a, b));
 }
@@ -96,8 +96,8 @@ static bool same_text(const char *a, const char *b)
 static bool is_at(const struct finding_view *f, const struct place *p)
 {
 	return p && f->site && f->site->language == p->frame->language &&
-	       same_text(f->site->function, p->frame->function) &&
-	       same_text(f->site->file, p->frame->file);
+	       rule_memory_same_text(f->site->function, p->frame->function) &&
+	       rule_memory_same_text(f->site->file, p->frame->file);
 }
 
 static bool is_ours(const struct finding_view *f)
@@ -137,7 +137,7 @@ static struct finding_view *behind(struct finding_view *all, size_t n, const str
 static const struct endpoint *endpoint_named(const struct scene *s, const char *name)
 {
 	for (const struct endpoint *e = s->process->endpoints; e; e = e->next)
-		if (e->result.bytes && same_text(place_text(s, e), name))
+		if (e->result.bytes && rule_memory_same_text(place_text(s, e), name))
 			return e;
 	return NULL;
 }
@@ -167,7 +167,7 @@ static bool is_of_result(struct scene *s, const struct account *a)
 	return 4 * a->growth->grown <= 5 * e->result.grown_bytes || are_garbage(s, a, e);
 }
 
-static bool is_known(struct scene *s, const struct account *a)
+static bool rule_memory_is_known(struct scene *s, const struct account *a)
 {
 	struct finding_view *f = behind(s->findings, s->finding_count, a);
 
@@ -217,7 +217,7 @@ static void found_alone(struct scene *s, const struct account *a, const struct r
 	struct trend blocks = trend_of(&a->taking->blocks, r->first_ns, r->end_ns, TREND_PARTS);
 	bool exact = taking_counts_each(a->taking);
 	bool certain = exact && r->last_ns - r->first_ns >= CERTAIN_NS && r->steps >= CERTAIN_STEPS;
-	struct finding_view *f = is_known(s, a) ? NULL : memory_found(s, a, language);
+	struct finding_view *f = rule_memory_is_known(s, a) ? NULL : memory_found(s, a, language);
 
 	if (!f)
 		return;
@@ -307,7 +307,7 @@ static bool proves_itself(const struct account *a, const struct taking *t)
 
 static void accuse(struct scene *s, struct account *a, enum ev_language language)
 {
-	struct finding_view *f = is_known(s, a) ? NULL : memory_found(s, a, language);
+	struct finding_view *f = rule_memory_is_known(s, a) ? NULL : memory_found(s, a, language);
 
 	if (!f)
 		return;
@@ -322,7 +322,7 @@ static void accuse_nobody(struct scene *s, struct account *a, enum ev_language l
 	const struct proven_growth *g = a->growth;
 
 	a->taking = NULL;
-	if (is_known(s, a))
+	if (rule_memory_is_known(s, a))
 		return;
 	if (g->proof < GROWTH_REPEATED || g->trend.to_ns - g->trend.from_ns < PLACELESS_NS ||
 	    g->grown < PLACELESS_BYTES || growth_may_be_garbage(g, language))

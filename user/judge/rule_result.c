@@ -18,7 +18,7 @@
 #define LEAST_RATE   10000 /* rows a second */
 
 /* Names the place that sent the request, or at least the place where its transaction began. */
-static void name(struct scene *s, struct finding_view *f)
+static void rule_result_name(struct scene *s, struct finding_view *f)
 {
 	const struct endpoint *e = s->endpoint;
 	struct origin from = origin_of_stack(s, e->result_at);
@@ -87,7 +87,7 @@ int rule_results(struct scene *s)
 	if (s->endpoint->results > 1)
 		finding_because(s, f, "%llu replies of this endpoint were so large",
 				(unsigned long long)s->endpoint->results);
-	name(s, f);
+	rule_result_name(s, f);
 	f->advice = advice_for(s, f, ADVICE_PAGES);
 	return 0;
 }

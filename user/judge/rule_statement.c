@@ -90,7 +90,7 @@ static size_t collect_list(const struct scene *s, const struct statement_model *
 }
 
 /* The statements of this endpoint; out NULL: only how many. */
-static size_t collect(const struct scene *s, struct rule_entry *out)
+static size_t rule_statement_collect(const struct scene *s, struct rule_entry *out)
 {
 	size_t n = collect_list(s, s->endpoint->litter, out, 0);
 
@@ -142,7 +142,7 @@ static uint64_t most_of_one_connection(const struct rule_entry *entries, size_t 
 }
 
 /* Looks at the entries for which that place answers, in the order of by_shape. */
-static void look(struct entries *e, const struct place *at, struct rule_shape *shape)
+static void rule_statement_look(struct entries *e, const struct place *at, struct rule_shape *shape)
 {
 	struct rule_entry *entries = e->some;
 	size_t n = 0;
@@ -170,12 +170,12 @@ static void look(struct entries *e, const struct place *at, struct rule_shape *s
 static int entries_open(struct entries *e, const struct scene *s)
 {
 	e->scene = s;
-	e->count = collect(s, NULL);
+	e->count = rule_statement_collect(s, NULL);
 	e->all = calloc(e->count + 1, sizeof(*e->all));
 	e->some = calloc(e->count + 1, sizeof(*e->some));
 	if (!e->all || !e->some)
 		return -1;
-	collect(s, e->all);
+	rule_statement_collect(s, e->all);
 	qsort(e->all, e->count, sizeof(*e->all), by_shape);
 	for (size_t i = 0; i < e->count; i++)
 		origins_add(&e->from, e->all[i].from, 1);
@@ -205,7 +205,8 @@ static uint64_t most_open(const struct scene *s)
 }
 
 /* Fills in the counts of all places together. */
-static void fill(const struct scene *s, struct finding_view *f, const struct rule_shape *shape)
+static void rule_statement_fill(const struct scene *s, struct finding_view *f,
+				const struct rule_shape *shape)
 {
 	uint64_t span = s->now_ns - shape->first_ns;
 
@@ -254,7 +255,7 @@ static struct finding_view *found_same(struct scene *s, const struct rule_shape 
 
 	if (!f)
 		return NULL;
-	fill(s, f, shape);
+	rule_statement_fill(s, f, shape);
 	f->verdict = VERDICT_LEAKING;
 	f->confidence = confidence_cap(s, CONFIDENCE_CERTAIN);
 	finding_because(s, f,
@@ -276,7 +277,7 @@ static struct finding_view *found_many(struct scene *s, const struct rule_shape 
 
 	if (!f)
 		return NULL;
-	fill(s, f, shape);
+	rule_statement_fill(s, f, shape);
 	f->verdict = VERDICT_LEAKING;
 	f->confidence = confidence_cap(s, shape->most > ANY_SHAPE ? CONFIDENCE_CERTAIN
 								  : CONFIDENCE_LIKELY);
@@ -305,7 +306,7 @@ static bool same_leaks(const struct scene *s, const struct rule_shape *shape)
 	return shape->same >= SAME_TEXT && same_comes(s, shape);
 }
 
-static bool proves(const struct scene *s, const struct rule_shape *shape)
+static bool rule_statement_proves(const struct scene *s, const struct rule_shape *shape)
 {
 	uint64_t span = shape->last_ns - shape->first_ns;
 
@@ -315,19 +316,19 @@ static bool proves(const struct scene *s, const struct rule_shape *shape)
 		(s->now_ns - shape->last_ns <= span || shape->most > 10 * ANY_SHAPE));
 }
 
-static bool proves_alone(void *context, const struct place *place)
+static bool rule_statement_proves_alone(void *context, const struct place *place)
 {
 	struct entries *e = context;
 	struct rule_shape shape;
 
 	for (size_t i = 0; i < e->count; i++)
 		e->all[i].answers = e->all[i].from.place;
-	look(e, place, &shape);
-	return proves(e->scene, &shape);
+	rule_statement_look(e, place, &shape);
+	return rule_statement_proves(e->scene, &shape);
 }
 
-static void name(struct scene *s, struct finding_view *f, const struct entries *e,
-		 const struct place *at)
+static void rule_statement_name(struct scene *s, struct finding_view *f, const struct entries *e,
+				const struct place *at)
 {
 	struct origins o = {};
 
@@ -343,20 +344,20 @@ static void found_at(struct scene *s, struct entries *e, const struct place *at,
 	struct finding_view *f;
 	struct rule_shape shape;
 
-	look(e, at, &shape);
+	rule_statement_look(e, at, &shape);
 	if (share->only && most > shape.most) /* the ledger counts more than it reports */
 		shape.most = most;
 	f = same_leaks(s, &shape) ? found_same(s, &shape) : found_many(s, &shape);
 	if (!f)
 		return;
 	take_share(s, f, &shape, share);
-	name(s, f, e, at);
+	rule_statement_name(s, f, e, at);
 }
 
 static void found_by_place(struct scene *s, struct entries *e, uint64_t most)
 {
 	const struct place *culprits[ORIGINS_MOST];
-	size_t n = origins_culprits(&e->from, proves_alone, e, culprits);
+	size_t n = origins_culprits(&e->from, rule_statement_proves_alone, e, culprits);
 	struct share share = {.only = n < 2, .rest = true};
 
 	for (size_t i = 0; i < e->count; i++) {
@@ -380,9 +381,9 @@ int rule_statements(struct scene *s)
 		return 0;
 	err = entries_open(&e, s);
 	if (!err) {
-		look(&e, NULL, &shape);
+		rule_statement_look(&e, NULL, &shape);
 		shape.most = most;
-		if (proves(s, &shape))
+		if (rule_statement_proves(s, &shape))
 			found_by_place(s, &e, most);
 	}
 	entries_close(&e);

@@ -41,7 +41,8 @@ static bool connections_leak(const struct scene *s)
 
 /* Leaking connections prove it at any age.  A script that ends with one transaction open has not
  * leaked. */
-static bool is_held(const struct scene *s, const struct seen *x, bool leaking, bool *old)
+static bool rule_transaction_is_held(const struct scene *s, const struct seen *x, bool leaking,
+				     bool *old)
 {
 	if (x->life->status < EV_STATUS_TRANSACTION || !x->life->used_ns ||
 	    (x->life->closed_ns && !x->exit) ||
@@ -52,7 +53,7 @@ static bool is_held(const struct scene *s, const struct seen *x, bool leaking, b
 }
 
 /* Collects the transactions for which that place answers. */
-static void look(const struct scene *s, const struct place *at, struct tx_held *h)
+static void rule_transaction_look(const struct scene *s, const struct place *at, struct tx_held *h)
 {
 	bool leaking = connections_leak(s), old;
 
@@ -61,7 +62,7 @@ static void look(const struct scene *s, const struct place *at, struct tx_held *
 		const struct seen *x = &s->seen[i];
 		uint64_t silent = x->end_ns - x->life->used_ns;
 
-		if (x->answers != at || !is_held(s, x, leaking, &old))
+		if (x->answers != at || !rule_transaction_is_held(s, x, leaking, &old))
 			continue;
 		h->count++;
 		h->old += old;
@@ -143,14 +144,14 @@ static void found(struct scene *s, const struct tx_held *h, bool only, enum kind
 }
 
 /* Does that place hold transactions, even without the others? */
-static bool proves_alone(void *context, const struct place *place)
+static bool rule_transaction_proves_alone(void *context, const struct place *place)
 {
 	struct scene *s = context;
 	struct tx_held h;
 
 	for (size_t i = 0; i < s->count; i++)
 		s->seen[i].answers = s->seen[i].from.place;
-	look(s, place, &h);
+	rule_transaction_look(s, place, &h);
 	return h.old || h.count >= LEAST_GROWTH;
 }
 
@@ -166,18 +167,18 @@ int rule_transactions(struct scene *s)
 		if (s->seen[i].life->status >= EV_STATUS_TRANSACTION)
 			s->seen[i].from = origin_of_life(s, s->seen[i].life);
 	}
-	look(s, NULL, &h);
+	rule_transaction_look(s, NULL, &h);
 	if (!h.count)
 		return 0;
 	if (10 * (h.count + 1) >= 7 * begun(s))
 		kind = KIND_FREQUENT;
 	for (size_t i = 0; i < s->count; i++)
 		s->seen[i].from.place = origins_line(&h.from, s->seen[i].from.place);
-	n = origins_culprits(&h.from, proves_alone, s, culprits);
+	n = origins_culprits(&h.from, rule_transaction_proves_alone, s, culprits);
 	for (size_t i = 0; i < s->count; i++)
 		s->seen[i].answers = culprit_of(culprits, n, s->seen[i].from.place);
 	for (size_t i = 0; i < n || i == 0; i++) {
-		look(s, n ? culprits[i] : NULL, &h);
+		rule_transaction_look(s, n ? culprits[i] : NULL, &h);
 		found(s, &h, n < 2, kind);
 	}
 	return 0;

@@ -17,7 +17,7 @@ enum site_part {
 	IN_FUNCTION, /* the function, the whole of its name */
 };
 
-/* Patterns stand one after the other, with a space between; see fits() for what they mean.  The
+/* Patterns stand one after the other, with a space between; see site_fits() for what they mean. The
  * first row that fits decides. */
 struct site_row {
 	enum ev_language language;
@@ -294,7 +294,7 @@ static bool glob(const char *p, const char *end, const char *s)
 /* '*' is any text, '?' one character.  A pattern fits from the start of any component of a path.
  * A pattern that begins with '/' or '*', or is for a whole text, fits only from the start of the
  * text. */
-static bool fits(const char *pattern, const char *end, const char *text, bool whole)
+static bool site_fits(const char *pattern, const char *end, const char *text, bool whole)
 {
 	whole = whole || *pattern == '/' || *pattern == '*';
 	for (;; text++) {
@@ -311,7 +311,7 @@ static bool fits_one(const char *patterns, const char *text, bool whole)
 	while (*patterns) {
 		size_t n = strcspn(patterns, " ");
 
-		if (fits(patterns, patterns + n, text, whole))
+		if (site_fits(patterns, patterns + n, text, whole))
 			return true;
 		patterns += n + strspn(patterns + n, " ");
 	}
@@ -372,7 +372,7 @@ static void java_name(struct site_look *l)
 	l->function = l->name;
 }
 
-static void look_at(struct site_look *l, const struct code_frame *f)
+static void site_look_at(struct site_look *l, const struct code_frame *f)
 {
 	l->language = f->language == EV_LANG_UNKNOWN ? EV_LANG_NATIVE : f->language;
 	l->file = f->file;
@@ -385,7 +385,7 @@ static void look_at(struct site_look *l, const struct code_frame *f)
 	find_package(l);
 }
 
-static const char *part_of(const struct site_look *l, enum site_part part)
+static const char *site_part_of(const struct site_look *l, enum site_part part)
 {
 	const char *slash;
 
@@ -408,7 +408,7 @@ static const char *part_of(const struct site_look *l, enum site_part part)
 
 static bool row_fits(const struct site_row *r, const struct site_look *l)
 {
-	const char *text = r->language == l->language ? part_of(l, r->part) : NULL;
+	const char *text = r->language == l->language ? site_part_of(l, r->part) : NULL;
 
 	/* site-packages/ lies in a folder of the run time, but does not belong to it. */
 	if (!text || (r->part == IN_FILE && r->class == SITE_RUNTIME && l->others))
@@ -424,7 +424,8 @@ static bool is_called_library(const struct site_look *l, const struct site_patte
 		for (size_t t = 0; t < sizeof(texts) / sizeof(texts[0]); t++) {
 			const char *p = more->pattern[i];
 
-			if (texts[t] && fits(p, p + strlen(p), texts[t], texts[t] == l->function))
+			if (texts[t] &&
+			    site_fits(p, p + strlen(p), texts[t], texts[t] == l->function))
 				return true;
 		}
 	return false;
@@ -459,7 +460,7 @@ enum site_class site_class(const struct code_frame *f, const struct site_pattern
 {
 	struct site_look l;
 
-	look_at(&l, f);
+	site_look_at(&l, f);
 	if (is_called_library(&l, more))
 		return SITE_DATABASE;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -504,7 +505,7 @@ const struct code_frame *places_frame(const struct places *p, const struct code_
 	return package ? package : starter;
 }
 
-static bool same_text(const char *a, const char *b)
+static bool site_same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && !strcmp(a, b));
 }
@@ -520,14 +521,14 @@ const struct code_frame *places_caller(const struct places *p, const struct code
 			continue;
 		if (!answers)
 			answers = f;
-		else if (!same_text(f->function, answers->function) ||
-			 !same_text(f->file, answers->file))
+		else if (!site_same_text(f->function, answers->function) ||
+			 !site_same_text(f->file, answers->file))
 			return f;
 	}
 	return NULL;
 }
 
-static uint64_t mix(uint64_t hash, const char *text)
+static uint64_t site_mix(uint64_t hash, const char *text)
 {
 	for (; text && *text; text++)
 		hash = (hash ^ (unsigned char)*text) * 0x100000001b3ULL;
@@ -539,8 +540,8 @@ static struct table_key frame_key(const struct code_frame *f)
 {
 	uint64_t at = f->line ? f->line : f->offset;
 
-	return (struct table_key){mix(mix(0xcbf29ce484222325ULL, f->function), f->file),
-				  mix(at << 8 | f->language, f->line ? NULL : f->module)};
+	return (struct table_key){site_mix(site_mix(0xcbf29ce484222325ULL, f->function), f->file),
+				  site_mix(at << 8 | f->language, f->line ? NULL : f->module)};
 }
 
 static const struct place *place_make(struct places *p, const struct code_stack *s)

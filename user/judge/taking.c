@@ -33,7 +33,7 @@ static bool is_room(const struct ev_memory_site *ev, const struct place *p)
 	       !strcmp(ev->object, "mmap");
 }
 
-static void add(struct taking *t, const struct memory_site *site)
+static void taking_add(struct taking *t, const struct memory_site *site)
 {
 	const struct ev_memory_site *ev = &site->state;
 	uint64_t held = ev->held_bytes == UNKNOWN64 ? 0 : ev->held_bytes;
@@ -181,7 +181,7 @@ int takings_find(const struct scene *s, enum ev_tier tier, const struct trend *o
 		if (!taking)
 			err = -1;
 		else
-			add(taking, site);
+			taking_add(taking, site);
 		if (site->held.width_ns && (!t->first_ns || site->held.first_ns < t->first_ns))
 			t->first_ns = site->held.first_ns;
 	}

@@ -59,7 +59,7 @@ static struct code_frame *frame_make(const struct ev_frame *ev)
 }
 
 /* Puts a value into a table.  0, or -ENOMEM, and then the value is freed. */
-static int put(struct table *t, uint64_t id, void *value)
+static int code_put(struct table *t, uint64_t id, void *value)
 {
 	int err = value ? table_put(t, (struct table_key){id, 0}, value) : -ENOMEM;
 
@@ -84,7 +84,7 @@ int code_frame_add(struct code *c, const struct ev_frame *ev)
 	f = frame_make(ev);
 	if (f)
 		f->told = c->told;
-	return put(&c->frames, ev->id, f);
+	return code_put(&c->frames, ev->id, f);
 }
 
 int code_stack_add(struct code *c, const struct ev_stack *ev)
@@ -108,7 +108,7 @@ int code_stack_add(struct code *c, const struct ev_stack *ev)
 	s->flags = ev->flags;
 	s->count = ev->count;
 	memcpy(s->frame, ev->frame, ev->count * sizeof(s->frame[0]));
-	err = put(&c->stacks, ev->id, s);
+	err = code_put(&c->stacks, ev->id, s);
 	c->depths += err ? 0 : ev->count;
 	return err;
 }

@@ -500,14 +500,14 @@ static uint64_t result_waiting(struct model *m, const struct ev_result *r)
 }
 
 /* Are these rows of a SQLite statement of which more are to come? */
-static bool goes_on(const struct ev_result *r)
+static bool connections_goes_on(const struct ev_result *r)
 {
 	return r->bytes == UNKNOWN64 && !r->rows_exact;
 }
 
 static bool is_rest_of(const struct ev_result *r, const struct ev_result *before)
 {
-	return goes_on(before) && r->id == before->id && r->rows != UNKNOWN64 &&
+	return connections_goes_on(before) && r->id == before->id && r->rows != UNKNOWN64 &&
 	       r->rows >= before->rows;
 }
 
@@ -520,7 +520,7 @@ int apply_result(struct model *m, const struct ev_head *record)
 	if (!c)
 		return 0;
 	e = c->endpoint;
-	e->results += !goes_on(ev);
+	e->results += !connections_goes_on(ev);
 	if (e->result.bytes && !is_rest_of(ev, &e->result) &&
 	    ev->grown_bytes <= e->result.grown_bytes)
 		return 0;

@@ -37,7 +37,7 @@ void memory_sites_free(struct memory_sites *t)
 	table_free_values(&t->all);
 }
 
-static struct table_key key_of(uint32_t number, const struct ev_memory_site *ev)
+static struct table_key memory_key_of(uint32_t number, const struct ev_memory_site *ev)
 {
 	return (struct table_key){ev->site, (uint64_t)number << 32 | ev->tier};
 }
@@ -108,7 +108,7 @@ static struct memory_site *site_begin(struct memory_sites *t, struct table_key k
 int memory_site_apply(struct memory_sites *t, const struct process_model *p, uint32_t number,
 		      const struct ev_memory_site *ev)
 {
-	struct table_key key = key_of(number, ev);
+	struct table_key key = memory_key_of(number, ev);
 	struct memory_site *s = table_get(&t->all, key);
 
 	if (!s)

@@ -19,8 +19,8 @@ struct table_key model_site_key(const struct process_model *p, uint64_t site, ui
 	return (struct table_key){site, (uint64_t)p->number << 32 | resource};
 }
 
-static struct site_model *site_of(struct model *m, struct process_model *p,
-				  const struct ev_site *ev)
+static struct site_model *objects_site_of(struct model *m, struct process_model *p,
+					  const struct ev_site *ev)
 {
 	struct table_key key = model_site_key(p, ev->site, ev->resource);
 	struct site_model *s = table_get(&m->sites, key);
@@ -50,7 +50,7 @@ int apply_site(struct model *m, const struct ev_head *record)
 {
 	const struct ev_site *ev = (const void *)record;
 	struct process_model *p = model_process_of(m, ev->pid, ev->start_ns);
-	struct site_model *s = p ? site_of(m, p, ev) : NULL;
+	struct site_model *s = p ? objects_site_of(m, p, ev) : NULL;
 
 	if (!s)
 		return -ENOMEM;

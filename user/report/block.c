@@ -49,7 +49,7 @@ static const struct {
 	[RESOURCE_RESULT] = {"read", "freed"},	       [RESOURCE_MEMORY] = {"allocated", "freed"},
 };
 
-static bool is_known(double value)
+static bool block_is_known(double value)
 {
 	return isfinite(value) && value >= 0;
 }
@@ -116,7 +116,7 @@ static void words_open(struct words *w, const struct finding_view *f, bool exite
 
 static void words_oldest(struct words *w, const struct finding_view *f)
 {
-	if (!is_known(f->oldest_seconds)) {
+	if (!block_is_known(f->oldest_seconds)) {
 		words_item(w, "age not known");
 		return;
 	}
@@ -132,7 +132,7 @@ static void words_growth(struct words *w, double per_minute)
 		const char *name;
 	} units[] = {{1, "a minute"}, {60, "an hour"}, {1440, "a day"}};
 
-	if (!is_known(per_minute))
+	if (!block_is_known(per_minute))
 		return;
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		double n = per_minute * units[i].factor;
@@ -178,7 +178,7 @@ static void words_rate(struct words *w, double bytes_per_minute)
 	} units[] = {{1, "a minute"}, {60, "an hour"}, {1440, "a day"}};
 	size_t i = 0;
 
-	if (!is_known(bytes_per_minute) || bytes_per_minute <= 0)
+	if (!block_is_known(bytes_per_minute) || bytes_per_minute <= 0)
 		return;
 	while (i < 2 && bytes_per_minute * units[i].factor < 1e5)
 		i++;
@@ -293,7 +293,7 @@ static void print_finding(struct page *page, const struct process_view *p,
 		print_detail(page, i ? "" : "because", f->evidence[i], 0);
 	if (f->advice)
 		print_detail(page, "do", f->advice, 0);
-	if (f->exhausts_limit && is_known(f->exhausts_seconds))
+	if (f->exhausts_limit && block_is_known(f->exhausts_seconds))
 		print_until(page, f);
 }
 

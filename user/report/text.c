@@ -47,7 +47,7 @@ static const struct {
 			       "messages were read in part: their contents are not known"},
 };
 
-static bool is_known(double value)
+static bool text_is_known(double value)
 {
 	return isfinite(value) && value >= 0;
 }
@@ -86,7 +86,8 @@ static uint64_t count_losses(const struct report_view *v)
 }
 
 /* A line that is not part of a block: label, then text beside it. */
-static void print_line(struct page *p, const char *label, enum page_colour colour, const char *text)
+static void text_print_line(struct page *p, const char *label, enum page_colour colour,
+			    const char *text)
 {
 	struct page_field field = {.label = label, .colour = colour, .label_columns = PAGE_LABEL};
 
@@ -102,7 +103,7 @@ static void print_rest_hidden(struct page *p, size_t count, size_t shown)
 	words_add(&w, "... and ");
 	words_count(&w, count - shown);
 	words_add(&w, " more; -v shows all");
-	print_line(p, "", PAGE_PLAIN, w.text);
+	text_print_line(p, "", PAGE_PLAIN, w.text);
 }
 
 /*
@@ -129,7 +130,7 @@ static void words_guilty(struct words *w, const struct report_view *v)
 
 static void words_cost(struct words *w, const struct report_view *v)
 {
-	if (is_known(v->cpu_percent))
+	if (text_is_known(v->cpu_percent))
 		words_add(w, "; cost %.*f %% of a CPU", v->cpu_percent < 0.095 ? 2 : 1,
 			  v->cpu_percent);
 	else
@@ -148,7 +149,7 @@ static uint64_t count_connections(const struct report_view *v)
 static void words_window(struct words *w, const struct report_view *v)
 {
 	words_add(w, v->mode == EV_MODE_RUN ? "a run of " : "");
-	if (is_known(v->seconds))
+	if (text_is_known(v->seconds))
 		words_duration(w, v->seconds);
 	else
 		words_add(w, "unknown time");
@@ -180,7 +181,7 @@ static void print_header(struct page *p, const struct report_view *v)
 		words_processes(&w, v);
 		words_guilty(&w, v);
 	}
-	if (v->mode != EV_MODE_SNAPSHOT || is_known(v->cpu_percent))
+	if (v->mode != EV_MODE_SNAPSHOT || text_is_known(v->cpu_percent))
 		words_cost(&w, v);
 	words_add(&w, count_losses(v) ? "; some was lost" : "; nothing lost");
 	page_field(p, &field, w.text);
@@ -293,7 +294,7 @@ static void print_well(struct page *page, const struct report_view *v)
 	words_names(&w, names, collect_names(v, names, NAMES_SHOWN), processes);
 	words_well_memory(&w, v);
 	words_forgotten(&w, v);
-	print_line(page, "well", PAGE_GREEN, w.text);
+	text_print_line(page, "well", PAGE_GREEN, w.text);
 }
 
 static void print_reason(struct page *page, const struct process_view *p, const char *label,
@@ -309,10 +310,10 @@ static void print_reason(struct page *page, const struct process_view *p, const 
 		words_add(&w, ": %s", p->verdict_reason);
 	else if (p->verdict == VERDICT_UNKNOWN)
 		words_add(&w, ": too little was seen to tell");
-	print_line(page, label, colour, w.text);
+	text_print_line(page, label, colour, w.text);
 }
 
-static bool same_text(const char *a, const char *b)
+static bool text_same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && !strcmp(a, b));
 }
@@ -320,7 +321,7 @@ static bool same_text(const char *a, const char *b)
 /* Processes of a verdict with one reason share a line. */
 static bool same_reason(const struct process_view *a, const struct process_view *b)
 {
-	return a->verdict == b->verdict && same_text(a->verdict_reason, b->verdict_reason);
+	return a->verdict == b->verdict && text_same_text(a->verdict_reason, b->verdict_reason);
 }
 
 static bool reason_is_new(const struct report_view *v, size_t at)
@@ -357,7 +358,7 @@ static void print_shared_reason(struct page *page, const struct report_view *v, 
 	}
 	words_add(&w, ": %s",
 		  p->verdict_reason ? p->verdict_reason : "too little was seen to tell");
-	print_line(page, label, colour, w.text);
+	text_print_line(page, label, colour, w.text);
 }
 
 /* Prints one line for each reason of a verdict, or with all for each process; the label on the
@@ -395,7 +396,7 @@ static bool gap_is_new(const struct report_view *v, size_t at)
 {
 	for (size_t i = 0; i < at; i++)
 		if (!!v->gaps[i].pid == !!v->gaps[at].pid &&
-		    same_text(v->gaps[i].reason, v->gaps[at].reason))
+		    text_same_text(v->gaps[i].reason, v->gaps[at].reason))
 			return false;
 	return true;
 }
@@ -414,7 +415,7 @@ static void words_hidden(struct words *w, const struct report_view *v, size_t at
 	for (size_t i = at; i < (all ? at + 1 : v->gap_count); i++) {
 		const struct gap_view *gap = &v->gaps[i];
 
-		if (!gap->pid || !same_text(gap->reason, v->gaps[at].reason) ||
+		if (!gap->pid || !text_same_text(gap->reason, v->gaps[at].reason) ||
 		    ++count > SHARED_SHOWN)
 			continue;
 		words_comma(w);
@@ -441,7 +442,7 @@ static void print_gaps(struct page *page, const struct report_view *v, bool all)
 			continue;
 		words_hidden(&w, v, i, all);
 		words_add(&w, "%s", v->gaps[i].reason ? v->gaps[i].reason : "reason not known");
-		print_line(page, shown++ ? "" : "unseen", PAGE_YELLOW, w.text);
+		text_print_line(page, shown++ ? "" : "unseen", PAGE_YELLOW, w.text);
 	}
 	if (!all)
 		print_rest_hidden(page, reasons, LINES_SHOWN);
@@ -460,12 +461,12 @@ static void print_libraries(struct page *page, const struct report_view *v)
 		words_count(&w, l->cheap);
 		words_add(&w, " cheap), ");
 		words_plural(&w, l->hits, "hit", "hits");
-		if (is_known(l->attach_seconds))
+		if (text_is_known(l->attach_seconds))
 			words_add(&w, ", attached %.3f s after it was met", l->attach_seconds);
 		else
 			words_add(&w, ", not attached");
 		words_add(&w, "%s", l->detached ? ", taken out to keep the budget" : "");
-		print_line(page, i ? "" : "probed", PAGE_PLAIN, w.text);
+		text_print_line(page, i ? "" : "probed", PAGE_PLAIN, w.text);
 	}
 }
 
@@ -479,7 +480,7 @@ static void print_losses(struct page *page, const struct report_view *v)
 		if (!v->losses[i])
 			continue;
 		words_plural(&w, v->losses[i], losses[i].one, losses[i].many);
-		print_line(page, first ? "lost" : "", PAGE_YELLOW, w.text);
+		text_print_line(page, first ? "lost" : "", PAGE_YELLOW, w.text);
 		first = false;
 	}
 }
@@ -491,11 +492,12 @@ static void print_ignorance(struct page *page, const struct report_view *v, bool
 	print_gaps(page, v, all);
 	print_losses(page, v);
 	if (v->cut)
-		print_line(page, "cut", PAGE_YELLOW,
-			   "the recording has no clean end: what came after is not in this report");
+		text_print_line(
+			page, "cut", PAGE_YELLOW,
+			"the recording has no clean end: what came after is not in this report");
 	if (v->stepped_down)
-		print_line(page, "less", PAGE_YELLOW,
-			   "detail was given up to stay within --max-overhead");
+		text_print_line(page, "less", PAGE_YELLOW,
+				"detail was given up to stay within --max-overhead");
 }
 
 static void print_nothing(struct page *page, const struct report_view *v)
@@ -518,7 +520,7 @@ static void print_nothing(struct page *page, const struct report_view *v)
 	words_add(&w, ". If you expected one, `dbleak doctor` tells what this host does not let us "
 		      "see.");
 	page_line(page);
-	print_line(page, "nothing", PAGE_PLAIN, w.text);
+	text_print_line(page, "nothing", PAGE_PLAIN, w.text);
 }
 
 static bool has_endpoint(const struct report_view *v)
@@ -565,7 +567,7 @@ static void print_withdrawn(struct page *page, const struct report_view *v)
 		return;
 	words_hidden(&w, v, 0, false);
 	words_add(&w, "%s.", v->gaps[0].reason ? v->gaps[0].reason : "died at a probe");
-	print_line(page, "HARM", PAGE_RED, w.text);
+	text_print_line(page, "HARM", PAGE_RED, w.text);
 	page_line(page);
 }
 

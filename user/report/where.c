@@ -116,8 +116,8 @@ void words_frame(struct words *w, const struct frame_view *f, size_t columns)
 	words_add(w, "%s", after.text);
 }
 
-static void print_line(struct page *p, unsigned indent, const char *label, const char *text,
-		       unsigned max_lines)
+static void where_print_line(struct page *p, unsigned indent, const char *label, const char *text,
+			     unsigned max_lines)
 {
 	struct page_field field = {.indent = indent,
 				   .label = label,
@@ -142,12 +142,12 @@ static void print_whole(struct page *p, unsigned indent, const char *label,
 	if (escape_columns(place.text, place.length) +
 		    escape_columns(function.text, function.length) >
 	    columns) {
-		print_line(p, indent, label, place.text, 0);
-		print_line(p, indent, "", function.text, 0);
+		where_print_line(p, indent, label, place.text, 0);
+		where_print_line(p, indent, "", function.text, 0);
 		return;
 	}
 	words_add(&place, "%s", function.text);
-	print_line(p, indent, label, place.text, 0);
+	where_print_line(p, indent, label, place.text, 0);
 }
 
 /* A file name as a shell takes it: it may be called x;reboot. */
@@ -182,7 +182,7 @@ static void print_resolve(struct page *page, const struct frame_view *f, unsigne
 	words_add(&w, " 0x%" PRIx64, f->offset);
 	if (f->build_id)
 		words_add(&w, " (build id %s)", f->build_id);
-	print_line(page, indent, "line", w.text, 0);
+	where_print_line(page, indent, "line", w.text, 0);
 }
 
 static void print_how(struct page *page, const struct finding_view *f, unsigned indent)
@@ -199,7 +199,7 @@ static void print_how(struct page *page, const struct finding_view *f, unsigned 
 	for (size_t i = 0; i < sizeof(of_stacks) / sizeof(of_stacks[0]); i++)
 		if (f->stack_flags & of_stacks[i].flag)
 			words_item(&w, "%s", of_stacks[i].says);
-	print_line(page, indent, "how", w.text, 0);
+	where_print_line(page, indent, "how", w.text, 0);
 }
 
 static void print_stack(struct page *page, const struct finding_view *f, unsigned indent)
@@ -212,7 +212,7 @@ static void print_stack(struct page *page, const struct finding_view *f, unsigne
 		struct words w = {0};
 
 		words_add(&w, "... and %zu more, further out", f->stack_count - shown);
-		print_line(page, indent, "", w.text, 0);
+		where_print_line(page, indent, "", w.text, 0);
 	}
 }
 
@@ -224,7 +224,7 @@ static void print_unknown(struct page *page, const struct finding_view *f, unsig
 		why = "not known: the process was gone before its frames could be named";
 	else if (f->stack_count)
 		why = "not known: no frame of the stack is the program's own";
-	print_line(page, indent, "where", why, 0);
+	where_print_line(page, indent, "where", why, 0);
 }
 
 void where_print(struct page *page, const struct finding_view *f, unsigned indent, bool all)
@@ -234,7 +234,7 @@ void where_print(struct page *page, const struct finding_view *f, unsigned inden
 	if (!all) {
 		if (f->site)
 			words_frame(&w, f->site, PAGE_COLUMNS - indent - PAGE_LABEL);
-		print_line(page, indent, f->site ? "where" : "", w.text, 1);
+		where_print_line(page, indent, f->site ? "where" : "", w.text, 1);
 		return;
 	}
 	if (f->site) {

@@ -138,7 +138,7 @@ static int open_reach(struct clients *c)
 	return err;
 }
 
-static const char *why_not(int err)
+static const char *client_why_not(int err)
 {
 	switch (err) {
 	case -EIO:
@@ -175,7 +175,8 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 	if (!err)
 		err = libraries_open(&c->libraries, procfs);
 	if (err) {
-		snprintf(text, sizeof(text), "client libraries cannot be probed: %s", why_not(err));
+		snprintf(text, sizeof(text), "client libraries cannot be probed: %s",
+			 client_why_not(err));
 		client_tell_gap(c, text);
 		return 0;
 	}

@@ -432,8 +432,8 @@ static bool is_placed(const struct elf_symbol *found, const bool *placed, size_t
 	return false;
 }
 
-static bool is_wanted(const struct clients *c, const struct attached *a,
-		      const struct probe_row *row, bool is_static)
+static bool attach_is_wanted(const struct clients *c, const struct attached *a,
+			     const struct probe_row *row, bool is_static)
 {
 	if (row->role == PROBE_INSIDE && !is_static)
 		return false;
@@ -461,7 +461,7 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 	for (size_t i = 0; i < l->count && !err; i++) {
 		struct placing p = {.row = &l->rows[i], .symbol = &found[i]};
 
-		if (!found[i].offset || !is_wanted(c, a, p.row, is_static) ||
+		if (!found[i].offset || !attach_is_wanted(c, a, p.row, is_static) ||
 		    is_placed(found, placed, i))
 			continue;
 		if (choose_places(c, elf, &p)) {
@@ -530,8 +530,8 @@ static void tell_refused(struct clients *c, const struct attached *a)
 	client_tell_gap(c, text);
 }
 
-static int attach(struct clients *c, struct attached *a, struct elf_file *elf, bool is_static,
-		  bool deep, const struct library_file *file)
+static int attach_attach(struct clients *c, struct attached *a, struct elf_file *elf,
+			 bool is_static, bool deep, const struct library_file *file)
 {
 	struct attach_places places[GROUPS] = {};
 	int err;
@@ -617,7 +617,7 @@ void client_add_library(struct clients *c, const struct probe_library *l, struct
 	elf_build_id(elf, a->ev.build_id, sizeof(a->ev.build_id));
 	snprintf(a->ev.path, sizeof(a->ev.path), "%s", file->path);
 	read_fields(a, elf, is_static, deep);
-	err = attach(c, a, elf, is_static, deep, file);
+	err = attach_attach(c, a, elf, is_static, deep, file);
 	if (err == -ECANCELED) { /* all probes were withdrawn; a gap says so */
 		free(a);
 		return;

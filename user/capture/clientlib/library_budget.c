@@ -104,7 +104,7 @@ static void step_down_runs(struct clients *c, struct attached *a)
 	client_tell_gap(c, text);
 }
 
-static void step_down(struct clients *c, struct attached *a, uint64_t now)
+static void library_budget_step_down(struct clients *c, struct attached *a, uint64_t now)
 {
 	clients_sweep(c, now);
 	client_detach(a, GROUP_OBJECTS);
@@ -155,7 +155,7 @@ static bool charge(struct clients *c, struct attached *a, uint64_t passed, uint6
 	if (a->credit_ns < 0 && a->sets[GROUP_RUNS] && objects <= rate * passed)
 		step_down_runs(c, a);
 	else if (a->credit_ns < 0 && a->sets[GROUP_OBJECTS])
-		step_down(c, a, now);
+		library_budget_step_down(c, a, now);
 	return objects + runs > 0;
 }
 

@@ -77,8 +77,8 @@ static void keep_tls(struct clients *c, const struct library_file *file, bool de
 }
 
 /* Looks for each library of the table.  Returns whether any was there. */
-static bool look_into(struct clients *c, struct elf_file *elf, const struct library_file *file,
-		      bool deep)
+static bool library_files_look_into(struct clients *c, struct elf_file *elf,
+				    const struct library_file *file, bool deep)
 {
 	bool any = false, has[PROBE_LIBRARIES_MOST];
 
@@ -127,7 +127,7 @@ static bool is_among(const struct waiting *list, size_t n, uint64_t device, uint
 	return n > 0;
 }
 
-static bool is_held(const struct clients *c, uint64_t device, uint64_t inode)
+static bool library_files_is_held(const struct clients *c, uint64_t device, uint64_t inode)
 {
 	const struct library_file file = {.device = device, .inode = inode};
 
@@ -139,9 +139,9 @@ static bool is_held(const struct clients *c, uint64_t device, uint64_t inode)
 
 /* Follows a file as long as something of it is open here, so that all of it goes when the last
  * process unmaps it. */
-static void hold(struct clients *c, const struct library_file *file)
+static void library_files_hold(struct clients *c, const struct library_file *file)
 {
-	if (is_held(c, file->device, file->inode)) {
+	if (library_files_is_held(c, file->device, file->inode)) {
 		libraries_follow(c->libraries, file);
 		libraries_hold(c->libraries, file->device, file->inode);
 	} else {
@@ -191,7 +191,8 @@ static void look_first(struct clients *c, const struct library_file *file)
 	if (elf_open(&elf, file->fd))
 		return;
 	runtimes_file(c->runtimes, elf, file);
-	if (!is_attached(c, file) && !look_into(c, elf, file, false) && !elf_given_up(elf))
+	if (!is_attached(c, file) && !library_files_look_into(c, elf, file, false) &&
+	    !elf_given_up(elf))
 		wait_for_time(c, file);
 	if (c->host.file)
 		c->host.file(c->host.context, elf, file, library_in(c, file));
@@ -219,14 +220,14 @@ void client_on_file(void *context, const struct library_file *file)
 
 	if (!may_look(c)) {
 		wait_for_turn(c, file);
-		hold(c, file);
+		library_files_hold(c, file);
 		return;
 	}
 	before = client_now_boot();
 	looking_at(file->pid, file->path);
 	look_first(c, file);
 	looking_over();
-	hold(c, file);
+	library_files_hold(c, file);
 	c->looks.left_ns -= (int64_t)(client_now_boot() - before);
 }
 
@@ -286,7 +287,7 @@ void client_on_mapping(void *context, const struct library_mapping *mapping)
 	struct clients *c = context;
 
 	runtimes_mapped(c->runtimes, mapping);
-	if (is_held(c, mapping->device, mapping->inode))
+	if (library_files_is_held(c, mapping->device, mapping->inode))
 		reach_mapped(c->reach, mapping->pid, mapping->device, mapping->inode);
 }
 
@@ -303,7 +304,7 @@ static void look_again(struct clients *c, const struct waiting *w)
 	if (elf_open(&elf, w->fd))
 		return;
 	elf_deepen(elf);
-	look_into(c, elf, &file, true);
+	library_files_look_into(c, elf, &file, true);
 	tell_given_up(c, elf, &file);
 	elf_close(elf);
 }
@@ -346,7 +347,7 @@ void client_look_deeper(struct clients *c)
 	looking_over();
 	close(w.fd);
 	file = client_waiting_file(&w);
-	hold(c, &file);
+	library_files_hold(c, &file);
 	c->looks.left_ns -= (int64_t)(client_now_boot() - before);
 }
 

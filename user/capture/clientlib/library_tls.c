@@ -78,7 +78,7 @@ uint64_t clients_tls_since(const struct clients *c)
 	return c->tls_waits ? client_now_boot() : c->tls_since_ns;
 }
 
-static bool is_alive(uint32_t pid)
+static bool library_tls_is_alive(uint32_t pid)
 {
 	char path[64];
 
@@ -98,7 +98,7 @@ static bool is_libssl(const struct waiting *w)
  * of the libraries, and such short processes come again: then every waiting libssl is probed. */
 static void probe_tls_of(struct clients *c, uint32_t pid)
 {
-	bool alive = is_alive(pid);
+	bool alive = library_tls_is_alive(pid);
 
 	for (size_t i = 0; i < c->tls_count;) {
 		struct waiting *w = &c->tls[i];
@@ -147,7 +147,7 @@ void client_look_for_tls_again(struct clients *c, uint64_t now_ns)
 
 		if (now_ns < user->next_ns)
 			continue;
-		if (!is_alive(user->pid)) {
+		if (!library_tls_is_alive(user->pid)) {
 			free(table_remove(&c->tls_users, slot->key));
 			at--; /* the removal may have moved an entry here */
 			continue;

@@ -289,7 +289,7 @@ static void tell_moved(struct locks *l, struct lock_holder *h, uint64_t now, boo
 	l->host->tell(l->host->context, &h->ev.head);
 }
 
-static void look_at(struct locks *l, const struct lock *lock, uint64_t now, uint64_t *ids)
+static void lock_look_at(struct locks *l, const struct lock *lock, uint64_t now, uint64_t *ids)
 {
 	struct lock_holder *h = holder_enter(l, lock);
 
@@ -354,7 +354,7 @@ void locks_sweep(struct locks *l, uint64_t now, uint64_t *ids)
 		return;
 	while (fgets(line, sizeof(line), file))
 		if (lock_of_line(line, &lock))
-			look_at(l, &lock, now, ids);
+			lock_look_at(l, &lock, now, ids);
 	fclose(file);
 	look_at_rest(l, now);
 }

@@ -87,7 +87,7 @@ static uint64_t own_block(const struct sized_object *o)
 }
 
 /* Adds a figure to a sum; one figure that is not known makes the sum unknown. */
-static void add(uint64_t *sum, uint64_t bytes)
+static void object_size_add(uint64_t *sum, uint64_t bytes)
 {
 	*sum = *sum == UNKNOWN64 || bytes == UNKNOWN64 ? UNKNOWN64 : *sum + bytes;
 }
@@ -189,7 +189,7 @@ static struct object_size size_of_pgoptions(const struct sized_object *o)
 		if (!option.keyword)
 			return size;
 		if (option.value)
-			add(&size.bytes, object_block(o->memory, option.value));
+			object_size_add(&size.bytes, object_block(o->memory, option.value));
 	}
 	return unknown;
 }
@@ -279,7 +279,7 @@ static uint64_t ma_root_bytes(const struct memory *m, const struct ma_root *root
 {
 	uint64_t bytes = ma_list_bytes(m, root->free);
 
-	add(&bytes, ma_list_bytes(m, root->used));
+	object_size_add(&bytes, ma_list_bytes(m, root->used));
 	return bytes;
 }
 
@@ -298,14 +298,14 @@ static struct object_size size_of_ma_result(const struct sized_object *o)
 	    result.field_count > FIELDS_MOST || result.current_field > result.field_count ||
 	    result.eof > 1 || result.is_ps > 1 || !result.fields)
 		return unknown;
-	add(&size.bytes, ma_root_bytes(o->memory, &result.field_alloc));
+	object_size_add(&size.bytes, ma_root_bytes(o->memory, &result.field_alloc));
 	if (!result.data) /* rows are read one by one, or the result is of a statement */
 		return size;
 	if (memory_read(o->memory, result.data, &data, sizeof(data)) ||
 	    !same(result.row_count, result.field_count, data.row_count, data.field_count))
 		return unknown;
-	add(&size.bytes, sizeof(data) + 8ULL * result.field_count);
-	add(&size.bytes, ma_root_bytes(o->memory, &data.alloc));
+	object_size_add(&size.bytes, sizeof(data) + 8ULL * result.field_count);
+	object_size_add(&size.bytes, ma_root_bytes(o->memory, &data.alloc));
 	size.rows = result.row_count;
 	return size;
 }
@@ -341,14 +341,15 @@ static struct object_size size_of_my_result(const struct sized_object *o)
 	if (memory_read(o->memory, o->address, &result, sizeof(result)) || !result.field_count ||
 	    result.field_count > FIELDS_MOST || result.current_field > result.field_count)
 		return unknown;
-	add(&size.bytes, my_root_bytes(o->memory, result.field_alloc));
+	object_size_add(&size.bytes, my_root_bytes(o->memory, result.field_alloc));
 	if (!result.data)
 		return size;
 	if (memory_read(o->memory, result.data, &data, sizeof(data)) ||
 	    !same(result.row_count, result.field_count, data.row_count, data.field_count))
 		return unknown;
-	add(&size.bytes, sizeof(data) + sizeof(struct my_root) + 8ULL * result.field_count);
-	add(&size.bytes, my_root_bytes(o->memory, data.alloc));
+	object_size_add(&size.bytes,
+			sizeof(data) + sizeof(struct my_root) + 8ULL * result.field_count);
+	object_size_add(&size.bytes, my_root_bytes(o->memory, data.alloc));
 	size.rows = result.row_count;
 	return size;
 }
@@ -368,8 +369,8 @@ static struct object_size size_of_ma_statement(const struct sized_object *o)
 	if (memory_read(o->memory, o->address, &st, sizeof(st)) || !o->parent ||
 	    st.connection != o->parent || st.field_count > FIELDS_MOST)
 		return unknown;
-	add(&size.bytes, ma_root_bytes(o->memory, &st.alloc));
-	add(&size.bytes, ma_root_bytes(o->memory, &st.result.alloc));
+	object_size_add(&size.bytes, ma_root_bytes(o->memory, &st.alloc));
+	object_size_add(&size.bytes, ma_root_bytes(o->memory, &st.result.alloc));
 	return size;
 }
 
@@ -381,9 +382,9 @@ static struct object_size size_of_my_statement(const struct sized_object *o)
 	if (memory_read(o->memory, o->address, &st, sizeof(st)) || !o->parent ||
 	    st.connection != o->parent || st.self != o->address)
 		return unknown;
-	add(&size.bytes, my_root_bytes(o->memory, st.alloc));
+	object_size_add(&size.bytes, my_root_bytes(o->memory, st.alloc));
 	if (st.result.alloc)
-		add(&size.bytes, my_root_bytes(o->memory, st.result.alloc));
+		object_size_add(&size.bytes, my_root_bytes(o->memory, st.result.alloc));
 	return size;
 }
 
@@ -580,7 +581,7 @@ static struct object_size size_of_sqlite(const struct sized_object *o)
 	for (int i = 0; i < c.database_count && size.bytes != UNKNOWN64; i++) {
 		if (memory_read(o->memory, c.databases + (uint64_t)i * sizeof(d), &d, sizeof(d)))
 			return unknown;
-		add(&size.bytes, lite_database_bytes(o, &d));
+		object_size_add(&size.bytes, lite_database_bytes(o, &d));
 	}
 	return size;
 }
@@ -609,7 +610,7 @@ static uint64_t elements_bytes(const struct memory *m, uint64_t array, uint64_t 
 		if (memory_u64(m, array + 8 * i, &reply))
 			return UNKNOWN64;
 		if (reply)
-			add(&bytes, reply_bytes(m, reply, depth + 1, left));
+			object_size_add(&bytes, reply_bytes(m, reply, depth + 1, left));
 	}
 	return bytes;
 }
@@ -636,9 +637,9 @@ static uint64_t reply_bytes(const struct memory *m, uint64_t address, unsigned i
 	if (type < 1 || type > REPLY_TYPES)
 		return UNKNOWN64;
 	if (text)
-		add(&bytes, object_block(m, text));
+		object_size_add(&bytes, object_block(m, text));
 	if (element)
-		add(&bytes, elements_bytes(m, element, elements, depth, left));
+		object_size_add(&bytes, elements_bytes(m, element, elements, depth, left));
 	return bytes;
 }
 

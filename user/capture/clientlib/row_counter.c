@@ -33,7 +33,7 @@ struct match {
 	int64_t offset;
 };
 
-static ZydisRegister whole(ZydisRegister reg)
+static ZydisRegister row_counter_whole(ZydisRegister reg)
 {
 	return ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
 }
@@ -41,7 +41,7 @@ static ZydisRegister whole(ZydisRegister reg)
 static bool is_value(const struct match *m, const ZydisDecodedOperand *operand)
 {
 	return operand->type == ZYDIS_OPERAND_TYPE_REGISTER && operand->size == 32 &&
-	       whole(operand->reg.value) == m->value;
+	       row_counter_whole(operand->reg.value) == m->value;
 }
 
 static bool is_number(const ZydisDecodedOperand *operand, int64_t number)
@@ -68,7 +68,7 @@ static bool is_load(const struct counter_instruction *in, struct match *m)
 	if (in->is.mnemonic != ZYDIS_MNEMONIC_MOV || to->type != ZYDIS_OPERAND_TYPE_REGISTER ||
 	    !is_field(from))
 		return false;
-	m->value = whole(to->reg.value);
+	m->value = row_counter_whole(to->reg.value);
 	m->base = from->mem.base;
 	m->offset = from->mem.disp.value;
 	return m->value != m->base;
@@ -111,14 +111,15 @@ static bool is_other(const struct counter_instruction *in, const struct match *m
 		if (o->type != ZYDIS_OPERAND_TYPE_REGISTER ||
 		    !(o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
 			continue;
-		if (whole(o->reg.value) == m->value || whole(o->reg.value) == m->base)
+		if (row_counter_whole(o->reg.value) == m->value ||
+		    row_counter_whole(o->reg.value) == m->base)
 			return false;
 	}
 	return true;
 }
 
 /* Takes one more instruction after the load.  Returns whether the code may still match. */
-static bool take(struct match *m, const struct counter_instruction *in)
+static bool row_counter_take(struct match *m, const struct counter_instruction *in)
 {
 	bool (*const wanted[])(const struct counter_instruction *,
 			       const struct match *) = {is_add, is_or, is_store};
@@ -141,7 +142,7 @@ static bool begins(const ZydisDecoder *decoder, const uint8_t *code, size_t n, u
 			return false;
 		code += in.is.length;
 		n -= in.is.length;
-		if (!(i ? take(&m, &in) : is_load(&in, &m)))
+		if (!(i ? row_counter_take(&m, &in) : is_load(&in, &m)))
 			return false;
 		if (m.stage == STORED)
 			break;

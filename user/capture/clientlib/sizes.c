@@ -51,20 +51,20 @@ void sizes_close(struct sizes *s)
 }
 
 /* An object and its first member have one address, so the key names the resource, too. */
-static struct table_key key_of(uint64_t handle, uint32_t pid, uint32_t resource)
+static struct table_key sizes_key_of(uint64_t handle, uint32_t pid, uint32_t resource)
 {
 	return (struct table_key){handle, (uint64_t)resource << 32 | pid};
 }
 
-static struct object_size look(const struct ev_handle *ev, const struct object_fields *fields,
-			       const char *object)
+static struct object_size sizes_look(const struct ev_handle *ev, const struct object_fields *fields,
+				     const char *object)
 {
 	struct memory memory = memory_for_look(ev->pid, SWEEP_NS);
 
 	return object_size(&memory, fields, object, ev->handle, ev->parent);
 }
 
-static void fill(struct ev_handle *ev, const struct object_size *size)
+static void sizes_fill(struct ev_handle *ev, const struct object_size *size)
 {
 	ev->bytes = size->bytes;
 	if (size->rows != UNKNOWN64)
@@ -73,7 +73,7 @@ static void fill(struct ev_handle *ev, const struct object_size *size)
 
 void sizes_forget(struct sizes *s, const struct handle_key *key)
 {
-	free(table_remove(&s->sized, key_of(key->handle, key->pid, key->resource)));
+	free(table_remove(&s->sized, sizes_key_of(key->handle, key->pid, key->resource)));
 }
 
 /* Whether the object is to be read again.  A result with unread rows is not: client.c watches it
@@ -86,11 +86,11 @@ static bool may_change(const struct ev_handle *ev)
 void sizes_read(struct sizes *s, struct ev_handle *ev, const struct object_fields *fields,
 		const char *object)
 {
-	struct table_key key = key_of(ev->handle, ev->pid, ev->resource);
+	struct table_key key = sizes_key_of(ev->handle, ev->pid, ev->resource);
 	struct sized *sized = table_get(&s->sized, key);
-	struct object_size size = look(ev, fields, object);
+	struct object_size size = sizes_look(ev, fields, object);
 
-	fill(ev, &size);
+	sizes_fill(ev, &size);
 	if (!may_change(ev)) {
 		free(table_remove(&s->sized, key));
 		return;
@@ -112,7 +112,7 @@ void sizes_read(struct sizes *s, struct ev_handle *ev, const struct object_field
 /* Reads an object again.  Returns whether it may still change. */
 static bool look_again(struct sizes *s, struct sized *sized, uint64_t now)
 {
-	struct object_size size = look(&sized->ev, &sized->fields, sized->object);
+	struct object_size size = sizes_look(&sized->ev, &sized->fields, sized->object);
 	bool same = size.bytes == sized->ev.bytes;
 
 	if (size.bytes == UNKNOWN64)
@@ -125,13 +125,13 @@ static bool look_again(struct sizes *s, struct sized *sized, uint64_t now)
 	sized->next_ns = now + sized->wait_ns;
 	if (same)
 		return true;
-	fill(&sized->ev, &size);
+	sizes_fill(&sized->ev, &size);
 	sized->ev.head.ns = now;
 	s->host->tell(s->host->context, &sized->ev.head);
 	return true;
 }
 
-static uint64_t now_boot(void)
+static uint64_t sizes_now_boot(void)
 {
 	struct timespec t;
 
@@ -143,9 +143,9 @@ void sizes_sweep(struct sizes *s, uint64_t now)
 {
 	struct table_slot *slot = NULL;
 	size_t looks = 0, at = s->at;
-	uint64_t began = now_boot();
+	uint64_t began = sizes_now_boot();
 
-	while (looks < LOOKS_MOST && now_boot() - began < SWEEP_MOST_NS &&
+	while (looks < LOOKS_MOST && sizes_now_boot() - began < SWEEP_MOST_NS &&
 	       (slot = table_next(&s->sized, &at))) {
 		struct sized *sized = slot->value;
 

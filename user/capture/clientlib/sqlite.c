@@ -36,7 +36,7 @@ void sqlite_tell(struct sqlites *s, const struct ev_head *record)
 	s->host->tell(s->host->context, record);
 }
 
-static bool is_known(void *context, uint32_t pid, dev_t device, ino_t inode)
+static bool sqlite_is_known(void *context, uint32_t pid, dev_t device, ino_t inode)
 {
 	const struct sqlites *s = context;
 	struct table_slot *slot;
@@ -63,7 +63,7 @@ int sqlites_open(struct sqlites **out, struct kernel *kernel, const struct procf
 	s->procfs = procfs;
 	s->host = host;
 	s->ids = ID_BASE;
-	return locks_open(&s->locks, kernel, procfs, host, is_known, s);
+	return locks_open(&s->locks, kernel, procfs, host, sqlite_is_known, s);
 }
 
 static void statement_free(struct open_statement *st)

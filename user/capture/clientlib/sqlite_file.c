@@ -78,7 +78,7 @@ static bool place_of(int fd, struct lite_place *out)
 }
 
 /* Finds where a path of the process leads; links are followed as the process would follow them. */
-static bool find(uint32_t pid, const char *path, struct lite_place *out)
+static bool sqlite_file_find(uint32_t pid, const char *path, struct lite_place *out)
 {
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC,
 			       .resolve = path[0] == '/' ? RESOLVE_IN_ROOT : 0};
@@ -299,12 +299,12 @@ int sqlite_file_named(struct sqlite_file *out, uint32_t pid, const char *name, b
 	if (!name[0] || !strcmp(name, ":memory:"))
 		return -ENOENT;
 	/* Without SQLITE_OPEN_URI a name like "file:x" is the plain name of a file. */
-	found = !cut && find(pid, name, &at);
+	found = !cut && sqlite_file_find(pid, name, &at);
 	if (!found && !strncmp(name, "file:", 5)) {
 		if (!path_of_uri(name, decoded, sizeof(decoded)))
 			return -ENOENT;
 		name = decoded;
-		found = !cut && find(pid, name, &at);
+		found = !cut && sqlite_file_find(pid, name, &at);
 	}
 	if (found) {
 		out->path = absolute(pid, name);

@@ -374,7 +374,7 @@ static bool is_code(const Elf64_Phdr *p)
 }
 
 /* The segment of code that holds this offset. */
-static const Elf64_Phdr *code_at(const struct elf_file *e, uint64_t offset)
+static const Elf64_Phdr *elf_code_at(const struct elf_file *e, uint64_t offset)
 {
 	for (unsigned int i = 0; i < e->head.e_phnum; i++) {
 		const Elf64_Phdr *p = &e->phdrs[i];
@@ -436,7 +436,7 @@ uint64_t elf_code_address(struct elf_file *e, uint64_t offset)
 
 	if (e->look)
 		return look_code_address(e->look, offset);
-	p = code_at(e, offset);
+	p = elf_code_at(e, offset);
 	return p ? p->p_vaddr + (offset - p->p_offset) : 0;
 }
 
@@ -455,7 +455,7 @@ int elf_segment(struct elf_file *e, uint64_t offset, uint64_t *start, uint64_t *
 
 	if (e->look)
 		return look_segment(e->look, offset, start, size);
-	p = code_at(e, offset);
+	p = elf_code_at(e, offset);
 	if (!p)
 		return -ENOENT;
 	*start = p->p_offset;

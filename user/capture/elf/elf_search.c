@@ -89,7 +89,7 @@ static uint32_t gnu_hash_of(const char *name)
 }
 
 /* A 32-bit word of a hash table; 0 outside of the table. */
-static uint32_t word_at(struct elf_file *e, struct range table, uint64_t index)
+static uint32_t elf_search_word_at(struct elf_file *e, struct range table, uint64_t index)
 {
 	uint32_t word = 0;
 
@@ -104,26 +104,27 @@ static void gnu_hash_find(struct elf_search *s, size_t name)
 {
 	struct elf_file *e = s->file;
 	struct range table = e->gnu_hash;
-	uint32_t buckets = word_at(e, table, 0), first = word_at(e, table, 1);
-	uint32_t bloom = word_at(e, table, 2), shift = word_at(e, table, 3) & 31;
+	uint32_t buckets = elf_search_word_at(e, table, 0), first = elf_search_word_at(e, table, 1);
+	uint32_t bloom = elf_search_word_at(e, table, 2),
+		 shift = elf_search_word_at(e, table, 3) & 31;
 	uint32_t hash = gnu_hash_of(s->names[name]), index, filter[2];
 	uint64_t at, bits;
 
 	if (!buckets || !bloom)
 		return;
 	at = 4 + 2 * (uint64_t)(hash / 64 % bloom);
-	filter[0] = word_at(e, table, at);
-	filter[1] = word_at(e, table, at + 1);
+	filter[0] = elf_search_word_at(e, table, at);
+	filter[1] = elf_search_word_at(e, table, at + 1);
 	bits = filter[0] | (uint64_t)filter[1] << 32;
 	if (!(bits >> hash % 64 & bits >> (hash >> shift) % 64 & 1))
 		return;
 	at = 4 + 2 * (uint64_t)bloom;
-	index = word_at(e, table, at + hash % buckets);
+	index = elf_search_word_at(e, table, at + hash % buckets);
 	if (index < first)
 		return;
 	at += buckets + (uint64_t)(index - first);
 	for (unsigned int i = 0; i < CHAIN_MAX; i++) {
-		uint32_t other = word_at(e, table, at + i);
+		uint32_t other = elf_search_word_at(e, table, at + i);
 
 		if ((other | 1) == (hash | 1) && dynamic_hit(s, name, (uint64_t)index + i))
 			return;
@@ -147,16 +148,17 @@ static uint32_t sysv_hash_of(const char *name)
 static void sysv_hash_find(struct elf_search *s, size_t name)
 {
 	struct elf_file *e = s->file;
-	uint32_t buckets = word_at(e, e->hash, 0);
+	uint32_t buckets = elf_search_word_at(e, e->hash, 0);
 	uint32_t index;
 
 	if (!buckets)
 		return;
-	index = word_at(e, e->hash, 2 + (uint64_t)(sysv_hash_of(s->names[name]) % buckets));
+	index = elf_search_word_at(e, e->hash,
+				   2 + (uint64_t)(sysv_hash_of(s->names[name]) % buckets));
 	for (unsigned int i = 0; i < CHAIN_MAX && index; i++) {
 		if (dynamic_hit(s, name, index))
 			return;
-		index = word_at(e, e->hash, 2 + (uint64_t)buckets + index);
+		index = elf_search_word_at(e, e->hash, 2 + (uint64_t)buckets + index);
 	}
 }
 

@@ -88,7 +88,7 @@ static struct {
 	} in;
 } all = {.shared.worker = {-1, -1, 0, 0}};
 
-static uint64_t now_ms(void)
+static uint64_t look_now_ms(void)
 {
 	struct timespec t;
 
@@ -236,7 +236,7 @@ static int reply_receive(const struct elf_looker *k, uint64_t until)
 	for (;;) {
 		struct pollfd wait = {k->worker.wire, POLLIN, 0};
 		ssize_t got = recv(k->worker.wire, &all.in, sizeof(all.in), MSG_DONTWAIT);
-		uint64_t now = now_ms();
+		uint64_t now = look_now_ms();
 
 		if (got >= (ssize_t)sizeof(all.in.reply) &&
 		    all.in.reply.size == (size_t)got - sizeof(all.in.reply))
@@ -277,7 +277,7 @@ static int fail(struct look *l, int err)
 	return err;
 }
 
-static int receive(struct look *l, uint64_t until)
+static int look_receive(struct look *l, uint64_t until)
 {
 	int err = reply_receive(l->at, until);
 
@@ -288,9 +288,9 @@ static int receive(struct look *l, uint64_t until)
 }
 
 /* Sends the request in all.out and receives the answer into all.in.  0 or -errno. */
-static int ask(struct look *l, int fd)
+static int look_ask(struct look *l, int fd)
 {
-	uint64_t begun = now_ms(), waited;
+	uint64_t begun = look_now_ms(), waited;
 	int err;
 
 	if (fd < 0 && !is_there(l)) {
@@ -298,8 +298,8 @@ static int ask(struct look *l, int fd)
 		return -EDQUOT;
 	}
 	err = request_send(l->at, fd);
-	err = err ? fail(l, err) : receive(l, begun + l->left_ms);
-	waited = now_ms() - begun;
+	err = err ? fail(l, err) : look_receive(l, begun + l->left_ms);
+	waited = look_now_ms() - begun;
 	l->left_ms -= waited < l->left_ms ? waited : l->left_ms;
 	return err;
 }
@@ -342,7 +342,7 @@ static int open_at(struct look *l, struct elf_looker *k)
 		return err;
 	l->generation = k->generation;
 	request_begin(l, LOOK_OPEN, 0, 0);
-	err = ask(l, l->fd);
+	err = look_ask(l, l->fd);
 	if (!err && all.in.reply.result)
 		err = all.in.reply.result >= -4095 && all.in.reply.result < 0
 			      ? (int)all.in.reply.result
@@ -419,7 +419,7 @@ void look_deepen(struct look *l)
 	if (apart(l))
 		return;
 	request_begin(l, LOOK_DEEPEN, 0, 0);
-	ask(l, -1);
+	look_ask(l, -1);
 }
 
 bool look_given_up(const struct look *l)
@@ -499,8 +499,8 @@ static const uint8_t *kept_bytes(const struct look *l, uint64_t offset, size_t s
 	return NULL;
 }
 
-static int find(struct look *l, const char *const *names, size_t n, uint32_t flags,
-		struct elf_symbol *out)
+static int look_find_symbols(struct look *l, const char *const *names, size_t n, uint32_t flags,
+			     struct elf_symbol *out)
 {
 	bool fits = true;
 	int err;
@@ -509,7 +509,7 @@ static int find(struct look *l, const char *const *names, size_t n, uint32_t fla
 	all.out.request.flags = flags;
 	for (size_t i = 0; i < n && fits; i++)
 		fits = request_name(names[i]);
-	err = fits ? ask(l, -1) : -E2BIG;
+	err = fits ? look_ask(l, -1) : -E2BIG;
 	if (err)
 		return err;
 	if (all.in.reply.result < 0)
@@ -533,13 +533,13 @@ int look_find(struct look *l, const char *const *names, size_t n, bool deep, boo
 		return 0;
 	if (l->at == &all.shared) {
 		if (!none_is_there(l, names, n, kind))
-			found = find(l, names, n, flags, out);
+			found = look_find_symbols(l, names, n, flags, out);
 		for (size_t i = 0; i < n && n <= FIRST_MOST; i++)
 			sign_learn(names[i], kind);
 		if (found <= 0 || apart(l))
 			return found < 0 ? found : 0;
 	}
-	return find(l, names, n, flags, out);
+	return look_find_symbols(l, names, n, flags, out);
 }
 
 static ssize_t read_all(struct look *l, enum look_op op, uint64_t at, void *buf, size_t size)
@@ -548,7 +548,7 @@ static ssize_t read_all(struct look *l, enum look_op op, uint64_t at, void *buf,
 
 	while (done < size) {
 		request_begin(l, op, at + done, size - done);
-		if (ask(l, -1))
+		if (look_ask(l, -1))
 			return -EDQUOT;
 		if (all.in.reply.size > size - done)
 			return fail(l, -EPROTO);
@@ -610,7 +610,7 @@ ssize_t look_read_address(struct look *l, uint64_t address, void *buf, size_t si
 static int numbers(struct look *l, enum look_op op, uint64_t a, uint64_t b)
 {
 	request_begin(l, op, a, b);
-	return ask(l, -1) || all.in.reply.result ? -ENOENT : 0;
+	return look_ask(l, -1) || all.in.reply.result ? -ENOENT : 0;
 }
 
 int look_bias(struct look *l, uint64_t start, uint64_t offset, uint64_t *bias)
@@ -639,7 +639,7 @@ int look_constants(struct look *l, unsigned int i, uint64_t *offset, uint64_t *s
 	return err;
 }
 
-static const struct elf_code *code_at(const struct look *l, uint64_t offset)
+static const struct elf_code *look_code_at(const struct look *l, uint64_t offset)
 {
 	for (uint32_t i = 0; i < l->opened.codes; i++)
 		if (offset >= l->opened.code[i].offset &&
@@ -650,7 +650,7 @@ static const struct elf_code *code_at(const struct look *l, uint64_t offset)
 
 int look_segment(struct look *l, uint64_t offset, uint64_t *start, uint64_t *size)
 {
-	const struct elf_code *code = code_at(l, offset);
+	const struct elf_code *code = look_code_at(l, offset);
 
 	if (!code)
 		return -ENOENT;
@@ -661,7 +661,7 @@ int look_segment(struct look *l, uint64_t offset, uint64_t *start, uint64_t *siz
 
 uint64_t look_code_address(struct look *l, uint64_t offset)
 {
-	const struct elf_code *code = code_at(l, offset);
+	const struct elf_code *code = look_code_at(l, offset);
 
 	return code ? code->address + (offset - code->offset) : 0;
 }
@@ -673,7 +673,7 @@ uint64_t look_section(struct look *l, const char *name)
 	if (l->at == &all.shared)
 		sign_learn(name, LOOK_SECTIONS);
 	request_begin(l, LOOK_SECTION, 0, 0);
-	return !request_name(name) || ask(l, -1) ? 0 : all.in.reply.a;
+	return !request_name(name) || look_ask(l, -1) ? 0 : all.in.reply.a;
 }
 
 uint64_t look_linked(struct look *l, uint64_t slot)
@@ -681,7 +681,7 @@ uint64_t look_linked(struct look *l, uint64_t slot)
 	if (apart(l))
 		return 0;
 	request_begin(l, LOOK_LINKED, slot, 0);
-	return ask(l, -1) ? 0 : all.in.reply.a;
+	return look_ask(l, -1) ? 0 : all.in.reply.a;
 }
 
 void look_slots(struct look *l, const char *const *names, size_t n, uint64_t *calls,
@@ -697,7 +697,7 @@ void look_slots(struct look *l, const char *const *names, size_t n, uint64_t *ca
 	request_begin(l, LOOK_SLOTS, 0, 0);
 	for (size_t i = 0; i < n && fits; i++)
 		fits = request_name(names[i]);
-	if (!fits || ask(l, -1) || all.in.reply.size != 2 * size)
+	if (!fits || look_ask(l, -1) || all.in.reply.size != 2 * size)
 		return;
 	memcpy(calls, all.in.reply.bytes, size);
 	memcpy(pointers, all.in.reply.bytes + size, size);
@@ -724,14 +724,14 @@ static bool tell_functions(const uint8_t *at, size_t size, elf_function_fn *fn, 
 
 int look_each(struct look *l, elf_function_fn *fn, void *context)
 {
-	uint64_t until = now_ms() + DEEP_MS;
+	uint64_t until = look_now_ms() + DEEP_MS;
 	size_t bytes = 0;
 	int err = apart(l) ? -EDQUOT : 0;
 
 	if (err)
 		return 0; /* as for a malformed table */
 	request_begin(l, LOOK_EACH, 0, 0);
-	for (err = ask(l, -1); !err; err = receive(l, until)) {
+	for (err = look_ask(l, -1); !err; err = look_receive(l, until)) {
 		bytes += all.in.reply.size;
 		if (bytes > EACH_BYTES ||
 		    !tell_functions(all.in.reply.bytes, all.in.reply.size, fn, context))
@@ -746,7 +746,7 @@ void look_build_id(struct look *l, char *hex, size_t size)
 {
 	*hex = '\0';
 	request_begin(l, LOOK_BUILD_ID, 0, size);
-	if (ask(l, -1) || !all.in.reply.size || all.in.reply.size > size ||
+	if (look_ask(l, -1) || !all.in.reply.size || all.in.reply.size > size ||
 	    all.in.reply.bytes[all.in.reply.size - 1])
 		return;
 	memcpy(hex, all.in.reply.bytes, all.in.reply.size);

@@ -119,7 +119,8 @@ static void add_bytes(struct elf_worker *w, struct elf_file *elf, size_t count)
 	}
 }
 
-static void find(struct elf_worker *w, struct elf_file *elf, const struct look_request *r)
+static void elf_worker_find(struct elf_worker *w, struct elf_file *elf,
+			    const struct look_request *r)
 {
 	bool deep = r->flags & LOOK_DEEP;
 	size_t size = r->count * sizeof(w->found[0]);
@@ -186,7 +187,8 @@ static void build_id(struct elf_worker *w, struct elf_file *elf, const struct lo
 	w->out.reply.size = (uint32_t)strlen((char *)w->out.reply.bytes) + 1;
 }
 
-static void look(struct elf_worker *w, struct elf_file *elf, const struct look_request *r)
+static void elf_worker_look(struct elf_worker *w, struct elf_file *elf,
+			    const struct look_request *r)
 {
 	struct look_reply *out = &w->out.reply;
 
@@ -195,7 +197,7 @@ static void look(struct elf_worker *w, struct elf_file *elf, const struct look_r
 		elf_deepen(elf);
 		break;
 	case LOOK_FIND:
-		find(w, elf, r);
+		elf_worker_find(w, elf, r);
 		break;
 	case LOOK_READ:
 	case LOOK_READ_ADDRESS:
@@ -253,10 +255,10 @@ static bool needs_answer(const struct look_request *r)
 static void look_on(struct elf_worker *w, struct elf_file *elf, const struct look_request *r)
 {
 	elf_resume(elf);
-	look(w, elf, r);
+	elf_worker_look(w, elf, r);
 }
 
-static void answer(struct elf_worker *w, int fd)
+static void elf_worker_answer(struct elf_worker *w, int fd)
 {
 	const struct look_request *r = &w->in.request;
 	struct elf_file *elf = w->file[r->file].elf;
@@ -280,7 +282,7 @@ static void answer(struct elf_worker *w, int fd)
 	reply_send(w);
 }
 
-static void run(int wire, int asking, void *shared)
+static void elf_worker_run(int wire, int asking, void *shared)
 {
 	struct elf_worker *w = calloc(1, sizeof(*w));
 
@@ -310,8 +312,8 @@ static void run(int wire, int asking, void *shared)
 			_exit(0);
 		if (head && head->cmsg_type == SCM_RIGHTS)
 			memcpy(&fd, CMSG_DATA(head), sizeof(fd));
-		answer(w, fd);
+		elf_worker_answer(w, fd);
 	}
 }
 
-const struct nursery_role look_role = {"dbleak-look", NULL, run};
+const struct nursery_role look_role = {"dbleak-look", NULL, elf_worker_run};

@@ -369,7 +369,7 @@ struct cgroup_walk {
 static void visit_children(struct cgroup_walk *w, int dir);
 
 /* Owns dir and closes it. */
-static void visit(struct cgroup_walk *w, int dir)
+static void cgroup_visit(struct cgroup_walk *w, int dir)
 {
 	const char *slash = strrchr(w->path, '/');
 	struct cgroup_node node = {.path = w->path, .dir = dir, .depth = w->depth};
@@ -407,7 +407,7 @@ static void visit_child(struct cgroup_walk *w, int dir, const char *name)
 	memcpy(w->path + w->length, name, len + 1);
 	w->length += len;
 	w->depth++;
-	visit(w, fd);
+	cgroup_visit(w, fd);
 	w->depth--;
 	w->length = length;
 	w->path[length] = '\0';
@@ -451,7 +451,7 @@ int cgroups_visit(const struct cgroups *c, enum cgroup_hierarchy h, const char *
 	w->context = context;
 	strcpy(w->path, *path ? path : "/");
 	w->length = strlen(w->path);
-	visit(w, fd);
+	cgroup_visit(w, fd);
 	free(w);
 	return 0;
 }

@@ -66,7 +66,7 @@ struct identity {
 	bool regular;
 };
 
-static uint64_t now_ns(void)
+static uint64_t library_now_ns(void)
 {
 	struct timespec t;
 
@@ -128,7 +128,7 @@ static int keep_below(struct libraries *l, struct code_file *file, struct table_
 
 /* Drops the files that the last scan has not seen; round 0 drops all.  A file that does not fit
  * into memory is dropped too, and reported again. */
-static void forget(struct libraries *l, uint32_t round)
+static void library_forget(struct libraries *l, uint32_t round)
 {
 	struct table old = l->files;
 	struct table_slot *slot;
@@ -150,7 +150,7 @@ static bool is_full(struct libraries *l)
 {
 	if (l->files.count < l->limit)
 		return false;
-	if (l->watching && now_ns() >= l->forget_at)
+	if (l->watching && library_now_ns() >= l->forget_at)
 		l->scan_due = true;
 	return true;
 }
@@ -164,7 +164,7 @@ static void name_of(const struct sighting *s, char name[64])
 }
 
 /* Uses attributes that the kernel has cached, since a server that hangs would make us hang too. */
-static int identify(int dir, const char *name, int flags, struct identity *id)
+static int library_identify(int dir, const char *name, int flags, struct identity *id)
 {
 	struct statx st;
 	const struct statx_timestamp *stamp = &st.stx_btime;
@@ -242,7 +242,8 @@ static bool is_fresh(const struct libraries *l, const struct sighting *s)
 			: file->round == l->round;
 }
 
-static bool is_known(struct libraries *l, const struct identity *id, const struct sighting *s)
+static bool library_is_known(struct libraries *l, const struct identity *id,
+			     const struct sighting *s)
 {
 	struct code_file *file = known_file(l, id->device, id->inode);
 
@@ -266,13 +267,13 @@ static void read_path(int dir, const char *name, bool deleted, char path[PATH_MA
 	path[have] = '\0';
 }
 
-static void tell(struct libraries *l, const struct sighting *s, const struct identity *id,
-		 const char *path, int fd)
+static void library_tell(struct libraries *l, const struct sighting *s, const struct identity *id,
+			 const char *path, int fd)
 {
 	struct library_file file = {
 		.device = id->device,
 		.inode = id->inode,
-		.seen_ns = now_ns(),
+		.seen_ns = library_now_ns(),
 		.pid = s->pid,
 		.fd = fd,
 		.deleted = !id->links,
@@ -305,7 +306,7 @@ static bool find_bottom(const struct libraries *l, int fd, const struct identity
 {
 	struct code_file *file;
 
-	if (identify(fd, "", AT_EMPTY_PATH, lower) ||
+	if (library_identify(fd, "", AT_EMPTY_PATH, lower) ||
 	    (lower->device == id->device && lower->inode == id->inode))
 		return false;
 	file = known_file(l, lower->device, lower->inode);
@@ -315,7 +316,8 @@ static bool find_bottom(const struct libraries *l, int fd, const struct identity
 }
 
 /* held: O_PATH of the file, which now cannot change to another file any more. */
-static int look_at(struct libraries *l, const struct sighting *s, const char *name, int held)
+static int library_look_at(struct libraries *l, const struct sighting *s, const char *name,
+			   int held)
 {
 	char path[PATH_MAX] = "";
 	struct overlay_file shown = {.shown_device = s->device,
@@ -327,9 +329,9 @@ static int look_at(struct libraries *l, const struct sighting *s, const char *na
 	struct identity id, lower;
 	struct code_file *file, *other, *same = NULL;
 	bool overlay, new, bottom;
-	int fd = -1, err = identify(held, "", AT_EMPTY_PATH, &id);
+	int fd = -1, err = library_identify(held, "", AT_EMPTY_PATH, &id);
 
-	if (err || is_known(l, &id, s))
+	if (err || library_is_known(l, &id, s))
 		return 0;
 	shown.device = id.device;
 	overlay = id.regular && overlay_key(&shown, &below);
@@ -354,7 +356,7 @@ static int look_at(struct libraries *l, const struct sighting *s, const char *na
 	if (!err)
 		note_sighting(l, file, s);
 	if (!err && new)
-		tell(l, s, &id, path, fd);
+		library_tell(l, s, &id, path, fd);
 	if (!err)
 		tell_mapping(l, file, s);
 	if (fd >= 0)
@@ -370,14 +372,14 @@ static int examine(struct libraries *l, const struct sighting *s)
 	char name[64];
 
 	name_of(s, name);
-	err = identify(dir, name, 0, &id);
+	err = library_identify(dir, name, 0, &id);
 	if (err == -ENOENT || err == -ESRCH)
 		return -ENOENT;
 	if (err) {
 		l->counts.unreadable++;
 		return 0;
 	}
-	if (is_known(l, &id, s))
+	if (library_is_known(l, &id, s))
 		return 0;
 	if (!known_file(l, id.device, id.inode) && is_full(l)) {
 		l->counts.refused++;
@@ -390,7 +392,7 @@ static int examine(struct libraries *l, const struct sighting *s)
 		l->counts.unreadable++;
 		return 0;
 	}
-	err = look_at(l, s, name, held);
+	err = library_look_at(l, s, name, held);
 	close(held);
 	return err;
 }
@@ -493,12 +495,12 @@ void libraries_close(struct libraries *l)
 	if (!l)
 		return;
 	library_watch_close(l);
-	forget(l, 0);
+	library_forget(l, 0);
 	table_free_values(&l->held);
 	free(l);
 }
 
-static void begin(struct libraries *l, library_fn fn, void *context)
+static void library_begin(struct libraries *l, library_fn fn, void *context)
 {
 	l->fn = fn;
 	l->context = context;
@@ -524,13 +526,13 @@ static int scan_all(struct libraries *l)
 }
 
 /* Clears a full table.  Once it has room again, another scan finds the files that were refused. */
-static void make_room(struct libraries *l)
+static void library_make_room(struct libraries *l)
 {
-	uint64_t now = now_ns();
+	uint64_t now = library_now_ns();
 
 	if (l->files.count < l->limit || now < l->forget_at)
 		return;
-	forget(l, l->round);
+	library_forget(l, l->round);
 	l->forget_at = now + FORGET_NS;
 	l->scan_due = l->watching && l->files.count < l->limit;
 }
@@ -562,14 +564,14 @@ static bool is_witness(struct libraries *l, const struct held *h)
 	char name[64];
 
 	name_of(&s, name);
-	return !identify(procfs_folder(l->procfs), name, 0, &id) && id.device == h->device &&
-	       id.inode == h->inode;
+	return !library_identify(procfs_folder(l->procfs), name, 0, &id) &&
+	       id.device == h->device && id.inode == h->inode;
 }
 
 /* Drops witnesses that have ended or no longer map their file.  A scan will find others. */
 static int look_at_held(struct libraries *l)
 {
-	uint64_t now = l->held.count ? now_ns() : 0;
+	uint64_t now = l->held.count ? library_now_ns() : 0;
 	struct table_slot *slot;
 	int err = 0;
 
@@ -618,7 +620,7 @@ static void tell_gone(struct libraries *l)
 
 static int scan(struct libraries *l)
 {
-	uint64_t began = now_ns(), ended;
+	uint64_t began = library_now_ns(), ended;
 	int err = l->watching ? library_watch_cpus(l) : 0, scan_err = scan_all(l);
 
 	if (!scan_err && l->held.count) {
@@ -628,17 +630,17 @@ static int scan(struct libraries *l)
 			tell_gone(l);
 	}
 	if (!scan_err)
-		make_room(l);
+		library_make_room(l);
 	else
 		l->scan_due = l->watching;
-	ended = now_ns();
+	ended = library_now_ns();
 	l->scan_at = ended + (SCAN_SHARE - 1) * (ended - began);
 	return scan_err ? scan_err : err;
 }
 
 int libraries_scan(struct libraries *l, library_fn fn, void *context)
 {
-	begin(l, fn, context);
+	library_begin(l, fn, context);
 	return scan(l);
 }
 
@@ -667,7 +669,7 @@ int libraries_poll(struct libraries *l, library_fn fn, void *context)
 {
 	int any, err;
 
-	begin(l, fn, context);
+	library_begin(l, fn, context);
 	if (!l->watching)
 		return 0;
 	any = library_drain(l);
@@ -676,7 +678,7 @@ int libraries_poll(struct libraries *l, library_fn fn, void *context)
 	err = look_at_held(l);
 	if (err)
 		return err;
-	if (l->scan_due && now_ns() >= l->scan_at) {
+	if (l->scan_due && library_now_ns() >= l->scan_at) {
 		err = scan(l);
 		if (err)
 			return err;

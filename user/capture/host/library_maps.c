@@ -35,7 +35,8 @@ static int digit_of(char c)
 
 /* Parses a number and the character after it.  Returns a pointer behind that; NULL: no number that
  * fits, or at is NULL. */
-static const char *take_number(const char *at, unsigned base, char after, uint64_t *value)
+static const char *library_maps_take_number(const char *at, unsigned base, char after,
+					    uint64_t *value)
 {
 	const char *first = at;
 	unsigned digit;
@@ -56,19 +57,20 @@ static const char *take_number(const char *at, unsigned base, char after, uint64
 static bool parse_line(const char *line, struct sighting *s)
 {
 	uint64_t major, minor;
-	const char *at = take_number(line, 16, '-', &s->start);
+	const char *at = library_maps_take_number(line, 16, '-', &s->start);
 
-	at = take_number(at, 16, ' ', &s->end);
+	at = library_maps_take_number(at, 16, ' ', &s->end);
 	if (!at || at[0] == '\n' || at[1] == '\n' || at[2] != 'x' || at[3] == '\n' || at[4] != ' ')
 		return false;
-	at = take_number(at + 5, 16, ' ', &s->offset);
-	at = take_number(at, 16, ':', &major);
-	at = take_number(at, 16, ' ', &minor);
+	at = library_maps_take_number(at + 5, 16, ' ', &s->offset);
+	at = library_maps_take_number(at, 16, ':', &major);
+	at = library_maps_take_number(at, 16, ' ', &minor);
 	if (!at || major > UINT32_MAX || minor > UINT32_MAX)
 		return false;
 	s->device = makedev((unsigned)major, (unsigned)minor);
 	/* A line without a path may end right after the number (the kernel adds a space). */
-	if (!take_number(at, 10, ' ', &s->inode) && !take_number(at, 10, '\n', &s->inode))
+	if (!library_maps_take_number(at, 10, ' ', &s->inode) &&
+	    !library_maps_take_number(at, 10, '\n', &s->inode))
 		return false;
 	return s->inode && s->start < s->end;
 }

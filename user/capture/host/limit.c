@@ -88,15 +88,15 @@ static uint64_t number_at(const char *text)
 }
 
 /* The number after a key at the beginning of a line.  key: with a newline first. */
-static uint64_t number_of(const char *text, const char *key)
+static uint64_t limit_number_of(const char *text, const char *key)
 {
 	const char *at = strncmp(text, key + 1, strlen(key) - 1) ? strstr(text, key) : text - 1;
 
 	return at ? number_at(at + strlen(key)) : UNKNOWN64;
 }
 
-static uint64_t read_number(const struct limits *l, enum cgroup_hierarchy h, const char *path,
-			    const char *name)
+static uint64_t limit_read_number(const struct limits *l, enum cgroup_hierarchy h, const char *path,
+				  const char *name)
 {
 	char text[64];
 
@@ -108,19 +108,19 @@ static uint64_t read_number(const struct limits *l, enum cgroup_hierarchy h, con
 static struct limit read_cgroup(const struct limits *l, size_t which, const char *path)
 {
 	enum cgroup_hierarchy h = files[which].hierarchy;
-	struct limit limit = {.bytes = read_number(l, h, path, files[which].most)};
-	uint64_t idle, brake = read_number(l, h, path, files[which].brake);
+	struct limit limit = {.bytes = limit_read_number(l, h, path, files[which].most)};
+	uint64_t idle, brake = limit_read_number(l, h, path, files[which].brake);
 	char text[8192];
 
 	if (brake < limit.bytes)
 		limit.bytes = brake;
 	if (limit.bytes >= UNBOUNDED)
 		return none;
-	limit.used = read_number(l, h, path, files[which].used);
+	limit.used = limit_read_number(l, h, path, files[which].used);
 	limit.kind = EV_LIMIT_CGROUP;
 	if (cgroups_read(l->cgroups, h, path, "memory.stat", text, sizeof(text)) <= 0)
 		return limit;
-	idle = number_of(text, files[which].idle);
+	idle = limit_number_of(text, files[which].idle);
 	if (idle != UNKNOWN64 && limit.used != UNKNOWN64)
 		limit.used -= idle < limit.used ? idle : limit.used;
 	return limit;
@@ -200,7 +200,8 @@ static void look_at_process(const struct limits *l, uint32_t pid, const struct p
 	if (procfs_read(l->procfs, pid, "limits", text, sizeof(text)) <= 0)
 		return;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct limit limit = {number_of(text, rows[i].key), rows[i].used, EV_LIMIT_PROCESS};
+		struct limit limit = {limit_number_of(text, rows[i].key), rows[i].used,
+				      EV_LIMIT_PROCESS};
 
 		keep_nearer(nearest, &limit);
 	}
@@ -215,8 +216,8 @@ static void look_at_host(struct limits *l, struct limit *nearest)
 		l->host_read = true;
 		l->host = none;
 		file_read(procfs_folder(l->procfs), "meminfo", text, sizeof(text));
-		total = number_of(text, "\nMemTotal:");
-		free_kib = number_of(text, "\nMemAvailable:");
+		total = limit_number_of(text, "\nMemTotal:");
+		free_kib = limit_number_of(text, "\nMemAvailable:");
 		if (total != UNKNOWN64 && free_kib <= total)
 			l->host = (struct limit){total * 1024, (total - free_kib) * 1024,
 						 EV_LIMIT_HOST};

@@ -143,7 +143,7 @@ struct memory memory_of_process(uint32_t pid)
 	return (struct memory){.read = read_process, .pid = pid};
 }
 
-static uint64_t now_ns(void)
+static uint64_t memory_now_ns(void)
 {
 	struct timespec t;
 
@@ -234,7 +234,7 @@ void memory_look_ahead(const struct memory *m, const uint64_t *addresses, size_t
 
 struct memory memory_for_look(uint32_t pid, uint64_t age_ns)
 {
-	uint64_t now = now_ns();
+	uint64_t now = memory_now_ns();
 
 	if (last_look.pid != pid || now - last_look.begun_ns > age_ns) {
 		last_look.pid = pid;

@@ -52,7 +52,7 @@ static bool handle_of(int fd, int flags, union overlay_ledger_handle *h)
 	return !name_to_handle_at(fd, "", &h->head, &mount, AT_EMPTY_PATH | flags);
 }
 
-static uint64_t mix(uint64_t start, const unsigned char *bytes, size_t len)
+static uint64_t overlay_mix(uint64_t start, const unsigned char *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		start = (start ^ bytes[i]) * 0x100000001b3ULL;
@@ -65,8 +65,8 @@ bool overlay_key(const struct overlay_file *f, struct table_key *key)
 	struct statfs fs;
 
 	if (handle_of(f->held, HANDLE_TO_COMPARE, &h)) {
-		key->a = mix(0xcbf29ce484222325ULL, h.head.f_handle, h.head.handle_bytes);
-		key->b = mix(0x84222325cbf29ce4ULL, h.head.f_handle, h.head.handle_bytes);
+		key->a = overlay_mix(0xcbf29ce484222325ULL, h.head.f_handle, h.head.handle_bytes);
+		key->b = overlay_mix(0x84222325cbf29ce4ULL, h.head.f_handle, h.head.handle_bytes);
 		return h.head.handle_type == HANDLE_OF_OVERLAY;
 	}
 	*key = (struct table_key){f->shown_device, f->shown_inode};

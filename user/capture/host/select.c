@@ -38,7 +38,7 @@ struct select_base {
 
 /* Makes room for one more element in the array that *array points to.  The room is always a power
  * of two, and at least 8. */
-static int grow(void *array, size_t count, size_t size)
+static int select_grow(void *array, size_t count, size_t size)
 {
 	void *items;
 
@@ -56,7 +56,7 @@ static int add_wish(struct select *s, enum select_kind kind, const char *text, u
 {
 	struct select_wish *w;
 
-	if (grow(&s->wishes, s->wish_count, sizeof(*s->wishes)))
+	if (select_grow(&s->wishes, s->wish_count, sizeof(*s->wishes)))
 		return -ENOMEM;
 	w = &s->wishes[s->wish_count];
 	*w = (struct select_wish){.kind = kind, .pid = pid, .text = strdup(text)};
@@ -279,7 +279,7 @@ static int add_base(struct select *s, enum cgroup_hierarchy h, const char *path,
 {
 	struct select_base *b;
 
-	if (grow(&s->bases, s->base_count, sizeof(*s->bases)))
+	if (select_grow(&s->bases, s->base_count, sizeof(*s->bases)))
 		return -ENOMEM;
 	b = &s->bases[s->base_count];
 	*b = (struct select_base){.hierarchy = h, .lasting = lasting, .path = strdup(path)};
@@ -296,7 +296,7 @@ static int resolve_pid(struct select *s, struct select_wish *w)
 
 	if (err)
 		return err == -ESRCH ? -ENOENT : err;
-	if (grow(&s->pids, s->pid_count, sizeof(*s->pids)))
+	if (select_grow(&s->pids, s->pid_count, sizeof(*s->pids)))
 		return -ENOMEM;
 	s->pids[s->pid_count++] = (struct select_pid){facts.start_ns, w->pid};
 	return 0;
@@ -316,7 +316,7 @@ static int resolve_comm(struct select *s, struct select_wish *w)
 	free(list);
 	if (!found)
 		return -ENOENT;
-	if (grow(&s->comms, s->comm_count, sizeof(*s->comms)))
+	if (select_grow(&s->comms, s->comm_count, sizeof(*s->comms)))
 		return -ENOMEM;
 	s->comms[s->comm_count++] = comm;
 	return 0;
@@ -430,7 +430,7 @@ static enum cgroup_step take_id(void *context, const struct cgroup_node *node)
 {
 	struct id_list *ids = context;
 
-	ids->err = grow(&ids->items, ids->count, sizeof(*ids->items));
+	ids->err = select_grow(&ids->items, ids->count, sizeof(*ids->items));
 	if (ids->err)
 		return CGROUP_STOP;
 	ids->items[ids->count++] = (struct select_cgroup){node->id, ids->hierarchy};
@@ -478,7 +478,7 @@ static int difference(const struct select_cgroup *a, size_t a_count, const struc
 	return 0;
 }
 
-static int collect(struct select *s)
+static int select_collect(struct select *s)
 {
 	const struct cgroups *groups = containers_cgroups(s->containers);
 	struct id_list ids = {0};
@@ -547,7 +547,7 @@ int select_resolve(struct select *s, struct containers *containers, FILE *errors
 	for (size_t i = 0; i < COUNT(missed); i++)
 		if (missed[i])
 			kinds[i].list(s, missed[i], errors);
-	return result ? result : collect(s);
+	return result ? result : select_collect(s);
 }
 
 static bool add_hierarchy(enum cgroup_hierarchy *out, size_t *count, size_t room,
@@ -613,7 +613,7 @@ int select_refresh(struct select *s)
 	if (named)
 		err = refresh_containers(s);
 	if (!err && (named || groups))
-		err = collect(s);
+		err = select_collect(s);
 	return err ? err : s->added_count || s->removed_count;
 }
 

@@ -20,7 +20,7 @@ struct births {
 	int stop; /* an event: the thread is to end */
 };
 
-static void *tell(void *context)
+static void *births_tell(void *context)
 {
 	struct births *b = context;
 	struct pollfd fds[] = {{.fd = kernel_tasks_fd(b->kernel), .events = POLLIN},
@@ -38,14 +38,14 @@ static void *tell(void *context)
 }
 
 /* Signals are for the thread that waits for them. */
-static int begin(struct births *b)
+static int births_begin(struct births *b)
 {
 	sigset_t all, before;
 	int err;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&b->thread, NULL, tell, b);
+	err = pthread_create(&b->thread, NULL, births_tell, b);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return -err;
 }
@@ -60,7 +60,7 @@ int births_open(struct births **out, struct kernel *kernel, kernel_task_fn fn, v
 		return -ENOMEM;
 	*b = (struct births){.kernel = kernel, .fn = fn, .context = context};
 	b->stop = eventfd(0, EFD_CLOEXEC);
-	err = b->stop < 0 ? -errno : begin(b);
+	err = b->stop < 0 ? -errno : births_begin(b);
 	if (err) {
 		if (b->stop >= 0)
 			close(b->stop);

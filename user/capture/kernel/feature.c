@@ -69,8 +69,8 @@ static int target_id(enum bpf_attach_type attach, const char *name)
 }
 
 /* A descriptor of the loaded program, or -errno; -ENOENT: the kernel has no such target. */
-static int load(enum bpf_attach_type attach, const char *name, const struct bpf_insn *code,
-		size_t count)
+static int feature_load(enum bpf_attach_type attach, const char *name, const struct bpf_insn *code,
+			size_t count)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = attach);
 	int id = target_id(attach, name);
@@ -98,7 +98,7 @@ static int try_targets(enum bpf_attach_type attach, const char *const *names, si
 		       char *detail)
 {
 	for (size_t i = 0; i < count; i++) {
-		int fd = load(attach, names[i], return_0, COUNT(return_0));
+		int fd = feature_load(attach, names[i], return_0, COUNT(return_0));
 		int err = fd < 0 ? fd : attach_and_close(fd);
 
 		if (err) {
@@ -113,7 +113,7 @@ static int try_iterator(const char *name, const union bpf_iter_link_info *over)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = (union bpf_iter_link_info *)over,
 		    .iter_info_len = over ? sizeof(*over) : 0);
-	int program = load(BPF_TRACE_ITER, name, return_0, COUNT(return_0));
+	int program = feature_load(BPF_TRACE_ITER, name, return_0, COUNT(return_0));
 	int link, iterator, err = 0;
 
 	if (program < 0)
@@ -284,9 +284,9 @@ static int try_storage(char *detail)
 
 	if (map < 0)
 		return map;
-	program = load(BPF_TRACE_RAW_TP, "sock_send_length", code, COUNT(code));
+	program = feature_load(BPF_TRACE_RAW_TP, "sock_send_length", code, COUNT(code));
 	if (program < 0)
-		program = load(BPF_TRACE_FEXIT, "tcp_sendmsg", code, COUNT(code));
+		program = feature_load(BPF_TRACE_FEXIT, "tcp_sendmsg", code, COUNT(code));
 	close(map);
 	if (program < 0) {
 		snprintf(detail, DETAIL_LEN, "the kernel has it, but not for tracing programs");

@@ -203,7 +203,7 @@ static int fill_all(struct dbleak *maps, void *context)
 	return err ? err : fill_heap(maps, f->options);
 }
 
-static int load(struct kernel *k, const struct kernel_options *o)
+static int kernel_load_objects(struct kernel *k, const struct kernel_options *o)
 {
 	struct fill fill = {k, o};
 	int err = loaded_open(&k->loaded, o->look_only, fill_all, &fill);
@@ -343,7 +343,7 @@ int kernel_open(struct kernel **out, const struct kernel_options *options)
 	err = k->buffer ? resolve_hierarchies(k, options->select) : -ENOMEM;
 	libbpf_set_print(getenv("DBLEAK_DEBUG") ? loud : quiet);
 	if (!err)
-		err = load(k, options);
+		err = kernel_load_objects(k, options);
 	if (!err)
 		err = prepare(k, options);
 	if (err) {

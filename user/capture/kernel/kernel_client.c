@@ -14,7 +14,7 @@
 #include "user/capture/kernel/feature.h"
 #include "user/capture/kernel/kernel_skel.h"
 
-static int map_fd(struct kernel *k, const char *name)
+static int kernel_client_map_fd(struct kernel *k, const char *name)
 {
 	struct dbleak *skel = kernel_skeleton(k);
 
@@ -37,7 +37,7 @@ int kernel_client_tls(struct kernel *k, bool wait)
 
 void kernel_client_forget_veil(struct kernel *k, uint64_t id)
 {
-	bpf_map_delete_elem(map_fd(k, "veils"), &id);
+	bpf_map_delete_elem(kernel_client_map_fd(k, "veils"), &id);
 }
 
 int kernel_client_programs(struct kernel *k, enum kernel_probes which,
@@ -59,12 +59,12 @@ int kernel_client_programs(struct kernel *k, enum kernel_probes which,
 
 int kernel_client_probe(struct kernel *k, uint32_t cookie, const struct probe *probe)
 {
-	return bpf_map_update_elem(map_fd(k, "probes"), &cookie, probe, BPF_ANY);
+	return bpf_map_update_elem(kernel_client_map_fd(k, "probes"), &cookie, probe, BPF_ANY);
 }
 
 int kernel_client_hits(struct kernel *k, uint32_t first, uint32_t n, uint64_t *hits)
 {
-	int cpus = libbpf_num_possible_cpus(), fd = map_fd(k, "hits"), err = 0;
+	int cpus = libbpf_num_possible_cpus(), fd = kernel_client_map_fd(k, "hits"), err = 0;
 	uint64_t *values;
 
 	if (cpus < 0)
@@ -115,7 +115,7 @@ int kernel_client_bury(struct kernel *k, kernel_record_fn fn, void *context)
 
 static int map_of(struct kernel *k, const struct handle_key *key)
 {
-	return map_fd(k, key->resource == EV_RES_CONNECTION ? "links" : "handles");
+	return kernel_client_map_fd(k, key->resource == EV_RES_CONNECTION ? "links" : "handles");
 }
 
 int kernel_client_clear_hits(struct kernel *k, uint32_t cookie)
@@ -125,10 +125,10 @@ int kernel_client_clear_hits(struct kernel *k, uint32_t cookie)
 
 	if (!zero)
 		return cpus < 0 ? cpus : -ENOMEM;
-	err = bpf_map_update_elem(map_fd(k, "hits"), &cookie, zero, BPF_ANY);
+	err = bpf_map_update_elem(kernel_client_map_fd(k, "hits"), &cookie, zero, BPF_ANY);
 	cookie = HITS_OF_EXITS(cookie);
 	if (!err)
-		err = bpf_map_update_elem(map_fd(k, "hits"), &cookie, zero, BPF_ANY);
+		err = bpf_map_update_elem(kernel_client_map_fd(k, "hits"), &cookie, zero, BPF_ANY);
 	free(zero);
 	return err;
 }
@@ -175,8 +175,8 @@ int kernel_client_links(struct kernel *k, kernel_link_fn *fn, void *context)
 {
 	struct visit v = {.fn = fn, .context = context};
 
-	return each(map_fd(k, "links"), sizeof(struct handle_key), sizeof(struct ledger_handle),
-		    visit_link, &v);
+	return each(kernel_client_map_fd(k, "links"), sizeof(struct handle_key),
+		    sizeof(struct ledger_handle), visit_link, &v);
 }
 
 static bool is_one_of(const bool *cookies, uint32_t cookie)
@@ -218,15 +218,15 @@ static void drop_site(void *context, int map, const void *key, const void *value
 int kernel_client_drop(struct kernel *k, const bool *cookies, kernel_link_fn *fn, void *context)
 {
 	struct visit v = {.fn = fn, .context = context, .cookies = cookies};
-	int err = each(map_fd(k, "links"), sizeof(struct handle_key), sizeof(struct ledger_handle),
-		       drop_link, &v);
+	int err = each(kernel_client_map_fd(k, "links"), sizeof(struct handle_key),
+		       sizeof(struct ledger_handle), drop_link, &v);
 
 	if (!err)
-		err = each(map_fd(k, "handles"), sizeof(struct handle_key), sizeof(struct object),
-			   drop_object, &v);
+		err = each(kernel_client_map_fd(k, "handles"), sizeof(struct handle_key),
+			   sizeof(struct object), drop_object, &v);
 	if (!err)
-		err = each(map_fd(k, "sites"), sizeof(struct site_key), sizeof(struct site),
-			   drop_site, &v);
+		err = each(kernel_client_map_fd(k, "sites"), sizeof(struct site_key),
+			   sizeof(struct site), drop_site, &v);
 	return err;
 }
 
@@ -237,17 +237,19 @@ int kernel_client_forget_handle(struct kernel *k, const struct handle_key *key)
 
 int kernel_client_forget_site(struct kernel *k, const struct site_key *key)
 {
-	return bpf_map_delete_elem(map_fd(k, "sites"), key);
+	return bpf_map_delete_elem(kernel_client_map_fd(k, "sites"), key);
 }
 
 uint64_t kernel_client_start(struct kernel *k, uint32_t pid)
 {
 	struct process p;
 
-	return bpf_map_lookup_elem(map_fd(k, "processes"), &pid, &p) || p.gone ? 0 : p.start_ns;
+	return bpf_map_lookup_elem(kernel_client_map_fd(k, "processes"), &pid, &p) || p.gone
+		       ? 0
+		       : p.start_ns;
 }
 
 int kernel_client_text(struct kernel *k, uint64_t hash, struct client_text *text)
 {
-	return hash ? bpf_map_lookup_elem(map_fd(k, "texts"), &hash, text) : -ENOENT;
+	return hash ? bpf_map_lookup_elem(kernel_client_map_fd(k, "texts"), &hash, text) : -ENOENT;
 }

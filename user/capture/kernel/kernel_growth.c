@@ -39,7 +39,7 @@ void kernel_growth_close(struct kernel_growth *g)
 	free(g);
 }
 
-static int map_fd(struct kernel_growth *g, const char *name)
+static int kernel_growth_map_fd(struct kernel_growth *g, const char *name)
 {
 	return bpf_object__find_map_fd_by_name(kernel_skeleton(g->kernel)->obj, name);
 }
@@ -82,13 +82,14 @@ static uint16_t *near(struct kernel_growth *g, uint32_t pid)
 int kernel_growth_enter(struct kernel_growth *g, uint32_t pid, const struct growing *how)
 {
 	struct growth_state zero = {};
-	int err = bpf_map_update_elem(map_fd(g, "growth_states"), &pid, &zero, BPF_NOEXIST);
+	int err = bpf_map_update_elem(kernel_growth_map_fd(g, "growth_states"), &pid, &zero,
+				      BPF_NOEXIST);
 	bool new = !err;
 
 	if (!err || err == -EEXIST)
-		err = bpf_map_update_elem(map_fd(g, "growing"), &pid, how, BPF_ANY);
+		err = bpf_map_update_elem(kernel_growth_map_fd(g, "growing"), &pid, how, BPF_ANY);
 	if (new &&err)
-		bpf_map_delete_elem(map_fd(g, "growth_states"), &pid);
+		bpf_map_delete_elem(kernel_growth_map_fd(g, "growth_states"), &pid);
 	else if (new)
 		(*near(g, pid))++;
 	return err;
@@ -96,8 +97,8 @@ int kernel_growth_enter(struct kernel_growth *g, uint32_t pid, const struct grow
 
 void kernel_growth_leave(struct kernel_growth *g, uint32_t pid)
 {
-	bpf_map_delete_elem(map_fd(g, "growing"), &pid);
-	if (!bpf_map_delete_elem(map_fd(g, "growth_states"), &pid))
+	bpf_map_delete_elem(kernel_growth_map_fd(g, "growing"), &pid);
+	if (!bpf_map_delete_elem(kernel_growth_map_fd(g, "growth_states"), &pid))
 		(*near(g, pid))--;
 }
 
@@ -108,8 +109,8 @@ void kernel_growth_spoke(struct kernel_growth *g, uint32_t pid, uint32_t tid, ui
 	uint64_t thread = (uint64_t)pid << 32 | tid;
 	struct said known;
 
-	if (bpf_map_lookup_elem(map_fd(g, "said"), &thread, &known) || known.ns < ns)
-		bpf_map_update_elem(map_fd(g, "said"), &thread, &said, BPF_ANY);
+	if (bpf_map_lookup_elem(kernel_growth_map_fd(g, "said"), &thread, &known) || known.ns < ns)
+		bpf_map_update_elem(kernel_growth_map_fd(g, "said"), &thread, &said, BPF_ANY);
 }
 
 int kernel_growth_run_time(struct kernel_growth *g, uint64_t *ns, uint64_t *runs)

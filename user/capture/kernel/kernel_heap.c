@@ -15,12 +15,12 @@
 #include "user/capture/kernel/feature.h"
 #include "user/capture/kernel/kernel_skel.h"
 
-static int map_fd(struct kernel *k, const char *name)
+static int kernel_heap_map_fd(struct kernel *k, const char *name)
 {
 	return bpf_object__find_map_fd_by_name(kernel_skeleton(k)->obj, name);
 }
 
-static int load(struct kernel *k, struct probe_programs *programs)
+static int kernel_heap_load(struct kernel *k, struct probe_programs *programs)
 {
 	struct dbleak *skel;
 	int err = -ENOTSUP;
@@ -53,7 +53,8 @@ static int load(struct kernel *k, struct probe_programs *programs)
 
 static void *map_memory(struct kernel *k, const char *name, size_t bytes)
 {
-	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd(k, name), 0);
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			kernel_heap_map_fd(k, name), 0);
 
 	return at == MAP_FAILED ? NULL : at;
 }
@@ -67,7 +68,7 @@ int kernel_heap_open(struct kernel *k, struct kernel_heap *out, struct probe_pro
 	out->bucket_count = bpf_map__max_entries(skel->maps.heap_blocks);
 	if (out->bucket_count < 2)
 		return -ENOTSUP;
-	err = load(k, programs);
+	err = kernel_heap_load(k, programs);
 	if (err)
 		return err;
 	out->sites_used = &skel->bss->heap_sites_used;
@@ -92,7 +93,7 @@ void kernel_heap_close(struct kernel_heap *heap)
 
 int kernel_heap_file(struct kernel *k, uint32_t file, const struct heap_file *where)
 {
-	return bpf_map_update_elem(map_fd(k, "heap_files"), &file, where, BPF_ANY);
+	return bpf_map_update_elem(kernel_heap_map_fd(k, "heap_files"), &file, where, BPF_ANY);
 }
 
 int kernel_heap_hits(struct kernel *k, struct heap_hits *hits)
@@ -107,7 +108,7 @@ int kernel_heap_hits(struct kernel *k, struct heap_hits *hits)
 	values = calloc(cpus, sizeof(*values));
 	if (!values)
 		return -ENOMEM;
-	err = bpf_map_lookup_elem(map_fd(k, "heap_hits"), &zero, values);
+	err = bpf_map_lookup_elem(kernel_heap_map_fd(k, "heap_hits"), &zero, values);
 	for (int cpu = 0; cpu < cpus && !err; cpu++) {
 		const uint64_t *from = (const uint64_t *)&values[cpu];
 
@@ -142,18 +143,18 @@ int kernel_heap_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs)
 
 int kernel_heap_process(struct kernel *k, uint32_t pid, struct heap_process *process)
 {
-	return bpf_map_lookup_elem(map_fd(k, "heap_processes"), &pid, process);
+	return bpf_map_lookup_elem(kernel_heap_map_fd(k, "heap_processes"), &pid, process);
 }
 
 int kernel_heap_forget_process(struct kernel *k, uint32_t pid)
 {
-	return bpf_map_delete_elem(map_fd(k, "heap_processes"), &pid);
+	return bpf_map_delete_elem(kernel_heap_map_fd(k, "heap_processes"), &pid);
 }
 
 int kernel_heap_each(struct kernel *k, void (*fn)(void *, uint32_t, const struct heap_process *),
 		     void *context)
 {
-	int fd = map_fd(k, "heap_processes");
+	int fd = kernel_heap_map_fd(k, "heap_processes");
 	uint32_t key, next;
 	struct heap_process p;
 
@@ -171,7 +172,7 @@ int kernel_heap_each(struct kernel *k, void (*fn)(void *, uint32_t, const struct
 
 int kernel_heap_forget_mappings(struct kernel *k, bool (*gone)(void *, uint32_t), void *context)
 {
-	int fd = map_fd(k, "heap_mappings");
+	int fd = kernel_heap_map_fd(k, "heap_mappings");
 	struct heap_mapping_key key, next;
 
 	/* Take the next key first: to remove this key would lose the position in the map. */
@@ -190,9 +191,10 @@ int kernel_heap_forget_site(struct kernel *k, const struct kernel_heap *heap, ui
 {
 	struct heap_site *s = &heap->sites[number];
 	struct heap_place key = {.place = s->place, .process = s->process, .kind = s->kind};
-	int err = bpf_map_delete_elem(map_fd(k, "heap_places"), &key);
+	int err = bpf_map_delete_elem(kernel_heap_map_fd(k, "heap_places"), &key);
 
 	memset(s, 0, sizeof(*s));
 	return err ? err
-		   : bpf_map_update_elem(map_fd(k, "heap_free_sites"), NULL, &number, BPF_ANY);
+		   : bpf_map_update_elem(kernel_heap_map_fd(k, "heap_free_sites"), NULL, &number,
+					 BPF_ANY);
 }

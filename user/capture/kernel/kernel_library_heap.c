@@ -14,7 +14,7 @@
 #include "user/capture/kernel/feature.h"
 #include "user/capture/kernel/kernel_skel.h"
 
-static int map_fd(struct kernel *k, const char *name)
+static int kernel_library_heap_map_fd(struct kernel *k, const char *name)
 {
 	return bpf_object__find_map_fd_by_name(kernel_skeleton(k)->obj, name);
 }
@@ -44,7 +44,8 @@ void kernel_library_heap_window(struct kernel *k, bool open)
 
 int kernel_library_heap_hits(struct kernel *k, uint32_t n, uint64_t *hits)
 {
-	int cpus = libbpf_num_possible_cpus(), fd = map_fd(k, "library_hits"), err = 0;
+	int cpus = libbpf_num_possible_cpus(), fd = kernel_library_heap_map_fd(k, "library_hits"),
+	    err = 0;
 	uint64_t *values;
 
 	if (cpus < 0)
@@ -80,7 +81,7 @@ int kernel_library_heap_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs)
 
 int kernel_library_heap_each(struct kernel *k, kernel_balance_fn *fn, void *context)
 {
-	int fd = map_fd(k, "library_balances");
+	int fd = kernel_library_heap_map_fd(k, "library_balances");
 	struct library_balance balance;
 	struct library_key key, next;
 
@@ -98,12 +99,12 @@ int kernel_library_heap_each(struct kernel *k, kernel_balance_fn *fn, void *cont
 
 int kernel_library_heap_forget(struct kernel *k, const struct library_key *key)
 {
-	return bpf_map_delete_elem(map_fd(k, "library_balances"), key);
+	return bpf_map_delete_elem(kernel_library_heap_map_fd(k, "library_balances"), key);
 }
 
 int kernel_library_heap_stacks(struct kernel *k, kernel_library_stack_fn *fn, void *context)
 {
-	int fd = map_fd(k, "library_stacks");
+	int fd = kernel_library_heap_map_fd(k, "library_stacks");
 	struct library_stack_key key;
 	struct library_stack stack;
 

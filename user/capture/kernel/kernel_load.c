@@ -99,7 +99,7 @@ enum loaded_kind program_kind(const struct bpf_program *p)
 
 /* The part that loads this program; -1: neither.  The verifier needs about the same time for both
  * parts. */
-static int part_of(const char *name, size_t door)
+static int kernel_load_part_of(const char *name, size_t door)
 {
 	for (size_t i = 0; i < COUNT(doors[door].programs); i++)
 		if (doors[door].programs[i] && strcmp(name, doors[door].programs[i]) == 0)
@@ -116,7 +116,7 @@ static enum bpf_attach_type attach_type_of(const struct bpf_program *p)
 		       : (enum bpf_attach_type)PROBE_ATTACH_TYPE_MULTI;
 }
 
-static void choose(struct bpf_program *p, bool wanted)
+static void kernel_load_choose(struct bpf_program *p, bool wanted)
 {
 	bpf_program__set_autoload(p, wanted);
 	if (wanted && bpf_program__type(p) == BPF_PROG_TYPE_KPROBE &&
@@ -168,7 +168,8 @@ static int open_whole(struct loaded *l, size_t door, bool look_only, loaded_fill
 	{
 		const char *name = bpf_program__name(p);
 
-		choose(p, look_only ? sweep_wanted(name, true) : part_of(name, door) >= 0);
+		kernel_load_choose(p, look_only ? sweep_wanted(name, true)
+						: kernel_load_part_of(name, door) >= 0);
 	}
 	err = fill(l->maps, context);
 	l->parts[0] = l->maps;
@@ -183,7 +184,7 @@ static int open_part(struct loaded *l, int part, size_t door)
 	if (!l->parts[part])
 		return -errno;
 	bpf_object__for_each_program(p, l->parts[part]->obj)
-		choose(p, part_of(bpf_program__name(p), door) == part);
+		kernel_load_choose(p, kernel_load_part_of(bpf_program__name(p), door) == part);
 	return share_maps(l->maps, l->parts[part]);
 }
 
@@ -194,7 +195,7 @@ static int open_parts(struct loaded *l, size_t door, loaded_fill_fn *fill, void 
 	struct bpf_program *p;
 	int err = fill(l->maps, context), late = 0;
 
-	bpf_object__for_each_program(p, l->maps->obj) choose(p, false);
+	bpf_object__for_each_program(p, l->maps->obj) kernel_load_choose(p, false);
 	if (!err)
 		err = dbleak__load(l->maps);
 	for (int i = 0; i < LOADED_PARTS && !err; i++)
@@ -239,7 +240,7 @@ static bool kernel_takes(const char *function, unsigned int arguments)
 	return takes;
 }
 
-static bool fits(size_t door)
+static bool kernel_load_fits(size_t door)
 {
 	return !doors[door].arguments || kernel_takes("tcp_recvmsg", doors[door].arguments);
 }
@@ -270,7 +271,7 @@ static int open_door(struct loaded *l, bool look_only, loaded_fill_fn *fill, voi
 	int err = -ENOTSUP;
 
 	for (size_t door = 0; door < COUNT(doors); door++) {
-		if (!fits(door))
+		if (!kernel_load_fits(door))
 			continue;
 		err = try_door(l, door, look_only, fill, context);
 		if (!err)
@@ -351,7 +352,7 @@ static int open_more(struct loaded_more *m, const struct loaded *l, const char *
 	if (!m->coming)
 		return -errno;
 	bpf_object__for_each_program(p, m->coming->obj)
-		choose(p, named(bpf_program__name(p), programs, n));
+		kernel_load_choose(p, named(bpf_program__name(p), programs, n));
 	err = share_maps(l->maps, m->coming);
 	if (err)
 		destroy(&m->coming);

@@ -31,7 +31,7 @@ void kernel_pool_close(struct kernel_pool *p)
 	free(p);
 }
 
-static int map_fd(struct kernel_pool *p, const char *name)
+static int kernel_pool_map_fd(struct kernel_pool *p, const char *name)
 {
 	return bpf_object__find_map_fd_by_name(kernel_skeleton(p->kernel)->obj, name);
 }
@@ -65,17 +65,17 @@ uint64_t kernel_pool_canaries(void *kernel_pool, uint32_t cookie)
 
 int kernel_pool_enter(struct kernel_pool *p, uint32_t pid, const struct pool_taker *how)
 {
-	return bpf_map_update_elem(map_fd(p, "pool_takers"), &pid, how, BPF_ANY);
+	return bpf_map_update_elem(kernel_pool_map_fd(p, "pool_takers"), &pid, how, BPF_ANY);
 }
 
 int kernel_pool_state(struct kernel_pool *p, uint32_t pid, struct pool_taker *state)
 {
-	return bpf_map_lookup_elem(map_fd(p, "pool_takers"), &pid, state);
+	return bpf_map_lookup_elem(kernel_pool_map_fd(p, "pool_takers"), &pid, state);
 }
 
 void kernel_pool_leave(struct kernel_pool *p, uint32_t pid)
 {
-	if (!bpf_map_delete_elem(map_fd(p, "pool_takers"), &pid))
+	if (!bpf_map_delete_elem(kernel_pool_map_fd(p, "pool_takers"), &pid))
 		kernel_pool_forget_all(p, pid);
 }
 
@@ -84,7 +84,7 @@ bool kernel_pool_is_sampled(struct kernel_pool *p, uint32_t pid, uint64_t pool)
 	const struct pool_key key = {.address = pool, .pid = pid};
 	uint8_t one;
 
-	return !bpf_map_lookup_elem(map_fd(p, "pools_sampled"), &key, &one);
+	return !bpf_map_lookup_elem(kernel_pool_map_fd(p, "pools_sampled"), &key, &one);
 }
 
 void kernel_pool_note(struct kernel_pool *p, uint32_t pid, uint64_t pool)
@@ -92,19 +92,19 @@ void kernel_pool_note(struct kernel_pool *p, uint32_t pid, uint64_t pool)
 	const struct pool_key key = {.address = pool, .pid = pid};
 	const uint8_t one = 1;
 
-	bpf_map_update_elem(map_fd(p, "pools_sampled"), &key, &one, BPF_ANY);
+	bpf_map_update_elem(kernel_pool_map_fd(p, "pools_sampled"), &key, &one, BPF_ANY);
 }
 
 void kernel_pool_forget(struct kernel_pool *p, uint32_t pid, uint64_t pool)
 {
 	const struct pool_key key = {.address = pool, .pid = pid};
 
-	bpf_map_delete_elem(map_fd(p, "pools_sampled"), &key);
+	bpf_map_delete_elem(kernel_pool_map_fd(p, "pools_sampled"), &key);
 }
 
 void kernel_pool_forget_all(struct kernel_pool *p, uint32_t pid)
 {
-	int fd = map_fd(p, "pools_sampled");
+	int fd = kernel_pool_map_fd(p, "pools_sampled");
 	struct pool_key key, next;
 
 	/* Take the next key first: to remove this key would lose the position in the map. */

@@ -12,29 +12,29 @@
 #include "user/capture/kernel/feature.h"
 #include "user/capture/kernel/kernel_skel.h"
 
-static int map_fd(struct kernel *k, const char *name)
+static int kernel_stack_map_fd(struct kernel *k, const char *name)
 {
 	return bpf_object__find_map_fd_by_name(kernel_skeleton(k)->obj, name);
 }
 
 int kernel_runtime_set(struct kernel *k, uint32_t pid, const struct runtime_process *runtime)
 {
-	return bpf_map_update_elem(map_fd(k, "runtimes"), &pid, runtime, BPF_ANY);
+	return bpf_map_update_elem(kernel_stack_map_fd(k, "runtimes"), &pid, runtime, BPF_ANY);
 }
 
 int kernel_runtime_forget(struct kernel *k, uint32_t pid)
 {
-	return bpf_map_delete_elem(map_fd(k, "runtimes"), &pid);
+	return bpf_map_delete_elem(kernel_stack_map_fd(k, "runtimes"), &pid);
 }
 
 int kernel_runtime_get(struct kernel *k, uint32_t pid, struct runtime_process *runtime)
 {
-	return bpf_map_lookup_elem(map_fd(k, "runtimes"), &pid, runtime);
+	return bpf_map_lookup_elem(kernel_stack_map_fd(k, "runtimes"), &pid, runtime);
 }
 
 int kernel_python_row(struct kernel *k, uint32_t index, const struct python_row *row)
 {
-	return bpf_map_update_elem(map_fd(k, "python_rows"), &index, row, BPF_ANY);
+	return bpf_map_update_elem(kernel_stack_map_fd(k, "python_rows"), &index, row, BPF_ANY);
 }
 
 int kernel_python_programs(struct kernel *k, struct probe_programs *programs)
@@ -49,7 +49,7 @@ int kernel_python_programs(struct kernel *k, struct probe_programs *programs)
 
 int kernel_stack_shape(struct kernel *k, uint64_t key, const struct stack_shape *shape)
 {
-	return bpf_map_update_elem(map_fd(k, "stack_shapes"), &key, shape, BPF_ANY);
+	return bpf_map_update_elem(kernel_stack_map_fd(k, "stack_shapes"), &key, shape, BPF_ANY);
 }
 
 int kernel_stack_forget(struct kernel *k, uint64_t id)

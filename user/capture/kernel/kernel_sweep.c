@@ -147,7 +147,7 @@ int kernel_sweep_map(struct kernel *k, enum kernel_sweep which, kernel_record_fn
 				: walk_map(k, which, fn, context);
 }
 
-static uint64_t now_boot(void)
+static uint64_t kernel_sweep_now_boot(void)
 {
 	struct timespec t;
 
@@ -158,7 +158,7 @@ static uint64_t now_boot(void)
 int kernel_statements_forget(struct kernel *k, uint64_t connection, uint64_t before_ns)
 {
 	struct table_key key = {connection, 0};
-	uint64_t *before = table_get(&k->forgotten, key), now = now_boot();
+	uint64_t *before = table_get(&k->forgotten, key), now = kernel_sweep_now_boot();
 
 	if (before_ns > now) /* statements prepared from now on still count */
 		before_ns = now;

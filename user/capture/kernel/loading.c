@@ -17,7 +17,7 @@ struct loading {
 	atomic_bool done;
 };
 
-static void *load(void *context)
+static void *loading_load(void *context)
 {
 	struct loading *l = context;
 
@@ -38,7 +38,7 @@ struct loading *loading_begin(struct bpf_object *object)
 	/* Block all signals in the new thread: they must wake the thread that waits in poll(2). */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&l->thread, NULL, load, l);
+	err = pthread_create(&l->thread, NULL, loading_load, l);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!err)
 		return l;

@@ -126,7 +126,7 @@ const char *allocator_kind(uint32_t kind)
 	return kind < HEAP_KINDS && kinds[kind].name ? kinds[kind].name : "";
 }
 
-static bool gives_back(uint8_t kind)
+static bool allocator_gives_back(uint8_t kind)
 {
 	return kind == HEAP_FREE || kind == HEAP_MUNMAP;
 }
@@ -169,8 +169,8 @@ static void on_function(void *context, const char *name, const struct elf_symbol
 			add_range(s->allocator, s->start, symbol);
 }
 
-static struct probe_point choose(struct elf_file *elf, const struct elf_symbol *symbol,
-				 uint8_t kind, bool at_entry)
+static struct probe_point allocator_choose(struct elf_file *elf, const struct elf_symbol *symbol,
+					   uint8_t kind, bool at_entry)
 {
 	struct probe_point at = {};
 	uint8_t *code = NULL;
@@ -178,7 +178,7 @@ static struct probe_point choose(struct elf_file *elf, const struct elf_symbol *
 	if (symbol->size && symbol->size <= CODE_BYTES)
 		code = malloc(symbol->size);
 	if (code && elf_read(elf, symbol->offset, code, symbol->size) == (ssize_t)symbol->size)
-		at = probe_point_choose(code, symbol->size, !gives_back(kind),
+		at = probe_point_choose(code, symbol->size, !allocator_gives_back(kind),
 					kinds[kind].arguments | PROBE_UNMOVED);
 	free(code);
 	if (at_entry && at.delta)
@@ -186,7 +186,7 @@ static struct probe_point choose(struct elf_file *elf, const struct elf_symbol *
 	return at;
 }
 
-static bool is_known(const struct elf_symbol *found, size_t i)
+static bool allocator_is_known(const struct elf_symbol *found, size_t i)
 {
 	for (size_t k = 0; k < i; k++)
 		if (found[k].offset == found[i].offset)
@@ -239,10 +239,10 @@ static int add_probes(struct elf_file *elf, const struct elf_symbol *found, bool
 		bool throws = may_throw(rows[i].symbol);
 		struct probe_point at;
 
-		if (!found[i].offset || is_known(found, i) ||
+		if (!found[i].offset || allocator_is_known(found, i) ||
 		    elf_segment(elf, found[i].offset, &own, &own_length) || own != start)
 			continue;
-		at = choose(elf, &found[i], rows[i].kind, at_entry);
+		at = allocator_choose(elf, &found[i], rows[i].kind, at_entry);
 		if (throws && !add_exits(elf, &found[i], found[i].offset + at.delta, out)) {
 			out->refused = true;
 			continue;
@@ -252,7 +252,7 @@ static int add_probes(struct elf_file *elf, const struct elf_symbol *found, bool
 			.offset = found[i].offset + at.delta,
 			.before = found[i].offset + at.delta - start,
 			.kind = rows[i].kind,
-			.returns = !gives_back(rows[i].kind) && !throws,
+			.returns = !allocator_gives_back(rows[i].kind) && !throws,
 			.throws = throws,
 			.cheap = at.cheap,
 		};

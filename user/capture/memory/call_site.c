@@ -137,7 +137,7 @@ static int sites_in(struct call_finder *f, const uint8_t *code, size_t n, uint64
 }
 
 /* Looks into a function of the unwind table, given by its address and size. */
-static int look_into(struct call_finder *f, uint64_t address, uint64_t size)
+static int call_site_look_into(struct call_finder *f, uint64_t address, uint64_t size)
 {
 	uint64_t offset = address - f->code_address + f->code_offset;
 	struct call_site sites[SITES_EACH];
@@ -175,13 +175,13 @@ static int look_into_all(struct call_finder *f)
 		err = frame_table_at(&table, i, &address, &size);
 		if (err || address < end) /* overlaps with the one before */
 			return -EBADMSG;
-		err = size ? look_into(f, address, size) : 0;
+		err = size ? call_site_look_into(f, address, size) : 0;
 		end = address + size;
 	}
 	return err;
 }
 
-static int find(struct call_finder *f)
+static int call_site_find(struct call_finder *f)
 {
 	const char *names[WANTED];
 	bool any = false;
@@ -210,7 +210,7 @@ int call_sites_find(struct elf_file *e, struct call_sites *out)
 		return -ENOMEM;
 	f->elf = e;
 	f->out = out;
-	err = find(f);
+	err = call_site_find(f);
 	free(f);
 	return err;
 }

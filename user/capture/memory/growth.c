@@ -80,7 +80,7 @@ struct growth {
 	bool attached;
 };
 
-static uint64_t now_boot(void)
+static uint64_t growth_now_boot(void)
 {
 	struct timespec t;
 
@@ -89,7 +89,7 @@ static uint64_t now_boot(void)
 }
 
 /* Reports a gap once for the whole host. */
-static void tell_gap(struct growth *g, enum growth_gap_kind kind, const char *text)
+static void growth_tell_gap(struct growth *g, enum growth_gap_kind kind, const char *text)
 {
 	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
 
@@ -110,14 +110,14 @@ static void look_at_huge_pages(struct growth *g)
 		return;
 	g->huge = huge_pages(root);
 	if (huge_between(root))
-		tell_gap(
+		growth_tell_gap(
 			g, GAP_SIZES,
 			"huge pages of less than 2 MB are in use: which line takes memory is known "
 			"less well");
 	close(root);
 }
 
-static void attach(struct growth *g)
+static void growth_attach(struct growth *g)
 {
 	int err;
 
@@ -128,8 +128,9 @@ static void attach(struct growth *g)
 	if (g->attached)
 		look_at_huge_pages(g);
 	if (err && err != -EAGAIN) /* -EAGAIN: it is still being loaded, the next look asks again */
-		tell_gap(g, GAP_PROBE,
-			 "this kernel does not show page faults: where memory grows is not seen");
+		growth_tell_gap(
+			g, GAP_PROBE,
+			"this kernel does not show page faults: where memory grows is not seen");
 }
 
 /* Pages by which a processor may delay a count: so many, or fewer (lib/percpu_counter.c).  Before
@@ -176,7 +177,7 @@ int growth_open(struct growth **out, const struct growth_host *host)
 	g->host = *host;
 	g->tier = EV_TIER_GROWTH;
 	g->batch = batch_of_kernel();
-	g->begun_ns = now_boot();
+	g->begun_ns = growth_now_boot();
 	err = limits_open(&g->limits, host->procfs, host->cgroups);
 	if (!err && host->kernel)
 		err = kernel_growth_open(&g->kernel, host->kernel);
@@ -191,7 +192,7 @@ int growth_open(struct growth **out, const struct growth_host *host)
 		return err;
 	}
 	if (g->kernel && host->eager)
-		attach(g);
+		growth_attach(g);
 	*out = g;
 	return 0;
 }
@@ -258,7 +259,7 @@ static uint64_t gap(const struct growth *g)
 }
 
 /* Sets how closely a process is sampled: less closely once its pages were thinned out. */
-static int enter(struct growth *g, const struct grower *p)
+static int growth_enter(struct growth *g, const struct grower *p)
 {
 	struct growing how = {.start_ns = p->start_ns,
 			      .gap_ns = gap(g),
@@ -275,17 +276,17 @@ static void suspect(struct growth *g, struct grower *p)
 {
 	if (!g->kernel || p->sampled || p->gone)
 		return;
-	attach(g);
+	growth_attach(g);
 	if (!g->attached || (!p->sites && growth_sites_open(&p->sites, p->pid, p->start_ns)))
 		return;
-	if (enter(g, p)) {
-		tell_gap(g, GAP_ROOM,
-			 "too many processes grow at once: where the memory of some "
-			 "grows is not seen");
+	if (growth_enter(g, p)) {
+		growth_tell_gap(g, GAP_ROOM,
+				"too many processes grow at once: where the memory of some "
+				"grows is not seen");
 		return;
 	}
 	p->sampled = p->fresh = true;
-	p->rose_ns = now_boot();
+	p->rose_ns = growth_now_boot();
 	g->sampled++;
 	if (!g->pools)
 		return;
@@ -302,7 +303,7 @@ static void acquit(struct growth *g, struct grower *p)
 		pools_leave(g->pools, p->pid);
 	kernel_growth_leave(g->kernel, p->pid);
 	if (!--g->sampled)
-		g->idle_ns = now_boot();
+		g->idle_ns = growth_now_boot();
 }
 
 /* Detaches the probe of page faults when no process has grown for a while. */
@@ -334,7 +335,7 @@ void growth_gone(struct growth *g, uint32_t pid, uint64_t start_ns)
 
 static void judge(struct growth *g, struct grower *p, uint64_t bytes)
 {
-	uint64_t now = now_boot();
+	uint64_t now = growth_now_boot();
 
 	if (bytes < p->low)
 		p->low = bytes;
@@ -416,7 +417,7 @@ struct growth_looker {
 };
 
 /* Reads an entry of pagemap; 0 where nothing can be read, for nothing is mapped there. */
-static uint64_t look(void *context, uint64_t number)
+static uint64_t growth_look_at_page(void *context, uint64_t number)
 {
 	const struct growth_looker *l = context;
 	uint64_t entry = 0;
@@ -541,7 +542,7 @@ static void note_pool(void *context, uint64_t pool)
 /* Looks at pools at irregular times: objects that come and go regularly must not always be met. */
 static void check_pools(struct growth *g, struct grower *p)
 {
-	uint64_t began = now_boot(), least;
+	uint64_t began = growth_now_boot(), least;
 	struct growth_looker l = {.growth = g,
 				  .sites = p->sites,
 				  .pools = true,
@@ -553,7 +554,7 @@ static void check_pools(struct growth *g, struct grower *p)
 		pools_forget_all(g->pools, p->pid);
 		growth_sites_each_pool(p->sites, note_pool, &l);
 	}
-	least = CHECK_SHARE_POOLS * (now_boot() - began) * g->sampled;
+	least = CHECK_SHARE_POOLS * (growth_now_boot() - began) * g->sampled;
 	least = least > POOLS_LOOK_NS ? least : POOLS_LOOK_NS;
 	g->random = g->random * 6364136223846793005ULL + 1442695040888963407ULL;
 	p->pools_ns = began + least + 2 * (least >> 20) * (g->random >> 44);
@@ -588,7 +589,7 @@ void growth_step(struct growth *g, uint64_t now)
 	if (now < growth_next(g))
 		return;
 	g->pools_ns = pools_step(g->pools, now);
-	while ((p = first_due(g)) && p->pools_ns <= now && now_boot() - now < STEP_NS)
+	while ((p = first_due(g)) && p->pools_ns <= now && growth_now_boot() - now < STEP_NS)
 		check_pools(g, p);
 	if (p && p->pools_ns < g->pools_ns)
 		g->pools_ns = p->pools_ns;
@@ -596,32 +597,33 @@ void growth_step(struct growth *g, uint64_t now)
 
 static void check(struct growth *g, struct grower *p, bool last)
 {
-	uint64_t began = now_boot();
+	uint64_t began = growth_now_boot();
 	struct growth_looker l = {.sites = p->sites, .memory = memory_for_look(p->pid, 0)};
 
 	l.pagemap = kernel_pagemap(g->host.kernel, p->pid);
 	if (l.pagemap < 0) {
 		if (l.pagemap != -ENOENT && l.pagemap != -ESRCH)
-			tell_gap(g, GAP_PAGES,
-				 "/proc/PID/pagemap cannot be read: how much of what "
-				 "was taken is held is not known");
+			growth_tell_gap(g, GAP_PAGES,
+					"/proc/PID/pagemap cannot be read: how much of what "
+					"was taken is held is not known");
 		p->check_ns = began + SECOND_NS;
 		return;
 	}
-	while (!growth_sites_check(p->sites, began, PAGES_AT_ONCE, look, tenant, &l) && last &&
-	       now_boot() - began < LAST_CHECK_NS)
+	while (!growth_sites_check(p->sites, began, PAGES_AT_ONCE, growth_look_at_page, tenant,
+				   &l) &&
+	       last && growth_now_boot() - began < LAST_CHECK_NS)
 		;
 	close(l.pagemap);
 	if (growth_sites_blind(p->sites))
-		tell_gap(g, GAP_FRAMES,
-			 "page frames are not shown: memory given back and taken "
-			 "again at one place counts as held");
-	p->check_ns = began +
-		      (g->host.eager ? CHECK_SHARE_EAGER : CHECK_SHARE) * (now_boot() - began);
+		growth_tell_gap(g, GAP_FRAMES,
+				"page frames are not shown: memory given back and taken "
+				"again at one place counts as held");
+	p->check_ns = began + (g->host.eager ? CHECK_SHARE_EAGER : CHECK_SHARE) *
+				      (growth_now_boot() - began);
 }
 
 /* Sweeps one process.  True: it is gone, and no sample of it waits any more. */
-static bool visit(struct growth *g, struct grower *p, uint64_t now, bool last)
+static bool growth_visit(struct growth *g, struct grower *p, uint64_t now, bool last)
 {
 	size_t left;
 
@@ -638,20 +640,20 @@ static bool visit(struct growth *g, struct grower *p, uint64_t now, bool last)
 		p->tell_ns = now + TELL_NS;
 	}
 	if (p->sampled)
-		enter(g, p);
+		growth_enter(g, p);
 	return p->gone && !left;
 }
 
 void growth_sweep(struct growth *g, bool last)
 {
-	uint64_t now = now_boot();
+	uint64_t now = growth_now_boot();
 	struct table_slot *slot;
 	size_t at = 0;
 
 	while ((slot = table_next(&g->growers, &at))) {
 		struct grower *p = slot->value;
 
-		if (!visit(g, p, now, last))
+		if (!growth_visit(g, p, now, last))
 			continue;
 		table_remove(&g->growers, slot->key);
 		grower_free(p);

@@ -104,7 +104,7 @@ static void site_begin(const struct growth_sites *s, struct gsite_site *site, ui
 }
 
 /* The number of a stack's site.  Stacks beyond SITES_MOST share the site without a stack. */
-static uint32_t site_of(struct growth_sites *s, uint64_t stack)
+static uint32_t growth_site_site_of(struct growth_sites *s, uint64_t stack)
 {
 	if (!s->count)
 		site_begin(s, &s->sites[s->count++], 0);
@@ -147,9 +147,10 @@ static void site_take(struct gsite_site *site, const struct raw_growth *sample)
 	vote(site, sample->connection, sample->bytes);
 }
 
-static void name(struct growth_sites *s, const struct raw_growth *sample, uint64_t stack)
+static void growth_site_name(struct growth_sites *s, const struct raw_growth *sample,
+			     uint64_t stack)
 {
-	uint32_t site = site_of(s, stack);
+	uint32_t site = growth_site_site_of(s, stack);
 
 	site_take(&s->sites[site], sample);
 	pages_name(&s->pages, sample->stack, site);
@@ -159,7 +160,7 @@ static void name(struct growth_sites *s, const struct raw_growth *sample, uint64
 static void wait_for_name(struct growth_sites *s, const struct raw_growth *sample)
 {
 	if (!sample->stack || s->waiting_count == WAITING_MOST)
-		name(s, sample, 0);
+		growth_site_name(s, sample, 0);
 	else
 		s->waiting[s->waiting_count++] = *sample;
 }
@@ -226,7 +227,7 @@ size_t growth_sites_name(struct growth_sites *s, uint64_t now_ns, uint64_t patie
 		    now_ns - sample.head.ns < patience_ns)
 			s->waiting[left++] = sample;
 		else
-			name(s, &sample, stack);
+			growth_site_name(s, &sample, stack);
 	}
 	s->waiting_count = left;
 	return left;

@@ -63,7 +63,7 @@ struct heap {
 
 /* --- telling -------------------------------------------------------------------------------- */
 
-static void tell_gap(struct heap *h, const char *text)
+static void heap_tell_gap(struct heap *h, const char *text)
 {
 	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
 
@@ -73,10 +73,10 @@ static void tell_gap(struct heap *h, const char *text)
 
 static void tell_gap_of(void *context, const char *text)
 {
-	tell_gap(context, text);
+	heap_tell_gap(context, text);
 }
 
-static uint64_t less(uint64_t a, uint64_t b)
+static uint64_t heap_step_less(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
 }
@@ -100,14 +100,14 @@ static uint64_t sum_of(const struct heap_site *s)
 	return s->taken_bytes + s->freed_bytes + s->taken + s->freed + s->lost + 1;
 }
 
-static void fill(const struct heap *h, const struct heap_site *s, struct ev_memory_site *ev)
+static void heap_fill(const struct heap *h, const struct heap_site *s, struct ev_memory_site *ev)
 {
-	uint64_t spread = less(s->spread_taken, s->spread_freed);
+	uint64_t spread = heap_step_less(s->spread_taken, s->spread_freed);
 
 	ev->start_ns = s->start_ns;
 	ev->caller = s->caller;
 	ev->taken_bytes = s->taken_bytes;
-	ev->held_bytes = less(s->taken_bytes, s->freed_bytes);
+	ev->held_bytes = heap_step_less(s->taken_bytes, s->freed_bytes);
 	ev->error_bytes = SIGMAS * sqrt((double)h->host.interval * spread);
 	ev->taken = (s->taken + 128) / 256;
 	ev->freed = (s->freed + 128) / 256;
@@ -163,7 +163,7 @@ static void tell_site(struct heap *h, uint32_t number, uint64_t now_ns, bool gon
 	if (t->sum != sum_of(s))
 		t->last_ns = now_ns;
 	t->sum = sum_of(s);
-	fill(h, s, &ev);
+	heap_fill(h, s, &ev);
 	ev.site = (uint64_t)s->process << 32 | number;
 	ev.stack = t->stack;
 	vote(t, s);
@@ -307,7 +307,7 @@ void heap_sweep(struct heap *h, uint64_t now_ns, bool last)
 
 /* --- processes ------------------------------------------------------------------------------ */
 
-static bool is_wanted(void *context, uint32_t pid)
+static bool heap_is_wanted(void *context, uint32_t pid)
 {
 	struct heap *h = context;
 	struct process_facts facts;
@@ -320,7 +320,7 @@ static bool is_wanted(void *context, uint32_t pid)
 
 /* Announces a process before its stacks, which may come after its end.  The kernel half knows its
  * start exactly, /proc only by the clock tick. */
-static void meet(void *context, uint32_t pid)
+static void heap_meet_process(void *context, uint32_t pid)
 {
 	struct heap *h = context;
 	struct process_facts facts;
@@ -349,7 +349,7 @@ static void look_for_children(struct heap *h, uint64_t now_ns)
 		struct table_key key = {pids[i], 0};
 
 		if (table_get(&h->passed, key) || table_put(&h->passed, key, h) ||
-		    !is_wanted(h, pids[i]))
+		    !heap_is_wanted(h, pids[i]))
 			continue;
 		heap_probes_follow(h->probes, pids[i]);
 	}
@@ -382,14 +382,15 @@ static void count_cost(struct heap *h)
 	h->hits = hits;
 }
 
-static void step_down(struct heap *h, uint64_t now_ns)
+static void heap_step_down(struct heap *h, uint64_t now_ns)
 {
 	heap_probes_detach(h->probes); /* before the sweep, so that no hit comes after it */
 	heap_sweep(h, now_ns, true);
 	h->stepped_down = true;
-	tell_gap(h,
-		 "allocations are not followed any longer, for that cost more than --max-overhead: "
-		 "from here on as with --heap client");
+	heap_tell_gap(
+		h,
+		"allocations are not followed any longer, for that cost more than --max-overhead: "
+		"from here on as with --heap client");
 	h->host.tier(h->host.context, EV_TIER_CLIENT);
 }
 
@@ -422,7 +423,7 @@ static void keep_budget(struct heap *h, uint64_t now_ns)
 	if (h->host.max_overhead >= KEEP_PERCENT)
 		return;
 	if (overdrawn(&h->credit_ns, all, passed, spent))
-		step_down(h, now_ns);
+		heap_step_down(h, now_ns);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -435,10 +436,12 @@ static uint64_t canary_hits(void *context, uint32_t cookie)
 	return kernel_heap_hits(h->kernel, &hits) ? 0 : hits.canary[cookie & 3];
 }
 
-static int begin(struct heap *h)
+static int heap_begin(struct heap *h)
 {
-	const struct heap_probes_host host = {
-		.context = h, .gap = tell_gap_of, .wanted = is_wanted, .met = meet};
+	const struct heap_probes_host host = {.context = h,
+					      .gap = tell_gap_of,
+					      .wanted = heap_is_wanted,
+					      .met = heap_meet_process};
 	int err = kernel_heap_open(h->kernel, &h->memory, &h->programs);
 
 	h->run_ns = PROGRAM_NS;
@@ -458,7 +461,7 @@ static int begin(struct heap *h)
 	return err;
 }
 
-static const char *why_not(int err)
+static const char *heap_why_not(int err)
 {
 	switch (err) {
 	case -EIO:
@@ -487,11 +490,12 @@ int heap_open(struct heap **out, struct kernel *kernel, const struct procfs *pro
 	h->procfs = procfs;
 	h->host = *host;
 	h->begun_ns = now_ns;
-	err = begin(h);
+	err = heap_begin(h);
 	if (err) {
 		kernel_heap_close(&h->memory); /* without probes there is nothing to sweep */
-		snprintf(text, sizeof(text), "allocations cannot be followed: %s", why_not(err));
-		tell_gap(h, text);
+		snprintf(text, sizeof(text), "allocations cannot be followed: %s",
+			 heap_why_not(err));
+		heap_tell_gap(h, text);
 		h->stepped_down = true;
 		h->host.tier(h->host.context, EV_TIER_CLIENT);
 		return 0;

@@ -108,7 +108,7 @@ static struct heap_attached *attached_make(int fd, const struct allocator *from,
 }
 
 /* Attaches a file's probes in all processes that are to carry them, now and later. */
-static int attach(struct heap_probes *p, uint32_t index)
+static int heap_probe_attach(struct heap_probes *p, uint32_t index)
 {
 	const struct heap_attached *a = p->attached[index];
 	struct library_file file = {.fd = a->fd};
@@ -137,7 +137,7 @@ static int add_allocator(struct heap_probes *p, const struct allocator *from, in
 		return err;
 	}
 	p->attached[p->used++] = a;
-	return p->waits ? 0 : attach(p, p->used - 1);
+	return p->waits ? 0 : heap_probe_attach(p, p->used - 1);
 }
 
 static void tell_unprobed(struct heap_probes *p, const char *path, int err)
@@ -149,7 +149,8 @@ static void tell_unprobed(struct heap_probes *p, const char *path, int err)
 	p->host.gap(p->host.context, text);
 }
 
-static void look_into(struct heap_probes *p, struct heap_file_known *f, int fd, const char *path)
+static void heap_probe_look_into(struct heap_probes *p, struct heap_file_known *f, int fd,
+				 const char *path)
 {
 	struct allocator *a = malloc(sizeof(*a));
 	struct elf_file *elf;
@@ -286,7 +287,7 @@ static void look_into_mapping(struct heap_probes *p, struct heap_file_known *f,
 	fd = memory_open_mapped(m->pid, m->start, m->end);
 	if (fd < 0)
 		return;
-	look_into(p, f, fd, path);
+	heap_probe_look_into(p, f, fd, path);
 	close(fd);
 }
 
@@ -316,7 +317,7 @@ static void add_path(struct heap_probes *p, const char *path)
 		f = known_of(p, st.st_dev, st.st_ino);
 		if (f && !f->looked_at) {
 			*f = found;
-			look_into(p, f, fd, path);
+			heap_probe_look_into(p, f, fd, path);
 		}
 	}
 	close(fd);
@@ -414,7 +415,7 @@ void heap_probes_go(struct heap_probes *p)
 	p->waits = false;
 	for (uint32_t i = 0; i < p->used; i++)
 		if (!p->sets[i])
-			attach(p, i); /* may fail: no process may be there */
+			heap_probe_attach(p, i); /* may fail: no process may be there */
 }
 
 int heap_probes_fd(const struct heap_probes *p)

@@ -77,14 +77,14 @@ struct balances {
 	size_t sample_count;
 };
 
-static struct sum less(const struct sum *a, const struct sum *b)
+static struct sum balance_less(const struct sum *a, const struct sum *b)
 {
 	return (struct sum){a->taken - b->taken, a->freed - b->freed,
 			    a->taken_bytes - b->taken_bytes, a->freed_bytes - b->freed_bytes,
 			    a->unread - b->unread};
 }
 
-static void add(struct sum *to, const struct sum *more, double times)
+static void balance_add(struct sum *to, const struct sum *more, double times)
 {
 	to->taken += more->taken * times;
 	to->freed += more->freed * times;
@@ -130,7 +130,7 @@ static uint64_t hits_of(const struct balance_holder *h)
 	return h->hits[0] + h->hits[1];
 }
 
-static struct table_key key_of(const struct library_key *key)
+static struct table_key balance_key_of(const struct library_key *key)
 {
 	return (struct table_key){key->pid, key->file};
 }
@@ -138,7 +138,7 @@ static struct table_key key_of(const struct library_key *key)
 static struct balance_holder *holder_of(struct balances *b, const struct library_key *key,
 					const struct library_balance *balance)
 {
-	struct balance_holder *h = table_get(&b->holders, key_of(key));
+	struct balance_holder *h = table_get(&b->holders, balance_key_of(key));
 	struct library_key other = {.pid = key->pid, .file = key->file, .windowed = !key->windowed};
 
 	if (h && h->start_ns == balance->start_ns && h->memory == balance->memory)
@@ -155,7 +155,7 @@ static struct balance_holder *holder_of(struct balances *b, const struct library
 	h->memory = balance->memory;
 	h->file = &b->files[key->file];
 	h->cpu_phase_ns = h->cpu_ns = cpu_of(key->pid);
-	if (!table_put(&b->holders, key_of(key), h))
+	if (!table_put(&b->holders, balance_key_of(key), h))
 		return h;
 	free(h);
 	return NULL;
@@ -334,7 +334,7 @@ static void skip_window(struct balance_holder *h)
 
 static void add_window(struct balance_holder *h)
 {
-	struct sum in = less(&h->now[1], &h->window);
+	struct sum in = balance_less(&h->now[1], &h->window);
 	double held = in.taken_bytes - in.freed_bytes;
 
 	h->window = h->now[1];
@@ -400,12 +400,12 @@ static double phase_error(const struct balance_holder *h, double share)
 
 static void end_phase(const struct balances *b, struct balance_holder *h, double share)
 {
-	struct sum in = less(&h->now[1], &h->phase);
+	struct sum in = balance_less(&h->now[1], &h->phase);
 
 	h->cpu_ns = cpu_of(h->key.pid);
 	share = share_of(b, h, share);
 	if (share > 0)
-		add(&h->base, &in, 1 / share);
+		balance_add(&h->base, &in, 1 / share);
 	h->base_error += phase_error(h, share);
 	h->phase = h->window = h->now[1];
 	h->sum = h->squares = 0;
@@ -458,7 +458,7 @@ static void name_samples(struct balances *b, bool last)
 	kernel_library_heap_stacks(b->kernel, keep_sample, b);
 	for (size_t i = 0; i < b->sample_count; i++) {
 		struct balance_sample *s = &b->samples[i];
-		struct balance_holder *h = table_get(&b->holders, key_of(&s->key.of));
+		struct balance_holder *h = table_get(&b->holders, balance_key_of(&s->key.of));
 		uint64_t stack = 0;
 
 		if (s->key.stack &&
@@ -480,15 +480,15 @@ struct estimate {
 
 static struct estimate estimate_of(const struct balances *b, struct balance_holder *h, double share)
 {
-	struct sum in = less(&h->now[1], &h->phase);
+	struct sum in = balance_less(&h->now[1], &h->phase);
 	struct estimate e = {.sum = h->now[0]};
 	uint64_t cpu = cpu_of(h->key.pid);
 
 	h->cpu_ns = cpu ? cpu : h->cpu_ns;
 	share = share_of(b, h, share);
-	add(&e.sum, &h->base, 1);
+	balance_add(&e.sum, &h->base, 1);
 	if (share > 0)
-		add(&e.sum, &in, 1 / share);
+		balance_add(&e.sum, &in, 1 / share);
 	e.error = TWICE * sqrt(h->base_error + phase_error(h, share));
 	e.held = h->allocator == ALLOCATOR_GLIBC && e.sum.unread * UNREAD_MOST <= e.sum.freed;
 	return e;
@@ -583,7 +583,7 @@ static void tell_holder(struct balances *b, struct balance_holder *h, double sha
 	tell_stacks(b, h, &e);
 }
 
-static bool is_alive(uint32_t pid)
+static bool balance_is_alive(uint32_t pid)
 {
 	char path[64];
 	FILE *f;
@@ -595,13 +595,13 @@ static bool is_alive(uint32_t pid)
 	return f;
 }
 
-static void forget(struct balances *b, struct balance_holder *h)
+static void balance_forget(struct balances *b, struct balance_holder *h)
 {
 	struct library_key key = h->key;
 
 	for (key.windowed = 0; key.windowed < 2; key.windowed++)
 		kernel_library_heap_forget(b->kernel, &key);
-	free(table_remove(&b->holders, key_of(&h->key)));
+	free(table_remove(&b->holders, balance_key_of(&h->key)));
 }
 
 void balances_tell(struct balances *b, double share, bool last)
@@ -614,9 +614,9 @@ void balances_tell(struct balances *b, double share, bool last)
 		struct balance_holder *h = slot->value;
 
 		tell_holder(b, h, share);
-		if (is_alive(h->key.pid))
+		if (balance_is_alive(h->key.pid))
 			continue;
-		forget(b, h);
+		balance_forget(b, h);
 		at--; /* the removal may have moved an entry here */
 	}
 }

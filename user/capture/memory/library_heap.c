@@ -87,7 +87,7 @@ static const struct {
 	{"PyInit__mysql", "_mysql"},
 };
 
-static uint64_t now_boot(void)
+static uint64_t client_heap_now_boot(void)
 {
 	struct timespec t;
 
@@ -95,7 +95,7 @@ static uint64_t now_boot(void)
 	return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
 }
 
-static void tell_gap(struct library_heap *h, const char *text)
+static void client_heap_tell_gap(struct library_heap *h, const char *text)
 {
 	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
 
@@ -108,7 +108,7 @@ static void tell_uncounted(struct library_heap *h, const char *name, const char 
 	char text[EV_TEXT_LEN];
 
 	snprintf(text, sizeof(text), "what %s takes of the heap is not counted: %s", name, why);
-	tell_gap(h, text);
+	client_heap_tell_gap(h, text);
 }
 
 int library_heap_open(struct library_heap **out, struct kernel *kernel,
@@ -143,7 +143,8 @@ static const char *driver_of(struct elf_file *elf)
 	return NULL;
 }
 
-static struct lheap_heap_file *find(const struct library_heap *h, uint64_t device, uint64_t inode)
+static struct lheap_heap_file *client_heap_find(const struct library_heap *h, uint64_t device,
+						uint64_t inode)
 {
 	for (size_t i = 0; i < h->file_count; i++)
 		if (h->files[i].of.fd >= 0 && h->files[i].of.device == device &&
@@ -154,10 +155,10 @@ static struct lheap_heap_file *find(const struct library_heap *h, uint64_t devic
 
 bool library_heap_keeps(const struct library_heap *h, uint64_t device, uint64_t inode)
 {
-	return find(h, device, inode);
+	return client_heap_find(h, device, inode);
 }
 
-static const char *why_not(const struct call_sites *found, int err)
+static const char *client_heap_why_not(const struct call_sites *found, int err)
 {
 	if (err == -ENOENT)
 		return found->hidden ? "its calls of the allocator go through pointers" : NULL;
@@ -231,12 +232,12 @@ void library_heap_file(struct library_heap *h, struct elf_file *elf,
 	int err;
 
 	name = name ? name : driver_of(elf);
-	if (!name || elf_is_program(elf) || find(h, file->device, file->inode))
+	if (!name || elf_is_program(elf) || client_heap_find(h, file->device, file->inode))
 		return;
 	err = call_sites_find(elf, &h->found);
 	if (!err && !has_room(h))
 		err = -E2BIG;
-	why = err ? why_not(&h->found, err) : NULL;
+	why = err ? client_heap_why_not(&h->found, err) : NULL;
 	if (why)
 		tell_uncounted(h, name, why);
 	if (err)
@@ -250,7 +251,7 @@ void library_heap_file(struct library_heap *h, struct elf_file *elf,
 
 void library_heap_gone(struct library_heap *h, uint64_t device, uint64_t inode)
 {
-	struct lheap_heap_file *f = find(h, device, inode);
+	struct lheap_heap_file *f = client_heap_find(h, device, inode);
 
 	if (!f)
 		return;
@@ -439,14 +440,15 @@ static double duty_of(const struct library_heap *h)
 	return h->hot_share > left ? left / h->hot_share : 1;
 }
 
-static void step_down(struct library_heap *h)
+static void client_heap_step_down(struct library_heap *h)
 {
 	if (!h->running)
 		return;
 	h->stepped_down = true;
-	tell_gap(h,
-		 "what client libraries take of the heap is not counted any longer, for that cost "
-		 "more than --max-overhead: from here on as with --heap growth");
+	client_heap_tell_gap(
+		h,
+		"what client libraries take of the heap is not counted any longer, for that cost "
+		"more than --max-overhead: from here on as with --heap growth");
 	h->host.tier(h->host.balances.context, EV_TIER_GROWTH);
 }
 
@@ -458,7 +460,7 @@ static void go_on(struct library_heap *h, uint64_t now)
 	if (duty >= DUTY_LEAST)
 		plan_window(h, duty, now);
 	else
-		step_down(h);
+		client_heap_step_down(h);
 }
 
 static void open_window(struct library_heap *h)
@@ -467,7 +469,7 @@ static void open_window(struct library_heap *h)
 	kernel_library_heap_window(h->kernel, true);
 	balances_window_begins(h->balances);
 	h->open = true;
-	h->window_began_ns = now_boot();
+	h->window_began_ns = client_heap_now_boot();
 	h->window_due_ns = h->window_began_ns + h->window_length_ns;
 }
 
@@ -477,7 +479,7 @@ static void close_window(struct library_heap *h)
 	double seconds, hot;
 
 	kernel_library_heap_window(h->kernel, false);
-	now = now_boot();
+	now = client_heap_now_boot();
 	seconds = (double)(now - h->window_began_ns) / SECOND_NS;
 	for (size_t i = 0; i < h->file_count; i++) {
 		reach_remove_later(h->files[i].windowed);

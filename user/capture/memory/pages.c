@@ -106,7 +106,7 @@ static bool is_same(struct pages *p, struct sampled_page *page, uint64_t frame)
 	return same;
 }
 
-static bool is_held(struct pages *p, struct sampled_page *page, uint64_t entry)
+static bool pages_is_held(struct pages *p, struct sampled_page *page, uint64_t entry)
 {
 	if (entry & PAGEMAP_PRESENT)
 		return is_same(p, page, entry & PAGEMAP_FRAME);
@@ -127,7 +127,7 @@ static void check(struct pages *p, size_t i, pages_look look, pages_tenant tenan
 {
 	struct sampled_page *page = &p->items[i];
 
-	if (!is_held(p, page, look(context, page->number))) {
+	if (!pages_is_held(p, page, look(context, page->number))) {
 		drop(p, i);
 		return;
 	}

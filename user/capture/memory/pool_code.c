@@ -56,7 +56,7 @@ struct pool_reading {
 };
 
 /* The number of a general register, 0 to 15; -1: another register. */
-static int number_of(ZydisRegister reg)
+static int pool_code_number_of(ZydisRegister reg)
 {
 	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
 
@@ -69,7 +69,7 @@ static int number_of(ZydisRegister reg)
 static bool address_of(const struct pool_reading *r, const struct pool_instruction *in,
 		       const ZydisDecodedOperand *operand, uint64_t *address)
 {
-	int base = number_of(operand->mem.base);
+	int base = pool_code_number_of(operand->mem.base);
 
 	if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY ||
 	    operand->mem.index != ZYDIS_REGISTER_NONE ||
@@ -103,13 +103,14 @@ static void note_jump(struct pool_reading *r, const struct pool_instruction *in)
 
 /* Follows an instruction: registers that it writes are unknown from then on, unless the value is
  * known. */
-static void follow(struct pool_reading *r, const struct pool_finder *f,
-		   const struct pool_instruction *in)
+static void pool_code_follow(struct pool_reading *r, const struct pool_finder *f,
+			     const struct pool_instruction *in)
 {
 	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
 	bool loads = in->is.mnemonic == ZYDIS_MNEMONIC_MOV && from->size == 64;
 	bool takes = in->is.mnemonic == ZYDIS_MNEMONIC_LEA, known;
-	int target = to->type == ZYDIS_OPERAND_TYPE_REGISTER ? number_of(to->reg.value) : -1;
+	int target = to->type == ZYDIS_OPERAND_TYPE_REGISTER ? pool_code_number_of(to->reg.value)
+							     : -1;
 	uint64_t value = 0;
 
 	known = in->is.operand_count > 1 && (loads || takes) && address_of(r, in, from, &value);
@@ -120,9 +121,10 @@ static void follow(struct pool_reading *r, const struct pool_finder *f,
 	for (size_t i = 0; i < in->is.operand_count; i++) {
 		const ZydisDecodedOperand *o = &in->operands[i];
 
-		if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && number_of(o->reg.value) >= 0 &&
+		if (o->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		    pool_code_number_of(o->reg.value) >= 0 &&
 		    o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
-			r->registers[number_of(o->reg.value)].known = false;
+			r->registers[pool_code_number_of(o->reg.value)].known = false;
 	}
 	if (known && target >= 0 && to->size == 64) {
 		r->registers[target].known = true;
@@ -166,7 +168,7 @@ static int slot_of(struct pool_finder *f, const struct elf_symbol *symbol, uint6
 		f->size = symbol->size;
 	for (size_t i = 0, at = 0; i < ENTRY_MOST && decode(f, at, start, &in); i++) {
 		note_jump(&r, &in);
-		follow(&r, f, &in);
+		pool_code_follow(&r, f, &in);
 		if (pair_in(&r, slot))
 			return 0;
 		at += in.is.length;
@@ -197,8 +199,8 @@ static bool writes(const struct pool_instruction *in, int64_t number, int64_t of
 	return in->is.mnemonic == ZYDIS_MNEMONIC_MOV && to->type == ZYDIS_OPERAND_TYPE_MEMORY &&
 	       to->size == 32 && to->mem.disp.value == offset &&
 	       to->mem.index == ZYDIS_REGISTER_NONE && to->mem.base != ZYDIS_REGISTER_RSP &&
-	       number_of(to->mem.base) >= 0 && from->type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
-	       from->imm.value.s == number;
+	       pool_code_number_of(to->mem.base) >= 0 &&
+	       from->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && from->imm.value.s == number;
 }
 
 static bool asks_for_size(const struct pool_instruction *in)

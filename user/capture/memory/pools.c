@@ -67,7 +67,7 @@ struct pools {
 	uint64_t random, spent_ns;
 };
 
-static void tell_gap(struct pools *p, enum pools_gap_kind kind, const char *why)
+static void pools_tell_gap(struct pools *p, enum pools_gap_kind kind, const char *why)
 {
 	char text[EV_TEXT_LEN];
 
@@ -168,7 +168,7 @@ static int find_exits(struct elf_file *elf, uint64_t offset, struct probe_exits 
 
 /* Looks into one file that the process maps as code.  0; -ENOENT: it has no Python; or another
  * -errno. */
-static int look_into(struct taker *t, int fd, uint64_t start, uint64_t offset)
+static int pools_look_into(struct taker *t, int fd, uint64_t start, uint64_t offset)
 {
 	struct memory memory = memory_of_process(t->pid);
 	struct python_build build;
@@ -204,7 +204,7 @@ static int look_at_line(struct taker *t, const char *line)
 	fd = memory_open_mapped(t->pid, start, end);
 	if (fd < 0)
 		return -ENOENT;
-	err = look_into(t, fd, start, offset);
+	err = pools_look_into(t, fd, start, offset);
 	if (err)
 		close(fd);
 	else
@@ -238,7 +238,7 @@ static int find_code(struct pools *p, struct taker *t)
 
 /* --- the probe ------------------------------------------------------------------------------ */
 
-static int load(struct pools *p)
+static int pools_load(struct pools *p)
 {
 	int err;
 
@@ -251,17 +251,18 @@ static int load(struct pools *p)
 		err = probes_calibrate(&p->cost, &p->programs, POOL_CANARY, kernel_pool_canaries,
 				       p->kernel);
 	if (err || !p->cost.fires)
-		tell_gap(p, GAP_KERNEL, "this kernel has no probes that are soon taken out again");
+		pools_tell_gap(p, GAP_KERNEL,
+			       "this kernel has no probes that are soon taken out again");
 	else if (p->cost.kills || p->cost.exits_kill)
-		tell_gap(p, GAP_KILLS,
-			 "probes of this kernel kill processes under a seccomp "
-			 "filter, or that switch stacks");
+		pools_tell_gap(p, GAP_KILLS,
+			       "probes of this kernel kill processes under a seccomp "
+			       "filter, or that switch stacks");
 	p->loaded = !err && p->cost.fires && !p->cost.kills && !p->cost.exits_kill;
 	p->refused = !p->loaded;
 	return p->loaded ? 0 : -ENOTSUP;
 }
 
-static int attach(struct pools *p, struct taker *t)
+static int pools_attach(struct pools *p, struct taker *t)
 {
 	struct probe_place places[PROBE_EXITS_MOST] = {};
 	struct probe_programs programs = p->programs;
@@ -286,35 +287,36 @@ static double budget(const struct pools *p)
 	return p->host.max_overhead / 100;
 }
 
-static int follow(struct pools *p, struct taker *t, uint64_t now)
+static int pools_follow(struct pools *p, struct taker *t, uint64_t now)
 {
 	const struct pool_taker how = {.start_ns = t->start_ns, .bytes = t->bytes};
 	int err = kernel_pool_enter(p->kernel, t->pid, &how);
 
 	if (!err)
-		err = attach(p, t);
+		err = pools_attach(p, t);
 	t->begun_ns = t->at_ns = now;
 	t->credit_ns = budget(p) * BURST_NS;
 	return err;
 }
 
-static void refuse(struct pools *p, struct taker *t, int err)
+static void pools_refuse(struct pools *p, struct taker *t, int err)
 {
 	t->refused = true;
 	switch (err) {
 	case -EPERM:
-		tell_gap(p, GAP_REPLACED, "it has another allocator (PYTHONMALLOC, tracemalloc)");
+		pools_tell_gap(p, GAP_REPLACED,
+			       "it has another allocator (PYTHONMALLOC, tracemalloc)");
 		return;
 	case -ENOTSUP:
-		tell_gap(p, GAP_BUILD,
-			 "where its allocator takes pools is not known (CPython 3.9 "
-			 "to 3.14 as most compilers make it)");
+		pools_tell_gap(p, GAP_BUILD,
+			       "where its allocator takes pools is not known (CPython 3.9 "
+			       "to 3.14 as most compilers make it)");
 		return;
 	case -ESRCH:
 	case -ENOENT:
 		return;
 	}
-	tell_gap(p, GAP_ROOM, strerror(-err));
+	pools_tell_gap(p, GAP_ROOM, strerror(-err));
 }
 
 /* Attaches the probe once Python runs in the process.  A process may start Python later, or have
@@ -326,13 +328,13 @@ static void try(struct pools *p, struct taker *t, uint64_t now)
 
 	if (t->refused || t->fd >= 0 || now < t->start_ns + AGE_NS ||
 	    kernel_runtime_get(p->host.kernel, t->pid, &runtime) ||
-	    runtime.runtime != RUNTIME_PYTHON || load(p))
+	    runtime.runtime != RUNTIME_PYTHON || pools_load(p))
 		return;
 	err = find_code(p, t);
 	if (!err)
-		err = follow(p, t, now);
+		err = pools_follow(p, t, now);
 	if (err && (err != -ENOENT || ++t->tries == TRIES_MOST))
-		refuse(p, t, err);
+		pools_refuse(p, t, err);
 }
 
 /* --- the budget ----------------------------------------------------------------------------- */
@@ -365,7 +367,7 @@ static void keep_budget(struct pools *p, struct taker *t, uint64_t now)
 		return;
 	if (t->links && t->credit_ns < 0)
 		let_alone(p, t);
-	else if (!t->links && t->credit_ns >= t->wanted_ns && attach(p, t))
+	else if (!t->links && t->credit_ns >= t->wanted_ns && pools_attach(p, t))
 		t->refused = true; /* the process is gone */
 }
 

@@ -268,7 +268,7 @@ __asm__(".text\n.p2align 4\n.type canary_shadowed, @function\n"
 	"canary_call: call canary_called\n ret\n"
 	"canary_called: ret\n");
 
-static uint64_t less(uint64_t a, uint64_t b)
+static uint64_t calibrate_less(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
 }
@@ -333,9 +333,9 @@ static void measure(struct probe_cost *cost, const struct probe_programs *progra
 {
 	uint64_t *end_ns = ends_alone(programs) ? &cost->exit_ns : &cost->return_ns;
 
-	cost->cheap_ns = less(time_calls(canary_cheap), bare);
-	cost->dear_ns = less(time_calls(canary_dear), bare);
-	*end_ns = less(time_calls(canary_both), bare + cost->cheap_ns);
+	cost->cheap_ns = calibrate_less(time_calls(canary_cheap), bare);
+	cost->dear_ns = calibrate_less(time_calls(canary_dear), bare);
+	*end_ns = calibrate_less(time_calls(canary_both), bare + cost->cheap_ns);
 	cost->kills = dies(live_by_filter) || dies(live_strictly);
 }
 

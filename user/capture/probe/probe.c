@@ -119,7 +119,7 @@ static int attach_multi(const struct probe_programs *programs, const char *path,
 	return fd < 0 ? -errno : fd;
 }
 
-static int read_number(const char *path, const char *format)
+static int probe_read_number(const char *path, const char *format)
 {
 	FILE *f = fopen(path, "re");
 	int n = -1;
@@ -138,8 +138,9 @@ static int attach_event(int program, const char *path, uint64_t offset, uint64_t
 {
 	DECLARE_LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = cookie);
 	struct perf_event_attr attr = {.size = sizeof(attr)};
-	int type = read_number("/sys/bus/event_source/devices/uprobe/type", "%d");
-	int bit = read_number("/sys/bus/event_source/devices/uprobe/format/retprobe", "config:%d");
+	int type = probe_read_number("/sys/bus/event_source/devices/uprobe/type", "%d");
+	int bit = probe_read_number("/sys/bus/event_source/devices/uprobe/format/retprobe",
+				    "config:%d");
 	int event, link;
 
 	if (type < 0 || bit < 0)

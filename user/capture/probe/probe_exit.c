@@ -81,7 +81,7 @@ uint32_t *exit_slot_of(struct exit_walk *w, uint64_t address)
 	}
 }
 
-static bool is_inside(const struct probe_function *f, uint64_t address)
+static bool probe_exit_is_inside(const struct probe_function *f, uint64_t address)
 {
 	return f->size && address >= f->entry && address - f->entry < f->size;
 }
@@ -91,7 +91,8 @@ static int step_add(struct exit_walk *w, const struct step *step)
 {
 	if (w->count == STEPS_MOST)
 		return -E2BIG;
-	if (!is_inside(w->of, step->address) && w->of->size && ++w->outside > OUTSIDE_MOST)
+	if (!probe_exit_is_inside(w->of, step->address) && w->of->size &&
+	    ++w->outside > OUTSIDE_MOST)
 		return -E2BIG;
 	w->steps[w->count++] = *step;
 	*exit_slot_of(w, step->address) = (uint32_t)w->count;
@@ -174,8 +175,9 @@ static int walk_instruction(struct exit_walk *w, const struct instruction *in, s
 /* Is the instruction a call at the very end of the function?  Then that call never returns. */
 static bool is_last_call(const struct exit_walk *w, const struct instruction *in)
 {
-	return in->is.meta.category == ZYDIS_CATEGORY_CALL && is_inside(w->of, in->address) &&
-	       !is_inside(w->of, in->address + in->is.length);
+	return in->is.meta.category == ZYDIS_CATEGORY_CALL &&
+	       probe_exit_is_inside(w->of, in->address) &&
+	       !probe_exit_is_inside(w->of, in->address + in->is.length);
 }
 
 static void note_writes(const struct instruction *in, struct step *step)
@@ -341,7 +343,7 @@ static int cover_from(struct cover *c, const struct step *s, struct back b)
 				 .height = (uint32_t)b.height,
 				 .result = (uint8_t)b.result,
 				 .cheap = true,
-				 .shared = !is_inside(w->of, s->address)};
+				 .shared = !probe_exit_is_inside(w->of, s->address)};
 	struct instruction in;
 	const uint8_t *code;
 	size_t n = 0;
@@ -394,14 +396,14 @@ static int exit_order(const void *a, const void *b)
 	return (x->address > y->address) - (x->address < y->address);
 }
 
-static int collect(struct exit_walk *w, struct probe_exits *out)
+static int probe_exit_collect(struct exit_walk *w, struct probe_exits *out)
 {
 	struct probe_exits before;
 
 	for (size_t i = 0; i < w->count; i++) {
 		const struct step *s = &w->steps[i];
 		const struct probe_exit end = {.address = s->address,
-					       .shared = !is_inside(w->of, s->address)};
+					       .shared = !probe_exit_is_inside(w->of, s->address)};
 
 		if (!s->ends)
 			continue;
@@ -431,7 +433,7 @@ int probe_exits_find(const struct probe_function *function, struct probe_exits *
 	if (!err)
 		err = exit_check(w);
 	if (!err)
-		err = collect(w, out);
+		err = probe_exit_collect(w, out);
 	free(w);
 	return err;
 }

@@ -45,7 +45,7 @@ bool exit_is_register(const ZydisDecodedOperand *operand)
 	       exit_number_of(operand->reg.value) >= 0;
 }
 
-static struct value *value_of(struct exit_known *k, ZydisRegister reg)
+static struct value *exit_table_value_of(struct exit_known *k, ZydisRegister reg)
 {
 	int number = exit_number_of(reg);
 
@@ -151,8 +151,8 @@ static void know_bound(struct exit_known *k, bool equal_is_above)
 /* An entry of a table, at the address base + 4 * index or table + 8 * index. */
 static struct value entry_at(struct exit_known *k, const ZydisDecodedOperand *operand)
 {
-	const struct value *index = value_of(k, operand->mem.index);
-	const struct value *base = value_of(k, operand->mem.base);
+	const struct value *index = exit_table_value_of(k, operand->mem.index);
+	const struct value *base = exit_table_value_of(k, operand->mem.base);
 	struct value entry = {.base = -1};
 
 	if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY || !index || index->kind != VALUE_BOUND)
@@ -201,7 +201,7 @@ static struct value moved(struct exit_known *k, const struct instruction *in)
 	struct value value = {0};
 
 	if (exit_is_register(from)) {
-		value = *value_of(k, from->reg.value);
+		value = *exit_table_value_of(k, from->reg.value);
 		if (value.kind != VALUE_BOUND && from->size < 64)
 			value = (struct value){0};
 		if (value.kind == VALUE_NONE && in->is.mnemonic == ZYDIS_MNEMONIC_MOVZX &&
@@ -236,9 +236,9 @@ static struct value lea_value(const struct instruction *in)
 
 static struct value sum(struct exit_known *k, const struct instruction *in)
 {
-	const struct value *a = value_of(k, in->operands[0].reg.value);
+	const struct value *a = exit_table_value_of(k, in->operands[0].reg.value);
 	const struct value *b = exit_is_register(&in->operands[1])
-					? value_of(k, in->operands[1].reg.value)
+					? exit_table_value_of(k, in->operands[1].reg.value)
 					: NULL;
 	struct value target;
 
@@ -308,7 +308,7 @@ static void know(struct exit_known *k, const struct instruction *in)
 		value = result(k, in);
 	forget_changed(k, in);
 	if (value.kind != VALUE_NONE)
-		*value_of(k, in->operands[0].reg.value) = value;
+		*exit_table_value_of(k, in->operands[0].reg.value) = value;
 }
 
 static int read_entry(struct exit_walk *w, const struct value *v, uint64_t i, uint64_t *target)
@@ -390,7 +390,7 @@ static int resolve(struct exit_walk *w, struct table_jump *jump)
 	err = exit_decode(w, jump->at, &in);
 	to = &in.operands[0];
 	if (!err && exit_is_register(to))
-		jump->by = *value_of(&known, to->reg.value);
+		jump->by = *exit_table_value_of(&known, to->reg.value);
 	else if (!err && to->type == ZYDIS_OPERAND_TYPE_MEMORY)
 		jump->by = entry_at(&known, to);
 	return err ? err : follow_table(w, &jump->by, jump->at);

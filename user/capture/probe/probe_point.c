@@ -123,7 +123,7 @@ static unsigned int argument_of(ZydisRegister reg)
 	return 0;
 }
 
-static ZydisRegister whole(ZydisRegister reg)
+static ZydisRegister point_whole(ZydisRegister reg)
 {
 	return ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
 }
@@ -154,7 +154,7 @@ static void holders_step(struct holders *h, const struct point_instruction *in)
 
 	for (unsigned int i = 0; i < in->is.operand_count; i++)
 		if (writes(&in->operands[i]) && in->operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER)
-			changed |= argument_of(whole(in->operands[i].reg.value));
+			changed |= argument_of(point_whole(in->operands[i].reg.value));
 	for (size_t i = 0; i < PROBE_ARGUMENTS; i++)
 		h->of[i] &= ~changed;
 	if (in->is.mnemonic != ZYDIS_MNEMONIC_MOV || to->type != ZYDIS_OPERAND_TYPE_REGISTER ||
@@ -204,7 +204,7 @@ static bool operand_passes(const ZydisDecodedOperand *operand, bool may_store)
 		return true;
 	if (operand->type != ZYDIS_OPERAND_TYPE_REGISTER)
 		return may_store && is_argument_memory(operand);
-	reg = whole(operand->reg.value);
+	reg = point_whole(operand->reg.value);
 	return reg != ZYDIS_REGISTER_RSP && reg != ZYDIS_REGISTER_RIP;
 }
 
@@ -263,8 +263,8 @@ static bool step_over_null(const ZydisDecoder *decoder, const uint8_t *code, siz
 }
 
 /* Finds the first cheap instruction on the way from the entry. */
-static bool walk(const ZydisDecoder *decoder, const uint8_t *code, size_t n, bool with_return,
-		 unsigned int arguments, struct probe_point *out)
+static bool point_walk(const ZydisDecoder *decoder, const uint8_t *code, size_t n, bool with_return,
+		       unsigned int arguments, struct probe_point *out)
 {
 	bool null_tested = false, may_miss_null = !with_return && (arguments & PROBE_RDI);
 	struct point_instruction in;
@@ -335,7 +335,7 @@ struct probe_point probe_point_choose(const uint8_t *code, size_t n, bool with_r
 	entry.cheap = entry_is_cheap(&decoder, code, n);
 	if (entry.cheap || n > PROBE_POINT_CODE_MAX)
 		return entry;
-	if (!walk(&decoder, code, n, with_return, arguments, &point) ||
+	if (!point_walk(&decoder, code, n, with_return, arguments, &point) ||
 	    is_target(&decoder, code, n, point.delta))
 		return entry;
 	return point;
@@ -445,9 +445,9 @@ static bool is_high_byte(ZydisRegister reg)
 }
 
 /* The processor's number of a general register; -1: another register, or AH, BH, CH or DH. */
-static int number_of(ZydisRegister reg)
+static int point_number_of(ZydisRegister reg)
 {
-	ZydisRegister all = whole(reg);
+	ZydisRegister all = point_whole(reg);
 
 	if (is_high_byte(reg) || all < ZYDIS_REGISTER_RAX || all > ZYDIS_REGISTER_R15)
 		return -1;
@@ -463,13 +463,13 @@ static uint64_t mask_of(unsigned int size)
 static struct point_value value_in_memory(const struct machine *m,
 					  const ZydisDecodedOperand *operand)
 {
-	int base = number_of(operand->mem.base);
+	int base = point_number_of(operand->mem.base);
 	unsigned int size = operand->size / 8;
 	struct point_value field = {.origin = FROM_FIELD};
 
 	if (operand->mem.type != ZYDIS_MEMOP_TYPE_MEM || base < 0 ||
 	    m->registers[base].origin != FROM_ARGUMENT ||
-	    operand->mem.base != whole(operand->mem.base) ||
+	    operand->mem.base != point_whole(operand->mem.base) ||
 	    operand->mem.index != ZYDIS_REGISTER_NONE ||
 	    operand->mem.segment == ZYDIS_REGISTER_FS || operand->mem.segment == ZYDIS_REGISTER_GS)
 		return (struct point_value){0};
@@ -486,7 +486,7 @@ static struct point_value value_in_memory(const struct machine *m,
 static struct point_value value_in_register(const struct machine *m,
 					    const ZydisDecodedOperand *operand)
 {
-	int number = number_of(operand->reg.value);
+	int number = point_number_of(operand->reg.value);
 	struct point_value value = {0};
 
 	if (number >= 0)
@@ -497,7 +497,8 @@ static struct point_value value_in_register(const struct machine *m,
 	return value;
 }
 
-static struct point_value value_of(const struct machine *m, const ZydisDecodedOperand *operand)
+static struct point_value point_value_of(const struct machine *m,
+					 const ZydisDecodedOperand *operand)
 {
 	switch (operand->type) {
 	case ZYDIS_OPERAND_TYPE_REGISTER:
@@ -518,7 +519,7 @@ static int set(struct machine *m, const ZydisDecodedOperand *operand, struct poi
 
 	if (operand->type != ZYDIS_OPERAND_TYPE_REGISTER)
 		return -ENOENT;
-	number = number_of(operand->reg.value);
+	number = point_number_of(operand->reg.value);
 	if (number < 0)
 		return -ENOENT;
 	m->registers[number] = value;
@@ -534,7 +535,7 @@ static int step_nothing(struct machine *m, const struct point_instruction *in)
 
 static int step_move(struct machine *m, const struct point_instruction *in)
 {
-	return set(m, &in->operands[0], value_of(m, &in->operands[1]));
+	return set(m, &in->operands[0], point_value_of(m, &in->operands[1]));
 }
 
 /* xor, lea, pop: the result is of no use to us. */
@@ -573,7 +574,7 @@ static int step_test(struct machine *m, const struct point_instruction *in)
 	if (a->type != ZYDIS_OPERAND_TYPE_REGISTER || b->type != ZYDIS_OPERAND_TYPE_REGISTER ||
 	    a->reg.value != b->reg.value)
 		return -ENOENT;
-	return compare(m, value_of(m, a), false, 0);
+	return compare(m, point_value_of(m, a), false, 0);
 }
 
 static int step_compare(struct machine *m, const struct point_instruction *in)
@@ -582,7 +583,8 @@ static int step_compare(struct machine *m, const struct point_instruction *in)
 
 	if (b->type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
 		return -ENOENT;
-	return compare(m, value_of(m, a), a->type == ZYDIS_OPERAND_TYPE_MEMORY, b->imm.value.s);
+	return compare(m, point_value_of(m, a), a->type == ZYDIS_OPERAND_TYPE_MEMORY,
+		       b->imm.value.s);
 }
 
 static int step_set_if_equal(struct machine *m, const struct point_instruction *in)

@@ -41,7 +41,7 @@ void reach_tell_full(struct reach *r)
 	r->host.gap(r->host.context, text);
 }
 
-static bool is_held(struct reach *r)
+static bool reach_is_held(struct reach *r)
 {
 	r->left_out |= r->locked != 0;
 	return r->locked;
@@ -54,7 +54,7 @@ static void attach_in(struct reach_set *set, struct carrier *c)
 	struct probe_links *links;
 	int err;
 
-	if (table_get(&c->links, reach_key_of(set)) || is_held(set->reach))
+	if (table_get(&c->links, reach_key_of(set)) || reach_is_held(set->reach))
 		return;
 	programs.pid = c->pid;
 	err = probes_attach(&links, &programs, set->fd, set->places, set->count);
@@ -74,7 +74,7 @@ void reach_attach_file_in(struct reached_file *f, struct carrier *c)
 
 int reach_attach_everywhere(struct reach_set *set)
 {
-	return set->everywhere || is_held(set->reach)
+	return set->everywhere || reach_is_held(set->reach)
 		       ? 0
 		       : probes_attach(&set->everywhere, &set->programs, set->fd, set->places,
 				       set->count);

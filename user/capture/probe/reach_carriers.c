@@ -43,7 +43,7 @@ static void drop_links(struct reach *r, struct carrier *c)
 	table_free(&c->links);
 }
 
-static void forget(struct reach *r, uint32_t pid)
+static void reach_carriers_forget(struct reach *r, uint32_t pid)
 {
 	struct carrier *c = table_remove(&r->carriers, (struct table_key){pid, 0});
 
@@ -66,7 +66,7 @@ void reach_attach_hoped(struct reach *r, struct carrier *c)
 	}
 }
 
-static void join(struct reach *r, uint32_t pid)
+static void reach_carriers_join(struct reach *r, uint32_t pid)
 {
 	struct carrier *c = r->how == REACH_CHOSEN ? carrier_of(r, pid) : NULL;
 
@@ -77,7 +77,7 @@ static void join(struct reach *r, uint32_t pid)
 void reach_join(struct reach *r, uint32_t pid)
 {
 	pthread_mutex_lock(&r->lock);
-	join(r, pid);
+	reach_carriers_join(r, pid);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -123,7 +123,7 @@ void reach_map_everywhere(struct reach *r, struct reached_file *f)
 			tell_wide(r);
 }
 
-static void meet(struct reach *r, uint32_t pid, uint64_t device, uint64_t inode)
+static void reach_carriers_meet(struct reach *r, uint32_t pid, uint64_t device, uint64_t inode)
 {
 	struct carrier *c = table_get(&r->carriers, (struct table_key){pid, 0});
 	struct reached_file *f;
@@ -146,7 +146,7 @@ static void meet(struct reach *r, uint32_t pid, uint64_t device, uint64_t inode)
 void reach_mapped(struct reach *r, uint32_t pid, uint64_t device, uint64_t inode)
 {
 	pthread_mutex_lock(&r->lock);
-	meet(r, pid, device, inode);
+	reach_carriers_meet(r, pid, device, inode);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -184,23 +184,24 @@ static void inherit(struct reach *r, uint32_t pid, uint32_t parent)
 	reach_attach_hoped(r, c);
 }
 
-static void follow(struct reach *r, const struct raw_task *task)
+static void reach_carriers_follow(struct reach *r, const struct raw_task *task)
 {
 	struct carrier *c;
 
 	switch (task->what) {
 	case TASK_FORKED:
-		forget(r, task->pid); /* an older process with this pid, whose end was missed */
+		reach_carriers_forget(
+			r, task->pid); /* an older process with this pid, whose end was missed */
 		inherit(r, task->pid, task->other);
 		return;
 	case TASK_REPLACED:
 		c = table_get(&r->carriers, (struct table_key){task->pid, 0});
 		if (c && task->other) /* exec by another thread than the first */
 			drop_links(r, c);
-		join(r, task->pid);
+		reach_carriers_join(r, task->pid);
 		return;
 	case TASK_ENDED:
-		forget(r, task->pid);
+		reach_carriers_forget(r, task->pid);
 		return;
 	}
 }
@@ -210,7 +211,7 @@ void reach_task(struct reach *r, const struct raw_task *task)
 	if (r->how != REACH_CHOSEN)
 		return;
 	pthread_mutex_lock(&r->lock);
-	follow(r, task);
+	reach_carriers_follow(r, task);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -240,16 +241,16 @@ static void look_at_newcomer(struct reach *r, uint32_t pid)
 {
 	struct table_slot *slot;
 
-	join(r, pid);
+	reach_carriers_join(r, pid);
 	for (size_t at = 0; (slot = table_next(&r->files, &at));) {
 		const struct reached_file *f = slot->value;
 
 		if (maps(pid, f))
-			meet(r, pid, f->device, f->inode);
+			reach_carriers_meet(r, pid, f->device, f->inode);
 	}
 }
 
-static bool is_alive(uint32_t pid)
+static bool reach_carriers_is_alive(uint32_t pid)
 {
 	char path[32];
 
@@ -264,8 +265,8 @@ static void reconcile(struct reach *r, const struct procfs *procfs)
 	size_t count = 0;
 
 	for (size_t at = 0; (slot = table_next(&r->carriers, &at));)
-		if (!is_alive(slot->key.a)) {
-			forget(r, slot->key.a);
+		if (!reach_carriers_is_alive(slot->key.a)) {
+			reach_carriers_forget(r, slot->key.a);
 			at--; /* the table closed the gap from behind */
 		}
 	if (procfs_pids(procfs, &pids, &count))

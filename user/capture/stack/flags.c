@@ -116,8 +116,8 @@ static int count(const char *const programs[2], bool (*is_read)(uint32_t), unsig
 	return 0;
 }
 
-static int look(const char *const programs[2], bool (*is_read)(uint32_t), const char *language,
-		char *detail, size_t size)
+static int flags_look(const char *const programs[2], bool (*is_read)(uint32_t),
+		      const char *language, char *detail, size_t size)
 {
 	unsigned int all, read;
 	int err = count(programs, is_read, &all, &read);
@@ -136,12 +136,12 @@ int flags_java(char *detail, size_t size)
 {
 	static const char *const programs[] = {"java", "javaw"};
 
-	return look(programs, has_map, "Java", detail, size);
+	return flags_look(programs, has_map, "Java", detail, size);
 }
 
 int flags_node(char *detail, size_t size)
 {
 	static const char *const programs[] = {"node", "nodejs"};
 
-	return look(programs, node_is_read, "Node.js", detail, size);
+	return flags_look(programs, node_is_read, "Node.js", detail, size);
 }

@@ -86,7 +86,7 @@ static void forget_processes(struct nodes *n, const struct node_program *p)
 }
 
 /* Makes room for another program by dropping the one that was used longest ago. */
-static void make_room(struct nodes *n)
+static void node_make_room(struct nodes *n)
 {
 	struct table_slot *slot, oldest = {};
 
@@ -104,7 +104,7 @@ static struct node_program *program_keep(struct nodes *n, struct table_key key, 
 {
 	struct node_program *p;
 
-	make_room(n);
+	node_make_room(n);
 	p = program_look(fd);
 	if (p && !table_put(&n->files, key, p))
 		return p;
@@ -154,7 +154,7 @@ static const struct v8 *v8_of(struct nodes *n, uint32_t pid, uint64_t start_ns)
 	return p->v8;
 }
 
-static uint64_t now_ns(void)
+static uint64_t node_now_ns(void)
 {
 	struct timespec t;
 
@@ -166,7 +166,7 @@ static uint64_t now_ns(void)
  * of a busy program would take all of dbleak's time. */
 static bool has_time(struct nodes *n)
 {
-	uint64_t now = now_ns();
+	uint64_t now = node_now_ns();
 
 	n->credit_ns += n->at_ns ? (int64_t)((now - n->at_ns) / SHARE) : CREDIT_MOST_NS;
 	if (n->credit_ns > CREDIT_MOST_NS)
@@ -187,8 +187,8 @@ int nodes_read(struct nodes *n, const struct raw_stack *raw, struct texts *t, st
 		return 0;
 	if (!has_time(n))
 		return -EBUSY;
-	began = now_ns();
+	began = node_now_ns();
 	count = v8_read(v8, &m, raw, raw->registers.bp, t, frames, flags);
-	n->credit_ns -= now_ns() - began;
+	n->credit_ns -= node_now_ns() - began;
 	return count;
 }

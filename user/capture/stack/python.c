@@ -185,7 +185,7 @@ static bool read_identity(const struct python_code_layout *layout, uint32_t pid,
 
 /* --- what is kept ---------------------------------------------------------------------------- */
 
-static struct table_key key_of(uint32_t pid, uint64_t start_ns, uint64_t address)
+static struct table_key python_key_of(uint32_t pid, uint64_t start_ns, uint64_t address)
 {
 	return (struct table_key){address, start_ns ^ (uint64_t)pid << 40};
 }
@@ -221,7 +221,7 @@ static void code_drop(struct pythons *p, struct python_code *c)
 {
 	code_unlink(p, c);
 	p->counts.bytes -= c->bytes;
-	table_remove(&p->codes, key_of(c->pid, c->start_ns, c->address));
+	table_remove(&p->codes, python_key_of(c->pid, c->start_ns, c->address));
 	if (table_get(&p->twins, twin_key(c->address, c->check)) == c)
 		table_remove(&p->twins, twin_key(c->address, c->check));
 	c->older = p->dead;
@@ -238,10 +238,11 @@ static void bury(struct pythons *p)
 	}
 }
 
-static struct python_code *code_at(const struct pythons *p, const struct raw_stack *raw,
-				   uint64_t address)
+static struct python_code *python_code_at(const struct pythons *p, const struct raw_stack *raw,
+					  uint64_t address)
 {
-	struct python_code *c = table_get(&p->codes, key_of(raw->pid, raw->start_ns, address));
+	struct python_code *c = table_get(&p->codes,
+					  python_key_of(raw->pid, raw->start_ns, address));
 
 	return c && c->pid == raw->pid && c->start_ns == raw->start_ns && c->address == address
 		       ? c
@@ -251,7 +252,7 @@ static struct python_code *code_at(const struct pythons *p, const struct raw_sta
 static struct python_code *code_find(struct pythons *p, const struct raw_stack *raw,
 				     const struct python_place *at)
 {
-	struct python_code *c = code_at(p, raw, at->code);
+	struct python_code *c = python_code_at(p, raw, at->code);
 
 	if (!c || c->check != at->check)
 		return NULL;
@@ -266,7 +267,8 @@ static struct python_code *code_find(struct pythons *p, const struct raw_stack *
 static void drop_other(struct pythons *p, const struct raw_stack *raw,
 		       const struct python_place *at)
 {
-	struct python_code *c = table_get(&p->codes, key_of(raw->pid, raw->start_ns, at->code));
+	struct python_code *c = table_get(&p->codes,
+					  python_key_of(raw->pid, raw->start_ns, at->code));
 
 	if (!c)
 		return;
@@ -276,7 +278,7 @@ static void drop_other(struct pythons *p, const struct raw_stack *raw,
 
 /* Drops the code objects that were used longest ago.  Called before a stack is read, so that all
  * objects of that stack stay. */
-static void make_room(struct pythons *p)
+static void python_make_room(struct pythons *p)
 {
 	while (p->oldest && (p->codes.count > CODES_MOST || p->counts.bytes > BYTES_MOST))
 		code_drop(p, p->oldest);
@@ -295,8 +297,9 @@ void pythons_close(struct pythons *p)
 	free(p);
 }
 
-static bool fill(struct pythons *p, const struct python_code_layout *layout, struct types *types,
-		 const uint8_t *head, const struct python_identity *identity, struct python_code *c)
+static bool python_fill(struct pythons *p, const struct python_code_layout *layout,
+			struct types *types, const uint8_t *head,
+			const struct python_identity *identity, struct python_code *c)
 {
 	uint16_t name = layout->qualified ? layout->qualified : layout->name;
 	size_t lines;
@@ -334,8 +337,8 @@ static struct python_code *code_read(struct pythons *p, const struct python_code
 	c->check = at->check;
 	c->pid = raw->pid;
 	c->start_ns = raw->start_ns;
-	if (!fill(p, layout, types, head, &identity, c) ||
-	    table_put(&p->codes, key_of(c->pid, c->start_ns, c->address), c)) {
+	if (!python_fill(p, layout, types, head, &identity, c) ||
+	    table_put(&p->codes, python_key_of(c->pid, c->start_ns, c->address), c)) {
 		code_free(c);
 		return NULL;
 	}
@@ -512,7 +515,7 @@ int python_read(struct pythons *p, const struct python_build *build, const struc
 	*flags = raw->flags;
 	if (raw->count > STACK_FRAMES)
 		return -EINVAL;
-	make_room(p);
+	python_make_room(p);
 	n = take_apart(&build->row, raw, at);
 	err = read_missing(p, &build->code, raw, at, n);
 	for (size_t i = 0; i < n; i++) {

@@ -347,7 +347,8 @@ static unsigned int minor_in(struct elf_file *elf, uint64_t version_at, const ui
 	return minor_by_names(elf);
 }
 
-static const char *refuse(struct elf_file *elf, struct python_build *b, const uint8_t *bytes)
+static const char *python_build_refuse(struct elf_file *elf, struct python_build *b,
+				       const uint8_t *bytes)
 {
 	const struct version *v;
 
@@ -394,7 +395,7 @@ int python_identify(struct elf_file *elf, struct python_build *out)
 	tells = elf_read_address(elf, out->runtime, bytes, sizeof(bytes)) == sizeof(bytes) &&
 		memcmp(bytes, "xdebugpy", 8) == 0;
 	out->minor = minor_in(elf, found[2].offset, tells ? bytes : NULL);
-	out->refusal = refuse(elf, out, tells ? bytes : NULL);
+	out->refusal = python_build_refuse(elf, out, tells ? bytes : NULL);
 	if (out->refusal)
 		return 0;
 	if (found[1].offset)

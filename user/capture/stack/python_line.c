@@ -24,7 +24,7 @@ struct pyline_reader {
 	const uint8_t *at, *end;
 };
 
-static uint32_t whole(int64_t line)
+static uint32_t python_line_whole(int64_t line)
 {
 	return line > 0 && line <= UINT32_MAX ? (uint32_t)line : 0;
 }
@@ -41,7 +41,7 @@ static uint32_t line_by_lnotab(struct pyline_reader r, uint32_t at, int64_t line
 			break;
 		line += (int8_t)r.at[1];
 	}
-	return whole(line);
+	return python_line_whole(line);
 }
 
 /* co_linetable of 3.10: pairs of a length in the code and the step in lines before that part;
@@ -57,13 +57,13 @@ static uint32_t line_by_linetable(struct pyline_reader r, uint32_t at, int64_t l
 		if (lines != NO_LINE)
 			line += lines;
 		if (at < end)
-			return lines == NO_LINE ? 0 : whole(line);
+			return lines == NO_LINE ? 0 : python_line_whole(line);
 	}
 	return 0;
 }
 
 /* Reads a number of variable length: six bits in each byte, the lowest first. */
-static uint32_t read_number(struct pyline_reader *r)
+static uint32_t python_line_read_number(struct pyline_reader *r)
 {
 	uint32_t value = 0;
 
@@ -80,7 +80,7 @@ static uint32_t read_number(struct pyline_reader *r)
 
 static int64_t read_signed(struct pyline_reader *r)
 {
-	uint32_t value = read_number(r);
+	uint32_t value = python_line_read_number(r);
 
 	return value & 1 ? -(int64_t)(value >> 1) : (int64_t)(value >> 1);
 }
@@ -93,7 +93,7 @@ static int64_t read_location(struct pyline_reader *r, unsigned int code)
 	if (code == CODE_LONG) {
 		lines = read_signed(r);
 		for (int i = 0; i < 3; i++)
-			read_number(r);
+			python_line_read_number(r);
 	} else if (code == CODE_NO_COLUMNS) {
 		lines = read_signed(r);
 	} else if (code != CODE_NONE) {
@@ -120,7 +120,7 @@ static uint32_t line_by_locations(struct pyline_reader r, uint32_t at, int64_t l
 		line += read_location(&r, code);
 		end += ((first & 7) + 1) * UNIT;
 		if (at < end)
-			return code == CODE_NONE ? 0 : whole(line);
+			return code == CODE_NONE ? 0 : python_line_whole(line);
 	}
 	return 0;
 }

@@ -42,14 +42,14 @@ struct readers {
 	int err; /* of an answer that could not be kept; 0 none */
 };
 
-static void forget(void *context, uint64_t sample)
+static void reader_forget(void *context, uint64_t sample)
 {
 	struct readers *r = context;
 
 	kernel_stack_forget(r->kernel, sample);
 }
 
-static void tell(void *context, struct ev_head *record)
+static void reader_tell(void *context, struct ev_head *record)
 {
 	struct readers *r = context;
 
@@ -60,7 +60,8 @@ int readers_open(struct readers **out, struct kernel *kernel, struct nursery *nu
 		 const struct readers_host *host)
 {
 	struct readers *r = calloc(1, sizeof(*r));
-	const struct stacks_host told = {.context = r, .tell = tell, .forget = forget};
+	const struct stacks_host told = {
+		.context = r, .tell = reader_tell, .forget = reader_forget};
 	int err;
 
 	*out = NULL;
@@ -223,7 +224,7 @@ static void tell_refusal(struct readers *r, const struct raw_stack *raw)
 		return;
 	bound(&r->refused);
 	if (!table_put(&r->refused, key, r))
-		tell(r, &gap.head);
+		reader_tell(r, &gap.head);
 }
 
 void readers_process(struct readers *r, uint32_t pid, uint64_t start_ns)

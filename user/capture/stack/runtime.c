@@ -78,7 +78,7 @@ static void watch_starts(struct runtimes *r, const struct library_file *file, st
 		reach_add(r->reach, &i->starts, &r->started, file, &place, 1);
 }
 
-static uint64_t now_boot(void)
+static uint64_t runtime_now_boot(void)
 {
 	struct timespec t;
 
@@ -99,8 +99,9 @@ static size_t find_row(const struct runtimes *r)
 		if (r->row_gone_ns[i] &&
 		    (best == PYTHON_ROWS || r->row_gone_ns[i] < r->row_gone_ns[best]))
 			best = i;
-	return best < PYTHON_ROWS && now_boot() - r->row_gone_ns[best] < ROW_REST_NS ? PYTHON_ROWS
-										     : best;
+	return best < PYTHON_ROWS && runtime_now_boot() - r->row_gone_ns[best] < ROW_REST_NS
+		       ? PYTHON_ROWS
+		       : best;
 }
 
 static int probe_python(struct runtimes *r, struct elf_file *elf, const struct library_file *file,
@@ -151,7 +152,7 @@ static probe_fn *const probe_fns[] = {probe_python, probe_perl, probe_php};
 
 #define PROBE_FNS (sizeof(probe_fns) / sizeof(probe_fns[0]))
 
-static struct interpreter *find(const struct runtimes *r, uint64_t device, uint64_t inode)
+static struct interpreter *runtime_find(const struct runtimes *r, uint64_t device, uint64_t inode)
 {
 	struct interpreter *i = r->files;
 
@@ -160,8 +161,8 @@ static struct interpreter *find(const struct runtimes *r, uint64_t device, uint6
 	return i;
 }
 
-static int identify(struct runtimes *r, struct elf_file *elf, const struct library_file *file,
-		    struct interpreter *out)
+static int runtime_identify(struct runtimes *r, struct elf_file *elf,
+			    const struct library_file *file, struct interpreter *out)
 {
 	int err = -ENOENT;
 
@@ -180,9 +181,9 @@ bool runtimes_file(struct runtimes *r, struct elf_file *elf, const struct librar
 {
 	struct interpreter found = {}, *kept;
 
-	if (find(r, file->device, file->inode))
+	if (runtime_find(r, file->device, file->inode))
 		return true;
-	if (identify(r, elf, file, &found))
+	if (runtime_identify(r, elf, file, &found))
 		return false;
 	kept = malloc(sizeof(*kept));
 	if (!kept) {
@@ -197,7 +198,7 @@ bool runtimes_file(struct runtimes *r, struct elf_file *elf, const struct librar
 
 bool runtimes_has(const struct runtimes *r, uint64_t device, uint64_t inode)
 {
-	return find(r, device, inode);
+	return runtime_find(r, device, inode);
 }
 
 static void forget_refused(struct runtimes *r, const struct interpreter *i)
@@ -229,7 +230,7 @@ void runtimes_gone(struct runtimes *r, uint64_t device, uint64_t inode)
 		return;
 	*at = i->next;
 	if (i->found.runtime == RUNTIME_PYTHON && !i->why)
-		r->row_gone_ns[i->found.row] = now_boot();
+		r->row_gone_ns[i->found.row] = runtime_now_boot();
 	reach_remove_later(i->starts);
 	forget_refused(r, i);
 	free(i->path);
@@ -246,16 +247,16 @@ static bool is_taken(const struct runtimes *r, uint32_t pid, const struct runtim
 	       old.runtime != new->runtime &&procfs_same_start(old.start_ns, new->start_ns);
 }
 
-static void refuse(struct runtimes *r, uint32_t pid, struct interpreter *i)
+static void runtime_refuse(struct runtimes *r, uint32_t pid, struct interpreter *i)
 {
 	if (r->refused.count >= REFUSED_MOST)
 		table_free(&r->refused);
 	table_put(&r->refused, (struct table_key){pid, 0}, i);
 }
 
-static void enter(struct runtimes *r, const struct library_mapping *m)
+static void runtime_enter(struct runtimes *r, const struct library_mapping *m)
 {
-	struct interpreter *i = find(r, m->device, m->inode);
+	struct interpreter *i = runtime_find(r, m->device, m->inode);
 	struct process_facts facts;
 	struct runtime_process process;
 
@@ -264,7 +265,7 @@ static void enter(struct runtimes *r, const struct library_mapping *m)
 	if (!i || i->code_offset < m->offset || i->code_offset - m->offset >= m->end - m->start)
 		return;
 	if (i->why) {
-		refuse(r, m->pid, i);
+		runtime_refuse(r, m->pid, i);
 		return;
 	}
 	if (procfs_facts(r->procfs, m->pid, &facts))
@@ -282,9 +283,9 @@ static void enter(struct runtimes *r, const struct library_mapping *m)
 
 void runtimes_mapped(struct runtimes *r, const struct library_mapping *m)
 {
-	if (!find(r, m->device, m->inode))
+	if (!runtime_find(r, m->device, m->inode))
 		return;
-	enter(r, m);
+	runtime_enter(r, m);
 	r->recent[r->next++ % RECENT_MOST] = (struct recent){.mapping = *m};
 }
 
@@ -310,7 +311,7 @@ void runtimes_step(struct runtimes *r, uint64_t now_ns)
 			continue;
 		}
 		if (is_mapped(&recent->mapping))
-			enter(r, &recent->mapping);
+			runtime_enter(r, &recent->mapping);
 		recent->mapping.pid = 0;
 	}
 }
@@ -329,7 +330,7 @@ const struct python_build *runtimes_python(const struct runtimes *r, uint32_t ro
 	return row < r->python_count ? &r->pythons[row] : NULL;
 }
 
-static void look_at(struct runtimes *r, const char *path)
+static void runtime_look_at(struct runtimes *r, const char *path)
 {
 	struct library_file file = {.path = path,
 				    .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
@@ -341,8 +342,8 @@ static void look_at(struct runtimes *r, const char *path)
 	if (!fstat(file.fd, &st) && S_ISREG(st.st_mode) && !elf_open(&elf, file.fd)) {
 		file.device = st.st_dev;
 		file.inode = st.st_ino;
-		if (runtimes_file(r, elf, &file) && !find(r, file.device, file.inode)->path)
-			find(r, file.device, file.inode)->path = strdup(path);
+		if (runtimes_file(r, elf, &file) && !runtime_find(r, file.device, file.inode)->path)
+			runtime_find(r, file.device, file.inode)->path = strdup(path);
 		elf_close(elf);
 	}
 	close(file.fd);
@@ -363,7 +364,7 @@ void runtimes_head_start(struct runtimes *r)
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
 		glob(patterns[i], GLOB_BRACE | (i ? GLOB_APPEND : 0), NULL, &found);
 	for (size_t i = 0; i < found.gl_pathc; i++)
-		look_at(r, found.gl_pathv[i]);
+		runtime_look_at(r, found.gl_pathv[i]);
 	globfree(&found);
 }
 

@@ -196,7 +196,8 @@ static struct stack_sample *sample_of(struct stacks *s, uint64_t id)
 
 /* Appends at most `most` bytes of a text: the first ones, or the last ones, since the end of a path
  * says most. */
-static uint16_t put_text(struct ev_frame *f, size_t *used, const char *text, size_t most, bool last)
+static uint16_t stack_put_text(struct ev_frame *f, size_t *used, const char *text, size_t most,
+			       bool last)
 {
 	size_t n = text ? strlen(text) : 0;
 
@@ -217,9 +218,9 @@ static uint16_t put_file(struct ev_frame *f, size_t *used, const char *file)
 	char shown[FILE_MOST + 1];
 
 	if (!n || !file[n])
-		return put_text(f, used, file, FILE_MOST, true);
+		return stack_put_text(f, used, file, FILE_MOST, true);
 	snprintf(shown, sizeof(shown), "%.*s...", (int)n, file);
-	return put_text(f, used, shown, FILE_MOST, true);
+	return stack_put_text(f, used, shown, FILE_MOST, true);
 }
 
 static struct ev_frame *frame_record(const struct frame *from)
@@ -232,10 +233,10 @@ static struct ev_frame *frame_record(const struct frame *from)
 	struct ev_frame *copy;
 	size_t used = 0, size;
 
-	f.function_length = put_text(&f, &used, from->function, FUNCTION_MOST, false);
+	f.function_length = stack_put_text(&f, &used, from->function, FUNCTION_MOST, false);
 	f.file_length = put_file(&f, &used, from->file);
-	f.module_length = put_text(&f, &used, from->module, MODULE_MOST, true);
-	f.build_length = put_text(&f, &used, from->build_id, BUILD_MOST, false);
+	f.module_length = stack_put_text(&f, &used, from->module, MODULE_MOST, true);
+	f.build_length = stack_put_text(&f, &used, from->build_id, BUILD_MOST, false);
 	size = (offsetof(struct ev_frame, text) + used + 7) & ~7ULL;
 	f.head.kind = EV_FRAME;
 	f.head.size = size;
@@ -287,7 +288,7 @@ static struct stack_held *held_make(const struct stack_owner *owner, const struc
 
 /* Keeps a stack until it is reported.  A stack that was reported already, or equals a kept one, is
  * not kept again. */
-static int hold(struct stacks *s, struct stack_sample *sample, struct stack_held *h)
+static int stack_hold(struct stacks *s, struct stack_sample *sample, struct stack_held *h)
 {
 	struct table_key key = {h->id, 0};
 	struct stack_held *equal = table_get(&s->held, key);
@@ -390,7 +391,7 @@ int stacks_named(struct stacks *s, uint64_t id, const struct stack_owner *owner,
 	sample->named = true;
 	if (n) {
 		h = held_make(owner, frames, n, flags);
-		err = h ? hold(s, sample, h) : -ENOMEM;
+		err = h ? stack_hold(s, sample, h) : -ENOMEM;
 	}
 	while ((w = sample->waiting)) {
 		sample->waiting = w->next;

@@ -356,7 +356,7 @@ static bool position_read(const struct v8_walk *w, const struct v8_call *c,
 	return optimised_place(w, *code, at, position);
 }
 
-static const char *file_of(const struct v8_walk *w, uint64_t script)
+static const char *v8_file_of(const struct v8_walk *w, uint64_t script)
 {
 	static const char scheme[] = "file://";
 	const char *file;
@@ -404,7 +404,7 @@ static void frame_add(struct v8_walk *w, uint64_t shared, const struct v8_positi
 	if (w->count == STACK_FRAMES ||
 	    !v8_object_of_type(w, shared, v->shared_script, v->type_script, &script))
 		return;
-	f->file = file_of(w, script);
+	f->file = v8_file_of(w, script);
 	if (!f->file || !v8_object_in(w, shared, v->shared_name, &scope, &type))
 		return;
 	if (type == v->type_scope)

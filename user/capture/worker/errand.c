@@ -43,7 +43,7 @@ struct errand_answer {
 	int32_t error; /* 0: a descriptor comes with the answer; else -errno */
 };
 
-static int run(struct errand_order order)
+static int errand_run(struct errand_order order)
 {
 	char path[32];
 	int fd;
@@ -63,7 +63,7 @@ static const int allowed[] = {SCMP_SYS(read),	     SCMP_SYS(sendmsg), SCMP_SYS(c
 			      SCMP_SYS(munmap),	     SCMP_SYS(brk),	SCMP_SYS(exit_group),
 			      SCMP_SYS(rt_sigreturn)};
 
-static int filter_calls(void)
+static int errand_filter_calls(void)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int err = filter ? 0 : -ENOMEM;
@@ -141,10 +141,10 @@ static _Noreturn void serve(int wire)
 		if (dup2(wire, fd) < 0)
 			_exit(1);
 	syscall(SYS_close_range, FIRST_FREE, ~0U, 0);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || cut_rights() || filter_calls())
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || cut_rights() || errand_filter_calls())
 		_exit(1);
 	while (read(0, &order, sizeof(order)) == sizeof(order)) {
-		taken = run(order);
+		taken = errand_run(order);
 		if (hand_over(0, order.number, taken))
 			break;
 		if (taken >= 0)
@@ -220,7 +220,7 @@ static bool take_over(int wire, struct errand_answer *answer, int *fd)
 	return true;
 }
 
-static int64_t now_ms(void)
+static int64_t errand_now_ms(void)
 {
 	struct timespec t;
 
@@ -232,11 +232,11 @@ static int64_t now_ms(void)
 static int wait_for(struct errands *e, uint32_t number)
 {
 	struct pollfd wire = {.fd = e->wire, .events = POLLIN};
-	int64_t end = now_ms() + ANSWER_MS, left;
+	int64_t end = errand_now_ms() + ANSWER_MS, left;
 	struct errand_answer answer;
 	int fd;
 
-	while ((left = end - now_ms()) > 0 && poll(&wire, 1, left) == 1) {
+	while ((left = end - errand_now_ms()) > 0 && poll(&wire, 1, left) == 1) {
 		if (!take_over(e->wire, &answer, &fd)) {
 			hang_up(e);
 			return -EIO;
@@ -249,7 +249,7 @@ static int wait_for(struct errands *e, uint32_t number)
 	return -ETIMEDOUT;
 }
 
-static int ask(struct errands *e, struct errand_order order)
+static int errand_ask(struct errands *e, struct errand_order order)
 {
 	if (e->wire < 0)
 		return -EIO;
@@ -261,7 +261,7 @@ static int ask(struct errands *e, struct errand_order order)
 
 static int ask_or_run(struct errands *e, struct errand_order order)
 {
-	return e ? ask(e, order) : run(order);
+	return e ? errand_ask(e, order) : errand_run(order);
 }
 
 int errand_clock(struct errands *e)

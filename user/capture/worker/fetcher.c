@@ -82,7 +82,7 @@ union fetcher_descriptor {
 	char room[CMSG_SPACE(sizeof(int))];
 };
 
-static uint64_t now_ns(void)
+static uint64_t fetcher_now_ns(void)
 {
 	struct timespec t;
 
@@ -350,10 +350,10 @@ static _Noreturn void nest(int control, pid_t parent)
 static bool wait_for(int fd, int ms)
 {
 	struct pollfd wait = {fd, POLLIN, 0};
-	uint64_t end = now_ns() + (uint64_t)ms * MS_NS;
+	uint64_t end = fetcher_now_ns() + (uint64_t)ms * MS_NS;
 
 	for (;;) {
-		uint64_t now = now_ns();
+		uint64_t now = fetcher_now_ns();
 		int n = poll(&wait, 1, now < end ? (int)((end - now) / MS_NS) : 0);
 
 		if (n > 0 || now >= end)
@@ -429,7 +429,7 @@ static void remember(struct fetcher *f, uint32_t pid, bool locked)
 		}
 	}
 	if (s) {
-		s->until_ns = now_ns() + PEACE_NS;
+		s->until_ns = fetcher_now_ns() + PEACE_NS;
 		s->locked |= locked;
 	}
 	if (f->told_count < sizeof(f->told) / sizeof(f->told[0]))
@@ -442,7 +442,7 @@ static bool in_peace(struct fetcher *f, uint32_t pid)
 
 	if (!s)
 		return false;
-	if (now_ns() < s->until_ns)
+	if (fetcher_now_ns() < s->until_ns)
 		return true;
 	free(table_remove(&f->silent, (struct table_key){pid, 0}));
 	return false;
@@ -468,11 +468,11 @@ static bool could_run(pid_t pid)
 
 static bool answers_in_time(const struct fetcher *f)
 {
-	uint64_t end = now_ns() + BUSY_MS * MS_NS;
+	uint64_t end = fetcher_now_ns() + BUSY_MS * MS_NS;
 
 	if (wait_for(f->wire, SOFT_MS))
 		return true;
-	while (now_ns() < end) {
+	while (fetcher_now_ns() < end) {
 		bool runs = could_run(f->pid);
 
 		if (wait_for(f->wire, runs ? SOFT_MS : HARD_MS - SOFT_MS))
@@ -585,7 +585,7 @@ static bool is_locked(struct fetcher *f, uint32_t pid, const struct silent *s)
 	snprintf(path, sizeof(path), "/proc/%u", pid);
 	if (access(path, F_OK))
 		return false;
-	return now_ns() < s->until_ns || fetcher_maps_answer(f, pid) == -ETIMEDOUT;
+	return fetcher_now_ns() < s->until_ns || fetcher_maps_answer(f, pid) == -ETIMEDOUT;
 }
 
 uint32_t fetcher_locked(struct fetcher *f)

@@ -74,7 +74,7 @@ union descriptors {
 	char room[CMSG_SPACE(2 * sizeof(int))];
 };
 
-static uint64_t now_ms(void)
+static uint64_t nursery_now_ms(void)
 {
 	struct timespec t;
 
@@ -96,7 +96,7 @@ static void set_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void tell(uint32_t serial, int status, uint64_t cpu_ns)
+static void nursery_tell(uint32_t serial, int status, uint64_t cpu_ns)
 {
 	struct notice notice = {serial, status, cpu_ns};
 
@@ -144,7 +144,7 @@ static void keeper_start(struct keeper *k, const struct nursery_order *order, co
 	if (!pid)
 		worker(k->n, order, ends);
 	if (pid < 0) {
-		tell(order->serial, -1, 0);
+		nursery_tell(order->serial, -1, 0);
 		return;
 	}
 	k->worker[i].pid = pid;
@@ -174,7 +174,7 @@ static void keeper_reap(struct keeper *k)
 		for (size_t i = 0; i < WORKERS_MAX; i++)
 			if (k->worker[i].pid == pid) {
 				k->worker[i].pid = 0;
-				tell(k->worker[i].serial, status, usage_ns(&usage));
+				nursery_tell(k->worker[i].serial, status, usage_ns(&usage));
 			}
 }
 
@@ -231,7 +231,7 @@ static _Noreturn void keeper(const struct nursery *n)
 	struct signalfd_siginfo info;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	tell(0, 0, 0);
+	nursery_tell(0, 0, 0);
 	for (;;) {
 		if (poll(wait, 2, -1) < 0 && errno != EINTR)
 			_exit(1);
@@ -317,9 +317,9 @@ int nursery_open(struct nursery **out, const struct nursery_role *const *roles, 
 /* Reaps a child that is about to end.  Gives up after CLOSE_MS: it may hang in the kernel. */
 static void reap(pid_t pid)
 {
-	uint64_t end = now_ms() + CLOSE_MS;
+	uint64_t end = nursery_now_ms() + CLOSE_MS;
 
-	while (waitpid(pid, NULL, WNOHANG) == 0 && now_ms() < end)
+	while (waitpid(pid, NULL, WNOHANG) == 0 && nursery_now_ms() < end)
 		poll(NULL, 0, 1);
 }
 
@@ -339,7 +339,7 @@ static pid_t sender(struct msghdr *message)
 	return who.pid;
 }
 
-static ssize_t receive(int fd, void *to, size_t size, pid_t *from)
+static ssize_t nursery_receive(int fd, void *to, size_t size, pid_t *from)
 {
 	char room[CMSG_SPACE(sizeof(struct ucred))] __attribute__((aligned(8)));
 	struct iovec vec = {to, size};
@@ -359,9 +359,9 @@ static ssize_t receive(int fd, void *to, size_t size, pid_t *from)
 ssize_t nursling_receive(struct nursling *worker, void *to, size_t size)
 {
 	pid_t known = worker->pid;
-	ssize_t got = receive(worker->asking, to, size, &worker->pid);
+	ssize_t got = nursery_receive(worker->asking, to, size, &worker->pid);
 
-	return got == 1 && !known ? receive(worker->asking, to, size, NULL) : got;
+	return got == 1 && !known ? nursery_receive(worker->asking, to, size, NULL) : got;
 }
 
 /* Reaps the maker, which has usually ended long ago.  -ECHILD: the sandbox failed. */
@@ -408,7 +408,7 @@ static void forget_notices(struct nursery *n)
 {
 	struct notice notice;
 
-	while (receive(n->control, &notice, sizeof(notice), &n->keeper) > 0)
+	while (nursery_receive(n->control, &notice, sizeof(notice), &n->keeper) > 0)
 		;
 }
 
@@ -439,13 +439,13 @@ int nursery_start(struct nursery *n, size_t role, struct nursling *out)
 /* Drops notices of other workers: nobody waits for those any more. */
 static int await_end(struct nursery *n, uint32_t serial, int timeout_ms, struct nursery_end *end)
 {
-	uint64_t until = now_ms() + (uint64_t)timeout_ms;
+	uint64_t until = nursery_now_ms() + (uint64_t)timeout_ms;
 	struct notice notice;
 
 	for (;;) {
 		struct pollfd wait = {n->control, POLLIN, 0};
-		ssize_t got = receive(n->control, &notice, sizeof(notice), &n->keeper);
-		uint64_t now = now_ms();
+		ssize_t got = nursery_receive(n->control, &notice, sizeof(notice), &n->keeper);
+		uint64_t now = nursery_now_ms();
 
 		if (got == sizeof(notice) && notice.serial == serial) {
 			*end = (struct nursery_end){notice.status, notice.cpu_ns};

@@ -69,7 +69,7 @@ static void see_event(struct world *w, unsigned pid, const char *file, uint64_t 
 	m.minor = minor(st.st_dev);
 	m.inode = st.st_ino;
 	m.generation = generation;
-	begin(w->libraries, hear, &w->heard);
+	library_begin(w->libraries, hear, &w->heard);
 	assert_int_equal(see_mapped(w->libraries, &m), 0);
 }
 
@@ -356,7 +356,7 @@ static void a_split_mapping_is_found_in_the_maps(void **state)
 	(void)state;
 	tree_file("a.so", "A");
 	map(42, "a.so");
-	begin(w.libraries, hear, &w.heard);
+	library_begin(w.libraries, hear, &w.heard);
 	assert_int_equal(see_mapped(w.libraries, &m), 0);
 	assert_int_equal(w.heard.count, 1);
 	close_world(&w);
@@ -438,7 +438,7 @@ static void hear_gone(void *context, uint64_t device, uint64_t inode)
 static unsigned looked(struct world *w)
 {
 	w->libraries->look_at = 0;
-	begin(w->libraries, hear, &w->heard);
+	library_begin(w->libraries, hear, &w->heard);
 	assert_int_equal(look_at_held(w->libraries), 0);
 	return w->libraries->scan_due ? scanned(w) : 0;
 }
@@ -530,7 +530,7 @@ static void threads_are_asked_when_the_first_one_has_ended(void **state)
 	tree_folder("proc/42/task/44");
 	map(44, "a.so");
 	assert_int_equal(library_scan_process(w.libraries, 41), 0);
-	begin(w.libraries, hear, &w.heard);
+	library_begin(w.libraries, hear, &w.heard);
 	assert_int_equal(library_scan_process(w.libraries, 42), 0);
 	assert_int_equal(w.heard.count, 1);
 	assert_int_equal(w.heard.last.pid, 44);
@@ -589,7 +589,7 @@ static void both_ways_to_read_maps_agree(void **state)
 
 		assert_int_equal(procfs_open(&w.procfs, ""), 0);
 		assert_int_equal(libraries_open(&w.libraries, w.procfs), 0);
-		begin(w.libraries, hear, &w.heard);
+		library_begin(w.libraries, hear, &w.heard);
 		w.libraries->round = 1;
 		got = ways[i](w.libraries, (uint32_t)getpid(), fd);
 		close(fd);
@@ -643,10 +643,10 @@ static void records_are_read_around_the_end_of_the_ring(void **state)
 	m.major = major(st.st_dev);
 	m.minor = minor(st.st_dev);
 	m.inode = st.st_ino;
-	begin(w.libraries, hear, &w.heard);
+	library_begin(w.libraries, hear, &w.heard);
 	for (unsigned cut = 0; cut <= sizeof(m); cut += 8) {
 		ring.page->data_head = ring.page->data_tail = ring_bytes() * 3 - cut;
-		forget(w.libraries, 0);
+		library_forget(w.libraries, 0);
 		write_record(&ring, &m, sizeof(m));
 		assert_int_equal(drain_ring(w.libraries, &ring), 1);
 		assert_int_equal(ring.page->data_tail, ring.page->data_head);

@@ -41,7 +41,7 @@ static uint64_t slot_in(const void *code, size_t size, uint64_t start)
 	uint64_t slot;
 
 	for (size_t at = 0; decode(&f, at, start, &in); at += in.is.length) {
-		if (note_jump(&r, &in), follow(&r, &f, &in), pair_in(&r, &slot))
+		if (note_jump(&r, &in), pool_code_follow(&r, &f, &in), pair_in(&r, &slot))
 			return slot;
 	}
 	return 0;

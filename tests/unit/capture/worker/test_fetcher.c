@@ -29,7 +29,7 @@ static int tear_down(void **state)
 
 static double seconds(void)
 {
-	return (double)now_ns() / 1e9;
+	return (double)fetcher_now_ns() / 1e9;
 }
 
 static uint32_t own(void)

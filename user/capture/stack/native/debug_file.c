@@ -85,7 +85,7 @@ struct wanted {
 	uint32_t checksum;
 };
 
-static bool is_wanted(const struct elf_map *m, const struct wanted *wanted)
+static bool debug_file_is_wanted(const struct elf_map *m, const struct wanted *wanted)
 {
 	const void *id;
 	ssize_t n = wanted->id_size ? dwelf_elf_gnu_build_id(m->elf, &id) : 0;
@@ -104,7 +104,7 @@ static int try_file(struct elf_map *m, int fd, const struct wanted *wanted)
 	int err = elf_map_open(m, fd);
 
 	close(fd);
-	if (err || is_wanted(m, wanted))
+	if (err || debug_file_is_wanted(m, wanted))
 		return err;
 	elf_map_close(m);
 	return -ENOENT;

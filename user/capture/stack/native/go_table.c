@@ -13,7 +13,8 @@
 /* Offsets of the fields of a function, after its address. */
 enum { FUNCTION_NAME = 0, FUNCTION_FILES = 16, FUNCTION_LINES = 20, FUNCTION_UNIT = 28 };
 
-static bool number(const struct go_table *t, uint64_t at, unsigned int width, uint64_t *out)
+static bool go_table_number(const struct go_table *t, uint64_t at, unsigned int width,
+			    uint64_t *out)
 {
 	*out = 0;
 	if (at > t->size || t->size - at < width)
@@ -39,13 +40,14 @@ bool go_table_open(struct go_table *t, const void *bytes, size_t size, uint64_t 
 	size_t fields, at = 0;
 
 	*t = (struct go_table){.bytes = bytes, .size = size};
-	if (!number(t, 0, 4, &magic) || !number(t, 6, 1, &quantum) || !number(t, 7, 1, &pointer))
+	if (!go_table_number(t, 0, 4, &magic) || !go_table_number(t, 6, 1, &quantum) ||
+	    !go_table_number(t, 7, 1, &pointer))
 		return false;
 	if ((magic != GO_1_16 && magic != GO_1_18 && magic != GO_1_20) || pointer != 8 || !quantum)
 		return false;
 	fields = magic == GO_1_16 ? 7 : 8;
 	for (size_t i = 0; i < fields; i++)
-		if (!number(t, 8 + 8 * i, 8, &field[i]))
+		if (!go_table_number(t, 8 + 8 * i, 8, &field[i]))
 			return false;
 	t->quantum = quantum;
 	t->width = magic == GO_1_16 ? 8 : 4;
@@ -69,10 +71,10 @@ static bool function_at(const struct go_table *t, uint64_t i, uint64_t *address,
 {
 	uint64_t at = t->functions + 2 * t->width * i;
 
-	if (!number(t, at, t->width, address))
+	if (!go_table_number(t, at, t->width, address))
 		return false;
 	*address += t->text;
-	return !more || number(t, at + t->width, t->width, more);
+	return !more || go_table_number(t, at + t->width, t->width, more);
 }
 
 static bool function_find(const struct go_table *t, uint64_t address, uint64_t *entry,
@@ -102,7 +104,7 @@ static bool varint(const struct go_table *t, uint64_t *at, uint32_t *out)
 	for (unsigned int shift = 0; shift < 35; shift += 7) {
 		uint64_t byte;
 
-		if (!number(t, (*at)++, 1, &byte))
+		if (!go_table_number(t, (*at)++, 1, &byte))
 			return false;
 		*out |= (uint32_t)(byte & 0x7f) << shift;
 		if (!(byte & 0x80))
@@ -132,11 +134,11 @@ static bool value_at(const struct go_table *t, uint64_t program, uint64_t entry,
 	return false;
 }
 
-static const char *file_of(const struct go_table *t, uint64_t unit, int32_t file)
+static const char *go_table_file_of(const struct go_table *t, uint64_t unit, int32_t file)
 {
 	uint64_t offset;
 
-	if (file < 0 || !number(t, t->units + 4 * (unit + (uint64_t)file), 4, &offset))
+	if (file < 0 || !go_table_number(t, t->units + 4 * (unit + (uint64_t)file), 4, &offset))
 		return NULL;
 	return offset == UINT32_MAX ? NULL : text(t, t->files, offset);
 }
@@ -149,15 +151,15 @@ bool go_table_find(const struct go_table *t, uint64_t address, struct frame *fra
 	if (!function_find(t, address, &entry, &more))
 		return false;
 	more += t->width; /* skip its address */
-	if (!number(t, more + FUNCTION_NAME, 4, &name) ||
-	    !number(t, more + FUNCTION_FILES, 4, &files) ||
-	    !number(t, more + FUNCTION_LINES, 4, &lines) ||
-	    !number(t, more + FUNCTION_UNIT, 4, &unit))
+	if (!go_table_number(t, more + FUNCTION_NAME, 4, &name) ||
+	    !go_table_number(t, more + FUNCTION_FILES, 4, &files) ||
+	    !go_table_number(t, more + FUNCTION_LINES, 4, &lines) ||
+	    !go_table_number(t, more + FUNCTION_UNIT, 4, &unit))
 		return false;
 	frame->language = EV_LANG_GO;
 	frame->function = text(t, t->names, name);
 	if (value_at(t, files, entry, address, &value))
-		frame->file = file_of(t, unit, value);
+		frame->file = go_table_file_of(t, unit, value);
 	if (value_at(t, lines, entry, address, &value) && value > 0)
 		frame->line = (uint32_t)value;
 	return frame->function;

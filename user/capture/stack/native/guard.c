@@ -21,7 +21,8 @@ void guard_learn(struct guard *g, const struct guard_file files[GUARD_FILES])
 	g->count = GUARD_FILES;
 }
 
-static struct guard_file *find(struct guard *g, uint32_t part, uint64_t device, uint64_t inode)
+static struct guard_file *guard_find(struct guard *g, uint32_t part, uint64_t device,
+				     uint64_t inode)
 {
 	for (uint32_t i = 0; i < g->count; i++) {
 		struct guard_file *file = &g->file[i];
@@ -38,7 +39,7 @@ static struct guard_file *find_or_add(struct guard *g)
 {
 	uint64_t device = g->mark->device, inode = g->mark->inode;
 	uint32_t part = g->mark->part;
-	struct guard_file *file = find(g, part, device, inode);
+	struct guard_file *file = guard_find(g, part, device, inode);
 
 	if (file)
 		return file;
@@ -69,7 +70,7 @@ void guard_blame(struct guard *g, bool out_of_time)
 
 bool guard_allows(const struct guard *g, enum guard_part part, uint64_t device, uint64_t inode)
 {
-	const struct guard_file *file = find((struct guard *)g, part, device, inode);
+	const struct guard_file *file = guard_find((struct guard *)g, part, device, inode);
 
 	return !file || file->deaths < GUARD_DEATHS;
 }

@@ -31,7 +31,7 @@ struct jit_map *jit_map_open(void)
 	return calloc(1, sizeof(struct jit_map));
 }
 
-static void forget(struct jit_map *m)
+static void jit_map_forget(struct jit_map *m)
 {
 	for (size_t i = 0; i < m->count; i++)
 		free(m->symbols[i].known);
@@ -44,7 +44,7 @@ void jit_map_close(struct jit_map *m)
 {
 	if (!m)
 		return;
-	forget(m);
+	jit_map_forget(m);
 	free(m);
 }
 
@@ -53,7 +53,7 @@ size_t jit_map_size(const struct jit_map *m)
 	return m->room + m->symbol_room * sizeof(*m->symbols);
 }
 
-static bool grow(void **array, size_t *room, size_t wanted, size_t limit, size_t size)
+static bool jit_map_grow(void **array, size_t *room, size_t wanted, size_t limit, size_t size)
 {
 	size_t bigger = *room ? *room : 256;
 	void *grown;
@@ -72,7 +72,7 @@ static bool grow(void **array, size_t *room, size_t wanted, size_t limit, size_t
 	return true;
 }
 
-static bool number(const char **at, const char *end, uint64_t *out)
+static bool jit_map_number(const char **at, const char *end, uint64_t *out)
 {
 	const char *from = *at;
 
@@ -96,15 +96,16 @@ static void add_line(struct jit_map *m, const char *line, const char *end)
 	struct jit_symbol symbol = {.known = NULL};
 	uint64_t start, size, length;
 
-	if (!number(&line, end, &start) || !number(&line, end, &size))
+	if (!jit_map_number(&line, end, &start) || !jit_map_number(&line, end, &size))
 		return;
 	length = (uint64_t)(end - line);
 	if (!length || !size || size > INT32_MAX || start + size < start)
 		return;
 	if (length > JIT_NAME_MAX - 1)
 		length = JIT_NAME_MAX - 1;
-	if (!grow((void **)&m->text, &m->room, m->used + length, TEXT_MAX, 1) ||
-	    !grow((void **)&m->symbols, &m->symbol_room, m->count + 1, SYMBOLS_MAX, sizeof(symbol)))
+	if (!jit_map_grow((void **)&m->text, &m->room, m->used + length, TEXT_MAX, 1) ||
+	    !jit_map_grow((void **)&m->symbols, &m->symbol_room, m->count + 1, SYMBOLS_MAX,
+			  sizeof(symbol)))
 		return;
 	symbol.start = start;
 	symbol.size = (uint32_t)size;
@@ -191,7 +192,7 @@ int jit_map_read(struct jit_map *m, int fd)
 	if (!S_ISREG(st.st_mode))
 		return -EPERM;
 	if (st.st_dev != m->device || st.st_ino != m->inode || st.st_size < m->read) {
-		forget(m);
+		jit_map_forget(m);
 		m->device = st.st_dev;
 		m->inode = st.st_ino;
 	}
@@ -199,7 +200,7 @@ int jit_map_read(struct jit_map *m, int fd)
 }
 
 /* Cuts ":12" off the end and reads it. */
-static bool take_number(char *text, uint32_t *out)
+static bool jit_map_take_number(char *text, uint32_t *out)
 {
 	char *colon = strrchr(text, ':'), *end;
 	unsigned long value;
@@ -214,7 +215,7 @@ static bool take_number(char *text, uint32_t *out)
 	return true;
 }
 
-static char *file_of(char *text)
+static char *jit_map_file_of(char *text)
 {
 	static const char *const starts[] = {" /", " file://", " node:", " internal/"};
 	char *at = NULL;
@@ -234,8 +235,8 @@ static void name_javascript(char *text, struct frame *frame)
 	if (*text && strchr("*~^+'", *text))
 		text++;
 	frame->function = text;
-	file = file_of(text);
-	if (!file || !take_number(file, &column) || !take_number(file, &line))
+	file = jit_map_file_of(text);
+	if (!file || !jit_map_take_number(file, &column) || !jit_map_take_number(file, &line))
 		return;
 	*file++ = '\0';
 	frame->file = strncmp(file, "file://", 7) ? file : file + 7;

@@ -32,20 +32,20 @@ static const char *cut(const char *text, size_t i, size_t *length)
 	return texts[i].end ? text + (whole - *length) : text;
 }
 
-static uint64_t mix(uint64_t hash, uint64_t word)
+static uint64_t known_mix(uint64_t hash, uint64_t word)
 {
 	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
 	return hash ^ hash >> 29;
 }
 
-static uint64_t key_of(const struct known *k)
+static uint64_t known_key_of(const struct known *k)
 {
 	const struct frame *f = &k->frame;
-	uint64_t hash = mix(mix(0, f->offset), (uint64_t)f->line << 32 | f->column);
+	uint64_t hash = known_mix(known_mix(0, f->offset), (uint64_t)f->line << 32 | f->column);
 
-	hash = mix(hash, (uint64_t)f->language << 32 | f->flags);
+	hash = known_mix(hash, (uint64_t)f->language << 32 | f->flags);
 	for (size_t i = 0; i < k->text_size; i++)
-		hash = mix(hash, (unsigned char)k->text[i]);
+		hash = known_mix(hash, (unsigned char)k->text[i]);
 	return hash ? hash : 1;
 }
 
@@ -70,7 +70,7 @@ struct known *known_make(const struct frame *frame)
 		k->text_size += (uint32_t)length[i] + 1;
 	}
 	known_texts(&k->frame, k->text, k->text_size);
-	k->key = key_of(k);
+	k->key = known_key_of(k);
 	return k;
 }
 

@@ -90,7 +90,7 @@ void modules_close(struct modules *ms)
 	free(ms);
 }
 
-static struct table_key key_of(const struct module_identity *i)
+static struct table_key module_key_of(const struct module_identity *i)
 {
 	return (struct table_key){i->inode, i->device ^ i->stamp << 16};
 }
@@ -110,13 +110,13 @@ static struct module *unused(const struct modules *ms)
 	return oldest;
 }
 
-static void make_room(struct modules *ms)
+static void module_make_room(struct modules *ms)
 {
 	struct module *m = ms->table.count < MODULES_MAX ? NULL : unused(ms);
 
 	if (!m)
 		return;
-	table_remove(&ms->table, key_of(&m->identity));
+	table_remove(&ms->table, module_key_of(&m->identity));
 	module_free(ms, m);
 }
 
@@ -142,8 +142,8 @@ static struct module *module_new(struct modules *ms, const struct module_identit
 	m->identity = *identity;
 	m->used = ++ms->clock;
 	m->path = strdup(path);
-	make_room(ms);
-	if (!m->path || table_put(&ms->table, key_of(identity), m)) {
+	module_make_room(ms);
+	if (!m->path || table_put(&ms->table, module_key_of(identity), m)) {
 		free(m->path);
 		free(m);
 		return NULL;
@@ -154,7 +154,7 @@ static struct module *module_new(struct modules *ms, const struct module_identit
 
 struct module *modules_find(struct modules *ms, const struct module_identity *identity)
 {
-	struct module *m = table_get(&ms->table, key_of(identity));
+	struct module *m = table_get(&ms->table, module_key_of(identity));
 
 	if (!m)
 		return NULL;

@@ -63,7 +63,7 @@ struct native {
 	uint8_t in[WIRE_PACKET_MAX] __attribute__((aligned(8)));
 };
 
-static uint64_t now_ns(void)
+static uint64_t native_now_ns(void)
 {
 	struct timespec t;
 
@@ -103,7 +103,7 @@ static int worker_start(struct native *n)
 		err = watch(n, n->worker.asking);
 	if (!err)
 		err = tell_guard(n);
-	n->started_ns = n->heard_ns = now_ns();
+	n->started_ns = n->heard_ns = native_now_ns();
 	return err;
 }
 
@@ -139,7 +139,7 @@ static void tell_lost(struct native *n, native_fn fn, void *context)
 
 static void worker_died(struct native *n, native_fn fn, void *context)
 {
-	uint64_t now = now_ns();
+	uint64_t now = native_now_ns();
 	int status;
 	bool died = worker_stop(n, &status);
 	int how = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
@@ -160,12 +160,12 @@ static bool worker_ready(struct native *n)
 
 	if (n->worker.wire >= 0)
 		return true;
-	if (now_ns() < n->retry_ns)
+	if (native_now_ns() < n->retry_ns)
 		return false;
 	if (!worker_start(n))
 		return true;
 	worker_stop(n, &status);
-	n->retry_ns = now_ns() + NS_PER_SECOND;
+	n->retry_ns = native_now_ns() + NS_PER_SECOND;
 	return false;
 }
 
@@ -229,8 +229,8 @@ int native_fd(const struct native *n)
 
 /* Sends a question.  A dead worker is not noticed here but in native_step, which reads the answers
  * that are left of it. */
-static int ask(struct native *n, const void *first, size_t first_size, const void *then,
-	       size_t size)
+static int native_ask(struct native *n, const void *first, size_t first_size, const void *then,
+		      size_t size)
 {
 	struct iovec vec[2] = {{(void *)first, first_size}, {(void *)then, size}};
 	struct msghdr message = {.msg_iov = vec, .msg_iovlen = 2};
@@ -265,7 +265,7 @@ static int asked(struct native *n, int err, const struct asked *asked)
 	n->counts.asked++;
 	n->counts.lost += err != 0;
 	if (!err && !n->outstanding)
-		n->heard_ns = now_ns();
+		n->heard_ns = native_now_ns();
 	if (!err)
 		n->asked[(n->first + n->outstanding++) % n->asked_room] = *asked;
 	return err;
@@ -282,14 +282,14 @@ int native_stack(struct native *n, const struct raw_stack *raw)
 	if (raw->parent)
 		supplier_name(n->supplier, raw->parent, raw->parent_start_ns);
 	if (raw->length <= STACK_BYTES && asked_room(n))
-		err = ask(n, &head, sizeof(head), raw, size);
+		err = native_ask(n, &head, sizeof(head), raw, size);
 	return asked(n, err, &(struct asked){raw->id, raw->start_ns, raw->shape, raw->pid});
 }
 
 static int request(struct native *n, const struct wire_request *r)
 {
 	supplier_name(n->supplier, r->pid, r->start_ns);
-	return ask(n, r, sizeof(*r), NULL, 0);
+	return native_ask(n, r, sizeof(*r), NULL, 0);
 }
 
 int native_caller(struct native *n, uint64_t id, uint32_t pid, uint64_t start_ns, uint64_t address)
@@ -383,7 +383,7 @@ static int take_answer(struct native *n, const struct wire_answer *m, native_fn 
 	return 1;
 }
 
-static int take(struct native *n, const struct wire_head *head, native_fn fn, void *context)
+static int native_take(struct native *n, const struct wire_head *head, native_fn fn, void *context)
 {
 	switch (head->kind) {
 	case WIRE_FRAME:
@@ -409,7 +409,7 @@ static int take_packet(struct native *n, size_t size, native_fn fn, void *contex
 		if (size - at < sizeof(*head) || head->size < sizeof(*head) || head->size % 8 ||
 		    head->size > size - at)
 			return -EPROTO;
-		done = take(n, head, fn, context);
+		done = native_take(n, head, fn, context);
 		if (done < 0)
 			return done;
 		count += done;
@@ -431,14 +431,16 @@ static bool asks_soon(const struct native *n)
  * worker is to be ended. */
 static int look_after(struct native *n)
 {
-	uint64_t ticks, until = now_ns() + SERVE_NS;
+	uint64_t ticks, until = native_now_ns() + SERVE_NS;
 	int err;
 
-	while (!(err = supplier_step(n->supplier, &n->worker)) && now_ns() < until && asks_soon(n))
+	while (!(err = supplier_step(n->supplier, &n->worker)) && native_now_ns() < until &&
+	       asks_soon(n))
 		;
 	if (!n->outstanding)
-		n->heard_ns = now_ns();
-	if (!err && read(n->timer, &ticks, sizeof(ticks)) > 0 && now_ns() - n->heard_ns > HANG_NS)
+		n->heard_ns = native_now_ns();
+	if (!err && read(n->timer, &ticks, sizeof(ticks)) > 0 &&
+	    native_now_ns() - n->heard_ns > HANG_NS)
 		err = -ETIME;
 	return err;
 }
@@ -455,7 +457,7 @@ int native_step(struct native *n, native_fn fn, void *context)
 
 		if (got < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
-		n->heard_ns = now_ns();
+		n->heard_ns = native_now_ns();
 		done = got > 0 ? take_packet(n, (size_t)got, fn, context) : -EPIPE;
 		if (done < 0)
 			worker_died(n, fn, context);
@@ -467,7 +469,7 @@ int native_step(struct native *n, native_fn fn, void *context)
 
 int native_flush(struct native *n, int timeout_ms, native_fn fn, void *context)
 {
-	uint64_t end = now_ns() + (uint64_t)timeout_ms * 1000000ULL, now = now_ns();
+	uint64_t end = native_now_ns() + (uint64_t)timeout_ms * 1000000ULL, now = native_now_ns();
 	int count = 0, status;
 
 	while (n->outstanding && now < end) {
@@ -475,7 +477,7 @@ int native_flush(struct native *n, int timeout_ms, native_fn fn, void *context)
 
 		poll(&wait, 1, (int)((end - now) / 1000000ULL) + 1);
 		count += native_step(n, fn, context);
-		now = now_ns();
+		now = native_now_ns();
 	}
 	if (n->outstanding) {
 		worker_stop(n, &status);

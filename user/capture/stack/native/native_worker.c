@@ -143,7 +143,8 @@ static void sample_start(struct native_sample *s, struct native_worker *w, uint3
 
 /* Names the code at the address of an instruction.  rule not NULL: also gets the unwind rule.
  * False: no code is there that a walk could go on from. */
-static bool visit(struct native_sample *s, uint64_t address, const struct unwind_rule **rule)
+static bool unwinder_visit(struct native_sample *s, uint64_t address,
+			   const struct unwind_rule **rule)
 {
 	const struct mapping *m = space_find(s->w->spaces, s->space, address);
 	struct space_files context = {s->space, m};
@@ -186,7 +187,7 @@ static bool shape_add(struct stack_shape *shape, const struct unwind *u)
 	return true;
 }
 
-static void walk(struct native_sample *s, const struct raw_stack *raw)
+static void unwinder_walk(struct native_sample *s, const struct raw_stack *raw)
 {
 	enum unwind_result result = UNWIND_STEPPED;
 	bool shaped = true;
@@ -196,7 +197,7 @@ static void walk(struct native_sample *s, const struct raw_stack *raw)
 	for (size_t i = 0; i < EV_STACK_FRAMES && result == UNWIND_STEPPED; i++) {
 		const struct unwind_rule *rule = NULL;
 
-		if (visit(s, u.reg[UNWIND_IP] - u.returned, &rule))
+		if (unwinder_visit(s, u.reg[UNWIND_IP] - u.returned, &rule))
 			result = rule ? unwind_step(&u, rule) : unwind_step_chain(&u);
 		else
 			result = UNWIND_CUT;
@@ -222,7 +223,7 @@ static void answer_stack(struct native_worker *w, const struct wire_stack *m, si
 	if (s.space)
 		space_renew_for(w->spaces, s.space, raw->image);
 	if (!(s.flags & EV_STACK_NAMELESS))
-		walk(&s, raw);
+		unwinder_walk(&s, raw);
 	sample_tell(&s);
 }
 
@@ -233,11 +234,11 @@ static void answer_caller(struct native_worker *w, const struct wire_request *m)
 	s.flags = EV_STACK_CALLER;
 	sample_start(&s, w, 0, 0);
 	if (!(s.flags & EV_STACK_NAMELESS))
-		visit(&s, m->address - 1, NULL);
+		unwinder_visit(&s, m->address - 1, NULL);
 	sample_tell(&s);
 }
 
-static void answer(struct native_worker *w, const struct wire_head *head, size_t size)
+static void unwinder_answer(struct native_worker *w, const struct wire_head *head, size_t size)
 {
 	const struct wire_request *request = (const void *)head;
 	struct space *s;
@@ -275,7 +276,7 @@ static void loop(struct native_worker *w)
 			if (!messages[i].msg_len)
 				n = 0; /* closed */
 			else
-				answer(w, (const void *)w->in[i], messages[i].msg_len);
+				unwinder_answer(w, (const void *)w->in[i], messages[i].msg_len);
 		}
 		flush(w);
 		if (n <= 0)
@@ -291,7 +292,7 @@ static void prepare(void)
 	demangle_prepare();
 }
 
-static void run(int wire, int asking, void *shared)
+static void unwinder_run(int wire, int asking, void *shared)
 {
 	static const struct frame anonymous = {.module = "[anonymous]"};
 	struct native_worker *w = calloc(1, sizeof(*w));
@@ -307,4 +308,4 @@ static void run(int wire, int asking, void *shared)
 	loop(w);
 }
 
-const struct nursery_role native_role = {"dbleak-native", prepare, run};
+const struct nursery_role native_role = {"dbleak-native", prepare, unwinder_run};

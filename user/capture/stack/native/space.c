@@ -63,7 +63,7 @@ struct space_reading {
 	uint32_t path[SUPPLY_INDEXES_MAX]; /* offsets in paths of the files in ask.index */
 };
 
-static uint64_t now_ns(void)
+static uint64_t space_now_ns(void)
 {
 	struct timespec t;
 
@@ -164,7 +164,7 @@ static bool keep_path(struct space_reading *r, const struct supply_mapping *m, u
 	return true;
 }
 
-static int ask(struct space_reading *r, enum supply_kind kind, int *fd)
+static int space_ask(struct space_reading *r, enum supply_kind kind, int *fd)
 {
 	r->ask.kind = kind;
 	return supply_ask(r->ss->asking, &r->ask, &r->ss->in.reply, fd);
@@ -186,7 +186,7 @@ static struct module *open_file(struct space_reading *r, uint32_t index, const c
 
 	r->ask.count = 1;
 	r->ask.index[0] = index;
-	got = ask(r, SUPPLY_FILE, &fd);
+	got = space_ask(r, SUPPLY_FILE, &fd);
 	r->ask = all;
 	if (got >= (int)sizeof(*file) && file->inode && fd >= 0) {
 		identity = identity_of(file);
@@ -203,7 +203,7 @@ static struct module *open_file(struct space_reading *r, uint32_t index, const c
 static void ask_files(struct space_reading *r)
 {
 	struct supply_file files[SUPPLY_INDEXES_MAX] = {0};
-	int got = r->ask.count ? ask(r, SUPPLY_FILES, NULL) : -1;
+	int got = r->ask.count ? space_ask(r, SUPPLY_FILES, NULL) : -1;
 
 	if (got > 0)
 		memcpy(files, r->ss->in.reply.bytes,
@@ -285,7 +285,7 @@ static int read_maps(struct space_reading *r)
 	r->ask.index[0] = 0;
 	do {
 		r->ask.count = 1;
-		got = ask(r, SUPPLY_MAPS, NULL);
+		got = space_ask(r, SUPPLY_MAPS, NULL);
 		if (got < 0)
 			return got;
 		reading_take(r, (size_t)got);
@@ -304,7 +304,7 @@ static void space_read(struct spaces *ss, struct space *s)
 {
 	struct space_reading r = {.ss = ss, .old = s};
 
-	s->read_ns = now_ns();
+	s->read_ns = space_now_ns();
 	r.ask.pid = s->pid;
 	r.ask.start_ns = s->start_ns;
 	if (!s->is_gone && read_maps(&r))
@@ -319,7 +319,7 @@ static void space_read(struct spaces *ss, struct space *s)
 	s->count = r.count;
 }
 
-static void make_room(struct spaces *ss)
+static void space_make_room(struct spaces *ss)
 {
 	struct space *oldest = NULL;
 	size_t at = 0;
@@ -342,7 +342,7 @@ struct space *spaces_get(struct spaces *ss, uint32_t pid, uint64_t start_ns)
 	struct space *s = table_get(&ss->table, key);
 
 	if (!s) {
-		make_room(ss);
+		space_make_room(ss);
 		s = calloc(1, sizeof(*s));
 		if (!s || table_put(&ss->table, key, s)) {
 			free(s);
@@ -391,7 +391,7 @@ bool space_is_empty(const struct space *s)
 	return !s->count;
 }
 
-static const struct mapping *find(const struct space *s, uint64_t address)
+static const struct mapping *space_find_mapping(const struct space *s, uint64_t address)
 {
 	size_t low = 0, high = s->count;
 
@@ -409,12 +409,12 @@ static const struct mapping *find(const struct space *s, uint64_t address)
 /* Reads the maps again for an unknown address.  Each read in vain makes the next one later. */
 const struct mapping *space_find(struct spaces *ss, struct space *s, uint64_t address)
 {
-	const struct mapping *m = find(s, address);
+	const struct mapping *m = space_find_mapping(s, address);
 
-	if (m || s->is_gone || now_ns() - s->read_ns < s->wait_ns)
+	if (m || s->is_gone || space_now_ns() - s->read_ns < s->wait_ns)
 		return m;
 	space_read(ss, s);
-	m = find(s, address);
+	m = space_find_mapping(s, address);
 	s->wait_ns = m ? WAIT_FIRST_NS : 2 * s->wait_ns;
 	if (s->wait_ns > WAIT_LAST_NS)
 		s->wait_ns = WAIT_LAST_NS;
@@ -489,7 +489,7 @@ static void jit_read(struct spaces *ss, struct space *s)
 	struct supply_request ask = {.kind = SUPPLY_JIT, .pid = s->pid, .start_ns = s->start_ns};
 	int fd;
 
-	if (s->is_gone || (s->jit_read_ns && now_ns() - s->jit_read_ns < JIT_WAIT_NS))
+	if (s->is_gone || (s->jit_read_ns && space_now_ns() - s->jit_read_ns < JIT_WAIT_NS))
 		return;
 	if (!s->jit)
 		s->jit = jit_map_open();
@@ -497,7 +497,7 @@ static void jit_read(struct spaces *ss, struct space *s)
 		jit_map_read(s->jit, fd);
 		close(fd);
 	}
-	s->jit_read_ns = now_ns();
+	s->jit_read_ns = space_now_ns();
 	jit_make_room(ss, s);
 }
 

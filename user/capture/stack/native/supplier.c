@@ -123,7 +123,7 @@ static int process_open(uint32_t pid, uint64_t start_ns)
 }
 
 /* Reads a file's attributes, without waiting for a file system that does not answer. */
-static int look_at(int fd, struct statx *st)
+static int supplier_look_at(int fd, struct statx *st)
 {
 	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
 		     STATX_TYPE | STATX_INO | STATX_MTIME | STATX_SIZE | STATX_UID, st)
@@ -147,7 +147,7 @@ static int mapped_path(const struct supplier *s, int dir, const struct supplier_
 		return -errno;
 	fd = file_open_in(root, s->paths + line->path, 0);
 	close(root);
-	if (fd >= 0 && (look_at(fd, &st) || st.stx_ino != line->inode ||
+	if (fd >= 0 && (supplier_look_at(fd, &st) || st.stx_ino != line->inode ||
 			makedev(st.stx_dev_major, st.stx_dev_minor) != line->device)) {
 		close(fd);
 		return -ENOENT;
@@ -198,7 +198,7 @@ static bool parse_line(char *text, struct supplier_line *line, char **path)
 	return true;
 }
 
-static bool grow(void **array, size_t *room, size_t wanted, size_t limit, size_t size)
+static bool supplier_grow(void **array, size_t *room, size_t wanted, size_t limit, size_t size)
 {
 	size_t bigger = *room ? *room : 64;
 	void *grown;
@@ -226,7 +226,7 @@ static void cut_deleted(char *path)
 		*deleted = '\0';
 }
 
-static enum mapping_kind kind_of(const struct supplier_line *line, const char *path)
+static enum mapping_kind supplier_kind_of(const struct supplier_line *line, const char *path)
 {
 	if (line->inode)
 		return MAPPING_FILE;
@@ -242,14 +242,15 @@ static void add_line(struct supplier *s, char *text)
 
 	if (!parse_line(text, &line, &path))
 		return;
-	line.kind = kind_of(&line, path);
+	line.kind = supplier_kind_of(&line, path);
 	if (line.kind != MAPPING_FILE)
 		*path = '\0';
 	cut_deleted(path);
 	line.path = (uint32_t)s->used;
 	line.path_size = (uint32_t)strlen(path) + 1;
-	if (!grow((void **)&s->paths, &s->paths_room, s->used + line.path_size, PATHS_MAX, 1) ||
-	    !grow((void **)&s->lines, &s->room, s->count + 1, MAPPINGS_MAX, sizeof(line)))
+	if (!supplier_grow((void **)&s->paths, &s->paths_room, s->used + line.path_size, PATHS_MAX,
+			   1) ||
+	    !supplier_grow((void **)&s->lines, &s->room, s->count + 1, MAPPINGS_MAX, sizeof(line)))
 		return;
 	memcpy(s->paths + s->used, path, line.path_size);
 	s->used += line.path_size;
@@ -330,11 +331,11 @@ static const struct supplier_line *line_of(const struct supplier *s, uint32_t in
 	return index < s->count && s->lines[index].kind == MAPPING_FILE ? &s->lines[index] : NULL;
 }
 
-static void identify(int fd, struct supply_file *file)
+static void supplier_identify(int fd, struct supply_file *file)
 {
 	struct statx st;
 
-	if (look_at(fd, &st) || !S_ISREG(st.stx_mode))
+	if (supplier_look_at(fd, &st) || !S_ISREG(st.stx_mode))
 		return;
 	file->device = makedev(st.stx_dev_major, st.stx_dev_minor);
 	file->inode = st.stx_ino;
@@ -355,7 +356,7 @@ static int give_files(struct supplier *s, const struct supply_request *r)
 
 		if (fd < 0)
 			continue;
-		identify(fd, file);
+		supplier_identify(fd, file);
 		close(fd);
 	}
 	close(dir);
@@ -375,7 +376,7 @@ static int give_file(struct supplier *s, const struct supply_request *r)
 	close(dir);
 	if (fd < 0)
 		return fd;
-	identify(fd, file);
+	supplier_identify(fd, file);
 	s->fd = file_open_held(fd, 0);
 	close(fd);
 	return s->fd < 0 ? s->fd : 0;
@@ -500,7 +501,7 @@ static int give_jit(struct supplier *s, const struct supply_request *r)
 	close(root);
 	if (s->fd < 0)
 		return s->fd;
-	if (!look_at(s->fd, &st) && (st.stx_uid == owner || st.stx_uid == 0))
+	if (!supplier_look_at(s->fd, &st) && (st.stx_uid == owner || st.stx_uid == 0))
 		return 0;
 	close(s->fd);
 	s->fd = -1;
@@ -559,7 +560,7 @@ static int reply_send(struct supplier *s, int asking)
 	return err;
 }
 
-static int answer(struct supplier *s, const struct supply_request *r, int asking)
+static int supplier_answer(struct supplier *s, const struct supply_request *r, int asking)
 {
 	int err;
 
@@ -583,7 +584,7 @@ int supplier_step(struct supplier *s, struct nursling *worker)
 	s->asked = false;
 	for (int i = 0; i < REQUESTS; i++) {
 		ssize_t got = nursling_receive(worker, &request, sizeof(request));
-		int err = got == sizeof(request) ? answer(s, &request, worker->asking)
+		int err = got == sizeof(request) ? supplier_answer(s, &request, worker->asking)
 			  : got >= 0		 ? -EPROTO
 						 : (int)got;
 

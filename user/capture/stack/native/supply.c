@@ -22,7 +22,7 @@ static void send_request(int asking, const struct supply_request *request)
 			_exit(0);
 }
 
-static size_t receive(int asking, struct msghdr *message)
+static size_t supply_receive(int asking, struct msghdr *message)
 {
 	ssize_t got;
 
@@ -50,7 +50,7 @@ int supply_ask(int asking, const struct supply_request *request, struct supply_r
 	int came = -1;
 
 	send_request(asking, request);
-	got = receive(asking, &message);
+	got = supply_receive(asking, &message);
 	head = CMSG_FIRSTHDR(&message);
 	if (head && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(&came, CMSG_DATA(head), sizeof(came));

@@ -397,7 +397,7 @@ static void complete(struct frame *frame, char *buf, size_t size, struct telling
 		frame->function = demangle(symbol->name, buf, size) ? buf : symbol->name;
 }
 
-static void tell(void *context, const struct frame *found)
+static void symbol_tell(void *context, const struct frame *found)
 {
 	struct telling *t = context;
 	struct frame frame = *found;
@@ -436,7 +436,7 @@ static bool go_name(struct symbols *s, struct telling *t)
 		go_seek(s);
 	if (!s->go.count || !go_table_find(&s->go, t->address, &frame))
 		return false;
-	tell(t, &frame);
+	symbol_tell(t, &frame);
 	return true;
 }
 
@@ -450,8 +450,8 @@ size_t symbols_name(struct symbols *s, const struct debug_files *files, uint64_t
 	if (sources)
 		sources_seek(s, files);
 	if (sources && s->source)
-		count = source_find(s->source, address, tell, &t);
+		count = source_find(s->source, address, symbol_tell, &t);
 	if (!count && !go_name(s, &t))
-		tell(&t, &bare);
+		symbol_tell(&t, &bare);
 	return count ? count : 1;
 }

@@ -87,7 +87,7 @@ static bool compile_ops(struct draft *d, struct unwind_value *v, const Dwarf_Op 
 	return true;
 }
 
-static bool fits(int64_t number)
+static bool unwind_fits(int64_t number)
 {
 	return number == (int32_t)number;
 }
@@ -106,7 +106,8 @@ static bool compile_value(struct draft *d, struct unwind_value *v, const Dwarf_O
 		return true;
 	}
 	if (ops[0].atom != DW_OP_call_frame_cfa || left > 2 ||
-	    (left == 2 && (ops[1].atom != DW_OP_plus_uconst || !fits((int64_t)ops[1].number))))
+	    (left == 2 &&
+	     (ops[1].atom != DW_OP_plus_uconst || !unwind_fits((int64_t)ops[1].number))))
 		return compile_ops(d, v, ops, n);
 	v->kind = is_value ? VALUE_CFA : VALUE_AT_CFA;
 	v->offset = left == 2 ? (int32_t)ops[1].number : 0;
@@ -124,7 +125,7 @@ static bool compile_cfa(struct draft *d, Dwarf_Frame *frame)
 		return compile_ops(d, &d->cfa, ops, n);
 	d->cfa = (struct unwind_value){VALUE_REGISTER, 0, (uint8_t)ops[0].number,
 				       (int32_t)ops[0].number2};
-	return ops[0].number < UNWIND_REGISTERS && fits((int64_t)ops[0].number2);
+	return ops[0].number < UNWIND_REGISTERS && unwind_fits((int64_t)ops[0].number2);
 }
 
 /* Registers that are not saved need no entry: those of KEPT keep their values, others are lost. */
@@ -336,8 +337,9 @@ static bool evaluate(const struct unwind *u, const struct unwind_rule *rule,
 }
 
 /* Gets a value.  *slot: the address it was read from; 0: not from memory. */
-static bool value_of(const struct unwind *u, const struct unwind_rule *rule,
-		     const struct unwind_value *v, uint64_t cfa, uint64_t *out, uint64_t *slot)
+static bool unwind_value_of(const struct unwind *u, const struct unwind_rule *rule,
+			    const struct unwind_value *v, uint64_t cfa, uint64_t *out,
+			    uint64_t *slot)
 {
 	uint64_t sum = cfa + (uint64_t)(int64_t)v->offset;
 
@@ -395,7 +397,7 @@ enum unwind_result unwind_step(struct unwind *u, const struct unwind_rule *rule)
 
 	next.slot = 0;
 
-	if (!value_of(u, rule, &rule->cfa, 0, &cfa, &slot))
+	if (!unwind_value_of(u, rule, &rule->cfa, 0, &cfa, &slot))
 		return UNWIND_CUT;
 	if (!rule->signal && cfa <= u->reg[UNWIND_SP])
 		return UNWIND_CUT;
@@ -410,7 +412,7 @@ enum unwind_result unwind_step(struct unwind *u, const struct unwind_rule *rule)
 		if (v->target == UNWIND_IP && v->kind == VALUE_UNDEFINED)
 			return UNWIND_END;
 		next.known &= ~(1U << v->target);
-		if (!value_of(u, rule, v, cfa, out, &slot))
+		if (!unwind_value_of(u, rule, v, cfa, out, &slot))
 			continue;
 		next.known |= 1U << v->target;
 		if (v->target == UNWIND_IP)

@@ -132,13 +132,13 @@ static void requests_that_make_no_sense_end_the_worker(void **state)
 	struct supply_request r = {.kind = SUPPLY_FILES, .count = SUPPLY_INDEXES_MAX + 1};
 
 	(void)state;
-	assert_int_equal(answer(supplier, &r, -1), -EPROTO);
+	assert_int_equal(supplier_answer(supplier, &r, -1), -EPROTO);
 	r.count = 0;
 	r.id_size = SUPPLY_ID_MAX + 1;
-	assert_int_equal(answer(supplier, &r, -1), -EPROTO);
+	assert_int_equal(supplier_answer(supplier, &r, -1), -EPROTO);
 	r.id_size = 0;
 	memset(r.link, 'a', sizeof(r.link));
-	assert_int_equal(answer(supplier, &r, -1), -EPROTO);
+	assert_int_equal(supplier_answer(supplier, &r, -1), -EPROTO);
 }
 
 /* All of them name a file that is there: of this program's folder, and of the host. */
