@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dbleak.skel.h"
 #include "user/capture/kernel/kernel_state.h"
 
 struct kernel_comm_key {

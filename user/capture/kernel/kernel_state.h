@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "user/base/table.h"
-#include "dbleak.skel.h"
 #include "bpf/memory/heap.h"
 #include "user/capture/worker/errand.h"
 #include "user/capture/kernel/feature.h"
