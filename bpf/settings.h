@@ -7,6 +7,7 @@
 #define DBLEAK_SETTINGS_H
 
 #include "bpf/event.h"
+#include "bpf/raw_kind.h"
 
 #define SETTINGS_HIERARCHIES 4
 #define CGROUP_DEFAULT	     0xffffffffU /* the cgroup v2 hierarchy */
@@ -33,14 +34,10 @@ struct cgroup_key {
 	__u32 reserved;
 };
 
-/* Kernel to user only, translated before anything is recorded: the server of a connection, with the
- * bytes of its startup message.  PostgreSQL: key and value pairs; MySQL: user, then database. */
-#define RAW_IDENTITY 64
-#define RAW_SERVER   65
-#define RAW_HOLDER   66
-#define RAW_ALIVE    67 /* a head alone, its ns is the connection's id: alive, nothing new */
-#define STARTUP_LEN  256
+#define STARTUP_LEN 256
 
+/* RAW_IDENTITY: the server of a connection, with the bytes of its startup message.  PostgreSQL: key
+ * and value pairs; MySQL: user, then database. */
 struct raw_identity {
 	struct ev_head head;
 	__u64 id;
@@ -131,12 +128,10 @@ enum {
 	COUNTERS = 16,
 };
 
-/* A selected process was forked, replaced (exec) or began to be selected, or ended.  Sent where
- * probes are kept to the selected processes. */
-#define RAW_TASK 85
-
 enum task_what { TASK_FORKED = 1, TASK_REPLACED = 2, TASK_ENDED = 3 };
 
+/* RAW_TASK: a selected process was forked, replaced (exec) or began to be selected, or ended.  Sent
+ * where probes are kept to the selected processes. */
 struct raw_task {
 	struct ev_head head;
 	__u32 pid;
@@ -145,14 +140,12 @@ struct raw_task {
 	__u32 reserved;
 };
 
-/* A signal that ends a process, perhaps because of a probe. */
-#define RAW_DEATH 86
-
 enum death_flag {
 	DEATH_IN_AREA = 1, /* the thread stood on the kernel's own page for probes */
 	DEATH_INSIDE = 2,  /* the thread was inside a call that a probe saw begin */
 };
 
+/* RAW_DEATH: a signal that ends a process, perhaps because of a probe. */
 struct raw_death {
 	struct ev_head head;
 	__u64 start_ns;

@@ -7,6 +7,7 @@
 #define DBLEAK_CLIENT_H
 
 #include "bpf/event.h"
+#include "bpf/raw_kind.h"
 
 #define PROBES_MOST  8192 /* probes in all files; an attach cookie is an index below it */
 #define TEXT_LEN     EV_STATEMENT_SQL_LEN
@@ -212,12 +213,7 @@ struct client_text {
 	char bytes[TEXT_LEN];
 };
 
-/* Kernel to user only. */
-#define RAW_SITE   68
-#define RAW_HANDLE 69
-#define RAW_DEAD   70 /* a handle whose process or program is gone */
-#define RAW_RUN	   73 /* a statement handed out many rows while its process grew */
-
+/* RAW_SITE: a call site of a client library, and what it has acquired and released so far. */
 struct raw_site {
 	struct ev_head head;
 	struct site_key key;

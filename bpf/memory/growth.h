@@ -7,6 +7,7 @@
 #define DBLEAK_GROWTH_H
 
 #include "bpf/event.h"
+#include "bpf/raw_kind.h"
 
 /* A process whose memory grows: the orders of user space. */
 struct growing {
@@ -32,9 +33,9 @@ enum growing_huge {
  * reply. */
 #define SAID_REPLY_NS 5000000000ULL
 
-/* Kernel to user only: a page was touched for the first time. */
-#define RAW_GROWTH 80
-
+/* RAW_GROWTH: a page was touched for the first time.  RAW_POOL: a pool of Python was taken into
+ * use; bytes is that of all pools the sample stands for, address that of the first block taken from
+ * it. */
 struct raw_growth {
 	struct ev_head head;
 	__u64 start_ns;

@@ -8,15 +8,9 @@
 
 #include "bpf/memory/growth.h"
 
-/* Kernel to user only: a struct raw_growth of a pool taken into use.  bytes is that of all pools
- * the sample stands for; address is that of the first block taken from the pool. */
-#define RAW_POOL 82
-
-/* Kernel to user only: the contents of a sampled pool's first block, a moment later. */
-#define RAW_POOL_SEEN 83
-
 #define POOL_WORDS 12
 
+/* RAW_POOL_SEEN: the contents of a sampled pool's first block, a moment later. */
 struct raw_pool_seen {
 	struct ev_head head;
 	__u64 start_ns;

@@ -7,6 +7,7 @@
 #define DBLEAK_RAW_STACK_H
 
 #include "bpf/event.h"
+#include "bpf/raw_kind.h"
 
 #define STACK_FRAMES	  64	/* frames of an interpreted stack, the innermost ones */
 #define STACK_BYTES	  16384 /* most bytes of a copied stack */
@@ -53,10 +54,6 @@ struct stack_shape {
 	__u16 bytes;		 /* from the stack pointer to the end of the last slot */
 	__u16 slot[STACK_SLOTS]; /* in words above the stack pointer */
 };
-
-/* Kernel to user only. */
-#define RAW_STACK    71
-#define RAW_EVIDENCE 72 /* struct ev_evidence, its stack the id of a raw_stack */
 
 /* An interpreted frame.  Python: code object and instruction pointer or index; PHP: op_array and
  * opline; Perl: address of the COP, and 0. */
