@@ -282,8 +282,8 @@ $(FUZZ_BIN): $(B)/fuzz/%: $(B)/fuzz/tests/fuzz/%.o | $(B)/fuzz/parts.a
 SEEDS   := $(shell grep -lE '/(seed|wire_script)\.h"' $(UNIT_SRC))
 seed_of   = $(patsubst test_%,$(B)/fuzz/seed_%,$(basename $(notdir $(1))))
 SEED_BIN := $(foreach t,$(SEEDS),$(call seed_of,$(t)))
-$(foreach t,$(SEEDS),$(eval $(call seed_of,$(t)): $(t)))
-$(SEED_BIN): $(B)/flags/cc | $(B)/user/parts.a
+$(foreach t,$(SEEDS),$(eval $(call seed_of,$(t)): $(t) $(B)/flags/cc))
+$(SEED_BIN): | $(B)/user/parts.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(call link,$(CC) $(CFLAGS_ALL) $(DEPS) -DSEEDS,$(B)/user/parts.a,$(UNIT_LIBS))
 
