@@ -11,13 +11,13 @@ static inline MYSQL *my_open(unsigned long flags)
 {
 	const char *path = getenv("DB_SOCKET"), *port = getenv("DB_PORT");
 	MYSQL *connection = mysql_init(NULL);
+	const char *user = getenv("DB_USER");
 	unsigned int local = 1;
 
 	mysql_optionsv(connection, MYSQL_OPT_LOCAL_INFILE, &local);
 	if (getenv("DB_TLS"))
 		mysql_ssl_set(connection, NULL, NULL, getenv("DB_TLS"), NULL, NULL);
-	if (!mysql_real_connect(connection, getenv("DB_HOST"), getenv("DB_USER"),
-				"", /* LEAK: any */
+	if (!mysql_real_connect(connection, getenv("DB_HOST"), user, "", /* LEAK: any */
 				getenv("DB_NAME"), port ? (unsigned)atoi(port) : 0,
 				path && *path ? path : NULL, flags))
 		fail("connect", mysql_error(connection));

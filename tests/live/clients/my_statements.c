@@ -20,9 +20,8 @@ static MYSQL_STMT *prepared(int number)
 
 	snprintf(text, sizeof(text), "select id from items where name <> '" SECRET "' and id = %d",
 		 number + 1);
-	if (mysql_stmt_prepare(statement, text, strlen(text)) ||
-	    mysql_stmt_execute(statement) || /* LEAK: leak */
-	    mysql_stmt_store_result(statement))
+	if (mysql_stmt_prepare(statement, text, strlen(text)) || /* LEAK: leak */
+	    mysql_stmt_execute(statement) || mysql_stmt_store_result(statement))
 		fail(text, mysql_stmt_error(statement));
 	mysql_stmt_free_result(statement);
 	return statement;
@@ -39,9 +38,8 @@ static MYSQL_STMT *cursor(int number)
 		 number % 50 + 5);
 	mysql_stmt_attr_set(statement, STMT_ATTR_CURSOR_TYPE, &type);
 	mysql_stmt_attr_set(statement, STMT_ATTR_PREFETCH_ROWS, &rows);
-	if (mysql_stmt_prepare(statement, text, strlen(text)) ||
-	    mysql_stmt_execute(statement) || /* LEAK: cursor-leak */
-	    mysql_stmt_fetch(statement))
+	if (mysql_stmt_prepare(statement, text, strlen(text)) || /* LEAK: cursor-leak */
+	    mysql_stmt_execute(statement) || mysql_stmt_fetch(statement))
 		fail(text, mysql_stmt_error(statement));
 	return statement;
 }

@@ -84,8 +84,8 @@ static void reply(int keep)
 
 static void context(int keep)
 {
-	redisContext *c = redisConnect(getenv("DB_HOST"),
-				       atoi(getenv("DB_PORT"))); /* LEAK: context-leak */
+	int port = atoi(getenv("DB_PORT"));
+	redisContext *c = redisConnect(getenv("DB_HOST"), port); /* LEAK: context-leak */
 
 	if (!keep)
 		redisFree(c);
