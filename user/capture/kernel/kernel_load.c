@@ -14,7 +14,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "bpf/settings.h"
@@ -23,9 +26,15 @@
 #include "user/capture/kernel/loading.h"
 #include "user/capture/probe/probe.h"
 
-#define LARGE	 (2 << 20)  /* bytes from which malloc uses mmap; smaller blocks are reused */
-#define LARGEST	 (32 << 20) /* the highest such limit that malloc accepts */
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define LARGE	  (2 << 20)  /* bytes from which malloc uses mmap; smaller blocks are reused */
+#define LARGEST	  (32 << 20) /* the highest such limit that malloc accepts */
+#define WARM	  (32 << 20) /* bytes of the heap that the loads of the start need */
+#define PLENTY	  (512 << 20)
+#define HUGE_PAGE ((uintptr_t)2 << 20)
+#define TOP_PAD	  (128 << 10) /* malloc's default */
+#define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
+
+static uintptr_t heap_warmed; /* the first address that warm_heap asked for */
 
 /* The programs of each door, alternately for the first and the second part. */
 static const struct {
@@ -252,18 +261,48 @@ static bool is_absent(int err, size_t door)
 	return err == -ESRCH || err == -ENOENT || err == -ENOTSUP || (err == -EACCES && door > 0);
 }
 
+/* Is so much memory free that the kernel makes huge pages without moving pages of others? */
+static bool plenty_free(void)
+{
+	struct sysinfo s;
+
+	return !sysinfo(&s) && (uint64_t)s.freeram * s.mem_unit >= PLENTY;
+}
+
+/* Lets the heap grow once by WARM bytes of huge pages: 16 page faults then do for 8,192. */
+static void warm_heap(void)
+{
+	uintptr_t end;
+	void *grown;
+
+	mallopt(M_TOP_PAD, WARM);
+	grown = malloc(LARGE);
+	end = (uintptr_t)sbrk(0);
+	heap_warmed = ((uintptr_t)grown + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+	if (grown && plenty_free() && (uintptr_t)grown < end && end - (uintptr_t)grown <= 2 * WARM)
+		madvise((void *)heap_warmed, end - heap_warmed, MADV_HUGEPAGE);
+	free(grown);
+	mallopt(M_TOP_PAD, TOP_PAD);
+}
+
 /*
  * Each object reads the kernel's types anew, 12 MB in all.  To touch a new page may cost ten times
  * as much as reading into it.  So malloc keeps the memory that one load frees, and the next load
- * reuses it, in any thread.  After the last load the memory goes back to the kernel.
+ * reuses it, in any thread.  After the last load the memory goes back to the kernel, and what stays
+ * is no longer made huge.
  */
 static void keep_memory(bool keep)
 {
 	mallopt(M_ARENA_MAX, 1);
 	mallopt(M_MMAP_THRESHOLD, keep ? LARGEST : LARGE);
 	mallopt(M_TRIM_THRESHOLD, keep ? INT_MAX : LARGE);
-	if (!keep)
-		malloc_trim(0);
+	if (keep) {
+		warm_heap();
+		return;
+	}
+	malloc_trim(0);
+	if ((uintptr_t)sbrk(0) > heap_warmed)
+		madvise((void *)heap_warmed, (uintptr_t)sbrk(0) - heap_warmed, MADV_NOHUGEPAGE);
 }
 
 static int open_door(struct loaded *l, bool look_only, loaded_fill_fn *fill, void *context)
