@@ -5,7 +5,7 @@
  * busy: at least COUNT records as a watch of a busy, healthy host gives them.  connections,
  * statements, texts: COUNT connections or statements that stay open; of the statements a thousand
  * texts are shared, or each has its own.  closings: COUNT statements, ten to a connection, and then
- * all connections close.
+ * all connections close.  lives: COUNT texts of processes that each use ten, close all and end.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -23,6 +23,8 @@
 #define STATEMENTS_EACH	  200 /* of a connection */
 #define STATEMENTS_FEW	  10
 #define TEXTS		  1000
+#define TEXTS_OF_A_LIFE	  10
+#define LIVES_A_SECOND	  20
 
 struct maker {
 	struct recording *recording;
@@ -239,6 +241,33 @@ static void make_closings(struct maker *m, uint64_t count)
 			       EV_CONN_TERMINATED | EV_CONN_CLOSED);
 }
 
+static void put_exit(struct maker *m, uint32_t pid)
+{
+	struct ev_exit gone = {.pid = pid, .start_ns = pid};
+
+	PUT(m, gone, EV_EXIT);
+}
+
+/* Each process prepares and closes statements of its own, leaves nothing open, and ends. */
+static void make_lives(struct maker *m, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i += TEXTS_OF_A_LIFE) {
+		uint32_t pid = i / TEXTS_OF_A_LIFE + 1;
+		uint64_t id, born = m->now;
+
+		if (pid % LIVES_A_SECOND == 0)
+			put_tick(m);
+		put_process(m, pid);
+		id = open_connection(m, pid);
+		for (uint64_t at = i; at < i + TEXTS_OF_A_LIFE; at++) {
+			put_statement(m, id, at, at);
+			put_statement_closed(m, id, at);
+		}
+		put_connection(m, id, pid, born, EV_CONN_TERMINATED | EV_CONN_CLOSED);
+		put_exit(m, pid);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct maker m = {.now = START};
@@ -248,8 +277,8 @@ int main(int argc, char **argv)
 
 	if (!file || recording_open_write(&m.recording, file)) {
 		fprintf(stderr,
-			"usage: make_recording NEW-FILE busy|connections|statements|texts|closings "
-			"COUNT\n");
+			"usage: make_recording NEW-FILE busy|connections|statements|texts|closings|"
+			"lives COUNT\n");
 		return 2;
 	}
 	put_begin(&m);
@@ -259,6 +288,8 @@ int main(int argc, char **argv)
 		make_connections(&m, count);
 	else if (!strcmp(kind, "closings"))
 		make_closings(&m, count);
+	else if (!strcmp(kind, "lives"))
+		make_lives(&m, count);
 	else
 		make_statements(&m, count, strcmp(kind, "texts") ? TEXTS : count, STATEMENTS_EACH);
 	put_tick(&m);

@@ -11,6 +11,7 @@ from bench import (BUILT, CONNECTIONS, PROCESSES, at_least, at_most, first_answe
 from bpf import Meter
 from bpf import statistics as run_time_statistics
 from rows_growth import ROWS as GROWTH_ROWS
+from rows_bounds import BOUND_ROWS
 from rows_client_memory import ROWS as CLIENT_MEMORY_ROWS
 from rows_memory import ROWS as MEMORY_ROWS
 from rows_python import ROWS as PYTHON_ROWS
@@ -430,4 +431,5 @@ ROWS = {  # in the order of the table: name -> (measures, needs servers)
     **GROWTH_ROWS,
     **MEMORY_ROWS,
     "native": (row_native, False),
+    **BOUND_ROWS,
 }
