@@ -24,7 +24,8 @@ def not_root(bench):
 def usage(bench):
     for argv in (["watch", "--nosuchoption"], ["nosuchcommand"], ["watch", "-p", "many"], ["watch", "--duration", "-4"],
                  ["watch", "--duration", "soon"], ["run"], ["run", "--"], ["report"], ["record"], ["watch", "-p"],
-                 ["watch", "--heap", "nosuchmode"], ["watch", "--min-age", "x"]):
+                 ["watch", "--heap", "nosuchmode"], ["watch", "--min-age", "x"], ["doctor", "--bogus"], ["doctor", "x"],
+                 ["report", "-p", "1", "f"], ["snapshot", "x"]):
         look = bench.dbleak.run(*argv, patience=10)
         bench.check(look.status == 2 and "dbleak: " in look.err, f"{argv}: status {look.status}, {look.err[:200]!r}")
         bench.check(look.out == b"", f"{argv}: something stands on standard output")

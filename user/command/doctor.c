@@ -5,7 +5,6 @@
  * Prints what feature.c found.  Changes nothing on the host and gives no advice to weaken it.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,15 +17,12 @@
 #include "user/capture/kernel/feature.h"
 #include "user/capture/rights.h"
 #include "user/command/command.h"
+#include "user/command/parse.h"
 
 #define COLUMNS	    80
 #define NAME_WIDTH  20
 #define RIGHT_WIDTH 24
 #define INDENT	    6
-
-static const char usage[] = "usage: dbleak doctor [--json]\n"
-			    "What this host allows, what will be missing, and how to get it.\n"
-			    "Exit status: 0 connections can be watched, 2 they cannot.\n";
 
 /* A feature that this host has or lacks. */
 struct doctor_line {
@@ -194,45 +190,20 @@ static int print_json(const struct utsname *host)
 	return err;
 }
 
-/* Returns 0 and sets *json, or the exit status plus 1. */
-static int parse_options(int argc, char **argv, bool *json)
-{
-	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-	int option;
-
-	optind = 0; /* main has parsed already */
-	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (option == 'h') {
-			fputs(usage, stdout);
-			return 1;
-		}
-		if (option != 'j') {
-			fputs(usage, stderr);
-			return 3;
-		}
-		*json = true;
-	}
-	if (optind == argc)
-		return 0;
-	fputs(usage, stderr);
-	return 3;
-}
-
 int command_doctor(int argc, char **argv)
 {
 	struct utsname host;
-	bool json = false;
-	int stop = parse_options(argc, argv, &json);
-	int err = 0;
+	struct options o;
+	int status = options_parse(&o, argc, argv, COMMAND_DOCTOR), err = 0;
 
-	if (stop)
-		return stop - 1;
+	if (status < 0 && o.next < argc)
+		status = options_misused(COMMAND_DOCTOR, "doctor takes no argument \"%s\"",
+					 argv[o.next]);
+	options_free(&o);
+	if (status >= 0)
+		return status;
 	uname(&host);
-	if (json)
+	if (o.json)
 		err = print_json(&host);
 	else
 		print_text(&host);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * options.h - the command line's options: one table for all subcommands.
+ * options.h - what the command line asks for; option_table.c tells which option sets what.
  */
 #ifndef DBLEAK_COMMAND_OPTIONS_H
 #define DBLEAK_COMMAND_OPTIONS_H
@@ -33,21 +33,6 @@ struct options {
 	int next;	     /* index of the first argument that is no option */
 };
 
-/* The options that a subcommand takes. */
-enum {
-	OPTIONS_SELECT = 1,   /* SELECT, --max-memory */
-	OPTIONS_TIME = 2,     /* --duration, --interval, --min-age, --max-overhead */
-	OPTIONS_OUTPUT = 4,   /* -o */
-	OPTIONS_RECORD = 8,   /* --record */
-	OPTIONS_REPORT = 16,  /* --json, --library, -v */
-	OPTIONS_SQL = 32,     /* --show-literals */
-	OPTIONS_COMMAND = 64, /* --user, and a command follows: stop at the first other argument */
-	OPTIONS_LIVE = 128,   /* --show-arguments */
-};
-
-/* Fills o; call options_free also after a failure.  Returns -1 to go on, or the status to exit
- * with (the reason, or the help asked for, is printed). */
-int options_parse(struct options *o, int argc, char **argv, unsigned int takes, const char *usage);
 void options_free(struct options *o);
 
 #endif

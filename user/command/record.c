@@ -8,13 +8,7 @@
 
 #include "user/command/command.h"
 #include "user/command/live.h"
-
-static const char usage[] =
-	"usage: dbleak record -o FILE [SELECT] [--duration S] [--interval S] [--min-age S]\n"
-	"                     [--show-literals] [--show-arguments]\n"
-	"Records what \"dbleak watch\" would see; \"dbleak report FILE\" judges it, without root.\n"
-	"SELECT as in \"dbleak watch --help\".\n"
-	"Exit status: 0 recorded, 2 could not look or write.\n";
+#include "user/command/parse.h"
 
 static int record(struct options *o, struct live *l)
 {
@@ -40,14 +34,10 @@ int command_record(int argc, char **argv)
 {
 	struct options o;
 	static struct live l; /* the thread of its watchdog may outlive this function */
-	int status = options_parse(
-		&o, argc, argv,
-		OPTIONS_SELECT | OPTIONS_TIME | OPTIONS_OUTPUT | OPTIONS_SQL | OPTIONS_LIVE, usage);
+	int status = options_parse(&o, argc, argv, COMMAND_RECORD);
 
-	if (status < 0 && (o.next < argc || !o.output)) {
-		fprintf(stderr, "dbleak: record needs -o FILE\n%s", usage);
-		status = 2;
-	}
+	if (status < 0 && (o.next < argc || !o.output))
+		status = options_misused(COMMAND_RECORD, "record needs -o FILE");
 	if (status < 0)
 		status = record(&o, &l);
 	live_close(&l);

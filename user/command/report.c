@@ -12,12 +12,7 @@
 #include "user/command/command.h"
 #include "user/command/live.h"
 #include "user/command/outfile.h"
-
-static const char usage[] =
-	"usage: dbleak report FILE [--json] [-o FILE] [-v] [--library PATTERN]...\n"
-	"Judges a recording and prints its report.\n"
-	"Exit status: 0 nothing leaks, 1 something leaks or is stuck, 2 could "
-	"not read.\n";
+#include "user/command/parse.h"
 
 static const char *report_why_not(int err)
 {
@@ -113,12 +108,10 @@ static int report_file(const struct options *o, const char *path)
 int command_report(int argc, char **argv)
 {
 	struct options o;
-	int status = options_parse(&o, argc, argv, OPTIONS_REPORT | OPTIONS_OUTPUT, usage);
+	int status = options_parse(&o, argc, argv, COMMAND_REPORT);
 
-	if (status < 0 && o.next + 1 != argc) {
-		fprintf(stderr, "dbleak: report takes one recording\n%s", usage);
-		status = 2;
-	}
+	if (status < 0 && o.next + 1 != argc)
+		status = options_misused(COMMAND_REPORT, "report takes one recording");
 	if (status < 0)
 		status = report_file(&o, argv[o.next]);
 	options_free(&o);

@@ -19,17 +19,8 @@
 #include "user/command/command.h"
 #include "user/command/live.h"
 #include "user/command/origin.h"
+#include "user/command/parse.h"
 #include "user/command/user.h"
-
-static const char usage[] =
-	"usage: dbleak run [-o FILE] [--record FILE] [--json] [--min-age S] [--interval S]\n"
-	"                  [--heap off|growth|client|full] [--heap-sample BYTES] [--max-overhead "
-	"PERCENT]\n"
-	"                  [--show-literals] [--show-arguments] [-v] [--library PATTERN]...\n"
-	"                  [--user NAME|UID] -- COMMAND [ARGUMENT...]\n"
-	"Runs a command and reports what it and its children leaked.  Under sudo the command runs\n"
-	"as whoever called sudo; --user says otherwise (--user root).\n"
-	"Exit status: 1 something leaks or is stuck; else the command's own; 2 could not look.\n";
 
 struct child {
 	pid_t pid;
@@ -155,20 +146,13 @@ int command_run(int argc, char **argv)
 	struct options o;
 	static struct live l; /* the thread of its watchdog may outlive this function */
 	struct user user = {};
-	int status = options_parse(&o, argc, argv,
-				   OPTIONS_TIME | OPTIONS_OUTPUT | OPTIONS_RECORD | OPTIONS_REPORT |
-					   OPTIONS_SQL | OPTIONS_COMMAND | OPTIONS_LIVE,
-				   usage);
+	int status = options_parse(&o, argc, argv, COMMAND_RUN);
 
-	if (status < 0 && o.next >= argc) {
-		fprintf(stderr, "dbleak: run needs a command\n%s", usage);
-		status = 2;
-	}
+	if (status < 0 && o.next >= argc)
+		status = options_misused(COMMAND_RUN, "run needs a command");
 	if (status < 0)
 		status = user_choose(&user, o.user);
 	if (status < 0) {
-		if (o.interval_s == 1)
-			o.interval_s = 0.1;
 		origin_keep_back(o.output);
 		origin_keep_back(o.record);
 		status = run_run(&o, &l, argv + o.next, &user);

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * test_options.c - the table of options, how it is parsed, and what --help says of it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "tests/unit/support/said.h"
+#include "user/command/option_table.h"
+#include "user/command/parse.h"
+#include "user/command/usage.h"
+
+#define COLUMNS 80
+
+/* Parses words, ended by NULL, as those of a command. */
+static int parse(struct options *o, enum command_id id, ...)
+{
+	char *argv[16] = {(char *)command_table[id].name};
+	int argc = 1;
+	va_list more;
+
+	va_start(more, id);
+	while (argc < 15 && (argv[argc] = va_arg(more, char *)))
+		argc++;
+	va_end(more);
+	return options_parse(o, argc, argv, id);
+}
+
+static void each_row_says_what_it_means(void **state)
+{
+	(void)state;
+	assert_true(option_count > 20);
+	for (size_t i = 0; i < option_count; i++) {
+		const struct option_row *row = &option_table[i];
+
+		assert_non_null(row->name);
+		assert_true(row->commands);
+		if (!row->meaning || strlen(row->meaning) < 10 || strlen(row->meaning) > 200)
+			fail_msg("--%s has no meaning of a line or two", row->name);
+		if (row->more && row->more[strlen(row->more) - 1] != '.')
+			fail_msg("--%s has more to say, but no sentences", row->name);
+		assert_true(row->argument || !row->initial);
+		assert_in_range(row->group, 0, GROUPS - 1);
+		assert_non_null(option_groups[row->group]);
+	}
+}
+
+static void no_command_has_a_name_or_letter_twice(void **state)
+{
+	(void)state;
+	for (const struct option_row *a = option_table; a->name; a++)
+		for (const struct option_row *b = option_table; b < a; b++) {
+			bool same_name = !strcmp(a->name, b->name);
+
+			if (a->letter && a->letter == b->letter && !same_name)
+				fail_msg("--%s and --%s share -%c", a->name, b->name, a->letter);
+			if (same_name && (a->commands & b->commands || a->letter != b->letter))
+				fail_msg("--%s stands twice", a->name);
+		}
+}
+
+static void each_initial_value_is_one_that_its_option_takes(void **state)
+{
+	struct options o = {};
+
+	(void)state;
+	for (const struct option_row *row = option_table; row->name; row++)
+		if (row->initial && row->set(row, &o, row->initial) != -1)
+			fail_msg("--%s does not take %s", row->name, row->initial);
+	options_free(&o);
+}
+
+static void without_options_the_initial_values_hold(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(parse(&o, COMMAND_WATCH, NULL), -1);
+	assert_true(o.interval_s == 1 && o.min_age_s == 10 && o.max_overhead == 2);
+	assert_true(o.duration_s == 0);
+	assert_int_equal(o.max_memory, 256 << 20);
+	assert_int_equal(o.record_limit, 1 << 30);
+	assert_int_equal(o.heap, EV_TIER_GROWTH);
+	assert_int_equal(o.heap_sample, 16384);
+	assert_false(o.json || o.verbose || o.no_stacks || o.probe_at_entry || o.no_libraries);
+	assert_null(o.output);
+	assert_int_equal(o.next, 1);
+	options_free(&o);
+	assert_int_equal(parse(&o, COMMAND_RUN, "true", NULL), -1);
+	assert_true(o.interval_s == 0.1);
+	options_free(&o);
+}
+
+static void long_short_and_shortened_options_are_taken_in_any_order(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(parse(&o, COMMAND_WATCH, "-p", "1,2", "--dur", "3.5", "--pid=3", "-vo",
+			       "f", "--json", "--max-m", "2G", "--heap=full", NULL),
+			 -1);
+	assert_true(o.duration_s == 3.5);
+	assert_true(o.verbose && o.json);
+	assert_string_equal(o.output, "f");
+	assert_true(o.max_memory == 2ULL << 30);
+	assert_int_equal(o.heap, EV_TIER_FULL);
+	assert_false(select_is_empty(&o.select));
+	options_free(&o);
+	assert_int_equal(parse(&o, COMMAND_REPORT, "f", "--json", NULL), -1);
+	assert_true(o.json);
+	assert_int_equal(o.next, 2); /* the operand has moved behind the options */
+	options_free(&o);
+}
+
+static void options_of_the_command_that_run_starts_are_its_own(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(parse(&o, COMMAND_RUN, "--interval", "1", "ls", "--json", NULL), -1);
+	assert_int_equal(o.next, 3);
+	assert_false(o.json);
+	assert_true(o.interval_s == 1);
+	options_free(&o);
+	assert_int_equal(parse(&o, COMMAND_RUN, "-v", "--", "--json", NULL), -1);
+	assert_int_equal(o.next, 3);
+	options_free(&o);
+}
+
+static void a_wrong_value_ends_with_status_2_and_names_its_option(void **state)
+{
+	static char *const wrong[][2] = {
+		{"--duration", "soon"},	 {"--duration", "0"},	   {"--interval", "1e9"},
+		{"--max-overhead", "0"}, {"--max-memory", "12KK"}, {"--record-limit", "-1"},
+		{"--heap", "x"},	 {"--heap-sample", "-1"},  {"--probe-at", ""},
+		{"--library", ""},
+	};
+	struct options o;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		said_begin();
+		assert_int_equal(parse(&o, COMMAND_WATCH, wrong[i][0], wrong[i][1], NULL), 2);
+		if (!strstr(said_end(), wrong[i][0]))
+			fail_msg("%s is not named", wrong[i][0]);
+		options_free(&o);
+	}
+}
+
+static char *usage_of(int id)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (id < COMMANDS)
+		usage_command(out, id);
+	else
+		usage_program(out);
+	fclose(out);
+	return text;
+}
+
+/* Each row's name stands in the help of the commands that take it, and in no other. */
+static void help_lists_each_option_that_is_taken_and_no_other(void **state)
+{
+	(void)state;
+	for (int id = 0; id <= COMMANDS; id++) {
+		char *text = usage_of(id), line[64];
+
+		for (const struct option_row *row = option_table; row->name; row++) {
+			bool taken = option_takers(row->name) & 1U << id;
+
+			snprintf(line, sizeof(line), "%c--%s%c", ' ', row->name,
+				 row->argument ? ' ' : '\0');
+			if (!strstr(text, line) == taken)
+				fail_msg("--%s is %s in the help of %s", row->name,
+					 taken ? "lacking" : "found",
+					 id < COMMANDS ? command_table[id].name : "dbleak");
+		}
+		free(text);
+	}
+}
+
+static void help_has_80_columns(void **state)
+{
+	(void)state;
+	for (int id = 0; id <= COMMANDS; id++) {
+		char *text = usage_of(id);
+
+		for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+			if (strlen(line) > COLUMNS)
+				fail_msg("too long: %s", line);
+			if (line[strlen(line) - 1] == ' ')
+				fail_msg("ends with a space: \"%s\"", line);
+		}
+		free(text);
+	}
+}
+
+static void help_says_what_a_command_is_for_and_how_it_ends(void **state)
+{
+	(void)state;
+	for (int id = 0; id < COMMANDS; id++) {
+		char *text = usage_of(id), *all = usage_of(COMMANDS);
+
+		assert_non_null(strstr(all, command_table[id].summary));
+		assert_non_null(strstr(text, command_table[id].synopsis));
+		assert_non_null(strstr(text, "\nExit status: "));
+		assert_int_equal(command_find(command_table[id].name), id);
+		free(text);
+		free(all);
+	}
+	assert_int_equal(command_find("nosuch"), COMMANDS);
+}
+
+static void names_of_commands_read_as_a_list(void **state)
+{
+	char words[64];
+
+	(void)state;
+	command_names(words, sizeof(words), 1U << COMMAND_RUN);
+	assert_string_equal(words, "run");
+	command_names(words, sizeof(words), 1U << COMMAND_RUN | 1U << COMMAND_DOCTOR);
+	assert_string_equal(words, "run and doctor");
+	command_names(words, sizeof(words),
+		      1U << COMMAND_WATCH | 1U << COMMAND_RUN | 1U << COMMAND_REPORT);
+	assert_string_equal(words, "watch, run and report");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_row_says_what_it_means),
+		cmocka_unit_test(no_command_has_a_name_or_letter_twice),
+		cmocka_unit_test(each_initial_value_is_one_that_its_option_takes),
+		cmocka_unit_test(without_options_the_initial_values_hold),
+		cmocka_unit_test(long_short_and_shortened_options_are_taken_in_any_order),
+		cmocka_unit_test(options_of_the_command_that_run_starts_are_its_own),
+		cmocka_unit_test(a_wrong_value_ends_with_status_2_and_names_its_option),
+		cmocka_unit_test(help_lists_each_option_that_is_taken_and_no_other),
+		cmocka_unit_test(help_has_80_columns),
+		cmocka_unit_test(help_says_what_a_command_is_for_and_how_it_ends),
+		cmocka_unit_test(names_of_commands_read_as_a_list),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

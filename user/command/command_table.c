@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * command_table.c - see command_table.h.
+ */
+#include "user/command/command_table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct command_row command_table[COMMANDS] = {
+	[COMMAND_WATCH] =
+		{
+			.name = "watch",
+			.synopsis = "[watch] [OPTIONS]",
+			.summary = "watch the host, then say what leaks (the default)",
+			.about = "Watches database clients until Ctrl-C or the end of the "
+				 "duration, then reports what leaks.",
+			.status = "0 nothing leaks, 1 something leaks or is stuck, 2 could not "
+				  "watch, or not write all that was asked for.",
+		},
+	[COMMAND_RUN] =
+		{
+			.name = "run",
+			.synopsis = "run [OPTIONS] -- COMMAND [ARGUMENT...]",
+			.summary = "run a command and say what it leaked",
+			.about = "Runs a command and reports what it and its children leaked, on "
+				 "standard error or into a file. Under sudo the command runs as "
+				 "whoever called sudo; --user says otherwise (--user root).",
+			.status = "1 something leaks or is stuck, else the command's own; 2 could "
+				  "not watch.",
+			.starts_another = true,
+		},
+	[COMMAND_SNAPSHOT] =
+		{
+			.name = "snapshot",
+			.synopsis = "snapshot [OPTIONS]",
+			.summary = "what is open now",
+			.about = "Shows which processes hold database connections now, at once "
+				 "and without any probe. A snapshot accuses nobody.",
+			.status = "0 looked, 2 could not look.",
+		},
+	[COMMAND_RECORD] =
+		{
+			.name = "record",
+			.synopsis = "record -o FILE [OPTIONS]",
+			.summary = "watch and keep what was seen in a file",
+			.about = "Records what \"dbleak watch\" would see; \"dbleak report FILE\" "
+				 "reports on it later, without root.",
+			.status = "0 recorded, 2 could not watch or write.",
+		},
+	[COMMAND_REPORT] =
+		{
+			.name = "report",
+			.synopsis = "report FILE [OPTIONS]",
+			.summary = "report on such a file",
+			.about = "Prints the report on a recording. Needs no root.",
+			.status = "0 nothing leaks, 1 something leaks or is stuck, 2 could not "
+				  "read the recording or write the report.",
+		},
+	[COMMAND_DOCTOR] =
+		{
+			.name = "doctor",
+			.synopsis = "doctor [OPTIONS]",
+			.summary = "what this host allows",
+			.about = "Says what this host allows, what will be missing, and how to "
+				 "get it.",
+			.status = "0 connections can be watched, 2 they cannot.",
+		},
+};
+
+enum command_id command_find(const char *name)
+{
+	int id = 0;
+
+	while (id < COMMANDS && strcmp(command_table[id].name, name) != 0)
+		id++;
+	return (enum command_id)id;
+}
+
+void command_names(char *out, size_t size, unsigned int mask)
+{
+	size_t length = 0;
+
+	*out = '\0';
+	for (int id = 0; id < COMMANDS && length < size; id++) {
+		if (!(mask & 1U << id))
+			continue;
+		mask &= ~(1U << id);
+		length += (size_t)snprintf(out + length, size - length, "%s%s",
+					   !length ? ""
+					   : mask  ? ", "
+						   : " and ",
+					   command_table[id].name);
+	}
+}

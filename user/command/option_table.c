@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * option_table.c - see option_table.h.
+ *
+ * How it reads: meaning is a line or two that begin small, for --help; more is whole sentences.
+ */
+#include "user/command/option_table.h"
+
+#include <string.h>
+
+#include "user/command/option_value.h"
+
+#define WATCH	 (1U << COMMAND_WATCH)
+#define RUN	 (1U << COMMAND_RUN)
+#define SNAPSHOT (1U << COMMAND_SNAPSHOT)
+#define RECORD	 (1U << COMMAND_RECORD)
+#define REPORT	 (1U << COMMAND_REPORT)
+#define DOCTOR	 (1U << COMMAND_DOCTOR)
+#define PROGRAM	 (1U << COMMANDS) /* dbleak itself, before any command */
+
+#define CHOOSE (WATCH | SNAPSHOT | RECORD)	 /* what is there already */
+#define LAST   (WATCH | RECORD)			 /* what run has in another way */
+#define LOOK   (WATCH | RUN | RECORD)		 /* with probes */
+#define TELL   (WATCH | RUN | SNAPSHOT | REPORT) /* with a report */
+
+#define FIELD(member) offsetof(struct options, member)
+
+const char *const option_groups[GROUPS] = {
+	[GROUP_SELECT] = "What to watch (default: the whole host; each may repeat)",
+	[GROUP_WATCH] = "How long and how much",
+	[GROUP_COMMAND] = "The command",
+	[GROUP_OUTPUT] = "Output",
+	[GROUP_OTHER] = "Other",
+};
+
+/* clang-format off */
+const struct option_row option_table[] = {
+	{"pid", 'p', "PID[,PID...]", CHOOSE, GROUP_SELECT, NULL,
+	 "these processes and their children", NULL,
+	 .set = value_pid},
+	{"comm", 0, "NAME", CHOOSE, GROUP_SELECT, NULL,
+	 "processes of that name (as ps -o comm shows it)", NULL,
+	 .set = value_comm},
+	{"container", 0, "NAME", CHOOSE, GROUP_SELECT, NULL,
+	 "a Docker or podman container: its name, its id, or a prefix of one", NULL,
+	 .set = value_container},
+	{"cgroup", 0, "PATH", CHOOSE, GROUP_SELECT, NULL,
+	 "processes in that cgroup",
+	 "The path is the one below /sys/fs/cgroup, or the one of /proc/PID/cgroup.",
+	 .set = value_cgroup},
+
+	{"duration", 0, "S", LOOK, GROUP_WATCH, NULL,
+	 "end after so many seconds (default: at Ctrl-C)", NULL,
+	 .set = value_number, .field = FIELD(duration_s), .least = 0.1, .most = 1e7},
+	{"interval", 0, "S", LAST, GROUP_WATCH, "1",
+	 "seconds from one look to the next", NULL,
+	 .set = value_number, .field = FIELD(interval_s), .least = 0.05, .most = 3600},
+	{"interval", 0, "S", RUN, GROUP_WATCH, "0.1",
+	 "seconds from one look to the next",
+	 "Commands of a test suite may end soon, so run looks more often.",
+	 .set = value_number, .field = FIELD(interval_s), .least = 0.05, .most = 3600},
+	{"min-age", 0, "S", LOOK, GROUP_WATCH, "10",
+	 "call stuck what is held for so many seconds",
+	 "A leak that grows needs no age.",
+	 .set = value_number, .field = FIELD(min_age_s), .least = 0.1, .most = 1e7},
+	{"max-overhead", 0, "PCT", LOOK, GROUP_WATCH, "2",
+	 "budget of CPU time, in percent of one CPU",
+	 "Above it dbleak looks less often. Probes in a client library that cost a process more are "
+	 "taken out again, those of results and statements first. The report says when.",
+	 .set = value_number, .field = FIELD(max_overhead), .least = 0.01, .most = 100},
+	{"max-memory", 0, "SIZE", CHOOSE, GROUP_WATCH, "256M",
+	 "end the watch, with its report, when dbleak itself holds more", NULL,
+	 .set = value_size, .field = FIELD(max_memory)},
+	{"heap", 0, "TIER", LOOK, GROUP_WATCH, "growth",
+	 "how closely memory is watched: off, growth, client or full",
+	 "growth: sizes, and where a process grows. client: also what client libraries take and give "
+	 "back. full: also each malloc, free and mmap of the processes that were chosen or that run "
+	 "starts, by whatever allocator. What costs more than --max-overhead steps down within a "
+	 "second, and the report says so; --max-overhead 100 keeps it.",
+	 .set = value_heap},
+	{"heap-sample", 0, "BYTES", LOOK, GROUP_WATCH, "16384",
+	 "with --heap full: look at one block in so many bytes; 1: at each",
+	 "A block of that size or more is always looked at, a smaller one with the chance of its "
+	 "size. Figures are then estimates, with their error.",
+	 .set = value_heap_sample, .least = 0, .most = 1 << 30},
+	{"probe-at", 0, "WHERE", LOOK, GROUP_WATCH, "best",
+	 "where probes sit in libraries: best, entry or none",
+	 "best: at cheap instructions. entry: at the first one of each function. none: client "
+	 "libraries get no probes.",
+	 .set = value_probe_at},
+	{"no-stacks", 0, NULL, LOOK, GROUP_WATCH, NULL,
+	 "take no call stacks: findings without source lines", NULL,
+	 .set = value_flag, .field = FIELD(no_stacks)},
+
+	{"user", 0, "NAME|UID", RUN, GROUP_COMMAND, NULL,
+	 "run the command as that user (default: whoever called sudo)", NULL,
+	 .set = value_text, .field = FIELD(user)},
+
+	{"output", 'o', "FILE", TELL, GROUP_OUTPUT, NULL,
+	 "write the report into FILE", NULL,
+	 .set = value_text, .field = FIELD(output)},
+	{"output", 'o', "FILE", RECORD, GROUP_OUTPUT, NULL,
+	 "the recording; record needs it", NULL,
+	 .set = value_text, .field = FIELD(output)},
+	{"json", 0, NULL, TELL, GROUP_OUTPUT, NULL,
+	 "one JSON document (dbleak.report/1) instead of text", NULL,
+	 .set = value_flag, .field = FIELD(json)},
+	{"json", 0, NULL, DOCTOR, GROUP_OUTPUT, NULL,
+	 "one JSON document (dbleak.doctor/1) instead of text", NULL,
+	 .set = value_flag, .field = FIELD(json)},
+	{"verbose", 'v', NULL, TELL, GROUP_OUTPUT, NULL,
+	 "all that is known, not the worst alone", NULL,
+	 .set = value_flag, .field = FIELD(verbose)},
+	{"record", 0, "FILE", WATCH | RUN, GROUP_OUTPUT, NULL,
+	 "also keep what was seen, for \"dbleak report FILE\"", NULL,
+	 .set = value_text, .field = FIELD(record)},
+	{"record-limit", 0, "SIZE", LOOK, GROUP_OUTPUT, "1G",
+	 "end a recording at so many bytes; watch and run go on", NULL,
+	 .set = value_size, .field = FIELD(record_limit)},
+	{"library", 0, "PATTERN", TELL, GROUP_OUTPUT, NULL,
+	 "blame no line in such a file, folder, module or function; may repeat",
+	 "* in a pattern stands for any text.",
+	 .set = value_library},
+	{"show-literals", 0, NULL, LOOK, GROUP_OUTPUT, NULL,
+	 "show the values in SQL (default: ? in their place)", NULL,
+	 .set = value_flag, .field = FIELD(show_literals)},
+	{"show-arguments", 0, NULL, LOOK | SNAPSHOT, GROUP_OUTPUT, NULL,
+	 "show command lines whole, never a password",
+	 "Without it a report shows a program, its script and the names of its options.",
+	 .set = value_flag, .field = FIELD(show_arguments)},
+
+	{"help", 'h', NULL, ~0U, GROUP_OTHER, NULL,
+	 "print this help", NULL, .set = NULL},
+	{"version", 0, NULL, PROGRAM, GROUP_OTHER, NULL,
+	 "print the version", NULL, .set = NULL},
+	{.name = NULL},
+};
+/* clang-format on */
+
+const size_t option_count = sizeof(option_table) / sizeof(option_table[0]) - 1;
+
+bool option_taken(const struct option_row *row, enum command_id id)
+{
+	return row->commands & 1U << id;
+}
+
+unsigned int option_takers(const char *name)
+{
+	unsigned int mask = 0;
+
+	for (const struct option_row *row = option_table; row->name; row++)
+		if (!strcmp(row->name, name))
+			mask |= row->commands;
+	return mask;
+}
+
+/* A value that cannot be taken is told on standard error; a test keeps all of them right. */
+void option_initials(struct options *o, enum command_id id)
+{
+	for (const struct option_row *row = option_table; row->name; row++)
+		if (option_taken(row, id) && row->initial)
+			row->set(row, o, row->initial);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * parse.h - from the words of a command line to options.
+ */
+#ifndef DBLEAK_COMMAND_PARSE_H
+#define DBLEAK_COMMAND_PARSE_H
+
+#include "user/command/command_table.h"
+#include "user/command/options.h"
+
+/* Fills o with what the command's options say; argv[0] is its name.  Call options_free also after
+ * a failure.  Returns -1 to go on, or the status to exit with (the reason, or the help asked for,
+ * is printed). */
+int options_parse(struct options *o, int argc, char **argv, enum command_id id);
+/* Says on standard error what is wrong with the command line, and where help is.  Returns the
+ * status to exit with. */
+int options_misused(enum command_id id, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

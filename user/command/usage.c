@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * usage.c - see usage.h.
+ */
+#include "user/command/usage.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "user/command/option_table.h"
+
+#define COLUMNS	       80
+#define MEANING_COLUMN 27
+#define MEANING_MOST   256
+
+/* Prints words from column `at` on; lines that follow begin at `indent`. */
+static void print_words(FILE *out, const char *text, int at, int indent)
+{
+	for (text += strspn(text, " "); *text; text += strspn(text, " ")) {
+		int length = (int)strcspn(text, " ");
+		bool first = at == indent;
+
+		if (!first && at + 1 + length > COLUMNS) {
+			fprintf(out, "\n%*s", indent, "");
+			at = indent;
+			first = true;
+		}
+		fprintf(out, "%s%.*s", first ? "" : " ", length, text);
+		at += length + !first;
+		text += length;
+	}
+	fputc('\n', out);
+}
+
+static void print_option(FILE *out, const struct option_row *row)
+{
+	char letter[] = "    ", meaning[MEANING_MOST];
+	int at;
+
+	if (row->letter)
+		snprintf(letter, sizeof(letter), "-%c, ", row->letter);
+	at = fprintf(out, "  %s--%s%s%s", letter, row->name, row->argument ? " " : "",
+		     row->argument ? row->argument : "");
+	at += fprintf(out, "%*s", at < MEANING_COLUMN - 1 ? MEANING_COLUMN - at : 1, "");
+	snprintf(meaning, sizeof(meaning), "%s%s%s%s", row->meaning,
+		 row->initial ? " (default: " : "", row->initial ? row->initial : "",
+		 row->initial ? ")" : "");
+	print_words(out, meaning, at, MEANING_COLUMN);
+}
+
+static void print_options(FILE *out, enum command_id id)
+{
+	for (int group = 0; group < GROUPS; group++) {
+		bool headed = false;
+
+		for (const struct option_row *row = option_table; row->name; row++) {
+			if ((int)row->group != group || !option_taken(row, id))
+				continue;
+			if (!headed)
+				fprintf(out, "\n%s:\n", option_groups[group]);
+			headed = true;
+			print_option(out, row);
+		}
+	}
+}
+
+void usage_command(FILE *out, enum command_id id)
+{
+	const struct command_row *c = &command_table[id];
+
+	fprintf(out, "usage: dbleak %s\n", c->synopsis);
+	print_words(out, c->about, 0, 0);
+	print_options(out, id);
+	fputc('\n', out);
+	fputs("Exit status:", out);
+	print_words(out, c->status, (int)strlen("Exit status:"), 0);
+}
+
+void usage_program(FILE *out)
+{
+	fputs("dbleak finds database connections, transactions and statements that leak.\n"
+	      "usage: dbleak [COMMAND] [OPTIONS]\n"
+	      "\nCommands:\n",
+	      out);
+	for (int id = 0; id < COMMANDS; id++)
+		fprintf(out, "  %-9s %s\n", command_table[id].name, command_table[id].summary);
+	print_options(out, COMMANDS);
+	fputs("\n\"dbleak COMMAND --help\" tells more.\n", out);
+}
