@@ -8,6 +8,7 @@
 #include "user/command/command.h"
 #include "user/command/command_table.h"
 #include "user/command/origin.h"
+#include "user/command/parse.h"
 #include "user/command/usage.h"
 
 static int (*const commands[COMMANDS])(int argc, char **argv) = {
@@ -16,10 +17,10 @@ static int (*const commands[COMMANDS])(int argc, char **argv) = {
 	[COMMAND_REPORT] = command_report,     [COMMAND_DOCTOR] = command_doctor,
 };
 
-static int help(FILE *to, int status)
+static int help(void)
 {
-	usage_program(to);
-	return status;
+	usage_program(stdout);
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -32,11 +33,10 @@ int main(int argc, char **argv)
 	if (!strcmp(name, "--version"))
 		return printf("dbleak %s\n", DBLEAK_VERSION) < 0 ? 2 : 0;
 	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help"))
-		return help(stdout, 0);
+		return help();
 	if (name[0] == '-')
 		return command_watch(argc, argv);
 	if (id < COMMANDS)
 		return commands[id](argc - (argc > 1), argv + (argc > 1));
-	fprintf(stderr, "dbleak: no command \"%s\"\n", name);
-	return help(stderr, 2);
+	return command_unknown(name);
 }

@@ -12,10 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/command/nearest.h"
 #include "user/command/option_table.h"
 #include "user/command/usage.h"
 
-#define LONG 256 /* getopt's values: a letter, or this and the number of the row */
+#define LONG	     256 /* getopt's values: a letter, or this and the number of the row */
+#define OPTION_NAMES 128
 
 int options_misused(enum command_id id, const char *format, ...)
 {
@@ -29,10 +31,118 @@ int options_misused(enum command_id id, const char *format, ...)
 	return 2;
 }
 
-static int options_refuse(enum command_id id, const char *word, int value)
+int command_unknown(const char *name)
 {
-	return options_misused(id, "%s \"%s\"",
-			       value == ':' ? "a value is missing after" : "no such option", word);
+	struct nearest near = nearest_begin(name, strlen(name));
+
+	for (int id = 0; id < COMMANDS; id++)
+		nearest_try(&near, command_table[id].name);
+	fprintf(stderr, "dbleak: no command \"%s\"%s%s%s\n\"dbleak --help\" lists all commands\n",
+		name, near.name ? "; did you mean " : "", near.name ? near.name : "",
+		near.name ? "?" : "");
+	return 2;
+}
+
+/* The row of getopt's value; NULL: a letter that the command does not take. */
+static const struct option_row *row_of(int value, enum command_id id)
+{
+	if (value >= LONG)
+		return &option_table[value - LONG];
+	for (const struct option_row *row = option_table; row->name; row++)
+		if (row->letter == value && option_taken(row, id))
+			return row;
+	return NULL;
+}
+
+/* An option that other commands take: its name, whole or shortened, or its letter. */
+static const struct option_row *row_elsewhere(const char *name, size_t length, char letter)
+{
+	const struct option_row *found = NULL;
+
+	for (const struct option_row *row = option_table; row->name; row++) {
+		if (letter ? row->letter != letter : strncmp(row->name, name, length) != 0)
+			continue;
+		if (letter || !row->name[length])
+			return row;
+		if (found && strcmp(found->name, row->name) != 0)
+			return NULL; /* short for several */
+		found = row;
+	}
+	return found;
+}
+
+static int refuse_taken_elsewhere(const struct option_row *row, enum command_id id)
+{
+	unsigned int takers = option_takers(row->name) & ((1U << COMMANDS) - 1);
+	char names[OPTION_NAMES];
+
+	command_names(names, sizeof(names), takers);
+	if (!takers)
+		return options_misused(id, "--%s stands alone, before any command", row->name);
+	return options_misused(id, "%s takes no --%s; %s %s", command_table[id].name, row->name,
+			       names, takers & (takers - 1) ? "do" : "does");
+}
+
+/* Names that a shortened one may mean: "--max-overhead or --max-memory"; how many there are. */
+static size_t names_begun(char *out, size_t size, const char *name, size_t length,
+			  enum command_id id)
+{
+	size_t count = 0, at = 0;
+
+	for (const struct option_row *row = option_table; row->name && at < size; row++)
+		if (option_taken(row, id) && !strncmp(row->name, name, length))
+			at += (size_t)snprintf(out + at, size - at, "%s--%s", count++ ? " or " : "",
+					       row->name);
+	return count;
+}
+
+static int refuse_unknown(const char *word, const char *name, size_t length, enum command_id id)
+{
+	struct nearest near = nearest_begin(name, length);
+
+	for (const struct option_row *row = option_table; row->name; row++)
+		if (option_taken(row, id))
+			nearest_try(&near, row->name);
+	if (near.name)
+		return options_misused(id, "no such option \"%s\"; did you mean --%s?", word,
+				       near.name);
+	return options_misused(id, "no such option \"%s\"", word);
+}
+
+static int refuse_long(const char *word, enum command_id id)
+{
+	const char *name = word + strspn(word, "-");
+	size_t length = strcspn(name, "=");
+	const struct option_row *row = row_elsewhere(name, length, 0);
+	char names[OPTION_NAMES];
+
+	if (length && names_begun(names, sizeof(names), name, length, id) > 1)
+		return options_misused(id, "\"%s\" is short for %s", word, names);
+	if (length && row)
+		return refuse_taken_elsewhere(row, id);
+	return refuse_unknown(word, name, length, id);
+}
+
+static int refuse_letter(char letter, enum command_id id)
+{
+	const struct option_row *row = row_elsewhere("", 0, letter);
+
+	if (row)
+		return refuse_taken_elsewhere(row, id);
+	return options_misused(id, "no such option \"-%c\"", letter);
+}
+
+/* what: getopt's, of the option: 0 when it is a long one that is not known. */
+static int options_refuse(enum command_id id, const char *word, int value, int what)
+{
+	const struct option_row *row = what ? row_of(what, id) : NULL;
+
+	if (value == ':')
+		return options_misused(id, "a value is missing after --%s %s", row->name,
+				       row->argument);
+	if (what >= LONG)
+		return options_misused(id, "--%s takes no value", row->name);
+	return what ? refuse_letter((char)what, id) : refuse_long(word, id);
 }
 
 /* What getopt is to know: longs and shorts have room for all rows. */
@@ -57,17 +167,6 @@ static void options_choose(struct option *longs, char *shorts, enum command_id i
 	*shorts = '\0';
 }
 
-static const struct option_row *row_of(int value, enum command_id id)
-{
-	const struct option_row *row = option_table;
-
-	if (value >= LONG)
-		return &option_table[value - LONG];
-	while (row->letter != value || !option_taken(row, id))
-		row++;
-	return row;
-}
-
 static int options_take(struct options *o, const struct option_row *row, enum command_id id)
 {
 	if (row->set)
@@ -90,8 +189,9 @@ int options_parse(struct options *o, int argc, char **argv, enum command_id id)
 	optind = 0; /* begins anew, also after another command line */
 	opterr = 0; /* the words are ours */
 	while (status < 0 && (value = getopt_long(argc, argv, shorts, longs, NULL)) != -1)
-		status = value == '?' || value == ':' ? options_refuse(id, argv[optind - 1], value)
-						      : options_take(o, row_of(value, id), id);
+		status = value == '?' || value == ':'
+				 ? options_refuse(id, argv[optind - 1], value, optopt)
+				 : options_take(o, row_of(value, id), id);
 	o->next = optind;
 	free(longs);
 	free(shorts);

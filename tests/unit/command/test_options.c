@@ -153,6 +153,79 @@ static void a_wrong_value_ends_with_status_2_and_names_its_option(void **state)
 	}
 }
 
+/* The first line that is said about a wrong command line, without "dbleak: ". */
+#define expect_refusal(id, sentence, ...)                                         \
+	do {                                                                      \
+		struct options o_;                                                \
+                                                                                  \
+		said_begin();                                                     \
+		assert_int_equal(parse(&o_, id, __VA_ARGS__, NULL), 2);           \
+		options_free(&o_);                                                \
+		assert_string_equal(first_line(said_end()), "dbleak: " sentence); \
+	} while (0)
+
+static const char *first_line(const char *text)
+{
+	static char line[256];
+
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(text, "\n"), text);
+	return line;
+}
+
+static void an_unknown_option_is_refused_with_the_nearest_one(void **state)
+{
+	(void)state;
+	expect_refusal(COMMAND_WATCH, "no such option \"--durtion\"; did you mean --duration?",
+		       "--durtion", "3");
+	expect_refusal(COMMAND_WATCH,
+		       "no such option \"--max_memory=3\"; did you mean --max-memory?",
+		       "--max_memory=3");
+	expect_refusal(COMMAND_REPORT, "no such option \"--jsno\"; did you mean --json?", "--jsno");
+	expect_refusal(COMMAND_WATCH, "no such option \"--bogus\"", "--bogus");
+	expect_refusal(COMMAND_WATCH, "no such option \"--x\"", "--x");
+	expect_refusal(COMMAND_WATCH, "no such option \"--=3\"", "--=3");
+	/* the letter itself is named, wherever it stands */
+	expect_refusal(COMMAND_WATCH, "no such option \"-x\"", "-xv");
+	expect_refusal(COMMAND_WATCH, "no such option \"-x\"", "-vx");
+}
+
+static void an_option_of_another_command_is_refused_with_its_commands(void **state)
+{
+	(void)state;
+	expect_refusal(COMMAND_SNAPSHOT, "snapshot takes no --min-age; watch, run and record do",
+		       "--min-age", "3");
+	expect_refusal(COMMAND_REPORT, "report takes no --pid; watch, snapshot and record do", "-p",
+		       "3");
+	expect_refusal(COMMAND_WATCH, "watch takes no --user; run does", "--use=me");
+	expect_refusal(COMMAND_RECORD,
+		       "record takes no --json; watch, run, snapshot, report and doctor do",
+		       "--json");
+	expect_refusal(COMMAND_DOCTOR, "--version stands alone, before any command", "--version");
+}
+
+static void a_value_too_few_or_too_many_and_a_name_too_short_are_refused(void **state)
+{
+	(void)state;
+	expect_refusal(COMMAND_WATCH, "a value is missing after --duration S", "--duration");
+	expect_refusal(COMMAND_WATCH, "a value is missing after --pid PID[,PID...]", "-vp");
+	expect_refusal(COMMAND_WATCH, "--json takes no value", "--json=yes");
+	expect_refusal(COMMAND_WATCH, "\"--max\" is short for --max-overhead or --max-memory",
+		       "--max", "3");
+}
+
+static void an_unknown_command_is_refused_with_the_nearest_one(void **state)
+{
+	(void)state;
+	said_begin();
+	assert_int_equal(command_unknown("wacth"), 2);
+	assert_string_equal(first_line(said_end()),
+			    "dbleak: no command \"wacth\"; did you mean watch?");
+	said_begin();
+	command_unknown("a-word-that-is-longer-than-any-name-of-ours");
+	assert_string_equal(first_line(said_end()), "dbleak: no command \"a-word-that-is-longer-"
+						    "than-any-name-of-ours\"");
+}
+
 static char *usage_of(int id)
 {
 	char *text = NULL;
@@ -244,6 +317,10 @@ int main(void)
 		cmocka_unit_test(long_short_and_shortened_options_are_taken_in_any_order),
 		cmocka_unit_test(options_of_the_command_that_run_starts_are_its_own),
 		cmocka_unit_test(a_wrong_value_ends_with_status_2_and_names_its_option),
+		cmocka_unit_test(an_unknown_option_is_refused_with_the_nearest_one),
+		cmocka_unit_test(an_option_of_another_command_is_refused_with_its_commands),
+		cmocka_unit_test(a_value_too_few_or_too_many_and_a_name_too_short_are_refused),
+		cmocka_unit_test(an_unknown_command_is_refused_with_the_nearest_one),
 		cmocka_unit_test(help_lists_each_option_that_is_taken_and_no_other),
 		cmocka_unit_test(help_has_80_columns),
 		cmocka_unit_test(help_says_what_a_command_is_for_and_how_it_ends),
