@@ -64,12 +64,14 @@ Q := @
 say = @printf '%-7s %s\n'
 endif
 
-.PHONY: all help clean unit golden live vmtest fuzz bench test clients san tools \
+.PHONY: all man help clean unit golden live vmtest fuzz bench test clients san tools \
 	check format tidy cppcheck coverage compile_commands bless
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-all: $(B)/dbleak ## build build/dbleak (the default)
+all: $(B)/dbleak $(B)/dbleak.8 ## build build/dbleak and its man page (the default)
+
+man: $(B)/dbleak.8 ## build the man page, build/dbleak.8
 
 help: ## list the targets
 	@sed -n 's/^\([a-z_]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -95,6 +97,10 @@ endif
 $(B)/dbleak: $(USER_OBJ) $(B)/flags/ld
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(HARDEN) $(HARDEN_LD) -o $@ $(USER_OBJ) $(LDLIBS)
+
+$(B)/dbleak.8: $(B)/dbleak
+	$(say) MAN $@
+	$(Q)$< help --man >$@
 
 $(B)/user/%.o: user/%.c $(B)/flags/cc
 	$(say) CC $@

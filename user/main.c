@@ -15,6 +15,7 @@ static int (*const commands[COMMANDS])(int argc, char **argv) = {
 	[COMMAND_WATCH] = command_watch,       [COMMAND_RUN] = command_run,
 	[COMMAND_SNAPSHOT] = command_snapshot, [COMMAND_RECORD] = command_record,
 	[COMMAND_REPORT] = command_report,     [COMMAND_DOCTOR] = command_doctor,
+	[COMMAND_HELP] = command_help,
 };
 
 static int help(void)
@@ -32,7 +33,7 @@ int main(int argc, char **argv)
 	origin_raise_files();
 	if (!strcmp(name, "--version"))
 		return printf("dbleak %s\n", DBLEAK_VERSION) < 0 ? 2 : 0;
-	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help"))
+	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
 		return help();
 	if (name[0] == '-')
 		return command_watch(argc, argv);

@@ -37,6 +37,13 @@ def version(bench):
     bench.check(look.status == 0 and look.out.startswith(b"dbleak "), f"{look.status} {look.out!r}")
     look = bench.dbleak.run("--help")
     bench.check(look.status == 0 and b"snapshot" in look.out, f"{look.status} {look.out[:200]!r}")
+    for argv, begin in ((["help"], look.out), (["help", "watch"], b"usage: dbleak [watch]"),
+                        (["report", "-h"], b"usage: dbleak report"), (["help", "--man"], b".TH DBLEAK 8 ")):
+        look = bench.dbleak.run(*argv)
+        bench.check(look.status == 0 and look.out.startswith(begin), f"{argv}: {look.status} {look.out[:200]!r}")
+    for argv in (["help", "nosuchcommand"], ["help", "watch", "run"]):
+        look = bench.dbleak.run(*argv)
+        bench.check(look.status == 2 and not look.out and "dbleak: " in look.err, f"{argv}: {look.status} {look.err!r}")
 
 
 @live("a full disk is no success", lane="input")

@@ -13,5 +13,6 @@ int command_snapshot(int argc, char **argv);
 int command_record(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_doctor(int argc, char **argv);
+int command_help(int argc, char **argv);
 
 #endif

@@ -66,6 +66,14 @@ const struct command_row command_table[COMMANDS] = {
 				 "get it.",
 			.status = "0 connections can be watched, 2 they cannot.",
 		},
+	[COMMAND_HELP] =
+		{
+			.name = "help",
+			.synopsis = "help [COMMAND] [OPTIONS]",
+			.summary = "the help of a command, or the man page",
+			.about = "Prints the help of dbleak or of one command.",
+			.status = "0 printed, 2 no such command, or could not write.",
+		},
 };
 
 enum command_id command_find(const char *name)

@@ -16,6 +16,7 @@
 #define RECORD	 (1U << COMMAND_RECORD)
 #define REPORT	 (1U << COMMAND_REPORT)
 #define DOCTOR	 (1U << COMMAND_DOCTOR)
+#define HELP	 (1U << COMMAND_HELP)
 #define PROGRAM	 (1U << COMMANDS) /* dbleak itself, before any command */
 
 #define CHOOSE (WATCH | SNAPSHOT | RECORD)	 /* what is there already */
@@ -128,6 +129,9 @@ const struct option_row option_table[] = {
 	 "show command lines whole, never a password",
 	 "Without it a report shows a program, its script and the names of its options.",
 	 .set = value_flag, .field = FIELD(show_arguments)},
+	{"man", 0, NULL, HELP, GROUP_OUTPUT, NULL,
+	 "print the man page, to be read with \"man -l\"", NULL,
+	 .set = value_flag, .field = FIELD(man)},
 
 	{"help", 'h', NULL, ~0U, GROUP_OTHER, NULL,
 	 "print this help", NULL, .set = NULL},

@@ -85,5 +85,5 @@ void usage_program(FILE *out)
 	for (int id = 0; id < COMMANDS; id++)
 		fprintf(out, "  %-9s %s\n", command_table[id].name, command_table[id].summary);
 	print_options(out, COMMANDS);
-	fputs("\n\"dbleak COMMAND --help\" tells more.\n", out);
+	fputs("\n\"dbleak COMMAND --help\" tells more, \"dbleak help --man\" all.\n", out);
 }

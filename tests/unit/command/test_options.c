@@ -240,7 +240,7 @@ static char *usage_of(int id)
 	return text;
 }
 
-/* Each row's name stands in the help of the commands that take it, and in no other. */
+/* The line of each row stands in the help of the commands that take it, and in no other. */
 static void help_lists_each_option_that_is_taken_and_no_other(void **state)
 {
 	(void)state;
@@ -250,8 +250,8 @@ static void help_lists_each_option_that_is_taken_and_no_other(void **state)
 		for (const struct option_row *row = option_table; row->name; row++) {
 			bool taken = option_takers(row->name) & 1U << id;
 
-			snprintf(line, sizeof(line), "%c--%s%c", ' ', row->name,
-				 row->argument ? ' ' : '\0');
+			snprintf(line, sizeof(line), "%s--%s ", row->letter ? ", " : "      ",
+				 row->name);
 			if (!strstr(text, line) == taken)
 				fail_msg("--%s is %s in the help of %s", row->name,
 					 taken ? "lacking" : "found",
