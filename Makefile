@@ -64,7 +64,7 @@ Q := @
 say = @printf '%-7s %s\n'
 endif
 
-.PHONY: all man help clean unit golden live vmtest fuzz bench test clients san tools \
+.PHONY: all man reference help clean unit golden live vmtest fuzz bench test clients san tools \
 	check format tidy cppcheck coverage compile_commands bless
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -72,6 +72,9 @@ endif
 all: $(B)/dbleak $(B)/dbleak.8 ## build build/dbleak and its man page (the default)
 
 man: $(B)/dbleak.8 ## build the man page, build/dbleak.8
+
+reference: $(B)/dbleak ## write the options into user/command/README.md
+	$(Q)scripts/reference $<
 
 help: ## list the targets
 	@sed -n 's/^\([a-z_]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * help.c - dbleak help: the help of a command, or the man page.
+ * help.c - dbleak help: the help of a command, the man page, or the reference.
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "user/command/command.h"
 #include "user/command/manual.h"
 #include "user/command/parse.h"
+#include "user/command/reference.h"
 #include "user/command/usage.h"
 
 static int help_write(const struct options *o, const char *name)
@@ -20,6 +21,8 @@ static int help_write(const struct options *o, const char *name)
 		return command_unknown(name);
 	if (o->man)
 		manual_write(stdout);
+	else if (o->markdown)
+		reference_write(stdout);
 	else if (name)
 		usage_command(stdout, id);
 	else

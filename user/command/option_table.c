@@ -132,6 +132,9 @@ const struct option_row option_table[] = {
 	{"man", 0, NULL, HELP, GROUP_OUTPUT, NULL,
 	 "print the man page, to be read with \"man -l\"", NULL,
 	 .set = value_flag, .field = FIELD(man)},
+	{"markdown", 0, NULL, HELP, GROUP_OUTPUT, NULL,
+	 "print all options of all commands as tables of Markdown", NULL,
+	 .set = value_flag, .field = FIELD(markdown)},
 
 	{"help", 'h', NULL, ~0U, GROUP_OTHER, NULL,
 	 "print this help", NULL, .set = NULL},

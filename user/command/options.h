@@ -28,7 +28,7 @@ struct options {
 	bool probe_at_entry; /* --probe-at=entry */
 	bool no_libraries;   /* --probe-at=none */
 	bool no_stacks;
-	bool man;	     /* help --man */
+	bool man, markdown;  /* of help */
 	const char *user;    /* run --user; NULL: whoever called sudo */
 	const char *command; /* run: what is about to start; NULL: nothing is */
 	int next;	     /* index of the first argument that is no option */

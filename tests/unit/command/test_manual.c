@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * test_manual.c - the man page: its sections, what stands in it, and that it is sound roff.
+ * test_manual.c - the man page: its sections, what stands in it, and that it is sound roff; and the
+ * reference in README.md.
  */
 #include <ctype.h>
 #include <setjmp.h>
@@ -14,6 +15,11 @@
 
 #include "user/command/facts.h"
 #include "user/command/manual.h"
+#include "user/command/reference.h"
+
+#define README "user/command/README.md"
+#define BEGIN  "<!-- options: written by make reference -->\n"
+#define END    "<!-- end of options -->\n"
 
 static char *page;
 
@@ -132,11 +138,72 @@ static void each_line_is_a_known_request_or_text(void **state)
 	}
 }
 
+static char *read_file(const char *path)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		fail_msg("%s: tests run in the top folder", path);
+	assert_true(getdelim(&text, &size, '\0', f) > 0);
+	fclose(f);
+	return text;
+}
+
+static void the_readme_has_the_reference_as_it_is_written_now(void **state)
+{
+	char *readme = read_file(README), *now = NULL, *begin, *end;
+	size_t size;
+	FILE *out = open_memstream(&now, &size);
+
+	(void)state;
+	assert_non_null(out);
+	reference_write(out);
+	fclose(out);
+	begin = strstr(readme, BEGIN);
+	assert_non_null(begin);
+	begin += strlen(BEGIN);
+	end = strstr(begin, END);
+	assert_non_null(end);
+	if ((size_t)(end - begin) != size || memcmp(begin, now, size) != 0)
+		fail_msg("%s is stale: 'make reference' writes it anew", README);
+	free(readme);
+	free(now);
+}
+
+/* Each row of a table has the bars that part its cells, and no others. */
+static void each_row_of_the_reference_has_its_cells(void **state)
+{
+	char *now = NULL;
+	size_t size, bars = 0, rows = 0;
+	FILE *out = open_memstream(&now, &size);
+
+	(void)state;
+	assert_non_null(out);
+	reference_write(out);
+	fclose(out);
+	for (char *line = strtok(now, "\n"); line; line = strtok(NULL, "\n"), rows++) {
+		size_t found = 0;
+
+		for (const char *c = line; *c; c++)
+			found += *c == '|' && (c == line || c[-1] != '\\');
+		if (strstr(line, "---"))
+			bars = found;
+		else if (!strstr(line, " meaning |"))
+			assert_int_equal(found, bars);
+	}
+	assert_true(rows > option_count);
+	free(now);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_page_has_its_sections_in_order),
 		cmocka_unit_test(all_of_the_tables_stands_in_the_page),
+		cmocka_unit_test(the_readme_has_the_reference_as_it_is_written_now),
+		cmocka_unit_test(each_row_of_the_reference_has_its_cells),
 		cmocka_unit_test(each_line_is_a_known_request_or_text),
 	};
 
