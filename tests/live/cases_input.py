@@ -14,6 +14,14 @@ NOBODY = {"user": "nobody", "group": "nogroup", "extra_groups": []}
 VERSION_AT = 16 + 3 * 8  # of struct ev_begin: after its head and three times
 
 
+def patient(is_so, seconds):
+    """Whether it becomes so in that time."""
+    until = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < until:
+        time.sleep(0.1)
+    return is_so()
+
+
 @live("without root it ends with status 2 and says so", needs=(), lane="input")
 def not_root(bench):
     for argv in (["watch", "--duration", "2"], ["snapshot"], ["run", "--", "/bin/true"]):
@@ -114,6 +122,36 @@ def max_memory(bench):
     for wrong in ("0", "-1", "nan", "12KK"):
         look = bench.dbleak.run("watch", "--max-memory", wrong, patience=10)
         bench.check(look.status == 2 and "--max-memory" in look.err, f"{wrong!r}: {look.status} {look.err[:200]!r}")
+
+
+def programs_held(pid):
+    """Descriptors of BPF programs, maps and links that a process holds."""
+    count = 0
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        try:
+            count += os.readlink(entry.path).startswith(("anon_inode:bpf", "anon_inode:[perf_event]"))
+        except FileNotFoundError:
+            pass  # closed since it was listed
+    return count
+
+
+@live("a run that holds more memory than it may lets its command go on, unwatched", needs=(), lane="input")
+def run_max_memory(bench):
+    report, started, began = bench.file("report"), bench.file("started"), time.monotonic()
+    process = bench.dbleak.start("run", "--json", "-o", report, "--max-memory", "4M", "--", "/bin/sh", "-c",
+                                 f"touch {started}; sleep 8; exit 7")
+    bench.check(patient(lambda: os.path.exists(started), 20), "the command did not start")
+    bench.check(programs_held(process.pid) > 0, "it was never watched")
+    bench.check(patient(lambda: programs_held(process.pid) == 0, 5), "it is still watched")
+    watched = time.monotonic() - began
+    bench.check(process.poll() is None, "dbleak did not wait for its command")
+    process.communicate(timeout=30)
+    bench.check(process.returncode == 7, f"status {process.returncode}, not the command's 7")
+    with open(report, "rb") as file:
+        told = json.load(file)
+    reasons = [gap["reason"] for gap in told["coverage"]["gaps"]]
+    bench.check(any("--max-memory" in reason for reason in reasons), f"gaps: {reasons}")
+    bench.check(told["window"]["seconds"] < watched, f"{told['window']['seconds']} s of {watched:.1f} s")
 
 
 @live("a closed pipe is no success", lane="input")

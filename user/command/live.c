@@ -5,6 +5,7 @@
 #include "user/command/live.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,13 +223,12 @@ static uint64_t boot_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 }
 
-/* A watch that holds too much memory ends early, with a report of all that it saw. dbleak run goes
- * on: it does not leave its command alone. */
+/* A watch that holds too much memory ends early, with a report of all that it saw. */
 static bool holds_too_much(struct live *l)
 {
 	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
 
-	if (l->options->command || !ceiling_is_reached(l->options->max_memory))
+	if (!ceiling_is_reached(l->options->max_memory))
 		return false;
 	gap.head.ns = boot_ns();
 	snprintf(gap.text, sizeof(gap.text),
@@ -236,6 +236,29 @@ static bool holds_too_much(struct live *l)
 		 (unsigned long long)(ceiling_resident() >> 20));
 	take_record(l, &gap.head);
 	return true;
+}
+
+/* Looks a last time, and gives probes and their memory back. */
+static int end_capture(struct live *l)
+{
+	int err = l->capture ? capture_finish(l->capture, watchdog_left_ms(&l->watchdog)) : 0;
+
+	capture_close(l->capture);
+	l->capture = NULL;
+	return err;
+}
+
+/* The command of dbleak run goes on without being watched, for only its owner ends it. */
+static int wait_unwatched(struct live *l, bool (*stop)(struct live *, void *, int), void *context)
+{
+	int err;
+
+	looking_over();
+	err = end_capture(l);
+	looking_over();
+	while (!stop(l, context, watchdog_signal(&l->watchdog)))
+		poll(NULL, 0, STEP_MS);
+	return err;
 }
 
 int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, void *, int),
@@ -261,8 +284,11 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, voi
 		if (since - shown >= 1) {
 			shown = since;
 			progress(l, since, duration_s);
-			if (holds_too_much(l))
-				break;
+			if (!holds_too_much(l))
+				continue;
+			if (stop)
+				err = wait_unwatched(l, stop, context);
+			break;
 		}
 	}
 	if (isatty(STDERR_FILENO))
@@ -281,7 +307,7 @@ int live_finish(struct live *l)
 
 	watchdog_stage(&l->watchdog, STAGE_FINISHING);
 	looking_over();
-	err = capture_finish(l->capture, watchdog_left_ms(&l->watchdog));
+	err = l->capture ? capture_finish(l->capture, watchdog_left_ms(&l->watchdog)) : 0;
 	watchdog_stage(&l->watchdog, STAGE_REPORTING);
 	return err;
 }

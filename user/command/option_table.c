@@ -69,8 +69,10 @@ const struct option_row option_table[] = {
 	 "Above it dbleak looks less often. Probes in a client library that cost a process more are "
 	 "taken out again, those of results and statements first. The report says when.",
 	 .set = value_number, .field = FIELD(max_overhead), .least = 0.01, .most = 100},
-	{"max-memory", 0, "SIZE", CHOOSE, GROUP_WATCH, "256M",
-	 "end the watch, with its report, when dbleak itself holds more", NULL,
+	{"max-memory", 0, "SIZE", CHOOSE | RUN, GROUP_WATCH, "256M",
+	 "end the watch when dbleak itself holds more memory",
+	 "The report has what was seen until then. The command of run goes on, and the report comes "
+	 "at its end.",
 	 .set = value_size, .field = FIELD(max_memory)},
 	{"heap", 0, "TIER", LOOK, GROUP_WATCH, "growth",
 	 "how closely memory is watched: off, growth, client or full",
