@@ -101,6 +101,39 @@ struct table_slot *table_next(const struct table *t, size_t *at)
 	return NULL;
 }
 
+/* A quarter of the slots or more is free. */
+struct table_walk table_walk(struct table *t)
+{
+	struct table_walk w = {.table = t};
+
+	while (w.start < t->size && t->slots[w.start++].value)
+		;
+	return w;
+}
+
+static struct table_slot *walk_slot(const struct table_walk *w)
+{
+	return &w->table->slots[(w->start + w->passed) & (w->table->size - 1)];
+}
+
+struct table_slot *table_walk_next(struct table_walk *w)
+{
+	while (w->passed < w->table->size) {
+		struct table_slot *slot = walk_slot(w);
+
+		w->passed++;
+		if (slot->value)
+			return slot;
+	}
+	return NULL;
+}
+
+void *table_walk_remove(struct table_walk *w)
+{
+	w->passed--; /* the entry that moves here comes next */
+	return table_remove(w->table, walk_slot(w)->key);
+}
+
 void table_free_values(struct table *t)
 {
 	struct table_slot *slot;

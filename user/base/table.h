@@ -35,6 +35,22 @@ void *table_remove(struct table *t, struct table_key key);
 /* The next occupied slot at or after *at; moves *at behind it.  NULL at the end. */
 struct table_slot *table_next(const struct table *t, size_t *at);
 
+/* A walk over a table that may lose entries on the way: table_walk_next returns each entry once.  A
+ * loop of table_next and table_remove does not: a removal moves later entries back, and at the end
+ * of the slots also those that were visited first.  No entry may be added during a walk, and none
+ * but the last one returned may be removed. */
+struct table_walk {
+	struct table *table;
+	size_t start;  /* behind a free slot, so that no run of entries crosses it */
+	size_t passed; /* slots since start; a later walk may go on from there */
+};
+
+struct table_walk table_walk(struct table *t);
+/* The next occupied slot; NULL at the end. */
+struct table_slot *table_walk_next(struct table_walk *w);
+/* Removes the entry that table_walk_next returned last, and returns its value. */
+void *table_walk_remove(struct table_walk *w);
+
 struct arena;
 
 struct arena *arena_open(void);

@@ -28,14 +28,13 @@ static uint8_t library_sign(const struct owner *o, uint8_t database)
 	return o->facts.libraries & wanted ? EV_SIGN_LIBRARY : 0;
 }
 
-static void connection_gone(struct capture *c, uint64_t id)
+/* k: NULL, or no longer in the table. */
+static void tracked_free(struct capture *c, struct tracked *k)
 {
-	struct tracked *k = table_remove(&c->connections, (struct table_key){id, 0});
-
 	if (k && k->last.prepared)
-		kernel_statements_forget(c->kernel, id, UINT64_MAX);
+		kernel_statements_forget(c->kernel, k->last.id, UINT64_MAX);
 	if (k && k->last.flags & EV_CONN_TLS)
-		kernel_client_forget_veil(c->kernel, id);
+		kernel_client_forget_veil(c->kernel, k->last.id);
 	free(k);
 }
 
@@ -130,7 +129,7 @@ void connection_told(struct capture *c, const struct ev_head *record)
 	learn_port(c, k, o);
 	capture_tell(c, &ev.head);
 	if (ev.flags & EV_CONN_CLOSED)
-		connection_gone(c, ev.id);
+		tracked_free(c, table_remove(&c->connections, (struct table_key){ev.id, 0}));
 }
 
 /* PostgreSQL's startup message: keys and values, each ended by a NUL. */
@@ -231,10 +230,10 @@ void connection_alive(struct capture *c, uint64_t id)
 
 void connections_tell_gone(struct capture *c)
 {
+	struct table_walk walk = table_walk(&c->connections);
 	struct table_slot *slot;
-	size_t at = 0;
 
-	while ((slot = table_next(&c->connections, &at))) {
+	while ((slot = table_walk_next(&walk))) {
 		struct tracked *k = slot->value;
 		struct ev_gone gone = {};
 
@@ -244,8 +243,7 @@ void connections_tell_gone(struct capture *c)
 		gone.id = k->last.id;
 		gone.last_seen_ns = k->last.head.ns;
 		capture_tell(c, &gone.head);
-		connection_gone(c, gone.id);
-		at--; /* the table closed the gap from behind */
+		tracked_free(c, table_walk_remove(&walk));
 	}
 }
 

@@ -290,20 +290,18 @@ static void mark_holders(struct capture *c)
 /* Those that ended so long ago that nothing tells of them any more. */
 static void forget_gone(struct capture *c, uint64_t now)
 {
+	struct table_walk walk = table_walk(&c->owners);
 	struct table_slot *slot;
-	size_t at = 0;
 
 	mark_holders(c);
-	while ((slot = table_next(&c->owners, &at))) {
+	while ((slot = table_walk_next(&walk))) {
 		struct owner *o = slot->value;
 		bool keep = !o->gone_ns || o->holds || now - o->gone_ns < SETTLED_NS;
 
 		o->holds = false;
 		if (keep)
 			continue;
-		table_remove(&c->owners, slot->key);
-		free(o);
-		at--; /* the table closed the gap from behind */
+		free(table_walk_remove(&walk));
 	}
 }
 

@@ -57,10 +57,10 @@ static void mark_used(struct model *m)
 
 static void drop_handles(struct model *m)
 {
+	struct table_walk walk = table_walk(&m->handles);
 	struct table_slot *slot;
-	size_t at = 0;
 
-	while ((slot = table_next(&m->handles, &at))) {
+	while ((slot = table_walk_next(&walk))) {
 		struct handle *h = slot->value;
 		struct table_key socket = {h->connection, 0};
 
@@ -68,26 +68,18 @@ static void drop_handles(struct model *m)
 			continue;
 		if (h->connection && table_get(&m->sockets, socket) == h)
 			table_remove(&m->sockets, socket);
-		table_remove(&m->handles, slot->key);
-		free(h);
-		at--; /* removal moved later entries back into this slot */
+		free(table_walk_remove(&walk));
 	}
 }
 
 static void drop_memory(struct model *m)
 {
+	struct table_walk walk = table_walk(&m->memory_sites.all);
 	struct table_slot *slot;
-	size_t at = 0;
 
-	while ((slot = table_next(&m->memory_sites.all, &at))) {
-		struct memory_site *s = slot->value;
-
-		if (!s->process->going)
-			continue;
-		table_remove(&m->memory_sites.all, slot->key);
-		free(s);
-		at--;
-	}
+	while ((slot = table_walk_next(&walk)))
+		if (((struct memory_site *)slot->value)->process->going)
+			free(table_walk_remove(&walk));
 }
 
 static void drop_gaps(struct model *m)

@@ -139,17 +139,16 @@ void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns)
 
 void client_look_for_tls_again(struct clients *c, uint64_t now_ns)
 {
+	struct table_walk walk = table_walk(&c->tls_users);
 	struct table_slot *slot;
-	size_t at = 0;
 
-	while ((slot = table_next(&c->tls_users, &at))) {
+	while ((slot = table_walk_next(&walk))) {
 		struct tls_user *user = slot->value;
 
 		if (now_ns < user->next_ns)
 			continue;
 		if (!library_tls_is_alive(user->pid)) {
-			free(table_remove(&c->tls_users, slot->key));
-			at--; /* the removal may have moved an entry here */
+			free(table_walk_remove(&walk));
 			continue;
 		}
 		if (user->wait_ns < TLS_AGAIN_MOST_NS)

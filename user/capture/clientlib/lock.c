@@ -318,10 +318,10 @@ static void holder_free(struct lock_holder *h)
  * its process ends. */
 static void look_at_rest(struct locks *l, uint64_t now)
 {
+	struct table_walk walk = table_walk(&l->holders);
 	struct table_slot *slot;
-	size_t at = 0;
 
-	while ((slot = table_next(&l->holders, &at))) {
+	while ((slot = table_walk_next(&walk))) {
 		struct lock_holder *h = slot->value;
 		struct process_facts facts;
 		bool alive;
@@ -334,9 +334,7 @@ static void look_at_rest(struct locks *l, uint64_t now)
 		h->still_ns = 0;
 		if (alive && h->ev.id)
 			continue;
-		table_remove(&l->holders, (struct table_key){h->inode, h->pid});
-		holder_free(h);
-		at--; /* the removal may have moved an entry here */
+		holder_free(table_walk_remove(&walk));
 	}
 }
 

@@ -140,10 +140,10 @@ static void forget_unread(struct clients *c, const struct handle_key *key)
 /* Looks at each result that is read row by row: is it in use, at its end, or left alone? */
 static void look_at_unread(struct clients *c)
 {
+	struct table_walk walk = table_walk(&c->unread);
 	struct table_slot *slot;
-	size_t at = 0;
 
-	while ((slot = table_next(&c->unread, &at))) {
+	while ((slot = table_walk_next(&walk))) {
 		struct unread *u = slot->value;
 		uint64_t rows = 0;
 		uint8_t eof = 0;
@@ -156,10 +156,8 @@ static void look_at_unread(struct clients *c)
 		if (eof)
 			u->ev.flags &= ~EV_HANDLE_UNREAD;
 		client_tell(c, &u->ev.head);
-		if (eof) {
-			forget_unread(c, &u->key);
-			at--; /* the removal may have moved an entry here */
-		}
+		if (eof)
+			free(table_walk_remove(&walk));
 	}
 }
 

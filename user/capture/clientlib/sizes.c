@@ -141,21 +141,21 @@ static uint64_t sizes_now_boot(void)
 
 void sizes_sweep(struct sizes *s, uint64_t now)
 {
+	struct table_walk walk = table_walk(&s->sized);
 	struct table_slot *slot = NULL;
-	size_t looks = 0, at = s->at;
 	uint64_t began = sizes_now_boot();
+	size_t looks = 0;
 
+	walk.passed = s->at;
 	while (looks < LOOKS_MOST && sizes_now_boot() - began < SWEEP_MOST_NS &&
-	       (slot = table_next(&s->sized, &at))) {
+	       (slot = table_walk_next(&walk))) {
 		struct sized *sized = slot->value;
 
 		if (sized->next_ns > now)
 			continue;
 		looks++;
-		if (look_again(s, sized, now))
-			continue;
-		free(table_remove(&s->sized, slot->key));
-		at--; /* the removal may have moved an entry here */
+		if (!look_again(s, sized, now))
+			free(table_walk_remove(&walk));
 	}
-	s->at = slot ? at : 0;
+	s->at = slot ? walk.passed : 0;
 }

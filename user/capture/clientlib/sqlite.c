@@ -372,17 +372,14 @@ void sqlites_handle(struct sqlites *s, const struct raw_handle *raw,
 
 static void statements_leave(struct sqlites *s, const struct open_file *f)
 {
+	struct table_walk walk = table_walk(&s->statements);
 	struct table_slot *slot;
-	size_t at = 0;
 
-	while ((slot = table_next(&s->statements, &at))) {
+	while ((slot = table_walk_next(&walk))) {
 		struct open_statement *st = slot->value;
 
-		if (st->parent != f->key.handle || st->key.pid != f->key.pid)
-			continue;
-		table_remove(&s->statements, sqlite_table_key_of(&st->key));
-		statement_free(st);
-		at--; /* the removal may have moved an entry here */
+		if (st->parent == f->key.handle && st->key.pid == f->key.pid)
+			statement_free(table_walk_remove(&walk));
 	}
 }
 

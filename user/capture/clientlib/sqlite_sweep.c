@@ -209,6 +209,7 @@ static void sweep_file(struct sqlites *s, struct open_file *f, const struct befo
 void sqlites_sweep(struct sqlites *s, uint64_t now)
 {
 	struct before *before = calloc(s->files.count + 1, sizeof(*before));
+	struct table_walk walk;
 	struct table_slot *slot;
 	size_t at = 0, i = 0;
 
@@ -232,14 +233,12 @@ void sqlites_sweep(struct sqlites *s, uint64_t now)
 		sweep_file(s, slot->value, &before[i], now);
 	free(before);
 	locks_sweep(s->locks, now, &s->ids);
-	for (at = 0; (slot = table_next(&s->openers, &at));) {
+	walk = table_walk(&s->openers);
+	while ((slot = table_walk_next(&walk))) {
 		struct opener *o = slot->value;
 
 		sqlite_tell_brief(s, o, now);
-		if (o->sites)
-			continue;
-		table_remove(&s->openers, (struct table_key){o->pid, o->start_ns});
-		free(o);
-		at--; /* the removal may have moved an entry here */
+		if (!o->sites)
+			free(table_walk_remove(&walk));
 	}
 }

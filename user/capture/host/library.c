@@ -541,18 +541,17 @@ static void library_make_room(struct libraries *l)
  */
 static void forget_file(struct libraries *l, struct table_key told)
 {
+	struct table_walk walk = table_walk(&l->files);
 	struct table_slot *slot;
 
-	for (size_t at = 0; (slot = table_next(&l->files, &at));) {
+	while ((slot = table_walk_next(&walk))) {
 		struct code_file *file = slot->value;
 
 		if (file->told.a != told.a || file->told.b != told.b)
 			continue;
 		if (file->overlay && table_get(&l->below, file->below) == file)
 			table_remove(&l->below, file->below);
-		table_remove(&l->files, slot->key);
-		free(file);
-		at--; /* the table closed the gap from behind */
+		free(table_walk_remove(&walk));
 	}
 }
 
@@ -598,9 +597,10 @@ static int look_at_held(struct libraries *l)
  * it. */
 static void tell_gone(struct libraries *l)
 {
+	struct table_walk walk = table_walk(&l->held);
 	struct table_slot *slot;
 
-	for (size_t at = 0; (slot = table_next(&l->held, &at));) {
+	while ((slot = table_walk_next(&walk))) {
 		struct held *h = slot->value;
 		struct table_key told = h->told;
 
@@ -610,8 +610,7 @@ static void tell_gone(struct libraries *l)
 			l->scan_due = true;
 			continue;
 		}
-		free(table_remove(&l->held, told));
-		at--;
+		free(table_walk_remove(&walk));
 		forget_file(l, told);
 		if (l->gone_fn)
 			l->gone_fn(l->context, told.a, told.b);

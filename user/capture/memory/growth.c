@@ -647,18 +647,12 @@ static bool growth_visit(struct growth *g, struct grower *p, uint64_t now, bool 
 void growth_sweep(struct growth *g, bool last)
 {
 	uint64_t now = growth_now_boot();
+	struct table_walk walk = table_walk(&g->growers);
 	struct table_slot *slot;
-	size_t at = 0;
 
-	while ((slot = table_next(&g->growers, &at))) {
-		struct grower *p = slot->value;
-
-		if (!growth_visit(g, p, now, last))
-			continue;
-		table_remove(&g->growers, slot->key);
-		grower_free(p);
-		at--; /* the removal may have moved an entry here */
-	}
+	while ((slot = table_walk_next(&walk)))
+		if (growth_visit(g, slot->value, now, last))
+			grower_free(table_walk_remove(&walk));
 	detach(g, now);
 }
 

@@ -601,22 +601,20 @@ static void balance_forget(struct balances *b, struct balance_holder *h)
 
 	for (key.windowed = 0; key.windowed < 2; key.windowed++)
 		kernel_library_heap_forget(b->kernel, &key);
-	free(table_remove(&b->holders, balance_key_of(&h->key)));
+	free(h);
 }
 
 void balances_tell(struct balances *b, double share, bool last)
 {
+	struct table_walk walk = table_walk(&b->holders);
 	struct table_slot *slot;
-	size_t at = 0;
 
 	name_samples(b, last);
-	while ((slot = table_next(&b->holders, &at))) {
+	while ((slot = table_walk_next(&walk))) {
 		struct balance_holder *h = slot->value;
 
 		tell_holder(b, h, share);
-		if (balance_is_alive(h->key.pid))
-			continue;
-		balance_forget(b, h);
-		at--; /* the removal may have moved an entry here */
+		if (!balance_is_alive(h->key.pid))
+			balance_forget(b, table_walk_remove(&walk));
 	}
 }

@@ -43,10 +43,8 @@ static void drop_links(struct reach *r, struct carrier *c)
 	table_free(&c->links);
 }
 
-static void reach_carriers_forget(struct reach *r, uint32_t pid)
+static void carrier_free(struct reach *r, struct carrier *c)
 {
-	struct carrier *c = table_remove(&r->carriers, (struct table_key){pid, 0});
-
 	if (!c)
 		return;
 	drop_links(r, c);
@@ -190,8 +188,8 @@ static void reach_carriers_follow(struct reach *r, const struct raw_task *task)
 
 	switch (task->what) {
 	case TASK_FORKED:
-		reach_carriers_forget(
-			r, task->pid); /* an older process with this pid, whose end was missed */
+		/* an older process with this pid, whose end was missed */
+		carrier_free(r, table_remove(&r->carriers, (struct table_key){task->pid, 0}));
 		inherit(r, task->pid, task->other);
 		return;
 	case TASK_REPLACED:
@@ -201,7 +199,7 @@ static void reach_carriers_follow(struct reach *r, const struct raw_task *task)
 		reach_carriers_join(r, task->pid);
 		return;
 	case TASK_ENDED:
-		reach_carriers_forget(r, task->pid);
+		carrier_free(r, table_remove(&r->carriers, (struct table_key){task->pid, 0}));
 		return;
 	}
 }
@@ -260,15 +258,14 @@ static bool reach_carriers_is_alive(uint32_t pid)
 
 static void reconcile(struct reach *r, const struct procfs *procfs)
 {
+	struct table_walk walk = table_walk(&r->carriers);
 	struct table_slot *slot;
 	uint32_t *pids = NULL;
 	size_t count = 0;
 
-	for (size_t at = 0; (slot = table_next(&r->carriers, &at));)
-		if (!reach_carriers_is_alive(slot->key.a)) {
-			reach_carriers_forget(r, slot->key.a);
-			at--; /* the table closed the gap from behind */
-		}
+	while ((slot = table_walk_next(&walk)))
+		if (!reach_carriers_is_alive(slot->key.a))
+			carrier_free(r, table_walk_remove(&walk));
 	if (procfs_pids(procfs, &pids, &count))
 		return;
 	for (size_t i = 0; i < count; i++)

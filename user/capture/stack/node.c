@@ -75,14 +75,12 @@ static struct node_program *program_look(int fd)
 
 static void forget_processes(struct nodes *n, const struct node_program *p)
 {
+	struct table_walk walk = table_walk(&n->processes);
 	struct table_slot *slot;
 
-	for (size_t at = 0; (slot = table_next(&n->processes, &at));) {
-		if (slot->value != p)
-			continue;
-		table_remove(&n->processes, slot->key);
-		at--; /* table_remove moved a later entry here */
-	}
+	while ((slot = table_walk_next(&walk)))
+		if (slot->value == p)
+			table_walk_remove(&walk);
 }
 
 /* Makes room for another program by dropping the one that was used longest ago. */

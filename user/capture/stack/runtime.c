@@ -203,14 +203,12 @@ bool runtimes_has(const struct runtimes *r, uint64_t device, uint64_t inode)
 
 static void forget_refused(struct runtimes *r, const struct interpreter *i)
 {
+	struct table_walk walk = table_walk(&r->refused);
 	struct table_slot *slot;
 
-	for (size_t at = 0; (slot = table_next(&r->refused, &at));) {
-		if (slot->value != i)
-			continue;
-		table_remove(&r->refused, slot->key);
-		at--; /* table_remove moved a later entry here */
-	}
+	while ((slot = table_walk_next(&walk)))
+		if (slot->value == i)
+			table_walk_remove(&walk);
 }
 
 static bool stays(const struct interpreter *i)
