@@ -158,40 +158,36 @@ static void use_frames(struct code *c, const struct code_stack *s)
 
 static void drop_stacks(struct code *c)
 {
-	struct table old = c->stacks;
+	struct table_walk walk = table_walk(&c->stacks);
 	struct table_slot *slot;
 
-	c->stacks = (struct table){};
 	c->depths = 0;
-	for (size_t at = 0; (slot = table_next(&old, &at));) {
+	while ((slot = table_walk_next(&walk))) {
 		struct code_stack *s = slot->value;
 
-		if ((!s->used && !is_recent(c, s->told)) || table_put(&c->stacks, slot->key, s)) {
-			free(s);
+		if (!s->used && !is_recent(c, s->told)) {
+			free(table_walk_remove(&walk));
 			continue;
 		}
 		s->used = false;
 		c->depths += s->count;
 		use_frames(c, s);
 	}
-	table_free(&old);
 }
 
 static void drop_frames(struct code *c)
 {
-	struct table old = c->frames;
+	struct table_walk walk = table_walk(&c->frames);
 	struct table_slot *slot;
 
-	c->frames = (struct table){};
-	for (size_t at = 0; (slot = table_next(&old, &at));) {
+	while ((slot = table_walk_next(&walk))) {
 		struct code_frame *f = slot->value;
 
-		if ((!f->used && !is_recent(c, f->told)) || table_put(&c->frames, slot->key, f))
-			free(f);
+		if (!f->used && !is_recent(c, f->told))
+			free(table_walk_remove(&walk));
 		else
 			f->used = false;
 	}
-	table_free(&old);
 }
 
 void code_drop_unused(struct code *c)

@@ -67,27 +67,22 @@ static size_t text_size(const struct text *text)
 	return sizeof(*text) + text->length + 1;
 }
 
-/* Builds another table, because each removal moves later entries of a table. */
+/* Needs no memory, so that no text in use can lose its slot. */
 static void drop_unused_texts(struct model *m)
 {
-	struct table old = m->texts;
+	struct table_walk walk = table_walk(&m->texts);
 	struct table_slot *slot;
 
-	m->texts = (struct table){};
-	for (size_t at = 0; (slot = table_next(&old, &at));) {
+	while ((slot = table_walk_next(&walk))) {
 		struct text *text = slot->value;
 
-		/* Without memory for its slot, a text in use stays for those who refer to it.
-		 * Nobody finds it again, and it is lost when the watch ends. */
 		if (text->used) {
 			text->used = false;
-			table_put(&m->texts, slot->key, text);
 			continue;
 		}
 		m->text_bytes -= text_size(text);
-		free(text);
+		free(table_walk_remove(&walk));
 	}
-	table_free(&old);
 }
 
 static void collect_texts(struct model *m)
