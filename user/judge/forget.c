@@ -192,13 +192,18 @@ static void forget_accused(struct model *m)
 	drop_all(m, batch, go);
 }
 
-/* Is there a whole batch beyond ENDED_KEPT, and did the first in the list end SETTLED_NS ago? */
+/* Is there a whole batch beyond ENDED_KEPT, and did all of it end SETTLED_NS ago?  The list has the
+ * order in which ends were reported, except that a process in use goes to its end again. */
 static bool is_due(const struct model *m)
 {
 	const struct process_model *p = m->unasked.first;
+	size_t settled = 0;
 
-	return m->unasked.count >= ENDED_KEPT + BATCH && m->now_ns >= m->forget_ns &&
-	       m->now_ns - p->exited_ns >= SETTLED_NS;
+	if (m->unasked.count < ENDED_KEPT + BATCH || m->now_ns < m->forget_ns)
+		return false;
+	for (; settled < BATCH && p->exited_ns + SETTLED_NS <= m->now_ns; p = p->next_ended)
+		settled++;
+	return settled == BATCH;
 }
 
 static int forget_ended(struct model *m)

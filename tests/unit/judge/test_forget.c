@@ -12,7 +12,8 @@
 #define FIRST	  1000
 #define SESSIONS  12 /* of one that leaks */
 #define KEPT	  4096
-#define KEPT_MOST 16384 /* those of the last minute, and a batch that is under way */
+#define BURST	  (KEPT + 1100) /* within a minute */
+#define KEPT_MOST 16384		/* those of the last minute, and a batch that is under way */
 
 size_t __sanitizer_get_current_allocated_bytes(void);
 
@@ -130,6 +131,19 @@ static void of_too_many_with_findings_the_oldest_are_counted(void **state)
 	assert_true(told);
 }
 
+/* One old end, and a batch and more that has just come: a late record may still name each. */
+static void a_burst_of_ends_is_kept_until_all_are_settled(void **state)
+{
+	(void)state;
+	story_begins();
+	lives(0, works_well);
+	for (uint32_t i = 0; i < BURST; i++)
+		lives(10000 + i, works_well);
+	assert_int_equal(story.model->processes.count, BURST + 1);
+	at(1 + (10000 + BURST) * EACH + 60);
+	assert_in_range(story.model->processes.count, KEPT, BURST);
+}
+
 static void whoever_left_its_connection_to_others_stays(void **state)
 {
 	(void)state;
@@ -155,6 +169,8 @@ int main(void)
 		cmocka_unit_test_teardown(one_with_a_finding_is_kept_among_thousands_without,
 					  story_teardown),
 		cmocka_unit_test_teardown(of_too_many_with_findings_the_oldest_are_counted,
+					  story_teardown),
+		cmocka_unit_test_teardown(a_burst_of_ends_is_kept_until_all_are_settled,
 					  story_teardown),
 		cmocka_unit_test_teardown(whoever_left_its_connection_to_others_stays,
 					  story_teardown),
