@@ -23,7 +23,8 @@ struct jit_map {
 	bool unsorted;
 	dev_t device;
 	ino_t inode;
-	off_t read; /* bytes of the file */
+	off_t read;   /* bytes of the file */
+	bool in_long; /* in a line longer than the block, so up to its end nothing is a line */
 };
 
 struct jit_map *jit_map_open(void)
@@ -162,8 +163,16 @@ struct jit_symbol *jit_map_find(struct jit_map *m, uint64_t address)
 	return NULL;
 }
 
-/* Adds the new part of the file.  A line longer than the block is skipped piece by piece, each
- * piece no line. */
+/* Steps over what is left of a line that is longer than the block. */
+static size_t skip_long(struct jit_map *m, const char *bytes, size_t size)
+{
+	const char *line_end = memchr(bytes, '\n', size);
+
+	m->in_long = !line_end;
+	return line_end ? (size_t)(line_end - bytes) + 1 : size;
+}
+
+/* Adds the new part of the file.  A line longer than the block is skipped to its end. */
 static int read_more(struct jit_map *m, int fd, off_t size)
 {
 	static char block[1 << 16];
@@ -175,9 +184,11 @@ static int read_more(struct jit_map *m, int fd, off_t size)
 
 		if (got <= 0)
 			return got < 0 ? -errno : 0;
-		used = jit_map_add(m, block, (size_t)got);
+		used = m->in_long ? skip_long(m, block, (size_t)got)
+				  : jit_map_add(m, block, (size_t)got);
 		if (!used && (size_t)got < sizeof(block))
 			break; /* the line is still being written */
+		m->in_long |= !used;
 		m->read += used ? (off_t)used : got;
 	}
 	return m->count > count;

@@ -186,6 +186,27 @@ static void a_line_without_end_does_not_hold_up_the_rest(void **state)
 	free(endless);
 }
 
+static void the_end_of_a_line_that_is_too_long_is_no_line(void **state)
+{
+	struct jit_map *m = jit_map_open();
+	size_t long_one = 65536;
+	char *line = malloc(long_one + 1);
+
+	(void)state;
+	memset(line, 'a', long_one);
+	line[long_one] = '\0';
+	write_file("w", line);
+	assert_int_equal(read_file(m), 0);
+	write_file("a", "1000 10 no");
+	assert_int_equal(read_file(m), 0);
+	write_file("a", "thing\n2000 10 last\n");
+	assert_int_equal(read_file(m), 1);
+	assert_null(jit_map_find(m, 0x1000));
+	assert_non_null(jit_map_find(m, 0x2000));
+	jit_map_close(m);
+	free(line);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -211,6 +232,7 @@ int main(void)
 		cmocka_unit_test(lines_that_make_no_sense_are_passed_over),
 		cmocka_unit_test(what_a_file_has_more_is_taken_in),
 		cmocka_unit_test(a_line_without_end_does_not_hold_up_the_rest),
+		cmocka_unit_test(the_end_of_a_line_that_is_too_long_is_no_line),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
