@@ -93,7 +93,8 @@ static const struct number {
 #undef NUMBER
 };
 
-#define NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
+#define NUMBERS	    (sizeof(numbers) / sizeof(numbers[0]))
+#define NUMBER_MOST (1 << 20) /* far above those of any build, and sums of them fit an int32_t */
 
 static int number_find(struct elf_file *e, const struct number *n, int32_t *out)
 {
@@ -109,7 +110,7 @@ static int number_find(struct elf_file *e, const struct number *n, int32_t *out)
 	for (size_t i = 0; i < names; i++)
 		if (symbol[i].offset &&
 		    elf_read_address(e, symbol[i].offset, out, sizeof(*out)) == sizeof(*out))
-			return 0;
+			return *out > -NUMBER_MOST && *out < NUMBER_MOST ? 0 : -ENOTSUP;
 	*out = n->instead;
 	return n->instead == NEEDED ? -ENOTSUP : 0;
 }
@@ -420,17 +421,27 @@ static void frame_add(struct v8_walk *w, uint64_t shared, const struct v8_positi
 	w->count++;
 }
 
+/* Finds an element of an array of objects. */
+static bool element_find(const struct v8_walk *w, uint64_t array, int32_t index, uint64_t *at,
+			 uint16_t *type)
+{
+	const struct v8 *v = w->v;
+	uint64_t length;
+
+	return !memory_u64(w->m, array + (uint64_t)v->length, &length) && v8_is_small(length) &&
+	       v8_small_of(length) < TABLE_MOST && index >= 0 &&
+	       (uint32_t)index < v8_small_of(length) &&
+	       v8_object_in(w, array, v->array_data + 8 * index, at, type);
+}
+
 /* Finds the array at this index of the code's table of inlined calls (deoptimization data). */
 static bool inlined_array(const struct v8_walk *w, uint64_t code, int32_t index, uint64_t *at)
 {
-	const struct v8 *v = w->v;
-	uint64_t table, length;
+	uint64_t table;
 	uint16_t type;
 
-	return v8_object_in(w, code, v->code_deoptimization, &table, &type) &&
-	       !memory_u64(w->m, table + (uint64_t)v->length, &length) && v8_is_small(length) &&
-	       index < (int32_t)v8_small_of(length) && v8_small_of(length) < TABLE_MOST &&
-	       v8_object_in(w, table, v->array_data + 8 * index, at, &type);
+	return v8_object_in(w, code, w->v->code_deoptimization, &table, &type) &&
+	       element_find(w, table, index, at, &type);
 }
 
 /* Adds the frame of an inlined call, and sets *position to the place of that call.  False: not
@@ -453,11 +464,8 @@ static bool inlined_add(struct v8_walk *w, uint64_t code, struct v8_position *po
 	    memory_read(w->m,
 			positions + (uint64_t)v->array_data + 16ULL * (position->inlined - 1U),
 			&entry, sizeof(entry)) ||
-	    entry.function < 0 || memory_u64(w->m, functions + (uint64_t)v->length, &length) ||
-	    !v8_is_small(length) || (uint32_t)entry.function >= v8_small_of(length) ||
-	    !v8_object_in(w, functions, v->array_data + 8 * entry.function, &shared, &type) ||
-	    type != v->type_shared || v8_position_of(entry.position, &outer) ||
-	    outer.inlined >= position->inlined)
+	    !element_find(w, functions, entry.function, &shared, &type) || type != v->type_shared ||
+	    v8_position_of(entry.position, &outer) || outer.inlined >= position->inlined)
 		return false;
 	frame_add(w, shared, position, EV_FRAME_INLINED);
 	*position = outer;

@@ -152,6 +152,33 @@ static void one_object_of_another_type_and_there_is_no_frame(void **state)
 	}
 }
 
+static void an_inlined_call_has_a_frame_of_its_own(void **state)
+{
+	(void)state;
+	v8_build_optimise();
+	assert_int_equal(read_it(), 2);
+	assert_int_equal(frames[0].line, 2);
+	assert_int_equal(frames[0].flags, EV_FRAME_INLINED);
+	assert_int_equal(frames[1].line, 3);
+	assert_int_equal(frames[1].flags, 0);
+}
+
+/* 8 times the last of them is more than an int holds. */
+static void an_inlined_call_of_no_known_function_has_none(void **state)
+{
+	static const uint32_t functions[] = {1, 65536, 0x1fffffff, 0x7ffffffe, 0x80000000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		set_up(NULL);
+		v8_build_optimise();
+		v8_build.inlined_functions[1] = v8_build_small(i ? 0x7fffffff : 1);
+		v8_build.inlined_positions[3] = functions[i];
+		assert_int_equal(read_it(), 1);
+		assert_int_equal(frames[0].flags, EV_FRAME_DEFINED);
+	}
+}
+
 static void outside_of_v8_nothing_is_a_frame(void **state)
 {
 	(void)state;
@@ -198,6 +225,8 @@ int main(void)
 		cmocka_unit_test_setup(without_positions_the_line_is_where_the_function_begins,
 				       set_up),
 		cmocka_unit_test_setup(one_object_of_another_type_and_there_is_no_frame, set_up),
+		cmocka_unit_test_setup(an_inlined_call_has_a_frame_of_its_own, set_up),
+		cmocka_unit_test_setup(an_inlined_call_of_no_known_function_has_none, set_up),
 		cmocka_unit_test_setup(outside_of_v8_nothing_is_a_frame, set_up),
 		cmocka_unit_test_setup(a_stack_that_leads_to_itself_ends, set_up),
 		cmocka_unit_test_setup(strings_that_hold_each_other_end, set_up),
