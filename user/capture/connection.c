@@ -17,6 +17,7 @@
 #include "user/capture/kernel/kernel.h"
 #include "user/capture/kernel/kernel_client.h"
 #include "user/capture/owner.h"
+#include "user/capture/startup.h"
 #include "user/capture/host/procfs.h"
 
 static uint8_t library_sign(const struct owner *o, uint8_t database)
@@ -132,28 +133,6 @@ void connection_told(struct capture *c, const struct ev_head *record)
 		tracked_free(c, table_remove(&c->connections, (struct table_key){ev.id, 0}));
 }
 
-/* PostgreSQL's startup message: keys and values, each ended by a NUL. */
-static void read_startup(struct ev_identity *id, const char *at, size_t length)
-{
-	const char *end = at + length;
-
-	while (at < end && *at) {
-		size_t key = strnlen(at, end - at);
-		const char *value = at + key + 1;
-		size_t n = value < end ? strnlen(value, end - value) : 0;
-		char *to = !strcmp(at, "user")		     ? id->user
-			   : !strcmp(at, "database")	     ? id->name
-			   : !strcmp(at, "application_name") ? id->application
-							     : NULL;
-
-		if (value >= end || value + n >= end)
-			return;
-		if (to)
-			snprintf(to, EV_NAME_LEN, "%s", value);
-		at = value + n + 1;
-	}
-}
-
 static void note_port(struct capture *c, const struct raw_identity *raw)
 {
 	struct tracked *k = table_get(&c->connections, (struct table_key){raw->id, 0});
@@ -202,7 +181,7 @@ void connection_identity(struct capture *c, const struct ev_head *record)
 	id.family = raw->family;
 	memcpy(id.path, raw->path, sizeof(id.path));
 	if (raw->database == EV_DB_POSTGRESQL) {
-		read_startup(&id, raw->startup, raw->startup_length);
+		startup_read(&id, raw->startup, raw->startup_length);
 		/* The protocol's own default. */
 		if (id.user[0] && !id.name[0])
 			memcpy(id.name, id.user, sizeof(id.name));
