@@ -33,13 +33,11 @@ static struct guard_file *guard_find(struct guard *g, uint32_t part, uint64_t de
 	return NULL;
 }
 
-/* Finds the marked file in the list, or adds it.  In a full list it replaces the file with the
- * fewest deaths. */
-static struct guard_file *find_or_add(struct guard *g)
+/* Finds a file in the list, or adds it.  In a full list it replaces the file with the fewest
+ * deaths. */
+static struct guard_file *find_or_add(struct guard *g, const struct guard_file *marked)
 {
-	uint64_t device = g->mark->device, inode = g->mark->inode;
-	uint32_t part = g->mark->part;
-	struct guard_file *file = guard_find(g, part, device, inode);
+	struct guard_file *file = guard_find(g, marked->part, marked->device, marked->inode);
 
 	if (file)
 		return file;
@@ -50,18 +48,25 @@ static struct guard_file *find_or_add(struct guard *g)
 		for (uint32_t i = 1; i < GUARD_FILES; i++)
 			if (g->file[i].deaths < file->deaths)
 				file = &g->file[i];
-	*file = (struct guard_file){device, inode, part, 0};
+	*file = (struct guard_file){marked->device, marked->inode, marked->part, 0};
 	return file;
 }
 
-void guard_blame(struct guard *g, bool out_of_time)
+struct guard_file guard_take(struct guard *g)
+{
+	struct guard_file marked = {g->mark->device, g->mark->inode, g->mark->part, 0};
+
+	g->mark->part = 0;
+	return marked;
+}
+
+void guard_blame(struct guard *g, const struct guard_file *marked, bool out_of_time)
 {
 	struct guard_file *file;
 
-	if (!g->mark->part)
+	if (marked->part != GUARD_CODE && marked->part != GUARD_SOURCES)
 		return;
-	file = find_or_add(g);
-	g->mark->part = 0;
+	file = find_or_add(g, marked);
 	if (file->deaths >= GUARD_DEATHS)
 		return;
 	file->deaths = out_of_time ? GUARD_DEATHS : file->deaths + 1;

@@ -45,9 +45,12 @@ struct guard {
 void guard_share(struct guard *g, void *shared);
 /* For the worker: takes over the list of files of the parent. */
 void guard_learn(struct guard *g, const struct guard_file files[GUARD_FILES]);
-/* Blames the marked file for the death of a worker.  out_of_time: the file alone was the cause, so
- * it is given up at once.  Clears the mark. */
-void guard_blame(struct guard *g, bool out_of_time);
+/* Clears the mark, and returns what it was; part 0: none. */
+struct guard_file guard_take(struct guard *g);
+/* Blames a file for the death of a worker.  out_of_time: the file alone was the cause, so it is
+ * given up at once.  The mark may lie: blame only a file that the worker has got, so that one that
+ * fell to a file makes dbleak give up no other than those it could lie about anyway. */
+void guard_blame(struct guard *g, const struct guard_file *marked, bool out_of_time);
 /* May this part of the file be read? */
 bool guard_allows(const struct guard *g, enum guard_part part, uint64_t device, uint64_t inode);
 

@@ -95,8 +95,10 @@ static int tell_guard(struct native *n)
 
 static int worker_start(struct native *n)
 {
-	int err = nursery_start(n->nursery, NURSERY_NATIVE, &n->worker);
+	int err;
 
+	guard_take(&n->guard); /* the last worker may have marked on when it was ended */
+	err = nursery_start(n->nursery, NURSERY_NATIVE, &n->worker);
 	if (!err)
 		err = watch(n, n->worker.wire);
 	if (!err)
@@ -139,13 +141,16 @@ static void tell_lost(struct native *n, native_fn fn, void *context)
 
 static void worker_died(struct native *n, native_fn fn, void *context)
 {
+	struct guard_file marked = guard_take(&n->guard);
+	bool got = supplier_gave(n->supplier, marked.device, marked.inode);
 	uint64_t now = native_now_ns();
 	int status;
 	bool died = worker_stop(n, &status);
 	int how = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 
 	n->counts.deaths++;
-	guard_blame(&n->guard, !died || how == SIGPROF || how == SIGALRM);
+	if (got)
+		guard_blame(&n->guard, &marked, !died || how == SIGPROF || how == SIGALRM);
 	if (now - n->started_ns > LIVED_NS || !n->wait_ns)
 		n->wait_ns = WAIT_FIRST_NS;
 	else if (n->wait_ns < WAIT_LAST_NS)

@@ -26,7 +26,8 @@
 #define MAPPINGS_MAX  65536
 #define PATHS_MAX     (8U << 20) /* bytes of all paths of one process */
 #define NAMED_MAX     65536 /* processes; then all are forgotten, and named again as they come */
-#define REQUESTS      64    /* answered at a time */
+#define GIVEN_MAX     65536
+#define REQUESTS      64 /* answered at a time */
 
 /* Code that a process maps. */
 struct supplier_line {
@@ -37,6 +38,7 @@ struct supplier_line {
 
 struct supplier {
 	struct table named; /* by pid and start */
+	struct table given; /* files the worker has got, by device and inode */
 	/* The list that indexes refer to. */
 	uint32_t pid; /* 0 none */
 	uint64_t start_ns;
@@ -68,6 +70,7 @@ int supplier_open(struct supplier **out)
 void supplier_forget(struct supplier *s)
 {
 	table_free(&s->named);
+	table_free(&s->given);
 	s->pid = 0;
 }
 
@@ -76,6 +79,7 @@ void supplier_close(struct supplier *s)
 	if (!s)
 		return;
 	table_free(&s->named);
+	table_free(&s->given);
 	free(s->lines);
 	free(s->paths);
 	free(s);
@@ -363,6 +367,19 @@ static int give_files(struct supplier *s, const struct supply_request *r)
 	return 0;
 }
 
+/* A file that finds no room is one that the worker has not got, and cannot blame. */
+static void note_given(struct supplier *s, const struct supply_file *file)
+{
+	if (s->given.count >= GIVEN_MAX)
+		table_free(&s->given);
+	table_put(&s->given, (struct table_key){file->device, file->inode}, s);
+}
+
+bool supplier_gave(const struct supplier *s, uint64_t device, uint64_t inode)
+{
+	return table_get(&s->given, (struct table_key){device, inode});
+}
+
 static int give_file(struct supplier *s, const struct supply_request *r)
 {
 	const struct supplier_line *line = is_current(s, r) && r->count ? line_of(s, r->index[0])
@@ -379,7 +396,10 @@ static int give_file(struct supplier *s, const struct supply_request *r)
 	supplier_identify(fd, file);
 	s->fd = file_open_held(fd, 0);
 	close(fd);
-	return s->fd < 0 ? s->fd : 0;
+	if (s->fd < 0)
+		return s->fd;
+	note_given(s, file);
+	return 0;
 }
 
 /* The paths that a debug file can have, below a root; "" none. */

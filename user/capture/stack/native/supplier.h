@@ -23,7 +23,9 @@ void supplier_close(struct supplier *s);
 
 /* Lets the worker ask about this process from now on. */
 void supplier_name(struct supplier *s, uint32_t pid, uint64_t start_ns);
-/* Forgets all processes that were named, since another worker starts. */
+/* Has this worker got that file of a process to read? */
+bool supplier_gave(const struct supplier *s, uint64_t device, uint64_t inode);
+/* Forgets all processes that were named and files that were given, since another worker starts. */
 void supplier_forget(struct supplier *s);
 /* Answers the worker's requests.  0, or -errno: the worker is gone, or sends nonsense. */
 int supplier_step(struct supplier *s, struct nursling *worker);

@@ -32,12 +32,20 @@ static int finish(void **state)
 	return 0;
 }
 
+static void blame_marked(bool out_of_time)
+{
+	struct guard_file marked = guard_take(&g);
+
+	assert_int_equal(g.mark->part, 0);
+	guard_blame(&g, &marked, out_of_time);
+}
+
 static void die_of(uint64_t inode, bool out_of_time)
 {
 	g.mark->device = 1;
 	g.mark->part = GUARD_SOURCES;
 	g.mark->inode = inode;
-	guard_blame(&g, out_of_time);
+	blame_marked(out_of_time);
 }
 
 static void a_file_is_given_up_after_the_second_death(void **state)
@@ -65,7 +73,10 @@ static void a_file_that_takes_its_time_is_given_up_at_once(void **state)
 static void a_death_of_no_file_blames_none(void **state)
 {
 	(void)state;
-	guard_blame(&g, false);
+	blame_marked(false);
+	assert_int_equal(g.count, 0);
+	g.mark->part = GUARD_SOURCES + 1; /* no worker of ours writes that */
+	blame_marked(false);
 	assert_int_equal(g.count, 0);
 	assert_true(guard_allows(&g, GUARD_CODE, 0, 0));
 }
@@ -103,7 +114,7 @@ static void who_takes_longer_is_ended_and_found(void **state)
 		assert_true(spent.ru_utime.tv_sec < GUARD_CPU_SECONDS);
 	else
 		assert_int_equal(WTERMSIG(status), SIGPROF);
-	guard_blame(&g, true);
+	blame_marked(true);
 	assert_true(guard_allows(&g, GUARD_SOURCES, 1, 7));
 	assert_false(guard_allows(&g, GUARD_SOURCES, 1, 8));
 }

@@ -105,10 +105,16 @@ static void a_mapped_file_comes_as_the_file_itself(void **state)
 	assert_int_equal(file->inode, st.st_ino);
 	assert_int_equal(file->device, st.st_dev);
 	r.kind = SUPPLY_FILE;
+	assert_false(supplier_gave(supplier, st.st_dev, st.st_ino));
 	assert_int_equal(give_it(&r), 0);
+	assert_true(supplier_gave(supplier, st.st_dev, st.st_ino));
+	assert_false(supplier_gave(supplier, st.st_dev, st.st_ino + 1));
 	assert_int_equal(fstat(supplier->fd, &there), 0);
 	assert_int_equal(there.st_ino, st.st_ino);
 	assert_int_equal(fcntl(supplier->fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	supplier_forget(supplier);
+	assert_false(supplier_gave(supplier, st.st_dev, st.st_ino));
+	supplier_name(supplier, pid, start_ns);
 }
 
 static void an_index_of_nothing_gives_nothing(void **state)
