@@ -17,6 +17,7 @@
 
 #include "dbleak.skel.h"
 #include "user/capture/kernel/kernel_state.h"
+#include "user/capture/kernel/process_entry.h"
 
 struct kernel_comm_key {
 	char comm[EV_COMM_LEN];
@@ -495,7 +496,7 @@ int kernel_processes(struct kernel *k, void (*fn)(void *, uint32_t, const struct
 			continue;
 		fn(context, key, &p);
 		if (p.gone)
-			bpf_map_delete_elem(fd, &key);
+			process_entry_forget(fd, key, p.start_ns, &p);
 	}
 	return 0;
 }

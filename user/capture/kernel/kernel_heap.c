@@ -14,6 +14,7 @@
 #include "dbleak.skel.h"
 #include "user/capture/kernel/feature.h"
 #include "user/capture/kernel/kernel_skel.h"
+#include "user/capture/kernel/process_entry.h"
 
 static int kernel_heap_map_fd(struct kernel *k, const char *name)
 {
@@ -146,9 +147,11 @@ int kernel_heap_process(struct kernel *k, uint32_t pid, struct heap_process *pro
 	return bpf_map_lookup_elem(kernel_heap_map_fd(k, "heap_processes"), &pid, process);
 }
 
-int kernel_heap_forget_process(struct kernel *k, uint32_t pid)
+int kernel_heap_forget_process(struct kernel *k, uint32_t pid, uint64_t start_ns)
 {
-	return bpf_map_delete_elem(kernel_heap_map_fd(k, "heap_processes"), &pid);
+	struct heap_process room;
+
+	return process_entry_forget(kernel_heap_map_fd(k, "heap_processes"), pid, start_ns, &room);
 }
 
 int kernel_heap_each(struct kernel *k, void (*fn)(void *, uint32_t, const struct heap_process *),

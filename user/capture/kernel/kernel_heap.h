@@ -33,7 +33,8 @@ int kernel_heap_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs);
 
 /* Reads the state of a process whose allocations are followed; -ENOENT: not followed. */
 int kernel_heap_process(struct kernel *k, uint32_t pid, struct heap_process *process);
-int kernel_heap_forget_process(struct kernel *k, uint32_t pid);
+/* Leaves the entry of another process that has this pid by now. */
+int kernel_heap_forget_process(struct kernel *k, uint32_t pid, uint64_t start_ns);
 /* Calls fn for each process whose allocations are followed. */
 int kernel_heap_each(struct kernel *k, void (*fn)(void *, uint32_t, const struct heap_process *),
 		     void *context);

@@ -201,7 +201,7 @@ static void see_process(void *context, uint32_t pid, const struct heap_process *
 	if (procfs_facts(h->procfs, pid, &facts) ||
 	    !procfs_same_start(facts.start_ns, p->start_ns)) {
 		tell_older(h, pid, p);
-		kernel_heap_forget_process(h->kernel, pid);
+		kernel_heap_forget_process(h->kernel, pid, p->start_ns);
 		table_remove(&h->passed, (struct table_key){pid, 0});
 		h->dead = true;
 		return;
