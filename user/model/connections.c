@@ -306,9 +306,13 @@ static bool is_older(const struct ev_connection *ev, const struct connection *c)
 	       (ev->bytes_sent < c->bytes_sent || ev->bytes_received < c->bytes_received);
 }
 
-static uint64_t failures_of(const struct ev_connection *ev)
+/* Follows a counter of a record, which wraps after some days of a busy connection.  Races in the
+ * ledger may also move it back a little. */
+static void count_on(uint64_t *total, uint32_t now)
 {
-	return (uint64_t)ev->rolled_back + ev->abandoned + !!(ev->flags & EV_CONN_REFUSED);
+	int64_t more = (int32_t)(now - (uint32_t)*total);
+
+	*total = more < 0 && (uint64_t)-more > *total ? now : *total + (uint64_t)more;
 }
 
 static uint64_t more(uint64_t from, uint64_t to)
@@ -318,8 +322,17 @@ static uint64_t more(uint64_t from, uint64_t to)
 
 static void count_work(struct connection *c, const struct ev_connection *ev)
 {
-	uint64_t failures = failures_of(ev);
+	uint64_t failures;
 
+	count_on(&c->life.begun, ev->begun);
+	count_on(&c->committed, ev->committed);
+	count_on(&c->rolled_back, ev->rolled_back);
+	count_on(&c->abandoned, ev->abandoned);
+	count_on(&c->prepared, ev->prepared);
+	count_on(&c->unprepared, ev->unprepared);
+	if (c->unprepared > c->prepared) /* two threads may race in the ledger */
+		c->unprepared = c->prepared;
+	failures = c->rolled_back + c->abandoned + !!(ev->flags & EV_CONN_REFUSED);
 	c->process->requests += more(c->life.requests, ev->requests);
 	c->process->failures += more(c->failures, failures);
 	c->failures = failures;
@@ -350,19 +363,12 @@ int apply_connection(struct model *m, const struct ev_head *record)
 	c->life.tid = ev->tid;
 	c->life.user_tid = ev->user_tid;
 	c->life.flags = ev->flags;
-	c->life.begun = ev->begun;
 	c->life.requests = ev->requests;
 	c->life.status = ev->status;
 	c->request_ns = ev->request_ns;
 	c->life.transaction_ns = ev->transaction_ns;
 	c->hung_up_ns = ev->hung_up_ns;
 	c->longest_gap_ns = ev->longest_gap_ns;
-	c->committed = ev->committed;
-	c->rolled_back = ev->rolled_back;
-	c->abandoned = ev->abandoned;
-	c->prepared = ev->prepared;
-	/* two threads may race in the ledger */
-	c->unprepared = ev->unprepared < ev->prepared ? ev->unprepared : ev->prepared;
 	c->signs = ev->signs;
 	c->database = ev->database;
 	if (c->longest_gap_ns > c->process->longest_gap_ns)

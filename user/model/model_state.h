@@ -53,7 +53,7 @@ struct life {
 	uint64_t born_ns, used_ns, closed_ns; /* closed_ns 0: open */
 	uint32_t tid, user_tid;
 	uint32_t flags;
-	uint32_t begun;
+	uint64_t begun;
 	uint64_t requests;
 	uint8_t status;
 	/* stacks, 0 not known: of its opening, and of the transaction it began last */
@@ -83,7 +83,7 @@ struct connection {
 	uint64_t bytes_sent, bytes_received;
 	uint64_t zombie_ns; /* when it closed but lived on for its statements; 0: no */
 	uint64_t freed_ns;  /* when the library freed its handle; 0: it did not, or not known */
-	uint32_t committed, rolled_back, abandoned, prepared, unprepared;
+	uint64_t committed, rolled_back, abandoned, prepared, unprepared;
 	uint64_t failures; /* its share of the process's failures */
 	uint8_t signs, database, cursors;
 	bool orphan; /* its owner has exited and nobody else is known to hold it */

@@ -94,6 +94,37 @@ static void a_race_in_the_counts_does_not_wrap_them(void **state)
 	assert_int_equal(verdict_of(APP)->finding_count, 0);
 }
 
+/* 20,000 statements a second wrap the counters of a record after some 60 hours. */
+static void counters_of_a_record_that_wrap_count_on(void **state)
+{
+	const struct endpoint_view *e;
+
+	(void)state;
+	story_begins();
+	process(APP);
+	opens(0, APP, APP);
+	for (uint64_t all = 0; all <= 5ULL << 32; all += 1ULL << 30) {
+		told(0)->prepared = (uint32_t)(all + 3);
+		told(0)->unprepared = (uint32_t)all;
+		told(0)->begun = told(0)->committed = (uint32_t)all;
+		told(0)->rolled_back = (uint32_t)(all / 2);
+		at(1 + (double)(all >> 30));
+		tell(0);
+	}
+	e = endpoint(APP, 0);
+	assert_int_equal(e->statements.open, 3);
+	assert_int_equal(e->statements.prepared, (5ULL << 32) + 3);
+	assert_int_equal(e->statements.closed, 5ULL << 32);
+	assert_int_equal(e->transactions.begun, 5ULL << 32);
+	assert_int_equal(e->transactions.committed, 5ULL << 32);
+	assert_int_equal(e->transactions.rolled_back, 5ULL << 31);
+	told(0)->prepared--; /* a statement that was not one */
+	tell(0);
+	assert_int_equal(endpoint(APP, 0)->statements.prepared, (5ULL << 32) + 2);
+	closes(0);
+	assert_int_equal(endpoint(APP, 0)->statements.prepared, (5ULL << 32) + 2);
+}
+
 static void what_closed_stays_counted(void **state)
 {
 	const struct endpoint_view *e;
@@ -462,6 +493,7 @@ int main(void)
 		TEST(an_older_state_that_comes_late_replaces_nothing),
 		TEST(one_that_turns_out_to_be_new_is_counted_as_such),
 		TEST(a_race_in_the_counts_does_not_wrap_them),
+		TEST(counters_of_a_record_that_wrap_count_on),
 		TEST(what_closed_stays_counted),
 		TEST(one_told_of_only_at_its_end_was_there),
 		TEST(where_a_connection_leads_may_become_known_later),
