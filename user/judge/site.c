@@ -364,7 +364,7 @@ static void java_name(struct site_look *l)
 		space = *at == ' ' ? at : space;
 	s = space ? space + 1 : s;
 	s += *s == 'L' && strchr(s, ';') != NULL;
-	while (s[n] && n < sizeof(l->name) - 1) {
+	while (n < sizeof(l->name) - 1 && s[n]) {
 		l->name[n] = s[n] == '/' ? '.' : s[n];
 		n++;
 	}

@@ -392,7 +392,7 @@ static size_t anchors_of(const struct probe_library *l)
 {
 	size_t n = 0;
 
-	while (l->anchors[n] && n < ANCHORS_MOST)
+	while (n < ANCHORS_MOST && l->anchors[n])
 		n++;
 	return n;
 }

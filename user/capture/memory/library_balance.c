@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <time.h>
 
 #include "user/base/table.h"
@@ -586,13 +587,9 @@ static void tell_holder(struct balances *b, struct balance_holder *h, double sha
 static bool balance_is_alive(uint32_t pid)
 {
 	char path[64];
-	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
-	f = fopen(path, "re");
-	if (f)
-		fclose(f);
-	return f;
+	snprintf(path, sizeof(path), "/proc/%u", pid);
+	return !access(path, F_OK);
 }
 
 static void balance_forget(struct balances *b, struct balance_holder *h)

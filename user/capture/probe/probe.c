@@ -177,12 +177,13 @@ static int attach_kind_multi(struct probe_links *l, const struct probe_programs 
 			     const char *path, const struct probe_place *places, size_t n,
 			     enum probe_kind kind)
 {
-	uint64_t *offsets = calloc(n, 2 * sizeof(*offsets)), *cookies = offsets + n;
+	uint64_t *offsets = calloc(n, 2 * sizeof(*offsets)), *cookies;
 	size_t count = 0;
 	int err = 0;
 
 	if (!offsets)
 		return -ENOMEM;
+	cookies = offsets + n;
 	for (size_t i = 0; i < n; i++) {
 		if (!is_of_kind(programs, &places[i], kind))
 			continue;
