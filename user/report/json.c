@@ -11,11 +11,9 @@
 #include <jansson.h>
 #include <limits.h>
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-#include "user/base/escape.h"
+#include "user/base/json_value.h"
 
 #define NS_PER_SECOND 1000000000ULL
 #define NS_PER_MS     1000000ULL
@@ -41,37 +39,6 @@ static json_t *json_object_of(const struct pair *pairs, size_t count)
 		return object;
 	json_decref(object);
 	return NULL;
-}
-
-/* Takes over both. */
-static json_t *json_array_with(json_t *array, json_t *item)
-{
-	if (!array)
-		json_decref(item);
-	else if (!json_array_append_new(array, item))
-		return array;
-	json_decref(array);
-	return NULL;
-}
-
-static json_t *json_text(const char *s)
-{
-	json_t *value;
-	char *clean;
-
-	if (!s)
-		return json_null();
-	clean = escape_utf8(s, strlen(s));
-	value = clean ? json_string(clean) : NULL;
-	free(clean);
-	return value;
-}
-
-static json_t *json_count(uint64_t n)
-{
-	if (n == UNKNOWN64)
-		return json_null();
-	return json_integer(n < LLONG_MAX ? (json_int_t)n : LLONG_MAX);
 }
 
 /* Rounds to milliseconds, which is more than dbleak knows. */
