@@ -2,7 +2,11 @@
 /*
  * fuzz_native.c - any bytes as packets of a worker that has fallen to what it read.
  */
-#include "user/capture/stack/native/native.c"
+#include "user/capture/stack/native/native.h"
+#include "user/capture/stack/native/native_state.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -33,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct native n;
 
 	for (n.outstanding = n.first = 0; n.outstanding < 100;)
-		require(asked_room(&n) && !asked(&n, 0, &(struct asked){5, 1, 77}));
+		require(native_asked_room(&n) && !native_asked(&n, 0, &(struct asked){5, 1, 77}));
 	while (size > 2) {
 		size_t length = data[0] | (size_t)data[1] << 8;
 
@@ -44,9 +48,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(n.in, data, length);
 		data += length;
 		size -= length;
-		if (take_packet(&n, length, check_answer, NULL) < 0)
+		if (native_take_packet(&n, length, check_answer, NULL) < 0)
 			break;
 	}
-	frames_forget(&n);
+	native_frames_forget(&n);
 	return 0;
 }

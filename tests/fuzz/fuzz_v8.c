@@ -7,7 +7,6 @@
  */
 #include <stdlib.h>
 
-#include "user/capture/stack/v8.c"
 #include "tests/unit/support/v8_build.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * v8_build.h - the stack of one interpreted JavaScript function as Node 20 has it, and the objects
- * that its frame leads to.  Include v8.c first.
+ * that its frame leads to.
  */
 #ifndef V8_BUILD_H
 #define V8_BUILD_H
 
 #include <string.h>
 
+#include "user/capture/stack/v8.h"
+#include "user/capture/stack/v8_position.h"
+#include "user/capture/stack/v8_state.h"
 #include "tests/unit/support/foreign.h"
 
 enum v8_build_type { /* and number of its map */

@@ -23,52 +23,13 @@
 #include "user/base/table.h"
 #include "user/capture/clientlib/client_host.h"
 #include "user/capture/kernel/kernel_client.h"
+#include "user/capture/clientlib/lock_state.h"
 
-#define PENDING_BYTE 0x40000000ULL
-#define SHARED_LAST  (PENDING_BYTE + 511)
-#define WAL_WRITER   120ULL
-#define PATH_MOST    4096
-#define HELD_NS	     3000000000ULL
-#define MISSES	     2
-#define BUSY_SHARE   10 /* a process that works less than a tenth of the time counts as idle */
+#define PATH_MOST  4096
+#define MISSES	   2
+#define BUSY_SHARE 10 /* a process that works less than a tenth of the time counts as idle */
 
-struct lock { /* a line of /proc/locks */
-	uint64_t first, last;
-	uint64_t inode;
-	dev_t device;
-	uint32_t pid;
-};
-
-struct signs { /* values that change while a process works with the file */
-	struct timespec file, log, journal;
-	uint64_t log_bytes, journal_bytes;
-};
-
-struct lock_holder { /* a process that has a file locked for writing */
-	uint32_t pid;
-	uint64_t inode; /* of the locked file */
-	char *path;	/* of the database, as the kernel shows it */
-	dev_t device;	/* of the database, as reported */
-	ino_t database;
-	struct signs signs;
-	uint64_t cpu_ns;
-	uint64_t looked_ns, still_ns;
-	struct ev_connection ev; /* id 0: not reported */
-	uint32_t missed;	 /* looks in a row that did not show it */
-	bool seen;
-};
-
-struct locks {
-	struct kernel *kernel;
-	const struct procfs *procfs;
-	const struct client_host *host;
-	lock_known_fn *known;
-	void *context;
-	struct table holders; /* by inode and pid */
-};
-
-/* Parses a line.  True: a write lock on one of SQLite's bytes, held and not waited for. */
-static bool lock_of_line(const char *line, struct lock *out)
+bool lock_of_line(const char *line, struct lock *out)
 {
 	unsigned int major_, minor_;
 	char type[8], last[24];
@@ -190,7 +151,7 @@ static bool has_worked(struct locks *l, struct lock_holder *h, uint64_t now)
 	return worked;
 }
 
-static struct lock_holder *holder_enter(struct locks *l, const struct lock *lock)
+struct lock_holder *lock_holder_enter(struct locks *l, const struct lock *lock)
 {
 	struct table_key key = {lock->inode, lock->pid};
 	struct lock_holder *h = table_get(&l->holders, key);
@@ -233,9 +194,7 @@ static void tell_found(struct locks *l, struct lock_holder *h, const struct proc
 	l->host->tell(l->host->context, &gap.head);
 }
 
-/* Reports a lock that is held for a while without any work.  A new holder is reported only if no
- * probe shows its connection. */
-static void tell_held(struct locks *l, struct lock_holder *h, uint64_t now, uint64_t *ids)
+void lock_tell_held(struct locks *l, struct lock_holder *h, uint64_t now, uint64_t *ids)
 {
 	struct process_facts facts = {};
 	struct stat st = {};
@@ -272,8 +231,7 @@ static void tell_held(struct locks *l, struct lock_holder *h, uint64_t now, uint
 		l->host->tell(l->host->context, &h->ev.head);
 }
 
-/* The holder worked, released its lock, or ended. */
-static void tell_moved(struct locks *l, struct lock_holder *h, uint64_t now, bool alive)
+void lock_tell_moved(struct locks *l, struct lock_holder *h, uint64_t now, bool alive)
 {
 	if (!h->ev.id || (h->ev.status != EV_STATUS_TRANSACTION && alive))
 		return;
@@ -291,7 +249,7 @@ static void tell_moved(struct locks *l, struct lock_holder *h, uint64_t now, boo
 
 static void lock_look_at(struct locks *l, const struct lock *lock, uint64_t now, uint64_t *ids)
 {
-	struct lock_holder *h = holder_enter(l, lock);
+	struct lock_holder *h = lock_holder_enter(l, lock);
 
 	if (!h || h->seen)
 		return;
@@ -301,9 +259,9 @@ static void lock_look_at(struct locks *l, const struct lock *lock, uint64_t now,
 		if (!h->still_ns)
 			has_worked(l, h, now);
 		h->still_ns = now;
-		tell_moved(l, h, now, true);
+		lock_tell_moved(l, h, now, true);
 	} else if (now - h->still_ns >= HELD_NS) {
-		tell_held(l, h, now, ids);
+		lock_tell_held(l, h, now, ids);
 	}
 }
 
@@ -330,7 +288,7 @@ static void look_at_rest(struct locks *l, uint64_t now)
 			continue;
 		alive = !procfs_facts(l->procfs, h->pid, &facts) &&
 			(!h->ev.id || procfs_same_start(facts.start_ns, h->ev.start_ns));
-		tell_moved(l, h, now, alive);
+		lock_tell_moved(l, h, now, alive);
 		h->still_ns = 0;
 		if (alive && h->ev.id)
 			continue;

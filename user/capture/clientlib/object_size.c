@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "bpf/event.h"
+#include "user/capture/clientlib/object_size_state.h"
 
 #define SIZE_MOST    (1ULL << 40) /* bytes of anything */
 #define BLOCKS_MOST  16384	  /* of one memory root; blocks grow, so this is terabytes */
@@ -32,18 +33,8 @@ struct sized_object {
 
 /* --- blocks of glibc's malloc ---------------------------------------------------------------- */
 
-/* The head of a block: glibc keeps it before the block, with flags in the lowest bits of the size.
- * The next head follows the block. */
-struct chunk {
-	uint64_t before; /* bytes of the block before, if that is free; of padding, if mapped */
-	uint64_t size;
-};
-
-#define CHUNK_BEFORE_USED 1ULL
-#define CHUNK_MAPPED	  2ULL
-#define CHUNK_FLAGS	  7ULL
-#define CHUNK_LEAST	  32
-#define PAGE		  4096
+#define CHUNK_LEAST 32
+#define PAGE	    4096
 
 static uint64_t mapped_block(const struct chunk *head, uint64_t address)
 {
@@ -118,17 +109,6 @@ static struct object_size size_of_pgresult(const struct sized_object *o)
 	return size;
 }
 
-/* The buffers of a connection, as they stand in PGconn one after the other in libpq 9 to 18. */
-struct pg_buffers {
-	uint64_t in;
-	int32_t in_size, in_start, in_cursor, in_end;
-	uint64_t out;
-	int32_t out_size, out_count, message_start, message_end;
-	uint64_t row;
-	int32_t row_length;
-	int32_t reserved;
-};
-
 #define PG_BUFFER_LEAST 8192
 #define PGCONN_BYTES	2048
 #define PG_VALUE_BYTES	16 /* of a row's value: length and pointer */
@@ -169,12 +149,6 @@ static struct object_size size_of_pgconn(const struct sized_object *o)
 				    UNKNOWN64};
 }
 
-/* An entry of a list; the last entry has no keyword.  Only the values are blocks of their own. */
-struct pg_option {
-	uint64_t keyword, variable, compiled, value, label, dispchar;
-	int32_t dispsize, reserved;
-};
-
 #define OPTIONS_MOST 100
 
 static struct object_size size_of_pgoptions(const struct sized_object *o)
@@ -195,69 +169,6 @@ static struct object_size size_of_pgoptions(const struct sized_object *o)
 }
 
 /* --- libmariadb and libmysqlclient ------------------------------------------------------------ */
-
-/* libmariadb 3: a root keeps blocks that are used up and blocks with room. */
-struct ma_block {
-	uint64_t next, left, size;
-};
-
-struct ma_root {
-	uint64_t free, used, pre_alloc, min_malloc, block_size;
-	uint32_t block_count, first_block_usage;
-	uint64_t error_handler;
-};
-
-struct ma_data {
-	uint64_t rows, embedded_info;
-	struct ma_root alloc;
-	uint64_t row_count;
-	uint32_t field_count, reserved;
-	uint64_t extension;
-};
-
-struct ma_result {
-	uint64_t row_count;
-	uint32_t field_count, current_field;
-	uint64_t fields, data, cursor;
-	struct ma_root field_alloc;
-	uint64_t row, current_row, lengths, handle;
-	uint8_t eof, is_ps, reserved[6];
-};
-
-struct ma_statement {
-	struct ma_root alloc;
-	uint64_t connection, id, flags;
-	uint32_t state, reserved;
-	uint64_t fields;
-	uint32_t field_count, parameter_count;
-	uint64_t sends_types, parameters, bind;
-	struct ma_data result;
-};
-
-/* libmysqlclient 8 and newer: a root keeps one list, and its own sum. */
-struct my_block {
-	uint64_t before, end;
-};
-
-struct my_root {
-	uint64_t current, free_start, free_end, most, first_size, size, allocated;
-};
-
-struct my_data {
-	uint64_t rows, alloc, row_count;
-	uint32_t field_count, reserved;
-};
-
-struct my_result {
-	uint64_t row_count, fields, data, cursor, lengths, handle, methods, row, current_row;
-	uint64_t field_alloc;
-	uint32_t field_count, current_field;
-};
-
-struct my_statement {
-	uint64_t alloc, before, next, self, connection, parameters, bind, fields;
-	struct my_data result;
-};
 
 static uint64_t ma_list_bytes(const struct memory *m, uint64_t address)
 {
@@ -395,17 +306,6 @@ static struct object_size size_of_mysql_statement(const struct sized_object *o)
 	return size.bytes == UNKNOWN64 ? size_of_my_statement(o) : size;
 }
 
-/* The beginning of MYSQL in both libraries.  One buffer serves for packets that are read and
- * written. */
-struct my_net {
-	uint64_t vio, buffer, end, write, read;
-};
-
-/* The layer through which libmariadb reads; it has a buffer of its own. */
-struct my_vio {
-	uint64_t data, cache, position;
-};
-
 #define MY_BUFFER_LEAST 1024
 #define MY_BLOCK_MOST	(1 << 20)
 #define MYSQL_BYTES	2048
@@ -470,38 +370,10 @@ static struct object_size size_of_mysql(const struct sized_object *o)
 
 /* --- SQLite ----------------------------------------------------------------------------------- */
 
-/* The beginning of sqlite3: the databases of a connection.  Btree and BtShared begin with the
- * pointers that lead on to the pager. */
-struct lite_connection {
-	uint64_t vfs, statements, collation, mutex, databases;
-	int32_t database_count;
-	uint32_t flags;
-};
-
-struct lite_database {
-	uint64_t name, tree;
-	uint64_t safety, schema;
-};
-
-struct lite_tree {
-	uint64_t connection, shared;
-};
-
-/* PCache1, of pcache1.c. */
-struct lite_cache {
-	uint64_t group, purgeable_count;
-	int32_t page, extra, line, purgeable;
-	uint32_t least, most, nine_tenths, largest, dummy, recyclable, pages, buckets;
-};
-
 #define DATABASES_MOST 127
 #define PAGER_BYTES    1280
-#define CACHE_LAYOUTS  2
-
-/* Offsets of the fields of PCache (pcache.c): until 3.42, and since then. */
-static const struct {
-	uint32_t page, extra, pager, cache;
-} cache_layouts[CACHE_LAYOUTS] = {{36, 40, 56, 64}, {40, 44, 64, 72}};
+const struct lite_cache_layout lite_cache_layouts[CACHE_LAYOUTS] = {{36, 40, 56, 64},
+								    {40, 44, 64, 72}};
 
 static bool is_cache(const struct lite_cache *c, int32_t page, int32_t extra)
 {
@@ -521,12 +393,12 @@ static uint64_t lite_pages(const struct memory *m, const unsigned char *pager, u
 	int32_t page, extra;
 
 	for (int i = 0; i < CACHE_LAYOUTS; i++) {
-		if (at + cache_layouts[i].cache + 8 > PAGER_BYTES)
+		if (at + lite_cache_layouts[i].cache + 8 > PAGER_BYTES)
 			continue;
-		memcpy(&owner, pager + at + cache_layouts[i].pager, 8);
-		memcpy(&cache, pager + at + cache_layouts[i].cache, 8);
-		memcpy(&page, pager + at + cache_layouts[i].page, 4);
-		memcpy(&extra, pager + at + cache_layouts[i].extra, 4);
+		memcpy(&owner, pager + at + lite_cache_layouts[i].pager, 8);
+		memcpy(&cache, pager + at + lite_cache_layouts[i].cache, 8);
+		memcpy(&page, pager + at + lite_cache_layouts[i].page, 4);
+		memcpy(&extra, pager + at + lite_cache_layouts[i].extra, 4);
 		if (owner != address || page < 512 || page > 65536 || page & (page - 1) ||
 		    extra <= 0 || extra > 1024 || memory_read(m, cache, &c, sizeof(c)) ||
 		    !is_cache(&c, page, extra))

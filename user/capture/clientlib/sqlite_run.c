@@ -14,28 +14,12 @@
 #include <unistd.h>
 
 #include "user/capture/host/memory.h"
+#include "user/capture/clientlib/sqlite_run_state.h"
 
 #define UNSEEN_MOST_NS 2500000000ULL /* the longest time in which an unseen beginning may lie */
 
-/* Parts of struct sqlite3, Db and Schema that have been at the same place since 3.8 at least. */
-#define AT_DATABASES	  32 /* Db *aDb, then int nDb */
-#define AT_CACHE_SIZE	  116
-#define DATABASES_MOST	  12
-#define TEMP_STORE_MEMORY 2
-#define PAGE_MOST	  (64 << 10)
-#define CACHE_LEAST_KIB	  2000 /* for any database: sorting may need so much */
-
-struct databases {
-	uint64_t at;
-	int32_t count;
-	uint32_t other;
-};
-
-struct database {
-	uint64_t name, tree;
-	uint64_t safety;
-	uint64_t schema;
-};
+#define PAGE_MOST	(64 << 10)
+#define CACHE_LEAST_KIB 2000 /* for any database: sorting may need so much */
 
 void sqlite_run_look(struct sqlite_run *r, bool busy, uint64_t bytes, uint64_t now_ns)
 {

@@ -18,77 +18,17 @@
 #include <unistd.h>
 
 #include "user/capture/elf/look_wire.h"
+#include "user/capture/elf/look_state.h"
 
-#define FIRST_MOST 4 /* most names of a question that counts as a first one */
-/* Limit for all answers about a file together.  The worker's own budget (elf.c) is smaller, so a
- * slow file normally ends there. */
-#define LOOK_MS	    1000
+#define FIRST_MOST  4 /* most names of a question that counts as a first one */
 #define DEEP_MS	    3000
-#define STOP_MS	    0	/* do not wait for a worker's end */
-#define GIVEN_UP    256 /* files to remember */
-#define BLOCK_BYTES 16384
+#define STOP_MS	    0 /* do not wait for a worker's end */
 #define BLOCK_ALIGN 8192
-#define BLOCKS	    64		/* kept per file: reads of tables and of code take turns */
-#define SPARE	    2		/* workers started before a file needs one */
 #define EACH_BYTES  (48U << 20) /* most bytes of LOOK_EACH replies for one file */
 
-/* A worker, with the files that it has open. */
-struct elf_looker {
-	struct nursery *nursery; /* of the worker */
-	struct nursling worker;	 /* wire negative: none */
-	uint64_t generation;	 /* counts the workers that were stopped */
-	bool used[LOOK_FILES];
-	size_t signs; /* sent to the worker */
-};
+struct look_all look_all = {.shared.worker = {-1, -1, 0, 0}};
 
-struct look {
-	struct elf_looker *at, own;
-	uint64_t generation; /* at's, when the file was opened */
-	uint32_t file;
-	int fd;		  /* the caller's */
-	uint64_t left_ms; /* remaining time to wait for answers */
-	bool given_up, is_program;
-	struct look_opened opened;
-	/* The found functions of the last FIND and their first bytes, one after another. */
-	struct elf_symbol *found;
-	uint8_t *bytes;
-	size_t count, size;
-	struct look_block *block[2][BLOCKS]; /* cache: [0] by offset, [1] by address; NULL: none */
-};
-
-/* Bytes around those that a caller asked for, since the next reads are mostly near them. */
-struct look_block {
-	uint64_t at;
-	size_t size;
-	uint8_t bytes[BLOCK_BYTES];
-};
-
-static struct {
-	struct nursery *nursery;
-	struct elf_looker shared;
-	struct nursling spare[SPARE];
-	size_t spares;
-	struct {
-		char *name;
-		uint32_t flags; /* LOOK_VARIABLES, LOOK_SECTIONS */
-	} sign[LOOK_SIGNS];
-	size_t signs;
-	struct {
-		dev_t device;
-		ino_t inode;
-	} given_up[GIVEN_UP];
-	size_t given_up_count;
-	union {
-		struct look_request request;
-		uint8_t bytes[LOOK_PACKET_MAX];
-	} out;
-	union {
-		struct look_reply reply;
-		uint8_t bytes[LOOK_PACKET_MAX];
-	} in;
-} all = {.shared.worker = {-1, -1, 0, 0}};
-
-static uint64_t look_now_ms(void)
+uint64_t look_now_ms(void)
 {
 	struct timespec t;
 
@@ -96,7 +36,7 @@ static uint64_t look_now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static void looker_stop(struct elf_looker *k)
+void looker_stop(struct elf_looker *k)
 {
 	struct nursery_end end;
 
@@ -112,12 +52,12 @@ static void spares_start(void)
 {
 	struct nursery_end end;
 
-	for (; all.spares < SPARE; all.spares++) {
-		struct nursling *spare = &all.spare[all.spares];
+	for (; look_all.spares < SPARE; look_all.spares++) {
+		struct nursling *spare = &look_all.spare[look_all.spares];
 
-		if (!nursery_start(all.nursery, NURSERY_LOOK, spare))
+		if (!nursery_start(look_all.nursery, NURSERY_LOOK, spare))
 			continue;
-		nursery_stop(all.nursery, spare, STOP_MS, &end);
+		nursery_stop(look_all.nursery, spare, STOP_MS, &end);
 		return;
 	}
 }
@@ -128,12 +68,13 @@ static bool spare_take(struct nursling *worker)
 	struct nursery_end end;
 	char byte;
 
-	while (all.spares) {
-		*worker = all.spare[0];
-		memmove(all.spare, all.spare + 1, --all.spares * sizeof(all.spare[0]));
+	while (look_all.spares) {
+		*worker = look_all.spare[0];
+		memmove(look_all.spare, look_all.spare + 1,
+			--look_all.spares * sizeof(look_all.spare[0]));
 		if (recv(worker->wire, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN)
 			return true;
-		nursery_stop(all.nursery, worker, STOP_MS, &end);
+		nursery_stop(look_all.nursery, worker, STOP_MS, &end);
 	}
 	return false;
 }
@@ -142,15 +83,15 @@ static void spares_stop(void)
 {
 	struct nursery_end end;
 
-	while (all.spares)
-		nursery_stop(all.nursery, &all.spare[--all.spares], STOP_MS, &end);
+	while (look_all.spares)
+		nursery_stop(look_all.nursery, &look_all.spare[--look_all.spares], STOP_MS, &end);
 }
 
 static int looker_start(struct elf_looker *k)
 {
 	if (k->worker.wire >= 0)
 		return 0;
-	k->nursery = all.nursery;
+	k->nursery = look_all.nursery;
 	if (!spare_take(&k->worker)) {
 		int err = nursery_start(k->nursery, NURSERY_LOOK, &k->worker);
 
@@ -163,17 +104,17 @@ static int looker_start(struct elf_looker *k)
 
 void look_through(struct nursery *nursery)
 {
-	looker_stop(&all.shared);
+	looker_stop(&look_all.shared);
 	spares_stop();
-	for (size_t i = 0; i < all.signs; i++)
-		free(all.sign[i].name);
-	all.signs = all.given_up_count = 0;
-	all.nursery = nursery;
+	for (size_t i = 0; i < look_all.signs; i++)
+		free(look_all.sign[i].name);
+	look_all.signs = look_all.given_up_count = 0;
+	look_all.nursery = nursery;
 }
 
 bool look_is_used(void)
 {
-	return all.nursery;
+	return look_all.nursery;
 }
 
 /* Did a worker fail on this file before? */
@@ -183,8 +124,9 @@ static bool is_given_up(int fd)
 
 	if (fstat(fd, &st))
 		return false;
-	for (size_t i = 0; i < all.given_up_count; i++)
-		if (all.given_up[i].device == st.st_dev && all.given_up[i].inode == st.st_ino)
+	for (size_t i = 0; i < look_all.given_up_count; i++)
+		if (look_all.given_up[i].device == st.st_dev &&
+		    look_all.given_up[i].inode == st.st_ino)
 			return true;
 	return false;
 }
@@ -194,15 +136,15 @@ static bool is_given_up(int fd)
 static void give_up(struct look *l)
 {
 	struct stat st;
-	size_t i = all.given_up_count++ % GIVEN_UP;
+	size_t i = look_all.given_up_count++ % GIVEN_UP;
 
 	l->given_up = true;
-	if (all.given_up_count > GIVEN_UP)
-		all.given_up_count = GIVEN_UP;
+	if (look_all.given_up_count > GIVEN_UP)
+		look_all.given_up_count = GIVEN_UP;
 	if (fstat(l->fd, &st))
 		return;
-	all.given_up[i].device = st.st_dev;
-	all.given_up[i].inode = st.st_ino;
+	look_all.given_up[i].device = st.st_dev;
+	look_all.given_up[i].inode = st.st_ino;
 }
 
 static bool is_there(const struct look *l)
@@ -216,7 +158,8 @@ static int request_send(const struct elf_looker *k, int fd)
 		struct cmsghdr head;
 		char room[CMSG_SPACE(sizeof(int))];
 	} with = {.room = {0}};
-	struct iovec vec = {&all.out, sizeof(all.out.request) + all.out.request.size};
+	struct iovec vec = {&look_all.out,
+			    sizeof(look_all.out.request) + look_all.out.request.size};
 	struct msghdr message = {.msg_iov = &vec, .msg_iovlen = 1};
 
 	if (fd >= 0) {
@@ -230,16 +173,16 @@ static int request_send(const struct elf_looker *k, int fd)
 	return sendmsg(k->worker.wire, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* Receives one packet into all.in, before `until`. */
+/* Receives one packet into look_all.in, before `until`. */
 static int reply_receive(const struct elf_looker *k, uint64_t until)
 {
 	for (;;) {
 		struct pollfd wait = {k->worker.wire, POLLIN, 0};
-		ssize_t got = recv(k->worker.wire, &all.in, sizeof(all.in), MSG_DONTWAIT);
+		ssize_t got = recv(k->worker.wire, &look_all.in, sizeof(look_all.in), MSG_DONTWAIT);
 		uint64_t now = look_now_ms();
 
-		if (got >= (ssize_t)sizeof(all.in.reply) &&
-		    all.in.reply.size == (size_t)got - sizeof(all.in.reply))
+		if (got >= (ssize_t)sizeof(look_all.in.reply) &&
+		    look_all.in.reply.size == (size_t)got - sizeof(look_all.in.reply))
 			return 0;
 		if (got >= 0)
 			return -EPROTO;
@@ -253,15 +196,15 @@ static int reply_receive(const struct elf_looker *k, uint64_t until)
 
 static void request_begin(const struct look *l, enum look_op op, uint64_t a, uint64_t b)
 {
-	all.out.request = (struct look_request){.op = op, .file = l->file, .a = a, .b = b};
+	look_all.out.request = (struct look_request){.op = op, .file = l->file, .a = a, .b = b};
 }
 
 static bool request_name(const char *name)
 {
-	struct look_request *r = &all.out.request;
+	struct look_request *r = &look_all.out.request;
 	size_t size = strlen(name) + 1;
 
-	if (size > sizeof(all.out) - sizeof(*r) - r->size)
+	if (size > sizeof(look_all.out) - sizeof(*r) - r->size)
 		return false;
 	memcpy(r->names + r->size, name, size);
 	r->size += (uint32_t)size;
@@ -283,11 +226,11 @@ static int look_receive(struct look *l, uint64_t until)
 
 	if (err)
 		return fail(l, err);
-	l->given_up |= all.in.reply.given_up;
+	l->given_up |= look_all.in.reply.given_up;
 	return 0;
 }
 
-/* Sends the request in all.out and receives the answer into all.in.  0 or -errno. */
+/* Sends the request in look_all.out and receives the answer into look_all.in.  0 or -errno. */
 static int look_ask(struct look *l, int fd)
 {
 	uint64_t begun = look_now_ms(), waited;
@@ -309,10 +252,10 @@ static int tell_signs(struct look *l)
 	struct elf_looker *k = l->at;
 	int err = 0;
 
-	for (; k->signs < all.signs && !err; k->signs++) {
+	for (; k->signs < look_all.signs && !err; k->signs++) {
 		request_begin(l, LOOK_SIGN, 0, 0);
-		all.out.request.flags = all.sign[k->signs].flags;
-		request_name(all.sign[k->signs].name);
+		look_all.out.request.flags = look_all.sign[k->signs].flags;
+		request_name(look_all.sign[k->signs].name);
 		err = request_send(k, -1);
 	}
 	return err;
@@ -336,24 +279,24 @@ static int open_at(struct look *l, struct elf_looker *k)
 	l->at = k;
 	if (!err)
 		err = file_number(k, &l->file);
-	if (!err && k == &all.shared)
+	if (!err && k == &look_all.shared)
 		err = tell_signs(l);
 	if (err)
 		return err;
 	l->generation = k->generation;
 	request_begin(l, LOOK_OPEN, 0, 0);
 	err = look_ask(l, l->fd);
-	if (!err && all.in.reply.result)
-		err = all.in.reply.result >= -4095 && all.in.reply.result < 0
-			      ? (int)all.in.reply.result
+	if (!err && look_all.in.reply.result)
+		err = look_all.in.reply.result >= -4095 && look_all.in.reply.result < 0
+			      ? (int)look_all.in.reply.result
 			      : -EBADMSG;
 	if (err)
 		return err;
-	if (all.in.reply.size != sizeof(l->opened))
+	if (look_all.in.reply.size != sizeof(l->opened))
 		return fail(l, -EPROTO);
 	k->used[l->file] = true;
-	l->is_program = all.in.reply.is_program;
-	memcpy(&l->opened, all.in.reply.bytes, sizeof(l->opened));
+	l->is_program = look_all.in.reply.is_program;
+	memcpy(&l->opened, look_all.in.reply.bytes, sizeof(l->opened));
 	return l->opened.codes > LOOK_CODES || l->opened.signs > LOOK_SIGNS ? fail(l, -EPROTO) : 0;
 }
 
@@ -367,10 +310,10 @@ int look_open(struct look **out, int fd)
 		return -ENOMEM;
 	l->fd = fd;
 	l->own.worker = (struct nursling){-1, -1, 0, 0};
-	l->at = &all.shared;
+	l->at = &look_all.shared;
 	l->left_ms = LOOK_MS;
 	l->given_up = is_given_up(fd);
-	err = l->given_up ? 0 : open_at(l, &all.shared);
+	err = l->given_up ? 0 : open_at(l, &look_all.shared);
 	if (err && !l->given_up) {
 		free(l);
 		return err;
@@ -392,7 +335,7 @@ void look_close(struct look *l)
 {
 	if (!l)
 		return;
-	if (l->at == &all.shared)
+	if (l->at == &look_all.shared)
 		leave(l);
 	looker_stop(&l->own);
 	free(l->found);
@@ -435,19 +378,19 @@ bool look_is_program(const struct look *l)
 /* The number of this sign; -1: not known yet. */
 static int sign_of(const char *name, uint32_t flags)
 {
-	for (size_t i = 0; i < all.signs; i++)
-		if (all.sign[i].flags == flags && !strcmp(all.sign[i].name, name))
+	for (size_t i = 0; i < look_all.signs; i++)
+		if (look_all.sign[i].flags == flags && !strcmp(look_all.sign[i].name, name))
 			return (int)i;
 	return -1;
 }
 
 static void sign_learn(const char *name, uint32_t flags)
 {
-	if (all.signs == LOOK_SIGNS || sign_of(name, flags) >= 0)
+	if (look_all.signs == LOOK_SIGNS || sign_of(name, flags) >= 0)
 		return;
-	all.sign[all.signs].name = strdup(name);
-	all.sign[all.signs].flags = flags;
-	all.signs += all.sign[all.signs].name != NULL;
+	look_all.sign[look_all.signs].name = strdup(name);
+	look_all.sign[look_all.signs].flags = flags;
+	look_all.signs += look_all.sign[look_all.signs].name != NULL;
 }
 
 /* Did opening the file show already that it has none of these names? */
@@ -462,21 +405,21 @@ static bool none_is_there(const struct look *l, const char *const *names, size_t
 	return true;
 }
 
-/* Keeps the bytes that follow the symbols in all.in, until the next FIND. */
+/* Keeps the bytes that follow the symbols in look_all.in, until the next FIND. */
 static void keep_bytes(struct look *l, const struct elf_symbol *found, size_t n)
 {
 	size_t head = n * sizeof(*found);
 
 	free(l->found);
 	free(l->bytes);
-	l->size = all.in.reply.size - head;
+	l->size = look_all.in.reply.size - head;
 	l->found = malloc(head);
 	l->bytes = malloc(l->size + 1);
 	l->count = l->found && l->bytes ? n : 0;
 	if (!l->count)
 		return;
 	memcpy(l->found, found, head);
-	memcpy(l->bytes, all.in.reply.bytes + head, l->size);
+	memcpy(l->bytes, look_all.in.reply.bytes + head, l->size);
 }
 
 /* The code at this offset, if it came with the last FIND and all `size` bytes did; else NULL. */
@@ -506,20 +449,20 @@ static int look_find_symbols(struct look *l, const char *const *names, size_t n,
 	int err;
 
 	request_begin(l, LOOK_FIND, 0, 0);
-	all.out.request.flags = flags;
+	look_all.out.request.flags = flags;
 	for (size_t i = 0; i < n && fits; i++)
 		fits = request_name(names[i]);
 	err = fits ? look_ask(l, -1) : -E2BIG;
 	if (err)
 		return err;
-	if (all.in.reply.result < 0)
+	if (look_all.in.reply.result < 0)
 		return -EBADMSG;
-	if (all.in.reply.size < n * sizeof(*out) || (uint64_t)all.in.reply.result > n)
+	if (look_all.in.reply.size < n * sizeof(*out) || (uint64_t)look_all.in.reply.result > n)
 		return fail(l, -EPROTO);
-	memcpy(out, all.in.reply.bytes, n * sizeof(*out));
-	if (l->at == &l->own && all.in.reply.size > n * sizeof(*out))
+	memcpy(out, look_all.in.reply.bytes, n * sizeof(*out));
+	if (l->at == &l->own && look_all.in.reply.size > n * sizeof(*out))
 		keep_bytes(l, out, n);
-	return (int)all.in.reply.result;
+	return (int)look_all.in.reply.result;
 }
 
 int look_find(struct look *l, const char *const *names, size_t n, bool deep, bool variables,
@@ -531,7 +474,7 @@ int look_find(struct look *l, const char *const *names, size_t n, bool deep, boo
 	memset(out, 0, n * sizeof(*out));
 	if (deep && apart(l))
 		return 0;
-	if (l->at == &all.shared) {
+	if (l->at == &look_all.shared) {
 		if (!none_is_there(l, names, n, kind))
 			found = look_find_symbols(l, names, n, flags, out);
 		for (size_t i = 0; i < n && n <= FIRST_MOST; i++)
@@ -550,16 +493,16 @@ static ssize_t read_all(struct look *l, enum look_op op, uint64_t at, void *buf,
 		request_begin(l, op, at + done, size - done);
 		if (look_ask(l, -1))
 			return -EDQUOT;
-		if (all.in.reply.size > size - done)
+		if (look_all.in.reply.size > size - done)
 			return fail(l, -EPROTO);
-		if (all.in.reply.result <= 0 || !all.in.reply.size)
+		if (look_all.in.reply.result <= 0 || !look_all.in.reply.size)
 			break;
-		memcpy((char *)buf + done, all.in.reply.bytes, all.in.reply.size);
-		done += all.in.reply.size;
+		memcpy((char *)buf + done, look_all.in.reply.bytes, look_all.in.reply.size);
+		done += look_all.in.reply.size;
 	}
 	if (done || !size)
 		return (ssize_t)done;
-	return all.in.reply.result < 0 ? -EFAULT : 0;
+	return look_all.in.reply.result < 0 ? -EFAULT : 0;
 }
 
 /* False: the block does not hold all of the wanted bytes. */
@@ -610,14 +553,14 @@ ssize_t look_read_address(struct look *l, uint64_t address, void *buf, size_t si
 static int numbers(struct look *l, enum look_op op, uint64_t a, uint64_t b)
 {
 	request_begin(l, op, a, b);
-	return look_ask(l, -1) || all.in.reply.result ? -ENOENT : 0;
+	return look_ask(l, -1) || look_all.in.reply.result ? -ENOENT : 0;
 }
 
 int look_bias(struct look *l, uint64_t start, uint64_t offset, uint64_t *bias)
 {
 	int err = numbers(l, LOOK_BIAS, start, offset);
 
-	*bias = err ? 0 : all.in.reply.a;
+	*bias = err ? 0 : look_all.in.reply.a;
 	return err;
 }
 
@@ -634,8 +577,8 @@ int look_constants(struct look *l, unsigned int i, uint64_t *offset, uint64_t *s
 {
 	int err = numbers(l, LOOK_CONSTANTS, i, 0);
 
-	*offset = err ? 0 : all.in.reply.a;
-	*size = err ? 0 : all.in.reply.b;
+	*offset = err ? 0 : look_all.in.reply.a;
+	*size = err ? 0 : look_all.in.reply.b;
 	return err;
 }
 
@@ -668,12 +611,12 @@ uint64_t look_code_address(struct look *l, uint64_t offset)
 
 uint64_t look_section(struct look *l, const char *name)
 {
-	if (l->at == &all.shared && none_is_there(l, &name, 1, LOOK_SECTIONS))
+	if (l->at == &look_all.shared && none_is_there(l, &name, 1, LOOK_SECTIONS))
 		return 0;
-	if (l->at == &all.shared)
+	if (l->at == &look_all.shared)
 		sign_learn(name, LOOK_SECTIONS);
 	request_begin(l, LOOK_SECTION, 0, 0);
-	return !request_name(name) || look_ask(l, -1) ? 0 : all.in.reply.a;
+	return !request_name(name) || look_ask(l, -1) ? 0 : look_all.in.reply.a;
 }
 
 uint64_t look_linked(struct look *l, uint64_t slot)
@@ -681,7 +624,7 @@ uint64_t look_linked(struct look *l, uint64_t slot)
 	if (apart(l))
 		return 0;
 	request_begin(l, LOOK_LINKED, slot, 0);
-	return look_ask(l, -1) ? 0 : all.in.reply.a;
+	return look_ask(l, -1) ? 0 : look_all.in.reply.a;
 }
 
 void look_slots(struct look *l, const char *const *names, size_t n, uint64_t *calls,
@@ -697,10 +640,10 @@ void look_slots(struct look *l, const char *const *names, size_t n, uint64_t *ca
 	request_begin(l, LOOK_SLOTS, 0, 0);
 	for (size_t i = 0; i < n && fits; i++)
 		fits = request_name(names[i]);
-	if (!fits || look_ask(l, -1) || all.in.reply.size != 2 * size)
+	if (!fits || look_ask(l, -1) || look_all.in.reply.size != 2 * size)
 		return;
-	memcpy(calls, all.in.reply.bytes, size);
-	memcpy(pointers, all.in.reply.bytes + size, size);
+	memcpy(calls, look_all.in.reply.bytes, size);
+	memcpy(pointers, look_all.in.reply.bytes + size, size);
 }
 
 /* Calls fn for each function in the packet; false: the packet is malformed. */
@@ -732,12 +675,12 @@ int look_each(struct look *l, elf_function_fn *fn, void *context)
 		return 0; /* as for a malformed table */
 	request_begin(l, LOOK_EACH, 0, 0);
 	for (err = look_ask(l, -1); !err; err = look_receive(l, until)) {
-		bytes += all.in.reply.size;
+		bytes += look_all.in.reply.size;
 		if (bytes > EACH_BYTES ||
-		    !tell_functions(all.in.reply.bytes, all.in.reply.size, fn, context))
+		    !tell_functions(look_all.in.reply.bytes, look_all.in.reply.size, fn, context))
 			return fail(l, 0);
-		if (!all.in.reply.more)
-			return all.in.reply.result ? -ENOMEM : 0;
+		if (!look_all.in.reply.more)
+			return look_all.in.reply.result ? -ENOMEM : 0;
 	}
 	return 0;
 }
@@ -746,10 +689,10 @@ void look_build_id(struct look *l, char *hex, size_t size)
 {
 	*hex = '\0';
 	request_begin(l, LOOK_BUILD_ID, 0, size);
-	if (look_ask(l, -1) || !all.in.reply.size || all.in.reply.size > size ||
-	    all.in.reply.bytes[all.in.reply.size - 1])
+	if (look_ask(l, -1) || !look_all.in.reply.size || look_all.in.reply.size > size ||
+	    look_all.in.reply.bytes[look_all.in.reply.size - 1])
 		return;
-	memcpy(hex, all.in.reply.bytes, all.in.reply.size);
+	memcpy(hex, look_all.in.reply.bytes, look_all.in.reply.size);
 	if (strspn(hex, "0123456789abcdef") != strlen(hex))
 		*hex = '\0';
 }

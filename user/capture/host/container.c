@@ -51,12 +51,6 @@ static const struct {
 	{"libpod_parent", ""},	   /* a pod, not a container: its containers are below */
 };
 
-struct container_mark {
-	const char *runtime; /* NULL: not sure */
-	const char *id;	     /* in the path, CONTAINER_ID_LEN bytes; NULL: no container */
-	int end;	     /* length of the path up to the container's own cgroup */
-};
-
 static bool is_hex(const char *text, int len)
 {
 	for (int i = 0; i < len; i++)
@@ -104,7 +98,7 @@ static const char *runtime_by_parent(const char *path, const char *parent, int l
 	return memmem(path, before, kubernetes, sizeof(kubernetes) - 1) ? "containerd" : NULL;
 }
 
-static struct container_mark find_container(const char *path, int length)
+struct container_mark container_find(const char *path, int length)
 {
 	struct container_mark mark = {0};
 	const char *parent = path, *part = path;
@@ -265,7 +259,7 @@ static bool best_line(const char *text, struct cgroup_line *best, struct contain
 	bool found = false;
 
 	while (cgroup_next(&text, &line)) {
-		struct container_mark here = find_container(line.path, line.length);
+		struct container_mark here = container_find(line.path, line.length);
 
 		if (!here.id || (found && line.hierarchy >= best->hierarchy))
 			continue;
@@ -311,7 +305,7 @@ static enum cgroup_step list_node(void *context, const struct cgroup_node *node)
 {
 	struct listing *l = context;
 	int len = (int)strlen(node->path);
-	struct container_mark mark = find_container(node->path, len);
+	struct container_mark mark = container_find(node->path, len);
 	struct container_entry *e;
 
 	if (!mark.id || mark.end != len)

@@ -52,4 +52,13 @@ struct containers {
 void container_forget_helpers(struct containers *c);
 void container_find_name(struct containers *c, struct container_entry *e);
 
+struct container_mark {
+	const char *runtime; /* NULL: not sure */
+	const char *id;	     /* in the path, CONTAINER_ID_LEN bytes; NULL: no container */
+	int end;	     /* length of the path up to the container's own cgroup */
+};
+
+/* The innermost container that a cgroup path of `length` bytes names. */
+struct container_mark container_find(const char *path, int length);
+
 #endif

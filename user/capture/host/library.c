@@ -76,14 +76,14 @@ static uint64_t library_now_ns(void)
 
 /* --- the files we know ------------------------------------------------------------------- */
 
-static struct code_file *known_file(const struct libraries *l, uint64_t device, uint64_t inode)
+struct code_file *library_known_file(const struct libraries *l, uint64_t device, uint64_t inode)
 {
 	return table_get(&l->files, (struct table_key){device, inode});
 }
 
 static int keep(struct libraries *l, const struct identity *id, struct code_file **out)
 {
-	struct code_file *file = known_file(l, id->device, id->inode);
+	struct code_file *file = library_known_file(l, id->device, id->inode);
 
 	if (!file) {
 		file = malloc(sizeof(*file));
@@ -126,9 +126,7 @@ static int keep_below(struct libraries *l, struct code_file *file, struct table_
 	return table_put(&l->below, below, file);
 }
 
-/* Drops the files that the last scan has not seen; round 0 drops all.  A file that does not fit
- * into memory is dropped too, and reported again. */
-static void library_forget(struct libraries *l, uint32_t round)
+void library_forget(struct libraries *l, uint32_t round)
 {
 	struct table old = l->files;
 	struct table_slot *slot;
@@ -234,7 +232,7 @@ static void note_sighting(struct libraries *l, struct code_file *file, const str
 /* Does the table know this sighting without a system call?  See "When is a file known?". */
 static bool is_fresh(const struct libraries *l, const struct sighting *s)
 {
-	const struct code_file *file = known_file(l, s->device, s->inode);
+	const struct code_file *file = library_known_file(l, s->device, s->inode);
 
 	if (!file)
 		return false;
@@ -245,7 +243,7 @@ static bool is_fresh(const struct libraries *l, const struct sighting *s)
 static bool library_is_known(struct libraries *l, const struct identity *id,
 			     const struct sighting *s)
 {
-	struct code_file *file = known_file(l, id->device, id->inode);
+	struct code_file *file = library_known_file(l, id->device, id->inode);
 
 	if (!file || file->stamp_ns != id->stamp_ns)
 		return false;
@@ -309,7 +307,7 @@ static bool find_bottom(const struct libraries *l, int fd, const struct identity
 	if (library_identify(fd, "", AT_EMPTY_PATH, lower) ||
 	    (lower->device == id->device && lower->inode == id->inode))
 		return false;
-	file = known_file(l, lower->device, lower->inode);
+	file = library_known_file(l, lower->device, lower->inode);
 	if (file && file->stamp_ns == lower->stamp_ns)
 		*same = file;
 	return true;
@@ -381,7 +379,7 @@ static int examine(struct libraries *l, const struct sighting *s)
 	}
 	if (library_is_known(l, &id, s))
 		return 0;
-	if (!known_file(l, id.device, id.inode) && is_full(l)) {
+	if (!library_known_file(l, id.device, id.inode) && is_full(l)) {
 		l->counts.refused++;
 		return 0;
 	}
@@ -403,7 +401,7 @@ int library_see(struct libraries *l, const struct sighting *s)
 
 	if (!is_fresh(l, s))
 		return examine(l, s);
-	file = known_file(l, s->device, s->inode);
+	file = library_known_file(l, s->device, s->inode);
 	note_place(l, file, s);
 	tell_mapping(l, file, s);
 	return 0;
@@ -449,7 +447,7 @@ void libraries_on_mapping(struct libraries *l, library_mapping_fn fn)
 
 void libraries_follow(struct libraries *l, const struct library_file *f)
 {
-	struct code_file *file = known_file(l, f->device, f->inode);
+	struct code_file *file = library_known_file(l, f->device, f->inode);
 
 	if (file)
 		file->followed = true;
@@ -467,7 +465,7 @@ void libraries_on_gone(struct libraries *l, library_gone_fn fn)
 
 int libraries_hold(struct libraries *l, uint64_t device, uint64_t inode)
 {
-	struct code_file *file = known_file(l, device, inode);
+	struct code_file *file = library_known_file(l, device, inode);
 	struct held *h;
 
 	if (!file)
@@ -500,7 +498,7 @@ void libraries_close(struct libraries *l)
 	free(l);
 }
 
-static void library_begin(struct libraries *l, library_fn fn, void *context)
+void library_begin(struct libraries *l, library_fn fn, void *context)
 {
 	l->fn = fn;
 	l->context = context;
@@ -567,8 +565,7 @@ static bool is_witness(struct libraries *l, const struct held *h)
 	       id.device == h->device && id.inode == h->inode;
 }
 
-/* Drops witnesses that have ended or no longer map their file.  A scan will find others. */
-static int look_at_held(struct libraries *l)
+int library_look_at_held(struct libraries *l)
 {
 	uint64_t now = l->held.count ? library_now_ns() : 0;
 	struct table_slot *slot;
@@ -674,7 +671,7 @@ int libraries_poll(struct libraries *l, library_fn fn, void *context)
 	any = library_drain(l);
 	if (any < 0)
 		return any;
-	err = look_at_held(l);
+	err = library_look_at_held(l);
 	if (err)
 		return err;
 	if (l->scan_due && library_now_ns() >= l->scan_at) {

@@ -26,30 +26,20 @@
 
 /* --- mapping events ---------------------------------------------------------------------- */
 
-/* The kernel's record PERF_RECORD_MMAP2, up to the path. */
-struct mapped {
-	struct perf_event_header head;
-	uint32_t pid, tid;
-	uint64_t address, length, offset;
-	uint32_t major, minor;
-	uint64_t inode, generation;
-	uint32_t prot, flags;
-};
-
-static size_t page_size(void)
+size_t library_page_size(void)
 {
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static size_t ring_bytes(void)
+size_t library_ring_bytes(void)
 {
-	return RING_PAGES * page_size();
+	return RING_PAGES * library_page_size();
 }
 
-static void ring_close(struct ring *ring)
+void library_ring_close(struct ring *ring)
 {
 	if (ring->page)
-		munmap(ring->page, ring_bytes() + page_size());
+		munmap(ring->page, library_ring_bytes() + library_page_size());
 	if (ring->fd >= 0)
 		close(ring->fd);
 }
@@ -71,20 +61,20 @@ static int ring_open(struct ring *ring, int cpu)
 		.fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC)};
 	if (ring->fd < 0)
 		return -errno;
-	ring->page = mmap(NULL, ring_bytes() + page_size(), PROT_READ | PROT_WRITE, MAP_SHARED,
-			  ring->fd, 0);
+	ring->page = mmap(NULL, library_ring_bytes() + library_page_size(), PROT_READ | PROT_WRITE,
+			  MAP_SHARED, ring->fd, 0);
 	if (ring->page != MAP_FAILED)
 		return 0;
 	err = -errno;
 	ring->page = NULL;
-	ring_close(ring);
+	library_ring_close(ring);
 	return err;
 }
 
 static void ring_copy(const struct ring *ring, uint64_t at, void *to, size_t len)
 {
-	const char *data = (const char *)ring->page + page_size();
-	size_t from = at & (ring_bytes() - 1), first = ring_bytes() - from;
+	const char *data = (const char *)ring->page + library_page_size();
+	size_t from = at & (library_ring_bytes() - 1), first = library_ring_bytes() - from;
 
 	if (first > len)
 		first = len;
@@ -107,7 +97,7 @@ static int search(struct libraries *l, uint32_t pid)
 	return err;
 }
 
-static int see_mapped(struct libraries *l, const struct mapped *m)
+int library_see_mapped(struct libraries *l, const struct mapped *m)
 {
 	struct sighting s = {
 		.start = m->address,
@@ -140,7 +130,7 @@ static int take_record(struct libraries *l, const struct ring *ring, uint64_t at
 
 	if (head->type == PERF_RECORD_MMAP2 && head->size >= sizeof(record.mapped)) {
 		ring_copy(ring, at, &record.mapped, sizeof(record.mapped));
-		return see_mapped(l, &record.mapped);
+		return library_see_mapped(l, &record.mapped);
 	}
 	if (head->type == PERF_RECORD_LOST && head->size >= sizeof(record.dropped)) {
 		ring_copy(ring, at, &record.dropped, sizeof(record.dropped));
@@ -150,8 +140,7 @@ static int take_record(struct libraries *l, const struct ring *ring, uint64_t at
 	return 0;
 }
 
-/* 1: the ring had records; 0: none; or -errno. */
-static int drain_ring(struct libraries *l, const struct ring *ring)
+int library_drain_ring(struct libraries *l, const struct ring *ring)
 {
 	uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
 	uint64_t at = ring->page->data_tail;
@@ -162,7 +151,7 @@ static int drain_ring(struct libraries *l, const struct ring *ring)
 		return 0;
 	/* The ring is full, so events may be lost.  The kernel reports a loss only with the next
 	 * record, which may not come for hours. */
-	if (head - at > ring_bytes() - RECORD_MAX)
+	if (head - at > library_ring_bytes() - RECORD_MAX)
 		l->scan_due = true;
 	for (; !err && at != head; at += record.size) {
 		ring_copy(ring, at, &record, sizeof(record));
@@ -181,7 +170,7 @@ int library_drain(struct libraries *l)
 	int any = 0;
 
 	for (size_t i = 0; i < l->ring_count; i++) {
-		int got = drain_ring(l, &l->rings[i]);
+		int got = library_drain_ring(l, &l->rings[i]);
 
 		if (got < 0)
 			return got;
@@ -195,7 +184,7 @@ int library_drain(struct libraries *l)
 static void rings_close(struct libraries *l)
 {
 	for (size_t i = 0; i < l->ring_count; i++)
-		ring_close(&l->rings[i]);
+		library_ring_close(&l->rings[i]);
 	free(l->rings);
 	l->rings = NULL;
 	l->ring_count = 0;
@@ -216,7 +205,7 @@ static int add_ring(struct libraries *l, int cpu)
 		return err == -ENODEV ? 0 : err; /* the CPU went offline meanwhile */
 	if (epoll_ctl(l->rings_fd, EPOLL_CTL_ADD, ring.fd, &wanted)) {
 		err = -errno;
-		ring_close(&ring);
+		library_ring_close(&ring);
 		return err;
 	}
 	l->rings[l->ring_count++] = ring;

@@ -53,8 +53,7 @@ static const char *library_maps_take_number(const char *at, unsigned base, char 
 	return at == first || *at != after ? NULL : at + 1;
 }
 
-/* line ends with a newline.  Its path is not read, since the kernel escapes only a part of it. */
-static bool parse_line(const char *line, struct sighting *s)
+bool library_parse_line(const char *line, struct sighting *s)
 {
 	uint64_t major, minor;
 	const char *at = library_maps_take_number(line, 16, '-', &s->start);
@@ -94,7 +93,7 @@ static int see_lines(struct libraries *l, uint32_t pid, size_t *have)
 	while (!err && (end = memchr(line, '\n', (size_t)(stop - line)))) {
 		struct sighting s = {.pid = pid};
 
-		if (parse_line(line, &s))
+		if (library_parse_line(line, &s))
 			err = see_scanned(l, &s);
 		line = end + 1;
 	}
@@ -103,8 +102,7 @@ static int see_lines(struct libraries *l, uint32_t pid, size_t *have)
 	return err;
 }
 
-/* Returns the number of bytes in maps, or -errno. */
-static ssize_t see_text(struct libraries *l, uint32_t pid, int fd)
+ssize_t library_see_text(struct libraries *l, uint32_t pid, int fd)
 {
 	size_t have = 0, total = 0;
 	ssize_t got;
@@ -134,9 +132,7 @@ struct query {
 #define QUERY_WANTED \
 	0x34 /* the next mapping from this address on that is executable and of a file */
 
-/* Reads the mappings by ioctl(2): to make and parse text is most of the cost of maps.  Returns the
- * number of mappings; -ENOTTY: the kernel has only the text. */
-static ssize_t see_queried(struct libraries *l, uint32_t pid, int fd)
+ssize_t library_see_queried(struct libraries *l, uint32_t pid, int fd)
 {
 	struct query q = {.size = sizeof(q), .flags = QUERY_WANTED};
 	ssize_t count = 0;
@@ -174,9 +170,9 @@ static ssize_t scan_task(struct libraries *l, uint32_t pid)
 	fd = openat(procfs_folder(l->procfs), name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
-	got = see_queried(l, pid, fd);
+	got = library_see_queried(l, pid, fd);
 	if (got == -ENOTTY)
-		got = see_text(l, pid, fd);
+		got = library_see_text(l, pid, fd);
 	close(fd);
 	return got < 0 && got != -ENOMEM ? 0 : got;
 }

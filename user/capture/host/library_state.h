@@ -128,4 +128,42 @@ void library_set_busy(struct libraries *l, bool busy);
 int library_watch_open(struct libraries *l);
 void library_watch_close(struct libraries *l);
 
+/* The file of these numbers; NULL: not known. */
+struct code_file *library_known_file(const struct libraries *l, uint64_t device, uint64_t inode);
+/* Drops the files that the last scan has not seen; round 0 drops all.  A file that does not fit
+ * into memory is dropped too, and reported again. */
+void library_forget(struct libraries *l, uint32_t round);
+/* Begins a look that tells fn of new files. */
+void library_begin(struct libraries *l, library_fn fn, void *context);
+/* Drops witnesses that have ended or no longer map their file.  A scan will find others. */
+int library_look_at_held(struct libraries *l);
+
+/* The kernel's record PERF_RECORD_MMAP2, up to the path. */
+struct mapped {
+	struct perf_event_header head;
+	uint32_t pid, tid;
+	uint64_t address, length, offset;
+	uint32_t major, minor;
+	uint64_t inode, generation;
+	uint32_t prot, flags;
+};
+
+/* Bytes. */
+size_t library_page_size(void);
+size_t library_ring_bytes(void);
+/* Unmaps and closes a ring; the kernel drops its event. */
+void library_ring_close(struct ring *ring);
+/* Takes in a mapping event.  0 or -errno. */
+int library_see_mapped(struct libraries *l, const struct mapped *m);
+/* 1: the ring had records; 0: none; or -errno. */
+int library_drain_ring(struct libraries *l, const struct ring *ring);
+
+/* line ends with a newline.  Its path is not read, since the kernel escapes only a part of it. */
+bool library_parse_line(const char *line, struct sighting *s);
+/* Returns the number of bytes in maps, or -errno. */
+ssize_t library_see_text(struct libraries *l, uint32_t pid, int fd);
+/* Reads the mappings by ioctl(2): to make and parse text is most of the cost of maps.  Returns the
+ * number of mappings; -ENOTTY: the kernel has only the text. */
+ssize_t library_see_queried(struct libraries *l, uint32_t pid, int fd);
+
 #endif

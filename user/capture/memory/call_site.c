@@ -12,37 +12,18 @@
 
 #include "user/capture/elf/elf.h"
 #include "user/capture/elf/frame_table.h"
+#include "user/capture/memory/call_site_state.h"
 
-#define FUNCTION_MOST (64UL << 10) /* bytes of a function; longer ones are left alone */
-#define CODE_MOST     (32UL << 20) /* bytes of all functions */
-#define TARGETS	      4096	   /* known at a time, a power of two */
-#define SITES_EACH    512	   /* in one function */
-#define STUB_BYTES    16
+#define CODE_MOST (32UL << 20) /* bytes of all functions */
 
 /* The functions to look for; several names may be one function. */
 static const struct {
 	const char *name;
 	enum library_function function;
-} wanted[] = {
+} wanted[WANTED] = {
 	{"free", LIBRARY_FREE},	      {"malloc", LIBRARY_MALLOC},     {"calloc", LIBRARY_CALLOC},
 	{"realloc", LIBRARY_REALLOC}, {"strdup", LIBRARY_STRDUP},     {"__strdup", LIBRARY_STRDUP},
 	{"strndup", LIBRARY_STRNDUP}, {"__strndup", LIBRARY_STRNDUP},
-};
-
-#define WANTED (sizeof(wanted) / sizeof(wanted[0]))
-
-struct call_finder {
-	struct elf_file *elf;
-	struct call_sites *out;
-	ZydisDecoder decoder;
-	uint64_t calls[WANTED], pointers[WANTED]; /* slots */
-	uint64_t code_offset, code_address;
-	uint64_t decoded; /* bytes */
-	struct {
-		uint64_t address;
-		uint32_t function;
-	} targets[TARGETS];
-	uint8_t code[FUNCTION_MOST];
 };
 
 /* The function whose address is kept in that slot; 0: none of ours. */
@@ -54,10 +35,8 @@ static uint32_t function_in(const struct call_finder *f, uint64_t slot)
 	return 0;
 }
 
-/* The function that a stub jumps to: `endbr64; bnd jmp *slot(%rip)`, of which only the jump must be
- * there.  0: none of ours. */
-static uint32_t function_of_stub(const struct call_finder *f, const uint8_t *code, size_t n,
-				 uint64_t address)
+uint32_t call_site_of_stub(const struct call_finder *f, const uint8_t *code, size_t n,
+			   uint64_t address)
 {
 	static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
 	size_t at = 0;
@@ -84,12 +63,11 @@ static uint32_t function_at(struct call_finder *f, uint64_t address)
 		return f->targets[slot].function;
 	n = elf_read_address(f->elf, address, code, sizeof(code));
 	f->targets[slot].address = address;
-	f->targets[slot].function = n > 0 ? function_of_stub(f, code, (size_t)n, address) : 0;
+	f->targets[slot].function = n > 0 ? call_site_of_stub(f, code, (size_t)n, address) : 0;
 	return f->targets[slot].function;
 }
 
-/* A direct call or jump of five bytes, which the kernel emulates. */
-static bool is_direct(const uint8_t *code, size_t length)
+bool call_site_is_direct(const uint8_t *code, size_t length)
 {
 	return length == 5 && (code[0] == 0xe8 || code[0] == 0xe9);
 }
@@ -107,10 +85,8 @@ static uint64_t displaced(const uint8_t *code, size_t length, uint64_t address)
 	return address + length + (uint64_t)(int64_t)away;
 }
 
-/* Lists the calls in a function's n bytes.  Returns how many; -1: it cannot be decoded, or has too
- * many. */
-static int sites_in(struct call_finder *f, const uint8_t *code, size_t n, uint64_t address,
-		    struct call_site *sites, size_t *hidden)
+int call_sites_in(struct call_finder *f, const uint8_t *code, size_t n, uint64_t address,
+		  struct call_site *sites, size_t *hidden)
 {
 	ZydisDecodedInstruction is;
 	int count = 0;
@@ -125,7 +101,7 @@ static int sites_in(struct call_finder *f, const uint8_t *code, size_t n, uint64
 			return -1;
 		if (is_through_pointer(here, is.length))
 			*hidden += function_in(f, displaced(here, is.length, address + at)) != 0;
-		if (is_direct(here, is.length))
+		if (call_site_is_direct(here, is.length))
 			function = function_at(f, displaced(here, is.length, address + at));
 		if (!function)
 			continue;
@@ -149,7 +125,7 @@ static int call_site_look_into(struct call_finder *f, uint64_t address, uint64_t
 		return -E2BIG;
 	if (size && size <= FUNCTION_MOST && elf_code_address(f->elf, offset) == address &&
 	    elf_read_address(f->elf, address, f->code, size) == (ssize_t)size)
-		count = sites_in(f, f->code, size, address, sites, &hidden);
+		count = call_sites_in(f, f->code, size, address, sites, &hidden);
 	if (count < 0) {
 		f->out->skipped++;
 		return 0;

@@ -22,39 +22,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SITES_MOST	512
+#include "user/capture/memory/growth_site_state.h"
+
 #define WAITING_MOST	1024
 #define PAGE_SHIFT	12
 #define POOLS_MOST_EACH 512 /* each is looked at again and again, which takes time */
 #define POOL_AGE_NS	2000000000ULL
 #define POOL_LOOKS	3
-#define FILL_MOST	4 /* times what was seen to be kept in pools */
-
-struct gsite_site {
-	struct ev_memory_site ev;
-	uint64_t votes; /* for ev.connection */
-	uint64_t taken, held, samples;
-	uint64_t lives;				       /* of held: the object put there lives */
-	double squares;				       /* of the weights of what is held */
-	uint64_t reply;				       /* bytes of replies, in pages */
-	uint64_t pools_taken, pools_reply, pools_kept; /* the same, by samples of pools */
-	double pools_squares;
-	uint64_t pools_samples;
-	bool changed;
-};
-
-struct growth_sites {
-	uint64_t start_ns;
-	uint32_t pid;
-	uint64_t checked_ns; /* when pages were looked for; 0 never */
-	bool reckoned;	     /* pools were sampled for a part of the time */
-	struct pages pages, pools;
-	uint64_t pools_least;	  /* pools.least at the last question */
-	struct gsite_site *sites; /* the first counts all samples without a stack */
-	size_t count;
-	struct raw_growth *waiting;
-	size_t waiting_count;
-};
 
 int growth_sites_open(struct growth_sites **out, uint32_t pid, uint64_t start_ns)
 {

@@ -16,44 +16,16 @@
 #include <string.h>
 
 #include "user/capture/elf/frame_table.h"
+#include "user/capture/memory/pool_code_state.h"
 
-#define ENTRY_MOST    32 /* instructions until an exported function has read its pointers */
-#define LOADS_MOST    32
-#define FUNCTION_MOST 8192 /* bytes */
-#define REGISTERS     16
+#define ENTRY_MOST 32 /* instructions until an exported function has read its pointers */
 
 #define COUNT_AT   0 /* struct pool_header */
 #define SIZE_AT	   0x24
 #define NO_SIZE	   0xffff
 #define SMALL_MOST 512 /* larger blocks have no pool: callers of the function check that */
 
-struct pool_finder {
-	struct elf_file *elf;
-	const struct memory *memory;
-	uint64_t bias;
-	struct frame_table functions;
-	ZydisDecoder decoder;
-	uint8_t code[FUNCTION_MOST];
-	size_t size;
-};
-
-struct pool_instruction {
-	ZydisDecodedInstruction is;
-	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-	uint64_t next; /* the address behind it, in the process */
-};
-
 /* --- what an exported function reads ---------------------------------------------------------- */
-
-/* The registers with known values, and the addresses that were read. */
-struct pool_reading {
-	struct {
-		bool known;
-		uint64_t value;
-	} registers[REGISTERS];
-	uint64_t loads[LOADS_MOST];
-	size_t count;
-};
 
 /* The number of a general register, 0 to 15; -1: another register. */
 static int pool_code_number_of(ZydisRegister reg)
@@ -91,8 +63,7 @@ static void note_load(struct pool_reading *r, uint64_t address)
 		r->loads[r->count++] = address;
 }
 
-/* A jump or call through memory reads that memory, too. */
-static void note_jump(struct pool_reading *r, const struct pool_instruction *in)
+void pool_code_note_jump(struct pool_reading *r, const struct pool_instruction *in)
 {
 	uint64_t address;
 
@@ -101,10 +72,8 @@ static void note_jump(struct pool_reading *r, const struct pool_instruction *in)
 		note_load(r, address);
 }
 
-/* Follows an instruction: registers that it writes are unknown from then on, unless the value is
- * known. */
-static void pool_code_follow(struct pool_reading *r, const struct pool_finder *f,
-			     const struct pool_instruction *in)
+void pool_code_follow(struct pool_reading *r, const struct pool_finder *f,
+		      const struct pool_instruction *in)
 {
 	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
 	bool loads = in->is.mnemonic == ZYDIS_MNEMONIC_MOV && from->size == 64;
@@ -132,8 +101,7 @@ static void pool_code_follow(struct pool_reading *r, const struct pool_finder *f
 	}
 }
 
-/* Finds the pair of context and function: both are read, and stand side by side. */
-static bool pair_in(const struct pool_reading *r, uint64_t *address)
+bool pool_code_pair_in(const struct pool_reading *r, uint64_t *address)
 {
 	for (size_t i = 0; i < r->count; i++)
 		for (size_t k = 0; k < r->count; k++)
@@ -144,8 +112,8 @@ static bool pair_in(const struct pool_reading *r, uint64_t *address)
 	return false;
 }
 
-static bool decode(const struct pool_finder *f, size_t at, uint64_t start,
-		   struct pool_instruction *in)
+bool pool_code_decode(const struct pool_finder *f, size_t at, uint64_t start,
+		      struct pool_instruction *in)
 {
 	if (at >= f->size ||
 	    !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&f->decoder, f->code + at, f->size - at, &in->is,
@@ -166,10 +134,10 @@ static int slot_of(struct pool_finder *f, const struct elf_symbol *symbol, uint6
 	f->size = n < 0 ? 0 : (size_t)n;
 	if (symbol->size && symbol->size < f->size)
 		f->size = symbol->size;
-	for (size_t i = 0, at = 0; i < ENTRY_MOST && decode(f, at, start, &in); i++) {
-		note_jump(&r, &in);
+	for (size_t i = 0, at = 0; i < ENTRY_MOST && pool_code_decode(f, at, start, &in); i++) {
+		pool_code_note_jump(&r, &in);
 		pool_code_follow(&r, f, &in);
-		if (pair_in(&r, slot))
+		if (pool_code_pair_in(&r, slot))
 			return 0;
 		at += in.is.length;
 	}
@@ -212,14 +180,13 @@ static bool asks_for_size(const struct pool_instruction *in)
 	       (with->imm.value.s == SMALL_MOST || with->imm.value.s == SMALL_MOST - 1);
 }
 
-/* Whether the function that was read takes pools into use. */
-static bool is_pool_taker(const struct pool_finder *f)
+bool pool_code_is_taker(const struct pool_finder *f)
 {
 	bool counts = false, carves = false;
 	struct pool_instruction in;
 	size_t at = 0;
 
-	for (; at < f->size && decode(f, at, 0, &in); at += in.is.length) {
+	for (; at < f->size && pool_code_decode(f, at, 0, &in); at += in.is.length) {
 		if (asks_for_size(&in))
 			return false;
 		counts |= writes(&in, 1, COUNT_AT);
@@ -238,7 +205,8 @@ static size_t callees(struct pool_finder *f, uint64_t address, uint64_t found[CA
 
 	if (!read_function(f, address))
 		return 0;
-	for (size_t at = 0; n < CALLEES_MOST && decode(f, at, address, &in); at += in.is.length)
+	for (size_t at = 0; n < CALLEES_MOST && pool_code_decode(f, at, address, &in);
+	     at += in.is.length)
 		if (in.is.mnemonic == ZYDIS_MNEMONIC_CALL &&
 		    in.operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
 			found[n++] = in.next + (uint64_t)in.operands[0].imm.value.s;
@@ -261,7 +229,7 @@ static int find_taker(struct pool_finder *f, uint64_t allocator, uint64_t *offse
 	size_t n = callees(f, allocator, called);
 
 	for (size_t i = 0; i < n; i++)
-		if (read_function(f, called[i]) && is_pool_taker(f))
+		if (read_function(f, called[i]) && pool_code_is_taker(f))
 			return offset_of(f, called[i], offset);
 	return -ENOTSUP;
 }

@@ -13,26 +13,17 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "user/capture/memory/pymalloc_state.h"
+
 #define ALIGNMENT  16
 #define LARGEST	   512
 #define HEAD_WORDS 2 /* of the garbage collector, before an object; both change while it lives */
 #define COUNT_MOST (1ULL << 33) /* of references: no address is so low */
 
-/* struct pool_header */
-struct header {
-	uint32_t used; /* blocks */
-	uint32_t reserved;
-	uint64_t free; /* the first block given back */
-	uint64_t next, previous;
-	uint32_t arena;
-	uint32_t size_index;
-	uint32_t untouched, last; /* offsets: of the first block never used, of the last there is */
-};
-
 struct pool {
 	uint64_t address;
 	uint32_t bytes, block; /* size of the pool, and of its blocks */
-	struct header head;
+	struct pymalloc_header head;
 	uint64_t words[PYMALLOC_POOL_MOST / 8];
 };
 
@@ -51,7 +42,7 @@ static uint32_t offset_of(const struct pool *p, uint32_t block)
 
 static bool is_pool(struct pool *p)
 {
-	const struct header *h = &p->head;
+	const struct pymalloc_header *h = &p->head;
 	uint32_t most;
 
 	if (h->size_index >= LARGEST / ALIGNMENT)

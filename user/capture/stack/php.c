@@ -10,36 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/capture/stack/php_state.h"
+
 #define BLOCK 65536
 
-/* Offsets in zend_op_array, by version, from the headers of each (x86-64). */
-static const struct php_row {
-	unsigned int major, minor;
-	uint16_t last, opcodes, filename; /* line_start follows the file name */
-} rows[] = {
+const struct php_row php_rows[PHP_ROWS] = {
 	{7, 4, 60, 64, 136}, {8, 0, 68, 72, 144}, {8, 1, 68, 72, 144},
 	{8, 2, 80, 88, 152}, {8, 3, 76, 80, 144}, {8, 4, 96, 104, 168},
-};
-
-#define ROWS (sizeof(rows) / sizeof(rows[0]))
-
-/* The layout that all these versions share. */
-enum {
-	FUNCTION_BYTES = 184, /* of zend_op_array, to line_start of the last */
-	FUNCTION_HEAD = 24,   /* what a zend_internal_function has, too */
-	AT_NAME = 8,
-	AT_SCOPE = 16,
-	USER_FUNCTION = 2,
-	INTERNAL_FUNCTION = 1,
-	EVAL_CODE = 4,
-	OP_BYTES = 32,
-	AT_LINE = 24,  /* zend_op.lineno */
-	AT_CLASS = 8,  /* zend_class_entry.name */
-	AT_TEXT = 24,  /* zend_string.val */
-	IS_STRING = 6, /* in the low bits of its type_info */
-	OPS_MOST = 1 << 24,
-	LINES_MOST = 1 << 24,
-	TEXT_MOST = 4096,
 };
 
 /* Code and constants of PHP with all of its extensions built in */
@@ -48,7 +25,7 @@ static const char mark[] = "X-Powered-By: PHP/";
 
 #define MARK (sizeof(mark) - 1)
 
-static int row_of(const char *version)
+int php_row_of(const char *version)
 {
 	char *end;
 	unsigned long major = strtoul(version, &end, 10), minor;
@@ -56,8 +33,8 @@ static int row_of(const char *version)
 	if (*end != '.' || !isdigit((unsigned char)end[1]))
 		return -ENOTSUP;
 	minor = strtoul(end + 1, &end, 10);
-	for (size_t i = 0; i < ROWS; i++)
-		if (rows[i].major == major && rows[i].minor == minor)
+	for (size_t i = 0; i < PHP_ROWS; i++)
+		if (php_rows[i].major == major && php_rows[i].minor == minor)
 			return (int)i;
 	return -ENOTSUP;
 }
@@ -80,7 +57,7 @@ static int version_in(struct elf_file *e, uint64_t offset, uint64_t bytes, char 
 		buf[size] = '\0';
 		found = memmem(buf, size, mark, MARK);
 		if (found && found + MARK + 8 <= buf + size)
-			return row_of(found + MARK);
+			return php_row_of(found + MARK);
 		kept = size < MARK + 8 ? size : MARK + 8;
 		memmove(buf, buf + size - kept, kept);
 	}
@@ -229,10 +206,10 @@ int php_read(const struct memory *m, const struct raw_stack *raw, struct texts *
 
 	*flags = raw->flags;
 	t->used = 0;
-	if (raw->row >= ROWS || raw->count > STACK_FRAMES)
+	if (raw->row >= PHP_ROWS || raw->count > STACK_FRAMES)
 		return -EINVAL;
 	for (n = 0; n < raw->count; n++) {
-		int err = read_frame(m, &rows[raw->row], &raw->frame[n], t, &frames[n]);
+		int err = read_frame(m, &php_rows[raw->row], &raw->frame[n], t, &frames[n]);
 
 		if (err == -ESRCH || err == -EPERM)
 			return err;

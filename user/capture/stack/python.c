@@ -17,61 +17,20 @@
 
 #include "user/base/table.h"
 #include "user/capture/host/memory.h"
+#include "user/capture/stack/python_state.h"
 
-#define CODES_MOST   65536
-#define BYTES_MOST   (32UL << 20)		 /* of all that is kept */
-#define LINES_MOST   65536			 /* bytes of one table */
-#define TEXT_MOST    (EV_FRAME_TEXT_LEN / 2 - 1) /* bytes of one string, so that two fit a record */
-#define HEAD_BYTES   64				 /* of a string or bytes object */
-#define PLACES	     4
+#define HEAD_BYTES   64 /* of a string or bytes object */
 #define TYPE_NAME_AT 24
 
 /* Every object begins with its reference count and its type. */
 #define TYPE_AT	  8
 #define LENGTH_AT 16 /* of a string or bytes */
 #define STATE_AT  32 /* of a string */
-#define BYTES_AT  32 /* of a bytes object */
-
-struct python_code {
-	struct python_code *older, *newer;
-	uint64_t address, start_ns;
-	uint32_t pid, check, first_line;
-	uint32_t places; /* how many entries of place were used, in turn */
-	struct {
-		uint64_t at;
-		uint32_t line, known;
-	} place[PLACES];       /* lines found last */
-	char *function, *file; /* NULL not known */
-	uint8_t *lines;
-	size_t line_bytes, bytes; /* bytes: all of it */
-};
 
 /* The fields of a raw_frame. */
 struct python_place {
 	uint64_t code, at;
 	uint32_t check, owner;
-};
-
-/* The type objects of a process whose names were checked. */
-struct types {
-	uint64_t start_ns, code, text, bytes;
-	uint32_t pid;
-	bool greenlets;	    /* the process has loaded the library */
-	uint64_t looked_at; /* value of counts.read when that was checked last */
-};
-
-struct pythons {
-	struct table codes;
-	struct table twins; /* the same objects by address and check alone, whatever the process:
-			     * one of several */
-	struct python_code *oldest, *newest;
-	struct python_code *dead; /* dropped while a stack was read; its frames may be in use until
-				   * the next stack */
-	struct types types;	  /* of the process that was read last */
-	struct python_counts counts;
-	uint8_t heads[STACK_FRAMES][PYTHON_CODE_BYTES];
-	bool have[STACK_FRAMES];
-	uint8_t scratch[LINES_MOST];
 };
 
 int pythons_open(struct pythons **out)

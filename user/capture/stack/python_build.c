@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "user/capture/stack/python_build_state.h"
+
 #define COUNT(a)	  (sizeof(a) / sizeof((a)[0]))
 #define OLDEST		  7
 #define FRAME_OBJECT	  112 /* bytes looked at of a PyFrameObject, */
@@ -228,10 +230,7 @@ static const struct version {
 #define CODE(field) \
 	offsetof(struct python_build, code.field), sizeof(((struct python_code_layout *)0)->field)
 
-static const struct published {
-	uint16_t at[2];
-	uint16_t to, size;
-} published[] = {
+const struct python_published python_published[PUBLISHED_FIELDS] = {
 	{{40, 40}, ROW(interpreters)},
 	{{64, 64}, ROW(interpreter_next)},
 	{{72, 72}, ROW(interpreter_threads)},
@@ -251,11 +250,6 @@ static const struct published {
 	{{560, 640}, CODE(ascii)},
 };
 
-#define PUBLISHED_FROM		13 /* 3.13 */
-#define PUBLISHED_BYTES		760
-#define PUBLISHED_VERSION	8
-#define PUBLISHED_FREE_THREADED 16
-
 static uint64_t word_of(const uint8_t *bytes, size_t at)
 {
 	uint64_t word;
@@ -264,13 +258,13 @@ static uint64_t word_of(const uint8_t *bytes, size_t at)
 	return word;
 }
 
-static bool is_in_code(const struct published *p)
+static bool is_in_code(const struct python_published *p)
 {
 	return p->to >= offsetof(struct python_build, code);
 }
 
 /* Is the value possible for its field?  Every field must lie within the bytes that are read. */
-static bool is_sane(const struct published *p, uint64_t value)
+static bool is_sane(const struct python_published *p, uint64_t value)
 {
 	if (p->size == 1)
 		return value < FRAME_INNER;
@@ -284,8 +278,8 @@ static bool take_published(struct python_build *b, const uint8_t *bytes)
 {
 	size_t which = b->minor - PUBLISHED_FROM;
 
-	for (size_t i = 0; i < COUNT(published); i++) {
-		const struct published *p = &published[i];
+	for (size_t i = 0; i < COUNT(python_published); i++) {
+		const struct python_published *p = &python_published[i];
 		uint64_t value = word_of(bytes, p->at[which]);
 		uint16_t narrow = (uint16_t)value;
 

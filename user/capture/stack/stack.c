@@ -15,52 +15,14 @@
 
 #include "user/base/redact.h"
 #include "user/base/table.h"
+#include "user/capture/stack/stack_state.h"
 
-#define SAMPLES_MOST 65536
 #define TOLD_MOST    STACKS_TOLD_MOST /* frames and stacks */
 #define HELD_MOST    (32ULL << 20)    /* bytes of frames that are not reported yet */
 #define WAITING_MOST 65536	      /* evidence */
 
-#define FUNCTION_MOST 320
-#define FILE_MOST     448
-#define MODULE_MOST   192
-#define BUILD_MOST    64
-
 _Static_assert(FUNCTION_MOST + FILE_MOST + MODULE_MOST + BUILD_MOST == EV_FRAME_TEXT_LEN,
 	       "the texts of a frame fit together");
-
-/* A stack that is not reported yet, with its frames.  refs: how many samples are equal to it. */
-struct stack_held {
-	uint64_t id;
-	struct stack_owner owner;
-	uint32_t flags, refs;
-	size_t count, bytes;
-	struct ev_frame *frame[EV_STACK_FRAMES];
-};
-
-struct stack_waiting { /* evidence for a sample that is not named yet */
-	struct stack_waiting *next;
-	struct ev_evidence evidence;
-};
-
-struct stack_sample {
-	uint64_t stack; /* the id of its stack; 0 none */
-	bool named;
-	struct stack_waiting *waiting;
-};
-
-struct stacks {
-	struct stacks_host host;
-	struct table samples;	      /* struct stack_sample, by the kernel's id */
-	uint64_t order[SAMPLES_MOST]; /* ids of samples, a ring */
-	size_t oldest;
-	struct table held; /* struct stack_held, by id */
-	uint64_t held_bytes;
-	struct table told; /* ids of reported frames and stacks; the value has no meaning */
-	size_t waiting;
-	uint64_t lost;
-	uint64_t renewals;
-};
 
 static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t n)
 {

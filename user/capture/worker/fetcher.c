@@ -33,6 +33,7 @@
 
 #include "user/base/table.h"
 #include "user/capture/worker/kin.h"
+#include "user/capture/worker/fetcher_state.h"
 
 #define MS_NS	   1000000ULL
 #define SOFT_MS	   50		   /* after this time we check the fetcher's state */
@@ -40,7 +41,6 @@
 #define BUSY_MS	   2000		   /* limit while ready to run */
 #define ORDER_MS   500		   /* limit for the nest to fork */
 #define PEACE_NS   (30000 * MS_NS) /* do not read a process that did not answer for so long */
-#define STUCK_MAX  16		   /* fetchers that may hang at a time */
 #define SILENT_MAX 4096
 
 enum { FD_WIRE = 3, FD_FREE = 4 };
@@ -53,36 +53,14 @@ struct fetcher_ask {
 
 #define ASK_HEAD offsetof(struct fetcher_ask, piece)
 
-struct fetcher_answer {
-	int64_t result;
-	uint32_t serial, reserved;
-	uint8_t bytes[FETCH_BYTES];
-};
-
 #define ANSWER_HEAD offsetof(struct fetcher_answer, bytes)
-
-struct silent {
-	uint64_t until_ns;
-	bool locked; /* /proc/PID/maps is what did not answer */
-};
-
-struct fetcher {
-	int nest, wire; /* negative: none */
-	pid_t nest_pid, pid;
-	pid_t stuck[STUCK_MAX]; /* abandoned fetchers that may still hang; 0: free slot */
-	struct table silent;	/* processes that did not answer: struct silent */
-	uint32_t told[16];	/* pids of silent processes, not reported yet */
-	size_t told_count;
-	uint32_t serial;
-	struct fetcher_answer answer;
-};
 
 union fetcher_descriptor {
 	struct cmsghdr head;
 	char room[CMSG_SPACE(sizeof(int))];
 };
 
-static uint64_t fetcher_now_ns(void)
+uint64_t fetcher_now_ns(void)
 {
 	struct timespec t;
 
@@ -416,7 +394,7 @@ static void abandon(struct fetcher *f)
 	f->pid = 0;
 }
 
-static void remember(struct fetcher *f, uint32_t pid, bool locked)
+void fetcher_remember(struct fetcher *f, uint32_t pid, bool locked)
 {
 	struct table_key key = {pid, 0};
 	struct silent *s = table_get(&f->silent, key);
@@ -505,7 +483,7 @@ static int ask_fetcher(struct fetcher *f, struct fetcher_ask *a, int held, int *
 		return err;
 	if (!answers_in_time(f)) {
 		abandon(f);
-		remember(f, a->pid, a->kind == FETCH_MAPS);
+		fetcher_remember(f, a->pid, a->kind == FETCH_MAPS);
 		return -ETIMEDOUT;
 	}
 	got = packet_receive(f->wire, &f->answer, sizeof(f->answer), MSG_DONTWAIT, fd);

@@ -7,10 +7,17 @@
 #include <stddef.h>
 #include <fcntl.h>
 #include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
-#include "user/capture/host/procfs.c"
-#undef PATH_MOST
-#include "user/capture/clientlib/lock.c"
+#include "user/capture/host/procfs.h"
+#include "user/capture/clientlib/client_host.h"
+#include "user/capture/clientlib/lock.h"
+#include "user/capture/clientlib/lock_state.h"
+#include "user/capture/kernel/kernel_client.h"
 
 /* Of the kernel half nothing is asked here. */
 uint64_t kernel_client_start(struct kernel *k, uint32_t pid)
@@ -111,7 +118,7 @@ static void scene_open(struct scene *s, struct procfs **procfs, struct client_ho
 	assert_int_equal(locks_open(&s->locks, NULL, *procfs, host, is_known, s), 0);
 	lock.device = s->st.st_dev;
 	lock.inode = s->st.st_ino;
-	s->holder = holder_enter(s->locks, &lock);
+	s->holder = lock_holder_enter(s->locks, &lock);
 	close(fd);
 	assert_non_null(s->holder);
 }
@@ -132,10 +139,10 @@ static void what_the_library_tells_is_not_told_again(void **state)
 
 	(void)state;
 	scene_open(&s, &procfs, &host);
-	tell_held(s.locks, s.holder, HELD_NS, &s.ids);
+	lock_tell_held(s.locks, s.holder, HELD_NS, &s.ids);
 	assert_int_equal(s.told, 0);
 	s.known = false;
-	tell_held(s.locks, s.holder, HELD_NS, &s.ids);
+	lock_tell_held(s.locks, s.holder, HELD_NS, &s.ids);
 	assert_int_equal(s.told, 1);
 	scene_close(&s, procfs);
 }
@@ -149,14 +156,14 @@ static void what_the_library_meets_later_keeps_its_id(void **state)
 	(void)state;
 	scene_open(&s, &procfs, &host);
 	assert_int_equal(locks_yield(s.locks, getpid(), s.st.st_dev, s.st.st_ino), 0);
-	tell_held(s.locks, s.holder, HELD_NS, &s.ids);
+	lock_tell_held(s.locks, s.holder, HELD_NS, &s.ids);
 	assert_int_equal(s.told, 1);
 	assert_int_equal(locks_yield(s.locks, getpid(), s.st.st_dev, s.st.st_ino + 1), 0);
 	assert_int_equal(locks_yield(s.locks, getpid(), s.st.st_dev, s.st.st_ino), 1);
 	assert_int_equal(locks_yield(s.locks, getpid(), s.st.st_dev, s.st.st_ino), 0);
 	s.known = true;
-	tell_held(s.locks, s.holder, HELD_NS, &s.ids);
-	tell_moved(s.locks, s.holder, HELD_NS, true);
+	lock_tell_held(s.locks, s.holder, HELD_NS, &s.ids);
+	lock_tell_moved(s.locks, s.holder, HELD_NS, true);
 	assert_int_equal(s.told, 1);
 	scene_close(&s, procfs);
 }

@@ -7,9 +7,12 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "user/capture/clientlib/sqlite_run.c"
-#include "user/capture/host/procfs.c"
+#include "user/capture/clientlib/sqlite_run.h"
+#include "user/capture/clientlib/sqlite_run_state.h"
+#include "user/capture/host/procfs.h"
 
 #define SECOND 1000000000ULL
 #define MB     (1ULL << 20)

@@ -3,14 +3,20 @@
  * Functions of small ELF files made here, of this program, of installed libraries, and of damaged
  * files.
  */
-#include "user/capture/elf/elf.c"
-#include "user/capture/elf/elf_search.c"
+#include "user/capture/elf/elf.h"
+#include "user/capture/elf/elf_state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <lzma.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/param.h>
+#include <unistd.h>
 
 #include "tests/unit/support/seed.h"
 
@@ -63,6 +69,15 @@ static const struct made_symbol local[] = {
 #define EXPORTED COUNT(exported)
 #define LOCAL	 COUNT(local)
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static uint32_t gnu_hash_of(const char *name)
+{
+	uint32_t hash = 5381;
+
+	for (; *name; name++)
+		hash = hash * 33 + (uint8_t)*name;
+	return hash;
+}
 
 static uint64_t put(const void *bytes, size_t size)
 {

@@ -4,7 +4,8 @@
  * of us when it dies, is late or lies.
  */
 #include "user/capture/elf/elf.h"
-#include "user/capture/elf/look.c"
+#include "user/capture/elf/look.h"
+#include "user/capture/elf/look_state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +13,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 static struct nursery *nursery;
 static const char *const names[] = {"malloc", "free", "no_such_function", "printf", "realloc"};
@@ -32,9 +35,9 @@ static struct elf_file *open_by(int fd, bool through)
 {
 	struct elf_file *e;
 
-	all.nursery = through ? nursery : NULL;
+	look_all.nursery = through ? nursery : NULL;
 	assert_int_equal(elf_open(&e, fd), 0);
-	all.nursery = nursery;
+	look_all.nursery = nursery;
 	return e;
 }
 
@@ -147,13 +150,13 @@ static void first_questions_are_answered_with_the_file(void **state)
 	assert_int_equal(elf_find(e, none, 2, false, out), 0);
 	elf_close(e);
 	e = open_by(fd, true);
-	pid = all.shared.worker.pid;
+	pid = look_all.shared.worker.pid;
 	assert_int_equal(pid, 0);
-	shutdown(all.shared.worker.wire, SHUT_RDWR); /* nothing more can be asked */
+	shutdown(look_all.shared.worker.wire, SHUT_RDWR); /* nothing more can be asked */
 	assert_int_equal(elf_find(e, none, 2, false, out), 0);
 	assert_false(elf_given_up(e));
 	elf_close(e);
-	looker_stop(&all.shared);
+	looker_stop(&look_all.shared);
 	close(fd);
 }
 
@@ -165,11 +168,11 @@ static void what_is_found_comes_of_a_worker_of_its_own(void **state)
 	struct elf_symbol out[2];
 
 	(void)state;
-	all.nursery = nursery;
+	look_all.nursery = nursery;
 	assert_int_equal(look_open(&l, fd), 0);
-	assert_ptr_equal(l->at, &all.shared);
+	assert_ptr_equal(l->at, &look_all.shared);
 	assert_int_equal(look_find(l, names + 2, 1, false, false, out), 0);
-	assert_ptr_equal(l->at, &all.shared);
+	assert_ptr_equal(l->at, &look_all.shared);
 	assert_int_equal(look_find(l, names, 2, false, false, out), 2);
 	assert_ptr_equal(l->at, &l->own);
 	look_close(l);
@@ -183,7 +186,7 @@ static void a_file_that_a_worker_died_of_is_given_up(void **state)
 	struct elf_symbol out[5];
 
 	(void)state;
-	shutdown(all.shared.worker.wire, SHUT_RDWR);
+	shutdown(look_all.shared.worker.wire, SHUT_RDWR);
 	assert_true(elf_find(e, names, 5, false, out) <= 0);
 	assert_true(elf_given_up(e));
 	assert_true(elf_find(f, names, 5, false, out) <= 0); /* its worker is gone */
@@ -198,7 +201,7 @@ static void a_file_that_a_worker_died_of_is_given_up(void **state)
 	assert_false(elf_given_up(f));
 	assert_true(elf_find(f, names, 5, false, out) >= 0);
 	elf_close(f);
-	all.given_up_count = 0;
+	look_all.given_up_count = 0;
 	close(fd);
 	close(other);
 }
@@ -212,19 +215,19 @@ static void a_file_that_takes_too_long_is_given_up(void **state)
 	uint64_t begun;
 
 	(void)state;
-	all.nursery = nursery;
+	look_all.nursery = nursery;
 	assert_int_equal(nursery_start(nursery, NURSERY_NATIVE, &idle), 0);
 	assert_int_equal(look_open(&l, fd), 0);
-	looker_stop(&all.shared);
-	all.shared.worker = idle;
-	all.shared.nursery = nursery;
-	l->generation = all.shared.generation;
+	looker_stop(&look_all.shared);
+	look_all.shared.worker = idle;
+	look_all.shared.nursery = nursery;
+	l->generation = look_all.shared.generation;
 	begun = look_now_ms();
 	assert_true(look_find(l, names, 5, false, false, out) <= 0);
 	assert_true(look_now_ms() - begun >= LOOK_MS / 2 && look_now_ms() - begun < 2 * LOOK_MS);
 	assert_true(look_given_up(l));
 	look_close(l);
-	all.given_up_count = 0;
+	look_all.given_up_count = 0;
 	close(fd);
 }
 
@@ -238,33 +241,33 @@ static void answers_that_make_no_sense_are_none(void **state)
 		struct look *l;
 		char hex[80];
 
-		all.nursery = nursery;
+		look_all.nursery = nursery;
 		assert_int_equal(look_open(&l, fd), 0);
-		looker_stop(&all.shared);
+		looker_stop(&look_all.shared);
 		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
 		l->own.worker = (struct nursling){pair[0], -1, 0, 0};
 		l->own.nursery = nursery;
 		l->at = &l->own;
 		l->generation = l->own.generation;
-		all.in.reply = (struct look_reply){.result = 0};
-		memset(all.in.reply.bytes, 0xff, 4096);
+		look_all.in.reply = (struct look_reply){.result = 0};
+		memset(look_all.in.reply.bytes, 0xff, 4096);
 		switch (lie) {
 		case 0:
-			all.in.reply.result = INT64_MAX;
-			all.in.reply.size = sizeof(out);
+			look_all.in.reply.result = INT64_MAX;
+			look_all.in.reply.size = sizeof(out);
 			break;
 		case 1:
-			all.in.reply.result = 5;
-			all.in.reply.size = 8;
+			look_all.in.reply.result = 5;
+			look_all.in.reply.size = 8;
 			break;
 		case 2:
-			all.in.reply.size = 4096;
+			look_all.in.reply.size = 4096;
 			break;
 		default:
-			all.in.reply.size = lie * 24;
+			look_all.in.reply.size = lie * 24;
 		}
-		assert_true(send(pair[1], &all.in, sizeof(all.in.reply) + all.in.reply.size, 0) >
-			    0);
+		assert_true(send(pair[1], &look_all.in,
+				 sizeof(look_all.in.reply) + look_all.in.reply.size, 0) > 0);
 		if (lie < 2)
 			assert_true(look_find(l, names, 5, false, false, out) < 0);
 		else if (lie < 4)
@@ -277,7 +280,7 @@ static void answers_that_make_no_sense_are_none(void **state)
 		assert_int_equal(lie < 6, l->given_up);
 		close(pair[1]);
 		look_close(l);
-		all.given_up_count = 0;
+		look_all.given_up_count = 0;
 		close(fd);
 	}
 }

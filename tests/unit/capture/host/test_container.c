@@ -2,9 +2,10 @@
 /*
  * Containers from cgroup paths and state files, on fake hosts of every layout we know.
  */
-#include "user/capture/host/cgroup.c"
-#include "user/capture/host/procfs.c"
-#include "user/capture/host/container.c"
+#include "user/capture/host/cgroup.h"
+#include "user/capture/host/procfs.h"
+#include "user/capture/host/container.h"
+#include "user/capture/host/container_state.h"
 #include "tests/unit/support/tree.h"
 
 #define A16 "0123456789abcdef"
@@ -93,7 +94,7 @@ static void cgroup_paths_of_all_run_times_are_known(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct container_mark mark = find_container(cases[i].path,
+		struct container_mark mark = container_find(cases[i].path,
 							    (int)strlen(cases[i].path));
 
 		if (!cases[i].runtime) {

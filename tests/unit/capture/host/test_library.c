@@ -2,11 +2,10 @@
 /*
  * Which files are mapped as code, from a fake /proc: lines of maps, and what is told of when.
  */
-#include "user/capture/host/procfs.c"
-#include "user/capture/host/library.c"
-#include "user/capture/host/library_events.c"
-#include "user/capture/host/library_maps.c"
-#include "user/capture/host/overlay.c"
+#include "user/capture/host/procfs.h"
+#include "user/capture/host/library.h"
+#include "user/capture/host/library_state.h"
+#include "user/capture/host/overlay.h"
 #include "tests/unit/support/tree.h"
 
 struct heard {
@@ -70,7 +69,7 @@ static void see_event(struct world *w, unsigned pid, const char *file, uint64_t 
 	m.inode = st.st_ino;
 	m.generation = generation;
 	library_begin(w->libraries, hear, &w->heard);
-	assert_int_equal(see_mapped(w->libraries, &m), 0);
+	assert_int_equal(library_see_mapped(w->libraries, &m), 0);
 }
 
 /* Process pid maps file, with an error of the inode number if one is asked for. */
@@ -102,18 +101,19 @@ static void a_line_of_code_is_parsed(void **state)
 	struct sighting s = {0};
 
 	(void)state;
-	assert_true(parse_line("55d8421cd000-7fffffffffff r-xp 00002000 fe:10 247134   "
-			       "                  /usr/bin/a file (deleted)\n",
-			       &s));
+	assert_true(library_parse_line("55d8421cd000-7fffffffffff r-xp 00002000 fe:10 247134   "
+				       "                  /usr/bin/a file (deleted)\n",
+				       &s));
 	assert_int_equal(s.start, 0x55d8421cd000);
 	assert_int_equal(s.end, 0x7fffffffffff);
 	assert_int_equal(s.device, makedev(0xfe, 0x10));
 	assert_int_equal(s.inode, 247134);
-	assert_true(parse_line("0-ffffffffffffffff --xs 0 fffff:fffff 18446744073709551615\n", &s));
+	assert_true(library_parse_line(
+		"0-ffffffffffffffff --xs 0 fffff:fffff 18446744073709551615\n", &s));
 	assert_int_equal(s.end, UINT64_MAX);
 	assert_int_equal(s.device, makedev(0xfffff, 0xfffff));
 	assert_int_equal(s.inode, UINT64_MAX);
-	assert_true(parse_line("1-2 rwxp 0 00:01 9 /a\\012r-xp 1-2 \\ b\n", &s));
+	assert_true(library_parse_line("1-2 rwxp 0 00:01 9 /a\\012r-xp 1-2 \\ b\n", &s));
 	assert_int_equal(s.inode, 9);
 }
 
@@ -170,7 +170,7 @@ static void lines_that_are_no_files_with_code_are_passed_over(void **state)
 
 		assert_non_null(line);
 		memcpy(line, lines[i], strlen(lines[i]));
-		if (parse_line(line, &s))
+		if (library_parse_line(line, &s))
 			fail_msg("taken: %s", lines[i]);
 		free(line);
 	}
@@ -189,7 +189,7 @@ static void no_cut_of_a_line_is_overrun(void **state)
 		assert_non_null(line);
 		memcpy(line, whole, len);
 		line[len] = '\n';
-		taken = parse_line(line, &s);
+		taken = library_parse_line(line, &s);
 		assert_int_equal(taken, len > strlen("7f0000-7f1000 r-xp 00001000 fe:00 "));
 		free(line);
 	}
@@ -332,7 +332,7 @@ static void a_reused_inode_number_is_another_file(void **state)
 	assert_int_equal(w.heard.count, 1);
 	/* As if the number had been an earlier file's. */
 	assert_int_equal(stat(tree_path("a.so"), &st), 0);
-	file = known_file(w.libraries, st.st_dev, st.st_ino);
+	file = library_known_file(w.libraries, st.st_dev, st.st_ino);
 	assert_non_null(file);
 	file->stamp_ns -= 1;
 	see_event(&w, 42, "a.so", 5);
@@ -341,7 +341,7 @@ static void a_reused_inode_number_is_another_file(void **state)
 	assert_int_equal(w.heard.count, 2);
 	see_event(&w, 42, "a.so", 6);
 	assert_int_equal(w.heard.count, 2);
-	file = known_file(w.libraries, st.st_dev, st.st_ino);
+	file = library_known_file(w.libraries, st.st_dev, st.st_ino);
 	file->stamp_ns -= 1;
 	assert_int_equal(scanned(&w), 1);
 	assert_int_equal(scanned(&w), 0);
@@ -357,7 +357,7 @@ static void a_split_mapping_is_found_in_the_maps(void **state)
 	tree_file("a.so", "A");
 	map(42, "a.so");
 	library_begin(w.libraries, hear, &w.heard);
-	assert_int_equal(see_mapped(w.libraries, &m), 0);
+	assert_int_equal(library_see_mapped(w.libraries, &m), 0);
 	assert_int_equal(w.heard.count, 1);
 	close_world(&w);
 }
@@ -439,7 +439,7 @@ static unsigned looked(struct world *w)
 {
 	w->libraries->look_at = 0;
 	library_begin(w->libraries, hear, &w->heard);
-	assert_int_equal(look_at_held(w->libraries), 0);
+	assert_int_equal(library_look_at_held(w->libraries), 0);
 	return w->libraries->scan_due ? scanned(w) : 0;
 }
 
@@ -577,7 +577,8 @@ static void a_maps_file_of_one_endless_line_ends(void **state)
 /* On the real /proc: what is not readable without root counts alike. */
 static void both_ways_to_read_maps_agree(void **state)
 {
-	ssize_t (*const ways[])(struct libraries *, uint32_t, int) = {see_text, see_queried};
+	ssize_t (*const ways[])(struct libraries *, uint32_t, int) = {library_see_text,
+								      library_see_queried};
 	uint64_t files[2], failures[2];
 
 	(void)state;
@@ -611,7 +612,7 @@ static struct ring fake_ring(void)
 {
 	struct ring ring = {.fd = -1};
 
-	ring.page = mmap(NULL, ring_bytes() + page_size(), PROT_READ | PROT_WRITE,
+	ring.page = mmap(NULL, library_ring_bytes() + library_page_size(), PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_true(ring.page != MAP_FAILED);
 	return ring;
@@ -619,10 +620,11 @@ static struct ring fake_ring(void)
 
 static void write_record(struct ring *ring, const void *record, size_t len)
 {
-	char *data = (char *)ring->page + page_size();
+	char *data = (char *)ring->page + library_page_size();
 
 	for (size_t i = 0; i < len; i++)
-		data[(ring->page->data_head + i) & (ring_bytes() - 1)] = ((const char *)record)[i];
+		data[(ring->page->data_head + i) & (library_ring_bytes() - 1)] = ((
+			const char *)record)[i];
 	ring->page->data_head += len;
 }
 
@@ -645,16 +647,16 @@ static void records_are_read_around_the_end_of_the_ring(void **state)
 	m.inode = st.st_ino;
 	library_begin(w.libraries, hear, &w.heard);
 	for (unsigned cut = 0; cut <= sizeof(m); cut += 8) {
-		ring.page->data_head = ring.page->data_tail = ring_bytes() * 3 - cut;
+		ring.page->data_head = ring.page->data_tail = library_ring_bytes() * 3 - cut;
 		library_forget(w.libraries, 0);
 		write_record(&ring, &m, sizeof(m));
-		assert_int_equal(drain_ring(w.libraries, &ring), 1);
+		assert_int_equal(library_drain_ring(w.libraries, &ring), 1);
 		assert_int_equal(ring.page->data_tail, ring.page->data_head);
-		assert_int_equal(drain_ring(w.libraries, &ring), 0);
+		assert_int_equal(library_drain_ring(w.libraries, &ring), 0);
 	}
 	assert_int_equal(w.heard.count, sizeof(m) / 8 + 1);
 	assert_false(w.libraries->scan_due);
-	ring_close(&ring);
+	library_ring_close(&ring);
 	close_world(&w);
 }
 
@@ -668,23 +670,23 @@ static void a_loss_or_a_full_ring_leads_to_a_scan(void **state)
 
 	(void)state;
 	write_record(&ring, &other, sizeof(other));
-	assert_int_equal(drain_ring(w.libraries, &ring), 1);
+	assert_int_equal(library_drain_ring(w.libraries, &ring), 1);
 	assert_false(w.libraries->scan_due);
 	write_record(&ring, &d, sizeof(d));
-	assert_int_equal(drain_ring(w.libraries, &ring), 1);
+	assert_int_equal(library_drain_ring(w.libraries, &ring), 1);
 	assert_true(w.libraries->scan_due);
 	assert_int_equal(libraries_lost(w.libraries), 7);
 	w.libraries->scan_due = false;
-	while (ring.page->data_head - ring.page->data_tail <= ring_bytes() - RECORD_MAX)
+	while (ring.page->data_head - ring.page->data_tail <= library_ring_bytes() - RECORD_MAX)
 		write_record(&ring, &other, sizeof(other));
-	assert_int_equal(drain_ring(w.libraries, &ring), 1);
+	assert_int_equal(library_drain_ring(w.libraries, &ring), 1);
 	assert_true(w.libraries->scan_due);
 	w.libraries->scan_due = false;
 	write_record(&ring, &broken, sizeof(broken));
-	assert_int_equal(drain_ring(w.libraries, &ring), 1);
+	assert_int_equal(library_drain_ring(w.libraries, &ring), 1);
 	assert_true(w.libraries->scan_due);
 	assert_int_equal(ring.page->data_tail, ring.page->data_head);
-	ring_close(&ring);
+	library_ring_close(&ring);
 	close_world(&w);
 }
 

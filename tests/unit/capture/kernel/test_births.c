@@ -7,13 +7,17 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <fcntl.h>
 #include <semaphore.h>
 #include <string.h>
 #include <time.h>
 
-#include "user/capture/kernel/births.c"
+#include "user/capture/kernel/births.h"
 
 static int ring[2];
 static sem_t told;

@@ -3,13 +3,17 @@
  * Which instructions are calls of the allocator: in code written out here, and in installed
  * libraries, where each must be what it is said to be.
  */
-#include "user/capture/memory/call_site.c"
-#include "user/capture/elf/elf.c"
+#include "user/capture/memory/call_site.h"
+#include "user/capture/memory/call_site_state.h"
+#include "user/capture/elf/elf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
 
 #define LIBRARIES "/usr/lib/x86_64-linux-gnu/"
 #define HERE	  0x5000ULL
@@ -52,15 +56,15 @@ static void a_stub_is_known_by_its_slot(void **state)
 
 	(void)state;
 	far(code + 7, STUB + 7, 0x9000);
-	assert_int_equal(function_of_stub(&finder, code, sizeof(code), STUB), LIBRARY_MALLOC);
-	assert_int_equal(function_of_stub(&finder, code + 4, 8, STUB + 4), LIBRARY_MALLOC);
-	assert_int_equal(function_of_stub(&finder, code + 5, 6, STUB + 5), LIBRARY_MALLOC);
-	assert_int_equal(function_of_stub(&finder, code + 5, 5, STUB + 5), 0);
-	assert_int_equal(function_of_stub(&finder, code, sizeof(code), STUB + 1), 0);
+	assert_int_equal(call_site_of_stub(&finder, code, sizeof(code), STUB), LIBRARY_MALLOC);
+	assert_int_equal(call_site_of_stub(&finder, code + 4, 8, STUB + 4), LIBRARY_MALLOC);
+	assert_int_equal(call_site_of_stub(&finder, code + 5, 6, STUB + 5), LIBRARY_MALLOC);
+	assert_int_equal(call_site_of_stub(&finder, code + 5, 5, STUB + 5), 0);
+	assert_int_equal(call_site_of_stub(&finder, code, sizeof(code), STUB + 1), 0);
 	far(code + 7, STUB + 7, 0x9008);
-	assert_int_equal(function_of_stub(&finder, code, sizeof(code), STUB), LIBRARY_FREE);
+	assert_int_equal(call_site_of_stub(&finder, code, sizeof(code), STUB), LIBRARY_FREE);
 	code[6] = 0x15;
-	assert_int_equal(function_of_stub(&finder, code, sizeof(code), STUB), 0);
+	assert_int_equal(call_site_of_stub(&finder, code, sizeof(code), STUB), 0);
 }
 
 /* push %rbx; call STUB; mov $0xe8,%eax (whose operand looks like a call); jmp STUB */
@@ -82,13 +86,13 @@ static void calls_and_jumps_to_a_stub_are_found(void **state)
 
 	(void)state;
 	target(STUB, LIBRARY_MALLOC);
-	assert_int_equal(sites_in(&finder, code, n, HERE, sites, &hidden), 2);
+	assert_int_equal(call_sites_in(&finder, code, n, HERE, sites, &hidden), 2);
 	assert_int_equal(sites[0].offset, 1);
 	assert_int_equal(sites[0].function, LIBRARY_MALLOC);
 	assert_int_equal(sites[1].offset, 11);
 	assert_int_equal(hidden, 0);
 	target(STUB, 0);
-	assert_int_equal(sites_in(&finder, code, n, HERE, sites, &hidden), 0);
+	assert_int_equal(call_sites_in(&finder, code, n, HERE, sites, &hidden), 0);
 }
 
 static void a_function_that_cannot_be_decoded_has_none(void **state)
@@ -100,8 +104,9 @@ static void a_function_that_cannot_be_decoded_has_none(void **state)
 	(void)state;
 	target(STUB, LIBRARY_MALLOC);
 	code[n] = 0x06; /* no instruction of 64 bits */
-	assert_int_equal(sites_in(&finder, code, n + 1, HERE, sites, &hidden), -1);
-	assert_int_equal(sites_in(&finder, code, n - 1, HERE, sites, &hidden), -1); /* cut off */
+	assert_int_equal(call_sites_in(&finder, code, n + 1, HERE, sites, &hidden), -1);
+	assert_int_equal(call_sites_in(&finder, code, n - 1, HERE, sites, &hidden),
+			 -1); /* cut off */
 }
 
 static void calls_through_pointers_are_counted_only(void **state)
@@ -113,7 +118,7 @@ static void calls_through_pointers_are_counted_only(void **state)
 	(void)state;
 	far(code + 2, HERE + 2, 0x9008);
 	far(code + 8, HERE + 8, 0x9010); /* another's */
-	assert_int_equal(sites_in(&finder, code, 13, HERE, sites, &hidden), 0);
+	assert_int_equal(call_sites_in(&finder, code, 13, HERE, sites, &hidden), 0);
 	assert_int_equal(hidden, 1);
 }
 
@@ -138,7 +143,7 @@ static void check_sites(const char *name)
 
 	for (size_t i = 0; i < found.count; i++) {
 		assert_int_equal(pread(fd, code, 5, (off_t)found.all[i].offset), 5);
-		assert_true(is_direct(code, 5));
+		assert_true(call_site_is_direct(code, 5));
 		assert_true(found.all[i].function >= LIBRARY_FREE &&
 			    found.all[i].function <= LIBRARY_STRNDUP);
 		assert_true(!i || found.all[i].offset > found.all[i - 1].offset);

@@ -7,10 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <string.h>
 
-#include "user/capture/memory/pages.c"
-#include "user/capture/memory/growth_site.c"
+#include "user/capture/memory/pages.h"
+#include "user/capture/memory/growth_site.h"
+#include "user/capture/memory/growth_site_state.h"
 
 #define MIB    (1ULL << 20)
 #define SECOND 1000000000ULL

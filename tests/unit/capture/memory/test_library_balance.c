@@ -7,11 +7,14 @@
 #include <stddef.h>
 #include <stdbool.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "user/capture/host/memory.c"
+#include "user/capture/host/memory.h"
 #undef COUNT
-#include "user/capture/memory/library_balance.c"
+#include "user/capture/memory/library_balance.h"
+#include "user/capture/memory/library_balance_state.h"
 
 /* The kernel half: what it has of one process, all the time and in windows. */
 static struct library_balance counted[2];

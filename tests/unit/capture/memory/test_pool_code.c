@@ -8,16 +8,19 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "user/capture/elf/elf.c"
-#include "user/capture/host/memory.c"
-#include "user/capture/memory/pool_code.c"
+#include "user/capture/elf/elf.h"
+#include "user/capture/host/memory.h"
+#include "user/capture/memory/pool_code.h"
+#include "user/capture/memory/pool_code_state.h"
 
 static uint64_t words[8]; /* what the code reads */
 
@@ -40,8 +43,9 @@ static uint64_t slot_in(const void *code, size_t size, uint64_t start)
 	struct pool_reading r = {};
 	uint64_t slot;
 
-	for (size_t at = 0; decode(&f, at, start, &in); at += in.is.length) {
-		if (note_jump(&r, &in), pool_code_follow(&r, &f, &in), pair_in(&r, &slot))
+	for (size_t at = 0; pool_code_decode(&f, at, start, &in); at += in.is.length) {
+		if (pool_code_note_jump(&r, &in), pool_code_follow(&r, &f, &in),
+		    pool_code_pair_in(&r, &slot))
 			return slot;
 	}
 	return 0;
@@ -87,7 +91,7 @@ static bool is_taker(const void *code, size_t size)
 {
 	struct pool_finder f = finder_of(code, size);
 
-	return is_pool_taker(&f);
+	return pool_code_is_taker(&f);
 }
 
 #define TAKER(code) is_taker(code, sizeof(code) - 1)

@@ -7,15 +7,18 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "user/capture/host/memory.c"
-#include "user/capture/memory/pymalloc.c"
+#include "user/capture/host/memory.h"
+#include "user/capture/memory/pymalloc.h"
+#include "user/capture/memory/pymalloc_state.h"
 
 static unsigned char *arena; /* 64 KB, of which the second 16 KB are the pool */
-static struct header *head;
+static struct pymalloc_header *head;
 static struct memory own;
 static uint32_t size;
 
@@ -30,11 +33,11 @@ static void pool(uint32_t bytes, uint32_t block_size)
 	memset(arena, 0, 64 << 10);
 	size = block_size;
 	head = (void *)(arena + (16 << 10));
-	*head = (struct header){.used = 1,
-				.free = block(1),
-				.size_index = size / 16 - 1,
-				.untouched = sizeof(*head) + 2 * size,
-				.last = bytes - size};
+	*head = (struct pymalloc_header){.used = 1,
+					 .free = block(1),
+					 .size_index = size / 16 - 1,
+					 .untouched = sizeof(*head) + 2 * size,
+					 .last = bytes - size};
 }
 
 static uint64_t take(void)

@@ -3,7 +3,7 @@
  * Where functions of each shape end, written out here and as installed libraries have them; and
  * what is refused.
  */
-#include "user/capture/probe/probe_exit.c"
+#include "user/capture/probe/probe_exit.h"
 
 #include "user/capture/probe/file_exit.h"
 #include "user/capture/clientlib/probe_table.h"
@@ -11,8 +11,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "tests/unit/support/seed.h"

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "user/capture/probe/reach.c"
+#include "user/capture/probe/reach.h"
 
 #define LINKS_MOST 64
 

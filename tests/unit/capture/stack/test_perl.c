@@ -8,9 +8,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "user/capture/elf/elf.c"
-#include "user/capture/host/memory.c"
-#include "user/capture/stack/perl.c"
+#include "user/capture/elf/elf.h"
+#include "user/capture/host/memory.h"
+#include "user/capture/stack/perl.h"
+#include "user/capture/stack/perl_state.h"
 #include "tests/unit/support/foreign.h"
 
 struct cop {
@@ -55,12 +56,12 @@ static struct name name_of(const char *text)
 static void set_row(enum perl_row row)
 {
 	raw.row = row;
-	perl.inner.type = rows[row].next_state;
-	perl.outer.type = rows[row].debug_state | 0x200; /* flags behind its nine bits */
+	perl.inner.type = perl_rows[row].next_state;
+	perl.outer.type = perl_rows[row].debug_state | 0x200; /* flags behind its nine bits */
 	memset(perl.buckets, 0, sizeof(perl.buckets));
 	memset(perl.hash_body, 0, sizeof(perl.hash_body));
 	perl.hash_body[HASH_MAX / 8] = 0;
-	if (rows[row].with_aux)
+	if (perl_rows[row].with_aux)
 		perl.hash_body[HASH_BODY / 8] = AT(package);
 	else
 		perl.buckets[1] = AT(package);

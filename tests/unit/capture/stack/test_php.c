@@ -8,9 +8,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "user/capture/elf/elf.c"
-#include "user/capture/host/memory.c"
-#include "user/capture/stack/php.c"
+#include "user/capture/elf/elf.h"
+#include "user/capture/host/memory.h"
+#include "user/capture/stack/php.h"
+#include "user/capture/stack/php_state.h"
 #include "tests/unit/support/foreign.h"
 
 #define ROW_8_2 3
@@ -72,10 +73,10 @@ static int set_up(void **state)
 	php.method[0] = USER_FUNCTION;
 	put_word(php.method + AT_NAME, STRING(name));
 	put_word(php.method + AT_SCOPE, CLASS);
-	put_word(php.method + rows[ROW_8_2].last, 4);
-	put_word(php.method + rows[ROW_8_2].opcodes, OPCODES);
-	put_word(php.method + rows[ROW_8_2].filename, STRING(file));
-	put_word(php.method + rows[ROW_8_2].filename + 8, 40); /* its first line */
+	put_word(php.method + php_rows[ROW_8_2].last, 4);
+	put_word(php.method + php_rows[ROW_8_2].opcodes, OPCODES);
+	put_word(php.method + php_rows[ROW_8_2].filename, STRING(file));
+	put_word(php.method + php_rows[ROW_8_2].filename + 8, 40); /* its first line */
 	php.opcodes[2].line = 42;
 	php.internal[0] = INTERNAL_FUNCTION;
 	put_word(php.internal + AT_NAME, STRING(internal_name));
@@ -158,10 +159,11 @@ static void what_is_no_string_or_function_ends_the_stack(void **state)
 static void other_versions_offsets_give_no_file(void **state)
 {
 	(void)state;
-	for (raw.row = 0; raw.row < ROWS; raw.row++) {
+	for (raw.row = 0; raw.row < PHP_ROWS; raw.row++) {
 		int n = read_it();
 
-		assert_int_equal(n, rows[raw.row].filename == rows[ROW_8_2].filename ? 2 : 1);
+		assert_int_equal(n,
+				 php_rows[raw.row].filename == php_rows[ROW_8_2].filename ? 2 : 1);
 	}
 	assert_int_equal(read_it(), -EINVAL);
 	raw.row = ROW_8_2;
@@ -172,14 +174,14 @@ static void other_versions_offsets_give_no_file(void **state)
 static void versions_are_told_apart(void **state)
 {
 	(void)state;
-	assert_int_equal(row_of("7.4.33"), 0);
-	assert_int_equal(row_of("8.2.36-1~deb12u1"), ROW_8_2);
-	assert_int_equal(row_of("8.4.0RC1"), 5);
-	assert_int_equal(row_of("8.5.0"), -ENOTSUP);
-	assert_int_equal(row_of("8.20.1"), -ENOTSUP);
-	assert_int_equal(row_of("5.6.40"), -ENOTSUP);
-	assert_int_equal(row_of(""), -ENOTSUP);
-	assert_int_equal(row_of("8."), -ENOTSUP);
+	assert_int_equal(php_row_of("7.4.33"), 0);
+	assert_int_equal(php_row_of("8.2.36-1~deb12u1"), ROW_8_2);
+	assert_int_equal(php_row_of("8.4.0RC1"), 5);
+	assert_int_equal(php_row_of("8.5.0"), -ENOTSUP);
+	assert_int_equal(php_row_of("8.20.1"), -ENOTSUP);
+	assert_int_equal(php_row_of("5.6.40"), -ENOTSUP);
+	assert_int_equal(php_row_of(""), -ENOTSUP);
+	assert_int_equal(php_row_of("8."), -ENOTSUP);
 }
 
 int main(void)

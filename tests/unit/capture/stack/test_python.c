@@ -7,10 +7,13 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "user/capture/stack/python.c"
-#include "user/capture/stack/python_line.c"
+#include "user/capture/stack/python.h"
+#include "user/capture/stack/python_state.h"
+#include "user/capture/stack/python_line.h"
 
 #define BYTECODE   192
 #define ASCII	   (1 << 6 | 1 << 5 | 1 << 2) /* state of a string: compact, one byte each */

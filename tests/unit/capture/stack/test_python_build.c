@@ -7,8 +7,11 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <string.h>
 
-#include "user/capture/stack/python_build.c"
+#include "user/capture/stack/python_build.h"
+#include "user/capture/stack/python_build_state.h"
 
 #define RUNTIME 0x500000
 
@@ -94,8 +97,8 @@ static struct elf_file fourteen(void)
 
 	memcpy(e.runtime, "xdebugpy", 8);
 	put(&e, PUBLISHED_VERSION, e.version);
-	for (size_t i = 0; i < COUNT(published); i++)
-		put(&e, published[i].at[1], told[i]);
+	for (size_t i = 0; i < PUBLISHED_FIELDS; i++)
+		put(&e, python_published[i].at[1], told[i]);
 	return e;
 }
 
@@ -112,7 +115,7 @@ static void each_version_is_told_by_what_it_exported_first(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(versions_of); i++) {
+	for (size_t i = 0; i < sizeof(versions_of) / sizeof(versions_of[0]); i++) {
 		struct elf_file e = {.variables = {"_PyRuntime", "PyCode_Type"}};
 		struct python_build b;
 

@@ -8,8 +8,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <string.h>
 
-#include "user/capture/stack/stack.c"
+#include "user/capture/stack/stack.h"
+#include "user/capture/stack/stack_state.h"
 
 #include "user/record/recording.h"
 

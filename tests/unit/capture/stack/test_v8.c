@@ -9,10 +9,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "user/capture/elf/elf.c"
-#include "user/capture/host/memory.c"
-#include "user/capture/stack/v8.c"
-#include "user/capture/stack/v8_position.c"
+#include "user/capture/elf/elf.h"
+#include "user/capture/host/memory.h"
+#include "user/capture/stack/v8.h"
+#include "user/capture/stack/v8_position.h"
 #include "tests/unit/support/foreign.h"
 #include "tests/unit/support/v8_build.h"
 

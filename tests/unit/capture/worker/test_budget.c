@@ -2,16 +2,24 @@
 /*
  * Files made to take for ever: each look at them ends in its budget, and says that it gave up.
  */
-#include "user/capture/elf/elf.c"
-#include "user/capture/host/memory.c"
-#include "user/capture/stack/php.c"
+#include "user/capture/elf/elf.h"
+#include "user/capture/elf/elf_state.h"
+#include "user/capture/host/memory.h"
+#include "user/capture/stack/php.h"
+#include "user/capture/stack/php_state.h"
+#include "user/capture/worker/budget.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <lzma.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define SPARSE (1UL << 62)
 #define LOOK_S 0.5 /* a budget, on a busy machine and under the sanitizers */

@@ -2,14 +2,22 @@
 /*
  * What others may make hang is fetched by a process that can be left behind.
  */
-#include "user/capture/worker/fetcher.c"
+#include "user/capture/worker/fetcher.h"
+#include "user/capture/worker/fetcher_state.h"
 #include "user/base/file.h"
 #include "user/capture/host/memory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static struct fetcher *f;
 static const char words[] = "some words of this process";
@@ -143,7 +151,7 @@ static void a_process_is_asked_again_later(void **state)
 	char got[8];
 
 	(void)state;
-	remember(f, own(), false);
+	fetcher_remember(f, own(), false);
 	assert_int_equal(fetcher_memory(f, own(), &piece, 1, got), -ETIMEDOUT);
 	s = table_get(&f->silent, (struct table_key){own(), 0});
 	assert_non_null(s);
@@ -157,9 +165,9 @@ static void a_process_is_locked_until_its_mappings_come(void **state)
 
 	(void)state;
 	assert_int_equal(fetcher_locked(f), 0);
-	remember(f, own(), true);
-	remember(f, 0x3fffffff, true); /* that one is gone by now */
-	remember(f, 1, false);	       /* its memory alone did not come */
+	fetcher_remember(f, own(), true);
+	fetcher_remember(f, 0x3fffffff, true); /* that one is gone by now */
+	fetcher_remember(f, 1, false);	       /* its memory alone did not come */
 	assert_int_equal(fetcher_locked(f), own());
 	s = table_get(&f->silent, (struct table_key){own(), 0});
 	assert_non_null(s);

@@ -11,21 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "user/capture/stack/native/jit_map_state.h"
+
 #define TEXT_MAX     (64U << 20)
 #define SYMBOLS_MAX  (1U << 20)
 #define COVERING_MAX 16 /* pieces of code that begin before an address and may reach it */
-
-struct jit_map {
-	char *text;
-	size_t used, room; /* of text */
-	struct jit_symbol *symbols;
-	size_t count, symbol_room;
-	bool unsorted;
-	dev_t device;
-	ino_t inode;
-	off_t read;   /* bytes of the file */
-	bool in_long; /* in a line longer than the block, so up to its end nothing is a line */
-};
 
 struct jit_map *jit_map_open(void)
 {

@@ -25,6 +25,7 @@
 #include "user/capture/stack/native/known.h"
 #include "user/capture/stack/native/native_wire.h"
 #include "user/capture/stack/native/supplier.h"
+#include "user/capture/stack/native/native_state.h"
 
 #define NS_PER_SECOND 1000000000ULL
 #define PACKETS	      8			   /* received at a time */
@@ -37,32 +38,6 @@
 #define HANG_NS	      (15 * NS_PER_SECOND) /* of silence, longer than guard.h allows a look */
 #define LOOK_SECONDS  5			   /* how often the silence is checked */
 
-/* A question without an answer yet; answers come in the order of the questions. */
-struct asked {
-	uint64_t id, start_ns, shape;
-	uint32_t pid;
-};
-
-struct native {
-	struct nursery *nursery;
-	struct nursling worker; /* wire negative: none */
-	struct supplier *supplier;
-	int epoll, timer;
-	struct guard guard;
-	struct native_counts counts;
-	struct asked *asked; /* a ring */
-	size_t first, outstanding, asked_room;
-	uint64_t started_ns, retry_ns, wait_ns;
-	uint64_t heard_ns; /* when the worker last sent something, or had no open question */
-	uint64_t dead_cpu_ns;
-
-	struct arena *texts;
-	struct frame *frames; /* by id - 1 */
-	uint32_t told, room;
-	struct frame stack[EV_STACK_FRAMES];
-	uint8_t in[WIRE_PACKET_MAX] __attribute__((aligned(8)));
-};
-
 static uint64_t native_now_ns(void)
 {
 	struct timespec t;
@@ -71,7 +46,7 @@ static uint64_t native_now_ns(void)
 	return (uint64_t)t.tv_sec * NS_PER_SECOND + (uint64_t)t.tv_nsec;
 }
 
-static void frames_forget(struct native *n)
+void native_frames_forget(struct native *n)
 {
 	arena_close(n->texts);
 	n->texts = NULL;
@@ -117,15 +92,14 @@ static bool worker_stop(struct native *n, int *status)
 	int err = nursery_stop(n->nursery, &n->worker, STOP_MS, &end);
 
 	n->dead_cpu_ns += end.cpu_ns;
-	frames_forget(n);
+	native_frames_forget(n);
 	if (n->supplier)
 		supplier_forget(n->supplier);
 	*status = end.status;
 	return err != -ETIMEDOUT;
 }
 
-/* Answers all open questions without frames, so that their evidence need not wait. */
-static void tell_lost(struct native *n, native_fn fn, void *context)
+void native_tell_lost(struct native *n, native_fn fn, void *context)
 {
 	n->counts.lost += n->outstanding;
 	for (; n->outstanding; n->outstanding--, n->first++) {
@@ -156,7 +130,7 @@ static void worker_died(struct native *n, native_fn fn, void *context)
 	else if (n->wait_ns < WAIT_LAST_NS)
 		n->wait_ns *= 2;
 	n->retry_ns = now + n->wait_ns;
-	tell_lost(n, fn, context);
+	native_tell_lost(n, fn, context);
 }
 
 static bool worker_ready(struct native *n)
@@ -246,7 +220,7 @@ static int native_ask(struct native *n, const void *first, size_t first_size, co
 		       : -EAGAIN;
 }
 
-static bool asked_room(struct native *n)
+bool native_asked_room(struct native *n)
 {
 	size_t room = n->asked_room ? 2 * n->asked_room : 256;
 	struct asked *grown;
@@ -265,7 +239,7 @@ static bool asked_room(struct native *n)
 	return true;
 }
 
-static int asked(struct native *n, int err, const struct asked *asked)
+int native_asked(struct native *n, int err, const struct asked *asked)
 {
 	n->counts.asked++;
 	n->counts.lost += err != 0;
@@ -286,9 +260,9 @@ int native_stack(struct native *n, const struct raw_stack *raw)
 	supplier_name(n->supplier, raw->pid, raw->start_ns);
 	if (raw->parent)
 		supplier_name(n->supplier, raw->parent, raw->parent_start_ns);
-	if (raw->length <= STACK_BYTES && asked_room(n))
+	if (raw->length <= STACK_BYTES && native_asked_room(n))
 		err = native_ask(n, &head, sizeof(head), raw, size);
-	return asked(n, err, &(struct asked){raw->id, raw->start_ns, raw->shape, raw->pid});
+	return native_asked(n, err, &(struct asked){raw->id, raw->start_ns, raw->shape, raw->pid});
 }
 
 static int request(struct native *n, const struct wire_request *r)
@@ -300,9 +274,9 @@ static int request(struct native *n, const struct wire_request *r)
 int native_caller(struct native *n, uint64_t id, uint32_t pid, uint64_t start_ns, uint64_t address)
 {
 	struct wire_request r = {{WIRE_CALLER, sizeof(r)}, id, start_ns, address, pid, 0};
-	int err = asked_room(n) ? request(n, &r) : -EAGAIN;
+	int err = native_asked_room(n) ? request(n, &r) : -EAGAIN;
 
-	return asked(n, err, &(struct asked){id, start_ns, 0, pid});
+	return native_asked(n, err, &(struct asked){id, start_ns, 0, pid});
 }
 
 void native_process(struct native *n, uint32_t pid, uint64_t start_ns)
@@ -396,14 +370,14 @@ static int native_take(struct native *n, const struct wire_head *head, native_fn
 	case WIRE_ANSWER:
 		return take_answer(n, (const void *)head, fn, context);
 	case WIRE_RESET:
-		frames_forget(n);
+		native_frames_forget(n);
 		return 0;
 	default:
 		return -EPROTO;
 	}
 }
 
-static int take_packet(struct native *n, size_t size, native_fn fn, void *context)
+int native_take_packet(struct native *n, size_t size, native_fn fn, void *context)
 {
 	int count = 0;
 
@@ -463,7 +437,7 @@ int native_step(struct native *n, native_fn fn, void *context)
 		if (got < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
 		n->heard_ns = native_now_ns();
-		done = got > 0 ? take_packet(n, (size_t)got, fn, context) : -EPIPE;
+		done = got > 0 ? native_take_packet(n, (size_t)got, fn, context) : -EPIPE;
 		if (done < 0)
 			worker_died(n, fn, context);
 		else
@@ -486,7 +460,7 @@ int native_flush(struct native *n, int timeout_ms, native_fn fn, void *context)
 	}
 	if (n->outstanding) {
 		worker_stop(n, &status);
-		tell_lost(n, fn, context);
+		native_tell_lost(n, fn, context);
 	}
 	return count;
 }

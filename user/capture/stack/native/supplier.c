@@ -20,6 +20,7 @@
 #include "user/base/file.h"
 #include "user/base/table.h"
 #include "user/capture/host/procfs.h"
+#include "user/capture/stack/native/supplier_state.h"
 
 #define NS_PER_SECOND 1000000000ULL
 #define DEBUG_FOLDER  "/usr/lib/debug"
@@ -28,33 +29,6 @@
 #define NAMED_MAX     65536 /* processes; then all are forgotten, and named again as they come */
 #define GIVEN_MAX     65536
 #define REQUESTS      64 /* answered at a time */
-
-/* Code that a process maps. */
-struct supplier_line {
-	uint64_t start, end, offset, device, inode;
-	uint32_t path, path_size; /* in the list's paths */
-	enum mapping_kind kind;
-};
-
-struct supplier {
-	struct table named; /* by pid and start */
-	struct table given; /* files the worker has got, by device and inode */
-	/* The list that indexes refer to. */
-	uint32_t pid; /* 0 none */
-	uint64_t start_ns;
-	struct supplier_line *lines;
-	size_t count, room;
-	char *paths;
-	size_t used, paths_room;
-
-	bool asked;
-	int fd;	     /* descriptor that goes with the reply; -1 none */
-	size_t size; /* of the bytes behind the reply's head */
-	union {
-		struct supply_reply reply;
-		uint8_t bytes[SUPPLY_PACKET_MAX];
-	} out;
-};
 
 int supplier_open(struct supplier **out)
 {
@@ -96,9 +70,7 @@ void supplier_name(struct supplier *s, uint32_t pid, uint64_t start_ns)
 	table_put(&s->named, key, s);
 }
 
-/* Reads the start time, field 22 of stat.  Field 2, comm, may hold anything, but it ends before the
- * last ')'. */
-static uint64_t start_of(int dir)
+uint64_t supplier_start_of(int dir)
 {
 	long hertz = sysconf(_SC_CLK_TCK);
 	char text[2048], *at;
@@ -119,7 +91,7 @@ static int process_open(uint32_t pid, uint64_t start_ns)
 
 	snprintf(path, sizeof(path), "/proc/%u", pid);
 	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir >= 0 && procfs_same_start(start_of(dir), start_ns))
+	if (dir >= 0 && procfs_same_start(supplier_start_of(dir), start_ns))
 		return dir;
 	if (dir >= 0)
 		close(dir);
@@ -528,7 +500,7 @@ static int give_jit(struct supplier *s, const struct supply_request *r)
 	return -EPERM;
 }
 
-static int give(struct supplier *s, const struct supply_request *r)
+int supplier_give(struct supplier *s, const struct supply_request *r)
 {
 	if (!table_get(&s->named, (struct table_key){r->pid, r->start_ns}))
 		return -EPERM;
@@ -580,7 +552,7 @@ static int reply_send(struct supplier *s, int asking)
 	return err;
 }
 
-static int supplier_answer(struct supplier *s, const struct supply_request *r, int asking)
+int supplier_answer(struct supplier *s, const struct supply_request *r, int asking)
 {
 	int err;
 
@@ -589,7 +561,7 @@ static int supplier_answer(struct supplier *s, const struct supply_request *r, i
 	s->out.reply = (struct supply_reply){.error = 0};
 	s->size = 0;
 	s->fd = -1;
-	err = give(s, r);
+	err = supplier_give(s, r);
 	if (err) {
 		s->out.reply.error = err;
 		s->size = 0;

@@ -2,13 +2,16 @@
 /*
  * Lines as Node, Java and Python write them, files that grow, and files that no honest program has.
  */
-#include "user/capture/stack/native/jit_map.c"
+#include "user/capture/stack/native/jit_map.h"
+#include "user/capture/stack/native/jit_map_state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "tests/unit/support/seed.h"
 

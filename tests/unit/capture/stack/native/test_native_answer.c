@@ -2,11 +2,14 @@
 /*
  * What a worker may say, and what it may not: packets made here, taken in by the parent's side.
  */
-#include "user/capture/stack/native/native.c"
+#include "user/capture/stack/native/native.h"
+#include "user/capture/stack/native/native_state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <string.h>
 
 #include "tests/unit/support/seed.h"
 
@@ -76,8 +79,8 @@ static int start(void **state)
 	memset(&made, 0, sizeof(made));
 	memset(&last_frame, 0, sizeof(last_frame));
 	for (n.outstanding = 0; n.outstanding < 3;) {
-		assert_true(asked_room(&n));
-		asked(&n, 0, &(struct asked){5, 1, 8, 77});
+		assert_true(native_asked_room(&n));
+		native_asked(&n, 0, &(struct asked){5, 1, 8, 77});
 	}
 	answers = 0;
 	return 0;
@@ -86,7 +89,7 @@ static int start(void **state)
 static int finish(void **state)
 {
 	(void)state;
-	frames_forget(&n);
+	native_frames_forget(&n);
 	return 0;
 }
 
@@ -96,7 +99,7 @@ static int take_made(void)
 	made.length[1] = (uint8_t)(made.size >> 8);
 	seed_keep("answer", made.length, sizeof(made.length) + made.size);
 	memcpy(n.in, made.bytes, made.size);
-	return take_packet(&n, made.size, keep_answer, NULL);
+	return native_take_packet(&n, made.size, keep_answer, NULL);
 }
 
 static void frames_are_told_once_and_used_often(void **state)
@@ -218,7 +221,7 @@ static bool is_shape_taken(uint16_t count, uint16_t bytes, uint16_t slot)
 	struct wire_answer *m;
 
 	start(NULL);
-	frames_forget(&n);
+	native_frames_forget(&n);
 	put_frame(1, texts, sizeof(texts));
 	m = put_answer(1);
 	m->shape = (struct stack_shape){.count = count, .bytes = bytes, .slot = {slot}};
@@ -244,14 +247,14 @@ static void what_is_lost_is_told_of_in_order(void **state)
 	(void)state;
 	n.outstanding = 0;
 	for (uint64_t i = 0; i < 1000; i++) {
-		assert_true(asked_room(&n));
-		asked(&n, 0, &(struct asked){i, 2, 0, 78});
+		assert_true(native_asked_room(&n));
+		native_asked(&n, 0, &(struct asked){i, 2, 0, 78});
 		if (i < 200) {
 			n.first++; /* answered */
 			n.outstanding--;
 		}
 	}
-	tell_lost(&n, keep_answer, NULL);
+	native_tell_lost(&n, keep_answer, NULL);
 	assert_int_equal(answers, 800);
 	assert_int_equal(last.id, 999);
 	assert_int_equal(last.pid, 78);

@@ -2,11 +2,19 @@
 /*
  * What a worker gets that asks, and what one does not get that has fallen to a file.
  */
-#include "user/capture/stack/native/supplier.c"
+#include "user/capture/stack/native/supplier.h"
+#include "user/capture/stack/native/supplier_state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct supplier *supplier;
 static uint32_t pid;
@@ -19,7 +27,7 @@ static int open_all(void **state)
 
 	(void)state;
 	pid = (uint32_t)getpid();
-	start_ns = start_of(dir);
+	start_ns = supplier_start_of(dir);
 	close(dir);
 	snprintf(map_path, sizeof(map_path), "/tmp/perf-%u.map", pid);
 	return supplier_open(&supplier);
@@ -42,7 +50,7 @@ static int give_it(struct supply_request *r)
 	supplier->fd = -1;
 	supplier->size = 0;
 	supplier->out.reply = (struct supply_reply){.error = 0};
-	return give(supplier, r);
+	return supplier_give(supplier, r);
 }
 
 static void processes_that_were_not_named_are_none_of_its_business(void **state)
