@@ -20,7 +20,7 @@
 #define PROGRAM	 (1U << COMMANDS) /* dbleak itself, before any command */
 
 #define CHOOSE (WATCH | SNAPSHOT | RECORD)	 /* what is there already */
-#define LAST   (WATCH | RECORD)			 /* what run has in another way */
+#define LAST   (WATCH | RECORD)			 /* until told to end */
 #define LOOK   (WATCH | RUN | RECORD)		 /* with probes */
 #define TELL   (WATCH | RUN | SNAPSHOT | REPORT) /* with a report */
 
@@ -50,7 +50,7 @@ const struct option_row option_table[] = {
 	 "The path is the one below /sys/fs/cgroup, or the one of /proc/PID/cgroup.",
 	 .set = value_cgroup},
 
-	{"duration", 0, "S", LOOK, GROUP_WATCH, NULL,
+	{"duration", 0, "S", LAST, GROUP_WATCH, NULL,
 	 "end after so many seconds (default: at Ctrl-C)", NULL,
 	 .set = value_number, .field = FIELD(duration_s), .least = 0.1, .most = 1e7},
 	{"interval", 0, "S", LAST, GROUP_WATCH, "1",
@@ -69,7 +69,7 @@ const struct option_row option_table[] = {
 	 "Above it dbleak looks less often. Probes in a client library that cost a process more are "
 	 "taken out again, those of results and statements first. The report says when.",
 	 .set = value_number, .field = FIELD(max_overhead), .least = 0.01, .most = 100},
-	{"max-memory", 0, "SIZE", CHOOSE | RUN, GROUP_WATCH, "256M",
+	{"max-memory", 0, "SIZE", LOOK, GROUP_WATCH, "256M",
 	 "end the watch when dbleak itself holds more memory",
 	 "The report has what was seen until then. The command of run goes on, and the report comes "
 	 "at its end.",

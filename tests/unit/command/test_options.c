@@ -197,6 +197,10 @@ static void an_option_of_another_command_is_refused_with_its_commands(void **sta
 	expect_refusal(COMMAND_REPORT, "report takes no --pid; watch, snapshot and record do", "-p",
 		       "3");
 	expect_refusal(COMMAND_WATCH, "watch takes no --user; run does", "--use=me");
+	expect_refusal(COMMAND_RUN, "run takes no --duration; watch and record do", "--duration",
+		       "3");
+	expect_refusal(COMMAND_SNAPSHOT, "snapshot takes no --max-memory; watch, run and record do",
+		       "--max-memory", "1G");
 	expect_refusal(COMMAND_RECORD,
 		       "record takes no --json; watch, run, snapshot, report and doctor do",
 		       "--json");
