@@ -5,8 +5,10 @@
  * A recording is a row of these records: first EV_BEGIN, last EV_END.  The types have fixed widths,
  * widest first, with no holes and no pointers; numbers are append-only.
  *
- * Unless a field says otherwise: times are nanoseconds of CLOCK_BOOTTIME.  0 in a time means "not
- * known or not yet".  UNKNOWN32/UNKNOWN64 in a count means "not known".  Unknown is not zero.
+ * Unless a field says otherwise: times are nanoseconds of CLOCK_BOOTTIME, which also passes while a
+ * host is suspended.  So an age is that which a server elsewhere sees, and a time can be compared
+ * with the start of a process.  0 in a time means "not known or not yet".  UNKNOWN32/UNKNOWN64 in a
+ * count means "not known".  Unknown is not zero.
  */
 #ifndef DBLEAK_EVENT_H
 #define DBLEAK_EVENT_H

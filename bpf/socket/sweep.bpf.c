@@ -105,6 +105,8 @@ __noinline int tick_rate(void)
 	return best;
 }
 
+/* Jiffies stand still while the host is suspended, but now does not.  So a socket that was quiet
+ * across a suspend seems used later than it was, and never earlier: its age is too small. */
 static __always_inline __u64 since_jiffies(__u64 now, __u32 then)
 {
 	__u32 ago = (__u32)bpf_jiffies64() - then;
