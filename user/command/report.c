@@ -14,18 +14,6 @@
 #include "user/command/outfile.h"
 #include "user/command/parse.h"
 
-static const char *report_why_not(int err)
-{
-	switch (err) {
-	case -EPROTO:
-		return "not a recording of dbleak";
-	case -ENOTSUP:
-		return "a recording of a newer dbleak; use that version to read it";
-	default:
-		return strerror(-err);
-	}
-}
-
 /* Everything up to the first damage is judged; what is missing is said. */
 static int replay(struct model *m, struct recording *r, const char *path)
 {
@@ -40,8 +28,7 @@ static int replay(struct model *m, struct recording *r, const char *path)
 		fprintf(stderr,
 			"dbleak: %s: %s after %llu bytes; the report covers what came "
 			"before\n",
-			path, n == -ENODATA ? "cut off" : "damaged",
-			(unsigned long long)recording_offset(r));
+			path, recording_why(n), (unsigned long long)recording_offset(r));
 	return n == -ENODATA || n == -EBADMSG ? 0 : n;
 }
 
@@ -75,7 +62,7 @@ static int report_report(const struct options *o, const char *path, FILE *file, 
 		err = v ? 0 : -ENOMEM;
 	}
 	if (err)
-		fprintf(stderr, "dbleak: cannot read %s: %s\n", path, report_why_not(err));
+		fprintf(stderr, "dbleak: cannot read %s: %s\n", path, recording_why(err));
 	else
 		status = print(v, o, out);
 	view_close(v);

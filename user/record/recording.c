@@ -230,6 +230,22 @@ uint64_t recording_offset(const struct recording *r)
 	return r->offset;
 }
 
+const char *recording_why(int err)
+{
+	switch (err) {
+	case -ENODATA:
+		return "cut off";
+	case -EBADMSG:
+		return "damaged";
+	case -EPROTO:
+		return "not a recording of dbleak";
+	case -ENOTSUP:
+		return "a recording of a newer dbleak; use that version to read it";
+	default:
+		return strerror(-err);
+	}
+}
+
 int recording_close(struct recording *r)
 {
 	int err = 0;

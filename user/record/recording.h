@@ -26,6 +26,9 @@ int recording_next(struct recording *r, const struct ev_head **record);
 /* Returns how many bytes were read well so far, to name the place of an error. */
 uint64_t recording_offset(const struct recording *r);
 
+/* A few words for the errors of recording_next. */
+const char *recording_why(int err);
+
 /* 0, or the error of the last write: a full disk shows here at the latest.  Accepts NULL. */
 int recording_close(struct recording *r);
 
