@@ -7,9 +7,22 @@
 
 #include "user/judge/forget.h"
 #include "user/judge/judge.h"
+#include "user/record/dump.h"
 #include "user/record/recording.h"
 #include "user/report/json.h"
 #include "user/report/text.h"
+
+static int dump(struct recording *r)
+{
+	const struct ev_head *record;
+	int n;
+
+	while ((n = recording_next(r, &record)) > 0)
+		if (dump_record(stdout, record))
+			return 2;
+	recording_close(r);
+	return n < 0;
+}
 
 int main(int argc, char **argv)
 {
@@ -22,8 +35,12 @@ int main(int argc, char **argv)
 	int n, err;
 
 	if (!file || !m || recording_open_read(&r, file)) {
-		fprintf(stderr, "usage: replay text|json RECORDING\n");
+		fprintf(stderr, "usage: replay text|json|dump RECORDING\n");
 		return 2;
+	}
+	if (!strcmp(argv[1], "dump")) {
+		model_close(m);
+		return dump(r);
 	}
 	while ((n = recording_next(r, &record)) > 0)
 		if (judge_apply(m, record))

@@ -57,6 +57,15 @@ const struct command_row command_table[COMMANDS] = {
 			.status = "0 nothing leaks, 1 something leaks or is stuck, 2 could not "
 				  "read the recording or write the report.",
 		},
+	[COMMAND_DUMP] =
+		{
+			.name = "dump",
+			.synopsis = "dump FILE [OPTIONS]",
+			.summary = "print the records of such a file as JSON",
+			.about = "Prints the records of a recording, one JSON object a line. Needs "
+				 "no root.",
+			.status = "0 all were printed, 2 could not read or write all.",
+		},
 	[COMMAND_DOCTOR] =
 		{
 			.name = "doctor",

@@ -15,6 +15,7 @@
 #define SNAPSHOT (1U << COMMAND_SNAPSHOT)
 #define RECORD	 (1U << COMMAND_RECORD)
 #define REPORT	 (1U << COMMAND_REPORT)
+#define DUMP	 (1U << COMMAND_DUMP)
 #define DOCTOR	 (1U << COMMAND_DOCTOR)
 #define HELP	 (1U << COMMAND_HELP)
 #define PROGRAM	 (1U << COMMANDS) /* dbleak itself, before any command */
@@ -105,6 +106,13 @@ const struct option_row option_table[] = {
 	{"output", 'o', "FILE", RECORD, GROUP_OUTPUT, NULL,
 	 "the recording; record needs it", NULL,
 	 .set = value_text, .field = FIELD(output)},
+	{"output", 'o', "FILE", DUMP, GROUP_OUTPUT, NULL,
+	 "write the records into FILE", NULL,
+	 .set = value_text, .field = FIELD(output)},
+	{"kind", 0, "KIND[,...]", DUMP, GROUP_OUTPUT, NULL,
+	 "print only records of these kinds",
+	 "An unknown name lists all kinds.",
+	 .set = value_text, .field = FIELD(kinds)},
 	{"json", 0, NULL, TELL, GROUP_OUTPUT, NULL,
 	 "one JSON document (dbleak.report/1) instead of text", NULL,
 	 .set = value_flag, .field = FIELD(json)},

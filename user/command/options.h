@@ -29,6 +29,7 @@ struct options {
 	bool no_libraries;   /* --probe-at=none */
 	bool no_stacks;
 	bool man, markdown;  /* of help */
+	const char *kinds;   /* dump --kind: names with commas between; NULL: all */
 	const char *user;    /* run --user; NULL: whoever called sudo */
 	const char *command; /* run: what is about to start; NULL: nothing is */
 	int next;	     /* index of the first argument that is no option */

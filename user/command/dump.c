@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * dump.c - dbleak dump: the records of a recording as lines of JSON.  Needs no root and no kernel.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "user/base/output.h"
+#include "user/capture/rights.h"
+#include "user/command/command.h"
+#include "user/command/options.h"
+#include "user/command/outfile.h"
+#include "user/command/parse.h"
+#include "user/record/dump.h"
+#include "user/record/recording.h"
+
+_Static_assert(EV_KIND_MAX <= 64, "a set of kinds fits into 64 bits");
+
+static void list_kinds(FILE *out)
+{
+	fputs("dbleak: the kinds are:", out);
+	for (uint16_t kind = 1; kind < EV_KIND_MAX; kind++)
+		fprintf(out, " %s", dump_kind_name(kind));
+	fputc('\n', out);
+}
+
+/* The set of the named kinds, all for NULL; 0: a name is unknown, which is said. */
+static uint64_t kinds_named(const char *names)
+{
+	uint64_t kinds = 0;
+
+	if (!names)
+		return ~0ULL;
+	for (;; names++) {
+		size_t len = strcspn(names, ",");
+		uint16_t kind = dump_kind_of(names, len);
+
+		if (!kind) {
+			fprintf(stderr, "dbleak: no kind of record is called \"%.*s\"\n", (int)len,
+				names);
+			list_kinds(stderr);
+			return 0;
+		}
+		kinds |= 1ULL << kind;
+		names += len;
+		if (!*names)
+			return kinds;
+	}
+}
+
+/* *read: what ended the reading, 0 at the clean end.  Returns an error of the output. */
+static int dump_records(struct recording *r, uint64_t kinds, FILE *out, int *read)
+{
+	const struct ev_head *record;
+	int err = 0;
+
+	while (!err && (*read = recording_next(r, &record)) > 0)
+		if (kinds >> record->kind & 1)
+			err = dump_record(out, record);
+	return err;
+}
+
+static int dump_complain(const char *path, const struct recording *r, int err)
+{
+	if (err == -ENODATA || err == -EBADMSG)
+		fprintf(stderr, "dbleak: %s: %s after %llu bytes; the records before are printed\n",
+			path, recording_why(err), (unsigned long long)recording_offset(r));
+	else
+		fprintf(stderr, "dbleak: cannot read %s: %s\n", path, recording_why(err));
+	return 2;
+}
+
+/* A reader that has seen enough, as head has, closes the pipe: nobody is there to be told. */
+static int dump_refuse(int err)
+{
+	if (err != -EPIPE)
+		fprintf(stderr, "dbleak: cannot write the records: %s\n", strerror(-err));
+	return 2;
+}
+
+static int dump_file(const char *path, uint64_t kinds, FILE *file, struct outfile *out)
+{
+	struct recording *r = NULL;
+	int err = recording_open_read(&r, file), read = 0, status = 0;
+
+	rights_end(RIGHTS_READ); /* a recording may be anybody's */
+	if (err)
+		return dump_complain(path, r, err);
+	err = dump_records(r, kinds, out->file ? out->file : stdout, &read);
+	if (!err && read != -EPROTO && read != -ENOTSUP)
+		err = out->file ? outfile_end(out, true) : output_close(stdout);
+	if (read < 0)
+		status = dump_complain(path, r, read);
+	if (err)
+		status = dump_refuse(err);
+	recording_close(r);
+	return status;
+}
+
+static int dump(const struct options *o, const char *path)
+{
+	uint64_t kinds = kinds_named(o->kinds);
+	struct outfile out = {0};
+	FILE *file = kinds ? fopen(path, "re") : NULL;
+	int err, status;
+
+	if (!kinds)
+		return 2;
+	if (!file) {
+		fprintf(stderr, "dbleak: cannot read %s: %s\n", path, strerror(errno));
+		return 2;
+	}
+	err = o->output ? outfile_open(&out, o->output, file, false) : 0;
+	if (err) {
+		fprintf(stderr, "dbleak: cannot create %s: %s\n", o->output, outfile_why(err));
+		fclose(file);
+		return 2;
+	}
+	signal(SIGPIPE, SIG_IGN); /* an error like others */
+	status = dump_file(path, kinds, file, &out);
+	outfile_end(&out, false);
+	return status;
+}
+
+int command_dump(int argc, char **argv)
+{
+	struct options o;
+	int status = options_parse(&o, argc, argv, COMMAND_DUMP);
+
+	if (status < 0 && o.next + 1 != argc)
+		status = options_misused(COMMAND_DUMP, "dump takes one recording");
+	if (status < 0)
+		status = dump(&o, argv[o.next]);
+	options_free(&o);
+	return status;
+}
