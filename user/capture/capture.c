@@ -21,9 +21,6 @@
 #include "user/capture/kernel/kernel.h"
 #include "user/capture/worker/looking.h"
 #include "user/capture/elf/look.h"
-#include "user/capture/elf/look_wire.h"
-#include "user/capture/host/memory.h"
-#include "user/capture/stack/native/native_wire.h"
 #include "user/capture/owner.h"
 #include "user/capture/parts.h"
 #include "user/capture/probe/probe.h"
@@ -259,34 +256,6 @@ static int first_look(struct capture *c)
 	return err ? err : c->err;
 }
 
-/* Before anything is opened, for it has what we have. */
-static int open_nursery(struct capture *c)
-{
-	static const struct nursery_role *const roles[NURSERY_ROLES] = {
-		[NURSERY_NATIVE] = &native_role,
-		[NURSERY_LOOK] = &look_role,
-	};
-
-	int err;
-
-	if (c->options.mode == EV_MODE_SNAPSHOT)
-		return 0;
-	err = nursery_open(&c->nursery, roles, NURSERY_ROLES);
-	look_through(c->nursery);
-	return err;
-}
-
-static int open_helpers(struct capture *c)
-{
-	int err = open_nursery(c);
-
-	if (!err)
-		err = fetcher_open(&c->fetcher);
-	if (!err)
-		memory_use(c->fetcher);
-	return err;
-}
-
 int capture_open(struct capture **out, const struct capture_options *options)
 {
 	struct kernel_options kernel = {
@@ -306,9 +275,11 @@ int capture_open(struct capture **out, const struct capture_options *options)
 	c->options = *options;
 	c->events = &sources_events;
 	c->procfs = containers_procfs(options->containers);
-	err = open_helpers(c);
-	if (!err)
-		err = kernel_open(&c->kernel, &kernel);
+	c->nursery = options->helpers->nursery;
+	c->fetcher = options->helpers->fetcher;
+	if (options->mode != EV_MODE_SNAPSHOT)
+		look_through(c->nursery);
+	err = kernel_open(&c->kernel, &kernel);
 	if (!err) {
 		tell_begin(c);
 		err = c->err;
@@ -373,6 +344,22 @@ static void tell_silent(struct capture *c)
 	}
 }
 
+/* Whose state files of containers broke whoever read them. */
+static void tell_lost_names(struct capture *c)
+{
+	struct ev_gap gap = {};
+	uid_t owner;
+
+	while (containers_lost(c->options.containers, &owner)) {
+		INIT(gap, EV_GAP);
+		snprintf(gap.text, sizeof(gap.text),
+			 "a state file of containers of user %u kills or hangs whoever reads it: "
+			 "containers may lack their names",
+			 owner);
+		capture_tell(c, &gap.head);
+	}
+}
+
 int capture_step(struct capture *c, int timeout_ms)
 {
 	uint64_t now = capture_now(), deadline = now + timeout_ms * 1000000ULL;
@@ -401,6 +388,7 @@ int capture_step(struct capture *c, int timeout_ms)
 	if (!err)
 		err = periodic(c, capture_now());
 	tell_silent(c);
+	tell_lost_names(c);
 	if (!c->err && (err == -EMFILE || err == -ENFILE)) {
 		cost_tell_full(c); /* a later sweep tells what this one could not */
 		return 0;
@@ -430,6 +418,7 @@ int capture_finish(struct capture *c, int wait_ms)
 	}
 	sources_account(c);
 	tell_silent(c);
+	tell_lost_names(c);
 	cost_tell(c);
 	INIT(end, EV_END);
 	end.records = c->records;
@@ -448,9 +437,6 @@ void capture_close(struct capture *c)
 	sources_close(c);
 	kernel_close(c->kernel);
 	look_through(NULL);
-	nursery_close(c->nursery);
-	memory_use(NULL);
-	fetcher_close(c->fetcher);
 	for (at = 0; (slot = table_next(&c->connections, &at));)
 		free(slot->value);
 	for (at = 0; (slot = table_next(&c->owners, &at));)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
+#include "user/capture/helpers.h"
 #include "user/capture/host/select.h"
 
 /* Takes one record, valid during the call.  Returns 0, or -errno to end the capture. */
@@ -29,6 +30,7 @@ struct capture_options {
 	double max_overhead;	/* percent of a CPU for ourselves; beyond it we sweep less often */
 	struct select *select;	/* resolved; borrowed */
 	struct containers *containers; /* borrowed */
+	const struct helpers *helpers; /* open; borrowed */
 	capture_sink sink;
 	void *context;
 };

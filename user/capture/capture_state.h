@@ -55,7 +55,7 @@ struct process_events {
 struct capture {
 	const struct process_events *events;
 	struct capture_options options;
-	struct nursery *nursery; /* NULL: nothing foreign is read */
+	struct nursery *nursery; /* both of the helpers: borrowed */
 	struct fetcher *fetcher; /* touches what others may make hang */
 	struct kernel *kernel;
 	struct clients *clients;	   /* NULL in a snapshot */

@@ -12,6 +12,7 @@
 #include <sys/vfs.h>
 
 #include "user/capture/host/cgroup.h"
+#include "user/capture/helpers.h"
 #include "user/capture/host/container.h"
 #include "user/capture/stack/flags.h"
 
@@ -58,10 +59,15 @@ static int try_containers(char *detail)
 	const struct container **list;
 	struct containers *c;
 	size_t count;
-	int err = containers_open(&c, "");
+	struct helpers helpers = {NULL, NULL};
+	int err = helpers_open(&helpers);
 
-	if (err)
+	if (!err)
+		err = containers_open(&c, "", helpers.nursery);
+	if (err) {
+		helpers_close(&helpers);
 		return err;
+	}
 	err = containers_list(c, &list, &count);
 	if (!err && count)
 		count_runtimes(list, count, detail);
@@ -70,6 +76,7 @@ static int try_containers(char *detail)
 	if (!err)
 		free(list);
 	containers_close(c);
+	helpers_close(&helpers);
 	return err;
 }
 

@@ -174,6 +174,7 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 		.command = o->command,
 		.select = &o->select,
 		.containers = l->containers,
+		.helpers = &l->helpers,
 		.sink = take_record,
 		.context = l,
 	};
@@ -458,7 +459,9 @@ int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 	}
 	err = start_watchdog(l);
 	if (!err)
-		err = containers_open(&l->containers, "");
+		err = helpers_open(&l->helpers);
+	if (!err)
+		err = containers_open(&l->containers, "", l->helpers.nursery);
 	if (err)
 		return fail("cannot start", NULL, err);
 	l->model = model_open();
@@ -487,4 +490,5 @@ void live_close(struct live *l)
 	outfile_end(&l->output, false);
 	model_close(l->model);
 	containers_close(l->containers);
+	helpers_close(&l->helpers);
 }

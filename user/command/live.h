@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "user/capture/capture.h"
+#include "user/capture/helpers.h"
 #include "user/judge/judge.h"
 #include "user/record/recording.h"
 #include "user/command/options.h"
@@ -17,6 +18,7 @@
 
 struct live {
 	const struct options *options;
+	struct helpers helpers;
 	struct containers *containers;
 	struct model *model;
 	struct recording *recording; /* NULL: none, or it has ended */

@@ -3,8 +3,9 @@
  * container.c - finds the container of a process, and its name in the run time.
  *
  * The innermost container of a cgroup path counts (Docker in Docker).  dbleak talks to no daemon
- * and believes state files only.  Any process may call itself dockerd, so only a daemon that runs
- * as root on this host may name its state folder.  State files of a user must belong to that user.
+ * and believes state files only, which a sandboxed worker parses.  Any process may call itself
+ * dockerd, so only a daemon that runs as root on this host may name its state folder.  State files
+ * of a user must belong to that user.
  */
 #include "user/capture/host/container.h"
 
@@ -12,7 +13,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -125,7 +125,7 @@ struct container_mark container_find(const char *path, int length)
 
 /* --- the containers that are known ------------------------------------------------------- */
 
-int containers_open(struct containers **out, const char *root)
+int containers_open(struct containers **out, const char *root, struct nursery *nursery)
 {
 	struct containers *c = calloc(1, sizeof(*c));
 	int err;
@@ -136,6 +136,8 @@ int containers_open(struct containers **out, const char *root)
 	err = c->root < 0 ? c->root : procfs_open(&c->procfs, root);
 	if (!err)
 		err = cgroups_open(&c->cgroups, root);
+	if (!err)
+		err = state_reader_open(&c->states, nursery);
 	if (err) {
 		containers_close(c);
 		return err;
@@ -154,6 +156,7 @@ void containers_close(struct containers *c)
 	}
 	free(c->entries);
 	container_forget_helpers(c);
+	state_reader_close(c->states);
 	cgroups_close(c->cgroups);
 	procfs_close(c->procfs);
 	if (c->root >= 0)
@@ -169,6 +172,11 @@ const struct procfs *containers_procfs(const struct containers *c)
 const struct cgroups *containers_cgroups(const struct containers *c)
 {
 	return c->cgroups;
+}
+
+bool containers_lost(struct containers *c, uid_t *owner)
+{
+	return state_reader_lost(c->states, owner);
 }
 
 /* The index of id, or the index to insert it at. */

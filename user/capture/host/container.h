@@ -9,8 +9,10 @@
 #ifndef DBLEAK_CAPTURE_CONTAINER_H
 #define DBLEAK_CAPTURE_CONTAINER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "user/capture/host/cgroup.h"
 #include "user/capture/host/procfs.h"
@@ -29,9 +31,11 @@ struct container {
 };
 
 struct containers;
+struct nursery;
 
-/* root: "" for this host or a test folder. */
-int containers_open(struct containers **out, const char *root);
+/* root: "" for this host or a test folder.  A NURSERY_STATE worker of the nursery, which is
+ * borrowed, parses the state files; NULL: none is read, so most containers have no name. */
+int containers_open(struct containers **out, const char *root, struct nursery *nursery);
 void containers_close(struct containers *c);
 
 /* Finds the container of a process.  *container is valid until containers_close, also after the
@@ -49,6 +53,10 @@ enum container_match {
 };
 
 enum container_match containers_match(const struct container *container, const char *pattern);
+
+/* The owner of a state file whose worker died or hung, each such failure once: containers may lack
+ * their names.  False: there is none. */
+bool containers_lost(struct containers *c, uid_t *owner);
 
 /* The sources that c reads; owned by c. */
 const struct procfs *containers_procfs(const struct containers *c);

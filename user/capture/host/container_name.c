@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -51,51 +50,32 @@ struct name_search {
 
 typedef bool (*place)(struct name_search *s, int root, const char *directory);
 
-static json_t *load_json(const struct name_search *s, int root, const char *path)
+/* Could this be the path of a folder?  It comes from a worker that a hostile file may control. */
+static bool path_is_sane(const char *path)
 {
-	char *text;
-	ssize_t len = file_load(root, path, STATE_BYTES_MAX, s->owner, &text);
-	json_t *json = len < 0 ? NULL : json_loadb(text, (size_t)len, 0, NULL);
+	if (*path != '/' || strlen(path) >= PATH_MAX)
+		return false;
+	while (*path && (unsigned char)*path >= ' ' && *path != 0x7f)
+		path++;
+	return !*path;
+}
 
-	if (len >= 0)
-		free(text);
-	return json;
+static bool keep_answer(struct name_search *s, int root, const char *path,
+			enum state_question question)
+{
+	char answer[STATE_ANSWER_MAX];
+
+	return state_reader_ask(s->c->states, root, path, s->owner, question, s->id, answer) > 0 &&
+	       keep_name(s->name, answer);
 }
 
 static bool docker_in(struct name_search *s, int root, const char *data)
 {
 	char path[PATH_MAX];
-	json_t *state;
-	bool found;
 
-	if (snprintf(path, sizeof(path), "%s/containers/%s/config.v2.json", data, s->id) >=
-	    (int)sizeof(path))
-		return false;
-	state = load_json(s, root, path);
-	found = keep_name(s->name, json_string_value(json_object_get(state, "Name")));
-	json_decref(state);
-	return found;
-}
-
-static bool podman_file(struct name_search *s, int root, const char *path)
-{
-	json_t *state = load_json(s, root, path);
-	bool found = false;
-	json_t *item;
-	size_t i;
-
-	json_array_foreach(state, i, item)
-	{
-		const char *id = json_string_value(json_object_get(item, "id"));
-
-		if (!id || strcmp(id, s->id))
-			continue;
-		found = keep_name(s->name, json_string_value(json_array_get(
-						   json_object_get(item, "names"), 0)));
-		break;
-	}
-	json_decref(state);
-	return found;
+	return snprintf(path, sizeof(path), "%s/containers/%s/config.v2.json", data, s->id) <
+		       (int)sizeof(path) &&
+	       keep_answer(s, root, path, STATE_DOCKER_NAME);
 }
 
 static bool podman_driver(struct name_search *s, int root, const char *storage, const char *driver)
@@ -106,7 +86,7 @@ static bool podman_driver(struct name_search *s, int root, const char *storage, 
 	for (size_t i = 0; i < COUNT(files); i++)
 		if (snprintf(path, sizeof(path), "%s/%s/%s", storage, driver, files[i]) <
 			    (int)sizeof(path) &&
-		    podman_file(s, root, path))
+		    keep_answer(s, root, path, STATE_PODMAN_NAME))
 			return true;
 	return false;
 }
@@ -211,15 +191,11 @@ static const char *first_option(const char *cmdline, size_t len, const char *con
 
 static bool docker_configured(struct name_search *s, int root, const char *file)
 {
-	json_t *config = load_json(s, root, file);
-	const char *data = json_string_value(json_object_get(config, "data-root"));
-	bool found;
+	char data[STATE_ANSWER_MAX];
 
-	if (!data)
-		data = json_string_value(json_object_get(config, "graph"));
-	found = data && docker_in(s, root, data);
-	json_decref(config);
-	return found;
+	return state_reader_ask(s->c->states, root, file, s->owner, STATE_DOCKER_ROOT, s->id,
+				data) > 0 &&
+	       path_is_sane(data) && docker_in(s, root, data);
 }
 
 static bool docker_of_daemon(struct name_search *s, uint32_t pid)
@@ -341,26 +317,17 @@ static bool docker_name(struct name_search *s)
 	       in_processes(s, "dockerd", docker_of_daemon);
 }
 
-/* graphroot = "/path" and runroot in storage.conf, which is TOML but flat where it matters. */
 static bool podman_configured(struct name_search *s, int root, const char *file)
 {
-	char *text, *save, *line, *path;
+	char folders[STATE_ANSWER_MAX], *at = folders;
+	ssize_t left = state_reader_ask(s->c->states, root, file, s->owner, STATE_PODMAN_ROOTS,
+					s->id, folders);
 	bool found = false;
 
-	if (file_load(root, file, STATE_BYTES_MAX, s->owner, &text) < 0)
-		return false;
-	for (line = strtok_r(text, "\n", &save); line && !found;
-	     line = strtok_r(NULL, "\n", &save)) {
-		line += strspn(line, " \t");
-		if (strncmp(line, "graphroot", 9) && strncmp(line, "runroot", 7))
-			continue;
-		path = strchr(line, '"');
-		if (!path++ || !strchr(path, '"'))
-			continue;
-		*strchr(path, '"') = '\0';
-		found = podman_in(s, root, path);
+	for (ssize_t n; left > 0 && !found; left -= n, at += n) {
+		n = (ssize_t)strlen(at) + 1;
+		found = path_is_sane(at) && podman_in(s, root, at);
 	}
-	free(text);
 	return found;
 }
 

@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,9 +18,8 @@
 #include <unistd.h>
 
 #include "user/base/file.h"
+#include "user/capture/host/state_reader.h"
 
-/* A container's state file has some KiB.  Parsed JSON takes 50 times as much memory. */
-#define STATE_BYTES_MAX	 (1UL << 20)
 #define PASSWD_BYTES_MAX (4UL << 20)
 #define ENTRIES_MAX	 64 /* to read of a folder that has one entry for each storage driver */
 #define CGROUP_TEXT_MAX	 65536
@@ -40,6 +38,7 @@ struct container_entry {
 struct containers {
 	struct procfs *procfs;
 	struct cgroups *cgroups;
+	struct state_reader *states;
 	int root;
 	struct container_entry **entries; /* ordered by id */
 	size_t count, room;

@@ -24,7 +24,8 @@ struct nursery;
 enum nursery_work {
 	NURSERY_NATIVE = 0, /* native.h */
 	NURSERY_LOOK = 1,   /* look.h */
-	NURSERY_ROLES = 2,
+	NURSERY_STATE = 2,  /* host/state_reader.h */
+	NURSERY_ROLES = 3,
 };
 
 /* A kind of worker.  `run` answers what comes through wire until that is closed, and may ask for

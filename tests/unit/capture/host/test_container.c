@@ -7,6 +7,7 @@
 #include "user/capture/host/container.h"
 #include "user/capture/host/container_state.h"
 #include "tests/unit/support/tree.h"
+#include "tests/unit/support/states.h"
 
 #define A16 "0123456789abcdef"
 #define ID  A16 A16 A16 A16
@@ -33,7 +34,7 @@ static struct containers *host(const char *mounts)
 		assert_int_equal(sscanf(at, " /%127s", point), 1);
 		tree_folder(point);
 	}
-	assert_int_equal(containers_open(&c, tree_root), 0);
+	assert_int_equal(containers_open(&c, tree_root, state_nursery), 0);
 	return c;
 }
 
@@ -486,7 +487,7 @@ static void a_host_without_cgroups_has_no_containers(void **state)
 	assert_int_equal(count, 0);
 	free(list);
 	containers_close(c);
-	assert_int_equal(containers_open(&c, "/nonexistent/dbleak"), -ENOENT);
+	assert_int_equal(containers_open(&c, "/nonexistent/dbleak", NULL), -ENOENT);
 	containers_close(NULL);
 }
 
@@ -538,5 +539,5 @@ int main(void)
 		cmocka_unit_test(patterns_match_names_and_ids),
 	};
 
-	return cmocka_run_group_tests_name("container", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("container", tests, states_begin, states_end);
 }

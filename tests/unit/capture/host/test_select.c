@@ -14,6 +14,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #include "tests/unit/support/tree.h"
+#include "tests/unit/support/states.h"
 
 #define A16 "0123456789abcdef"
 #define ID  A16 A16 A16 A16
@@ -64,7 +65,7 @@ static struct containers *host(void)
 	process(7, "cron", "1:pids:/\n0::/system.slice/cron.service\n");
 	process(42, "python3", "1:pids:/docker/" ID "/inner\n0::/\n");
 	process(43, "python3", "1:pids:/\n0::/\n");
-	assert_int_equal(containers_open(&c, tree_root), 0);
+	assert_int_equal(containers_open(&c, tree_root, state_nursery), 0);
 	return c;
 }
 
@@ -429,5 +430,5 @@ int main(void)
 		select_test(a_deep_tree_ends),
 	};
 
-	return cmocka_run_group_tests_name("select", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("select", tests, states_begin, states_end);
 }

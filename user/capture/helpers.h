@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * helpers.h - the processes that read foreign bytes, and touch what may hang, for dbleak.
+ */
+#ifndef DBLEAK_CAPTURE_HELPERS_H
+#define DBLEAK_CAPTURE_HELPERS_H
+
+struct nursery;
+struct fetcher;
+
+struct helpers {
+	struct nursery *nursery; /* starts sandboxed workers; NULL: none */
+	struct fetcher *fetcher;
+};
+
+/* Forks both.  Call before opening anything: a helper has what we have at that moment.  From then
+ * on memory.h reads through the fetcher.  0 or -errno; close also after a failure. */
+int helpers_open(struct helpers *h);
+/* Ends all workers.  Close first whatever uses them. */
+void helpers_close(struct helpers *h);
+
+#endif
