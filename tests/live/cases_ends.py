@@ -36,6 +36,10 @@ def code(bench):
     return bench.client("zoo", "code", served(bench))
 
 
+def lite(bench):
+    return bench.client("lite_served.py", served(bench), bench.file("beside.db"))
+
+
 def stopped(bench):
     client = bench.client("keeper.py", "well")
     client.process.send_signal(signal.SIGSTOP)
@@ -124,6 +128,12 @@ def watch_code(bench):
 @live("ends: a second signal ends it beside code in a file that nobody serves", lane="ends", without=no_fuse)
 def leave_code(bench):
     leaves(bench, code)
+
+
+@live("ends: a watch beside a SQLite program with a file that nobody serves is over in time", lane="ends",
+      without=no_fuse)
+def watch_lite(bench):
+    watches(bench, lite, "does not answer")
 
 
 @live("ends: a watch beside a stopped process is over in time", lane="ends")

@@ -339,7 +339,7 @@ static void tell_silent(struct capture *c)
 		gap.pid = pid;
 		snprintf(
 			gap.text, sizeof(gap.text),
-			"does not answer: what it maps, or what it waits for, hangs whoever looks");
+			"does not answer: what it maps, has open or waits for hangs whoever looks");
 		capture_tell(c, &gap.head);
 	}
 }

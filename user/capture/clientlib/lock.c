@@ -8,7 +8,6 @@
  */
 #include "user/capture/clientlib/lock.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,6 +21,7 @@
 #include "user/base/redact.h"
 #include "user/base/table.h"
 #include "user/capture/clientlib/client_host.h"
+#include "user/capture/clientlib/sqlite_file.h"
 #include "user/capture/kernel/kernel_client.h"
 #include "user/capture/clientlib/lock_state.h"
 
@@ -54,38 +54,11 @@ static bool ends_with(const char *text, const char *tail)
 	return n > m && !strcmp(text + n - m, tail);
 }
 
-/* Finds the path of a locked file that the process has open. */
-static bool find_open(uint32_t pid, const struct lock *lock, char *path, size_t size)
-{
-	char name[64];
-	struct dirent *entry;
-	struct stat st;
-	bool found = false;
-	ssize_t n;
-	DIR *dir;
-
-	snprintf(name, sizeof(name), "/proc/%u/fd", pid);
-	dir = opendir(name);
-	while (dir && !found && (entry = readdir(dir))) {
-		snprintf(name, sizeof(name), "/proc/%u/fd/%.12s", pid, entry->d_name);
-		if (stat(name, &st) || st.st_dev != lock->device || st.st_ino != lock->inode)
-			continue;
-		n = readlink(name, path, size - 1);
-		if (n <= 0)
-			continue;
-		path[n] = '\0';
-		found = true;
-	}
-	if (dir)
-		closedir(dir);
-	return found;
-}
-
 /* Finds the path of the database that the lock is about.  The writer's byte is SQLite's only in a
  * file named *-shm.  The bytes at one gigabyte are used by SQLite alone. */
 static bool find_database(const struct lock *lock, char *path, size_t size)
 {
-	if (!find_open(lock->pid, lock, path, size))
+	if (sqlite_file_held(lock->pid, lock->device, lock->inode, path, size))
 		return false;
 	if (lock->first >= PENDING_BYTE)
 		return !ends_with(path, "-shm");
@@ -101,7 +74,7 @@ static bool find_beside(const struct lock_holder *h, const char *suffix, struct 
 	char path[PATH_MOST + 64];
 
 	snprintf(path, sizeof(path), "/proc/%u/root%s%s", h->pid, h->path, suffix);
-	return !stat(path, st);
+	return !sqlite_file_stat(h->pid, path, st);
 }
 
 static uint64_t look_beside(const struct lock_holder *h, const char *suffix,

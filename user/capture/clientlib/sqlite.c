@@ -444,7 +444,7 @@ static uint64_t file_bytes(const struct open_file *f, const char *suffix)
 
 	if (!f->at.reach || asprintf(&path, "%s%s", f->at.reach, suffix) < 0)
 		return UNKNOWN64;
-	err = stat(path, &st);
+	err = sqlite_file_stat(f->key.pid, path, &st);
 	free(path);
 	return err ? UNKNOWN64 : (uint64_t)st.st_size;
 }

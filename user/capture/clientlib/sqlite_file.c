@@ -5,6 +5,9 @@
  * Two files are the same when device and inode are.  A link in /proc/PID shows a path from our root
  * if the process was locked into a part of it (chroot).  If the process lives in another mount
  * namespace, the path is from its own root.  So both are tried.
+ *
+ * A file system that does not answer hangs whoever looks up a path, asks for a size or reads.  So a
+ * task of the fetcher does all of that, and this process only asks it.
  */
 #include "user/capture/clientlib/sqlite_file.h"
 
@@ -20,8 +23,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PATH_MOST 4096
-#define DELETED	  " (deleted)"
+#include "user/capture/host/memory.h"
+
+#define PATH_MOST  4096
+#define REACH_MOST (PATH_MOST + 32)
+#define DELETED	   " (deleted)"
 
 struct lite_place { /* a file that a process can reach, or has open */
 	dev_t device;
@@ -56,7 +62,7 @@ static bool is_file(const char *path, const struct lite_place *at)
 /* A path of ours for the file at that place.  NULL: it has none. */
 static char *reach_of(uint32_t pid, const struct lite_place *at)
 {
-	char path[PATH_MOST + 32];
+	char path[REACH_MOST];
 
 	snprintf(path, sizeof(path), "/proc/%u/root%s", pid, at->link);
 	if (is_file(path, at))
@@ -227,7 +233,7 @@ static bool count_distinct(void *context, const char *fd, const struct lite_plac
 	return ++o->count > 1;
 }
 
-int sqlite_file_only(struct sqlite_file *out, uint32_t pid)
+static int find_only(struct sqlite_file *out, uint32_t pid)
 {
 	struct only o = {};
 	int err = each_open_file(pid, count_distinct, &o);
@@ -289,7 +295,7 @@ static char *absolute(uint32_t pid, const char *name)
 	return asprintf(&path, "%s/%s", strcmp(cwd, "/") ? cwd : "", name) < 0 ? NULL : path;
 }
 
-int sqlite_file_named(struct sqlite_file *out, uint32_t pid, const char *name, bool cut)
+static int find_named(struct sqlite_file *out, uint32_t pid, const char *name, bool cut)
 {
 	char decoded[PATH_MOST];
 	struct lite_place at;
@@ -320,4 +326,132 @@ int sqlite_file_named(struct sqlite_file *out, uint32_t pid, const char *name, b
 		out->inode = at.inode;
 	}
 	return out->path ? 0 : -ENOMEM;
+}
+
+/* --- tasks ---------------------------------------------------------------------------------- */
+
+struct lite_question {
+	bool only, cut; /* only: the one database that the process has open; no name */
+	char name[PATH_MOST];
+};
+
+struct lite_answer {
+	dev_t device;
+	ino_t inode;
+	bool reached;
+	char path[2 * PATH_MOST], reach[REACH_MOST];
+};
+
+static ssize_t find_task(uint32_t pid, const void *in, size_t n, void *out, size_t size)
+{
+	const struct lite_question *q = in;
+	struct lite_answer *answer = out;
+	struct sqlite_file f;
+	int err;
+
+	if (n != sizeof(*q) || size < sizeof(*answer))
+		return -EINVAL;
+	err = q->only ? find_only(&f, pid) : find_named(&f, pid, q->name, q->cut);
+	if (!err) {
+		memset(answer, 0, sizeof(*answer));
+		answer->device = f.device;
+		answer->inode = f.inode;
+		answer->reached = f.reach != NULL;
+		snprintf(answer->path, sizeof(answer->path), "%s", f.path);
+		snprintf(answer->reach, sizeof(answer->reach), "%s", f.reach ? f.reach : "");
+	}
+	sqlite_file_free(&f);
+	return err ? err : (ssize_t)sizeof(*answer);
+}
+
+static int ask_for_file(struct sqlite_file *out, uint32_t pid, const struct lite_question *q)
+{
+	struct lite_answer answer;
+	ssize_t n = memory_task(pid, find_task, q, sizeof(*q), &answer, sizeof(answer));
+
+	*out = (struct sqlite_file){};
+	if (n < 0)
+		return (int)n;
+	if (n != sizeof(answer))
+		return -EIO;
+	out->device = answer.device;
+	out->inode = answer.inode;
+	out->path = strdup(answer.path);
+	out->reach = answer.reached ? strdup(answer.reach) : NULL;
+	return out->path ? 0 : -ENOMEM;
+}
+
+int sqlite_file_only(struct sqlite_file *out, uint32_t pid)
+{
+	const struct lite_question q = {.only = true};
+
+	return ask_for_file(out, pid, &q);
+}
+
+int sqlite_file_named(struct sqlite_file *out, uint32_t pid, const char *name, bool cut)
+{
+	struct lite_question q = {.cut = cut};
+	int err;
+
+	snprintf(q.name, sizeof(q.name), "%s", name);
+	err = ask_for_file(out, pid, &q);
+	if (!err || err == -ENOENT || err == -ENOMEM)
+		return err;
+	out->path = strdup(name); /* its file system does not answer */
+	return out->path ? 0 : -ENOMEM;
+}
+
+static ssize_t stat_task(uint32_t pid, const void *in, size_t n, void *out, size_t size)
+{
+	(void)pid;
+	if (!n || ((const char *)in)[n - 1] || size < sizeof(struct stat))
+		return -EINVAL;
+	return stat(in, out) ? -errno : (ssize_t)sizeof(struct stat);
+}
+
+int sqlite_file_stat(uint32_t pid, const char *path, struct stat *out)
+{
+	ssize_t n = memory_task(pid, stat_task, path, strlen(path) + 1, out, sizeof(*out));
+
+	return n < 0 ? (int)n : n == sizeof(*out) ? 0 : -EIO;
+}
+
+struct lite_held {
+	struct lite_place at;
+	bool found;
+};
+
+static bool is_held(void *context, const char *fd, const struct lite_place *at)
+{
+	struct lite_held *h = context;
+
+	(void)fd;
+	h->found = at->device == h->at.device && at->inode == h->at.inode;
+	if (h->found)
+		h->at = *at;
+	return h->found;
+}
+
+static ssize_t held_task(uint32_t pid, const void *in, size_t n, void *out, size_t size)
+{
+	struct lite_held h = {.found = false};
+	size_t length;
+
+	if (n != sizeof(h.at))
+		return -EINVAL;
+	memcpy(&h.at, in, sizeof(h.at));
+	each_open_file(pid, is_held, &h);
+	length = strlen(h.at.link) + 1;
+	if (!h.found || length > size)
+		return -ENOENT;
+	memcpy(out, h.at.link, length);
+	return (ssize_t)length;
+}
+
+int sqlite_file_held(uint32_t pid, dev_t device, ino_t inode, char *path, size_t size)
+{
+	const struct lite_place at = {.device = device, .inode = inode};
+	ssize_t n = memory_task(pid, held_task, &at, sizeof(at), path, size);
+
+	return n < 0 ? (int)n : n && !path[n - 1] ? 0 : -ENAMETOOLONG;
 }

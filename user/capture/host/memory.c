@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "user/base/file.h"
-#include "user/capture/worker/fetcher.h"
 
 #define PAGE_BYTES  4096
 #define LOOK_PAGES  32 /* to keep; the oldest makes room for a new one */
@@ -129,6 +128,13 @@ int memory_open_mapped(uint32_t pid, uint64_t start, uint64_t end)
 	fd = memory_open_file(pid, held);
 	close(held);
 	return fd;
+}
+
+ssize_t memory_task(uint32_t pid, fetch_task *task, const void *in, size_t n, void *out,
+		    size_t size)
+{
+	return fetcher ? fetcher_task(fetcher, pid, task, in, n, out, size)
+		       : task(pid, in, n, out, size);
 }
 
 int memory_at(uint32_t pid, uint64_t address, void *to, size_t size)

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "user/capture/worker/fetcher.h"
+
 struct memory {
 	/* Reads up to size bytes, fewer where readable memory ends.  Returns bytes or -errno:
 	 * -ESRCH the process is gone, -EFAULT nothing is mapped there, -EPERM. */
@@ -33,7 +35,6 @@ void memory_look_ahead(const struct memory *m, const uint64_t *addresses, size_t
 
 /* From now on this fetcher, which is borrowed, reads memory of processes.  A read gives -ETIMEDOUT
  * when a page does not come.  NULL: this process reads itself, for tests of our own processes. */
-struct fetcher;
 void memory_use(struct fetcher *f);
 
 struct memory_piece {
@@ -61,6 +62,9 @@ uint32_t memory_maps_locked(void);
 int memory_open_file(uint32_t pid, int held);
 /* Opens the file that the process maps from start to end, in the same way. */
 int memory_open_mapped(uint32_t pid, uint64_t start, uint64_t end);
+/* Runs a task, which looks at files of the process, in the fetcher (fetcher_task). */
+ssize_t memory_task(uint32_t pid, fetch_task *task, const void *in, size_t n, void *out,
+		    size_t size);
 /* Reads all size bytes: 0, or -errno. */
 int memory_at(uint32_t pid, uint64_t address, void *to, size_t size);
 

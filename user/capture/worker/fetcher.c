@@ -44,11 +44,14 @@
 #define SILENT_MAX 4096
 
 enum { FD_WIRE = 3, FD_FREE = 4 };
-enum fetch_kind { FETCH_MEMORY = 1, FETCH_CMDLINE, FETCH_MAPS, FETCH_FILE };
 
 struct fetcher_ask {
-	uint32_t kind, pid, count, serial;
-	struct fetch_piece piece[FETCH_PIECES];
+	uint32_t kind, pid, count, serial; /* count: of pieces, or of the bytes of `in` */
+	fetch_task *task;		   /* every fetcher has our code, where we have it */
+	union {
+		struct fetch_piece piece[FETCH_PIECES];
+		uint8_t in[FETCH_TASK_BYTES];
+	};
 };
 
 #define ASK_HEAD offsetof(struct fetcher_ask, piece)
@@ -59,6 +62,20 @@ union fetcher_descriptor {
 	struct cmsghdr head;
 	char room[CMSG_SPACE(sizeof(int))];
 };
+
+/* The size of the packet; 0: it makes no sense. */
+static size_t ask_size(const struct fetcher_ask *a)
+{
+	if (a->kind == FETCH_TASK)
+		return a->count <= FETCH_TASK_BYTES ? ASK_HEAD + a->count : 0;
+	return a->count <= FETCH_PIECES ? ASK_HEAD + a->count * sizeof(a->piece[0]) : 0;
+}
+
+/* What a process may be silent about: its files, or all else. */
+static struct table_key silent_key(uint32_t kind, uint32_t pid)
+{
+	return (struct table_key){pid, kind == FETCH_TASK};
+}
 
 uint64_t fetcher_now_ns(void)
 {
@@ -191,6 +208,8 @@ static int64_t fetch(const struct fetcher_ask *a, int held, uint8_t *to, int *fd
 		return n < 0 ? n : 0;
 	case FETCH_FILE:
 		return fetch_file(held, fd);
+	case FETCH_TASK:
+		return a->task(a->pid, a->in, a->count, to, FETCH_BYTES);
 	default:
 		return -EPROTO;
 	}
@@ -198,7 +217,7 @@ static int64_t fetch(const struct fetcher_ask *a, int held, uint8_t *to, int *fd
 
 static size_t size_of_answer(const struct fetcher_ask *a, const struct fetcher_answer *out)
 {
-	bool bytes = a->kind == FETCH_MEMORY || a->kind == FETCH_CMDLINE;
+	bool bytes = a->kind == FETCH_MEMORY || a->kind == FETCH_CMDLINE || a->kind == FETCH_TASK;
 
 	return ANSWER_HEAD + (bytes && out->result > 0 ? (size_t)out->result : 0);
 }
@@ -212,8 +231,7 @@ static _Noreturn void serve(void)
 		int held, fd = -1;
 		ssize_t got = packet_receive(FD_WIRE, &ask, sizeof(ask), 0, &held);
 
-		if (got < (ssize_t)ASK_HEAD || ask.count > FETCH_PIECES ||
-		    (size_t)got != ASK_HEAD + ask.count * sizeof(ask.piece[0]))
+		if (got < (ssize_t)ASK_HEAD || (size_t)got != ask_size(&ask))
 			_exit(0);
 		out.serial = ask.serial;
 		out.result = fetch(&ask, held, out.bytes, &fd);
@@ -394,9 +412,9 @@ static void abandon(struct fetcher *f)
 	f->pid = 0;
 }
 
-void fetcher_remember(struct fetcher *f, uint32_t pid, bool locked)
+void fetcher_remember(struct fetcher *f, uint32_t kind, uint32_t pid)
 {
-	struct table_key key = {pid, 0};
+	struct table_key key = silent_key(kind, pid);
 	struct silent *s = table_get(&f->silent, key);
 
 	if (!s && f->silent.count < SILENT_MAX) {
@@ -408,21 +426,22 @@ void fetcher_remember(struct fetcher *f, uint32_t pid, bool locked)
 	}
 	if (s) {
 		s->until_ns = fetcher_now_ns() + PEACE_NS;
-		s->locked |= locked;
+		s->locked |= kind == FETCH_MAPS;
 	}
 	if (f->told_count < sizeof(f->told) / sizeof(f->told[0]))
 		f->told[f->told_count++] = pid;
 }
 
-static bool in_peace(struct fetcher *f, uint32_t pid)
+static bool in_peace(struct fetcher *f, uint32_t kind, uint32_t pid)
 {
-	struct silent *s = table_get(&f->silent, (struct table_key){pid, 0});
+	struct table_key key = silent_key(kind, pid);
+	struct silent *s = table_get(&f->silent, key);
 
 	if (!s)
 		return false;
 	if (fetcher_now_ns() < s->until_ns)
 		return true;
-	free(table_remove(&f->silent, (struct table_key){pid, 0}));
+	free(table_remove(&f->silent, key));
 	return false;
 }
 
@@ -470,20 +489,20 @@ static int ask_fetcher(struct fetcher *f, struct fetcher_ask *a, int held, int *
 	if (!fd)
 		fd = &none;
 	*fd = -1;
-	if (in_peace(f, a->pid) || !stuck_place(f))
+	if (in_peace(f, a->kind, a->pid) || !stuck_place(f))
 		return -ETIMEDOUT;
 	if (f->wire < 0)
 		err = hatch_new(f);
 	a->serial = ++f->serial;
 	if (!err)
-		err = packet_send(f->wire, a, ASK_HEAD + a->count * sizeof(a->piece[0]), held);
+		err = packet_send(f->wire, a, ask_size(a), held);
 	if (err && f->wire >= 0)
 		abandon(f);
 	if (err)
 		return err;
 	if (!answers_in_time(f)) {
 		abandon(f);
-		fetcher_remember(f, a->pid, a->kind == FETCH_MAPS);
+		fetcher_remember(f, a->kind, a->pid);
 		return -ETIMEDOUT;
 	}
 	got = packet_receive(f->wire, &f->answer, sizeof(f->answer), MSG_DONTWAIT, fd);
@@ -547,6 +566,27 @@ int fetcher_open_file(struct fetcher *f, uint32_t pid, int held)
 	if (fd >= 0)
 		close(fd);
 	return err;
+}
+
+ssize_t fetcher_task(struct fetcher *f, uint32_t pid, fetch_task *task, const void *in, size_t n,
+		     void *out, size_t size)
+{
+	struct fetcher_ask ask;
+	int err;
+
+	if (n > FETCH_TASK_BYTES)
+		return -E2BIG;
+	ask.kind = FETCH_TASK;
+	ask.pid = pid;
+	ask.count = (uint32_t)n;
+	ask.task = task;
+	memcpy(ask.in, in, n);
+	err = ask_fetcher(f, &ask, -1, NULL);
+	if (err || f->answer.result < 0)
+		return err ? err : f->answer.result;
+	n = (size_t)f->answer.result < size ? (size_t)f->answer.result : size;
+	memcpy(out, f->answer.bytes, n);
+	return (ssize_t)n;
 }
 
 uint64_t fetcher_cpu_ns(const struct fetcher *f)

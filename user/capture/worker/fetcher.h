@@ -9,7 +9,8 @@
  *
  * So the fetcher touches it, a process that holds no descriptor of ours.  A fetcher that does not
  * answer in time is abandoned, and a new one takes its place.  The process that it hung at is not
- * read for a while.  The fetcher parses nothing.
+ * read for a while.  Files that it has open and its memory count apart.  Beyond the reads below the
+ * fetcher runs tasks of its callers, for files that take several steps to find.
  *
  * Call all functions from one thread.
  */
@@ -23,6 +24,8 @@
 
 #define FETCH_PIECES 64
 #define FETCH_BYTES  65536
+
+#define FETCH_TASK_BYTES 8192 /* of what a task is given */
 
 struct fetcher;
 
@@ -52,6 +55,15 @@ int fetcher_maps_answer(struct fetcher *f, uint32_t pid);
  * descriptor or -errno.  -EREMOTE: a program serves its file system (FUSE), so each read could
  * hang.  -EINVAL: not a regular file. */
 int fetcher_open_file(struct fetcher *f, uint32_t pid, int held);
+
+/* A task looks at files of the process, with the n bytes of `in`.  It writes at most size bytes of
+ * `out` and returns how many, or -errno.  It keeps nothing for the next call. */
+typedef ssize_t fetch_task(uint32_t pid, const void *in, size_t n, void *out, size_t size);
+
+/* Runs a task in the fetcher, with at most FETCH_TASK_BYTES given and FETCH_BYTES returned, of
+ * which it copies the first size bytes.  Returns bytes or -errno. */
+ssize_t fetcher_task(struct fetcher *f, uint32_t pid, fetch_task *task, const void *in, size_t n,
+		     void *out, size_t size);
 
 /* Processor time of the helper processes. */
 uint64_t fetcher_cpu_ns(const struct fetcher *f);

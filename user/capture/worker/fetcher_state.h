@@ -12,6 +12,9 @@
 #include "user/capture/worker/fetcher.h"
 #include "user/base/table.h"
 
+/* What a fetcher is asked for. */
+enum fetch_kind { FETCH_MEMORY = 1, FETCH_CMDLINE, FETCH_MAPS, FETCH_FILE, FETCH_TASK };
+
 #define STUCK_MAX 16 /* fetchers that may hang at a time */
 
 struct fetcher_answer {
@@ -38,7 +41,7 @@ struct fetcher {
 
 /* Nanoseconds of the monotonic clock. */
 uint64_t fetcher_now_ns(void);
-/* Notes a process that did not answer; locked: its memory map is what did not. */
-void fetcher_remember(struct fetcher *f, uint32_t pid, bool locked);
+/* Notes a process that did not answer, and what of it (enum fetch_kind) did not come. */
+void fetcher_remember(struct fetcher *f, uint32_t kind, uint32_t pid);
 
 #endif

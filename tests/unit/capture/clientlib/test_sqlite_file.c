@@ -3,6 +3,7 @@
  * From the name of a SQLite database to its file, for this very process.
  */
 #include "user/capture/clientlib/sqlite_file.h"
+#include "user/capture/host/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -155,6 +157,41 @@ static void one_database_that_is_open_is_the_one(void **state)
 	assert_int_equal(sqlite_file_only(&f, UINT32_MAX), -ENOENT);
 }
 
+/* The child that dbleak asks finds, holds and measures the same. */
+static void a_child_finds_them_all(void **state)
+{
+	struct sqlite_file f;
+	struct fetcher *child;
+	struct stat st, told;
+	char path[4096];
+	int one = make("asked.db", "SQLite format 3");
+
+	(void)state;
+	assert_int_equal(fstat(one, &st), 0);
+	assert_int_equal(fetcher_open(&child), 0);
+	memory_use(child);
+	assert_int_equal(sqlite_file_named(&f, getpid(), "asked.db", false), 0);
+	assert_int_equal(f.inode, st.st_ino);
+	assert_non_null(f.reach);
+	assert_int_equal(sqlite_file_stat(getpid(), f.reach, &told), 0);
+	assert_int_equal(told.st_ino, st.st_ino);
+	assert_int_equal(told.st_size, st.st_size);
+	assert_int_equal(sqlite_file_stat(getpid(), "/none/such", &told), -ENOENT);
+	assert_int_equal(sqlite_file_held(getpid(), st.st_dev, st.st_ino, path, sizeof(path)), 0);
+	assert_non_null(strstr(path, "/asked.db"));
+	assert_int_equal(sqlite_file_held(getpid(), st.st_dev, st.st_ino, path, 4), -ENAMETOOLONG);
+	sqlite_file_free(&f);
+	assert_int_equal(sqlite_file_only(&f, getpid()), 0);
+	assert_int_equal(f.inode, st.st_ino);
+	sqlite_file_free(&f);
+	close(one);
+	assert_int_equal(sqlite_file_held(getpid(), st.st_dev, st.st_ino, path, sizeof(path)),
+			 -ENOENT);
+	memory_use(NULL);
+	unlink("asked.db");
+	fetcher_close(child);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +200,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_there_keeps_its_name),
 		cmocka_unit_test(a_file_that_was_left_behind_is_found_by_its_descriptor),
 		cmocka_unit_test(one_database_that_is_open_is_the_one),
+		cmocka_unit_test(a_child_finds_them_all),
 	};
 
 	return cmocka_run_group_tests(tests, in_folder, leave_folder);

@@ -116,6 +116,62 @@ static void regular_files_are_opened_and_no_others(void **state)
 	assert_int_equal(fetcher_open_file(f, own(), -1), -EBADF);
 }
 
+static ssize_t reverse(uint32_t pid, const void *in, size_t n, void *out, size_t size)
+{
+	(void)pid;
+	(void)size;
+	for (size_t i = 0; i < n; i++)
+		((char *)out)[i] = ((const char *)in)[n - 1 - i];
+	return (ssize_t)n;
+}
+
+static ssize_t refuse(uint32_t pid, const void *in, size_t n, void *out, size_t size)
+{
+	(void)pid;
+	(void)in;
+	(void)n;
+	(void)out;
+	(void)size;
+	return -ENOTDIR;
+}
+
+static ssize_t hang(uint32_t pid, const void *in, size_t n, void *out, size_t size)
+{
+	pause();
+	return refuse(pid, in, n, out, size);
+}
+
+static void tasks_run_in_the_fetcher(void **state)
+{
+	static char large[FETCH_TASK_BYTES + 1];
+	char got[8] = "";
+
+	(void)state;
+	assert_int_equal(fetcher_task(f, own(), reverse, "abc", 3, got, sizeof(got)), 3);
+	assert_string_equal(got, "cba");
+	assert_int_equal(fetcher_task(f, own(), reverse, "abc", 3, got, 2), 2);
+	assert_int_equal(fetcher_task(f, own(), reverse, large, sizeof(large) - 1, got, 8), 8);
+	assert_int_equal(fetcher_task(f, own(), reverse, large, sizeof(large), got, 8), -E2BIG);
+	assert_int_equal(fetcher_task(f, own(), refuse, "", 0, got, 8), -ENOTDIR);
+}
+
+/* One file that hangs does not cost the stacks of its process. */
+static void memory_is_read_beside_files_that_hang(void **state)
+{
+	const struct fetch_piece piece = {(uintptr_t)words, 4};
+	double begun = seconds();
+	char got[8];
+
+	(void)state;
+	assert_int_equal(fetcher_task(f, own(), hang, "", 0, got, 8), -ETIMEDOUT);
+	assert_int_equal(fetcher_task(f, own(), reverse, "abc", 3, got, 8), -ETIMEDOUT);
+	assert_true(seconds() - begun < 2.5);
+	assert_int_equal(fetcher_memory(f, own(), &piece, 1, got), 4);
+	assert_int_equal(fetcher_silent(f), own());
+	assert_int_equal(fetcher_silent(f), 0);
+	assert_int_equal(fetcher_locked(f), 0);
+}
+
 /* Stopped, it looks like one that hangs in the kernel: it neither answers nor wants a processor. */
 static void who_hangs_is_left_and_another_takes_its_place(void **state)
 {
@@ -151,7 +207,7 @@ static void a_process_is_asked_again_later(void **state)
 	char got[8];
 
 	(void)state;
-	fetcher_remember(f, own(), false);
+	fetcher_remember(f, FETCH_MEMORY, own());
 	assert_int_equal(fetcher_memory(f, own(), &piece, 1, got), -ETIMEDOUT);
 	s = table_get(&f->silent, (struct table_key){own(), 0});
 	assert_non_null(s);
@@ -165,9 +221,9 @@ static void a_process_is_locked_until_its_mappings_come(void **state)
 
 	(void)state;
 	assert_int_equal(fetcher_locked(f), 0);
-	fetcher_remember(f, own(), true);
-	fetcher_remember(f, 0x3fffffff, true); /* that one is gone by now */
-	fetcher_remember(f, 1, false);	       /* its memory alone did not come */
+	fetcher_remember(f, FETCH_MAPS, own());
+	fetcher_remember(f, FETCH_MAPS, 0x3fffffff); /* that one is gone by now */
+	fetcher_remember(f, FETCH_MEMORY, 1);	     /* its memory alone did not come */
 	assert_int_equal(fetcher_locked(f), own());
 	s = table_get(&f->silent, (struct table_key){own(), 0});
 	assert_non_null(s);
@@ -269,6 +325,8 @@ int main(void)
 		T(large_memory_comes_whole),
 		T(the_command_line_is_read),
 		T(regular_files_are_opened_and_no_others),
+		T(tasks_run_in_the_fetcher),
+		T(memory_is_read_beside_files_that_hang),
 		T(who_hangs_is_left_and_another_takes_its_place),
 		T(a_process_is_asked_again_later),
 		T(a_process_is_locked_until_its_mappings_come),
