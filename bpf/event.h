@@ -65,7 +65,8 @@ enum ev_kind {
 	EV_MEMORY = 27,
 	EV_MEMORY_SITE = 28,
 	EV_WITHDRAWN = 29,
-	EV_KIND_MAX = 30,
+	EV_UNFOLLOWED = 30,
+	EV_KIND_MAX = 31,
 };
 
 /* The head of every record.  crc is zlib's crc32 of all other bytes of the record, set by the
@@ -610,6 +611,30 @@ struct ev_withdrawn {
 	char comm[EV_COMM_LEN];
 };
 
+/* The tables of the kernel half that all processes share.  Each process may fill a share of each.
+ */
+enum ev_table {
+	EV_TABLE_STATEMENTS = 0,  /* prepared statements */
+	EV_TABLE_ENCRYPTED = 1,	  /* encrypted connections whose plaintext is read */
+	EV_TABLE_CONNECTIONS = 2, /* of client libraries */
+	EV_TABLE_SITES = 3,	  /* places that call client libraries */
+	EV_TABLE_OBJECTS = 4,	  /* of client libraries */
+	EV_TABLE_TEXTS = 5,	  /* new SQL texts of client libraries, in one second */
+	EV_TABLES = 6,
+};
+
+/* The parts of one process that were not followed, for lack of room, so far.  Each record replaces
+ * the one before.  EV_LOSS counts the same, but for the texts, for all processes together. */
+struct ev_unfollowed {
+	struct ev_head head;
+	__u64 start_ns;
+	__u32 pid;
+	__u32 unsent;		  /* records that did not fit the ring */
+	__u32 refused[EV_TABLES]; /* entries that found no room */
+	__u32 crowded[EV_TABLES]; /* of those: while the process was within its share */
+	__u32 share[EV_TABLES];	  /* entries that a process may have at once */
+};
+
 /* Recordings of other builds and the decoders of the tests rely on these sizes. */
 _Static_assert(sizeof(struct ev_head) == 16, "ev_head has 16 bytes");
 _Static_assert(sizeof(struct ev_begin) == 128, "ev_begin has 128 bytes");
@@ -641,6 +666,7 @@ _Static_assert(sizeof(struct ev_evidence) == 64, "ev_evidence has 64 bytes");
 _Static_assert(sizeof(struct ev_memory) == 72, "ev_memory has 72 bytes");
 _Static_assert(sizeof(struct ev_memory_site) == 160, "ev_memory_site has 160 bytes");
 _Static_assert(sizeof(struct ev_withdrawn) == 48, "ev_withdrawn has 48 bytes");
+_Static_assert(sizeof(struct ev_unfollowed) == 104, "ev_unfollowed has 104 bytes");
 
 #pragma GCC diagnostic pop
 

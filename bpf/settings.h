@@ -12,6 +12,14 @@
 #define SETTINGS_HIERARCHIES 4
 #define CGROUP_DEFAULT	     0xffffffffU /* the cgroup v2 hierarchy */
 
+/* The room of the tables that all processes share. */
+#define ROOM_STATEMENTS	 131072
+#define ROOM_ENCRYPTED	 32768
+#define ROOM_CONNECTIONS 32768
+#define ROOM_SITES	 16384
+#define ROOM_OBJECTS	 (1 << 20)
+#define ROOM_TEXTS	 8192
+
 /* Fixed before load. */
 struct settings {
 	__u64 hash_seed; /* random: hashes of private text mean nothing outside this run */
@@ -26,6 +34,7 @@ struct settings {
 	__u32 stack_bytes;		       /* bytes of a copied stack, at most STACK_BYTES */
 	__u32 keep_said;		       /* 1: note the last message of every thread */
 	__u32 tell_tasks;		       /* 1: send RAW_TASK */
+	__u32 share[EV_TABLES];		       /* entries of each table that one process may have */
 };
 
 struct cgroup_key {
@@ -87,6 +96,17 @@ struct process {
 	__u32 client;		/* 1: a client library gave it an object */
 	__u64 exec_ns;		/* time of its last exec; 0 never */
 	char comm[EV_COMM_LEN]; /* of clients, when first met */
+	__u32 held[EV_TABLES];	/* its entries in the tables; of texts: since text_second began */
+	__u32 refused[EV_TABLES], crowded[EV_TABLES]; /* as in struct ev_unfollowed */
+	__u32 unsent;
+	__u32 text_second;
+};
+
+/* User space removed an entry from a table itself. */
+struct share_order {
+	__u64 since_ns; /* a time at which the process lived that had the entry */
+	__u32 pid;
+	__u32 table; /* enum ev_table */
 };
 
 struct statement_key {
@@ -100,7 +120,7 @@ struct ledger_statement {
 	__u32 length;
 	__u32 cut;
 	__u32 told;
-	__u32 reserved;
+	__u32 pid;	   /* the process whose share it fills; 0 none's */
 	__u64 prepared_at; /* stack of its PREPARE; 0 none */
 	char text[EV_STATEMENT_SQL_LEN];
 };

@@ -40,7 +40,7 @@ struct calls_map calls SEC(".maps");
 /* Evidence, not ledger: the SQL texts seen last. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
+	__uint(max_entries, ROOM_TEXTS);
 	__type(key, __u64);
 	__type(value, struct client_text);
 } texts SEC(".maps");
@@ -295,6 +295,23 @@ __noinline __u64 hash_scratch(__u64 hash, __u32 n)
 	return hash_rest(hash, n);
 }
 
+/* May the current process enter another text?  The table gives its oldest text away for a new one.
+ * So a process may enter half of them in a second, and user space reads the texts of others in
+ * time. */
+static __always_inline int text_has_room(void)
+{
+	struct process *p = process_of(bpf_get_current_pid_tgid() >> 32);
+	__u32 second = bpf_ktime_get_boot_ns() >> 30;
+
+	if (!p)
+		return 1;
+	if (p->text_second != second) {
+		p->text_second = second;
+		p->held[EV_TABLE_TEXTS] = 0;
+	}
+	return !share_take(p, EV_TABLE_TEXTS);
+}
+
 /* Keeps the beginning of a text under the hash of the whole text.  Returns the hash; 0: no text.
  * Equal texts have equal hashes in this run. */
 __noinline __u64 keep_text(__u64 from)
@@ -321,7 +338,7 @@ __noinline __u64 keep_text(__u64 from)
 		at += SCRATCH_LEN - 1;
 	}
 	hash |= !hash;
-	if (bpf_map_lookup_elem(&texts, &hash))
+	if (bpf_map_lookup_elem(&texts, &hash) || !text_has_room())
 		return hash;
 	__builtin_memset(&s->text, 0, sizeof(s->text));
 	n = bpf_probe_read_user_str(s->text.bytes, TEXT_LEN, (void *)from);
@@ -362,7 +379,7 @@ __noinline __u64 keep_units(__u32 n)
 	s->text.length = n < TEXT_LEN ? n : TEXT_LEN - 1;
 	s->text.cut = n >= TEXT_LEN;
 	hash = s->words[0] | !s->words[0];
-	if (!bpf_map_lookup_elem(&texts, &hash))
+	if (!bpf_map_lookup_elem(&texts, &hash) && text_has_room())
 		bpf_map_update_elem(&texts, &hash, &s->text, BPF_ANY);
 	return hash;
 }
@@ -428,6 +445,28 @@ static __always_inline __u64 sampled_stack(const struct site *s, const struct ca
 	return now - s->stack_ns < STACK_EVERY_NS ? 0 : call_stack(call);
 }
 
+/* Enters a site.  flags: BPF_EXIST replaces another, which fills no share of this process.  Not 0:
+ * no room, which is counted. */
+static __always_inline long site_put(const struct site_key *key, const struct site *fresh,
+				     __u64 flags)
+{
+	struct process *p = NULL;
+	long err;
+
+	if (!fresh->unwanted) {
+		ledger_client(key->pid, fresh->start_ns);
+		p = process_of(key->pid);
+	}
+	if (share_take(p, EV_TABLE_SITES))
+		return -E2BIG;
+	err = bpf_map_update_elem(&sites, key, fresh, flags);
+	if (err == -EEXIST || err == -ENOENT) /* another thread was faster */
+		share_return(p, EV_TABLE_SITES);
+	else if (err)
+		share_crowded(p, EV_TABLE_SITES);
+	return 0;
+}
+
 /* Returns the site of a call.  NULL: its process is not selected, or there is no room (counted). */
 static __always_inline struct site *site_enter(const struct probe *p, struct task_struct *task,
 					       const struct call *call, __u64 place)
@@ -449,13 +488,9 @@ static __always_inline struct site *site_enter(const struct probe *p, struct tas
 	fresh->database = p->database;
 	fresh->caller = call->caller;
 	fresh->unwanted = selected(task) ? 0 : selection_generation + 1;
-	if (bpf_map_update_elem(&sites, &key, fresh, BPF_ANY)) {
-		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+	fresh->made_ns = bpf_ktime_get_boot_ns();
+	if (site_put(&key, fresh, s ? BPF_EXIST : BPF_NOEXIST) || fresh->unwanted)
 		return NULL;
-	}
-	if (fresh->unwanted)
-		return NULL;
-	ledger_client(key.pid, start);
 	return bpf_map_lookup_elem(&sites, &key);
 }
 
@@ -473,13 +508,20 @@ static __always_inline struct ledger_handle *link_find(__u64 handle, __u32 pid)
 	return handle ? bpf_map_lookup_elem(&links, &key) : NULL;
 }
 
-/* Inserts an entry.  An existing one stays; then this returns -EEXIST.  A full map is counted. */
-static __always_inline long client_put(void *map, const struct handle_key *key, const void *value)
+/* Inserts an entry.  An existing one stays; then this returns -EEXIST.  No room is counted. */
+static __always_inline long client_put(void *map, const struct handle_key *key, const void *value,
+				       __u32 table)
 {
-	long err = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
+	struct process *p = process_of(key->pid);
+	long err;
 
-	if (err && err != -EEXIST)
-		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+	if (share_take(p, table))
+		return bpf_map_lookup_elem(map, key) ? -EEXIST : -E2BIG;
+	err = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
+	if (err == -EEXIST)
+		share_return(p, table);
+	else if (err)
+		share_crowded(p, table);
 	return err;
 }
 
@@ -561,7 +603,7 @@ static __noinline int link_enter(__u64 handle, __u32 pid, __u32 probe, __u64 now
 	met.probe = probe;
 	met.flags = EV_HANDLE_PRE_EXISTING;
 	met.sample = NO_SAMPLE;
-	client_put(&links, &key, &met);
+	client_put(&links, &key, &met, EV_TABLE_CONNECTIONS);
 	return 0;
 }
 
@@ -606,7 +648,7 @@ static __noinline int tell_closed(__u64 handle, __u32 pid, __u32 resource, __u64
 	gone.born_ns = born_ns;
 	gone.pid = pid;
 	gone.resource = resource;
-	emit(&gone, sizeof(gone));
+	emit_of(pid, &gone, sizeof(gone));
 	return 0;
 }
 
@@ -692,7 +734,7 @@ static __noinline long link_put(const struct handle_key *key, const struct call 
 	long err;
 
 	client_join(&fresh, call);
-	err = client_put(&links, key, &fresh);
+	err = client_put(&links, key, &fresh, EV_TABLE_CONNECTIONS);
 	if (err != -EEXIST)
 		return err;
 	old = link_find(key->handle, key->pid);
@@ -708,7 +750,7 @@ static __noinline long link_put(const struct handle_key *key, const struct call 
 static __always_inline long object_put(const struct handle_key *key, const struct call *call,
 				       const struct object *o)
 {
-	long err = client_put(&handles, key, o);
+	long err = client_put(&handles, key, o, EV_TABLE_OBJECTS);
 	struct object *old;
 
 	if (err != -EEXIST)
@@ -789,7 +831,9 @@ static __always_inline void link_let_go(__u64 handle, __u32 pid, struct ledger_h
 
 	if (h->told)
 		tell_closed(handle, pid, EV_RES_CONNECTION, h->born_ns, now);
-	bpf_map_delete_elem(&links, &key);
+	now = h->born_ns; /* h goes with its entry */
+	if (!bpf_map_delete_elem(&links, &key))
+		share_give(pid, now, EV_TABLE_CONNECTIONS);
 }
 
 static __always_inline void link_released(const struct probe *p, __u64 handle, __u32 pid)
@@ -852,7 +896,7 @@ __noinline int link_tell(__u64 handle)
 	out.key.pid = pid;
 	out.key.resource = EV_RES_CONNECTION;
 	out.handle = *h;
-	h->told = !emit(&out, sizeof(out));
+	h->told = !emit_of(pid, &out, sizeof(out));
 	return 0;
 }
 
@@ -883,7 +927,7 @@ __noinline int run_tell(__u64 handle, __u64 rows, __u64 stack)
 	out.probe = o->probe;
 	o->before_pages = out.after_bytes / PAGE_BYTES;
 	o->before_ms = (out.head.ns - o->born_ns) / 1000000;
-	emit(&out, sizeof(out));
+	emit_of(out.key.pid, &out, sizeof(out));
 	return 0;
 }
 
@@ -916,7 +960,7 @@ static __always_inline void object_released(const struct probe *p, __u64 handle,
 {
 	struct handle_key key = {.handle = handle, .pid = pid, .resource = p->resource};
 	struct object *o = bpf_map_lookup_elem(&handles, &key);
-	__u64 now = bpf_ktime_get_boot_ns(), of;
+	__u64 now = bpf_ktime_get_boot_ns(), of, born;
 	struct ledger_handle *parent;
 	struct site *s;
 	int told;
@@ -931,7 +975,9 @@ static __always_inline void object_released(const struct probe *p, __u64 handle,
 	if (told)
 		tell_closed(handle, pid, p->resource, o->born_ns, now);
 	of = o->parent; /* o goes with its entry */
-	bpf_map_delete_elem(&handles, &key);
+	born = o->born_ns;
+	if (!bpf_map_delete_elem(&handles, &key))
+		share_give(pid, born, EV_TABLE_OBJECTS);
 	parent = link_find(of, pid);
 	if (!parent)
 		return;
@@ -1322,7 +1368,8 @@ static __always_inline void sweep_site(struct seq_file *seq, const struct site_k
 	int gone;
 
 	p = bpf_map_lookup_elem(&processes, &pid);
-	gone = !p || p->gone || p->start_ns != s->start_ns || p->exec_ns > s->last_ns;
+	gone = !p || p->gone || p->start_ns != s->start_ns ||
+	       (p->exec_ns > s->last_ns && p->exec_ns > s->made_ns);
 	s->telling = s->no_room = 0;
 	if (p && s->sampled && (!gone || p->exec_ns <= s->last_ns))
 		tell_samples(seq, key, s, p);

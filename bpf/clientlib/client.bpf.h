@@ -16,7 +16,7 @@
 struct handles_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, ROOM_OBJECTS);
 	__type(key, struct handle_key);
 	__type(value, struct object);
 };
@@ -24,7 +24,7 @@ struct handles_map {
 struct links_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1 << 15);
+	__uint(max_entries, ROOM_CONNECTIONS);
 	__type(key, struct handle_key);
 	__type(value, struct ledger_handle);
 };
@@ -32,7 +32,7 @@ struct links_map {
 struct sites_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1 << 14);
+	__uint(max_entries, ROOM_SITES);
 	__type(key, struct site_key);
 	__type(value, struct site);
 };

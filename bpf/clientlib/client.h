@@ -160,6 +160,7 @@ struct site_key {
 
 struct site {
 	__u64 start_ns;
+	__u64 made_ns; /* when it was entered */
 	__u64 acquired, released, unseen, failed;
 	__u64 first_ns, last_ns; /* of acquires */
 	__u64 rows;

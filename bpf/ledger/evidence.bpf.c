@@ -39,7 +39,7 @@ static __always_inline void tell_result(const struct tracked_connection *c, __u6
 	e.start_ns = c->ev.start_ns;
 	e.pid = c->ev.pid;
 	e.at_ns = c->now;
-	emit(&e, sizeof(e));
+	emit_of(c->ev.pid, &e, sizeof(e));
 }
 
 __noinline int evidence_take(struct tracked_connection *c)
@@ -81,12 +81,12 @@ __noinline int evidence_tell(struct tracked_connection *c)
 		return 0;
 	if (c->opened_at != c->opened_told) {
 		evidence_opened(&e, c);
-		emit(&e, sizeof(e));
+		emit_of(c->ev.pid, &e, sizeof(e));
 		c->opened_told = c->opened_at;
 	}
 	if (c->begun_at != c->begun_told) {
 		evidence_begun(&e, c);
-		emit(&e, sizeof(e));
+		emit_of(c->ev.pid, &e, sizeof(e));
 		c->begun_told = c->begun_at;
 	}
 	return 0;

@@ -2,8 +2,11 @@
 /*
  * ledger.bpf.c - owns the ledger's maps and everything that changes an entry's life.
  */
+#include <asm-generic/errno-base.h>
+
 #include "bpf/ledger/ledger.bpf.h"
 #include "bpf/ledger/plaintext.bpf.h"
+#include "bpf/task.bpf.h"
 #include "bpf/verifier.bpf.h"
 
 struct marks_map marks SEC(".maps");
@@ -36,7 +39,7 @@ struct {
 	__type(value, struct process);
 } process_scratch SEC(".maps");
 
-__noinline int ledger_process(__u32 pid, __u64 start_ns, __u32 server)
+static __always_inline void process_enter(__u32 pid, __u64 start_ns, __u32 server)
 {
 	struct process *p = bpf_map_lookup_elem(&processes, &pid), *fresh;
 	__u32 zero = 0;
@@ -44,16 +47,21 @@ __noinline int ledger_process(__u32 pid, __u64 start_ns, __u32 server)
 	if (p && p->start_ns == start_ns) {
 		if (server)
 			p->server = 1;
-		return 0;
+		return;
 	}
 	fresh = bpf_map_lookup_elem(&process_scratch, &zero); /* no other field of it is ever set */
 	if (!fresh)
-		return 0;
+		return;
 	fresh->start_ns = start_ns;
 	fresh->server = server;
 	fresh->brief.pid = pid;
 	if (bpf_map_update_elem(&processes, &pid, fresh, BPF_ANY))
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+}
+
+__noinline int ledger_process(__u32 pid, __u64 start_ns, __u32 server)
+{
+	process_enter(pid, start_ns, server);
 	return 0;
 }
 
@@ -88,10 +96,10 @@ __noinline int ledger_tell(struct tracked_connection *c)
 	__sync_fetch_and_add(&births_allowed, -1);
 	ledger_told(c);
 	c->ev.head.ns = c->now;
-	emit(&c->ev, sizeof(c->ev));
+	emit_of(c->ev.pid, &c->ev, sizeof(c->ev));
 	c->identity_told = c->identity_version;
 	c->identity.head.ns = c->now;
-	emit(&c->identity, sizeof(c->identity));
+	emit_of(c->ev.pid, &c->identity, sizeof(c->identity));
 	return 0;
 }
 
@@ -120,10 +128,10 @@ static __always_inline void tell_again(struct tracked_connection *c)
 	if (c->identity_told != c->identity_version) {
 		c->identity_told = c->identity_version;
 		c->identity.head.ns = c->now;
-		emit(&c->identity, sizeof(c->identity));
+		emit_of(c->ev.pid, &c->identity, sizeof(c->identity));
 	}
 	c->ev.head.ns = c->now;
-	emit(&c->ev, sizeof(c->ev));
+	emit_of(c->ev.pid, &c->ev, sizeof(c->ev));
 }
 
 __noinline int ledger_hung_up(struct tracked_connection *c)
@@ -156,7 +164,7 @@ __noinline int ledger_close(struct tracked_connection *c, __u32 exiting)
 		/* The last SQL is evidence only if a transaction stayed open. */
 		if (c->ev.status >= EV_STATUS_TRANSACTION && c->sql_told_ns != c->sql.sent_ns) {
 			c->sql.head.ns = c->now;
-			emit(&c->sql, sizeof(c->sql));
+			emit_of(c->ev.pid, &c->sql, sizeof(c->sql));
 		}
 		tell_again(c);
 	} else {
@@ -186,16 +194,53 @@ static __always_inline __u64 text_hash(const struct tracked_connection *c)
 	return hash;
 }
 
-#define EEXIST 17
-
-/* Was the statement in the map closed together with all others?  User space removes such entries
- * later. */
-static __always_inline int dropped(const struct tracked_connection *c,
-				   const struct statement_key *key)
+/* Returns the process whose share a statement fills: the opener of its connection.  If that has
+ * ended and another process holds the connection, then the one that prepares the statement.
+ * Inlined: no call frame is left here. */
+static __always_inline struct process *statement_owner(const struct tracked_connection *c,
+						       __u32 *pid)
 {
-	const struct ledger_statement *s = bpf_map_lookup_elem(&statements, key);
+	struct process *p;
 
-	return s && c->dropped_ns && s->born_ns < c->dropped_ns;
+	*pid = c->ev.pid;
+	p = process_of(*pid);
+	if (p && !p->gone && p->start_ns == c->ev.start_ns)
+		return p;
+	*pid = bpf_get_current_pid_tgid() >> 32;
+	process_enter(*pid, task_start(bpf_get_current_task_btf()), 0);
+	return process_of(*pid);
+}
+
+static __always_inline void statement_remove(const struct statement_key *key, __u32 pid,
+					     __u64 born_ns)
+{
+	if (!bpf_map_delete_elem(&statements, key))
+		share_give(pid, born_ns, EV_TABLE_STATEMENTS);
+}
+
+/* Enters a statement.  -EEXIST: its name is in use.  Other errors: no room, which is counted. */
+static __always_inline long statement_put(const struct tracked_connection *c,
+					  const struct statement_key *key,
+					  struct ledger_statement *s)
+{
+	const struct ledger_statement *old = bpf_map_lookup_elem(&statements, key);
+	struct process *p;
+	long err;
+
+	if (old && !(c->dropped_ns && old->born_ns < c->dropped_ns))
+		return -EEXIST;
+	if (old) /* closed together with all others; user space would remove it later */
+		statement_remove(key, old->pid, old->born_ns);
+	p = statement_owner(c, &s->pid);
+	err = share_take(p, EV_TABLE_STATEMENTS);
+	if (err)
+		return err;
+	err = bpf_map_update_elem(&statements, key, s, BPF_NOEXIST);
+	if (err == -EEXIST)
+		share_return(p, EV_TABLE_STATEMENTS);
+	else if (err)
+		share_crowded(p, EV_TABLE_STATEMENTS);
+	return err;
 }
 
 __noinline int ledger_statement_open(struct tracked_connection *c, __u64 statement)
@@ -217,15 +262,11 @@ __noinline int ledger_statement_open(struct tracked_connection *c, __u64 stateme
 	s->told = 0;
 	s->prepared_at = c->preparing_at;
 	__builtin_memcpy(s->text, c->sql.text, EV_STATEMENT_SQL_LEN);
-	err = bpf_map_update_elem(&statements, &key, s, BPF_NOEXIST);
-	if (err == -EEXIST && dropped(c, &key))
-		err = bpf_map_update_elem(&statements, &key, s, BPF_ANY);
+	err = statement_put(c, &key, s);
 	if (err == -EEXIST) /* the server refuses a name in use */
 		return -1;
-	if (err) {
-		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+	if (err)
 		c->unlisted++;
-	}
 	c->ev.prepared++;
 	c->prepared = statement;
 	if (!c->preparing_at)
@@ -260,9 +301,9 @@ __noinline int ledger_statement_close(struct tracked_connection *c, __u64 statem
 		gone.head.size = sizeof(gone);
 		gone.id = key.id;
 		gone.statement = statement;
-		emit(&gone, sizeof(gone));
+		emit_of(c->ev.pid, &gone, sizeof(gone));
 	}
-	bpf_map_delete_elem(&statements, &key);
+	statement_remove(&key, s->pid, s->born_ns);
 	return 0;
 }
 
@@ -279,7 +320,7 @@ __noinline int ledger_statements_drop(struct tracked_connection *c)
 	gone.head.kind = EV_STATEMENT_CLOSED;
 	gone.head.size = sizeof(gone);
 	gone.id = c->ev.id;
-	emit(&gone, sizeof(gone));
+	emit_of(c->ev.pid, &gone, sizeof(gone));
 	return 0;
 }
 
@@ -332,6 +373,6 @@ __noinline int ledger_result(struct tracked_connection *c)
 	r->cut = c->sql.cut;
 	r->cache_kib = 0;
 	__builtin_memcpy(r->text, c->sql.text, EV_SQL_LEN);
-	emit(r, sizeof(*r));
+	emit_of(c->ev.pid, r, sizeof(*r));
 	return 0;
 }

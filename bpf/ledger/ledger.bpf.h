@@ -17,7 +17,7 @@
 
 #include "bpf/ledger/connection.h"
 #ifdef __bpf__
-#include "bpf/emit.bpf.h"
+#include "bpf/ledger/share.bpf.h"
 
 /* The classification of a socket, see socket.bpf.c.  Small, because every stream socket that ever
  * carried a byte has one. */
@@ -61,23 +61,14 @@ struct connections_map {
 struct statements_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 131072);
+	__uint(max_entries, ROOM_STATEMENTS);
 	__type(key, struct statement_key);
 	__type(value, struct ledger_statement);
-};
-
-struct processes_map {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 32768);
-	__type(key, __u32);
-	__type(value, struct process);
 };
 
 extern struct marks_map marks SEC(".maps");
 extern struct connections_map connections SEC(".maps");
 extern struct statements_map statements SEC(".maps");
-extern struct processes_map processes SEC(".maps");
 
 /* How many new connections may still go through the ring before the next sweep; set by user
  * space. */

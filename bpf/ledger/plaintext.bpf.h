@@ -10,8 +10,8 @@
 #ifndef DBLEAK_PLAINTEXT_BPF_H
 #define DBLEAK_PLAINTEXT_BPF_H
 
-#include "bpf/emit.bpf.h"
 #include "bpf/ledger/connection.h"
+#include "bpf/ledger/share.bpf.h"
 
 /* The second entry of a connection. */
 struct veil {
@@ -29,7 +29,7 @@ struct veil {
 struct veils_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1 << 15);
+	__uint(max_entries, ROOM_ENCRYPTED);
 	__type(key, __u64); /* id of the connection */
 	__type(value, struct veil);
 };
@@ -104,7 +104,8 @@ static __always_inline void veil_end(const struct tracked_connection *c)
 {
 	__u64 id = c->ev.id;
 
-	bpf_map_delete_elem(&veils, &id);
+	if (!bpf_map_delete_elem(&veils, &id))
+		share_give(c->ev.pid, c->ev.start_ns, EV_TABLE_ENCRYPTED);
 }
 
 #endif

@@ -86,8 +86,10 @@ int BPF_PROG(process_replaced, struct task_struct *task, int thread)
 	struct process *p = bpf_map_lookup_elem(&processes, &pid);
 
 	bpf_map_delete_elem(&runtimes, &pid);
-	if (p)
+	if (p) {
 		p->exec_ns = bpf_ktime_get_boot_ns();
+		share_replaced(p);
+	}
 	tell_task(task, TASK_REPLACED, (__u32)thread == pid ? 0 : thread);
 	return 0;
 }
@@ -126,7 +128,7 @@ int BPF_PROG(process_exited, struct task_struct *task)
 	p = bpf_map_lookup_elem(&processes, &pid);
 	if (!p)
 		return 0;
-	if (!p->told && !p->brief.opened && !p->client) {
+	if (!p->told && !p->brief.opened && !p->client && !share_has_refused(p)) {
 		bpf_map_delete_elem(&processes, &pid);
 		return 0;
 	}
@@ -140,6 +142,17 @@ int BPF_PROG(process_exited, struct task_struct *task)
 	gone.rss_peak_bytes = peak_resident(task);
 	gone.pid = pid;
 	gone.exit_code = BPF_CORE_READ(task, exit_code);
-	emit(&gone, sizeof(gone));
+	emit_of(pid, &gone, sizeof(gone));
+	return 0;
+}
+
+/* User space runs this after it removed an entry from a table itself. */
+SEC("syscall")
+int share_given(struct share_order *order)
+{
+	__u32 table = order->table;
+
+	if (table < EV_TABLES)
+		share_give(order->pid, order->since_ns, table);
 	return 0;
 }

@@ -90,7 +90,7 @@ static __always_inline void sample(const struct fault *f, struct raw_growth *r, 
 static __always_inline void send(struct raw_growth *r, __u64 pages)
 {
 	r->bytes = pages * PAGE_BYTES;
-	emit(r, sizeof(*r));
+	emit_of(r->pid, r, sizeof(*r));
 }
 
 /* Widens the interval when samples come too fast in the long run, because pages come in bursts. */

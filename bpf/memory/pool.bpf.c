@@ -72,7 +72,7 @@ static __always_inline void sample(struct pool_taker *t, __u64 block, __u64 take
 	r->pid = thread >> 32;
 	r->tid = (__u32)thread;
 	r->stack = stack_take_share(0, 0, STACK_SHARE_MEMORY);
-	emit(r, sizeof(*r));
+	emit_of(r->pid, r, sizeof(*r));
 	t->waits = block;
 }
 
@@ -94,7 +94,7 @@ static __always_inline void see(struct pool_taker *t, __u32 pid, __u64 now)
 	if (!bpf_probe_read_user(&r->size_index, sizeof(r->size_index),
 				 (void *)((block & -t->bytes) + SIZE_AT)) &&
 	    !bpf_probe_read_user(r->words, sizeof(r->words), (void *)block))
-		emit(r, sizeof(*r));
+		emit_of(r->pid, r, sizeof(*r));
 }
 
 static __always_inline void taken(struct pool_taker *t, __u32 pid, __u64 block)

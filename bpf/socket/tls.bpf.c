@@ -23,6 +23,8 @@
  * Writes and reads have a program each, because each contains the wire code of its direction, which
  * takes the verifier long.
  */
+#include <asm-generic/errno-base.h>
+
 #include "bpf/socket/tls.bpf.h"
 #include "bpf/wire/wire.bpf.h"
 #include "bpf/clientlib/client.bpf.h"
@@ -247,12 +249,20 @@ static __noinline struct veil *veil_begin(struct tracked_connection *c)
 	__u32 zero = 0;
 	struct veil *v = bpf_map_lookup_elem(&veil_scratch, &zero);
 	__u64 id = c->ev.id; /* on the stack: 6.1 takes no key from the caller's memory */
+	struct process *p = process_of(c->ev.pid);
+	long err;
 
-	if (!v)
+	if (p && p->start_ns != c->ev.start_ns)
+		p = NULL; /* the opener has ended, and another process has its pid */
+	barrier_var(p);	  /* or the compiler, which knows more, drops what the verifier needs */
+	if (!v || share_take(p, EV_TABLE_ENCRYPTED))
 		return NULL;
 	bpf_probe_read_kernel(&v->c, sizeof(v->c), c);
-	if (bpf_map_update_elem(&veils, &id, v, BPF_NOEXIST))
-		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
+	err = bpf_map_update_elem(&veils, &id, v, BPF_NOEXIST);
+	if (err == -EEXIST)
+		share_return(p, EV_TABLE_ENCRYPTED);
+	else if (err)
+		share_crowded(p, EV_TABLE_ENCRYPTED);
 	v = veil_of(id);
 	if (!v)
 		return NULL;

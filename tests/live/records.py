@@ -9,7 +9,7 @@ EVENT_H = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "
 HEAD = struct.Struct("<QIHH")  # when, checksum, kind, size
 CODES = {"__u64": "Q", "__u32": "I", "__u16": "H", "__u8": "B"}
 WANTED = ("connection", "loss", "cost", "library", "site", "handle", "handle_closed", "identity",
-          "memory", "memory_site")
+          "memory", "memory_site", "unfollowed")
 
 
 def code_of(kind, length):

@@ -26,6 +26,7 @@
 #include "user/capture/probe/probe.h"
 #include "user/capture/host/procfs.h"
 #include "user/capture/host/server.h"
+#include "user/capture/share.h"
 #include "user/capture/statement.h"
 #include "user/capture/sources.h"
 
@@ -184,6 +185,30 @@ static int scan_connections(struct capture *c)
 	return err;
 }
 
+static void look_at(void *context, uint32_t pid, const struct process *p)
+{
+	share_look(context, pid, p);
+	owner_tally(context, pid, p);
+}
+
+static void look_at_processes(struct capture *c)
+{
+	kernel_processes(c->kernel, look_at, c);
+	shares_tell(c);
+}
+
+/* What each process lost is read after the sum, which therefore never exceeds its parts: a loss of
+ * nobody would weaken the findings of all. */
+static void tell_lost(struct capture *c)
+{
+	const struct ev_loss before = c->loss;
+
+	cost_tell_losses(c);
+	if (before.count[EV_LOSS_RING_FULL] != c->loss.count[EV_LOSS_RING_FULL] ||
+	    before.count[EV_LOSS_MAP_FULL] != c->loss.count[EV_LOSS_MAP_FULL])
+		look_at_processes(c);
+}
+
 static int sweep(struct capture *c)
 {
 	struct ev_tick tick = {};
@@ -205,11 +230,11 @@ static int sweep(struct capture *c)
 	}
 	connections_tell_gone(c);
 	c->swept_ns = capture_now();
-	kernel_processes(c->kernel, owner_tally, c);
+	look_at_processes(c);
 	err = sources_sweep(c);
 	if (err)
 		return err;
-	cost_tell_losses(c);
+	tell_lost(c);
 	return c->err;
 }
 

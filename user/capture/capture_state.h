@@ -34,7 +34,15 @@ struct owner { /* a process told of */
 	uint64_t pages;	    /* of its address space, when it was looked up last */
 	uint32_t looks;	    /* since then */
 	uint32_t taught;    /* ports learned from its connections */
-	bool holds;	    /* has connections, while we look who can be forgotten */
+	struct ev_unfollowed unfollowed; /* as told last */
+	bool holds;			 /* has connections, while we look who can be forgotten */
+};
+
+struct crowd { /* who has most of a table of the kernel half, as a look at all processes finds */
+	uint64_t start_ns;
+	uint32_t pid, held;
+	bool refused; /* somebody's entries, because the table is full */
+	bool told;
 };
 
 struct capture;
@@ -78,6 +86,7 @@ struct capture {
 	uint64_t records;
 	uint64_t run_ns, runs; /* sampled */
 	struct ev_loss loss;
+	struct crowd crowds[EV_TABLES];
 	uint16_t learned[LEARNED_PORTS];
 	size_t learned_count;
 	uint64_t cpu_ns, cpu_at_ns; /* our own, when last looked at */

@@ -35,7 +35,7 @@ static void tracked_free(struct capture *c, struct tracked *k)
 	if (k && k->last.prepared)
 		kernel_statements_forget(c->kernel, k->last.id, UINT64_MAX);
 	if (k && k->last.flags & EV_CONN_TLS)
-		kernel_client_forget_veil(c->kernel, k->last.id);
+		kernel_client_forget_veil(c->kernel, k->last.id, k->last.pid, k->last.start_ns);
 	free(k);
 }
 

@@ -161,6 +161,73 @@ static void list_forgotten(const struct model *m, struct arena *a, struct report
 				 (unsigned long long)m->forgotten.accused);
 }
 
+static const struct {
+	const char *beyond; /* with one number: the share */
+	const char *full;   /* the whole table was full */
+} lacks[EV_TABLES] = {
+	[EV_TABLE_STATEMENTS] = {"more than %u prepared statements at once: those beyond were only "
+				 "counted, without their SQL and line",
+				 "some prepared statements were only counted, without their SQL "
+				 "and line: no more can be followed"},
+	[EV_TABLE_ENCRYPTED] = {"more than %u encrypted connections at once: the state of those "
+				"beyond is not known",
+				"the state of some encrypted connections is not known: no more can "
+				"be followed"},
+	[EV_TABLE_CONNECTIONS] = {"more than %u connections of client libraries at once: those "
+				  "beyond were not followed, so its counts are too low",
+				  "some connections of client libraries were not followed, so its "
+				  "counts are too low: no more can be"},
+	[EV_TABLE_SITES] = {"client libraries called from more than %u places: what those beyond "
+			    "acquired was not followed, so its counts are too low",
+			    "what some places acquired of client libraries was not followed, so "
+			    "its counts are too low: no more places can be"},
+	[EV_TABLE_OBJECTS] = {"more than %u objects of client libraries at once: those beyond were "
+			      "not followed, so its counts are too low",
+			      "some objects of client libraries were not followed, so its counts "
+			      "are too low: no more can be"},
+	[EV_TABLE_TEXTS] = {"more than %u new SQL texts in a second: some findings may lack "
+			    "theirs",
+			    NULL},
+};
+
+/* Says what was not followed of a process for lack of room. */
+static void list_unfollowed_of(struct arena *a, struct report_view *v,
+			       const struct process_model *p)
+{
+	const struct ev_unfollowed *u = &p->unfollowed;
+
+	for (int i = 0; i < EV_TABLES; i++) {
+		if (u->refused[i] > u->crowded[i])
+			gap_add(a, v, p)->reason = arena_format(a, lacks[i].beyond, u->share[i]);
+		if (u->crowded[i] && lacks[i].full)
+			gap_add(a, v, p)->reason = lacks[i].full;
+	}
+	if (u->unsent)
+		gap_add(a, v, p)->reason =
+			"some of its records did not fit the ring: detail is missing";
+}
+
+#define UNFOLLOWED_GAPS (2 * EV_TABLES + 1) /* of one process at most */
+
+static size_t count_unfollowed(const struct model *m)
+{
+	struct table_slot *slot;
+	size_t at = 0, n = 0;
+
+	while ((slot = table_next(&m->processes, &at)))
+		n += ((const struct process_model *)slot->value)->unfollowed.head.ns != 0;
+	return n;
+}
+
+static void list_unfollowed(const struct model *m, struct arena *a, struct report_view *v)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&m->processes, &at)))
+		list_unfollowed_of(a, v, slot->value);
+}
+
 static void list_detached(const struct model *m, struct arena *a, struct report_view *v)
 {
 	for (const struct library_model *l = m->first_library; l; l = l->next) {
@@ -183,12 +250,14 @@ static void list_detached(const struct model *m, struct arena *a, struct report_
 
 int list_gaps(const struct model *m, struct arena *a, struct report_view *v)
 {
-	v->gaps = arena_alloc(a, (m->gap_count + m->sites.count + m->libraries.count + 6) *
+	v->gaps = arena_alloc(a, (m->gap_count + m->sites.count + m->libraries.count +
+				  UNFOLLOWED_GAPS * count_unfollowed(m) + 6) *
 					 sizeof(*v->gaps));
 	if (!v->gaps)
 		return -1;
 	list_withdrawn(m, a, v);
 	list_told_gaps(m, a, v);
+	list_unfollowed(m, a, v);
 	list_obscure_sites(m, a, v);
 	list_detached(m, a, v);
 	list_refused(m, a, v);

@@ -63,9 +63,14 @@ void finding_because(struct scene *s, struct finding_view *f, const char *format
 	f->evidence_count += more[f->evidence_count] != NULL;
 }
 
+/* Was anything of the process lost?  A loss of no known process may be one of this process. */
+static bool lost(const struct scene *s, enum ev_loss_kind kind)
+{
+	return process_lost(s->process, kind) || s->model->loss.count[kind] > s->model->owned[kind];
+}
+
 enum confidence confidence_cap(const struct scene *s, enum confidence c)
 {
-	const __u64 *lost = s->model->loss.count;
 	size_t guessed = 0, unsure = 0;
 
 	for (size_t i = 0; i < s->count; i++) {
@@ -80,7 +85,7 @@ enum confidence confidence_cap(const struct scene *s, enum confidence c)
 	if (2 * guessed > s->count)
 		return CONFIDENCE_POSSIBLE;
 	if (c == CONFIDENCE_CERTAIN &&
-	    (lost[EV_LOSS_RING_FULL] || lost[EV_LOSS_MAP_FULL] || 2 * unsure > s->count))
+	    (lost(s, EV_LOSS_RING_FULL) || lost(s, EV_LOSS_MAP_FULL) || 2 * unsure > s->count))
 		return CONFIDENCE_LIKELY;
 	return c;
 }

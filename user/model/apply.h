@@ -13,6 +13,7 @@ int apply_process(struct model *m, const struct ev_head *record);
 int apply_usage(struct model *m, const struct ev_head *record);
 int apply_memory(struct model *m, const struct ev_head *record);
 int apply_memory_site(struct model *m, const struct ev_head *record);
+int apply_unfollowed(struct model *m, const struct ev_head *record);
 int apply_exit(struct model *m, const struct ev_head *record);
 int apply_connection(struct model *m, const struct ev_head *record);
 int apply_identity(struct model *m, const struct ev_head *record);

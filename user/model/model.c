@@ -220,6 +220,7 @@ int model_apply(struct model *m, const struct ev_head *record)
 		[EV_MEMORY] = apply_memory,
 		[EV_MEMORY_SITE] = apply_memory_site,
 		[EV_WITHDRAWN] = apply_withdrawn,
+		[EV_UNFOLLOWED] = apply_unfollowed,
 	};
 
 	if (record->ns > m->now_ns)

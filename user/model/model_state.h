@@ -119,6 +119,7 @@ struct process_model {
 	size_t past_count, past_room, past_next;
 	struct ev_tally brief[2];	       /* over sockets, to SQLite files */
 	struct site_model *sites, **last_site; /* in order of appearance */
+	struct ev_unfollowed unfollowed;       /* the latest; all 0: nothing */
 	bool exists;			       /* a fact or a connection named it */
 	bool used, going; /* while forgetting: other objects refer to it; it is dropped */
 	struct process_model *next_ended; /* in order of their ends */
@@ -179,6 +180,7 @@ struct gap {
 struct model {
 	struct ev_begin begin;
 	struct ev_loss loss;
+	uint64_t owned[EV_LOSS_KINDS]; /* of the losses: of processes that are known */
 	struct ev_cost cost;
 	struct ev_withdrawn withdrawn; /* the first; pid 0: none was */
 	uint64_t now_ns;	       /* of the latest record */

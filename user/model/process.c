@@ -158,6 +158,32 @@ int apply_memory_site(struct model *m, const struct ev_head *record)
 	return p ? memory_site_apply(&m->memory_sites, p, p->number, ev) : -ENOMEM;
 }
 
+uint64_t process_lost(const struct process_model *p, enum ev_loss_kind kind)
+{
+	uint64_t n = 0;
+
+	if (kind == EV_LOSS_RING_FULL)
+		return p->unfollowed.unsent;
+	for (int i = 0; kind == EV_LOSS_MAP_FULL && i < EV_TABLES; i++)
+		n += i == EV_TABLE_TEXTS ? 0 : p->unfollowed.refused[i];
+	return n;
+}
+
+int apply_unfollowed(struct model *m, const struct ev_head *record)
+{
+	const struct ev_unfollowed *ev = (const void *)record;
+	struct process_model *p = model_process_of(m, ev->pid, ev->start_ns);
+
+	if (!p)
+		return -ENOMEM;
+	for (int i = 0; i < EV_LOSS_KINDS; i++)
+		m->owned[i] -= process_lost(p, i);
+	p->unfollowed = *ev;
+	for (int i = 0; i < EV_LOSS_KINDS; i++)
+		m->owned[i] += process_lost(p, i);
+	return 0;
+}
+
 int apply_exit(struct model *m, const struct ev_head *record)
 {
 	const struct ev_exit *ev = (const void *)record;

@@ -10,6 +10,9 @@
 /* The process with that pid and start time, to a tick.  NULL: not known. */
 struct process_model *model_process(const struct model *m, uint32_t pid, uint64_t start_ns);
 
+/* How many losses of that kind are known to be of the process. */
+uint64_t process_lost(const struct process_model *p, enum ev_loss_kind kind);
+
 void ended_add(struct ended *list, struct process_model *p);
 
 /* Frees a process with its endpoints.  Its other objects are in the tables of the model. */

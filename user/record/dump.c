@@ -509,6 +509,25 @@ static const struct dump_field withdrawn_fields[] = {
 	TEXT(withdrawn, comm),
 };
 
+#define OF_TABLE(list, name, table)                                                      \
+	{                                                                                \
+		.key = #list "_" name,                                                   \
+		.offset = offsetof(struct ev_unfollowed, list) + 4 * (table), .size = 4, \
+		.value = print_number                                                    \
+	}
+#define OF_TABLES(list)                                              \
+	OF_TABLE(list, "statements", EV_TABLE_STATEMENTS),           \
+		OF_TABLE(list, "encrypted", EV_TABLE_ENCRYPTED),     \
+		OF_TABLE(list, "connections", EV_TABLE_CONNECTIONS), \
+		OF_TABLE(list, "sites", EV_TABLE_SITES),             \
+		OF_TABLE(list, "objects", EV_TABLE_OBJECTS),         \
+		OF_TABLE(list, "texts", EV_TABLE_TEXTS)
+
+static const struct dump_field unfollowed_fields[] = {
+	TIME(unfollowed, start_ns), NUMBER(unfollowed, pid), NUMBER(unfollowed, unsent),
+	OF_TABLES(refused),	    OF_TABLES(crowded),	     OF_TABLES(share),
+};
+
 #define KIND(number, kind) [number] = {#kind, kind##_fields, COUNT(kind##_fields)}
 
 static const struct {
@@ -545,6 +564,7 @@ static const struct {
 	KIND(EV_MEMORY, memory),
 	KIND(EV_MEMORY_SITE, memory_site),
 	KIND(EV_WITHDRAWN, withdrawn),
+	KIND(EV_UNFOLLOWED, unfollowed),
 };
 
 _Static_assert(COUNT(kinds) == EV_KIND_MAX, "each kind of record has a row");

@@ -55,6 +55,7 @@ static const uint16_t smallest[EV_KIND_MAX] = {
 	[EV_MEMORY] = sizeof(struct ev_memory),
 	[EV_MEMORY_SITE] = sizeof(struct ev_memory_site),
 	[EV_WITHDRAWN] = sizeof(struct ev_withdrawn),
+	[EV_UNFOLLOWED] = sizeof(struct ev_unfollowed),
 };
 
 /* Fixed texts must end within their field. */

@@ -4,7 +4,8 @@
  */
 #include "tests/unit/support/story.h"
 
-#define APP 4711
+#define APP   4711
+#define OTHER 4712
 
 static char *text(const char *format, int i)
 {
@@ -1100,6 +1101,73 @@ static void lost_records_soften_the_verdict(void **state)
 	story_begins();
 }
 
+static void unfollowed(int app, uint32_t statements, uint32_t unsent)
+{
+	struct ev_unfollowed ev = {.start_ns = process_start(app), .pid = app, .unsent = unsent};
+
+	ev.refused[EV_TABLE_STATEMENTS] = statements;
+	ev.share[EV_TABLE_STATEMENTS] = 16384;
+	ev.refused[EV_TABLE_TEXTS] = 1000; /* is no loss of counts */
+	story_tell(&ev, EV_UNFOLLOWED, sizeof(ev));
+}
+
+static enum confidence confidence_of_leak(void)
+{
+	return expect(APP, CAUSE_UNCLOSED_CONNECTION, VERDICT_LEAKING)->confidence;
+}
+
+static void the_losses_of_another_process_weaken_nobody_else(void **state)
+{
+	static const enum ev_loss_kind kinds[] = {EV_LOSS_RING_FULL, EV_LOSS_MAP_FULL};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		keep_sessions(12, 1);
+		process(OTHER);
+		loses(kinds[i]);
+		unfollowed(OTHER, 1, 1);
+		assert_int_equal(confidence_of_leak(), CONFIDENCE_LIKELY); /* whose are two? */
+		unfollowed(OTHER, 3, 3);
+		assert_int_equal(confidence_of_leak(), CONFIDENCE_CERTAIN);
+		assert_int_equal(verdict()->losses[kinds[i]], 3);
+		unfollowed(OTHER, 2, 2);
+		unfollowed(APP, 1, 1);
+		assert_int_equal(confidence_of_leak(), CONFIDENCE_LIKELY);
+		story_ends();
+	}
+	story_begins();
+}
+
+static void what_was_not_followed_is_a_gap_of_its_process(void **state)
+{
+	const struct report_view *v;
+
+	(void)state;
+	keep_sessions(12, 1);
+	process(OTHER);
+	unfollowed(OTHER, 5, 0);
+	unfollowed(OTHER, 6, 7);
+	v = verdict();
+	assert_int_equal(v->gap_count, 3);
+	for (size_t i = 0; i < v->gap_count; i++)
+		assert_int_equal(v->gaps[i].pid, OTHER);
+	assert_non_null(strstr(v->gaps[0].reason, "more than 16384 prepared statements at once"));
+	assert_non_null(strstr(v->gaps[1].reason, "new SQL texts in a second"));
+	assert_non_null(strstr(v->gaps[2].reason, "did not fit the ring"));
+}
+
+static void an_entry_refused_within_its_share_is_said_so(void **state)
+{
+	struct ev_unfollowed ev = {.start_ns = process_start(APP), .pid = APP};
+
+	(void)state;
+	keep_sessions(12, 1);
+	ev.refused[EV_TABLE_OBJECTS] = ev.crowded[EV_TABLE_OBJECTS] = 2;
+	story_tell(&ev, EV_UNFOLLOWED, sizeof(ev));
+	assert_int_equal(verdict()->gap_count, 1);
+	assert_non_null(strstr(verdict()->gaps[0].reason, "some objects of client libraries"));
+}
+
 static void a_port_alone_is_a_guess(void **state)
 {
 	(void)state;
@@ -1246,6 +1314,9 @@ int main(void)
 		TEST(a_stream_of_many_rows_is_not),
 		TEST(a_page_of_rows_is_not),
 		TEST(lost_records_soften_the_verdict),
+		TEST(the_losses_of_another_process_weaken_nobody_else),
+		TEST(what_was_not_followed_is_a_gap_of_its_process),
+		TEST(an_entry_refused_within_its_share_is_said_so),
 		TEST(a_port_alone_is_a_guess),
 		TEST(encrypted_connections_are_unknown_not_well),
 		TEST(encrypted_connections_that_pile_up_are_still_a_leak),

@@ -48,6 +48,7 @@ static const size_t sizes[EV_KIND_MAX] = {
 	[EV_MEMORY] = sizeof(struct ev_memory),
 	[EV_MEMORY_SITE] = sizeof(struct ev_memory_site),
 	[EV_WITHDRAWN] = sizeof(struct ev_withdrawn),
+	[EV_UNFOLLOWED] = sizeof(struct ev_unfollowed),
 };
 
 static void *record_of(void *record, uint16_t kind, size_t size)

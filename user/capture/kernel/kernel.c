@@ -162,6 +162,7 @@ static int fill_settings(struct kernel *k, struct dbleak *skel, const struct ker
 	s->grace_ns = o->grace_ns;
 	s->self = getpid();
 	s->selective = !select_is_empty(o->select);
+	kernel_share_fill(s);
 	s->tell_tasks = s->selective && !o->look_only;
 	s->by_comm = o->select->comm_count > 0;
 	s->hierarchies = k->hierarchy_count;

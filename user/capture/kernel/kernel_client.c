@@ -12,6 +12,7 @@
 
 #include "dbleak.skel.h"
 #include "user/capture/kernel/feature.h"
+#include "user/capture/kernel/kernel_share.h"
 #include "user/capture/kernel/kernel_skel.h"
 
 static int kernel_client_map_fd(struct kernel *k, const char *name)
@@ -35,9 +36,10 @@ int kernel_client_tls(struct kernel *k, bool wait)
 	return err;
 }
 
-void kernel_client_forget_veil(struct kernel *k, uint64_t id)
+void kernel_client_forget_veil(struct kernel *k, uint64_t id, uint32_t pid, uint64_t start_ns)
 {
-	bpf_map_delete_elem(kernel_client_map_fd(k, "veils"), &id);
+	if (!bpf_map_delete_elem(kernel_client_map_fd(k, "veils"), &id))
+		kernel_share_give(k, EV_TABLE_ENCRYPTED, pid, start_ns);
 }
 
 int kernel_client_programs(struct kernel *k, enum kernel_probes which,
@@ -158,6 +160,7 @@ static int each(int map, size_t key_size, size_t value_size, element_fn *fn, voi
 }
 
 struct visit {
+	struct kernel *kernel;
 	kernel_link_fn *fn;
 	void *context;
 	const bool *cookies;
@@ -192,7 +195,9 @@ static void drop_link(void *context, int map, const void *key, const void *value
 	if (!is_one_of(v->cookies, h->probe))
 		return;
 	v->fn(v->context, key, h);
-	bpf_map_delete_elem(map, key);
+	if (!bpf_map_delete_elem(map, key))
+		kernel_share_give(v->kernel, EV_TABLE_CONNECTIONS,
+				  ((const struct handle_key *)key)->pid, h->born_ns);
 }
 
 static void drop_object(void *context, int map, const void *key, const void *value)
@@ -203,21 +208,24 @@ static void drop_object(void *context, int map, const void *key, const void *val
 	if (!is_one_of(v->cookies, h.probe))
 		return;
 	v->fn(v->context, key, &h);
-	bpf_map_delete_elem(map, key);
+	if (!bpf_map_delete_elem(map, key))
+		kernel_share_give(v->kernel, EV_TABLE_OBJECTS,
+				  ((const struct handle_key *)key)->pid, h.born_ns);
 }
 
 static void drop_site(void *context, int map, const void *key, const void *value)
 {
+	const struct site_key *at = key;
+	const struct site *s = value;
 	const struct visit *v = context;
 
-	(void)value;
-	if (is_one_of(v->cookies, ((const struct site_key *)key)->probe))
-		bpf_map_delete_elem(map, key);
+	if (is_one_of(v->cookies, at->probe) && !bpf_map_delete_elem(map, key) && !s->unwanted)
+		kernel_share_give(v->kernel, EV_TABLE_SITES, at->pid, s->made_ns);
 }
 
 int kernel_client_drop(struct kernel *k, const bool *cookies, kernel_link_fn *fn, void *context)
 {
-	struct visit v = {.fn = fn, .context = context, .cookies = cookies};
+	struct visit v = {.kernel = k, .fn = fn, .context = context, .cookies = cookies};
 	int err = each(kernel_client_map_fd(k, "links"), sizeof(struct handle_key),
 		       sizeof(struct ledger_handle), drop_link, &v);
 

@@ -59,6 +59,8 @@ static const struct {
 } sweeps[] = {
 	{"scan_files", .without_probes = true, .feature = FEATURE_FILE_ITERATOR},
 	{"count_stored", .without_probes = true, .feature = FEATURE_STORAGE_ITERATOR},
+	{"share_given",
+	 .feature = FEATURE_FILE_ITERATOR}, /* no kernel that can be watched lacks it */
 	{"sweep_connections", .feature = FEATURE_STORAGE_ITERATOR},
 	{"sweep_statements", .feature = FEATURE_MAP_ITERATOR},
 	{"sweep_sites", .feature = FEATURE_MAP_ITERATOR},

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "dbleak.skel.h"
+#include "user/capture/kernel/kernel_share.h"
 #include "user/capture/kernel/kernel_state.h"
 
 static const struct {
@@ -198,8 +199,10 @@ static void forget_statements(struct kernel *k)
 			uint64_t *before = table_get(&k->forgotten,
 						     (struct table_key){keys[i].id, 0});
 
-			if (before && statements[i].born_ns < *before)
-				bpf_map_delete_elem(fd, &keys[i]);
+			if (before && statements[i].born_ns < *before &&
+			    !bpf_map_delete_elem(fd, &keys[i]))
+				kernel_share_give(k, EV_TABLE_STATEMENTS, statements[i].pid,
+						  statements[i].born_ns);
 		}
 	}
 	table_free_values(&k->forgotten);
