@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 void memory_begin(struct memory_model *m)
 {
@@ -66,17 +67,52 @@ static int by_weight(const void *a, const void *b)
 	return (x->site > y->site) - (x->site < y->site);
 }
 
+static uint32_t number_of(const struct memory_entry *e)
+{
+	return (uint32_t)(e->key.b >> 32);
+}
+
+static int by_process(const void *a, const void *b)
+{
+	uint32_t x = number_of(a), y = number_of(b);
+
+	return (x > y) - (x < y);
+}
+
+/* Moves the sites of the process that has most to the front, if it has more than its share.
+ * Returns how many they are; else all. */
+static size_t gather(struct memory_entry *all, size_t n)
+{
+	size_t most = 0, first = 0;
+
+	qsort(all, n, sizeof(*all), by_process);
+	for (size_t i = 0, j; i < n; i = j) {
+		for (j = i + 1; j < n && number_of(all + j) == number_of(all + i);)
+			j++;
+		if (j - i > most) {
+			most = j - i;
+			first = i;
+		}
+	}
+	if (most <= MEMORY_SITES_SHARE)
+		return n;
+	memmove(all, all + first, most * sizeof(*all));
+	return most;
+}
+
 /* Drops a quarter at once, so that sorting costs each new site little. */
 static int forget_smallest(struct memory_sites *t)
 {
 	struct memory_entry *all = calloc(t->all.count + 1, sizeof(*all));
-	size_t at = 0, n = 0, most = t->all.count / 4;
+	size_t at = 0, n = 0, most;
 	struct table_slot *slot;
 
 	if (!all)
 		return -ENOMEM;
 	while ((slot = table_next(&t->all, &at)))
 		all[n++] = (struct memory_entry){slot->key, slot->value};
+	n = gather(all, n);
+	most = n / 4;
 	qsort(all, n, sizeof(*all), by_weight);
 	for (size_t i = 0; i < most; i++)
 		free(table_remove(&t->all, all[i].key));

@@ -3,7 +3,7 @@
  * memory.h - the memory of each process over time, and the stacks under which it was taken.
  *
  * Part of the model: keeps EV_MEMORY and EV_MEMORY_SITE.  Memory is bounded: of too many sites,
- * those that hold least are dropped and counted.
+ * those that hold least are dropped and counted.  A process with many sites gives way to others.
  */
 #ifndef DBLEAK_MODEL_MEMORY_H
 #define DBLEAK_MODEL_MEMORY_H
@@ -15,8 +15,9 @@
 #include "user/base/table.h"
 #include "user/model/history.h"
 
-#define MEMORY_UNIT	  4096ULL /* bytes, in which histories count */
-#define MEMORY_SITES_MOST 8192	  /* of all processes together: some 5 MB */
+#define MEMORY_UNIT	   4096ULL		   /* bytes, in which histories count */
+#define MEMORY_SITES_MOST  8192			   /* of all processes together: some 5 MB */
+#define MEMORY_SITES_SHARE (MEMORY_SITES_MOST / 4) /* a process with more makes room first */
 
 struct process_model;
 

@@ -1403,6 +1403,29 @@ static void ten_thousand_sites_fit(void **state)
 	assert_int_equal(f->site->line, 17);
 }
 
+static void a_process_with_many_sites_drops_its_own(void **state)
+{
+	struct ev_memory_site s, small;
+	struct table_slot *slot;
+	size_t at = 0, kept = 0;
+
+	(void)state;
+	story_ends();
+	app_begins();
+	for (uint64_t i = 0; i < 100; i++) {
+		small = pages_of(APP + 1, 7 + i, 0);
+		takes(&small, 0.001, 0);
+	}
+	for (uint64_t i = 0; i < 2 * MEMORY_SITES_MOST; i++) {
+		s = pages_of(APP, 1000 + i, 0);
+		takes(&s, 1, 0);
+	}
+	while ((slot = table_next(&story.model->memory_sites.all, &at)))
+		kept += ((const struct memory_site *)slot->value)->state.pid == APP + 1;
+	assert_int_equal(kept, 100);
+	assert_true(story.model->memory_sites.all.count <= MEMORY_SITES_MOST);
+}
+
 static int begin(void **state)
 {
 	(void)state;
@@ -1470,6 +1493,7 @@ int main(void)
 		TEST(a_large_result_tells_what_is_still_held),
 		TEST(rows_name_their_query),
 		TEST_IN(ten_thousand_sites_fit),
+		TEST_IN(a_process_with_many_sites_drops_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
