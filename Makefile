@@ -39,6 +39,8 @@ SKEL_SRC := $(shell grep -l 'skel\.h"' $(USER_SRC))
 # What tests, benches and fuzzers link: all but main and what cannot do without the kernel's half.
 PART_SRC := $(filter-out user/main.c $(SKEL_SRC),$(USER_SRC))
 SAN      := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# Checked objects that count their lines, too.
+COV      := $(SAN) --coverage -fdata-sections
 UNIT_SRC := $(wildcard $(addprefix tests/unit/,$(addsuffix /test_*.c,* */* */*/* */*/*/*)))
 # The program of a test: flat, for its name is its own.
 unit_of   = $(B)/$(2)/$(basename $(notdir $(1)))
@@ -85,12 +87,14 @@ tools:
 
 # $(call remember,NAME,WORDS): the file build/flags/NAME is as new as the last change of those words, so
 # what is made with them depends on it, and an edit of this file rebuilds nothing else.
+comma   := ,
 differ   = $(subst x$(1),,x$(2))$(subst x$(2),,x$(1))
 remember = $(if $(call differ,$(strip $(file <$(B)/flags/$(1))),$(strip $(2))),$(shell mkdir -p $(B)/flags)$(file >$(B)/flags/$(1),$(strip $(2))))
 ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),all)),)
 $(call remember,cc,$(filter-out ccache,$(CC)) $(CFLAGS_ALL) $(HARDEN))
 $(call remember,ld,$(HARDEN_LD) $(LDLIBS) $(USER_OBJ))
 $(call remember,san,$(filter-out ccache,$(CC)) $(CFLAGS_ALL) $(SAN))
+$(call remember,cov,$(filter-out ccache,$(CC)) $(CFLAGS_ALL) $(COV))
 $(call remember,bpf,$(filter-out ccache,$(CLANG)) $(BPFFLAGS) $(BPF_OBJ))
 $(call remember,fuzz,$(filter-out ccache,$(CLANG)) $(FUZZ_FLAGS))
 $(call remember,parts,$(PART_SRC))
@@ -337,15 +341,14 @@ cppcheck: ## what cppcheck suspects; CPPCHECK='user/base' for some files
 		--error-exitcode=1 -I. -D_GNU_SOURCE -D__x86_64__ -DDBLEAK_VERSION='""' $(CPPCHECK)
 
 # Unit tests once more, on checked objects that count their lines, too; an older run's counts would be added.
-COV := $(SAN) --coverage
 ROOM ?= user/capture
 COV_BIN := $(foreach t,$(UNIT_SRC),$(call unit_of,$(t),cov/unit))
-coverage: $(COV_BIN) $(B)/unit/test_native $(B)/unit/test_allocator ## lines of ROOM (default user/capture) that unit tests reach
+coverage: $(COV_BIN) $(STACK_BUILDS:%=$(B)/unit/programs/stack-%) ## lines of ROOM (default user/capture) that unit tests reach
 	$(Q)find $(B)/cov -name '*.gcda' -delete
-	$(Q)for t in $(filter $(B)/cov/unit/%,$^); do $$t >$$t.log 2>&1 || echo "failed: $$t, see $$t.log"; done
+	$(Q)printf '%s\n' $(filter $(B)/cov/unit/%,$^) | xargs -P "$$(nproc)" -I% sh -c '% >%.log 2>&1 || echo "failed: %, see %.log"'
 	$(Q)tests/coverage $(B)/cov $(ROOM)
 
-$(B)/cov/%.o: %.c $(B)/flags/san
+$(B)/cov/%.o: %.c $(B)/flags/cov
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(COV) $(DEPS) -c -o $@ $<
@@ -355,10 +358,17 @@ $(B)/cov/parts.a: $(PART_SRC:%.c=$(B)/cov/%.o) $(B)/flags/parts
 	$(Q)ar rcsT $@ $(filter %.o,$^)
 
 $(foreach t,$(UNIT_SRC),$(eval $(call unit_of,$(t),cov/unit): $(B)/cov/$(t:.c=.o)))
-$(COV_BIN): | $(B)/cov/parts.a
+# Workers count, too: their counters are those of the test.
+COUNTERS := tests/unit/support/shared_counters
+# Beside the tests, where they look for them.
+$(B)/cov/unit/programs: | $(B)/unit/programs/stack-O2
+	$(Q)mkdir -p $(@D)
+	$(Q)ln -sfn ../../unit/programs $@
+
+$(COV_BIN): | $(B)/cov/unit/programs $(COUNTERS).ld $(B)/cov/$(COUNTERS).o $(B)/cov/parts.a
 	$(say) TEST $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(call link,$(CC) $(COV),$(B)/cov/parts.a,$(UNIT_LIBS))
+	$(Q)$(call link,$(CC) $(COV) $(B)/cov/$(COUNTERS).o -Wl$(comma)-T$(comma)$(COUNTERS).ld,$(B)/cov/parts.a,$(UNIT_LIBS))
 
 # With an empty rule of their own, or a pattern above would make them: stack-O0.d as a build of stack.c.
 DEP_FILES := $(shell find $(wildcard $(addprefix $(B)/,user bpf san unit clients live bench golden fuzz cov)) \
