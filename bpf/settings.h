@@ -32,7 +32,7 @@ struct settings {
 	__u32 stacks_native;		       /* copied stacks, per process and second; 0 none */
 	__u32 stacks_interpreted;	       /* walked stacks, per process and second; 0 none */
 	__u32 stack_bytes;		       /* bytes of a copied stack, at most STACK_BYTES */
-	__u32 keep_said;		       /* 1: note the last message of every thread */
+	__u32 keep_thread_sockets;	       /* 1: note the last message of every thread */
 	__u32 tell_tasks;		       /* 1: send RAW_TASK */
 	__u32 share[EV_TABLES];		       /* entries of each table that one process may have */
 };
@@ -89,9 +89,9 @@ struct raw_holder {
 /* The ledger's entry of a process with database connections. */
 struct process {
 	__u64 start_ns;
-	struct ev_tally brief; /* connections that were too short-lived to be reported */
-	__u32 told;	       /* 1: user space knows one of its connections */
-	__u32 server;	       /* 1: holds server ends */
+	struct ev_tally short_lived; /* connections that were too short-lived to be reported */
+	__u32 reported;		     /* 1: user space knows one of its connections */
+	__u32 server;		     /* 1: holds server ends */
 	__u32 gone;
 	__u32 client;		/* 1: a client library gave it an object */
 	__u64 exec_ns;		/* time of its last exec; 0 never */
@@ -119,7 +119,7 @@ struct ledger_statement {
 	__u64 text_hash;
 	__u32 length;
 	__u32 cut;
-	__u32 told;
+	__u32 reported;
 	__u32 pid;	   /* the process whose share it fills; 0 none's */
 	__u64 prepared_at; /* stack of its PREPARE; 0 none */
 	char text[EV_STATEMENT_SQL_LEN];

@@ -28,7 +28,7 @@
 struct handles_map handles SEC(".maps");
 struct links_map links SEC(".maps"); /* connections */
 struct sites_map sites SEC(".maps");
-struct said_map said SEC(".maps");
+struct thread_socket_map thread_socket SEC(".maps");
 __u64 joins_until_ns = 0;
 
 struct probes_map probes SEC(".maps");
@@ -557,12 +557,12 @@ static __always_inline void sample_give_back(struct site *s, const struct object
 static __always_inline int client_join(struct ledger_handle *h, const struct call *call)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
-	struct said *last = bpf_map_lookup_elem(&said, &thread);
+	struct thread_socket *last = bpf_map_lookup_elem(&thread_socket, &thread);
 
 	if (!last || last->ns < call->ns || !is_below(last->stack, call->slot))
 		return 0;
 	if (h->socket != last->id)
-		h->told = 0;
+		h->reported = 0;
 	h->socket = last->id;
 	h->flags &= ~EV_HANDLE_TENTATIVE;
 	return 1;
@@ -573,17 +573,17 @@ static __always_inline int client_join(struct ledger_handle *h, const struct cal
 static __always_inline void join_after(struct ledger_handle *h, __u64 now)
 {
 	__u64 thread = bpf_get_current_pid_tgid(), before = h->socket;
-	struct said *last;
+	struct thread_socket *last;
 
 	if ((before && !(h->flags & EV_HANDLE_TENTATIVE)) || h->tries >= JOIN_TRIES)
 		return;
 	h->tries++;
 	joins_until_ns = now + JOIN_NS;
-	last = bpf_map_lookup_elem(&said, &thread);
+	last = bpf_map_lookup_elem(&thread_socket, &thread);
 	if (!last || last->ns + 1000000000ULL < now)
 		return;
 	h->socket = last->id;
-	h->told = 0;
+	h->reported = 0;
 	if (before == last->id)
 		h->flags &= ~EV_HANDLE_TENTATIVE;
 	else
@@ -616,23 +616,23 @@ static __always_inline struct ledger_handle *link_meet(__u64 handle, __u32 pid, 
 
 /* Counts a release at a site: it was seen, or it was missed and the address came back. */
 static __always_inline void site_released(struct site *s, const struct object *o, __u64 handle,
-					  int told)
+					  int reported)
 {
 	__sync_fetch_and_add(&s->released, 1);
 	sample_give_back(s, o, handle);
-	if (told)
-		__sync_fetch_and_add(&s->told_open, -1);
+	if (reported)
+		__sync_fetch_and_add(&s->reported_open, -1);
 }
 
 static __always_inline void release_unseen(const struct handle_key *key, const struct object *o,
-					   int told)
+					   int reported)
 {
 	struct site *s = client_site_of(o, key->pid);
 
 	if (!s || o->flags & EV_HANDLE_PRE_EXISTING)
 		return;
 	__sync_fetch_and_add(&s->unseen, 1);
-	site_released(s, o, key->handle, told);
+	site_released(s, o, key->handle, reported);
 }
 
 static __noinline int tell_closed(__u64 handle, __u32 pid, __u32 resource, __u64 born_ns, __u64 now)
@@ -682,8 +682,8 @@ static __always_inline int is_prelude(const struct ledger_handle *parent, __u64 
 	return parent->latest && now - parent->used_ns <= PRELUDE_NS;
 }
 
-static __always_inline void link_told(struct ledger_handle *h, const struct call *call, __u64 text,
-				      __u64 stack, __u64 now)
+static __always_inline void link_reported(struct ledger_handle *h, const struct call *call,
+					  __u64 text, __u64 stack, __u64 now)
 {
 	if (!begins(text)) {
 		h->latest = text;
@@ -706,7 +706,7 @@ static __always_inline void link_got(const struct probe *p, const struct call *c
 		return;
 	parent->acquired++;
 	if (text)
-		link_told(parent, call, text, stack, now);
+		link_reported(parent, call, text, stack, now);
 	parent->used_ns = now;
 	if (p->flags & PROBE_JOINS && parent->tries < JOIN_TRIES && !parent->socket &&
 	    !client_join(parent, call)) {
@@ -742,7 +742,7 @@ static __noinline long link_put(const struct handle_key *key, const struct call 
 		return err;
 	if (told_inside(call, &old->object))
 		return err;
-	release_unseen(key, &old->object, old->told);
+	release_unseen(key, &old->object, old->reported);
 	*old = fresh;
 	return 0;
 }
@@ -760,7 +760,7 @@ static __always_inline long object_put(const struct handle_key *key, const struc
 		return err;
 	if (told_inside(call, old))
 		return err;
-	release_unseen(key, old, old->sample == SAMPLE_TOLD);
+	release_unseen(key, old, old->sample == SAMPLE_REPORTED);
 	*old = *o;
 	return 0;
 }
@@ -829,7 +829,7 @@ static __always_inline void link_let_go(__u64 handle, __u32 pid, struct ledger_h
 {
 	struct handle_key key = {.handle = handle, .pid = pid, .resource = EV_RES_CONNECTION};
 
-	if (h->told)
+	if (h->reported)
 		tell_closed(handle, pid, EV_RES_CONNECTION, h->born_ns, now);
 	now = h->born_ns; /* h goes with its entry */
 	if (!bpf_map_delete_elem(&links, &key))
@@ -845,10 +845,10 @@ static __always_inline void link_released(const struct probe *p, __u64 handle, _
 		return;
 	s = client_site_of(&h->object, pid);
 	if (s && !(h->flags & (EV_HANDLE_PRE_EXISTING | EV_HANDLE_ZOMBIE)))
-		site_released(s, &h->object, handle, h->told);
+		site_released(s, &h->object, handle, h->reported);
 	if (p->flags & PROBE_ZOMBIE && h->acquired > h->released) {
 		h->flags |= EV_HANDLE_ZOMBIE;
-		h->told = 0;
+		h->reported = 0;
 		return;
 	}
 	link_let_go(handle, pid, h, bpf_ktime_get_boot_ns());
@@ -885,7 +885,7 @@ __noinline int link_tell(__u64 handle)
 	struct process *p = bpf_map_lookup_elem(&processes, &pid);
 	struct raw_handle out = {};
 
-	if (!h || !p || h->told)
+	if (!h || !p || h->reported)
 		return 0;
 	out.head.ns = bpf_ktime_get_boot_ns();
 	out.head.kind = RAW_HANDLE;
@@ -896,7 +896,7 @@ __noinline int link_tell(__u64 handle)
 	out.key.pid = pid;
 	out.key.resource = EV_RES_CONNECTION;
 	out.handle = *h;
-	h->told = !emit_of(pid, &out, sizeof(out));
+	h->reported = !emit_of(pid, &out, sizeof(out));
 	return 0;
 }
 
@@ -963,16 +963,16 @@ static __always_inline void object_released(const struct probe *p, __u64 handle,
 	__u64 now = bpf_ktime_get_boot_ns(), of, born;
 	struct ledger_handle *parent;
 	struct site *s;
-	int told;
+	int reported;
 
 	if (!o)
 		return;
 	run_ended(p, o, handle, now);
-	told = o->sample == SAMPLE_TOLD;
+	reported = o->sample == SAMPLE_REPORTED;
 	s = client_site_of(o, pid);
 	if (s)
-		site_released(s, o, handle, told);
-	if (told)
+		site_released(s, o, handle, reported);
+	if (reported)
 		tell_closed(handle, pid, p->resource, o->born_ns, now);
 	of = o->parent; /* o goes with its entry */
 	born = o->born_ns;
@@ -1006,7 +1006,7 @@ static __always_inline void link_used(const struct probe *p, const struct call *
 	if (!h)
 		return;
 	if (call->text)
-		link_told(h, call, text_of(p, call->text), 0, bpf_ktime_get_boot_ns());
+		link_reported(h, call, text_of(p, call->text), 0, bpf_ktime_get_boot_ns());
 	h->used_ns = bpf_ktime_get_boot_ns();
 	if (p->flags & PROBE_JOINS)
 		client_join(h, call);
@@ -1217,7 +1217,7 @@ static __always_inline void show_object(struct ledger_handle *out, const struct 
 	out->object = *o;
 	out->opened_at = stack;
 	out->used_ns = o->born_ns;
-	out->told = o->sample == SAMPLE_TOLD;
+	out->reported = o->sample == SAMPLE_REPORTED;
 }
 
 static __always_inline struct object *sample_find(const struct site_key *at, const struct site *s,
@@ -1251,7 +1251,7 @@ static __always_inline long tell_sample(struct sampling *of, __u32 i)
 		return 0;
 	now = bpf_ktime_get_boot_ns();
 	o = sample_find(of->at, s, i, &key);
-	if (!o || o->sample == SAMPLE_TOLD || now - o->born_ns < settings.grace_ns)
+	if (!o || o->sample == SAMPLE_REPORTED || now - o->born_ns < settings.grace_ns)
 		return 0;
 	out.head.ns = now;
 	out.head.kind = RAW_HANDLE;
@@ -1264,10 +1264,10 @@ static __always_inline long tell_sample(struct sampling *of, __u32 i)
 		s->no_room = 1;
 		return 1;
 	}
-	o->sample = SAMPLE_TOLD; /* at once: its release must be reported, too */
-	__sync_fetch_and_add(&s->told_open, 1);
+	o->sample = SAMPLE_REPORTED; /* at once: its release must be reported, too */
+	__sync_fetch_and_add(&s->reported_open, 1);
 	__sync_fetch_and_or(&s->telling, 1U << i);
-	return s->told_open > SITE_TOLD;
+	return s->reported_open > SITE_REPORTED;
 }
 
 static long tell_one(__u32 i, void *of)
@@ -1296,10 +1296,10 @@ static long untell_one(__u32 i, void *context)
 	if (i >= SITE_SAMPLES || !(s->telling & 1U << i))
 		return 0;
 	o = sample_find(of->at, s, i, &key);
-	if (!o || o->sample != SAMPLE_TOLD)
+	if (!o || o->sample != SAMPLE_REPORTED)
 		return 0;
 	o->sample = i;
-	__sync_fetch_and_add(&s->told_open, -1);
+	__sync_fetch_and_add(&s->reported_open, -1);
 	__sync_fetch_and_and(&s->telling, ~(1U << i));
 	return 0;
 }
@@ -1315,9 +1315,9 @@ static __always_inline void untell_samples(const struct site_key *at, struct sit
  * how. */
 static __always_inline void client_make_room(struct site *s)
 {
-	__u32 told = s->telling;
+	__u32 reported = s->telling;
 
-	__sync_fetch_and_and(&s->sampled, ~told);
+	__sync_fetch_and_and(&s->sampled, ~reported);
 }
 
 static __always_inline int tell_site(struct seq_file *seq, const struct site_key *key,
@@ -1326,7 +1326,7 @@ static __always_inline int tell_site(struct seq_file *seq, const struct site_key
 	struct raw_site out = {};
 	__u64 sum = s->acquired + s->released + s->unseen + s->failed + 1;
 
-	if (!gone && (s->told == sum || s->unwanted))
+	if (!gone && (s->reported == sum || s->unwanted))
 		return 0;
 	out.gone = gone;
 	out.head.ns = bpf_ktime_get_boot_ns();
@@ -1345,18 +1345,18 @@ static __always_inline int tell_site(struct seq_file *seq, const struct site_key
 	out.resource = s->resource;
 	out.database = s->database;
 	out.caller = s->caller;
-	out.stack = s->stack != s->stack_told ? s->stack : 0;
+	out.stack = s->stack != s->stack_reported ? s->stack : 0;
 	if (p)
 		__builtin_memcpy(out.comm, p->comm, EV_COMM_LEN);
 	if (sweep_write(seq, &out, sizeof(out))) {
 		s->no_room = 1;
 		return 0;
 	}
-	s->told = sum;
+	s->reported = sum;
 	if (out.stack)
-		s->stack_told = out.stack;
+		s->stack_reported = out.stack;
 	if (p)
-		p->told = 1;
+		p->reported = 1;
 	return 0;
 }
 
@@ -1444,12 +1444,12 @@ static __always_inline void sweep_link(struct seq_file *seq, const struct handle
 
 	p = bpf_map_lookup_elem(&processes, &pid);
 	gone = is_gone(p, h->born_ns);
-	if (!gone && (h->told || bpf_ktime_get_boot_ns() - h->born_ns < settings.grace_ns))
+	if (!gone && (h->reported || bpf_ktime_get_boot_ns() - h->born_ns < settings.grace_ns))
 		return;
 	head_handle(&out, key, p, gone);
 	out.handle = *h;
 	if (!sweep_write(seq, &out, sizeof(out)))
-		h->told = 1;
+		h->reported = 1;
 }
 
 SEC("iter/bpf_map_elem")

@@ -37,11 +37,11 @@ struct sites_map {
 	__type(value, struct site);
 };
 
-struct said_map {
+struct thread_socket_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
 	__type(key, __u64); /* pid and tid */
-	__type(value, struct said);
+	__type(value, struct thread_socket);
 };
 
 struct probes_map {
@@ -72,7 +72,7 @@ extern struct sites_map sites SEC(".maps");
 extern struct probes_map probes SEC(".maps");
 extern struct hits_map hits SEC(".maps");
 extern struct calls_map calls SEC(".maps");
-extern struct said_map said SEC(".maps");
+extern struct thread_socket_map thread_socket SEC(".maps");
 
 /* How far the stack pointer may be below a call's return address during the call.  Client libraries
  * use a few KB of stack on the way to the socket; the stacks of coroutines are larger. */

@@ -9,16 +9,16 @@
 #include "bpf/event.h"
 #include "bpf/raw_kind.h"
 
-#define PROBES_MOST  8192 /* probes in all files; an attach cookie is an index below it */
-#define TEXT_LEN     EV_STATEMENT_SQL_LEN
-#define SITE_SAMPLES 32	  /* objects of each site that a sweep reports one by one */
-#define SITE_TOLD    1024 /* open reported objects of a site, above which a sweep reports one */
-#define NO_SAMPLE    255
-#define SAMPLE_TOLD  254	 /* a sample that was reported */
-#define RUN_NS	     10000000ULL /* shorter runs of a statement are not measured */
-#define RUN_ROWS     10000	 /* a run is reported if it has handed out so many rows, and */
-#define RUN_GROWN    (1 << 20)	 /* its process has grown by so many bytes meanwhile */
-#define OBJECT_BYTES 56		 /* with the key and the kernel's header: 128 bytes */
+#define PROBES_MOST	8192 /* probes in all files; an attach cookie is an index below it */
+#define TEXT_LEN	EV_STATEMENT_SQL_LEN
+#define SITE_SAMPLES	32   /* objects of each site that a sweep reports one by one */
+#define SITE_REPORTED	1024 /* open reported objects of a site, above which a sweep reports one */
+#define NO_SAMPLE	255
+#define SAMPLE_REPORTED 254	    /* a sample that was reported */
+#define RUN_NS		10000000ULL /* shorter runs of a statement are not measured */
+#define RUN_ROWS	10000	    /* a run is reported if it has handed out so many rows, and */
+#define RUN_GROWN	(1 << 20)   /* its process has grown by so many bytes meanwhile */
+#define OBJECT_BYTES	56	    /* with the key and the kernel's header: 128 bytes */
 
 enum probe_role {
 	PROBE_COUNT = 0, /* only counts: the canary */
@@ -144,7 +144,7 @@ struct ledger_handle {
 	__u64 socket;		  /* cookie of its socket; 0 not known */
 	__u64 latest;		  /* hash of its last SQL text; 0 none */
 	__u32 acquired, released; /* of its own objects */
-	__u32 told;
+	__u32 reported;
 	__u32 tries;
 	__u64 opened_at; /* stack under which it was acquired; 0 none */
 	__u64 begun_at;	 /* stack of its last BEGIN; 0 none */
@@ -164,11 +164,11 @@ struct site {
 	__u64 acquired, released, unseen, failed;
 	__u64 first_ns, last_ns; /* of acquires */
 	__u64 rows;
-	__u64 told; /* sum over the counters that were last reported */
+	__u64 reported; /* sum over the counters that were last reported */
 	__u64 caller;
 	__u64 stack; /* the latest stack; 0 none */
 	__u64 stack_ns;
-	__u64 stack_told;
+	__u64 stack_reported;
 	__u64 resident_ns; /* when resident_pages was measured */
 	__u32 resident_pages;
 	__u32 telling; /* bits: samples reported in this sweep, if its buffer has room */
@@ -180,7 +180,7 @@ struct site {
 	__u32 unwanted; /* selection_generation + 1 that does not select it; 0 selected */
 	__u8 resource, database;
 	__u16 reserved;
-	__s32 told_open; /* objects reported and not released since */
+	__s32 reported_open; /* objects reported and not released since */
 };
 
 /* A call that has begun. */
@@ -255,7 +255,7 @@ struct raw_run {
 /* The last message of a thread, and its connection.  Kept for all threads where allocations are
  * followed; else for processes that grow, and while some connection waits for its socket. */
 
-struct said {
+struct thread_socket {
 	__u64 id;
 	__u64 ns;
 	__u64 stack; /* the thread's stack pointer then */

@@ -50,12 +50,12 @@ static __always_inline int death_is_inside(struct task_struct *task, __u64 stack
 
 static long find_place(struct task_struct *task, struct vm_area_struct *area, void *context)
 {
-	struct raw_death *told = context;
+	struct raw_death *record = context;
 	struct inode *inode = BPF_CORE_READ(area, vm_file, f_inode);
 
-	told->inode = BPF_CORE_READ(inode, i_ino);
-	told->offset = told->address - BPF_CORE_READ(area, vm_start) +
-		       BPF_CORE_READ(area, vm_pgoff) * PAGE_BYTES;
+	record->inode = BPF_CORE_READ(inode, i_ino);
+	record->offset = record->address - BPF_CORE_READ(area, vm_start) +
+			 BPF_CORE_READ(area, vm_pgoff) * PAGE_BYTES;
 	return 0;
 }
 
@@ -63,30 +63,30 @@ SEC("tp_btf/signal_deliver")
 int BPF_PROG(signal_taken, int sig, struct kernel_siginfo *info, struct k_sigaction *action)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct raw_death told = {};
+	struct raw_death record = {};
 	struct pt_regs *regs;
 
 	if (!death_is_wanted(sig) || task->tgid == (int)settings.self || was_sent(info))
 		return 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	told.address = regs->ip;
-	if (is_in_area(task, told.address))
-		told.flags |= DEATH_IN_AREA;
+	record.address = regs->ip;
+	if (is_in_area(task, record.address))
+		record.flags |= DEATH_IN_AREA;
 	else if (BPF_CORE_READ(action, sa.sa_handler))
 		return 0; /* the process has a handler and lives on */
 	if (sig != SIGSEGV && death_is_inside(task, regs->sp))
-		told.flags |= DEATH_INSIDE;
+		record.flags |= DEATH_INSIDE;
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
-		bpf_find_vma(task, told.address, find_place, &told, 0);
-	if (!told.flags && !told.inode)
+		bpf_find_vma(task, record.address, find_place, &record, 0);
+	if (!record.flags && !record.inode)
 		return 0;
-	told.head.ns = bpf_ktime_get_boot_ns();
-	told.head.kind = RAW_DEATH;
-	told.head.size = sizeof(told);
-	told.start_ns = task_start(task);
-	told.pid = task->tgid;
-	told.signal = sig;
-	BPF_CORE_READ_INTO(&told.comm, task, group_leader, comm);
-	emit(&told, sizeof(told));
+	record.head.ns = bpf_ktime_get_boot_ns();
+	record.head.kind = RAW_DEATH;
+	record.head.size = sizeof(record);
+	record.start_ns = task_start(task);
+	record.pid = task->tgid;
+	record.signal = sig;
+	BPF_CORE_READ_INTO(&record.comm, task, group_leader, comm);
+	emit(&record, sizeof(record));
 	return 0;
 }

@@ -74,7 +74,7 @@ struct tracked_connection {
 	__u32 part;   /* PostgreSQL: where in the chunk a reply begins; MySQL: the chunk's length */
 	__u32 expect; /* MySQL: packets to come in this stage */
 	__u32 capabilities; /* MySQL: agreed on */
-	__u32 told;
+	__u32 reported;
 	__u32 body; /* where in sql.text the statement begins: behind PREPARE name */
 	__u8 phase;
 	__u8 stage;
@@ -92,29 +92,29 @@ struct tracked_connection {
 	__u8 parsed;  /* ParseComplete messages received in this group */
 	__u8 failed;  /* this group has failed */
 	__u8 rows_estimated;
-	__u8 infile;	/* MySQL: the client is sending a file */
-	__u8 sequence;	/* MySQL: number of the server's next packet */
-	__u8 row_calls; /* MySQL: windows walked in this chunk */
-	__u8 row_long;	/* MySQL: the last row was too long to read ahead */
-	__u8 simple;	/* PostgreSQL: the last request was a query alone in its send */
-	__u8 lane;	/* which scratch buffers of the CPU: one set per kind of socket */
-	__u8 cursors;	/* PostgreSQL: 1: replies may change cursors */
-	__u8 asks;	/* enum ask: why this message needs a stack */
+	__u8 infile;	   /* MySQL: the client is sending a file */
+	__u8 sequence;	   /* MySQL: number of the server's next packet */
+	__u8 row_calls;	   /* MySQL: windows walked in this chunk */
+	__u8 row_long;	   /* MySQL: the last row was too long to read ahead */
+	__u8 simple;	   /* PostgreSQL: the last request was a query alone in its send */
+	__u8 scratch_slot; /* which scratch buffers of the CPU: one set per kind of socket */
+	__u8 cursors;	   /* PostgreSQL: 1: replies may change cursors */
+	__u8 asks;	   /* enum ask: why this message needs a stack */
 	struct message_frame sent;
 	/* The verifier wants as much room behind each of these texts as the text is long. */
 	struct ev_sql sql;
 	struct raw_identity identity;
 	__u64 doubt[DOUBTS]; /* statements opened by requests without a reply yet */
 	__u64 named;	     /* PostgreSQL: hash of the statement name read last */
-	__u64 result_told_ns;
-	__u64 result_told_bytes;
-	__u64 sql_told_ns;
+	__u64 result_reported_ns;
+	__u64 result_reported_bytes;
+	__u64 sql_reported_ns;
 	__u64 swept;	  /* sum over the state that the last sweep reported */
 	__u64 dropped_ns; /* when all statements were closed at once */
 	__u32 unlisted;	  /* open statements that found no room in the ledger */
 	__u32 wanted;	  /* bytes to collect in the SQL slot, or of the startup message */
 	__u32 identity_version;
-	__u32 identity_told;
+	__u32 identity_reported;
 	__u32 name_end;	   /* end of the name read last, in sql.text */
 	__u32 held;	   /* cursors open beyond their transaction, listed or not */
 	__u32 fresh;	   /* WITH HOLD cursors of the open transaction, unlisted ones only */
@@ -127,7 +127,7 @@ struct tracked_connection {
 	__u64 opened_at;       /* stack of its opening; 0 none, also below */
 	__u64 begun_at;	       /* stack of the first request of its last transaction */
 	__u64 begun_at_ns;
-	__u64 opened_told, begun_told;
+	__u64 opened_reported, begun_reported;
 	__u64 prepared;	    /* statement opened last */
 	__u64 preparing_at; /* MySQL: stack of a PREPARE whose reply may be read elsewhere */
 	__u8 cursor_state[CURSORS]; /* enum cursor_state */

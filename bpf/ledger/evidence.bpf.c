@@ -68,7 +68,7 @@ __noinline int evidence_take(struct tracked_connection *c)
 	if (asks & ASK_RESULT)
 		tell_result(c, stack);
 	/* A short program ends before the next sweep. */
-	if (asks & ASK_BEGUN && !settings.grace_ns && c->told)
+	if (asks & ASK_BEGUN && !settings.grace_ns && c->reported)
 		evidence_tell(c);
 	return 0;
 }
@@ -79,15 +79,15 @@ __noinline int evidence_tell(struct tracked_connection *c)
 
 	if (!c)
 		return 0;
-	if (c->opened_at != c->opened_told) {
+	if (c->opened_at != c->opened_reported) {
 		evidence_opened(&e, c);
 		emit_of(c->ev.pid, &e, sizeof(e));
-		c->opened_told = c->opened_at;
+		c->opened_reported = c->opened_at;
 	}
-	if (c->begun_at != c->begun_told) {
+	if (c->begun_at != c->begun_reported) {
 		evidence_begun(&e, c);
 		emit_of(c->ev.pid, &e, sizeof(e));
-		c->begun_told = c->begun_at;
+		c->begun_reported = c->begun_at;
 	}
 	return 0;
 }

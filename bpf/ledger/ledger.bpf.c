@@ -13,7 +13,7 @@ struct marks_map marks SEC(".maps");
 struct connections_map connections SEC(".maps");
 struct statements_map statements SEC(".maps");
 struct processes_map processes SEC(".maps");
-struct veils_map veils SEC(".maps");
+struct tls_states_map tls_states SEC(".maps");
 
 __s64 births_allowed = 256;
 
@@ -54,7 +54,7 @@ static __always_inline void process_enter(__u32 pid, __u64 start_ns, __u32 serve
 		return;
 	fresh->start_ns = start_ns;
 	fresh->server = server;
-	fresh->brief.pid = pid;
+	fresh->short_lived.pid = pid;
 	if (bpf_map_update_elem(&processes, &pid, fresh, BPF_ANY))
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
 }
@@ -86,18 +86,18 @@ static __always_inline int is_due(const struct tracked_connection *c)
 	__u32 pid = c->ev.pid;
 	struct process *p = bpf_map_lookup_elem(&processes, &pid);
 
-	return p && !p->told && c->now - c->ev.start_ns > 1000000000ULL;
+	return p && !p->reported && c->now - c->ev.start_ns > 1000000000ULL;
 }
 
 __noinline int ledger_tell(struct tracked_connection *c)
 {
-	if (!c || c->told || (births_allowed <= 0 && !is_due(c)))
+	if (!c || c->reported || (births_allowed <= 0 && !is_due(c)))
 		return 0;
 	__sync_fetch_and_add(&births_allowed, -1);
-	ledger_told(c);
+	ledger_reported(c);
 	c->ev.head.ns = c->now;
 	emit_of(c->ev.pid, &c->ev, sizeof(c->ev));
-	c->identity_told = c->identity_version;
+	c->identity_reported = c->identity_version;
 	c->identity.head.ns = c->now;
 	emit_of(c->ev.pid, &c->identity, sizeof(c->identity));
 	return 0;
@@ -110,23 +110,23 @@ static __always_inline void fold(struct tracked_connection *c)
 
 	if (!p || p->start_ns != c->ev.start_ns)
 		return;
-	p->brief.database = c->ev.database;
-	__sync_fetch_and_add(&p->brief.opened, 1);
-	__sync_fetch_and_add(&p->brief.requests, c->ev.requests);
-	__sync_fetch_and_add(&p->brief.begun, c->ev.begun);
-	__sync_fetch_and_add(&p->brief.committed, c->ev.committed);
-	__sync_fetch_and_add(&p->brief.rolled_back, c->ev.rolled_back);
-	__sync_fetch_and_add(&p->brief.abandoned, c->ev.abandoned);
-	__sync_fetch_and_add(&p->brief.prepared, c->ev.prepared);
-	__sync_fetch_and_add(&p->brief.unprepared, c->ev.unprepared);
+	p->short_lived.database = c->ev.database;
+	__sync_fetch_and_add(&p->short_lived.opened, 1);
+	__sync_fetch_and_add(&p->short_lived.requests, c->ev.requests);
+	__sync_fetch_and_add(&p->short_lived.begun, c->ev.begun);
+	__sync_fetch_and_add(&p->short_lived.committed, c->ev.committed);
+	__sync_fetch_and_add(&p->short_lived.rolled_back, c->ev.rolled_back);
+	__sync_fetch_and_add(&p->short_lived.abandoned, c->ev.abandoned);
+	__sync_fetch_and_add(&p->short_lived.prepared, c->ev.prepared);
+	__sync_fetch_and_add(&p->short_lived.unprepared, c->ev.unprepared);
 }
 
 /* Reports the connection again, and its identity if it changed: the plaintext of a login may be
  * read only after the first report. */
 static __always_inline void tell_again(struct tracked_connection *c)
 {
-	if (c->identity_told != c->identity_version) {
-		c->identity_told = c->identity_version;
+	if (c->identity_reported != c->identity_version) {
+		c->identity_reported = c->identity_version;
 		c->identity.head.ns = c->now;
 		emit_of(c->ev.pid, &c->identity, sizeof(c->identity));
 	}
@@ -139,9 +139,9 @@ __noinline int ledger_hung_up(struct tracked_connection *c)
 	if (!c || (c->ev.flags & EV_CONN_CLOSED))
 		return 0;
 	if (c->ev.flags & EV_CONN_TLS)
-		veil_merge(c);
+		tls_state_merge(c);
 	ledger_tell(c);
-	if (c->told)
+	if (c->reported)
 		tell_again(c);
 	return 0;
 }
@@ -151,8 +151,8 @@ __noinline int ledger_close(struct tracked_connection *c, __u32 exiting)
 	if (!c || (c->ev.flags & EV_CONN_CLOSED))
 		return 0;
 	if (c->ev.flags & EV_CONN_TLS) {
-		veil_merge(c);
-		veil_end(c);
+		tls_state_merge(c);
+		tls_state_end(c);
 	}
 	ledger_tell(c); /* while births are allowed */
 	c->ev.flags |= EV_CONN_CLOSED;
@@ -160,15 +160,15 @@ __noinline int ledger_close(struct tracked_connection *c, __u32 exiting)
 		c->ev.flags |= EV_CONN_EXIT;
 	if (c->ev.status >= EV_STATUS_TRANSACTION)
 		c->ev.abandoned++;
-	if (c->told) {
+	if (c->reported) {
 		/* The last SQL is evidence only if a transaction stayed open. */
-		if (c->ev.status >= EV_STATUS_TRANSACTION && c->sql_told_ns != c->sql.sent_ns) {
+		if (c->ev.status >= EV_STATUS_TRANSACTION && c->sql_reported_ns != c->sql.sent_ns) {
 			c->sql.head.ns = c->now;
 			emit_of(c->ev.pid, &c->sql, sizeof(c->sql));
 		}
 		tell_again(c);
 	} else {
-		c->told = 1;
+		c->reported = 1;
 		fold(c);
 	}
 	return 0;
@@ -259,7 +259,7 @@ __noinline int ledger_statement_open(struct tracked_connection *c, __u64 stateme
 	s->text_hash = text_hash(c);
 	s->length = c->sql.length < EV_STATEMENT_SQL_LEN ? c->sql.length : EV_STATEMENT_SQL_LEN;
 	s->cut = c->sql.cut || c->sql.length > EV_STATEMENT_SQL_LEN;
-	s->told = 0;
+	s->reported = 0;
 	s->prepared_at = c->preparing_at;
 	__builtin_memcpy(s->text, c->sql.text, EV_STATEMENT_SQL_LEN);
 	err = statement_put(c, &key, s);
@@ -295,7 +295,7 @@ __noinline int ledger_statement_close(struct tracked_connection *c, __u64 statem
 		return 0;
 	}
 	c->ev.unprepared++;
-	if (s->told) {
+	if (s->reported) {
 		gone.head.ns = c->now;
 		gone.head.kind = EV_STATEMENT_CLOSED;
 		gone.head.size = sizeof(gone);
@@ -350,13 +350,13 @@ __noinline int ledger_result(struct tracked_connection *c)
 		return 0;
 	/* Report one reply a second for each connection, unless a reply is twice as large as the
 	 * last. */
-	if (c->result_told_ns && c->now - c->result_told_ns < 1000000000ULL &&
-	    c->reply_bytes < 2 * c->result_told_bytes)
+	if (c->result_reported_ns && c->now - c->result_reported_ns < 1000000000ULL &&
+	    c->reply_bytes < 2 * c->result_reported_bytes)
 		return 0;
 	after = ledger_resident();
 	c->asks |= ASK_RESULT;
-	c->result_told_ns = c->now;
-	c->result_told_bytes = c->reply_bytes;
+	c->result_reported_ns = c->now;
+	c->result_reported_bytes = c->reply_bytes;
 	ledger_tell(c);
 	r->head.ns = c->now;
 	r->head.crc = 0;

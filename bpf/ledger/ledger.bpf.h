@@ -79,14 +79,14 @@ int ledger_process(__u32 pid, __u64 start_ns, __u32 server);
 /* Enters the current process, which got an object of a client library. */
 int ledger_client(__u32 pid, __u64 start_ns);
 /* Notes that user space knows the connection now, and must hear of the end of its process. */
-static __always_inline void ledger_told(struct tracked_connection *c)
+static __always_inline void ledger_reported(struct tracked_connection *c)
 {
 	__u32 pid = c->ev.pid;
 	struct process *p = bpf_map_lookup_elem(&processes, &pid);
 
-	c->told = 1;
+	c->reported = 1;
 	if (p)
-		p->told = 1;
+		p->reported = 1;
 }
 
 /* Reports a connection through the ring, or leaves it to the sweep. */

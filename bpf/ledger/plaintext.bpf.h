@@ -14,7 +14,7 @@
 #include "bpf/ledger/share.bpf.h"
 
 /* The second entry of a connection. */
-struct veil {
+struct tls_state {
 	struct tracked_connection c;
 	__u64 ssl;	/* address of the library's session; 0 not known */
 	__u64 unfed_ns; /* when encrypted bytes without plaintext began */
@@ -26,15 +26,15 @@ struct veil {
 
 #define SURE 2
 
-struct veils_map {
+struct tls_states_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, ROOM_ENCRYPTED);
 	__type(key, __u64); /* id of the connection */
-	__type(value, struct veil);
+	__type(value, struct tls_state);
 };
 
-extern struct veils_map veils SEC(".maps");
+extern struct tls_states_map tls_states SEC(".maps");
 
 /* 1 while probes sit at TLS libraries; set by user space */
 extern __u32 tls_read;
@@ -45,13 +45,13 @@ extern __u32 tls_read;
 
 /* Did more bytes pass than the plaintext explains?  Then its state is out of date: the session is
  * lost to us, or the probes are gone. */
-static __always_inline int veil_is_behind(const struct veil *v)
+static __always_inline int tls_state_is_behind(const struct tls_state *v)
 {
 	return !tls_read ||
 	       (v->unfed >= UNFED_LEAST && bpf_ktime_get_boot_ns() - v->unfed_ns > UNFED_NS);
 }
 
-static __always_inline void veil_forget(struct tracked_connection *c, struct veil *v)
+static __always_inline void tls_state_forget(struct tracked_connection *c, struct tls_state *v)
 {
 	v->c.ev.flags &= ~EV_CONN_DECRYPTED;
 	c->ev.flags = (c->ev.flags & ~(EV_CONN_DECRYPTED | EV_CONN_TENTATIVE)) | EV_CONN_UNALIGNED;
@@ -61,16 +61,16 @@ static __always_inline void veil_forget(struct tracked_connection *c, struct vei
 }
 
 /* Copies the state read from the plaintext into the socket's entry. */
-static __always_inline void veil_merge(struct tracked_connection *c)
+static __always_inline void tls_state_merge(struct tracked_connection *c)
 {
 	__u64 id = c->ev.id;
-	struct veil *veil = bpf_map_lookup_elem(&veils, &id);
-	struct tracked_connection *v = &veil->c;
+	struct tls_state *tls_state = bpf_map_lookup_elem(&tls_states, &id);
+	struct tracked_connection *v = &tls_state->c;
 
-	if (!veil || !(v->ev.flags & EV_CONN_DECRYPTED))
+	if (!tls_state || !(v->ev.flags & EV_CONN_DECRYPTED))
 		return;
-	if (veil_is_behind(veil)) {
-		veil_forget(c, veil);
+	if (tls_state_is_behind(tls_state)) {
+		tls_state_forget(c, tls_state);
 		return;
 	}
 	c->ev.request_ns = v->ev.request_ns;
@@ -100,11 +100,11 @@ static __always_inline void veil_merge(struct tracked_connection *c)
 	}
 }
 
-static __always_inline void veil_end(const struct tracked_connection *c)
+static __always_inline void tls_state_end(const struct tracked_connection *c)
 {
 	__u64 id = c->ev.id;
 
-	if (!bpf_map_delete_elem(&veils, &id))
+	if (!bpf_map_delete_elem(&tls_states, &id))
 		share_give(c->ev.pid, c->ev.start_ns, EV_TABLE_ENCRYPTED);
 }
 

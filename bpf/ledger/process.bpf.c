@@ -27,25 +27,25 @@ static __always_inline void inherit_runtime(__u32 parent, __u32 pid, __u64 start
 }
 
 /* Sends a record to the thread that attaches probes to selected processes, and wakes it at once. */
-static __always_inline void send_task(struct raw_task *told)
+static __always_inline void send_task(struct raw_task *record)
 {
-	told->head.ns = bpf_ktime_get_boot_ns();
-	told->head.kind = RAW_TASK;
-	told->head.size = sizeof(*told);
-	if (bpf_ringbuf_output(&task_ring, told, sizeof(*told), 0))
+	record->head.ns = bpf_ktime_get_boot_ns();
+	record->head.kind = RAW_TASK;
+	record->head.size = sizeof(*record);
+	if (bpf_ringbuf_output(&task_ring, record, sizeof(*record), 0))
 		count(COUNTER_LOSS + EV_LOSS_RING_FULL);
 }
 
 static __always_inline void tell_task(struct task_struct *task, __u32 what, __u32 other)
 {
-	struct raw_task told = {};
+	struct raw_task record = {};
 
 	if (!settings.tell_tasks || !selected(task))
 		return;
-	told.pid = task->tgid;
-	told.other = other;
-	told.what = what;
-	send_task(&told);
+	record.pid = task->tgid;
+	record.other = other;
+	record.what = what;
+	send_task(&record);
 }
 
 SEC("tp_btf/task_newtask")
@@ -98,7 +98,7 @@ int BPF_PROG(process_replaced, struct task_struct *task, int thread)
 SEC("tp_btf/task_rename")
 int BPF_PROG(process_renamed, struct task_struct *task, const char *name)
 {
-	struct raw_task told = {};
+	struct raw_task record = {};
 	struct comm_key key = {};
 
 	if (!settings.tell_tasks || !settings.by_comm || task->pid != task->tgid)
@@ -106,9 +106,9 @@ int BPF_PROG(process_renamed, struct task_struct *task, const char *name)
 	bpf_probe_read_kernel_str(&key.comm, sizeof(key.comm), name);
 	if (!bpf_map_lookup_elem(&comms, &key) || (__u32)task->tgid == settings.self)
 		return 0;
-	told.pid = task->tgid;
-	told.what = TASK_REPLACED;
-	send_task(&told);
+	record.pid = task->tgid;
+	record.what = TASK_REPLACED;
+	send_task(&record);
 	return 0;
 }
 
@@ -128,12 +128,12 @@ int BPF_PROG(process_exited, struct task_struct *task)
 	p = bpf_map_lookup_elem(&processes, &pid);
 	if (!p)
 		return 0;
-	if (!p->told && !p->brief.opened && !p->client && !share_has_refused(p)) {
+	if (!p->reported && !p->short_lived.opened && !p->client && !share_has_refused(p)) {
 		bpf_map_delete_elem(&processes, &pid);
 		return 0;
 	}
 	p->gone = 1;
-	if (!p->told && !(p->client && !settings.grace_ns))
+	if (!p->reported && !(p->client && !settings.grace_ns))
 		return 0;
 	gone.head.ns = bpf_ktime_get_boot_ns();
 	gone.head.kind = EV_EXIT;

@@ -71,7 +71,7 @@ static __always_inline int touches_stack(const struct fault *f)
 static __always_inline void sample(const struct fault *f, struct raw_growth *r, __u64 now)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
-	struct said *last = bpf_map_lookup_elem(&said, &thread);
+	struct thread_socket *last = bpf_map_lookup_elem(&thread_socket, &thread);
 
 	__builtin_memset(r, 0, sizeof(*r));
 	r->head.ns = now;
@@ -81,7 +81,7 @@ static __always_inline void sample(const struct fault *f, struct raw_growth *r, 
 	r->address = f->address;
 	r->stack = stack_take_share(0, 0, STACK_SHARE_MEMORY);
 	r->connection = last ? last->id : 0;
-	r->said_ns = last ? last->ns : 0;
+	r->message_ns = last ? last->ns : 0;
 	r->pid = thread >> 32;
 	r->tid = (__u32)thread;
 }

@@ -31,7 +31,7 @@ enum growing_huge {
 
 /* For so long after a thread's last message to a connection, its allocations count for the
  * reply. */
-#define SAID_REPLY_NS 5000000000ULL
+#define MESSAGE_REPLY_NS 5000000000ULL
 
 /* RAW_GROWTH: a page was touched for the first time.  RAW_POOL: a pool of Python was taken into
  * use; bytes is that of all pools the sample stands for, address that of the first block taken from
@@ -43,7 +43,7 @@ struct raw_growth {
 	__u64 address;	  /* address that was touched */
 	__u64 stack;	  /* id of a raw_stack; 0 none */
 	__u64 connection; /* connection of the thread's last message; 0 none seen */
-	__u64 said_ns;	  /* time of that message */
+	__u64 message_ns; /* time of that message */
 	__u32 pid, tid;
 };
 

@@ -768,9 +768,9 @@ static __always_inline int is_power(__u32 n)
 static __always_inline void note_reply(struct heap_site *s, __u64 bytes)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
-	struct said *last = bpf_map_lookup_elem(&said, &thread);
+	struct thread_socket *last = bpf_map_lookup_elem(&thread_socket, &thread);
 
-	if (!last || bpf_ktime_get_boot_ns() - last->ns > SAID_REPLY_NS)
+	if (!last || bpf_ktime_get_boot_ns() - last->ns > MESSAGE_REPLY_NS)
 		return;
 	s->connection = last->id;
 	__sync_fetch_and_add(&s->reply_bytes, bytes);

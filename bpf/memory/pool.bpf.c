@@ -57,7 +57,7 @@ static __always_inline __u32 interval_of(struct pool_taker *t, __u64 now)
 static __always_inline void sample(struct pool_taker *t, __u64 block, __u64 takes)
 {
 	__u64 now = bpf_ktime_get_boot_ns(), thread = bpf_get_current_pid_tgid();
-	struct said *last = bpf_map_lookup_elem(&said, &thread);
+	struct thread_socket *last = bpf_map_lookup_elem(&thread_socket, &thread);
 	struct raw_growth *r = &t->out;
 
 	__builtin_memset(r, 0, sizeof(*r));
@@ -68,7 +68,7 @@ static __always_inline void sample(struct pool_taker *t, __u64 block, __u64 take
 	r->bytes = takes * t->bytes;
 	r->address = block;
 	r->connection = last ? last->id : 0;
-	r->said_ns = last ? last->ns : 0;
+	r->message_ns = last ? last->ns : 0;
 	r->pid = thread >> 32;
 	r->tid = (__u32)thread;
 	r->stack = stack_take_share(0, 0, STACK_SHARE_MEMORY);

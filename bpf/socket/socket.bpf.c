@@ -426,9 +426,9 @@ static __noinline int feed_scattered(struct tracked_connection *c, struct task_s
 /* The rare rest of the work after a message. */
 static __noinline int after_message(struct sock *sk, struct tracked_connection *c)
 {
-	if (!c->told && (c->ev.flags & TELLING)) {
+	if (!c->reported && (c->ev.flags & TELLING)) {
 		ledger_tell(c);
-		if (c->told)
+		if (c->reported)
 			evidence_tell(c);
 	}
 	/* Unix sockets have no tracepoint for their end; TCP has. */
@@ -466,15 +466,16 @@ static __always_inline int is_doubtful(const struct tracked_connection *c)
  * thread's next actions with that connection. */
 static __always_inline void note_last_message(const struct tracked_connection *c)
 {
-	struct said last = {.id = c->ev.id};
+	struct thread_socket last = {.id = c->ev.id};
 	__u64 thread;
 
-	if (c->now >= joins_until_ns && !settings.keep_said && !growing_find(&c->ev.user_pid))
+	if (c->now >= joins_until_ns && !settings.keep_thread_sockets &&
+	    !growing_find(&c->ev.user_pid))
 		return;
 	last.ns = bpf_ktime_get_boot_ns(); /* c->now may be a little early */
 	last.stack = user_stack();
 	thread = bpf_get_current_pid_tgid();
-	bpf_map_update_elem(&said, &thread, &last, BPF_ANY);
+	bpf_map_update_elem(&thread_socket, &thread, &last, BPF_ANY);
 }
 
 static __always_inline int on_message(struct sock *sk, int ret, int sending)
@@ -536,7 +537,8 @@ static __always_inline int on_message(struct sock *sk, int ret, int sending)
 	}
 	if (UNLIKELY(c->asks))
 		evidence_take(c);
-	if (UNLIKELY((c->ev.flags & EV_CONN_TERMINATED) || (!c->told && (c->ev.flags & TELLING))))
+	if (UNLIKELY((c->ev.flags & EV_CONN_TERMINATED) ||
+		     (!c->reported && (c->ev.flags & TELLING))))
 		after_message(sk, c);
 	return 0;
 }
@@ -623,7 +625,7 @@ int BPF_PROG(socket_state, struct sock *sk, int before, int after)
 	 * socket. */
 	if (sk->sk_shutdown == 3) {
 		ledger_close(c, !!(bpf_get_current_task_btf()->flags & PF_EXITING));
-		if (c->told)
+		if (c->reported)
 			evidence_tell(c);
 		return 0;
 	}

@@ -104,7 +104,7 @@ connection_enter(struct sock *sk, const struct mark *m, __u8 database, __u8 sign
 	c->sql.head.kind = EV_SQL;
 	c->sql.head.size = sizeof(c->sql);
 	c->sql.id = c->ev.id;
-	c->lane = sk->__sk_common.skc_family == AF_UNIX;
+	c->scratch_slot = sk->__sk_common.skc_family == AF_UNIX;
 	socket_address(sk, &c->identity);
 	ledger_process(m->pid, m->start_ns, 0);
 	return c;

@@ -192,7 +192,7 @@ static __always_inline int is_quiet(const struct tracked_connection *c, __u64 no
 
 static __always_inline int sql_is_due(const struct tracked_connection *c, __u64 now)
 {
-	return c->sql.length && c->sql_told_ns != c->sql.sent_ns && is_quiet(c, now);
+	return c->sql.length && c->sql_reported_ns != c->sql.sent_ns && is_quiet(c, now);
 }
 
 #define OPENED_DUE 1
@@ -202,9 +202,9 @@ static __always_inline int sql_is_due(const struct tracked_connection *c, __u64 
  * something open. */
 static __always_inline __u32 evidence_due(const struct tracked_connection *c, __u64 now)
 {
-	__u32 due = c->opened_at != c->opened_told ? OPENED_DUE : 0;
+	__u32 due = c->opened_at != c->opened_reported ? OPENED_DUE : 0;
 
-	if (c->begun_at != c->begun_told &&
+	if (c->begun_at != c->begun_reported &&
 	    (is_quiet(c, now) || c->ev.status >= EV_STATUS_TRANSACTION || c->ev.cursors))
 		due |= BEGUN_DUE;
 	return due;
@@ -244,21 +244,21 @@ static __always_inline void tell_connection(struct seq_file *seq, struct tracked
 	/* A record that does not fit is thrown away, and the program runs again for this
 	 * connection.  So note what was reported only once all is written. */
 	if (tell_state(seq, c, is, now) ||
-	    (c->identity_told != version && tell_identity(seq, c, now)) ||
+	    (c->identity_reported != version && tell_identity(seq, c, now)) ||
 	    (sql && sweep_write(seq, &c->sql, sizeof(c->sql))) || tell_evidence(seq, c, due)) {
 		c->ev.flags &= ~EV_CONN_CLOSED;
 		return;
 	}
-	if (!c->told)
-		ledger_told(c);
+	if (!c->reported)
+		ledger_reported(c);
 	c->swept = is;
-	c->identity_told = version;
+	c->identity_reported = version;
 	if (sql)
-		c->sql_told_ns = sent;
+		c->sql_reported_ns = sent;
 	if (due & OPENED_DUE)
-		c->opened_told = opened;
+		c->opened_reported = opened;
 	if (due & BEGUN_DUE)
-		c->begun_told = begun;
+		c->begun_reported = begun;
 }
 
 static __always_inline void sweep_connection(struct seq_file *seq, struct tracked_connection *c,
@@ -270,11 +270,11 @@ static __always_inline void sweep_connection(struct seq_file *seq, struct tracke
 	if (c->ev.flags & EV_CONN_CLOSED)
 		return;
 	now = bpf_ktime_get_boot_ns();
-	if (!c->told && c->ev.born_ns && now - c->ev.born_ns < settings.grace_ns)
+	if (!c->reported && c->ev.born_ns && now - c->ev.born_ns < settings.grace_ns)
 		return;
 	look_at_socket(c, sk, now);
 	if (c->ev.flags & EV_CONN_TLS)
-		veil_merge(c);
+		tls_state_merge(c);
 	tell_connection(seq, c, now);
 }
 
@@ -317,7 +317,7 @@ static __always_inline void sweep_statement(struct seq_file *seq, const struct s
 	struct ev_evidence e;
 	__u64 now;
 
-	if (s->told)
+	if (s->reported)
 		return;
 	now = bpf_ktime_get_boot_ns();
 	if (now - s->born_ns < settings.grace_ns)
@@ -341,7 +341,7 @@ static __always_inline void sweep_statement(struct seq_file *seq, const struct s
 		if (sweep_write(seq, &e, sizeof(e)))
 			return;
 	}
-	s->told = 1;
+	s->reported = 1;
 }
 
 SEC("iter/bpf_map_elem")
@@ -542,7 +542,7 @@ static __always_inline void scan_connection(struct seq_file *seq, struct task_st
 		c = bpf_sk_storage_get(&connections, sk, 0, 0);
 	else
 		c = scan_enter(seq, task, sk, m, at, now);
-	if (c && !c->told && (c->ev.flags & EV_CONN_PRE_EXISTING))
+	if (c && !c->reported && (c->ev.flags & EV_CONN_PRE_EXISTING))
 		tell_connection(seq, c, now);
 }
 

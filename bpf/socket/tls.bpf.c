@@ -81,8 +81,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct veil);
-} veil_scratch SEC(".maps"); /* all zero but for the copied part */
+	__type(value, struct tls_state);
+} tls_scratch SEC(".maps"); /* all zero but for the copied part */
 
 /* Guards the scratch of a direction: a program here can interrupt another of its kind on the same
  * CPU. */
@@ -93,22 +93,22 @@ struct {
 	__type(value, __u64);
 } tls_busy SEC(".maps");
 
-static __always_inline struct veil *veil_of(__u64 id)
+static __always_inline struct tls_state *tls_state_of(__u64 id)
 {
-	return bpf_map_lookup_elem(&veils, &id);
+	return bpf_map_lookup_elem(&tls_states, &id);
 }
 
 /* Returns the connection of a session; NULL if the session or the connection moved on to
  * another. */
-static __always_inline struct veil *session_veil(const struct session_key *key)
+static __always_inline struct tls_state *session_tls_state(const struct session_key *key)
 {
 	__u64 *id = bpf_map_lookup_elem(&sessions, key);
-	struct veil *v = id ? veil_of(*id) : NULL;
+	struct tls_state *v = id ? tls_state_of(*id) : NULL;
 
 	return v && v->ssl == key->ssl && v->pid == key->pid ? v : NULL;
 }
 
-static __always_inline void bind(struct veil *v, const struct session_key *key, __u32 matches)
+static __always_inline void bind(struct tls_state *v, const struct session_key *key, __u32 matches)
 {
 	bpf_map_update_elem(&sessions, key, &v->c.ev.id, BPF_ANY);
 	v->ssl = key->ssl;
@@ -121,7 +121,7 @@ static __always_inline void bind(struct veil *v, const struct session_key *key, 
 }
 
 /* The plaintext belonged to another connection: forget the state read from it. */
-static __always_inline void unbind(struct veil *v)
+static __always_inline void unbind(struct tls_state *v)
 {
 	v->ssl = 0;
 	if (v->matches < 1) { /* only guessed: the login was another's, too */
@@ -133,7 +133,7 @@ static __always_inline void unbind(struct veil *v)
 	v->c.ev.transaction_ns = 0;
 }
 
-static __always_inline void agree(struct veil *v)
+static __always_inline void agree(struct tls_state *v)
 {
 	if (v->matches < SURE && ++v->matches == SURE)
 		v->c.ev.flags &= ~EV_CONN_TENTATIVE;
@@ -141,8 +141,8 @@ static __always_inline void agree(struct veil *v)
 
 /* Begins to parse a connection's plaintext: at its login, or in mid-stream if dbleak came too
  * late. */
-static __always_inline void veil_lift(struct tracked_connection *v, __u64 chunk, __u32 n,
-				      int sending)
+static __always_inline void tls_state_decrypted(struct tracked_connection *v, __u64 chunk, __u32 n,
+						int sending)
 {
 	__u8 head[8] = {};
 	int login = 0;
@@ -162,24 +162,24 @@ static __always_inline void veil_lift(struct tracked_connection *v, __u64 chunk,
 		v->ev.flags |= EV_CONN_UNALIGNED;
 }
 
-static __always_inline void veil_ready(struct veil *v, __u64 chunk, __u32 n, int sending)
+static __always_inline void tls_state_ready(struct tls_state *v, __u64 chunk, __u32 n, int sending)
 {
 	v->c.now = bpf_ktime_get_boot_ns();
 	v->unfed = 0;
 	if (!(v->c.ev.flags & EV_CONN_DECRYPTED))
-		veil_lift(&v->c, chunk, n, sending);
+		tls_state_decrypted(&v->c, chunk, n, sending);
 }
 
-static __always_inline void feed_sent(struct veil *v, __u64 chunk, __u32 n)
+static __always_inline void feed_sent(struct tls_state *v, __u64 chunk, __u32 n)
 {
-	veil_ready(v, chunk, n, 1);
+	tls_state_ready(v, chunk, n, 1);
 	wire_sent(&v->c, chunk, n);
 	v->c.ev.used_ns = v->c.now; /* the next gap begins here */
 }
 
-static __always_inline void feed_received(struct veil *v, __u64 chunk, __u32 n)
+static __always_inline void feed_received(struct tls_state *v, __u64 chunk, __u32 n)
 {
-	veil_ready(v, chunk, n, 0);
+	tls_state_ready(v, chunk, n, 0);
 	wire_received(&v->c, chunk, n);
 	v->c.ev.used_ns = v->c.now;
 }
@@ -197,26 +197,28 @@ static __always_inline int may_be(const struct unsent *u, __u32 sent, __u64 now)
 
 /* Feeds the first write, which holds the login, once its socket is known.  The text is read again
  * from the program's memory, if it is still there. */
-static __always_inline void feed_again(struct veil *v, const struct unsent *u, __u32 lane)
+static __always_inline void feed_again(struct tls_state *v, const struct unsent *u,
+				       __u32 scratch_slot)
 {
 	__u64 head = 0;
 
 	if (u->writes != 1 || bpf_probe_read_user(&head, sizeof(head), (void *)u->text) ||
 	    head != u->head)
 		return;
-	v->c.lane = lane; /* a socket program runs here, with its own scratch slot */
+	v->c.scratch_slot =
+		scratch_slot; /* a socket program runs here, with its own scratch slot */
 	feed_sent(v, u->text, u->bytes);
-	v->c.lane = VEIL_LANE;
+	v->c.scratch_slot = TLS_SCRATCH_SLOT;
 }
 
 /* Are the bytes that this thread sends the ones that it has just encrypted?  Then the session is
  * joined with this connection. */
-static __always_inline void match_unsent(struct veil *v, __u32 sent, __u32 lane)
+static __always_inline void match_unsent(struct tls_state *v, __u32 sent, __u32 scratch_slot)
 {
 	struct session_key key = {.pid = bpf_get_current_pid_tgid() >> 32};
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct unsents *all = bpf_map_lookup_elem(&unsent, &thread);
-	struct veil *other;
+	struct tls_state *other;
 	struct unsent u;
 	int first, second;
 
@@ -236,18 +238,18 @@ static __always_inline void match_unsent(struct veil *v, __u32 sent, __u32 lane)
 	}
 	if (v->ssl)
 		unbind(v);
-	other = session_veil(&key);
+	other = session_tls_state(&key);
 	if (other)
 		unbind(other);
 	bind(v, &key, 1);
-	feed_again(v, &u, lane);
+	feed_again(v, &u, scratch_slot);
 }
 
 /* Creates the second entry of a connection, for its plaintext, as a copy of the socket's entry. */
-static __noinline struct veil *veil_begin(struct tracked_connection *c)
+static __noinline struct tls_state *tls_state_begin(struct tracked_connection *c)
 {
 	__u32 zero = 0;
-	struct veil *v = bpf_map_lookup_elem(&veil_scratch, &zero);
+	struct tls_state *v = bpf_map_lookup_elem(&tls_scratch, &zero);
 	__u64 id = c->ev.id; /* on the stack: 6.1 takes no key from the caller's memory */
 	struct process *p = process_of(c->ev.pid);
 	long err;
@@ -258,31 +260,31 @@ static __noinline struct veil *veil_begin(struct tracked_connection *c)
 	if (!v || share_take(p, EV_TABLE_ENCRYPTED))
 		return NULL;
 	bpf_probe_read_kernel(&v->c, sizeof(v->c), c);
-	err = bpf_map_update_elem(&veils, &id, v, BPF_NOEXIST);
+	err = bpf_map_update_elem(&tls_states, &id, v, BPF_NOEXIST);
 	if (err == -EEXIST)
 		share_return(p, EV_TABLE_ENCRYPTED);
 	else if (err)
 		share_crowded(p, EV_TABLE_ENCRYPTED);
-	v = veil_of(id);
+	v = tls_state_of(id);
 	if (!v)
 		return NULL;
 	v->c.ev.flags &= ~(EV_CONN_TLS | EV_CONN_DECRYPTED);
 	v->c.ev.requests = 0;
 	v->c.ev.request_ns = 0;
-	v->c.told = 1; /* the socket's entry reports the connection */
-	v->c.lane = VEIL_LANE;
+	v->c.reported = 1; /* the socket's entry reports the connection */
+	v->c.scratch_slot = TLS_SCRATCH_SLOT;
 	return v;
 }
 
-static __always_inline struct veil *message(struct tracked_connection *c, __u32 bytes)
+static __always_inline struct tls_state *message(struct tracked_connection *c, __u32 bytes)
 {
-	struct said last = {};
-	struct veil *v;
+	struct thread_socket last = {};
+	struct tls_state *v;
 	__u64 thread;
 
-	v = veil_of(c->ev.id);
+	v = tls_state_of(c->ev.id);
 	if (!v)
-		v = veil_begin(c);
+		v = tls_state_begin(c);
 	if (!v)
 		return NULL;
 	last.id = c->ev.id;
@@ -292,16 +294,16 @@ static __always_inline struct veil *message(struct tracked_connection *c, __u32 
 		v->unfed_ns = last.ns;
 	v->unfed += bytes;
 	thread = bpf_get_current_pid_tgid();
-	bpf_map_update_elem(&said, &thread, &last, BPF_ANY);
+	bpf_map_update_elem(&thread_socket, &thread, &last, BPF_ANY);
 	return v;
 }
 
 __noinline int tls_message_sent(struct tracked_connection *c, __u32 bytes)
 {
-	struct veil *v = c && tls_read ? message(c, bytes) : NULL;
+	struct tls_state *v = c && tls_read ? message(c, bytes) : NULL;
 
 	if (v)
-		match_unsent(v, bytes, c->lane);
+		match_unsent(v, bytes, c->scratch_slot);
 	if (v && v->c.asks) /* a write whose socket was not known is parsed only now */
 		evidence_take(&v->c);
 	return 0;
@@ -316,7 +318,7 @@ __noinline int tls_message_received(struct tracked_connection *c, __u32 bytes)
 
 /* Takes this CPU's room for one direction.  Returns 0 when a call whose program was interrupted
  * holds it. */
-static __always_inline int room_take(__u32 sending, struct veil *v)
+static __always_inline int room_take(__u32 sending, struct tls_state *v)
 {
 	__u64 *busy = bpf_map_lookup_elem(&tls_busy, &sending);
 
@@ -339,39 +341,39 @@ static __always_inline void room_leave(__u32 sending)
 }
 
 /* Returns the connection whose socket was used inside the call that has returned. */
-static __always_inline struct veil *used_inside(const struct session_key *key,
-						const struct call *call, __u64 thread)
+static __always_inline struct tls_state *used_inside(const struct session_key *key,
+						     const struct call *call, __u64 thread)
 {
-	struct said *last = bpf_map_lookup_elem(&said, &thread);
-	struct veil *v;
+	struct thread_socket *last = bpf_map_lookup_elem(&thread_socket, &thread);
+	struct tls_state *v;
 
 	if (!last || last->ns < call->ns || !is_below(last->stack, call->slot))
 		return NULL;
-	v = veil_of(last->id);
+	v = tls_state_of(last->id);
 	if (v && (v->ssl != key->ssl || v->pid != key->pid || v->matches < SURE))
 		bind(v, key, SURE);
 	return v;
 }
 
 /* The call used memory only.  Does the last message of this thread belong to the session? */
-static __always_inline void check_read(struct veil *v, __u64 thread)
+static __always_inline void check_read(struct tls_state *v, __u64 thread)
 {
-	struct said *last = bpf_map_lookup_elem(&said, &thread);
+	struct thread_socket *last = bpf_map_lookup_elem(&thread_socket, &thread);
 
 	if (!last || v->matches >= SURE)
 		return;
 	if (last->id == v->c.ev.id)
 		agree(v);
-	else if (veil_of(last->id))
+	else if (tls_state_of(last->id))
 		unbind(v);
 }
 
 /* The first write of a session comes right after the handshake, whose socket is known.  So guess
  * that socket, or the login would be lost.  The next sent message will agree or contradict. */
-static __always_inline struct veil *guess(const struct session_key *key, __u64 thread)
+static __always_inline struct tls_state *guess(const struct session_key *key, __u64 thread)
 {
-	struct said *last = bpf_map_lookup_elem(&said, &thread);
-	struct veil *v = last ? veil_of(last->id) : NULL;
+	struct thread_socket *last = bpf_map_lookup_elem(&thread_socket, &thread);
+	struct tls_state *v = last ? tls_state_of(last->id) : NULL;
 
 	if (!v || v->ssl || (v->c.ev.flags & EV_CONN_DECRYPTED) ||
 	    bpf_ktime_get_boot_ns() - last->ns > UNSENT_NS)
@@ -478,7 +480,7 @@ int tls_written(struct pt_regs *ctx)
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct session_key key = {.pid = thread >> 32};
 	struct call call;
-	struct veil *v;
+	struct tls_state *v;
 	__s64 bytes = call_ended(ctx, &call);
 
 	if (bytes <= 0)
@@ -486,7 +488,7 @@ int tls_written(struct pt_regs *ctx)
 	key.ssl = call.handle;
 	v = used_inside(&key, &call, thread);
 	if (!v)
-		v = session_veil(&key);
+		v = session_tls_state(&key);
 	if (!v)
 		v = guess(&key, thread);
 	if (!v || v->matches < SURE)
@@ -506,7 +508,7 @@ int tls_received(struct pt_regs *ctx)
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct session_key key = {.pid = thread >> 32};
 	struct call call;
-	struct veil *v;
+	struct tls_state *v;
 	__s64 bytes = call_ended(ctx, &call);
 
 	if (bytes <= 0)
@@ -514,7 +516,7 @@ int tls_received(struct pt_regs *ctx)
 	key.ssl = call.handle;
 	v = used_inside(&key, &call, thread);
 	if (!v) {
-		v = session_veil(&key);
+		v = session_tls_state(&key);
 		if (v)
 			check_read(v, thread);
 	}

@@ -7,7 +7,7 @@
 
 #include "bpf/ledger/plaintext.bpf.h"
 
-#define VEIL_LANE 2 /* scratch slot of wire_window.bpf.h */
+#define TLS_SCRATCH_SLOT 2 /* scratch slot of wire_window.bpf.h */
 
 /* Handle a message of an encrypted connection.  Two functions, because only the first has the wire
  * code in it, which takes the verifier long. */

@@ -34,7 +34,7 @@ static void tell_shop(void)
 /* A C++ program, stripped: its results come from one place through two return addresses. */
 static void tell_feed(void)
 {
-	const struct place_told frames[] = {
+	const struct place_reported frames[] = {
 		{EV_LANG_NATIVE, "PQexec", NULL, "/usr/lib/x86_64-linux-gnu/libpq.so.5.15", 0,
 		 0xb2f0, 0},
 		{EV_LANG_NATIVE, "pqxx::connection::exec(char const*)", NULL,

@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 	connect_all();
 	cache = pages_of(SHOP, 1,
 			 through_sqlalchemy(SHOP, "/srv/shop/app/cache.py", 17, "remember"));
-	cache.connection = told(0)->id;
+	cache.connection = reported(0)->id;
 	page = pages_of(SHOP, 2, at_line(SHOP, "/srv/shop/app/page.py", 80, "render"));
 	row = blocks_of(FEED, 1, at_c_line(FEED, 42, "store_row"));
 	for (int t = 1; t <= 61; t += STEP) {

@@ -33,7 +33,7 @@ def given_up(look):
             if GIVEN_UP in gap["reason"] and "sqlite" in gap["reason"]]
 
 
-@live("budget: probes that cost more than it are taken out within seconds, and the report says so", lane="budget")
+@live("budget: probes that cost more than it are taken out within seconds, and the report says so", group="budget")
 def over(bench):
     look, at = watched(bench, "--max-overhead", "0.1", load=("5",))
     bench.check(look.report["cost"]["stepped_down"], "the report does not say that detail was given up")
@@ -45,7 +45,7 @@ def over(bench):
     bench.check(start + after - at <= 2.5, f"the probes were given up {start + after - at:.1f} s after the work began")
 
 
-@live("budget: probes that cost less stay, and nothing is said to be given up", lane="budget")
+@live("budget: probes that cost less stay, and nothing is said to be given up", group="budget")
 def below(bench):
     look, _ = watched(bench, "--max-overhead", "100", load=("5", "0.01"))
     bench.check(not given_up(look), f"SQLite's probes were given up: {given_up(look)}")

@@ -82,22 +82,22 @@ def sizes(bench, mode, server, least):
     bench.check(compared >= least, f"only {compared} objects were compared")
 
 
-@live("memory: the bytes behind each kind of object of libpq are read", lane="libpq")
+@live("memory: the bytes behind each kind of object of libpq are read", group="libpq")
 def libpq(bench):
     sizes(bench, "pq", "postgresql", 9)
 
 
-@live("memory: the bytes behind each kind of object of libmariadb are read", needs=("mariadb",), lane="libmariadb")
+@live("memory: the bytes behind each kind of object of libmariadb are read", needs=("mariadb",), group="libmariadb")
 def libmariadb(bench):
     sizes(bench, "my", "mariadb", 5)
 
 
-@live("memory: the pages that SQLite connections keep are read", needs=("sqlite",), lane="hiredis")
+@live("memory: the pages that SQLite connections keep are read", needs=("sqlite",), group="hiredis")
 def sqlite(bench):
     sizes(bench, "lite", "sqlite", 3)
 
 
-@live("memory: the bytes behind replies of Redis are read", needs=("redis",), lane="hiredis")
+@live("memory: the bytes behind replies of Redis are read", needs=("redis",), group="hiredis")
 def redis(bench):
     sizes(bench, "redis", "redis", 3)
 
@@ -136,7 +136,7 @@ def watched(bench, argv, *options, seconds=5, preload=""):
     return look, found[0], said[-1]
 
 
-@live("memory: what libpq holds by its own calls is counted exactly where the budget allows", lane="libpq")
+@live("memory: what libpq holds by its own calls is counted exactly where the budget allows", group="libpq")
 def calls_all(bench):
     look, client, said = watched(bench, ["kept_blocks", "leak"], "--max-overhead", 100, seconds=3)
     _, held, error, flags = of_library(look.recording, client.pid, "libpq")
@@ -145,7 +145,7 @@ def calls_all(bench):
     bench.check(not flags & WINDOWS and not error, f"it was seen in windows: {flags}, {error}")
 
 
-@live("memory: what libpq holds is reckoned up from windows, within the error it is told with", lane="libpq")
+@live("memory: what libpq holds is reckoned up from windows, within the error it is told with", group="libpq")
 def calls_in_windows(bench):
     look, client, said = watched(bench, ["kept_blocks", "leak"], "--max-overhead", 1, seconds=8)
     _, held, error, flags = of_library(look.recording, client.pid, "libpq")
@@ -157,7 +157,7 @@ def calls_in_windows(bench):
     bench.check(flags & WINDOWS, "it was not seen in windows")
 
 
-@live("memory: a program that frees what libpq gives it holds nothing of it", lane="libpq")
+@live("memory: a program that frees what libpq gives it holds nothing of it", group="libpq")
 def calls_freed(bench):
     look, client, _ = watched(bench, ["kept_blocks", "well"], "--max-overhead", 100, seconds=2)
     taken, held, _, _ = of_library(look.recording, client.pid, "libpq")
@@ -167,7 +167,7 @@ def calls_freed(bench):
     bench.check(not findings, f"it is accused: {findings}")
 
 
-@live("memory: with another allocator what libpq takes is counted, and what it holds is not known", lane="libpq",
+@live("memory: with another allocator what libpq takes is counted, and what it holds is not known", group="libpq",
       without=lambda: None if os.path.exists(JEMALLOC) else "jemalloc")
 def calls_jemalloc(bench):
     look, client, _ = watched(bench, ["kept_blocks", "leak"], "--max-overhead", 100, seconds=2, preload=JEMALLOC)

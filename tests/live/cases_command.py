@@ -47,7 +47,7 @@ def well(bench, look, pid):
 
 # ---- choosing -------------------------------------------------------------------------------
 
-@live("-p watches two chosen processes and no other", lane="choose")
+@live("-p watches two chosen processes and no other", group="choose")
 def by_pid(bench):
     leaker, twin, other = bench.client("keeper.py", "leak"), bench.client("keeper.py", "well"), \
         bench.client("keeper.py", "leak")
@@ -59,7 +59,7 @@ def by_pid(bench):
     bench.check(look.process(other.pid) is None, "a process that was not chosen is reported")
 
 
-@live("-p may repeat, and a healthy process ends with status 0", lane="choose")
+@live("-p may repeat, and a healthy process ends with status 0", group="choose")
 def healthy_pids(bench):
     one, two = bench.client("keeper.py", "well"), bench.client("persistent.py", "php", way="unix")
     look = bench.looked(bench.dbleak.watch("--duration", SECONDS, "-p", one.pid, "-p", two.pid), 0)
@@ -68,7 +68,7 @@ def healthy_pids(bench):
     well(bench, look, two.pid)
 
 
-@live("--comm watches processes of that name, later ones too", lane="choose")
+@live("--comm watches processes of that name, later ones too", group="choose")
 def by_comm(bench):
     first, other = bench.client("keeper.py", "well", "orders"), bench.client("keeper.py", "leak", "billing")
     later = []
@@ -113,12 +113,12 @@ def remove_cgroup(root, folder):
 NO_CGROUPS = lambda: None if cgroup_folder() else "a writable cgroup hierarchy"
 
 
-@live("--cgroup takes the folder below /sys/fs/cgroup", lane="cgroup", without=NO_CGROUPS)
+@live("--cgroup takes the folder below /sys/fs/cgroup", group="cgroup", without=NO_CGROUPS)
 def cgroup_by_folder(bench):
     by_cgroup(bench, lambda folder, name: folder)
 
 
-@live("--cgroup takes the path of /proc/PID/cgroup", lane="cgroup", without=NO_CGROUPS)
+@live("--cgroup takes the path of /proc/PID/cgroup", group="cgroup", without=NO_CGROUPS)
 def cgroup_by_path(bench):
     by_cgroup(bench, lambda folder, name: "/" + name)
 
@@ -131,7 +131,7 @@ def no_match(bench, *selector):
     return there, look
 
 
-@live("-p that matches nothing ends with status 2 and lists what is there", lane="choose")
+@live("-p that matches nothing ends with status 2 and lists what is there", group="choose")
 def no_such_pid(bench):
     gone = subprocess.Popen(["true"])
     gone.wait()
@@ -139,13 +139,13 @@ def no_such_pid(bench):
     bench.check(str(gone.pid) in look.err and str(there.pid) in look.err, "the list lacks a process that is there")
 
 
-@live("--comm that matches nothing ends with status 2 and lists what is there", lane="choose")
+@live("--comm that matches nothing ends with status 2 and lists what is there", group="choose")
 def no_such_comm(bench):
     there, look = no_match(bench, "--comm", "nosuchname")
     bench.check("nosuchname" in look.err and "orders" in look.err, "the list lacks a name that is there")
 
 
-@live("--cgroup that matches nothing ends with status 2", lane="choose")
+@live("--cgroup that matches nothing ends with status 2", group="choose")
 def no_such_cgroup(bench):
     _, look = no_match(bench, "--cgroup", "/no/such/cgroup")
     bench.check("/no/such/cgroup" in look.err, "the sentence does not name it")
@@ -178,7 +178,7 @@ def first(look):
     return look.report["processes"][0] if look.report and look.report["processes"] else None
 
 
-@live("run: a leaking program ends with status 1, its connections counted from the first", lane="run")
+@live("run: a leaking program ends with status 1, its connections counted from the first", group="run")
 def run_leaking(bench):
     look = bench.looked(run_json(bench, "short.py", "leak", "6", driver="psycopg2"), 1)
     if bench.check(first(look), "no process is reported"):
@@ -188,14 +188,14 @@ def run_leaking(bench):
         bench.check(counts["pre_existing"] == 0 and 12 <= counts["opened"] <= 21, f"connections {counts}")
 
 
-@live("run: a leaking program on MariaDB ends with status 1", needs=("mariadb",), lane="run2")
+@live("run: a leaking program on MariaDB ends with status 1", needs=("mariadb",), group="run2")
 def run_leaking_mariadb(bench):
     look = bench.looked(run_json(bench, "short.py", "leak", "6", server="mariadb", way="unix", driver="mysqldb"), 1)
     if bench.check(first(look), "no process is reported"):
         bench.check(first(look)["verdict"] == "leaking", f"verdict {first(look)['verdict']}")
 
 
-@live("run: a healthy program ends with status 0", lane="run2")
+@live("run: a healthy program ends with status 0", group="run2")
 def run_healthy(bench):
     look = bench.looked(run_json(bench, "short.py", "fine", "5"), 0)
     if bench.check(first(look), "no process is reported"):
@@ -205,33 +205,33 @@ def run_healthy(bench):
     bench.faults += bench.dbleak.losses(look)
 
 
-@live("run: a short program that leaves one connection to its exit is well", lane="run2")
+@live("run: a short program that leaves one connection to its exit is well", group="run2")
 def run_once(bench):
     look = bench.looked(run_json(bench, "short.py", "once"), 0)
     if bench.check(first(look), "no process is reported"):
         bench.check(not first(look)["findings"], f"causes {causes(first(look))}")
 
 
-@live("run: a failing program without a finding gives its own status", lane="run")
+@live("run: a failing program without a finding gives its own status", group="run")
 def run_failing(bench):
     bench.looked(run_json(bench, "short.py", "once", "7"), 7)
 
 
-@live("run: a program that uses no database is well", needs=(), lane="run2")
+@live("run: a program that uses no database is well", needs=(), group="run2")
 def run_nothing(bench):
     look = bench.dbleak.run("run", "--", "/bin/true")
     bench.looked(look, 0)
     bench.check(look.out == b"", "the report went to the program's standard output")
 
 
-@live("run: a program that cannot be started is an error", needs=(), lane="run2")
+@live("run: a program that cannot be started is an error", needs=(), group="run2")
 def run_no_program(bench):
     look = bench.dbleak.run("run", "--", "/no/such/program")
     bench.check(look.status in (2, 127), f"exit status {look.status}, not 2 nor the 127 of a shell")
     bench.check("dbleak: " in look.err and "/no/such/program" in look.err, f"standard error says {look.err[:200]!r}")
 
 
-@live("run: the program keeps its standard streams, the report goes to standard error", lane="run")
+@live("run: the program keeps its standard streams, the report goes to standard error", group="run")
 def run_streams(bench):
     script = 'read line; echo "out $line"; echo "err $line" >&2'
     process = bench.dbleak.start("run", "--", "/bin/sh", "-c", script)
@@ -242,7 +242,7 @@ def run_streams(bench):
     bench.check(b"err hello\n" in done.stderr and len(done.stderr) > 40, f"standard error is {done.stderr[-300:]!r}")
 
 
-@live("run: children of the program are traced too", lane="run")
+@live("run: children of the program are traced too", group="run")
 def run_children(bench):
     command = " ".join(command_of(["short.py", "leak", "6"])) + " & wait"
     look = bench.looked(run_json(bench, "/bin/sh", "-c", command), 1)
@@ -250,7 +250,7 @@ def run_children(bench):
                 "the child's leak is not found")
 
 
-@live("the results of a program are the same with and without tracing", needs=("postgresql", "mariadb"), lane="run2")
+@live("the results of a program are the same with and without tracing", needs=("postgresql", "mariadb"), group="run2")
 def same_results(bench):
     for server, way, driver in (("postgresql", "unix", "psycopg2"), ("mariadb", "tcp4", "pymysql")):
         env = bench.endpoint(server, way, driver=driver)
@@ -262,7 +262,7 @@ def same_results(bench):
 
 # ---- watch, snapshot, record, report ------------------------------------------------------------
 
-@live("snapshot counts what is open, accuses nobody of growth, and is quick", lane="look")
+@live("snapshot counts what is open, accuses nobody of growth, and is quick", group="look")
 def snapshot(bench):
     client = bench.client("keeper.py", "hold", "7")
     look = bench.dbleak.examine(bench.dbleak.run("snapshot", "--json", "-p", client.pid))
@@ -276,7 +276,7 @@ def snapshot(bench):
 
 
 @live("snapshot of the whole host sees TCP and Unix sockets of both databases",
-      needs=("postgresql", "mariadb"), lane="look")
+      needs=("postgresql", "mariadb"), group="look")
 def snapshot_host(bench):
     clients = [bench.client("keeper.py", "hold", "3", server=server, way=way, driver=driver)
                for server, way, driver in (("postgresql", "unix", "psycopg2"), ("postgresql", "tcp6", "psycopg2"),
@@ -288,7 +288,7 @@ def snapshot_host(bench):
         bench.check(opened == 3, f"{client.process.args[-3:]}: {opened} open, not 3")
 
 
-@live("watch ends with a report at SIGTERM", lane="look")
+@live("watch ends with a report at SIGTERM", group="look")
 def sigterm(bench):
     client = bench.client("keeper.py", "leak")
     recording = bench.file("recording")
@@ -301,7 +301,7 @@ def sigterm(bench):
     leaking(bench, look, client.pid)
 
 
-@live("watch without a word watches the whole host and prints text", lane="look")
+@live("watch without a word watches the whole host and prints text", group="look")
 def plain_watch(bench):
     client = bench.client("keeper.py", "leak", way="unix")
     look = bench.dbleak.run("--duration", SECONDS)
@@ -315,7 +315,7 @@ def plain_watch(bench):
     bench.check(all(len(line) <= 80 for line in lines), "a line is longer than 80 columns")
 
 
-@live("record writes a private recording that report reads", lane="look")
+@live("record writes a private recording that report reads", group="look")
 def record(bench):
     client = bench.client("keeper.py", "leak")
     path = bench.file("recording")
@@ -326,7 +326,7 @@ def record(bench):
     leaking(bench, look, client.pid)
 
 
-@live("--library moves the line a finding names outwards", lane="look")
+@live("--library moves the line a finding names outwards", group="look")
 def library_pattern(bench):
     golden = os.path.join(os.path.dirname(__file__), "..", "golden", "places.dbleak")
 
@@ -342,7 +342,7 @@ def library_pattern(bench):
     bench.check(refused.status == 2 and "--library" in refused.err, f"an empty pattern: {refused.err!r}")
 
 
-@live("-o writes a private report and leaves standard output alone", lane="look")
+@live("-o writes a private report and leaves standard output alone", group="look")
 def to_file(bench):
     client, path = bench.client("keeper.py", "well"), bench.file("report.json")
     look = bench.dbleak.run("watch", "--duration", 2, "--json", "-o", path, "-p", client.pid, umask=0)
@@ -351,7 +351,7 @@ def to_file(bench):
     bench.private(path)
 
 
-@live("--show-literals shows the literals it was asked for", lane="look")
+@live("--show-literals shows the literals it was asked for", group="look")
 def show_literals(bench):
     client = bench.client("keeper.py", "leak")
     look = bench.dbleak.run("watch", "--duration", SECONDS, "--json", "--show-literals", "-p", client.pid)
@@ -377,7 +377,7 @@ def on_terminal(bench, *argv, **env):
     return process.wait(), said.decode(errors="replace")
 
 
-@live("on a terminal there are colours, a first look and a line of progress", lane="look")
+@live("on a terminal there are colours, a first look and a line of progress", group="look")
 def colours(bench):
     client = bench.client("keeper.py", "leak")
     status, said = on_terminal(bench, "watch", "--duration", str(SECONDS), "-p", str(client.pid))
@@ -387,7 +387,7 @@ def colours(bench):
     bench.check(str(client.pid) in said.split("LEAKING")[0], "the first look does not come before the report")
 
 
-@live("NO_COLOR is honoured", lane="look")
+@live("NO_COLOR is honoured", group="look")
 def no_colour(bench):
     client = bench.client("keeper.py", "leak")
     status, said = on_terminal(bench, "watch", "--duration", str(SECONDS), "-p", str(client.pid), NO_COLOR="1")
@@ -395,7 +395,7 @@ def no_colour(bench):
     bench.check(status == 1 and not re.search(r"\x1b\[[0-9;]*m", said), "there are colours")
 
 
-@live("doctor names the flags by which a program tells its lines", needs=(), lane="look")
+@live("doctor names the flags by which a program tells its lines", needs=(), group="look")
 def doctor_flags(bench):
     """A program called java, without a map of its code, and then with one."""
     folder = bench.dbleak.path("flags")
@@ -420,7 +420,7 @@ def doctor_flags(bench):
             os.remove(code)
 
 
-@live("doctor says what the host allows", needs=(), lane="look")
+@live("doctor says what the host allows", needs=(), group="look")
 def doctor(bench):
     bench.check(bench.dbleak.run("doctor").status == 0, "doctor fails")
     look = bench.dbleak.run("doctor", "--json")

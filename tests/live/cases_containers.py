@@ -249,12 +249,12 @@ def missing_podman():
 
 
 @live("programs in Docker containers are found by name, by id and when they start later",
-      needs=("postgresql", "mariadb"), lane="docker", without=missing_docker)
+      needs=("postgresql", "mariadb"), group="docker", without=missing_docker)
 def docker(bench):
     contained(bench, Docker(bench))
 
 
 @live("programs in podman containers are found by name, by id and when they start later",
-      needs=("postgresql", "mariadb"), lane="podman", without=missing_podman)
+      needs=("postgresql", "mariadb"), group="podman", without=missing_podman)
 def podman(bench):
     contained(bench, Podman(bench))

@@ -121,12 +121,12 @@ def same_sums(bench, *options):
 
 
 @live("drivers give the same results under the tracer, under a seccomp filter, too", needs=("postgresql", "mariadb"),
-      lane="drivers")
+      group="drivers")
 def drivers(bench):
     same_sums(bench)
 
 
 @live("drivers give the same results with probes at the first instruction", needs=("postgresql", "mariadb"),
-      lane="drivers")
+      group="drivers")
 def drivers_entry(bench):
     same_sums(bench, "--probe-at=entry")

@@ -110,32 +110,32 @@ def leaves(bench, hostile):
         bench.dbleak.finish(process, patience=2)
 
 
-@live("ends: a watch beside files made to be read for ever is over in time", lane="ends")
+@live("ends: a watch beside files made to be read for ever is over in time", group="ends")
 def watch_files(bench):
     watches(bench, files, "given up")
 
 
-@live("ends: a second signal ends it beside files made to be read for ever", lane="ends")
+@live("ends: a second signal ends it beside files made to be read for ever", group="ends")
 def leave_files(bench):
     leaves(bench, files)
 
 
-@live("ends: a watch beside code in a file that nobody serves is over in time", lane="ends", without=no_fuse)
+@live("ends: a watch beside code in a file that nobody serves is over in time", group="ends", without=no_fuse)
 def watch_code(bench):
     watches(bench, code, "does not answer")
 
 
-@live("ends: a second signal ends it beside code in a file that nobody serves", lane="ends", without=no_fuse)
+@live("ends: a second signal ends it beside code in a file that nobody serves", group="ends", without=no_fuse)
 def leave_code(bench):
     leaves(bench, code)
 
 
-@live("ends: a watch beside a SQLite program with a file that nobody serves is over in time", lane="ends",
+@live("ends: a watch beside a SQLite program with a file that nobody serves is over in time", group="ends",
       without=no_fuse)
 def watch_lite(bench):
     watches(bench, lite, "does not answer")
 
 
-@live("ends: a watch beside a stopped process is over in time", lane="ends")
+@live("ends: a watch beside a stopped process is over in time", group="ends")
 def watch_stopped(bench):
     watches(bench, stopped, None)

@@ -128,7 +128,7 @@ def watched_by(bench, rows, client, *argv):
     return results, look
 
 
-@live("what programs do inside library calls is well without a tracer", needs=SERVERS, lane="harm")
+@live("what programs do inside library calls is well without a tracer", needs=SERVERS, group="harm")
 def by_themselves(bench):
     for name, one in alone(bench).items():
         bench.check(one["status"] == 0 and one["out"].endswith("ends well\n"), f"{name}: {shown(one)}")
@@ -136,7 +136,7 @@ def by_themselves(bench):
                     f"{name}: a child failed: {one['out'][-200:]!r}")
 
 
-@live("beside a watch of somebody else programs carry no probe and are well", needs=SERVERS, lane="harm")
+@live("beside a watch of somebody else programs carry no probe and are well", needs=SERVERS, group="harm")
 def not_selected(bench):
     other = bench.client("sleep", "300", wait=False)
     rows = Rows(bench)
@@ -144,7 +144,7 @@ def not_selected(bench):
     compare(bench, results, probed=False)
 
 
-@live("children of a watched process are well whatever they do inside library calls", needs=SERVERS, lane="harm")
+@live("children of a watched process are well whatever they do inside library calls", needs=SERVERS, group="harm")
 def selected(bench):
     rows = Rows(bench, wait=True)
     client = rows.start()
@@ -152,7 +152,7 @@ def selected(bench):
     compare(bench, results, probed=True)
 
 
-@live("programs of a watched name are well whatever they do inside library calls", needs=SERVERS, lane="harm")
+@live("programs of a watched name are well whatever they do inside library calls", needs=SERVERS, group="harm")
 def selected_by_name(bench):
     rows = Rows(bench, wait=True, only=lambda name: re.search("coroutines|exception|cancel", name))
     names = ["harm", "harm_async", "php", "perl"]
@@ -166,14 +166,14 @@ def selected_by_name(bench):
     compare(bench, results, probed=True)
 
 
-@live("beside a watch of the whole host programs are well", needs=SERVERS, lane="harm")
+@live("beside a watch of the whole host programs are well", needs=SERVERS, group="harm")
 def whole_host(bench):
     rows = Rows(bench)
     results, _ = watched_by(bench, rows, rows.start())
     compare(bench, results)
 
 
-@live("below `dbleak run` programs are well whatever they do inside library calls", needs=SERVERS, lane="harm")
+@live("below `dbleak run` programs are well whatever they do inside library calls", needs=SERVERS, group="harm")
 def below_run(bench):
     rows = Rows(bench)
     out = bench.file("run.json")
@@ -184,7 +184,7 @@ def below_run(bench):
     compare(bench, rows.results())
 
 
-@live("watched with --heap full programs are well whatever they do inside library calls", needs=SERVERS, lane="harm")
+@live("watched with --heap full programs are well whatever they do inside library calls", needs=SERVERS, group="harm")
 def with_heap(bench):
     rows = Rows(bench, only=lambda name: re.search("coroutines|exception|longjmp|thread-exit|fork|Python", name))
     client = rows.start()
@@ -207,7 +207,7 @@ def dies_below_run(bench, hazard):
     return report, done, text
 
 
-@live("after a death at a probe all are taken out, and it is said first", needs=(), lane="harm-deaths")
+@live("after a death at a probe all are taken out, and it is said first", needs=(), group="harm-deaths")
 def deaths(bench):
     for hazard, number in (("illegal-inside", 132), ("trap-inside", 133), ("abort-inside", 134)):
         report, done, text = dies_below_run(bench, hazard)
@@ -221,7 +221,7 @@ def deaths(bench):
         bench.check(probed[1:] == [0, 0], f"{hazard}: probes stayed in the next program: {probed}")
 
 
-@live("deaths that are nobody's doing but the program's change nothing", needs=(), lane="harm-deaths")
+@live("deaths that are nobody's doing but the program's change nothing", needs=(), group="harm-deaths")
 def other_deaths(bench):
     for hazard in ("fault-inside", "abort-outside", "abort-after-jump", "abort-sent"):
         report, done, text = dies_below_run(bench, hazard)

@@ -109,7 +109,7 @@ BUILDS = {  # name in the sentence: program, what is preloaded, what it does bes
 
 
 def register(name, program, preload, more, must):
-    @live(f"heap: every function of {name} family is counted exactly", needs=(), lane="heap", without=missing(must))
+    @live(f"heap: every function of {name} family is counted exactly", needs=(), group="heap", without=missing(must))
     def run(bench):
         env = {"LD_PRELOAD": LIBRARIES + preload} if preload else {}
         family(bench, program, wanted={**FAMILY, **more}, **env)
@@ -129,7 +129,7 @@ THROWERS = {
 
 
 def register_thrower(name, program, preload, must):
-    @live(f"heap: {name} operator new may throw, jump and switch stacks, and is counted exactly", needs=(), lane="heap",
+    @live(f"heap: {name} operator new may throw, jump and switch stacks, and is counted exactly", needs=(), group="heap",
           without=missing(must))
     def run(bench):
         command = command_of([program])
@@ -164,7 +164,7 @@ def followed(bench, command, *options):
 
 
 @live("heap: calls left by longjmp, blocks taken in signal handlers and a seccomp filter bend no count", needs=(),
-      lane="heap")
+      group="heap")
 def odd(bench):
     said, sites, _ = followed(bench, command_of(["heap_odd"]), *EXACT[2:])
     bench.check(said == "100 left\n", f"the program was disturbed: {said!r}")
@@ -185,7 +185,7 @@ STORM = {  # clients/heap_storm.c
 
 
 @live("heap: forks, ends and other programs in the middle of calls, and thousands of threads bend no count", needs=(),
-      lane="heap")
+      group="heap")
 def storm(bench):
     said, sites, report = followed(bench, command_of(["heap_storm"]), *EXACT[2:])
     bench.check(said == "done\n", f"the program was disturbed: {said!r}")
@@ -198,7 +198,7 @@ def storm(bench):
 
 
 @live("heap: where there is no room for all that is mapped the report says so, and gives lower bounds", needs=(),
-      lane="heap")
+      group="heap")
 def crowded(bench):
     said, sites, report = followed(bench, command_of(["heap_storm", "maps"]), *EXACT[2:])
     bench.check(said == "done\n", f"the program was disturbed: {said!r}")
@@ -209,7 +209,7 @@ def crowded(bench):
         bench.check(sites[0].flags & LOWER_BOUND, "the figure is not told as a lower bound")
 
 
-@live("heap: a program whose allocator cannot be found is named", needs=(), lane="heap")
+@live("heap: a program whose allocator cannot be found is named", needs=(), group="heap")
 def blind(bench):
     _, sites, report = followed(bench, command_of(["heap_stripped"]), *EXACT[2:])
     gaps = [gap["reason"] for gap in report["coverage"]["gaps"] if "allocator was not found" in gap["reason"]]
@@ -217,7 +217,7 @@ def blind(bench):
     bench.check(not sites, f"and yet it has sites: {sites}")
 
 
-@live("heap: estimates from samples hold what they say", needs=(), lane="heap")
+@live("heap: estimates from samples hold what they say", needs=(), group="heap")
 def estimated(bench):
     outside = []
     for round_ in range(3):
@@ -235,7 +235,7 @@ def estimated(bench):
 
 
 @live("heap: above the budget it steps down within a second, and where that is not enough, once more within the next",
-      lane="heap")
+      group="heap")
 def over(bench):
     client = bench.client("kept_blocks", "well")
     look = bench.looked(bench.dbleak.watch("-p", client.pid, "--duration", "3", "--heap", "full",
@@ -263,7 +263,7 @@ def over(bench):
     bench.check(look.report["cost"]["stepped_down"], "the report does not say that detail was given up")
 
 
-@live("heap: below the budget following goes on", needs=(), lane="heap")
+@live("heap: below the budget following goes on", needs=(), group="heap")
 def below(bench):
     said, sites, report = followed(bench, command_of(["heap_rate", "1.5", "500", "0"]), "--max-overhead", "20")
     bench.check(not report["cost"]["stepped_down"], f"it ended: {report['coverage']['gaps']}")
@@ -271,12 +271,12 @@ def below(bench):
     bench.check(taken > 300, f"only {taken} blocks were seen")
 
 
-@live("heap: nobody's allocations are followed unless a process is chosen", needs=(), lane="heap")
+@live("heap: nobody's allocations are followed unless a process is chosen", needs=(), group="heap")
 def unchosen(bench):
     bench.one_sentence(bench.dbleak.run("watch", "--heap", "full", "--duration", "1"), "-p")
 
 
-@live("heap: of a process met running, older blocks count for nothing", lane="heap")
+@live("heap: of a process met running, older blocks count for nothing", group="heap")
 def met(bench):
     client = bench.client("heap_rate", "5.1", "20000", "10")
     look = bench.looked(bench.dbleak.watch("-p", client.pid, "--duration", "6.5", *EXACT))
@@ -293,7 +293,7 @@ def met(bench):
 
 
 @live("heap: programs that nobody asked for are left alone when they allocate much, and what is asked for goes on",
-      lane="heap")
+      group="heap")
 def narrowed(bench):
     client = bench.client("heap_rate", "20", "1000", "10")
     bench.client("heap_rate", "6", "0", "0")
@@ -321,7 +321,7 @@ def named(finding):
     return f"{finding['cause']} at {site.get('file')}:{site.get('line')} {site.get('function')}"
 
 
-@live("heap: the line of C that keeps memory is named beside its query, and its twin is left in peace", lane="heap-cases")
+@live("heap: the line of C that keeps memory is named beside its query, and its twin is left in peace", group="heap-cases")
 def c_lines(bench):
     kept = watched(bench, "mem_rows", "keep")
     memory = [f for f in kept["findings"] if f["resource"] == "memory"]
@@ -335,7 +335,7 @@ def c_lines(bench):
                 f"mem_rows free is {freed['verdict']}: {[named(f) for f in freed['findings']]}")
 
 
-@live("heap: the line of Python that keeps rows is named beside its query, and its twin is left in peace", lane="heap-python")
+@live("heap: the line of Python that keeps rows is named beside its query, and its twin is left in peace", group="heap-python")
 def python_lines(bench):
     kept = watched(bench, "mem_keep.py", "dict")
     memory = [f for f in kept["findings"] if f["resource"] == "memory"]

@@ -22,13 +22,13 @@ def patient(is_so, seconds):
     return is_so()
 
 
-@live("without root it ends with status 2 and says so", needs=(), lane="input")
+@live("without root it ends with status 2 and says so", needs=(), group="input")
 def not_root(bench):
     for argv in (["watch", "--duration", "2"], ["snapshot"], ["run", "--", "/bin/true"]):
         bench.one_sentence(bench.dbleak.run(*argv, **NOBODY), "root")
 
 
-@live("a wrong command line ends with status 2 and says what is wrong", needs=(), lane="input")
+@live("a wrong command line ends with status 2 and says what is wrong", needs=(), group="input")
 def usage(bench):
     for argv in (["watch", "--nosuchoption"], ["nosuchcommand"], ["watch", "-p", "many"], ["watch", "--duration", "-4"],
                  ["watch", "--duration", "soon"], ["run"], ["run", "--"], ["report"], ["record"], ["watch", "-p"],
@@ -39,7 +39,7 @@ def usage(bench):
         bench.check(look.out == b"", f"{argv}: something stands on standard output")
 
 
-@live("--version and --help are answered on standard output", needs=(), lane="input")
+@live("--version and --help are answered on standard output", needs=(), group="input")
 def version(bench):
     look = bench.dbleak.run("--version")
     bench.check(look.status == 0 and look.out.startswith(b"dbleak "), f"{look.status} {look.out!r}")
@@ -54,7 +54,7 @@ def version(bench):
         bench.check(look.status == 2 and not look.out and "dbleak: " in look.err, f"{argv}: {look.status} {look.err!r}")
 
 
-@live("a full disk is no success", lane="input")
+@live("a full disk is no success", group="input")
 def full_disk(bench):
     client = bench.client("keeper.py", "well")
     for argv in (["watch", "--json"], ["watch"], ["snapshot"]):
@@ -77,7 +77,7 @@ def small_disk(bench, kilobytes):
     return folder
 
 
-@live("a disk that fills ends the recording, not the watch: the report comes and says so", lane="input")
+@live("a disk that fills ends the recording, not the watch: the report comes and says so", group="input")
 def disk_fills(bench):
     client = bench.client("keeper.py", "leak")
     folder = small_disk(bench, 8)
@@ -94,7 +94,7 @@ def disk_fills(bench):
     bench.check(replayed.status in (0, 1) and "cut off" in replayed.err, f"{replayed.status} {replayed.err[-200:]!r}")
 
 
-@live("a recording ends at its limit, and the report is as without it", lane="input")
+@live("a recording ends at its limit, and the report is as without it", group="input")
 def record_limit(bench):
     client, path = bench.client("keeper.py", "leak"), bench.file("recording")
     look = bench.dbleak.run("watch", "--duration", SECONDS, "--json", "-p", client.pid, "--record", path,
@@ -108,7 +108,7 @@ def record_limit(bench):
         bench.check(look.status == 2 and "--record-limit" in look.err, f"{wrong!r}: {look.status} {look.err[:200]!r}")
 
 
-@live("a watch that holds more memory than it may ends early, with its report", lane="input")
+@live("a watch that holds more memory than it may ends early, with its report", group="input")
 def max_memory(bench):
     client = bench.client("keeper.py", "leak")
     began = time.monotonic()
@@ -135,7 +135,7 @@ def programs_held(pid):
     return count
 
 
-@live("a run that holds more memory than it may lets its command go on, unwatched", needs=(), lane="input")
+@live("a run that holds more memory than it may lets its command go on, unwatched", needs=(), group="input")
 def run_max_memory(bench):
     report, started, began = bench.file("report"), bench.file("started"), time.monotonic()
     process = bench.dbleak.start("run", "--json", "-o", report, "--max-memory", "4M", "--", "/bin/sh", "-c",
@@ -154,7 +154,7 @@ def run_max_memory(bench):
     bench.check(told["window"]["seconds"] < watched, f"{told['window']['seconds']} s of {watched:.1f} s")
 
 
-@live("a closed pipe is no success", lane="input")
+@live("a closed pipe is no success", group="input")
 def closed_pipe(bench):
     client = bench.client("keeper.py", "well")
     reader, writer = os.pipe()
@@ -164,7 +164,7 @@ def closed_pipe(bench):
     bench.check(look.status in (2, -13), f"status {look.status}")
 
 
-@live("reports and recordings are never written through a symbolic link", lane="input")
+@live("reports and recordings are never written through a symbolic link", group="input")
 def symlink(bench):
     client = bench.client("keeper.py", "well")
     target, link = bench.file("target"), bench.file("link")
@@ -198,7 +198,7 @@ def report_of(bench, content):
     return bench.dbleak.run("report", path, "--json", patience=20)
 
 
-@live("a recording that is cut, corrupted or newer is named or read as far as it goes", lane="input")
+@live("a recording that is cut, corrupted or newer is named or read as far as it goes", group="input")
 def bad_recordings(bench):
     good = recording(bench)
     noise = random.Random(7)
@@ -221,13 +221,13 @@ def bad_recordings(bench):
         bench.one_sentence(report_of(bench, junk))
 
 
-@live("a recording that is not there is an error", needs=(), lane="input")
+@live("a recording that is not there is an error", needs=(), group="input")
 def no_recording(bench):
     bench.one_sentence(bench.dbleak.run("report", "/no/such/file"), "/no/such/file")
     bench.one_sentence(bench.dbleak.run("report", bench.janitor.folder))
 
 
-@live("processes that die while they are watched do no harm", lane="look")
+@live("processes that die while they are watched do no harm", group="look")
 def dying(bench):
     script = f"while :; do {' '.join(['/usr/bin/python3', '-c', 'pass'])}; done"
     restless = bench.client("/bin/sh", "-c", script, wait=False)
@@ -243,7 +243,7 @@ def dying(bench):
         bench.check(not look.process(client.pid)["findings"], "the healthy process is accused")
 
 
-@live("a second tracer beside the first is no trouble", lane="look")
+@live("a second tracer beside the first is no trouble", group="look")
 def two_tracers(bench):
     client = bench.client("keeper.py", "leak")
     other = []

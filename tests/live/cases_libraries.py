@@ -10,7 +10,7 @@ from solo import live
 PROGRAM = os.path.join(ROOT, "build", "live", "libraries")
 
 
-@live("files mapped as code are told of once, in any mount name space, deleted or replaced", needs=(), lane="input")
+@live("files mapped as code are told of once, in any mount name space, deleted or replaced", needs=(), group="input")
 def libraries(bench):
     done = subprocess.run([PROGRAM], capture_output=True, text=True, timeout=120)
     said = done.stdout + done.stderr

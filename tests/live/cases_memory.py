@@ -219,7 +219,7 @@ def close(bench, mode, name, held, kept):
                 f"give or take {error / MEGA:.1f} MB")
 
 
-@live("memory: lines that take turns, one by huge pages, are told apart page by page", needs=(), lane="run",
+@live("memory: lines that take turns, one by huge pages, are told apart page by page", needs=(), group="run",
       without=no_huge_pages)
 def lines_take_turns(bench):
     kept, held, taken = lines(bench, "huge", 4)
@@ -228,7 +228,7 @@ def lines_take_turns(bench):
     bench.check(held["give_back"][0] < 0.02 * taken, f"{held['give_back'][0]} bytes that were given back count as held")
 
 
-@live("memory: a program that becomes another holds nothing of the one it was", needs=(), lane="run")
+@live("memory: a program that becomes another holds nothing of the one it was", needs=(), group="run")
 def lines_of_another_program(bench):
     cgroup = small_cgroup(bench, 300 * MEGA)
     kept, held, _ = lines(bench, "exec", 3, cgroup)
@@ -238,7 +238,7 @@ def lines_of_another_program(bench):
     bench.check(not cgroup or (CGROUP, 300 * MEGA) in limits, f"its cgroup may have 300 MiB, and {limits} is told")
 
 
-@live("memory: what hundreds of threads take at once is counted once", needs=(), lane="run")
+@live("memory: what hundreds of threads take at once is counted once", needs=(), group="run")
 def lines_of_threads(bench):
     kept, held, _ = lines(bench, "threads", 2)
     close(bench, "threads", "one_thread", held["one_thread"], kept["keep_a"])

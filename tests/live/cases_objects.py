@@ -101,52 +101,52 @@ def exact(bench, program, server, *options, way="tcp4", end="stay", least_parts=
     bench.faults += bench.dbleak.losses(look)
 
 
-@live("library objects: each function of libpq is counted exactly, on paths well and bad", lane="libpq")
+@live("library objects: each function of libpq is counted exactly, on paths well and bad", group="libpq")
 def libpq(bench):
     exact(bench, "pq_objects", "postgresql", least_parts=3 * 30, least_links=40)
 
 
-@live("library objects: libpq is counted exactly by probes at the first instruction", lane="libpq")
+@live("library objects: libpq is counted exactly by probes at the first instruction", group="libpq")
 def libpq_entry(bench):
     exact(bench, "pq_objects", "postgresql", "--probe-at=entry", way="unix", least_parts=3 * 30, least_links=40)
 
 
-@live("library objects: what programs that ended had of libpq is counted exactly", lane="libpq")
+@live("library objects: what programs that ended had of libpq is counted exactly", group="libpq")
 def libpq_ended(bench):
     exact(bench, "pq_objects", "postgresql", end="exit", least_parts=3 * 30)
 
 
 @live("library objects: each function of libmariadb is counted exactly, on paths well and bad", needs=("mariadb",),
-      lane="libmariadb")
+      group="libmariadb")
 def libmariadb(bench):
     exact(bench, "my_objects", "mariadb", least_parts=3 * 19, least_links=14)
 
 
 @live("library objects: libmariadb is counted exactly by probes at the first instruction", needs=("mariadb",),
-      lane="libmariadb")
+      group="libmariadb")
 def libmariadb_entry(bench):
     exact(bench, "my_objects", "mariadb", "--probe-at=entry", way="unix", least_parts=3 * 19, least_links=14)
 
 
 @live("library objects: what programs that ended had of libmariadb is counted exactly", needs=("mariadb",),
-      lane="libmariadb")
+      group="libmariadb")
 def libmariadb_ended(bench):
     exact(bench, "my_objects", "mariadb", end="exit", least_parts=3 * 19)
 
 
 @live("library objects: each function of hiredis is counted exactly, on paths well and bad", needs=("redis",),
-      lane="hiredis")
+      group="hiredis")
 def hiredis(bench):
     exact(bench, "redis_objects", "redis", least_parts=3 * 18, least_links=0)
 
 
 @live("library objects: hiredis is counted exactly by probes at the first instruction", needs=("redis",),
-      lane="hiredis")
+      group="hiredis")
 def hiredis_entry(bench):
     exact(bench, "redis_objects", "redis", "--probe-at=entry", least_parts=3 * 18, least_links=0)
 
 
-@live("library objects: what is given back twice counts once", lane="hiredis")
+@live("library objects: what is given back twice counts once", group="hiredis")
 def given_back_twice(bench):
     clients = []
     bench.client("freed_twice", "well", "stay", "no part")
@@ -167,7 +167,7 @@ def mysqlclient():
     return ([], found[0]) if found else None
 
 
-@live("library objects: libmysqlclient is counted exactly, on paths well and bad", needs=("mariadb",), lane="libmariadb",
+@live("library objects: libmysqlclient is counted exactly, on paths well and bad", needs=("mariadb",), group="libmariadb",
       without=lambda: None if mysqlclient() else "libmysqlclient (of Debian only sid has it; DBLEAK_SID may lead to it)")
 def libmysqlclient(bench):
     before, library = mysqlclient()
@@ -189,7 +189,7 @@ def libmysqlclient(bench):
 
 
 @live("library objects: a library that is replaced while it is traced is counted in both versions", needs=("sqlite",),
-      lane="hiredis")
+      group="hiredis")
 def replaced_library(bench):
     """As an upgrade does it: another file under the old one's name."""
     folder, clients = bench.file("replaced"), []
@@ -244,12 +244,12 @@ def joined(bench, program, server, old, new):
                     f"[{client.pid}]: {opened} connections at {len(process['endpoints'])} endpoints, not 4 at one")
 
 
-@live("library objects: each PGconn is joined with its socket", lane="libpq joins")
+@live("library objects: each PGconn is joined with its socket", group="libpq joins")
 def libpq_joins(bench):
     joined(bench, "pq_joins", "postgresql", ("turns", "interleaved", "threads"),
            ("turns", "interleaved", "threads", "async", "reset"))
 
 
-@live("library objects: each MYSQL is joined with its socket", needs=("mariadb",), lane="libmariadb joins")
+@live("library objects: each MYSQL is joined with its socket", needs=("mariadb",), group="libmariadb joins")
 def libmariadb_joins(bench):
     joined(bench, "my_joins", "mariadb", ("turns", "interleaved", "threads", "use"), ("turns", "interleaved", "threads"))

@@ -46,7 +46,7 @@ def one_watch(bench, argv, seconds, killed_after):
     return took
 
 
-@live("short and killed watches among restless programs end in their time and leave nothing", needs=(), lane="restless")
+@live("short and killed watches among restless programs end in their time and leave nothing", needs=(), group="restless")
 def restless(bench):
     seed = os.environ.get("DBLEAK_SEED", str(random.randrange(1 << 32)))
     before, ours, chance = harness.kernel_objects(), set(bench.dbleak.pids), random.Random(seed)

@@ -35,7 +35,7 @@ def began(pid, patience=20):
     return False
 
 
-@live("after its start dbleak and its threads keep the rights of the list, and start nothing", needs=(), lane="rights")
+@live("after its start dbleak and its threads keep the rights of the list, and start nothing", needs=(), group="rights")
 def given_up(bench):
     process = bench.dbleak.start("watch", "--duration", SECONDS, "--json")
     bench.check(began(process.pid), "it has not given up anything after 20 s")
@@ -58,7 +58,7 @@ def given_up(bench):
     bench.check("more rights" not in look.err, look.err)
 
 
-@live("a library that is mapped after the start is probed all the same", lane="rights")
+@live("a library that is mapped after the start is probed all the same", group="rights")
 def mapped_later(bench):
     later = []
     look = bench.dbleak.watch("--duration", SECONDS + 3,
@@ -96,7 +96,7 @@ def gaps(look):
     return " ".join(gap["reason"] for gap in look.report["coverage"]["gaps"])
 
 
-@live("without root, with the five rights of the list, the leak of another user is found", lane="rights")
+@live("without root, with the five rights of the list, the leak of another user is found", group="rights")
 def five_rights(bench):
     client = bench.client("keeper.py", "leak")
     look = watched(bench, ALL, client.pid)
@@ -110,7 +110,7 @@ def five_rights(bench):
             bench.check(f"CAP_{right.upper()}" not in gaps(look), f"{right} is there, and told as lacking")
 
 
-@live("each right that is taken away is named with what is lost", lane="rights")
+@live("each right that is taken away is named with what is lost", group="rights")
 def one_right_less(bench):
     client = bench.client("keeper.py", "leak")
     for right in ALL:
@@ -129,7 +129,7 @@ def one_right_less(bench):
         bench.check(not wrong, f"without {right} the doctor is wrong about {wrong}")
 
 
-@live("a second dbleak is told of the first, and only whoever looks on", needs=(), lane="rights")
+@live("a second dbleak is told of the first, and only whoever looks on", needs=(), group="rights")
 def two_at_once(bench):
     first = bench.dbleak.start("watch", "--duration", 2 * SECONDS, "--json")
     bench.check(began(first.pid), "the first does not begin")

@@ -61,7 +61,7 @@ def differences(one, two):
     return {key: (one.get(key), two.get(key)) for key in {*one, *two} if one.get(key) != two.get(key)}
 
 
-@live("run: the command finds descriptors, signals, limits, umask and folder as if alone", needs=(), lane="run")
+@live("run: the command finds descriptors, signals, limits, umask and folder as if alone", needs=(), group="run")
 def run_as_if_alone(bench):
     reader, writer = os.pipe()
     lock = os.open(bench.file("lock"), os.O_RDWR | os.O_CREAT, 0o600)
@@ -77,7 +77,7 @@ def run_as_if_alone(bench):
         os.close(fd)
 
 
-@live("run: streams that were closed stay closed", needs=(), lane="run")
+@live("run: streams that were closed stay closed", needs=(), group="run")
 def run_closed_streams(bench):
     def close_streams():
         os.close(0)
@@ -109,7 +109,7 @@ def is_user(bench, seen, entry, groups):
     bench.check(not [name for name in env if name.startswith("SUDO_")], "it believes that it runs under sudo")
 
 
-@live("run: under sudo the command runs as whoever called, with no right of root's", needs=(), lane="run")
+@live("run: under sudo the command runs as whoever called, with no right of root's", needs=(), group="run")
 def run_as_caller(bench):
     alone, _, _ = look(bench, traced=False)
     for name in (USER, "postgres"):
@@ -123,7 +123,7 @@ def run_as_caller(bench):
                     bench.check(seen["status"][key] == alone["status"][key], f"{key} {seen['status'][key]}")
 
 
-@live("run: --user names somebody else, root too; a number without an entry has no group", needs=(), lane="run")
+@live("run: --user names somebody else, root too; a number without an entry has no group", needs=(), group="run")
 def run_as_wanted(bench):
     entry, env = caller(USER)
     seen, _, said = look(bench, "--user", "root", env=env)
@@ -138,7 +138,7 @@ def run_as_wanted(bench):
                 f"--user 54321: {seen and seen['status']}: {said[-200:]}")
 
 
-@live("run: whoever cannot be told apart from root is refused, not taken for root", needs=(), lane="run")
+@live("run: whoever cannot be told apart from root is refused, not taken for root", needs=(), group="run")
 def run_as_nobody_known(bench):
     for value in ("", "root", "-1", "4294967295", "1000x"):
         seen, status, said = look(bench, env=environment({"SUDO_UID": value}))
@@ -149,7 +149,7 @@ def run_as_nobody_known(bench):
     bench.check(seen and seen["status"]["Uid"] == "0 0 0 0" and not said, f"plain root: {seen and said}")
 
 
-@live("run: on a terminal the command is in the foreground, of this user", needs=(), lane="run")
+@live("run: on a terminal the command is in the foreground, of this user", needs=(), group="run")
 def run_on_terminal(bench):
     entry, env = caller(USER)
     for options in ({}, {"env": env}):
@@ -171,7 +171,7 @@ def run_on_terminal(bench):
         os.close(there)
 
 
-@live("run: the command's end by a signal is told as a shell tells it, signals are passed on", needs=(), lane="run")
+@live("run: the command's end by a signal is told as a shell tells it, signals are passed on", needs=(), group="run")
 def run_signals(bench):
     for name in ("SEGV", "KILL", "TERM"):
         done = bench.dbleak.run("run", "--", "/bin/sh", "-c", f"kill -{name} $$")
@@ -186,7 +186,7 @@ def run_signals(bench):
         bench.check(done.status == expected, f"{number!r}: status {done.status}: {done.err[-200:]}")
 
 
-@live("run: who reads the command's pipes waits for the command alone", needs=(), lane="run")
+@live("run: who reads the command's pipes waits for the command alone", needs=(), group="run")
 def run_pipes(bench):
     reader, writer = os.pipe()
     os.set_inheritable(writer, True)
@@ -205,7 +205,7 @@ def run_pipes(bench):
     process.communicate()
 
 
-@live("run: a report into a pipe of the shell's reaches it, and the command has no end of it", needs=(), lane="run")
+@live("run: a report into a pipe of the shell's reaches it, and the command has no end of it", needs=(), group="run")
 def run_report_pipe(bench):
     command, out = probe(bench, "x")
     reader, writer = os.pipe()
@@ -221,7 +221,7 @@ def run_report_pipe(bench):
         bench.check(str(writer) not in json.load(file)["descriptors"], "the command holds the report's pipe")
 
 
-@live("run: the report reaches a folder of somebody else's, beside which nothing is left", needs=(), lane="run")
+@live("run: the report reaches a folder of somebody else's, beside which nothing is left", needs=(), group="run")
 def run_report_file(bench):
     folder, (entry, env) = bench.file("home"), caller(USER)
     os.mkdir(folder, 0o755)

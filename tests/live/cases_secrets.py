@@ -25,7 +25,7 @@ def silent_about(bench, written, *marks):
             bench.check(at < 0, f"{where} has {text[max(0, at - 60):at + 20]!r}")
 
 
-@live("passwords and literals leave neither through reports nor through recordings", lane="look")
+@live("passwords and literals leave neither through reports nor through recordings", group="look")
 def secrets_stay(bench):
     client = bench.client("secretive.py", bench.file("secret.db"), MARK, *ARGUMENTS)
     for option, marks in {"": (PASSWORD, LITERAL, VALUE), "--show-arguments": (PASSWORD, LITERAL),

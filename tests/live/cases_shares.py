@@ -29,7 +29,7 @@ def watched(bench, seconds):
     return bench.looked(bench.dbleak.examine(bench.dbleak.finish(process, recording))), *greedy, *others
 
 
-@live("a client that prepares more names than all have room for weakens no finding but its own", lane="shares")
+@live("a client that prepares more names than all have room for weakens no finding but its own", group="shares")
 def greedy_clients(bench):
     look, kept, closed, turns, leak, healthy = watched(bench, 4)
     gaps = [(gap["pid"], gap["reason"]) for gap in look.report["coverage"]["gaps"] if "prepared statements" in gap["reason"]]

@@ -228,7 +228,7 @@ CASES = [
 ]
 
 
-@live("SQLite: calls are counted exactly beside a tracer that probes other instructions", needs=("sqlite",), lane="sqlite")
+@live("SQLite: calls are counted exactly beside a tracer that probes other instructions", needs=("sqlite",), group="sqlite")
 def beside_another(bench):
     other = bench.dbleak.start("watch", "--json", "--duration", 60, "--probe-at=entry")
     bench.dbleak.wait_watching(other)

@@ -59,14 +59,14 @@ def compare(bench, python, before=(), after=()):
 
 
 @live("Python: each stack is as traceback has it, in threads, generators, coroutines, children and deep recursion",
-      lane="run")
+      group="run")
 def as_traceback_has_it(bench):
     for python in PYTHONS:
         compare(bench, python)
 
 
 @live("Python: each stack is as traceback has it in a name space of processes, and where nobody else may look",
-      lane="run")
+      group="run")
 def in_a_name_space(bench):
     compare(bench, PYTHONS[0], before=("unshare", "--pid", "--fork"), after=("private",))
 
@@ -75,7 +75,7 @@ def debug_python():
     return shutil.which("python3-dbg") or next(iter(glob.glob("/usr/bin/python3.*-dbg")), None)
 
 
-@live("Python: a debug build is not read, and the report says so", lane="run",
+@live("Python: a debug build is not read, and the report says so", group="run",
       without=lambda: None if debug_python() else "python3-dbg")
 def in_a_debug_build(bench):
     recording, report = bench.file("recording"), bench.file("report")
@@ -94,7 +94,7 @@ def no_greenlets():
     return "the Python module greenlet" if found.returncode else None
 
 
-@live("Python: a stack that begins in a greenlet says so, others do not", lane="run", without=no_greenlets)
+@live("Python: a stack that begins in a greenlet says so, others do not", group="run", without=no_greenlets)
 def in_a_greenlet(bench):
     recording, out = bench.file("recording"), bench.file("said")
     with open(out, "wb") as file:
@@ -131,7 +131,7 @@ def follows(said, told):
 
 
 @live("C: each stack has the program's lines, without frame pointers, through libpq, threads, signals and children",
-      lane="run")
+      group="run")
 def as_the_program_says(bench):
     recording, out = bench.file("recording"), bench.file("said")
     env = environment(bench.servers["postgresql"].endpoint("tcp4"))
@@ -152,7 +152,7 @@ def go():
     return shutil.which("go") or next(iter(sorted(glob.glob("/usr/lib/go-*/bin/go"))), None)
 
 
-@live("Go: each stack is as the program has it, in methods, closures and goroutines", lane="run",
+@live("Go: each stack is as the program has it, in methods, closures and goroutines", group="run",
       without=lambda: None if go() else "golang-go")
 def as_go_has_it(bench):
     program, recording, out = bench.file("stacks"), bench.file("recording"), bench.file("said")

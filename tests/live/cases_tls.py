@@ -145,7 +145,7 @@ def watched(bench, client, seconds=9, server="postgresql-tls", before=None):
     return look, started[0], look.process(started[0].pid)
 
 
-@live("a client under a seccomp filter is read over TLS and lives on", needs=("postgresql-tls",), lane="tls")
+@live("a client under a seccomp filter is read over TLS and lives on", needs=("postgresql-tls",), group="tls")
 def under_a_filter(bench):
     def client():
         return bench.client("/usr/bin/python3", os.path.join(CLIENTS, "filtered.py"),
@@ -159,7 +159,7 @@ def under_a_filter(bench):
                     f"findings {[f['cause'] for f in process['findings']]}")
 
 
-@live("what is no database's passes TLS libraries undisturbed and unread", needs=("mariadb-tls",), lane="tls")
+@live("what is no database's passes TLS libraries undisturbed and unread", needs=("mariadb-tls",), group="tls")
 def no_database(bench):
     server = bench.servers["mariadb-tls"]
     argv = ["https.py", server.key, server.crt]
@@ -179,7 +179,7 @@ def no_database(bench):
 
 
 @live("TLS from the first byte is known for PostgreSQL's by what its hello asks for", needs=("postgresql-tls",),
-      lane="tls")
+      group="tls")
 def direct(bench):
     server = bench.servers["postgresql-tls"]
     door = bench.client("direct_tls.py", os.path.join(server.folder, "key.pem"), os.path.join(server.folder, "crt.pem"),
@@ -200,7 +200,7 @@ def direct(bench):
         bench.check("unclosed-connection" in causes, f"findings {causes}")
 
 
-@live("run reads the first encrypted connection from its login on", needs=("mariadb-tls",), lane="tls")
+@live("run reads the first encrypted connection from its login on", needs=("mariadb-tls",), group="tls")
 def run_reads_the_first(bench):
     out = bench.file("run.json")
     done = bench.dbleak.run("run", "--json", "-o", out, "--min-age", 2, "--", "timeout", "-s", "INT", "6",

@@ -48,7 +48,7 @@ def no_overlay():
     return None if os.path.exists(LIBRARY) and shutil.which("unshare") else "an overlay needs unshare and SQLite"
 
 
-@live("an overlay can be mounted again when its container has ended", needs=(), lane="weeks", without=no_overlay)
+@live("an overlay can be mounted again when its container has ended", needs=(), group="weeks", without=no_overlay)
 def overlay_again(bench):
     path = folder(bench)
     if contain(bench, path, 1, 0.1).wait():
@@ -88,7 +88,7 @@ def probed_within(process, path, deadline):
 
 
 @live("more copies of a library than have room at once, one after the other, are all probed", needs=(),
-      lane="weeks", without=no_overlay)
+      group="weeks", without=no_overlay)
 def many_copies(bench):
     path = bench.file("copies")
     os.makedirs(path)
@@ -119,7 +119,7 @@ def many_copies(bench):
     bench.check(not unprobed, f"some were not probed: {unprobed[:2]}")
 
 
-@live("a full table of open files is told, and the rest of the report is whole", needs=("postgresql",), lane="weeks")
+@live("a full table of open files is told, and the rest of the report is whole", needs=("postgresql",), group="weeks")
 def full_files(bench):
     client = bench.client("keeper.py", "leak")
     watching = bench.dbleak.start("watch", "--json", "--duration", 30, preexec_fn=lambda: resource.setrlimit(
@@ -138,7 +138,7 @@ def full_files(bench):
     bench.check(process and process["findings"], "the leak was not found")
 
 
-@live("a command finds the limit of open files that dbleak was started with", needs=(), lane="weeks")
+@live("a command finds the limit of open files that dbleak was started with", needs=(), group="weeks")
 def same_limit(bench):
     out = bench.file("limit")
     bench.dbleak.finish(bench.dbleak.start("run", "--", "/bin/sh", "-c", f"ulimit -n >{out}", preexec_fn=lambda: resource.setrlimit(
@@ -156,7 +156,7 @@ def named(bench, *argv):
     return process
 
 
-@live("a process that is only called as a database server is makes no port a database's", needs=(), lane="weeks")
+@live("a process that is only called as a database server is makes no port a database's", needs=(), group="weeks")
 def only_a_name(bench):
     well_known = 6432
     spoken = [named(bench, name, 8080 + at, "speak") for at, name in enumerate(("postgres", "mysqld", "pgbouncer", "mariadbd"))]

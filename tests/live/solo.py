@@ -13,7 +13,7 @@ class Test:
     name: str
     run: object
     needs: set
-    lane: str   # tests of one lane run one after the other, lanes side by side
+    group: str   # tests of one group run one after the other, groups side by side
     without: object
 
 
@@ -21,10 +21,10 @@ class Skip(Exception):
     """The machine lacks what the test needs."""
 
 
-def live(sentence, needs=("postgresql",), lane=None, without=lambda: None):
+def live(sentence, needs=("postgresql",), group=None, without=lambda: None):
     """Registers a test.  `without` returns what is missing on this machine, if anything."""
     def register(run):
-        TESTS.append(Test(sentence, run, set(needs), lane or run.__module__, without))
+        TESTS.append(Test(sentence, run, set(needs), group or run.__module__, without))
         return run
     return register
 

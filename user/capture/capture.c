@@ -64,23 +64,23 @@ static bool is_our_doing(const struct capture *c, const struct raw_death *d)
 /* Nobody else is to come to harm: no probe anywhere, for the rest of the time. */
 static void on_death(struct capture *c, const struct raw_death *d)
 {
-	struct ev_withdrawn told = {};
+	struct ev_withdrawn reported = {};
 
 	if (c->withdrawn || !is_our_doing(c, d))
 		return;
 	c->withdrawn = true;
 	probes_withdraw();
-	INIT(told, EV_WITHDRAWN);
-	told.start_ns = d->start_ns;
-	told.pid = d->pid;
-	told.signal = d->signal;
-	memcpy(told.comm, d->comm, sizeof(told.comm));
-	told.comm[sizeof(told.comm) - 1] = '\0';
-	capture_tell(c, &told.head);
+	INIT(reported, EV_WITHDRAWN);
+	reported.start_ns = d->start_ns;
+	reported.pid = d->pid;
+	reported.signal = d->signal;
+	memcpy(reported.comm, d->comm, sizeof(reported.comm));
+	reported.comm[sizeof(reported.comm) - 1] = '\0';
+	capture_tell(c, &reported.head);
 }
 
 /* One that only has the name of a server teaches nothing until it answers like one. */
-static void server_told(struct capture *c, const struct raw_server *end)
+static void server_reported(struct capture *c, const struct raw_server *end)
 {
 	enum server_proof proof;
 
@@ -104,7 +104,7 @@ static void on_record(void *context, const struct ev_head *record)
 
 	switch (record->kind) {
 	case EV_CONNECTION:
-		connection_told(c, record);
+		connection_reported(c, record);
 		break;
 	case RAW_ALIVE:
 		connection_alive(c, record->ns);
@@ -113,7 +113,7 @@ static void on_record(void *context, const struct ev_head *record)
 		connection_identity(c, record);
 		break;
 	case RAW_SERVER:
-		server_told(c, (const struct raw_server *)record);
+		server_reported(c, (const struct raw_server *)record);
 		break;
 	case EV_SQL:
 		statement_sql(c, record);

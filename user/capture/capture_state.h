@@ -16,9 +16,9 @@
 
 struct tracked { /* a connection told of */
 	struct ev_connection last;
-	uint64_t sweep;		       /* the last one that listed it */
-	enum ev_status told_by_server; /* until its own bytes tell */
-	bool replication;	       /* the server says so */
+	uint64_t sweep;			   /* the last one that listed it */
+	enum ev_status reported_by_server; /* until its own bytes tell */
+	bool replication;		   /* the server says so */
 	bool orphan;
 	uint16_t port; /* of a server that its startup message went to; 0 not known */
 };
@@ -26,14 +26,14 @@ struct tracked { /* a connection told of */
 struct owner { /* a process told of */
 	struct ev_process facts;
 	struct ev_usage usage;
-	uint32_t gaps;	    /* enum gap_kind told */
-	bool tls_read;	    /* some of its encrypted connections could be read */
-	uint64_t veiled_ns; /* since when one is known that could not be; 0 none */
-	uint64_t gone_ns;   /* its end; 0 it lives */
-	uint64_t ended_ns;  /* when it was seen to have ended, though no record told of it; 0 */
-	uint64_t pages;	    /* of its address space, when it was looked up last */
-	uint32_t looks;	    /* since then */
-	uint32_t taught;    /* ports learned from its connections */
+	uint32_t gaps;		/* enum gap_kind told */
+	bool tls_read;		/* some of its encrypted connections could be read */
+	uint64_t unreadable_ns; /* since when one is known that could not be; 0 none */
+	uint64_t gone_ns;	/* its end; 0 it lives */
+	uint64_t ended_ns;	/* when it was seen to have ended, though no record told of it; 0 */
+	uint64_t pages;		/* of its address space, when it was looked up last */
+	uint32_t looks;		/* since then */
+	uint32_t taught;	/* ports learned from its connections */
 	struct ev_unfollowed unfollowed; /* as told last */
 	bool holds;			 /* has connections, while we look who can be forgotten */
 };
@@ -42,7 +42,7 @@ struct crowd { /* who has most of a table of the kernel half, as a look at all p
 	uint64_t start_ns;
 	uint32_t pid, held;
 	bool refused; /* somebody's entries, because the table is full */
-	bool told;
+	bool reported;
 };
 
 struct capture;
@@ -78,10 +78,10 @@ struct capture {
 	uint64_t sweep, next_sweep_ns, next_facts_ns, next_usage_ns, stats_until_ns, begun_ns;
 	size_t owner_at;       /* whose turn it is to be looked at */
 	uint64_t refreshed_ns; /* when that was done last */
-	bool told_slow;	       /* that it takes longer than it should */
+	bool reported_slow;    /* that it takes longer than it should */
 	struct table serving;  /* processes that are proven to be servers: pid and start */
-	bool told_ports;       /* that no more ports are learned */
-	bool told_full;	       /* that no file can be opened */
+	bool reported_ports;   /* that no more ports are learned */
+	bool reported_full;    /* that no file can be opened */
 	uint64_t usage_every_ns, swept_ns; /* when the last sweep was through */
 	uint64_t records;
 	uint64_t run_ns, runs; /* sampled */

@@ -35,7 +35,8 @@ static void tracked_free(struct capture *c, struct tracked *k)
 	if (k && k->last.prepared)
 		kernel_statements_forget(c->kernel, k->last.id, UINT64_MAX);
 	if (k && k->last.flags & EV_CONN_TLS)
-		kernel_client_forget_veil(c->kernel, k->last.id, k->last.pid, k->last.start_ns);
+		kernel_client_forget_tls_state(c->kernel, k->last.id, k->last.pid,
+					       k->last.start_ns);
 	free(k);
 }
 
@@ -50,10 +51,10 @@ static void trust_server(const struct capture *c, const struct tracked *k, struc
 {
 	if (k->replication)
 		ev->flags |= EV_CONN_REPLICATION;
-	if (!k->told_by_server || ev->status != EV_STATUS_UNKNOWN || ev->bytes_sent ||
+	if (!k->reported_by_server || ev->status != EV_STATUS_UNKNOWN || ev->bytes_sent ||
 	    ev->bytes_received)
 		return;
-	ev->status = k->told_by_server;
+	ev->status = k->reported_by_server;
 	if (!ev->used_ns)
 		ev->used_ns = c->begun_ns; /* or earlier: nothing was sent since */
 }
@@ -64,9 +65,9 @@ static void tell_ports(struct capture *c, const struct owner *o)
 	bool own = o->taught == LEARNED_SHARE;
 	struct ev_gap gap = {};
 
-	if (c->told_ports)
+	if (c->reported_ports)
 		return;
-	c->told_ports = true;
+	c->reported_ports = true;
 	INIT(gap, EV_GAP);
 	gap.pid = own ? o->facts.pid : 0;
 	gap.start_ns = own ? o->facts.start_ns : 0;
@@ -96,7 +97,7 @@ static void learn_port(struct capture *c, struct tracked *k, struct owner *o)
 	c->rescan = true;
 }
 
-void connection_told(struct capture *c, const struct ev_head *record)
+void connection_reported(struct capture *c, const struct ev_head *record)
 {
 	struct ev_connection ev = *(const struct ev_connection *)record;
 	struct table_key key = {ev.id, 0};
@@ -119,8 +120,8 @@ void connection_told(struct capture *c, const struct ev_head *record)
 	k->sweep = c->sweep;
 	trust_server(c, k, &ev);
 	o->tls_read |= !!(ev.flags & EV_CONN_DECRYPTED);
-	if (ev.flags & EV_CONN_TLS && !(ev.flags & EV_CONN_DECRYPTED) && !o->veiled_ns)
-		o->veiled_ns = capture_now();
+	if (ev.flags & EV_CONN_TLS && !(ev.flags & EV_CONN_DECRYPTED) && !o->unreadable_ns)
+		o->unreadable_ns = capture_now();
 	owner_tell_gaps(c, o, &ev);
 	if (ev.flags & EV_CONN_TLS && c->clients)
 		clients_want_tls(c->clients, ev.pid, ev.start_ns);
@@ -158,7 +159,7 @@ static void ask_server(struct capture *c, const struct raw_identity *raw, struct
 		return;
 	memcpy(id->user, state.user, sizeof(id->user));
 	memcpy(id->name, state.name, sizeof(id->name));
-	k->told_by_server = state.status;
+	k->reported_by_server = state.status;
 	k->replication = state.replication;
 	ev = k->last;
 	trust_server(c, k, &ev);

@@ -9,7 +9,7 @@
 
 /* Records of the kernel half: a connection's state, its first bytes, its id alone (listed, but
  * unchanged), and for a connection whose opener ended, one who holds it still. */
-void connection_told(struct capture *c, const struct ev_head *record);
+void connection_reported(struct capture *c, const struct ev_head *record);
 void connection_identity(struct capture *c, const struct ev_head *record);
 void connection_alive(struct capture *c, uint64_t id);
 void connection_held(void *context, const struct ev_head *record);

@@ -81,9 +81,9 @@ void cost_tell_full(struct capture *c)
 
 	if (fd >= 0)
 		close(fd);
-	if (fd >= 0 || c->told_full || (err != EMFILE && err != ENFILE && err != ENOMEM))
+	if (fd >= 0 || c->reported_full || (err != EMFILE && err != ENFILE && err != ENOMEM))
 		return;
-	c->told_full = true;
+	c->reported_full = true;
 	INIT(gap, EV_GAP);
 	snprintf(gap.text, sizeof(gap.text),
 		 "what processes map or do from now on may not be seen: "

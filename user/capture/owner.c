@@ -16,7 +16,7 @@
 #include "user/capture/worker/looking.h"
 #include "user/capture/host/procfs.h"
 
-#define VEILED_NS     (5 * SECOND_NS)
+#define UNREADABLE_NS (5 * SECOND_NS)
 #define SETTLED_NS    (60 * SECOND_NS)
 #define ARGUMENTS_LEN 16384	      /* the class that Java runs stands behind a long class path */
 #define LOST_NS	      (2 * SECOND_NS) /* the record of an end may still be in the ring */
@@ -44,16 +44,16 @@ static const struct {
 
 /* Encrypted, and its library did not let us read it in the time that takes, nor has a sweep since.
  */
-static bool is_veiled(const struct capture *c, const struct owner *o)
+static bool is_unreadable_long(const struct capture *c, const struct owner *o)
 {
-	uint64_t since = o->veiled_ns, tls_since;
+	uint64_t since = o->unreadable_ns, tls_since;
 
 	if (!since || o->tls_read)
 		return false;
 	tls_since = c->clients ? clients_tls_since(c->clients) : 0;
 	if (tls_since > since)
 		since = tls_since;
-	return !c->clients || c->ending || c->swept_ns > since + VEILED_NS;
+	return !c->clients || c->ending || c->swept_ns > since + UNREADABLE_NS;
 }
 
 void owner_tell_gaps(struct capture *c, struct owner *o, const struct ev_connection *ev)
@@ -63,7 +63,7 @@ void owner_tell_gaps(struct capture *c, struct owner *o, const struct ev_connect
 		bool hit = gap_texts[i].flag ? ev->flags & gap_texts[i].flag
 					     : ev->database == EV_DB_UNKNOWN;
 
-		if (gap_texts[i].kind == GAP_TLS && !is_veiled(c, o))
+		if (gap_texts[i].kind == GAP_TLS && !is_unreadable_long(c, o))
 			hit = false;
 		if (!hit || o->gaps & gap_texts[i].kind)
 			continue;
@@ -165,7 +165,7 @@ static void note_end(struct owner *o)
 void owner_tally(void *context, uint32_t pid, const struct process *p)
 {
 	struct capture *c = context;
-	struct ev_tally tally = p->brief;
+	struct ev_tally tally = p->short_lived;
 	struct owner *o;
 
 	if (p->gone) {
@@ -173,7 +173,7 @@ void owner_tally(void *context, uint32_t pid, const struct process *p)
 		if (o)
 			note_end(o);
 	}
-	if (!p->brief.opened || !owner_of(c, pid, p->start_ns, NULL))
+	if (!p->short_lived.opened || !owner_of(c, pid, p->start_ns, NULL))
 		return;
 	INIT(tally, EV_TALLY);
 	tally.pid = pid;
@@ -261,15 +261,15 @@ void owners_look(struct capture *c, uint64_t now)
 /* Their connections have not changed, or are gone, since it might have been told. */
 static void tell_late_gaps(struct capture *c)
 {
-	const struct ev_connection veiled = {.flags = EV_CONN_TLS, .database = EV_DB_POSTGRESQL};
+	const struct ev_connection encrypted = {.flags = EV_CONN_TLS, .database = EV_DB_POSTGRESQL};
 	struct table_slot *slot;
 	size_t at = 0;
 
 	while ((slot = table_next(&c->owners, &at))) {
 		struct owner *o = slot->value;
 
-		if (o->veiled_ns)
-			owner_tell_gaps(c, o, &veiled);
+		if (o->unreadable_ns)
+			owner_tell_gaps(c, o, &encrypted);
 	}
 }
 
@@ -366,9 +366,9 @@ static void tell_slow(struct capture *c)
 {
 	struct ev_gap gap = {};
 
-	if (c->told_slow)
+	if (c->reported_slow)
 		return;
-	c->told_slow = true;
+	c->reported_slow = true;
 	INIT(gap, EV_GAP);
 	snprintf(gap.text, sizeof(gap.text),
 		 "%zu processes are looked at less often than every %llu s, to "

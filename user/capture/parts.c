@@ -236,7 +236,7 @@ static int stack_for_heap(void *context, uint64_t sample, uint64_t *stack)
 	struct capture *c = context;
 
 	*stack = 0;
-	return c->readers ? readers_told(c->readers, sample, stack) : 0;
+	return c->readers ? readers_reported(c->readers, sample, stack) : 0;
 }
 
 static bool start_library_heap(struct capture *c)

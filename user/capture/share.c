@@ -98,9 +98,9 @@ void shares_tell(struct capture *c)
 	for (int i = 0; i < EV_TABLES; i++) {
 		struct crowd *crowd = &c->crowds[i];
 
-		if (crowd->refused && !crowd->told && names[i]) {
+		if (crowd->refused && !crowd->reported && names[i]) {
 			tell_crowd(c, i, crowd);
-			crowd->told = true;
+			crowd->reported = true;
 		}
 		crowd->refused = false;
 		crowd->held = crowd->pid = 0;

@@ -337,13 +337,13 @@ static int end_keeper(struct outfile *o, bool whole)
 {
 	char word = whole ? KEEP : DROP;
 	int status = 0;
-	bool told = send(o->wire, &word, 1, MSG_NOSIGNAL) == 1;
+	bool reported = send(o->wire, &word, 1, MSG_NOSIGNAL) == 1;
 
 	close(o->wire);
 	while (waitpid(o->keeper, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
-	if (!told || !WIFEXITED(status))
+	if (!reported || !WIFEXITED(status))
 		return -EIO;
 	return -WEXITSTATUS(status);
 }

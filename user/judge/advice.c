@@ -106,7 +106,7 @@ static const char *sentence_of(const struct finding_view *f, enum advice what)
 	return sentences[what];
 }
 
-const char *advice_in(const struct scene *s, const struct finding_view *f, enum advice what,
+const char *advice_in(const struct rule_input *s, const struct finding_view *f, enum advice what,
 		      enum ev_language language)
 {
 	const char *example = example_of(what, language, f->database);
@@ -116,7 +116,7 @@ const char *advice_in(const struct scene *s, const struct finding_view *f, enum 
 	return arena_format(s->arena, "%s (%s)", sentence_of(f, what), example);
 }
 
-const char *advice_for(const struct scene *s, const struct finding_view *f, enum advice what)
+const char *advice_for(const struct rule_input *s, const struct finding_view *f, enum advice what)
 {
 	return advice_in(s, f, what, f->site ? f->site->language : EV_LANG_PYTHON);
 }

@@ -5,7 +5,7 @@
 #ifndef DBLEAK_MODEL_ADVICE_H
 #define DBLEAK_MODEL_ADVICE_H
 
-#include "user/judge/scene.h"
+#include "user/judge/rule_input.h"
 
 enum advice {
 	ADVICE_CLOSE, /* each connection */
@@ -15,12 +15,12 @@ enum advice {
 	ADVICE_FREE,  /* memory */
 };
 
-/* Returns one sentence, with an example in that language if the table has one.  The scene's arena
- * owns the text. */
-const char *advice_in(const struct scene *s, const struct finding_view *f, enum advice what,
+/* Returns one sentence, with an example in that language if the table has one.  The rule input's
+ * arena owns the text. */
+const char *advice_in(const struct rule_input *s, const struct finding_view *f, enum advice what,
 		      enum ev_language language);
 /* Does the same in the language of the finding's site, or in Python if the site is not known.  The
  * scene's arena owns the text. */
-const char *advice_for(const struct scene *s, const struct finding_view *f, enum advice what);
+const char *advice_for(const struct rule_input *s, const struct finding_view *f, enum advice what);
 
 #endif

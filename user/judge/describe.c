@@ -38,7 +38,7 @@ const char *endpoint_text(struct arena *a, const struct endpoint_view *v)
 			    v->user ? " as " : "", v->user ? v->user : "");
 }
 
-const char *place_text(const struct scene *s, const struct endpoint *e)
+const char *place_text(const struct rule_input *s, const struct endpoint *e)
 {
 	size_t i = 0;
 
@@ -74,7 +74,7 @@ static void count_open(struct endpoint_view *v, const struct connection *c, uint
 		v->guessed = false;
 }
 
-void endpoint_describe(const struct scene *s, struct endpoint_view *v)
+void endpoint_describe(const struct rule_input *s, struct endpoint_view *v)
 {
 	const struct endpoint *e = s->endpoint;
 	size_t silent = 0;
@@ -97,14 +97,14 @@ void endpoint_describe(const struct scene *s, struct endpoint_view *v)
 	v->statements.prepared = e->prepared;
 	v->statements.closed = e->unprepared;
 	for (size_t i = 0; i < s->count; i++) {
-		if (!s->seen[i].open)
+		if (!s->conn_history[i].open)
 			continue;
-		count_open(v, s->seen[i].open, s->now_ns);
+		count_open(v, s->conn_history[i].open, s->now_ns);
 		/* A connection whose opening was seen will show its status; it may be in its
 		 * handshake now. */
-		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN &&
-			  (s->seen[i].life->flags & EV_CONN_PRE_EXISTING ||
-			   life_unreadable(s->seen[i].life) ||
+		silent += s->conn_history[i].life->status == EV_STATUS_UNKNOWN &&
+			  (s->conn_history[i].life->flags & EV_CONN_PRE_EXISTING ||
+			   life_unreadable(s->conn_history[i].life) ||
 			   s->endpoint->database == EV_DB_UNKNOWN);
 	}
 	/* No open connection has shown its status: idle or in a transaction is not known. */
@@ -112,7 +112,7 @@ void endpoint_describe(const struct scene *s, struct endpoint_view *v)
 		v->connections.idle = v->connections.in_transaction = UNKNOWN64;
 }
 
-void endpoint_add_brief(struct process_view *process, const struct ev_tally *t, bool sqlite)
+void endpoint_add_short_lived(struct process_view *process, const struct ev_tally *t, bool sqlite)
 {
 	struct endpoint_view *v = process->endpoints;
 

@@ -5,17 +5,17 @@
 #ifndef DBLEAK_JUDGE_DESCRIBE_H
 #define DBLEAK_JUDGE_DESCRIBE_H
 
-#include "user/judge/scene.h"
+#include "user/judge/rule_input.h"
 
 /* Has it no connection, and had none? */
 bool endpoint_is_empty(const struct endpoint *e);
 /* "10.0.0.5:5432/shop as app"; in the arena. */
 const char *endpoint_text(struct arena *a, const struct endpoint_view *v);
-/* Fills the view of the scene's endpoint: its names and counts. */
-void endpoint_describe(const struct scene *s, struct endpoint_view *v);
+/* Fills the view of the rule input's endpoint: its names and counts. */
+void endpoint_describe(const struct rule_input *s, struct endpoint_view *v);
 /* Brief connections are counted by process only: the counts go to its first endpoint of their kind
  * (SQLite or not). */
-void endpoint_add_brief(struct process_view *process, const struct ev_tally *t, bool sqlite);
+void endpoint_add_short_lived(struct process_view *process, const struct ev_tally *t, bool sqlite);
 
 void process_describe(struct arena *a, const struct process_model *p, struct process_view *v);
 

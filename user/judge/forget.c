@@ -108,15 +108,15 @@ static void drop_sites(struct model *m, struct process_model *p)
 	}
 }
 
-static void drop_litter(struct model *m, struct process_model *p)
+static void drop_leakiest_statements(struct model *m, struct process_model *p)
 {
 	for (struct endpoint *e = p->endpoints; e; e = e->next)
-		model_drop_statements(m, &e->litter);
+		model_drop_statements(m, &e->leakiest_statements);
 }
 
 static uint64_t connections_of(const struct process_model *p)
 {
-	uint64_t n = p->brief[0].opened + p->brief[1].opened;
+	uint64_t n = p->short_lived[0].opened + p->short_lived[1].opened;
 
 	for (const struct endpoint *e = p->endpoints; e; e = e->next)
 		n += e->opened + e->pre_existing;
@@ -130,7 +130,7 @@ static void drop_process(struct model *m, struct process_model *p)
 	m->forgotten.processes++;
 	m->forgotten.connections += connections_of(p);
 	drop_sites(m, p);
-	drop_litter(m, p);
+	drop_leakiest_statements(m, p);
 	if (table_get(&m->pids, pid) == p)
 		table_remove(&m->pids, pid);
 	table_remove(&m->processes, (struct table_key){p->pid, p->start_ns});

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "user/judge/scene.h"
+#include "user/judge/rule_input.h"
 
 static struct gap_view *gap_add(struct arena *a, struct report_view *v,
 				const struct process_model *p)
@@ -47,7 +47,7 @@ static void list_withdrawn(const struct model *m, struct arena *a, struct report
 		signal_name(w->signal), seconds(w->head.ns - m->begin.head.ns));
 }
 
-static void list_told_gaps(const struct model *m, struct arena *a, struct report_view *v)
+static void list_reported_gaps(const struct model *m, struct arena *a, struct report_view *v)
 {
 	for (size_t i = 0; i < m->gap_count; i++) {
 		const struct gap *g = &m->gaps[i];
@@ -60,7 +60,7 @@ static void list_told_gaps(const struct model *m, struct arena *a, struct report
 
 #define OBSCURE_LEAST 10 /* fewer would not have been judged anyway */
 
-static bool is_told(const struct report_view *v, const struct gap_view *g)
+static bool is_reported(const struct report_view *v, const struct gap_view *g)
 {
 	for (const struct gap_view *other = v->gaps; other < g; other++)
 		if (other->pid == g->pid && other->reason && !strcmp(other->reason, g->reason))
@@ -89,7 +89,7 @@ static void list_obscure_sites(const struct model *m, struct arena *a, struct re
 						 "some %s are freed by means we do not see: how "
 						 "many are kept is not known",
 						 *state->object ? state->object : "objects");
-			if (!g->reason || is_told(v, g))
+			if (!g->reason || is_reported(v, g))
 				v->gap_count--;
 		}
 	}
@@ -256,7 +256,7 @@ int list_gaps(const struct model *m, struct arena *a, struct report_view *v)
 	if (!v->gaps)
 		return -1;
 	list_withdrawn(m, a, v);
-	list_told_gaps(m, a, v);
+	list_reported_gaps(m, a, v);
 	list_unfollowed(m, a, v);
 	list_obscure_sites(m, a, v);
 	list_detached(m, a, v);

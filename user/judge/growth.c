@@ -214,7 +214,7 @@ static unsigned rises_beside(const struct history *work, const struct trend *t)
 	return n;
 }
 
-static bool is_beside_work(const struct scene *s, const struct trend *t)
+static bool is_beside_work(const struct rule_input *s, const struct trend *t)
 {
 	const struct history *requests = &s->process->memory.requests;
 	bool known = shows_its_work(s->process), waits = false;
@@ -257,8 +257,8 @@ static unsigned parts_for(const struct memory_model *m, uint64_t span)
 	return samples >= SAMPLES_FINE ? TREND_PARTS : samples >= SAMPLES_MEDIUM ? 8 : 4;
 }
 
-static void growth_proves(const struct scene *s, struct proven_growth *g, enum ev_language language,
-			  uint64_t from, uint64_t to, unsigned parts)
+static void growth_proves(const struct rule_input *s, struct proven_growth *g,
+			  enum ev_language language, uint64_t from, uint64_t to, unsigned parts)
 {
 	const struct history *h = &s->process->memory.size;
 	struct trend t = trend_of(h, from, to, parts);
@@ -324,7 +324,7 @@ static bool are_rare(const struct steps *s)
 
 /* The end of the time for which sizes are known.  A process that ended at most STALE_NS after its
  * last sample: the time of that sample. */
-static uint64_t end_of(const struct scene *s, const struct memory_model *m)
+static uint64_t end_of(const struct rule_input *s, const struct memory_model *m)
 {
 	uint64_t last = m->state.head.ns;
 
@@ -359,7 +359,7 @@ static bool has_slackened(const struct memory_model *m, uint64_t from, uint64_t 
 }
 
 /* Finds the longest span that gives the strongest proof. */
-static void growth_look_at_page(const struct scene *s, struct proven_growth *g,
+static void growth_look_at_page(const struct rule_input *s, struct proven_growth *g,
 				enum ev_language language, uint64_t to)
 {
 	const struct memory_model *m = &s->process->memory;
@@ -394,7 +394,7 @@ static void describe(const struct memory_model *m, struct proven_growth *g)
 	g->collected = falls(&m->size, t) >= 2;
 }
 
-struct proven_growth growth_of(const struct scene *s, enum ev_language language)
+struct proven_growth growth_of(const struct rule_input *s, enum ev_language language)
 {
 	const struct memory_model *m = &s->process->memory;
 	struct proven_growth g = {};
@@ -417,7 +417,7 @@ struct proven_growth growth_of(const struct scene *s, enum ev_language language)
 #define BOUNDED_LEAST (32 * MB)
 #define WARM_NS	      (3 * SECOND_NS)
 
-const char *growth_bounded(const struct scene *s)
+const char *growth_bounded(const struct rule_input *s)
 {
 	const struct memory_model *m = &s->process->memory;
 	uint64_t from = s->process->start_ns + WARM_NS, flat;

@@ -5,7 +5,7 @@
 #ifndef DBLEAK_MODEL_GROWTH_H
 #define DBLEAK_MODEL_GROWTH_H
 
-#include "user/judge/scene.h"
+#include "user/judge/rule_input.h"
 #include "user/judge/trend.h"
 
 enum growth_proof {
@@ -27,7 +27,7 @@ struct proven_growth {
 };
 
 /* language: the one in which most of the process's code is written. */
-struct proven_growth growth_of(const struct scene *s, enum ev_language language);
+struct proven_growth growth_of(const struct rule_input *s, enum ev_language language);
 
 /* Does the language let garbage lie for a while, so that the size alone tells little? */
 bool growth_collects(enum ev_language language);
@@ -36,6 +36,6 @@ bool growth_may_be_garbage(const struct proven_growth *g, enum ev_language langu
 
 /* "grew by 60 MB to 105 MB, flat for 40 s"; NULL: memory did not grow much, or is not flat for
  * long. */
-const char *growth_bounded(const struct scene *s);
+const char *growth_bounded(const struct rule_input *s);
 
 #endif

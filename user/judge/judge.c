@@ -26,7 +26,7 @@
 #include "user/judge/site.h"
 #include "user/judge/view_owner.h"
 
-static bool judged(const struct scene *s)
+static bool judged(const struct rule_input *s)
 {
 	/* A snapshot never accuses; a pooler or a server holds connections because that is its
 	 * job. */
@@ -34,7 +34,7 @@ static bool judged(const struct scene *s)
 }
 
 /* Did the number of connections grow in the window and then stay flat for as long? */
-static const char *bounded_reason(const struct scene *s)
+static const char *bounded_reason(const struct rule_input *s)
 {
 	uint64_t first, last;
 
@@ -48,21 +48,21 @@ static const char *bounded_reason(const struct scene *s)
 			    (unsigned long long)s->endpoint->peak, seconds(s->now_ns - last));
 }
 
-static const char *unknown_reason(const struct scene *s)
+static const char *unknown_reason(const struct rule_input *s)
 {
 	size_t opaque = 0, silent = 0, open = 0;
 	uint32_t flags = 0;
 
 	for (size_t i = 0; i < s->count; i++) {
-		if (!s->seen[i].open)
+		if (!s->conn_history[i].open)
 			continue;
 		open++;
-		flags |= life_unreadable(s->seen[i].life);
-		opaque += life_unreadable(s->seen[i].life) != 0;
+		flags |= life_unreadable(s->conn_history[i].life);
+		opaque += life_unreadable(s->conn_history[i].life) != 0;
 		/* A connection whose opening was seen will show its status; it may be in its
 		 * handshake now. */
-		silent += s->seen[i].life->status == EV_STATUS_UNKNOWN &&
-			  (s->seen[i].life->flags & EV_CONN_PRE_EXISTING ||
+		silent += s->conn_history[i].life->status == EV_STATUS_UNKNOWN &&
+			  (s->conn_history[i].life->flags & EV_CONN_PRE_EXISTING ||
 			   s->endpoint->database == EV_DB_UNKNOWN);
 	}
 	/* A few unreadable connections hide nothing of what the others show. */
@@ -94,7 +94,7 @@ static int worst_first(const void *a, const void *b)
 	return (x->order > y->order) - (x->order < y->order);
 }
 
-static int keep_findings(struct scene *s, struct process_view *v, const char *endpoint)
+static int keep_findings(struct rule_input *s, struct process_view *v, const char *endpoint)
 {
 	struct finding_view *all = arena_alloc(s->arena, (v->finding_count + s->finding_count + 1) *
 								 sizeof(*all));
@@ -120,9 +120,9 @@ static int keep_findings(struct scene *s, struct process_view *v, const char *en
 	return 0;
 }
 
-static int judge_endpoint(struct scene *s, struct process_view *v)
+static int judge_endpoint(struct rule_input *s, struct process_view *v)
 {
-	static int (*const rules[])(struct scene *) = {
+	static int (*const rules[])(struct rule_input *) = {
 		rule_connections, rule_hung_up, rule_transactions, rule_statements, rule_zombies,
 		rule_results,	  rule_halves,	rule_wal,	   rule_cursors};
 	struct endpoint_view *e = &v->endpoints[v->endpoint_count++];
@@ -148,9 +148,9 @@ static int judge_endpoint(struct scene *s, struct process_view *v)
 }
 
 /* Judges the process as a whole, whatever its endpoints: objects of its libraries, and memory. */
-static int judge_libraries(struct scene *s, struct process_view *v)
+static int judge_libraries(struct rule_input *s, struct process_view *v)
 {
-	static int (*const rules[])(struct scene *) = {rule_unread, rule_sites, rule_memory};
+	static int (*const rules[])(struct rule_input *) = {rule_unread, rule_sites, rule_memory};
 	int err = memory_describe(s);
 
 	for (size_t i = 0; judged(s) && !err && i < sizeof(rules) / sizeof(rules[0]); i++)
@@ -173,18 +173,18 @@ static int judge_process(const struct model *m, struct places *places,
 			 struct process_view *v)
 {
 	struct arena *a = places->arena;
-	struct scene whole = {.model = m,
-			      .places = places,
-			      .process = p,
-			      .brief = &p->brief[0],
-			      .arena = a,
-			      .view = v,
-			      .handles = handles.first,
-			      .handle_count = handles.count,
-			      .memory_sites = memory.first,
-			      .memory_site_count = memory.count,
-			      .now_ns = p->exited_ns ? p->exited_ns : m->now_ns,
-			      .start_ns = m->begin.head.ns};
+	struct rule_input whole = {.model = m,
+				   .places = places,
+				   .process = p,
+				   .short_lived = &p->short_lived[0],
+				   .arena = a,
+				   .view = v,
+				   .handles = handles.first,
+				   .handle_count = handles.count,
+				   .memory_sites = memory.first,
+				   .memory_site_count = memory.count,
+				   .now_ns = p->exited_ns ? p->exited_ns : m->now_ns,
+				   .start_ns = m->begin.head.ns};
 	size_t n = 0;
 	int err = 0;
 
@@ -194,23 +194,23 @@ static int judge_process(const struct model *m, struct places *places,
 	if (!v->endpoints)
 		return -1;
 	for (const struct endpoint *e = p->endpoints; e && !err; e = e->next) {
-		struct scene s = whole;
+		struct rule_input s = whole;
 
 		if (endpoint_is_empty(e))
 			continue;
 		s.endpoint = e;
-		s.brief = &p->brief[e->database == EV_DB_SQLITE];
-		err = scene_fill(&s, connections.first, connections.count);
+		s.short_lived = &p->short_lived[e->database == EV_DB_SQLITE];
+		err = rule_input_fill(&s, connections.first, connections.count);
 		if (!err)
 			err = judge_endpoint(&s, v);
-		free(s.seen);
+		free(s.conn_history);
 		free(s.births);
 		free(s.findings);
 	}
 	if (!err)
 		err = judge_libraries(&whole, v);
 	for (int sqlite = 0; sqlite < 2; sqlite++)
-		endpoint_add_brief(v, &p->brief[sqlite], sqlite);
+		endpoint_add_short_lived(v, &p->short_lived[sqlite], sqlite);
 	if (v->finding_count)
 		qsort(v->findings, v->finding_count, sizeof(*v->findings), worst_first);
 	if (v->verdict > VERDICT_BOUNDED)

@@ -26,7 +26,7 @@ static bool frees_by_itself(enum ev_language language)
  */
 
 /* Limits are set in powers of two; the memory of a host is not. */
-static const char *in_binary(const struct scene *s, uint64_t bytes)
+static const char *in_binary(const struct rule_input *s, uint64_t bytes)
 {
 	static const char *const units[] = {"MiB", "GiB", "TiB"};
 	size_t i = 0;
@@ -39,7 +39,8 @@ static const char *in_binary(const struct scene *s, uint64_t bytes)
 }
 
 /* Keeps the limit that is reached first: the finding may name another one (open files) already. */
-void memory_exhaustion(const struct scene *s, struct finding_view *f, const struct proven_growth *g)
+void memory_exhaustion(const struct rule_input *s, struct finding_view *f,
+		       const struct proven_growth *g)
 {
 	const struct memory_model *m = &s->process->memory;
 	uint64_t limit = m->state.limit_bytes, used = m->state.limit_used_bytes;
@@ -94,7 +95,7 @@ struct memory_cost account_cost(const struct account *a)
  * The evidence.
  */
 
-static void say_growth(struct scene *s, struct finding_view *f, const struct proven_growth *g)
+static void say_growth(struct rule_input *s, struct finding_view *f, const struct proven_growth *g)
 {
 	const struct trend *t = &g->trend;
 	double first = t->floor[0] * MEMORY_UNIT, last = t->floor[t->parts - 1] * MEMORY_UNIT;
@@ -115,7 +116,7 @@ static void say_growth(struct scene *s, struct finding_view *f, const struct pro
 				"before");
 }
 
-static const char *list_others(const struct scene *s, const struct account *a, uint64_t *rest)
+static const char *list_others(const struct rule_input *s, const struct account *a, uint64_t *rest)
 {
 	const char *names = "";
 	size_t named = 0;
@@ -144,7 +145,7 @@ static const char *why_unknown(const struct takings *t)
 }
 
 /* A page does not show which line keeps objects that a collector has moved there. */
-static void say_unknown(struct scene *s, struct finding_view *f, const struct account *a)
+static void say_unknown(struct rule_input *s, struct finding_view *f, const struct account *a)
 {
 	uint64_t rest = a->growth->grown;
 	const char *others = list_others(s, a, &rest);
@@ -165,7 +166,7 @@ static void say_unknown(struct scene *s, struct finding_view *f, const struct ac
 }
 
 /* Says how much of the growth is explained, and by which places. */
-static void say_shares(struct scene *s, struct finding_view *f, const struct account *a)
+static void say_shares(struct rule_input *s, struct finding_view *f, const struct account *a)
 {
 	uint64_t grown = a->growth->grown, rest = grown;
 	const char *others;
@@ -214,7 +215,7 @@ static double held_at_most(const struct taking *t)
 }
 
 /* Says what the figure was measured from, because tiers differ in how exact they are. */
-static void say_source(struct scene *s, struct finding_view *f, const struct account *a)
+static void say_source(struct rule_input *s, struct finding_view *f, const struct account *a)
 {
 	const struct taking *t = a->taking;
 
@@ -230,7 +231,7 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 	else
 		finding_because(s, f, "%s held: from %s", memory_words(s, t->held),
 				sources[a->takings->tier]);
-	if (account_is_vague(a) && !a->told && memory_finding_gives_back(t))
+	if (account_is_vague(a) && !a->reported && memory_finding_gives_back(t))
 		finding_because(s, f,
 				"a line that needs much for a moment may stand there for one "
 				"that keeps a little each time%s",
@@ -249,7 +250,7 @@ static void say_source(struct scene *s, struct finding_view *f, const struct acc
 
 /* The only endpoint of the process, with the SQL text of the connection that closed last.  NULL:
  * there is none, or more than one. */
-static const struct endpoint *endpoint_of_past(const struct scene *s, const struct text **sql)
+static const struct endpoint *endpoint_of_past(const struct rule_input *s, const struct text **sql)
 {
 	const struct process_model *p = s->process;
 	const struct endpoint *only = NULL;
@@ -265,7 +266,7 @@ static const struct endpoint *endpoint_of_past(const struct scene *s, const stru
 	return only;
 }
 
-static void name_connection(struct scene *s, struct finding_view *f, uint64_t id)
+static void name_connection(struct rule_input *s, struct finding_view *f, uint64_t id)
 {
 	const struct connection *c = table_get(&s->model->connections, (struct table_key){id, 0});
 	const struct text *sql = c ? c->sql : NULL;
@@ -280,7 +281,7 @@ static void name_connection(struct scene *s, struct finding_view *f, uint64_t id
 }
 
 /* Names the reply, if at least half of the memory was taken while one was read. */
-static void say_reply(struct scene *s, struct finding_view *f, const struct taking *t)
+static void say_reply(struct rule_input *s, struct finding_view *f, const struct taking *t)
 {
 	if (!t || !t->connection || 2 * t->reply_bytes < t->taken_bytes)
 		return;
@@ -332,12 +333,12 @@ static bool agree_strongly(const struct account *a)
 }
 
 /* A young program still fills its caches. */
-static bool is_young(const struct scene *s)
+static bool is_young(const struct rule_input *s)
 {
 	return !s->process->exited_ns && s->now_ns < s->process->start_ns + YOUNG_NS;
 }
 
-enum confidence account_sure(const struct scene *s, const struct account *a,
+enum confidence account_sure(const struct rule_input *s, const struct account *a,
 			     enum ev_language language)
 {
 	const struct proven_growth *g = a->growth;
@@ -372,7 +373,7 @@ static void count_blocks(struct finding_view *f, const struct account *a)
 }
 
 /* The stacks that lead to the place, weighted by the bytes that each holds; the first is shown. */
-static struct origins ways_to(const struct scene *s, const struct account *a)
+static struct origins ways_to(const struct rule_input *s, const struct account *a)
 {
 	const struct taking *t = a->taking;
 	struct origins o = {.in_bytes = true};
@@ -390,7 +391,7 @@ static struct origins ways_to(const struct scene *s, const struct account *a)
 	return o;
 }
 
-struct finding_view *memory_found(struct scene *s, const struct account *a,
+struct finding_view *memory_found(struct rule_input *s, const struct account *a,
 				  enum ev_language language)
 {
 	struct finding_view *f = finding_add(s, cause_of(a->taking, language), RESOURCE_MEMORY);
@@ -403,7 +404,7 @@ struct finding_view *memory_found(struct scene *s, const struct account *a,
 	f->memory = account_cost(a);
 	f->bytes = a->taking ? a->taking->held : UNKNOWN64;
 	count_blocks(f, a);
-	if (account_grows(a) && !a->told)
+	if (account_grows(a) && !a->reported)
 		say_growth(s, f, a->growth);
 	say_shares(s, f, a);
 	say_source(s, f, a);
@@ -418,7 +419,7 @@ struct finding_view *memory_found(struct scene *s, const struct account *a,
 	return f;
 }
 
-void memory_doubt(struct scene *s, struct finding_view *f)
+void memory_doubt(struct rule_input *s, struct finding_view *f)
 {
 	if (f->cause != CAUSE_CACHE_GROWTH || f->kind != KIND_FREQUENT || s->process->exited_ns ||
 	    f->confidence == CONFIDENCE_CERTAIN)

@@ -17,7 +17,7 @@ struct account {
 		*growth; /* of the process; proof GROWTH_NONE: by the place alone */
 	const struct takings *takings;
 	const struct taking *taking; /* NULL: no place is known */
-	bool told; /* the finding of another place says already how the process grew */
+	bool reported; /* the finding of another place says already how the process grew */
 };
 
 /* Does the growth of the process prove the leak, and not the place alone? */
@@ -30,7 +30,7 @@ double account_explains(const struct account *a);
 bool account_is_vague(const struct account *a);
 #define ALONE_SHARE 0.55
 /* The confidence of a proof by the growth of the process. */
-enum confidence account_sure(const struct scene *s, const struct account *a,
+enum confidence account_sure(const struct rule_input *s, const struct account *a,
 			     enum ev_language language);
 
 /* Is each block counted, and none estimated? */
@@ -38,12 +38,12 @@ bool taking_counts_each(const struct taking *t);
 
 /* Adds a finding and fills in all but its confidence. language: of the process.  NULL without
  * memory. */
-struct finding_view *memory_found(struct scene *s, const struct account *a,
+struct finding_view *memory_found(struct rule_input *s, const struct account *a,
 				  enum ev_language language);
 /* Says that the growth may be a cache that is still filling, unless the finding is certain. */
-void memory_doubt(struct scene *s, struct finding_view *f);
+void memory_doubt(struct rule_input *s, struct finding_view *f);
 /* Says when the memory limit is reached, unless another limit is reached sooner. */
-void memory_exhaustion(const struct scene *s, struct finding_view *f,
+void memory_exhaustion(const struct rule_input *s, struct finding_view *f,
 		       const struct proven_growth *g);
 
 #endif

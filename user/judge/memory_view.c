@@ -27,7 +27,7 @@ const char *memory_limit_of(struct arena *arena, const struct process_model *p)
 	}
 }
 
-static const struct frame_view *frame_of(const struct scene *s, const struct place *p)
+static const struct frame_view *frame_of(const struct rule_input *s, const struct place *p)
 {
 	struct frame_view *f = p ? arena_alloc(s->arena, sizeof(*f)) : NULL;
 
@@ -36,8 +36,8 @@ static const struct frame_view *frame_of(const struct scene *s, const struct pla
 	return f;
 }
 
-static struct memory_site_view memory_view_site_of(const struct scene *s, const struct taking *t,
-						   enum ev_tier tier)
+static struct memory_site_view memory_view_site_of(const struct rule_input *s,
+						   const struct taking *t, enum ev_tier tier)
 {
 	return (struct memory_site_view){
 		.tier = tier,
@@ -69,7 +69,7 @@ static const struct taking *largest_below(const struct takings *all, const struc
 	return best;
 }
 
-static int list_tier(const struct scene *s, struct memory_view *v, enum ev_tier tier)
+static int list_tier(const struct rule_input *s, struct memory_view *v, enum ev_tier tier)
 {
 	struct trend window = takings_window(s);
 	const struct taking *t = NULL;
@@ -82,23 +82,23 @@ static int list_tier(const struct scene *s, struct memory_view *v, enum ev_tier 
 	return err;
 }
 
-int memory_describe(const struct scene *s)
+int memory_describe(const struct rule_input *s)
 {
 	static const enum ev_tier tiers[] = {EV_TIER_FULL, EV_TIER_CLIENT, EV_TIER_GROWTH};
 	const size_t n = sizeof(tiers) / sizeof(tiers[0]);
 	const struct memory_model *m = &s->process->memory;
 	struct memory_view *v = &s->view->memory;
-	bool told = m->state.head.ns;
+	bool reported = m->state.head.ns;
 	int err = 0;
 
-	*v = (struct memory_view){.tier = told ? m->state.tier : EV_TIER_OFF,
+	*v = (struct memory_view){.tier = reported ? m->state.tier : EV_TIER_OFF,
 				  .start = m->start,
 				  .end = m->end,
 				  .peak = m->peak,
-				  .swapped = told ? m->state.swapped_bytes : UNKNOWN64,
-				  .limit = told ? m->state.limit_bytes : UNKNOWN64,
-				  .limit_used = told ? m->state.limit_used_bytes : UNKNOWN64,
-				  .limit_kind = told ? m->state.limit : EV_LIMIT_NONE,
+				  .swapped = reported ? m->state.swapped_bytes : UNKNOWN64,
+				  .limit = reported ? m->state.limit_bytes : UNKNOWN64,
+				  .limit_used = reported ? m->state.limit_used_bytes : UNKNOWN64,
+				  .limit_kind = reported ? m->state.limit : EV_LIMIT_NONE,
 				  .limit_of = memory_limit_of(s->arena, s->process)};
 	if (!s->memory_site_count)
 		return 0;

@@ -5,12 +5,12 @@
 #ifndef DBLEAK_MODEL_MEMORY_VIEW_H
 #define DBLEAK_MODEL_MEMORY_VIEW_H
 
-#include "user/judge/scene.h"
+#include "user/judge/rule_input.h"
 
 /* The owner of the nearest limit: "docker web1", "the host"; NULL: there is no limit. */
 const char *memory_limit_of(struct arena *arena, const struct process_model *p);
 
-/* Fills in the memory part of the scene's view.  Returns 0, or -1 without memory. */
-int memory_describe(const struct scene *s);
+/* Fills in the memory part of the rule input's view.  Returns 0, or -1 without memory. */
+int memory_describe(const struct rule_input *s);
 
 #endif

@@ -13,12 +13,12 @@
 #define NAMED_MOST    4
 #define CALLERS_MOST  24
 
-struct origin origin_of_stack(const struct scene *s, uint64_t stack)
+struct origin origin_of_stack(const struct rule_input *s, uint64_t stack)
 {
 	return (struct origin){.place = places_find(s->places, stack), .stack = stack};
 }
 
-struct origin origin_of_opening(const struct scene *s, const struct life *l)
+struct origin origin_of_opening(const struct rule_input *s, const struct life *l)
 {
 	struct origin o = origin_of_stack(s, l->opened_at);
 
@@ -31,13 +31,13 @@ struct origin origin_of_opening(const struct scene *s, const struct life *l)
 
 /* Does the stack belong to an earlier transaction, which has ended?  Then it would name the wrong
  * line.  SQLite is exempt: its transactions are found by looking, later than they began. */
-static bool is_of_before(const struct scene *s, const struct life *l)
+static bool is_of_before(const struct rule_input *s, const struct life *l)
 {
 	return l->begun_ns && l->begun_ns + AT_REQUEST_NS < l->transaction_ns && s->endpoint &&
 	       s->endpoint->database != EV_DB_SQLITE;
 }
 
-struct origin origin_of_life(const struct scene *s, const struct life *l)
+struct origin origin_of_life(const struct rule_input *s, const struct life *l)
 {
 	struct origin o;
 
@@ -53,7 +53,7 @@ struct origin origin_of_life(const struct scene *s, const struct life *l)
 
 /* A record names the oldest unfinished statement by its SQL text alone, so a statement with that
  * text gives the stack.  Without one, the transaction that the connection began last is nearest. */
-struct origin origin_of_reader(const struct scene *s, const struct connection *c)
+struct origin origin_of_reader(const struct rule_input *s, const struct connection *c)
 {
 	struct origin o = {};
 
@@ -210,12 +210,12 @@ const struct place *culprit_of(const struct place *const *culprits, size_t n,
 	return n ? culprits[0] : NULL;
 }
 
-static const char *copy(const struct scene *s, const char *text)
+static const char *copy(const struct rule_input *s, const char *text)
 {
 	return text ? arena_copy(s->arena, text, strlen(text)) : NULL;
 }
 
-void frame_copy(const struct scene *s, const struct code_frame *f, struct frame_view *v)
+void frame_copy(const struct rule_input *s, const struct code_frame *f, struct frame_view *v)
 {
 	if (!f)
 		return; /* no record described the frame, or there were too many */
@@ -230,7 +230,7 @@ void frame_copy(const struct scene *s, const struct code_frame *f, struct frame_
 	v->flags = f->flags;
 }
 
-static void copy_stack(const struct scene *s, struct finding_view *f,
+static void copy_stack(const struct rule_input *s, struct finding_view *f,
 		       const struct code_stack *stack, const struct code_frame *site)
 {
 	struct frame_view *frames = arena_alloc(s->arena, (stack->count + 1) * sizeof(*frames));
@@ -250,7 +250,7 @@ static void copy_stack(const struct scene *s, struct finding_view *f,
 }
 
 /* Many callers reach one line by different stacks: shown is a stack by which these objects came. */
-static void show(const struct scene *s, struct finding_view *f, const struct origin *o)
+static void show(const struct rule_input *s, struct finding_view *f, const struct origin *o)
 {
 	const struct code_stack *own = code_stack(&s->model->code, o->stack);
 
@@ -260,7 +260,7 @@ static void show(const struct scene *s, struct finding_view *f, const struct ori
 		copy_stack(s, f, o->place->stack, o->place->frame);
 }
 
-static const char *frame_name(const struct scene *s, const struct code_frame *f)
+static const char *frame_name(const struct rule_input *s, const struct code_frame *f)
 {
 	const char *file = f->file ? f->file : f->module ? f->module : "?";
 	char line[32] = "";
@@ -273,12 +273,12 @@ static const char *frame_name(const struct scene *s, const struct code_frame *f)
 			    f->function ? f->function : "");
 }
 
-const char *place_name(const struct scene *s, const struct place *p)
+const char *place_name(const struct rule_input *s, const struct place *p)
 {
 	return frame_name(s, p->frame);
 }
 
-static void say_elsewhere(struct scene *s, struct finding_view *f, const struct origins *o,
+static void say_elsewhere(struct rule_input *s, struct finding_view *f, const struct origins *o,
 			  const struct origin *most)
 {
 	uint64_t rest = o->total - most->count;
@@ -350,13 +350,13 @@ static struct caller next_caller(struct callers *c)
 	return most;
 }
 
-static const char *amount(const struct scene *s, const struct origins *o, uint64_t n)
+static const char *amount(const struct rule_input *s, const struct origins *o, uint64_t n)
 {
 	return o->in_bytes ? memory_words(s, n)
 			   : arena_format(s->arena, "%llu", (unsigned long long)n);
 }
 
-static struct callers callers_of(const struct scene *s, const struct origins *o,
+static struct callers callers_of(const struct rule_input *s, const struct origins *o,
 				 const struct place *place)
 {
 	struct callers c = {};
@@ -379,7 +379,7 @@ static bool is_beginning(const struct code_frame *f)
 
 /* Several callers of one line say more than the line.  A line that takes memory for its callers
  * seldom keeps it, so for memory even a single caller is named. */
-static void say_callers(struct scene *s, struct finding_view *f, const struct origins *o,
+static void say_callers(struct rule_input *s, struct finding_view *f, const struct origins *o,
 			const struct place *place)
 {
 	struct callers c = callers_of(s, o, place);
@@ -418,7 +418,8 @@ static const char *const stand_ins[] = {
 			 "began",
 };
 
-void finding_from(struct scene *s, struct finding_view *f, const struct origins *all, bool sampled)
+void finding_from(struct rule_input *s, struct finding_view *f, const struct origins *all,
+		  bool sampled)
 {
 	const struct code_stack *stack = NULL;
 	struct origins o = *all;

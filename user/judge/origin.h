@@ -19,7 +19,7 @@
 #ifndef DBLEAK_MODEL_ORIGIN_H
 #define DBLEAK_MODEL_ORIGIN_H
 
-#include "user/judge/scene.h"
+#include "user/judge/rule_input.h"
 #include "user/judge/site.h"
 
 #define ORIGINS_MOST 32 /* places beyond are counted in the total only, as not known */
@@ -39,14 +39,14 @@ struct origins {
 	bool in_bytes; /* counts are bytes: even a single caller is named */
 };
 
-struct origin origin_of_stack(const struct scene *s, uint64_t stack);
+struct origin origin_of_stack(const struct rule_input *s, uint64_t stack);
 /* The origin of a connection. origin_of_life: where its transaction began if it is inside one,
  * else where it was opened. origin_of_opening: where it was opened. */
-struct origin origin_of_life(const struct scene *s, const struct life *l);
-struct origin origin_of_opening(const struct scene *s, const struct life *l);
+struct origin origin_of_life(const struct rule_input *s, const struct life *l);
+struct origin origin_of_opening(const struct rule_input *s, const struct life *l);
 
 /* The origin of a SQLite connection's oldest unfinished statement. */
-struct origin origin_of_reader(const struct scene *s, const struct connection *c);
+struct origin origin_of_reader(const struct rule_input *s, const struct connection *c);
 
 void origins_add(struct origins *o, struct origin from, uint64_t n);
 /* The known place with the highest count; NULL: none is known. */
@@ -69,10 +69,11 @@ const struct place *culprit_of(const struct place *const *culprits, size_t n,
 
 /* Names the place with the highest count, and says how many come from others. sampled: objects
  * without a place were not looked at. */
-void finding_from(struct scene *s, struct finding_view *f, const struct origins *all, bool sampled);
+void finding_from(struct rule_input *s, struct finding_view *f, const struct origins *all,
+		  bool sampled);
 
-void frame_copy(const struct scene *s, const struct code_frame *f, struct frame_view *v);
+void frame_copy(const struct rule_input *s, const struct code_frame *f, struct frame_view *v);
 /* "app/report.py:42 monthly" */
-const char *place_name(const struct scene *s, const struct place *p);
+const char *place_name(const struct rule_input *s, const struct place *p);
 
 #endif

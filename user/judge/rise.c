@@ -8,7 +8,7 @@
  * have gone on almost until now.  A rise of less than two seconds counts in a run only, whose
  * program is seen from its first instruction to its end.
  */
-#include "user/judge/scene.h"
+#include "user/judge/rule_input.h"
 
 #define LEAST_HELD  10
 #define LEAST_STEPS 4
@@ -16,7 +16,7 @@
 #define SHORT_NS    (2 * SECOND_NS)
 #define BRIEF_NS    (SECOND_NS / 5)
 
-bool rise_goes_on(const struct scene *s, const struct rise *r)
+bool rise_goes_on(const struct rule_input *s, const struct rise *r)
 {
 	uint64_t span = r->last_ns - r->first_ns, flat;
 	bool whole = s->model->begin.mode == EV_MODE_RUN && s->process->exited_ns;
@@ -29,7 +29,8 @@ bool rise_goes_on(const struct scene *s, const struct rise *r)
 	return flat <= span / 2 && span >= (whole ? BRIEF_NS : SHORT_NS);
 }
 
-struct rise rise_of(const struct scene *s, const struct history *h, uint64_t end_ns, bool *fell)
+struct rise rise_of(const struct rule_input *s, const struct history *h, uint64_t end_ns,
+		    bool *fell)
 {
 	struct rise r = history_rise(h, end_ns), before;
 

@@ -53,14 +53,15 @@ static bool by_design(const struct life *l)
 
 /* The longest wait before a proper close: how long this process holds connections it is done with.
  */
-static uint64_t normal_idle(const struct scene *s)
+static uint64_t normal_idle(const struct rule_input *s)
 {
 	uint64_t longest = s->process->longest_gap_ns;
 
 	for (size_t i = 0; i < s->count; i++) {
-		const struct life *l = s->seen[i].life;
+		const struct life *l = s->conn_history[i].life;
 
-		if (!l->closed_ns || !l->used_ns || s->seen[i].exit || s->seen[i].passes)
+		if (!l->closed_ns || !l->used_ns || s->conn_history[i].exit ||
+		    s->conn_history[i].passes)
 			continue;
 		if (l->closed_ns - l->used_ns > longest)
 			longest = l->closed_ns - l->used_ns;
@@ -68,7 +69,7 @@ static uint64_t normal_idle(const struct scene *s)
 	return longest;
 }
 
-static void count_passes(struct scene *s, struct seen *x)
+static void count_passes(struct rule_input *s, struct conn_history *x)
 {
 	for (size_t i = s->birth_count; i-- > 0;) {
 		const struct birth *b = &s->births[i];
@@ -82,18 +83,18 @@ static void count_passes(struct scene *s, struct seen *x)
 	}
 }
 
-static void find_left(struct scene *s)
+static void find_left(struct rule_input *s)
 {
 	uint64_t normal;
 
 	for (size_t i = 0; i < s->count; i++)
-		if (s->seen[i].life->used_ns && !by_design(s->seen[i].life))
-			count_passes(s, &s->seen[i]);
+		if (s->conn_history[i].life->used_ns && !by_design(s->conn_history[i].life))
+			count_passes(s, &s->conn_history[i]);
 	normal = 2 * normal_idle(s);
 	if (normal < IDLE_LEAST)
 		normal = IDLE_LEAST;
 	for (size_t i = 0; i < s->count; i++) {
-		struct seen *x = &s->seen[i];
+		struct conn_history *x = &s->conn_history[i];
 		bool waiting = x->open && x->open->request_ns;
 		uint64_t idle = x->end_ns - x->life->used_ns;
 
@@ -104,19 +105,19 @@ static void find_left(struct scene *s)
 }
 
 /* Did the connection do more than a pool does with one that it has just opened? */
-static bool worked(const struct seen *x)
+static bool worked(const struct conn_history *x)
 {
 	return x->life->begun || !x->life->born_ns ||
 	       x->life->used_ns - x->life->born_ns > SECOND_NS;
 }
 
 /* Counts the left connections for which that place answers. */
-static void add_up(const struct scene *s, const struct place *at, struct tally *t)
+static void add_up(const struct rule_input *s, const struct place *at, struct tally *t)
 {
 	memset(t, 0, sizeof(*t));
 	t->at = at;
 	for (size_t i = 0; i < s->count; i++) {
-		const struct seen *x = &s->seen[i];
+		const struct conn_history *x = &s->conn_history[i];
 		uint64_t born = x->life->born_ns ? x->life->born_ns : s->start_ns;
 
 		if (!x->left || x->answers != at)
@@ -144,22 +145,23 @@ static void add_up(const struct scene *s, const struct place *at, struct tally *
 
 static int by_end(const void *a, const void *b)
 {
-	const struct seen *x = *(struct seen *const *)a, *y = *(struct seen *const *)b;
+	const struct conn_history *x = *(struct conn_history *const *)a,
+				  *y = *(struct conn_history *const *)b;
 
 	return (x->end_ns > y->end_ns) - (x->end_ns < y->end_ns);
 }
 
 /* Counts connections closed late: passed over by their own thread, then closed together with
  * others while the process went on opening. */
-static size_t closed_in_bulk(struct scene *s)
+static size_t closed_in_bulk(struct rule_input *s)
 {
-	struct seen **late = calloc(s->count + 1, sizeof(*late));
+	struct conn_history **late = calloc(s->count + 1, sizeof(*late));
 	size_t n = 0, total = 0;
 
 	if (!late)
 		return 0;
 	for (size_t i = 0; i < s->count; i++) {
-		struct seen *x = &s->seen[i];
+		struct conn_history *x = &s->conn_history[i];
 
 		if (x->life->closed_ns && !x->exit && x->own_passes &&
 		    x->end_ns - x->life->used_ns > 100000000ULL)
@@ -181,13 +183,14 @@ static size_t closed_in_bulk(struct scene *s)
 }
 
 /* Do left connections keep coming, or did they until the process ended? */
-static bool growing(const struct scene *s, const struct tally *t)
+static bool growing(const struct rule_input *s, const struct tally *t)
 {
 	uint64_t span = t->last_ns - t->first_ns;
 	size_t born = 0;
 
 	for (size_t i = 0; i < s->count; i++)
-		born += s->seen[i].left && s->seen[i].answers == t->at && s->seen[i].life->born_ns;
+		born += s->conn_history[i].left && s->conn_history[i].answers == t->at &&
+			s->conn_history[i].life->born_ns;
 	if (born < t->left && born >= 2)
 		/* Most were open before the watch: a few more in the window suffice. */
 		return s->now_ns - s->start_ns >= 5 * SECOND_NS &&
@@ -203,18 +206,18 @@ struct balance {
 
 /* Connections that were reported one by one belong to the place that answers for them. rest: all
  * others are added, such as brief ones. */
-static struct balance balance_of(const struct scene *s, const struct place *at, bool rest)
+static struct balance balance_of(const struct rule_input *s, const struct place *at, bool rest)
 {
 	struct balance b = {}, other = {},
 		       all = {
 			       .acquired = s->endpoint->opened + s->endpoint->pre_existing +
-					   s->brief->opened,
-			       .released = s->endpoint->closed + s->brief->opened,
+					   s->short_lived->opened,
+			       .released = s->endpoint->closed + s->short_lived->opened,
 			       .pre_existing = s->endpoint->pre_existing,
 		       };
 
 	for (size_t i = 0; i < s->count; i++) {
-		const struct seen *x = &s->seen[i];
+		const struct conn_history *x = &s->conn_history[i];
 		struct balance *to = x->answers == at ? &b : &other;
 
 		to->acquired++;
@@ -241,7 +244,7 @@ static enum kind rule_connection_kind_of(const struct balance *b, size_t leaked,
 }
 
 /* All places together use up the process's descriptors. */
-static void exhaustion(const struct scene *s, struct finding_view *f, double per_minute)
+static void exhaustion(const struct rule_input *s, struct finding_view *f, double per_minute)
 {
 	const struct process_model *p = s->process;
 
@@ -256,7 +259,7 @@ static void exhaustion(const struct scene *s, struct finding_view *f, double per
 	f->exhausts_seconds = (p->nofile_limit - p->open_files) / per_minute * 60;
 }
 
-static double growth_of(const struct scene *s, const struct tally *t, bool grows)
+static double growth_of(const struct rule_input *s, const struct tally *t, bool grows)
 {
 	uint64_t span = s->now_ns > t->first_ns ? s->now_ns - t->first_ns : 0;
 
@@ -275,18 +278,18 @@ static void rule_connection_fill(struct finding_view *f, const struct tally *t,
 	f->sql = t->sql ? t->sql->sql : NULL;
 }
 
-static void name_left(struct scene *s, struct finding_view *f, const struct tally *t)
+static void name_left(struct rule_input *s, struct finding_view *f, const struct tally *t)
 {
 	struct origins o = {};
 
 	for (size_t i = 0; i < s->count; i++)
-		if (s->seen[i].left && s->seen[i].answers == t->at)
-			origins_add(&o, s->seen[i].from, 1);
+		if (s->conn_history[i].left && s->conn_history[i].answers == t->at)
+			origins_add(&o, s->conn_history[i].from, 1);
 	finding_from(s, f, &o, false);
 }
 
 /* all_per_minute: the growth of all places together. */
-static void found_left(struct scene *s, const struct tally *t, const struct balance *b,
+static void found_left(struct rule_input *s, const struct tally *t, const struct balance *b,
 		       double all_per_minute)
 {
 	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION);
@@ -318,17 +321,17 @@ static void found_left(struct scene *s, const struct tally *t, const struct bala
 	f->advice = advice_for(s, f, ADVICE_CLOSE);
 }
 
-static void name_late(struct scene *s, struct finding_view *f)
+static void name_late(struct rule_input *s, struct finding_view *f)
 {
 	struct origins o = {};
 
 	for (size_t i = 0; i < s->count; i++)
-		if (s->seen[i].late)
-			origins_add(&o, origin_of_opening(s, s->seen[i].life), 1);
+		if (s->conn_history[i].late)
+			origins_add(&o, origin_of_opening(s, s->conn_history[i].life), 1);
 	finding_from(s, f, &o, false);
 }
 
-static void found_late(struct scene *s, const struct tally *t, size_t late)
+static void found_late(struct rule_input *s, const struct tally *t, size_t late)
 {
 	struct balance b = balance_of(s, NULL, true);
 	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION);
@@ -363,7 +366,7 @@ static bool passed_over(const struct tally *t)
 	return t->worked >= LEAST_LEFT ? t->exits || span >= SECOND_NS : span >= THREAD_SPAN;
 }
 
-static bool rule_connection_proves(const struct scene *s, const struct tally *t)
+static bool rule_connection_proves(const struct rule_input *s, const struct tally *t)
 {
 	return t->left >= LEAST_LEFT &&
 	       (growing(s, t) || (!is_private(s->endpoint) && passed_over(t)));
@@ -372,18 +375,18 @@ static bool rule_connection_proves(const struct scene *s, const struct tally *t)
 /* Do the connections of one place prove the leak without the others? */
 static bool rule_connection_proves_alone(void *context, const struct place *place)
 {
-	struct scene *s = context;
+	struct rule_input *s = context;
 	struct tally t;
 
 	for (size_t i = 0; i < s->count; i++)
-		s->seen[i].answers = s->seen[i].from.place;
+		s->conn_history[i].answers = s->conn_history[i].from.place;
 	add_up(s, place, &t);
 	return rule_connection_proves(s, &t);
 }
 
 /* The place that answers for a connection.  If the connection was not left, and its own place is
  * no culprit, its last transaction's place decides. */
-static const struct place *answers_for(const struct scene *s, const struct seen *x,
+static const struct place *answers_for(const struct rule_input *s, const struct conn_history *x,
 				       const struct place *const *culprits, size_t n)
 {
 	const struct place *begun = places_find(s->places, x->life->begun_at);
@@ -392,7 +395,7 @@ static const struct place *answers_for(const struct scene *s, const struct seen 
 	return n < 2 || x->left || at == x->from.place ? at : culprit_of(culprits, n, begun);
 }
 
-static void found_by_place(struct scene *s, const struct tally *all)
+static void found_by_place(struct rule_input *s, const struct tally *all)
 {
 	const struct place *culprits[ORIGINS_MOST];
 	double per_minute = growth_of(s, all, growing(s, all) || all->last_ns > all->first_ns);
@@ -400,15 +403,15 @@ static void found_by_place(struct scene *s, const struct tally *all)
 	size_t n;
 
 	for (size_t i = 0; i < s->count; i++) {
-		s->seen[i].from = origin_of_life(s, s->seen[i].life);
-		if (s->seen[i].left)
-			origins_add(&o, s->seen[i].from, 1);
+		s->conn_history[i].from = origin_of_life(s, s->conn_history[i].life);
+		if (s->conn_history[i].left)
+			origins_add(&o, s->conn_history[i].from, 1);
 	}
 	for (size_t i = 0; i < s->count; i++)
-		s->seen[i].from.place = origins_line(&o, s->seen[i].from.place);
+		s->conn_history[i].from.place = origins_line(&o, s->conn_history[i].from.place);
 	n = origins_culprits(&o, rule_connection_proves_alone, s, culprits);
 	for (size_t i = 0; i < s->count; i++)
-		s->seen[i].answers = answers_for(s, &s->seen[i], culprits, n);
+		s->conn_history[i].answers = answers_for(s, &s->conn_history[i], culprits, n);
 	for (size_t i = 0; i < n || i == 0; i++) {
 		const struct place *at = n ? culprits[i] : NULL;
 		struct balance b = balance_of(s, at, i == 0);
@@ -419,7 +422,7 @@ static void found_by_place(struct scene *s, const struct tally *all)
 	}
 }
 
-int rule_connections(struct scene *s)
+int rule_connections(struct rule_input *s)
 {
 	struct tally t;
 	size_t late;
@@ -436,7 +439,7 @@ int rule_connections(struct scene *s)
 	return 0;
 }
 
-int rule_hung_up(struct scene *s)
+int rule_hung_up(struct rule_input *s)
 {
 	uint64_t longest = 0, first = UINT64_MAX, last = 0;
 	struct origins from = {};
@@ -446,7 +449,7 @@ int rule_hung_up(struct scene *s)
 	if (finding_of(s, CAUSE_UNCLOSED_CONNECTION))
 		return 0;
 	for (size_t i = 0; i < s->count; i++) {
-		const struct connection *c = s->seen[i].open;
+		const struct connection *c = s->conn_history[i].open;
 
 		if (!c || !c->hung_up_ns || s->now_ns - c->hung_up_ns < s->model->begin.min_age_ns)
 			continue;

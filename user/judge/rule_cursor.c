@@ -39,18 +39,18 @@ static void rule_cursor_hold(struct cursor_held *h, uint64_t since_ns)
 		h->last_ns = since_ns;
 }
 
-static uint64_t since(const struct scene *s, uint64_t ns)
+static uint64_t since(const struct rule_input *s, uint64_t ns)
 {
 	return s->now_ns > ns ? s->now_ns - ns : 0;
 }
 
-static bool is_idle(const struct scene *s, const struct connection *c)
+static bool is_idle(const struct rule_input *s, const struct connection *c)
 {
 	return c->life.used_ns && !c->request_ns &&
 	       since(s, c->life.used_ns) >= s->model->begin.min_age_ns;
 }
 
-static struct finding_view *cursor_found(struct scene *s, const struct cursor_held *h,
+static struct finding_view *cursor_found(struct rule_input *s, const struct cursor_held *h,
 					 const struct rise *r)
 {
 	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_CURSOR, RESOURCE_CURSOR);
@@ -71,17 +71,17 @@ static struct finding_view *cursor_found(struct scene *s, const struct cursor_he
 }
 
 /* A cursor was declared in the transaction that its connection began last, as far as is known. */
-static struct origin origin_of_cursor(const struct scene *s, const struct connection *c)
+static struct origin origin_of_cursor(const struct rule_input *s, const struct connection *c)
 {
 	struct origin o = origin_of_stack(s, c->life.begun_at);
 
 	return o.place ? o : origin_of_opening(s, &c->life);
 }
 
-static void look_at_holds(const struct scene *s, struct cursor_held *idle, size_t *open)
+static void look_at_holds(const struct rule_input *s, struct cursor_held *idle, size_t *open)
 {
 	for (size_t i = 0; i < s->count; i++) {
-		const struct connection *c = s->seen[i].open;
+		const struct connection *c = s->conn_history[i].open;
 
 		if (!c || !c->cursors)
 			continue;
@@ -96,13 +96,13 @@ static void look_at_holds(const struct scene *s, struct cursor_held *idle, size_
 }
 
 /* MANY cursors idle for --min-age, or fewer for as much longer. */
-static bool are_left(const struct scene *s, const struct cursor_held *h)
+static bool are_left(const struct rule_input *s, const struct cursor_held *h)
 {
 	return h->count >= FEW &&
 	       h->count * since(s, h->last_ns) >= MANY * s->model->begin.min_age_ns;
 }
 
-static void judge_holds(struct scene *s)
+static void judge_holds(struct rule_input *s)
 {
 	bool fell;
 	struct rise r = rise_of(s, s->endpoint->cursors, s->now_ns, &fell);
@@ -137,10 +137,10 @@ static void judge_holds(struct scene *s)
 }
 
 /* A statement that waits while its connection does other work may be at work itself. */
-static void look_at_readers(const struct scene *s, struct cursor_held *h, size_t *open)
+static void look_at_readers(const struct rule_input *s, struct cursor_held *h, size_t *open)
 {
 	for (size_t i = 0; i < s->count; i++) {
-		const struct connection *c = s->seen[i].open;
+		const struct connection *c = s->conn_history[i].open;
 		const struct file_model *file = c ? c->file : NULL;
 
 		if (!file || !file->reading)
@@ -156,7 +156,7 @@ static void look_at_readers(const struct scene *s, struct cursor_held *h, size_t
 	}
 }
 
-static void judge_readers(struct scene *s)
+static void judge_readers(struct rule_input *s)
 {
 	bool fell;
 	struct rise r = rise_of(s, s->endpoint->readers, s->now_ns, &fell);
@@ -192,7 +192,7 @@ static void judge_readers(struct scene *s)
 		    "Python: cursor.close() or fetchall())";
 }
 
-int rule_cursors(struct scene *s)
+int rule_cursors(struct rule_input *s)
 {
 	if (s->endpoint->cursors)
 		judge_holds(s);
@@ -202,7 +202,7 @@ int rule_cursors(struct scene *s)
 }
 
 /* Finds results that were not read for --min-age. */
-static void look_at_results(const struct scene *s, struct cursor_held *held)
+static void look_at_results(const struct rule_input *s, struct cursor_held *held)
 {
 	for (size_t i = 0; i < s->handle_count; i++) {
 		const struct handle *h = s->handles[i];
@@ -225,7 +225,7 @@ static void look_at_results(const struct scene *s, struct cursor_held *held)
 	}
 }
 
-int rule_unread(struct scene *s)
+int rule_unread(struct rule_input *s)
 {
 	struct cursor_held h = {};
 	struct finding_view *f;

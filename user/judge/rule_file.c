@@ -23,7 +23,7 @@ struct wal_reader {
 	struct origins from;
 };
 
-static bool is_left(const struct scene *s, const struct connection *c)
+static bool is_left(const struct rule_input *s, const struct connection *c)
 {
 	uint64_t reads = s->now_ns > c->file->reading_ns ? s->now_ns - c->file->reading_ns : 0;
 	uint64_t idle = s->now_ns > c->life.used_ns ? s->now_ns - c->life.used_ns : 0;
@@ -33,10 +33,10 @@ static bool is_left(const struct scene *s, const struct connection *c)
 	return idle >= LEAST_IDLE && idle >= reads / 2 && !c->request_ns;
 }
 
-static void rule_file_look(const struct scene *s, struct wal_reader *r)
+static void rule_file_look(const struct rule_input *s, struct wal_reader *r)
 {
 	for (size_t i = 0; i < s->count; i++) {
-		const struct connection *c = s->seen[i].open;
+		const struct connection *c = s->conn_history[i].open;
 		const struct file_model *f = c ? c->file : NULL;
 		uint64_t grown;
 
@@ -57,14 +57,14 @@ static void rule_file_look(const struct scene *s, struct wal_reader *r)
 }
 
 /* The log still grows if its last growth is not longer ago than all of it took, or LEAST_IDLE. */
-static bool still_grows(const struct scene *s, const struct file_model *f)
+static bool still_grows(const struct rule_input *s, const struct file_model *f)
 {
 	uint64_t span = f->grown_ns - f->growth_ns;
 
 	return f->grown_ns && s->now_ns - f->grown_ns <= (span > LEAST_IDLE ? span : LEAST_IDLE);
 }
 
-int rule_wal(struct scene *s)
+int rule_wal(struct rule_input *s)
 {
 	const struct file_model *file;
 	struct wal_reader r = {};

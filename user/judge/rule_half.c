@@ -28,7 +28,7 @@ struct halves {
 	struct origins from;
 };
 
-static void rule_half_add(const struct scene *s, struct halves *h, uint64_t since_ns,
+static void rule_half_add(const struct rule_input *s, struct halves *h, uint64_t since_ns,
 			  struct origin from)
 {
 	if (s->now_ns < since_ns || s->now_ns - since_ns < s->model->begin.min_age_ns)
@@ -40,7 +40,7 @@ static void rule_half_add(const struct scene *s, struct halves *h, uint64_t sinc
 		h->last_ns = since_ns;
 }
 
-static bool is_growing(const struct scene *s, const struct halves *h)
+static bool is_growing(const struct rule_input *s, const struct halves *h)
 {
 	uint64_t span = h->last_ns - h->first_ns;
 
@@ -48,7 +48,7 @@ static bool is_growing(const struct scene *s, const struct halves *h)
 	       s->now_ns - h->last_ns <= span + s->model->begin.min_age_ns;
 }
 
-static struct finding_view *half_found(struct scene *s, const struct halves *h)
+static struct finding_view *half_found(struct rule_input *s, const struct halves *h)
 {
 	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION);
 
@@ -68,7 +68,7 @@ static struct finding_view *half_found(struct scene *s, const struct halves *h)
 	return f;
 }
 
-static void judge_handles(struct scene *s)
+static void judge_handles(struct rule_input *s)
 {
 	const struct release *r = &releases[s->endpoint->database];
 	struct halves h = {};
@@ -98,18 +98,18 @@ static void judge_handles(struct scene *s)
 				 r->call, r->object);
 }
 
-static void judge_sockets(struct scene *s)
+static void judge_sockets(struct rule_input *s)
 {
 	struct halves h = {};
 	struct finding_view *f;
 
 	for (size_t i = 0; i < s->count; i++) {
-		const struct connection *c = s->seen[i].open;
+		const struct connection *c = s->conn_history[i].open;
 
 		if (!c || !c->freed_ns || c->shared || c->orphan || c->life.used_ns > c->freed_ns)
 			continue;
 		rule_half_add(s, &h, c->freed_ns, origin_of_opening(s, &c->life));
-		h.sql = s->seen[i].sql;
+		h.sql = s->conn_history[i].sql;
 	}
 	if (!h.count)
 		return;
@@ -124,7 +124,7 @@ static void judge_sockets(struct scene *s)
 		"the connection was closed";
 }
 
-int rule_halves(struct scene *s)
+int rule_halves(struct rule_input *s)
 {
 	enum ev_database d = s->endpoint->database;
 

@@ -72,7 +72,7 @@ static bool is_of(const struct handle *h, const struct ev_site *state)
 	return h->resource == state->resource && h->site == state->site;
 }
 
-static void find_handles(const struct scene *s, struct handle_calls *p)
+static void find_handles(const struct rule_input *s, struct handle_calls *p)
 {
 	size_t first = 0, n = 0;
 
@@ -85,7 +85,7 @@ static void find_handles(const struct scene *s, struct handle_calls *p)
 }
 
 /* Finds the endpoint of the objects: that of the newest one, or the only endpoint that fits. */
-static void find_endpoint(const struct scene *s, struct handle_calls *p)
+static void find_endpoint(const struct rule_input *s, struct handle_calls *p)
 {
 	size_t fitting = 0;
 
@@ -128,7 +128,7 @@ static struct rise births_rise(const struct handle_calls *p, uint64_t end_ns)
 	return r;
 }
 
-static struct rise calls_rise(const struct scene *s, struct handle_calls *p)
+static struct rise calls_rise(const struct rule_input *s, struct handle_calls *p)
 {
 	uint64_t end = p->site->detached_ns ? p->site->detached_ns : s->now_ns;
 	struct rise r = rise_of(s, &p->site->open, end, &p->implicit), births;
@@ -141,7 +141,7 @@ static struct rise calls_rise(const struct scene *s, struct handle_calls *p)
 }
 
 /* Does the wire show at least half of the open statements?  Then rule_statement.c judges them. */
-static bool wire_tells(const struct scene *s, const struct handle_calls *p)
+static bool wire_tells(const struct rule_input *s, const struct handle_calls *p)
 {
 	uint64_t open = 0, prepared = 0;
 	struct table_slot *slot;
@@ -160,7 +160,7 @@ static bool wire_tells(const struct scene *s, const struct handle_calls *p)
 	for (const struct endpoint *e = s->process->endpoints; e; e = e->next)
 		if (e->database == p->state->database) {
 			prepared += e->prepared;
-			open += e->littered_statements;
+			open += e->leakiest_open;
 		}
 	/* Statements that the server never had, or has closed, belong to no cache. */
 	return prepared && 2 * open >= p->open;
@@ -176,7 +176,7 @@ static bool as_fast_as_at_first(const struct handle_calls *p, const struct rise 
 	return r->last_ns - r->first_ns >= CERTAIN_NS && 10 * (all - first) >= 4 * all;
 }
 
-static bool statements_leak(const struct scene *s, const struct handle_calls *p,
+static bool statements_leak(const struct rule_input *s, const struct handle_calls *p,
 			    const struct rise *r)
 {
 	return !wire_tells(s, p) && (r->held > ANY_CACHE || as_fast_as_at_first(p, r));
@@ -185,7 +185,8 @@ static bool statements_leak(const struct scene *s, const struct handle_calls *p,
 /* Are most of these connection handles without a socket?  Then less than half as many sockets are
  * open as handles are held.  The wire of Redis is not read: there the library's count is the only
  * one. */
-static bool handles_leak(const struct scene *s, const struct handle_calls *p, const struct rise *r)
+static bool handles_leak(const struct rule_input *s, const struct handle_calls *p,
+			 const struct rise *r)
 {
 	uint64_t sockets = 0;
 
@@ -249,7 +250,7 @@ static void fill_sizes(const struct handle_calls *p, struct finding_view *f)
 	f->rows_exact = z.of_rows == f->open;
 }
 
-static const char *bytes_text(const struct scene *s, uint64_t bytes)
+static const char *bytes_text(const struct rule_input *s, uint64_t bytes)
 {
 	if (bytes < 10000)
 		return arena_format(s->arena, "%llu bytes", (unsigned long long)bytes);
@@ -258,7 +259,8 @@ static const char *bytes_text(const struct scene *s, uint64_t bytes)
 	return arena_format(s->arena, "%.1f MB", bytes / 1e6);
 }
 
-static void explain_sizes(struct scene *s, const struct handle_calls *p, struct finding_view *f)
+static void explain_sizes(struct rule_input *s, const struct handle_calls *p,
+			  struct finding_view *f)
 {
 	struct handle_sizes z = sizes_of(p);
 	const char *mean;
@@ -275,7 +277,7 @@ static void explain_sizes(struct scene *s, const struct handle_calls *p, struct 
 				(unsigned long long)z.of_bytes);
 }
 
-static void rule_handle_fill(const struct scene *s, const struct handle_calls *p,
+static void rule_handle_fill(const struct rule_input *s, const struct handle_calls *p,
 			     const struct rise *r, struct finding_view *f)
 {
 	uint64_t oldest = r->first_ns;
@@ -300,7 +302,7 @@ static void rule_handle_fill(const struct scene *s, const struct handle_calls *p
 	fill_sizes(p, f);
 }
 
-static uint64_t begun_on(const struct scene *s, enum ev_database database)
+static uint64_t begun_on(const struct rule_input *s, enum ev_database database)
 {
 	uint64_t n = 0;
 
@@ -313,7 +315,7 @@ static uint64_t begun_on(const struct scene *s, enum ev_database database)
 /* A driver sends BEGIN by itself where the program makes its first statement, and frees the result
  * of BEGIN.  Such frees are no sign of a path on which rows are freed.  Their number is that of
  * the transactions, within a tenth. */
-static bool frees_begins_only(const struct scene *s, const struct handle_calls *p,
+static bool frees_begins_only(const struct rule_input *s, const struct handle_calls *p,
 			      const struct finding_view *f)
 {
 	uint64_t begun = begun_on(s, p->state->database);
@@ -323,7 +325,7 @@ static bool frees_begins_only(const struct scene *s, const struct handle_calls *
 	       10 * f->open >= 7 * begun;
 }
 
-static enum kind rule_handle_kind_of(const struct scene *s, const struct handle_calls *p,
+static enum kind rule_handle_kind_of(const struct rule_input *s, const struct handle_calls *p,
 				     const struct finding_view *f)
 {
 	if (p->implicit)
@@ -332,7 +334,7 @@ static enum kind rule_handle_kind_of(const struct scene *s, const struct handle_
 									     : KIND_SPORADIC;
 }
 
-static enum confidence sure(const struct scene *s, const struct handle_calls *p,
+static enum confidence sure(const struct rule_input *s, const struct handle_calls *p,
 			    const struct rise *r)
 {
 	bool certain = r->last_ns - r->first_ns >= CERTAIN_NS && r->steps >= CERTAIN_STEPS &&
@@ -343,7 +345,8 @@ static enum confidence sure(const struct scene *s, const struct handle_calls *p,
 }
 
 /* Collects the places of the objects that are still open; without any, that of the latest call. */
-static void find_origins(const struct scene *s, const struct handle_calls *c, struct origins *o)
+static void find_origins(const struct rule_input *s, const struct handle_calls *c,
+			 struct origins *o)
 {
 	for (size_t i = 0; i < c->handle_count; i++)
 		if (c->handles[i]->stack)
@@ -352,7 +355,8 @@ static void find_origins(const struct scene *s, const struct handle_calls *c, st
 		origins_add(o, origin_of_stack(s, c->site->stack), 1);
 }
 
-static void rule_handle_name(struct scene *s, const struct handle_calls *c, struct finding_view *f)
+static void rule_handle_name(struct rule_input *s, const struct handle_calls *c,
+			     struct finding_view *f)
 {
 	struct origins o = {};
 
@@ -360,7 +364,7 @@ static void rule_handle_name(struct scene *s, const struct handle_calls *c, stru
 	finding_from(s, f, &o, true);
 }
 
-static void explain(struct scene *s, const struct handle_calls *p, const struct rise *r,
+static void explain(struct rule_input *s, const struct handle_calls *p, const struct rise *r,
 		    struct finding_view *f)
 {
 	const char *object = f->object ? f->object : resource_name(f->resource);
@@ -389,7 +393,7 @@ static void explain(struct scene *s, const struct handle_calls *p, const struct 
 		finding_because(s, f, "their sockets are closed: what is left is memory");
 }
 
-static void found(struct scene *s, const struct handle_calls *p, const struct rise *r)
+static void found(struct rule_input *s, const struct handle_calls *p, const struct rise *r)
 {
 	const struct resource_words *w = &words[p->state->resource];
 	struct finding_view *f = finding_add(s, w->cause, w->resource);
@@ -407,7 +411,7 @@ static void found(struct scene *s, const struct handle_calls *p, const struct ri
 }
 
 /* A leak that the wire has shown already is the same leak: the site only adds its count. */
-static bool known(struct scene *s, const struct handle_calls *p)
+static bool known(struct rule_input *s, const struct handle_calls *p)
 {
 	struct finding_view *f;
 
@@ -425,7 +429,7 @@ static bool known(struct scene *s, const struct handle_calls *p)
 
 /* Objects that an unclosed connection keeps with it (its last result, its cancel handle) are part
  * of that leak: one or two for each connection. */
-static bool goes_with_connections(struct scene *s, const struct handle_calls *p,
+static bool goes_with_connections(struct rule_input *s, const struct handle_calls *p,
 				  const struct rise *r)
 {
 	struct finding_view *f = finding_of(s, CAUSE_UNCLOSED_CONNECTION);
@@ -448,7 +452,7 @@ static bool mostly_unread(const struct handle_calls *p)
 	return 2 * unread > p->handle_count;
 }
 
-static bool leaks(const struct scene *s, const struct handle_calls *p, const struct rise *r)
+static bool leaks(const struct rule_input *s, const struct handle_calls *p, const struct rise *r)
 {
 	if (!rise_goes_on(s, r) || mostly_unread(p))
 		return false;
@@ -475,7 +479,7 @@ static int by_birth(const void *a, const void *b)
 	return (x->born_ns > y->born_ns) - (x->born_ns < y->born_ns);
 }
 
-static int join_handles(const struct scene *s, struct handle_calls *c,
+static int join_handles(const struct rule_input *s, struct handle_calls *c,
 			const struct handle_calls *other)
 {
 	size_t n = c->handle_count + other->handle_count;
@@ -509,7 +513,7 @@ static void join_states(struct ev_site *to, const struct ev_site *from)
 	to->caller = to->caller == from->caller ? to->caller : 0;
 }
 
-static int rule_handle_join(const struct scene *s, struct handle_calls *c,
+static int rule_handle_join(const struct rule_input *s, struct handle_calls *c,
 			    const struct handle_calls *other)
 {
 	struct site_model *sum = arena_alloc(s->arena, sizeof(*sum));
@@ -534,7 +538,7 @@ static bool same_place(const struct handle_calls *a, const struct handle_calls *
 	       !strcmp(a->state->object, b->state->object);
 }
 
-static int judge_calls(struct scene *s, struct handle_calls *c)
+static int judge_calls(struct rule_input *s, struct handle_calls *c)
 {
 	struct rise r;
 
@@ -551,7 +555,7 @@ static int judge_calls(struct scene *s, struct handle_calls *c)
 #define JOINED_MOST 4096 /* with more, each address stands alone */
 
 /* Adds the calls of a site to those of its place, or to the end. */
-static int add_calls(const struct scene *s, struct handle_calls *all, size_t *count,
+static int add_calls(const struct rule_input *s, struct handle_calls *all, size_t *count,
 		     const struct site_model *site)
 {
 	struct handle_calls *c = &all[*count];
@@ -576,7 +580,7 @@ static bool is_judged(const struct site_model *site)
 	       words[site->state.resource].advice;
 }
 
-int rule_sites(struct scene *s)
+int rule_sites(struct rule_input *s)
 {
 	size_t room = 0, count = 0;
 	struct handle_calls *all;

@@ -68,7 +68,7 @@ static enum ev_language language_of_comm(const char *comm)
 
 /* The language of most places that take memory; native only if there is no other.  Without such
  * places the name of the process decides, last because a thread may bear any name. */
-static enum ev_language language_of(const struct scene *s)
+static enum ev_language language_of(const struct rule_input *s)
 {
 	size_t votes[EV_LANG_GO + 1] = {}, best = EV_LANG_NATIVE;
 
@@ -134,7 +134,7 @@ static struct finding_view *behind(struct finding_view *all, size_t n, const str
 	return NULL;
 }
 
-static const struct endpoint *endpoint_named(const struct scene *s, const char *name)
+static const struct endpoint *endpoint_named(const struct rule_input *s, const char *name)
 {
 	for (const struct endpoint *e = s->process->endpoints; e; e = e->next)
 		if (e->result.bytes && rule_memory_same_text(place_text(s, e), name))
@@ -144,7 +144,8 @@ static const struct endpoint *endpoint_named(const struct scene *s, const char *
 
 /* May the growth be garbage of large results?  The process grew by at most two thirds of what all
  * results took, so some are gone already, and none is kept for good. */
-static bool are_garbage(const struct scene *s, const struct account *a, const struct endpoint *e)
+static bool are_garbage(const struct rule_input *s, const struct account *a,
+			const struct endpoint *e)
 {
 	enum ev_language language = language_of(s);
 
@@ -156,7 +157,7 @@ static bool are_garbage(const struct scene *s, const struct account *a, const st
 /* Does the growth belong to a large result that is reported already?  A result that is read slowly
  * rises in steps, too, and several results may be garbage.  A place that is not vague is exempt:
  * to look up which objects live says more. */
-static bool is_of_result(struct scene *s, const struct account *a)
+static bool is_of_result(struct rule_input *s, const struct account *a)
 {
 	const struct finding_view *f = finding_of(s, CAUSE_UNBOUNDED_RESULT);
 	const struct endpoint *e = f && account_grows(a) ? endpoint_named(s, f->endpoint) : NULL;
@@ -167,7 +168,7 @@ static bool is_of_result(struct scene *s, const struct account *a)
 	return 4 * a->growth->grown <= 5 * e->result.grown_bytes || are_garbage(s, a, e);
 }
 
-static bool rule_memory_is_known(struct scene *s, const struct account *a)
+static bool rule_memory_is_known(struct rule_input *s, const struct account *a)
 {
 	struct finding_view *f = behind(s->findings, s->finding_count, a);
 
@@ -195,7 +196,8 @@ static bool rule_memory_is_known(struct scene *s, const struct account *a)
 
 /* Exact counts are judged by blocks.  Samples are judged by bytes, which must stand far above
  * their error. */
-static bool rises_alone(const struct scene *s, const struct taking *t, struct rise *r, bool *fell)
+static bool rises_alone(const struct rule_input *s, const struct taking *t, struct rise *r,
+			bool *fell)
 {
 	bool exact = taking_counts_each(t);
 
@@ -210,7 +212,7 @@ static bool rises_alone(const struct scene *s, const struct taking *t, struct ri
 	       (r->held - r->base) * MEMORY_UNIT >= SAMPLED_ERRORS * t->error;
 }
 
-static void found_alone(struct scene *s, const struct account *a, const struct rise *r,
+static void found_alone(struct rule_input *s, const struct account *a, const struct rise *r,
 			enum ev_language language)
 {
 	struct trend bytes = trend_of(&a->taking->size, r->first_ns, r->end_ns, TREND_PARTS);
@@ -242,7 +244,7 @@ static void found_alone(struct scene *s, const struct account *a, const struct r
 
 /* Judges the places that prove a leak alone.  Returns how much of the process's growth they
  * explain, in bytes. */
-static uint64_t judge_places(struct scene *s, const struct proven_growth *g,
+static uint64_t judge_places(struct rule_input *s, const struct proven_growth *g,
 			     enum ev_language language)
 {
 	struct trend window = takings_window(s);
@@ -262,7 +264,7 @@ static uint64_t judge_places(struct scene *s, const struct proven_growth *g,
 			if (!rises_alone(s, a.taking, &r, &own.fell))
 				continue;
 			found_alone(s, &a, &r, language);
-			a.told = true;
+			a.reported = true;
 			n++;
 			grown += all.all[i].grown;
 		}
@@ -305,19 +307,19 @@ static bool proves_itself(const struct account *a, const struct taking *t)
 	       own.largest <= 0.7 && 2 * own.since <= own.parts && explains(a, t);
 }
 
-static void accuse(struct scene *s, struct account *a, enum ev_language language)
+static void accuse(struct rule_input *s, struct account *a, enum ev_language language)
 {
 	struct finding_view *f = rule_memory_is_known(s, a) ? NULL : memory_found(s, a, language);
 
 	if (!f)
 		return;
 	f->confidence = confidence_cap(s, account_sure(s, a, language));
-	if (!a->told)
+	if (!a->reported)
 		memory_doubt(s, f);
 }
 
 /* Without a place the growth must be beyond doubt. */
-static void accuse_nobody(struct scene *s, struct account *a, enum ev_language language)
+static void accuse_nobody(struct rule_input *s, struct account *a, enum ev_language language)
 {
 	const struct proven_growth *g = a->growth;
 
@@ -330,8 +332,8 @@ static void accuse_nobody(struct scene *s, struct account *a, enum ev_language l
 	accuse(s, a, language);
 }
 
-static void judge_growth(struct scene *s, const struct proven_growth *g, const struct takings *t,
-			 enum ev_language language)
+static void judge_growth(struct rule_input *s, const struct proven_growth *g,
+			 const struct takings *t, enum ev_language language)
 {
 	struct account a = {.growth = g, .takings = t};
 	const struct taking *most = NULL;
@@ -346,7 +348,7 @@ static void judge_growth(struct scene *s, const struct proven_growth *g, const s
 			continue;
 		a.taking = x;
 		accuse(s, &a, language);
-		a.told = true;
+		a.reported = true;
 		n++;
 	}
 	if (n)
@@ -377,7 +379,7 @@ static bool tells_most(const struct takings *t, const struct proven_growth *g)
 }
 
 /* Uses the most exact tier that explains half of the growth; else the one that explains most. */
-static int judge_process_growth(struct scene *s, const struct proven_growth *g,
+static int judge_process_growth(struct rule_input *s, const struct proven_growth *g,
 				enum ev_language language)
 {
 	static const enum ev_tier tiers[] = {EV_TIER_FULL, EV_TIER_CLIENT, EV_TIER_GROWTH};
@@ -407,7 +409,7 @@ static int judge_process_growth(struct scene *s, const struct proven_growth *g,
  * Memory that a large result still costs.
  */
 
-static void tell_result(struct scene *s, struct finding_view *f, const struct takings *all)
+static void tell_result(struct rule_input *s, struct finding_view *f, const struct takings *all)
 {
 	const struct endpoint *e = endpoint_named(s, f->endpoint);
 
@@ -430,7 +432,7 @@ static void tell_result(struct scene *s, struct finding_view *f, const struct ta
 }
 
 /* For results without a known stack: the process keeps more memory than before. */
-static void tell_kept(struct scene *s, struct finding_view *f)
+static void tell_kept(struct rule_input *s, struct finding_view *f)
 {
 	const struct memory_model *m = &s->process->memory;
 	struct rise r = history_rise(&m->size, s->now_ns);
@@ -441,7 +443,7 @@ static void tell_kept(struct scene *s, struct finding_view *f)
 				memory_words(s, kept));
 }
 
-static int tell_results(struct scene *s)
+static int tell_results(struct rule_input *s)
 {
 	static const enum ev_tier tiers[] = {EV_TIER_FULL, EV_TIER_CLIENT, EV_TIER_GROWTH};
 	struct finding_view *f = finding_of(s, CAUSE_UNBOUNDED_RESULT);
@@ -462,7 +464,7 @@ static int tell_results(struct scene *s)
 	return err;
 }
 
-static void tell_bounded(struct scene *s)
+static void tell_bounded(struct rule_input *s)
 {
 	struct process_view *v = s->view;
 	const char *reason = v->verdict == VERDICT_OK && !s->finding_count ? growth_bounded(s)
@@ -475,12 +477,12 @@ static void tell_bounded(struct scene *s)
 }
 
 /* A process that uses no database is not judged. */
-static bool uses_database(const struct scene *s)
+static bool uses_database(const struct rule_input *s)
 {
 	return s->view->endpoint_count || s->process->sites;
 }
 
-int rule_memory(struct scene *s)
+int rule_memory(struct rule_input *s)
 {
 	enum ev_language language = language_of(s);
 	struct proven_growth g = growth_of(s, language);

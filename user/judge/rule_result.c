@@ -18,7 +18,7 @@
 #define LEAST_RATE   10000 /* rows a second */
 
 /* Names the place that sent the request, or at least the place where its transaction began. */
-static void rule_result_name(struct scene *s, struct finding_view *f)
+static void rule_result_name(struct rule_input *s, struct finding_view *f)
 {
 	const struct endpoint *e = s->endpoint;
 	struct origin from = origin_of_stack(s, e->result_at);
@@ -53,7 +53,7 @@ static bool are_rows_kept(const struct ev_result *r)
 	       (r->grown_bytes - cache) / LEAST_OF_ROW >= r->rows;
 }
 
-static void tell_growth(struct scene *s, struct finding_view *f, const struct ev_result *r)
+static void tell_growth(struct rule_input *s, struct finding_view *f, const struct ev_result *r)
 {
 	if (r->bytes != UNKNOWN64)
 		finding_because(s, f,
@@ -64,7 +64,7 @@ static void tell_growth(struct scene *s, struct finding_view *f, const struct ev
 				r->grown_bytes / 1e6, r->rows_exact ? "" : ", and reads on");
 }
 
-int rule_results(struct scene *s)
+int rule_results(struct rule_input *s)
 {
 	const struct ev_result *r = &s->endpoint->result;
 	bool wire = r->bytes != UNKNOWN64;

@@ -45,7 +45,7 @@ struct rule_entry {
 
 /* The statements of an endpoint. */
 struct entries {
-	const struct scene *scene;
+	const struct rule_input *rule_input;
 	struct rule_entry *all, *some; /* some: room for the entries of one place */
 	size_t count;
 	struct origins from;
@@ -65,13 +65,13 @@ static int by_shape(const void *a, const void *b)
 }
 
 /* A SQLite statement as young as this may be running. */
-static bool is_young(const struct scene *s, const struct statement_model *st)
+static bool is_young(const struct rule_input *s, const struct statement_model *st)
 {
 	return s->endpoint->database == EV_DB_SQLITE && !s->process->exited_ns &&
 	       st->born_ns + 2 * SECOND_NS > s->now_ns;
 }
 
-static size_t collect_list(const struct scene *s, const struct statement_model *st,
+static size_t collect_list(const struct rule_input *s, const struct statement_model *st,
 			   struct rule_entry *out, size_t n)
 {
 	for (; st; st = st->next) {
@@ -90,13 +90,13 @@ static size_t collect_list(const struct scene *s, const struct statement_model *
 }
 
 /* The statements of this endpoint; out NULL: only how many. */
-static size_t rule_statement_collect(const struct scene *s, struct rule_entry *out)
+static size_t rule_statement_collect(const struct rule_input *s, struct rule_entry *out)
 {
-	size_t n = collect_list(s, s->endpoint->litter, out, 0);
+	size_t n = collect_list(s, s->endpoint->leakiest_statements, out, 0);
 
 	for (size_t i = 0; i < s->count; i++)
-		if (s->seen[i].open)
-			n = collect_list(s, s->seen[i].open->statements, out, n);
+		if (s->conn_history[i].open)
+			n = collect_list(s, s->conn_history[i].open->statements, out, n);
 	return n;
 }
 
@@ -167,9 +167,9 @@ static void rule_statement_look(struct entries *e, const struct place *at, struc
 	shape->most = most_of_one_connection(entries, n);
 }
 
-static int entries_open(struct entries *e, const struct scene *s)
+static int entries_open(struct entries *e, const struct rule_input *s)
 {
-	e->scene = s;
+	e->rule_input = s;
 	e->count = rule_statement_collect(s, NULL);
 	e->all = calloc(e->count + 1, sizeof(*e->all));
 	e->some = calloc(e->count + 1, sizeof(*e->some));
@@ -191,12 +191,12 @@ static void entries_close(struct entries *e)
 }
 
 /* Statements open on the connection that has, or had at its end, most of them. */
-static uint64_t most_open(const struct scene *s)
+static uint64_t most_open(const struct rule_input *s)
 {
-	uint64_t most = s->endpoint->littered_statements;
+	uint64_t most = s->endpoint->leakiest_open;
 
 	for (size_t i = 0; i < s->count; i++) {
-		const struct connection *c = s->seen[i].open;
+		const struct connection *c = s->conn_history[i].open;
 
 		if (c && c->prepared - c->unprepared > most)
 			most = c->prepared - c->unprepared;
@@ -205,18 +205,18 @@ static uint64_t most_open(const struct scene *s)
 }
 
 /* Fills in the counts of all places together. */
-static void rule_statement_fill(const struct scene *s, struct finding_view *f,
+static void rule_statement_fill(const struct rule_input *s, struct finding_view *f,
 				const struct rule_shape *shape)
 {
 	uint64_t span = s->now_ns - shape->first_ns;
 
-	f->acquired = s->endpoint->prepared + s->brief->prepared;
-	f->released = s->endpoint->unprepared + s->brief->unprepared;
+	f->acquired = s->endpoint->prepared + s->short_lived->prepared;
+	f->released = s->endpoint->unprepared + s->short_lived->unprepared;
 	for (size_t i = 0; i < s->count; i++) {
-		if (!s->seen[i].open)
+		if (!s->conn_history[i].open)
 			continue;
-		f->acquired += s->seen[i].open->prepared;
-		f->released += s->seen[i].open->unprepared;
+		f->acquired += s->conn_history[i].open->prepared;
+		f->released += s->conn_history[i].open->unprepared;
 	}
 	f->open = f->acquired - f->released;
 	f->kind = 10 * f->open >= 7 * f->acquired ? KIND_FREQUENT : KIND_SPORADIC;
@@ -232,7 +232,7 @@ struct share {
 	bool rest;	    /* this place also takes those without a place */
 };
 
-static void take_share(const struct scene *s, struct finding_view *f,
+static void take_share(const struct rule_input *s, struct finding_view *f,
 		       const struct rule_shape *shape, const struct share *share)
 {
 	uint64_t span = s->now_ns - shape->first_ns;
@@ -249,7 +249,7 @@ static void take_share(const struct scene *s, struct finding_view *f,
 static const char finalize[] = "finalize each statement after use (sqlite3_finalize; Python: "
 			       "cursor.close()), or prepare it once and reset it";
 
-static struct finding_view *found_same(struct scene *s, const struct rule_shape *shape)
+static struct finding_view *found_same(struct rule_input *s, const struct rule_shape *shape)
 {
 	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_STATEMENT, RESOURCE_STATEMENT);
 
@@ -269,7 +269,7 @@ static struct finding_view *found_same(struct scene *s, const struct rule_shape 
 	return f;
 }
 
-static struct finding_view *found_many(struct scene *s, const struct rule_shape *shape)
+static struct finding_view *found_many(struct rule_input *s, const struct rule_shape *shape)
 {
 	bool literals = shape->distinct > shape->shaped / 2 && shape->shaped > shape->open / 2;
 	struct finding_view *f = finding_add(
@@ -294,19 +294,19 @@ static struct finding_view *found_many(struct scene *s, const struct rule_shape 
 	return f;
 }
 
-static bool same_comes(const struct scene *s, const struct rule_shape *shape)
+static bool same_comes(const struct rule_input *s, const struct rule_shape *shape)
 {
 	return s->endpoint->database != EV_DB_SQLITE ||
 	       s->now_ns - shape->same_last_ns <=
 		       shape->same_last_ns - shape->same_first_ns + 2 * SECOND_NS;
 }
 
-static bool same_leaks(const struct scene *s, const struct rule_shape *shape)
+static bool same_leaks(const struct rule_input *s, const struct rule_shape *shape)
 {
 	return shape->same >= SAME_TEXT && same_comes(s, shape);
 }
 
-static bool rule_statement_proves(const struct scene *s, const struct rule_shape *shape)
+static bool rule_statement_proves(const struct rule_input *s, const struct rule_shape *shape)
 {
 	uint64_t span = shape->last_ns - shape->first_ns;
 
@@ -324,11 +324,11 @@ static bool rule_statement_proves_alone(void *context, const struct place *place
 	for (size_t i = 0; i < e->count; i++)
 		e->all[i].answers = e->all[i].from.place;
 	rule_statement_look(e, place, &shape);
-	return rule_statement_proves(e->scene, &shape);
+	return rule_statement_proves(e->rule_input, &shape);
 }
 
-static void rule_statement_name(struct scene *s, struct finding_view *f, const struct entries *e,
-				const struct place *at)
+static void rule_statement_name(struct rule_input *s, struct finding_view *f,
+				const struct entries *e, const struct place *at)
 {
 	struct origins o = {};
 
@@ -338,7 +338,7 @@ static void rule_statement_name(struct scene *s, struct finding_view *f, const s
 	finding_from(s, f, &o, true);
 }
 
-static void found_at(struct scene *s, struct entries *e, const struct place *at,
+static void found_at(struct rule_input *s, struct entries *e, const struct place *at,
 		     const struct share *share, uint64_t most)
 {
 	struct finding_view *f;
@@ -354,7 +354,7 @@ static void found_at(struct scene *s, struct entries *e, const struct place *at,
 	rule_statement_name(s, f, e, at);
 }
 
-static void found_by_place(struct scene *s, struct entries *e, uint64_t most)
+static void found_by_place(struct rule_input *s, struct entries *e, uint64_t most)
 {
 	const struct place *culprits[ORIGINS_MOST];
 	size_t n = origins_culprits(&e->from, rule_statement_proves_alone, e, culprits);
@@ -370,7 +370,7 @@ static void found_by_place(struct scene *s, struct entries *e, uint64_t most)
 	}
 }
 
-int rule_statements(struct scene *s)
+int rule_statements(struct rule_input *s)
 {
 	struct entries e = {};
 	struct rule_shape shape;
@@ -393,7 +393,7 @@ int rule_statements(struct scene *s)
 #define ZOMBIES_LEAST 3
 #define ZOMBIES_SPAN  (8 * SECOND_NS)
 
-static struct origin origin_of_zombie(const struct scene *s, const struct connection *c)
+static struct origin origin_of_zombie(const struct rule_input *s, const struct connection *c)
 {
 	struct origin o = {};
 
@@ -403,7 +403,7 @@ static struct origin origin_of_zombie(const struct scene *s, const struct connec
 }
 
 /* SQLite: connections closed while statements were open. */
-int rule_zombies(struct scene *s)
+int rule_zombies(struct rule_input *s)
 {
 	uint64_t first = UINT64_MAX, last = 0, open = 0;
 	struct origins from = {};
@@ -411,7 +411,7 @@ int rule_zombies(struct scene *s)
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->count; i++) {
-		const struct connection *c = s->seen[i].open;
+		const struct connection *c = s->conn_history[i].open;
 
 		if (!c || !c->zombie_ns || s->now_ns < c->zombie_ns + s->model->begin.min_age_ns)
 			continue;

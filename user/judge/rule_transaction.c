@@ -23,14 +23,14 @@ struct tx_held {
 	struct origins from;
 };
 
-static uint64_t patience(const struct scene *s)
+static uint64_t patience(const struct rule_input *s)
 {
 	uint64_t normal = 3 * s->process->longest_gap_ns;
 
 	return normal > s->model->begin.min_age_ns ? normal : s->model->begin.min_age_ns;
 }
 
-static bool connections_leak(const struct scene *s)
+static bool connections_leak(const struct rule_input *s)
 {
 	for (size_t i = 0; i < s->finding_count; i++)
 		if (s->findings[i].cause == CAUSE_UNCLOSED_CONNECTION &&
@@ -41,8 +41,8 @@ static bool connections_leak(const struct scene *s)
 
 /* Leaking connections prove it at any age.  A script that ends with one transaction open has not
  * leaked. */
-static bool rule_transaction_is_held(const struct scene *s, const struct seen *x, bool leaking,
-				     bool *old)
+static bool rule_transaction_is_held(const struct rule_input *s, const struct conn_history *x,
+				     bool leaking, bool *old)
 {
 	if (x->life->status < EV_STATUS_TRANSACTION || !x->life->used_ns ||
 	    (x->life->closed_ns && !x->exit) ||
@@ -53,13 +53,14 @@ static bool rule_transaction_is_held(const struct scene *s, const struct seen *x
 }
 
 /* Collects the transactions for which that place answers. */
-static void rule_transaction_look(const struct scene *s, const struct place *at, struct tx_held *h)
+static void rule_transaction_look(const struct rule_input *s, const struct place *at,
+				  struct tx_held *h)
 {
 	bool leaking = connections_leak(s), old;
 
 	memset(h, 0, sizeof(*h));
 	for (size_t i = 0; i < s->count; i++) {
-		const struct seen *x = &s->seen[i];
+		const struct conn_history *x = &s->conn_history[i];
 		uint64_t silent = x->end_ns - x->life->used_ns;
 
 		if (x->answers != at || !rule_transaction_is_held(s, x, leaking, &old))
@@ -76,34 +77,35 @@ static void rule_transaction_look(const struct scene *s, const struct place *at,
 	}
 }
 
-static uint64_t begun(const struct scene *s)
+static uint64_t begun(const struct rule_input *s)
 {
-	uint64_t n = s->endpoint->begun + s->brief->begun;
+	uint64_t n = s->endpoint->begun + s->short_lived->begun;
 
 	for (size_t i = 0; i < s->count; i++) {
-		const struct life *l = s->seen[i].life;
+		const struct life *l = s->conn_history[i].life;
 
 		/* A transaction that was open before the watch was begun, too. */
-		if (s->seen[i].open)
+		if (s->conn_history[i].open)
 			n += l->begun ? l->begun : l->status >= EV_STATUS_TRANSACTION;
 	}
 	return n;
 }
 
-static uint64_t ended(const struct scene *s)
+static uint64_t ended(const struct rule_input *s)
 {
-	uint64_t n = s->endpoint->committed + s->endpoint->rolled_back + s->brief->committed +
-		     s->brief->rolled_back;
+	uint64_t n = s->endpoint->committed + s->endpoint->rolled_back + s->short_lived->committed +
+		     s->short_lived->rolled_back;
 
 	for (size_t i = 0; i < s->count; i++)
-		if (s->seen[i].open)
-			n += s->seen[i].open->committed + s->seen[i].open->rolled_back;
+		if (s->conn_history[i].open)
+			n += s->conn_history[i].open->committed +
+			     s->conn_history[i].open->rolled_back;
 	return n;
 }
 
 /* only: no other place answers for any.  With several places, the number begun at each is not
  * known. */
-static void found(struct scene *s, const struct tx_held *h, bool only, enum kind kind)
+static void found(struct rule_input *s, const struct tx_held *h, bool only, enum kind kind)
 {
 	struct finding_view *f = finding_add(s, CAUSE_OPEN_TRANSACTION, RESOURCE_TRANSACTION);
 	bool sqlite = s->endpoint->database == EV_DB_SQLITE;
@@ -146,16 +148,16 @@ static void found(struct scene *s, const struct tx_held *h, bool only, enum kind
 /* Does that place hold transactions, even without the others? */
 static bool rule_transaction_proves_alone(void *context, const struct place *place)
 {
-	struct scene *s = context;
+	struct rule_input *s = context;
 	struct tx_held h;
 
 	for (size_t i = 0; i < s->count; i++)
-		s->seen[i].answers = s->seen[i].from.place;
+		s->conn_history[i].answers = s->conn_history[i].from.place;
 	rule_transaction_look(s, place, &h);
 	return h.old || h.count >= LEAST_GROWTH;
 }
 
-int rule_transactions(struct scene *s)
+int rule_transactions(struct rule_input *s)
 {
 	const struct place *culprits[ORIGINS_MOST];
 	enum kind kind = KIND_SPORADIC;
@@ -163,9 +165,9 @@ int rule_transactions(struct scene *s)
 	size_t n;
 
 	for (size_t i = 0; i < s->count; i++) {
-		s->seen[i].answers = NULL;
-		if (s->seen[i].life->status >= EV_STATUS_TRANSACTION)
-			s->seen[i].from = origin_of_life(s, s->seen[i].life);
+		s->conn_history[i].answers = NULL;
+		if (s->conn_history[i].life->status >= EV_STATUS_TRANSACTION)
+			s->conn_history[i].from = origin_of_life(s, s->conn_history[i].life);
 	}
 	rule_transaction_look(s, NULL, &h);
 	if (!h.count)
@@ -173,10 +175,11 @@ int rule_transactions(struct scene *s)
 	if (10 * (h.count + 1) >= 7 * begun(s))
 		kind = KIND_FREQUENT;
 	for (size_t i = 0; i < s->count; i++)
-		s->seen[i].from.place = origins_line(&h.from, s->seen[i].from.place);
+		s->conn_history[i].from.place = origins_line(&h.from,
+							     s->conn_history[i].from.place);
 	n = origins_culprits(&h.from, rule_transaction_proves_alone, s, culprits);
 	for (size_t i = 0; i < s->count; i++)
-		s->seen[i].answers = culprit_of(culprits, n, s->seen[i].from.place);
+		s->conn_history[i].answers = culprit_of(culprits, n, s->conn_history[i].from.place);
 	for (size_t i = 0; i < n || i == 0; i++) {
 		rule_transaction_look(s, n ? culprits[i] : NULL, &h);
 		found(s, &h, n < 2, kind);

@@ -60,7 +60,7 @@ static void taking_add(struct taking *t, const struct memory_site *site)
 	history_join(&t->blocks, &site->blocks);
 }
 
-const struct place *taking_place(const struct scene *s, const struct ev_memory_site *ev,
+const struct place *taking_place(const struct rule_input *s, const struct ev_memory_site *ev,
 				 const struct moving_collector **moved)
 {
 	*moved = ev->tier == EV_TIER_GROWTH ? collector_find(s->places->code, ev->stack) : NULL;
@@ -69,8 +69,8 @@ const struct place *taking_place(const struct scene *s, const struct ev_memory_s
 
 /* Returns the taking of a site's place.  Sites without a place share one taking, and so do those
  * of one moving collector. */
-static struct taking *taking_of(const struct scene *s, struct takings *t, struct table *by_place,
-				const struct ev_memory_site *ev)
+static struct taking *taking_of(const struct rule_input *s, struct takings *t,
+				struct table *by_place, const struct ev_memory_site *ev)
 {
 	const struct moving_collector *moved;
 	const struct place *place = taking_place(s, ev, &moved);
@@ -111,7 +111,7 @@ static bool is_by_page(const struct taking *t)
  * given back.  But the memory by which the process has grown since is there, wherever it is.  So a
  * place holds at least what it took, less all that anybody can have given back.
  */
-static void find_elsewhere(const struct scene *s, struct takings *t, const struct trend *over)
+static void find_elsewhere(const struct rule_input *s, struct takings *t, const struct trend *over)
 {
 	const struct history *size = &s->process->memory.size;
 	double before = history_least(size, t->first_ns, t->first_ns + 1), taken = 0;
@@ -134,7 +134,7 @@ static void find_elsewhere(const struct scene *s, struct takings *t, const struc
 	}
 }
 
-static void finish(const struct scene *s, struct takings *t, const struct trend *over)
+static void finish(const struct rule_input *s, struct takings *t, const struct trend *over)
 {
 	for (size_t i = 0; i < t->count; i++) {
 		struct taking *x = &t->all[i];
@@ -156,12 +156,12 @@ static void finish(const struct scene *s, struct takings *t, const struct trend 
 		qsort(t->all, t->count, sizeof(*t->all), most_grown_first);
 }
 
-struct trend takings_window(const struct scene *s)
+struct trend takings_window(const struct rule_input *s)
 {
 	return (struct trend){.from_ns = s->start_ns, .to_ns = s->now_ns, .parts = TREND_PARTS};
 }
 
-int takings_find(const struct scene *s, enum ev_tier tier, const struct trend *over,
+int takings_find(const struct rule_input *s, enum ev_tier tier, const struct trend *over,
 		 struct takings *t)
 {
 	struct table by_place = {};

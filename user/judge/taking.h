@@ -38,16 +38,16 @@ struct takings {
 	uint64_t first_ns;    /* when the first site was first reported; 0: none was */
 };
 
-struct trend takings_window(const struct scene *s); /* all the time watched */
+struct trend takings_window(const struct rule_input *s); /* all the time watched */
 
 /* Finds the takings of one tier, with their growth over the span of a trend, in as many parts.
  * Free them also after a failure.  0 or -1 without memory. */
-int takings_find(const struct scene *s, enum ev_tier tier, const struct trend *over,
+int takings_find(const struct rule_input *s, enum ev_tier tier, const struct trend *over,
 		 struct takings *t);
 void takings_free(struct takings *t);
 
 /* The place that took the memory of a site; NULL: not known. moved: as in struct taking. */
-const struct place *taking_place(const struct scene *s, const struct ev_memory_site *ev,
+const struct place *taking_place(const struct rule_input *s, const struct ev_memory_site *ev,
 				 const struct moving_collector **moved);
 
 #endif

@@ -4,7 +4,7 @@
  */
 #include "user/judge/words.h"
 
-const char *memory_words(const struct scene *s, double bytes)
+const char *memory_words(const struct rule_input *s, double bytes)
 {
 	if (bytes < 9.95e5)
 		return arena_format(s->arena, "%.0f kB", bytes / 1e3);

@@ -5,9 +5,9 @@
 #ifndef DBLEAK_JUDGE_WORDS_H
 #define DBLEAK_JUDGE_WORDS_H
 
-#include "user/judge/scene.h"
+#include "user/judge/rule_input.h"
 
-/* "71 MB".  In the scene's arena; NULL without memory. */
-const char *memory_words(const struct scene *s, double bytes);
+/* "71 MB".  In the rule input's arena; NULL without memory. */
+const char *memory_words(const struct rule_input *s, double bytes);
 
 #endif

@@ -72,9 +72,9 @@ int code_frame_add(struct code *c, const struct ev_frame *ev)
 {
 	struct code_frame *f = table_get(&c->frames, (struct table_key){ev->id, 0});
 
-	c->told++;
+	c->reported++;
 	if (f)
-		f->told = c->told;
+		f->reported = c->reported;
 	if (!ev->id || f)
 		return 0; /* a place never changes, however often it is reported */
 	if (c->frames.count >= FRAMES_MOST) {
@@ -83,7 +83,7 @@ int code_frame_add(struct code *c, const struct ev_frame *ev)
 	}
 	f = frame_make(ev);
 	if (f)
-		f->told = c->told;
+		f->reported = c->reported;
 	return code_put(&c->frames, ev->id, f);
 }
 
@@ -92,9 +92,9 @@ int code_stack_add(struct code *c, const struct ev_stack *ev)
 	struct code_stack *s = table_get(&c->stacks, (struct table_key){ev->id, 0});
 	int err;
 
-	c->told++;
+	c->reported++;
 	if (s)
-		s->told = c->told;
+		s->reported = c->reported;
 	if (!ev->id || s)
 		return 0;
 	if (c->stacks.count >= STACKS_MOST || c->depths + ev->count > DEPTHS_MOST) {
@@ -104,7 +104,7 @@ int code_stack_add(struct code *c, const struct ev_stack *ev)
 	s = calloc(1, sizeof(*s) + ev->count * sizeof(s->frame[0]));
 	if (!s)
 		return -ENOMEM;
-	s->told = c->told;
+	s->reported = c->reported;
 	s->flags = ev->flags;
 	s->count = ev->count;
 	memcpy(s->frame, ev->frame, ev->count * sizeof(s->frame[0]));
@@ -118,15 +118,15 @@ bool code_is_full(struct code *c)
 	bool full = c->frames.count >= FRAMES_MOST || c->stacks.count >= STACKS_MOST ||
 		    c->depths + EV_STACK_FRAMES > DEPTHS_MOST;
 
-	if (!full || c->told < c->again)
+	if (!full || c->reported < c->again)
 		return false;
-	c->again = c->told + AGAIN_AFTER;
+	c->again = c->reported + AGAIN_AFTER;
 	return true;
 }
 
-static bool is_recent(const struct code *c, uint64_t told)
+static bool is_recent(const struct code *c, uint64_t reported)
 {
-	return c->told - told <= CODE_RECENT;
+	return c->reported - reported <= CODE_RECENT;
 }
 
 void code_use(struct code *c, uint64_t stack)
@@ -165,7 +165,7 @@ static void drop_stacks(struct code *c)
 	while ((slot = table_walk_next(&walk))) {
 		struct code_stack *s = slot->value;
 
-		if (!s->used && !is_recent(c, s->told)) {
+		if (!s->used && !is_recent(c, s->reported)) {
 			free(table_walk_remove(&walk));
 			continue;
 		}
@@ -183,7 +183,7 @@ static void drop_frames(struct code *c)
 	while ((slot = table_walk_next(&walk))) {
 		struct code_frame *f = slot->value;
 
-		if (!f->used && !is_recent(c, f->told))
+		if (!f->used && !is_recent(c, f->reported))
 			free(table_walk_remove(&walk));
 		else
 			f->used = false;

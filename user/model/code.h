@@ -23,13 +23,13 @@ struct code_frame {
 	uint32_t line, column;
 	uint16_t language, flags;
 	const char *function, *file, *module, *build_id;
-	uint64_t told; /* when it was reported last, counted in records of places */
-	bool used;     /* while room is made: something refers to it */
+	uint64_t reported; /* when it was reported last, counted in records of places */
+	bool used;	   /* while room is made: something refers to it */
 	char text[];
 };
 
 struct code_stack {
-	uint64_t told; /* likewise */
+	uint64_t reported; /* likewise */
 	bool used;
 	uint32_t flags, count;
 	uint64_t frame[]; /* ids, the innermost first */
@@ -42,9 +42,9 @@ struct code {
 	struct table waiting;	     /* evidence by object; slots of the ring */
 	struct ev_evidence *ring;
 	size_t ring_next;
-	uint64_t refused; /* frames and stacks that did not fit */
-	uint64_t told;	  /* records of places so far */
-	uint64_t again;	  /* number of the record with which room may be made again */
+	uint64_t refused;  /* frames and stacks that did not fit */
+	uint64_t reported; /* records of places so far */
+	uint64_t again;	   /* number of the record with which room may be made again */
 };
 
 void code_free(struct code *c);

@@ -170,16 +170,16 @@ static void end_statements(struct model *m, struct connection *c)
 {
 	struct endpoint *e = c->endpoint;
 
-	if (c->prepared - c->unprepared <= e->littered_statements) {
+	if (c->prepared - c->unprepared <= e->leakiest_open) {
 		model_drop_statements(m, &c->statements);
 		return;
 	}
-	model_drop_statements(m, &e->litter);
-	e->litter = c->statements;
-	if (e->litter)
-		e->litter->at = &e->litter;
-	e->littered = c->id;
-	e->littered_statements = c->prepared - c->unprepared;
+	model_drop_statements(m, &e->leakiest_statements);
+	e->leakiest_statements = c->statements;
+	if (e->leakiest_statements)
+		e->leakiest_statements->at = &e->leakiest_statements;
+	e->leakiest_closed = c->id;
+	e->leakiest_open = c->prepared - c->unprepared;
 }
 
 /* Notes that the library's handle of a connection, if there still is one, has no socket from now

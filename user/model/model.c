@@ -124,7 +124,7 @@ static int apply_tally(struct model *m, const struct ev_head *record)
 
 	if (!p)
 		return -ENOMEM;
-	p->brief[ev->database == EV_DB_SQLITE] = *ev;
+	p->short_lived[ev->database == EV_DB_SQLITE] = *ev;
 	p->exists = true;
 	return 0;
 }

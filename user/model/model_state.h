@@ -36,8 +36,8 @@ struct endpoint {
 	/* sums of the connections that are gone */
 	uint64_t begun, committed, rolled_back, abandoned, prepared, unprepared;
 	/* the closed connection that left most statements open: they are kept for the judge */
-	uint64_t littered, littered_statements;
-	struct statement_model *litter;
+	uint64_t leakiest_closed, leakiest_open;
+	struct statement_model *leakiest_statements;
 	/* of the replies out of proportion, the one with which the process grew most */
 	struct ev_result result; /* bytes 0: none */
 	uint64_t results;	 /* how many were out of proportion */
@@ -117,7 +117,7 @@ struct process_model {
 	struct endpoint *endpoints;
 	struct past *past;
 	size_t past_count, past_room, past_next;
-	struct ev_tally brief[2];	       /* over sockets, to SQLite files */
+	struct ev_tally short_lived[2];	       /* over sockets, to SQLite files */
 	struct site_model *sites, **last_site; /* in order of appearance */
 	struct ev_unfollowed unfollowed;       /* the latest; all 0: nothing */
 	bool exists;			       /* a fact or a connection named it */

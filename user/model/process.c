@@ -145,8 +145,9 @@ int apply_memory(struct model *m, const struct ev_head *record)
 
 	if (!p)
 		return -ENOMEM;
-	memory_apply(&p->memory, ev, p->requests + p->brief[0].requests + p->brief[1].requests,
-		     p->failures + p->brief[0].rolled_back + p->brief[0].abandoned);
+	memory_apply(&p->memory, ev,
+		     p->requests + p->short_lived[0].requests + p->short_lived[1].requests,
+		     p->failures + p->short_lived[0].rolled_back + p->short_lived[0].abandoned);
 	return 0;
 }
 

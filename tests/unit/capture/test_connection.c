@@ -19,7 +19,7 @@
 #define ID  5
 #define PID 77
 
-static struct ev_connection told; /* last */
+static struct ev_connection reported; /* last */
 static struct ev_identity identity;
 static struct ev_holder holder;
 static struct ev_gone gone;
@@ -27,7 +27,7 @@ static unsigned int connections, gaps, holders, gones;
 static uint32_t gap_pid;
 static uint16_t ports[LEARNED_PORTS + 1];
 static size_t port_count;
-static unsigned int statements_forgotten, veils_forgotten;
+static unsigned int statements_forgotten, tls_forgotten;
 static uint32_t tls_wanted; /* pid */
 static struct peer_state peer;
 static int peer_error;
@@ -38,7 +38,7 @@ static int hear(void *context, const struct ev_head *record)
 	(void)context;
 	switch (record->kind) {
 	case EV_CONNECTION:
-		told = *(const struct ev_connection *)record;
+		reported = *(const struct ev_connection *)record;
 		connections++;
 		break;
 	case EV_IDENTITY:
@@ -96,11 +96,12 @@ int kernel_statements_forget(struct kernel *k, uint64_t id, uint64_t before_ns)
 	return 0;
 }
 
-void kernel_client_forget_veil(struct kernel *k, uint64_t socket)
+void kernel_client_forget_tls_state(struct kernel *k, uint64_t socket, uint32_t pid,
+				    uint64_t start_ns)
 {
-	(void)k;
+	(void)k, (void)pid, (void)start_ns;
 	assert_int_equal(socket, ID);
-	veils_forgotten++;
+	tls_forgotten++;
 }
 
 int kernel_learn_port(struct kernel *k, uint16_t port, uint8_t database)
@@ -121,11 +122,11 @@ int peers_ask(struct peers *p, const struct procfs *procfs, const struct raw_ide
 
 static struct capture start(void)
 {
-	connections = gaps = holders = gones = statements_forgotten = veils_forgotten = 0;
+	connections = gaps = holders = gones = statements_forgotten = tls_forgotten = 0;
 	port_count = tls_wanted = 0;
 	peer = (struct peer_state){.status = EV_STATUS_UNKNOWN};
 	peer_error = -ENOENT;
-	memset(&told, 0, sizeof(told));
+	memset(&reported, 0, sizeof(reported));
 	return (struct capture){.options = {.sink = hear}, .sweep = 1, .begun_ns = 1000};
 }
 
@@ -137,7 +138,7 @@ static void stop(struct capture *c)
 
 static struct ev_connection connection_of(uint64_t id, uint32_t pid)
 {
-	return (struct ev_connection){.head = {.kind = EV_CONNECTION, .size = sizeof(told)},
+	return (struct ev_connection){.head = {.kind = EV_CONNECTION, .size = sizeof(reported)},
 				      .id = id,
 				      .pid = pid,
 				      .start_ns = pid,
@@ -151,14 +152,14 @@ static void only_what_changes_is_told(void **state)
 	struct ev_connection ev = connection_of(ID, PID);
 
 	(void)state;
-	connection_told(&c, &ev.head);
+	connection_reported(&c, &ev.head);
 	ev.head.ns = 50; /* time alone is no news */
-	connection_told(&c, &ev.head);
+	connection_reported(&c, &ev.head);
 	assert_int_equal(connections, 1);
 	ev.requests = 1;
-	connection_told(&c, &ev.head);
+	connection_reported(&c, &ev.head);
 	assert_int_equal(connections, 2);
-	assert_int_equal(told.requests, 1);
+	assert_int_equal(reported.requests, 1);
 	stop(&c);
 }
 
@@ -170,19 +171,19 @@ static void a_closed_connection_is_forgotten_with_all_it_had(void **state)
 	(void)state;
 	ev.prepared = 1;
 	ev.flags = EV_CONN_TLS;
-	connection_told(&c, &ev.head);
+	connection_reported(&c, &ev.head);
 	assert_int_equal(c.connections.count, 1);
 	ev.flags |= EV_CONN_CLOSED;
-	connection_told(&c, &ev.head);
-	assert_true(told.flags & EV_CONN_CLOSED);
+	connection_reported(&c, &ev.head);
+	assert_true(reported.flags & EV_CONN_CLOSED);
 	assert_int_equal(c.connections.count, 0);
 	assert_int_equal(statements_forgotten, 1);
-	assert_int_equal(veils_forgotten, 1);
+	assert_int_equal(tls_forgotten, 1);
 	ev = connection_of(ID, PID);
-	connection_told(&c, &ev.head);
+	connection_reported(&c, &ev.head);
 	ev.flags |= EV_CONN_CLOSED;
-	connection_told(&c, &ev.head);
-	assert_int_equal(statements_forgotten + veils_forgotten, 2); /* it had nothing */
+	connection_reported(&c, &ev.head);
+	assert_int_equal(statements_forgotten + tls_forgotten, 2); /* it had nothing */
 	stop(&c);
 }
 
@@ -207,8 +208,8 @@ static void a_library_that_fits_is_a_sign(void **state)
 
 		owner_of(&c, PID, PID, NULL)->facts.libraries = rows[i].libraries;
 		ev.database = rows[i].database;
-		connection_told(&c, &ev.head);
-		assert_int_equal(!!(told.signs & EV_SIGN_LIBRARY), rows[i].sign);
+		connection_reported(&c, &ev.head);
+		assert_int_equal(!!(reported.signs & EV_SIGN_LIBRARY), rows[i].sign);
 		stop(&c);
 	}
 }
@@ -221,13 +222,13 @@ static void encrypted_bytes_ask_for_probes_of_their_process(void **state)
 
 	(void)state;
 	ev.flags = EV_CONN_TLS;
-	connection_told(&c, &ev.head);
+	connection_reported(&c, &ev.head);
 	assert_int_equal(tls_wanted, 0); /* a snapshot has no probes */
-	assert_true(o->veiled_ns);
+	assert_true(o->unreadable_ns);
 	assert_false(o->tls_read);
 	c.clients = (void *)&c;
 	ev.flags |= EV_CONN_DECRYPTED;
-	connection_told(&c, &ev.head);
+	connection_reported(&c, &ev.head);
 	assert_int_equal(tls_wanted, PID);
 	assert_true(o->tls_read);
 	stop(&c);
@@ -240,8 +241,8 @@ static void a_secret_in_a_process_s_name_stays_here(void **state)
 
 	(void)state;
 	strcpy(ev.comm, "pw=geheim");
-	connection_told(&c, &ev.head);
-	assert_null(strstr(told.comm, "geheim"));
+	connection_reported(&c, &ev.head);
+	assert_null(strstr(reported.comm, "geheim"));
 	stop(&c);
 }
 
@@ -313,12 +314,12 @@ static void let_in(struct capture *c, uint64_t id, uint32_t pid, uint16_t port)
 	struct ev_connection ev = connection_of(id, pid);
 	struct raw_identity raw = identity_of(id, EV_DB_POSTGRESQL);
 
-	connection_told(c, &ev.head);
+	connection_reported(c, &ev.head);
 	raw.port = port;
 	startup(&raw, "user\0app\0", 10);
 	connection_identity(c, &raw.head);
 	ev.flags = EV_CONN_AUTHENTICATED;
-	connection_told(c, &ev.head);
+	connection_reported(c, &ev.head);
 }
 
 static void a_server_s_port_is_learned_when_it_lets_somebody_in(void **state)
@@ -328,7 +329,7 @@ static void a_server_s_port_is_learned_when_it_lets_somebody_in(void **state)
 	struct raw_identity raw = identity_of(9, EV_DB_POSTGRESQL);
 
 	(void)state;
-	connection_told(&c, &ev.head);
+	connection_reported(&c, &ev.head);
 	startup(&raw, "user\0app\0", 10);
 	connection_identity(&c, &raw.head);
 	assert_int_equal(port_count, 0); /* anybody may send a startup message */
@@ -366,21 +367,21 @@ static void its_server_is_asked_of_a_connection_older_than_we_are(void **state)
 	(void)state;
 	peer = (struct peer_state){"app", "shop", EV_STATUS_TRANSACTION, true};
 	peer_error = 0;
-	connection_told(&c, &ev.head);
+	connection_reported(&c, &ev.head);
 	connection_identity(&c, &raw.head); /* born before our eyes: its bytes tell all */
 	assert_string_equal(identity.user, "");
 	ev.flags = EV_CONN_PRE_EXISTING;
-	connection_told(&c, &ev.head);
+	connection_reported(&c, &ev.head);
 	connection_identity(&c, &raw.head);
 	assert_string_equal(identity.user, "app");
 	assert_string_equal(identity.name, "shop");
-	assert_int_equal(told.status, EV_STATUS_TRANSACTION);
-	assert_int_equal(told.used_ns, c.begun_ns);
-	assert_true(told.flags & EV_CONN_REPLICATION);
+	assert_int_equal(reported.status, EV_STATUS_TRANSACTION);
+	assert_int_equal(reported.used_ns, c.begun_ns);
+	assert_true(reported.flags & EV_CONN_REPLICATION);
 	ev.bytes_sent = 1; /* its own bytes count from now on */
-	connection_told(&c, &ev.head);
-	assert_int_equal(told.status, EV_STATUS_UNKNOWN);
-	assert_true(told.flags & EV_CONN_REPLICATION);
+	connection_reported(&c, &ev.head);
+	assert_int_equal(reported.status, EV_STATUS_UNKNOWN);
+	assert_true(reported.flags & EV_CONN_REPLICATION);
 	stop(&c);
 }
 
@@ -391,7 +392,7 @@ static void who_misses_two_sweeps_is_gone(void **state)
 
 	(void)state;
 	ev.head.ns = 123;
-	connection_told(&c, &ev.head);
+	connection_reported(&c, &ev.head);
 	c.sweep += 1; /* the iterator may miss one */
 	connections_tell_gone(&c);
 	assert_int_equal(gones, 0);
@@ -417,7 +418,7 @@ static void all_that_are_gone_are_told_in_one_go(void **state)
 	for (uint64_t id = 1; id <= 100; id++) {
 		struct ev_connection ev = connection_of(id, PID);
 
-		connection_told(&c, &ev.head);
+		connection_reported(&c, &ev.head);
 	}
 	c.sweep += 3;
 	connection_alive(&c, 50);
@@ -439,7 +440,7 @@ static void one_who_holds_an_orphan_is_told_once(void **state)
 
 	(void)state;
 	connection_held(&c, &raw.head); /* not known */
-	connection_told(&c, &ev.head);
+	connection_reported(&c, &ev.head);
 	connection_held(&c, &raw.head); /* its opener lives */
 	assert_int_equal(holders, 0);
 	k = table_get(&c.connections, (struct table_key){ID, 0});

@@ -20,7 +20,7 @@
 #define EACH_NS		  (SECOND_NS / 100) /* between two of them */
 #define LIVES_IN(seconds) ((seconds)*SECOND_NS / EACH_NS)
 
-static uint64_t now, told, told_ends, gaps;
+static uint64_t now, reported, reported_ends, gaps;
 static uint64_t look_ns; /* that a look at a process takes */
 static uint64_t looks, full_looks, pages = 5;
 static uint32_t dead; /* that is gone; 0 none */
@@ -38,7 +38,7 @@ void capture_head(struct ev_head *head, uint16_t kind, uint16_t size)
 void capture_tell(struct capture *c, const struct ev_head *record)
 {
 	(void)c;
-	told += record->kind == EV_PROCESS;
+	reported += record->kind == EV_PROCESS;
 	gaps += record->kind == EV_GAP;
 }
 
@@ -51,7 +51,7 @@ void capture_exited(struct capture *c, const struct ev_head *record)
 	assert_int_equal(ev->rss_peak_bytes, UNKNOWN64);
 	assert_non_null(o);
 	o->gone_ns = now;
-	told_ends++;
+	reported_ends++;
 }
 
 int procfs_pages(const struct procfs *p, uint32_t pid, uint64_t *out)
@@ -185,7 +185,7 @@ static void who_lives_or_left_a_connection_open_is_kept(void **state)
 
 	(void)state;
 	now = SECOND_NS;
-	told = 0;
+	reported = 0;
 	lives(&c, 1, false);
 	lives(&c, 2, true);
 	lives(&c, 3, true);
@@ -195,7 +195,7 @@ static void who_lives_or_left_a_connection_open_is_kept(void **state)
 	assert_int_equal(c.owners.count, 2);
 	assert_non_null(table_get(&c.owners, (struct table_key){1, 1}));
 	assert_non_null(table_get(&c.owners, (struct table_key){2, 2}));
-	assert_int_equal(told, 3);
+	assert_int_equal(reported, 3);
 	table_remove(&c.connections, (struct table_key){9, 0});
 	owners_tell_facts(&c);
 	assert_int_equal(c.owners.count, 1);
@@ -227,7 +227,7 @@ static struct capture many(uint32_t count)
 	dead = 0;
 	for (uint32_t pid = 1; pid <= count; pid++)
 		assert_non_null(owner_of(&c, pid, pid, NULL));
-	told_ends = gaps = looks = full_looks = 0;
+	reported_ends = gaps = looks = full_looks = 0;
 	return c;
 }
 
@@ -290,19 +290,19 @@ static void an_end_whose_record_was_lost_is_made_up_for(void **state)
 	(void)state;
 	owner_tally(&c, 2, &gone); /* the kernel half lets go of it */
 	owners_tell_ends(&c);
-	assert_int_equal(told_ends, 0); /* its record may be on its way */
+	assert_int_equal(reported_ends, 0); /* its record may be on its way */
 	now += 3 * SECOND_NS;
 	owners_tell_ends(&c);
-	assert_int_equal(told_ends, 1);
+	assert_int_equal(reported_ends, 1);
 	dead = 3; /* that the kernel half had forgotten before */
 	now += 10 * SECOND_NS;
 	owners_refresh(&c, now);
 	now += 3 * SECOND_NS;
 	owners_tell_ends(&c);
-	assert_int_equal(told_ends, 2);
+	assert_int_equal(reported_ends, 2);
 	now += 3 * SECOND_NS;
 	owners_tell_ends(&c);
-	assert_int_equal(told_ends, 2);
+	assert_int_equal(reported_ends, 2);
 	assert_int_equal(((struct owner *)table_get(&c.owners, (struct table_key){1, 1}))->gone_ns,
 			 0);
 	close_all(&c);

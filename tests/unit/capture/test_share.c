@@ -17,7 +17,7 @@
 #define SMALL  8
 
 static struct owner owners[16];
-static struct ev_unfollowed told;
+static struct ev_unfollowed reported;
 static struct ev_gap gap;
 static int unfollowed, gaps;
 
@@ -30,7 +30,7 @@ void capture_tell(struct capture *c, const struct ev_head *record)
 {
 	(void)c;
 	if (record->kind == EV_UNFOLLOWED) {
-		told = *(const struct ev_unfollowed *)record;
+		reported = *(const struct ev_unfollowed *)record;
 		unfollowed++;
 	} else if (record->kind == EV_GAP) {
 		gap = *(const struct ev_gap *)record;
@@ -76,14 +76,14 @@ static void a_process_is_told_of_when_more_was_refused(void **state)
 	share_look(&c, GREEDY, &p);
 	share_look(&c, GREEDY, &p);
 	assert_int_equal(unfollowed, 1);
-	assert_int_equal(told.pid, GREEDY);
-	assert_int_equal(told.start_ns, 5);
-	assert_int_equal(told.refused[EV_TABLE_SITES], 3);
-	assert_int_equal(told.share[EV_TABLE_SITES], 100 + EV_TABLE_SITES);
+	assert_int_equal(reported.pid, GREEDY);
+	assert_int_equal(reported.start_ns, 5);
+	assert_int_equal(reported.refused[EV_TABLE_SITES], 3);
+	assert_int_equal(reported.share[EV_TABLE_SITES], 100 + EV_TABLE_SITES);
 	p.unsent = 2;
 	share_look(&c, GREEDY, &p);
 	assert_int_equal(unfollowed, 2);
-	assert_int_equal(told.unsent, 2);
+	assert_int_equal(reported.unsent, 2);
 	shares_tell(&c);
 	assert_int_equal(gaps, 0); /* no table is full */
 }
@@ -106,7 +106,7 @@ static void a_full_table_is_told_of_once_with_who_has_most(void **state)
 	assert_int_equal(gap.pid, GREEDY);
 	assert_int_equal(gap.start_ns, 5);
 	assert_non_null(strstr(gap.text, "900 by this process"));
-	assert_int_equal(told.pid, SMALL);
+	assert_int_equal(reported.pid, SMALL);
 }
 
 static void many_with_little_each_are_not_named(void **state)

@@ -11,19 +11,19 @@
 
 #include "user/judge/advice.h"
 
-static struct scene scene;
+static struct rule_input rule_input;
 
 static int begin(void **state)
 {
 	(void)state;
-	scene.arena = arena_open();
-	return !scene.arena;
+	rule_input.arena = arena_open();
+	return !rule_input.arena;
 }
 
 static int end(void **state)
 {
 	(void)state;
-	arena_close(scene.arena);
+	arena_close(rule_input.arena);
 	return 0;
 }
 
@@ -32,7 +32,7 @@ static const char *advice(enum advice what, enum ev_database database,
 {
 	struct finding_view f = {.database = database, .site = site};
 
-	return advice_for(&scene, &f, what);
+	return advice_for(&rule_input, &f, what);
 }
 
 static void a_line_in_c_is_told_the_call_of_its_library(void **state)

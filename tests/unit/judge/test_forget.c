@@ -117,7 +117,7 @@ static void one_with_a_finding_is_kept_among_thousands_without(void **state)
 
 static void of_too_many_with_findings_the_oldest_are_counted(void **state)
 {
-	bool told = false;
+	bool reported = false;
 
 	(void)state;
 	story_begins();
@@ -126,9 +126,9 @@ static void of_too_many_with_findings_the_oldest_are_counted(void **state)
 	assert_in_range(story.model->processes.count, KEPT, KEPT_MOST);
 	verdict();
 	for (size_t i = 0; i < story.view->gap_count; i++)
-		told |= !story.view->gaps[i].pid &&
-			strstr(story.view->gaps[i].reason, "had findings");
-	assert_true(told);
+		reported |= !story.view->gaps[i].pid &&
+			    strstr(story.view->gaps[i].reason, "had findings");
+	assert_true(reported);
 }
 
 /* One old end, and a batch and more that has just come: a late record may still name each. */

@@ -276,7 +276,7 @@ static void clients_at_full_work_are_not_accused(void **state)
 			if ((round + i) % 3)
 				commits(i);
 			else
-				told(i)->status = EV_STATUS_IDLE;
+				reported(i)->status = EV_STATUS_IDLE;
 		}
 	for (int i = 0; i < 3; i++)
 		begins(i);
@@ -399,7 +399,7 @@ static void one_look_accuses_nobody(void **state)
 	process(APP);
 	for (int i = 0; i < 50; i++) {
 		stood(i, APP, 3600);
-		told(i)->status = EV_STATUS_TRANSACTION;
+		reported(i)->status = EV_STATUS_TRANSACTION;
 		tell(i);
 	}
 	at(0.5);
@@ -725,7 +725,7 @@ static void a_failed_transaction_left_open_is_stuck(void **state)
 	process(APP);
 	opens(0, APP, APP);
 	begins(0);
-	told(0)->status = EV_STATUS_FAILED;
+	reported(0)->status = EV_STATUS_FAILED;
 	tell(0);
 	at(30);
 	expect(APP, CAUSE_OPEN_TRANSACTION, VERDICT_STUCK);
@@ -771,8 +771,8 @@ static void a_stream_being_read_is_work(void **state)
 	asks(0);
 	for (int t = 2; t < 60; t++) {
 		at(t);
-		told(0)->used_ns = story.now;
-		told(0)->bytes_received += 1 << 20;
+		reported(0)->used_ns = story.now;
+		reported(0)->bytes_received += 1 << 20;
 		tell(0);
 	}
 	expect_silence(APP);
@@ -943,7 +943,7 @@ static void statements_dropped_all_at_once_are_gone(void **state)
 	for (int i = 1; i <= 40; i++)
 		prepares(0, i, "SELECT * FROM orders WHERE id = $1", 77);
 	at(1);
-	told(0)->unprepared = told(0)->prepared;
+	reported(0)->unprepared = reported(0)->prepared;
 	uses(0);
 	story_tell(&all, EV_STATEMENT_CLOSED, sizeof(all));
 	at(10);
@@ -1173,7 +1173,7 @@ static void a_port_alone_is_a_guess(void **state)
 	(void)state;
 	keep_sessions(12, 1);
 	for (int i = 0; i < 12; i++) {
-		told(i)->signs = EV_SIGN_PORT;
+		reported(i)->signs = EV_SIGN_PORT;
 		tell(i);
 	}
 	assert_int_equal(expect(APP, CAUSE_UNCLOSED_CONNECTION, VERDICT_LEAKING)->confidence,
@@ -1189,7 +1189,7 @@ static void encrypted_connections_are_unknown_not_well(void **state)
 	story_begins();
 	process(APP);
 	opens(0, APP, APP);
-	told(0)->status = EV_STATUS_UNKNOWN;
+	reported(0)->status = EV_STATUS_UNKNOWN;
 	flags(0, EV_CONN_TLS);
 	at(30);
 	p = verdict_of(APP);
@@ -1206,10 +1206,10 @@ static void encrypted_connections_that_pile_up_are_still_a_leak(void **state)
 	for (int i = 0; i < 15; i++) {
 		at(i);
 		opens(i, APP, APP);
-		told(i)->status = EV_STATUS_UNKNOWN;
+		reported(i)->status = EV_STATUS_UNKNOWN;
 		flags(i, EV_CONN_TLS);
 		at(i + 0.2);
-		told(i)->used_ns = story.now;
+		reported(i)->used_ns = story.now;
 		tell(i);
 	}
 	at(16);

@@ -491,7 +491,7 @@ static void a_leak_is_told_where_its_connection_leads(void **state)
 	identify(1, "other", "app");
 	says(1, "INSERT INTO t VALUES (?)");
 	conn = handle_of(&c, 0x500);
-	conn.connection = told(1)->id;
+	conn.connection = reported(1)->id;
 	tell_handle(&conn);
 	work(&s, 1, 15, 2, 0);
 	assert_null(expect(CAUSE_UNFREED_RESULT, VERDICT_LEAKING)->endpoint);
@@ -598,7 +598,7 @@ static void mysql_begins(bool tls)
 	process(APP);
 	opens(0, APP, APP);
 	if (tls) {
-		told(0)->status = EV_STATUS_UNKNOWN;
+		reported(0)->status = EV_STATUS_UNKNOWN;
 		flags(0, EV_CONN_TLS);
 	}
 }
@@ -854,7 +854,7 @@ static void a_reader_at_work_while_the_log_grows_is_not(void **state)
 	reads_file(0, 1, 1, 100000);
 	for (int i = 1; i <= 60; i++) {
 		at(1 + i * 0.5);
-		told(0)->used_ns = story.now; /* it steps */
+		reported(0)->used_ns = story.now; /* it steps */
 		tell(0);
 		uses(1);
 		reads_file(0, 1, 1, 100000 + i * 1650000);
@@ -953,9 +953,9 @@ static void closed_sqlite_connections_that_live_on_are_their_statements(void **s
 		opens_file(i, APP, APP, "/srv/app.db");
 		begins(i);
 		commits(i);
-		told(i)->prepared = 2;
+		reported(i)->prepared = 2;
 		tell(i);
-		file.id = told(i)->id;
+		file.id = reported(i)->id;
 		story_tell(&file, EV_FILE, offsetof(struct ev_file, text));
 	}
 	at(21);
@@ -971,7 +971,7 @@ static void one_closed_a_moment_ago_that_lives_on_is_not(void **state)
 	(void)state;
 	sqlite_begins(1, "/srv/app.db");
 	at(20);
-	file.id = told(0)->id;
+	file.id = reported(0)->id;
 	story_tell(&file, EV_FILE, offsetof(struct ev_file, text));
 	at(25);
 	expect_silence(APP);
@@ -987,7 +987,7 @@ static void cursors_with_hold_that_pile_up_are_a_leak(void **state)
 	program_begins(EV_MODE_WATCH);
 	for (int i = 1; i <= 30; i++) {
 		at(i * 0.5);
-		told(0)->cursors = i;
+		reported(0)->cursors = i;
 		uses(0);
 	}
 	f = expect(CAUSE_UNCLOSED_CURSOR, VERDICT_LEAKING);
@@ -1007,14 +1007,14 @@ static void a_few_cursors_with_hold_left_for_long_are_stuck(void **state)
 	(void)state;
 	program_begins(EV_MODE_WATCH);
 	at(5);
-	told(0)->cursors = 3;
+	reported(0)->cursors = 3;
 	uses(0);
 	at(37);
 	expect_silence(APP);
 	at(39);
 	f = expect(CAUSE_UNCLOSED_CURSOR, VERDICT_STUCK);
 	assert_int_equal(f->open, 3);
-	told(0)->cursors = 2;
+	reported(0)->cursors = 2;
 	uses(0);
 	at(600);
 	expect_silence(APP);
@@ -1026,7 +1026,7 @@ static void a_few_cursors_with_hold_are_not(void **state)
 	program_begins(EV_MODE_WATCH);
 	for (int i = 1; i <= 60; i++) {
 		at(i * 0.5);
-		told(0)->cursors = 1 + i % 5;
+		reported(0)->cursors = 1 + i % 5;
 		uses(0);
 	}
 	at(90);
@@ -1123,7 +1123,7 @@ static struct ev_handle pgconn(int i)
 				   "PQfinish");
 	struct ev_handle h = handle_of(&s, 0x5000 + i);
 
-	h.connection = told(i)->id;
+	h.connection = reported(i)->id;
 	return h;
 }
 
@@ -1202,7 +1202,7 @@ static void handles_that_connect_again_are_not(void **state)
 	at(2);
 	for (int i = 0; i < 4; i++) {
 		opens(10 + i, APP, APP + i);
-		h[i].connection = told(10 + i)->id;
+		h[i].connection = reported(10 + i)->id;
 		tell_handle(&h[i]);
 	}
 	at(40);

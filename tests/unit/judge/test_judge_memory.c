@@ -101,7 +101,7 @@ static void keeps_rows(double from, double to, double step, double a_second)
 /* A helper that fetches for all takes what others keep. */
 static uint64_t fetched_for(uint32_t line, const char *function)
 {
-	const struct place_told frames[] = {
+	const struct place_reported frames[] = {
 		{EV_LANG_PYTHON, "fetch", "/srv/shop/db.py", NULL, 9, 0, 0},
 		{EV_LANG_PYTHON, function, "/srv/shop/app/page.py", NULL, line, 0, 0},
 		{EV_LANG_PYTHON, "<module>", "/srv/shop/main.py", NULL, 9, 0, 0},
@@ -136,7 +136,7 @@ static void those_for_whom_a_helper_takes_are_named(void **state)
 /* A line that makes garbage sets a collector off, and that touches pages for what others keep. */
 static uint64_t collected_under(const char *moves, const char *begins)
 {
-	const struct place_told frames[] = {
+	const struct place_reported frames[] = {
 		{EV_LANG_NATIVE, moves, NULL, "/usr/bin/node", 0, 0x9a1c0, 0},
 		{EV_LANG_NATIVE, begins, NULL, "/usr/bin/node", 0, 0x8a1c0, 0},
 		{EV_LANG_JAVASCRIPT, "render", "/srv/shop/page.js", NULL, 80, 0, 0},
@@ -857,7 +857,7 @@ static void one_long_reply_is_one_rise(void **state)
 	asks(0);
 	for (int t = 1; t <= 40; t++) {
 		at(t);
-		told(0)->bytes_received += 1500000;
+		reported(0)->bytes_received += 1500000;
 		tell(0);
 		has(APP, 50 + 3 * t);
 	}
@@ -1299,7 +1299,7 @@ static void one_large_result_is_told_once(void **state)
 /* Node: the last result is kept, those before wait for the collector. */
 static void reads_again_and_again(double grown)
 {
-	const struct place_told frames[] = {
+	const struct place_reported frames[] = {
 		{EV_LANG_JAVASCRIPT, "load", "/srv/feed/load.js", NULL, 42, 0, 0}};
 	struct ev_memory_site s;
 	uint64_t line;
@@ -1339,7 +1339,7 @@ static void a_large_result_tells_what_is_still_held(void **state)
 	app_begins();
 	at(2);
 	s = pages_of(APP, 1, at_line(APP, "/srv/shop/app/report.py", 42, "monthly"));
-	s.connection = told(0)->id;
+	s.connection = reported(0)->id;
 	reads(0, 200000, 60000000, 290000000);
 	s.reply_bytes = 290000000;
 	takes(&s, 290, 186);
@@ -1362,7 +1362,7 @@ static void rows_name_their_query(void **state)
 	app_begins();
 	says(0, "SELECT * FROM orders");
 	s = pages_of(APP, 1, at_line(APP, "/srv/shop/app/cache.py", 17, "remember"));
-	s.connection = told(0)->id;
+	s.connection = reported(0)->id;
 	for (int t = 1; t <= 60; t++) {
 		tick(t, 50 + 2 * t);
 		s.reply_bytes += 1900000;

@@ -221,9 +221,9 @@ static void a_line_known_as_its_function_only_at_times_is_one_place(void **state
 	(void)state;
 	app_begins();
 	for (int i = 0; i < 24; i++) {
-		const struct place_told frames[] = {{EV_LANG_JAVASCRIPT, "main",
-						     "/srv/shop/server.js", NULL, i < 4 ? 12 : 9, 0,
-						     i < 4 ? 0 : EV_FRAME_DEFINED}};
+		const struct place_reported frames[] = {
+			{EV_LANG_JAVASCRIPT, "main", "/srv/shop/server.js", NULL, i < 4 ? 12 : 9, 0,
+			 i < 4 ? 0 : EV_FRAME_DEFINED}};
 
 		keep(i, i * 0.5, i % 2 ? line(42) : tell_stack(APP, frames, 1));
 	}
@@ -334,7 +334,7 @@ static void what_two_processes_share_leads_to_each_by_its_own_way(void **state)
 	(void)state;
 	story_begins();
 	for (uint32_t i = 0; i < 2; i++) {
-		const struct place_told frames[] = {
+		const struct place_reported frames[] = {
 			{EV_LANG_PYTHON, "ask", "/srv/shop/db.py", NULL, 9, 0, 0},
 			{EV_LANG_PYTHON, callers[i], "/srv/shop/report.py", NULL, 40 + i, 0, 0}};
 
@@ -358,7 +358,7 @@ static void what_two_processes_share_leads_to_each_by_its_own_way(void **state)
 /* A helper that well and ill use: shown is the way of the one that is left. */
 static void a_line_that_many_call_is_shown_as_it_was_reached(void **state)
 {
-	static const struct place_told ways[][2] = {
+	static const struct place_reported ways[][2] = {
 		{{EV_LANG_PYTHON, "ask", "/srv/shop/db.py", NULL, 9, 0, 0},
 		 {EV_LANG_PYTHON, "daily", "/srv/shop/report.py", NULL, 40, 0, 0}},
 		{{EV_LANG_PYTHON, "ask", "/srv/shop/db.py", NULL, 9, 0, 0},
@@ -385,7 +385,7 @@ static void helped(uint32_t count, uint32_t lines)
 {
 	app_begins();
 	for (uint32_t i = 0; i < count; i++) {
-		const struct place_told way[] = {
+		const struct place_reported way[] = {
 			{EV_LANG_PYTHON, "session", "/srv/shop/db.py", NULL, 9, 0, 0},
 			{EV_LANG_PYTHON, "session", "/srv/shop/db.py", NULL, 7, 0, 0},
 			{EV_LANG_PYTHON, "__exit__", "/usr/lib/python3.11/contextlib.py", NULL, 81,
@@ -426,7 +426,7 @@ static void what_nobody_called_is_only_named(void **state)
 	(void)state;
 	app_begins();
 	for (uint32_t i = 0; i < 12; i++) {
-		const struct place_told way[] = {
+		const struct place_reported way[] = {
 			{EV_LANG_PYTHON, "<module>", "/srv/shop/main.py", NULL, 9, 0, 0},
 			{EV_LANG_PYTHON, "run", "/usr/lib/python3.11/runpy.py", NULL, 10 + i, 0,
 			 0}};
@@ -441,7 +441,7 @@ static void what_nobody_called_is_only_named(void **state)
 
 static void records_of_code_may_come_in_any_order(void **state)
 {
-	static const struct place_told frames[] = {
+	static const struct place_reported frames[] = {
 		{EV_LANG_PYTHON, "monthly", "/srv/shop/report.py", NULL, 42, 0, 0}};
 	uint64_t stack;
 
@@ -451,8 +451,8 @@ static void records_of_code_may_come_in_any_order(void **state)
 	story_ends();
 	app_begins();
 	at(1);
-	told(0)->pid = APP;
-	told(0)->start_ns = process_start(APP);
+	reported(0)->pid = APP;
+	reported(0)->start_ns = process_start(APP);
 	shows_of(EV_AT_BEGUN, 0, 0, 99);
 	shows_of(EV_AT_BEGUN, 0, 0, stack); /* the later replaces the earlier */
 	opens(0, APP, APP);
@@ -497,7 +497,7 @@ static void a_flood_of_places_that_nothing_refers_to_makes_room(void **state)
 	(void)state;
 	app_begins();
 	for (uint32_t i = 1; i <= (128 << 10) + 10; i++)
-		tell_frame(&(struct place_told){EV_LANG_NATIVE, "f", "a.c", NULL, i, 0, 0});
+		tell_frame(&(struct place_reported){EV_LANG_NATIVE, "f", "a.c", NULL, i, 0, 0});
 	assert_in_range(story.model->code.frames.count, CODE_RECENT, CODE_RECENT + 100);
 	assert_int_equal(story.model->code.refused, 0);
 	verdict();
@@ -507,15 +507,15 @@ static void a_flood_of_places_that_nothing_refers_to_makes_room(void **state)
 /* Evidence that waits for its object refers to each of them. */
 static void a_flood_of_places_in_use_is_counted_and_left_out(void **state)
 {
-	struct place_told frames[EV_STACK_FRAMES];
+	struct place_reported frames[EV_STACK_FRAMES];
 	uint32_t line = 0, last = ((128 << 10) + 10) / EV_STACK_FRAMES + 1;
 
 	(void)state;
 	app_begins();
 	for (uint32_t n = 0; n < last; n++) {
 		for (uint32_t i = 0; i < EV_STACK_FRAMES; i++)
-			frames[i] = (struct place_told){EV_LANG_NATIVE, "f", "a.c", NULL,
-							++line,		0,   0};
+			frames[i] = (struct place_reported){EV_LANG_NATIVE, "f", "a.c", NULL,
+							    ++line,	    0,	 0};
 		shows((struct ev_evidence){.kind = EV_AT_OPENED, .object = 5000 + n},
 		      tell_stack(1, frames, EV_STACK_FRAMES));
 	}

@@ -213,7 +213,7 @@ static void the_other_languages_have_their_own_places(void **state)
 }
 
 /* The frame of a stack that answers, by its index; -1: none. */
-static int answers(const struct place_told *frames, size_t n)
+static int answers(const struct place_reported *frames, size_t n)
 {
 	struct places places = {.more = &story.library};
 	const struct place *p;
@@ -231,9 +231,9 @@ static int answers(const struct place_told *frames, size_t n)
 	return found;
 }
 
-#define ANSWERS(...)                                \
-	answers((struct place_told[]){__VA_ARGS__}, \
-		sizeof((struct place_told[]){__VA_ARGS__}) / sizeof(struct place_told))
+#define ANSWERS(...)                                    \
+	answers((struct place_reported[]){__VA_ARGS__}, \
+		sizeof((struct place_reported[]){__VA_ARGS__}) / sizeof(struct place_reported))
 #define PY(file, line, function)                                 \
 	{                                                        \
 		EV_LANG_PYTHON, function, file, NULL, line, 0, 0 \
@@ -374,7 +374,7 @@ static void two_lines_of_a_function_are_two_places(void **state)
 	assert_non_null(a);
 	assert_ptr_not_equal(a, b);
 	c = places_find(&places, tell_stack(APP,
-					    (struct place_told[]){
+					    (struct place_reported[]){
 						    PY(DIST "psycopg2/extras.py", 1, "execute"),
 						    PY("/srv/shop/report.py", 42, "monthly")},
 					    2));

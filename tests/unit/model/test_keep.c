@@ -100,14 +100,14 @@ static void texts_that_are_all_in_use_are_bounded_too(void **state)
 static uint64_t some_stack(uint32_t pid, uint32_t number)
 {
 	char function[32];
-	const struct place_told frames[] = {{.language = EV_LANG_PYTHON,
-					     .function = function,
-					     .file = "/app/made.py",
-					     .line = number},
-					    {.language = EV_LANG_PYTHON,
-					     .function = "main",
-					     .file = "/app/made.py",
-					     .line = 1}};
+	const struct place_reported frames[] = {{.language = EV_LANG_PYTHON,
+						 .function = function,
+						 .file = "/app/made.py",
+						 .line = number},
+						{.language = EV_LANG_PYTHON,
+						 .function = "main",
+						 .file = "/app/made.py",
+						 .line = 1}};
 
 	snprintf(function, sizeof(function), "made_%u", number);
 	return tell_stack(pid, frames, 2);

@@ -48,9 +48,9 @@ static void an_older_state_that_comes_late_replaces_nothing(void **state)
 	story_begins();
 	process(APP);
 	opens(0, APP, APP);
-	birth = *told(0);
-	told(0)->bytes_sent = 80;
-	told(0)->bytes_received = 300;
+	birth = *reported(0);
+	reported(0)->bytes_sent = 80;
+	reported(0)->bytes_received = 300;
 	begins(0);
 	assert_int_equal(endpoint(APP, 0)->transactions.open, 1);
 	story_tell(&birth, EV_CONNECTION, sizeof(birth));
@@ -68,8 +68,8 @@ static void one_that_turns_out_to_be_new_is_counted_as_such(void **state)
 	process(APP);
 	stood(0, APP, -1);
 	assert_int_equal(endpoint(APP, 0)->connections.pre_existing, 1);
-	told(0)->flags = EV_CONN_AUTHENTICATED;
-	told(0)->born_ns = story.now;
+	reported(0)->flags = EV_CONN_AUTHENTICATED;
+	reported(0)->born_ns = story.now;
 	tell(0);
 	identify(0, "shop", "app");
 	assert_int_equal(verdict_of(APP)->endpoint_count, 1);
@@ -84,8 +84,8 @@ static void a_race_in_the_counts_does_not_wrap_them(void **state)
 	story_begins();
 	process(APP);
 	opens(0, APP, APP);
-	told(0)->prepared = 3;
-	told(0)->unprepared = 4;
+	reported(0)->prepared = 3;
+	reported(0)->unprepared = 4;
 	tell(0);
 	assert_int_equal(endpoint(APP, 0)->statements.open, 0);
 	at(30);
@@ -104,10 +104,10 @@ static void counters_of_a_record_that_wrap_count_on(void **state)
 	process(APP);
 	opens(0, APP, APP);
 	for (uint64_t all = 0; all <= 5ULL << 32; all += 1ULL << 30) {
-		told(0)->prepared = (uint32_t)(all + 3);
-		told(0)->unprepared = (uint32_t)all;
-		told(0)->begun = told(0)->committed = (uint32_t)all;
-		told(0)->rolled_back = (uint32_t)(all / 2);
+		reported(0)->prepared = (uint32_t)(all + 3);
+		reported(0)->unprepared = (uint32_t)all;
+		reported(0)->begun = reported(0)->committed = (uint32_t)all;
+		reported(0)->rolled_back = (uint32_t)(all / 2);
 		at(1 + (double)(all >> 30));
 		tell(0);
 	}
@@ -118,7 +118,7 @@ static void counters_of_a_record_that_wrap_count_on(void **state)
 	assert_int_equal(e->transactions.begun, 5ULL << 32);
 	assert_int_equal(e->transactions.committed, 5ULL << 32);
 	assert_int_equal(e->transactions.rolled_back, 5ULL << 31);
-	told(0)->prepared--; /* a statement that was not one */
+	reported(0)->prepared--; /* a statement that was not one */
 	tell(0);
 	assert_int_equal(endpoint(APP, 0)->statements.prepared, (5ULL << 32) + 2);
 	closes(0);
@@ -160,12 +160,12 @@ static void one_told_of_only_at_its_end_was_there(void **state)
 	(void)state;
 	story_begins();
 	process(APP);
-	*told(0) = (struct ev_connection){.id = 100,
-					  .start_ns = process_start(APP),
-					  .born_ns = story.now,
-					  .pid = APP,
-					  .database = EV_DB_POSTGRESQL,
-					  .flags = EV_CONN_CLOSED | EV_CONN_TERMINATED};
+	*reported(0) = (struct ev_connection){.id = 100,
+					      .start_ns = process_start(APP),
+					      .born_ns = story.now,
+					      .pid = APP,
+					      .database = EV_DB_POSTGRESQL,
+					      .flags = EV_CONN_CLOSED | EV_CONN_TERMINATED};
 	tell(0);
 	assert_int_equal(endpoint(APP, 0)->connections.opened, 1);
 	assert_int_equal(endpoint(APP, 0)->connections.closed, 1);
@@ -234,10 +234,10 @@ static void a_pid_that_comes_back_is_another_process(void **state)
 	exits(APP);
 	at(5);
 	story_tell(&p, EV_PROCESS, sizeof(p));
-	*told(1) = *told(0);
-	told(1)->id = 500;
-	told(1)->start_ns = 77;
-	told(1)->flags = EV_CONN_AUTHENTICATED;
+	*reported(1) = *reported(0);
+	reported(1)->id = 500;
+	reported(1)->start_ns = 77;
+	reported(1)->flags = EV_CONN_AUTHENTICATED;
 	tell(1);
 	v = verdict();
 	assert_int_equal(v->process_count, 2);
@@ -261,9 +261,9 @@ static void a_start_known_to_a_tick_is_the_same_process(void **state)
 		process(APP);
 		opens(0, APP, APP);
 		story_tell(&exact, EV_PROCESS, sizeof(exact));
-		*told(1) = *told(0);
-		told(1)->id = 500;
-		told(1)->start_ns = exact.start_ns;
+		*reported(1) = *reported(0);
+		reported(1)->id = 500;
+		reported(1)->start_ns = exact.start_ns;
 		tell(1);
 		assert_int_equal(verdict()->process_count, starts[i].processes);
 		story_teardown(state);
@@ -305,7 +305,7 @@ static void records_of_unknown_connections_are_passed_over(void **state)
 	(void)state;
 	story_begins();
 	process(APP);
-	told(9)->id = 12345;
+	reported(9)->id = 12345;
 	identify(9, "shop", "app");
 	says(9, "SELECT 1");
 	is_gone(9);
@@ -437,7 +437,7 @@ static void many_lives_are_remembered_and_more_are_counted(void **state)
 	for (int i = 0; i < 3 * PAST_MOST; i++) {
 		at(i * 0.001);
 		opens(0, APP, APP);
-		told(0)->id = 1000 + i;
+		reported(0)->id = 1000 + i;
 		tell(0);
 		closes(0);
 	}
@@ -470,7 +470,7 @@ static void statements_end_with_their_connection_but_for_the_fullest(void **stat
 	unprepares(0, 2);
 	unprepares(0, 2); /* twice */
 	assert_int_equal(statements(), 1 + 3 + 2);
-	told(0)->unprepared = 3;
+	reported(0)->unprepared = 3;
 	closes(0);
 	assert_int_equal(statements(), 1 + 3 + 2);
 	closes(1);

@@ -17,7 +17,7 @@
 #define UNMARKED   20000
 #define STATEMENTS 60000
 #define CUT_WHOLE  400 /* statements cut at every byte */
-#define TOLD	   300 /* processes with both in one report */
+#define REPORTED   300 /* processes with both in one report */
 
 static struct choices numbered(uint32_t n)
 {
@@ -182,7 +182,7 @@ static void nothing_comes_out_of_reports_and_recordings(void **state)
 	copy = fdopen(dup(fileno(file)), "r+");
 	assert_int_equal(recording_open_write(&story.recording, file), 0);
 	story_begins();
-	for (uint32_t i = 1; i <= TOLD; i++) {
+	for (uint32_t i = 1; i <= REPORTED; i++) {
 		struct choices c = numbered(i);
 
 		process_of(i, &c);

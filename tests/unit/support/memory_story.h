@@ -8,12 +8,12 @@
 
 #include "tests/unit/support/story.h"
 
-#define MB_TOLD 1000000.0
+#define MB_REPORTED 1000000.0
 
 static inline struct ev_memory memory_of(uint32_t pid, double megabytes)
 {
 	return (struct ev_memory){.start_ns = process_start(pid),
-				  .anonymous_bytes = (uint64_t)(megabytes * MB_TOLD),
+				  .anonymous_bytes = (uint64_t)(megabytes * MB_REPORTED),
 				  .swapped_bytes = 0,
 				  .file_bytes = 12000000,
 				  .limit_bytes = UNKNOWN64,
@@ -70,8 +70,8 @@ static inline void tell_taken(struct ev_memory_site *s)
 /* So much is taken there, and so much of it given back. */
 static inline void takes(struct ev_memory_site *s, double taken, double given_back)
 {
-	s->taken_bytes += (uint64_t)(taken * MB_TOLD);
-	s->held_bytes += (uint64_t)((taken - given_back) * MB_TOLD);
+	s->taken_bytes += (uint64_t)(taken * MB_REPORTED);
+	s->held_bytes += (uint64_t)((taken - given_back) * MB_REPORTED);
 	if (s->flags & EV_MEMORY_ESTIMATED)
 		s->error_bytes = s->held_bytes / 10;
 	s->last_ns = story.now;
@@ -81,7 +81,7 @@ static inline void takes(struct ev_memory_site *s, double taken, double given_ba
 /* A line of a Python program without a driver below it. */
 static inline uint64_t at_line(uint32_t pid, const char *file, uint32_t line, const char *function)
 {
-	const struct place_told frames[] = {
+	const struct place_reported frames[] = {
 		{EV_LANG_PYTHON, function, file, NULL, line, 0, 0},
 		{EV_LANG_PYTHON, "<module>", "/srv/shop/main.py", NULL, 9, 0, 0},
 	};
@@ -92,7 +92,7 @@ static inline uint64_t at_line(uint32_t pid, const char *file, uint32_t line, co
 /* A line of a C program. */
 static inline uint64_t at_c_line(uint32_t pid, uint32_t line, const char *function)
 {
-	const struct place_told frames[] = {
+	const struct place_reported frames[] = {
 		{EV_LANG_NATIVE, "malloc", NULL, "/usr/lib/x86_64-linux-gnu/libc.so.6", 0, 0x9a1c0,
 		 0},
 		{EV_LANG_NATIVE, function, "/srv/feed/store.c", "/srv/feed/feed", line,

@@ -112,7 +112,7 @@ static inline void process(uint32_t pid)
 	process_as(pid, "app", EV_ROLE_CLIENT);
 }
 
-static inline struct ev_connection *told(uint32_t id)
+static inline struct ev_connection *reported(uint32_t id)
 {
 	assert_true(id < STORY_CONNECTIONS);
 	return &story.connections[id];
@@ -120,12 +120,12 @@ static inline struct ev_connection *told(uint32_t id)
 
 static inline void tell(uint32_t id)
 {
-	story_tell(told(id), EV_CONNECTION, sizeof(struct ev_connection));
+	story_tell(reported(id), EV_CONNECTION, sizeof(struct ev_connection));
 }
 
 static inline void identify(uint32_t id, const char *name, const char *user)
 {
-	struct ev_identity i = {.id = told(id)->id, .port = 5432, .family = AF_INET};
+	struct ev_identity i = {.id = reported(id)->id, .port = 5432, .family = AF_INET};
 
 	i.address[10] = i.address[11] = 0xff;
 	i.address[12] = 10;
@@ -137,7 +137,7 @@ static inline void identify(uint32_t id, const char *name, const char *user)
 
 static inline void opens(uint32_t id, uint32_t pid, uint32_t tid)
 {
-	struct ev_connection *c = told(id);
+	struct ev_connection *c = reported(id);
 
 	*c = (struct ev_connection){.id = id + 100,
 				    .start_ns = process_start(pid),
@@ -159,7 +159,7 @@ static inline void opens(uint32_t id, uint32_t pid, uint32_t tid)
 /* Was there before us.  Last used so many seconds before the story; negative: not known. */
 static inline void stood(uint32_t id, uint32_t pid, double used)
 {
-	struct ev_connection *c = told(id);
+	struct ev_connection *c = reported(id);
 
 	*c = (struct ev_connection){.id = id + 100,
 				    .start_ns = process_start(pid),
@@ -175,13 +175,13 @@ static inline void stood(uint32_t id, uint32_t pid, double used)
 
 static inline void flags(uint32_t id, uint32_t set)
 {
-	told(id)->flags |= set;
+	reported(id)->flags |= set;
 	tell(id);
 }
 
 static inline void uses_in(uint32_t id, uint32_t tid)
 {
-	struct ev_connection *c = told(id);
+	struct ev_connection *c = reported(id);
 
 	if (c->status >= EV_STATUS_TRANSACTION && story.now - c->used_ns > c->longest_gap_ns)
 		c->longest_gap_ns = story.now - c->used_ns;
@@ -197,20 +197,20 @@ static inline void uses_in(uint32_t id, uint32_t tid)
 
 static inline void uses(uint32_t id)
 {
-	uses_in(id, told(id)->user_tid);
+	uses_in(id, reported(id)->user_tid);
 }
 
 /* A request goes out; uses() is its answer. */
 static inline void asks(uint32_t id)
 {
 	uses(id);
-	told(id)->request_ns = story.now;
+	reported(id)->request_ns = story.now;
 	tell(id);
 }
 
 static inline void begins(uint32_t id)
 {
-	struct ev_connection *c = told(id);
+	struct ev_connection *c = reported(id);
 
 	uses(id);
 	c->status = EV_STATUS_TRANSACTION;
@@ -221,7 +221,7 @@ static inline void begins(uint32_t id)
 
 static inline void ends(uint32_t id, bool committed)
 {
-	struct ev_connection *c = told(id);
+	struct ev_connection *c = reported(id);
 
 	uses(id);
 	c->status = EV_STATUS_IDLE;
@@ -238,7 +238,7 @@ static inline void commits(uint32_t id)
 
 static inline void closes_as(uint32_t id, uint32_t how)
 {
-	struct ev_connection *c = told(id);
+	struct ev_connection *c = reported(id);
 
 	c->flags |= EV_CONN_CLOSED | how;
 	if (c->status >= EV_STATUS_TRANSACTION)
@@ -254,8 +254,8 @@ static inline void closes(uint32_t id)
 /* The server closes its end. */
 static inline void hung_up(uint32_t id)
 {
-	told(id)->hung_up_ns = story.now;
-	told(id)->request_ns = 0;
+	reported(id)->hung_up_ns = story.now;
+	reported(id)->request_ns = 0;
 	tell(id);
 }
 
@@ -265,14 +265,15 @@ static inline void exits(uint32_t pid)
 	struct ev_exit e = {.start_ns = process_start(pid), .rss_peak_bytes = 70 << 20, .pid = pid};
 
 	for (uint32_t id = 0; id < STORY_CONNECTIONS; id++)
-		if (told(id)->id && told(id)->pid == pid && !(told(id)->flags & EV_CONN_CLOSED))
+		if (reported(id)->id && reported(id)->pid == pid &&
+		    !(reported(id)->flags & EV_CONN_CLOSED))
 			closes_as(id, EV_CONN_EXIT);
 	story_tell(&e, EV_EXIT, sizeof(e));
 }
 
 static inline void says(uint32_t id, const char *sql)
 {
-	struct ev_sql s = {.id = told(id)->id, .sent_ns = story.now, .length = strlen(sql)};
+	struct ev_sql s = {.id = reported(id)->id, .sent_ns = story.now, .length = strlen(sql)};
 
 	memcpy(s.text, sql, s.length);
 	story_tell(&s, EV_SQL, offsetof(struct ev_sql, text) + s.length);
@@ -281,30 +282,30 @@ static inline void says(uint32_t id, const char *sql)
 /* A statement with that number is open, hash being of its text. */
 static inline void prepares(uint32_t id, uint64_t statement, const char *sql, uint64_t hash)
 {
-	struct ev_statement s = {.id = told(id)->id,
+	struct ev_statement s = {.id = reported(id)->id,
 				 .statement = statement,
 				 .born_ns = story.now,
 				 .text_hash = hash,
 				 .length = strlen(sql)};
 
 	memcpy(s.text, sql, s.length);
-	told(id)->prepared++;
+	reported(id)->prepared++;
 	uses(id);
 	story_tell(&s, EV_STATEMENT, sizeof(s));
 }
 
 static inline void unprepares(uint32_t id, uint64_t statement)
 {
-	struct ev_statement_closed s = {.id = told(id)->id, .statement = statement};
+	struct ev_statement_closed s = {.id = reported(id)->id, .statement = statement};
 
-	told(id)->unprepared++;
+	reported(id)->unprepared++;
 	uses(id);
 	story_tell(&s, EV_STATEMENT_CLOSED, sizeof(s));
 }
 
 static inline void reads(uint32_t id, uint64_t rows, uint64_t bytes, uint64_t grown)
 {
-	struct ev_result r = {.id = told(id)->id,
+	struct ev_result r = {.id = reported(id)->id,
 			      .rows = rows,
 			      .bytes = bytes,
 			      .began_ns = story.now - 1000000000ULL,
@@ -321,7 +322,7 @@ static inline void reads(uint32_t id, uint64_t rows, uint64_t bytes, uint64_t gr
 static inline void reads_rows(uint32_t id, uint64_t rows, double seconds, uint64_t grown,
 			      uint32_t cache_kib, bool more)
 {
-	struct ev_result r = {.id = told(id)->id,
+	struct ev_result r = {.id = reported(id)->id,
 			      .rows = rows,
 			      .bytes = UNKNOWN64,
 			      .began_ns = story.now - (uint64_t)(seconds * 1e9),
@@ -346,16 +347,16 @@ static inline void loses(enum ev_loss_kind kind)
 static inline void holds(uint32_t id, uint32_t pid)
 {
 	struct ev_holder h = {
-		.id = told(id)->id, .start_ns = process_start(pid), .pid = pid, .holders = 1};
+		.id = reported(id)->id, .start_ns = process_start(pid), .pid = pid, .holders = 1};
 
 	story_tell(&h, EV_HOLDER, sizeof(h));
 }
 
 static inline void is_gone(uint32_t id)
 {
-	struct ev_gone g = {.id = told(id)->id, .last_seen_ns = story.now - 1000000000ULL};
+	struct ev_gone g = {.id = reported(id)->id, .last_seen_ns = story.now - 1000000000ULL};
 
-	told(id)->flags |= EV_CONN_CLOSED;
+	reported(id)->flags |= EV_CONN_CLOSED;
 	story_tell(&g, EV_GONE, sizeof(g));
 }
 
@@ -426,7 +427,7 @@ static inline void frees(const struct ev_handle *h)
 /* A connection of SQLite to a file, or to ":memory:". */
 static inline void opens_file(uint32_t id, uint32_t pid, uint32_t tid, const char *path)
 {
-	struct ev_connection *c = told(id);
+	struct ev_connection *c = reported(id);
 	struct ev_identity i = {.id = 1ULL << 63 | id, .family = AF_UNIX};
 
 	*c = (struct ev_connection){.id = i.id,
@@ -450,7 +451,7 @@ static inline void opens_file(uint32_t id, uint32_t pid, uint32_t tid, const cha
  */
 static inline void reads_file(uint32_t id, uint32_t reading, double since, uint64_t wal)
 {
-	struct ev_file f = {.id = told(id)->id,
+	struct ev_file f = {.id = reported(id)->id,
 			    .wal_bytes = wal,
 			    .reading_ns = since < 0 ? 0 : STORY_START + (uint64_t)(since * 1e9),
 			    .reading = reading,
@@ -464,7 +465,7 @@ static inline void reads_file(uint32_t id, uint32_t reading, double since, uint6
  * Where things happened.
  */
 
-struct place_told {
+struct place_reported {
 	enum ev_language language;
 	const char *function, *file, *module;
 	uint32_t line;
@@ -472,14 +473,14 @@ struct place_told {
 	uint32_t flags;
 };
 
-static inline uint64_t told_hash(uint64_t hash, const char *s)
+static inline uint64_t reported_hash(uint64_t hash, const char *s)
 {
 	for (; s && *s; s++)
 		hash = (hash ^ (unsigned char)*s) * 0x100000001b3ULL;
 	return (hash ^ 0xff) * 0x100000001b3ULL;
 }
 
-static inline uint16_t told_text(struct ev_frame *f, size_t *used, const char *s)
+static inline uint16_t reported_text(struct ev_frame *f, size_t *used, const char *s)
 {
 	size_t n = s ? strlen(s) : 0;
 
@@ -489,25 +490,26 @@ static inline uint16_t told_text(struct ev_frame *f, size_t *used, const char *s
 	return n;
 }
 
-static inline uint64_t tell_frame(const struct place_told *p)
+static inline uint64_t tell_frame(const struct place_reported *p)
 {
 	struct ev_frame f = {
 		.line = p->line, .offset = p->offset, .language = p->language, .flags = p->flags};
 	size_t used = 0;
 
-	f.function_length = told_text(&f, &used, p->function);
-	f.file_length = told_text(&f, &used, p->file);
-	f.module_length = told_text(&f, &used, p->module);
-	f.id = told_hash(
-		told_hash(told_hash(p->line << 8 | p->offset << 24 | p->language, p->function),
-			  p->file),
+	f.function_length = reported_text(&f, &used, p->function);
+	f.file_length = reported_text(&f, &used, p->file);
+	f.module_length = reported_text(&f, &used, p->module);
+	f.id = reported_hash(
+		reported_hash(
+			reported_hash(p->line << 8 | p->offset << 24 | p->language, p->function),
+			p->file),
 		p->module);
 	story_tell(&f, EV_FRAME, offsetof(struct ev_frame, text) + used);
 	return f.id;
 }
 
 /* A stack, the innermost frame first. */
-static inline uint64_t tell_stack(uint32_t pid, const struct place_told *frames, size_t n)
+static inline uint64_t tell_stack(uint32_t pid, const struct place_reported *frames, size_t n)
 {
 	struct ev_stack s = {.id = 7, .start_ns = process_start(pid), .pid = pid, .count = n};
 
@@ -525,7 +527,7 @@ static inline uint64_t through_sqlalchemy(uint32_t pid, const char *file, uint32
 					  const char *function)
 {
 #define DIST "/usr/lib/python3/dist-packages/"
-	const struct place_told frames[] = {
+	const struct place_reported frames[] = {
 		{EV_LANG_PYTHON, "connect", DIST "psycopg2/__init__.py", NULL, 122, 0, 0},
 		{EV_LANG_PYTHON, "connect", DIST "sqlalchemy/engine/default.py", NULL, 598, 0, 0},
 		{EV_LANG_PYTHON, "__exit__", "/usr/lib/python3.11/contextlib.py", NULL, 81, 0, 0},
@@ -550,10 +552,10 @@ static inline void shows_of(enum ev_evidence_kind kind, uint32_t id, uint64_t st
 			    uint64_t stack)
 {
 	shows((struct ev_evidence){.kind = kind,
-				   .object = told(id)->id ? told(id)->id : id + 100,
+				   .object = reported(id)->id ? reported(id)->id : id + 100,
 				   .second = statement,
-				   .start_ns = told(id)->start_ns,
-				   .pid = told(id)->pid},
+				   .start_ns = reported(id)->start_ns,
+				   .pid = reported(id)->pid},
 	      stack);
 }
 

@@ -146,7 +146,7 @@ struct clients {
 	uint32_t used;	       /* no cookie from this one on was ever in use */
 	size_t left;	       /* entries of `files` that are unmapped */
 	uint64_t left_cost_ns; /* of entries that are forgotten */
-	bool early, told_waiting, told_tls;
+	bool early, reported_waiting, reported_tls;
 	struct {
 		struct table held; /* process and descriptor -> connection */
 		uint64_t at_ns, took_ns;
@@ -161,7 +161,7 @@ struct clients {
 		int64_t left_ns;
 		uint64_t at_ns;
 		uint64_t skipped; /* files */
-		bool told, served_told;
+		bool reported, served_reported;
 	} looks;
 	struct waiting tls[TLS_MOST]; /* files with OpenSSL, not probed yet */
 	size_t tls_count;

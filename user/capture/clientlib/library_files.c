@@ -68,8 +68,8 @@ static void keep_tls(struct clients *c, const struct library_file *file, bool de
 {
 	if (c->tls_count < TLS_MOST) {
 		c->tls_count += keep_waiting(&c->tls[c->tls_count], file, deep);
-	} else if (!c->told_tls) {
-		c->told_tls = true;
+	} else if (!c->reported_tls) {
+		c->reported_tls = true;
 		client_tell_gap(
 			c, "more than 64 copies of OpenSSL are mapped: those beyond are not read");
 	}
@@ -102,8 +102,8 @@ static void wait_for_time(struct clients *c, const struct library_file *file)
 {
 	if (c->waiting_count < DEEP_MOST) {
 		c->waiting_count += keep_waiting(&c->waiting[c->waiting_count], file, false);
-	} else if (!c->told_waiting) {
-		c->told_waiting = true;
+	} else if (!c->reported_waiting) {
+		c->reported_waiting = true;
 		client_tell_gap(
 			c,
 			"more than 200 programs came at once: not all were searched for a client "
@@ -312,9 +312,9 @@ static void look_again(struct clients *c, const struct waiting *w)
 /* Reported once and without a number, which would soon be out of date. */
 static void tell_skipped(struct clients *c)
 {
-	if (!c->looks.skipped || c->looks.told)
+	if (!c->looks.skipped || c->looks.reported)
 		return;
-	c->looks.told = true;
+	c->looks.reported = true;
 	client_tell_gap(
 		c, "files mapped as code were not looked into: more came than there is time for");
 }
@@ -323,9 +323,9 @@ static void tell_skipped(struct clients *c)
  * not read. */
 static void tell_served(struct clients *c)
 {
-	if (c->looks.served_told || !libraries_counts(c->libraries).served)
+	if (c->looks.served_reported || !libraries_counts(c->libraries).served)
 		return;
-	c->looks.served_told = true;
+	c->looks.served_reported = true;
 	client_tell_gap(
 		c, "files that a program serves (FUSE) are not looked into: it need not answer");
 }

@@ -279,7 +279,8 @@ static void on_dead(struct clients *c, const struct raw_handle *raw)
 	const struct placed *placed = placed_of(c, raw->handle.probe);
 
 	/* A connection that was not reported before its process ended was still held to the end. */
-	if (placed && !raw->handle.told && raw->start_ns && raw->key.resource == EV_RES_CONNECTION)
+	if (placed && !raw->handle.reported && raw->start_ns &&
+	    raw->key.resource == EV_RES_CONNECTION)
 		on_handle(c, raw);
 	if (placed && placed->of->library->database == EV_DB_SQLITE)
 		sqlites_gone(c->sqlites, &raw->key, raw->handle.born_ns, raw->head.ns, true);
@@ -373,7 +374,7 @@ static void on_closed(struct clients *c, const struct ev_head *record)
 	sqlites_gone(c->sqlites, &key, ev->born_ns, ev->head.ns, false);
 }
 
-static void on_told(struct clients *c, const struct raw_handle *raw)
+static void on_reported(struct clients *c, const struct raw_handle *raw)
 {
 	if (raw->key.resource == EV_RES_CONNECTION)
 		learn_sockets(c);
@@ -385,7 +386,7 @@ void clients_record(struct clients *c, const struct ev_head *record)
 	if (record->kind == EV_HANDLE_CLOSED)
 		on_closed(c, record);
 	else if (record->kind == RAW_HANDLE)
-		on_told(c, (const void *)record);
+		on_reported(c, (const void *)record);
 	else if (record->kind == RAW_RUN)
 		on_run(c, (const void *)record);
 }

@@ -306,7 +306,7 @@ void sqlite_tell_statement(struct sqlites *s, const struct open_file *f, struct 
 {
 	struct ev_statement ev = {};
 
-	st->told = true;
+	st->reported = true;
 	ev.id = f->ev.id;
 	ev.statement = st->key.handle;
 	ev.born_ns = st->born_ns;
@@ -388,10 +388,10 @@ static void statement_gone(struct sqlites *s, const struct handle_key *key, uint
 	struct open_statement *st = table_remove(&s->statements, sqlite_table_key_of(key));
 	struct open_file *f = st ? table_get(&s->files, sqlite_key_of(st->parent, key->pid)) : NULL;
 	struct ev_statement_closed ev = {};
-	bool told = st && st->told;
+	bool reported = st && st->reported;
 
 	statement_free(st);
-	if (!f || !told)
+	if (!f || !reported)
 		return;
 	ev.head = (struct ev_head){.ns = ns, .kind = EV_STATEMENT_CLOSED, .size = sizeof(ev)};
 	ev.id = f->ev.id;

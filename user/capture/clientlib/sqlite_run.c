@@ -29,7 +29,7 @@ void sqlite_run_look(struct sqlite_run *r, bool busy, uint64_t bytes, uint64_t n
 		return;
 	}
 	r->busy_ns = 0;
-	r->told_bytes = 0;
+	r->reported_bytes = 0;
 	if (bytes == UNKNOWN64)
 		return;
 	r->rest[1] = r->rest[0];

@@ -23,7 +23,7 @@ struct sqlite_rest {
 struct sqlite_run {
 	struct sqlite_rest rest[2]; /* the last two times, the later one first */
 	uint64_t busy_ns;	    /* first found at work since then; 0: it was not */
-	uint64_t told_bytes;	    /* growth of this run that was reported */
+	uint64_t reported_bytes;    /* growth of this run that was reported */
 };
 
 /* Takes a look at a statement.  bytes: memory of its process now, UNKNOWN64. */

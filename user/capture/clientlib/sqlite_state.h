@@ -51,8 +51,8 @@ struct opener {
 	uint64_t start_ns;
 	uint64_t released; /* by all its sites */
 	uint32_t sites;
-	uint64_t told_closed; /* of these, how many were reported one by one */
-	uint64_t told_brief;
+	uint64_t reported_closed; /* of these, how many were reported one by one */
+	uint64_t reported_short_lived;
 };
 
 struct unnamed { /* what sqlite_file_only said of a process */
@@ -71,7 +71,7 @@ struct open_statement {
 	uint64_t still_ns; /* since when its bytes have not changed */
 	struct sqlite_run run;
 	bool busy;
-	bool told; /* its connection is known, too */
+	bool reported; /* its connection is known, too */
 };
 
 struct sqlites {
@@ -108,7 +108,7 @@ void sqlite_tell_statement(struct sqlites *s, const struct open_file *f, struct 
 			   uint64_t now);
 /* Counts a reported connection that was closed: its site has counted the close, too. */
 void sqlite_count_closed(struct sqlites *s, struct open_file *f);
-void sqlite_tell_brief(struct sqlites *s, struct opener *o, uint64_t now);
+void sqlite_report_short_lived(struct sqlites *s, struct opener *o, uint64_t now);
 /* Whether it is this object's turn, among `count` objects. */
 bool sqlite_is_due(const struct sqlites *s, const struct handle_key *key, size_t count);
 /* The write-ahead log lies beside the file. */

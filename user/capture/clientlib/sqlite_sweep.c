@@ -44,9 +44,9 @@ static void look_at_run(struct sqlites *s, struct open_statement *st, struct ope
 	ev.rss_bytes = after.bytes;
 	ev.grown_bytes = sqlite_run_grown(&st->run, &before, &after, &began_ns);
 	ev.began_ns = began_ns;
-	if (ev.grown_bytes < RUN_GROWN || ev.grown_bytes < 2 * st->run.told_bytes)
+	if (ev.grown_bytes < RUN_GROWN || ev.grown_bytes < 2 * st->run.reported_bytes)
 		return;
-	st->run.told_bytes = ev.grown_bytes;
+	st->run.reported_bytes = ev.grown_bytes;
 	sqlite_tell_result(s, f, &ev, st->text, 0);
 }
 
@@ -80,7 +80,7 @@ static void look_at_statements(struct sqlites *s, uint64_t now)
 
 		if (!f)
 			continue;
-		if (!st->told)
+		if (!st->reported)
 			sqlite_tell_statement(s, f, st, now);
 		if (sqlite_is_due(s, &st->key, s->statements.count) &&
 		    look_at_statement(s, st, f, now))
@@ -237,7 +237,7 @@ void sqlites_sweep(struct sqlites *s, uint64_t now)
 	while ((slot = table_walk_next(&walk))) {
 		struct opener *o = slot->value;
 
-		sqlite_tell_brief(s, o, now);
+		sqlite_report_short_lived(s, o, now);
 		if (!o->sites)
 			free(table_walk_remove(&walk));
 	}

@@ -69,17 +69,17 @@ void sqlite_count_closed(struct sqlites *s, struct open_file *f)
 	f->counted = true;
 	o = opener_of(s, f->key.pid, f->ev.start_ns);
 	if (o)
-		o->told_closed++;
+		o->reported_closed++;
 }
 
-void sqlite_tell_brief(struct sqlites *s, struct opener *o, uint64_t now)
+void sqlite_report_short_lived(struct sqlites *s, struct opener *o, uint64_t now)
 {
 	struct ev_tally ev = {};
 
-	ev.opened = o->released > o->told_closed ? o->released - o->told_closed : 0;
-	if (ev.opened == o->told_brief)
+	ev.opened = o->released > o->reported_closed ? o->released - o->reported_closed : 0;
+	if (ev.opened == o->reported_short_lived)
 		return;
-	o->told_brief = ev.opened;
+	o->reported_short_lived = ev.opened;
 	ev.head = (struct ev_head){.ns = now, .kind = EV_TALLY, .size = sizeof(ev)};
 	ev.start_ns = o->start_ns;
 	ev.pid = o->pid;

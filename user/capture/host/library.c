@@ -106,13 +106,14 @@ static int keep(struct libraries *l, const struct identity *id, struct code_file
 static int keep_like(struct libraries *l, const struct identity *id, const struct code_file *same,
 		     struct code_file **out)
 {
-	struct table_key told = same ? same->told : (struct table_key){id->device, id->inode};
+	struct table_key reported = same ? same->reported
+					 : (struct table_key){id->device, id->inode};
 	bool followed = same && same->followed; /* read first: keep may overwrite *same */
 	bool held = same && same->held;
 	int err = keep(l, id, out);
 
 	if (!err) {
-		(*out)->told = told;
+		(*out)->reported = reported;
 		(*out)->followed = followed;
 		(*out)->held = held;
 	}
@@ -185,8 +186,8 @@ static void tell_mapping(struct libraries *l, const struct code_file *file,
 			 const struct sighting *s)
 {
 	struct library_mapping m = {
-		.device = file->told.a,
-		.inode = file->told.b,
+		.device = file->reported.a,
+		.inode = file->reported.b,
 		.start = s->start,
 		.end = s->end,
 		.offset = s->offset,
@@ -200,7 +201,7 @@ static void tell_mapping(struct libraries *l, const struct code_file *file,
 /* Makes the file's last mapping the witness, unless one is known. */
 static void note_witness(struct libraries *l, const struct code_file *file)
 {
-	struct held *h = file->held ? table_get(&l->held, file->told) : NULL;
+	struct held *h = file->held ? table_get(&l->held, file->reported) : NULL;
 
 	if (!h || h->pid)
 		return;
@@ -278,7 +279,7 @@ static void library_tell(struct libraries *l, const struct sighting *s, const st
 		.path = path,
 	};
 
-	l->told++;
+	l->reported++;
 	l->fn(l->context, &file);
 }
 
@@ -471,14 +472,14 @@ int libraries_hold(struct libraries *l, uint64_t device, uint64_t inode)
 	if (!file)
 		return -ENOENT;
 	file->held = true;
-	if (table_get(&l->held, file->told))
+	if (table_get(&l->held, file->reported))
 		return 0;
 	h = calloc(1, sizeof(*h));
-	if (!h || table_put(&l->held, file->told, h)) {
+	if (!h || table_put(&l->held, file->reported, h)) {
 		free(h);
 		return -ENOMEM;
 	}
-	h->told = file->told;
+	h->reported = file->reported;
 	note_witness(l, file);
 	return 0;
 }
@@ -502,7 +503,7 @@ void library_begin(struct libraries *l, library_fn fn, void *context)
 {
 	l->fn = fn;
 	l->context = context;
-	l->told = 0;
+	l->reported = 0;
 	l->searched_pid = 0;
 }
 
@@ -537,7 +538,7 @@ static void library_make_room(struct libraries *l)
 
 /* Forgets a reported file under all its identities, so that it is reported again if it comes back.
  */
-static void forget_file(struct libraries *l, struct table_key told)
+static void forget_file(struct libraries *l, struct table_key reported)
 {
 	struct table_walk walk = table_walk(&l->files);
 	struct table_slot *slot;
@@ -545,7 +546,7 @@ static void forget_file(struct libraries *l, struct table_key told)
 	while ((slot = table_walk_next(&walk))) {
 		struct code_file *file = slot->value;
 
-		if (file->told.a != told.a || file->told.b != told.b)
+		if (file->reported.a != reported.a || file->reported.b != reported.b)
 			continue;
 		if (file->overlay && table_get(&l->below, file->below) == file)
 			table_remove(&l->below, file->below);
@@ -599,7 +600,7 @@ static void tell_gone(struct libraries *l)
 
 	while ((slot = table_walk_next(&walk))) {
 		struct held *h = slot->value;
-		struct table_key told = h->told;
+		struct table_key reported = h->reported;
 
 		if (h->pid)
 			continue;
@@ -608,9 +609,9 @@ static void tell_gone(struct libraries *l)
 			continue;
 		}
 		free(table_walk_remove(&walk));
-		forget_file(l, told);
+		forget_file(l, reported);
 		if (l->gone_fn)
-			l->gone_fn(l->context, told.a, told.b);
+			l->gone_fn(l->context, reported.a, reported.b);
 	}
 }
 
@@ -680,7 +681,7 @@ int libraries_poll(struct libraries *l, library_fn fn, void *context)
 			return err;
 	}
 	err = rest(l, any);
-	return err ? err : l->told;
+	return err ? err : l->reported;
 }
 
 struct library_counts libraries_counts(const struct libraries *l)

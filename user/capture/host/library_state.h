@@ -51,15 +51,15 @@ struct code_file {
 	bool overlay; /* on an overlay; below is valid */
 	bool followed;
 	bool held;
-	struct table_key told; /* device and inode of the library_file that reported it */
-	uint32_t pid;	       /* the process last seen to map it, and where */
+	struct table_key reported; /* device and inode of the library_file that reported it */
+	uint32_t pid;		   /* the process last seen to map it, and where */
 	uint64_t start, end;
 };
 
 /* A held file: gone_fn is to be called when no process maps it any more.  A witness is a process
  * that is known to map it. */
 struct held {
-	struct table_key told;
+	struct table_key reported;
 	uint64_t device,
 		inode;	     /* of the file that the witness maps: an overlay's, or the one below */
 	uint32_t pid;	     /* the witness; 0: none known, a scan is to find one */
@@ -108,7 +108,7 @@ struct libraries {
 	library_mapping_fn mapping_fn;
 	library_gone_fn gone_fn;
 	void *context;
-	int told;
+	int reported;
 	char buffer[MAPS_BUFFER];
 };
 

@@ -26,7 +26,7 @@ struct state_lost {
 	uid_t owner;
 	dev_t device;
 	ino_t inode;
-	bool told;
+	bool reported;
 };
 
 struct state_reader {
@@ -69,8 +69,8 @@ void state_reader_close(struct state_reader *r)
 bool state_reader_lost(struct state_reader *r, uid_t *owner)
 {
 	for (size_t i = 0; i < r->lost_count; i++)
-		if (!r->lost[i].told) {
-			r->lost[i].told = true;
+		if (!r->lost[i].reported) {
+			r->lost[i].reported = true;
 			*owner = r->lost[i].owner;
 			return true;
 		}

@@ -144,7 +144,7 @@ static int fill_heap(struct dbleak *skel, const struct kernel_options *o)
 		return 0;
 	read_only->heap_interval = o->heap_interval;
 	read_only->heap_mask = buckets - 1;
-	s->keep_said = true;
+	s->keep_thread_sockets = true;
 	if (s->stacks_interpreted) {
 		s->stacks_native = STACKS_NATIVE_HEAP;
 		s->stacks_interpreted = STACKS_INTERPRETED_HEAP;

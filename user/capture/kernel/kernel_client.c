@@ -36,9 +36,9 @@ int kernel_client_tls(struct kernel *k, bool wait)
 	return err;
 }
 
-void kernel_client_forget_veil(struct kernel *k, uint64_t id, uint32_t pid, uint64_t start_ns)
+void kernel_client_forget_tls_state(struct kernel *k, uint64_t id, uint32_t pid, uint64_t start_ns)
 {
-	if (!bpf_map_delete_elem(kernel_client_map_fd(k, "veils"), &id))
+	if (!bpf_map_delete_elem(kernel_client_map_fd(k, "tls_states"), &id))
 		kernel_share_give(k, EV_TABLE_ENCRYPTED, pid, start_ns);
 }
 

@@ -23,7 +23,7 @@ void kernel_client_tls_begin(struct kernel *k);
  * programs are still being loaded. */
 int kernel_client_tls(struct kernel *k, bool wait);
 /* Forgets a TLS connection that is gone. */
-void kernel_client_forget_veil(struct kernel *k, uint64_t id, uint32_t pid, uint64_t start_ns);
+void kernel_client_forget_tls_state(struct kernel *k, uint64_t id, uint32_t pid, uint64_t start_ns);
 /* Sets the meaning of the probe with this cookie.  Call before attaching the probe. */
 int kernel_client_probe(struct kernel *k, uint32_t cookie, const struct probe *probe);
 /* Reads how often the probes with cookies first to first + n - 1 were hit.  Cookies of probes at

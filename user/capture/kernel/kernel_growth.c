@@ -105,12 +105,14 @@ void kernel_growth_leave(struct kernel_growth *g, uint32_t pid)
 void kernel_growth_spoke(struct kernel_growth *g, uint32_t pid, uint32_t tid, uint64_t connection,
 			 uint64_t ns)
 {
-	const struct said said = {.id = connection, .ns = ns};
+	const struct thread_socket thread_socket = {.id = connection, .ns = ns};
 	uint64_t thread = (uint64_t)pid << 32 | tid;
-	struct said known;
+	struct thread_socket known;
 
-	if (bpf_map_lookup_elem(kernel_growth_map_fd(g, "said"), &thread, &known) || known.ns < ns)
-		bpf_map_update_elem(kernel_growth_map_fd(g, "said"), &thread, &said, BPF_ANY);
+	if (bpf_map_lookup_elem(kernel_growth_map_fd(g, "thread_socket"), &thread, &known) ||
+	    known.ns < ns)
+		bpf_map_update_elem(kernel_growth_map_fd(g, "thread_socket"), &thread,
+				    &thread_socket, BPF_ANY);
 }
 
 int kernel_growth_run_time(struct kernel_growth *g, uint64_t *ns, uint64_t *runs)

@@ -54,7 +54,7 @@ enum growth_gap_kind { GAP_PROBE = 1, GAP_ROOM = 2, GAP_PAGES = 4, GAP_FRAMES = 
 struct grower { /* a process looked at */
 	uint32_t pid;
 	uint64_t start_ns;
-	struct ev_memory told;
+	struct ev_memory reported;
 	uint64_t low, high;	    /* bytes */
 	uint64_t rose_ns;	    /* when it reached its height */
 	uint64_t check_ns, tell_ns; /* when its pages are looked for next, its sites told */
@@ -381,16 +381,16 @@ static void tell_memory(struct growth *g, struct grower *p, const struct process
 	struct limit limit;
 
 	/* A suspect is reported even if its size did not move: standing still counts, too. */
-	if (!p->sampled && p->told.pid && p->told.tier == ev.tier &&
-	    !moved(p->told.anonymous_bytes, ev.anonymous_bytes) &&
-	    !moved(p->told.swapped_bytes, ev.swapped_bytes) &&
-	    !moved(p->told.file_bytes, ev.file_bytes))
+	if (!p->sampled && p->reported.pid && p->reported.tier == ev.tier &&
+	    !moved(p->reported.anonymous_bytes, ev.anonymous_bytes) &&
+	    !moved(p->reported.swapped_bytes, ev.swapped_bytes) &&
+	    !moved(p->reported.file_bytes, ev.file_bytes))
 		return;
 	limit = limits_nearest(g->limits, p->pid, usage);
 	ev.limit_bytes = limit.bytes;
 	ev.limit_used_bytes = limit.used;
 	ev.limit = limit.kind;
-	p->told = ev;
+	p->reported = ev;
 	g->host.tell(g->host.context, &ev.head);
 }
 
@@ -441,19 +441,19 @@ static int lives(const struct growth_looker *l, struct sampled_page *page)
 
 /* Finds the state of the object for which a page was touched; known only under an interpreted
  * stack. */
-static enum page_tenant tenant(void *context, struct sampled_page *page)
+static enum page_owner page_owner(void *context, struct sampled_page *page)
 {
 	const struct growth_looker *l = context;
 
 	if (!(page->stack & STACK_INTERPRETED))
-		return PAGE_TENANT_UNKNOWN;
+		return PAGE_OWNER_UNKNOWN;
 	switch (lives(l, page)) {
 	case 1:
-		return PAGE_TENANT_LIVES;
+		return PAGE_OWNER_ALIVE;
 	case 0:
-		return PAGE_TENANT_GONE;
+		return PAGE_OWNER_FREED;
 	default:
-		return page->tenant;
+		return page->page_owner;
 	}
 }
 
@@ -466,7 +466,7 @@ void growth_sample(struct growth *g, const struct ev_head *record)
 	struct growth_looker l = {.pagemap = -1, .memory = memory_for_look(sample->pid, 0)};
 
 	if (p && p->sites)
-		growth_sites_add(p->sites, sample, tenant, &l);
+		growth_sites_add(p->sites, sample, page_owner, &l);
 }
 
 void growth_pool_seen(struct growth *g, const struct ev_head *record)
@@ -500,12 +500,12 @@ void growth_spoke(struct growth *g, uint32_t pid, uint32_t tid, uint64_t connect
 	kernel_growth_spoke(g->kernel, pid, tid, connection, ns);
 }
 
-static int told(void *context, uint64_t sample, uint64_t *stack)
+static int reported(void *context, uint64_t sample, uint64_t *stack)
 {
 	struct growth *g = context;
 
 	*stack = 0;
-	return g->host.readers ? readers_told(g->host.readers, sample, stack) : 0;
+	return g->host.readers ? readers_reported(g->host.readers, sample, stack) : 0;
 }
 
 static uint64_t look_for_pool(void *context, uint64_t number)
@@ -518,18 +518,18 @@ static uint64_t look_for_pool(void *context, uint64_t number)
 
 /* Tells whether the first object of a pool still lives.  Memory that is no pool any longer counts
  * as gone, and is not asked for again. */
-static enum page_tenant tenant_of_pool(void *context, struct sampled_page *page)
+static enum page_owner owner_of_pool(void *context, struct sampled_page *page)
 {
 	const struct growth_looker *l = context;
 
 	switch (lives(l, page)) {
 	case 1:
-		return PAGE_TENANT_LIVES;
+		return PAGE_OWNER_ALIVE;
 	case -EAGAIN:
-		return page->tenant;
+		return page->page_owner;
 	}
 	pools_forget(l->growth->pools, l->memory.pid, page->number * PAGE_BYTES);
-	return PAGE_TENANT_GONE;
+	return PAGE_OWNER_FREED;
 }
 
 static void note_pool(void *context, uint64_t pool)
@@ -549,7 +549,7 @@ static void check_pools(struct growth *g, struct grower *p)
 				  .memory = memory_for_look(p->pid, 0)};
 
 	growth_sites_check_pools(p->sites, began, pools_scale(g->pools, p->pid) > 1.01,
-				 PAGES_AT_ONCE, look_for_pool, tenant_of_pool, &l);
+				 PAGES_AT_ONCE, look_for_pool, owner_of_pool, &l);
 	if (growth_sites_thinned(p->sites)) {
 		pools_forget_all(g->pools, p->pid);
 		growth_sites_each_pool(p->sites, note_pool, &l);
@@ -609,7 +609,7 @@ static void check(struct growth *g, struct grower *p, bool last)
 		p->check_ns = began + SECOND_NS;
 		return;
 	}
-	while (!growth_sites_check(p->sites, began, PAGES_AT_ONCE, growth_look_at_page, tenant,
+	while (!growth_sites_check(p->sites, began, PAGES_AT_ONCE, growth_look_at_page, page_owner,
 				   &l) &&
 	       last && growth_now_boot() - began < LAST_CHECK_NS)
 		;
@@ -632,7 +632,7 @@ static bool growth_visit(struct growth *g, struct grower *p, uint64_t now, bool 
 	if (p->fresh)
 		g->host.ask(g->host.context, p->pid);
 	p->fresh = false;
-	left = growth_sites_name(p->sites, now, last ? 0 : PATIENCE_NS, told, g);
+	left = growth_sites_name(p->sites, now, last ? 0 : PATIENCE_NS, reported, g);
 	if (!p->gone && (last || now >= p->check_ns))
 		check(g, p, last);
 	if (last || now >= p->tell_ns || (p->gone && !left)) {

@@ -115,7 +115,7 @@ static void site_take(struct gsite_site *site, const struct raw_growth *sample)
 	if (sample->head.ns > ev->last_ns)
 		ev->last_ns = sample->head.ns;
 	site->changed = true;
-	if (!sample->connection || sample->head.ns - sample->said_ns > SAID_REPLY_NS)
+	if (!sample->connection || sample->head.ns - sample->message_ns > MESSAGE_REPLY_NS)
 		return;
 	*(pool ? &site->pools_reply : &site->reply) += sample->bytes;
 	vote(site, sample->connection, sample->bytes);
@@ -149,13 +149,13 @@ static struct sampled_page page_of(const struct raw_growth *sample, uint64_t fro
 				     .site = PAGES_UNNAMED};
 }
 
-int growth_sites_add(struct growth_sites *s, const struct raw_growth *sample, pages_tenant tenant,
-		     void *context)
+int growth_sites_add(struct growth_sites *s, const struct raw_growth *sample,
+		     pages_owner page_owner, void *context)
 {
 	struct sampled_page page = page_of(sample, sample->address);
 	int err;
 
-	page.tenant = tenant(context, &page);
+	page.page_owner = page_owner(context, &page);
 	err = pages_add(&s->pages, &page);
 	if (err)
 		return err;
@@ -189,7 +189,7 @@ void growth_sites_see_pool(struct growth_sites *s, uint64_t pool,
 }
 
 size_t growth_sites_name(struct growth_sites *s, uint64_t now_ns, uint64_t patience_ns,
-			 growth_told_fn told, void *context)
+			 growth_reported_fn reported, void *context)
 {
 	size_t left = 0;
 
@@ -197,7 +197,7 @@ size_t growth_sites_name(struct growth_sites *s, uint64_t now_ns, uint64_t patie
 		struct raw_growth sample = s->waiting[i];
 		uint64_t stack = 0;
 
-		if (told(context, sample.stack, &stack) == -EAGAIN &&
+		if (reported(context, sample.stack, &stack) == -EAGAIN &&
 		    now_ns - sample.head.ns < patience_ns)
 			s->waiting[left++] = sample;
 		else
@@ -225,10 +225,10 @@ static void add_held(struct growth_sites *s, const struct sampled_page *page)
 {
 	struct gsite_site *site = page->site < s->count ? &s->sites[page->site] : NULL;
 
-	if (!site || !page->seen || page->tenant == PAGE_TENANT_GONE)
+	if (!site || !page->seen || page->page_owner == PAGE_OWNER_FREED)
 		return;
 	site->held += page->bytes;
-	site->lives += page->tenant == PAGE_TENANT_LIVES ? page->bytes : 0;
+	site->lives += page->page_owner == PAGE_OWNER_ALIVE ? page->bytes : 0;
 	site->squares += (double)page->bytes * page->bytes;
 	site->samples++;
 }
@@ -242,7 +242,7 @@ static uint64_t add_kept(struct growth_sites *s, uint64_t now_ns)
 		const struct sampled_page *pool = &s->pools.items[i];
 		struct gsite_site *site = pool->site < s->count ? &s->sites[pool->site] : NULL;
 
-		if (!site || pool->tenant != PAGE_TENANT_LIVES || pool->looks < POOL_LOOKS ||
+		if (!site || pool->page_owner != PAGE_OWNER_ALIVE || pool->looks < POOL_LOOKS ||
 		    now_ns - pool->born_ns < POOL_AGE_NS)
 			continue;
 		site->pools_kept += pool->bytes;
@@ -260,7 +260,7 @@ static uint64_t refilled(const struct growth_sites *s)
 	uint64_t gone = 0;
 
 	for (size_t i = 0; i < s->pages.count; i++)
-		if (s->pages.items[i].seen && s->pages.items[i].tenant == PAGE_TENANT_GONE)
+		if (s->pages.items[i].seen && s->pages.items[i].page_owner == PAGE_OWNER_FREED)
 			gone += s->pages.items[i].bytes;
 	return gone;
 }
@@ -269,10 +269,10 @@ static uint64_t refilled(const struct growth_sites *s)
  * explain, by its objects that live where they were put. */
 static uint64_t fill_of(const struct gsite_site *site, uint64_t gone, uint64_t lives, uint64_t kept)
 {
-	double told = gone < FILL_MOST * kept ? gone : FILL_MOST * kept;
+	double reported = gone < FILL_MOST * kept ? gone : FILL_MOST * kept;
 
-	return (kept ? told / kept * site->pools_kept : 0) +
-	       (lives ? (gone - told) / lives * site->lives : 0);
+	return (kept ? reported / kept * site->pools_kept : 0) +
+	       (lives ? (gone - reported) / lives * site->lives : 0);
 }
 
 /* The error of a sum, from samples that make up `part` of `all`. */
@@ -335,9 +335,9 @@ static void sum_taken(struct gsite_site *site)
 }
 
 bool growth_sites_check(struct growth_sites *s, uint64_t now_ns, size_t most, pages_look look,
-			pages_tenant tenant, void *context)
+			pages_owner page_owner, void *context)
 {
-	bool over = pages_check(&s->pages, now_ns, most, look, tenant, context);
+	bool over = pages_check(&s->pages, now_ns, most, look, page_owner, context);
 
 	if (over)
 		s->checked_ns = now_ns;
@@ -345,10 +345,10 @@ bool growth_sites_check(struct growth_sites *s, uint64_t now_ns, size_t most, pa
 }
 
 bool growth_sites_check_pools(struct growth_sites *s, uint64_t now_ns, bool reckoned, size_t most,
-			      pages_look look, pages_tenant tenant, void *context)
+			      pages_look look, pages_owner page_owner, void *context)
 {
 	s->reckoned |= reckoned;
-	return pages_check(&s->pools, now_ns, most, look, tenant, context);
+	return pages_check(&s->pools, now_ns, most, look, page_owner, context);
 }
 
 size_t growth_sites_next(const struct growth_sites *s, bool pools, uint64_t *addresses, size_t most)

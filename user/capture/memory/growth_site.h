@@ -20,7 +20,7 @@
 struct growth_sites;
 
 /* Finds the EV_STACK of a sample; *stack 0: none.  0; or -EAGAIN: not yet. */
-typedef int (*growth_told_fn)(void *context, uint64_t sample, uint64_t *stack);
+typedef int (*growth_reported_fn)(void *context, uint64_t sample, uint64_t *stack);
 
 /* 0 or -ENOMEM. */
 int growth_sites_open(struct growth_sites **out, uint32_t pid, uint64_t start_ns);
@@ -29,8 +29,8 @@ void growth_sites_close(struct growth_sites *s);
 
 /* Adds a sample as soon as it comes, since the object at its address is looked at now.  0 or
  * -ENOMEM. */
-int growth_sites_add(struct growth_sites *s, const struct raw_growth *sample, pages_tenant tenant,
-		     void *context);
+int growth_sites_add(struct growth_sites *s, const struct raw_growth *sample,
+		     pages_owner page_owner, void *context);
 /* Adds a sample of a pool that was taken into use.  1; 0: it was thinned out, do not look for it;
  * or -ENOMEM. */
 int growth_sites_add_pool(struct growth_sites *s, const struct raw_growth *sample, uint64_t pool);
@@ -40,14 +40,14 @@ void growth_sites_see_pool(struct growth_sites *s, uint64_t pool,
 /* Names the samples that can be named; one that waits longer than patience_ns stays without a name.
  * Returns how many wait. */
 size_t growth_sites_name(struct growth_sites *s, uint64_t now_ns, uint64_t patience_ns,
-			 growth_told_fn told, void *context);
+			 growth_reported_fn reported, void *context);
 /* Looks for the pages, at most `most` of a round.  Returns whether the round is over. */
 bool growth_sites_check(struct growth_sites *s, uint64_t now_ns, size_t most, pages_look look,
-			pages_tenant tenant, void *context);
+			pages_owner page_owner, void *context);
 /* Looks whether the pools are as they were. reckoned: they were sampled for a part of the time, and
  * the figures are extrapolated. */
 bool growth_sites_check_pools(struct growth_sites *s, uint64_t now_ns, bool reckoned, size_t most,
-			      pages_look look, pages_tenant tenant, void *context);
+			      pages_look look, pages_owner page_owner, void *context);
 /* As pages_next, from within a callback of growth_sites_check or growth_sites_check_pools. */
 size_t growth_sites_next(const struct growth_sites *s, bool pools, uint64_t *addresses,
 			 size_t most);

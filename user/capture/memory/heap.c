@@ -15,20 +15,20 @@
 #include "user/capture/memory/heap_probe.h"
 #include "user/capture/kernel/kernel_heap.h"
 
-#define SECOND_NS	  1000000000ULL
-#define BUDGET_EVERY_NS	  (SECOND_NS / 4)
-#define BURST_NS	  SECOND_NS /* this much budget may be saved up */
-#define KEEP_PERCENT	  100.0	    /* from this --max-overhead on there is no budget */
-#define TOLD_EACH_SWEEP	  2000
-#define NAMES_WAIT	  3   /* sweeps that a site may wait for its stack to be named */
-#define PROGRAM_NS	  150 /* run time of a program, until it is measured */
-#define RUNS_ENOUGH	  100
-#define BURY_EVERY_NS	  (5 * SECOND_NS)
-#define CHILDREN_EVERY_NS (SECOND_NS / 4)
-#define PASSED_MOST	  10000
-#define SIGMAS		  1.96 /* 19 times of 20 */
+#define SECOND_NS	    1000000000ULL
+#define BUDGET_EVERY_NS	    (SECOND_NS / 4)
+#define BURST_NS	    SECOND_NS /* this much budget may be saved up */
+#define KEEP_PERCENT	    100.0     /* from this --max-overhead on there is no budget */
+#define REPORTED_EACH_SWEEP 2000
+#define NAMES_WAIT	    3	/* sweeps that a site may wait for its stack to be named */
+#define PROGRAM_NS	    150 /* run time of a program, until it is measured */
+#define RUNS_ENOUGH	    100
+#define BURY_EVERY_NS	    (5 * SECOND_NS)
+#define CHILDREN_EVERY_NS   (SECOND_NS / 4)
+#define PASSED_MOST	    10000
+#define SIGMAS		    1.96 /* 19 times of 20 */
 
-struct told_site {
+struct reported_site {
 	uint64_t sum; /* of what was reported */
 	uint64_t sample, stack;
 	uint64_t last_ns;
@@ -45,7 +45,7 @@ struct heap {
 	struct kernel_heap memory;
 	struct probe_programs programs;
 	struct probe_cost cost;
-	struct told_site told[HEAP_SITES];
+	struct reported_site reported[HEAP_SITES];
 	uint32_t next;		  /* site to begin the next sweep with */
 	struct table live;	  /* numbers of processes that are alive; the values mean nothing */
 	uint32_t met, met_before; /* numbers given out before the last look; the one before */
@@ -82,7 +82,7 @@ static uint64_t heap_step_less(uint64_t a, uint64_t b)
 }
 
 /* Looks up the record of a site's stack.  False: the stack may still get one. */
-static bool stack_known(struct heap *h, const struct heap_site *s, struct told_site *t)
+static bool stack_known(struct heap *h, const struct heap_site *s, struct reported_site *t)
 {
 	uint64_t stack;
 
@@ -137,7 +137,7 @@ static bool was_replaced(const struct heap *h, const struct heap_site *s)
 
 /* Finds the connection with most reply bytes: each look votes for the latest one, with the bytes
  * that came since. */
-static void vote(struct told_site *t, const struct heap_site *s)
+static void vote(struct reported_site *t, const struct heap_site *s)
 {
 	uint64_t bytes = s->reply_bytes - t->voted_bytes;
 
@@ -156,7 +156,7 @@ static void tell_site(struct heap *h, uint32_t number, uint64_t now_ns, bool gon
 {
 	const struct heap_site *s = &h->memory.sites[number];
 	struct ev_memory_site ev = {.head = {.kind = EV_MEMORY_SITE, .size = sizeof(ev)}};
-	struct told_site *t = &h->told[number];
+	struct reported_site *t = &h->reported[number];
 
 	if (!h->host.owner(h->host.context, s->pid, s->start_ns))
 		return;
@@ -230,7 +230,7 @@ static bool is_dead(void *context, uint32_t number)
 static bool sweep_site(struct heap *h, uint32_t number, uint64_t now_ns, bool last)
 {
 	const struct heap_site *s = &h->memory.sites[number];
-	struct told_site *t = &h->told[number];
+	struct reported_site *t = &h->reported[number];
 	uint64_t stack = t->stack;
 	bool gone;
 
@@ -275,13 +275,13 @@ static void bury(struct heap *h)
 		if (!m->sites[i].start_ns || !is_dead(h, m->sites[i].process))
 			continue;
 		kernel_heap_forget_site(h->kernel, m, i);
-		memset(&h->told[i], 0, sizeof(h->told[i]));
+		memset(&h->reported[i], 0, sizeof(h->reported[i]));
 	}
 }
 
 void heap_sweep(struct heap *h, uint64_t now_ns, bool last)
 {
-	uint32_t used, told = 0;
+	uint32_t used, reported = 0;
 
 	if (!h->memory.sites)
 		return;
@@ -294,11 +294,12 @@ void heap_sweep(struct heap *h, uint64_t now_ns, bool last)
 	heap_probes_step(h->probes, now_ns);
 	heap_probes_tell_blind(h->probes, now_ns, last);
 	used = *h->memory.sites_used < HEAP_SITES - 1 ? *h->memory.sites_used : HEAP_SITES - 1;
-	for (uint32_t i = 0; i < used && (last || told < TOLD_EACH_SWEEP); i++) {
+	for (uint32_t i = 0; i < used && (last || reported < REPORTED_EACH_SWEEP); i++) {
 		h->next = h->next % used + 1;
-		told += sweep_site(h, h->next, now_ns, last);
+		reported += sweep_site(h, h->next, now_ns, last);
 	}
-	if (!h->dead || last || told == TOLD_EACH_SWEEP || now_ns - h->buried_ns < BURY_EVERY_NS)
+	if (!h->dead || last || reported == REPORTED_EACH_SWEEP ||
+	    now_ns - h->buried_ns < BURY_EVERY_NS)
 		return;
 	h->dead = false;
 	h->buried_ns = now_ns;

@@ -30,9 +30,9 @@ struct heap_file_known {
 	bool deep; /* only its full symbol table may show one; not read yet */
 	bool looked_at;
 	bool program, go;
-	bool probed;		    /* its allocator is probed */
-	bool told;		    /* a missing allocator was reported */
-	bool refused, told_refused; /* an operator new is not probed; that was reported */
+	bool probed;			/* its allocator is probed */
+	bool reported;			/* a missing allocator was reported */
+	bool refused, reported_refused; /* an operator new is not probed; that was reported */
 };
 
 /* A process that is to be followed. */
@@ -270,8 +270,8 @@ static void note_seen(struct heap_probes *p, uint32_t pid, struct heap_file_know
 	if (f->program)
 		s->program = f;
 	s->probed |= f->probed;
-	if (f->refused && !f->told_refused) {
-		f->told_refused = true;
+	if (f->refused && !f->reported_refused) {
+		f->reported_refused = true;
 		tell_refused(p, pid, s);
 	}
 }
@@ -451,13 +451,13 @@ void heap_probes_tell_blind(struct heap_probes *p, uint64_t now_ns, bool last)
 	for (size_t at = 0; (slot = table_next(&p->seen, &at));) {
 		struct heap_seen *s = slot->value;
 
-		if (!s->program || s->program->told || (s->probed && !s->program->go))
+		if (!s->program || s->program->reported || (s->probed && !s->program->go))
 			continue;
 		if (!s->since_ns)
 			s->since_ns = now_ns;
 		if (!last && now_ns - s->since_ns < BLIND_NS)
 			continue;
-		s->program->told = true;
+		s->program->reported = true;
 		tell_blind(p, slot->key.a, s);
 	}
 }

@@ -17,11 +17,11 @@
 #include "user/capture/host/memory.h"
 #include "user/capture/memory/library_balance_state.h"
 
-#define TOLD_LEAST  0.05 /* of what was taken: the least for a record of its own stack */
-#define ALL_BUT	    0.8	 /* of what was taken: then what is held was taken there, too */
-#define UNREAD_MOST 100	 /* one block of so many may be of a size that cannot be read */
-#define LINE_BYTES  4096
-#define TWICE	    1.96 /* standard deviations: 19 times of 20 */
+#define REPORTED_LEAST 0.05 /* of what was taken: the least for a record of its own stack */
+#define ALL_BUT	       0.8  /* of what was taken: then what is held was taken there, too */
+#define UNREAD_MOST    100  /* one block of so many may be of a size that cannot be read */
+#define LINE_BYTES     4096
+#define TWICE	       1.96 /* standard deviations: 19 times of 20 */
 
 static struct sum balance_less(const struct sum *a, const struct sum *b)
 {
@@ -499,17 +499,17 @@ static void tell_stacks(struct balances *b, struct balance_holder *h, const stru
 		struct balance_stack_share *t = &h->stacks[i];
 		double part = t == most ? 0 : t->bytes / h->stack_bytes;
 
-		part = part < TOLD_LEAST ? 0 : part;
-		if (part > 0 || t->told)
+		part = part < REPORTED_LEAST ? 0 : part;
+		if (part > 0 || t->reported)
 			tell_part(b, h, e, PART_STACK, part, t->stack);
-		t->told |= part > 0;
+		t->reported |= part > 0;
 		rest -= part;
 	}
 	if (most)
 		rest -= most->bytes / h->stack_bytes;
-	if (most && rest > TOLD_LEAST)
-		h->rest_told = true;
-	if (h->rest_told)
+	if (most && rest > REPORTED_LEAST)
+		h->rest_reported = true;
+	if (h->rest_reported)
 		tell_part(b, h, e, PART_REST, most && rest > 0 ? rest : 0, 0);
 	if (most)
 		tell_part(b, h, e, PART_HELD, most->bytes / h->stack_bytes, most->stack);
@@ -520,12 +520,12 @@ static void tell_stacks(struct balances *b, struct balance_holder *h, const stru
 static void tell_holder(struct balances *b, struct balance_holder *h, double share)
 {
 	struct estimate e = estimate_of(b, h, share);
-	double told = e.sum.taken_bytes + e.sum.freed_bytes + e.sum.freed + h->stack_bytes;
+	double reported = e.sum.taken_bytes + e.sum.freed_bytes + e.sum.freed + h->stack_bytes;
 
-	if (told == h->told || !e.sum.taken + !e.sum.freed == 2 ||
+	if (reported == h->reported || !e.sum.taken + !e.sum.freed == 2 ||
 	    !b->host.owner(b->host.context, h->key.pid, h->start_ns))
 		return;
-	h->told = told;
+	h->reported = reported;
 	tell_stacks(b, h, &e);
 }
 

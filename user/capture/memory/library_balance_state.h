@@ -23,7 +23,7 @@ struct sum {
 struct balance_stack_share {
 	uint64_t stack; /* EV_STACK */
 	double bytes;
-	bool told; /* by a record of its own */
+	bool reported; /* by a record of its own */
 };
 
 /* A library in a process. */
@@ -47,8 +47,8 @@ struct balance_holder {
 	struct balance_stack_share stacks[STACKS_MOST];
 	size_t stack_count;
 	double stack_bytes; /* of all samples, those without a stack too */
-	double told;	    /* sum of the figures reported last */
-	bool rest_told;	    /* the rest beside the main stack was reported */
+	double reported;    /* sum of the figures reported last */
+	bool rest_reported; /* the rest beside the main stack was reported */
 	bool windowed;	    /* some of its calls are counted in windows */
 	bool gone;
 };

@@ -123,7 +123,7 @@ size_t pages_next(const struct pages *p, uint64_t *addresses, size_t most)
 	return n;
 }
 
-static void check(struct pages *p, size_t i, pages_look look, pages_tenant tenant, void *context)
+static void check(struct pages *p, size_t i, pages_look look, pages_owner page_owner, void *context)
 {
 	struct sampled_page *page = &p->items[i];
 
@@ -133,21 +133,21 @@ static void check(struct pages *p, size_t i, pages_look look, pages_tenant tenan
 	}
 	page->seen = true;
 	page->looks++;
-	if (page->tenant != PAGE_TENANT_GONE && !page->swapped)
-		page->tenant = tenant(context, page);
+	if (page->page_owner != PAGE_OWNER_FREED && !page->swapped)
+		page->page_owner = page_owner(context, page);
 }
 
 /* Goes from the last page to the first: if one is gone, the page that takes its place was looked
  * for before. */
 bool pages_check(struct pages *p, uint64_t now_ns, size_t most, pages_look look,
-		 pages_tenant tenant, void *context)
+		 pages_owner page_owner, void *context)
 {
 	if (!p->left || p->left > p->count)
 		p->left = p->count;
 	for (; p->left && most; p->left--) {
 		if (now_ns - p->items[p->left - 1].born_ns < PAGES_YOUNG_NS)
 			continue;
-		check(p, p->left - 1, look, tenant, context);
+		check(p, p->left - 1, look, page_owner, context);
 		most--;
 	}
 	return !p->left;

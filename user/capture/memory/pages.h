@@ -26,17 +26,17 @@
 
 /* The state of the object for which the page was touched, where it is known.  Memory given back to
  * an allocator stays mapped, and other objects fill it. */
-enum page_tenant {
-	PAGE_TENANT_UNKNOWN = 0,
-	PAGE_TENANT_LIVES = 1,
-	PAGE_TENANT_GONE = 2, /* for good */
+enum page_owner {
+	PAGE_OWNER_UNKNOWN = 0,
+	PAGE_OWNER_ALIVE = 1,
+	PAGE_OWNER_FREED = 2, /* for good */
 };
 
 struct sampled_page {
 	uint64_t number; /* address / 4096 */
 	uint64_t address;
 	struct pymalloc_print print;
-	enum page_tenant tenant;
+	enum page_owner page_owner;
 	uint64_t frame; /* 0 not known */
 	uint64_t bytes; /* what it stands for */
 	uint64_t born_ns;
@@ -68,13 +68,13 @@ void pages_name(struct pages *p, uint64_t stack, uint32_t site);
 /* Reads the pagemap entry of a page; 0: nothing is there. */
 typedef uint64_t (*pages_look)(void *context, uint64_t number);
 /* Finds the state of the object at a page's address; may note the object in the page's print. */
-typedef enum page_tenant (*pages_tenant)(void *context, struct sampled_page *page);
+typedef enum page_owner (*pages_owner)(void *context, struct sampled_page *page);
 /* Finds the addresses of the next pages of this round, at most `most`.  In a callback the first is
  * the page of that callback.  Returns how many. */
 size_t pages_next(const struct pages *p, uint64_t *addresses, size_t most);
 /* Looks for pages that are old enough, at most `most` of this round, and forgets those that are
  * gone.  Returns whether the round is over: all pages of its beginning were looked for. */
 bool pages_check(struct pages *p, uint64_t now_ns, size_t most, pages_look look,
-		 pages_tenant tenant, void *context);
+		 pages_owner page_owner, void *context);
 
 #endif

@@ -33,9 +33,9 @@ void reach_tell_full(struct reach *r)
 {
 	char text[EV_TEXT_LEN];
 
-	if (r->told_full || !r->full)
+	if (r->reported_full || !r->full)
 		return;
-	r->told_full = true;
+	r->reported_full = true;
 	snprintf(text, sizeof(text), "some selected processes carry no probes: %s",
 		 strerror(-r->full));
 	r->host.gap(r->host.context, text);
@@ -172,9 +172,9 @@ static void tell_held(struct reach *r)
 {
 	char text[EV_TEXT_LEN];
 
-	if (r->told_held || !r->left_out)
+	if (r->reported_held || !r->left_out)
 		return;
-	r->told_held = true;
+	r->reported_held = true;
 	snprintf(text, sizeof(text),
 		 "no more probes for now: the memory map of process %u does not answer, and to put "
 		 "one in could stop every fork on this host",
@@ -189,7 +189,7 @@ void reach_hold(struct reach *r, uint32_t locked)
 		tell_held(r);
 	r->locked = locked;
 	if (!locked && r->left_out) {
-		r->left_out = r->told_held = false;
+		r->left_out = r->reported_held = false;
 		attach_all(r);
 	}
 	pthread_mutex_unlock(&r->lock);

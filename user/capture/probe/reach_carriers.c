@@ -105,9 +105,9 @@ struct reached_file *reach_file_of(struct reach *r, uint64_t device, uint64_t in
 
 static void tell_wide(struct reach *r)
 {
-	if (r->told_wide || r->how != REACH_THEIR_FILES)
+	if (r->reported_wide || r->how != REACH_THEIR_FILES)
 		return;
-	r->told_wide = true;
+	r->reported_wide = true;
 	r->host.gap(r->host.context,
 		    "this kernel cannot keep probes to the selected processes: others that map the "
 		    "same files carry them too");

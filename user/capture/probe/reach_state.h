@@ -58,7 +58,7 @@ struct reach {
 	uint32_t locked; /* pid of a process with a locked memory map: attach no probe; 0: none */
 	bool left_out;	 /* some probes were not attached because of locked */
 	int full;	 /* why a process could not get its probes; 0 or -errno */
-	bool ready, told_full, told_wide, told_held;
+	bool ready, reported_full, reported_wide, reported_held;
 };
 
 struct table_key reach_key_of(const void *pointer);

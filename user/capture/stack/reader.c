@@ -23,7 +23,7 @@
 #include "user/capture/stack/runtime.h"
 #include "user/capture/stack/stack.h"
 
-#define TOLD_MOST (1 << 17) /* sites, and processes */
+#define REPORTED_MOST (1 << 17) /* sites, and processes */
 /* Low bits of the ids made here for callers.  In the ids of the kernel half they hold the CPU's
  * number, which is never so high. */
 #define SITE_SAMPLE 0xfffe
@@ -60,7 +60,7 @@ int readers_open(struct readers **out, struct kernel *kernel, struct nursery *nu
 		 const struct readers_host *host)
 {
 	struct readers *r = calloc(1, sizeof(*r));
-	const struct stacks_host told = {
+	const struct stacks_host reported = {
 		.context = r, .tell = reader_tell, .forget = reader_forget};
 	int err;
 
@@ -69,7 +69,7 @@ int readers_open(struct readers **out, struct kernel *kernel, struct nursery *nu
 		return -ENOMEM;
 	r->kernel = kernel;
 	r->host = *host;
-	err = stacks_open(&r->stacks, &told);
+	err = stacks_open(&r->stacks, &reported);
 	if (!err)
 		err = native_open(&r->native, nursery);
 	if (!err)
@@ -207,7 +207,7 @@ static bool interpreted(struct readers *r, const struct raw_stack *raw)
  * reports, and a repeated report does no harm. */
 static void bound(struct table *t)
 {
-	if (t->count >= TOLD_MOST)
+	if (t->count >= REPORTED_MOST)
 		table_free(t);
 }
 
@@ -283,9 +283,9 @@ void readers_site(struct readers *r, const struct ev_site *site, uint64_t stack,
 		ask_caller(r, site, &evidence);
 }
 
-int readers_told(struct readers *r, uint64_t sample, uint64_t *stack)
+int readers_reported(struct readers *r, uint64_t sample, uint64_t *stack)
 {
-	return stacks_told(r->stacks, sample, stack);
+	return stacks_reported(r->stacks, sample, stack);
 }
 
 uint64_t readers_lost(const struct readers *r)

@@ -49,7 +49,7 @@ void readers_evidence(struct readers *r, const struct ev_head *record);
 void readers_site(struct readers *r, const struct ev_site *site, uint64_t stack, bool is_caller);
 
 /* Finds the EV_STACK of a sample; see stacks_told. */
-int readers_told(struct readers *r, uint64_t sample, uint64_t *stack);
+int readers_reported(struct readers *r, uint64_t sample, uint64_t *stack);
 
 /* Stacks that were lost: no room, no answer of the worker, or Node's share of time used up. */
 uint64_t readers_lost(const struct readers *r);

@@ -17,9 +17,9 @@
 #include "user/base/table.h"
 #include "user/capture/stack/stack_state.h"
 
-#define TOLD_MOST    STACKS_TOLD_MOST /* frames and stacks */
-#define HELD_MOST    (32ULL << 20)    /* bytes of frames that are not reported yet */
-#define WAITING_MOST 65536	      /* evidence */
+#define REPORTED_MOST STACKS_REPORTED_MOST /* frames and stacks */
+#define HELD_MOST     (32ULL << 20)	   /* bytes of frames that are not reported yet */
+#define WAITING_MOST  65536		   /* evidence */
 
 _Static_assert(FUNCTION_MOST + FILE_MOST + MODULE_MOST + BUILD_MOST == EV_FRAME_TEXT_LEN,
 	       "the texts of a frame fit together");
@@ -85,7 +85,7 @@ void stacks_close(struct stacks *s)
 		held_free(s, slot->value);
 	table_free(&s->samples);
 	table_free(&s->held);
-	table_free(&s->told);
+	table_free(&s->reported);
 	free(s);
 }
 
@@ -122,9 +122,9 @@ static void renew(struct stacks *s)
 {
 	size_t n = s->samples.count;
 
-	if (s->told.count + EV_STACK_FRAMES + 1 < TOLD_MOST)
+	if (s->reported.count + EV_STACK_FRAMES + 1 < REPORTED_MOST)
 		return;
-	table_free(&s->told);
+	table_free(&s->reported);
 	s->renewals++;
 	while (n--) {
 		uint64_t id = s->order[s->oldest];
@@ -260,7 +260,7 @@ static int stack_hold(struct stacks *s, struct stack_sample *sample, struct stac
 	s->held_bytes += h->bytes; /* held_free takes them off */
 	if (equal) {
 		equal->refs++;
-	} else if (!table_get(&s->told, key)) {
+	} else if (!table_get(&s->reported, key)) {
 		h->refs = 1;
 		if (s->held_bytes <= HELD_MOST) {
 			err = table_put(&s->held, key, h);
@@ -278,7 +278,7 @@ static bool is_new(struct stacks *s, uint64_t id)
 {
 	struct table_key key = {id, 0};
 
-	return !table_get(&s->told, key) && !table_put(&s->told, key, s);
+	return !table_get(&s->reported, key) && !table_put(&s->reported, key, s);
 }
 
 static void tell_stack(struct stacks *s, struct stack_held *h)
@@ -396,7 +396,7 @@ int stacks_evidence(struct stacks *s, const struct ev_evidence *evidence)
 	return 0;
 }
 
-int stacks_told(struct stacks *s, uint64_t id, uint64_t *stack)
+int stacks_reported(struct stacks *s, uint64_t id, uint64_t *stack)
 {
 	const struct stack_sample *sample;
 

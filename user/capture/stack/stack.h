@@ -14,7 +14,7 @@
 
 /* After this many reported frames and stacks, all are reported anew.  The model keeps only as many
  * that no record refers to (CODE_RECENT of user/model/code.h). */
-#define STACKS_TOLD_MOST 65536
+#define STACKS_REPORTED_MOST 65536
 
 struct stacks;
 
@@ -48,7 +48,7 @@ int stacks_evidence(struct stacks *s, const struct ev_evidence *evidence);
 /* Sets *stack to the id of the sample's EV_STACK, and reports that stack unless this was done
  * before.  *stack 0: the sample's frames cannot be known, or there was no room for them.  Returns
  * 0, or -EAGAIN: the sample is not named yet, never came, or is forgotten. */
-int stacks_told(struct stacks *s, uint64_t sample, uint64_t *stack);
+int stacks_reported(struct stacks *s, uint64_t sample, uint64_t *stack);
 
 /* Stacks that were dropped because there was no room, and evidence whose sample was not named in
  * time. */

@@ -43,7 +43,7 @@ struct stacks {
 	size_t oldest;
 	struct table held; /* struct stack_held, by id */
 	uint64_t held_bytes;
-	struct table told; /* ids of reported frames and stacks; the value has no meaning */
+	struct table reported; /* ids of reported frames and stacks; the value has no meaning */
 	size_t waiting;
 	uint64_t lost;
 	uint64_t renewals;

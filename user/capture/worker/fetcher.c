@@ -428,8 +428,8 @@ void fetcher_remember(struct fetcher *f, uint32_t kind, uint32_t pid)
 		s->until_ns = fetcher_now_ns() + PEACE_NS;
 		s->locked |= kind == FETCH_MAPS;
 	}
-	if (f->told_count < sizeof(f->told) / sizeof(f->told[0]))
-		f->told[f->told_count++] = pid;
+	if (f->reported_count < sizeof(f->reported) / sizeof(f->reported[0]))
+		f->reported[f->reported_count++] = pid;
 }
 
 static bool in_peace(struct fetcher *f, uint32_t kind, uint32_t pid)
@@ -627,7 +627,7 @@ uint32_t fetcher_locked(struct fetcher *f)
 
 uint32_t fetcher_silent(struct fetcher *f)
 {
-	return f->told_count ? f->told[--f->told_count] : 0;
+	return f->reported_count ? f->reported[--f->reported_count] : 0;
 }
 
 int fetcher_open(struct fetcher **out)

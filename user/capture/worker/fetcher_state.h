@@ -33,8 +33,8 @@ struct fetcher {
 	pid_t nest_pid, pid;
 	pid_t stuck[STUCK_MAX]; /* abandoned fetchers that may still hang; 0: free slot */
 	struct table silent;	/* processes that did not answer: struct silent */
-	uint32_t told[16];	/* pids of silent processes, not reported yet */
-	size_t told_count;
+	uint32_t reported[16];	/* pids of silent processes, not reported yet */
+	size_t reported_count;
 	uint32_t serial;
 	struct fetcher_answer answer;
 };

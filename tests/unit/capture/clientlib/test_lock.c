@@ -66,19 +66,19 @@ static void a_writer_is_told_from_all_others(void **state)
 	"/tmp/" \
 	"dbleak-unit-lock-with-a-name-long-enough-to-fill-more-than-one-line-of-a-screen-XXXXXX"
 
-struct scene {
+struct lock_fixture {
 	struct locks *locks;
 	struct lock_holder *holder;
 	struct stat st;
 	char folder[sizeof(FOLDER)], path[sizeof(FOLDER) + 16];
-	bool known;	   /* by somebody who knows more */
-	unsigned int told; /* connections */
+	bool known;	       /* by somebody who knows more */
+	unsigned int reported; /* connections */
 	uint64_t ids;
 };
 
 static bool is_known(void *context, uint32_t pid, dev_t device, ino_t inode)
 {
-	const struct scene *s = context;
+	const struct lock_fixture *s = context;
 
 	return s->known && pid == (uint32_t)getpid() && device == s->st.st_dev &&
 	       inode == s->st.st_ino;
@@ -98,11 +98,12 @@ static bool own(void *context, uint32_t pid, uint64_t start_ns, const char *comm
 
 static void count(void *context, const struct ev_head *record)
 {
-	((struct scene *)context)->told += record->kind == EV_CONNECTION;
+	((struct lock_fixture *)context)->reported += record->kind == EV_CONNECTION;
 }
 
 /* A file that this process has open, and holds locked. */
-static void scene_open(struct scene *s, struct procfs **procfs, struct client_host *host)
+static void lock_fixture_open(struct lock_fixture *s, struct procfs **procfs,
+			      struct client_host *host)
 {
 	struct lock lock = {.pid = getpid(), .first = PENDING_BYTE + 1};
 	int fd;
@@ -123,7 +124,7 @@ static void scene_open(struct scene *s, struct procfs **procfs, struct client_ho
 	assert_non_null(s->holder);
 }
 
-static void scene_close(struct scene *s, struct procfs *procfs)
+static void lock_fixture_close(struct lock_fixture *s, struct procfs *procfs)
 {
 	locks_close(s->locks);
 	procfs_close(procfs);
@@ -133,39 +134,39 @@ static void scene_close(struct scene *s, struct procfs *procfs)
 
 static void what_the_library_tells_is_not_told_again(void **state)
 {
-	struct scene s = {.known = true};
+	struct lock_fixture s = {.known = true};
 	struct client_host host;
 	struct procfs *procfs;
 
 	(void)state;
-	scene_open(&s, &procfs, &host);
+	lock_fixture_open(&s, &procfs, &host);
 	lock_tell_held(s.locks, s.holder, HELD_NS, &s.ids);
-	assert_int_equal(s.told, 0);
+	assert_int_equal(s.reported, 0);
 	s.known = false;
 	lock_tell_held(s.locks, s.holder, HELD_NS, &s.ids);
-	assert_int_equal(s.told, 1);
-	scene_close(&s, procfs);
+	assert_int_equal(s.reported, 1);
+	lock_fixture_close(&s, procfs);
 }
 
 static void what_the_library_meets_later_keeps_its_id(void **state)
 {
-	struct scene s = {.known = false};
+	struct lock_fixture s = {.known = false};
 	struct client_host host;
 	struct procfs *procfs;
 
 	(void)state;
-	scene_open(&s, &procfs, &host);
+	lock_fixture_open(&s, &procfs, &host);
 	assert_int_equal(locks_yield(s.locks, getpid(), s.st.st_dev, s.st.st_ino), 0);
 	lock_tell_held(s.locks, s.holder, HELD_NS, &s.ids);
-	assert_int_equal(s.told, 1);
+	assert_int_equal(s.reported, 1);
 	assert_int_equal(locks_yield(s.locks, getpid(), s.st.st_dev, s.st.st_ino + 1), 0);
 	assert_int_equal(locks_yield(s.locks, getpid(), s.st.st_dev, s.st.st_ino), 1);
 	assert_int_equal(locks_yield(s.locks, getpid(), s.st.st_dev, s.st.st_ino), 0);
 	s.known = true;
 	lock_tell_held(s.locks, s.holder, HELD_NS, &s.ids);
 	lock_tell_moved(s.locks, s.holder, HELD_NS, true);
-	assert_int_equal(s.told, 1);
-	scene_close(&s, procfs);
+	assert_int_equal(s.reported, 1);
+	lock_fixture_close(&s, procfs);
 }
 
 int main(void)

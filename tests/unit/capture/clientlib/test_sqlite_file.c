@@ -162,7 +162,7 @@ static void a_child_finds_them_all(void **state)
 {
 	struct sqlite_file f;
 	struct fetcher *child;
-	struct stat st, told;
+	struct stat st, reported;
 	char path[4096];
 	int one = make("asked.db", "SQLite format 3");
 
@@ -173,10 +173,10 @@ static void a_child_finds_them_all(void **state)
 	assert_int_equal(sqlite_file_named(&f, getpid(), "asked.db", false), 0);
 	assert_int_equal(f.inode, st.st_ino);
 	assert_non_null(f.reach);
-	assert_int_equal(sqlite_file_stat(getpid(), f.reach, &told), 0);
-	assert_int_equal(told.st_ino, st.st_ino);
-	assert_int_equal(told.st_size, st.st_size);
-	assert_int_equal(sqlite_file_stat(getpid(), "/none/such", &told), -ENOENT);
+	assert_int_equal(sqlite_file_stat(getpid(), f.reach, &reported), 0);
+	assert_int_equal(reported.st_ino, st.st_ino);
+	assert_int_equal(reported.st_size, st.st_size);
+	assert_int_equal(sqlite_file_stat(getpid(), "/none/such", &reported), -ENOENT);
 	assert_int_equal(sqlite_file_held(getpid(), st.st_dev, st.st_ino, path, sizeof(path)), 0);
 	assert_non_null(strstr(path, "/asked.db"));
 	assert_int_equal(sqlite_file_held(getpid(), st.st_dev, st.st_ino, path, 4), -ENAMETOOLONG);

@@ -646,18 +646,18 @@ static void damage(uint32_t *seed)
 
 static void is_within(void *context, const char *name, const struct elf_symbol *symbol)
 {
-	unsigned int *told = context;
+	unsigned int *reported = context;
 
 	assert_true(strlen(name) < made.size);
 	assert_true(symbol->offset <= made.size && symbol->size <= made.size - symbol->offset);
-	(*told)++;
+	(*reported)++;
 }
 
 static void damaged_files_do_no_harm(void **state)
 {
 	const char *const names[] = {"db_open", "db_close", "static_open", "static_close"};
 	uint32_t seed = 42;
-	unsigned int opened = 0, told = 0;
+	unsigned int opened = 0, reported = 0;
 
 	(void)state;
 	for (unsigned int round = 0; round < 3000; round++) {
@@ -678,7 +678,7 @@ static void damaged_files_do_no_harm(void **state)
 			for (size_t i = 0; i < COUNT(names) && n >= 0; i++)
 				assert_true(out[i].offset <= made.size &&
 					    out[i].size <= made.size - out[i].offset);
-			assert_int_equal(elf_each(e, is_within, &told), 0);
+			assert_int_equal(elf_each(e, is_within, &reported), 0);
 			elf_build_id(e, hex, sizeof(hex));
 			assert_true(strlen(hex) < sizeof(hex));
 			opened++;
@@ -687,7 +687,7 @@ static void damaged_files_do_no_harm(void **state)
 		close(fd);
 	}
 	assert_true(opened > 1000);
-	assert_true(told > 1000);
+	assert_true(reported > 1000);
 }
 
 int main(void)

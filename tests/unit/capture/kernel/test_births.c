@@ -20,7 +20,7 @@
 #include "user/capture/kernel/births.h"
 
 static int ring[2];
-static sem_t told;
+static sem_t reported;
 static uint32_t last;
 static pthread_t teller;
 static bool signals_blocked, ring_is_broken;
@@ -45,12 +45,12 @@ static void on_task(void *context, const struct raw_task *task)
 {
 	sigset_t now;
 
-	assert_ptr_equal(context, &told);
+	assert_ptr_equal(context, &reported);
 	last = task->pid;
 	teller = pthread_self();
 	pthread_sigmask(SIG_SETMASK, NULL, &now);
 	signals_blocked = sigismember(&now, SIGTERM) == 1;
-	sem_post(&told);
+	sem_post(&reported);
 }
 
 static void send(uint32_t pid)
@@ -66,7 +66,7 @@ static void expect(uint32_t pid)
 
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += 10;
-	assert_int_equal(sem_timedwait(&told, &until), 0);
+	assert_int_equal(sem_timedwait(&reported, &until), 0);
 	assert_int_equal(last, pid);
 }
 
@@ -74,7 +74,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	ring_is_broken = false;
-	assert_int_equal(sem_init(&told, 0, 0), 0);
+	assert_int_equal(sem_init(&reported, 0, 0), 0);
 	return pipe2(ring, O_NONBLOCK | O_CLOEXEC);
 }
 
@@ -83,7 +83,7 @@ static int tear_down(void **state)
 	(void)state;
 	close(ring[0]);
 	close(ring[1]);
-	return sem_destroy(&told);
+	return sem_destroy(&reported);
 }
 
 static void each_is_told_in_a_thread_of_its_own(void **state)
@@ -92,7 +92,7 @@ static void each_is_told_in_a_thread_of_its_own(void **state)
 
 	(void)state;
 	send(7); /* before the thread is there */
-	assert_int_equal(births_open(&b, NULL, on_task, &told), 0);
+	assert_int_equal(births_open(&b, NULL, on_task, &reported), 0);
 	expect(7);
 	assert_false(pthread_equal(teller, pthread_self()));
 	assert_true(signals_blocked);
@@ -106,10 +106,10 @@ static void after_the_end_nothing_is_told(void **state)
 	struct births *b;
 
 	(void)state;
-	assert_int_equal(births_open(&b, NULL, on_task, &told), 0);
+	assert_int_equal(births_open(&b, NULL, on_task, &reported), 0);
 	births_close(b);
 	send(9);
-	assert_int_equal(sem_trywait(&told), -1);
+	assert_int_equal(sem_trywait(&reported), -1);
 	births_close(NULL);
 }
 
@@ -119,7 +119,7 @@ static void a_broken_ring_ends_the_thread_and_no_more(void **state)
 
 	(void)state;
 	ring_is_broken = true;
-	assert_int_equal(births_open(&b, NULL, on_task, &told), 0);
+	assert_int_equal(births_open(&b, NULL, on_task, &reported), 0);
 	births_close(b);
 }
 

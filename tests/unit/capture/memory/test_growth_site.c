@@ -32,7 +32,7 @@ static void tell(void *context, struct ev_head *record)
 	tellings++;
 }
 
-static int told(void *context, uint64_t sample, uint64_t *stack)
+static int reported(void *context, uint64_t sample, uint64_t *stack)
 {
 	(void)context;
 	*stack = 0;
@@ -50,12 +50,12 @@ static uint64_t look(void *context, uint64_t number)
 
 static uint64_t refilled_from = UINT64_MAX; /* what was put into pages from here on is gone */
 
-static enum page_tenant tenant(void *context, struct sampled_page *page)
+static enum page_owner page_owner(void *context, struct sampled_page *page)
 {
 	(void)context;
 	if (refilled_from == UINT64_MAX)
-		return PAGE_TENANT_UNKNOWN;
-	return page->number < refilled_from ? PAGE_TENANT_LIVES : PAGE_TENANT_GONE;
+		return PAGE_OWNER_UNKNOWN;
+	return page->number < refilled_from ? PAGE_OWNER_ALIVE : PAGE_OWNER_FREED;
 }
 
 static int begin(void **state)
@@ -75,16 +75,16 @@ static void sample(struct growth_sites *s, uint64_t stack, uint64_t page, uint64
 				       .address = page << 12,
 				       .stack = stack,
 				       .connection = connection,
-				       .said_ns = 9 * SECOND,
+				       .message_ns = 9 * SECOND,
 				       .pid = 42};
 
-	assert_int_equal(growth_sites_add(s, &raw, tenant, NULL), 0);
+	assert_int_equal(growth_sites_add(s, &raw, page_owner, NULL), 0);
 }
 
 static void finish(struct growth_sites *s)
 {
-	growth_sites_name(s, 11 * SECOND, SECOND, told, NULL);
-	growth_sites_check(s, 11 * SECOND, SIZE_MAX, look, tenant, NULL);
+	growth_sites_name(s, 11 * SECOND, SECOND, reported, NULL);
+	growth_sites_check(s, 11 * SECOND, SIZE_MAX, look, page_owner, NULL);
 	growth_sites_tell(s, tell, NULL);
 }
 
@@ -117,16 +117,16 @@ static void pool(struct growth_sites *s, uint64_t stack, uint64_t number)
 				       .address = number << 14,
 				       .stack = stack,
 				       .connection = 5,
-				       .said_ns = 9 * SECOND,
+				       .message_ns = 9 * SECOND,
 				       .pid = 42};
 
 	assert_int_equal(growth_sites_add_pool(s, &raw, number << 14), 1);
 }
 
-static enum page_tenant lives(void *context, struct sampled_page *page)
+static enum page_owner lives(void *context, struct sampled_page *page)
 {
 	(void)context, (void)page;
-	return PAGE_TENANT_LIVES;
+	return PAGE_OWNER_ALIVE;
 }
 
 static void look_at_pools(struct growth_sites *s, int times)
@@ -149,8 +149,8 @@ static struct growth_sites *touched_and_gone(void)
 
 static void tell_at(struct growth_sites *s, uint64_t second)
 {
-	growth_sites_name(s, second * SECOND, SECOND, told, NULL);
-	growth_sites_check(s, second * SECOND, SIZE_MAX, look, tenant, NULL);
+	growth_sites_name(s, second * SECOND, SECOND, reported, NULL);
+	growth_sites_check(s, second * SECOND, SIZE_MAX, look, page_owner, NULL);
 	growth_sites_tell(s, tell, NULL);
 }
 
@@ -251,12 +251,12 @@ static void a_sample_waits_for_its_name_but_not_for_ever(void **state)
 	sample(s, 100, 1, MIB, 0);
 	sample(s, 300, 2, 3 * MIB, 0);
 	sample(s, 0, 3, 5 * MIB, 0);
-	assert_int_equal(growth_sites_name(s, 10 * SECOND, SECOND, told, NULL), 1);
-	growth_sites_check(s, 11 * SECOND, SIZE_MAX, look, tenant, NULL);
+	assert_int_equal(growth_sites_name(s, 10 * SECOND, SECOND, reported, NULL), 1);
+	growth_sites_check(s, 11 * SECOND, SIZE_MAX, look, page_owner, NULL);
 	growth_sites_tell(s, tell, NULL);
 	assert_int_equal(last[1].held_bytes, MIB);
 	assert_int_equal(last[0].held_bytes, 5 * MIB);
-	assert_int_equal(growth_sites_name(s, 12 * SECOND, SECOND, told, NULL), 0);
+	assert_int_equal(growth_sites_name(s, 12 * SECOND, SECOND, reported, NULL), 0);
 	growth_sites_tell(s, tell, NULL);
 	assert_int_equal(last[0].held_bytes, 8 * MIB);
 	growth_sites_close(s);
@@ -269,7 +269,7 @@ static void what_was_never_looked_for_is_not_known_to_be_held(void **state)
 	(void)state;
 	assert_int_equal(growth_sites_open(&s, 42, 7), 0);
 	sample(s, 100, 1, MIB, 0);
-	growth_sites_name(s, 11 * SECOND, SECOND, told, NULL);
+	growth_sites_name(s, 11 * SECOND, SECOND, reported, NULL);
 	growth_sites_tell(s, tell, NULL);
 	assert_int_equal(last[1].taken_bytes, MIB);
 	assert_int_equal(last[1].held_bytes, UNKNOWN64);
@@ -301,7 +301,7 @@ static void more_stacks_than_there_is_room_for_are_one(void **state)
 	assert_int_equal(growth_sites_open(&s, 42, 7), 0);
 	for (uint64_t i = 1; i < 2000; i++) {
 		sample(s, 100 * i, i, MIB, 0);
-		growth_sites_name(s, 11 * SECOND, SECOND, told, NULL);
+		growth_sites_name(s, 11 * SECOND, SECOND, reported, NULL);
 	}
 	assert_int_equal(s->count, SITES_MOST);
 	assert_int_equal(s->sites[0].taken, (1999 - (SITES_MOST - 1)) * MIB);

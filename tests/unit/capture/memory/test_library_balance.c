@@ -23,8 +23,8 @@ static struct {
 	struct library_stack stack;
 } stacks[4];
 static size_t stack_count;
-static struct ev_memory_site told[64];
-static size_t told_count, gaps;
+static struct ev_memory_site reported[64];
+static size_t reported_count, gaps;
 static struct balances *b;
 static const struct balance_file file = {.name = "libpq"};
 
@@ -56,8 +56,8 @@ int kernel_library_heap_stacks(struct kernel *k, kernel_library_stack_fn *fn, vo
 static void tell(void *context, struct ev_head *record)
 {
 	(void)context;
-	if (record->kind == EV_MEMORY_SITE && told_count < 64)
-		told[told_count++] = *(struct ev_memory_site *)record;
+	if (record->kind == EV_MEMORY_SITE && reported_count < 64)
+		reported[reported_count++] = *(struct ev_memory_site *)record;
 	gaps += record->kind == EV_GAP;
 }
 
@@ -81,8 +81,8 @@ static int begin(void **state)
 
 	(void)state;
 	memset(counted, 0, sizeof(counted));
-	memset(told, 0, sizeof(told));
-	stack_count = told_count = gaps = 0;
+	memset(reported, 0, sizeof(reported));
+	stack_count = reported_count = gaps = 0;
 	return balances_open(&b, NULL, &host);
 }
 
@@ -118,10 +118,10 @@ static struct balance_holder *look(void)
 
 static const struct ev_memory_site *only(double share)
 {
-	told_count = 0;
+	reported_count = 0;
 	balances_tell(b, share, false);
-	assert_int_equal(told_count, 1);
-	return &told[0];
+	assert_int_equal(reported_count, 1);
+	return &reported[0];
 }
 
 static void what_is_counted_all_the_time_is_told_as_it_is(void **state)
@@ -140,9 +140,9 @@ static void what_is_counted_all_the_time_is_told_as_it_is(void **state)
 	assert_int_equal(s->flags, 0);
 	assert_int_equal(s->tier, EV_TIER_CLIENT);
 	assert_string_equal(s->object, "libpq");
-	told_count = 0;
+	reported_count = 0;
 	balances_tell(b, 0, false); /* nothing has changed */
-	assert_int_equal(told_count, 0);
+	assert_int_equal(reported_count, 0);
 }
 
 static void windows_are_reckoned_up(void **state)
@@ -224,27 +224,27 @@ static void what_is_held_goes_with_the_stack_that_took_nearly_all(void **state)
 	sample(7, 900);
 	sample(8, 100);
 	balances_tell(b, 0, false);
-	assert_int_equal(told_count, 2);
-	assert_int_equal(told[0].stack, 8);
-	assert_int_equal(told[0].held_bytes, UNKNOWN64);
-	assert_int_equal(told[0].taken_bytes, 640);
-	assert_int_equal(told[1].stack, 7);
-	assert_int_equal(told[1].held_bytes, 3200);
-	assert_int_equal(told[1].taken_bytes, 5760);
+	assert_int_equal(reported_count, 2);
+	assert_int_equal(reported[0].stack, 8);
+	assert_int_equal(reported[0].held_bytes, UNKNOWN64);
+	assert_int_equal(reported[0].taken_bytes, 640);
+	assert_int_equal(reported[1].stack, 7);
+	assert_int_equal(reported[1].held_bytes, 3200);
+	assert_int_equal(reported[1].taken_bytes, 5760);
 }
 
 /* What the last record of each site says. */
-static uint64_t sum_told(bool held)
+static uint64_t sum_reported(bool held)
 {
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < told_count; i++) {
+	for (size_t i = 0; i < reported_count; i++) {
 		bool again = false;
 
-		for (size_t k = i + 1; k < told_count; k++)
-			again |= told[k].site == told[i].site;
-		if (!again && (!held || told[i].held_bytes != UNKNOWN64))
-			sum += held ? told[i].held_bytes : told[i].taken_bytes;
+		for (size_t k = i + 1; k < reported_count; k++)
+			again |= reported[k].site == reported[i].site;
+		if (!again && (!held || reported[i].held_bytes != UNKNOWN64))
+			sum += held ? reported[i].held_bytes : reported[i].taken_bytes;
 	}
 	return sum;
 }
@@ -262,8 +262,8 @@ static void what_is_held_is_told_once_when_another_stack_comes_to_the_fore(void 
 		sample(steps[i].stack, steps[i].bytes);
 		look()->allocator = ALLOCATOR_GLIBC;
 		balances_tell(b, 0, false);
-		assert_int_equal(sum_told(true), (i + 1) * 3200);
-		assert_in_range(sum_told(false), (i + 1) * 6400 * 9 / 10, (i + 1) * 6400 + 10);
+		assert_int_equal(sum_reported(true), (i + 1) * 3200);
+		assert_in_range(sum_reported(false), (i + 1) * 6400 * 9 / 10, (i + 1) * 6400 + 10);
 	}
 }
 
@@ -275,12 +275,12 @@ static void where_none_did_it_goes_with_none(void **state)
 	sample(7, 500);
 	sample(8, 500);
 	balances_tell(b, 0, false);
-	assert_int_equal(told_count, 3);
-	assert_int_equal(told[0].held_bytes, UNKNOWN64);
-	assert_int_equal(told[1].held_bytes, UNKNOWN64);
-	assert_int_equal(told[2].stack, 0);
-	assert_int_equal(told[2].held_bytes, 3200);
-	assert_int_equal(told[2].taken_bytes, 0);
+	assert_int_equal(reported_count, 3);
+	assert_int_equal(reported[0].held_bytes, UNKNOWN64);
+	assert_int_equal(reported[1].held_bytes, UNKNOWN64);
+	assert_int_equal(reported[2].stack, 0);
+	assert_int_equal(reported[2].held_bytes, 3200);
+	assert_int_equal(reported[2].taken_bytes, 0);
 }
 
 static void a_stack_without_a_name_waits_for_it(void **state)
@@ -291,7 +291,7 @@ static void a_stack_without_a_name_waits_for_it(void **state)
 	sample(100, 1000);
 	balances_tell(b, 0, false);
 	assert_int_equal(b->sample_count, 1);
-	assert_int_equal(told_count, 1);
+	assert_int_equal(reported_count, 1);
 	balances_tell(b, 0, true);
 	assert_int_equal(b->sample_count, 0);
 }

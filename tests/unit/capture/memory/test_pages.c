@@ -22,10 +22,10 @@ static uint64_t look(void *context, uint64_t number)
 	return number < 100000 ? entries[number] : 0;
 }
 
-static enum page_tenant nobody(void *context, struct sampled_page *page)
+static enum page_owner nobody(void *context, struct sampled_page *page)
 {
 	(void)context, (void)page;
-	return PAGE_TENANT_UNKNOWN;
+	return PAGE_OWNER_UNKNOWN;
 }
 
 static void touch(struct pages *p, uint64_t number, uint64_t bytes)

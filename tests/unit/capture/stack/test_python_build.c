@@ -89,8 +89,8 @@ static void put(struct elf_file *e, size_t at, uint64_t word)
 /* As a 3.14.10 tells of itself. */
 static struct elf_file fourteen(void)
 {
-	static const uint64_t told[] = {808, 7272, 7344, 8,   72,  152, 8,   0, 56,
-					74,  112,  120,	 128, 136, 68,	208, 40};
+	static const uint64_t reported[] = {808, 7272, 7344, 8,	  72,  152, 8,	 0, 56,
+					    74,	 112,  120,  128, 136, 68,  208, 40};
 	struct elf_file e = {.variables = {"_PyRuntime", "PyCode_Type", "Py_Version"},
 			     .functions = {"Py_InitializeFromConfig"},
 			     .version = 0x030e0af0};
@@ -98,7 +98,7 @@ static struct elf_file fourteen(void)
 	memcpy(e.runtime, "xdebugpy", 8);
 	put(&e, PUBLISHED_VERSION, e.version);
 	for (size_t i = 0; i < PUBLISHED_FIELDS; i++)
-		put(&e, python_published[i].at[1], told[i]);
+		put(&e, python_published[i].at[1], reported[i]);
 	return e;
 }
 

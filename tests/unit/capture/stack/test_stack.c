@@ -162,7 +162,7 @@ static void evidence_waits_for_its_sample(void **state)
 /* Whoever reads the records forgets in time what it was told. */
 static void after_very_many_all_are_told_anew(void **state)
 {
-	const unsigned int many = STACKS_TOLD_MOST / 2 + 10;
+	const unsigned int many = STACKS_REPORTED_MOST / 2 + 10;
 
 	(void)state;
 	name(1, 1);
@@ -182,7 +182,7 @@ static void after_very_many_all_are_told_anew(void **state)
 	name(100000, 3);
 	assert_int_equal(t.count[EV_EVIDENCE], 2);
 	assert_int_equal(t.evidence.object, 77);
-	assert_true(t.stacks->told.count < STACKS_TOLD_MOST);
+	assert_true(t.stacks->reported.count < STACKS_REPORTED_MOST);
 	assert_int_equal(stacks_lost(t.stacks), 0);
 }
 
@@ -200,17 +200,17 @@ static void a_stack_asked_for_is_told_once_and_known_by_its_id(void **state)
 	uint64_t stack = 1;
 
 	(void)state;
-	assert_int_equal(stacks_told(t.stacks, 1, &stack), -EAGAIN);
+	assert_int_equal(stacks_reported(t.stacks, 1, &stack), -EAGAIN);
 	name(1, 42);
 	name(2, 42); /* its equal */
-	assert_int_equal(stacks_told(t.stacks, 1, &stack), 0);
+	assert_int_equal(stacks_reported(t.stacks, 1, &stack), 0);
 	assert_int_equal(stack, t.stack.id);
 	assert_int_equal(t.records, 3);
-	assert_int_equal(stacks_told(t.stacks, 2, &stack), 0);
+	assert_int_equal(stacks_reported(t.stacks, 2, &stack), 0);
 	assert_int_equal(stack, t.stack.id);
 	assert_int_equal(t.records, 3);
 	assert_int_equal(stacks_named(t.stacks, 3, &owner, NULL, 0, 0), 0);
-	assert_int_equal(stacks_told(t.stacks, 3, &stack), 0);
+	assert_int_equal(stacks_reported(t.stacks, 3, &stack), 0);
 	assert_int_equal(stack, 0);
 }
 

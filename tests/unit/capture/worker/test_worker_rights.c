@@ -503,14 +503,14 @@ static void every_attempt_is_refused(void **state)
 		struct nursling worker;
 		struct nursery_end end;
 		long result = 0;
-		bool told;
+		bool reported;
 
 		assert_int_equal(nursery_start(nursery, 0, &worker), 0);
-		told = ask(&worker, i, &result);
-		if (!told) /* it is dying: let it */
+		reported = ask(&worker, i, &result);
+		if (!reported) /* it is dying: let it */
 			poll(NULL, 0, 20);
 		assert_int_equal(nursery_stop(nursery, &worker, WAIT_MS, &end), 0);
-		if (told ? result < 0 : was_shut_out(i, end.status))
+		if (reported ? result < 0 : was_shut_out(i, end.status))
 			refused++;
 		else
 			print_error("%s: SUCCEEDS (%ld, status %x)\n", attempts[i].what, result,

@@ -50,7 +50,7 @@ void native_frames_forget(struct native *n)
 {
 	arena_close(n->texts);
 	n->texts = NULL;
-	n->told = 0;
+	n->reported = 0;
 }
 
 static int watch(struct native *n, int fd)
@@ -288,7 +288,7 @@ void native_process(struct native *n, uint32_t pid, uint64_t start_ns)
 
 static struct frame *frame_room(struct native *n)
 {
-	if (n->told == n->room) {
+	if (n->reported == n->room) {
 		uint32_t room = n->room ? 2 * n->room : 1024;
 		struct frame *grown = realloc(n->frames, room * sizeof(*grown));
 
@@ -297,7 +297,7 @@ static struct frame *frame_room(struct native *n)
 		n->frames = grown;
 		n->room = room;
 	}
-	return &n->frames[n->told];
+	return &n->frames[n->reported];
 }
 
 static int take_frame(struct native *n, const struct wire_frame *m)
@@ -306,7 +306,7 @@ static int take_frame(struct native *n, const struct wire_frame *m)
 	const char *text;
 
 	if (m->head.size < sizeof(*m) || m->text_size > m->head.size - sizeof(*m) ||
-	    m->id != n->told + 1 || m->id > WIRE_FRAMES_MAX || m->language > EV_LANG_GO)
+	    m->id != n->reported + 1 || m->id > WIRE_FRAMES_MAX || m->language > EV_LANG_GO)
 		return -EPROTO;
 	if (!n->texts)
 		n->texts = arena_open();
@@ -319,7 +319,7 @@ static int take_frame(struct native *n, const struct wire_frame *m)
 	frame->flags = m->flags;
 	if (!known_texts(frame, text, m->text_size))
 		return -EPROTO;
-	n->told++;
+	n->reported++;
 	return 0;
 }
 
@@ -343,7 +343,7 @@ static int take_answer(struct native *n, const struct wire_answer *m, native_fn 
 	    m->id != asked->id || m->count * sizeof(*m->frame) > m->head.size - sizeof(*m))
 		return -EPROTO;
 	for (uint32_t i = 0; i < m->count; i++) {
-		if (m->frame[i] - 1 >= n->told)
+		if (m->frame[i] - 1 >= n->reported)
 			return -EPROTO;
 		n->stack[i] = n->frames[m->frame[i] - 1];
 	}

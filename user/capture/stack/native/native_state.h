@@ -31,7 +31,7 @@ struct native {
 
 	struct arena *texts;
 	struct frame *frames; /* by id - 1 */
-	uint32_t told, room;
+	uint32_t reported, room;
 	struct frame stack[EV_STACK_FRAMES];
 	uint8_t in[WIRE_PACKET_MAX] __attribute__((aligned(8)));
 };

@@ -26,9 +26,9 @@ struct native_worker {
 	struct guard guard;
 	struct modules *modules;
 	struct spaces *spaces;
-	struct known *anonymous;   /* stands for code of which nothing is known */
-	uint32_t told, generation; /* ids of frames in use */
-	size_t used;		   /* of out */
+	struct known *anonymous;       /* stands for code of which nothing is known */
+	uint32_t reported, generation; /* ids of frames in use */
+	size_t used;		       /* of out */
 	uint8_t out[WIRE_PACKET_MAX] __attribute__((aligned(8)));
 	uint8_t in[REQUESTS][(REQUEST_MAX + 7) & ~7UL] __attribute__((aligned(8)));
 };
@@ -72,7 +72,7 @@ static void tell_frame(struct native_worker *w, struct known *k)
 {
 	struct wire_frame *m = message(w, WIRE_FRAME, sizeof(*m) + k->text_size);
 
-	m->id = k->id = ++w->told;
+	m->id = k->id = ++w->reported;
 	k->generation = w->generation;
 	m->offset = k->frame.offset;
 	m->line = k->frame.line;
@@ -134,10 +134,10 @@ static void sample_start(struct native_sample *s, struct native_worker *w, uint3
 	s->space = space_of(s, parent, parent_start_ns);
 	if (!s->space || space_is_empty(s->space))
 		s->flags |= EV_STACK_NAMELESS;
-	if (w->told + SAMPLE_NEW <= WIRE_FRAMES_MAX)
+	if (w->reported + SAMPLE_NEW <= WIRE_FRAMES_MAX)
 		return;
 	message(w, WIRE_RESET, sizeof(struct wire_head));
-	w->told = 0;
+	w->reported = 0;
 	w->generation++;
 }
 

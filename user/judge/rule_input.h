@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * scene.h - the input of a rule, and the functions with which rules add what they found.
+ * rule_input.h - the input of a rule, and the functions with which rules add what they found.
  *
- * A scene is one endpoint of one process, or the process as a whole (objects of its libraries,
+ * A rule input is one endpoint of one process, or the process as a whole (objects of its libraries,
  * memory).
  */
-#ifndef DBLEAK_JUDGE_SCENE_H
-#define DBLEAK_JUDGE_SCENE_H
+#ifndef DBLEAK_JUDGE_RULE_INPUT_H
+#define DBLEAK_JUDGE_RULE_INPUT_H
 
 #include "user/model/model.h"
 #include "user/judge/view.h"
@@ -29,7 +29,7 @@ struct origin {
 };
 
 /* A connection, open or gone. */
-struct seen {
+struct conn_history {
 	const struct life *life;
 	const struct connection *open; /* NULL: gone */
 	const struct text *sql;	       /* of its last request; NULL not known */
@@ -49,11 +49,11 @@ struct birth {
 	uint32_t tid;
 };
 
-struct scene {
+struct rule_input {
 	const struct model *model;
 	const struct process_model *process;
 	const struct endpoint *endpoint;     /* NULL: the process, whatever its endpoints */
-	const struct ev_tally *brief;	     /* connections too brief to be reported one by one */
+	const struct ev_tally *short_lived;  /* connections too brief to be reported one by one */
 	struct process_view *view;	     /* endpoints and findings so far */
 	const struct handle *const *handles; /* of the process, by site and birth */
 	size_t handle_count;
@@ -63,7 +63,7 @@ struct scene {
 	struct places *places;
 	uint64_t now_ns;   /* the process's end, if it has ended */
 	uint64_t start_ns; /* of the window */
-	struct seen *seen;
+	struct conn_history *conn_history;
 	size_t count;
 	struct birth *births; /* in the window, in order of time */
 	size_t birth_count;
@@ -72,39 +72,40 @@ struct scene {
 };
 
 /* Gathers the connections of one endpoint, open and closed.  Returns 0, or -1 without memory. */
-int scene_fill(struct scene *s, struct connection **open, size_t open_count);
+int rule_input_fill(struct rule_input *s, struct connection **open, size_t open_count);
 
 /* The flags that hide a connection's state: TLS, compression, hidden I/O.  TLS does not hide it
  * where the library's plaintext is read. */
 uint32_t life_unreadable(const struct life *l);
 
-/* Adds a finding and sets the fields that the scene knows; NULL without memory.  The rule fills in
- * acquired, open and such. */
-struct finding_view *finding_add(struct scene *s, enum cause cause, enum resource resource);
-__attribute__((format(printf, 3, 4))) void finding_because(struct scene *s, struct finding_view *f,
-							   const char *format, ...);
+/* Adds a finding and sets the fields that the rule input knows; NULL without memory.  The rule
+ * fills in acquired, open and such. */
+struct finding_view *finding_add(struct rule_input *s, enum cause cause, enum resource resource);
+__attribute__((format(printf, 3, 4))) void
+finding_because(struct rule_input *s, struct finding_view *f, const char *format, ...);
 /* Limits a confidence by what was lost and what could not be read. */
-enum confidence confidence_cap(const struct scene *s, enum confidence c);
+enum confidence confidence_cap(const struct rule_input *s, enum confidence c);
 double seconds(uint64_t ns);
 /* Does each connection to this endpoint have a database of its own: SQLite in memory, or in a
  * nameless file? */
 bool is_private(const struct endpoint *e);
 /* "10.0.0.5:5432/shop as app"; NULL for no endpoint. */
-const char *place_text(const struct scene *s, const struct endpoint *e);
-/* The first finding of that cause: of this endpoint, or, in the scene of a process, of all its
+const char *place_text(const struct rule_input *s, const struct endpoint *e);
+/* The first finding of that cause: of this endpoint, or, in the rule input of a process, of all its
  * endpoints; NULL: none. */
-struct finding_view *finding_of(const struct scene *s, enum cause cause);
+struct finding_view *finding_of(const struct rule_input *s, enum cause cause);
 
 /* The sum of the open objects of all findings of that cause. */
-uint64_t open_of(const struct scene *s, enum cause cause);
+uint64_t open_of(const struct rule_input *s, enum cause cause);
 
 /* Do objects pile up in the rise, and still do? */
-bool rise_goes_on(const struct scene *s, const struct rise *r);
+bool rise_goes_on(const struct rule_input *s, const struct rise *r);
 /* The rise until end_ns.  If that proves nothing: the rise before the process gave all back when
  * it ended, and *fell is true. */
-struct rise rise_of(const struct scene *s, const struct history *h, uint64_t end_ns, bool *fell);
+struct rise rise_of(const struct rule_input *s, const struct history *h, uint64_t end_ns,
+		    bool *fell);
 /* The connection that a library's object belongs to; NULL: not known. */
-const struct connection *connection_of(const struct scene *s, const struct handle *h);
+const struct connection *connection_of(const struct rule_input *s, const struct handle *h);
 /* Is the number of open objects unknown, because too many of the site's objects are released by
  * calls that no probe sees? */
 bool site_is_obscure(const struct site_model *site);

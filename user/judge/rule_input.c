@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * scene.c - see scene.h.
+ * rule_input.c - see rule_input.h.
  */
-#include "user/judge/scene.h"
+#include "user/judge/rule_input.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ double seconds(uint64_t ns)
 	return ns / 1e9;
 }
 
-struct finding_view *finding_add(struct scene *s, enum cause cause, enum resource resource)
+struct finding_view *finding_add(struct rule_input *s, enum cause cause, enum resource resource)
 {
 	struct finding_view *f;
 
@@ -45,7 +45,7 @@ struct finding_view *finding_add(struct scene *s, enum cause cause, enum resourc
 	return f;
 }
 
-void finding_because(struct scene *s, struct finding_view *f, const char *format, ...)
+void finding_because(struct rule_input *s, struct finding_view *f, const char *format, ...)
 {
 	const char **more = arena_alloc(s->arena, (f->evidence_count + 1) * sizeof(*more));
 	char text[512];
@@ -64,20 +64,20 @@ void finding_because(struct scene *s, struct finding_view *f, const char *format
 }
 
 /* Was anything of the process lost?  A loss of no known process may be one of this process. */
-static bool lost(const struct scene *s, enum ev_loss_kind kind)
+static bool lost(const struct rule_input *s, enum ev_loss_kind kind)
 {
 	return process_lost(s->process, kind) || s->model->loss.count[kind] > s->model->owned[kind];
 }
 
-enum confidence confidence_cap(const struct scene *s, enum confidence c)
+enum confidence confidence_cap(const struct rule_input *s, enum confidence c)
 {
 	size_t guessed = 0, unsure = 0;
 
 	for (size_t i = 0; i < s->count; i++) {
-		const struct connection *open = s->seen[i].open;
+		const struct connection *open = s->conn_history[i].open;
 
-		unsure += life_unreadable(s->seen[i].life) ||
-			  s->seen[i].life->flags & (EV_CONN_PIPELINED | EV_CONN_TENTATIVE);
+		unsure += life_unreadable(s->conn_history[i].life) ||
+			  s->conn_history[i].life->flags & (EV_CONN_PIPELINED | EV_CONN_TENTATIVE);
 		guessed += open && open->database != EV_DB_SQLITE &&
 			   !(open->signs & (EV_SIGN_HANDSHAKE | EV_SIGN_REQUEST | EV_SIGN_REPLY |
 					    EV_SIGN_SERVER | EV_SIGN_LIBRARY));
@@ -90,7 +90,7 @@ enum confidence confidence_cap(const struct scene *s, enum confidence c)
 	return c;
 }
 
-struct finding_view *finding_of(const struct scene *s, enum cause cause)
+struct finding_view *finding_of(const struct rule_input *s, enum cause cause)
 {
 	struct finding_view *all = s->endpoint ? s->findings : s->view->findings;
 	size_t n = s->endpoint ? s->finding_count : s->view->finding_count;
@@ -101,7 +101,7 @@ struct finding_view *finding_of(const struct scene *s, enum cause cause)
 	return NULL;
 }
 
-uint64_t open_of(const struct scene *s, enum cause cause)
+uint64_t open_of(const struct rule_input *s, enum cause cause)
 {
 	const struct finding_view *all = s->endpoint ? s->findings : s->view->findings;
 	size_t n = s->endpoint ? s->finding_count : s->view->finding_count;
@@ -112,7 +112,7 @@ uint64_t open_of(const struct scene *s, enum cause cause)
 	return open;
 }
 
-const struct connection *connection_of(const struct scene *s, const struct handle *h)
+const struct connection *connection_of(const struct rule_input *s, const struct handle *h)
 {
 	struct table_key key = {h->parent, (uint64_t)s->process->number << 32 | EV_RES_CONNECTION};
 	const struct handle *parent = h->parent ? table_get(&s->model->handles, key) : NULL;
@@ -134,10 +134,10 @@ static int by_birth(const void *a, const void *b)
 	return (x->ns > y->ns) - (x->ns < y->ns);
 }
 
-static void scene_add(struct scene *s, const struct life *life, const struct connection *open,
-		      const struct text *sql)
+static void rule_input_add(struct rule_input *s, const struct life *life,
+			   const struct connection *open, const struct text *sql)
 {
-	struct seen *x = &s->seen[s->count++];
+	struct conn_history *x = &s->conn_history[s->count++];
 
 	x->life = life;
 	x->open = open;
@@ -150,14 +150,14 @@ static void scene_add(struct scene *s, const struct life *life, const struct con
 
 /* Connections that a process closes in its last second, after its last opening, belong to its
  * shutdown.  A proper close changes nothing: they were held for the whole run. */
-static void mark_shutdown(struct scene *s)
+static void mark_shutdown(struct rule_input *s)
 {
 	uint64_t last_birth = s->birth_count ? s->births[s->birth_count - 1].ns : 0;
 
 	if (!s->process->exited_ns)
 		return;
 	for (size_t i = 0; i < s->count; i++) {
-		struct seen *x = &s->seen[i];
+		struct conn_history *x = &s->conn_history[i];
 
 		if (!x->life->closed_ns || x->exit || x->end_ns < last_birth ||
 		    x->end_ns + SECOND_NS < s->process->exited_ns)
@@ -167,20 +167,20 @@ static void mark_shutdown(struct scene *s)
 	}
 }
 
-int scene_fill(struct scene *s, struct connection **open, size_t open_count)
+int rule_input_fill(struct rule_input *s, struct connection **open, size_t open_count)
 {
 	size_t room = s->process->past_count + open_count + 1;
 
-	s->seen = calloc(room, sizeof(*s->seen));
+	s->conn_history = calloc(room, sizeof(*s->conn_history));
 	s->births = calloc(room, sizeof(*s->births));
-	if (!s->seen || !s->births)
+	if (!s->conn_history || !s->births)
 		return -1;
 	for (size_t i = 0; i < s->process->past_count; i++)
 		if (s->process->past[i].endpoint == s->endpoint)
-			scene_add(s, &s->process->past[i].life, NULL, s->process->past[i].sql);
+			rule_input_add(s, &s->process->past[i].life, NULL, s->process->past[i].sql);
 	for (size_t i = 0; i < open_count; i++)
 		if (open[i]->endpoint == s->endpoint)
-			scene_add(s, &open[i]->life, open[i], open[i]->sql);
+			rule_input_add(s, &open[i]->life, open[i], open[i]->sql);
 	qsort(s->births, s->birth_count, sizeof(*s->births), by_birth);
 	mark_shutdown(s);
 	return 0;
