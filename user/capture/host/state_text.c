@@ -44,7 +44,7 @@ static const char *podman_name_of(const json_t *state, const char *want)
 /* graphroot = "/path" and runroot in storage.conf, which is TOML but flat where it matters. */
 static size_t podman_roots(char *text, char *out, size_t size)
 {
-	char *save, *line, *path;
+	char *save, *line, *path, *end;
 	size_t used = 0;
 
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
@@ -52,10 +52,11 @@ static size_t podman_roots(char *text, char *out, size_t size)
 		if (strncmp(line, "graphroot", 9) && strncmp(line, "runroot", 7))
 			continue;
 		path = strchr(line, '"');
-		if (!path++ || !strchr(path, '"'))
+		end = path ? strchr(path + 1, '"') : NULL;
+		if (!end)
 			continue;
-		*strchr(path, '"') = '\0';
-		used = add_text(out, used, size, path);
+		*end = '\0';
+		used = add_text(out, used, size, path + 1);
 	}
 	return used;
 }
