@@ -91,6 +91,10 @@ def unread(pid):
     os.close(process)
     return waiting
 
+# The kernel skips a program when a task that runs it was preempted, and another one runs it on the same
+# processor.  That is counted, and happens a few times in a million on a machine with a load of ten.
+SKIPPED = {"missed_return": 5}
+
 
 class Client:
     """A program under test.  Its lines `ready`, `child PID` and `NAME VALUE` are read."""
@@ -274,7 +278,7 @@ class Dbleak:
         if look.report is None:
             return []
         return [f"{count} losses of kind {kind}" for kind, count in look.report["losses"].items()
-                if count and (not kinds or kind in kinds)]
+                if count > SKIPPED.get(kind, 0) and (not kinds or kind in kinds)]
 
 
 def statuses(look):
