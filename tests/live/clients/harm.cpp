@@ -29,6 +29,7 @@
 #define SWITCHES_MOST 100
 #define WAIT_STEP_US  5000
 #define SETTLE_US     20000 /* until the probes of all groups are in */
+#define CANCEL_US     30000 /* from its call, or its creation, to the end of a thread */
 
 static const struct library *library;
 static char *program;
@@ -219,6 +220,7 @@ static void long_jumps(void)
 static void *thread_rounds(void *)
 {
 	library->round();
+	is_blocked = true; /* or it would be waited for in vain */
 	return NULL;
 }
 
@@ -231,9 +233,11 @@ static void *thread_blocks(void *)
 
 static void pauses(void)
 {
-	if (its_turn())
+	if (its_turn()) {
+		is_blocked = true;
 		for (;;)
 			pause();
+	}
 }
 
 static void ends_its_thread(void)
@@ -247,6 +251,10 @@ static void tests_for_cancellation(void)
 	pthread_testcancel();
 }
 
+/*
+ * A thread that is cancelled elsewhere, as while it connects, may leave a lock of its library held
+ * for ever, with or without a tracer: it is cancelled once it waits.
+ */
 static void cancelled_thread(void *(*run)(void *), void (*in_hook)(void), bool cancel)
 {
 	std::string said = "threads";
@@ -257,10 +265,14 @@ static void cancelled_thread(void *(*run)(void *), void (*in_hook)(void), bool c
 
 		countdown = at;
 		hook = in_hook;
+		is_blocked = !cancel;
 		pthread_create(&thread, NULL, run, NULL);
-		usleep(cancel ? 30000 : 0);
-		if (cancel)
+		while (!is_blocked)
+			usleep(WAIT_STEP_US);
+		if (cancel) {
+			usleep(CANCEL_US);
 			pthread_cancel(thread);
+		}
 		pthread_join(thread, &result);
 		said += result == PTHREAD_CANCELED ? " cancelled"
 						   : " " + std::to_string((intptr_t)result);

@@ -8,6 +8,7 @@
 #ifndef CLIENTS_HARM_LIBRARY_H
 #define CLIENTS_HARM_LIBRARY_H
 
+#include <atomic>
 #include <dlfcn.h>
 #include <hiredis/hiredis.h>
 #include <libpq-fe.h>
@@ -21,6 +22,9 @@
 /* What happens inside the calls; NULL nothing does. */
 static void (*volatile hook)(void);
 static bool waits_for_server;
+
+/* A thread is connected, and begins the call that does not end for long. */
+static std::atomic<bool> is_blocked;
 
 static void inside(void)
 {
@@ -136,6 +140,7 @@ static void lite_block(void)
 	char **table;
 	int rows, columns;
 
+	is_blocked = true;
 	sqlite3_get_table(db,
 			  "with recursive n(i) as (select 1 union all select i + 1 from n) "
 			  "select count(*) from n",
@@ -180,6 +185,7 @@ static void pq_block(void)
 	PGconn *c = PQconnectdb("");
 	char *row;
 
+	is_blocked = true;
 	PQclear(PQexec(c, "copy (select pg_sleep(30)) to stdout"));
 	PQgetCopyData(c, &row, 0);
 }
@@ -231,7 +237,10 @@ static std::string my_round(void)
 
 static void my_block(void)
 {
-	mysql_real_query(my_open(), "select sleep(30)", 16);
+	MYSQL *c = my_open();
+
+	is_blocked = true;
+	mysql_real_query(c, "select sleep(30)", 16);
 }
 
 /* --- hiredis -----------------------------------------------------------------------------------
@@ -272,7 +281,10 @@ static std::string redis_round(void)
 
 static void redis_block(void)
 {
-	redisCommand(redis_open(), "BLPOP nothing 0");
+	redisContext *c = redis_open();
+
+	is_blocked = true;
+	redisCommand(c, "BLPOP nothing 0");
 }
 
 static const struct library libraries[] = {
