@@ -307,11 +307,11 @@ def plain_watch(bench):
     look = bench.dbleak.run("--duration", SECONDS)
     bench.looked(look, 1)
     text = look.out.decode(errors="replace")
-    bench.check(re.search(rf"^LEAKING .*\[{client.pid}\]", text, re.MULTILINE),
-                f"LEAKING [{client.pid}] is missing:\n{text}")
+    bench.check(re.search(rf"^\S+\[{client.pid}\] ", text, re.MULTILINE),
+                f"[{client.pid}] is missing:\n{text}")
     bench.check("\x1b" not in text, "there are colours although standard output is no terminal")
     lines = text.splitlines()
-    bench.check(lines and lines[0].startswith("dbleak"), "the first line is not the summary")
+    bench.check(lines and lines[0].startswith("LEAK:"), "the first line is not the answer")
     bench.check(all(len(line) <= 80 for line in lines), "a line is longer than 80 columns")
 
 
@@ -384,7 +384,7 @@ def colours(bench):
     bench.shown["terminal"] = said
     bench.check(status == 1, f"exit status {status}")
     bench.check(re.search(r"\x1b\[[0-9;]*m", said), "there is no colour")
-    bench.check(str(client.pid) in said.split("LEAKING")[0], "the first look does not come before the report")
+    bench.check(str(client.pid) in said.split("LEAK:")[0], "the first look does not come before the report")
 
 
 @live("NO_COLOR is honoured", group="look")

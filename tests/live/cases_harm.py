@@ -215,7 +215,7 @@ def deaths(bench):
         dead = report["coverage"].get("withdrawn")
         if bench.check(dead and dead["comm"] == "harm", f"{hazard}: nobody is said to have died: {dead}"):
             bench.check(report["coverage"]["gaps"][0]["pid"] == dead["pid"], f"{hazard}: it is not the first gap")
-        bench.check(text.startswith("HARM "), f"{hazard}: the text begins with {text[:60]!r}")
+        bench.check(text.startswith("HARM:"), f"{hazard}: the text begins with {text[:60]!r}")
         probed = changed({"err": done.err})
         bench.check(probed[0] > 0, f"{hazard}: it died without a probe")
         bench.check(probed[1:] == [0, 0], f"{hazard}: probes stayed in the next program: {probed}")
@@ -226,6 +226,6 @@ def other_deaths(bench):
     for hazard in ("fault-inside", "abort-outside", "abort-after-jump", "abort-sent"):
         report, done, text = dies_below_run(bench, hazard)
         bench.check("withdrawn" not in report["coverage"], f"{hazard}: probes were taken out")
-        bench.check(not text.startswith("HARM "), f"{hazard}: the text begins with {text[:60]!r}")
+        bench.check(not text.startswith("HARM:"), f"{hazard}: the text begins with {text[:60]!r}")
         probed = changed({"err": done.err})
         bench.check(probed and all(probed), f"{hazard}: the next program had no probes: {probed}")

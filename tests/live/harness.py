@@ -320,13 +320,23 @@ def text_faults(raw):
     return found
 
 
+ANSWERS = {"leaking": "LEAK:", "stuck": "STUCK:", "big": "LARGE RESULTS:"}
+
+
 def guilty_missing(look):
-    """Whoever is accused in JSON is accused in words."""
+    """Whoever is accused in JSON is accused in words: the first line says so, the rows have the pids."""
+    guilty = [process for process in (look.report or {}).get("processes", []) if process["verdict"] in ANSWERS]
+    if not guilty:
+        return []
+    worst = next(verdict for verdict in ANSWERS if any(process["verdict"] == verdict for process in guilty))
+    missing = [process["pid"] for process in guilty
+               if not re.search(rf"^ *\S.*\[{process['pid']}\]", look.text, re.MULTILINE)]
+    more = re.search(r"^ *\.\.\. and ([\d,]+) more; -v shows all$", look.text, re.MULTILINE)
     found = []
-    for process in (look.report or {}).get("processes", []):
-        label = {"leaking": "LEAKING", "stuck": "STUCK", "big": "BIG"}.get(process["verdict"])
-        if label and not re.search(rf"^{label}\b.*\[{process['pid']}\]", look.text, re.MULTILINE):
-            found.append(f"the text report does not name {process['verdict']} [{process['pid']}]")
+    if not re.search(rf"^{ANSWERS[worst]} ", look.text, re.MULTILINE):
+        found.append(f"the text report does not begin with {ANSWERS[worst]}: {look.text[:80]!r}")
+    if len(missing) > (int(more[1].replace(",", "")) if more else 0):
+        found.append(f"the text report does not name the accused {missing}")
     return found
 
 

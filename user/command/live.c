@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "user/base/output.h"
@@ -31,9 +32,19 @@ static bool colour_wanted(FILE *out)
 	return isatty(fileno(out)) && !(no && *no) && !(term && !strcmp(term, "dumb"));
 }
 
+/* 0: it is no terminal, or does not tell. */
+static size_t terminal_columns(FILE *out)
+{
+	struct winsize size;
+
+	return isatty(fileno(out)) && !ioctl(fileno(out), TIOCGWINSZ, &size) ? size.ws_col : 0;
+}
+
 int print_view(FILE *out, const struct report_view *v, const struct options *o)
 {
-	struct text_options text = {.colour = colour_wanted(out), .show_all = o->verbose};
+	struct text_options text = {.colour = colour_wanted(out),
+				    .columns = terminal_columns(out),
+				    .show_all = o->verbose};
 
 	return o->json ? report_json(out, v) : report_text(out, v, &text);
 }

@@ -19,9 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/judge/aspects.h"
 #include "user/judge/describe.h"
 #include "user/judge/gaps.h"
 #include "user/judge/memory_view.h"
+#include "user/judge/now.h"
 #include "user/judge/rules.h"
 #include "user/judge/site.h"
 #include "user/judge/view_owner.h"
@@ -167,6 +169,16 @@ struct judge_part {
 	size_t count;
 };
 
+/* Puts the findings into their order, and tells what each is part of and what to do about it. */
+static void arrange_findings(struct arena *a, struct process_view *v)
+{
+	if (v->finding_count)
+		qsort(v->findings, v->finding_count, sizeof(*v->findings), worst_first);
+	aspects_find(v);
+	for (size_t i = 0; i < v->finding_count; i++)
+		v->findings[i].now = now_for(a, v, &v->findings[i]);
+}
+
 static int judge_process(const struct model *m, struct places *places,
 			 const struct process_model *p, struct judge_part connections,
 			 struct judge_part handles, struct judge_part memory,
@@ -211,8 +223,7 @@ static int judge_process(const struct model *m, struct places *places,
 		err = judge_libraries(&whole, v);
 	for (int sqlite = 0; sqlite < 2; sqlite++)
 		endpoint_add_short_lived(v, &p->short_lived[sqlite], sqlite);
-	if (v->finding_count)
-		qsort(v->findings, v->finding_count, sizeof(*v->findings), worst_first);
+	arrange_findings(a, v);
 	if (v->verdict > VERDICT_BOUNDED)
 		v->verdict_reason = NULL;
 	return err;

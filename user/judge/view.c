@@ -43,11 +43,20 @@ const char *resource_name(enum resource r)
 	return names[r];
 }
 
+uint64_t finding_not_judged(const struct finding_view *f)
+{
+	if (f->acquired == UNKNOWN64 || f->released == UNKNOWN64 || f->open == UNKNOWN64)
+		return UNKNOWN64;
+	if (f->acquired < f->released || f->acquired - f->released < f->open)
+		return UNKNOWN64; /* some were there before they were counted */
+	return f->acquired - f->released - f->open;
+}
+
 const char *database_name(enum ev_database d)
 {
-	static const char *const names[] = {"unknown", "postgresql", "mysql", "sqlite"};
+	static const char *const names[] = {"unknown", "postgresql", "mysql", "sqlite", "redis"};
 
-	return d <= EV_DB_SQLITE ? names[d] : names[0];
+	return d <= EV_DB_REDIS ? names[d] : names[0];
 }
 
 /* A recording of a later version may hold a language that this version does not know. */

@@ -92,8 +92,12 @@ struct finding_view {
 	const char *sql;       /* NULL not known; literals already replaced */
 	const char **evidence; /* one sentence each, without a full stop */
 	size_t evidence_count;
-	const char *advice; /* one sentence: which call is missing */
-	size_t order;	    /* the order in which the judge found it: decides between equal ones */
+	const char *advice; /* one sentence for the code's owner: which call is missing */
+	const char *now;    /* one sentence for who is on call; NULL there is nothing to say */
+	/* the finding of the same process that this one is another aspect of, as of a connection
+	 * its open transaction; NULL it stands for itself */
+	const struct finding_view *part_of;
+	size_t order; /* the order in which the judge found it: decides between equal ones */
 	const char *exhausts_limit; /* "open files 1024"; NULL no estimate */
 	double exhausts_seconds;
 	double exhausts_earliest, exhausts_latest; /* 19 times of 20; 0: not known */
@@ -208,6 +212,10 @@ const char *database_name(enum ev_database d);
 const char *language_name(enum ev_language l);
 const char *tier_name(enum ev_tier t);
 const char *limit_name(enum ev_limit l);
+
+/* How many of the objects are open and not accused: too new, or too busy to tell. UNKNOWN64: not
+ * known. */
+uint64_t finding_not_judged(const struct finding_view *f);
 
 /* Frees a view and all it owns.  Accepts NULL. */
 void view_close(struct report_view *v);

@@ -1,70 +1,44 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * block.c - the part of the text report that shows one guilty process and what it leaks.
- *
- * Each finding looks the same: what, where, how many, the last SQL, why we say so, what to do.
+ * block.c - see block.h.
  */
 #include "user/report/block.h"
 
-#include <math.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "user/base/escape.h"
+#include "user/report/finding.h"
 #include "user/report/names.h"
 #include "user/report/where.h"
 
-#define FINDINGS_SHOWN 5 /* of one process */
+#define ENTRIES_SHOWN  5 /* of one process */
+#define ROWS_MOST      8
+#define ASPECTS_MOST   4
 #define SQL_LINES      3
+#define EVIDENCE_LINES 3
+#define ENTRY_INDENT   2
 #define DETAIL_INDENT  4
 
-static const struct {
-	const char *label;
-	enum page_colour colour;
-} labels[] = {
-	[VERDICT_LEAKING] = {"LEAKING", PAGE_RED},
-	[VERDICT_STUCK] = {"STUCK", PAGE_YELLOW},
-	[VERDICT_BIG] = {"BIG", PAGE_YELLOW},
+static const enum page_colour colours[] = {
+	[VERDICT_BIG] = PAGE_YELLOW,
+	[VERDICT_STUCK] = PAGE_YELLOW,
+	[VERDICT_LEAKING] = PAGE_RED,
 };
 
-static const struct {
-	const char *one, *many;
-} headlines[] = {
-	[CAUSE_UNCLOSED_CONNECTION] = {"a connection never closed", "connections never closed"},
-	[CAUSE_OPEN_TRANSACTION] = {"a transaction left open", "transactions left open"},
-	[CAUSE_UNCLOSED_STATEMENT] = {"a prepared statement never closed",
-				      "prepared statements never closed"},
-	[CAUSE_CACHE_GROWTH] = {"a cache without bound", "a cache without bound"},
-	[CAUSE_UNBOUNDED_RESULT] = {"a large result fetched whole", "large results fetched whole"},
-	[CAUSE_UNFREED_RESULT] = {"a result never freed", "results never freed"},
-	[CAUSE_UNCLOSED_CURSOR] = {"a cursor left open", "cursors left open"},
-	[CAUSE_WAL_GROWTH] = {"a reader behind which the write-ahead log grows",
-			      "readers behind which the write-ahead log grows"},
-	[CAUSE_UNFREED_MEMORY] = {"a buffer never freed", "buffers never freed"},
+/* What is told together: findings that differ only in their line, and what is part of them. */
+struct entry {
+	const struct finding_view *rows[ROWS_MOST], *aspects[ASPECTS_MOST];
+	size_t row_count, aspect_count;
+	struct finding_view sum; /* of the rows; all else is as in the first */
 };
 
-static const struct {
-	const char *acquired, *released;
-} verbs[] = {
-	[RESOURCE_CONNECTION] = {"opened", "closed"},  [RESOURCE_TRANSACTION] = {"begun", "ended"},
-	[RESOURCE_STATEMENT] = {"prepared", "closed"}, [RESOURCE_CURSOR] = {"opened", "closed"},
-	[RESOURCE_RESULT] = {"read", "freed"},	       [RESOURCE_MEMORY] = {"allocated", "freed"},
+/* What was printed last of a process, so that it is not said again. */
+struct said {
+	const char *limit, *endpoint, *sql, *now, *fix;
+	struct words limit_text;
 };
-
-static bool block_is_known(double value)
-{
-	return isfinite(value) && value >= 0;
-}
-
-/* The command line without the program's own name: python3 app.py is known by its script. */
-static const char *arguments_of(const struct process_view *p)
-{
-	const char *line = p->cmdline ? p->cmdline : "";
-	size_t first = strcspn(line, " "), comm = p->comm ? strlen(p->comm) : 0;
-
-	if (!comm || first < comm || memcmp(line + first - comm, p->comm, comm) ||
-	    (first > comm && line[first - comm - 1] != '/'))
-		return line;
-	return line + first + strspn(line + first, " ");
-}
 
 static void print_detail(struct page *p, const char *label, const char *text, unsigned max_lines)
 {
@@ -76,228 +50,280 @@ static void print_detail(struct page *p, const char *label, const char *text, un
 	page_field(p, &field, text);
 }
 
-static void print_title(struct page *page, const struct process_view *p)
+static bool block_same_text(const char *a, const char *b)
 {
-	struct words left = {0}, place = {0};
-
-	words_process_state(&left, p);
-	words_add(&left, "  %s", arguments_of(p));
-	words_place(&place, p);
-	page_title(page, labels[p->verdict].label, labels[p->verdict].colour, left.text,
-		   place.text);
-	/* A name that was cut is no use to those who must type it. */
-	if (strlen(place.text) > PAGE_PLACE_COLUMNS)
-		print_detail(page, "in", place.text, 0);
+	return a == b || (a && b && !strcmp(a, b));
 }
 
-/* Is the finding about memory itself?  Memory of objects is counted in findings about them. */
-static bool is_memory(const struct finding_view *f)
+/*
+ * Entries.
+ */
+
+static bool same_function(const struct frame_view *a, const struct frame_view *b)
 {
-	return f->resource == RESOURCE_MEMORY && f->memory.tier != EV_TIER_OFF && !f->object;
+	return a && b && a->line && b->line && a->function && a->file &&
+	       block_same_text(a->function, b->function) && block_same_text(a->file, b->file);
 }
 
-static void words_open(struct words *w, const struct finding_view *f, bool exited)
+static bool is_row_of(const struct finding_view *f, const struct finding_view *first)
 {
-	words_comma(w);
-	words_count(w, f->open);
-	words_add(w, exited ? " %s at exit" : " still %s",
-		  f->resource == RESOURCE_RESULT || f->resource == RESOURCE_MEMORY ? "held"
-										   : "open");
-	if (!f->in_transaction || f->in_transaction == UNKNOWN64)
-		return;
-	if (f->in_transaction >= f->open) {
-		words_item(w, f->open == 1 ? "in a transaction" : "all in a transaction");
-		return;
-	}
-	words_comma(w);
-	words_count(w, f->in_transaction);
-	words_add(w, " of them in a transaction");
+	return f->cause == first->cause && f->resource == first->resource &&
+	       f->verdict == first->verdict && f->confidence == first->confidence &&
+	       block_same_text(f->endpoint, first->endpoint) &&
+	       block_same_text(f->object, first->object) && same_function(f->site, first->site);
 }
 
-static void words_oldest(struct words *w, const struct finding_view *f)
+static uint64_t add_known(uint64_t a, uint64_t b)
 {
-	if (!block_is_known(f->oldest_seconds)) {
-		words_item(w, "age not known");
-		return;
-	}
-	words_item(w, f->open == 1 ? "for " : "the oldest for ");
-	words_add(w, f->oldest_is_minimum ? "at least " : "");
-	words_duration(w, f->oldest_seconds);
+	return a == UNKNOWN64 || b == UNKNOWN64 ? UNKNOWN64 : a + b;
 }
 
-static void words_growth(struct words *w, double per_minute)
+static void entry_add_row(struct entry *e, const struct finding_view *f)
 {
-	static const struct {
-		double factor;
-		const char *name;
-	} units[] = {{1, "a minute"}, {60, "an hour"}, {1440, "a day"}};
+	struct finding_view *sum = &e->sum;
 
-	if (!block_is_known(per_minute))
-		return;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		double n = per_minute * units[i].factor;
-
-		if (n < 0.95)
-			continue;
-		words_comma(w);
-		words_count(w, n < 1e18 ? (uint64_t)(n + 0.5) : UNKNOWN64);
-		words_add(w, " more %s", units[i].name);
-		return;
-	}
-	words_item(w, "not growing");
-}
-
-static void words_size(struct words *w, const struct finding_view *f)
-{
-	if (f->rows != UNKNOWN64) {
-		words_item(w, f->rows_exact ? "" : "about ");
-		words_plural(w, f->rows, "row", "rows");
-	}
-	if (f->bytes != UNKNOWN64) {
-		words_item(w, f->cause == CAUSE_WAL_GROWTH ? "the log has " : "");
-		words_bytes(w, f->bytes);
-	}
-}
-
-/* A finding may know only how many are open. */
-static void words_balance(struct words *w, const struct finding_view *f)
-{
-	if (f->acquired == UNKNOWN64 && f->released == UNKNOWN64)
-		return;
-	words_count(w, f->acquired);
-	words_add(w, " %s, ", verbs[f->resource].acquired);
-	words_count(w, f->released);
-	words_add(w, " %s", verbs[f->resource].released);
-}
-
-static void words_rate(struct words *w, double bytes_per_minute)
-{
-	static const struct {
-		double factor;
-		const char *name;
-	} units[] = {{1, "a minute"}, {60, "an hour"}, {1440, "a day"}};
-	size_t i = 0;
-
-	if (!block_is_known(bytes_per_minute) || bytes_per_minute <= 0)
-		return;
-	while (i < 2 && bytes_per_minute * units[i].factor < 1e5)
-		i++;
-	words_comma(w);
-	words_bytes(w, (uint64_t)(bytes_per_minute * units[i].factor));
-	words_add(w, " more %s", units[i].name);
-}
-
-/* "96 MB more in 60 s, 71 MB of it taken here and still held, 70 MB more a minute" */
-static void words_memory(struct words *w, const struct memory_cost *m)
-{
-	if (m->grown) {
-		words_bytes(w, m->grown);
-		words_add(w, " more in ");
-		words_duration(w, m->seconds);
-	}
-	if (m->placed) {
-		words_item(w, m->at_least ? "at least " : "");
-		words_bytes(w, m->held);
-		words_add(w, " taken here and still held");
-	}
-	words_rate(w, m->per_minute);
-}
-
-/* Prints what was counted.  A result that was too large is measured by its size, all else by what
- * was acquired and released. */
-static void print_counts(struct page *page, const struct finding_view *f, bool exited)
-{
-	struct words w = {0};
-
-	if (f->cause == CAUSE_UNBOUNDED_RESULT) {
-		if (f->acquired > 1 && f->acquired != UNKNOWN64) {
-			words_count(&w, f->acquired);
-			words_add(&w, " such results");
-		}
-		words_size(&w, f);
-	} else if (is_memory(f)) {
-		words_memory(&w, &f->memory);
-		if (f->open != UNKNOWN64)
-			words_item(&w, "in ");
-		if (f->open != UNKNOWN64)
-			words_plural(&w, f->open, "block", "blocks");
+	if (!e->row_count) {
+		*sum = *f;
 	} else {
-		words_balance(&w, f);
-		words_open(&w, f, exited);
-		words_oldest(&w, f);
-		words_growth(&w, f->growth_per_minute);
-		words_size(&w, f);
+		sum->acquired = add_known(sum->acquired, f->acquired);
+		sum->released = add_known(sum->released, f->released);
+		sum->open = add_known(sum->open, f->open);
+		sum->in_transaction = add_known(sum->in_transaction, f->in_transaction);
+		sum->bytes = add_known(sum->bytes, f->bytes);
+		if (sum->growth_per_minute >= 0 && f->growth_per_minute >= 0)
+			sum->growth_per_minute += f->growth_per_minute;
+		if (f->oldest_seconds > sum->oldest_seconds)
+			sum->oldest_seconds = f->oldest_seconds;
+		sum->memory.held += f->memory.held;
+		if (sum->memory.per_minute >= 0 && f->memory.per_minute >= 0)
+			sum->memory.per_minute += f->memory.per_minute;
+	}
+	e->rows[e->row_count++] = f;
+}
+
+static void entry_add_aspects(struct entry *e, const struct process_view *p)
+{
+	for (size_t i = 0; i < p->finding_count; i++)
+		for (size_t row = 0; row < e->row_count; row++)
+			if (p->findings[i].part_of == e->rows[row] &&
+			    e->aspect_count < ASPECTS_MOST)
+				e->aspects[e->aspect_count++] = &p->findings[i];
+}
+
+/* Returns the entries of a process, the worst first, in an array that the caller frees; NULL
+ * without memory. */
+static struct entry *entries_of(const struct process_view *p, size_t *count)
+{
+	struct entry *all = calloc(p->finding_count + 1, sizeof(*all));
+
+	*count = 0;
+	for (size_t i = 0; all && i < p->finding_count; i++) {
+		const struct finding_view *f = &p->findings[i];
+		size_t at = 0;
+
+		if (f->part_of)
+			continue;
+		while (at < *count &&
+		       !(all[at].row_count < ROWS_MOST && is_row_of(f, all[at].rows[0])))
+			at++;
+		entry_add_row(&all[at], f);
+		*count += at == *count;
+	}
+	for (size_t i = 0; all && i < *count; i++)
+		entry_add_aspects(&all[i], p);
+	return all;
+}
+
+/*
+ * The labels, in their order.
+ */
+
+static void print_row(struct page *page, const struct finding_view *f, bool first)
+{
+	size_t columns = page->columns - DETAIL_INDENT - PAGE_LABEL;
+	struct words w = {0}, rate = {0};
+
+	words_frame(&w, f->site, columns);
+	words_add(&w, "  ");
+	if (finding_is_memory(f))
+		words_bytes(&w, f->memory.held);
+	else
+		words_count(&w, f->open);
+	words_rate(&rate, f, false);
+	words_add(&w, "%s%s", rate.length ? ", " : "", rate.text);
+	print_detail(page, first ? "where" : "", w.text, 0);
+}
+
+static void print_where(struct page *page, const struct entry *e, bool all)
+{
+	if (all || e->row_count == 1) {
+		for (size_t i = 0; i < e->row_count; i++)
+			where_print(page, e->rows[i], DETAIL_INDENT, all);
+		return;
+	}
+	for (size_t i = 0; i < e->row_count; i++)
+		print_row(page, e->rows[i], i == 0);
+}
+
+static const struct finding_view *transactions_of(const struct entry *e)
+{
+	for (size_t i = 0; i < e->aspect_count; i++)
+		if (e->aspects[i]->resource == RESOURCE_TRANSACTION)
+			return e->aspects[i];
+	return NULL;
+}
+
+static void print_how_bad(struct page *page, const struct process_view *p, const struct entry *e,
+			  bool first)
+{
+	const struct finding_view *transactions = transactions_of(e);
+	struct words w = {0}, balance = {0};
+
+	words_how_bad(&w, &e->sum);
+	if (transactions)
+		words_balance(&balance, transactions);
+	if (balance.length)
+		words_add(&w, "%sTransactions: %s", w.length ? ". " : "", balance.text);
+	if (first) {
+		struct words memory = {0};
+
+		words_process_memory(&memory, p, finding_is_memory(&e->sum));
+		if (memory.length)
+			words_add(&w, "%s%s", w.length ? ". " : "", memory.text);
 	}
 	if (w.length)
-		print_detail(page, "counted", w.text, 0);
+		print_detail(page, "how bad", w.text, 0);
 }
 
-/* "open files 1024" reads better as "open files (1024)". */
-static void print_until(struct page *page, const struct finding_view *f)
+static void print_limit(struct page *page, const struct process_view *p, const struct entry *e,
+			struct said *said)
 {
-	const char *limit = f->exhausts_limit, *number = strrchr(limit, ' ');
 	struct words w = {0};
 
-	if (!strncmp(limit, "memory ", 7))
-		words_add(&w, "memory (%s)", limit + 7);
-	else if (number && number[1] && strspn(number + 1, "0123456789") == strlen(number + 1))
-		words_add(&w, "%.*s (%s)", (int)(number - limit), limit, number + 1);
-	else
-		words_add(&w, "%s", limit);
-	words_add(&w, " %s gone in about ", strncmp(limit, "memory ", 7) ? "are" : "is");
-	words_duration(&w, f->exhausts_seconds);
-	if (f->exhausts_earliest > 0 && f->exhausts_latest > 0) {
-		words_add(&w, " (");
-		words_duration(&w, f->exhausts_earliest);
-		words_add(&w, " to ");
-		words_duration(&w, f->exhausts_latest);
-		words_add(&w, ")");
+	words_limit(&w, p, &e->sum);
+	if (!w.length || !strcmp(w.text, said->limit_text.text))
+		return;
+	said->limit_text = w;
+	print_detail(page, "limit", w.text, 0);
+}
+
+static void print_database(struct page *page, const struct finding_view *f, struct said *said,
+			   bool all)
+{
+	struct words w = {0};
+
+	if (f->endpoint && !block_same_text(f->endpoint, said->endpoint)) {
+		words_add(&w, "%s %s", engine_name(f->database), f->endpoint);
+		print_detail(page, "database", w.text, 0);
+		said->endpoint = f->endpoint;
 	}
-	print_detail(page, "until", w.text, 0);
+	if (f->sql && !block_same_text(f->sql, said->sql)) {
+		print_detail(page, "last SQL", f->sql, all ? 0 : SQL_LINES);
+		said->sql = f->sql;
+	}
 }
 
-static void print_headline(struct page *page, const struct process_view *p,
-			   const struct finding_view *f)
+static void print_advice(struct page *page, const struct finding_view *f, struct said *said)
 {
-	struct page_field field = {.indent = 2, .label = "", .label_columns = 0};
-	uint64_t n = f->cause == CAUSE_UNBOUNDED_RESULT ? f->acquired : f->open;
+	if (f->now && !block_same_text(f->now, said->now))
+		print_detail(page, "now", f->now, 0);
+	if (f->advice && !block_same_text(f->advice, said->fix))
+		print_detail(page, "fix", f->advice, 0);
+	said->now = f->now;
+	said->fix = f->advice;
+}
+
+static size_t lines_of(const char *text, size_t columns)
+{
+	size_t len = strlen(text), lines = 0;
+	char line[PAGE_BUFFER];
+
+	for (; len; lines++) {
+		size_t used = escape_line(line, sizeof(line), text, len, columns);
+
+		text += used;
+		len -= used;
+	}
+	return lines;
+}
+
+/* Adds a sentence unless it would pass the last line; the first one always stands. */
+static void evidence_add(struct words *w, const struct page *page, const char *sentence, bool all)
+{
+	struct words more = *w;
+
+	words_add(&more, "%s%s", more.length ? "; " : "", sentence);
+	if (all || !w->length ||
+	    lines_of(more.text, page->columns - DETAIL_INDENT - PAGE_LABEL) <= EVIDENCE_LINES)
+		*w = more;
+}
+
+static void print_evidence(struct page *page, const struct entry *e, bool all)
+{
 	struct words w = {0};
 
-	if (is_memory(f))
-		words_add(&w, "memory kept and never given back: ");
-	else
-		words_add(&w, "%s: ", n == 1 ? headlines[f->cause].one : headlines[f->cause].many);
-	if (f->verdict != p->verdict)
-		words_add(&w, "%s, ", verdict_name(f->verdict));
-	words_add(&w, "%s, %s", kind_name(f->kind), confidence_name(f->confidence));
-	page_field(page, &field, w.text);
+	for (size_t row = 0; row < (all ? e->row_count : 1); row++)
+		for (size_t i = 0; i < e->rows[row]->evidence_count; i++)
+			evidence_add(&w, page, e->rows[row]->evidence[i], all);
+	for (size_t at = 0; at < e->aspect_count; at++)
+		for (size_t i = 0; i < e->aspects[at]->evidence_count; i++)
+			evidence_add(&w, page, e->aspects[at]->evidence[i], all);
+	if (w.length)
+		print_detail(page, "evidence", w.text, 0);
 }
 
-static void print_finding(struct page *page, const struct process_view *p,
-			  const struct finding_view *f, bool all)
+/* Transactions are told with the connections that they are open on; their line, if it differs. */
+static void print_begun(struct page *page, const struct finding_view *f,
+			const struct finding_view *whole)
 {
 	struct words w = {0};
 
-	print_headline(page, p, f);
-	where_print(page, f, DETAIL_INDENT, all);
-	words_add(&w, "%s %s",
-		  f->database == EV_DB_UNKNOWN ? "a database," : database_name(f->database),
-		  f->endpoint ? f->endpoint : "address not known");
-	if (!is_memory(f) || f->endpoint)
-		print_detail(page, "at", w.text, 0);
-	print_counts(page, f, p->exited);
-	if (!is_memory(f) || f->sql)
-		print_detail(page, "last", f->sql ? f->sql : "(its SQL was not seen)",
-			     all ? 0 : SQL_LINES);
-	for (size_t i = 0; i < f->evidence_count; i++)
-		print_detail(page, i ? "" : "because", f->evidence[i], 0);
-	if (f->advice)
-		print_detail(page, "do", f->advice, 0);
-	if (f->exhausts_limit && block_is_known(f->exhausts_seconds))
-		print_until(page, f);
+	if (!f->site || (whole->site && f->site->line == whole->site->line &&
+			 block_same_text(f->site->file, whole->site->file)))
+		return;
+	words_add(&w, "transactions begun at ");
+	words_frame(&w, f->site, page->columns - DETAIL_INDENT - PAGE_LABEL - w.length);
+	print_detail(page, "with it", w.text, 0);
 }
 
-/* -v: all that was counted at one endpoint. */
+static void print_aspects(struct page *page, const struct process_view *p, const struct entry *e)
+{
+	for (size_t i = 0; i < e->aspect_count; i++) {
+		const struct finding_view *f = e->aspects[i];
+		struct words w = {0}, more = {0};
+
+		if (f->resource == RESOURCE_TRANSACTION) {
+			print_begun(page, f, f->part_of);
+			continue;
+		}
+		words_headline(&w, f, p->exited);
+		words_how_bad(&more, f);
+		words_add(&w, "%s%s", more.length ? ": " : "", more.text);
+		print_detail(page, "with it", w.text, 0);
+	}
+}
+
+static void print_entry(struct page *page, const struct process_view *p, const struct entry *e,
+			struct said *said, bool first, bool all)
+{
+	struct words headline = {0}, sure = {0};
+
+	words_headline(&headline, &e->sum, p->exited);
+	words_sure(&sure, &e->sum);
+	page_headline(page, ENTRY_INDENT, PAGE_BOLD, headline.text, sure.text);
+	print_where(page, e, all);
+	print_how_bad(page, p, e, first);
+	print_limit(page, p, e, said);
+	print_database(page, &e->sum, said, all);
+	print_aspects(page, p, e);
+	print_advice(page, &e->sum, said);
+	print_evidence(page, e, all);
+}
+
+/*
+ * With -v: all that the process holds.
+ */
+
 static void print_endpoint(struct page *page, const struct endpoint_view *e)
 {
 	struct words w = {0};
@@ -305,7 +331,7 @@ static void print_endpoint(struct page *page, const struct endpoint_view *e)
 	words_endpoint(&w, e);
 	words_add(&w, ": ");
 	words_plural(&w, e->connections.open, "connection open", "connections open");
-	words_add(&w, " (most ");
+	words_add(&w, " (peak ");
 	words_count(&w, e->connections.peak);
 	words_add(&w, ", opened ");
 	words_count(&w, e->connections.opened);
@@ -328,29 +354,30 @@ static bool limit_matters(const struct memory_view *m)
 		m->limit_used >= m->limit / 2);
 }
 
-/* "from 45 MB to 141 MB, at most 150 MB; the limit is 537 MB (docker web1)" */
-static void words_process_memory(struct words *w, const struct memory_view *m)
+/* "45 MB -> 141 MB (peak 150 MB); limit of docker web1: 175 MB of 537 MB used" */
+static void words_anonymous_memory(struct words *w, const struct memory_view *m)
 {
-	words_add(w, "from ");
+	words_add(w, "anonymous ");
 	words_bytes(w, m->start);
-	words_add(w, " to ");
+	words_add(w, " -> ");
 	words_bytes(w, m->end);
-	if (m->peak > m->end && m->peak > m->start) {
-		words_add(w, ", at most ");
+	if (m->peak != UNKNOWN64 && m->peak > m->end && m->peak > m->start) {
+		words_add(w, ", peak ");
 		words_bytes(w, m->peak);
 	}
 	if (m->swapped && m->swapped != UNKNOWN64) {
-		words_add(w, ", of which swapped out ");
+		words_add(w, ", swapped out ");
 		words_bytes(w, m->swapped);
 	}
 	if (!limit_matters(m))
 		return;
-	words_add(w, "; the limit of %s is ", m->limit_of);
-	words_bytes(w, m->limit);
+	words_add(w, "; limit of %s: ", m->limit_of);
 	if (m->limit_used != UNKNOWN64) {
-		words_add(w, ", in use ");
 		words_bytes(w, m->limit_used);
+		words_add(w, " of ");
 	}
+	words_bytes(w, m->limit);
+	words_add(w, m->limit_used != UNKNOWN64 ? " used" : "");
 }
 
 static uint64_t held_at_most(const struct memory_site_view *m)
@@ -359,38 +386,63 @@ static uint64_t held_at_most(const struct memory_site_view *m)
 }
 
 /* A figure below its own error is only a bound. */
-static void words_memory_site(struct words *w, const struct memory_site_view *m)
+static void words_memory_site(struct words *w, const struct memory_site_view *m, size_t columns)
 {
-	if (m->held == UNKNOWN64)
-		words_add(w, "not known how much is");
-	else if (m->error && m->error >= m->held)
-		words_add(w, "at most ");
-	if (m->held != UNKNOWN64)
-		words_bytes(w, m->error && m->error >= m->held ? held_at_most(m) : m->held);
-	words_add(w, " held of ");
 	words_bytes(w, m->taken_bytes);
-	words_add(w, " taken (%s%s%s): ", tier_name(m->tier), m->object ? ", " : "",
+	words_add(w, " allocated, ");
+	if (m->held == UNKNOWN64) {
+		words_add(w, "unknown how much is not freed");
+	} else {
+		words_add(w, m->error && m->error >= m->held ? "at most " : "");
+		words_bytes(w, m->error && m->error >= m->held ? held_at_most(m) : m->held);
+		words_add(w, " not freed");
+	}
+	words_add(w, " (%s%s%s): ", tier_name(m->tier), m->object ? ", " : "",
 		  m->object ? m->object : "");
 	if (m->site)
-		words_frame(w, m->site, PAGE_COLUMNS);
+		words_frame(w, m->site, columns);
 	else
-		words_add(w, "where is not known");
+		words_add(w, "unknown line");
 }
 
-void block_memory(struct page *page, const struct process_view *p, bool all)
+static void words_from_to(struct words *w, uint64_t start, uint64_t end, uint64_t peak)
+{
+	words_bytes(w, start);
+	words_add(w, " -> ");
+	words_bytes(w, end);
+	if (peak != UNKNOWN64 && peak > end && peak > start && peak - end > peak / 10) {
+		words_add(w, ", peak ");
+		words_bytes(w, peak);
+	}
+}
+
+void words_process_memory(struct words *w, const struct process_view *p, bool anonymous)
+{
+	const struct memory_view *m = &p->memory;
+
+	if (anonymous && m->tier != EV_TIER_OFF && m->start != UNKNOWN64 && m->end != UNKNOWN64) {
+		words_add(w, "Anonymous memory ");
+		words_from_to(w, m->start, m->end, m->peak);
+	} else if (p->rss_start != UNKNOWN64 && p->rss_end != UNKNOWN64 && p->rss_end) {
+		words_add(w, "Memory ");
+		words_from_to(w, p->rss_start, p->rss_end, p->rss_peak);
+	}
+}
+
+void block_memory(struct page *page, const struct process_view *p)
 {
 	struct words w = {0};
 
 	if (p->memory.end == UNKNOWN64 || p->memory.tier == EV_TIER_OFF)
 		return;
-	words_process_memory(&w, &p->memory);
+	words_anonymous_memory(&w, &p->memory);
 	print_detail(page, "memory", w.text, 0);
-	for (size_t i = 0; all && i < p->memory.site_count; i++) {
+	for (size_t i = 0; i < p->memory.site_count; i++) {
 		struct words site = {0};
 
 		if (!p->memory.sites[i].held)
 			continue;
-		words_memory_site(&site, &p->memory.sites[i]);
+		words_memory_site(&site, &p->memory.sites[i], page->columns);
 		print_detail(page, "", site.text, 0);
 	}
 }
@@ -401,29 +453,44 @@ void block_endpoints(struct page *page, const struct process_view *p)
 		print_endpoint(page, &p->endpoints[i]);
 }
 
-static void print_more_findings(struct page *page, size_t n)
+static void print_more_entries(struct page *page, size_t n)
 {
-	struct page_field field = {.indent = 2, .label = ""};
 	struct words w = {0};
 
 	words_add(&w, "... and ");
 	words_plural(&w, n, "more finding; -v shows it", "more findings; -v shows them");
-	page_field(page, &field, w.text);
+	page_field(page, &(struct page_field){.indent = ENTRY_INDENT, .label = ""}, w.text);
 }
 
-void block_print(struct page *page, const struct process_view *p, bool all)
+static void print_title(struct page *page, const struct process_view *p)
 {
-	size_t shown = all || p->finding_count < FINDINGS_SHOWN ? p->finding_count : FINDINGS_SHOWN;
+	struct words w = {0};
+
+	words_title(&w, p);
+	page_headline(page, 0, colours[p->verdict], w.text, "");
+}
+
+int block_print(struct page *page, const struct process_view *p, bool all)
+{
+	size_t count, shown;
+	struct entry *entries = entries_of(p, &count);
+	struct said said = {};
 
 	page_line(page);
 	print_title(page, p);
-	block_memory(page, p, all);
-	for (size_t i = 0; i < shown; i++)
-		print_finding(page, p, &p->findings[i], all);
-	if (shown < p->finding_count)
-		print_more_findings(page, p->finding_count - shown);
+	if (all && p->cmdline && *p->cmdline)
+		print_detail(page, "command", p->cmdline, 0);
+	if (all)
+		block_memory(page, p);
+	shown = all || count < ENTRIES_SHOWN ? count : ENTRIES_SHOWN;
+	for (size_t i = 0; entries && i < shown; i++)
+		print_entry(page, p, &entries[i], &said, i == 0, all);
+	if (entries && shown < count)
+		print_more_entries(page, count - shown);
 	if (!p->finding_count && p->verdict_reason)
-		print_detail(page, "because", p->verdict_reason, 0);
+		print_detail(page, "evidence", p->verdict_reason, 0);
 	if (all)
 		block_endpoints(page, p);
+	free(entries);
+	return entries ? 0 : -ENOMEM;
 }

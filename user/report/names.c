@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "user/base/escape.h"
+#include "user/base/service.h"
 
 #define COMM_COLUMNS 24 /* a hostile name of 15 bytes would take 60 */
 #define ID_SHOWN     12 /* as docker ps shows it */
+#define SERVICE_SIZE 64
 
 static bool is_set(const char *s)
 {
@@ -37,7 +39,30 @@ const char *role_of(const struct process_view *p)
 void words_process_state(struct words *w, const struct process_view *p)
 {
 	words_process(w, p->comm, p->pid);
-	words_add(w, "%s%s", role_of(p), p->exited ? " (exited)" : "");
+	words_add(w, "%s%s", role_of(p), p->exited ? ", ended" : "");
+}
+
+void words_title(struct words *w, const struct process_view *p)
+{
+	char service[SERVICE_SIZE];
+
+	words_process(w, p->comm, p->pid);
+	if (p->cmdline && service_name(service, sizeof(service), p->cmdline))
+		words_add(w, " %s", service);
+	words_add(w, "%s, ", role_of(p));
+	words_place(w, p);
+	words_add(w, "%s", p->exited ? ", ended" : "");
+}
+
+const char *engine_name(enum ev_database database)
+{
+	static const char *const names[] = {
+		[EV_DB_UNKNOWN] = "a database", [EV_DB_POSTGRESQL] = "PostgreSQL",
+		[EV_DB_MYSQL] = "MySQL",	[EV_DB_SQLITE] = "SQLite",
+		[EV_DB_REDIS] = "Redis",
+	};
+
+	return database < sizeof(names) / sizeof(names[0]) ? names[database] : names[0];
 }
 
 const char *container_of(const struct process_view *p)
@@ -54,21 +79,20 @@ void words_place(struct words *w, const struct process_view *p)
 	const char *container = container_of(p);
 
 	if (!container)
-		words_add(w, "host");
+		words_add(w, "on the host");
 	else if (container == p->container_id)
-		words_add(w, "%s %.*s", p->runtime, ID_SHOWN, container);
+		words_add(w, "in %s %.*s", p->runtime, ID_SHOWN, container);
 	else
-		words_add(w, "%s %s", p->runtime, container);
+		words_add(w, "in %s %s", p->runtime, container);
 }
 
 void words_endpoint(struct words *w, const struct endpoint_view *e)
 {
-	words_add(w, "%s%s ",
-		  e->database == EV_DB_UNKNOWN ? "database" : database_name(e->database),
-		  e->guessed ? " (by its port)" : "");
-	words_add(w, "%s", is_set(e->address) ? e->address : "address not known");
+	words_add(w, "%s %s", engine_name(e->database),
+		  is_set(e->address) ? e->address : "(unknown address)");
 	if (is_set(e->name))
 		words_add(w, "/%s", e->name);
 	if (is_set(e->user))
 		words_add(w, " as %s", e->user);
+	words_add(w, "%s", e->guessed ? " (guessed from the port)" : "");
 }

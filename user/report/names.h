@@ -16,16 +16,22 @@ void words_process(struct words *w, const char *comm, uint32_t pid);
 /* The role of a process that is no client: " (pooler)", " (server)"; else "". */
 const char *role_of(const struct process_view *p);
 
-/* comm[pid] (pooler) (exited) */
+/* comm[pid] (pooler), ended */
 void words_process_state(struct words *w, const struct process_view *p);
+
+/* comm[pid] app.py (pooler), in docker web1, ended */
+void words_title(struct words *w, const struct process_view *p);
+
+/* "PostgreSQL"; "a database" where it is not known. */
+const char *engine_name(enum ev_database database);
 
 /* The container by name, else by the start of its id; NULL on the host. */
 const char *container_of(const struct process_view *p);
 
-/* "host", "docker web1" */
+/* "on the host", "in docker web1" */
 void words_place(struct words *w, const struct process_view *p);
 
-/* "postgresql 10.0.0.5:5432/shop as app" */
+/* "PostgreSQL 10.0.0.5:5432/shop as app" */
 void words_endpoint(struct words *w, const struct endpoint_view *e);
 
 #endif

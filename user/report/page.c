@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * page.c - lines for people: 80 columns, a label and its text, numbers with human units.
+ * page.c - lines for people: a label and its text, wrapped; numbers with human units.
  *
  * The only place of the text reports that writes.  All text is escaped here, whoever made it.
  */
@@ -52,6 +52,11 @@ void words_item(struct words *w, const char *format, ...)
 	va_start(args, format);
 	words_vadd(w, format, args);
 	va_end(args);
+}
+
+void words_stop(struct words *w)
+{
+	words_add(w, ". ");
 }
 
 void words_count(struct words *w, uint64_t n)
@@ -149,7 +154,7 @@ static size_t trimmed(const char *text)
 static void print_wrapped(struct page *p, const char *text, size_t at, size_t from,
 			  unsigned max_lines)
 {
-	size_t len = trimmed(text), room = PAGE_COLUMNS - from;
+	size_t len = trimmed(text), room = p->columns - from;
 	char line[PAGE_BUFFER];
 
 	for (unsigned n = 1; len; n++) {
@@ -180,20 +185,44 @@ void page_field(struct page *p, const struct page_field *field, const char *text
 	print_wrapped(p, text, field->indent + strlen(field->label), from, field->max_lines);
 }
 
-void page_title(struct page *p, const char *label, enum page_colour colour, const char *left,
-		const char *right)
-{
-	char text[PAGE_BUFFER], place[PAGE_BUFFER];
-	size_t used = print_label(p, 0, label, PAGE_LABEL, colour);
-	size_t end = escape_fit(place, sizeof(place), right, trimmed(right), PAGE_PLACE_COLUMNS,
-				ESCAPE_CUT_MIDDLE);
+#define CONTINUED 2 /* columns before the second line of a paragraph */
 
-	fprintf(p->out, "%*s", (int)(used - strlen(label)), "");
-	used += escape_fit(text, sizeof(text), left, trimmed(left), PAGE_COLUMNS - used - end - 2,
-			   ESCAPE_CUT_END);
-	print_coloured(p, text, PAGE_BOLD);
+void page_paragraph(struct page *p, const char *lead, enum page_colour colour, const char *text)
+{
+	size_t from = strlen(lead) + 1, len = trimmed(text), used;
+	char line[PAGE_BUFFER];
+
+	print_coloured(p, lead, colour);
+	if (len && from + ESCAPE_UNIT_COLUMNS <= p->columns) {
+		used = escape_line(line, sizeof(line), text, len, p->columns - from);
+		fprintf(p->out, "%s%s", *line ? " " : "", line);
+		text += used;
+		len -= used;
+	}
+	page_line(p);
+	if (len)
+		page_field(p, &(struct page_field){.indent = CONTINUED, .label = ""}, text);
+}
+
+void page_headline(struct page *p, unsigned indent, enum page_colour colour, const char *left,
+		   const char *right)
+{
+	size_t used = indent + escape_columns(left, trimmed(left));
+	size_t end = escape_columns(right, trimmed(right));
+	char text[PAGE_BUFFER];
+
+	if (used + 2 + end > p->columns) {
+		page_field(p, &(struct page_field){.indent = indent, .label = ""}, left);
+		page_field(p, &(struct page_field){.indent = indent + CONTINUED, .label = ""},
+			   right);
+		return;
+	}
+	fprintf(p->out, "%*s", (int)indent, "");
+	escape_fit(text, sizeof(text), left, trimmed(left), p->columns, ESCAPE_CUT_END);
+	print_coloured(p, text, colour);
+	escape_fit(text, sizeof(text), right, trimmed(right), p->columns, ESCAPE_CUT_END);
 	if (end)
-		fprintf(p->out, "%*s%s", (int)(PAGE_COLUMNS - used - end), "", place);
+		fprintf(p->out, "%*s%s", (int)(p->columns - used - end), "", text);
 	page_line(p);
 }
 
@@ -202,8 +231,8 @@ void page_cell(struct page *p, const char *text, size_t columns, bool right)
 	char cell[PAGE_BUFFER];
 	size_t used;
 
-	if (columns > PAGE_COLUMNS)
-		columns = PAGE_COLUMNS;
+	if (columns > PAGE_COLUMNS_MOST)
+		columns = PAGE_COLUMNS_MOST;
 	used = escape_fit(cell, sizeof(cell), text, strlen(text), columns, ESCAPE_CUT_MIDDLE);
 	if (right)
 		fprintf(p->out, "%*s%s", (int)(columns - used), "", cell);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * page.h - lines for people: 80 columns, a label and its text, numbers with human units.
+ * page.h - lines for people: a label and its text, wrapped; numbers with human units.
  *
  * The only place of the text reports that writes.  All text is escaped here, whoever made it.
  * Refuses to know what a report is about.
@@ -13,15 +13,18 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define PAGE_COLUMNS 80
-#define PAGE_BUFFER  (4 * PAGE_COLUMNS + 1) /* any line of at most PAGE_COLUMNS, escaped */
-#define PAGE_LABEL   9			    /* columns of a label with the space after it */
+#define PAGE_COLUMNS	   80 /* of a pipe or a file */
+#define PAGE_COLUMNS_LEAST 40 /* a narrower terminal wraps lines by itself */
+#define PAGE_COLUMNS_MOST  200
+#define PAGE_BUFFER	   (4 * PAGE_COLUMNS_MOST + 1) /* any line, escaped */
+#define PAGE_LABEL	   10 /* columns of a label with the spaces after it */
 
 enum page_colour { PAGE_PLAIN, PAGE_BOLD, PAGE_GREEN, PAGE_YELLOW, PAGE_RED };
 
 struct page {
 	FILE *out;
 	bool colour;
+	size_t columns; /* PAGE_COLUMNS_LEAST to PAGE_COLUMNS_MOST */
 };
 
 /* A sentence under construction; what passes its end is cut.  Zero is an empty one. */
@@ -35,6 +38,9 @@ void words_add(struct words *w, const char *format, ...) __attribute__((format(p
 /* Adds ", " unless the sentence is empty; words_item does so before its own text. */
 void words_comma(struct words *w);
 void words_item(struct words *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Ends a sentence: a full stop, and a space before the next one. */
+void words_stop(struct words *w);
 
 /* Functions that add a number: 12,345 (? for UNKNOWN64) · 31 s, 42 min, 5.2 h, 3 days · 45 MB · 1
  * process, 2 processes. */
@@ -55,11 +61,12 @@ struct page_field {
 
 void page_field(struct page *p, const struct page_field *field, const char *text);
 
-/* Columns of the text at the right edge of a title; a longer one is cut in its middle */
-#define PAGE_PLACE_COLUMNS 32
-/* A label, text after it and text at the right edge, all on one line. */
-void page_title(struct page *p, const char *label, enum page_colour colour, const char *left,
-		const char *right);
+/* A paragraph: its first words coloured, the lines after the first indented. */
+void page_paragraph(struct page *p, const char *lead, enum page_colour colour, const char *text);
+
+/* A line with a text at its left and one at its right edge; a second line if one is too short. */
+void page_headline(struct page *p, unsigned indent, enum page_colour colour, const char *left,
+		   const char *right);
 
 /* Text padded with spaces to exactly `columns`; numbers stand at the right, text at the left. */
 void page_cell(struct page *p, const char *text, size_t columns, bool right);

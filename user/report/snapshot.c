@@ -53,10 +53,8 @@ static void fill_container(struct words *w, const struct snapshot_row *r)
 static const char *short_name(enum ev_database database)
 {
 	static const char *const names[] = {
-		[EV_DB_UNKNOWN] = "?",
-		[EV_DB_POSTGRESQL] = "pg",
-		[EV_DB_MYSQL] = "mysql",
-		[EV_DB_SQLITE] = "sqlite",
+		[EV_DB_UNKNOWN] = "?",	   [EV_DB_POSTGRESQL] = "pg", [EV_DB_MYSQL] = "mysql",
+		[EV_DB_SQLITE] = "sqlite", [EV_DB_REDIS] = "redis",
 	};
 
 	return database < sizeof(names) / sizeof(names[0]) ? names[database] : "?";
@@ -188,9 +186,8 @@ static size_t column_need(const struct snapshot_column *column, const struct sna
 }
 
 /* The database is the last of the text columns, so what is left when it is reached is its own. */
-static void fit_columns(size_t *columns, const struct snapshot_row *rows, size_t count)
+static void fit_columns(size_t *columns, size_t left, const struct snapshot_row *rows, size_t count)
 {
-	size_t left = PAGE_COLUMNS;
 
 	for (size_t i = 0; i < TABLE_COLUMNS; i++)
 		left -= table[i].right ? table[i].columns : 0;
@@ -247,14 +244,14 @@ static void print_legend(struct page *p, const struct snapshot_row *first)
 	struct words w = {0};
 
 	print_note(p, "columns",
-		   "IN-TX: in a transaction. HUNG: the server has closed its end, the "
-		   "client still holds the socket (CLOSE_WAIT). OLDEST: the longest that "
-		   "one of them has been idle. ?: cannot be known from one look.");
-	print_note(p, "note",
-		   "One look accuses nobody: a healthy pool at rest looks the same as a "
-		   "leak. Growth and long transactions show when you watch.");
+		   "IN-TX: in a transaction. HUNG: the server has closed its end, the client has "
+		   "not (CLOSE_WAIT). OLDEST: the longest that one of them has been idle. ?: one "
+		   "look cannot tell.");
+	print_note(
+		p, "note",
+		"One look cannot prove a leak: an idle pool looks the same. Watch to see growth:");
 	words_add(&w, "sudo dbleak watch -p %u --duration 60", first->process->pid);
-	print_note(p, "next", w.text);
+	print_note(p, "", w.text);
 }
 
 int snapshot_table(struct page *p, const struct report_view *v, bool show_all)
@@ -265,7 +262,7 @@ int snapshot_table(struct page *p, const struct report_view *v, bool show_all)
 
 	if (!rows)
 		return -ENOMEM;
-	fit_columns(columns, rows, shown);
+	fit_columns(columns, p->columns > PAGE_COLUMNS ? p->columns : PAGE_COLUMNS, rows, shown);
 	page_line(p);
 	print_row(p, columns, NULL);
 	for (size_t i = 0; i < shown; i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * text.h - the report for people: at most 80 columns, the guilty first, what to do about it.
+ * text.h - the report for people: the answer first, then who, where, and what to do about it.
  *
  * Prints what the view says and refuses to judge; it adds no finding and hides no gap.
  */
@@ -14,7 +14,8 @@
 
 struct text_options {
 	bool colour;
-	bool show_all; /* -v: nothing shortened or summed up */
+	size_t columns; /* of the terminal; 0: there is none, and lines have at most 80 */
+	bool show_all;	/* -v: nothing shortened or summed up */
 };
 
 /* Returns 0, or -errno if the report did not arrive whole. */

@@ -13,17 +13,15 @@
 #define FRAMES_SHOWN	 48
 #define FUNCTION_COLUMNS 32 /* of a name too long for its line */
 
-static const struct {
-	const char *how;
-} languages[] = {
-	[EV_LANG_NATIVE] = {"unwound from a copy of the native stack"},
-	[EV_LANG_PYTHON] = {"the interpreter's own frames of Python"},
-	[EV_LANG_PERL] = {"the interpreter's own state of Perl"},
-	[EV_LANG_PHP] = {"the interpreter's own frames of PHP"},
-	[EV_LANG_RUBY] = {"the interpreter's own frames of Ruby"},
-	[EV_LANG_JAVASCRIPT] = {"the native stack, as the run time of JavaScript names its code"},
-	[EV_LANG_JAVA] = {"the native stack, as the run time of Java names its code"},
-	[EV_LANG_GO] = {"the native stack, named by the program's table of lines"},
+static const char *const stacks[] = {
+	[EV_LANG_NATIVE] = "native stack",
+	[EV_LANG_PYTHON] = "Python stack",
+	[EV_LANG_PERL] = "Perl stack",
+	[EV_LANG_PHP] = "PHP stack",
+	[EV_LANG_RUBY] = "Ruby stack",
+	[EV_LANG_JAVASCRIPT] = "native stack, named by the run time of JavaScript",
+	[EV_LANG_JAVA] = "native stack, named by the run time of Java",
+	[EV_LANG_GO] = "native stack, named by the program's table of lines",
 };
 
 static const struct {
@@ -31,14 +29,14 @@ static const struct {
 	const char *says;
 } of_frames[] =
 	{
-		{EV_FRAME_DEFINED, "the line is where the function begins"},
-		{EV_FRAME_EXPORTED, "the function is the nearest exported name before the address"},
+		{EV_FRAME_DEFINED, "exact line unknown: this is the first line of the function"},
+		{EV_FRAME_EXPORTED, "function name is a guess: the nearest exported symbol"},
 },
   of_stacks[] = {
-	  {EV_STACK_CUT, "frames further out are missing"},
-	  {EV_STACK_CALLER, "the caller of the library alone"},
-	  {EV_STACK_GREENLET, "it begins where a greenlet was entered: who started it is not seen"},
-	  {EV_STACK_NAMELESS, "the process was gone before its frames could be named"},
+	  {EV_STACK_CUT, "outer frames are missing"},
+	  {EV_STACK_CALLER, "only the direct caller is known"},
+	  {EV_STACK_GREENLET, "starts at a greenlet: what started that is unknown"},
+	  {EV_STACK_NAMELESS, "the process ended before its stack could be read"},
 };
 
 static const char *base_of(const char *path)
@@ -116,6 +114,21 @@ void words_frame(struct words *w, const struct frame_view *f, size_t columns)
 	words_add(w, "%s", after.text);
 }
 
+void words_line(struct words *w, const struct frame_view *f, size_t columns)
+{
+	const char *path = f->file ? f->file : f->module ? f->module : "?";
+	struct words after;
+
+	words_after(&after, f, 0);
+	words_add(w, "%s", base_of(path));
+	if (escape_columns(base_of(path), strlen(base_of(path))) +
+		    escape_columns(after.text, after.length) <=
+	    columns)
+		words_add(w, "%s", after.text);
+	else
+		words_position(w, f);
+}
+
 static void where_print_line(struct page *p, unsigned indent, const char *label, const char *text,
 			     unsigned max_lines)
 {
@@ -133,7 +146,7 @@ static void print_whole(struct page *p, unsigned indent, const char *label,
 {
 	const char *path = f->file ? f->file : f->module ? base_of(f->module) : "?";
 	struct words place = {0}, function = {0};
-	size_t columns = PAGE_COLUMNS - indent - PAGE_LABEL;
+	size_t columns = p->columns - indent - PAGE_LABEL;
 
 	words_add(&place, "%s", path);
 	words_position(&place, f);
@@ -190,9 +203,8 @@ static void print_how(struct page *page, const struct finding_view *f, unsigned 
 	const struct frame_view *first = f->site ? f->site : &f->stack[0];
 	struct words w = {0};
 
-	if (first->language < sizeof(languages) / sizeof(languages[0]) &&
-	    languages[first->language].how)
-		words_add(&w, "%s", languages[first->language].how);
+	if (first->language < sizeof(stacks) / sizeof(stacks[0]) && stacks[first->language])
+		words_add(&w, "%s", stacks[first->language]);
 	for (size_t i = 0; i < sizeof(of_frames) / sizeof(of_frames[0]); i++)
 		if (first->flags & of_frames[i].flag)
 			words_item(&w, "%s", of_frames[i].says);
@@ -211,19 +223,19 @@ static void print_stack(struct page *page, const struct finding_view *f, unsigne
 	if (shown < f->stack_count) {
 		struct words w = {0};
 
-		words_add(&w, "... and %zu more, further out", f->stack_count - shown);
+		words_add(&w, "... and %zu outer frames", f->stack_count - shown);
 		where_print_line(page, indent, "", w.text, 0);
 	}
 }
 
 static void print_unknown(struct page *page, const struct finding_view *f, unsigned indent)
 {
-	const char *why = "not known: no stack was taken there";
+	const char *why = "unknown: no stack was recorded";
 
 	if (f->stack_flags & EV_STACK_NAMELESS)
-		why = "not known: the process was gone before its frames could be named";
+		why = "unknown: the process ended before its stack could be read";
 	else if (f->stack_count)
-		why = "not known: no frame of the stack is the program's own";
+		why = "unknown: no line of the program is on the stack";
 	where_print_line(page, indent, "where", why, 0);
 }
 
@@ -231,10 +243,9 @@ void where_print(struct page *page, const struct finding_view *f, unsigned inden
 {
 	struct words w = {0};
 
-	if (!all) {
-		if (f->site)
-			words_frame(&w, f->site, PAGE_COLUMNS - indent - PAGE_LABEL);
-		where_print_line(page, indent, f->site ? "where" : "", w.text, 1);
+	if (!all && f->site) {
+		words_frame(&w, f->site, page->columns - indent - PAGE_LABEL);
+		where_print_line(page, indent, "where", w.text, 1);
 		return;
 	}
 	if (f->site) {
@@ -243,7 +254,7 @@ void where_print(struct page *page, const struct finding_view *f, unsigned inden
 	} else {
 		print_unknown(page, f, indent);
 	}
-	if (!f->stack_count)
+	if (!all || !f->stack_count)
 		return;
 	print_how(page, f, indent);
 	print_stack(page, f, indent);

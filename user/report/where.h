@@ -18,6 +18,10 @@
  * the path left out. */
 void words_frame(struct words *w, const struct frame_view *f, size_t columns);
 
+/* The same without folders, for a table: "report.py:42 monthly()", the function only if there is
+ * room for all of it. */
+void words_line(struct words *w, const struct frame_view *f, size_t columns);
+
 /* Prints the place of a finding. all: how it is known, and the whole stack. */
 void where_print(struct page *page, const struct finding_view *f, unsigned indent, bool all);
 

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * now.c - see now.h.
+ */
+#include "user/judge/now.h"
+
+#include <string.h>
+
+#define ANY  EV_DB_UNKNOWN
+#define SOON 86400 /* seconds to a limit that somebody should act before */
+
+/* What a running process needs; %s is what to restart.  The first row that fits. */
+static const struct {
+	enum cause cause;
+	enum ev_database database;
+	const char *sentence;
+} running[] = {
+	{CAUSE_UNCLOSED_CONNECTION, EV_DB_SQLITE,
+	 "nothing urgent: a restart of %s closes the files"},
+	{CAUSE_UNCLOSED_CONNECTION, ANY,
+	 "restart %s: that closes its connections, and what is open in them rolls back"},
+	{CAUSE_OPEN_TRANSACTION, EV_DB_POSTGRESQL,
+	 "end the session (pg_stat_activity: idle in transaction) or restart %s: both roll back"},
+	{CAUSE_OPEN_TRANSACTION, EV_DB_MYSQL,
+	 "end the session (information_schema.innodb_trx, KILL) or restart %s: both roll back"},
+	{CAUSE_OPEN_TRANSACTION, ANY, "restart %s if others wait for its locks: that rolls back"},
+	{CAUSE_UNBOUNDED_RESULT, ANY,
+	 "nothing, if the memory is freed afterwards; many such requests at once add up"},
+	{CAUSE_UNCLOSED_STATEMENT, ANY,
+	 "restart %s when memory gets short: that frees them, for a while"},
+	{CAUSE_CACHE_GROWTH, ANY,
+	 "restart %s when memory gets short: that frees them, for a while"},
+	{CAUSE_WAL_GROWTH, ANY, "restart %s if the disk fills: then a checkpoint empties the log"},
+	{CAUSE_UNCLOSED_CURSOR, ANY, "nothing urgent: a restart of %s frees them, for a while"},
+	{CAUSE_UNFREED_RESULT, ANY, "nothing urgent: a restart of %s frees them, for a while"},
+	{CAUSE_UNFREED_MEMORY, ANY, "nothing urgent: a restart of %s frees them, for a while"},
+};
+
+static const char *ended(const struct finding_view *f)
+{
+	if (f->resource == RESOURCE_CONNECTION)
+		return "nothing: the connections were closed when the process ended";
+	if (f->resource == RESOURCE_TRANSACTION)
+		return "nothing: what was open was rolled back when the process ended";
+	return "nothing: the process has ended";
+}
+
+/* "docker web1", if all of it can be restarted; else the process. */
+static const char *what_to_restart(struct arena *a, const struct process_view *p)
+{
+	if (p->runtime && *p->runtime && p->container_name && *p->container_name)
+		return arena_format(a, "%s %s", p->runtime, p->container_name);
+	return "the process";
+}
+
+static const char *of_memory(const struct finding_view *f)
+{
+	if (f->exhausts_limit && f->exhausts_seconds >= 0 && f->exhausts_seconds < SOON)
+		return "restart %s before that, or raise the limit: both only gain time";
+	return "nothing tonight, no limit is near: a restart of %s frees the memory, for a while";
+}
+
+static const char *sentence_for(const struct finding_view *f)
+{
+	if (f->resource == RESOURCE_MEMORY && !f->object)
+		return of_memory(f);
+	for (size_t i = 0; i < sizeof(running) / sizeof(running[0]); i++)
+		if (running[i].cause == f->cause &&
+		    (running[i].database == ANY || running[i].database == f->database))
+			return running[i].sentence;
+	return "nothing urgent: a restart of %s frees what it holds, for a while";
+}
+
+const char *now_for(struct arena *a, const struct process_view *p, const struct finding_view *f)
+{
+	const char *restart = p->exited ? "" : what_to_restart(a, p);
+	const char *sentence, *place;
+
+	if (p->exited)
+		return ended(f);
+	sentence = sentence_for(f);
+	place = strstr(sentence, "%s");
+	if (!place || !restart)
+		return place ? NULL : sentence;
+	return arena_format(a, "%.*s%s%s", (int)(place - sentence), sentence, restart, place + 2);
+}

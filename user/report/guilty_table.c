@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * guilty_table.c - see guilty_table.h.
+ */
+#include "user/report/guilty_table.h"
+
+#include <string.h>
+
+#include "user/base/escape.h"
+#include "user/report/finding.h"
+#include "user/report/names.h"
+#include "user/report/rank.h"
+#include "user/report/where.h"
+
+#define INDENT	     2
+#define GAP	     2
+#define WHERE_LEAST  ESCAPE_UNIT_COLUMNS
+#define COLUMN_COUNT 5
+
+/* The worst finding of a process; NULL: it has none. */
+static const struct finding_view *worst_of(const struct process_view *p)
+{
+	return p->finding_count ? &p->findings[0] : NULL;
+}
+
+static void fill_process(struct words *w, const struct process_view *p, size_t columns)
+{
+	(void)columns;
+	words_process(w, p->comm, p->pid);
+}
+
+static void fill_leaks(struct words *w, const struct process_view *p, size_t columns)
+{
+	const struct finding_view *f = worst_of(p);
+
+	(void)columns;
+	if (!f)
+		return;
+	words_add(w, "%s%s", f->verdict == VERDICT_STUCK ? "stuck " : "", finding_noun(f));
+	if (f->verdict == VERDICT_LEAKING)
+		words_item(w, "%s", confidence_name(f->confidence));
+}
+
+static void fill_rate(struct words *w, const struct process_view *p, size_t columns)
+{
+	(void)columns;
+	if (worst_of(p))
+		words_rate(w, worst_of(p), true);
+}
+
+static void fill_limit(struct words *w, const struct process_view *p, size_t columns)
+{
+	const struct finding_view *f = rank_nearest(p);
+
+	(void)columns;
+	if (p->exited) {
+		words_add(w, "(ended)");
+	} else if (f) {
+		words_add(w, "in ");
+		words_duration(w, f->exhausts_seconds);
+	} else {
+		words_add(w, "not known");
+	}
+}
+
+static void fill_where(struct words *w, const struct process_view *p, size_t columns)
+{
+	const struct finding_view *f = worst_of(p);
+
+	if (f && f->site && columns)
+		words_line(w, f->site, columns);
+	else
+		words_add(w, "unknown");
+}
+
+/* All take what their rows need; what is left is for the last. */
+static const struct column {
+	const char *title;
+	size_t most;
+	void (*fill)(struct words *w, const struct process_view *p, size_t columns);
+} table[COLUMN_COUNT] = {
+	{"PROCESS", 24, fill_process},
+	{"LEAKS", 24, fill_leaks},
+	{"RATE", 20, fill_rate},
+	{"LIMIT", 12, fill_limit},
+	{"WHERE", PAGE_COLUMNS_MOST, fill_where},
+};
+
+static size_t need_of(const struct column *c, const struct process_view *const *guilty,
+		      size_t shown)
+{
+	size_t need = strlen(c->title);
+
+	for (size_t i = 0; i < shown; i++) {
+		struct words w = {0};
+		size_t columns;
+
+		c->fill(&w, guilty[i], 0);
+		columns = escape_columns(w.text, w.length);
+		if (columns > need)
+			need = columns;
+	}
+	return need < c->most ? need : c->most;
+}
+
+/* Returns how many columns are left for the last: 0 if the page is too narrow for it. */
+static size_t fit(size_t *columns, size_t page, const struct process_view *const *guilty,
+		  size_t shown)
+{
+	size_t used = INDENT;
+
+	for (size_t i = 0; i + 1 < COLUMN_COUNT; i++) {
+		columns[i] = need_of(&table[i], guilty, shown);
+		if (used + columns[i] > page)
+			columns[i] = page > used ? page - used : 0;
+		used += columns[i] + GAP;
+	}
+	columns[COLUMN_COUNT - 1] = used + WHERE_LEAST <= page ? page - used : 0;
+	return columns[COLUMN_COUNT - 1];
+}
+
+static void print_row(struct page *page, const size_t *columns, const struct process_view *p)
+{
+	struct words row = {0};
+	size_t at = 0;
+
+	for (size_t i = 0; i < COLUMN_COUNT; i++) {
+		char cell[PAGE_BUFFER];
+		struct words w = {0};
+
+		if (!columns[i])
+			continue;
+		if (p)
+			table[i].fill(&w, p, columns[i]);
+		else
+			words_add(&w, "%s", table[i].title);
+		words_add(&row, "%*s",
+			  i ? (int)(at + GAP - escape_columns(row.text, row.length)) : 0, "");
+		escape_fit(cell, sizeof(cell), w.text, w.length, columns[i], ESCAPE_CUT_MIDDLE);
+		words_add(&row, "%s", cell);
+		at += columns[i] + (i ? GAP : 0);
+	}
+	page_headline(page, INDENT, PAGE_PLAIN, row.text, "");
+}
+
+void guilty_table_print(struct page *page, const struct process_view *const *guilty, size_t count,
+			size_t shown)
+{
+	size_t columns[COLUMN_COUNT];
+	struct words w = {0};
+
+	if (shown > count)
+		shown = count;
+	fit(columns, page->columns, guilty, shown);
+	page_line(page);
+	print_row(page, columns, NULL);
+	for (size_t i = 0; i < shown; i++)
+		print_row(page, columns, guilty[i]);
+	if (shown == count)
+		return;
+	words_add(&w, "... and ");
+	words_count(&w, count - shown);
+	words_add(&w, " more; -v shows all");
+	page_field(page, &(struct page_field){.indent = INDENT, .label = ""}, w.text);
+}
