@@ -1,122 +1,236 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * advice.c - the table of examples.  A row with database ANY serves each database that has no row
- * of its own in that language.
+ * advice.c - the table of examples.
+ *
+ * An example names a library only where that library is on the stack: a program that has no
+ * SQLAlchemy has no Session to close.
  */
 #include "user/judge/advice.h"
 
+#include <string.h>
+
 #define ANY EV_DB_UNKNOWN
+#define PY  EV_LANG_PYTHON
+#define JS  EV_LANG_JAVASCRIPT
+#define C   EV_LANG_NATIVE
 
-static const struct {
-	enum advice what;
-	enum ev_language language;
-	enum ev_database database;
-	const char *example;
-} examples[] = {
-	{ADVICE_CLOSE, EV_LANG_PYTHON, EV_DB_SQLITE,
+static const struct advice_example examples[] = {
+	{ADVICE_CLOSE, PY, ANY, "/sqlalchemy/", "SQLAlchemy: `with Session() as s:`, or s.close()"},
+	{ADVICE_CLOSE, PY, ANY, "/django/", "Django: django.db.close_old_connections() in threads"},
+	{ADVICE_CLOSE, PY, ANY, "/peewee.py", "peewee: `with db.connection_context():`"},
+	{ADVICE_CLOSE, PY, ANY, "/asyncpg/",
+	 "asyncpg: `async with pool.acquire() as c:`, or await c.close()"},
+	{ADVICE_CLOSE, PY, ANY, "/psycopg_pool/", "psycopg: `with pool.connection() as c:`"},
+	{ADVICE_CLOSE, PY, ANY, "/psycopg/", "psycopg: `with psycopg.connect(...) as c:`"},
+	{ADVICE_CLOSE, PY, ANY, "/psycopg2/",
+	 "psycopg2: c.close(), as `with c:` only ends the transaction"},
+	{ADVICE_CLOSE, PY, ANY, "/aiomysql/", "aiomysql: `async with pool.acquire() as c:`"},
+	{ADVICE_CLOSE, PY, ANY, "/pymysql/", "PyMySQL: `with closing(pymysql.connect(...)) as c:`"},
+	{ADVICE_CLOSE, PY, ANY, "/MySQLdb/",
+	 "mysqlclient: `with closing(MySQLdb.connect(...)) as c:`"},
+	{ADVICE_CLOSE, PY, ANY, "/mysql/connector/",
+	 "Connector/Python: `with mysql.connector.connect(...) as c:`"},
+	{ADVICE_CLOSE, PY, ANY, "/aiosqlite/",
+	 "aiosqlite: `async with aiosqlite.connect(...) as c:`"},
+	{ADVICE_CLOSE, PY, ANY, "/redis/", "redis-py: `with redis.Redis(...) as r:`"},
+	{ADVICE_CLOSE, PY, EV_DB_SQLITE, NULL,
 	 "Python: `with closing(sqlite3.connect(...)) as c:`; `with c:` alone only commits"},
-	{ADVICE_CLOSE, EV_LANG_PYTHON, ANY, "Python: `with Session() as s:` or s.close()"},
-	{ADVICE_CLOSE, EV_LANG_NATIVE, EV_DB_SQLITE, "C: sqlite3_close"},
-	{ADVICE_CLOSE, EV_LANG_NATIVE, EV_DB_POSTGRESQL, "C: PQfinish"},
-	{ADVICE_CLOSE, EV_LANG_NATIVE, EV_DB_MYSQL, "C: mysql_close"},
-	{ADVICE_CLOSE, EV_LANG_PERL, ANY, "Perl: $dbh->disconnect"},
-	{ADVICE_CLOSE, EV_LANG_PHP, EV_DB_POSTGRESQL, "PHP: pg_close, or $pdo = null"},
-	{ADVICE_CLOSE, EV_LANG_PHP, EV_DB_MYSQL, "PHP: $mysqli->close(), or $pdo = null"},
-	{ADVICE_CLOSE, EV_LANG_PHP, ANY, "PHP: $db->close(), or $pdo = null"},
-	{ADVICE_CLOSE, EV_LANG_RUBY, ANY, "Ruby: conn.close in an ensure"},
-	{ADVICE_CLOSE, EV_LANG_JAVASCRIPT, ANY,
-	 "Node: client.end(), of a pool client.release(), in a finally"},
-	{ADVICE_CLOSE, EV_LANG_JAVA, ANY, "Java: try (Connection c = ...)"},
-	{ADVICE_CLOSE, EV_LANG_GO, ANY, "Go: defer conn.Close(), defer rows.Close()"},
+	{ADVICE_CLOSE, PY, ANY, NULL, "Python: `with closing(connect(...)) as c:`"},
+	{ADVICE_CLOSE, C, ANY, "sqlx", "Rust: drop the connection; keep a Pool, not Connections"},
+	{ADVICE_CLOSE, C, ANY, "tokio_postgres", "Rust: drop the Client when its work is done"},
+	{ADVICE_CLOSE, C, ANY, "postgres::", "Rust: drop the Client when its work is done"},
+	{ADVICE_CLOSE, C, ANY, "rusqlite", "Rust: drop the Connection when its work is done"},
+	{ADVICE_CLOSE, C, ANY, "diesel", "Rust: drop the connection; keep a pool, as r2d2"},
+	{ADVICE_CLOSE, C, ANY, "pqxx", "C++: let the pqxx::connection go out of its scope"},
+	{ADVICE_CLOSE, C, EV_DB_SQLITE, NULL, "C: sqlite3_close"},
+	{ADVICE_CLOSE, C, EV_DB_POSTGRESQL, NULL, "C: PQfinish"},
+	{ADVICE_CLOSE, C, EV_DB_MYSQL, NULL, "C: mysql_close"},
+	{ADVICE_CLOSE, C, EV_DB_REDIS, NULL, "C: redisFree"},
+	{ADVICE_CLOSE, EV_LANG_PERL, ANY, NULL, "Perl: $dbh->disconnect"},
+	{ADVICE_CLOSE, EV_LANG_PHP, EV_DB_POSTGRESQL, NULL, "PHP: pg_close, or $pdo = null"},
+	{ADVICE_CLOSE, EV_LANG_PHP, EV_DB_MYSQL, NULL, "PHP: $mysqli->close(), or $pdo = null"},
+	{ADVICE_CLOSE, EV_LANG_PHP, ANY, NULL, "PHP: $db->close(), or $pdo = null"},
+	{ADVICE_CLOSE, EV_LANG_RUBY, ANY, "/active_record/",
+	 "Rails: ActiveRecord::Base.connection_pool.with_connection { ... }"},
+	{ADVICE_CLOSE, EV_LANG_RUBY, ANY, NULL, "Ruby: conn.close in an ensure"},
+	{ADVICE_CLOSE, JS, ANY, "/pg-pool/", "Node: client.release() in a finally"},
+	{ADVICE_CLOSE, JS, ANY, "/mysql2/", "Node: connection.end(), or release() for a pool's"},
+	{ADVICE_CLOSE, JS, EV_DB_SQLITE, NULL, "Node: db.close() in a finally"},
+	{ADVICE_CLOSE, JS, ANY, NULL, "Node: client.end(), or client.release() for a pool's"},
+	{ADVICE_CLOSE, EV_LANG_JAVA, ANY, NULL, "Java: try (Connection c = ...) { ... }"},
+	{ADVICE_CLOSE, EV_LANG_GO, ANY, "pgx", "Go: defer conn.Release(), or conn.Close(ctx)"},
+	{ADVICE_CLOSE, EV_LANG_GO, ANY, NULL, "Go: defer conn.Close(), defer rows.Close()"},
 
-	{ADVICE_END, EV_LANG_PYTHON, EV_DB_SQLITE, "Python: `with connection:`"},
-	{ADVICE_END, EV_LANG_PYTHON, ANY, "Python: `with session.begin():`"},
-	{ADVICE_END, EV_LANG_NATIVE, ANY, "COMMIT or ROLLBACK on the error paths, too"},
-	{ADVICE_END, EV_LANG_PERL, ANY, "Perl: $dbh->commit or $dbh->rollback"},
-	{ADVICE_END, EV_LANG_PHP, ANY, "PHP: commit(), and rollBack() in a catch"},
-	{ADVICE_END, EV_LANG_RUBY, ANY, "Ruby: conn.transaction { ... }"},
-	{ADVICE_END, EV_LANG_JAVASCRIPT, ANY, "Node: COMMIT, and ROLLBACK in a catch"},
-	{ADVICE_END, EV_LANG_JAVA, ANY, "Java: commit(), and rollback() in a catch"},
-	{ADVICE_END, EV_LANG_GO, ANY, "Go: defer tx.Rollback()"},
+	{ADVICE_END, PY, ANY, "/sqlalchemy/", "SQLAlchemy: `with session.begin():`"},
+	{ADVICE_END, PY, ANY, "/django/", "Django: `with transaction.atomic():`"},
+	{ADVICE_END, PY, ANY, "/peewee.py", "peewee: `with db.atomic():`"},
+	{ADVICE_END, PY, ANY, "/asyncpg/", "asyncpg: `async with c.transaction():`"},
+	{ADVICE_END, PY, ANY, "/psycopg/", "psycopg: `with c.transaction():`"},
+	{ADVICE_END, PY, ANY, "/psycopg2/", "psycopg2: `with c:` around each transaction"},
+	{ADVICE_END, PY, EV_DB_SQLITE, NULL, "Python: `with connection:`"},
+	{ADVICE_END, PY, ANY, NULL, "Python: c.commit(), and c.rollback() in an except"},
+	{ADVICE_END, C, ANY, NULL, "C: COMMIT, or ROLLBACK on the paths of errors"},
+	{ADVICE_END, EV_LANG_PERL, ANY, NULL, "Perl: $dbh->commit or $dbh->rollback"},
+	{ADVICE_END, EV_LANG_PHP, ANY, NULL, "PHP: commit(), and rollBack() in a catch"},
+	{ADVICE_END, EV_LANG_RUBY, ANY, "/active_record/", "Rails: transaction do ... end"},
+	{ADVICE_END, EV_LANG_RUBY, ANY, NULL, "Ruby: conn.transaction { ... }"},
+	{ADVICE_END, JS, ANY, NULL, "Node: COMMIT, and ROLLBACK in a catch"},
+	{ADVICE_END, EV_LANG_JAVA, ANY, NULL, "Java: commit(), and rollback() in a catch"},
+	{ADVICE_END, EV_LANG_GO, ANY, NULL, "Go: defer tx.Rollback()"},
 
-	{ADVICE_PAGES, EV_LANG_PYTHON, EV_DB_SQLITE,
-	 "Python: iterate over the cursor; "
-	 "SQLAlchemy: yield_per"},
-	{ADVICE_PAGES, EV_LANG_PYTHON, ANY, "server-side cursor; SQLAlchemy: yield_per"},
-	{ADVICE_PAGES, EV_LANG_NATIVE, EV_DB_POSTGRESQL, "C: PQsetSingleRowMode"},
-	{ADVICE_PAGES, EV_LANG_NATIVE, EV_DB_MYSQL, "C: mysql_use_result"},
-	{ADVICE_PAGES, EV_LANG_NATIVE, EV_DB_SQLITE,
-	 "C: work on each row between two sqlite3_step"},
-	{ADVICE_PAGES, EV_LANG_PERL, ANY, "Perl: fetchrow_arrayref; DBD::mysql: mysql_use_result"},
-	{ADVICE_PAGES, EV_LANG_PHP, EV_DB_MYSQL,
+	{ADVICE_PAGES, PY, ANY, "/sqlalchemy/", "SQLAlchemy: yield_per"},
+	{ADVICE_PAGES, PY, ANY, "/django/", "Django: .iterator()"},
+	{ADVICE_PAGES, PY, ANY, "/asyncpg/", "asyncpg: c.cursor(...) in a transaction"},
+	{ADVICE_PAGES, PY, EV_DB_MYSQL, "/pymysql/", "PyMySQL: SSCursor"},
+	{ADVICE_PAGES, PY, EV_DB_SQLITE, NULL, "Python: iterate over the cursor"},
+	{ADVICE_PAGES, PY, EV_DB_MYSQL, NULL, "Python: SSCursor"},
+	{ADVICE_PAGES, PY, ANY, NULL, "Python: a server-side cursor, as c.cursor(\"name\")"},
+	{ADVICE_PAGES, C, EV_DB_POSTGRESQL, NULL, "C: PQsetSingleRowMode"},
+	{ADVICE_PAGES, C, EV_DB_MYSQL, NULL, "C: mysql_use_result"},
+	{ADVICE_PAGES, C, EV_DB_SQLITE, NULL, "C: work on each row between two sqlite3_step"},
+	{ADVICE_PAGES, EV_LANG_PERL, EV_DB_MYSQL, NULL, "Perl: mysql_use_result of DBD::mysql"},
+	{ADVICE_PAGES, EV_LANG_PERL, EV_DB_POSTGRESQL, NULL, "Perl: DECLARE a cursor and FETCH"},
+	{ADVICE_PAGES, EV_LANG_PERL, ANY, NULL, "Perl: fetchrow_arrayref"},
+	{ADVICE_PAGES, EV_LANG_PHP, EV_DB_MYSQL, NULL,
 	 "PHP: MYSQLI_USE_RESULT, or an unbuffered query of PDO"},
-	{ADVICE_PAGES, EV_LANG_PHP, ANY, "PHP: a cursor and FETCH, row by row"},
-	{ADVICE_PAGES, EV_LANG_RUBY, ANY, "Ruby: find_each, or stream_each"},
-	{ADVICE_PAGES, EV_LANG_JAVASCRIPT, EV_DB_SQLITE, "Node: iterate()"},
-	{ADVICE_PAGES, EV_LANG_JAVASCRIPT, ANY, "Node: pg-query-stream; mysql2: query().stream()"},
-	{ADVICE_PAGES, EV_LANG_JAVA, ANY, "Java: setFetchSize, without autocommit"},
-	{ADVICE_PAGES, EV_LANG_GO, ANY, "Go: rows.Next(), and keep none"},
+	{ADVICE_PAGES, EV_LANG_PHP, ANY, NULL, "PHP: a cursor and FETCH, row by row"},
+	{ADVICE_PAGES, EV_LANG_RUBY, ANY, "/active_record/", "Rails: find_each"},
+	{ADVICE_PAGES, EV_LANG_RUBY, ANY, NULL, "Ruby: stream_each"},
+	{ADVICE_PAGES, JS, EV_DB_SQLITE, NULL, "Node: iterate()"},
+	{ADVICE_PAGES, JS, EV_DB_MYSQL, NULL, "Node: query().stream()"},
+	{ADVICE_PAGES, JS, ANY, NULL, "Node: pg-query-stream, or pg-cursor"},
+	{ADVICE_PAGES, EV_LANG_JAVA, ANY, NULL, "Java: setFetchSize, without autocommit"},
+	{ADVICE_PAGES, EV_LANG_GO, ANY, NULL, "Go: rows.Next(), and keep none"},
 
-	{ADVICE_BOUND, EV_LANG_PYTHON, ANY, "Python: functools.lru_cache(maxsize=...), or del"},
-	{ADVICE_BOUND, EV_LANG_PERL, ANY, "Perl: delete $cache{$key}"},
-	{ADVICE_BOUND, EV_LANG_PHP, ANY, "PHP: unset() what static arrays and properties keep"},
-	{ADVICE_BOUND, EV_LANG_RUBY, ANY, "Ruby: cache.shift while cache.size > MAX"},
-	{ADVICE_BOUND, EV_LANG_JAVASCRIPT, ANY, "Node: map.delete(), or lru-cache with max"},
-	{ADVICE_BOUND, EV_LANG_JAVA, ANY, "Java: removeEldestEntry(), or Caffeine's maximumSize()"},
-	{ADVICE_BOUND, EV_LANG_GO, ANY, "Go: delete(m, key), or copy what a subslice keeps whole"},
+	{ADVICE_BOUND, PY, ANY, NULL, "Python: functools.lru_cache(maxsize=...), or del"},
+	{ADVICE_BOUND, EV_LANG_PERL, ANY, NULL, "Perl: delete $cache{$key}"},
+	{ADVICE_BOUND, EV_LANG_PHP, ANY, NULL,
+	 "PHP: unset() what static arrays and properties keep"},
+	{ADVICE_BOUND, EV_LANG_RUBY, ANY, NULL, "Ruby: cache.shift while cache.size > MAX"},
+	{ADVICE_BOUND, JS, ANY, NULL, "Node: map.delete(), or lru-cache with max"},
+	{ADVICE_BOUND, EV_LANG_JAVA, ANY, NULL,
+	 "Java: removeEldestEntry(), or Caffeine's maximumSize()"},
+	{ADVICE_BOUND, EV_LANG_GO, ANY, NULL,
+	 "Go: delete(m, key); copy small parts out of large slices"},
 
-	{ADVICE_FREE, EV_LANG_NATIVE, EV_DB_POSTGRESQL, "C: free, PQclear, PQfreemem"},
-	{ADVICE_FREE, EV_LANG_NATIVE, EV_DB_MYSQL, "C: free, mysql_free_result, mysql_stmt_close"},
-	{ADVICE_FREE, EV_LANG_NATIVE, EV_DB_SQLITE, "C: free, sqlite3_free, sqlite3_finalize"},
-	{ADVICE_FREE, EV_LANG_NATIVE, ANY, "C: free, or the function that belongs to what was got"},
+	{ADVICE_FREE, C, EV_DB_POSTGRESQL, NULL, "C: free, PQclear, PQfreemem"},
+	{ADVICE_FREE, C, EV_DB_MYSQL, NULL, "C: free, mysql_free_result, mysql_stmt_close"},
+	{ADVICE_FREE, C, EV_DB_SQLITE, NULL, "C: free, sqlite3_free, sqlite3_finalize"},
+	{ADVICE_FREE, C, ANY, NULL, "C: free, or the matching free function"},
+
+	{ADVICE_STATEMENT, PY, EV_DB_SQLITE, NULL, "Python: cursor.close()"},
+	{ADVICE_STATEMENT, C, EV_DB_SQLITE, NULL, "C: sqlite3_finalize, or sqlite3_reset to reuse"},
+	{ADVICE_STATEMENT, C, EV_DB_MYSQL, NULL, "C: mysql_stmt_close"},
+	{ADVICE_STATEMENT, C, EV_DB_POSTGRESQL, NULL, "C: DEALLOCATE, or PQclosePrepared"},
+	{ADVICE_STATEMENT, EV_LANG_PERL, ANY, NULL, "Perl: prepare_cached, or undef $sth"},
+	{ADVICE_STATEMENT, EV_LANG_PHP, EV_DB_MYSQL, NULL, "PHP: $stmt->close(), or $stmt = null"},
+	{ADVICE_STATEMENT, EV_LANG_PHP, ANY, NULL, "PHP: $stmt = null"},
+	{ADVICE_STATEMENT, EV_LANG_RUBY, ANY, NULL, "Ruby: statement.close"},
+	{ADVICE_STATEMENT, JS, ANY, "/mysql2/", "Node: statement.close(), or unprepare(sql)"},
+	{ADVICE_STATEMENT, EV_LANG_JAVA, ANY, NULL,
+	 "Java: try (PreparedStatement s = ...) { ... }"},
+	{ADVICE_STATEMENT, EV_LANG_GO, ANY, NULL, "Go: defer stmt.Close()"},
+
+	{ADVICE_READ, PY, ANY, NULL, "Python: cursor.close(), or fetchall()"},
+	{ADVICE_READ, C, EV_DB_SQLITE, NULL, "C: sqlite3_reset, or sqlite3_finalize"},
+	{ADVICE_READ, C, EV_DB_MYSQL, NULL, "C: mysql_free_result"},
+	{ADVICE_READ, C, EV_DB_POSTGRESQL, NULL, "C: PQgetResult until NULL"},
+	{ADVICE_READ, EV_LANG_PERL, ANY, NULL, "Perl: $sth->finish"},
+	{ADVICE_READ, EV_LANG_PHP, ANY, NULL, "PHP: closeCursor(), or free()"},
+	{ADVICE_READ, EV_LANG_RUBY, ANY, NULL, "Ruby: result.close, or result.clear"},
+	{ADVICE_READ, JS, ANY, NULL, "Node: cursor.close(), or iterator.return()"},
+	{ADVICE_READ, EV_LANG_JAVA, ANY, NULL, "Java: try (ResultSet r = ...) { ... }"},
+	{ADVICE_READ, EV_LANG_GO, ANY, NULL, "Go: defer rows.Close()"},
 };
 
-static const char *example_of(enum advice what, enum ev_language language,
-			      enum ev_database database)
+static const char *const sentences[ADVICE_COUNT] = {
+	[ADVICE_CLOSE] = "close every connection, or return it to its pool, on every path, also "
+			 "after errors",
+	[ADVICE_END] = "commit or roll back on every path, even after only reading",
+	[ADVICE_PAGES] = "read in pages (LIMIT), or stream the rows",
+	[ADVICE_BOUND] = "limit what keeps it: give the cache a maximum size, remove finished "
+			 "entries",
+	[ADVICE_FREE] = "free what is allocated here on every path, also after errors",
+	[ADVICE_STATEMENT] = "close each statement after use, or prepare it once and reuse it",
+	[ADVICE_VALUES] = "pass values as parameters, not inside the SQL text; limit the statement "
+			  "cache",
+	[ADVICE_READ] = "read each cursor to its end, or close it",
+};
+
+static bool has(const char *text, const char *part)
+{
+	return text && strstr(text, part);
+}
+
+static bool is_on_stack(const struct finding_view *f, const char *library)
+{
+	for (size_t i = 0; i < f->stack_count; i++)
+		if (has(f->stack[i].file, library) || has(f->stack[i].module, library) ||
+		    has(f->stack[i].function, library))
+			return true;
+	return false;
+}
+
+static const char *example_of(const struct finding_view *f, enum advice what,
+			      enum ev_language language)
 {
 	const char *general = NULL;
 
 	for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
-		if (examples[i].what != what || examples[i].language != language)
+		const struct advice_example *e = &examples[i];
+
+		if (e->what != what || e->language != language ||
+		    (e->database != ANY && e->database != f->database))
 			continue;
-		if (examples[i].database == database)
-			return examples[i].example;
-		if (examples[i].database == ANY)
-			general = examples[i].example;
+		if (e->library ? is_on_stack(f, e->library) : e->database != ANY)
+			return e->text;
+		if (!e->library)
+			general = e->text;
 	}
 	return general;
 }
 
-static const char *sentence_of(const struct finding_view *f, enum advice what)
+const struct advice_example *advice_examples(size_t *count)
 {
-	static const char *const sentences[] = {
-		[ADVICE_CLOSE] =
-			"close each connection or session where it was opened, on every path",
-		[ADVICE_END] =
-			"end it with commit or rollback on every path, also after reading only",
-		[ADVICE_BOUND] =
-			"give what keeps it a bound: a cache a size, a list of rows an end, "
-			"and drop what is done with",
-		[ADVICE_PAGES] = "read in pages (LIMIT, keyset) or as a stream",
-		[ADVICE_FREE] = "give back what is taken there, on every path, also after an error",
-	};
-
-	if (what == ADVICE_END && f->database == EV_DB_SQLITE)
-		return "end it with commit or rollback on every path, also after an error";
-	return sentences[what];
+	*count = sizeof(examples) / sizeof(examples[0]);
+	return examples;
 }
 
 const char *advice_in(const struct rule_input *s, const struct finding_view *f, enum advice what,
 		      enum ev_language language)
 {
-	const char *example = example_of(what, language, f->database);
+	const char *example = example_of(f, what, language);
 
 	if (!example)
-		return sentence_of(f, what);
-	return arena_format(s->arena, "%s (%s)", sentence_of(f, what), example);
+		return sentences[what];
+	return arena_format(s->arena, "%s (%s)", sentences[what], example);
+}
+
+/* What a run time calls itself: python3.11, node, java. */
+static enum ev_language language_of(const struct process_model *p)
+{
+	static const struct {
+		const char *name;
+		enum ev_language language;
+	} names[] = {
+		{"python", PY},		{"gunicorn", PY},	{"uwsgi", PY},
+		{"celery", PY},		{"node", JS},		{"java", EV_LANG_JAVA},
+		{"php", EV_LANG_PHP},	{"perl", EV_LANG_PERL}, {"ruby", EV_LANG_RUBY},
+		{"puma", EV_LANG_RUBY},
+	};
+
+	for (size_t i = 0; p && i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strncmp(p->comm, names[i].name, strlen(names[i].name)))
+			return names[i].language;
+	return EV_LANG_UNKNOWN;
 }
 
 const char *advice_for(const struct rule_input *s, const struct finding_view *f, enum advice what)
 {
-	return advice_in(s, f, what, f->site ? f->site->language : EV_LANG_PYTHON);
+	enum ev_language language = f->site ? f->site->language : EV_LANG_UNKNOWN;
+
+	/* A native line of an interpreted program is its run time's, or an extension's. */
+	if (language <= EV_LANG_NATIVE && language_of(s->process) != EV_LANG_UNKNOWN)
+		language = language_of(s->process);
+	return advice_in(s, f, what, language);
 }

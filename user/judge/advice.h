@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * advice.h - which call is missing, in the words of the program's own language.
+ * advice.h - which call is missing, in the words of the program's own language, and of the driver
+ * or framework that is on its stack.
  */
 #ifndef DBLEAK_MODEL_ADVICE_H
 #define DBLEAK_MODEL_ADVICE_H
@@ -8,19 +9,36 @@
 #include "user/judge/rule_input.h"
 
 enum advice {
-	ADVICE_CLOSE, /* each connection */
-	ADVICE_END,   /* each transaction */
-	ADVICE_PAGES, /* not all rows at once */
-	ADVICE_BOUND, /* a cache or list that keeps objects */
-	ADVICE_FREE,  /* memory */
+	ADVICE_CLOSE,	  /* each connection */
+	ADVICE_END,	  /* each transaction */
+	ADVICE_PAGES,	  /* not all rows at once */
+	ADVICE_BOUND,	  /* a cache or list that keeps objects */
+	ADVICE_FREE,	  /* memory */
+	ADVICE_STATEMENT, /* close each prepared statement */
+	ADVICE_VALUES,	  /* parameters, not SQL texts without number */
+	ADVICE_READ,	  /* each cursor or result to its end */
+	ADVICE_COUNT
 };
 
 /* Returns one sentence, with an example in that language if the table has one.  The rule input's
  * arena owns the text. */
 const char *advice_in(const struct rule_input *s, const struct finding_view *f, enum advice what,
 		      enum ev_language language);
-/* Does the same in the language of the finding's site, or in Python if the site is not known.  The
- * scene's arena owns the text. */
+
+/* Does the same in the language of the finding's site; if that is native or not known, in the
+ * language of the process, as its name shows it; else without an example. */
 const char *advice_for(const struct rule_input *s, const struct finding_view *f, enum advice what);
+
+/* An example of a missing call. */
+struct advice_example {
+	enum advice what;
+	enum ev_language language;
+	enum ev_database database; /* EV_DB_UNKNOWN: any that has no row of its own */
+	const char *library;	   /* part of a path, module or function on the stack; NULL: any */
+	const char *text;
+};
+
+/* All examples: a row with a library comes before one without, the framework before its driver. */
+const struct advice_example *advice_examples(size_t *count);
 
 #endif

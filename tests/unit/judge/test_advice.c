@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * test_advice.c - the missing call is told in the language of the line that is named.
+ * test_advice.c - the missing call is told in the language of the line that is named, and in the
+ * words of the library that is on the stack.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "user/judge/advice.h"
+#include "user/model/model_state.h"
+
+#define WORDS_MOST 20
 
 static struct rule_input rule_input;
+static struct process_model process;
 
 static int begin(void **state)
 {
 	(void)state;
 	rule_input.arena = arena_open();
+	rule_input.process = &process;
 	return !rule_input.arena;
 }
 
@@ -27,84 +34,118 @@ static int end(void **state)
 	return 0;
 }
 
-static const char *advice(enum advice what, enum ev_database database,
-			  const struct frame_view *site)
+/* The advice for a line in that language with that library on the stack; NULL: none is. */
+static const char *advice(enum advice what, enum ev_language language, enum ev_database database,
+			  const char *library)
 {
-	struct finding_view f = {.database = database, .site = site};
+	struct frame_view frames[] = {
+		{.language = language, .file = "/usr/lib/x.so", .function = library},
+		{.language = language, .file = "/srv/app"},
+	};
+	struct finding_view f = {.database = database,
+				 .site = language == EV_LANG_UNKNOWN ? NULL : &frames[1],
+				 .stack = frames,
+				 .stack_count = 2};
 
 	return advice_for(&rule_input, &f, what);
 }
 
+/* No row is hidden by another one, and each is told where it is meant. */
+static void each_example_is_told_where_it_belongs(void **state)
+{
+	const struct advice_example *all;
+	size_t count;
+
+	(void)state;
+	all = advice_examples(&count);
+	for (size_t i = 0; i < count; i++) {
+		const struct advice_example *e = &all[i];
+		const char *said = advice(e->what, e->language, e->database, e->library);
+
+		if (!strstr(said, e->text))
+			fail_msg("'%s' is not in '%s'", e->text, said);
+	}
+}
+
+static size_t words_of(const char *text)
+{
+	size_t n = 0;
+
+	for (const char *at = text; *at; at++)
+		n += *at != ' ' && (at == text || at[-1] == ' ');
+	return n;
+}
+
+static void each_sentence_and_each_example_is_short(void **state)
+{
+	const struct advice_example *all;
+	size_t count;
+
+	(void)state;
+	for (enum advice what = 0; what < ADVICE_COUNT; what++)
+		if (words_of(advice(what, EV_LANG_UNKNOWN, EV_DB_MYSQL, NULL)) > WORDS_MOST)
+			fail_msg("too long: '%s'",
+				 advice(what, EV_LANG_UNKNOWN, EV_DB_MYSQL, NULL));
+	all = advice_examples(&count);
+	for (size_t i = 0; i < count; i++)
+		if (words_of(all[i].text) > WORDS_MOST || strlen(all[i].text) > 80)
+			fail_msg("too long: '%s'", all[i].text);
+}
+
+static void no_library_is_named_that_is_not_there(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(advice(ADVICE_CLOSE, EV_LANG_PYTHON, EV_DB_MYSQL,
+				      "/usr/lib/python3/sqlalchemy/pool.py"),
+			       "SQLAlchemy"));
+	assert_null(strstr(advice(ADVICE_CLOSE, EV_LANG_PYTHON, EV_DB_MYSQL, NULL), "SQLAlchemy"));
+	assert_null(strstr(advice(ADVICE_END, EV_LANG_PYTHON, EV_DB_MYSQL, NULL), "session"));
+}
+
 static void a_line_in_c_is_told_the_call_of_its_library(void **state)
 {
-	const struct frame_view c = {.language = EV_LANG_NATIVE};
-
 	(void)state;
-	assert_string_equal(advice(ADVICE_CLOSE, EV_DB_POSTGRESQL, &c),
-			    "close each connection or session where it was opened, on every path "
-			    "(C: PQfinish)");
-	assert_string_equal(advice(ADVICE_CLOSE, EV_DB_MYSQL, &c),
-			    "close each connection or session where it was opened, on every path "
-			    "(C: mysql_close)");
+	assert_string_equal(advice(ADVICE_CLOSE, EV_LANG_NATIVE, EV_DB_POSTGRESQL, NULL),
+			    "close every connection, or return it to its pool, on every path, also "
+			    "after errors (C: PQfinish)");
+	assert_non_null(strstr(advice(ADVICE_CLOSE, EV_LANG_NATIVE, EV_DB_MYSQL, NULL),
+			       "(C: mysql_close)"));
 }
 
-static void large_results_are_read_otherwise_in_each_language(void **state)
-{
-	const struct frame_view c = {.language = EV_LANG_NATIVE}, php = {.language = EV_LANG_PHP};
-
-	(void)state;
-	assert_string_equal(advice(ADVICE_PAGES, EV_DB_POSTGRESQL, &c),
-			    "read in pages (LIMIT, keyset) or as a stream (C: PQsetSingleRowMode)");
-	assert_string_equal(advice(ADVICE_PAGES, EV_DB_MYSQL, &php),
-			    "read in pages (LIMIT, keyset) or as a stream (PHP: MYSQLI_USE_RESULT, "
-			    "or an unbuffered query of PDO)");
-	assert_string_equal(advice(ADVICE_PAGES, EV_DB_POSTGRESQL, NULL),
-			    "read in pages (LIMIT, keyset) or as a stream (server-side cursor; "
-			    "SQLAlchemy: yield_per)");
-}
-
-static void without_a_line_the_example_is_pythons(void **state)
+static void without_a_line_the_process_tells_the_language(void **state)
 {
 	(void)state;
-	assert_string_equal(advice(ADVICE_END, EV_DB_MYSQL, NULL),
-			    "end it with commit or rollback on every path, also after reading only "
-			    "(Python: `with session.begin():`)");
-	assert_string_equal(advice(ADVICE_END, EV_DB_SQLITE, NULL),
-			    "end it with commit or rollback on every path, also after an error "
-			    "(Python: `with connection:`)");
+	strcpy(process.comm, "node");
+	assert_non_null(strstr(advice(ADVICE_END, EV_LANG_UNKNOWN, EV_DB_MYSQL, NULL), "(Node: "));
+	assert_non_null(strstr(advice(ADVICE_END, EV_LANG_NATIVE, EV_DB_MYSQL, NULL), "(Node: "));
+	strcpy(process.comm, "python3.11");
+	assert_non_null(
+		strstr(advice(ADVICE_END, EV_LANG_UNKNOWN, EV_DB_MYSQL, NULL), "(Python: "));
+	strcpy(process.comm, "billing");
+	assert_null(strchr(advice(ADVICE_END, EV_LANG_UNKNOWN, EV_DB_MYSQL, NULL), '('));
+	assert_non_null(strstr(advice(ADVICE_END, EV_LANG_NATIVE, EV_DB_MYSQL, NULL), "(C: "));
+	*process.comm = '\0';
 }
 
 static void a_language_has_one_example_for_databases_without_their_own(void **state)
 {
-	const struct frame_view php = {.language = EV_LANG_PHP};
-
 	(void)state;
-	assert_non_null(strstr(advice(ADVICE_CLOSE, EV_DB_MYSQL, &php), "mysqli"));
-	assert_null(strstr(advice(ADVICE_CLOSE, EV_DB_REDIS, &php), "mysqli"));
-	assert_non_null(strstr(advice(ADVICE_CLOSE, EV_DB_REDIS, &php), "PHP"));
+	assert_non_null(strstr(advice(ADVICE_CLOSE, EV_LANG_PHP, EV_DB_MYSQL, NULL), "mysqli"));
+	assert_null(strstr(advice(ADVICE_CLOSE, EV_LANG_PHP, EV_DB_REDIS, NULL), "mysqli"));
+	assert_non_null(strstr(advice(ADVICE_CLOSE, EV_LANG_PHP, EV_DB_REDIS, NULL), "PHP"));
 }
 
-static void a_language_without_an_example_gets_none(void **state)
-{
-	const struct frame_view unknown = {.language = EV_LANG_UNKNOWN};
-
-	(void)state;
-	assert_string_equal(advice(ADVICE_CLOSE, EV_DB_MYSQL, &unknown),
-			    "close each connection or session where it was opened, on every path");
-}
+#define ADVICE_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_line_in_c_is_told_the_call_of_its_library, begin,
-						end),
-		cmocka_unit_test_setup_teardown(large_results_are_read_otherwise_in_each_language,
-						begin, end),
-		cmocka_unit_test_setup_teardown(without_a_line_the_example_is_pythons, begin, end),
-		cmocka_unit_test_setup_teardown(
-			a_language_has_one_example_for_databases_without_their_own, begin, end),
-		cmocka_unit_test_setup_teardown(a_language_without_an_example_gets_none, begin,
-						end),
+		ADVICE_TEST(each_example_is_told_where_it_belongs),
+		ADVICE_TEST(each_sentence_and_each_example_is_short),
+		ADVICE_TEST(no_library_is_named_that_is_not_there),
+		ADVICE_TEST(a_line_in_c_is_told_the_call_of_its_library),
+		ADVICE_TEST(without_a_line_the_process_tells_the_language),
+		ADVICE_TEST(a_language_has_one_example_for_databases_without_their_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
