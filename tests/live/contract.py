@@ -1,152 +1,72 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
-"""The JSON contract, dbleak.report/1, as a table: every key, its type, and no key beside them.
+"""The JSON contract, dbleak.report/1: a report against user/report/dbleak.report.schema.json.
 
-Missing() marks what may be left out: additions to the contract's first text.
+The schema lets readers ignore what they do not know.  Here a key that it does not have is a breach.
 """
+import json
+import os
 import re
 
+PATH = os.path.join(os.path.dirname(__file__), "..", "..", "user", "report", "dbleak.report.schema.json")
+with open(PATH) as file:
+    SCHEMA = json.load(file)
 
-number = (int, float)
-
-VERDICTS = ("leaking", "stuck", "big", "bounded", "ok", "unknown")
-CAUSES = ("unclosed-connection", "unbounded-result", "cache-growth", "open-transaction",
-          "unclosed-statement", "unclosed-cursor", "unfreed-result", "unfreed-memory", "wal-growth")
-KINDS = ("frequent", "sporadic", "one-time", "implicit")
-LANGUAGES = ("unknown", "native", "python", "perl", "php", "ruby", "javascript", "java", "go")
-DATABASES = ("postgresql", "mysql", "sqlite", "unknown")
-
-
-class OneOf:
-    def __init__(self, *names):
-        self.names = names
+TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None), "integer": int,
+         "number": (int, float)}
+KNOWN = {"$schema", "$id", "$defs", "$ref", "title", "description", "type", "properties", "required", "items", "enum",
+         "pattern", "minimum", "anyOf", "allOf"}
 
 
-class Count:
-    """A whole number, not negative; also null where `null` says so."""
-    def __init__(self, nullable=False):
-        self.nullable = nullable
+def resolve(shape):
+    """The schema with what it refers to in its place."""
+    if unknown := shape.keys() - KNOWN:
+        raise NotImplementedError(f"the schema has {sorted(unknown)}")
+    if "$ref" in shape:
+        return resolve(SCHEMA["$defs"][shape["$ref"].removeprefix("#/$defs/")])
+    for part in map(resolve, shape.get("allOf", [])):
+        shape = {**part, **shape, "required": part["required"] + shape["required"],
+                 "properties": {**part["properties"], **shape["properties"]}}
+    return shape
 
 
-class Maybe:
-    def __init__(self, inner):
-        self.inner = inner
+def is_of(value, name):
+    if isinstance(value, bool):
+        return name == "boolean"
+    return isinstance(value, TYPES[name])
 
 
-class Missing:
-    """The key may be missing."""
-    def __init__(self, inner):
-        self.inner = inner
-
-
-COUNT, COUNT_OR_NULL = Count(), Count(nullable=True)
-TIER = OneOf("off", "growth", "client", "full")
-SITE = {"language": OneOf(*LANGUAGES), "function": Maybe(str), "file": Maybe(str), "line": COUNT_OR_NULL,
-        "module": Maybe(str), "column": Missing(COUNT_OR_NULL), "line_exact": Missing(Maybe(bool))}
-
-REPORT = {
-    "schema": OneOf("dbleak.report/1"),
-    "window": {"start": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"), "seconds": number,
-               "mode": Missing(OneOf("watch", "run", "snapshot")), "cut": Missing(bool)},
-    "host": {"kernel": str, "arch": str},
-    "coverage": {
-        "processes": COUNT,
-        "libraries": [{"path": str, "build_id": Maybe(str), "probes": COUNT, "hits": COUNT}],
-        "withdrawn": Missing({"pid": COUNT, "comm": str}),
-                 "gaps": [{"pid": COUNT_OR_NULL, "reason": str}],
-        "ended_earlier": Missing({"processes": COUNT, "connections": COUNT}),
-    },
-    "losses": dict.fromkeys(("ring_full", "map_full", "read_fault", "missed_return", "truncated"), COUNT),
-    "cost": {"cpu_percent": Maybe(number), "events": COUNT, "rss_bytes": COUNT_OR_NULL,
-             "kernel_bytes": COUNT_OR_NULL, "stepped_down": bool},
-    "processes": [{
-        "pid": COUNT, "comm": str, "cmdline": str, "exited": bool,
-        "role": Missing(OneOf("client", "pooler", "server")), "verdict_reason": Missing(Maybe(str)),
-        "container": Maybe({"runtime": str, "id": str, "name": Maybe(str), "pod": Maybe(str)}),
-        "verdict": OneOf(*VERDICTS),
-        "endpoints": [{
-            "database": OneOf(*DATABASES), "address": str, "name": Maybe(str), "user": Maybe(str),
-            "guessed": Missing(bool),
-            "connections": {**dict.fromkeys(("open", "peak", "opened", "closed", "pre_existing", "close_wait"), COUNT),
-                            # null: of some connection, older than the tracer or encrypted, it is not known
-                            "idle": COUNT_OR_NULL, "in_transaction": COUNT_OR_NULL,
-                            "oldest_idle_seconds": Missing(Maybe(number))},
-            "statements": dict.fromkeys(("open", "prepared", "closed"), COUNT),
-            "transactions": dict.fromkeys(("begun", "committed", "rolled_back", "open", "abandoned"), COUNT),
-        }],
-        "memory": {**dict.fromkeys(("rss_start_bytes", "rss_end_bytes", "rss_peak_bytes"), COUNT_OR_NULL),
-                   "tier": Missing(TIER), "limit": Missing(Maybe(OneOf("none", "cgroup", "process", "host"))),
-                   **dict.fromkeys(("anonymous_start_bytes", "anonymous_bytes", "anonymous_peak_bytes",
-                                    "swapped_bytes", "limit_bytes", "limit_used_bytes"), Missing(COUNT_OR_NULL)),
-                   "sites": Missing([{"tier": TIER, "site": Maybe(SITE), "object": Maybe(str), "at_least": bool,
-                                      **dict.fromkeys(("held_bytes", "error_bytes", "taken_bytes", "taken", "freed"),
-                                                      COUNT_OR_NULL)}])},
-        "findings": [{
-            "verdict": OneOf(*VERDICTS), "confidence": OneOf("certain", "likely", "possible"),
-            "cause": OneOf(*CAUSES), "kind": OneOf(*KINDS),
-            "resource": OneOf("connection", "transaction", "statement", "cursor", "result", "memory"),
-            "database": OneOf(*DATABASES), "endpoint": Maybe(str),
-            "acquired": COUNT_OR_NULL, "released": COUNT_OR_NULL, "open": COUNT_OR_NULL,
-            "in_transaction": Missing(COUNT), "oldest_is_minimum": Missing(bool),
-            "oldest_seconds": Maybe(number), "growth_per_minute": Maybe(number),
-            "memory": Missing(Maybe({"tier": TIER, "at_least": bool, "in_seconds": Maybe(number),
-                                     "bytes_per_minute": Maybe(number),
-                                     **dict.fromkeys(("held_bytes", "error_bytes", "process_grown_bytes"),
-                                                     COUNT_OR_NULL)})),
-            "bytes": COUNT_OR_NULL, "rows": COUNT_OR_NULL, "rows_exact": Missing(Maybe(bool)),
-            "site": Maybe(SITE),
-            "stack": [{"function": Maybe(str), "file": Maybe(str), "line": COUNT_OR_NULL,
-                       "module": Maybe(str), "offset": COUNT_OR_NULL, "language": Missing(OneOf(*LANGUAGES)),
-                       "line_exact": Missing(Maybe(bool)), "build_id": Missing(Maybe(str)),
-                       "inlined": Missing(bool)}],
-            "sql": Maybe(str), "evidence": [str], "advice": str,
-            "exhausts": Maybe({"limit": str, "in_seconds": number, "earliest_seconds": Missing(Maybe(number)),
-                               "latest_seconds": Missing(Maybe(number))}),
-        }],
-    }],
-}
-
-
-def breaches(value, shape=REPORT, where="report"):
+def breaches(value, shape=SCHEMA, where="report"):
     """All the places where `value` is not of `shape`, one sentence each."""
-    if isinstance(shape, (Maybe, Missing)):
-        return [] if value is None and isinstance(shape, Maybe) else breaches(value, shape.inner, where)
-    if isinstance(shape, dict):
-        return keys(value, shape, where)
-    if isinstance(shape, list):
-        if not isinstance(value, list):
-            return [f"{where} is not a list"]
-        return [b for i, item in enumerate(value) for b in breaches(item, shape[0], f"{where}[{i}]")]
-    return [] if fits(value, shape) else [f"{where} is {value!r}"]
+    shape = resolve(shape)
+    if "anyOf" in shape:
+        found = [breaches(value, part, where) for part in shape["anyOf"]]
+        return [] if [] in found else max(found, key=len)
+    types = shape.get("type", [])
+    if types and not any(is_of(value, name) for name in ([types] if isinstance(types, str) else types)):
+        return [f"{where} is {value!r}, not {types}"]
+    if "enum" in shape and value not in shape["enum"]:
+        return [f"{where} is {value!r}, none of {shape['enum']}"]
+    if isinstance(value, str) and not re.search(shape.get("pattern", ""), value):
+        return [f"{where} is {value!r}"]
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value < shape.get("minimum", value):
+        return [f"{where} is {value!r}"]
+    if isinstance(value, list):
+        return [b for i, item in enumerate(value) for b in breaches(item, shape["items"], f"{where}[{i}]")]
+    return keys(value, shape, where) if isinstance(value, dict) else []
 
 
 def keys(value, shape, where):
-    if not isinstance(value, dict):
-        return [f"{where} is not an object"]
-    found = [f"{where} has an unknown key {key!r}" for key in value if key not in shape]
-    for key, inner in shape.items():
-        if key in value:
-            found += breaches(value[key], inner, f"{where}.{key}")
-        elif not isinstance(inner, Missing):
-            found.append(f"{where} lacks the key {key!r}")
+    properties = shape["properties"]
+    found = [f"{where} has an unknown key {key!r}" for key in value if key not in properties]
+    found += [f"{where} lacks the key {key!r}" for key in shape["required"] if key not in value]
+    for key in value.keys() & properties.keys():
+        found += breaches(value[key], properties[key], f"{where}.{key}")
     return found
-
-
-def fits(value, shape):
-    if isinstance(shape, OneOf):
-        return value in shape.names
-    if isinstance(shape, Count):
-        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-        return whole or (value is None and shape.nullable)
-    if isinstance(shape, re.Pattern):
-        return isinstance(value, str) and bool(shape.fullmatch(value))
-    if shape is bool:
-        return isinstance(value, bool)
-    return isinstance(value, shape) and not isinstance(value, bool)
 
 
 def contradictions(report):
     """Numbers that cannot all be true at once."""
-    found = []
+    found = summary_faults(report)
     for process in report["processes"]:
         who = f"{process['comm']}[{process['pid']}]"
         for endpoint in process["endpoints"]:
@@ -176,3 +96,24 @@ def sums(endpoint):
         ("more statements closed than prepared",
          statements["closed"] <= statements["prepared"] or connections["pre_existing"] > 0),
     )
+
+
+def summary_faults(report):
+    """The summary and the flat list say what the processes say."""
+    processes, summary, found = report["processes"], report["summary"], []
+    for verdict in ("leaking", "stuck", "big", "bounded", "unknown", "ok"):
+        if summary[verdict] != sum(process["verdict"] == verdict for process in processes):
+            found.append(f"the summary says {summary[verdict]} {verdict}")
+    nested = [(process["pid"], finding) for process in processes for finding in process["findings"]]
+    flat = [(finding["pid"], {key: value for key, value in finding.items()
+                              if key not in ("pid", "comm", "container", "exited")}) for finding in report["findings"]]
+    if flat != [(pid, {key: value for key, value in finding.items() if key != "stack"}) for pid, finding in nested]:
+        found.append("the flat list of findings is not that of the processes")
+    for pid, finding in nested:
+        whole = finding["part_of"]
+        if whole and not any(whole == other["fingerprint"] for its, other in nested if its == pid):
+            found.append(f"[{pid}]: a finding is part of {whole}, which is not there")
+        parts = [finding[key] for key in ("released", "leaked", "not_judged")]
+        if None not in parts and finding["acquired"] != sum(parts):
+            found.append(f"[{pid}]: {finding['acquired']} acquired, but {parts} released, leaked and not judged")
+    return found

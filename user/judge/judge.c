@@ -21,6 +21,7 @@
 
 #include "user/judge/aspects.h"
 #include "user/judge/describe.h"
+#include "user/judge/fingerprint.h"
 #include "user/judge/gaps.h"
 #include "user/judge/memory_view.h"
 #include "user/judge/now.h"
@@ -175,8 +176,10 @@ static void arrange_findings(struct arena *a, struct process_view *v)
 	if (v->finding_count)
 		qsort(v->findings, v->finding_count, sizeof(*v->findings), worst_first);
 	aspects_find(v);
-	for (size_t i = 0; i < v->finding_count; i++)
+	for (size_t i = 0; i < v->finding_count; i++) {
 		v->findings[i].now = now_for(a, v, &v->findings[i]);
+		fingerprint_set(v, &v->findings[i]);
+	}
 }
 
 static int judge_process(const struct model *m, struct places *places,

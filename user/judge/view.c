@@ -43,6 +43,14 @@ const char *resource_name(enum resource r)
 	return names[r];
 }
 
+int view_exit_status(const struct report_view *v)
+{
+	for (size_t i = 0; i < v->process_count; i++)
+		if (v->processes[i].verdict >= VERDICT_STUCK)
+			return 1;
+	return 0;
+}
+
 uint64_t finding_not_judged(const struct finding_view *f)
 {
 	if (f->acquired == UNKNOWN64 || f->released == UNKNOWN64 || f->open == UNKNOWN64)

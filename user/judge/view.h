@@ -97,6 +97,7 @@ struct finding_view {
 	/* the finding of the same process that this one is another aspect of, as of a connection
 	 * its open transaction; NULL it stands for itself */
 	const struct finding_view *part_of;
+	char fingerprint[17]; /* the same for the same leak in another report; see fingerprint.h */
 	size_t order; /* the order in which the judge found it: decides between equal ones */
 	const char *exhausts_limit; /* "open files 1024"; NULL no estimate */
 	double exhausts_seconds;
@@ -212,6 +213,9 @@ const char *database_name(enum ev_database d);
 const char *language_name(enum ev_language l);
 const char *tier_name(enum ev_tier t);
 const char *limit_name(enum ev_limit l);
+
+/* 1: a process is leaking or stuck; 0: none is. */
+int view_exit_status(const struct report_view *v);
 
 /* How many of the objects are open and not accused: too new, or too busy to tell. UNKNOWN64: not
  * known. */

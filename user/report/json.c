@@ -14,49 +14,12 @@
 #include <time.h>
 
 #include "user/base/json_value.h"
+#include "user/report/json_finding.h"
+#include "user/report/rank.h"
 
 #define NS_PER_SECOND 1000000000ULL
 #define NS_PER_MS     1000000ULL
 #define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
-
-struct pair {
-	const char *key;
-	json_t *value;
-};
-
-/* Takes over the values. */
-static json_t *json_object_of(const struct pair *pairs, size_t count)
-{
-	json_t *object = json_object();
-	bool failed = !object;
-
-	for (size_t i = 0; i < count; i++)
-		if (failed || json_object_set_new_nocheck(object, pairs[i].key, pairs[i].value)) {
-			json_decref(failed ? pairs[i].value : NULL);
-			failed = true;
-		}
-	if (!failed)
-		return object;
-	json_decref(object);
-	return NULL;
-}
-
-/* Rounds to milliseconds, which is more than dbleak knows. */
-static json_t *json_number(double value)
-{
-	if (!isfinite(value) || value < 0)
-		return json_null();
-	if (value < 1e12)
-		value = (double)(uint64_t)(value * 1000 + 0.5) / 1000;
-	return json_real(value);
-}
-
-static json_t *json_whole_seconds(double value)
-{
-	if (!isfinite(value) || value < 0)
-		return json_null();
-	return json_integer(value < 1e18 ? (json_int_t)(value + 0.5) : LLONG_MAX);
-}
 
 static json_t *json_time(uint64_t realtime_ns)
 {
@@ -77,7 +40,7 @@ static json_t *json_container(const struct process_view *p)
 	if (!p->runtime || !*p->runtime)
 		return json_null();
 
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"runtime", json_text(p->runtime)},
 		{"id", json_text(p->container_id)},
 		{"name", json_text(p->container_name)},
@@ -89,7 +52,7 @@ static json_t *json_container(const struct process_view *p)
 
 static json_t *json_connections(const struct endpoint_view *e)
 {
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"open", json_count(e->connections.open)},
 		{"peak", json_count(e->connections.peak)},
 		{"opened", json_count(e->connections.opened)},
@@ -106,7 +69,7 @@ static json_t *json_connections(const struct endpoint_view *e)
 
 static json_t *json_statements(const struct endpoint_view *e)
 {
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"open", json_count(e->statements.open)},
 		{"prepared", json_count(e->statements.prepared)},
 		{"closed", json_count(e->statements.closed)},
@@ -117,7 +80,7 @@ static json_t *json_statements(const struct endpoint_view *e)
 
 static json_t *json_transactions(const struct endpoint_view *e)
 {
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"begun", json_count(e->transactions.begun)},
 		{"committed", json_count(e->transactions.committed)},
 		{"rolled_back", json_count(e->transactions.rolled_back)},
@@ -130,7 +93,7 @@ static json_t *json_transactions(const struct endpoint_view *e)
 
 static json_t *json_endpoint(const struct endpoint_view *e)
 {
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"database", json_text(database_name(e->database))},
 		{"address", json_text(e->address)},
 		{"name", json_text(e->name)},
@@ -144,146 +107,9 @@ static json_t *json_endpoint(const struct endpoint_view *e)
 	return json_object_of(pairs, COUNT(pairs));
 }
 
-static json_t *json_evidence(const struct finding_view *f)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < f->evidence_count; i++)
-		array = json_array_with(array, json_text(f->evidence[i]));
-	return array;
-}
-
-/* value 0: not known. */
-static json_t *json_bound(double value)
-{
-	return value > 0 ? json_whole_seconds(value) : json_null();
-}
-
-static json_t *json_exhausts(const struct finding_view *f)
-{
-	if (!f->exhausts_limit)
-		return json_null();
-
-	const struct pair pairs[] = {
-		{"limit", json_text(f->exhausts_limit)},
-		{"in_seconds", json_whole_seconds(f->exhausts_seconds)},
-		{"earliest_seconds", json_bound(f->exhausts_earliest)},
-		{"latest_seconds", json_bound(f->exhausts_latest)},
-	};
-
-	return json_object_of(pairs, COUNT(pairs));
-}
-
-static json_t *json_positive(uint64_t n)
-{
-	return n ? json_count(n) : json_null();
-}
-
-static json_t *json_line_exact(const struct frame_view *f)
-{
-	return f->line ? json_boolean(!(f->flags & EV_FRAME_DEFINED)) : json_null();
-}
-
-static json_t *json_site(const struct frame_view *f)
-{
-	if (!f)
-		return json_null();
-
-	const struct pair pairs[] = {
-		{"language", json_text(language_name(f->language))},
-		{"function", json_text(f->function)},
-		{"file", json_text(f->file)},
-		{"line", json_positive(f->line)},
-		{"column", json_positive(f->column)},
-		{"line_exact", json_line_exact(f)},
-		{"module", json_text(f->module)},
-	};
-
-	return json_object_of(pairs, COUNT(pairs));
-}
-
-static json_t *json_frame(const struct frame_view *f)
-{
-	const struct pair pairs[] = {
-		{"language", json_text(language_name(f->language))},
-		{"function", json_text(f->function)},
-		{"file", json_text(f->file)},
-		{"line", json_positive(f->line)},
-		{"line_exact", json_line_exact(f)},
-		{"module", json_text(f->module)},
-		{"build_id", json_text(f->build_id)},
-		{"offset", json_positive(f->offset)},
-		{"inlined", json_boolean(f->flags & EV_FRAME_INLINED)},
-	};
-
-	return json_object_of(pairs, COUNT(pairs));
-}
-
-static json_t *json_stack(const struct finding_view *f)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < f->stack_count; i++)
-		array = json_array_with(array, json_frame(&f->stack[i]));
-	return array;
-}
-
-/* The memory that a finding costs; null where nothing is known of it. */
-static json_t *json_cost_in_memory(const struct finding_view *f)
-{
-	const struct memory_cost *m = &f->memory;
-
-	if (m->tier == EV_TIER_OFF)
-		return json_null();
-
-	const struct pair pairs[] = {
-		{"tier", json_text(tier_name(m->tier))},
-		{"held_bytes", m->placed ? json_count(m->held) : json_null()},
-		{"error_bytes", m->placed ? json_count(m->error) : json_null()},
-		{"at_least", json_boolean(m->at_least)},
-		{"process_grown_bytes", json_positive(m->grown)},
-		{"in_seconds", m->grown ? json_number(m->seconds) : json_null()},
-		{"bytes_per_minute", json_number(m->per_minute)},
-	};
-
-	return json_object_of(pairs, COUNT(pairs));
-}
-
-static json_t *json_finding(const struct finding_view *f)
-{
-	const struct pair pairs[] = {
-		{"verdict", json_text(verdict_name(f->verdict))},
-		{"confidence", json_text(confidence_name(f->confidence))},
-		{"cause", json_text(cause_name(f->cause))},
-		{"kind", json_text(kind_name(f->kind))},
-		{"resource", json_text(resource_name(f->resource))},
-		{"database", json_text(database_name(f->database))},
-		{"endpoint", json_text(f->endpoint)},
-		{"acquired", json_count(f->acquired)},
-		{"released", json_count(f->released)},
-		{"open", json_count(f->open)},
-		{"in_transaction", json_count(f->in_transaction)},
-		{"oldest_seconds", json_number(f->oldest_seconds)},
-		{"oldest_is_minimum", json_boolean(f->oldest_is_minimum)},
-		{"growth_per_minute", json_number(f->growth_per_minute)},
-		{"bytes", json_count(f->bytes)},
-		{"memory", json_cost_in_memory(f)},
-		{"rows", json_count(f->rows)},
-		{"rows_exact", f->rows == UNKNOWN64 ? json_null() : json_boolean(f->rows_exact)},
-		{"site", json_site(f->site)},
-		{"stack", json_stack(f)},
-		{"sql", json_text(f->sql)},
-		{"evidence", json_evidence(f)},
-		{"advice", json_text(f->advice)},
-		{"exhausts", json_exhausts(f)},
-	};
-
-	return json_object_of(pairs, COUNT(pairs));
-}
-
 static json_t *json_memory_site(const struct memory_site_view *m)
 {
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"tier", json_text(tier_name(m->tier))},
 		{"site", json_site(m->site)},
 		{"object", json_text(m->object)},
@@ -316,7 +142,7 @@ static json_t *json_memory(const struct process_view *p)
 {
 	const struct memory_view *m = &p->memory;
 
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"rss_start_bytes", json_count(p->rss_start)},
 		{"rss_end_bytes", json_count(p->rss_end)},
 		{"rss_peak_bytes", json_count(p->rss_peak)},
@@ -348,7 +174,7 @@ static json_t *json_findings(const struct process_view *p)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < p->finding_count; i++)
-		array = json_array_with(array, json_finding(&p->findings[i]));
+		array = json_array_with(array, json_finding(p, &p->findings[i]));
 	return array;
 }
 
@@ -366,7 +192,7 @@ static const char *role_name(enum ev_role role)
 
 static json_t *json_process(const struct process_view *p)
 {
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"pid", json_count(p->pid)},
 		{"comm", json_text(p->comm)},
 		{"cmdline", json_text(p->cmdline)},
@@ -405,7 +231,7 @@ static const char *mode_name(enum ev_mode mode)
 
 static json_t *json_window(const struct report_view *v)
 {
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"start", json_time(v->start_realtime_ns)},
 		{"seconds", json_number(v->seconds)},
 		{"mode", json_text(mode_name(v->mode))},
@@ -417,7 +243,7 @@ static json_t *json_window(const struct report_view *v)
 
 static json_t *json_host(const struct report_view *v)
 {
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"kernel", json_text(v->kernel)},
 		{"arch", json_text(v->arch)},
 	};
@@ -427,7 +253,7 @@ static json_t *json_host(const struct report_view *v)
 
 static json_t *json_gap(const struct gap_view *gap)
 {
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"pid", gap->pid ? json_count(gap->pid) : json_null()},
 		{"reason", json_text(gap->reason)},
 	};
@@ -447,7 +273,7 @@ static json_t *json_gaps(const struct report_view *v)
 /* The process that died at a probe.  A report without one does not have this key. */
 static json_t *json_withdrawn(const struct gap_view *gap)
 {
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"pid", json_count(gap->pid)},
 		{"comm", json_text(gap->comm)},
 	};
@@ -457,11 +283,12 @@ static json_t *json_withdrawn(const struct gap_view *gap)
 
 static json_t *json_library(const struct library_view *library)
 {
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"path", json_text(library->path)},
 		{"build_id", json_text(library->build_id)},
 		{"probes", json_count(library->probes)},
 		{"hits", json_count(library->hits)},
+		{"detached", json_boolean(library->detached)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));
@@ -480,7 +307,7 @@ static json_t *json_libraries(const struct report_view *v)
  */
 static json_t *json_ended_earlier(const struct report_view *v)
 {
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"processes", json_count(v->forgotten_processes)},
 		{"connections", json_count(v->forgotten_connections)},
 	};
@@ -490,7 +317,7 @@ static json_t *json_ended_earlier(const struct report_view *v)
 
 static json_t *json_coverage(const struct report_view *v)
 {
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"processes", json_count(v->process_count)},
 		{"libraries", json_libraries(v)},
 		{"gaps", json_gaps(v)},
@@ -512,7 +339,7 @@ static json_t *json_coverage(const struct report_view *v)
 
 static json_t *json_losses(const struct report_view *v)
 {
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"ring_full", json_count(v->losses[EV_LOSS_RING_FULL])},
 		{"map_full", json_count(v->losses[EV_LOSS_MAP_FULL])},
 		{"read_fault", json_count(v->losses[EV_LOSS_READ_FAULT])},
@@ -525,7 +352,7 @@ static json_t *json_losses(const struct report_view *v)
 
 static json_t *json_cost(const struct report_view *v)
 {
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"cpu_percent", json_number(v->cpu_percent)},
 		{"events", json_count(v->events)},
 		{"rss_bytes", json_count(v->rss_bytes)},
@@ -536,9 +363,64 @@ static json_t *json_cost(const struct report_view *v)
 	return json_object_of(pairs, COUNT(pairs));
 }
 
+static json_t *json_flat_findings(const struct report_view *v)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < v->process_count; i++)
+		for (size_t j = 0; j < v->processes[i].finding_count; j++)
+			array = json_array_with(
+				array,
+				json_flat_finding(&v->processes[i], &v->processes[i].findings[j]));
+	return array;
+}
+
+/* Seconds to the limit that is reached first; below 0: none is known. */
+static double urgent_seconds(const struct report_view *v)
+{
+	double first = -1;
+
+	for (size_t i = 0; i < v->process_count; i++) {
+		const struct finding_view *f = rank_nearest(&v->processes[i]);
+
+		if (f && (first < 0 || f->exhausts_seconds < first))
+			first = f->exhausts_seconds;
+	}
+	return first;
+}
+
+/* What scripts ask first.  A snapshot accuses nobody, and a process that cannot be judged is not
+ * well. */
+static json_t *json_summary(const struct report_view *v)
+{
+	uint64_t counts[VERDICT_LEAKING + 1] = {0};
+	enum verdict worst = VERDICT_OK;
+
+	for (size_t i = 0; i < v->process_count; i++) {
+		counts[v->processes[i].verdict]++;
+		if (v->processes[i].verdict > worst)
+			worst = v->processes[i].verdict;
+	}
+
+	const struct json_pair pairs[] = {
+		{"verdict", json_text(verdict_name(worst))},
+		{"leaking", json_count(counts[VERDICT_LEAKING])},
+		{"stuck", json_count(counts[VERDICT_STUCK])},
+		{"big", json_count(counts[VERDICT_BIG])},
+		{"bounded", json_count(counts[VERDICT_BOUNDED])},
+		{"unknown", json_count(counts[VERDICT_UNKNOWN])},
+		{"ok", json_count(counts[VERDICT_OK])},
+		{"processes", json_count(v->process_count)},
+		{"exit_status", json_integer(view_exit_status(v))},
+		{"urgent_seconds", json_number(urgent_seconds(v))},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
 static json_t *json_report(const struct report_view *v)
 {
-	const struct pair pairs[] = {
+	const struct json_pair pairs[] = {
 		{"schema", json_text("dbleak.report/1")},
 		{"window", json_window(v)},
 		{"host", json_host(v)},
@@ -546,6 +428,8 @@ static json_t *json_report(const struct report_view *v)
 		{"losses", json_losses(v)},
 		{"cost", json_cost(v)},
 		{"processes", json_processes(v)},
+		{"summary", json_summary(v)},
+		{"findings", json_flat_findings(v)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));

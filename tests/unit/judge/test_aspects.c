@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * test_aspects.c - two findings of one leak are told as one, and of two leaks as two; and who is on
- * call is told what to do.
+ * test_aspects.c - two findings of one leak are told as one, and of two leaks as two; a leak has a
+ * name that stays; and who is on call is told what to do.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +13,7 @@
 
 #include "user/base/table.h"
 #include "user/judge/aspects.h"
+#include "user/judge/fingerprint.h"
 #include "user/judge/now.h"
 #include "tests/unit/support/sample_view.h"
 
@@ -169,12 +170,51 @@ static void a_near_limit_of_memory_is_urgent(void **state)
 	arena_close(a);
 }
 
+static bool same_name(const struct process_view *p, const struct finding_view *a,
+		      const struct finding_view *b)
+{
+	struct finding_view one = *a, other = *b;
+
+	fingerprint_set(p, &one);
+	fingerprint_set(p, &other);
+	assert_int_equal(strlen(one.fingerprint), 16);
+	return !strcmp(one.fingerprint, other.fingerprint);
+}
+
+static void a_leak_keeps_its_name_from_one_report_to_the_next(void **state)
+{
+	struct finding_view a = finding(CAUSE_UNCLOSED_CONNECTION, 3, &here), b = a;
+	struct frame_view moved = here;
+	struct process_view p = sample_process(7, VERDICT_LEAKING, NULL, &a), q = p;
+
+	(void)state;
+	b.open = 99;
+	b.site = &moved;
+	moved.line = 1234;
+	moved.file = "/opt/new/app.py";
+	assert_true(same_name(&p, &a, &b));
+	moved.function = "weekly";
+	assert_false(same_name(&p, &a, &b));
+	moved.function = here.function;
+	moved.file = "/srv/other.py";
+	assert_false(same_name(&p, &a, &b));
+	b = a;
+	b.cause = CAUSE_OPEN_TRANSACTION;
+	assert_false(same_name(&p, &a, &b));
+	b = a;
+	q.cmdline = "/usr/bin/python3 billing-api";
+	fingerprint_set(&p, &a);
+	fingerprint_set(&q, &b);
+	assert_string_not_equal(a.fingerprint, b.fingerprint);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_transaction_is_told_with_its_connection),
 		cmocka_unit_test(what_has_another_line_stands_for_itself),
 		cmocka_unit_test(a_part_of_a_part_belongs_to_the_whole),
+		cmocka_unit_test(a_leak_keeps_its_name_from_one_report_to_the_next),
 		cmocka_unit_test(who_is_on_call_is_told_what_helps),
 		cmocka_unit_test(a_near_limit_of_memory_is_urgent),
 	};

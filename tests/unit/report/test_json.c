@@ -78,7 +78,8 @@ static void every_key_of_the_contract_is_there_in_order(void **state)
 	static const struct {
 		const char *path, *keys;
 	} objects[] = {
-		{"", "schema window host coverage losses cost processes"},
+		{"", "schema window host coverage losses cost processes summary findings"},
+		{"summary", "verdict leaking stuck big processes exit_status urgent_seconds"},
 		{"window", "start seconds"},
 		{"host", "kernel arch"},
 		{"coverage", "processes libraries gaps"},
@@ -99,7 +100,10 @@ static void every_key_of_the_contract_is_there_in_order(void **state)
 		{"processes.0.findings.0",
 		 "verdict confidence cause kind resource database endpoint acquired released open "
 		 "oldest_seconds growth_per_minute bytes rows site stack sql evidence advice "
-		 "exhausts"},
+		 "exhausts leaked not_judged closed_at_exit now fingerprint part_of"},
+		{"findings.0", "pid comm container exited verdict confidence cause site sql "
+			       "evidence exhausts leaked "
+			       "fingerprint"},
 		{"processes.0.findings.0.exhausts", "limit in_seconds"},
 	};
 	struct finding_view finding = sample_finding();
@@ -117,6 +121,41 @@ static void every_key_of_the_contract_is_there_in_order(void **state)
 
 	for (size_t i = 0; i < COUNT(objects); i++)
 		assert_keys(root, objects[i].path, objects[i].keys);
+	json_decref(root);
+}
+
+static void the_summary_adds_up_what_the_processes_say(void **state)
+{
+	struct finding_view f[] = {sample_finding(), sample_finding()};
+	struct process_view processes[] = {
+		sample_process(1, VERDICT_LEAKING, NULL, &f[0]),
+		sample_process(2, VERDICT_STUCK, NULL, &f[1]),
+		sample_process(3, VERDICT_OK, NULL, NULL),
+	};
+	struct report_view v = sample_view(processes, 3);
+	json_t *root;
+
+	(void)state;
+	f[1].part_of = &f[0];
+	f[1].exhausts_seconds = 60;
+	strcpy(f[0].fingerprint, "0123456789abcdef");
+	f[0].acquired = 20;
+	f[0].released = 5;
+	processes[0].exited = true;
+	root = parse(&v);
+	assert_string_equal(json_string_value(at(root, "summary.verdict")), "leaking");
+	assert_int_equal(json_integer_value(at(root, "summary.leaking")), 1);
+	assert_int_equal(json_integer_value(at(root, "summary.stuck")), 1);
+	assert_int_equal(json_integer_value(at(root, "summary.exit_status")), 1);
+	assert_true(json_real_value(at(root, "summary.urgent_seconds")) == 60);
+	assert_int_equal(json_array_size(at(root, "findings")), 2);
+	assert_int_equal(json_integer_value(at(root, "findings.1.pid")), 2);
+	assert_null(json_object_get(at(root, "findings.0"), "stack"));
+	assert_non_null(at(root, "processes.0.findings.0.stack"));
+	assert_string_equal(json_string_value(at(root, "findings.1.part_of")), "0123456789abcdef");
+	assert_int_equal(json_integer_value(at(root, "findings.0.leaked")), 12);
+	assert_int_equal(json_integer_value(at(root, "findings.0.not_judged")), 3);
+	assert_int_equal(json_integer_value(at(root, "findings.0.closed_at_exit")), 15);
 	json_decref(root);
 }
 
@@ -463,6 +502,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_key_of_the_contract_is_there_in_order),
+		cmocka_unit_test(the_summary_adds_up_what_the_processes_say),
 		cmocka_unit_test(a_death_at_a_probe_is_told_by_itself),
 		cmocka_unit_test(values_are_those_of_the_view),
 		cmocka_unit_test(a_place_is_told_as_the_contract_says),

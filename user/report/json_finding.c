@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * json_finding.c - see json_finding.h.
+ */
+#include "user/report/json_finding.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static json_t *json_evidence(const struct finding_view *f)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < f->evidence_count; i++)
+		array = json_array_with(array, json_text(f->evidence[i]));
+	return array;
+}
+
+/* value 0: not known. */
+static json_t *json_bound(double value)
+{
+	return value > 0 ? json_whole_seconds(value) : json_null();
+}
+
+static json_t *json_exhausts(const struct finding_view *f)
+{
+	if (!f->exhausts_limit)
+		return json_null();
+
+	const struct json_pair pairs[] = {
+		{"limit", json_text(f->exhausts_limit)},
+		{"in_seconds", json_whole_seconds(f->exhausts_seconds)},
+		{"earliest_seconds", json_bound(f->exhausts_earliest)},
+		{"latest_seconds", json_bound(f->exhausts_latest)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_line_exact(const struct frame_view *f)
+{
+	return f->line ? json_boolean(!(f->flags & EV_FRAME_DEFINED)) : json_null();
+}
+
+json_t *json_site(const struct frame_view *f)
+{
+	if (!f)
+		return json_null();
+
+	const struct json_pair pairs[] = {
+		{"language", json_text(language_name(f->language))},
+		{"function", json_text(f->function)},
+		{"file", json_text(f->file)},
+		{"line", json_positive(f->line)},
+		{"column", json_positive(f->column)},
+		{"line_exact", json_line_exact(f)},
+		{"module", json_text(f->module)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_frame(const struct frame_view *f)
+{
+	const struct json_pair pairs[] = {
+		{"language", json_text(language_name(f->language))},
+		{"function", json_text(f->function)},
+		{"file", json_text(f->file)},
+		{"line", json_positive(f->line)},
+		{"line_exact", json_line_exact(f)},
+		{"module", json_text(f->module)},
+		{"build_id", json_text(f->build_id)},
+		{"offset", json_positive(f->offset)},
+		{"inlined", json_boolean(f->flags & EV_FRAME_INLINED)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_stack(const struct finding_view *f)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < f->stack_count; i++)
+		array = json_array_with(array, json_frame(&f->stack[i]));
+	return array;
+}
+
+/* The memory that a finding costs; null where nothing is known of it. */
+static json_t *json_cost_in_memory(const struct finding_view *f)
+{
+	const struct memory_cost *m = &f->memory;
+
+	if (m->tier == EV_TIER_OFF)
+		return json_null();
+
+	const struct json_pair pairs[] = {
+		{"tier", json_text(tier_name(m->tier))},
+		{"held_bytes", m->placed ? json_count(m->held) : json_null()},
+		{"error_bytes", m->placed ? json_count(m->error) : json_null()},
+		{"at_least", json_boolean(m->at_least)},
+		{"process_grown_bytes", json_positive(m->grown)},
+		{"in_seconds", m->grown ? json_number(m->seconds) : json_null()},
+		{"bytes_per_minute", json_number(m->per_minute)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+/* Objects that leak, and those that were closed only because the process ended. */
+static uint64_t leaked(const struct finding_view *f)
+{
+	return f->verdict == VERDICT_BIG ? UNKNOWN64 : f->open;
+}
+
+static uint64_t closed_at_exit(const struct process_view *p, const struct finding_view *f)
+{
+	if (f->verdict == VERDICT_BIG || f->acquired == UNKNOWN64 || f->released == UNKNOWN64)
+		return UNKNOWN64;
+	return p->exited && f->acquired > f->released ? f->acquired - f->released : 0;
+}
+
+json_t *json_finding(const struct process_view *p, const struct finding_view *f)
+{
+	const struct json_pair pairs[] = {
+		{"verdict", json_text(verdict_name(f->verdict))},
+		{"confidence", json_text(confidence_name(f->confidence))},
+		{"cause", json_text(cause_name(f->cause))},
+		{"kind", json_text(kind_name(f->kind))},
+		{"resource", json_text(resource_name(f->resource))},
+		{"database", json_text(database_name(f->database))},
+		{"endpoint", json_text(f->endpoint)},
+		{"acquired", json_count(f->acquired)},
+		{"released", json_count(f->released)},
+		{"open", json_count(f->open)},
+		{"in_transaction", json_count(f->in_transaction)},
+		{"oldest_seconds", json_number(f->oldest_seconds)},
+		{"oldest_is_minimum", json_boolean(f->oldest_is_minimum)},
+		{"growth_per_minute", json_number(f->growth_per_minute)},
+		{"bytes", json_count(f->bytes)},
+		{"memory", json_cost_in_memory(f)},
+		{"rows", json_count(f->rows)},
+		{"rows_exact", f->rows == UNKNOWN64 ? json_null() : json_boolean(f->rows_exact)},
+		{"site", json_site(f->site)},
+		{"stack", json_stack(f)},
+		{"sql", json_text(f->sql)},
+		{"evidence", json_evidence(f)},
+		{"advice", json_text(f->advice)},
+		{"exhausts", json_exhausts(f)},
+		{"leaked", json_count(leaked(f))},
+		{"not_judged",
+		 json_count(f->verdict == VERDICT_BIG ? UNKNOWN64 : finding_not_judged(f))},
+		{"closed_at_exit", json_count(closed_at_exit(p, f))},
+		{"now", json_text(f->now)},
+		{"fingerprint", json_text(f->fingerprint)},
+		{"part_of", json_text(f->part_of ? f->part_of->fingerprint : NULL)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+json_t *json_flat_finding(const struct process_view *p, const struct finding_view *f)
+{
+	const struct json_pair pairs[] = {
+		{"pid", json_count(p->pid)},
+		{"comm", json_text(p->comm)},
+		{"container", json_text(p->container_name)},
+		{"exited", json_boolean(p->exited)},
+	};
+	json_t *flat = json_object_of(pairs, COUNT(pairs)), *finding = json_finding(p, f);
+	bool failed = !flat || !finding || json_object_del(finding, "stack") ||
+		      json_object_update(flat, finding);
+
+	json_decref(finding);
+	if (!failed)
+		return flat;
+	json_decref(flat);
+	return NULL;
+}
