@@ -34,6 +34,7 @@
 #define EV_SYMBOL_LEN	     32
 #define EV_FRAME_TEXT_LEN    1024
 #define EV_STACK_FRAMES	     128
+#define EV_UNIT_LEN	     128
 
 enum ev_kind {
 	EV_BEGIN = 1,
@@ -66,7 +67,9 @@ enum ev_kind {
 	EV_MEMORY_SITE = 28,
 	EV_WITHDRAWN = 29,
 	EV_UNFOLLOWED = 30,
-	EV_KIND_MAX = 31,
+	EV_HOST = 31,
+	EV_PROGRAM = 32,
+	EV_KIND_MAX = 33,
 };
 
 /* The head of every record.  crc is zlib's crc32 of all other bytes of the record, set by the
@@ -635,6 +638,26 @@ struct ev_unfollowed {
 	__u32 share[EV_TABLES];	  /* entries that a process may have at once */
 };
 
+/* Where and how was watched.  Once, after EV_BEGIN. */
+struct ev_host {
+	struct ev_head head;
+	__u32 budget;	/* --max-overhead, in thousandths of a percent of one CPU; UNKNOWN32 */
+	__u32 reserved; /* 0 */
+	char name[EV_NAME_LEN];	     /* uname -n */
+	char version[EV_SYMBOL_LEN]; /* of dbleak */
+	char selection[EV_TEXT_LEN]; /* as options name it; "": the whole host */
+};
+
+/* What a process runs, beside what EV_PROCESS says.  Sent after it, and again when it changes. */
+struct ev_program {
+	struct ev_head head;
+	__u64 start_ns;
+	__u32 pid;
+	__u32 uid;		/* the real one; UNKNOWN32 */
+	char exe[EV_TEXT_LEN];	/* the end of its path; "": not known */
+	char unit[EV_UNIT_LEN]; /* of systemd: "orders.service"; "": none, or not known */
+};
+
 /* Recordings of other builds and the decoders of the tests rely on these sizes. */
 _Static_assert(sizeof(struct ev_head) == 16, "ev_head has 16 bytes");
 _Static_assert(sizeof(struct ev_begin) == 128, "ev_begin has 128 bytes");
@@ -667,6 +690,8 @@ _Static_assert(sizeof(struct ev_memory) == 72, "ev_memory has 72 bytes");
 _Static_assert(sizeof(struct ev_memory_site) == 160, "ev_memory_site has 160 bytes");
 _Static_assert(sizeof(struct ev_withdrawn) == 48, "ev_withdrawn has 48 bytes");
 _Static_assert(sizeof(struct ev_unfollowed) == 104, "ev_unfollowed has 104 bytes");
+_Static_assert(sizeof(struct ev_host) == 376, "ev_host has 376 bytes");
+_Static_assert(sizeof(struct ev_program) == 416, "ev_program has 416 bytes");
 
 #pragma GCC diagnostic pop
 

@@ -266,6 +266,21 @@ static void tell_begin(struct capture *c)
 	capture_tell(c, &begin.head);
 }
 
+static void tell_host(struct capture *c)
+{
+	double budget = c->options.max_overhead;
+	struct ev_host host = {};
+	struct utsname u;
+
+	INIT(host, EV_HOST);
+	host.budget = budget > 0 && budget < 1e6 ? (uint32_t)(budget * 1000 + 0.5) : UNKNOWN32;
+	uname(&u);
+	snprintf(host.name, sizeof(host.name), "%.63s", u.nodename);
+	snprintf(host.version, sizeof(host.version), "%s", DBLEAK_VERSION);
+	select_describe(c->options.select, host.selection, sizeof(host.selection));
+	capture_tell(c, &host.head);
+}
+
 /* What is open already.  Two passes: who listens as a database server, then who talks to them. */
 static int first_look(struct capture *c)
 {
@@ -307,6 +322,7 @@ int capture_open(struct capture **out, const struct capture_options *options)
 	err = kernel_open(&c->kernel, &kernel);
 	if (!err) {
 		tell_begin(c);
+		tell_host(c);
 		err = c->err;
 	}
 	if (!err)

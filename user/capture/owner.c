@@ -15,6 +15,7 @@
 #include "user/capture/host/container.h"
 #include "user/capture/worker/looking.h"
 #include "user/capture/host/procfs.h"
+#include "user/capture/host/program_facts.h"
 
 #define UNREADABLE_NS (5 * SECOND_NS)
 #define SETTLED_NS    (60 * SECOND_NS)
@@ -121,8 +122,10 @@ static void look_up(struct capture *c, struct owner *o)
 	look_up_cmdline(c, p);
 	look_up_role(c, o);
 	procfs_libraries(c->procfs, p->pid, &p->libraries);
+	program_facts(c->procfs, &o->program);
 	if (containers_of_pid(c->options.containers, p->pid, &container) || !container)
 		return;
+	memset(o->program.unit, 0, sizeof(o->program.unit)); /* that of the run time */
 	snprintf(p->runtime, sizeof(p->runtime), "%s", container->runtime);
 	snprintf(p->container_id, sizeof(p->container_id), "%s", container->id);
 	snprintf(p->container_name, sizeof(p->container_name), "%.*s",
@@ -146,11 +149,16 @@ struct owner *owner_of(struct capture *c, uint32_t pid, uint64_t start_ns, const
 	o->facts.start_ns = start_ns;
 	o->facts.pid = pid;
 	o->facts.nofile_limit = UNKNOWN64;
+	INIT(o->program, EV_PROGRAM);
+	o->program.start_ns = start_ns;
+	o->program.pid = pid;
+	o->program.uid = UNKNOWN32;
 	if (comm)
 		memcpy(o->facts.comm, comm, EV_COMM_LEN - 1);
 	redact_name(o->facts.comm);
 	look_up(c, o);
 	capture_tell(c, &o->facts.head);
+	capture_tell(c, &o->program.head);
 	c->events->met(c, pid, start_ns);
 	return o;
 }
@@ -219,16 +227,21 @@ static bool seems_changed(struct capture *c, struct owner *o)
 static void refresh_facts(struct capture *c, struct owner *o)
 {
 	struct ev_process before = o->facts;
+	struct ev_program ran = o->program;
 
 	if (o->gone_ns)
 		return;
 	if (seems_changed(c, o))
 		look_up(c, o);
 	look_up_role(c, o);
-	if (!memcmp(&before, &o->facts, sizeof(before)))
-		return;
-	o->facts.head.ns = capture_now();
-	capture_tell(c, &o->facts.head);
+	if (memcmp(&before, &o->facts, sizeof(before)) != 0) {
+		o->facts.head.ns = capture_now();
+		capture_tell(c, &o->facts.head);
+	}
+	if (memcmp(&ran, &o->program, sizeof(ran)) != 0) {
+		o->program.head.ns = capture_now();
+		capture_tell(c, &o->program.head);
+	}
 }
 
 void owners_tell_usage(struct capture *c)

@@ -137,6 +137,10 @@ void process_describe(struct arena *a, const struct process_model *p, struct pro
 	v->comm = arena_string(a, p->comm);
 	v->cmdline = p->cmdline ? arena_string(a, p->cmdline) : arena_string(a, "");
 	v->exited = p->exited_ns != 0;
+	v->exe = arena_string(a, p->exe);
+	v->unit = arena_string(a, p->unit);
+	v->parent_pid = p->parent_pid;
+	v->uid = p->uid;
 	v->role = p->role;
 	v->runtime = arena_string(a, p->runtime);
 	v->container_id = arena_string(a, p->container_id);

@@ -382,6 +382,16 @@ int judge_accused(const struct model *m, const struct process_model *const *whic
 	return err;
 }
 
+/* Both clocks are known at the start of the watch. */
+static uint64_t start_realtime(const struct model *m, const struct process_model *p)
+{
+	uint64_t realtime = m->begin.realtime_ns, boottime = m->begin.head.ns;
+
+	if (!p->start_ns || !realtime || realtime + p->start_ns < boottime)
+		return 0;
+	return realtime + p->start_ns - boottime;
+}
+
 static int judge_each(const struct model *m, const struct sorts *sorts, struct arena *a,
 		      const struct site_patterns *library, struct report_view *v)
 {
@@ -396,6 +406,7 @@ static int judge_each(const struct model *m, const struct sorts *sorts, struct a
 		if (!p->exists)
 			continue;
 		process_describe(a, p, pv);
+		pv->start_realtime_ns = start_realtime(m, p);
 		err = judge_one(m, sorts, a, library, p, pv);
 		if (pv->endpoint_count || pv->finding_count)
 			v->process_count++;
@@ -443,6 +454,17 @@ static int list_libraries(const struct model *m, struct arena *a, struct report_
 	return 0;
 }
 
+static void describe_host(const struct model *m, struct arena *a, struct report_view *v)
+{
+	const struct ev_host *host = &m->host;
+	bool known = host->head.kind == EV_HOST;
+
+	v->host_name = known ? arena_string(a, host->name) : NULL;
+	v->version = known ? arena_string(a, host->version) : NULL;
+	v->selection = known ? arena_string(a, host->selection) : NULL;
+	v->budget_percent = known && host->budget != UNKNOWN32 ? host->budget / 1000.0 : -1;
+}
+
 static void account(const struct model *m, struct arena *a, struct report_view *v)
 {
 	uint64_t window = m->now_ns - m->begin.head.ns;
@@ -453,6 +475,7 @@ static void account(const struct model *m, struct arena *a, struct report_view *
 	v->kernel = arena_string(a, m->begin.kernel);
 	v->arch = arena_string(a, m->begin.arch);
 	v->cut = !m->ended;
+	describe_host(m, a, v);
 	memcpy(v->losses, m->loss.count, sizeof(v->losses));
 	/* A snapshot has no duration worth dividing by. */
 	v->cpu_percent = -1;

@@ -45,11 +45,13 @@ static const char *ended(const struct finding_view *f)
 	return "nothing: the process has ended";
 }
 
-/* "docker web1", if all of it can be restarted; else the process. */
+/* "docker web1" or "orders.service", which can be restarted; else the process. */
 static const char *what_to_restart(struct arena *a, const struct process_view *p)
 {
 	if (p->runtime && *p->runtime && p->container_name && *p->container_name)
 		return arena_format(a, "%s %s", p->runtime, p->container_name);
+	if (!(p->runtime && *p->runtime) && p->unit && *p->unit)
+		return p->unit;
 	return "the process";
 }
 

@@ -151,7 +151,11 @@ struct process_view {
 	const char *cmdline;
 	bool exited;
 	enum ev_role role;
-	const char *runtime; /* NULL on the host */
+	const char *runtime;	    /* NULL on the host */
+	const char *exe, *unit;	    /* NULL not known, or no systemd unit */
+	uint32_t parent_pid;	    /* 0 not known */
+	uint32_t uid;		    /* UNKNOWN32 */
+	uint64_t start_realtime_ns; /* 0 not known */
 	const char *container_id;
 	const char *container_name;
 	enum verdict verdict;
@@ -188,6 +192,9 @@ struct report_view {
 	double seconds;
 	const char *kernel;
 	const char *arch;
+	const char *host_name, *version; /* of dbleak; NULL not known */
+	const char *selection;		/* as options name it; "": the whole host; NULL not known */
+	double budget_percent;		/* --max-overhead; < 0 not known */
 	bool cut;			/* the recording has no clean end */
 	struct process_view *processes; /* worst verdict first, then by pid */
 	size_t process_count;

@@ -10,6 +10,7 @@
 #include "user/model/model_state.h"
 
 int apply_process(struct model *m, const struct ev_head *record);
+int apply_program(struct model *m, const struct ev_head *record);
 int apply_usage(struct model *m, const struct ev_head *record);
 int apply_memory(struct model *m, const struct ev_head *record);
 int apply_memory_site(struct model *m, const struct ev_head *record);

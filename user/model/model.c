@@ -170,6 +170,12 @@ static int apply_begin(struct model *m, const struct ev_head *record)
 	return 0;
 }
 
+static int apply_host(struct model *m, const struct ev_head *record)
+{
+	memcpy(&m->host, record, sizeof(m->host));
+	return 0;
+}
+
 static int apply_loss(struct model *m, const struct ev_head *record)
 {
 	memcpy(&m->loss, record, sizeof(m->loss));
@@ -221,6 +227,8 @@ int model_apply(struct model *m, const struct ev_head *record)
 		[EV_MEMORY_SITE] = apply_memory_site,
 		[EV_WITHDRAWN] = apply_withdrawn,
 		[EV_UNFOLLOWED] = apply_unfollowed,
+		[EV_HOST] = apply_host,
+		[EV_PROGRAM] = apply_program,
 	};
 
 	if (record->ns > m->now_ns)

@@ -105,7 +105,8 @@ struct process_model {
 	uint32_t number; /* in order of appearance, from 1 */
 	uint32_t role, libraries;
 	char comm[EV_COMM_LEN];
-	char *cmdline, *runtime, *container_id, *container_name;
+	char *cmdline, *runtime, *container_id, *container_name, *exe, *unit;
+	uint32_t parent_pid, uid; /* 0 and UNKNOWN32: not known */
 	uint64_t nofile_limit;
 	uint32_t open_files;
 	uint64_t exited_ns; /* 0: alive */
@@ -179,6 +180,7 @@ struct gap {
 
 struct model {
 	struct ev_begin begin;
+	struct ev_host host; /* no budget and no names: not known */
 	struct ev_loss loss;
 	uint64_t owned[EV_LOSS_KINDS]; /* of the losses: of processes that are known */
 	struct ev_cost cost;

@@ -44,6 +44,8 @@ void process_free(struct process_model *p)
 	free(p->runtime);
 	free(p->container_id);
 	free(p->container_name);
+	free(p->exe);
+	free(p->unit);
 	free(p->past);
 	free(p);
 }
@@ -79,6 +81,7 @@ struct process_model *model_process_of(struct model *m, uint32_t pid, uint64_t s
 	p->first_seen_ns = m->now_ns;
 	p->nofile_limit = p->rss_start = p->rss_end = p->rss_peak = UNKNOWN64;
 	p->open_files = UNKNOWN32;
+	p->uid = UNKNOWN32;
 	memory_begin(&p->memory);
 	p->number = m->numbered + 1;
 	p->last_site = &p->sites;
@@ -109,6 +112,7 @@ int apply_process(struct model *m, const struct ev_head *record)
 	if (!p)
 		return -ENOMEM;
 	p->exists = true;
+	p->parent_pid = ev->parent_pid;
 	p->role = ev->role;
 	p->libraries = ev->libraries;
 	p->nofile_limit = ev->nofile_limit;
@@ -117,6 +121,19 @@ int apply_process(struct model *m, const struct ev_head *record)
 	keep_latest(&p->runtime, ev->runtime);
 	keep_latest(&p->container_id, ev->container_id);
 	keep_latest(&p->container_name, ev->container_name);
+	return 0;
+}
+
+int apply_program(struct model *m, const struct ev_head *record)
+{
+	const struct ev_program *ev = (const void *)record;
+	struct process_model *p = model_process_of(m, ev->pid, ev->start_ns);
+
+	if (!p)
+		return -ENOMEM;
+	p->uid = ev->uid;
+	keep_latest(&p->exe, ev->exe);
+	keep_latest(&p->unit, ev->unit);
 	return 0;
 }
 

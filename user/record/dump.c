@@ -528,6 +528,16 @@ static const struct dump_field unfollowed_fields[] = {
 	OF_TABLES(refused),	    OF_TABLES(crowded),	     OF_TABLES(share),
 };
 
+static const struct dump_field host_fields[] = {
+	NUMBER(host, budget), NUMBER(host, reserved), TEXT(host, name),
+	TEXT(host, version),  TEXT(host, selection),
+};
+
+static const struct dump_field program_fields[] = {
+	TIME(program, start_ns), NUMBER(program, pid), NUMBER(program, uid),
+	TEXT(program, exe),	 TEXT(program, unit),
+};
+
 #define KIND(number, kind) [number] = {#kind, kind##_fields, COUNT(kind##_fields)}
 
 static const struct {
@@ -565,6 +575,8 @@ static const struct {
 	KIND(EV_MEMORY_SITE, memory_site),
 	KIND(EV_WITHDRAWN, withdrawn),
 	KIND(EV_UNFOLLOWED, unfollowed),
+	KIND(EV_HOST, host),
+	KIND(EV_PROGRAM, program),
 };
 
 _Static_assert(COUNT(kinds) == EV_KIND_MAX, "each kind of record has a row");

@@ -56,6 +56,8 @@ static const uint16_t smallest[EV_KIND_MAX] = {
 	[EV_MEMORY_SITE] = sizeof(struct ev_memory_site),
 	[EV_WITHDRAWN] = sizeof(struct ev_withdrawn),
 	[EV_UNFOLLOWED] = sizeof(struct ev_unfollowed),
+	[EV_HOST] = sizeof(struct ev_host),
+	[EV_PROGRAM] = sizeof(struct ev_program),
 };
 
 /* Fixed texts must end within their field. */
@@ -71,6 +73,11 @@ static const struct {
 	{EV_PROCESS, offsetof(struct ev_process, container_id), 72},
 	{EV_PROCESS, offsetof(struct ev_process, container_name), EV_NAME_LEN},
 	{EV_CONNECTION, offsetof(struct ev_connection, comm), EV_COMM_LEN},
+	{EV_HOST, offsetof(struct ev_host, name), EV_NAME_LEN},
+	{EV_HOST, offsetof(struct ev_host, version), EV_SYMBOL_LEN},
+	{EV_HOST, offsetof(struct ev_host, selection), EV_TEXT_LEN},
+	{EV_PROGRAM, offsetof(struct ev_program, exe), EV_TEXT_LEN},
+	{EV_PROGRAM, offsetof(struct ev_program, unit), EV_UNIT_LEN},
 	{EV_IDENTITY, offsetof(struct ev_identity, user), EV_NAME_LEN},
 	{EV_IDENTITY, offsetof(struct ev_identity, name), EV_NAME_LEN},
 	{EV_IDENTITY, offsetof(struct ev_identity, application), EV_NAME_LEN},

@@ -154,7 +154,11 @@ static void print_cost(struct page *page, const struct report_view *v, bool lost
 		words_add(&w, "used %.*f %% of a CPU", v->cpu_percent < 0.095 ? 2 : 1,
 			  v->cpu_percent);
 	if (v->stepped_down)
-		words_add(&w, " and looked less often, to keep its budget (--max-overhead)");
+		words_add(&w, " and looked less often");
+	if (v->budget_percent >= 0 && (v->stepped_down || v->cpu_percent > v->budget_percent))
+		words_add(&w, " (budget %g %%)", v->budget_percent);
+	else if (v->stepped_down)
+		words_add(&w, " to keep its budget (--max-overhead)");
 	words_add(&w, lost ? ". Events were lost, see above." : ". Nothing lost.");
 	page_paragraph(page, "dbleak", PAGE_PLAIN, w.text);
 }

@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <limits.h>
 #include <math.h>
+#include <string.h>
 #include <time.h>
 
 #include "user/base/json_value.h"
@@ -190,6 +191,27 @@ static const char *role_name(enum ev_role role)
 	return role < COUNT(names) ? names[role] : "unknown";
 }
 
+/* null for a text that is not known, or empty. */
+static json_t *json_known_text(const char *text)
+{
+	return text && *text ? json_text(text) : json_null();
+}
+
+/* The arguments that the command line shows. */
+static json_t *json_argv(const char *cmdline)
+{
+	json_t *array = json_array();
+
+	for (const char *at = cmdline; at && *at;) {
+		size_t n = strcspn(at, " ");
+
+		if (n)
+			array = json_array_with(array, json_bytes(at, n));
+		at += n + (at[n] == ' ');
+	}
+	return array;
+}
+
 static json_t *json_process(const struct process_view *p)
 {
 	const struct json_pair pairs[] = {
@@ -204,6 +226,12 @@ static json_t *json_process(const struct process_view *p)
 		{"endpoints", json_endpoints(p)},
 		{"memory", json_memory(p)},
 		{"findings", json_findings(p)},
+		{"ppid", json_positive(p->parent_pid)},
+		{"uid", p->uid == UNKNOWN32 ? json_null() : json_count(p->uid)},
+		{"start", json_time(p->start_realtime_ns)},
+		{"exe", json_known_text(p->exe)},
+		{"unit", json_known_text(p->unit)},
+		{"argv", json_argv(p->cmdline)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));
@@ -246,6 +274,18 @@ static json_t *json_host(const struct report_view *v)
 	const struct json_pair pairs[] = {
 		{"kernel", json_text(v->kernel)},
 		{"arch", json_text(v->arch)},
+		{"name", json_known_text(v->host_name)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_dbleak(const struct report_view *v)
+{
+	const struct json_pair pairs[] = {
+		{"version", json_known_text(v->version)},
+		{"selection", json_text(v->selection)},
+		{"budget_percent", json_number(v->budget_percent)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));
@@ -428,6 +468,7 @@ static json_t *json_report(const struct report_view *v)
 		{"losses", json_losses(v)},
 		{"cost", json_cost(v)},
 		{"processes", json_processes(v)},
+		{"dbleak", json_dbleak(v)},
 		{"summary", json_summary(v)},
 		{"findings", json_flat_findings(v)},
 	};

@@ -78,7 +78,9 @@ void words_place(struct words *w, const struct process_view *p)
 {
 	const char *container = container_of(p);
 
-	if (!container)
+	if (!container && is_set(p->unit))
+		words_add(w, "in %s", p->unit);
+	else if (!container)
 		words_add(w, "on the host");
 	else if (container == p->container_id)
 		words_add(w, "in %s %.*s", p->runtime, ID_SHOWN, container);

@@ -28,7 +28,7 @@ const char *engine_name(enum ev_database database);
 /* The container by name, else by the start of its id; NULL on the host. */
 const char *container_of(const struct process_view *p);
 
-/* "on the host", "in docker web1" */
+/* "on the host", "in orders.service", "in docker web1" */
 void words_place(struct words *w, const struct process_view *p);
 
 /* "PostgreSQL 10.0.0.5:5432/shop as app" */

@@ -49,6 +49,8 @@ static const size_t sizes[EV_KIND_MAX] = {
 	[EV_MEMORY_SITE] = sizeof(struct ev_memory_site),
 	[EV_WITHDRAWN] = sizeof(struct ev_withdrawn),
 	[EV_UNFOLLOWED] = sizeof(struct ev_unfollowed),
+	[EV_HOST] = sizeof(struct ev_host),
+	[EV_PROGRAM] = sizeof(struct ev_program),
 };
 
 static void *record_of(void *record, uint16_t kind, size_t size)

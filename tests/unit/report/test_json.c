@@ -78,16 +78,18 @@ static void every_key_of_the_contract_is_there_in_order(void **state)
 	static const struct {
 		const char *path, *keys;
 	} objects[] = {
-		{"", "schema window host coverage losses cost processes summary findings"},
+		{"", "schema window host coverage losses cost processes dbleak summary findings"},
 		{"summary", "verdict leaking stuck big processes exit_status urgent_seconds"},
 		{"window", "start seconds"},
-		{"host", "kernel arch"},
+		{"host", "kernel arch name"},
+		{"dbleak", "version selection budget_percent"},
 		{"coverage", "processes libraries gaps"},
 		{"coverage.gaps.0", "pid reason"},
 		{"losses", "ring_full map_full read_fault missed_return truncated"},
 		{"cost", "cpu_percent events rss_bytes kernel_bytes stepped_down"},
-		{"processes.0",
-		 "pid comm cmdline exited container verdict endpoints memory findings"},
+		{"processes.0", "pid comm cmdline exited container verdict endpoints memory "
+				"findings ppid uid start "
+				"exe unit argv"},
 		{"processes.0.container", "runtime id name pod"},
 		{"processes.0.endpoints.0",
 		 "database address name user connections statements transactions"},

@@ -434,6 +434,8 @@ static void facts_about_a_process_are_said(void **state)
 		 "java[7] shop.jar, on the host"},
 		{{.comm = "a", .verdict = VERDICT_STUCK, .cmdline = "/bin/a b c"},
 		 "a[7], on the host"},
+		{{.comm = "a", .verdict = VERDICT_STUCK, .unit = "orders.service"},
+		 "a[7], in orders.service"},
 		{{.comm = "a", .verdict = VERDICT_STUCK, .verdict_reason = "of age"},
 		 "evidence of age"},
 	};
@@ -747,7 +749,7 @@ static void what_was_lost_or_not_seen_is_said(void **state)
 	assert_says(&v, &plain, " 12,345 messages were too long to read");
 	assert_says(
 		&v, &plain,
-		"dbleak used an unknown share of a CPU and looked less often, to keep its budget");
+		"dbleak used an unknown share of a CPU and looked less often to keep its budget");
 	assert_says(&v, &plain, "(--max-overhead). Events were lost, see above.");
 	assert_says(&v, &plain, "Not covered: whole host: tracefs is not mounted");
 	assert_says(&v, &plain, "x[5]: unknown reason");

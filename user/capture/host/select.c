@@ -417,6 +417,19 @@ static const struct selector_kind {
 			      list_containers},
 };
 
+void select_describe(const struct select *s, char *out, size_t size)
+{
+	size_t used = 0;
+
+	*out = '\0';
+	for (size_t i = 0; i < s->wish_count && used < size - 1; i++) {
+		int n = snprintf(out + used, size - used, "%s%s %s", i ? " " : "",
+				 kinds[s->wishes[i].kind].option, s->wishes[i].text);
+
+		used += n > 0 ? (size_t)n : 0;
+	}
+}
+
 /* --- from bases to ids ------------------------------------------------------------------- */
 
 struct id_list {

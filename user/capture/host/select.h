@@ -56,6 +56,10 @@ struct select {
 	size_t base_count;
 };
 
+/* Writes the arguments kept so far as the options that name them, "-p 4711 --comm web", cut at size
+ * - 1 bytes. */
+void select_describe(const struct select *s, char *out, size_t size);
+
 /* Keeps one argument of the command line, unresolved; -p takes "1,2,3".  0, -ENOMEM; -EINVAL: the
  * argument is empty or no number. */
 int select_add(struct select *s, enum select_kind kind, const char *argument);

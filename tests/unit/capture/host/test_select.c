@@ -150,6 +150,23 @@ static void pids_are_taken_apart_and_checked(void **state)
 	containers_close(c);
 }
 
+static void a_selection_is_told_as_options_name_it(void **state)
+{
+	struct select s = {};
+	char text[64], few[8];
+
+	(void)state;
+	select_describe(&s, text, sizeof(text));
+	assert_string_equal(text, "");
+	assert_int_equal(select_add(&s, SELECT_PID, "42,7"), 0);
+	assert_int_equal(select_add(&s, SELECT_COMM, "web"), 0);
+	select_describe(&s, text, sizeof(text));
+	assert_string_equal(text, "-p 42 -p 7 --comm web");
+	select_describe(&s, few, sizeof(few));
+	assert_string_equal(few, "-p 42 -");
+	select_free(&s);
+}
+
 static void many_pids_fit(void **state)
 {
 	struct containers *c = host();
@@ -417,6 +434,7 @@ int main(void)
 		select_test(nothing_selected_is_everything),
 		select_test(pids_are_taken_apart_and_checked),
 		select_test(many_pids_fit),
+		tree_test(a_selection_is_told_as_options_name_it),
 		select_test(a_missing_pid_lists_processes),
 		select_test(a_comm_is_what_the_kernel_keeps_of_it),
 		select_test(a_missing_comm_lists_programs_without_their_escapes),
