@@ -125,16 +125,12 @@ static int keep_findings(struct rule_input *s, struct process_view *v, const cha
 
 static int judge_endpoint(struct rule_input *s, struct process_view *v)
 {
-	static int (*const rules[])(struct rule_input *) = {
-		rule_connections, rule_hung_up, rule_transactions, rule_statements, rule_zombies,
-		rule_results,	  rule_halves,	rule_wal,	   rule_cursors};
 	struct endpoint_view *e = &v->endpoints[v->endpoint_count++];
 	const char *reason;
 
 	endpoint_describe(s, e);
-	for (size_t i = 0; judged(s) && i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (rules[i](s))
-			return -1;
+	if (judged(s) && rules_run(rules_of_endpoint, s))
+		return -1;
 	if (s->finding_count)
 		return keep_findings(s, v, endpoint_text(s->arena, e));
 	reason = unknown_reason(s);
@@ -153,11 +149,10 @@ static int judge_endpoint(struct rule_input *s, struct process_view *v)
 /* Judges the process as a whole, whatever its endpoints: objects of its libraries, and memory. */
 static int judge_libraries(struct rule_input *s, struct process_view *v)
 {
-	static int (*const rules[])(struct rule_input *) = {rule_unread, rule_sites, rule_memory};
 	int err = memory_describe(s);
 
-	for (size_t i = 0; judged(s) && !err && i < sizeof(rules) / sizeof(rules[0]); i++)
-		err = rules[i](s);
+	if (!err && judged(s))
+		err = rules_run(rules_of_process, s);
 	if (!err && s->finding_count)
 		err = keep_findings(s, v, NULL);
 	free(s->findings);
