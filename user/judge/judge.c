@@ -29,11 +29,19 @@
 #include "user/judge/site.h"
 #include "user/judge/view_owner.h"
 
+/* Why no rule is asked; NULL: all are. */
+static const char *why_not_judged(const struct rule_input *s)
+{
+	if (s->model->begin.mode == EV_MODE_SNAPSHOT)
+		return "a snapshot is one look, and one look accuses nobody";
+	return s->process->role == EV_ROLE_CLIENT
+		       ? NULL
+		       : "a pooler or a server holds connections because that is its job";
+}
+
 static bool judged(const struct rule_input *s)
 {
-	/* A snapshot never accuses; a pooler or a server holds connections because that is its
-	 * job. */
-	return s->model->begin.mode != EV_MODE_SNAPSHOT && s->process->role == EV_ROLE_CLIENT;
+	return !why_not_judged(s);
 }
 
 /* Did the number of connections grow in the window and then stay flat for as long? */
@@ -189,6 +197,7 @@ static int judge_process(const struct model *m, struct places *places,
 				   .short_lived = &p->short_lived[0],
 				   .arena = a,
 				   .view = v,
+				   .explanation = v->explanation,
 				   .handles = handles.first,
 				   .handle_count = handles.count,
 				   .memory_sites = memory.first,
@@ -198,6 +207,8 @@ static int judge_process(const struct model *m, struct places *places,
 	size_t n = 0;
 	int err = 0;
 
+	if (v->explanation)
+		v->explanation->not_judged = why_not_judged(&whole);
 	for (const struct endpoint *e = p->endpoints; e; e = e->next)
 		n += !endpoint_is_empty(e);
 	v->endpoints = arena_alloc(a, (n + 1) * sizeof(*v->endpoints));
@@ -387,8 +398,10 @@ static uint64_t start_realtime(const struct model *m, const struct process_model
 	return realtime + p->start_ns - boottime;
 }
 
+/* explained: the pid of the processes to explain; 0: none. */
 static int judge_each(const struct model *m, const struct sorts *sorts, struct arena *a,
-		      const struct site_patterns *library, struct report_view *v)
+		      const struct site_patterns *library, uint32_t explained,
+		      struct report_view *v)
 {
 	struct table_slot *slot;
 	size_t at = 0;
@@ -402,8 +415,10 @@ static int judge_each(const struct model *m, const struct sorts *sorts, struct a
 			continue;
 		process_describe(a, p, pv);
 		pv->start_realtime_ns = start_realtime(m, p);
+		if (explained && p->pid == explained)
+			pv->explanation = arena_alloc(a, sizeof(*pv->explanation));
 		err = judge_one(m, sorts, a, library, p, pv);
-		if (pv->endpoint_count || pv->finding_count)
+		if (pv->endpoint_count || pv->finding_count || pv->explanation)
 			v->process_count++;
 		else
 			memset(pv, 0, sizeof(*pv));
@@ -412,14 +427,14 @@ static int judge_each(const struct model *m, const struct sorts *sorts, struct a
 }
 
 static int judge_all(const struct model *m, struct arena *a, const struct site_patterns *library,
-		     struct report_view *v)
+		     uint32_t explained, struct report_view *v)
 {
 	struct sorts sorts = {};
 	int err = -1;
 
 	v->processes = arena_alloc(a, (m->processes.count + 1) * sizeof(*v->processes));
 	if (sorts_fill(&sorts, m) && v->processes)
-		err = judge_each(m, &sorts, a, library, v);
+		err = judge_each(m, &sorts, a, library, explained, v);
 	sorts_free(&sorts);
 	if (v->process_count)
 		qsort(v->processes, v->process_count, sizeof(*v->processes), worst_process_first);
@@ -484,7 +499,8 @@ static void account(const struct model *m, struct arena *a, struct report_view *
 	v->forgotten_connections = m->forgotten.connections;
 }
 
-struct report_view *judge_view(const struct model *m, const struct site_patterns *library)
+struct report_view *judge_explain(const struct model *m, const struct site_patterns *library,
+				  uint32_t pid)
 {
 	struct arena *a = arena_open();
 	struct view_owner *owner = a ? arena_alloc(a, sizeof(*owner)) : NULL;
@@ -495,10 +511,15 @@ struct report_view *judge_view(const struct model *m, const struct site_patterns
 	}
 	owner->arena = a;
 	account(m, a, &owner->view);
-	if (judge_all(m, a, library, &owner->view) || list_gaps(m, a, &owner->view) ||
+	if (judge_all(m, a, library, pid, &owner->view) || list_gaps(m, a, &owner->view) ||
 	    list_libraries(m, a, &owner->view)) {
 		arena_close(a);
 		return NULL;
 	}
 	return &owner->view;
+}
+
+struct report_view *judge_view(const struct model *m, const struct site_patterns *library)
+{
+	return judge_explain(m, library, 0);
 }

@@ -13,6 +13,11 @@
  * libraries besides, or NULL. view_close frees the view; the model may go on or close meanwhile. */
 struct report_view *judge_view(const struct model *m, const struct site_patterns *library);
 
+/* The same, with the explanation of each process with that pid.  These are in the view even where
+ * they have neither endpoints nor findings. */
+struct report_view *judge_explain(const struct model *m, const struct site_patterns *library,
+				  uint32_t pid);
+
 /* Sets for each of n processes whether it has findings, as of the latest record.  0 or -ENOMEM. */
 int judge_accused(const struct model *m, const struct process_model *const *which, size_t n,
 		  bool *accused);

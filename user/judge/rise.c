@@ -8,7 +8,7 @@
  * have gone on almost until now.  A rise of less than two seconds counts in a run only, whose
  * program is seen from its first instruction to its end.
  */
-#include "user/judge/rule_input.h"
+#include "user/judge/explain.h"
 
 #define LEAST_HELD  10
 #define LEAST_STEPS 4
@@ -16,17 +16,34 @@
 #define SHORT_NS    (2 * SECOND_NS)
 #define BRIEF_NS    (SECOND_NS / 5)
 
-bool rise_goes_on(const struct rule_input *s, const struct rise *r)
+const char *rise_lacks(const struct rule_input *s, const struct rise *r)
 {
-	uint64_t span = r->last_ns - r->first_ns, flat;
+	uint64_t span = r->last_ns - r->first_ns, flat, least;
 	bool whole = s->model->begin.mode == EV_MODE_RUN && s->process->exited_ns;
 
-	if (r->held < r->base + LEAST_HELD || r->steps < LEAST_STEPS || r->last_ns < r->first_ns)
-		return false;
+	if (r->held < r->base + LEAST_HELD)
+		return explain_why(s, "%llu at first and %llu at last, so not %d more",
+				   (unsigned long long)r->base, (unsigned long long)r->held,
+				   LEAST_HELD);
+	if (r->steps < LEAST_STEPS)
+		return explain_why(s, "the rise came in %u steps, fewer than %d", r->steps,
+				   LEAST_STEPS);
+	if (r->last_ns < r->first_ns)
+		return explain_why(s, "the rise has no duration");
 	flat = r->end_ns > r->last_ns ? r->end_ns - r->last_ns : 0;
-	if (span >= LONG_NS)
-		return flat <= span;
-	return flat <= span / 2 && span >= (whole ? BRIEF_NS : SHORT_NS);
+	if (flat > (span >= LONG_NS ? span : span / 2))
+		return explain_why(s, "the rise took %.1f s, and then none came for %.1f s%s",
+				   seconds(span), seconds(flat),
+				   flat > span ? "" : ": too long after so short a rise");
+	least = whole ? BRIEF_NS : SHORT_NS;
+	return span < least ? explain_why(s, "the rise took %.1f s, less than %.1f s",
+					  seconds(span), seconds(least))
+			    : NULL;
+}
+
+bool rise_goes_on(const struct rule_input *s, const struct rise *r)
+{
+	return !rise_lacks(s, r);
 }
 
 struct rise rise_of(const struct rule_input *s, const struct history *h, uint64_t end_ns,

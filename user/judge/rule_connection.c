@@ -21,6 +21,7 @@
  * statements is judged with them (rule_zombies).
  */
 #include "user/judge/advice.h"
+#include "user/judge/explain.h"
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
 
@@ -83,8 +84,63 @@ static void count_passes(struct rule_input *s, struct conn_history *x)
 	}
 }
 
+/* Why a connection is left, or is not. */
+enum conn_fate {
+	CONN_LEFT,
+	CONN_CLOSED,
+	CONN_BY_DESIGN,
+	CONN_UNUSED,
+	CONN_NEWEST,
+	CONN_WAITING,
+	CONN_ZOMBIE,
+	CONN_FRESH,
+	CONN_FATES,
+};
+
+/* normal: the wait that is normal for the process. */
+static enum conn_fate conn_fate_of(const struct conn_history *x, uint64_t normal)
+{
+	if (x->life->closed_ns && !x->exit)
+		return CONN_CLOSED;
+	if (by_design(x->life))
+		return CONN_BY_DESIGN;
+	if (!x->life->used_ns)
+		return CONN_UNUSED;
+	if (!x->passes)
+		return CONN_NEWEST;
+	if (x->open && x->open->request_ns)
+		return CONN_WAITING;
+	if (x->open && x->open->zombie_ns)
+		return CONN_ZOMBIE;
+	return x->end_ns - x->life->used_ns >= normal || (x->exit && x->passes > 1) ? CONN_LEFT
+										    : CONN_FRESH;
+}
+
+static void explain_left(const struct rule_input *s, const size_t *fates, uint64_t normal)
+{
+	static const char *const words[CONN_FATES] = {
+		[CONN_LEFT] = "idle while newer ones were opened",
+		[CONN_CLOSED] = "closed",
+		[CONN_BY_DESIGN] = "for listening, replication or a cancel, or refused",
+		[CONN_UNUSED] = "never seen in use",
+		[CONN_NEWEST] = "with no newer one opened after its last use",
+		[CONN_WAITING] = "busy with a request",
+		[CONN_ZOMBIE] = "closed but for its statements",
+		[CONN_FRESH] = "idle too briefly",
+	};
+
+	explain_saw(s, "%llu open now, at most %llu at once; %zu reported one by one: %s",
+		    (unsigned long long)s->endpoint->open, (unsigned long long)s->endpoint->peak,
+		    s->count, explain_counts(s, fates, words, CONN_FATES));
+	explain_saw(s,
+		    "idle counts from %.1f s on: twice the longest wait that is normal here, "
+		    "and at least 1 s",
+		    seconds(normal));
+}
+
 static void find_left(struct rule_input *s)
 {
+	size_t fates[CONN_FATES] = {};
 	uint64_t normal;
 
 	for (size_t i = 0; i < s->count; i++)
@@ -94,14 +150,13 @@ static void find_left(struct rule_input *s)
 	if (normal < IDLE_LEAST)
 		normal = IDLE_LEAST;
 	for (size_t i = 0; i < s->count; i++) {
-		struct conn_history *x = &s->conn_history[i];
-		bool waiting = x->open && x->open->request_ns;
-		uint64_t idle = x->end_ns - x->life->used_ns;
+		enum conn_fate fate = conn_fate_of(&s->conn_history[i], normal);
 
-		x->left = x->passes && !waiting && !(x->open && x->open->zombie_ns) &&
-			  (!x->life->closed_ns || x->exit) &&
-			  (idle >= normal || (x->exit && x->passes > 1));
+		s->conn_history[i].left = fate == CONN_LEFT;
+		fates[fate]++;
 	}
+	if (s->explanation)
+		explain_left(s, fates, normal);
 }
 
 /* Did the connection do more than a pool does with one that it has just opened? */
@@ -182,21 +237,39 @@ static size_t closed_in_bulk(struct rule_input *s)
 	return total;
 }
 
-/* Do left connections keep coming, or did they until the process ended? */
-static bool growing(const struct rule_input *s, const struct tally *t)
+/* What is lacking for left connections that keep coming, or did until the process ended; NULL:
+ * nothing. */
+static const char *growth_lacks(const struct rule_input *s, const struct tally *t)
 {
-	uint64_t span = t->last_ns - t->first_ns;
-	size_t born = 0;
+	uint64_t span = t->last_ns - t->first_ns, watched = s->now_ns - s->start_ns;
+	size_t born = 0, least = is_private(s->endpoint) ? 2 * LEAST_GROWTH : LEAST_GROWTH;
 
 	for (size_t i = 0; i < s->count; i++)
 		born += s->conn_history[i].left && s->conn_history[i].answers == t->at &&
 			s->conn_history[i].life->born_ns;
-	if (born < t->left && born >= 2)
+	if (born < t->left && born >= 2) {
 		/* Most were open before the watch: a few more in the window suffice. */
-		return s->now_ns - s->start_ns >= 5 * SECOND_NS &&
-		       s->endpoint->opened >= s->endpoint->closed + 2;
-	return t->left >= (is_private(s->endpoint) ? 2 * LEAST_GROWTH : LEAST_GROWTH) &&
-	       span >= GROWTH_SPAN && s->now_ns - t->last_ns <= span;
+		if (watched < 5 * SECOND_NS)
+			return explain_why(s, "the watch took %.1f s, less than 5 s",
+					   seconds(watched));
+		return s->endpoint->opened >= s->endpoint->closed + 2
+			       ? NULL
+			       : explain_why(s, "nearly as many were closed as opened");
+	}
+	if (t->left < least)
+		return explain_why(s, "%zu are fewer than %zu", t->left, least);
+	if (span < GROWTH_SPAN)
+		return explain_why(s, "all were opened within %.1f s, less than %.0f s",
+				   seconds(span), seconds(GROWTH_SPAN));
+	return s->now_ns - t->last_ns <= span
+		       ? NULL
+		       : explain_why(s, "all were opened within %.1f s, and none for %.1f s since",
+				     seconds(span), seconds(s->now_ns - t->last_ns));
+}
+
+static bool growing(const struct rule_input *s, const struct tally *t)
+{
+	return !growth_lacks(s, t);
 }
 
 /* Connections opened and closed from one place. */
@@ -354,22 +427,47 @@ static void found_late(struct rule_input *s, const struct tally *t, size_t late)
 		    "use; do not leave it to the garbage collector";
 }
 
-/* Proofs that need no growth. */
-static bool passed_over(const struct tally *t)
+/* What is lacking for the proof by transactions; NULL: nothing. */
+static const char *forgetting_lacks(const struct rule_input *s, const struct tally *t)
 {
-	uint64_t span = t->last_ns - t->first_ns;
+	if (is_private(s->endpoint))
+		return explain_why(s, "each connection has a database of its own");
+	return t->forgotten >= LEAST_LEFT
+		       ? NULL
+		       : explain_why(s,
+				     "%zu inside one, %zu of them for long or with a thread that "
+				     "has gone on: fewer than %d",
+				     t->in_transaction, t->forgotten, LEAST_LEFT);
+}
 
-	if (t->forgotten >= LEAST_LEFT)
-		return true;
+/* What is lacking for the proof by threads; NULL: nothing. */
+static const char *thread_lacks(const struct rule_input *s, const struct tally *t)
+{
+	uint64_t span = t->last_ns - t->first_ns, least = THREAD_SPAN;
+
+	if (is_private(s->endpoint))
+		return explain_why(s, "each connection has a database of its own");
 	if (t->own_thread < LEAST_LEFT)
-		return false;
-	return t->worked >= LEAST_LEFT ? t->exits || span >= SECOND_NS : span >= THREAD_SPAN;
+		return explain_why(s,
+				   "%zu times the thread that used one opened the next, fewer "
+				   "than %d",
+				   t->own_thread, LEAST_LEFT);
+	if (t->worked >= LEAST_LEFT) {
+		if (t->exits)
+			return NULL;
+		least = SECOND_NS;
+	}
+	return span >= least ? NULL
+			     : explain_why(s,
+					   "all were opened within %.1f s, less than %.0f s, as "
+					   "a pool does that fills",
+					   seconds(span), seconds(least));
 }
 
 static bool rule_connection_proves(const struct rule_input *s, const struct tally *t)
 {
 	return t->left >= LEAST_LEFT &&
-	       (growing(s, t) || (!is_private(s->endpoint) && passed_over(t)));
+	       (growing(s, t) || !forgetting_lacks(s, t) || !thread_lacks(s, t));
 }
 
 /* Do the connections of one place prove the leak without the others? */
@@ -422,6 +520,36 @@ static void found_by_place(struct rule_input *s, const struct tally *all)
 	}
 }
 
+static void explain_proof(const struct rule_input *s, const char *by, const char *lacks,
+			  const char *words)
+{
+	if (lacks)
+		explain_not(s, "%s: %s", by, lacks);
+	else
+		explain_proven(s, "%s: %s", by, words);
+}
+
+static void explain_proofs(const struct rule_input *s, const struct tally *t)
+{
+	if (t->left < LEAST_LEFT) {
+		explain_not(s, "%zu idle while newer ones were opened, fewer than %d", t->left,
+			    LEAST_LEFT);
+		return;
+	}
+	explain_saw(s,
+		    "the %zu idle ones: opened over %.1f s, the last %.1f s ago; idle for up to "
+		    "%.1f s; %zu inside a transaction; %zu released by the end of the process",
+		    t->left, seconds(t->last_ns - t->first_ns), seconds(s->now_ns - t->last_ns),
+		    seconds(t->oldest_ns), t->in_transaction, t->exits);
+	explain_proof(s, "growth", growth_lacks(s, t), "such connections keep coming");
+	explain_proof(s, "open transactions", forgetting_lacks(s, t),
+		      explain_words(s, "%zu are open for long, or their thread has gone on",
+				    t->forgotten));
+	explain_proof(s, "threads", thread_lacks(s, t),
+		      explain_words(s, "%zu times the thread that used one opened the next",
+				    t->own_thread));
+}
+
 int rule_connections(struct rule_input *s)
 {
 	struct tally t;
@@ -429,13 +557,23 @@ int rule_connections(struct rule_input *s)
 
 	find_left(s);
 	add_up(s, NULL, &t);
+	if (s->explanation)
+		explain_proofs(s, &t);
 	if (rule_connection_proves(s, &t)) {
 		found_by_place(s, &t);
 		return 0;
 	}
 	late = is_private(s->endpoint) ? 0 : closed_in_bulk(s);
-	if (late >= LEAST_GROWTH && 2 * late >= s->endpoint->opened / 2)
-		found_late(s, &t, late);
+	if (late < LEAST_GROWTH || 2 * late < s->endpoint->opened / 2) {
+		explain_not(s,
+			    "garbage collector: %zu of %llu were closed late and in bulk, "
+			    "fewer than %d or than a quarter",
+			    late, (unsigned long long)s->endpoint->opened, LEAST_GROWTH);
+		return 0;
+	}
+	explain_proven(s, "garbage collector: %zu of %llu were closed late and in bulk", late,
+		       (unsigned long long)s->endpoint->opened);
+	found_late(s, &t, late);
 	return 0;
 }
 
@@ -444,15 +582,21 @@ int rule_hung_up(struct rule_input *s)
 	uint64_t longest = 0, first = UINT64_MAX, last = 0;
 	struct origins from = {};
 	struct finding_view *f;
-	size_t n = 0;
+	size_t n = 0, young = 0;
 
-	if (finding_of(s, CAUSE_UNCLOSED_CONNECTION))
+	if (finding_of(s, CAUSE_UNCLOSED_CONNECTION)) {
+		explain_not(s, "an earlier rule has a finding on these connections already");
 		return 0;
+	}
 	for (size_t i = 0; i < s->count; i++) {
 		const struct connection *c = s->conn_history[i].open;
 
-		if (!c || !c->hung_up_ns || s->now_ns - c->hung_up_ns < s->model->begin.min_age_ns)
+		if (!c || !c->hung_up_ns)
 			continue;
+		if (s->now_ns - c->hung_up_ns < s->model->begin.min_age_ns) {
+			young++;
+			continue;
+		}
 		n++;
 		origins_add(&from, origin_of_opening(s, &c->life), 1);
 		if (s->now_ns - c->hung_up_ns > longest)
@@ -460,13 +604,24 @@ int rule_hung_up(struct rule_input *s)
 		first = c->hung_up_ns < first ? c->hung_up_ns : first;
 		last = c->hung_up_ns > last ? c->hung_up_ns : last;
 	}
-	if (!n)
+	explain_saw(s,
+		    "%zu closed by the server alone, %zu of them for %g s or longer "
+		    "(--min-age)",
+		    n + young, n, seconds(s->model->begin.min_age_ns));
+	if (!n) {
+		explain_not(s, "none is closed by the server alone for so long");
 		return 0;
+	}
 	f = finding_add(s, CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION);
 	if (!f)
 		return 0;
 	f->verdict = n >= LEAST_LEFT && last - first >= GROWTH_SPAN ? VERDICT_LEAKING
 								    : VERDICT_STUCK;
+	explain_proven(s,
+		       "%zu for up to %.1f s; leaking would take %d over %.0f s, these came "
+		       "within %.1f s",
+		       n, seconds(longest), LEAST_LEFT, seconds(GROWTH_SPAN),
+		       seconds(last - first));
 	f->confidence = confidence_cap(s, CONFIDENCE_LIKELY);
 	f->kind = n == 1 ? KIND_ONE_TIME : KIND_SPORADIC;
 	f->acquired = s->endpoint->opened + s->endpoint->pre_existing;

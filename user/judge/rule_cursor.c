@@ -13,6 +13,7 @@
  *   unfinished  a SQLite statement that was stepped and neither finished nor reset holds a read
  *               lock.  Proof: its connection did nothing for --min-age, or their number rises
  */
+#include "user/judge/explain.h"
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
 
@@ -95,11 +96,35 @@ static void look_at_holds(const struct rule_input *s, struct cursor_held *idle, 
 	}
 }
 
-/* MANY cursors idle for --min-age, or fewer for as much longer. */
-static bool are_left(const struct rule_input *s, const struct cursor_held *h)
+/* What is lacking for MANY cursors idle for --min-age, or fewer for as much longer; NULL:
+ * nothing. */
+static const char *idle_lack(const struct rule_input *s, const struct cursor_held *h)
 {
-	return h->count >= FEW &&
-	       h->count * since(s, h->last_ns) >= MANY * s->model->begin.min_age_ns;
+	uint64_t idle = h->count ? since(s, h->last_ns) : 0;
+
+	if (h->count < FEW)
+		return explain_why(s, "%zu idle for %g s (--min-age), fewer than %d", h->count,
+				   seconds(s->model->begin.min_age_ns), FEW);
+	return h->count * idle >= MANY * s->model->begin.min_age_ns
+		       ? NULL
+		       : explain_why(s, "%zu idle for %.1f s: so many need %.1f s", h->count,
+				     seconds(idle),
+				     seconds(MANY * s->model->begin.min_age_ns / h->count));
+}
+
+/* lacks, idle: what is lacking for a rise, and for a proof by idleness. */
+static void explain_cursors(const struct rule_input *s, const char *what, const char *lacks,
+			    const char *idle, const struct rise *r)
+{
+	if (lacks)
+		explain_not(s, "number of %s: %s", what, lacks);
+	else
+		explain_proven(s, "number of %s: %llu at first, %llu at last", what,
+			       (unsigned long long)r->base, (unsigned long long)r->held);
+	if (idle)
+		explain_not(s, "idle %s: %s", what, idle);
+	else
+		explain_proven(s, "idle %s: for --min-age and longer", what);
 }
 
 static void judge_holds(struct rule_input *s)
@@ -112,7 +137,10 @@ static void judge_holds(struct rule_input *s)
 	size_t open = 0;
 
 	look_at_holds(s, &h, &open);
-	if (!grows && !are_left(s, &h))
+	explain_saw(s, "%zu cursors WITH HOLD are open, %zu of them idle", open, h.count);
+	if (s->explanation)
+		explain_cursors(s, "cursors", rise_lacks(s, &r), idle_lack(s, &h), &r);
+	if (!grows && idle_lack(s, &h))
 		return;
 	if (grows) {
 		h.count = open ? open : r.held;
@@ -163,11 +191,18 @@ static void judge_readers(struct rule_input *s)
 	bool grows = rise_goes_on(s, &r);
 	struct cursor_held h = {};
 	struct finding_view *f;
+	const char *idle;
 	size_t open = 0;
 
 	look_at_readers(s, &h, &open);
+	idle = finding_of(s, CAUSE_WAL_GROWTH) ? "told with the finding on the log"
+	       : h.count		       ? NULL
+					       : "none is idle for --min-age";
+	explain_saw(s, "%zu statements have rows to read, %zu of them idle", open, h.count);
+	if (s->explanation)
+		explain_cursors(s, "statements", rise_lacks(s, &r), idle, &r);
 	/* A reader that lets the log grow is reported by rule_wal. */
-	if (!grows && (!h.count || finding_of(s, CAUSE_WAL_GROWTH)))
+	if (!grows && idle)
 		return;
 	if (grows) {
 		h.count = open ? open : r.held;
@@ -198,6 +233,9 @@ int rule_cursors(struct rule_input *s)
 		judge_holds(s);
 	if (s->endpoint->readers)
 		judge_readers(s);
+	if (!s->endpoint->cursors && !s->endpoint->readers)
+		explain_not(s, "no cursor WITH HOLD and no statement of SQLite with rows to read "
+			       "was seen");
 	return 0;
 }
 
@@ -231,11 +269,20 @@ int rule_unread(struct rule_input *s)
 	struct finding_view *f;
 	bool grows;
 
-	if (s->process->exited_ns)
-		return 0; /* the exit releases what is open */
-	look_at_results(s, &h);
-	if (!h.count)
+	if (s->process->exited_ns) {
+		explain_not(s, "the process has ended, and freed all with it");
 		return 0;
+	}
+	look_at_results(s, &h);
+	if (!h.count) {
+		explain_not(s,
+			    "no result has rows at the server and was not read for %g s "
+			    "(--min-age)",
+			    seconds(s->model->begin.min_age_ns));
+		return 0;
+	}
+	explain_proven(s, "%zu results have rows at the server, none was read for %.1f s", h.count,
+		       seconds(since(s, h.last_ns)));
 	grows = h.count >= LEAST_GROWTH && h.last_ns - h.first_ns >= GROWTH_SPAN &&
 		since(s, h.last_ns) <= s->model->begin.min_age_ns + (h.last_ns - h.first_ns);
 	f = cursor_found(s, &h, NULL);

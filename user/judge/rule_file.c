@@ -9,6 +9,7 @@
  *   - the log grew meanwhile by four megabytes, which is SQLite's own limit of a thousand pages
  *     before it wants a checkpoint.
  */
+#include "user/judge/explain.h"
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
 
@@ -23,6 +24,7 @@ struct wal_reader {
 	struct origins from;
 };
 
+/* Does the reader read no more? */
 static bool is_left(const struct rule_input *s, const struct connection *c)
 {
 	uint64_t reads = s->now_ns > c->file->reading_ns ? s->now_ns - c->file->reading_ns : 0;
@@ -33,27 +35,60 @@ static bool is_left(const struct rule_input *s, const struct connection *c)
 	return idle >= LEAST_IDLE && idle >= reads / 2 && !c->request_ns;
 }
 
+/* Why a connection holds no log back, or does. */
+enum reader_fate { READER_NONE, READER_UNKNOWN, READER_SMALL, READER_AT_WORK, READER_LEFT };
+
+#define READER_FATES (READER_LEFT + 1)
+
+static enum reader_fate reader_fate_of(const struct rule_input *s, const struct connection *c)
+{
+	const struct file_model *f = c ? c->file : NULL;
+
+	if (!f || !f->reading || !f->reading_ns)
+		return READER_NONE;
+	if (f->wal_bytes == UNKNOWN64 || f->before_bytes == UNKNOWN64)
+		return READER_UNKNOWN;
+	if (f->wal_bytes < f->before_bytes || f->wal_bytes - f->before_bytes < LEAST_GROWTH)
+		return READER_SMALL;
+	return is_left(s, c) ? READER_LEFT : READER_AT_WORK;
+}
+
+static void explain_readers(const struct rule_input *s, const size_t *fates)
+{
+	static const char *const words[READER_FATES] = {
+		[READER_NONE] = "without a statement to be finished",
+		[READER_UNKNOWN] = "whose log is not known",
+		[READER_SMALL] = "behind which the log grew by less than 4 MB",
+		[READER_AT_WORK] = "at work within the latter half of the read",
+		[READER_LEFT] = "idle for long while the log grew",
+	};
+
+	explain_saw(s, "connections: %s", explain_counts(s, fates, words, READER_FATES));
+}
+
 static void rule_file_look(const struct rule_input *s, struct wal_reader *r)
 {
+	size_t fates[READER_FATES] = {};
+
 	for (size_t i = 0; i < s->count; i++) {
 		const struct connection *c = s->conn_history[i].open;
-		const struct file_model *f = c ? c->file : NULL;
+		enum reader_fate fate = reader_fate_of(s, c);
 		uint64_t grown;
 
-		if (!f || !f->reading || !f->reading_ns || f->wal_bytes == UNKNOWN64 ||
-		    f->before_bytes == UNKNOWN64 || f->wal_bytes < f->before_bytes)
+		fates[fate]++;
+		if (fate != READER_LEFT)
 			continue;
-		grown = f->wal_bytes - f->before_bytes;
-		if (grown < LEAST_GROWTH || !is_left(s, c))
-			continue;
+		grown = c->file->wal_bytes - c->file->before_bytes;
 		r->count++;
 		origins_add(&r->from, origin_of_reader(s, c), 1);
 		if (r->connection && grown <= r->grown_bytes)
 			continue;
 		r->connection = c;
 		r->grown_bytes = grown;
-		r->read_ns = s->now_ns - f->reading_ns;
+		r->read_ns = s->now_ns - c->file->reading_ns;
 	}
+	if (s->explanation)
+		explain_readers(s, fates);
 }
 
 /* The log still grows if its last growth is not longer ago than all of it took, or LEAST_IDLE. */
@@ -71,11 +106,19 @@ int rule_wal(struct rule_input *s)
 	struct finding_view *f;
 	bool grows;
 
-	if (s->endpoint->database != EV_DB_SQLITE || s->process->exited_ns)
+	if (s->endpoint->database != EV_DB_SQLITE || s->process->exited_ns) {
+		explain_not(s, s->process->exited_ns
+				       ? "the process has ended, and freed all with it"
+				       : "only SQLite has such a log");
 		return 0;
+	}
 	rule_file_look(s, &r);
-	if (!r.count)
+	if (!r.count) {
+		explain_not(s, "no reader was idle for long while the log grew");
 		return 0;
+	}
+	explain_proven(s, "%zu readers; behind one the log grew by %.1f MB in %.1f s", r.count,
+		       r.grown_bytes / 1e6, seconds(r.read_ns));
 	f = finding_add(s, CAUSE_WAL_GROWTH, RESOURCE_CURSOR);
 	if (!f)
 		return 0;

@@ -8,6 +8,7 @@
  * because fork leaves such sockets.  Where connections were found unclosed already, these are the
  * same ones.
  */
+#include "user/judge/explain.h"
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
 
@@ -81,8 +82,14 @@ static void judge_handles(struct rule_input *s)
 		    !(x->flags & EV_HANDLE_TENTATIVE))
 			rule_half_add(s, &h, x->cut_ns, origin_of_stack(s, x->stack));
 	}
-	if (h.count < LEAST_HANDLES)
+	if (h.count < LEAST_HANDLES) {
+		explain_not(s,
+			    "%zu %s whose sockets are closed for %g s (--min-age), fewer than "
+			    "%d",
+			    h.count, r->object, seconds(s->model->begin.min_age_ns), LEAST_HANDLES);
 		return;
+	}
+	explain_proven(s, "%zu %s are open although their sockets are closed", h.count, r->object);
 	f = half_found(s, &h);
 	if (!f)
 		return;
@@ -111,8 +118,14 @@ static void judge_sockets(struct rule_input *s)
 		rule_half_add(s, &h, c->freed_ns, origin_of_opening(s, &c->life));
 		h.sql = s->conn_history[i].sql;
 	}
-	if (!h.count)
+	if (!h.count) {
+		explain_not(s, "no socket is open whose %s was freed %g s ago (--min-age)",
+			    releases[s->endpoint->database].object,
+			    seconds(s->model->begin.min_age_ns));
 		return;
+	}
+	explain_proven(s, "%zu sockets are open although the library has freed their connections",
+		       h.count);
 	f = half_found(s, &h);
 	if (!f)
 		return;
@@ -124,13 +137,28 @@ static void judge_sockets(struct rule_input *s)
 		"the connection was closed";
 }
 
-int rule_halves(struct rule_input *s)
+/* Why the rule has nothing to look at; NULL: it looks. */
+static const char *why_no_halves(const struct rule_input *s)
 {
 	enum ev_database d = s->endpoint->database;
 
-	if (s->process->exited_ns || d >= sizeof(releases) / sizeof(releases[0]) ||
-	    !releases[d].object || finding_of(s, CAUSE_UNCLOSED_CONNECTION))
+	if (s->process->exited_ns)
+		return "the process has ended, and freed all with it";
+	if (d >= sizeof(releases) / sizeof(releases[0]) || !releases[d].object)
+		return "only the libraries of PostgreSQL and MySQL are followed so";
+	return finding_of(s, CAUSE_UNCLOSED_CONNECTION)
+		       ? "an earlier rule has a finding on these connections already"
+		       : NULL;
+}
+
+int rule_halves(struct rule_input *s)
+{
+	const char *reason = why_no_halves(s);
+
+	if (reason) {
+		explain_not(s, "%s", reason);
 		return 0;
+	}
 	judge_handles(s);
 	if (!finding_of(s, CAUSE_UNCLOSED_CONNECTION))
 		judge_sockets(s);

@@ -63,33 +63,6 @@ void finding_because(struct rule_input *s, struct finding_view *f, const char *f
 	f->evidence_count += more[f->evidence_count] != NULL;
 }
 
-/* Was anything of the process lost?  A loss of no known process may be one of this process. */
-static bool lost(const struct rule_input *s, enum ev_loss_kind kind)
-{
-	return process_lost(s->process, kind) || s->model->loss.count[kind] > s->model->owned[kind];
-}
-
-enum confidence confidence_cap(const struct rule_input *s, enum confidence c)
-{
-	size_t guessed = 0, unsure = 0;
-
-	for (size_t i = 0; i < s->count; i++) {
-		const struct connection *open = s->conn_history[i].open;
-
-		unsure += life_unreadable(s->conn_history[i].life) ||
-			  s->conn_history[i].life->flags & (EV_CONN_PIPELINED | EV_CONN_TENTATIVE);
-		guessed += open && open->database != EV_DB_SQLITE &&
-			   !(open->signs & (EV_SIGN_HANDSHAKE | EV_SIGN_REQUEST | EV_SIGN_REPLY |
-					    EV_SIGN_SERVER | EV_SIGN_LIBRARY));
-	}
-	if (2 * guessed > s->count)
-		return CONFIDENCE_POSSIBLE;
-	if (c == CONFIDENCE_CERTAIN &&
-	    (lost(s, EV_LOSS_RING_FULL) || lost(s, EV_LOSS_MAP_FULL) || 2 * unsure > s->count))
-		return CONFIDENCE_LIKELY;
-	return c;
-}
-
 struct finding_view *finding_of(const struct rule_input *s, enum cause cause)
 {
 	struct finding_view *all = s->endpoint ? s->findings : s->view->findings;

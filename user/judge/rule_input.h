@@ -69,6 +69,7 @@ struct rule_input {
 	size_t birth_count;
 	struct finding_view *findings;
 	size_t finding_count, finding_room;
+	struct explanation *explanation; /* of the view; NULL: nobody listens (explain.h) */
 };
 
 /* Gathers the connections of one endpoint, open and closed.  Returns 0, or -1 without memory. */
@@ -98,8 +99,10 @@ struct finding_view *finding_of(const struct rule_input *s, enum cause cause);
 /* The sum of the open objects of all findings of that cause. */
 uint64_t open_of(const struct rule_input *s, enum cause cause);
 
-/* Do objects pile up in the rise, and still do? */
+/* Do objects pile up in the rise, and still do?  rise_lacks: what is lacking for that, in words
+ * (explain.h); NULL: nothing. */
 bool rise_goes_on(const struct rule_input *s, const struct rise *r);
+const char *rise_lacks(const struct rule_input *s, const struct rise *r);
 /* The rise until end_ns.  If that proves nothing: the rise before the process gave all back when
  * it ended, and *fell is true. */
 struct rise rise_of(const struct rule_input *s, const struct history *h, uint64_t end_ns,

@@ -8,6 +8,7 @@
  * what the library may keep of its files and to sort.
  */
 #include "user/judge/advice.h"
+#include "user/judge/explain.h"
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
 
@@ -35,22 +36,49 @@ static bool has_many_rows(const struct ev_result *r)
 	return r->rows != UNKNOWN64 && r->rows >= MANY_ROWS;
 }
 
-/* Did the client keep a reply that came through a socket? */
-static bool is_kept(const struct ev_result *r)
+static double result_mb(uint64_t bytes)
 {
-	return (has_many_rows(r) || r->bytes >= MANY_BYTES) && r->grown_bytes >= LEAST_GROWN &&
-	       r->grown_bytes >= r->bytes / 2;
+	return bytes / 1e6;
 }
 
-/* Did the program keep the rows that SQLite handed out? */
-static bool are_rows_kept(const struct ev_result *r)
+/* What is lacking for a reply through a socket that the client kept; NULL: nothing. */
+static const char *reply_lacks(const struct rule_input *s, const struct ev_result *r)
+{
+	if (!has_many_rows(r) && r->bytes < MANY_BYTES)
+		return explain_why(s,
+				   "the result is not large: fewer than %d rows, and less than "
+				   "%.0f MB",
+				   MANY_ROWS, result_mb(MANY_BYTES));
+	if (r->grown_bytes < LEAST_GROWN || r->grown_bytes < r->bytes / 2)
+		return explain_why(s,
+				   "the process grew by %.1f MB, less than half of the result or "
+				   "than %.1f MB: it was read row by row",
+				   result_mb(r->grown_bytes), result_mb(LEAST_GROWN));
+	return NULL;
+}
+
+/* What is lacking for rows that SQLite handed out and the program kept; NULL: nothing. */
+static const char *rows_lack(const struct rule_input *s, const struct ev_result *r)
 {
 	uint64_t cache = (uint64_t)r->cache_kib << 10;
 	double seconds = (r->head.ns - r->began_ns) / 1e9;
 
-	return has_many_rows(r) && r->cache_kib != UNKNOWN32 && r->head.ns > r->began_ns &&
-	       r->rows >= LEAST_RATE * seconds && r->grown_bytes >= cache + LEAST_GROWN &&
-	       (r->grown_bytes - cache) / LEAST_OF_ROW >= r->rows;
+	if (!has_many_rows(r))
+		return explain_why(s, "the result has fewer than %d rows", MANY_ROWS);
+	if (r->cache_kib == UNKNOWN32)
+		return explain_why(s, "what SQLite keeps for itself is not known");
+	if (r->head.ns <= r->began_ns || r->rows < LEAST_RATE * seconds)
+		return explain_why(s,
+				   "rows came slower than %d a second, as where each is used "
+				   "at once",
+				   LEAST_RATE);
+	if (r->grown_bytes < cache + LEAST_GROWN ||
+	    (r->grown_bytes - cache) / LEAST_OF_ROW < r->rows)
+		return explain_why(s,
+				   "the process grew by %.1f MB, of which SQLite may keep %.1f "
+				   "MB: too little for %d bytes a row",
+				   result_mb(r->grown_bytes), result_mb(cache), LEAST_OF_ROW);
+	return NULL;
 }
 
 static void tell_growth(struct rule_input *s, struct finding_view *f, const struct ev_result *r)
@@ -69,9 +97,26 @@ int rule_results(struct rule_input *s)
 	const struct ev_result *r = &s->endpoint->result;
 	bool wire = r->bytes != UNKNOWN64;
 	struct finding_view *f;
+	const char *lacks;
 
-	if (!r->bytes || !(wire ? is_kept(r) : are_rows_kept(r)))
+	if (!r->bytes) {
+		explain_not(s, "no result out of proportion was reported");
 		return 0;
+	}
+	lacks = wire ? reply_lacks(s, r) : rows_lack(s, r);
+	explain_saw(s,
+		    "%llu results out of proportion; with the largest, of %s rows and %s, the "
+		    "process grew by %.1f MB",
+		    (unsigned long long)s->endpoint->results,
+		    r->rows == UNKNOWN64 ? "unknown"
+					 : explain_words(s, "%llu", (unsigned long long)r->rows),
+		    wire ? explain_words(s, "%.1f MB", result_mb(r->bytes)) : "an unknown size",
+		    result_mb(r->grown_bytes));
+	if (lacks) {
+		explain_not(s, "%s", lacks);
+		return 0;
+	}
+	explain_proven(s, "the result is large, and the process kept it whole");
 	f = finding_add(s, CAUSE_UNBOUNDED_RESULT, RESOURCE_RESULT);
 	if (!f)
 		return 0;

@@ -14,6 +14,7 @@
  * was closed and lives on has unfinished statements, whatever their number; it is named after
  * --min-age.
  */
+#include "user/judge/explain.h"
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
 
@@ -294,26 +295,49 @@ static struct finding_view *found_many(struct rule_input *s, const struct rule_s
 	return f;
 }
 
-static bool same_comes(const struct rule_input *s, const struct rule_shape *shape)
+/* What is lacking for a leak of statements with one text; NULL: nothing. */
+static const char *same_lacks(const struct rule_input *s, const struct rule_shape *shape)
 {
-	return s->endpoint->database != EV_DB_SQLITE ||
-	       s->now_ns - shape->same_last_ns <=
-		       shape->same_last_ns - shape->same_first_ns + 2 * SECOND_NS;
+	uint64_t span = shape->same_last_ns - shape->same_first_ns;
+
+	if (shape->same < SAME_TEXT)
+		return explain_why(s, "%zu with one text on one connection, fewer than %d",
+				   shape->same, SAME_TEXT);
+	if (s->endpoint->database == EV_DB_SQLITE &&
+	    s->now_ns - shape->same_last_ns > span + 2 * SECOND_NS)
+		return explain_why(s,
+				   "%zu with one text came within %.1f s, and none for %.1f s "
+				   "since",
+				   shape->same, seconds(span),
+				   seconds(s->now_ns - shape->same_last_ns));
+	return NULL;
+}
+
+/* What is lacking for a cache without bound; NULL: nothing. */
+static const char *many_lacks(const struct rule_input *s, const struct rule_shape *shape)
+{
+	uint64_t span = shape->last_ns - shape->first_ns;
+
+	if (shape->most <= ANY_SHAPE && (shape->most <= ONE_SHAPE || shape->distinct <= ONE_SHAPE))
+		return explain_why(s,
+				   "%llu open on one connection, %zu of them alike but for "
+				   "literals: a cache may keep %d, or %d alike",
+				   (unsigned long long)shape->most, shape->distinct, ANY_SHAPE,
+				   ONE_SHAPE);
+	if (s->now_ns - shape->last_ns > span && shape->most <= 10 * ANY_SHAPE)
+		return explain_why(s, "all came within %.1f s, and none for %.1f s since",
+				   seconds(span), seconds(s->now_ns - shape->last_ns));
+	return NULL;
 }
 
 static bool same_leaks(const struct rule_input *s, const struct rule_shape *shape)
 {
-	return shape->same >= SAME_TEXT && same_comes(s, shape);
+	return !same_lacks(s, shape);
 }
 
 static bool rule_statement_proves(const struct rule_input *s, const struct rule_shape *shape)
 {
-	uint64_t span = shape->last_ns - shape->first_ns;
-
-	return same_leaks(s, shape) ||
-	       ((shape->most > ANY_SHAPE ||
-		 (shape->most > ONE_SHAPE && shape->distinct > ONE_SHAPE)) &&
-		(s->now_ns - shape->last_ns <= span || shape->most > 10 * ANY_SHAPE));
+	return same_leaks(s, shape) || !many_lacks(s, shape);
 }
 
 static bool rule_statement_proves_alone(void *context, const struct place *place)
@@ -370,6 +394,28 @@ static void found_by_place(struct rule_input *s, struct entries *e, uint64_t mos
 	}
 }
 
+static void explain_statements(const struct rule_input *s, const struct rule_shape *shape)
+{
+	const char *same = same_lacks(s, shape), *many = many_lacks(s, shape);
+
+	explain_saw(s,
+		    "%zu open and reported one by one; %llu on the connection with most; %zu "
+		    "with one text, %zu alike but for literals",
+		    shape->open, (unsigned long long)shape->most, shape->same, shape->distinct);
+	if (same)
+		explain_not(s, "equal texts: %s", same);
+	else
+		explain_proven(s,
+			       "equal texts: %zu of one text on one connection; no cache "
+			       "prepares a text twice",
+			       shape->same);
+	if (many)
+		explain_not(s, "number: %s", many);
+	else
+		explain_proven(s, "number: %llu on one connection, more than a cache keeps",
+			       (unsigned long long)shape->most);
+}
+
 int rule_statements(struct rule_input *s)
 {
 	struct entries e = {};
@@ -377,12 +423,17 @@ int rule_statements(struct rule_input *s)
 	uint64_t most = most_open(s);
 	int err;
 
-	if (most < LEAST_OPEN)
+	if (most < LEAST_OPEN) {
+		explain_not(s, "%llu open on the connection with most, fewer than %d",
+			    (unsigned long long)most, LEAST_OPEN);
 		return 0;
+	}
 	err = entries_open(&e, s);
 	if (!err) {
 		rule_statement_look(&e, NULL, &shape);
 		shape.most = most;
+		if (s->explanation)
+			explain_statements(s, &shape);
 		if (rule_statement_proves(s, &shape))
 			found_by_place(s, &e, most);
 	}
@@ -408,22 +459,38 @@ int rule_zombies(struct rule_input *s)
 	uint64_t first = UINT64_MAX, last = 0, open = 0;
 	struct origins from = {};
 	struct finding_view *f;
-	size_t n = 0;
+	size_t n = 0, young = 0;
 
 	for (size_t i = 0; i < s->count; i++) {
 		const struct connection *c = s->conn_history[i].open;
 
-		if (!c || !c->zombie_ns || s->now_ns < c->zombie_ns + s->model->begin.min_age_ns)
+		if (!c || !c->zombie_ns)
 			continue;
+		if (s->now_ns < c->zombie_ns + s->model->begin.min_age_ns) {
+			young++;
+			continue;
+		}
 		n++;
 		origins_add(&from, origin_of_zombie(s, c), 1);
 		open += c->prepared - c->unprepared;
 		first = c->zombie_ns < first ? c->zombie_ns : first;
 		last = c->zombie_ns > last ? c->zombie_ns : last;
 	}
-	if (!n || s->process->exited_ns)
+	if (n + young)
+		explain_saw(s,
+			    "%zu closed with statements open, %zu of them for %g s or longer "
+			    "(--min-age)",
+			    n + young, n, seconds(s->model->begin.min_age_ns));
+	if (!n || s->process->exited_ns) {
+		explain_not(s, n ? "the process has ended, and freed all with it"
+			       : s->endpoint->database == EV_DB_SQLITE
+				       ? "none lives on for so long"
+				       : "only connections of SQLite live on so");
 		return 0;
+	}
 	f = finding_of(s, CAUSE_UNCLOSED_STATEMENT);
+	explain_proven(s, "%zu closed %.1f s ago or earlier%s", n, seconds(s->now_ns - last),
+		       f ? "; told with the finding on statements" : "");
 	if (!f) {
 		f = finding_add(s, CAUSE_UNCLOSED_STATEMENT, RESOURCE_STATEMENT);
 		if (!f)

@@ -7,6 +7,7 @@
  * The silence must also be at least three times the longest that this process has ended by itself.
  */
 #include "user/judge/advice.h"
+#include "user/judge/explain.h"
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
 
@@ -39,34 +40,59 @@ static bool connections_leak(const struct rule_input *s)
 	return false;
 }
 
+/* Why a transaction is held too long, or is not. */
+enum tx_fate {
+	TX_NONE, /* the connection is inside none */
+	TX_CLOSED,
+	TX_UNUSED,
+	TX_WAITING,
+	TX_HUNG_UP,
+	TX_YOUNG,
+	TX_AT_EXIT,
+	TX_OLD,	      /* held, by its age */
+	TX_WITH_CONN, /* held: its connection leaks */
+	TX_FATES,
+};
+
 /* Leaking connections prove it at any age.  A script that ends with one transaction open has not
  * leaked. */
-static bool rule_transaction_is_held(const struct rule_input *s, const struct conn_history *x,
-				     bool leaking, bool *old)
+static enum tx_fate tx_fate_of(const struct rule_input *s, const struct conn_history *x,
+			       bool leaking)
 {
-	if (x->life->status < EV_STATUS_TRANSACTION || !x->life->used_ns ||
-	    (x->life->closed_ns && !x->exit) ||
-	    (x->open && (x->open->request_ns || x->open->hung_up_ns)))
-		return false;
-	*old = !x->exit && x->end_ns - x->life->used_ns >= patience(s);
-	return *old || (x->left && leaking);
+	if (x->life->status < EV_STATUS_TRANSACTION)
+		return TX_NONE;
+	if (x->life->closed_ns && !x->exit)
+		return TX_CLOSED;
+	if (!x->life->used_ns)
+		return TX_UNUSED;
+	if (x->open && x->open->request_ns)
+		return TX_WAITING;
+	if (x->open && x->open->hung_up_ns)
+		return TX_HUNG_UP;
+	if (!x->exit && x->end_ns - x->life->used_ns >= patience(s))
+		return TX_OLD;
+	if (x->left && leaking)
+		return TX_WITH_CONN;
+	return x->exit ? TX_AT_EXIT : TX_YOUNG;
 }
 
 /* Collects the transactions for which that place answers. */
 static void rule_transaction_look(const struct rule_input *s, const struct place *at,
 				  struct tx_held *h)
 {
-	bool leaking = connections_leak(s), old;
+	bool leaking = connections_leak(s);
 
 	memset(h, 0, sizeof(*h));
 	for (size_t i = 0; i < s->count; i++) {
 		const struct conn_history *x = &s->conn_history[i];
 		uint64_t silent = x->end_ns - x->life->used_ns;
 
-		if (x->answers != at || !rule_transaction_is_held(s, x, leaking, &old))
+		enum tx_fate fate = tx_fate_of(s, x, leaking);
+
+		if (x->answers != at || fate < TX_OLD)
 			continue;
 		h->count++;
-		h->old += old;
+		h->old += fate == TX_OLD;
 		h->wrote = h->wrote || x->life->flags & EV_CONN_WROTE;
 		h->cursor = h->cursor || x->life->flags & EV_CONN_CURSOR;
 		if (silent > h->longest_ns)
@@ -157,6 +183,41 @@ static bool rule_transaction_proves_alone(void *context, const struct place *pla
 	return h.old || h.count >= LEAST_GROWTH;
 }
 
+static void explain_transactions(const struct rule_input *s, const struct tx_held *h)
+{
+	static const char *const words[TX_FATES] = {
+		[TX_NONE] = "inside none",
+		[TX_CLOSED] = "ended with their connection",
+		[TX_UNUSED] = "never seen in use",
+		[TX_WAITING] = "at work: a request is outstanding",
+		[TX_HUNG_UP] = "closed by the server",
+		[TX_YOUNG] = "silent too briefly",
+		[TX_AT_EXIT] = "open only when the process ended",
+		[TX_OLD] = "silent for too long",
+		[TX_WITH_CONN] = "inside a connection that leaks",
+	};
+	bool leaking = connections_leak(s);
+	size_t fates[TX_FATES] = {};
+
+	for (size_t i = 0; i < s->count; i++)
+		fates[tx_fate_of(s, &s->conn_history[i], leaking)]++;
+	explain_saw(s, "%llu begun, %llu ended; connections by their transaction: %s",
+		    (unsigned long long)begun(s), (unsigned long long)ended(s),
+		    explain_counts(s, fates, words, TX_FATES));
+	explain_saw(s,
+		    "too long is %g s: --min-age, and 3 times the longest silence that ended "
+		    "(%.1f s)",
+		    seconds(patience(s)), seconds(s->process->longest_gap_ns));
+	if (!h->count)
+		explain_not(s, "no transaction is open and silent for so long");
+	else
+		explain_proven(s,
+			       "%zu open, silent for up to %.1f s; leaking would take %d and "
+			       "connections that leak%s",
+			       h->count, seconds(h->longest_ns), LEAST_GROWTH,
+			       leaking ? ", as here" : "");
+}
+
 int rule_transactions(struct rule_input *s)
 {
 	const struct place *culprits[ORIGINS_MOST];
@@ -170,6 +231,8 @@ int rule_transactions(struct rule_input *s)
 			s->conn_history[i].from = origin_of_life(s, s->conn_history[i].life);
 	}
 	rule_transaction_look(s, NULL, &h);
+	if (s->explanation)
+		explain_transactions(s, &h);
 	if (!h.count)
 		return 0;
 	if (10 * (h.count + 1) >= 7 * begun(s))

@@ -4,6 +4,8 @@
  */
 #include "user/judge/rules.h"
 
+#include "user/judge/explain.h"
+
 #define FUNCTION(name) .function = #name, .look = (name)
 
 const struct rule rules_of_endpoint[] = {
@@ -55,7 +57,12 @@ int rules_run(const struct rule *rules, struct rule_input *s)
 {
 	int err = 0;
 
-	for (; rules->look && !err; rules++)
+	for (; rules->look && !err; rules++) {
+		size_t before = s->finding_count;
+
+		explain_begin(s, rules->title, rules->function, rules->question);
 		err = rules->look(s);
+		explain_end(s, before);
+	}
 	return err;
 }

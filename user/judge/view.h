@@ -145,6 +145,30 @@ struct endpoint_view {
 	double oldest_idle_seconds; /* the longest idle open connection; < 0 not known */
 };
 
+/* What a rule told of itself, in its order: a fact that it saw; what it proved and by what; what it
+ * did not prove and why; a finding that it added. */
+enum explained { EXPLAINED_SAW, EXPLAINED_PROVEN, EXPLAINED_NOT, EXPLAINED_FOUND };
+
+struct explained_line {
+	enum explained what;
+	const char *text; /* without a full stop */
+};
+
+struct explained_rule {
+	const char *title, *question;
+	const char *function;		      /* in the source of dbleak */
+	const struct endpoint_view *endpoint; /* NULL: the process as a whole */
+	struct explained_line *lines;
+	size_t line_count;
+};
+
+/* Why the rules judged a process as they did. */
+struct explanation {
+	const char *not_judged; /* why no rule was asked; NULL: all were */
+	struct explained_rule *rules;
+	size_t rule_count;
+};
+
 struct process_view {
 	uint32_t pid;
 	const char *comm;
@@ -166,6 +190,7 @@ struct process_view {
 	struct memory_view memory;
 	struct finding_view *findings; /* worst first */
 	size_t finding_count;
+	struct explanation *explanation; /* NULL: nobody asked for it */
 };
 
 struct gap_view {

@@ -579,11 +579,75 @@ static inline void shows_of_site(const struct ev_site *s, uint64_t stack)
 	      stack);
 }
 
+/* The lines of that kind that a rule told. */
+static inline size_t lines_told(const struct explained_rule *r, enum explained what)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->line_count; i++)
+		n += r->lines[i].what == what && r->lines[i].text && *r->lines[i].text;
+	return n;
+}
+
+/* Whatever happened, each rule tells what it has proved or not, and is right in that. */
+static inline void expect_each_rule_explained(const struct process_view *p)
+{
+	const struct explanation *e = p->explanation;
+	size_t found = 0;
+
+	assert_non_null(e);
+	assert_true(e->rule_count || e->not_judged);
+	for (size_t i = 0; i < e->rule_count; i++) {
+		const struct explained_rule *r = &e->rules[i];
+		size_t own = lines_told(r, EXPLAINED_FOUND);
+
+		found += own;
+		if (!r->endpoint)
+			continue;
+		if (lines_told(r, EXPLAINED_PROVEN) + lines_told(r, EXPLAINED_NOT) == 0)
+			fail_msg("%s gives no reason", r->function);
+		if (own && !lines_told(r, EXPLAINED_PROVEN))
+			fail_msg("%s found something, but proved nothing", r->function);
+		for (size_t k = 0; k < r->line_count; k++)
+			assert_true(r->lines[k].text && *r->lines[k].text);
+	}
+	assert_int_equal(found, p->finding_count);
+}
+
+static inline size_t findings_in(const struct report_view *v)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->process_count; i++)
+		n += v->processes[i].finding_count;
+	return n;
+}
+
+/* An explanation is given of that process alone, and nothing else changes. */
+static inline void expect_explained(const struct report_view *plain, uint32_t pid)
+{
+	struct report_view *v = judge_explain(story.model, &story.library, pid);
+
+	assert_non_null(v);
+	for (size_t i = 0; i < v->process_count; i++)
+		if (v->processes[i].pid == pid)
+			expect_each_rule_explained(&v->processes[i]);
+		else
+			assert_null(v->processes[i].explanation);
+	assert_int_equal(findings_in(v), findings_in(plain));
+	view_close(v);
+}
+
+#define STORY_EXPLAINED 8 /* a view with more processes takes too long */
+
 static inline const struct report_view *verdict(void)
 {
 	view_close(story.view);
 	story.view = judge_view(story.model, &story.library);
 	assert_non_null(story.view);
+	if (story.view->process_count <= STORY_EXPLAINED)
+		for (size_t i = 0; i < story.view->process_count; i++)
+			expect_explained(story.view, story.view->processes[i].pid);
 	return story.view;
 }
 
