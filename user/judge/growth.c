@@ -19,6 +19,9 @@
 
 #include <string.h>
 
+#include "user/judge/explain.h"
+#include "user/judge/words.h"
+
 #define MB	       (1 << 20)
 #define LEAST_NS       (5 * SECOND_NS)
 #define SHORT_NS       (8 * SECOND_NS)
@@ -114,35 +117,53 @@ static bool is_coarse(const struct history *h, const struct trend *t)
 	       t->to_ns - t->from_ns >= COARSE_NS;
 }
 
-static enum growth_proof shape_of(const struct history *h, const struct trend *t)
+/* What the shape of the growth lacks for a proof; NULL: nothing, and *proof says which it is. */
+static const char *shape_lacks(const struct rule_input *s, const struct history *h,
+			       const struct trend *t, enum growth_proof *proof)
 {
 	bool sure = t->slope_low > 0 && 3 * t->slope_low * t->seconds >= t->grown;
 
-	if (t->grown <= 0 || !is_even(t, t->from_ns == h->first_ns))
-		return GROWTH_NONE;
+	if (t->grown <= 0)
+		return explain_why(s, "its floor did not rise");
+	if (!is_even(t, t->from_ns == h->first_ns))
+		return explain_why(s, "not even: %.0f %% of the growth came in the second half",
+				   100 * t->late);
 	if (is_steady(t) && sure)
-		return GROWTH_STEADY;
-	if (is_repeated(t) && t->slope_low > 0)
-		return GROWTH_REPEATED;
-	return is_coarse(h, t) ? GROWTH_COARSE : GROWTH_NONE;
+		*proof = GROWTH_STEADY;
+	else if (is_repeated(t) && t->slope_low > 0)
+		*proof = GROWTH_REPEATED;
+	else if (is_coarse(h, t))
+		*proof = GROWTH_COARSE;
+	else
+		return explain_why(s,
+				   "not steady: %u of %u parts rose, the last %u did not, the "
+				   "largest rise was %.0f %%, the slope is %ssure",
+				   t->rises, t->parts - 1, t->since, 100 * t->largest,
+				   sure ? "" : "not ");
+	return NULL;
 }
 
 /*
  * The size of the growth.
  */
 
-static bool is_large(const struct trend *t)
+/* The growth that proves something in that time, in bytes. */
+static double least_growth(const struct trend *t)
 {
 	uint64_t span = t->to_ns - t->from_ns;
-	double grown = t->grown * MEMORY_UNIT, base = t->floor[0] * MEMORY_UNIT;
+	double base = t->floor[0] * MEMORY_UNIT, least, part;
 
-	if (span < LEAST_NS)
-		return false;
-	if (span < SHORT_NS)
-		return grown >= 16 * MB && grown >= base / 4;
-	if (span < LONG_NS)
-		return grown >= 6 * MB && grown >= base / 16;
-	return grown >= 12 * MB && grown >= base / 32; /* a log or cache may take minutes to fill */
+	if (span < SHORT_NS) {
+		least = 16 * MB;
+		part = base / 4;
+	} else if (span < LONG_NS) {
+		least = 6 * MB;
+		part = base / 16;
+	} else { /* a log or cache may take minutes to fill */
+		least = 12 * MB;
+		part = base / 32;
+	}
+	return least > part ? least : part;
 }
 
 static bool is_more_than_garbage(const struct history *h, const struct trend *t,
@@ -214,12 +235,14 @@ static unsigned rises_beside(const struct history *work, const struct trend *t)
 	return n;
 }
 
-static bool is_beside_work(const struct rule_input *s, const struct trend *t)
+/* What is lacking for growth beside work; NULL: nothing. */
+static const char *work_lacks(const struct rule_input *s, const struct trend *t)
 {
 	const struct history *requests = &s->process->memory.requests;
 	bool known = shows_its_work(s->process), waits = false;
 	struct table_slot *slot;
 	size_t at = 0;
+	unsigned rises;
 
 	while ((slot = table_next(&s->model->connections, &at))) {
 		const struct connection *c = slot->value;
@@ -229,14 +252,21 @@ static bool is_beside_work(const struct rule_input *s, const struct trend *t)
 		known = known && !is_hidden(&c->life);
 		waits = waits || c->life.flags & (EV_CONN_LISTENING | EV_CONN_REPLICATION);
 		if (is_reading(c, t))
-			return false;
+			return explain_why(s, "one result was being read, and may be all of it");
 	}
 	if (!known || waits)
-		return true;
+		return NULL;
 	/* No request was made: the growth has nothing to do with requests, and must last longer. */
 	if (at_part(requests, t, t->parts - 1) == at_part(requests, t, 0))
-		return t->to_ns - t->from_ns >= IDLE_NS;
-	return rises_beside(requests, t) >= LEAST_WORK;
+		return t->to_ns - t->from_ns >= IDLE_NS
+			       ? NULL
+			       : explain_why(s, "no request was made, and it took less than %.0f s",
+					     seconds(IDLE_NS));
+	rises = rises_beside(requests, t);
+	return rises >= LEAST_WORK
+		       ? NULL
+		       : explain_why(s, "%u parts rose after new requests, fewer than %d", rises,
+				     LEAST_WORK);
 }
 
 /*
@@ -257,15 +287,54 @@ static unsigned parts_for(const struct memory_model *m, uint64_t span)
 	return samples >= SAMPLES_FINE ? TREND_PARTS : samples >= SAMPLES_MEDIUM ? 8 : 4;
 }
 
+/* What growth of that shape lacks to be a leak; NULL: nothing. */
+static const char *growth_size_lacks(const struct rule_input *s, const struct trend *t,
+				     enum ev_language language)
+{
+	double grown = t->grown * MEMORY_UNIT;
+
+	if (t->to_ns - t->from_ns < LEAST_NS)
+		return explain_why(s, "shorter than %g s", seconds(LEAST_NS));
+	if (grown < least_growth(t))
+		return explain_why(s, "grew by %s, less than the %s that count in such a time",
+				   memory_words(s, grown), memory_words(s, least_growth(t)));
+	if (!is_more_than_garbage(&s->process->memory.size, t, language))
+		return explain_why(s, "garbage that was not collected yet may be all of it");
+	return work_lacks(s, t);
+}
+
+/* Tells of a span of time: the attempt in most parts, and one that proves something. */
+static void explain_span(const struct rule_input *s, const struct trend *t, const char *lacks)
+{
+	if (lacks && t->parts && t->parts < parts_for(&s->process->memory, t->to_ns - t->from_ns))
+		return;
+	if (!t->parts) {
+		explain_saw(s, "from second %.0f on: too few sizes are known",
+			    seconds(t->from_ns - s->start_ns));
+		return;
+	}
+	explain_saw(s, "from second %.0f to %.0f, in %u parts: floor from %s to %s; %s",
+		    seconds(t->from_ns - s->start_ns), seconds(t->to_ns - s->start_ns), t->parts,
+		    memory_words(s, t->floor[0] * MEMORY_UNIT),
+		    memory_words(s, t->floor[t->parts - 1] * MEMORY_UNIT),
+		    lacks ? lacks : "grows without end");
+}
+
 static void growth_proves(const struct rule_input *s, struct proven_growth *g,
 			  enum ev_language language, uint64_t from, uint64_t to, unsigned parts)
 {
 	const struct history *h = &s->process->memory.size;
 	struct trend t = trend_of(h, from, to, parts);
-	enum growth_proof proof = t.parts ? shape_of(h, &t) : GROWTH_NONE;
+	enum growth_proof proof = GROWTH_NONE;
+	const char *lacks = t.parts ? shape_lacks(s, h, &t, &proof) : "";
 
-	if (proof <= g->proof || !is_large(&t) || !is_more_than_garbage(h, &t, language) ||
-	    !is_beside_work(s, &t))
+	if (!lacks && proof <= g->proof)
+		return;
+	if (!lacks)
+		lacks = growth_size_lacks(s, &t, language);
+	if (s->explanation)
+		explain_span(s, &t, lacks);
+	if (lacks)
 		return;
 	g->proof = proof;
 	g->trend = t;
@@ -369,8 +438,12 @@ static void growth_look_at_page(const struct rule_input *s, struct proven_growth
 		uint64_t from = first + (to - first) / 8 * i;
 		unsigned parts = parts_for(m, to - from);
 
-		if (!still_rises(m, from, to) || has_slackened(m, from, to))
+		if (!still_rises(m, from, to) || has_slackened(m, from, to)) {
+			explain_saw(s, "from second %.0f on: rises %s", seconds(from - s->start_ns),
+				    still_rises(m, from, to) ? "more slowly than before"
+							     : "no more");
 			continue;
+		}
 		if (parts > 8)
 			growth_proves(s, g, language, from, to, parts);
 		if (parts >= 8)

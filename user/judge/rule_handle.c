@@ -13,6 +13,7 @@
  * the wire cannot be read, statements must come as fast as at first: a cache meets new texts ever
  * more rarely.
  */
+#include "user/judge/explain.h"
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
 
@@ -176,31 +177,44 @@ static bool as_fast_as_at_first(const struct handle_calls *p, const struct rise 
 	return r->last_ns - r->first_ns >= CERTAIN_NS && 10 * (all - first) >= 4 * all;
 }
 
-static bool statements_leak(const struct rule_input *s, const struct handle_calls *p,
-			    const struct rise *r)
+/* What is lacking for a leak of statements; NULL: nothing. */
+static const char *statements_lack(const struct rule_input *s, const struct handle_calls *p,
+				   const struct rise *r)
 {
-	return !wire_tells(s, p) && (r->held > ANY_CACHE || as_fast_as_at_first(p, r));
+	if (wire_tells(s, p))
+		return "the bytes on the wire tell more: rule_statements judges them";
+	return r->held > ANY_CACHE || as_fast_as_at_first(p, r)
+		       ? NULL
+		       : explain_why(s,
+				     "no more than the %d that a cache may keep, and they come "
+				     "ever more slowly",
+				     ANY_CACHE);
 }
 
-/* Are most of these connection handles without a socket?  Then less than half as many sockets are
- * open as handles are held.  The wire of Redis is not read: there the library's count is the only
- * one. */
-static bool handles_leak(const struct rule_input *s, const struct handle_calls *p,
-			 const struct rise *r)
+/* What is lacking for connection handles of which most have no socket; NULL: nothing.  Less than
+ * half as many sockets are open then as handles are held.  The wire of Redis is not read: there
+ * the library's count is the only one. */
+static const char *handles_lack(const struct rule_input *s, const struct handle_calls *p,
+				const struct rise *r)
 {
 	uint64_t sockets = 0;
 
 	if (p->state->database == EV_DB_SQLITE || finding_of(s, CAUSE_UNCLOSED_CONNECTION))
-		return false;
+		return "the rules for connections judge them";
 	if (p->state->database == EV_DB_REDIS)
-		return true;
+		return NULL;
 	for (const struct endpoint *e = s->process->endpoints; e; e = e->next)
 		sockets += e->open;
 	/* A handle whose socket was never seen may have one that is not known as a database's. */
 	for (size_t i = 0; i < p->handle_count; i++)
 		if (!p->handles[i]->connection)
-			return false;
-	return p->handle_count && 2 * sockets < r->held;
+			return "the socket of one was never seen, so it may be open";
+	return p->handle_count && 2 * sockets < r->held
+		       ? NULL
+		       : explain_why(s,
+				     "%llu sockets are open, half as many or more: the rules for "
+				     "connections judge them",
+				     (unsigned long long)sockets);
 }
 
 /* Bytes and rows of the objects whose size was read, and the number of those objects (of_*). */
@@ -259,8 +273,8 @@ static const char *bytes_text(const struct rule_input *s, uint64_t bytes)
 	return arena_format(s->arena, "%.1f MB", bytes / 1e6);
 }
 
-static void explain_sizes(struct rule_input *s, const struct handle_calls *p,
-			  struct finding_view *f)
+static void add_size_evidence(struct rule_input *s, const struct handle_calls *p,
+			      struct finding_view *f)
 {
 	struct handle_sizes z = sizes_of(p);
 	const char *mean;
@@ -364,8 +378,8 @@ static void rule_handle_name(struct rule_input *s, const struct handle_calls *c,
 	finding_from(s, f, &o, true);
 }
 
-static void explain(struct rule_input *s, const struct handle_calls *p, const struct rise *r,
-		    struct finding_view *f)
+static void add_evidence(struct rule_input *s, const struct handle_calls *p, const struct rise *r,
+			 struct finding_view *f)
 {
 	const char *object = f->object ? f->object : resource_name(f->resource);
 
@@ -387,7 +401,7 @@ static void explain(struct rule_input *s, const struct handle_calls *p, const st
 				"counted until %.0f s after the start only: then the probes "
 				"were taken out",
 				seconds(r->end_ns - s->start_ns));
-	explain_sizes(s, p, f);
+	add_size_evidence(s, p, f);
 	rule_handle_name(s, p, f);
 	if (p->state->resource == EV_RES_CONNECTION && p->state->database != EV_DB_REDIS)
 		finding_because(s, f, "their sockets are closed: what is left is memory");
@@ -404,7 +418,7 @@ static void found(struct rule_input *s, const struct handle_calls *p, const stru
 	f->verdict = VERDICT_LEAKING;
 	f->kind = rule_handle_kind_of(s, p, f);
 	f->confidence = sure(s, p, r);
-	explain(s, p, r, f);
+	add_evidence(s, p, r, f);
 	f->advice = arena_format(
 		s->arena, w->advice, f->object ? f->object : resource_name(f->resource),
 		*p->state->release ? p->state->release : "the function that frees it");
@@ -452,13 +466,19 @@ static bool mostly_unread(const struct handle_calls *p)
 	return 2 * unread > p->handle_count;
 }
 
-static bool leaks(const struct rule_input *s, const struct handle_calls *p, const struct rise *r)
+/* What is lacking for a leak; NULL: nothing. */
+static const char *leak_lacks(const struct rule_input *s, const struct handle_calls *p,
+			      const struct rise *r)
 {
-	if (!rise_goes_on(s, r) || mostly_unread(p))
-		return false;
+	const char *lacks = rise_lacks(s, r);
+
+	if (lacks)
+		return lacks;
+	if (mostly_unread(p))
+		return "most are still being read";
 	if (p->state->resource == EV_RES_STATEMENT)
-		return statements_leak(s, p, r);
-	return p->state->resource != EV_RES_CONNECTION || handles_leak(s, p, r);
+		return statements_lack(s, p, r);
+	return p->state->resource == EV_RES_CONNECTION ? handles_lack(s, p, r) : NULL;
 }
 
 /*
@@ -538,17 +558,50 @@ static bool same_place(const struct handle_calls *a, const struct handle_calls *
 	       !strcmp(a->state->object, b->state->object);
 }
 
+/* "12 PGresult allocated at app.c:7 load, 4 of them freed" */
+static const char *calls_words(const struct rule_input *s, const struct handle_calls *c)
+{
+	const struct ev_site *e = c->state;
+	const char *name = c->place ? place_name(s, c->place) : NULL;
+
+	if (!name)
+		name = explain_words(s, "the call that returns to 0x%llx",
+				     (unsigned long long)e->caller);
+	return explain_words(s, "%llu %s allocated at %s, %llu of them freed",
+			     (unsigned long long)e->acquired, *e->object ? e->object : "objects",
+			     name, (unsigned long long)e->released);
+}
+
 static int judge_calls(struct rule_input *s, struct handle_calls *c)
 {
+	const char *what = s->explanation ? calls_words(s, c) : "", *lacks;
 	struct rise r;
 
 	c->open = c->state->acquired - c->state->released;
-	if (site_is_obscure(c->site) || known(s, c))
+	if (site_is_obscure(c->site)) {
+		explain_not(s, "%s: %llu were freed by calls that dbleak does not see", what,
+			    (unsigned long long)c->state->unseen);
 		return 0;
+	}
+	if (known(s, c)) {
+		explain_proven(s, "%s: told with the finding on statements", what);
+		return 0;
+	}
 	find_endpoint(s, c);
 	r = calls_rise(s, c);
-	if (leaks(s, c, &r) && !goes_with_connections(s, c, &r))
+	lacks = leak_lacks(s, c, &r);
+	if (lacks) {
+		explain_not(s, "%s: %s", what, lacks);
+	} else if (goes_with_connections(s, c, &r)) {
+		explain_proven(s, "%s: told with the finding on connections", what);
+	} else {
+		explain_proven(s,
+			       "%s: those not freed rose from %llu to %llu in %.1f s, in %u "
+			       "steps",
+			       what, (unsigned long long)r.base, (unsigned long long)r.held,
+			       seconds(r.last_ns - r.first_ns), r.steps);
 		found(s, c, &r);
+	}
 	return 0;
 }
 
@@ -594,6 +647,8 @@ int rule_sites(struct rule_input *s)
 	for (const struct site_model *site = s->process->sites; site && !err; site = site->next)
 		if (is_judged(site))
 			err = add_calls(s, all, &count, site);
+	if (!err && !count)
+		explain_not(s, "no call that allocates such an object was seen");
 	for (size_t i = 0; i < count && !err; i++)
 		err = judge_calls(s, &all[i]);
 	free(all);

@@ -16,6 +16,7 @@
  */
 #include <string.h>
 
+#include "user/judge/explain.h"
 #include "user/judge/memory_finding.h"
 #include "user/judge/memory_view.h"
 #include "user/judge/rules.h"
@@ -168,13 +169,30 @@ static bool is_of_result(struct rule_input *s, const struct account *a)
 	return 4 * a->growth->grown <= 5 * e->result.grown_bytes || are_garbage(s, a, e);
 }
 
+/* "62 MB taken at cache.py:17 remember" */
+static const char *taking_words(const struct rule_input *s, const struct taking *t)
+{
+	const char *name = t && t->from.place ? place_name(s, t->from.place) : NULL;
+
+	if (!t)
+		return "memory taken at unknown lines";
+	return explain_words(s, "%s taken at %s and not freed", memory_words(s, t->held),
+			     name ? name : "unknown lines");
+}
+
 static bool rule_memory_is_known(struct rule_input *s, const struct account *a)
 {
 	struct finding_view *f = behind(s->findings, s->finding_count, a);
 
 	f = f ? f : behind(s->view->findings, s->view->finding_count, a);
-	if (!f)
-		return is_of_result(s, a);
+	if (!f) {
+		if (!is_of_result(s, a))
+			return false;
+		explain_not(s, "the growth may be all of the large result that a finding tells of");
+		return true;
+	}
+	explain_proven(s, "%s: told with the finding %s", taking_words(s, a->taking),
+		       cause_name(f->cause));
 	if (f->memory.tier != EV_TIER_OFF)
 		return true; /* the place with the most says it */
 	f->memory = account_cost(a);
@@ -194,22 +212,35 @@ static bool rule_memory_is_known(struct rule_input *s, const struct account *a)
  * Places that prove a leak alone.
  */
 
-/* Exact counts are judged by blocks.  Samples are judged by bytes, which must stand far above
- * their error. */
-static bool rises_alone(const struct rule_input *s, const struct taking *t, struct rise *r,
-			bool *fell)
+/* What a place lacks to prove a leak alone; NULL: nothing.  Exact counts are judged by blocks.
+ * Samples are judged by bytes, which must stand far above their error. */
+static const char *place_lacks(const struct rule_input *s, const struct taking *t, struct rise *r,
+			       bool *fell)
 {
 	bool exact = taking_counts_each(t);
+	const char *lacks;
+	double rose;
 
 	if (!t->from.place || t->room)
-		return false;
+		return explain_why(s, "no line of the program is known");
 	*r = rise_of(s, exact ? &t->blocks : &t->size, s->now_ns, fell);
-	if (!rise_goes_on(s, r) || r->last_ns - r->first_ns < EXACT_NS)
-		return false;
+	lacks = rise_lacks(s, r);
+	if (lacks)
+		return lacks;
+	if (r->last_ns - r->first_ns < EXACT_NS)
+		return explain_why(s, "it rose for %.1f s, less than %.0f s",
+				   seconds(r->last_ns - r->first_ns), seconds(EXACT_NS));
 	if (exact)
-		return r->held >= r->base + EXACT_BLOCKS && (t->held >= EXACT_BYTES || *fell);
-	return (r->held - r->base) * MEMORY_UNIT >= SAMPLED_BYTES &&
-	       (r->held - r->base) * MEMORY_UNIT >= SAMPLED_ERRORS * t->error;
+		return r->held >= r->base + EXACT_BLOCKS && (t->held >= EXACT_BYTES || *fell)
+			       ? NULL
+			       : explain_why(s, "less than %s in %d blocks more than at first",
+					     memory_words(s, EXACT_BYTES), EXACT_BLOCKS);
+	rose = (r->held - r->base) * MEMORY_UNIT;
+	return rose >= SAMPLED_BYTES && rose >= SAMPLED_ERRORS * t->error
+		       ? NULL
+		       : explain_why(s, "%s more than at first, less than %s or %d times the error",
+				     memory_words(s, rose), memory_words(s, SAMPLED_BYTES),
+				     SAMPLED_ERRORS);
 }
 
 static void found_alone(struct rule_input *s, const struct account *a, const struct rise *r,
@@ -258,11 +289,19 @@ static uint64_t judge_places(struct rule_input *s, const struct proven_growth *g
 		a.takings = &all;
 		for (size_t i = 0; i < all.count && n < CULPRITS_MOST; i++) {
 			struct proven_growth own = *g;
+			const char *lacks;
 
 			a.taking = &all.all[i];
 			a.growth = &own;
-			if (!rises_alone(s, a.taking, &r, &own.fell))
+			lacks = place_lacks(s, a.taking, &r, &own.fell);
+			if (lacks) {
+				explain_not(s, "%s: not alone: %s", taking_words(s, a.taking),
+					    lacks);
 				continue;
+			}
+			explain_proven(s, "%s: rises for %.1f s, in %u steps",
+				       taking_words(s, a.taking), seconds(r.last_ns - r.first_ns),
+				       r.steps);
 			found_alone(s, &a, &r, language);
 			a.reported = true;
 			n++;
@@ -297,14 +336,26 @@ static bool explains(const struct account *a, const struct taking *t)
 	       (seen >= 0.6 && 5 * t->grown >= 4 * a->takings->grown);
 }
 
-/* Does the place explain enough of the growth, and rise in several steps of its own? */
-static bool proves_itself(const struct account *a, const struct taking *t)
+/* What a place lacks to answer for the growth of the process; NULL: nothing.  It must explain
+ * enough of the growth, and rise in several steps of its own. */
+static const char *answer_lacks(const struct rule_input *s, const struct account *a,
+				const struct taking *t)
 {
 	const struct trend *whole = &a->growth->trend;
 	struct trend own = trend_of(&t->size, whole->from_ns, whole->to_ns, 8);
 
-	return t->from.place && !t->room && t->grown > t->error && own.parts && own.rises >= 2 &&
-	       own.largest <= 0.7 && 2 * own.since <= own.parts && explains(a, t);
+	if (!t->from.place || t->room)
+		return explain_why(s, "no line of the program is known");
+	if (t->grown <= t->error)
+		return explain_why(s, "it grew by no more than its error");
+	if (!own.parts || own.rises < 2 || own.largest > 0.7 || 2 * own.since > own.parts)
+		return explain_why(s,
+				   "it rose in %u of %u parts, by %.0f %% in one, and the last %u "
+				   "did not rise",
+				   own.rises, own.parts, 100 * own.largest, own.since);
+	return explains(a, t) ? NULL
+			      : explain_why(s, "it explains %.0f %% of the growth, too little",
+					    100 * share_of(a, t));
 }
 
 static void accuse(struct rule_input *s, struct account *a, enum ev_language language)
@@ -327,8 +378,14 @@ static void accuse_nobody(struct rule_input *s, struct account *a, enum ev_langu
 	if (rule_memory_is_known(s, a))
 		return;
 	if (g->proof < GROWTH_REPEATED || g->trend.to_ns - g->trend.from_ns < PLACELESS_NS ||
-	    g->grown < PLACELESS_BYTES || growth_may_be_garbage(g, language))
+	    g->grown < PLACELESS_BYTES || growth_may_be_garbage(g, language)) {
+		explain_not(s,
+			    "no line explains the growth, and without one it must be steady, of "
+			    "%.0f s and %s, and no garbage",
+			    seconds(PLACELESS_NS), memory_words(s, PLACELESS_BYTES));
 		return;
+	}
+	explain_proven(s, "no line explains the growth, but it is beyond doubt");
 	accuse(s, a, language);
 }
 
@@ -341,11 +398,17 @@ static void judge_growth(struct rule_input *s, const struct proven_growth *g,
 
 	for (size_t i = 0; i < t->count && n < CULPRITS_MOST; i++) {
 		const struct taking *x = &t->all[i];
+		const char *lacks;
 
 		if (!most && x->from.place && !x->room && x->grown > x->error)
 			most = x;
-		if (!proves_itself(&a, x))
+		lacks = answer_lacks(s, &a, x);
+		if (lacks) {
+			explain_not(s, "%s: %s", taking_words(s, x), lacks);
 			continue;
+		}
+		explain_proven(s, "%s: explains %.0f %% of the growth", taking_words(s, x),
+			       100 * share_of(&a, x));
 		a.taking = x;
 		accuse(s, &a, language);
 		a.reported = true;
@@ -355,10 +418,13 @@ static void judge_growth(struct rule_input *s, const struct proven_growth *g,
 		return;
 	a.taking = most;
 	/* No place proves it alone, but one has much of the growth. */
-	if (most && 5 * most->grown >= 2 * g->grown && explains(&a, most))
+	if (most && 5 * most->grown >= 2 * g->grown && explains(&a, most)) {
+		explain_proven(s, "%s: explains %.0f %% of the growth, if not by steps of its own",
+			       taking_words(s, most), 100 * share_of(&a, most));
 		accuse(s, &a, language);
-	else
+	} else {
 		accuse_nobody(s, &a, language);
+	}
 }
 
 /* The client tier knows what a library holds, but seldom the stack that took it.  A tier that
@@ -484,12 +550,23 @@ static bool uses_database(const struct rule_input *s)
 
 int rule_memory(struct rule_input *s)
 {
+	const struct memory_model *m = &s->process->memory;
 	enum ev_language language = language_of(s);
-	struct proven_growth g = growth_of(s, language);
+	struct proven_growth g;
 	uint64_t explained_alone;
 
-	if (!uses_database(s))
+	if (!uses_database(s)) {
+		explain_not(s, "the process uses no database");
 		return 0;
+	}
+	if (m->samples)
+		explain_saw(s, "%llu sizes known, from %s to %s; language: %s",
+			    (unsigned long long)m->samples, memory_words(s, m->start),
+			    memory_words(s, m->end), language_name(language));
+	g = growth_of(s, language);
+	if (g.proof == GROWTH_NONE)
+		explain_not(s, m->samples ? "growth: not without end in any span of time"
+					  : "growth: the memory was not measured");
 	explained_alone = judge_places(s, &g, language);
 	if (tell_results(s))
 		return -1;

@@ -2,7 +2,7 @@
 /*
  * test_rules.c - the tables of rules, and what each rule tells of itself.
  */
-#include "tests/unit/support/story.h"
+#include "tests/unit/support/memory_story.h"
 #include "user/judge/rules.h"
 
 #define APP 4711
@@ -154,6 +154,50 @@ static void cursors_pile_up(void)
 	}
 }
 
+static void rows_wait_at_the_server(void)
+{
+	struct ev_site s = site_of(APP, 5, EV_RES_RESULT, EV_DB_MYSQL, "MYSQL_RES",
+				   "mysql_free_result");
+	struct ev_handle h;
+
+	begins_on(EV_DB_MYSQL, 1);
+	at(1);
+	h = handle_of(&s, 0x1000);
+	h.flags = EV_HANDLE_UNREAD;
+	h.used_ns = story.now;
+	tell_handle(&h);
+	at(15);
+}
+
+static void results_are_not_freed(void)
+{
+	struct ev_site s = site_of(APP, 1, EV_RES_RESULT, EV_DB_POSTGRESQL, "PGresult", "PQclear");
+
+	begins_on(EV_DB_POSTGRESQL, 1);
+	for (int i = 1; i <= 40; i++) {
+		at(i * 0.5);
+		acquires(&s, 2);
+		s.released++;
+		tell_site(&s);
+		uses(0);
+	}
+}
+
+static void a_cache_grows(void)
+{
+	struct ev_memory_site kept;
+
+	begins_on(EV_DB_POSTGRESQL, 1);
+	at(1);
+	kept = pages_of(APP, 1, at_line(APP, "/srv/shop/app/cache.py", 17, "remember"));
+	for (double t = 1; t <= 100; t++) {
+		at(t);
+		uses(0);
+		has(APP, 60 + t);
+		takes(&kept, 0.8, 0);
+	}
+}
+
 static const struct {
 	int (*look)(struct rule_input *s);
 	void (*leak)(void);
@@ -167,6 +211,9 @@ static const struct {
 	{rule_halves, handles_lose_their_sockets},
 	{rule_wal, the_log_grows_behind_a_reader},
 	{rule_cursors, cursors_pile_up},
+	{rule_unread, rows_wait_at_the_server},
+	{rule_sites, results_are_not_freed},
+	{rule_memory, a_cache_grows},
 };
 
 /* Without another process in the story. */
@@ -212,9 +259,10 @@ static size_t leaks_told(const struct rule *r)
 static void each_rule_tells_what_it_proves(void **state)
 {
 	(void)state;
-	for (const struct rule *r = rules_of_endpoint; r->look; r++)
-		if (!leaks_told(r))
-			fail_msg("%s has no story of its leak", r->function);
+	for (size_t i = 0; i < TABLES; i++)
+		for (const struct rule *r = tables[i]; r->look; r++)
+			if (!leaks_told(r))
+				fail_msg("%s has no story of its leak", r->function);
 	story_begins();
 }
 
@@ -232,15 +280,26 @@ static void each_rule_tells_why_nothing_is_proven(void **state)
 		if (i % 2)
 			exits(APP);
 		e = explanation();
-		for (const struct rule *r = rules_of_endpoint; r->look; r++) {
-			const struct explained_rule *told = explained(e, r->function);
+		for (size_t t = 0; t < TABLES; t++)
+			for (const struct rule *r = tables[t]; r->look; r++) {
+				const struct explained_rule *told = explained(e, r->function);
 
-			assert_true(lines_told(told, EXPLAINED_NOT) > 0);
-			assert_int_equal(lines_told(told, EXPLAINED_PROVEN), 0);
-		}
+				assert_true(lines_told(told, EXPLAINED_NOT) > 0);
+				assert_int_equal(lines_told(told, EXPLAINED_PROVEN), 0);
+			}
 		story_ends();
 	}
 	story_begins();
+}
+
+static void a_process_without_a_database_is_explained(void **state)
+{
+	(void)state;
+	story_begins();
+	process(APP);
+	at(9);
+	assert_int_equal(verdict()->process_count, 0);
+	assert_true(lines_told(explained(explanation(), "rule_memory"), EXPLAINED_NOT) > 0);
 }
 
 static void who_is_not_judged_is_told_so(void **state)
@@ -266,6 +325,8 @@ int main(void)
 		cmocka_unit_test(no_rule_stands_twice),
 		cmocka_unit_test_teardown(each_rule_tells_what_it_proves, story_teardown),
 		cmocka_unit_test_teardown(each_rule_tells_why_nothing_is_proven, story_teardown),
+		cmocka_unit_test_teardown(a_process_without_a_database_is_explained,
+					  story_teardown),
 		cmocka_unit_test_teardown(who_is_not_judged_is_told_so, story_teardown),
 	};
 
