@@ -3,12 +3,14 @@
  * replay.c - a recording in, the report out: the pure half alone, built with sanitizers.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "user/judge/forget.h"
 #include "user/judge/judge.h"
 #include "user/record/dump.h"
 #include "user/record/recording.h"
+#include "user/report/explanation.h"
 #include "user/report/json.h"
 #include "user/report/text.h"
 
@@ -24,9 +26,18 @@ static int dump(struct recording *r)
 	return n < 0;
 }
 
-int main(int argc, char **argv)
+static int print(const char *form, const struct report_view *v)
 {
 	const struct text_options plain = {0};
+
+	if (!strcmp(form, "json"))
+		return report_json(stdout, v);
+	return strcmp(form, "explain") ? report_text(stdout, v, &plain)
+				       : report_explanation(stdout, v, &plain);
+}
+
+int main(int argc, char **argv)
+{
 	const struct ev_head *record;
 	struct recording *r = NULL;
 	struct report_view *v;
@@ -35,7 +46,8 @@ int main(int argc, char **argv)
 	int n, err;
 
 	if (!file || !m || recording_open_read(&r, file)) {
-		fprintf(stderr, "usage: replay text|json|dump RECORDING\n");
+		fprintf(stderr,
+			"usage: replay text|json|dump RECORDING, or explain RECORDING PID\n");
 		return 2;
 	}
 	if (!strcmp(argv[1], "dump")) {
@@ -45,10 +57,10 @@ int main(int argc, char **argv)
 	while ((n = recording_next(r, &record)) > 0)
 		if (judge_apply(m, record))
 			return 2;
-	v = judge_view(m, NULL);
+	v = judge_explain(m, NULL, argc > 3 ? (uint32_t)atoi(argv[3]) : 0);
 	if (!v)
 		return 2;
-	err = strcmp(argv[1], "json") ? report_text(stdout, v, &plain) : report_json(stdout, v);
+	err = print(argv[1], v);
 	view_close(v);
 	model_close(m);
 	recording_close(r);

@@ -342,6 +342,19 @@ def library_pattern(bench):
     bench.check(refused.status == 2 and "--library" in refused.err, f"an empty pattern: {refused.err!r}")
 
 
+@live("report --explain tells why one process was judged so, and which ones there are", needs=(), group="look")
+def explain(bench):
+    golden = os.path.join(os.path.dirname(__file__), "..", "golden", "places.dbleak")
+    look = bench.dbleak.run("report", golden, "--explain", 812)
+    text = look.out.decode()
+    bench.check(look.status == 1 and text.startswith("LEAKING  feed[812]"), f"status {look.status}: {text[:200]}")
+    bench.check("(rule_memory)" in text and "not proven: " in text, f"a rule is silent:\n{text}")
+    bench.check("4711" not in text, "another process is told of")
+    missing = bench.dbleak.run("report", golden, "--explain", 5)
+    bench.check(missing.status == 2 and not missing.out, f"status {missing.status}: {missing.out!r}")
+    bench.check("no process 5" in missing.err and "812 (feed)" in missing.err, f"{missing.err!r}")
+
+
 @live("-o writes a private report and leaves standard output alone", group="look")
 def to_file(bench):
     client, path = bench.client("keeper.py", "well"), bench.file("report.json")

@@ -33,7 +33,8 @@ def usage(bench):
     for argv in (["watch", "--nosuchoption"], ["nosuchcommand"], ["watch", "-p", "many"], ["watch", "--duration", "-4"],
                  ["watch", "--duration", "soon"], ["run"], ["run", "--"], ["report"], ["record"], ["watch", "-p"],
                  ["watch", "--heap", "nosuchmode"], ["watch", "--min-age", "x"], ["doctor", "--bogus"], ["doctor", "x"],
-                 ["report", "-p", "1", "f"], ["snapshot", "x"]):
+                 ["report", "-p", "1", "f"], ["snapshot", "x"], ["report", "f", "--explain", "1,2"],
+                 ["report", "f", "--explain", "1", "--json"], ["watch", "--explain", "1"]):
         look = bench.dbleak.run(*argv, patience=10)
         bench.check(look.status == 2 and "dbleak: " in look.err, f"{argv}: status {look.status}, {look.err[:200]!r}")
         bench.check(look.out == b"", f"{argv}: something stands on standard output")

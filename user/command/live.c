@@ -19,6 +19,7 @@
 #include "user/capture/host/others.h"
 #include "user/capture/rights.h"
 #include "user/judge/forget.h"
+#include "user/report/explanation.h"
 #include "user/report/json.h"
 #include "user/report/text.h"
 
@@ -46,6 +47,8 @@ int print_view(FILE *out, const struct report_view *v, const struct options *o)
 				    .columns = terminal_columns(out),
 				    .show_all = o->verbose};
 
+	if (o->explain)
+		return report_explanation(out, v, &text);
 	return o->json ? report_json(out, v) : report_text(out, v, &text);
 }
 

@@ -119,6 +119,11 @@ const struct option_row option_table[] = {
 	{"json", 0, NULL, DOCTOR, GROUP_OUTPUT, NULL,
 	 "one JSON document (dbleak.doctor/1) instead of text", NULL,
 	 .set = value_flag, .field = FIELD(json)},
+	{"explain", 0, "PID", REPORT, GROUP_OUTPUT, NULL,
+	 "instead of the report: why the rules judged that process so",
+	 "Each rule tells what it asked, what it saw, and why that proves something or not; with "
+	 "--verbose, all that it saw. The exit status is that of the report.",
+	 .set = value_process, .field = FIELD(explain)},
 	{"verbose", 'v', NULL, TELL, GROUP_OUTPUT, NULL,
 	 "all that is known, not the worst alone", NULL,
 	 .set = value_flag, .field = FIELD(verbose)},

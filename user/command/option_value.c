@@ -89,6 +89,21 @@ int value_pid(const struct option_row *row, struct options *o, const char *value
 	return selection(o, SELECT_PID, value);
 }
 
+/* The number of one process. */
+int value_process(const struct option_row *row, struct options *o, const char *value)
+{
+	char *end;
+	unsigned long pid = strtoul(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || !pid || pid > UINT32_MAX) {
+		fprintf(stderr, "dbleak: --%s takes the number of a process, not \"%s\"\n",
+			row->name, value);
+		return 2;
+	}
+	*(uint32_t *)field_of(row, o) = (uint32_t)pid;
+	return -1;
+}
+
 int value_comm(const struct option_row *row, struct options *o, const char *value)
 {
 	(void)row;

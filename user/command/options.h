@@ -28,6 +28,7 @@ struct options {
 	bool probe_at_entry; /* --probe-at=entry */
 	bool no_libraries;   /* --probe-at=none */
 	bool no_stacks;
+	uint32_t explain;    /* report --explain: a pid; 0: none */
 	bool man, markdown;  /* of help */
 	const char *kinds;   /* dump --kind: names with commas between; NULL: all */
 	const char *user;    /* run --user; NULL: whoever called sudo */

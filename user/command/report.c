@@ -4,9 +4,11 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "user/judge/forget.h"
+#include "user/base/escape.h"
 #include "user/base/output.h"
 #include "user/capture/rights.h"
 #include "user/command/command.h"
@@ -47,6 +49,37 @@ static int print(const struct report_view *v, const struct options *o, struct ou
 	return 2;
 }
 
+static bool is_explained(const struct report_view *v)
+{
+	for (size_t i = 0; i < v->process_count; i++)
+		if (v->processes[i].explanation)
+			return true;
+	return false;
+}
+
+#define NAMED_MOST 12
+
+/* Says that the process to explain is not there, and which ones are.  Returns 2. */
+static int refuse_process(const struct report_view *v, const char *path, uint32_t pid)
+{
+	fprintf(stderr, "dbleak: %s has no process %u", path, pid);
+	for (size_t i = 0; i < v->process_count && i < NAMED_MOST; i++) {
+		const struct process_view *p = &v->processes[i];
+		char *comm = escape_terminal(p->comm, strlen(p->comm));
+
+		fprintf(stderr, "%s %u (%s)", i ? "," : "; with a database it has", p->pid,
+			comm ? comm : "?");
+		free(comm);
+	}
+	if (v->process_count > NAMED_MOST)
+		fprintf(stderr, " and %zu more", v->process_count - NAMED_MOST);
+	if (v->forgotten_processes)
+		fprintf(stderr, "; %llu that ended long ago without a finding were dropped",
+			(unsigned long long)v->forgotten_processes);
+	fputc('\n', stderr);
+	return 2;
+}
+
 static int report_report(const struct options *o, const char *path, FILE *file, struct outfile *out)
 {
 	struct recording *r = NULL;
@@ -58,11 +91,13 @@ static int report_report(const struct options *o, const char *path, FILE *file, 
 	if (!err)
 		err = m ? replay(m, r, path) : -ENOMEM;
 	if (!err) {
-		v = judge_view(m, &o->library);
+		v = judge_explain(m, &o->library, o->explain);
 		err = v ? 0 : -ENOMEM;
 	}
 	if (err)
 		fprintf(stderr, "dbleak: cannot read %s: %s\n", path, recording_why(err));
+	else if (o->explain && !is_explained(v))
+		status = refuse_process(v, path, o->explain);
 	else
 		status = print(v, o, out);
 	view_close(v);
@@ -99,6 +134,9 @@ int command_report(int argc, char **argv)
 
 	if (status < 0 && o.next + 1 != argc)
 		status = options_misused(COMMAND_REPORT, "report takes one recording");
+	if (status < 0 && o.explain && o.json)
+		status = options_misused(COMMAND_REPORT,
+					 "--explain prints text, so it cannot go with --json");
 	if (status < 0)
 		status = report_file(&o, argv[o.next]);
 	options_free(&o);

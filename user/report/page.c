@@ -20,6 +20,15 @@ static const char *const colours[] = {
 	[PAGE_RED] = "\033[1;31m",
 };
 
+size_t page_width(size_t terminal)
+{
+	if (!terminal)
+		return PAGE_COLUMNS;
+	if (terminal < PAGE_COLUMNS_LEAST)
+		return PAGE_COLUMNS_LEAST;
+	return terminal < PAGE_COLUMNS_MOST ? terminal : PAGE_COLUMNS_MOST;
+}
+
 static void words_vadd(struct words *w, const char *format, va_list args)
 {
 	size_t room = sizeof(w->text) - w->length;

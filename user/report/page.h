@@ -27,6 +27,9 @@ struct page {
 	size_t columns; /* PAGE_COLUMNS_LEAST to PAGE_COLUMNS_MOST */
 };
 
+/* The columns of a page for a terminal of so many; 0: for a pipe or a file. */
+size_t page_width(size_t terminal);
+
 /* A sentence under construction; what passes its end is cut.  Zero is an empty one. */
 struct words {
 	char text[1536];

@@ -101,18 +101,9 @@ static int print_snapshot(struct page *page, const struct report_view *v, bool a
 	return 0;
 }
 
-static size_t columns_of(const struct text_options *o)
-{
-	if (!o->columns)
-		return PAGE_COLUMNS;
-	if (o->columns < PAGE_COLUMNS_LEAST)
-		return PAGE_COLUMNS_LEAST;
-	return o->columns < PAGE_COLUMNS_MOST ? o->columns : PAGE_COLUMNS_MOST;
-}
-
 int report_text(FILE *out, const struct report_view *v, const struct text_options *o)
 {
-	struct page page = {.out = out, .colour = o->colour, .columns = columns_of(o)};
+	struct page page = {.out = out, .colour = o->colour, .columns = page_width(o->columns)};
 	const struct process_view **guilty;
 	size_t count;
 	int err;

@@ -118,6 +118,23 @@ static void long_short_and_shortened_options_are_taken_in_any_order(void **state
 	options_free(&o);
 }
 
+static void the_process_to_explain_is_one_number(void **state)
+{
+	static char *const wrong[] = {"", "0", "-1", "x", "1,2", "4294967296"};
+	struct options o;
+
+	(void)state;
+	assert_int_equal(parse(&o, COMMAND_REPORT, "f", "--explain", "4711", NULL), -1);
+	assert_int_equal(o.explain, 4711);
+	options_free(&o);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		said_begin();
+		assert_int_equal(parse(&o, COMMAND_REPORT, "f", "--explain", wrong[i], NULL), 2);
+		assert_non_null(strstr(said_end(), "--explain"));
+		options_free(&o);
+	}
+}
+
 static void options_of_the_command_that_run_starts_are_its_own(void **state)
 {
 	struct options o;
@@ -319,6 +336,7 @@ int main(void)
 		cmocka_unit_test(each_initial_value_is_one_that_its_option_takes),
 		cmocka_unit_test(without_options_the_initial_values_hold),
 		cmocka_unit_test(long_short_and_shortened_options_are_taken_in_any_order),
+		cmocka_unit_test(the_process_to_explain_is_one_number),
 		cmocka_unit_test(options_of_the_command_that_run_starts_are_its_own),
 		cmocka_unit_test(a_wrong_value_ends_with_status_2_and_names_its_option),
 		cmocka_unit_test(an_unknown_option_is_refused_with_the_nearest_one),
