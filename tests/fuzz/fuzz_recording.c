@@ -15,6 +15,7 @@
 #include "user/judge/forget.h"
 #include "user/judge/judge.h"
 #include "user/record/recording.h"
+#include "user/report/explanation.h"
 #include "user/report/json.h"
 #include "user/report/text.h"
 
@@ -51,6 +52,17 @@ static void repair(uint8_t *bytes, size_t size)
 	}
 }
 
+/* Every rule tells of the first process. */
+static void explain(const struct model *m, uint32_t pid, const struct text_options *options,
+		    FILE *out)
+{
+	struct report_view *view = judge_explain(m, NULL, pid);
+
+	if (!view || report_explanation(out, view, options))
+		abort();
+	view_close(view);
+}
+
 static void report(const struct model *m, uint8_t how)
 {
 	struct text_options options = {.colour = how & COLOUR, .show_all = how & SHOW_ALL};
@@ -61,6 +73,8 @@ static void report(const struct model *m, uint8_t how)
 		abort();
 	if (report_text(out, view, &options) || report_json(out, view))
 		abort();
+	if (view->process_count)
+		explain(m, view->processes[0].pid, &options, out);
 	fclose(out);
 	view_close(view);
 }
