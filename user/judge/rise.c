@@ -22,7 +22,7 @@ const char *rise_lacks(const struct rule_input *s, const struct rise *r)
 	bool whole = s->model->begin.mode == EV_MODE_RUN && s->process->exited_ns;
 
 	if (r->held < r->base + LEAST_HELD)
-		return explain_why(s, "%llu at first and %llu at last, so not %d more",
+		return explain_why(s, "those that stay rose from %llu to %llu, by fewer than %d",
 				   (unsigned long long)r->base, (unsigned long long)r->held,
 				   LEAST_HELD);
 	if (r->steps < LEAST_STEPS)

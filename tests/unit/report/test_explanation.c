@@ -72,10 +72,10 @@ static void facts_are_hidden_and_proofs_are_not(void **state)
 	(void)state;
 	assert_int_equal(count(text, "a fact"), 24);
 	assert_non_null(strstr(text, "... and 16 more lines; -v shows them"));
-	assert_non_null(strstr(text, "    so       proven: there are many\n"));
-	assert_non_null(strstr(text, "    found    unclosed-thing\n"));
+	assert_non_null(strstr(text, "    so        proven: there are many\n"));
+	assert_non_null(strstr(text, "    found     unclosed-thing\n"));
 	assert_non_null(strstr(text, "  things never closed (rule_things)\n"));
-	assert_non_null(strstr(text, "    asked    Are things open?\n"));
+	assert_non_null(strstr(text, "    asked     Are things open?\n"));
 	free(text);
 	text = printed(true);
 	assert_int_equal(count(text, "a fact"), SAW);
@@ -90,7 +90,7 @@ static void only_the_process_that_was_asked_for_is_told(void **state)
 	(void)state;
 	assert_null(strstr(text, "app[7]"));
 	assert_null(strstr(text, "of another"));
-	assert_non_null(strstr(text, "    unseen   of it\n"));
+	assert_non_null(strstr(text, "    not seen  of it\n"));
 	free(text);
 }
 
@@ -113,7 +113,7 @@ static void who_is_not_judged_has_a_reason(void **state)
 	(void)state;
 	explanation = (struct explanation){.not_judged = "it is a server"};
 	text = printed(false);
-	assert_non_null(strstr(text, "    so       not judged: it is a server\n"));
+	assert_non_null(strstr(text, "    so        not judged: it is a server\n"));
 	assert_null(strstr(text, "asked"));
 	free(text);
 }
