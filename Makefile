@@ -308,9 +308,10 @@ fuzz: $(FUZZ_BIN) $(SEED_BIN) ## fuzz what reads foreign bytes, FUZZ_SECONDS=80
 # Says what to install where a tool is missing: $(call need,TOOL,PACKAGE).
 need = command -v $(1) >/dev/null || { echo "dbleak: $(1) is missing (package $(2))" >&2; exit 1; }
 
-check: unit golden ## unit tests, goldens, purity, layers and format: without root or a server
+check: unit golden ## unit tests, goldens, purity, layers, sentences and format: without root or a server
 	$(Q)tests/purity
 	$(Q)tests/layers
+	$(Q)tests/sentences
 	$(Q)tests/format
 
 format: ## lay out the C sources as .clang-format says

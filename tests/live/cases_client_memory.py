@@ -36,7 +36,7 @@ def holds(cause):
             return [f"the report says {bytes_} bytes, the program {truth}"]
         each = bytes_ / found[0]["open"], truth / objects
         faults = [] if is_near(each[0], each[1]) else [f"each object holds {each[0]:.0f} bytes, in truth {each[1]:.0f}"]
-        if not any("hold" in line for line in found[0]["evidence"]):
+        if not any(said["code"].startswith("each-uses") for said in found[0]["evidence_codes"]):
             faults.append(f"no evidence says what each holds: {found[0]['evidence']}")
         return faults
     return check

@@ -328,7 +328,7 @@ def c_lines(bench):
     bench.check(kept["verdict"] == "leaking" and memory, f"mem_rows keep is {kept['verdict']}: {kept['findings']}")
     for finding in memory:
         bench.check((finding["site"] or {}).get("file", "").endswith("mem_rows.c"), named(finding))
-        bench.check(any("went into replies" in line for line in finding["evidence"]),
+        bench.check(any(said["code"] == "are-query-results" for said in finding["evidence_codes"]),
                     f"nothing says of which reply it is: {finding['evidence']}")
     freed = watched(bench, "mem_rows", "free", seconds=5)
     bench.check(freed["verdict"] in ("ok", "bounded") and not freed["findings"],
@@ -342,7 +342,7 @@ def python_lines(bench):
     bench.check(kept["verdict"] == "leaking" and memory, f"mem_keep.py dict is {kept['verdict']}: {kept['findings']}")
     for finding in memory:
         bench.check((finding["site"] or {}).get("file", "").endswith("mem_keep.py"), named(finding))
-        bench.check(any("went into replies" in line for line in finding["evidence"]),
+        bench.check(any(said["code"] == "are-query-results" for said in finding["evidence_codes"]),
                     f"nothing says of which reply it is: {finding['evidence']}")
     freed = watched(bench, "mem_keep.py", "bursts", seconds=5)
     bench.check(freed["verdict"] in ("ok", "bounded") and not freed["findings"],

@@ -94,7 +94,7 @@ def calls_back(caller):
     """A helper took it, and who called that is named."""
     def check(run, look):
         said = [line for finding in look.process(run.pid)["findings"] for line in finding["evidence"]]
-        if not any("was called from" in line and caller in line for line in said):
+        if not any(line.startswith("called from") and caller in line for line in said):
             return [f"nobody says that {caller} called the place: {said}"]
         return held(run, look)
     return check

@@ -92,8 +92,8 @@ CURSOR = "unclosed-cursor"
 
 def left_in_transaction(run, look):
     """The open transaction tells of the cursor in it."""
-    evidence = [line for finding in look.process(run.pid)["findings"] for line in finding["evidence"]]
-    return [] if any("a cursor was opened in it" in line for line in evidence) else [f"no cursor in {evidence}"]
+    evidence = [said["code"] for finding in look.process(run.pid)["findings"] for said in finding["evidence_codes"]]
+    return [] if "cursor-left-open-too" in evidence else [f"no cursor in {evidence}"]
 
 
 CURSOR_CASES = [

@@ -110,6 +110,8 @@ def summary_faults(report):
     if flat != [(pid, {key: value for key, value in finding.items() if key != "stack"}) for pid, finding in nested]:
         found.append("the flat list of findings is not that of the processes")
     for pid, finding in nested:
+        if len(finding["evidence_codes"]) != len(finding["evidence"]):
+            found.append(f"[{pid}]: {len(finding['evidence'])} sentences, {len(finding['evidence_codes'])} codes")
         whole = finding["part_of"]
         if whole and not any(whole == other["fingerprint"] for its, other in nested if its == pid):
             found.append(f"[{pid}]: a finding is part of {whole}, which is not there")

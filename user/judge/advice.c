@@ -155,6 +155,7 @@ static const char *const sentences[ADVICE_COUNT] = {
 	[ADVICE_VALUES] = "pass values as parameters, not inside the SQL text; limit the statement "
 			  "cache",
 	[ADVICE_READ] = "read each cursor to its end, or close it",
+	[ADVICE_UPDATE] = "a driver's bug, as only the driver can free it: update the driver",
 };
 
 static bool has(const char *text, const char *part)
@@ -225,12 +226,17 @@ static enum ev_language language_of(const struct process_model *p)
 	return EV_LANG_UNKNOWN;
 }
 
-const char *advice_for(const struct rule_input *s, const struct finding_view *f, enum advice what)
+enum ev_language advice_language(const struct rule_input *s, const struct finding_view *f)
 {
 	enum ev_language language = f->site ? f->site->language : EV_LANG_UNKNOWN;
 
 	/* A native line of an interpreted program is its run time's, or an extension's. */
 	if (language <= EV_LANG_NATIVE && language_of(s->process) != EV_LANG_UNKNOWN)
 		language = language_of(s->process);
-	return advice_in(s, f, what, language);
+	return language;
+}
+
+const char *advice_for(const struct rule_input *s, const struct finding_view *f, enum advice what)
+{
+	return advice_in(s, f, what, advice_language(s, f));
 }

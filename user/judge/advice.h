@@ -17,6 +17,7 @@ enum advice {
 	ADVICE_STATEMENT, /* close each prepared statement */
 	ADVICE_VALUES,	  /* parameters, not SQL texts without number */
 	ADVICE_READ,	  /* each cursor or result to its end */
+	ADVICE_UPDATE,	  /* what only a driver can free */
 	ADVICE_COUNT
 };
 
@@ -28,6 +29,10 @@ const char *advice_in(const struct rule_input *s, const struct finding_view *f, 
 /* Does the same in the language of the finding's site; if that is native or not known, in the
  * language of the process, as its name shows it; else without an example. */
 const char *advice_for(const struct rule_input *s, const struct finding_view *f, enum advice what);
+
+/* The language of the finding's site; if that is native or not known, of its process, as its name
+ * shows it. */
+enum ev_language advice_language(const struct rule_input *s, const struct finding_view *f);
 
 /* An example of a missing call. */
 struct advice_example {

@@ -7,10 +7,9 @@
 
 #include <string.h>
 
-static const struct moving_collector v8 = {
-	"V8", "two snapshots of its heap (node --heapsnapshot-signal)"};
-static const struct moving_collector jvm = {"the JVM", "jcmd PID GC.class_histogram, twice"};
-static const struct moving_collector clr = {".NET", "dotnet-gcdump collect, twice"};
+static const struct moving_collector v8 = {"V8", "two heap snapshots (node --heapsnapshot-signal)"};
+static const struct moving_collector jvm = {"the JVM", "two runs of `jcmd PID GC.class_histogram`"};
+static const struct moving_collector clr = {".NET", "two runs of `dotnet-gcdump collect`"};
 
 /* Prefixes of the names of functions that move objects. */
 static const struct {

@@ -100,20 +100,15 @@ static void say_growth(struct rule_input *s, struct finding_view *f, const struc
 	const struct trend *t = &g->trend;
 	double first = t->floor[0] * MEMORY_UNIT, last = t->floor[t->parts - 1] * MEMORY_UNIT;
 
-	finding_because(s, f,
-			"the memory below which the process does not go back rose from %s to "
-			"%s in %.0f s, in %u of %u parts of that time, and still rises",
-			memory_words(s, first), memory_words(s, last), t->seconds, t->rises,
-			t->parts - 1);
+	finding_because(s, f, EVIDENCE_LOWEST_ROSE, memory_words(s, first), memory_words(s, last),
+			t->seconds, t->rises, t->parts - 1,
+			s->process->exited_ns ? "" : ", and is still rising");
 	if (g->fell)
-		finding_because(s, f, "it was given back only when the process ended");
+		finding_because(s, f, EVIDENCE_FREED_AT_EXIT);
 	if (g->beside_failures)
-		finding_because(s, f,
-				"it rises where transactions fail, and rests where none does");
+		finding_because(s, f, EVIDENCE_GROWS_ON_FAILURES);
 	if (g->collected)
-		finding_because(s, f,
-				"it fell several times meanwhile, each time to more than "
-				"before");
+		finding_because(s, f, EVIDENCE_DROPPED_TO_HIGHER);
 }
 
 static const char *list_others(const struct rule_input *s, const struct account *a, uint64_t *rest)
@@ -126,7 +121,7 @@ static const char *list_others(const struct rule_input *s, const struct account 
 
 		if (t == a->taking || !t->from.place || t->grown < a->growth->grown / 20)
 			continue;
-		names = arena_format(s->arena, "%s, %s at %s", names, memory_words(s, t->grown),
+		names = arena_format(s->arena, "%s, %s from %s", names, memory_words(s, t->grown),
 				     place_name(s, t->from.place));
 		*rest -= t->grown < *rest ? t->grown : *rest;
 		named++;
@@ -137,11 +132,11 @@ static const char *list_others(const struct rule_input *s, const struct account 
 static const char *why_unknown(const struct takings *t)
 {
 	if (!t->count)
-		return "no stack was seen";
+		return "no call stack was recorded";
 	for (size_t i = 0; i < t->count; i++)
 		if (t->all[i].from.place)
-			return "no line that was seen to take memory holds enough of it";
-	return "no frame of the stacks seen is the program's own";
+			return "no single line explains enough of it";
+	return "no line of the program is on the recorded stacks";
 }
 
 /* A page does not show which line keeps objects that a collector has moved there. */
@@ -155,14 +150,12 @@ static void say_unknown(struct rule_input *s, struct finding_view *f, const stru
 
 		if (!t->moved || 4 * t->grown < a->growth->grown)
 			continue;
-		finding_because(s, f,
-				"who keeps it is not known: the collector of %s touched the "
-				"pages of %s, where it moved what lives%s",
-				t->moved->name, memory_words(s, t->grown), others);
-		finding_because(s, f, "to see what it is: %s", t->moved->tells);
+		finding_because(s, f, EVIDENCE_COLLECTOR_MOVED, t->moved->name,
+				memory_words(s, t->grown), others);
+		finding_because(s, f, EVIDENCE_TO_SEE, t->moved->tells);
 		return;
 	}
-	finding_because(s, f, "who took it is not known: %s%s", why_unknown(a->takings), others);
+	finding_because(s, f, EVIDENCE_LINE_UNKNOWN, why_unknown(a->takings), others);
 }
 
 /* Says how much of the growth is explained, and by which places. */
@@ -179,12 +172,11 @@ static void say_shares(struct rule_input *s, struct finding_view *f, const struc
 	}
 	rest -= a->taking->grown < rest ? a->taking->grown : rest;
 	others = list_others(s, a, &rest);
-	finding_because(s, f, "%s of %s more are held by what was taken here%s",
+	finding_because(s, f, EVIDENCE_OF_THE_GROWTH,
 			memory_words(s, a->taking->grown < grown ? a->taking->grown : grown),
 			memory_words(s, grown), others ? others : "");
 	if (rest > grown / 10)
-		finding_because(s, f, "who took the other %s was not seen, or is many",
-				memory_words(s, rest));
+		finding_because(s, f, EVIDENCE_REST_UNKNOWN, memory_words(s, rest));
 }
 
 /* The growth tier samples the first touch of a page.  The line that comes first may not be the one
@@ -198,9 +190,9 @@ bool account_is_vague(const struct account *a)
 }
 
 static const char *const sources[] = {
-	[EV_TIER_GROWTH] = "samples of the first touches of its pages",
-	[EV_TIER_CLIENT] = "what client libraries take and give back",
-	[EV_TIER_FULL] = "the calls of its allocator",
+	[EV_TIER_GROWTH] = "sampled page faults",
+	[EV_TIER_CLIENT] = "calls of the client libraries",
+	[EV_TIER_FULL] = "calls of the allocator",
 };
 
 /* Does the place give back more than a fifth of what it takes? */
@@ -223,29 +215,23 @@ static void say_source(struct rule_input *s, struct finding_view *f, const struc
 	    !sources[a->takings->tier])
 		return;
 	if (t->error >= t->held && t->error >= 1) /* the error is as large as the figure */
-		finding_because(s, f, "at most %s held: from %s", memory_words(s, held_at_most(t)),
+		finding_because(s, f, EVIDENCE_NOT_FREED_AT_MOST, memory_words(s, held_at_most(t)),
 				sources[a->takings->tier]);
 	else if (t->error >= 1)
-		finding_because(s, f, "%s held, give or take %s: from %s", memory_words(s, t->held),
+		finding_because(s, f, EVIDENCE_NOT_FREED_ABOUT, memory_words(s, t->held),
 				memory_words(s, t->error), sources[a->takings->tier]);
 	else
-		finding_because(s, f, "%s held: from %s", memory_words(s, t->held),
+		finding_because(s, f, EVIDENCE_NOT_FREED, memory_words(s, t->held),
 				sources[a->takings->tier]);
 	if (account_is_vague(a) && !a->reported && memory_finding_gives_back(t))
-		finding_because(s, f,
-				"a line that needs much for a moment may stand there for one "
-				"that keeps a little each time%s",
-				f->cause == CAUSE_UNFREED_MEMORY ? ": --heap full tells them apart"
-								 : "");
+		finding_because(s, f, EVIDENCE_MAY_BE_MOMENTARY,
+				f->cause == CAUSE_UNFREED_MEMORY ? "; --heap full can tell" : "");
 	if (t->elsewhere)
-		finding_because(s, f,
-				"%s of it were moved (realloc): the process grew by all that was "
-				"taken",
-				memory_words(s, t->elsewhere));
+		finding_because(s, f, EVIDENCE_REALLOC_MOVED, memory_words(s, t->elsewhere));
 	if (t->flags & EV_MEMORY_LOWER_BOUND)
-		finding_because(s, f, "at least so much: there was no room to note all of it");
+		finding_because(s, f, EVIDENCE_AT_LEAST);
 	if (t->flags & EV_MEMORY_WINDOWS)
-		finding_because(s, f, "seen in short windows, and reckoned up to the whole time");
+		finding_because(s, f, EVIDENCE_SCALED_UP);
 }
 
 /* The only endpoint of the process, with the SQL text of the connection that closed last.  NULL:
@@ -286,8 +272,8 @@ static void say_reply(struct rule_input *s, struct finding_view *f, const struct
 	if (!t || !t->connection || 2 * t->reply_bytes < t->taken_bytes)
 		return;
 	name_connection(s, f, t->connection);
-	finding_because(s, f, "%s of the %s taken there went into replies and their rows",
-			memory_words(s, t->reply_bytes), memory_words(s, t->taken_bytes));
+	finding_because(s, f, EVIDENCE_ARE_RESULTS, memory_words(s, t->reply_bytes),
+			memory_words(s, t->taken_bytes));
 }
 
 /*
@@ -425,12 +411,7 @@ void memory_doubt(struct rule_input *s, struct finding_view *f)
 	    f->confidence == CONFIDENCE_CERTAIN)
 		return;
 	if (is_young(s))
-		finding_because(s, f,
-				"it runs for %.0f s only, and what fills at the start looks the "
-				"same: a longer watch tells",
-				seconds(s->now_ns - s->process->start_ns));
+		finding_because(s, f, EVIDENCE_YOUNG, seconds(s->now_ns - s->process->start_ns));
 	else
-		finding_because(s, f,
-				"a cache that is still filling looks the same: a longer watch "
-				"tells");
+		finding_because(s, f, EVIDENCE_MAY_BE_FILLING);
 }

@@ -291,7 +291,7 @@ static void say_elsewhere(struct rule_input *s, struct finding_view *f, const st
 
 		if (from == most || !name || named == NAMED_MOST)
 			continue;
-		names = arena_format(s->arena, "%s, %llu from %s", names,
+		names = arena_format(s->arena, "%s, %llu at %s", names,
 				     (unsigned long long)from->count, name);
 		rest -= from->count;
 		if (!names)
@@ -299,12 +299,12 @@ static void say_elsewhere(struct rule_input *s, struct finding_view *f, const st
 		named++;
 	}
 	if (rest)
-		names = arena_format(s->arena, "%s, %llu from where was not seen%s", names,
+		names = arena_format(s->arena, "%s, %llu at unknown lines%s", names,
 				     (unsigned long long)rest,
-				     named == NAMED_MOST ? " or others" : "");
+				     named == NAMED_MOST ? " or other lines" : "");
 	if (names)
-		finding_because(s, f, "%llu come from the place named%s",
-				(unsigned long long)most->count, names);
+		finding_because(s, f, EVIDENCE_AT_THIS_LINE, (unsigned long long)most->count,
+				names);
 }
 
 /* The callers of a place, each once. */
@@ -386,8 +386,7 @@ static void say_callers(struct rule_input *s, struct finding_view *f, const stru
 	const char *names = "";
 
 	if (c.count == 1 && o->in_bytes && !is_beginning(c.all[0].frame))
-		finding_because(s, f, "the place named was called from %s",
-				frame_name(s, c.all[0].frame));
+		finding_because(s, f, EVIDENCE_CALLED_FROM, frame_name(s, c.all[0].frame));
 	if (c.count < 2)
 		return;
 	for (size_t named = 0; named < NAMED_MOST && c.count && names; named++) {
@@ -397,10 +396,10 @@ static void say_callers(struct rule_input *s, struct finding_view *f, const stru
 				     amount(s, o, next.count), frame_name(s, next.frame));
 	}
 	if (names && c.total)
-		names = arena_format(s->arena, "%s, %s from elsewhere", names,
+		names = arena_format(s->arena, "%s, %s from other callers", names,
 				     amount(s, o, c.total));
 	if (names)
-		finding_because(s, f, "the place named was called from several:%s", names);
+		finding_because(s, f, EVIDENCE_CALLED_FROM_MANY, names);
 }
 
 static bool any_known_elsewhere(const struct origins *o, const struct origin *most)
@@ -410,13 +409,6 @@ static bool any_known_elsewhere(const struct origins *o, const struct origin *mo
 			return true;
 	return false;
 }
-
-static const char *const stand_ins[] = {
-	[STANDS_OPENED] = "where its transaction began was not seen: named is where the connection "
-			  "was opened",
-	[STANDS_BEGUN] = "where it was opened was not seen: named is where its last transaction "
-			 "began",
-};
 
 void finding_from(struct rule_input *s, struct finding_view *f, const struct origins *all,
 		  bool sampled)
@@ -434,8 +426,10 @@ void finding_from(struct rule_input *s, struct finding_view *f, const struct ori
 	if (!most)
 		return;
 	show(s, f, most);
-	if (stand_ins[most->stand_in])
-		finding_because(s, f, "%s", stand_ins[most->stand_in]);
+	if (most->stand_in == STANDS_OPENED)
+		finding_because(s, f, EVIDENCE_LINE_OPENED);
+	else if (most->stand_in == STANDS_BEGUN)
+		finding_because(s, f, EVIDENCE_LINE_BEGAN);
 	if (any_known_elsewhere(&o, most) || (!sampled && most->count < o.total))
 		say_elsewhere(s, f, &o, most);
 	say_callers(s, f, &o, most->place);

@@ -378,18 +378,14 @@ static void found_left(struct rule_input *s, const struct tally *t, const struct
 		s, t->left >= 5 && (t->in_transaction >= LEAST_LEFT || t->own_thread >= 5)
 			   ? CONFIDENCE_CERTAIN
 			   : CONFIDENCE_LIKELY);
-	finding_because(s, f,
-			"%zu connections were left: newer ones were opened after their last use, "
-			"and they were not used again",
-			t->left);
+	finding_because(s, f, EVIDENCE_IDLE_WHILE_NEWER, t->left);
 	if (t->in_transaction)
-		finding_because(s, f, "%zu of them are inside a transaction nobody ends",
-				t->in_transaction);
+		finding_because(s, f, EVIDENCE_IN_TRANSACTION, t->in_transaction);
 	if (t->own_thread)
-		finding_because(s, f, "%zu time%s the thread that had one opened the next",
-				t->own_thread, t->own_thread == 1 ? "" : "s");
+		finding_because(s, f, EVIDENCE_SAME_THREAD, t->own_thread,
+				t->own_thread == 1 ? "" : "s");
 	if (t->exits)
-		finding_because(s, f, "%zu were released only by the end of the process", t->exits);
+		finding_because(s, f, EVIDENCE_CLOSED_AT_EXIT, t->exits);
 	name_left(s, f, t);
 	f->advice = advice_for(s, f, ADVICE_CLOSE);
 }
@@ -416,15 +412,12 @@ static void found_late(struct rule_input *s, const struct tally *t, size_t late)
 	f->kind = rule_connection_kind_of(&b, late, false);
 	f->open = s->endpoint->open;
 	f->confidence = confidence_cap(s, CONFIDENCE_LIKELY);
-	finding_because(s, f,
-			"%zu connections sat unused while newer ones were opened, and were closed "
-			"later in bulk, as a garbage collector does",
-			late);
-	finding_because(s, f, "up to %llu were open at once",
-			(unsigned long long)s->endpoint->peak);
+	finding_because(s, f, EVIDENCE_CLOSED_BY_COLLECTOR, late);
+	finding_because(s, f, EVIDENCE_MOST_AT_ONCE, (unsigned long long)s->endpoint->peak);
 	name_late(s, f);
-	f->advice = "create one engine or pool for the process and close each connection after "
-		    "use; do not leave it to the garbage collector";
+	f->advice =
+		"create one engine or pool per process; close each connection after use, not by "
+		"garbage collection";
 }
 
 /* What is lacking for the proof by transactions; NULL: nothing. */
@@ -628,10 +621,9 @@ int rule_hung_up(struct rule_input *s)
 	f->released = s->endpoint->closed;
 	f->open = n;
 	f->oldest_seconds = seconds(longest);
-	finding_because(s, f, "the server closed %s%zu connection%s, the client still holds %s",
-			n == 1 ? "" : "these ", n, n == 1 ? "" : "s", n == 1 ? "it" : "them");
+	finding_because(s, f, EVIDENCE_HUNG_UP, n, n == 1 ? "" : "s");
 	finding_from(s, f, &from, false);
-	f->advice = "close connections that fail; a pool should test them before use "
-		    "(SQLAlchemy: pool_pre_ping) and drop them";
+	f->advice = "close failed connections; let the pool test them before use (SQLAlchemy: "
+		    "pool_pre_ping)";
 	return 0;
 }

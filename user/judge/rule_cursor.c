@@ -13,6 +13,7 @@
  *   unfinished  a SQLite statement that was stepped and neither finished nor reset holds a read
  *               lock.  Proof: its connection did nothing for --min-age, or their number rises
  */
+#include "user/judge/advice.h"
 #include "user/judge/explain.h"
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
@@ -150,18 +151,13 @@ static void judge_holds(struct rule_input *s)
 	if (!f)
 		return;
 	if (grows)
-		finding_because(s, f,
-				"cursors declared WITH HOLD outlive their transaction, and "
-				"there are ever more of them");
+		finding_because(s, f, EVIDENCE_HOLD_GROWS);
 	else
-		finding_because(s, f,
-				"cursors declared WITH HOLD outlive their transaction, and "
-				"their connections did nothing for %.0f s",
-				seconds(since(s, h.last_ns)));
-	finding_because(s, f, "the server keeps the whole result of each until it is closed");
+		finding_because(s, f, EVIDENCE_HOLD_IDLE, seconds(since(s, h.last_ns)));
+	finding_because(s, f, EVIDENCE_SERVER_KEEPS_RESULT);
 	finding_from(s, f, &h.from, true);
-	f->advice = "CLOSE each cursor declared WITH HOLD when its rows are read or given up, at "
-		    "the latest before its connection goes back to a pool";
+	f->advice = "CLOSE each WITH HOLD cursor when done, before its connection returns to the "
+		    "pool";
 }
 
 /* A statement that waits while its connection does other work may be at work itself. */
@@ -212,19 +208,12 @@ static void judge_readers(struct rule_input *s)
 	if (!f)
 		return;
 	if (grows)
-		finding_because(s, f,
-				"ever more statements have rows left that nobody reads: "
-				"%llu came and stayed",
-				(unsigned long long)(r.held - r.base));
+		finding_because(s, f, EVIDENCE_UNREAD_GROWS, (unsigned long long)(r.held - r.base));
 	else
-		finding_because(s, f, "rows are left, and the connection did nothing for %.0f s",
-				seconds(since(s, h.last_ns)));
-	finding_because(s, f,
-			"until it is finished or reset such a statement holds a read lock: "
-			"no checkpoint passes it, and without a write-ahead log nobody can write");
+		finding_because(s, f, EVIDENCE_UNREAD_IDLE, seconds(since(s, h.last_ns)));
+	finding_because(s, f, EVIDENCE_READ_LOCK);
 	finding_from(s, f, &h.from, true);
-	f->advice = "read each cursor to its end or close it (sqlite3_reset or sqlite3_finalize; "
-		    "Python: cursor.close() or fetchall())";
+	f->advice = advice_for(s, f, ADVICE_READ);
 }
 
 int rule_cursors(struct rule_input *s)
@@ -295,13 +284,10 @@ int rule_unread(struct rule_input *s)
 	}
 	f->endpoint = place_text(s, h.endpoint);
 	f->database = h.endpoint ? h.endpoint->database : EV_DB_MYSQL;
-	finding_because(s, f, "rows still wait at the server, and none was fetched for %.0f s",
-			seconds(since(s, h.last_ns)));
-	finding_because(s, f,
-			"until its rows are fetched or it is freed, its connection can do "
-			"nothing else");
+	finding_because(s, f, EVIDENCE_ROWS_WAIT, seconds(since(s, h.last_ns)));
+	finding_because(s, f, EVIDENCE_CONNECTION_BLOCKED);
 	finding_from(s, f, &h.from, true);
-	f->advice = "fetch a result to its end or free it (mysql_free_result) on every path, or "
-		    "store it whole if it is small (mysql_store_result)";
+	f->advice =
+		"read each result to its end, or free it, on every path; store small ones whole";
 	return 0;
 }

@@ -9,6 +9,7 @@
  *   - the log grew meanwhile by four megabytes, which is SQLite's own limit of a thousand pages
  *     before it wants a checkpoint.
  */
+#include "user/judge/advice.h"
 #include "user/judge/explain.h"
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
@@ -132,16 +133,12 @@ int rule_wal(struct rule_input *s)
 	f->oldest_seconds = seconds(r.read_ns);
 	f->bytes = file->wal_bytes;
 	f->sql = file->sql ? file->sql->sql : NULL;
-	finding_because(s, f,
-			"the write-ahead log grew by %.1f MB to %.1f MB while this reader was "
-			"open, and %s",
-			r.grown_bytes / 1e6, file->wal_bytes / 1e6,
-			grows ? "it still grows" : "it cannot shrink before the reader ends");
-	finding_because(s, f, "rows are left that nobody has read for %.0f s",
+	finding_because(s, f, EVIDENCE_LOG_GREW, r.grown_bytes / 1e6, file->wal_bytes / 1e6,
+			grows ? "it is still growing" : "it cannot shrink until this reader ends");
+	finding_because(s, f, EVIDENCE_ROWS_NOT_READ,
 			seconds(s->now_ns - (r.connection->life.used_ns ? r.connection->life.used_ns
 									: file->reading_ns)));
 	finding_from(s, f, &r.from, false);
-	f->advice = "read the cursor to its end or close it (sqlite3_reset or sqlite3_finalize; "
-		    "Python: cursor.close() or fetchall()); keep read transactions short";
+	f->advice = advice_for(s, f, ADVICE_READ);
 	return 0;
 }

@@ -94,14 +94,9 @@ static void judge_handles(struct rule_input *s)
 	if (!f)
 		return;
 	f->object = r->object;
-	finding_because(s, f,
-			"%zu %s are kept although their sockets are closed: what is left is "
-			"memory",
-			h.count, r->object);
+	finding_because(s, f, EVIDENCE_SOCKETS_CLOSED, h.count, r->object);
 	finding_from(s, f, &h.from, false);
-	f->advice = arena_format(s->arena,
-				 "call %s for each %s, also after the connection has "
-				 "failed",
+	f->advice = arena_format(s->arena, "call %s for each %s, also after the connection failed",
 				 r->call, r->object);
 }
 
@@ -129,12 +124,12 @@ static void judge_sockets(struct rule_input *s)
 	f = half_found(s, &h);
 	if (!f)
 		return;
-	finding_because(s, f, "the library has freed %zu connection%s whose socket%s still open",
-			h.count, h.count == 1 ? "" : "s", h.count == 1 ? " is" : "s are");
+	finding_because(s, f, EVIDENCE_LIBRARY_CLOSED, h.count, h.count == 1 ? "" : "s",
+			h.count == 1 ? " is" : "s are");
 	finding_from(s, f, &h.from, false);
 	f->advice =
-		"close the descriptor, too: it was duplicated, or taken from the library before "
-		"the connection was closed";
+		"close the descriptor too: it was duplicated, or taken before the library closed "
+		"the connection";
 }
 
 /* Why the rule has nothing to look at; NULL: it looks. */

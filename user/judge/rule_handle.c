@@ -13,6 +13,7 @@
  * the wire cannot be read, statements must come as fast as at first: a cache meets new texts ever
  * more rarely.
  */
+#include "user/judge/advice.h"
 #include "user/judge/explain.h"
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
@@ -32,20 +33,20 @@
 static const struct resource_words {
 	enum cause cause;
 	enum resource resource;
-	const char *advice; /* arguments: the object, the call that frees it */
+	const char *in_c;      /* arguments: the object, the call that frees it */
+	enum advice elsewhere; /* where a driver calls it */
 } words[] = {
 	[EV_RES_CONNECTION] = {CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION,
-			       "call %2$s for each %1$s, also when connecting failed"},
+			       "C: call %2$s for each %1$s, also when connecting failed",
+			       ADVICE_CLOSE},
 	[EV_RES_STATEMENT] = {CAUSE_UNCLOSED_STATEMENT, RESOURCE_STATEMENT,
-			      "call %2$s for each %1$s after use, on every path, or keep one and "
-			      "use it again"},
+			      "C: call %2$s for each %1$s, or reuse one", ADVICE_STATEMENT},
 	[EV_RES_CURSOR] = {CAUSE_UNCLOSED_CURSOR, RESOURCE_CURSOR,
-			   "call %2$s for each %1$s when its rows are read or given up"},
+			   "C: call %2$s for each %1$s when done", ADVICE_READ},
 	[EV_RES_RESULT] = {CAUSE_UNFREED_RESULT, RESOURCE_RESULT,
-			   "call %2$s for each %1$s, on every path, also after an error; in a "
-			   "language with a driver: drop what keeps it (cursors, exceptions)"},
-	[EV_RES_MEMORY] = {CAUSE_UNFREED_MEMORY, RESOURCE_MEMORY,
-			   "call %2$s for each %1$s after use"},
+			   "C: call %2$s for each %1$s, also after errors", ADVICE_READ},
+	[EV_RES_MEMORY] = {CAUSE_UNFREED_MEMORY, RESOURCE_MEMORY, "C: call %2$s for each %1$s",
+			   ADVICE_UPDATE},
 };
 
 /* The acquiring calls from one place of the program, and their objects. */
@@ -285,9 +286,9 @@ static void add_size_evidence(struct rule_input *s, const struct handle_calls *p
 	if (!mean)
 		return;
 	if (z.least == z.most)
-		finding_because(s, f, "each holds %s of memory", mean);
+		finding_because(s, f, EVIDENCE_EACH_USES, mean);
 	else
-		finding_because(s, f, "each holds about %s of memory, as %llu of them show", mean,
+		finding_because(s, f, EVIDENCE_EACH_USES_ABOUT, mean,
 				(unsigned long long)z.of_bytes);
 }
 
@@ -383,28 +384,21 @@ static void add_evidence(struct rule_input *s, const struct handle_calls *p, con
 {
 	const char *object = f->object ? f->object : resource_name(f->resource);
 
-	finding_because(s, f,
-			"of those one place acquires, %llu %s are never freed, and in %.1f s there "
-			"came ever more",
-			(unsigned long long)(r->held - r->base), object,
-			seconds(r->last_ns - r->first_ns));
+	finding_because(s, f, EVIDENCE_MORE_NOT_FREED, (unsigned long long)(r->held - r->base),
+			object, seconds(r->last_ns - r->first_ns));
 	if (p->state->released && !p->implicit)
-		finding_because(s, f, "the same place has others that are freed: %llu of %llu%s",
+		finding_because(s, f, EVIDENCE_ONE_PATH_FORGETS,
 				(unsigned long long)p->state->released,
 				(unsigned long long)p->state->acquired,
-				frees_begins_only(s, p, f) ? ", one for each transaction begun"
-							   : "");
+				frees_begins_only(s, p, f) ? " (those of BEGIN)" : "");
 	if (p->implicit)
-		finding_because(s, f, "they were freed only when the process ended");
+		finding_because(s, f, EVIDENCE_OBJECTS_FREED_AT_EXIT);
 	if (p->state->detached)
-		finding_because(s, f,
-				"counted until %.0f s after the start only: then the probes "
-				"were taken out",
-				seconds(r->end_ns - s->start_ns));
+		finding_because(s, f, EVIDENCE_COUNTED_UNTIL, seconds(r->end_ns - s->start_ns));
 	add_size_evidence(s, p, f);
 	rule_handle_name(s, p, f);
 	if (p->state->resource == EV_RES_CONNECTION && p->state->database != EV_DB_REDIS)
-		finding_because(s, f, "their sockets are closed: what is left is memory");
+		finding_because(s, f, EVIDENCE_ONLY_MEMORY);
 }
 
 static void found(struct rule_input *s, const struct handle_calls *p, const struct rise *r)
@@ -419,9 +413,12 @@ static void found(struct rule_input *s, const struct handle_calls *p, const stru
 	f->kind = rule_handle_kind_of(s, p, f);
 	f->confidence = sure(s, p, r);
 	add_evidence(s, p, r, f);
-	f->advice = arena_format(
-		s->arena, w->advice, f->object ? f->object : resource_name(f->resource),
-		*p->state->release ? p->state->release : "the function that frees it");
+	if (advice_language(s, f) > EV_LANG_NATIVE)
+		f->advice = advice_for(s, f, w->elsewhere);
+	else
+		f->advice = arena_format(
+			s->arena, w->in_c, f->object ? f->object : resource_name(f->resource),
+			*p->state->release ? p->state->release : "its free function");
 }
 
 /* A leak that the wire has shown already is the same leak: the site only adds its count. */
@@ -434,8 +431,7 @@ static bool known(struct rule_input *s, const struct handle_calls *p)
 	f = finding_of(s, CAUSE_UNCLOSED_STATEMENT);
 	f = f ? f : finding_of(s, CAUSE_CACHE_GROWTH);
 	if (f && f->database == p->state->database && p->open >= LEAST_OBJECTS)
-		finding_because(s, f, "one place acquired %llu %s and freed %llu of them",
-				(unsigned long long)p->state->acquired,
+		finding_because(s, f, EVIDENCE_LINE_MADE, (unsigned long long)p->state->acquired,
 				*p->state->object ? p->state->object : "statements",
 				(unsigned long long)p->state->released);
 	return f && f->database == p->state->database;
@@ -451,7 +447,7 @@ static bool goes_with_connections(struct rule_input *s, const struct handle_call
 	if (!f || f->database != p->state->database || p->state->resource == EV_RES_CONNECTION ||
 	    r->held - r->base > OBJECTS_EACH * (open_of(s, CAUSE_UNCLOSED_CONNECTION) + 1))
 		return false;
-	finding_because(s, f, "with them %llu %s are kept", (unsigned long long)r->held,
+	finding_because(s, f, EVIDENCE_LEAKED_WITH_THEM, (unsigned long long)r->held,
 			*p->state->object ? p->state->object : "objects");
 	return true;
 }
@@ -630,7 +626,7 @@ static int add_calls(const struct rule_input *s, struct handle_calls *all, size_
 static bool is_judged(const struct site_model *site)
 {
 	return site->state.resource < sizeof(words) / sizeof(words[0]) &&
-	       words[site->state.resource].advice;
+	       words[site->state.resource].in_c;
 }
 
 int rule_sites(struct rule_input *s)

@@ -45,21 +45,60 @@ struct finding_view *finding_add(struct rule_input *s, enum cause cause, enum re
 	return f;
 }
 
-void finding_because(struct rule_input *s, struct finding_view *f, const char *format, ...)
+/* The numbers among the arguments of a sentence, in their order; texts are passed over. */
+static void take_numbers(struct evidence_view *e, const char *format, va_list args)
+{
+	while ((format = strchr(format, '%')) && e->number_count < EVIDENCE_NUMBERS) {
+		size_t n = strspn(++format, "0123456789.-");
+		const char *type = format + n;
+		double *number = &e->numbers[e->number_count];
+
+		format = type + 1;
+		if (*type == 's') {
+			(void)va_arg(args, const char *);
+			continue;
+		}
+		if (*type == '%')
+			continue;
+		if (!strncmp(type, "zu", 2))
+			*number = (double)va_arg(args, size_t);
+		else if (!strncmp(type, "llu", 3))
+			*number = (double)va_arg(args, unsigned long long);
+		else if (*type == 'f')
+			*number = va_arg(args, double);
+		else if (*type == 'u')
+			*number = va_arg(args, unsigned int);
+		else
+			return; /* tests/sentences knows no other */
+		e->number_count++;
+	}
+}
+
+void finding_because(struct rule_input *s, struct finding_view *f, const char *code,
+		     const char *format, ...)
 {
 	const char **more = arena_alloc(s->arena, (f->evidence_count + 1) * sizeof(*more));
+	struct evidence_view *facts = arena_alloc(s->arena,
+						  (f->evidence_count + 1) * sizeof(*facts));
 	char text[512];
 	va_list args;
 
+	if (!more || !facts)
+		return;
+	for (size_t i = 0; i < f->evidence_count; i++) {
+		more[i] = f->evidence[i];
+		facts[i] = f->evidence_facts[i];
+	}
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (!more)
-		return;
-	for (size_t i = 0; i < f->evidence_count; i++)
-		more[i] = f->evidence[i];
+	facts[f->evidence_count] = (struct evidence_view){.code = code};
+	va_start(args, format);
+	take_numbers(&facts[f->evidence_count], format, args);
+	va_end(args);
 	more[f->evidence_count] = arena_copy(s->arena, text, strlen(text));
 	f->evidence = more;
+	f->evidence_facts = facts;
 	f->evidence_count += more[f->evidence_count] != NULL;
 }
 

@@ -9,6 +9,7 @@
 #define DBLEAK_JUDGE_RULE_INPUT_H
 
 #include "user/model/model.h"
+#include "user/judge/evidence.h"
 #include "user/judge/view.h"
 
 #define SECOND_NS 1000000000ULL
@@ -82,8 +83,10 @@ uint32_t life_unreadable(const struct life *l);
 /* Adds a finding and sets the fields that the rule input knows; NULL without memory.  The rule
  * fills in acquired, open and such. */
 struct finding_view *finding_add(struct rule_input *s, enum cause cause, enum resource resource);
-__attribute__((format(printf, 3, 4))) void
-finding_because(struct rule_input *s, struct finding_view *f, const char *format, ...);
+/* Adds a sentence of evidence: a row of evidence.h, which is its code and its format. */
+__attribute__((format(printf, 4, 5))) void finding_because(struct rule_input *s,
+							   struct finding_view *f, const char *code,
+							   const char *format, ...);
 /* Limits a confidence by what was lost and what could not be read. */
 enum confidence confidence_cap(const struct rule_input *s, enum confidence c);
 double seconds(uint64_t ns);

@@ -199,10 +199,11 @@ static bool rule_memory_is_known(struct rule_input *s, const struct account *a)
 	if (f->bytes == UNKNOWN64 && a->taking && is_at(f, a->taking->from.place))
 		f->bytes = a->taking->held;
 	if (account_grows(a))
-		finding_because(s, f, "with them the process grew by %s in %.0f s, and still does",
-				memory_words(s, a->growth->grown), a->growth->trend.seconds);
+		finding_because(s, f, EVIDENCE_GREW_MEANWHILE, memory_words(s, a->growth->grown),
+				a->growth->trend.seconds,
+				s->process->exited_ns ? "" : ", and is still growing");
 	if (a->taking && is_at(f, a->taking->from.place))
-		finding_because(s, f, "%s taken there are still held",
+		finding_because(s, f, EVIDENCE_ALLOCATED_NOT_FREED,
 				memory_words(s, a->taking->held));
 	memory_exhaustion(s, f, a->growth);
 	return true;
@@ -260,15 +261,10 @@ static void found_alone(struct rule_input *s, const struct account *a, const str
 		f->growth_per_minute = blocks.slope > 0 ? blocks.slope * 60 : 0;
 	f->memory.per_minute = bytes.slope > 0 ? bytes.slope * MEMORY_UNIT * 60 : 0;
 	if (exact)
-		finding_because(s, f,
-				"of the blocks taken there %llu more are held than at first, "
-				"and in %.1f s there came ever more",
-				(unsigned long long)(r->held - r->base),
+		finding_because(s, f, EVIDENCE_MORE_BLOCKS, (unsigned long long)(r->held - r->base),
 				seconds(r->last_ns - r->first_ns));
 	else
-		finding_because(s, f,
-				"of what is taken there %s more are held than at first, and "
-				"in %.1f s there came ever more",
+		finding_because(s, f, EVIDENCE_MORE_BYTES,
 				memory_words(s, (double)(r->held - r->base) * MEMORY_UNIT),
 				seconds(r->last_ns - r->first_ns));
 }
@@ -491,8 +487,7 @@ static void tell_result(struct rule_input *s, struct finding_view *f, const stru
 						 .error = t->error,
 						 .at_least = t->flags & EV_MEMORY_LOWER_BOUND,
 						 .per_minute = -1};
-		finding_because(s, f, "%s of what was taken for it are still held",
-				memory_words(s, t->held));
+		finding_because(s, f, EVIDENCE_ITS_MEMORY, memory_words(s, t->held));
 		return;
 	}
 }
@@ -505,8 +500,7 @@ static void tell_kept(struct rule_input *s, struct finding_view *f)
 	uint64_t kept = r.held > r.base ? (r.held - r.base) * MEMORY_UNIT : 0;
 
 	if (f->memory.tier == EV_TIER_OFF && kept >= KEPT_LEAST && !s->process->exited_ns)
-		finding_because(s, f, "the process keeps %s more than before",
-				memory_words(s, kept));
+		finding_because(s, f, EVIDENCE_USES_MORE, memory_words(s, kept));
 }
 
 static int tell_results(struct rule_input *s)

@@ -84,12 +84,11 @@ static const char *rows_lack(const struct rule_input *s, const struct ev_result 
 static void tell_growth(struct rule_input *s, struct finding_view *f, const struct ev_result *r)
 {
 	if (r->bytes != UNKNOWN64)
-		finding_because(s, f,
-				"the process grew by %.1f MB while it read one reply of %.1f MB",
-				r->grown_bytes / 1e6, r->bytes / 1e6);
+		finding_because(s, f, EVIDENCE_GREW_READING_ONE, r->grown_bytes / 1e6,
+				r->bytes / 1e6);
 	else
-		finding_because(s, f, "the process grew by %.1f MB while it read them%s",
-				r->grown_bytes / 1e6, r->rows_exact ? "" : ", and reads on");
+		finding_because(s, f, EVIDENCE_GREW_READING, r->grown_bytes / 1e6,
+				r->rows_exact ? "" : ", and is still reading");
 }
 
 int rule_results(struct rule_input *s)
@@ -130,7 +129,7 @@ int rule_results(struct rule_input *s)
 	f->sql = s->endpoint->result_sql ? s->endpoint->result_sql->sql : NULL;
 	tell_growth(s, f, r);
 	if (s->endpoint->results > 1)
-		finding_because(s, f, "%llu replies of this endpoint were so large",
+		finding_because(s, f, EVIDENCE_MANY_LARGE,
 				(unsigned long long)s->endpoint->results);
 	rule_result_name(s, f);
 	f->advice = advice_for(s, f, ADVICE_PAGES);

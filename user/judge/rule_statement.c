@@ -14,6 +14,7 @@
  * was closed and lives on has unfinished statements, whatever their number; it is named after
  * --min-age.
  */
+#include "user/judge/advice.h"
 #include "user/judge/explain.h"
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
@@ -247,9 +248,6 @@ static void take_share(const struct rule_input *s, struct finding_view *f,
 	f->growth_per_minute = span > SECOND_NS ? f->open / seconds(span) * 60 : 0;
 }
 
-static const char finalize[] = "finalize each statement after use (sqlite3_finalize; Python: "
-			       "cursor.close()), or prepare it once and reset it";
-
 static struct finding_view *found_same(struct rule_input *s, const struct rule_shape *shape)
 {
 	struct finding_view *f = finding_add(s, CAUSE_UNCLOSED_STATEMENT, RESOURCE_STATEMENT);
@@ -259,14 +257,8 @@ static struct finding_view *found_same(struct rule_input *s, const struct rule_s
 	rule_statement_fill(s, f, shape);
 	f->verdict = VERDICT_LEAKING;
 	f->confidence = confidence_cap(s, CONFIDENCE_CERTAIN);
-	finding_because(s, f,
-			"%zu open statements on one connection have the same text: no cache "
-			"prepares a text twice",
-			shape->same);
-	f->advice =
-		s->endpoint->database == EV_DB_SQLITE
-			? finalize
-			: "close the prepared statement after use, or prepare it once and keep it";
+	finding_because(s, f, EVIDENCE_SAME_TEXT, shape->same);
+	f->advice = advice_for(s, f, ADVICE_STATEMENT);
 	return f;
 }
 
@@ -282,16 +274,10 @@ static struct finding_view *found_many(struct rule_input *s, const struct rule_s
 	f->verdict = VERDICT_LEAKING;
 	f->confidence = confidence_cap(s, shape->most > ANY_SHAPE ? CONFIDENCE_CERTAIN
 								  : CONFIDENCE_LIKELY);
-	finding_because(s, f, "%llu statements are open on one connection, and more keep coming",
-			(unsigned long long)shape->most);
+	finding_because(s, f, EVIDENCE_STATEMENTS_GROW, (unsigned long long)shape->most);
 	if (literals)
-		finding_because(s, f, "%zu texts differ only in their literals", shape->distinct);
-	f->advice = literals ? "send values as parameters instead of writing them into the SQL "
-			       "text; bound the statement cache"
-		    : s->endpoint->database == EV_DB_SQLITE
-			    ? finalize
-			    : "close prepared statements after use; a new name for each execution "
-			      "defeats every cache";
+		finding_because(s, f, EVIDENCE_TEXTS_DIFFER, shape->distinct);
+	f->advice = advice_for(s, f, literals ? ADVICE_VALUES : ADVICE_STATEMENT);
 	return f;
 }
 
@@ -506,12 +492,8 @@ int rule_zombies(struct rule_input *s)
 		f->open = open ? open : n;
 		f->oldest_seconds = seconds(s->now_ns - first);
 		finding_from(s, f, &from, false);
-		f->advice = finalize;
+		f->advice = advice_for(s, f, ADVICE_STATEMENT);
 	}
-	finding_because(s, f,
-			"%zu connection%s closed while statements were open: %s on, with %s "
-			"memory and file, until they are finalized",
-			n, n == 1 ? " was" : "s were", n == 1 ? "it lives" : "they live",
-			n == 1 ? "its" : "their");
+	finding_because(s, f, EVIDENCE_CLOSED_WITH_STATEMENTS, n, n == 1 ? "" : "s");
 	return 0;
 }

@@ -148,25 +148,20 @@ static void found(struct rule_input *s, const struct tx_held *h, bool only, enum
 								     : VERDICT_STUCK;
 	f->kind = h->count == 1 ? KIND_ONE_TIME : kind;
 	f->confidence = confidence_cap(s, CONFIDENCE_CERTAIN);
-	finding_because(
-		s, f,
-		sqlite ? "no statement is running, and none was for %.0f s inside the "
-			 "transaction"
-		       : "no request is outstanding, and nothing was sent for %.0f s inside "
-			 "the transaction",
-		seconds(h->longest_ns));
+	if (sqlite)
+		finding_because(s, f, EVIDENCE_NO_STATEMENT_RUN, seconds(h->longest_ns));
+	else
+		finding_because(s, f, EVIDENCE_IDLE_INSIDE, seconds(h->longest_ns));
 	if (s->process->longest_gap_ns > SECOND_NS / 10)
-		finding_because(s, f, "the longest such pause that ended was %.1f s",
-				seconds(s->process->longest_gap_ns));
+		finding_because(s, f, EVIDENCE_LONGEST_PAUSE, seconds(s->process->longest_gap_ns));
 	else if (s->process->longest_gap_ns)
-		finding_because(s, f, "no such pause that ended was longer than 0.1 s");
-	if (h->wrote)
-		finding_because(s, f,
-				sqlite ? "it has changed rows: until it ends nobody else can "
-					 "write to the database"
-				       : "it has changed rows: they stay locked until it ends");
+		finding_because(s, f, EVIDENCE_PAUSES_SHORT);
+	if (h->wrote && sqlite)
+		finding_because(s, f, EVIDENCE_FILE_LOCKED);
+	else if (h->wrote)
+		finding_because(s, f, EVIDENCE_ROWS_LOCKED);
 	if (h->cursor)
-		finding_because(s, f, "a cursor was opened in it and not closed");
+		finding_because(s, f, EVIDENCE_CURSOR_TOO);
 	finding_from(s, f, &h->from, false);
 	f->advice = advice_for(s, f, ADVICE_END);
 }

@@ -65,6 +65,14 @@ struct memory_cost {
 	double per_minute;    /* growth of held, or of the process if not placed */
 };
 
+/* What a sentence of evidence says, for scripts. */
+#define EVIDENCE_NUMBERS 4
+struct evidence_view {
+	const char *code;		  /* see evidence.h */
+	double numbers[EVIDENCE_NUMBERS]; /* those of the sentence, in its order */
+	size_t number_count;
+};
+
 struct finding_view {
 	enum verdict verdict;
 	enum confidence confidence;
@@ -89,8 +97,9 @@ struct finding_view {
 	uint64_t bytes;			/* UNKNOWN64 does not apply */
 	uint64_t rows;			/* UNKNOWN64 does not apply */
 	bool rows_exact;
-	const char *sql;       /* NULL not known; literals already replaced */
-	const char **evidence; /* one sentence each, without a full stop */
+	const char *sql;			    /* NULL not known; literals already replaced */
+	const char **evidence;			    /* one sentence each, without a full stop */
+	const struct evidence_view *evidence_facts; /* of each sentence; NULL: not known */
 	size_t evidence_count;
 	const char *advice; /* one sentence for the code's owner: which call is missing */
 	const char *now;    /* one sentence for who is on call; NULL there is nothing to say */

@@ -15,6 +15,30 @@ static json_t *json_evidence(const struct finding_view *f)
 	return array;
 }
 
+static json_t *json_evidence_code(const struct evidence_view *e)
+{
+	json_t *numbers = json_array();
+
+	for (size_t i = 0; i < e->number_count; i++)
+		numbers = json_array_with(numbers, json_number(e->numbers[i]));
+
+	const struct json_pair pairs[] = {
+		{"code", json_text(e->code)},
+		{"numbers", numbers},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_evidence_codes(const struct finding_view *f)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; f->evidence_facts && i < f->evidence_count; i++)
+		array = json_array_with(array, json_evidence_code(&f->evidence_facts[i]));
+	return array;
+}
+
 /* value 0: not known. */
 static json_t *json_bound(double value)
 {
@@ -153,6 +177,7 @@ json_t *json_finding(const struct process_view *p, const struct finding_view *f)
 		{"now", json_text(f->now)},
 		{"fingerprint", json_text(f->fingerprint)},
 		{"part_of", json_text(f->part_of ? f->part_of->fingerprint : NULL)},
+		{"evidence_codes", json_evidence_codes(f)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));

@@ -715,7 +715,7 @@ static void a_cursor_left_open_is_evidence_of_its_transaction(void **state)
 	flags(0, EV_CONN_CURSOR);
 	f = expect(APP, CAUSE_OPEN_TRANSACTION, VERDICT_STUCK);
 	assert_int_equal(f->evidence_count, before + 1);
-	assert_non_null(strstr(f->evidence[before], "a cursor was opened in it"));
+	assert_non_null(strstr(f->evidence[before], "a cursor was left open in it"));
 }
 
 static void a_failed_transaction_left_open_is_stuck(void **state)

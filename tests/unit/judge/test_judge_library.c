@@ -540,7 +540,7 @@ static void the_memory_behind_is_summed_when_all_is_known(void **state)
 	assert_int_equal(f->bytes, 40000);
 	assert_int_equal(f->rows, 400);
 	assert_true(f->rows_exact);
-	assert_string_equal(evidence_with(f, "holds"), "each holds 1000 bytes of memory");
+	assert_string_equal(evidence_with(f, "each uses"), "each uses 1000 bytes");
 }
 
 /* Of the others the mean of those that were looked at is believed. */
@@ -561,8 +561,8 @@ static void the_memory_behind_is_reckoned_from_those_that_were_read(void **state
 	assert_int_equal(f->bytes, 50 * 1200000ULL);
 	assert_int_equal(f->rows, 500);
 	assert_false(f->rows_exact);
-	assert_string_equal(evidence_with(f, "holds"),
-			    "each holds about 1.2 MB of memory, as 41 of them show");
+	assert_string_equal(evidence_with(f, "each uses"),
+			    "each uses about 1.2 MB (measured on 41)");
 }
 
 /* Buffers. */
@@ -651,7 +651,7 @@ static void statements_with_the_wire_are_accused_once(void **state)
 	f = expect(CAUSE_UNCLOSED_STATEMENT, VERDICT_LEAKING);
 	assert_int_equal(count_findings(), 1);
 	assert_int_equal(f->evidence_count, 2);
-	assert_string_equal(f->evidence[1], "one place acquired 40 MYSQL_STMT and freed 0 of them");
+	assert_string_equal(f->evidence[1], "this line made 40 MYSQL_STMT and freed 0");
 }
 
 static void a_cache_of_statements_on_the_wire_is_not(void **state)
@@ -735,7 +735,7 @@ static void sqlite_statements_never_finalized_are_accused_once(void **state)
 	f = expect(CAUSE_UNCLOSED_STATEMENT, VERDICT_LEAKING);
 	assert_int_equal(count_findings(), 1);
 	assert_string_equal(f->endpoint, "/srv/app.db");
-	assert_non_null(strstr(f->advice, "sqlite3_finalize"));
+	assert_non_null(strstr(f->advice, "prepare it once"));
 	assert_int_equal(f->confidence, CONFIDENCE_CERTAIN);
 }
 
@@ -960,7 +960,7 @@ static void closed_sqlite_connections_that_live_on_are_their_statements(void **s
 	}
 	at(21);
 	f = expect(CAUSE_UNCLOSED_STATEMENT, VERDICT_LEAKING);
-	assert_non_null(strstr(f->evidence[0], "closed while statements were open"));
+	assert_non_null(strstr(f->evidence[0], "closed with statements still open"));
 	assert_int_equal(count_findings(), 1);
 }
 
@@ -1275,7 +1275,7 @@ static void what_a_left_connection_keeps_is_part_of_its_leak(void **state)
 	(void)state;
 	keep_with_results(1);
 	f = expect(CAUSE_UNCLOSED_CONNECTION, VERDICT_LEAKING);
-	assert_non_null(strstr(f->evidence[f->evidence_count - 1], "19 PGresult are kept"));
+	assert_non_null(strstr(f->evidence[f->evidence_count - 1], "19 PGresult leaked with them"));
 	assert_null(finding(verdict_of(APP), CAUSE_UNFREED_RESULT));
 	story_ends();
 	keep_with_results(10);

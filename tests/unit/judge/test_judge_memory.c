@@ -127,7 +127,7 @@ static void those_for_whom_a_helper_takes_are_named(void **state)
 		takes(&none, 0.5, 0.5);
 	}
 	assert_true(says_so(expect(CAUSE_CACHE_GROWTH),
-			    "the place named was called from several: 61 MB from "
+			    "called from: 61 MB from "
 			    "/srv/shop/app/page.py:40 monthly, 30 MB from "
 			    "/srv/shop/app/page.py:50 yearly"));
 	assert_false(says_so(expect(CAUSE_CACHE_GROWTH), "daily"));
@@ -167,7 +167,7 @@ static void who_set_a_moving_collector_off_is_not_blamed(void **state)
 				    "v8::internal::Heap::CollectGarbage"));
 	f = expect(CAUSE_CACHE_GROWTH);
 	assert_null(f->site);
-	assert_true(says_so(f, "the collector of V8 touched the pages"));
+	assert_true(says_so(f, "the garbage collector of V8 moved"));
 	assert_true(says_so(f, "node --heapsnapshot-signal"));
 }
 
@@ -197,7 +197,7 @@ static void the_only_one_for_whom_a_helper_takes_is_named(void **state)
 		tick(t, 60 + 1.6 * t);
 		takes(&kept, 1.5, 0);
 	}
-	assert_true(says_so(expect(CAUSE_CACHE_GROWTH), "the place named was called from "
+	assert_true(says_so(expect(CAUSE_CACHE_GROWTH), "called from "
 							"/srv/shop/app/page.py:40 monthly"));
 }
 
@@ -246,8 +246,8 @@ static void rows_kept_in_a_cache_are_a_leak_with_its_line(void **state)
 	assert_int_equal(f->bytes, f->memory.held);
 	assert_int_equal(f->acquired, UNKNOWN64);
 	assert_non_null(strstr(f->advice, "lru_cache"));
-	assert_true(says_so(f, "held by what was taken here"));
-	assert_true(says_so(f, "samples of the first touches"));
+	assert_true(says_so(f, "growth comes from this line"));
+	assert_true(says_so(f, "sampled page faults"));
 	assert_int_equal(count_findings(), 1);
 }
 
@@ -275,7 +275,7 @@ static void what_fills_at_the_start_may_be_a_cache(void **state)
 	keeps_rows(0.5, 30.5, 1, 3);
 	f = expect(CAUSE_CACHE_GROWTH);
 	assert_int_equal(f->confidence, CONFIDENCE_POSSIBLE);
-	assert_true(says_so(f, "what fills at the start looks the same"));
+	assert_true(says_so(f, "warming up looks the same"));
 	story_ends();
 	app_begins();
 	keeps_rows(0.5, 30.5, 1, 3);
@@ -350,7 +350,7 @@ static void growth_beyond_doubt_needs_no_line(void **state)
 	assert_int_equal(f->confidence, CONFIDENCE_POSSIBLE);
 	assert_false(f->memory.placed);
 	assert_int_equal(f->bytes, UNKNOWN64);
-	assert_true(says_so(f, "no stack was seen"));
+	assert_true(says_so(f, "no call stack was recorded"));
 }
 
 static void growth_in_doubt_needs_one(void **state)
@@ -407,7 +407,7 @@ static void a_c_program_has_unfreed_memory(void **state)
 	assert_int_equal(f->open, 1200);
 	assert_int_equal(f->memory.tier, EV_TIER_FULL);
 	assert_int_equal(f->memory.error, 0);
-	assert_true(says_so(f, "the calls of its allocator"));
+	assert_true(says_so(f, "calls of the allocator"));
 	assert_non_null(strstr(f->advice, "C: free"));
 	assert_true(f->memory.per_minute > 0.2e6 && f->memory.per_minute < 0.3e6);
 }
@@ -501,9 +501,9 @@ static void two_lines_that_prove_it_are_two_findings(void **state)
 	p = verdict_of(APP);
 	assert_int_equal(p->finding_count, 2);
 	assert_int_equal(p->findings[0].site->line + p->findings[1].site->line, 77);
-	assert_true(says_so(&p->findings[0], "at /srv/shop/app/"));
-	assert_true(says_so(&p->findings[0], "does not go back"));
-	assert_false(says_so(&p->findings[1], "does not go back")); /* said once is enough */
+	assert_true(says_so(&p->findings[0], "from /srv/shop/app/"));
+	assert_true(says_so(&p->findings[0], "lowest memory use rose"));
+	assert_false(says_so(&p->findings[1], "lowest memory use rose")); /* said once is enough */
 }
 
 /* An array that realloc makes larger: its pages are not where they were touched. */
@@ -529,7 +529,7 @@ static void what_is_moved_is_held(void **state)
 			assert_non_null(f->site);
 			assert_int_equal(f->site->line, 42);
 			assert_true(f->memory.held > 20e6 && f->memory.held < 30e6);
-			assert_true(says_so(f, "were moved (realloc)"));
+			assert_true(says_so(f, "realloc moved"));
 			assert_int_equal(count_findings(), 1);
 		} else { /* either may have given all of its own back */
 			expect_silence(APP);
@@ -1243,7 +1243,7 @@ static void results_never_freed_bring_their_memory(void **state)
 	assert_int_equal(p->findings[0].cause, CAUSE_UNFREED_RESULT);
 	assert_int_equal(p->findings[0].memory.tier, EV_TIER_GROWTH);
 	assert_int_equal(p->findings[0].bytes, 80000000);
-	assert_true(says_so(&p->findings[0], "with them the process grew by"));
+	assert_true(says_so(&p->findings[0], "meanwhile the process grew by"));
 }
 
 static void what_unclosed_connections_cost_is_no_second_leak(void **state)
@@ -1349,7 +1349,7 @@ static void a_large_result_tells_what_is_still_held(void **state)
 	assert_non_null(f);
 	assert_int_equal(f->verdict, VERDICT_BIG);
 	assert_int_equal(f->memory.held, 104000000);
-	assert_true(says_so(f, "104 MB of what was taken for it are still held"));
+	assert_true(says_so(f, "104 MB of its memory is still not freed"));
 	assert_int_equal(count_findings(), 1);
 }
 
@@ -1371,7 +1371,7 @@ static void rows_name_their_query(void **state)
 	f = expect(CAUSE_CACHE_GROWTH);
 	assert_string_equal(f->sql, "SELECT * FROM orders");
 	assert_string_equal(f->endpoint, "10.0.0.5:5432/shop as app");
-	assert_true(says_so(f, "went into replies and their rows"));
+	assert_true(says_so(f, "allocated here are query results"));
 }
 
 /*

@@ -109,7 +109,7 @@ static void sessions_kept_are_named_by_their_line(void **state)
 	assert_int_equal(f->site->language, EV_LANG_PYTHON);
 	assert_int_equal(f->stack_count, 6);
 	assert_string_equal(f->stack[0].function, "connect");
-	assert_false(says_that(f, "the place named"));
+	assert_false(says_that(f, "this line"));
 	expect_site(expect(CAUSE_OPEN_TRANSACTION), "/srv/shop/report.py", 42, "monthly");
 	assert_int_equal(count_of(CAUSE_UNCLOSED_CONNECTION), 1);
 	assert_int_equal(count_of(CAUSE_OPEN_TRANSACTION), 1);
@@ -168,7 +168,7 @@ static void a_stack_that_stands_in_is_said_to(void **state)
 	at(13);
 	f = expect(CAUSE_UNCLOSED_CONNECTION);
 	expect_site(f, "/srv/shop/report.py", 7, "monthly");
-	assert_true(says_that(f, "where its transaction began was not seen"));
+	assert_true(says_that(f, "where the transaction began was not seen"));
 }
 
 static void two_lines_of_one_function_are_two_findings(void **state)
@@ -208,8 +208,7 @@ static void one_connection_of_twelve_is_no_accusation_of_its_own(void **state)
 	f = expect(CAUSE_UNCLOSED_CONNECTION);
 	expect_site(f, "/srv/shop/report.py", 42, "monthly");
 	assert_int_equal(f->acquired, 12);
-	assert_true(says_that(
-		f, "10 come from the place named, 1 from /srv/shop/report.py:57 monthly"));
+	assert_true(says_that(f, "10 at this line, 1 at /srv/shop/report.py:57 monthly"));
 	assert_int_equal(count_of(CAUSE_OPEN_TRANSACTION), 1);
 }
 
@@ -234,7 +233,7 @@ static void a_line_known_as_its_function_only_at_times_is_one_place(void **state
 	assert_non_null(f);
 	expect_site(f, "/srv/shop/server.js", 12, "main");
 	assert_int_equal(f->acquired, 12); /* of which two would prove nothing */
-	assert_false(says_that(f, "the place named"));
+	assert_false(says_that(f, "this line"));
 	assert_int_equal(count_of(CAUSE_OPEN_TRANSACTION), 2);
 }
 
@@ -251,8 +250,8 @@ static void many_small_places_are_one_finding(void **state)
 	f = expect(CAUSE_UNCLOSED_CONNECTION);
 	assert_int_equal(f->site->line, 500);
 	assert_int_equal(f->acquired, 40);
-	assert_true(says_that(f, "2 come from the place named"));
-	assert_true(says_that(f, "33 from where was not seen or others"));
+	assert_true(says_that(f, "2 at this line"));
+	assert_true(says_that(f, "33 at unknown lines or other lines"));
 }
 
 static void connections_from_nowhere_join_those_that_are_known(void **state)
@@ -268,7 +267,7 @@ static void connections_from_nowhere_join_those_that_are_known(void **state)
 	assert_int_equal(count_of(CAUSE_UNCLOSED_CONNECTION), 1);
 	assert_int_equal(f->open, 11);
 	expect_site(f, "/srv/shop/report.py", 42, "monthly");
-	assert_true(says_that(f, "8 come from the place named, 3 from where was not seen"));
+	assert_true(says_that(f, "8 at this line, 3 at unknown lines"));
 }
 
 /* Healthy work at one line and a leak at another: the closed ones are the healthy line's. */
@@ -407,11 +406,11 @@ static void those_that_call_a_helper_are_named(void **state)
 	helped(12, 5);
 	f = expect(CAUSE_UNCLOSED_CONNECTION);
 	expect_site(f, "/srv/shop/db.py", 9, "session");
-	assert_true(says_that(f, "the place named was called from several: "
+	assert_true(says_that(f, "called from: "
 				 "3 from /srv/shop/report.py:40 monthly, "
 				 "2 from /srv/shop/report.py:41 monthly, "
 				 "2 from /srv/shop/report.py:42 monthly, "
-				 "2 from /srv/shop/report.py:43 monthly, 2 from elsewhere"));
+				 "2 from /srv/shop/report.py:43 monthly, 2 from other callers"));
 }
 
 static void a_helper_called_from_one_place_is_only_named(void **state)
@@ -635,7 +634,7 @@ static void objects_are_named_by_where_they_were_acquired(void **state)
 	shows_of_site(&s, line(99)); /* a healthy call looked at last */
 	f = expect(CAUSE_UNFREED_RESULT);
 	expect_site(f, "/srv/shop/report.py", 42, "monthly");
-	assert_false(says_that(f, "the place named"));
+	assert_false(says_that(f, "this line"));
 }
 
 static void objects_not_looked_at_are_named_by_their_calls(void **state)

@@ -102,7 +102,8 @@ static void every_key_of_the_contract_is_there_in_order(void **state)
 		{"processes.0.findings.0",
 		 "verdict confidence cause kind resource database endpoint acquired released open "
 		 "oldest_seconds growth_per_minute bytes rows site stack sql evidence advice "
-		 "exhausts leaked not_judged closed_at_exit now fingerprint part_of"},
+		 "exhausts leaked not_judged closed_at_exit now fingerprint part_of "
+		 "evidence_codes"},
 		{"findings.0", "pid comm container exited verdict confidence cause site sql "
 			       "evidence exhausts leaked "
 			       "fingerprint"},
