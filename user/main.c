@@ -3,12 +3,14 @@
  * main.c - the table of subcommands.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "user/command/command.h"
 #include "user/command/command_table.h"
 #include "user/command/origin.h"
 #include "user/command/parse.h"
+#include "user/command/topics.h"
 #include "user/command/usage.h"
 
 static int (*const commands[COMMANDS])(int argc, char **argv) = {
@@ -35,6 +37,8 @@ int main(int argc, char **argv)
 		return printf("dbleak %s\n", DBLEAK_VERSION) < 0 ? 2 : 0;
 	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
 		return help();
+	if (topics_choose(getenv("DBLEAK_DEBUG")) >= 0)
+		return 2;
 	if (name[0] == '-')
 		return command_watch(argc, argv);
 	if (id < COMMANDS)

@@ -27,8 +27,10 @@ const struct fact fact_environment[] = {
 	{"NO_COLOR", "If it is set and not empty, a report on a terminal has no colours."},
 	{"TERM", "A terminal that is dumb gets no colours either."},
 	{"PATH", "Where run looks for its command."},
-	{"DBLEAK_DEBUG", "If it is set, the words of libbpf are printed on standard error."},
-	{"LIBBPF_LOG_LEVEL", "How much libbpf says then: warn, info or debug."},
+	{"DBLEAK_DEBUG",
+	 "Topics, separated by commas, or all: what dbleak decides about them is printed on "
+	 "standard error. 1 means libbpf."},
+	{"LIBBPF_LOG_LEVEL", "How much libbpf says under that topic: warn, info or debug."},
 	{"LD_PRELOAD", "Honoured by the loader, as in any program; --heap full looks there for an "
 		       "allocator, too."},
 	{"SUDO_UID",

@@ -22,6 +22,7 @@
 #include "user/report/explanation.h"
 #include "user/report/json.h"
 #include "user/report/text.h"
+#include "user/system/debug.h"
 
 #define STEP_MS 100
 #define LOCK_MS 300 /* a record is applied in microseconds */
@@ -123,7 +124,7 @@ static const char *live_why_not(int err)
 	case -EACCES:
 	case -EINVAL:
 	case -E2BIG:
-		return "this kernel refuses a program of ours; DBLEAK_DEBUG=1 shows which";
+		return "this kernel refuses a program of ours; DBLEAK_DEBUG=libbpf shows which";
 	case -EPERM:
 		return "not allowed to load programs into the kernel; run it as root, or with "
 		       "CAP_BPF and CAP_PERFMON";
@@ -220,8 +221,8 @@ static void progress(struct live *l, double since, double duration_s)
 	struct capture_progress p;
 	char left[32] = "Ctrl-C for the report";
 
-	if (!isatty(STDERR_FILENO))
-		return;
+	if (!isatty(STDERR_FILENO) || debug_chosen)
+		return; /* lines of debug.h and this one would mix */
 	capture_progress(l->capture, &p);
 	if (duration_s > 0)
 		snprintf(left, sizeof(left), "%.0f s to go", duration_s - since);

@@ -11,6 +11,7 @@
 
 #include "user/command/facts.h"
 #include "user/command/option_table.h"
+#include "user/system/debug.h"
 
 /* Text as it is.  A line that might begin with it gets an empty character first. */
 static void put(FILE *out, const char *text)
@@ -155,6 +156,17 @@ static void put_facts(FILE *out, const char *name, const struct fact *list)
 		tagged(out, list->name, list->meaning);
 }
 
+static void put_topics(FILE *out)
+{
+	fputs(".SS Topics of DBLEAK_DEBUG\n", out);
+	for (int i = 0; i < DEBUG_TOPICS; i++) {
+		fputs(".TP\n", out);
+		put_bold(out, debug_table[i].name);
+		fputc('\n', out);
+		put_sentence(out, debug_table[i].meaning);
+	}
+}
+
 static void put_examples(FILE *out)
 {
 	section(out, "EXAMPLES");
@@ -190,6 +202,7 @@ void manual_write(FILE *out)
 	for (int id = 0; id < COMMANDS; id++)
 		tagged(out, command_table[id].name, command_table[id].status);
 	put_facts(out, "ENVIRONMENT", fact_environment);
+	put_topics(out);
 	put_facts(out, "FILES", fact_files);
 	put_examples(out);
 	put_seen(out);

@@ -7,6 +7,7 @@
 #include <ctype.h>
 
 #include "user/command/facts.h"
+#include "user/system/debug.h"
 
 /* Text of a cell, in which a bar would end it. */
 static void cell(FILE *out, const char *text)
@@ -46,4 +47,9 @@ void reference_write(FILE *out)
 		cell(out, e->meaning);
 		fputs(" |\n", out);
 	}
+	fputs("\n| topic of `DBLEAK_DEBUG` | meaning |\n|---|---|\n", out);
+	for (int i = 0; i < DEBUG_TOPICS; i++)
+		fprintf(out, "| `%s` | %c%s. |\n", debug_table[i].name,
+			toupper((unsigned char)*debug_table[i].meaning),
+			debug_table[i].meaning + 1);
 }

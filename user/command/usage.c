@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "user/command/option_table.h"
+#include "user/command/topics.h"
 
 #define COLUMNS	       80
 #define MEANING_COLUMN 27
@@ -78,6 +79,9 @@ void usage_command(FILE *out, enum command_id id)
 
 void usage_program(FILE *out)
 {
+	char topics[TOPICS_NAMES];
+	int at;
+
 	fputs("dbleak finds database connections, transactions and statements that leak.\n"
 	      "usage: dbleak [COMMAND] [OPTIONS]\n"
 	      "\nCommands:\n",
@@ -85,5 +89,7 @@ void usage_program(FILE *out)
 	for (int id = 0; id < COMMANDS; id++)
 		fprintf(out, "  %-9s %s\n", command_table[id].name, command_table[id].summary);
 	print_options(out, COMMANDS);
+	at = fprintf(out, "\nDBLEAK_DEBUG=TOPIC[,...] prints diagnostics; topics:") - 1;
+	print_words(out, topics_names(topics, sizeof(topics)), at, 0);
 	fputs("\n\"dbleak COMMAND --help\" tells more, \"dbleak help --man\" all.\n", out);
 }

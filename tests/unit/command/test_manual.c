@@ -16,6 +16,7 @@
 #include "user/command/facts.h"
 #include "user/command/manual.h"
 #include "user/command/reference.h"
+#include "user/system/debug.h"
 
 #define README "user/command/README.md"
 #define BEGIN  "<!-- options: written by make reference -->\n"
@@ -114,6 +115,8 @@ static void all_of_the_tables_stands_in_the_page(void **state)
 		expect(text, e->name);
 	for (const struct fact *e = fact_environment; e->name; e++)
 		expect(text, e->meaning);
+	for (int i = 0; i < DEBUG_TOPICS; i++)
+		expect(text, debug_table[i].meaning + 1);
 	free(text);
 }
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include "dbleak.skel.h"
 #include "user/capture/kernel/kernel_state.h"
 #include "user/capture/kernel/process_entry.h"
+#include "user/system/debug.h"
 
 struct kernel_comm_key {
 	char comm[EV_COMM_LEN];
@@ -182,10 +184,25 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
-/* Prints libbpf's messages on standard error, for DBLEAK_DEBUG. */
+static enum libbpf_print_level loudest = LIBBPF_INFO;
+
 static int loud(enum libbpf_print_level level, const char *format, va_list args)
 {
-	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
+	if (level <= loudest)
+		debug_write_lines(DEBUG_LIBBPF, format, args);
+	return 0;
+}
+
+/* libbpf reads the variable only for messages that it prints itself. */
+static void choose_print(void)
+{
+	const char *level = getenv("LIBBPF_LOG_LEVEL");
+
+	if (level && !strcasecmp(level, "warn"))
+		loudest = LIBBPF_WARN;
+	if (level && !strcasecmp(level, "debug"))
+		loudest = LIBBPF_DEBUG;
+	libbpf_set_print(debug_is_on(DEBUG_LIBBPF) ? loud : quiet);
 }
 
 struct fill {
@@ -344,7 +361,7 @@ int kernel_open(struct kernel **out, const struct kernel_options *options)
 	k->tell_all = options->tell_all;
 	k->buffer = malloc(READ_BYTES);
 	err = k->buffer ? resolve_hierarchies(k, options->select) : -ENOMEM;
-	libbpf_set_print(getenv("DBLEAK_DEBUG") ? loud : quiet);
+	choose_print();
 	if (!err)
 		err = kernel_load_objects(k, options);
 	if (!err)

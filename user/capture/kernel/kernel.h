@@ -4,7 +4,7 @@
  *
  * Only this room uses the skeleton.  This file gives raw records to its caller and keeps none.  All
  * functions return 0 or -errno unless their comment says otherwise.  They print nothing; libbpf
- * prints to standard error if DBLEAK_DEBUG is set.
+ * prints to standard error if DBLEAK_DEBUG names that topic.
  */
 #ifndef DBLEAK_CAPTURE_KERNEL_H
 #define DBLEAK_CAPTURE_KERNEL_H
