@@ -438,3 +438,10 @@ def doctor(bench):
     bench.check(bench.dbleak.run("doctor").status == 0, "doctor fails")
     look = bench.dbleak.run("doctor", "--json")
     bench.check(look.out.strip().startswith(b"{"), f"doctor --json gives {look.out[:100]!r}")
+
+
+@live("a topic that DBLEAK_DEBUG does not have is wrong usage", needs=(), group="look")
+def debug_topic(bench):
+    look = bench.dbleak.run("watch", "--duration", 1, env=dict(os.environ, DBLEAK_DEBUG="host,probes"))
+    bench.one_sentence(look, "DBLEAK_DEBUG", "did you mean probe?")
+    bench.check(look.out == b"", "there is a report")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """What must stay at home: passwords and literals, in all that dbleak writes."""
+import os
+import re
+
 from solo import live
 
 MARK = "hush7Q"
@@ -44,3 +47,17 @@ def secrets_stay(bench):
             again = bench.dbleak.run("report", record, how)
             bench.check(again.status == 1, f"report {how}: exit status {again.status}")
             silent_about(bench, {f"report {how}": again.out + again.err.encode()}, *marks)
+
+
+@live("DBLEAK_DEBUG=all says why on standard error, without a secret, and leaves the JSON alone", group="look")
+def diagnostics(bench):
+    client = bench.client("secretive.py", bench.file("secret.db"), MARK, *ARGUMENTS)
+    look = bench.dbleak.run("watch", "--json", "--duration", 6, "--min-age", 1, "-p", client.pid, "--show-arguments",
+                            env=dict(os.environ, DBLEAK_DEBUG="all"))
+    bench.looked(bench.dbleak.examine(look), 1)
+    silent_about(bench, {"standard error": look.err.encode()}, PASSWORD, LITERAL, VALUE)
+    lines = look.err.splitlines()
+    astray = [line for line in lines if not re.match(r"dbleak: [a-z]+: ", line)]
+    bench.check(not astray, f"lines without a topic: {astray[:3]}")
+    for line in (r"dbleak: probe: .*libsqlite3.*SQLite, [0-9]+ probes put in", rf"dbleak: host: process {client.pid} "):
+        bench.check(any(re.match(line, said) for said in lines), f"no line {line} among {len(lines)}")

@@ -29,6 +29,7 @@
 #include "user/capture/share.h"
 #include "user/capture/statement.h"
 #include "user/capture/sources.h"
+#include "user/system/debug.h"
 
 #define GRACE_NS       (SECOND_NS / 2)
 #define FACTS_EVERY_NS (5 * SECOND_NS)
@@ -68,6 +69,8 @@ static void on_death(struct capture *c, const struct raw_death *d)
 
 	if (c->withdrawn || !is_our_doing(c, d))
 		return;
+	debug(DEBUG_PROBE, "process %u died of signal %u at one of our probes: all are taken out",
+	      d->pid, d->signal);
 	c->withdrawn = true;
 	probes_withdraw();
 	INIT(reported, EV_WITHDRAWN);
@@ -89,6 +92,10 @@ static void server_reported(struct capture *c, const struct raw_server *end)
 	if (!end->claimed)
 		return;
 	proof = server_prove(c->procfs, end->pid, end->start_ns, end->claimed, kernel_server_named);
+	debug(DEBUG_HOST, "process %u listens at %s%.*u: %s", end->pid,
+	      end->local_port ? "port " : "a socket", end->local_port ? 1 : 0, end->local_port,
+	      proof == SERVER_UNPROVEN ? "not proven to be a database server"
+				       : "taken for a database server");
 	if (proof == SERVER_UNPROVEN)
 		return;
 	table_put(&c->serving, (struct table_key){end->pid, end->start_ns}, c);

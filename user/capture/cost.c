@@ -18,6 +18,7 @@
 #include "user/capture/host/procfs.h"
 #include "user/capture/stack/reader.h"
 #include "user/capture/sources.h"
+#include "user/system/debug.h"
 
 #define LONGEST_INTERVAL_MS 8000
 #define CREDIT_NS	    1e9 /* of processor time that may be taken in advance */
@@ -66,6 +67,11 @@ void cost_keep_budget(struct capture *c, uint64_t now)
 		c->credit_ns = CREDIT_NS;
 	if (c->credit_ns < 0 && c->options.interval_ms < LONGEST_INTERVAL_MS) {
 		c->options.interval_ms *= 2;
+		debug(DEBUG_BUDGET,
+		      "dbleak itself took %.1f ms of CPU in %.1f s, its share is %.2f %%: it looks "
+		      "every %u ms now",
+		      (cpu - c->cpu_ns) / 1e6, (now - c->cpu_at_ns) / 1e9, own_rate(c) * 100,
+		      (unsigned int)c->options.interval_ms);
 		c->credit_ns = 0;
 		c->stepped_down = true;
 	}

@@ -16,6 +16,7 @@
 #include "user/capture/worker/looking.h"
 #include "user/capture/host/procfs.h"
 #include "user/capture/host/program_facts.h"
+#include "user/system/debug.h"
 
 #define UNREADABLE_NS (5 * SECOND_NS)
 #define SETTLED_NS    (60 * SECOND_NS)
@@ -157,6 +158,9 @@ struct owner *owner_of(struct capture *c, uint32_t pid, uint64_t start_ns, const
 		memcpy(o->facts.comm, comm, EV_COMM_LEN - 1);
 	redact_name(o->facts.comm);
 	look_up(c, o);
+	debug(DEBUG_HOST, "process %u (%s): %s %.12s, open files limit %lld", pid, o->facts.comm,
+	      *o->facts.container_id ? "container" : "on the host", o->facts.container_id,
+	      (long long)o->facts.nofile_limit);
 	capture_tell(c, &o->facts.head);
 	capture_tell(c, &o->program.head);
 	c->events->met(c, pid, start_ns);
@@ -382,6 +386,7 @@ static void tell_slow(struct capture *c)
 	if (c->reported_slow)
 		return;
 	c->reported_slow = true;
+	debug(DEBUG_BUDGET, "%zu processes are looked at less often", c->owners.count);
 	INIT(gap, EV_GAP);
 	snprintf(gap.text, sizeof(gap.text),
 		 "%zu processes are looked at less often than every %llu s, to "

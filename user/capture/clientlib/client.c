@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "user/capture/clientlib/clientlib_state.h"
+#include "user/system/debug.h"
 
 uint64_t client_now_boot(void)
 {
@@ -88,6 +89,12 @@ static int calibrate(struct clients *c)
 		err = kernel_client_run_time(c->kernel, &c->program_cost.canary);
 	if (!err && !c->cost.fires)
 		err = -EIO;
+	debug(DEBUG_PROBE,
+	      "a probe costs %llu ns, %llu ns where the kernel single-steps, %llu ns more at an "
+	      "end%s",
+	      (unsigned long long)c->cost.cheap_ns, (unsigned long long)c->cost.dear_ns,
+	      (unsigned long long)c->cost.exit_ns,
+	      c->cost.exits_kill ? "; ends are not probed: it could kill" : "");
 	return err;
 }
 
@@ -125,6 +132,10 @@ static int open_reach(struct clients *c)
 						    : REACH_THEIR_FILES;
 	int err = reach_open(&c->reach, how, &host);
 
+	debug(DEBUG_PROBE, "probes go into %s",
+	      how == REACH_EVERYONE ? "every process that maps a file"
+	      : how == REACH_CHOSEN ? "the selected processes alone"
+				    : "every process that maps a file of a selected one");
 	if (!err)
 		look_for_locked(c);
 	/* Under REACH_EVERYONE all processes carry a file's probes once one of them maps the file.

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "user/capture/clientlib/clientlib_state.h"
+#include "user/system/debug.h"
 
 /* --- from a file to probes in it ----------------------------------------------------------- */
 
@@ -270,6 +271,11 @@ static void note_refused(struct attached *a, const char *name)
 	snprintf(a->refused_names + n, sizeof(a->refused_names) - n, "%s%s", n ? ", " : "", name);
 }
 
+static enum debug_topic topic_of(const struct probe_library *l)
+{
+	return l->bit == EV_LIBRARY_OPENSSL ? DEBUG_TLS : DEBUG_PROBE;
+}
+
 /* A row that is to be probed, its spot, and the ends of its calls. */
 struct placing {
 	const struct probe_row *row;
@@ -466,8 +472,13 @@ static int place_rows(struct clients *c, struct attached *a, struct elf_file *el
 			continue;
 		if (choose_places(c, elf, &p)) {
 			note_refused(a, p.row->symbol);
+			debug(topic_of(l), "%s: %s is refused: its code cannot be decoded whole",
+			      a->ev.path, p.row->symbol);
 			continue;
 		}
+		debug(topic_of(l), "%s: %s at 0x%llx%s, %zu ends", a->ev.path, p.row->symbol,
+		      (unsigned long long)p.spot.offset, p.spot.cheap ? "" : " (single-stepped)",
+		      p.returns ? p.exits.count : 0);
 		err = place(c, a, elf, &p, is_static, &span, &places[client_group_of(p.row)]);
 		placed[i] = !err;
 	}
@@ -625,12 +636,16 @@ void client_add_library(struct clients *c, const struct probe_library *l, struct
 	if (err) {
 		char text[EV_TEXT_LEN];
 
+		debug(topic_of(l), "%s: %s cannot be probed: %s", file->path, l->name,
+		      strerror(-err));
 		snprintf(text, sizeof(text), "%s in %.120s cannot be probed: %s", l->name,
 			 file->path, strerror(-err));
 		client_tell_gap(c, text);
 		free(a);
 		return;
 	}
+	debug(topic_of(l), "%s: %s%s, %u probes put in, %u of them cheap", file->path, l->name,
+	      is_static ? ", linked into a program" : "", a->ev.probes, a->ev.cheap);
 	a->ev.attached_ns = client_now_boot();
 	a->early = c->early;
 	a->next = c->files;

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "user/capture/clientlib/clientlib_state.h"
+#include "user/system/debug.h"
 
 /* --- the budget ----------------------------------------------------------------------------- */
 
@@ -144,6 +145,7 @@ static bool charge(struct clients *c, struct attached *a, uint64_t passed, uint6
 {
 	uint64_t objects = spent_since(a, GROUP_OBJECTS), runs = spent_since(a, GROUP_RUNS);
 	double rate = c->host.max_overhead / 100 * users_of(a);
+	bool spent;
 
 	if (!a->budgeted) {
 		a->budgeted = true;
@@ -152,6 +154,13 @@ static bool charge(struct clients *c, struct attached *a, uint64_t passed, uint6
 	a->credit_ns += rate * passed - objects - runs;
 	if (a->credit_ns > rate * BURST_NS)
 		a->credit_ns = rate * BURST_NS;
+	spent = a->credit_ns < 0 && (a->sets[GROUP_RUNS] || a->sets[GROUP_OBJECTS]);
+	if (spent)
+		debug(DEBUG_BUDGET,
+		      "%s: probes of objects cost %.2f ms and of rows %.2f ms in %.0f ms, for %zu "
+		      "processes: %s are taken out",
+		      a->ev.path, objects / 1e6, runs / 1e6, passed / 1e6, users_of(a),
+		      objects <= rate * passed && a->sets[GROUP_RUNS] ? "those of rows" : "both");
 	if (a->credit_ns < 0 && a->sets[GROUP_RUNS] && objects <= rate * passed)
 		step_down_runs(c, a);
 	else if (a->credit_ns < 0 && a->sets[GROUP_OBJECTS])

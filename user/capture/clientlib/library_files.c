@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "user/capture/clientlib/clientlib_state.h"
+#include "user/system/debug.h"
 
 static bool keep_waiting(struct waiting *w, const struct library_file *file, bool deep)
 {
@@ -66,6 +67,8 @@ static void hurry_tls(struct clients *c)
 
 static void keep_tls(struct clients *c, const struct library_file *file, bool deep)
 {
+	debug(DEBUG_TLS, "%s: OpenSSL%s, not probed until a database connection is encrypted",
+	      file->path, deep ? " linked into a program" : "");
 	if (c->tls_count < TLS_MOST) {
 		c->tls_count += keep_waiting(&c->tls[c->tls_count], file, deep);
 	} else if (!c->reported_tls) {
@@ -184,15 +187,28 @@ static bool may_look(struct clients *c)
 	return c->looks.left_ns > 0;
 }
 
+static void debug_look(const struct library_file *file, bool any, const struct elf_file *elf)
+{
+	debug(DEBUG_PROBE, "%s (process %u): %s", file->path, file->pid,
+	      elf_given_up(elf) ? "given up"
+	      : any		? "a library of the table"
+				: "no library of the table");
+}
+
 static void look_first(struct clients *c, const struct library_file *file)
 {
 	struct elf_file *elf;
+	bool any;
 
-	if (elf_open(&elf, file->fd))
+	if (elf_open(&elf, file->fd)) {
+		debug(DEBUG_PROBE, "%s (process %u): no ELF file that can be read", file->path,
+		      file->pid);
 		return;
+	}
 	runtimes_file(c->runtimes, elf, file);
-	if (!is_attached(c, file) && !library_files_look_into(c, elf, file, false) &&
-	    !elf_given_up(elf))
+	any = is_attached(c, file) || library_files_look_into(c, elf, file, false);
+	debug_look(file, any, elf);
+	if (!any && !elf_given_up(elf))
 		wait_for_time(c, file);
 	if (c->host.file)
 		c->host.file(c->host.context, elf, file, library_in(c, file));
@@ -207,6 +223,8 @@ static void wait_for_turn(struct clients *c, const struct library_file *file)
 
 	if (c->waiting_count == DEEP_MOST || !keep_waiting(w, file, false)) {
 		c->looks.skipped++;
+		debug(DEBUG_PROBE, "%s (process %u): skipped, too many files wait", file->path,
+		      file->pid);
 		return;
 	}
 	w->first = true;
@@ -257,6 +275,7 @@ static bool stays(const struct attached *a)
  * what the ledger holds; until then no other library gets its cookies. */
 static void leave(struct clients *c, struct attached *a)
 {
+	debug(DEBUG_PROBE, "%s: no process maps it any more, its probes are taken out", a->ev.path);
 	client_tell_library(c, a);
 	for (int g = 0; g < GROUPS; g++) {
 		reach_remove_later(a->sets[g]);
@@ -295,6 +314,7 @@ static void look_again(struct clients *c, const struct waiting *w)
 {
 	struct library_file file = client_waiting_file(w);
 	struct elf_file *elf;
+	bool any;
 
 	if (w->first) {
 		look_first(c, &file);
@@ -304,7 +324,8 @@ static void look_again(struct clients *c, const struct waiting *w)
 	if (elf_open(&elf, w->fd))
 		return;
 	elf_deepen(elf);
-	library_files_look_into(c, elf, &file, true);
+	any = library_files_look_into(c, elf, &file, true);
+	debug(DEBUG_PROBE, "%s: searched for a static copy: %s", file.path, any ? "found" : "none");
 	tell_given_up(c, elf, &file);
 	elf_close(elf);
 }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "user/capture/clientlib/clientlib_state.h"
+#include "user/system/debug.h"
 
 /* Whether the process maps this file as code. */
 static bool maps_file(uint32_t pid, const struct waiting *w)
@@ -68,6 +69,7 @@ int client_begin_tls(struct clients *c)
 		client_tell_gap(c,
 				"TLS libraries cannot be probed: the kernel refuses the programs");
 	c->tls_refused = err != 0;
+	debug(DEBUG_TLS, "the programs are %s", err ? strerror(-err) : "loaded");
 	if (!err && !c->tls_since_ns)
 		c->tls_since_ns = client_now_boot();
 	return err;
@@ -100,6 +102,8 @@ static void probe_tls_of(struct clients *c, uint32_t pid)
 {
 	bool alive = library_tls_is_alive(pid);
 
+	debug(DEBUG_TLS, "process %u%s: looks for its OpenSSL among %zu files", pid,
+	      alive ? "" : " (ended)", c->tls_count);
 	for (size_t i = 0; i < c->tls_count;) {
 		struct waiting *w = &c->tls[i];
 		struct library_file file = client_waiting_file(w);
@@ -130,6 +134,7 @@ void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns)
 		free(user);
 		return;
 	}
+	debug(DEBUG_TLS, "process %u has an encrypted database connection", pid);
 	user->pid = pid;
 	user->wait_ns = TLS_AGAIN_NS;
 	user->next_ns = client_now_boot() + TLS_AGAIN_NS;

@@ -19,6 +19,7 @@
 
 #include "user/capture/elf/look_wire.h"
 #include "user/capture/elf/look_state.h"
+#include "user/system/debug.h"
 
 #define FIRST_MOST  4 /* most names of a question that counts as a first one */
 #define DEEP_MS	    3000
@@ -143,6 +144,7 @@ static void give_up(struct look *l)
 		look_all.given_up_count = GIVEN_UP;
 	if (fstat(l->fd, &st))
 		return;
+	debug(DEBUG_WORKER, "inode %ju kept or killed its worker: given up", (uintmax_t)st.st_ino);
 	look_all.given_up[i].device = st.st_dev;
 	look_all.given_up[i].inode = st.st_ino;
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "user/capture/host/container_state.h"
+#include "user/system/debug.h"
 
 /* Is the name one that Docker and podman allow? */
 static bool name_is_sane(const char *name)
@@ -366,6 +367,10 @@ void container_find_name(struct containers *c, struct container_entry *e)
 			continue;
 		strcpy(e->container.runtime, namers[i].runtime);
 		e->sure = true;
+		debug(DEBUG_HOST, "container %.12s: %s of %s", e->container.id, e->container.name,
+		      e->container.runtime);
 		return;
 	}
+	debug(DEBUG_HOST, "container %.12s of %s: no state file names it, try %u of %d",
+	      e->container.id, e->container.runtime, e->attempts, NAME_ATTEMPTS);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "user/base/file.h"
+#include "user/system/debug.h"
 
 #define STATE_MS 3000 /* limit of one answer, since the host may be busy */
 #define STOP_MS	 0    /* do not wait for a worker's end */
@@ -167,6 +168,8 @@ static int state_start(struct state_reader *r, uid_t owner)
 
 static int state_fail(struct state_reader *r, const struct stat *st, int err)
 {
+	debug(DEBUG_WORKER, "a state file of user %u kept its worker too long or killed it",
+	      st->st_uid);
 	state_stop(r);
 	r->lost[r->lost_count++] = (struct state_lost){st->st_uid, st->st_dev, st->st_ino, false};
 	return err;

@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "user/capture/kernel/feature_state.h"
+#include "user/system/debug.h"
 
 static struct btf *types; /* of the running kernel, kept between tries */
 
@@ -579,6 +580,7 @@ int feature_try(enum feature_id id)
 	libbpf_set_print(before);
 	if (a->err && !a->detail[0])
 		snprintf(a->detail, sizeof(a->detail), "%s", feature_reason(a->err));
+	debug(DEBUG_KERNEL, "feature %s: %s", table[id].about.name, a->err ? a->detail : "works");
 	return a->err;
 }
 

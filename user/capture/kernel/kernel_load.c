@@ -25,6 +25,7 @@
 #include "user/capture/kernel/feature.h"
 #include "user/capture/kernel/loading.h"
 #include "user/capture/probe/probe.h"
+#include "user/system/debug.h"
 
 #define LARGE	  (2 << 20)  /* bytes from which malloc uses mmap; smaller blocks are reused */
 #define LARGEST	  (32 << 20) /* the highest such limit that malloc accepts */
@@ -315,6 +316,8 @@ static int open_door(struct loaded *l, bool look_only, loaded_fill_fn *fill, voi
 		if (!kernel_load_fits(door))
 			continue;
 		err = try_door(l, door, look_only, fill, context);
+		debug(DEBUG_KERNEL, "programs for the door %s: %s", doors[door].name,
+		      err ? strerror(-err) : "loaded");
 		if (!err)
 			l->door = look_only ? "none" : doors[door].name;
 		if (!is_absent(err, door))

@@ -26,6 +26,7 @@
 #include "user/capture/host/limit.h"
 #include "user/capture/memory/pools.h"
 #include "user/capture/stack/reader.h"
+#include "user/system/debug.h"
 
 #define SECOND_NS	  1000000000ULL
 #define STEP_BYTES	  (64 << 10)  /* smaller changes are not reported */
@@ -390,6 +391,11 @@ static void tell_memory(struct growth *g, struct grower *p, const struct process
 	ev.limit_bytes = limit.bytes;
 	ev.limit_used_bytes = limit.used;
 	ev.limit = limit.kind;
+	if (limit.bytes != UNKNOWN64 &&
+	    (!p->reported.pid || p->reported.limit_bytes != limit.bytes))
+		debug(DEBUG_HOST, "process %u: its nearest memory limit is %llu MB, %llu MB used",
+		      p->pid, (unsigned long long)limit.bytes >> 20,
+		      (unsigned long long)limit.used >> 20);
 	p->reported = ev;
 	g->host.tell(g->host.context, &ev.head);
 }

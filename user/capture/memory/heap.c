@@ -14,6 +14,7 @@
 #include "user/capture/memory/allocator.h"
 #include "user/capture/memory/heap_probe.h"
 #include "user/capture/kernel/kernel_heap.h"
+#include "user/system/debug.h"
 
 #define SECOND_NS	    1000000000ULL
 #define BUDGET_EVERY_NS	    (SECOND_NS / 4)
@@ -385,6 +386,8 @@ static void count_cost(struct heap *h)
 
 static void heap_step_down(struct heap *h, uint64_t now_ns)
 {
+	debug(DEBUG_BUDGET, "--heap full: probes of allocators cost %.1f ms so far: --heap client",
+	      h->spent_ns / 1e6);
 	heap_probes_detach(h->probes); /* before the sweep, so that no hit comes after it */
 	heap_sweep(h, now_ns, true);
 	h->stepped_down = true;

@@ -22,6 +22,7 @@
 #include "user/capture/host/memory.h"
 #include "user/capture/probe/file_exit.h"
 #include "user/capture/probe/reach.h"
+#include "user/system/debug.h"
 
 #define BLIND_NS 1000000000ULL /* time that a process may take to map its libraries */
 
@@ -166,6 +167,9 @@ static void heap_probe_look_into(struct heap_probes *p, struct heap_file_known *
 		f->refused = a->refused || (a->exit_count && p->programs.left <= 0);
 	}
 	f->probed = !err;
+	if (err != -ENOENT)
+		debug(DEBUG_PROBE, "%s: an allocator, %s", path,
+		      err ? strerror(-err) : "its functions are probed");
 	free(a);
 	if (err && err != -ENOENT)
 		tell_unprobed(p, path, err);

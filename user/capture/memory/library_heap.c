@@ -26,6 +26,7 @@
 #include "user/capture/kernel/kernel_library_heap.h"
 #include "user/capture/probe/probe.h"
 #include "user/capture/probe/reach.h"
+#include "user/system/debug.h"
 
 #define SECOND_NS     1000000000ULL
 #define LOOK_EVERY_NS (SECOND_NS / 4)
@@ -444,6 +445,9 @@ static void client_heap_step_down(struct library_heap *h)
 {
 	if (!h->running)
 		return;
+	debug(DEBUG_BUDGET,
+	      "--heap client: probes could stay for %.2f %% of the time alone: --heap growth",
+	      duty_of(h) * 100);
 	h->stepped_down = true;
 	client_heap_tell_gap(
 		h,

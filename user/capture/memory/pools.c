@@ -24,6 +24,7 @@
 #include "user/capture/host/memory.h"
 #include "user/capture/memory/pool_code.h"
 #include "user/capture/stack/python_build.h"
+#include "user/system/debug.h"
 
 #define SECOND_NS    1000000000ULL
 #define STEP_NS	     (SECOND_NS / 4)
@@ -341,6 +342,9 @@ static void try(struct pools *p, struct taker *t, uint64_t now)
 
 static void let_alone(struct pools *p, struct taker *t)
 {
+	debug(DEBUG_BUDGET,
+	      "process %u: the probe of its pool allocator rests, %.1f ms spent so far", t->pid,
+	      p->spent_ns / 1e6);
 	probes_detach_later(t->links);
 	t->links = NULL;
 	p->random = p->random * 6364136223846793005ULL + 1442695040888963407ULL;

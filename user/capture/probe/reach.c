@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "user/capture/probe/reach_state.h"
+#include "user/system/debug.h"
 
 struct table_key reach_key_of(const void *pointer)
 {
@@ -62,8 +63,11 @@ static void attach_in(struct reach_set *set, struct carrier *c)
 		probes_detach_later(links);
 		err = -ENOMEM;
 	}
-	if (err && err != -ESRCH && err != -ECANCELED)
-		set->reach->full = err;
+	if (!err || err == -ESRCH || err == -ECANCELED)
+		return;
+	debug(DEBUG_PROBE, "process %u cannot carry %zu probes: %s", c->pid, set->count,
+	      strerror(-err));
+	set->reach->full = err;
 }
 
 void reach_attach_file_in(struct reached_file *f, struct carrier *c)
@@ -187,6 +191,11 @@ void reach_hold(struct reach *r, uint32_t locked)
 	pthread_mutex_lock(&r->lock);
 	if (locked)
 		tell_held(r);
+	if (locked != r->locked)
+		debug(DEBUG_PROBE, "%s: the memory map of process %u %s",
+		      locked ? "no probe is put in" : "probes may be put in again",
+		      locked ? locked : r->locked,
+		      locked ? "does not answer" : "answers or is gone");
 	r->locked = locked;
 	if (!locked && r->left_out) {
 		r->left_out = r->reported_held = false;

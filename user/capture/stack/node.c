@@ -15,6 +15,7 @@
 #include "user/base/table.h"
 #include "user/capture/elf/elf.h"
 #include "user/capture/stack/v8.h"
+#include "user/system/debug.h"
 
 #define PROCESSES_MOST 8192
 #define FILES_MOST     256 /* programs kept; beyond, the one used longest ago is dropped */
@@ -145,6 +146,8 @@ static const struct v8 *v8_of(struct nodes *n, uint32_t pid, uint64_t start_ns)
 	p = program_of(n, pid);
 	if (!p)
 		return NULL;
+	debug(DEBUG_STACK, "process %u: %s", pid,
+	      p->v8 ? "V8, its JavaScript frames are read" : "no V8: compiled code alone");
 	p->asked = n->looks;
 	if (n->processes.count >= PROCESSES_MOST)
 		table_free(&n->processes);

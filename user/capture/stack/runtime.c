@@ -19,6 +19,7 @@
 #include "user/capture/stack/perl.h"
 #include "user/capture/stack/php.h"
 #include "user/capture/probe/reach.h"
+#include "user/system/debug.h"
 
 #define REFUSED_MOST 4096 /* processes remembered whose interpreter is not read */
 #define RECENT_MOST  256  /* mappings that are looked at again */
@@ -193,6 +194,9 @@ bool runtimes_file(struct runtimes *r, struct elf_file *elf, const struct librar
 	*kept = found;
 	kept->next = r->files;
 	r->files = kept;
+	debug(DEBUG_STACK, "%s: %s, %s%s", file->path, kept->name,
+	      kept->why ? "its frames are not read: " : "its frames are read",
+	      kept->why ? kept->why : "");
 	return true;
 }
 
@@ -263,6 +267,8 @@ static void runtime_enter(struct runtimes *r, const struct library_mapping *m)
 	if (!i || i->code_offset < m->offset || i->code_offset - m->offset >= m->end - m->start)
 		return;
 	if (i->why) {
+		debug(DEBUG_STACK, "process %u: %s, its frames are not read: %s", m->pid, i->name,
+		      i->why);
 		runtime_refuse(r, m->pid, i);
 		return;
 	}
@@ -273,6 +279,7 @@ static void runtime_enter(struct runtimes *r, const struct library_mapping *m)
 	process.address += m->start + (i->code_offset - m->offset) - i->code_address;
 	if (is_taken(r, m->pid, &process))
 		return;
+	debug(DEBUG_STACK, "process %u: %s", m->pid, i->name);
 	kernel_runtime_set(r->kernel, m->pid, &process);
 	/* The process may have ended meanwhile; then no exit event will remove the entry. */
 	if (procfs_facts(r->procfs, m->pid, &facts))

@@ -21,6 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "user/system/debug.h"
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 /* The child has nothing else to do, but the host may be busy. */
 #define ANSWER_MS  1000
@@ -251,12 +253,17 @@ static int wait_for(struct errands *e, uint32_t number)
 
 static int errand_ask(struct errands *e, struct errand_order order)
 {
+	int got;
+
 	if (e->wire < 0)
 		return -EIO;
 	order.number = ++e->orders;
 	if (send(e->wire, &order, sizeof(order), MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(order))
 		return -EAGAIN;
-	return wait_for(e, order.number);
+	got = wait_for(e, order.number);
+	if (got < 0)
+		debug(DEBUG_WORKER, "errand for process %u failed: %s", order.pid, strerror(-got));
+	return got;
 }
 
 static int ask_or_run(struct errands *e, struct errand_order order)

@@ -34,6 +34,7 @@
 #include "user/base/table.h"
 #include "user/capture/worker/kin.h"
 #include "user/capture/worker/fetcher_state.h"
+#include "user/system/debug.h"
 
 #define MS_NS	   1000000ULL
 #define SOFT_MS	   50		   /* after this time we check the fetcher's state */
@@ -380,6 +381,7 @@ static int hatch_new(struct fetcher *f)
 		close(pair[0]);
 		return err;
 	}
+	debug(DEBUG_WORKER, "fetcher %d started", pid);
 	f->wire = pair[0];
 	f->pid = pid;
 	return 0;
@@ -501,6 +503,8 @@ static int ask_fetcher(struct fetcher *f, struct fetcher_ask *a, int held, int *
 	if (err)
 		return err;
 	if (!answers_in_time(f)) {
+		debug(DEBUG_WORKER, "fetcher %d hangs on process %u and is replaced", f->pid,
+		      a->pid);
 		abandon(f);
 		fetcher_remember(f, a->kind, a->pid);
 		return -ETIMEDOUT;
@@ -509,6 +513,7 @@ static int ask_fetcher(struct fetcher *f, struct fetcher_ask *a, int held, int *
 	if (got >= (ssize_t)ANSWER_HEAD && f->answer.serial == a->serial &&
 	    f->answer.result <= (int64_t)(got - (ssize_t)ANSWER_HEAD))
 		return 0;
+	debug(DEBUG_WORKER, "fetcher %d died or answered nonsense for process %u", f->pid, a->pid);
 	abandon(f); /* the fetcher died, or its answer makes no sense */
 	return -ECHILD;
 }

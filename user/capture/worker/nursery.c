@@ -29,6 +29,7 @@
 
 #include "user/capture/worker/cage.h"
 #include "user/capture/worker/kin.h"
+#include "user/system/debug.h"
 
 #define WORKERS_MAX 16 /* at a time, with those that hang in the kernel */
 #define CLOSE_MS    500
@@ -431,6 +432,8 @@ int nursery_start(struct nursery *n, size_t role, struct nursling *out)
 	}
 	close(wire[1]);
 	close(asking[1]);
+	debug(DEBUG_WORKER, "worker %u for %s: %s", order.serial, n->roles[role]->name,
+	      err ? strerror(-err) : "started");
 	out->wire = wire[0];
 	out->asking = asking[0];
 	return err;
@@ -461,6 +464,19 @@ static int await_end(struct nursery *n, uint32_t serial, int timeout_ms, struct 
 	}
 }
 
+static void debug_end(uint32_t serial, int err, const struct nursery_end *end)
+{
+	bool killed = WIFSIGNALED(end->status);
+
+	if (err)
+		debug(DEBUG_WORKER, "worker %u is told to end%s%s", serial,
+		      err == -ETIMEDOUT ? "" : ": ", err == -ETIMEDOUT ? "" : strerror(-err));
+	else
+		debug(DEBUG_WORKER, "worker %u ended by %s %d after %.1f ms of CPU", serial,
+		      killed ? "signal" : "status",
+		      killed ? WTERMSIG(end->status) : WEXITSTATUS(end->status), end->cpu_ns / 1e6);
+}
+
 int nursery_stop(struct nursery *n, struct nursling *worker, int timeout_ms,
 		 struct nursery_end *end)
 {
@@ -477,7 +493,10 @@ int nursery_stop(struct nursery *n, struct nursling *worker, int timeout_ms,
 	if (!started)
 		return 0;
 	err = order_send(n, &order, NULL);
-	return err ? err : await_end(n, order.serial, timeout_ms, end);
+	if (!err)
+		err = await_end(n, order.serial, timeout_ms, end);
+	debug_end(order.serial, err, end);
+	return err;
 }
 
 uint64_t nursery_cpu_ns(const struct nursery *n)

@@ -26,6 +26,7 @@
 #include "user/capture/stack/native/native_wire.h"
 #include "user/capture/stack/native/supplier.h"
 #include "user/capture/stack/native/native_state.h"
+#include "user/system/debug.h"
 
 #define NS_PER_SECOND 1000000000ULL
 #define PACKETS	      8			   /* received at a time */
@@ -122,6 +123,9 @@ static void worker_died(struct native *n, native_fn fn, void *context)
 	bool died = worker_stop(n, &status);
 	int how = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 
+	debug(DEBUG_WORKER, "the worker for stacks died, %zu stacks are lost; file %llx:%llu %s",
+	      (size_t)n->outstanding, (unsigned long long)marked.device,
+	      (unsigned long long)marked.inode, got ? "is blamed" : "is not to blame");
 	n->counts.deaths++;
 	if (got)
 		guard_blame(&n->guard, &marked, !died || how == SIGPROF || how == SIGALRM);

@@ -21,6 +21,7 @@
 #include "user/base/table.h"
 #include "user/capture/host/procfs.h"
 #include "user/capture/stack/native/supplier_state.h"
+#include "user/system/debug.h"
 
 #define NS_PER_SECOND 1000000000ULL
 #define DEBUG_FOLDER  "/usr/lib/debug"
@@ -67,6 +68,7 @@ void supplier_name(struct supplier *s, uint32_t pid, uint64_t start_ns)
 		return;
 	if (s->named.count >= NAMED_MAX)
 		table_free(&s->named);
+	debug(DEBUG_STACK, "process %u: compiled code, unwound by a worker", pid);
 	table_put(&s->named, key, s);
 }
 
