@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 #include "bpf/stack/raw_stack.h"
 #include "user/capture/capture_state.h"
@@ -29,6 +28,7 @@
 #include "user/capture/share.h"
 #include "user/capture/statement.h"
 #include "user/capture/sources.h"
+#include "user/system/clock.h"
 #include "user/system/debug.h"
 
 #define GRACE_NS       (SECOND_NS / 2)
@@ -256,13 +256,11 @@ static void follow_selection(struct capture *c)
 static void tell_begin(struct capture *c)
 {
 	struct ev_begin begin = {};
-	struct timespec t;
 	struct utsname u;
 
 	INIT(begin, EV_BEGIN);
-	clock_gettime(CLOCK_REALTIME, &t);
 	begin.magic = EV_MAGIC;
-	begin.realtime_ns = t.tv_sec * SECOND_NS + t.tv_nsec;
+	begin.realtime_ns = clock_wall_ns();
 	begin.min_age_ns = c->options.min_age_ns;
 	begin.version = EV_VERSION;
 	begin.mode = c->options.mode;

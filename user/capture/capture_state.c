@@ -4,14 +4,11 @@
  */
 #include "user/capture/capture_state.h"
 
-#include <time.h>
+#include "user/system/clock.h"
 
 uint64_t capture_now(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * SECOND_NS + t.tv_nsec;
+	return clock_boot_ns();
 }
 
 void capture_head(struct ev_head *head, uint16_t kind, uint16_t size)

@@ -22,6 +22,7 @@
 #include "user/report/explanation.h"
 #include "user/report/json.h"
 #include "user/report/text.h"
+#include "user/system/clock.h"
 #include "user/system/debug.h"
 
 #define STEP_MS 100
@@ -210,10 +211,7 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 
 static double now(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
+	return clock_monotonic_ns() / 1e9;
 }
 
 static void progress(struct live *l, double since, double duration_s)
@@ -231,14 +229,6 @@ static void progress(struct live *l, double since, double duration_s)
 		p.lost ? "some records lost" : "nothing lost", left);
 }
 
-static uint64_t boot_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
-}
-
 /* A watch that holds too much memory ends early, with a report of all that it saw. */
 static bool holds_too_much(struct live *l)
 {
@@ -246,7 +236,7 @@ static bool holds_too_much(struct live *l)
 
 	if (!ceiling_is_reached(l->options->max_memory))
 		return false;
-	gap.head.ns = boot_ns();
+	gap.head.ns = clock_boot_ns();
 	snprintf(gap.text, sizeof(gap.text),
 		 "the watch ended early: dbleak itself held %llu MB, more than --max-memory",
 		 (unsigned long long)(ceiling_resident() >> 20));
@@ -369,7 +359,7 @@ int live_report(struct live *l)
 /* Adds the records that a hanging capture cannot send any more: the gap and the end. */
 static int live_tell_end(struct live *l, uint32_t pid, const char *where)
 {
-	struct ev_gap gap = {.head = {.ns = boot_ns(), .kind = EV_GAP, .size = sizeof(gap)},
+	struct ev_gap gap = {.head = {.ns = clock_boot_ns(), .kind = EV_GAP, .size = sizeof(gap)},
 			     .pid = pid};
 	struct ev_end end = {.head = {.ns = gap.head.ns, .kind = EV_END, .size = sizeof(end)}};
 	int err;
@@ -394,13 +384,10 @@ static int live_tell_end(struct live *l, uint32_t pid, const char *where)
 static void report_without(void *context, uint32_t pid, const char *where)
 {
 	struct live *l = context;
-	struct timespec until;
+	uint64_t end_ns = clock_wall_ns() + LOCK_MS * 1000000ULL;
+	struct timespec until = {.tv_sec = end_ns / 1000000000, .tv_nsec = end_ns % 1000000000};
 	int status = 0;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += LOCK_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
 	if (pthread_mutex_timedlock(&l->lock, &until) || !l->model || !l->begun)
 		return;
 	if (live_tell_end(l, pid, where))
@@ -436,7 +423,7 @@ static int tell_missing(struct live *l)
 
 		if (r->needed || r->term > RIGHT_ERRAND || right_is_held(r))
 			continue;
-		gap.head.ns = boot_ns();
+		gap.head.ns = clock_boot_ns();
 		snprintf(gap.text, sizeof(gap.text), "without %s: %s", r->name, r->without);
 		err = take_record(l, &gap.head);
 	}

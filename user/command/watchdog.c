@@ -18,6 +18,7 @@
 
 #include "user/base/escape.h"
 #include "user/capture/worker/looking.h"
+#include "user/system/clock.h"
 
 #define MS_NS	  1000000ULL
 #define SECOND_NS (1000 * MS_NS)
@@ -34,14 +35,6 @@
 #define STEP_NS	 (400 * MS_NS)
 #define SLOW_NS	 (4 * SECOND_NS) /* beyond its time, for a thread that takes steps */
 #define CLOSE_NS SECOND_NS	 /* to give everything back; the end of the process does it too */
-
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
-}
 
 static void say(const char *text)
 {
@@ -76,7 +69,7 @@ static void second(struct watchdog *w, int sig)
 /* A terminal that goes away says so twice: a second SIGHUP asks for nothing new. */
 static void watchdog_take(struct watchdog *w, int sig)
 {
-	uint64_t at = now();
+	uint64_t at = clock_monotonic_ns();
 	bool same = w->asked && sig == w->last_signal && at - w->last_ns < SAME_NS;
 
 	if (sig == SIGQUIT)
@@ -170,7 +163,7 @@ static bool is_late(const struct watchdog *w, const struct looking *l, uint64_t 
 
 static void watchdog_look(struct watchdog *w)
 {
-	uint64_t at = now();
+	uint64_t at = clock_monotonic_ns();
 	struct looking l;
 
 	if (!looking_read(&l) || l.moves != w->moves) {
@@ -186,8 +179,8 @@ static void watchdog_look(struct watchdog *w)
 static void close_in_time(struct watchdog *w, uint64_t *since)
 {
 	if (!*since)
-		*since = now();
-	if (now() - *since >= CLOSE_NS)
+		*since = clock_monotonic_ns();
+	if (clock_monotonic_ns() - *since >= CLOSE_NS)
 		_exit(atomic_load(&w->status));
 }
 
@@ -249,8 +242,8 @@ int watchdog_start(struct watchdog *w, const struct watchdog_host *host)
 	int err;
 
 	*w = (struct watchdog){.host = *host, .command = w->command};
-	atomic_store(&w->started_ns, now());
-	w->moved_ns = now();
+	atomic_store(&w->started_ns, clock_monotonic_ns());
+	w->moved_ns = clock_monotonic_ns();
 	signals_of(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	err = pthread_create(&w->thread, NULL, work, w);
@@ -279,7 +272,7 @@ static void watchdog_enter(struct watchdog *w, int stage)
 void watchdog_stage(struct watchdog *w, enum watchdog_stage stage)
 {
 	if (stage == STAGE_WORKING)
-		atomic_store(&w->opened_ns, now());
+		atomic_store(&w->opened_ns, clock_monotonic_ns());
 	watchdog_enter(w, stage);
 }
 

@@ -25,14 +25,6 @@
 #include "user/capture/clientlib/clientlib_state.h"
 #include "user/system/debug.h"
 
-uint64_t client_now_boot(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * SECOND_NS + t.tv_nsec;
-}
-
 void client_tell(struct clients *c, const struct ev_head *record)
 {
 	c->host.tell(c->host.context, record);

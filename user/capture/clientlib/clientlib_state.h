@@ -17,7 +17,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/base/table.h"
@@ -35,6 +34,7 @@
 #include "user/capture/stack/runtime.h"
 #include "user/capture/clientlib/sizes.h"
 #include "user/capture/clientlib/sqlite.h"
+#include "user/system/clock.h"
 
 #define ANCHORS_MOST	  8
 #define SECOND_NS	  1000000000ULL
@@ -184,9 +184,8 @@ struct unread {
 
 #define INIT(record, kind_)                \
 	((record).head = (struct ev_head){ \
-		 .ns = client_now_boot(), .kind = kind_, .size = sizeof(record)})
+		 .ns = clock_boot_ns(), .kind = kind_, .size = sizeof(record)})
 
-uint64_t client_now_boot(void);
 void client_tell(struct clients *c, const struct ev_head *record);
 void client_tell_gap_of(struct clients *c, uint32_t pid, const char *text);
 void client_tell_gap(struct clients *c, const char *text);

@@ -16,10 +16,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/capture/clientlib/clientlib_state.h"
+#include "user/system/clock.h"
 #include "user/system/debug.h"
 
 /* --- from a file to probes in it ----------------------------------------------------------- */
@@ -325,7 +325,7 @@ static struct probe probe_at(const struct attached *a, const struct placing *p, 
 		.text = source_at(spot, row->text),
 		.outer = spot->outer,
 		.stack = spot->stack,
-		.since_ns = client_now_boot(),
+		.since_ns = clock_boot_ns(),
 		.flags = row->flags | (p->returns ? PROBE_RETURNS : 0) |
 			 (is_static ? PROBE_STATIC : 0),
 	};
@@ -490,7 +490,7 @@ void client_tell_library(struct clients *c, struct attached *a)
 	a->ev.hits = 0;
 	for (uint32_t i = 0; i < a->count; i++)
 		a->ev.hits += c->placed[a->first + i].hits;
-	a->ev.head.ns = client_now_boot();
+	a->ev.head.ns = clock_boot_ns();
 	client_tell(c, &a->ev.head);
 }
 
@@ -525,7 +525,7 @@ static uint32_t take_cookies(struct clients *c, size_t n)
 
 	if (first || !c->left)
 		return first;
-	client_forget_left(c, client_now_boot(), LEFT_LEAST_NS);
+	client_forget_left(c, clock_boot_ns(), LEFT_LEAST_NS);
 	return find_cookies(c, n);
 }
 
@@ -646,7 +646,7 @@ void client_add_library(struct clients *c, const struct probe_library *l, struct
 	}
 	debug(topic_of(l), "%s: %s%s, %u probes put in, %u of them cheap", file->path, l->name,
 	      is_static ? ", linked into a program" : "", a->ev.probes, a->ev.cheap);
-	a->ev.attached_ns = client_now_boot();
+	a->ev.attached_ns = clock_boot_ns();
 	a->early = c->early;
 	a->next = c->files;
 	c->files = a;

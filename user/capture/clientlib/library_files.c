@@ -16,10 +16,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/capture/clientlib/clientlib_state.h"
+#include "user/system/clock.h"
 #include "user/system/debug.h"
 
 static bool keep_waiting(struct waiting *w, const struct library_file *file, bool deep)
@@ -177,7 +177,7 @@ static void tell_given_up(struct clients *c, const struct elf_file *elf,
 
 static bool may_look(struct clients *c)
 {
-	uint64_t now = client_now_boot();
+	uint64_t now = clock_boot_ns();
 	int64_t gained = (int64_t)((now - c->looks.at_ns) / LOOKS_SHARE);
 
 	c->looks.left_ns += gained;
@@ -241,12 +241,12 @@ void client_on_file(void *context, const struct library_file *file)
 		library_files_hold(c, file);
 		return;
 	}
-	before = client_now_boot();
+	before = clock_boot_ns();
 	looking_at(file->pid, file->path);
 	look_first(c, file);
 	looking_over();
 	library_files_hold(c, file);
-	c->looks.left_ns -= (int64_t)(client_now_boot() - before);
+	c->looks.left_ns -= (int64_t)(clock_boot_ns() - before);
 }
 
 static void drop_waiting(struct waiting *list, size_t *count, uint64_t device, uint64_t inode)
@@ -281,7 +281,7 @@ static void leave(struct clients *c, struct attached *a)
 		reach_remove_later(a->sets[g]);
 		a->sets[g] = NULL;
 	}
-	a->left_ns = client_now_boot();
+	a->left_ns = clock_boot_ns();
 	c->left++;
 }
 
@@ -362,14 +362,14 @@ void client_look_deeper(struct clients *c)
 	if (!c->waiting_count || !may_look(c))
 		return;
 	w = c->waiting[--c->waiting_count];
-	before = client_now_boot();
+	before = clock_boot_ns();
 	looking_at(w.pid, w.path);
 	look_again(c, &w);
 	looking_over();
 	close(w.fd);
 	file = client_waiting_file(&w);
 	library_files_hold(c, &file);
-	c->looks.left_ns -= (int64_t)(client_now_boot() - before);
+	c->looks.left_ns -= (int64_t)(clock_boot_ns() - before);
 }
 
 void client_head_start(struct clients *c)
@@ -384,8 +384,7 @@ void client_head_start(struct clients *c)
 		glob(patterns[i], GLOB_BRACE | (i ? GLOB_APPEND : 0), NULL, &found);
 	c->early = true;
 	for (size_t i = 0; i < found.gl_pathc; i++) {
-		struct library_file file = {.seen_ns = client_now_boot(),
-					    .path = found.gl_pathv[i]};
+		struct library_file file = {.seen_ns = clock_boot_ns(), .path = found.gl_pathv[i]};
 		struct stat st;
 
 		file.fd = open(file.path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);

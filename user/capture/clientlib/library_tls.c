@@ -15,10 +15,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/capture/clientlib/clientlib_state.h"
+#include "user/system/clock.h"
 #include "user/system/debug.h"
 
 /* Whether the process maps this file as code. */
@@ -71,13 +71,13 @@ int client_begin_tls(struct clients *c)
 	c->tls_refused = err != 0;
 	debug(DEBUG_TLS, "the programs are %s", err ? strerror(-err) : "loaded");
 	if (!err && !c->tls_since_ns)
-		c->tls_since_ns = client_now_boot();
+		c->tls_since_ns = clock_boot_ns();
 	return err;
 }
 
 uint64_t clients_tls_since(const struct clients *c)
 {
-	return c->tls_waits ? client_now_boot() : c->tls_since_ns;
+	return c->tls_waits ? clock_boot_ns() : c->tls_since_ns;
 }
 
 static bool library_tls_is_alive(uint32_t pid)
@@ -137,7 +137,7 @@ void clients_want_tls(struct clients *c, uint32_t pid, uint64_t start_ns)
 	debug(DEBUG_TLS, "process %u has an encrypted database connection", pid);
 	user->pid = pid;
 	user->wait_ns = TLS_AGAIN_NS;
-	user->next_ns = client_now_boot() + TLS_AGAIN_NS;
+	user->next_ns = clock_boot_ns() + TLS_AGAIN_NS;
 	if (!c->tls_waits && !client_begin_tls(c))
 		probe_tls_of(c, pid);
 }

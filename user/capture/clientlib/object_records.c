@@ -15,10 +15,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/capture/clientlib/clientlib_state.h"
+#include "user/system/clock.h"
 
 /* --- from the ledger to records ------------------------------------------------------------- */
 
@@ -176,13 +176,13 @@ static void on_holder(void *context, const struct ev_head *record)
  * can hang us.  Must not run inside another pass over an iterator. */
 static void learn_sockets(struct clients *c)
 {
-	uint64_t now = client_now_boot(), rest = (SOCKETS_SHARE - 1) * c->sockets.took_ns;
+	uint64_t now = clock_boot_ns(), rest = (SOCKETS_SHARE - 1) * c->sockets.took_ns;
 
 	if (c->sockets.at_ns && now - c->sockets.at_ns < (rest > SOCKETS_NS ? rest : SOCKETS_NS))
 		return;
 	table_free(&c->sockets.held);
 	kernel_scan(c->kernel, SCAN_HOLDERS, on_holder, c);
-	c->sockets.at_ns = client_now_boot();
+	c->sockets.at_ns = clock_boot_ns();
 	c->sockets.took_ns = c->sockets.at_ns - now;
 }
 
@@ -303,7 +303,7 @@ static void on_dropped(void *context, const struct handle_key *key, const struct
 	const struct placed *placed = placed_of(c, h->probe);
 
 	if (placed && placed->of->library->database == EV_DB_SQLITE)
-		sqlites_gone(c->sqlites, key, h->born_ns, client_now_boot(), true);
+		sqlites_gone(c->sqlites, key, h->born_ns, clock_boot_ns(), true);
 	forget_unread(c, key);
 	sizes_forget(c->sizes, key);
 }

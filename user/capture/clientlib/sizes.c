@@ -6,10 +6,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "user/base/table.h"
 #include "user/capture/clientlib/client_host.h"
+#include "user/system/clock.h"
 
 #define FIRST_WAIT_NS 900000000ULL /* until the next sweep */
 #define MOST_WAIT_NS  (64 * FIRST_WAIT_NS)
@@ -131,23 +131,15 @@ static bool look_again(struct sizes *s, struct sized *sized, uint64_t now)
 	return true;
 }
 
-static uint64_t sizes_now_boot(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
-}
-
 void sizes_sweep(struct sizes *s, uint64_t now)
 {
 	struct table_walk walk = table_walk(&s->sized);
 	struct table_slot *slot = NULL;
-	uint64_t began = sizes_now_boot();
+	uint64_t began = clock_boot_ns();
 	size_t looks = 0;
 
 	walk.passed = s->at;
-	while (looks < LOOKS_MOST && sizes_now_boot() - began < SWEEP_MOST_NS &&
+	while (looks < LOOKS_MOST && clock_boot_ns() - began < SWEEP_MOST_NS &&
 	       (slot = table_walk_next(&walk))) {
 		struct sized *sized = slot->value;
 

@@ -14,11 +14,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/capture/elf/look_wire.h"
 #include "user/capture/elf/look_state.h"
+#include "user/system/clock.h"
 #include "user/system/debug.h"
 
 #define FIRST_MOST  4 /* most names of a question that counts as a first one */
@@ -28,14 +28,6 @@
 #define EACH_BYTES  (48U << 20) /* most bytes of LOOK_EACH replies for one file */
 
 struct look_all look_all = {.shared.worker = {-1, -1, 0, 0}};
-
-uint64_t look_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 void looker_stop(struct elf_looker *k)
 {
@@ -181,7 +173,7 @@ static int reply_receive(const struct elf_looker *k, uint64_t until)
 	for (;;) {
 		struct pollfd wait = {k->worker.wire, POLLIN, 0};
 		ssize_t got = recv(k->worker.wire, &look_all.in, sizeof(look_all.in), MSG_DONTWAIT);
-		uint64_t now = look_now_ms();
+		uint64_t now = clock_monotonic_ms();
 
 		if (got >= (ssize_t)sizeof(look_all.in.reply) &&
 		    look_all.in.reply.size == (size_t)got - sizeof(look_all.in.reply))
@@ -235,7 +227,7 @@ static int look_receive(struct look *l, uint64_t until)
 /* Sends the request in look_all.out and receives the answer into look_all.in.  0 or -errno. */
 static int look_ask(struct look *l, int fd)
 {
-	uint64_t begun = look_now_ms(), waited;
+	uint64_t begun = clock_monotonic_ms(), waited;
 	int err;
 
 	if (fd < 0 && !is_there(l)) {
@@ -244,7 +236,7 @@ static int look_ask(struct look *l, int fd)
 	}
 	err = request_send(l->at, fd);
 	err = err ? fail(l, err) : look_receive(l, begun + l->left_ms);
-	waited = look_now_ms() - begun;
+	waited = clock_monotonic_ms() - begun;
 	l->left_ms -= waited < l->left_ms ? waited : l->left_ms;
 	return err;
 }
@@ -669,7 +661,7 @@ static bool tell_functions(const uint8_t *at, size_t size, elf_function_fn *fn, 
 
 int look_each(struct look *l, elf_function_fn *fn, void *context)
 {
-	uint64_t until = look_now_ms() + DEEP_MS;
+	uint64_t until = clock_monotonic_ms() + DEEP_MS;
 	size_t bytes = 0;
 	int err = apart(l) ? -EDQUOT : 0;
 

@@ -79,7 +79,6 @@ struct look_all {
 extern struct look_all look_all;
 
 /* Milliseconds of the monotonic clock. */
-uint64_t look_now_ms(void);
 /* Ends the worker.  Files that it has open are given up. */
 void looker_stop(struct elf_looker *k);
 

@@ -57,6 +57,7 @@
 #include <unistd.h>
 
 #include "user/capture/host/library_state.h"
+#include "user/system/clock.h"
 
 /* The identity of a file by stat(2), not by maps or events. */
 struct identity {
@@ -65,14 +66,6 @@ struct identity {
 	uint32_t links;
 	bool regular;
 };
-
-static uint64_t library_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * NS_PER_SECOND + (uint64_t)t.tv_nsec;
-}
 
 /* --- the files we know ------------------------------------------------------------------- */
 
@@ -149,7 +142,7 @@ static bool is_full(struct libraries *l)
 {
 	if (l->files.count < l->limit)
 		return false;
-	if (l->watching && library_now_ns() >= l->forget_at)
+	if (l->watching && clock_boot_ns() >= l->forget_at)
 		l->scan_due = true;
 	return true;
 }
@@ -272,7 +265,7 @@ static void library_tell(struct libraries *l, const struct sighting *s, const st
 	struct library_file file = {
 		.device = id->device,
 		.inode = id->inode,
-		.seen_ns = library_now_ns(),
+		.seen_ns = clock_boot_ns(),
 		.pid = s->pid,
 		.fd = fd,
 		.deleted = !id->links,
@@ -527,7 +520,7 @@ static int scan_all(struct libraries *l)
 /* Clears a full table.  Once it has room again, another scan finds the files that were refused. */
 static void library_make_room(struct libraries *l)
 {
-	uint64_t now = library_now_ns();
+	uint64_t now = clock_boot_ns();
 
 	if (l->files.count < l->limit || now < l->forget_at)
 		return;
@@ -568,7 +561,7 @@ static bool is_witness(struct libraries *l, const struct held *h)
 
 int library_look_at_held(struct libraries *l)
 {
-	uint64_t now = l->held.count ? library_now_ns() : 0;
+	uint64_t now = l->held.count ? clock_boot_ns() : 0;
 	struct table_slot *slot;
 	int err = 0;
 
@@ -617,7 +610,7 @@ static void tell_gone(struct libraries *l)
 
 static int scan(struct libraries *l)
 {
-	uint64_t began = library_now_ns(), ended;
+	uint64_t began = clock_boot_ns(), ended;
 	int err = l->watching ? library_watch_cpus(l) : 0, scan_err = scan_all(l);
 
 	if (!scan_err && l->held.count) {
@@ -630,7 +623,7 @@ static int scan(struct libraries *l)
 		library_make_room(l);
 	else
 		l->scan_due = l->watching;
-	ended = library_now_ns();
+	ended = clock_boot_ns();
 	l->scan_at = ended + (SCAN_SHARE - 1) * (ended - began);
 	return scan_err ? scan_err : err;
 }
@@ -675,7 +668,7 @@ int libraries_poll(struct libraries *l, library_fn fn, void *context)
 	err = library_look_at_held(l);
 	if (err)
 		return err;
-	if (l->scan_due && library_now_ns() >= l->scan_at) {
+	if (l->scan_due && clock_boot_ns() >= l->scan_at) {
 		err = scan(l);
 		if (err)
 			return err;

@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/base/file.h"
+#include "user/system/clock.h"
 
 #define PAGE_BYTES  4096
 #define LOOK_PAGES  32 /* to keep; the oldest makes room for a new one */
@@ -149,14 +149,6 @@ struct memory memory_of_process(uint32_t pid)
 	return (struct memory){.read = read_process, .pid = pid};
 }
 
-static uint64_t memory_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
-}
-
 static const uint8_t *look_page(uint64_t page)
 {
 	uint32_t kept = last_look.count < LOOK_PAGES ? last_look.count : LOOK_PAGES;
@@ -240,7 +232,7 @@ void memory_look_ahead(const struct memory *m, const uint64_t *addresses, size_t
 
 struct memory memory_for_look(uint32_t pid, uint64_t age_ns)
 {
-	uint64_t now = memory_now_ns();
+	uint64_t now = clock_monotonic_ns();
 
 	if (last_look.pid != pid || now - last_look.begun_ns > age_ns) {
 		last_look.pid = pid;

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/base/file.h"
+#include "user/system/clock.h"
 #include "user/system/debug.h"
 
 #define STATE_MS 3000 /* limit of one answer, since the host may be busy */
@@ -92,19 +92,11 @@ static bool is_lost(const struct state_reader *r, const struct stat *st)
 	return r->lost_count == LOST_MAX;
 }
 
-static int64_t state_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
 /* Waits until the worker's socket is ready for `events`, until then at most. */
 static int state_wait(const struct state_reader *r, short events, int64_t until)
 {
 	struct pollfd wait = {r->worker.wire, events, 0};
-	int64_t left = until - state_now_ms();
+	int64_t left = until - clock_monotonic_ms();
 
 	if (left <= 0)
 		return -ETIME;
@@ -140,7 +132,7 @@ static int state_receive(struct state_reader *r, int64_t until)
 static int state_exchange(struct state_reader *r, const struct state_request *request,
 			  const char *bytes)
 {
-	int64_t until = state_now_ms() + STATE_MS;
+	int64_t until = clock_monotonic_ms() + STATE_MS;
 	int err = state_send(r, request, sizeof(*request), until);
 
 	for (size_t sent = 0, part; sent < request->size && !err; sent += part) {

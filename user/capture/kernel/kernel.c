@@ -13,12 +13,12 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "dbleak.skel.h"
 #include "user/capture/kernel/kernel_state.h"
 #include "user/capture/kernel/process_entry.h"
+#include "user/system/clock.h"
 #include "user/system/debug.h"
 
 struct kernel_comm_key {
@@ -266,14 +266,6 @@ int kernel_link_iterator(struct kernel *k, struct bpf_link **link, const char *p
 	return *link ? 0 : -errno;
 }
 
-uint64_t kernel_monotonic_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
-}
-
 /* libbpf reads on as long as new records come.  -EAGAIN stops that; this record counts as read. */
 static int on_ring(void *context, void *data, size_t size)
 {
@@ -282,7 +274,7 @@ static int on_ring(void *context, void *data, size_t size)
 	(void)size;
 	k->fn(k->context, data);
 	return ++k->drained % DRAIN_CLOCK || !k->drain_end_ns ||
-			       kernel_monotonic_ns() < k->drain_end_ns
+			       clock_monotonic_ns() < k->drain_end_ns
 		       ? 0
 		       : -EAGAIN;
 }

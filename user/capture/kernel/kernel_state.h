@@ -75,7 +75,6 @@ int kernel_link_iterator(struct kernel *k, struct bpf_link **link, const char *p
 			 const struct bpf_map *map);
 /* Sets the shares of tables, before load.  s->selective is set already. */
 void kernel_share_fill(struct settings *s);
-uint64_t kernel_monotonic_ns(void);
 int kernel_link_map_sweeps(struct kernel *k);
 int kernel_read_iterator(struct kernel *k, struct bpf_link *link, kernel_record_fn fn,
 			 void *context);

@@ -12,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "dbleak.skel.h"
 #include "user/capture/kernel/kernel_share.h"
 #include "user/capture/kernel/kernel_state.h"
+#include "user/system/clock.h"
 
 static const struct {
 	const char *iterator, *walk, *map;
@@ -47,7 +47,7 @@ int kernel_drain(struct kernel *k, int timeout_ms, kernel_record_fn fn, void *co
 
 	k->fn = fn;
 	k->context = context;
-	k->drain_end_ns = kernel_monotonic_ns() + DRAIN_NS;
+	k->drain_end_ns = clock_monotonic_ns() + DRAIN_NS;
 	n = timeout_ms ? ring_buffer__poll(k->ring, timeout_ms) : ring_buffer__consume(k->ring);
 	k->drain_end_ns = 0;
 	return n == -EINTR || n == -EAGAIN ? 0 : n < 0 ? n : 0;
@@ -149,18 +149,10 @@ int kernel_sweep_map(struct kernel *k, enum kernel_sweep which, kernel_record_fn
 				: walk_map(k, which, fn, context);
 }
 
-static uint64_t kernel_sweep_now_boot(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
 int kernel_statements_forget(struct kernel *k, uint64_t connection, uint64_t before_ns)
 {
 	struct table_key key = {connection, 0};
-	uint64_t *before = table_get(&k->forgotten, key), now = kernel_sweep_now_boot();
+	uint64_t *before = table_get(&k->forgotten, key), now = clock_boot_ns();
 
 	if (before_ns > now) /* statements prepared from now on still count */
 		before_ns = now;

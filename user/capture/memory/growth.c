@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/base/file.h"
@@ -26,6 +25,7 @@
 #include "user/capture/host/limit.h"
 #include "user/capture/memory/pools.h"
 #include "user/capture/stack/reader.h"
+#include "user/system/clock.h"
 #include "user/system/debug.h"
 
 #define SECOND_NS	  1000000000ULL
@@ -80,14 +80,6 @@ struct growth {
 	enum ev_tier tier;
 	bool attached;
 };
-
-static uint64_t growth_now_boot(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * SECOND_NS + t.tv_nsec;
-}
 
 /* Reports a gap once for the whole host. */
 static void growth_tell_gap(struct growth *g, enum growth_gap_kind kind, const char *text)
@@ -178,7 +170,7 @@ int growth_open(struct growth **out, const struct growth_host *host)
 	g->host = *host;
 	g->tier = EV_TIER_GROWTH;
 	g->batch = batch_of_kernel();
-	g->begun_ns = growth_now_boot();
+	g->begun_ns = clock_boot_ns();
 	err = limits_open(&g->limits, host->procfs, host->cgroups);
 	if (!err && host->kernel)
 		err = kernel_growth_open(&g->kernel, host->kernel);
@@ -287,7 +279,7 @@ static void suspect(struct growth *g, struct grower *p)
 		return;
 	}
 	p->sampled = p->fresh = true;
-	p->rose_ns = growth_now_boot();
+	p->rose_ns = clock_boot_ns();
 	g->sampled++;
 	if (!g->pools)
 		return;
@@ -304,7 +296,7 @@ static void acquit(struct growth *g, struct grower *p)
 		pools_leave(g->pools, p->pid);
 	kernel_growth_leave(g->kernel, p->pid);
 	if (!--g->sampled)
-		g->idle_ns = growth_now_boot();
+		g->idle_ns = clock_boot_ns();
 }
 
 /* Detaches the probe of page faults when no process has grown for a while. */
@@ -336,7 +328,7 @@ void growth_gone(struct growth *g, uint32_t pid, uint64_t start_ns)
 
 static void judge(struct growth *g, struct grower *p, uint64_t bytes)
 {
-	uint64_t now = growth_now_boot();
+	uint64_t now = clock_boot_ns();
 
 	if (bytes < p->low)
 		p->low = bytes;
@@ -548,7 +540,7 @@ static void note_pool(void *context, uint64_t pool)
 /* Looks at pools at irregular times: objects that come and go regularly must not always be met. */
 static void check_pools(struct growth *g, struct grower *p)
 {
-	uint64_t began = growth_now_boot(), least;
+	uint64_t began = clock_boot_ns(), least;
 	struct growth_looker l = {.growth = g,
 				  .sites = p->sites,
 				  .pools = true,
@@ -560,7 +552,7 @@ static void check_pools(struct growth *g, struct grower *p)
 		pools_forget_all(g->pools, p->pid);
 		growth_sites_each_pool(p->sites, note_pool, &l);
 	}
-	least = CHECK_SHARE_POOLS * (growth_now_boot() - began) * g->sampled;
+	least = CHECK_SHARE_POOLS * (clock_boot_ns() - began) * g->sampled;
 	least = least > POOLS_LOOK_NS ? least : POOLS_LOOK_NS;
 	g->random = g->random * 6364136223846793005ULL + 1442695040888963407ULL;
 	p->pools_ns = began + least + 2 * (least >> 20) * (g->random >> 44);
@@ -595,7 +587,7 @@ void growth_step(struct growth *g, uint64_t now)
 	if (now < growth_next(g))
 		return;
 	g->pools_ns = pools_step(g->pools, now);
-	while ((p = first_due(g)) && p->pools_ns <= now && growth_now_boot() - now < STEP_NS)
+	while ((p = first_due(g)) && p->pools_ns <= now && clock_boot_ns() - now < STEP_NS)
 		check_pools(g, p);
 	if (p && p->pools_ns < g->pools_ns)
 		g->pools_ns = p->pools_ns;
@@ -603,7 +595,7 @@ void growth_step(struct growth *g, uint64_t now)
 
 static void check(struct growth *g, struct grower *p, bool last)
 {
-	uint64_t began = growth_now_boot();
+	uint64_t began = clock_boot_ns();
 	struct growth_looker l = {.sites = p->sites, .memory = memory_for_look(p->pid, 0)};
 
 	l.pagemap = kernel_pagemap(g->host.kernel, p->pid);
@@ -617,15 +609,15 @@ static void check(struct growth *g, struct grower *p, bool last)
 	}
 	while (!growth_sites_check(p->sites, began, PAGES_AT_ONCE, growth_look_at_page, page_owner,
 				   &l) &&
-	       last && growth_now_boot() - began < LAST_CHECK_NS)
+	       last && clock_boot_ns() - began < LAST_CHECK_NS)
 		;
 	close(l.pagemap);
 	if (growth_sites_blind(p->sites))
 		growth_tell_gap(g, GAP_FRAMES,
 				"page frames are not shown: memory given back and taken "
 				"again at one place counts as held");
-	p->check_ns = began + (g->host.eager ? CHECK_SHARE_EAGER : CHECK_SHARE) *
-				      (growth_now_boot() - began);
+	p->check_ns = began +
+		      (g->host.eager ? CHECK_SHARE_EAGER : CHECK_SHARE) * (clock_boot_ns() - began);
 }
 
 /* Sweeps one process.  True: it is gone, and no sample of it waits any more. */
@@ -652,7 +644,7 @@ static bool growth_visit(struct growth *g, struct grower *p, uint64_t now, bool 
 
 void growth_sweep(struct growth *g, bool last)
 {
-	uint64_t now = growth_now_boot();
+	uint64_t now = clock_boot_ns();
 	struct table_walk walk = table_walk(&g->growers);
 	struct table_slot *slot;
 

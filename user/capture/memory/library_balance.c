@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <time.h>
 
 #include "user/base/table.h"
 #include "user/capture/kernel/kernel_library_heap.h"
 #include "user/capture/host/memory.h"
 #include "user/capture/memory/library_balance_state.h"
+#include "user/system/clock.h"
 
 #define REPORTED_LEAST 0.05 /* of what was taken: the least for a record of its own stack */
 #define ALL_BUT	       0.8  /* of what was taken: then what is held was taken there, too */
@@ -59,18 +59,6 @@ void balances_close(struct balances *b)
 	free(b);
 }
 
-/* Processor time in ns of all threads of a process, also of those that have ended.  0: not known.
- */
-static uint64_t cpu_of(uint32_t pid)
-{
-	struct timespec t;
-	clockid_t clock;
-
-	if (clock_getcpuclockid((pid_t)pid, &clock) || clock_gettime(clock, &t))
-		return 0;
-	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
-}
-
 static uint64_t hits_of(const struct balance_holder *h)
 {
 	return h->hits[0] + h->hits[1];
@@ -100,7 +88,7 @@ static struct balance_holder *holder_of(struct balances *b, const struct library
 	h->start_ns = balance->start_ns;
 	h->memory = balance->memory;
 	h->file = &b->files[key->file];
-	h->cpu_phase_ns = h->cpu_ns = cpu_of(key->pid);
+	h->cpu_phase_ns = h->cpu_ns = clock_process_ns(key->pid);
 	if (!table_put(&b->holders, balance_key_of(key), h))
 		return h;
 	free(h);
@@ -264,7 +252,7 @@ void balances_window_begins(struct balances *b)
 	while ((slot = table_next(&b->holders, &at))) {
 		struct balance_holder *h = slot->value;
 
-		h->cpu_window_ns = cpu_of(h->key.pid);
+		h->cpu_window_ns = clock_process_ns(h->key.pid);
 		h->hits_window = hits_of(h);
 	}
 }
@@ -298,7 +286,7 @@ void balances_window(struct balances *b)
 
 	while ((slot = table_next(&b->holders, &at))) {
 		struct balance_holder *h = slot->value;
-		uint64_t cpu = cpu_of(h->key.pid);
+		uint64_t cpu = clock_process_ns(h->key.pid);
 
 		h->cpu_ns = cpu ? cpu : h->cpu_ns;
 		if (h->cpu_window_ns || h->windows)
@@ -348,7 +336,7 @@ static void end_phase(const struct balances *b, struct balance_holder *h, double
 {
 	struct sum in = balance_less(&h->now[1], &h->phase);
 
-	h->cpu_ns = cpu_of(h->key.pid);
+	h->cpu_ns = clock_process_ns(h->key.pid);
 	share = share_of(b, h, share);
 	if (share > 0)
 		balance_add(&h->base, &in, 1 / share);
@@ -428,7 +416,7 @@ static struct estimate estimate_of(const struct balances *b, struct balance_hold
 {
 	struct sum in = balance_less(&h->now[1], &h->phase);
 	struct estimate e = {.sum = h->now[0]};
-	uint64_t cpu = cpu_of(h->key.pid);
+	uint64_t cpu = clock_process_ns(h->key.pid);
 
 	h->cpu_ns = cpu ? cpu : h->cpu_ns;
 	share = share_of(b, h, share);

@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/capture/memory/call_site.h"
@@ -26,6 +25,7 @@
 #include "user/capture/kernel/kernel_library_heap.h"
 #include "user/capture/probe/probe.h"
 #include "user/capture/probe/reach.h"
+#include "user/system/clock.h"
 #include "user/system/debug.h"
 
 #define SECOND_NS     1000000000ULL
@@ -87,14 +87,6 @@ static const struct {
 	{"PyInit__psycopg", "_psycopg"},
 	{"PyInit__mysql", "_mysql"},
 };
-
-static uint64_t client_heap_now_boot(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
-}
 
 static void client_heap_tell_gap(struct library_heap *h, const char *text)
 {
@@ -473,7 +465,7 @@ static void open_window(struct library_heap *h)
 	kernel_library_heap_window(h->kernel, true);
 	balances_window_begins(h->balances);
 	h->open = true;
-	h->window_began_ns = client_heap_now_boot();
+	h->window_began_ns = clock_boot_ns();
 	h->window_due_ns = h->window_began_ns + h->window_length_ns;
 }
 
@@ -483,7 +475,7 @@ static void close_window(struct library_heap *h)
 	double seconds, hot;
 
 	kernel_library_heap_window(h->kernel, false);
-	now = client_heap_now_boot();
+	now = clock_boot_ns();
 	seconds = (double)(now - h->window_began_ns) / SECOND_NS;
 	for (size_t i = 0; i < h->file_count; i++) {
 		reach_remove_later(h->files[i].windowed);

@@ -18,12 +18,12 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 #include <unwind.h>
 
 #include "user/capture/probe/probe.h"
+#include "user/system/clock.h"
 
 #define BATCHES	       16
 #define BATCH_CALLS    25
@@ -75,15 +75,13 @@ static uint64_t own_offset(uintptr_t address)
  */
 static uint64_t time_calls(void (*function)(void))
 {
-	uint64_t least = UINT64_MAX, took;
-	struct timespec a, b;
+	uint64_t least = UINT64_MAX, began, took;
 
 	for (int batch = 0; batch < BATCHES; batch++) {
-		clock_gettime(CLOCK_MONOTONIC, &a);
+		began = clock_monotonic_ns();
 		for (int i = 0; i < BATCH_CALLS; i++)
 			function();
-		clock_gettime(CLOCK_MONOTONIC, &b);
-		took = (b.tv_sec - a.tv_sec) * 1000000000LL + b.tv_nsec - a.tv_nsec;
+		took = clock_monotonic_ns() - began;
 		least = took < least ? took : least;
 	}
 	return least / BATCH_CALLS;

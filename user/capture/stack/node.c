@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/base/table.h"
 #include "user/capture/elf/elf.h"
 #include "user/capture/stack/v8.h"
+#include "user/system/clock.h"
 #include "user/system/debug.h"
 
 #define PROCESSES_MOST 8192
@@ -155,19 +155,11 @@ static const struct v8 *v8_of(struct nodes *n, uint32_t pid, uint64_t start_ns)
 	return p->v8;
 }
 
-static uint64_t node_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
 /* Naming one stack takes about a hundred reads of its process's memory.  Without a limit the stacks
  * of a busy program would take all of dbleak's time. */
 static bool has_time(struct nodes *n)
 {
-	uint64_t now = node_now_ns();
+	uint64_t now = clock_monotonic_ns();
 
 	n->credit_ns += n->at_ns ? (int64_t)((now - n->at_ns) / SHARE) : CREDIT_MOST_NS;
 	if (n->credit_ns > CREDIT_MOST_NS)
@@ -188,8 +180,8 @@ int nodes_read(struct nodes *n, const struct raw_stack *raw, struct texts *t, st
 		return 0;
 	if (!has_time(n))
 		return -EBUSY;
-	began = node_now_ns();
+	began = clock_monotonic_ns();
 	count = v8_read(v8, &m, raw, raw->registers.bp, t, frames, flags);
-	n->credit_ns -= node_now_ns() - began;
+	n->credit_ns -= clock_monotonic_ns() - began;
 	return count;
 }

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/base/table.h"
@@ -19,6 +18,7 @@
 #include "user/capture/stack/perl.h"
 #include "user/capture/stack/php.h"
 #include "user/capture/probe/reach.h"
+#include "user/system/clock.h"
 #include "user/system/debug.h"
 
 #define REFUSED_MOST 4096 /* processes remembered whose interpreter is not read */
@@ -79,14 +79,6 @@ static void watch_starts(struct runtimes *r, const struct library_file *file, st
 		reach_add(r->reach, &i->starts, &r->started, file, &place, 1);
 }
 
-static uint64_t runtime_now_boot(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
 /* Returns a row that was never used, else the row that is free for longest.  A row rests for a
  * while, because samples of its old Python may still be on their way.  PYTHON_ROWS: no row is
  * free. */
@@ -100,7 +92,7 @@ static size_t find_row(const struct runtimes *r)
 		if (r->row_gone_ns[i] &&
 		    (best == PYTHON_ROWS || r->row_gone_ns[i] < r->row_gone_ns[best]))
 			best = i;
-	return best < PYTHON_ROWS && runtime_now_boot() - r->row_gone_ns[best] < ROW_REST_NS
+	return best < PYTHON_ROWS && clock_boot_ns() - r->row_gone_ns[best] < ROW_REST_NS
 		       ? PYTHON_ROWS
 		       : best;
 }
@@ -232,7 +224,7 @@ void runtimes_gone(struct runtimes *r, uint64_t device, uint64_t inode)
 		return;
 	*at = i->next;
 	if (i->found.runtime == RUNTIME_PYTHON && !i->why)
-		r->row_gone_ns[i->found.row] = runtime_now_boot();
+		r->row_gone_ns[i->found.row] = clock_boot_ns();
 	reach_remove_later(i->starts);
 	forget_refused(r, i);
 	free(i->path);

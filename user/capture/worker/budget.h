@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "user/system/clock.h"
+
 #define BUDGET_MS_NS	  1000000ULL
 #define BUDGET_STEP_BYTES 16384 /* read the clocks after this many bytes ... */
 #define BUDGET_STEPS	  256	/* ... or this many smaller steps: a clock costs a system call */
@@ -23,28 +25,20 @@ struct budget {
 	bool spent;
 };
 
-static inline uint64_t budget_clock(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000 * BUDGET_MS_NS + (uint64_t)t.tv_nsec;
-}
-
 /* Starts the budget: now, for the calling thread. */
 static inline void budget_begin(struct budget *b, uint64_t bytes, uint64_t cpu_ms, uint64_t ms)
 {
 	*b = (struct budget){
 		.bytes = bytes,
-		.cpu_end_ns = budget_clock(CLOCK_THREAD_CPUTIME_ID) + cpu_ms * BUDGET_MS_NS,
-		.end_ns = budget_clock(CLOCK_MONOTONIC) + ms * BUDGET_MS_NS,
+		.cpu_end_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) + cpu_ms * BUDGET_MS_NS,
+		.end_ns = clock_ns(CLOCK_MONOTONIC) + ms * BUDGET_MS_NS,
 	};
 }
 
 /* Restarts the elapsed time: waiting for an answer from the caller of the look does not count. */
 static inline void budget_resume(struct budget *b, uint64_t ms)
 {
-	b->end_ns = budget_clock(CLOCK_MONOTONIC) + ms * BUDGET_MS_NS;
+	b->end_ns = clock_ns(CLOCK_MONOTONIC) + ms * BUDGET_MS_NS;
 }
 
 /* Call before each step that reads bytes or takes time (bytes 0).  False: skip the step. */
@@ -59,8 +53,8 @@ static inline bool budget_take(struct budget *b, uint64_t bytes)
 	if (++b->steps < BUDGET_STEPS && b->unread_bytes < BUDGET_STEP_BYTES)
 		return true;
 	b->unread_bytes = b->steps = 0;
-	b->spent = budget_clock(CLOCK_THREAD_CPUTIME_ID) > b->cpu_end_ns ||
-		   budget_clock(CLOCK_MONOTONIC) > b->end_ns;
+	b->spent = clock_ns(CLOCK_THREAD_CPUTIME_ID) > b->cpu_end_ns ||
+		   clock_ns(CLOCK_MONOTONIC) > b->end_ns;
 	return !b->spent;
 }
 

@@ -18,9 +18,9 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "user/system/clock.h"
 #include "user/system/debug.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -222,23 +222,15 @@ static bool take_over(int wire, struct errand_answer *answer, int *fd)
 	return true;
 }
 
-static int64_t errand_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
 /* Drops answers to earlier orders: their callers no longer wait. */
 static int wait_for(struct errands *e, uint32_t number)
 {
 	struct pollfd wire = {.fd = e->wire, .events = POLLIN};
-	int64_t end = errand_now_ms() + ANSWER_MS, left;
+	int64_t end = clock_monotonic_ms() + ANSWER_MS, left;
 	struct errand_answer answer;
 	int fd;
 
-	while ((left = end - errand_now_ms()) > 0 && poll(&wire, 1, left) == 1) {
+	while ((left = end - clock_monotonic_ms()) > 0 && poll(&wire, 1, left) == 1) {
 		if (!take_over(e->wire, &answer, &fd)) {
 			hang_up(e);
 			return -EIO;

@@ -28,12 +28,12 @@
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/base/table.h"
 #include "user/capture/worker/kin.h"
 #include "user/capture/worker/fetcher_state.h"
+#include "user/system/clock.h"
 #include "user/system/debug.h"
 
 #define MS_NS	   1000000ULL
@@ -76,14 +76,6 @@ static size_t ask_size(const struct fetcher_ask *a)
 static struct table_key silent_key(uint32_t kind, uint32_t pid)
 {
 	return (struct table_key){pid, kind == FETCH_TASK};
-}
-
-uint64_t fetcher_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 * MS_NS + (uint64_t)t.tv_nsec;
 }
 
 /* Sends one packet, with fd unless that is negative.  0 or -errno. */
@@ -347,10 +339,10 @@ static _Noreturn void nest(int control, pid_t parent)
 static bool wait_for(int fd, int ms)
 {
 	struct pollfd wait = {fd, POLLIN, 0};
-	uint64_t end = fetcher_now_ns() + (uint64_t)ms * MS_NS;
+	uint64_t end = clock_monotonic_ns() + (uint64_t)ms * MS_NS;
 
 	for (;;) {
-		uint64_t now = fetcher_now_ns();
+		uint64_t now = clock_monotonic_ns();
 		int n = poll(&wait, 1, now < end ? (int)((end - now) / MS_NS) : 0);
 
 		if (n > 0 || now >= end)
@@ -427,7 +419,7 @@ void fetcher_remember(struct fetcher *f, uint32_t kind, uint32_t pid)
 		}
 	}
 	if (s) {
-		s->until_ns = fetcher_now_ns() + PEACE_NS;
+		s->until_ns = clock_monotonic_ns() + PEACE_NS;
 		s->locked |= kind == FETCH_MAPS;
 	}
 	if (f->reported_count < sizeof(f->reported) / sizeof(f->reported[0]))
@@ -441,7 +433,7 @@ static bool in_peace(struct fetcher *f, uint32_t kind, uint32_t pid)
 
 	if (!s)
 		return false;
-	if (fetcher_now_ns() < s->until_ns)
+	if (clock_monotonic_ns() < s->until_ns)
 		return true;
 	free(table_remove(&f->silent, key));
 	return false;
@@ -467,11 +459,11 @@ static bool could_run(pid_t pid)
 
 static bool answers_in_time(const struct fetcher *f)
 {
-	uint64_t end = fetcher_now_ns() + BUSY_MS * MS_NS;
+	uint64_t end = clock_monotonic_ns() + BUSY_MS * MS_NS;
 
 	if (wait_for(f->wire, SOFT_MS))
 		return true;
-	while (fetcher_now_ns() < end) {
+	while (clock_monotonic_ns() < end) {
 		bool runs = could_run(f->pid);
 
 		if (wait_for(f->wire, runs ? SOFT_MS : HARD_MS - SOFT_MS))
@@ -608,7 +600,7 @@ static bool is_locked(struct fetcher *f, uint32_t pid, const struct silent *s)
 	snprintf(path, sizeof(path), "/proc/%u", pid);
 	if (access(path, F_OK))
 		return false;
-	return fetcher_now_ns() < s->until_ns || fetcher_maps_answer(f, pid) == -ETIMEDOUT;
+	return clock_monotonic_ns() < s->until_ns || fetcher_maps_answer(f, pid) == -ETIMEDOUT;
 }
 
 uint32_t fetcher_locked(struct fetcher *f)

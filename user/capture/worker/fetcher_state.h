@@ -40,7 +40,6 @@ struct fetcher {
 };
 
 /* Nanoseconds of the monotonic clock. */
-uint64_t fetcher_now_ns(void);
 /* Notes a process that did not answer, and what of it (enum fetch_kind) did not come. */
 void fetcher_remember(struct fetcher *f, uint32_t kind, uint32_t pid);
 

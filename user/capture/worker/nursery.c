@@ -24,11 +24,11 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/capture/worker/cage.h"
 #include "user/capture/worker/kin.h"
+#include "user/system/clock.h"
 #include "user/system/debug.h"
 
 #define WORKERS_MAX 16 /* at a time, with those that hang in the kernel */
@@ -74,14 +74,6 @@ union descriptors {
 	struct cmsghdr head;
 	char room[CMSG_SPACE(2 * sizeof(int))];
 };
-
-static uint64_t nursery_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* A terminal signals all processes of dbleak; only the parent acts on that. */
 static void set_signals(void)
@@ -318,9 +310,9 @@ int nursery_open(struct nursery **out, const struct nursery_role *const *roles, 
 /* Reaps a child that is about to end.  Gives up after CLOSE_MS: it may hang in the kernel. */
 static void reap(pid_t pid)
 {
-	uint64_t end = nursery_now_ms() + CLOSE_MS;
+	uint64_t end = clock_monotonic_ms() + CLOSE_MS;
 
-	while (waitpid(pid, NULL, WNOHANG) == 0 && nursery_now_ms() < end)
+	while (waitpid(pid, NULL, WNOHANG) == 0 && clock_monotonic_ms() < end)
 		poll(NULL, 0, 1);
 }
 
@@ -442,13 +434,13 @@ int nursery_start(struct nursery *n, size_t role, struct nursling *out)
 /* Drops notices of other workers: nobody waits for those any more. */
 static int await_end(struct nursery *n, uint32_t serial, int timeout_ms, struct nursery_end *end)
 {
-	uint64_t until = nursery_now_ms() + (uint64_t)timeout_ms;
+	uint64_t until = clock_monotonic_ms() + (uint64_t)timeout_ms;
 	struct notice notice;
 
 	for (;;) {
 		struct pollfd wait = {n->control, POLLIN, 0};
 		ssize_t got = nursery_receive(n->control, &notice, sizeof(notice), &n->keeper);
-		uint64_t now = nursery_now_ms();
+		uint64_t now = clock_monotonic_ms();
 
 		if (got == sizeof(notice) && notice.serial == serial) {
 			*end = (struct nursery_end){notice.status, notice.cpu_ns};

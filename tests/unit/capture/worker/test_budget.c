@@ -21,6 +21,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "user/system/clock.h"
+
 #define SPARSE (1UL << 62)
 #define LOOK_S 0.5 /* a budget, on a busy machine and under the sanitizers */
 
@@ -82,7 +84,7 @@ static int make(uint64_t size, uint64_t segment, uint64_t strings_at, uint64_t s
 
 static double seconds(void)
 {
-	return (double)budget_clock(CLOCK_THREAD_CPUTIME_ID) / 1e9;
+	return (double)clock_ns(CLOCK_THREAD_CPUTIME_ID) / 1e9;
 }
 
 static struct elf_file *opened(int fd)

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "user/system/clock.h"
+
 void guard_share(struct guard *g, void *shared)
 {
 	g->mark = shared;
@@ -80,19 +82,11 @@ bool guard_allows(const struct guard *g, enum guard_part part, uint64_t device, 
 	return !file || file->deaths < GUARD_DEATHS;
 }
 
-static uint64_t spent_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
-}
-
 void guard_enter(struct guard *g, enum guard_part part, uint64_t device, uint64_t inode)
 {
 	struct itimerval cpu = {.it_value.tv_sec = GUARD_CPU_SECONDS};
 
-	g->entered_ns = spent_ns();
+	g->entered_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	g->mark->device = device;
 	g->mark->inode = inode;
 	g->mark->part = part;
@@ -107,5 +101,5 @@ uint64_t guard_leave(struct guard *g)
 	alarm(0);
 	setitimer(ITIMER_PROF, &none, NULL);
 	g->mark->part = 0;
-	return spent_ns() - g->entered_ns;
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID) - g->entered_ns;
 }

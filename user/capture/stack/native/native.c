@@ -26,6 +26,7 @@
 #include "user/capture/stack/native/native_wire.h"
 #include "user/capture/stack/native/supplier.h"
 #include "user/capture/stack/native/native_state.h"
+#include "user/system/clock.h"
 #include "user/system/debug.h"
 
 #define NS_PER_SECOND 1000000000ULL
@@ -38,14 +39,6 @@
 #define SERVE_NS      20000000ULL	   /* spent on requests in one go: other work waits, too */
 #define HANG_NS	      (15 * NS_PER_SECOND) /* of silence, longer than guard.h allows a look */
 #define LOOK_SECONDS  5			   /* how often the silence is checked */
-
-static uint64_t native_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NS_PER_SECOND + (uint64_t)t.tv_nsec;
-}
 
 void native_frames_forget(struct native *n)
 {
@@ -81,7 +74,7 @@ static int worker_start(struct native *n)
 		err = watch(n, n->worker.asking);
 	if (!err)
 		err = tell_guard(n);
-	n->started_ns = n->heard_ns = native_now_ns();
+	n->started_ns = n->heard_ns = clock_monotonic_ns();
 	return err;
 }
 
@@ -118,7 +111,7 @@ static void worker_died(struct native *n, native_fn fn, void *context)
 {
 	struct guard_file marked = guard_take(&n->guard);
 	bool got = supplier_gave(n->supplier, marked.device, marked.inode);
-	uint64_t now = native_now_ns();
+	uint64_t now = clock_monotonic_ns();
 	int status;
 	bool died = worker_stop(n, &status);
 	int how = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
@@ -143,12 +136,12 @@ static bool worker_ready(struct native *n)
 
 	if (n->worker.wire >= 0)
 		return true;
-	if (native_now_ns() < n->retry_ns)
+	if (clock_monotonic_ns() < n->retry_ns)
 		return false;
 	if (!worker_start(n))
 		return true;
 	worker_stop(n, &status);
-	n->retry_ns = native_now_ns() + NS_PER_SECOND;
+	n->retry_ns = clock_monotonic_ns() + NS_PER_SECOND;
 	return false;
 }
 
@@ -248,7 +241,7 @@ int native_asked(struct native *n, int err, const struct asked *asked)
 	n->counts.asked++;
 	n->counts.lost += err != 0;
 	if (!err && !n->outstanding)
-		n->heard_ns = native_now_ns();
+		n->heard_ns = clock_monotonic_ns();
 	if (!err)
 		n->asked[(n->first + n->outstanding++) % n->asked_room] = *asked;
 	return err;
@@ -414,16 +407,16 @@ static bool asks_soon(const struct native *n)
  * worker is to be ended. */
 static int look_after(struct native *n)
 {
-	uint64_t ticks, until = native_now_ns() + SERVE_NS;
+	uint64_t ticks, until = clock_monotonic_ns() + SERVE_NS;
 	int err;
 
-	while (!(err = supplier_step(n->supplier, &n->worker)) && native_now_ns() < until &&
+	while (!(err = supplier_step(n->supplier, &n->worker)) && clock_monotonic_ns() < until &&
 	       asks_soon(n))
 		;
 	if (!n->outstanding)
-		n->heard_ns = native_now_ns();
+		n->heard_ns = clock_monotonic_ns();
 	if (!err && read(n->timer, &ticks, sizeof(ticks)) > 0 &&
-	    native_now_ns() - n->heard_ns > HANG_NS)
+	    clock_monotonic_ns() - n->heard_ns > HANG_NS)
 		err = -ETIME;
 	return err;
 }
@@ -440,7 +433,7 @@ int native_step(struct native *n, native_fn fn, void *context)
 
 		if (got < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
-		n->heard_ns = native_now_ns();
+		n->heard_ns = clock_monotonic_ns();
 		done = got > 0 ? native_take_packet(n, (size_t)got, fn, context) : -EPIPE;
 		if (done < 0)
 			worker_died(n, fn, context);
@@ -452,7 +445,8 @@ int native_step(struct native *n, native_fn fn, void *context)
 
 int native_flush(struct native *n, int timeout_ms, native_fn fn, void *context)
 {
-	uint64_t end = native_now_ns() + (uint64_t)timeout_ms * 1000000ULL, now = native_now_ns();
+	uint64_t end = clock_monotonic_ns() + (uint64_t)timeout_ms * 1000000ULL,
+		 now = clock_monotonic_ns();
 	int count = 0, status;
 
 	while (n->outstanding && now < end) {
@@ -460,7 +454,7 @@ int native_flush(struct native *n, int timeout_ms, native_fn fn, void *context)
 
 		poll(&wait, 1, (int)((end - now) / 1000000ULL) + 1);
 		count += native_step(n, fn, context);
-		now = native_now_ns();
+		now = clock_monotonic_ns();
 	}
 	if (n->outstanding) {
 		worker_stop(n, &status);
@@ -487,15 +481,12 @@ static uint64_t rss_bytes(pid_t pid)
 struct native_counts native_counts(const struct native *n)
 {
 	struct native_counts counts = n->counts;
-	struct timespec spent;
-	clockid_t clock;
 
 	counts.given_up = n->guard.given_up;
 	counts.cpu_ns = n->dead_cpu_ns;
 	if (n->worker.pid <= 0)
 		return counts;
-	if (!clock_getcpuclockid(n->worker.pid, &clock) && !clock_gettime(clock, &spent))
-		counts.cpu_ns += (uint64_t)spent.tv_sec * NS_PER_SECOND + (uint64_t)spent.tv_nsec;
+	counts.cpu_ns += clock_process_ns(n->worker.pid);
 	counts.rss_bytes = rss_bytes(n->worker.pid);
 	return counts;
 }

@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/base/table.h"
 #include "user/capture/stack/native/supply.h"
+#include "user/system/clock.h"
 
 #define NS_PER_SECOND  1000000000ULL
 #define SPACES_MAX     512
@@ -62,14 +62,6 @@ struct space_reading {
 	struct supply_request ask;
 	uint32_t path[SUPPLY_INDEXES_MAX]; /* offsets in paths of the files in ask.index */
 };
-
-static uint64_t space_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NS_PER_SECOND + (uint64_t)t.tv_nsec;
-}
 
 int spaces_open(struct spaces **out, struct modules *modules, int asking)
 {
@@ -304,7 +296,7 @@ static void space_read(struct spaces *ss, struct space *s)
 {
 	struct space_reading r = {.ss = ss, .old = s};
 
-	s->read_ns = space_now_ns();
+	s->read_ns = clock_monotonic_ns();
 	r.ask.pid = s->pid;
 	r.ask.start_ns = s->start_ns;
 	if (!s->is_gone && read_maps(&r))
@@ -411,7 +403,7 @@ const struct mapping *space_find(struct spaces *ss, struct space *s, uint64_t ad
 {
 	const struct mapping *m = space_find_mapping(s, address);
 
-	if (m || s->is_gone || space_now_ns() - s->read_ns < s->wait_ns)
+	if (m || s->is_gone || clock_monotonic_ns() - s->read_ns < s->wait_ns)
 		return m;
 	space_read(ss, s);
 	m = space_find_mapping(s, address);
@@ -489,7 +481,7 @@ static void jit_read(struct spaces *ss, struct space *s)
 	struct supply_request ask = {.kind = SUPPLY_JIT, .pid = s->pid, .start_ns = s->start_ns};
 	int fd;
 
-	if (s->is_gone || (s->jit_read_ns && space_now_ns() - s->jit_read_ns < JIT_WAIT_NS))
+	if (s->is_gone || (s->jit_read_ns && clock_monotonic_ns() - s->jit_read_ns < JIT_WAIT_NS))
 		return;
 	if (!s->jit)
 		s->jit = jit_map_open();
@@ -497,7 +489,7 @@ static void jit_read(struct spaces *ss, struct space *s)
 		jit_map_read(s->jit, fd);
 		close(fd);
 	}
-	s->jit_read_ns = space_now_ns();
+	s->jit_read_ns = clock_monotonic_ns();
 	jit_make_room(ss, s);
 }
 
