@@ -240,8 +240,16 @@ $(B)/san/dbleak: $(USER_SRC:%.c=$(B)/san/%.o) $(B)/flags/ld
 
 san: $(B)/san/dbleak ## the whole program under ASan and UBSan
 
-unit: $(UNIT_BIN) ## unit tests under ASan and UBSan, without root
-	$(Q)printf '%s\n' $(UNIT_BIN) | xargs -P "$$(nproc)" -I% sh -c '% >%.log 2>&1 || echo failed >>%.log; cat %.log; \
+# Freed memory stays unused until so much has been freed; new pages are what long tests pay most for.
+# `make unit TEST_EXTENT=whole` runs them whole, as scripts/test does, and with the sanitizer's own bounds.
+TEST_EXTENT ?= part
+UNIT_ASAN   := $(if $(filter whole,$(TEST_EXTENT)),,quarantine_size_mb=16:malloc_context_size=8)
+# Those that take or wait the longest begin first, so that no processor is idle at the end.
+UNIT_LONG   := $(addprefix $(B)/unit/test_,keep watchdog forget wire_mysql wire_postgresql native)
+unit: export ASAN_OPTIONS := $(UNIT_ASAN)$(ASAN_OPTIONS:%=:%)
+unit: $(UNIT_BIN) ## unit tests under ASan and UBSan, without root; TEST_EXTENT=whole for long ones
+	$(Q)export TEST_EXTENT=$(TEST_EXTENT); printf '%s\n' $(UNIT_LONG) $(filter-out $(UNIT_LONG),$(UNIT_BIN)) | \
+		xargs -P "$$(nproc)" -I% sh -c '% >%.log 2>&1 || echo failed >>%.log; cat %.log; \
 		! grep -qx failed %.log'
 
 # On the fast objects, not the checked ones: what is measured is what users run.
