@@ -70,6 +70,34 @@ def full_disk(bench):
     bench.check(look.status == 2 and f"[{client.pid}]" in look.err, f"-o /dev/full: {look.status} {look.err[-300:]!r}")
 
 
+@live("a file that is there stays when there is nothing to take its place", needs=(), group="input")
+def outputs_stay(bench):
+    folder = bench.file("outputs")
+    os.mkdir(folder)
+    os.chmod(folder, 0o777)
+    there = os.path.join(folder, "there")
+    golden = os.path.join(os.path.dirname(__file__), "..", "golden", "places.dbleak")
+    with open(golden, "rb") as file:
+        content = file.read()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for argv, more in ((["record", "-o", there, "--duration", 1], NOBODY),
+                       (["watch", "-o", there, "--duration", 1], NOBODY),
+                       (["watch", "-o", there, "-p", gone.pid], {}),
+                       (["watch", "--record", there, "-p", gone.pid], {}),
+                       (["watch", "--record", there, "-o", os.path.join(folder, ".", "there")], {}),
+                       (["report", there + ".nosuch", "-o", there], {}),
+                       (["report", "/dev/null", "-o", there], {}),
+                       (["report", there, "-o", there], {}),
+                       (["dump", there, "-o", there], {})):
+        with open(there, "wb") as file:
+            file.write(content)
+        bench.one_sentence(bench.dbleak.run(*argv, **more))
+        with open(there, "rb") as file:
+            bench.check(file.read() == content, f"{argv}: the file is another one")
+        bench.check(os.listdir(folder) == ["there"], f"{argv}: left {os.listdir(folder)}")
+
+
 def small_disk(bench, kilobytes):
     folder = bench.file("disk")
     os.mkdir(folder)

@@ -10,6 +10,7 @@
 #include "user/base/output.h"
 #include "user/capture/rights.h"
 #include "user/command/command.h"
+#include "user/command/infile.h"
 #include "user/command/options.h"
 #include "user/command/outfile.h"
 #include "user/command/parse.h"
@@ -62,39 +63,40 @@ static int dump_records(struct recording *r, uint64_t kinds, FILE *out, int *rea
 	return err;
 }
 
-static int dump_complain(const char *path, const struct recording *r, int err)
+static int dump_complain(const struct infile *in, const struct recording *r, int err)
 {
-	if (err == -ENODATA || err == -EBADMSG)
-		fprintf(stderr, "dbleak: %s: %s after %llu bytes; the records before are printed\n",
-			path, recording_why(err), (unsigned long long)recording_offset(r));
-	else
-		fprintf(stderr, "dbleak: cannot read %s: %s\n", path, recording_why(err));
+	if (err != -ENODATA && err != -EBADMSG)
+		return infile_refuse(in, err);
+	fprintf(stderr, "dbleak: %s: %s after %llu bytes; the records before are printed\n",
+		in->name, recording_why(err), (unsigned long long)recording_offset(r));
 	return 2;
 }
 
 /* A reader that has seen enough, as head has, closes the pipe: nobody is there to be told. */
-static int dump_refuse(int err)
+static int dump_refuse(const char *output, int err)
 {
 	if (err != -EPIPE)
-		fprintf(stderr, "dbleak: cannot write the records: %s\n", strerror(-err));
+		fprintf(stderr, "dbleak: cannot write the records to %s: %s\n",
+			outfile_name(output), strerror(-err));
 	return 2;
 }
 
-static int dump_file(const char *path, uint64_t kinds, FILE *file, struct outfile *out)
+static int dump_file(const struct options *o, const struct infile *in, uint64_t kinds,
+		     struct outfile *out)
 {
 	struct recording *r = NULL;
-	int err = recording_open_read(&r, file), read = 0, status = 0;
+	int err = recording_open_read(&r, in->file), read = 0, status = 0;
 
 	rights_end(RIGHTS_READ); /* a recording may be anybody's */
 	if (err)
-		return dump_complain(path, r, err);
+		return dump_complain(in, r, err);
 	err = dump_records(r, kinds, out->file ? out->file : stdout, &read);
 	if (!err && read != -EPROTO && read != -ENOTSUP)
 		err = out->file ? outfile_end(out, true) : output_close(stdout);
 	if (read < 0)
-		status = dump_complain(path, r, read);
+		status = dump_complain(in, r, read);
 	if (err)
-		status = dump_refuse(err);
+		status = dump_refuse(o->output, err);
 	recording_close(r);
 	return status;
 }
@@ -102,24 +104,19 @@ static int dump_file(const char *path, uint64_t kinds, FILE *file, struct outfil
 static int dump(const struct options *o, const char *path)
 {
 	uint64_t kinds = kinds_named(o->kinds);
+	struct infile in;
 	struct outfile out = {0};
-	FILE *file = kinds ? fopen(path, "re") : NULL;
-	int err, status;
+	int status = kinds ? infile_open(&in, path) : 2;
 
-	if (!kinds)
-		return 2;
-	if (!file) {
-		fprintf(stderr, "dbleak: cannot read %s: %s\n", path, strerror(errno));
-		return 2;
-	}
-	err = o->output ? outfile_open(&out, o->output, file, false) : 0;
-	if (err) {
-		fprintf(stderr, "dbleak: cannot create %s: %s\n", o->output, outfile_why(err));
-		fclose(file);
-		return 2;
+	if (status >= 0)
+		return status;
+	status = outfile_begin(&out, o->output, in.file);
+	if (status >= 0) {
+		fclose(in.file);
+		return status;
 	}
 	signal(SIGPIPE, SIG_IGN); /* an error like others */
-	status = dump_file(path, kinds, file, &out);
+	status = dump_file(o, &in, kinds, &out);
 	outfile_end(&out, false);
 	return status;
 }

@@ -62,13 +62,13 @@ int view_status(const struct report_view *v)
 	return 0;
 }
 
-/* Closes the recording, which then takes its place. */
+/* Closes the recording.  Once there was a watch it takes its place: what is there can be read. */
 static int end_recording(struct live *l)
 {
 	int err = recording_close(l->recording), kept;
 
 	l->recording = NULL;
-	kept = outfile_end(&l->recorded, true); /* what is there of it can be read */
+	kept = outfile_end(&l->recorded, l->watching);
 	return err ? err : kept;
 }
 
@@ -86,7 +86,9 @@ static int lose_recording(struct live *l, const struct ev_head *last, int err)
 		snprintf(gap.text, sizeof(gap.text), "the recording ended after %llu bytes: %s",
 			 (unsigned long long)l->record_bytes, strerror(-err));
 	fprintf(stderr, "dbleak: %s\n", gap.text);
-	end_recording(l);
+	/* The file takes its place later: there may be no watch yet. */
+	recording_close(l->recording);
+	l->recording = NULL;
 	if (err != -EFBIG)
 		l->record_err = err;
 	if (l->records_only)
@@ -148,21 +150,46 @@ static int fail(const char *what, const char *thing, int err)
 	return 2;
 }
 
-static int live_refuse(const char *path, int err)
+int live_fail_recording(const struct live *l, int err)
 {
-	fprintf(stderr, "dbleak: cannot create %s: %s\n", path, outfile_why(err));
+	if (!l->options->record)
+		return fail("cannot keep what was seen", NULL, err);
+	return fail("cannot write the recording to", outfile_name(l->options->record), err);
+}
+
+static int live_refuse(const char *path, const char *why)
+{
+	fprintf(stderr, "dbleak: cannot write %s: %s\n", outfile_name(path), why);
 	return 2;
 }
 
 static int open_recording(struct live *l, const char *path)
 {
-	int err = outfile_open(&l->recorded, path, NULL, true);
+	int err, status = outfile_begin(&l->recorded, path, NULL);
 
-	if (err)
-		return live_refuse(path, err);
+	if (status >= 0)
+		return status;
+	if (isatty(fileno(l->recorded.file)))
+		return live_refuse(path, "a recording is not for a terminal");
 	err = recording_open_write(&l->recording, l->recorded.file);
 	l->recorded.file = NULL; /* the recording's, also after an error */
-	return err ? fail("cannot record into", path, err) : -1;
+	return err ? live_fail_recording(l, err) : -1;
+}
+
+/* Nothing that is there is touched before all can be written. */
+static int open_outputs(struct live *l, const struct options *o)
+{
+	const char *report = o->output ? o->output : l->out == stdout ? "-" : "/dev/stderr";
+	int status;
+
+	if (o->record && !l->records_only && outfile_is_same(report, o->record))
+		return live_refuse(o->record, "report and recording cannot be one file");
+	status = outfile_begin(&l->output, o->output, NULL);
+	if (l->output.file)
+		l->out = l->output.file;
+	if (status < 0 && o->record)
+		status = open_recording(l, o->record);
+	return status;
 }
 
 /* Warns a person at a terminal.  Scripts run several on purpose. */
@@ -200,10 +227,13 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 		tell_others(o);
 	err = capture_open(&l->capture, &c);
 
-	if (!err)
+	if (!err) {
+		l->watching = true;
+		outfile_keep_part(&l->recorded);
 		return -1;
-	if (err == -ENOSPC || err == -EPIPE || err == -EIO)
-		return fail("cannot write the recording", NULL, err);
+	}
+	if (o->record && (err == -ENOSPC || err == -EPIPE || err == -EIO))
+		return live_fail_recording(l, err);
 	fprintf(stderr, "dbleak: cannot look: %s (\"dbleak doctor\" tells more)\n",
 		live_why_not(err));
 	return 2;
@@ -318,6 +348,11 @@ int live_finish(struct live *l)
 	return err;
 }
 
+static bool is_path(const char *output)
+{
+	return output && strcmp(output, "-") != 0;
+}
+
 /* Prints the report and returns the exit status. */
 static int live_write_report(struct live *l)
 {
@@ -331,8 +366,8 @@ static int live_write_report(struct live *l)
 	if (!err)
 		err = l->output.file ? outfile_end(&l->output, true) : output_close(l->out);
 	if (err) {
-		status = fail("cannot write the report", NULL, err);
-		if (l->options->output) /* what was seen is not to be lost with the file */
+		status = fail("cannot write the report to", outfile_name(l->options->output), err);
+		if (is_path(l->options->output)) /* what was seen is not to be lost with the file */
 			print_view(stderr, v, l->options);
 	}
 	outfile_end(&l->output, false);
@@ -345,11 +380,11 @@ int live_report(struct live *l)
 	int err = live_finish(l), status;
 
 	if (err)
-		return fail("cannot write the recording", NULL, err);
+		return live_fail_recording(l, err);
 	status = live_write_report(l);
 	err = end_recording(l);
 	if (err)
-		fail("cannot write the recording", NULL, err);
+		live_fail_recording(l, err);
 	if (err || l->record_err)
 		status = 2; /* what was asked for is not there */
 	watchdog_closing(&l->watchdog, status);
@@ -436,7 +471,7 @@ static int give_up_rights(struct live *l, enum ev_mode mode)
 	int err = tell_missing(l);
 
 	if (err)
-		return fail("cannot write the recording", NULL, err);
+		return live_fail_recording(l, err);
 	err = rights_end(mode == EV_MODE_RUN ? RIGHTS_RUN : RIGHTS_WATCH);
 	if (err)
 		fprintf(stderr, "dbleak: goes on with more rights than it needs: %s\n",
@@ -446,7 +481,7 @@ static int give_up_rights(struct live *l, enum ev_mode mode)
 
 int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 {
-	int err, status = -1;
+	int err, status;
 
 	l->options = o;
 	l->out = out;
@@ -469,17 +504,10 @@ int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 	l->model = model_open();
 	if (!l->model)
 		return fail("cannot start", NULL, -ENOMEM);
-	if (o->output) {
-		err = outfile_open(&l->output, o->output, NULL, false);
-		if (err)
-			return live_refuse(o->output, err);
-		l->out = l->output.file;
-	}
 	err = select_resolve(&o->select, l->containers, stderr);
 	if (err)
 		return err == -ENOENT ? 2 : fail("cannot select", NULL, err);
-	if (o->record)
-		status = open_recording(l, o->record);
+	status = open_outputs(l, o);
 	if (status < 0)
 		status = open_capture(l, o, mode);
 	return status >= 0 ? status : give_up_rights(l, mode);

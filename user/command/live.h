@@ -31,6 +31,7 @@ struct live {
 	pthread_mutex_t lock;	 /* of model and recording, while records come */
 	unsigned int interrupts; /* how often we were asked to stop */
 	bool begun;		 /* the model knows of which host and when: it can be judged */
+	bool watching;		 /* everything is open: the recording is worth its place */
 	bool records_only;	 /* nothing is to be reported */
 };
 
@@ -47,6 +48,8 @@ int live_finish(struct live *l);
 int live_report(struct live *l);
 /* Puts the recording in its place: 0 or -errno, also of what ended it before. */
 int live_end_recording(struct live *l);
+/* Says on standard error why the recording cannot be written.  Returns the exit status. */
+int live_fail_recording(const struct live *l, int err);
 void live_close(struct live *l);
 
 /* Prints a view as the options want it: 0 or -errno. */

@@ -25,6 +25,7 @@
 #define TRIES	  16 /* for a name that nobody has */
 
 /* Commands to the keeper. */
+#define PART 'p' /* from now on a part takes its place, too */
 #define KEEP 'k'
 #define DROP 'd'
 
@@ -113,7 +114,7 @@ static int named_descriptor(const char *path)
 {
 	static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
 
-	if (!strcmp(path, "/dev/stdout"))
+	if (!strcmp(path, "-") || !strcmp(path, "/dev/stdout"))
 		return STDOUT_FILENO;
 	if (!strcmp(path, "/dev/stderr"))
 		return STDERR_FILENO;
@@ -210,9 +211,24 @@ static void lock_in(void)
 	outfile_filter_calls();
 }
 
-static _Noreturn void keep(const struct outfile_place *p, int wire, bool keep_part)
+/* The last command; when its sender is killed, what the commands before it lead to. */
+static char await_command(void)
 {
-	char word = keep_part ? KEEP : DROP;
+	char word = DROP, next;
+	ssize_t n;
+
+	while ((n = read(0, &next, 1)) == 1 || (n < 0 && errno == EINTR)) {
+		if (n == 1 && next != PART)
+			return next;
+		if (n == 1)
+			word = KEEP;
+	}
+	return word;
+}
+
+static _Noreturn void keep(const struct outfile_place *p, int wire)
+{
+	char word;
 
 	for (int sig = 1; sig < SIGRTMIN; sig++)
 		signal(sig, SIG_IGN);
@@ -221,8 +237,7 @@ static _Noreturn void keep(const struct outfile_place *p, int wire, bool keep_pa
 		_exit(EIO);
 	syscall(SYS_close_range, 2, ~0U, 0);
 	lock_in();
-	while (read(0, &word, 1) < 0 && errno == EINTR)
-		;
+	word = await_command();
 	if (word == KEEP && !renameat(1, p->temporary, 1, p->name))
 		_exit(0);
 	word = word == KEEP ? (char)errno : 0;
@@ -230,7 +245,7 @@ static _Noreturn void keep(const struct outfile_place *p, int wire, bool keep_pa
 	_exit((unsigned char)word);
 }
 
-static int start_keeper(struct outfile *o, const struct outfile_place *p, bool keep_part)
+static int start_keeper(struct outfile *o, const struct outfile_place *p)
 {
 	int wire[2];
 
@@ -239,7 +254,7 @@ static int start_keeper(struct outfile *o, const struct outfile_place *p, bool k
 	o->keeper = fork();
 	if (!o->keeper) {
 		close(wire[1]);
-		keep(p, wire[0], keep_part);
+		keep(p, wire[0]);
 	}
 	close(wire[0]);
 	o->wire = wire[1];
@@ -270,13 +285,13 @@ static int create_temporary(struct outfile_place *p)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_regular(struct outfile *o, struct outfile_place *p, bool keep_part)
+static int open_regular(struct outfile *o, struct outfile_place *p)
 {
 	int fd = create_temporary(p), err;
 
 	if (fd < 0)
 		return fd;
-	err = start_keeper(o, p, keep_part);
+	err = start_keeper(o, p);
 	if (!err)
 		return open_stream(o, fd);
 	close(fd);
@@ -292,17 +307,17 @@ static bool is_input(const struct stat *st, FILE *input)
 	       in.st_ino == st->st_ino;
 }
 
-static int open_in(struct outfile *o, struct outfile_place *p, FILE *input, bool keep_part)
+static int open_in(struct outfile *o, struct outfile_place *p, FILE *input)
 {
 	struct stat st;
 
 	if (fstatat(p->folder, p->name, &st, AT_SYMLINK_NOFOLLOW))
-		return errno == ENOENT ? open_regular(o, p, keep_part) : -errno;
+		return errno == ENOENT ? open_regular(o, p) : -errno;
 	if (is_input(&st, input))
 		return -EEXIST;
 	switch (st.st_mode & S_IFMT) {
 	case S_IFREG:
-		return open_regular(o, p, keep_part);
+		return open_regular(o, p);
 	case S_IFCHR:
 	case S_IFIFO:
 		return open_special(o, p, &st);
@@ -315,7 +330,7 @@ static int open_in(struct outfile *o, struct outfile_place *p, FILE *input, bool
 	}
 }
 
-int outfile_open(struct outfile *o, const char *path, FILE *input, bool keep_part)
+int outfile_open(struct outfile *o, const char *path, FILE *input)
 {
 	struct outfile_place p = {.folder = -1};
 	int fd = named_descriptor(path), err;
@@ -325,12 +340,30 @@ int outfile_open(struct outfile *o, const char *path, FILE *input, bool keep_par
 		return open_descriptor(o, fd);
 	err = find_place(&p, path);
 	if (!err)
-		err = open_in(o, &p, input, keep_part);
+		err = open_in(o, &p, input);
 	if (p.folder >= 0)
 		close(p.folder);
 	if (err)
 		outfile_end(o, false);
 	return err;
+}
+
+int outfile_begin(struct outfile *o, const char *path, FILE *input)
+{
+	int err = path ? outfile_open(o, path, input) : 0;
+
+	if (!err)
+		return -1;
+	fprintf(stderr, "dbleak: cannot write %s: %s\n", outfile_name(path), outfile_why(err));
+	return 2;
+}
+
+void outfile_keep_part(struct outfile *o)
+{
+	const char word = PART;
+
+	if (o->keeper > 0)
+		(void)!send(o->wire, &word, 1, MSG_NOSIGNAL); /* a dead keeper is met at the end */
 }
 
 static int end_keeper(struct outfile *o, bool whole)
@@ -365,13 +398,45 @@ int outfile_end(struct outfile *o, bool whole)
 	return err ? err : kept;
 }
 
+static bool is_same_place(const struct outfile_place *p, const struct outfile_place *q)
+{
+	struct stat a, b;
+
+	if (strcmp(p->name, q->name) != 0 || fstat(p->folder, &a) || fstat(q->folder, &b) ||
+	    a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+		return false;
+	return fstatat(p->folder, p->name, &a, AT_SYMLINK_NOFOLLOW) || !S_ISCHR(a.st_mode);
+}
+
+bool outfile_is_same(const char *one, const char *other)
+{
+	struct outfile_place p = {.folder = -1}, q = {.folder = -1};
+	int fd = named_descriptor(one);
+	bool same;
+
+	if (fd >= 0)
+		return fd == named_descriptor(other);
+	same = !find_place(&p, one) && !find_place(&q, other) && is_same_place(&p, &q);
+	if (p.folder >= 0)
+		close(p.folder);
+	if (q.folder >= 0)
+		close(q.folder);
+	return same;
+}
+
+const char *outfile_name(const char *path)
+{
+	return path && strcmp(path, "-") != 0 ? path : "standard output";
+}
+
 const char *outfile_why(int err)
 {
 	switch (err) {
 	case -EEXIST:
-		return "it is the file to be read";
+		return "it is the recording to be read";
 	case -ELOOP:
-		return "a symbolic link is in its place, or on the way to it one of somebody else";
+		return "it is a symbolic link, or one of somebody else leads to it; dbleak writes "
+		       "through none";
 	case -ENXIO:
 		return "it is a pipe, and nobody reads it";
 	case -EPERM:

@@ -20,13 +20,22 @@ struct outfile {
 	int wire;
 };
 
-/* input: a file that is read and may not be replaced, NULL: none.  keep_part: what is there takes
- * its place even if we are killed.  0 or -errno; o is zero then. */
-int outfile_open(struct outfile *o, const char *path, FILE *input, bool keep_part);
+/* path: "-" is standard output.  input: a file that is read and may not be replaced, NULL: none.
+ * 0 or -errno; o is zero then. */
+int outfile_open(struct outfile *o, const char *path, FILE *input);
+/* The same for a path as somebody gave it; NULL: none, and nothing is opened.  -1 to go on, or the
+ * status to exit with (the reason is on standard error). */
+int outfile_begin(struct outfile *o, const char *path, FILE *input);
+/* From now on what is written takes its place even if we are killed. */
+void outfile_keep_part(struct outfile *o);
 /* Flushes and closes what is open.  Without an error, and if it is whole, the file takes its
  * place; else it is gone.  0 or -errno of anything that went wrong.  May be called more than once.
  */
 int outfile_end(struct outfile *o, bool whole);
+/* Do both paths name one file or one stream?  A device such as /dev/null may serve both. */
+bool outfile_is_same(const char *one, const char *other);
+/* The path, or the words for standard output ("-", or NULL: no file was asked for). */
+const char *outfile_name(const char *path);
 /* A few words for errors of outfile_open that strerror(3) tells badly. */
 const char *outfile_why(int err);
 

@@ -25,7 +25,7 @@ static int record(struct options *o, struct live *l)
 	if (!err)
 		err = live_end_recording(l);
 	if (err)
-		fprintf(stderr, "dbleak: cannot write the recording: %s\n", strerror(-err));
+		live_fail_recording(l, err);
 	watchdog_closing(&l->watchdog, err ? 2 : 0);
 	return err ? 2 : 0;
 }

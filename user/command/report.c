@@ -3,6 +3,7 @@
  * report.c - dbleak report: replay a recording.  Needs no root and no kernel.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +13,13 @@
 #include "user/base/output.h"
 #include "user/capture/rights.h"
 #include "user/command/command.h"
+#include "user/command/infile.h"
 #include "user/command/live.h"
 #include "user/command/outfile.h"
 #include "user/command/parse.h"
 
 /* Everything up to the first damage is judged; what is missing is said. */
-static int replay(struct model *m, struct recording *r, const char *path)
+static int replay(struct model *m, struct recording *r, const char *name)
 {
 	const struct ev_head *record;
 	int n, err = 0;
@@ -30,11 +32,10 @@ static int replay(struct model *m, struct recording *r, const char *path)
 		fprintf(stderr,
 			"dbleak: %s: %s after %llu bytes; the report covers what came "
 			"before\n",
-			path, recording_why(n), (unsigned long long)recording_offset(r));
+			name, recording_why(n), (unsigned long long)recording_offset(r));
 	return n == -ENODATA || n == -EBADMSG ? 0 : n;
 }
 
-/* A report that cannot be written to its file comes on standard error. */
 static int print(const struct report_view *v, const struct options *o, struct outfile *out)
 {
 	int status = view_status(v), err = print_view(out->file ? out->file : stdout, v, o);
@@ -43,9 +44,8 @@ static int print(const struct report_view *v, const struct options *o, struct ou
 		err = out->file ? outfile_end(out, true) : output_close(stdout);
 	if (!err)
 		return status;
-	fprintf(stderr, "dbleak: cannot write the report: %s\n", strerror(-err));
-	if (o->output)
-		print_view(stderr, v, o);
+	fprintf(stderr, "dbleak: cannot write the report to %s: %s\n", outfile_name(o->output),
+		strerror(-err));
 	return 2;
 }
 
@@ -80,24 +80,24 @@ static int refuse_process(const struct report_view *v, const char *path, uint32_
 	return 2;
 }
 
-static int report_report(const struct options *o, const char *path, FILE *file, struct outfile *out)
+static int report_report(const struct options *o, const struct infile *in, struct outfile *out)
 {
 	struct recording *r = NULL;
 	struct report_view *v = NULL;
 	struct model *m = model_open();
-	int err = recording_open_read(&r, file), status = 2;
+	int err = recording_open_read(&r, in->file), status = 2;
 
 	rights_end(RIGHTS_READ); /* a recording may be anybody's */
 	if (!err)
-		err = m ? replay(m, r, path) : -ENOMEM;
+		err = m ? replay(m, r, in->name) : -ENOMEM;
 	if (!err) {
 		v = judge_explain(m, &o->library, o->explain);
 		err = v ? 0 : -ENOMEM;
 	}
 	if (err)
-		fprintf(stderr, "dbleak: cannot read %s: %s\n", path, recording_why(err));
+		status = infile_refuse(in, err);
 	else if (o->explain && !is_explained(v))
-		status = refuse_process(v, path, o->explain);
+		status = refuse_process(v, in->name, o->explain);
 	else
 		status = print(v, o, out);
 	view_close(v);
@@ -108,21 +108,19 @@ static int report_report(const struct options *o, const char *path, FILE *file, 
 
 static int report_file(const struct options *o, const char *path)
 {
-	FILE *file = fopen(path, "re");
+	struct infile in;
 	struct outfile out = {0};
-	int err, status;
+	int status = infile_open(&in, path);
 
-	if (!file) {
-		fprintf(stderr, "dbleak: cannot read %s: %s\n", path, strerror(errno));
-		return 2;
+	if (status >= 0)
+		return status;
+	status = outfile_begin(&out, o->output, in.file);
+	if (status >= 0) {
+		fclose(in.file);
+		return status;
 	}
-	err = o->output ? outfile_open(&out, o->output, file, false) : 0;
-	if (err) {
-		fprintf(stderr, "dbleak: cannot create %s: %s\n", o->output, outfile_why(err));
-		fclose(file);
-		return 2;
-	}
-	status = report_report(o, path, file, &out);
+	signal(SIGPIPE, SIG_IGN); /* an error like others */
+	status = report_report(o, &in, &out);
 	outfile_end(&out, false);
 	return status;
 }

@@ -69,7 +69,7 @@ static void only(size_t files)
 static int write_to(const char *path, FILE *input)
 {
 	struct outfile o;
-	int err = outfile_open(&o, path, input, false);
+	int err = outfile_open(&o, path, input);
 
 	if (err)
 		return err;
@@ -85,7 +85,7 @@ static void a_file_appears_when_it_is_whole_and_is_private(void **state)
 
 	(void)state;
 	umask(0);
-	assert_int_equal(outfile_open(&o, path, NULL, false), 0);
+	assert_int_equal(outfile_open(&o, path, NULL), 0);
 	fputs("report", o.file);
 	fflush(o.file);
 	assert_int_equal(access(path, F_OK), -1);
@@ -105,7 +105,7 @@ static void what_is_not_whole_is_gone(void **state)
 
 	(void)state;
 	put(path, "before");
-	assert_int_equal(outfile_open(&o, path, NULL, false), 0);
+	assert_int_equal(outfile_open(&o, path, NULL), 0);
 	fputs("half", o.file);
 	assert_int_equal(outfile_end(&o, false), 0);
 	holds(path, "before");
@@ -141,8 +141,10 @@ static void killed(const char *path, bool keep_part)
 	if (!pid) {
 		struct outfile o;
 
-		if (outfile_open(&o, path, NULL, keep_part))
+		if (outfile_open(&o, path, NULL))
 			_exit(1);
+		if (keep_part)
+			outfile_keep_part(&o);
 		fputs("part", o.file);
 		fflush(o.file);
 		(void)!write(ready[1], "r", 1);
@@ -161,9 +163,9 @@ static void who_is_killed_leaves_a_recording_but_no_report(void **state)
 	(void)state;
 	killed(in_folder("report"), false);
 	wait_for(0);
+	put(in_folder("recording"), "before");
 	killed(in_folder("recording"), true);
-	for (int i = 0; i < 200 && access(in_folder("recording"), F_OK); i++)
-		usleep(10000);
+	wait_for(1);
 	holds(in_folder("recording"), "part");
 	only(1);
 	unlink(in_folder("recording"));
@@ -282,6 +284,71 @@ static void descriptors_and_devices_are_written_to(void **state)
 	assert_int_equal(write_to("/dev/full", NULL), -ENOSPC);
 }
 
+/* A part that nobody wants any more goes, too. */
+static void a_part_that_was_kept_can_still_be_dropped(void **state)
+{
+	const char *path = in_folder("recording");
+	struct outfile o;
+
+	(void)state;
+	put(path, "before");
+	assert_int_equal(outfile_open(&o, path, NULL), 0);
+	outfile_keep_part(&o);
+	fputs("half", o.file);
+	assert_int_equal(outfile_end(&o, false), 0);
+	holds(path, "before");
+	assert_int_equal(outfile_open(&o, path, NULL), 0);
+	outfile_keep_part(&o);
+	fputs("whole", o.file);
+	assert_int_equal(outfile_end(&o, true), 0);
+	holds(path, "whole");
+	only(1);
+	unlink(path);
+}
+
+static void two_outputs_of_one_place_are_found(void **state)
+{
+	(void)state;
+	assert_true(outfile_is_same(in_folder("report"), in_folder("report")));
+	assert_true(outfile_is_same(in_folder("report"), in_folder("./report")));
+	assert_false(outfile_is_same(in_folder("report"), in_folder("recording")));
+	assert_false(outfile_is_same(in_folder("no/report"), in_folder("no/report")));
+	assert_true(outfile_is_same("-", "/dev/stdout"));
+	assert_false(outfile_is_same("-", "/dev/stderr"));
+	assert_false(outfile_is_same("-", in_folder("report")));
+	assert_false(outfile_is_same("/dev/null", "/dev/null"));
+	assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
+	assert_true(outfile_is_same(in_folder("pipe"), in_folder("pipe")));
+	unlink(in_folder("pipe"));
+	assert_int_equal(mkdir(in_folder("real"), 0755), 0);
+	assert_int_equal(symlink("real", in_folder("way")), 0);
+	assert_true(outfile_is_same(in_folder("way/report"), in_folder("real/report")));
+	unlink(in_folder("way"));
+	rmdir(in_folder("real"));
+}
+
+static void a_dash_is_standard_output(void **state)
+{
+	char found[16] = "";
+	int wire[2], before = dup(STDOUT_FILENO), err;
+
+	(void)state;
+	assert_int_equal(pipe(wire), 0);
+	fflush(stdout);
+	dup2(wire[1], STDOUT_FILENO);
+	err = write_to("-", NULL);
+	dup2(before, STDOUT_FILENO);
+	assert_int_equal(err, 0);
+	assert_int_equal(read(wire[0], found, sizeof(found)), 6);
+	assert_string_equal(outfile_name("-"), "standard output");
+	assert_string_equal(outfile_name(NULL), "standard output");
+	assert_string_equal(outfile_name("report"), "report");
+	close(before);
+	close(wire[0]);
+	close(wire[1]);
+	only(0);
+}
+
 static void what_is_no_file_is_refused(void **state)
 {
 	(void)state;
@@ -320,6 +387,9 @@ int main(void)
 		cmocka_unit_test(what_is_read_is_not_replaced),
 		cmocka_unit_test(a_pipe_without_a_reader_is_refused_at_once),
 		cmocka_unit_test(descriptors_and_devices_are_written_to),
+		cmocka_unit_test(a_part_that_was_kept_can_still_be_dropped),
+		cmocka_unit_test(two_outputs_of_one_place_are_found),
+		cmocka_unit_test(a_dash_is_standard_output),
 		cmocka_unit_test(what_is_no_file_is_refused),
 	};
 
