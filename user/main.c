@@ -2,6 +2,7 @@
 /*
  * main.c - the table of subcommands.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +21,18 @@ static int (*const commands[COMMANDS])(int argc, char **argv) = {
 	[COMMAND_DUMP] = command_dump,	       [COMMAND_HELP] = command_help,
 };
 
-static int help(void)
+/* --help and -h: of dbleak, or of the command behind them. */
+static int help(int argc, char **argv)
 {
+	if (argc > 2 && argv[2][0] != '-')
+		return command_help(argc - 1, argv + 1);
 	usage_program(stdout);
 	return 0;
+}
+
+static bool asks_version(const char *word)
+{
+	return !strcmp(word, "--version") || !strcmp(word, "-V") || !strcmp(word, "version");
 }
 
 int main(int argc, char **argv)
@@ -33,15 +42,15 @@ int main(int argc, char **argv)
 
 	origin_note();
 	origin_raise_files();
-	if (!strcmp(name, "--version"))
+	if (asks_version(name))
 		return printf("dbleak %s\n", DBLEAK_VERSION) < 0 ? 2 : 0;
 	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
-		return help();
+		return help(argc, argv);
 	if (topics_choose(getenv("DBLEAK_DEBUG")) >= 0)
 		return 2;
 	if (name[0] == '-')
 		return command_watch(argc, argv);
 	if (id < COMMANDS)
 		return commands[id](argc - (argc > 1), argv + (argc > 1));
-	return command_unknown(name);
+	return command_unknown(COMMANDS, name);
 }

@@ -46,8 +46,8 @@ def version(bench):
     bench.check(look.status == 0 and look.out.startswith(b"dbleak "), f"{look.status} {look.out!r}")
     look = bench.dbleak.run("--help")
     bench.check(look.status == 0 and b"snapshot" in look.out, f"{look.status} {look.out[:200]!r}")
-    for argv, begin in ((["help"], look.out), (["help", "watch"], b"usage: dbleak [watch]"),
-                        (["report", "-h"], b"usage: dbleak report"), (["help", "--man"], b".TH DBLEAK 8 ")):
+    for argv, begin in ((["help"], look.out), (["help", "watch"], b"Usage: dbleak [watch]"),
+                        (["report", "-h"], b"Usage: dbleak report"), (["help", "--man"], b".TH DBLEAK 8 ")):
         look = bench.dbleak.run(*argv)
         bench.check(look.status == 0 and look.out.startswith(begin), f"{argv}: {look.status} {look.out[:200]!r}")
     for argv in (["help", "nosuchcommand"], ["help", "watch", "run"]):

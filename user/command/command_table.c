@@ -12,39 +12,38 @@ const struct command_row command_table[COMMANDS] = {
 		{
 			.name = "watch",
 			.synopsis = "[watch] [OPTIONS]",
-			.summary = "watch the host, then say what leaks (the default)",
-			.about = "Watches database clients until Ctrl-C or the end of the "
-				 "duration, then reports what leaks.",
-			.status = "0 nothing leaks, 1 something leaks or is stuck, 2 could not "
-				  "watch, or not write all that was asked for.",
+			.summary = "watch database clients, then report leaks (the default)",
+			.about = "Watch database clients until Ctrl-C (or --duration), then "
+				 "report leaks.",
+			.status = "0 no leak seen, 1 leak or stuck, 2 could not watch, or not "
+				  "write all that was asked for.",
 		},
 	[COMMAND_RUN] =
 		{
 			.name = "run",
 			.synopsis = "run [OPTIONS] -- COMMAND [ARGUMENT...]",
-			.summary = "run a command and say what it leaked",
-			.about = "Runs a command and reports what it and its children leaked, on "
-				 "standard error or into a file. Under sudo the command runs as "
+			.summary = "run a command and report what it leaked",
+			.about = "Run a command and report what it and its children leaked, on "
+				 "standard error or to a file. Under sudo the command runs as "
 				 "whoever called sudo; --user says otherwise (--user root).",
-			.status = "1 something leaks or is stuck, else the command's own; 2 could "
-				  "not watch.",
+			.status = "1 leak or stuck, else the command's own; 2 could not watch.",
 			.starts_another = true,
 		},
 	[COMMAND_SNAPSHOT] =
 		{
 			.name = "snapshot",
 			.synopsis = "snapshot [OPTIONS]",
-			.summary = "what is open now",
-			.about = "Shows which processes hold database connections now, at once "
-				 "and without any probe. A snapshot accuses nobody.",
-			.status = "0 looked, 2 could not look.",
+			.summary = "show what is open now",
+			.about = "Show which processes hold database connections now, at once and "
+				 "without any probe. A snapshot accuses nobody.",
+			.status = "0 shown, 2 could not watch, or not write the report.",
 		},
 	[COMMAND_RECORD] =
 		{
 			.name = "record",
 			.synopsis = "record -o FILE [OPTIONS]",
-			.summary = "watch and keep what was seen in a file",
-			.about = "Records what \"dbleak watch\" would see; \"dbleak report FILE\" "
+			.summary = "watch, and keep a recording to report on later",
+			.about = "Record what \"dbleak watch\" would see; \"dbleak report FILE\" "
 				 "reports on it later, without root.",
 			.status = "0 recorded, 2 could not watch or write.",
 		},
@@ -52,17 +51,17 @@ const struct command_row command_table[COMMANDS] = {
 		{
 			.name = "report",
 			.synopsis = "report FILE [OPTIONS]",
-			.summary = "report on such a file",
-			.about = "Prints the report on a recording. Needs no root.",
-			.status = "0 nothing leaks, 1 something leaks or is stuck, 2 could not "
-				  "read the recording or write the report.",
+			.summary = "report on a recording",
+			.about = "Report on a recording, or on standard input (-). Needs no root.",
+			.status = "0 no leak seen, 1 leak or stuck, 2 could not read the recording "
+				  "or write the report.",
 		},
 	[COMMAND_DUMP] =
 		{
 			.name = "dump",
 			.synopsis = "dump FILE [OPTIONS]",
-			.summary = "print the records of such a file as JSON",
-			.about = "Prints the records of a recording, one JSON object a line. Needs "
+			.summary = "print the records of a recording as JSON",
+			.about = "Print the records of a recording, one JSON object a line. Needs "
 				 "no root.",
 			.status = "0 all were printed, 2 could not read or write all.",
 		},
@@ -70,17 +69,18 @@ const struct command_row command_table[COMMANDS] = {
 		{
 			.name = "doctor",
 			.synopsis = "doctor [OPTIONS]",
-			.summary = "what this host allows",
-			.about = "Says what this host allows, what will be missing, and how to "
-				 "get it.",
+			.summary = "check what this host allows",
+			.about =
+				"Check what this host allows, what will be missing, and how to get "
+				"it.",
 			.status = "0 connections can be watched, 2 they cannot.",
 		},
 	[COMMAND_HELP] =
 		{
 			.name = "help",
 			.synopsis = "help [COMMAND] [OPTIONS]",
-			.summary = "the help of a command, or the man page",
-			.about = "Prints the help of dbleak or of one command.",
+			.summary = "show the help of a command, or the man page",
+			.about = "Show the help of dbleak or of one command.",
 			.status = "0 printed, 2 no such command, or could not write.",
 		},
 };

@@ -197,8 +197,7 @@ int command_doctor(int argc, char **argv)
 	int status = options_parse(&o, argc, argv, COMMAND_DOCTOR), err = 0;
 
 	if (status < 0 && o.next < argc)
-		status = options_misused(COMMAND_DOCTOR, "doctor takes no argument \"%s\"",
-					 argv[o.next]);
+		status = options_stray(COMMAND_DOCTOR, argv[o.next]);
 	options_free(&o);
 	if (status >= 0)
 		return status;

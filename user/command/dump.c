@@ -126,8 +126,11 @@ int command_dump(int argc, char **argv)
 	struct options o;
 	int status = options_parse(&o, argc, argv, COMMAND_DUMP);
 
-	if (status < 0 && o.next + 1 != argc)
-		status = options_misused(COMMAND_DUMP, "dump takes one recording");
+	if (status < 0 && o.next == argc)
+		status = options_misused(COMMAND_DUMP, "which recording? dbleak dump FILE");
+	if (status < 0 && o.next + 1 < argc)
+		status = options_misused(COMMAND_DUMP, "dump takes one recording, not \"%s\" too",
+					 argv[o.next + 1]);
 	if (status < 0)
 		status = dump(&o, argv[o.next]);
 	options_free(&o);

@@ -52,13 +52,13 @@ const struct fact fact_files[] = {
 
 const struct fact fact_examples[] = {
 	{"dbleak", "The whole host, until Ctrl-C:"},
-	{"dbleak watch --duration 30 --container web1", "One container, for half a minute:"},
+	{"dbleak watch -d 30s -c web1", "One container, for half a minute:"},
 	{"dbleak watch -p 4711 --heap full", "One process, with each allocation:"},
 	{"dbleak snapshot", "What is open now, at once:"},
 	{"dbleak run -o leaks.txt -- pytest tests/", "A test suite, which fails if it leaks:"},
-	{"dbleak record -o incident.dbleak --duration 60", "Keep what happens now:"},
+	{"dbleak record -o incident.dbleak -d 60s", "Keep what happens now:"},
 	{"dbleak report incident.dbleak", "The report on it, anywhere and without root:"},
-	{"dbleak watch --json --duration 30 | jq -r '.processes[] | select(.verdict == "
+	{"dbleak watch --json -d 30s | jq -r '.processes[] | select(.verdict == "
 	 "\"leaking\") | "
 	 ".pid'",
 	 "The processes that leak, for a script:"},

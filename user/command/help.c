@@ -18,7 +18,7 @@ static int help_write(const struct options *o, const char *name)
 	int err;
 
 	if (name && id == COMMANDS)
-		return command_unknown(name);
+		return command_unknown(COMMAND_HELP, name);
 	if (o->man)
 		manual_write(stdout);
 	else if (o->markdown)
@@ -40,7 +40,8 @@ int command_help(int argc, char **argv)
 	int status = options_parse(&o, argc, argv, COMMAND_HELP);
 
 	if (status < 0 && o.next + 1 < argc)
-		status = options_misused(COMMAND_HELP, "help takes one command");
+		status = options_misused(COMMAND_HELP, "help takes one command, not \"%s\" too",
+					 argv[o.next + 1]);
 	if (status < 0)
 		status = help_write(&o, o.next < argc ? argv[o.next] : NULL);
 	options_free(&o);

@@ -4,11 +4,15 @@
  */
 #include "user/command/option_value.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+#include "user/command/nearest.h"
 
 #define SIZE_MOST 1e18
 
@@ -38,7 +42,7 @@ static int read_number(const struct option_row *row, const char *text, double *o
 	*out = strtod(text, &end);
 	if (*text && !*end && !errno && isfinite(*out) && *out >= row->least && *out <= row->most)
 		return -1;
-	fprintf(stderr, "dbleak: --%s takes a number from %g to %g, not \"%s\"\n", row->name,
+	fprintf(stderr, "dbleak: --%s takes a number from %.10g to %.10g, not \"%s\"\n", row->name,
 		row->least, row->most, text);
 	return 2;
 }
@@ -48,7 +52,45 @@ int value_number(const struct option_row *row, struct options *o, const char *va
 	return read_number(row, value, field_of(row, o));
 }
 
-/* Bytes, or K, M, G of 1024 of them. */
+static const struct time_unit {
+	const char *name;
+	double seconds;
+} time_units[] = {{"ms", 0.001}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {NULL, 0}};
+
+/* Seconds of 30, 1.5h or 1h30m; a number without a unit stands alone. */
+static bool read_time(const char *text, double *out)
+{
+	const char *start = text;
+
+	for (*out = 0; isdigit((unsigned char)*text) || *text == '.';) {
+		const struct time_unit *u = time_units;
+		char *end;
+		double number = strtod(text, &end);
+
+		while (u->name && strncmp(end, u->name, strlen(u->name)) != 0)
+			u++;
+		*out += number * (u->name ? u->seconds : 1);
+		if (!u->name)
+			return text == start && end > text && !*end;
+		text = end + strlen(u->name);
+	}
+	return text > start && !*text;
+}
+
+int value_time(const struct option_row *row, struct options *o, const char *value)
+{
+	double *field = field_of(row, o), seconds;
+
+	if (read_time(value, &seconds) && seconds >= row->least && seconds <= row->most) {
+		*field = seconds;
+		return -1;
+	}
+	fprintf(stderr, "dbleak: --%s takes %.10g to %.10g seconds (30, 30s, 5m, 1h), not \"%s\"\n",
+		row->name, row->least, row->most, value);
+	return 2;
+}
+
+/* Bytes, or K, M, G of 1024 times as many; MB and MiB are M. */
 int value_size(const struct option_row *row, struct options *o, const char *value)
 {
 	static const char units[] = "KMG";
@@ -57,10 +99,11 @@ int value_size(const struct option_row *row, struct options *o, const char *valu
 	double bytes = strtod(value, &end);
 	unsigned int shift = 0;
 
-	unit = *end ? strchr(units, *end >= 'a' ? *end - 'a' + 'A' : *end) : NULL;
+	unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
 	if (unit) {
 		shift = 10 * (unsigned int)(unit - units + 1);
-		end++;
+		end += strncasecmp(end + 1, "iB", 2) ? 1 : 2;
+		end += toupper((unsigned char)*end) == 'B';
 	}
 	bytes *= (double)(1ULL << shift);
 	if (end == value || *end || !(bytes >= 1 && bytes <= SIZE_MOST)) {
@@ -72,21 +115,25 @@ int value_size(const struct option_row *row, struct options *o, const char *valu
 	return -1;
 }
 
-static int selection(struct options *o, enum select_kind kind, const char *text)
+static int selection(const struct option_row *row, struct options *o, enum select_kind kind,
+		     const char *text)
 {
 	int err = select_add(&o->select, kind, text);
+	const char *why = kind == SELECT_PID ? "not a process id" : "not a name";
 
 	if (!err)
 		return -1;
-	fprintf(stderr, "dbleak: cannot select \"%s\": %s\n", text,
-		err == -EINVAL ? "not a name or number of that kind" : strerror(-err));
+	fprintf(stderr, "dbleak: --%s \"%s\": %s", row->name, text,
+		err == -EINVAL ? why : strerror(-err));
+	if (err == -EINVAL && kind == SELECT_PID && *text && !isdigit((unsigned char)*text))
+		fprintf(stderr, "; did you mean --comm %s?", text);
+	fputc('\n', stderr);
 	return 2;
 }
 
 int value_pid(const struct option_row *row, struct options *o, const char *value)
 {
-	(void)row;
-	return selection(o, SELECT_PID, value);
+	return selection(row, o, SELECT_PID, value);
 }
 
 /* The number of one process. */
@@ -106,20 +153,38 @@ int value_process(const struct option_row *row, struct options *o, const char *v
 
 int value_comm(const struct option_row *row, struct options *o, const char *value)
 {
-	(void)row;
-	return selection(o, SELECT_COMM, value);
+	return selection(row, o, SELECT_COMM, value);
 }
 
 int value_cgroup(const struct option_row *row, struct options *o, const char *value)
 {
-	(void)row;
-	return selection(o, SELECT_CGROUP, value);
+	return selection(row, o, SELECT_CGROUP, value);
 }
 
 int value_container(const struct option_row *row, struct options *o, const char *value)
 {
-	(void)row;
-	return selection(o, SELECT_CONTAINER, value);
+	return selection(row, o, SELECT_CONTAINER, value);
+}
+
+/* The number of the value among the names; count: there is no such name, which is said. */
+static size_t value_choose(const struct option_row *row, const char *const *names, size_t count,
+			   const char *value)
+{
+	struct nearest near = nearest_begin(value, strlen(value));
+	size_t i = 0;
+
+	while (i < count && strcmp(names[i], value) != 0)
+		nearest_try(&near, names[i++]);
+	if (i < count)
+		return i;
+	fprintf(stderr, "dbleak: --%s takes ", row->name);
+	for (size_t k = 0; k < count; k++)
+		fprintf(stderr, "%s%s", !k ? "" : k + 1 < count ? ", " : " or ", names[k]);
+	fprintf(stderr, ", not \"%s\"", value);
+	if (near.name)
+		fprintf(stderr, "; did you mean %s?", near.name);
+	fputc('\n', stderr);
+	return count;
 }
 
 int value_heap(const struct option_row *row, struct options *o, const char *value)
@@ -128,16 +193,13 @@ int value_heap(const struct option_row *row, struct options *o, const char *valu
 					    [EV_TIER_GROWTH] = "growth",
 					    [EV_TIER_CLIENT] = "client",
 					    [EV_TIER_FULL] = "full"};
+	const size_t count = sizeof(names) / sizeof(names[0]);
+	size_t tier = value_choose(row, names, count, value);
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(names[i], value)) {
-			o->heap = i;
-			return -1;
-		}
-	fprintf(stderr,
-		"dbleak: --%s takes \"off\", \"growth\", \"client\" or \"full\", not \"%s\"\n",
-		row->name, value);
-	return 2;
+	if (tier == count)
+		return 2;
+	o->heap = (enum ev_tier)tier;
+	return -1;
 }
 
 int value_heap_sample(const struct option_row *row, struct options *o, const char *value)
@@ -152,15 +214,12 @@ int value_heap_sample(const struct option_row *row, struct options *o, const cha
 
 int value_probe_at(const struct option_row *row, struct options *o, const char *value)
 {
-	o->probe_at_entry = !strcmp(value, "entry");
-	o->no_libraries = !strcmp(value, "none");
-	if (o->probe_at_entry || o->no_libraries || !strcmp(value, "best"))
-		return -1;
-	fprintf(stderr,
-		"dbleak: --%s takes \"best\" (cheap instructions), \"entry\" (the first of each "
-		"function) or \"none\" (no client libraries), not \"%s\"\n",
-		row->name, value);
-	return 2;
+	static const char *const names[] = {"best", "entry", "none"};
+	size_t where = value_choose(row, names, 3, value);
+
+	o->probe_at_entry = where == 1;
+	o->no_libraries = where == 2;
+	return where < 3 ? -1 : 2;
 }
 
 int value_library(const struct option_row *row, struct options *o, const char *value)

@@ -9,10 +9,12 @@
 
 #include "user/command/option_row.h"
 
-/* Into the row's field: a bool, a const char *, a double from least to most, bytes. */
+/* Into the row's field: a bool, a const char *, a double from least to most, bytes; seconds from
+ * least to most, with or without a unit. */
 int value_flag(const struct option_row *row, struct options *o, const char *value);
 int value_text(const struct option_row *row, struct options *o, const char *value);
 int value_number(const struct option_row *row, struct options *o, const char *value);
+int value_time(const struct option_row *row, struct options *o, const char *value);
 int value_size(const struct option_row *row, struct options *o, const char *value);
 
 /* Those of one option each, or of one kind of selection each. */

@@ -14,6 +14,7 @@
 
 #include "user/command/nearest.h"
 #include "user/command/option_table.h"
+#include "user/command/suggest.h"
 #include "user/command/usage.h"
 
 #define LONG	     256 /* getopt's values: a letter, or this and the number of the row */
@@ -31,16 +32,21 @@ int options_misused(enum command_id id, const char *format, ...)
 	return 2;
 }
 
-int command_unknown(const char *name)
+int command_unknown(enum command_id id, const char *name)
 {
-	struct nearest near = nearest_begin(name, strlen(name));
+	char meant[SUGGEST_TEXT];
 
-	for (int id = 0; id < COMMANDS; id++)
-		nearest_try(&near, command_table[id].name);
-	fprintf(stderr, "dbleak: no command \"%s\"%s%s%s\n\"dbleak --help\" lists all commands\n",
-		name, near.name ? "; did you mean " : "", near.name ? near.name : "",
-		near.name ? "?" : "");
+	fprintf(stderr, "dbleak: no command \"%s\"%s\n\"dbleak --help\" lists all commands\n", name,
+		suggest_word(meant, sizeof(meant), id, name));
 	return 2;
+}
+
+int options_stray(enum command_id id, const char *word)
+{
+	char meant[SUGGEST_TEXT];
+
+	return options_misused(id, "%s takes no argument \"%s\"%s", command_table[id].name, word,
+			       suggest_word(meant, sizeof(meant), id, word));
 }
 
 /* The row of getopt's value; NULL: a letter that the command does not take. */
@@ -99,7 +105,11 @@ static size_t names_begun(char *out, size_t size, const char *name, size_t lengt
 static int refuse_unknown(const char *word, const char *name, size_t length, enum command_id id)
 {
 	struct nearest near = nearest_begin(name, length);
+	const char *meant = suggest_option(id, name, length, 0);
 
+	if (meant)
+		return options_misused(id, "no such option \"%s\"; did you mean --%s?", word,
+				       meant);
 	for (const struct option_row *row = option_table; row->name; row++)
 		if (option_taken(row, id))
 			nearest_try(&near, row->name);
@@ -126,9 +136,13 @@ static int refuse_long(const char *word, enum command_id id)
 static int refuse_letter(char letter, enum command_id id)
 {
 	const struct option_row *row = row_elsewhere("", 0, letter);
+	const char *meant = suggest_option(id, "", 0, letter);
 
 	if (row)
 		return refuse_taken_elsewhere(row, id);
+	if (meant)
+		return options_misused(id, "no such option \"-%c\"; did you mean --%s?", letter,
+				       meant);
 	return options_misused(id, "no such option \"-%c\"", letter);
 }
 

@@ -12,8 +12,12 @@
  * a failure.  Returns -1 to go on, or the status to exit with (the reason, or the help asked for,
  * is printed). */
 int options_parse(struct options *o, int argc, char **argv, enum command_id id);
-/* Says on standard error that there is no such command, and which is near.  Returns 2. */
-int command_unknown(const char *name);
+/* Says on standard error that there is no such command, and what was perhaps meant.  id: the
+ * command that was asked for it (help), COMMANDS for dbleak itself.  Returns 2. */
+int command_unknown(enum command_id id, const char *name);
+/* Says on standard error that the command takes no such argument, and which option was perhaps
+ * meant.  Returns 2. */
+int options_stray(enum command_id id, const char *word);
 /* Says on standard error what is wrong with the command line, and where help is.  Returns the
  * status to exit with. */
 int options_misused(enum command_id id, const char *format, ...)

@@ -130,8 +130,12 @@ int command_report(int argc, char **argv)
 	struct options o;
 	int status = options_parse(&o, argc, argv, COMMAND_REPORT);
 
-	if (status < 0 && o.next + 1 != argc)
-		status = options_misused(COMMAND_REPORT, "report takes one recording");
+	if (status < 0 && o.next == argc)
+		status = options_misused(COMMAND_REPORT, "which recording? dbleak report FILE");
+	if (status < 0 && o.next + 1 < argc)
+		status = options_misused(COMMAND_REPORT,
+					 "report takes one recording, not \"%s\" too",
+					 argv[o.next + 1]);
 	if (status < 0 && o.explain && o.json)
 		status = options_misused(COMMAND_REPORT,
 					 "--explain prints text, so it cannot go with --json");

@@ -149,7 +149,7 @@ int command_run(int argc, char **argv)
 	int status = options_parse(&o, argc, argv, COMMAND_RUN);
 
 	if (status < 0 && o.next >= argc)
-		status = options_misused(COMMAND_RUN, "run needs a command");
+		status = options_misused(COMMAND_RUN, "which command? dbleak run -- COMMAND");
 	if (status < 0)
 		status = user_choose(&user, o.user);
 	if (status < 0) {

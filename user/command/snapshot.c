@@ -15,8 +15,7 @@ int command_snapshot(int argc, char **argv)
 	int status = options_parse(&o, argc, argv, COMMAND_SNAPSHOT);
 
 	if (status < 0 && o.next < argc)
-		status = options_misused(COMMAND_SNAPSHOT, "snapshot takes no argument \"%s\"",
-					 argv[o.next]);
+		status = options_stray(COMMAND_SNAPSHOT, argv[o.next]);
 	if (status < 0)
 		status = live_open(&l, &o, EV_MODE_SNAPSHOT, stdout);
 	if (status < 0)

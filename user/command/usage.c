@@ -13,6 +13,7 @@
 #define COLUMNS	       80
 #define MEANING_COLUMN 27
 #define MEANING_MOST   256
+#define GLUE	       '\1' /* a space at which no line ends */
 
 /* Prints words from column `at` on; lines that follow begin at `indent`. */
 static void print_words(FILE *out, const char *text, int at, int indent)
@@ -26,7 +27,10 @@ static void print_words(FILE *out, const char *text, int at, int indent)
 			at = indent;
 			first = true;
 		}
-		fprintf(out, "%s%.*s", first ? "" : " ", length, text);
+		if (!first)
+			fputc(' ', out);
+		for (int i = 0; i < length; i++)
+			fputc(text[i] == GLUE ? ' ' : text[i], out);
 		at += length + !first;
 		text += length;
 	}
@@ -43,9 +47,11 @@ static void print_option(FILE *out, const struct option_row *row)
 	at = fprintf(out, "  %s--%s%s%s", letter, row->name, row->argument ? " " : "",
 		     row->argument ? row->argument : "");
 	at += fprintf(out, "%*s", at < MEANING_COLUMN - 1 ? MEANING_COLUMN - at : 1, "");
-	snprintf(meaning, sizeof(meaning), "%s%s%s%s", row->meaning,
-		 row->initial ? " (default: " : "", row->initial ? row->initial : "",
-		 row->initial ? ")" : "");
+	if (row->initial)
+		snprintf(meaning, sizeof(meaning), "%s (default:%c%s)", row->meaning, GLUE,
+			 row->initial);
+	else
+		snprintf(meaning, sizeof(meaning), "%s", row->meaning);
 	print_words(out, meaning, at, MEANING_COLUMN);
 }
 
@@ -69,7 +75,7 @@ void usage_command(FILE *out, enum command_id id)
 {
 	const struct command_row *c = &command_table[id];
 
-	fprintf(out, "usage: dbleak %s\n", c->synopsis);
+	fprintf(out, "Usage: dbleak %s\n", c->synopsis);
 	print_words(out, c->about, 0, 0);
 	print_options(out, id);
 	fputc('\n', out);
@@ -83,7 +89,7 @@ void usage_program(FILE *out)
 	int at;
 
 	fputs("dbleak finds database connections, transactions and statements that leak.\n"
-	      "usage: dbleak [COMMAND] [OPTIONS]\n"
+	      "Usage: dbleak [COMMAND] [OPTIONS]\n"
 	      "\nCommands:\n",
 	      out);
 	for (int id = 0; id < COMMANDS; id++)

@@ -33,8 +33,7 @@ int command_watch(int argc, char **argv)
 	int status = options_parse(&o, argc, argv, COMMAND_WATCH);
 
 	if (status < 0 && o.next < argc)
-		status = options_misused(COMMAND_WATCH, "watch takes no argument \"%s\"",
-					 argv[o.next]);
+		status = options_stray(COMMAND_WATCH, argv[o.next]);
 	if (status < 0)
 		status = live_open(&l, &o, EV_MODE_WATCH, stdout);
 	if (status < 0) {

@@ -14,6 +14,7 @@
 #include "tests/unit/support/said.h"
 #include "user/command/option_table.h"
 #include "user/command/parse.h"
+#include "user/command/suggest.h"
 #include "user/command/usage.h"
 
 #define COLUMNS 80
@@ -227,7 +228,7 @@ static void an_option_of_another_command_is_refused_with_its_commands(void **sta
 static void a_value_too_few_or_too_many_and_a_name_too_short_are_refused(void **state)
 {
 	(void)state;
-	expect_refusal(COMMAND_WATCH, "a value is missing after --duration S", "--duration");
+	expect_refusal(COMMAND_WATCH, "a value is missing after --duration TIME", "--duration");
 	expect_refusal(COMMAND_WATCH, "a value is missing after --pid PID[,PID...]", "-vp");
 	expect_refusal(COMMAND_WATCH, "--json takes no value", "--json=yes");
 	expect_refusal(COMMAND_WATCH, "\"--max\" is short for --max-overhead or --max-memory",
@@ -238,13 +239,157 @@ static void an_unknown_command_is_refused_with_the_nearest_one(void **state)
 {
 	(void)state;
 	said_begin();
-	assert_int_equal(command_unknown("wacth"), 2);
+	assert_int_equal(command_unknown(COMMANDS, "wacth"), 2);
 	assert_string_equal(first_line(said_end()),
 			    "dbleak: no command \"wacth\"; did you mean watch?");
 	said_begin();
-	command_unknown("a-word-that-is-longer-than-any-name-of-ours");
+	command_unknown(COMMAND_HELP, "doctr");
+	assert_string_equal(first_line(said_end()),
+			    "dbleak: no command \"doctr\"; did you mean doctor?");
+	said_begin();
+	command_unknown(COMMAND_HELP, "web1"); /* it is no process to ask help for */
+	assert_string_equal(first_line(said_end()), "dbleak: no command \"web1\"");
+	said_begin();
+	command_unknown(COMMANDS, "a-word-that-is-longer-than-any-name-of-ours");
 	assert_string_equal(first_line(said_end()), "dbleak: no command \"a-word-that-is-longer-"
 						    "than-any-name-of-ours\"");
+}
+
+static double duration_of(const char *text)
+{
+	struct options o;
+
+	if (parse(&o, COMMAND_WATCH, "-d", text, NULL) != -1)
+		o.duration_s = -1;
+	options_free(&o);
+	return o.duration_s;
+}
+
+static void a_time_may_have_units(void **state)
+{
+	(void)state;
+	assert_true(duration_of("30") == 30 && duration_of("1.5") == 1.5);
+	assert_true(duration_of("30s") == 30 && duration_of("500ms") == 0.5);
+	assert_true(duration_of("5m") == 300 && duration_of("1.5h") == 5400);
+	assert_true(duration_of("1h30m") == 5400 && duration_of("2d") == 172800);
+	said_begin();
+	assert_true(duration_of("1h30") < 0 && duration_of("5x") < 0 && duration_of("m") < 0);
+	assert_true(duration_of("1 h") < 0 && duration_of("") < 0 && duration_of(".") < 0);
+	assert_true(duration_of("200d") < 0 && duration_of("1s1") < 0);
+	said_end();
+	expect_refusal(COMMAND_WATCH,
+		       "--duration takes 0.1 to 10000000 seconds (30, 30s, 5m, 1h), not \"soon\"",
+		       "-d", "soon");
+}
+
+static void a_size_may_have_units(void **state)
+{
+	static const struct {
+		char *text;
+		uint64_t bytes;
+	} sizes[] = {{"4096", 4096},	   {"12k", 12 << 10}, {"500M", 500 << 20},
+		     {"500MB", 500 << 20}, {"1MiB", 1 << 20}, {"2g", 2ULL << 30}};
+	struct options o;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		assert_int_equal(parse(&o, COMMAND_WATCH, "--max-memory", sizes[i].text, NULL), -1);
+		assert_int_equal(o.max_memory, sizes[i].bytes);
+		options_free(&o);
+	}
+	expect_refusal(COMMAND_WATCH, "--max-memory takes a size such as 500M or 2G, not \"1MX\"",
+		       "--max-memory", "1MX");
+}
+
+/* What is tried first, because docker, ps, perf and others have it. */
+static void short_options_that_are_tried_first_are_taken(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(
+		parse(&o, COMMAND_WATCH, "-d", "3", "-c", "web1", "-n", "app", "-jv", NULL), -1);
+	assert_true(o.duration_s == 3 && o.json && o.verbose);
+	assert_false(select_is_empty(&o.select));
+	options_free(&o);
+}
+
+static void a_wrong_value_is_refused_with_the_nearest_one(void **state)
+{
+	(void)state;
+	expect_refusal(COMMAND_WATCH,
+		       "--heap takes off, growth, client or full, not \"ful\"; did you mean full?",
+		       "--heap", "ful");
+	expect_refusal(COMMAND_WATCH, "--probe-at takes best, entry or none, not \"x\"",
+		       "--probe-at", "x");
+	expect_refusal(COMMAND_WATCH, "--pid \"abc\": not a process id; did you mean --comm abc?",
+		       "-p", "abc");
+	expect_refusal(COMMAND_WATCH, "--pid \"12x\": not a process id", "-p", "12x");
+	expect_refusal(COMMAND_WATCH, "--comm \"\": not a name", "-n", "");
+}
+
+static void an_option_of_another_tool_is_refused_with_ours(void **state)
+{
+	(void)state;
+	expect_refusal(COMMAND_WATCH, "no such option \"--timeout\"; did you mean --duration?",
+		       "--timeout", "30");
+	expect_refusal(COMMAND_WATCH, "no such option \"--name=x\"; did you mean --comm?",
+		       "--name=x");
+	expect_refusal(COMMAND_WATCH, "no such option \"-t\"; did you mean --duration?", "-t",
+		       "30");
+	expect_refusal(COMMAND_WATCH, "no such option \"-w\"; did you mean --record?", "-w", "f");
+	expect_refusal(COMMAND_RECORD, "no such option \"-w\"; did you mean --output?", "-w", "f");
+	/* run has no such option, whatever its name */
+	expect_refusal(COMMAND_RUN, "no such option \"--timeout\"", "--timeout", "30");
+}
+
+static const char *stray(enum command_id id, const char *word)
+{
+	said_begin();
+	assert_int_equal(id == COMMANDS ? command_unknown(id, word) : options_stray(id, word), 2);
+	return first_line(said_end());
+}
+
+static void a_word_that_is_no_option_is_refused_with_the_options_it_may_belong_to(void **state)
+{
+	(void)state;
+	assert_string_equal(stray(COMMANDS, "4711"),
+			    "dbleak: no command \"4711\"; did you mean --pid 4711 or --duration "
+			    "4711?");
+	assert_string_equal(stray(COMMAND_WATCH, "4711"),
+			    "dbleak: watch takes no argument \"4711\"; did you mean --pid 4711 or "
+			    "--duration 4711?");
+	assert_string_equal(
+		stray(COMMAND_SNAPSHOT, "4711"),
+		"dbleak: snapshot takes no argument \"4711\"; did you mean --pid 4711?");
+	assert_string_equal(
+		stray(COMMAND_WATCH, "30s"),
+		"dbleak: watch takes no argument \"30s\"; did you mean --duration 30s?");
+	assert_string_equal(stray(COMMAND_WATCH, "web1"),
+			    "dbleak: watch takes no argument \"web1\"; did you mean --comm web1 or "
+			    "--container web1?");
+	assert_string_equal(stray(COMMAND_DOCTOR, "x"), "dbleak: doctor takes no argument \"x\"");
+	assert_string_equal(stray(COMMAND_WATCH, "two words"),
+			    "dbleak: watch takes no argument \"two words\"");
+	assert_string_equal(stray(COMMANDS, "/bin/true"),
+			    "dbleak: no command \"/bin/true\"; did you mean run -- /bin/true?");
+	assert_string_equal(stray(COMMANDS, "Makefile"),
+			    "dbleak: no command \"Makefile\"; did you mean report Makefile?");
+}
+
+static void each_suggested_option_is_one_of_ours(void **state)
+{
+	static const char *const tried[] = {"timeout", "seconds", "name",  "write",
+					    "all",     "format",  "docker"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(tried) / sizeof(tried[0]); i++) {
+		const char *here = suggest_option(COMMAND_WATCH, tried[i], strlen(tried[i]), 0);
+
+		assert_non_null(here);
+		assert_true(option_takers(here) & 1U << COMMAND_WATCH);
+		assert_false(option_takers(tried[i]));
+	}
 }
 
 static char *usage_of(int id)
@@ -343,6 +488,14 @@ int main(void)
 		cmocka_unit_test(an_option_of_another_command_is_refused_with_its_commands),
 		cmocka_unit_test(a_value_too_few_or_too_many_and_a_name_too_short_are_refused),
 		cmocka_unit_test(an_unknown_command_is_refused_with_the_nearest_one),
+		cmocka_unit_test(a_time_may_have_units),
+		cmocka_unit_test(a_size_may_have_units),
+		cmocka_unit_test(short_options_that_are_tried_first_are_taken),
+		cmocka_unit_test(a_wrong_value_is_refused_with_the_nearest_one),
+		cmocka_unit_test(an_option_of_another_tool_is_refused_with_ours),
+		cmocka_unit_test(
+			a_word_that_is_no_option_is_refused_with_the_options_it_may_belong_to),
+		cmocka_unit_test(each_suggested_option_is_one_of_ours),
 		cmocka_unit_test(help_lists_each_option_that_is_taken_and_no_other),
 		cmocka_unit_test(help_has_80_columns),
 		cmocka_unit_test(help_says_what_a_command_is_for_and_how_it_ends),
