@@ -226,9 +226,30 @@ def run_nothing(bench):
 
 @live("run: a program that cannot be started is an error", needs=(), group="run2")
 def run_no_program(bench):
-    look = bench.dbleak.run("run", "--", "/no/such/program")
-    bench.check(look.status in (2, 127), f"exit status {look.status}, not 2 nor the 127 of a shell")
-    bench.check("dbleak: " in look.err and "/no/such/program" in look.err, f"standard error says {look.err[:200]!r}")
+    kept, recording = bench.file("kept"), bench.file("recording")
+    for program, status in (("/no/such/program", 127), ("/etc/passwd", 126)):
+        with open(kept, "w") as file:
+            file.write("before")
+        look = bench.dbleak.run("run", "-o", kept, "--record", recording, "--", program)
+        bench.check(look.status == status, f"exit status {look.status}, not the {status} of a shell")
+        bench.check(f"dbleak: cannot run {program}: " in look.err, f"standard error says {look.err[:200]!r}")
+        bench.check(all(line.startswith("dbleak: ") for line in look.err.splitlines()), "there is a report")
+        with open(kept) as file:
+            bench.check(file.read() == "before", "a report on nothing took the place of a file")
+        bench.check(not os.path.exists(recording), "there is a recording of nothing")
+
+
+@live("run: --error-exitcode tells a leak from a failure, --fail-on what is one", group="run")
+def run_exitcode(bench):
+    def status(*argv):
+        script, *options = argv
+        return bench.dbleak.run("run", *options, "--", *command_of(script.split()),
+                                env=bench.endpoint("postgresql", "tcp4", driver="psycopg2")).status
+
+    bench.check(status("short.py leak 6", "--error-exitcode", "99") == 99, "a leak has another status")
+    bench.check(status("short.py once 7", "--error-exitcode", "99") == 7, "the command's own status is lost")
+    bench.check(status("short.py leak 6", "--error-exitcode=0") == 0, "a leak fails although it should not")
+    bench.check(status("short.py leak 6", "--fail-on", "big") == 1, "a leak is less than big")
 
 
 @live("run: the program keeps its standard streams, the report goes to standard error", group="run")

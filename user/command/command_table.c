@@ -26,7 +26,9 @@ const struct command_row command_table[COMMANDS] = {
 			.about = "Run a command and report what it and its children leaked, on "
 				 "standard error or to a file. Under sudo the command runs as "
 				 "whoever called sudo; --user says otherwise (--user root).",
-			.status = "1 leak or stuck, else the command's own; 2 could not watch.",
+			.status = "1 leak or stuck, else the command's own (128 + N: ended by "
+				  "signal N); 2 could not watch, or not write all that was asked "
+				  "for; 126 or 127 could not start the command, 127 not found.",
 			.starts_another = true,
 		},
 	[COMMAND_SNAPSHOT] =
@@ -53,8 +55,10 @@ const struct command_row command_table[COMMANDS] = {
 			.synopsis = "report FILE [OPTIONS]",
 			.summary = "report on a recording",
 			.about = "Report on a recording, or on standard input (-). Needs no root.",
-			.status = "0 no leak seen, 1 leak or stuck, 2 could not read the recording "
-				  "or write the report.",
+			.status =
+				"0 no leak seen, 1 leak or stuck, 2 could not read the recording "
+				"or write the report, 3 no leak seen in what is there of a cut or "
+				"damaged recording.",
 		},
 	[COMMAND_DUMP] =
 		{

@@ -20,6 +20,7 @@
 #include "user/capture/rights.h"
 #include "user/judge/forget.h"
 #include "user/report/explanation.h"
+#include "user/command/status.h"
 #include "user/report/json.h"
 #include "user/report/text.h"
 #include "user/system/clock.h"
@@ -52,14 +53,6 @@ int print_view(FILE *out, const struct report_view *v, const struct options *o)
 	if (o->explain)
 		return report_explanation(out, v, &text);
 	return o->json ? report_json(out, v) : report_text(out, v, &text);
-}
-
-int view_status(const struct report_view *v)
-{
-	for (size_t i = 0; i < v->process_count; i++)
-		if (v->processes[i].verdict >= VERDICT_STUCK)
-			return 1;
-	return 0;
 }
 
 /* Closes the recording.  Once there was a watch it takes its place: what is there can be read. */
@@ -361,7 +354,7 @@ static int live_write_report(struct live *l)
 
 	if (!v)
 		return fail("cannot judge", NULL, -ENOMEM);
-	status = view_status(v);
+	status = status_of_view(v, l->options);
 	err = print_view(l->out, v, l->options);
 	if (!err)
 		err = l->output.file ? outfile_end(&l->output, true) : output_close(l->out);
@@ -389,6 +382,13 @@ int live_report(struct live *l)
 		status = 2; /* what was asked for is not there */
 	watchdog_closing(&l->watchdog, status);
 	return status;
+}
+
+void live_discard(struct live *l)
+{
+	l->watching = false;
+	end_recording(l);
+	outfile_end(&l->output, false);
 }
 
 /* Adds the records that a hanging capture cannot send any more: the gap and the end. */

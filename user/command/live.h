@@ -46,6 +46,8 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *l, vo
 int live_finish(struct live *l);
 /* Last look, report, recording's end.  Returns the exit status. */
 int live_report(struct live *l);
+/* Instead of live_report when there was nothing to watch: no report, and no recording. */
+void live_discard(struct live *l);
 /* Puts the recording in its place: 0 or -errno, also of what ended it before. */
 int live_end_recording(struct live *l);
 /* Says on standard error why the recording cannot be written.  Returns the exit status. */
@@ -54,7 +56,5 @@ void live_close(struct live *l);
 
 /* Prints a view as the options want it: 0 or -errno. */
 int print_view(FILE *out, const struct report_view *v, const struct options *o);
-/* 1 when a process leaks or is stuck, else 0. */
-int view_status(const struct report_view *v);
 
 #endif

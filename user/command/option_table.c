@@ -24,6 +24,7 @@
 #define LAST   (WATCH | RECORD)			 /* until told to end */
 #define LOOK   (WATCH | RUN | RECORD)		 /* with probes */
 #define TELL   (WATCH | RUN | SNAPSHOT | REPORT) /* with a report */
+#define JUDGE  (WATCH | RUN | REPORT)		 /* with verdicts */
 
 #define FIELD(member) offsetof(struct options, member)
 
@@ -32,6 +33,7 @@ const char *const option_groups[GROUPS] = {
 	[GROUP_WATCH] = "How long and how much",
 	[GROUP_COMMAND] = "The command",
 	[GROUP_OUTPUT] = "Output",
+	[GROUP_STATUS] = "Exit status",
 	[GROUP_OTHER] = "Other",
 };
 
@@ -145,6 +147,14 @@ const struct option_row option_table[] = {
 	 "show whole command lines, never a password",
 	 "Without it a report shows a program, its script and the names of its options.",
 	 .set = value_flag, .field = FIELD(show_arguments)},
+	{"fail-on", 0, "VERDICT", JUDGE, GROUP_STATUS, "stuck",
+	 "lowest verdict that fails: leaking, stuck or big", NULL,
+	 .set = value_fail_on},
+	{"error-exitcode", 0, "N", JUDGE, GROUP_STATUS, "1",
+	 "exit status when that is seen; 0: never fail",
+	 "With run it tells a leak from a failure of the command.",
+	 .set = value_exitcode},
+
 	{"man", 0, NULL, HELP, GROUP_OUTPUT, NULL,
 	 "print the man page, to be read with \"man -l\"", NULL,
 	 .set = value_flag, .field = FIELD(man)},

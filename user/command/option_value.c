@@ -222,6 +222,32 @@ int value_probe_at(const struct option_row *row, struct options *o, const char *
 	return where < 3 ? -1 : 2;
 }
 
+int value_fail_on(const struct option_row *row, struct options *o, const char *value)
+{
+	static const char *const names[] = {"big", "stuck", "leaking"};
+	static const enum verdict verdicts[] = {VERDICT_BIG, VERDICT_STUCK, VERDICT_LEAKING};
+	size_t lowest = value_choose(row, names, 3, value);
+
+	if (lowest == 3)
+		return 2;
+	o->fail_on = verdicts[lowest];
+	return -1;
+}
+
+int value_exitcode(const struct option_row *row, struct options *o, const char *value)
+{
+	char *end;
+	unsigned long code = strtoul(value, &end, 10);
+
+	if (isdigit((unsigned char)*value) && !*end && code <= 255) {
+		o->error_exitcode = (int)code;
+		return -1;
+	}
+	fprintf(stderr, "dbleak: --%s takes an exit status from 0 to 255, not \"%s\"\n", row->name,
+		value);
+	return 2;
+}
+
 int value_library(const struct option_row *row, struct options *o, const char *value)
 {
 	size_t size = (o->library.count + 1) * sizeof(*o->library.pattern);

@@ -26,6 +26,8 @@ int value_container(const struct option_row *row, struct options *o, const char 
 int value_heap(const struct option_row *row, struct options *o, const char *value);
 int value_heap_sample(const struct option_row *row, struct options *o, const char *value);
 int value_probe_at(const struct option_row *row, struct options *o, const char *value);
+int value_fail_on(const struct option_row *row, struct options *o, const char *value);
+int value_exitcode(const struct option_row *row, struct options *o, const char *value);
 int value_library(const struct option_row *row, struct options *o, const char *value);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "user/capture/host/select.h"
 #include "user/judge/site.h"
+#include "user/judge/view.h"
 
 struct options {
 	struct select select;
@@ -24,6 +25,8 @@ struct options {
 	struct site_patterns library; /* --library */
 	enum ev_tier heap;	      /* --heap */
 	uint64_t heap_sample;	      /* --heap-sample: bytes; 1: every block */
+	enum verdict fail_on;	      /* --fail-on: the lowest verdict that fails */
+	int error_exitcode;	      /* --error-exitcode */
 	bool json, show_literals, show_arguments, verbose;
 	bool probe_at_entry; /* --probe-at=entry */
 	bool no_libraries;   /* --probe-at=none */

@@ -17,6 +17,7 @@
 #include "user/command/live.h"
 #include "user/command/outfile.h"
 #include "user/command/parse.h"
+#include "user/command/status.h"
 
 /* Everything up to the first damage is judged; what is missing is said. */
 static int replay(struct model *m, struct recording *r, const char *name)
@@ -38,7 +39,7 @@ static int replay(struct model *m, struct recording *r, const char *name)
 
 static int print(const struct report_view *v, const struct options *o, struct outfile *out)
 {
-	int status = view_status(v), err = print_view(out->file ? out->file : stdout, v, o);
+	int status = status_of_view(v, o), err = print_view(out->file ? out->file : stdout, v, o);
 
 	if (!err)
 		err = out->file ? outfile_end(out, true) : output_close(stdout);

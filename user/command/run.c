@@ -24,7 +24,8 @@
 
 struct child {
 	pid_t pid;
-	int gate; /* writing a byte lets it start */
+	int gate;   /* writing a byte lets it start */
+	int failed; /* has a byte when it could not start */
 	int status;
 	bool ended;
 };
@@ -51,7 +52,7 @@ static void pass_signals(const struct child *c)
 }
 
 /* The child gives up all rights but its user's before it waits at the gate. */
-static _Noreturn void child_starts(char **argv, int gate, const struct user *user)
+static _Noreturn void child_starts(char **argv, int gate, int failed, const struct user *user)
 {
 	int err = user_become(user);
 	char go;
@@ -59,6 +60,7 @@ static _Noreturn void child_starts(char **argv, int gate, const struct user *use
 	if (err) {
 		fprintf(stderr, "dbleak: cannot become user %s: %s\n",
 			user->name ? user->name : "without rights", strerror(-err));
+		(void)!write(failed, "f", 1);
 		_exit(2);
 	}
 	origin_restore();
@@ -67,24 +69,27 @@ static _Noreturn void child_starts(char **argv, int gate, const struct user *use
 	execvp(argv[0], argv);
 	err = errno;
 	fprintf(stderr, "dbleak: cannot run %s: %s\n", argv[0], strerror(err));
+	(void)!write(failed, "f", 1);
 	_exit(err == ENOENT ? 127 : 126);
 }
 
 static int child_prepare(struct child *c, char **argv, const struct user *user)
 {
-	int gate[2];
+	int gate[2], failed[2];
 
-	if (pipe2(gate, O_CLOEXEC))
+	if (pipe2(gate, O_CLOEXEC) || pipe2(failed, O_CLOEXEC | O_NONBLOCK))
 		return -errno;
 	c->pid = fork();
 	if (c->pid < 0)
 		return -errno;
 	if (!c->pid) {
 		close(gate[1]);
-		child_starts(argv, gate[0], user);
+		child_starts(argv, gate[0], failed[1], user);
 	}
 	close(gate[0]);
+	close(failed[1]);
 	c->gate = gate[1];
+	c->failed = failed[0];
 	pass_signals(c);
 	return 0;
 }
@@ -97,6 +102,14 @@ static void child_reap(struct child *c, int flags)
 		return;
 	c->ended = true;
 	c->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Once it has ended: was it never the command? */
+static bool child_has_failed(const struct child *c)
+{
+	char byte;
+
+	return read(c->failed, &byte, 1) == 1;
 }
 
 /* The terminal sends Ctrl-C to the command too: its end is the end.  SIGTERM is passed on. */
@@ -135,8 +148,13 @@ static int run_run(struct options *o, struct live *l, char **argv, const struct 
 	}
 	origin_let_go(l->out == stdout);
 	live_work(l, 0, stop, &c);
-	status = live_report(l);
-	status = status ? status : c.status;
+	if (child_has_failed(&c)) {
+		live_discard(l);
+		status = c.status;
+	} else {
+		status = live_report(l);
+		status = status ? status : c.status;
+	}
 	watchdog_closing(&l->watchdog, status);
 	return status;
 }
