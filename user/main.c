@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "user/command/command.h"
 #include "user/command/command_table.h"
@@ -30,6 +31,17 @@ static int help(int argc, char **argv)
 	return 0;
 }
 
+/* dbleak alone watches until Ctrl-C, which nobody can type without a terminal. */
+static int bare(int argc, char **argv)
+{
+	if (isatty(STDOUT_FILENO) || isatty(STDERR_FILENO))
+		return command_watch(argc, argv);
+	fputs("dbleak: without a terminal, say for how long: dbleak watch --duration 60s\n"
+	      "\"dbleak --help\" lists all commands\n",
+	      stderr);
+	return 2;
+}
+
 static bool asks_version(const char *word)
 {
 	return !strcmp(word, "--version") || !strcmp(word, "-V") || !strcmp(word, "version");
@@ -37,11 +49,13 @@ static bool asks_version(const char *word)
 
 int main(int argc, char **argv)
 {
-	const char *name = argc > 1 ? argv[1] : "watch";
+	const char *name = argc > 1 ? argv[1] : "";
 	enum command_id id = command_find(name);
 
 	origin_note();
 	origin_raise_files();
+	if (argc <= 1)
+		return bare(argc, argv);
 	if (asks_version(name))
 		return printf("dbleak %s\n", DBLEAK_VERSION) < 0 ? 2 : 0;
 	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
@@ -51,6 +65,6 @@ int main(int argc, char **argv)
 	if (name[0] == '-')
 		return command_watch(argc, argv);
 	if (id < COMMANDS)
-		return commands[id](argc - (argc > 1), argv + (argc > 1));
+		return commands[id](argc - 1, argv + 1);
 	return command_unknown(COMMANDS, name);
 }

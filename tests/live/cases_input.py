@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import struct
 import subprocess
 import time
@@ -31,7 +32,7 @@ def not_root(bench):
 @live("a wrong command line ends with status 2 and says what is wrong", needs=(), group="input")
 def usage(bench):
     for argv in (["watch", "--nosuchoption"], ["nosuchcommand"], ["watch", "-p", "many"], ["watch", "--duration", "-4"],
-                 ["watch", "--duration", "soon"], ["run"], ["run", "--"], ["report"], ["record"], ["watch", "-p"],
+                 ["watch", "--duration", "soon"], ["run"], ["run", "--"], ["report"], ["record", "4711"], ["watch", "-p"],
                  ["watch", "--heap", "nosuchmode"], ["watch", "--min-age", "x"], ["doctor", "--bogus"], ["doctor", "x"],
                  ["report", "-p", "1", "f"], ["snapshot", "x"], ["report", "f", "--explain", "1,2"],
                  ["report", "f", "--explain", "1", "--json"], ["watch", "--explain", "1"]):
@@ -40,14 +41,46 @@ def usage(bench):
         bench.check(look.out == b"", f"{argv}: something stands on standard output")
 
 
+@live("without a terminal a watch says when it begins, and dbleak alone is refused", needs=(), group="input")
+def begins(bench):
+    look = bench.dbleak.run(patience=10)
+    bench.one_sentence(look, "--duration")
+    for argv, words in ((["watch", "-d", 1], "dbleak: watching the whole host for 1 s, Ctrl-C to stop and report\n"),
+                        (["watch", "-d", "1s", "-p", os.getpid()], "dbleak: watching the selected processes for 1 s"),
+                        (["watch", "-q", "-d", "1"], "")):
+        look = bench.dbleak.run(*argv)
+        bench.check(look.status in (0, 1), f"{argv}: status {look.status}")
+        bench.check(look.err.startswith(words) and bool(words) == bool(look.err), f"{argv}: {look.err!r}")
+
+
+@live("record takes its file as an argument, or names it", needs=(), group="input")
+def record_names(bench):
+    def made():
+        return {name for name in os.listdir(bench.janitor.folder) if re.fullmatch(r"dbleak-\d{8}-\d{6}\.rec", name)}
+
+    path, before = bench.file("recording"), made()
+    look = bench.dbleak.run("record", "-d", "1", path)
+    bench.check(look.status == 0 and f"to {path}" in look.err, f"{look.status}: {look.err!r}")
+    bench.private(path)
+    look = bench.dbleak.run("record", "-d", "1")
+    new = made() - before
+    bench.check(look.status == 0 and len(new) == 1 and new.pop() in look.err, f"{look.status}, {new}: {look.err!r}")
+    piped = bench.dbleak.run("record", "-d", "1", "-")
+    with open(path, "wb") as file:
+        file.write(piped.out)
+    bench.check(bench.dbleak.run("report", path).status in (0, 1), "what came on standard output is no recording")
+
+
 @live("--version and --help are answered on standard output", needs=(), group="input")
 def version(bench):
     look = bench.dbleak.run("--version")
     bench.check(look.status == 0 and look.out.startswith(b"dbleak "), f"{look.status} {look.out!r}")
     look = bench.dbleak.run("--help")
     bench.check(look.status == 0 and b"snapshot" in look.out, f"{look.status} {look.out[:200]!r}")
+    for word in ("-V", "version"):
+        bench.check(bench.dbleak.run(word).out == bench.dbleak.run("--version").out, f"{word} is another version")
     for argv, begin in ((["help"], look.out), (["help", "watch"], b"Usage: dbleak [watch]"),
-                        (["report", "-h"], b"Usage: dbleak report"), (["help", "--man"], b".TH DBLEAK 8 ")):
+                        (["--help", "watch"], b"Usage: dbleak [watch]"), (["report", "-h"], b"Usage: dbleak report"), (["help", "--man"], b".TH DBLEAK 8 ")):
         look = bench.dbleak.run(*argv)
         bench.check(look.status == 0 and look.out.startswith(begin), f"{argv}: {look.status} {look.out[:200]!r}")
     for argv in (["help", "nosuchcommand"], ["help", "watch", "run"]):

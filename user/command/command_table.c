@@ -43,7 +43,7 @@ const struct command_row command_table[COMMANDS] = {
 	[COMMAND_RECORD] =
 		{
 			.name = "record",
-			.synopsis = "record -o FILE [OPTIONS]",
+			.synopsis = "record [OPTIONS] [FILE]",
 			.summary = "watch, and keep a recording to report on later",
 			.about = "Record what \"dbleak watch\" would see; \"dbleak report FILE\" "
 				 "reports on it later, without root.",

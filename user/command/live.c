@@ -122,8 +122,7 @@ static const char *live_why_not(int err)
 	case -E2BIG:
 		return "this kernel refuses a program of ours; DBLEAK_DEBUG=libbpf shows which";
 	case -EPERM:
-		return "not allowed to load programs into the kernel; run it as root, or with "
-		       "CAP_BPF and CAP_PERFMON";
+		return "run it as root (sudo), or with CAP_BPF and CAP_PERFMON";
 	case -ENOENT:
 	case -ESRCH:
 		return "this kernel lacks BTF (/sys/kernel/btf/vmlinux) or a hook that is needed";
@@ -185,10 +184,27 @@ static int open_outputs(struct live *l, const struct options *o)
 	return status;
 }
 
+void live_tell_begin(const struct live *l)
+{
+	const struct options *o = l->options;
+	bool all = select_is_empty(&o->select);
+	char time[32] = "";
+
+	if (o->quiet)
+		return;
+	if (o->duration_s > 0)
+		snprintf(time, sizeof(time), " for %.10g s", o->duration_s);
+	fprintf(stderr, "dbleak: %s %s%s%s%s, Ctrl-C to stop%s\n",
+		l->records_only ? "recording" : "watching",
+		all ? "the whole host" : "the selected processes", l->records_only ? " to " : "",
+		l->records_only ? outfile_name(o->record) : "", time,
+		l->records_only ? "" : " and report");
+}
+
 /* Warns a person at a terminal.  Scripts run several on purpose. */
 static void tell_others(const struct options *o)
 {
-	if ((isatty(STDERR_FILENO) || o->verbose) && others_watching())
+	if (!o->quiet && (isatty(STDERR_FILENO) || o->verbose) && others_watching())
 		fputs("dbleak: another dbleak watches this host: each adds to what programs pay\n",
 		      stderr);
 }
@@ -227,7 +243,7 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 	}
 	if (o->record && (err == -ENOSPC || err == -EPIPE || err == -EIO))
 		return live_fail_recording(l, err);
-	fprintf(stderr, "dbleak: cannot look: %s (\"dbleak doctor\" tells more)\n",
+	fprintf(stderr, "dbleak: cannot watch: %s (\"dbleak doctor\" tells more)\n",
 		live_why_not(err));
 	return 2;
 }
@@ -242,7 +258,7 @@ static void progress(struct live *l, double since, double duration_s)
 	struct capture_progress p;
 	char left[32] = "Ctrl-C for the report";
 
-	if (!isatty(STDERR_FILENO) || debug_chosen)
+	if (l->options->quiet || !isatty(STDERR_FILENO) || debug_chosen)
 		return; /* lines of debug.h and this one would mix */
 	capture_progress(l->capture, &p);
 	if (duration_s > 0)
@@ -320,7 +336,7 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, voi
 			break;
 		}
 	}
-	if (isatty(STDERR_FILENO))
+	if (!l->options->quiet && isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
 	return err;
 }

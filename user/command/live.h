@@ -38,6 +38,8 @@ struct live {
 /* Opens everything up to the attached probes.  Returns -1 to go on, or the status to exit with
  * (the reason is on standard error).  Call live_close also after a failure. */
 int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out);
+/* Says on standard error what is watched, for how long, and how it ends (not with -q). */
+void live_tell_begin(const struct live *l);
 /* Works until the time is over (0: no limit), we are asked to stop, or stop says so.  0 or
  * -errno. */
 int live_work(struct live *l, double duration_s, bool (*stop)(struct live *l, void *context, int),

@@ -352,6 +352,9 @@ int outfile_begin(struct outfile *o, const char *path, FILE *input)
 {
 	int err = path ? outfile_open(o, path, input) : 0;
 
+	if (!err && path && (!strcmp(path, "json") || !strcmp(path, "yaml")))
+		fprintf(stderr, "dbleak: -o names a file, here \"%s\"; --json chooses JSON\n",
+			path);
 	if (!err)
 		return -1;
 	fprintf(stderr, "dbleak: cannot write %s: %s\n", outfile_name(path), outfile_why(err));

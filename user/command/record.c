@@ -9,6 +9,7 @@
 #include "user/command/command.h"
 #include "user/command/live.h"
 #include "user/command/parse.h"
+#include "user/command/record_file.h"
 
 static int record(struct options *o, struct live *l)
 {
@@ -20,6 +21,7 @@ static int record(struct options *o, struct live *l)
 	err = live_open(l, o, EV_MODE_WATCH, stdout);
 	if (err >= 0)
 		return err;
+	live_tell_begin(l);
 	live_work(l, o->duration_s, NULL, NULL);
 	err = live_finish(l);
 	if (!err)
@@ -33,11 +35,12 @@ static int record(struct options *o, struct live *l)
 int command_record(int argc, char **argv)
 {
 	struct options o;
+	char name[RECORD_FILE];
 	static struct live l; /* the thread of its watchdog may outlive this function */
 	int status = options_parse(&o, argc, argv, COMMAND_RECORD);
 
-	if (status < 0 && (o.next < argc || !o.output))
-		status = options_misused(COMMAND_RECORD, "record needs -o FILE");
+	if (status < 0)
+		status = record_file_choose(&o, name, argc - o.next, argv + o.next);
 	if (status < 0)
 		status = record(&o, &l);
 	live_close(&l);

@@ -14,7 +14,7 @@ static void first_answer(struct live *l)
 {
 	struct report_view *v;
 
-	if (!isatty(STDOUT_FILENO) || l->options->json || l->options->output)
+	if (!isatty(STDOUT_FILENO) || l->options->json || l->options->output || l->options->quiet)
 		return;
 	v = judge_view(l->model, &l->options->library);
 	if (!v)
@@ -37,6 +37,7 @@ int command_watch(int argc, char **argv)
 	if (status < 0)
 		status = live_open(&l, &o, EV_MODE_WATCH, stdout);
 	if (status < 0) {
+		live_tell_begin(&l);
 		first_answer(&l);
 		live_work(&l, o.duration_s, NULL, NULL);
 		status = live_report(&l);

@@ -308,8 +308,8 @@ static void short_options_that_are_tried_first_are_taken(void **state)
 
 	(void)state;
 	assert_int_equal(
-		parse(&o, COMMAND_WATCH, "-d", "3", "-c", "web1", "-n", "app", "-jv", NULL), -1);
-	assert_true(o.duration_s == 3 && o.json && o.verbose);
+		parse(&o, COMMAND_WATCH, "-d", "3", "-c", "web1", "-n", "app", "-jvq", NULL), -1);
+	assert_true(o.duration_s == 3 && o.json && o.verbose && o.quiet);
 	assert_false(select_is_empty(&o.select));
 	options_free(&o);
 }

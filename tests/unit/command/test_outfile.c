@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/support/said.h"
 #include "user/command/outfile.h"
 
 #define OTHER 65534
@@ -349,6 +350,34 @@ static void a_dash_is_standard_output(void **state)
 	only(0);
 }
 
+/* Other tools take the name of a format behind -o. */
+static void a_file_called_like_a_format_is_written_with_a_hint(void **state)
+{
+	char before[256];
+	struct outfile o;
+
+	(void)state;
+	assert_non_null(getcwd(before, sizeof(before)));
+	assert_int_equal(chdir(folder), 0);
+	said_begin();
+	assert_int_equal(outfile_begin(&o, "json", NULL), -1);
+	assert_string_equal(said_end(),
+			    "dbleak: -o names a file, here \"json\"; --json chooses JSON\n");
+	assert_int_equal(outfile_end(&o, true), 0);
+	unlink("json");
+	said_begin();
+	assert_int_equal(outfile_begin(&o, "report", NULL), -1);
+	assert_int_equal(outfile_end(&o, false), 0);
+	assert_int_equal(outfile_begin(&o, NULL, NULL), -1);
+	assert_null(o.file);
+	assert_string_equal(said_end(), "");
+	said_begin();
+	assert_int_equal(outfile_begin(&o, ".", NULL), 2);
+	assert_string_equal(said_end(), "dbleak: cannot write .: Is a directory\n");
+	assert_int_equal(chdir(before), 0);
+	only(0);
+}
+
 static void what_is_no_file_is_refused(void **state)
 {
 	(void)state;
@@ -390,6 +419,7 @@ int main(void)
 		cmocka_unit_test(a_part_that_was_kept_can_still_be_dropped),
 		cmocka_unit_test(two_outputs_of_one_place_are_found),
 		cmocka_unit_test(a_dash_is_standard_output),
+		cmocka_unit_test(a_file_called_like_a_format_is_written_with_a_hint),
 		cmocka_unit_test(what_is_no_file_is_refused),
 	};
 

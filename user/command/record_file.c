@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * record_file.c - see record_file.h.
+ */
+#include "user/command/record_file.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <time.h>
+
+#include "user/command/parse.h"
+
+/* A number is no file's name by intention: perf and bcc take pids and seconds so. */
+static bool is_number(const char *word)
+{
+	return isdigit((unsigned char)*word) && !word[strspn(word, "0123456789smhd")];
+}
+
+int record_file_choose(struct options *o, char name[RECORD_FILE], int count, char **words)
+{
+	time_t now = time(NULL);
+	struct tm at;
+
+	if (count && is_number(*words))
+		return options_stray(COMMAND_RECORD, *words);
+	if (count && o->output)
+		return options_misused(COMMAND_RECORD, "record takes one file, not \"%s\" too",
+				       *words);
+	if (count > 1)
+		return options_stray(COMMAND_RECORD, words[1]);
+	if (count)
+		o->output = *words;
+	if (!o->output && localtime_r(&now, &at)) {
+		strftime(name, RECORD_FILE, "dbleak-%Y%m%d-%H%M%S.rec", &at);
+		o->output = name;
+	}
+	return o->output ? -1 : 2;
+}
