@@ -181,7 +181,7 @@ static void list_pids(struct select *s, const struct select_wish *w, FILE *error
 	struct process_facts *list = programs(containers_procfs(s->containers), &count);
 
 	(void)w;
-	fprintf(errors, "there are these processes:\n");
+	fprintf(errors, "running now:\n");
 	for (size_t i = 0; i < count; i++) {
 		redact_name(list[i].comm);
 		print_item(&c, "%s[%u]", list[i].comm, list[i].pid);
@@ -197,7 +197,7 @@ static void list_comms(struct select *s, const struct select_wish *w, FILE *erro
 	struct process_facts *list = programs(containers_procfs(s->containers), &count);
 
 	(void)w;
-	fprintf(errors, "there are these processes:\n");
+	fprintf(errors, "running now:\n");
 	for (size_t i = 0; i < count; i += same) {
 		for (same = 1; i + same < count && !strcmp(list[i].comm, list[i + same].comm);)
 			same++;
@@ -217,6 +217,14 @@ static enum cgroup_step print_child(void *context, const struct cgroup_node *nod
 		return CGROUP_DEEPER;
 	print_item(context, "%s", node->name);
 	return CGROUP_SKIP;
+}
+
+static enum cgroup_step note_child(void *context, const struct cgroup_node *node)
+{
+	bool *found = context;
+
+	*found = node->depth;
+	return node->depth ? CGROUP_STOP : CGROUP_DEEPER;
 }
 
 /* Cuts path to its longest part that exists in some hierarchy, and returns that hierarchy. */
@@ -241,6 +249,7 @@ static void list_cgroups(struct select *s, const struct select_wish *w, FILE *er
 	struct selector_column c = {.out = errors};
 	char path[PATH_MAX + 1], *safe;
 	enum cgroup_hierarchy h;
+	bool found = false;
 
 	snprintf(path, sizeof(path), "%s%s", *w->text == '/' ? "" : "/", w->text);
 	h = deepest(groups, path);
@@ -249,7 +258,9 @@ static void list_cgroups(struct select *s, const struct select_wish *w, FILE *er
 		return;
 	}
 	safe = escape_terminal(path, strlen(path));
-	fprintf(errors, "below %s (%s) there are:\n", safe ? safe : "?", cgroup_hierarchy_name(h));
+	cgroups_visit(groups, h, path, note_child, &found);
+	fprintf(errors, found ? "below %s (%s) there are:\n" : "%s (%s) has no cgroup below it\n",
+		safe ? safe : "?", cgroup_hierarchy_name(h));
 	free(safe);
 	cgroups_visit(groups, h, path, print_child, &c);
 	end_items(&c);
@@ -263,8 +274,10 @@ static void list_containers(struct select *s, const struct select_wish *w, FILE 
 	(void)w;
 	if (containers_list(s->containers, &list, &count))
 		return;
-	fprintf(errors, count ? "there are these containers:\n"
-			      : "no container that dbleak can recognise is running here\n");
+	fprintf(errors,
+		count ? "there are these containers:\n"
+		      : "no container that dbleak can recognise is running here (looked for "
+			"Docker, podman and others; see \"dbleak doctor\")\n");
 	for (size_t i = 0; i < count && i < CANDIDATES_MAX; i++)
 		fprintf(errors, "    %-10s  %.12s  %s\n", list[i]->runtime, list[i]->id,
 			list[i]->name);
@@ -411,7 +424,7 @@ static const struct selector_kind {
 	void (*list)(struct select *s, const struct select_wish *w, FILE *errors);
 } kinds[SELECT_KINDS] = {
 	[SELECT_PID] = {"-p", "no such process", resolve_pid, list_pids},
-	[SELECT_COMM] = {"--comm", "no process is called so", resolve_comm, list_comms},
+	[SELECT_COMM] = {"--comm", "no process has this name", resolve_comm, list_comms},
 	[SELECT_CGROUP] = {"--cgroup", "no such cgroup", resolve_cgroup, list_cgroups},
 	[SELECT_CONTAINER] = {"--container", "no such container is running", resolve_container,
 			      list_containers},

@@ -227,7 +227,8 @@ static void a_missing_comm_lists_programs_without_their_escapes(void **state)
 	process(51, "e\033[31mvil", "0::/\n");
 	select_add(&s, SELECT_COMM, "pyton");
 	assert_int_equal(resolve(&s, c), -ENOENT);
-	assert_non_null(strstr(error_text, "dbleak: --comm pyton: no process is called so\n"));
+	assert_non_null(strstr(error_text,
+			       "dbleak: --comm pyton: no process has this name\nrunning now:\n"));
 	assert_non_null(strstr(error_text, "python3 (2)"));
 	assert_null(strchr(error_text, '\033'));
 	select_free(&s);
@@ -295,6 +296,11 @@ static void a_missing_cgroup_lists_its_neighbours(void **state)
 	assert_int_equal(resolve(&s, c), -ENOENT);
 	assert_non_null(
 		strstr(error_text, "below /system.slice (v2) there are:\n    cron.service\n"));
+	select_free(&s);
+	select_add(&s, SELECT_CGROUP, "system.slice/cron.service/deep/er/x");
+	assert_int_equal(resolve(&s, c), -ENOENT);
+	assert_non_null(strstr(error_text,
+			       "/system.slice/cron.service/deep/er (v2) has no cgroup below it\n"));
 	select_free(&s);
 	for (size_t i = 0; i < COUNT(outside); i++) {
 		select_add(&s, SELECT_CGROUP, outside[i]);
