@@ -456,7 +456,16 @@ def doctor_flags(bench):
 
 @live("doctor says what the host allows", needs=(), group="look")
 def doctor(bench):
-    bench.check(bench.dbleak.run("doctor").status == 0, "doctor fails")
+    look = bench.dbleak.run("doctor")
+    lines = look.out.decode().splitlines()
+    bench.check(look.status == 0 and lines[1].startswith("OK: dbleak can watch this host"), f"doctor says {lines[:2]}")
+    bench.check(not any(re.match(r"(yes|\?) ", line) for line in lines), "old words, or something untried")
+    more = bench.dbleak.run("doctor", "-v").out.decode()
+    bench.check("ring buffer" in more and "CAP_BPF" in more, "-v does not list all features and rights")
+    bench.check("ring buffer" not in look.out.decode(), "what is there is listed without -v")
+    look = bench.dbleak.run("doctor", user="nobody", group="nogroup", extra_groups=[])
+    bench.check(look.status == 2 and b"\nNO: dbleak needs root" in look.out and b"Run with sudo" in look.out,
+                f"without root: {look.status} {look.out[:200]!r}")
     look = bench.dbleak.run("doctor", "--json")
     bench.check(look.out.strip().startswith(b"{"), f"doctor --json gives {look.out[:100]!r}")
 

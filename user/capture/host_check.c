@@ -5,11 +5,9 @@
 #include "user/capture/host_check.h"
 
 #include <errno.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/vfs.h>
 
 #include "user/capture/host/cgroup.h"
 #include "user/capture/helpers.h"
@@ -72,7 +70,7 @@ static int try_containers(char *detail)
 	if (!err && count)
 		count_runtimes(list, count, detail);
 	else if (!err)
-		snprintf(detail, FEATURE_DETAIL, "none is running");
+		snprintf(detail, FEATURE_DETAIL, "Docker and podman are recognised; none running");
 	if (!err)
 		free(list);
 	containers_close(c);
@@ -88,16 +86,6 @@ static int try_lines_node(char *detail)
 static int try_lines_java(char *detail)
 {
 	return flags_java(detail, FEATURE_DETAIL);
-}
-
-static int try_tracefs(char *detail)
-{
-	struct statfs fs;
-	bool mounted = !statfs("/sys/kernel/tracing", &fs) && fs.f_type == TRACEFS_MAGIC;
-
-	snprintf(detail, FEATURE_DETAIL, "%s; dbleak does not use it",
-		 mounted ? "mounted" : "not mounted");
-	return 0;
 }
 
 static const struct check_entry {
@@ -121,15 +109,6 @@ static const struct check_entry {
 			.about.remedy = "",
 			.about.need = FEATURE_REMARK,
 			.try = try_containers,
-		},
-	[HOST_TRACEFS] =
-		{
-			.about.name = "tracefs",
-			.about.purpose = "Other tracers need it mounted",
-			.about.without = "",
-			.about.remedy = "",
-			.about.need = FEATURE_REMARK,
-			.try = try_tracefs,
 		},
 	[HOST_LINES_NODE] =
 		{
@@ -169,7 +148,7 @@ int host_check_try(enum host_check_id id, char *detail)
 
 	*detail = 0;
 	err = table[id].try(detail);
-	if (err && !*detail)
+	if (err < 0 && !*detail)
 		snprintf(detail, FEATURE_DETAIL, "%s", strerror(-err));
 	return err;
 }

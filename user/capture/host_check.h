@@ -11,7 +11,6 @@
 enum host_check_id {
 	HOST_CGROUPS,
 	HOST_CONTAINERS,
-	HOST_TRACEFS,
 	HOST_LINES_NODE,
 	HOST_LINES_JAVA,
 	HOST_CHECKS,
@@ -19,7 +18,8 @@ enum host_check_id {
 
 const struct feature *host_check_about(enum host_check_id id);
 
-/* Looks.  0: it is there; else -errno.  detail: what was found, FEATURE_DETAIL bytes. */
+/* Looks.  0: it is there; 1: nothing here needs it; else -errno.  detail: what was found,
+ * FEATURE_DETAIL bytes. */
 int host_check_try(enum host_check_id id, char *detail);
 
 #endif

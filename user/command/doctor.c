@@ -29,8 +29,10 @@ struct doctor_line {
 	const struct feature *about;
 	int err;
 	char detail[FEATURE_DETAIL];
+	bool kernel;  /* one of many features that the kernel has or lacks */
 	bool untried; /* for lack of rights */
 	bool spare;   /* the other of the two doors (ways to attach) is open: no harm */
+	bool idle;    /* nothing here needs it */
 };
 
 static size_t lines(struct doctor_line out[FEATURES + HOST_CHECKS])
@@ -44,6 +46,7 @@ static size_t lines(struct doctor_line out[FEATURES + HOST_CHECKS])
 
 		*l = (struct doctor_line){.about = feature_about(id),
 					  .err = feature_try(id),
+					  .kernel = id >= FEATURE_TYPES && id != FEATURE_MEMORY,
 					  .untried = feature_is_untried(id)};
 		l->spare = l->about->need == FEATURE_ALTERNATIVE && l->err && door;
 		snprintf(l->detail, sizeof(l->detail), "%s", feature_detail(id));
@@ -54,6 +57,8 @@ static size_t lines(struct doctor_line out[FEATURES + HOST_CHECKS])
 
 		*l = (struct doctor_line){.about = host_check_about(id)};
 		l->err = host_check_try(id, l->detail);
+		l->idle = l->err > 0;
+		l->err = l->idle ? 0 : l->err;
 		l->untried = (l->err == -EPERM || l->err == -EACCES) && feature_try(FEATURE_RIGHTS);
 	}
 	return n;
@@ -61,10 +66,10 @@ static size_t lines(struct doctor_line out[FEATURES + HOST_CHECKS])
 
 static const char *verdict(const struct doctor_line *l)
 {
-	if (!l->err)
-		return "yes";
-	if (l->spare)
+	if (l->spare || l->idle)
 		return "-";
+	if (!l->err)
+		return "ok";
 	return l->untried ? "?" : "no";
 }
 
@@ -96,10 +101,23 @@ static void print_note(const char *label, const char *text)
 	free(note);
 }
 
+/* The name without what "ok" or "no" before it would turn round. */
+static const char *label(const struct doctor_line *l)
+{
+	static const char *const prefixes[] = {"no ", "lines of "};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
+		if (!strncmp(l->about->name, prefixes[i], strlen(prefixes[i])))
+			return l->about->name + strlen(prefixes[i]);
+	return l->about->name;
+}
+
 static void doctor_print_line(const struct doctor_line *l)
 {
-	printf("%-4s  %-*s", verdict(l), NAME_WIDTH, l->about->name);
-	print_wrapped(*l->detail ? l->detail : l->about->purpose, INDENT + NAME_WIDTH);
+	const char *words = *l->detail ? l->detail : l->about->purpose;
+
+	printf("%-4s  %-*s", verdict(l), NAME_WIDTH, label(l));
+	print_wrapped(l->spare ? "not needed: another way is open" : words, INDENT + NAME_WIDTH);
 	if (!l->err || l->untried || l->spare)
 		return;
 	print_note("", l->about->purpose);
@@ -107,38 +125,95 @@ static void doctor_print_line(const struct doctor_line *l)
 	print_note("to get it:  ", l->about->remedy);
 }
 
-static void print_rights(void)
+static bool is_missing(const struct doctor_line *l)
 {
-	size_t count;
-	const struct right *r = rights_list(&count);
+	return l->err && !l->untried && !l->spare && l->about->need != FEATURE_REMARK;
+}
 
-	printf("\nWhat watching takes of root's rights, and what for:\n");
-	for (; count--; r++) {
-		printf("%-4s  %-*s", right_is_held(r) ? "yes" : "no", RIGHT_WIDTH, r->name);
+/* All features of the kernel that are there, in one line; nothing where they could not be tried. */
+static void print_kernel(const struct doctor_line *all, size_t n)
+{
+	size_t there = 0, wanted = 0, untried = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		wanted += all[i].kernel && !all[i].spare;
+		there += all[i].kernel && !all[i].err;
+		untried += all[i].kernel && all[i].untried;
+	}
+	if (!untried)
+		printf("%-4s  %-*s%zu of %zu features that dbleak uses\n", "ok", NAME_WIDTH,
+		       "kernel", there, wanted);
+}
+
+/* Without -v: what is missing one by one, what is there in few lines. */
+static void print_lines(const struct doctor_line *all, size_t n, bool verbose)
+{
+	bool begun = verbose;
+
+	for (size_t i = 0; i < n; i++) {
+		if (all[i].kernel && !begun)
+			print_kernel(all, n);
+		begun |= all[i].kernel;
+		if (verbose || (!all[i].untried && !all[i].spare && (!all[i].kernel || all[i].err)))
+			doctor_print_line(&all[i]);
+	}
+}
+
+/* Without -v a right is shown where it alone is missing, and missed. */
+static bool is_shown(const struct right *r, bool verbose)
+{
+	return verbose || (!right_is_held(r) && strncmp(r->without, "nothing", 7) != 0);
+}
+
+static void print_rights(bool verbose)
+{
+	size_t count, shown = 0;
+	const struct right *r = rights_list(&count), *last = r + count;
+
+	for (; r < last; r++) {
+		if (!is_shown(r, verbose))
+			continue;
+		if (!shown++)
+			printf("\nWhat watching takes of root's rights, and what for:\n");
+		printf("%-4s  %-*s", right_is_held(r) ? "ok" : "no", RIGHT_WIDTH, r->name);
 		print_wrapped(r->feature, INDENT + RIGHT_WIDTH);
 		if (!right_is_held(r))
 			print_note("without it: ", r->without);
 	}
 }
 
-static void print_text(const struct utsname *host)
+static void print_answer(const struct doctor_line *all, size_t n)
 {
-	bool able = feature_main_job();
-	enum feature_door door = feature_door();
-	struct doctor_line all[FEATURES + HOST_CHECKS];
-	size_t n = lines(all);
+	size_t missing = 0;
 
-	printf("dbleak %s on Linux %s %s\n", DBLEAK_VERSION, host->release, host->machine);
-	if (able)
-		printf("Database connections can be watched here; door to the sockets: %s.\n\n",
-		       feature_door_name(door));
-	else if (feature_try(FEATURE_RIGHTS))
-		printf("Not without root: what is marked ? could not be tried.\n\n");
-	else
-		printf("Database connections cannot be watched here: see what is marked no.\n\n");
 	for (size_t i = 0; i < n; i++)
-		doctor_print_line(&all[i]);
-	print_rights();
+		missing += is_missing(&all[i]);
+	if (feature_main_job() && !missing)
+		puts("OK: dbleak can watch this host.\n");
+	else if (feature_main_job())
+		puts("OK: dbleak can watch this host, but for what is marked no.\n");
+	else if (feature_try(FEATURE_RIGHTS))
+		puts("NO: dbleak needs root to watch this host.\n");
+	else
+		puts("NO: dbleak cannot watch this host; see what is marked no.\n");
+}
+
+static void print_text(const struct utsname *host, bool verbose)
+{
+	struct doctor_line all[FEATURES + HOST_CHECKS];
+	size_t n = lines(all), untried = 0;
+
+	for (size_t i = 0; i < n; i++)
+		untried += all[i].untried;
+	printf("dbleak %s on Linux %s %s\n", DBLEAK_VERSION, host->release, host->machine);
+	print_answer(all, n);
+	print_lines(all, n, verbose);
+	if (untried)
+		printf("\nRun with sudo to test the rest (%zu checks).\n", untried);
+	if (verbose || !feature_try(FEATURE_RIGHTS))
+		print_rights(verbose);
+	if (!verbose)
+		puts("\n\"dbleak doctor -v\" lists all features and rights.");
 }
 
 static json_t *line_json(const struct doctor_line *l)
@@ -205,7 +280,7 @@ int command_doctor(int argc, char **argv)
 	if (o.json)
 		err = print_json(&host);
 	else
-		print_text(&host);
+		print_text(&host, o.verbose);
 	feature_close();
 	if (fflush(stdout) || ferror(stdout) || err) {
 		fprintf(stderr, "dbleak: doctor: cannot write: %s\n", strerror(errno));

@@ -128,6 +128,9 @@ const struct option_row option_table[] = {
 	 "Each rule tells what it asked, what it saw, and why that proves something or not; with "
 	 "--verbose, all that it saw. The exit status is that of the report.",
 	 .set = value_process, .field = FIELD(explain)},
+	{"verbose", 'v', NULL, DOCTOR, GROUP_OUTPUT, NULL,
+	 "all features and rights, those that are there, too", NULL,
+	 .set = value_flag, .field = FIELD(verbose)},
 	{"verbose", 'v', NULL, TELL, GROUP_OUTPUT, NULL,
 	 "all leaks, stacks and libraries", NULL,
 	 .set = value_flag, .field = FIELD(verbose)},

@@ -125,11 +125,11 @@ static int flags_look(const char *const programs[2], bool (*is_read)(uint32_t),
 	if (err)
 		return err;
 	if (!all)
-		snprintf(detail, size, "no %s runs now", language);
+		snprintf(detail, size, "none running");
 	else
 		snprintf(detail, size, "%u of %u processes that run %s can be read", read, all,
 			 language);
-	return read == all ? 0 : -ENOENT;
+	return !all ? 1 : read == all ? 0 : -ENOENT;
 }
 
 int flags_java(char *detail, size_t size)

@@ -10,8 +10,8 @@
 #include <stddef.h>
 
 /* A Java process can be read if it writes /tmp/perf-PID.map.  A Node.js process can be read if its
- * build has V8's debug data, or if it writes such a map.  Returns 0: all can be read; -ENOENT: some
- * cannot; or -errno.  detail: how many can be read, as one clause of plain text. */
+ * build has V8's debug data, or if it writes such a map.  Returns 0: all can be read; 1: none runs;
+ * -ENOENT: some cannot; or -errno.  detail: how many can be read, as one clause of plain text. */
 int flags_java(char *detail, size_t size);
 int flags_node(char *detail, size_t size);
 
