@@ -7,6 +7,7 @@
 
 #include "user/base/output.h"
 #include "user/command/command.h"
+#include "user/command/completion.h"
 #include "user/command/manual.h"
 #include "user/command/parse.h"
 #include "user/command/reference.h"
@@ -21,6 +22,8 @@ static int help_write(const struct options *o, const char *name)
 		return command_unknown(COMMAND_HELP, name);
 	if (o->man)
 		manual_write(stdout);
+	else if (o->completion)
+		completion_write(stdout);
 	else if (o->markdown)
 		reference_write(stdout);
 	else if (name)

@@ -248,6 +248,14 @@ int value_exitcode(const struct option_row *row, struct options *o, const char *
 	return 2;
 }
 
+int value_shell(const struct option_row *row, struct options *o, const char *value)
+{
+	static const char *const names[] = {"bash"};
+
+	o->completion = !value_choose(row, names, 1, value);
+	return o->completion ? -1 : 2;
+}
+
 int value_library(const struct option_row *row, struct options *o, const char *value)
 {
 	size_t size = (o->library.count + 1) * sizeof(*o->library.pattern);

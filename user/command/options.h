@@ -33,6 +33,7 @@ struct options {
 	bool no_stacks;
 	uint32_t explain;    /* report --explain: a pid; 0: none */
 	bool man, markdown;  /* of help */
+	bool completion;     /* help --completion */
 	const char *kinds;   /* dump --kind: names with commas between; NULL: all */
 	const char *user;    /* run --user; NULL: whoever called sudo */
 	const char *command; /* run: what is about to start; NULL: nothing is */
