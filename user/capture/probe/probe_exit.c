@@ -421,12 +421,13 @@ static int probe_exit_collect(struct exit_walk *w, struct probe_exits *out)
 
 int probe_exits_find(const struct probe_function *function, struct probe_exits *out)
 {
-	struct exit_walk *w = calloc(1, sizeof(*w));
+	struct exit_walk *w = malloc(sizeof(*w));
 	int err;
 
 	memset(out, 0, sizeof(*out));
 	if (!w)
 		return -ENOMEM;
+	memset(w, 0, offsetof(struct exit_walk, steps));
 	w->of = function;
 	ZydisDecoderInit(&w->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	err = walk_all(w);

@@ -76,22 +76,22 @@ struct edge {
 	uint32_t from; /* index of a step */
 };
 
+/* The arrays behind `slots` hold only what their counts say.  So no walk pays for clearing all of
+ * them, which is more than a MB. */
 struct exit_walk {
 	const struct probe_function *of;
 	ZydisDecoder decoder;
-	size_t count, outside, pending_count, table_count;
-	struct step steps[STEPS_MOST];
-	uint32_t slots[SLOTS]; /* 1 + the index of a step, by its address */
-	uint64_t pending[STEPS_MOST];
-	struct table_jump tables[TABLES_MOST];
-	struct exit_entry entries[ENTRIES_MOST]; /* of all tables */
-	size_t entry_count;
-	size_t resolved;				  /* number of tables resolved so far */
-	struct edge edges[2 * STEPS_MOST + ENTRIES_MOST]; /* sorted by their targets */
-	size_t edge_count;
-	bool visited[STEPS_MOST];
+	size_t count, outside, pending_count, table_count, entry_count, edge_count;
+	size_t resolved; /* number of tables resolved so far */
 	uint64_t window_at;
 	size_t window_bytes;
+	uint32_t slots[SLOTS]; /* 1 + the index of a step, by its address */
+	struct step steps[STEPS_MOST];
+	uint64_t pending[STEPS_MOST];
+	struct table_jump tables[TABLES_MOST];
+	struct exit_entry entries[ENTRIES_MOST];	  /* of all tables */
+	struct edge edges[2 * STEPS_MOST + ENTRIES_MOST]; /* sorted by their targets */
+	bool visited[STEPS_MOST];
 	uint8_t window[WINDOW];
 };
 
