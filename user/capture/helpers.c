@@ -6,9 +6,13 @@
 
 #include <stddef.h>
 
+#include "user/capture/clientlib/file_row_counter.h"
+#include "user/capture/elf/elf_question.h"
 #include "user/capture/elf/look_wire.h"
 #include "user/capture/host/memory.h"
 #include "user/capture/host/state_wire.h"
+#include "user/capture/probe/file_exit.h"
+#include "user/capture/probe/file_point.h"
 #include "user/capture/stack/native/native_wire.h"
 #include "user/capture/worker/fetcher.h"
 #include "user/capture/worker/nursery.h"
@@ -19,10 +23,20 @@ static const struct nursery_role *const roles[NURSERY_ROLES] = {
 	[NURSERY_STATE] = &state_role,
 };
 
+/* What the workers that read ELF files can answer beside the questions of elf.h. */
+static const struct elf_question *const questions[] = {
+	&point_question,
+	&field_question,
+	&exits_question,
+	&row_counter_question,
+};
+
 int helpers_open(struct helpers *h)
 {
-	int err = nursery_open(&h->nursery, roles, NURSERY_ROLES);
+	int err;
 
+	elf_questions_use(questions, sizeof(questions) / sizeof(questions[0]));
+	err = nursery_open(&h->nursery, roles, NURSERY_ROLES);
 	if (!err)
 		err = fetcher_open(&h->fetcher);
 	if (!err)

@@ -27,10 +27,11 @@
 #include "user/capture/host/library.h"
 #include "user/capture/worker/looking.h"
 #include "user/capture/host/memory.h"
+#include "user/capture/probe/file_point.h"
 #include "user/capture/probe/probe_point.h"
 #include "user/capture/clientlib/probe_table.h"
 #include "user/capture/probe/reach.h"
-#include "user/capture/clientlib/row_counter.h"
+#include "user/capture/clientlib/file_row_counter.h"
 #include "user/capture/stack/runtime.h"
 #include "user/capture/clientlib/sizes.h"
 #include "user/capture/clientlib/sqlite.h"
@@ -38,12 +39,9 @@
 
 #define ANCHORS_MOST	  8
 #define SECOND_NS	  1000000000ULL
-#define CODE_BYTES	  65536
-#define ACCESSOR_BYTES	  96
 #define ROWS_MOST	  64
-#define REFUSED_NAMES	  90	     /* bytes */
-#define SCAN_MOST	  (16 << 20) /* bytes of code that are read as a whole */
-#define TLS_MOST	  64	     /* files with OpenSSL that wait for a database connection */
+#define REFUSED_NAMES	  90 /* bytes */
+#define TLS_MOST	  64 /* files with OpenSSL that wait for a database connection */
 #define TLS_AGAIN_NS	  (SECOND_NS / 4)
 #define TLS_AGAIN_MOST_NS (64 * SECOND_NS)
 #define DEEP_MOST	  200 /* files waiting for a look into their full symbol tables */
@@ -168,8 +166,7 @@ struct clients {
 	struct table tls_users; /* processes with an encrypted connection: struct tls_user */
 	bool tls_refused, tls_begun;
 	bool tls_waits; /* a connection needs them, but the programs are still being loaded */
-	uint64_t tls_since_ns;	  /* when the programs were loaded; 0: not yet */
-	uint8_t code[CODE_BYTES]; /* code of the function looked at */
+	uint64_t tls_since_ns; /* when the programs were loaded; 0: not yet */
 	uint64_t budget_at_ns, users_at_ns;
 	uint64_t buried_ns, swept_ns;
 	bool stepped_down;

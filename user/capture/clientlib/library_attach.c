@@ -42,64 +42,39 @@ struct attach_spot {
 	uint8_t holder[PROBE_ARGUMENTS];
 };
 
-/* A function that only calls another one is probed at the other's entry, if a probe there is cheap
- * (the kernel emulates the instruction). */
-static bool choose_inner(struct elf_file *elf, const struct elf_symbol *symbol, const uint8_t *code,
-			 unsigned int arguments, struct attach_spot *spot)
-{
-	uint64_t target, start, size, own, own_size;
-	struct probe_inner inner;
-	uint8_t first[ACCESSOR_BYTES];
-	struct probe_point at;
-	ssize_t n;
-
-	if (probe_point_inner(code, symbol->size, arguments, &inner))
-		return false;
-	target = symbol->offset + inner.target;
-	if (elf_segment(elf, target, &start, &size) ||
-	    elf_segment(elf, symbol->offset, &own, &own_size) || start != own)
-		return false;
-	n = elf_read(elf, target, first, sizeof(first));
-	if (n <= 0)
-		return false;
-	at = probe_point_choose(first, n, true, arguments);
-	if (!at.cheap || at.delta)
-		return false;
-	spot->offset = target;
-	spot->cheap = true;
-	spot->outer = (int32_t)(inner.after - inner.target);
-	spot->stack = inner.stack;
-	memcpy(spot->holder, inner.holder, sizeof(spot->holder));
-	return true;
-}
-
-/* Chooses where to probe a function.  A jump back to its beginning may come from anywhere in it, so
- * all of it is decoded.  A function whose size is not known, or too large, is probed at its entry.
- */
-static struct attach_spot choose_spot(struct clients *c, struct elf_file *elf,
+/* Chooses where to probe a function: at its entry if the file's worker knows no better point. */
+static struct attach_spot choose_spot(const struct clients *c, struct elf_file *elf,
 				      const struct elf_symbol *symbol, const struct probe_row *row,
 				      bool returns)
 {
 	struct attach_spot spot = {.offset = symbol->offset, .holder = {1, 2, 3, 4, 5, 6}};
-	unsigned int arguments = argument_bits(row);
 	bool tls = row->role >= PROBE_TLS_WRITE; /* these read the argument registers */
-	struct probe_point at;
-	ssize_t n;
+	const struct file_wish wish = {
+		.function = *symbol,
+		.arguments = argument_bits(row) | (tls ? PROBE_UNMOVED : 0),
+		.with_return = returns,
+		.inner = !tls && !c->host.at_entry,
+	};
+	struct file_point found;
 
-	if (!symbol->size || symbol->size > CODE_BYTES)
+	if (file_point_find(elf, &wish, &found))
 		return spot;
-	n = elf_read(elf, symbol->offset, c->code, symbol->size);
-	if (n != (ssize_t)symbol->size)
-		return spot;
-	at = probe_point_choose(c->code, n, returns, arguments | (tls ? PROBE_UNMOVED : 0));
-	spot.cheap = at.cheap && !at.delta;
+	spot.cheap = found.at.cheap && !found.at.delta;
 	if (c->host.at_entry || spot.cheap)
 		return spot;
-	if (!at.cheap && (tls || choose_inner(elf, symbol, c->code, arguments, &spot)))
+	if (found.inner) {
+		spot.offset = found.inner;
+		spot.cheap = true;
+		spot.outer = (int32_t)(symbol->offset + found.after - found.inner);
+		spot.stack = found.stack;
+		memcpy(spot.holder, found.holder, sizeof(spot.holder));
 		return spot;
-	spot.offset += at.delta;
-	spot.cheap = at.cheap;
-	memcpy(spot.holder, at.holder, sizeof(spot.holder));
+	}
+	if (!found.at.cheap && tls)
+		return spot;
+	spot.offset += found.at.delta;
+	spot.cheap = found.at.cheap;
+	memcpy(spot.holder, found.at.holder, sizeof(spot.holder));
 	return spot;
 }
 
@@ -117,15 +92,9 @@ static struct probe_field field_of(struct elf_file *elf, const char *name, bool 
 {
 	struct probe_field field = {};
 	struct elf_symbol symbol;
-	uint8_t code[ACCESSOR_BYTES];
-	ssize_t n;
 
-	if (elf_find(elf, &name, 1, deep, &symbol) != 1)
-		return field;
-	n = elf_read(elf, symbol.offset, code,
-		     symbol.size && symbol.size < sizeof(code) ? symbol.size : sizeof(code));
-	if (n <= 0 || probe_field_of(code, n, &field))
-		memset(&field, 0, sizeof(field));
+	if (elf_find(elf, &name, 1, deep, &symbol) == 1)
+		file_field_find(elf, &symbol, &field);
 	return field;
 }
 
@@ -572,22 +541,14 @@ static uint32_t find_row_counter(struct elf_file *elf, bool is_static, bool deep
 {
 	const char *const reset = "sqlite3_reset";
 	struct span span = is_static ? span_of(elf, "sqlite3") : (struct span){};
-	uint32_t found = UNKNOWN32;
 	struct elf_symbol symbol;
 	uint64_t start, size;
-	uint8_t *code;
-	ssize_t n;
+	uint32_t found;
 
 	if (elf_find(elf, &reset, 1, deep, &symbol) != 1 ||
-	    own_code(elf, &symbol, &span, &start, &size) || size > SCAN_MOST)
+	    own_code(elf, &symbol, &span, &start, &size) ||
+	    file_row_counter_find(elf, start, size, &found))
 		return UNKNOWN32;
-	code = malloc(size);
-	if (!code)
-		return UNKNOWN32;
-	n = elf_read(elf, start, code, size);
-	if (n <= 0 || row_counter_find(code, n, &found))
-		found = UNKNOWN32;
-	free(code);
 	return found;
 }
 

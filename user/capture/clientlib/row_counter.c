@@ -16,8 +16,6 @@
 #define OR_ONE_BYTES 3
 #define BACK_MOST    32 /* bytes before that instruction in which the field is loaded */
 #define STEPS_MOST   12 /* instructions from the load to the store */
-#define LEAST_OFFSET 16 /* pointers to its connection and to its neighbours come first */
-#define MOST_OFFSET  256
 
 struct counter_instruction {
 	ZydisDecodedInstruction is;
@@ -148,7 +146,7 @@ static bool begins(const ZydisDecoder *decoder, const uint8_t *code, size_t n, u
 			break;
 	}
 	*offset = (uint32_t)m.offset;
-	return m.stage == STORED && m.offset >= LEAST_OFFSET && m.offset <= MOST_OFFSET &&
+	return m.stage == STORED && m.offset >= ROW_COUNTER_LEAST && m.offset <= ROW_COUNTER_MOST &&
 	       m.offset % sizeof(uint32_t) == 0;
 }
 

@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Offsets that are believed.  Pointers to the statement's connection and neighbours come first. */
+#define ROW_COUNTER_LEAST 16
+#define ROW_COUNTER_MOST  256
+
 /* Finds the u32 in a statement that is 1 before its first row and grows by 2 with each row: half of
  * it is the number of rows since the last reset.  Searches the library's n bytes of code for the
  * one place that counts.  0 and its offset in the statement; -ENOENT: no such place; -EEXIST:

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "user/capture/elf/elf_question.h"
 #include "user/capture/elf/elf_state.h"
 
 int elf_image_read(const struct image *image, uint64_t at, void *buf, size_t size)
@@ -254,6 +255,7 @@ void elf_deepen(struct elf_file *e)
 		return;
 	}
 	e->look_ms = DEEP_MS;
+	e->decodes = false;
 	budget_begin(&e->budget, LOOK_BYTES, DEEP_CPU_MS, e->look_ms);
 }
 
@@ -557,4 +559,29 @@ uint64_t elf_linked(struct elf_file *e, uint64_t slot)
 		return look_linked(e->look, slot);
 	address = linked_in(e, e->jumps, slot);
 	return address ? address : linked_in(e, e->relocations, slot);
+}
+
+int elf_answer(struct elf_file *e, const struct elf_question *question, const void *in, void *out)
+{
+	if (!e->decodes)
+		budget_begin(&e->budget, LOOK_BYTES, CODE_CPU_MS, e->look_ms);
+	e->decodes = true;
+	return question->answer(e, in, out);
+}
+
+int elf_ask(struct elf_file *e, const struct elf_question *question, const void *in, void *out)
+{
+	int err;
+
+	memset(out, 0, question->out);
+	err = e->look ? look_question(e->look, question, in, out)
+		      : elf_answer(e, question, in, out);
+	if (!err && !question->check(e, in, out)) {
+		if (e->look)
+			look_distrust(e->look);
+		err = -EPROTO;
+	}
+	if (err)
+		memset(out, 0, question->out);
+	return err;
 }

@@ -19,6 +19,7 @@
 #include "user/capture/elf/elf_symbol.h"
 
 struct elf_file;
+struct elf_question;
 
 /* fd stays the caller's, who keeps it open until elf_close.  0, -EBADMSG no (sane) ELF file,
  * -ENOTSUP another machine's, -ENOMEM.  All reads of the file share one budget of bytes and time.
@@ -86,5 +87,14 @@ bool elf_is_program(const struct elf_file *e);
 
 /* Reads bytes of the file from offset on, at most size.  Returns bytes or -errno. */
 ssize_t elf_read(struct elf_file *e, uint64_t offset, void *buf, size_t size);
+
+/* Asks what a decoder of elf_question.h answers, and checks the answer.  0; -EPROTO: the answer
+ * makes no sense, and the file is given up; -EDQUOT: the file is given up; or another -errno, of
+ * the decoder.  *out is zero after an error. */
+int elf_ask(struct elf_file *e, const struct elf_question *question, const void *in, void *out);
+
+/* Answers, in the process that reads the file.  All answers about the code share one budget, which
+ * the first of them begins.  0 or -errno of the decoder. */
+int elf_answer(struct elf_file *e, const struct elf_question *question, const void *in, void *out);
 
 #endif

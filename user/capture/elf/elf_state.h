@@ -43,6 +43,7 @@
 #endif
 #define LOOK_MS	    500 /* on a busy machine, and from a slow disk */
 #define DEEP_CPU_MS 250
+#define CODE_CPU_MS 500 /* all questions about the code of SQLite take 60 ms */
 #define DEEP_MS	    2000
 #define SPOTS_EACH  8 /* linkers store a name once, and a few times as the end of other names */
 #define BLOCK	    65536
@@ -72,6 +73,7 @@ struct elf_file {
 	struct range jumps, relocations;
 	bool is_pie; /* a program that may be loaded anywhere */
 	struct budget budget;
+	bool decodes;	  /* a question about the code has begun its own budget */
 	uint32_t look_ms; /* elapsed time that a look may take, beside its processor time */
 	/* A small cache, since hash lookups jump about in few pages.  Its bytes stay untouched, and
 	 * so cost no memory, until used. */

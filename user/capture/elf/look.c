@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "user/capture/elf/elf_question.h"
 #include "user/capture/elf/look_wire.h"
 #include "user/capture/elf/look_state.h"
 #include "user/system/clock.h"
@@ -193,17 +194,23 @@ static void request_begin(const struct look *l, enum look_op op, uint64_t a, uin
 	look_all.out.request = (struct look_request){.op = op, .file = l->file, .a = a, .b = b};
 }
 
-static bool request_name(const char *name)
+static bool request_bytes(const void *bytes, size_t size)
 {
 	struct look_request *r = &look_all.out.request;
-	size_t size = strlen(name) + 1;
 
 	if (size > sizeof(look_all.out) - sizeof(*r) - r->size)
 		return false;
-	memcpy(r->names + r->size, name, size);
+	memcpy(r->bytes + r->size, bytes, size);
 	r->size += (uint32_t)size;
-	r->count++;
 	return true;
+}
+
+static bool request_name(const char *name)
+{
+	bool fits = request_bytes(name, strlen(name) + 1);
+
+	look_all.out.request.count += fits;
+	return fits;
 }
 
 /* The worker is late, died or answered nonsense: stop it and blame its file. */
@@ -305,7 +312,7 @@ int look_open(struct look **out, int fd)
 	l->fd = fd;
 	l->own.worker = (struct nursling){-1, -1, 0, 0};
 	l->at = &look_all.shared;
-	l->left_ms = LOOK_MS;
+	l->left_ms = ANSWERS_MS;
 	l->given_up = is_given_up(fd);
 	err = l->given_up ? 0 : open_at(l, &look_all.shared);
 	if (err && !l->given_up) {
@@ -332,8 +339,6 @@ void look_close(struct look *l)
 	if (l->at == &look_all.shared)
 		leave(l);
 	looker_stop(&l->own);
-	free(l->found);
-	free(l->bytes);
 	for (size_t i = 0; i < BLOCKS; i++) {
 		free(l->block[0][i]);
 		free(l->block[1][i]);
@@ -353,6 +358,7 @@ static int apart(struct look *l)
 void look_deepen(struct look *l)
 {
 	l->left_ms = DEEP_MS;
+	l->decodes = false;
 	if (apart(l))
 		return;
 	request_begin(l, LOOK_DEEPEN, 0, 0);
@@ -399,43 +405,6 @@ static bool none_is_there(const struct look *l, const char *const *names, size_t
 	return true;
 }
 
-/* Keeps the bytes that follow the symbols in look_all.in, until the next FIND. */
-static void keep_bytes(struct look *l, const struct elf_symbol *found, size_t n)
-{
-	size_t head = n * sizeof(*found);
-
-	free(l->found);
-	free(l->bytes);
-	l->size = look_all.in.reply.size - head;
-	l->found = malloc(head);
-	l->bytes = malloc(l->size + 1);
-	l->count = l->found && l->bytes ? n : 0;
-	if (!l->count)
-		return;
-	memcpy(l->found, found, head);
-	memcpy(l->bytes, look_all.in.reply.bytes + head, l->size);
-}
-
-/* The code at this offset, if it came with the last FIND and all `size` bytes did; else NULL. */
-static const uint8_t *kept_bytes(const struct look *l, uint64_t offset, size_t size)
-{
-	size_t at = 0;
-
-	for (size_t i = 0; i < l->count; i++) {
-		const struct elf_symbol *f = &l->found[i];
-		size_t have = f->size < LOOK_BYTES ? f->size : LOOK_BYTES;
-
-		if (!f->offset || !have)
-			continue;
-		if (have > l->size - at)
-			return NULL;
-		if (f->offset == offset && size <= have)
-			return l->bytes + at;
-		at += have;
-	}
-	return NULL;
-}
-
 static int look_find_symbols(struct look *l, const char *const *names, size_t n, uint32_t flags,
 			     struct elf_symbol *out)
 {
@@ -451,11 +420,9 @@ static int look_find_symbols(struct look *l, const char *const *names, size_t n,
 		return err;
 	if (look_all.in.reply.result < 0)
 		return -EBADMSG;
-	if (look_all.in.reply.size < n * sizeof(*out) || (uint64_t)look_all.in.reply.result > n)
+	if (look_all.in.reply.size != n * sizeof(*out) || (uint64_t)look_all.in.reply.result > n)
 		return fail(l, -EPROTO);
 	memcpy(out, look_all.in.reply.bytes, n * sizeof(*out));
-	if (l->at == &l->own && look_all.in.reply.size > n * sizeof(*out))
-		keep_bytes(l, out, n);
 	return (int)look_all.in.reply.result;
 }
 
@@ -530,12 +497,6 @@ static ssize_t read_near(struct look *l, enum look_op op, uint64_t at, void *buf
 
 ssize_t look_read(struct look *l, uint64_t offset, void *buf, size_t size)
 {
-	const uint8_t *kept = size ? kept_bytes(l, offset, size) : NULL;
-
-	if (kept) {
-		memcpy(buf, kept, size);
-		return (ssize_t)size;
-	}
 	return read_near(l, LOOK_READ, offset, buf, size);
 }
 
@@ -689,4 +650,31 @@ void look_build_id(struct look *l, char *hex, size_t size)
 	memcpy(hex, look_all.in.reply.bytes, look_all.in.reply.size);
 	if (strspn(hex, "0123456789abcdef") != strlen(hex))
 		*hex = '\0';
+}
+
+int look_question(struct look *l, const struct elf_question *question, const void *in, void *out)
+{
+	int number = elf_question_number(question), err = number < 0 ? -ENOTSUP : apart(l);
+
+	if (err)
+		return err;
+	if (!l->decodes && l->left_ms < ANSWERS_MS)
+		l->left_ms = ANSWERS_MS;
+	l->decodes = true;
+	request_begin(l, LOOK_ASK, (uint64_t)number, 0);
+	if (!request_bytes(in, question->in))
+		return -E2BIG;
+	err = look_ask(l, -1);
+	if (err)
+		return -EDQUOT;
+	if (look_all.in.reply.result > 0 || look_all.in.reply.result < -4095 ||
+	    look_all.in.reply.size != (look_all.in.reply.result ? 0 : question->out))
+		return fail(l, -EPROTO);
+	memcpy(out, look_all.in.reply.bytes, look_all.in.reply.size);
+	return (int)look_all.in.reply.result;
+}
+
+void look_distrust(struct look *l)
+{
+	fail(l, 0);
 }

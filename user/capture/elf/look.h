@@ -19,6 +19,7 @@
 #include "user/capture/worker/nursery.h"
 
 struct look;
+struct elf_question;
 
 /* From now on elf_open uses NURSERY_LOOK workers of this nursery, which is borrowed.  NULL: elf.c
  * reads files itself.  Ends the workers of before. */
@@ -46,5 +47,11 @@ int look_each(struct look *l, elf_function_fn *fn, void *context);
 void look_build_id(struct look *l, char *hex, size_t size);
 int look_segment(struct look *l, uint64_t offset, uint64_t *start, uint64_t *size);
 bool look_is_program(const struct look *l);
+
+/* Asks the file's own worker.  0; -EPROTO: a malformed reply, and the file is given up; or another
+ * -errno, as elf_ask. */
+int look_question(struct look *l, const struct elf_question *question, const void *in, void *out);
+/* Stops the worker, whose answers make no sense, and gives up its file. */
+void look_distrust(struct look *l);
 
 #endif

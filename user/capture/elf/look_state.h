@@ -11,9 +11,9 @@
 #include "user/capture/elf/look.h"
 #include "user/capture/elf/look_wire.h"
 
-/* Limit for all answers about a file together.  The worker's own budget (elf.c) is smaller, so a
- * slow file normally ends there. */
-#define LOOK_MS	    1000
+/* Limit for all answers about a file together, and again for those about its code.  The worker's
+ * own budget (elf.c) is smaller, so a slow file normally ends there. */
+#define ANSWERS_MS  1000
 #define GIVEN_UP    256 /* files to remember */
 #define BLOCK_BYTES 16384
 #define BLOCKS	    64 /* kept per file: reads of tables and of code take turns */
@@ -32,14 +32,10 @@ struct look {
 	struct elf_looker *at, own;
 	uint64_t generation; /* at's, when the file was opened */
 	uint32_t file;
-	int fd;		  /* the caller's */
-	uint64_t left_ms; /* remaining time to wait for answers */
-	bool given_up, is_program;
+	int fd;				    /* the caller's */
+	uint64_t left_ms;		    /* remaining time to wait for answers */
+	bool given_up, is_program, decodes; /* decodes: the code's own time has begun */
 	struct look_opened opened;
-	/* The found functions of the last FIND and their first bytes, one after another. */
-	struct elf_symbol *found;
-	uint8_t *bytes;
-	size_t count, size;
 	struct look_block *block[2][BLOCKS]; /* cache: [0] by offset, [1] by address; NULL: none */
 };
 

@@ -17,16 +17,14 @@
 #define LOOK_FILES	32  /* open at a time */
 #define LOOK_SIGNS	256 /* names that OPEN searches each file for */
 #define LOOK_CODES	16
-#define LOOK_BYTES	2048 /* most bytes of each found function that the reply carries */
 
-/* The functions of elf.h. */
+/* The functions of elf.h and elf_question.h. */
 enum look_op {
 	LOOK_OPEN = 1,	/* with a descriptor; the reply is a look_opened */
 	LOOK_CLOSE = 2, /* no reply */
 	LOOK_SIGN = 3,	/* no reply: one more name for OPEN to search for */
 	LOOK_DEEPEN = 4,
-	LOOK_FIND = 5, /* the reply has elf_symbols, then the first bytes of each, while there is
-			  room */
+	LOOK_FIND = 5, /* the reply has elf_symbols */
 	LOOK_READ = 6,
 	LOOK_READ_ADDRESS = 7,
 	LOOK_BIAS = 8,
@@ -36,6 +34,7 @@ enum look_op {
 	LOOK_EACH = 12,
 	LOOK_BUILD_ID = 13,
 	LOOK_LINKED = 14,
+	LOOK_ASK = 15, /* the question with number a of elf_question.h */
 };
 
 enum look_flag {
@@ -54,8 +53,9 @@ struct look_request {
 	uint32_t op, file; /* file: a number below LOOK_FILES that the asker chooses */
 	uint32_t count, flags;
 	uint64_t a, b;
-	uint32_t size, reserved; /* size: bytes of names, which are count texts with their NULs */
-	char names[];
+	uint32_t size, reserved;
+	/* size bytes: count names with their NULs, or a question. */
+	char bytes[] __attribute__((aligned(8)));
 };
 
 struct look_reply {

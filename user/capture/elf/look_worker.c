@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "user/capture/elf/elf.h"
+#include "user/capture/elf/elf_question.h"
 #include "user/capture/elf/look_wire.h"
 
 #define NAMES_MAX 1024 /* of one question */
@@ -103,22 +104,6 @@ static void add_sign(struct elf_worker *w)
 	w->sign[w->signs++].flags = w->in.request.flags;
 }
 
-/* Sends the code along, since the asker most likely wants it next. */
-static void add_bytes(struct elf_worker *w, struct elf_file *elf, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		size_t size = w->found[i].size < LOOK_BYTES ? w->found[i].size : LOOK_BYTES;
-		uint8_t *at = w->out.reply.bytes + w->out.reply.size;
-
-		if (!w->found[i].offset || !size)
-			continue;
-		if (size > ROOM - w->out.reply.size ||
-		    elf_read(elf, w->found[i].offset, at, size) != (ssize_t)size)
-			return;
-		w->out.reply.size += (uint32_t)size;
-	}
-}
-
 static void elf_worker_find(struct elf_worker *w, struct elf_file *elf,
 			    const struct look_request *r)
 {
@@ -132,8 +117,6 @@ static void elf_worker_find(struct elf_worker *w, struct elf_file *elf,
 		return;
 	memcpy(w->out.reply.bytes, w->found, size);
 	w->out.reply.size = (uint32_t)size;
-	if (!(r->flags & LOOK_VARIABLES))
-		add_bytes(w, elf, r->count);
 }
 
 static void read_bytes(struct elf_worker *w, struct elf_file *elf, const struct look_request *r)
@@ -187,6 +170,18 @@ static void build_id(struct elf_worker *w, struct elf_file *elf, const struct lo
 	w->out.reply.size = (uint32_t)strlen((char *)w->out.reply.bytes) + 1;
 }
 
+/* A malformed question would be a bug of the asker, so the worker may exit. */
+static void elf_worker_ask(struct elf_worker *w, struct elf_file *elf, const struct look_request *r)
+{
+	const struct elf_question *question = elf_question_at(r->a);
+
+	if (!question || r->size != question->in || question->out > ROOM)
+		_exit(1);
+	memset(w->out.reply.bytes, 0, question->out);
+	w->out.reply.result = elf_answer(elf, question, r->bytes, w->out.reply.bytes);
+	w->out.reply.size = w->out.reply.result ? 0 : (uint32_t)question->out;
+}
+
 static void elf_worker_look(struct elf_worker *w, struct elf_file *elf,
 			    const struct look_request *r)
 {
@@ -225,6 +220,9 @@ static void elf_worker_look(struct elf_worker *w, struct elf_file *elf,
 	case LOOK_LINKED:
 		out->a = elf_linked(elf, r->a);
 		break;
+	case LOOK_ASK:
+		elf_worker_ask(w, elf, r);
+		break;
 	default:
 		_exit(1);
 	}
@@ -233,7 +231,7 @@ static void elf_worker_look(struct elf_worker *w, struct elf_file *elf,
 /* Checks a request.  A malformed one would be a bug in look.c, so the worker may exit. */
 static bool take_names(struct elf_worker *w, const struct look_request *r, size_t got)
 {
-	const char *at = r->names, *end = at + r->size;
+	const char *at = r->bytes, *end = at + r->size;
 
 	if (got != sizeof(*r) + r->size || r->count > NAMES_MAX || r->file >= LOOK_FILES)
 		return false;

@@ -9,9 +9,7 @@
 #include <string.h>
 
 #include "user/capture/probe/file_exit.h"
-#include "user/capture/probe/probe_point.h"
-
-#define CODE_BYTES 16384
+#include "user/capture/probe/file_point.h"
 
 /* malloc and free come first: without them there is no allocator.  C++'s operators matter in an
  * allocator's file only; those of C++'s own library call malloc. */
@@ -172,18 +170,16 @@ static void on_function(void *context, const char *name, const struct elf_symbol
 static struct probe_point allocator_choose(struct elf_file *elf, const struct elf_symbol *symbol,
 					   uint8_t kind, bool at_entry)
 {
-	struct probe_point at = {};
-	uint8_t *code = NULL;
+	const struct file_wish wish = {
+		.function = *symbol,
+		.arguments = kinds[kind].arguments | PROBE_UNMOVED,
+		.with_return = !allocator_gives_back(kind),
+	};
+	struct file_point found;
 
-	if (symbol->size && symbol->size <= CODE_BYTES)
-		code = malloc(symbol->size);
-	if (code && elf_read(elf, symbol->offset, code, symbol->size) == (ssize_t)symbol->size)
-		at = probe_point_choose(code, symbol->size, !allocator_gives_back(kind),
-					kinds[kind].arguments | PROBE_UNMOVED);
-	free(code);
-	if (at_entry && at.delta)
-		at = (struct probe_point){};
-	return at;
+	if (file_point_find(elf, &wish, &found) || (at_entry && found.at.delta))
+		return (struct probe_point){};
+	return found.at;
 }
 
 static bool allocator_is_known(const struct elf_symbol *found, size_t i)

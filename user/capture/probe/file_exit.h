@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * file_exit.h - finds the ends of functions in an ELF file, with probe_exit.h.
+ *
+ * The file's worker decodes, and this side checks what it says (elf_question.h).
  */
 #ifndef DBLEAK_CAPTURE_FILE_EXIT_H
 #define DBLEAK_CAPTURE_FILE_EXIT_H
 
 #include "user/capture/elf/elf.h"
 #include "user/capture/probe/probe_exit.h"
+
+struct elf_question;
 
 /* A function of a file, like struct probe_function, but with offsets in the file. */
 struct file_function {
@@ -15,8 +19,11 @@ struct file_function {
 	uint64_t begun; /* an offset */
 };
 
-/* Finds the ends.  The addresses in *out are offsets in the file.  0 or -errno, as
- * probe_exits_find. */
+/* The question of file_exits_find, for the table of the workers. */
+extern const struct elf_question exits_question;
+
+/* Finds the ends.  The addresses in *out are offsets in the file.  0 or -errno, as probe_exits_find
+ * and elf_ask. */
 int file_exits_find(struct elf_file *elf, const struct file_function *function,
 		    struct probe_exits *out);
 

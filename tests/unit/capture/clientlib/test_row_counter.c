@@ -3,7 +3,9 @@
  * Where SQLite counts rows: in code written out here, as compilers make it, and in the installed
  * library; and what looks much like it.
  */
+#include "user/capture/clientlib/file_row_counter.h"
 #include "user/capture/clientlib/row_counter.h"
+#include "user/capture/elf/elf_question.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -100,11 +102,29 @@ static void the_installed_library_has_one(void **state)
 	assert_true(offset >= 32 && offset <= 64);
 }
 
+/* What a worker says is believed only where it can be true. */
+static void offsets_that_cannot_be_are_not_believed(void **state)
+{
+	static const struct {
+		uint32_t offset;
+		bool believed;
+	} cases[] = {
+		{0, false},	    {ROW_COUNTER_LEAST - 4, false}, {ROW_COUNTER_LEAST, true},
+		{62, false},	    {ROW_COUNTER_MOST, true},	    {ROW_COUNTER_MOST + 4, false},
+		{UINT32_MAX, false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(row_counter_question.check(NULL, NULL, &cases[i].offset),
+				 cases[i].believed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_the_count_of_rows_is_found),
 		cmocka_unit_test(the_installed_library_has_one),
+		cmocka_unit_test(offsets_that_cannot_be_are_not_believed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

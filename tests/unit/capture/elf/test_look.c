@@ -4,12 +4,14 @@
  * of us when it dies, is late or lies.
  */
 #include "user/capture/elf/elf.h"
+#include "user/capture/elf/elf_question.h"
 #include "user/capture/elf/look.h"
 #include "user/capture/elf/look_state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -226,8 +228,8 @@ static void a_file_that_takes_too_long_is_given_up(void **state)
 	l->generation = look_all.shared.generation;
 	begun = clock_monotonic_ms();
 	assert_true(look_find(l, names, 5, false, false, out) <= 0);
-	assert_true(clock_monotonic_ms() - begun >= LOOK_MS / 2 &&
-		    clock_monotonic_ms() - begun < 2 * LOOK_MS);
+	assert_true(clock_monotonic_ms() - begun >= ANSWERS_MS / 2 &&
+		    clock_monotonic_ms() - begun < 2 * ANSWERS_MS);
 	assert_true(look_given_up(l));
 	look_close(l);
 	look_all.given_up_count = 0;
@@ -288,6 +290,100 @@ static void answers_that_make_no_sense_are_none(void **state)
 	}
 }
 
+/* --- questions of other rooms ----------------------------------------------------------------- */
+
+enum test_question { HONEST = 1, LIES, DIES, NEVER_ENDS, FAILS, FAILS_BEYOND_ERRORS };
+
+struct told {
+	uint32_t question;
+	int32_t pid;
+	uint64_t code;
+};
+
+static int told_answer(struct elf_file *e, const void *in, void *out)
+{
+	uint32_t question = *(const uint32_t *)in;
+	struct told *told = out;
+	uint64_t offset;
+
+	told->question = question == LIES ? 0 : question;
+	told->pid = getpid();
+	if (question == DIES)
+		_exit(0);
+	while (question == NEVER_ENDS)
+		;
+	if (question >= FAILS)
+		return question == FAILS ? -ENOMSG : -5000;
+	return elf_code(e, &offset, &told->code);
+}
+
+static bool told_check(struct elf_file *e, const void *in, const void *out)
+{
+	(void)e;
+	return ((const struct told *)out)->question == *(const uint32_t *)in;
+}
+
+static const struct elf_question question = {sizeof(uint32_t), sizeof(struct told), told_answer,
+					     told_check};
+static const struct elf_question unknown = {sizeof(uint32_t), sizeof(struct told), told_answer,
+					    told_check};
+static const struct elf_question *const all_questions[] = {&question};
+
+static void a_question_is_answered_where_the_file_is_read(void **state)
+{
+	int fd = open_library();
+	struct elf_file *there = open_by(fd, true), *own = open_by(fd, false);
+	const uint32_t honest = HONEST, fails = FAILS;
+	struct told a, b;
+
+	(void)state;
+	assert_int_equal(elf_ask(own, &question, &honest, &a), 0);
+	assert_int_equal(elf_ask(there, &question, &honest, &b), 0);
+	assert_int_equal(a.pid, getpid());
+	assert_int_not_equal(b.pid, getpid());
+	assert_true(a.code == b.code);
+	assert_int_equal(elf_ask(there, &question, &fails, &b), -ENOMSG);
+	assert_int_equal(b.pid, 0);
+	assert_int_equal(elf_ask(there, &unknown, &honest, &b), -ENOTSUP);
+	assert_false(elf_given_up(there)); /* none of that is the file's doing */
+	elf_close(own);
+	elf_close(there);
+	close(fd);
+}
+
+/* The file is given up, and so is what its worker could have said next. */
+static void a_worker_that_lies_dies_or_hangs_is_asked_no_more(void **state)
+{
+	static const struct {
+		uint32_t question;
+		int err;
+	} cases[] = {{LIES, -EPROTO},
+		     {DIES, -EDQUOT},
+		     {NEVER_ENDS, -EDQUOT},
+		     {FAILS_BEYOND_ERRORS, -EPROTO}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int fd = open_library();
+		struct elf_file *e = open_by(fd, true);
+		const uint32_t honest = HONEST;
+		uint64_t begun = look_now_ms();
+		struct told told = {.pid = 1};
+
+		assert_int_equal(elf_ask(e, &question, &cases[i].question, &told), cases[i].err);
+		assert_true(look_now_ms() - begun < 2 * ANSWERS_MS);
+		assert_int_equal(told.pid, 0);
+		assert_true(elf_given_up(e));
+		assert_int_equal(elf_ask(e, &question, &honest, &told), -EDQUOT);
+		elf_close(e);
+		e = open_by(fd, true);
+		assert_true(elf_given_up(e));
+		elf_close(e);
+		look_all.given_up_count = 0;
+		close(fd);
+	}
+}
+
 /* Reads, and says nothing. */
 static void sleep_on(int wire, int asking, void *shared)
 {
@@ -307,6 +403,7 @@ static int open_all(void **state)
 		[NURSERY_LOOK] = &look_role, [NURSERY_NATIVE] = &idle_role};
 
 	(void)state;
+	elf_questions_use(all_questions, 1);
 	return nursery_open(&nursery, roles, 2);
 }
 
@@ -328,6 +425,8 @@ int main(void)
 		cmocka_unit_test(a_file_that_a_worker_died_of_is_given_up),
 		cmocka_unit_test(a_file_that_takes_too_long_is_given_up),
 		cmocka_unit_test(answers_that_make_no_sense_are_none),
+		cmocka_unit_test(a_question_is_answered_where_the_file_is_read),
+		cmocka_unit_test(a_worker_that_lies_dies_or_hangs_is_asked_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, open_all, close_all);
