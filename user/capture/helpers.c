@@ -11,6 +11,8 @@
 #include "user/capture/elf/look_wire.h"
 #include "user/capture/host/memory.h"
 #include "user/capture/host/state_wire.h"
+#include "user/capture/memory/call_site.h"
+#include "user/capture/memory/pool_code.h"
 #include "user/capture/probe/file_exit.h"
 #include "user/capture/probe/file_point.h"
 #include "user/capture/stack/native/native_wire.h"
@@ -25,10 +27,8 @@ static const struct nursery_role *const roles[NURSERY_ROLES] = {
 
 /* What the workers that read ELF files can answer beside the questions of elf.h. */
 static const struct elf_question *const questions[] = {
-	&point_question,
-	&field_question,
-	&exits_question,
-	&row_counter_question,
+	&point_question,      &field_question,	   &exits_question,	 &row_counter_question,
+	&call_sites_question, &pool_slot_question, &pool_taker_question,
 };
 
 int helpers_open(struct helpers *h)

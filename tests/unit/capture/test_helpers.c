@@ -21,6 +21,8 @@
 #include "user/capture/elf/elf_question.h"
 #include "user/capture/elf/elf_state.h"
 #include "user/capture/elf/look_state.h"
+#include "user/capture/memory/call_site.h"
+#include "user/capture/memory/pool_code.h"
 #include "user/capture/probe/file_exit.h"
 #include "user/capture/probe/file_point.h"
 
@@ -102,14 +104,34 @@ static void workers_decode_as_we_do(void **state)
 	}
 }
 
+static void workers_find_the_calls_of_a_library(void **state)
+{
+	static struct call_sites here, there;
+	struct both b;
+
+	(void)state;
+	if (!both_open(&b, LIBRARIES "libhiredis.so.0.14"))
+		skip();
+	elf_deepen(b.here);
+	elf_deepen(b.there);
+	assert_int_equal(call_sites_find(b.here, &here), 0);
+	assert_int_equal(call_sites_find(b.there, &there), 0);
+	assert_int_equal(here.count, there.count);
+	assert_true(here.count && here.slot == there.slot);
+	for (size_t i = 0; i < here.count; i++) {
+		assert_int_equal(here.all[i].offset, there.all[i].offset);
+		assert_int_equal(here.all[i].function, there.all[i].function);
+	}
+	both_close(&b);
+}
+
 /* None of the questions is one that workers were not told of. */
 static void workers_know_every_question(void **state)
 {
 	const struct elf_question *const all[] = {
-		&point_question,
-		&field_question,
-		&exits_question,
-		&row_counter_question,
+		&point_question,       &field_question,	     &exits_question,
+		&row_counter_question, &call_sites_question, &pool_slot_question,
+		&pool_taker_question,
 	};
 
 	(void)state;
@@ -127,6 +149,7 @@ static void workers_know_every_question(void **state)
 static void without_a_worker_nothing_is_decoded(void **state)
 {
 	static const char *const name = "malloc";
+	static struct call_sites sites;
 	struct file_function function;
 	struct probe_exits ends;
 	struct probe_field field;
@@ -151,6 +174,8 @@ static void without_a_worker_nothing_is_decoded(void **state)
 	assert_int_equal(field.size, 0);
 	assert_true(file_row_counter_find(b.there, wish.function.offset, 64, &offset) < 0);
 	assert_int_equal(offset, 0);
+	assert_true(call_sites_find(b.there, &sites) < 0);
+	assert_int_equal(sites.count, 0);
 	both_close(&b);
 	look_all.given_up_count = 0;
 }
@@ -173,6 +198,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(workers_decode_as_we_do),
+		cmocka_unit_test(workers_find_the_calls_of_a_library),
 		cmocka_unit_test(workers_know_every_question),
 		cmocka_unit_test(without_a_worker_nothing_is_decoded),
 	};

@@ -11,10 +11,12 @@
 #include <string.h>
 
 #include "user/capture/elf/elf.h"
+#include "user/capture/elf/elf_question.h"
 #include "user/capture/elf/frame_table.h"
 #include "user/capture/memory/call_site_state.h"
 
-#define CODE_MOST (32UL << 20) /* bytes of all functions */
+#define CODE_MOST    (32UL << 20) /* bytes of all functions */
+#define DIRECT_BYTES 5		  /* of a direct call or jump */
 
 /* The functions to look for; several names may be one function. */
 static const struct {
@@ -69,7 +71,7 @@ static uint32_t function_at(struct call_finder *f, uint64_t address)
 
 bool call_site_is_direct(const uint8_t *code, size_t length)
 {
-	return length == 5 && (code[0] == 0xe8 || code[0] == 0xe9);
+	return length == DIRECT_BYTES && (code[0] == 0xe8 || code[0] == 0xe9);
 }
 
 static bool is_through_pointer(const uint8_t *code, size_t length)
@@ -176,17 +178,68 @@ static int call_site_find(struct call_finder *f)
 	return err ? err : f->out->count ? 0 : -ENOENT;
 }
 
-int call_sites_find(struct elf_file *e, struct call_sites *out)
+/* --- the question to a worker ----------------------------------------------------------------- */
+
+static int sites_answer(struct elf_file *e, const void *in, void *out)
 {
 	struct call_finder *f = calloc(1, sizeof(*f));
-	int err;
+	struct sites_answer *answer = out;
 
-	memset(out, 0, sizeof(*out));
+	(void)in;
 	if (!f)
 		return -ENOMEM;
 	f->elf = e;
-	f->out = out;
-	err = call_site_find(f);
+	f->out = &answer->sites;
+	answer->err = call_site_find(f);
+	if (answer->err)
+		answer->sites.count = 0;
 	free(f);
-	return err;
+	return 0;
+}
+
+/* Whether a call lies in that segment of code, behind the call before it. */
+static bool site_makes_sense(const struct call_site *site, uint64_t end, uint64_t start,
+			     uint64_t size)
+{
+	return site->function >= LIBRARY_FREE && site->function <= LIBRARY_STRNDUP &&
+	       site->offset >= end && site->offset >= start && size >= DIRECT_BYTES &&
+	       site->offset - start <= size - DIRECT_BYTES;
+}
+
+static bool sites_check(struct elf_file *e, const void *in, const void *out)
+{
+	const struct sites_answer *answer = out;
+	const struct call_sites *sites = &answer->sites;
+	uint64_t code, address, start, size, end = 0;
+
+	(void)in;
+	if (sites->hidden > CODE_MOST || sites->skipped > CODE_MOST)
+		return false;
+	if (answer->err == -ENOENT || answer->err == -E2BIG || answer->err == -EBADMSG)
+		return !sites->count;
+	if (answer->err || !sites->count || sites->count > CALL_SITES_MOST ||
+	    elf_code(e, &code, &address) || elf_segment(e, code, &start, &size))
+		return false;
+	for (size_t i = 0; i < sites->count; i++) {
+		if (!site_makes_sense(&sites->all[i], end, start, size))
+			return false;
+		end = sites->all[i].offset + DIRECT_BYTES;
+	}
+	return true;
+}
+
+const struct elf_question call_sites_question = {
+	0,
+	sizeof(struct sites_answer),
+	sites_answer,
+	sites_check,
+};
+
+int call_sites_find(struct elf_file *e, struct call_sites *out)
+{
+	static struct sites_answer answer;
+	int err = elf_ask(e, &call_sites_question, "", &answer);
+
+	*out = answer.sites;
+	return err ? err : answer.err;
 }

@@ -6,6 +6,8 @@
  * named only if three things hold.  The file's unwind table shows where its function begins.  All
  * of that function can be decoded.  The call leads to a stub of the linkage table for that name.  A
  * probe in the middle of an instruction would change the program.
+ *
+ * The file's worker decodes, and this side checks what it says (elf_question.h).
  */
 #ifndef DBLEAK_CAPTURE_CALL_SITE_H
 #define DBLEAK_CAPTURE_CALL_SITE_H
@@ -16,6 +18,7 @@
 #include "bpf/memory/library_heap.h"
 
 struct elf_file;
+struct elf_question;
 
 struct call_site {
 	uint64_t offset;   /* in the file, of a direct call or jump */
@@ -32,8 +35,11 @@ struct call_sites {
 	struct call_site all[CALL_SITES_MOST];
 };
 
+/* The question of call_sites_find, for the table of the workers. */
+extern const struct elf_question call_sites_question;
+
 /* 0; -ENOENT: there is no such call; -E2BIG: too many to be listed; -EBADMSG: the file has no
- * unwind table that makes sense; -ENOMEM. */
+ * unwind table that makes sense; or another -errno, as elf_ask. */
 int call_sites_find(struct elf_file *e, struct call_sites *out);
 
 #endif

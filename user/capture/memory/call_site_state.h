@@ -31,6 +31,13 @@ struct call_finder {
 	uint8_t code[FUNCTION_MOST];
 };
 
+/* A worker's answer. */
+struct sites_answer {
+	int32_t err; /* -ENOENT, -E2BIG or -EBADMSG: then sites holds no site */
+	uint32_t reserved;
+	struct call_sites sites;
+};
+
 /* The function that a stub jumps to: `endbr64; bnd jmp *slot(%rip)`, of which only the jump must be
  * there.  0: none of ours. */
 uint32_t call_site_of_stub(const struct call_finder *f, const uint8_t *code, size_t n,

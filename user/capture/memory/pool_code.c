@@ -15,10 +15,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "user/capture/elf/elf_question.h"
 #include "user/capture/elf/frame_table.h"
 #include "user/capture/memory/pool_code_state.h"
-
-#define ENTRY_MOST 32 /* instructions until an exported function has read its pointers */
 
 #define COUNT_AT   0 /* struct pool_header */
 #define SIZE_AT	   0x24
@@ -72,7 +71,20 @@ void pool_code_note_jump(struct pool_reading *r, const struct pool_instruction *
 		note_load(r, address);
 }
 
-void pool_code_follow(struct pool_reading *r, const struct pool_finder *f,
+/* The word of the process's memory at this address.  False: it is not known. */
+static bool word_at(struct pool_finder *f, uint64_t address, uint64_t *value)
+{
+	for (size_t i = 0; i < f->word_count; i++)
+		if (f->words[i].address == address) {
+			*value = f->words[i].value;
+			return f->words[i].is_read;
+		}
+	f->lacks = true;
+	f->lacked = address;
+	return false;
+}
+
+void pool_code_follow(struct pool_reading *r, struct pool_finder *f,
 		      const struct pool_instruction *in)
 {
 	const ZydisDecodedOperand *to = &in->operands[0], *from = &in->operands[1];
@@ -85,7 +97,7 @@ void pool_code_follow(struct pool_reading *r, const struct pool_finder *f,
 	known = in->is.operand_count > 1 && (loads || takes) && address_of(r, in, from, &value);
 	if (known && loads) {
 		note_load(r, value);
-		known = !memory_u64(f->memory, value, &value);
+		known = word_at(f, value, &value);
 	}
 	for (size_t i = 0; i < in->is.operand_count; i++) {
 		const ZydisDecodedOperand *o = &in->operands[i];
@@ -123,25 +135,79 @@ bool pool_code_decode(const struct pool_finder *f, size_t at, uint64_t start,
 	return true;
 }
 
-/* Finds where the allocator stands that an exported function calls.  0 or -ENOTSUP. */
-static int slot_of(struct pool_finder *f, const struct elf_symbol *symbol, uint64_t *slot)
+static int slot_answer(struct elf_file *elf, const void *in, void *out)
 {
-	uint64_t start = elf_code_address(f->elf, symbol->offset) + f->bias;
+	const struct slot_search *search = in;
+	struct pool_finder f = {.elf = elf, .words = search->words, .word_count = search->count};
+	uint64_t start = elf_code_address(elf, search->function.offset) + search->bias;
+	struct slot_answer *answer = out;
 	struct pool_reading r = {};
-	struct pool_instruction in;
-	ssize_t n = elf_read(f->elf, symbol->offset, f->code, sizeof(f->code));
+	struct pool_instruction here;
+	ssize_t n = elf_read(elf, search->function.offset, f.code, sizeof(f.code));
 
-	f->size = n < 0 ? 0 : (size_t)n;
-	if (symbol->size && symbol->size < f->size)
-		f->size = symbol->size;
-	for (size_t i = 0, at = 0; i < ENTRY_MOST && pool_code_decode(f, at, start, &in); i++) {
-		pool_code_note_jump(&r, &in);
-		pool_code_follow(&r, f, &in);
-		if (pool_code_pair_in(&r, slot))
+	ZydisDecoderInit(&f.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	f.size = n < 0 ? 0 : (size_t)n;
+	if (search->function.size && search->function.size < f.size)
+		f.size = search->function.size;
+	for (size_t i = 0, at = 0; i < ENTRY_MOST && pool_code_decode(&f, at, start, &here); i++) {
+		pool_code_note_jump(&r, &here);
+		pool_code_follow(&r, &f, &here);
+		if (pool_code_pair_in(&r, &answer->address))
 			return 0;
-		at += in.is.length;
+		if (f.lacks) {
+			*answer = (struct slot_answer){f.lacked, 1};
+			return 0;
+		}
+		at += here.is.length;
 	}
 	return -ENOTSUP;
+}
+
+/* Each word is asked for once.  Any address may be read: where there is no memory, the read fails.
+ */
+static bool slot_check(struct elf_file *elf, const void *in, const void *out)
+{
+	const struct slot_search *search = in;
+	const struct slot_answer *answer = out;
+
+	(void)elf;
+	for (uint64_t i = 0; answer->lacks && i < search->count; i++)
+		if (search->words[i].address == answer->address)
+			return false;
+	return answer->lacks <= 1;
+}
+
+const struct elf_question pool_slot_question = {
+	sizeof(struct slot_search),
+	sizeof(struct slot_answer),
+	slot_answer,
+	slot_check,
+};
+
+/* Finds where the allocator stands that an exported function calls, and reads the process's memory
+ * for the worker that looks for it.  0; -ENOTSUP; or another -errno. */
+static int slot_of(struct elf_file *elf, uint64_t bias, const struct memory *m,
+		   const struct elf_symbol *function, uint64_t *slot)
+{
+	struct slot_search search = {.function = *function, .bias = bias};
+
+	for (;;) {
+		struct slot_answer answer;
+		struct pool_word *word;
+		int err = elf_ask(elf, &pool_slot_question, &search, &answer);
+
+		if (err)
+			return err;
+		if (!answer.lacks) {
+			*slot = answer.address;
+			return 0;
+		}
+		if (search.count == ENTRY_MOST)
+			return -ENOTSUP;
+		word = &search.words[search.count++];
+		word->address = answer.address;
+		word->is_read = !memory_u64(m, word->address, &word->value);
+	}
 }
 
 /* --- the function that takes pools ------------------------------------------------------------ */
@@ -234,43 +300,67 @@ static int find_taker(struct pool_finder *f, uint64_t allocator, uint64_t *offse
 	return -ENOTSUP;
 }
 
+/* From the address of the allocator to the offset of the function. */
+static int taker_answer(struct elf_file *elf, const void *in, void *out)
+{
+	uint64_t allocator = *(const uint64_t *)in;
+	struct pool_finder f = {.elf = elf};
+
+	if (frame_table_open(&f.functions, elf))
+		return -ENOTSUP;
+	if (!frame_table_size(&f.functions, allocator))
+		return -EPERM;
+	ZydisDecoderInit(&f.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	return find_taker(&f, allocator, out);
+}
+
+static bool taker_check(struct elf_file *elf, const void *in, const void *out)
+{
+	uint64_t start, size;
+
+	(void)in;
+	return !elf_segment(elf, *(const uint64_t *)out, &start, &size);
+}
+
+const struct elf_question pool_taker_question = {
+	sizeof(uint64_t),
+	sizeof(uint64_t),
+	taker_answer,
+	taker_check,
+};
+
 /* Finds the allocator that the process has now.  -EPERM: not Python's own. */
-static int allocator_of(struct pool_finder *f, const struct elf_symbol *object,
-			const struct elf_symbol *raw, uint64_t *address)
+static int allocator_of(struct elf_file *elf, uint64_t bias, const struct memory *m,
+			const struct elf_symbol found[2], uint64_t *address)
 {
 	uint64_t slot, raw_slot, raw_address, context;
-	int err = slot_of(f, object, &slot);
+	int err = slot_of(elf, bias, m, &found[0], &slot);
 
 	if (!err)
-		err = slot_of(f, raw, &raw_slot);
+		err = slot_of(elf, bias, m, &found[1], &raw_slot);
 	if (!err)
-		err = memory_u64(f->memory, slot, &context);
+		err = memory_u64(m, slot, &context);
 	if (!err)
-		err = memory_u64(f->memory, slot + 8, address);
+		err = memory_u64(m, slot + 8, address);
 	if (!err)
-		err = memory_u64(f->memory, raw_slot + 8, &raw_address);
+		err = memory_u64(m, raw_slot + 8, &raw_address);
 	if (err)
 		return err;
-	*address -= f->bias;
-	return context || *address + f->bias == raw_address ||
-			       !frame_table_size(&f->functions, *address)
-		       ? -EPERM
-		       : 0;
+	return context || *address == raw_address ? -EPERM : 0;
 }
 
 int pool_code_find(struct elf_file *elf, uint64_t bias, const struct memory *m, uint64_t *offset)
 {
 	static const char *const names[] = {"PyObject_Malloc", "PyMem_RawMalloc"};
-	struct pool_finder f = {.elf = elf, .memory = m, .bias = bias};
 	struct elf_symbol found[2] = {};
 	uint64_t allocator;
 	int err;
 
 	if (elf_find(elf, names, 2, false, found) != 2 || !found[0].offset || !found[1].offset)
 		return -ENOENT;
-	if (frame_table_open(&f.functions, elf))
-		return -ENOTSUP;
-	ZydisDecoderInit(&f.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-	err = allocator_of(&f, &found[0], &found[1], &allocator);
-	return err ? err : find_taker(&f, allocator, offset);
+	err = allocator_of(elf, bias, m, found, &allocator);
+	if (err)
+		return err;
+	allocator -= bias;
+	return elf_ask(elf, &pool_taker_question, &allocator, offset);
 }

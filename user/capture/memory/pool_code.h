@@ -5,6 +5,9 @@
  * The function has no name in most builds, and compilers copy its caller into a hundred others.  So
  * it is found by what the exported functions read and call, and confirmed by what it writes.  Code
  * that differs is refused: nothing is guessed.
+ *
+ * The file's worker decodes, and this side checks what it says (elf_question.h).  The worker cannot
+ * read the process, so this side reads the few words for it that the code needs.
  */
 #ifndef DBLEAK_CAPTURE_POOL_CODE_H
 #define DBLEAK_CAPTURE_POOL_CODE_H
@@ -13,6 +16,11 @@
 
 #include "user/capture/elf/elf.h"
 #include "user/capture/host/memory.h"
+
+struct elf_question;
+
+/* The questions of pool_code_find, for the table of the workers. */
+extern const struct elf_question pool_slot_question, pool_taker_question;
 
 /* elf: a file with Python's allocator, loaded with that bias in the process whose memory `m` reads.
  * *offset: of the function in the file; it returns the first block of the pool.  0; -ENOENT: the

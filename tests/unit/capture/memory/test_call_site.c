@@ -6,6 +6,7 @@
 #include "user/capture/memory/call_site.h"
 #include "user/capture/memory/call_site_state.h"
 #include "user/capture/elf/elf.h"
+#include "user/capture/elf/elf_question.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -181,6 +182,62 @@ static void what_calls_none_is_refused(void **state)
 		assert_int_equal(find_in(LIBRARIES "libssl.so.3"), -ENOENT);
 }
 
+/* What a worker says is believed only where it can be true. */
+static void calls_that_cannot_be_are_not_believed(void **state)
+{
+	static struct sites_answer answer;
+	struct call_sites *sites = &answer.sites;
+	int fd = open("/lib/x86_64-linux-gnu/libc.so.6", O_RDONLY);
+	uint64_t code, address, start, size;
+	struct elf_file *e;
+
+	(void)state;
+	assert_int_equal(elf_open(&e, fd), 0);
+	assert_int_equal(elf_code(e, &code, &address), 0);
+	assert_int_equal(elf_segment(e, code, &start, &size), 0);
+#define BELIEVED() call_sites_question.check(e, "", &answer)
+	assert_false(BELIEVED()); /* no site, and no reason */
+	answer.err = -ENOENT;
+	assert_true(BELIEVED());
+	sites->count = 1;
+	assert_false(BELIEVED());
+	answer.err = -EPERM; /* no reason either */
+	sites->count = 0;
+	assert_false(BELIEVED());
+	answer.err = 0;
+	sites->count = 2;
+	sites->all[0] = (struct call_site){start, LIBRARY_FREE};
+	sites->all[1] = (struct call_site){start + size - 5, LIBRARY_STRNDUP};
+	assert_true(BELIEVED());
+	sites->all[1].offset++; /* its end is outside */
+	assert_false(BELIEVED());
+	sites->all[1].offset = UINT64_MAX;
+	assert_false(BELIEVED());
+	sites->all[1].offset = start + 4; /* overlaps */
+	assert_false(BELIEVED());
+	sites->all[1].offset = start + 5;
+	assert_true(BELIEVED());
+	sites->all[0].offset = start + 10; /* not sorted */
+	assert_false(BELIEVED());
+	sites->all[0].offset = start - 1;
+	assert_false(BELIEVED());
+	sites->all[0].offset = start;
+	sites->all[0].function = 0;
+	assert_false(BELIEVED());
+	sites->all[0].function = LIBRARY_STRNDUP + 1;
+	assert_false(BELIEVED());
+	sites->all[0].function = LIBRARY_FREE;
+	sites->count = CALL_SITES_MOST + 1;
+	assert_false(BELIEVED());
+	sites->count = 2;
+	sites->hidden = SIZE_MAX;
+	assert_false(BELIEVED());
+	sites->hidden = 0;
+	assert_true(BELIEVED());
+	elf_close(e);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +247,7 @@ int main(void)
 		cmocka_unit_test_setup(calls_through_pointers_are_counted_only, begin),
 		cmocka_unit_test(installed_libraries_have_theirs),
 		cmocka_unit_test(what_calls_none_is_refused),
+		cmocka_unit_test(calls_that_cannot_be_are_not_believed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

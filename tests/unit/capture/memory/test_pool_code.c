@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "user/capture/elf/elf.h"
+#include "user/capture/elf/elf_question.h"
 #include "user/capture/host/memory.h"
 #include "user/capture/memory/pool_code.h"
 #include "user/capture/memory/pool_code_state.h"
@@ -26,23 +27,25 @@ static uint64_t words[8]; /* what the code reads */
 
 static struct pool_finder finder_of(const void *code, size_t size)
 {
-	static struct memory own;
-	struct pool_finder f = {.memory = &own, .size = size};
+	struct pool_finder f = {.size = size};
 
-	own = memory_of_process((uint32_t)getpid());
 	memcpy(f.code, code, size);
 	ZydisDecoderInit(&f.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	return f;
 }
 
-/* The slot that code at this address reads; 0 none. */
+/* The slot that code at this address reads, with the words of memory that the code may read; 0
+ * none. */
 static uint64_t slot_in(const void *code, size_t size, uint64_t start)
 {
+	const struct pool_word known = {(uintptr_t)words, words[0], 1};
 	struct pool_finder f = finder_of(code, size);
 	struct pool_instruction in;
 	struct pool_reading r = {};
 	uint64_t slot;
 
+	f.words = &known;
+	f.word_count = 1;
 	for (size_t at = 0; pool_code_decode(&f, at, start, &in); at += in.is.length) {
 		if (pool_code_note_jump(&r, &in), pool_code_follow(&r, &f, &in),
 		    pool_code_pair_in(&r, &slot))
@@ -210,6 +213,76 @@ static void another_program_has_none(void **state)
 	assert_int_equal(find_in(argv, &offset), -ENOENT);
 }
 
+/* --- a worker's answers ---------------------------------------------------------------------- */
+
+static void a_word_is_asked_for_once(void **state)
+{
+	struct slot_search search = {.count = 1, .words = {{.address = 0x1000}}};
+	struct slot_answer answer = {.address = 0x1000};
+
+	(void)state;
+	assert_true(pool_slot_question.check(NULL, &search, &answer));
+	answer.lacks = 1;
+	assert_false(pool_slot_question.check(NULL, &search, &answer));
+	answer.address = 0x1008;
+	assert_true(pool_slot_question.check(NULL, &search, &answer));
+	answer.lacks = 2;
+	assert_false(pool_slot_question.check(NULL, &search, &answer));
+}
+
+static void the_function_that_takes_pools_lies_in_the_code(void **state)
+{
+	int fd = open("/lib/x86_64-linux-gnu/libc.so.6", O_RDONLY);
+	uint64_t code, address, start, size, offset, allocator = 0;
+	struct elf_file *e;
+
+	(void)state;
+	assert_int_equal(elf_open(&e, fd), 0);
+	assert_int_equal(elf_code(e, &code, &address), 0);
+	assert_int_equal(elf_segment(e, code, &start, &size), 0);
+	offset = start;
+	assert_true(pool_taker_question.check(e, &allocator, &offset));
+	offset = start + size - 1;
+	assert_true(pool_taker_question.check(e, &allocator, &offset));
+	offset = start + size;
+	assert_false(pool_taker_question.check(e, &allocator, &offset));
+	offset = 0;
+	assert_false(pool_taker_question.check(e, &allocator, &offset));
+	elf_close(e);
+	close(fd);
+}
+
+/* The first word that the code reads, until the asking side has told it. */
+static void code_that_reads_unknown_memory_says_where(void **state)
+{
+	/* mov 0(%rip),%rax; mov 0xb0(%rax),%rdi */
+	static const char code[] = "\x48\x8b\x05\x00\x00\x00\x00\x48\x8b\xb8\xb0\x00\x00\x00";
+	struct pool_finder f = finder_of(code, sizeof(code) - 1);
+	struct pool_word word = {0x400007, 0x7000, 1};
+	struct pool_instruction in;
+	struct pool_reading r = {};
+
+	(void)state;
+	assert_true(pool_code_decode(&f, 0, 0x400000, &in));
+	pool_code_follow(&r, &f, &in);
+	assert_true(f.lacks);
+	assert_int_equal(f.lacked, 0x400007);
+	f.lacks = false;
+	f.words = &word;
+	f.word_count = 1;
+	pool_code_follow(&r, &f, &in);
+	assert_false(f.lacks);
+	assert_true(pool_code_decode(&f, in.is.length, 0x400000, &in));
+	pool_code_follow(&r, &f, &in);
+	assert_int_equal(f.lacked, 0x70b0);
+	word.is_read = 0; /* the process has no memory there */
+	f.lacks = false;
+	memset(&r, 0, sizeof(r));
+	assert_true(pool_code_decode(&f, 0, 0x400000, &in));
+	pool_code_follow(&r, &f, &in);
+	assert_false(f.lacks || r.registers[0].known);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +291,9 @@ int main(void)
 		cmocka_unit_test(who_counts_and_carves_takes_pools),
 		cmocka_unit_test(the_installed_python_has_it),
 		cmocka_unit_test(another_program_has_none),
+		cmocka_unit_test(a_word_is_asked_for_once),
+		cmocka_unit_test(the_function_that_takes_pools_lies_in_the_code),
+		cmocka_unit_test(code_that_reads_unknown_memory_says_where),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
