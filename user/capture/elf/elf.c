@@ -519,10 +519,6 @@ static void slots_of(struct elf_file *e, struct range table, uint32_t type,
 void elf_slots(struct elf_file *e, const char *const *names, size_t n, uint64_t *calls,
 	       uint64_t *pointers)
 {
-	if (e->look) {
-		look_slots(e->look, names, n, calls, pointers);
-		return;
-	}
 	memset(calls, 0, n * sizeof(*calls));
 	memset(pointers, 0, n * sizeof(*pointers));
 	slots_of(e, e->jumps, R_X86_64_JUMP_SLOT, names, n, calls);
@@ -553,11 +549,8 @@ static uint64_t linked_in(struct elf_file *e, struct range table, uint64_t slot)
 
 uint64_t elf_linked(struct elf_file *e, uint64_t slot)
 {
-	uint64_t address;
+	uint64_t address = linked_in(e, e->jumps, slot);
 
-	if (e->look)
-		return look_linked(e->look, slot);
-	address = linked_in(e, e->jumps, slot);
 	return address ? address : linked_in(e, e->relocations, slot);
 }
 

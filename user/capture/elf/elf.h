@@ -62,6 +62,9 @@ uint64_t elf_code_address(struct elf_file *e, uint64_t offset);
  * than 32 bytes. */
 uint64_t elf_section(struct elf_file *e, const char *name);
 
+/* The next two are for decoders (elf_question.h).  In a process that has a worker read the file,
+ * they find nothing. */
+
 /* The slots where the file keeps the addresses of functions, by name.  calls: the slots that its
  * linkage table (PLT) jumps through.  pointers: the slots that its code reads itself (GLOB_DAT).
  * Addresses of the file; 0: no slot. */

@@ -574,33 +574,6 @@ uint64_t look_section(struct look *l, const char *name)
 	return !request_name(name) || look_ask(l, -1) ? 0 : look_all.in.reply.a;
 }
 
-uint64_t look_linked(struct look *l, uint64_t slot)
-{
-	if (apart(l))
-		return 0;
-	request_begin(l, LOOK_LINKED, slot, 0);
-	return look_ask(l, -1) ? 0 : look_all.in.reply.a;
-}
-
-void look_slots(struct look *l, const char *const *names, size_t n, uint64_t *calls,
-		uint64_t *pointers)
-{
-	size_t size = n * sizeof(uint64_t);
-	bool fits = true;
-
-	memset(calls, 0, size);
-	memset(pointers, 0, size);
-	if (apart(l))
-		return;
-	request_begin(l, LOOK_SLOTS, 0, 0);
-	for (size_t i = 0; i < n && fits; i++)
-		fits = request_name(names[i]);
-	if (!fits || look_ask(l, -1) || look_all.in.reply.size != 2 * size)
-		return;
-	memcpy(calls, look_all.in.reply.bytes, size);
-	memcpy(pointers, look_all.in.reply.bytes + size, size);
-}
-
 /* Calls fn for each function in the packet; false: the packet is malformed. */
 static bool tell_functions(const uint8_t *at, size_t size, elf_function_fn *fn, void *context)
 {

@@ -40,9 +40,6 @@ int look_code(struct look *l, uint64_t *offset, uint64_t *address);
 int look_constants(struct look *l, unsigned int i, uint64_t *offset, uint64_t *size);
 uint64_t look_code_address(struct look *l, uint64_t offset);
 uint64_t look_section(struct look *l, const char *name);
-uint64_t look_linked(struct look *l, uint64_t slot);
-void look_slots(struct look *l, const char *const *names, size_t n, uint64_t *calls,
-		uint64_t *pointers);
 int look_each(struct look *l, elf_function_fn *fn, void *context);
 void look_build_id(struct look *l, char *hex, size_t size);
 int look_segment(struct look *l, uint64_t offset, uint64_t *start, uint64_t *size);

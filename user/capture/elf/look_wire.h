@@ -30,11 +30,9 @@ enum look_op {
 	LOOK_BIAS = 8,
 	LOOK_CONSTANTS = 9,
 	LOOK_SECTION = 10,
-	LOOK_SLOTS = 11,
-	LOOK_EACH = 12,
-	LOOK_BUILD_ID = 13,
-	LOOK_LINKED = 14,
-	LOOK_ASK = 15, /* the question with number a of elf_question.h */
+	LOOK_EACH = 11,
+	LOOK_BUILD_ID = 12,
+	LOOK_ASK = 13, /* the question with number a of elf_question.h */
 };
 
 enum look_flag {

@@ -28,7 +28,6 @@ struct elf_worker {
 	size_t signs;
 	const char *names[NAMES_MAX];
 	struct elf_symbol found[NAMES_MAX];
-	uint64_t slots[2][NAMES_MAX];
 	union {
 		struct look_request request;
 		uint8_t bytes[LOOK_PACKET_MAX];
@@ -129,16 +128,6 @@ static void read_bytes(struct elf_worker *w, struct elf_file *elf, const struct 
 	w->out.reply.size = got > 0 ? (uint32_t)got : 0;
 }
 
-static void slots(struct elf_worker *w, struct elf_file *elf, const struct look_request *r)
-{
-	size_t size = r->count * sizeof(uint64_t);
-
-	elf_slots(elf, w->names, r->count, w->slots[0], w->slots[1]);
-	memcpy(w->out.reply.bytes, w->slots[0], size);
-	memcpy(w->out.reply.bytes + size, w->slots[1], size);
-	w->out.reply.size = (uint32_t)(2 * size);
-}
-
 static void tell_function(void *context, const char *name, const struct elf_symbol *symbol)
 {
 	struct elf_worker *w = context;
@@ -207,18 +196,12 @@ static void elf_worker_look(struct elf_worker *w, struct elf_file *elf,
 	case LOOK_SECTION:
 		out->a = elf_section(elf, w->names[0]);
 		break;
-	case LOOK_SLOTS:
-		slots(w, elf, r);
-		break;
 	case LOOK_EACH:
 		out->result = elf_each(elf, tell_function, w);
 		out->more = 0;
 		break;
 	case LOOK_BUILD_ID:
 		build_id(w, elf, r);
-		break;
-	case LOOK_LINKED:
-		out->a = elf_linked(elf, r->a);
 		break;
 	case LOOK_ASK:
 		elf_worker_ask(w, elf, r);

@@ -45,30 +45,12 @@ static struct elf_file *open_by(int fd, bool through)
 	return e;
 }
 
-/* How many slots of the linkage table lead back into the library: the same, whoever looks. */
-static size_t linked_functions(struct elf_file *own, struct elf_file *there)
-{
-	uint64_t slot = elf_section(own, ".got.plt");
-	size_t found = 0;
-
-	if (!slot)
-		slot = elf_section(own, ".got");
-	assert_true(slot);
-	for (size_t i = 0; i < 256; i++, slot += 8) {
-		uint64_t address = elf_linked(own, slot);
-
-		assert_true(elf_linked(there, slot) == address);
-		found += address != 0;
-	}
-	return found;
-}
-
 static void all_answers_are_as_our_own(void **state)
 {
 	int fd = open_library();
 	struct elf_file *there = open_by(fd, true), *own = open_by(fd, false);
 	struct elf_symbol a[5], b[5];
-	uint64_t x[4] = {0}, y[4] = {0}, calls[2][2], pointers[2][2];
+	uint64_t x[4] = {0}, y[4] = {0};
 	uint8_t bytes[2][200000];
 	char id[2][80];
 
@@ -95,13 +77,8 @@ static void all_answers_are_as_our_own(void **state)
 	elf_build_id(there, id[1], sizeof(id[1]));
 	assert_string_equal(id[0], id[1]);
 	assert_int_equal(strlen(id[0]), 40);
-	elf_slots(own, names, 2, calls[0], pointers[0]);
-	elf_slots(there, names, 2, calls[1], pointers[1]);
-	assert_memory_equal(calls[0], calls[1], sizeof(calls[0]));
-	assert_memory_equal(pointers[0], pointers[1], sizeof(pointers[0]));
 	assert_int_equal(elf_bias(own, 0x10000, 0, &x[0]), elf_bias(there, 0x10000, 0, &y[0]));
 	assert_true(x[0] == y[0]);
-	assert_true(linked_functions(own, there) > 0);
 	assert_false(elf_given_up(there));
 	elf_close(own);
 	elf_close(there);
