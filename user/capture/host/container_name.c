@@ -92,38 +92,18 @@ static bool podman_driver(struct name_search *s, int root, const char *storage, 
 	return false;
 }
 
-static bool ends_with(const char *text, const char *tail)
-{
-	size_t len = strlen(text), want = strlen(tail);
-
-	return len >= want && !strcmp(text + len - want, tail);
-}
-
-static bool is_owned(const struct name_search *s, int fd)
-{
-	struct stat st;
-
-	return s->owner == FILE_OF_ANYBODY || (!fstat(fd, &st) && st.st_uid == s->owner);
-}
-
 /* overlay-containers, vfs-containers, btrfs-containers, ... */
 static bool podman_in(struct name_search *s, int root, const char *storage)
 {
-	int fd = file_open_in(root, storage, O_DIRECTORY);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	bool found = false, owned;
+	char names[STATE_ANSWER_MAX], *at = names;
+	ssize_t left = state_reader_list(s->c->states, root, storage, s->owner, "-containers",
+					 ENTRIES_MAX, names);
+	bool found = false;
 
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
-		return false;
+	for (ssize_t n; left > 0 && !found; left -= n, at += n) {
+		n = (ssize_t)strlen(at) + 1;
+		found = podman_driver(s, root, storage, at);
 	}
-	owned = is_owned(s, fd);
-	for (int i = 0; owned && !found && i < ENTRIES_MAX && (entry = readdir(d)); i++)
-		found = ends_with(entry->d_name, "-containers") &&
-			podman_driver(s, root, storage, entry->d_name);
-	closedir(d);
 	return found;
 }
 

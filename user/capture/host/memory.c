@@ -137,6 +137,13 @@ ssize_t memory_task(uint32_t pid, fetch_task *task, const void *in, size_t n, vo
 		       : task(pid, in, n, out, size);
 }
 
+ssize_t memory_folder_task(uid_t owner, int root, fetch_folder_task *task, const void *in, size_t n,
+			   void *out, size_t size)
+{
+	return fetcher ? fetcher_folder_task(fetcher, owner, root, task, in, n, out, size)
+		       : task(root, in, n, out, size);
+}
+
 int memory_at(uint32_t pid, uint64_t address, void *to, size_t size)
 {
 	struct memory m = memory_of_process(pid);

@@ -65,6 +65,9 @@ int memory_open_mapped(uint32_t pid, uint64_t start, uint64_t end);
 /* Runs a task, which looks at files of the process, in the fetcher (fetcher_task). */
 ssize_t memory_task(uint32_t pid, fetch_task *task, const void *in, size_t n, void *out,
 		    size_t size);
+/* Runs a task, which looks at files below a folder, in the fetcher (fetcher_folder_task). */
+ssize_t memory_folder_task(uid_t owner, int root, fetch_folder_task *task, const void *in, size_t n,
+			   void *out, size_t size);
 /* Reads all size bytes: 0, or -errno. */
 int memory_at(uint32_t pid, uint64_t address, void *to, size_t size);
 

@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "user/base/file.h"
+#include "user/capture/host/state_file.h"
 #include "user/system/clock.h"
 #include "user/system/debug.h"
 
@@ -22,11 +22,9 @@
 #define STOP_MS	 0    /* do not wait for a worker's end */
 #define LOST_MAX 32
 
-/* A file that a worker failed on. */
+/* A file that a worker failed on, or whose file system does not answer. */
 struct state_lost {
-	uid_t owner;
-	dev_t device;
-	ino_t inode;
+	struct state_file of; /* inode 0: whatever its owner has */
 	bool reported;
 };
 
@@ -72,7 +70,7 @@ bool state_reader_lost(struct state_reader *r, uid_t *owner)
 	for (size_t i = 0; i < r->lost_count; i++)
 		if (!r->lost[i].reported) {
 			r->lost[i].reported = true;
-			*owner = r->lost[i].owner;
+			*owner = r->lost[i].of.owner;
 			return true;
 		}
 	return false;
@@ -80,16 +78,40 @@ bool state_reader_lost(struct state_reader *r, uid_t *owner)
 
 /* Many containers of one host may have their state in files of root, so root loses one file only.
  * Once the list is full, nothing is read any more. */
-static bool is_lost(const struct state_reader *r, const struct stat *st)
+static bool is_lost(const struct state_reader *r, const struct state_file *file)
 {
 	for (size_t i = 0; i < r->lost_count; i++) {
 		const struct state_lost *l = &r->lost[i];
 
-		if (l->owner == st->st_uid &&
-		    (l->owner || (l->device == st->st_dev && l->inode == st->st_ino)))
+		if (l->of.owner == file->owner &&
+		    (l->of.owner || (l->of.device == file->device && l->of.inode == file->inode)))
 			return true;
 	}
 	return r->lost_count == LOST_MAX;
+}
+
+static void lose(struct state_reader *r, const struct state_file *file)
+{
+	if (r->lost_count < LOST_MAX)
+		r->lost[r->lost_count++] = (struct state_lost){*file, false};
+}
+
+/* The file system of a folder does not answer: its owner's files are lost.  Of nobody's folder only
+ * this is noted, as root's; the fetcher leaves it alone for a while. */
+static void lose_silent(struct state_reader *r, uid_t owner)
+{
+	const struct state_file file = {.owner = owner == FILE_OF_ANYBODY ? 0 : owner};
+
+	if (!is_lost(r, &file))
+		lose(r, &file);
+}
+
+/* Whether a user's files are lost already. */
+static bool owner_is_lost(const struct state_reader *r, uid_t owner)
+{
+	const struct state_file file = {.owner = owner};
+
+	return owner && owner != FILE_OF_ANYBODY && is_lost(r, &file);
 }
 
 /* Waits until the worker's socket is ready for `events`, until then at most. */
@@ -158,38 +180,28 @@ static int state_start(struct state_reader *r, uid_t owner)
 	return err;
 }
 
-static int state_fail(struct state_reader *r, const struct stat *st, int err)
+static int state_fail(struct state_reader *r, const struct state_file *file, int err)
 {
 	debug(DEBUG_WORKER, "a state file of user %u kept its worker too long or killed it",
-	      st->st_uid);
+	      file->owner);
 	state_stop(r);
-	r->lost[r->lost_count++] = (struct state_lost){st->st_uid, st->st_dev, st->st_ino, false};
+	lose(r, file);
 	return err;
 }
 
-/* Reads what is left of an opened file.  *text is the caller's to free. */
-static ssize_t state_load(const struct state_reader *r, int fd, uid_t owner, struct stat *st,
-			  char **text)
+/* Loads a file that is not lost.  *text is the caller's to free. */
+static ssize_t state_load(struct state_reader *r, int root, const char *path, uid_t owner,
+			  struct state_file *file, char **text)
 {
-	size_t have = 0;
-	ssize_t got = 1;
+	ssize_t n;
 
-	if (fstat(fd, st))
-		return -errno;
-	if (owner != FILE_OF_ANYBODY && st->st_uid != owner)
-		return -EPERM;
-	if (is_lost(r, st))
+	*text = NULL;
+	if (owner_is_lost(r, owner))
 		return -EDQUOT;
-	if (st->st_size > (off_t)STATE_BYTES_MAX)
-		return -EFBIG;
-	*text = malloc((size_t)st->st_size + 1);
-	if (!*text)
-		return -ENOMEM;
-	while (have < (size_t)st->st_size && got > 0) {
-		got = pread(fd, *text + have, (size_t)st->st_size - have, (off_t)have);
-		have += got > 0 ? (size_t)got : 0;
-	}
-	return got < 0 ? -errno : (ssize_t)have;
+	n = state_file_load(root, path, owner, file, text);
+	if (n == -ETIMEDOUT)
+		lose_silent(r, owner);
+	return n >= 0 && is_lost(r, file) ? -EDQUOT : n;
 }
 
 ssize_t state_reader_ask(struct state_reader *r, int root, const char *path, uid_t owner,
@@ -197,28 +209,36 @@ ssize_t state_reader_ask(struct state_reader *r, int root, const char *path, uid
 			 char answer[STATE_ANSWER_MAX])
 {
 	struct state_request request = {.question = question};
-	char *text = NULL;
-	struct stat st;
-	int fd, err;
+	struct state_file file;
+	char *text;
+	int err;
 	ssize_t n;
 
 	if (!r->nursery)
 		return -ENOTSUP;
-	fd = file_open_in(root, path, 0);
-	if (fd < 0)
-		return fd;
-	n = state_load(r, fd, owner, &st, &text);
-	close(fd);
-	err = n < 0 ? (int)n : state_start(r, st.st_uid);
+	n = state_load(r, root, path, owner, &file, &text);
+	err = n < 0 ? (int)n : state_start(r, file.owner);
 	if (!err) {
 		request.size = (uint32_t)n;
 		snprintf(request.id, sizeof(request.id), "%s", id);
 		err = state_exchange(r, &request, text);
-		err = err ? state_fail(r, &st, err) : 0;
+		err = err ? state_fail(r, &file, err) : 0;
 	}
 	free(text);
 	if (err)
 		return err;
 	memcpy(answer, r->reply.text, r->reply.size);
 	return r->reply.size;
+}
+
+ssize_t state_reader_list(struct state_reader *r, int root, const char *path, uid_t owner,
+			  const char *tail, int most, char names[STATE_ANSWER_MAX])
+{
+	ssize_t n = -EDQUOT;
+
+	if (!owner_is_lost(r, owner))
+		n = state_folder_list(root, path, owner, tail, most, names, STATE_ANSWER_MAX);
+	if (n == -ETIMEDOUT)
+		lose_silent(r, owner);
+	return n;
 }

@@ -4,7 +4,9 @@
  *
  * Users of the host write some of these files.  So a worker reads the files of one owner only: a
  * file that takes over its worker cannot lie about the containers of others.  A worker that is late
- * or dies is replaced, and the files of its owner are not read again; of root, only that file.
+ * or dies is replaced, and the files of its owner are not read again; of root, only that file.  The
+ * fetcher opens and reads the files (state_file.h).  A user whose file system does not answer it
+ * loses all files, too.
  */
 #ifndef DBLEAK_CAPTURE_STATE_READER_H
 #define DBLEAK_CAPTURE_STATE_READER_H
@@ -30,6 +32,10 @@ void state_reader_close(struct state_reader *r);
 ssize_t state_reader_ask(struct state_reader *r, int root, const char *path, uid_t owner,
 			 enum state_question question, const char *id,
 			 char answer[STATE_ANSWER_MAX]);
+
+/* Lists names in a folder, as state_folder_list.  -EDQUOT: its owner's files are given up. */
+ssize_t state_reader_list(struct state_reader *r, int root, const char *path, uid_t owner,
+			  const char *tail, int most, char names[STATE_ANSWER_MAX]);
 
 /* An owner whose file a worker failed on since the last call, each failure once.  False: none. */
 bool state_reader_lost(struct state_reader *r, uid_t *owner);

@@ -48,15 +48,17 @@ enum { FD_WIRE = 3, FD_FREE = 4 };
 
 struct fetcher_ask {
 	uint32_t kind, pid, count, serial; /* count: of pieces, or of the bytes of `in` */
-	fetch_task *task;		   /* every fetcher has our code, where we have it */
+	union {				   /* every fetcher has our code, where we have it */
+		fetch_task *task;
+		fetch_folder_task *folder_task;
+	};
 	union {
 		struct fetch_piece piece[FETCH_PIECES];
 		uint8_t in[FETCH_TASK_BYTES];
 	};
 };
 
-#define ASK_HEAD offsetof(struct fetcher_ask, piece)
-
+#define ASK_HEAD    offsetof(struct fetcher_ask, piece)
 #define ANSWER_HEAD offsetof(struct fetcher_answer, bytes)
 
 union fetcher_descriptor {
@@ -64,18 +66,23 @@ union fetcher_descriptor {
 	char room[CMSG_SPACE(sizeof(int))];
 };
 
+static bool is_task(uint32_t kind)
+{
+	return kind == FETCH_TASK || kind == FETCH_FOLDER_TASK;
+}
+
 /* The size of the packet; 0: it makes no sense. */
 static size_t ask_size(const struct fetcher_ask *a)
 {
-	if (a->kind == FETCH_TASK)
+	if (is_task(a->kind))
 		return a->count <= FETCH_TASK_BYTES ? ASK_HEAD + a->count : 0;
 	return a->count <= FETCH_PIECES ? ASK_HEAD + a->count * sizeof(a->piece[0]) : 0;
 }
 
-/* What a process may be silent about: its files, or all else. */
+/* What may be silent: a process about its files or all else, or the folders of a user. */
 static struct table_key silent_key(uint32_t kind, uint32_t pid)
 {
-	return (struct table_key){pid, kind == FETCH_TASK};
+	return (struct table_key){pid, is_task(kind) ? kind : 0};
 }
 
 /* Sends one packet, with fd unless that is negative.  0 or -errno. */
@@ -203,16 +210,16 @@ static int64_t fetch(const struct fetcher_ask *a, int held, uint8_t *to, int *fd
 		return fetch_file(held, fd);
 	case FETCH_TASK:
 		return a->task(a->pid, a->in, a->count, to, FETCH_BYTES);
+	case FETCH_FOLDER_TASK:
+		return a->folder_task(held, a->in, a->count, to, FETCH_BYTES);
 	default:
 		return -EPROTO;
 	}
 }
 
-static size_t size_of_answer(const struct fetcher_ask *a, const struct fetcher_answer *out)
+static size_t size_of_answer(const struct fetcher_answer *out)
 {
-	bool bytes = a->kind == FETCH_MEMORY || a->kind == FETCH_CMDLINE || a->kind == FETCH_TASK;
-
-	return ANSWER_HEAD + (bytes && out->result > 0 ? (size_t)out->result : 0);
+	return ANSWER_HEAD + (out->result > 0 ? (size_t)out->result : 0);
 }
 
 static _Noreturn void serve(void)
@@ -228,7 +235,7 @@ static _Noreturn void serve(void)
 			_exit(0);
 		out.serial = ask.serial;
 		out.result = fetch(&ask, held, out.bytes, &fd);
-		if (packet_send(FD_WIRE, &out, size_of_answer(&ask, &out), fd))
+		if (packet_send(FD_WIRE, &out, size_of_answer(&out), fd))
 			_exit(0);
 		if (held >= 0)
 			close(held);
@@ -422,7 +429,8 @@ void fetcher_remember(struct fetcher *f, uint32_t kind, uint32_t pid)
 		s->until_ns = clock_monotonic_ns() + PEACE_NS;
 		s->locked |= kind == FETCH_MAPS;
 	}
-	if (f->reported_count < sizeof(f->reported) / sizeof(f->reported[0]))
+	if (kind != FETCH_FOLDER_TASK &&
+	    f->reported_count < sizeof(f->reported) / sizeof(f->reported[0]))
 		f->reported[f->reported_count++] = pid;
 }
 
@@ -510,11 +518,24 @@ static int ask_fetcher(struct fetcher *f, struct fetcher_ask *a, int held, int *
 	return -ECHILD;
 }
 
+/* Asks, and copies at most size bytes of the answer.  Returns bytes or -errno. */
+static ssize_t fetch_bytes(struct fetcher *f, struct fetcher_ask *ask, int held, void *to,
+			   size_t size)
+{
+	int err = ask_fetcher(f, ask, held, NULL);
+
+	if (err || f->answer.result < 0)
+		return err ? err : f->answer.result;
+	if ((size_t)f->answer.result < size)
+		size = (size_t)f->answer.result;
+	memcpy(to, f->answer.bytes, size);
+	return (ssize_t)size;
+}
+
 ssize_t fetcher_memory(struct fetcher *f, uint32_t pid, const struct fetch_piece *pieces, size_t n,
 		       void *to)
 {
 	struct fetcher_ask ask;
-	int err;
 
 	if (n > FETCH_PIECES)
 		return -EINVAL;
@@ -522,25 +543,14 @@ ssize_t fetcher_memory(struct fetcher *f, uint32_t pid, const struct fetch_piece
 	ask.pid = pid;
 	ask.count = (uint32_t)n;
 	memcpy(ask.piece, pieces, n * sizeof(*pieces));
-	err = ask_fetcher(f, &ask, -1, NULL);
-	if (err)
-		return err;
-	if (f->answer.result > 0)
-		memcpy(to, f->answer.bytes, (size_t)f->answer.result);
-	return f->answer.result;
+	return fetch_bytes(f, &ask, -1, to, FETCH_BYTES);
 }
 
 ssize_t fetcher_cmdline(struct fetcher *f, uint32_t pid, char *to, size_t size)
 {
 	struct fetcher_ask ask = {.kind = FETCH_CMDLINE, .pid = pid};
-	int err = ask_fetcher(f, &ask, -1, NULL);
-	size_t n;
 
-	if (err || f->answer.result < 0)
-		return err ? err : f->answer.result;
-	n = (size_t)f->answer.result < size ? (size_t)f->answer.result : size;
-	memcpy(to, f->answer.bytes, n);
-	return (ssize_t)n;
+	return fetch_bytes(f, &ask, -1, to, size);
 }
 
 int fetcher_maps_answer(struct fetcher *f, uint32_t pid)
@@ -565,25 +575,36 @@ int fetcher_open_file(struct fetcher *f, uint32_t pid, int held)
 	return err;
 }
 
+static ssize_t task_run(struct fetcher *f, struct fetcher_ask *ask, int held, const void *in,
+			size_t n, void *out, size_t size)
+{
+	if (n > FETCH_TASK_BYTES)
+		return -E2BIG;
+	ask->count = (uint32_t)n;
+	memcpy(ask->in, in, n);
+	return fetch_bytes(f, ask, held, out, size);
+}
+
 ssize_t fetcher_task(struct fetcher *f, uint32_t pid, fetch_task *task, const void *in, size_t n,
 		     void *out, size_t size)
 {
 	struct fetcher_ask ask;
-	int err;
 
-	if (n > FETCH_TASK_BYTES)
-		return -E2BIG;
 	ask.kind = FETCH_TASK;
 	ask.pid = pid;
-	ask.count = (uint32_t)n;
 	ask.task = task;
-	memcpy(ask.in, in, n);
-	err = ask_fetcher(f, &ask, -1, NULL);
-	if (err || f->answer.result < 0)
-		return err ? err : f->answer.result;
-	n = (size_t)f->answer.result < size ? (size_t)f->answer.result : size;
-	memcpy(out, f->answer.bytes, n);
-	return (ssize_t)n;
+	return task_run(f, &ask, -1, in, n, out, size);
+}
+
+ssize_t fetcher_folder_task(struct fetcher *f, uid_t owner, int root, fetch_folder_task *task,
+			    const void *in, size_t n, void *out, size_t size)
+{
+	struct fetcher_ask ask;
+
+	ask.kind = FETCH_FOLDER_TASK;
+	ask.pid = owner;
+	ask.folder_task = task;
+	return task_run(f, &ask, root, in, n, out, size);
 }
 
 uint64_t fetcher_cpu_ns(const struct fetcher *f)

@@ -65,6 +65,14 @@ typedef ssize_t fetch_task(uint32_t pid, const void *in, size_t n, void *out, si
 ssize_t fetcher_task(struct fetcher *f, uint32_t pid, fetch_task *task, const void *in, size_t n,
 		     void *out, size_t size);
 
+/* A task looks at files below a folder, which `root` (O_PATH) holds; else as above. */
+typedef ssize_t fetch_folder_task(int root, const void *in, size_t n, void *out, size_t size);
+
+/* Runs such a task, likewise.  owner: whose folder it may be; once one does not answer, this user's
+ * folders are left alone for a while, but no others. */
+ssize_t fetcher_folder_task(struct fetcher *f, uid_t owner, int root, fetch_folder_task *task,
+			    const void *in, size_t n, void *out, size_t size);
+
 /* Processor time of the helper processes. */
 uint64_t fetcher_cpu_ns(const struct fetcher *f);
 /* The pid of a process whose /proc/PID/maps could not be read last time and still cannot; 0:

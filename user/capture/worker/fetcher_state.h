@@ -13,7 +13,14 @@
 #include "user/base/table.h"
 
 /* What a fetcher is asked for. */
-enum fetch_kind { FETCH_MEMORY = 1, FETCH_CMDLINE, FETCH_MAPS, FETCH_FILE, FETCH_TASK };
+enum fetch_kind {
+	FETCH_MEMORY = 1,
+	FETCH_CMDLINE,
+	FETCH_MAPS,
+	FETCH_FILE,
+	FETCH_TASK,
+	FETCH_FOLDER_TASK
+};
 
 #define STUCK_MAX 16 /* fetchers that may hang at a time */
 

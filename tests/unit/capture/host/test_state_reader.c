@@ -4,7 +4,11 @@
  * they should.
  */
 #include "user/base/file.h"
+#include "user/capture/host/memory.h"
 #include "user/capture/host/state_reader.c"
+#include "user/capture/worker/fetcher_state.h"
+#include <signal.h>
+
 #include "tests/unit/support/tree.h"
 #include "tests/unit/support/states.h"
 #include "user/system/clock.h"
@@ -244,6 +248,66 @@ static void files_of_another_owner_get_a_new_worker(void **state)
 	state_reader_close(r);
 }
 
+static void folders_name_what_ends_alike(void **state)
+{
+	struct state_reader *r = reader();
+	int root = file_open_root(tree_root);
+	char names[STATE_ANSWER_MAX];
+
+	(void)state;
+	tree_file("storage/overlay-containers/a", "");
+	tree_file("storage/overlay-layers/a", "");
+#define LIST(folder, owner, most) \
+	state_reader_list(r, root, folder, owner, "-containers", most, names)
+	assert_int_equal(LIST("/storage", FILE_OF_ANYBODY, 64), sizeof("overlay-containers"));
+	assert_string_equal(names, "overlay-containers");
+	assert_int_equal(LIST("/storage", FILE_OF_ANYBODY, 0), 0);
+	assert_int_equal(LIST("/storage", getuid() + 1, 64), -EPERM);
+	assert_int_equal(LIST("/none", FILE_OF_ANYBODY, 64), -ENOENT);
+	close(root);
+	state_reader_close(r);
+}
+
+static ssize_t ask_of(struct state_reader *r, uid_t owner)
+{
+	int root = file_open_root(tree_root);
+	ssize_t n = state_reader_ask(r, root, FILE, owner, STATE_DOCKER_NAME, ID, answer);
+
+	close(root);
+	return n;
+}
+
+/* A stopped fetcher looks like one that hangs in the kernel. */
+static void files_that_do_not_answer_cost_their_owner_only(void **state)
+{
+	struct state_reader *r = reader();
+	struct fetcher *fetcher;
+	uid_t owner;
+
+	(void)state;
+	tree_file(FILE, "{\"Name\":\"/web1\"}");
+	assert_int_equal(fetcher_open(&fetcher), 0);
+	memory_use(fetcher);
+	assert_int_equal(ask_of(r, getuid()), 6);
+	assert_int_equal(ask_of(r, getuid() + 1), -EPERM);
+	kill(fetcher->pid, SIGSTOP);
+	assert_int_equal(ask_of(r, 12345), -ETIMEDOUT);
+	assert_true(state_reader_lost(r, &owner));
+	assert_int_equal(owner, 12345);
+	assert_int_equal(ask_of(r, 12345), -EDQUOT); /* is not even tried */
+	assert_false(state_reader_lost(r, &owner));
+	assert_int_equal(ask_of(r, getuid()), 6);
+	kill(fetcher->pid, SIGSTOP);
+	assert_int_equal(ask_of(r, FILE_OF_ANYBODY), -ETIMEDOUT);
+	assert_true(state_reader_lost(r, &owner));
+	assert_int_equal(owner, 0);
+	assert_int_equal(ask_of(r, FILE_OF_ANYBODY), -ETIMEDOUT);
+	assert_false(state_reader_lost(r, &owner)); /* reported once */
+	memory_use(NULL);
+	fetcher_close(fetcher);
+	state_reader_close(r);
+}
+
 static void without_a_nursery_nothing_is_read(void **state)
 {
 	struct state_reader *r;
@@ -267,6 +331,8 @@ int main(void)
 		tree_test(a_worker_that_dies_loses_its_owner),
 		tree_test(a_worker_that_hangs_is_left_in_time),
 		tree_test(files_of_another_owner_get_a_new_worker),
+		tree_test(folders_name_what_ends_alike),
+		tree_test(files_that_do_not_answer_cost_their_owner_only),
 		tree_test(without_a_nursery_nothing_is_read),
 	};
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "user/system/clock.h"
@@ -174,6 +175,48 @@ static void memory_is_read_beside_files_that_hang(void **state)
 	assert_int_equal(fetcher_locked(f), 0);
 }
 
+static ssize_t is_folder(int root, const void *in, size_t n, void *out, size_t size)
+{
+	struct stat st;
+
+	(void)in;
+	(void)n;
+	if (size < sizeof(st.st_ino) || fstat(root, &st))
+		return -EBADF;
+	memcpy(out, &st.st_ino, sizeof(st.st_ino));
+	return sizeof(st.st_ino);
+}
+
+static ssize_t hang_in_folder(int root, const void *in, size_t n, void *out, size_t size)
+{
+	pause();
+	return is_folder(root, in, n, out, size);
+}
+
+/* The folder of one user that hangs costs neither those of others, nor is it a process. */
+static void folders_are_looked_at_for_each_owner(void **state)
+{
+	int root = open("/tmp", O_PATH | O_CLOEXEC);
+	struct stat st;
+	ino_t got = 0;
+
+	(void)state;
+	assert_int_equal(fstat(root, &st), 0);
+	assert_int_equal(fetcher_folder_task(f, 7, root, is_folder, "", 0, &got, sizeof(got)),
+			 sizeof(got));
+	assert_true(got == st.st_ino);
+	assert_int_equal(fetcher_folder_task(f, 7, -1, is_folder, "", 0, &got, sizeof(got)),
+			 -EBADF);
+	assert_int_equal(fetcher_folder_task(f, 7, root, hang_in_folder, "", 0, &got, sizeof(got)),
+			 -ETIMEDOUT);
+	assert_int_equal(fetcher_folder_task(f, 7, root, is_folder, "", 0, &got, sizeof(got)),
+			 -ETIMEDOUT);
+	assert_int_equal(fetcher_folder_task(f, 8, root, is_folder, "", 0, &got, sizeof(got)),
+			 sizeof(got));
+	assert_int_equal(fetcher_silent(f), 0);
+	close(root);
+}
+
 /* Stopped, it looks like one that hangs in the kernel: it neither answers nor wants a processor. */
 static void who_hangs_is_left_and_another_takes_its_place(void **state)
 {
@@ -329,6 +372,7 @@ int main(void)
 		T(regular_files_are_opened_and_no_others),
 		T(tasks_run_in_the_fetcher),
 		T(memory_is_read_beside_files_that_hang),
+		T(folders_are_looked_at_for_each_owner),
 		T(who_hangs_is_left_and_another_takes_its_place),
 		T(a_process_is_asked_again_later),
 		T(a_process_is_locked_until_its_mappings_come),
