@@ -15,6 +15,7 @@
 #include "user/capture/owner.h"
 #include "user/capture/clientlib/client.h"
 #include "user/capture/host/procfs.h"
+#include "user/capture/host/program_facts.h"
 #include "user/capture/stack/reader.h"
 
 #define LIVES		  extent(1000000, 200000)
@@ -25,6 +26,7 @@ static uint64_t now, reported, reported_ends, gaps;
 static uint64_t look_ns; /* that a look at a process takes */
 static uint64_t looks, full_looks, pages = 5;
 static uint32_t dead; /* that is gone; 0 none */
+static unsigned reported_programs;
 
 uint64_t capture_now(void)
 {
@@ -40,6 +42,7 @@ void capture_tell(struct capture *c, const struct ev_head *record)
 {
 	(void)c;
 	reported += record->kind == EV_PROCESS;
+	reported_programs += record->kind == EV_PROGRAM;
 	gaps += record->kind == EV_GAP;
 }
 
@@ -94,6 +97,16 @@ int procfs_usage(const struct procfs *p, uint32_t pid, struct process_usage *out
 bool procfs_same_start(uint64_t a_ns, uint64_t b_ns)
 {
 	return a_ns == b_ns;
+}
+
+static const char *unit = "orders.service";
+
+void program_facts(const struct procfs *p, struct ev_program *program)
+{
+	(void)p;
+	program->uid = 1000;
+	memset(program->unit, 0, sizeof(program->unit));
+	strcpy(program->unit, unit);
 }
 
 int procfs_libraries(const struct procfs *p, uint32_t pid, uint32_t *libraries)
@@ -220,6 +233,29 @@ static void who_a_process_is_is_told_without_its_secrets(void **state)
 	close_all(&c);
 }
 
+/* Told when it is met, and again when it is another: after exec, or in another unit. */
+static void what_a_process_runs_is_told_when_it_changes(void **state)
+{
+	struct capture c = {.events = &nobody, .options.max_overhead = 2};
+	struct owner *o;
+
+	(void)state;
+	reported_programs = 0;
+	o = owner_of(&c, KNOWN, KNOWN, NULL);
+	assert_non_null(o);
+	assert_int_equal(reported_programs, 1);
+	assert_int_equal(o->program.uid, 1000);
+	assert_string_equal(o->program.unit, "orders.service");
+	unit = "billing.service";
+	pages++;
+	owners_tell_facts(&c);
+	assert_int_equal(reported_programs, 2);
+	assert_string_equal(o->program.unit, "billing.service");
+	owners_tell_facts(&c);
+	assert_int_equal(reported_programs, 2);
+	close_all(&c);
+}
+
 static struct capture many(uint32_t count)
 {
 	struct capture c = {.events = &nobody, .options.max_overhead = 2};
@@ -315,6 +351,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_all_that_ended_the_last_minute_is_kept),
 		cmocka_unit_test(who_a_process_is_is_told_without_its_secrets),
+		cmocka_unit_test(what_a_process_runs_is_told_when_it_changes),
 		cmocka_unit_test(the_looks_at_many_are_spread_and_ask_for_little),
 		cmocka_unit_test(the_looks_at_many_stay_within_the_budget),
 		cmocka_unit_test(an_end_whose_record_was_lost_is_made_up_for),
