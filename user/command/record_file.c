@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "user/command/parse.h"
+#include "user/system/clock.h"
 
 /* A number is no file's name by intention: perf and bcc take pids and seconds so. */
 static bool is_number(const char *word)
@@ -18,7 +19,7 @@ static bool is_number(const char *word)
 
 int record_file_choose(struct options *o, char name[RECORD_FILE], int count, char **words)
 {
-	time_t now = time(NULL);
+	time_t now = (time_t)(clock_wall_ns() / 1000000000);
 	struct tm at;
 
 	if (count && is_number(*words))
