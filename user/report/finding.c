@@ -237,12 +237,14 @@ static void words_size(struct words *w, const struct finding_view *f)
 {
 	if (f->cause == CAUSE_WAL_GROWTH)
 		return; /* its headline has it */
+	if (f->rows != UNKNOWN64 || f->bytes != UNKNOWN64)
+		words_add(w, "Size: ");
 	if (f->rows != UNKNOWN64) {
-		words_add(w, f->rows_exact ? "" : "About ");
+		words_add(w, f->rows_exact ? "" : "about ");
 		words_plural(w, f->rows, "row", "rows");
 	}
 	if (f->bytes != UNKNOWN64) {
-		words_comma(w);
+		words_add(w, f->rows != UNKNOWN64 ? ", " : "");
 		words_bytes(w, f->bytes);
 	}
 }

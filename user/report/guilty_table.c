@@ -14,7 +14,7 @@
 
 #define INDENT	     2
 #define GAP	     2
-#define WHERE_LEAST  ESCAPE_UNIT_COLUMNS
+#define WHERE_LEAST  12 /* for a file and a line */
 #define COLUMN_COUNT 5
 
 /* The worst finding of a process; NULL: it has none. */
