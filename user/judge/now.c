@@ -16,9 +16,9 @@ static const struct {
 	const char *sentence;
 } running[] = {
 	{CAUSE_UNCLOSED_CONNECTION, EV_DB_SQLITE,
-	 "nothing urgent: a restart of %s closes the files"},
+	 "restart %s before it runs out of file descriptors: that closes the files"},
 	{CAUSE_UNCLOSED_CONNECTION, ANY,
-	 "restart %s: that closes its connections, and what is open in them rolls back"},
+	 "restart %s: that closes its connections; unfinished transactions are rolled back"},
 	{CAUSE_OPEN_TRANSACTION, EV_DB_POSTGRESQL,
 	 "end the session (pg_stat_activity: idle in transaction) or restart %s: both roll back"},
 	{CAUSE_OPEN_TRANSACTION, EV_DB_MYSQL,
@@ -27,13 +27,13 @@ static const struct {
 	{CAUSE_UNBOUNDED_RESULT, ANY,
 	 "nothing, if the memory is freed afterwards; many such requests at once add up"},
 	{CAUSE_UNCLOSED_STATEMENT, ANY,
-	 "restart %s when memory gets short: that frees them, for a while"},
+	 "restart %s when its memory gets short: that frees them, for a while"},
 	{CAUSE_CACHE_GROWTH, ANY,
-	 "restart %s when memory gets short: that frees them, for a while"},
+	 "restart %s when its memory gets short: that frees them, for a while"},
 	{CAUSE_WAL_GROWTH, ANY, "restart %s if the disk fills: then a checkpoint empties the log"},
-	{CAUSE_UNCLOSED_CURSOR, ANY, "nothing urgent: a restart of %s frees them, for a while"},
-	{CAUSE_UNFREED_RESULT, ANY, "nothing urgent: a restart of %s frees them, for a while"},
-	{CAUSE_UNFREED_MEMORY, ANY, "nothing urgent: a restart of %s frees them, for a while"},
+	{CAUSE_UNCLOSED_CURSOR, ANY, "watch its memory: a restart of %s frees them, for a while"},
+	{CAUSE_UNFREED_RESULT, ANY, "watch its memory: a restart of %s frees them, for a while"},
+	{CAUSE_UNFREED_MEMORY, ANY, "watch its memory: a restart of %s frees them, for a while"},
 };
 
 static const char *ended(const struct finding_view *f)
@@ -59,7 +59,7 @@ static const char *of_memory(const struct finding_view *f)
 {
 	if (f->exhausts_limit && f->exhausts_seconds >= 0 && f->exhausts_seconds < SOON)
 		return "restart %s before that, or raise the limit: both only gain time";
-	return "nothing tonight, no limit is near: a restart of %s frees the memory, for a while";
+	return "no limit is known to be near: a restart of %s frees the memory, for a while";
 }
 
 static const char *sentence_for(const struct finding_view *f)
@@ -70,7 +70,7 @@ static const char *sentence_for(const struct finding_view *f)
 		if (running[i].cause == f->cause &&
 		    (running[i].database == ANY || running[i].database == f->database))
 			return running[i].sentence;
-	return "nothing urgent: a restart of %s frees what it holds, for a while";
+	return "watch its memory: a restart of %s frees what leaked, for a while";
 }
 
 const char *now_for(struct arena *a, const struct process_view *p, const struct finding_view *f)

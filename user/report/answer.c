@@ -30,6 +30,15 @@ static const struct {
 	[VERDICT_LEAKING] = {"LEAK:", PAGE_RED, "leaks", "leak", "leaked", "leaked", "", "", ""},
 };
 
+/* What servers allow that nobody has configured.  Sources: max_connections in the manuals of
+ * PostgreSQL 9.1 to 18 and of MySQL 5.5 to 9. */
+static const struct {
+	uint64_t connections; /* 0: there is no such limit */
+} default_limits[] = {
+	[EV_DB_UNKNOWN] = {0}, [EV_DB_POSTGRESQL] = {100}, [EV_DB_MYSQL] = {151},
+	[EV_DB_SQLITE] = {0},  [EV_DB_REDIS] = {0},
+};
+
 static size_t count_verdict(const struct report_view *v, enum verdict verdict)
 {
 	size_t n = 0;
@@ -97,14 +106,72 @@ static void words_ended(struct words *w, size_t ended, size_t count)
 	words_add(w, ": nothing to do on this host.");
 }
 
-/* The limit that is reached first, if that is soon. */
-static void words_urgency(struct words *w, const struct process_view *first)
+/* Connections that leak at a server of others, in a process that runs. */
+static bool fills_server(const struct process_view *p, const struct finding_view *f)
 {
-	const struct finding_view *f = rank_nearest(first);
+	return !p->exited && f->verdict == VERDICT_LEAKING && f->resource == RESOURCE_CONNECTION &&
+	       f->database < sizeof(default_limits) / sizeof(default_limits[0]) &&
+	       default_limits[f->database].connections && f->growth_per_minute > 0;
+}
 
-	if (!f || f->exhausts_seconds > NEAR)
+/* Returns the first such finding, and sums up all that go to the same database. */
+static const struct finding_view *find_server(const struct process_view *const *guilty,
+					      size_t count, double *per_minute, uint64_t *open)
+{
+	const struct finding_view *first = NULL;
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < guilty[i]->finding_count; j++) {
+			const struct finding_view *f = &guilty[i]->findings[j];
+
+			if (!fills_server(guilty[i], f))
+				continue;
+			if (!first)
+				first = f;
+			if (f->database != first->database || !f->endpoint || !first->endpoint ||
+			    strcmp(f->endpoint, first->endpoint) != 0)
+				continue;
+			*per_minute += f->growth_per_minute;
+			*open += f->open;
+		}
+	return first;
+}
+
+/* The limit that hurts first is most often the database's, and only the database knows it. */
+static bool words_server(struct words *w, const struct process_view *const *guilty, size_t count)
+{
+	double per_minute = 0;
+	uint64_t open = 0, most;
+	const struct finding_view *f = find_server(guilty, count, &per_minute, &open);
+
+	if (!f)
+		return false;
+	most = default_limits[f->database].connections;
+	words_add(w, " CHECK THE DATABASE'S LIMIT");
+	if (per_minute > 0 && open < most) {
+		words_add(w, ": %s's default of ", engine_name(f->database));
+		words_count(w, most);
+		words_add(w, " is full in ");
+		words_duration(w, (double)(most - open) / per_minute * 60);
+	}
+	words_add(w, ".");
+	return true;
+}
+
+/* The limit that is reached first, if that is soon. */
+static void words_urgency(struct words *w, const struct process_view *const *guilty, size_t count)
+{
+	const struct finding_view *f = rank_nearest(guilty[0]);
+	bool known = f && f->exhausts_seconds <= NEAR;
+
+	if (known && f->exhausts_seconds < URGENT) {
+		words_add(w, " ACT NOW: ");
+		words_limit_met(w, f);
+		words_add(w, ".");
+	}
+	if (words_server(w, guilty, count) || !known || f->exhausts_seconds < URGENT)
 		return;
-	words_add(w, f->exhausts_seconds < URGENT ? " ACT NOW: " : " First known limit: ");
+	words_add(w, " First known limit: ");
 	words_limit_met(w, f);
 	words_add(w, ".");
 }
@@ -136,7 +203,7 @@ static void print_guilty(struct page *page, const struct report_view *v,
 	}
 	words_add(&w, ".%s", worst == VERDICT_BIG ? " No leak seen." : "");
 	words_ended(&w, ended, count);
-	words_urgency(&w, guilty[0]);
+	words_urgency(&w, guilty, count);
 	page_paragraph(page, verdicts[worst].word, verdicts[worst].colour, w.text);
 }
 
@@ -194,7 +261,10 @@ static void print_window(struct page *page, const struct report_view *v, size_t 
 	struct words w = {0};
 
 	if (guilty || !v->process_count) {
-		words_add(&w, v->mode == EV_MODE_RUN ? "of " : "");
+		if (v->mode == EV_MODE_RUN)
+			words_add(&w, "of ");
+		else if (v->host_name && *v->host_name)
+			words_add(&w, "%s for ", v->host_name);
 		words_span(&w, v);
 		words_add(&w, " ");
 	}

@@ -68,8 +68,7 @@ static bool same_function(const struct frame_view *a, const struct frame_view *b
 static bool is_row_of(const struct finding_view *f, const struct finding_view *first)
 {
 	return f->cause == first->cause && f->resource == first->resource &&
-	       f->verdict == first->verdict && f->confidence == first->confidence &&
-	       block_same_text(f->endpoint, first->endpoint) &&
+	       f->verdict == first->verdict && block_same_text(f->endpoint, first->endpoint) &&
 	       block_same_text(f->object, first->object) && same_function(f->site, first->site);
 }
 
@@ -85,6 +84,8 @@ static void entry_add_row(struct entry *e, const struct finding_view *f)
 	if (!e->row_count) {
 		*sum = *f;
 	} else {
+		if (f->confidence < sum->confidence)
+			sum->confidence = f->confidence;
 		sum->acquired = add_known(sum->acquired, f->acquired);
 		sum->released = add_known(sum->released, f->released);
 		sum->open = add_known(sum->open, f->open);
@@ -149,6 +150,7 @@ static void print_row(struct page *page, const struct finding_view *f, bool firs
 		words_bytes(&w, f->memory.held);
 	else
 		words_count(&w, f->open);
+	words_add(&w, " %s", finding_left(f));
 	words_rate(&rate, f, false);
 	words_add(&w, "%s%s", rate.length ? ", " : "", rate.text);
 	print_detail(page, first ? "where" : "", w.text, 0);
@@ -283,7 +285,7 @@ static void print_begun(struct page *page, const struct finding_view *f,
 		return;
 	words_add(&w, "transactions begun at ");
 	words_frame(&w, f->site, page->columns - DETAIL_INDENT - PAGE_LABEL - w.length);
-	print_detail(page, "with it", w.text, 0);
+	print_detail(page, "also", w.text, 0);
 }
 
 static void print_aspects(struct page *page, const struct process_view *p, const struct entry *e)
@@ -299,7 +301,7 @@ static void print_aspects(struct page *page, const struct process_view *p, const
 		words_headline(&w, f, p->exited);
 		words_how_bad(&more, f);
 		words_add(&w, "%s%s", more.length ? ": " : "", more.text);
-		print_detail(page, "with it", w.text, 0);
+		print_detail(page, "also", w.text, 0);
 	}
 }
 

@@ -159,7 +159,7 @@ static void print_cost(struct page *page, const struct report_view *v, bool lost
 		words_add(&w, " (budget %g %%)", v->budget_percent);
 	else if (v->stepped_down)
 		words_add(&w, " to keep its budget (--max-overhead)");
-	words_add(&w, lost ? ". Events were lost, see above." : ". Nothing lost.");
+	words_add(&w, lost ? ". Events were lost, see above." : ". No events lost.");
 	page_paragraph(page, "dbleak", PAGE_PLAIN, w.text);
 }
 

@@ -51,6 +51,11 @@ const char *finding_noun(const struct finding_view *f)
 	return finding_is_memory(f) ? "memory" : headlines[f->cause].noun;
 }
 
+const char *finding_left(const struct finding_view *f)
+{
+	return verbs[f->resource].left;
+}
+
 static void words_memory_grown(struct words *w, const struct memory_cost *m, bool exited)
 {
 	words_add(w, "memory grew by ");
@@ -317,7 +322,7 @@ static void words_limit_name(struct words *w, const struct finding_view *f)
 void words_limit_met(struct words *w, const struct finding_view *f)
 {
 	words_limit_name(w, f);
-	words_add(w, is_memory_limit(f) ? " is full in " : " run out in ");
+	words_add(w, is_memory_limit(f) ? " is out of memory in " : " run out in ");
 	words_duration(w, f->exhausts_seconds);
 }
 
@@ -354,7 +359,7 @@ void words_limit(struct words *w, const struct process_view *p, const struct fin
 			words_bytes(w, m->limit);
 			words_add(w, " used");
 		}
-		words_add(w, ", full in ");
+		words_add(w, ", all of it in ");
 	} else {
 		words_add(w, " run out in ");
 	}

@@ -28,11 +28,14 @@ void words_balance(struct words *w, const struct finding_view *f);
 /* "+61 per minute", or in brief "+61/min": nothing where it is not known. */
 void words_rate(struct words *w, const struct finding_view *f, bool brief);
 
-/* "docker web1 is full in 3.5 min", of a finding whose limit is known. */
+/* "docker web1 is out of memory in 3.5 min", of a finding whose limit is known. */
 void words_limit_met(struct words *w, const struct finding_view *f);
 
 /* The limit, how much of it is used, and when it is reached; nothing where none is near. */
 void words_limit(struct words *w, const struct process_view *p, const struct finding_view *f);
+
+/* "leaked", "not freed": what is wrong with the objects of that resource. */
+const char *finding_left(const struct finding_view *f);
 
 /* "connections", "memory": what a finding is about, in a list. */
 const char *finding_noun(const struct finding_view *f);

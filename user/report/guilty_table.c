@@ -43,9 +43,23 @@ static void fill_leaks(struct words *w, const struct process_view *p, size_t col
 
 static void fill_rate(struct words *w, const struct process_view *p, size_t columns)
 {
+	struct finding_view all;
+
 	(void)columns;
-	if (worst_of(p))
-		words_rate(w, worst_of(p), true);
+	if (!worst_of(p))
+		return;
+	all = *worst_of(p);
+	for (size_t i = 1; i < p->finding_count; i++) {
+		const struct finding_view *f = &p->findings[i];
+
+		if (f->cause != all.cause || f->resource != all.resource || f->part_of)
+			continue;
+		if (f->growth_per_minute > 0)
+			all.growth_per_minute += f->growth_per_minute;
+		if (f->memory.per_minute > 0)
+			all.memory.per_minute += f->memory.per_minute;
+	}
+	words_rate(w, &all, true);
 }
 
 static void fill_limit(struct words *w, const struct process_view *p, size_t columns)
@@ -80,7 +94,7 @@ static const struct column {
 	void (*fill)(struct words *w, const struct process_view *p, size_t columns);
 } table[COLUMN_COUNT] = {
 	{"PROCESS", 24, fill_process},
-	{"LEAKS", 24, fill_leaks},
+	{"PROBLEM", 24, fill_leaks},
 	{"RATE", 20, fill_rate},
 	{"LIMIT", 12, fill_limit},
 	{"WHERE", PAGE_COLUMNS_MOST, fill_where},

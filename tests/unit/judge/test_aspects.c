@@ -113,7 +113,7 @@ static void who_is_on_call_is_told_what_helps(void **state)
 		{CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION, EV_DB_MYSQL, false, true,
 		 "restart docker web1: that closes its connections"},
 		{CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION, EV_DB_SQLITE, false, false,
-		 "nothing urgent"},
+		 "before it runs out of file descriptors"},
 		{CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION, EV_DB_MYSQL, true, false,
 		 "nothing: the connections were closed"},
 		{CAUSE_OPEN_TRANSACTION, RESOURCE_TRANSACTION, EV_DB_POSTGRESQL, false, false,
@@ -127,9 +127,9 @@ static void who_is_on_call_is_told_what_helps(void **state)
 		{CAUSE_UNBOUNDED_RESULT, RESOURCE_RESULT, EV_DB_SQLITE, false, false,
 		 "nothing, if"},
 		{CAUSE_CACHE_GROWTH, RESOURCE_STATEMENT, EV_DB_SQLITE, false, false,
-		 "when memory gets short"},
+		 "when its memory gets short"},
 		{CAUSE_CACHE_GROWTH, RESOURCE_MEMORY, EV_DB_UNKNOWN, false, false,
-		 "nothing tonight"},
+		 "no limit is known to be near"},
 		{CAUSE_WAL_GROWTH, RESOURCE_CURSOR, EV_DB_SQLITE, false, false, "checkpoint"},
 		{CAUSE_UNFREED_RESULT, RESOURCE_RESULT, EV_DB_MYSQL, true, false,
 		 "nothing: the process has ended"},
@@ -166,7 +166,7 @@ static void a_near_limit_of_memory_is_urgent(void **state)
 	(void)state;
 	assert_non_null(strstr(now_for(a, &p, &f), "before that, or raise the limit"));
 	f.exhausts_seconds = 1e6;
-	assert_non_null(strstr(now_for(a, &p, &f), "nothing tonight"));
+	assert_non_null(strstr(now_for(a, &p, &f), "no limit is known to be near"));
 	arena_close(a);
 }
 

@@ -109,7 +109,8 @@ static void a_leak_is_told_whole(void **state)
 {
 	static const char expected[] =
 		"LEAK: 1 of 3 processes leaks connections. ACT NOW: file descriptors (1,024) run\n"
-		"  out in 42 min.\n"
+		"  out in 42 min. CHECK THE DATABASE'S LIMIT: PostgreSQL's default of 100 is full\n"
+		"  in 3.7 min.\n"
 		"Watched 30 s from 2023-11-14 22:13:20 UTC, 3 processes with a database.\n"
 		"\n"
 		"python3[4711] orders-api, in docker web1\n"
@@ -131,7 +132,7 @@ static void a_leak_is_told_whole(void **state)
 		"  flat for 22 s\n"
 		"Not covered: billing[99]: static client over TLS, its connections are counted,\n"
 		"             not read\n"
-		"dbleak used 0.4 % of a CPU. Nothing lost.\n";
+		"dbleak used 0.4 % of a CPU. No events lost.\n";
 	struct finding_view finding = sample_finding();
 	struct endpoint_view many = sample_endpoint(12), one = sample_endpoint(1);
 	struct process_view processes[] = {
@@ -290,11 +291,16 @@ static void the_first_line_is_the_answer(void **state)
 		const char *says;
 	} cases[] = {
 		{{OK, OK, OK, OK}, "NO LEAK SEEN in 30 s, 4 processes with a database. Watched"},
-		{{L, OK, OK, OK}, "LEAK: 1 of 4 processes leaks connections. Watched"},
+		{{L, OK, OK, OK},
+		 "LEAK: 1 of 4 processes leaks connections. CHECK THE DATABASE'S LIMIT: "
+		 "PostgreSQL's default of 100 is full in 3.7 min. Watched"},
 		{{L, L, S, B},
 		 "LEAK: 2 of 4 processes leak connections, 1 is stuck, 1 reads large results. "
+		 "CHECK THE DATABASE'S LIMIT: PostgreSQL's default of 100 is full in 95 s. "
 		 "Watched"},
-		{{L, L, L, L}, "LEAK: 4 processes leak connections. Watched"},
+		{{L, L, L, L},
+		 "LEAK: 4 processes leak connections. CHECK THE DATABASE'S LIMIT: PostgreSQL's "
+		 "default of 100 is full in 32 s. Watched"},
 		{{S, S, B, B},
 		 "STUCK: 2 of 4 processes keep transactions open and idle, 2 read large results. "
 		 "Watched"},
@@ -345,16 +351,26 @@ static void the_first_line_says_what_is_urgent(void **state)
 	second.exhausts_seconds = 210;
 	third.exhausts_limit = "open files 1024";
 	third.exhausts_seconds = 4000;
-	assert_says(&v, &plain, "connections. ACT NOW: docker web1 is full in 3.5 min. Watched");
+	assert_says(&v, &plain,
+		    "connections. ACT NOW: docker web1 is out of memory in 3.5 min. CHECK");
 	assert_says(
 		&v, &plain,
 		"WHERE python3[2] connections, certain +24/min in 3.5 min unknown python3[3] "
 		"connections, certain +24/min in 67 min unknown python3[1] connections, certain "
 		"+24/min not known unknown python3[2] orders-api");
 	second.exhausts_limit = NULL;
+	assert_silent_about(&v, &plain, "First known limit");
+	first.database = second.database = third.database = EV_DB_SQLITE;
+	assert_silent_about(&v, &plain, "CHECK");
 	assert_says(&v, &plain, "First known limit: file descriptors (1,024) run out in 67 min.");
+	second.database = third.database = EV_DB_MYSQL;
+	second.open = third.open = 90; /* more than MySQL allows by default */
+	assert_says(&v, &plain, "CHECK THE DATABASE'S LIMIT. Watched");
+	second.open = third.open = 12;
 	processes[0].exited = true;
-	assert_says(&v, &plain, "leak connections. 1 has ended. First");
+	assert_says(&v, &plain, "leak connections. 1 has ended. CHECK");
+	v.host_name = "web7";
+	assert_says(&v, &plain, "Watched web7 for 30 s from");
 	assert_says(&v, &plain, "+24/min (ended) unknown");
 	assert_silent_about(&v, &plain, "python3[1] orders-api");
 	assert_says(&v, &plain, "-v shows the details of 1 more process.");
@@ -390,8 +406,8 @@ static void findings_of_one_function_are_rows(void **state)
 	p.finding_count = 3;
 	assert_says(&v, &plain,
 		    "15 connections leaked, all inside an open transaction certain, every time "
-		    "where /srv/shop/app/report.py:42 monthly() 12, +24 per minute "
-		    "/srv/shop/app/report.py:99 monthly() 3, +6 per minute "
+		    "where /srv/shop/app/report.py:42 monthly() 12 leaked, +24 per minute "
+		    "/srv/shop/app/report.py:99 monthly() 3 leaked, +6 per minute "
 		    "how bad +30 per minute. 17 opened, 0 closed, 15 leaked, 2 not judged. "
 		    "Oldest: 31 s. Transactions: 40 begun, 25 ended.");
 	assert_silent_about(&v, &plain, "open and idle");
@@ -399,8 +415,7 @@ static void findings_of_one_function_are_rows(void **state)
 	assert_says(&v, &plain, "12 connections leaked");
 	assert_says(&v, &plain, "3 connections leaked");
 	f[2].site = &others[1];
-	assert_says(&v, &plain,
-		    "with it transactions begun at /srv/shop/app/report.py:99 monthly()");
+	assert_says(&v, &plain, "also transactions begun at /srv/shop/app/report.py:99 monthly()");
 }
 
 static void facts_about_a_process_are_said(void **state)
@@ -475,7 +490,7 @@ static void memory_that_is_kept_is_told_whole(void **state)
 		"    where     /srv/shop/app/report.py:42 monthly()\n"
 		"    how bad   +70 MB per minute. 71 MB of this line not freed. Anonymous memory\n"
 		"              45 MB -> 141 MB\n"
-		"    limit     docker web1: 171 MB of 537 MB used, full in 42 min (35 min to\n"
+		"    limit     docker web1: 171 MB of 537 MB used, all of it in 42 min (35 min to\n"
 		"              60 min)\n"
 		"    database  PostgreSQL 10.0.0.5:5432/shop as app\n"
 		"    last SQL  SELECT * FROM orders WHERE month = ?\n"
@@ -735,7 +750,7 @@ static void what_was_lost_or_not_seen_is_said(void **state)
 	struct report_view v = sample_view(&process, 1);
 
 	(void)state;
-	assert_says(&v, &plain, "dbleak used 0.4 % of a CPU. Nothing lost.");
+	assert_says(&v, &plain, "dbleak used 0.4 % of a CPU. No events lost.");
 	v.losses[EV_LOSS_RING_FULL] = 1;
 	v.losses[EV_LOSS_TRUNCATED] = 12345;
 	v.cut = v.stepped_down = true;
@@ -950,7 +965,7 @@ static void a_snapshot_is_a_table_that_accuses_nobody(void **state)
 		"note      One look cannot prove a leak: an idle pool looks the same. Watch to\n"
 		"          see growth:\n"
 		"          sudo dbleak watch -p 812 --duration 60\n"
-		"dbleak used 0.4 % of a CPU. Nothing lost.\n";
+		"dbleak used 0.4 % of a CPU. No events lost.\n";
 	struct endpoint_view java = sample_endpoint(12), node = sample_endpoint(3);
 	struct process_view processes[] = {
 		sample_process(4711, VERDICT_STUCK, &java, NULL),
