@@ -69,7 +69,9 @@ enum ev_kind {
 	EV_UNFOLLOWED = 30,
 	EV_HOST = 31,
 	EV_PROGRAM = 32,
-	EV_KIND_MAX = 33,
+	EV_THREAD = 33,
+	EV_REQUESTS = 34,
+	EV_KIND_MAX = 35,
 };
 
 /* The head of every record.  crc is zlib's crc32 of all other bytes of the record, set by the
@@ -205,6 +207,8 @@ enum ev_connection_flag {
 	EV_CONN_DECRYPTED = 0x10000,	/* with EV_CONN_TLS: its plaintext is read at the library */
 	EV_CONN_TENTATIVE = 0x20000,	/* its plaintext was found by order and size alone */
 	EV_CONN_CURSOR = 0x40000,	/* the open transaction has a cursor or portal open */
+	EV_CONN_ASKED = 0x80000, /* unreadable, or silent since dbleak started: its client sent
+				    last, so the reply may be outstanding */
 };
 
 /* The whole state of one client connection, as the kernel's ledger has it.  Each record replaces
@@ -486,7 +490,8 @@ enum ev_frame_flag {
 	EV_FRAME_INLINED = 1, /* inlined, no call of its own: the next frame out holds its code */
 	EV_FRAME_DEFINED = 2, /* line is where the function begins, not the place in it */
 	EV_FRAME_EXPORTED =
-		4, /* function is the nearest exported name before the address, a guess */
+		4,	    /* function is the nearest exported name before the address, a guess */
+	EV_FRAME_TAKES = 8, /* the line, or its function, speaks of connections or of their pool */
 };
 
 /* A place in a program's code, named once however many stacks pass through it.  Its texts follow
@@ -658,6 +663,46 @@ struct ev_program {
 	char unit[EV_UNIT_LEN]; /* of systemd: "orders.service"; "": none, or not known */
 };
 
+enum ev_thread_state {
+	EV_THREAD_SLEEPS = 1, /* in a system call, and has not run between two looks at its stack */
+	EV_THREAD_MOVES = 2,  /* it ran, or ended: nothing is known of where it is */
+};
+
+/* What a thread sleeps for, by the system call that it is in. */
+enum ev_wait {
+	EV_WAIT_UNKNOWN = 0,
+	EV_WAIT_LOCK = 1,   /* futex: a lock, a condition, a semaphore, a queue */
+	EV_WAIT_SOCKET = 2, /* to read from one descriptor, or to write to it */
+	EV_WAIT_MANY = 3,   /* one of several descriptors: an event loop, a server */
+	EV_WAIT_TIME = 4,
+	EV_WAIT_CHILD = 5,
+};
+
+/* Where a thread is now.  Each record replaces the one before of the same thread; a sleeping thread
+ * is not told again while it sleeps on. */
+struct ev_thread {
+	struct ev_head head;
+	__u64 start_ns;	  /* of the process */
+	__u64 stack;	  /* id of an EV_STACK sent before; 0 not known */
+	__u64 since_ns;	  /* when it ran last */
+	__u64 socket;	  /* EV_WAIT_SOCKET: id as in ev_connection; 0 not known, or no socket */
+	__u8 address[16]; /* of that socket's other end, as in ev_identity */
+	__u16 port, family;
+	__u16 state; /* enum ev_thread_state */
+	__u16 wait;  /* enum ev_wait */
+	__u32 pid, tid;
+};
+
+/* Requests that a process accepted over TCP and has not begun to answer.  Each record replaces the
+ * one before. */
+struct ev_requests {
+	struct ev_head head;
+	__u64 start_ns;	 /* of the process */
+	__u64 oldest_ns; /* when the oldest of them came; 0: there is none */
+	__u32 pid;
+	__u32 unanswered;
+};
+
 /* Recordings of other builds and the decoders of the tests rely on these sizes. */
 _Static_assert(sizeof(struct ev_head) == 16, "ev_head has 16 bytes");
 _Static_assert(sizeof(struct ev_begin) == 128, "ev_begin has 128 bytes");
@@ -692,6 +737,8 @@ _Static_assert(sizeof(struct ev_withdrawn) == 48, "ev_withdrawn has 48 bytes");
 _Static_assert(sizeof(struct ev_unfollowed) == 104, "ev_unfollowed has 104 bytes");
 _Static_assert(sizeof(struct ev_host) == 376, "ev_host has 376 bytes");
 _Static_assert(sizeof(struct ev_program) == 416, "ev_program has 416 bytes");
+_Static_assert(sizeof(struct ev_thread) == 80, "ev_thread has 80 bytes");
+_Static_assert(sizeof(struct ev_requests) == 40, "ev_requests has 40 bytes");
 
 #pragma GCC diagnostic pop
 

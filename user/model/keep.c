@@ -159,6 +159,8 @@ static void use_process(struct code *c, const struct process_model *p)
 		use_life(c, &p->past[i].life);
 	for (const struct site_model *s = p->sites; s; s = s->next)
 		code_use(c, s->stack);
+	for (size_t i = 0; i < p->thread_count; i++)
+		code_use(c, p->threads[i].state.stack);
 }
 
 void keep_places(struct model *m)

@@ -229,6 +229,8 @@ int model_apply(struct model *m, const struct ev_head *record)
 		[EV_UNFOLLOWED] = apply_unfollowed,
 		[EV_HOST] = apply_host,
 		[EV_PROGRAM] = apply_program,
+		[EV_THREAD] = apply_thread,
+		[EV_REQUESTS] = apply_requests,
 	};
 
 	if (record->ns > m->now_ns)

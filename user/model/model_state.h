@@ -91,6 +91,12 @@ struct connection {
 	struct life life;
 };
 
+/* Where a thread sleeps. */
+struct thread_model {
+	struct ev_thread state; /* the latest */
+	uint64_t first_ns;	/* when it was first seen asleep at this stack, without a break */
+};
+
 struct past {
 	const struct endpoint *endpoint;
 	const struct text *sql;
@@ -121,7 +127,10 @@ struct process_model {
 	struct ev_tally short_lived[2];	       /* over sockets, to SQLite files */
 	struct site_model *sites, **last_site; /* in order of appearance */
 	struct ev_unfollowed unfollowed;       /* the latest; all 0: nothing */
-	bool exists;			       /* a fact or a connection named it */
+	struct thread_model *threads;	       /* those that sleep, in no order */
+	size_t thread_count, thread_room;
+	struct ev_requests requests_waiting; /* the latest; all 0: none, or not known */
+	bool exists;			     /* a fact or a connection named it */
 	bool used, going; /* while forgetting: other objects refer to it; it is dropped */
 	struct process_model *next_ended; /* in order of their ends */
 };

@@ -47,6 +47,7 @@ void process_free(struct process_model *p)
 	free(p->exe);
 	free(p->unit);
 	free(p->past);
+	free(p->threads);
 	free(p);
 }
 

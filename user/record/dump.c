@@ -160,12 +160,13 @@ static json_t *print_frames(const struct ev_head *record, const struct dump_fiel
 static json_t *print_address(const struct ev_head *record, const struct dump_field *f)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	const struct ev_identity *identity = (const void *)record;
 	const uint8_t *address = at(record, f->offset);
+	uint16_t family;
 	bool four = !memcmp(address, mapped, sizeof(mapped));
 	char text[INET6_ADDRSTRLEN];
 
-	if (identity->family != AF_INET && identity->family != AF_INET6)
+	memcpy(&family, at(record, f->length), sizeof(family));
+	if (family != AF_INET && family != AF_INET6)
 		return json_null();
 	if (!inet_ntop(four ? AF_INET : AF_INET6, four ? address + sizeof(mapped) : address, text,
 		       sizeof(text)))
@@ -192,14 +193,16 @@ static const char *const languages[] = {"unknown", "native",	 "python", "perl", 
 static const char *const signs[] = {"port",   "handshake", "request", "reply",
 				    "server", "library",   NULL};
 static const char *const connection_flags[] = {
-	"pre_existing", "tls",	      "compressed", "listening",     "replication",
-	"cancel",	"terminated", "closed",	    "exit",	     "unaligned",
-	"truncated",	"pipelined",  "wrote",	    "authenticated", "refused",
-	"hidden_io",	"decrypted",  "tentative",  "cursor",	     NULL};
+	"pre_existing", "tls",		 "compressed", "listening", "replication", "cancel",
+	"terminated",	"closed",	 "exit",       "unaligned", "truncated",   "pipelined",
+	"wrote",	"authenticated", "refused",    "hidden_io", "decrypted",   "tentative",
+	"cursor",	"asked",	 NULL};
 static const char *const handle_flags[] = {"pre_existing", "unread", "tentative", "zombie", NULL};
-static const char *const frame_flags[] = {"inlined", "defined", "exported", NULL};
+static const char *const frame_flags[] = {"inlined", "defined", "exported", "takes", NULL};
 static const char *const stack_flags[] = {"cut", "caller", "greenlet", "nameless", NULL};
 static const char *const memory_flags[] = {"estimated", "lower_bound", "windows", NULL};
+static const char *const thread_states[] = {"unknown", "sleeps", "moves", NULL};
+static const char *const waits[] = {"unknown", "lock", "socket", "many", "time", "child", NULL};
 static const char *const evidence_kinds[] = {"none",	 "opened", "begun",  "prepared",
 					     "acquired", "site",   "result", NULL};
 
@@ -228,6 +231,8 @@ static const char *const evidence_kinds[] = {"none",	 "opened", "begun",  "prepa
 	ROW(kind, text, .value = print_cut_text, .length = offsetof(struct ev_##kind, length))
 #define PART(name, before) \
 	KEYED(frame, text, name, .value = print_part, .length = offsetof(struct ev_frame, before))
+#define ADDRESS(kind) \
+	ROW(kind, address, .value = print_address, .length = offsetof(struct ev_##kind, family))
 #define LOSS(name, kind)                                                                        \
 	{                                                                                       \
 		.key = name, .offset = offsetof(struct ev_loss, count) + 8 * (kind), .size = 8, \
@@ -298,7 +303,7 @@ static const struct dump_field connection_fields[] = {
 
 static const struct dump_field identity_fields[] = {
 	ID(identity, id),
-	ROW(identity, address, .value = print_address),
+	ADDRESS(identity),
 	NUMBER(identity, port),
 	NUMBER(identity, local_port),
 	ROW(identity, family, .value = print_family),
@@ -538,6 +543,27 @@ static const struct dump_field program_fields[] = {
 	TEXT(program, exe),	 TEXT(program, unit),
 };
 
+static const struct dump_field thread_fields[] = {
+	TIME(thread, start_ns),
+	ID(thread, stack),
+	TIME(thread, since_ns),
+	ID(thread, socket),
+	ADDRESS(thread),
+	NUMBER(thread, port),
+	ROW(thread, family, .value = print_family),
+	ENUM(thread, state, thread_states),
+	ENUM(thread, wait, waits),
+	NUMBER(thread, pid),
+	NUMBER(thread, tid),
+};
+
+static const struct dump_field requests_fields[] = {
+	TIME(requests, start_ns),
+	TIME(requests, oldest_ns),
+	NUMBER(requests, pid),
+	NUMBER(requests, unanswered),
+};
+
 #define KIND(number, kind) [number] = {#kind, kind##_fields, COUNT(kind##_fields)}
 
 static const struct {
@@ -577,6 +603,8 @@ static const struct {
 	KIND(EV_UNFOLLOWED, unfollowed),
 	KIND(EV_HOST, host),
 	KIND(EV_PROGRAM, program),
+	KIND(EV_THREAD, thread),
+	KIND(EV_REQUESTS, requests),
 };
 
 _Static_assert(COUNT(kinds) == EV_KIND_MAX, "each kind of record has a row");

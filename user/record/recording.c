@@ -58,6 +58,8 @@ static const uint16_t smallest[EV_KIND_MAX] = {
 	[EV_UNFOLLOWED] = sizeof(struct ev_unfollowed),
 	[EV_HOST] = sizeof(struct ev_host),
 	[EV_PROGRAM] = sizeof(struct ev_program),
+	[EV_THREAD] = sizeof(struct ev_thread),
+	[EV_REQUESTS] = sizeof(struct ev_requests),
 };
 
 /* Fixed texts must end within their field. */

@@ -51,6 +51,8 @@ static const size_t sizes[EV_KIND_MAX] = {
 	[EV_UNFOLLOWED] = sizeof(struct ev_unfollowed),
 	[EV_HOST] = sizeof(struct ev_host),
 	[EV_PROGRAM] = sizeof(struct ev_program),
+	[EV_THREAD] = sizeof(struct ev_thread),
+	[EV_REQUESTS] = sizeof(struct ev_requests),
 };
 
 static void *record_of(void *record, uint16_t kind, size_t size)
