@@ -27,7 +27,7 @@ BPFFLAGS := -O2 -g -I. -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -W
 DEPS      = -MMD -MP -MF $@.d -MT $@
 
 # Those that own maps first: bpftool 7.1 misplaces a map that is defined after its first use.
-BPF_OWNER := bpf/emit.bpf.c bpf/stack/stack.bpf.c bpf/ledger/ledger.bpf.c bpf/ledger/process.bpf.c \
+BPF_OWNER := bpf/emit.bpf.c bpf/stack/stack.bpf.c bpf/stack/thread.bpf.c bpf/ledger/ledger.bpf.c bpf/ledger/process.bpf.c \
 	     bpf/clientlib/client.bpf.c bpf/memory/growth.bpf.c bpf/socket/socket.bpf.c
 BPF_SRC  := $(BPF_OWNER) $(filter-out $(BPF_OWNER),$(wildcard bpf/*.bpf.c bpf/*/*.bpf.c))
 BPF_OBJ  := $(BPF_SRC:%.bpf.c=$(B)/%.bpf.o)

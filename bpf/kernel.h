@@ -175,7 +175,12 @@ struct thread_struct {
 	unsigned long fsbase; /* x86-64: address of the thread's own data */
 } CO_RE;
 
+struct sched_entity {
+	__u64 exec_start; /* when the task ran last, by the clock of the scheduler */
+} CO_RE;
+
 struct task_struct {
+	unsigned int __state; /* 5.14 and newer */
 	unsigned int flags;
 	int pid;
 	int tgid;
@@ -191,6 +196,12 @@ struct task_struct {
 	struct css_set *cgroups;
 	struct uprobe_task *utask;
 	struct thread_struct thread;
+	struct sched_entity se;
+	unsigned long nvcsw, nivcsw; /* how often it gave up its processor, and had to */
+} CO_RE;
+
+struct task_struct___old {
+	long state; /* before 5.14 */
 } CO_RE;
 
 struct pt_regs {
@@ -232,6 +243,11 @@ struct seq_file;
 struct bpf_iter_meta {
 	struct seq_file *seq;
 	__u64 seq_num;
+} CO_RE;
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 } CO_RE;
 
 struct bpf_iter__task_file {

@@ -27,6 +27,8 @@ enum raw_kind {
 	RAW_POOL_SEEN = 83,
 	RAW_TASK = 85,
 	RAW_DEATH = 86,
+	RAW_THREAD = 87,
+	RAW_SOCKET = 88,
 };
 
 _Static_assert((int)EV_KIND_MAX <= (int)RAW_IDENTITY, "a raw kind has a number of its own");

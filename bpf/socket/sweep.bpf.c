@@ -8,12 +8,12 @@
  * the sockets, and programs that run as system calls walk over the maps.
  */
 #include "bpf/socket/socket.bpf.h"
+#include "bpf/socket/jiffies.bpf.h"
 #include "bpf/ledger/evidence.bpf.h"
 #include "bpf/socket/tls.bpf.h"
 #include "bpf/wire/wire.bpf.h"
 
-#define SECOND	 1000000000ULL
-#define QUIET_NS SECOND /* SQL is reported of connections that were quiet so long */
+#define QUIET_NS 1000000000ULL /* SQL is reported of connections that were quiet so long */
 
 /* The task of this pass over all files (SCAN_*).  User space sets it before each pass. */
 __u32 scan_mode = SCAN_SERVERS;
@@ -105,28 +105,30 @@ __noinline int tick_rate(void)
 	return best;
 }
 
-/* Jiffies stand still while the host is suspended, but now does not.  So a socket that was quiet
- * across a suspend seems used later than it was, and never earlier: its age is too small. */
-static __always_inline __u64 since_jiffies(__u64 now, __u32 then)
-{
-	__u32 ago = (__u32)bpf_jiffies64() - then;
-	__u64 ns = (__u64)ago * SECOND / tick_rate();
-
-	return then && ns < now ? now - ns : 0;
-}
-
 /* Returns when a TCP socket last sent or received anything, as far as the kernel knows. */
 static __always_inline __u64 tcp_used(struct sock *sk, __u64 now)
 {
-	__u64 out = since_jiffies(now, BPF_CORE_READ((struct tcp_sock *)sk, lsndtime));
-	__u64 in = since_jiffies(
-		now, BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_ack.lrcvtime));
+	__u64 out = tcp_sent_ns(sk, now), in = tcp_received_ns(sk, now);
 
 	return out > in ? out : in;
 }
 
+/* Who sent last shows whether a reply is outstanding where no message was read. */
+static __always_inline void look_at_order(struct tracked_connection *c, struct sock *sk, __u64 now)
+{
+	__u32 hidden = c->ev.flags & (EV_CONN_TLS | EV_CONN_COMPRESSED | EV_CONN_HIDDEN_IO);
+
+	if (c->ev.flags & EV_CONN_DECRYPTED)
+		hidden &= ~EV_CONN_TLS;
+	c->ev.flags &= ~EV_CONN_ASKED;
+	if (sk->__sk_common.skc_family != AF_UNIX && (hidden || !c->ev.bytes_received) &&
+	    tcp_sent_ns(sk, now) > tcp_received_ns(sk, now))
+		c->ev.flags |= EV_CONN_ASKED;
+}
+
 static __always_inline void look_at_socket(struct tracked_connection *c, struct sock *sk, __u64 now)
 {
+	look_at_order(c, sk, now);
 	if (!sk->sk_socket) {
 		c->ev.flags |= EV_CONN_CLOSED;
 		return;

@@ -74,6 +74,8 @@ struct raw_return {
 /* A bit of raw_stack.flags, beside enum ev_stack_flag.  Set: a call has just returned to
  * registers.ip, so the call stands before it.  Not set: ip is the next instruction. */
 #define RAW_STACK_RETURNED 0x10000
+/* Of a sleeping thread, taken by user space. */
+#define RAW_STACK_PRESENT 0x20000
 
 /* The record is cut after its payload: count frames, or length bytes of copied stack. */
 struct raw_stack {

@@ -39,6 +39,7 @@ static const struct {
 	[MORE_LIBRARY_HEAP] = {{"library_called"}},
 	[MORE_HEAP_SESSION] = {{"heap_session", "heap_entered", "heap_left"}},
 	[MORE_HEAP_PAIR] = {{"heap_entered", "heap_returned", "heap_left"}},
+	[MORE_THREADS] = {{"look_threads", "look_sockets"}},
 };
 
 static const struct {

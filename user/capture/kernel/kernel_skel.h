@@ -25,6 +25,7 @@ enum kernel_more {
 	MORE_LIBRARY_HEAP,
 	MORE_HEAP_SESSION, /* a single program for entry and return, if the kernel has sessions */
 	MORE_HEAP_PAIR,	   /* otherwise a program for each */
+	MORE_THREADS,
 	KERNEL_MORE
 };
 
