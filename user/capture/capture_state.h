@@ -69,6 +69,7 @@ struct capture {
 	struct kernel *kernel;
 	struct clients *clients;	   /* NULL in a snapshot */
 	struct readers *readers;	   /* NULL: no stacks are taken */
+	struct presents *presents;	   /* NULL: nor are sleeping threads looked at */
 	struct heap *heap;		   /* NULL: the allocator's calls are not followed */
 	struct library_heap *library_heap; /* NULL: nor are those of client libraries */
 	struct growth *growth;		   /* NULL: memory is not looked at */

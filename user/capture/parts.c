@@ -16,6 +16,7 @@
 #include "user/capture/memory/library_heap.h"
 #include "user/capture/owner.h"
 #include "user/capture/probe/reach.h"
+#include "user/capture/stack/present.h"
 #include "user/capture/stack/reader.h"
 
 /* The children that selected processes have already; later ones the kernel half follows. */
@@ -74,6 +75,35 @@ int parts_open_readers(struct capture *c)
 	const struct readers_host host = {.context = c, .tell = tell_for_readers};
 
 	return readers_open(&c->readers, c->kernel, c->nursery, &host);
+}
+
+/* The processes with open connections.  A connection names its process, so a process with many of
+ * them is met many times, mostly in a row. */
+static size_t processes_for_presents(void *context, struct present_process *out, size_t most)
+{
+	const struct capture *c = context;
+	struct table met = {};
+	struct table_slot *slot;
+	size_t at = 0, n = 0;
+
+	while (n < most && (slot = table_next(&c->connections, &at))) {
+		const struct ev_connection *ev = &((const struct tracked *)slot->value)->last;
+		struct table_key key = {ev->pid, ev->start_ns};
+
+		if (ev->flags & EV_CONN_CLOSED || table_get(&met, key) || table_put(&met, key, out))
+			continue;
+		out[n++] = (struct present_process){ev->pid, ev->start_ns};
+	}
+	table_free(&met);
+	return n;
+}
+
+int parts_open_presents(struct capture *c)
+{
+	const struct presents_host host = {
+		.context = c, .tell = tell_for_readers, .processes = processes_for_presents};
+
+	return presents_open(&c->presents, c->kernel, c->readers, &host);
 }
 
 static void tell_for_clients(void *context, const struct ev_head *record)
@@ -178,6 +208,8 @@ int parts_open_clients(struct capture *c)
 	if (err || !c->readers)
 		return err;
 	readers_runtimes(c->readers, clients_runtimes(c->clients));
+	if (c->presents)
+		presents_runtimes(c->presents, clients_runtimes(c->clients));
 	return 0;
 }
 

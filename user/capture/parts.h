@@ -9,6 +9,7 @@
 
 /* 0 or -errno. */
 int parts_open_readers(struct capture *c);
+int parts_open_presents(struct capture *c);
 int parts_open_growth(struct capture *c);
 int parts_open_clients(struct capture *c);
 int parts_open_library_heap(struct capture *c);

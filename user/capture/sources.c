@@ -19,14 +19,16 @@
 #include "user/capture/memory/heap.h"
 #include "user/capture/memory/library_heap.h"
 #include "user/capture/parts.h"
+#include "user/capture/stack/present.h"
 #include "user/capture/stack/reader.h"
 #include "user/capture/worker/looking.h"
 
 #define COUNT(array)	(sizeof(array) / sizeof((array)[0]))
 #define LOADING_WAKE_NS (SECOND_NS / 100)
 
-/* In the order of their steps and sweeps: a library is probed before its stacks are read. */
-enum source_id { CLIENTS, READERS, HEAP, LIBRARY_HEAP, GROWTH, SOURCES };
+/* In the order of their steps and sweeps: a library is probed before its stacks are read, and the
+ * last stacks are asked for before the readers end. */
+enum source_id { PRESENTS, CLIENTS, READERS, HEAP, LIBRARY_HEAP, GROWTH, SOURCES };
 
 struct sources_source {
 	size_t member; /* of struct capture: the source, NULL while it is not open */
@@ -146,6 +148,48 @@ static void met_readers(void *source, uint32_t pid, uint64_t start_ns)
 static void close_readers(void *source)
 {
 	readers_close(source);
+}
+
+/* --- sleeping threads ------------------------------------------------------------------------- */
+
+static void begin_presents(void *source)
+{
+	presents_begin(source);
+}
+
+static uint64_t due_presents(const void *source, uint64_t now)
+{
+	(void)now;
+	return presents_due(source);
+}
+
+static int step_presents(void *source, uint64_t now)
+{
+	presents_step(source, now);
+	return 0;
+}
+
+static int sweep_presents(void *source, uint64_t now, bool last)
+{
+	(void)now;
+	presents_tell(source, last);
+	return 0;
+}
+
+static void finish_presents(void *source, uint64_t until_ns)
+{
+	if (capture_now() < until_ns)
+		presents_finish(source);
+}
+
+static void gone_presents(void *source, uint32_t pid, uint64_t start_ns)
+{
+	presents_gone(source, pid, start_ns);
+}
+
+static void close_presents(void *source)
+{
+	presents_close(source);
 }
 
 /* --- the allocator's calls -------------------------------------------------------------------- */
@@ -317,6 +361,16 @@ static const struct sources_source table[SOURCES] = {
 		     .finish = finish_readers,
 		     .met = met_readers,
 		     .close = close_readers},
+	[PRESENTS] = {.member = offsetof(struct capture, presents),
+		      .wanted = want_readers,
+		      .open = parts_open_presents,
+		      .begin = begin_presents,
+		      .due_ns = due_presents,
+		      .step = step_presents,
+		      .sweep = sweep_presents,
+		      .finish = finish_presents,
+		      .gone = gone_presents,
+		      .close = close_presents},
 	[HEAP] = {.member = offsetof(struct capture, heap),
 		  .wanted = parts_follow_heap,
 		  .open = parts_open_heap,
@@ -353,9 +407,9 @@ static const struct sources_source table[SOURCES] = {
 
 /* Readers and growth know what the kernel's programs tell from the first moment on; the library
  * heap hears of each library that clients find.  It gives its probes back before clients go. */
-static const enum source_id before_programs[] = {READERS, GROWTH};
+static const enum source_id before_programs[] = {READERS, PRESENTS, GROWTH};
 static const enum source_id after_programs[] = {LIBRARY_HEAP, CLIENTS, HEAP};
-static const enum source_id closing[] = {LIBRARY_HEAP, HEAP, CLIENTS, GROWTH, READERS};
+static const enum source_id closing[] = {LIBRARY_HEAP, HEAP, CLIENTS, GROWTH, PRESENTS, READERS};
 
 static void *source_of(const struct capture *c, size_t i)
 {

@@ -21,6 +21,7 @@
 #include "user/capture/stack/php.h"
 #include "user/capture/stack/python.h"
 #include "user/capture/stack/runtime.h"
+#include "user/capture/stack/source_line.h"
 #include "user/capture/stack/stack.h"
 
 #define REPORTED_MOST (1 << 17) /* sites, and processes */
@@ -184,6 +185,8 @@ static bool interpreted(struct readers *r, const struct raw_stack *raw)
 
 	looking_at(raw->pid, "the memory");
 	n = read_frames(r, raw, frames, &flags);
+	if (n > 0 && (raw->flags & RAW_STACK_PRESENT))
+		source_line_mark(raw->pid, frames, (size_t)n);
 	looking_over();
 	if (n == -EBUSY) {
 		r->skipped++;
@@ -197,7 +200,7 @@ static bool interpreted(struct readers *r, const struct raw_stack *raw)
 	if (n <= 0)
 		kernel_stack_forget(r->kernel, raw->id);
 	err = stacks_named(r->stacks, raw->id, &owner, frames, n > 0 ? n : 0,
-			   flags & ~RAW_STACK_RETURNED);
+			   flags & ~(uint32_t)(RAW_STACK_RETURNED | RAW_STACK_PRESENT));
 	if (err)
 		r->err = err;
 	return true;

@@ -218,7 +218,7 @@ static void answer_stack(struct native_worker *w, const struct wire_stack *m, si
 	if (size < offsetof(struct wire_stack, raw.bytes) || raw->length > STACK_BYTES ||
 	    size < offsetof(struct wire_stack, raw.bytes) + raw->length)
 		return;
-	s.flags = raw->flags & ~(uint32_t)RAW_STACK_RETURNED;
+	s.flags = raw->flags & ~(uint32_t)(RAW_STACK_RETURNED | RAW_STACK_PRESENT);
 	sample_start(&s, w, raw->parent, raw->parent_start_ns);
 	if (s.space)
 		space_renew_for(w->spaces, s.space, raw->image);

@@ -1,0 +1,614 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * present.c - see present.h.
+ *
+ * A look has four steps.  The kernel lists the sleeping threads.  The stacks of those that ran
+ * since the last look are read from the memory of their process.  The kernel lists the threads once
+ * more: a stack whose thread ran meanwhile is thrown away.  The others go to the readers, as
+ * samples of the kernel half do, and are reported once they have names.
+ */
+#include "user/capture/stack/present.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "user/base/table.h"
+#include "user/capture/host/memory.h"
+#include "user/capture/kernel/kernel_stack.h"
+#include "user/capture/kernel/kernel_thread.h"
+#include "user/capture/stack/present_state.h"
+#include "user/capture/stack/python_thread.h"
+#include "user/capture/stack/reader.h"
+#include "user/capture/stack/runtime.h"
+#include "user/capture/worker/looking.h"
+#include "user/system/clock.h"
+#include "user/system/debug.h"
+
+#define LOOK_NS	     1000000000ULL /* between two looks, at least */
+#define LOOK_SHARE   50		   /* and so many times as long as the last one took */
+#define SOON_NS	     100000000ULL  /* where a look left threads for the next */
+#define READ_NS	     200000000ULL  /* of a look, to read stacks */
+#define NATIVE_MOST  24	   /* stacks of one look that the worker unwinds: its queue is short */
+#define THREADS_MOST 16384 /* of all processes */
+#define NATIVE_BYTES 8192  /* of a stack */
+#define TICK_NS	     10000000ULL    /* starts in /proc are cut to it */
+#define LOOK_AGE_NS  10000000000ULL /* pages read in one look stay valid for it */
+/* Low bits of the ids made here; see SITE_SAMPLE in reader.c. */
+#define PRESENT_SAMPLE 0xfffc
+
+int presents_open(struct presents **out, struct kernel *kernel, struct readers *readers,
+		  const struct presents_host *host)
+{
+	struct presents *p = calloc(1, sizeof(*p));
+	int err = p ? 0 : -ENOMEM;
+
+	*out = NULL;
+	if (p) {
+		p->kernel = kernel;
+		p->readers = readers;
+		p->host = *host;
+		p->raw = calloc(1, sizeof(*p->raw));
+		p->python = calloc(PYTHON_THREADS_MOST, sizeof(*p->python));
+		err = p->raw && p->python ? kernel_threads_open(&p->threads, kernel) : -ENOMEM;
+	}
+	if (err) {
+		presents_close(p);
+		return err;
+	}
+	*out = p;
+	return 0;
+}
+
+void presents_close(struct presents *p)
+{
+	if (!p)
+		return;
+	kernel_threads_close(p->threads);
+	table_free_values(&p->known);
+	free(p->seen);
+	free(p->raw);
+	free(p->python);
+	free(p);
+}
+
+void presents_runtimes(struct presents *p, const struct runtimes *runtimes)
+{
+	p->runtimes = runtimes;
+}
+
+void presents_begin(struct presents *p)
+{
+	kernel_threads_begin(p->threads);
+}
+
+uint64_t presents_due(const struct presents *p)
+{
+	return p->refused ? UINT64_MAX : p->due_ns;
+}
+
+/* --- the list of threads -----------------------------------------------------------------------
+ */
+
+static struct table_key thread_key(uint32_t tid, uint64_t start_ns)
+{
+	return (struct table_key){tid, start_ns};
+}
+
+static void on_thread(void *context, const struct raw_thread *raw)
+{
+	struct presents *p = context;
+	size_t room = p->seen_room ? 2 * p->seen_room : 256;
+	struct raw_thread *more;
+
+	if (p->seen_count >= THREADS_MOST)
+		return;
+	if (p->seen_count == p->seen_room) {
+		more = realloc(p->seen, room * sizeof(*more));
+		if (!more)
+			return;
+		p->seen = more;
+		p->seen_room = room;
+	}
+	p->seen[p->seen_count++] = *raw;
+}
+
+static int by_process(const void *a, const void *b)
+{
+	const struct raw_thread *x = a, *y = b;
+
+	if (x->pid != y->pid)
+		return x->pid < y->pid ? -1 : 1;
+	return x->tid < y->tid ? -1 : x->tid > y->tid;
+}
+
+/* --- stacks ------------------------------------------------------------------------------------
+ */
+
+static uint64_t present_mix(uint64_t hash, uint64_t value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 29;
+}
+
+/* Equal frames of a process have one id, so that they are named once. */
+static uint64_t frames_id(const struct raw_stack *raw)
+{
+	uint64_t hash = present_mix(raw->start_ns, raw->pid);
+
+	for (uint32_t i = 0; i < raw->count; i++)
+		hash = present_mix(present_mix(hash, raw->frame[i].code), raw->frame[i].at);
+	return hash << 16 | PRESENT_SAMPLE | STACK_INTERPRETED;
+}
+
+static void raw_begin(struct presents *p, const struct raw_thread *t, uint16_t runtime)
+{
+	struct raw_stack *raw = p->raw;
+
+	memset(raw, 0, offsetof(struct raw_stack, frame));
+	raw->head = (struct ev_head){.ns = clock_boot_ns(), .kind = RAW_STACK};
+	raw->start_ns = t->start_ns;
+	raw->pid = t->pid;
+	raw->tid = t->tid;
+	raw->runtime = runtime;
+	raw->flags = RAW_STACK_PRESENT;
+}
+
+/* Lists the threads of a Python process, once for each look. */
+static void list_python(struct presents *p, const struct raw_thread *t,
+			const struct runtime_process *runtime, const struct python_build *build)
+{
+	struct memory m = memory_for_look(t->pid, 0);
+	int n;
+
+	if (p->python_pid == t->pid && p->python_start_ns == t->start_ns)
+		return;
+	p->python_pid = t->pid;
+	p->python_start_ns = t->start_ns;
+	n = python_threads(&m, &build->row, runtime->address, p->python, PYTHON_THREADS_MOST);
+	p->python_count = n > 0 ? (size_t)n : 0;
+}
+
+/* Reads the stack of a Python thread.  -ENOENT: it runs no Python. */
+static int take_python(struct presents *p, const struct raw_thread *t,
+		       const struct runtime_process *runtime)
+{
+	const struct python_build *build = p->runtimes ? runtimes_python(p->runtimes, runtime->row)
+						       : NULL;
+	uint64_t frame = 0;
+	struct memory m;
+	int err;
+
+	if (!build)
+		return -ENOENT;
+	list_python(p, t, runtime, build);
+	for (size_t i = 0; i < p->python_count && !frame; i++)
+		if (p->python[i].self == t->thread_at)
+			frame = p->python[i].frame;
+	if (!frame)
+		return -ENOENT;
+	raw_begin(p, t, RUNTIME_PYTHON);
+	p->raw->row = runtime->row;
+	m = memory_for_look(t->pid, LOOK_AGE_NS);
+	err = python_thread_frames(&m, &build->row, runtime->address, frame, p->raw);
+	if (err)
+		return err;
+	p->raw->id = frames_id(p->raw);
+	p->raw->head.size = offsetof(struct raw_stack, frame) +
+			    p->raw->count * sizeof(p->raw->frame[0]);
+	return 0;
+}
+
+/* Copies the stack of a thread for the worker that unwinds it. */
+static int take_native(struct presents *p, const struct raw_thread *t)
+{
+	struct memory m = memory_of_process(t->pid);
+	ssize_t n;
+
+	if (p->natives >= NATIVE_MOST)
+		return -EAGAIN;
+	raw_begin(p, t, RUNTIME_NATIVE);
+	n = m.read(&m, t->registers.sp, p->raw->bytes, NATIVE_BYTES);
+	if (n < 0)
+		return (int)n;
+	p->natives++;
+	p->raw->registers = t->registers;
+	p->raw->length = (uint32_t)n & ~7U;
+	p->raw->id = present_mix(present_mix(t->tid, t->switches), t->start_ns) << 16 |
+		     PRESENT_SAMPLE;
+	p->raw->head.size = offsetof(struct raw_stack, bytes) + p->raw->length;
+	return p->raw->length ? 0 : -EFAULT;
+}
+
+static bool runs_python(const struct presents *p, const struct raw_thread *t,
+			struct runtime_process *runtime)
+{
+	return !kernel_runtime_get(p->kernel, t->pid, runtime) &&
+	       t->start_ns - runtime->start_ns < TICK_NS && runtime->runtime == RUNTIME_PYTHON;
+}
+
+/* Does the thread sleep on, at the stack that is known of it? */
+static bool sleeps_on(const struct present_thread *k, const struct raw_thread *t, bool python)
+{
+	return k && k->switches == t->switches && k->python == python;
+}
+
+static struct present_thread *known_of(struct presents *p, const struct raw_thread *t)
+{
+	struct table_key key = thread_key(t->tid, t->start_ns);
+	struct present_thread *k = table_get(&p->known, key);
+
+	if (k)
+		return k;
+	k = calloc(1, sizeof(*k));
+	if (!k || table_put(&p->known, key, k)) {
+		free(k);
+		return NULL;
+	}
+	k->pid = t->pid;
+	k->tid = t->tid;
+	k->start_ns = t->start_ns;
+	return k;
+}
+
+/* Keeps a copy of what was read until the kernel has said that the thread did not run. */
+static void keep_read(struct presents *p, const struct raw_thread *t, bool python)
+{
+	struct present_read *r = malloc(sizeof(*r) + p->raw->head.size);
+
+	if (!r)
+		return;
+	*r = (struct present_read){.next = p->reads, .thread = *t, .python = python};
+	memcpy(r + 1, p->raw, p->raw->head.size);
+	p->reads = r;
+}
+
+static void read_thread(struct presents *p, const struct raw_thread *t)
+{
+	struct present_thread *k = table_get(&p->known, thread_key(t->tid, t->start_ns));
+	struct runtime_process runtime;
+	bool python = runs_python(p, t, &runtime);
+	int err;
+
+	if (sleeps_on(k, t, python)) {
+		k->look = p->look;
+		return;
+	}
+	if (clock_monotonic_ns() > p->read_until_ns) {
+		p->left = true;
+		return;
+	}
+	err = python ? take_python(p, t, &runtime) : take_native(p, t);
+	if (err == -EAGAIN)
+		p->left = true;
+	if (!err)
+		keep_read(p, t, python);
+}
+
+/* --- what they wait for ------------------------------------------------------------------------
+ */
+
+/* The descriptor that a thread reads from, writes to or polls alone; -1: none, or several. */
+static int64_t descriptor_of(const struct raw_thread *t)
+{
+	struct memory m = memory_of_process(t->pid);
+	int32_t fd;
+
+	switch (t->call) {
+	case SYS_read:
+	case SYS_write:
+	case SYS_readv:
+	case SYS_writev:
+	case SYS_recvfrom:
+	case SYS_sendto:
+	case SYS_recvmsg:
+	case SYS_sendmsg:
+	case SYS_connect:
+		return (int32_t)t->argument[0];
+	case SYS_poll:
+	case SYS_ppoll: /* an array of struct pollfd, which begins with the descriptor */
+		return t->argument[1] != 1 || memory_read(&m, t->argument[0], &fd, sizeof(fd)) ? -1
+											       : fd;
+	}
+	return -1;
+}
+
+static enum ev_wait wait_of(const struct raw_thread *t, int64_t fd)
+{
+	if (fd >= 0)
+		return EV_WAIT_SOCKET;
+	switch (t->call) {
+	case SYS_futex:
+		return EV_WAIT_LOCK;
+	case SYS_poll:
+	case SYS_ppoll:
+	case SYS_select:
+	case SYS_pselect6:
+	case SYS_epoll_wait:
+	case SYS_epoll_pwait:
+	case SYS_accept:
+	case SYS_accept4:
+		return t->argument[1] || t->call > SYS_poll ? EV_WAIT_MANY : EV_WAIT_TIME;
+	case SYS_nanosleep:
+	case SYS_clock_nanosleep:
+	case SYS_pause:
+		return EV_WAIT_TIME;
+	case SYS_wait4:
+	case SYS_waitid:
+		return EV_WAIT_CHILD;
+	}
+	return EV_WAIT_UNKNOWN;
+}
+
+static struct present_thread *waits_at(const struct presents *p, uint32_t pid, uint32_t fd)
+{
+	for (struct present_thread *k = p->asking; k; k = k->next_asking)
+		if (k->pid == pid && k->fd == fd)
+			return k;
+	return NULL;
+}
+
+static struct present_requests *requests_of(struct presents *p, uint32_t pid, uint64_t start_ns)
+{
+	for (size_t i = 0; i < p->process_count; i++)
+		if (p->processes[i].pid == pid && p->processes[i].start_ns == start_ns)
+			return &p->requests[i];
+	return NULL;
+}
+
+/* A first pass finds the ports where processes listen, a second one the requests that came in
+ * there. */
+static void on_socket(void *context, const struct raw_socket *raw)
+{
+	struct presents *p = context;
+	struct present_thread *k = waits_at(p, raw->pid, raw->fd);
+	struct present_requests *r = requests_of(p, raw->pid, raw->start_ns);
+
+	for (; k; k = k->next_asking) {
+		if (k->pid != raw->pid || k->fd != raw->fd)
+			continue;
+		k->out.socket = raw->id;
+		k->out.port = raw->port;
+		k->out.family = raw->family;
+		memcpy(k->out.address, raw->address, sizeof(k->out.address));
+	}
+	if (!r)
+		return;
+	if (raw->listening)
+		r->ports[raw->local_port / 8] |= 1U << raw->local_port % 8;
+	else if (raw->received_ns > raw->sent_ns && r->count < PRESENT_REQUESTS)
+		r->came[r->count++] = (struct present_came){raw->local_port, raw->received_ns};
+}
+
+static void tell_requests(struct presents *p, size_t i)
+{
+	struct present_requests *r = &p->requests[i];
+	struct ev_requests out = {.head = {.kind = EV_REQUESTS, .size = sizeof(out)},
+				  .start_ns = p->processes[i].start_ns,
+				  .pid = p->processes[i].pid};
+	struct table_key key = {out.pid, out.start_ns};
+
+	for (size_t n = 0; n < r->count; n++) {
+		if (!(r->ports[r->came[n].port / 8] >> r->came[n].port % 8 & 1))
+			continue;
+		out.unanswered++;
+		if (!out.oldest_ns || r->came[n].ns < out.oldest_ns)
+			out.oldest_ns = r->came[n].ns;
+	}
+	if (!out.unanswered && !table_get(&p->answering, key))
+		return;
+	if (out.unanswered)
+		table_put(&p->answering, key, p); /* without memory it is told once more */
+	else
+		table_remove(&p->answering, key);
+	p->host.tell(p->host.context, &out.head);
+}
+
+static void look_at_sockets(struct presents *p, const uint32_t *pids)
+{
+	struct thread_file files[PRESENT_ASKED];
+	size_t n = 0;
+
+	for (struct present_thread *k = p->asking; k && n < PRESENT_ASKED; k = k->next_asking)
+		files[n++] = (struct thread_file){k->pid, k->fd};
+	p->requests = calloc(p->process_count, sizeof(*p->requests));
+	if (!p->requests)
+		return;
+	if (!kernel_threads_sockets(p->threads, pids, p->process_count, files, n, on_socket, p))
+		for (size_t i = 0; i < p->process_count; i++)
+			tell_requests(p, i);
+	free(p->requests);
+	p->requests = NULL;
+}
+
+/* --- a look ------------------------------------------------------------------------------------
+ */
+
+static const struct raw_thread *seen_now(const struct presents *p, const struct raw_thread *t)
+{
+	return bsearch(t, p->seen, p->seen_count, sizeof(*p->seen), by_process);
+}
+
+/* The thread has slept all the time: its stack is true. */
+static void believe(struct presents *p, const struct present_read *r)
+{
+	const struct raw_stack *raw = (const void *)(r + 1);
+	struct present_thread *k = known_of(p, &r->thread);
+	int64_t fd = descriptor_of(&r->thread);
+	uint64_t stack;
+
+	if (!k)
+		return;
+	k->look = p->look;
+	k->switches = r->thread.switches;
+	k->python = r->python;
+	k->sample = raw->id;
+	k->due = true;
+	k->out = (struct ev_thread){.head = {.kind = EV_THREAD, .size = sizeof(k->out)},
+				    .start_ns = k->start_ns,
+				    .since_ns = raw->head.ns - r->thread.slept_ns,
+				    .state = EV_THREAD_SLEEPS,
+				    .wait = wait_of(&r->thread, fd),
+				    .pid = k->pid,
+				    .tid = k->tid};
+	if (fd >= 0) {
+		k->fd = (uint32_t)fd;
+		k->next_asking = p->asking;
+		p->asking = k;
+	}
+	if (readers_reported(p->readers, raw->id, &stack))
+		readers_stack(p->readers, &raw->head);
+}
+
+static void believe_reads(struct presents *p)
+{
+	struct present_read *next;
+
+	qsort(p->seen, p->seen_count, sizeof(*p->seen), by_process);
+	for (struct present_read *r = p->reads; r; r = next) {
+		const struct raw_thread *now = seen_now(p, &r->thread);
+
+		next = r->next;
+		if (now && now->start_ns == r->thread.start_ns &&
+		    now->switches == r->thread.switches)
+			believe(p, r);
+		free(r);
+	}
+	p->reads = NULL;
+}
+
+static void tell_moves(struct presents *p, const struct present_thread *k)
+{
+	struct ev_thread out = k->out;
+
+	out.stack = 0;
+	out.state = EV_THREAD_MOVES;
+	p->host.tell(p->host.context, &out.head);
+}
+
+/* Those that do not sleep any more where they slept. */
+static void forget_moved(struct presents *p)
+{
+	struct table_walk walk = table_walk(&p->known);
+	struct table_slot *slot;
+
+	while ((slot = table_walk_next(&walk))) {
+		struct present_thread *k = slot->value;
+
+		if (k->look == p->look)
+			continue;
+		if (k->told)
+			tell_moves(p, k);
+		free(table_walk_remove(&walk));
+	}
+}
+
+static int list_threads(struct presents *p, const uint32_t *pids, bool wait)
+{
+	p->seen_count = 0;
+	return kernel_threads_look(p->threads, pids, p->process_count, wait, on_thread, p);
+}
+
+static int look(struct presents *p, bool wait)
+{
+	uint32_t pids[THREAD_PROCESSES];
+	int err;
+
+	p->process_count = p->host.processes(p->host.context, p->processes, THREAD_PROCESSES);
+	for (size_t i = 0; i < p->process_count; i++)
+		pids[i] = p->processes[i].pid;
+	err = p->process_count ? list_threads(p, pids, wait) : 0;
+	if (err)
+		return err;
+	p->look++;
+	p->natives = 0;
+	p->left = false;
+	p->asking = NULL;
+	p->python_pid = 0;
+	p->read_until_ns = clock_monotonic_ns() + READ_NS;
+	if (p->process_count) {
+		qsort(p->seen, p->seen_count, sizeof(*p->seen), by_process);
+		for (size_t i = 0; i < p->seen_count; i++) {
+			looking_at(p->seen[i].pid, "the threads");
+			read_thread(p, &p->seen[i]);
+		}
+		looking_over();
+		if (p->reads)
+			err = list_threads(p, pids, wait);
+		believe_reads(p);
+		look_at_sockets(p, pids);
+	}
+	forget_moved(p);
+	return err;
+}
+
+/* Tells once that no look can be had. */
+static void tell_refused(struct presents *p, int err)
+{
+	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
+
+	p->refused = true;
+	snprintf(gap.text, sizeof(gap.text),
+		 "where threads wait now is not known: this kernel cannot list them (%s)",
+		 strerror(-err));
+	p->host.tell(p->host.context, &gap.head);
+}
+
+void presents_step(struct presents *p, uint64_t now_ns)
+{
+	uint64_t from = clock_monotonic_ns(), took;
+	int err;
+
+	presents_tell(p, false);
+	if (p->refused || now_ns < p->due_ns)
+		return;
+	err = look(p, false);
+	took = clock_monotonic_ns() - from;
+	p->due_ns = now_ns + (took * LOOK_SHARE > LOOK_NS ? took * LOOK_SHARE : LOOK_NS);
+	if (err == -EAGAIN || p->left)
+		p->due_ns = now_ns + SOON_NS;
+	else if (err)
+		tell_refused(p, err);
+	debug(DEBUG_STACK, "looked at %zu threads of %zu processes in %llu us: %s", p->seen_count,
+	      p->process_count, (unsigned long long)took / 1000, strerror(-err));
+}
+
+void presents_finish(struct presents *p)
+{
+	int err = p->refused ? 0 : look(p, true);
+
+	if (err)
+		tell_refused(p, err);
+}
+
+void presents_tell(struct presents *p, bool last)
+{
+	struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&p->known, &at))) {
+		struct present_thread *k = slot->value;
+		uint64_t stack = 0;
+
+		if (!k->due || (readers_reported(p->readers, k->sample, &stack) && !last))
+			continue;
+		k->out.stack = stack;
+		k->due = false;
+		k->told = true;
+		p->host.tell(p->host.context, &k->out.head);
+	}
+}
+
+void presents_gone(struct presents *p, uint32_t pid, uint64_t start_ns)
+{
+	struct table_walk walk = table_walk(&p->known);
+	struct table_slot *slot;
+
+	while ((slot = table_walk_next(&walk))) {
+		const struct present_thread *k = slot->value;
+
+		if (k->pid == pid && k->start_ns == start_ns)
+			free(table_walk_remove(&walk));
+	}
+}
