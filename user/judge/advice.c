@@ -163,13 +163,20 @@ static bool has(const char *text, const char *part)
 	return text && strstr(text, part);
 }
 
-static bool is_on_stack(const struct finding_view *f, const char *library)
+static bool is_among(const struct frame_view *frames, size_t count, const char *library)
 {
-	for (size_t i = 0; i < f->stack_count; i++)
-		if (has(f->stack[i].file, library) || has(f->stack[i].module, library) ||
-		    has(f->stack[i].function, library))
+	for (size_t i = 0; i < count; i++)
+		if (has(frames[i].file, library) || has(frames[i].module, library) ||
+		    has(frames[i].function, library))
 			return true;
 	return false;
+}
+
+/* Who waits for a connection takes it by the same library as who keeps it. */
+static bool is_on_stack(const struct finding_view *f, const char *library)
+{
+	return f->stack_count ? is_among(f->stack, f->stack_count, library)
+			      : is_among(f->waiters.stack, f->waiters.stack_count, library);
 }
 
 static const char *example_of(const struct finding_view *f, enum advice what,

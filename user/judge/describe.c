@@ -8,23 +8,30 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static char *address_text(struct arena *a, const struct endpoint *e)
+char *socket_text(struct arena *a, uint16_t family, const uint8_t address[16], uint16_t port)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	char text[INET6_ADDRSTRLEN] = "?";
+	char text[INET6_ADDRSTRLEN];
 
+	if (family != AF_INET && family != AF_INET6)
+		return NULL;
+	if (!memcmp(address, mapped, sizeof(mapped))) {
+		inet_ntop(AF_INET, address + 12, text, sizeof(text));
+		return arena_format(a, "%s:%u", text, port);
+	}
+	inet_ntop(AF_INET6, address, text, sizeof(text));
+	return arena_format(a, "[%s]:%u", text, port);
+}
+
+static char *address_text(struct arena *a, const struct endpoint *e)
+{
 	if (e->path)
 		return arena_copy(a, e->path, strlen(e->path));
 	if (e->database == EV_DB_SQLITE && e->family)
 		return arena_format(a, "(temporary)");
 	if (e->family != AF_INET && e->family != AF_INET6)
 		return arena_copy(a, "?", 1);
-	if (!memcmp(e->address, mapped, sizeof(mapped))) {
-		inet_ntop(AF_INET, e->address + 12, text, sizeof(text));
-		return arena_format(a, "%s:%u", text, e->port);
-	}
-	inet_ntop(AF_INET6, e->address, text, sizeof(text));
-	return arena_format(a, "[%s]:%u", text, e->port);
+	return socket_text(a, e->family, e->address, e->port);
 }
 
 bool endpoint_is_empty(const struct endpoint *e)

@@ -11,6 +11,8 @@
 bool endpoint_is_empty(const struct endpoint *e);
 /* "10.0.0.5:5432/shop as app"; in the arena. */
 const char *endpoint_text(struct arena *a, const struct endpoint_view *v);
+/* "10.0.0.5:443", in the arena; address as in ev_identity.  NULL: no TCP socket, or no memory. */
+char *socket_text(struct arena *a, uint16_t family, const uint8_t address[16], uint16_t port);
 /* Fills the view of the rule input's endpoint: its names and counts. */
 void endpoint_describe(const struct rule_input *s, struct endpoint_view *v);
 /* Brief connections are counted by process only: the counts go to its first endpoint of their kind

@@ -77,6 +77,14 @@
 		"the server closed %zu connection%s; the client never closed its side " \
 		"(CLOSE_WAIT)"
 
+/* Of pools that are full. */
+#define EVIDENCE_HELD_IDLE \
+	"held-and-idle", "%zu of %zu connections are taken and idle, the latest for %.0f s"
+#define EVIDENCE_REQUESTS_UNANSWERED \
+	"requests-unanswered", "%u request%s from clients no answer yet, the oldest for %.0f s"
+#define EVIDENCE_POOL_BY_NAME \
+	"pool-by-its-words", "what they wait for is known from the words of that line alone"
+
 /* Of cursors. */
 #define EVIDENCE_HOLD_GROWS                                                                    \
 	"with-hold-grows", "WITH HOLD cursors stay open after commit, and their number keeps " \
@@ -175,6 +183,8 @@
 		"client"
 #define EVIDENCE_LONGEST_PAUSE "longest-normal-pause", "the longest normal pause here was %.1f s"
 #define EVIDENCE_PAUSES_SHORT  "normal-pauses-short", "normal pauses here are 0.1 s or less"
+#define EVIDENCE_WAITS_ELSEWHERE \
+	"waits-for-another-server", "meanwhile its thread waits for %s, no database, for %.0f s"
 #define EVIDENCE_FILE_LOCKED                                                      \
 	"file-locked-by-changes",                                                 \
 		"rows were changed: nobody else can write to this database file " \

@@ -9,6 +9,7 @@
 #include "user/judge/advice.h"
 #include "user/judge/explain.h"
 #include "user/judge/origin.h"
+#include "user/judge/present_view.h"
 #include "user/judge/rules.h"
 
 #include <string.h>
@@ -18,6 +19,7 @@
 struct tx_held {
 	size_t count;
 	size_t old; /* of them, held too long by age alone */
+	const struct life *longest;
 	uint64_t longest_ns;
 	bool wrote, cursor;
 	const struct text *sql;
@@ -95,8 +97,10 @@ static void rule_transaction_look(const struct rule_input *s, const struct place
 		h->old += fate == TX_OLD;
 		h->wrote = h->wrote || x->life->flags & EV_CONN_WROTE;
 		h->cursor = h->cursor || x->life->flags & EV_CONN_CURSOR;
-		if (silent > h->longest_ns)
+		if (silent > h->longest_ns) {
 			h->longest_ns = silent;
+			h->longest = x->life;
+		}
 		if (x->sql)
 			h->sql = x->sql;
 		origins_add(&h->from, x->from, 1);
@@ -127,6 +131,22 @@ static uint64_t ended(const struct rule_input *s)
 			n += s->conn_history[i].open->committed +
 			     s->conn_history[i].open->rolled_back;
 	return n;
+}
+
+/* Where is the thread now that began the oldest of them?  A call to another server inside a
+ * transaction is the usual reason. */
+static void say_holder(struct rule_input *s, struct finding_view *f, const struct life *oldest)
+{
+	const char *other;
+	uint64_t since_ns;
+
+	if (!oldest)
+		return;
+	holder_show(s, &f->holder, oldest);
+	other = waits_elsewhere(s, oldest, &since_ns);
+	if (other)
+		finding_because(s, f, EVIDENCE_WAITS_ELSEWHERE, other,
+				seconds(s->now_ns - since_ns));
 }
 
 /* only: no other place answers for any.  With several places, the number begun at each is not
@@ -162,6 +182,7 @@ static void found(struct rule_input *s, const struct tx_held *h, bool only, enum
 		finding_because(s, f, EVIDENCE_ROWS_LOCKED);
 	if (h->cursor)
 		finding_because(s, f, EVIDENCE_CURSOR_TOO);
+	say_holder(s, f, h->longest);
 	finding_from(s, f, &h->from, false);
 	f->advice = advice_for(s, f, ADVICE_END);
 }

@@ -37,6 +37,9 @@ const struct rule rules_of_endpoint[] = {
 	{.title = "cursors never closed",
 	 .question = "Are cursors, or statements with rows to read, open and unused?",
 	 FUNCTION(rule_cursors)},
+	{.title = "full pools whose connections are idle",
+	 .question = "Do threads wait for a connection while all are taken and idle?",
+	 FUNCTION(rule_pool)},
 	{},
 };
 

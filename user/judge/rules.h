@@ -18,6 +18,7 @@ int rule_results(struct rule_input *s);
 int rule_halves(struct rule_input *s);
 int rule_wal(struct rule_input *s);
 int rule_cursors(struct rule_input *s);
+int rule_pool(struct rule_input *s);
 
 /* Rules for the process as a whole, which run after those for its endpoints. */
 int rule_unread(struct rule_input *s);

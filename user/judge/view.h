@@ -65,6 +65,31 @@ struct memory_cost {
 	double per_minute;    /* growth of held, or of the process if not placed */
 };
 
+/* Threads that wait for what a finding counts. */
+struct waiters_view {
+	size_t count; /* 0: nobody is known to wait */
+	double oldest_seconds;
+	const char *pool; /* what they wait in: "QueuePool" */
+	const struct frame_view *site, *stack;
+	size_t stack_count;
+};
+
+/* Where whoever took the oldest object of a finding is now. */
+enum holder_state {
+	HOLDER_UNKNOWN,
+	HOLDER_RUNNING, /* does something else */
+	HOLDER_WAITING, /* for a lock, a socket or a time */
+	HOLDER_GONE,	/* the thread has ended */
+};
+
+struct holder_view {
+	enum holder_state state;
+	double since_seconds;  /* < 0 not known */
+	const char *waits_for; /* "203.0.113.7:443"; NULL not known */
+	const struct frame_view *site, *stack;
+	size_t stack_count;
+};
+
 /* What a sentence of evidence says, for scripts. */
 #define EVIDENCE_NUMBERS 4
 struct evidence_view {
@@ -112,6 +137,8 @@ struct finding_view {
 	double exhausts_seconds;
 	double exhausts_earliest, exhausts_latest; /* 19 times of 20; 0: not known */
 	struct memory_cost memory;
+	struct waiters_view waiters;
+	struct holder_view holder;
 };
 
 /* Memory taken at one place and still held. */
@@ -151,7 +178,10 @@ struct endpoint_view {
 	struct {
 		uint64_t begun, committed, rolled_back, open, abandoned;
 	} transactions;
-	double oldest_idle_seconds; /* the longest idle open connection; < 0 not known */
+	double oldest_idle_seconds;  /* the longest idle open connection; < 0 not known */
+	struct waiters_view waiters; /* who waits for one of its connections */
+	const char *
+		saturated; /* a full pool: "held" by idle connections, "busy"; NULL: none is seen */
 };
 
 /* What a rule told of itself, in its order: a fact that it saw; what it proved and by what; what it

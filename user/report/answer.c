@@ -158,6 +158,20 @@ static bool words_server(struct words *w, const struct process_view *const *guil
 	return true;
 }
 
+/* A full pool is no limit that comes: requests wait already. */
+static void words_waiting(struct words *w, const struct process_view *const *guilty, size_t count)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; !guilty[i]->exited && j < guilty[i]->finding_count; j++)
+			n += guilty[i]->findings[j].waiters.count;
+	if (!n)
+		return;
+	words_add(w, " ACT NOW: ");
+	words_plural(w, n, "thread waits for a connection.", "threads wait for a connection.");
+}
+
 /* The limit that is reached first, if that is soon. */
 static void words_urgency(struct words *w, const struct process_view *const *guilty, size_t count)
 {
@@ -203,6 +217,7 @@ static void print_guilty(struct page *page, const struct report_view *v,
 	}
 	words_add(&w, ".%s", worst == VERDICT_BIG ? " No leak seen." : "");
 	words_ended(&w, ended, count);
+	words_waiting(&w, guilty, count);
 	words_urgency(&w, guilty, count);
 	page_paragraph(page, verdicts[worst].word, verdicts[worst].colour, w.text);
 }

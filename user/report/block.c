@@ -11,6 +11,7 @@
 #include "user/base/escape.h"
 #include "user/report/finding.h"
 #include "user/report/names.h"
+#include "user/report/present.h"
 #include "user/report/where.h"
 
 #define ENTRIES_SHOWN  5 /* of one process */
@@ -305,6 +306,24 @@ static void print_aspects(struct page *page, const struct process_view *p, const
 	}
 }
 
+/* Who waits, and where the one is now that used the oldest of them. */
+static void print_present(struct page *page, const struct entry *e)
+{
+	const struct finding_view *transactions = transactions_of(e);
+	size_t columns = page->columns - DETAIL_INDENT - PAGE_LABEL;
+	const struct holder_view *holder = &e->rows[0]->holder;
+	struct words waiters = {0}, now = {0};
+
+	if (holder->state == HOLDER_UNKNOWN && transactions)
+		holder = &transactions->holder;
+	words_waiters(&waiters, &e->rows[0]->waiters, columns);
+	if (waiters.length)
+		print_detail(page, "waiting", waiters.text, 0);
+	words_holder(&now, holder, columns);
+	if (now.length)
+		print_detail(page, "holder", now.text, 0);
+}
+
 static void print_entry(struct page *page, const struct process_view *p, const struct entry *e,
 			struct said *said, bool first, bool all)
 {
@@ -317,6 +336,7 @@ static void print_entry(struct page *page, const struct process_view *p, const s
 	print_how_bad(page, p, e, first);
 	print_limit(page, p, e, said);
 	print_database(page, &e->sum, said, all);
+	print_present(page, e);
 	print_aspects(page, p, e);
 	print_advice(page, &e->sum, said);
 	print_evidence(page, e, all);

@@ -128,6 +128,13 @@ void words_headline(struct words *w, const struct finding_view *f, bool exited)
 		words_result_headline(w, f);
 		return;
 	}
+	if (f->waiters.count && f->verdict == VERDICT_STUCK) {
+		words_add(w, "full pool, ");
+		words_plural(w, f->open, "connection is", "connections are");
+		words_add(w, " taken and idle");
+		words_inside(w, f);
+		return;
+	}
 	if (f->cause == CAUSE_CACHE_GROWTH) {
 		words_add(w, "a statement cache %s without limit: ", exited ? "grew" : "grows");
 		words_plural(w, f->open, "statement", "statements");

@@ -63,6 +63,7 @@ static json_t *json_connections(const struct endpoint_view *e)
 		{"in_transaction", json_count(e->connections.in_transaction)},
 		{"close_wait", json_count(e->connections.close_wait)},
 		{"oldest_idle_seconds", json_number(e->oldest_idle_seconds)},
+		{"waiting", json_count(e->waiters.count)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));
@@ -92,6 +93,21 @@ static json_t *json_transactions(const struct endpoint_view *e)
 	return json_object_of(pairs, COUNT(pairs));
 }
 
+/* null where nobody is seen to wait for a connection. */
+static json_t *json_pool(const struct endpoint_view *e)
+{
+	if (!e->waiters.count)
+		return json_null();
+
+	const struct json_pair pairs[] = {
+		{"limit", json_null()},
+		{"saturated", json_text(e->saturated)},
+		{"waiters", json_waiters(&e->waiters)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
 static json_t *json_endpoint(const struct endpoint_view *e)
 {
 	const struct json_pair pairs[] = {
@@ -103,6 +119,7 @@ static json_t *json_endpoint(const struct endpoint_view *e)
 		{"connections", json_connections(e)},
 		{"statements", json_statements(e)},
 		{"transactions", json_transactions(e)},
+		{"pool", json_pool(e)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));

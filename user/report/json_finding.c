@@ -100,12 +100,12 @@ static json_t *json_frame(const struct frame_view *f)
 	return json_object_of(pairs, COUNT(pairs));
 }
 
-static json_t *json_stack(const struct finding_view *f)
+static json_t *json_frames(const struct frame_view *frames, size_t count)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; i < f->stack_count; i++)
-		array = json_array_with(array, json_frame(&f->stack[i]));
+	for (size_t i = 0; i < count; i++)
+		array = json_array_with(array, json_frame(&frames[i]));
 	return array;
 }
 
@@ -143,6 +143,45 @@ static uint64_t closed_at_exit(const struct process_view *p, const struct findin
 	return p->exited && f->acquired > f->released ? f->acquired - f->released : 0;
 }
 
+json_t *json_waiters(const struct waiters_view *w)
+{
+	if (!w->count)
+		return json_null();
+
+	const struct json_pair pairs[] = {
+		{"count", json_count(w->count)},
+		{"oldest_seconds", json_number(w->oldest_seconds)},
+		{"pool", json_text(w->pool)},
+		{"site", json_site(w->site)},
+		{"stack", json_frames(w->stack, w->stack_count)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_holder(const struct holder_view *h)
+{
+	static const char *const states[] = {
+		[HOLDER_UNKNOWN] = NULL,
+		[HOLDER_RUNNING] = "running",
+		[HOLDER_WAITING] = "waiting",
+		[HOLDER_GONE] = "gone",
+	};
+
+	if (h->state == HOLDER_UNKNOWN)
+		return json_null();
+
+	const struct json_pair pairs[] = {
+		{"state", json_text(states[h->state])},
+		{"since_seconds", json_number(h->since_seconds)},
+		{"waits_for", json_text(h->waits_for)},
+		{"site", json_site(h->site)},
+		{"stack", json_frames(h->stack, h->stack_count)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
 json_t *json_finding(const struct process_view *p, const struct finding_view *f)
 {
 	const struct json_pair pairs[] = {
@@ -165,7 +204,7 @@ json_t *json_finding(const struct process_view *p, const struct finding_view *f)
 		{"rows", json_count(f->rows)},
 		{"rows_exact", f->rows == UNKNOWN64 ? json_null() : json_boolean(f->rows_exact)},
 		{"site", json_site(f->site)},
-		{"stack", json_stack(f)},
+		{"stack", json_frames(f->stack, f->stack_count)},
 		{"sql", json_text(f->sql)},
 		{"evidence", json_evidence(f)},
 		{"advice", json_text(f->advice)},
@@ -178,6 +217,8 @@ json_t *json_finding(const struct process_view *p, const struct finding_view *f)
 		{"fingerprint", json_text(f->fingerprint)},
 		{"part_of", json_text(f->part_of ? f->part_of->fingerprint : NULL)},
 		{"evidence_codes", json_evidence_codes(f)},
+		{"waiters", json_waiters(&f->waiters)},
+		{"holder", json_holder(&f->holder)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));

@@ -18,4 +18,7 @@ json_t *json_site(const struct frame_view *f);
 json_t *json_finding(const struct process_view *p, const struct finding_view *f);
 json_t *json_flat_finding(const struct process_view *p, const struct finding_view *f);
 
+/* null where nobody waits. */
+json_t *json_waiters(const struct waiters_view *w);
+
 #endif

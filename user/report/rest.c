@@ -8,6 +8,7 @@
 
 #include "user/report/block.h"
 #include "user/report/names.h"
+#include "user/report/present.h"
 
 #define LINES_SHOWN  20	     /* of one verdict */
 #define NAMES_SHOWN  12	     /* of processes without a leak */
@@ -142,6 +143,41 @@ static void print_without_leak(struct page *page, const struct report_view *v)
 	page_paragraph(page, lead_of(VERDICT_OK), PAGE_GREEN, w.text);
 }
 
+/* A pool that is full of work is no leak, and still what people look for. */
+static void print_busy_pool(struct page *page, const struct process_view *p,
+			    const struct endpoint_view *e)
+{
+	struct words w = {0};
+
+	words_process_state(&w, p);
+	words_add(&w, ": ");
+	words_waiters(&w, &e->waiters, page->columns);
+	words_add(&w, ". Its connections work meanwhile: the pool is too small, or its queries are "
+		      "too slow");
+	if (e->connections.open != UNKNOWN64) {
+		words_add(&w, " (");
+		words_plural(&w, e->connections.open, "connection", "connections");
+		words_add(&w, ")");
+	}
+	words_add(&w, ".");
+	page_paragraph(page, "Busy pool:", PAGE_YELLOW, w.text);
+}
+
+static void print_busy_pools(struct page *page, const struct report_view *v)
+{
+	size_t shown = 0;
+
+	for (size_t i = 0; i < v->process_count; i++)
+		for (size_t j = 0; j < v->processes[i].endpoint_count; j++) {
+			const struct endpoint_view *e = &v->processes[i].endpoints[j];
+
+			if (!e->waiters.count || !e->saturated ||
+			    strcmp(e->saturated, "busy") != 0 || ++shown > LINES_SHOWN)
+				continue;
+			print_busy_pool(page, &v->processes[i], e);
+		}
+}
+
 static const char *reason_of(const struct process_view *p)
 {
 	if (p->verdict_reason || p->verdict != VERDICT_UNKNOWN)
@@ -234,6 +270,7 @@ void rest_print(struct page *page, const struct report_view *v, bool all)
 {
 	static const enum verdict verdicts[] = {VERDICT_OK, VERDICT_BOUNDED, VERDICT_UNKNOWN};
 
+	print_busy_pools(page, v);
 	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
 		if (all)
 			print_whole(page, v, verdicts[i]);

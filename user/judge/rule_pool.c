@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * rule_pool.c - a full pool whose connections are taken and idle, while threads wait for one.
+ *
+ * Nothing grows any more, and the connections may be older than the watch.  The proof is who waits:
+ * a pool hands out a connection that it has at once.  So a connection that was idle for longer than
+ * a thread waits for one is taken, and its taker does nothing with it.
+ *
+ * The rule asks that no connection of the process, to any database, did anything while that thread
+ * waited.  Else the pool may be too small for slow queries, and the idle connections may be those
+ * of another pool, at rest.  A connection counts as idle after --min-age, since its taker may
+ * compute, or talk to others, between two queries.
+ */
+#include "user/judge/advice.h"
+#include "user/judge/explain.h"
+#include "user/judge/origin.h"
+#include "user/judge/present_view.h"
+#include "user/judge/rules.h"
+
+#define SURE_NS (10 * SECOND_NS) /* so long a wait is no coincidence */
+
+struct pool_held {
+	size_t count, in_transaction;
+	uint64_t latest_ns, oldest_ns; /* last uses: the latest and the oldest of them */
+	const struct text *sql;
+	const struct life *first; /* the one that is idle for longest */
+	struct origins from;
+};
+
+static bool is_exempt(const struct connection *c)
+{
+	return c->orphan || c->shared || c->hung_up_ns ||
+	       c->life.flags & (EV_CONN_LISTENING | EV_CONN_REPLICATION | EV_CONN_CANCEL);
+}
+
+/* When a connection was used last; not before the watch where that is not known. */
+static uint64_t last_use(const struct rule_input *s, const struct connection *c)
+{
+	return c->life.used_ns ? c->life.used_ns : s->start_ns;
+}
+
+static bool is_busy(const struct rule_input *s, const struct connection *c)
+{
+	return c->request_ns || c->life.flags & EV_CONN_ASKED || waits_for_reply(s, c);
+}
+
+/* Did a connection of the process work, to whatever database, while that thread waited? */
+static size_t at_work(const struct rule_input *s, uint64_t since_ns)
+{
+	struct table_slot *slot;
+	size_t n = 0, at = 0;
+
+	while ((slot = table_next(&s->model->connections, &at))) {
+		const struct connection *c = slot->value;
+
+		if (c->process != s->process || c->life.closed_ns || is_exempt(c) ||
+		    c->database == EV_DB_SQLITE)
+			continue;
+		n += is_busy(s, c) || (c->life.used_ns && c->life.used_ns > since_ns);
+	}
+	return n;
+}
+
+static void pool_gather(struct rule_input *s, struct pool_held *h)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		struct conn_history *x = &s->conn_history[i];
+		uint64_t used;
+
+		if (!x->open || is_exempt(x->open))
+			continue;
+		used = last_use(s, x->open);
+		if (!h->count++ || used > h->latest_ns)
+			h->latest_ns = used;
+		if (!h->first || used < h->oldest_ns) {
+			h->oldest_ns = used;
+			h->first = x->life;
+		}
+		h->in_transaction += x->life->status >= EV_STATUS_TRANSACTION;
+		if (x->sql)
+			h->sql = x->sql;
+		x->from = origin_of_life(s, x->life);
+		origins_add(&h->from, x->from, 1);
+	}
+}
+
+static const char *requests_have(uint32_t n)
+{
+	return n == 1 ? " has" : "s have";
+}
+
+static struct endpoint_view *its_view(const struct rule_input *s)
+{
+	return &s->view->endpoints[s->view->endpoint_count - 1];
+}
+
+static void tell_waiters(struct rule_input *s, struct finding_view *f, const struct waiters *w)
+{
+	const struct ev_requests *r = &s->process->requests_waiting;
+
+	if (!w->named)
+		finding_because(s, f, EVIDENCE_POOL_BY_NAME);
+	if (r->unanswered)
+		finding_because(s, f, EVIDENCE_REQUESTS_UNANSWERED, r->unanswered,
+				requests_have(r->unanswered), seconds(s->now_ns - r->oldest_ns));
+}
+
+static void pool_found(struct rule_input *s, const struct pool_held *h, const struct waiters *w)
+{
+	struct finding_view *f = finding_of(s, CAUSE_UNCLOSED_CONNECTION);
+	bool known = f != NULL;
+	uint64_t waited = s->now_ns - w->since_ns;
+
+	if (!known)
+		f = finding_add(s, CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION);
+	if (!f)
+		return;
+	waiters_show(s, &f->waiters, w);
+	if (known) { /* what it says of them stands; who waits is new */
+		tell_waiters(s, f, w);
+		return;
+	}
+	f->verdict = VERDICT_STUCK;
+	f->kind = KIND_ONE_TIME;
+	f->confidence = confidence_cap(s, w->named && waited >= SURE_NS ? CONFIDENCE_CERTAIN
+					  : w->named			? CONFIDENCE_LIKELY
+									: CONFIDENCE_POSSIBLE);
+	f->acquired = s->endpoint->opened + s->endpoint->pre_existing;
+	f->open = h->count;
+	f->released = f->acquired > f->open ? f->acquired - f->open : 0;
+	f->oldest_seconds = seconds(s->now_ns - h->oldest_ns);
+	f->oldest_is_minimum = !h->first->used_ns;
+	f->growth_per_minute = 0;
+	f->in_transaction = h->in_transaction;
+	f->sql = h->sql ? h->sql->sql : NULL;
+	finding_because(s, f, EVIDENCE_HELD_IDLE, h->count, h->count,
+			seconds(s->now_ns - h->latest_ns));
+	tell_waiters(s, f, w);
+	finding_from(s, f, &h->from, false);
+	holder_show(s, &f->holder, h->first);
+	f->advice = advice_for(s, f, ADVICE_CLOSE);
+}
+
+int rule_pool(struct rule_input *s)
+{
+	struct pool_held h = {};
+	struct waiters w;
+	size_t working;
+
+	waiters_find(s, &w);
+	if (!w.count) {
+		explain_not(s, "no thread is seen to wait for a connection");
+		return 0;
+	}
+	explain_saw(s, "%zu threads wait in %s, the first for %.1f s", w.count, w.pool,
+		    seconds(s->now_ns - w.since_ns));
+	working = at_work(s, w.since_ns);
+	waiters_show(s, &its_view(s)->waiters, &w);
+	if (working) {
+		its_view(s)->saturated = "busy";
+		explain_not(s,
+			    "%zu connections of the process worked while they waited: the pool may "
+			    "be too small",
+			    working);
+		return 0;
+	}
+	pool_gather(s, &h);
+	if (!h.count || s->now_ns - h.latest_ns < s->model->begin.min_age_ns) {
+		explain_not(s,
+			    "%zu connections are idle, the latest for %.1f s, less than %g s "
+			    "(--min-age)",
+			    h.count, h.count ? seconds(s->now_ns - h.latest_ns) : 0,
+			    seconds(s->model->begin.min_age_ns));
+		return 0;
+	}
+	its_view(s)->saturated = "held";
+	explain_proven(s, "%zu connections are taken and idle while threads wait for one", h.count);
+	pool_found(s, &h, &w);
+	return 0;
+}
