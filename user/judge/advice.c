@@ -235,7 +235,8 @@ static enum ev_language language_of(const struct process_model *p)
 
 enum ev_language advice_language(const struct rule_input *s, const struct finding_view *f)
 {
-	enum ev_language language = f->site ? f->site->language : EV_LANG_UNKNOWN;
+	const struct frame_view *line = f->site ? f->site : f->waiters.site;
+	enum ev_language language = line ? line->language : EV_LANG_UNKNOWN;
 
 	/* A native line of an interpreted program is its run time's, or an extension's. */
 	if (language <= EV_LANG_NATIVE && language_of(s->process) != EV_LANG_UNKNOWN)

@@ -3,6 +3,7 @@
  * test_rules.c - the tables of rules, and what each rule tells of itself.
  */
 #include "tests/unit/support/memory_story.h"
+#include "tests/unit/support/present_story.h"
 #include "user/judge/rules.h"
 
 #define APP 4711
@@ -198,6 +199,16 @@ static void a_cache_grows(void)
 	}
 }
 
+static void a_pool_is_full(void)
+{
+	begins_on(EV_DB_POSTGRESQL, 0);
+	for (int i = 0; i < 5; i++)
+		stood(i, APP, 60);
+	at(1);
+	sleeps(APP, APP + 9, -30, EV_WAIT_LOCK, in_queue_pool(APP, 17));
+	at(2);
+}
+
 static const struct {
 	int (*look)(struct rule_input *s);
 	void (*leak)(void);
@@ -211,6 +222,7 @@ static const struct {
 	{rule_halves, handles_lose_their_sockets},
 	{rule_wal, the_log_grows_behind_a_reader},
 	{rule_cursors, cursors_pile_up},
+	{rule_pool, a_pool_is_full},
 	{rule_unread, rows_wait_at_the_server},
 	{rule_sites, results_are_not_freed},
 	{rule_memory, a_cache_grows},

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * test_judge_pool.c - pools that were full before the watch began, and their healthy twins.
+ */
+#include "tests/unit/support/present_story.h"
+
+#define APP 4711
+
+static const struct finding_view *found(enum cause cause)
+{
+	const struct process_view *p = verdict_of(APP);
+
+	return p ? finding(p, cause) : NULL;
+}
+
+static const struct finding_view *expect_stuck(void)
+{
+	const struct finding_view *f = found(CAUSE_UNCLOSED_CONNECTION);
+
+	assert_non_null(f);
+	assert_int_equal(f->verdict, VERDICT_STUCK);
+	assert_non_null(f->advice);
+	assert_true(f->evidence_count > 0);
+	return f;
+}
+
+/* Ten connections that were used last 4 minutes before the watch. */
+static void full_before(double used)
+{
+	story_begins();
+	process(APP);
+	for (int i = 0; i < 10; i++)
+		stood(i, APP, used);
+}
+
+static void six_wait(double since, uint64_t stack)
+{
+	for (uint32_t i = 0; i < 6; i++)
+		sleeps(APP, APP + 1 + i, since + i, EV_WAIT_LOCK, stack);
+}
+
+static void a_full_pool_is_found_at_once(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	full_before(240);
+	at(1);
+	six_wait(-41, in_queue_pool(APP, 17));
+	at(3);
+	f = expect_stuck();
+	assert_int_equal(f->open, 10);
+	assert_int_equal(f->confidence, CONFIDENCE_CERTAIN);
+	assert_int_equal(f->waiters.count, 6);
+	assert_true(f->waiters.oldest_seconds > 43 && f->waiters.oldest_seconds < 45);
+	assert_string_equal(f->waiters.pool, "QueuePool");
+	assert_string_equal(f->waiters.site->file, "/srv/shop/orders.py");
+	assert_int_equal(f->waiters.site->line, 17);
+	assert_non_null(strstr(f->advice, "with Session"));
+	assert_string_equal(story.view->processes[0].endpoints[0].saturated, "held");
+}
+
+static void a_pool_at_rest_is_not_accused(void **state)
+{
+	(void)state;
+	full_before(240);
+	at(30);
+	expect_silence(APP);
+}
+
+static void workers_that_wait_for_jobs_are_not_accused(void **state)
+{
+	(void)state;
+	full_before(240);
+	at(1);
+	six_wait(-41, in_queue(APP, 24, 0));
+	at(30);
+	expect_silence(APP);
+}
+
+static void a_queue_of_connections_is_known_by_its_words(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	full_before(240);
+	at(1);
+	six_wait(-41, in_queue(APP, 27, EV_FRAME_TAKES));
+	at(3);
+	f = expect_stuck();
+	assert_int_equal(f->confidence, CONFIDENCE_POSSIBLE);
+	assert_int_equal(f->waiters.count, 6);
+	assert_int_equal(f->waiters.site->line, 27);
+}
+
+static void a_pool_at_work_is_busy_and_no_leak(void **state)
+{
+	const struct process_view *p;
+
+	(void)state;
+	full_before(240);
+	at(1);
+	asks(3);
+	six_wait(-8, in_queue_pool(APP, 17));
+	at(4);
+	p = verdict_of(APP);
+	assert_null(finding(p, CAUSE_UNCLOSED_CONNECTION));
+	assert_string_equal(p->endpoints[0].saturated, "busy");
+	assert_int_equal(p->endpoints[0].waiters.count, 6);
+}
+
+/* The other pool may be the one that is full. */
+static void a_pool_at_rest_beside_a_busy_one_is_not_accused(void **state)
+{
+	(void)state;
+	full_before(240);
+	at(1);
+	opens(20, APP, APP);
+	identify(20, "other", "app");
+	asks(20);
+	six_wait(-1, in_queue_pool(APP, 17));
+	at(20);
+	assert_null(found(CAUSE_UNCLOSED_CONNECTION));
+}
+
+static void a_reply_that_is_waited_for_is_work(void **state)
+{
+	struct ev_thread t;
+
+	(void)state;
+	full_before(240);
+	at(1);
+	t = asleep(APP, APP + 30, -30, EV_WAIT_SOCKET, in_queue_pool(APP, 99));
+	t.socket = reported(4)->id;
+	story_tell(&t, EV_THREAD, sizeof(t));
+	six_wait(-41, in_queue_pool(APP, 17));
+	at(3);
+	assert_null(found(CAUSE_UNCLOSED_CONNECTION));
+}
+
+static void a_client_that_sent_last_is_at_work(void **state)
+{
+	(void)state;
+	full_before(240);
+	at(1);
+	flags(4, EV_CONN_ASKED);
+	six_wait(-41, in_queue_pool(APP, 17));
+	at(3);
+	assert_null(found(CAUSE_UNCLOSED_CONNECTION));
+}
+
+static void a_wait_of_a_moment_is_not_counted(void **state)
+{
+	(void)state;
+	full_before(240);
+	at(1);
+	six_wait(0.9, in_queue_pool(APP, 17));
+	at(1.2);
+	assert_null(found(CAUSE_UNCLOSED_CONNECTION));
+}
+
+static void connections_idle_for_a_moment_are_not_held(void **state)
+{
+	(void)state;
+	full_before(3);
+	at(1);
+	six_wait(-2, in_queue_pool(APP, 17));
+	at(3);
+	assert_null(found(CAUSE_UNCLOSED_CONNECTION));
+}
+
+static void a_thread_that_runs_again_waits_no_more(void **state)
+{
+	(void)state;
+	full_before(240);
+	at(1);
+	six_wait(-41, in_queue_pool(APP, 17));
+	at(2);
+	for (uint32_t i = 0; i < 6; i++)
+		moves(APP, APP + 1 + i);
+	at(3);
+	assert_null(found(CAUSE_UNCLOSED_CONNECTION));
+}
+
+static void a_process_that_ended_has_no_waiters(void **state)
+{
+	(void)state;
+	full_before(240);
+	at(1);
+	six_wait(-41, in_queue_pool(APP, 17));
+	exits(APP);
+	at(3);
+	assert_null(found(CAUSE_UNCLOSED_CONNECTION));
+}
+
+/* The commonest real cause of a transaction that is idle. */
+static void a_transaction_across_a_call_names_the_other_end(void **state)
+{
+	static const struct place_reported frames[] = {
+		{EV_LANG_PYTHON, "charge", "/srv/shop/billing.py", NULL, 88, 0, 0},
+	};
+	const struct finding_view *f;
+	struct ev_thread t;
+
+	(void)state;
+	story_begins();
+	process(APP);
+	opens(0, APP, APP);
+	at(1);
+	begins(0);
+	t = asleep(APP, APP, 1.1, EV_WAIT_SOCKET, tell_stack(APP, frames, 1));
+	t.family = AF_INET;
+	t.port = 443;
+	t.socket = 999;
+	t.address[10] = t.address[11] = 0xff;
+	memcpy(t.address + 12, (uint8_t[]){203, 0, 113, 7}, 4);
+	story_tell(&t, EV_THREAD, sizeof(t));
+	at(32);
+	f = found(CAUSE_OPEN_TRANSACTION);
+	assert_non_null(f);
+	assert_int_equal(f->holder.state, HOLDER_WAITING);
+	assert_string_equal(f->holder.waits_for, "203.0.113.7:443");
+	assert_string_equal(f->holder.site->file, "/srv/shop/billing.py");
+	assert_true(f->holder.since_seconds > 30 && f->holder.since_seconds < 32);
+}
+
+static void waiting_for_the_database_itself_is_no_other_end(void **state)
+{
+	const struct finding_view *f;
+	struct ev_thread t;
+
+	(void)state;
+	story_begins();
+	process(APP);
+	opens(0, APP, APP);
+	opens(1, APP, APP);
+	at(1);
+	begins(0);
+	t = asleep(APP, APP, 1.1, EV_WAIT_SOCKET, in_queue_pool(APP, 88));
+	t.family = AF_INET;
+	t.port = 5432;
+	t.socket = reported(1)->id;
+	story_tell(&t, EV_THREAD, sizeof(t));
+	at(32);
+	f = found(CAUSE_OPEN_TRANSACTION);
+	assert_non_null(f);
+	assert_null(f->holder.waits_for);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, story_teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(a_full_pool_is_found_at_once),
+		TEST(a_pool_at_rest_is_not_accused),
+		TEST(workers_that_wait_for_jobs_are_not_accused),
+		TEST(a_queue_of_connections_is_known_by_its_words),
+		TEST(a_pool_at_work_is_busy_and_no_leak),
+		TEST(a_pool_at_rest_beside_a_busy_one_is_not_accused),
+		TEST(a_reply_that_is_waited_for_is_work),
+		TEST(a_client_that_sent_last_is_at_work),
+		TEST(a_wait_of_a_moment_is_not_counted),
+		TEST(connections_idle_for_a_moment_are_not_held),
+		TEST(a_thread_that_runs_again_waits_no_more),
+		TEST(a_process_that_ended_has_no_waiters),
+		TEST(a_transaction_across_a_call_names_the_other_end),
+		TEST(waiting_for_the_database_itself_is_no_other_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
