@@ -445,7 +445,8 @@ int sources_open(struct capture *c)
 void sources_begin(struct capture *c)
 {
 	parts_births(c);
-	for (size_t i = SOURCES; i-- > 0;)
+	/* Who waits in a full pool is wanted soonest. */
+	for (size_t i = 0; i < SOURCES; i++)
 		if (table[i].begin && source_of(c, i))
 			table[i].begin(source_of(c, i));
 }

@@ -24,6 +24,7 @@ struct pool_held {
 	uint64_t latest_ns, oldest_ns; /* last uses: the latest and the oldest of them */
 	const struct text *sql;
 	const struct life *first; /* the one that is idle for longest */
+	uint64_t first_used_ns;	  /* of that one; 0: before the watch */
 	struct origins from;
 };
 
@@ -33,10 +34,22 @@ static bool is_exempt(const struct connection *c)
 	       c->life.flags & (EV_CONN_LISTENING | EV_CONN_REPLICATION | EV_CONN_CANCEL);
 }
 
-/* When a connection was used last; not before the watch where that is not known. */
+/* When a connection was used last; 0: before the watch, and when is not known.  The kernel keeps no
+ * times of Unix sockets.  Where the server's own words tell the state of such a connection, its
+ * record bears the time of that look. */
+static uint64_t use_of(const struct rule_input *s, const struct connection *c)
+{
+	bool silent = c->life.flags & EV_CONN_PRE_EXISTING && !c->bytes_sent && !c->bytes_received;
+
+	return silent && c->life.used_ns >= s->start_ns ? 0 : c->life.used_ns;
+}
+
+/* The same, as late as it can have been. */
 static uint64_t last_use(const struct rule_input *s, const struct connection *c)
 {
-	return c->life.used_ns ? c->life.used_ns : s->start_ns;
+	uint64_t used = use_of(s, c);
+
+	return used ? used : s->start_ns;
 }
 
 static bool is_busy(const struct rule_input *s, const struct connection *c)
@@ -56,7 +69,7 @@ static size_t at_work(const struct rule_input *s, uint64_t since_ns)
 		if (c->process != s->process || c->life.closed_ns || is_exempt(c) ||
 		    c->database == EV_DB_SQLITE)
 			continue;
-		n += is_busy(s, c) || (c->life.used_ns && c->life.used_ns > since_ns);
+		n += is_busy(s, c) || use_of(s, c) > since_ns;
 	}
 	return n;
 }
@@ -75,6 +88,7 @@ static void pool_gather(struct rule_input *s, struct pool_held *h)
 		if (!h->first || used < h->oldest_ns) {
 			h->oldest_ns = used;
 			h->first = x->life;
+			h->first_used_ns = use_of(s, x->open);
 		}
 		h->in_transaction += x->life->status >= EV_STATUS_TRANSACTION;
 		if (x->sql)
@@ -129,7 +143,7 @@ static void pool_found(struct rule_input *s, const struct pool_held *h, const st
 	f->open = h->count;
 	f->released = f->acquired > f->open ? f->acquired - f->open : 0;
 	f->oldest_seconds = seconds(s->now_ns - h->oldest_ns);
-	f->oldest_is_minimum = !h->first->used_ns;
+	f->oldest_is_minimum = !h->first_used_ns;
 	f->growth_per_minute = 0;
 	f->in_transaction = h->in_transaction;
 	f->sql = h->sql ? h->sql->sql : NULL;

@@ -60,6 +60,28 @@ static void a_full_pool_is_found_at_once(void **state)
 	assert_string_equal(story.view->processes[0].endpoints[0].saturated, "held");
 }
 
+/* The kernel keeps no times of Unix sockets, and the server's words came during the watch. */
+static void connections_without_times_are_idle_since_the_watch_began(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	full_before(-1);
+	at(1);
+	six_wait(-41, in_queue_pool(APP, 17));
+	for (int i = 0; i < 10; i++) {
+		reported(i)->used_ns = story.now;
+		reported(i)->status = EV_STATUS_TRANSACTION;
+		tell(i);
+	}
+	at(9);
+	assert_null(found(CAUSE_UNCLOSED_CONNECTION));
+	at(11);
+	f = expect_stuck();
+	assert_true(f->oldest_is_minimum);
+	assert_int_equal(f->in_transaction, 10);
+}
+
 static void a_pool_at_rest_is_not_accused(void **state)
 {
 	(void)state;
@@ -253,6 +275,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(a_full_pool_is_found_at_once),
+		TEST(connections_without_times_are_idle_since_the_watch_began),
 		TEST(a_pool_at_rest_is_not_accused),
 		TEST(workers_that_wait_for_jobs_are_not_accused),
 		TEST(a_queue_of_connections_is_known_by_its_words),

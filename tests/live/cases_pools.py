@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+"""Attached when it has happened: pools that are full, and what looks like them."""
+import os
+import time
+
+from harness import CLIENTS
+from solo import live
+
+MIN_AGE = 3
+SECONDS = 4
+
+
+def line_of(mark, name="pools.py"):
+    with open(os.path.join(CLIENTS, name)) as source:
+        return [number for number, line in enumerate(source, 1) if line.rstrip().endswith("# " + mark)]
+
+
+def looked_at(bench, how, seconds=SECONDS, quiet=MIN_AGE, **endpoint):
+    client = bench.client("pools.py", how, **endpoint)
+    time.sleep(quiet)
+    look = bench.looked(bench.dbleak.watch("-p", client.pid, "--duration", seconds, "--min-age", MIN_AGE))
+    return look.process(client.pid) or {"findings": [], "endpoints": [], "verdict": "absent"}
+
+
+def full(bench, process, waiting, pool, in_transaction=None):
+    found = [f for f in process["findings"] if f["cause"] == "unclosed-connection"]
+    if not bench.check(len(found) == 1, f"{len(found)} findings of connections, verdict {process['verdict']}"):
+        return
+    finding, waiters = found[0], found[0]["waiters"] or {}
+    bench.check(finding["verdict"] == "stuck", f"verdict {finding['verdict']}")
+    bench.check(finding["open"] == 10, f"{finding['open']} of 10 are held")
+    bench.check(waiters.get("count") == waiting, f"{waiters.get('count')} of {waiting} threads wait")
+    bench.check(waiters.get("pool") == pool, f"they wait in {waiters.get('pool')}")
+    bench.check((waiters.get("site") or {}).get("line") in line_of("WAITS"), f"they wait at {waiters.get('site')}")
+    bench.check(waiters.get("oldest_seconds", 0) >= MIN_AGE, f"for {waiters.get('oldest_seconds')} s")
+    bench.check("restart" in (finding["now"] or ""), f"now: {finding['now']}")
+    if in_transaction is not None:
+        bench.check(finding["in_transaction"] == in_transaction, f"{finding['in_transaction']} inside a transaction")
+    saturated = [e["pool"]["saturated"] for e in process["endpoints"] if e["pool"]]
+    bench.check(saturated == ["held"], f"pools are {saturated}")
+
+
+def silent(bench, process, saturated=()):
+    bench.check(not process["findings"], f"accused: {[f['evidence'] for f in process['findings']]}")
+    bench.check(process["verdict"] in ("ok", "bounded", "unknown"), f"verdict {process['verdict']}")
+    seen = [e["pool"]["saturated"] for e in process["endpoints"] if e["pool"]]
+    bench.check(seen == list(saturated), f"pools are {seen}")
+
+
+@live("a full pool of SQLAlchemy is found with its waiters and their line, over TCP")
+def kept_tcp(bench):
+    full(bench, looked_at(bench, "kept", driver="psycopg2"), 6, "QueuePool")
+
+
+@live("a full pool of SQLAlchemy is found with its waiters and their line, over a Unix socket")
+def kept_unix(bench):
+    full(bench, looked_at(bench, "kept", way="unix", driver="psycopg2", seconds=MIN_AGE + 3), 6, "QueuePool")
+
+
+@live("a full pool of SQLAlchemy is found with MariaDB", needs=("mariadb",))
+def kept_mariadb(bench):
+    full(bench, looked_at(bench, "kept", server="mariadb", driver="pymysql"), 6, "QueuePool")
+
+
+@live("a full pool outside of transactions is found")
+def autocommit(bench):
+    full(bench, looked_at(bench, "autocommit", driver="psycopg2"), 6, "QueuePool", in_transaction=0)
+
+
+@live("a queue of connections made at home is found by its words")
+def queue(bench):
+    full(bench, looked_at(bench, "queue", driver="psycopg2"), 6, "a queue of the program")
+
+
+@live("a pool at work is told as busy, not as a leak")
+def busy(bench):
+    silent(bench, looked_at(bench, "busy", driver="psycopg2"), ["busy"])
+
+
+@live("a pool at rest is silent")
+def rest(bench):
+    silent(bench, looked_at(bench, "rest", driver="psycopg2"))
+
+
+@live("workers that wait for jobs beside a pool at rest are silent")
+def jobs(bench):
+    silent(bench, looked_at(bench, "jobs", driver="psycopg2"))
+
+
+@live("a transaction across a slow call names the other end")
+def call(bench):
+    client = bench.client("pools.py", "call", driver="psycopg2", wait=False)
+    look = bench.looked(bench.dbleak.watch("-p", client.pid, "--duration", MIN_AGE + 4, "--min-age", MIN_AGE))
+    process = look.process(client.pid) or {"findings": []}
+    found = [f for f in process["findings"] if f["cause"] == "open-transaction"]
+    if not bench.check(len(found) == 1, f"{len(found)} open transactions were found"):
+        return
+    holder = found[0]["holder"] or {}
+    bench.check(holder.get("state") == "waiting", f"the holder is {holder.get('state')}")
+    bench.check((holder.get("waits_for") or "").startswith("127.0.0.1:"), f"it waits for {holder.get('waits_for')}")
+    bench.check((holder.get("site") or {}).get("line") in line_of("CALLS"), f"at {holder.get('site')}")
+
+
+@live("a transaction across a quick call is silent")
+def short(bench):
+    silent(bench, looked_at(bench, "short", driver="psycopg2"))
+
+
+@live("200 waiting threads are all seen")
+def many(bench):
+    full(bench, looked_at(bench, "many", driver="psycopg2"), 200, "QueuePool")
