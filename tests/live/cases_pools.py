@@ -87,12 +87,18 @@ def jobs(bench):
     silent(bench, looked_at(bench, "jobs", driver="psycopg2"))
 
 
+def called(bench, how):
+    """It begins once it is watched."""
+    go = bench.file("go")
+    client = bench.client("pools.py", how, go, driver="psycopg2")
+    look = bench.looked(bench.dbleak.watch("-p", client.pid, "--duration", MIN_AGE + 6, "--min-age", MIN_AGE,
+                                           during=lambda: open(go, "w").close()))
+    return look.process(client.pid) or {"findings": [], "endpoints": [], "verdict": "absent"}
+
+
 @live("a transaction across a slow call names the other end")
 def call(bench):
-    client = bench.client("pools.py", "call", driver="psycopg2", wait=False)
-    look = bench.looked(bench.dbleak.watch("-p", client.pid, "--duration", MIN_AGE + 4, "--min-age", MIN_AGE))
-    process = look.process(client.pid) or {"findings": []}
-    found = [f for f in process["findings"] if f["cause"] == "open-transaction"]
+    found = [f for f in called(bench, "call")["findings"] if f["cause"] == "open-transaction"]
     if not bench.check(len(found) == 1, f"{len(found)} open transactions were found"):
         return
     holder = found[0]["holder"] or {}
@@ -103,7 +109,7 @@ def call(bench):
 
 @live("a transaction across a quick call is silent")
 def short(bench):
-    silent(bench, looked_at(bench, "short", driver="psycopg2"))
+    silent(bench, called(bench, "short"))
 
 
 @live("200 waiting threads are all seen")

@@ -3,9 +3,11 @@
 
 pools.py kept|autocommit|busy|rest   SQLAlchemy's QueuePool of 5 and 5 more
 pools.py queue|jobs                  a queue of ten connections, made at home; a queue of jobs beside one
-pools.py call|short                  a transaction across a call to another server, slow or quick
+pools.py call|short FILE             a transaction across a call to another server, slow or quick;
+                                     begins when the file is there
 pools.py many                        200 threads that wait for a full pool
 """
+import os
 import queue
 import socket
 import sys
@@ -129,6 +131,8 @@ elif HOW in ("queue", "jobs"):
     home_made(HOW == "queue")
 if HOW in ("call", "short"):
     db.ready()
+    while not os.path.exists(sys.argv[2]):
+        time.sleep(0.1)
     call(3000 if HOW == "call" else 0.02)
 time.sleep(2)
 db.ready()
