@@ -152,6 +152,8 @@ static void pool_found(struct rule_input *s, const struct pool_held *h, const st
 	tell_waiters(s, f, w);
 	finding_from(s, f, &h->from, false);
 	holder_show(s, &f->holder, h->first);
+	if (f->holder.state == HOLDER_UNKNOWN)
+		threads_show(s, f);
 	f->advice = advice_for(s, f, ADVICE_CLOSE);
 }
 

@@ -143,6 +143,8 @@ static void say_holder(struct rule_input *s, struct finding_view *f, const struc
 	if (!oldest)
 		return;
 	holder_show(s, &f->holder, oldest);
+	if (f->holder.state == HOLDER_UNKNOWN)
+		threads_show(s, f);
 	other = waits_elsewhere(s, oldest, &since_ns);
 	if (other)
 		finding_because(s, f, EVIDENCE_WAITS_ELSEWHERE, other,

@@ -90,6 +90,14 @@ struct holder_view {
 	size_t stack_count;
 };
 
+/* Threads of a process that sleep at one line. */
+struct threads_view {
+	size_t count;
+	double longest_seconds;
+	const char *waits_for;	       /* as above */
+	const struct frame_view *site; /* never NULL */
+};
+
 /* What a sentence of evidence says, for scripts. */
 #define EVIDENCE_NUMBERS 4
 struct evidence_view {
@@ -139,6 +147,9 @@ struct finding_view {
 	struct memory_cost memory;
 	struct waiters_view waiters;
 	struct holder_view holder;
+	/* where the holder is not known: the lines where other threads sleep, most threads first */
+	const struct threads_view *threads;
+	size_t thread_lines;
 };
 
 /* Memory taken at one place and still held. */

@@ -132,8 +132,7 @@ static void tally(struct waiting_tally *all, size_t *n, const struct place *plac
 }
 
 /* The row in which the thread waits for a connection; NULL: it does not. */
-static const struct waiting_row *waits_for_connection(const struct rule_input *s,
-						      const struct thread_model *t)
+static const struct waiting_row *waits_at(const struct rule_input *s, const struct thread_model *t)
 {
 	const struct code_stack *stack = code_stack(&s->model->code, t->state.stack);
 	const struct waiting_row *row;
@@ -149,6 +148,11 @@ static const struct waiting_row *waits_for_connection(const struct rule_input *s
 	return place && takes_connection(place->frame) ? row : NULL;
 }
 
+bool waits_for_connection(const struct rule_input *s, const struct thread_model *t)
+{
+	return waits_at(s, t) != NULL;
+}
+
 static void waiters_gather(const struct rule_input *s, struct waiters *w, bool named)
 {
 	struct waiting_tally all[TALLIES_MOST];
@@ -156,7 +160,7 @@ static void waiters_gather(const struct rule_input *s, struct waiters *w, bool n
 
 	for (size_t i = 0; i < s->process->thread_count; i++) {
 		const struct thread_model *t = &s->process->threads[i];
-		const struct waiting_row *row = waits_for_connection(s, t);
+		const struct waiting_row *row = waits_at(s, t);
 
 		if (!row || !row->pool == named)
 			continue;

@@ -27,6 +27,8 @@ struct waiters {
 #define WAITING_LEAST_NS 500000000ULL
 
 void waiters_find(const struct rule_input *s, struct waiters *w);
+/* Does this thread wait for a connection of a pool? */
+bool waits_for_connection(const struct rule_input *s, const struct thread_model *t);
 /* Does a thread of the process wait for a reply on this connection? */
 bool waits_for_reply(const struct rule_input *s, const struct connection *c);
 /* The thread, asleep; NULL: it runs, has ended, or was never looked at. */

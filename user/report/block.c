@@ -320,8 +320,13 @@ static void print_present(struct page *page, const struct entry *e)
 	if (waiters.length)
 		print_detail(page, "waiting", waiters.text, 0);
 	words_holder(&now, holder, columns);
-	if (now.length)
+	if (now.length) {
 		print_detail(page, "holder", now.text, 0);
+		return;
+	}
+	words_threads(&now, e->rows[0], columns);
+	if (now.length)
+		print_detail(page, "threads", now.text, 0);
 }
 
 static void print_entry(struct page *page, const struct process_view *p, const struct entry *e,

@@ -182,6 +182,27 @@ static json_t *json_holder(const struct holder_view *h)
 	return json_object_of(pairs, COUNT(pairs));
 }
 
+static json_t *json_thread_line(const struct threads_view *t)
+{
+	const struct json_pair pairs[] = {
+		{"count", json_count(t->count)},
+		{"longest_seconds", json_number(t->longest_seconds)},
+		{"waits_for", json_text(t->waits_for)},
+		{"site", json_site(t->site)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *json_threads(const struct finding_view *f)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < f->thread_lines; i++)
+		array = json_array_with(array, json_thread_line(&f->threads[i]));
+	return array;
+}
+
 json_t *json_finding(const struct process_view *p, const struct finding_view *f)
 {
 	const struct json_pair pairs[] = {
@@ -219,6 +240,7 @@ json_t *json_finding(const struct process_view *p, const struct finding_view *f)
 		{"evidence_codes", json_evidence_codes(f)},
 		{"waiters", json_waiters(&f->waiters)},
 		{"holder", json_holder(&f->holder)},
+		{"threads", json_threads(f)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));

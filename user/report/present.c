@@ -38,3 +38,19 @@ void words_holder(struct words *w, const struct holder_view *v, size_t columns)
 	}
 	words_at(w, v->site, columns);
 }
+
+void words_threads(struct words *w, const struct finding_view *f, size_t columns)
+{
+	for (size_t i = 0; i < f->thread_lines; i++) {
+		const struct threads_view *t = &f->threads[i];
+
+		words_add(w, "%s", i ? "; " : "");
+		words_count(w, t->count);
+		words_add(w, " at ");
+		words_frame(w, t->site, columns);
+		if (t->waits_for)
+			words_add(w, ", waiting for %s", t->waits_for);
+		words_add(w, ", for ");
+		words_duration(w, t->longest_seconds);
+	}
+}

@@ -14,5 +14,7 @@ void words_waiters(struct words *w, const struct waiters_view *v, size_t columns
 /* "its thread waits for 203.0.113.7:443 since 31 s, at billing.py:88 charge()"; nothing where that
  * is not known. */
 void words_holder(struct words *w, const struct holder_view *v, size_t columns);
+/* "1 at billing.py:88 charge(), waiting for 203.0.113.7:443, for 31 s; ..." */
+void words_threads(struct words *w, const struct finding_view *f, size_t columns);
 
 #endif

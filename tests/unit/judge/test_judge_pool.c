@@ -60,6 +60,34 @@ static void a_full_pool_is_found_at_once(void **state)
 	assert_string_equal(story.view->processes[0].endpoints[0].saturated, "held");
 }
 
+/* Nobody saw who took them, so the report shows where the other threads are. */
+static void the_other_threads_are_shown(void **state)
+{
+	static const struct place_reported frames[] = {
+		{EV_LANG_PYTHON, "charge", "/srv/shop/billing.py", NULL, 88, 0, 0},
+	};
+	const struct finding_view *f;
+	uint64_t stack;
+
+	(void)state;
+	full_before(240);
+	at(1);
+	six_wait(-41, in_queue_pool(APP, 17));
+	stack = tell_stack(APP, frames, 1);
+	sleeps(APP, APP + 20, -50, EV_WAIT_TIME, in_queue(APP, 24, 0));
+	sleeps(APP, APP + 21, -50, EV_WAIT_TIME, stack);
+	sleeps(APP, APP + 22, -90, EV_WAIT_TIME, stack);
+	sleeps(APP, APP + 23, -90, EV_WAIT_TIME, 0); /* its stack is not known */
+	at(3);
+	f = expect_stuck();
+	assert_int_equal(f->holder.state, HOLDER_UNKNOWN);
+	assert_int_equal(f->thread_lines, 2);
+	assert_int_equal(f->threads[0].count, 2);
+	assert_string_equal(f->threads[0].site->file, "/srv/shop/billing.py");
+	assert_true(f->threads[0].longest_seconds > 92 && f->threads[0].longest_seconds < 94);
+	assert_int_equal(f->threads[1].count, 1);
+}
+
 /* The kernel keeps no times of Unix sockets, and the server's words came during the watch. */
 static void connections_without_times_are_idle_since_the_watch_began(void **state)
 {
@@ -275,6 +303,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(a_full_pool_is_found_at_once),
+		TEST(the_other_threads_are_shown),
 		TEST(connections_without_times_are_idle_since_the_watch_began),
 		TEST(a_pool_at_rest_is_not_accused),
 		TEST(workers_that_wait_for_jobs_are_not_accused),
