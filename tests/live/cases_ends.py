@@ -112,7 +112,7 @@ def leaves(bench, hostile):
 
 @live("ends: a watch beside files made to be read for ever is over in time", group="ends")
 def watch_files(bench):
-    watches(bench, files, "given up")
+    watches(bench, files, "cannot look for client libraries")
 
 
 @live("ends: a second signal ends it beside files made to be read for ever", group="ends")

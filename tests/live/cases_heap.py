@@ -192,7 +192,7 @@ def storm(bench):
     found = by_size(sites, STORM)
     for size, held in STORM.items():
         bench.check(found.get(size) == held, f"blocks of {size}: {found.get(size)}, not {held}")
-    older = [gap["reason"] for gap in report["coverage"]["gaps"] if "before we looked" in gap["reason"]]
+    older = [gap["reason"] for gap in report["coverage"]["gaps"] if "before dbleak started" in gap["reason"]]
     bench.check(not older, f"nothing is older than a program from its first instruction: {older}")
     bench.check(not report["losses"]["map_full"], f"no room was found: {report['losses']}")
 
@@ -212,7 +212,7 @@ def crowded(bench):
 @live("heap: a program whose allocator cannot be found is named", needs=(), group="heap")
 def blind(bench):
     _, sites, report = followed(bench, command_of(["heap_stripped"]), *EXACT[2:])
-    gaps = [gap["reason"] for gap in report["coverage"]["gaps"] if "allocator was not found" in gap["reason"]]
+    gaps = [gap["reason"] for gap in report["coverage"]["gaps"] if "allocator not found" in gap["reason"]]
     bench.check(len(gaps) == 1 and gaps[0].startswith("heap_stripped["), f"no gap names it: {gaps}")
     bench.check(not sites, f"and yet it has sites: {sites}")
 
@@ -241,7 +241,7 @@ def over(bench):
     look = bench.looked(bench.dbleak.watch("-p", client.pid, "--duration", "3", "--heap", "full",
                                            "--max-overhead", "0.01"))
     told = {word: [record.ns for record in ledger.read(look.recording)
-                   if record.record == "gap" and f"from here on as with --heap {word}" in record.text]
+                   if record.record == "gap" and f"now as with --heap {word}" in record.text]
             for word in ("client", "growth")}
     tiers = {record.tier: record for record in ledger.read(look.recording) if record.record == "memory"}
     sites = {tier: [record for record in ledger.read(look.recording)
@@ -288,7 +288,7 @@ def met(bench):
     kept = (site.taken - site.freed) / site.taken
     bench.check(0.07 < kept < 0.13, f"{kept:.2f} of the blocks are held, not a tenth")
     gaps = [gap["reason"] for gap in look.report["coverage"]["gaps"] if gap["pid"] == client.pid]
-    told = [int(reason.split()[0]) for reason in gaps if "before we looked" in reason]
+    told = [int(reason.split()[0]) for reason in gaps if "before dbleak started" in reason]
     bench.check(told and 321 <= told[0] <= 330, f"321 older blocks were given back, and that is told as {gaps}")
 
 

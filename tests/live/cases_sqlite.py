@@ -213,7 +213,7 @@ CASES = [
     well("a stream of 600,000 rows", "stream"),
     well("a database in memory for each test", "memory", way=":memory:"),
     *[case(f"a transaction left open {how} is known by its lock", [program, what], before=before, findings=[
-        Finding("open-transaction", "stuck")], gap="lock on the file", placed=False)
+        Finding("open-transaction", "stuck")], gap="file lock", placed=False)
       for how, program, what, before in (
           ("before the tracer came", "lite_calls", "transaction", True),
           ("before the tracer came, with a write-ahead log,", "lite_calls", "transaction_wal", True),
@@ -221,7 +221,7 @@ CASES = [
     case("a transaction known by its lock is the same when the library is met", ["lite.py", "transaction_again"],
          before=True, findings=[Finding("open-transaction", "stuck", "one-time", sql="update items set price")],
          counts={"connections.open": (1, 1), "connections.pre_existing": (1, 1), "transactions.open": (1, 1)},
-         gap="lock on the file", placed=False),
+         gap="file lock", placed=False),
     case("transactions that end are well in a program without symbols", ["lite_stripped", "transactions"],
          reported=False, says_ready=True),
     well("a connection that was there before the tracer", "cursors_closed", before=True, check=named("shop.db")),

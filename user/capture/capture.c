@@ -383,9 +383,8 @@ static void tell_silent(struct capture *c)
 
 		INIT(gap, EV_GAP);
 		gap.pid = pid;
-		snprintf(
-			gap.text, sizeof(gap.text),
-			"does not answer: what it maps, has open or waits for hangs whoever looks");
+		snprintf(gap.text, sizeof(gap.text),
+			 "the process does not answer: reading its memory, files or state hangs");
 		capture_tell(c, &gap.head);
 	}
 }
@@ -399,8 +398,8 @@ static void tell_lost_names(struct capture *c)
 	while (containers_lost(c->options.containers, &owner)) {
 		INIT(gap, EV_GAP);
 		snprintf(gap.text, sizeof(gap.text),
-			 "a state file of containers of user %u kills or hangs whoever reads it: "
-			 "containers may lack their names",
+			 "a container state file of user %u cannot be read safely: containers may "
+			 "have no names",
 			 owner);
 		capture_tell(c, &gap.head);
 	}

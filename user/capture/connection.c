@@ -72,8 +72,8 @@ static void tell_ports(struct capture *c, const struct owner *o)
 	gap.pid = own ? o->facts.pid : 0;
 	gap.start_ns = own ? o->facts.start_ns : 0;
 	snprintf(gap.text, sizeof(gap.text),
-		 "databases at more than %d ports of their own: idle "
-		 "connections to those beyond are not known until they are used",
+		 "databases at more than %d other ports: their idle connections are visible only "
+		 "when used",
 		 own ? LEARNED_SHARE : LEARNED_PORTS);
 	capture_tell(c, &gap.head);
 }

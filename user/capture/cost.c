@@ -92,8 +92,8 @@ void cost_tell_full(struct capture *c)
 	c->reported_full = true;
 	INIT(gap, EV_GAP);
 	snprintf(gap.text, sizeof(gap.text),
-		 "what processes map or do from now on may not be seen: "
-		 "dbleak cannot open another file (%s)",
+		 "new libraries and calls may be missed from now on: dbleak cannot open more files "
+		 "(%s)",
 		 strerror(err));
 	capture_tell(c, &gap.head);
 }

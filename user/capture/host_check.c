@@ -95,7 +95,7 @@ static const struct check_entry {
 	[HOST_CGROUPS] =
 		{
 			.about.name = "cgroups",
-			.about.purpose = "Containers are told apart by them",
+			.about.purpose = "Containers are recognised by their cgroups",
 			.about.without = "--container and --cgroup find nothing",
 			.about.remedy = "mount cgroup2 at /sys/fs/cgroup",
 			.about.need = FEATURE_HELPFUL,
@@ -113,11 +113,9 @@ static const struct check_entry {
 	[HOST_LINES_NODE] =
 		{
 			.about.name = "lines of Node.js",
-			.about.purpose =
-				"The builds of nodejs.org tell where their calls are; others "
-				"must be asked to name their code",
-			.about.without =
-				"their calls are shown without names of functions and files",
+			.about.purpose = "Builds of nodejs.org have readable lines; others must be "
+					 "started with options",
+			.about.without = "leaks have no source lines",
 			.about.remedy = "start node with --perf-basic-prof and "
 					"--interpreted-frames-native-stack, or use such a build",
 			.about.need = FEATURE_REMARK,
@@ -128,10 +126,9 @@ static const struct check_entry {
 			.about.name = "lines of Java",
 			.about.purpose =
 				"Java names its compiled methods only in /tmp/perf-PID.map",
-			.about.without = "its calls are shown without names of methods",
-			.about.remedy =
-				"start java with -XX:+PreserveFramePointer, and when it is warm "
-				"run `jcmd PID Compiler.perfmap` (JDK 17 and newer)",
+			.about.without = "leaks have no source lines",
+			.about.remedy = "start java with -XX:+PreserveFramePointer; when warm, run "
+					"`jcmd PID Compiler.perfmap` (JDK 17 and newer)",
 			.about.need = FEATURE_REMARK,
 			.try = try_lines_java,
 		},

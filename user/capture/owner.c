@@ -36,12 +36,13 @@ static const struct {
 	uint32_t flag;
 	const char *text;
 } gap_texts[] = {
-	{GAP_TLS, EV_CONN_TLS, "TLS, state unknown: its connections are counted, not read"},
+	{GAP_TLS, EV_CONN_TLS,
+	 "encrypted (TLS): connections are counted, transactions and statements are not visible"},
 	{GAP_COMPRESSED, EV_CONN_COMPRESSED,
-	 "compressed, state unknown: its connections are counted, not read"},
+	 "compressed: connections are counted, transactions and statements are not visible"},
 	{GAP_IO, EV_CONN_HIDDEN_IO,
-	 "io_uring or 32-bit: its connections are counted, its bytes pass unseen"},
-	{GAP_BYTES, 0, "a database's port, but the bytes are of no protocol known here"},
+	 "io_uring or 32-bit program: connections are counted, their traffic is not visible"},
+	{GAP_BYTES, 0, "a database port, but the traffic is neither PostgreSQL nor MySQL"},
 };
 
 /* Encrypted, and its library did not let us read it in the time that takes, nor has a sweep since.
@@ -388,10 +389,10 @@ static void tell_slow(struct capture *c)
 	c->reported_slow = true;
 	debug(DEBUG_BUDGET, "%zu processes are looked at less often", c->owners.count);
 	INIT(gap, EV_GAP);
-	snprintf(gap.text, sizeof(gap.text),
-		 "%zu processes are looked at less often than every %llu s, to "
-		 "stay within the budget",
-		 c->owners.count, ROUND_NS / SECOND_NS);
+	snprintf(
+		gap.text, sizeof(gap.text),
+		"%zu processes are checked less often than every %llu s, to stay within the budget",
+		c->owners.count, ROUND_NS / SECOND_NS);
 	capture_tell(c, &gap.head);
 }
 

@@ -326,7 +326,7 @@ void parts_births(struct capture *c)
 		return;
 	INIT(gap, EV_GAP);
 	snprintf(gap.text, sizeof(gap.text),
-		 "what new processes do at their start is seen late: no thread can be had");
+		 "new processes are found late: dbleak cannot start a thread");
 	capture_tell(c, &gap.head);
 }
 

@@ -18,7 +18,7 @@ static const char *const names[EV_TABLES] = {
 	[EV_TABLE_STATEMENTS] = "prepared statements",
 	[EV_TABLE_ENCRYPTED] = "encrypted connections",
 	[EV_TABLE_CONNECTIONS] = "connections of client libraries",
-	[EV_TABLE_SITES] = "places that call client libraries",
+	[EV_TABLE_SITES] = "lines that call client libraries",
 	[EV_TABLE_OBJECTS] = "objects of client libraries",
 };
 
@@ -81,13 +81,13 @@ static void tell_crowd(struct capture *c, enum ev_table table, const struct crow
 	INIT(gap, EV_GAP);
 	if (crowd->held < room / MOST_LEAST) {
 		snprintf(gap.text, sizeof(gap.text),
-			 "%s: all %u places for them are taken, by many processes", names[table],
+			 "%s: no room for more than %u, used by many processes", names[table],
 			 room);
 	} else {
 		gap.pid = crowd->pid;
 		gap.start_ns = crowd->start_ns;
 		snprintf(gap.text, sizeof(gap.text),
-			 "%s: all %u places for them are taken, %u by this process, the most",
+			 "%s: no room for more than %u; this process uses %u, the most",
 			 names[table], room, crowd->held);
 	}
 	capture_tell(c, &gap.head);

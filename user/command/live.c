@@ -120,7 +120,7 @@ static const char *live_why_not(int err)
 	case -EACCES:
 	case -EINVAL:
 	case -E2BIG:
-		return "this kernel refuses a program of ours; DBLEAK_DEBUG=libbpf shows which";
+		return "this kernel refuses a program of dbleak; DBLEAK_DEBUG=libbpf shows which";
 	case -EPERM:
 		return "run it as root (sudo), or with CAP_BPF and CAP_PERFMON";
 	case -ENOENT:

@@ -41,9 +41,8 @@ static void list_withdrawn(const struct model *m, struct arena *a, struct report
 	g->withdrawn = true;
 	g->reason = arena_format(
 		a,
-		"died of %s at a probe of ours or inside a probed call, %.1f s after "
-		"the start: all probes were taken out of all processes at once and "
-		"stay out; what libraries hand out is not seen from then on",
+		"died of %s at a probe, %.1f s after the start. dbleak removed all its probes at "
+		"once, and adds none. Calls of client libraries are not visible from then on",
 		signal_name(w->signal), seconds(w->head.ns - m->begin.head.ns));
 }
 
@@ -86,8 +85,8 @@ static void list_obscure_sites(const struct model *m, struct arena *a, struct re
 				continue;
 			g = gap_add(a, v, p);
 			g->reason = arena_format(a,
-						 "some %s are freed by means we do not see: how "
-						 "many are kept is not known",
+						 "some %s are freed in ways dbleak cannot see: "
+						 "their leaks cannot be counted",
 						 *state->object ? state->object : "objects");
 			if (!g->reason || is_reported(v, g))
 				v->gap_count--;
@@ -120,8 +119,7 @@ static void list_refused(const struct model *m, struct arena *a, struct report_v
 	g = gap_add(a, v, NULL);
 	g->subject = "source lines";
 	g->reason = arena_format(a,
-				 "source lines: %llu places and stacks were too many to keep, so "
-				 "some findings may lack theirs",
+				 "source lines: no room for %llu of them; some leaks have no line",
 				 (unsigned long long)m->code.refused);
 }
 
@@ -133,16 +131,16 @@ static void list_left_out(const struct model *m, struct arena *a, struct report_
 	if (m->texts_refused) {
 		g = gap_add(a, v, NULL);
 		g->subject = "SQL texts";
-		g->reason = arena_format(a,
-					 "SQL texts: %llu were too many to keep, so some findings "
-					 "may lack theirs",
-					 (unsigned long long)m->texts_refused);
+		g->reason = arena_format(
+			a, "SQL texts: no room for %llu of them; some leaks have no SQL",
+			(unsigned long long)m->texts_refused);
 	}
 	if (m->gaps_refused) {
 		g = gap_add(a, v, NULL);
 		g->subject = "gaps";
-		g->reason = arena_format(a, "gaps: %llu more were told than are listed here",
-					 (unsigned long long)m->gaps_refused);
+		g->reason = arena_format(
+			a, "%llu more reasons are not listed here, there were too many",
+			(unsigned long long)m->gaps_refused);
 	}
 }
 
@@ -154,40 +152,37 @@ static void list_forgotten(const struct model *m, struct arena *a, struct report
 	if (!m->forgotten.accused)
 		return;
 	g = gap_add(a, v, NULL);
-	g->subject = "processes that ended";
-	g->reason = arena_format(a,
-				 "processes that ended: %llu had findings, which were too many to "
-				 "keep",
-				 (unsigned long long)m->forgotten.accused);
+	g->subject = "ended processes";
+	g->reason = arena_format(
+		a, "ended processes: %llu with leaks are not listed, there were too many",
+		(unsigned long long)m->forgotten.accused);
 }
 
 static const struct {
 	const char *beyond; /* with one number: the share */
 	const char *full;   /* the whole table was full */
 } lacks[EV_TABLES] = {
-	[EV_TABLE_STATEMENTS] = {"more than %u prepared statements at once: those beyond were only "
-				 "counted, without their SQL and line",
-				 "some prepared statements were only counted, without their SQL "
-				 "and line: no more can be followed"},
-	[EV_TABLE_ENCRYPTED] = {"more than %u encrypted connections at once: the state of those "
-				"beyond is not known",
-				"the state of some encrypted connections is not known: no more can "
-				"be followed"},
-	[EV_TABLE_CONNECTIONS] = {"more than %u connections of client libraries at once: those "
-				  "beyond were not followed, so its counts are too low",
-				  "some connections of client libraries were not followed, so its "
-				  "counts are too low: no more can be"},
-	[EV_TABLE_SITES] = {"client libraries called from more than %u places: what those beyond "
-			    "acquired was not followed, so its counts are too low",
-			    "what some places acquired of client libraries was not followed, so "
-			    "its counts are too low: no more places can be"},
-	[EV_TABLE_OBJECTS] = {"more than %u objects of client libraries at once: those beyond were "
-			      "not followed, so its counts are too low",
-			      "some objects of client libraries were not followed, so its counts "
-			      "are too low: no more can be"},
-	[EV_TABLE_TEXTS] = {"more than %u new SQL texts in a second: some findings may lack "
-			    "theirs",
-			    NULL},
+	[EV_TABLE_STATEMENTS] = {"more than %u prepared statements at once: the others are only "
+				 "counted, without SQL and line",
+				 "too many prepared statements on this host: some are only "
+				 "counted, without SQL and line"},
+	[EV_TABLE_ENCRYPTED] = {"more than %u encrypted connections at once: transactions of the "
+				"others are not visible",
+				"too many encrypted connections on this host: transactions of some "
+				"are not visible"},
+	[EV_TABLE_CONNECTIONS] = {"more than %u connections of client libraries at once: the "
+				  "others are missing, so counts are too low",
+				  "too many connections of client libraries on this host: some are "
+				  "missing, so counts are too low"},
+	[EV_TABLE_SITES] = {"more than %u lines call client libraries: the others are missing, so "
+			    "counts are too low",
+			    "too many lines on this host call client libraries: some are missing, "
+			    "so counts are too low"},
+	[EV_TABLE_OBJECTS] = {"more than %u objects of client libraries at once: the others are "
+			      "missing, so counts are too low",
+			      "too many objects of client libraries on this host: some are "
+			      "missing, so counts are too low"},
+	[EV_TABLE_TEXTS] = {"more than %u new SQL texts in a second: some leaks have no SQL", NULL},
 };
 
 /* Says what was not followed of a process for lack of room. */
@@ -204,7 +199,7 @@ static void list_unfollowed_of(struct arena *a, struct report_view *v,
 	}
 	if (u->unsent)
 		gap_add(a, v, p)->reason =
-			"some of its records did not fit the ring: detail is missing";
+			"some events of this process were dropped: some details are missing";
 }
 
 #define UNFOLLOWED_GAPS (2 * EV_TABLES + 1) /* of one process at most */
@@ -240,11 +235,9 @@ static void list_detached(const struct model *m, struct arena *a, struct report_
 		g = gap_add(a, v, NULL);
 		g->subject = arena_format(a, "%s of %.*s", counted_of(l->state.library),
 					  (int)strcspn(name, "."), name);
-		g->reason = arena_format(a,
-					 "%s: not counted after %.0f s, to stay within the "
-					 "budget",
-					 g->subject ? g->subject : "",
-					 seconds(l->detached_ns - m->begin.head.ns));
+		g->reason = arena_format(
+			a, "%s: counted only for the first %.0f s, then the budget was used up",
+			g->subject ? g->subject : "", seconds(l->detached_ns - m->begin.head.ns));
 	}
 }
 

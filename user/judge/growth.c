@@ -505,7 +505,7 @@ const char *growth_bounded(const struct rule_input *s)
 	flat = s->now_ns - r.last_ns;
 	if (flat < r.last_ns - r.first_ns || flat < 2 * SECOND_NS)
 		return NULL;
-	return arena_format(s->arena, "memory grew by %.0f MB to %.0f MB, flat for %.0f s",
+	return arena_format(s->arena, "memory grew by %.0f MB to %.0f MB, then stable for %.0f s",
 			    (r.held - r.base) * MEMORY_UNIT / 1e6, r.held * MEMORY_UNIT / 1e6,
 			    seconds(flat));
 }

@@ -33,7 +33,7 @@
 static const char *why_not_judged(const struct rule_input *s)
 {
 	if (s->model->begin.mode == EV_MODE_SNAPSHOT)
-		return "a snapshot is one look, and one look accuses nobody";
+		return "a snapshot is one look, and one look cannot prove a leak";
 	return s->process->role == EV_ROLE_CLIENT
 		       ? NULL
 		       : "a pooler or a server holds connections because that is its job";
@@ -55,7 +55,7 @@ static const char *bounded_reason(const struct rule_input *s)
 	last = s->births[s->birth_count - 1].ns;
 	if (s->now_ns - last < last - first || s->now_ns - last < SECOND_NS)
 		return NULL;
-	return arena_format(s->arena, "grew to %llu connections, flat for %.0f s",
+	return arena_format(s->arena, "grew to %llu connections, then stable for %.0f s",
 			    (unsigned long long)s->endpoint->peak, seconds(s->now_ns - last));
 }
 
@@ -80,14 +80,17 @@ static const char *unknown_reason(const struct rule_input *s)
 	if (!open || (2 * opaque < open && silent < open))
 		return NULL;
 	if (flags & EV_CONN_TLS)
-		return "TLS: connections are counted, their state is not readable";
+		return "encrypted (TLS): connections are counted, transactions and statements are "
+		       "not visible";
 	if (flags & EV_CONN_COMPRESSED)
-		return "compressed: connections are counted, their state is not readable";
+		return "compressed: connections are counted, transactions and statements are not "
+		       "visible";
 	if (flags & EV_CONN_HIDDEN_IO)
-		return "io_uring: connections are counted, their bytes pass unseen";
+		return "io_uring or 32-bit program: connections are counted, their traffic is not "
+		       "visible";
 	if (s->endpoint->database == EV_DB_UNKNOWN)
-		return "a database's port, but its bytes are of no protocol we know";
-	return "silent since before we came: whether a transaction is open is not known";
+		return "a database port, but the traffic is neither PostgreSQL nor MySQL";
+	return "idle since before dbleak started: cannot tell whether a transaction is open";
 }
 
 static int worst_first(const void *a, const void *b)

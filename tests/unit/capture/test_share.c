@@ -105,7 +105,7 @@ static void a_full_table_is_told_of_once_with_who_has_most(void **state)
 	assert_int_equal(gaps, 1);
 	assert_int_equal(gap.pid, GREEDY);
 	assert_int_equal(gap.start_ns, 5);
-	assert_non_null(strstr(gap.text, "900 by this process"));
+	assert_non_null(strstr(gap.text, "this process uses 900"));
 	assert_int_equal(reported.pid, SMALL);
 }
 

@@ -1153,7 +1153,7 @@ static void what_was_not_followed_is_a_gap_of_its_process(void **state)
 		assert_int_equal(v->gaps[i].pid, OTHER);
 	assert_non_null(strstr(v->gaps[0].reason, "more than 16384 prepared statements at once"));
 	assert_non_null(strstr(v->gaps[1].reason, "new SQL texts in a second"));
-	assert_non_null(strstr(v->gaps[2].reason, "did not fit the ring"));
+	assert_non_null(strstr(v->gaps[2].reason, "events of this process were dropped"));
 }
 
 static void an_entry_refused_within_its_share_is_said_so(void **state)
@@ -1165,7 +1165,7 @@ static void an_entry_refused_within_its_share_is_said_so(void **state)
 	ev.refused[EV_TABLE_OBJECTS] = ev.crowded[EV_TABLE_OBJECTS] = 2;
 	story_tell(&ev, EV_UNFOLLOWED, sizeof(ev));
 	assert_int_equal(verdict()->gap_count, 1);
-	assert_non_null(strstr(verdict()->gaps[0].reason, "some objects of client libraries"));
+	assert_non_null(strstr(verdict()->gaps[0].reason, "too many objects of client libraries"));
 }
 
 static void a_port_alone_is_a_guess(void **state)

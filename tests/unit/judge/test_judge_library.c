@@ -378,7 +378,7 @@ static void objects_freed_by_unseen_means_accuse_nobody(void **state)
 	assert_int_equal(v->gap_count, 1);
 	assert_int_equal(v->gaps[0].pid, APP);
 	assert_string_equal(v->gaps[0].comm, "app");
-	assert_non_null(strstr(v->gaps[0].reason, "PGresult are freed by means we do not see"));
+	assert_non_null(strstr(v->gaps[0].reason, "PGresult are freed in ways dbleak cannot see"));
 	/* A second such place of the same process is the same gap. */
 	s.site = 2;
 	tell_site(&s);
@@ -433,8 +433,9 @@ static void what_is_not_counted_any_more_is_judged_as_of_then(void **state)
 	assert_true(v->libraries[0].attach_seconds > 0.24 && v->libraries[0].attach_seconds < 0.26);
 	assert_int_equal(v->gap_count, 1);
 	assert_string_equal(v->gaps[0].subject, "results of libpq");
-	assert_string_equal(v->gaps[0].reason, "results of libpq: not counted after 14 s, to stay "
-					       "within the budget");
+	assert_string_equal(v->gaps[0].reason,
+			    "results of libpq: counted only for the first 14 s, then the "
+			    "budget was used up");
 }
 
 static void lost_records_soften_it(void **state)

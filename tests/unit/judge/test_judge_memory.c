@@ -816,7 +816,7 @@ static void a_plateau_is_bounded_and_says_so(void **state)
 	app_begins();
 	lives(1, 60, 1, plateau);
 	expect_bounded();
-	assert_non_null(strstr(story.view->processes[0].verdict_reason, "flat for 48 s"));
+	assert_non_null(strstr(story.view->processes[0].verdict_reason, "then stable for 48 s"));
 }
 
 static void a_steady_process_is_well(void **state)

@@ -129,7 +129,7 @@ static void a_leak_is_told_whole(void **state)
 		"\n"
 		"No leak seen: 1 process, 1 connection open: gunicorn[900]; memory 52 MB (+12 MB)\n"
 		"Stopped growing: java[77] orders-api, on the host: grew to 10 connections, then\n"
-		"  flat for 22 s\n"
+		"  stable for 22 s\n"
 		"Not covered: billing[99]: static client over TLS, its connections are counted,\n"
 		"             not read\n"
 		"dbleak used 0.4 % of a CPU. No events lost.\n";
@@ -151,7 +151,7 @@ static void a_leak_is_told_whole(void **state)
 	processes[0].container_name = "web1";
 	finding.now = "restart docker web1";
 	processes[1].comm = "java";
-	processes[1].verdict_reason = "grew to 10 connections, then flat for 22 s";
+	processes[1].verdict_reason = "grew to 10 connections, then stable for 22 s";
 	processes[2].comm = "gunicorn";
 	v.gaps = &gap;
 	v.gap_count = 1;

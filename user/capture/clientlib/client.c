@@ -145,9 +145,9 @@ static const char *client_why_not(int err)
 {
 	switch (err) {
 	case -EIO:
-		return "probes on our own functions do not fire";
+		return "a test probe did not fire";
 	case -EPERM:
-		return "probes of this kernel kill processes under a seccomp filter";
+		return "on this kernel probes could kill processes with seccomp filters";
 	default:
 		return strerror(-err);
 	}
@@ -178,20 +178,18 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 	if (!err)
 		err = libraries_open(&c->libraries, procfs);
 	if (err) {
-		snprintf(text, sizeof(text), "client libraries cannot be probed: %s",
+		snprintf(text, sizeof(text), "cannot watch client libraries: %s",
 			 client_why_not(err));
 		client_tell_gap(c, text);
 		return 0;
 	}
 	if (c->cost.exits_kill)
-		client_tell_gap(
-			c, "a probe at the end of a function kills a program here that switches "
-			   "stacks, throws, or has a shadow stack: what libraries hand out is not "
-			   "counted");
+		client_tell_gap(c, "results, statements, buffers are not counted: on this kernel "
+				   "such probes could kill programs");
 	libraries_on_mapping(c->libraries, client_on_mapping);
 	libraries_on_gone(c->libraries, client_on_gone);
 	if (libraries_watch(c->libraries))
-		client_tell_gap(c, "libraries mapped from now on are found late: no perf events");
+		client_tell_gap(c, "libraries loaded later are found with delay: no perf events");
 	if (host->eager && client_begin_tls(c))
 		c->host.eager = false;
 	if (c->programs[0].multi) /* without uprobe.multi each probe takes long to remove */

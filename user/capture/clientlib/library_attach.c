@@ -505,8 +505,8 @@ static void tell_refused(struct clients *c, const struct attached *a)
 	if (!*a->refused_names)
 		return;
 	snprintf(text, sizeof(text),
-		 "%.96s: what it hands out by %.90s is not counted: that cannot be decoded whole",
-		 a->ev.path, a->refused_names);
+		 "objects of %.90s are not counted: the code of %.90s cannot be read", a->ev.path,
+		 a->refused_names);
 	client_tell_gap(c, text);
 }
 
@@ -599,8 +599,8 @@ void client_add_library(struct clients *c, const struct probe_library *l, struct
 
 		debug(topic_of(l), "%s: %s cannot be probed: %s", file->path, l->name,
 		      strerror(-err));
-		snprintf(text, sizeof(text), "%s in %.120s cannot be probed: %s", l->name,
-			 file->path, strerror(-err));
+		snprintf(text, sizeof(text), "cannot watch %s in %.120s: %s", l->name, file->path,
+			 strerror(-err));
 		client_tell_gap(c, text);
 		free(a);
 		return;

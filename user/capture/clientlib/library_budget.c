@@ -99,8 +99,7 @@ static void step_down_runs(struct clients *c, struct attached *a)
 	a->credit_ns = 0;
 	c->stepped_down = true;
 	snprintf(text, sizeof(text),
-		 "how many rows statements hand out is not seen any more in %.120s: it cost too "
-		 "much",
+		 "rows per statement are no longer counted in %.120s: the budget was used up",
 		 a->ev.path);
 	client_tell_gap(c, text);
 }

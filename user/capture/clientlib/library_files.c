@@ -73,8 +73,8 @@ static void keep_tls(struct clients *c, const struct library_file *file, bool de
 		c->tls_count += keep_waiting(&c->tls[c->tls_count], file, deep);
 	} else if (!c->reported_tls) {
 		c->reported_tls = true;
-		client_tell_gap(
-			c, "more than 64 copies of OpenSSL are mapped: those beyond are not read");
+		client_tell_gap(c, "more than 64 copies of OpenSSL are loaded: connections of the "
+				   "others are not readable");
 	}
 	hurry_tls(c);
 }
@@ -107,10 +107,8 @@ static void wait_for_time(struct clients *c, const struct library_file *file)
 		c->waiting_count += keep_waiting(&c->waiting[c->waiting_count], file, false);
 	} else if (!c->reported_waiting) {
 		c->reported_waiting = true;
-		client_tell_gap(
-			c,
-			"more than 200 programs came at once: not all were searched for a client "
-			"library that is linked into them");
+		client_tell_gap(c, "more than 200 programs started at once: client libraries "
+				   "linked into some were not found");
 	}
 }
 
@@ -170,7 +168,8 @@ static void tell_given_up(struct clients *c, const struct elf_file *elf,
 
 	if (!elf_given_up(elf))
 		return;
-	snprintf(text, sizeof(text), "%.200s was given up: to look through it takes too long",
+	snprintf(text, sizeof(text),
+		 "cannot look for client libraries in %.180s: reading it takes too long",
 		 file->path);
 	client_tell_gap_of(c, file->pid, text);
 }
@@ -336,8 +335,7 @@ static void tell_skipped(struct clients *c)
 	if (!c->looks.skipped || c->looks.reported)
 		return;
 	c->looks.reported = true;
-	client_tell_gap(
-		c, "files mapped as code were not looked into: more came than there is time for");
+	client_tell_gap(c, "client libraries may be missing: too many files were loaded at once");
 }
 
 /* A program serves the files of a FUSE mount, and decides whether a read ever ends: such files are
@@ -347,8 +345,8 @@ static void tell_served(struct clients *c)
 	if (c->looks.served_reported || !libraries_counts(c->libraries).served)
 		return;
 	c->looks.served_reported = true;
-	client_tell_gap(
-		c, "files that a program serves (FUSE) are not looked into: it need not answer");
+	client_tell_gap(c, "files on FUSE are not read: they may hang; client libraries there are "
+			   "not watched");
 }
 
 void client_look_deeper(struct clients *c)

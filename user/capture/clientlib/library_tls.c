@@ -66,8 +66,7 @@ int client_begin_tls(struct clients *c)
 		err = kernel_client_programs(c->kernel, KERNEL_PROBES_TLS_READ,
 					     &c->programs[GROUP_TLS_READ]);
 	if (err)
-		client_tell_gap(c,
-				"TLS libraries cannot be probed: the kernel refuses the programs");
+		client_tell_gap(c, "cannot read TLS connections: the kernel refuses the probes");
 	c->tls_refused = err != 0;
 	debug(DEBUG_TLS, "the programs are %s", err ? strerror(-err) : "loaded");
 	if (!err && !c->tls_since_ns)

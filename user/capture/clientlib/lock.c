@@ -158,8 +158,8 @@ static void tell_found(struct locks *l, struct lock_holder *h, const struct proc
 		 n < EV_PATH_LEN ? h->path : h->path + n - (EV_PATH_LEN - 4));
 	gap.head = (struct ev_head){.ns = h->ev.head.ns, .kind = EV_GAP, .size = sizeof(gap)};
 	snprintf(gap.text, sizeof(gap.text),
-		 "a SQLite connection opened before, or in a program "
-		 "without symbols, is known by its lock on the file only");
+		 "SQLite opened before dbleak started, or without symbols: only its file lock is "
+		 "visible");
 	if (!l->host->owner(l->host->context, h->pid, h->ev.start_ns, facts->comm))
 		return;
 	l->host->tell(l->host->context, &h->ev.head);

@@ -181,10 +181,10 @@ static int try_host_pids(char *detail)
 	ssize_t len = readlink("/proc/self/ns/pid", link, sizeof(link) - 1);
 
 	if (len > 0 && !strcmp(link, HOST_PIDS)) {
-		snprintf(detail, DETAIL_LEN, "dbleak and the kernel mean the same process ids");
+		snprintf(detail, DETAIL_LEN, "process ids are those of the host");
 		return 0;
 	}
-	snprintf(detail, DETAIL_LEN, "dbleak runs in a container or another pid name space");
+	snprintf(detail, DETAIL_LEN, "dbleak runs in a container or another pid namespace");
 	return -EXDEV;
 }
 
@@ -194,10 +194,10 @@ static int try_seccomp(char *detail)
 
 	file_read(AT_FDCWD, "/proc/self/status", status, sizeof(status));
 	if (!strstr(status, "\nSeccomp:\t2")) {
-		snprintf(detail, DETAIL_LEN, "no filter on the system calls of dbleak");
+		snprintf(detail, DETAIL_LEN, "none");
 		return 0;
 	}
-	snprintf(detail, DETAIL_LEN, "a seccomp filter is on dbleak, which may forbid bpf()");
+	snprintf(detail, DETAIL_LEN, "a filter is active for dbleak, and may forbid bpf()");
 	return -EOPNOTSUPP;
 }
 
@@ -206,15 +206,15 @@ static int try_lockdown(char *detail)
 	char text[128];
 
 	if (file_read(AT_FDCWD, "/sys/kernel/security/lockdown", text, sizeof(text)) <= 0) {
-		snprintf(detail, DETAIL_LEN, "none in force that can be seen");
+		snprintf(detail, DETAIL_LEN, "none visible");
 		return 0;
 	}
 	if (strstr(text, "[none]")) {
-		snprintf(detail, DETAIL_LEN, "none is in force");
+		snprintf(detail, DETAIL_LEN, "none");
 		return 0;
 	}
 	if (!strstr(text, "[confidentiality]")) {
-		snprintf(detail, DETAIL_LEN, "integrity, which does not hinder");
+		snprintf(detail, DETAIL_LEN, "integrity, which is no problem");
 		return 0;
 	}
 	snprintf(detail, DETAIL_LEN, "confidentiality");
@@ -251,9 +251,8 @@ static int try_memory(char *detail)
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY)
 		snprintf(detail, DETAIL_LEN, "RLIMIT_MEMLOCK is unlimited");
 	else
-		snprintf(detail, DETAIL_LEN, "RLIMIT_MEMLOCK is %llu KiB, %s",
-			 (unsigned long long)limit.rlim_cur / 1024,
-			 err ? "which is too little" : "which suffices");
+		snprintf(detail, DETAIL_LEN, "RLIMIT_MEMLOCK is %llu KiB: %s",
+			 (unsigned long long)limit.rlim_cur / 1024, err ? "too little" : "enough");
 	return err;
 }
 
@@ -388,8 +387,7 @@ static const struct feature_entry {
 	[FEATURE_HOST_PIDS] =
 		{
 			.about.name = "host pids",
-			.about.purpose =
-				"Process ids must mean the same to the kernel and to dbleak",
+			.about.purpose = "Process ids must be those of the host",
 			.about.without = "processes outside this container cannot be named",
 			.about.remedy = CONTAINER_REMEDY,
 			.about.need = FEATURE_NEEDED,
@@ -398,8 +396,8 @@ static const struct feature_entry {
 	[FEATURE_SECCOMP] =
 		{
 			.about.name = "no seccomp",
-			.about.purpose = "A filter on system calls may forbid what dbleak does",
-			.about.without = "the other lines show what it forbids",
+			.about.purpose = "A filter on system calls may forbid what dbleak needs",
+			.about.without = "the other lines show what is forbidden",
 			.about.remedy = CONTAINER_REMEDY,
 			.about.need = FEATURE_REMARK,
 			.try = try_seccomp,
@@ -418,8 +416,8 @@ static const struct feature_entry {
 	[FEATURE_TYPES] =
 		{
 			.about.name = "kernel types",
-			.about.purpose =
-				"The programs adapt to this kernel by its type information (BTF)",
+			.about.purpose = "Type information of the kernel (BTF) tells dbleak where "
+					 "its fields are",
 			.about.without = "nothing can be watched",
 			.about.remedy = "a kernel built with CONFIG_DEBUG_INFO_BTF, as those of "
 					"the large distributions are",
@@ -438,7 +436,8 @@ static const struct feature_entry {
 	[FEATURE_RING] =
 		{
 			.about.name = "ring buffer",
-			.about.purpose = "The kernel tells dbleak what changed through it",
+			.about.purpose =
+				"Events travel from the kernel to dbleak through a ring buffer",
 			.about.without = "nothing can be watched",
 			.about.remedy = "Linux 5.8 or newer",
 			.about.need = FEATURE_NEEDED,
@@ -447,7 +446,7 @@ static const struct feature_entry {
 	[FEATURE_STORAGE] =
 		{
 			.about.name = "socket storage",
-			.about.purpose = "The state of each connection is kept at its socket",
+			.about.purpose = "State of each connection is kept at its socket",
 			.about.without = "nothing can be watched",
 			.about.remedy = "Linux 5.15 or newer",
 			.about.need = FEATURE_NEEDED,
@@ -458,7 +457,7 @@ static const struct feature_entry {
 			.about.name = "door: tracepoints",
 			.about.purpose = "Messages are seen at the tracepoints sock_send_length "
 					 "and sock_recv_length",
-			.about.without = "the fexit door is used instead",
+			.about.without = "dbleak uses fexit instead",
 			.about.remedy = "Linux 6.3 or newer",
 			.about.need = FEATURE_ALTERNATIVE,
 			.try = try_tracepoint_door,
@@ -466,9 +465,9 @@ static const struct feature_entry {
 	[FEATURE_FEXIT_DOOR] =
 		{
 			.about.name = "door: fexit",
-			.about.purpose = "Where those tracepoints are missing, messages are seen "
-					 "at the return of the kernel's send and receive functions",
-			.about.without = "nothing, as long as the tracepoint door works",
+			.about.purpose = "Without those tracepoints, messages are seen where the "
+					 "kernel's send and receive functions return",
+			.about.without = "nothing, as long as the tracepoints work",
 			.about.remedy =
 				"a kernel built with CONFIG_FUNCTION_TRACER and CONFIG_KPROBES",
 			.about.need = FEATURE_ALTERNATIVE,
@@ -477,8 +476,8 @@ static const struct feature_entry {
 	[FEATURE_LIFECYCLE] =
 		{
 			.about.name = "lifecycle",
-			.about.purpose = "Tracepoints tell when connections hang up and processes "
-					 "start and end",
+			.about.purpose = "Tracepoints tell when connections close, and when "
+					 "processes start and end",
 			.about.without = "nothing can be watched",
 			.about.remedy = "Linux 5.15 or newer",
 			.about.need = FEATURE_NEEDED,
@@ -487,8 +486,8 @@ static const struct feature_entry {
 	[FEATURE_FILE_ITERATOR] =
 		{
 			.about.name = "open files",
-			.about.purpose = "Connections that were there before dbleak came are found "
-					 "by a walk over all open files",
+			.about.purpose = "Connections opened before dbleak started are found among "
+					 "all open files",
 			.about.without = "nothing can be watched",
 			.about.remedy = "Linux 5.8 or newer",
 			.about.need = FEATURE_NEEDED,
@@ -498,8 +497,8 @@ static const struct feature_entry {
 		{
 			.about.name = "connections",
 			.about.purpose = "The kernel lists the connections it keeps for dbleak",
-			.about.without = "each sweep walks over all open files of the host "
-					 "instead, which takes longer",
+			.about.without = "each look reads all open files of the host instead, "
+					 "which takes longer",
 			.about.remedy = "Linux 5.9 or newer, and nothing that forbids iterators "
 					"which may write",
 			.about.need = FEATURE_HELPFUL,
@@ -510,7 +509,7 @@ static const struct feature_entry {
 			.about.name = "statements",
 			.about.purpose =
 				"The kernel lists the prepared statements it keeps for dbleak",
-			.about.without = "a program of dbleak walks over them instead (Linux 5.14)",
+			.about.without = "dbleak reads them in another way (Linux 5.14)",
 			.about.remedy = "Linux 5.9 or newer, and nothing that forbids iterators "
 					"which may write",
 			.about.need = FEATURE_HELPFUL,
@@ -519,8 +518,8 @@ static const struct feature_entry {
 	[FEATURE_RUN_TIME] =
 		{
 			.about.name = "own cost",
-			.about.purpose = "The kernel measures the run time of dbleak's programs",
-			.about.without = "the report cannot say what watching cost",
+			.about.purpose = "The kernel measures the CPU time of dbleak in the kernel",
+			.about.without = "the report cannot say what dbleak cost",
 			.about.remedy = "Linux 5.8 or newer",
 			.about.need = FEATURE_HELPFUL,
 			.try = try_run_time,
@@ -528,7 +527,7 @@ static const struct feature_entry {
 	[FEATURE_UPROBE_MULTI] =
 		{
 			.about.name = "uprobe.multi",
-			.about.purpose = "Many probes on a client library are attached at once",
+			.about.purpose = "Many probes on client libraries are attached at once",
 			.about.without = "attaching and detaching them takes seconds; connections "
 					 "do not need them",
 			.about.remedy = "Linux 6.6 or newer",
@@ -538,9 +537,10 @@ static const struct feature_entry {
 	[FEATURE_PERF_EVENTS] =
 		{
 			.about.name = "perf events",
-			.about.purpose = "Probes on client libraries, and news of mapped libraries",
+			.about.purpose =
+				"Probes on client libraries, and events of loaded libraries",
 			.about.without =
-				"client libraries cannot be probed; connections do not need it",
+				"client libraries cannot be watched; connections do not need it",
 			.about.remedy =
 				"a kernel built with CONFIG_PERF_EVENTS and CONFIG_UPROBE_EVENTS",
 			.about.need = FEATURE_HELPFUL,

@@ -110,7 +110,7 @@ static int was_hit(uint64_t hits, char *detail)
 {
 	if (hits)
 		return 0;
-	snprintf(detail, DETAIL_LEN, "a probe was attached, but is not hit");
+	snprintf(detail, DETAIL_LEN, "a test probe did not fire");
 	return -EIO;
 }
 
@@ -153,7 +153,8 @@ static int try_mapping_events(char *detail)
 	int fd = open_event(&attr, -1, 0);
 
 	if (fd < 0) {
-		snprintf(detail, DETAIL_LEN, "no news of mapped libraries: %s", feature_reason(fd));
+		snprintf(detail, DETAIL_LEN, "no events of loaded libraries: %s",
+			 feature_reason(fd));
 		return fd;
 	}
 	close(fd);
@@ -171,13 +172,13 @@ static int try_probe_event(char *detail)
 
 	if (file_read(AT_FDCWD, "/sys/bus/event_source/devices/uprobe/type", text, sizeof(text)) <=
 	    0) {
-		snprintf(detail, DETAIL_LEN, "this kernel has no probes as events");
+		snprintf(detail, DETAIL_LEN, "this kernel has no probes by perf events");
 		return -ENOENT;
 	}
 	attr.type = (uint32_t)strtoul(text, NULL, 10);
 	fd = open_event(&attr, 0, -1);
 	if (fd < 0) {
-		snprintf(detail, DETAIL_LEN, "no probes as events: %s", feature_reason(fd));
+		snprintf(detail, DETAIL_LEN, "no probes by perf events: %s", feature_reason(fd));
 		return fd;
 	}
 	probed();
@@ -194,6 +195,6 @@ int feature_try_perf_events(char *detail)
 	if (!err)
 		err = try_probe_event(detail);
 	if (!err)
-		snprintf(detail, DETAIL_LEN, "of mappings and of probes");
+		snprintf(detail, DETAIL_LEN, "events of mappings and probes");
 	return err;
 }

@@ -105,8 +105,7 @@ static void look_at_huge_pages(struct growth *g)
 	if (huge_between(root))
 		growth_tell_gap(
 			g, GAP_SIZES,
-			"huge pages of less than 2 MB are in use: which line takes memory is known "
-			"less well");
+			"small huge pages in use: the line of memory growth is less certain");
 	close(root);
 }
 
@@ -121,9 +120,9 @@ static void growth_attach(struct growth *g)
 	if (g->attached)
 		look_at_huge_pages(g);
 	if (err && err != -EAGAIN) /* -EAGAIN: it is still being loaded, the next look asks again */
-		growth_tell_gap(
-			g, GAP_PROBE,
-			"this kernel does not show page faults: where memory grows is not seen");
+		growth_tell_gap(g, GAP_PROBE,
+				"memory growth without source lines: this kernel does not show "
+				"page faults");
 }
 
 /* Pages by which a processor may delay a count: so many, or fewer (lib/percpu_counter.c).  Before
@@ -274,8 +273,7 @@ static void suspect(struct growth *g, struct grower *p)
 		return;
 	if (growth_enter(g, p)) {
 		growth_tell_gap(g, GAP_ROOM,
-				"too many processes grow at once: where the memory of some "
-				"grows is not seen");
+				"too many processes grow at once: some have no source line");
 		return;
 	}
 	p->sampled = p->fresh = true;
@@ -602,8 +600,8 @@ static void check(struct growth *g, struct grower *p, bool last)
 	if (l.pagemap < 0) {
 		if (l.pagemap != -ENOENT && l.pagemap != -ESRCH)
 			growth_tell_gap(g, GAP_PAGES,
-					"/proc/PID/pagemap cannot be read: how much of what "
-					"was taken is held is not known");
+					"cannot read /proc/PID/pagemap: how much memory is not "
+					"freed is unknown");
 		p->check_ns = began + SECOND_NS;
 		return;
 	}
@@ -614,8 +612,8 @@ static void check(struct growth *g, struct grower *p, bool last)
 	close(l.pagemap);
 	if (growth_sites_blind(p->sites))
 		growth_tell_gap(g, GAP_FRAMES,
-				"page frames are not shown: memory given back and taken "
-				"again at one place counts as held");
+				"page frames are hidden: memory freed and allocated again counts "
+				"as not freed");
 	p->check_ns = began +
 		      (g->host.eager ? CHECK_SHARE_EAGER : CHECK_SHARE) * (clock_boot_ns() - began);
 }

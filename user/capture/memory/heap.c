@@ -187,7 +187,7 @@ static void tell_older(struct heap *h, uint32_t pid, const struct heap_process *
 	if (!p->older || p->start_ns >= h->begun_ns)
 		return;
 	snprintf(gap.text, sizeof(gap.text),
-		 "%llu blocks that it gave back were taken before we looked: no figure has them",
+		 "%llu freed blocks were allocated before dbleak started and are not counted",
 		 (unsigned long long)p->older);
 	h->host.tell(h->host.context, &gap.head);
 }
@@ -391,10 +391,8 @@ static void heap_step_down(struct heap *h, uint64_t now_ns)
 	heap_probes_detach(h->probes); /* before the sweep, so that no hit comes after it */
 	heap_sweep(h, now_ns, true);
 	h->stepped_down = true;
-	heap_tell_gap(
-		h,
-		"allocations are not followed any longer, for that cost more than --max-overhead: "
-		"from here on as with --heap client");
+	heap_tell_gap(h, "allocations are no longer followed (over --max-overhead): now as with "
+			 "--heap client");
 	h->host.tier(h->host.context, EV_TIER_CLIENT);
 }
 
@@ -469,13 +467,12 @@ static const char *heap_why_not(int err)
 {
 	switch (err) {
 	case -EIO:
-		return "probes on our own functions do not fire";
+		return "a test probe did not fire";
 	case -ENOTSUP:
-		return "this kernel cannot keep probes to the chosen processes, and all others "
-		       "would "
-		       "pay for each of their allocations";
+		return "this kernel cannot limit probes to the selected processes: all others "
+		       "would become slower";
 	case -EPERM:
-		return "return probes of this kernel kill processes under a seccomp filter";
+		return "on this kernel return probes could kill processes with seccomp filters";
 	}
 	return strerror(-err);
 }
@@ -497,8 +494,7 @@ int heap_open(struct heap **out, struct kernel *kernel, const struct procfs *pro
 	err = heap_begin(h);
 	if (err) {
 		kernel_heap_close(&h->memory); /* without probes there is nothing to sweep */
-		snprintf(text, sizeof(text), "allocations cannot be followed: %s",
-			 heap_why_not(err));
+		snprintf(text, sizeof(text), "cannot follow allocations: %s", heap_why_not(err));
 		heap_tell_gap(h, text);
 		h->stepped_down = true;
 		h->host.tier(h->host.context, EV_TIER_CLIENT);

@@ -145,7 +145,7 @@ static void tell_unprobed(struct heap_probes *p, const char *path, int err)
 {
 	char text[EV_TEXT_LEN];
 
-	snprintf(text, sizeof(text), "the allocator in %.120s cannot be probed: %s", path,
+	snprintf(text, sizeof(text), "cannot watch the allocator in %.120s: %s", path,
 		 strerror(-err));
 	p->host.gap(p->host.context, text);
 }
@@ -257,8 +257,8 @@ static void tell_refused(struct heap_probes *p, uint32_t pid, const struct heap_
 	memcpy(name, s->comm, sizeof(name));
 	redact_name(name);
 	snprintf(text, sizeof(text),
-		 "%s[%u]: not every operator new of its allocator is probed, for not all of its "
-		 "ends are known: what that gives is not counted",
+		 "%s[%u]: allocations by some operator new are not counted: the code of the "
+		 "allocator cannot be read",
 		 name, pid);
 	p->host.gap(p->host.context, text);
 }
@@ -402,7 +402,7 @@ int heap_probes_open(struct heap_probes **out, struct kernel *kernel, const stru
 	libraries_on_mapping(p->libraries, on_mapping);
 	if (libraries_watch(p->libraries))
 		p->host.gap(p->host.context,
-			    "allocators mapped from now on are found late: no perf events");
+			    "allocators loaded later are found with delay: no perf events");
 	return 0;
 }
 
@@ -441,10 +441,9 @@ static void tell_blind(struct heap_probes *p, uint32_t pid, const struct heap_se
 	memcpy(name, s->comm, sizeof(name));
 	redact_name(name);
 	snprintf(text, sizeof(text), "%s[%u]: %s", name, pid,
-		 s->program->go ? "its allocator is Go's own, which is not followed"
-				: "its allocator was not found (a static program without symbols, "
-				  "or one that "
-				  "brings its own): what it allocates is not counted");
+		 s->program->go ? "uses Go's own allocator, which dbleak cannot follow"
+				: "allocator not found (static program without symbols, or its "
+				  "own): allocations are not counted");
 	p->host.gap(p->host.context, text);
 }
 

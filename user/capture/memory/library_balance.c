@@ -176,7 +176,7 @@ static void tell_other_allocator(struct balances *b, const struct balance_holder
 
 	gap.head = (struct ev_head){.kind = EV_GAP, .size = sizeof(gap)};
 	snprintf(gap.text, sizeof(gap.text),
-		 "its allocator is not glibc's: what %s takes is counted, not what it holds",
+		 "not glibc's allocator: what %s allocates is counted, what it keeps is unknown",
 		 h->file->name);
 	if (b->host.owner(b->host.context, h->key.pid, h->start_ns))
 		b->host.tell(b->host.context, &gap.head);

@@ -100,7 +100,7 @@ static void tell_uncounted(struct library_heap *h, const char *name, const char 
 {
 	char text[EV_TEXT_LEN];
 
-	snprintf(text, sizeof(text), "what %s takes of the heap is not counted: %s", name, why);
+	snprintf(text, sizeof(text), "memory used by %s is not counted: %s", name, why);
 	client_heap_tell_gap(h, text);
 }
 
@@ -154,9 +154,9 @@ bool library_heap_keeps(const struct library_heap *h, uint64_t device, uint64_t 
 static const char *client_heap_why_not(const struct call_sites *found, int err)
 {
 	if (err == -ENOENT)
-		return found->hidden ? "its calls of the allocator go through pointers" : NULL;
-	return err == -E2BIG ? "it has too many calls of the allocator"
-			     : "its code cannot be told apart";
+		return found->hidden ? "the library calls the allocator through pointers" : NULL;
+	return err == -E2BIG ? "the library has too many allocator calls"
+			     : "the code of the library cannot be read";
 }
 
 /* Names a file by its base name, without version: "/usr/lib/libpq.so.5" is libpq.  otherwise: used
@@ -441,10 +441,8 @@ static void client_heap_step_down(struct library_heap *h)
 	      "--heap client: probes could stay for %.2f %% of the time alone: --heap growth",
 	      duty_of(h) * 100);
 	h->stepped_down = true;
-	client_heap_tell_gap(
-		h,
-		"what client libraries take of the heap is not counted any longer, for that cost "
-		"more than --max-overhead: from here on as with --heap growth");
+	client_heap_tell_gap(h, "client library memory is no longer counted (over --max-overhead): "
+				"now as with --heap growth");
 	h->host.tier(h->host.balances.context, EV_TIER_GROWTH);
 }
 
@@ -536,19 +534,18 @@ bool library_heap_start(struct library_heap *h, struct reach *reach, uint64_t hi
 		return h->running;
 	h->refused = true;
 	if (kernel_library_heap_load(h->kernel, &h->programs)) {
-		tell_uncounted(h, "a client library", "the kernel refuses the program");
+		tell_uncounted(h, "a client library", "the kernel refuses the probes");
 		return false;
 	}
 	if (probes_kill_shadowed(&h->programs, CANARY)) {
 		tell_uncounted(
 			h, "a client library",
-			"on this kernel a probe of a call kills programs that run under a shadow "
-			"stack");
+			"on this kernel such probes would kill programs with a shadow stack");
 		return false;
 	}
 	if (!h->programs.multi) {
 		tell_uncounted(h, "a client library",
-			       "this kernel takes seconds to take so many probes out again");
+			       "this kernel needs seconds to remove so many probes");
 		return false;
 	}
 	h->refused = false;

@@ -75,8 +75,7 @@ static void pools_tell_gap(struct pools *p, enum pools_gap_kind kind, const char
 	if (p->gaps & kind)
 		return;
 	p->gaps |= kind;
-	snprintf(text, sizeof(text), "who keeps memory that a Python uses again is not seen: %s",
-		 why);
+	snprintf(text, sizeof(text), "memory that Python reuses has no source line: %s", why);
 	p->host.gap(p->host.context, text);
 }
 
@@ -252,12 +251,9 @@ static int pools_load(struct pools *p)
 		err = probes_calibrate(&p->cost, &p->programs, POOL_CANARY, kernel_pool_canaries,
 				       p->kernel);
 	if (err || !p->cost.fires)
-		pools_tell_gap(p, GAP_KERNEL,
-			       "this kernel has no probes that are soon taken out again");
+		pools_tell_gap(p, GAP_KERNEL, "this kernel cannot remove probes quickly");
 	else if (p->cost.kills || p->cost.exits_kill)
-		pools_tell_gap(p, GAP_KILLS,
-			       "probes of this kernel kill processes under a seccomp "
-			       "filter, or that switch stacks");
+		pools_tell_gap(p, GAP_KILLS, "on this kernel such probes could kill programs");
 	p->loaded = !err && p->cost.fires && !p->cost.kills && !p->cost.exits_kill;
 	p->refused = !p->loaded;
 	return p->loaded ? 0 : -ENOTSUP;
@@ -306,12 +302,12 @@ static void pools_refuse(struct pools *p, struct taker *t, int err)
 	switch (err) {
 	case -EPERM:
 		pools_tell_gap(p, GAP_REPLACED,
-			       "it has another allocator (PYTHONMALLOC, tracemalloc)");
+			       "Python runs with another allocator (PYTHONMALLOC, tracemalloc)");
 		return;
 	case -ENOTSUP:
 		pools_tell_gap(p, GAP_BUILD,
-			       "where its allocator takes pools is not known (CPython 3.9 "
-			       "to 3.14 as most compilers make it)");
+			       "unsupported build of CPython (3.9 to 3.14): its allocator was not "
+			       "recognised");
 		return;
 	case -ESRCH:
 	case -ENOENT:

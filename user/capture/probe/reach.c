@@ -37,7 +37,8 @@ void reach_tell_full(struct reach *r)
 	if (r->reported_full || !r->full)
 		return;
 	r->reported_full = true;
-	snprintf(text, sizeof(text), "some selected processes carry no probes: %s",
+	snprintf(text, sizeof(text),
+		 "client libraries of some selected processes are not watched: %s",
 		 strerror(-r->full));
 	r->host.gap(r->host.context, text);
 }
@@ -180,8 +181,8 @@ static void tell_held(struct reach *r)
 		return;
 	r->reported_held = true;
 	snprintf(text, sizeof(text),
-		 "no more probes for now: the memory map of process %u does not answer, and to put "
-		 "one in could stop every fork on this host",
+		 "no new probes for now: process %u does not answer, and a probe could block this "
+		 "host",
 		 r->locked);
 	r->host.gap(r->host.context, text);
 }

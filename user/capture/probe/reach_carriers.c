@@ -108,9 +108,8 @@ static void tell_wide(struct reach *r)
 	if (r->reported_wide || r->how != REACH_THEIR_FILES)
 		return;
 	r->reported_wide = true;
-	r->host.gap(r->host.context,
-		    "this kernel cannot keep probes to the selected processes: others that map the "
-		    "same files carry them too");
+	r->host.gap(r->host.context, "this kernel cannot limit probes to the selected processes: "
+				     "others with the same files carry them too");
 }
 
 void reach_map_everywhere(struct reach *r, struct reached_file *f)

@@ -29,13 +29,13 @@ int perl_probe(struct elf_file *e, struct runtime_process *out, const char **why
 	if (!symbol[1].offset || !symbol[2].offset || (!symbol[0].offset && !symbol[3].offset))
 		return -ENOENT;
 	if (!symbol[0].offset) {
-		*why = "built without threads (ithreads), its lines are not read";
+		*why = "no source lines: built without threads (ithreads)";
 		return -ENOTSUP;
 	}
 	if (elf_read_address(e, symbol[1].offset, &revision, 1) != 1 || revision != 5 ||
 	    elf_read_address(e, symbol[2].offset, &version, 1) != 1 || version % 2 ||
 	    version < 32 || (version - 32) / 2 >= PERL_ROWS) {
-		*why = "not a version whose lines are read (5.32 to 5.42)";
+		*why = "no source lines: unsupported version (5.32 to 5.42 are supported)";
 		return -ENOTSUP;
 	}
 	*out = (struct runtime_process){

@@ -95,12 +95,12 @@ int php_probe(struct elf_file *e, struct runtime_process *out, const char **why)
 	if (!symbol[2].offset || (!symbol[0].offset && !symbol[1].offset))
 		return -ENOENT;
 	if (!symbol[0].offset) {
-		*why = "built with threads (ZTS), its lines are not read";
+		*why = "no source lines: built with threads (ZTS)";
 		return -ENOTSUP;
 	}
 	row = version_find(e);
 	if (row < 0) {
-		*why = "not a version whose lines are read (7.4 to 8.4)";
+		*why = "no source lines: unsupported version (7.4 to 8.4 are supported)";
 		return row;
 	}
 	*out = (struct runtime_process){

@@ -347,16 +347,16 @@ static const char *python_build_refuse(struct elf_file *elf, struct python_build
 	const struct version *v;
 
 	if (b->minor < OLDEST || b->minor >= OLDEST + COUNT(versions))
-		return "its version is not known";
+		return "no source lines: unsupported version";
 	if (exports(elf, "_Py_NegativeRefcount") || exports_variable(elf, "_Py_RefTotal"))
-		return "it is a debug build";
+		return "no source lines: a debug build";
 	if (bytes && word_of(bytes, PUBLISHED_FREE_THREADED))
-		return "it is a free-threaded build";
+		return "no source lines: a free-threaded build";
 	v = &versions[b->minor - OLDEST];
 	b->row = v->row;
 	b->code = v->code;
 	if (b->minor >= PUBLISHED_FROM && (!bytes || !take_published(b, bytes)))
-		return "it does not tell where its frames are";
+		return "no source lines: the build hides where its frames are";
 	b->row.window = b->minor >= TOGETHER_FROM ? PYTHON_WINDOW : b->row.frame_bytes;
 	b->row.identity = (uint8_t)(b->code.lines - (PYTHON_IDENTITY_WORDS - 1) * sizeof(uint64_t));
 	return NULL;

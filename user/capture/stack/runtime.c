@@ -112,7 +112,7 @@ static int probe_python(struct runtimes *r, struct elf_file *elf, const struct l
 	out->found.row = (uint32_t)row;
 	out->found.runtime = RUNTIME_PYTHON;
 	if (!out->why && row == PYTHON_ROWS)
-		out->why = "too many different Pythons are in use";
+		out->why = "no source lines: too many different builds of Python are running";
 	if (out->why)
 		return -ENOTSUP;
 	err = kernel_python_row(r->kernel, out->found.row, &b->row);

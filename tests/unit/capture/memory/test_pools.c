@@ -324,12 +324,12 @@ static void each_reason_is_told_once(void **state)
 		struct probe_cost cost;
 		const char *word;
 	} rows[] = {
-		{.load = -ENOTSUP, .cost = {.fires = true}, .word = "kernel has no probes"},
-		{.cost = {.fires = false}, .word = "kernel has no probes"},
+		{.load = -ENOTSUP, .cost = {.fires = true}, .word = "cannot remove probes quickly"},
+		{.cost = {.fires = false}, .word = "cannot remove probes quickly"},
 		{.cost = {.fires = true, .kills = true}, .word = "kill"},
 		{.cost = {.fires = true, .exits_kill = true}, .word = "kill"},
 		{.find = -EPERM, .cost = {.fires = true}, .word = "another allocator"},
-		{.find = -ENOTSUP, .cost = {.fires = true}, .word = "not known"},
+		{.find = -ENOTSUP, .cost = {.fires = true}, .word = "not recognised"},
 		{.attach = -E2BIG, .cost = {.fires = true}, .word = "Argument list too long"},
 	};
 

@@ -176,13 +176,13 @@ static void builds_that_are_not_known_are_refused(void **state)
 	newer.version = 0x030f00f0;
 	check_refused(&newer, "version");
 	memset(mute.runtime, 0, 8);
-	check_refused(&mute, "tell");
+	check_refused(&mute, "hides");
 	put(&free_threaded, PUBLISHED_FREE_THREADED, 1);
 	check_refused(&free_threaded, "free-threaded");
 	debug.functions[1] = "_Py_NegativeRefcount";
 	check_refused(&debug, "debug");
 	put(&hostile, 264, UINT64_MAX);
-	check_refused(&hostile, "tell");
+	check_refused(&hostile, "hides");
 }
 
 static void hidden_symbols_leave_the_section(void **state)
