@@ -21,6 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "user/command/user.h"
+
 #define LINKS_MAX 40 /* as the kernel follows */
 #define TRIES	  16 /* for a name that nobody has */
 
@@ -285,12 +287,35 @@ static int create_temporary(struct outfile_place *p)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Could the caller have made a file in the folder?  A file that belongs to the caller must not lie
+ * where root trusts all files. */
+static bool may_write(const struct stat *folder, uid_t uid, gid_t gid)
+{
+	if (folder->st_uid == uid)
+		return folder->st_mode & S_IWUSR;
+	return folder->st_mode & (folder->st_gid == gid ? S_IWGRP : S_IWOTH);
+}
+
+/* Gives the new file to the caller of sudo; where that fails the file stays root's. */
+static void give_to_caller(const struct outfile_place *p, int fd)
+{
+	struct stat folder;
+	uid_t uid;
+	gid_t gid;
+
+	if (!user_find_caller(&uid, &gid) || fstat(p->folder, &folder) ||
+	    !may_write(&folder, uid, gid))
+		return;
+	(void)!fchown(fd, uid, gid);
+}
+
 static int open_regular(struct outfile *o, struct outfile_place *p)
 {
 	int fd = create_temporary(p), err;
 
 	if (fd < 0)
 		return fd;
+	give_to_caller(p, fd);
 	err = start_keeper(o, p);
 	if (!err)
 		return open_stream(o, fd);

@@ -6,6 +6,9 @@
  * nobody's file is emptied, followed or shared.  A child made at once does that last step: by then
  * we have given up the rights that it takes.  Streams (/dev/stdout, /dev/fd/N, a device, a pipe
  * with a reader) are written to as they are.
+ *
+ * Under sudo a file belongs to the caller, who then reads it without sudo: in folders alone where
+ * the caller could have made it.
  */
 #ifndef DBLEAK_COMMAND_OUTFILE_H
 #define DBLEAK_COMMAND_OUTFILE_H

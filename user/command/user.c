@@ -173,6 +173,18 @@ int user_choose(struct user *u, const char *wanted)
 	return -1;
 }
 
+bool user_find_caller(uid_t *uid, gid_t *gid)
+{
+	const struct lender *by = geteuid() ? NULL : find_lender();
+	struct user u = {0};
+	bool found = by && !take_caller(&u, by) && u.uid;
+
+	*uid = u.uid;
+	*gid = u.gid;
+	user_free(&u);
+	return found;
+}
+
 static int set_environment(const struct user *u)
 {
 	for (size_t i = 0; i < sizeof(of_lenders) / sizeof(*of_lenders); i++)

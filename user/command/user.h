@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * user.h - the user as whom a command runs that dbleak starts: the caller of sudo, not root by
- * accident.
+ * user.h - the user as whom a command runs that dbleak starts, and who owns its files: the caller
+ * of sudo, not root by accident.
  */
 #ifndef DBLEAK_COMMAND_USER_H
 #define DBLEAK_COMMAND_USER_H
@@ -26,5 +26,8 @@ int user_choose(struct user *u, const char *wanted);
  * its user's, whatever dbleak holds.  0 or -errno. */
 int user_become(const struct user *u);
 void user_free(struct user *u);
+/* Who lent root's rights to dbleak, by the same variables as user_choose: false where nobody did,
+ * where the variables name nobody, or where root called. */
+bool user_find_caller(uid_t *uid, gid_t *gid);
 
 #endif

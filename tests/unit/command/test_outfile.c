@@ -196,6 +196,48 @@ static void a_file_with_other_names_or_of_somebody_else_is_not_shared(void **sta
 	unlink(twin);
 }
 
+/* The owner of a file written in a folder of this owner and mode, with SUDO_UID and SUDO_GID. */
+static uid_t owner_under_sudo(const char *uid, const char *name, uid_t owner, mode_t mode)
+{
+	struct outfile o;
+	struct stat st;
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/file", in_folder(name));
+	assert_int_equal(mkdir(in_folder(name), 0700), 0);
+	assert_int_equal(chown(in_folder(name), owner, owner), 0);
+	assert_int_equal(chmod(in_folder(name), mode), 0);
+	setenv("SUDO_UID", uid, 1);
+	setenv("SUDO_GID", uid, 1);
+	assert_int_equal(outfile_open(&o, path, NULL), 0);
+	unsetenv("SUDO_UID");
+	unsetenv("SUDO_GID");
+	fputs("whole", o.file);
+	assert_int_equal(outfile_end(&o, true), 0);
+	assert_int_equal(lstat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(st.st_uid, st.st_gid);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(in_folder(name)), 0);
+	return st.st_uid;
+}
+
+static void a_file_belongs_to_the_caller_of_sudo(void **state)
+{
+	(void)state;
+	if (geteuid()) {
+		assert_int_equal(owner_under_sudo("65534", "own", geteuid(), 0700), geteuid());
+		return;
+	}
+	assert_int_equal(owner_under_sudo("65534", "theirs", OTHER, 0700), OTHER);
+	assert_int_equal(owner_under_sudo("65534", "shared", 0, 01777), OTHER);
+	/* The caller could not have written there, so root keeps the file. */
+	assert_int_equal(owner_under_sudo("65534", "roots", 0, 0755), 0);
+	assert_int_equal(owner_under_sudo("0", "shared", 0, 01777), 0);
+	assert_int_equal(owner_under_sudo("-1", "shared", 0, 01777), 0);
+	assert_int_equal(owner_under_sudo("4294967295", "shared", 0, 01777), 0);
+}
+
 static void a_link_in_its_place_is_refused(void **state)
 {
 	(void)state;
@@ -411,6 +453,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_whole_is_gone),
 		cmocka_unit_test(who_is_killed_leaves_a_recording_but_no_report),
 		cmocka_unit_test(a_file_with_other_names_or_of_somebody_else_is_not_shared),
+		cmocka_unit_test(a_file_belongs_to_the_caller_of_sudo),
 		cmocka_unit_test(a_link_in_its_place_is_refused),
 		cmocka_unit_test(a_link_on_the_way_is_followed_if_it_is_ours),
 		cmocka_unit_test(what_is_read_is_not_replaced),
