@@ -243,8 +243,13 @@ def run_no_program(bench):
 def run_exitcode(bench):
     def status(*argv):
         script, *options = argv
-        return bench.dbleak.run("run", *options, "--", *command_of(script.split()),
-                                env=bench.endpoint("postgresql", "tcp4", driver="psycopg2")).status
+        told = bench.file("told.json")
+        look = bench.dbleak.run("run", "--json", "-o", told, *options, "--", *command_of(script.split()),
+                                env=bench.endpoint("postgresql", "tcp4", driver="psycopg2"))
+        with open(told) as file:
+            said = json.load(file)["summary"]["exit_status"]
+        bench.check(said == look.status, f"summary.exit_status is {said}, and the status {look.status}")
+        return look.status
 
     bench.check(status("short.py leak 6", "--error-exitcode", "99") == 99, "a leak has another status")
     bench.check(status("short.py once 7", "--error-exitcode", "99") == 7, "the command's own status is lost")

@@ -371,6 +371,11 @@ static int live_write_report(struct live *l)
 	if (!v)
 		return fail("cannot judge", NULL, -ENOMEM);
 	status = status_of_view(v, l->options);
+	if (!status)
+		status = l->command_status;
+	if (l->record_err)
+		status = 2; /* what was asked for is not there */
+	v->exit_status = status;
 	err = print_view(l->out, v, l->options);
 	if (!err)
 		err = l->output.file ? outfile_end(&l->output, true) : output_close(l->out);
@@ -394,8 +399,8 @@ int live_report(struct live *l)
 	err = end_recording(l);
 	if (err)
 		live_fail_recording(l, err);
-	if (err || l->record_err)
-		status = 2; /* what was asked for is not there */
+	if (err)
+		status = 2;
 	watchdog_closing(&l->watchdog, status);
 	return status;
 }

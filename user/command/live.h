@@ -24,7 +24,8 @@ struct live {
 	struct recording *recording; /* NULL: none, or it has ended */
 	struct outfile output, recorded;
 	uint64_t record_bytes;
-	int record_err; /* why the recording ended before the watch; its limit is no error */
+	int record_err;	    /* why the recording ended before the watch; its limit is no error */
+	int command_status; /* of run's command: dbleak's own where nothing leaks */
 	struct capture *capture;
 	FILE *out; /* of the report */
 	struct watchdog watchdog;

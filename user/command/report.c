@@ -37,9 +37,10 @@ static int replay(struct model *m, struct recording *r, const char *name)
 	return n == -ENODATA || n == -EBADMSG ? 0 : n;
 }
 
-static int print(const struct report_view *v, const struct options *o, struct outfile *out)
+static int print(struct report_view *v, const struct options *o, struct outfile *out)
 {
-	int status = status_of_view(v, o), err = print_view(out->file ? out->file : stdout, v, o);
+	int status = v->exit_status = status_of_view(v, o);
+	int err = print_view(out->file ? out->file : stdout, v, o);
 
 	if (!err)
 		err = out->file ? outfile_end(out, true) : output_close(stdout);

@@ -152,8 +152,8 @@ static int run_run(struct options *o, struct live *l, char **argv, const struct 
 		live_discard(l);
 		status = c.status;
 	} else {
+		l->command_status = c.status;
 		status = live_report(l);
-		status = status ? status : c.status;
 	}
 	watchdog_closing(&l->watchdog, status);
 	return status;

@@ -519,6 +519,7 @@ struct report_view *judge_explain(const struct model *m, const struct site_patte
 		arena_close(a);
 		return NULL;
 	}
+	owner->view.exit_status = view_exit_status(&owner->view);
 	return &owner->view;
 }
 

@@ -271,6 +271,7 @@ struct report_view {
 	const char *selection;		/* as options name it; "": the whole host; NULL not known */
 	double budget_percent;		/* --max-overhead; < 0 not known */
 	bool cut;			/* the recording has no clean end */
+	int exit_status;		/* of dbleak; the judge sets it as without options */
 	struct process_view *processes; /* worst verdict first, then by pid */
 	size_t process_count;
 	struct library_view *libraries; /* in the order they were met */

@@ -468,7 +468,7 @@ static json_t *json_summary(const struct report_view *v)
 		{"unknown", json_count(counts[VERDICT_UNKNOWN])},
 		{"ok", json_count(counts[VERDICT_OK])},
 		{"processes", json_count(v->process_count)},
-		{"exit_status", json_integer(view_exit_status(v))},
+		{"exit_status", json_integer(v->exit_status)},
 		{"urgent_seconds", json_number(urgent_seconds(v))},
 	};
 

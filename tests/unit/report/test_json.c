@@ -145,11 +145,12 @@ static void the_summary_adds_up_what_the_processes_say(void **state)
 	f[0].acquired = 20;
 	f[0].released = 5;
 	processes[0].exited = true;
+	v.exit_status = 99; /* --error-exitcode */
 	root = parse(&v);
 	assert_string_equal(json_string_value(at(root, "summary.verdict")), "leaking");
 	assert_int_equal(json_integer_value(at(root, "summary.leaking")), 1);
 	assert_int_equal(json_integer_value(at(root, "summary.stuck")), 1);
-	assert_int_equal(json_integer_value(at(root, "summary.exit_status")), 1);
+	assert_int_equal(json_integer_value(at(root, "summary.exit_status")), 99);
 	assert_true(json_real_value(at(root, "summary.urgent_seconds")) == 60);
 	assert_int_equal(json_array_size(at(root, "findings")), 2);
 	assert_int_equal(json_integer_value(at(root, "findings.1.pid")), 2);
