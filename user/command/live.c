@@ -48,7 +48,8 @@ int print_view(FILE *out, const struct report_view *v, const struct options *o)
 {
 	struct text_options text = {.colour = colour_wanted(out),
 				    .columns = terminal_columns(out),
-				    .show_all = o->verbose};
+				    .show_all = o->verbose,
+				    .wide = o->wide};
 
 	if (o->explain)
 		return report_explanation(out, v, &text);

@@ -114,9 +114,10 @@ static void print_explanation(struct page *page, const struct report_view *v,
 
 int report_explanation(FILE *out, const struct report_view *v, const struct text_options *o)
 {
-	struct page page = {.out = out, .colour = o->colour, .columns = page_width(o->columns)};
+	struct page page = {.out = out, .colour = o->colour};
 	size_t printed = 0;
 
+	page.columns = o->wide ? PAGE_COLUMNS_WIDE : page_width(o->columns);
 	for (size_t i = 0; i < v->process_count; i++) {
 		if (!v->processes[i].explanation)
 			continue;

@@ -97,7 +97,7 @@ static const struct column {
 	{"PROBLEM", 24, fill_leaks},
 	{"RATE", 20, fill_rate},
 	{"LIMIT", 12, fill_limit},
-	{"WHERE", PAGE_COLUMNS_MOST, fill_where},
+	{"WHERE", PAGE_COLUMNS_WIDE, fill_where},
 };
 
 static size_t need_of(const struct column *c, const struct process_view *const *guilty,

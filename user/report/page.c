@@ -217,9 +217,11 @@ void page_headline(struct page *p, unsigned indent, enum page_colour colour, con
 		   const char *right)
 {
 	size_t used = indent + escape_columns(left, trimmed(left));
-	size_t end = escape_columns(right, trimmed(right));
+	size_t end = escape_columns(right, trimmed(right)), edge = p->columns;
 	char text[PAGE_BUFFER];
 
+	if (edge == PAGE_COLUMNS_WIDE)
+		edge = used + 2 + end > PAGE_COLUMNS ? used + 2 + end : PAGE_COLUMNS;
 	if (used + 2 + end > p->columns) {
 		page_field(p, &(struct page_field){.indent = indent, .label = ""}, left);
 		page_field(p, &(struct page_field){.indent = indent + CONTINUED, .label = ""},
@@ -231,7 +233,7 @@ void page_headline(struct page *p, unsigned indent, enum page_colour colour, con
 	print_coloured(p, text, colour);
 	escape_fit(text, sizeof(text), right, trimmed(right), p->columns, ESCAPE_CUT_END);
 	if (end)
-		fprintf(p->out, "%*s%s", (int)(p->columns - used - end), "", text);
+		fprintf(p->out, "%*s%s", (int)(edge - used - end), "", text);
 	page_line(p);
 }
 
@@ -240,8 +242,8 @@ void page_cell(struct page *p, const char *text, size_t columns, bool right)
 	char cell[PAGE_BUFFER];
 	size_t used;
 
-	if (columns > PAGE_COLUMNS_MOST)
-		columns = PAGE_COLUMNS_MOST;
+	if (columns > PAGE_COLUMNS_WIDE)
+		columns = PAGE_COLUMNS_WIDE;
 	used = escape_fit(cell, sizeof(cell), text, strlen(text), columns, ESCAPE_CUT_MIDDLE);
 	if (right)
 		fprintf(p->out, "%*s%s", (int)(columns - used), "", cell);

@@ -16,7 +16,8 @@
 #define PAGE_COLUMNS	   80 /* of a pipe or a file */
 #define PAGE_COLUMNS_LEAST 40 /* a narrower terminal wraps lines by itself */
 #define PAGE_COLUMNS_MOST  200
-#define PAGE_BUFFER	   (4 * PAGE_COLUMNS_MOST + 1) /* any line, escaped */
+#define PAGE_COLUMNS_WIDE  2000			       /* --wide: more than any text has */
+#define PAGE_BUFFER	   (4 * PAGE_COLUMNS_WIDE + 1) /* any line, escaped */
 #define PAGE_LABEL	   10 /* columns of a label with the spaces after it */
 
 enum page_colour { PAGE_PLAIN, PAGE_BOLD, PAGE_GREEN, PAGE_YELLOW, PAGE_RED };
@@ -24,7 +25,7 @@ enum page_colour { PAGE_PLAIN, PAGE_BOLD, PAGE_GREEN, PAGE_YELLOW, PAGE_RED };
 struct page {
 	FILE *out;
 	bool colour;
-	size_t columns; /* PAGE_COLUMNS_LEAST to PAGE_COLUMNS_MOST */
+	size_t columns; /* PAGE_COLUMNS_LEAST to PAGE_COLUMNS_MOST, or PAGE_COLUMNS_WIDE */
 };
 
 /* The columns of a page for a terminal of so many; 0: for a pipe or a file. */
@@ -67,7 +68,8 @@ void page_field(struct page *p, const struct page_field *field, const char *text
 /* A paragraph: its first words coloured, the lines after the first indented. */
 void page_paragraph(struct page *p, const char *lead, enum page_colour colour, const char *text);
 
-/* A line with a text at its left and one at its right edge; a second line if one is too short. */
+/* A line with a text at its left and one at its right edge, which a wide page has at the 80th
+ * column; a second line if one is too short. */
 void page_headline(struct page *p, unsigned indent, enum page_colour colour, const char *left,
 		   const char *right);
 

@@ -167,8 +167,9 @@ static struct snapshot_row *collect_rows(const struct report_view *v, size_t cou
 	return rows;
 }
 
+/* most: what the page grants the column. */
 static size_t column_need(const struct snapshot_column *column, const struct snapshot_row *rows,
-			  size_t count)
+			  size_t count, size_t most)
 {
 	size_t need = 0;
 
@@ -182,12 +183,13 @@ static size_t column_need(const struct snapshot_column *column, const struct sna
 	}
 	if (need && need < strlen(column->title))
 		need = strlen(column->title);
-	return need < column->columns ? need : column->columns;
+	return need < most ? need : most;
 }
 
 /* The database is the last of the text columns, so what is left when it is reached is its own. */
 static void fit_columns(size_t *columns, size_t left, const struct snapshot_row *rows, size_t count)
 {
+	bool wide = left == PAGE_COLUMNS_WIDE;
 
 	for (size_t i = 0; i < TABLE_COLUMNS; i++)
 		left -= table[i].right ? table[i].columns : 0;
@@ -195,7 +197,7 @@ static void fit_columns(size_t *columns, size_t left, const struct snapshot_row 
 		columns[i] = table[i].columns;
 		if (table[i].right)
 			continue;
-		columns[i] = column_need(&table[i], rows, count);
+		columns[i] = column_need(&table[i], rows, count, wide ? left : table[i].columns);
 		if (columns[i] > left)
 			columns[i] = left;
 		left -= columns[i] + (columns[i] && left > columns[i]);

@@ -103,11 +103,12 @@ static int print_snapshot(struct page *page, const struct report_view *v, bool a
 
 int report_text(FILE *out, const struct report_view *v, const struct text_options *o)
 {
-	struct page page = {.out = out, .colour = o->colour, .columns = page_width(o->columns)};
+	struct page page = {.out = out, .colour = o->colour};
 	const struct process_view **guilty;
 	size_t count;
 	int err;
 
+	page.columns = o->wide ? PAGE_COLUMNS_WIDE : page_width(o->columns);
 	guilty = rank_guilty(v, &count);
 	if (!guilty)
 		return -ENOMEM;

@@ -16,6 +16,7 @@ struct text_options {
 	bool colour;
 	size_t columns; /* of the terminal; 0: there is none, and lines have at most 80 */
 	bool show_all;	/* -v: nothing shortened or summed up */
+	bool wide;	/* lines as long as their texts, whatever the terminal has */
 };
 
 /* Returns 0, or -errno if the report did not arrive whole. */

@@ -914,6 +914,42 @@ static void a_terminal_has_its_own_width(void **state)
 	}
 }
 
+static void a_wide_page_cuts_and_wraps_nothing(void **state)
+{
+	char path[221], sql[901];
+	struct frame_view frames[2];
+	struct finding_view f = sample_finding();
+	struct endpoint_view endpoint = sample_endpoint(3);
+	struct process_view processes[] = {sample_process(7, VERDICT_LEAKING, &endpoint, &f),
+					   sample_process(8, VERDICT_LEAKING, &endpoint, &f)};
+	struct report_view v = sample_view(processes, 2);
+	struct text_options wide = {.wide = true, .columns = 60};
+	char *text;
+
+	(void)state;
+	for (size_t i = 0; i + 1 < sizeof(sql); i++)
+		sql[i] = "select column "[i % 14];
+	for (size_t i = 0; i + 1 < sizeof(path); i++)
+		path[i] = "/folder"[i % 7];
+	sql[sizeof(sql) - 1] = path[sizeof(path) - 1] = 0;
+	sample_site(&f, frames);
+	frames[1].file = path;
+	f.sql = sql;
+	text = print_raw(&v, &wide);
+	assert_non_null(strstr(text, path));
+	assert_non_null(strstr(text, sql));
+	free(text);
+	text = print_raw(&v, &plain);
+	assert_null(strstr(text, path));
+	assert_null(strstr(text, sql));
+	free(text);
+	v.mode = EV_MODE_SNAPSHOT;
+	endpoint.name = path;
+	text = print_raw(&v, &wide);
+	assert_non_null(strstr(text, path));
+	free(text);
+}
+
 static void one_reason_of_many_processes_is_one_line(void **state)
 {
 	struct process_view processes[12];
@@ -1316,6 +1352,7 @@ int main(void)
 		cmocka_unit_test(the_first_line_says_what_is_urgent),
 		cmocka_unit_test(findings_of_one_function_are_rows),
 		cmocka_unit_test(a_terminal_has_its_own_width),
+		cmocka_unit_test(a_wide_page_cuts_and_wraps_nothing),
 		cmocka_unit_test(facts_about_a_process_are_said),
 		cmocka_unit_test(a_place_stands_under_the_headline),
 		cmocka_unit_test(a_native_place_without_a_line_says_how_to_get_it),
