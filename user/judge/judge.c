@@ -19,15 +19,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/judge/advice.h"
 #include "user/judge/aspects.h"
 #include "user/judge/describe.h"
 #include "user/judge/fingerprint.h"
 #include "user/judge/gaps.h"
+#include "user/judge/line.h"
 #include "user/judge/memory_view.h"
 #include "user/judge/now.h"
 #include "user/judge/rules.h"
 #include "user/judge/site.h"
 #include "user/judge/view_owner.h"
+
+#define AHEAD_MOST 3e9 /* seconds: what lies further ahead has no date */
 
 /* Why no rule is asked; NULL: all are. */
 static const char *why_not_judged(const struct rule_input *s)
@@ -124,6 +128,8 @@ static int keep_findings(struct rule_input *s, struct process_view *v, const cha
 		f->order = v->finding_count + i;
 		if (!f->endpoint)
 			f->endpoint = endpoint;
+		if (!f->site)
+			f->to_get_line = line_to_get(f, advice_language(s, f));
 		if (f->sql)
 			f->sql = arena_copy(s->arena, f->sql, strlen(f->sql));
 		if (f->verdict > v->verdict)
@@ -502,6 +508,23 @@ static void account(const struct model *m, struct arena *a, struct report_view *
 	v->forgotten_connections = m->forgotten.connections;
 }
 
+/* Limits that lie ahead, on the clock of the host. */
+static void date_limits(struct report_view *v)
+{
+	if (!v->start_realtime_ns)
+		return;
+	for (size_t i = 0; i < v->process_count; i++)
+		for (size_t k = 0; k < v->processes[i].finding_count; k++) {
+			struct finding_view *f = &v->processes[i].findings[k];
+
+			if (f->exhausts_limit && f->exhausts_seconds >= 0 &&
+			    f->exhausts_seconds < AHEAD_MOST)
+				f->exhausts_realtime_ns =
+					v->start_realtime_ns +
+					(uint64_t)((v->seconds + f->exhausts_seconds) * 1e9);
+		}
+}
+
 struct report_view *judge_explain(const struct model *m, const struct site_patterns *library,
 				  uint32_t pid)
 {
@@ -519,6 +542,7 @@ struct report_view *judge_explain(const struct model *m, const struct site_patte
 		arena_close(a);
 		return NULL;
 	}
+	date_limits(&owner->view);
 	owner->view.exit_status = view_exit_status(&owner->view);
 	return &owner->view;
 }

@@ -73,10 +73,23 @@ static const char *sentence_for(const struct finding_view *f)
 	return "watch its memory: a restart of %s frees what leaked, for a while";
 }
 
+/* How the server names the connections: client_port of pg_stat_activity, SHOW PROCESSLIST. */
+static const char *ports_of(struct arena *a, const struct finding_view *f)
+{
+	const char *text = f->port_count == 1 ? "; its client port is" : "; client ports";
+
+	for (size_t i = 0; i < f->port_count && text; i++)
+		text = arena_format(a, "%s%s %u", text, i ? "," : "", f->ports[i]);
+	if (text && f->port_count && f->open > f->port_count)
+		text = arena_format(a, "%s and %llu more", text,
+				    (unsigned long long)(f->open - f->port_count));
+	return text;
+}
+
 const char *now_for(struct arena *a, const struct process_view *p, const struct finding_view *f)
 {
 	const char *restart = p->exited ? "" : what_to_restart(a, p);
-	const char *sentence, *place;
+	const char *sentence, *place, *ports;
 
 	if (p->exited)
 		return ended(f);
@@ -84,5 +97,7 @@ const char *now_for(struct arena *a, const struct process_view *p, const struct 
 	place = strstr(sentence, "%s");
 	if (!place || !restart)
 		return place ? NULL : sentence;
-	return arena_format(a, "%.*s%s%s", (int)(place - sentence), sentence, restart, place + 2);
+	ports = f->port_count ? ports_of(a, f) : "";
+	return arena_format(a, "%.*s%s%s%s", (int)(place - sentence), sentence, restart, place + 2,
+			    ports ? ports : "");
 }

@@ -38,6 +38,7 @@
 
 struct tally {
 	size_t left, in_transaction, own_thread, exits, farewells, worked;
+	size_t earlier;	  /* of those left, opened before the watch */
 	size_t forgotten; /* in a transaction; passed over by its own thread, held to the exit, or
 			     unused for --min-age */
 	uint64_t first_ns, last_ns; /* births of the first and the last one left */
@@ -178,6 +179,7 @@ static void add_up(const struct rule_input *s, const struct place *at, struct ta
 		if (!x->left || x->answers != at)
 			continue;
 		t->left++;
+		t->earlier += !x->life->born_ns;
 		if (x->life->status >= EV_STATUS_TRANSACTION) {
 			t->in_transaction++;
 			t->forgotten += x->own_passes || x->exit ||
@@ -313,7 +315,7 @@ static enum kind rule_connection_kind_of(const struct balance *b, size_t leaked,
 	if (implicit)
 		return KIND_IMPLICIT;
 	/* The connection opened last is not passed over yet. */
-	return (leaked + 1) * 10 >= opened * 7 ? KIND_FREQUENT : KIND_SPORADIC;
+	return leaked && (leaked + 1) * 10 >= opened * 7 ? KIND_FREQUENT : KIND_SPORADIC;
 }
 
 /* All places together use up the process's descriptors. */
@@ -332,11 +334,14 @@ static void exhaustion(const struct rule_input *s, struct finding_view *f, doubl
 	f->exhausts_seconds = (p->nofile_limit - p->open_files) / per_minute * 60;
 }
 
+/* What was there before the watch has no rate: only what was opened in the watch counts. */
 static double growth_of(const struct rule_input *s, const struct tally *t, bool grows)
 {
-	uint64_t span = s->now_ns > t->first_ns ? s->now_ns - t->first_ns : 0;
+	uint64_t first = t->earlier ? s->start_ns : t->first_ns;
+	uint64_t span = s->now_ns > first ? s->now_ns - first : 0;
+	size_t grown = t->earlier ? t->left - t->earlier : t->left - 1;
 
-	return grows && span > SECOND_NS ? (t->left - 1) / seconds(span) * 60 : 0;
+	return grows && span > SECOND_NS ? grown / seconds(span) * 60 : 0;
 }
 
 static void rule_connection_fill(struct finding_view *f, const struct tally *t,
@@ -345,6 +350,7 @@ static void rule_connection_fill(struct finding_view *f, const struct tally *t,
 	f->acquired = b->acquired;
 	f->released = b->released;
 	f->open = t->left;
+	f->earlier = b->pre_existing;
 	f->oldest_seconds = seconds(t->oldest_ns);
 	f->in_transaction = t->in_transaction;
 	f->growth_per_minute = 0;
@@ -373,7 +379,7 @@ static void found_left(struct rule_input *s, const struct tally *t, const struct
 	f->growth_per_minute = growth_of(s, t, growing(s, t) || t->last_ns > t->first_ns);
 	exhaustion(s, f, all_per_minute);
 	f->verdict = VERDICT_LEAKING;
-	f->kind = rule_connection_kind_of(b, t->left, 2 * t->farewells > t->left);
+	f->kind = rule_connection_kind_of(b, t->left - t->earlier, 2 * t->farewells > t->left);
 	f->confidence = confidence_cap(
 		s, t->left >= 5 && (t->in_transaction >= LEAST_LEFT || t->own_thread >= 5)
 			   ? CONFIDENCE_CERTAIN
@@ -617,7 +623,8 @@ int rule_hung_up(struct rule_input *s)
 		       seconds(last - first));
 	f->confidence = confidence_cap(s, CONFIDENCE_LIKELY);
 	f->kind = n == 1 ? KIND_ONE_TIME : KIND_SPORADIC;
-	f->acquired = s->endpoint->opened + s->endpoint->pre_existing;
+	f->earlier = s->endpoint->pre_existing;
+	f->acquired = s->endpoint->opened + f->earlier;
 	f->released = s->endpoint->closed;
 	f->open = n;
 	f->oldest_seconds = seconds(longest);

@@ -58,7 +58,8 @@ static struct finding_view *half_found(struct rule_input *s, const struct halves
 	f->verdict = is_growing(s, h) ? VERDICT_LEAKING : VERDICT_STUCK;
 	f->kind = h->count == 1 ? KIND_ONE_TIME : KIND_SPORADIC;
 	f->confidence = confidence_cap(s, CONFIDENCE_LIKELY);
-	f->acquired = s->endpoint->opened + s->endpoint->pre_existing;
+	f->earlier = s->endpoint->pre_existing;
+	f->acquired = s->endpoint->opened + f->earlier;
 	f->released = f->acquired > h->count ? f->acquired - h->count : 0;
 	f->open = h->count;
 	f->oldest_seconds = seconds(s->now_ns - h->first_ns);

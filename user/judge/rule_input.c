@@ -46,32 +46,71 @@ struct finding_view *finding_add(struct rule_input *s, enum cause cause, enum re
 }
 
 /* The numbers among the arguments of a sentence, in their order; texts are passed over. */
-static void take_numbers(struct evidence_view *e, const char *format, va_list args)
+/* Adds a number with a comma before each three digits of its whole part. */
+static size_t add_number(char *text, size_t at, size_t size, double number, int decimals)
 {
-	while ((format = strchr(format, '%')) && e->number_count < EVIDENCE_NUMBERS) {
-		size_t n = strspn(++format, "0123456789.-");
-		const char *type = format + n;
-		double *number = &e->numbers[e->number_count];
+	char digits[512];
+	int n = snprintf(digits, sizeof(digits), "%.*f", decimals, number);
+	int whole = (int)strspn(digits, "0123456789");
 
-		format = type + 1;
-		if (*type == 's') {
-			(void)va_arg(args, const char *);
-			continue;
-		}
-		if (*type == '%')
-			continue;
-		if (!strncmp(type, "zu", 2))
-			*number = (double)va_arg(args, size_t);
-		else if (!strncmp(type, "llu", 3))
-			*number = (double)va_arg(args, unsigned long long);
-		else if (*type == 'f')
-			*number = va_arg(args, double);
-		else if (*type == 'u')
-			*number = va_arg(args, unsigned int);
-		else
-			return; /* tests/sentences knows no other */
-		e->number_count++;
+	for (int i = 0; i < n && at + 2 < size; i++) {
+		if (i && i < whole && (whole - i) % 3 == 0)
+			text[at++] = ',';
+		text[at++] = digits[i];
 	}
+	return at;
+}
+
+/* One argument of a sentence: its number, which scripts are told, too, or -1 for a text. */
+static size_t add_argument(char *text, size_t at, size_t size, struct evidence_view *e,
+			   const char **format, va_list *args)
+{
+	const char *type = *format + strspn(*format, "0123456789.");
+	const char *point = memchr(*format, '.', (size_t)(type - *format));
+	double number;
+
+	*format = type + 1;
+	if (*type == 's') {
+		const char *word = va_arg(*args, const char *);
+		size_t n = word ? strnlen(word, size - 1 - at) : 0;
+
+		if (n)
+			memcpy(text + at, word, n);
+		return at + n;
+	}
+	if (!strncmp(type, "zu", 2)) {
+		number = (double)va_arg(*args, size_t);
+		*format = type + 2;
+	} else if (!strncmp(type, "llu", 3)) {
+		number = (double)va_arg(*args, unsigned long long);
+		*format = type + 3;
+	} else if (*type == 'f') {
+		number = va_arg(*args, double);
+	} else {
+		number = va_arg(*args, unsigned int); /* tests/sentences knows no other */
+	}
+	if (e->number_count < EVIDENCE_NUMBERS)
+		e->numbers[e->number_count++] = number;
+	return add_number(text, at, size, number, point ? atoi(point + 1) : 0);
+}
+
+static void evidence_say(char *text, size_t size, struct evidence_view *e, const char *format,
+			 va_list *args)
+{
+	size_t at = 0;
+
+	while (*format && at + 1 < size) {
+		if (*format != '%') {
+			text[at++] = *format++;
+		} else if (format[1] == '%') {
+			text[at++] = '%';
+			format += 2;
+		} else {
+			format++;
+			at = add_argument(text, at, size, e, &format, args);
+		}
+	}
+	text[at] = 0;
 }
 
 void finding_because(struct rule_input *s, struct finding_view *f, const char *code,
@@ -89,12 +128,9 @@ void finding_because(struct rule_input *s, struct finding_view *f, const char *c
 		more[i] = f->evidence[i];
 		facts[i] = f->evidence_facts[i];
 	}
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
 	facts[f->evidence_count] = (struct evidence_view){.code = code};
 	va_start(args, format);
-	take_numbers(&facts[f->evidence_count], format, args);
+	evidence_say(text, sizeof(text), &facts[f->evidence_count], format, &args);
 	va_end(args);
 	more[f->evidence_count] = arena_copy(s->arena, text, strlen(text));
 	f->evidence = more;

@@ -22,6 +22,10 @@ struct tx_held {
 	const struct life *longest;
 	uint64_t longest_ns;
 	bool wrote, cursor;
+	size_t earlier; /* of them, begun before the watch */
+	uint16_t ports[FINDING_PORTS];
+	uint64_t port_silent_ns[FINDING_PORTS]; /* falling */
+	size_t port_count;
 	const struct text *sql;
 	struct origins from;
 };
@@ -78,6 +82,27 @@ static enum tx_fate tx_fate_of(const struct rule_input *s, const struct conn_his
 	return x->exit ? TX_AT_EXIT : TX_YOUNG;
 }
 
+/* Was the open transaction begun before the watch? */
+static bool is_earlier(const struct life *l)
+{
+	return !l->begun && l->status >= EV_STATUS_TRANSACTION;
+}
+
+/* Notes the port of a connection among those that were silent for longest. */
+static void add_port(struct tx_held *h, uint16_t port, uint64_t silent)
+{
+	size_t at = h->port_count < FINDING_PORTS ? h->port_count++ : FINDING_PORTS - 1;
+
+	if (at == FINDING_PORTS - 1 && h->ports[at] && h->port_silent_ns[at] >= silent)
+		return;
+	for (; at && h->port_silent_ns[at - 1] < silent; at--) {
+		h->ports[at] = h->ports[at - 1];
+		h->port_silent_ns[at] = h->port_silent_ns[at - 1];
+	}
+	h->ports[at] = port;
+	h->port_silent_ns[at] = silent;
+}
+
 /* Collects the transactions for which that place answers. */
 static void rule_transaction_look(const struct rule_input *s, const struct place *at,
 				  struct tx_held *h)
@@ -95,6 +120,9 @@ static void rule_transaction_look(const struct rule_input *s, const struct place
 			continue;
 		h->count++;
 		h->old += fate == TX_OLD;
+		h->earlier += is_earlier(x->life);
+		if (x->open && x->open->local_port)
+			add_port(h, x->open->local_port, silent);
 		h->wrote = h->wrote || x->life->flags & EV_CONN_WROTE;
 		h->cursor = h->cursor || x->life->flags & EV_CONN_CURSOR;
 		if (silent > h->longest_ns) {
@@ -114,10 +142,19 @@ static uint64_t begun(const struct rule_input *s)
 	for (size_t i = 0; i < s->count; i++) {
 		const struct life *l = s->conn_history[i].life;
 
-		/* A transaction that was open before the watch was begun, too. */
 		if (s->conn_history[i].open)
-			n += l->begun ? l->begun : l->status >= EV_STATUS_TRANSACTION;
+			n += l->begun;
 	}
+	return n;
+}
+
+/* Counts the open transactions that were begun before the watch. */
+static uint64_t earlier(const struct rule_input *s)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		n += s->conn_history[i].open && is_earlier(s->conn_history[i].life);
 	return n;
 }
 
@@ -160,10 +197,14 @@ static void found(struct rule_input *s, const struct tx_held *h, bool only, enum
 
 	if (!f)
 		return;
-	f->acquired = only ? begun(s) : UNKNOWN64;
+	f->earlier = only ? earlier(s) : 0;
+	f->acquired = only ? begun(s) + f->earlier : UNKNOWN64;
 	f->released = only ? ended(s) : UNKNOWN64;
 	f->open = h->count;
 	f->in_transaction = h->count;
+	f->changed_rows = h->wrote;
+	memcpy(f->ports, h->ports, sizeof(f->ports));
+	f->port_count = h->port_count;
 	f->oldest_seconds = seconds(h->longest_ns);
 	f->sql = h->sql ? h->sql->sql : NULL;
 	f->verdict = h->count >= LEAST_GROWTH && connections_leak(s) ? VERDICT_LEAKING
@@ -253,7 +294,10 @@ int rule_transactions(struct rule_input *s)
 		explain_transactions(s, &h);
 	if (!h.count)
 		return 0;
-	if (10 * (h.count + 1) >= 7 * begun(s))
+	/* How often those leak that were begun before the watch is not known. */
+	if (h.earlier == h.count)
+		kind = KIND_ONE_TIME;
+	else if (10 * (h.count - h.earlier + 1) >= 7 * begun(s))
 		kind = KIND_FREQUENT;
 	for (size_t i = 0; i < s->count; i++)
 		s->conn_history[i].from.place = origins_line(&h.from,

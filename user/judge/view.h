@@ -106,6 +106,7 @@ struct evidence_view {
 	size_t number_count;
 };
 
+#define FINDING_PORTS 3
 struct finding_view {
 	enum verdict verdict;
 	enum confidence confidence;
@@ -117,18 +118,24 @@ struct finding_view {
 	uint64_t acquired;    /* UNKNOWN64 not known, as released */
 	uint64_t released;
 	uint64_t open;
+	uint64_t earlier;   /* of those acquired, the ones from before the watch, else 0 */
 	const char *object; /* what a library calls it: "PGresult"; NULL does not apply */
 	uint64_t caller;    /* address its acquiring calls return to; 0 not known */
 	const struct frame_view *site;	/* the owner's line; one of stack, or NULL */
 	const struct frame_view *stack; /* a call stack that led there, the innermost first */
 	size_t stack_count;		/* 0 not known */
 	uint32_t stack_flags;		/* enum ev_stack_flag */
+	const char *to_get_line;	/* without a site: what gives one; NULL not known */
 	double oldest_seconds;		/* < 0 not known */
 	bool oldest_is_minimum;		/* at least so old: it was there before the watch */
 	double growth_per_minute;	/* < 0 does not apply */
 	uint64_t in_transaction;	/* of the open ones (connections), else 0 */
-	uint64_t bytes;			/* UNKNOWN64 does not apply */
-	uint64_t rows;			/* UNKNOWN64 does not apply */
+	bool changed_rows;		/* inside transactions that are open: these stay locked */
+	/* the local ports of its connections, as the server sees them: idle for longest first */
+	uint16_t ports[FINDING_PORTS];
+	size_t port_count;
+	uint64_t bytes; /* UNKNOWN64 does not apply */
+	uint64_t rows;	/* UNKNOWN64 does not apply */
 	bool rows_exact;
 	const char *sql;			    /* NULL not known; literals already replaced */
 	const char **evidence;			    /* one sentence each, without a full stop */
@@ -144,6 +151,7 @@ struct finding_view {
 	const char *exhausts_limit; /* "open files 1024"; NULL no estimate */
 	double exhausts_seconds;
 	double exhausts_earliest, exhausts_latest; /* 19 times of 20; 0: not known */
+	uint64_t exhausts_realtime_ns;		   /* when; 0: not known */
 	struct memory_cost memory;
 	struct waiters_view waiters;
 	struct holder_view holder;

@@ -388,6 +388,7 @@ int apply_identity(struct model *m, const struct ev_head *record)
 
 	if (!c)
 		return 0;
+	c->local_port = id->local_port;
 	e = endpoint_of(c->process, c->database, id);
 	if (!e)
 		return -ENOMEM;

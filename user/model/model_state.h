@@ -86,8 +86,9 @@ struct connection {
 	uint64_t committed, rolled_back, abandoned, prepared, unprepared;
 	uint64_t failures; /* its share of the process's failures */
 	uint8_t signs, database, cursors;
-	bool orphan; /* its owner has exited and nobody else is known to hold it */
-	bool shared; /* other processes were seen to hold it, too */
+	uint16_t local_port; /* 0: a Unix socket's, or not known */
+	bool orphan;	     /* its owner has exited and nobody else is known to hold it */
+	bool shared;	     /* other processes were seen to hold it, too */
 	struct life life;
 };
 

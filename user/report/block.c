@@ -90,6 +90,7 @@ static void entry_add_row(struct entry *e, const struct finding_view *f)
 		sum->acquired = add_known(sum->acquired, f->acquired);
 		sum->released = add_known(sum->released, f->released);
 		sum->open = add_known(sum->open, f->open);
+		sum->earlier += f->earlier;
 		sum->in_transaction = add_known(sum->in_transaction, f->in_transaction);
 		sum->bytes = add_known(sum->bytes, f->bytes);
 		if (sum->growth_per_minute >= 0 && f->growth_per_minute >= 0)
@@ -261,16 +262,33 @@ static void evidence_add(struct words *w, const struct page *page, const char *s
 		*w = more;
 }
 
+static void evidence_of(struct words *w, const struct page *page, const struct finding_view *f,
+			const char *of, bool all)
+{
+	for (size_t i = 0; i < f->evidence_count; i++) {
+		struct words sentence = {0};
+
+		words_add(&sentence, "%s%s", i ? "" : of, f->evidence[i]);
+		evidence_add(w, page, sentence.text, all);
+	}
+}
+
+/* Of several lines each has evidence of its own, and without -v the first alone tells it. */
 static void print_evidence(struct page *page, const struct entry *e, bool all)
 {
 	struct words w = {0};
 
-	for (size_t row = 0; row < (all ? e->row_count : 1); row++)
-		for (size_t i = 0; i < e->rows[row]->evidence_count; i++)
-			evidence_add(&w, page, e->rows[row]->evidence[i], all);
-	for (size_t at = 0; at < e->aspect_count; at++)
-		for (size_t i = 0; i < e->aspects[at]->evidence_count; i++)
-			evidence_add(&w, page, e->aspects[at]->evidence[i], all);
+	for (size_t row = 0; row < (all ? e->row_count : 1); row++) {
+		const struct finding_view *f = e->rows[row];
+		struct words of = {0};
+
+		if (e->row_count > 1 && f->site)
+			words_add(&of, "of line %u: ", f->site->line);
+		evidence_of(&w, page, f, of.text, all);
+		for (size_t at = 0; at < e->aspect_count; at++)
+			if (e->aspects[at]->part_of == f)
+				evidence_of(&w, page, e->aspects[at], "", all);
+	}
 	if (w.length)
 		print_detail(page, "evidence", w.text, 0);
 }

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 /* What is left of the objects of a kind: "3 results are not freed". */
 static const struct {
@@ -152,8 +153,8 @@ void words_headline(struct words *w, const struct finding_view *f, bool exited)
 void words_sure(struct words *w, const struct finding_view *f)
 {
 	static const char *const often[] = {
-		[KIND_FREQUENT] = "every time",
-		[KIND_SPORADIC] = "sometimes",
+		[KIND_FREQUENT] = "on every call",
+		[KIND_SPORADIC] = "on some calls",
 		[KIND_ONE_TIME] = "once",
 		[KIND_IMPLICIT] = "closed only at the end",
 	};
@@ -162,6 +163,8 @@ void words_sure(struct words *w, const struct finding_view *f)
 	words_add(w, "%s", confidence_name(f->confidence));
 	if (f->cause == CAUSE_UNBOUNDED_RESULT)
 		return; /* its headline counts them */
+	if (f->kind == KIND_ONE_TIME && f->earlier)
+		return; /* how often is not known */
 	words_item(w, "%s", at_end ? "freed only at the end" : often[f->kind]);
 }
 
@@ -204,8 +207,12 @@ void words_balance(struct words *w, const struct finding_view *f)
 {
 	if (f->acquired == UNKNOWN64 || f->released == UNKNOWN64)
 		return;
-	words_count(w, f->acquired);
+	words_count(w, f->acquired - f->earlier);
 	words_add(w, " %s, ", verbs[f->resource].acquired);
+	if (f->earlier) {
+		words_count(w, f->earlier);
+		words_add(w, " open before the watch, ");
+	}
 	words_count(w, f->released);
 	words_add(w, " %s", verbs[f->resource].released);
 }
@@ -326,11 +333,29 @@ static void words_limit_name(struct words *w, const struct finding_view *f)
 	}
 }
 
+#define CLOCK_MOST 86400 /* seconds ahead: then the date says more than the hour */
+
+/* The time on the host's clock at which a limit is met. */
+static void words_clock(struct words *w, const struct finding_view *f)
+{
+	time_t when = (time_t)(f->exhausts_realtime_ns / 1000000000);
+	struct tm tm;
+
+	if (!f->exhausts_realtime_ns || !gmtime_r(&when, &tm))
+		return;
+	if (f->exhausts_seconds < CLOCK_MOST)
+		words_add(w, ", about %02d:%02d UTC", tm.tm_hour, tm.tm_min);
+	else
+		words_add(w, ", about %04d-%02d-%02d", tm.tm_year + 1900, tm.tm_mon + 1,
+			  tm.tm_mday);
+}
+
 void words_limit_met(struct words *w, const struct finding_view *f)
 {
 	words_limit_name(w, f);
 	words_add(w, is_memory_limit(f) ? " is out of memory in " : " run out in ");
 	words_duration(w, f->exhausts_seconds);
+	words_clock(w, f);
 }
 
 static void words_when(struct words *w, const struct finding_view *f)
@@ -343,6 +368,7 @@ static void words_when(struct words *w, const struct finding_view *f)
 		words_duration(w, f->exhausts_latest);
 		words_add(w, ")");
 	}
+	words_clock(w, f);
 }
 
 void words_limit(struct words *w, const struct process_view *p, const struct finding_view *f)

@@ -45,6 +45,25 @@ static double fastest(const struct process_view *p)
 	return most;
 }
 
+/* Does it hold rows that others may wait for? */
+static bool locks_rows(const struct process_view *p)
+{
+	for (size_t i = 0; i < p->finding_count; i++)
+		if (p->findings[i].changed_rows && !p->exited)
+			return true;
+	return false;
+}
+
+static double oldest(const struct process_view *p)
+{
+	double most = 0;
+
+	for (size_t i = 0; i < p->finding_count; i++)
+		if (isfinite(p->findings[i].oldest_seconds) && p->findings[i].oldest_seconds > most)
+			most = p->findings[i].oldest_seconds;
+	return most;
+}
+
 static int by_limit(const struct process_view *x, const struct process_view *y)
 {
 	const struct finding_view *a = rank_nearest(x), *b = rank_nearest(y);
@@ -67,8 +86,12 @@ static int most_urgent_first(const void *a, const void *b)
 		return x->exited - y->exited;
 	if (x->verdict != y->verdict)
 		return x->verdict > y->verdict ? -1 : 1;
+	if (locks_rows(x) != locks_rows(y))
+		return locks_rows(y) - locks_rows(x);
 	if (fastest(x) != fastest(y))
 		return fastest(x) > fastest(y) ? -1 : 1;
+	if (x->verdict == VERDICT_STUCK && oldest(x) != oldest(y))
+		return oldest(x) > oldest(y) ? -1 : 1;
 	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 

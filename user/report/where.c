@@ -231,12 +231,16 @@ static void print_stack(struct page *page, const struct finding_view *f, unsigne
 static void print_unknown(struct page *page, const struct finding_view *f, unsigned indent)
 {
 	const char *why = "unknown: no stack was recorded";
+	struct words w = {0};
 
 	if (f->stack_flags & EV_STACK_NAMELESS)
 		why = "unknown: the process ended before its stack could be read";
 	else if (f->stack_count)
 		why = "unknown: no line of the program is on the stack";
-	where_print_line(page, indent, "where", why, 0);
+	words_add(&w, "%s", why);
+	if (f->to_get_line)
+		words_add(&w, " (to get a line: %s)", f->to_get_line);
+	where_print_line(page, indent, "where", w.text, 0);
 }
 
 void where_print(struct page *page, const struct finding_view *f, unsigned indent, bool all)

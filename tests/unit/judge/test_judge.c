@@ -435,6 +435,33 @@ static void a_leak_that_began_before_us_is_found_when_it_goes_on(void **state)
 	at(14);
 	f = expect(APP, CAUSE_UNCLOSED_CONNECTION, VERDICT_LEAKING);
 	assert_int_equal(f->acquired, 26);
+	assert_int_equal(f->earlier, 20);
+	assert_true(f->growth_per_minute > 15 && f->growth_per_minute < 30); /* 5 in 14 s */
+}
+
+static void transactions_from_before_the_watch_were_not_begun_in_it(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	story_begins();
+	process(APP);
+	for (int i = 0; i < 10; i++) {
+		stood(i, APP, 60 + i);
+		reported(i)->status = EV_STATUS_TRANSACTION;
+		tell(i);
+	}
+	at(30);
+	f = expect(APP, CAUSE_OPEN_TRANSACTION, VERDICT_STUCK);
+	assert_int_equal(f->acquired, 10);
+	assert_int_equal(f->earlier, 10);
+	assert_int_equal(f->kind, KIND_ONE_TIME);
+	assert_non_null(strstr(f->now, "; client ports 40009, 40008, 40007 and 7 more"));
+	assert_non_null(strstr(f->to_get_line, "older than the watch"));
+	for (int i = 0; i < 9; i++)
+		closes(i);
+	f = expect(APP, CAUSE_OPEN_TRANSACTION, VERDICT_STUCK);
+	assert_non_null(strstr(f->now, "; its client port is 40009"));
 }
 
 static void a_script_that_exits_with_one_connection_is_silent(void **state)
@@ -1279,6 +1306,7 @@ int main(void)
 		TEST(one_look_accuses_nobody),
 		TEST(connections_of_long_ago_that_lie_idle_are_not_accused),
 		TEST(a_leak_that_began_before_us_is_found_when_it_goes_on),
+		TEST(transactions_from_before_the_watch_were_not_begun_in_it),
 		TEST(a_script_that_exits_with_one_connection_is_silent),
 		TEST(a_script_that_leaves_two_to_its_exit_is_silent),
 		TEST(a_run_that_kept_all_until_its_end_has_leaked),

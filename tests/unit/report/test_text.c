@@ -18,6 +18,7 @@
 
 #include "user/base/escape.h"
 #include "user/report/page.h"
+#include "user/report/rank.h"
 #include "user/report/text.h"
 #include "tests/unit/support/sample_view.h"
 
@@ -114,7 +115,7 @@ static void a_leak_is_told_whole(void **state)
 		"Watched 30 s from 2023-11-14 22:13:20 UTC, 3 processes with a database.\n"
 		"\n"
 		"python3[4711] orders-api, in docker web1\n"
-		"  12 connections leaked, all inside an open transaction      certain, every time\n"
+		"  12 connections leaked, all inside an open transaction   certain, on every call\n"
 		"    where     unknown: no stack was recorded\n"
 		"    how bad   +24 per minute. 12 opened, 0 closed, 12 leaked. Oldest: 31 s.\n"
 		"              Memory 40 MB -> 52 MB\n"
@@ -183,7 +184,7 @@ static void each_finding_is_named_and_counted(void **state)
 		  .in_transaction = 2},
 		 {"2 connections leaked, all inside an open transaction", "", ""}},
 		{{.cause = CAUSE_OPEN_TRANSACTION, .resource = RESOURCE_TRANSACTION, .open = 1},
-		 {"1 transaction is open and idle", "possible, every time", "not growing"}},
+		 {"1 transaction is open and idle", "possible, on every call", "not growing"}},
 		{{.cause = CAUSE_OPEN_TRANSACTION,
 		  .resource = RESOURCE_TRANSACTION,
 		  .acquired = 5,
@@ -197,7 +198,7 @@ static void each_finding_is_named_and_counted(void **state)
 		  .open = 16382,
 		  .growth_per_minute = 0.05,
 		  .kind = KIND_SPORADIC},
-		 {"16,382 prepared statements leaked", "possible, sometimes", "+3 per hour"}},
+		 {"16,382 prepared statements leaked", "possible, on some calls", "+3 per hour"}},
 		{{.cause = CAUSE_CACHE_GROWTH,
 		  .resource = RESOURCE_STATEMENT,
 		  .open = 7,
@@ -334,6 +335,20 @@ static void the_first_line_is_the_answer(void **state)
 	}
 }
 
+/* The process in this place, by urgency. */
+static uint32_t pid_at(const struct report_view *v, size_t at)
+{
+	size_t count;
+	const struct process_view **ranked = rank_guilty(v, &count);
+	uint32_t pid;
+
+	assert_non_null(ranked);
+	assert_true(at < count);
+	pid = ranked[at]->pid;
+	free(ranked);
+	return pid;
+}
+
 static void the_first_line_says_what_is_urgent(void **state)
 {
 	struct finding_view first = finding_of(VERDICT_LEAKING), second = first, third = first;
@@ -358,6 +373,11 @@ static void the_first_line_says_what_is_urgent(void **state)
 		"WHERE python3[2] connections, certain +24/min in 3.5 min unknown python3[3] "
 		"connections, certain +24/min in 67 min unknown python3[1] connections, certain "
 		"+24/min not known unknown python3[2] orders-api");
+	second.exhausts_realtime_ns = 1700000000000000000; /* 2023-11-14 22:13:20 UTC */
+	assert_says(&v, &plain, "is out of memory in 3.5 min, about 22:13 UTC. CHECK");
+	assert_says(&v, &plain, "all of it in 3.5 min, about 22:13 UTC; the");
+	second.exhausts_seconds = 90000;
+	assert_says(&v, &plain, "all of it in 25 h, about 2023-11-14; the");
 	second.exhausts_limit = NULL;
 	assert_silent_about(&v, &plain, "First known limit");
 	first.database = second.database = third.database = EV_DB_SQLITE;
@@ -405,7 +425,7 @@ static void findings_of_one_function_are_rows(void **state)
 	f[2].part_of = &f[0];
 	p.finding_count = 3;
 	assert_says(&v, &plain,
-		    "15 connections leaked, all inside an open transaction certain, every time "
+		    "15 connections leaked, all inside an open transaction certain, on every call "
 		    "where /srv/shop/app/report.py:42 monthly() 12 leaked, +24 per minute "
 		    "/srv/shop/app/report.py:99 monthly() 3 leaked, +6 per minute "
 		    "how bad +30 per minute. 17 opened, 0 closed, 15 leaked, 2 not judged. "
@@ -486,7 +506,7 @@ static void memory_that_is_kept_is_told_whole(void **state)
 {
 	static const char expected[] =
 		"python3[4711] orders-api, on the host\n"
-		"  memory grew by 96 MB in 60 s and is still growing           likely, every time\n"
+		"  memory grew by 96 MB in 60 s and is still growing        likely, on every call\n"
 		"    where     /srv/shop/app/report.py:42 monthly()\n"
 		"    how bad   +70 MB per minute. 71 MB of this line not freed. Anonymous memory\n"
 		"              45 MB -> 141 MB\n"
@@ -594,7 +614,7 @@ static void a_place_stands_under_the_headline(void **state)
 							   "/srv/shop/app/report.py", .line = 42});
 
 	(void)state;
-	assert_says(v, &plain, "every time where /srv/shop/app/report.py:42 monthly() how bad");
+	assert_says(v, &plain, "on every call where /srv/shop/app/report.py:42 monthly() how bad");
 	assert_silent_about(v, &plain, "stack");
 	assert_says(v, &all,
 		    "where /srv/shop/app/report.py:42 monthly() how Python stack stack "
@@ -914,6 +934,51 @@ static void a_terminal_has_its_own_width(void **state)
 	}
 }
 
+static void locked_rows_are_more_urgent_than_others(void **state)
+{
+	struct finding_view old = finding_of(VERDICT_STUCK), locks = old, young = old;
+	struct process_view processes[] = {
+		sample_process(1, VERDICT_STUCK, NULL, &young),
+		sample_process(2, VERDICT_STUCK, NULL, &old),
+		sample_process(3, VERDICT_STUCK, NULL, &locks),
+		sample_process(4, VERDICT_STUCK, NULL, &locks),
+	};
+	struct report_view v = sample_view(processes, 4);
+
+	(void)state;
+	locks.changed_rows = true;
+	young.oldest_seconds = old.oldest_seconds / 2;
+	assert_int_equal(pid_at(&v, 0), 3);
+	assert_int_equal(pid_at(&v, 1), 4);
+	assert_int_equal(pid_at(&v, 2), 2);
+	assert_int_equal(pid_at(&v, 3), 1);
+	processes[2].exited = processes[3].exited = true; /* what it locked is free */
+	assert_int_equal(pid_at(&v, 0), 2);
+}
+
+static void an_unknown_line_says_how_to_get_one(void **state)
+{
+	struct finding_view f = sample_finding();
+	struct process_view process = sample_process(7, VERDICT_LEAKING, NULL, &f);
+	struct report_view v = sample_view(&process, 1);
+
+	(void)state;
+	f.to_get_line = "watch longer";
+	assert_says(&v, &plain,
+		    "where unknown: no stack was recorded (to get a line: watch longer)");
+}
+
+static void objects_from_before_the_watch_were_not_opened_in_it(void **state)
+{
+	struct finding_view f = sample_finding();
+	struct process_view process = sample_process(7, VERDICT_LEAKING, NULL, &f);
+	struct report_view v = sample_view(&process, 1);
+
+	(void)state;
+	f.earlier = 9;
+	assert_says(&v, &plain, "3 opened, 9 open before the watch, 0 closed, 12 leaked");
+}
+
 static void a_wide_page_cuts_and_wraps_nothing(void **state)
 {
 	char path[221], sql[901];
@@ -1208,6 +1273,9 @@ static struct finding_view any_finding(uint32_t *random, const char **evidence)
 		.endpoint = any_text(random),
 		.acquired = any_count(random),
 		.released = any_count(random),
+		.earlier = any_count(random),
+		.to_get_line = any_text(random),
+		.exhausts_realtime_ns = any_count(random),
 		.open = any_count(random),
 		.oldest_seconds = any_number(random),
 		.oldest_is_minimum = next(random) & 1,
@@ -1352,6 +1420,9 @@ int main(void)
 		cmocka_unit_test(the_first_line_says_what_is_urgent),
 		cmocka_unit_test(findings_of_one_function_are_rows),
 		cmocka_unit_test(a_terminal_has_its_own_width),
+		cmocka_unit_test(locked_rows_are_more_urgent_than_others),
+		cmocka_unit_test(an_unknown_line_says_how_to_get_one),
+		cmocka_unit_test(objects_from_before_the_watch_were_not_opened_in_it),
 		cmocka_unit_test(a_wide_page_cuts_and_wraps_nothing),
 		cmocka_unit_test(facts_about_a_process_are_said),
 		cmocka_unit_test(a_place_stands_under_the_headline),

@@ -125,7 +125,10 @@ static inline void tell(uint32_t id)
 
 static inline void identify(uint32_t id, const char *name, const char *user)
 {
-	struct ev_identity i = {.id = reported(id)->id, .port = 5432, .family = AF_INET};
+	struct ev_identity i = {.id = reported(id)->id,
+				.port = 5432,
+				.local_port = (uint16_t)(40000 + id),
+				.family = AF_INET};
 
 	i.address[10] = i.address[11] = 0xff;
 	i.address[12] = 10;

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * line.c - see line.h.
+ */
+#include "user/judge/line.h"
+
+/* Why run times have stacks without lines: they do not say by themselves which code is where. */
+static const char *of_language(enum ev_language language)
+{
+	switch (language) {
+	case EV_LANG_JAVASCRIPT:
+		return "start node with --perf-basic-prof --interpreted-frames-native-stack";
+	case EV_LANG_JAVA:
+		return "start java with -XX:+PreserveFramePointer; when warm, run `jcmd PID "
+		       "Compiler.perfmap`";
+	case EV_LANG_UNKNOWN:
+	case EV_LANG_NATIVE:
+		return "install the debug symbols of the program, or build it with -g";
+	default:
+		return "see `Not covered`, or -v for the whole stack";
+	}
+}
+
+const char *line_to_get(const struct finding_view *f, enum ev_language language)
+{
+	if (f->stack_flags & EV_STACK_NAMELESS)
+		return "watch longer, or begin before the process does: dbleak run";
+	if (f->stack_count)
+		return of_language(language);
+	if (f->earlier && f->earlier != UNKNOWN64 && f->earlier >= f->open)
+		return "older than the watch: restart the process while dbleak watches";
+	if (f->resource == RESOURCE_MEMORY)
+		return "watch longer, or with --heap full";
+	return "watch longer, while new ones come";
+}
