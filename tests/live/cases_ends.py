@@ -110,6 +110,24 @@ def leaves(bench, hostile):
         bench.dbleak.finish(process, patience=2)
 
 
+@live("ends: a watch interrupted at its start keeps a recording of what it reports", group="ends")
+def keeps_the_start(bench):
+    files(bench)
+    for after in (0.2, 0.6, 1.5):
+        kept = bench.file(f"kept{after}.rec")
+        process = bench.dbleak.start("watch", "--record", kept, stdout=subprocess.DEVNULL)
+        time.sleep(after)
+        process.send_signal(signal.SIGINT)
+        until_it_ends(process, 30)
+        look = bench.dbleak.finish(process, patience=2)
+        if look.status == 2:
+            bench.check("dbleak: " in look.err, f"{after} s: neither a report nor a reason")
+            continue
+        if bench.check(os.path.exists(kept), f"{after} s: a report and no recording: {look.err[-200:]!r}"):
+            again = bench.dbleak.run("report", kept)
+            bench.check(again.status == look.status, f"{after} s: {look.status}, of the recording {again.status}")
+
+
 @live("ends: a watch beside files made to be read for ever is over in time", group="ends")
 def watch_files(bench):
     watches(bench, files, "cannot look for client libraries")

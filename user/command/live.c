@@ -421,8 +421,14 @@ static int live_tell_end(struct live *l, uint32_t pid, const char *where)
 	struct ev_end end = {.head = {.ns = gap.head.ns, .kind = EV_END, .size = sizeof(end)}};
 	int err;
 
-	snprintf(gap.text, sizeof(gap.text), "the last look was left out: %s did not answer",
-		 *where ? where : "the kernel");
+	if (l->watching)
+		snprintf(gap.text, sizeof(gap.text),
+			 "the last look was left out: %s did not answer",
+			 *where ? where : "the kernel");
+	else
+		snprintf(gap.text, sizeof(gap.text),
+			 "the watch ended while dbleak was still attaching its probes");
+	l->watching = true; /* there is a report, so the recording is worth its place, too */
 	err = judge_apply(l->model, &gap.head);
 	if (!err)
 		err = judge_apply(l->model, &end.head);
