@@ -6,6 +6,7 @@
  * statements, texts: COUNT connections or statements that stay open; of the statements a thousand
  * texts are shared, or each has its own.  closings: COUNT statements, ten to a connection, and then
  * all connections close.  lives: COUNT texts of processes that each use ten, close all and end.
+ * guilty: COUNT processes that each open twelve connections and leave them inside transactions.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
 #define TEXTS		  1000
 #define TEXTS_OF_A_LIFE	  10
 #define LIVES_A_SECOND	  20
+#define LEAKED_EACH	  12
 
 struct maker {
 	struct recording *recording;
@@ -268,6 +270,42 @@ static void make_lives(struct maker *m, uint64_t count)
 	}
 }
 
+static void leak_connection(struct maker *m, uint32_t pid)
+{
+	struct ev_connection c = {.id = ++m->next_id,
+				  .pid = pid,
+				  .tid = pid,
+				  .start_ns = pid,
+				  .born_ns = m->now,
+				  .used_ns = m->now,
+				  .requests = 2,
+				  .begun = 1,
+				  .user_pid = pid,
+				  .user_tid = pid,
+				  .database = EV_DB_POSTGRESQL,
+				  .signs = EV_SIGN_HANDSHAKE | EV_SIGN_REQUEST | EV_SIGN_REPLY,
+				  .status = EV_STATUS_TRANSACTION,
+				  .flags = EV_CONN_AUTHENTICATED | EV_CONN_WROTE,
+				  .comm = "worker"};
+
+	PUT(m, c, EV_CONNECTION);
+	put_identity(m, c.id);
+	put_sql(m, c.id);
+}
+
+static void make_guilty(struct maker *m, uint64_t count)
+{
+	for (uint32_t pid = 1; pid <= count; pid++)
+		put_process(m, pid);
+	for (int i = 0; i < LEAKED_EACH; i++) {
+		put_tick(m);
+		for (uint32_t pid = 1; pid <= count; pid++) {
+			leak_connection(m, pid);
+			put_usage(m, pid);
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct maker m = {.now = START};
@@ -278,7 +316,7 @@ int main(int argc, char **argv)
 	if (!file || recording_open_write(&m.recording, file)) {
 		fprintf(stderr,
 			"usage: make_recording NEW-FILE busy|connections|statements|texts|closings|"
-			"lives COUNT\n");
+			"lives|guilty COUNT\n");
 		return 2;
 	}
 	put_begin(&m);
@@ -288,6 +326,8 @@ int main(int argc, char **argv)
 		make_connections(&m, count);
 	else if (!strcmp(kind, "closings"))
 		make_closings(&m, count);
+	else if (!strcmp(kind, "guilty"))
+		make_guilty(&m, count);
 	else if (!strcmp(kind, "lives"))
 		make_lives(&m, count);
 	else

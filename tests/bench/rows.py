@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """The rows of the table: each measures one promise and returns its lines."""
 import glob
+import json
 import os
 import statistics
+import subprocess
 import time
 
 import servers
@@ -21,6 +23,7 @@ REPEATS = 5
 SWEEPS_SECONDS = 2  # enough for all to be told of
 ROUNDS = 3
 BUSY_RECORDS = 1_500_000
+GUILTY = 1000  # processes
 OPEN_OBJECTS = 200_000
 CLOSED_STATEMENTS = 100_000
 MEGA = 1 << 20
@@ -222,6 +225,23 @@ def row_replay(bench):
     return lines
 
 
+def row_guilty(bench):
+    """report of 1,000 guilty processes"""
+    path, _ = recording(bench, "guilty", GUILTY)
+    blamed = subprocess.run([bench.dbleak, "report", "--json", path], capture_output=True, check=False)
+    found = json.loads(blamed.stdout)["summary"]["leaking"]
+    if found != GUILTY:
+        raise RuntimeError(f"{found} of {GUILTY} processes are leaking")
+    lines = []
+    for words, options in (("", ()), (", all of each (-v)", ("-v",))):
+        took = [timed(bench, [bench.dbleak, "report", *options, path]) for _ in range(REPEATS)]
+        lines.append(at_most(row_guilty.__doc__ + words, statistics.median(took), 0.2, f"{spread(took)} s", " s"))
+    took = [timed(bench, [bench.dbleak, "report", "--json", path]) for _ in range(REPEATS)]
+    bench.note(f"as JSON, {len(blamed.stdout) / MEGA:.1f} MiB: {spread(took)} s")
+    os.unlink(path)
+    return lines
+
+
 def library_files(*more):
     """One file for each library, the newest."""
     found = []
@@ -417,6 +437,7 @@ ROWS = {  # in the order of the table: name -> (measures, needs servers)
     "snapshot": (row_snapshot, False),
     "start": (row_start, False),
     "replay": (row_replay, False),
+    "guilty": (row_guilty, False),
     "memory": (row_memory, False),
     "attach": (row_attach, False),
     "points": (row_points, False),
