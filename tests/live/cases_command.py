@@ -468,6 +468,10 @@ def doctor(bench):
     more = bench.dbleak.run("doctor", "-v").out.decode()
     bench.check("ring buffer" in more and "CAP_BPF" in more, "-v does not list all features and rights")
     bench.check("ring buffer" not in look.out.decode(), "what is there is listed without -v")
+    bench.check(re.search(r"^(ok|no) +--heap full ", look.out.decode(), re.MULTILINE), "--heap full is not told")
+    python = re.search(r"^(?:ok|no) +Python +(\d+) of (\d+) Python process", look.out.decode(), re.MULTILINE)
+    bench.check(python and int(python[1]) >= 1, "this Python's lines cannot be read")
+    bench.check("Ruby" not in look.out.decode() and "Ruby" in more, "who does not run has a row without -v")
     look = bench.dbleak.run("doctor", user="nobody", group="nogroup", extra_groups=[])
     bench.check(look.status == 2 and b"\nNO: dbleak needs root" in look.out and b"Run with sudo" in look.out,
                 f"without root: {look.status} {look.out[:200]!r}")

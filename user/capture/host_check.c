@@ -88,6 +88,31 @@ static int try_lines_java(char *detail)
 	return flags_java(detail, FEATURE_DETAIL);
 }
 
+static int try_lines_python(char *detail)
+{
+	return flags_python(detail, FEATURE_DETAIL);
+}
+
+static int try_lines_php(char *detail)
+{
+	return flags_php(detail, FEATURE_DETAIL);
+}
+
+static int try_lines_perl(char *detail)
+{
+	return flags_perl(detail, FEATURE_DETAIL);
+}
+
+static int try_lines_ruby(char *detail)
+{
+	return flags_ruby(detail, FEATURE_DETAIL);
+}
+
+static int try_tls(char *detail)
+{
+	return flags_tls(detail, FEATURE_DETAIL);
+}
+
 static const struct check_entry {
 	struct feature about;
 	int (*try)(char *detail);
@@ -131,6 +156,58 @@ static const struct check_entry {
 					"`jcmd PID Compiler.perfmap` (JDK 17 and newer)",
 			.about.need = FEATURE_REMARK,
 			.try = try_lines_java,
+		},
+	[HOST_LINES_PYTHON] =
+		{
+			.about.name = "lines of Python",
+			.about.purpose = "Python 3.7 to 3.14 has readable lines; debug and "
+					 "free-threaded builds have not",
+			.about.without = "leaks have no source lines",
+			.about.remedy = "run it with a build of the distribution or of python.org",
+			.about.need = FEATURE_REMARK,
+			.try = try_lines_python,
+		},
+	[HOST_LINES_PHP] =
+		{
+			.about.name = "lines of PHP",
+			.about.purpose = "PHP 7.4 to 8.4 has readable lines; builds with threads "
+					 "(ZTS) have not",
+			.about.without = "leaks have no source lines",
+			.about.remedy = "run it with a supported version, built without threads",
+			.about.need = FEATURE_REMARK,
+			.try = try_lines_php,
+		},
+	[HOST_LINES_PERL] =
+		{
+			.about.name = "lines of Perl",
+			.about.purpose = "Perl 5.32 to 5.42 has readable lines; builds without "
+					 "ithreads have not",
+			.about.without = "leaks have no source lines",
+			.about.remedy =
+				"run it with a supported version, as distributions build it",
+			.about.need = FEATURE_REMARK,
+			.try = try_lines_perl,
+		},
+	[HOST_LINES_RUBY] =
+		{
+			.about.name = "lines of Ruby",
+			.about.purpose =
+				"Lines of Ruby are not readable; those of its C extensions are",
+			.about.without = "leaks name the extension, and no line of Ruby",
+			.about.remedy = "",
+			.about.need = FEATURE_REMARK,
+			.try = try_lines_ruby,
+		},
+	[HOST_TLS] =
+		{
+			.about.name = "TLS",
+			.about.purpose = "Encrypted connections are readable at OpenSSL; GnuTLS, "
+					 "Go and rustls hide them",
+			.about.without = "connections are counted, transactions and statements are "
+					 "not visible",
+			.about.remedy = "",
+			.about.need = FEATURE_REMARK,
+			.try = try_tls,
 		},
 };
 

@@ -46,7 +46,8 @@ static size_t lines(struct doctor_line out[FEATURES + HOST_CHECKS])
 
 		*l = (struct doctor_line){.about = feature_about(id),
 					  .err = feature_try(id),
-					  .kernel = id >= FEATURE_TYPES && id != FEATURE_MEMORY,
+					  .kernel = id >= FEATURE_TYPES && id != FEATURE_MEMORY &&
+						    id != FEATURE_HEAP_FULL,
 					  .untried = feature_is_untried(id)};
 		l->spare = l->about->need == FEATURE_ALTERNATIVE && l->err && door;
 		snprintf(l->detail, sizeof(l->detail), "%s", feature_detail(id));
@@ -154,7 +155,8 @@ static void print_lines(const struct doctor_line *all, size_t n, bool verbose)
 		if (all[i].kernel && !begun)
 			print_kernel(all, n);
 		begun |= all[i].kernel;
-		if (verbose || (!all[i].untried && !all[i].spare && (!all[i].kernel || all[i].err)))
+		if (verbose || (!all[i].untried && !all[i].spare && !all[i].idle &&
+				(!all[i].kernel || all[i].err)))
 			doctor_print_line(&all[i]);
 	}
 }

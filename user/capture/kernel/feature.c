@@ -546,6 +546,16 @@ static const struct feature_entry {
 			.about.need = FEATURE_HELPFUL,
 			.try = feature_try_perf_events,
 		},
+	[FEATURE_HEAP_FULL] =
+		{
+			.about.name = "--heap full",
+			.about.purpose = "Probes of allocators are kept to the selected processes",
+			.about.without =
+				"--heap full is not possible; --heap client and growth are",
+			.about.remedy = "Linux 6.10 or newer",
+			.about.need = FEATURE_HELPFUL,
+			.try = feature_try_heap_full,
+		},
 };
 
 static struct feature_answer {

@@ -14,6 +14,7 @@
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <linux/perf_event.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,7 +115,16 @@ static int was_hit(uint64_t hits, char *detail)
 	return -EIO;
 }
 
-int feature_try_uprobe_multi(char *detail)
+static void *probed_in_thread(void *context)
+{
+	(void)context;
+	probed();
+	return NULL;
+}
+
+/* The hits of a probe that is limited to this process, at one call in this thread or another one;
+ * or -errno. */
+static int hits_of_own(bool in_thread)
 {
 	int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "dbleak_try", 4, 8, 1, NULL);
 	int program = map < 0 ? -errno : load_counter(map);
@@ -122,11 +132,15 @@ int feature_try_uprobe_multi(char *detail)
 	uint64_t hits = 0;
 	uint32_t key = 0;
 	int err = link;
+	pthread_t thread;
 
 	if (link >= 0) {
-		probed();
+		if (!in_thread)
+			probed();
+		else if (!pthread_create(&thread, NULL, probed_in_thread, NULL))
+			pthread_join(thread, NULL);
 		bpf_map_lookup_elem(map, &key, &hits);
-		err = was_hit(hits, detail);
+		err = (int)hits;
 		close(link);
 	}
 	if (program >= 0)
@@ -134,6 +148,26 @@ int feature_try_uprobe_multi(char *detail)
 	if (map >= 0)
 		close(map);
 	return err;
+}
+
+int feature_try_uprobe_multi(char *detail)
+{
+	int hits = hits_of_own(false);
+
+	return hits < 0 ? hits : was_hit((uint64_t)hits, detail);
+}
+
+/* Linux 6.6 to 6.9 may limit a probe to the first thread of a process instead. */
+int feature_try_heap_full(char *detail)
+{
+	int hits;
+
+	if (feature_try(FEATURE_UPROBE_MULTI))
+		return feature_try(FEATURE_PERF_EVENTS);
+	hits = hits_of_own(true);
+	if (!hits)
+		snprintf(detail, DETAIL_LEN, "probes reach only the first thread of a process");
+	return hits < 0 ? hits : hits ? 0 : -ENOTSUP;
 }
 
 static int open_event(struct perf_event_attr *attr, pid_t pid, int cpu)

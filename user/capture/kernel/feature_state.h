@@ -43,6 +43,7 @@ static const struct bpf_insn return_0[] = {
  * ENOTSUPP. */
 const char *feature_reason(int err);
 int feature_try_uprobe_multi(char *detail);
+int feature_try_heap_full(char *detail);
 int feature_try_perf_events(char *detail);
 
 #endif

@@ -14,5 +14,12 @@
  * -ENOENT: some cannot; or -errno.  detail: how many can be read, as one clause of plain text. */
 int flags_java(char *detail, size_t size);
 int flags_node(char *detail, size_t size);
+/* Python, PHP and Perl can be read where their version and build are supported, Ruby never. */
+int flags_python(char *detail, size_t size);
+int flags_php(char *detail, size_t size);
+int flags_perl(char *detail, size_t size);
+int flags_ruby(char *detail, size_t size);
+/* Processes with OpenSSL, whose traffic can be read; 1: none runs. */
+int flags_tls(char *detail, size_t size);
 
 #endif
