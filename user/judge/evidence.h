@@ -83,7 +83,7 @@
 #define EVIDENCE_REQUESTS_UNANSWERED \
 	"requests-unanswered", "%u request%s from clients no answer yet, the oldest for %.0f s"
 #define EVIDENCE_POOL_BY_NAME \
-	"pool-by-its-words", "what they wait for is known from the words of that line alone"
+	"pool-by-its-words", "only the words of that line say that they wait for a connection"
 
 /* Of cursors. */
 #define EVIDENCE_HOLD_GROWS                                                                    \

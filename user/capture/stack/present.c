@@ -550,7 +550,8 @@ static void tell_refused(struct presents *p, int err)
 
 	p->refused = true;
 	snprintf(gap.text, sizeof(gap.text),
-		 "where threads wait now is not known: this kernel cannot list them (%s)",
+		 "this kernel cannot list sleeping threads (%s): who waits for a connection is "
+		 "unknown",
 		 strerror(-err));
 	p->host.tell(p->host.context, &gap.head);
 }
