@@ -22,7 +22,8 @@
 _Static_assert(AHEAD_PAGES *PAGE_BYTES <= FETCH_BYTES && AHEAD_PAGES <= MEMORY_PIECES,
 	       "a question asks for so much at most");
 
-static struct fetcher *fetcher; /* see memory_use */
+static struct fetcher *fetcher;	  /* see memory_use */
+static memory_pieces_fn *instead; /* see memory_ask */
 
 /* The cache of one look.  A request to the fetcher takes two switches between processes, which wait
  * for a processor on a busy machine.  To read a whole page costs hardly more than a few bytes. */
@@ -37,6 +38,11 @@ static struct {
 void memory_use(struct fetcher *f)
 {
 	fetcher = f;
+}
+
+void memory_ask(memory_pieces_fn *fn)
+{
+	instead = fn;
 }
 
 static ssize_t read_ourselves(uint32_t pid, const struct memory_piece *pieces, size_t n, void *to)
@@ -54,15 +60,63 @@ static ssize_t read_ourselves(uint32_t pid, const struct memory_piece *pieces, s
 
 ssize_t memory_pieces(uint32_t pid, const struct memory_piece *pieces, size_t n, void *to)
 {
-	struct fetch_piece asked[MEMORY_PIECES];
+	struct fetch_piece wanted[MEMORY_PIECES];
 
 	if (n > MEMORY_PIECES)
 		return -EINVAL;
+	if (instead)
+		return instead(pid, pieces, n, to);
 	if (!fetcher)
 		return read_ourselves(pid, pieces, n, to);
 	for (size_t i = 0; i < n; i++)
-		asked[i] = (struct fetch_piece){pieces[i].address, pieces[i].size};
-	return fetcher_memory(fetcher, pid, asked, n, to);
+		wanted[i] = (struct fetch_piece){pieces[i].address, pieces[i].size};
+	return fetcher_memory(fetcher, pid, wanted, n, to);
+}
+
+/* Collects the pieces of one request.  Returns how many wants it answers. */
+static size_t gather_some(const struct memory_want *wants, size_t n, struct memory_piece *pieces)
+{
+	size_t bytes = 0, i = 0;
+
+	for (; i < n && i < MEMORY_PIECES && bytes + wants[i].size <= FETCH_BYTES; i++) {
+		pieces[i] = (struct memory_piece){wants[i].address, wants[i].size};
+		bytes += wants[i].size;
+	}
+	return i;
+}
+
+/* Copies the pieces that came whole.  Returns how many. */
+static size_t gather_take(struct memory_want *wants, size_t n, const uint8_t *bytes, size_t got)
+{
+	size_t at = 0, i = 0;
+
+	for (; i < n && wants[i].size <= got - at; i++) {
+		memcpy(wants[i].to, bytes + at, wants[i].size);
+		wants[i].got = true;
+		at += wants[i].size;
+	}
+	return i;
+}
+
+int memory_gather(uint32_t pid, struct memory_want *wants, size_t n)
+{
+	static uint8_t bytes[FETCH_BYTES];
+	struct memory_piece pieces[MEMORY_PIECES];
+	size_t done = 0;
+
+	for (size_t i = 0; i < n; i++)
+		wants[i].got = false;
+	while (done < n) {
+		size_t some = gather_some(wants + done, n - done, pieces), whole = 0;
+		ssize_t got = some ? memory_pieces(pid, pieces, some, bytes) : -EFAULT;
+
+		if (got < 0 && got != -EFAULT)
+			return (int)got;
+		if (got >= 0)
+			whole = gather_take(wants + done, some, bytes, (size_t)got);
+		done += whole < some || !some ? whole + 1 : some; /* past the one that failed */
+	}
+	return 0;
 }
 
 /* Reads in steps of FETCH_BYTES, the most that one packet holds. */

@@ -8,6 +8,7 @@
 #ifndef DBLEAK_CAPTURE_MEMORY_H
 #define DBLEAK_CAPTURE_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -48,6 +49,23 @@ struct memory_piece {
  * that cannot be read whole.  All pieces are of nearly the same instant.  Returns bytes or -errno.
  */
 ssize_t memory_pieces(uint32_t pid, const struct memory_piece *pieces, size_t n, void *to);
+
+/* From now on this function copies the pieces instead: in a worker, which reads no process itself
+ * but asks for the memory. */
+typedef ssize_t memory_pieces_fn(uint32_t pid, const struct memory_piece *pieces, size_t n,
+				 void *to);
+void memory_ask(memory_pieces_fn *fn);
+
+struct memory_want {
+	uint64_t address;
+	void *to;
+	uint32_t size; /* at most FETCH_BYTES */
+	bool got;      /* set: `to` has the bytes, all of them */
+};
+
+/* Reads any number of pieces with as few requests as possible, and goes on behind those that cannot
+ * be read.  0, or -errno: the rest cannot be read either. */
+int memory_gather(uint32_t pid, struct memory_want *wants, size_t n);
 /* Reads /proc/PID/cmdline, which waits for the lock of the memory map: at most size - 1 raw bytes,
  * and a NUL.  Returns bytes or -errno. */
 ssize_t memory_cmdline(uint32_t pid, char *to, size_t size);

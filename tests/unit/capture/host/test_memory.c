@@ -142,6 +142,54 @@ static void a_look_at_another_process_begins_anew(void **state)
 	assert_int_equal(memory_read(&mine, (uint64_t)(uintptr_t)&mine, &byte, 1), 0);
 }
 
+static size_t requests;
+
+/* A memory_pieces_fn whose memory has its own address in each byte, but at 4096. */
+static ssize_t give(uint32_t pid, const struct memory_piece *pieces, size_t n, void *to)
+{
+	size_t done = 0;
+
+	(void)pid;
+	requests++;
+	assert_in_range(n, 1, MEMORY_PIECES);
+	for (size_t i = 0; i < n; i++) {
+		if (pieces[i].address == 4096)
+			return done || i ? (ssize_t)done : -EFAULT;
+		memset((char *)to + done, (int)pieces[i].address, pieces[i].size);
+		done += pieces[i].size;
+		assert_true(done <= FETCH_BYTES);
+	}
+	return (ssize_t)done;
+}
+
+static void pieces_are_gathered_and_those_missing_are_told(void **state)
+{
+	static char bytes[FETCH_BYTES + 1];
+	struct memory_want want[150];
+
+	(void)state;
+	memory_ask(give);
+	for (size_t i = 0; i < 150; i++)
+		want[i] = (struct memory_want){.address = i, .to = bytes + 8 * i, .size = 8};
+	want[3].address = want[64].address = want[149].address = 4096;
+	want[5].size = 0;
+	requests = 0;
+	assert_int_equal(memory_gather(7, want, 150), 0);
+	assert_in_range(requests, 3, 6);
+	for (size_t i = 0; i < 150; i++) {
+		assert_int_equal(want[i].got, i != 3 && i != 64 && i != 149);
+		assert_int_equal(bytes[8 * i], want[i].got && want[i].size ? (char)i : 0);
+	}
+	want[0] = (struct memory_want){.address = 1, .to = bytes, .size = FETCH_BYTES};
+	want[1] = (struct memory_want){.address = 2, .to = bytes, .size = FETCH_BYTES + 1};
+	want[2] = (struct memory_want){.address = 3, .to = bytes, .size = 1};
+	assert_int_equal(memory_gather(7, want, 3), 0);
+	assert_true(want[0].got && !want[1].got && want[2].got);
+	memory_ask(NULL);
+	assert_int_equal(memory_gather(0x3fffffff, want, 3), -ESRCH);
+	assert_false(want[0].got || want[2].got);
+}
+
 static void texts_end_where_they_say_or_are_none(void **state)
 {
 	struct foreign f = {0};
@@ -191,6 +239,7 @@ int main(void)
 		cmocka_unit_test(what_is_read_ahead_is_read_with_one_question),
 		cmocka_unit_test(a_look_at_another_process_begins_anew),
 		cmocka_unit_test(a_process_that_is_gone_is_told),
+		cmocka_unit_test(pieces_are_gathered_and_those_missing_are_told),
 		cmocka_unit_test(texts_end_where_they_say_or_are_none),
 		cmocka_unit_test(texts_are_none_when_there_is_no_room),
 	};
