@@ -16,6 +16,7 @@
 #include "user/capture/probe/file_exit.h"
 #include "user/capture/probe/file_point.h"
 #include "user/capture/stack/native/native_wire.h"
+#include "user/capture/stack/php.h"
 #include "user/capture/worker/fetcher.h"
 #include "user/capture/worker/nursery.h"
 
@@ -28,7 +29,7 @@ static const struct nursery_role *const roles[NURSERY_ROLES] = {
 /* What the workers that read ELF files can answer beside the questions of elf.h. */
 static const struct elf_question *const questions[] = {
 	&point_question,      &field_question,	   &exits_question,	 &row_counter_question,
-	&call_sites_question, &pool_slot_question, &pool_taker_question,
+	&call_sites_question, &pool_slot_question, &pool_taker_question, &php_question,
 };
 
 int helpers_open(struct helpers *h)

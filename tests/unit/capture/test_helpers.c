@@ -25,6 +25,7 @@
 #include "user/capture/memory/pool_code.h"
 #include "user/capture/probe/file_exit.h"
 #include "user/capture/probe/file_point.h"
+#include "user/capture/stack/php.h"
 
 #define LIBRARIES "/usr/lib/x86_64-linux-gnu/"
 
@@ -131,7 +132,7 @@ static void workers_know_every_question(void **state)
 	const struct elf_question *const all[] = {
 		&point_question,       &field_question,	     &exits_question,
 		&row_counter_question, &call_sites_question, &pool_slot_question,
-		&pool_taker_question,
+		&pool_taker_question,  &php_question,
 	};
 
 	(void)state;

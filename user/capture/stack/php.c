@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/capture/elf/elf_question.h"
 #include "user/capture/stack/php_state.h"
 
 #define BLOCK 65536
@@ -83,28 +84,54 @@ static int version_find(struct elf_file *e)
 	return row;
 }
 
+/* What the file says of its version. */
+struct php_version {
+	int32_t row; /* -ENOTSUP: none that is read */
+};
+
+static int php_answer(struct elf_file *e, const void *in, void *out)
+{
+	struct php_version *version = out;
+
+	(void)in;
+	version->row = version_find(e);
+	return version->row == -ENOMEM ? -ENOMEM : 0;
+}
+
+static bool php_check(struct elf_file *e, const void *in, const void *out)
+{
+	const struct php_version *version = out;
+
+	(void)e;
+	(void)in;
+	return version->row == -ENOTSUP || (version->row >= 0 && version->row < PHP_ROWS);
+}
+
+const struct elf_question php_question = {0, sizeof(struct php_version), php_answer, php_check};
+
 int php_probe(struct elf_file *e, struct runtime_process *out, const char **why)
 {
 	static const char *const names[] = {"executor_globals", "executor_globals_offset",
 					    "module_registry"};
 	struct elf_symbol symbol[3];
-	int row = elf_find_variables(e, names, 3, false, symbol);
+	struct php_version version = {-ENOTSUP};
+	int err = elf_find_variables(e, names, 3, false, symbol);
 
-	if (row < 0)
-		return row;
+	if (err < 0)
+		return err;
 	if (!symbol[2].offset || (!symbol[0].offset && !symbol[1].offset))
 		return -ENOENT;
 	if (!symbol[0].offset) {
 		*why = "no source lines: built with threads (ZTS)";
 		return -ENOTSUP;
 	}
-	row = version_find(e);
-	if (row < 0) {
+	err = elf_ask(e, &php_question, "", &version);
+	if (err || version.row < 0) {
 		*why = "no source lines: unsupported version (7.4 to 8.4 are supported)";
-		return row;
+		return err ? err : -ENOTSUP;
 	}
 	*out = (struct runtime_process){
-		.address = symbol[0].offset, .row = (uint32_t)row, .runtime = RUNTIME_PHP};
+		.address = symbol[0].offset, .row = (uint32_t)version.row, .runtime = RUNTIME_PHP};
 	return 0;
 }
 

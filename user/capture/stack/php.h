@@ -14,6 +14,11 @@
 #include "user/capture/stack/native/frame.h"
 #include "user/capture/host/memory.h"
 
+struct elf_question;
+
+/* Which version a file has: a search in all its constants, so the file's worker does it. */
+extern const struct elf_question php_question;
+
 /* Takes some milliseconds for a file that is a PHP.  Returns 0: *out has the runtime, its row, and
  * the address of executor_globals as the file has it; -ENOENT: no PHP; -ENOTSUP: a PHP that is not
  * read, and *why says why (a clause, for EV_GAP). */

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "user/capture/elf/elf.h"
+#include "user/capture/elf/elf_question.h"
 #include "user/capture/host/memory.h"
 #include "user/capture/stack/php.h"
 #include "user/capture/stack/php_state.h"
@@ -184,9 +185,22 @@ static void versions_are_told_apart(void **state)
 	assert_int_equal(php_row_of("8."), -ENOTSUP);
 }
 
+static void a_version_that_is_no_row_is_not_believed(void **state)
+{
+	static const int32_t lies[] = {-1, INT32_MIN, PHP_ROWS, INT32_MAX};
+
+	(void)state;
+	for (int32_t row = 0; row < PHP_ROWS; row++)
+		assert_true(php_question.check(NULL, "", &row));
+	assert_true(php_question.check(NULL, "", &(int32_t){-ENOTSUP}));
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++)
+		assert_false(php_question.check(NULL, "", &lies[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_version_that_is_no_row_is_not_believed),
 		cmocka_unit_test_setup(a_method_and_a_function_of_an_extension_are_named, set_up),
 		cmocka_unit_test_setup(a_file_has_no_function, set_up),
 		cmocka_unit_test_setup(an_opline_of_another_function_gives_where_this_one_begins,
