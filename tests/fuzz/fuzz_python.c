@@ -44,9 +44,19 @@ static void require(int condition)
 
 static void try_lines(const uint8_t *data, size_t size)
 {
-	for (enum python_lines kind = PYTHON_LNOTAB; kind <= PYTHON_LOCATIONS; kind++)
+	size_t most = size ? 1 + data[0] : 1, n;
+	struct python_span *spans = calloc(most, sizeof(*spans));
+
+	require(spans != NULL);
+	for (enum python_lines kind = PYTHON_LNOTAB; kind <= PYTHON_LOCATIONS; kind++) {
+		n = python_spans(kind, data, size, 7, spans, most);
+		require(n <= most);
+		for (size_t i = 0; i < n; i++)
+			require(spans[i].end > (i ? spans[i - 1].end : 0));
 		for (uint32_t at = 0; at < PLACES_MOST; at++)
-			python_line(kind, data, size, at * at, at);
+			python_line(spans, n, at * at);
+	}
+	free(spans);
 }
 
 static void try_text(const uint8_t *data, size_t size)

@@ -5,7 +5,8 @@
  * With each address the kernel half sends a check, a hash of the code object's identity.  A kept
  * code object with the same check is the right one, even if the process has freed it meanwhile.  An
  * object that is read now and has another check is not the one that ran.  So a stack of known code
- * costs no system call, and a forked child that is gone already is named from its parent's code.
+ * costs no question to the worker, and a forked child that is gone already is named from its
+ * parent's code.
  */
 #include "user/capture/stack/python.h"
 
@@ -17,15 +18,8 @@
 
 #include "user/base/table.h"
 #include "user/capture/host/memory.h"
+#include "user/capture/stack/python_object.h"
 #include "user/capture/stack/python_state.h"
-
-#define HEAD_BYTES   64 /* of a string or bytes object */
-#define TYPE_NAME_AT 24
-
-/* Every object begins with its reference count and its type. */
-#define TYPE_AT	  8
-#define LENGTH_AT 16 /* of a string or bytes */
-#define STATE_AT  32 /* of a string */
 
 /* The fields of a raw_frame. */
 struct python_place {
@@ -37,109 +31,6 @@ int pythons_open(struct pythons **out)
 {
 	*out = calloc(1, sizeof(**out));
 	return *out ? 0 : -ENOMEM;
-}
-
-/* --- memory of the process ------------------------------------------------------------------- */
-
-/* Reads all bytes or fails.  0 or -errno. */
-static int read_memory(uint32_t pid, uint64_t address, void *to, size_t size)
-{
-	return memory_at(pid, address, to, size);
-}
-
-static uint64_t word_of(const uint8_t *bytes, size_t at)
-{
-	uint64_t word;
-
-	memcpy(&word, bytes + at, sizeof(word));
-	return word;
-}
-
-static uint32_t half_of(const uint8_t *bytes, size_t at)
-{
-	uint32_t half;
-
-	memcpy(&half, bytes + at, sizeof(half));
-	return half;
-}
-
-/* Has this type this name?  name is 8 bytes at most, its NUL included. */
-static bool is_type(uint32_t pid, uint64_t type, const char *name)
-{
-	uint64_t at;
-	char bytes[8];
-
-	return type && !read_memory(pid, type + TYPE_NAME_AT, &at, sizeof(at)) &&
-	       !read_memory(pid, at, bytes, strlen(name) + 1) &&
-	       memcmp(bytes, name, strlen(name) + 1) == 0;
-}
-
-/* The same, but remembers the type: a process has one type of each name. */
-static bool has_type(uint32_t pid, uint64_t type, const char *name, uint64_t *known)
-{
-	if (*known && *known == type)
-		return true;
-	if (!is_type(pid, type, name))
-		return false;
-	*known = type;
-	return true;
-}
-
-static struct types *types_of(struct pythons *p, const struct raw_stack *raw)
-{
-	if (p->types.pid != raw->pid || p->types.start_ns != raw->start_ns)
-		p->types = (struct types){.pid = raw->pid, .start_ns = raw->start_ns};
-	return &p->types;
-}
-
-/* Reads a string, which the caller frees.  NULL: not a string, or it cannot be read. */
-static char *read_text(struct pythons *p, const struct python_code_layout *layout,
-		       struct types *types, uint64_t address)
-{
-	uint8_t head[HEAD_BYTES];
-	uint64_t length, state, from;
-	unsigned int kind;
-	char text[TEXT_MOST + 1];
-
-	if (!address || read_memory(types->pid, address, head, sizeof(head)) ||
-	    !has_type(types->pid, word_of(head, TYPE_AT), "str", &types->text))
-		return NULL;
-	length = word_of(head, LENGTH_AT);
-	state = half_of(head, STATE_AT);
-	kind = state >> 2 & 7;
-	if (!(state & 1 << 5) || (kind != 1 && kind != 2 && kind != 4))
-		return NULL;
-	if (length > TEXT_MOST)
-		length = TEXT_MOST;
-	from = address + (state & 1 << 6 ? layout->ascii : layout->other);
-	if (length && read_memory(types->pid, from, p->scratch, length * kind))
-		return NULL;
-	python_text(p->scratch, length, kind, text, sizeof(text));
-	return strdup(text);
-}
-
-/* Reads a line table into p->scratch.  Returns its size; 0: none. */
-static size_t read_lines(struct pythons *p, struct types *types, const struct python_identity *i)
-{
-	uint64_t address = i->name[PYTHON_IDENTITY_WORDS - 1], type;
-	size_t size = i->size < LINES_MOST ? i->size : LINES_MOST; /* code behind this part has no
-								    * lines */
-
-	if (read_memory(types->pid, address + TYPE_AT, &type, sizeof(type)) ||
-	    !has_type(types->pid, type, "bytes", &types->bytes))
-		return 0;
-	return read_memory(types->pid, address + BYTES_AT, p->scratch, size) ? 0 : size;
-}
-
-/* Is the code object with this head the one that the frame ran? */
-static bool read_identity(const struct python_code_layout *layout, uint32_t pid,
-			  const uint8_t *head, uint32_t check, struct python_identity *i)
-{
-	memcpy(i->name, head + layout->lines + sizeof(i->name[0]) - sizeof(i->name),
-	       sizeof(i->name));
-	return !read_memory(pid, i->name[PYTHON_IDENTITY_WORDS - 1] + PYTHON_LINES_AT, &i->size,
-			    3 * sizeof(i->size)) &&
-	       python_check(i) == check;
 }
 
 /* --- what is kept ---------------------------------------------------------------------------- */
@@ -172,7 +63,7 @@ static void code_free(struct python_code *c)
 {
 	free(c->function);
 	free(c->file);
-	free(c->lines);
+	free(c->spans);
 	free(c);
 }
 
@@ -223,11 +114,9 @@ static struct python_code *code_find(struct pythons *p, const struct raw_stack *
 }
 
 /* Drops the code object that was at this address before. */
-static void drop_other(struct pythons *p, const struct raw_stack *raw,
-		       const struct python_place *at)
+static void drop_other(struct pythons *p, const struct raw_stack *raw, uint64_t code)
 {
-	struct python_code *c = table_get(&p->codes,
-					  python_key_of(raw->pid, raw->start_ns, at->code));
+	struct python_code *c = table_get(&p->codes, python_key_of(raw->pid, raw->start_ns, code));
 
 	if (!c)
 		return;
@@ -253,60 +142,58 @@ void pythons_close(struct pythons *p)
 	bury(p);
 	table_free(&p->codes);
 	table_free(&p->twins);
+	python_objects_close(p->here);
 	free(p);
 }
 
-static bool python_fill(struct pythons *p, const struct python_code_layout *layout,
-			struct types *types, const uint8_t *head,
-			const struct python_identity *identity, struct python_code *c)
+static bool python_fill(const struct python_told *told, struct python_code *c)
 {
-	uint16_t name = layout->qualified ? layout->qualified : layout->name;
-	size_t lines;
+	size_t size = told->span_count * sizeof(*c->spans);
 
-	c->first_line = half_of(head, layout->first_line);
-	c->function = read_text(p, layout, types, word_of(head, name));
-	c->file = read_text(p, layout, types, word_of(head, layout->file));
-	lines = read_lines(p, types, identity);
-	c->lines = malloc(lines + 1);
-	if (!c->function || !c->file || !c->lines)
+	c->first_line = told->first_line;
+	c->function = strdup(told->function);
+	c->file = strdup(told->file);
+	c->spans = malloc(size + 1);
+	if (!c->function || !c->file || !c->spans)
 		return false;
-	memcpy(c->lines, p->scratch, lines);
-	c->line_bytes = lines;
-	c->bytes = sizeof(*c) + strlen(c->function) + strlen(c->file) + lines;
+	memcpy(c->spans, told->spans, size);
+	c->span_count = told->span_count;
+	c->bytes = sizeof(*c) + strlen(c->function) + strlen(c->file) + size;
 	return true;
 }
 
-/* Reads the code object that the frame ran; head holds its first bytes.  NULL: it is no code
- * object, is gone, or cannot be read whole. */
-static struct python_code *code_read(struct pythons *p, const struct python_code_layout *layout,
-				     const struct raw_stack *raw, const struct python_place *at,
-				     const uint8_t *head)
-{
-	struct types *types = types_of(p, raw);
-	struct python_identity identity;
-	struct python_code *c;
+/* A reading of code objects: of which stack, and which ones. */
+struct python_reading {
+	struct pythons *p;
+	const struct raw_stack *raw;
+	struct python_wanted wanted[STACK_FRAMES];
+	size_t count;
+};
 
-	if (!read_identity(layout, raw->pid, head, at->check, &identity) ||
-	    !has_type(raw->pid, word_of(head, TYPE_AT), "code", &types->code))
-		return NULL;
-	c = calloc(1, sizeof(*c));
+/* Keeps a code object that was read. */
+static void python_keep(void *context, size_t i, const struct python_told *told)
+{
+	const struct python_reading *r = context;
+	struct pythons *p = r->p;
+	struct python_code *c = calloc(1, sizeof(*c));
+
 	if (!c)
-		return NULL;
-	c->address = at->code;
-	c->check = at->check;
-	c->pid = raw->pid;
-	c->start_ns = raw->start_ns;
-	if (!python_fill(p, layout, types, head, &identity, c) ||
+		return;
+	c->address = r->wanted[i].code;
+	c->check = r->wanted[i].check;
+	c->pid = r->raw->pid;
+	c->start_ns = r->raw->start_ns;
+	drop_other(p, r->raw, c->address);
+	if (!python_fill(told, c) ||
 	    table_put(&p->codes, python_key_of(c->pid, c->start_ns, c->address), c)) {
 		code_free(c);
-		return NULL;
+		return;
 	}
 	code_link(p, c);
 	table_put(&p->twins, twin_key(c->address, c->check), c); /* without memory it is not
 								  * found */
 	p->counts.bytes += c->bytes;
 	p->counts.read++;
-	return c;
 }
 
 /* --- a stack --------------------------------------------------------------------------------- */
@@ -319,30 +206,13 @@ static struct python_code *code_left(struct pythons *p, const struct python_plac
 	return gone ? table_get(&p->twins, twin_key(at->code, at->check)) : NULL;
 }
 
-/* Reads the heads of the code objects that are not kept, many in one call.  Skips one that cannot
- * be read.  0, or -errno: nothing can be read. */
-static int read_heads(struct pythons *p, uint32_t pid, const struct python_place *at, size_t n)
+/* Adds a code object, once. */
+static void python_want(struct python_reading *r, const struct python_place *at)
 {
-	struct memory_piece pieces[MEMORY_PIECES];
-	size_t done = 0;
-
-	for (size_t i = 0; i < n; i++)
-		p->have[i] = false;
-	while (done < n) {
-		size_t some = n - done < MEMORY_PIECES ? n - done : MEMORY_PIECES, whole;
-		ssize_t got;
-
-		for (size_t i = 0; i < some; i++)
-			pieces[i] = (struct memory_piece){at[done + i].code, PYTHON_CODE_BYTES};
-		got = memory_pieces(pid, pieces, some, p->heads[done]);
-		if (got < 0 && got != -EFAULT)
-			return (int)got;
-		whole = got > 0 ? (size_t)got / PYTHON_CODE_BYTES : 0;
-		for (size_t i = 0; i < whole; i++)
-			p->have[done + i] = true;
-		done += whole < some ? whole + 1 : some; /* past the one that failed */
-	}
-	return 0;
+	for (size_t i = 0; i < r->count; i++)
+		if (r->wanted[i].code == at->code && r->wanted[i].check == at->check)
+			return;
+	r->wanted[r->count++] = (struct python_wanted){at->code, at->check, 0};
 }
 
 /* Reads the code objects that are not kept yet; one that cannot be read stays unknown.  0 or
@@ -350,23 +220,20 @@ static int read_heads(struct pythons *p, uint32_t pid, const struct python_place
 static int read_missing(struct pythons *p, const struct python_code_layout *layout,
 			const struct raw_stack *raw, const struct python_place *at, size_t n)
 {
-	struct python_place missing[STACK_FRAMES];
-	size_t count = 0;
-	int err;
+	const struct python_process process = {raw->start_ns, raw->pid};
+	struct python_reading r = {.p = p, .raw = raw};
+	int err = 0;
 
 	for (size_t i = 0; i < n; i++)
 		if (!code_find(p, raw, &at[i]))
-			missing[count++] = at[i];
-	if (!count)
+			python_want(&r, &at[i]);
+	if (!r.count)
 		return 0;
-	err = read_heads(p, raw->pid, missing, count);
-	for (size_t i = 0; i < count && !err; i++) {
-		if (!p->have[i] || code_find(p, raw, &missing[i])) /* it is twice in the stack */
-			continue;
-		drop_other(p, raw, &missing[i]);
-		code_read(p, layout, raw, &missing[i], p->heads[i]);
-	}
-	return err;
+	if (!p->here)
+		err = python_objects_open(&p->here);
+	return err ? err
+		   : python_objects_read(p->here, layout, &process, r.wanted, r.count, python_keep,
+					 &r);
 }
 
 /* Returns the frame's place in bytes from the beginning of its code; UINT32_MAX: not in it. */
@@ -378,7 +245,7 @@ static uint32_t place_in(const struct python_code_layout *layout, const struct p
 	return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
 
-static uint32_t line_of(const struct python_code_layout *layout, struct python_code *c, uint32_t at)
+static uint32_t line_of(struct python_code *c, uint32_t at)
 {
 	size_t next;
 	uint32_t line;
@@ -386,9 +253,7 @@ static uint32_t line_of(const struct python_code_layout *layout, struct python_c
 	for (size_t i = 0; i < PLACES; i++)
 		if (c->place[i].known && c->place[i].at == at)
 			return c->place[i].line;
-	line = at == UINT32_MAX
-		       ? 0
-		       : python_line(layout->kind, c->lines, c->line_bytes, at, c->first_line);
+	line = at == UINT32_MAX ? 0 : python_line(c->spans, c->span_count, at);
 	next = c->places++ % PLACES;
 	c->place[next].at = at;
 	c->place[next].line = line;
@@ -401,7 +266,7 @@ static void name_frame(const struct python_code_layout *layout, struct python_co
 {
 	out->function = c->function;
 	out->file = c->file;
-	out->line = line_of(layout, c, place_in(layout, at));
+	out->line = line_of(c, place_in(layout, at));
 	if (out->line)
 		return;
 	out->line = c->first_line;
@@ -433,23 +298,26 @@ static size_t take_apart(const struct python_row *row, const struct raw_stack *r
 
 /* Has the process loaded greenlet, the library whose switches cut stacks?  Checked again when the
  * process runs new code. */
-static bool has_greenlets(struct pythons *p, struct types *types)
+static bool has_greenlets(struct pythons *p, const struct raw_stack *raw)
 {
+	struct greenlets *g = &p->greenlets;
 	char path[64], *line = NULL;
 	size_t size = 0;
 	FILE *maps;
 
-	if (types->greenlets || types->looked_at == p->counts.read)
-		return types->greenlets;
-	types->looked_at = p->counts.read;
-	snprintf(path, sizeof(path), "/proc/%u/maps", types->pid);
-	maps = memory_maps_answer(types->pid) ? NULL : fopen(path, "re");
-	while (maps && !types->greenlets && getline(&line, &size, maps) > 0)
-		types->greenlets = strstr(line, "/_greenlet.") || strstr(line, "/greenlet.");
+	if (g->process.pid != raw->pid || g->process.start_ns != raw->start_ns)
+		*g = (struct greenlets){.process = {raw->start_ns, raw->pid}};
+	if (g->loaded || g->looked_at == p->counts.read)
+		return g->loaded;
+	g->looked_at = p->counts.read;
+	snprintf(path, sizeof(path), "/proc/%u/maps", raw->pid);
+	maps = memory_maps_answer(raw->pid) ? NULL : fopen(path, "re");
+	while (maps && !g->loaded && getline(&line, &size, maps) > 0)
+		g->loaded = strstr(line, "/_greenlet.") || strstr(line, "/greenlet.");
 	free(line);
 	if (maps)
 		fclose(maps);
-	return types->greenlets;
+	return g->loaded;
 }
 
 /* Is this the function in which a program or a thread begins?  If the process has greenlets, a
@@ -490,7 +358,7 @@ int python_read(struct pythons *p, const struct python_build *build, const struc
 		named += c != NULL;
 	}
 	if (named && !(*flags & EV_STACK_CUT) && !is_beginning(&frames[n - 1]) &&
-	    has_greenlets(p, types_of(p, raw)))
+	    has_greenlets(p, raw))
 		*flags |= EV_STACK_GREENLET;
 	p->counts.stacks++;
 	p->counts.frames += (uint64_t)named;

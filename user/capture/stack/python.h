@@ -2,11 +2,10 @@
 /*
  * python.h - names the frames of a Python stack that the kernel half walked.
  *
- * Code objects are read from the process while it lives, and kept.  A code object that was freed
- * before it could be read stays without a name; an object that took its place is not mistaken for
- * it.  Only code objects, strings and line tables of Python itself are believed.  Memory is
- * bounded.  In a process with greenlets, a stack whose outermost frame begins neither a program nor
- * a thread gets EV_STACK_GREENLET.
+ * Code objects are read from the process while it lives; what they say is kept. A
+ * code object that was freed before it could be read stays without a name; an object that took its
+ * place is not mistaken for it.  Memory is bounded.  In a process with greenlets, a stack whose
+ * outermost frame begins neither a program nor a thread gets EV_STACK_GREENLET.
  */
 #ifndef DBLEAK_CAPTURE_PYTHON_H
 #define DBLEAK_CAPTURE_PYTHON_H

@@ -5,6 +5,7 @@
  */
 #include "user/capture/stack/python_line.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "user/base/utf8.h"
@@ -24,29 +25,54 @@ struct pyline_reader {
 	const uint8_t *at, *end;
 };
 
+/* The spans found so far. */
+struct span_list {
+	struct python_span *spans;
+	size_t count, most;
+};
+
+/* Lines of CPython fit an int. */
 static uint32_t python_line_whole(int64_t line)
 {
-	return line > 0 && line <= UINT32_MAX ? (uint32_t)line : 0;
+	return line > 0 && line <= INT32_MAX ? (uint32_t)line : 0;
+}
+
+/* Adds the code up to `end`, unless nothing is left of it.  False: there is no room. */
+static bool span_add(struct span_list *l, uint64_t end, int64_t line)
+{
+	struct python_span *last = l->count ? &l->spans[l->count - 1] : NULL;
+	uint32_t whole = python_line_whole(line);
+
+	if (end == (last ? last->end : 0))
+		return true;
+	if (last && last->line == whole) {
+		last->end = (uint32_t)end;
+		return true;
+	}
+	if (l->count == l->most)
+		return false;
+	l->spans[l->count++] = (struct python_span){(uint32_t)end, whole};
+	return true;
 }
 
 /* co_lnotab, up to 3.9: pairs of a step in the code and the step in lines that counts from there
  * on. */
-static uint32_t line_by_lnotab(struct pyline_reader r, uint32_t at, int64_t line)
+static void spans_by_lnotab(struct pyline_reader r, int64_t line, struct span_list *out)
 {
 	uint64_t address = 0;
 
 	for (; r.end - r.at >= 2; r.at += 2) {
 		address += r.at[0];
-		if (address > at)
-			break;
+		if (!span_add(out, address, line))
+			return;
 		line += (int8_t)r.at[1];
 	}
-	return python_line_whole(line);
+	span_add(out, UINT32_MAX, line);
 }
 
 /* co_linetable of 3.10: pairs of a length in the code and the step in lines before that part;
  * NO_LINE: the part has no line. */
-static uint32_t line_by_linetable(struct pyline_reader r, uint32_t at, int64_t line)
+static void spans_by_linetable(struct pyline_reader r, int64_t line, struct span_list *out)
 {
 	uint64_t end = 0;
 
@@ -56,10 +82,9 @@ static uint32_t line_by_linetable(struct pyline_reader r, uint32_t at, int64_t l
 		end += r.at[0];
 		if (lines != NO_LINE)
 			line += lines;
-		if (at < end)
-			return lines == NO_LINE ? 0 : python_line_whole(line);
+		if (!span_add(out, end, lines == NO_LINE ? 0 : line))
+			return;
 	}
-	return 0;
 }
 
 /* Reads a number of variable length: six bits in each byte, the lowest first. */
@@ -107,7 +132,7 @@ static int64_t read_location(struct pyline_reader *r, unsigned int code)
 
 /* Location table, from 3.11 on.  Each entry begins with a byte whose highest bit is set; it holds
  * the location code and the length in units of code. */
-static uint32_t line_by_locations(struct pyline_reader r, uint32_t at, int64_t line)
+static void spans_by_locations(struct pyline_reader r, int64_t line, struct span_list *out)
 {
 	uint64_t end = 0;
 
@@ -116,29 +141,47 @@ static uint32_t line_by_locations(struct pyline_reader r, uint32_t at, int64_t l
 		unsigned int code = first >> 3 & 15;
 
 		if (!(first & 0x80))
-			return 0;
+			return;
 		line += read_location(&r, code);
 		end += ((first & 7) + 1) * UNIT;
-		if (at < end)
-			return code == CODE_NONE ? 0 : python_line_whole(line);
+		if (!span_add(out, end, code == CODE_NONE ? 0 : line))
+			return;
 	}
-	return 0;
 }
 
-uint32_t python_line(enum python_lines kind, const uint8_t *table, size_t size, uint32_t at,
-		     uint32_t first)
+size_t python_spans(enum python_lines kind, const uint8_t *table, size_t size, uint32_t first,
+		    struct python_span *spans, size_t most)
 {
 	struct pyline_reader r = {table, table + size};
+	struct span_list list = {spans, 0, most};
 
 	switch (kind) {
 	case PYTHON_LNOTAB:
-		return line_by_lnotab(r, at, first);
+		spans_by_lnotab(r, first, &list);
+		break;
 	case PYTHON_LINETABLE:
-		return line_by_linetable(r, at, first);
+		spans_by_linetable(r, first, &list);
+		break;
 	case PYTHON_LOCATIONS:
-		return line_by_locations(r, at, first);
+		spans_by_locations(r, first, &list);
+		break;
 	}
-	return 0;
+	return list.count;
+}
+
+uint32_t python_line(const struct python_span *spans, size_t n, uint32_t at)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (spans[middle].end > at)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low < n ? spans[low].line : 0;
 }
 
 static uint32_t character_at(const uint8_t *from, size_t i, unsigned int kind)

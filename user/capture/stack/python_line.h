@@ -2,8 +2,9 @@
 /*
  * python_line.h - the line of a place in Python code, and Python's strings as bytes.
  *
- * The input is copied from a watched program's memory and may hold anything: no read outside of the
- * copy, no endless loop; bad data gives "not known".
+ * The process that reads objects decodes tables and strings.  dbleak itself keeps the spans and
+ * looks places up in them.  The input is copied from a watched program's memory and may hold
+ * anything: no read outside of the copy, no endless loop; bad data gives "not known".
  */
 #ifndef DBLEAK_CAPTURE_PYTHON_LINE_H
 #define DBLEAK_CAPTURE_PYTHON_LINE_H
@@ -18,10 +19,18 @@ enum python_lines {
 	PYTHON_LOCATIONS = 2, /* from 3.11 on */
 };
 
-/* Returns the line of the instruction `at` bytes into the code whose function begins on `first`.
- * 0: the table has none. */
-uint32_t python_line(enum python_lines kind, const uint8_t *table, size_t size, uint32_t at,
-		     uint32_t first);
+/* A part of a function's code that comes from one line.  It begins where the one before ends. */
+struct python_span {
+	uint32_t end;  /* offset of the first byte behind it; UINT32_MAX: the rest of the code */
+	uint32_t line; /* 0 none */
+};
+
+/* Decodes the table of lines of a function that begins on line `first` into at most `most` spans.
+ * Code behind them has no line.  Returns how many. */
+size_t python_spans(enum python_lines kind, const uint8_t *table, size_t size, uint32_t first,
+		    struct python_span *spans, size_t most);
+/* Returns the line of the instruction `at` bytes into the code; 0 none. */
+uint32_t python_line(const struct python_span *spans, size_t n, uint32_t at);
 
 /* Writes a string's characters, of `kind` bytes each (1 Latin-1, 2 or 4), as UTF-8.  A byte that
  * Python could not decode (surrogateescape) becomes itself again, a NUL a question mark.  Whole

@@ -16,6 +16,7 @@
 #include "user/capture/stack/python_line.h"
 
 #define BYTECODE   192
+#define BYTES_AT   32			      /* of a bytes object */
 #define ASCII	   (1 << 6 | 1 << 5 | 1 << 2) /* state of a string: compact, one byte each */
 #define WIDE	   (1 << 5 | 2 << 2)
 #define COUNT(a)   (sizeof(a) / sizeof((a)[0]))
@@ -244,7 +245,7 @@ static void lengths_beyond_reason_are_cut(void **state)
 	c.qualified = wide;
 	raw = frame_in(&c, 0, 0);
 	assert_int_equal(read_stack(&raw, 1, f, &flags), 1);
-	assert_true(strlen(f[0].function) <= TEXT_MOST);
+	assert_true(strlen(f[0].function) <= PYTHON_TEXT_MOST);
 	assert_int_equal(strlen(f[0].function) % 3, 0);
 }
 

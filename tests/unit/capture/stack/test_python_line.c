@@ -88,10 +88,14 @@ static const struct run locations_runs[] = {
 static uint32_t line_in(enum python_lines kind, const uint8_t *table, size_t size, uint32_t at)
 {
 	uint8_t *copy = calloc(1, size ? size : 1);
+	struct python_span *spans = calloc(size + 1, sizeof(*spans));
+	size_t n;
 	uint32_t line;
 
 	memcpy(copy, table, size);
-	line = python_line(kind, copy, size, at, 1);
+	n = python_spans(kind, copy, size, 1, spans, size + 1);
+	line = python_line(spans, n, at);
+	free(spans);
 	free(copy);
 	return line;
 }
@@ -151,6 +155,19 @@ static void lines_that_no_file_has_are_none(void **state)
 	assert_int_equal(line_in(PYTHON_LOCATIONS, endless, sizeof(endless), 0), 0);
 }
 
+static void spans_that_find_no_room_are_left_out(void **state)
+{
+	struct python_span spans[3];
+
+	(void)state;
+	assert_int_equal(python_spans(PYTHON_LOCATIONS, locations, sizeof(locations), 1, spans, 3),
+			 3);
+	for (uint32_t at = 0; at < 28; at += UNIT)
+		assert_int_equal(
+			python_line(spans, 3, at),
+			at < 16 ? line_in(PYTHON_LOCATIONS, locations, sizeof(locations), at) : 0);
+}
+
 static void check_text(const void *from, size_t n, unsigned int kind, size_t room,
 		       const char *expected)
 {
@@ -202,6 +219,7 @@ int main(void)
 		cmocka_unit_test(a_place_outside_the_code_has_no_line),
 		cmocka_unit_test(a_table_that_is_cut_is_read_to_its_end_and_no_further),
 		cmocka_unit_test(lines_that_no_file_has_are_none),
+		cmocka_unit_test(spans_that_find_no_room_are_left_out),
 		cmocka_unit_test(strings_of_each_width_become_utf8),
 		cmocka_unit_test(what_is_no_character_does_no_harm),
 		cmocka_unit_test(a_string_is_cut_between_characters),
