@@ -2,9 +2,13 @@
 """Every stack that is told of against what the program itself says of the same moment.  $DBLEAK_PYTHONS names
 more interpreters to try than Debian's own, with colons between them."""
 import glob
+import json
 import os
 import shutil
+import signal
 import subprocess
+import threading
+import time
 
 import records
 from harness import CLIENTS, command_of, environment
@@ -63,6 +67,57 @@ def compare(bench, python, before=(), after=()):
 def as_traceback_has_it(bench):
     for python in PYTHONS:
         compare(bench, python)
+
+
+def parents():
+    """{pid: (name, pid of its parent)} of all processes."""
+    found = {}
+    for stat in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(stat, encoding="utf-8", errors="replace") as file:
+                text = file.read()
+        except OSError:
+            continue
+        found[int(text.split(" ", 1)[0])] = (text[text.index("(") + 1:text.rindex(")")],
+                                             int(text[text.rindex(")") + 2:].split()[1]))
+    return found
+
+
+def disturb(process, number):
+    """Sends each worker of that dbleak that reads objects a signal, until dbleak ends.  Returns how many got one."""
+    struck = set()
+    while process.poll() is None:
+        everybody = parents()
+        for pid, (name, parent) in everybody.items():
+            if name == "dbleak-object" and everybody.get(parent, ("", 0))[1] == process.pid and pid not in struck:
+                struck.add(pid)
+                os.kill(pid, number)
+        time.sleep(0.005)
+    return len(struck)
+
+
+@live("Python: workers that read objects may die or hang: the report is whole, in time, and says so", group="run")
+def with_workers_that_fail(bench):
+    for number in (signal.SIGKILL, signal.SIGSTOP):
+        report, out = bench.file("report"), bench.file("said")
+        with open(out, "wb") as file:
+            process = bench.dbleak.start("run", "--json", "-o", report, "--", PYTHONS[0], command_of(["stacks.py"])[1],
+                                         stdout=file, env=environment(bench.servers["postgresql"].endpoint("tcp4")))
+            struck = []
+            thread = threading.Thread(target=lambda: struck.append(disturb(process, number)))
+            thread.start()
+            look = bench.dbleak.finish(process, patience=90)
+            thread.join()
+        with open(report, encoding="utf-8") as file:
+            told = json.load(file)
+        opened = sum(e["connections"]["opened"] for p in told["processes"] for e in p["endpoints"])
+        gaps = [gap["reason"] for gap in told["coverage"]["gaps"]]
+        bench.shown.update({number.name: {"struck": struck, "seconds": look.seconds, "gaps": gaps, "opened": opened}})
+        bench.check(struck[0] > 1, f"{number.name}: {struck[0]} workers were met")
+        bench.check(opened >= 37, f"{number.name}: {opened} connections are told of")
+        bench.check(any("lines are missing" in gap for gap in gaps) or told["losses"]["truncated"],
+                    f"{number.name}: neither a gap nor a loss says so, but {gaps}")
+        bench.check(look.seconds < 45, f"{number.name}: it took {look.seconds:.0f} s")
 
 
 @live("Python: each stack is as traceback has it in a name space of processes, and where nobody else may look",

@@ -16,6 +16,7 @@
 #include "user/capture/probe/file_exit.h"
 #include "user/capture/probe/file_point.h"
 #include "user/capture/stack/native/native_wire.h"
+#include "user/capture/stack/object_wire.h"
 #include "user/capture/stack/php.h"
 #include "user/capture/worker/fetcher.h"
 #include "user/capture/worker/nursery.h"
@@ -24,6 +25,7 @@ static const struct nursery_role *const roles[NURSERY_ROLES] = {
 	[NURSERY_NATIVE] = &native_role,
 	[NURSERY_LOOK] = &look_role,
 	[NURSERY_STATE] = &state_role,
+	[NURSERY_OBJECT] = &object_role,
 };
 
 /* What the workers that read ELF files can answer beside the questions of elf.h. */

@@ -15,7 +15,8 @@
 #include "user/system/clock.h"
 
 #define PAGE_BYTES  4096
-#define LOOK_PAGES  32 /* to keep; the oldest makes room for a new one */
+#define LOOK_PAGES  128 /* to keep; the oldest makes room for a new one */
+#define NEAR_PAGES  8	/* read together in a worker, whose requests pass two processes */
 #define SMALL_BYTES (4 * PAGE_BYTES)
 #define AHEAD_PAGES 16 /* in one request */
 
@@ -228,6 +229,22 @@ static void look_keep(uint64_t page, const uint8_t *bytes)
 	memcpy(last_look.bytes[i], bytes, PAGE_BYTES);
 }
 
+/* Adds the pages around the first one, as far as there is room. */
+static size_t add_near(struct memory_piece *pieces, size_t n)
+{
+	uint64_t first = pieces[0].address & ~(uint64_t)(NEAR_PAGES * PAGE_BYTES - 1);
+
+	for (uint64_t page = first; page < first + NEAR_PAGES * PAGE_BYTES; page += PAGE_BYTES) {
+		size_t i = 0;
+
+		while (i < n && pieces[i].address != page)
+			i++;
+		if (i == n && n < AHEAD_PAGES && !look_page(page))
+			pieces[n++] = (struct memory_piece){page, PAGE_BYTES};
+	}
+	return n;
+}
+
 /* Reads those pages that the look does not have yet, with one request.  0 or -errno. */
 static int look_fill(uint32_t pid, const uint64_t *pages, size_t n)
 {
@@ -241,6 +258,8 @@ static int look_fill(uint32_t pid, const uint64_t *pages, size_t n)
 			pieces[asked++] = (struct memory_piece){pages[i], PAGE_BYTES};
 	if (!asked)
 		return 0;
+	if (instead)
+		asked = add_near(pieces, asked);
 	got = memory_pieces(pid, pieces, asked, bytes);
 	for (size_t i = 0; (ssize_t)((i + 1) * PAGE_BYTES) <= got; i++)
 		look_keep(pieces[i].address, bytes + i * PAGE_BYTES);

@@ -13,6 +13,7 @@
 
 #include "user/base/table.h"
 #include "user/capture/elf/elf.h"
+#include "user/capture/stack/objects.h"
 #include "user/capture/stack/v8.h"
 #include "user/system/clock.h"
 #include "user/system/debug.h"
@@ -28,6 +29,7 @@ struct node_program {
 };
 
 struct nodes {
+	struct objects *objects;
 	struct table files;	/* device, inode -> struct node_program */
 	struct table processes; /* pid, start -> struct node_program; borrowed */
 	uint64_t looks;
@@ -42,10 +44,13 @@ static void program_free(struct node_program *p)
 	free(p);
 }
 
-int nodes_open(struct nodes **out)
+int nodes_open(struct nodes **out, struct objects *objects)
 {
 	*out = calloc(1, sizeof(**out));
-	return *out ? 0 : -ENOMEM;
+	if (!*out)
+		return -ENOMEM;
+	(*out)->objects = objects;
+	return 0;
 }
 
 void nodes_close(struct nodes *n)
@@ -172,7 +177,6 @@ int nodes_read(struct nodes *n, const struct raw_stack *raw, struct texts *t, st
 	       uint32_t *flags)
 {
 	const struct v8 *v8 = v8_of(n, raw->pid, raw->start_ns);
-	struct memory m = memory_for_look(raw->pid, 0);
 	uint64_t began;
 	int count;
 
@@ -181,7 +185,7 @@ int nodes_read(struct nodes *n, const struct raw_stack *raw, struct texts *t, st
 	if (!has_time(n))
 		return -EBUSY;
 	began = clock_monotonic_ns();
-	count = v8_read(v8, &m, raw, raw->registers.bp, t, frames, flags);
+	count = objects_stack(n->objects, raw, v8, t, frames, flags);
 	n->credit_ns -= clock_monotonic_ns() - began;
 	return count;
 }

@@ -13,16 +13,17 @@
 #include "user/capture/host/memory.h"
 
 struct nodes;
+struct objects;
 
-/* 0 or -ENOMEM. */
-int nodes_open(struct nodes **out);
+/* objects, which reads the heap, is borrowed.  0 or -ENOMEM. */
+int nodes_open(struct nodes **out, struct objects *objects);
 /* Accepts NULL. */
 void nodes_close(struct nodes *n);
 
 /* Names the JavaScript frames of a stack with RUNTIME_NATIVE, soon after it was copied: at most
  * STACK_FRAMES; the texts belong to t.  Sets *flags (enum ev_stack_flag).  Returns how many; 0:
  * there are none, the caller is not JavaScript, or nothing can be read; -EBUSY: reading has used up
- * its share of time. */
+ * its share of time; or -errno of objects_stack. */
 int nodes_read(struct nodes *n, const struct raw_stack *raw, struct texts *t, struct frame *frames,
 	       uint32_t *flags);
 

@@ -18,6 +18,7 @@
 
 #include "user/base/table.h"
 #include "user/capture/host/memory.h"
+#include "user/capture/stack/objects.h"
 #include "user/capture/stack/python_object.h"
 #include "user/capture/stack/python_state.h"
 
@@ -31,6 +32,11 @@ int pythons_open(struct pythons **out)
 {
 	*out = calloc(1, sizeof(**out));
 	return *out ? 0 : -ENOMEM;
+}
+
+void pythons_through(struct pythons *p, struct objects *objects)
+{
+	p->objects = objects;
 }
 
 /* --- what is kept ---------------------------------------------------------------------------- */
@@ -229,6 +235,9 @@ static int read_missing(struct pythons *p, const struct python_code_layout *layo
 			python_want(&r, &at[i]);
 	if (!r.count)
 		return 0;
+	if (p->objects)
+		return objects_python(p->objects, layout, &process, r.wanted, r.count, python_keep,
+				      &r);
 	if (!p->here)
 		err = python_objects_open(&p->here);
 	return err ? err

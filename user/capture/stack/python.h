@@ -2,9 +2,9 @@
 /*
  * python.h - names the frames of a Python stack that the kernel half walked.
  *
- * Code objects are read from the process while it lives; what they say is kept. A
- * code object that was freed before it could be read stays without a name; an object that took its
- * place is not mistaken for it.  Memory is bounded.  In a process with greenlets, a stack whose
+ * A worker (objects.h) reads code objects from the process while it lives; what they say is kept.
+ * A code object that was freed before it could be read stays without a name; an object that took
+ * its place is not mistaken for it.  Memory is bounded.  In a process with greenlets, a stack whose
  * outermost frame begins neither a program nor a thread gets EV_STACK_GREENLET.
  */
 #ifndef DBLEAK_CAPTURE_PYTHON_H
@@ -14,6 +14,7 @@
 #include "user/capture/stack/native/frame.h"
 #include "user/capture/stack/python_build.h"
 
+struct objects;
 struct pythons;
 
 /* 0 or -errno. */
@@ -21,10 +22,14 @@ int pythons_open(struct pythons **out);
 /* Accepts NULL. */
 void pythons_close(struct pythons *p);
 
+/* From now on a worker reads the code objects; objects is borrowed.  Before, and with NULL, this
+ * process reads them: for tests of our own objects. */
+void pythons_through(struct pythons *p, struct objects *objects);
+
 /* Names the frames of a raw_stack with RUNTIME_PYTHON; build: the one of its row.  frames has room
  * for STACK_FRAMES.  Sets *flags (enum ev_stack_flag); EV_STACK_NAMELESS: some frames, or all, have
  * no name because nothing could be read.  Returns how many frames; 0: none can be believed; or
- * -errno; -ESRCH: the process is gone and nothing is known of it. */
+ * -errno; -ESRCH: the process is gone and nothing is known of it; else as objects_python. */
 int python_read(struct pythons *p, const struct python_build *build, const struct raw_stack *raw,
 		struct frame *frames, uint32_t *flags);
 

@@ -2,8 +2,8 @@
 /*
  * reader.c - routes samples to readers, and their answers to stack.c.
  *
- * A worker process names copied stacks, so their answers come later.  Interpreted stacks are named
- * at once, while the objects that they point to still exist.
+ * A worker process names copied stacks, so their answers come later.  Another reads the objects of
+ * interpreted stacks, and is waited for, while these objects still exist.
  */
 #include "user/capture/stack/reader.h"
 
@@ -14,11 +14,9 @@
 #include "user/base/table.h"
 #include "user/capture/kernel/kernel_stack.h"
 #include "user/capture/worker/looking.h"
-#include "user/capture/host/memory.h"
 #include "user/capture/stack/native/native.h"
 #include "user/capture/stack/node.h"
-#include "user/capture/stack/perl.h"
-#include "user/capture/stack/php.h"
+#include "user/capture/stack/objects.h"
 #include "user/capture/stack/python.h"
 #include "user/capture/stack/runtime.h"
 #include "user/capture/stack/source_line.h"
@@ -33,6 +31,7 @@ struct readers {
 	struct readers_host host;
 	struct stacks *stacks;
 	struct native *native;
+	struct objects *objects;
 	struct nodes *nodes;
 	struct pythons *pythons;
 	const struct runtimes *runtimes; /* NULL: not known yet */
@@ -74,13 +73,16 @@ int readers_open(struct readers **out, struct kernel *kernel, struct nursery *nu
 	if (!err)
 		err = native_open(&r->native, nursery);
 	if (!err)
-		err = nodes_open(&r->nodes);
+		err = objects_open(&r->objects, nursery);
+	if (!err)
+		err = nodes_open(&r->nodes, r->objects);
 	if (!err)
 		err = pythons_open(&r->pythons);
 	if (err) {
 		readers_close(r);
 		return err;
 	}
+	pythons_through(r->pythons, r->objects);
 	*out = r;
 	return 0;
 }
@@ -92,6 +94,7 @@ void readers_close(struct readers *r)
 	native_close(r->native);
 	nodes_close(r->nodes);
 	pythons_close(r->pythons);
+	objects_close(r->objects);
 	table_free(&r->refused);
 	stacks_close(r->stacks);
 	table_free(&r->sites);
@@ -159,20 +162,59 @@ static int read_python(struct readers *r, const struct raw_stack *raw, struct fr
 static int read_frames(struct readers *r, const struct raw_stack *raw, struct frame *frames,
 		       uint32_t *flags)
 {
-	struct memory m = memory_for_look(raw->pid, 0);
-
 	r->texts.used = 0;
 	switch (raw->runtime) {
 	case RUNTIME_PYTHON:
 		return read_python(r, raw, frames, flags);
 	case RUNTIME_PERL:
-		return perl_read(&m, raw, &r->texts, frames, flags);
 	case RUNTIME_PHP:
-		return php_read(&m, raw, &r->texts, frames, flags);
+		return objects_stack(r->objects, raw, NULL, &r->texts, frames, flags);
 	case RUNTIME_NATIVE:
 		return nodes_read(r->nodes, raw, &r->texts, frames, flags);
 	}
 	return -ENOTSUP;
+}
+
+/* Empties a table that processes fill as they come and go for days.  Its entries only save repeated
+ * reports, and a repeated report does no harm. */
+static void bound(struct table *t)
+{
+	if (t->count >= REPORTED_MOST)
+		table_free(t);
+}
+
+/* Reports once for each process why its frames cannot be read. */
+static void tell_gap(struct readers *r, const struct raw_stack *raw, struct ev_gap *gap)
+{
+	struct table_key key = {raw->pid, raw->start_ns};
+
+	if (table_get(&r->refused, key))
+		return;
+	bound(&r->refused);
+	if (table_put(&r->refused, key, r))
+		return;
+	gap->head = (struct ev_head){.kind = EV_GAP, .size = sizeof(*gap)};
+	gap->start_ns = raw->start_ns;
+	gap->pid = raw->pid;
+	reader_tell(r, &gap->head);
+}
+
+/* ... if its interpreter is not one that is read. */
+static void tell_refusal(struct readers *r, const struct raw_stack *raw)
+{
+	struct ev_gap gap = {};
+
+	if (r->runtimes && runtimes_gap(r->runtimes, raw->pid, gap.text, sizeof(gap.text)))
+		tell_gap(r, raw, &gap);
+}
+
+/* ... if its objects are not read any more. */
+static void tell_objects(struct readers *r, const struct raw_stack *raw)
+{
+	struct ev_gap gap = {};
+
+	if (objects_gap(r->objects, raw->pid, raw->start_ns, gap.text, sizeof(gap.text)))
+		tell_gap(r, raw, &gap);
 }
 
 /* Names an interpreted stack.  False: a copied stack without interpreted frames. */
@@ -188,8 +230,10 @@ static bool interpreted(struct readers *r, const struct raw_stack *raw)
 	if (n > 0 && (raw->flags & RAW_STACK_PRESENT))
 		source_line_mark(raw->pid, frames, (size_t)n);
 	looking_over();
-	if (n == -EBUSY) {
-		r->skipped++;
+	if (n < 0 || flags & EV_STACK_NAMELESS)
+		tell_objects(r, raw);
+	r->skipped += n == -EBUSY || n == -EIO;
+	if (n == -EBUSY && raw->runtime == RUNTIME_NATIVE) {
 		unnamed(r, raw->id, raw->pid, raw->start_ns);
 		return true;
 	}
@@ -206,32 +250,9 @@ static bool interpreted(struct readers *r, const struct raw_stack *raw)
 	return true;
 }
 
-/* Empties a table that processes fill as they come and go for days.  Its entries only save repeated
- * reports, and a repeated report does no harm. */
-static void bound(struct table *t)
-{
-	if (t->count >= REPORTED_MOST)
-		table_free(t);
-}
-
-/* Reports once for each process that its interpreter cannot be read, and why. */
-static void tell_refusal(struct readers *r, const struct raw_stack *raw)
-{
-	struct table_key key = {raw->pid, raw->start_ns};
-	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)},
-			     .start_ns = raw->start_ns,
-			     .pid = raw->pid};
-
-	if (!r->runtimes || !runtimes_gap(r->runtimes, raw->pid, gap.text, sizeof(gap.text)) ||
-	    table_get(&r->refused, key))
-		return;
-	bound(&r->refused);
-	if (!table_put(&r->refused, key, r))
-		reader_tell(r, &gap.head);
-}
-
 void readers_process(struct readers *r, uint32_t pid, uint64_t start_ns)
 {
+	objects_prepare(r->objects);
 	native_process(r->native, pid, start_ns);
 }
 

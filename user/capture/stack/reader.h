@@ -51,7 +51,7 @@ void readers_site(struct readers *r, const struct ev_site *site, uint64_t stack,
 /* Finds the EV_STACK of a sample; see stacks_told. */
 int readers_reported(struct readers *r, uint64_t sample, uint64_t *stack);
 
-/* Stacks that were lost: no room, no answer of the worker, or Node's share of time used up. */
+/* Stacks that were lost: no room, no answer of a worker, or a share of time used up. */
 uint64_t readers_lost(const struct readers *r);
 
 #endif

@@ -151,7 +151,7 @@ static void sizes_read(struct v8 *v, struct elf_file *e)
 	struct elf_symbol symbol;
 
 	if (elf_find_variables(e, &name, 1, false, &symbol) != 1 || symbol.size % 3 ||
-	    symbol.size > 3 * 256)
+	    symbol.size > 3 * KINDS_MOST)
 		return;
 	v->kinds = symbol.size / 3;
 	v->sizes = malloc(symbol.size);
@@ -200,6 +200,37 @@ void v8_close(struct v8 *v)
 	if (v)
 		free(v->sizes);
 	free(v);
+}
+
+_Static_assert(sizeof(struct v8) + 3 * KINDS_MOST <= V8_PACKED_MOST, "a build fits");
+
+size_t v8_pack(const struct v8 *v, void *to)
+{
+	size_t sizes = v->sizes ? 3 * v->kinds : 0;
+
+	memcpy(to, v, sizeof(*v));
+	if (sizes)
+		memcpy((char *)to + sizeof(*v), v->sizes, sizes);
+	return sizeof(*v) + sizes;
+}
+
+int v8_unpack(struct v8 **out, const void *from, size_t size)
+{
+	struct v8 *v;
+	size_t sizes = size - sizeof(*v);
+
+	if (size < sizeof(*v) || sizes > 3 * KINDS_MOST || sizes % 3)
+		return -EINVAL;
+	v = malloc(sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	memcpy(v, from, sizeof(*v));
+	v->kinds = sizes / 3;
+	v->sizes = sizes ? malloc(sizes) : NULL;
+	if (v->sizes)
+		memcpy(v->sizes, (const char *)from + sizeof(*v), sizes);
+	*out = v;
+	return 0;
 }
 
 /* A frame of that stack. */

@@ -23,6 +23,14 @@ int v8_open(struct v8 **out, struct elf_file *e);
 /* Accepts NULL. */
 void v8_close(struct v8 *v);
 
+#define V8_PACKED_MOST 2048
+
+/* Writes all that v8_read needs to know of a build to another process of dbleak: at most
+ * V8_PACKED_MOST bytes.  Returns how many. */
+size_t v8_pack(const struct v8 *v, void *to);
+/* Makes a build of those bytes.  0, -EINVAL or -ENOMEM. */
+int v8_unpack(struct v8 **out, const void *from, size_t size);
+
 /* Names the JavaScript frames of a copied stack, at most STACK_FRAMES, soon after the copy, while
  * the process lives.  fp: the frame pointer, from registers.bp, or from unwinding as far as the
  * machine code has unwind rules.  The texts belong to t.  Sets *flags (enum ev_stack_flag).

@@ -47,13 +47,23 @@ uint32_t v8_small_of(uint64_t word)
 	return (uint32_t)(word >> 32);
 }
 
+#define BLOCK 1024 /* characters, of a script that is read from its beginning */
+#define AHEAD (16 * 4096)
+
+/* Whoever reads a script block by block will want the next ones, too. */
+static void look_ahead(const struct v8_walk *w, uint64_t at, uint32_t n, uint64_t left)
+{
+	if (n == BLOCK)
+		memory_look_ahead(w->m, &at, 1, left < AHEAD ? left : AHEAD);
+}
+
 /* Reads n characters of a string, starting with the character `from`.  False: they cannot be
  * read. */
 static bool characters(const struct v8_walk *w, uint64_t at, uint16_t type, uint32_t from,
 		       uint32_t n, unsigned int depth, uint16_t *out)
 {
 	const struct v8 *v = w->v;
-	uint8_t narrow[1024];
+	uint8_t narrow[BLOCK];
 	uint32_t length, first;
 	uint64_t word;
 
@@ -63,15 +73,19 @@ static bool characters(const struct v8_walk *w, uint64_t at, uint16_t type, uint
 		return false;
 	type &= (uint16_t)v->representation | (uint16_t)v->one_byte;
 	if (type == v->one_byte) {
-		if (memory_read(w->m, at + (uint64_t)v->one_byte_data + from, narrow, n))
+		at += (uint64_t)v->one_byte_data + from;
+		look_ahead(w, at, n, length - from);
+		if (memory_read(w->m, at, narrow, n))
 			return false;
 		for (uint32_t i = 0; i < n; i++)
 			out[i] = narrow[i];
 		return true;
 	}
-	if (!type)
-		return !memory_read(w->m, at + (uint64_t)v->two_byte_data + 2ULL * from, out,
-				    2ULL * n);
+	if (!type) {
+		at += (uint64_t)v->two_byte_data + 2ULL * from;
+		look_ahead(w, at, n, 2ULL * (length - from));
+		return !memory_read(w->m, at, out, 2ULL * n);
+	}
 	type &= (uint16_t)v->representation;
 	depth++;
 	if (type == v->thin)
@@ -150,15 +164,15 @@ bool v8_scope_read(const struct v8_walk *w, uint64_t scope, const char **name, u
 
 void v8_place_read(const struct v8_walk *w, uint64_t script, uint32_t position, struct frame *f)
 {
-	uint16_t block[1024], type, last = 0;
+	uint16_t block[BLOCK], type, last = 0;
 	uint32_t line = 1, begin = 0;
 	uint64_t source, offset;
 
 	if (position > POSITION_MOST ||
 	    !v8_object_in(w, script, w->v->script_source, &source, &type))
 		return;
-	for (uint32_t at = 0; at < position; at += 1024) {
-		uint32_t n = position - at < 1024 ? position - at : 1024;
+	for (uint32_t at = 0; at < position; at += BLOCK) {
+		uint32_t n = position - at < BLOCK ? position - at : BLOCK;
 
 		if (!characters(w, source, type, at, n, 0, block))
 			return;

@@ -26,6 +26,7 @@ enum {
 	STEPS_MOST = 256,
 	DEPTH_MOST = 4, /* strings within a string */
 	MARKERS_MOST = 64,
+	KINDS_MOST = 256,	 /* of bytecodes */
 	POSITION_MOST = 4 << 20, /* in a script */
 };
 

@@ -25,7 +25,8 @@ enum nursery_work {
 	NURSERY_NATIVE = 0, /* native.h */
 	NURSERY_LOOK = 1,   /* look.h */
 	NURSERY_STATE = 2,  /* host/state_reader.h */
-	NURSERY_ROLES = 3,
+	NURSERY_OBJECT = 3, /* stack/objects.h */
+	NURSERY_ROLES = 4,
 };
 
 /* A kind of worker.  `run` answers what comes through wire until that is closed, and may ask for

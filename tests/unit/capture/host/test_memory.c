@@ -81,21 +81,21 @@ static void a_look_reads_each_page_once(void **state)
 static void more_pages_than_a_look_keeps_are_read_again(void **state)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char *many = mmap(NULL, 100 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+	char *many = mmap(NULL, 200 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 			  0);
 	struct memory m = memory_for_look((uint32_t)getpid(), 0);
 
 	(void)state;
 	assert_true(many != MAP_FAILED);
-	for (uint64_t i = 0; i < 100; i++)
+	for (uint64_t i = 0; i < 200; i++)
 		memcpy(many + i * page, &i, sizeof(i));
 	for (int round = 0; round < 2; round++)
-		for (uint64_t i = 0, value; i < 100; i++) {
+		for (uint64_t i = 0, value; i < 200; i++) {
 			assert_int_equal(
 				memory_u64(&m, (uint64_t)(uintptr_t)many + i * page, &value), 0);
 			assert_int_equal(value, i);
 		}
-	assert_int_equal(munmap(many, 100 * page), 0);
+	assert_int_equal(munmap(many, 200 * page), 0);
 }
 
 static void what_is_read_ahead_is_read_with_one_question(void **state)
@@ -190,6 +190,25 @@ static void pieces_are_gathered_and_those_missing_are_told(void **state)
 	assert_false(want[0].got || want[2].got);
 }
 
+static void whoever_asks_for_memory_gets_what_is_near_too(void **state)
+{
+	struct memory m;
+	uint64_t value;
+
+	(void)state;
+	memory_ask(give);
+	m = memory_for_look(4712, 0);
+	requests = 0;
+	for (uint64_t at = 0x10000; at < 0x20000; at += 0x1000) {
+		assert_int_equal(memory_u64(&m, at, &value), 0);
+		assert_int_equal(requests, at < 0x18000 ? 1 : 2);
+	}
+	assert_int_equal(memory_u64(&m, 0x2000, &value), 0); /* beside a page that is missing */
+	assert_int_equal(memory_u64(&m, 0x1000, &value), -EFAULT);
+	assert_int_equal(memory_u64(&m, 0x7000, &value), 0);
+	memory_ask(NULL);
+}
+
 static void texts_end_where_they_say_or_are_none(void **state)
 {
 	struct foreign f = {0};
@@ -240,6 +259,7 @@ int main(void)
 		cmocka_unit_test(a_look_at_another_process_begins_anew),
 		cmocka_unit_test(a_process_that_is_gone_is_told),
 		cmocka_unit_test(pieces_are_gathered_and_those_missing_are_told),
+		cmocka_unit_test(whoever_asks_for_memory_gets_what_is_near_too),
 		cmocka_unit_test(texts_end_where_they_say_or_are_none),
 		cmocka_unit_test(texts_are_none_when_there_is_no_room),
 	};

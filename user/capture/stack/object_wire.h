@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * object_wire.h - the messages between dbleak and the worker that reads objects of interpreters.
+ *
+ * dbleak asks one question at a time.  Until its answer is whole, the worker may ask for memory of
+ * the process that the question is about.  Packets of the worker hold messages one after the other.
+ * dbleak does not trust what comes back: what the worker read may have taken control of it.
+ */
+#ifndef DBLEAK_CAPTURE_OBJECT_WIRE_H
+#define DBLEAK_CAPTURE_OBJECT_WIRE_H
+
+#include "bpf/stack/raw_stack.h"
+#include "user/capture/host/memory.h"
+#include "user/capture/stack/python_object.h"
+#include "user/capture/worker/nursery.h"
+
+#define OBJECT_PACKET_MAX (FETCH_BYTES + 1024)
+#define OBJECT_SPANS	  4096 /* in one message */
+
+enum object_kind {
+	/* Questions. */
+	OBJECT_PYTHON = 1, /* an object_python, cut after its last code object */
+	OBJECT_STACK = 2,  /* count bytes of v8_pack, then a raw_stack, cut; both aligned to 8 */
+	/* Memory: asked for by the worker, and given. */
+	OBJECT_PIECES = 3, /* count memory_pieces */
+	OBJECT_BYTES = 4,  /* result: how many bytes follow, or -errno */
+	/* Answers. */
+	OBJECT_CODE = 5,       /* an object_code: the code object with the index `count` */
+	OBJECT_SPANS_MORE = 6, /* count more spans of it */
+	OBJECT_FRAMES = 7,     /* an object_frames with count frames; result: of the reader */
+	OBJECT_END = 8,	       /* result: of python_objects_read */
+};
+
+struct object_head {
+	uint32_t kind;
+	uint32_t size; /* of the message; of the worker's, a multiple of 8 */
+	int32_t result;
+	uint32_t count;
+};
+
+struct object_python {
+	struct object_head head; /* count: of code objects */
+	struct python_process process;
+	struct python_code_layout layout;
+	struct python_wanted wanted[STACK_FRAMES];
+};
+
+struct object_pieces {
+	struct object_head head;
+	struct memory_piece piece[MEMORY_PIECES];
+};
+
+/* Behind it: at most OBJECT_SPANS spans, then the function and the file with their NULs. */
+struct object_code {
+	struct object_head head;
+	uint32_t first_line, span_count;   /* span_count: of all spans, also those of later
+					    * messages */
+	uint32_t function_size, file_size; /* with the NUL */
+};
+
+#define OBJECT_NO_TEXT UINT32_MAX
+
+struct object_frame {
+	uint32_t function, file; /* where they begin in the texts; OBJECT_NO_TEXT: not known */
+	uint32_t line, column;
+	uint32_t language, flags;
+};
+
+/* Behind it: text_size bytes, the last of them NUL. */
+struct object_frames {
+	struct object_head head;
+	uint32_t flags, text_size;
+	struct object_frame frame[STACK_FRAMES];
+};
+
+extern const struct nursery_role object_role;
+
+#endif
