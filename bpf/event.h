@@ -71,7 +71,8 @@ enum ev_kind {
 	EV_PROGRAM = 32,
 	EV_THREAD = 33,
 	EV_REQUESTS = 34,
-	EV_KIND_MAX = 35,
+	EV_SESSION = 35,
+	EV_KIND_MAX = 36,
 };
 
 /* The head of every record.  crc is zlib's crc32 of all other bytes of the record, set by the
@@ -703,6 +704,37 @@ struct ev_requests {
 	__u32 unanswered;
 };
 
+/* The way by which a server's word on a connection came. */
+enum ev_session_source {
+	EV_SESSION_TITLE = 1,	   /* the title of the server's process on this host */
+	EV_SESSION_STATISTICS = 2, /* its answer to --dsn */
+};
+
+enum ev_session_flag {
+	EV_SESSION_BUSY = 1, /* a command runs */
+};
+
+/* What a server says of its end of a connection.  Each record replaces the one before, but a title
+ * never replaces an answer.  Its texts are the server's: a finding may show them, and none rests on
+ * them. */
+struct ev_session {
+	struct ev_head head;
+	__u64 id;	      /* of the connection */
+	__u64 session;	      /* as pg_terminate_backend() and KILL take it; UNKNOWN64 */
+	__u64 transaction_ns; /* begin of its open transaction; 0 none or not known */
+	__u64 since_ns;	      /* begin of its present state; 0 not known */
+	__u32 pid;	      /* of the server's process on this host; 0 not known */
+	__u8 source;	      /* enum ev_session_source */
+	__u8 status;	      /* enum ev_status */
+	__u16 flags;	      /* enum ev_session_flag */
+	char user[EV_NAME_LEN];
+	char name[EV_NAME_LEN]; /* of the database */
+	char application[EV_NAME_LEN];
+	__u32 length; /* of text */
+	__u32 cut;
+	char text[EV_SQL_LEN]; /* its last SQL, literals replaced unless the user asked for them */
+};
+
 /* Recordings of other builds and the decoders of the tests rely on these sizes. */
 _Static_assert(sizeof(struct ev_head) == 16, "ev_head has 16 bytes");
 _Static_assert(sizeof(struct ev_begin) == 128, "ev_begin has 128 bytes");
@@ -739,6 +771,7 @@ _Static_assert(sizeof(struct ev_host) == 376, "ev_host has 376 bytes");
 _Static_assert(sizeof(struct ev_program) == 416, "ev_program has 416 bytes");
 _Static_assert(sizeof(struct ev_thread) == 80, "ev_thread has 80 bytes");
 _Static_assert(sizeof(struct ev_requests) == 40, "ev_requests has 40 bytes");
+_Static_assert(sizeof(struct ev_session) == 768, "ev_session has 768 bytes");
 
 #pragma GCC diagnostic pop
 

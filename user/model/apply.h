@@ -27,6 +27,7 @@ int apply_statement(struct model *m, const struct ev_head *record);
 int apply_statement_closed(struct model *m, const struct ev_head *record);
 int apply_result(struct model *m, const struct ev_head *record);
 int apply_file(struct model *m, const struct ev_head *record);
+int apply_session(struct model *m, const struct ev_head *record);
 int apply_site(struct model *m, const struct ev_head *record);
 int apply_handle(struct model *m, const struct ev_head *record);
 int apply_handle_closed(struct model *m, const struct ev_head *record);
@@ -34,6 +35,13 @@ int apply_evidence(struct model *m, const struct ev_head *record);
 
 /* The process of that pid which started then, added if it is new.  NULL without memory. */
 struct process_model *model_process_of(struct model *m, uint32_t pid, uint64_t start_ns);
+
+/* Frees what a connection owns; the connection itself stays. */
+void connection_free_parts(struct connection *c);
+/* Moves a connection to the endpoint of its process that id describes.  0 or -ENOMEM. */
+int connection_move_to(struct model *m, struct connection *c, const struct ev_identity *id);
+/* The address and the names of an endpoint, as a record tells them. */
+struct ev_identity endpoint_identity(const struct endpoint *e);
 
 /* Takes the stack that waits for an object; 0: none. */
 uint64_t stack_waiting(struct model *m, const struct ev_evidence *like, uint64_t *at_ns);

@@ -194,6 +194,12 @@ static void cut_handle(struct model *m, const struct connection *c, uint64_t ns)
 	h->endpoint = c->endpoint;
 }
 
+void connection_free_parts(struct connection *c)
+{
+	free(c->file);
+	free(c->session);
+}
+
 static int connection_end(struct model *m, struct connection *c, uint64_t ns)
 {
 	struct endpoint *e = c->endpoint;
@@ -214,7 +220,7 @@ static int connection_end(struct model *m, struct connection *c, uint64_t ns)
 	end_statements(m, c);
 	cut_handle(m, c, ns);
 	table_remove(&m->connections, (struct table_key){c->id, 0});
-	free(c->file);
+	connection_free_parts(c);
 	free(c);
 	return err;
 }
@@ -296,6 +302,15 @@ static int move(struct model *m, struct connection *c, struct endpoint *e)
 	c->endpoint = e;
 	endpoint_enter(e, c);
 	return err ? err : count_held(m, c, 1);
+}
+
+int connection_move_to(struct model *m, struct connection *c, const struct ev_identity *id)
+{
+	struct endpoint *e = endpoint_of(c->process, c->database, id);
+
+	if (!e)
+		return -ENOMEM;
+	return e == c->endpoint ? 0 : move(m, c, e);
 }
 
 /* A sweep may report a later state before the ring delivers an older one.  Bytes only grow, so
@@ -384,15 +399,25 @@ int apply_identity(struct model *m, const struct ev_head *record)
 {
 	const struct ev_identity *id = (const void *)record;
 	struct connection *c = table_get(&m->connections, (struct table_key){id->id, 0});
-	struct endpoint *e;
 
 	if (!c)
 		return 0;
 	c->local_port = id->local_port;
-	e = endpoint_of(c->process, c->database, id);
-	if (!e)
-		return -ENOMEM;
-	return e == c->endpoint ? 0 : move(m, c, e);
+	return connection_move_to(m, c, id);
+}
+
+struct ev_identity endpoint_identity(const struct endpoint *e)
+{
+	struct ev_identity id = {.family = e->family, .port = e->port};
+
+	memcpy(id.address, e->address, sizeof(id.address));
+	if (e->path)
+		memcpy(id.path, e->path, strlen(e->path));
+	if (e->name)
+		memcpy(id.name, e->name, strlen(e->name));
+	if (e->user)
+		memcpy(id.user, e->user, strlen(e->user));
+	return id;
 }
 
 int apply_holder(struct model *m, const struct ev_head *record)
@@ -400,7 +425,7 @@ int apply_holder(struct model *m, const struct ev_head *record)
 	const struct ev_holder *ev = (const void *)record;
 	struct connection *c = table_get(&m->connections, (struct table_key){ev->id, 0});
 	struct process_model *p;
-	struct ev_identity id = {};
+	struct ev_identity id;
 	struct endpoint *e;
 
 	if (!c)
@@ -411,15 +436,7 @@ int apply_holder(struct model *m, const struct ev_head *record)
 	p = model_process_of(m, ev->pid, ev->start_ns);
 	if (!p)
 		return -ENOMEM;
-	id.family = c->endpoint->family;
-	id.port = c->endpoint->port;
-	memcpy(id.address, c->endpoint->address, sizeof(id.address));
-	if (c->endpoint->path)
-		memcpy(id.path, c->endpoint->path, strlen(c->endpoint->path));
-	if (c->endpoint->name)
-		memcpy(id.name, c->endpoint->name, strlen(c->endpoint->name));
-	if (c->endpoint->user)
-		memcpy(id.user, c->endpoint->user, strlen(c->endpoint->user));
+	id = endpoint_identity(c->endpoint);
 	e = endpoint_of(p, c->endpoint->database, &id);
 	if (!e)
 		return -ENOMEM;

@@ -57,6 +57,8 @@ static void use_texts(struct model *m, bool past)
 		use_text(c->sql);
 		if (c->file)
 			use_text(c->file->sql);
+		if (c->session)
+			use_text(c->session->sql);
 	}
 	for (at = 0; (slot = table_next(&m->statements, &at));)
 		use_text(((const struct statement_model *)slot->value)->text);

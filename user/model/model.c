@@ -40,7 +40,7 @@ void model_close(struct model *m)
 	table_free(&m->pids);
 	at = 0;
 	while ((slot = table_next(&m->connections, &at)))
-		free(((struct connection *)slot->value)->file);
+		connection_free_parts(slot->value);
 	table_free_values(&m->connections);
 	table_free_values(&m->statements);
 	table_free_values(&m->sites);
@@ -231,6 +231,7 @@ int model_apply(struct model *m, const struct ev_head *record)
 		[EV_PROGRAM] = apply_program,
 		[EV_THREAD] = apply_thread,
 		[EV_REQUESTS] = apply_requests,
+		[EV_SESSION] = apply_session,
 	};
 
 	if (record->ns > m->now_ns)

@@ -72,6 +72,19 @@ struct file_model {
 	uint32_t reading;
 };
 
+/* What the server said last of its end of a connection. */
+struct session_model {
+	uint64_t session; /* the server's number of it; UNKNOWN64 */
+	uint64_t transaction_ns,
+		since_ns; /* begin of its transaction, of its state; 0: not known */
+	uint64_t told_ns;
+	const struct text *sql; /* NULL: not known */
+	uint32_t pid;		/* of the server's process on this host; 0: not known */
+	uint8_t source, status;
+	bool busy;
+	char application[EV_NAME_LEN];
+};
+
 struct connection {
 	uint64_t id;
 	struct process_model *process;
@@ -79,6 +92,7 @@ struct connection {
 	const struct text *sql;
 	struct statement_model *statements; /* open, in no order */
 	struct file_model *file;	    /* NULL but for SQLite */
+	struct session_model *session;	    /* NULL: no server has said anything of it */
 	uint64_t request_ns, hung_up_ns, longest_gap_ns;
 	uint64_t bytes_sent, bytes_received;
 	uint64_t zombie_ns; /* when it closed but lived on for its statements; 0: no */

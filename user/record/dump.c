@@ -203,6 +203,8 @@ static const char *const stack_flags[] = {"cut", "caller", "greenlet", "nameless
 static const char *const memory_flags[] = {"estimated", "lower_bound", "windows", NULL};
 static const char *const thread_states[] = {"unknown", "sleeps", "moves", NULL};
 static const char *const waits[] = {"unknown", "lock", "socket", "many", "time", "child", NULL};
+static const char *const session_sources[] = {"none", "title", "statistics", NULL};
+static const char *const session_flags[] = {"busy", NULL};
 static const char *const evidence_kinds[] = {"none",	 "opened", "begun",  "prepared",
 					     "acquired", "site",   "result", NULL};
 
@@ -564,6 +566,23 @@ static const struct dump_field requests_fields[] = {
 	NUMBER(requests, unanswered),
 };
 
+static const struct dump_field session_fields[] = {
+	ID(session, id),
+	NUMBER(session, session),
+	TIME(session, transaction_ns),
+	TIME(session, since_ns),
+	NONZERO(session, pid),
+	ENUM(session, source, session_sources),
+	ENUM(session, status, statuses),
+	SET(session, flags, session_flags),
+	TEXT(session, user),
+	TEXT(session, name),
+	TEXT(session, application),
+	HIDDEN(session, length),
+	BOOL(session, cut),
+	CUT_TEXT(session),
+};
+
 #define KIND(number, kind) [number] = {#kind, kind##_fields, COUNT(kind##_fields)}
 
 static const struct {
@@ -605,6 +624,7 @@ static const struct {
 	KIND(EV_PROGRAM, program),
 	KIND(EV_THREAD, thread),
 	KIND(EV_REQUESTS, requests),
+	KIND(EV_SESSION, session),
 };
 
 _Static_assert(COUNT(kinds) == EV_KIND_MAX, "each kind of record has a row");

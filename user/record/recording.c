@@ -60,6 +60,7 @@ static const uint16_t smallest[EV_KIND_MAX] = {
 	[EV_PROGRAM] = sizeof(struct ev_program),
 	[EV_THREAD] = sizeof(struct ev_thread),
 	[EV_REQUESTS] = sizeof(struct ev_requests),
+	[EV_SESSION] = offsetof(struct ev_session, text),
 };
 
 /* Fixed texts must end within their field. */
@@ -80,6 +81,9 @@ static const struct {
 	{EV_HOST, offsetof(struct ev_host, selection), EV_TEXT_LEN},
 	{EV_PROGRAM, offsetof(struct ev_program, exe), EV_TEXT_LEN},
 	{EV_PROGRAM, offsetof(struct ev_program, unit), EV_UNIT_LEN},
+	{EV_SESSION, offsetof(struct ev_session, user), EV_NAME_LEN},
+	{EV_SESSION, offsetof(struct ev_session, name), EV_NAME_LEN},
+	{EV_SESSION, offsetof(struct ev_session, application), EV_NAME_LEN},
 	{EV_IDENTITY, offsetof(struct ev_identity, user), EV_NAME_LEN},
 	{EV_IDENTITY, offsetof(struct ev_identity, name), EV_NAME_LEN},
 	{EV_IDENTITY, offsetof(struct ev_identity, application), EV_NAME_LEN},
@@ -102,6 +106,8 @@ static const struct {
 	 EV_SQL_LEN},
 	{EV_FILE, offsetof(struct ev_file, length), offsetof(struct ev_file, text),
 	 EV_STATEMENT_SQL_LEN},
+	{EV_SESSION, offsetof(struct ev_session, length), offsetof(struct ev_session, text),
+	 EV_SQL_LEN},
 };
 
 static bool frame_fits(const struct ev_frame *f)

@@ -189,6 +189,25 @@ static void where_a_connection_leads_may_become_known_later(void **state)
 	assert_string_equal(endpoint(APP, 1)->user, "app");
 }
 
+static void a_server_names_what_a_connection_did_not(void **state)
+{
+	struct ev_session s = {.source = EV_SESSION_TITLE, .user = "ann", .name = "shop"};
+
+	(void)state;
+	story_begins();
+	process(APP);
+	stood(0, APP, 5);
+	s.id = reported(0)->id;
+	story_tell(&s, EV_SESSION, sizeof(s));
+	assert_string_equal(endpoint(APP, 0)->user, "ann");
+	assert_string_equal(endpoint(APP, 0)->name, "shop");
+	opens(1, APP, APP);
+	s.id = reported(1)->id;
+	story_tell(&s, EV_SESSION, sizeof(s));
+	assert_string_equal(endpoint(APP, 1)->user, "app");
+	assert_int_equal(verdict_of(APP)->endpoint_count, 2);
+}
+
 static void addresses_of_all_families_are_told_apart(void **state)
 {
 	struct ev_identity v6 = {.id = 100, .port = 3306, .family = AF_INET6};
@@ -497,6 +516,7 @@ int main(void)
 		TEST(what_closed_stays_counted),
 		TEST(one_told_of_only_at_its_end_was_there),
 		TEST(where_a_connection_leads_may_become_known_later),
+		TEST(a_server_names_what_a_connection_did_not),
 		TEST(addresses_of_all_families_are_told_apart),
 		TEST(a_path_without_end_is_survived),
 		TEST(a_pid_that_comes_back_is_another_process),

@@ -53,6 +53,7 @@ static const size_t sizes[EV_KIND_MAX] = {
 	[EV_PROGRAM] = sizeof(struct ev_program),
 	[EV_THREAD] = sizeof(struct ev_thread),
 	[EV_REQUESTS] = sizeof(struct ev_requests),
+	[EV_SESSION] = sizeof(struct ev_session),
 };
 
 static void *record_of(void *record, uint16_t kind, size_t size)
