@@ -181,6 +181,10 @@
 	"idle-inside-transaction",                                                  \
 		"idle inside the transaction for %.0f s; the server waits for the " \
 		"client"
+#define EVIDENCE_SERVER_SAYS_BEGUN "server-says-begun", "the server says that it began %.0f s ago"
+#define EVIDENCE_BEGIN_UNSEEN \
+	"begin-not-seen", "begun before the watch: how long before is not known"
+#define EVIDENCE_BEGINS_UNSEEN "begins-not-seen", "%zu of them were begun before the watch"
 #define EVIDENCE_LONGEST_PAUSE "longest-normal-pause", "the longest normal pause here was %.1f s"
 #define EVIDENCE_PAUSES_SHORT  "normal-pauses-short", "normal pauses here are 0.1 s or less"
 #define EVIDENCE_WAITS_ELSEWHERE \

@@ -36,6 +36,53 @@ static const struct {
 	{CAUSE_UNFREED_MEMORY, ANY, "watch its memory: a restart of %s frees them, for a while"},
 };
 
+#define SESSIONS_NAMED 3
+
+/* The numbers of sessions as a statement takes them: "17", or "17, 18, 19 and 4 more". */
+static const char *numbers_of(struct arena *a, const struct finding_view *f)
+{
+	const char *text = "";
+	uint64_t named = 0;
+
+	for (size_t i = 0; text && i < f->session_count && named < SESSIONS_NAMED; i++) {
+		if (f->sessions[i].session == UNKNOWN64)
+			continue;
+		text = arena_format(a, "%s%s%llu", text, named ? ", " : "",
+				    (unsigned long long)f->sessions[i].session);
+		named++;
+	}
+	if (text && named && f->sessions_known > named)
+		text = arena_format(a, "%s and %llu more", text,
+				    (unsigned long long)(f->sessions_known - named));
+	return named ? text : NULL;
+}
+
+/* Which sessions to end; NULL: no server has told their numbers. */
+static const char *end_sessions(struct arena *a, const struct finding_view *f)
+{
+	bool mysql = f->database == EV_DB_MYSQL;
+	const char *numbers;
+
+	if (f->cause != CAUSE_OPEN_TRANSACTION || (!mysql && f->database != EV_DB_POSTGRESQL))
+		return NULL;
+	numbers = numbers_of(a, f);
+	if (!numbers)
+		return NULL;
+	if (f->sessions_known == 1)
+		return arena_format(a,
+				    mysql ? "KILL %s on the server, or restart %%s: both roll back"
+					  : "SELECT pg_terminate_backend(%s) on the server, or "
+					    "restart %%s: both roll back",
+				    numbers);
+	return arena_format(
+		a,
+		mysql ? "end sessions %s on the server (KILL), or restart %%s: both roll "
+			"back"
+		      : "end sessions %s on the server (SELECT pg_terminate_backend), or "
+			"restart %%s: both roll back",
+		numbers);
+}
+
 static const char *ended(const struct finding_view *f)
 {
 	if (f->resource == RESOURCE_CONNECTION)
@@ -93,7 +140,9 @@ const char *now_for(struct arena *a, const struct process_view *p, const struct 
 
 	if (p->exited)
 		return ended(f);
-	sentence = sentence_for(f);
+	sentence = end_sessions(a, f);
+	if (!sentence)
+		sentence = sentence_for(f);
 	place = strstr(sentence, "%s");
 	if (!place || !restart)
 		return place ? NULL : sentence;

@@ -24,6 +24,7 @@
 #include "user/judge/explain.h"
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
+#include "user/judge/sessions.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -314,6 +315,8 @@ static enum kind rule_connection_kind_of(const struct balance *b, size_t leaked,
 
 	if (implicit)
 		return KIND_IMPLICIT;
+	if (!opened) /* how often it happens was not seen */
+		return KIND_ONE_TIME;
 	/* The connection opened last is not passed over yet. */
 	return leaked && (leaked + 1) * 10 >= opened * 7 ? KIND_FREQUENT : KIND_SPORADIC;
 }
@@ -359,12 +362,17 @@ static void rule_connection_fill(struct finding_view *f, const struct tally *t,
 
 static void name_left(struct rule_input *s, struct finding_view *f, const struct tally *t)
 {
+	struct sessions sessions = {};
 	struct origins o = {};
 
-	for (size_t i = 0; i < s->count; i++)
-		if (s->conn_history[i].left && s->conn_history[i].answers == t->at)
-			origins_add(&o, s->conn_history[i].from, 1);
+	for (size_t i = 0; i < s->count; i++) {
+		if (!s->conn_history[i].left || s->conn_history[i].answers != t->at)
+			continue;
+		origins_add(&o, s->conn_history[i].from, 1);
+		sessions_add(&sessions, &s->conn_history[i]);
+	}
 	finding_from(s, f, &o, false);
+	finding_sessions(s, f, &sessions);
 }
 
 /* all_per_minute: the growth of all places together. */

@@ -215,6 +215,12 @@ static void mark_shutdown(struct rule_input *s)
 	}
 }
 
+/* What it sent is newer than what its server told. */
+static const struct text *last_sql(const struct connection *c)
+{
+	return c->sql || !c->session ? c->sql : c->session->sql;
+}
+
 int rule_input_fill(struct rule_input *s, struct connection **open, size_t open_count)
 {
 	size_t room = s->process->past_count + open_count + 1;
@@ -228,7 +234,7 @@ int rule_input_fill(struct rule_input *s, struct connection **open, size_t open_
 			rule_input_add(s, &s->process->past[i].life, NULL, s->process->past[i].sql);
 	for (size_t i = 0; i < open_count; i++)
 		if (open[i]->endpoint == s->endpoint)
-			rule_input_add(s, &open[i]->life, open[i], open[i]->sql);
+			rule_input_add(s, &open[i]->life, open[i], last_sql(open[i]));
 	qsort(s->births, s->birth_count, sizeof(*s->births), by_birth);
 	mark_shutdown(s);
 	return 0;

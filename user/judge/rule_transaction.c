@@ -11,6 +11,7 @@
 #include "user/judge/origin.h"
 #include "user/judge/present_view.h"
 #include "user/judge/rules.h"
+#include "user/judge/sessions.h"
 
 #include <string.h>
 
@@ -18,14 +19,19 @@
 
 struct tx_held {
 	size_t count;
-	size_t old; /* of them, held too long by age alone */
+	size_t old;    /* of them, held too long by age alone */
+	size_t unseen; /* of them, not seen to begin */
+	size_t told;   /* of those, known from their server alone */
 	const struct life *longest;
 	uint64_t longest_ns;
+	bool longest_unseen;
+	uint64_t oldest_ns; /* the longest transaction that a server dates; 0: it dates none */
 	bool wrote, cursor;
 	size_t earlier; /* of them, begun before the watch */
 	uint16_t ports[FINDING_PORTS];
 	uint64_t port_silent_ns[FINDING_PORTS]; /* falling */
 	size_t port_count;
+	struct sessions sessions;
 	const struct text *sql;
 	struct origins from;
 };
@@ -103,6 +109,26 @@ static void add_port(struct tx_held *h, uint16_t port, uint64_t silent)
 	h->port_silent_ns[at] = silent;
 }
 
+/* Adds the age of a transaction, and what its server says of it. */
+static void rule_transaction_add(const struct rule_input *s, const struct conn_history *x,
+				 struct tx_held *h)
+{
+	uint64_t age = session_transaction_age(s, x);
+	bool unseen = !x->life->begun && x->life->flags & EV_CONN_PRE_EXISTING;
+
+	sessions_add(&h->sessions, x);
+	h->unseen += unseen;
+	h->told += unseen && x->open && !x->open->bytes_sent && !x->open->bytes_received &&
+		   s->endpoint->database != EV_DB_SQLITE;
+	if (x->end_ns - x->life->used_ns > h->longest_ns) {
+		h->longest_ns = x->end_ns - x->life->used_ns;
+		h->longest = x->life;
+		h->longest_unseen = unseen;
+	}
+	if (age > h->oldest_ns)
+		h->oldest_ns = age;
+}
+
 /* Collects the transactions for which that place answers. */
 static void rule_transaction_look(const struct rule_input *s, const struct place *at,
 				  struct tx_held *h)
@@ -112,8 +138,6 @@ static void rule_transaction_look(const struct rule_input *s, const struct place
 	memset(h, 0, sizeof(*h));
 	for (size_t i = 0; i < s->count; i++) {
 		const struct conn_history *x = &s->conn_history[i];
-		uint64_t silent = x->end_ns - x->life->used_ns;
-
 		enum tx_fate fate = tx_fate_of(s, x, leaking);
 
 		if (x->answers != at || fate < TX_OLD)
@@ -122,13 +146,10 @@ static void rule_transaction_look(const struct rule_input *s, const struct place
 		h->old += fate == TX_OLD;
 		h->earlier += is_earlier(x->life);
 		if (x->open && x->open->local_port)
-			add_port(h, x->open->local_port, silent);
+			add_port(h, x->open->local_port, x->end_ns - x->life->used_ns);
+		rule_transaction_add(s, x, h);
 		h->wrote = h->wrote || x->life->flags & EV_CONN_WROTE;
 		h->cursor = h->cursor || x->life->flags & EV_CONN_CURSOR;
-		if (silent > h->longest_ns) {
-			h->longest_ns = silent;
-			h->longest = x->life;
-		}
 		if (x->sql)
 			h->sql = x->sql;
 		origins_add(&h->from, x->from, 1);
@@ -205,16 +226,25 @@ static void found(struct rule_input *s, const struct tx_held *h, bool only, enum
 	f->changed_rows = h->wrote;
 	memcpy(f->ports, h->ports, sizeof(f->ports));
 	f->port_count = h->port_count;
-	f->oldest_seconds = seconds(h->longest_ns);
+	f->oldest_seconds = seconds(h->oldest_ns > h->longest_ns ? h->oldest_ns : h->longest_ns);
+	f->oldest_is_minimum = h->longest_unseen && h->oldest_ns <= h->longest_ns;
+	f->begin_unseen = h->unseen == h->count;
 	f->sql = h->sql ? h->sql->sql : NULL;
 	f->verdict = h->count >= LEAST_GROWTH && connections_leak(s) ? VERDICT_LEAKING
 								     : VERDICT_STUCK;
-	f->kind = h->count == 1 ? KIND_ONE_TIME : kind;
-	f->confidence = confidence_cap(s, CONFIDENCE_CERTAIN);
+	f->kind = h->count == 1 || f->begin_unseen ? KIND_ONE_TIME : kind;
+	f->confidence = confidence_cap(s, h->told == h->count ? CONFIDENCE_LIKELY
+							      : CONFIDENCE_CERTAIN);
 	if (sqlite)
 		finding_because(s, f, EVIDENCE_NO_STATEMENT_RUN, seconds(h->longest_ns));
 	else
 		finding_because(s, f, EVIDENCE_IDLE_INSIDE, seconds(h->longest_ns));
+	if (h->oldest_ns)
+		finding_because(s, f, EVIDENCE_SERVER_SAYS_BEGUN, seconds(h->oldest_ns));
+	else if (h->unseen && h->unseen == h->count)
+		finding_because(s, f, EVIDENCE_BEGIN_UNSEEN);
+	else if (h->unseen)
+		finding_because(s, f, EVIDENCE_BEGINS_UNSEEN, h->unseen);
 	if (s->process->longest_gap_ns > SECOND_NS / 10)
 		finding_because(s, f, EVIDENCE_LONGEST_PAUSE, seconds(s->process->longest_gap_ns));
 	else if (s->process->longest_gap_ns)
@@ -227,6 +257,7 @@ static void found(struct rule_input *s, const struct tx_held *h, bool only, enum
 		finding_because(s, f, EVIDENCE_CURSOR_TOO);
 	say_holder(s, f, h->longest);
 	finding_from(s, f, &h->from, false);
+	finding_sessions(s, f, &h->sessions);
 	f->advice = advice_for(s, f, ADVICE_END);
 }
 

@@ -45,6 +45,8 @@ enum resource {
 	RESOURCE_MEMORY
 };
 
+#define SESSIONS_SHOWN 20 /* of one finding */
+
 /* A place in a program's code.  NULL and 0: not known. */
 struct frame_view {
 	enum ev_language language;
@@ -107,6 +109,18 @@ struct evidence_view {
 };
 
 #define FINDING_PORTS 3
+/* What a server says of its end of a connection that a finding is about. */
+struct session_view {
+	uint64_t session; /* as pg_terminate_backend() and KILL take it; UNKNOWN64 */
+	uint32_t pid;	  /* of the server's process on this host; 0 not known */
+	enum ev_session_source source;
+	enum ev_status status;
+	bool busy;		       /* a command runs */
+	double transaction_seconds;    /* age of its transaction; < 0 none or not known */
+	double state_seconds;	       /* since it is in that state; < 0 not known */
+	const char *application, *sql; /* NULL not known */
+};
+
 struct finding_view {
 	enum verdict verdict;
 	enum confidence confidence;
@@ -137,8 +151,12 @@ struct finding_view {
 	uint64_t bytes; /* UNKNOWN64 does not apply */
 	uint64_t rows;	/* UNKNOWN64 does not apply */
 	bool rows_exact;
-	const char *sql;			    /* NULL not known; literals already replaced */
-	const char **evidence;			    /* one sentence each, without a full stop */
+	const char *sql;		     /* NULL not known; literals already replaced */
+	bool begin_unseen;		     /* of a transaction: none of them was seen to begin */
+	const struct session_view *sessions; /* of the open ones, as far as a server told */
+	size_t session_count;		     /* at most SESSIONS_SHOWN */
+	uint64_t sessions_known;	     /* all that a server told of */
+	const char **evidence;		     /* one sentence each, without a full stop */
 	const struct evidence_view *evidence_facts; /* of each sentence; NULL: not known */
 	size_t evidence_count;
 	const char *advice; /* one sentence for the code's owner: which call is missing */

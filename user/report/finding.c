@@ -163,9 +163,12 @@ void words_sure(struct words *w, const struct finding_view *f)
 	words_add(w, "%s", confidence_name(f->confidence));
 	if (f->cause == CAUSE_UNBOUNDED_RESULT)
 		return; /* its headline counts them */
-	if (f->kind == KIND_ONE_TIME && f->earlier)
+	if (f->kind == KIND_ONE_TIME && f->earlier && !f->begin_unseen)
 		return; /* how often is not known */
-	words_item(w, "%s", at_end ? "freed only at the end" : often[f->kind]);
+	words_item(w, "%s",
+		   f->begin_unseen ? "begun before the watch"
+		   : at_end	   ? "freed only at the end"
+				   : often[f->kind]);
 }
 
 /* A rate in the unit of time in which it is at least `least`. */

@@ -159,6 +159,31 @@ json_t *json_waiters(const struct waiters_view *w)
 	return json_object_of(pairs, COUNT(pairs));
 }
 
+static json_t *json_session(const struct session_view *s)
+{
+	static const char *const sources[] = {
+		[EV_SESSION_TITLE] = "title", [EV_SESSION_STATISTICS] = "statistics"};
+	static const char *const states[] = {[EV_STATUS_IDLE] = "idle",
+					     [EV_STATUS_TRANSACTION] = "transaction",
+					     [EV_STATUS_FAILED] = "failed"};
+	const char *source = s->source < COUNT(sources) ? sources[s->source] : NULL;
+	const char *state = s->status < COUNT(states) ? states[s->status] : NULL;
+
+	const struct json_pair pairs[] = {
+		{"session", json_count(s->session)},
+		{"pid", json_positive(s->pid)},
+		{"source", json_text(source)},
+		{"status", json_text(state)},
+		{"busy", json_boolean(s->busy)},
+		{"transaction_seconds", json_number(s->transaction_seconds)},
+		{"state_seconds", json_number(s->state_seconds)},
+		{"application", json_text(s->application)},
+		{"sql", json_text(s->sql)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
 static json_t *json_holder(const struct holder_view *h)
 {
 	static const char *const states[] = {
@@ -203,6 +228,15 @@ static json_t *json_threads(const struct finding_view *f)
 	return array;
 }
 
+static json_t *json_sessions(const struct finding_view *f)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < f->session_count; i++)
+		array = json_array_with(array, json_session(&f->sessions[i]));
+	return array;
+}
+
 json_t *json_finding(const struct process_view *p, const struct finding_view *f)
 {
 	const struct json_pair pairs[] = {
@@ -241,6 +275,8 @@ json_t *json_finding(const struct process_view *p, const struct finding_view *f)
 		{"waiters", json_waiters(&f->waiters)},
 		{"holder", json_holder(&f->holder)},
 		{"threads", json_threads(f)},
+		{"begin_unseen", json_boolean(f->begin_unseen)},
+		{"sessions", json_sessions(f)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));
