@@ -45,6 +45,18 @@ typedef struct {
 	long long counter;
 } kernel_counter;
 
+struct ns_common {
+	unsigned int inum;
+} CO_RE;
+
+struct net {
+	struct ns_common ns;
+} CO_RE;
+
+typedef struct {
+	struct net *net;
+} CO_RE possible_net_t;
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -52,7 +64,9 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
 	kernel_counter skc_cookie; /* 0 until the first request for it */
 } CO_RE;
 

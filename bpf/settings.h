@@ -50,8 +50,10 @@ struct cgroup_key {
 struct raw_identity {
 	struct ev_head head;
 	__u64 id;
-	__u64 peer; /* Unix: cookie of the server's end; 0 not known */
+	__u64 peer;  /* Unix: cookie of the server's end; 0 not known */
+	__u64 netns; /* TCP: inode of the client's network namespace */
 	__u8 address[16];
+	__u8 local[16]; /* TCP: the client's own address, as address */
 	__u16 port;
 	__u16 local_port;
 	__u16 family;
@@ -65,7 +67,9 @@ struct raw_identity {
 struct raw_server {
 	struct ev_head head;
 	__u64 start_ns;
-	__u64 socket; /* Unix: its cookie; else 0 */
+	__u64 socket;		    /* Unix: its cookie; else 0 */
+	__u64 netns;		    /* TCP: inode of its network namespace */
+	__u8 local[16], remote[16]; /* TCP: addresses, IPv6 or mapped IPv4 */
 	__u32 pid;
 	__u16 local_port, remote_port; /* TCP */
 	__u32 claimed; /* enum ev_database by its name, as anybody may choose; 0: by its bytes */

@@ -45,6 +45,35 @@ static __always_inline int unix_name(struct sock *sk, char *path)
 	return 1;
 }
 
+static __always_inline void map_ipv4(__u8 *to, __u32 v4)
+{
+	to[10] = 0xff;
+	to[11] = 0xff;
+	__builtin_memcpy(to + 12, &v4, 4);
+}
+
+/* Addresses of a TCP socket: 16 bytes of IPv6 or mapped IPv4, into zeros. */
+static __always_inline void remote_address(struct sock *sk, __u8 *to)
+{
+	if (sk->__sk_common.skc_family == AF_INET6)
+		bpf_core_read(to, 16, &sk->__sk_common.skc_v6_daddr);
+	else
+		map_ipv4(to, sk->__sk_common.skc_daddr);
+}
+
+static __always_inline void local_address(struct sock *sk, __u8 *to)
+{
+	if (sk->__sk_common.skc_family == AF_INET6)
+		bpf_core_read(to, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+	else
+		map_ipv4(to, sk->__sk_common.skc_rcv_saddr);
+}
+
+static __always_inline __u64 socket_netns(struct sock *sk)
+{
+	return BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+}
+
 /* Reads the address of the other end: 16 bytes of IPv6 or mapped IPv4 with ports, or the server's
  * path. */
 static __always_inline void socket_address(struct sock *sk, struct raw_identity *to)
@@ -61,15 +90,9 @@ static __always_inline void socket_address(struct sock *sk, struct raw_identity 
 	}
 	to->port = __builtin_bswap16(sk->__sk_common.skc_dport);
 	to->local_port = sk->__sk_common.skc_num;
-	if (to->family == AF_INET6) {
-		BPF_CORE_READ_INTO(&to->address, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
-	} else {
-		__u32 v4 = sk->__sk_common.skc_daddr;
-
-		to->address[10] = 0xff;
-		to->address[11] = 0xff;
-		__builtin_memcpy(to->address + 12, &v4, 4);
-	}
+	to->netns = socket_netns(sk);
+	remote_address(sk, to->address);
+	local_address(sk, to->local);
 }
 
 /* Enters a connection into the ledger.  Returns NULL when memory is short (counted as a loss). */

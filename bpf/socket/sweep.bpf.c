@@ -409,6 +409,9 @@ static __always_inline void sweep_tell_end(struct seq_file *seq, struct task_str
 	} else {
 		out.local_port = sk->__sk_common.skc_num;
 		out.remote_port = __builtin_bswap16(sk->__sk_common.skc_dport);
+		out.netns = socket_netns(sk);
+		remote_address(sk, out.remote);
+		local_address(sk, out.local);
 	}
 	if (!claimed)
 		ledger_process(out.pid, out.start_ns, 1);

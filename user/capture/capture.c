@@ -319,6 +319,7 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		return -ENOMEM;
 	c->options = *options;
 	c->events = &sources_events;
+	c->peers.named = kernel_server_named;
 	c->procfs = containers_procfs(options->containers);
 	c->nursery = options->helpers->nursery;
 	c->fetcher = options->helpers->fetcher;

@@ -147,6 +147,24 @@ static void note_port(struct capture *c, const struct raw_identity *raw)
 	learn_port(c, k, o); /* the answer may be there already */
 }
 
+static void tell_title(struct capture *c, uint64_t id, const struct peer_state *state)
+{
+	struct ev_session session = {};
+
+	INIT(session, EV_SESSION);
+	session.id = id;
+	session.session = state->session ? state->session : UNKNOWN64;
+	session.pid = state->pid;
+	session.source = EV_SESSION_TITLE;
+	session.status = state->status;
+	session.flags = state->busy ? EV_SESSION_BUSY : 0;
+	memcpy(session.user, state->user, sizeof(session.user));
+	memcpy(session.name, state->name, sizeof(session.name));
+	redact_name(session.user);
+	redact_name(session.name);
+	capture_tell_cut(c, &session.head, offsetof(struct ev_session, text), 0);
+}
+
 /* A connection older than we are: its server may be here to ask. */
 static void ask_server(struct capture *c, const struct raw_identity *raw, struct ev_identity *id)
 {
@@ -159,6 +177,7 @@ static void ask_server(struct capture *c, const struct raw_identity *raw, struct
 		return;
 	memcpy(id->user, state.user, sizeof(id->user));
 	memcpy(id->name, state.name, sizeof(id->name));
+	tell_title(c, raw->id, &state);
 	k->reported_by_server = state.status;
 	k->replication = state.replication;
 	ev = k->last;

@@ -23,7 +23,8 @@ static struct ev_connection reported; /* last */
 static struct ev_identity identity;
 static struct ev_holder holder;
 static struct ev_gone gone;
-static unsigned int connections, gaps, holders, gones;
+static struct ev_session session;
+static unsigned int connections, gaps, holders, gones, sessions;
 static uint32_t gap_pid;
 static uint16_t ports[LEARNED_PORTS + 1];
 static size_t port_count;
@@ -47,6 +48,10 @@ static int hear(void *context, const struct ev_head *record)
 	case EV_HOLDER:
 		holder = *(const struct ev_holder *)record;
 		holders++;
+		break;
+	case EV_SESSION:
+		memcpy(&session, record, record->size);
+		sessions++;
 		break;
 	case EV_GONE:
 		gone = *(const struct ev_gone *)record;
@@ -122,7 +127,7 @@ int peers_ask(struct peers *p, const struct procfs *procfs, const struct raw_ide
 
 static struct capture start(void)
 {
-	connections = gaps = holders = gones = statements_forgotten = tls_forgotten = 0;
+	connections = gaps = holders = gones = sessions = statements_forgotten = tls_forgotten = 0;
 	port_count = tls_wanted = 0;
 	peer = (struct peer_state){.status = EV_STATUS_UNKNOWN};
 	peer_error = -ENOENT;
@@ -365,16 +370,29 @@ static void its_server_is_asked_of_a_connection_older_than_we_are(void **state)
 	struct raw_identity raw = identity_of(ID, EV_DB_POSTGRESQL);
 
 	(void)state;
-	peer = (struct peer_state){"app", "shop", EV_STATUS_TRANSACTION, true};
+	peer = (struct peer_state){.user = "app",
+				   .name = "shop",
+				   .status = EV_STATUS_TRANSACTION,
+				   .replication = true,
+				   .pid = 900,
+				   .session = 9};
 	peer_error = 0;
 	connection_reported(&c, &ev.head);
 	connection_identity(&c, &raw.head); /* born before our eyes: its bytes tell all */
 	assert_string_equal(identity.user, "");
+	assert_int_equal(sessions, 0);
 	ev.flags = EV_CONN_PRE_EXISTING;
 	connection_reported(&c, &ev.head);
 	connection_identity(&c, &raw.head);
 	assert_string_equal(identity.user, "app");
 	assert_string_equal(identity.name, "shop");
+	assert_int_equal(sessions, 1);
+	assert_int_equal(session.id, ID);
+	assert_int_equal(session.session, 9);
+	assert_int_equal(session.pid, 900);
+	assert_int_equal(session.source, EV_SESSION_TITLE);
+	assert_int_equal(session.status, EV_STATUS_TRANSACTION);
+	assert_string_equal(session.user, "app");
 	assert_int_equal(reported.status, EV_STATUS_TRANSACTION);
 	assert_int_equal(reported.used_ns, c.begun_ns);
 	assert_true(reported.flags & EV_CONN_REPLICATION);
