@@ -123,7 +123,7 @@ static void rule_transaction_add(const struct rule_input *s, const struct conn_h
 	if (x->end_ns - x->life->used_ns > h->longest_ns) {
 		h->longest_ns = x->end_ns - x->life->used_ns;
 		h->longest = x->life;
-		h->longest_unseen = unseen;
+		h->longest_unseen = unseen && !age;
 	}
 	if (age > h->oldest_ns)
 		h->oldest_ns = age;

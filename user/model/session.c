@@ -42,11 +42,12 @@ int apply_session(struct model *m, const struct ev_head *record)
 		s = c->session = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	s->session = ev->session;
 	s->transaction_ns = ev->transaction_ns;
 	s->since_ns = ev->since_ns;
 	s->told_ns = ev->head.ns;
-	s->pid = ev->pid;
+	if (ev->pid || s->session != ev->session)
+		s->pid = ev->pid; /* a server's answer does not tell it */
+	s->session = ev->session;
 	s->source = ev->source;
 	s->status = ev->status;
 	s->busy = ev->flags & EV_SESSION_BUSY;

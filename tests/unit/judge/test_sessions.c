@@ -82,6 +82,23 @@ static void an_answer_tells_age_sql_names_and_what_to_end(void **state)
 	assert_int_equal(f->confidence, CONFIDENCE_LIKELY);
 }
 
+/* MySQL counts whole seconds, rounded down, and the kernel does not. */
+static void a_date_by_the_second_is_no_minimum(void **state)
+{
+	struct ev_session s;
+
+	(void)state;
+	story_begins();
+	process(APP);
+	stood_inside(0, 20.9);
+	s = session_of(0, EV_SESSION_STATISTICS, 1, "");
+	s.transaction_ns = STORY_START - 20 * 1000000000ULL;
+	tell_session(&s);
+	at(10);
+	assert_int_equal((int)(10 * stuck()->oldest_seconds + 0.5), 309);
+	assert_false(stuck()->oldest_is_minimum);
+}
+
 static void without_a_date_the_age_is_a_minimum_and_nothing_was_begun(void **state)
 {
 	const struct finding_view *f;
@@ -161,12 +178,16 @@ static void a_title_replaces_no_answer(void **state)
 	story_begins();
 	process(APP);
 	stood_inside(0, 20);
+	s = session_of(0, EV_SESSION_TITLE, 11, "");
+	s.pid = 900;
+	tell_session(&s);
 	s = session_of(0, EV_SESSION_STATISTICS, 11, "SELECT 1");
 	tell_session(&s);
 	s = session_of(0, EV_SESSION_TITLE, 12, "");
 	tell_session(&s);
 	at(10);
 	assert_int_equal(stuck()->sessions[0].session, 11);
+	assert_int_equal(stuck()->sessions[0].pid, 900);
 }
 
 static void mysql_sessions_are_ended_by_kill(void **state)
@@ -228,6 +249,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_answer_tells_age_sql_names_and_what_to_end),
+		TEST(a_date_by_the_second_is_no_minimum),
 		TEST(without_a_date_the_age_is_a_minimum_and_nothing_was_begun),
 		TEST(what_a_server_says_accuses_nobody),
 		TEST(what_a_connection_shows_itself_stands),
