@@ -159,10 +159,7 @@ static const int refused[] = {
 	SCMP_SYS(swapoff),
 	SCMP_SYS(quotactl),
 	SCMP_SYS(acct),
-	/* the network: two ends of a pair need none of these */
-	SCMP_SYS(socket),
-	SCMP_SYS(connect),
-	SCMP_SYS(bind),
+	/* servers: two ends of a pair need none of these */
 	SCMP_SYS(listen),
 	SCMP_SYS(accept),
 	SCMP_SYS(accept4),
@@ -196,6 +193,13 @@ static const int refused[] = {
 	SCMP_SYS(io_uring_register),
 };
 
+/* The network, refused to all but who asks a server. */
+static const int refused_network[] = {
+	SCMP_SYS(socket),
+	SCMP_SYS(connect),
+	SCMP_SYS(bind),
+};
+
 /* Refused where these bits of an argument are all set. */
 static const struct {
 	int call;
@@ -215,12 +219,14 @@ static const struct {
 	{SCMP_SYS(clone), 0, CLONE_NEWNS},
 };
 
-static int add_rules(scmp_filter_ctx filter)
+static int add_rules(scmp_filter_ctx filter, bool network)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < COUNT(refused) && !err; i++)
 		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
+	for (size_t i = 0; i < COUNT(refused_network) && !err && !network; i++)
+		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), refused_network[i], 0);
 	for (size_t i = 0; i < COUNT(refused_bits) && !err; i++)
 		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), refused_bits[i].call, 1,
 				       SCMP_CMP(refused_bits[i].argument, SCMP_CMP_MASKED_EQ,
@@ -229,7 +235,7 @@ static int add_rules(scmp_filter_ctx filter)
 	return err ? err : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
-static int rights_filter_calls(void)
+static int rights_filter_calls(bool network)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int err = filter ? 0 : -ENOMEM;
@@ -237,7 +243,7 @@ static int rights_filter_calls(void)
 	if (!err)
 		err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (!err)
-		err = add_rules(filter);
+		err = add_rules(filter, network);
 	if (!err)
 		err = seccomp_load(filter);
 	seccomp_release(filter);
@@ -273,9 +279,9 @@ static bool is_kept(const struct right *r, enum rights_for purpose)
 {
 	switch (r->term) {
 	case RIGHT_KEPT:
-		return purpose != RIGHTS_READ;
+		return purpose < RIGHTS_READ;
 	case RIGHT_ERRAND:
-		return purpose != RIGHTS_READ && feature_try(FEATURE_UPROBE_MULTI);
+		return purpose < RIGHTS_READ && feature_try(FEATURE_UPROBE_MULTI);
 	case RIGHT_RUN:
 		return purpose == RIGHTS_RUN;
 	default:
@@ -308,10 +314,15 @@ int rights_end(enum rights_for purpose)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
-	if (purpose == RIGHTS_READ)
+	if (purpose >= RIGHTS_READ)
 		lock_files();
-	more = rights_filter_calls();
+	more = rights_filter_calls(purpose == RIGHTS_ASK);
 	return err ? err : more;
+}
+
+int rights_end_asker(void)
+{
+	return rights_end(RIGHTS_ASK);
 }
 
 static bool is_for_thread(const struct right *r, enum rights_for purpose)

@@ -37,6 +37,7 @@ enum rights_for {
 	RIGHTS_WATCH, /* sees others */
 	RIGHTS_RUN,   /* so, and signals its command */
 	RIGHTS_READ,  /* reads a recording */
+	RIGHTS_ASK,   /* asks a server: the network and nothing else */
 };
 
 /* Before anything is opened: no core of what is read from others, nobody may look into us, and
@@ -49,5 +50,7 @@ void rights_begin(void);
 int rights_end(enum rights_for purpose);
 /* For a thread that needs none of them but to signal a command. */
 void rights_end_thread(void);
+/* rights_end(RIGHTS_ASK), for a process of its own. */
+int rights_end_asker(void);
 
 #endif
