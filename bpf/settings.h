@@ -25,6 +25,7 @@ struct settings {
 	__u64 hash_seed; /* random: hashes of private text mean nothing outside this run */
 	__u64 grace_ns;	 /* objects that live shorter are only counted */
 	__u32 self;	 /* dbleak's own process, never watched */
+	__u32 asker;	 /* the child that asks the server of --dsn, nor is it; 0: there is none */
 	__u32 selective; /* 1: watch only what the maps targets, comms and cgroups name */
 	__u32 by_comm;
 	__u32 hierarchies;		       /* entries of hierarchy in use */

@@ -75,7 +75,7 @@ static __always_inline int selected(struct task_struct *task)
 	__u32 pid = BPF_CORE_READ(task, tgid);
 	struct comm_key key = {};
 
-	if (pid == settings.self)
+	if (pid == settings.self || pid == settings.asker)
 		return 0;
 	if (!settings.selective)
 		return 1;

@@ -16,6 +16,7 @@
 #include "user/capture/connection.h"
 #include "user/capture/host/container.h"
 #include "user/capture/cost.h"
+#include "user/capture/dsn/asker.h"
 #include "user/capture/worker/fetcher.h"
 #include "user/capture/kernel/kernel.h"
 #include "user/capture/worker/looking.h"
@@ -25,15 +26,17 @@
 #include "user/capture/probe/probe.h"
 #include "user/capture/host/procfs.h"
 #include "user/capture/host/server.h"
+#include "user/capture/session.h"
 #include "user/capture/share.h"
 #include "user/capture/statement.h"
 #include "user/capture/sources.h"
 #include "user/system/clock.h"
 #include "user/system/debug.h"
 
-#define GRACE_NS       (SECOND_NS / 2)
-#define FACTS_EVERY_NS (5 * SECOND_NS)
-#define STATS_FOR_NS   (SECOND_NS / 5)
+#define GRACE_NS	(SECOND_NS / 2)
+#define FACTS_EVERY_NS	(5 * SECOND_NS)
+#define STATS_FOR_NS	(SECOND_NS / 5)
+#define SESSION_WAKE_NS (SECOND_NS / 100)
 
 void capture_exited(struct capture *c, const struct ev_head *record)
 {
@@ -310,6 +313,7 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		.heap_interval = parts_follow_heap(options) ? options->heap_interval : 0,
 		.grace_ns = options->mode == EV_MODE_RUN ? 0 : GRACE_NS,
 		.select = options->select,
+		.asker = options->asker ? (uint32_t)asker_pid(options->asker) : 0,
 	};
 	struct capture *c = calloc(1, sizeof(*c));
 	int err;
@@ -341,6 +345,7 @@ int capture_open(struct capture **out, const struct capture_options *options)
 		capture_close(c);
 		return err;
 	}
+	sessions_begin(c);
 	c->usage_every_ns = options->interval_ms * 1000000ULL;
 	c->next_sweep_ns = capture_now() + c->usage_every_ns;
 	c->next_facts_ns = capture_now() + FACTS_EVERY_NS;
@@ -423,6 +428,8 @@ int capture_step(struct capture *c, int timeout_ms)
 	due = sources_due(c, now);
 	if (deadline > due)
 		deadline = due;
+	if (sessions_are_coming(c) && deadline > now + SESSION_WAKE_NS)
+		deadline = now + SESSION_WAKE_NS;
 	if (c->stacks_come && deadline > now + STACK_WAKE_NS)
 		deadline = now + STACK_WAKE_NS;
 	c->stacks_come = false;
@@ -431,6 +438,7 @@ int capture_step(struct capture *c, int timeout_ms)
 	err = kernel_drain(c->kernel, 0, on_record, c);
 	if (!err)
 		err = sources_step(c);
+	sessions_step(c);
 	if (!err)
 		err = periodic(c, capture_now());
 	tell_silent(c);
@@ -447,6 +455,8 @@ int capture_finish(struct capture *c, int wait_ms)
 	uint64_t until = capture_now() + (uint64_t)wait_ms * 1000000;
 	struct ev_end end = {};
 
+	if (c->options.mode != EV_MODE_SNAPSHOT)
+		sessions_ask(c); /* the answer comes beside the last look */
 	kernel_drain(c->kernel, 0, on_record, c);
 	if (c->stats_until_ns) {
 		c->stats_until_ns = 1;
@@ -462,6 +472,7 @@ int capture_finish(struct capture *c, int wait_ms)
 		owners_tell_facts(c);
 		sources_finish(c, until);
 	}
+	sessions_finish(c, wait_ms);
 	sources_account(c);
 	tell_silent(c);
 	tell_lost_names(c);

@@ -12,6 +12,8 @@
 #include "user/capture/helpers.h"
 #include "user/capture/host/select.h"
 
+struct asker;
+
 /* Takes one record, valid during the call.  Returns 0, or -errno to end the capture. */
 typedef int (*capture_sink)(void *context, const struct ev_head *record);
 
@@ -31,6 +33,7 @@ struct capture_options {
 	struct select *select;	/* resolved; borrowed */
 	struct containers *containers; /* borrowed */
 	const struct helpers *helpers; /* open; borrowed */
+	struct asker *asker;	       /* of --dsn; NULL: no server is asked; borrowed */
 	capture_sink sink;
 	void *context;
 };

@@ -14,11 +14,22 @@
 #define LEARNED_PORTS 64
 #define LEARNED_SHARE 16 /* of them, by the connections of one process */
 
+struct tracked_ends { /* of a connection; family 0: not known */
+	uint8_t client[16], server[16];
+	uint64_t netns;	  /* of the client */
+	uint32_t session; /* PostgreSQL over a Unix socket: its process, as the server counts it */
+	uint16_t client_port, server_port, family;
+	char path[EV_PATH_LEN];
+};
+
 struct tracked { /* a connection told of */
 	struct ev_connection last;
 	uint64_t sweep;			   /* the last one that listed it */
 	enum ev_status reported_by_server; /* until its own bytes tell */
-	bool replication;		   /* the server says so */
+	uint64_t server_since_ns;	   /* begin of that state, as the server says; 0 */
+	uint64_t server_asked_ns;	   /* when, for its answer; 0: it was a title that told */
+	struct tracked_ends ends;
+	bool replication; /* the server says so */
 	bool orphan;
 	uint16_t port; /* of a server that its startup message went to; 0 not known */
 };
@@ -77,6 +88,9 @@ struct capture {
 	const struct procfs *procfs;
 	struct table connections, owners;
 	struct peers peers;
+	uint64_t asked_ns;  /* when the server of --dsn was asked last */
+	uint8_t asker_gaps; /* enum session_gap told */
+	uint64_t own_netns; /* inode of our network namespace; 0: not known */
 	uint64_t sweep, next_sweep_ns, next_facts_ns, next_usage_ns, stats_until_ns, begun_ns;
 	size_t owner_at;       /* whose turn it is to be looked at */
 	uint64_t refreshed_ns; /* when that was done last */

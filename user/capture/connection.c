@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "user/base/redact.h"
 #include "user/capture/clientlib/client.h"
@@ -46,17 +47,23 @@ static bool same_state(const struct ev_connection *a, const struct ev_connection
 		       sizeof(*a) - sizeof(a->head));
 }
 
-/* Silent since before we came: what its server says of it stands until its own bytes tell more. */
+/* Has the connection been silent since its server spoke?  A title is as old as our first look. */
+static bool is_silent_since(const struct tracked *k, const struct ev_connection *ev)
+{
+	return (!ev->bytes_sent && !ev->bytes_received) ||
+	       (k->server_asked_ns && ev->used_ns && ev->used_ns < k->server_asked_ns);
+}
+
+/* What its server says of it stands until its own bytes tell more. */
 static void trust_server(const struct capture *c, const struct tracked *k, struct ev_connection *ev)
 {
 	if (k->replication)
 		ev->flags |= EV_CONN_REPLICATION;
-	if (!k->reported_by_server || ev->status != EV_STATUS_UNKNOWN || ev->bytes_sent ||
-	    ev->bytes_received)
+	if (!k->reported_by_server || ev->status != EV_STATUS_UNKNOWN || !is_silent_since(k, ev))
 		return;
 	ev->status = k->reported_by_server;
-	if (!ev->used_ns)
-		ev->used_ns = c->begun_ns; /* or earlier: nothing was sent since */
+	if (!ev->used_ns) /* without a date: or earlier, for nothing was sent since */
+		ev->used_ns = k->server_since_ns ? k->server_since_ns : c->begun_ns;
 }
 
 /* Once. */
@@ -147,6 +154,33 @@ static void note_port(struct capture *c, const struct raw_identity *raw)
 	learn_port(c, k, o); /* the answer may be there already */
 }
 
+static void tell_again(struct capture *c, struct tracked *k, const struct ev_connection *ev)
+{
+	if (same_state(&k->last, ev))
+		return;
+	k->last = *ev;
+	capture_tell(c, &ev->head);
+}
+
+void connection_says_server(struct capture *c, struct tracked *k, enum ev_status status,
+			    uint64_t since_ns)
+{
+	struct ev_connection ev = k->last;
+	bool by_server = k->reported_by_server && ev.status == k->reported_by_server &&
+			 is_silent_since(k, &ev);
+
+	if (by_server) { /* what it says now counts */
+		ev.status = EV_STATUS_UNKNOWN;
+		if (ev.used_ns == c->begun_ns || ev.used_ns == k->server_since_ns)
+			ev.used_ns = 0;
+	}
+	k->reported_by_server = status;
+	k->server_since_ns = since_ns;
+	k->server_asked_ns = c->asked_ns;
+	trust_server(c, k, &ev);
+	tell_again(c, k, &ev);
+}
+
 static void tell_title(struct capture *c, uint64_t id, const struct peer_state *state)
 {
 	struct ev_session session = {};
@@ -178,14 +212,27 @@ static void ask_server(struct capture *c, const struct raw_identity *raw, struct
 	memcpy(id->user, state.user, sizeof(id->user));
 	memcpy(id->name, state.name, sizeof(id->name));
 	tell_title(c, raw->id, &state);
+	k->ends.session = raw->family == AF_UNIX ? state.session : 0;
 	k->reported_by_server = state.status;
 	k->replication = state.replication;
 	ev = k->last;
 	trust_server(c, k, &ev);
-	if (same_state(&k->last, &ev))
+	tell_again(c, k, &ev);
+}
+
+static void note_ends(struct capture *c, const struct raw_identity *raw)
+{
+	struct tracked *k = table_get(&c->connections, (struct table_key){raw->id, 0});
+
+	if (!k)
 		return;
-	k->last = ev;
-	capture_tell(c, &ev.head);
+	memcpy(k->ends.client, raw->local, sizeof(k->ends.client));
+	memcpy(k->ends.server, raw->address, sizeof(k->ends.server));
+	memcpy(k->ends.path, raw->path, sizeof(k->ends.path));
+	k->ends.netns = raw->netns;
+	k->ends.client_port = raw->local_port;
+	k->ends.server_port = raw->port;
+	k->ends.family = raw->family;
 }
 
 void connection_identity(struct capture *c, const struct ev_head *record)
@@ -216,6 +263,7 @@ void connection_identity(struct capture *c, const struct ev_head *record)
 	redact_name(id.name);
 	redact_name(id.application);
 	note_port(c, raw);
+	note_ends(c, raw);
 	capture_tell(c, &id.head);
 }
 

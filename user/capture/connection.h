@@ -12,6 +12,10 @@
 void connection_reported(struct capture *c, const struct ev_head *record);
 void connection_identity(struct capture *c, const struct ev_head *record);
 void connection_alive(struct capture *c, uint64_t id);
+/* A server says in which state its end of a connection is, and since when (0: not known).  The
+ * connection's own bytes overrule it. */
+void connection_says_server(struct capture *c, struct tracked *k, enum ev_status status,
+			    uint64_t since_ns);
 void connection_held(void *context, const struct ev_head *record);
 /* Tells the end of those that sweeps list no longer. */
 void connections_tell_gone(struct capture *c);

@@ -15,6 +15,7 @@
 #include "user/capture/worker/fetcher.h"
 #include "user/capture/kernel/kernel.h"
 #include "user/capture/worker/nursery.h"
+#include "user/capture/dsn/asker.h"
 #include "user/capture/host/procfs.h"
 #include "user/capture/stack/reader.h"
 #include "user/capture/sources.h"
@@ -107,7 +108,8 @@ void cost_tell(struct capture *c)
 		return;
 	INIT(cost, EV_COST);
 	cost.cpu_ns = own_cpu() + (c->nursery ? nursery_cpu_ns(c->nursery) : 0) +
-		      (c->fetcher ? fetcher_cpu_ns(c->fetcher) : 0);
+		      (c->fetcher ? fetcher_cpu_ns(c->fetcher) : 0) +
+		      (c->options.asker ? asker_cpu_ns(c->options.asker) : 0);
 	cost.stepped_down = c->stepped_down || sources_stepped_down(c);
 	cost.messages = counters[COUNTER_MESSAGES];
 	cost.other_messages = counters[COUNTER_OTHER_MESSAGES];

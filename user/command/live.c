@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "user/base/output.h"
+#include "user/capture/dsn/asker.h"
 #include "user/capture/worker/ceiling.h"
 #include "user/capture/worker/looking.h"
 #include "user/capture/host/others.h"
@@ -228,6 +229,7 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 		.select = &o->select,
 		.containers = l->containers,
 		.helpers = &l->helpers,
+		.asker = l->asker,
 		.sink = take_record,
 		.context = l,
 	};
@@ -507,6 +509,15 @@ static int give_up_rights(struct live *l, enum ev_mode mode)
 	return -1;
 }
 
+/* First of all: nobody else inherits the URL. */
+static int open_asker(struct live *l, struct options *o)
+{
+	int err = o->dsn ? asker_open(&l->asker, o->dsn, rights_end_asker) : 0;
+
+	options_forget_dsn(o);
+	return err;
+}
+
 int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 {
 	int err, status;
@@ -522,7 +533,9 @@ int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 		      stderr);
 		return 2;
 	}
-	err = start_watchdog(l);
+	err = open_asker(l, o);
+	if (!err)
+		err = start_watchdog(l);
 	if (!err)
 		err = helpers_open(&l->helpers);
 	if (!err)
@@ -549,4 +562,5 @@ void live_close(struct live *l)
 	model_close(l->model);
 	containers_close(l->containers);
 	helpers_close(&l->helpers);
+	asker_close(l->asker);
 }

@@ -19,6 +19,7 @@
 struct live {
 	const struct options *options;
 	struct helpers helpers;
+	struct asker *asker; /* of --dsn; NULL: none */
 	struct containers *containers;
 	struct model *model;
 	struct recording *recording; /* NULL: none, or it has ended */

@@ -99,6 +99,13 @@ const struct option_row option_table[] = {
 	 "do not record call stacks (no source lines)", NULL,
 	 .set = value_flag, .field = FIELD(no_stacks)},
 
+	{"dsn", 0, "DSN", LOOK | SNAPSHOT, GROUP_WATCH, NULL,
+	 "a database server to ask about its sessions: file:PATH, env:NAME or a URL",
+	 "The URL, which is best kept in a file of mode 0600, is postgresql://USER@HOST/NAME, or "
+	 "mysql://USER@HOST as one who may see all sessions (pg_monitor, PROCESS). The server is asked "
+	 "when the watch begins and ends, for at most 3 seconds, by a child with no other right than the "
+	 "network. Passwords may come from PGPASSWORD or MYSQL_PWD.",
+	 .set = value_dsn},
 	{"user", 0, "NAME|UID", RUN, GROUP_COMMAND, NULL,
 	 "run the command as this user (default: sudo's caller)", NULL,
 	 .set = value_text, .field = FIELD(user)},

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "user/capture/dsn/dsn.h"
 #include "user/command/nearest.h"
 
 #define SIZE_MOST 1e18
@@ -246,6 +247,24 @@ int value_exitcode(const struct option_row *row, struct options *o, const char *
 	fprintf(stderr, "dbleak: --%s takes an exit status from 0 to 255, not \"%s\"\n", row->name,
 		value);
 	return 2;
+}
+
+/* A URL shows in ps: what follows its scheme is overwritten there. */
+int value_dsn(const struct option_row *row, struct options *o, const char *value)
+{
+	char url[DSN_LEN];
+	const char *why;
+	int err = dsn_read(value, url, &why);
+
+	dsn_hide((char *)value);
+	if (err) {
+		fprintf(stderr, "dbleak: --%s: %s\n", row->name, why);
+		return 2;
+	}
+	options_forget_dsn(o);
+	o->dsn = strdup(url);
+	explicit_bzero(url, sizeof(url));
+	return o->dsn ? -1 : 2;
 }
 
 int value_shell(const struct option_row *row, struct options *o, const char *value)

@@ -28,6 +28,7 @@ int value_heap_sample(const struct option_row *row, struct options *o, const cha
 int value_probe_at(const struct option_row *row, struct options *o, const char *value);
 int value_fail_on(const struct option_row *row, struct options *o, const char *value);
 int value_exitcode(const struct option_row *row, struct options *o, const char *value);
+int value_dsn(const struct option_row *row, struct options *o, const char *value);
 int value_shell(const struct option_row *row, struct options *o, const char *value);
 int value_library(const struct option_row *row, struct options *o, const char *value);
 

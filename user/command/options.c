@@ -5,9 +5,19 @@
 #include "user/command/options.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void options_free(struct options *o)
 {
 	select_free(&o->select);
 	free((void *)o->library.pattern);
+	options_forget_dsn(o);
+}
+
+void options_forget_dsn(struct options *o)
+{
+	if (o->dsn)
+		explicit_bzero(o->dsn, strlen(o->dsn));
+	free(o->dsn);
+	o->dsn = NULL;
 }

@@ -35,11 +35,14 @@ struct options {
 	bool man, markdown;  /* of help */
 	bool completion;     /* help --completion */
 	const char *kinds;   /* dump --kind: names with commas between; NULL: all */
+	char *dsn;	     /* --dsn: a URL, secret; NULL: none */
 	const char *user;    /* run --user; NULL: whoever called sudo */
 	const char *command; /* run: what is about to start; NULL: nothing is */
 	int next;	     /* index of the first argument that is no option */
 };
 
 void options_free(struct options *o);
+/* Once its server can be asked, nobody needs the URL any more. */
+void options_forget_dsn(struct options *o);
 
 #endif

@@ -403,6 +403,59 @@ static void its_server_is_asked_of_a_connection_older_than_we_are(void **state)
 	stop(&c);
 }
 
+static void a_servers_answer_counts_until_the_connection_speaks(void **state)
+{
+	struct capture c = start();
+	struct ev_connection ev = connection_of(ID, PID);
+	struct tracked *k;
+
+	(void)state;
+	ev.flags = EV_CONN_TLS; /* its own bytes tell nothing */
+	ev.bytes_sent = 100;
+	ev.used_ns = 2000;
+	connection_reported(&c, &ev.head);
+	k = table_get(&c.connections, (struct table_key){ID, 0});
+	assert_non_null(k);
+	c.asked_ns = 1500; /* it has spoken since */
+	connection_says_server(&c, k, EV_STATUS_TRANSACTION, 0);
+	assert_int_equal(reported.status, EV_STATUS_UNKNOWN);
+	c.asked_ns = 2500;
+	connection_says_server(&c, k, EV_STATUS_TRANSACTION, 0);
+	assert_int_equal(reported.status, EV_STATUS_TRANSACTION);
+	connection_says_server(&c, k, EV_STATUS_IDLE, 0);
+	assert_int_equal(reported.status, EV_STATUS_IDLE);
+	ev.bytes_sent = 200;
+	ev.used_ns = 3000;
+	connection_reported(&c, &ev.head);
+	assert_int_equal(reported.status, EV_STATUS_UNKNOWN);
+	stop(&c);
+}
+
+static void an_answer_dates_what_a_title_could_not(void **state)
+{
+	struct capture c = start();
+	struct ev_connection ev = connection_of(ID, PID);
+	struct raw_identity raw = identity_of(ID, EV_DB_POSTGRESQL);
+	struct tracked *k;
+
+	(void)state;
+	peer = (struct peer_state){.user = "app", .name = "shop", .status = EV_STATUS_TRANSACTION};
+	peer_error = 0;
+	ev.flags = EV_CONN_PRE_EXISTING;
+	connection_reported(&c, &ev.head);
+	connection_identity(&c, &raw.head);
+	assert_int_equal(reported.used_ns, c.begun_ns);
+	k = table_get(&c.connections, (struct table_key){ID, 0});
+	assert_non_null(k);
+	c.asked_ns = 1500;
+	connection_says_server(&c, k, EV_STATUS_TRANSACTION, 300);
+	assert_int_equal(reported.used_ns, 300);
+	connection_reported(&c, &ev.head); /* as the kernel has it */
+	assert_int_equal(reported.used_ns, 300);
+	assert_int_equal(reported.status, EV_STATUS_TRANSACTION);
+	stop(&c);
+}
+
 static void who_misses_two_sweeps_is_gone(void **state)
 {
 	struct capture c = start();
@@ -488,6 +541,8 @@ int main(void)
 		cmocka_unit_test(a_server_s_port_is_learned_when_it_lets_somebody_in),
 		cmocka_unit_test(a_process_teaches_only_its_share_of_ports),
 		cmocka_unit_test(its_server_is_asked_of_a_connection_older_than_we_are),
+		cmocka_unit_test(a_servers_answer_counts_until_the_connection_speaks),
+		cmocka_unit_test(an_answer_dates_what_a_title_could_not),
 		cmocka_unit_test(who_misses_two_sweeps_is_gone),
 		cmocka_unit_test(all_that_are_gone_are_told_in_one_go),
 		cmocka_unit_test(one_who_holds_an_orphan_is_told_once),

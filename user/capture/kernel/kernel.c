@@ -164,6 +164,7 @@ static int fill_settings(struct kernel *k, struct dbleak *skel, const struct ker
 		return -EIO;
 	s->grace_ns = o->grace_ns;
 	s->self = getpid();
+	s->asker = o->asker;
 	s->selective = !select_is_empty(o->select);
 	kernel_share_fill(s);
 	s->tell_tasks = s->selective && !o->look_only;

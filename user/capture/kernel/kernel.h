@@ -28,6 +28,7 @@ struct kernel_options {
 	bool take_stacks;  /* where a connection is opened, or a transaction or statement begun */
 	uint64_t heap_interval; /* bytes between sampled blocks; 1: sample every one; 0: none */
 	const struct select *select; /* borrowed; empty: the whole host */
+	uint32_t asker;		     /* a process of ours that is not watched; 0: none */
 };
 
 /* Loads the programs and tries each door to the sockets.  -EPERM: not allowed; -ENOTSUP: no door.
