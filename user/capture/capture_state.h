@@ -12,6 +12,7 @@
 
 #define SECOND_NS     1000000000ULL
 #define LEARNED_PORTS 64
+#define OWN_ADDRESSES 64
 #define LEARNED_SHARE 16 /* of them, by the connections of one process */
 
 struct tracked_ends { /* of a connection; family 0: not known */
@@ -88,8 +89,10 @@ struct capture {
 	const struct procfs *procfs;
 	struct table connections, owners;
 	struct peers peers;
-	uint64_t asked_ns;  /* when the server of --dsn was asked last */
-	uint8_t asker_gaps; /* enum session_gap told */
+	uint64_t asked_ns;		/* when the server of --dsn was asked last */
+	uint8_t asker_gaps;		/* enum session_gap told */
+	uint8_t own[OWN_ADDRESSES][16]; /* addresses of this host; see session.c */
+	size_t own_count;
 	uint64_t own_netns; /* inode of our network namespace; 0: not known */
 	uint64_t sweep, next_sweep_ns, next_facts_ns, next_usage_ns, stats_until_ns, begun_ns;
 	size_t owner_at;       /* whose turn it is to be looked at */

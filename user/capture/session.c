@@ -6,6 +6,8 @@
  */
 #include "user/capture/session.h"
 
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,12 +59,19 @@ static bool is_loopback(const uint8_t a[16])
 	return !memcmp(a, six, sizeof(six)) || (!memcmp(a, four, sizeof(four)) && a[12] == 127);
 }
 
+static bool is_own(const struct capture *c, const uint8_t address[16])
+{
+	for (size_t i = 0; i < c->own_count; i++)
+		if (!memcmp(c->own[i], address, sizeof(c->own[i])))
+			return true;
+	return false;
+}
+
 /* Does the connection lead to the server that was asked? */
 static bool is_of_server(const struct capture *c, const struct tracked_ends *e,
 			 const struct ask_end *server)
 {
-	bool here = is_loopback(e->server) ? e->netns == c->own_netns
-					   : !memcmp(e->server, e->client, sizeof(e->server));
+	bool here = is_loopback(e->server) ? e->netns == c->own_netns : is_own(c, e->server);
 
 	if (e->server_port != server->port)
 		return false;
@@ -157,12 +166,41 @@ static void sessions_join(struct capture *c, const struct ask_answer *answer)
 
 /* --- when --------------------------------------------------------------------------------- */
 
+static void own_add(struct capture *c, const struct sockaddr *from)
+{
+	uint8_t *to = c->own[c->own_count];
+
+	if (!from || c->own_count == OWN_ADDRESSES)
+		return;
+	if (from->sa_family == AF_INET6) {
+		memcpy(to, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 16);
+		c->own_count++;
+	} else if (from->sa_family == AF_INET) {
+		to[10] = to[11] = 0xff;
+		memcpy(to + 12, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+		c->own_count++;
+	}
+}
+
+/* A server on this host is reached by each of its addresses, also from containers. */
+static void own_addresses(struct capture *c)
+{
+	struct ifaddrs *all;
+
+	if (getifaddrs(&all))
+		return;
+	for (const struct ifaddrs *at = all; at; at = at->ifa_next)
+		own_add(c, at->ifa_addr);
+	freeifaddrs(all);
+}
+
 void sessions_begin(struct capture *c)
 {
 	struct stat netns;
 
 	if (!c->options.asker)
 		return;
+	own_addresses(c);
 	c->own_netns = stat("/proc/self/ns/net", &netns) ? 0 : netns.st_ino;
 	sessions_ask(c);
 }

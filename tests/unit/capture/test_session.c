@@ -120,6 +120,8 @@ static int start(void **state)
 	memcpy(answer.end.address, loopback, 16);
 	sessions_begin(&c);
 	assert_true(c.own_netns);
+	memcpy(c.own[0], ours, sizeof(ours));
+	c.own_count = 1;
 	return 0;
 }
 
@@ -194,6 +196,9 @@ static void a_server_here_may_be_asked_another_way(void **state)
 	assert_true(joins(ends_of(loopback, loopback, c.own_netns)));
 	memcpy(rows[1].client, ours, 16);
 	assert_true(joins(ends_of(ours, ours, c.own_netns)));
+	memcpy(rows[1].client, far, 16); /* a container, whose host the server is on */
+	assert_true(joins(ends_of(far, ours, 7)));
+	memcpy(rows[1].client, ours, 16);
 	answer.end.local = 0;
 	assert_false(joins(ends_of(ours, ours, c.own_netns)));
 }
