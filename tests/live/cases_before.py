@@ -211,3 +211,15 @@ def no_dsn(bench):
         look = bench.dbleak.run("watch", "--duration", "1", "--dsn", bad)
         bench.one_sentence(look, "--dsn")
         bench.check(PASSWORD not in look.err, "the password is told")
+
+
+@live("a snapshot asks the server, too", needs=("mariadb",), group="before")
+def snapshot(bench):
+    client, _ = left(bench, "inside", server="mariadb", driver="pymysql")
+    look = bench.looked(bench.dbleak.examine(bench.dbleak.run(
+        "snapshot", "--json", "-p", client.pid, "--dsn", in_file(bench, url(bench, "mariadb")))), 0)
+    process = look.process(client.pid)
+    if bench.check(process, "the process is not in the report"):
+        inside = process["endpoints"][0]["connections"]["in_transaction"]
+        bench.check(inside == 3 and process["endpoints"][0]["user"] == "app", f"{inside} are inside a transaction")
+    bench.check(not gaps(look), f"gaps {gaps(look)}")
