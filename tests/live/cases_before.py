@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """What was before the watch: age, SQL, user and session of transactions met in the middle."""
 import os
+import re
 import socket
 import subprocess
 import time
@@ -152,6 +153,8 @@ def hidden(bench):
                 continue
             if b"--dsn" in words and children:
                 seen["words"] = words
+                with open(f"/proc/{children[0]}/limits") as file:
+                    seen["limits"] = file.read()
                 with open(f"/proc/{children[0]}/status") as file:
                     seen["status"] = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
 
@@ -162,6 +165,7 @@ def hidden(bench):
         status = seen["status"]
         bench.check(set(status["CapPrm"] + status["CapEff"]) == {"0"}, f"capabilities {status['CapEff']}")
         bench.check(status["Uid"].split() == ["65534"] * 4, f"users {status['Uid']}")
+        bench.check(re.search(r"Max data size +268435456 +268435456", seen["limits"]), f"limits {seen['limits']}")
         bench.check(status["Seccomp"] == "2" and status["NoNewPrivs"] == "1", "nothing is forbidden to it")
     unsaid(bench, look)
     bench.check(not gaps(look), f"gaps {gaps(look)}")

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -26,9 +27,11 @@
 #include "user/system/clock.h"
 #include "user/system/debug.h"
 
-#define NOBODY	   65534
-#define WIRE	   3
-#define CLOSING_MS 500
+#define NOBODY	    65534
+#define WIRE	    3
+#define CLOSING_MS  500
+#define MEMORY_MOST (256UL << 20) /* of the child: a server may send without end */
+#define OPEN_MOST   64
 
 struct asker {
 	pid_t child;
@@ -150,6 +153,23 @@ static void close_all_but(int wire)
 	syscall(SYS_close_range, WIRE + 1, ~0U, 0);
 }
 
+static void limit_child(int what, rlim_t most)
+{
+	const struct rlimit limit = {most, most};
+
+	setrlimit(what, &limit);
+}
+
+static void limit_resources(void)
+{
+	limit_child(RLIMIT_CORE, 0);
+	limit_child(RLIMIT_FSIZE, 0);
+	limit_child(RLIMIT_NOFILE, OPEN_MOST);
+#ifndef __SANITIZE_ADDRESS__ /* the sanitizer's shadow memory takes terabytes */
+	limit_child(RLIMIT_DATA, MEMORY_MOST);
+#endif
+}
+
 static void default_signals(void)
 {
 	for (int sig = 1; sig < SIGRTMIN; sig++)
@@ -169,6 +189,7 @@ static _Noreturn void serve(int wire, const char *url, int (*confine)(void))
 	close_all_but(wire);
 	setenv("HOME", "/nonexistent", 1);
 	lacks = engine->load();
+	limit_resources();
 	become_nobody();
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (confine && confine())
