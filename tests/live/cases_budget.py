@@ -45,6 +45,16 @@ def over(bench):
     bench.check(start + after - at <= 2.5, f"the probes were given up {start + after - at:.1f} s after the work began")
 
 
+@live("budget: connections of SQLite that come by thousands are let go, and none looks kept", group="budget")
+def opens(bench):
+    look, _ = watched(bench, "--max-overhead", "0.1", load=("5", "0", "open"))
+    gaps = [gap["reason"] for gap in look.report["coverage"]["gaps"]]
+    bench.check(any(gap.startswith("connections are not seen any more in ") for gap in gaps),
+                f"the probes of SQLite's connections stayed: {gaps}")
+    bench.check(look.report["cost"]["stepped_down"], "the report does not say that detail was given up")
+    bench.check(not look.report["findings"], f"a healthy program is accused: {look.report['findings']}")
+
+
 @live("budget: probes that cost less stay, and nothing is said to be given up", group="budget")
 def below(bench):
     look, _ = watched(bench, "--max-overhead", "100", load=("5", "0.01"))

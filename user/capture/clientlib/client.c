@@ -2,9 +2,9 @@
 /*
  * client.c - from a mapped file to the probes in it, and from the ledger of handles to records.
  *
- * The symbols that a file exports show which library it holds.  Connections open and close rarely,
- * so their probes stay.  Results and statements may come by tens of thousands a second: their
- * probes are removed when they cost more than the budget.
+ * The symbols that a file exports show which library it holds.  Connections to a server open and
+ * close rarely, so their probes stay.  Results, statements and SQLite's connections may come by
+ * tens of thousands a second: their probes are removed when they cost more than the budget.
  */
 #include "user/capture/clientlib/client.h"
 

@@ -81,10 +81,11 @@ struct attached {
 	uint32_t count;
 	uint64_t spent_ns[GROUPS];  /* time that its probes took so far */
 	uint64_t before_ns[GROUPS]; /* the same at the last look at the budget */
-	double credit_ns;	    /* time that its object probes may still take */
+	double credit_ns;	    /* time that its probes may still take */
 	struct table active;	    /* processes whose sites changed in this second */
 	size_t users;		    /* how many did in the last second */
 	bool budgeted;
+	bool unwatched; /* the probes of its connections were removed, too */
 	struct sqlite_fields fields;
 	struct probe_field eof;	       /* size 0: not known */
 	struct probe_field descriptor; /* of a connection's socket; size 0: not known */

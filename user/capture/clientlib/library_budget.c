@@ -110,8 +110,40 @@ static void library_budget_step_down(struct clients *c, struct attached *a, uint
 	client_detach(a, GROUP_OBJECTS);
 	client_detach(a, GROUP_RUNS);
 	a->ev.detached = 1;
+	a->credit_ns = 0;
 	c->stepped_down = true;
 	client_tell_library(c, a);
+}
+
+/* Ends a connection whose close nobody would see: it must not look as if it were kept. */
+static void end_unwatched(void *context, const struct handle_key *key,
+			  const struct ledger_handle *h)
+{
+	struct clients *c = context;
+
+	sqlites_gone(c->sqlites, key, h->born_ns, clock_boot_ns(), false);
+}
+
+/* Removes the last probes of the library, those of its connections. */
+static void step_down_connections(struct clients *c, struct attached *a, uint64_t now)
+{
+	char text[EV_TEXT_LEN];
+
+	library_budget_step_down(c, a, now);
+	client_detach(a, GROUP_CONNECTIONS);
+	a->unwatched = true;
+	kernel_client_drop_links(c->kernel, a->first, a->count, end_unwatched, c);
+	snprintf(
+		text, sizeof(text),
+		"connections are not seen any more in %.120s: to open and close them cost too much",
+		a->ev.path);
+	client_tell_gap(c, text);
+}
+
+/* Whether connections may come as often as objects: no server is asked for one. */
+static bool opens_are_cheap(const struct attached *a)
+{
+	return a->library->database == EV_DB_SQLITE;
 }
 
 /* How many processes share a library's budget.  Idle processes do not count, or one busy process
@@ -138,33 +170,47 @@ static uint64_t spent_since(struct attached *a, enum group g)
 	return spent;
 }
 
+/* Takes out the group that costs most for what it shows, if without it the rest fits in. */
+static void step_down(struct clients *c, struct attached *a, const uint64_t cost[GROUPS],
+		      double earned, uint64_t now)
+{
+	uint64_t opens = cost[GROUP_CONNECTIONS], objects = opens + cost[GROUP_OBJECTS];
+
+	debug(DEBUG_BUDGET,
+	      "%s: probes of connections cost %.2f ms, of objects %.2f ms and of rows %.2f ms, for "
+	      "%zu processes that may cost %.2f ms",
+	      a->ev.path, opens / 1e6, cost[GROUP_OBJECTS] / 1e6, cost[GROUP_RUNS] / 1e6,
+	      users_of(a), earned / 1e6);
+	if (a->sets[GROUP_RUNS] && objects <= earned)
+		step_down_runs(c, a);
+	else if (a->sets[GROUP_OBJECTS] && opens <= earned)
+		library_budget_step_down(c, a, now);
+	else if (opens_are_cheap(a) && opens > earned)
+		step_down_connections(c, a, now);
+}
+
 /* Charges a library's budget with what its probes took.  Steps down when it is spent.  Returns
  * whether the probes were hit. */
 static bool charge(struct clients *c, struct attached *a, uint64_t passed, uint64_t now)
 {
-	uint64_t objects = spent_since(a, GROUP_OBJECTS), runs = spent_since(a, GROUP_RUNS);
+	const uint64_t cost[GROUPS] = {
+		[GROUP_CONNECTIONS] = opens_are_cheap(a) ? spent_since(a, GROUP_CONNECTIONS) : 0,
+		[GROUP_OBJECTS] = spent_since(a, GROUP_OBJECTS),
+		[GROUP_RUNS] = spent_since(a, GROUP_RUNS),
+	};
+	uint64_t spent = cost[GROUP_CONNECTIONS] + cost[GROUP_OBJECTS] + cost[GROUP_RUNS];
 	double rate = c->host.max_overhead / 100 * users_of(a);
-	bool spent;
 
 	if (!a->budgeted) {
 		a->budgeted = true;
 		a->credit_ns = rate * BURST_NS;
 	}
-	a->credit_ns += rate * passed - objects - runs;
+	a->credit_ns += rate * passed - spent;
 	if (a->credit_ns > rate * BURST_NS)
 		a->credit_ns = rate * BURST_NS;
-	spent = a->credit_ns < 0 && (a->sets[GROUP_RUNS] || a->sets[GROUP_OBJECTS]);
-	if (spent)
-		debug(DEBUG_BUDGET,
-		      "%s: probes of objects cost %.2f ms and of rows %.2f ms in %.0f ms, for %zu "
-		      "processes: %s are taken out",
-		      a->ev.path, objects / 1e6, runs / 1e6, passed / 1e6, users_of(a),
-		      objects <= rate * passed && a->sets[GROUP_RUNS] ? "those of rows" : "both");
-	if (a->credit_ns < 0 && a->sets[GROUP_RUNS] && objects <= rate * passed)
-		step_down_runs(c, a);
-	else if (a->credit_ns < 0 && a->sets[GROUP_OBJECTS])
-		library_budget_step_down(c, a, now);
-	return objects + runs > 0;
+	if (a->credit_ns < 0 && !a->unwatched)
+		step_down(c, a, cost, rate * passed, now);
+	return spent > 0;
 }
 
 void client_keep_budget(struct clients *c, uint64_t now)

@@ -76,7 +76,8 @@ static void on_site(struct clients *c, const struct raw_site *raw)
 	ev.pid = raw->key.pid;
 	ev.resource = raw->resource;
 	ev.database = raw->database;
-	ev.detached = placed->of->ev.detached && placed->row->resource != EV_RES_CONNECTION;
+	ev.detached = placed->of->unwatched ||
+		      (placed->of->ev.detached && placed->row->resource != EV_RES_CONNECTION);
 	snprintf(ev.object, sizeof(ev.object), "%s", placed->row->object);
 	snprintf(ev.release, sizeof(ev.release), "%s", placed->row->release);
 	client_tell(c, &ev.head);

@@ -223,6 +223,18 @@ static void drop_site(void *context, int map, const void *key, const void *value
 		kernel_share_give(v->kernel, EV_TABLE_SITES, at->pid, s->made_ns);
 }
 
+int kernel_client_drop_links(struct kernel *k, uint32_t first, uint32_t count, kernel_link_fn *fn,
+			     void *context)
+{
+	static bool cookies[PROBES_MOST];
+	struct visit v = {.kernel = k, .fn = fn, .context = context, .cookies = cookies};
+
+	for (uint32_t i = 0; i < PROBES_MOST; i++)
+		cookies[i] = i >= first && i - first < count;
+	return each(kernel_client_map_fd(k, "links"), sizeof(struct handle_key),
+		    sizeof(struct ledger_handle), drop_link, &v);
+}
+
 int kernel_client_drop(struct kernel *k, const bool *cookies, kernel_link_fn *fn, void *context)
 {
 	struct visit v = {.kernel = k, .fn = fn, .context = context, .cookies = cookies};

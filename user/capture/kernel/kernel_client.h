@@ -50,6 +50,9 @@ int kernel_client_links(struct kernel *k, kernel_link_fn *fn, void *context);
 /* Removes from the ledger all objects that probes with these cookies acquired.  cookies:
  * PROBES_MOST elements; none of these probes may be attached.  Calls fn for each object. */
 int kernel_client_drop(struct kernel *k, const bool *cookies, kernel_link_fn *fn, void *context);
+/* Likewise, but of `count` cookies from `first` on, and connections alone. */
+int kernel_client_drop_links(struct kernel *k, uint32_t first, uint32_t count, kernel_link_fn *fn,
+			     void *context);
 int kernel_client_forget_handle(struct kernel *k, const struct handle_key *key);
 int kernel_client_forget_site(struct kernel *k, const struct site_key *key);
 /* The start time, in nanoseconds, of a process in the ledger; 0: not in the ledger. */
