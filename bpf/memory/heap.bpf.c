@@ -18,7 +18,6 @@
 #include "bpf/memory/heap.h"
 
 #define CALLS		   4 /* calls of a thread: one under way, and those left undone */
-#define MAPPINGS_MOST	   4096
 #define MAP_SOME_ANONYMOUS 0x20
 #define MAP_IN_PLACE	   0x10 /* MAP_FIXED */
 #define PROT_WRITE	   2
@@ -65,7 +64,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, MAPPINGS_MOST);
+	__uint(max_entries, HEAP_MAPPINGS);
 	__type(key, struct heap_mapping_key);
 	__type(value, __u64);
 } heap_mappings SEC(".maps");
@@ -119,6 +118,44 @@ struct {
 	__type(key, int);
 	__type(value, struct heap_thread);
 } heap_threads SEC(".maps");
+
+/* --- shares -------------------------------------------------------------------------------- */
+
+static __always_inline struct heap_process *heap_process_here(void)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+
+	return bpf_map_lookup_elem(&heap_processes, &pid);
+}
+
+static __always_inline __u32 heap_share(enum heap_table table)
+{
+	switch (table) {
+	case HEAP_TABLE_BLOCKS:
+		return HEAP_BLOCKS_EACH(heap_mask + 1);
+	case HEAP_TABLE_SITES:
+		return HEAP_SITES_EACH;
+	default:
+		return HEAP_MAPPINGS_EACH;
+	}
+}
+
+/* Takes a place for one more entry of the current process.  0: its share is full, which is
+ * counted with it. */
+static __always_inline int heap_share_take(struct heap_process *p, enum heap_table table)
+{
+	if (!p || __sync_fetch_and_add(&p->held[table], 1) < heap_share(table))
+		return 1;
+	__sync_fetch_and_add(&p->held[table], -1);
+	__sync_fetch_and_add(&p->refused[table], 1);
+	return 0;
+}
+
+static __always_inline void heap_share_give(struct heap_process *p, enum heap_table table)
+{
+	if (p && p->held[table])
+		__sync_fetch_and_add(&p->held[table], -1);
+}
 
 /* --- the table of blocks ------------------------------------------------------------------- */
 
@@ -188,6 +225,8 @@ __noinline __u64 heap_remove(__u64 key)
 		if (value)
 			__sync_fetch_and_add(&b->spilled, -1);
 	}
+	if (value)
+		heap_share_give(heap_process_here(), HEAP_TABLE_BLOCKS);
 	return value;
 }
 
@@ -205,13 +244,16 @@ static __always_inline int put_into(struct heap_bucket *b, __u64 key, __u64 valu
 	return 0;
 }
 
+/* Returns whether there was room.  A share that is full is counted with the process, a full table
+ * with the losses. */
 __noinline int heap_insert(__u64 key, __u64 value)
 {
 	__u64 hash = HEAP_HASH(key);
 	struct heap_bucket *b = bucket_at(HEAP_HOME(hash, heap_mask)), *other;
+	struct heap_process *p = heap_process_here();
 	__u32 i;
 
-	if (!b)
+	if (!b || !heap_share_take(p, HEAP_TABLE_BLOCKS))
 		return 0;
 	if (put_into(b, key, value))
 		return 1;
@@ -222,6 +264,8 @@ __noinline int heap_insert(__u64 key, __u64 value)
 			return 1;
 		}
 	}
+	heap_share_give(p, HEAP_TABLE_BLOCKS);
+	count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
 	return 0;
 }
 
@@ -252,6 +296,16 @@ static __always_inline int is_drawn(__u64 size)
 {
 	return at_least_one(size) >= heap_interval ||
 	       (bpf_get_prandom_u32() * heap_interval) >> 32 < at_least_one(size);
+}
+
+/* Counts a block that found no room any more, although the program may still hold it.  The caller
+ * counts it as freed: its release will not be seen, and it must not look as if it were kept. */
+static __always_inline void site_lost(__u32 number)
+{
+	struct heap_site *s = bpf_map_lookup_elem(&heap_sites, &number);
+
+	if (s)
+		__sync_fetch_and_add(&s->lost, 1);
 }
 
 static __always_inline void site_freed(__u64 value)
@@ -325,14 +379,16 @@ __noinline __u32 heap_site_of(__u64 place, __u64 caller, __u32 number, __u32 kin
 		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
 		return 0;
 	}
-	if (p->sites >= HEAP_SITES_EACH && key.place != caller) {
+	if (p->held[HEAP_TABLE_SITES] >= HEAP_STACKS_EACH && key.place != caller) {
 		key.place = caller;
 		known = bpf_map_lookup_elem(&heap_places, &key);
 		if (known)
 			return *known;
 	}
-	__sync_fetch_and_add(&p->sites, 1);
-	site_make(&key, caller, p->start_ns, pid);
+	if (!heap_share_take(p, HEAP_TABLE_SITES))
+		return 0;
+	if (!site_make(&key, caller, p->start_ns, pid))
+		heap_share_give(p, HEAP_TABLE_SITES);
 	known = bpf_map_lookup_elem(&heap_places, &key);
 	return known ? *known : 0;
 }
@@ -379,8 +435,8 @@ static long cut_mapping(struct bpf_map *map, const struct heap_mapping_key *know
 		c->tail = (*value - size + (end - to)) | (start < from ? HEAP_PIECE : 0);
 	if (start < from)
 		*value = *value - size + (from - start);
-	else
-		bpf_map_delete_elem(&heap_mappings, &key);
+	else if (!bpf_map_delete_elem(&heap_mappings, &key))
+		heap_share_give(heap_process_here(), HEAP_TABLE_MAPPINGS);
 	return 0;
 }
 
@@ -388,11 +444,18 @@ static __always_inline int mapping_put(__u32 process, __u64 start, __u64 value)
 {
 	struct heap_mapping_key key = {.start = start, .process = process};
 	__u64 *old = bpf_map_lookup_elem(&heap_mappings, &key);
+	struct heap_process *p = heap_process_here();
 
-	if (old) /* a missed release: the address came back */
+	if (old) { /* a missed release: the address came back */
 		mapping_freed(*old, HEAP_VALUE_SIZE(*old), 1);
+		*old = value;
+		return 1;
+	}
+	if (!heap_share_take(p, HEAP_TABLE_MAPPINGS))
+		return 0;
 	if (!bpf_map_update_elem(&heap_mappings, &key, &value, BPF_ANY))
 		return 1;
+	heap_share_give(p, HEAP_TABLE_MAPPINGS);
 	count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
 	return 0;
 }
@@ -410,8 +473,10 @@ __noinline __u64 heap_cut(__u32 process, __u64 from, __u64 length, __u32 which)
 		return c.bytes;
 	}
 	bpf_for_each_map_elem(&heap_mappings, cut_mapping, &c, 0);
-	if (c.tail)
-		mapping_put(process, c.to, c.tail);
+	if (c.tail && !mapping_put(process, c.to, c.tail)) {
+		mapping_freed(c.tail, HEAP_VALUE_SIZE(c.tail), 1);
+		site_lost(HEAP_VALUE_SITE(c.tail));
+	}
 	return c.bytes;
 }
 
@@ -823,7 +888,6 @@ static __always_inline void taken(struct task_struct *task, struct heap_thread *
 		site_freed(old); /* a missed release: the address came back */
 	if (!heap_insert(key, HEAP_VALUE(number, call->size))) {
 		__sync_fetch_and_add(&s->lost, 1);
-		count(COUNTER_LOSS + EV_LOSS_MAP_FULL);
 		return;
 	}
 	__sync_fetch_and_add(&s->taken_bytes, bytes_of(call->size));
@@ -890,9 +954,11 @@ static __always_inline int end(__u64 slot, __u64 block, int ends)
 	block = result_of(block, call);
 	if (is_map(call->kind) && (!block || !remap(t, call, block)))
 		return 0;
-	if (call->value && !block && !(call->kind == HEAP_REALLOC && !call->size)) {
-		heap_insert(HEAP_KEY(t->number, call->block), call->value); /* still held */
-		return 0;
+	if (call->value && !block &&
+	    !(call->kind == HEAP_REALLOC && !call->size)) { /* still held */
+		if (heap_insert(HEAP_KEY(t->number, call->block), call->value))
+			return 0;
+		site_lost(HEAP_VALUE_SITE(call->value));
 	}
 	if (call->value)
 		site_freed(call->value);

@@ -85,9 +85,19 @@ struct heap_mapping_key {
 };
 
 /* The rest of a mapping whose first part is an entry of its own: not counted as a block. */
-#define HEAP_PIECE	(1ULL << 63)
-#define HEAP_SITES	16384 /* number 0 is not used */
-#define HEAP_SITES_EACH 4096  /* of one process; further sites are told by caller */
+#define HEAP_PIECE (1ULL << 63)
+#define HEAP_SITES 16384 /* number 0 is not used */
+
+/* The share of one process in each table; what is beyond is refused, and counted with it.  The
+ * selected processes are few, so one may have much.  But a table of blocks that is three quarters
+ * full has no room in some buckets, for nobody. */
+#define HEAP_STACKS_EACH	  4096 /* sites; further ones are told by caller ... */
+#define HEAP_SITES_EACH		  5120 /* ... up to so many */
+#define HEAP_MAPPINGS		  4096
+#define HEAP_MAPPINGS_EACH	  (HEAP_MAPPINGS / 4 * 3)
+#define HEAP_BLOCKS_EACH(buckets) ((buckets) / 8 * 5 * HEAP_PLACES)
+
+enum heap_table { HEAP_TABLE_BLOCKS, HEAP_TABLE_SITES, HEAP_TABLE_MAPPINGS, HEAP_TABLES };
 
 /* A site: the place where blocks are taken.  Sums are over sampled blocks, each weighted by the
  * inverse of its chance. */
@@ -123,8 +133,10 @@ struct heap_process {
 	__u64 older; /* freed blocks that were not seen taken; only if every block is taken */
 	__u32 number;
 	__u32 exec;
-	__u32 sites;
+	__u32 held[HEAP_TABLES];    /* its entries in the tables */
+	__u32 refused[HEAP_TABLES]; /* those beyond its share */
 	__u32 files;
+	__u32 reserved;
 	struct {
 		__u64 start; /* 0: none */
 		__u32 file, reserved;

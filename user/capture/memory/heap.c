@@ -51,6 +51,7 @@ struct heap {
 	struct table live;	  /* numbers of processes that are alive; the values mean nothing */
 	uint32_t met, met_before; /* numbers given out before the last look; the one before */
 	struct table passed;	  /* processes looked at already, by pid */
+	struct table refused;	  /* tables whose full share was told, by process */
 	size_t followed;
 	uint64_t run_ns;       /* of a program, on average */
 	struct heap_hits hits; /* counted so far */
@@ -192,6 +193,41 @@ static void tell_older(struct heap *h, uint32_t pid, const struct heap_process *
 	h->host.tell(h->host.context, &gap.head);
 }
 
+/* Says what found no room in the process's share of the tables.  Once for each table. */
+static void tell_refused(struct heap *h, uint32_t pid, const struct heap_process *p)
+{
+	static const char *const texts[HEAP_TABLES] = {
+		[HEAP_TABLE_BLOCKS] =
+			"more than %u blocks of memory at once: those beyond are in no figure",
+		[HEAP_TABLE_SITES] =
+			"memory taken in more than %u places: those beyond are in no figure",
+		[HEAP_TABLE_MAPPINGS] =
+			"more than %u mappings at once: those beyond are in no figure",
+	};
+	const uint32_t shares[HEAP_TABLES] = {
+		[HEAP_TABLE_BLOCKS] = HEAP_BLOCKS_EACH(h->memory.bucket_count),
+		[HEAP_TABLE_SITES] = HEAP_SITES_EACH,
+		[HEAP_TABLE_MAPPINGS] = HEAP_MAPPINGS_EACH,
+	};
+	struct ev_gap gap = {
+		.head = {.kind = EV_GAP, .size = sizeof(gap)}, .start_ns = p->start_ns, .pid = pid};
+
+	for (int i = 0; i < HEAP_TABLES; i++) {
+		struct table_key key = {(uint64_t)i << 32 | pid, p->start_ns};
+
+		if (!p->refused[i] || table_get(&h->refused, key) || table_put(&h->refused, key, h))
+			continue;
+		snprintf(gap.text, sizeof(gap.text), texts[i], shares[i]);
+		h->host.tell(h->host.context, &gap.head);
+	}
+}
+
+static void forget_refused(struct heap *h, uint32_t pid, uint64_t start_ns)
+{
+	for (int i = 0; i < HEAP_TABLES; i++)
+		table_remove(&h->refused, (struct table_key){(uint64_t)i << 32 | pid, start_ns});
+}
+
 /* --- sweeps --------------------------------------------------------------------------------- */
 
 static void see_process(void *context, uint32_t pid, const struct heap_process *p)
@@ -199,9 +235,11 @@ static void see_process(void *context, uint32_t pid, const struct heap_process *
 	struct heap *h = context;
 	struct process_facts facts;
 
+	tell_refused(h, pid, p);
 	if (procfs_facts(h->procfs, pid, &facts) ||
 	    !procfs_same_start(facts.start_ns, p->start_ns)) {
 		tell_older(h, pid, p);
+		forget_refused(h, pid, p->start_ns);
 		kernel_heap_forget_process(h->kernel, pid, p->start_ns);
 		table_remove(&h->passed, (struct table_key){pid, 0});
 		h->dead = true;
@@ -523,6 +561,7 @@ void heap_close(struct heap *h)
 	heap_probes_close(h->probes);
 	table_free(&h->live);
 	table_free(&h->passed);
+	table_free(&h->refused);
 	kernel_heap_close(&h->memory);
 	free(h);
 }
