@@ -12,7 +12,7 @@ import harness
 from harness import command_of, environment
 from solo import live
 
-WATCHES = int(os.environ.get("DBLEAK_WATCHES", "60"))
+WATCHES = int(os.environ.get("DBLEAK_WATCHES", "200"))
 AT_A_TIME = 3
 KILLED = 0.25  # of them
 LATE = 20  # seconds after which a watch that should be over hangs: to start among forks takes up to 13 on a slow machine
