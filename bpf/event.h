@@ -648,7 +648,7 @@ struct ev_unfollowed {
 struct ev_host {
 	struct ev_head head;
 	__u32 budget;	/* --max-overhead, in thousandths of a percent of one CPU; UNKNOWN32 */
-	__u32 reserved; /* 0 */
+	__u32 redacted; /* by which rules texts were: REDACTION_RULES of redact.h; 0: older ones */
 	char name[EV_NAME_LEN];	     /* uname -n */
 	char version[EV_SYMBOL_LEN]; /* of dbleak */
 	char selection[EV_TEXT_LEN]; /* as options name it; "": the whole host */

@@ -12,6 +12,7 @@
 #include <sys/utsname.h>
 
 #include "bpf/stack/raw_stack.h"
+#include "user/base/redact.h"
 #include "user/capture/capture_state.h"
 #include "user/capture/connection.h"
 #include "user/capture/host/container.h"
@@ -283,6 +284,7 @@ static void tell_host(struct capture *c)
 	INIT(host, EV_HOST);
 	host.budget = budget > 0 && budget < 1e6 ? (uint32_t)(budget * 1000 + 0.5) : UNKNOWN32;
 	uname(&u);
+	host.redacted = REDACTION_RULES;
 	snprintf(host.name, sizeof(host.name), "%.63s", u.nodename);
 	snprintf(host.version, sizeof(host.version), "%s", DBLEAK_VERSION);
 	select_describe(c->options.select, host.selection, sizeof(host.selection));

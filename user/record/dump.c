@@ -536,7 +536,7 @@ static const struct dump_field unfollowed_fields[] = {
 };
 
 static const struct dump_field host_fields[] = {
-	NUMBER(host, budget), NUMBER(host, reserved), TEXT(host, name),
+	NUMBER(host, budget), NUMBER(host, redacted), TEXT(host, name),
 	TEXT(host, version),  TEXT(host, selection),
 };
 

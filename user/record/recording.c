@@ -14,6 +14,8 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "user/record/scrub.h"
+
 #define LARGEST 4096
 
 struct recording {
@@ -21,6 +23,7 @@ struct recording {
 	uint64_t offset;
 	bool begun, ended, writing;
 	int broken; /* the first error; nothing behind it is believed */
+	struct scrub scrub;
 	_Alignas(8) unsigned char buffer[LARGEST];
 };
 
@@ -226,6 +229,7 @@ static int read_record(struct recording *r)
 		return err;
 	if (head->crc != checksum(head) || record_check(head))
 		return -EBADMSG;
+	scrub_record(&r->scrub, head);
 	r->offset += head->size;
 	r->ended = head->kind == EV_END;
 	return 0;
@@ -272,6 +276,7 @@ int recording_close(struct recording *r)
 		err = errno ? -errno : -EIO;
 	if (fclose(r->file) && r->writing && !err)
 		err = -errno;
+	scrub_free(&r->scrub);
 	free(r);
 	return err;
 }

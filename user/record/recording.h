@@ -20,8 +20,9 @@ int recording_open_write(struct recording **out, FILE *file);
 int recording_write(struct recording *r, const struct ev_head *record);
 
 int recording_open_read(struct recording **out, FILE *file);
-/* Returns 1: *record is the next one, valid until the next call.  0: the clean end.  -ENODATA: cut,
- * no EV_END came.  -EBADMSG: damaged.  -EPROTO: not a recording.  -ENOTSUP: of a newer version. */
+/* Returns 1: *record is the next one, valid until the next call, its texts redacted anew.  0: the
+ * clean end.  -ENODATA: cut, no EV_END came.  -EBADMSG: damaged.  -EPROTO: not a recording.
+ * -ENOTSUP: of a newer version. */
 int recording_next(struct recording *r, const struct ev_head **record);
 /* Returns how many bytes were read well so far, to name the place of an error. */
 uint64_t recording_offset(const struct recording *r);

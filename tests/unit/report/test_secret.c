@@ -9,6 +9,8 @@
 #include "user/base/redact.h"
 #include "user/base/sql.h"
 #include "user/judge/forget.h"
+#include "user/record/dump.h"
+#include "user/record/scrub.h"
 #include "user/report/json.h"
 #include "user/report/text.h"
 #include "tests/unit/support/secret_grammar.h"
@@ -107,6 +109,18 @@ static void secrets_in_sql_never_come_out(void **state)
 	}
 }
 
+static bool old; /* what is recorded was not redacted */
+
+/* As recordings once had it: the arguments with spaces between them. */
+static void join(char *out, size_t size, const struct made *m)
+{
+	size_t n = m->length < size ? m->length : size - 1;
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = m->text[i] ? m->text[i] : ' ';
+	out[n] = '\0';
+}
+
 static void process_of(uint32_t pid, struct choices *c)
 {
 	struct ev_process p = {.start_ns = process_start(pid), .nofile_limit = 1024, .pid = pid};
@@ -114,8 +128,12 @@ static void process_of(uint32_t pid, struct choices *c)
 
 	make_command(&m, c);
 	snprintf(p.comm, sizeof(p.comm), "pw=" MARK);
-	redact_name(p.comm);
-	redact(p.cmdline, sizeof(p.cmdline), m.text, m.length, pid % 2);
+	if (!old)
+		redact_name(p.comm);
+	if (old)
+		join(p.cmdline, sizeof(p.cmdline), &m);
+	else
+		redact(p.cmdline, sizeof(p.cmdline), m.text, m.length, pid % 2);
 	story_tell(&p, EV_PROCESS, sizeof(p));
 }
 
@@ -125,7 +143,12 @@ static void statement_of(uint32_t id, struct choices *c)
 	struct made m;
 	enum ev_database database = make_sql(&m, c, false);
 
-	sql_normalise(sql, sizeof(sql), m.text, m.length, database, 0);
+	while (old && database != EV_DB_POSTGRESQL) /* as the story's connections */
+		database = make_sql(&m, c, false);
+	if (old)
+		snprintf(sql, sizeof(sql), "%.*s", EV_SQL_LEN - 1, m.text);
+	else
+		sql_normalise(sql, sizeof(sql), m.text, m.length, database, 0);
 	says(id, sql);
 }
 
@@ -150,6 +173,19 @@ static void check_report(const struct report_view *v, bool json)
 	free(text);
 }
 
+static void check_dump(const struct ev_head *record)
+{
+	size_t size;
+	char *text;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	assert_int_equal(dump_record(out, record), 0);
+	fclose(out);
+	check_whole(text, size);
+	free(text);
+}
+
 static void check_recording(FILE *file)
 {
 	struct model *model = model_open();
@@ -161,6 +197,7 @@ static void check_recording(FILE *file)
 	assert_int_equal(recording_open_read(&r, file), 0);
 	while (recording_next(r, &record) > 0) {
 		check_whole((const char *)record, record->size);
+		check_dump(record);
 		assert_int_equal(judge_apply(model, record), 0);
 	}
 	v = judge_view(model, NULL);
@@ -172,12 +209,10 @@ static void check_recording(FILE *file)
 	recording_close(r);
 }
 
-/* The same through all that is written: text, JSON, a recording and what it replays to. */
-static void nothing_comes_out_of_reports_and_recordings(void **state)
+static FILE *record_all(void)
 {
 	FILE *file = tmpfile(), *copy;
 
-	(void)state;
 	assert_non_null(file);
 	copy = fdopen(dup(fileno(file)), "r+");
 	assert_int_equal(recording_open_write(&story.recording, file), 0);
@@ -191,11 +226,101 @@ static void nothing_comes_out_of_reports_and_recordings(void **state)
 		begins(i);
 	}
 	at(600);
+	return copy;
+}
+
+/* The same through all that is written: text, JSON, a recording, its dump and what it replays to.
+ */
+static void nothing_comes_out_of_reports_and_recordings(void **state)
+{
+	FILE *copy = record_all();
+
+	(void)state;
 	check_report(verdict(), false);
 	check_report(story.view, true);
 	story_ends();
 	assert_int_equal(recording_close(story.recording), 0);
 	check_recording(copy);
+}
+
+static void nothing_comes_out_of_recordings_made_before_the_rules(void **state)
+{
+	FILE *copy;
+
+	(void)state;
+	old = true;
+	copy = record_all();
+	old = false;
+	story_ends();
+	assert_int_equal(recording_close(story.recording), 0);
+	check_recording(copy);
+}
+
+/* How it is read depends on the database, which the connection's record names, if it is there. */
+static void sql_of_old_recordings_is_read_as_its_database_does(void **state)
+{
+	struct scrub scrub = {};
+	struct made m;
+
+	(void)state;
+	for (uint32_t i = 1; i <= STATEMENTS / 6; i++) {
+		struct choices c = numbered(i);
+		struct ev_connection connection = {.id = i % 7,
+						   .database = make_sql(&m, &c, false)};
+		struct ev_sql sql = {.id = i % 2 ? connection.id : UNKNOWN64};
+
+		sql.length = m.length < sizeof(sql.text) ? m.length : sizeof(sql.text);
+		memcpy(sql.text, m.text, sql.length);
+		connection.head = (struct ev_head){.kind = EV_CONNECTION,
+						   .size = sizeof(connection)};
+		sql.head = (struct ev_head){.kind = EV_SQL, .size = sizeof(sql)};
+		scrub_record(&scrub, &connection.head);
+		scrub_record(&scrub, &sql.head);
+		check(sql.text, sizeof(sql.text), &m);
+	}
+	scrub_free(&scrub);
+}
+
+static void recordings_of_today_stay_as_they_are(void **state)
+{
+	struct ev_host host = {.redacted = REDACTION_RULES};
+	struct ev_process process = {.cmdline = "sh -c java -jar a.jar -w4"};
+	struct ev_frame frame = {.function_length = 1, .file_length = 8, .text = "ffile?a=bm"};
+	struct scrub scrub = {};
+
+	(void)state;
+	host.head.kind = EV_HOST;
+	process.head.kind = EV_PROCESS;
+	frame.head.kind = EV_FRAME;
+	frame.module_length = 1;
+	scrub_record(&scrub, &host.head);
+	scrub_record(&scrub, &process.head);
+	assert_string_equal(process.cmdline, "sh -c java -jar a.jar -w4");
+	host.redacted = 0;
+	scrub_record(&scrub, &host.head);
+	scrub_record(&scrub, &process.head);
+	assert_null(strstr(process.cmdline, "-w4"));
+	scrub_record(&scrub, &frame.head);
+	assert_int_equal(frame.file_length, 4);
+	assert_string_equal(frame.text, "ffilem");
+	scrub_free(&scrub);
+}
+
+/* Of command lines only those that these rules redacted: older ones are redacted again. */
+static void sql_that_was_redacted_stays_as_it_is(void **state)
+{
+	char once[EV_SQL_LEN + 1], twice[EV_SQL_LEN + 1];
+	struct made m;
+
+	(void)state;
+	for (uint32_t i = 0; i < STATEMENTS / 6; i++) {
+		struct choices c = numbered(i);
+		enum ev_database database = make_sql(&m, &c, false);
+		size_t n = sql_normalise(once, sizeof(once), m.text, m.length, database, 0);
+
+		sql_normalise(twice, sizeof(twice), once, n, database, 0);
+		assert_string_equal(once, twice);
+	}
 }
 
 int main(void)
@@ -206,6 +331,10 @@ int main(void)
 		cmocka_unit_test(literals_never_come_out),
 		cmocka_unit_test(secrets_in_sql_never_come_out),
 		cmocka_unit_test(nothing_comes_out_of_reports_and_recordings),
+		cmocka_unit_test(nothing_comes_out_of_recordings_made_before_the_rules),
+		cmocka_unit_test(sql_of_old_recordings_is_read_as_its_database_does),
+		cmocka_unit_test(recordings_of_today_stay_as_they_are),
+		cmocka_unit_test(sql_that_was_redacted_stays_as_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
