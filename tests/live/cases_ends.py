@@ -2,10 +2,13 @@
 """dbleak always ends: in time and at a second signal, whatever is mapped, served or stopped beside it, and
 what it says of others is whole."""
 import os
+import resource
 import signal
 import subprocess
+import tempfile
 import time
 
+import harness
 from harness import statuses
 from solo import live
 
@@ -157,3 +160,47 @@ def watch_lite(bench):
 @live("ends: a watch beside a stopped process is over in time", group="ends")
 def watch_stopped(bench):
     watches(bench, stopped, None)
+
+
+# signal: whether it ends a watch, the exit status, whether with a report
+SIGNALS = {signal.SIGTERM: (True, 1, True), signal.SIGHUP: (True, 1, True), signal.SIGQUIT: (True, 2, False),
+           signal.SIGPIPE: (False, 1, True)}
+
+
+def with_cores():
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (most, most))
+
+
+def signalled(bench, number, after, leaker):
+    """One watch and one signal; where that ends nothing, an interrupt as well."""
+    ends, status, report = SIGNALS[number]
+    folder = tempfile.mkdtemp(dir=os.path.dirname(bench.file("x")))
+    process = bench.dbleak.start("watch", "--json", "-p", leaker.pid, cwd=folder, preexec_fn=with_cores)
+    if after:
+        bench.dbleak.wait_watching(process)
+    time.sleep(after or 0.2)
+    process.send_signal(number)
+    if not ends:
+        time.sleep(1)
+        bench.check(process.poll() is None, f"{number.name} has ended it: status {process.returncode}")
+        process.send_signal(signal.SIGINT)
+    look = bench.dbleak.finish(process, patience=20)
+    when = f"{number.name} {'at work' if after else 'at its start'}"
+    expected = (status,) if after or not report else (0, 1, 2)  # a leak takes its time to show
+    bench.check(look.status in expected, f"{when}: status {look.status}: {look.err[-300:]}")
+    bench.check(not report or not after or b'"findings"' in look.out, f"{when}: no report: {look.out[-200:]!r}")
+    bench.check(report or not look.out and number.name in look.err, f"{when}: it said {look.out[-200:]!r}, {look.err[-300:]!r}")
+    bench.check(not os.listdir(folder), f"{when}: it left {os.listdir(folder)}, a core perhaps")
+
+
+@live("ends: each signal that may end it leaves no core, no probe and no process, and a report where that is promised",
+      group="ends")
+def each_signal(bench):
+    before, ours = harness.kernel_objects(), set(bench.dbleak.pids)
+    leaker = bench.client("keeper.py", "leak")
+    for number in SIGNALS:
+        for after in (6, 0):
+            signalled(bench, number, after, leaker)
+    left = harness.left_behind(before, bench.dbleak.pids - ours)
+    bench.check(not left, f"left behind: {left[:8]}")

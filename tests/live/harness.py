@@ -181,8 +181,9 @@ class Dbleak:
     def start(self, *argv, **more):
         more.setdefault("stdout", subprocess.PIPE)
         more.setdefault("stderr", subprocess.PIPE)
+        more.setdefault("cwd", self.janitor.folder)
         process = subprocess.Popen([self.program, *map(str, argv)], stdin=subprocess.DEVNULL,
-                                   start_new_session=True, cwd=self.janitor.folder, **more)
+                                   start_new_session=True, **more)
         self.pids.add(process.pid)
         self.janitor.watch(process.pid, signal.SIGINT)
         return process
