@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * user.c - see user.h.
+ *
+ * Users are looked up as login(1) does, by getpwnam(3), while dbleak still has all of root's
+ * rights: a name may come from a directory service that root has set up in /etc/nsswitch.conf.
+ * The files behind that are root's own.  /etc/passwd is read only if it is: a regular file of
+ * root's, that only root may write, of bounded size.  No name of the environment chooses a file.
  */
 #include "user/command/user.h"
 
@@ -12,10 +17,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define NO_GROUP   65534 /* for a user without an entry: owns nothing anywhere */
-#define GROUPS_MAX 65536 /* NGROUPS_MAX of the kernel */
+#include "user/base/file.h"
+
+#define PASSWD_MOST (16 << 20) /* bytes */
+#define NO_GROUP    65534      /* for a user without an entry: owns nothing anywhere */
+#define GROUPS_MAX  65536      /* NGROUPS_MAX of the kernel */
 
 /* The variables in which programs that lend root's rights name their caller. */
 static const struct lender {
@@ -155,6 +164,25 @@ static int user_refuse(const char *wanted, const struct lender *by, int err)
 	return 2;
 }
 
+int user_trust(const char *path, uid_t owner)
+{
+	int root = file_open_root(""), fd = root < 0 ? root : file_open_in(root, path, 0);
+	struct stat st;
+	bool trusted;
+
+	if (root >= 0)
+		close(root);
+	if (fd == -ENOENT) /* a directory service may have all users */
+		return 0;
+	if (fd < 0)
+		return fd;
+	trusted = !fstat(fd, &st) && st.st_uid == owner && !(st.st_mode & (S_IWGRP | S_IWOTH));
+	close(fd);
+	if (!trusted)
+		return -EPERM;
+	return st.st_size > PASSWD_MOST ? -EFBIG : 0;
+}
+
 int user_choose(struct user *u, const char *wanted)
 {
 	const struct lender *by = wanted || geteuid() ? NULL : find_lender();
@@ -163,6 +191,14 @@ int user_choose(struct user *u, const char *wanted)
 	*u = (struct user){.uid = geteuid(), .gid = getegid()};
 	if (!wanted && !by)
 		return -1;
+	err = user_trust("/etc/passwd", 0);
+	if (err) {
+		fprintf(stderr,
+			"dbleak: /etc/passwd is no plain file of root's (%s): no user is looked "
+			"up\n",
+			strerror(-err));
+		return 2;
+	}
 	err = wanted ? take_wanted(u, wanted) : take_caller(u, by);
 	if (err)
 		return user_refuse(wanted, by, err);
