@@ -65,9 +65,10 @@ struct heap_bucket {
 #define HEAP_KEY(process, address) ((__u64)(process) << 44 | (__u64)(address) >> 3)
 /* The hash of a key.  Its low bits choose the home bucket, its high bits the step to others. */
 #define HEAP_HASH(key) ((key)*0x9e3779b97f4a7c15ULL ^ ((key)*0x9e3779b97f4a7c15ULL) >> 32)
-/* The home bucket of a key, by its hash, and the other buckets, 1 to HEAP_OTHERS. */
+/* The home bucket of a key, by its hash, and the other buckets, 1 to HEAP_OTHERS: so many that
+ * where one process has its whole share one block in half a million finds no room. */
 #define HEAP_HOME(hash, mask)	  ((__u32)(hash) & (mask))
-#define HEAP_OTHERS		  4
+#define HEAP_OTHERS		  6
 #define HEAP_OTHER(hash, i, mask) ((__u32)((hash) + (i) * (1 + ((hash) >> 52))) & (mask))
 #define HEAP_KEY_PROCESS(key)	  ((__u32)((key) >> 44))
 #define HEAP_ADDRESS_MOST	  (1ULL << 47)
