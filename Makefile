@@ -149,7 +149,9 @@ $(B)/user/parts.a $(B)/san/parts.a $(B)/fuzz/parts.a: $(B)/flags/parts
 link = $(1) -o $@ $< $(2) -Wl,--as-needed $(3) -Wl,--trace >$@.used && \
 	awk '/^$(subst /,\/,$(B))\/.*\.o$$/ && !seen[$$0]++ { print "$@: " $$0; print $$0 ":" }' $@.used >$@.used.d && rm $@.used
 
-UNIT_LIBS := -lcmocka $(LDLIBS)
+# bcc, where it is installed, reads static probes beside us: linked statically, and into tests alone.
+BCC       := $(wildcard /usr/lib/$(shell uname -m)-linux-gnu/libbcc-loader-static.a)
+UNIT_LIBS := -lcmocka $(BCC) $(LDLIBS)
 $(foreach t,$(UNIT_SRC),$(eval $(call unit_of,$(t),unit): $(B)/san/$(t:.c=.o)))
 $(UNIT_BIN): | $(B)/san/parts.a
 	$(say) TEST $@
@@ -159,6 +161,7 @@ $(UNIT_BIN): | $(B)/san/parts.a
 # Programs that tests look at.
 $(B)/unit/test_allocator: | $(B)/unit/programs/stack-O2 $(B)/unit/programs/stack-static
 STACK_BUILDS := O0 O2 chain static nopie dwarf4 packed split split-folder stripped
+$(B)/unit/test_usdt: | $(B)/unit/programs/usdt
 $(B)/unit/test_look: | $(B)/unit/programs/stack-static
 $(B)/unit/test_native: | $(STACK_BUILDS:%=$(B)/unit/programs/stack-%)
 
@@ -174,6 +177,11 @@ $(B)/unit/programs/stack-%: tests/unit/programs/stack.c $(B)/flags/programs
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(STACK_$*) -I. -Wall -Wextra -Werror $(DEPS:.d=.dep) -o $@ $<
+
+$(B)/unit/programs/usdt: tests/unit/programs/usdt.c $(B)/flags/programs
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O2 -g -I. -Wall -Wextra -Werror $(DEPS:.d=.dep) -o $@ $<
 
 # By build id there, by checksum alone here: beside the program and in a folder beside it.
 SPLIT = objcopy --only-keep-debug $(1) $(2) && objcopy --strip-all --add-gnu-debuglink=$(2) $(1) $@

@@ -15,6 +15,7 @@
 #include "user/capture/memory/pool_code.h"
 #include "user/capture/probe/file_exit.h"
 #include "user/capture/probe/file_point.h"
+#include "user/capture/probe/usdt.h"
 #include "user/capture/stack/native/native_wire.h"
 #include "user/capture/stack/object_wire.h"
 #include "user/capture/stack/php.h"
@@ -32,6 +33,7 @@ static const struct nursery_role *const roles[NURSERY_ROLES] = {
 static const struct elf_question *const questions[] = {
 	&point_question,      &field_question,	   &exits_question,	 &row_counter_question,
 	&call_sites_question, &pool_slot_question, &pool_taker_question, &php_question,
+	&usdt_question,
 };
 
 int helpers_open(struct helpers *h)

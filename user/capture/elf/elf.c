@@ -448,7 +448,29 @@ uint64_t elf_section(struct elf_file *e, const char *name)
 
 	if (e->look)
 		return look_section(e->look, name);
-	return elf_section_by_name(&e->image, &e->head, name, &section) ? section.sh_addr : 0;
+	return elf_section_by_name(&e->image, &e->head, name, SHT_PROGBITS, &section)
+		       ? section.sh_addr
+		       : 0;
+}
+
+ssize_t elf_read_notes(struct elf_file *e, const char *name, void *buf, size_t size)
+{
+	Elf64_Shdr section;
+	int err;
+
+	if (e->look || !elf_section_by_name(&e->image, &e->head, name, SHT_NOTE, &section))
+		return 0;
+	if (section.sh_size > size)
+		return -E2BIG;
+	err = elf_image_read(&e->image, section.sh_offset, buf, section.sh_size);
+	return err ? err : (ssize_t)section.sh_size;
+}
+
+uint64_t elf_variable_offset(struct elf_file *e, uint64_t address, size_t size)
+{
+	struct range range = e->look ? (struct range){0} : elf_range_of(e, address, PF_W);
+
+	return range.size >= size ? range.at : 0;
 }
 
 int elf_segment(struct elf_file *e, uint64_t offset, uint64_t *start, uint64_t *size)

@@ -62,8 +62,15 @@ uint64_t elf_code_address(struct elf_file *e, uint64_t offset);
  * than 32 bytes. */
 uint64_t elf_section(struct elf_file *e, const char *name);
 
-/* The next two are for decoders (elf_question.h).  In a process that has a worker read the file,
+/* The next four are for decoders (elf_question.h).  In a process that has a worker read the file,
  * they find nothing. */
+
+/* Reads a whole section of notes (SHT_NOTE).  Returns bytes, 0: no such section; -E2BIG: more than
+ * size; or another -errno.  The name is shorter than 32 bytes. */
+ssize_t elf_read_notes(struct elf_file *e, const char *name, void *buf, size_t size);
+/* The offset in the file of size bytes that are loaded at an address and may be written to; 0: the
+ * file has none there. */
+uint64_t elf_variable_offset(struct elf_file *e, uint64_t address, size_t size);
 
 /* The slots where the file keeps the addresses of functions, by name.  calls: the slots that its
  * linkage table (PLT) jumps through.  pointers: the slots that its code reads itself (GLOB_DAT).

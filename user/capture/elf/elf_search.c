@@ -457,7 +457,7 @@ int elf_each(struct elf_file *e, elf_function_fn *fn, void *context)
 }
 
 bool elf_section_by_name(const struct image *image, const Elf64_Ehdr *head, const char *name,
-			 Elf64_Shdr *out)
+			 uint32_t type, Elf64_Shdr *out)
 {
 	size_t bytes = strlen(name) + 1;
 	uint32_t names;
@@ -470,7 +470,7 @@ bool elf_section_by_name(const struct image *image, const Elf64_Ehdr *head, cons
 	for (uint64_t i = 1; i < count; i++) {
 		if (section_read(image, head, i, out))
 			break;
-		if (out->sh_type != SHT_PROGBITS || strings.sh_size < bytes ||
+		if (out->sh_type != type || strings.sh_size < bytes ||
 		    out->sh_name > strings.sh_size - bytes || strings.sh_offset > image->size)
 			continue;
 		if (!elf_image_read(image, strings.sh_offset + out->sh_name, text, bytes) &&
@@ -533,7 +533,7 @@ static int debugdata_find(struct elf_search *s)
 	size_t size = 0;
 	int err;
 
-	if (!elf_section_by_name(outer, &s->file->head, ".gnu_debugdata", &section))
+	if (!elf_section_by_name(outer, &s->file->head, ".gnu_debugdata", SHT_PROGBITS, &section))
 		return 0;
 	range = section_range(&section);
 	if (!elf_image_holds(outer, range) || range.size > DEBUGDATA_MAX)

@@ -92,7 +92,8 @@ int elf_head_check(const Elf64_Ehdr *head);
 /* The bytes of the file from this address to the end of its segment, if the segment is loaded with
  * these flags.  size 0: none. */
 struct range elf_range_of(const struct elf_file *e, uint64_t address, uint32_t flags);
+/* type: SHT_PROGBITS or another. */
 bool elf_section_by_name(const struct image *image, const Elf64_Ehdr *head, const char *name,
-			 Elf64_Shdr *out);
+			 uint32_t type, Elf64_Shdr *out);
 
 #endif

@@ -81,6 +81,27 @@ int frame_table_at(const struct frame_table *t, uint32_t i, uint64_t *address, u
 	return 0;
 }
 
+int frame_table_around(const struct frame_table *t, uint64_t address, uint64_t *start,
+		       uint32_t *size)
+{
+	uint32_t low = 0, high = t->count;
+	uint64_t description;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (entry_at(t, middle, start, &description))
+			return -EBADMSG;
+		if (*start <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low || frame_table_at(t, low - 1, start, size))
+		return -EBADMSG;
+	return address >= *start && address - *start < *size ? 0 : -ENOENT;
+}
+
 uint32_t frame_table_size(const struct frame_table *t, uint64_t address)
 {
 	uint32_t low = 0, high = t->count;

@@ -23,6 +23,9 @@ int frame_table_open(struct frame_table *t, struct elf_file *elf);
 /* The address and size of the i-th function; size 0: its entries contradict each other.  0 or
  * -EBADMSG. */
 int frame_table_at(const struct frame_table *t, uint32_t i, uint64_t *address, uint32_t *size);
+/* The function that holds this address.  0; -ENOENT: none does; or -EBADMSG. */
+int frame_table_around(const struct frame_table *t, uint64_t address, uint64_t *start,
+		       uint32_t *size);
 /* The size of the function that begins at this address; 0: no function does. */
 uint32_t frame_table_size(const struct frame_table *t, uint64_t address);
 
