@@ -735,44 +735,6 @@ struct ev_session {
 	char text[EV_SQL_LEN]; /* its last SQL, literals replaced unless the user asked for them */
 };
 
-/* Recordings of other builds and the decoders of the tests rely on these sizes. */
-_Static_assert(sizeof(struct ev_head) == 16, "ev_head has 16 bytes");
-_Static_assert(sizeof(struct ev_begin) == 128, "ev_begin has 128 bytes");
-_Static_assert(sizeof(struct ev_end) == 24, "ev_end has 24 bytes");
-_Static_assert(sizeof(struct ev_tick) == 16, "ev_tick has 16 bytes");
-_Static_assert(sizeof(struct ev_process) == 472, "ev_process has 472 bytes");
-_Static_assert(sizeof(struct ev_usage) == 48, "ev_usage has 48 bytes");
-_Static_assert(sizeof(struct ev_exit) == 40, "ev_exit has 40 bytes");
-_Static_assert(sizeof(struct ev_connection) == 176, "ev_connection has 176 bytes");
-_Static_assert(sizeof(struct ev_identity) == 352, "ev_identity has 352 bytes");
-_Static_assert(sizeof(struct ev_sql) == 552, "ev_sql has 552 bytes");
-_Static_assert(sizeof(struct ev_statement) == 248, "ev_statement has 248 bytes");
-_Static_assert(sizeof(struct ev_statement_closed) == 32, "ev_statement_closed has 32 bytes");
-_Static_assert(sizeof(struct ev_result) == 592, "ev_result has 592 bytes");
-_Static_assert(sizeof(struct ev_tally) == 96, "ev_tally has 96 bytes");
-_Static_assert(sizeof(struct ev_loss) == 64, "ev_loss has 64 bytes");
-_Static_assert(sizeof(struct ev_cost) == 80, "ev_cost has 80 bytes");
-_Static_assert(sizeof(struct ev_gap) == 288, "ev_gap has 288 bytes");
-_Static_assert(sizeof(struct ev_holder) == 40, "ev_holder has 40 bytes");
-_Static_assert(sizeof(struct ev_gone) == 32, "ev_gone has 32 bytes");
-_Static_assert(sizeof(struct ev_library) == 392, "ev_library has 392 bytes");
-_Static_assert(sizeof(struct ev_site) == 176, "ev_site has 176 bytes");
-_Static_assert(sizeof(struct ev_handle) == 120, "ev_handle has 120 bytes");
-_Static_assert(sizeof(struct ev_handle_closed) == 48, "ev_handle_closed has 48 bytes");
-_Static_assert(sizeof(struct ev_file) == 248, "ev_file has 248 bytes");
-_Static_assert(sizeof(struct ev_frame) == 1080, "ev_frame has 1080 bytes");
-_Static_assert(sizeof(struct ev_stack) == 1072, "ev_stack has 1072 bytes");
-_Static_assert(sizeof(struct ev_evidence) == 64, "ev_evidence has 64 bytes");
-_Static_assert(sizeof(struct ev_memory) == 72, "ev_memory has 72 bytes");
-_Static_assert(sizeof(struct ev_memory_site) == 160, "ev_memory_site has 160 bytes");
-_Static_assert(sizeof(struct ev_withdrawn) == 48, "ev_withdrawn has 48 bytes");
-_Static_assert(sizeof(struct ev_unfollowed) == 104, "ev_unfollowed has 104 bytes");
-_Static_assert(sizeof(struct ev_host) == 376, "ev_host has 376 bytes");
-_Static_assert(sizeof(struct ev_program) == 416, "ev_program has 416 bytes");
-_Static_assert(sizeof(struct ev_thread) == 80, "ev_thread has 80 bytes");
-_Static_assert(sizeof(struct ev_requests) == 40, "ev_requests has 40 bytes");
-_Static_assert(sizeof(struct ev_session) == 768, "ev_session has 768 bytes");
-
 #pragma GCC diagnostic pop
 
 #endif
