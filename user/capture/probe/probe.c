@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 #define DETACH_AT_ONCE 64
-#define MULTI_RETURN   1 /* BPF_F_UPROBE_MULTI_RETURN */
+#define MULTI_RETURN   1  /* BPF_F_UPROBE_MULTI_RETURN */
+#define SEMAPHORE_BITS 32 /* of perf_event_attr.config: PERF_UPROBE_REF_CTR_OFFSET_SHIFT */
 
 struct probe_links {
 	struct probe_links *next, *before;
@@ -100,8 +101,8 @@ static bool is_of_kind(const struct probe_programs *programs, const struct probe
 }
 
 static int attach_multi(const struct probe_programs *programs, const char *path,
-			const uint64_t *offsets, const uint64_t *cookies, size_t n,
-			enum probe_kind kind)
+			const uint64_t *offsets, const uint64_t *cookies,
+			const uint64_t *semaphores, size_t n, enum probe_kind kind)
 {
 	struct multi_attr attr = {
 		.prog_fd = program_of(programs, kind),
@@ -110,6 +111,7 @@ static int attach_multi(const struct probe_programs *programs, const char *path,
 		.path = (uintptr_t)path,
 		.offsets = (uintptr_t)offsets,
 		.cookies = (uintptr_t)cookies,
+		.ref_ctr_offsets = (uintptr_t)semaphores,
 		.count = n,
 		.multi_flags = kind == KIND_RETURN ? MULTI_RETURN : 0,
 		.pid = programs->pid,
@@ -133,10 +135,10 @@ static int probe_read_number(const char *path, const char *format)
 
 /* Opens a perf event with a program.  The event lives as long as the link.  pid 0: all processes.
  */
-static int attach_event(int program, const char *path, uint64_t offset, uint64_t cookie,
+static int attach_event(int program, const char *path, const struct probe_place *place,
 			bool returns, uint32_t pid)
 {
-	DECLARE_LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = cookie);
+	DECLARE_LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = place->cookie);
 	struct perf_event_attr attr = {.size = sizeof(attr)};
 	int type = probe_read_number("/sys/bus/event_source/devices/uprobe/type", "%d");
 	int bit = probe_read_number("/sys/bus/event_source/devices/uprobe/format/retprobe",
@@ -146,9 +148,11 @@ static int attach_event(int program, const char *path, uint64_t offset, uint64_t
 	if (type < 0 || bit < 0)
 		return -ENOTSUP;
 	attr.type = type;
-	attr.config = returns ? 1ULL << bit : 0;
+	if (place->semaphore > UINT32_MAX)
+		return -ERANGE;
+	attr.config = (returns ? 1ULL << bit : 0) | place->semaphore << SEMAPHORE_BITS;
 	attr.config1 = (uintptr_t)path;
-	attr.config2 = offset;
+	attr.config2 = place->offset;
 	event = syscall(SYS_perf_event_open, &attr, pid ? (int)pid : -1, pid ? -1 : 0, -1,
 			PERF_FLAG_FD_CLOEXEC);
 	if (event < 0)
@@ -177,21 +181,26 @@ static int attach_kind_multi(struct probe_links *l, const struct probe_programs 
 			     const char *path, const struct probe_place *places, size_t n,
 			     enum probe_kind kind)
 {
-	uint64_t *offsets = calloc(n, 2 * sizeof(*offsets)), *cookies;
+	uint64_t *offsets = calloc(n, 3 * sizeof(*offsets)), *cookies, *semaphores;
+	bool counted = false;
 	size_t count = 0;
 	int err = 0;
 
 	if (!offsets)
 		return -ENOMEM;
 	cookies = offsets + n;
+	semaphores = cookies + n;
 	for (size_t i = 0; i < n; i++) {
 		if (!is_of_kind(programs, &places[i], kind))
 			continue;
+		counted |= places[i].semaphore != 0;
 		offsets[count] = places[i].offset;
+		semaphores[count] = places[i].semaphore;
 		cookies[count++] = places[i].cookie;
 	}
 	if (count)
-		err = links_add(l, attach_multi(programs, path, offsets, cookies, count, kind));
+		err = links_add(l, attach_multi(programs, path, offsets, cookies,
+						counted ? semaphores : NULL, count, kind));
 	free(offsets);
 	return err;
 }
@@ -205,8 +214,7 @@ static int attach_kind_events(struct probe_links *l, const struct probe_programs
 	for (size_t i = 0; i < n && !err; i++)
 		if (is_of_kind(programs, &places[i], kind))
 			err = links_add(l, attach_event(program_of(programs, kind), path,
-							places[i].offset, places[i].cookie,
-							kind == KIND_RETURN,
+							&places[i], kind == KIND_RETURN,
 							programs->taxed ? programs->pid : 0));
 	return err;
 }

@@ -19,9 +19,11 @@
 struct probe_place {
 	uint64_t offset; /* in the file */
 	uint64_t cookie;
-	bool returns; /* attach a return probe as well */
-	bool begins;  /* the entry of a function whose ends are probed; excludes returns */
-	bool leaves;  /* an end of a function, for the program `left` */
+	uint64_t semaphore; /* in the file: the kernel counts these 2 bytes up in each process that
+			       carries the probe, and down when it goes; 0: none */
+	bool returns;	    /* attach a return probe as well */
+	bool begins;	    /* the entry of a function whose ends are probed; excludes returns */
+	bool leaves;	    /* an end of a function, for the program `left` */
 };
 
 struct probe_programs {
