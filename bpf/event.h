@@ -72,7 +72,8 @@ enum ev_kind {
 	EV_THREAD = 33,
 	EV_REQUESTS = 34,
 	EV_SESSION = 35,
-	EV_KIND_MAX = 36,
+	EV_COLLECTIONS = 36,
+	EV_KIND_MAX = 37,
 };
 
 /* The head of every record.  crc is zlib's crc32 of all other bytes of the record, set by the
@@ -733,6 +734,33 @@ struct ev_session {
 	__u32 length; /* of text */
 	__u32 cut;
 	char text[EV_SQL_LEN]; /* its last SQL, literals replaced unless the user asked for them */
+};
+
+/* The run time whose collections are counted. */
+enum ev_collector {
+	EV_COLLECTOR_UNKNOWN =
+		0, /* looked for: nothing tells when the process collects, if it does */
+	EV_COLLECTOR_PYTHON = 1,  /* full: its oldest generation */
+	EV_COLLECTOR_HOTSPOT = 2, /* full: the whole heap at once; concurrent cycles are none */
+};
+
+enum ev_collections_flag {
+	EV_COLLECTIONS_STOPPED = 1, /* too many to count: counted until this record only */
+};
+
+/* The garbage collections of a process.  Each record replaces the one before.  The last one counted
+ * may still be at work. */
+struct ev_collections {
+	struct ev_head head;
+	__u64 start_ns;
+	__u64 since_ns; /* counted from here on */
+	__u64 full;	/* full collections that began */
+	__u64 partial;	/* all others */
+	__u64 full_ns;	/* start of the last full one */
+	__u64 last_ns;	/* start of the last of all */
+	__u32 pid;
+	__u16 collector; /* enum ev_collector */
+	__u16 flags;	 /* enum ev_collections_flag */
 };
 
 #pragma GCC diagnostic pop

@@ -232,6 +232,7 @@ int model_apply(struct model *m, const struct ev_head *record)
 		[EV_THREAD] = apply_thread,
 		[EV_REQUESTS] = apply_requests,
 		[EV_SESSION] = apply_session,
+		[EV_COLLECTIONS] = apply_collections,
 	};
 
 	if (record->ns > m->now_ns)

@@ -12,6 +12,7 @@
 #include "bpf/event.h"
 #include "user/base/table.h"
 #include "user/model/code.h"
+#include "user/model/collections.h"
 #include "user/model/history.h"
 #include "user/model/memory.h"
 
@@ -145,7 +146,8 @@ struct process_model {
 	struct thread_model *threads;	       /* those that sleep, in no order */
 	size_t thread_count, thread_room;
 	struct ev_requests requests_waiting; /* the latest; all 0: none, or not known */
-	bool exists;			     /* a fact or a connection named it */
+	struct collections_model collections;
+	bool exists;	  /* a fact or a connection named it */
 	bool used, going; /* while forgetting: other objects refer to it; it is dropped */
 	struct process_model *next_ended; /* in order of their ends */
 };

@@ -138,6 +138,17 @@ int apply_program(struct model *m, const struct ev_head *record)
 	return 0;
 }
 
+int apply_collections(struct model *m, const struct ev_head *record)
+{
+	const struct ev_collections *ev = (const void *)record;
+	struct process_model *p = model_process_of(m, ev->pid, ev->start_ns);
+
+	if (!p)
+		return -ENOMEM;
+	collections_apply(&p->collections, ev);
+	return 0;
+}
+
 int apply_usage(struct model *m, const struct ev_head *record)
 {
 	const struct ev_usage *ev = (const void *)record;

@@ -205,6 +205,8 @@ static const char *const thread_states[] = {"unknown", "sleeps", "moves", NULL};
 static const char *const waits[] = {"unknown", "lock", "socket", "many", "time", "child", NULL};
 static const char *const session_sources[] = {"none", "title", "statistics", NULL};
 static const char *const session_flags[] = {"busy", NULL};
+static const char *const collectors[] = {"unknown", "python", "hotspot", NULL};
+static const char *const collections_flags[] = {"stopped", NULL};
 static const char *const evidence_kinds[] = {"none",	 "opened", "begun",  "prepared",
 					     "acquired", "site",   "result", NULL};
 
@@ -583,6 +585,18 @@ static const struct dump_field session_fields[] = {
 	CUT_TEXT(session),
 };
 
+static const struct dump_field collections_fields[] = {
+	TIME(collections, start_ns),
+	TIME(collections, since_ns),
+	NUMBER(collections, full),
+	NUMBER(collections, partial),
+	TIME(collections, full_ns),
+	TIME(collections, last_ns),
+	NUMBER(collections, pid),
+	ENUM(collections, collector, collectors),
+	SET(collections, flags, collections_flags),
+};
+
 #define KIND(number, kind) [number] = {#kind, kind##_fields, COUNT(kind##_fields)}
 
 static const struct {
@@ -625,6 +639,7 @@ static const struct {
 	KIND(EV_THREAD, thread),
 	KIND(EV_REQUESTS, requests),
 	KIND(EV_SESSION, session),
+	KIND(EV_COLLECTIONS, collections),
 };
 
 _Static_assert(COUNT(kinds) == EV_KIND_MAX, "each kind of record has a row");
