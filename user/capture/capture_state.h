@@ -85,6 +85,7 @@ struct capture {
 	struct heap *heap;		   /* NULL: the allocator's calls are not followed */
 	struct library_heap *library_heap; /* NULL: nor are those of client libraries */
 	struct growth *growth;		   /* NULL: memory is not looked at */
+	struct collections *collections;   /* NULL: the collectors of processes are not looked at */
 	struct births *births;		   /* NULL: nobody was selected, or there is no thread */
 	const struct procfs *procfs;
 	struct table connections, owners;

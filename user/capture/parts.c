@@ -10,6 +10,7 @@
 #include "user/capture/clientlib/client.h"
 #include "user/capture/clientlib/client_host.h"
 #include "user/capture/host/container.h"
+#include "user/capture/memory/collections.h"
 #include "user/capture/memory/growth.h"
 #include "user/capture/memory/heap.h"
 #include "user/capture/kernel/kernel.h"
@@ -328,6 +329,20 @@ void parts_births(struct capture *c)
 	snprintf(gap.text, sizeof(gap.text),
 		 "new processes are found late: dbleak cannot start a thread");
 	capture_tell(c, &gap.head);
+}
+
+int parts_open_collections(struct capture *c)
+{
+	const struct collections_host host = {.context = c,
+					      .tell = tell_for_growth,
+					      .kernel = c->kernel,
+					      .procfs = c->procfs,
+					      .hit_ns = c->clients ? clients_hit_ns(c->clients) : 0,
+					      .max_overhead = c->options.max_overhead};
+
+	if (!c->clients || !clients_keep_to_pid(c->clients))
+		return 0;
+	return collections_open(&c->collections, &host);
 }
 
 bool parts_follow_heap(const struct capture_options *o)

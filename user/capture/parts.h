@@ -14,6 +14,8 @@ int parts_open_growth(struct capture *c);
 int parts_open_clients(struct capture *c);
 int parts_open_library_heap(struct capture *c);
 int parts_open_heap(struct capture *c);
+/* After the clients.  Opens nothing where probes cannot be limited to one process. */
+int parts_open_collections(struct capture *c);
 /* How closely memory is watched from now on. */
 void parts_tier(void *context, enum ev_tier tier);
 /* All is open and watched: what may be needed later is loaded in the background. */

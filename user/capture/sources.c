@@ -15,6 +15,7 @@
 #include "bpf/stack/raw_stack.h"
 #include "user/capture/clientlib/client.h"
 #include "user/capture/kernel/kernel.h"
+#include "user/capture/memory/collections.h"
 #include "user/capture/memory/growth.h"
 #include "user/capture/memory/heap.h"
 #include "user/capture/memory/library_heap.h"
@@ -28,7 +29,7 @@
 
 /* In the order of their steps and sweeps: a library is probed before its stacks are read, and the
  * last stacks are asked for before the readers end. */
-enum source_id { PRESENTS, CLIENTS, READERS, HEAP, LIBRARY_HEAP, GROWTH, SOURCES };
+enum source_id { PRESENTS, CLIENTS, READERS, HEAP, LIBRARY_HEAP, COLLECTIONS, GROWTH, SOURCES };
 
 struct sources_source {
 	size_t member; /* of struct capture: the source, NULL while it is not open */
@@ -285,6 +286,58 @@ static void close_library_heap(void *source)
 	library_heap_close(source);
 }
 
+/* --- garbage collections ---------------------------------------------------------------------- */
+
+static uint64_t collections_due(const void *source, uint64_t now)
+{
+	(void)now;
+	return collections_next(source);
+}
+
+static int step_collections(void *source, uint64_t now)
+{
+	collections_step(source, now);
+	return 0;
+}
+
+static int sweep_collections(void *source, uint64_t now, bool last)
+{
+	(void)last;
+	collections_sweep(source, now);
+	return 0;
+}
+
+static void met_collections(void *source, uint32_t pid, uint64_t start_ns)
+{
+	collections_met(source, pid, start_ns);
+}
+
+static void gone_collections(void *source, uint32_t pid, uint64_t start_ns)
+{
+	collections_gone(source, pid, start_ns);
+}
+
+static bool collections_probe(const void *source, uint64_t inode, uint64_t offset)
+{
+	return collections_is_at(source, inode, offset);
+}
+
+static double collections_cost(void *source, uint64_t faults)
+{
+	(void)faults;
+	return (double)collections_cost_ns(source);
+}
+
+static bool collections_less(const void *source)
+{
+	return collections_stepped_down(source);
+}
+
+static void close_collections(void *source)
+{
+	collections_close(source);
+}
+
 /* --- growth of memory ------------------------------------------------------------------------- */
 
 static bool want_growth(const struct capture_options *o)
@@ -392,6 +445,18 @@ static const struct sources_source table[SOURCES] = {
 			  .cost_ns = library_heap_cost,
 			  .stepped_down = library_heap_less,
 			  .close = close_library_heap},
+	[COLLECTIONS] = {.member = offsetof(struct capture, collections),
+			 .wanted = want_clients,
+			 .open = parts_open_collections,
+			 .due_ns = collections_due,
+			 .step = step_collections,
+			 .sweep = sweep_collections,
+			 .met = met_collections,
+			 .gone = gone_collections,
+			 .has_probe = collections_probe,
+			 .cost_ns = collections_cost,
+			 .stepped_down = collections_less,
+			 .close = close_collections},
 	[GROWTH] = {.member = offsetof(struct capture, growth),
 		    .wanted = want_growth,
 		    .open = parts_open_growth,
@@ -408,8 +473,9 @@ static const struct sources_source table[SOURCES] = {
 /* Readers and growth know what the kernel's programs tell from the first moment on; the library
  * heap hears of each library that clients find.  It gives its probes back before clients go. */
 static const enum source_id before_programs[] = {READERS, PRESENTS, GROWTH};
-static const enum source_id after_programs[] = {LIBRARY_HEAP, CLIENTS, HEAP};
-static const enum source_id closing[] = {LIBRARY_HEAP, HEAP, CLIENTS, GROWTH, PRESENTS, READERS};
+static const enum source_id after_programs[] = {LIBRARY_HEAP, CLIENTS, HEAP, COLLECTIONS};
+static const enum source_id closing[] = {LIBRARY_HEAP, HEAP,	 COLLECTIONS, CLIENTS,
+					 GROWTH,       PRESENTS, READERS};
 
 static void *source_of(const struct capture *c, size_t i)
 {

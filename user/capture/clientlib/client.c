@@ -230,6 +230,11 @@ uint64_t clients_hit_ns(const struct clients *c)
 	return c->cost.cheap_ns;
 }
 
+bool clients_keep_to_pid(const struct clients *c)
+{
+	return c->reach && c->cost.keeps_to_pid;
+}
+
 struct reach *clients_reach(const struct clients *c)
 {
 	return c->reach;

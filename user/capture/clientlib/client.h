@@ -28,6 +28,8 @@ void clients_close(struct clients *c);
 
 /* Cost in ns of a hit at an instruction that the kernel emulates; 0: not known. */
 uint64_t clients_hit_ns(const struct clients *c);
+/* Can probes be limited to one process here? */
+bool clients_keep_to_pid(const struct clients *c);
 /* The processes that run interpreted code; NULL: nobody looks for them. */
 struct runtimes *clients_runtimes(const struct clients *c);
 /* The processes that carry probes; NULL: none do. */

@@ -36,6 +36,7 @@ static const struct {
 	[MORE_TLS] = {{"tls_entered", "tls_written", "tls_received"}},
 	[MORE_GROWTH] = {{"growth_faulted"}},
 	[MORE_POOLS] = {{"pool_canary", "pool_taken"}},
+	[MORE_COLLECTIONS] = {{"collection_began"}},
 	[MORE_LIBRARY_HEAP] = {{"library_called"}},
 	[MORE_HEAP_SESSION] = {{"heap_session", "heap_entered", "heap_left"}},
 	[MORE_HEAP_PAIR] = {{"heap_entered", "heap_returned", "heap_left"}},

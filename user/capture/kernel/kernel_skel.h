@@ -22,6 +22,7 @@ enum kernel_more {
 	MORE_TLS,
 	MORE_GROWTH,
 	MORE_POOLS,
+	MORE_COLLECTIONS,
 	MORE_LIBRARY_HEAP,
 	MORE_HEAP_SESSION, /* a single program for entry and return, if the kernel has sessions */
 	MORE_HEAP_PAIR,	   /* otherwise a program for each */
