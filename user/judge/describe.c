@@ -138,7 +138,28 @@ void endpoint_add_short_lived(struct process_view *process, const struct ev_tall
 	v->statements.closed += t->unprepared;
 }
 
-void process_describe(struct arena *a, const struct process_model *p, struct process_view *v)
+static struct collections_view collections_describe(const struct process_model *p, uint64_t now_ns)
+{
+	const struct ev_collections *c = &p->collections.state;
+	uint64_t until = c->flags & EV_COLLECTIONS_STOPPED ? c->head.ns : now_ns;
+	struct collections_view v = {.hidden = collections_are_hidden(&p->collections),
+				     .last_full_seconds = -1};
+
+	if (c->collector == EV_COLLECTOR_UNKNOWN)
+		return v;
+	v.known = true;
+	v.stopped = c->flags & EV_COLLECTIONS_STOPPED;
+	v.runtime = c->collector == EV_COLLECTOR_PYTHON ? "CPython" : "HotSpot";
+	v.full = c->full;
+	v.partial = c->partial;
+	v.seconds = until > c->since_ns ? seconds(until - c->since_ns) : 0;
+	if (c->full_ns)
+		v.last_full_seconds = now_ns > c->full_ns ? seconds(now_ns - c->full_ns) : 0;
+	return v;
+}
+
+void process_describe(struct arena *a, const struct process_model *p, uint64_t now_ns,
+		      struct process_view *v)
 {
 	v->pid = p->pid;
 	v->comm = arena_string(a, p->comm);
@@ -155,4 +176,5 @@ void process_describe(struct arena *a, const struct process_model *p, struct pro
 	v->rss_start = p->rss_start;
 	v->rss_end = p->rss_end;
 	v->rss_peak = p->rss_peak;
+	v->collections = collections_describe(p, p->exited_ns ? p->exited_ns : now_ns);
 }

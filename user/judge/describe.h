@@ -19,6 +19,7 @@ void endpoint_describe(const struct rule_input *s, struct endpoint_view *v);
  * (SQLite or not). */
 void endpoint_add_short_lived(struct process_view *process, const struct ev_tally *t, bool sqlite);
 
-void process_describe(struct arena *a, const struct process_model *p, struct process_view *v);
+void process_describe(struct arena *a, const struct process_model *p, uint64_t now_ns,
+		      struct process_view *v);
 
 #endif

@@ -24,6 +24,11 @@
 	"collector-moved-memory",                                                      \
 		"line unknown: the garbage collector of %s moved %s, which hides who " \
 		"allocated it%s"
+#define EVIDENCE_COLLECTED_MEANWHILE \
+	"collections-ran-meanwhile", "%llu full garbage collections ran meanwhile"
+#define EVIDENCE_NOT_COLLECTED_MEANWHILE                                                       \
+	"no-collection-meanwhile", "no full garbage collection ran meanwhile: part of it may " \
+				   "be garbage"
 #define EVIDENCE_TO_SEE		   "how-to-see-more", "to see what it is, compare: %s"
 #define EVIDENCE_LINE_UNKNOWN	   "line-unknown", "line unknown: %s%s"
 #define EVIDENCE_OF_THE_GROWTH	   "line-explains-growth", "%s of the %s growth comes from this line%s"
@@ -71,6 +76,13 @@
 #define EVIDENCE_CLOSED_BY_COLLECTOR                                                             \
 	"closed-by-collector", "%zu stayed idle while newer ones were opened, then were closed " \
 			       "together, as by a garbage collector"
+#define EVIDENCE_OUTLIVED_COLLECTIONS                                                       \
+	"outlived-collections",                                                             \
+		"%zu outlived %llu full garbage collections since the last use: something " \
+		"still refers to each"
+#define EVIDENCE_NOT_COLLECTED \
+	"no-collection-since", \
+		"no full garbage collection ran since: the collector may still close them"
 #define EVIDENCE_MOST_AT_ONCE "most-open-at-once", "at most %llu were open at the same time"
 #define EVIDENCE_HUNG_UP                                                                \
 	"closed-by-server",                                                             \

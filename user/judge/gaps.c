@@ -241,10 +241,60 @@ static void list_detached(const struct model *m, struct arena *a, struct report_
 	}
 }
 
+/* The reasons why it is not known when the collector of a language ran; NULL: it has none. */
+static const char *const silent_collectors[EV_LANG_GO + 1] = {
+	[EV_LANG_PYTHON] = "this Python is built without its probes (--with-dtrace)",
+	[EV_LANG_PHP] = "PHP has no probe that tells",
+	[EV_LANG_RUBY] = "Ruby is not asked",
+	[EV_LANG_JAVASCRIPT] = "Node has no probe that tells",
+	[EV_LANG_JAVA] = "this Java has no probes that tell",
+	[EV_LANG_GO] = "Go has no probe that tells",
+};
+
+/* Would the finding be surer, or less sure, if it were known when the collector ran? */
+static bool depends_on_collector(const struct finding_view *f)
+{
+	return (f->cause == CAUSE_UNCLOSED_CONNECTION || f->cause == CAUSE_UNCLOSED_CURSOR ||
+		f->cause == CAUSE_CACHE_GROWTH || f->cause == CAUSE_UNFREED_MEMORY) &&
+	       f->site && f->site->language <= EV_LANG_GO && silent_collectors[f->site->language];
+}
+
+static void list_collector_of(const struct process_view *p, struct arena *a, struct report_view *v)
+{
+	struct gap_view *g;
+
+	for (size_t i = 0; i < p->finding_count; i++) {
+		const struct finding_view *f = &p->findings[i];
+
+		if (!depends_on_collector(f))
+			continue;
+		g = gap_add(a, v, NULL);
+		g->pid = p->pid;
+		g->comm = p->comm;
+		g->reason = arena_format(
+			a, "whether its garbage collector ran is not known: %s",
+			p->collections.stopped
+				? "to count that often would cost more than --max-overhead"
+				: silent_collectors[f->site->language]);
+		return;
+	}
+}
+
+/* Says where it is not known whether the collector could have closed what a finding names. */
+static void list_collectors(struct arena *a, struct report_view *v)
+{
+	for (size_t i = 0; i < v->process_count; i++) {
+		const struct process_view *p = &v->processes[i];
+
+		if (p->collections.hidden || p->collections.stopped)
+			list_collector_of(p, a, v);
+	}
+}
+
 int list_gaps(const struct model *m, struct arena *a, struct report_view *v)
 {
 	v->gaps = arena_alloc(a, (m->gap_count + m->sites.count + m->libraries.count +
-				  UNFOLLOWED_GAPS * count_unfollowed(m) + 6) *
+				  UNFOLLOWED_GAPS * count_unfollowed(m) + v->process_count + 6) *
 					 sizeof(*v->gaps));
 	if (!v->gaps)
 		return -1;
@@ -253,6 +303,7 @@ int list_gaps(const struct model *m, struct arena *a, struct report_view *v)
 	list_unfollowed(m, a, v);
 	list_obscure_sites(m, a, v);
 	list_detached(m, a, v);
+	list_collectors(a, v);
 	list_refused(m, a, v);
 	list_left_out(m, a, v);
 	list_forgotten(m, a, v);

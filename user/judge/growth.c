@@ -19,6 +19,7 @@
 
 #include <string.h>
 
+#include "user/judge/collected.h"
 #include "user/judge/explain.h"
 #include "user/judge/words.h"
 
@@ -166,13 +167,21 @@ static double least_growth(const struct trend *t)
 	return least > part ? least : part;
 }
 
-static bool is_more_than_garbage(const struct history *h, const struct trend *t,
+/* Counted collections say more than the size does. */
+static bool is_more_than_garbage(const struct rule_input *s, const struct trend *t,
 				 enum ev_language language)
 {
+	const struct collections_model *counted = &s->process->collections;
 	const struct collector *c = collector_of(language);
 
-	if (!c || falls(h, t) >= 2)
+	if (!c || falls(&s->process->memory.size, t) >= 2)
 		return true;
+	if (collected_language(s->process) == language) {
+		if (collections_full_since(counted, t->from_ns) >= COLLECTED_ENOUGH)
+			return true;
+		if (collections_none_since(counted, t->from_ns))
+			return false;
+	}
 	return t->grown * MEMORY_UNIT >= c->grown && t->to_ns - t->from_ns >= c->ns;
 }
 
@@ -298,7 +307,7 @@ static const char *growth_size_lacks(const struct rule_input *s, const struct tr
 	if (grown < least_growth(t))
 		return explain_why(s, "grew by %s, less than the %s that count in such a time",
 				   memory_words(s, grown), memory_words(s, least_growth(t)));
-	if (!is_more_than_garbage(&s->process->memory.size, t, language))
+	if (!is_more_than_garbage(s, t, language))
 		return explain_why(s, "garbage that was not collected yet may be all of it");
 	return work_lacks(s, t);
 }
@@ -464,7 +473,21 @@ static void describe(const struct memory_model *m, struct proven_growth *g)
 	g->high = t->slope_high * MEMORY_UNIT * 60;
 	g->beside_failures = are_beside_failures(&steps);
 	g->sporadic = g->beside_failures || are_rare(&steps);
-	g->collected = falls(&m->size, t) >= 2;
+	g->dropped = falls(&m->size, t) >= 2;
+	g->collected = g->dropped;
+}
+
+/* The collections of the language that most of the process is written in. */
+static void ask_collector(const struct rule_input *s, struct proven_growth *g,
+			  enum ev_language language)
+{
+	const struct collections_model *c = &s->process->collections;
+
+	if (collected_language(s->process) != language)
+		return;
+	g->full = collections_full_since(c, g->trend.from_ns);
+	g->waits = collections_none_since(c, g->trend.from_ns);
+	g->collected |= g->full >= COLLECTED_ENOUGH;
 }
 
 struct proven_growth growth_of(const struct rule_input *s, enum ev_language language)
@@ -482,8 +505,10 @@ struct proven_growth growth_of(const struct rule_input *s, enum ev_language lang
 			growth_look_at_page(s, &g, language, fall);
 		g.fell = g.proof != GROWTH_NONE;
 	}
-	if (g.proof != GROWTH_NONE)
+	if (g.proof != GROWTH_NONE) {
 		describe(m, &g);
+		ask_collector(s, &g, language);
+	}
 	return g;
 }
 

@@ -23,7 +23,10 @@ struct proven_growth {
 	bool fell;		      /* all was given back when the process ended */
 	bool sporadic; /* rises only beside failures, or beside few of the requests */
 	bool beside_failures;
-	bool collected; /* the size fell twice or more meanwhile, as after a garbage collection */
+	bool dropped;	/* the size fell twice or more meanwhile, as after a garbage collection */
+	bool collected; /* so, or enough full collections of the language were counted */
+	uint64_t full;	/* full collections that were counted */
+	bool waits;	/* none ran, as far as is known: part of the growth may be garbage */
 };
 
 /* language: the one in which most of the process's code is written. */

@@ -422,7 +422,7 @@ static int judge_each(const struct model *m, const struct sorts *sorts, struct a
 
 		if (!p->exists)
 			continue;
-		process_describe(a, p, pv);
+		process_describe(a, p, m->now_ns, pv);
 		pv->start_realtime_ns = start_realtime(m, p);
 		if (explained && p->pid == explained)
 			pv->explanation = arena_alloc(a, sizeof(*pv->explanation));

@@ -5,6 +5,7 @@
 #include "user/judge/memory_finding.h"
 
 #include "user/judge/advice.h"
+#include "user/judge/collected.h"
 #include "user/judge/memory_view.h"
 #include "user/judge/words.h"
 
@@ -107,8 +108,12 @@ static void say_growth(struct rule_input *s, struct finding_view *f, const struc
 		finding_because(s, f, EVIDENCE_FREED_AT_EXIT);
 	if (g->beside_failures)
 		finding_because(s, f, EVIDENCE_GROWS_ON_FAILURES);
-	if (g->collected)
+	if (g->dropped)
 		finding_because(s, f, EVIDENCE_DROPPED_TO_HIGHER);
+	if (g->full >= COLLECTED_ENOUGH)
+		finding_because(s, f, EVIDENCE_COLLECTED_MEANWHILE, (unsigned long long)g->full);
+	if (g->waits)
+		finding_because(s, f, EVIDENCE_NOT_COLLECTED_MEANWHILE);
 }
 
 static const char *list_others(const struct rule_input *s, const struct account *a, uint64_t *rest)
@@ -331,8 +336,8 @@ enum confidence account_sure(const struct rule_input *s, const struct account *a
 
 	if (g->proof == GROWTH_COARSE || (growth_collects(language) && !g->collected))
 		return CONFIDENCE_POSSIBLE;
-	if (agree_strongly(a))
-		return CONFIDENCE_CERTAIN;
+	if (agree_strongly(a)) /* Python frees most by counting references: cycles alone wait */
+		return g->waits ? CONFIDENCE_LIKELY : CONFIDENCE_CERTAIN;
 	if (is_young(s) || g->trend.to_ns - g->trend.from_ns < LIKELY_NS ||
 	    g->grown < LIKELY_BYTES ||
 	    account_explains(a) < (account_is_vague(a) ? ALONE_SHARE : 0.3))

@@ -21,6 +21,7 @@
  * statements is judged with them (rule_zombies).
  */
 #include "user/judge/advice.h"
+#include "user/judge/collected.h"
 #include "user/judge/explain.h"
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
@@ -321,6 +322,20 @@ static enum kind rule_connection_kind_of(const struct balance *b, size_t leaked,
 	return leaked && (leaked + 1) * 10 >= opened * 7 ? KIND_FREQUENT : KIND_SPORADIC;
 }
 
+/* Left connections that keep coming and outlive the collector are nobody's garbage, and no pool. */
+static void tell_collected(struct rule_input *s, struct finding_view *f, const struct tally *t)
+{
+	struct collected c = {};
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct conn_history *x = &s->conn_history[i];
+
+		if (x->left && !x->exit && x->answers == t->at)
+			collected_add(s, &c, x->life->used_ns);
+	}
+	collected_tell(s, f, &c, c.outlived >= LEAST_GROWTH && growing(s, t));
+}
+
 /* All places together use up the process's descriptors. */
 static void exhaustion(const struct rule_input *s, struct finding_view *f, double per_minute)
 {
@@ -401,6 +416,7 @@ static void found_left(struct rule_input *s, const struct tally *t, const struct
 	if (t->exits)
 		finding_because(s, f, EVIDENCE_CLOSED_AT_EXIT, t->exits);
 	name_left(s, f, t);
+	tell_collected(s, f, t);
 	f->advice = advice_for(s, f, ADVICE_CLOSE);
 }
 

@@ -14,6 +14,7 @@
  *               lock.  Proof: its connection did nothing for --min-age, or their number rises
  */
 #include "user/judge/advice.h"
+#include "user/judge/collected.h"
 #include "user/judge/explain.h"
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
@@ -25,6 +26,7 @@
 
 /* The cursors or results held back in one of the three ways. */
 struct cursor_held {
+	struct collected collected;
 	size_t count;
 	uint64_t first_ns, last_ns; /* last use, or start, of the oldest and the newest */
 	uint64_t rows;		    /* of the results; UNKNOWN64: not known */
@@ -33,12 +35,17 @@ struct cursor_held {
 	struct origins from;
 };
 
-static void rule_cursor_hold(struct cursor_held *h, uint64_t since_ns)
+/* Adds n cursors or results that were last used, or begun, at the same time. */
+static void rule_cursor_hold(const struct rule_input *s, struct cursor_held *h, uint64_t since_ns,
+			     size_t n)
 {
+	for (size_t i = 0; i < n; i++)
+		collected_add(s, &h->collected, since_ns);
 	if (!h->count || since_ns < h->first_ns)
 		h->first_ns = since_ns;
 	if (since_ns > h->last_ns)
 		h->last_ns = since_ns;
+	h->count += n;
 }
 
 static uint64_t since(const struct rule_input *s, uint64_t ns)
@@ -92,8 +99,7 @@ static void look_at_holds(const struct rule_input *s, struct cursor_held *idle, 
 		origins_add(&idle->from, origin_of_cursor(s, c), c->cursors);
 		if (!is_idle(s, c))
 			continue;
-		rule_cursor_hold(idle, c->life.used_ns);
-		idle->count += c->cursors;
+		rule_cursor_hold(s, idle, c->life.used_ns, c->cursors);
 	}
 }
 
@@ -156,6 +162,7 @@ static void judge_holds(struct rule_input *s)
 		finding_because(s, f, EVIDENCE_HOLD_IDLE, seconds(since(s, h.last_ns)));
 	finding_because(s, f, EVIDENCE_SERVER_KEEPS_RESULT);
 	finding_from(s, f, &h.from, true);
+	collected_tell(s, f, &h.collected, grows);
 	f->advice = "CLOSE each WITH HOLD cursor when done, before its connection returns to the "
 		    "pool";
 }
@@ -175,8 +182,7 @@ static void look_at_readers(const struct rule_input *s, struct cursor_held *h, s
 		if (!file->reading_ns || !is_idle(s, c) ||
 		    since(s, file->reading_ns) < s->model->begin.min_age_ns)
 			continue;
-		rule_cursor_hold(h, file->reading_ns);
-		h->count += file->reading;
+		rule_cursor_hold(s, h, file->reading_ns, file->reading);
 	}
 }
 
@@ -213,6 +219,7 @@ static void judge_readers(struct rule_input *s)
 		finding_because(s, f, EVIDENCE_UNREAD_IDLE, seconds(since(s, h.last_ns)));
 	finding_because(s, f, EVIDENCE_READ_LOCK);
 	finding_from(s, f, &h.from, true);
+	collected_tell(s, f, &h.collected, grows);
 	f->advice = advice_for(s, f, ADVICE_READ);
 }
 
@@ -244,8 +251,7 @@ static void look_at_results(const struct rule_input *s, struct cursor_held *held
 			used = c->life.used_ns;
 		if (since(s, used) < s->model->begin.min_age_ns)
 			continue;
-		rule_cursor_hold(held, used);
-		held->count++;
+		rule_cursor_hold(s, held, used, 1);
 		origins_add(&held->from, origin_of_stack(s, h->stack), 1);
 		held->endpoint = c && c->process == s->process ? c->endpoint : held->endpoint;
 		held->sql = c && c->sql ? c->sql : held->sql;
@@ -287,6 +293,7 @@ int rule_unread(struct rule_input *s)
 	finding_because(s, f, EVIDENCE_ROWS_WAIT, seconds(since(s, h.last_ns)));
 	finding_because(s, f, EVIDENCE_CONNECTION_BLOCKED);
 	finding_from(s, f, &h.from, true);
+	collected_tell(s, f, &h.collected, grows);
 	f->advice =
 		"read each result to its end, or free it, on every path; store small ones whole";
 	return 0;

@@ -245,6 +245,17 @@ struct explanation {
 	size_t rule_count;
 };
 
+/* The garbage collections of a process while they were counted. */
+struct collections_view {
+	bool known;	     /* false: they were not counted */
+	bool hidden;	     /* dbleak looked, and nothing tells of them */
+	bool stopped;	     /* counted at first only: they came too often */
+	const char *runtime; /* "CPython", "HotSpot" */
+	uint64_t full, partial;
+	double seconds;		  /* counted for so long */
+	double last_full_seconds; /* since the last full one began; < 0: none did */
+};
+
 struct process_view {
 	uint32_t pid;
 	const char *comm;
@@ -264,6 +275,7 @@ struct process_view {
 	size_t endpoint_count;
 	uint64_t rss_start, rss_end, rss_peak; /* UNKNOWN64 */
 	struct memory_view memory;
+	struct collections_view collections;
 	struct finding_view *findings; /* worst first */
 	size_t finding_count;
 	struct explanation *explanation; /* NULL: nobody asked for it */
