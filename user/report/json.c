@@ -229,6 +229,26 @@ static json_t *json_argv(const char *cmdline)
 	return array;
 }
 
+static json_t *json_collections(const struct collections_view *c)
+{
+	const struct json_pair pairs[] = {
+		{"source", json_text("usdt")},
+		{"runtime", json_text(c->runtime)},
+		{"full", json_count(c->full)},
+		{"partial", json_count(c->partial)},
+		{"seconds", json_number(c->seconds)},
+		{"last_full_seconds",
+		 c->last_full_seconds < 0 ? json_null() : json_number(c->last_full_seconds)},
+		{"stopped", json_boolean(c->stopped)},
+	};
+	json_t *object = json_object_of(pairs, COUNT(pairs));
+
+	if (c->known)
+		return object;
+	json_decref(object);
+	return json_null();
+}
+
 static json_t *json_process(const struct process_view *p)
 {
 	const struct json_pair pairs[] = {
@@ -249,6 +269,7 @@ static json_t *json_process(const struct process_view *p)
 		{"exe", json_known_text(p->exe)},
 		{"unit", json_known_text(p->unit)},
 		{"argv", json_argv(p->cmdline)},
+		{"collections", json_collections(&p->collections)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));

@@ -89,7 +89,7 @@ static void every_key_of_the_contract_is_there_in_order(void **state)
 		{"cost", "cpu_percent events rss_bytes kernel_bytes stepped_down"},
 		{"processes.0", "pid comm cmdline exited container verdict endpoints memory "
 				"findings ppid uid start "
-				"exe unit argv"},
+				"exe unit argv collections"},
 		{"processes.0.container", "runtime id name pod"},
 		{"processes.0.endpoints.0",
 		 "database address name user connections statements transactions"},
@@ -480,6 +480,39 @@ static void memory_is_told_as_the_contract_says(void **state)
 	json_decref(root);
 }
 
+static void collections_are_told_where_they_were_counted(void **state)
+{
+	static const struct {
+		const char *path, *json;
+	} values[] = {
+		{"source", "\"usdt\""}, {"runtime", "\"CPython\""}, {"full", "12"},
+		{"partial", "345"},	{"seconds", "9.5"},	    {"last_full_seconds", "null"},
+		{"stopped", "false"},
+	};
+	struct process_view p = sample_process(4711, VERDICT_OK, NULL, 0);
+	struct report_view v = sample_view(&p, 1);
+	json_t *root = parse(&v);
+
+	(void)state;
+	assert_true(json_is_null(at(root, "processes.0.collections")));
+	json_decref(root);
+	p.collections = (struct collections_view){.known = true,
+						  .runtime = "CPython",
+						  .full = 12,
+						  .partial = 345,
+						  .seconds = 9.5,
+						  .last_full_seconds = -1};
+	root = parse(&v);
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		json_t *value = at(at(root, "processes.0.collections"), values[i].path);
+		char *text = json_dumps(value, JSON_ENCODE_ANY);
+
+		assert_string_equal(text, values[i].json);
+		free(text);
+	}
+	json_decref(root);
+}
+
 static void it_is_one_document_and_a_newline(void **state)
 {
 	struct report_view v = sample_view(NULL, 0);
@@ -517,6 +550,7 @@ int main(void)
 		cmocka_unit_test(values_of_a_later_version_do_no_harm),
 		cmocka_unit_test(hostile_strings_come_out_as_ascii_and_come_back_clean),
 		cmocka_unit_test(memory_is_told_as_the_contract_says),
+		cmocka_unit_test(collections_are_told_where_they_were_counted),
 		cmocka_unit_test(it_is_one_document_and_a_newline),
 		cmocka_unit_test(a_full_disk_is_an_error),
 	};
