@@ -31,9 +31,9 @@ static const struct nursery_role *const roles[NURSERY_ROLES] = {
 
 /* What the workers that read ELF files can answer beside the questions of elf.h. */
 static const struct elf_question *const questions[] = {
-	&point_question,      &field_question,	   &exits_question,	 &row_counter_question,
-	&call_sites_question, &pool_slot_question, &pool_taker_question, &php_question,
-	&usdt_question,
+	&point_question,       &field_question,	     &exits_question,
+	&row_counter_question, &call_sites_question, &pool_slot_question,
+	&pool_taker_question,  &php_question,	     &usdt_question,
 };
 
 int helpers_open(struct helpers *h)
