@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """The budget of the probes in client libraries: kept, said, and no verdict the worse for it."""
 import datetime
+import json
 import time
 
+from harness import command_of
 from solo import live
 
 SECONDS = 8
@@ -60,3 +62,16 @@ def below(bench):
     look, _ = watched(bench, "--max-overhead", "100", load=("5", "0.01"))
     bench.check(not given_up(look), f"SQLite's probes were given up: {given_up(look)}")
     bench.check(look.report["cost"]["cpu_percent"] > 0, "the probes are said to cost nothing")
+
+
+@live("budget: a run gives nothing up, unless it is told a budget", group="budget")
+def of_run(bench):
+    for options, exact in ((), True), (("--max-overhead", "0.1"), False):
+        out = bench.file("run.json")
+        done = bench.dbleak.run("run", "--json", "-o", out, *options, "--", *command_of(["lite_busy.py", "4", "0", "0"]))
+        bench.check(done.status == 0, f"status {done.status}: {done.err[-300:]}")
+        with open(out) as file:
+            report = json.load(file)
+        gaps = [gap["reason"] for gap in report["coverage"]["gaps"] if GIVEN_UP in gap["reason"]]
+        bench.check(bool(gaps) != exact and report["cost"]["stepped_down"] != exact,
+                    f"{' '.join(options) or 'no option'}: stepped_down {report['cost']['stepped_down']}, {gaps}")

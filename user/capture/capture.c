@@ -282,7 +282,8 @@ static void tell_host(struct capture *c)
 	struct utsname u;
 
 	INIT(host, EV_HOST);
-	host.budget = budget > 0 && budget < 1e6 ? (uint32_t)(budget * 1000 + 0.5) : UNKNOWN32;
+	host.budget = budget > 0 && budget < OVERHEAD_ANY ? (uint32_t)(budget * 1000 + 0.5)
+							  : UNKNOWN32;
 	uname(&u);
 	host.redacted = REDACTION_RULES;
 	snprintf(host.name, sizeof(host.name), "%.63s", u.nodename);

@@ -17,6 +17,7 @@
 #include "user/capture/worker/nursery.h"
 #include "user/capture/dsn/asker.h"
 #include "user/capture/host/procfs.h"
+#include "user/capture/probe/probe.h"
 #include "user/capture/stack/reader.h"
 #include "user/capture/sources.h"
 #include "user/system/debug.h"
@@ -62,6 +63,8 @@ void cost_keep_budget(struct capture *c, uint64_t now)
 {
 	uint64_t cpu = own_cpu();
 
+	if (c->options.max_overhead >= OVERHEAD_ANY)
+		return;
 	if (c->cpu_at_ns)
 		c->credit_ns += own_rate(c) * (now - c->cpu_at_ns) - (cpu - c->cpu_ns);
 	if (!c->cpu_at_ns || c->credit_ns > CREDIT_NS)

@@ -16,6 +16,7 @@
 #include "user/capture/worker/looking.h"
 #include "user/capture/host/procfs.h"
 #include "user/capture/host/program_facts.h"
+#include "user/capture/probe/probe.h"
 #include "user/system/debug.h"
 
 #define UNREADABLE_NS (5 * SECOND_NS)
@@ -410,7 +411,9 @@ void owners_refresh(struct capture *c, uint64_t now)
 	budget = share * (double)passed;
 	c->events->look_begins(c);
 	if (!look_at_some(c, (c->owners.count * passed + ROUND_NS - 1) / ROUND_NS,
-			  capture_now() + (uint64_t)budget))
+			  c->options.max_overhead >= OVERHEAD_ANY
+				  ? UINT64_MAX
+				  : capture_now() + (uint64_t)budget))
 		tell_slow(c);
 }
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """Prepares and finalizes statements of SQLite, distinct texts, SECONDS long: lite_busy.py SECONDS
-[PAUSE] [open].  Between them it rests PAUSE seconds.  open: opens and closes connections instead,
-beside one that it keeps.  Leaks nothing."""
+[PAUSE [AFTER | open]].  Between them it rests PAUSE seconds, and AFTER seconds (60) at the end.
+open: opens and closes connections instead, beside one that it keeps.  Leaks nothing."""
 import sqlite3
 import sys
 import time
@@ -21,4 +21,4 @@ while time.monotonic() < until:
     if pause:
         time.sleep(pause)
 connection.close()
-time.sleep(60)
+time.sleep(float(sys.argv[3]) if len(sys.argv) > 3 and not opens else 60)

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/support/said.h"
+#include "user/capture/probe/probe.h"
 #include "user/command/option_table.h"
 #include "user/command/parse.h"
 #include "user/command/suggest.h"
@@ -92,6 +93,19 @@ static void without_options_the_initial_values_hold(void **state)
 	assert_false(o.json || o.verbose || o.no_stacks || o.probe_at_entry || o.no_libraries);
 	assert_null(o.output);
 	assert_int_equal(o.next, 1);
+	options_free(&o);
+}
+
+static void a_run_has_no_budget_unless_one_is_given(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(parse(&o, COMMAND_RUN, "true", NULL), -1);
+	assert_true(o.max_overhead == OVERHEAD_ANY);
+	options_free(&o);
+	assert_int_equal(parse(&o, COMMAND_RUN, "--max-overhead", "2", "true", NULL), -1);
+	assert_true(o.max_overhead == 2);
 	options_free(&o);
 	assert_int_equal(parse(&o, COMMAND_RUN, "true", NULL), -1);
 	assert_true(o.interval_s == 0.1);
@@ -480,6 +494,7 @@ int main(void)
 		cmocka_unit_test(no_command_has_a_name_or_letter_twice),
 		cmocka_unit_test(each_initial_value_is_one_that_its_option_takes),
 		cmocka_unit_test(without_options_the_initial_values_hold),
+		cmocka_unit_test(a_run_has_no_budget_unless_one_is_given),
 		cmocka_unit_test(long_short_and_shortened_options_are_taken_in_any_order),
 		cmocka_unit_test(the_process_to_explain_is_one_number),
 		cmocka_unit_test(options_of_the_command_that_run_starts_are_its_own),

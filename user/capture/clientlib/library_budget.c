@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "user/capture/clientlib/clientlib_state.h"
+#include "user/capture/probe/probe.h"
 #include "user/system/debug.h"
 
 /* --- the budget ----------------------------------------------------------------------------- */
@@ -201,6 +202,8 @@ static bool charge(struct clients *c, struct attached *a, uint64_t passed, uint6
 	uint64_t spent = cost[GROUP_CONNECTIONS] + cost[GROUP_OBJECTS] + cost[GROUP_RUNS];
 	double rate = c->host.max_overhead / 100 * users_of(a);
 
+	if (c->host.max_overhead >= OVERHEAD_ANY)
+		return objects + runs > 0;
 	if (!a->budgeted) {
 		a->budgeted = true;
 		a->credit_ns = rate * BURST_NS;

@@ -19,7 +19,6 @@
 #define SECOND_NS	    1000000000ULL
 #define BUDGET_EVERY_NS	    (SECOND_NS / 4)
 #define BURST_NS	    SECOND_NS /* this much budget may be saved up */
-#define KEEP_PERCENT	    100.0     /* from this --max-overhead on there is no budget */
 #define REPORTED_EACH_SWEEP 2000
 #define NAMES_WAIT	    3	/* sweeps that a site may wait for its stack to be named */
 #define PROGRAM_NS	    150 /* run time of a program, until it is measured */
@@ -460,7 +459,7 @@ static void keep_budget(struct heap *h, uint64_t now_ns)
 	h->budget_at_ns = now_ns;
 	count_cost(h);
 	spent = h->spent_ns - spent;
-	if (h->host.max_overhead >= KEEP_PERCENT)
+	if (h->host.max_overhead >= OVERHEAD_ANY)
 		return;
 	if (overdrawn(&h->credit_ns, all, passed, spent))
 		heap_step_down(h, now_ns);

@@ -510,6 +510,8 @@ static void look_at_budget(struct library_heap *h, uint64_t now)
 	count_hits(h, false, passed / SECOND_NS, cost);
 	spent = busiest * (double)cost;
 	h->stay_share = passed > 0 ? spent / passed : 0;
+	if (h->host.max_overhead >= OVERHEAD_ANY)
+		return;
 	h->credit_ns += budget(h) * passed - spent;
 	if (h->credit_ns > budget(h) * BURST_NS)
 		h->credit_ns = budget(h) * BURST_NS;

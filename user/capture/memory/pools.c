@@ -20,21 +20,21 @@
 #include "user/base/table.h"
 #include "user/capture/elf/elf.h"
 #include "user/capture/probe/file_exit.h"
+#include "user/capture/probe/probe.h"
 #include "user/capture/kernel/kernel_stack.h"
 #include "user/capture/host/memory.h"
 #include "user/capture/memory/pool_code.h"
 #include "user/capture/stack/python_build.h"
 #include "user/system/debug.h"
 
-#define SECOND_NS    1000000000ULL
-#define STEP_NS	     (SECOND_NS / 4)
-#define BURST_NS     SECOND_NS	     /* this much budget may be saved up */
-#define AGE_NS	     (SECOND_NS / 2) /* age of a process, at which its Python has begun */
-#define RUN_NS	     1000	     /* run time of the program, until it is measured */
-#define RUNS_ENOUGH  100
-#define TRIES_MOST   8
-#define KEEP_PERCENT 100.0 /* from this --max-overhead on there is no budget */
-#define LARGE_POOLS  10	   /* since 3.10 pools have 16 KB, before 4 */
+#define SECOND_NS   1000000000ULL
+#define STEP_NS	    (SECOND_NS / 4)
+#define BURST_NS    SECOND_NS	    /* this much budget may be saved up */
+#define AGE_NS	    (SECOND_NS / 2) /* age of a process, at which its Python has begun */
+#define RUN_NS	    1000	    /* run time of the program, until it is measured */
+#define RUNS_ENOUGH 100
+#define TRIES_MOST  8
+#define LARGE_POOLS 10 /* since 3.10 pools have 16 KB, before 4 */
 
 enum pools_gap_kind {
 	GAP_KERNEL = 1,
@@ -363,7 +363,7 @@ static void keep_budget(struct pools *p, struct taker *t, uint64_t now)
 	t->credit_ns += budget(p) * passed - spent;
 	if (t->credit_ns > most)
 		t->credit_ns = most;
-	if (p->host.max_overhead >= KEEP_PERCENT)
+	if (p->host.max_overhead >= OVERHEAD_ANY)
 		return;
 	if (t->links && t->credit_ns < 0)
 		let_alone(p, t);

@@ -71,6 +71,9 @@ struct probe_cost {
 	bool exits_kill;
 };
 
+/* Percent of a CPU: from this --max-overhead on there is no budget, and nothing is given up. */
+#define OVERHEAD_ANY 100.0
+
 #define PROBE_CANARIES 4
 
 /* Measures the cost on functions of our own.  Tries in children of ours whether a probe kills.
