@@ -197,6 +197,9 @@
 #define EVIDENCE_BEGIN_UNSEEN \
 	"begin-not-seen", "begun before the watch: how long before is not known"
 #define EVIDENCE_BEGINS_UNSEEN "begins-not-seen", "%zu of them were begun before the watch"
+#define EVIDENCE_OTHERS_USED \
+	"others-used-meanwhile", "meanwhile other connections were used for %.0f s"
+#define EVIDENCE_ENDED_AT_EXIT "ended-only-at-exit", "%zu ended only because the process ended"
 #define EVIDENCE_LONGEST_PAUSE "longest-normal-pause", "the longest normal pause here was %.1f s"
 #define EVIDENCE_PAUSES_SHORT  "normal-pauses-short", "normal pauses here are 0.1 s or less"
 #define EVIDENCE_WAITS_ELSEWHERE \

@@ -53,16 +53,17 @@ struct origin origin_of_life(const struct rule_input *s, const struct life *l)
 
 /* A record names the oldest unfinished statement by its SQL text alone, so a statement with that
  * text gives the stack.  Without one, the transaction that the connection began last is nearest. */
-struct origin origin_of_reader(const struct rule_input *s, const struct connection *c)
+struct origin origin_of_reader(const struct rule_input *s, const struct conn_history *x)
 {
-	struct origin o = {};
+	const struct statement_model *st = x->open ? x->open->statements : NULL;
+	struct origin o = origin_of_stack(s, x->file->stack);
 
-	for (const struct statement_model *st = c->statements; st && !o.place; st = st->next)
-		if (c->file && c->file->sql && st->text == c->file->sql)
+	for (; st && !o.place; st = st->next)
+		if (x->file->sql && st->text == x->file->sql)
 			o = origin_of_stack(s, st->stack);
 	if (!o.place)
-		o = origin_of_stack(s, c->life.begun_at);
-	return o.place ? o : origin_of_opening(s, &c->life);
+		o = origin_of_stack(s, x->life->begun_at);
+	return o.place ? o : origin_of_opening(s, x->life);
 }
 
 static void add_way(struct origins *o, const struct origin *from, uint64_t n)

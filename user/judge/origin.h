@@ -46,7 +46,7 @@ struct origin origin_of_life(const struct rule_input *s, const struct life *l);
 struct origin origin_of_opening(const struct rule_input *s, const struct life *l);
 
 /* The origin of a SQLite connection's oldest unfinished statement. */
-struct origin origin_of_reader(const struct rule_input *s, const struct connection *c);
+struct origin origin_of_reader(const struct rule_input *s, const struct conn_history *x);
 
 void origins_add(struct origins *o, struct origin from, uint64_t n);
 /* The known place with the highest count; NULL: none is known. */

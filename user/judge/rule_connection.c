@@ -111,7 +111,7 @@ static enum conn_fate conn_fate_of(const struct conn_history *x, uint64_t normal
 		return CONN_UNUSED;
 	if (!x->passes)
 		return CONN_NEWEST;
-	if (x->open && x->open->request_ns)
+	if (x->life->asked || (x->open && x->open->request_ns))
 		return CONN_WAITING;
 	if (x->open && x->open->zombie_ns)
 		return CONN_ZOMBIE;

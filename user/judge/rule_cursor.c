@@ -167,20 +167,30 @@ static void judge_holds(struct rule_input *s)
 		    "pool";
 }
 
+/* Was the connection idle for --min-age while its statements were unfinished?  At the end of a
+ * process that counts only while the process went on with other connections. */
+static bool is_left_unread(const struct rule_input *s, const struct conn_history *x)
+{
+	uint64_t least = s->model->begin.min_age_ns, begun = x->file->reading_ns;
+
+	if (!begun || reader_end_ns(x) < begun || reader_end_ns(x) - begun < least)
+		return false;
+	return x->open ? is_idle(s, x->open) : unread_beside_ns(s, x) >= least;
+}
+
 /* A statement that waits while its connection does other work may be at work itself. */
 static void look_at_readers(const struct rule_input *s, struct cursor_held *h, size_t *open)
 {
 	for (size_t i = 0; i < s->count; i++) {
-		const struct connection *c = s->conn_history[i].open;
-		const struct file_model *file = c ? c->file : NULL;
+		const struct conn_history *x = &s->conn_history[i];
+		const struct file_model *file = x->file;
 
 		if (!file || !file->reading)
 			continue;
 		*open += file->reading;
 		h->sql = file->sql ? file->sql : h->sql;
-		origins_add(&h->from, origin_of_reader(s, c), file->reading);
-		if (!file->reading_ns || !is_idle(s, c) ||
-		    since(s, file->reading_ns) < s->model->begin.min_age_ns)
+		origins_add(&h->from, origin_of_reader(s, x), file->reading);
+		if (!is_left_unread(s, x))
 			continue;
 		rule_cursor_hold(s, h, file->reading_ns, file->reading);
 	}

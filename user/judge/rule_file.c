@@ -8,6 +8,8 @@
  *     stepping);
  *   - the log grew meanwhile by four megabytes, which is SQLite's own limit of a thousand pages
  *     before it wants a checkpoint.
+ *
+ * The end of a process ends its readers, and excuses none.
  */
 #include "user/judge/advice.h"
 #include "user/judge/explain.h"
@@ -18,22 +20,31 @@
 #define LEAST_IDLE   (2 * SECOND_NS)
 
 struct wal_reader {
-	const struct connection *connection; /* during whose read the log grew most; NULL: none */
+	const struct conn_history *worst; /* during whose read the log grew most; NULL: none */
 	uint64_t grown_bytes;
 	uint64_t read_ns; /* how long that one has been reading */
 	size_t count;	  /* such readers */
+	size_t exits;	  /* ended by the end of their process only */
 	struct origins from;
 };
 
-/* Does the reader read no more? */
-static bool is_left(const struct rule_input *s, const struct connection *c)
+/* How long before the end of a read was that moment? */
+static uint64_t before_end(const struct conn_history *x, uint64_t ns)
 {
-	uint64_t reads = s->now_ns > c->file->reading_ns ? s->now_ns - c->file->reading_ns : 0;
-	uint64_t idle = s->now_ns > c->life.used_ns ? s->now_ns - c->life.used_ns : 0;
+	uint64_t end = reader_end_ns(x);
 
-	if (!c->life.used_ns)
+	return end > ns ? end - ns : 0;
+}
+
+/* Does the reader read no more? */
+static bool is_left(const struct rule_input *s, const struct conn_history *x)
+{
+	uint64_t used = reader_used_ns(x), reads = before_end(x, x->file->reading_ns);
+	uint64_t idle = before_end(x, used);
+
+	if (!used)
 		return reads >= s->model->begin.min_age_ns;
-	return idle >= LEAST_IDLE && idle >= reads / 2 && !c->request_ns;
+	return idle >= LEAST_IDLE && idle >= reads / 2 && !(x->open && x->open->request_ns);
 }
 
 /* Why a connection holds no log back, or does. */
@@ -41,9 +52,9 @@ enum reader_fate { READER_NONE, READER_UNKNOWN, READER_SMALL, READER_AT_WORK, RE
 
 #define READER_FATES (READER_LEFT + 1)
 
-static enum reader_fate reader_fate_of(const struct rule_input *s, const struct connection *c)
+static enum reader_fate reader_fate_of(const struct rule_input *s, const struct conn_history *x)
 {
-	const struct file_model *f = c ? c->file : NULL;
+	const struct file_model *f = x->file;
 
 	if (!f || !f->reading || !f->reading_ns)
 		return READER_NONE;
@@ -51,7 +62,7 @@ static enum reader_fate reader_fate_of(const struct rule_input *s, const struct 
 		return READER_UNKNOWN;
 	if (f->wal_bytes < f->before_bytes || f->wal_bytes - f->before_bytes < LEAST_GROWTH)
 		return READER_SMALL;
-	return is_left(s, c) ? READER_LEFT : READER_AT_WORK;
+	return is_left(s, x) ? READER_LEFT : READER_AT_WORK;
 }
 
 static void explain_readers(const struct rule_input *s, const size_t *fates)
@@ -72,32 +83,35 @@ static void rule_file_look(const struct rule_input *s, struct wal_reader *r)
 	size_t fates[READER_FATES] = {};
 
 	for (size_t i = 0; i < s->count; i++) {
-		const struct connection *c = s->conn_history[i].open;
-		enum reader_fate fate = reader_fate_of(s, c);
+		const struct conn_history *x = &s->conn_history[i];
+		enum reader_fate fate = reader_fate_of(s, x);
 		uint64_t grown;
 
 		fates[fate]++;
 		if (fate != READER_LEFT)
 			continue;
-		grown = c->file->wal_bytes - c->file->before_bytes;
+		grown = x->file->wal_bytes - x->file->before_bytes;
 		r->count++;
-		origins_add(&r->from, origin_of_reader(s, c), 1);
-		if (r->connection && grown <= r->grown_bytes)
+		r->exits += x->exit;
+		origins_add(&r->from, origin_of_reader(s, x), 1);
+		if (r->worst && grown <= r->grown_bytes)
 			continue;
-		r->connection = c;
+		r->worst = x;
 		r->grown_bytes = grown;
-		r->read_ns = s->now_ns - c->file->reading_ns;
+		r->read_ns = before_end(x, x->file->reading_ns);
 	}
 	if (s->explanation)
 		explain_readers(s, fates);
 }
 
-/* The log still grows if its last growth is not longer ago than all of it took, or LEAST_IDLE. */
-static bool still_grows(const struct rule_input *s, const struct file_model *f)
+/* The log still grows, or did until the end, if its last growth is not longer ago than all of it
+ * took, or LEAST_IDLE. */
+static bool still_grows(const struct conn_history *x)
 {
+	const struct file_model *f = x->file;
 	uint64_t span = f->grown_ns - f->growth_ns;
 
-	return f->grown_ns && s->now_ns - f->grown_ns <= (span > LEAST_IDLE ? span : LEAST_IDLE);
+	return f->grown_ns && before_end(x, f->grown_ns) <= (span > LEAST_IDLE ? span : LEAST_IDLE);
 }
 
 int rule_wal(struct rule_input *s)
@@ -105,12 +119,11 @@ int rule_wal(struct rule_input *s)
 	const struct file_model *file;
 	struct wal_reader r = {};
 	struct finding_view *f;
+	uint64_t used;
 	bool grows;
 
-	if (s->endpoint->database != EV_DB_SQLITE || s->process->exited_ns) {
-		explain_not(s, s->process->exited_ns
-				       ? "the process has ended, and freed all with it"
-				       : "only SQLite has such a log");
+	if (s->endpoint->database != EV_DB_SQLITE) {
+		explain_not(s, "only SQLite has such a log");
 		return 0;
 	}
 	rule_file_look(s, &r);
@@ -123,8 +136,8 @@ int rule_wal(struct rule_input *s)
 	f = finding_add(s, CAUSE_WAL_GROWTH, RESOURCE_CURSOR);
 	if (!f)
 		return 0;
-	file = r.connection->file;
-	grows = still_grows(s, file);
+	file = r.worst->file;
+	grows = still_grows(r.worst);
 	f->verdict = grows ? VERDICT_LEAKING : VERDICT_STUCK;
 	f->kind = r.count == 1 ? KIND_ONE_TIME : KIND_SPORADIC;
 	f->confidence = confidence_cap(s, CONFIDENCE_CERTAIN);
@@ -134,10 +147,12 @@ int rule_wal(struct rule_input *s)
 	f->bytes = file->wal_bytes;
 	f->sql = file->sql ? file->sql->sql : NULL;
 	finding_because(s, f, EVIDENCE_LOG_GREW, r.grown_bytes / 1e6, file->wal_bytes / 1e6,
-			grows ? "it is still growing" : "it cannot shrink until this reader ends");
+			r.exits ? "the end of the process ended it"
+			: grows ? "it is still growing"
+				: "it cannot shrink until this reader ends");
+	used = reader_used_ns(r.worst);
 	finding_because(s, f, EVIDENCE_ROWS_NOT_READ,
-			seconds(s->now_ns - (r.connection->life.used_ns ? r.connection->life.used_ns
-									: file->reading_ns)));
+			seconds(before_end(r.worst, used ? used : file->reading_ns)));
 	finding_from(s, f, &r.from, false);
 	f->advice = advice_for(s, f, ADVICE_READ);
 	return 0;

@@ -21,6 +21,38 @@ double seconds(uint64_t ns)
 	return ns / 1e9;
 }
 
+#define LEAST_SECONDS 5 /* with a use; one or two may be all of a shutdown */
+
+static uint64_t beside_ns(const struct process_model *p, uint32_t worked_before, uint64_t used_ns,
+			  uint64_t end_ns)
+{
+	uint64_t last = p->worked_ns < end_ns ? p->worked_ns : end_ns;
+
+	if (p->worked_seconds < worked_before + LEAST_SECONDS)
+		return 0;
+	return used_ns && last > used_ns ? last - used_ns : 0;
+}
+
+uint64_t unused_beside_ns(const struct rule_input *s, const struct conn_history *x)
+{
+	return beside_ns(s->process, x->life->worked_before, x->life->used_ns, x->end_ns);
+}
+
+uint64_t unread_beside_ns(const struct rule_input *s, const struct conn_history *x)
+{
+	return beside_ns(s->process, x->file->worked_before, x->file->used_ns, reader_end_ns(x));
+}
+
+uint64_t reader_used_ns(const struct conn_history *x)
+{
+	return x->open ? x->open->life.used_ns : x->file->used_ns;
+}
+
+uint64_t reader_end_ns(const struct conn_history *x)
+{
+	return !x->open && x->file->ended_ns ? x->file->ended_ns : x->end_ns;
+}
+
 struct finding_view *finding_add(struct rule_input *s, enum cause cause, enum resource resource)
 {
 	struct finding_view *f;
@@ -182,8 +214,8 @@ static int by_birth(const void *a, const void *b)
 	return (x->ns > y->ns) - (x->ns < y->ns);
 }
 
-static void rule_input_add(struct rule_input *s, const struct life *life,
-			   const struct connection *open, const struct text *sql)
+static struct conn_history *rule_input_add(struct rule_input *s, const struct life *life,
+					   const struct connection *open, const struct text *sql)
 {
 	struct conn_history *x = &s->conn_history[s->count++];
 
@@ -194,10 +226,20 @@ static void rule_input_add(struct rule_input *s, const struct life *life,
 	x->end_ns = life->closed_ns ? life->closed_ns : s->now_ns;
 	if (life->born_ns)
 		s->births[s->birth_count++] = (struct birth){life->born_ns, life->tid};
+	return x;
 }
 
-/* Connections that a process closes in its last second, after its last opening, belong to its
- * shutdown.  A proper close changes nothing: they were held for the whole run. */
+#define SHUTDOWN_NS (5 * SECOND_NS)
+
+/* Did an ended process only end things from that moment on?  Others may be rolled back first. */
+static bool in_shutdown(const struct rule_input *s, uint64_t ns)
+{
+	return ns + SHUTDOWN_NS >= s->process->exited_ns && ns + SECOND_NS >= s->process->worked_ns;
+}
+
+/* Connections that a process closes in its last seconds, after its last opening and last use of a
+ * database, belong to its shutdown: an interpreter on a busy machine takes that long to end.  A
+ * proper close changes nothing: they were held for the whole run. */
 static void mark_shutdown(struct rule_input *s)
 {
 	uint64_t last_birth = s->birth_count ? s->births[s->birth_count - 1].ns : 0;
@@ -208,7 +250,7 @@ static void mark_shutdown(struct rule_input *s)
 		struct conn_history *x = &s->conn_history[i];
 
 		if (!x->life->closed_ns || x->exit || x->end_ns < last_birth ||
-		    x->end_ns + SECOND_NS < s->process->exited_ns)
+		    !in_shutdown(s, x->end_ns))
 			continue;
 		x->exit = true;
 		x->farewell = true;
@@ -221,6 +263,18 @@ static const struct text *last_sql(const struct connection *c)
 	return c->sql || !c->session ? c->sql : c->session->sql;
 }
 
+/* Statements that ended before the shutdown of their process were ended by it. */
+static void drop_finished(struct rule_input *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		struct conn_history *x = &s->conn_history[i];
+
+		if (x->file && !x->open &&
+		    (!x->exit || (x->file->ended_ns && !in_shutdown(s, x->file->ended_ns))))
+			x->file = NULL;
+	}
+}
+
 int rule_input_fill(struct rule_input *s, struct connection **open, size_t open_count)
 {
 	size_t room = s->process->past_count + open_count + 1;
@@ -229,13 +283,18 @@ int rule_input_fill(struct rule_input *s, struct connection **open, size_t open_
 	s->births = calloc(room, sizeof(*s->births));
 	if (!s->conn_history || !s->births)
 		return -1;
-	for (size_t i = 0; i < s->process->past_count; i++)
-		if (s->process->past[i].endpoint == s->endpoint)
-			rule_input_add(s, &s->process->past[i].life, NULL, s->process->past[i].sql);
+	for (size_t i = 0; i < s->process->past_count; i++) {
+		const struct past *past = &s->process->past[i];
+
+		if (past->endpoint == s->endpoint)
+			rule_input_add(s, &past->life, NULL, past->sql)->file = past->file;
+	}
 	for (size_t i = 0; i < open_count; i++)
 		if (open[i]->endpoint == s->endpoint)
-			rule_input_add(s, &open[i]->life, open[i], last_sql(open[i]));
+			rule_input_add(s, &open[i]->life, open[i], last_sql(open[i]))->file =
+				open[i]->file;
 	qsort(s->births, s->birth_count, sizeof(*s->births), by_birth);
 	mark_shutdown(s);
+	drop_finished(s);
 	return 0;
 }

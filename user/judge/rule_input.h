@@ -34,15 +34,17 @@ struct conn_history {
 	const struct life *life;
 	const struct connection *open; /* NULL: gone */
 	const struct text *sql;	       /* of its last request; NULL not known */
-	uint64_t end_ns;	       /* when it closed, or now */
-	uint32_t passes;	       /* connections opened after its last use */
-	uint32_t own_passes;	       /* of those, by the thread that used it last */
-	bool exit;		       /* released at the end of its process only */
-	bool farewell;		       /* closed properly then */
-	bool left;		       /* passed over, and never used again */
-	bool late;		       /* closed in bulk, long after its last use */
-	struct origin from;	       /* set once a rule asks for it */
-	const struct place *answers;   /* the place whose finding counts it; NULL: the only one */
+	/* SQLite: its unfinished statements, now or until its process ended; NULL: none */
+	const struct file_model *file;
+	uint64_t end_ns;	     /* when it closed, or now */
+	uint32_t passes;	     /* connections opened after its last use */
+	uint32_t own_passes;	     /* of those, by the thread that used it last */
+	bool exit;		     /* released at the end of its process only */
+	bool farewell;		     /* closed properly then */
+	bool left;		     /* passed over, and never used again */
+	bool late;		     /* closed in bulk, long after its last use */
+	struct origin from;	     /* set once a rule asks for it */
+	const struct place *answers; /* the place whose finding counts it; NULL: the only one */
 };
 
 struct birth {
@@ -90,6 +92,16 @@ __attribute__((format(printf, 4, 5))) void finding_because(struct rule_input *s,
 /* Limits a confidence by what was lost and what could not be read. */
 enum confidence confidence_cap(const struct rule_input *s, enum confidence c);
 double seconds(uint64_t ns);
+/* How long a connection that was held until its process ended lay unused while the process went on
+ * using databases, from the last use of the one to the last use of another; 0: the process did not
+ * go on, or hardly. */
+uint64_t unused_beside_ns(const struct rule_input *s, const struct conn_history *x);
+/* The same for its unfinished statements. */
+uint64_t unread_beside_ns(const struct rule_input *s, const struct conn_history *x);
+/* When a connection was last used before its unfinished statements ended (0: not known), and when
+ * those did, or now. */
+uint64_t reader_used_ns(const struct conn_history *x);
+uint64_t reader_end_ns(const struct conn_history *x);
 /* Does each connection to this endpoint have a database of its own: SQLite in memory, or in a
  * nameless file? */
 bool is_private(const struct endpoint *e);

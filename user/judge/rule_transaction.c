@@ -5,6 +5,11 @@
  * The clock runs only while no request is outstanding: a long query or a stream being read is
  * work.  A transaction is held too long when the client has been silent inside it for --min-age.
  * The silence must also be at least three times the longest that this process has ended by itself.
+ *
+ * The end of the process rolls back what it left open, and excuses nothing: a transaction that was
+ * held too long before is told, if the process meanwhile went on with other connections.  Without
+ * that, only one whose connection was never closed at all is: a script that works on what it has
+ * read and then says goodbye is well.
  */
 #include "user/judge/advice.h"
 #include "user/judge/explain.h"
@@ -19,9 +24,11 @@
 
 struct tx_held {
 	size_t count;
-	size_t old;    /* of them, held too long by age alone */
-	size_t unseen; /* of them, not seen to begin */
-	size_t told;   /* of those, known from their server alone */
+	size_t old;	    /* of them, held too long by age alone */
+	size_t exits;	    /* of those, released by the end of the process only */
+	uint64_t beside_ns; /* the longest that others were used meanwhile */
+	size_t unseen;	    /* of them, not seen to begin */
+	size_t told;	    /* of those, known from their server alone */
 	const struct life *longest;
 	uint64_t longest_ns;
 	bool longest_unseen;
@@ -66,6 +73,14 @@ enum tx_fate {
 	TX_FATES,
 };
 
+/* How long a transaction was silent, as far as that counts. */
+static uint64_t silence(const struct rule_input *s, const struct conn_history *x)
+{
+	if (x->exit && (x->farewell || unused_beside_ns(s, x)))
+		return unused_beside_ns(s, x);
+	return x->end_ns - x->life->used_ns;
+}
+
 /* Leaking connections prove it at any age.  A script that ends with one transaction open has not
  * leaked. */
 static enum tx_fate tx_fate_of(const struct rule_input *s, const struct conn_history *x,
@@ -77,11 +92,11 @@ static enum tx_fate tx_fate_of(const struct rule_input *s, const struct conn_his
 		return TX_CLOSED;
 	if (!x->life->used_ns)
 		return TX_UNUSED;
-	if (x->open && x->open->request_ns)
+	if (x->life->asked || (x->open && x->open->request_ns))
 		return TX_WAITING;
 	if (x->open && x->open->hung_up_ns)
 		return TX_HUNG_UP;
-	if (!x->exit && x->end_ns - x->life->used_ns >= patience(s))
+	if (silence(s, x) >= patience(s))
 		return TX_OLD;
 	if (x->left && leaking)
 		return TX_WITH_CONN;
@@ -148,6 +163,12 @@ static void rule_transaction_look(const struct rule_input *s, const struct place
 		if (x->open && x->open->local_port)
 			add_port(h, x->open->local_port, x->end_ns - x->life->used_ns);
 		rule_transaction_add(s, x, h);
+		if (fate == TX_OLD && x->exit) {
+			h->exits++;
+			h->beside_ns = h->beside_ns > unused_beside_ns(s, x)
+					       ? h->beside_ns
+					       : unused_beside_ns(s, x);
+		}
 		h->wrote = h->wrote || x->life->flags & EV_CONN_WROTE;
 		h->cursor = h->cursor || x->life->flags & EV_CONN_CURSOR;
 		if (x->sql)
@@ -249,6 +270,10 @@ static void found(struct rule_input *s, const struct tx_held *h, bool only, enum
 		finding_because(s, f, EVIDENCE_LONGEST_PAUSE, seconds(s->process->longest_gap_ns));
 	else if (s->process->longest_gap_ns)
 		finding_because(s, f, EVIDENCE_PAUSES_SHORT);
+	if (h->beside_ns)
+		finding_because(s, f, EVIDENCE_OTHERS_USED, seconds(h->beside_ns));
+	if (h->exits)
+		finding_because(s, f, EVIDENCE_ENDED_AT_EXIT, h->exits);
 	if (h->wrote && sqlite)
 		finding_because(s, f, EVIDENCE_FILE_LOCKED);
 	else if (h->wrote)

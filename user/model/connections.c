@@ -114,7 +114,23 @@ static void endpoint_leave(struct endpoint *e, const struct connection *c)
 		e->opened--;
 }
 
-static int past_add(struct process_model *p, const struct connection *c)
+/* The unfinished statements that ended with a connection, else those that had ended last; the
+ * connection has them no more. */
+static struct file_model *take_file(struct connection *c)
+{
+	struct file_model *file = c->file && c->file->reading ? c->file : c->ended;
+
+	if (file == c->ended) {
+		c->ended = NULL;
+		return file;
+	}
+	file->used_ns = c->life.used_ns;
+	file->worked_before = c->life.worked_before;
+	c->file = NULL;
+	return file;
+}
+
+static int past_add(struct process_model *p, struct connection *c)
 {
 	if (p->past_count < PAST_MOST && p->past_count == p->past_room) {
 		size_t room = p->past_room ? 2 * p->past_room : 16;
@@ -125,11 +141,13 @@ static int past_add(struct process_model *p, const struct connection *c)
 		p->past = past;
 		p->past_room = room;
 	}
-	if (p->past_count < PAST_MOST)
+	if (p->past_count < PAST_MOST) {
 		p->past_next = p->past_count++;
-	else
+	} else {
 		p->past_next = (p->past_next + 1) % PAST_MOST;
-	p->past[p->past_next] = (struct past){c->endpoint, c->sql, c->life};
+		free(p->past[p->past_next].file);
+	}
+	p->past[p->past_next] = (struct past){c->endpoint, c->sql, take_file(c), c->life};
 	return 0;
 }
 
@@ -197,6 +215,7 @@ static void cut_handle(struct model *m, const struct connection *c, uint64_t ns)
 void connection_free_parts(struct connection *c)
 {
 	free(c->file);
+	free(c->ended);
 	free(c->session);
 }
 
@@ -206,6 +225,7 @@ static int connection_end(struct model *m, struct connection *c, uint64_t ns)
 	int err;
 
 	c->life.closed_ns = ns;
+	c->life.asked = c->request_ns != 0;
 	e->open--;
 	e->closed++;
 	e->begun += c->life.begun;
@@ -214,9 +234,9 @@ static int connection_end(struct model *m, struct connection *c, uint64_t ns)
 	e->abandoned += c->abandoned;
 	e->prepared += c->prepared;
 	e->unprepared += c->unprepared;
-	err = past_add(c->process, c);
+	err = count_held(m, c, -1);
 	if (!err)
-		err = count_held(m, c, -1);
+		err = past_add(c->process, c);
 	end_statements(m, c);
 	cut_handle(m, c, ns);
 	table_remove(&m->connections, (struct table_key){c->id, 0});
@@ -321,6 +341,8 @@ static bool is_older(const struct ev_connection *ev, const struct connection *c)
 	       (ev->bytes_sent < c->bytes_sent || ev->bytes_received < c->bytes_received);
 }
 
+#define CLOCK_SECOND_NS 1000000000ULL
+
 /* Follows a counter of a record, which wraps after some days of a busy connection.  Races in the
  * ledger may also move it back a little. */
 static void count_on(uint64_t *total, uint32_t now)
@@ -353,6 +375,20 @@ static void count_work(struct connection *c, const struct ev_connection *ev)
 	c->failures = failures;
 }
 
+/* Notes in which seconds a process used its databases, and how many of them a connection has seen
+ * at its own last use.  Of a connection that is used all the time, a look a second is reported. */
+static void note_use(struct connection *c, uint64_t used_ns)
+{
+	struct process_model *p = c->process;
+
+	if (used_ns > p->worked_ns) {
+		p->worked_seconds += used_ns / CLOCK_SECOND_NS != p->worked_ns / CLOCK_SECOND_NS;
+		p->worked_ns = used_ns;
+	}
+	if (used_ns > c->life.used_ns)
+		c->life.worked_before = p->worked_seconds;
+}
+
 int apply_connection(struct model *m, const struct ev_head *record)
 {
 	const struct ev_connection *ev = (const void *)record;
@@ -374,6 +410,7 @@ int apply_connection(struct model *m, const struct ev_head *record)
 		endpoint_enter(c->endpoint, c);
 	}
 	c->life.born_ns = ev->born_ns;
+	note_use(c, ev->used_ns);
 	c->life.used_ns = ev->used_ns;
 	c->life.tid = ev->tid;
 	c->life.user_tid = ev->user_tid;
@@ -565,7 +602,7 @@ static void file_follow(struct file_model *f, const struct ev_file *ev)
 		/* Another reader is the oldest, or the log began anew in spite of it.  Bytes
 		 * written since the last look may be older than the reader. */
 		f->before_bytes = ev->wal_bytes;
-		f->growth_ns = f->grown_ns = 0;
+		f->growth_ns = f->grown_ns = f->stack = 0;
 	} else if (grew) {
 		f->grown_ns = ev->head.ns;
 		if (!f->growth_ns)
@@ -574,6 +611,31 @@ static void file_follow(struct file_model *f, const struct ev_file *ev)
 	f->reading_ns = ev->reading_ns;
 	f->wal_bytes = ev->wal_bytes;
 	f->reading = ev->reading;
+}
+
+/* Where the oldest unfinished statement was prepared; 0: not known.  A record names the statement
+ * by its SQL text alone. */
+static uint64_t stack_of_reader(const struct connection *c)
+{
+	for (const struct statement_model *s = c->statements; s; s = s->next)
+		if (s->text == c->file->sql && s->stack)
+			return s->stack;
+	return 0;
+}
+
+/* Keeps what was unfinished, for its end may belong to the end of the process. */
+static int file_ends(struct connection *c, uint64_t now_ns)
+{
+	if (!c->ended) {
+		c->ended = malloc(sizeof(*c->ended));
+		if (!c->ended)
+			return -ENOMEM;
+	}
+	*c->ended = *c->file;
+	c->ended->ended_ns = now_ns;
+	c->ended->used_ns = c->life.used_ns;
+	c->ended->worked_before = c->life.worked_before;
+	return 0;
 }
 
 int apply_file(struct model *m, const struct ev_head *record)
@@ -595,7 +657,11 @@ int apply_file(struct model *m, const struct ev_head *record)
 		return err;
 	if (ev->zombie && !c->zombie_ns)
 		c->zombie_ns = ev->head.ns;
+	if (c->file->reading && !ev->reading)
+		err = file_ends(c, ev->head.ns);
 	file_follow(c->file, ev);
 	c->file->sql = keep_text(m, ev->text, ev->length, EV_DB_SQLITE);
-	return 0;
+	if (ev->reading && !c->file->stack)
+		c->file->stack = stack_of_reader(c);
+	return err;
 }

@@ -32,14 +32,23 @@ static void use_text(const struct text *text)
 		((struct text *)text)->used = true;
 }
 
+static void past_forget_texts(struct past *past)
+{
+	past->sql = NULL;
+	if (past->file)
+		past->file->sql = NULL;
+}
+
 static void use_texts_of(struct process_model *p, bool past)
 {
 	for (struct endpoint *e = p->endpoints; e; e = e->next)
 		use_text(e->result_sql);
 	for (size_t i = 0; i < p->past_count; i++) {
 		if (!past)
-			p->past[i].sql = NULL;
+			past_forget_texts(&p->past[i]);
 		use_text(p->past[i].sql);
+		if (p->past[i].file)
+			use_text(p->past[i].file->sql);
 	}
 }
 
@@ -59,6 +68,8 @@ static void use_texts(struct model *m, bool past)
 			use_text(c->file->sql);
 		if (c->session)
 			use_text(c->session->sql);
+		if (c->ended)
+			use_text(c->ended->sql);
 	}
 	for (at = 0; (slot = table_next(&m->statements, &at));)
 		use_text(((const struct statement_model *)slot->value)->text);
@@ -151,14 +162,29 @@ static void use_life(struct code *c, const struct life *l)
 	code_use(c, l->begun_at);
 }
 
+static void use_file(struct code *c, const struct file_model *f)
+{
+	if (f)
+		code_use(c, f->stack);
+}
+
+static void use_connection(struct code *code, const struct connection *c)
+{
+	use_life(code, &c->life);
+	use_file(code, c->file);
+	use_file(code, c->ended);
+}
+
 static void use_process(struct code *c, const struct process_model *p)
 {
 	for (const struct endpoint *e = p->endpoints; e; e = e->next) {
 		code_use(c, e->result_at);
 		code_use(c, e->result_begun_at);
 	}
-	for (size_t i = 0; i < p->past_count; i++)
+	for (size_t i = 0; i < p->past_count; i++) {
 		use_life(c, &p->past[i].life);
+		use_file(c, p->past[i].file);
+	}
 	for (const struct site_model *s = p->sites; s; s = s->next)
 		code_use(c, s->stack);
 	for (size_t i = 0; i < p->thread_count; i++)
@@ -176,7 +202,7 @@ void keep_places(struct model *m)
 	for (at = 0; (slot = table_next(&m->processes, &at));)
 		use_process(c, slot->value);
 	for (at = 0; (slot = table_next(&m->connections, &at));)
-		use_life(c, &((const struct connection *)slot->value)->life);
+		use_connection(c, slot->value);
 	for (at = 0; (slot = table_next(&m->statements, &at));)
 		code_use(c, ((const struct statement_model *)slot->value)->stack);
 	for (at = 0; (slot = table_next(&m->handles, &at));)

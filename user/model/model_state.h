@@ -57,10 +57,12 @@ struct life {
 	uint64_t begun;
 	uint64_t requests;
 	uint8_t status;
+	bool asked; /* it ended with a request outstanding */
 	/* stacks, 0 not known: of its opening, and of the transaction it began last */
 	uint64_t opened_at, begun_at;
 	uint64_t begun_ns;	 /* when begun_at was taken; 0: not known */
 	uint64_t transaction_ns; /* when the open transaction began; 0: none, or not known */
+	uint32_t worked_before;	 /* its process's worked_seconds at its last use */
 };
 
 /* The unfinished statements of a SQLite connection, and the write-ahead log that they hold back. */
@@ -70,7 +72,12 @@ struct file_model {
 	uint64_t before_bytes; /* of the log when that one began, or when dbleak first saw it */
 	uint64_t growth_ns, grown_ns; /* when the log first and last grew since; 0: it did not */
 	const struct text *sql;	      /* of the oldest statement */
+	uint64_t stack;		      /* where that one was prepared; 0: not known */
 	uint32_t reading;
+	/* of those that have ended: when, the last use of their connection until then, and its
+	 * worked_before at that use */
+	uint64_t ended_ns, used_ns;
+	uint32_t worked_before;
 };
 
 /* What the server said last of its end of a connection. */
@@ -94,6 +101,7 @@ struct connection {
 	struct statement_model *statements; /* open, in no order */
 	struct file_model *file;	    /* NULL but for SQLite */
 	struct session_model *session;	    /* NULL: no server has said anything of it */
+	struct file_model *ended;	    /* its statements that ended last; NULL: none */
 	uint64_t request_ns, hung_up_ns, longest_gap_ns;
 	uint64_t bytes_sent, bytes_received;
 	uint64_t zombie_ns; /* when it closed but lived on for its statements; 0: no */
@@ -116,6 +124,7 @@ struct thread_model {
 struct past {
 	const struct endpoint *endpoint;
 	const struct text *sql;
+	struct file_model *file; /* its statements that ended last, or with it; NULL: none */
 	struct life life;
 };
 
@@ -137,6 +146,8 @@ struct process_model {
 	struct memory_model memory;
 	uint64_t requests, failures; /* of its connections so far, as reported one by one */
 	uint64_t longest_gap_ns;     /* longest finished wait inside a transaction */
+	uint64_t worked_ns;	     /* the last use of any of its connections; 0: none */
+	uint32_t worked_seconds;     /* how many seconds of the clock had such a use */
 	struct endpoint *endpoints;
 	struct past *past;
 	size_t past_count, past_room, past_next;

@@ -46,6 +46,8 @@ void process_free(struct process_model *p)
 	free(p->container_name);
 	free(p->exe);
 	free(p->unit);
+	for (size_t i = 0; i < p->past_count; i++)
+		free(p->past[i].file);
 	free(p->past);
 	free(p->threads);
 	free(p);
