@@ -6,7 +6,7 @@ from harness import CLIENTS, command_of
 from solo import live
 
 PATIENCE = 120
-SLOTS, LITE = "lost_slots.py", "lite_held.py"
+SLOTS, ENGINES, LITE = "lost_slots.py", "engines.py", "lite_held.py"
 
 
 def line_of(client, mark):
@@ -62,10 +62,11 @@ def silent(bench, argv, ended):
 @live("held: slots of a pool that are lost until the end are told, however the program ends", group="held")
 def lost_slots(bench):
     kept, alone = (SLOTS, "session", "return", 3, 16), (SLOTS, "session", "exit", 1, 16)
-    filled = SLOTS, "filled", "exit", 3, 16
-    ended = run_all(bench, (kept, alone, filled))
+    auto, filled = (SLOTS, "autocommit", "return", 4, 16), (SLOTS, "filled", "exit", 3, 16)
+    ended = run_all(bench, (kept, alone, auto, filled))
     expect(bench, kept, ended, "unclosed-connection", ("leaking", "stuck"), 3, line_of(SLOTS, "session"))
     expect(bench, alone, ended, "open-transaction", ("stuck",), 1, line_of(SLOTS, "session"))
+    expect(bench, auto, ended, "unclosed-connection", ("leaking", "stuck"), 4)
     expect(bench, filled, ended, "open-transaction", ("stuck", "leaking"), 3)
 
 
@@ -95,3 +96,14 @@ def lite_reader(bench):
         expect(bench, reader, ended, "wal-growth", ("leaking", "stuck"), 1, line_of(LITE, reader[1]))
     for twin in twins:
         silent(bench, twin, ended)
+
+
+@live("held: what only the garbage collector closes is possible at most, and said to be its", group="held")
+def collected(bench):
+    argv = (ENGINES, "tests", 60)
+    ended = run_all(bench, (argv,))
+    expect(bench, argv, ended, "unclosed-connection", ("leaking", "stuck", "bounded"), line=line_of(ENGINES, "gc"),
+           confidence=("possible",))
+    if argv in ended:
+        said = [code["code"] for one in ended[argv][1]["findings"] for code in one["evidence_codes"]]
+        bench.check({"closed-by-collector", "others-closed-by-collector"} & set(said), f"the collector is not named: {said}")

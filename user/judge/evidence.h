@@ -83,6 +83,9 @@
 #define EVIDENCE_NOT_COLLECTED \
 	"no-collection-since", \
 		"no full garbage collection ran since: the collector may still close them"
+#define EVIDENCE_OTHERS_COLLECTED                                                               \
+	"others-closed-by-collector", "%zu others were closed together, long after their use, " \
+				      "as by a garbage collector"
 #define EVIDENCE_MOST_AT_ONCE "most-open-at-once", "at most %llu were open at the same time"
 #define EVIDENCE_HUNG_UP                                                                \
 	"closed-by-server",                                                             \

@@ -14,7 +14,8 @@
  *   growth          left connections keep coming; a pool stops at its size
  *
  * Connections that a garbage collector closes later, in bulk, are named too.  The floor of the
- * saw-tooth may be flat, but each was held long past its use.
+ * saw-tooth may be flat, but each was held long past its use.  Where it has closed more than are
+ * left, it would have closed those as well: that is no more than possible.
  *
  * Each connection to a SQLite database in memory has a database of its own.  A newer one proves
  * nothing there; only growth does.  A SQLite connection that is closed already but lives on for its
@@ -37,10 +38,16 @@
 #define IDLE_LEAST   SECOND_NS
 #define BULK_NS	     20000000ULL /* closed within 20 ms of each other: one sweep of a collector */
 #define BULK_LEAST   3
+#define LEAST_WORK   8 /* requests; a pool sends fewer on one that it has just opened */
+
+#define ADVICE_NO_GARBAGE                                                                 \
+	"create one engine or pool per process; close each connection after use, not by " \
+	"garbage collection"
 
 struct tally {
 	size_t left, in_transaction, own_thread, exits, farewells, worked;
 	size_t earlier;	  /* of those left, opened before the watch */
+	size_t collected; /* not left: closed late, as by a garbage collector */
 	size_t forgotten; /* in a transaction; passed over by its own thread, held to the exit, or
 			     unused for --min-age */
 	uint64_t first_ns, last_ns; /* births of the first and the last one left */
@@ -165,7 +172,7 @@ static void find_left(struct rule_input *s)
 /* Did the connection do more than a pool does with one that it has just opened? */
 static bool worked(const struct conn_history *x)
 {
-	return x->life->begun || !x->life->born_ns ||
+	return x->life->begun || !x->life->born_ns || x->life->requests >= LEAST_WORK ||
 	       x->life->used_ns - x->life->born_ns > SECOND_NS;
 }
 
@@ -178,6 +185,7 @@ static void add_up(const struct rule_input *s, const struct place *at, struct ta
 		const struct conn_history *x = &s->conn_history[i];
 		uint64_t born = x->life->born_ns ? x->life->born_ns : s->start_ns;
 
+		t->collected += x->late && x->answers == at;
 		if (!x->left || x->answers != at)
 			continue;
 		t->left++;
@@ -390,6 +398,26 @@ static void name_left(struct rule_input *s, struct finding_view *f, const struct
 	finding_sessions(s, f, &sessions);
 }
 
+/* Would a garbage collector have closed what is left? */
+static bool is_garbage(const struct tally *t)
+{
+	return t->collected > t->left;
+}
+
+/* Where the process has ended, what lay idle outside of a transaction may have been garbage to
+ * which no collection had come. */
+static enum confidence confidence_of_left(const struct rule_input *s, const struct tally *t)
+{
+	enum confidence c = CONFIDENCE_LIKELY;
+
+	if (is_garbage(t))
+		return confidence_cap(s, CONFIDENCE_POSSIBLE);
+	if (t->left >= 5 && (t->in_transaction >= LEAST_LEFT || t->own_thread >= 5) &&
+	    (t->in_transaction || !t->exits))
+		c = CONFIDENCE_CERTAIN;
+	return confidence_cap(s, c);
+}
+
 /* all_per_minute: the growth of all places together. */
 static void found_left(struct rule_input *s, const struct tally *t, const struct balance *b,
 		       double all_per_minute)
@@ -403,10 +431,7 @@ static void found_left(struct rule_input *s, const struct tally *t, const struct
 	exhaustion(s, f, all_per_minute);
 	f->verdict = VERDICT_LEAKING;
 	f->kind = rule_connection_kind_of(b, t->left - t->earlier, 2 * t->farewells > t->left);
-	f->confidence = confidence_cap(
-		s, t->left >= 5 && (t->in_transaction >= LEAST_LEFT || t->own_thread >= 5)
-			   ? CONFIDENCE_CERTAIN
-			   : CONFIDENCE_LIKELY);
+	f->confidence = confidence_of_left(s, t);
 	finding_because(s, f, EVIDENCE_IDLE_WHILE_NEWER, t->left);
 	if (t->in_transaction)
 		finding_because(s, f, EVIDENCE_IN_TRANSACTION, t->in_transaction);
@@ -415,9 +440,12 @@ static void found_left(struct rule_input *s, const struct tally *t, const struct
 				t->own_thread == 1 ? "" : "s");
 	if (t->exits)
 		finding_because(s, f, EVIDENCE_CLOSED_AT_EXIT, t->exits);
+	if (t->collected)
+		finding_because(s, f, EVIDENCE_OTHERS_COLLECTED, t->collected);
 	name_left(s, f, t);
-	tell_collected(s, f, t);
-	f->advice = advice_for(s, f, ADVICE_CLOSE);
+	if (!is_garbage(t))
+		tell_collected(s, f, t);
+	f->advice = is_garbage(t) ? ADVICE_NO_GARBAGE : advice_for(s, f, ADVICE_CLOSE);
 }
 
 static void name_late(struct rule_input *s, struct finding_view *f)
@@ -441,13 +469,11 @@ static void found_late(struct rule_input *s, const struct tally *t, size_t late)
 	f->verdict = VERDICT_LEAKING;
 	f->kind = rule_connection_kind_of(&b, late, false);
 	f->open = s->endpoint->open;
-	f->confidence = confidence_cap(s, CONFIDENCE_LIKELY);
+	f->confidence = confidence_cap(s, CONFIDENCE_POSSIBLE);
 	finding_because(s, f, EVIDENCE_CLOSED_BY_COLLECTOR, late);
 	finding_because(s, f, EVIDENCE_MOST_AT_ONCE, (unsigned long long)s->endpoint->peak);
 	name_late(s, f);
-	f->advice =
-		"create one engine or pool per process; close each connection after use, not by "
-		"garbage collection";
+	f->advice = ADVICE_NO_GARBAGE;
 }
 
 /* What is lacking for the proof by transactions; NULL: nothing. */
@@ -579,6 +605,7 @@ int rule_connections(struct rule_input *s)
 	size_t late;
 
 	find_left(s);
+	late = is_private(s->endpoint) ? 0 : closed_in_bulk(s);
 	add_up(s, NULL, &t);
 	if (s->explanation)
 		explain_proofs(s, &t);
@@ -586,7 +613,6 @@ int rule_connections(struct rule_input *s)
 		found_by_place(s, &t);
 		return 0;
 	}
-	late = is_private(s->endpoint) ? 0 : closed_in_bulk(s);
 	if (late < LEAST_GROWTH || 2 * late < s->endpoint->opened / 2) {
 		explain_not(s,
 			    "garbage collector: %zu of %llu were closed late and in bulk, "

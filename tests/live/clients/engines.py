@@ -2,9 +2,11 @@
 """A request handler that makes an engine of its own each time, or shares one.
 
 engines.py gc | nogc | shared
+engines.py tests COUNT   so many tests with an engine each, then the end
 """
 import gc
 import sys
+import time
 
 import db
 from sqlalchemy import text
@@ -21,4 +23,9 @@ def handle(number):
         connection.execute(text(db.ONE_ROW + str(number + 1))).all()
 
 
+if mode == "tests":
+    for number in range(int(sys.argv[2])):
+        handle(number)
+        time.sleep(0.05)
+    sys.exit()
 db.steadily(handle, every=0.25 if mode == "gc" else 1.0)

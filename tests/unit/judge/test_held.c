@@ -147,6 +147,96 @@ static void a_last_word_on_another_is_no_continued_use(void **state)
 	expect_silence(APP);
 }
 
+/* Each is used for some statements outside of any transaction, then lost; one goes on. */
+static void loses_slots(int lost, int requests)
+{
+	run_begins();
+	for (int i = 0; i <= lost; i++) {
+		at(0.4 * i);
+		opens(i, APP, APP);
+		for (int n = 0; n < requests; n++) {
+			at(0.4 * i + 0.01 * n);
+			uses(i);
+		}
+	}
+	for (double t = 3; t < 15; t += 0.5) {
+		at(t);
+		uses(lost);
+	}
+	ends_at(15, true);
+}
+
+static void slots_lost_outside_of_transactions_are_found_after_their_work(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	loses_slots(3, 12);
+	f = expect(CAUSE_UNCLOSED_CONNECTION, VERDICT_LEAKING);
+	assert_int_equal(f->open, 3);
+	assert_int_equal(f->confidence, CONFIDENCE_LIKELY);
+}
+
+static void a_pool_that_fills_and_then_uses_one_is_silent(void **state)
+{
+	(void)state;
+	loses_slots(7, 3);
+	expect_silence(APP);
+}
+
+/* Engines of tests: dropped, collected six at a time, the last ones by the end. */
+static void makes_engines(int collections, int after)
+{
+	int next = 0;
+
+	run_begins();
+	for (int sweep = 0; sweep <= collections; sweep++) {
+		int first = next, count = sweep < collections ? 6 : after;
+
+		for (int i = 0; i < count; i++) {
+			at(sweep * 6 + i);
+			opens(next, APP, APP);
+			begins(next);
+			at(sweep * 6 + i + 0.1);
+			ends(next, false);
+			next++;
+		}
+		at(sweep * 6 + 5.9);
+		for (int i = first; i < next && sweep < collections; i++)
+			closes(i);
+	}
+	ends_at((collections + 1) * 6 + after, true);
+}
+
+static void what_a_collector_would_have_closed_is_possible_at_most(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	makes_engines(5, 6);
+	f = expect(CAUSE_UNCLOSED_CONNECTION, VERDICT_LEAKING);
+	assert_int_equal(f->confidence, CONFIDENCE_POSSIBLE);
+	assert_true(has_evidence(f, "others-closed-by-collector"));
+	assert_non_null(strstr(f->advice, "garbage collection"));
+	story_ends();
+	/* All were collected but the last, which nothing has passed over. */
+	makes_engines(5, 1);
+	f = expect(CAUSE_UNCLOSED_CONNECTION, VERDICT_LEAKING);
+	assert_int_equal(f->confidence, CONFIDENCE_POSSIBLE);
+	assert_true(has_evidence(f, "closed-by-collector"));
+}
+
+static void what_no_collector_has_come_to_is_likely_at_most(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	makes_engines(0, 12);
+	f = expect(CAUSE_UNCLOSED_CONNECTION, VERDICT_LEAKING);
+	assert_int_equal(f->confidence, CONFIDENCE_LIKELY);
+	assert_false(has_evidence(f, "others-closed-by-collector"));
+}
+
 /* A reader stops after its first row; a writer lets the log grow.  finished_at: when the statement
  * is read to its end; 0: never. */
 static void reads_beside_a_writer(double finished_at)
@@ -213,6 +303,10 @@ int main(void)
 		TEST(a_transaction_never_closed_at_all_is_stuck_even_alone),
 		TEST(a_query_cut_short_by_the_end_is_silent),
 		TEST(a_last_word_on_another_is_no_continued_use),
+		TEST(slots_lost_outside_of_transactions_are_found_after_their_work),
+		TEST(a_pool_that_fills_and_then_uses_one_is_silent),
+		TEST(what_a_collector_would_have_closed_is_possible_at_most),
+		TEST(what_no_collector_has_come_to_is_likely_at_most),
 		TEST(a_reader_that_only_the_end_ended_let_the_log_grow),
 		TEST(a_reader_that_ended_before_is_silent_at_the_end),
 	};
