@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "user/judge/rule_input.h"
+#include "user/judge/site.h"
 
 static struct gap_view *gap_add(struct arena *a, struct report_view *v,
 				const struct process_model *p)
@@ -291,6 +292,32 @@ static void list_collectors(struct arena *a, struct report_view *v)
 	}
 }
 
+/* Why the line of a finding is not known where a virtual machine runs the program; NULL: it is, or
+ * none does. */
+static const char *why_no_line(const struct finding_view *f)
+{
+	const char *why = NULL;
+
+	for (size_t i = 0; !f->site && !why && i < f->stack_count; i++)
+		why = site_machine(f->stack[i].module);
+	return why;
+}
+
+/* Says once for each process how to get the lines that its findings lack. */
+static void list_lineless(struct report_view *v)
+{
+	for (size_t i = 0; i < v->process_count; i++) {
+		const struct process_view *p = &v->processes[i];
+		const char *why = NULL;
+
+		for (size_t n = 0; !why && n < p->finding_count; n++)
+			why = why_no_line(&p->findings[n]);
+		if (why)
+			v->gaps[v->gap_count++] = (struct gap_view){
+				.pid = p->pid, .comm = p->comm, .reason = why};
+	}
+}
+
 int list_gaps(const struct model *m, struct arena *a, struct report_view *v)
 {
 	v->gaps = arena_alloc(a, (m->gap_count + m->sites.count + m->libraries.count +
@@ -307,5 +334,6 @@ int list_gaps(const struct model *m, struct arena *a, struct report_view *v)
 	list_refused(m, a, v);
 	list_left_out(m, a, v);
 	list_forgotten(m, a, v);
+	list_lineless(v);
 	return 0;
 }

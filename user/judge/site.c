@@ -128,7 +128,9 @@ static const struct site_row rows[] = {
 	 "libperl.so* "
 	 "php php7* php8* php-fpm* php-cgi* libphp* mod_php* ruby ruby2* ruby3* libruby* node "
 	 "nodejs "
-	 "libnode* java libjvm.so libjava.so libnet.so libnio.so"},
+	 "libnode* java javaw libjvm.so libjli.so libjava.so libnet.so libnio.so libextnet.so "
+	 "libj9*.so jsvc dotnet libcoreclr.so libhostfxr.so libhostpolicy.so libSystem.*.so "
+	 "libmono* beam.smp"},
 	{EV_LANG_NATIVE, IN_FUNCTION, SITE_RUNTIME,
 	 "std::* <std::* core::ops::* core::future::* core::ptr::* core::result::* core::option::* "
 	 "<core::* alloc::boxed::* <alloc::* tokio::* <tokio::* futures_util::* <futures_util::* "
@@ -483,9 +485,45 @@ void places_free(struct places *p)
 	table_free(&p->by_frame);
 }
 
+/* Virtual machines, which compile what they run, and what makes them write /tmp/perf-PID.map. */
+static const struct machine {
+	const char *modules, *how;
+} machines[] = {
+	{"libjvm.so libj9vm*",
+	 "lines of Java are not known: start java with -XX:+PreserveFramePointer, and when it is "
+	 "warm run `jcmd PID Compiler.perfmap` (JDK 17 and newer)"},
+	{"libcoreclr.so", "lines of .NET are not known: start it with DOTNET_PerfMapEnabled=1"},
+	{"libmono* beam.smp", "lines of what a virtual machine compiles are not known"},
+};
+
+const char *site_machine(const char *module)
+{
+	const char *slash = module ? strrchr(module, '/') : NULL;
+
+	for (size_t i = 0; slash && i < sizeof(machines) / sizeof(machines[0]); i++)
+		if (fits_one(machines[i].modules, slash + 1, false))
+			return machines[i].how;
+	return NULL;
+}
+
+/* Does the frame enter the program that a virtual machine runs, code being true if frames of that
+ * program were met?  Whoever called the machine only starts it. */
+static bool enters_machine(const struct code_frame *f, bool code)
+{
+	return code && f && f->language == EV_LANG_NATIVE && site_machine(f->module);
+}
+
+/* Is it a frame of a program that a virtual machine may have compiled? */
+static bool is_compiled_by_machine(const struct code_frame *f)
+{
+	return !f || f->language == EV_LANG_JAVA ||
+	       (f->language == EV_LANG_NATIVE && is_nameless(f));
+}
+
 const struct code_frame *places_frame(const struct places *p, const struct code_stack *s)
 {
 	const struct code_frame *package = NULL, *starter = NULL;
+	bool code = false;
 
 	for (uint32_t i = 0; i < s->count; i++) {
 		const struct code_frame *f = code_frame(p->code, s->frame[i]);
@@ -493,6 +531,9 @@ const struct code_frame *places_frame(const struct places *p, const struct code_
 
 		if (class == SITE_OWN)
 			return f;
+		if (enters_machine(f, code))
+			break;
+		code = code || is_compiled_by_machine(f);
 		if (class == SITE_PACKAGE && !package)
 			package = f;
 		/* A starter called by a library is code that the library generated, not the start

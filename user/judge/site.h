@@ -70,4 +70,8 @@ const struct code_frame *places_caller(const struct places *p, const struct code
  * pointers.  NULL: the stack is not known, or all of it is libraries. */
 const struct place *places_find(struct places *p, uint64_t stack);
 
+/* Is the module a virtual machine, which compiles what it runs?  Why its lines are not known, and
+ * how to get them, else NULL. */
+const char *site_machine(const char *module);
+
 #endif

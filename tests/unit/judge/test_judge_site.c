@@ -74,6 +74,31 @@ static uint64_t line(uint32_t number)
 	return through_sqlalchemy(APP, "/srv/shop/report.py", number, "monthly");
 }
 
+/* Through a virtual machine, whose starter is the owner's; compiled: what the code it runs is. */
+static uint64_t through_machine(const struct place_reported *compiled)
+{
+	const struct place_reported frames[] = {
+		{EV_LANG_NATIVE, "connect", NULL, "/usr/lib/x86_64-linux-gnu/libc.so.6", 0, 10, 0},
+		{EV_LANG_NATIVE, "connect0", NULL, "/opt/jdk/lib/libnio.so", 0, 20, 0},
+		*compiled,
+		{EV_LANG_NATIVE, "JavaCalls::call_helper", NULL, "/opt/jdk/lib/server/libjvm.so", 0,
+		 30, 0},
+		{EV_LANG_NATIVE, "run_service", NULL, "/srv/shop/bin/starter", 0, 40, 0},
+		{EV_LANG_NATIVE, "JavaMain", NULL, "/opt/jdk/lib/libjli.so", 0, 50, 0},
+	};
+
+	return tell_stack(APP, frames, sizeof(frames) / sizeof(frames[0]));
+}
+
+static size_t gaps_that_say(const char *words)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < story.view->gap_count; i++)
+		n += strstr(story.view->gaps[i].reason, words) != NULL;
+	return n;
+}
+
 /* A session is opened and begun, and never ended. */
 static void keep(uint32_t id, double second, uint64_t stack)
 {
@@ -169,6 +194,30 @@ static void a_stack_that_stands_in_is_said_to(void **state)
 	f = expect(CAUSE_UNCLOSED_CONNECTION);
 	expect_site(f, "/srv/shop/report.py", 7, "monthly");
 	assert_true(says_that(f, "where the transaction began was not seen"));
+}
+
+static void the_starter_of_a_virtual_machine_is_no_line(void **state)
+{
+	static const struct place_reported jit = {
+		EV_LANG_NATIVE, NULL, NULL, "[anonymous]", 0, 60, 0};
+	static const struct place_reported named = {
+		EV_LANG_JAVA, "LShop;::handle", NULL, "/tmp/perf-4711.map", 0, 60, 0};
+
+	(void)state;
+	app_begins();
+	for (int i = 0; i < 12; i++)
+		keep(i, i, through_machine(&jit));
+	at(13);
+	assert_null(expect(CAUSE_UNCLOSED_CONNECTION)->site);
+	assert_int_equal(gaps_that_say("Compiler.perfmap"), 1);
+	story_ends();
+	/* Its twin: the machine names what it has compiled. */
+	app_begins();
+	for (int i = 0; i < 12; i++)
+		keep(i, i, through_machine(&named));
+	at(13);
+	assert_non_null(expect(CAUSE_UNCLOSED_CONNECTION)->site);
+	assert_int_equal(gaps_that_say("Compiler.perfmap"), 0);
 }
 
 static void two_lines_of_one_function_are_two_findings(void **state)
@@ -750,6 +799,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(sessions_kept_are_named_by_their_line, story_teardown),
+		cmocka_unit_test_teardown(the_starter_of_a_virtual_machine_is_no_line,
+					  story_teardown),
 		cmocka_unit_test_teardown(the_transaction_names_the_culprit_not_the_connect,
 					  story_teardown),
 		cmocka_unit_test_teardown(

@@ -114,7 +114,9 @@ static void client_libraries_are_known_by_their_file(void **state)
 		       LIST(LIB "libc.so.6", LIB "libssl.so.3", LIB "libstdc++.so.6.0.30",
 			    "/lib64/ld-linux-x86-64.so.2", "[vdso]", "/usr/bin/python3.11",
 			    "/usr/local/bin/node", LIB "libpython3.11.so.1.0",
-			    "/usr/lib/jvm/java-17/lib/server/libjvm.so", "/usr/sbin/php-fpm8.2"));
+			    "/usr/lib/jvm/java-17/lib/server/libjvm.so", "/usr/sbin/php-fpm8.2",
+			    "/opt/jdk/lib/libjli.so", "/opt/jdk/lib/libnio.so", "/opt/app/jsvc",
+			    "/opt/dotnet/host/fxr/8.0.1/libhostfxr.so"));
 	expect_modules(SITE_PACKAGE,
 		       LIST("/usr/bin/psql", LIB "libgdal.so.32",
 			    "/usr/lib/postfix/postfix-mysql.so", VENV "numpy/core/_multiarray.so"));
