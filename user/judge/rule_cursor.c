@@ -33,6 +33,7 @@ struct cursor_held {
 	const struct endpoint *endpoint;
 	const struct text *sql;
 	struct origins from;
+	struct origins all; /* also of those that are not held long enough: whose number may rise */
 };
 
 /* Adds n cursors or results that were last used, or begun, at the same time. */
@@ -96,9 +97,10 @@ static void look_at_holds(const struct rule_input *s, struct cursor_held *idle, 
 			continue;
 		*open += c->cursors;
 		idle->sql = c->sql ? c->sql : idle->sql;
-		origins_add(&idle->from, origin_of_cursor(s, c), c->cursors);
+		origins_add(&idle->all, origin_of_cursor(s, c), c->cursors);
 		if (!is_idle(s, c))
 			continue;
+		origins_add(&idle->from, origin_of_cursor(s, c), c->cursors);
 		rule_cursor_hold(s, idle, c->life.used_ns, c->cursors);
 	}
 }
@@ -161,7 +163,7 @@ static void judge_holds(struct rule_input *s)
 	else
 		finding_because(s, f, EVIDENCE_HOLD_IDLE, seconds(since(s, h.last_ns)));
 	finding_because(s, f, EVIDENCE_SERVER_KEEPS_RESULT);
-	finding_from(s, f, &h.from, true);
+	finding_from(s, f, grows ? &h.all : &h.from, true);
 	collected_tell(s, f, &h.collected, grows);
 	f->advice = "CLOSE each WITH HOLD cursor when done, before its connection returns to the "
 		    "pool";
@@ -189,9 +191,10 @@ static void look_at_readers(const struct rule_input *s, struct cursor_held *h, s
 			continue;
 		*open += file->reading;
 		h->sql = file->sql ? file->sql : h->sql;
-		origins_add(&h->from, origin_of_reader(s, x), file->reading);
+		origins_add(&h->all, origin_of_reader(s, x), file->reading);
 		if (!is_left_unread(s, x))
 			continue;
+		origins_add(&h->from, origin_of_reader(s, x), file->reading);
 		rule_cursor_hold(s, h, file->reading_ns, file->reading);
 	}
 }
@@ -228,7 +231,7 @@ static void judge_readers(struct rule_input *s)
 	else
 		finding_because(s, f, EVIDENCE_UNREAD_IDLE, seconds(since(s, h.last_ns)));
 	finding_because(s, f, EVIDENCE_READ_LOCK);
-	finding_from(s, f, &h.from, true);
+	finding_from(s, f, grows ? &h.all : &h.from, true);
 	collected_tell(s, f, &h.collected, grows);
 	f->advice = advice_for(s, f, ADVICE_READ);
 }
