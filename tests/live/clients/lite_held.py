@@ -29,11 +29,13 @@ def start_reading():
 
 writer = connect()
 writer.execute("create table notes (id integer primary key, body blob)")
-writer.executemany("insert into notes values (?, ?)", ((number, bytes(4000)) for number in range(1, 1001)))
+writer.execute("begin")
+writer.executemany("insert into notes values (?, ?)", ((number, bytes(100)) for number in range(1, 1001)))
+writer.execute("commit")
 cursor = None if HABIT == "exited" else start_reading()
 end = time.monotonic() + SECONDS
 while time.monotonic() < end:
-    writer.execute("update notes set body = ? where id % 100 = ?", (os.urandom(4000), int(time.monotonic() * 100) % 100))
+    writer.execute("update notes set body = ? where id % 20 = ?", (os.urandom(4000), int(time.monotonic() * 100) % 20))
     time.sleep(0.005)
 if HABIT == "exited":
     cursor = start_reading()

@@ -230,12 +230,21 @@ static void wait_for_turn(struct clients *c, const struct library_file *file)
 	c->waiting_count++;
 }
 
+/* Is the file looked at at once?  Those of the head start are, and those of a process that the user
+ * chose: on a busy host the looks at all others would use up the time, and it would end unseen. */
+static bool is_urgent(const struct clients *c, uint32_t pid)
+{
+	return c->early ||
+	       (c->host.selective && c->host.selected && c->host.selected(c->host.context, pid));
+}
+
 void client_on_file(void *context, const struct library_file *file)
 {
 	struct clients *c = context;
+	bool urgent = is_urgent(c, file->pid);
 	uint64_t before;
 
-	if (!may_look(c)) {
+	if (!urgent && !may_look(c)) {
 		wait_for_turn(c, file);
 		library_files_hold(c, file);
 		return;
@@ -245,7 +254,8 @@ void client_on_file(void *context, const struct library_file *file)
 	look_first(c, file);
 	looking_over();
 	library_files_hold(c, file);
-	c->looks.left_ns -= (int64_t)(clock_boot_ns() - before);
+	if (!urgent)
+		c->looks.left_ns -= (int64_t)(clock_boot_ns() - before);
 }
 
 static void drop_waiting(struct waiting *list, size_t *count, uint64_t device, uint64_t inode)
@@ -300,15 +310,6 @@ void client_on_gone(void *context, uint64_t device, uint64_t inode)
 	reach_gone(c->reach, device, inode);
 }
 
-void client_on_mapping(void *context, const struct library_mapping *mapping)
-{
-	struct clients *c = context;
-
-	runtimes_mapped(c->runtimes, mapping);
-	if (library_files_is_held(c, mapping->device, mapping->inode))
-		reach_mapped(c->reach, mapping->pid, mapping->device, mapping->inode);
-}
-
 static void look_again(struct clients *c, const struct waiting *w)
 {
 	struct library_file file = client_waiting_file(w);
@@ -327,6 +328,44 @@ static void look_again(struct clients *c, const struct waiting *w)
 	debug(DEBUG_PROBE, "%s: searched for a static copy: %s", file.path, any ? "found" : "none");
 	tell_given_up(c, elf, &file);
 	elf_close(elf);
+}
+
+static void look_at_waiting(struct clients *c, size_t i)
+{
+	struct waiting w = c->waiting[i];
+	struct library_file file;
+
+	c->waiting[i] = c->waiting[--c->waiting_count];
+	looking_at(w.pid, w.path);
+	look_again(c, &w);
+	looking_over();
+	close(w.fd);
+	file = client_waiting_file(&w);
+	library_files_hold(c, &file);
+}
+
+/* A file that another process has mapped before may wait for its turn. */
+static void hurry(struct clients *c, const struct library_mapping *mapping)
+{
+	for (size_t i = 0; i < c->waiting_count; i++) {
+		const struct waiting *w = &c->waiting[i];
+
+		if (w->first && w->device == mapping->device && w->inode == mapping->inode) {
+			if (is_urgent(c, mapping->pid))
+				look_at_waiting(c, i);
+			return;
+		}
+	}
+}
+
+void client_on_mapping(void *context, const struct library_mapping *mapping)
+{
+	struct clients *c = context;
+
+	hurry(c, mapping);
+	runtimes_mapped(c->runtimes, mapping);
+	if (library_files_is_held(c, mapping->device, mapping->inode))
+		reach_mapped(c->reach, mapping->pid, mapping->device, mapping->inode);
 }
 
 /* Reported once and without a number, which would soon be out of date. */
@@ -351,22 +390,14 @@ static void tell_served(struct clients *c)
 
 void client_look_deeper(struct clients *c)
 {
-	struct library_file file;
-	struct waiting w;
 	uint64_t before;
 
 	tell_skipped(c);
 	tell_served(c);
 	if (!c->waiting_count || !may_look(c))
 		return;
-	w = c->waiting[--c->waiting_count];
 	before = clock_boot_ns();
-	looking_at(w.pid, w.path);
-	look_again(c, &w);
-	looking_over();
-	close(w.fd);
-	file = client_waiting_file(&w);
-	library_files_hold(c, &file);
+	look_at_waiting(c, c->waiting_count - 1);
 	c->looks.left_ns -= (int64_t)(clock_boot_ns() - before);
 }
 
