@@ -80,28 +80,38 @@ static struct finding_view *cursor_found(struct rule_input *s, const struct curs
 	return f;
 }
 
-/* A cursor was declared in the transaction that its connection began last, as far as is known. */
-static struct origin origin_of_cursor(const struct rule_input *s, const struct connection *c)
+/* The transaction that a connection had begun last when its cursors became more has declared one,
+ * as far as is known. */
+static struct origin origin_of_cursor(const struct rule_input *s, const struct life *l)
 {
-	struct origin o = origin_of_stack(s, c->life.begun_at);
+	struct origin o = origin_of_stack(s, l->cursor_at);
 
-	return o.place ? o : origin_of_opening(s, &c->life);
+	if (!o.place)
+		o = origin_of_stack(s, l->begun_at);
+	return o.place ? o : origin_of_opening(s, l);
+}
+
+/* Was the connection idle for --min-age, now or, with others in use, until its process ended? */
+static bool is_left_idle(const struct rule_input *s, const struct conn_history *x)
+{
+	return x->open ? is_idle(s, x->open) : unused_beside_ns(s, x) >= s->model->begin.min_age_ns;
 }
 
 static void look_at_holds(const struct rule_input *s, struct cursor_held *idle, size_t *open)
 {
 	for (size_t i = 0; i < s->count; i++) {
-		const struct connection *c = s->conn_history[i].open;
+		const struct conn_history *x = &s->conn_history[i];
+		size_t n = x->open || x->exit ? x->life->cursors : 0;
 
-		if (!c || !c->cursors)
+		if (!n)
 			continue;
-		*open += c->cursors;
-		idle->sql = c->sql ? c->sql : idle->sql;
-		origins_add(&idle->all, origin_of_cursor(s, c), c->cursors);
-		if (!is_idle(s, c))
+		*open += n;
+		idle->sql = x->sql ? x->sql : idle->sql;
+		origins_add(&idle->all, origin_of_cursor(s, x->life), n);
+		if (!is_left_idle(s, x))
 			continue;
-		origins_add(&idle->from, origin_of_cursor(s, c), c->cursors);
-		rule_cursor_hold(s, idle, c->life.used_ns, c->cursors);
+		origins_add(&idle->from, origin_of_cursor(s, x->life), n);
+		rule_cursor_hold(s, idle, x->life->used_ns, n);
 	}
 }
 

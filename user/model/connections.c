@@ -428,7 +428,10 @@ int apply_connection(struct model *m, const struct ev_head *record)
 	err = endpoint_count(m, &c->endpoint->cursors, (int64_t)ev->cursors - c->cursors);
 	if (err)
 		return err;
+	if (ev->cursors > c->cursors)
+		c->life.cursor_due = true;
 	c->cursors = ev->cursors;
+	c->life.cursors = ev->cursors;
 	return ev->flags & EV_CONN_CLOSED ? connection_end(m, c, ev->head.ns) : 0;
 }
 

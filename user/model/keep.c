@@ -160,6 +160,7 @@ static void use_life(struct code *c, const struct life *l)
 {
 	code_use(c, l->opened_at);
 	code_use(c, l->begun_at);
+	code_use(c, l->cursor_at);
 }
 
 static void use_file(struct code *c, const struct file_model *f)

@@ -57,9 +57,12 @@ struct life {
 	uint64_t begun;
 	uint64_t requests;
 	uint8_t status;
-	bool asked; /* it ended with a request outstanding */
+	bool asked;	 /* it ended with a request outstanding */
+	uint8_t cursors; /* open beyond their transaction, at its end if it has ended */
+	bool cursor_due; /* cursor_at is to come */
 	/* stacks, 0 not known: of its opening, and of the transaction it began last */
 	uint64_t opened_at, begun_at;
+	uint64_t cursor_at;	 /* begun_at when its cursors WITH HOLD became more; 0: not known */
 	uint64_t begun_ns;	 /* when begun_at was taken; 0: not known */
 	uint64_t transaction_ns; /* when the open transaction began; 0: none, or not known */
 	uint32_t worked_before;	 /* its process's worked_seconds at its last use */

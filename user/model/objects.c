@@ -180,8 +180,15 @@ static bool evidence_of_life(struct model *m, const struct ev_evidence *ev)
 		c->life.opened_at = ev->stack;
 		return true;
 	}
+	/* A stack that takes long to name may come after that of a later transaction. */
+	if (ev->at_ns < c->life.begun_ns)
+		return true;
 	c->life.begun_at = ev->stack;
 	c->life.begun_ns = ev->at_ns;
+	if (c->life.cursor_due && ev->stack) {
+		c->life.cursor_at = ev->stack;
+		c->life.cursor_due = false;
+	}
 	return true;
 }
 

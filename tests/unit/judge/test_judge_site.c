@@ -220,6 +220,34 @@ static void the_starter_of_a_virtual_machine_is_no_line(void **state)
 	assert_int_equal(gaps_that_say("Compiler.perfmap"), 0);
 }
 
+/* Other requests follow on the same connection, and an older stack comes late. */
+static void cursors_are_named_by_the_line_that_declared_them(void **state)
+{
+	struct ev_evidence late = {.kind = EV_AT_BEGUN};
+
+	(void)state;
+	app_begins();
+	opens(0, APP, APP);
+	for (int i = 1; i <= 30; i++) {
+		at(i * 0.5);
+		reported(0)->cursors = i;
+		uses(0);
+		shows_of(EV_AT_BEGUN, 0, 0, line(42));
+		at(i * 0.5 + 0.2);
+		uses(0);
+		shows_of(EV_AT_BEGUN, 0, 0, line(77));
+	}
+	late.object = reported(0)->id;
+	late.stack = line(500);
+	late.at_ns = STORY_START + 1;
+	story_tell(&late, EV_EVIDENCE, sizeof(late));
+	assert_int_equal(expect(CAUSE_UNCLOSED_CURSOR)->site->line, 42);
+	/* The end of the process closes them, and keeps the line. */
+	exits(APP);
+	at(16);
+	assert_int_equal(expect(CAUSE_UNCLOSED_CURSOR)->site->line, 42);
+}
+
 static void two_lines_of_one_function_are_two_findings(void **state)
 {
 	const struct finding_view *a, *b;
@@ -799,6 +827,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(sessions_kept_are_named_by_their_line, story_teardown),
+		cmocka_unit_test_teardown(cursors_are_named_by_the_line_that_declared_them,
+					  story_teardown),
 		cmocka_unit_test_teardown(the_starter_of_a_virtual_machine_is_no_line,
 					  story_teardown),
 		cmocka_unit_test_teardown(the_transaction_names_the_culprit_not_the_connect,
