@@ -34,7 +34,7 @@ struct mark {
 	__u8 my_signs;
 	__u8 greeting[4]; /* header of a MySQL greeting whose body is still to come */
 	__u16 greeting_length;
-	__u16 tries; /* cost of the messages looked at, see PROBE_* */
+	__u16 tries; /* cost of the messages looked at, see PROBE_*; MARK_PASSED: messages since */
 };
 
 enum mark_state {

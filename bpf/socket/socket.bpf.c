@@ -33,13 +33,17 @@
 
 #define SENDING	  1
 #define RECEIVING 0
-/* A socket without signs is ignored for good once its tries pass PROBE_MOST.  A received message
+/* A socket without signs is ignored once its tries pass PROBE_MOST.  A received message
  * counts little, because one large reply is read in many parts. */
 #define PROBE_SENT     32
 #define PROBE_RECEIVED 1
 #define PROBE_MOST     (12 * PROBE_SENT)
 /* With one sign seen, the second may take long to come. */
 #define PROBE_MOST_SIGNED (16 * PROBE_MOST)
+/* A socket that is ignored is looked at again after so many messages, for the first ones may have
+ * told nothing. */
+#define IGNORED_MESSAGES 4096
+#define IGNORED_FOR_GOOD 0xffff
 /* How many messages are searched for a TLS record: the first may begin in mid-record. */
 #define TLS_TRIES 8
 #define SPANS	  8 /* parts of a scattered message that are read */
@@ -226,6 +230,7 @@ static __always_inline int probe_server(const struct message *msg, int sending)
 static __always_inline void pass_server(struct mark *m, struct task_struct *task)
 {
 	m->state = MARK_PASSED;
+	m->tries = IGNORED_FOR_GOOD;
 	ledger_process(task->tgid, BPF_CORE_READ(task, group_leader, start_boottime), 1);
 }
 
@@ -283,6 +288,7 @@ static __noinline struct tracked_connection *discover(struct sock *sk, struct ma
 
 	if (probe_spent(m, sending) || !msg->parts) {
 		m->state = MARK_PASSED;
+		m->tries = 0;
 		return NULL;
 	}
 	if (probe(m, msg, sending) || probe_server(msg, sending)) {
@@ -478,6 +484,22 @@ static __always_inline void note_last_message(const struct tracked_connection *c
 	bpf_map_update_elem(&thread_socket, &thread, &last, BPF_ANY);
 }
 
+/* Is the socket of no interest?  One without a database is looked at again now and then, as one met
+ * in mid-stream: a process must not stay unseen because of a few messages. */
+static __always_inline int is_ignored(struct mark *m)
+{
+	if (m->state != MARK_PASSED)
+		return m->state == MARK_UNWANTED && m->generation == selection_generation;
+	if (m->tries == IGNORED_FOR_GOOD || ++m->tries < IGNORED_MESSAGES)
+		return 1;
+	m->state = MARK_NEW;
+	m->tries = 0;
+	m->seen = 2;
+	m->pg_signs = 0;
+	m->my_signs = 0;
+	return 0;
+}
+
 static __always_inline int on_message(struct sock *sk, int ret, int sending)
 {
 	struct tracked_connection *c;
@@ -492,8 +514,7 @@ static __always_inline int on_message(struct sock *sk, int ret, int sending)
 	c = bpf_sk_storage_get(&connections, sk, 0, 0);
 	if (!c) {
 		m = bpf_sk_storage_get(&marks, sk, 0, 0);
-		if (m && (m->state == MARK_PASSED ||
-			  (m->state == MARK_UNWANTED && m->generation == selection_generation))) {
+		if (m && is_ignored(m)) {
 			count(COUNTER_OTHER_MESSAGES);
 			return 0;
 		}
