@@ -101,7 +101,7 @@ CURSOR_CASES = [
          findings=[Finding(CURSOR, "leaking", "frequent")], **ONE),
     case("cursors WITH HOLD never closed leak", ["cursors.py", "kept3"], ("psycopg", "postgresql", "unix", "psycopg"),
          findings=[Finding(CURSOR, "leaking", "frequent")], also=("unfreed-result", "unfreed-memory"), **ONE),
-    case("cursors WITH HOLD declared beside other work on a connection from before the tracer leak",
+    case("cursors WITH HOLD declared outside of transactions leak, on a connection from before the tracer",
          ["cursors.py", "auto"], PG4, before=True, findings=[Finding(CURSOR, "leaking", "frequent")]),
     case("a few cursors WITH HOLD left open for long are stuck", ["cursors.py", "few"], PG6,
          findings=[Finding(CURSOR, "stuck", "sporadic")], **ONE),

@@ -3,7 +3,7 @@
 
 cursors.py kept      one WITH HOLD three times a second, its first rows read, then forgotten
 cursors.py kept3     the same with psycopg 3, outside any transaction and remembered
-cursors.py auto      the same outside of any transaction, and other work on the same connection
+cursors.py auto      the same outside of any transaction
 cursors.py few       six of them, then nothing more
 cursors.py closed    as many as kept, each closed; an ordinary one between them
 cursors.py stream    600,000 rows through an ordinary one, again and again
@@ -50,10 +50,7 @@ def auto():
 
     def step(number):
         held.execute(f"declare report{number} cursor with hold for {SQL} and id < 1000")  # LEAK: auto
-        for turn in range(10):
-            time.sleep(0.05)
-            db.one_row(held, turn)
-    db.steadily(step, every=0)
+    db.steadily(step, every=0.3)
 
 
 def few():
