@@ -203,7 +203,7 @@ static bool charge(struct clients *c, struct attached *a, uint64_t passed, uint6
 	double rate = c->host.max_overhead / 100 * users_of(a);
 
 	if (c->host.max_overhead >= OVERHEAD_ANY)
-		return objects + runs > 0;
+		return spent > 0;
 	if (!a->budgeted) {
 		a->budgeted = true;
 		a->credit_ns = rate * BURST_NS;
