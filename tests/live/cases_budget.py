@@ -51,7 +51,7 @@ def over(bench):
 def opens(bench):
     look, _ = watched(bench, "--max-overhead", "0.1", load=("5", "0", "open"))
     gaps = [gap["reason"] for gap in look.report["coverage"]["gaps"]]
-    bench.check(any(gap.startswith("connections are not seen any more in ") for gap in gaps),
+    bench.check(any(gap.startswith("connections are no longer seen in ") for gap in gaps),
                 f"the probes of SQLite's connections stayed: {gaps}")
     bench.check(look.report["cost"]["stepped_down"], "the report does not say that detail was given up")
     bench.check(not look.report["findings"], f"a healthy program is accused: {look.report['findings']}")

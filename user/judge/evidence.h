@@ -197,9 +197,8 @@
 		"idle inside the transaction for %.0f s; the server waits for the " \
 		"client"
 #define EVIDENCE_SERVER_SAYS_BEGUN "server-says-begun", "the server says that it began %.0f s ago"
-#define EVIDENCE_BEGIN_UNSEEN \
-	"begin-not-seen", "begun before the watch: how long before is not known"
-#define EVIDENCE_BEGINS_UNSEEN "begins-not-seen", "%zu of them were begun before the watch"
+#define EVIDENCE_BEGIN_UNSEEN	   "begin-not-seen", "begun before the watch, at an unknown time"
+#define EVIDENCE_BEGINS_UNSEEN	   "begins-not-seen", "%zu of them were begun before the watch"
 #define EVIDENCE_OTHERS_USED \
 	"others-used-meanwhile", "meanwhile other connections were used for %.0f s"
 #define EVIDENCE_ENDED_AT_EXIT "ended-only-at-exit", "%zu ended only because the process ended"

@@ -273,7 +273,7 @@ static void list_collector_of(const struct process_view *p, struct arena *a, str
 		g->pid = p->pid;
 		g->comm = p->comm;
 		g->reason = arena_format(
-			a, "whether its garbage collector ran is not known: %s",
+			a, "unknown whether its garbage collector ran: %s",
 			p->collections.stopped
 				? "to count that often would cost more than --max-overhead"
 				: silent_collectors[f->site->language]);

@@ -146,7 +146,7 @@ const char *now_for(struct arena *a, const struct process_view *p, const struct 
 	place = strstr(sentence, "%s");
 	if (!place || !restart)
 		return place ? NULL : sentence;
-	ports = f->port_count ? ports_of(a, f) : "";
+	ports = f->port_count && !f->session_count ? ports_of(a, f) : "";
 	return arena_format(a, "%.*s%s%s%s", (int)(place - sentence), sentence, restart, place + 2,
 			    ports ? ports : "");
 }

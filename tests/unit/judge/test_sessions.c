@@ -116,7 +116,8 @@ static void without_a_date_the_age_is_a_minimum_and_nothing_was_begun(void **sta
 	f = stuck();
 	assert_true(f->oldest_is_minimum);
 	assert_true(f->begin_unseen);
-	assert_int_equal(f->acquired, UNKNOWN64);
+	assert_int_equal(f->acquired, 10);
+	assert_int_equal(f->earlier, 10);
 	assert_int_not_equal(f->kind, KIND_FREQUENT);
 	assert_null(f->sql);
 	assert_true(has_evidence(f, "begin-not-seen"));

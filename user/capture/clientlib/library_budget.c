@@ -136,7 +136,7 @@ static void step_down_connections(struct clients *c, struct attached *a, uint64_
 	kernel_client_drop_links(c->kernel, a->first, a->count, end_unwatched, c);
 	snprintf(
 		text, sizeof(text),
-		"connections are not seen any more in %.120s: to open and close them cost too much",
+		"connections are no longer seen in %.120s: watching opens and closes took too long",
 		a->ev.path);
 	client_tell_gap(c, text);
 }

@@ -102,14 +102,14 @@ static void refused(unsigned int number, struct ask_end *end)
 		unsigned int number;
 		const char *words;
 	} known[] = {
-		{1040, "it has too many connections"},
-		{1044, "it denies access to that database"},
-		{1045, "it denies access to that user"},
-		{1049, "it has no such database"},
+		{1040, "the server has too many connections"},
+		{1044, "the server denies access to that database"},
+		{1045, "the server denies access to that user"},
+		{1049, "the server has no such database"},
 		{1203, "that user has too many connections"},
 		{2002, "nobody listens there"},
 		{2003, "nobody listens there"},
-		{2005, "its host name is not known"},
+		{2005, "the host name has no address"},
 		{2013, "the server did not answer within 3 s"},
 		{2026, "the TLS handshake failed"},
 	};
@@ -187,7 +187,7 @@ static void answer(void *mysql, struct ask_sink *sink, struct ask_end *end)
 			result = my.result(mysql);
 	end->hidden = at == QUERIES;
 	if (!result || my.columns(result) != COLUMNS) {
-		ask_fail(end, "it does not answer about its process list");
+		ask_fail(end, "the server does not show its process list");
 		if (result)
 			my.free(result);
 		return;

@@ -112,10 +112,10 @@ static void refused(const void *connection, struct ask_end *end)
 	} known[] = {
 		{"Connection refused", "nobody listens there"},
 		{"No such file", "there is no such socket"},
-		{"translate host name", "its host name is not known"},
+		{"translate host name", "the host name has no address"},
 		{"No route to host", "there is no way to it"},
 		{"unreachable", "there is no way to it"},
-		{"no password supplied", "it asks for a password"},
+		{"no password supplied", "the server asks for a password"},
 		{"SSL", "the TLS handshake failed"},
 	};
 	const char *error = pq.error(connection), *fatal = error ? strstr(error, "FATAL:  ") : NULL;
@@ -237,7 +237,7 @@ static void answer(void *connection, uint64_t until_ms, struct ask_sink *sink, s
 		return;
 	}
 	if (pq.result_status(result) != TUPLES_OK || pq.columns(result) != COLUMNS) {
-		ask_fail(end, "it does not answer about pg_stat_activity");
+		ask_fail(end, "the server does not show pg_stat_activity");
 		pq.clear(result);
 		return;
 	}

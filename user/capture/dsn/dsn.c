@@ -57,7 +57,7 @@ static int read_file(const char *path, char url[DSN_LEN], const char **why)
 {
 	ssize_t n = file_read(AT_FDCWD, path, url, DSN_LEN);
 
-	*why = "its file cannot be read";
+	*why = "the file cannot be read";
 	if (n < 0)
 		return (int)n;
 	url[strcspn(url, "\r\n")] = '\0';
@@ -80,10 +80,10 @@ int dsn_read(const char *value, char url[DSN_LEN], const char **why)
 		if (!text)
 			return -ENOENT;
 	}
-	*why = "it is no URL such as postgresql://USER@HOST/NAME or mysql://USER@HOST";
+	*why = "no URL such as postgresql://USER@HOST/NAME or mysql://USER@HOST";
 	if (dsn_database(text) == EV_DB_UNKNOWN)
 		return -EINVAL;
-	*why = "it is too long";
+	*why = "the URL is too long";
 	if (strlen(text) >= DSN_LEN)
 		return -E2BIG;
 	if (text != url)

@@ -124,7 +124,7 @@ bool objects_gap(struct objects *o, uint32_t pid, uint64_t start_ns, char *text,
 			 "are missing");
 	else if (!failures_left(o, clock_monotonic_ns()))
 		snprintf(text, size,
-			 "whoever reads objects of interpreters died or hung too often: lines are "
+			 "the reader of objects of interpreters died or hung too often: lines are "
 			 "missing");
 	else
 		return false;
