@@ -117,13 +117,17 @@ static __always_inline __u64 tcp_used(struct sock *sk, __u64 now)
 static __always_inline void look_at_order(struct tracked_connection *c, struct sock *sk, __u64 now)
 {
 	__u32 hidden = c->ev.flags & (EV_CONN_TLS | EV_CONN_COMPRESSED | EV_CONN_HIDDEN_IO);
+	__u32 asked = 0;
 
 	if (c->ev.flags & EV_CONN_DECRYPTED)
 		hidden &= ~EV_CONN_TLS;
-	c->ev.flags &= ~EV_CONN_ASKED;
 	if (sk->__sk_common.skc_family != AF_UNIX && (hidden || !c->ev.bytes_received) &&
 	    tcp_sent_ns(sk, now) > tcp_received_ns(sk, now))
-		c->ev.flags |= EV_CONN_ASKED;
+		asked = EV_CONN_ASKED;
+	/* A message may change the flags meanwhile, so they are written only if this one changes.
+	 */
+	if ((c->ev.flags & EV_CONN_ASKED) != asked)
+		c->ev.flags ^= EV_CONN_ASKED;
 }
 
 static __always_inline void look_at_socket(struct tracked_connection *c, struct sock *sk, __u64 now)

@@ -118,7 +118,10 @@ static void on_record(void *context, const struct ev_head *record)
 		connection_reported(c, record);
 		break;
 	case RAW_ALIVE:
-		connection_alive(c, record->ns);
+		/* The ring still holds its birth, without which the model cannot use the rest of
+		 * what the sweep tells of it now. */
+		if (!connection_alive(c, record->ns) && !kernel_drain(c->kernel, 0, on_record, c))
+			connection_alive(c, record->ns);
 		break;
 	case RAW_IDENTITY:
 		connection_identity(c, record);

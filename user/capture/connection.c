@@ -267,12 +267,13 @@ void connection_identity(struct capture *c, const struct ev_head *record)
 	capture_tell(c, &id.head);
 }
 
-void connection_alive(struct capture *c, uint64_t id)
+bool connection_alive(struct capture *c, uint64_t id)
 {
 	struct tracked *k = table_get(&c->connections, (struct table_key){id, 0});
 
 	if (k)
 		k->sweep = c->sweep;
+	return k != NULL;
 }
 
 void connections_tell_gone(struct capture *c)

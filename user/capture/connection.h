@@ -11,7 +11,8 @@
  * unchanged), and for a connection whose opener ended, one who holds it still. */
 void connection_reported(struct capture *c, const struct ev_head *record);
 void connection_identity(struct capture *c, const struct ev_head *record);
-void connection_alive(struct capture *c, uint64_t id);
+/* It is still there, and nothing is new.  False: no record has told of it. */
+bool connection_alive(struct capture *c, uint64_t id);
 /* A server says in which state its end of a connection is, and since when (0: not known).  The
  * connection's own bytes overrule it. */
 void connection_says_server(struct capture *c, struct tracked *k, enum ev_status status,
