@@ -54,7 +54,8 @@ static uint64_t last_use(const struct rule_input *s, const struct connection *c)
 
 static bool is_busy(const struct rule_input *s, const struct connection *c)
 {
-	return c->request_ns || c->life.flags & EV_CONN_ASKED || waits_for_reply(s, c);
+	return c->request_ns || c->life.flags & EV_CONN_ASKED || waits_for_reply(s, c) ||
+	       (c->session && c->session->busy);
 }
 
 /* Did a connection of the process work, to whatever database, while that thread waited? */
@@ -70,6 +71,25 @@ static size_t at_work(const struct rule_input *s, uint64_t since_ns)
 		    c->database == EV_DB_SQLITE)
 			continue;
 		n += is_busy(s, c) || use_of(s, c) > since_ns;
+	}
+	return n;
+}
+
+/* Connections of the process to other databases; inside: those inside a transaction. */
+static size_t others_open(const struct rule_input *s, size_t *inside)
+{
+	struct table_slot *slot;
+	size_t n = 0, at = 0;
+
+	*inside = 0;
+	while ((slot = table_next(&s->model->connections, &at))) {
+		const struct connection *c = slot->value;
+
+		if (c->process != s->process || c->endpoint == s->endpoint || is_exempt(c) ||
+		    c->life.closed_ns || c->database == EV_DB_SQLITE)
+			continue;
+		n++;
+		*inside += c->life.status >= EV_STATUS_TRANSACTION;
 	}
 	return n;
 }
@@ -119,11 +139,20 @@ static void tell_waiters(struct rule_input *s, struct finding_view *f, const str
 				requests_have(r->unanswered), seconds(s->now_ns - r->oldest_ns));
 }
 
-static void pool_found(struct rule_input *s, const struct pool_held *h, const struct waiters *w)
+/* Which database the waiters want is not known where the process has several. */
+static enum confidence pool_confidence(const struct rule_input *s, const struct waiters *w,
+				       size_t others)
+{
+	if (!w->named || others)
+		return CONFIDENCE_POSSIBLE;
+	return s->now_ns - w->since_ns >= SURE_NS ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY;
+}
+
+static void pool_found(struct rule_input *s, const struct pool_held *h, const struct waiters *w,
+		       size_t others)
 {
 	struct finding_view *f = finding_of(s, CAUSE_UNCLOSED_CONNECTION);
 	bool known = f != NULL;
-	uint64_t waited = s->now_ns - w->since_ns;
 
 	if (!known)
 		f = finding_add(s, CAUSE_UNCLOSED_CONNECTION, RESOURCE_CONNECTION);
@@ -136,10 +165,9 @@ static void pool_found(struct rule_input *s, const struct pool_held *h, const st
 	}
 	f->verdict = VERDICT_STUCK;
 	f->kind = KIND_ONE_TIME;
-	f->confidence = confidence_cap(s, w->named && waited >= SURE_NS ? CONFIDENCE_CERTAIN
-					  : w->named			? CONFIDENCE_LIKELY
-									: CONFIDENCE_POSSIBLE);
-	f->acquired = s->endpoint->opened + s->endpoint->pre_existing;
+	f->confidence = confidence_cap(s, pool_confidence(s, w, others));
+	f->earlier = s->endpoint->pre_existing;
+	f->acquired = s->endpoint->opened + f->earlier;
 	f->open = h->count;
 	f->released = f->acquired > f->open ? f->acquired - f->open : 0;
 	f->oldest_seconds = seconds(s->now_ns - h->oldest_ns);
@@ -160,8 +188,8 @@ static void pool_found(struct rule_input *s, const struct pool_held *h, const st
 int rule_pool(struct rule_input *s)
 {
 	struct pool_held h = {};
+	size_t working, others, inside;
 	struct waiters w;
-	size_t working;
 
 	waiters_find(s, &w);
 	if (!w.count) {
@@ -189,8 +217,16 @@ int rule_pool(struct rule_input *s)
 			    seconds(s->model->begin.min_age_ns));
 		return 0;
 	}
+	others = others_open(s, &inside);
+	if (inside && !h.in_transaction) {
+		explain_not(s,
+			    "%zu connections to another database are inside transactions, and none "
+			    "of these: the full pool is theirs",
+			    inside);
+		return 0;
+	}
 	its_view(s)->saturated = "held";
 	explain_proven(s, "%zu connections are taken and idle while threads wait for one", h.count);
-	pool_found(s, &h, &w);
+	pool_found(s, &h, &w, others);
 	return 0;
 }

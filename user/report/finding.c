@@ -117,6 +117,13 @@ static void words_inside(struct words *w, const struct finding_view *f)
 	words_add(w, "inside an open transaction");
 }
 
+/* Its connections are taken, and may be given back yet. */
+static bool is_full_pool(const struct finding_view *f)
+{
+	return f->waiters.count && f->verdict == VERDICT_STUCK &&
+	       f->resource == RESOURCE_CONNECTION;
+}
+
 void words_headline(struct words *w, const struct finding_view *f, bool exited)
 {
 	if (f->verdict == VERDICT_STUCK)
@@ -129,7 +136,7 @@ void words_headline(struct words *w, const struct finding_view *f, bool exited)
 		words_result_headline(w, f);
 		return;
 	}
-	if (f->waiters.count && f->verdict == VERDICT_STUCK) {
+	if (is_full_pool(f)) {
 		words_add(w, "full pool, ");
 		words_plural(w, f->open, "connection is", "connections are");
 		words_add(w, " taken and idle");
@@ -228,7 +235,7 @@ static void words_whole_balance(struct words *w, const struct finding_view *f)
 	words_balance(w, f);
 	words_comma(w);
 	words_count(w, f->open);
-	words_add(w, " %s", verbs[f->resource].left);
+	words_add(w, " %s", is_full_pool(f) ? "taken" : verbs[f->resource].left);
 	rest = finding_not_judged(f);
 	if (rest && rest != UNKNOWN64) {
 		words_comma(w);

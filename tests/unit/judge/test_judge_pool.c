@@ -51,6 +51,7 @@ static void a_full_pool_is_found_at_once(void **state)
 	f = expect_stuck();
 	assert_int_equal(f->open, 10);
 	assert_int_equal(f->confidence, CONFIDENCE_CERTAIN);
+	assert_int_equal(f->earlier, 10);
 	assert_int_equal(f->waiters.count, 6);
 	assert_true(f->waiters.oldest_seconds > 43 && f->waiters.oldest_seconds < 45);
 	assert_string_equal(f->waiters.pool, "QueuePool");
@@ -171,6 +172,35 @@ static void a_pool_at_rest_beside_a_busy_one_is_not_accused(void **state)
 	six_wait(-1, in_queue_pool(APP, 17));
 	at(20);
 	assert_null(found(CAUSE_UNCLOSED_CONNECTION));
+}
+
+/* Of two databases, the one with transactions open is the one that is held. */
+static void the_pool_of_another_database_at_rest_is_not_accused(void **state)
+{
+	const struct process_view *p;
+	size_t accused = 0;
+
+	(void)state;
+	full_before(240);
+	for (int i = 0; i < 10; i++)
+		identify(i, "shop", "app");
+	for (int i = 20; i < 25; i++) {
+		stood(i, APP, 240);
+		identify(i, "other", "app");
+		reported(i)->status = EV_STATUS_TRANSACTION;
+		tell(i);
+	}
+	at(1);
+	six_wait(-41, in_queue_pool(APP, 17));
+	at(3);
+	p = verdict_of(APP);
+	for (size_t i = 0; i < p->finding_count; i++)
+		if (p->findings[i].cause == CAUSE_UNCLOSED_CONNECTION) {
+			assert_int_equal(p->findings[i].open, 5);
+			assert_int_equal(p->findings[i].confidence, CONFIDENCE_POSSIBLE);
+			accused++;
+		}
+	assert_int_equal(accused, 1);
 }
 
 static void a_reply_that_is_waited_for_is_work(void **state)
@@ -310,6 +340,7 @@ int main(void)
 		TEST(a_queue_of_connections_is_known_by_its_words),
 		TEST(a_pool_at_work_is_busy_and_no_leak),
 		TEST(a_pool_at_rest_beside_a_busy_one_is_not_accused),
+		TEST(the_pool_of_another_database_at_rest_is_not_accused),
 		TEST(a_reply_that_is_waited_for_is_work),
 		TEST(a_client_that_sent_last_is_at_work),
 		TEST(a_wait_of_a_moment_is_not_counted),

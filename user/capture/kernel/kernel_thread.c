@@ -44,15 +44,14 @@ void kernel_threads_begin(struct kernel_threads *t)
 	kernel_more_begin(t->kernel, MORE_THREADS);
 }
 
-static int threads_link(struct kernel_threads *t, bool wait)
+static int threads_link(struct kernel_threads *t)
 {
 	const struct dbleak *more;
 	int err;
 
 	if (t->threads && t->sockets)
 		return 0;
-	err = wait ? kernel_more_wait(t->kernel, MORE_THREADS)
-		   : kernel_more_try(t->kernel, MORE_THREADS);
+	err = kernel_more_try(t->kernel, MORE_THREADS);
 	if (err)
 		return err;
 	more = kernel_more(t->kernel, MORE_THREADS);
@@ -95,10 +94,10 @@ static void thread_seen(void *context, const struct ev_head *record)
 		t->on_thread(t->context, (const void *)record);
 }
 
-int kernel_threads_look(struct kernel_threads *t, const uint32_t *pids, size_t n, bool wait,
+int kernel_threads_look(struct kernel_threads *t, const uint32_t *pids, size_t n,
 			void (*fn)(void *context, const struct raw_thread *thread), void *context)
 {
-	int map = threads_map(t, "thread_processes"), err = threads_link(t, wait);
+	int map = threads_map(t, "thread_processes"), err = threads_link(t);
 	size_t asked = ask(map, pids, sizeof(*pids), n, &err);
 
 	t->on_thread = fn;
@@ -123,7 +122,7 @@ int kernel_threads_sockets(struct kernel_threads *t, const uint32_t *pids, size_
 			   void *context)
 {
 	int processes = threads_map(t, "thread_processes"), map = threads_map(t, "thread_files");
-	int err = threads_link(t, false);
+	int err = threads_link(t);
 	size_t asked = ask(processes, pids, sizeof(*pids), n, &err);
 	size_t asked_files = ask(map, files, sizeof(*files), file_count, &err);
 

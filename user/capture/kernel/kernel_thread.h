@@ -19,10 +19,10 @@ void kernel_threads_close(struct kernel_threads *t);
 
 /* Begins to load the program in the background. */
 void kernel_threads_begin(struct kernel_threads *t);
-/* Hands over the sleeping threads of n processes, at most THREAD_PROCESSES.  wait: until the
- * program is loaded; else -EAGAIN: not yet.  Any other error of the first call comes from the load:
- * this kernel cannot do it (before 5.15). */
-int kernel_threads_look(struct kernel_threads *t, const uint32_t *pids, size_t n, bool wait,
+/* Hands over the sleeping threads of n processes, at most THREAD_PROCESSES.  -EAGAIN: the programs
+ * are not loaded yet.  Any other error of the first call comes from the load: this kernel cannot do
+ * it (before 5.15). */
+int kernel_threads_look(struct kernel_threads *t, const uint32_t *pids, size_t n,
 			void (*fn)(void *context, const struct raw_thread *thread), void *context);
 /* Hands over the sockets of n processes that were asked for, that listen, or that hold a request
  * without an answer.  Call it after kernel_threads_look. */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "user/base/table.h"
 #include "user/capture/host/memory.h"
@@ -27,8 +28,9 @@
 #include "user/system/debug.h"
 
 #define LOOK_NS	     1000000000ULL /* between two looks, at least */
-#define LOOK_SHARE   50		   /* and so many times as long as the last one took */
+#define LOOK_SHARE   100	   /* and so many times as long as the last one took */
 #define SOON_NS	     100000000ULL  /* where a look left threads for the next */
+#define LOAD_NS	     300000000ULL  /* that the last look waits for its programs */
 #define READ_NS	     200000000ULL  /* of a look, to read stacks */
 #define NATIVE_MOST  24	   /* stacks of one look that the worker unwinds: its queue is short */
 #define THREADS_MOST 16384 /* of all processes */
@@ -504,13 +506,13 @@ static void forget_moved(struct presents *p)
 	}
 }
 
-static int list_threads(struct presents *p, const uint32_t *pids, bool wait)
+static int list_threads(struct presents *p, const uint32_t *pids)
 {
 	p->seen_count = 0;
-	return kernel_threads_look(p->threads, pids, p->process_count, wait, on_thread, p);
+	return kernel_threads_look(p->threads, pids, p->process_count, on_thread, p);
 }
 
-static int look(struct presents *p, bool wait)
+static int look(struct presents *p)
 {
 	uint32_t pids[THREAD_PROCESSES];
 	int err;
@@ -518,7 +520,7 @@ static int look(struct presents *p, bool wait)
 	p->process_count = p->host.processes(p->host.context, p->processes, THREAD_PROCESSES);
 	for (size_t i = 0; i < p->process_count; i++)
 		pids[i] = p->processes[i].pid;
-	err = p->process_count ? list_threads(p, pids, wait) : 0;
+	err = p->process_count ? list_threads(p, pids) : 0;
 	if (err)
 		return err;
 	p->look++;
@@ -535,7 +537,7 @@ static int look(struct presents *p, bool wait)
 		}
 		looking_over();
 		if (p->reads)
-			err = list_threads(p, pids, wait);
+			err = list_threads(p, pids);
 		believe_reads(p);
 		look_at_sockets(p, pids);
 	}
@@ -564,7 +566,7 @@ void presents_step(struct presents *p, uint64_t now_ns)
 	presents_tell(p, false);
 	if (p->refused || now_ns < p->due_ns)
 		return;
-	err = look(p, false);
+	err = look(p);
 	took = clock_monotonic_ns() - from;
 	p->due_ns = now_ns + (took * LOOK_SHARE > LOOK_NS ? took * LOOK_SHARE : LOOK_NS);
 	if (err == -EAGAIN || p->left)
@@ -575,11 +577,17 @@ void presents_step(struct presents *p, uint64_t now_ns)
 	      p->process_count, (unsigned long long)took / 1000, strerror(-err));
 }
 
+/* A short watch ends while its programs are still being loaded; it waits for them a little. */
 void presents_finish(struct presents *p)
 {
-	int err = p->refused ? 0 : look(p, true);
+	uint64_t until = clock_monotonic_ns() + LOAD_NS;
+	int err = p->refused ? 0 : look(p);
 
-	if (err)
+	while (err == -EAGAIN && clock_monotonic_ns() < until) {
+		nanosleep(&(struct timespec){.tv_nsec = LOAD_NS / 20}, NULL);
+		err = look(p);
+	}
+	if (err && err != -EAGAIN)
 		tell_refused(p, err);
 }
 

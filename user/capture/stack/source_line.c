@@ -7,16 +7,21 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "user/base/file.h"
 #include "user/capture/host/memory.h"
 
 #define PATH_MOST  1024
-#define LINE_MOST  512	     /* bytes of a line that are looked at */
-#define BYTES_MOST (4 << 20) /* of a file: later lines are not read */
+#define TEXT_MOST  1024	     /* bytes of lines that are looked at */
+#define LINES_MOST 12	     /* from the line on: what is done with what came */
+#define CALLERS	   3	     /* frames of the program that are looked at */
+#define BYTES_MOST (4 << 20) /* of a file: a larger one is not read */
 
 struct line_question {
 	uint32_t line;
@@ -29,9 +34,11 @@ struct line_question {
 /* Words of a pool that holds other things. */
 static const char *const other_pools[] = {"thread", "worker", "process", "job",	   "task",
 					  "buffer", "proxy",  "object",	 "memory", "executor"};
-static const char *const words[] = {"conn",   "cursor",	  "database", "dbapi",
-				    "dbpool", "psycopg",  "mysql",    "postgres",
-				    "sqlite", "checkout", "pgpool"};
+static const char *const connections[] = {"conn",    "cursor", "database", "dbapi",    "dbpool",
+					  "psycopg", "mysql",  "postgres", "checkout", "pgpool"};
+/* What is done with a connection to a database, and not with one to a client. */
+static const char *const queries[] = {"cursor", "execute", "commit",  "rollback",
+				      "fetch",	"select ", "insert ", "query("};
 
 static bool contains(const char *text, const char *word)
 {
@@ -42,6 +49,16 @@ static bool contains(const char *text, const char *word)
 			return true;
 	return false;
 }
+
+static bool contains_any(const char *text, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (contains(text, words[i]))
+			return true;
+	return false;
+}
+
+#define ANY(text, words) contains_any(text, words, sizeof(words) / sizeof((words)[0]))
 
 /* "db" as a part of a name: db, self.db, db_pool, _db. */
 static bool names_db(const char *text)
@@ -55,38 +72,70 @@ static bool names_db(const char *text)
 
 bool words_of_connections(const char *text)
 {
-	bool other = false;
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (contains(text, words[i]))
-			return true;
-	if (names_db(text))
-		return true;
-	for (size_t i = 0; i < sizeof(other_pools) / sizeof(other_pools[0]); i++)
-		other |= contains(text, other_pools[i]);
-	return !other && contains(text, "pool");
+	return ANY(text, connections) || names_db(text) ||
+	       (contains(text, "pool") && !ANY(text, other_pools));
 }
 
-/* --- the line ----------------------------------------------------------------------------------
+bool words_of_queries(const char *text)
+{
+	return ANY(text, queries);
+}
+
+/* --- the lines ---------------------------------------------------------------------------------
  */
 
-/* Copies a line of an open file.  Returns its length without the end; -ENOENT: it has not so many.
- */
-static ssize_t copy_line(FILE *file, uint32_t line, char *out, size_t size)
+/* Does reading a file there have effects, or no end?  Such files seem regular. */
+static bool is_of_kernel(int fd)
 {
-	size_t used = 0, read = 0;
-	uint32_t at = 1;
+	static const unsigned long kinds[] = {
+		PROC_SUPER_MAGIC,   SYSFS_MAGIC,	DEBUGFS_MAGIC,	     TRACEFS_MAGIC,
+		SECURITYFS_MAGIC,   CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, BPF_FS_MAGIC,
+		PSTOREFS_MAGIC,	    EFIVARFS_MAGIC,	BINFMTFS_MAGIC,	     SELINUX_MAGIC,
+		DEVPTS_SUPER_MAGIC, HUGETLBFS_MAGIC,	0x65735546, /* FUSE_SUPER_MAGIC */
+	};
+	struct statfs s;
+
+	if (fstatfs(fd, &s))
+		return true;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if ((unsigned long)s.f_type == kinds[i])
+			return true;
+	return false;
+}
+
+/* Copies lines of an open file.  Returns how many bytes; -ENOENT: it has not so many lines. */
+static ssize_t copy_lines(FILE *file, uint32_t line, char *out, size_t size)
+{
+	uint64_t at = 1, end = (uint64_t)line + LINES_MOST;
+	size_t used = 0;
 	int c;
 
-	while ((c = getc(file)) != EOF && read++ < BYTES_MOST) {
-		if (c == '\n') {
-			if (at++ == line)
-				return (ssize_t)used;
-		} else if (at == line && used < size) {
+	while (at < end && used < size && (c = getc(file)) != EOF) {
+		if (at >= line)
 			out[used++] = (char)c;
-		}
+		at += c == '\n';
 	}
-	return at == line && used ? (ssize_t)used : -ENOENT;
+	return used ? (ssize_t)used : -ENOENT;
+}
+
+static ssize_t read_lines(int fd, const struct line_question *q, void *out, size_t size)
+{
+	struct stat s;
+	FILE *file;
+	ssize_t n;
+
+	if (is_of_kernel(fd) || fstat(fd, &s) || s.st_size > BYTES_MOST) {
+		close(fd);
+		return -EINVAL;
+	}
+	file = fdopen(fd, "re");
+	if (!file) {
+		close(fd);
+		return -ENOMEM;
+	}
+	n = copy_lines(file, q->line, out, size);
+	fclose(file);
+	return n;
 }
 
 /* In the fetcher: a file of the process may hang whoever reads it. */
@@ -94,8 +143,6 @@ static ssize_t line_task(uint32_t pid, const void *in, size_t n, void *out, size
 {
 	const struct line_question *q = in;
 	char base[32];
-	ssize_t got = -ENOENT;
-	FILE *file;
 	int root, fd;
 
 	if (n != sizeof(*q) || !memchr(q->path, 0, sizeof(q->path)))
@@ -104,65 +151,76 @@ static ssize_t line_task(uint32_t pid, const void *in, size_t n, void *out, size
 	root = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return -errno;
-	fd = file_open_in(root, q->path, O_NOFOLLOW);
-	if (fd == -ELOOP)
-		fd = file_open_in(root, q->path, 0);
+	fd = file_open_in(root, q->path, 0);
 	close(root);
-	if (fd < 0)
-		return fd;
-	file = fdopen(fd, "re");
-	if (!file) {
-		close(fd);
-		return -ENOMEM;
-	}
-	got = copy_line(file, q->line, out, size);
-	fclose(file);
-	return got;
+	return fd < 0 ? fd : read_lines(fd, q, out, size);
 }
 
-static bool line_speaks(uint32_t pid, const struct frame *f)
+struct line_words {
+	bool connections, queries;
+};
+
+/* What the line says, and those after it. */
+static void line_says(uint32_t pid, const struct frame *f, struct line_words *said)
 {
 	struct line_question q = {.line = f->line};
-	char text[LINE_MOST + 1] = "";
+	char text[TEXT_MOST + 1];
 	ssize_t n;
 
 	if (!f->file || !f->line || f->file[0] == '<' || strlen(f->file) >= sizeof(q.path))
-		return false;
+		return;
 	memcpy(q.path, f->file, strlen(f->file) + 1);
-	n = memory_task(pid, line_task, &q, sizeof(q), text, LINE_MOST);
+	n = memory_task(pid, line_task, &q, sizeof(q), text, TEXT_MOST);
 	if (n <= 0)
-		return false;
+		return;
 	text[n] = '\0';
-	return words_of_connections(text);
+	said->queries |= words_of_queries(text);
+	text[strcspn(text, "\n")] = '\0';
+	said->connections |= words_of_connections(text);
 }
 
 /* --- the frame ---------------------------------------------------------------------------------
  */
 
+static bool text_ends(const char *text, const char *end)
+{
+	size_t n = text ? strlen(text) : 0, m = strlen(end);
+
+	return n >= m && !strcmp(text + n - m, end);
+}
+
 /* Modules of the language in which threads wait. */
 static bool is_waiting_module(const struct frame *f)
 {
-	static const char *const names[] = {"/queue.py", "/threading.py"};
-	size_t n = f->file ? strlen(f->file) : 0;
+	return f->language == EV_LANG_PYTHON &&
+	       (text_ends(f->file, "/queue.py") || text_ends(f->file, "/threading.py"));
+}
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		size_t m = strlen(names[i]);
-
-		if (n >= m && !strcmp(f->file + n - m, names[i]))
-			return true;
-	}
-	return false;
+/* Event.wait() calls the wait() of its condition.  A thread waits so for something to happen, and
+ * never for a thing that others give back. */
+static bool is_event(const struct frame *f, size_t n)
+{
+	return n >= 2 && text_ends(f[0].function, "wait") && text_ends(f[1].function, "wait") &&
+	       text_ends(f[1].file, "/threading.py");
 }
 
 void source_line_mark(uint32_t pid, struct frame *frames, size_t n)
 {
-	size_t i = 0;
+	struct line_words said = {};
+	size_t i = 0, last;
 
-	while (i < n && frames[i].language == EV_LANG_PYTHON && is_waiting_module(&frames[i]))
+	while (i < n && is_waiting_module(&frames[i]))
 		i++;
-	if (!i || i == n || frames[i].language != EV_LANG_PYTHON)
+	if (!i || i == n || is_event(frames, n))
 		return;
-	if ((frames[i].function && words_of_connections(frames[i].function)) ||
-	    line_speaks(pid, &frames[i]))
+	last = i + CALLERS < n ? i + CALLERS : n;
+	for (size_t at = i; at < last && frames[at].language == EV_LANG_PYTHON; at++) {
+		if (is_waiting_module(&frames[at])) /* where the thread began */
+			break;
+		said.connections |= frames[at].function &&
+				    words_of_connections(frames[at].function);
+		line_says(pid, &frames[at], &said);
+	}
+	if (said.connections && said.queries)
 		frames[i].flags |= EV_FRAME_TAKES;
 }

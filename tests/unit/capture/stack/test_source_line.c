@@ -45,6 +45,28 @@ static void lines_of_connections_are_told_from_others(void **state)
 			fail_msg("of connections: %s", no[i]);
 }
 
+static void queries_are_told_from_other_work(void **state)
+{
+	(void)state;
+	assert_true(words_of_queries("rows = c.cursor().fetchall()"));
+	assert_true(words_of_queries("c.execute('SELECT 1')"));
+	assert_true(words_of_queries("conn.commit()"));
+	assert_false(words_of_queries("data = conn.recv(4096)"));
+	assert_false(words_of_queries("conn.sendall(reply); conn.close()"));
+}
+
+#define APART "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"
+
+static const char source[] = "def work():\n"
+			     "    job = jobs.get()\n" /* line 2 */
+			     "    job.run()\n" APART "def handle():\n"
+			     "    conn = pool.get()\n" /* line 21 */
+			     "    conn.cursor().execute('x')\n" APART "def serve():\n"
+			     "    conn = accepted.get()\n" /* line 40 */
+			     "    conn.sendall(conn.recv(10))\n" APART "def borrow():\n"
+			     "    return pool.get()\n" APART /* line 59 */
+			     "last = pool.get()";
+
 static int write_source(void **state)
 {
 	int fd = mkstemp(path);
@@ -53,7 +75,7 @@ static int write_source(void **state)
 	(void)state;
 	if (!f)
 		return -1;
-	fputs("import queue\njob = jobs.get()\nx = 1\nconn = pool.get()", f);
+	fputs(source, f);
 	return fclose(f);
 }
 
@@ -63,8 +85,8 @@ static int remove_source(void **state)
 	return unlink(path);
 }
 
-/* The flags of the third of these frames, whose line is that. */
-static uint16_t marked(uint32_t line, const char *function)
+/* The flags of the third of these frames, whose line is that; caller: the line that called it. */
+static uint16_t marked(uint32_t line, const char *function, uint32_t caller)
 {
 	struct frame frames[] = {
 		{.language = EV_LANG_PYTHON,
@@ -73,7 +95,7 @@ static uint16_t marked(uint32_t line, const char *function)
 		 .line = 3},
 		{.language = EV_LANG_PYTHON, .function = "get", .file = "/l/queue.py", .line = 171},
 		{.language = EV_LANG_PYTHON, .function = function, .file = path, .line = line},
-		{.language = EV_LANG_PYTHON, .function = "<module>", .file = path, .line = 4},
+		{.language = EV_LANG_PYTHON, .function = "run", .file = path, .line = caller},
 	};
 
 	source_line_mark((uint32_t)getpid(), frames, sizeof(frames) / sizeof(frames[0]));
@@ -81,25 +103,83 @@ static uint16_t marked(uint32_t line, const char *function)
 	return frames[2].flags;
 }
 
-static void the_line_decides(void **state)
+static void a_line_that_takes_a_connection_is_marked(void **state)
 {
 	(void)state;
-	assert_int_equal(marked(4, "handle"), EV_FRAME_TAKES);
-	assert_int_equal(marked(2, "handle"), 0);
+	assert_int_equal(marked(21, "handle", 1), EV_FRAME_TAKES);
 }
 
-static void the_function_decides_too(void **state)
+static void workers_that_wait_for_jobs_are_not_marked(void **state)
 {
 	(void)state;
-	assert_int_equal(marked(2, "ConnectionPool.take"), EV_FRAME_TAKES);
+	assert_int_equal(marked(2, "work", 1), 0);
+}
+
+/* Connections of clients go by the same words. */
+static void workers_that_serve_clients_are_not_marked(void **state)
+{
+	(void)state;
+	assert_int_equal(marked(40, "serve", 1), 0);
+}
+
+static void what_the_caller_does_counts(void **state)
+{
+	(void)state;
+	assert_int_equal(marked(59, "borrow", 1), 0);
+	assert_int_equal(marked(59, "borrow", 22), EV_FRAME_TAKES);
+}
+
+static void the_function_names_the_pool_too(void **state)
+{
+	(void)state;
+	assert_int_equal(marked(22, "ConnectionPool.take", 1), EV_FRAME_TAKES);
+}
+
+/* "self.connected.wait()" waits for no connection of a pool. */
+static void an_event_is_no_pool(void **state)
+{
+	struct frame frames[] = {
+		{.language = EV_LANG_PYTHON,
+		 .function = "wait",
+		 .file = "/l/threading.py",
+		 .line = 3},
+		{.language = EV_LANG_PYTHON,
+		 .function = "wait",
+		 .file = "/l/threading.py",
+		 .line = 9},
+		{.language = EV_LANG_PYTHON, .function = "f", .file = path, .line = 21},
+	};
+
+	(void)state;
+	source_line_mark((uint32_t)getpid(), frames, 3);
+	assert_int_equal(frames[2].flags, 0);
+	frames[1].function = "wait_for";
+	source_line_mark((uint32_t)getpid(), frames, 3);
+	assert_int_equal(frames[2].flags, EV_FRAME_TAKES);
+}
+
+static void files_of_the_kernel_are_not_read(void **state)
+{
+	struct frame frames[] = {
+		{.language = EV_LANG_PYTHON, .function = "get", .file = "/l/queue.py", .line = 171},
+		{.language = EV_LANG_PYTHON,
+		 .function = "commit_conn",
+		 .file = "/proc/self/cmdline",
+		 .line = 1},
+	};
+
+	(void)state;
+	source_line_mark((uint32_t)getpid(), frames, 2);
+	assert_int_equal(frames[1].flags, 0);
 }
 
 static void a_line_that_is_not_there_says_nothing(void **state)
 {
 	(void)state;
-	assert_int_equal(marked(5, "handle"), 0);
-	assert_int_equal(marked(0, "handle"), 0);
-	assert_int_equal(marked(4000000000U, "handle"), 0);
+	assert_int_equal(marked(500, "handle", 1), 0);
+	assert_int_equal(marked(0, "handle", 0), 0);
+	assert_int_equal(marked(4000000000U, "handle", UINT32_MAX), 0);
+	assert_int_equal(marked(76, "last", 1), 0); /* the file ends there */
 }
 
 static void other_files_are_not_read(void **state)
@@ -130,8 +210,14 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_of_connections_are_told_from_others),
-		cmocka_unit_test(the_line_decides),
-		cmocka_unit_test(the_function_decides_too),
+		cmocka_unit_test(queries_are_told_from_other_work),
+		cmocka_unit_test(a_line_that_takes_a_connection_is_marked),
+		cmocka_unit_test(workers_that_wait_for_jobs_are_not_marked),
+		cmocka_unit_test(workers_that_serve_clients_are_not_marked),
+		cmocka_unit_test(what_the_caller_does_counts),
+		cmocka_unit_test(the_function_names_the_pool_too),
+		cmocka_unit_test(an_event_is_no_pool),
+		cmocka_unit_test(files_of_the_kernel_are_not_read),
 		cmocka_unit_test(a_line_that_is_not_there_says_nothing),
 		cmocka_unit_test(other_files_are_not_read),
 	};
