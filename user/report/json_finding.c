@@ -237,6 +237,12 @@ static json_t *json_sessions(const struct finding_view *f)
 	return array;
 }
 
+/* How many transactions were begun before the watch, and ended, is not known. */
+static uint64_t seen_count(const struct finding_view *f, uint64_t n)
+{
+	return f->begin_unseen ? UNKNOWN64 : n;
+}
+
 json_t *json_finding(const struct process_view *p, const struct finding_view *f)
 {
 	const struct json_pair pairs[] = {
@@ -247,8 +253,8 @@ json_t *json_finding(const struct process_view *p, const struct finding_view *f)
 		{"resource", json_text(resource_name(f->resource))},
 		{"database", json_text(database_name(f->database))},
 		{"endpoint", json_text(f->endpoint)},
-		{"acquired", json_count(f->acquired)},
-		{"released", json_count(f->released)},
+		{"acquired", json_count(seen_count(f, f->acquired))},
+		{"released", json_count(seen_count(f, f->released))},
 		{"open", json_count(f->open)},
 		{"in_transaction", json_count(f->in_transaction)},
 		{"oldest_seconds", json_number(f->oldest_seconds)},
