@@ -164,6 +164,11 @@ class Look:
         return None
 
 
+def without_command(out):
+    """A report without the status that `run` took from its command, which no recording holds."""
+    return re.sub(rb'"exit_status": [0-9]+', b'"exit_status": any', out) if b'"mode": "run"' in out else out
+
+
 class Dbleak:
     """Runs the tracer under test and checks what must hold of every report."""
 
@@ -266,7 +271,7 @@ class Dbleak:
         shutil.copy(look.recording, copy)
         shutil.chown(copy, "nobody", "nogroup")
         again = self.run("report", copy, "--json", user="nobody", group="nogroup", extra_groups=[])
-        if again.out != look.out:
+        if without_command(again.out) != without_command(look.out):
             found.append("the replayed JSON differs from the live one" + first_difference(look.out, again.out))
         if again.status != look.status:
             found.append(f"the replay ends with {again.status}, the live run with {look.status}")
