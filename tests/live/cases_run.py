@@ -238,4 +238,4 @@ def run_report_file(bench):
         with open(path) as file:
             bench.check(json.load(file)["schema"].startswith("dbleak.report/"), "it is no report")
         bench.private(path)
-        bench.check(os.stat(path).st_uid == 0, "somebody else owns the report")
+        bench.check(os.stat(path).st_uid == entry.pw_uid, "the caller of sudo does not own the report")

@@ -89,6 +89,7 @@ def home_made(taken):
     def work():
         jobs.get()
 
+    lost.append(idle)
     if taken:
         for _ in range(10):
             lost.append(idle.get())
