@@ -66,7 +66,7 @@ struct heap_bucket {
 /* The hash of a key.  Its low bits choose the home bucket, its high bits the step to others. */
 #define HEAP_HASH(key) ((key)*0x9e3779b97f4a7c15ULL ^ ((key)*0x9e3779b97f4a7c15ULL) >> 32)
 /* The home bucket of a key, by its hash, and the other buckets, 1 to HEAP_OTHERS: so many that
- * where one process has its whole share one block in half a million finds no room. */
+ * where one process has its whole share, fewer than one block in ten million finds no room. */
 #define HEAP_HOME(hash, mask)	  ((__u32)(hash) & (mask))
 #define HEAP_OTHERS		  6
 #define HEAP_OTHER(hash, i, mask) ((__u32)((hash) + (i) * (1 + ((hash) >> 52))) & (mask))
@@ -96,7 +96,7 @@ struct heap_mapping_key {
 #define HEAP_SITES_EACH		  5120 /* ... up to so many */
 #define HEAP_MAPPINGS		  4096
 #define HEAP_MAPPINGS_EACH	  (HEAP_MAPPINGS / 4 * 3)
-#define HEAP_BLOCKS_EACH(buckets) ((buckets) / 8 * 5 * HEAP_PLACES)
+#define HEAP_BLOCKS_EACH(buckets) ((buckets) / 16 * 9 * HEAP_PLACES)
 
 enum heap_table { HEAP_TABLE_BLOCKS, HEAP_TABLE_SITES, HEAP_TABLE_MAPPINGS, HEAP_TABLES };
 

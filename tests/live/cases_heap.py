@@ -12,7 +12,7 @@ from solo import live
 
 GROWTH, CLIENT, FULL = 1, 2, 3  # enum ev_tier
 LOWER_BOUND = 2  # enum ev_memory_flag
-BLOCKS_EACH = (1 << 18) // 8 * 5 * 7  # of one process where every block is taken: bpf/memory/heap.h
+BLOCKS_EACH = (1 << 18) // 16 * 9 * 7  # of one process where every block is taken: bpf/memory/heap.h
 MAPPINGS_EACH = 3072
 EXACT = ("--heap", "full", "--heap-sample", "1", "--max-overhead", "100")
 Held = collections.namedtuple("Held", "object taken freed bytes")
