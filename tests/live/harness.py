@@ -379,7 +379,7 @@ def processes_of(ours):
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{pid}/stat") as file:
+            with open(f"/proc/{pid}/stat", errors="replace") as file:  # a name may be any bytes
                 name, rest = file.read().rsplit(")", 1)
             if int(rest.split()[3]) in ours and "dbleak" in name.split("(", 1)[1]:
                 found.append(f"process {pid}")
