@@ -24,6 +24,7 @@
 #include "dbleak.skel.h"
 #include "user/capture/kernel/feature.h"
 #include "user/capture/kernel/loading.h"
+#include "user/capture/kernel/map_making.h"
 #include "user/capture/probe/probe.h"
 #include "user/system/debug.h"
 
@@ -185,7 +186,10 @@ static int open_whole(struct loaded *l, size_t door, bool look_only, loaded_fill
 	}
 	err = fill(l->maps, context);
 	l->parts[0] = l->maps;
-	return err ? err : dbleak__load(l->maps);
+	if (err)
+		return err;
+	map_making_do(l->maps->obj);
+	return dbleak__load(l->maps);
 }
 
 static int open_part(struct loaded *l, int part, size_t door)
@@ -208,8 +212,10 @@ static int open_parts(struct loaded *l, size_t door, loaded_fill_fn *fill, void 
 	int err = fill(l->maps, context), late = 0;
 
 	bpf_object__for_each_program(p, l->maps->obj) kernel_load_choose(p, false);
-	if (!err)
+	if (!err) {
+		map_making_do(l->maps->obj);
 		err = dbleak__load(l->maps);
+	}
 	for (int i = 0; i < LOADED_PARTS && !err; i++)
 		err = open_part(l, i, door);
 	if (err)
