@@ -51,7 +51,7 @@ static void write_takers(FILE *out, bool file)
 	fputs(")\n", out);
 }
 
-void completion_write(FILE *out)
+static void completion_bash(FILE *out)
 {
 	fputs("# bash completion of dbleak, written by: dbleak help --completion bash\n"
 	      "_dbleak() {\n"
@@ -94,4 +94,18 @@ void completion_write(FILE *out)
 	      "}\n"
 	      "complete -o filenames -F _dbleak dbleak\n",
 	      out);
+}
+
+void completion_write(FILE *out, enum completion_shell shell)
+{
+	switch (shell) {
+	case COMPLETION_ZSH:
+		completion_zsh(out);
+		break;
+	case COMPLETION_FISH:
+		completion_fish(out);
+		break;
+	default:
+		completion_bash(out);
+	}
 }

@@ -181,8 +181,9 @@ const struct option_row option_table[] = {
 	 "print the man page, to be read with \"man -l\"", NULL,
 	 .set = value_flag, .field = FIELD(man)},
 	{"completion", 0, "SHELL", HELP, GROUP_OUTPUT, NULL,
-	 "print what a shell needs to complete words: bash",
-	 "In ~/.bashrc: eval \"$(dbleak help --completion bash)\".",
+	 "print what a shell needs to complete words: bash, zsh or fish",
+	 "In ~/.bashrc: eval \"$(dbleak help --completion bash)\". For zsh a file _dbleak in a folder of "
+	 "$fpath; for fish: dbleak help --completion fish | source.",
 	 .set = value_shell},
 	{"markdown", 0, NULL, HELP, GROUP_OUTPUT, NULL,
 	 "print all options of all commands as tables of Markdown", NULL,

@@ -33,7 +33,7 @@ struct options {
 	bool no_stacks;
 	uint32_t explain;    /* report --explain: a pid; 0: none */
 	bool man, markdown;  /* of help */
-	bool completion;     /* help --completion */
+	uint8_t completion;  /* help --completion: enum completion_shell */
 	const char *kinds;   /* dump --kind: names with commas between; NULL: all */
 	char *dsn;	     /* --dsn: a URL, secret; NULL: none */
 	const char *user;    /* run --user; NULL: whoever called sudo */

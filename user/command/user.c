@@ -2,8 +2,8 @@
 /*
  * user.c - see user.h.
  *
- * Users are looked up as login(1) does, by getpwnam(3), while dbleak still has all of root's
- * rights: a name may come from a directory service that root has set up in /etc/nsswitch.conf.
+ * Users are looked up as login(1) does (account.h), while dbleak still has all of root's rights:
+ * a name may come from a directory service that root has set up in /etc/nsswitch.conf.
  * The files behind that are root's own.  /etc/passwd is read only if it is: a regular file of
  * root's, that only root may write, of bounded size.  No name of the environment chooses a file.
  */
@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "user/base/file.h"
+#include "user/system/account.h"
 
 #define PASSWD_MOST (16 << 20) /* bytes */
 #define NO_GROUP    65534      /* for a user without an entry: owns nothing anywhere */
@@ -68,7 +69,7 @@ static int list_groups(struct user *u, const char *name)
 			return -ENOMEM;
 		u->groups = more;
 		u->group_count = room;
-		if (getgrouplist(name, u->gid, u->groups, &u->group_count) >= 0)
+		if (!account_groups(name, u->gid, u->groups, &u->group_count))
 			return 0;
 		room = u->group_count > room ? u->group_count : 2 * room;
 	} while (room <= GROUPS_MAX);
@@ -109,9 +110,9 @@ static int user_take_number(struct user *u, uid_t uid, const char *gid)
 /* Two names may have one number: the one that the caller goes by is taken. */
 static const struct passwd *entry_of(uid_t uid, const char *name)
 {
-	const struct passwd *entry = name ? getpwnam(name) : NULL;
+	const struct passwd *entry = name ? account_named(name) : NULL;
 
-	return entry && entry->pw_uid == uid ? entry : getpwuid(uid);
+	return entry && entry->pw_uid == uid ? entry : account_numbered(uid);
 }
 
 static int take_caller(struct user *u, const struct lender *by)
@@ -123,7 +124,7 @@ static int take_caller(struct user *u, const struct lender *by)
 
 	if (by->uid && !is_id(uid, &id))
 		return -EINVAL;
-	entry = by->uid ? entry_of(id, name) : getpwnam(name);
+	entry = by->uid ? entry_of(id, name) : account_named(name);
 	if (entry)
 		return take_entry(u, entry, gid);
 	return by->uid ? user_take_number(u, id, gid) : -EINVAL;
@@ -132,12 +133,12 @@ static int take_caller(struct user *u, const struct lender *by)
 /* A name of digits is a name first, as for chown(1). */
 static int take_wanted(struct user *u, const char *wanted)
 {
-	const struct passwd *entry = getpwnam(wanted);
+	const struct passwd *entry = account_named(wanted);
 	uint32_t id;
 
 	if (!entry && !strcmp(wanted, "root"))
 		return user_take_number(u, 0, NULL);
-	if (!entry && is_id(wanted, &id) && !(entry = getpwuid(id)))
+	if (!entry && is_id(wanted, &id) && !(entry = account_numbered(id)))
 		return user_take_number(u, id, NULL);
 	return entry ? take_entry(u, entry, NULL) : -ENOENT;
 }
