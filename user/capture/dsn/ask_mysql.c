@@ -3,7 +3,6 @@
  * ask_mysql.c - asks MySQL or MariaDB for its process list and open transactions, through
  * libmariadb or libmysqlclient.
  */
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "user/capture/dsn/ask_server.h"
 #include "user/capture/dsn/dsn.h"
+#include "user/system/host_library.h"
 
 /* Numbers that both libraries have in common. */
 enum {
@@ -60,9 +60,11 @@ static const char *load(void)
 	void *library = ask_library(names);
 
 	if (!library)
-		return "neither libmariadb.so.3 nor libmysqlclient.so is installed";
+		return host_library_may_open()
+			       ? "neither libmariadb.so.3 nor libmysqlclient.so is installed"
+			       : ASK_STATIC;
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
-		void *found = dlsym(library, functions[i].name);
+		void *found = host_library_find(library, functions[i].name);
 
 		if (!found)
 			return "the client library lacks a function";

@@ -2,13 +2,13 @@
 /*
  * ask_postgresql.c - asks PostgreSQL for pg_stat_activity, through libpq.
  */
-#include <dlfcn.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "user/capture/dsn/ask_server.h"
 #include "user/system/clock.h"
+#include "user/system/host_library.h"
 
 /* As libpq-fe.h has them since version 8. */
 enum { CONNECTION_OK = 0, CONNECTION_BAD = 1 };
@@ -70,9 +70,9 @@ static const char *load(void)
 	void *library = ask_library(names);
 
 	if (!library)
-		return "libpq.so.5 is not installed";
+		return host_library_may_open() ? "libpq.so.5 is not installed" : ASK_STATIC;
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
-		void *found = dlsym(library, functions[i].name);
+		void *found = host_library_find(library, functions[i].name);
 
 		if (!found)
 			return "libpq.so.5 is too old";

@@ -29,6 +29,9 @@ struct ask_engine {
 
 extern const struct ask_engine ask_postgresql, ask_mysql;
 
+/* Why nothing can be asked where host_library_may_open() says no. */
+#define ASK_STATIC "the static dbleak loads no client library: install the package for --dsn"
+
 /* Ends an answer with that reason. */
 void ask_fail(struct ask_end *end, const char *why) __attribute__((nonnull));
 /* Notes the server's address, from our connection to it. */

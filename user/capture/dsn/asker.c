@@ -5,7 +5,6 @@
 #include "user/capture/dsn/asker.h"
 
 #include <arpa/inet.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -26,6 +25,7 @@
 #include "user/capture/worker/kin.h"
 #include "user/system/clock.h"
 #include "user/system/debug.h"
+#include "user/system/host_library.h"
 
 #define NOBODY	    65534
 #define WIRE	    3
@@ -77,7 +77,7 @@ void *ask_library(const char *const *names)
 	void *library = NULL;
 
 	for (; *names && !library; names++)
-		library = dlopen(*names, RTLD_NOW | RTLD_LOCAL);
+		library = host_library_open(*names);
 	return library;
 }
 

@@ -1,30 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * demangle.c - the C++ run time's own demangler, if this host has one.
- *
- * libstdc++ is loaded at run time and not linked, because only the process that reads names needs
- * it.  The other demanglers at hand are no better: libiberty's is the same code, static and unsafe
- * to depend on; LLVM's is 100 MB.
+ * demangle.c - readable names of C++ and Rust, by the C++ run time's own demangler.
  */
 #include "user/capture/stack/native/demangle.h"
 
 #include <ctype.h>
-#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/system/host_library.h"
+
 #define MANGLED_MAX 2048
 
-typedef char *demangle_fn(const char *name, char *buf, size_t *size, int *status);
-
-static demangle_fn *demangler;
+static host_demangle_fn *demangler;
 
 bool demangle_prepare(void)
 {
-	void *library = demangler ? NULL : dlopen("libstdc++.so.6", RTLD_NOW);
-
-	if (library)
-		*(void **)&demangler = dlsym(library, "__cxa_demangle");
+	if (!demangler)
+		demangler = host_library_demangler();
 	return demangler;
 }
 
