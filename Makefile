@@ -31,8 +31,11 @@ BPF_OWNER := bpf/emit.bpf.c bpf/stack/stack.bpf.c bpf/stack/thread.bpf.c bpf/led
 	     bpf/clientlib/client.bpf.c bpf/memory/growth.bpf.c bpf/socket/socket.bpf.c
 BPF_SRC  := $(BPF_OWNER) $(filter-out $(BPF_OWNER),$(wildcard bpf/*.bpf.c bpf/*/*.bpf.c))
 BPF_OBJ  := $(BPF_SRC:%.bpf.c=$(B)/%.bpf.o)
-USER_SRC := $(wildcard user/*.c user/*/*.c user/*/*/*.c user/*/*/*/*.c)
+# X_static.c takes the place of X.c in the static build.
+STATIC_SRC := $(wildcard user/*/*_static.c)
+USER_SRC := $(filter-out $(STATIC_SRC),$(wildcard user/*.c user/*/*.c user/*/*/*.c user/*/*/*/*.c))
 USER_OBJ := $(USER_SRC:%.c=$(B)/%.o)
+STATIC_OBJ := $(filter-out $(STATIC_SRC:%_static.c=$(B)/%.o),$(USER_OBJ)) $(STATIC_SRC:%.c=$(B)/%.o)
 # The generated header is made before these are compiled; no other source waits for it.
 SKEL_SRC := $(shell grep -l 'skel\.h"' $(USER_SRC))
 
@@ -66,7 +69,7 @@ Q := @
 say = @printf '%-7s %s\n'
 endif
 
-.PHONY: all man reference help clean unit golden live vmtest fuzz bench test clients san tools \
+.PHONY: all static install package man reference help clean unit golden live vmtest fuzz bench test clients san tools \
 	check format tidy cppcheck coverage compile_commands bless
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -104,6 +107,50 @@ endif
 $(B)/dbleak: $(USER_OBJ) $(B)/flags/ld
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(HARDEN) $(HARDEN_LD) -o $@ $(USER_OBJ) $(LDLIBS)
+
+# Debian ships libZydis without its archive; scripts/static-source brings its source.
+ZYDIS_SRC := $(wildcard $(B)/static/zydis/src/*.c)
+ZYDIS_A   := $(firstword $(wildcard /usr/lib/libZydis.a /usr/lib/*/libZydis.a /usr/local/lib/libZydis.a) $(B)/static/libZydis.a)
+STATIC_LIBS := -lbpf -ldw -lelf -lz -llzma -lbz2 $(if $(wildcard /usr/lib/*/libzstd.a /usr/lib/libzstd.a),-lzstd) \
+	       $(ZYDIS_A) -ljansson -lcap-ng -lseccomp -lsupc++ -lm -lpthread
+STATIC_LD   := $(filter-out -pie,$(HARDEN_LD)) -static-pie -Wl,--build-id=none -Wl,--strip-all
+
+$(B)/static/libZydis.a: $(ZYDIS_SRC:$(B)/static/zydis/src/%.c=$(B)/static/zydis/%.o)
+	$(Q)[ -n "$^" ] || { echo "dbleak: the archive of libZydis is missing; 'sudo scripts/install static' brings its source" >&2; exit 1; }
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+
+$(B)/static/zydis/%.o: $(B)/static/zydis/src/%.c
+	$(Q)$(CC) $(CFLAGS) $(HARDEN) -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD -I$(B)/static/zydis/include \
+		-I$(B)/static/zydis/src -c -o $@ $<
+
+# The linker warns of initgroups and getpwuid: dbleak never calls libcap-ng's function that does.
+static: $(B)/static/dbleak ## build build/static/dbleak, one file that needs no library
+
+$(B)/static/dbleak: $(STATIC_OBJ) $(ZYDIS_A) $(B)/flags/ld
+	$(say) LD $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(HARDEN) $(STATIC_LD) -o $@ $(STATIC_OBJ) $(STATIC_LIBS)
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+# $(call put,MODE,FILE,PLACE)
+put = install -D -m $(1) $(2) '$(DESTDIR)$(3)'
+
+install: all $(B)/completion/bash $(B)/completion/zsh $(B)/completion/fish ## install under PREFIX (/usr/local), below DESTDIR
+	$(Q)$(call put,0755,$(B)/dbleak,$(PREFIX)/sbin/dbleak)
+	$(Q)$(call put,0644,$(B)/dbleak.8,$(PREFIX)/share/man/man8/dbleak.8)
+	$(Q)$(call put,0644,LICENSE,$(PREFIX)/share/doc/dbleak/copyright)
+	$(Q)$(call put,0644,$(B)/completion/bash,$(PREFIX)/share/bash-completion/completions/dbleak)
+	$(Q)$(call put,0644,$(B)/completion/zsh,$(PREFIX)/share/zsh/vendor-completions/_dbleak)
+	$(Q)$(call put,0644,$(B)/completion/fish,$(PREFIX)/share/fish/vendor_completions.d/dbleak.fish)
+
+package: all static ## check the static file and what `make install` puts where (needs root)
+	$(Q)tests/package
+
+$(B)/completion/%: $(B)/dbleak
+	$(Q)mkdir -p $(@D)
+	$(Q)$< help --completion $(@F) >$@
 
 $(B)/dbleak.8: $(B)/dbleak
 	$(say) MAN $@
