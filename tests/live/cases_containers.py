@@ -5,6 +5,7 @@ The image holds a few C clients, their libraries, Python and a shell.  A Docker 
 used as it is; otherwise one is started for the test on a socket of its own.  Containers and
 image carry names of this test's own and are removed.
 """
+import json
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ import subprocess
 import threading
 import time
 
+import harness
 from harness import BUILT, CLIENTS as SOURCES
 from places import lines_of
 from solo import live
@@ -23,6 +25,8 @@ CLIENTS = ("pq_connections", "my_connections", "lite_calls")
 DOCKER = os.path.isfile("/usr/bin/docker") and "/usr/bin/docker" or shutil.which("docker")
 COMMON = ["--network=host", "--ulimit", "nofile=1024:1024"]
 SECONDS = 8
+STATIC = os.path.join(harness.ROOT, "build", "static", "dbleak")
+RIGHTS = ("BPF", "PERFMON", "SYS_PTRACE", "DAC_READ_SEARCH", "CHECKPOINT_RESTORE", "SYS_ADMIN")  # README.md
 
 
 def put_program(root, program, path):
@@ -240,6 +244,32 @@ def contained(bench, runtime):
     bench.one_sentence(lost, "nosuchcontainer", leaker[0])
 
 
+def from_a_container(bench, *rights):
+    """The static file in an image of nothing else, beside a program in another container: it sees the program and
+    its line, and calls its container by name, as from the host."""
+    runtime = Podman(bench)
+    script = runtime.start("python", PYTHON, f"/app/{SCRIPT}")
+    tar, image = f"{runtime.folder}/dbleak.tar", f"{runtime.tag}-watcher"
+    time.sleep(1)
+    subprocess.run(["tar", "-C", os.path.dirname(STATIC), "-cf", tar, "dbleak"], check=True)
+    runtime.call("import", tar, f"{image}:latest")
+    bench.afterwards.append(lambda: runtime.call("rmi", "-f", f"{image}:latest", check=False))
+    done = subprocess.run([*runtime.command, "run", "--rm", "--pid=host", *runtime.options, *rights, f"{image}:latest",
+                           "/dbleak", "watch", "--json", "--duration", str(SECONDS), "--container", script[0]],
+                          capture_output=True, text=True, timeout=90)
+    bench.shown.update(stderr=done.stderr[-1500:])
+    if not bench.check(done.returncode == 1, f"exit status {done.returncode}, not 1: {done.stderr[-300:]}"):
+        return
+    look = harness.Look(done.returncode, done.stdout, done.stderr, report=json.loads(done.stdout))
+    process = whose(bench, look, script[2], runtime.name, script[0], script[1])
+    leaks(bench, process)
+    has_line(bench, process)
+
+
+def missing_static_podman():
+    return missing_podman() or (None if os.access(STATIC, os.X_OK) else "build/static/dbleak (make static)")
+
+
 def missing_docker():
     return None if DOCKER and os.path.exists("/usr/sbin/dockerd") else "docker.io"
 
@@ -258,3 +288,16 @@ def docker(bench):
       needs=("postgresql", "mariadb"), group="podman", without=missing_podman)
 def podman(bench):
     contained(bench, Podman(bench))
+
+
+@live("from a privileged container the host's containers are seen as from the host", group="podman",
+      without=missing_static_podman)
+def privileged(bench):
+    from_a_container(bench, "--privileged")
+
+
+@live("from a container with the rights of the list the host's containers are seen as from the host", group="podman",
+      without=missing_static_podman)
+def with_rights(bench):
+    from_a_container(bench, "--cap-drop=all", *(f"--cap-add={right}" for right in RIGHTS),
+                     "--security-opt", "seccomp=unconfined")

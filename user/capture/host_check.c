@@ -12,12 +12,13 @@
 #include "user/capture/host/cgroup.h"
 #include "user/capture/helpers.h"
 #include "user/capture/host/container.h"
+#include "user/capture/host/host_root.h"
 #include "user/capture/stack/flags.h"
 
 static int try_cgroups(char *detail)
 {
 	struct cgroups *groups;
-	int err = cgroups_open(&groups, "");
+	int err = cgroups_open(&groups, host_root());
 	enum cgroup_hierarchy v1;
 	bool v2;
 
@@ -61,7 +62,7 @@ static int try_containers(char *detail)
 	int err = helpers_open(&helpers);
 
 	if (!err)
-		err = containers_open(&c, "", helpers.nursery);
+		err = containers_open(&c, host_root(), helpers.nursery);
 	if (err) {
 		helpers_close(&helpers);
 		return err;

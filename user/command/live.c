@@ -17,6 +17,7 @@
 #include "user/capture/dsn/asker.h"
 #include "user/capture/worker/ceiling.h"
 #include "user/capture/worker/looking.h"
+#include "user/capture/host/host_root.h"
 #include "user/capture/host/others.h"
 #include "user/capture/rights.h"
 #include "user/judge/forget.h"
@@ -539,7 +540,7 @@ int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 	if (!err)
 		err = helpers_open(&l->helpers);
 	if (!err)
-		err = containers_open(&l->containers, "", l->helpers.nursery);
+		err = containers_open(&l->containers, host_root(), l->helpers.nursery);
 	if (err)
 		return fail("cannot start", NULL, err);
 	l->model = model_open();

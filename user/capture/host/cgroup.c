@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "user/base/file.h"
+#include "user/capture/host/host_root.h"
 #include "user/capture/host/cgroup.h"
 
 #define DEPTH_MAX      64
@@ -149,16 +150,20 @@ static void take_mount(struct cgroups *c, char *line)
 }
 
 /* Grows the buffer until the file fits: a file of /proc does not tell its size. */
-static ssize_t read_mountinfo(int root, char **text)
+static ssize_t read_mountinfo(int root, int pid, char **text)
 {
+	char path[64] = "proc/self/mountinfo";
+
 	size_t room = MOUNTINFO_ROOM;
 	ssize_t got;
 
+	if (pid) /* with another root: the mounts of whoever has that */
+		snprintf(path, sizeof(path), "proc/%d/mountinfo", pid);
 	for (;; room *= 2) {
 		*text = malloc(room);
 		if (!*text)
 			return -ENOMEM;
-		got = file_read(root, "proc/self/mountinfo", *text, room);
+		got = file_read(root, path, *text, room);
 		if (got >= 0 && ((size_t)got + 1 < room || room >= MOUNTINFO_MAX))
 			return got;
 		free(*text);
@@ -189,7 +194,7 @@ int cgroups_open(struct cgroups **out, const char *root)
 	for (int h = 0; h < CGROUP_HIERARCHIES; h++)
 		c->mount[h].dir = -1;
 	c->root = file_open_root(root);
-	got = c->root < 0 ? c->root : read_mountinfo(c->root, &text);
+	got = c->root < 0 ? c->root : read_mountinfo(c->root, host_root_pid(root), &text);
 	if (got < 0) {
 		cgroups_close(c);
 		return (int)got;

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "user/capture/host/container_state.h"
+#include "user/capture/host/host_root.h"
 
 /* Names that run times give a container's cgroup: head, 64 hex digits, tail.  Any text may precede
  * a head that begins with ':' (systemd-style names under the cgroupfs driver). */
@@ -133,7 +134,7 @@ int containers_open(struct containers **out, const char *root, struct nursery *n
 	if (!c)
 		return -ENOMEM;
 	c->root = file_open_root(root);
-	err = c->root < 0 ? c->root : procfs_open(&c->procfs, root);
+	err = c->root < 0 ? c->root : procfs_open(&c->procfs, host_root_pid(root) ? "" : root);
 	if (!err)
 		err = cgroups_open(&c->cgroups, root);
 	if (!err)
