@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum completion_shell { COMPLETION_NONE, COMPLETION_BASH, COMPLETION_ZSH, COMPLETION_FISH };
+#include "user/command/options.h"
 
 /* Writes a script for that shell.  bash: eval "$(dbleak help --completion bash)"; zsh: a file
  * _dbleak in a folder of $fpath; fish: dbleak help --completion fish | source. */

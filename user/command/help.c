@@ -23,7 +23,7 @@ static int help_write(const struct options *o, const char *name)
 	if (o->man)
 		manual_write(stdout);
 	else if (o->completion)
-		completion_write(stdout, (enum completion_shell)o->completion);
+		completion_write(stdout, o->completion);
 	else if (o->markdown)
 		reference_write(stdout);
 	else if (name)

@@ -13,7 +13,6 @@
 #include <strings.h>
 
 #include "user/capture/dsn/dsn.h"
-#include "user/command/completion.h"
 #include "user/command/nearest.h"
 
 #define SIZE_MOST 1e18
@@ -271,8 +270,8 @@ int value_dsn(const struct option_row *row, struct options *o, const char *value
 int value_shell(const struct option_row *row, struct options *o, const char *value)
 {
 	static const char *const names[] = {"bash", "zsh", "fish"};
-	static const uint8_t shells[] = {COMPLETION_BASH, COMPLETION_ZSH, COMPLETION_FISH,
-					 COMPLETION_NONE};
+	static const enum completion_shell shells[] = {COMPLETION_BASH, COMPLETION_ZSH,
+						       COMPLETION_FISH, COMPLETION_NONE};
 
 	o->completion = shells[value_choose(row, names, 3, value)];
 	return o->completion ? -1 : 2;

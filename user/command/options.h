@@ -12,6 +12,8 @@
 #include "user/judge/site.h"
 #include "user/judge/view.h"
 
+enum completion_shell { COMPLETION_NONE, COMPLETION_BASH, COMPLETION_ZSH, COMPLETION_FISH };
+
 struct options {
 	struct select select;
 	double duration_s; /* 0: until told to stop */
@@ -31,14 +33,14 @@ struct options {
 	bool probe_at_entry; /* --probe-at=entry */
 	bool no_libraries;   /* --probe-at=none */
 	bool no_stacks;
-	uint32_t explain;    /* report --explain: a pid; 0: none */
-	bool man, markdown;  /* of help */
-	uint8_t completion;  /* help --completion: enum completion_shell */
-	const char *kinds;   /* dump --kind: names with commas between; NULL: all */
-	char *dsn;	     /* --dsn: a URL, secret; NULL: none */
-	const char *user;    /* run --user; NULL: whoever called sudo */
-	const char *command; /* run: what is about to start; NULL: nothing is */
-	int next;	     /* index of the first argument that is no option */
+	uint32_t explain;		  /* report --explain: a pid; 0: none */
+	bool man, markdown;		  /* of help */
+	enum completion_shell completion; /* help --completion */
+	const char *kinds;		  /* dump --kind: names with commas between; NULL: all */
+	char *dsn;			  /* --dsn: a URL, secret; NULL: none */
+	const char *user;		  /* run --user; NULL: whoever called sudo */
+	const char *command;		  /* run: what is about to start; NULL: nothing is */
+	int next;			  /* index of the first argument that is no option */
 };
 
 void options_free(struct options *o);
