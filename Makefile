@@ -69,7 +69,7 @@ Q := @
 say = @printf '%-7s %s\n'
 endif
 
-.PHONY: all static install package man reference help clean unit golden live vmtest fuzz bench test clients san tools \
+.PHONY: all static install deb package man reference help clean unit golden live vmtest fuzz bench test clients san tools \
 	check format tidy cppcheck coverage compile_commands bless
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -144,6 +144,9 @@ install: all $(B)/completion/bash $(B)/completion/zsh $(B)/completion/fish ## in
 	$(Q)$(call put,0644,$(B)/completion/bash,$(PREFIX)/share/bash-completion/completions/dbleak)
 	$(Q)$(call put,0644,$(B)/completion/zsh,$(PREFIX)/share/zsh/vendor-completions/_dbleak)
 	$(Q)$(call put,0644,$(B)/completion/fish,$(PREFIX)/share/fish/vendor_completions.d/dbleak.fish)
+
+deb: all $(B)/completion/bash $(B)/completion/zsh $(B)/completion/fish ## make a Debian package for the distribution of this host
+	$(Q)scripts/package/deb $(VERSION)
 
 package: all static ## check the static file and what `make install` puts where (needs root)
 	$(Q)tests/package
