@@ -219,25 +219,27 @@ size_t escape_fit(char *out, size_t out_size, const char *s, size_t len, size_t 
 	return used;
 }
 
-/* Breaks at a space, but not behind a digit: a number stays with its unit. */
-static bool may_break(const char *s, size_t at)
+/* A number stays with its unit where the line has another space. */
+static bool is_before_unit(const char *s, size_t at)
 {
-	return s[at] == ' ' && !(at && s[at - 1] >= '0' && s[at - 1] <= '9');
+	return at && s[at - 1] >= '0' && s[at - 1] <= '9';
 }
 
 /* Returns the end of the longest part of s that fits, at the last space if there is one. */
 static size_t line_end(const char *s, size_t len, size_t columns)
 {
 	struct escape_unit unit;
-	size_t at = 0, used = 0, space = 0;
+	size_t at = 0, used = 0, space = 0, unit_space = 0;
 
 	while (at < len) {
 		size_t bytes = escape_next(&unit, s + at, len - at);
 
-		if (may_break(s, at))
+		if (s[at] == ' ' && is_before_unit(s, at))
+			unit_space = at;
+		else if (s[at] == ' ')
 			space = at;
-		else if (used + unit.columns > columns)
-			return space ? space : at;
+		if (used + unit.columns > columns && s[at] != ' ')
+			return space ? space : unit_space ? unit_space : at;
 		used += unit.columns;
 		at += bytes;
 	}

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/base/escape.h"
 #include "user/report/finding.h"
 #include "user/report/names.h"
 #include "user/report/present.h"
@@ -143,7 +142,7 @@ static struct entry *entries_of(const struct process_view *p, size_t *count)
 
 static void print_row(struct page *page, const struct finding_view *f, bool first)
 {
-	size_t columns = page->columns - DETAIL_INDENT - PAGE_LABEL;
+	size_t columns = page_room(page, DETAIL_INDENT, PAGE_LABEL);
 	struct words w = {0}, rate = {0};
 
 	words_frame(&w, f->site, columns);
@@ -211,6 +210,23 @@ static void print_limit(struct page *page, const struct process_view *p, const s
 	print_detail(page, "limit", w.text, 0);
 }
 
+/* The columns of a text whose lines are counted: a narrow terminal shows as much as a file. */
+static size_t columns_counted(const struct page *page)
+{
+	size_t columns = page->columns < PAGE_COLUMNS ? PAGE_COLUMNS : page->columns;
+
+	return columns - DETAIL_INDENT - PAGE_LABEL;
+}
+
+static unsigned sql_lines(const struct page *page, const char *sql)
+{
+	size_t room = page_room(page, DETAIL_INDENT, PAGE_LABEL), length = strlen(sql);
+
+	if (page_lines(sql, length, columns_counted(page)) <= SQL_LINES)
+		return 0;
+	return SQL_LINES * columns_counted(page) / room + (room < columns_counted(page));
+}
+
 static void print_database(struct page *page, const struct finding_view *f, struct said *said,
 			   bool all)
 {
@@ -222,7 +238,7 @@ static void print_database(struct page *page, const struct finding_view *f, stru
 		said->endpoint = f->endpoint;
 	}
 	if (f->sql && !block_same_text(f->sql, said->sql)) {
-		print_detail(page, "last SQL", f->sql, all ? 0 : SQL_LINES);
+		print_detail(page, "last SQL", f->sql, all ? 0 : sql_lines(page, f->sql));
 		said->sql = f->sql;
 	}
 }
@@ -237,20 +253,6 @@ static void print_advice(struct page *page, const struct finding_view *f, struct
 	said->fix = f->advice;
 }
 
-static size_t lines_of(const char *text, size_t columns)
-{
-	size_t len = strlen(text), lines = 0;
-	char line[PAGE_BUFFER];
-
-	for (; len; lines++) {
-		size_t used = escape_line(line, sizeof(line), text, len, columns);
-
-		text += used;
-		len -= used;
-	}
-	return lines;
-}
-
 /* Adds a sentence unless it would pass the last line; the first one always stands. */
 static void evidence_add(struct words *w, const struct page *page, const char *sentence, bool all)
 {
@@ -258,7 +260,7 @@ static void evidence_add(struct words *w, const struct page *page, const char *s
 
 	words_add(&more, "%s%s", more.length ? "; " : "", sentence);
 	if (all || !w->length ||
-	    lines_of(more.text, page->columns - DETAIL_INDENT - PAGE_LABEL) <= EVIDENCE_LINES)
+	    page_lines(more.text, more.length, columns_counted(page)) <= EVIDENCE_LINES)
 		*w = more;
 }
 
@@ -303,7 +305,7 @@ static void print_begun(struct page *page, const struct finding_view *f,
 			 block_same_text(f->site->file, whole->site->file)))
 		return;
 	words_add(&w, "transactions begun at ");
-	words_frame(&w, f->site, page->columns - DETAIL_INDENT - PAGE_LABEL - w.length);
+	words_frame(&w, f->site, page_room(page, DETAIL_INDENT, PAGE_LABEL) - w.length);
 	print_detail(page, "also", w.text, 0);
 }
 
@@ -328,7 +330,7 @@ static void print_aspects(struct page *page, const struct process_view *p, const
 static void print_present(struct page *page, const struct entry *e)
 {
 	const struct finding_view *transactions = transactions_of(e);
-	size_t columns = page->columns - DETAIL_INDENT - PAGE_LABEL;
+	size_t columns = page_room(page, DETAIL_INDENT, PAGE_LABEL);
 	const struct holder_view *holder = &e->rows[0]->holder;
 	struct words waiters = {0}, now = {0};
 

@@ -117,20 +117,36 @@ static size_t need_of(const struct column *c, const struct process_view *const *
 	return need < c->most ? need : c->most;
 }
 
-/* Returns how many columns are left for the last: 0 if the page is too narrow for it. */
-static size_t fit(size_t *columns, size_t page, const struct process_view *const *guilty,
-		  size_t shown)
+/* Returns whether the page has room for all but the last; the last gets what is left, or 0. */
+static bool fit(size_t *columns, size_t page, const struct process_view *const *guilty,
+		size_t shown)
 {
 	size_t used = INDENT;
 
 	for (size_t i = 0; i + 1 < COLUMN_COUNT; i++) {
 		columns[i] = need_of(&table[i], guilty, shown);
-		if (used + columns[i] > page)
-			columns[i] = page > used ? page - used : 0;
 		used += columns[i] + GAP;
 	}
 	columns[COLUMN_COUNT - 1] = used + WHERE_LEAST <= page ? page - used : 0;
-	return columns[COLUMN_COUNT - 1];
+	return used - GAP <= page;
+}
+
+/* A process of a table that the page is too narrow for. */
+static void print_sentence(struct page *page, const struct process_view *p)
+{
+	struct words w = {0};
+
+	for (size_t i = 0; i + 1 < COLUMN_COUNT; i++) {
+		struct words cell = {0};
+
+		table[i].fill(&cell, p, 0);
+		words_add(&w, "%s%s%s",
+			  !cell.length || !i ? ""
+			  : i > 1	     ? ", "
+					     : ": ",
+			  table[i].fill == fill_limit && !p->exited ? "limit " : "", cell.text);
+	}
+	page_field(page, &(struct page_field){.indent = INDENT, .label = ""}, w.text);
 }
 
 static void print_row(struct page *page, const size_t *columns, const struct process_view *p)
@@ -162,14 +178,19 @@ void guilty_table_print(struct page *page, const struct process_view *const *gui
 {
 	size_t columns[COLUMN_COUNT];
 	struct words w = {0};
+	bool fits;
 
 	if (shown > count)
 		shown = count;
-	fit(columns, page->columns, guilty, shown);
+	fits = fit(columns, page->columns, guilty, shown);
 	page_line(page);
-	print_row(page, columns, NULL);
+	if (fits)
+		print_row(page, columns, NULL);
 	for (size_t i = 0; i < shown; i++)
-		print_row(page, columns, guilty[i]);
+		if (fits)
+			print_row(page, columns, guilty[i]);
+		else
+			print_sentence(page, guilty[i]);
 	if (shown == count)
 		return;
 	words_add(&w, "... and ");

@@ -160,8 +160,8 @@ static size_t trimmed(const char *text)
 }
 
 /* The text wrapped from column `from` on; the cursor stands at column `at`. */
-static void print_wrapped(struct page *p, const char *text, size_t at, size_t from,
-			  unsigned max_lines)
+static void print_wrapped(struct page *p, const char *text, enum page_colour colour, size_t at,
+			  size_t from, unsigned max_lines)
 {
 	size_t len = trimmed(text), room = p->columns - from;
 	char line[PAGE_BUFFER];
@@ -174,7 +174,8 @@ static void print_wrapped(struct page *p, const char *text, size_t at, size_t fr
 		else
 			used = escape_line(line, sizeof(line), text, len, room);
 		if (*line)
-			fprintf(p->out, "%*s%s", (int)(from - at), "", line);
+			fprintf(p->out, "%*s", (int)(from - at), "");
+		print_coloured(p, line, colour);
 		text += used;
 		len -= used;
 		at = 0;
@@ -184,23 +185,71 @@ static void print_wrapped(struct page *p, const char *text, size_t at, size_t fr
 	page_line(p);
 }
 
+#define CONTINUED  2  /* columns before the second line of a paragraph */
+#define ROOM_LEAST 24 /* columns for text beside its label */
+
+static bool is_narrow(const struct page *p, unsigned indent, unsigned label_columns)
+{
+	return p->columns < indent + label_columns + ROOM_LEAST;
+}
+
+size_t page_room(const struct page *p, unsigned indent, unsigned label_columns)
+{
+	return p->columns -
+	       (is_narrow(p, indent, label_columns) ? CONTINUED : indent + label_columns);
+}
+
+size_t page_lines(const char *text, size_t length, size_t columns)
+{
+	size_t lines = 0;
+	char line[PAGE_BUFFER];
+
+	for (; length; lines++) {
+		size_t used = escape_line(line, sizeof(line), text, length, columns);
+
+		text += used;
+		length -= used;
+	}
+	return lines;
+}
+
+/* The label has a line of its own, and no text is indented by more than a paragraph's. */
+static void print_below(struct page *p, const struct page_field *field, const char *text)
+{
+	if (*field->label) {
+		print_label(p, 0, field->label, 0, field->colour);
+		page_line(p);
+	}
+	if (trimmed(text))
+		print_wrapped(p, text, PAGE_PLAIN, 0, field->indent ? CONTINUED : 0,
+			      field->max_lines);
+}
+
 void page_field(struct page *p, const struct page_field *field, const char *text)
 {
 	size_t from;
 
 	if (!*field->label && !trimmed(text))
 		return;
+	if (is_narrow(p, field->indent, field->label_columns)) {
+		print_below(p, field, text);
+		return;
+	}
 	from = print_label(p, field->indent, field->label, field->label_columns, field->colour);
-	print_wrapped(p, text, field->indent + strlen(field->label), from, field->max_lines);
+	print_wrapped(p, text, PAGE_PLAIN, field->indent + strlen(field->label), from,
+		      field->max_lines);
 }
-
-#define CONTINUED 2 /* columns before the second line of a paragraph */
 
 void page_paragraph(struct page *p, const char *lead, enum page_colour colour, const char *text)
 {
 	size_t from = strlen(lead) + 1, len = trimmed(text), used;
 	char line[PAGE_BUFFER];
 
+	if (from > p->columns) {
+		print_wrapped(p, lead, colour, 0, 0, 0);
+		page_field(p, &(struct page_field){.indent = CONTINUED, .label = ""}, text);
+		return;
+	}
 	print_coloured(p, lead, colour);
 	if (len && from + ESCAPE_UNIT_COLUMNS <= p->columns) {
 		used = escape_line(line, sizeof(line), text, len, p->columns - from);
@@ -220,14 +269,14 @@ void page_headline(struct page *p, unsigned indent, enum page_colour colour, con
 	size_t end = escape_columns(right, trimmed(right)), edge = p->columns;
 	char text[PAGE_BUFFER];
 
-	if (edge == PAGE_COLUMNS_WIDE)
-		edge = used + 2 + end > PAGE_COLUMNS ? used + 2 + end : PAGE_COLUMNS;
 	if (used + 2 + end > p->columns) {
-		page_field(p, &(struct page_field){.indent = indent, .label = ""}, left);
+		print_wrapped(p, left, colour, 0, indent, 0);
 		page_field(p, &(struct page_field){.indent = indent + CONTINUED, .label = ""},
 			   right);
 		return;
 	}
+	if (edge > PAGE_COLUMNS)
+		edge = used + 2 + end > PAGE_COLUMNS ? used + 2 + end : PAGE_COLUMNS;
 	fprintf(p->out, "%*s", (int)indent, "");
 	escape_fit(text, sizeof(text), left, trimmed(left), p->columns, ESCAPE_CUT_END);
 	print_coloured(p, text, colour);

@@ -14,7 +14,7 @@
 #include <stdio.h>
 
 #define PAGE_COLUMNS	   80 /* of a pipe or a file */
-#define PAGE_COLUMNS_LEAST 40 /* a narrower terminal wraps lines by itself */
+#define PAGE_COLUMNS_LEAST 20 /* a narrower terminal wraps lines by itself */
 #define PAGE_COLUMNS_MOST  200
 #define PAGE_COLUMNS_WIDE  2000			       /* --wide: more than any text has */
 #define PAGE_BUFFER	   (4 * PAGE_COLUMNS_WIDE + 1) /* any line, escaped */
@@ -54,7 +54,8 @@ void words_bytes(struct words *w, uint64_t bytes);
 void words_plural(struct words *w, uint64_t n, const char *one, const char *many);
 
 /* A label, indented, and text wrapped beside it in at most max_lines lines; 0: as many as it
- * takes.  If there was more, the last line ends in "...". */
+ * takes.  If there was more, the last line ends in "...".  On a narrow page the text stands below
+ * its label. */
 struct page_field {
 	unsigned indent;
 	const char *label;
@@ -65,11 +66,17 @@ struct page_field {
 
 void page_field(struct page *p, const struct page_field *field, const char *text);
 
+/* The columns that page_field has for text behind such an indent and label. */
+size_t page_room(const struct page *p, unsigned indent, unsigned label_columns);
+
+/* How many lines of so many columns a text of that length takes. */
+size_t page_lines(const char *text, size_t length, size_t columns);
+
 /* A paragraph: its first words coloured, the lines after the first indented. */
 void page_paragraph(struct page *p, const char *lead, enum page_colour colour, const char *text);
 
-/* A line with a text at its left and one at its right edge, which a wide page has at the 80th
- * column; a second line if one is too short. */
+/* A line with a text at its left and one at its right edge, at the 80th column if both fit there;
+ * a second line if one is too short. */
 void page_headline(struct page *p, unsigned indent, enum page_colour colour, const char *left,
 		   const char *right);
 

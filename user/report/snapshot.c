@@ -223,6 +223,27 @@ static void print_row(struct page *p, const size_t *columns, const struct snapsh
 	page_line(p);
 }
 
+/* A row of a table that the page is too narrow for: "app[7] PostgreSQL ...: OPEN 5, IDLE 3". */
+static void print_sentence(struct page *p, const struct snapshot_row *r)
+{
+	struct words w = {0};
+	bool counted = false;
+
+	for (size_t i = 0; i < TABLE_COLUMNS; i++) {
+		struct words cell = {0};
+
+		table[i].fill(&cell, r);
+		if (!cell.length)
+			continue;
+		if (table[i].right)
+			words_add(&w, "%s%s %s", counted ? ", " : ": ", table[i].title, cell.text);
+		else
+			words_add(&w, "%s%s", w.length ? " " : "", cell.text);
+		counted = table[i].right;
+	}
+	page_field(p, &(struct page_field){.label = ""}, w.text);
+}
+
 static void print_note(struct page *p, const char *label, const char *text)
 {
 	struct page_field field = {.label = label, .label_columns = PAGE_LABEL};
@@ -264,11 +285,16 @@ int snapshot_table(struct page *p, const struct report_view *v, bool show_all)
 
 	if (!rows)
 		return -ENOMEM;
-	fit_columns(columns, p->columns > PAGE_COLUMNS ? p->columns : PAGE_COLUMNS, rows, shown);
 	page_line(p);
-	print_row(p, columns, NULL);
+	if (p->columns >= PAGE_COLUMNS) {
+		fit_columns(columns, p->columns, rows, shown);
+		print_row(p, columns, NULL);
+	}
 	for (size_t i = 0; i < shown; i++)
-		print_row(p, columns, &rows[i]);
+		if (p->columns >= PAGE_COLUMNS)
+			print_row(p, columns, &rows[i]);
+		else
+			print_sentence(p, &rows[i]);
 	print_more(p, count, shown);
 	page_line(p);
 	if (count)

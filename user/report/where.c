@@ -12,6 +12,7 @@
 
 #define FRAMES_SHOWN	 48
 #define FUNCTION_COLUMNS 32 /* of a name too long for its line */
+#define NARROW		 40 /* columns: a name and its line may need two lines, uncut */
 
 static const char *const stacks[] = {
 	[EV_LANG_NATIVE] = "native stack",
@@ -103,12 +104,17 @@ void words_frame(struct words *w, const struct frame_view *f, size_t columns)
 {
 	const char *path = f->file ? f->file : f->module ? base_of(f->module) : "?";
 	struct words after;
-	size_t used = words_after(&after, f, 0);
+	size_t used = words_after(&after, f, 0),
+	       base = escape_columns(base_of(path), strlen(base_of(path)));
 
+	if (base + used <= columns && base + used + strlen(".../") > columns)
+		path = base_of(path);
 	if (escape_columns(path, strlen(path)) + used > columns)
 		used = words_after(&after, f, FUNCTION_COLUMNS);
 	if (escape_columns(path, strlen(path)) + used <= columns)
 		words_add(w, "%s", path);
+	else if (columns < NARROW)
+		words_add(w, "%s", tail_of(base_of(path), FUNCTION_COLUMNS));
 	else
 		words_add(w, "...%s", tail_of(path, columns > used + 3 ? columns - used - 3 : 0));
 	words_add(w, "%s", after.text);
@@ -146,7 +152,7 @@ static void print_whole(struct page *p, unsigned indent, const char *label,
 {
 	const char *path = f->file ? f->file : f->module ? base_of(f->module) : "?";
 	struct words place = {0}, function = {0};
-	size_t columns = p->columns - indent - PAGE_LABEL;
+	size_t columns = page_room(p, indent, PAGE_LABEL);
 
 	words_add(&place, "%s", path);
 	words_position(&place, f);
@@ -248,8 +254,10 @@ void where_print(struct page *page, const struct finding_view *f, unsigned inden
 	struct words w = {0};
 
 	if (!all && f->site) {
-		words_frame(&w, f->site, page->columns - indent - PAGE_LABEL);
-		where_print_line(page, indent, "where", w.text, 1);
+		size_t columns = page_room(page, indent, PAGE_LABEL);
+
+		words_frame(&w, f->site, columns);
+		where_print_line(page, indent, "where", w.text, columns >= NARROW);
 		return;
 	}
 	if (f->site) {

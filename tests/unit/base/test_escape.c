@@ -179,6 +179,9 @@ static void a_number_stays_with_its_unit(void **state)
 	(void)state;
 	assert_int_equal(escape_line(line, sizeof(line), text, strlen(text), 17), 14);
 	assert_string_equal(line, "it waited for");
+	text = "line:42 monthly()";
+	assert_int_equal(escape_line(line, sizeof(line), text, strlen(text), 16), 8);
+	assert_string_equal(line, "line:42");
 }
 
 static void wrapping_never_splits_an_escape(void **state)

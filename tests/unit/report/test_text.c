@@ -65,10 +65,7 @@ static char *print(const struct report_view *v, const struct text_options *o)
 {
 	char *text = print_raw(v, o);
 
-	/* The table of a snapshot is no narrower; a narrow terminal wraps it. */
-	assert_fits(text, o->columns > PAGE_COLUMNS || (o->columns && v->mode != EV_MODE_SNAPSHOT)
-				  ? o->columns
-				  : PAGE_COLUMNS);
+	assert_fits(text, o->columns ? o->columns : PAGE_COLUMNS);
 	return text;
 }
 
@@ -934,6 +931,25 @@ static void a_terminal_has_its_own_width(void **state)
 	}
 }
 
+static void a_narrow_terminal_shows_what_a_file_does(void **state)
+{
+	struct text_options narrow = {.columns = 20};
+	struct frame_view frames[2];
+	struct finding_view f = sample_finding();
+	struct endpoint_view endpoint = sample_endpoint(3);
+	struct process_view processes[] = {sample_process(7, VERDICT_LEAKING, &endpoint, &f),
+					   sample_process(8, VERDICT_LEAKING, NULL, &f)};
+	struct report_view v = sample_view(processes, 2);
+
+	(void)state;
+	sample_site(&f, frames);
+	assert_says(&v, &narrow, "python3[7]: connections, certain, +24/min, limit in 42 min");
+	assert_says(&v, &narrow, "where report.py:42 monthly()");
+	assert_says(&v, &narrow, f.evidence[0]);
+	v.mode = EV_MODE_SNAPSHOT;
+	assert_says(&v, &narrow, ": OPEN 3, IDLE 3, IN-TX 0, HUNG 0, OLDEST");
+}
+
 static void locked_rows_are_more_urgent_than_others(void **state)
 {
 	struct finding_view old = finding_of(VERDICT_STUCK), locks = old, young = old;
@@ -1420,6 +1436,7 @@ int main(void)
 		cmocka_unit_test(the_first_line_says_what_is_urgent),
 		cmocka_unit_test(findings_of_one_function_are_rows),
 		cmocka_unit_test(a_terminal_has_its_own_width),
+		cmocka_unit_test(a_narrow_terminal_shows_what_a_file_does),
 		cmocka_unit_test(locked_rows_are_more_urgent_than_others),
 		cmocka_unit_test(an_unknown_line_says_how_to_get_one),
 		cmocka_unit_test(objects_from_before_the_watch_were_not_opened_in_it),
