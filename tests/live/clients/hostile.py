@@ -5,6 +5,8 @@ hostile.py bytes  random and crafted bytes to the real server, and to and from a
                   own on port 5432 of an odd loopback address
 hostile.py names  a leaker whose command name and SQL are full of terminal escapes and bytes that
                   are no UTF-8
+hostile.py long   a leaker whose function, file and SQL have names of 10,000 bytes, from right to
+                  left, with characters that combine and that are two columns wide
 """
 import ctypes
 import os
@@ -91,4 +93,13 @@ def strange_names():
     db.steadily(broken, every=1.0)
 
 
-{"bytes": send_bytes, "names": strange_names}[sys.argv[1]]()
+def long_names():
+    name = "\u05d0\u0301" * 1000 + "\u65e5q\u0301" * 1000  # what Python does not normalize to other names
+    source = f"def {name}():\n    kept.append(db.connect())\n    kept[-1].cursor().execute(sql)\n"
+    sql = 'select 1 as "' + "\u0627\u0300 \u202e\u65e5" * 1000 + '"'
+    place = {"db": db, "kept": [], "sql": sql}
+    exec(compile(source, "/srv/\x1b[31m\u202e" + "\u0e01\u0e34\u65e5/" * 1000 + "app.py", "exec"), place)
+    db.steadily(lambda number: place[name](), every=0.5)
+
+
+{"bytes": send_bytes, "names": strange_names, "long": long_names}[sys.argv[1]]()
