@@ -225,11 +225,12 @@ static bool is_before_unit(const char *s, size_t at)
 	return at && s[at - 1] >= '0' && s[at - 1] <= '9';
 }
 
-/* Returns the end of the longest part of s that fits, at the last space if there is one. */
+/* Returns the end of the longest part of s that fits: at the last space if there is one, else
+ * behind a slash of its path. */
 static size_t line_end(const char *s, size_t len, size_t columns)
 {
 	struct escape_unit unit;
-	size_t at = 0, used = 0, space = 0, unit_space = 0;
+	size_t at = 0, used = 0, space = 0, unit_space = 0, slash = 0;
 
 	while (at < len) {
 		size_t bytes = escape_next(&unit, s + at, len - at);
@@ -239,7 +240,9 @@ static size_t line_end(const char *s, size_t len, size_t columns)
 		else if (s[at] == ' ')
 			space = at;
 		if (used + unit.columns > columns && s[at] != ' ')
-			return space ? space : unit_space ? unit_space : at;
+			return space ? space : unit_space ? unit_space : slash ? slash : at;
+		if (s[at] == '/' && at)
+			slash = at + 1;
 		used += unit.columns;
 		at += bytes;
 	}

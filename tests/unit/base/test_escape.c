@@ -184,6 +184,17 @@ static void a_number_stays_with_its_unit(void **state)
 	assert_string_equal(line, "line:42");
 }
 
+static void a_path_breaks_behind_a_folder(void **state)
+{
+	const char *text = "/srv/shop/report.py:42";
+	char line[80];
+
+	(void)state;
+	assert_int_equal(escape_line(line, sizeof(line), text, strlen(text), 20), 10);
+	assert_string_equal(line, "/srv/shop/");
+	assert_int_equal(escape_line(line, sizeof(line), "/aaaaaaaaaaaaaaaaaaaa", 21, 20), 20);
+}
+
 static void wrapping_never_splits_an_escape(void **state)
 {
 	char text[200], line[100];
@@ -265,6 +276,7 @@ int main(void)
 		cmocka_unit_test(a_small_buffer_is_never_overrun),
 		cmocka_unit_test(lines_break_at_spaces),
 		cmocka_unit_test(a_number_stays_with_its_unit),
+		cmocka_unit_test(a_path_breaks_behind_a_folder),
 		cmocka_unit_test(wrapping_never_splits_an_escape),
 		cmocka_unit_test(broken_utf8_becomes_replacement_characters),
 		cmocka_unit_test(any_bytes_give_printable_ascii_or_valid_utf8),
