@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "user/judge/site.h"
+
 #define ANY EV_DB_UNKNOWN
 #define PY  EV_LANG_PYTHON
 #define JS  EV_LANG_JAVASCRIPT
@@ -47,6 +49,9 @@ static const struct advice_example examples[] = {
 	{ADVICE_CLOSE, C, EV_DB_MYSQL, NULL, "C: mysql_close"},
 	{ADVICE_CLOSE, C, EV_DB_REDIS, NULL, "C: redisFree"},
 	{ADVICE_CLOSE, EV_LANG_PERL, ANY, NULL, "Perl: $dbh->disconnect"},
+	{ADVICE_CLOSE, EV_LANG_PHP, ANY, "PDO", "PHP: $pdo = null, once no statement is left"},
+	{ADVICE_CLOSE, EV_LANG_PHP, ANY, "mysqli", "PHP: $mysqli->close()"},
+	{ADVICE_CLOSE, EV_LANG_PHP, ANY, "pg_", "PHP: pg_close($connection)"},
 	{ADVICE_CLOSE, EV_LANG_PHP, EV_DB_POSTGRESQL, NULL, "PHP: pg_close, or $pdo = null"},
 	{ADVICE_CLOSE, EV_LANG_PHP, EV_DB_MYSQL, NULL, "PHP: $mysqli->close(), or $pdo = null"},
 	{ADVICE_CLOSE, EV_LANG_PHP, ANY, NULL, "PHP: $db->close(), or $pdo = null"},
@@ -54,10 +59,12 @@ static const struct advice_example examples[] = {
 	 "Rails: ActiveRecord::Base.connection_pool.with_connection { ... }"},
 	{ADVICE_CLOSE, EV_LANG_RUBY, ANY, NULL, "Ruby: conn.close in an ensure"},
 	{ADVICE_CLOSE, JS, ANY, "/pg-pool/", "Node: client.release() in a finally"},
-	{ADVICE_CLOSE, JS, ANY, "/mysql2/", "Node: connection.end(), or release() for a pool's"},
+	{ADVICE_CLOSE, JS, EV_DB_MYSQL, NULL, "Node: connection.end(), or release() for a pool's"},
 	{ADVICE_CLOSE, JS, EV_DB_SQLITE, NULL, "Node: db.close() in a finally"},
 	{ADVICE_CLOSE, JS, ANY, NULL, "Node: client.end(), or client.release() for a pool's"},
 	{ADVICE_CLOSE, EV_LANG_JAVA, ANY, NULL, "Java: try (Connection c = ...) { ... }"},
+	{ADVICE_CLOSE, EV_LANG_GO, ANY, "database/sql.(*DB).Begin",
+	 "Go: defer tx.Rollback(), which gives the connection back"},
 	{ADVICE_CLOSE, EV_LANG_GO, ANY, "pgx", "Go: defer conn.Release(), or conn.Close(ctx)"},
 	{ADVICE_CLOSE, EV_LANG_GO, ANY, NULL, "Go: defer conn.Close(), defer rows.Close()"},
 
@@ -67,10 +74,21 @@ static const struct advice_example examples[] = {
 	{ADVICE_END, PY, ANY, "/asyncpg/", "asyncpg: `async with c.transaction():`"},
 	{ADVICE_END, PY, ANY, "/psycopg/", "psycopg: `with c.transaction():`"},
 	{ADVICE_END, PY, ANY, "/psycopg2/", "psycopg2: `with c:` around each transaction"},
+	{ADVICE_END, PY, ANY, "/pymysql/", "PyMySQL: c.commit(), and c.rollback() in an except"},
+	{ADVICE_END, PY, ANY, "/MySQLdb/",
+	 "mysqlclient: c.commit(), and c.rollback() in an except"},
+	{ADVICE_END, PY, ANY, "/aiomysql/",
+	 "aiomysql: await c.commit(), and c.rollback() in an except"},
+	{ADVICE_END, PY, ANY, "/mysql/connector/",
+	 "Connector/Python: c.commit(), and c.rollback() in an except"},
 	{ADVICE_END, PY, EV_DB_SQLITE, NULL, "Python: `with connection:`"},
 	{ADVICE_END, PY, ANY, NULL, "Python: c.commit(), and c.rollback() in an except"},
 	{ADVICE_END, C, ANY, NULL, "C: COMMIT, or ROLLBACK on the paths of errors"},
 	{ADVICE_END, EV_LANG_PERL, ANY, NULL, "Perl: $dbh->commit or $dbh->rollback"},
+	{ADVICE_END, EV_LANG_PHP, ANY, "PDO", "PHP: $pdo->commit(), and rollBack() in a catch"},
+	{ADVICE_END, EV_LANG_PHP, ANY, "mysqli",
+	 "PHP: $mysqli->commit(), and rollback() in a catch"},
+	{ADVICE_END, EV_LANG_PHP, ANY, "pg_", "PHP: pg_query COMMIT, and ROLLBACK in a catch"},
 	{ADVICE_END, EV_LANG_PHP, ANY, NULL, "PHP: commit(), and rollBack() in a catch"},
 	{ADVICE_END, EV_LANG_RUBY, ANY, "/active_record/", "Rails: transaction do ... end"},
 	{ADVICE_END, EV_LANG_RUBY, ANY, NULL, "Ruby: conn.transaction { ... }"},
@@ -91,6 +109,9 @@ static const struct advice_example examples[] = {
 	{ADVICE_PAGES, EV_LANG_PERL, EV_DB_MYSQL, NULL, "Perl: mysql_use_result of DBD::mysql"},
 	{ADVICE_PAGES, EV_LANG_PERL, EV_DB_POSTGRESQL, NULL, "Perl: DECLARE a cursor and FETCH"},
 	{ADVICE_PAGES, EV_LANG_PERL, ANY, NULL, "Perl: fetchrow_arrayref"},
+	{ADVICE_PAGES, EV_LANG_PHP, EV_DB_MYSQL, "PDO",
+	 "PHP: PDO::MYSQL_ATTR_USE_BUFFERED_QUERY set to false"},
+	{ADVICE_PAGES, EV_LANG_PHP, EV_DB_MYSQL, "mysqli", "PHP: MYSQLI_USE_RESULT"},
 	{ADVICE_PAGES, EV_LANG_PHP, EV_DB_MYSQL, NULL,
 	 "PHP: MYSQLI_USE_RESULT, or an unbuffered query of PDO"},
 	{ADVICE_PAGES, EV_LANG_PHP, ANY, NULL, "PHP: a cursor and FETCH, row by row"},
@@ -123,6 +144,8 @@ static const struct advice_example examples[] = {
 	{ADVICE_STATEMENT, C, EV_DB_MYSQL, NULL, "C: mysql_stmt_close"},
 	{ADVICE_STATEMENT, C, EV_DB_POSTGRESQL, NULL, "C: DEALLOCATE, or PQclosePrepared"},
 	{ADVICE_STATEMENT, EV_LANG_PERL, ANY, NULL, "Perl: prepare_cached, or undef $sth"},
+	{ADVICE_STATEMENT, EV_LANG_PHP, ANY, "PDO", "PHP: $stmt = null"},
+	{ADVICE_STATEMENT, EV_LANG_PHP, ANY, "mysqli", "PHP: $stmt->close()"},
 	{ADVICE_STATEMENT, EV_LANG_PHP, EV_DB_MYSQL, NULL, "PHP: $stmt->close(), or $stmt = null"},
 	{ADVICE_STATEMENT, EV_LANG_PHP, ANY, NULL, "PHP: $stmt = null"},
 	{ADVICE_STATEMENT, EV_LANG_RUBY, ANY, NULL, "Ruby: statement.close"},
@@ -136,14 +159,26 @@ static const struct advice_example examples[] = {
 	{ADVICE_READ, C, EV_DB_MYSQL, NULL, "C: mysql_free_result"},
 	{ADVICE_READ, C, EV_DB_POSTGRESQL, NULL, "C: PQgetResult until NULL"},
 	{ADVICE_READ, EV_LANG_PERL, ANY, NULL, "Perl: $sth->finish"},
+	{ADVICE_READ, EV_LANG_PHP, ANY, "PDO", "PHP: $stmt->closeCursor()"},
+	{ADVICE_READ, EV_LANG_PHP, ANY, "mysqli", "PHP: $result->free()"},
+	{ADVICE_READ, EV_LANG_PHP, ANY, "pg_", "PHP: pg_free_result($result)"},
 	{ADVICE_READ, EV_LANG_PHP, ANY, NULL, "PHP: closeCursor(), or free()"},
 	{ADVICE_READ, EV_LANG_RUBY, ANY, NULL, "Ruby: result.close, or result.clear"},
 	{ADVICE_READ, JS, ANY, NULL, "Node: cursor.close(), or iterator.return()"},
 	{ADVICE_READ, EV_LANG_JAVA, ANY, NULL, "Java: try (ResultSet r = ...) { ... }"},
 	{ADVICE_READ, EV_LANG_GO, ANY, NULL, "Go: defer rows.Close()"},
+
+	{ADVICE_TEST, PY, ANY, "/sqlalchemy/", "SQLAlchemy: pool_pre_ping=True"},
+	{ADVICE_TEST, PY, ANY, "/django/", "Django: CONN_HEALTH_CHECKS"},
+	{ADVICE_TEST, PY, ANY, "/psycopg_pool/", "psycopg: ConnectionPool(check=...)"},
+	{ADVICE_TEST, EV_LANG_RUBY, ANY, "/active_record/", "Rails: idle_timeout"},
+	{ADVICE_TEST, JS, ANY, "/pg-pool/", "Node: pool.on('error'), idleTimeoutMillis"},
+	{ADVICE_TEST, EV_LANG_JAVA, ANY, "hikari", "Java: HikariCP's keepaliveTime, maxLifetime"},
+	{ADVICE_TEST, EV_LANG_GO, ANY, NULL, "Go: db.SetConnMaxIdleTime"},
 };
 
 static const char *const sentences[ADVICE_COUNT] = {
+	[ADVICE_TEST] = "close failed connections; let the pool test them before use",
 	[ADVICE_CLOSE] = "close every connection, or return it to its pool, on every path, also "
 			 "after errors",
 	[ADVICE_END] = "commit or roll back on every path, even after only reading",
@@ -163,24 +198,66 @@ static bool has(const char *text, const char *part)
 	return text && strstr(text, part);
 }
 
+static bool is_of(const char *file, const char *module, const char *function, const char *library)
+{
+	return has(file, library) || has(module, library) || has(function, library);
+}
+
 static bool is_among(const struct frame_view *frames, size_t count, const char *library)
 {
 	for (size_t i = 0; i < count; i++)
-		if (has(frames[i].file, library) || has(frames[i].module, library) ||
-		    has(frames[i].function, library))
+		if (is_of(frames[i].file, frames[i].module, frames[i].function, library))
 			return true;
 	return false;
 }
 
-/* Who waits for a connection takes it by the same library as who keeps it. */
-static bool is_on_stack(const struct finding_view *f, const char *library)
+#define OPENINGS_MOST 8 /* stacks of one endpoint that are looked at */
+
+static bool comes_by(const struct rule_input *s, const struct code_stack *stack,
+		     const char *library)
 {
-	return f->stack_count ? is_among(f->stack, f->stack_count, library)
-			      : is_among(f->waiters.stack, f->waiters.stack_count, library);
+	for (uint32_t i = 0; i < stack->count; i++) {
+		const struct code_frame *f = code_frame(s->places->code, stack->frame[i]);
+
+		if (f && is_of(f->file, f->module, f->function, library))
+			return true;
+	}
+	return false;
 }
 
-static const char *example_of(const struct finding_view *f, enum advice what,
-			      enum ev_language language)
+/* A driver written in C is on no stack of its queries, but its `connect` is written in Python. */
+static bool has_opened(const struct rule_input *s, const char *library)
+{
+	const struct code_stack *last = NULL;
+	unsigned looked_at = 0;
+
+	for (size_t i = 0; s->endpoint && s->places && i < s->count; i++) {
+		const struct code_stack *stack = code_stack(s->places->code,
+							    s->conn_history[i].life->opened_at);
+
+		if (!stack || stack == last)
+			continue;
+		if (comes_by(s, stack, library))
+			return true;
+		if (++looked_at == OPENINGS_MOST)
+			break;
+		last = stack;
+	}
+	return false;
+}
+
+/* Who waits for a connection takes it by the same library as who keeps it. */
+static bool is_on_stack(const struct rule_input *s, const struct finding_view *f,
+			const char *library)
+{
+	bool found = f->stack_count ? is_among(f->stack, f->stack_count, library)
+				    : is_among(f->waiters.stack, f->waiters.stack_count, library);
+
+	return found || has_opened(s, library);
+}
+
+static const char *example_of(const struct rule_input *s, const struct finding_view *f,
+			      enum advice what, enum ev_language language)
 {
 	const char *general = NULL;
 
@@ -190,7 +267,7 @@ static const char *example_of(const struct finding_view *f, enum advice what,
 		if (e->what != what || e->language != language ||
 		    (e->database != ANY && e->database != f->database))
 			continue;
-		if (e->library ? is_on_stack(f, e->library) : e->database != ANY)
+		if (e->library ? is_on_stack(s, f, e->library) : e->database != ANY)
 			return e->text;
 		if (!e->library)
 			general = e->text;
@@ -207,7 +284,7 @@ const struct advice_example *advice_examples(size_t *count)
 const char *advice_in(const struct rule_input *s, const struct finding_view *f, enum advice what,
 		      enum ev_language language)
 {
-	const char *example = example_of(f, what, language);
+	const char *example = example_of(s, f, what, language);
 
 	if (!example)
 		return sentences[what];

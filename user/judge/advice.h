@@ -17,6 +17,7 @@ enum advice {
 	ADVICE_STATEMENT, /* close each prepared statement */
 	ADVICE_VALUES,	  /* parameters, not SQL texts without number */
 	ADVICE_READ,	  /* each cursor or result to its end */
+	ADVICE_TEST,	  /* connections that the server may have closed */
 	ADVICE_UPDATE,	  /* what only a driver can free */
 	ADVICE_COUNT
 };

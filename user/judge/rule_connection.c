@@ -680,7 +680,6 @@ int rule_hung_up(struct rule_input *s)
 	f->oldest_seconds = seconds(longest);
 	finding_because(s, f, EVIDENCE_HUNG_UP, n, n == 1 ? "" : "s");
 	finding_from(s, f, &from, false);
-	f->advice = "close failed connections; let the pool test them before use (SQLAlchemy: "
-		    "pool_pre_ping)";
+	f->advice = advice_for(s, f, ADVICE_TEST);
 	return 0;
 }

@@ -131,6 +131,7 @@ static const struct site_row rows[] = {
 	 "libnode* java javaw libjvm.so libjli.so libjava.so libnet.so libnio.so libextnet.so "
 	 "libj9*.so jsvc dotnet libcoreclr.so libhostfxr.so libhostpolicy.so libSystem.*.so "
 	 "libmono* beam.smp"},
+	{EV_LANG_NATIVE, IN_PATH, SITE_RUNTIME, "lib-dynload"},
 	{EV_LANG_NATIVE, IN_FUNCTION, SITE_RUNTIME,
 	 "std::* <std::* core::ops::* core::future::* core::ptr::* core::result::* core::option::* "
 	 "<core::* alloc::boxed::* <alloc::* tokio::* <tokio::* futures_util::* <futures_util::* "

@@ -157,6 +157,49 @@ static void the_transaction_names_the_culprit_not_the_connect(void **state)
 	expect_site(expect(CAUSE_UNCLOSED_CONNECTION), "/srv/shop/report.py", 42, "monthly");
 }
 
+/* The query of a driver in C comes by no frame of that driver. */
+static void a_driver_is_advised_that_only_opened_the_connection(void **state)
+{
+	const struct place_reported frames[] = {
+		{EV_LANG_PYTHON, "query", "/srv/shop/report.py", NULL, 42, 0, 0}};
+	const struct finding_view *f;
+
+	(void)state;
+	app_begins();
+	for (int i = 0; i < 12; i++) {
+		at(i);
+		opens(i, APP, APP);
+		shows_of(EV_AT_OPENED, i, 0, line(7));
+		at(i + 0.01);
+		begins(i);
+		shows_of(EV_AT_BEGUN, i, 0, tell_stack(APP, frames, 1));
+	}
+	at(13);
+	f = expect(CAUSE_UNCLOSED_CONNECTION);
+	expect_site(f, "/srv/shop/report.py", 42, "query");
+	assert_non_null(strstr(f->advice, "(SQLAlchemy: "));
+	assert_non_null(strstr(expect(CAUSE_OPEN_TRANSACTION)->advice, "(SQLAlchemy: "));
+}
+
+/* What pools are told to do is told only where that pool is. */
+static void sockets_that_the_server_closed_are_tested_by_the_pool_that_is_there(void **state)
+{
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		app_begins();
+		for (int i = 0; i < 8; i++) {
+			at(i * 3);
+			opens(i, APP, APP);
+			shows_of(EV_AT_OPENED, i, 0, known ? line(7) : 0);
+			hung_up(i);
+		}
+		at(60);
+		assert_int_equal(known, strstr(expect(CAUSE_UNCLOSED_CONNECTION)->advice,
+					       "SQLAlchemy") != NULL);
+		story_ends();
+	}
+}
+
 static void connections_outside_a_transaction_are_named_by_their_opening(void **state)
 {
 	(void)state;
@@ -833,6 +876,10 @@ int main(void)
 					  story_teardown),
 		cmocka_unit_test_teardown(the_transaction_names_the_culprit_not_the_connect,
 					  story_teardown),
+		cmocka_unit_test_teardown(a_driver_is_advised_that_only_opened_the_connection,
+					  story_teardown),
+		cmocka_unit_test(
+			sockets_that_the_server_closed_are_tested_by_the_pool_that_is_there),
 		cmocka_unit_test_teardown(
 			connections_outside_a_transaction_are_named_by_their_opening,
 			story_teardown),

@@ -110,13 +110,15 @@ static void client_libraries_are_known_by_their_file(void **state)
 		     "/usr/lib/python3.11/lib-dynload/_sqlite3.cpython-311-x86_64-linux-gnu.so",
 		     LIB "perl5/5.36/auto/DBD/Pg/Pg.so", "/usr/lib/php/20220829/pgsql.so",
 		     "/srv/shop/node_modules/better-sqlite3/build/Release/better_sqlite3.node"));
-	expect_modules(SITE_RUNTIME,
-		       LIST(LIB "libc.so.6", LIB "libssl.so.3", LIB "libstdc++.so.6.0.30",
-			    "/lib64/ld-linux-x86-64.so.2", "[vdso]", "/usr/bin/python3.11",
-			    "/usr/local/bin/node", LIB "libpython3.11.so.1.0",
-			    "/usr/lib/jvm/java-17/lib/server/libjvm.so", "/usr/sbin/php-fpm8.2",
-			    "/opt/jdk/lib/libjli.so", "/opt/jdk/lib/libnio.so", "/opt/app/jsvc",
-			    "/opt/dotnet/host/fxr/8.0.1/libhostfxr.so"));
+	expect_modules(
+		SITE_RUNTIME,
+		LIST(LIB "libc.so.6", LIB "libssl.so.3", LIB "libstdc++.so.6.0.30",
+		     "/lib64/ld-linux-x86-64.so.2", "[vdso]", "/usr/bin/python3.11",
+		     "/usr/local/bin/node", LIB "libpython3.11.so.1.0",
+		     "/usr/lib/jvm/java-17/lib/server/libjvm.so", "/usr/sbin/php-fpm8.2",
+		     "/usr/lib/python3.11/lib-dynload/_asyncio.cpython-311-x86_64-linux-gnu.so",
+		     "/opt/jdk/lib/libjli.so", "/opt/jdk/lib/libnio.so", "/opt/app/jsvc",
+		     "/opt/dotnet/host/fxr/8.0.1/libhostfxr.so"));
 	expect_modules(SITE_PACKAGE,
 		       LIST("/usr/bin/psql", LIB "libgdal.so.32",
 			    "/usr/lib/postfix/postfix-mysql.so", VENV "numpy/core/_multiarray.so"));
