@@ -484,3 +484,14 @@ def debug_topic(bench):
     look = bench.dbleak.run("watch", "--duration", 1, env=dict(os.environ, DBLEAK_DEBUG="host,probes"))
     bench.one_sentence(look, "DBLEAK_DEBUG", "did you mean probe?")
     bench.check(look.out == b"", "there is a report")
+
+
+@live("a command line of 50,000 bytes keeps its end, and the script that it runs", group="look")
+def long_arguments(bench):
+    for count, size in ((60, 20), (700, 60)):
+        options = [f"--option-{number}-{'x' * size}=1" for number in range(count)]
+        client = bench.client("hostile.py", "names", *options, "--last", wait=False)
+        bench.check(client.wait_ready(), f"it did not get ready: {client.errors[-3:]}")
+        look = bench.looked(bench.dbleak.run("snapshot", "--json", "-p", client.pid))
+        argv = json.loads(look.out)["processes"][0]["argv"]
+        bench.check(argv[1].endswith("/hostile.py") and argv[-1] == "--last" and "[...]" in argv, f"argv is {argv}")

@@ -55,9 +55,14 @@ static struct argument without_folder(struct argument a)
 	return (struct argument){slash + 1, a.len - (size_t)(slash + 1 - a.at)};
 }
 
+static bool is_text(struct argument a, const char *text)
+{
+	return a.len == strlen(text) && !memcmp(a.at, text, a.len);
+}
+
 static bool is_hidden(struct argument a)
 {
-	return a.len == strlen(HIDDEN) && !memcmp(a.at, HIDDEN, a.len);
+	return is_text(a, HIDDEN);
 }
 
 /* What an option means; *rest: where its value begins in the same argument, NULL if it does not. */
@@ -88,6 +93,8 @@ static struct argument script_of(const struct program *p, const char **line)
 		enum program_option found;
 		const char *rest;
 
+		if (is_text(a, ARGUMENTS_CUT))
+			continue;
 		if (*a.at != '-' || a.len < 2)
 			return a;
 		found = meaning_of(p, a, &rest);

@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+#define ARGUMENTS_CUT "[...]" /* stands in a command line for arguments that are left out */
+
 /* Writes the name found in a command line whose arguments are separated by spaces: "manage.py
  * runserver", "gunicorn shop:app", "orders.jar", "com.example.Main"; without folders, at most size
  * - 1 bytes and a NUL.  An empty name: the command line shows no more than the program's own name.

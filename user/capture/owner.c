@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/cmdline.h"
 #include "user/base/redact.h"
 #include "user/capture/clientlib/client.h"
 #include "user/capture/host/container.h"
@@ -21,7 +22,7 @@
 
 #define UNREADABLE_NS (5 * SECOND_NS)
 #define SETTLED_NS    (60 * SECOND_NS)
-#define ARGUMENTS_LEN 16384	      /* the class that Java runs stands behind a long class path */
+#define ARGUMENTS_LEN 65536	      /* the class that Java runs stands behind a long class path */
 #define LOST_NS	      (2 * SECOND_NS) /* the record of an end may still be in the ring */
 #define ROUND_NS      (5 * SECOND_NS) /* in which each is looked at once */
 /* Looks, of which one asks for all although nothing seems to have changed */
@@ -80,20 +81,31 @@ void owner_tell_gaps(struct capture *c, struct owner *o, const struct ev_connect
 	}
 }
 
+/* Writes what may be shown of its arguments, cut in the middle if the field is too short. */
+static void tell_arguments(struct ev_process *p, const char *arguments, size_t len,
+			   unsigned int flags, char *line)
+{
+	redact(line, ARGUMENTS_LEN, arguments, len, flags);
+	cmdline_fit(p->cmdline, sizeof(p->cmdline), line);
+}
+
 /* Its arguments leave this function without their secrets. */
 static void look_up_cmdline(const struct capture *c, struct ev_process *p)
 {
 	unsigned int flags = c->options.show_arguments ? REDACT_SHOW_VALUES : 0;
-	char arguments[ARGUMENTS_LEN];
-	ssize_t len = procfs_arguments(c->procfs, p->pid, p->start_ns, arguments,
-				       sizeof(arguments));
+	char *arguments = malloc(2 * ARGUMENTS_LEN);
+	ssize_t len;
 
-	if (len >= (ssize_t)sizeof(arguments) - 1)
-		flags |= REDACT_CUT;
 	memset(p->cmdline, 0, sizeof(p->cmdline));
+	if (!arguments)
+		return;
+	len = procfs_arguments(c->procfs, p->pid, p->start_ns, arguments, ARGUMENTS_LEN);
+	if (len >= ARGUMENTS_LEN - 1)
+		flags |= REDACT_CUT;
 	if (len > 0)
-		redact(p->cmdline, sizeof(p->cmdline), arguments, (size_t)len, flags);
-	explicit_bzero(arguments, sizeof(arguments));
+		tell_arguments(p, arguments, (size_t)len, flags, arguments + ARGUMENTS_LEN);
+	explicit_bzero(arguments, ARGUMENTS_LEN);
+	free(arguments);
 }
 
 static void look_up_role(const struct capture *c, struct owner *o)
