@@ -405,7 +405,7 @@ CPPCHECK ?= bpf user
 cppcheck: ## what cppcheck suspects; CPPCHECK='user/base' for some files
 	$(Q)$(call need,cppcheck,cppcheck)
 	$(Q)cppcheck --quiet --std=c11 --language=c --enable=warning,portability --inline-suppr -j "$$(nproc)" \
-		--error-exitcode=1 -I. -D_GNU_SOURCE -D__x86_64__ -DDBLEAK_VERSION='""' $(CPPCHECK)
+		--error-exitcode=1 --library=tests/cppcheck.cfg -I. -D_GNU_SOURCE -D__x86_64__ -DDBLEAK_VERSION='""' $(CPPCHECK)
 
 # Unit tests once more, on checked objects that count their lines, too; an older run's counts would be added.
 ROOM ?= user/capture

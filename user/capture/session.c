@@ -168,10 +168,11 @@ static void sessions_join(struct capture *c, const struct ask_answer *answer)
 
 static void own_add(struct capture *c, const struct sockaddr *from)
 {
-	uint8_t *to = c->own[c->own_count];
+	uint8_t *to;
 
 	if (!from || c->own_count == OWN_ADDRESSES)
 		return;
+	to = c->own[c->own_count];
 	if (from->sa_family == AF_INET6) {
 		memcpy(to, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 16);
 		c->own_count++;

@@ -77,6 +77,7 @@ static void find_slope(struct trend *t)
 	for (unsigned i = 0; i < t->parts; i++)
 		for (unsigned j = i + 1; j < t->parts; j++)
 			slopes[count++] = (t->least[j] - t->least[i]) / ((j - i) * width);
+	/* cppcheck-suppress uninitvar ; a trend has two parts at least, so one slope */
 	qsort(slopes, count, sizeof(slopes[0]), by_value);
 	away = SURE * trend_square_root(n * (n - 1) * (2 * n + 5) / 18);
 	low = count > away ? (unsigned)((count - away) / 2) : 0;

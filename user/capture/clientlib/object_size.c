@@ -549,6 +549,7 @@ struct object_size object_size(const struct memory *m, const struct object_field
 
 	for (size_t i = 0; i < COUNT(kinds) && object; i++)
 		if (!strcmp(kinds[i].object, object))
+			/* cppcheck-suppress returnDanglingLifetime ; a copy is returned */
 			return kinds[i].size(&o);
 	return unknown;
 }

@@ -468,8 +468,10 @@ ssize_t elf_read_notes(struct elf_file *e, const char *name, void *buf, size_t s
 
 uint64_t elf_variable_offset(struct elf_file *e, uint64_t address, size_t size)
 {
-	struct range range = e->look ? (struct range){0} : elf_range_of(e, address, PF_W);
+	struct range range = {0};
 
+	if (!e->look)
+		range = elf_range_of(e, address, PF_W);
 	return range.size >= size ? range.at : 0;
 }
 

@@ -40,15 +40,16 @@ struct select_base {
  * of two, and at least 8. */
 static int select_grow(void *array, size_t count, size_t size)
 {
-	void *items;
+	void *items, *grown;
 
 	if (count & (count - 1) || (count && count < 8))
 		return 0;
 	memcpy(&items, array, sizeof(items));
-	items = realloc(items, (count ? count * 2 : 8) * size);
-	if (!items)
+	grown = realloc(items, (count ? count * 2 : 8) * size);
+	if (!grown)
 		return -ENOMEM;
-	memcpy(array, &items, sizeof(items));
+	memcpy(array, &grown, sizeof(grown));
+	/* cppcheck-suppress memleak ; the array owns it */
 	return 0;
 }
 

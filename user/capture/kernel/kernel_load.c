@@ -287,6 +287,7 @@ static void warm_heap(void)
 	mallopt(M_TOP_PAD, WARM);
 	grown = malloc(LARGE);
 	end = (uintptr_t)sbrk(0);
+	/* cppcheck-suppress uninitdata ; only the address is used */
 	heap_warmed = ((uintptr_t)grown + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
 	if (grown && plenty_free() && (uintptr_t)grown < end && end - (uintptr_t)grown <= 2 * WARM)
 		madvise((void *)heap_warmed, end - heap_warmed, MADV_HUGEPAGE);

@@ -119,6 +119,7 @@ static void types_learn(struct python_objects *o, const uint64_t type[TYPES_MOST
 	for (size_t i = 0; i < TYPES_MOST; i++) {
 		uint32_t size = (uint32_t)strlen(type_names[i]) + 1;
 
+		/* cppcheck-suppress legacyUninitvar ; names are read there, not taken from it */
 		want[i] = (struct memory_want){want[i].got ? at[i] : 0, name[i], size, false};
 	}
 	if (memory_gather(o->process.pid, want, TYPES_MOST))
@@ -205,12 +206,14 @@ static int read_parts(struct python_objects *o, const struct python_code_layout 
 static bool is_wanted(struct python_objects *o, const struct python_code_layout *layout,
 		      const struct python_object *c, uint32_t check)
 {
-	struct python_identity identity;
+	const uint8_t *lines = c->head[LINES] + PYTHON_LINES_AT;
+	struct python_identity identity = {.size = word_of(lines, 0),
+					   .hash = word_of(lines, sizeof(uint64_t)),
+					   .begin = word_of(lines, 2 * sizeof(uint64_t))};
 
 	memcpy(identity.name,
 	       c->code + layout->lines + sizeof(identity.name[0]) - sizeof(identity.name),
 	       sizeof(identity.name));
-	memcpy(&identity.size, c->head[LINES] + PYTHON_LINES_AT, 3 * sizeof(identity.size));
 	return python_check(&identity) == check &&
 	       has_type(o, word_of(c->code, TYPE_AT), TYPE_CODE);
 }

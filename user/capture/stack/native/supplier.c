@@ -422,13 +422,13 @@ static void name_links(struct names *n, const struct supply_request *r, int dir)
 	for (size_t i = 0; i < 3 && *program == '/'; i++)
 		if (snprintf(n->path[1 + i], PATH_MAX, forms[i], (int)(slash - program), program,
 			     r->link) >= PATH_MAX)
-			*n->path[1 + i] = '\0';
+			n->path[1 + i][0] = '\0';
 }
 
 static void names_make(struct names *n, const struct supply_request *r, int dir)
 {
 	for (size_t i = 0; i < 5; i++)
-		*n->path[i] = '\0';
+		n->path[i][0] = '\0';
 	name_build_id(n->path[0], r);
 	name_links(n, r, dir);
 	if (!strncmp(r->alternate, DEBUG_FOLDER "/", sizeof(DEBUG_FOLDER)) &&
