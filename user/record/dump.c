@@ -6,7 +6,6 @@
  */
 #include "user/record/dump.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -14,165 +13,6 @@
 #include "user/base/json_value.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-/*
- * Values.
- */
-
-static const void *at(const struct ev_head *record, size_t offset)
-{
-	return (const char *)record + offset;
-}
-
-/* An unknown number is UNKNOWN64, whatever the width of its field. */
-static uint64_t number_at(const struct ev_head *record, size_t offset, size_t size)
-{
-	switch (size) {
-	case 1:
-		return *(const uint8_t *)at(record, offset);
-	case 2:
-		return *(const uint16_t *)at(record, offset);
-	case 4: {
-		uint32_t n = *(const uint32_t *)at(record, offset);
-
-		return n == UNKNOWN32 ? UNKNOWN64 : n;
-	}
-	default:
-		return *(const uint64_t *)at(record, offset);
-	}
-}
-
-static uint64_t field_number(const struct ev_head *record, const struct dump_field *f)
-{
-	return number_at(record, f->offset, f->size);
-}
-
-static json_t *hexadecimal(uint64_t n)
-{
-	return json_sprintf("0x%llx", (unsigned long long)n);
-}
-
-static json_t *print_number(const struct ev_head *record, const struct dump_field *f)
-{
-	return json_count(field_number(record, f));
-}
-
-/* 0 stands for "not known". */
-static json_t *print_nonzero(const struct ev_head *record, const struct dump_field *f)
-{
-	uint64_t n = field_number(record, f);
-
-	return n ? json_count(n) : json_null();
-}
-
-static json_t *print_id(const struct ev_head *record, const struct dump_field *f)
-{
-	uint64_t id = *(const uint64_t *)at(record, f->offset);
-
-	return id ? hexadecimal(id) : json_null();
-}
-
-static json_t *print_bool(const struct ev_head *record, const struct dump_field *f)
-{
-	return json_boolean(field_number(record, f) != 0);
-}
-
-static size_t name_count(const char *const *names)
-{
-	size_t n = 0;
-
-	while (names[n])
-		n++;
-	return n;
-}
-
-/* A later version may know more numbers. */
-static json_t *print_enum(const struct ev_head *record, const struct dump_field *f)
-{
-	uint64_t n = field_number(record, f);
-
-	return n < name_count(f->names) ? json_string(f->names[n]) : json_count(n);
-}
-
-static json_t *print_family(const struct ev_head *record, const struct dump_field *f)
-{
-	uint64_t n = field_number(record, f);
-
-	return n == AF_UNIX    ? json_string("unix")
-	       : n == AF_INET  ? json_string("inet")
-	       : n == AF_INET6 ? json_string("inet6")
-			       : json_count(n);
-}
-
-/* Bits without a name, of a later version, are one number at the end. */
-static json_t *print_set(const struct ev_head *record, const struct dump_field *f)
-{
-	uint64_t bits = f->size == 4 ? *(const uint32_t *)at(record, f->offset)
-				     : field_number(record, f);
-	json_t *array = json_array();
-
-	for (size_t i = 0; f->names[i]; i++) {
-		if (bits >> i & 1)
-			array = json_array_with(array, json_string(f->names[i]));
-		bits &= ~(1ULL << i);
-	}
-	return bits ? json_array_with(array, hexadecimal(bits)) : array;
-}
-
-static json_t *text_or_null(const char *s, size_t len)
-{
-	return len ? json_bytes(s, len) : json_null();
-}
-
-static json_t *print_text(const struct ev_head *record, const struct dump_field *f)
-{
-	const char *s = at(record, f->offset);
-
-	return text_or_null(s, strnlen(s, f->size));
-}
-
-static json_t *print_cut_text(const struct ev_head *record, const struct dump_field *f)
-{
-	return text_or_null(at(record, f->offset), number_at(record, f->length, 4));
-}
-
-/* The texts of a frame follow one another, as their lengths do. */
-static json_t *print_part(const struct ev_head *record, const struct dump_field *f)
-{
-	size_t offset = f->offset;
-
-	for (size_t i = offsetof(struct ev_frame, function_length); i < f->length; i += 2)
-		offset += number_at(record, i, 2);
-	return text_or_null(at(record, offset), number_at(record, f->length, 2));
-}
-
-static json_t *print_frames(const struct ev_head *record, const struct dump_field *f)
-{
-	const struct ev_stack *stack = (const void *)record;
-	json_t *array = json_array();
-
-	(void)f;
-	for (size_t i = 0; i < stack->count; i++)
-		array = json_array_with(array, hexadecimal(stack->frame[i]));
-	return array;
-}
-
-static json_t *print_address(const struct ev_head *record, const struct dump_field *f)
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	const uint8_t *address = at(record, f->offset);
-	uint16_t family;
-	bool four = !memcmp(address, mapped, sizeof(mapped));
-	char text[INET6_ADDRSTRLEN];
-
-	memcpy(&family, at(record, f->length), sizeof(family));
-	if (family != AF_INET && family != AF_INET6)
-		return json_null();
-	if (!inet_ntop(four ? AF_INET : AF_INET6, four ? address + sizeof(mapped) : address, text,
-		       sizeof(text)))
-		return json_null();
-	return json_string(text);
-}
 
 /*
  * Names of numbers and bits.
@@ -221,26 +61,26 @@ static const char *const evidence_kinds[] = {"none",	 "opened", "begun",  "prepa
 		.size = SIZE(kind, field), __VA_ARGS__                    \
 	}
 #define ROW(kind, field, ...)	 KEYED(kind, field, #field, __VA_ARGS__)
-#define NUMBER(kind, field)	 ROW(kind, field, .value = print_number)
-#define NONZERO(kind, field)	 ROW(kind, field, .value = print_nonzero)
+#define NUMBER(kind, field)	 ROW(kind, field, .value = dump_number)
+#define NONZERO(kind, field)	 ROW(kind, field, .value = dump_nonzero)
 #define TIME(kind, field)	 NONZERO(kind, field)
-#define ID(kind, field)		 ROW(kind, field, .value = print_id)
-#define BOOL(kind, field)	 ROW(kind, field, .value = print_bool)
-#define TEXT(kind, field)	 ROW(kind, field, .value = print_text)
-#define ENUM(kind, field, words) ROW(kind, field, .value = print_enum, .names = words)
-#define SET(kind, field, words)	 ROW(kind, field, .value = print_set, .names = words)
+#define ID(kind, field)		 ROW(kind, field, .value = dump_id)
+#define BOOL(kind, field)	 ROW(kind, field, .value = dump_bool)
+#define TEXT(kind, field)	 ROW(kind, field, .value = dump_text)
+#define ENUM(kind, field, words) ROW(kind, field, .value = dump_enum, .names = words)
+#define SET(kind, field, words)	 ROW(kind, field, .value = dump_set, .names = words)
 #define HIDDEN(kind, field)	 ROW(kind, field)
 /* A text cut after its length, which stands before it. */
 #define CUT_TEXT(kind) \
-	ROW(kind, text, .value = print_cut_text, .length = offsetof(struct ev_##kind, length))
+	ROW(kind, text, .value = dump_cut_text, .length = offsetof(struct ev_##kind, length))
 #define PART(name, before) \
-	KEYED(frame, text, name, .value = print_part, .length = offsetof(struct ev_frame, before))
+	KEYED(frame, text, name, .value = dump_part, .length = offsetof(struct ev_frame, before))
 #define ADDRESS(kind) \
-	ROW(kind, address, .value = print_address, .length = offsetof(struct ev_##kind, family))
+	ROW(kind, address, .value = dump_address, .length = offsetof(struct ev_##kind, family))
 #define LOSS(name, kind)                                                                        \
 	{                                                                                       \
 		.key = name, .offset = offsetof(struct ev_loss, count) + 8 * (kind), .size = 8, \
-		.value = print_number                                                           \
+		.value = dump_number                                                            \
 	}
 
 static const struct dump_field begin_fields[] = {
@@ -310,7 +150,7 @@ static const struct dump_field identity_fields[] = {
 	ADDRESS(identity),
 	NUMBER(identity, port),
 	NUMBER(identity, local_port),
-	ROW(identity, family, .value = print_family),
+	ROW(identity, family, .value = dump_family),
 	HIDDEN(identity, reserved),
 	TEXT(identity, path),
 	TEXT(identity, user),
@@ -477,7 +317,7 @@ static const struct dump_field stack_fields[] = {
 	SET(stack, flags, stack_flags),
 	HIDDEN(stack, count),
 	HIDDEN(stack, reserved),
-	ROW(stack, frame, .value = print_frames),
+	ROW(stack, frame, .value = dump_frames),
 };
 
 static const struct dump_field evidence_fields[] = {
@@ -487,7 +327,7 @@ static const struct dump_field evidence_fields[] = {
 	ID(evidence, stack),
 	TIME(evidence, at_ns),
 	NUMBER(evidence, pid),
-	KEYED(evidence, kind, "evidence", .value = print_enum, .names = evidence_kinds),
+	KEYED(evidence, kind, "evidence", .value = dump_enum, .names = evidence_kinds),
 	ENUM(evidence, resource, resources),
 };
 
@@ -522,7 +362,7 @@ static const struct dump_field withdrawn_fields[] = {
 	{                                                                                \
 		.key = #list "_" name,                                                   \
 		.offset = offsetof(struct ev_unfollowed, list) + 4 * (table), .size = 4, \
-		.value = print_number                                                    \
+		.value = dump_number                                                     \
 	}
 #define OF_TABLES(list)                                              \
 	OF_TABLE(list, "statements", EV_TABLE_STATEMENTS),           \
@@ -554,7 +394,7 @@ static const struct dump_field thread_fields[] = {
 	ID(thread, socket),
 	ADDRESS(thread),
 	NUMBER(thread, port),
-	ROW(thread, family, .value = print_family),
+	ROW(thread, family, .value = dump_family),
 	ENUM(thread, state, thread_states),
 	ENUM(thread, wait, waits),
 	NUMBER(thread, pid),
@@ -664,7 +504,7 @@ const struct dump_field *dump_fields(uint16_t kind, size_t *count)
 	return *count ? kinds[kind].fields : NULL;
 }
 
-static bool add(json_t *object, const char *key, json_t *value)
+static bool add_member(json_t *object, const char *key, json_t *value)
 {
 	return !json_object_set_new_nocheck(object, key, value);
 }
@@ -675,11 +515,12 @@ static json_t *record_object(const struct ev_head *record)
 	size_t count;
 	const struct dump_field *f = dump_fields(record->kind, &count);
 	json_t *object = json_object();
-	bool whole = object && add(object, "kind", json_text(dump_kind_name(record->kind))) &&
-		     add(object, "ns", json_count(record->ns));
+	bool whole = object &&
+		     add_member(object, "kind", json_text(dump_kind_name(record->kind))) &&
+		     add_member(object, "ns", json_count(record->ns));
 
 	for (; whole && count--; f++)
-		whole = !f->value || add(object, f->key, f->value(record, f));
+		whole = !f->value || add_member(object, f->key, f->value(record, f));
 	if (whole)
 		return object;
 	json_decref(object);

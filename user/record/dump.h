@@ -9,21 +9,12 @@
 #ifndef DBLEAK_RECORD_DUMP_H
 #define DBLEAK_RECORD_DUMP_H
 
-#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #include "bpf/event.h"
-
-struct dump_field {
-	const char *key;
-	uint16_t offset, size; /* in the record */
-	/* Makes the value; NULL: the field is not printed. */
-	json_t *(*value)(const struct ev_head *record, const struct dump_field *field);
-	uint16_t length;	  /* of a text with a length: where that stands in the record */
-	const char *const *names; /* of an enum's numbers or of a set's bits, NULL at the end */
-};
+#include "user/record/dump_value.h"
 
 /* The name of a kind: "process"; NULL: there is no such kind. */
 const char *dump_kind_name(uint16_t kind);
