@@ -462,7 +462,8 @@ struct ev_handle_closed {
 	__u32 resource;
 };
 
-/* How a SQLite connection holds its database's files back.  id is that of its EV_CONNECTION. */
+/* The way in which a SQLite connection holds its database's files back.  id is that of its
+ * EV_CONNECTION. */
 struct ev_file {
 	struct ev_head head;
 	__u64 id;
@@ -555,7 +556,8 @@ struct ev_evidence {
 	__u16 resource; /* EV_AT_ACQUIRED: enum ev_resource; else 0 */
 };
 
-/* How closely a process's memory is watched, or which tier a figure of it comes from. */
+/* The closeness with which a process's memory is watched, or which tier a figure of it comes from.
+ */
 enum ev_tier {
 	EV_TIER_OFF = 0,
 	EV_TIER_GROWTH = 1, /* its size, and sampled first touches of pages while it grows */
@@ -645,7 +647,7 @@ struct ev_unfollowed {
 	__u32 share[EV_TABLES];	  /* entries that a process may have at once */
 };
 
-/* Where and how was watched.  Once, after EV_BEGIN. */
+/* The place and manner of the watch.  Once, after EV_BEGIN. */
 struct ev_host {
 	struct ev_head head;
 	__u32 budget;	/* --max-overhead, in thousandths of a percent of one CPU; UNKNOWN32 */
@@ -655,7 +657,8 @@ struct ev_host {
 	char selection[EV_TEXT_LEN]; /* as options name it; "": the whole host */
 };
 
-/* What a process runs, beside what EV_PROCESS says.  Sent after it, and again when it changes. */
+/* The programs of a process, beside what EV_PROCESS says.  Sent after it, and again when it
+ * changes. */
 struct ev_program {
 	struct ev_head head;
 	__u64 start_ns;
@@ -670,7 +673,7 @@ enum ev_thread_state {
 	EV_THREAD_MOVES = 2,  /* it ran, or ended: nothing is known of where it is */
 };
 
-/* What a thread sleeps for, by the system call that it is in. */
+/* The reason why a thread sleeps, by the system call that it is in. */
 enum ev_wait {
 	EV_WAIT_UNKNOWN = 0,
 	EV_WAIT_LOCK = 1,   /* futex: a lock, a condition, a semaphore, a queue */
@@ -680,8 +683,8 @@ enum ev_wait {
 	EV_WAIT_CHILD = 5,
 };
 
-/* Where a thread is now.  Each record replaces the one before of the same thread; a sleeping thread
- * is not told again while it sleeps on. */
+/* The place where a thread is now.  Each record replaces the one before of the same thread; a
+ * sleeping thread is not told again while it sleeps on. */
 struct ev_thread {
 	struct ev_head head;
 	__u64 start_ns;	  /* of the process */
@@ -715,9 +718,9 @@ enum ev_session_flag {
 	EV_SESSION_BUSY = 1, /* a command runs */
 };
 
-/* What a server says of its end of a connection.  Each record replaces the one before, but a title
- * never replaces an answer.  Its texts are the server's: a finding may show them, and none rests on
- * them. */
+/* The words of a server about its end of a connection.  Each record replaces the one before, but a
+ * title never replaces an answer.  Its texts are the server's: a finding may show them, and none
+ * rests on them. */
 struct ev_session {
 	struct ev_head head;
 	__u64 id;	      /* of the connection */

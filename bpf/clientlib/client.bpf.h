@@ -74,8 +74,9 @@ extern struct hits_map hits SEC(".maps");
 extern struct calls_map calls SEC(".maps");
 extern struct thread_socket_map thread_socket SEC(".maps");
 
-/* How far the stack pointer may be below a call's return address during the call.  Client libraries
- * use a few KB of stack on the way to the socket; the stacks of coroutines are larger. */
+/* The distance by which the stack pointer may be below a call's return address during the call.
+ * Client libraries use a few KB of stack on the way to the socket; the stacks of coroutines are
+ * larger. */
 #define CALL_DEPTH 32768
 
 static __always_inline int is_below(__u64 stack, __u64 slot)

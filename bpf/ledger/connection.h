@@ -50,7 +50,7 @@ enum cursor_state {
 	CURSOR_ASKED = 5,  /* WITH HOLD, asked for by a simple query */
 };
 
-/* Why a stack is taken for this message (bit mask). */
+/* Reasons why a stack is taken for this message (bit mask). */
 enum ask {
 	ASK_OPENED = 1,	  /* the connection's opening */
 	ASK_BEGUN = 2,	  /* a request while idle, perhaps a transaction's first; or a later one, if

@@ -70,7 +70,7 @@ extern struct marks_map marks SEC(".maps");
 extern struct connections_map connections SEC(".maps");
 extern struct statements_map statements SEC(".maps");
 
-/* How many new connections may still go through the ring before the next sweep; set by user
+/* Number of new connections that may still go through the ring before the next sweep; set by user
  * space. */
 extern __s64 births_allowed;
 

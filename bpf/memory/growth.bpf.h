@@ -20,7 +20,7 @@ struct growing_map {
 
 extern struct growing_map growing SEC(".maps");
 
-/* How many growing processes have these low bits; set by user space. */
+/* Number of growing processes that have these low bits; set by user space. */
 extern __u16 growing_near[GROWING_NEAR];
 
 static __always_inline struct growing *growing_find(const __u32 *pid)

@@ -20,7 +20,7 @@ static __always_inline __u64 since_jiffies(__u64 now, __u32 then)
 	return then && ns < now ? now - ns : 0;
 }
 
-/* When a TCP socket last sent data, and when it last received some; 0: not known. */
+/* The times when a TCP socket last sent data, and last received some; 0: not known. */
 static __always_inline __u64 tcp_sent_ns(struct sock *sk, __u64 now)
 {
 	return since_jiffies(now, BPF_CORE_READ((struct tcp_sock *)sk, lsndtime));

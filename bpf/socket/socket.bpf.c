@@ -44,7 +44,7 @@
  * told nothing. */
 #define IGNORED_MESSAGES 4096
 #define IGNORED_FOR_GOOD 0xffff
-/* How many messages are searched for a TLS record: the first may begin in mid-record. */
+/* Number of messages searched for a TLS record: the first may begin in mid-record. */
 #define TLS_TRIES 8
 #define SPANS	  8 /* parts of a scattered message that are read */
 

@@ -113,7 +113,7 @@ static __always_inline __u64 tcp_used(struct sock *sk, __u64 now)
 	return out > in ? out : in;
 }
 
-/* Who sent last shows whether a reply is outstanding where no message was read. */
+/* The side that sent last shows whether a reply is outstanding where no message was read. */
 static __always_inline void look_at_order(struct tracked_connection *c, struct sock *sk, __u64 now)
 {
 	__u32 hidden = c->ev.flags & (EV_CONN_TLS | EV_CONN_COMPRESSED | EV_CONN_HIDDEN_IO);
@@ -297,7 +297,7 @@ int sweep_connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 	return 0;
 }
 
-/* How much socket storage there is.  User space sets these to 0 before each count. */
+/* The amount of socket storage.  User space sets these to 0 before each count. */
 __u64 marks_stored, connections_stored;
 
 static __always_inline void count_mark(const struct mark *m)

@@ -31,8 +31,8 @@ struct runtime_process {
 	__u32 runtime;	/* enum runtime */
 };
 
-/* How much of its share of stacks a process has used.  Each stack moves the time forward by one
- * interval of the share.  The time may be ahead of the clock by STACK_BURST_NS at most. */
+/* The part of its share of stacks that a process has used.  Each stack moves the time forward by
+ * one interval of the share.  The time may be ahead of the clock by STACK_BURST_NS at most. */
 struct stack_rate {
 	__u64 native_ns, interpreted_ns;
 };
@@ -74,7 +74,7 @@ struct raw_return {
 /* A bit of raw_stack.flags, beside enum ev_stack_flag.  Set: a call has just returned to
  * registers.ip, so the call stands before it.  Not set: ip is the next instruction. */
 #define RAW_STACK_RETURNED 0x10000
-/* Of a sleeping thread, taken by user space. */
+/* The stack of a sleeping thread, taken by user space. */
 #define RAW_STACK_PRESENT 0x20000
 
 /* The record is cut after its payload: count frames, or length bytes of copied stack. */

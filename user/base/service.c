@@ -65,7 +65,8 @@ static bool is_hidden(struct argument a)
 	return is_text(a, HIDDEN);
 }
 
-/* What an option means; *rest: where its value begins in the same argument, NULL if it does not. */
+/* The meaning of an option; *rest: where its value begins in the same argument, NULL if it does
+ * not. */
 static enum program_option meaning_of(const struct program *p, struct argument a, const char **rest)
 {
 	const char *equals = memchr(a.at, '=', a.len);

@@ -153,7 +153,7 @@ static void on_record(void *context, const struct ev_head *record)
 	}
 }
 
-/* What a pass over all files tells, but for server ends, waits until its end: only then is known
+/* The news of a pass over all files, but for server ends, waits until its end: only then is known
  * which processes hold any. */
 struct later {
 	struct capture *capture;
@@ -211,8 +211,8 @@ static void look_at_processes(struct capture *c)
 	shares_tell(c);
 }
 
-/* What each process lost is read after the sum, which therefore never exceeds its parts: a loss of
- * nobody would weaken the findings of all. */
+/* The losses of each process are read after the sum, which therefore never exceeds its parts: a
+ * loss of nobody would weaken the findings of all. */
 static void tell_lost(struct capture *c)
 {
 	const struct ev_loss before = c->loss;
@@ -295,14 +295,15 @@ static void tell_host(struct capture *c)
 	capture_tell(c, &host.head);
 }
 
-/* What is open already.  Two passes: who listens as a database server, then who talks to them. */
+/* Tells what is open already.  Two passes: who listens as a database server, then who talks to
+ * them. */
 static int first_look(struct capture *c)
 {
 	int err = kernel_scan(c->kernel, SCAN_SERVERS, on_record, c);
 
 	if (!err)
 		err = scan_connections(c);
-	/* Where no probe is attached the ledger holds nothing but what has just been told. */
+	/* The ledger, where no probe is attached, holds nothing but what has just been told. */
 	if (!err && c->options.mode != EV_MODE_SNAPSHOT)
 		err = sweep(c);
 	cost_tell_losses(c);
@@ -385,7 +386,7 @@ static int periodic(struct capture *c, uint64_t now)
 	return sweep(c);
 }
 
-/* Whose memory, mappings or files hung whoever looked at them. */
+/* Tells of processes whose memory, mappings or files hung a worker that looked at them. */
 static void tell_silent(struct capture *c)
 {
 	uint32_t pid;
@@ -401,7 +402,7 @@ static void tell_silent(struct capture *c)
 	}
 }
 
-/* Whose state files of containers broke whoever read them. */
+/* Tells of container run times whose state files broke a worker that read them. */
 static void tell_lost_names(struct capture *c)
 {
 	struct ev_gap gap = {};

@@ -61,7 +61,7 @@ struct crowd { /* who has most of a table of the kernel half, as a look at all p
 struct capture;
 struct process_usage;
 
-/* What the sources of records are told of processes; see sources.h. */
+/* News of processes for the sources of records; see sources.h. */
 struct process_events {
 	/* A process was met; what it uses was read. */
 	void (*met)(struct capture *c, uint32_t pid, uint64_t start_ns);

@@ -54,7 +54,7 @@ static bool is_silent_since(const struct tracked *k, const struct ev_connection 
 	       (k->server_asked_ns && ev->used_ns && ev->used_ns < k->server_asked_ns);
 }
 
-/* What its server says of it stands until its own bytes tell more. */
+/* The words of its server stand until its own bytes tell more. */
 static void trust_server(const struct capture *c, const struct tracked *k, struct ev_connection *ev)
 {
 	if (k->replication)
@@ -85,8 +85,9 @@ static void tell_ports(struct capture *c, const struct owner *o)
 	capture_tell(c, &gap.head);
 }
 
-/* Of a server that has let somebody in, as servers of its kind do.  A port that anybody could teach
- * by sending a startup message there would be taken for a database's in all processes. */
+/* The port of a server that has let somebody in, as servers of its kind do.  A port that anybody
+ * could teach by sending a startup message there would be taken for a database's in all processes.
+ */
 static void learn_port(struct capture *c, struct tracked *k, struct owner *o)
 {
 	if (!k->port || !(k->last.flags & EV_CONN_AUTHENTICATED))

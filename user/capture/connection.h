@@ -11,7 +11,7 @@
  * unchanged), and for a connection whose opener ended, one who holds it still. */
 void connection_reported(struct capture *c, const struct ev_head *record);
 void connection_identity(struct capture *c, const struct ev_head *record);
-/* It is still there, and nothing is new.  False: no record has told of it. */
+/* The connection is still there, and nothing is new.  False: no record has told of it. */
 bool connection_alive(struct capture *c, uint64_t id);
 /* A server says in which state its end of a connection is, and since when (0: not known).  The
  * connection's own bytes overrule it. */

@@ -29,7 +29,7 @@ static const struct nursery_role *const roles[NURSERY_ROLES] = {
 	[NURSERY_OBJECT] = &object_role,
 };
 
-/* What the workers that read ELF files can answer beside the questions of elf.h. */
+/* Answers that the workers which read ELF files can answer beside the questions of elf.h. */
 static const struct elf_question *const questions[] = {
 	&point_question,       &field_question,	     &exits_question,
 	&row_counter_question, &call_sites_question, &pool_slot_question,

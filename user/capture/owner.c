@@ -89,7 +89,7 @@ static void tell_arguments(struct ev_process *p, const char *arguments, size_t l
 	cmdline_fit(p->cmdline, sizeof(p->cmdline), line);
 }
 
-/* Its arguments leave this function without their secrets. */
+/* Arguments of a process leave this function without their secrets. */
 static void look_up_cmdline(const struct capture *c, struct ev_process *p)
 {
 	unsigned int flags = c->options.show_arguments ? REDACT_SHOW_VALUES : 0;
@@ -289,7 +289,8 @@ void owners_look(struct capture *c, uint64_t now)
 	}
 }
 
-/* Their connections have not changed, or are gone, since it might have been told. */
+/* The connections of such processes have not changed, or are gone, since it might have been told.
+ */
 static void tell_late_gaps(struct capture *c)
 {
 	const struct ev_connection encrypted = {.flags = EV_CONN_TLS, .database = EV_DB_POSTGRESQL};
@@ -318,7 +319,7 @@ static void mark_holders(struct capture *c)
 	}
 }
 
-/* Those that ended so long ago that nothing tells of them any more. */
+/* Processes that ended so long ago that nothing tells of them any more. */
 static void forget_gone(struct capture *c, uint64_t now)
 {
 	struct table_walk walk = table_walk(&c->owners);
@@ -347,7 +348,7 @@ static void owner_tell_end(struct capture *c, const struct owner *o)
 	capture_exited(c, &ev.head);
 }
 
-/* Those whose end was seen, and no record has told of it since. */
+/* Processes whose end was seen, and no record has told of it since. */
 static void make_up_ends(struct capture *c, uint64_t now)
 {
 	struct table_slot *slot;

@@ -9,7 +9,7 @@
 
 struct process;
 
-/* That process, looked up and told of when it is new.  NULL: no memory, noted in c. */
+/* Returns the process, looked up and told of when it is new.  NULL: no memory, noted in c. */
 struct owner *owner_of(struct capture *c, uint32_t pid, uint64_t start_ns, const char *comm);
 /* Tells what about this connection of its process cannot be seen, each kind once. */
 void owner_tell_gaps(struct capture *c, struct owner *o, const struct ev_connection *ev);

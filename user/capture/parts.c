@@ -143,7 +143,7 @@ static bool wanted_for_clients(void *context, uint32_t pid, const char *comm)
 	return select_has(c->options.select, pid, comm);
 }
 
-/* Those that the kernel half follows, whoever their parents were, and those of the user. */
+/* Processes that the kernel half follows, whoever their parents were, and those of the user. */
 static bool selected_for_clients(void *context, uint32_t pid)
 {
 	struct capture *c = context;
@@ -178,7 +178,7 @@ static bool keeps_for_clients(void *context, uint64_t device, uint64_t inode)
 	return library_heap_keeps(c->library_heap, device, inode);
 }
 
-/* It waits for us to be let go. */
+/* The process waits for us to be let go. */
 static uint32_t command_of(const struct capture *c)
 {
 	const struct select *s = c->options.select;
@@ -292,7 +292,7 @@ void parts_tier(void *context, enum ev_tier tier)
 	growth_tier(c->growth, tier);
 }
 
-/* It waits for its turn where the allocator itself is followed. */
+/* The process waits for its turn where the allocator itself is followed. */
 int parts_open_library_heap(struct capture *c)
 {
 	const struct library_heap_host host = {.balances = {.context = c,

@@ -16,7 +16,7 @@ int parts_open_library_heap(struct capture *c);
 int parts_open_heap(struct capture *c);
 /* After the clients.  Opens nothing where probes cannot be limited to one process. */
 int parts_open_collections(struct capture *c);
-/* How closely memory is watched from now on. */
+/* Sets how closely memory is watched from now on. */
 void parts_tier(void *context, enum ev_tier tier);
 /* All is open and watched: what may be needed later is loaded in the background. */
 /* The kernel's programs begin to tell, of the children of selected processes, too.  0 or -errno. */

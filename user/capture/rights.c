@@ -27,7 +27,8 @@
 #include "user/capture/kernel/feature.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-/* Of 1000: the largest process of a host goes before us only if it takes nearly all of it. */
+/* A figure of 1000: the largest process of a host goes before us only if it takes nearly all of it.
+ */
 #define OOM_FIRST 900
 
 static const struct right table[] = {
@@ -231,7 +232,7 @@ static int add_rules(scmp_filter_ctx filter, bool network)
 		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), refused_bits[i].call, 1,
 				       SCMP_CMP(refused_bits[i].argument, SCMP_CMP_MASKED_EQ,
 						refused_bits[i].bits, refused_bits[i].bits));
-	/* Its flags lie in memory; without it threads are made by clone(2). */
+	/* The flags of clone3 lie in memory; without it threads are made by clone(2). */
 	return err ? err : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How long a right is kept. */
+/* The time for which a right is kept. */
 enum right_term {
 	RIGHT_KEPT = 0,
 	RIGHT_ERRAND = 1, /* by one small process (errand.h); by us where probes are perf events */
@@ -32,7 +32,7 @@ const struct right *rights_list(size_t *count);
 /* Held now, by this thread. */
 bool right_is_held(const struct right *r);
 
-/* What is about to be given up. */
+/* Rights about to be given up. */
 enum rights_for {
 	RIGHTS_WATCH, /* sees others */
 	RIGHTS_RUN,   /* so, and signals its command */

@@ -239,8 +239,7 @@ static void close_heap(void *source)
 	heap_close(source);
 }
 
-/* --- the calls of client libraries to the allocator --------------------------------------------
- */
+/* --- the calls of client libraries to the allocator ------------------------------------------- */
 
 static bool want_library_heap(const struct capture_options *o)
 {
@@ -389,8 +388,7 @@ static void close_growth(void *source)
 	growth_close(source);
 }
 
-/* --- the table ---------------------------------------------------------------------------------
- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static const struct sources_source table[SOURCES] = {
 	[CLIENTS] = {.member = offsetof(struct capture, clients),
@@ -482,8 +480,7 @@ static void *source_of(const struct capture *c, size_t i)
 	return *(void *const *)((const char *)c + table[i].member);
 }
 
-/* --- life ---------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static int open_some(struct capture *c, const enum source_id *ids, size_t n)
 {
@@ -511,7 +508,7 @@ int sources_open(struct capture *c)
 void sources_begin(struct capture *c)
 {
 	parts_births(c);
-	/* Who waits in a full pool is wanted soonest. */
+	/* Threads that wait in a full pool are wanted soonest. */
 	for (size_t i = 0; i < SOURCES; i++)
 		if (table[i].begin && source_of(c, i))
 			table[i].begin(source_of(c, i));
@@ -523,8 +520,7 @@ void sources_close(struct capture *c)
 		table[closing[i]].close(source_of(c, closing[i]));
 }
 
-/* --- work ---------------------------------------------------------------------------------------
- */
+/* --- work ------------------------------------------------------------------------------------- */
 
 void sources_wait(const struct capture *c, struct pollfd fds[SOURCE_FDS])
 {
@@ -621,8 +617,7 @@ bool sources_record(struct capture *c, const struct ev_head *record)
 	}
 }
 
-/* --- processes ----------------------------------------------------------------------------------
- */
+/* --- processes -------------------------------------------------------------------------------- */
 
 static void met_all(struct capture *c, uint32_t pid, uint64_t start_ns)
 {

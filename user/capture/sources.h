@@ -23,8 +23,8 @@ void sources_close(struct capture *c);
 
 /* Descriptors to wait for; fd -1: that source has none. */
 void sources_wait(const struct capture *c, struct pollfd fds[SOURCE_FDS]);
-/* When the first of them has work, in nanoseconds since boot; UINT64_MAX: not before something
- * happens. */
+/* The time when the first of them has work, in nanoseconds since boot; UINT64_MAX: not before
+ * something happens. */
 uint64_t sources_due(const struct capture *c, uint64_t now);
 /* Each does what is due.  0 or the first -errno. */
 int sources_step(struct capture *c);

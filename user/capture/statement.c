@@ -10,7 +10,7 @@
 #include "user/base/sql.h"
 #include "user/capture/kernel/kernel.h"
 
-/* What may be kept of an SQL text: without its literals.  cut and length are updated. */
+/* Keeps of an SQL text what may be kept: all but its literals.  cut and length are updated. */
 static void privatise(const struct capture *c, uint64_t id, char *text, size_t size,
 		      uint32_t *length, uint32_t *cut)
 {

@@ -17,7 +17,7 @@ int value_number(const struct option_row *row, struct options *o, const char *va
 int value_time(const struct option_row *row, struct options *o, const char *value);
 int value_size(const struct option_row *row, struct options *o, const char *value);
 
-/* Those of one option each, or of one kind of selection each. */
+/* Values of one option each, or of one kind of selection each. */
 int value_process(const struct option_row *row, struct options *o, const char *value);
 int value_pid(const struct option_row *row, struct options *o, const char *value);
 int value_comm(const struct option_row *row, struct options *o, const char *value);

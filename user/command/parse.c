@@ -159,7 +159,7 @@ static int options_refuse(enum command_id id, const char *word, int value, int w
 	return what ? refuse_letter((char)what, id) : refuse_long(word, id);
 }
 
-/* What getopt is to know: longs and shorts have room for all rows. */
+/* The options as getopt takes them: longs and shorts have room for all rows. */
 static void options_choose(struct option *longs, char *shorts, enum command_id id)
 {
 	if (command_table[id].starts_another)

@@ -86,7 +86,7 @@ static bool is_name(const char *word)
 	return true;
 }
 
-/* What can be chosen or watched by that word, as options of a command. */
+/* Processes and files that the word can choose, as options of a command. */
 static size_t suggest_options(char *out, size_t size, enum command_id id, const char *word)
 {
 	const struct {

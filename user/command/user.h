@@ -26,8 +26,8 @@ int user_choose(struct user *u, const char *wanted);
  * its user's, whatever dbleak holds.  0 or -errno. */
 int user_become(const struct user *u);
 void user_free(struct user *u);
-/* Who lent root's rights to dbleak, by the same variables as user_choose: false where nobody did,
- * where the variables name nobody, or where root called. */
+/* Finds the user who lent root's rights to dbleak, by the same variables as user_choose: false
+ * where nobody did, where the variables name nobody, or where root called. */
 bool user_find_caller(uid_t *uid, gid_t *gid);
 /* Whether a file of users may be read: 0; -EPERM: not the owner's, or others may write it; -EFBIG;
  * -EINVAL: no regular file, which is never opened then; or another -errno. */

@@ -49,7 +49,7 @@ struct watchdog {
 /* Blocks the signals in this thread and all that come after it, and starts the thread.
  * 0 or -errno. */
 int watchdog_start(struct watchdog *w, const struct watchdog_host *host);
-/* How long the watch is to last from STAGE_WORKING on; 0: until it is asked to end. */
+/* Time that the watch is to last from STAGE_WORKING on; 0: until it is asked to end. */
 void watchdog_duration(struct watchdog *w, double seconds);
 /* status: the exit status of the process, on closing. */
 void watchdog_stage(struct watchdog *w, enum watchdog_stage stage);

@@ -246,7 +246,7 @@ static bool has_opened(const struct rule_input *s, const char *library)
 	return false;
 }
 
-/* Who waits for a connection takes it by the same library as who keeps it. */
+/* A thread that waits for a connection uses the library of the one that keeps it. */
 static bool is_on_stack(const struct rule_input *s, const struct finding_view *f,
 			const char *library)
 {

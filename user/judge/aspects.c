@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* Which cause can be part of which other, the first that fits: what ends with the whole. */
+/* Causes that can be part of another, the first that fits: what ends with the whole. */
 static const struct {
 	enum cause part, whole;
 	bool anywhere; /* the two halves may be of different lines, or of lines not known */
@@ -60,7 +60,7 @@ static bool is_part(const struct finding_view *f, const struct finding_view *who
 	return same_line(f->site, whole->site) || (!line && pairs[pair].anywhere);
 }
 
-/* Those of the same line come first. */
+/* Findings of the same line come first. */
 static const struct finding_view *whole_of(const struct process_view *p,
 					   const struct finding_view *f)
 {
@@ -76,7 +76,7 @@ void aspects_find(struct process_view *p)
 {
 	for (size_t i = 0; i < p->finding_count; i++)
 		p->findings[i].part_of = whole_of(p, &p->findings[i]);
-	/* Of a part of a part, the whole is what is told. */
+	/* A part of a part belongs to the whole. */
 	for (size_t i = 0; i < p->finding_count; i++)
 		while (p->findings[i].part_of && p->findings[i].part_of->part_of)
 			p->findings[i].part_of = p->findings[i].part_of->part_of;

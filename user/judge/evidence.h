@@ -10,7 +10,7 @@
 #ifndef DBLEAK_JUDGE_EVIDENCE_H
 #define DBLEAK_JUDGE_EVIDENCE_H
 
-/* Of growth of memory. */
+/* Growth of memory. */
 #define EVIDENCE_LOWEST_ROSE                                                                 \
 	"lowest-memory-rose", "lowest memory use rose from %s to %s in %.0f s, in %u of %u " \
 			      "intervals%s"
@@ -50,7 +50,7 @@
 #define EVIDENCE_MAY_BE_FILLING \
 	"may-be-filling", "a cache that is still filling looks the same: watch longer"
 
-/* Of lines. */
+/* Lines. */
 #define EVIDENCE_AT_THIS_LINE	  "count-at-line", "%llu at this line%s"
 #define EVIDENCE_CALLED_FROM	  "called-from", "called from %s"
 #define EVIDENCE_CALLED_FROM_MANY "called-from-many", "called from:%s"
@@ -62,7 +62,7 @@
 	"line-began-transaction", \
 		"the line began its last transaction; where it was opened was not seen"
 
-/* Of connections. */
+/* Connections. */
 #define EVIDENCE_IDLE_WHILE_NEWER                                                    \
 	"idle-while-newer-opened",                                                   \
 		"%zu stayed idle while newer ones were opened, and were never used " \
@@ -92,7 +92,7 @@
 		"the server closed %zu connection%s; the client never closed its side " \
 		"(CLOSE_WAIT)"
 
-/* Of pools that are full. */
+/* Pools that are full. */
 #define EVIDENCE_HELD_IDLE \
 	"held-and-idle", "%zu of %zu connections are taken and idle, the latest for %.0f s"
 #define EVIDENCE_REQUESTS_UNANSWERED \
@@ -100,7 +100,7 @@
 #define EVIDENCE_POOL_BY_NAME \
 	"pool-by-its-words", "only the words of that line say that they wait for a connection"
 
-/* Of cursors. */
+/* Cursors. */
 #define EVIDENCE_HOLD_GROWS                                                                    \
 	"with-hold-grows", "WITH HOLD cursors stay open after commit, and their number keeps " \
 			   "growing"
@@ -121,14 +121,14 @@
 #define EVIDENCE_CONNECTION_BLOCKED \
 	"connection-blocked", "until they are read or freed, this connection can do nothing else"
 
-/* Of files of SQLite. */
+/* Files of SQLite. */
 #define EVIDENCE_LOG_GREW                                                               \
 	"log-grew-behind-reader",                                                       \
 		"the write-ahead log grew by %.1f MB to %.1f MB while this reader was " \
 		"open; %s"
 #define EVIDENCE_ROWS_NOT_READ "rows-not-read", "the remaining rows were not read for %.0f s"
 
-/* Of connections closed by half. */
+/* Connections closed by half. */
 #define EVIDENCE_SOCKETS_CLOSED    \
 	"objects-without-sockets", \
 		"%zu %s are not freed; their sockets are closed, so only memory leaks"
@@ -136,7 +136,7 @@
 	"sockets-without-objects", \
 		"the library closed %zu connection%s, but the socket%s still open"
 
-/* Of objects of libraries. */
+/* Objects of libraries. */
 #define EVIDENCE_EACH_USES	 "each-uses", "each uses %s"
 #define EVIDENCE_EACH_USES_ABOUT "each-uses-about", "each uses about %s (measured on %llu)"
 #define EVIDENCE_MORE_NOT_FREED                                                                \
@@ -154,7 +154,7 @@
 #define EVIDENCE_LINE_MADE	  "line-made-and-freed", "this line made %llu %s and freed %llu"
 #define EVIDENCE_LEAKED_WITH_THEM "leaked-with-them", "%llu %s leaked with them"
 
-/* Of memory beside other leaks. */
+/* Memory beside other leaks. */
 #define EVIDENCE_GREW_MEANWHILE \
 	"process-grew-meanwhile", "meanwhile the process grew by %s in %.0f s%s"
 #define EVIDENCE_ALLOCATED_NOT_FREED "allocated-not-freed", "%s allocated by this line is not freed"
@@ -168,7 +168,7 @@
 #define EVIDENCE_ITS_MEMORY "its-memory-not-freed", "%s of its memory is still not freed"
 #define EVIDENCE_USES_MORE  "process-uses-more", "the process now uses %s more than before"
 
-/* Of results. */
+/* Results. */
 #define EVIDENCE_GREW_READING_ONE                                                                 \
 	"grew-while-reading-one", "the process grew by %.1f MB while reading one result of %.1f " \
 				  "MB"
@@ -176,7 +176,7 @@
 	"grew-while-reading", "the process grew by %.1f MB while reading these rows%s"
 #define EVIDENCE_MANY_LARGE "many-large-results", "%llu results of this database were this large"
 
-/* Of statements. */
+/* Statements. */
 #define EVIDENCE_SAME_TEXT                                                                         \
 	"same-text-open", "%zu open statements on one connection have the same SQL text, so this " \
 			  "is no cache"
@@ -189,7 +189,7 @@
 		"%zu connection%s closed with statements still open: memory and file " \
 		"stay until those are finalized"
 
-/* Of transactions. */
+/* Transactions. */
 #define EVIDENCE_NO_STATEMENT_RUN \
 	"no-statement-run-inside", "no statement has run inside the transaction for %.0f s"
 #define EVIDENCE_IDLE_INSIDE                                                        \

@@ -292,8 +292,8 @@ static void list_collectors(struct arena *a, struct report_view *v)
 	}
 }
 
-/* Why the line of a finding is not known where a virtual machine runs the program; NULL: it is, or
- * none does. */
+/* The reason why the line of a finding is not known where a virtual machine runs the program; NULL:
+ * it is, or none does. */
 static const char *why_no_line(const struct finding_view *f)
 {
 	const char *why = NULL;

@@ -118,7 +118,8 @@ static bool is_coarse(const struct history *h, const struct trend *t)
 	       t->to_ns - t->from_ns >= COARSE_NS;
 }
 
-/* What the shape of the growth lacks for a proof; NULL: nothing, and *proof says which it is. */
+/* Returns what the shape of the growth lacks for a proof; NULL: nothing, and *proof says which it
+ * is. */
 static const char *shape_lacks(const struct rule_input *s, const struct history *h,
 			       const struct trend *t, enum growth_proof *proof)
 {
@@ -244,7 +245,7 @@ static unsigned rises_beside(const struct history *work, const struct trend *t)
 	return n;
 }
 
-/* What is lacking for growth beside work; NULL: nothing. */
+/* Returns what is lacking for growth beside work; NULL: nothing. */
 static const char *work_lacks(const struct rule_input *s, const struct trend *t)
 {
 	const struct history *requests = &s->process->memory.requests;
@@ -296,7 +297,7 @@ static unsigned parts_for(const struct memory_model *m, uint64_t span)
 	return samples >= SAMPLES_FINE ? TREND_PARTS : samples >= SAMPLES_MEDIUM ? 8 : 4;
 }
 
-/* What growth of that shape lacks to be a leak; NULL: nothing. */
+/* Returns what growth of that shape lacks to be a leak; NULL: nothing. */
 static const char *growth_size_lacks(const struct rule_input *s, const struct trend *t,
 				     enum ev_language language)
 {

@@ -33,7 +33,7 @@
 
 #define AHEAD_MOST 3e9 /* seconds: what lies further ahead has no date */
 
-/* Why no rule is asked; NULL: all are. */
+/* The reason why no rule is asked; NULL: all are. */
 static const char *why_not_judged(const struct rule_input *s)
 {
 	if (s->model->begin.mode == EV_MODE_SNAPSHOT)

@@ -4,7 +4,8 @@
  */
 #include "user/judge/line.h"
 
-/* Why run times have stacks without lines: they do not say by themselves which code is where. */
+/* Reasons why run times have stacks without lines: they do not say by themselves which code is
+ * where. */
 static const char *of_language(enum ev_language language)
 {
 	switch (language) {

@@ -7,8 +7,8 @@
 
 #include "user/judge/view.h"
 
-/* What the owner of a process of that language does to get a line; a clause without a full stop,
- * NULL: nothing is known to help.  f has no site. */
+/* Returns what the owner of a process of that language does to get a line; a clause without a full
+ * stop, NULL: nothing is known to help.  f has no site. */
 const char *line_to_get(const struct finding_view *f, enum ev_language language);
 
 #endif

@@ -9,7 +9,7 @@
 #define ANY  EV_DB_UNKNOWN
 #define SOON 86400 /* seconds to a limit that somebody should act before */
 
-/* What a running process needs; %s is what to restart.  The first row that fits. */
+/* The needs of a running process; %s is what to restart.  The first row that fits. */
 static const struct {
 	enum cause cause;
 	enum ev_database database;
@@ -57,7 +57,7 @@ static const char *numbers_of(struct arena *a, const struct finding_view *f)
 	return named ? text : NULL;
 }
 
-/* Which sessions to end; NULL: no server has told their numbers. */
+/* The sessions to end; NULL: no server has told their numbers. */
 static const char *end_sessions(struct arena *a, const struct finding_view *f)
 {
 	bool mysql = f->database == EV_DB_MYSQL;
@@ -120,7 +120,7 @@ static const char *sentence_for(const struct finding_view *f)
 	return "watch its memory: a restart of %s frees what leaked, for a while";
 }
 
-/* How the server names the connections: client_port of pg_stat_activity, SHOW PROCESSLIST. */
+/* The server's name of the connections: client_port of pg_stat_activity, SHOW PROCESSLIST. */
 static const char *ports_of(struct arena *a, const struct finding_view *f)
 {
 	const char *text = f->port_count == 1 ? "; its client port is" : "; client ports";

@@ -9,7 +9,8 @@
 #include "user/judge/waiting.h"
 
 void waiters_show(const struct rule_input *s, struct waiters_view *v, const struct waiters *w);
-/* Where the thread that used this connection last is now.  Leaves *v as it is if that is not known.
+/* Tells where the thread that used this connection last is now.  Leaves *v as it is if that is not
+ * known.
  */
 void holder_show(const struct rule_input *s, struct holder_view *v, const struct life *l);
 /* The lines where threads of the process sleep that do not wait for a connection: who took one

@@ -94,7 +94,7 @@ static void count_passes(struct rule_input *s, struct conn_history *x)
 	}
 }
 
-/* Why a connection is left, or is not. */
+/* Reasons why a connection is left, or is not. */
 enum conn_fate {
 	CONN_LEFT,
 	CONN_CLOSED,
@@ -249,8 +249,8 @@ static size_t closed_in_bulk(struct rule_input *s)
 	return total;
 }
 
-/* What is lacking for left connections that keep coming, or did until the process ended; NULL:
- * nothing. */
+/* Returns what is lacking for left connections that keep coming, or did until the process ended;
+ * NULL: nothing. */
 static const char *growth_lacks(const struct rule_input *s, const struct tally *t)
 {
 	uint64_t span = t->last_ns - t->first_ns, watched = s->now_ns - s->start_ns;
@@ -349,7 +349,7 @@ static void exhaustion(const struct rule_input *s, struct finding_view *f, doubl
 {
 	const struct process_model *p = s->process;
 
-	/* How many descriptors a SQLite connection takes depends on its mode. */
+	/* The number of descriptors of a SQLite connection depends on its mode. */
 	if (s->endpoint->database == EV_DB_SQLITE)
 		return;
 	if (per_minute <= 0 || p->nofile_limit == UNKNOWN64 || p->open_files == UNKNOWN32 ||
@@ -360,7 +360,7 @@ static void exhaustion(const struct rule_input *s, struct finding_view *f, doubl
 	f->exhausts_seconds = (p->nofile_limit - p->open_files) / per_minute * 60;
 }
 
-/* What was there before the watch has no rate: only what was opened in the watch counts. */
+/* A connection from before the watch has no rate: only what was opened in the watch counts. */
 static double growth_of(const struct rule_input *s, const struct tally *t, bool grows)
 {
 	uint64_t first = t->earlier ? s->start_ns : t->first_ns;
@@ -476,7 +476,7 @@ static void found_late(struct rule_input *s, const struct tally *t, size_t late)
 	f->advice = ADVICE_NO_GARBAGE;
 }
 
-/* What is lacking for the proof by transactions; NULL: nothing. */
+/* Returns what is lacking for the proof by transactions; NULL: nothing. */
 static const char *forgetting_lacks(const struct rule_input *s, const struct tally *t)
 {
 	if (is_private(s->endpoint))
@@ -489,7 +489,7 @@ static const char *forgetting_lacks(const struct rule_input *s, const struct tal
 				     t->in_transaction, t->forgotten, LEAST_LEFT);
 }
 
-/* What is lacking for the proof by threads; NULL: nothing. */
+/* Returns what is lacking for the proof by threads; NULL: nothing. */
 static const char *thread_lacks(const struct rule_input *s, const struct tally *t)
 {
 	uint64_t span = t->last_ns - t->first_ns, least = THREAD_SPAN;

@@ -115,7 +115,7 @@ static void look_at_holds(const struct rule_input *s, struct cursor_held *idle, 
 	}
 }
 
-/* What is lacking for MANY cursors idle for --min-age, or fewer for as much longer; NULL:
+/* Returns what is lacking for MANY cursors idle for --min-age, or fewer for as much longer; NULL:
  * nothing. */
 static const char *idle_lack(const struct rule_input *s, const struct cursor_held *h)
 {

@@ -47,7 +47,7 @@ static bool is_left(const struct rule_input *s, const struct conn_history *x)
 	return idle >= LEAST_IDLE && idle >= reads / 2 && !(x->open && x->open->request_ns);
 }
 
-/* Why a connection holds no log back, or does. */
+/* Reasons why a connection holds no log back, or does. */
 enum reader_fate { READER_NONE, READER_UNKNOWN, READER_SMALL, READER_AT_WORK, READER_LEFT };
 
 #define READER_FATES (READER_LEFT + 1)

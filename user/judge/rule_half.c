@@ -133,7 +133,7 @@ static void judge_sockets(struct rule_input *s)
 		"the connection";
 }
 
-/* Why the rule has nothing to look at; NULL: it looks. */
+/* The reason why the rule has nothing to look at; NULL: it looks. */
 static const char *why_no_halves(const struct rule_input *s)
 {
 	enum ev_database d = s->endpoint->database;

@@ -178,7 +178,7 @@ static bool as_fast_as_at_first(const struct handle_calls *p, const struct rise 
 	return r->last_ns - r->first_ns >= CERTAIN_NS && 10 * (all - first) >= 4 * all;
 }
 
-/* What is lacking for a leak of statements; NULL: nothing. */
+/* Returns what is lacking for a leak of statements; NULL: nothing. */
 static const char *statements_lack(const struct rule_input *s, const struct handle_calls *p,
 				   const struct rise *r)
 {
@@ -192,9 +192,9 @@ static const char *statements_lack(const struct rule_input *s, const struct hand
 				     ANY_CACHE);
 }
 
-/* What is lacking for connection handles of which most have no socket; NULL: nothing.  Less than
- * half as many sockets are open then as handles are held.  The wire of Redis is not read: there
- * the library's count is the only one. */
+/* Returns what is lacking for connection handles of which most have no socket; NULL: nothing.  Less
+ * than half as many sockets are open then as handles are held.  The wire of Redis is not read:
+ * there the library's count is the only one. */
 static const char *handles_lack(const struct rule_input *s, const struct handle_calls *p,
 				const struct rise *r)
 {
@@ -462,7 +462,7 @@ static bool mostly_unread(const struct handle_calls *p)
 	return 2 * unread > p->handle_count;
 }
 
-/* What is lacking for a leak; NULL: nothing. */
+/* Returns what is lacking for a leak; NULL: nothing. */
 static const char *leak_lacks(const struct rule_input *s, const struct handle_calls *p,
 			      const struct rise *r)
 {

@@ -257,7 +257,7 @@ static void mark_shutdown(struct rule_input *s)
 	}
 }
 
-/* What it sent is newer than what its server told. */
+/* The messages of the client are newer than what its server told. */
 static const struct text *last_sql(const struct connection *c)
 {
 	return c->sql || !c->session ? c->sql : c->session->sql;

@@ -92,9 +92,9 @@ __attribute__((format(printf, 4, 5))) void finding_because(struct rule_input *s,
 /* Limits a confidence by what was lost and what could not be read. */
 enum confidence confidence_cap(const struct rule_input *s, enum confidence c);
 double seconds(uint64_t ns);
-/* How long a connection that was held until its process ended lay unused while the process went on
- * using databases, from the last use of the one to the last use of another; 0: the process did not
- * go on, or hardly. */
+/* The time for which a connection that was held until its process ended lay unused while the
+ * process went on using databases, from the last use of the one to the last use of another; 0: the
+ * process did not go on, or hardly. */
 uint64_t unused_beside_ns(const struct rule_input *s, const struct conn_history *x);
 /* The same for its unfinished statements. */
 uint64_t unread_beside_ns(const struct rule_input *s, const struct conn_history *x);

@@ -213,8 +213,8 @@ static bool rule_memory_is_known(struct rule_input *s, const struct account *a)
  * Places that prove a leak alone.
  */
 
-/* What a place lacks to prove a leak alone; NULL: nothing.  Exact counts are judged by blocks.
- * Samples are judged by bytes, which must stand far above their error. */
+/* Returns what a place lacks to prove a leak alone; NULL: nothing.  Exact counts are judged by
+ * blocks. Samples are judged by bytes, which must stand far above their error. */
 static const char *place_lacks(const struct rule_input *s, const struct taking *t, struct rise *r,
 			       bool *fell)
 {
@@ -332,8 +332,8 @@ static bool explains(const struct account *a, const struct taking *t)
 	       (seen >= 0.6 && 5 * t->grown >= 4 * a->takings->grown);
 }
 
-/* What a place lacks to answer for the growth of the process; NULL: nothing.  It must explain
- * enough of the growth, and rise in several steps of its own. */
+/* Returns what a place lacks to answer for the growth of the process; NULL: nothing.  It must
+ * explain enough of the growth, and rise in several steps of its own. */
 static const char *answer_lacks(const struct rule_input *s, const struct account *a,
 				const struct taking *t)
 {

@@ -34,9 +34,9 @@ static bool is_exempt(const struct connection *c)
 	       c->life.flags & (EV_CONN_LISTENING | EV_CONN_REPLICATION | EV_CONN_CANCEL);
 }
 
-/* When a connection was used last; 0: before the watch, and when is not known.  The kernel keeps no
- * times of Unix sockets.  Where the server's own words tell the state of such a connection, its
- * record bears the time of that look. */
+/* The time when a connection was used last; 0: before the watch, and when is not known.  The kernel
+ * keeps no times of Unix sockets.  Where the server's own words tell the state of such a
+ * connection, its record bears the time of that look. */
 static uint64_t use_of(const struct rule_input *s, const struct connection *c)
 {
 	bool silent = c->life.flags & EV_CONN_PRE_EXISTING && !c->bytes_sent && !c->bytes_received;
@@ -139,7 +139,7 @@ static void tell_waiters(struct rule_input *s, struct finding_view *f, const str
 				requests_have(r->unanswered), seconds(s->now_ns - r->oldest_ns));
 }
 
-/* Which database the waiters want is not known where the process has several. */
+/* The database that the waiters want is not known where the process has several. */
 static enum confidence pool_confidence(const struct rule_input *s, const struct waiters *w,
 				       size_t others)
 {

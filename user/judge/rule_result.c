@@ -41,7 +41,7 @@ static double result_mb(uint64_t bytes)
 	return bytes / 1e6;
 }
 
-/* What is lacking for a reply through a socket that the client kept; NULL: nothing. */
+/* Returns what is lacking for a reply through a socket that the client kept; NULL: nothing. */
 static const char *reply_lacks(const struct rule_input *s, const struct ev_result *r)
 {
 	if (!has_many_rows(r) && r->bytes < MANY_BYTES)
@@ -57,7 +57,7 @@ static const char *reply_lacks(const struct rule_input *s, const struct ev_resul
 	return NULL;
 }
 
-/* What is lacking for rows that SQLite handed out and the program kept; NULL: nothing. */
+/* Returns what is lacking for rows that SQLite handed out and the program kept; NULL: nothing. */
 static const char *rows_lack(const struct rule_input *s, const struct ev_result *r)
 {
 	uint64_t cache = (uint64_t)r->cache_kib << 10;

@@ -281,7 +281,7 @@ static struct finding_view *found_many(struct rule_input *s, const struct rule_s
 	return f;
 }
 
-/* What is lacking for a leak of statements with one text; NULL: nothing. */
+/* Returns what is lacking for a leak of statements with one text; NULL: nothing. */
 static const char *same_lacks(const struct rule_input *s, const struct rule_shape *shape)
 {
 	uint64_t span = shape->same_last_ns - shape->same_first_ns;
@@ -299,7 +299,7 @@ static const char *same_lacks(const struct rule_input *s, const struct rule_shap
 	return NULL;
 }
 
-/* What is lacking for a cache without bound; NULL: nothing. */
+/* Returns what is lacking for a cache without bound; NULL: nothing. */
 static const char *many_lacks(const struct rule_input *s, const struct rule_shape *shape)
 {
 	uint64_t span = shape->last_ns - shape->first_ns;

@@ -59,7 +59,7 @@ static bool connections_leak(const struct rule_input *s)
 	return false;
 }
 
-/* Why a transaction is held too long, or is not. */
+/* Reasons why a transaction is held too long, or is not. */
 enum tx_fate {
 	TX_NONE, /* the connection is inside none */
 	TX_CLOSED,
@@ -73,7 +73,7 @@ enum tx_fate {
 	TX_FATES,
 };
 
-/* How long a transaction was silent, as far as that counts. */
+/* The time for which a transaction was silent, as far as that counts. */
 static uint64_t silence(const struct rule_input *s, const struct conn_history *x)
 {
 	if (x->exit && (x->farewell || unused_beside_ns(s, x)))
@@ -350,7 +350,7 @@ int rule_transactions(struct rule_input *s)
 		explain_transactions(s, &h);
 	if (!h.count)
 		return 0;
-	/* How often those leak that were begun before the watch is not known. */
+	/* The rate of leaks begun before the watch is not known. */
 	if (h.earlier == h.count)
 		kind = KIND_ONE_TIME;
 	else if (10 * (h.count - h.earlier + 1) >= 7 * begun(s))

@@ -22,7 +22,7 @@ void sessions_add(struct sessions *all, const struct conn_history *x)
 		all->of[at] = x->open;
 }
 
-/* Its own messages tell newer things than the server did before them. */
+/* Messages of the connection tell newer things than the server did before them. */
 static bool has_moved(const struct connection *c)
 {
 	return c->life.used_ns > c->session->told_ns || c->life.begun;

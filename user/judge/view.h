@@ -76,7 +76,7 @@ struct waiters_view {
 	size_t stack_count;
 };
 
-/* Where whoever took the oldest object of a finding is now. */
+/* The place where the thread that took the oldest object of a finding is now. */
 enum holder_state {
 	HOLDER_UNKNOWN,
 	HOLDER_RUNNING, /* does something else */
@@ -100,7 +100,7 @@ struct threads_view {
 	const struct frame_view *site; /* never NULL */
 };
 
-/* What a sentence of evidence says, for scripts. */
+/* The facts of a sentence of evidence, for scripts. */
 #define EVIDENCE_NUMBERS 4
 struct evidence_view {
 	const char *code;		  /* see evidence.h */
@@ -109,7 +109,7 @@ struct evidence_view {
 };
 
 #define FINDING_PORTS 3
-/* What a server says of its end of a connection that a finding is about. */
+/* The words of a server about its end of a connection that a finding is about. */
 struct session_view {
 	uint64_t session; /* as pg_terminate_backend() and KILL take it; UNKNOWN64 */
 	uint32_t pid;	  /* of the server's process on this host; 0 not known */
@@ -221,7 +221,7 @@ struct endpoint_view {
 		saturated; /* a full pool: "held" by idle connections, "busy"; NULL: none is seen */
 };
 
-/* What a rule told of itself, in its order: a fact that it saw; what it proved and by what; what it
+/* The notes of a rule, in its order: a fact that it saw; what it proved and by what; what it
  * did not prove and why; a finding that it added. */
 enum explained { EXPLAINED_SAW, EXPLAINED_PROVEN, EXPLAINED_NOT, EXPLAINED_FOUND };
 
@@ -238,7 +238,7 @@ struct explained_rule {
 	size_t line_count;
 };
 
-/* Why the rules judged a process as they did. */
+/* The reasons of the rules for their judgement of a process. */
 struct explanation {
 	const char *not_judged; /* why no rule was asked; NULL: all were */
 	struct explained_rule *rules;
@@ -338,7 +338,7 @@ const char *limit_name(enum ev_limit l);
 /* 1: a process is leaking or stuck; 0: none is. */
 int view_exit_status(const struct report_view *v);
 
-/* How many of the objects are open and not accused: too new, or too busy to tell. UNKNOWN64: not
+/* Number of the objects that are open and not accused: too new, or too busy to tell. UNKNOWN64: not
  * known. */
 uint64_t finding_not_judged(const struct finding_view *f);
 

@@ -13,7 +13,7 @@
 #include "user/judge/rule_input.h"
 #include "user/judge/site.h"
 
-/* Who waits for a connection. */
+/* The threads that wait for a connection. */
 struct waiters {
 	const char *pool; /* what they wait in: "QueuePool"; NULL: nobody waits */
 	bool named;	  /* by the table of pools; else by the words of the program */

@@ -616,8 +616,8 @@ static void file_follow(struct file_model *f, const struct ev_file *ev)
 	f->reading = ev->reading;
 }
 
-/* Where the oldest unfinished statement was prepared; 0: not known.  A record names the statement
- * by its SQL text alone. */
+/* The place where the oldest unfinished statement was prepared; 0: not known.  A record names the
+ * statement by its SQL text alone. */
 static uint64_t stack_of_reader(const struct connection *c)
 {
 	for (const struct statement_model *s = c->statements; s; s = s->next)

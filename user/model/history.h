@@ -32,7 +32,7 @@ void history_join(struct history *h, const struct history *other);
  * record it was 0. */
 uint64_t history_least(const struct history *h, uint64_t from_ns, uint64_t to_ns);
 
-/* How the floor of a count rose: the part that was never given back. */
+/* The rise of the floor of a count: the part that was never given back. */
 struct rise {
 	uint64_t base, held;	    /* the floor at first, and now */
 	uint64_t first_ns, last_ns; /* when it began to rise, and when it came near to held */

@@ -83,7 +83,7 @@ struct file_model {
 	uint32_t worked_before;
 };
 
-/* What the server said last of its end of a connection. */
+/* The last words of the server about its end of a connection. */
 struct session_model {
 	uint64_t session; /* the server's number of it; UNKNOWN64 */
 	uint64_t transaction_ns,
@@ -118,7 +118,7 @@ struct connection {
 	struct life life;
 };
 
-/* Where a thread sleeps. */
+/* The place where a thread sleeps. */
 struct thread_model {
 	struct ev_thread state; /* the latest */
 	uint64_t first_ns;	/* when it was first seen asleep at this stack, without a break */

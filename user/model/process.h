@@ -10,7 +10,7 @@
 /* The process with that pid and start time, to a tick.  NULL: not known. */
 struct process_model *model_process(const struct model *m, uint32_t pid, uint64_t start_ns);
 
-/* How many losses of that kind are known to be of the process. */
+/* Number of losses of that kind that are known to be of the process. */
 uint64_t process_lost(const struct process_model *p, enum ev_loss_kind kind);
 
 void ended_add(struct ended *list, struct process_model *p);

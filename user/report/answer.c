@@ -30,7 +30,7 @@ static const struct {
 	[VERDICT_LEAKING] = {"LEAK:", PAGE_RED, "leaks", "leak", "leaked", "leaked", "", "", ""},
 };
 
-/* What servers allow that nobody has configured.  Sources: max_connections in the manuals of
+/* Limits of servers that nobody has configured.  Sources: max_connections in the manuals of
  * PostgreSQL 9.1 to 18 and of MySQL 5.5 to 9. */
 static const struct {
 	uint64_t connections; /* 0: there is no such limit */

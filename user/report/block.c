@@ -27,14 +27,14 @@ static const enum page_colour colours[] = {
 	[VERDICT_LEAKING] = PAGE_RED,
 };
 
-/* What is told together: findings that differ only in their line, and what is part of them. */
+/* Findings told together: those that differ only in their line, and what is part of them. */
 struct entry {
 	const struct finding_view *rows[ROWS_MOST], *aspects[ASPECTS_MOST];
 	size_t row_count, aspect_count;
 	struct finding_view sum; /* of the rows; all else is as in the first */
 };
 
-/* What was printed last of a process, so that it is not said again. */
+/* The lines printed last of a process, so that it is not said again. */
 struct said {
 	const char *limit, *endpoint, *sql, *now, *fix;
 	struct words limit_text;
@@ -275,7 +275,7 @@ static void evidence_of(struct words *w, const struct page *page, const struct f
 	}
 }
 
-/* Of several lines each has evidence of its own, and without -v the first alone tells it. */
+/* Each of several lines has evidence of its own, and without -v the first alone tells it. */
 static void print_evidence(struct page *page, const struct entry *e, bool all)
 {
 	struct words w = {0};
@@ -326,7 +326,7 @@ static void print_aspects(struct page *page, const struct process_view *p, const
 	}
 }
 
-/* Who waits, and where the one is now that used the oldest of them. */
+/* The threads that wait, and where the one is now that used the oldest of them. */
 static void print_present(struct page *page, const struct entry *e)
 {
 	const struct finding_view *transactions = transactions_of(e);

@@ -78,7 +78,7 @@ static void print_endpoint_name(struct page *page, const struct endpoint_view *e
 	page_field(page, &field, w.text);
 }
 
-/* What was not seen of the process, or of the whole host. */
+/* Parts not seen of the process, or of the whole host. */
 static void print_unseen(struct page *page, const struct report_view *v, uint32_t pid, bool all)
 {
 	size_t shown = 0;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-/* What is left of the objects of a kind: "3 results are not freed". */
+/* Objects of a kind that are left: "3 results are not freed". */
 static const struct {
 	const char *one, *many, *left, *noun;
 } headlines[] = {
@@ -117,7 +117,7 @@ static void words_inside(struct words *w, const struct finding_view *f)
 	words_add(w, "inside an open transaction");
 }
 
-/* Its connections are taken, and may be given back yet. */
+/* The pool hands its connections out, and they may be given back yet. */
 static bool is_full_pool(const struct finding_view *f)
 {
 	return f->waiters.count && f->verdict == VERDICT_STUCK &&

@@ -467,8 +467,8 @@ static double urgent_seconds(const struct report_view *v)
 	return first;
 }
 
-/* What scripts ask first.  A snapshot accuses nobody, and a process that cannot be judged is not
- * well. */
+/* The first question of scripts.  A snapshot accuses nobody, and a process that cannot be judged is
+ * not well. */
 static json_t *json_summary(const struct report_view *v)
 {
 	uint64_t counts[VERDICT_LEAKING + 1] = {0};

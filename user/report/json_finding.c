@@ -237,7 +237,7 @@ static json_t *json_sessions(const struct finding_view *f)
 	return array;
 }
 
-/* How many transactions were begun before the watch, and ended, is not known. */
+/* The number of transactions begun before the watch, and ended, is not known. */
 static uint64_t seen_count(const struct finding_view *f, uint64_t n)
 {
 	return f->begin_unseen ? UNKNOWN64 : n;

@@ -47,7 +47,7 @@ static bool has_endpoint(const struct report_view *v)
 	return false;
 }
 
-/* What has ended can wait: while others run, its row in the table is enough. */
+/* An ended process can wait: while others run, its row in the table is enough. */
 static bool has_block(const struct process_view *p, const struct process_view *first, size_t shown)
 {
 	return (first->exited || !p->exited) && shown < BLOCKS_SHOWN;

@@ -147,8 +147,8 @@ static bool opens_are_cheap(const struct attached *a)
 	return a->library->database == EV_DB_SQLITE;
 }
 
-/* How many processes share a library's budget.  Idle processes do not count, or one busy process
- * could spend the shares of all. */
+/* Number of processes that share a library's budget.  Idle processes do not count, or one busy
+ * process could spend the shares of all. */
 static size_t users_of(const struct attached *a)
 {
 	size_t n = a->users > a->active.count ? a->users : a->active.count;

@@ -454,7 +454,7 @@ uint64_t sqlite_wal_bytes(const struct open_file *f)
 	return file_bytes(f, "-wal");
 }
 
-/* How many bytes of the file the library may keep in memory; UNKNOWN64. */
+/* Number of bytes of the file that the library may keep in memory; UNKNOWN64. */
 static uint64_t pages_bytes(const struct open_file *f)
 {
 	uint64_t main = file_bytes(f, ""), wal = sqlite_wal_bytes(f);

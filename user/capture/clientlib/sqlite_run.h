@@ -29,9 +29,9 @@ struct sqlite_run {
 /* Takes a look at a statement.  bytes: memory of its process now, UNKNOWN64. */
 void sqlite_run_look(struct sqlite_run *r, bool busy, uint64_t bytes, uint64_t now_ns);
 
-/* How many bytes the process grew during a run that was over, or still at work, at `after`. before:
- * the statement was reset, or born. r may be NULL.  *began_ns: the latest time when the run had not
- * begun.  0 also if the beginning is not known well enough. */
+/* Number of bytes by which the process grew during a run that was over, or still at work, at
+ * `after`. before: the statement was reset, or born. r may be NULL.  *began_ns: the latest time
+ * when the run had not begun.  0 also if the beginning is not known well enough. */
 uint64_t sqlite_run_grown(const struct sqlite_run *r, const struct sqlite_rest *before,
 			  const struct sqlite_rest *after, uint64_t *began_ns);
 

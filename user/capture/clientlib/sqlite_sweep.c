@@ -159,8 +159,8 @@ static void look_at_file(struct sqlites *s, struct open_file *f, uint64_t used_b
 	}
 }
 
-/* How many statements of the connection are being read.  Only some of a call site's statements are
- * reported; the others are taken to be like those. */
+/* Number of statements of the connection that are being read.  Only some of a call site's
+ * statements are reported; the others are taken to be like those. */
 static uint32_t all_reading(const struct open_file *f)
 {
 	uint64_t open = f->ev.prepared - f->ev.unprepared;

@@ -81,7 +81,7 @@ static const char *load(void)
 	return NULL;
 }
 
-/* Its own session changes nothing, and asks no longer than we wait. */
+/* Our session changes nothing, and asks no longer than we wait. */
 static const char query[] =
 	"SET default_transaction_read_only = on; SET statement_timeout = 3000; "
 	"SELECT pid, coalesce(host(client_addr), ''), coalesce(client_port, -1), coalesce(state, "

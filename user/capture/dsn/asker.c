@@ -176,7 +176,7 @@ static void default_signals(void)
 		signal(sig, sig == SIGALRM ? SIG_DFL : SIG_IGN);
 }
 
-/* What is loaded later than this finds no file that only root may read. */
+/* A library loaded later than this finds no file that only root may read. */
 static _Noreturn void serve(int wire, const char *url, int (*confine)(void))
 {
 	const struct ask_engine *engine = dsn_database(url) == EV_DB_MYSQL ? &ask_mysql

@@ -46,7 +46,7 @@ struct look_block {
 	uint8_t bytes[BLOCK_BYTES];
 };
 
-/* What all files share: workers, signs, files that were given up, and packets. */
+/* Shared by all files: workers, signs, files that were given up, and packets. */
 struct look_all {
 	struct nursery *nursery;
 	struct elf_looker shared;

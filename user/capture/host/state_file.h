@@ -10,7 +10,7 @@
 
 #include <sys/types.h>
 
-/* Which file it was. */
+/* The identity of the file. */
 struct state_file {
 	uid_t owner;
 	dev_t device;

@@ -95,7 +95,8 @@ int kernel_pagemap(struct kernel *k, uint32_t pid);
 /* Total run time of our programs, in ns, and how often they ran, both while statistics were on.
  * Sweeps and client programs do not count. */
 int kernel_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs);
-/* How often the kernel skipped our message programs, because one was running on the same CPU. */
+/* Number of times that the kernel skipped our message programs, because one was running on the same
+ * CPU. */
 uint64_t kernel_missed(struct kernel *k);
 /* Bytes of maps, socket storage and programs that the kernel holds for us. */
 uint64_t kernel_bytes(struct kernel *k);

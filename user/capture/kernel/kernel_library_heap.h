@@ -18,7 +18,7 @@ void kernel_library_heap_begin(struct kernel *k);
 int kernel_library_heap_load(struct kernel *k, struct probe_programs *programs);
 /* Opens or closes a sampling window: probes that are attached only in windows count only then. */
 void kernel_library_heap_window(struct kernel *k, bool open);
-/* How often each of the first n sites was hit so far. */
+/* Counts how often each of the first n sites was hit so far. */
 int kernel_library_heap_hits(struct kernel *k, uint32_t n, uint64_t *hits);
 /* Total run time of the program, in ns, and how often it ran, while statistics were on. */
 int kernel_library_heap_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs);

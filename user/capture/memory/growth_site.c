@@ -265,7 +265,7 @@ static uint64_t refilled(const struct growth_sites *s)
 	return gone;
 }
 
-/* How much of the refilled bytes a site holds: first by its pools, and of what pools do not
+/* The part of the refilled bytes that a site holds: first by its pools, and of what pools do not
  * explain, by its objects that live where they were put. */
 static uint64_t fill_of(const struct gsite_site *site, uint64_t gone, uint64_t lives, uint64_t kept)
 {

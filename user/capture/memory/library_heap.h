@@ -51,7 +51,7 @@ bool library_heap_start(struct library_heap *h, struct reach *reach, uint64_t hi
 void library_heap_stop(struct library_heap *h, uint64_t now_ns);
 /* Opens and closes windows, and looks after the budget. */
 void library_heap_step(struct library_heap *h, uint64_t now_ns);
-/* When library_heap_step is due next; UINT64_MAX: never. */
+/* The time when library_heap_step is due next; UINT64_MAX: never. */
 uint64_t library_heap_next(const struct library_heap *h);
 /* Reports what was counted; last: all of it. */
 void library_heap_sweep(struct library_heap *h, uint64_t now_ns, bool last);

@@ -83,7 +83,7 @@ void reach_step(struct reach *r, const struct procfs *procfs, uint64_t now_ns);
  * just before? */
 bool reach_is_at(struct reach *r, uint64_t inode, uint64_t offset);
 
-/* How many processes carry probes; 0 unless links are limited to a process. */
+/* Number of processes that carry probes; 0 unless links are limited to a process. */
 size_t reach_carriers(struct reach *r);
 
 #endif

@@ -28,7 +28,7 @@
 #define ALL_MOST_NS 2000000000LL
 #define OWNERS_MOST 4096
 
-/* What is left of a share that grows with time. */
+/* The rest of a share that grows with time. */
 struct credit {
 	int64_t left_ns;
 	uint64_t at_ns; /* when it was brought up to date; 0: it is whole */

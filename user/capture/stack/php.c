@@ -84,7 +84,7 @@ static int version_find(struct elf_file *e)
 	return row;
 }
 
-/* What the file says of its version. */
+/* The version as the file says it. */
 struct php_version {
 	int32_t row; /* -ENOTSUP: none that is read */
 };

@@ -16,7 +16,7 @@
 
 struct elf_question;
 
-/* Which version a file has: a search in all its constants, so the file's worker does it. */
+/* Finds the version of a file: a search in all its constants, so the file's worker does it. */
 extern const struct elf_question php_question;
 
 /* Takes some milliseconds for a file that is a PHP.  Returns 0: *out has the runtime, its row, and

@@ -489,7 +489,7 @@ static void tell_moves(struct presents *p, const struct present_thread *k)
 	p->host.tell(p->host.context, &out.head);
 }
 
-/* Those that do not sleep any more where they slept. */
+/* Threads that do not sleep any more where they slept. */
 static void forget_moved(struct presents *p)
 {
 	struct table_walk walk = table_walk(&p->known);

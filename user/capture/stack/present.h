@@ -48,7 +48,7 @@ void presents_runtimes(struct presents *p, const struct runtimes *runtimes);
 /* Begins to load the programs in the background. */
 void presents_begin(struct presents *p);
 
-/* When the next look is due, in nanoseconds since boot. */
+/* The time when the next look is due, in nanoseconds since boot. */
 uint64_t presents_due(const struct presents *p);
 /* Looks if it is time, and reports the stacks that were named since. */
 void presents_step(struct presents *p, uint64_t now_ns);

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How a code object maps its instructions to lines. */
+/* The way in which a code object maps its instructions to lines. */
 enum python_lines {
 	PYTHON_LNOTAB = 0,    /* up to 3.9 */
 	PYTHON_LINETABLE = 1, /* 3.10 */

@@ -25,7 +25,7 @@
 #define STATE_AT  32 /* of a string */
 #define BYTES_AT  32 /* of a bytes object */
 
-/* What a code object names. */
+/* The names in a code object. */
 enum part {
 	FUNCTION = 0,
 	FILE_NAME = 1,

@@ -26,7 +26,7 @@ struct python_wanted {
 	uint32_t check, reserved;
 };
 
-/* What a code object says. */
+/* The contents of a code object. */
 struct python_told {
 	const char *function, *file; /* at most PYTHON_TEXT_MOST bytes, UTF-8 */
 	const struct python_span *spans;

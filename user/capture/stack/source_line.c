@@ -36,7 +36,7 @@ static const char *const other_pools[] = {"thread", "worker", "process", "job",	
 					  "buffer", "proxy",  "object",	 "memory", "executor"};
 static const char *const connections[] = {"conn",    "cursor", "database", "dbapi",    "dbpool",
 					  "psycopg", "mysql",  "postgres", "checkout", "pgpool"};
-/* What is done with a connection to a database, and not with one to a client. */
+/* Calls on a connection to a database, and not with one to a client. */
 static const char *const queries[] = {"cursor", "execute", "commit",  "rollback",
 				      "fetch",	"select ", "insert ", "query("};
 
@@ -160,7 +160,7 @@ struct line_words {
 	bool connections, queries;
 };
 
-/* What the line says, and those after it. */
+/* The text of the line, and of those after it. */
 static void line_says(uint32_t pid, const struct frame *f, struct line_words *said)
 {
 	struct line_question q = {.line = f->line};

@@ -79,7 +79,7 @@ static size_t ask_size(const struct fetcher_ask *a)
 	return a->count <= FETCH_PIECES ? ASK_HEAD + a->count * sizeof(a->piece[0]) : 0;
 }
 
-/* What may be silent: a process about its files or all else, or the folders of a user. */
+/* Requests that may hang: a process about its files or all else, or the folders of a user. */
 static struct table_key silent_key(uint32_t kind, uint32_t pid)
 {
 	return (struct table_key){pid, is_task(kind) ? kind : 0};

@@ -12,7 +12,7 @@
 #include "user/capture/worker/fetcher.h"
 #include "user/base/table.h"
 
-/* What a fetcher is asked for. */
+/* Requests to a fetcher. */
 enum fetch_kind {
 	FETCH_MEMORY = 1,
 	FETCH_CMDLINE,

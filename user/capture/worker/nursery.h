@@ -44,7 +44,7 @@ struct nursling {
 	pid_t pid; /* 0: not known yet */
 };
 
-/* How a worker ended. */
+/* The end of a worker. */
 struct nursery_end {
 	int status; /* in the format of wait(2) */
 	uint64_t cpu_ns;
