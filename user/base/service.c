@@ -31,7 +31,7 @@ static struct argument next_argument(const char **line)
 	return a;
 }
 
-static void add(struct name *n, struct argument a)
+static void add_argument(struct name *n, struct argument a)
 {
 	size_t room = n->size - n->length - 1;
 
@@ -60,7 +60,7 @@ static bool is_text(struct argument a, const char *text)
 	return a.len == strlen(text) && !memcmp(a.at, text, a.len);
 }
 
-static bool is_hidden(struct argument a)
+static bool is_hidden_argument(struct argument a)
 {
 	return is_text(a, HIDDEN);
 }
@@ -117,7 +117,7 @@ static void add_command(struct name *n, const char *line)
 	struct argument a = next_argument(&line);
 
 	if (program_command(a.at, a.len))
-		add(n, a);
+		add_argument(n, a);
 }
 
 size_t service_name(char *out, size_t size, const char *cmdline)
@@ -127,11 +127,11 @@ size_t service_name(char *out, size_t size, const char *cmdline)
 	bool own = true; /* the name of the process says it */
 
 	*out = '\0';
-	for (int i = 0; i < PROGRAMS_MOST && a.len && !is_hidden(a); i++) {
+	for (int i = 0; i < PROGRAMS_MOST && a.len && !is_hidden_argument(a); i++) {
 		const struct program *p = program_find(a.at, a.len);
 
 		if (!own)
-			add(&n, without_folder(a));
+			add_argument(&n, without_folder(a));
 		if (!p) {
 			add_command(&n, cmdline);
 			break;
@@ -142,8 +142,8 @@ size_t service_name(char *out, size_t size, const char *cmdline)
 		own = false;
 		a = script_of(p, &cmdline);
 		if (p->kind == PROGRAM_RUNNER) {
-			if (a.len && !is_hidden(a))
-				add(&n, without_folder(a));
+			if (a.len && !is_hidden_argument(a))
+				add_argument(&n, without_folder(a));
 			break;
 		}
 	}

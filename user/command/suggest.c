@@ -65,7 +65,7 @@ const char *suggest_option(enum command_id id, const char *name, size_t length, 
 }
 
 /* Digits, and perhaps the letter of a unit of time behind them. */
-static bool is_number(const char *word, bool unit)
+static bool is_amount(const char *word, bool unit)
 {
 	size_t digits = strspn(word, "0123456789");
 
@@ -93,10 +93,10 @@ static size_t suggest_options(char *out, size_t size, enum command_id id, const 
 		const char *name;
 		bool fits;
 	} options[] = {
-		{"pid", is_number(word, false)},
-		{"duration", is_number(word, true)},
-		{"comm", !is_number(word, true) && is_name(word)},
-		{"container", !is_number(word, true) && is_name(word)},
+		{"pid", is_amount(word, false)},
+		{"duration", is_amount(word, true)},
+		{"comm", !is_amount(word, true) && is_name(word)},
+		{"container", !is_amount(word, true) && is_name(word)},
 	};
 	size_t at = 0, count = 0;
 

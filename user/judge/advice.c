@@ -203,7 +203,7 @@ static bool is_of(const char *file, const char *module, const char *function, co
 	return has(file, library) || has(module, library) || has(function, library);
 }
 
-static bool is_among(const struct frame_view *frames, size_t count, const char *library)
+static bool is_on_frames(const struct frame_view *frames, size_t count, const char *library)
 {
 	for (size_t i = 0; i < count; i++)
 		if (is_of(frames[i].file, frames[i].module, frames[i].function, library))
@@ -250,8 +250,8 @@ static bool has_opened(const struct rule_input *s, const char *library)
 static bool is_on_stack(const struct rule_input *s, const struct finding_view *f,
 			const char *library)
 {
-	bool found = f->stack_count ? is_among(f->stack, f->stack_count, library)
-				    : is_among(f->waiters.stack, f->waiters.stack_count, library);
+	bool found = f->stack_count ? is_on_frames(f->stack, f->stack_count, library)
+				    : is_on_frames(f->waiters.stack, f->waiters.stack_count, library);
 
 	return found || has_opened(s, library);
 }
@@ -291,8 +291,8 @@ const char *advice_in(const struct rule_input *s, const struct finding_view *f, 
 	return arena_format(s->arena, "%s (%s)", sentences[what], example);
 }
 
-/* What a run time calls itself: python3.11, node, java. */
-static enum ev_language language_of(const struct process_model *p)
+/* Returns the language by what a run time calls itself: python3.11, node, java. */
+static enum ev_language named_language(const struct process_model *p)
 {
 	static const struct {
 		const char *name;
@@ -316,8 +316,8 @@ enum ev_language advice_language(const struct rule_input *s, const struct findin
 	enum ev_language language = line ? line->language : EV_LANG_UNKNOWN;
 
 	/* A native line of an interpreted program is its run time's, or an extension's. */
-	if (language <= EV_LANG_NATIVE && language_of(s->process) != EV_LANG_UNKNOWN)
-		language = language_of(s->process);
+	if (language <= EV_LANG_NATIVE && named_language(s->process) != EV_LANG_UNKNOWN)
+		language = named_language(s->process);
 	return language;
 }
 

@@ -140,7 +140,7 @@ static struct entry *entries_of(const struct process_view *p, size_t *count)
  * The labels, in their order.
  */
 
-static void print_row(struct page *page, const struct finding_view *f, bool first)
+static void block_print_row(struct page *page, const struct finding_view *f, bool first)
 {
 	size_t columns = page_room(page, DETAIL_INDENT, PAGE_LABEL);
 	struct words w = {0}, rate = {0};
@@ -165,7 +165,7 @@ static void print_where(struct page *page, const struct entry *e, bool all)
 		return;
 	}
 	for (size_t i = 0; i < e->row_count; i++)
-		print_row(page, e->rows[i], i == 0);
+		block_print_row(page, e->rows[i], i == 0);
 }
 
 static const struct finding_view *transactions_of(const struct entry *e)

@@ -68,7 +68,7 @@ static int threads_map(struct kernel_threads *t, const char *name)
 }
 
 /* Enters keys into a map for one pass.  Returns how many; fewer than n: *err says why. */
-static size_t ask(int map, const void *keys, size_t size, size_t n, int *err)
+static size_t ask_for(int map, const void *keys, size_t size, size_t n, int *err)
 {
 	const uint8_t one = 1;
 	size_t asked = 0;
@@ -98,7 +98,7 @@ int kernel_threads_look(struct kernel_threads *t, const uint32_t *pids, size_t n
 			void (*fn)(void *context, const struct raw_thread *thread), void *context)
 {
 	int map = threads_map(t, "thread_processes"), err = threads_link(t);
-	size_t asked = ask(map, pids, sizeof(*pids), n, &err);
+	size_t asked = ask_for(map, pids, sizeof(*pids), n, &err);
 
 	t->on_thread = fn;
 	t->context = context;
@@ -123,8 +123,8 @@ int kernel_threads_sockets(struct kernel_threads *t, const uint32_t *pids, size_
 {
 	int processes = threads_map(t, "thread_processes"), map = threads_map(t, "thread_files");
 	int err = threads_link(t);
-	size_t asked = ask(processes, pids, sizeof(*pids), n, &err);
-	size_t asked_files = ask(map, files, sizeof(*files), file_count, &err);
+	size_t asked = ask_for(processes, pids, sizeof(*pids), n, &err);
+	size_t asked_files = ask_for(map, files, sizeof(*files), file_count, &err);
 
 	t->on_socket = fn;
 	t->context = context;

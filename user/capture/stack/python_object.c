@@ -305,8 +305,8 @@ static const char *python_text_of(const struct content *c, char text[PYTHON_TEXT
 	return text;
 }
 
-static void tell(struct python_objects *o, const struct python_code_layout *layout, size_t i,
-		 python_told_fn *fn, void *context)
+static void tell_object(struct python_objects *o, const struct python_code_layout *layout, size_t i,
+			python_told_fn *fn, void *context)
 {
 	const struct python_object *c = &o->object[i];
 	const struct content *lines = &c->content[LINES];
@@ -348,7 +348,7 @@ int python_objects_read(struct python_objects *o, const struct python_code_layou
 			return next;
 		for (; told < (size_t)next; told++)
 			if (o->object[told].wanted)
-				tell(o, layout, told, fn, context);
+				tell_object(o, layout, told, fn, context);
 	}
 	return 0;
 }

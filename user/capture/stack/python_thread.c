@@ -91,8 +91,8 @@ static int add_check(const struct memory *m, const struct python_row *row, struc
 	return 0;
 }
 
-static bool is_code(const struct memory *m, const struct python_row *row, uint64_t runtime,
-		    const struct raw_frame *f)
+static bool is_frame_code(const struct memory *m, const struct python_row *row, uint64_t runtime,
+			  const struct raw_frame *f)
 {
 	uint64_t type;
 
@@ -105,8 +105,8 @@ static bool is_code(const struct memory *m, const struct python_row *row, uint64
 static bool are_code(const struct memory *m, const struct python_row *row, uint64_t runtime,
 		     const struct raw_stack *s)
 {
-	return !row->code_type || is_code(m, row, runtime, &s->frame[0]) ||
-	       (s->count > 1 && is_code(m, row, runtime, &s->frame[1]));
+	return !row->code_type || is_frame_code(m, row, runtime, &s->frame[0]) ||
+	       (s->count > 1 && is_frame_code(m, row, runtime, &s->frame[1]));
 }
 
 int python_thread_frames(const struct memory *m, const struct python_row *row, uint64_t runtime,

@@ -130,7 +130,7 @@ static int hand_over(int wire, uint32_t number, int fd)
 	return sendmsg(wire, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-static _Noreturn void serve(int wire)
+static _Noreturn void errand_serve(int wire)
 {
 	struct errand_order order;
 	int taken;
@@ -174,7 +174,7 @@ struct errands *errands_open(void)
 	}
 	e->child = fork();
 	if (!e->child)
-		serve(pair[1]);
+		errand_serve(pair[1]);
 	close(pair[1]);
 	e->wire = pair[0];
 	if (e->child > 0)
@@ -223,7 +223,7 @@ static bool take_over(int wire, struct errand_answer *answer, int *fd)
 }
 
 /* Drops answers to earlier orders: their callers no longer wait. */
-static int wait_for(struct errands *e, uint32_t number)
+static int errand_wait(struct errands *e, uint32_t number)
 {
 	struct pollfd wire = {.fd = e->wire, .events = POLLIN};
 	int64_t end = clock_monotonic_ms() + ANSWER_MS, left;
@@ -252,7 +252,7 @@ static int errand_ask(struct errands *e, struct errand_order order)
 	order.number = ++e->orders;
 	if (send(e->wire, &order, sizeof(order), MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(order))
 		return -EAGAIN;
-	got = wait_for(e, order.number);
+	got = errand_wait(e, order.number);
 	if (got < 0)
 		debug(DEBUG_WORKER, "errand for process %u failed: %s", order.pid, strerror(-got));
 	return got;
