@@ -69,6 +69,7 @@ void presents_close(struct presents *p)
 		return;
 	kernel_threads_close(p->threads);
 	table_free_values(&p->known);
+	table_free(&p->answering);
 	free(p->seen);
 	free(p->raw);
 	free(p->python);
@@ -123,6 +124,12 @@ static int by_process(const void *a, const void *b)
 	if (x->pid != y->pid)
 		return x->pid < y->pid ? -1 : 1;
 	return x->tid < y->tid ? -1 : x->tid > y->tid;
+}
+
+static void sort_seen(struct presents *p)
+{
+	if (p->seen_count)
+		qsort(p->seen, p->seen_count, sizeof(*p->seen), by_process);
 }
 
 /* --- stacks ------------------------------------------------------------------------------------
@@ -467,7 +474,7 @@ static void believe_reads(struct presents *p)
 {
 	struct present_read *next;
 
-	qsort(p->seen, p->seen_count, sizeof(*p->seen), by_process);
+	sort_seen(p);
 	for (struct present_read *r = p->reads; r; r = next) {
 		const struct raw_thread *now = seen_now(p, &r->thread);
 
@@ -530,7 +537,7 @@ static int look(struct presents *p)
 	p->python_pid = 0;
 	p->read_until_ns = clock_monotonic_ns() + READ_NS;
 	if (p->process_count) {
-		qsort(p->seen, p->seen_count, sizeof(*p->seen), by_process);
+		sort_seen(p);
 		for (size_t i = 0; i < p->seen_count; i++) {
 			looking_at(p->seen[i].pid, "the threads");
 			read_thread(p, &p->seen[i]);
