@@ -250,8 +250,9 @@ static bool has_opened(const struct rule_input *s, const char *library)
 static bool is_on_stack(const struct rule_input *s, const struct finding_view *f,
 			const char *library)
 {
-	bool found = f->stack_count ? is_on_frames(f->stack, f->stack_count, library)
-				    : is_on_frames(f->waiters.stack, f->waiters.stack_count, library);
+	bool found = f->stack_count
+			     ? is_on_frames(f->stack, f->stack_count, library)
+			     : is_on_frames(f->waiters.stack, f->waiters.stack_count, library);
 
 	return found || has_opened(s, library);
 }
