@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 
 #include "user/base/escape.h"
+#include "user/capture/host/platform.h"
 #include "user/capture/host_check.h"
 #include "user/capture/kernel/feature.h"
 #include "user/capture/rights.h"
@@ -184,8 +185,9 @@ static void print_rights(bool verbose)
 	}
 }
 
-static void print_answer(const struct doctor_line *all, size_t n)
+static void print_answer(const struct doctor_line *all, size_t n, const struct utsname *host)
 {
+	const char *platform = feature_main_job() ? NULL : platform_without_bpf(host);
 	size_t missing = 0;
 
 	for (size_t i = 0; i < n; i++)
@@ -194,6 +196,10 @@ static void print_answer(const struct doctor_line *all, size_t n)
 		puts("OK: dbleak can watch this host.\n");
 	else if (feature_main_job())
 		puts("OK: dbleak can watch this host, but for what is marked no.\n");
+	else if (platform)
+		printf("NO: this is %s, where nobody can load eBPF programs.\n"
+		       "Run dbleak on a host of your own; nothing below can be mended here.\n\n",
+		       platform);
 	else if (feature_try(FEATURE_RIGHTS))
 		puts("NO: dbleak needs root to watch this host.\n");
 	else
@@ -208,7 +214,7 @@ static void print_text(const struct utsname *host, bool verbose)
 	for (size_t i = 0; i < n; i++)
 		untried += all[i].untried;
 	printf("dbleak %s on Linux %s %s\n", DBLEAK_VERSION, host->release, host->machine);
-	print_answer(all, n);
+	print_answer(all, n, host);
 	print_lines(all, n, verbose);
 	if (untried)
 		printf("\nRun with sudo to test the rest (%zu checks).\n", untried);
@@ -256,11 +262,13 @@ static int print_json(const struct utsname *host)
 
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(features, line_json(&all[i]));
-	top = json_pack("{s:s, s:s, s:{s:s, s:s}, s:b, s:s?, s:o, s:o}", "schema",
+	top = json_pack("{s:s, s:s, s:{s:s, s:s, s:s?}, s:b, s:s?, s:o, s:o}", "schema",
 			"dbleak.doctor/1", "version", DBLEAK_VERSION, "host", "kernel",
-			host->release, "arch", host->machine, "able", (int)feature_main_job(),
-			"door", door == FEATURE_DOOR_NONE ? NULL : feature_door_name(door),
-			"features", features, "rights", rights_json());
+			host->release, "arch", host->machine, "platform_without_bpf",
+			feature_main_job() ? NULL : platform_without_bpf(host), "able",
+			(int)feature_main_job(), "door",
+			door == FEATURE_DOOR_NONE ? NULL : feature_door_name(door), "features",
+			features, "rights", rights_json());
 	err = top ? json_dumpf(top, stdout, JSON_INDENT(2)) : -1;
 	json_decref(top);
 	putchar('\n');

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 #include <sys/ioctl.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "user/base/output.h"
@@ -19,6 +20,7 @@
 #include "user/capture/worker/looking.h"
 #include "user/capture/host/host_root.h"
 #include "user/capture/host/others.h"
+#include "user/capture/host/platform.h"
 #include "user/capture/rights.h"
 #include "user/judge/forget.h"
 #include "user/report/explanation.h"
@@ -138,6 +140,21 @@ static const char *live_why_not(int err)
 	}
 }
 
+/* The platform says more than the error, which is EPERM or ENOSYS there. */
+static void live_tell_why_not(int err)
+{
+	struct utsname host;
+	const char *platform = uname(&host) ? NULL : platform_without_bpf(&host);
+
+	if (platform)
+		fprintf(stderr,
+			"dbleak: cannot watch: this is %s, where nobody can load eBPF programs\n",
+			platform);
+	else
+		fprintf(stderr, "dbleak: cannot watch: %s (\"dbleak doctor\" tells more)\n",
+			live_why_not(err));
+}
+
 static int fail(const char *what, const char *thing, int err)
 {
 	fprintf(stderr, "dbleak: %s%s%s: %s\n", what, thing ? " " : "", thing ? thing : "",
@@ -247,8 +264,7 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 	}
 	if (o->record && (err == -ENOSPC || err == -EPIPE || err == -EIO))
 		return live_fail_recording(l, err);
-	fprintf(stderr, "dbleak: cannot watch: %s (\"dbleak doctor\" tells more)\n",
-		live_why_not(err));
+	live_tell_why_not(err);
 	return 2;
 }
 
