@@ -14,6 +14,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "user/base/count.h"
 #include "user/base/output.h"
 #include "user/capture/dsn/asker.h"
 #include "user/capture/worker/ceiling.h"
@@ -74,15 +75,16 @@ static int end_recording(struct live *l)
 static int lose_recording(struct live *l, const struct ev_head *last, int err)
 {
 	struct ev_gap gap = {.head = {.ns = last->ns, .kind = EV_GAP, .size = sizeof(gap)}};
+	char bytes[COUNT_SIZE];
 
 	if (err == -EFBIG)
 		snprintf(gap.text, sizeof(gap.text),
-			 "the recording ended at its limit of %llu bytes "
+			 "the recording ended at its limit of %s bytes "
 			 "(--record-limit)",
-			 (unsigned long long)l->options->record_limit);
+			 count_text(bytes, l->options->record_limit));
 	else
-		snprintf(gap.text, sizeof(gap.text), "the recording ended after %llu bytes: %s",
-			 (unsigned long long)l->record_bytes, strerror(-err));
+		snprintf(gap.text, sizeof(gap.text), "the recording ended after %s bytes: %s",
+			 count_text(bytes, l->record_bytes), strerror(-err));
 	fprintf(stderr, "dbleak: %s\n", gap.text);
 	/* The file takes its place later: there may be no watch yet. */
 	recording_close(l->recording);

@@ -8,6 +8,7 @@
 
 #include "user/judge/rule_input.h"
 #include "user/judge/site.h"
+#include "user/judge/words.h"
 
 static struct gap_view *gap_add(struct arena *a, struct report_view *v,
 				const struct process_model *p)
@@ -119,9 +120,8 @@ static void list_refused(const struct model *m, struct arena *a, struct report_v
 		return;
 	g = gap_add(a, v, NULL);
 	g->subject = "source lines";
-	g->reason = arena_format(a,
-				 "source lines: no room for %llu of them; some leaks have no line",
-				 (unsigned long long)m->code.refused);
+	g->reason = arena_format(a, "source lines: no room for %s of them; some leaks have no line",
+				 count_words(a, m->code.refused));
 }
 
 /* Says how many SQL texts and gaps were beyond what the model keeps. */
@@ -133,15 +133,15 @@ static void list_left_out(const struct model *m, struct arena *a, struct report_
 		g = gap_add(a, v, NULL);
 		g->subject = "SQL texts";
 		g->reason = arena_format(
-			a, "SQL texts: no room for %llu of them; some leaks have no SQL",
-			(unsigned long long)m->texts_refused);
+			a, "SQL texts: no room for %s of them; some leaks have no SQL",
+			count_words(a, m->texts_refused));
 	}
 	if (m->gaps_refused) {
 		g = gap_add(a, v, NULL);
 		g->subject = "gaps";
-		g->reason = arena_format(
-			a, "%llu more reasons are not listed here, there were too many",
-			(unsigned long long)m->gaps_refused);
+		g->reason = arena_format(a,
+					 "%s more reasons are not listed here, there were too many",
+					 count_words(a, m->gaps_refused));
 	}
 }
 
@@ -155,35 +155,35 @@ static void list_forgotten(const struct model *m, struct arena *a, struct report
 	g = gap_add(a, v, NULL);
 	g->subject = "ended processes";
 	g->reason = arena_format(
-		a, "ended processes: %llu with leaks are not listed, there were too many",
-		(unsigned long long)m->forgotten.accused);
+		a, "ended processes: %s with leaks are not listed, there were too many",
+		count_words(a, m->forgotten.accused));
 }
 
 static const struct {
 	const char *beyond; /* with one number: the share */
 	const char *full;   /* the whole table was full */
 } lacks[EV_TABLES] = {
-	[EV_TABLE_STATEMENTS] = {"more than %u prepared statements at once: the others are only "
+	[EV_TABLE_STATEMENTS] = {"more than %s prepared statements at once: the others are only "
 				 "counted, without SQL and line",
 				 "too many prepared statements on this host: some are only "
 				 "counted, without SQL and line"},
-	[EV_TABLE_ENCRYPTED] = {"more than %u encrypted connections at once: transactions of the "
+	[EV_TABLE_ENCRYPTED] = {"more than %s encrypted connections at once: transactions of the "
 				"others are not visible",
 				"too many encrypted connections on this host: transactions of some "
 				"are not visible"},
-	[EV_TABLE_CONNECTIONS] = {"more than %u connections of client libraries at once: the "
+	[EV_TABLE_CONNECTIONS] = {"more than %s connections of client libraries at once: the "
 				  "others are missing, so counts are too low",
 				  "too many connections of client libraries on this host: some are "
 				  "missing, so counts are too low"},
-	[EV_TABLE_SITES] = {"more than %u lines call client libraries: the others are missing, so "
+	[EV_TABLE_SITES] = {"more than %s lines call client libraries: the others are missing, so "
 			    "counts are too low",
 			    "too many lines on this host call client libraries: some are missing, "
 			    "so counts are too low"},
-	[EV_TABLE_OBJECTS] = {"more than %u objects of client libraries at once: the others are "
+	[EV_TABLE_OBJECTS] = {"more than %s objects of client libraries at once: the others are "
 			      "missing, so counts are too low",
 			      "too many objects of client libraries on this host: some are "
 			      "missing, so counts are too low"},
-	[EV_TABLE_TEXTS] = {"more than %u new SQL texts in a second: some leaks have no SQL", NULL},
+	[EV_TABLE_TEXTS] = {"more than %s new SQL texts in a second: some leaks have no SQL", NULL},
 };
 
 /* Says what was not followed of a process for lack of room. */
@@ -194,7 +194,8 @@ static void list_unfollowed_of(struct arena *a, struct report_view *v,
 
 	for (int i = 0; i < EV_TABLES; i++) {
 		if (u->refused[i] > u->crowded[i])
-			gap_add(a, v, p)->reason = arena_format(a, lacks[i].beyond, u->share[i]);
+			gap_add(a, v, p)->reason = arena_format(a, lacks[i].beyond,
+								count_words(a, u->share[i]));
 		if (u->crowded[i] && lacks[i].full)
 			gap_add(a, v, p)->reason = lacks[i].full;
 	}

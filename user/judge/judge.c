@@ -30,6 +30,7 @@
 #include "user/judge/rules.h"
 #include "user/judge/site.h"
 #include "user/judge/view_owner.h"
+#include "user/judge/words.h"
 
 #define AHEAD_MOST 3e9 /* seconds: what lies further ahead has no date */
 
@@ -59,8 +60,8 @@ static const char *bounded_reason(const struct rule_input *s)
 	last = s->births[s->birth_count - 1].ns;
 	if (s->now_ns - last < last - first || s->now_ns - last < SECOND_NS)
 		return NULL;
-	return arena_format(s->arena, "grew to %llu connections, then stable for %.0f s",
-			    (unsigned long long)s->endpoint->peak, seconds(s->now_ns - last));
+	return arena_format(s->arena, "grew to %s connections, then stable for %.0f s",
+			    count_words(s->arena, s->endpoint->peak), seconds(s->now_ns - last));
 }
 
 static const char *unknown_reason(const struct rule_input *s)

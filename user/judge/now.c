@@ -3,6 +3,7 @@
  * now.c - see now.h.
  */
 #include "user/judge/now.h"
+#include "user/judge/words.h"
 
 #include <string.h>
 
@@ -52,8 +53,8 @@ static const char *numbers_of(struct arena *a, const struct finding_view *f)
 		named++;
 	}
 	if (text && named && f->sessions_known > named)
-		text = arena_format(a, "%s and %llu more", text,
-				    (unsigned long long)(f->sessions_known - named));
+		text = arena_format(a, "%s and %s more", text,
+				    count_words(a, f->sessions_known - named));
 	return named ? text : NULL;
 }
 
@@ -128,8 +129,8 @@ static const char *ports_of(struct arena *a, const struct finding_view *f)
 	for (size_t i = 0; i < f->port_count && text; i++)
 		text = arena_format(a, "%s%s %u", text, i ? "," : "", f->ports[i]);
 	if (text && f->port_count && f->open > f->port_count)
-		text = arena_format(a, "%s and %llu more", text,
-				    (unsigned long long)(f->open - f->port_count));
+		text = arena_format(a, "%s and %s more", text,
+				    count_words(a, f->open - f->port_count));
 	return text;
 }
 

@@ -292,16 +292,16 @@ static void say_elsewhere(struct rule_input *s, struct finding_view *f, const st
 
 		if (from == most || !name || named == NAMED_MOST)
 			continue;
-		names = arena_format(s->arena, "%s, %llu at %s", names,
-				     (unsigned long long)from->count, name);
+		names = arena_format(s->arena, "%s, %s at %s", names,
+				     count_words(s->arena, from->count), name);
 		rest -= from->count;
 		if (!names)
 			return;
 		named++;
 	}
 	if (rest)
-		names = arena_format(s->arena, "%s, %llu at unknown lines%s", names,
-				     (unsigned long long)rest,
+		names = arena_format(s->arena, "%s, %s at unknown lines%s", names,
+				     count_words(s->arena, rest),
 				     named == NAMED_MOST ? " or other lines" : "");
 	if (names)
 		finding_because(s, f, EVIDENCE_AT_THIS_LINE, (unsigned long long)most->count,
@@ -353,8 +353,7 @@ static struct caller next_caller(struct callers *c)
 
 static const char *amount(const struct rule_input *s, const struct origins *o, uint64_t n)
 {
-	return o->in_bytes ? memory_words(s, n)
-			   : arena_format(s->arena, "%llu", (unsigned long long)n);
+	return o->in_bytes ? memory_words(s, n) : count_words(s->arena, n);
 }
 
 static struct callers callers_of(const struct rule_input *s, const struct origins *o,

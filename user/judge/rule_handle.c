@@ -17,6 +17,7 @@
 #include "user/judge/explain.h"
 #include "user/judge/origin.h"
 #include "user/judge/rules.h"
+#include "user/judge/words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -268,7 +269,7 @@ static void fill_sizes(const struct handle_calls *p, struct finding_view *f)
 static const char *bytes_text(const struct rule_input *s, uint64_t bytes)
 {
 	if (bytes < 10000)
-		return arena_format(s->arena, "%llu bytes", (unsigned long long)bytes);
+		return arena_format(s->arena, "%s bytes", count_words(s->arena, bytes));
 	if (bytes < 1000000)
 		return arena_format(s->arena, "%.0f kB", bytes / 1e3);
 	return arena_format(s->arena, "%.1f MB", bytes / 1e6);

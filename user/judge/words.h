@@ -10,4 +10,7 @@
 /* "71 MB".  In the rule input's arena; NULL without memory. */
 const char *memory_words(const struct rule_input *s, double bytes);
 
+/* "12,345".  In that arena; NULL without memory. */
+const char *count_words(struct arena *a, uint64_t n);
+
 #endif

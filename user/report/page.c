@@ -7,11 +7,11 @@
 #include "user/report/page.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include "bpf/event.h"
+#include "user/base/count.h"
 #include "user/base/escape.h"
 
 static const char *const colours[] = {
@@ -70,17 +70,9 @@ void words_stop(struct words *w)
 
 void words_count(struct words *w, uint64_t n)
 {
-	char digits[32];
+	char text[COUNT_SIZE];
 
-	if (n == UNKNOWN64) {
-		words_add(w, "?");
-		return;
-	}
-
-	int length = snprintf(digits, sizeof(digits), "%" PRIu64, n);
-
-	for (int i = 0; i < length; i++)
-		words_add(w, "%s%c", i && (length - i) % 3 == 0 ? "," : "", digits[i]);
+	words_add(w, "%s", n == UNKNOWN64 ? "?" : count_text(text, n));
 }
 
 /* A unit serves while the number, counted in it, is below its limit. */

@@ -157,6 +157,16 @@ static void the_transaction_names_the_culprit_not_the_connect(void **state)
 	expect_site(expect(CAUSE_UNCLOSED_CONNECTION), "/srv/shop/report.py", 42, "monthly");
 }
 
+static void counts_at_other_lines_have_separators(void **state)
+{
+	(void)state;
+	app_begins();
+	for (int i = 0; i < 1300; i++)
+		keep(i, i * 0.01, i < 12 ? line(42) : 0);
+	at(30);
+	assert_true(says_that(expect(CAUSE_UNCLOSED_CONNECTION), "1,28"));
+}
+
 /* The query of a driver in C comes by no frame of that driver. */
 static void a_driver_is_advised_that_only_opened_the_connection(void **state)
 {
@@ -876,6 +886,7 @@ int main(void)
 					  story_teardown),
 		cmocka_unit_test_teardown(the_transaction_names_the_culprit_not_the_connect,
 					  story_teardown),
+		cmocka_unit_test_teardown(counts_at_other_lines_have_separators, story_teardown),
 		cmocka_unit_test_teardown(a_driver_is_advised_that_only_opened_the_connection,
 					  story_teardown),
 		cmocka_unit_test(

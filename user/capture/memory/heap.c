@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/count.h"
 #include "user/base/table.h"
 #include "user/capture/memory/allocator.h"
 #include "user/capture/memory/heap_probe.h"
@@ -183,12 +184,13 @@ static void tell_older(struct heap *h, uint32_t pid, const struct heap_process *
 {
 	struct ev_gap gap = {
 		.head = {.kind = EV_GAP, .size = sizeof(gap)}, .start_ns = p->start_ns, .pid = pid};
+	char older[COUNT_SIZE];
 
 	if (!p->older || p->start_ns >= h->begun_ns)
 		return;
 	snprintf(gap.text, sizeof(gap.text),
-		 "%llu freed blocks were allocated before dbleak started and are not counted",
-		 (unsigned long long)p->older);
+		 "%s freed blocks were allocated before dbleak started and are not counted",
+		 count_text(older, p->older));
 	h->host.tell(h->host.context, &gap.head);
 }
 
@@ -197,11 +199,11 @@ static void tell_refused(struct heap *h, uint32_t pid, const struct heap_process
 {
 	static const char *const texts[HEAP_TABLES] = {
 		[HEAP_TABLE_BLOCKS] =
-			"more than %u blocks of memory at once: those beyond are in no figure",
+			"more than %s blocks of memory at once: those beyond are in no figure",
 		[HEAP_TABLE_SITES] =
-			"memory taken in more than %u places: those beyond are in no figure",
+			"memory taken in more than %s places: those beyond are in no figure",
 		[HEAP_TABLE_MAPPINGS] =
-			"more than %u mappings at once: those beyond are in no figure",
+			"more than %s mappings at once: those beyond are in no figure",
 	};
 	const uint32_t shares[HEAP_TABLES] = {
 		[HEAP_TABLE_BLOCKS] = HEAP_BLOCKS_EACH(h->memory.bucket_count),
@@ -210,13 +212,14 @@ static void tell_refused(struct heap *h, uint32_t pid, const struct heap_process
 	};
 	struct ev_gap gap = {
 		.head = {.kind = EV_GAP, .size = sizeof(gap)}, .start_ns = p->start_ns, .pid = pid};
+	char share[COUNT_SIZE];
 
 	for (int i = 0; i < HEAP_TABLES; i++) {
 		struct table_key key = {(uint64_t)i << 32 | pid, p->start_ns};
 
 		if (!p->refused[i] || table_get(&h->refused, key) || table_put(&h->refused, key, h))
 			continue;
-		snprintf(gap.text, sizeof(gap.text), texts[i], shares[i]);
+		snprintf(gap.text, sizeof(gap.text), texts[i], count_text(share, shares[i]));
 		h->host.tell(h->host.context, &gap.head);
 	}
 }
