@@ -117,12 +117,22 @@ static void unit_escape(struct escape_unit *unit, const char *s, size_t len)
 	unit->length = unit->columns = (unsigned char)(4 * len);
 }
 
+/* Most characters are: an answer for them before any table is asked. */
+static bool is_plain_ascii(char c)
+{
+	return c >= ' ' && c < 0x7f && c != '\\';
+}
+
 size_t escape_next(struct escape_unit *unit, const char *s, size_t len)
 {
 	uint32_t code;
 
 	if (!len)
 		return 0;
+	if (is_plain_ascii(*s)) {
+		unit_set(unit, s, 1, 1);
+		return 1;
+	}
 	if (is_written_escape(s, len)) {
 		unit_set(unit, s, 4, 4);
 		return 4;
