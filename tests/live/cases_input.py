@@ -99,6 +99,8 @@ def full_disk(bench):
     look = bench.dbleak.run("watch", "--duration", 2, "-p", client.pid, "--record", "/dev/full")
     bench.check(look.status == 2, f"--record /dev/full: status {look.status}")
     bench.check(f"[{client.pid}]" in look.out.decode(), "the report is lost with the recording")
+    look = bench.dbleak.run("record", "--duration", 2, "-p", client.pid, "-o", "/dev/full")
+    bench.check(look.status == 2 and "/dev/full: " in look.err, f"record: {look.status} {look.err[-300:]!r}")
     look = bench.dbleak.run("watch", "--duration", 2, "-p", client.pid, "-o", "/dev/full")
     bench.check(look.status == 2 and f"[{client.pid}]" in look.err, f"-o /dev/full: {look.status} {look.err[-300:]!r}")
 

@@ -85,7 +85,7 @@ static int lose_recording(struct live *l, const struct ev_head *last, int err)
 	else
 		snprintf(gap.text, sizeof(gap.text), "the recording ended after %s bytes: %s",
 			 count_text(bytes, l->record_bytes), strerror(-err));
-	fprintf(stderr, "dbleak: %s\n", gap.text);
+	fprintf(stderr, "dbleak: %s: %s\n", outfile_name(l->options->record), gap.text);
 	/* The file takes its place later: there may be no watch yet. */
 	recording_close(l->recording);
 	l->recording = NULL;
@@ -453,15 +453,16 @@ static int live_tell_end(struct live *l, uint32_t pid, const char *where)
 	err = judge_apply(l->model, &gap.head);
 	if (!err)
 		err = judge_apply(l->model, &end.head);
-	if (!l->recording)
+	if (err || !l->recording)
 		return err;
-	if (!err)
-		err = recording_write(l->recording, &gap.head);
-	if (!err)
-		err = recording_write(l->recording, &end.head);
-	if (!err)
-		err = end_recording(l);
-	return err;
+	l->record_err = recording_write(l->recording, &gap.head);
+	if (!l->record_err)
+		l->record_err = recording_write(l->recording, &end.head);
+	if (!l->record_err)
+		l->record_err = end_recording(l);
+	if (l->record_err)
+		live_fail_recording(l, l->record_err);
+	return 0;
 }
 
 /* Runs in a thread of its own.  The others are never to go on, so the lock is kept. */
@@ -470,12 +471,13 @@ static void report_without(void *context, uint32_t pid, const char *where)
 	struct live *l = context;
 	uint64_t end_ns = clock_wall_ns() + LOCK_MS * 1000000ULL;
 	struct timespec until = {.tv_sec = end_ns / 1000000000, .tv_nsec = end_ns % 1000000000};
-	int status = 0;
+	int status;
 
 	if (pthread_mutex_timedlock(&l->lock, &until) || !l->model || !l->begun)
 		return;
 	if (live_tell_end(l, pid, where))
 		return;
+	status = l->record_err ? 2 : 0;
 	if (!l->records_only)
 		status = live_write_report(l);
 	if (!status && l->watchdog.command)
