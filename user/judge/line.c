@@ -15,7 +15,7 @@ static const char *of_language(enum ev_language language)
 		return "start java with -XX:+PreserveFramePointer; when warm, run `jcmd PID "
 		       "Compiler.perfmap`";
 	case EV_LANG_RUBY:
-		return "dbleak reads no lines of Ruby: search the program for the last SQL";
+		return "search the program for the last SQL, as Ruby's stacks are not read";
 	case EV_LANG_UNKNOWN:
 	case EV_LANG_NATIVE:
 		return "install the debug symbols of the program, or build it with -g";

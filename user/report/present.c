@@ -7,6 +7,8 @@
 #include "user/report/names.h"
 #include "user/report/where.h"
 
+#define HOLDER_REST 1 /* seconds of sleep that say something */
+
 static void words_at(struct words *w, const struct frame_view *site, size_t columns)
 {
 	if (!site)
@@ -27,9 +29,10 @@ void words_waiters(struct words *w, const struct waiters_view *v, size_t columns
 
 void words_holder(struct words *w, const struct holder_view *v, size_t columns)
 {
-	if (v->state != HOLDER_WAITING)
+	/* A thread that began to sleep just now is at work. */
+	if (v->state != HOLDER_WAITING || (v->since_seconds >= 0 && v->since_seconds < HOLDER_REST))
 		return;
-	words_add(w, "the thread that used it last sleeps");
+	words_add(w, "the thread that used the oldest one last sleeps");
 	if (v->waits_for)
 		words_add(w, ", waiting for %s", v->waits_for);
 	if (v->since_seconds >= 0) {

@@ -972,6 +972,19 @@ static void locked_rows_are_more_urgent_than_others(void **state)
 	assert_int_equal(pid_at(&v, 0), 2);
 }
 
+static void a_holder_at_work_is_not_said_to_sleep(void **state)
+{
+	struct finding_view f = sample_finding();
+	struct process_view process = sample_process(7, VERDICT_LEAKING, NULL, &f);
+	struct report_view v = sample_view(&process, 1);
+
+	(void)state;
+	f.holder = (struct holder_view){.state = HOLDER_WAITING, .since_seconds = 31};
+	assert_says(&v, &plain, "holder the thread that used the oldest one last sleeps for 31 s");
+	f.holder.since_seconds = 0.4;
+	assert_silent_about(&v, &plain, "holder");
+}
+
 static void an_unknown_line_says_how_to_get_one(void **state)
 {
 	struct finding_view f = sample_finding();
@@ -1438,6 +1451,7 @@ int main(void)
 		cmocka_unit_test(a_terminal_has_its_own_width),
 		cmocka_unit_test(a_narrow_terminal_shows_what_a_file_does),
 		cmocka_unit_test(locked_rows_are_more_urgent_than_others),
+		cmocka_unit_test(a_holder_at_work_is_not_said_to_sleep),
 		cmocka_unit_test(an_unknown_line_says_how_to_get_one),
 		cmocka_unit_test(objects_from_before_the_watch_were_not_opened_in_it),
 		cmocka_unit_test(a_wide_page_cuts_and_wraps_nothing),
