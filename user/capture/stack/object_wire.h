@@ -12,6 +12,7 @@
 #include "bpf/stack/raw_stack.h"
 #include "user/capture/host/memory.h"
 #include "user/capture/stack/python_object.h"
+#include "user/capture/stack/python_task.h"
 #include "user/capture/worker/nursery.h"
 
 #define OBJECT_PACKET_MAX (FETCH_BYTES + 1024)
@@ -21,6 +22,7 @@ enum object_kind {
 	/* Questions. */
 	OBJECT_PYTHON = 1, /* an object_python, cut after its last code object */
 	OBJECT_STACK = 2,  /* count bytes of v8_pack, then a raw_stack, cut; both aligned to 8 */
+	OBJECT_TASKS = 9,  /* an object_tasks */
 	/* Memory: asked for by the worker, and given. */
 	OBJECT_PIECES = 3, /* count memory_pieces */
 	OBJECT_BYTES = 4,  /* result: how many bytes follow, or -errno */
@@ -29,6 +31,8 @@ enum object_kind {
 	OBJECT_SPANS_MORE = 6, /* count more spans of it */
 	OBJECT_FRAMES = 7,     /* an object_frames with count frames; result: of the reader */
 	OBJECT_END = 8,	       /* result: of python_objects_read */
+	OBJECT_TASK = 10,      /* an object_task, cut after its last frame */
+	OBJECT_TASKS_END = 11, /* an object_tasks_end; result: of python_tasks_read */
 };
 
 struct object_head {
@@ -43,6 +47,25 @@ struct object_python {
 	struct python_process process;
 	struct python_code_layout layout;
 	struct python_wanted wanted[STACK_FRAMES];
+};
+
+struct object_tasks {
+	struct object_head head;
+	struct python_process process;
+	struct python_row row;
+	struct python_code_layout code;
+	struct python_task_layout layout;
+	struct python_tasks_at at;
+};
+
+struct object_task {
+	struct object_head head;
+	struct python_task task;
+};
+
+struct object_tasks_end {
+	struct object_head head; /* count: of tasks that were dropped */
+	uint64_t set;		 /* as in python_tasks_at */
 };
 
 struct object_pieces {

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "user/capture/host/memory_pages.h"
 #include "user/capture/stack/object_wire.h"
 #include "user/capture/stack/perl.h"
 #include "user/capture/stack/php.h"
@@ -21,10 +22,13 @@ static struct {
 	int wire;
 	size_t used; /* of out */
 	struct python_objects *python;
+	struct python_tasks *tasks;
+	struct memory_pages *pages;
 	struct texts texts;
 	union {
 		struct object_head head;
 		struct object_python python;
+		struct object_tasks tasks;
 		uint8_t bytes[OBJECT_PACKET_MAX];
 	} in; /* the question */
 	uint8_t out[OBJECT_PACKET_MAX] __attribute__((aligned(8)));
@@ -136,6 +140,40 @@ static void answer_python(const struct object_python *q)
 	object_flush();
 }
 
+static void tell_task(const struct python_task *t)
+{
+	size_t size = offsetof(struct python_task, frame[t->count]);
+	struct object_task *m = object_add(OBJECT_TASK, sizeof(m->head) + size);
+
+	memcpy(&m->task, t, size);
+}
+
+static void answer_tasks(const struct object_tasks *q)
+{
+	struct python_tasks_at at = q->at;
+	struct object_tasks_end *end;
+	struct memory m;
+	int err = 0;
+
+	if (!worker.tasks)
+		worker.tasks = calloc(1, sizeof(*worker.tasks));
+	if (!worker.tasks)
+		err = -ENOMEM;
+	if (!worker.pages && !err)
+		err = memory_pages_open(&worker.pages);
+	if (!err)
+		m = memory_pages_look(worker.pages, q->process.pid);
+	if (!err)
+		err = python_tasks_read(worker.tasks, &m, &q->row, &q->code, &q->layout, &at);
+	for (size_t i = 0; !err && i < worker.tasks->count; i++)
+		tell_task(&worker.tasks->task[i]);
+	end = object_add(OBJECT_TASKS_END, sizeof(*end));
+	end->head.result = err;
+	end->head.count = worker.tasks ? worker.tasks->dropped : 0;
+	end->set = at.set;
+	object_flush();
+}
+
 static uint32_t text_place(const char *text)
 {
 	return text ? (uint32_t)(text - worker.texts.bytes) : OBJECT_NO_TEXT;
@@ -212,6 +250,8 @@ static void object_run(int wire, int asking, void *shared)
 	       (ssize_t)sizeof(*q)) {
 		if (q->kind == OBJECT_PYTHON)
 			answer_python(&worker.in.python);
+		else if (q->kind == OBJECT_TASKS && got == (ssize_t)sizeof(worker.in.tasks))
+			answer_tasks(&worker.in.tasks);
 		else if (q->kind == OBJECT_STACK)
 			answer_stack(q, (size_t)got);
 		else

@@ -429,6 +429,69 @@ int objects_python(struct objects *o, const struct python_code_layout *layout,
 	return err ? err : p.a.result;
 }
 
+/* The answer about tasks. */
+struct asking_tasks {
+	struct asking a;
+	size_t count;
+	struct python_tasks_at *at;
+	uint32_t *dropped;
+	python_task_fn *fn;
+	void *context;
+};
+
+static int take_task(struct asking_tasks *t, const struct object_head *head)
+{
+	const struct object_task *m = (const void *)head;
+	const size_t least = offsetof(struct object_task, task.frame);
+
+	if (head->size < least || t->count++ >= PYTHON_TASKS_MOST || !m->task.count ||
+	    m->task.count > STACK_FRAMES || m->task.flags & ~(uint32_t)EV_STACK_CUT ||
+	    head->size - least < m->task.count * sizeof(m->task.frame[0]))
+		return -EPROTO;
+	t->fn(t->context, &m->task);
+	return 0;
+}
+
+static int take_tasks(struct asking *a, const struct object_head *head)
+{
+	struct asking_tasks *t = (struct asking_tasks *)a;
+	const struct object_tasks_end *m = (const void *)head;
+
+	if (head->kind == OBJECT_TASK)
+		return take_task(t, head);
+	if (head->kind != OBJECT_TASKS_END || head->size < sizeof(*m) || head->result > 0 ||
+	    head->result < -ERRNO_MOST)
+		return -EPROTO;
+	a->result = head->result;
+	t->at->set = m->set;
+	*t->dropped = head->count;
+	return 1;
+}
+
+int objects_tasks(struct objects *o, const struct python_build *build,
+		  const struct python_process *process, struct python_tasks_at *at,
+		  uint32_t *dropped, python_task_fn *fn, void *context)
+{
+	struct asking_tasks t = {.a = {.o = o, .pid = process->pid, .take = take_tasks},
+				 .at = at,
+				 .dropped = dropped,
+				 .fn = fn,
+				 .context = context};
+	struct object_tasks q = {.head = {OBJECT_TASKS, sizeof(q), 0, 0},
+				 .process = *process,
+				 .row = build->row,
+				 .code = build->code,
+				 .layout = build->task,
+				 .at = *at};
+	struct iovec vec = {&q, sizeof(q)};
+	const struct msghdr message = {.msg_iov = &vec, .msg_iovlen = 1};
+	int err;
+
+	*dropped = 0;
+	err = object_ask(&t.a, process->start_ns, &message);
+	return err ? err : t.a.result;
+}
+
 /* The answer about a stack. */
 struct asking_stack {
 	struct asking a;

@@ -20,6 +20,7 @@
 #include "user/capture/host/memory.h"
 #include "user/capture/stack/native/frame.h"
 #include "user/capture/stack/python_object.h"
+#include "user/capture/stack/python_task.h"
 
 struct nursery;
 struct objects;
@@ -32,13 +33,17 @@ void objects_prepare(struct objects *o);
 /* Ends the worker.  Accepts NULL. */
 void objects_close(struct objects *o);
 
-/* Both functions below return -EBUSY: the process or all of them have used up their share of time;
- * -EDQUOT: the process is given up; -EIO: the worker failed now. */
+/* The three functions below return -EBUSY: the process or all of them have used up their share of
+ * time; -EDQUOT: the process is given up; -EIO: the worker failed now. */
 
 /* As python_objects_read, which runs in the worker. */
 int objects_python(struct objects *o, const struct python_code_layout *layout,
 		   const struct python_process *process, const struct python_wanted *wanted,
 		   size_t n, python_told_fn *fn, void *context);
+/* As python_tasks_read, which runs in the worker; *dropped: tasks that are not told. */
+int objects_tasks(struct objects *o, const struct python_build *build,
+		  const struct python_process *process, struct python_tasks_at *at,
+		  uint32_t *dropped, python_task_fn *fn, void *context);
 /* As perl_read, php_read or, with v8, v8_read, which run in the worker. */
 int objects_stack(struct objects *o, const struct raw_stack *raw, const struct v8 *v8,
 		  struct texts *t, struct frame *frames, uint32_t *flags);

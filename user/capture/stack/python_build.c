@@ -18,7 +18,8 @@
 #define OLDEST		  7
 #define FRAME_OBJECT	  112 /* bytes looked at of a PyFrameObject, */
 #define FRAME_INNER	  80  /* and of an _PyInterpreterFrame */
-#define TOGETHER_FROM	  11  /* 3.11: frames lie one after the other */
+#define TASKS_FROM	  11
+#define TOGETHER_FROM	  11 /* 3.11: frames lie one after the other */
 #define OWNER_C_STACK	  3
 #define OWNER_C_STACK_314 4
 #define OWNER_INTERPRETER 3
@@ -225,6 +226,37 @@ static const struct version {
 	  .kind = PYTHON_LOCATIONS}},
 };
 
+/* Of 3.11 to 3.13.  From 3.14 on each thread has a list of its tasks, which is not read. */
+static const struct python_task_layout task_layouts[] = {
+	{.modules = 888,
+	 .frame = 80,
+	 .state = 75,
+	 .stack_top = 64,
+	 .locals = 72,
+	 .coroutine = 136,
+	 .attributes = PYTHON_VALUES_BEFORE,
+	 .awaits = -1,
+	 .yields = -1},
+	{.modules = 944,
+	 .frame = 72,
+	 .state = 67,
+	 .stack_top = 64,
+	 .locals = 72,
+	 .coroutine = 136,
+	 .attributes = PYTHON_VALUES_MARKED,
+	 .awaits = -1,
+	 .yields = -1},
+	{.modules = 7656,
+	 .frame = 72,
+	 .state = 67,
+	 .stack_top = 64,
+	 .locals = 72,
+	 .coroutine = 120,
+	 .attributes = PYTHON_VALUES_INLINE,
+	 .awaits = -1,
+	 .yields = -2},
+};
+
 /* The offsets in _PyRuntime of the values that 3.13 (first) and 3.14 (second) publish. */
 #define ROW(field) offsetof(struct python_build, row.field), sizeof(((struct python_row *)0)->field)
 #define CODE(field) \
@@ -355,6 +387,8 @@ static const char *python_build_refuse(struct elf_file *elf, struct python_build
 	v = &versions[b->minor - OLDEST];
 	b->row = v->row;
 	b->code = v->code;
+	if (b->minor >= TASKS_FROM && b->minor < TASKS_FROM + COUNT(task_layouts))
+		b->task = task_layouts[b->minor - TASKS_FROM];
 	if (b->minor >= PUBLISHED_FROM && (!bytes || !take_published(b, bytes)))
 		return "no source lines: the build hides where its frames are";
 	b->row.window = b->minor >= TOGETHER_FROM ? PYTHON_WINDOW : b->row.frame_bytes;

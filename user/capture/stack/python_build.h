@@ -26,11 +26,29 @@ struct python_code_layout {
 	uint8_t kind;	       /* enum python_lines */
 };
 
+/* Where an object keeps the values of its attributes while it has no dictionary. */
+enum python_attributes {
+	PYTHON_VALUES_BEFORE = 1, /* a pointer to them stands before the object */
+	PYTHON_VALUES_MARKED = 2, /* the same, less 1, where else the dictionary would be */
+	PYTHON_VALUES_INLINE = 3, /* behind the object */
+};
+
+/* Offsets for tasks of asyncio. */
+struct python_task_layout {
+	uint16_t modules;	   /* sys.modules, in an interpreter; 0: tasks are not read */
+	uint8_t frame, state;	   /* in a coroutine */
+	uint8_t stack_top, locals; /* in a frame: the count of what is on its stack, and that */
+	uint8_t coroutine;	   /* in a task */
+	uint8_t attributes;	   /* enum python_attributes */
+	int8_t awaits, yields;	   /* states of a suspended coroutine; equal: its code tells */
+};
+
 struct python_build {
 	unsigned int minor;  /* of version 3; 0 not known */
 	const char *refusal; /* why its frames are not read; NULL: they are */
 	struct python_row row;
 	struct python_code_layout code;
+	struct python_task_layout task;
 	uint64_t runtime; /* address of _PyRuntime, as the file has it */
 	uint64_t start;	  /* offset in the file of Py_InitializeFromConfig; 0 not known */
 };

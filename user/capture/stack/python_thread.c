@@ -69,9 +69,7 @@ int python_threads(const struct memory *m, const struct python_row *row, uint64_
 	return n ? (int)n : err;
 }
 
-/* Adds the check of the code object's identity, as the kernel half does.  The interpreter's own
- * frames have none. */
-static int add_check(const struct memory *m, const struct python_row *row, struct raw_frame *f)
+int python_frame_check(const struct memory *m, const struct python_row *row, struct raw_frame *f)
 {
 	struct python_identity identity = {};
 	uint32_t owner = f->at >> PYTHON_OWNER_SHIFT, check;
@@ -109,30 +107,39 @@ static bool are_code(const struct memory *m, const struct python_row *row, uint6
 	       (s->count > 1 && is_frame_code(m, row, runtime, &s->frame[1]));
 }
 
-int python_thread_frames(const struct memory *m, const struct python_row *row, uint64_t runtime,
-			 uint64_t frame, struct raw_stack *out)
+int python_frame_read(const struct memory *m, const struct python_row *row, uint64_t frame,
+		      struct raw_frame *out, uint64_t *back)
 {
 	uint8_t bytes[PYTHON_FRAME_BYTES];
-	int err = 0;
+	int err;
 
 	if (!row->frame_bytes || row->frame_bytes > sizeof(bytes))
 		return -EINVAL;
-	for (out->count = 0; frame && out->count < STACK_FRAMES; out->count++) {
-		struct raw_frame *f = &out->frame[out->count];
+	err = memory_read(m, frame, bytes, row->frame_bytes);
+	if (err)
+		return err;
+	out->code = frame_word(bytes, row->frame_code) & ~CODE_ALIGN & PYTHON_ADDRESS;
+	out->at = (frame_word(bytes, row->frame_at) & row->at_mask) |
+		  (uint64_t)(bytes[row->frame_owner] & row->owner_mask) << PYTHON_OWNER_SHIFT;
+	*back = frame_word(bytes, row->frame_back);
+	return 0;
+}
 
-		err = memory_read(m, frame, bytes, row->frame_bytes);
+int python_thread_frames(const struct memory *m, const struct python_row *row, uint64_t runtime,
+			 uint64_t frame, struct raw_stack *out)
+{
+	int err = 0;
+
+	for (out->count = 0; frame && out->count < STACK_FRAMES; out->count++) {
+		err = python_frame_read(m, row, frame, &out->frame[out->count], &frame);
 		if (err)
 			return err;
-		f->code = frame_word(bytes, row->frame_code) & ~CODE_ALIGN & PYTHON_ADDRESS;
-		f->at = (frame_word(bytes, row->frame_at) & row->at_mask) |
-			(uint64_t)(bytes[row->frame_owner] & row->owner_mask) << PYTHON_OWNER_SHIFT;
-		frame = frame_word(bytes, row->frame_back);
 	}
 	if (frame)
 		out->flags |= EV_STACK_CUT;
 	if (!out->count || !are_code(m, row, runtime, out))
 		return -ENOENT;
 	for (uint32_t i = 0; i < out->count && !err; i++)
-		err = add_check(m, row, &out->frame[i]);
+		err = python_frame_check(m, row, &out->frame[i]);
 	return err;
 }

@@ -32,4 +32,12 @@ int python_threads(const struct memory *m, const struct python_row *row, uint64_
 int python_thread_frames(const struct memory *m, const struct python_row *row, uint64_t runtime,
 			 uint64_t frame, struct raw_stack *out);
 
+/* Reads one frame, without the check of its code object; *back: the address of the frame outside
+ * it.  0 or -errno. */
+int python_frame_read(const struct memory *m, const struct python_row *row, uint64_t frame,
+		      struct raw_frame *out, uint64_t *back);
+/* Adds the check of the code object's identity, as the kernel half does.  The interpreter's own
+ * frames have none.  0 or -errno. */
+int python_frame_check(const struct memory *m, const struct python_row *row, struct raw_frame *f);
+
 #endif

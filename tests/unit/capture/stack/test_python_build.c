@@ -126,6 +126,33 @@ static void each_version_is_told_by_what_it_exported_first(void **state)
 		assert_int_equal(b.row.code_type, 0x480000 - RUNTIME);
 		assert_int_equal(b.start != 0, b.minor > 7);
 		assert_int_equal(b.row.window, b.row.frame_bytes);
+		assert_int_equal(b.task.modules, 0);
+	}
+}
+
+static void tasks_are_read_of_some_versions(void **state)
+{
+	static const struct {
+		uint32_t version;
+		uint16_t modules;
+		uint8_t coroutine;
+		int8_t yields;
+	} of[] = {{0x030b02f0, 888, 136, -1}, {0x030c01f0, 944, 136, -1}};
+	struct elf_file e = fourteen();
+	struct python_build b;
+
+	(void)state;
+	assert_int_equal(python_identify(&e, &b), 0);
+	assert_int_equal(b.minor, 14);
+	assert_int_equal(b.task.modules, 0);
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		e = (struct elf_file){.variables = {"_PyRuntime", "PyCode_Type", "Py_Version"},
+				      .version = of[i].version};
+		assert_int_equal(python_identify(&e, &b), 0);
+		assert_null(b.refusal);
+		assert_int_equal(b.task.modules, of[i].modules);
+		assert_int_equal(b.task.coroutine, of[i].coroutine);
+		assert_int_equal(b.task.yields, of[i].yields);
 	}
 }
 
@@ -206,6 +233,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_version_is_told_by_what_it_exported_first),
 		cmocka_unit_test(the_probe_and_the_runtime_are_so_far_apart),
+		cmocka_unit_test(tasks_are_read_of_some_versions),
 		cmocka_unit_test(what_a_build_tells_of_itself_goes_first),
 		cmocka_unit_test(builds_that_are_not_known_are_refused),
 		cmocka_unit_test(hidden_symbols_leave_the_section),
