@@ -681,6 +681,7 @@ enum ev_wait {
 	EV_WAIT_MANY = 3,   /* one of several descriptors: an event loop, a server */
 	EV_WAIT_TIME = 4,
 	EV_WAIT_CHILD = 5,
+	EV_WAIT_TASK = 6, /* a task of an event loop, which has no thread of its own */
 };
 
 /* The place where a thread is now.  Each record replaces the one before of the same thread; a
@@ -689,13 +690,13 @@ struct ev_thread {
 	struct ev_head head;
 	__u64 start_ns;	  /* of the process */
 	__u64 stack;	  /* id of an EV_STACK sent before; 0 not known */
-	__u64 since_ns;	  /* when it ran last */
+	__u64 since_ns;	  /* when it ran last; of a task: since when it is seen there */
 	__u64 socket;	  /* EV_WAIT_SOCKET: id as in ev_connection; 0 not known, or no socket */
 	__u8 address[16]; /* of that socket's other end, as in ev_identity */
 	__u16 port, family;
-	__u16 state; /* enum ev_thread_state */
-	__u16 wait;  /* enum ev_wait */
-	__u32 pid, tid;
+	__u16 state;	/* enum ev_thread_state */
+	__u16 wait;	/* enum ev_wait */
+	__u32 pid, tid; /* tid of a task: a number above those of threads */
 };
 
 /* Requests that a process accepted over TCP and has not begun to answer.  Each record replaces the

@@ -76,6 +76,8 @@ struct raw_return {
 #define RAW_STACK_RETURNED 0x10000
 /* The stack of a sleeping thread, taken by user space. */
 #define RAW_STACK_PRESENT 0x20000
+/* Of a task of an event loop, taken by user space: it begins where the task does. */
+#define RAW_STACK_TASK 0x40000
 
 /* The record is cut after its payload: count frames, or length bytes of copied stack. */
 struct raw_stack {

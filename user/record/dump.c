@@ -42,7 +42,8 @@ static const char *const frame_flags[] = {"inlined", "defined", "exported", "tak
 static const char *const stack_flags[] = {"cut", "caller", "greenlet", "nameless", NULL};
 static const char *const memory_flags[] = {"estimated", "lower_bound", "windows", NULL};
 static const char *const thread_states[] = {"unknown", "sleeps", "moves", NULL};
-static const char *const waits[] = {"unknown", "lock", "socket", "many", "time", "child", NULL};
+static const char *const waits[] = {"unknown", "lock",	"socket", "many",
+				    "time",    "child", "task",	  NULL};
 static const char *const session_sources[] = {"none", "title", "statistics", NULL};
 static const char *const session_flags[] = {"busy", NULL};
 static const char *const collectors[] = {"unknown", "python", "hotspot", NULL};

@@ -20,6 +20,7 @@
 #include "user/capture/kernel/kernel_stack.h"
 #include "user/capture/kernel/kernel_thread.h"
 #include "user/capture/stack/present_state.h"
+#include "user/capture/stack/present_task.h"
 #include "user/capture/stack/python_thread.h"
 #include "user/capture/stack/reader.h"
 #include "user/capture/stack/runtime.h"
@@ -70,6 +71,7 @@ void presents_close(struct presents *p)
 	kernel_threads_close(p->threads);
 	table_free_values(&p->known);
 	table_free(&p->answering);
+	table_free_values(&p->tasks);
 	free(p->seen);
 	free(p->raw);
 	free(p->python);
@@ -151,7 +153,7 @@ static uint64_t frames_id(const struct raw_stack *raw)
 	return hash << 16 | PRESENT_SAMPLE | STACK_INTERPRETED;
 }
 
-static void raw_begin(struct presents *p, const struct raw_thread *t, uint16_t runtime)
+void present_raw_begin(struct presents *p, const struct raw_thread *t, uint16_t runtime)
 {
 	struct raw_stack *raw = p->raw;
 
@@ -162,6 +164,13 @@ static void raw_begin(struct presents *p, const struct raw_thread *t, uint16_t r
 	raw->tid = t->tid;
 	raw->runtime = runtime;
 	raw->flags = RAW_STACK_PRESENT;
+}
+
+void present_raw_end(struct presents *p)
+{
+	p->raw->id = frames_id(p->raw);
+	p->raw->head.size = offsetof(struct raw_stack, frame) +
+			    p->raw->count * sizeof(p->raw->frame[0]);
 }
 
 /* Lists the threads of a Python process, once for each look. */
@@ -197,15 +206,13 @@ static int take_python(struct presents *p, const struct raw_thread *t,
 			frame = p->python[i].frame;
 	if (!frame)
 		return -ENOENT;
-	raw_begin(p, t, RUNTIME_PYTHON);
+	present_raw_begin(p, t, RUNTIME_PYTHON);
 	p->raw->row = runtime->row;
 	m = memory_for_look(t->pid, LOOK_AGE_NS);
 	err = python_thread_frames(&m, &build->row, runtime->address, frame, p->raw);
 	if (err)
 		return err;
-	p->raw->id = frames_id(p->raw);
-	p->raw->head.size = offsetof(struct raw_stack, frame) +
-			    p->raw->count * sizeof(p->raw->frame[0]);
+	present_raw_end(p);
 	return 0;
 }
 
@@ -217,7 +224,7 @@ static int take_native(struct presents *p, const struct raw_thread *t)
 
 	if (p->natives >= NATIVE_MOST)
 		return -EAGAIN;
-	raw_begin(p, t, RUNTIME_NATIVE);
+	present_raw_begin(p, t, RUNTIME_NATIVE);
 	n = m.read(&m, t->registers.sp, p->raw->bytes, NATIVE_BYTES);
 	if (n < 0)
 		return (int)n;
@@ -243,7 +250,7 @@ static bool sleeps_on(const struct present_thread *k, const struct raw_thread *t
 	return k && k->switches == t->switches && k->python == python;
 }
 
-static struct present_thread *known_of(struct presents *p, const struct raw_thread *t)
+struct present_thread *present_known(struct presents *p, const struct raw_thread *t)
 {
 	struct table_key key = thread_key(t->tid, t->start_ns);
 	struct present_thread *k = table_get(&p->known, key);
@@ -261,16 +268,17 @@ static struct present_thread *known_of(struct presents *p, const struct raw_thre
 	return k;
 }
 
-/* Keeps a copy of what was read until the kernel has said that the thread did not run. */
-static void keep_read(struct presents *p, const struct raw_thread *t, bool python)
+struct present_read *present_keep(struct presents *p, const struct raw_thread *t, bool python)
 {
 	struct present_read *r = malloc(sizeof(*r) + p->raw->head.size);
 
 	if (!r)
-		return;
-	*r = (struct present_read){.next = p->reads, .thread = *t, .python = python};
+		return NULL;
+	*r = (struct present_read){.thread = *t, .python = python};
 	memcpy(r + 1, p->raw, p->raw->head.size);
-	p->reads = r;
+	*p->reads_end = r;
+	p->reads_end = &r->next;
+	return r;
 }
 
 static void read_thread(struct presents *p, const struct raw_thread *t)
@@ -282,6 +290,8 @@ static void read_thread(struct presents *p, const struct raw_thread *t)
 
 	if (sleeps_on(k, t, python)) {
 		k->look = p->look;
+		if (python && present_is_loop(t))
+			present_tasks_look(p, k, t, &runtime);
 		return;
 	}
 	if (clock_monotonic_ns() > p->read_until_ns) {
@@ -292,7 +302,9 @@ static void read_thread(struct presents *p, const struct raw_thread *t)
 	if (err == -EAGAIN)
 		p->left = true;
 	if (!err)
-		keep_read(p, t, python);
+		present_keep(p, t, python);
+	if (python && present_is_loop(t))
+		present_tasks_look(p, NULL, t, &runtime);
 }
 
 /* --- what they wait for ------------------------------------------------------------------------
@@ -434,16 +446,20 @@ static void look_at_sockets(struct presents *p, const uint32_t *pids)
 /* --- a look ------------------------------------------------------------------------------------
  */
 
-static const struct raw_thread *seen_now(const struct presents *p, const struct raw_thread *t)
+/* Has the thread slept since it was listed first? */
+static bool slept_on(const struct presents *p, const struct raw_thread *t)
 {
-	return bsearch(t, p->seen, p->seen_count, sizeof(*p->seen), by_process);
+	const struct raw_thread *now = bsearch(t, p->seen, p->seen_count, sizeof(*p->seen),
+					       by_process);
+
+	return now && now->start_ns == t->start_ns && now->switches == t->switches;
 }
 
 /* The thread has slept all the time: its stack is true. */
 static void believe(struct presents *p, const struct present_read *r)
 {
 	const struct raw_stack *raw = (const void *)(r + 1);
-	struct present_thread *k = known_of(p, &r->thread);
+	struct present_thread *k = present_known(p, &r->thread);
 	int64_t fd = descriptor_of(&r->thread);
 	uint64_t stack;
 
@@ -452,6 +468,7 @@ static void believe(struct presents *p, const struct present_read *r)
 	k->look = p->look;
 	k->switches = r->thread.switches;
 	k->python = r->python;
+	k->listed = false;
 	k->sample = raw->id;
 	k->due = true;
 	k->out = (struct ev_thread){.head = {.kind = EV_THREAD, .size = sizeof(k->out)},
@@ -476,21 +493,21 @@ static void believe_reads(struct presents *p)
 
 	sort_seen(p);
 	for (struct present_read *r = p->reads; r; r = next) {
-		const struct raw_thread *now = seen_now(p, &r->thread);
-
 		next = r->next;
-		if (now && now->start_ns == r->thread.start_ns &&
-		    now->switches == r->thread.switches)
+		if (r->loop.tid)
+			present_task_believe(p, r, slept_on(p, &r->loop));
+		else if (slept_on(p, &r->thread))
 			believe(p, r);
 		free(r);
 	}
 	p->reads = NULL;
 }
 
-static void tell_moves(struct presents *p, const struct present_thread *k)
+void present_moves(struct presents *p, struct present_thread *k)
 {
 	struct ev_thread out = k->out;
 
+	k->told = false;
 	out.stack = 0;
 	out.state = EV_THREAD_MOVES;
 	p->host.tell(p->host.context, &out.head);
@@ -505,10 +522,12 @@ static void forget_moved(struct presents *p)
 	while ((slot = table_walk_next(&walk))) {
 		struct present_thread *k = slot->value;
 
+		if (k->loop)
+			present_task_stay(p, k);
 		if (k->look == p->look)
 			continue;
 		if (k->told)
-			tell_moves(p, k);
+			present_moves(p, k);
 		free(table_walk_remove(&walk));
 	}
 }
@@ -534,6 +553,7 @@ static int look(struct presents *p)
 	p->natives = 0;
 	p->left = false;
 	p->asking = NULL;
+	p->reads_end = &p->reads;
 	p->python_pid = 0;
 	p->read_until_ns = clock_monotonic_ns() + READ_NS;
 	if (p->process_count) {
@@ -621,6 +641,7 @@ void presents_gone(struct presents *p, uint32_t pid, uint64_t start_ns)
 	struct table_walk walk = table_walk(&p->known);
 	struct table_slot *slot;
 
+	free(table_remove(&p->tasks, (struct table_key){pid, start_ns}));
 	while ((slot = table_walk_next(&walk))) {
 		const struct present_thread *k = slot->value;
 

@@ -366,7 +366,7 @@ int python_read(struct pythons *p, const struct python_build *build, const struc
 			*flags |= EV_STACK_NAMELESS;
 		named += c != NULL;
 	}
-	if (named && !(*flags & EV_STACK_CUT) && !is_beginning(&frames[n - 1]) &&
+	if (named && !(*flags & (EV_STACK_CUT | RAW_STACK_TASK)) && !is_beginning(&frames[n - 1]) &&
 	    has_greenlets(p, raw))
 		*flags |= EV_STACK_GREENLET;
 	p->counts.stacks++;

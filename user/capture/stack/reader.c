@@ -243,11 +243,19 @@ static bool interpreted(struct readers *r, const struct raw_stack *raw)
 	 * known. */
 	if (n <= 0)
 		kernel_stack_forget(r->kernel, raw->id);
-	err = stacks_named(r->stacks, raw->id, &owner, frames, n > 0 ? n : 0,
-			   flags & ~(uint32_t)(RAW_STACK_RETURNED | RAW_STACK_PRESENT));
+	err = stacks_named(
+		r->stacks, raw->id, &owner, frames, n > 0 ? n : 0,
+		flags & ~(uint32_t)(RAW_STACK_RETURNED | RAW_STACK_PRESENT | RAW_STACK_TASK));
 	if (err)
 		r->err = err;
 	return true;
+}
+
+int readers_tasks(struct readers *r, const struct python_build *build,
+		  const struct python_process *process, struct python_tasks_at *at,
+		  uint32_t *dropped, python_task_fn *fn, void *context)
+{
+	return objects_tasks(r->objects, build, process, at, dropped, fn, context);
 }
 
 void readers_process(struct readers *r, uint32_t pid, uint64_t start_ns)

@@ -10,8 +10,10 @@
 #include <stdint.h>
 
 #include "user/capture/kernel/kernel.h"
+#include "user/capture/stack/python_task.h"
 
 struct nursery;
+struct python_process;
 struct readers;
 struct runtimes;
 
@@ -47,6 +49,11 @@ void readers_evidence(struct readers *r, const struct ev_head *record);
  * (site->caller).  is_caller: that caller is a line of the program, since the program is not
  * interpreted. */
 void readers_site(struct readers *r, const struct ev_site *site, uint64_t stack, bool is_caller);
+
+/* Reads the tasks of a Python process; as objects_tasks. */
+int readers_tasks(struct readers *r, const struct python_build *build,
+		  const struct python_process *process, struct python_tasks_at *at,
+		  uint32_t *dropped, python_task_fn *fn, void *context);
 
 /* Finds the EV_STACK of a sample; see stacks_told. */
 int readers_reported(struct readers *r, uint64_t sample, uint64_t *stack);

@@ -189,17 +189,30 @@ static bool text_ends(const char *text, const char *end)
 	return n >= m && !strcmp(text + n - m, end);
 }
 
-/* Modules of the language in which threads wait. */
+/* Modules of the language in which threads wait, and tasks. */
 static bool is_waiting_module(const struct frame *f)
 {
-	return f->language == EV_LANG_PYTHON &&
-	       (text_ends(f->file, "/queue.py") || text_ends(f->file, "/threading.py"));
+	static const char *const files[] = {"/queue.py", "/threading.py", "/asyncio/queues.py",
+					    "/asyncio/locks.py"};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (f->language == EV_LANG_PYTHON && text_ends(f->file, files[i]))
+			return true;
+	return false;
 }
 
-/* Event.wait() calls the wait() of its condition.  A thread waits so for something to happen, and
- * never for a thing that others give back. */
+/* asyncio.wait_for(), which stands between a wait and the program. */
+static bool is_time_limit(const struct frame *f)
+{
+	return f->language == EV_LANG_PYTHON && text_ends(f->file, "/asyncio/tasks.py");
+}
+
+/* Event.wait() of threads calls the wait() of its condition.  Whoever waits so waits for something
+ * to happen, and never for a thing that others give back. */
 static bool is_event(const struct frame *f, size_t n)
 {
+	if (text_ends(f[0].file, "/asyncio/locks.py"))
+		return text_ends(f[0].function, "Event.wait");
 	return n >= 2 && text_ends(f[0].function, "wait") && text_ends(f[1].function, "wait") &&
 	       text_ends(f[1].file, "/threading.py");
 }
@@ -209,7 +222,7 @@ void source_line_mark(uint32_t pid, struct frame *frames, size_t n)
 	struct line_words said = {};
 	size_t i = 0, last;
 
-	while (i < n && is_waiting_module(&frames[i]))
+	while (i < n && (is_waiting_module(&frames[i]) || (i && is_time_limit(&frames[i]))))
 		i++;
 	if (!i || i == n || is_event(frames, n))
 		return;

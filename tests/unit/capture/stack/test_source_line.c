@@ -158,6 +158,38 @@ static void an_event_is_no_pool(void **state)
 	assert_int_equal(frames[2].flags, EV_FRAME_TAKES);
 }
 
+/* A task waits in asyncio, with a time limit or without. */
+static void tasks_wait_as_threads_do(void **state)
+{
+	struct frame frames[] = {
+		{.language = EV_LANG_PYTHON,
+		 .function = "Queue.get",
+		 .file = "/l/asyncio/queues.py",
+		 .line = 158},
+		{.language = EV_LANG_PYTHON,
+		 .function = "wait_for",
+		 .file = "/l/asyncio/tasks.py",
+		 .line = 466},
+		{.language = EV_LANG_PYTHON, .function = "f", .file = path, .line = 21},
+	};
+	struct frame asleep[] = {frames[1], frames[2]};
+
+	(void)state;
+	asleep[0].function = "sleep";
+	source_line_mark((uint32_t)getpid(), asleep, 2);
+	assert_int_equal(asleep[1].flags, 0);
+	source_line_mark((uint32_t)getpid(), frames, 3);
+	assert_int_equal(frames[2].flags, EV_FRAME_TAKES);
+	frames[2].flags = 0;
+	frames[0].file = "/l/asyncio/locks.py";
+	frames[0].function = "Event.wait";
+	source_line_mark((uint32_t)getpid(), frames, 3);
+	assert_int_equal(frames[2].flags, 0);
+	frames[0].function = "Condition.wait";
+	source_line_mark((uint32_t)getpid(), frames, 3);
+	assert_int_equal(frames[2].flags, EV_FRAME_TAKES);
+}
+
 static void files_of_the_kernel_are_not_read(void **state)
 {
 	struct frame frames[] = {
@@ -217,6 +249,7 @@ int main(void)
 		cmocka_unit_test(what_the_caller_does_counts),
 		cmocka_unit_test(the_function_names_the_pool_too),
 		cmocka_unit_test(an_event_is_no_pool),
+		cmocka_unit_test(tasks_wait_as_threads_do),
 		cmocka_unit_test(files_of_the_kernel_are_not_read),
 		cmocka_unit_test(a_line_that_is_not_there_says_nothing),
 		cmocka_unit_test(other_files_are_not_read),
