@@ -35,9 +35,16 @@ static const struct frame_view *stack_show(const struct rule_input *s, uint64_t 
 void waiters_show(const struct rule_input *s, struct waiters_view *v, const struct waiters *w)
 {
 	*v = (struct waiters_view){.count = w->count,
+				   .tasks = w->tasks,
 				   .oldest_seconds = seconds(s->now_ns - w->since_ns),
 				   .pool = w->pool};
 	v->stack = stack_show(s, w->stack, &v->stack_count, &v->site);
+}
+
+/* The thread of an event loop works for all its tasks, so its own line tells nothing. */
+static bool runs_tasks(const struct rule_input *s, const struct thread_model *t)
+{
+	return t->state.wait == EV_WAIT_MANY && has_tasks(s->process);
 }
 
 void holder_show(const struct rule_input *s, struct holder_view *v, const struct life *l)
@@ -45,7 +52,7 @@ void holder_show(const struct rule_input *s, struct holder_view *v, const struct
 	const struct thread_model *t = l->user_tid ? thread_asleep(s->process, l->user_tid) : NULL;
 	uint64_t since_ns;
 
-	if (!t || s->process->exited_ns)
+	if (!t || s->process->exited_ns || runs_tasks(s, t))
 		return;
 	*v = (struct holder_view){.state = HOLDER_WAITING,
 				  .since_seconds = s->now_ns > t->state.since_ns
@@ -102,7 +109,7 @@ void threads_show(const struct rule_input *s, struct finding_view *f)
 		const struct place *place = places_find(s->places, t->state.stack);
 		struct sleeping *at;
 
-		if (!place || waits_for_connection(s, t))
+		if (!place || waits_for_connection(s, t) || runs_tasks(s, t))
 			continue;
 		at = sleeping_at(all, &n, place);
 		if (!at->count++ || t->state.since_ns < at->first->since_ns)
@@ -118,6 +125,7 @@ void threads_show(const struct rule_input *s, struct finding_view *f)
 		frame_copy(s, all[i].place->frame, site);
 		lines[i] = (struct threads_view){
 			.count = all[i].count,
+			.tasks = all[i].first->wait == EV_WAIT_TASK,
 			.longest_seconds = s->now_ns > all[i].first->since_ns
 						   ? seconds(s->now_ns - all[i].first->since_ns)
 						   : 0,

@@ -10,6 +10,10 @@
  * waited.  Else the pool may be too small for slow queries, and the idle connections may be those
  * of another pool, at rest.  A connection counts as idle after --min-age, since its taker may
  * compute, or talk to others, between two queries.
+ *
+ * Tasks of an event loop wait as threads do.  A look may take two waits of a task for one, which
+ * then seems too long; the connection that it had in between was used meanwhile, so this is no
+ * proof.
  */
 #include "user/judge/advice.h"
 #include "user/judge/explain.h"
@@ -190,14 +194,17 @@ int rule_pool(struct rule_input *s)
 	struct pool_held h = {};
 	size_t working, others, inside;
 	struct waiters w;
+	const char *who;
 
 	waiters_find(s, &w);
 	if (!w.count) {
-		explain_not(s, "no thread is seen to wait for a connection");
+		explain_not(s, "no %s is seen to wait for a connection",
+			    has_tasks(s->process) ? "thread and no task" : "thread");
 		return 0;
 	}
-	explain_saw(s, "%zu threads wait in %s, the first for %.1f s", w.count, w.pool,
-		    seconds(s->now_ns - w.since_ns));
+	who = !w.tasks ? "threads" : w.tasks == w.count ? "tasks" : "threads and tasks";
+	explain_saw(s, "%zu %s wait in %s, the first %sfor %.1f s", w.count, who, w.pool,
+		    w.tasks ? "seen there " : "", seconds(s->now_ns - w.since_ns));
 	working = at_work(s, w.since_ns);
 	waiters_show(s, &its_view(s)->waiters, &w);
 	if (working) {
@@ -226,7 +233,7 @@ int rule_pool(struct rule_input *s)
 		return 0;
 	}
 	its_view(s)->saturated = "held";
-	explain_proven(s, "%zu connections are taken and idle while threads wait for one", h.count);
+	explain_proven(s, "%zu connections are taken and idle while %s wait for one", h.count, who);
 	pool_found(s, &h, &w, others);
 	return 0;
 }

@@ -67,9 +67,10 @@ struct memory_cost {
 	double per_minute;    /* growth of held, or of the process if not placed */
 };
 
-/* Threads that wait for what a finding counts. */
+/* Threads that wait for what a finding counts, and tasks of event loops. */
 struct waiters_view {
 	size_t count; /* 0: nobody is known to wait */
+	size_t tasks; /* of them */
 	double oldest_seconds;
 	const char *pool; /* what they wait in: "QueuePool" */
 	const struct frame_view *site, *stack;
@@ -92,9 +93,10 @@ struct holder_view {
 	size_t stack_count;
 };
 
-/* Threads of a process that sleep at one line. */
+/* Threads of a process that sleep at one line, or tasks that are suspended there. */
 struct threads_view {
 	size_t count;
+	bool tasks;
 	double longest_seconds;
 	const char *waits_for;	       /* as above */
 	const struct frame_view *site; /* never NULL */

@@ -19,6 +19,12 @@ static const struct waiting_row rows[] = {
 	{EV_LANG_PYTHON, "sqlalchemy/pool.py", "_do_get", "QueuePool"},
 	{EV_LANG_PYTHON, "psycopg_pool/pool.py", "getconn", "psycopg_pool"},
 	{EV_LANG_PYTHON, "psycopg_pool/pool.py", "wait", "psycopg_pool"},
+	{EV_LANG_PYTHON, "psycopg_pool/pool_async.py", "getconn", "psycopg_pool"},
+	{EV_LANG_PYTHON, "psycopg_pool/pool_async.py", "wait", "psycopg_pool"},
+	{EV_LANG_PYTHON, "asyncpg/pool.py", "_acquire_impl", "asyncpg.Pool"},
+	{EV_LANG_PYTHON, "asyncpg/pool.py", "_acquire", "asyncpg.Pool"},
+	{EV_LANG_PYTHON, "aiomysql/pool.py", "_acquire", "aiomysql.Pool"},
+	{EV_LANG_PYTHON, "aiopg/pool.py", "_acquire", "aiopg.Pool"},
 	{EV_LANG_PYTHON, "dbutils/pooled_db.py", "connection", "PooledDB"},
 	{EV_LANG_PYTHON, "dbutils/pooled_db.py", "_wait_lock", "PooledDB"},
 	{EV_LANG_PYTHON, "DBUtils/PooledDB.py", "connection", "PooledDB"},
@@ -52,6 +58,9 @@ static const struct waiting_row rows[] = {
 	{EV_LANG_PYTHON, "threading.py", "wait", NULL},
 	{EV_LANG_PYTHON, "threading.py", "wait_for", NULL},
 	{EV_LANG_PYTHON, "threading.py", "acquire", NULL},
+	{EV_LANG_PYTHON, "asyncio/queues.py", "get", NULL},
+	{EV_LANG_PYTHON, "asyncio/locks.py", "acquire", NULL},
+	{EV_LANG_PYTHON, "asyncio/locks.py", "wait", NULL},
 };
 
 /* Does the path end with these components? */
@@ -131,6 +140,32 @@ static void tally(struct waiting_tally *all, size_t *n, const struct place *plac
 	all[i].count++;
 }
 
+/* Is a task suspended where it waits for others to give something back?  An event is no such thing:
+ * drivers wait so for the server. */
+static bool task_may_wait(const struct rule_input *s, const struct code_stack *stack)
+{
+	const struct code_frame *f = stack->count ? code_frame(&s->model->code, stack->frame[0])
+						  : NULL;
+
+	if (!f || f->language != EV_LANG_PYTHON)
+		return false;
+	return path_ends(f->file, "asyncio/queues.py") ||
+	       (path_ends(f->file, "asyncio/locks.py") && !function_is(f->function, "Event.wait"));
+}
+
+static bool may_wait(const struct rule_input *s, const struct thread_model *t,
+		     const struct code_stack *stack)
+{
+	switch (t->state.wait) {
+	case EV_WAIT_LOCK:
+	case EV_WAIT_TIME:
+		return true;
+	case EV_WAIT_TASK:
+		return task_may_wait(s, stack);
+	}
+	return false;
+}
+
 /* The row in which the thread waits for a connection; NULL: it does not. */
 static const struct waiting_row *waits_at(const struct rule_input *s, const struct thread_model *t)
 {
@@ -138,8 +173,7 @@ static const struct waiting_row *waits_at(const struct rule_input *s, const stru
 	const struct waiting_row *row;
 	const struct place *place;
 
-	if (!stack || (t->state.wait != EV_WAIT_LOCK && t->state.wait != EV_WAIT_TIME) ||
-	    s->now_ns < t->state.since_ns + WAITING_LEAST_NS)
+	if (!stack || !may_wait(s, t, stack) || s->now_ns < t->state.since_ns + WAITING_LEAST_NS)
 		return NULL;
 	row = waits_in(s, stack);
 	if (!row || row->pool)
@@ -168,6 +202,7 @@ static void waiters_gather(const struct rule_input *s, struct waiters *w, bool n
 			w->since_ns = t->state.since_ns;
 		w->pool = row->pool ? row->pool : "a queue of the program";
 		w->named = named;
+		w->tasks += t->state.wait == EV_WAIT_TASK;
 		tally(all, &n, places_find(s->places, t->state.stack), t->state.stack);
 	}
 	for (size_t i = 0, most = 0; i < n; i++) {
@@ -193,6 +228,14 @@ bool waits_for_reply(const struct rule_input *s, const struct connection *c)
 {
 	for (size_t i = 0; i < s->process->thread_count; i++)
 		if (s->process->threads[i].state.socket == c->id)
+			return true;
+	return false;
+}
+
+bool has_tasks(const struct process_model *p)
+{
+	for (size_t i = 0; i < p->thread_count; i++)
+		if (p->threads[i].state.wait == EV_WAIT_TASK)
 			return true;
 	return false;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * waiting.h - which threads of a process wait for a connection of a pool, and where.
+ * waiting.h - which threads of a process, and which tasks of its event loops, wait for a connection
+ * of a pool, and where.
  *
  * A table in waiting.c lists the functions in which pools let their callers wait.  A pool that the
  * program made itself waits in a queue, a condition or a semaphore of the language, as worker
@@ -18,6 +19,7 @@ struct waiters {
 	const char *pool; /* what they wait in: "QueuePool"; NULL: nobody waits */
 	bool named;	  /* by the table of pools; else by the words of the program */
 	size_t count;
+	size_t tasks;		   /* of them: tasks of an event loop */
 	uint64_t since_ns;	   /* since when the first of them waits */
 	const struct place *place; /* the line where most of them wait; NULL: not known */
 	uint64_t stack;		   /* a stack that leads there; 0: not known */
@@ -31,6 +33,8 @@ void waiters_find(const struct rule_input *s, struct waiters *w);
 bool waits_for_connection(const struct rule_input *s, const struct thread_model *t);
 /* Does a thread of the process wait for a reply on this connection? */
 bool waits_for_reply(const struct rule_input *s, const struct connection *c);
+/* Are tasks of an event loop known of this process? */
+bool has_tasks(const struct process_model *p);
 /* The thread, asleep; NULL: it runs, has ended, or was never looked at. */
 const struct thread_model *thread_asleep(const struct process_model *p, uint32_t tid);
 

@@ -10,6 +10,7 @@
 
 #include "user/report/finding.h"
 #include "user/report/names.h"
+#include "user/report/present.h"
 #include "user/report/rank.h"
 
 #define NOUNS_MOST 4
@@ -161,15 +162,18 @@ static bool words_server(struct words *w, const struct process_view *const *guil
 /* A full pool is no limit that comes: requests wait already. */
 static void words_waiting(struct words *w, const struct process_view *const *guilty, size_t count)
 {
-	uint64_t n = 0;
+	uint64_t n = 0, tasks = 0;
 
 	for (size_t i = 0; i < count; i++)
-		for (size_t j = 0; !guilty[i]->exited && j < guilty[i]->finding_count; j++)
+		for (size_t j = 0; !guilty[i]->exited && j < guilty[i]->finding_count; j++) {
 			n += guilty[i]->findings[j].waiters.count;
+			tasks += guilty[i]->findings[j].waiters.tasks;
+		}
 	if (!n)
 		return;
 	words_add(w, " ACT NOW: ");
-	words_plural(w, n, "thread waits for a connection.", "threads wait for a connection.");
+	words_who_waits(w, n, tasks);
+	words_add(w, ".");
 }
 
 /* The limit that is reached first, if that is soon. */

@@ -346,7 +346,7 @@ static void print_present(struct page *page, const struct entry *e)
 	}
 	words_threads(&now, e->rows[0], columns);
 	if (now.length)
-		print_detail(page, "threads", now.text, 0);
+		print_detail(page, all_tasks(e->rows[0]) ? "tasks" : "threads", now.text, 0);
 }
 
 static void print_entry(struct page *page, const struct process_view *p, const struct entry *e,

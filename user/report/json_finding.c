@@ -150,6 +150,7 @@ json_t *json_waiters(const struct waiters_view *w)
 
 	const struct json_pair pairs[] = {
 		{"count", json_count(w->count)},
+		{"tasks", json_count(w->tasks)},
 		{"oldest_seconds", json_number(w->oldest_seconds)},
 		{"pool", json_text(w->pool)},
 		{"site", json_site(w->site)},
@@ -211,6 +212,7 @@ static json_t *json_thread_line(const struct threads_view *t)
 {
 	const struct json_pair pairs[] = {
 		{"count", json_count(t->count)},
+		{"tasks", json_boolean(t->tasks)},
 		{"longest_seconds", json_number(t->longest_seconds)},
 		{"waits_for", json_text(t->waits_for)},
 		{"site", json_site(t->site)},

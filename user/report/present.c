@@ -17,12 +17,25 @@ static void words_at(struct words *w, const struct frame_view *site, size_t colu
 	words_frame(w, site, columns);
 }
 
+/* "1 task waits"; "6 threads wait". */
+void words_who_waits(struct words *w, uint64_t count, uint64_t tasks)
+{
+	if (tasks == count)
+		words_plural(w, count, "task waits", "tasks wait");
+	else if (!tasks)
+		words_plural(w, count, "thread waits", "threads wait");
+	else
+		words_plural(w, count, "thread or task waits", "threads and tasks wait");
+	words_add(w, " for a connection");
+}
+
 void words_waiters(struct words *w, const struct waiters_view *v, size_t columns)
 {
 	if (!v->count)
 		return;
-	words_plural(w, v->count, "thread waits for a connection", "threads wait for a connection");
-	words_add(w, " in %s, %s", v->pool, v->count == 1 ? "for " : "the first for ");
+	words_who_waits(w, v->count, v->tasks);
+	words_add(w, " in %s, %s%sfor ", v->pool, v->count == 1 ? "" : "the first ",
+		  v->tasks ? "seen there " : "");
 	words_duration(w, v->oldest_seconds);
 	words_at(w, v->site, columns);
 }
@@ -42,18 +55,28 @@ void words_holder(struct words *w, const struct holder_view *v, size_t columns)
 	words_at(w, v->site, columns);
 }
 
+bool all_tasks(const struct finding_view *f)
+{
+	for (size_t i = 0; i < f->thread_lines; i++)
+		if (!f->threads[i].tasks)
+			return false;
+	return f->thread_lines > 0;
+}
+
 void words_threads(struct words *w, const struct finding_view *f, size_t columns)
 {
+	bool mixed = !all_tasks(f);
+
 	for (size_t i = 0; i < f->thread_lines; i++) {
 		const struct threads_view *t = &f->threads[i];
 
 		words_add(w, "%s", i ? "; " : "");
 		words_count(w, t->count);
-		words_add(w, " at ");
+		words_add(w, t->tasks && mixed ? " (tasks) at " : " at ");
 		words_frame(w, t->site, columns);
 		if (t->waits_for)
 			words_add(w, ", waiting for %s", t->waits_for);
-		words_add(w, ", for ");
+		words_add(w, t->tasks ? ", seen there for " : ", for ");
 		words_duration(w, t->longest_seconds);
 	}
 }

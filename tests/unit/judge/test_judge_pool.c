@@ -119,6 +119,111 @@ static void a_pool_at_rest_is_not_accused(void **state)
 	expect_silence(APP);
 }
 
+#define TASK	0x80000000U
+#define ASYNCIO "/usr/lib/python3.11/asyncio/"
+#define ASYNCPG "/usr/lib/python3/dist-packages/asyncpg/pool.py"
+
+static void six_tasks_wait(double since, uint64_t stack)
+{
+	for (uint32_t i = 0; i < 6; i++)
+		sleeps(APP, TASK + i, since + i, EV_WAIT_TASK, stack);
+}
+
+/* The thread of the event loop works for all tasks, so its line is not the holder's. */
+static void tasks_wait_as_threads_do(void **state)
+{
+	static const struct place_reported loop[] = {
+		{EV_LANG_PYTHON, "run", "/usr/lib/python3.11/asyncio/runners.py", NULL, 190, 0, 0},
+		{EV_LANG_PYTHON, "<module>", "/srv/shop/main.py", NULL, 7, 0, 0},
+	};
+	static const struct place_reported charge[] = {
+		{EV_LANG_PYTHON, "charge", "/srv/shop/billing.py", NULL, 88, 0, 0},
+	};
+	const struct finding_view *f;
+
+	(void)state;
+	full_before(240);
+	at(1);
+	six_tasks_wait(-41, in_async_pool(APP, 17));
+	sleeps(APP, APP, -30, EV_WAIT_MANY, tell_stack(APP, loop, 2));
+	sleeps(APP, TASK + 9, -50, EV_WAIT_TASK, tell_stack(APP, charge, 1));
+	at(3);
+	f = expect_stuck();
+	assert_int_equal(f->confidence, CONFIDENCE_CERTAIN);
+	assert_int_equal(f->waiters.count, 6);
+	assert_int_equal(f->waiters.tasks, 6);
+	assert_string_equal(f->waiters.pool, "QueuePool");
+	assert_int_equal(f->waiters.site->line, 17);
+	assert_int_equal(f->holder.state, HOLDER_UNKNOWN);
+	assert_int_equal(f->thread_lines, 1);
+	assert_true(f->threads[0].tasks);
+	assert_int_equal(f->threads[0].site->line, 88);
+}
+
+static void each_pool_of_asyncio_is_known(void **state)
+{
+	static const struct {
+		const char *function, *file, *pool;
+	} pools[] = {
+		{"Pool._acquire.<locals>._acquire_impl", ASYNCPG, "asyncpg.Pool"},
+		{"Pool._acquire", "/d/aiomysql/pool.py", "aiomysql.Pool"},
+		{"Pool._acquire", "/d/aiopg/pool.py", "aiopg.Pool"},
+		{"AsyncConnectionPool.getconn", "/d/psycopg_pool/pool_async.py", "psycopg_pool"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++) {
+		full_before(240);
+		at(1);
+		six_tasks_wait(-41, in_asyncio(APP, "Condition.wait", ASYNCIO "locks.py",
+					       pools[i].function, pools[i].file, 17, 0));
+		at(3);
+		assert_string_equal(expect_stuck()->waiters.pool, pools[i].pool);
+		story_teardown(NULL);
+	}
+	full_before(240);
+	at(3);
+}
+
+/* A pool that connects, or a driver that waits for the server, does so within the same function. */
+static void tasks_that_wait_for_the_server_do_not_wait_for_a_connection(void **state)
+{
+	(void)state;
+	full_before(240);
+	at(1);
+	six_tasks_wait(-41, in_asyncio(APP, "create_connection", ASYNCIO "base_events.py",
+				       "Pool._acquire", ASYNCPG, 17, 0));
+	at(2);
+	assert_null(found(CAUSE_UNCLOSED_CONNECTION));
+	six_tasks_wait(-41, in_asyncio(APP, "Event.wait", ASYNCIO "locks.py", "Pool._acquire",
+				       ASYNCPG, 17, 0));
+	at(3);
+	assert_null(found(CAUSE_UNCLOSED_CONNECTION));
+	six_tasks_wait(-41, in_asyncio(APP, "Queue.get", ASYNCIO "queues.py", "Pool._acquire",
+				       ASYNCPG, 17, 0));
+	at(4);
+	expect_stuck();
+}
+
+static void tasks_that_wait_for_jobs_are_not_accused(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	full_before(240);
+	at(1);
+	six_tasks_wait(-41, in_asyncio(APP, "Queue.get", ASYNCIO "queues.py", "Worker.next",
+				       "/srv/shop/work.py", 17, 0));
+	at(30);
+	expect_silence(APP);
+	six_tasks_wait(-41, in_asyncio(APP, "Queue.get", ASYNCIO "queues.py", "wait_for",
+				       ASYNCIO "tasks.py", 27, EV_FRAME_TAKES));
+	at(31);
+	f = expect_stuck();
+	assert_int_equal(f->confidence, CONFIDENCE_POSSIBLE);
+	assert_int_equal(f->waiters.tasks, 6);
+}
+
 static void workers_that_wait_for_jobs_are_not_accused(void **state)
 {
 	(void)state;
@@ -334,6 +439,10 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(a_full_pool_is_found_at_once),
 		TEST(the_other_threads_are_shown),
+		TEST(tasks_wait_as_threads_do),
+		TEST(each_pool_of_asyncio_is_known),
+		TEST(tasks_that_wait_for_the_server_do_not_wait_for_a_connection),
+		TEST(tasks_that_wait_for_jobs_are_not_accused),
 		TEST(connections_without_times_are_idle_since_the_watch_began),
 		TEST(a_pool_at_rest_is_not_accused),
 		TEST(workers_that_wait_for_jobs_are_not_accused),

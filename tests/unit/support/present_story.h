@@ -70,6 +70,38 @@ static inline uint64_t in_queue(uint32_t pid, uint32_t line, uint32_t flags)
 	return tell_stack(pid, frames, sizeof(frames) / sizeof(frames[0]));
 }
 
+/* A task in SQLAlchemy's pool of connections for asyncio, from that line. */
+static inline uint64_t in_async_pool(uint32_t pid, uint32_t line)
+{
+	const struct place_reported frames[] = {
+		{EV_LANG_PYTHON, "Queue.get", LIB "asyncio/queues.py", NULL, 158, 0, 0},
+		{EV_LANG_PYTHON, "wait_for", LIB "asyncio/tasks.py", NULL, 466, 0, 0},
+		{EV_LANG_PYTHON, "await_only", DIST "sqlalchemy/util/_concurrency_py3k.py", NULL,
+		 68, 0, 0},
+		{EV_LANG_PYTHON, "AsyncAdaptedQueue.get", DIST "sqlalchemy/util/queue.py", NULL,
+		 278, 0, 0},
+		{EV_LANG_PYTHON, "QueuePool._do_get", DIST "sqlalchemy/pool/impl.py", NULL, 124, 0,
+		 0},
+		{EV_LANG_PYTHON, "request", "/srv/shop/orders.py", NULL, line, 0, 0},
+	};
+
+	return tell_stack(pid, frames, sizeof(frames) / sizeof(frames[0]));
+}
+
+/* A task that waits in that function of asyncio, called by that one of the pool, from that line. */
+static inline uint64_t in_asyncio(uint32_t pid, const char *waits, const char *file,
+				  const char *pool, const char *pool_file, uint32_t line,
+				  uint32_t flags)
+{
+	const struct place_reported frames[] = {
+		{EV_LANG_PYTHON, waits, file, NULL, 158, 0, 0},
+		{EV_LANG_PYTHON, pool, pool_file, NULL, 24, 0, 0},
+		{EV_LANG_PYTHON, "request", "/srv/shop/orders.py", NULL, line, 0, flags},
+	};
+
+	return tell_stack(pid, frames, sizeof(frames) / sizeof(frames[0]));
+}
+
 #undef DIST
 #undef LIB
 
