@@ -73,7 +73,8 @@ enum ev_kind {
 	EV_REQUESTS = 34,
 	EV_SESSION = 35,
 	EV_COLLECTIONS = 36,
-	EV_KIND_MAX = 37,
+	EV_SERVING = 37,
+	EV_KIND_MAX = 38,
 };
 
 /* The head of every record.  crc is zlib's crc32 of all other bytes of the record, set by the
@@ -699,14 +700,33 @@ struct ev_thread {
 	__u32 pid, tid; /* tid of a task: a number above those of threads */
 };
 
-/* Requests that a process accepted over TCP and has not begun to answer.  Each record replaces the
- * one before. */
+/* Told by older versions: the same as EV_SERVING, in less detail. */
 struct ev_requests {
 	struct ev_head head;
 	__u64 start_ns;	 /* of the process */
 	__u64 oldest_ns; /* when the oldest of them came; 0: there is none */
 	__u32 pid;
 	__u32 unanswered;
+};
+
+#define EV_SERVING_CAME	  32
+#define EV_SERVING_CALLED 8
+
+/* Requests that a process accepted over TCP and has not begun to answer, and what it does
+ * meanwhile.  Told while there are some, about once a second; each record replaces the one before.
+ */
+struct ev_serving {
+	struct ev_head head;
+	__u64 start_ns;			/* of the process */
+	__u64 cpu_ns;			/* that the process has used so far; 0 not known */
+	__u64 came_ns[EV_SERVING_CAME]; /* when the oldest of them came, oldest first; 0 no more */
+	/* Ids of sockets, not accepted ones, that wait for an answer, or to be connected, in no
+	 * order; 0 no more.  Sockets to databases are among them. */
+	__u64 called[EV_SERVING_CALLED];
+	__u32 first; /* bit i: nothing was ever sent on the socket of came_ns[i] */
+	__u32 unanswered;
+	__u32 calls; /* sockets as in called, all of them */
+	__u32 pid;
 };
 
 /* The way by which a server's word on a connection came. */

@@ -98,7 +98,7 @@ struct unix_sock {
 } CO_RE;
 
 struct tcp_sock {
-	__u64 bytes_received;
+	__u64 bytes_received, bytes_sent;
 	__u32 lsndtime;
 } CO_RE;
 

@@ -3,8 +3,9 @@
  * waiting.bpf.c - the iterator over the sockets of the processes whose threads are looked at: which
  * one a thread waits on, and which hold a request that got no answer yet.
  *
- * A server's socket that received data later than it sent some waits for an answer, in every
- * language and protocol.  User space knows which sockets are those of a server.
+ * A server's socket that received data later than it sent some holds a request without an answer,
+ * and a client's socket that sent some later waits for one, in every language and protocol.  User
+ * space knows which sockets are those of a server.
  */
 #include "bpf/socket/socket.bpf.h"
 #include "bpf/socket/jiffies.bpf.h"
@@ -33,6 +34,25 @@ static __always_inline void waiting_address(struct raw_socket *out, struct sock 
 	*(__u32 *)(out->address + 12) = sk->__sk_common.skc_daddr;
 }
 
+/* Whose turn is it to speak?  A socket that was only just accepted or connected has times of that
+ * moment, so its counts of bytes decide. */
+static __always_inline void waiting_turn(struct raw_socket *out, struct sock *sk)
+{
+	__u64 sent = BPF_CORE_READ((struct tcp_sock *)sk, bytes_sent);
+	__u64 received = BPF_CORE_READ((struct tcp_sock *)sk, bytes_received);
+	__u64 now = bpf_ktime_get_boot_ns();
+
+	out->received_ns = tcp_received_ns(sk, now);
+	out->sent_ns = tcp_sent_ns(sk, now);
+	if (received && (!sent || out->received_ns > out->sent_ns))
+		out->flags |= RAW_SOCKET_ASKED;
+	else if (out->state == TCP_SYN_SENT ||
+		 (sent && (!received || out->sent_ns > out->received_ns)))
+		out->flags |= RAW_SOCKET_ASKS;
+	if (!sent)
+		out->flags |= RAW_SOCKET_MUTE;
+}
+
 SEC("iter/task_file")
 int look_sockets(struct bpf_iter__task_file *ctx)
 {
@@ -42,7 +62,6 @@ int look_sockets(struct bpf_iter__task_file *ctx)
 	struct raw_socket out = {};
 	struct socket *socket;
 	struct sock *sk;
-	__u64 now;
 
 	if (!task || !file || task->pid != task->tgid)
 		return 0;
@@ -57,13 +76,10 @@ int look_sockets(struct bpf_iter__task_file *ctx)
 	if (!sk || !is_stream(sk))
 		return 0;
 	waiting_address(&out, sk);
-	out.listening = sk->__sk_common.skc_state == TCP_LISTEN;
-	if (out.family != AF_UNIX && !out.listening) {
-		now = bpf_ktime_get_boot_ns();
-		out.received_ns = tcp_received_ns(sk, now);
-		out.sent_ns = tcp_sent_ns(sk, now);
-	}
-	if (!out.listening && out.received_ns <= out.sent_ns &&
+	out.state = sk->__sk_common.skc_state;
+	if (out.family != AF_UNIX && out.state != TCP_LISTEN)
+		waiting_turn(&out, sk);
+	if (out.state != TCP_LISTEN && !(out.flags & (RAW_SOCKET_ASKED | RAW_SOCKET_ASKS)) &&
 	    !bpf_map_lookup_elem(&thread_files, &asked))
 		return 0;
 	out.head.kind = RAW_SOCKET;

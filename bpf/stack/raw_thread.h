@@ -32,8 +32,14 @@ struct thread_file {
 	__u32 pid, fd;
 };
 
-/* A stream socket of such a process: one that was asked for, one that listens, or one that received
- * data later than it sent some. */
+enum raw_socket_flag {
+	RAW_SOCKET_ASKED = 1, /* the last data came from the other end */
+	RAW_SOCKET_ASKS = 2,  /* the last data went to the other end, or it connects yet */
+	RAW_SOCKET_MUTE = 4,  /* it has never sent anything */
+};
+
+/* A stream socket of such a process: one that was asked for, one that listens, or one whose last
+ * data went or came.  Where both happened in one tick of the kernel's clock, neither is known. */
 struct raw_socket {
 	struct ev_head head;
 	__u64 start_ns;		    /* of the process */
@@ -43,7 +49,8 @@ struct raw_socket {
 	__u32 pid, fd;
 	__u16 port, local_port; /* of the other end, and of this one; 0 for Unix sockets */
 	__u16 family;
-	__u16 listening; /* 0 or 1 */
+	__u8 state; /* TCP_LISTEN and others */
+	__u8 flags; /* enum raw_socket_flag; 0 for Unix sockets */
 };
 
 #endif

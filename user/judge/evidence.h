@@ -96,7 +96,9 @@
 #define EVIDENCE_HELD_IDLE \
 	"held-and-idle", "%zu of %zu connections are taken and idle, the latest for %.0f s"
 #define EVIDENCE_REQUESTS_UNANSWERED \
-	"requests-unanswered", "%u request%s from clients no answer yet, the oldest for %.0f s"
+	"requests-unanswered", "%u request%s no answer yet, the oldest for %.0f s"
+#define EVIDENCE_UNUSED_SINCE \
+	"unused-since", "%zu connections are idle, and none was used since those requests came"
 #define EVIDENCE_POOL_BY_NAME \
 	"pool-by-its-words", "only the words of that line say that they wait for a connection"
 

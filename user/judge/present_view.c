@@ -37,7 +37,8 @@ void waiters_show(const struct rule_input *s, struct waiters_view *v, const stru
 	*v = (struct waiters_view){.count = w->count,
 				   .tasks = w->tasks,
 				   .oldest_seconds = seconds(s->now_ns - w->since_ns),
-				   .pool = w->pool};
+				   .pool = w->pool,
+				   .requests = w->requests};
 	v->stack = stack_show(s, w->stack, &v->stack_count, &v->site);
 }
 

@@ -14,12 +14,18 @@
  * Tasks of an event loop wait as threads do.  A look may take two waits of a task for one, which
  * then seems too long; the connection that it had in between was used meanwhile, so this is no
  * proof.
+ *
+ * Where nobody can read who waits (JavaScript, Go, Ruby, interpreted Java), requests without an
+ * answer stand for them.  Such a request may wait for anything, so more is asked: no connection did
+ * anything since it came, the process neither computes nor waits for another server, and either all
+ * connections are inside a transaction, or several requests are the first ones on their sockets.
  */
 #include "user/judge/advice.h"
 #include "user/judge/explain.h"
 #include "user/judge/origin.h"
 #include "user/judge/present_view.h"
 #include "user/judge/rules.h"
+#include "user/judge/serving.h"
 
 #define SURE_NS (10 * SECOND_NS) /* so long a wait is no coincidence */
 
@@ -134,19 +140,28 @@ static struct endpoint_view *its_view(const struct rule_input *s)
 
 static void tell_waiters(struct rule_input *s, struct finding_view *f, const struct waiters *w)
 {
-	const struct ev_requests *r = &s->process->requests_waiting;
+	const struct ev_serving *v = &s->process->serving.state;
+	uint32_t n = w->requests ? (uint32_t)w->count : v->unanswered;
 
-	if (!w->named)
+	if (!w->named && !w->requests)
 		finding_because(s, f, EVIDENCE_POOL_BY_NAME);
-	if (r->unanswered)
-		finding_because(s, f, EVIDENCE_REQUESTS_UNANSWERED, r->unanswered,
-				requests_have(r->unanswered), seconds(s->now_ns - r->oldest_ns));
+	if (n)
+		finding_because(s, f, EVIDENCE_REQUESTS_UNANSWERED, n, requests_have(n),
+				seconds(s->now_ns - (w->requests ? w->since_ns : v->came_ns[0])));
+}
+
+/* A connection at rest in a pool is outside of transactions. */
+static bool are_taken(const struct pool_held *h)
+{
+	return h->count && h->in_transaction == h->count;
 }
 
 /* The database that the waiters want is not known where the process has several. */
-static enum confidence pool_confidence(const struct rule_input *s, const struct waiters *w,
-				       size_t others)
+static enum confidence pool_confidence(const struct rule_input *s, const struct pool_held *h,
+				       const struct waiters *w, size_t others)
 {
+	if (w->requests && !others)
+		return are_taken(h) ? CONFIDENCE_LIKELY : CONFIDENCE_POSSIBLE;
 	if (!w->named || others)
 		return CONFIDENCE_POSSIBLE;
 	return s->now_ns - w->since_ns >= SURE_NS ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY;
@@ -163,13 +178,15 @@ static void pool_found(struct rule_input *s, const struct pool_held *h, const st
 	if (!f)
 		return;
 	waiters_show(s, &f->waiters, w);
+	if (w->requests)
+		f->waiters.unseen = serving_unseen(s, f);
 	if (known) { /* what it says of them stands; who waits is new */
 		tell_waiters(s, f, w);
 		return;
 	}
 	f->verdict = VERDICT_STUCK;
 	f->kind = KIND_ONE_TIME;
-	f->confidence = confidence_cap(s, pool_confidence(s, w, others));
+	f->confidence = confidence_cap(s, pool_confidence(s, h, w, others));
 	f->earlier = s->endpoint->pre_existing;
 	f->acquired = s->endpoint->opened + f->earlier;
 	f->open = h->count;
@@ -179,14 +196,106 @@ static void pool_found(struct rule_input *s, const struct pool_held *h, const st
 	f->growth_per_minute = 0;
 	f->in_transaction = h->in_transaction;
 	f->sql = h->sql ? h->sql->sql : NULL;
-	finding_because(s, f, EVIDENCE_HELD_IDLE, h->count, h->count,
-			seconds(s->now_ns - h->latest_ns));
+	if (w->requests)
+		finding_because(s, f, EVIDENCE_UNUSED_SINCE, h->count);
+	else
+		finding_because(s, f, EVIDENCE_HELD_IDLE, h->count, h->count,
+				seconds(s->now_ns - h->latest_ns));
 	tell_waiters(s, f, w);
 	finding_from(s, f, &h->from, false);
 	holder_show(s, &f->holder, h->first);
 	if (f->holder.state == HOLDER_UNKNOWN)
 		threads_show(s, f);
 	f->advice = advice_for(s, f, ADVICE_CLOSE);
+}
+
+/* Are the connections idle for long enough?  Says why they are not. */
+static bool idle_for_long(struct rule_input *s, const struct pool_held *h)
+{
+	if (h->count && s->now_ns - h->latest_ns >= s->model->begin.min_age_ns)
+		return true;
+	explain_not(s,
+		    "%zu connections are idle, the latest for %.1f s, less than %g s (--min-age)",
+		    h->count, h->count ? seconds(s->now_ns - h->latest_ns) : 0,
+		    seconds(s->model->begin.min_age_ns));
+	return false;
+}
+
+/* The last use of any connection of the process, to whatever database. */
+static uint64_t last_use_of_all(const struct rule_input *s)
+{
+	struct table_slot *slot;
+	uint64_t last = 0;
+	size_t at = 0;
+
+	while ((slot = table_next(&s->model->connections, &at))) {
+		const struct connection *c = slot->value;
+
+		if (c->process == s->process && !c->life.closed_ns && !is_exempt(c) &&
+		    last_use(s, c) > last)
+			last = last_use(s, c);
+	}
+	return last;
+}
+
+/* More requests than connections, which nearly all work: some of the requests wait for one. */
+static void tell_busy(struct rule_input *s, const struct pool_held *h, struct waiters *w)
+{
+	size_t busy = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		busy += s->conn_history[i].open && is_busy(s, s->conn_history[i].open);
+	explain_not(s, "%zu of %zu connections work while %zu requests have no answer", busy,
+		    h->count, w->count);
+	if (busy * 4 < h->count * 3 || w->count <= h->count)
+		return;
+	its_view(s)->saturated = "busy";
+	waiters_show(s, &its_view(s)->waiters, w);
+}
+
+/* Finds a full pool by the requests that wait. */
+static void pool_by_requests(struct rule_input *s)
+{
+	struct waiters w = {.requests = true};
+	struct pool_held h = {};
+	const char *excuse;
+	size_t inside;
+	bool taken;
+
+	pool_gather(s, &h);
+	w.count = serving_after(s, 0, false, &w.since_ns);
+	if (at_work(s, s->now_ns)) {
+		tell_busy(s, &h, &w);
+		return;
+	}
+	taken = are_taken(&h);
+	w.count = serving_after(s, last_use_of_all(s), !taken, &w.since_ns);
+	explain_saw(s, "%zu requests came after the last use of a connection, and got no answer",
+		    w.count);
+	if (w.count < (taken ? 1 : 2) || h.count < (taken ? 1 : 2)) {
+		explain_not(s, "one request, or one connection, may wait for anything");
+		return;
+	}
+	excuse = serving_excuse(s);
+	if (excuse) {
+		explain_not(s, "%s", excuse);
+		return;
+	}
+	if (!idle_for_long(s, &h))
+		return;
+	if (s->now_ns - w.since_ns < s->model->begin.min_age_ns) {
+		explain_not(s, "the first of them waits for %.1f s, less than %g s (--min-age)",
+			    seconds(s->now_ns - w.since_ns), seconds(s->model->begin.min_age_ns));
+		return;
+	}
+	if (others_open(s, &inside) && !taken) {
+		explain_not(s, "which of several databases they wait for is unknown");
+		return;
+	}
+	its_view(s)->saturated = "held";
+	waiters_show(s, &its_view(s)->waiters, &w);
+	explain_proven(s, "%zu connections are idle while requests wait", h.count);
+	pool_found(s, &h, &w, others_open(s, &inside));
 }
 
 int rule_pool(struct rule_input *s)
@@ -200,6 +309,8 @@ int rule_pool(struct rule_input *s)
 	if (!w.count) {
 		explain_not(s, "no %s is seen to wait for a connection",
 			    has_tasks(s->process) ? "thread and no task" : "thread");
+		if (s->process->serving.state.unanswered && !s->process->exited_ns)
+			pool_by_requests(s);
 		return 0;
 	}
 	who = !w.tasks ? "threads" : w.tasks == w.count ? "tasks" : "threads and tasks";
@@ -216,14 +327,8 @@ int rule_pool(struct rule_input *s)
 		return 0;
 	}
 	pool_gather(s, &h);
-	if (!h.count || s->now_ns - h.latest_ns < s->model->begin.min_age_ns) {
-		explain_not(s,
-			    "%zu connections are idle, the latest for %.1f s, less than %g s "
-			    "(--min-age)",
-			    h.count, h.count ? seconds(s->now_ns - h.latest_ns) : 0,
-			    seconds(s->model->begin.min_age_ns));
+	if (!idle_for_long(s, &h))
 		return 0;
-	}
 	others = others_open(s, &inside);
 	if (inside && !h.in_transaction) {
 		explain_not(s,

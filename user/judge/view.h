@@ -67,12 +67,15 @@ struct memory_cost {
 	double per_minute;    /* growth of held, or of the process if not placed */
 };
 
-/* Threads that wait for what a finding counts, and tasks of event loops. */
+/* Threads that wait for what a finding counts, tasks of event loops, or requests that get no
+ * answer. */
 struct waiters_view {
 	size_t count; /* 0: nobody is known to wait */
 	size_t tasks; /* of them */
 	double oldest_seconds;
-	const char *pool; /* what they wait in: "QueuePool" */
+	const char *pool;   /* what they wait in: "QueuePool"; NULL: not known */
+	bool requests;	    /* clients wait for an answer; no thread is seen to wait */
+	const char *unseen; /* why nobody can see where; NULL: the site is known, or just missing */
 	const struct frame_view *site, *stack;
 	size_t stack_count;
 };

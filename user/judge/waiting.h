@@ -16,8 +16,9 @@
 
 /* The threads that wait for a connection. */
 struct waiters {
-	const char *pool; /* what they wait in: "QueuePool"; NULL: nobody waits */
+	const char *pool; /* what they wait in: "QueuePool"; NULL: nobody waits, or not known */
 	bool named;	  /* by the table of pools; else by the words of the program */
+	bool requests;	  /* they are requests without an answer: pool, place, stack unknown */
 	size_t count;
 	size_t tasks;		   /* of them: tasks of an event loop */
 	uint64_t since_ns;	   /* since when the first of them waits */

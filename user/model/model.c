@@ -233,6 +233,7 @@ int model_apply(struct model *m, const struct ev_head *record)
 		[EV_REQUESTS] = apply_requests,
 		[EV_SESSION] = apply_session,
 		[EV_COLLECTIONS] = apply_collections,
+		[EV_SERVING] = apply_serving,
 	};
 
 	if (record->ns > m->now_ns)

@@ -133,6 +133,12 @@ struct past {
 
 #define PAST_MOST 4096 /* closed connections kept of each process; older ones are only counted */
 
+/* The requests that a process has not answered. */
+struct serving_model {
+	struct ev_serving state;	 /* the latest; all 0: none, or not known */
+	uint64_t first_ns, first_cpu_ns; /* of the first record since there are some */
+};
+
 struct process_model {
 	uint64_t start_ns;
 	uint32_t pid;
@@ -159,7 +165,7 @@ struct process_model {
 	struct ev_unfollowed unfollowed;       /* the latest; all 0: nothing */
 	struct thread_model *threads;	       /* those that sleep, in no order */
 	size_t thread_count, thread_room;
-	struct ev_requests requests_waiting; /* the latest; all 0: none, or not known */
+	struct serving_model serving;
 	struct collections_model collections;
 	bool exists;	  /* a fact or a connection named it */
 	bool used, going; /* while forgetting: other objects refer to it; it is dropped */

@@ -71,6 +71,22 @@ int apply_requests(struct model *m, const struct ev_head *record)
 
 	if (!p)
 		return -ENOMEM;
-	p->requests_waiting = *ev;
+	p->serving.state = (struct ev_serving){
+		.head = ev->head, .came_ns = {ev->oldest_ns}, .unanswered = ev->unanswered};
+	return 0;
+}
+
+int apply_serving(struct model *m, const struct ev_head *record)
+{
+	const struct ev_serving *ev = (const void *)record;
+	struct process_model *p = model_process_of(m, ev->pid, ev->start_ns);
+
+	if (!p)
+		return -ENOMEM;
+	if (!p->serving.state.unanswered) {
+		p->serving.first_ns = ev->head.ns;
+		p->serving.first_cpu_ns = ev->cpu_ns;
+	}
+	p->serving.state = *ev;
 	return 0;
 }

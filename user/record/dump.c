@@ -45,6 +45,7 @@ static const char *const thread_states[] = {"unknown", "sleeps", "moves", NULL};
 static const char *const waits[] = {"unknown", "lock",	"socket", "many",
 				    "time",    "child", "task",	  NULL};
 static const char *const session_sources[] = {"none", "title", "statistics", NULL};
+static const char *const hexadecimals[] = {NULL}; /* ids */
 static const char *const session_flags[] = {"busy", NULL};
 static const char *const collectors[] = {"unknown", "python", "hotspot", NULL};
 static const char *const collections_flags[] = {"stopped", NULL};
@@ -409,6 +410,17 @@ static const struct dump_field requests_fields[] = {
 	NUMBER(requests, unanswered),
 };
 
+static const struct dump_field serving_fields[] = {
+	TIME(serving, start_ns),
+	NONZERO(serving, cpu_ns),
+	ROW(serving, came_ns, .value = dump_numbers),
+	ROW(serving, called, .value = dump_numbers, .names = hexadecimals),
+	NUMBER(serving, first),
+	NUMBER(serving, unanswered),
+	NUMBER(serving, calls),
+	NUMBER(serving, pid),
+};
+
 static const struct dump_field session_fields[] = {
 	ID(session, id),
 	NUMBER(session, session),
@@ -481,6 +493,7 @@ static const struct {
 	KIND(EV_REQUESTS, requests),
 	KIND(EV_SESSION, session),
 	KIND(EV_COLLECTIONS, collections),
+	KIND(EV_SERVING, serving),
 };
 
 _Static_assert(COUNT(kinds) == EV_KIND_MAX, "each kind of record has a row");

@@ -137,6 +137,17 @@ json_t *dump_part(const struct ev_head *record, const struct dump_field *f)
 	return text_or_null(at(record, offset), number_at(record, f->length, 2));
 }
 
+/* An array of times, or of ids, ends with its room, or before it with a 0. */
+json_t *dump_numbers(const struct ev_head *record, const struct dump_field *f)
+{
+	json_t *array = json_array();
+	uint64_t n;
+
+	for (size_t i = 0; i < f->size && (n = number_at(record, f->offset + i, 8)); i += 8)
+		array = json_array_with(array, f->names ? hexadecimal(n) : json_count(n));
+	return array;
+}
+
 json_t *dump_frames(const struct ev_head *record, const struct dump_field *f)
 {
 	const struct ev_stack *stack = (const void *)record;

@@ -31,6 +31,7 @@ json_t *dump_set(const struct ev_head *record, const struct dump_field *f);
 json_t *dump_text(const struct ev_head *record, const struct dump_field *f);
 json_t *dump_cut_text(const struct ev_head *record, const struct dump_field *f);
 json_t *dump_part(const struct ev_head *record, const struct dump_field *f);
+json_t *dump_numbers(const struct ev_head *record, const struct dump_field *f);
 json_t *dump_frames(const struct ev_head *record, const struct dump_field *f);
 json_t *dump_address(const struct ev_head *record, const struct dump_field *f);
 

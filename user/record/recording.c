@@ -63,6 +63,7 @@ _Static_assert(sizeof(struct ev_host) == 376, "ev_host has 376 bytes");
 _Static_assert(sizeof(struct ev_program) == 416, "ev_program has 416 bytes");
 _Static_assert(sizeof(struct ev_thread) == 80, "ev_thread has 80 bytes");
 _Static_assert(sizeof(struct ev_requests) == 40, "ev_requests has 40 bytes");
+_Static_assert(sizeof(struct ev_serving) == 368, "ev_serving has 368 bytes");
 _Static_assert(sizeof(struct ev_session) == 768, "ev_session has 768 bytes");
 _Static_assert(sizeof(struct ev_collections) == 72, "ev_collections has 72 bytes");
 
@@ -104,6 +105,7 @@ static const uint16_t smallest[EV_KIND_MAX] = {
 	[EV_REQUESTS] = sizeof(struct ev_requests),
 	[EV_SESSION] = offsetof(struct ev_session, text),
 	[EV_COLLECTIONS] = sizeof(struct ev_collections),
+	[EV_SERVING] = sizeof(struct ev_serving),
 };
 
 /* Fixed texts must end within their field. */

@@ -162,17 +162,22 @@ static bool words_server(struct words *w, const struct process_view *const *guil
 /* A full pool is no limit that comes: requests wait already. */
 static void words_waiting(struct words *w, const struct process_view *const *guilty, size_t count)
 {
-	uint64_t n = 0, tasks = 0;
+	uint64_t n[2] = {}, tasks = 0; /* threads and tasks; requests */
 
 	for (size_t i = 0; i < count; i++)
 		for (size_t j = 0; !guilty[i]->exited && j < guilty[i]->finding_count; j++) {
-			n += guilty[i]->findings[j].waiters.count;
-			tasks += guilty[i]->findings[j].waiters.tasks;
+			const struct waiters_view *v = &guilty[i]->findings[j].waiters;
+
+			n[v->requests] += v->count;
+			tasks += v->tasks;
 		}
-	if (!n)
+	if (!n[0] && !n[1])
 		return;
 	words_add(w, " ACT NOW: ");
-	words_who_waits(w, n, tasks);
+	if (n[0])
+		words_who_waits(w, n[0], tasks);
+	else
+		words_requests_wait(w, n[1]);
 	words_add(w, ".");
 }
 

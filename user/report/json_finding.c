@@ -155,6 +155,8 @@ json_t *json_waiters(const struct waiters_view *w)
 		{"pool", json_text(w->pool)},
 		{"site", json_site(w->site)},
 		{"stack", json_frames(w->stack, w->stack_count)},
+		{"kind", json_text(w->requests ? "request" : "thread")},
+		{"site_unknown", json_text(w->unseen)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));

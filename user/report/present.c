@@ -29,15 +29,27 @@ void words_who_waits(struct words *w, uint64_t count, uint64_t tasks)
 	words_add(w, " for a connection");
 }
 
+void words_requests_wait(struct words *w, uint64_t count)
+{
+	words_plural(w, count, "request waits for an answer", "requests wait for an answer");
+}
+
 void words_waiters(struct words *w, const struct waiters_view *v, size_t columns)
 {
 	if (!v->count)
 		return;
-	words_who_waits(w, v->count, v->tasks);
-	words_add(w, " in %s, %s%sfor ", v->pool, v->count == 1 ? "" : "the first ",
+	if (v->requests)
+		words_requests_wait(w, v->count);
+	else
+		words_who_waits(w, v->count, v->tasks);
+	if (v->pool)
+		words_add(w, " in %s", v->pool);
+	words_add(w, ", %s%sfor ", v->count == 1 ? "" : "the first ",
 		  v->tasks ? "seen there " : "");
 	words_duration(w, v->oldest_seconds);
 	words_at(w, v->site, columns);
+	if (v->unseen)
+		words_add(w, "; where is unknown: %s", v->unseen);
 }
 
 void words_holder(struct words *w, const struct holder_view *v, size_t columns)

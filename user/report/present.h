@@ -10,6 +10,8 @@
 
 /* "6 threads wait for a connection"; tasks: how many of them are tasks of an event loop. */
 void words_who_waits(struct words *w, uint64_t count, uint64_t tasks);
+/* "6 requests wait for an answer". */
+void words_requests_wait(struct words *w, uint64_t count);
 /* "6 threads wait for a connection in QueuePool, the first for 41 s, at app.py:17 request()";
  * nothing where nobody waits. */
 void words_waiters(struct words *w, const struct waiters_view *v, size_t columns);

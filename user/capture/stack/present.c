@@ -19,6 +19,7 @@
 #include "user/capture/host/memory.h"
 #include "user/capture/kernel/kernel_stack.h"
 #include "user/capture/kernel/kernel_thread.h"
+#include "user/capture/stack/present_request.h"
 #include "user/capture/stack/present_state.h"
 #include "user/capture/stack/present_task.h"
 #include "user/capture/stack/python_thread.h"
@@ -362,87 +363,6 @@ static enum ev_wait wait_of(const struct raw_thread *t, int64_t fd)
 	return EV_WAIT_UNKNOWN;
 }
 
-static struct present_thread *waits_at(const struct presents *p, uint32_t pid, uint32_t fd)
-{
-	for (struct present_thread *k = p->asking; k; k = k->next_asking)
-		if (k->pid == pid && k->fd == fd)
-			return k;
-	return NULL;
-}
-
-static struct present_requests *requests_of(struct presents *p, uint32_t pid, uint64_t start_ns)
-{
-	for (size_t i = 0; i < p->process_count; i++)
-		if (p->processes[i].pid == pid && p->processes[i].start_ns == start_ns)
-			return &p->requests[i];
-	return NULL;
-}
-
-/* A first pass finds the ports where processes listen, a second one the requests that came in
- * there. */
-static void on_socket(void *context, const struct raw_socket *raw)
-{
-	struct presents *p = context;
-	struct present_thread *k = waits_at(p, raw->pid, raw->fd);
-	struct present_requests *r = requests_of(p, raw->pid, raw->start_ns);
-
-	for (; k; k = k->next_asking) {
-		if (k->pid != raw->pid || k->fd != raw->fd)
-			continue;
-		k->out.socket = raw->id;
-		k->out.port = raw->port;
-		k->out.family = raw->family;
-		memcpy(k->out.address, raw->address, sizeof(k->out.address));
-	}
-	if (!r)
-		return;
-	if (raw->listening)
-		r->ports[raw->local_port / 8] |= 1U << raw->local_port % 8;
-	else if (raw->received_ns > raw->sent_ns && r->count < PRESENT_REQUESTS)
-		r->came[r->count++] = (struct present_came){raw->local_port, raw->received_ns};
-}
-
-static void tell_requests(struct presents *p, size_t i)
-{
-	struct present_requests *r = &p->requests[i];
-	struct ev_requests out = {.head = {.kind = EV_REQUESTS, .size = sizeof(out)},
-				  .start_ns = p->processes[i].start_ns,
-				  .pid = p->processes[i].pid};
-	struct table_key key = {out.pid, out.start_ns};
-
-	for (size_t n = 0; n < r->count; n++) {
-		if (!(r->ports[r->came[n].port / 8] >> r->came[n].port % 8 & 1))
-			continue;
-		out.unanswered++;
-		if (!out.oldest_ns || r->came[n].ns < out.oldest_ns)
-			out.oldest_ns = r->came[n].ns;
-	}
-	if (!out.unanswered && !table_get(&p->answering, key))
-		return;
-	if (out.unanswered)
-		table_put(&p->answering, key, p); /* without memory it is told once more */
-	else
-		table_remove(&p->answering, key);
-	p->host.tell(p->host.context, &out.head);
-}
-
-static void look_at_sockets(struct presents *p, const uint32_t *pids)
-{
-	struct thread_file files[PRESENT_ASKED];
-	size_t n = 0;
-
-	for (struct present_thread *k = p->asking; k && n < PRESENT_ASKED; k = k->next_asking)
-		files[n++] = (struct thread_file){k->pid, k->fd};
-	p->requests = calloc(p->process_count, sizeof(*p->requests));
-	if (!p->requests)
-		return;
-	if (!kernel_threads_sockets(p->threads, pids, p->process_count, files, n, on_socket, p))
-		for (size_t i = 0; i < p->process_count; i++)
-			tell_requests(p, i);
-	free(p->requests);
-	p->requests = NULL;
-}
-
 /* --- a look ------------------------------------------------------------------------------------
  */
 
@@ -566,7 +486,7 @@ static int look(struct presents *p)
 		if (p->reads)
 			err = list_threads(p, pids);
 		believe_reads(p);
-		look_at_sockets(p, pids);
+		present_requests_look(p, pids);
 	}
 	forget_moved(p);
 	return err;

@@ -7,7 +7,7 @@
  * when, and what for.  No thread is stopped.  A stack is believed if its thread did not run while
  * it was read.  A thread that sleeps on is not read again.
  *
- * Reports EV_THREAD and EV_REQUESTS.  A look costs at most a fixed share of the time.
+ * Reports EV_THREAD and EV_SERVING.  A look costs at most a fixed share of the time.
  */
 #ifndef DBLEAK_CAPTURE_PRESENT_H
 #define DBLEAK_CAPTURE_PRESENT_H

@@ -10,7 +10,8 @@
 #include "user/capture/stack/present.h"
 #include "user/capture/stack/python_thread.h"
 
-#define PRESENT_REQUESTS 256  /* of a process, in one look */
+#define PRESENT_REQUESTS 256 /* of a process, in one look */
+#define PRESENT_CALLS	 256
 #define PRESENT_ASKED	 1024 /* descriptors, in one look */
 
 /* A thread that slept at the last look, or a task of an event loop that was suspended. */
@@ -52,8 +53,15 @@ struct present_tasks {
 };
 
 struct present_came {
-	uint16_t port;
 	uint64_t ns;
+	uint16_t port;
+	bool mute; /* its socket has never sent anything */
+};
+
+struct present_call {
+	uint64_t id; /* of its socket */
+	uint64_t ns; /* when it sent last; UNKNOWN64: it connects yet */
+	uint16_t port;
 };
 
 /* The requests that a process may have to answer, during a look. */
@@ -61,6 +69,8 @@ struct present_requests {
 	uint8_t ports[65536 / 8]; /* where it listens */
 	size_t count;
 	struct present_came came[PRESENT_REQUESTS];
+	size_t call_count;
+	struct present_call calls[PRESENT_CALLS]; /* sockets that sent something, with no answer */
 };
 
 struct presents {
