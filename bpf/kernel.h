@@ -99,7 +99,7 @@ struct unix_sock {
 
 struct tcp_sock {
 	__u64 bytes_received, bytes_sent;
-	__u32 lsndtime;
+	__u32 lsndtime, rcv_tstamp;
 } CO_RE;
 
 struct inet_connection_sock {

@@ -32,4 +32,11 @@ static __always_inline __u64 tcp_received_ns(struct sock *sk, __u64 now)
 			     BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_ack.lrcvtime));
 }
 
+/* When the last packet came, with data or without; 0: not known.  A connection that its other end
+ * closed gets no packets any more, or a few late ones. */
+static __always_inline __u64 tcp_packet_ns(struct sock *sk, __u64 now)
+{
+	return since_jiffies(now, BPF_CORE_READ((struct tcp_sock *)sk, rcv_tstamp));
+}
+
 #endif

@@ -139,11 +139,12 @@ static __always_inline void look_at_socket(struct tracked_connection *c, struct 
 	}
 	if (c->ev.hung_up_ns)
 		return;
-	if (sk->__sk_common.skc_family == AF_UNIX ? sk->sk_shutdown & RCV_SHUTDOWN
-						  : sk->__sk_common.skc_state == TCP_CLOSE_WAIT) {
-		c->ev.hung_up_ns = now;
+	if (sk->__sk_common.skc_family == AF_UNIX)
+		c->ev.hung_up_ns = sk->sk_shutdown & RCV_SHUTDOWN ? now : 0;
+	else if (sk->__sk_common.skc_state == TCP_CLOSE_WAIT)
+		c->ev.hung_up_ns = tcp_packet_ns(sk, now) ?: now; /* before the watch, perhaps */
+	if (c->ev.hung_up_ns)
 		c->ev.request_ns = 0;
-	}
 }
 
 /* A sum that changes with the entry: with a message, a flag, or the server's hang-up.  used_ns

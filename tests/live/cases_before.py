@@ -69,6 +69,39 @@ for each in ("tcp4", "tcp6", "unix"):
     by_title(each)
 
 
+# ---- the server has hung up ----------------------------------------------------------------------
+
+HUNG_UP = 24
+
+
+def hung_up(how, driver):
+    @live(f"connections that the server ended before are all found, {how} with {driver}", group="before")
+    def of_all(bench):
+        client = bench.client("hung_up.py", how, str(HUNG_UP), driver=driver)
+        time.sleep(4)
+        look = bench.looked(bench.dbleak.watch("--duration", 2, "--min-age", 3, "-p", client.pid), 1)
+        process = look.process(client.pid) or {"findings": [], "verdict": "absent"}
+        found = [f for f in process["findings"] if f["cause"] == "unclosed-connection"]
+        if bench.check(len(found) == 1, f"{len(found)} findings, verdict {process['verdict']}"):
+            bench.check(found[0]["verdict"] == "stuck", f"verdict {found[0]['verdict']}")
+            bench.check(found[0]["open"] == HUNG_UP, f"{found[0]['open']} of {HUNG_UP} are counted")
+            bench.check(found[0]["site"] is None, f"nobody saw the place {found[0]['site']}")
+            bench.check(3 < found[0]["oldest_seconds"] < 60, f"the oldest for {found[0]['oldest_seconds']} s")
+
+
+hung_up("kept", "psycopg2")
+hung_up("refused", "psycopg")
+
+
+@live("connections that the server ended before and that were closed are well", group="before")
+def hung_up_and_closed(bench):
+    client = bench.client("hung_up.py", "closed", str(HUNG_UP), driver="psycopg2")
+    time.sleep(4)
+    look = bench.looked(bench.dbleak.watch("--duration", 2, "--min-age", 3, "-p", client.pid), 0)
+    process = look.process(client.pid) or {"findings": None}
+    bench.check(process["findings"] == [], f"findings {process['findings']}")
+
+
 # ---- the server is asked --------------------------------------------------------------------
 
 def url(bench, server, way="tcp4", user="secret", password=PASSWORD):

@@ -628,7 +628,7 @@ int rule_connections(struct rule_input *s)
 
 int rule_hung_up(struct rule_input *s)
 {
-	uint64_t longest = 0, first = UINT64_MAX, last = 0;
+	uint64_t longest = 0, first = UINT64_MAX, last = 0, ended;
 	struct origins from = {};
 	struct finding_view *f;
 	size_t n = 0, young = 0;
@@ -650,8 +650,11 @@ int rule_hung_up(struct rule_input *s)
 		origins_add(&from, origin_of_opening(s, &c->life), 1);
 		if (s->now_ns - c->hung_up_ns > longest)
 			longest = s->now_ns - c->hung_up_ns;
-		first = c->hung_up_ns < first ? c->hung_up_ns : first;
-		last = c->hung_up_ns > last ? c->hung_up_ns : last;
+		/* Those from before the watch prove no growth: a server that closes what is idle
+		 * for long ends the connections of a pool one by one. */
+		ended = c->hung_up_ns > s->start_ns ? c->hung_up_ns : s->start_ns;
+		first = ended < first ? ended : first;
+		last = ended > last ? ended : last;
 	}
 	explain_saw(s,
 		    "%zu closed by the server alone, %zu of them for %g s or longer "

@@ -1,13 +1,26 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
-"""Six connections that the server ends: kept in CLOSE_WAIT, or noticed and closed.
+"""Connections that the server ends: kept in CLOSE_WAIT, or noticed and closed.
 
-hung_up.py kept | closed
+hung_up.py kept | closed [NUMBER]   six, or so many
+hung_up.py refused NUMBER           logins that it refuses, whose errors keep their sockets (psycopg 3)
 """
 import sys
 
 import db
 
-control, victims = db.connect(), [db.connect() for _ in range(6)]  # LEAK: kept
+NUMBER = int(sys.argv[2]) if len(sys.argv) > 2 else 6
+
+
+def refused():
+    try:
+        db.connect(dbname="nosuch")
+    except Exception as error:
+        return error
+
+
+control = db.connect()
+errors = [refused() for _ in range(NUMBER)] if sys.argv[1] == "refused" else []
+victims = [] if errors else [db.connect() for _ in range(NUMBER)]  # LEAK: kept
 for connection in victims:
     with connection.cursor() as cursor:
         db.one_row(cursor, 1)

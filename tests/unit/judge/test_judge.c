@@ -699,6 +699,25 @@ static void sockets_the_server_keeps_closing_are_a_leak(void **state)
 	expect(APP, CAUSE_UNCLOSED_CONNECTION, VERDICT_LEAKING);
 }
 
+/* A pool whose server closes what is idle for long has such sockets until it uses them again. */
+static void sockets_the_server_closed_before_the_watch_are_all_stuck(void **state)
+{
+	const struct finding_view *f;
+
+	(void)state;
+	story_begins();
+	process(APP);
+	for (int i = 0; i < 20; i++) {
+		stood(i, APP, 400);
+		reported(i)->hung_up_ns = STORY_START - (uint64_t)(300 - 10 * i) * 1000000000ULL;
+		tell(i);
+	}
+	at(2);
+	f = expect(APP, CAUSE_UNCLOSED_CONNECTION, VERDICT_STUCK);
+	assert_int_equal(f->open, 20);
+	assert_true(f->oldest_seconds > 301 && f->oldest_seconds < 303);
+}
+
 /* Transactions. */
 
 static void a_transaction_left_open_is_stuck(void **state)
@@ -1320,6 +1339,7 @@ int main(void)
 		TEST(a_socket_the_server_closed_long_ago_is_stuck),
 		TEST(a_socket_the_server_has_just_closed_is_not),
 		TEST(sockets_the_server_keeps_closing_are_a_leak),
+		TEST(sockets_the_server_closed_before_the_watch_are_all_stuck),
 		TEST(a_transaction_left_open_is_stuck),
 		TEST(a_cursor_left_open_is_evidence_of_its_transaction),
 		TEST(a_failed_transaction_left_open_is_stuck),
