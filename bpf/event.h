@@ -210,8 +210,10 @@ enum ev_connection_flag {
 	EV_CONN_DECRYPTED = 0x10000,	/* with EV_CONN_TLS: its plaintext is read at the library */
 	EV_CONN_TENTATIVE = 0x20000,	/* its plaintext was found by order and size alone */
 	EV_CONN_CURSOR = 0x40000,	/* the open transaction has a cursor or portal open */
-	EV_CONN_ASKED = 0x80000, /* unreadable, or silent since dbleak started: its client sent
-				    last, so the reply may be outstanding */
+	EV_CONN_ASKED = 0x80000,   /* unreadable, or silent since dbleak started: its client sent
+				      last, so the reply may be outstanding */
+	EV_CONN_UNREAD = 0x100000, /* TCP: bytes wait in its socket, and the client has taken none
+				      since the sweep before */
 };
 
 /* The whole state of one client connection, as the kernel's ledger has it.  Each record replaces

@@ -100,6 +100,7 @@ struct unix_sock {
 struct tcp_sock {
 	__u64 bytes_received, bytes_sent;
 	__u32 lsndtime, rcv_tstamp;
+	__u32 rcv_nxt, copied_seq;
 } CO_RE;
 
 struct inet_connection_sock {

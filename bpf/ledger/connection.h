@@ -120,6 +120,8 @@ struct tracked_connection {
 	__u32 fresh;	   /* WITH HOLD cursors of the open transaction, unlisted ones only */
 	__u32 cursor_turn; /* where the next cursor is listed */
 	__u32 closes;	   /* requests to close cursors without a reply yet */
+	__u32 copied;	   /* TCP: where the client's reading stood at the last sweep */
+	__u32 unread;	   /* TCP: 1 bytes waited behind it then */
 	__u8 doubt_ordinal[DOUBTS]; /* index of its Parse in the group */
 	__u8 doubt_group[DOUBTS];
 	__u64 cursor[CURSORS]; /* hashes of the cursors' names */

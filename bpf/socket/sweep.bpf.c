@@ -130,9 +130,28 @@ static __always_inline void look_at_order(struct tracked_connection *c, struct s
 		c->ev.flags ^= EV_CONN_ASKED;
 }
 
+/* Has the client stopped to read?  Bytes wait in the socket, the same as at the sweep before. */
+static __always_inline void look_at_reading(struct tracked_connection *c, struct sock *sk)
+{
+	__u32 copied, waiting, unread = 0;
+
+	if (sk->__sk_common.skc_family == AF_UNIX)
+		return;
+	copied = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
+	waiting = sk->__sk_common.skc_state == TCP_ESTABLISHED &&
+		  BPF_CORE_READ((struct tcp_sock *)sk, rcv_nxt) != copied;
+	if (waiting && c->unread && c->copied == copied)
+		unread = EV_CONN_UNREAD;
+	c->copied = copied;
+	c->unread = waiting;
+	if ((c->ev.flags & EV_CONN_UNREAD) != unread)
+		c->ev.flags ^= EV_CONN_UNREAD;
+}
+
 static __always_inline void look_at_socket(struct tracked_connection *c, struct sock *sk, __u64 now)
 {
 	look_at_order(c, sk, now);
+	look_at_reading(c, sk);
 	if (!sk->sk_socket) {
 		c->ev.flags |= EV_CONN_CLOSED;
 		return;

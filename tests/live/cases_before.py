@@ -102,6 +102,37 @@ def hung_up_and_closed(bench):
     bench.check(process["findings"] == [], f"findings {process['findings']}")
 
 
+# ---- a reply that nobody reads any more -----------------------------------------------------------
+
+def given_up(server, driver):
+    def met_reading(bench, how, status):
+        client = bench.client("given_up.py", how, server=server, driver=driver)
+        time.sleep(4)
+        look = bench.looked(bench.dbleak.watch("--duration", 8, "--min-age", 3, "-p", client.pid), status)
+        return look.process(client.pid) or {"findings": [], "verdict": "absent"}
+
+    @live(f"a reply whose reading was given up before is found, {driver}", needs=(server,), group="before")
+    def of_given(bench):
+        process = met_reading(bench, "given", 1)
+        found = [f for f in process["findings"] if f["cause"] == "unclosed-cursor"]
+        if bench.check(len(found) == 1, f"{len(found)} findings, verdict {process['verdict']}"):
+            codes = [fact["code"] for fact in found[0]["evidence_codes"]]
+            bench.check(found[0]["verdict"] == "stuck", f"verdict {found[0]['verdict']}")
+            bench.check(found[0]["open"] == 1, f"{found[0]['open']} of 1 is open")
+            bench.check("reply-unread" in codes, f"evidence {codes}")
+            bench.check(found[0]["oldest_seconds"] > 6, f"for {found[0]['oldest_seconds']} s")
+
+    @live(f"a reply that is read slowly is well, {driver}", needs=(server,), group="before")
+    def of_slow(bench):
+        process = met_reading(bench, "slow", 0)
+        bench.check(process["verdict"] != "absent" and not process["findings"],
+                    f"{process['verdict']}, {[f['evidence'] for f in process['findings']]}")
+
+
+given_up("postgresql", "psycopg")
+given_up("mariadb", "pymysql")
+
+
 # ---- the server is asked --------------------------------------------------------------------
 
 def url(bench, server, way="tcp4", user="secret", password=PASSWORD):

@@ -103,6 +103,9 @@
 	"pool-by-its-words", "only the words of that line say that they wait for a connection"
 
 /* Cursors. */
+#define EVIDENCE_REPLY_UNREAD \
+	"reply-unread", "rows wait unread in %zu socket%s, and none was read for %.0f s"
+#define EVIDENCE_OPENED_INSTEAD "opened-instead", "the process opened newer connections meanwhile"
 #define EVIDENCE_HOLD_GROWS                                                                    \
 	"with-hold-grows", "WITH HOLD cursors stay open after commit, and their number keeps " \
 			   "growing"

@@ -3,7 +3,7 @@
  * rule_cursor.c - cursors, and results read row by row, that nobody reads to their end or closes.
  *
  * A cursor being read is work, however long it takes.  So the clock runs from the last use, and a
- * rising number alone is judged on its floor (see rise.c).  There are three ways to hold rows back:
+ * rising number alone is judged on its floor (see rise.c).  There are four ways to hold rows back:
  *
  *   with hold   PostgreSQL keeps the whole result of a cursor WITH HOLD until it is closed.  Proof:
  *               their number rises, or ten lie idle for --min-age, or fewer for as much longer.
@@ -12,6 +12,9 @@
  *               was read for --min-age
  *   unfinished  a SQLite statement that was stepped and neither finished nor reset holds a read
  *               lock.  Proof: its connection did nothing for --min-age, or their number rises
+ *   given up    bytes of a reply wait in the client's socket, whatever the library.  Proof: none
+ *               came for --min-age, none was read while dbleak watched, and the process opened
+ *               newer connections instead
  */
 #include "user/judge/advice.h"
 #include "user/judge/collected.h"
@@ -23,8 +26,9 @@
 #define FEW	     3
 #define LEAST_GROWTH 5
 #define GROWTH_SPAN  (8 * SECOND_NS)
+#define UNREAD_LEAST (5 * SECOND_NS) /* a slow reader takes some meanwhile */
 
-/* The cursors or results held back in one of the three ways. */
+/* The cursors or results held back in one of the ways. */
 struct cursor_held {
 	struct collected collected;
 	size_t count;
@@ -246,8 +250,71 @@ static void judge_readers(struct rule_input *s)
 	f->advice = advice_for(s, f, ADVICE_READ);
 }
 
+/* Does the library say itself that its result is not read? */
+static bool has_unread_handle(const struct rule_input *s, const struct connection *c)
+{
+	for (size_t i = 0; i < s->handle_count; i++)
+		if (s->handles[i]->flags & EV_HANDLE_UNREAD && connection_of(s, s->handles[i]) == c)
+			return true;
+	return false;
+}
+
+/* Did the process open any connection in the window?  Where a name or a user is not known, it is
+ * not known either which of its endpoints are the same. */
+static bool opened_any(const struct rule_input *s)
+{
+	for (const struct endpoint *e = s->process->endpoints; e; e = e->next)
+		if (e->database != EV_DB_SQLITE && e->opened)
+			return true;
+	return s->process->short_lived[0].opened > 0;
+}
+
+/* Did the client give up to read a reply? */
+static bool is_given_up(const struct rule_input *s, const struct conn_history *x)
+{
+	const struct connection *c = x->open;
+
+	if (!c || !c->unread_ns || c->orphan || since(s, c->unread_ns) < UNREAD_LEAST ||
+	    since(s, c->life.used_ns) < s->model->begin.min_age_ns || has_unread_handle(s, c))
+		return false;
+	return x->passes || (c->life.used_ns < s->start_ns && opened_any(s));
+}
+
+static void judge_given_up(struct rule_input *s)
+{
+	struct cursor_held h = {};
+	uint64_t unread_ns = 0;
+	struct finding_view *f;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct conn_history *x = &s->conn_history[i];
+
+		if (!is_given_up(s, x))
+			continue;
+		rule_cursor_hold(s, &h, x->life->used_ns, 1);
+		origins_add(&h.from, origin_of_opening(s, x->life), 1);
+		h.sql = x->sql ? x->sql : h.sql;
+		if (x->open->unread_ns > unread_ns)
+			unread_ns = x->open->unread_ns;
+	}
+	if (!h.count)
+		return;
+	explain_proven(s,
+		       "%zu replies were not read for %.1f s, while newer connections were opened",
+		       h.count, seconds(since(s, unread_ns)));
+	f = cursor_found(s, &h, NULL);
+	if (!f)
+		return;
+	finding_because(s, f, EVIDENCE_REPLY_UNREAD, h.count, h.count == 1 ? "" : "s",
+			seconds(since(s, unread_ns)));
+	finding_because(s, f, EVIDENCE_OPENED_INSTEAD);
+	finding_from(s, f, &h.from, true);
+	f->advice = advice_for(s, f, ADVICE_READ);
+}
+
 int rule_cursors(struct rule_input *s)
 {
+	judge_given_up(s);
 	if (s->endpoint->cursors)
 		judge_holds(s);
 	if (s->endpoint->readers)

@@ -420,6 +420,10 @@ int apply_connection(struct model *m, const struct ev_head *record)
 	c->request_ns = ev->request_ns;
 	c->life.transaction_ns = ev->transaction_ns;
 	c->hung_up_ns = ev->hung_up_ns;
+	if (!(ev->flags & EV_CONN_UNREAD))
+		c->unread_ns = 0;
+	else if (!c->unread_ns)
+		c->unread_ns = ev->head.ns;
 	c->longest_gap_ns = ev->longest_gap_ns;
 	c->signs = ev->signs;
 	c->database = ev->database;

@@ -106,6 +106,7 @@ struct connection {
 	struct session_model *session;	    /* NULL: no server has said anything of it */
 	struct file_model *ended;	    /* its statements that ended last; NULL: none */
 	uint64_t request_ns, hung_up_ns, longest_gap_ns;
+	uint64_t unread_ns; /* since when EV_CONN_UNREAD stands; 0: it does not */
 	uint64_t bytes_sent, bytes_received;
 	uint64_t zombie_ns; /* when it closed but lived on for its statements; 0: no */
 	uint64_t freed_ns;  /* when the library freed its handle; 0: it did not, or not known */
