@@ -155,9 +155,11 @@ static size_t trimmed(const char *text)
 static void print_wrapped(struct page *p, const char *text, enum page_colour colour, size_t at,
 			  size_t from, unsigned max_lines)
 {
-	size_t len = trimmed(text), room = p->columns - from;
+	size_t len, room = p->columns - from;
 	char line[PAGE_BUFFER];
 
+	text += strspn(text, " "); /* else a long word behind blanks leaves them on a line */
+	len = trimmed(text);
 	for (unsigned n = 1; len; n++) {
 		size_t used = len;
 
@@ -234,9 +236,11 @@ void page_field(struct page *p, const struct page_field *field, const char *text
 
 void page_paragraph(struct page *p, const char *lead, enum page_colour colour, const char *text)
 {
-	size_t from = strlen(lead) + 1, len = trimmed(text), used;
+	size_t from = strlen(lead) + 1, len, used;
 	char line[PAGE_BUFFER];
 
+	text += strspn(text, " ");
+	len = trimmed(text);
 	if (from > p->columns) {
 		print_wrapped(p, lead, colour, 0, 0, 0);
 		page_field(p, &(struct page_field){.indent = CONTINUED, .label = ""}, text);

@@ -223,13 +223,14 @@ static void print_row(struct page *p, const size_t *columns, const struct snapsh
 	page_line(p);
 }
 
-/* A row of a table that the page is too narrow for: "app[7] PostgreSQL ...: OPEN 5, IDLE 3". */
+/* A row of a table that the page is too narrow for: "app[7] pg 10.0.0.5:5432: OPEN 5, IDLE 3". */
 static void print_sentence(struct page *p, const struct snapshot_row *r)
 {
-	struct words w = {0};
+	struct words process = {0}, w = {0};
 	bool counted = false;
 
-	for (size_t i = 0; i < TABLE_COLUMNS; i++) {
+	fill_process(&process, r);
+	for (size_t i = 1; i < TABLE_COLUMNS; i++) {
 		struct words cell = {0};
 
 		table[i].fill(&cell, r);
@@ -241,7 +242,7 @@ static void print_sentence(struct page *p, const struct snapshot_row *r)
 			words_add(&w, "%s%s", w.length ? " " : "", cell.text);
 		counted = table[i].right;
 	}
-	page_field(p, &(struct page_field){.label = ""}, w.text);
+	page_paragraph(p, process.text, PAGE_PLAIN, w.text);
 }
 
 static void print_note(struct page *p, const char *label, const char *text)
