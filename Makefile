@@ -399,7 +399,7 @@ compile_commands: ## build/compile_commands.json, for clangd and clang-tidy
 TIDY ?= $(USER_SRC)
 tidy: compile_commands $(B)/gen/dbleak.skel.h ## what clang-tidy suspects; TIDY='user/base/file.c' for some files
 	$(Q)$(call need,clang-tidy,clang-tidy)
-	$(Q)printf '%s\n' $(TIDY) | xargs -P "$$(nproc)" -n 4 clang-tidy --quiet -p $(B) 2>/dev/null
+	$(Q)printf '%s\n' $(TIDY) | xargs -P "$$(nproc)" -n 4 clang-tidy --quiet '--warnings-as-errors=*' --extra-arg=-isystem$(B)/gen -p $(B) 2>/dev/null
 
 CPPCHECK ?= bpf user
 cppcheck: ## what cppcheck suspects; CPPCHECK='user/base' for some files

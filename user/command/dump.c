@@ -22,8 +22,8 @@ _Static_assert(EV_KIND_MAX <= 64, "a set of kinds fits into 64 bits");
 static void list_kinds(FILE *out)
 {
 	fputs("dbleak: the kinds are:", out);
-	for (uint16_t kind = 1; kind < EV_KIND_MAX; kind++)
-		fprintf(out, " %s", dump_kind_name(kind));
+	for (unsigned kind = 1; kind < EV_KIND_MAX; kind++)
+		fprintf(out, " %s", dump_kind_name((uint16_t)kind));
 	fputc('\n', out);
 }
 

@@ -151,10 +151,10 @@ static int options_refuse(enum command_id id, const char *word, int value, int w
 {
 	const struct option_row *row = what ? row_of(what, id) : NULL;
 
-	if (value == ':')
+	if (row && value == ':')
 		return options_misused(id, "a value is missing after --%s %s", row->name,
 				       row->argument);
-	if (what >= LONG)
+	if (row && what >= LONG)
 		return options_misused(id, "--%s takes no value", row->name);
 	return what ? refuse_letter((char)what, id) : refuse_long(word, id);
 }

@@ -71,6 +71,7 @@ static int list_groups(struct user *u, const char *name)
 		u->group_count = room;
 		if (!account_groups(name, u->gid, u->groups, &u->group_count))
 			return 0;
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) user_free frees the groups */
 		room = u->group_count > room ? u->group_count : 2 * room;
 	} while (room <= GROUPS_MAX);
 	return -E2BIG;
@@ -86,6 +87,7 @@ static int take_entry(struct user *u, const struct passwd *entry, const char *gi
 	u->name = strdup(entry->pw_name);
 	u->home = strdup(*entry->pw_dir ? entry->pw_dir : "/");
 	u->shell = strdup(*entry->pw_shell ? entry->pw_shell : "/bin/sh");
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) user_free frees all three */
 	return u->name && u->home && u->shell ? list_groups(u, u->name) : -ENOMEM;
 }
 

@@ -23,7 +23,7 @@
 #include "user/judge/explain.h"
 #include "user/judge/words.h"
 
-#define MB	       (1 << 20)
+#define MB	       (1ULL << 20)
 #define LEAST_NS       (5 * SECOND_NS)
 #define SHORT_NS       (8 * SECOND_NS)
 #define LONG_NS	       (60 * SECOND_NS)

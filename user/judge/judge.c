@@ -446,7 +446,7 @@ static int judge_all(const struct model *m, struct arena *a, const struct site_p
 	if (sorts_fill(&sorts, m) && v->processes)
 		err = judge_each(m, &sorts, a, library, explained, v);
 	sorts_free(&sorts);
-	if (v->process_count)
+	if (v->processes && v->process_count)
 		qsort(v->processes, v->process_count, sizeof(*v->processes), worst_process_first);
 	return err;
 }

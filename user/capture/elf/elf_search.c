@@ -460,7 +460,7 @@ bool elf_section_by_name(const struct image *image, const Elf64_Ehdr *head, cons
 			 uint32_t type, Elf64_Shdr *out)
 {
 	size_t bytes = strlen(name) + 1;
-	uint32_t names;
+	uint32_t names = 0;
 	uint64_t count = section_count(image, head, &names);
 	Elf64_Shdr strings;
 	char text[32];

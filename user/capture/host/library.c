@@ -161,6 +161,7 @@ static int library_identify(int dir, const char *name, int flags, struct identit
 	struct statx st;
 	const struct statx_timestamp *stamp = &st.stx_btime;
 
+	*id = (struct identity){};
 	if (statx(dir, name, flags | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_BTIME, &st))
 		return -errno;
 	if (!(st.stx_mask & STATX_BTIME))

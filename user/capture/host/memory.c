@@ -15,9 +15,9 @@
 #include "user/system/clock.h"
 
 #define PAGE_BYTES  4096
-#define LOOK_PAGES  128 /* to keep; the oldest makes room for a new one */
-#define NEAR_PAGES  8	/* read together in a worker, whose requests pass two processes */
-#define SMALL_BYTES (4 * PAGE_BYTES)
+#define LOOK_PAGES  128	 /* to keep; the oldest makes room for a new one */
+#define NEAR_PAGES  8ULL /* read together in a worker, whose requests pass two processes */
+#define SMALL_BYTES (4ULL * PAGE_BYTES)
 #define AHEAD_PAGES 16 /* in one request */
 
 _Static_assert(AHEAD_PAGES *PAGE_BYTES <= FETCH_BYTES && AHEAD_PAGES <= MEMORY_PIECES,
@@ -262,6 +262,7 @@ static int look_fill(uint32_t pid, const uint64_t *pages, size_t n)
 		asked = add_near(pieces, asked);
 	got = memory_pieces(pid, pieces, asked, bytes);
 	for (size_t i = 0; (ssize_t)((i + 1) * PAGE_BYTES) <= got; i++)
+		/* NOLINTNEXTLINE: no more is read than was asked for */
 		look_keep(pieces[i].address, bytes + i * PAGE_BYTES);
 	return got < 0 ? (int)got : 0;
 }

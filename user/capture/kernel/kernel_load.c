@@ -289,7 +289,8 @@ static void warm_heap(void)
 	end = (uintptr_t)sbrk(0);
 	/* cppcheck-suppress uninitdata ; only the address is used */
 	heap_warmed = ((uintptr_t)grown + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-	if (grown && plenty_free() && (uintptr_t)grown < end && end - (uintptr_t)grown <= 2 * WARM)
+	if (grown && plenty_free() && (uintptr_t)grown < end &&
+	    end - (uintptr_t)grown <= (uintptr_t)(2 * WARM))
 		madvise((void *)heap_warmed, end - heap_warmed, MADV_HUGEPAGE);
 	free(grown);
 	mallopt(M_TOP_PAD, TOP_PAD);

@@ -399,6 +399,7 @@ static void divide(struct library_heap *h, double busiest, uint64_t cost)
  * WINDOW_NS, before chance varies it. */
 static void plan_window(struct library_heap *h, double duty, uint64_t now)
 {
+	/* NOLINTNEXTLINE(bugprone-integer-division) it divides without a rest */
 	double window = WINDOW_NS, pause;
 
 	duty = duty < CALM_SHARE ? duty : CALM_SHARE;
@@ -451,6 +452,7 @@ static void go_on(struct library_heap *h, uint64_t now)
 {
 	double duty = duty_of(h);
 
+	/* NOLINTNEXTLINE(bugprone-integer-division) it divides without a rest */
 	if (duty >= DUTY_LEAST)
 		plan_window(h, duty, now);
 	else

@@ -37,7 +37,7 @@ static uint32_t block_at(const struct pool *p, uint64_t offset)
 
 static uint32_t offset_of(const struct pool *p, uint32_t block)
 {
-	return sizeof(p->head) + block * p->block;
+	return (uint32_t)(sizeof(p->head) + (size_t)block * p->block);
 }
 
 static bool is_pool(struct pool *p)

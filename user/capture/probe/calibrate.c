@@ -384,7 +384,8 @@ int probes_calibrate(struct probe_cost *cost, const struct probe_programs *progr
 	if (!err) {
 		measure(cost, programs, bare);
 		cost->exits_kill = programs->left > 0 && exits_kill(programs, fd, first + 2);
-		cost->fires = hits(context, first) >= CALLS && hits(context, first + 1) >= CALLS &&
+		cost->fires = hits(context, first) >= (uint64_t)CALLS &&
+			      hits(context, first + 1) >= (uint64_t)CALLS &&
 			      hits(context, first + 2) >= ends;
 		probes_detach_later(links);
 	}

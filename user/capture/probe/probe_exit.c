@@ -74,7 +74,7 @@ uint32_t *exit_slot_of(struct exit_walk *w, uint64_t address)
 	size_t at = (address * 0x9e3779b97f4a7c15ULL) >> 32;
 
 	for (;; at++) {
-		uint32_t *slot = &w->slots[at % SLOTS];
+		uint32_t *slot = &w->slots[at % (size_t)SLOTS];
 
 		if (!*slot || w->steps[*slot - 1].address == address)
 			return slot;

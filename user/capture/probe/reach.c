@@ -427,6 +427,7 @@ void reach_close(struct reach *r)
 	for (size_t at = 0; (slot = table_next(&r->files, &at));) {
 		struct reached_file *f = slot->value;
 
+		/* NOLINTNEXTLINE: set_free takes the set out of the list */
 		while (f->sets)
 			set_free(f->sets);
 	}

@@ -149,7 +149,7 @@ typedef int identify_fn(struct elf_file *e);
 
 static int identify_in(const char *path, identify_fn *identify)
 {
-	struct elf_file *e;
+	struct elf_file *e = NULL;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	int err = fd < 0 ? -errno : elf_open(&e, fd);
 

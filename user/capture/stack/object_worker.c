@@ -189,6 +189,7 @@ static void tell_frames(const struct frame *frames, int n, uint32_t flags)
 	m->flags = flags;
 	m->text_size = (uint32_t)size;
 	for (int i = 0; i < n; i++)
+		/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage) n frames are filled in */
 		m->frame[i] = (struct object_frame){
 			.function = text_place(frames[i].function),
 			.file = text_place(frames[i].file),

@@ -143,7 +143,7 @@ static void spans_by_locations(struct pyline_reader r, int64_t line, struct span
 		if (!(first & 0x80))
 			return;
 		line += read_location(&r, code);
-		end += ((first & 7) + 1) * UNIT;
+		end += (uint64_t)(((first & 7) + 1) * UNIT);
 		if (!span_add(out, end, code == CODE_NONE ? 0 : line))
 			return;
 	}

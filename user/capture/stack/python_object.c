@@ -275,7 +275,7 @@ static int read_contents(struct python_objects *o, size_t first, size_t n)
 	size_t used = 0, count = 0, i;
 	int err;
 
-	for (i = first; i < n && CONTENT_MOST - used >= ONE_MOST; i++)
+	for (i = first; i < n && (size_t)CONTENT_MOST - used >= (size_t)ONE_MOST; i++)
 		for (size_t k = 0; o->object[i].wanted && k < PARTS_MOST; k++) {
 			struct content *c = &o->object[i].content[k];
 			uint32_t size = c->length * c->kind;

@@ -62,14 +62,14 @@ bool go_table_open(struct go_table *t, const void *bytes, size_t size, uint64_t 
 	t->files = field[at++];
 	t->values = field[at++];
 	t->functions = field[at];
-	return t->functions < size && t->count < (size - t->functions) / (2 * t->width);
+	return t->functions < size && t->count < (size - t->functions) / (2ULL * t->width);
 }
 
 /* Reads the address of function i and the offset of its other data.  The entry behind the last
  * function has the address where code ends. */
 static bool function_at(const struct go_table *t, uint64_t i, uint64_t *address, uint64_t *more)
 {
-	uint64_t at = t->functions + 2 * t->width * i;
+	uint64_t at = t->functions + 2ULL * t->width * i;
 
 	if (!go_table_number(t, at, t->width, address))
 		return false;

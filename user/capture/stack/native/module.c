@@ -175,7 +175,7 @@ static struct module *vdso_new(uint64_t size)
 {
 	const void *code = (const void *)getauxval(AT_SYSINFO_EHDR);
 	struct module *m = code ? calloc(1, sizeof(*m)) : NULL;
-	void *copy = m ? malloc(size) : NULL;
+	void *copy = m && size ? malloc(size) : NULL;
 	struct elf_map map;
 
 	if (!copy) {
@@ -184,7 +184,9 @@ static struct module *vdso_new(uint64_t size)
 	}
 	memcpy(copy, code, size);
 	m->path = strdup("[vdso]");
-	if (m->path && !elf_map_bytes(&map, copy, size))
+	if (!m->path)
+		free(copy);
+	else if (!elf_map_bytes(&map, copy, size))
 		symbols_open(&m->symbols, &map, m->path);
 	return m;
 }
