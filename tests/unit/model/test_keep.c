@@ -7,8 +7,8 @@
 #include "tests/unit/support/story.h"
 
 #define TEXTS	  extent(1000000, 300000) /* more than has room */
-#define STACKS	  500000
-#define PROCESSES 100000
+#define STACKS	  extent(500000, 200000)  /* three times as many as have room */
+#define PROCESSES extent(100000, 75000)
 #define ROOM	  (64 << 20) /* bytes: the bounds of texts and places together */
 
 size_t __sanitizer_get_current_allocated_bytes(void);
@@ -127,7 +127,7 @@ static void half_a_million_stacks_take_little_and_what_is_open_keeps_its_own(voi
 	begins(1);
 	stack = some_stack(7, 5);
 	shows_of(EV_AT_BEGUN, 1, 0, stack);
-	for (uint32_t i = 0; i < STACKS; i++) {
+	for (uint32_t i = 0, n = STACKS; i < n; i++) {
 		if (i % 1000 == 0)
 			at(1 + i / 1000.0);
 		some_stack(7, 100 + i);
@@ -150,7 +150,7 @@ static void many_processes_with_texts_and_stacks_of_their_own_take_little(void *
 	process(7);
 	opens(2, 7, 7);
 	uses(2);
-	for (uint32_t i = 0; i < PROCESSES; i++) {
+	for (uint32_t i = 0, n = PROCESSES; i < n; i++) {
 		uint32_t pid = 1000 + i;
 
 		at(1 + i * 0.02);
