@@ -25,11 +25,11 @@ JARS = "HikariCP.jar", "slf4j-api.jar", "slf4j-nop.jar", "postgresql.jar"
 GO_PACKAGES = "/usr/share/gocode"
 
 
-def build_java(bench):
+def build_java(bench, *options):
     folder = bench.file("classes")
     path = ":".join([folder] + [os.path.join("/usr/share/java", jar) for jar in JARS])
     subprocess.run(["javac", "-cp", path, "-d", folder, os.path.join(CLIENTS, "Served.java")], check=True)
-    return ["java", "-XX:+UseSerialGC", "-Xmx64m", "-cp", path, "Served"]
+    return ["java", "-XX:+UseSerialGC", "-Xmx64m", *options, "-cp", path, "Served"]
 
 
 def build_go(bench):
@@ -137,9 +137,9 @@ def waiting_is_told(bench, kind, look, process):
     line = (waiters.get("site") or {}).get("line")
     lines = line_of("WAITS", kind.site) if kind.site else [None]
     bench.check(line in lines, f"they wait at {waiters.get('site')}")
-    bench.check(waiters.get("kind") == ("thread" if kind.site else "request"), f"they are {waiters.get('kind')}s")
+    bench.check(waiters.get("kind") == ("thread" if kind.pool else "request"), f"they are {waiters.get('kind')}s")
     bench.check((kind.unseen or "") in (waiters.get("site_unknown") or ""), f"reason {waiters.get('site_unknown')}")
-    bench.check(kind.site or finding["confidence"] == "possible", f"it is {finding['confidence']}")
+    bench.check(kind.pool or finding["confidence"] == "possible", f"it is {finding['confidence']}")
     saturated = [e["pool"]["saturated"] for e in process["endpoints"] if e["pool"]]
     bench.check(saturated == ["held"], f"pools are {saturated}")
 
@@ -164,6 +164,26 @@ def healthy(kind):
         requests.send(POOL + WAITING, "busy")
         silent(bench, looked_at(bench, requests, 1)[1], ["busy"])
     return test
+
+
+@live("a full pool of HikariCP is found with its method where the JVM names its compiled code", without=lacks_java)
+def named(bench):
+    def compiled(bench):
+        return build_java(bench, "-Xcomp", "-XX:TieredStopAtLevel=1", "-XX:+PreserveFramePointer",
+                          "-XX:CompileCommand=dontinline,Served::*")
+
+    kind = Pool("HikariCP", compiled, pool="HikariPool")
+    requests = Requests(bench, kind)
+    requests.answered(POOL, "keep")
+    requests.send(WAITING, "get")
+    time.sleep(2)
+    pid = requests.client.pid
+    bench.afterwards.append(lambda: os.path.exists(f"/tmp/perf-{pid}.map") and os.remove(f"/tmp/perf-{pid}.map"))
+    subprocess.run(["jcmd", str(pid), "Compiler.perfmap"], check=True, capture_output=True)
+    look, process = looked_at(bench, requests)
+    waiting_is_told(bench, kind, look, process)
+    methods = [(f["waiters"] or {}).get("site", {}).get("function") for f in process["findings"]]
+    bench.check(methods == ["Served.get"], f"they wait in {methods}")
 
 
 @live("requests that compute beside a pool of npm at rest are no leak")

@@ -266,6 +266,24 @@ static bool name_java(char *text, struct frame *frame)
 	return true;
 }
 
+/* "java.util.List com.shop.Orders.list(int)", as the JVM itself writes it since version 17.  Names
+ * of C++ and .NET, which look alike, have a "::". */
+static bool name_java_method(char *text, struct frame *frame)
+{
+	char *name = strchr(text, ' '), *arguments = strchr(text, '(');
+
+	if (!name || !arguments || name > arguments || text[strlen(text) - 1] != ')')
+		return false;
+	*arguments = '\0';
+	if (strchr(name + 1, ' ') || !strchr(name + 1, '.') || strstr(name, "::")) {
+		*arguments = '(';
+		return false;
+	}
+	frame->function = name + 1;
+	frame->language = EV_LANG_JAVA;
+	return true;
+}
+
 /* "py::handler:/app/server.py" */
 static bool name_python(char *text, struct frame *frame)
 {
@@ -303,6 +321,6 @@ void jit_map_name(const struct jit_map *m, const struct jit_symbol *symbol, char
 	for (size_t i = 0; i < sizeof(inner) / sizeof(*inner); i++)
 		if (!strncmp(buf, inner[i], strlen(inner[i])))
 			frame->language = EV_LANG_JAVASCRIPT;
-	if (!name_java(buf, frame))
+	if (!name_java(buf, frame) && !name_java_method(buf, frame))
 		name_python(buf, frame);
 }

@@ -77,7 +77,10 @@ static void java_and_python_names_are_taken_apart(void **state)
 {
 	struct jit_map *m = map_of("1000 10 Lcom/shop/Orders;::list\n"
 				   "2000 10 py::handler:/app/server.py\n"
-				   "3000 10 void [shop] Orders::List()\n");
+				   "3000 10 void [shop] Orders::List()\n"
+				   "4000 10 java.util.List com.shop.Orders.list(int, long)\n"
+				   "5000 10 int shop::Orders.list(int)\n"
+				   "6000 10 I2C/C2I adapters(LL)\n");
 	struct named n;
 
 	(void)state;
@@ -91,6 +94,14 @@ static void java_and_python_names_are_taken_apart(void **state)
 	name(m, 0x3000, &n);
 	assert_string_equal(n.frame.function, "void [shop] Orders::List()");
 	assert_int_equal(n.frame.language, EV_LANG_UNKNOWN);
+	name(m, 0x4000, &n);
+	assert_string_equal(n.frame.function, "com.shop.Orders.list");
+	assert_int_equal(n.frame.language, EV_LANG_JAVA);
+	name(m, 0x5000, &n);
+	assert_string_equal(n.frame.function, "int shop::Orders.list(int)");
+	assert_int_equal(n.frame.language, EV_LANG_UNKNOWN);
+	name(m, 0x6000, &n);
+	assert_string_equal(n.frame.function, "I2C/C2I adapters(LL)");
 	jit_map_close(m);
 }
 
