@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char out[64], *bytes = malloc(size + 1);
 
-	for (int q = STATE_DOCKER_NAME; q <= STATE_PODMAN_ROOTS && bytes; q++) {
+	for (int q = STATE_DOCKER_NAME; q < STATE_QUESTIONS && bytes; q++) {
 		size_t n;
 
 		memcpy(bytes, data, size);

@@ -53,6 +53,17 @@ static void count_runtimes(const struct container *const *list, size_t count, ch
 	}
 }
 
+/* A sandbox belongs to its pod and runs nothing of it. */
+static size_t leave_out_sandboxes(const struct container **list, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!list[i]->sandbox)
+			list[kept++] = list[i];
+	return kept;
+}
+
 static int try_containers(char *detail)
 {
 	const struct container **list;
@@ -68,10 +79,12 @@ static int try_containers(char *detail)
 		return err;
 	}
 	err = containers_list(c, &list, &count);
+	count = err ? 0 : leave_out_sandboxes(list, count);
 	if (!err && count)
 		count_runtimes(list, count, detail);
 	else if (!err)
-		snprintf(detail, FEATURE_DETAIL, "Docker and podman are recognised; none running");
+		snprintf(detail, FEATURE_DETAIL,
+			 "Docker, podman, containerd and CRI-O are known; none running");
 	if (!err)
 		free(list);
 	containers_close(c);
@@ -130,7 +143,7 @@ static const struct check_entry {
 	[HOST_CONTAINERS] =
 		{
 			.about.name = "containers",
-			.about.purpose = "Names of Docker and podman containers",
+			.about.purpose = "Names of containers and of their pods",
 			.about.without = "containers are shown by their ids",
 			.about.remedy = "",
 			.about.need = FEATURE_REMARK,

@@ -142,7 +142,8 @@ static void look_up(struct capture *c, struct owner *o)
 		return;
 	memset(o->program.unit, 0, sizeof(o->program.unit)); /* that of the run time */
 	snprintf(p->runtime, sizeof(p->runtime), "%s", container->runtime);
-	snprintf(p->container_id, sizeof(p->container_id), "%s", container->id);
+	snprintf(p->container_id, sizeof(p->container_id), "%.*s",
+		 (int)sizeof(p->container_id) - 1, container->id);
 	snprintf(p->container_name, sizeof(p->container_name), "%.*s",
 		 (int)sizeof(p->container_name) - 1, container->name);
 }

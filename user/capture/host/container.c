@@ -119,9 +119,46 @@ struct container_mark container_find(const char *path, int length)
 					  : runtime_by_parent(path, parent, parent_len);
 		if (runtime && !*runtime)
 			continue;
-		mark = (struct container_mark){runtime, id, (int)(part + len - path)};
+		mark = (struct container_mark){.runtime = runtime,
+					       .id = id,
+					       .id_len = CONTAINER_ID_LEN,
+					       .key = id,
+					       .key_len = CONTAINER_ID_LEN,
+					       .end = (int)(part + len - path)};
 	}
 	return mark;
+}
+
+/* The length of the word there if containerd would take it as a namespace or an id; else 0. */
+static int plain_word(const char *path, int length)
+{
+	const char *slash = memchr(path, '/', (size_t)length);
+	int len = slash ? (int)(slash - path) : length;
+
+	for (int i = 0; i < len; i++)
+		if (!isalnum((unsigned char)path[i]) && (!i || !strchr("_.-", path[i])))
+			return 0;
+	return len <= CONTAINER_PLAIN_MAX ? len : 0;
+}
+
+/* Plain ctr puts a container into /NAMESPACE/ID, and its id is any word. */
+static struct container_mark find_plain(struct containers *c, const char *path, int length)
+{
+	int space = length > 1 && *path == '/' ? plain_word(path + 1, length - 1) : 0;
+	int at = space + 2, id = space && at < length ? plain_word(path + at, length - at) : 0;
+
+	if (!id || (space > 6 && !memcmp(path + at - 7, ".slice", 6)) ||
+	    !containerd_has_namespace(c, path + 1, space))
+		return (struct container_mark){0};
+	return (struct container_mark){"containerd",   path + at, id,  path + 1,
+				       space + 1 + id, at + id,	  true};
+}
+
+static struct container_mark find_any(struct containers *c, const char *path, int length)
+{
+	struct container_mark mark = container_find(path, length);
+
+	return mark.id ? mark : find_plain(c, path, length);
 }
 
 /* --- the containers that are known ------------------------------------------------------- */
@@ -129,12 +166,16 @@ struct container_mark container_find(const char *path, int length)
 int containers_open(struct containers **out, const char *root, struct nursery *nursery)
 {
 	struct containers *c = calloc(1, sizeof(*c));
+	struct stat st;
 	int err;
 
 	if (!c)
 		return -ENOMEM;
 	c->root = file_open_root(root);
 	err = c->root < 0 ? c->root : procfs_open(&c->procfs, host_root_pid(root) ? "" : root);
+	if (!err && *root && !host_root_pid(root))
+		err = fstat(c->root, &st) ? -errno : 0;
+	c->owner = *root && !host_root_pid(root) && !err ? st.st_uid : 0;
 	if (!err)
 		err = cgroups_open(&c->cgroups, root);
 	if (!err)
@@ -180,15 +221,22 @@ bool containers_lost(struct containers *c, uid_t *owner)
 	return state_reader_lost(c->states, owner);
 }
 
-/* The index of id, or the index to insert it at. */
-static size_t find_slot(const struct containers *c, const char *id, bool *found)
+static int compare_key(const struct container_mark *mark, const char *key)
+{
+	int order = strncmp(mark->key, key, (size_t)mark->key_len);
+
+	return order ? order : -(int)(unsigned char)key[mark->key_len];
+}
+
+/* The index of the container, or the index to insert it at. */
+static size_t find_slot(const struct containers *c, const struct container_mark *mark, bool *found)
 {
 	size_t low = 0, high = c->count;
 
 	*found = false;
 	while (low < high && !*found) {
 		size_t middle = low + (high - low) / 2;
-		int order = memcmp(id, c->entries[middle]->container.id, CONTAINER_ID_LEN);
+		int order = compare_key(mark, c->entries[middle]->key);
 
 		*found = !order;
 		if (order > 0)
@@ -215,10 +263,12 @@ static int add_entry(struct containers *c, size_t slot, const struct container_m
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return -ENOMEM;
-	memcpy(e->container.id, mark->id, CONTAINER_ID_LEN);
+	memcpy(e->container.id, mark->id, (size_t)mark->id_len);
+	memcpy(e->key, mark->key, (size_t)mark->key_len);
 	strcpy(e->container.runtime, mark->runtime ? mark->runtime : "oci");
 	e->container.hierarchy = CGROUP_HIERARCHIES;
 	e->sure = mark->runtime != NULL;
+	e->plain = mark->plain;
 	memmove(c->entries + slot + 1, c->entries + slot, (c->count - slot) * sizeof(*c->entries));
 	c->entries[slot] = e;
 	c->count++;
@@ -245,7 +295,7 @@ static int note(struct containers *c, const struct container_mark *mark, enum cg
 		const char *path, struct container_entry **out)
 {
 	bool known;
-	size_t slot = find_slot(c, mark->id, &known);
+	size_t slot = find_slot(c, mark, &known);
 	struct container_entry *e;
 	int err = known ? 0 : add_entry(c, slot, mark);
 
@@ -262,13 +312,14 @@ static int note(struct containers *c, const struct container_mark *mark, enum cg
 }
 
 /* Finds the line that names a container, in the most preferred hierarchy. */
-static bool best_line(const char *text, struct cgroup_line *best, struct container_mark *mark)
+static bool best_line(struct containers *c, const char *text, struct cgroup_line *best,
+		      struct container_mark *mark)
 {
 	struct cgroup_line line;
 	bool found = false;
 
 	while (cgroup_next(&text, &line)) {
-		struct container_mark here = container_find(line.path, line.length);
+		struct container_mark here = find_any(c, line.path, line.length);
 
 		if (!here.id || (found && line.hierarchy >= best->hierarchy))
 			continue;
@@ -291,7 +342,7 @@ int containers_of_pid(struct containers *c, uint32_t pid, const struct container
 	*container = NULL;
 	if (got < 0)
 		return (int)got;
-	if (!best_line(text, &line, &mark))
+	if (!best_line(c, text, &line, &mark))
 		return 0;
 	err = note(c, &mark, line.hierarchy, line.path, &e);
 	if (err)
@@ -299,7 +350,7 @@ int containers_of_pid(struct containers *c, uint32_t pid, const struct container
 	if (!e->attempts)
 		container_forget_helpers(c);
 	container_find_name(c, e);
-	*container = &e->container;
+	*container = e->plain && !e->named ? NULL : &e->container;
 	return 0;
 }
 
@@ -314,7 +365,7 @@ static enum cgroup_step list_node(void *context, const struct cgroup_node *node)
 {
 	struct listing *l = context;
 	int len = (int)strlen(node->path);
-	struct container_mark mark = container_find(node->path, len);
+	struct container_mark mark = find_any(l->c, node->path, len);
 	struct container_entry *e;
 
 	if (!mark.id || mark.end != len)
@@ -325,9 +376,9 @@ static enum cgroup_step list_node(void *context, const struct cgroup_node *node)
 	if (l->err)
 		return CGROUP_STOP;
 	if (!e->listed) {
-		e->listed = true;
-		l->count++;
 		container_find_name(l->c, e);
+		e->listed = e->named || !e->plain;
+		l->count += e->listed;
 	}
 	return CGROUP_DEEPER;
 }
@@ -338,6 +389,10 @@ static int compare_containers(const void *a, const void *b)
 	const struct container *y = *(const struct container *const *)b;
 	int order = strcmp(x->runtime, y->runtime);
 
+	if (!order)
+		order = strcmp(x->pod_namespace, y->pod_namespace);
+	if (!order)
+		order = strcmp(x->pod, y->pod);
 	if (!order)
 		order = strcmp(x->name, y->name);
 	return order ? order : strcmp(x->id, y->id);
@@ -387,7 +442,7 @@ enum container_match containers_match(const struct container *container, const c
 	if (*pattern == '/')
 		pattern++;
 	len = strlen(pattern);
-	if (!len)
+	if (!len || container->sandbox)
 		return CONTAINER_DIFFERS;
 	if (!strcmp(container->name, pattern) || !strcmp(container->id, pattern))
 		return CONTAINER_IS;

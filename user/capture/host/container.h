@@ -17,14 +17,24 @@
 #include "user/capture/host/cgroup.h"
 #include "user/capture/host/procfs.h"
 
-#define CONTAINER_ID_LEN   64
-#define CONTAINER_NAME_LEN 255
+#define CONTAINER_ID_LEN 64 /* hex digits, where the run time draws the id */
+#define CONTAINER_PLAIN_MAX                                                  \
+	76 /* the longest id or namespace that containerd lets people choose \
+	    */
+#define CONTAINER_NAME_LEN	255
+#define CONTAINER_POD_LEN	253
+#define CONTAINER_IMAGE_LEN	255
+#define CONTAINER_NAMESPACE_LEN 63
 
 struct container {
 	char runtime[16]; /* "docker", "podman", "containerd", "cri-o"; "oci": not known which */
-	char id[CONTAINER_ID_LEN + 1];	   /* all 64 hex digits */
-	char name[CONTAINER_NAME_LEN + 1]; /* "": not known; may exceed EV_NAME_LEN */
-	const char *cgroup;		   /* the container's own, as in /proc/PID/cgroup */
+	char id[CONTAINER_PLAIN_MAX + 1];
+	char name[CONTAINER_NAME_LEN + 1];		 /* "": not known; may exceed EV_NAME_LEN */
+	char pod[CONTAINER_POD_LEN + 1];		 /* of Kubernetes; "": none, or not known */
+	char pod_namespace[CONTAINER_NAMESPACE_LEN + 1]; /* of Kubernetes, as the pod */
+	char image[CONTAINER_IMAGE_LEN + 1]; /* the name it was started by; "": not known */
+	bool sandbox;	    /* holds a pod's namespaces and runs nothing of it; without a name */
+	const char *cgroup; /* the container's own, as in /proc/PID/cgroup */
 	/* The hierarchy of that path; CGROUP_HIERARCHIES: one that the kernel half cannot compare.
 	 */
 	enum cgroup_hierarchy hierarchy;

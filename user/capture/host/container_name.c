@@ -20,7 +20,7 @@
 #include "user/system/debug.h"
 
 /* Is the name one that Docker and podman allow? */
-static bool name_is_sane(const char *name)
+bool container_name_is_sane(const char *name)
 {
 	if (!isalnum((unsigned char)*name))
 		return false;
@@ -29,30 +29,29 @@ static bool name_is_sane(const char *name)
 	return !*name;
 }
 
-static bool keep_name(char name[CONTAINER_NAME_LEN + 1], const char *text)
+bool container_keep_name(struct name_search *s, const char *text)
 {
 	if (text && *text == '/')
 		text++;
-	if (!text || !name_is_sane(text))
+	if (!text || !container_name_is_sane(text))
 		return false;
-	snprintf(name, CONTAINER_NAME_LEN + 1, "%s", text);
+	snprintf(s->found->name, sizeof(s->found->name), "%s", text);
 	return true;
 }
 
 /* --- state files ------------------------------------------------------------------------- */
 
-/* A search for one container's name, through the directories that the functions below visit. */
-struct name_search {
-	struct containers *c;
-	const char *id;
-	char *name;  /* CONTAINER_NAME_LEN bytes and a NUL */
-	uid_t owner; /* required owner of all state files, or FILE_OF_ANYBODY */
-};
+void container_keep_image(struct name_search *s, const char *text)
+{
+	size_t length = strlen(text), i = 0;
 
-typedef bool (*place)(struct name_search *s, int root, const char *directory);
+	while (i < length && (isalnum((unsigned char)text[i]) || strchr("_.-/:@+", text[i])))
+		i++;
+	if (i == length && length < sizeof(s->found->image))
+		strcpy(s->found->image, text);
+}
 
-/* Could this be the path of a folder?  It comes from a worker that a hostile file may control. */
-static bool path_is_sane(const char *path)
+bool container_path_is_sane(const char *path)
 {
 	if (*path != '/' || strlen(path) >= PATH_MAX)
 		return false;
@@ -61,13 +60,19 @@ static bool path_is_sane(const char *path)
 	return !*path;
 }
 
+/* The first text is the container's name, the second one, if there is any, the image's. */
 static bool keep_answer(struct name_search *s, int root, const char *path,
 			enum state_question question)
 {
 	char answer[STATE_ANSWER_MAX];
+	ssize_t n = state_reader_ask(s->c->states, root, path, s->owner, question, s->id, answer);
+	ssize_t first = n > 0 ? (ssize_t)strlen(answer) + 1 : 0;
 
-	return state_reader_ask(s->c->states, root, path, s->owner, question, s->id, answer) > 0 &&
-	       keep_name(s->name, answer);
+	if (n <= 0 || !container_keep_name(s, answer))
+		return false;
+	if (first < n)
+		container_keep_image(s, answer + first);
+	return true;
 }
 
 static bool docker_in(struct name_search *s, int root, const char *data)
@@ -79,30 +84,30 @@ static bool docker_in(struct name_search *s, int root, const char *data)
 	       keep_answer(s, root, path, STATE_DOCKER_NAME);
 }
 
-static bool podman_driver(struct name_search *s, int root, const char *storage, const char *driver)
+static bool podman_driver(struct name_search *s, int root, const char *folder)
 {
 	static const char *const files[] = {"containers.json", "volatile-containers.json"};
 	char path[PATH_MAX];
 
 	for (size_t i = 0; i < COUNT(files); i++)
-		if (snprintf(path, sizeof(path), "%s/%s/%s", storage, driver, files[i]) <
-			    (int)sizeof(path) &&
+		if (snprintf(path, sizeof(path), "%s/%s", folder, files[i]) < (int)sizeof(path) &&
 		    keep_answer(s, root, path, STATE_PODMAN_NAME))
 			return true;
 	return false;
 }
 
 /* overlay-containers, vfs-containers, btrfs-containers, ... */
-static bool podman_in(struct name_search *s, int root, const char *storage)
+static bool storage_in(struct name_search *s, int root, const char *storage)
 {
-	char names[STATE_ANSWER_MAX], *at = names;
+	char names[STATE_ANSWER_MAX], path[PATH_MAX], *at = names;
 	ssize_t left = state_reader_list(s->c->states, root, storage, s->owner, "-containers",
 					 ENTRIES_MAX, names);
 	bool found = false;
 
 	for (ssize_t n; left > 0 && !found; left -= n, at += n) {
 		n = (ssize_t)strlen(at) + 1;
-		found = podman_driver(s, root, storage, at);
+		found = snprintf(path, sizeof(path), "%s/%s", storage, at) < (int)sizeof(path) &&
+			s->driver(s, root, path);
 	}
 	return found;
 }
@@ -124,7 +129,7 @@ static const char *home_of(char *line, uid_t *owner)
 }
 
 /* Reads homes from /etc/passwd, not by getpwent(3): a directory service might use the network. */
-static bool in_homes(struct name_search *s, const char *below, place look)
+static bool in_homes(struct name_search *s, const char *below, container_place look)
 {
 	char *text, *save, *line, path[PATH_MAX];
 	bool found = false;
@@ -161,7 +166,7 @@ static const char *option(const char *cmdline, size_t len, const char *key)
 	return NULL;
 }
 
-static const char *first_option(const char *cmdline, size_t len, const char *const *keys)
+const char *container_option(const char *cmdline, size_t len, const char *const *keys)
 {
 	const char *value = NULL;
 
@@ -176,11 +181,12 @@ static bool docker_configured(struct name_search *s, int root, const char *file)
 
 	return state_reader_ask(s->c->states, root, file, s->owner, STATE_DOCKER_ROOT, s->id,
 				data) > 0 &&
-	       path_is_sane(data) && docker_in(s, root, data);
+	       container_path_is_sane(data) && docker_in(s, root, data);
 }
 
-static bool docker_of_daemon(struct name_search *s, uint32_t pid)
+static bool docker_of_daemon(void *context, uint32_t pid)
 {
+	struct name_search *s = context;
 	static const char *const data_keys[] = {"--data-root", "--graph", "-g", NULL};
 	static const char *const file_keys[] = {"--config-file", NULL};
 	char cmdline[CMDLINE_MAX];
@@ -194,8 +200,8 @@ static bool docker_of_daemon(struct name_search *s, uint32_t pid)
 			close(root);
 		return false;
 	}
-	data = first_option(cmdline, (size_t)len, data_keys);
-	file = first_option(cmdline, (size_t)len, file_keys);
+	data = container_option(cmdline, (size_t)len, data_keys);
+	file = container_option(cmdline, (size_t)len, file_keys);
 	found = (data && docker_in(s, root, data)) ||
 		docker_configured(s, root, file ? file : "/etc/docker/daemon.json") ||
 		docker_in(s, root, "/var/lib/docker");
@@ -204,13 +210,15 @@ static bool docker_of_daemon(struct name_search *s, uint32_t pid)
 }
 
 /* conmon monitors one container, whose name is on its command line: -c ID ... -n NAME. */
-static bool podman_of_conmon(struct name_search *s, uint32_t pid)
+static bool podman_of_conmon(void *context, uint32_t pid)
 {
+	struct name_search *s = context;
 	char cmdline[CMDLINE_MAX];
 	ssize_t len = procfs_read(s->c->procfs, pid, "cmdline", cmdline, sizeof(cmdline));
 	const char *id = len <= 0 ? NULL : option(cmdline, (size_t)len, "-c");
 
-	return id && !strcmp(id, s->id) && keep_name(s->name, option(cmdline, (size_t)len, "-n"));
+	return id && !strcmp(id, s->id) &&
+	       container_keep_name(s, option(cmdline, (size_t)len, "-n"));
 }
 
 static bool is_called(const struct containers *c, uint32_t pid, const char *comm)
@@ -254,6 +262,22 @@ static bool sees_this_host(const struct containers *c, uint32_t pid)
 	return same;
 }
 
+static bool is_helper(const struct containers *c, uint32_t pid)
+{
+	static const char *const helpers[] = {"dockerd", "conmon", "containerd"};
+	char text[32], *end;
+
+	if (procfs_read(c->procfs, pid, "comm", text, sizeof(text)) <= 0)
+		return false;
+	end = strchr(text, '\n');
+	if (end)
+		*end = '\0';
+	for (size_t i = 0; i < COUNT(helpers); i++)
+		if (!strcmp(text, helpers[i]))
+			return true;
+	return false;
+}
+
 /* Searches all processes for helpers once, for many containers, until forget_helpers. */
 static void find_helpers(struct containers *c)
 {
@@ -263,8 +287,7 @@ static void find_helpers(struct containers *c)
 	if (c->helpers || procfs_pids(c->procfs, &pids, &count))
 		return;
 	for (size_t i = 0; i < count; i++)
-		if ((is_called(c, pids[i], "dockerd") || is_called(c, pids[i], "conmon")) &&
-		    is_root(c, pids[i]) && sees_this_host(c, pids[i]))
+		if (is_helper(c, pids[i]) && is_root(c, pids[i]) && sees_this_host(c, pids[i]))
 			pids[kept++] = pids[i];
 	c->helpers = pids;
 	c->helper_count = kept;
@@ -277,14 +300,14 @@ void container_forget_helpers(struct containers *c)
 	c->helper_count = 0;
 }
 
-static bool in_processes(struct name_search *s, const char *comm,
-			 bool (*look)(struct name_search *s, uint32_t pid))
+bool container_in_processes(struct containers *c, const char *comm,
+			    bool (*look)(void *context, uint32_t pid), void *context)
 {
 	bool found = false;
 
-	find_helpers(s->c);
-	for (size_t i = 0; i < s->c->helper_count && !found; i++)
-		found = is_called(s->c, s->c->helpers[i], comm) && look(s, s->c->helpers[i]);
+	find_helpers(c);
+	for (size_t i = 0; i < c->helper_count && !found; i++)
+		found = is_called(c, c->helpers[i], comm) && look(context, c->helpers[i]);
 	return found;
 }
 
@@ -295,10 +318,10 @@ static bool docker_name(struct name_search *s)
 	return docker_in(s, root, "/var/lib/docker") ||
 	       docker_configured(s, root, "/etc/docker/daemon.json") ||
 	       in_homes(s, ".local/share/docker", docker_in) ||
-	       in_processes(s, "dockerd", docker_of_daemon);
+	       container_in_processes(s->c, "dockerd", docker_of_daemon, s);
 }
 
-static bool podman_configured(struct name_search *s, int root, const char *file)
+static bool storage_configured(struct name_search *s, int root, const char *file)
 {
 	char folders[STATE_ANSWER_MAX], *at = folders;
 	ssize_t left = state_reader_ask(s->c->states, root, file, s->owner, STATE_PODMAN_ROOTS,
@@ -307,22 +330,28 @@ static bool podman_configured(struct name_search *s, int root, const char *file)
 
 	for (ssize_t n; left > 0 && !found; left -= n, at += n) {
 		n = (ssize_t)strlen(at) + 1;
-		found = path_is_sane(at) && podman_in(s, root, at);
+		found = container_path_is_sane(at) && storage_in(s, root, at);
 	}
 	return found;
 }
 
-static bool podman_name(struct name_search *s)
+bool container_in_storages(struct name_search *s, container_place driver)
 {
 	int root = s->c->root;
 
-	return podman_in(s, root, "/var/lib/containers/storage") ||
-	       podman_in(s, root, "/run/containers/storage") ||
-	       podman_configured(s, root, "/etc/containers/storage.conf") ||
-	       podman_configured(s, root, "/usr/share/containers/storage.conf") ||
-	       in_homes(s, ".local/share/containers/storage", podman_in) ||
-	       in_homes(s, ".config/containers/storage.conf", podman_configured) ||
-	       in_processes(s, "conmon", podman_of_conmon);
+	s->driver = driver;
+	return storage_in(s, root, "/var/lib/containers/storage") ||
+	       storage_in(s, root, "/run/containers/storage") ||
+	       storage_configured(s, root, "/etc/containers/storage.conf") ||
+	       storage_configured(s, root, "/usr/share/containers/storage.conf");
+}
+
+static bool podman_name(struct name_search *s)
+{
+	return container_in_storages(s, podman_driver) ||
+	       in_homes(s, ".local/share/containers/storage", storage_in) ||
+	       in_homes(s, ".config/containers/storage.conf", storage_configured) ||
+	       container_in_processes(s->c, "conmon", podman_of_conmon, s);
 }
 
 static const struct {
@@ -331,26 +360,27 @@ static const struct {
 } namers[] = {
 	{"docker", docker_name},
 	{"podman", podman_name},
+	{"containerd", containerd_name},
+	{"cri-o", crio_name},
 };
 
 void container_find_name(struct containers *c, struct container_entry *e)
 {
-	struct name_search s = {c, e->container.id, e->container.name, FILE_OF_ANYBODY};
+	struct name_search s = {.c = c, .entry = e, .id = e->container.id, .found = &e->container};
 
-	if (e->container.name[0] || e->attempts >= NAME_ATTEMPTS)
+	if (e->named || e->attempts >= NAME_ATTEMPTS)
 		return;
 	e->attempts++;
-	for (size_t i = 0; i < COUNT(namers); i++) {
+	for (size_t i = 0; i < COUNT(namers) && !e->named; i++) {
 		if (e->sure && strcmp(e->container.runtime, namers[i].runtime))
 			continue;
+		s.owner = FILE_OF_ANYBODY;
 		if (!namers[i].find(&s))
 			continue;
 		strcpy(e->container.runtime, namers[i].runtime);
-		e->sure = true;
-		debug(DEBUG_HOST, "container %.12s: %s of %s", e->container.id, e->container.name,
-		      e->container.runtime);
-		return;
+		e->sure = e->named = true;
 	}
-	debug(DEBUG_HOST, "container %.12s of %s: no state file names it, try %u of %d",
-	      e->container.id, e->container.runtime, e->attempts, NAME_ATTEMPTS);
+	debug(DEBUG_HOST, "container %.12s of %s: %s, pod %s, try %u of %d", e->container.id,
+	      e->container.runtime, e->named ? e->container.name : "no state file names it",
+	      e->container.pod, e->attempts, NAME_ATTEMPTS);
 }

@@ -128,14 +128,19 @@ static bool place_init(struct state_place *place, const char *path, uid_t owner)
 	return snprintf(place->path, sizeof(place->path), "%s", path) < (int)sizeof(place->path);
 }
 
-/* Takes a piece at the end of the `have` bytes.  Returns its bytes; 0: the file has no more; or
- * -errno. */
-static ssize_t piece_take(int root, struct state_place *place, struct state_piece *piece, char *to,
-			  size_t have)
+/* The text of a file: as long as it was when its first piece came. */
+struct state_whole {
+	char *text;
+	size_t have, room;
+};
+
+/* Takes the next piece.  Returns its bytes; 0: the file has no more; or -errno. */
+static ssize_t piece_take(int root, struct state_place *place, struct state_piece *piece,
+			  struct state_whole *to)
 {
 	ssize_t n;
 
-	place->offset = have;
+	place->offset = to->have;
 	n = memory_folder_task(place->owner, root, piece_task, place, sizeof(*place), piece,
 			       sizeof(*piece));
 	if (n < 0)
@@ -143,9 +148,15 @@ static ssize_t piece_take(int root, struct state_place *place, struct state_piec
 	if (n < (ssize_t)PIECE_HEAD)
 		return -EIO;
 	n -= (ssize_t)PIECE_HEAD;
-	if ((size_t)n > STATE_BYTES_MAX - have)
-		n = (ssize_t)(STATE_BYTES_MAX - have);
-	memcpy(to + have, piece->bytes, (size_t)n);
+	if (!to->text) {
+		to->room = piece->whole < STATE_BYTES_MAX ? piece->whole : STATE_BYTES_MAX;
+		to->text = malloc(to->room + 1);
+		if (!to->text)
+			return -ENOMEM;
+	}
+	if ((size_t)n > to->room - to->have)
+		n = (ssize_t)(to->room - to->have);
+	memcpy(to->text + to->have, piece->bytes, (size_t)n);
 	return n;
 }
 
@@ -153,23 +164,23 @@ ssize_t state_file_load(int root, const char *path, uid_t owner, struct state_fi
 			char **text)
 {
 	struct state_piece *piece = malloc(sizeof(*piece));
+	struct state_whole whole = {0};
 	struct state_place place;
-	size_t have = 0;
 	ssize_t n = -ENOMEM;
 
-	*text = malloc(STATE_BYTES_MAX);
-	if (piece && *text)
+	if (piece)
 		n = place_init(&place, path, owner) ? 1 : -ENAMETOOLONG;
-	while (n > 0 && (!have || have < piece->whole)) {
-		n = piece_take(root, &place, piece, *text, have);
-		if (n < 0 || (have && (file->device != piece->file.device ||
-				       file->inode != piece->file.inode)))
+	while (n > 0 && (!whole.text || whole.have < whole.room)) {
+		n = piece_take(root, &place, piece, &whole);
+		if (n < 0 || (whole.have && (file->device != piece->file.device ||
+					     file->inode != piece->file.inode)))
 			break; /* or another file lies there now */
 		*file = piece->file;
-		have += (size_t)n;
+		whole.have += (size_t)n;
 	}
 	free(piece);
-	return n < 0 ? n : (ssize_t)have;
+	*text = whole.text;
+	return n < 0 ? n : (ssize_t)whole.have;
 }
 
 ssize_t state_folder_list(int root, const char *path, uid_t owner, const char *tail, int most,

@@ -12,10 +12,28 @@
 #include <stdint.h>
 
 enum state_question {
-	STATE_DOCKER_NAME = 1,	/* config.v2.json: the name of its container */
+	STATE_DOCKER_NAME = 1,	/* config.v2.json: the names of its container and of the image */
 	STATE_DOCKER_ROOT = 2,	/* daemon.json: the folder of all state */
 	STATE_PODMAN_NAME = 3,	/* containers.json: the first name of the container with that id */
 	STATE_PODMAN_ROOTS = 4, /* storage.conf: the folders of all state */
+	STATE_CRI_SPEC = 5,	/* config.json of containerd: texts as enum state_spec tells */
+	STATE_CRIO_SPEC = 6,	/* config.json of CRI-O: the same */
+	STATE_CONTAINERD_ROOT =
+		7,	      /* config.toml: the folder of all state that ends with the host */
+	STATE_NERDCTL_ID = 8, /* a file that is called as a container: its id */
+	STATE_QUESTIONS,
+};
+
+/* The texts that a spec leads to, in this order; "": it does not say.  Other specs than those of
+ * Kubernetes have no type. */
+enum state_spec {
+	SPEC_TYPE, /* "container", or "sandbox" */
+	SPEC_NAME,
+	SPEC_POD,
+	SPEC_POD_NAMESPACE,
+	SPEC_IMAGE,
+	SPEC_NERDCTL_NAME,
+	SPEC_TEXTS,
 };
 
 /* Answers with texts, one after another, each with its NUL.  Returns the bytes of all; 0: the file

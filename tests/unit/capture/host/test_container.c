@@ -117,8 +117,10 @@ static void docker_names_come_from_its_state(void **state)
 
 	(void)state;
 	tree_file("var/lib/docker/containers/" ID "/config.v2.json",
-		  "{\"State\":{\"Running\":true},\"ID\":\"" ID "\",\"Name\":\"/web1\"}");
+		  "{\"State\":{\"Running\":true},\"ID\":\"" ID "\",\"Name\":\"/web1\","
+		  "\"Config\":{\"Image\":\"registry.example:5000/shop/api:1.4\"}}");
 	found = container_of(c, "0::/system.slice/docker-" ID ".scope/init\n");
+	assert_string_equal(found->image, "registry.example:5000/shop/api:1.4");
 	assert_non_null(found);
 	assert_string_equal(found->runtime, "docker");
 	assert_string_equal(found->name, "web1");
