@@ -550,7 +550,7 @@ int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 	if (o->heap == EV_TIER_FULL && select_is_empty(&o->select)) {
 		fputs("dbleak: --heap full follows each allocation: it needs processes to be "
 		      "chosen "
-		      "(-p, --comm, --container, --cgroup)\n",
+		      "(-p, --comm, --container, --pod, --namespace, --cgroup)\n",
 		      stderr);
 		return 2;
 	}

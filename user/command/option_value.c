@@ -167,6 +167,16 @@ int value_container(const struct option_row *row, struct options *o, const char 
 	return selection(row, o, SELECT_CONTAINER, value);
 }
 
+int value_pod(const struct option_row *row, struct options *o, const char *value)
+{
+	return selection(row, o, SELECT_POD, value);
+}
+
+int value_namespace(const struct option_row *row, struct options *o, const char *value)
+{
+	return selection(row, o, SELECT_NAMESPACE, value);
+}
+
 /* The number of the value among the names; count: there is no such name, which is said. */
 static size_t value_choose(const struct option_row *row, const char *const *names, size_t count,
 			   const char *value)

@@ -23,6 +23,8 @@ int value_pid(const struct option_row *row, struct options *o, const char *value
 int value_comm(const struct option_row *row, struct options *o, const char *value);
 int value_cgroup(const struct option_row *row, struct options *o, const char *value);
 int value_container(const struct option_row *row, struct options *o, const char *value);
+int value_pod(const struct option_row *row, struct options *o, const char *value);
+int value_namespace(const struct option_row *row, struct options *o, const char *value);
 int value_heap(const struct option_row *row, struct options *o, const char *value);
 int value_heap_sample(const struct option_row *row, struct options *o, const char *value);
 int value_probe_at(const struct option_row *row, struct options *o, const char *value);

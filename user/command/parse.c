@@ -18,6 +18,7 @@
 #include "user/command/usage.h"
 
 #define LONG	     256 /* getopt's values: a letter, or this and the number of the row */
+#define FOREIGN	     1	 /* getopt's value of a name that must not pass for a short form of ours */
 #define OPTION_NAMES 128
 
 int options_misused(enum command_id id, const char *format, ...)
@@ -177,8 +178,15 @@ static void options_choose(struct option *longs, char *shorts, enum command_id i
 		if (row->argument)
 			*shorts++ = ':';
 	}
+	/* It selects by the name of a process elsewhere, and would be short for --namespace. */
+	*longs++ = (struct option){"name", 2, NULL, FOREIGN};
 	*longs = (struct option){};
 	*shorts = '\0';
+}
+
+static int refuse_foreign(const char *word, enum command_id id)
+{
+	return refuse_unknown(word, word + 2, strcspn(word + 2, "="), id);
 }
 
 static int options_take(struct options *o, const struct option_row *row, enum command_id id)
@@ -191,7 +199,7 @@ static int options_take(struct options *o, const struct option_row *row, enum co
 
 int options_parse(struct options *o, int argc, char **argv, enum command_id id)
 {
-	struct option *longs = calloc(option_count + 1, sizeof(*longs));
+	struct option *longs = calloc(option_count + 2, sizeof(*longs));
 	char *shorts = calloc(option_count + 2, 2);
 	int value, status = longs && shorts ? -1 : 2;
 
@@ -203,7 +211,8 @@ int options_parse(struct options *o, int argc, char **argv, enum command_id id)
 	optind = 0; /* begins anew, also after another command line */
 	opterr = 0; /* the words are ours */
 	while (status < 0 && (value = getopt_long(argc, argv, shorts, longs, NULL)) != -1)
-		status = value == '?' || value == ':'
+		status = value == FOREIGN ? refuse_foreign(argv[optind - 1], id)
+			 : value == '?' || value == ':'
 				 ? options_refuse(id, argv[optind - 1], value, optopt)
 				 : options_take(o, row_of(value, id), id);
 	o->next = optind;

@@ -9,32 +9,17 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "user/base/escape.h"
-#include "user/base/redact.h"
-#include "user/capture/host/select.h"
-
-#define CANDIDATES_MAX 60
-#define COLUMNS	       80
-
-struct select_wish {
-	enum select_kind kind;
-	char *text;
-	uint32_t pid;
-	bool exact; /* a container with exactly this name was found: names that only begin so do
-		       not count */
-};
+#include "user/capture/host/select_state.h"
 
 struct select_base {
 	enum cgroup_hierarchy hierarchy;
 	char *path;
 	bool lasting; /* given as a path, not found by a container's name */
 };
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Makes room for one more element in the array that *array points to.  The room is always a power
  * of two, and at least 8. */
@@ -87,204 +72,35 @@ static int add_pids(struct select *s, const char *argument)
 	return err;
 }
 
+/* NAME or NAMESPACE/NAME. */
+static int add_pod(struct select *s, const char *argument)
+{
+	const char *slash = strchr(argument, '/');
+	size_t len = slash ? (size_t)(slash - argument) : 0;
+	int err;
+
+	if (slash && (!len || len > CONTAINER_NAMESPACE_LEN || !slash[1] || strchr(slash + 1, '/')))
+		return -EINVAL;
+	err = add_wish(s, SELECT_POD, argument, 0);
+	if (!err)
+		memcpy(s->wishes[s->wish_count - 1].namespace, argument, len);
+	return err;
+}
+
 int select_add(struct select *s, enum select_kind kind, const char *argument)
 {
 	if (!*argument || strlen(argument) >= PATH_MAX)
 		return -EINVAL;
 	if (kind == SELECT_PID)
 		return add_pids(s, argument);
+	if (kind == SELECT_POD)
+		return add_pod(s, argument);
 	return add_wish(s, kind, argument, 0);
 }
 
 bool select_is_empty(const struct select *s)
 {
 	return !s->wish_count;
-}
-
-/* --- what could be chosen instead -------------------------------------------------------- */
-
-/* Prints items in lines of 80 columns. */
-struct selector_column {
-	FILE *out;
-	size_t used;
-	size_t items;
-};
-
-static void print_item(struct selector_column *c, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void print_item(struct selector_column *c, const char *format, ...)
-{
-	char *text, *safe;
-	size_t width;
-	va_list args;
-	int len;
-
-	if (c->items++ >= CANDIDATES_MAX)
-		return;
-	va_start(args, format);
-	len = vasprintf(&text, format, args);
-	va_end(args);
-	if (len < 0)
-		return;
-	safe = escape_terminal(text, (size_t)len);
-	free(text);
-	width = safe ? strlen(safe) : 0;
-	if (!c->used || c->used + width + 2 > COLUMNS) {
-		fprintf(c->out, "%s  ", c->used ? "\n" : "");
-		c->used = 2;
-	}
-	fprintf(c->out, "  %s", safe ? safe : "?");
-	c->used += width + 2;
-	free(safe);
-}
-
-static void end_items(struct selector_column *c)
-{
-	if (c->items > CANDIDATES_MAX)
-		fprintf(c->out, "  ... and %zu more", c->items - CANDIDATES_MAX);
-	if (c->used)
-		fputc('\n', c->out);
-}
-
-static int compare_facts(const void *a, const void *b)
-{
-	const struct process_facts *x = a, *y = b;
-	int order = memcmp(x->comm, y->comm, sizeof(x->comm));
-
-	return order ? order : (x->pid > y->pid) - (x->pid < y->pid);
-}
-
-/* All processes but kernel threads, sorted by comm.  The caller frees them. */
-static struct process_facts *programs(const struct procfs *p, size_t *count)
-{
-	struct process_facts *list;
-	uint32_t *pids;
-	size_t all;
-
-	*count = 0;
-	if (procfs_pids(p, &pids, &all))
-		return NULL;
-	list = calloc(all + 1, sizeof(*list));
-	for (size_t i = 0; list && i < all; i++)
-		if (!procfs_facts(p, pids[i], &list[*count]) && !list[*count].kernel_thread)
-			(*count)++;
-	free(pids);
-	if (list)
-		qsort(list, *count, sizeof(*list), compare_facts);
-	return list;
-}
-
-static void list_pids(struct select *s, const struct select_wish *w, FILE *errors)
-{
-	struct selector_column c = {.out = errors};
-	size_t count;
-	struct process_facts *list = programs(containers_procfs(s->containers), &count);
-
-	(void)w;
-	fprintf(errors, "running now:\n");
-	for (size_t i = 0; i < count; i++) {
-		redact_name(list[i].comm);
-		print_item(&c, "%s[%u]", list[i].comm, list[i].pid);
-	}
-	end_items(&c);
-	free(list);
-}
-
-static void list_comms(struct select *s, const struct select_wish *w, FILE *errors)
-{
-	struct selector_column c = {.out = errors};
-	size_t count, same;
-	struct process_facts *list = programs(containers_procfs(s->containers), &count);
-
-	(void)w;
-	fprintf(errors, "running now:\n");
-	for (size_t i = 0; i < count; i += same) {
-		for (same = 1; i + same < count && !strcmp(list[i].comm, list[i + same].comm);)
-			same++;
-		redact_name(list[i].comm);
-		if (same > 1)
-			print_item(&c, "%s (%zu)", list[i].comm, same);
-		else
-			print_item(&c, "%s", list[i].comm);
-	}
-	end_items(&c);
-	free(list);
-}
-
-static enum cgroup_step print_child(void *context, const struct cgroup_node *node)
-{
-	if (!node->depth)
-		return CGROUP_DEEPER;
-	print_item(context, "%s", node->name);
-	return CGROUP_SKIP;
-}
-
-static enum cgroup_step note_child(void *context, const struct cgroup_node *node)
-{
-	bool *found = context;
-
-	*found = node->depth;
-	return node->depth ? CGROUP_STOP : CGROUP_DEEPER;
-}
-
-/* Cuts path to its longest part that exists in some hierarchy, and returns that hierarchy. */
-static enum cgroup_hierarchy deepest(const struct cgroups *groups, char *path)
-{
-	uint64_t id;
-
-	do {
-		char *slash = strrchr(path, '/');
-
-		slash[slash == path] = '\0';
-		for (int h = 0; h < CGROUP_HIERARCHIES; h++)
-			if (!cgroups_id(groups, (enum cgroup_hierarchy)h, path, &id))
-				return (enum cgroup_hierarchy)h;
-	} while (path[1]);
-	return CGROUP_HIERARCHIES;
-}
-
-static void list_cgroups(struct select *s, const struct select_wish *w, FILE *errors)
-{
-	const struct cgroups *groups = containers_cgroups(s->containers);
-	struct selector_column c = {.out = errors};
-	char path[PATH_MAX + 1], *safe;
-	enum cgroup_hierarchy h;
-	bool found = false;
-
-	snprintf(path, sizeof(path), "%s%s", *w->text == '/' ? "" : "/", w->text);
-	h = deepest(groups, path);
-	if (h == CGROUP_HIERARCHIES) {
-		fprintf(errors, "no cgroup hierarchy that can be used is mounted here\n");
-		return;
-	}
-	safe = escape_terminal(path, strlen(path));
-	cgroups_visit(groups, h, path, note_child, &found);
-	fprintf(errors, found ? "below %s (%s) there are:\n" : "%s (%s) has no cgroup below it\n",
-		safe ? safe : "?", cgroup_hierarchy_name(h));
-	free(safe);
-	cgroups_visit(groups, h, path, print_child, &c);
-	end_items(&c);
-}
-
-static void list_containers(struct select *s, const struct select_wish *w, FILE *errors)
-{
-	const struct container **list;
-	size_t count;
-
-	(void)w;
-	if (containers_list(s->containers, &list, &count))
-		return;
-	fprintf(errors,
-		count ? "there are these containers:\n"
-		      : "no container that dbleak can recognise is running here (looked for "
-			"Docker, podman and others; see \"dbleak doctor\")\n");
-	for (size_t i = 0; i < count && i < CANDIDATES_MAX; i++)
-		fprintf(errors, "    %-10s  %.12s  %s\n", list[i]->runtime, list[i]->id,
-			list[i]->name);
-	if (count > CANDIDATES_MAX)
-		fprintf(errors, "    ... and %zu more\n", count - CANDIDATES_MAX);
-	free(list);
 }
 
 /* --- from wishes to bases ---------------------------------------------------------------- */
@@ -322,7 +138,7 @@ static int resolve_comm(struct select *s, struct select_wish *w)
 	struct select_comm comm = {0};
 	bool found = false;
 	size_t count;
-	struct process_facts *list = programs(containers_procfs(s->containers), &count);
+	struct process_facts *list = select_programs(containers_procfs(s->containers), &count);
 
 	memcpy(comm.comm, w->text, strnlen(w->text, EV_COMM_LEN - 1));
 	for (size_t i = 0; i < count && !found; i++)
@@ -389,24 +205,7 @@ static int resolve_cgroup(struct select *s, struct select_wish *w)
 	return err;
 }
 
-static int match_containers(struct select *s, struct select_wish *w, const struct container **list,
-			    size_t count)
-{
-	int err = -ENOENT;
-
-	for (size_t i = 0; i < count && !w->exact; i++)
-		w->exact = containers_match(list[i], w->text) == CONTAINER_IS;
-	for (size_t i = 0; i < count && (!err || err == -ENOENT); i++) {
-		enum container_match match = containers_match(list[i], w->text);
-
-		if (match == CONTAINER_DIFFERS || (w->exact && match != CONTAINER_IS))
-			continue;
-		err = add_base(s, list[i]->hierarchy, list[i]->cgroup, false);
-	}
-	return err;
-}
-
-static int resolve_container(struct select *s, struct select_wish *w)
+static int resolve_named(struct select *s, struct select_wish *w)
 {
 	const struct container **list;
 	size_t count;
@@ -414,9 +213,36 @@ static int resolve_container(struct select *s, struct select_wish *w)
 
 	if (err)
 		return err;
-	err = match_containers(s, w, list, count);
+	select_settle(s, list, count);
+	err = select_seek(s, w, list, count);
 	free(list);
 	return err;
+}
+
+/* Adds a base for each container that is chosen and runs now. */
+static int take_containers(struct select *s)
+{
+	const struct container **list;
+	size_t count;
+	int err = containers_list(s->containers, &list, &count);
+
+	if (err)
+		return err;
+	select_settle(s, list, count);
+	for (size_t i = 0; i < count && !err; i++)
+		if (select_takes(s, list[i]))
+			err = add_base(s, list[i]->hierarchy, list[i]->cgroup, false);
+	free(list);
+	return err;
+}
+
+static bool names_containers(const struct select *s)
+{
+	bool named = false;
+
+	for (size_t i = 0; i < s->wish_count; i++)
+		named |= select_names_containers(&s->wishes[i]);
+	return named;
 }
 
 static const struct selector_kind {
@@ -424,11 +250,14 @@ static const struct selector_kind {
 	int (*resolve)(struct select *s, struct select_wish *w);
 	void (*list)(struct select *s, const struct select_wish *w, FILE *errors);
 } kinds[SELECT_KINDS] = {
-	[SELECT_PID] = {"-p", "no such process", resolve_pid, list_pids},
-	[SELECT_COMM] = {"--comm", "no process has this name", resolve_comm, list_comms},
-	[SELECT_CGROUP] = {"--cgroup", "no such cgroup", resolve_cgroup, list_cgroups},
-	[SELECT_CONTAINER] = {"--container", "no such container is running", resolve_container,
-			      list_containers},
+	[SELECT_PID] = {"-p", "no such process", resolve_pid, select_list_pids},
+	[SELECT_COMM] = {"--comm", "no process has this name", resolve_comm, select_list_comms},
+	[SELECT_CGROUP] = {"--cgroup", "no such cgroup", resolve_cgroup, select_list_cgroups},
+	[SELECT_CONTAINER] = {"--container", "no such container is running", resolve_named,
+			      select_list_containers},
+	[SELECT_POD] = {"--pod", "no such pod is running", resolve_named, select_list_pods},
+	[SELECT_NAMESPACE] = {"--namespace", "no pod of such a namespace is running", resolve_named,
+			      select_list_namespaces},
 };
 
 void select_describe(const struct select *s, char *out, size_t size)
@@ -549,7 +378,9 @@ static void complain(const struct select_wish *w, int err, FILE *errors)
 	char *safe = escape_terminal(w->text, strlen(w->text));
 
 	fprintf(errors, "dbleak: %s %s: %s\n", kinds[w->kind].option, safe ? safe : "?",
-		err == -ENOENT ? kinds[w->kind].complaint : strerror(-err));
+		err == -ENOENT	   ? kinds[w->kind].complaint
+		: err == -ENOTUNIQ ? "several namespaces have such a pod; choose NAMESPACE/NAME"
+				   : strerror(-err));
 	free(safe);
 }
 
@@ -566,6 +397,8 @@ int select_resolve(struct select *s, struct containers *containers, FILE *errors
 		if (!err)
 			continue;
 		complain(w, err, errors);
+		if (err == -ENOTUNIQ)
+			err = -ENOENT;
 		if (err == -ENOENT)
 			missed[w->kind] = w;
 		if (!result || result == -ENOENT)
@@ -574,6 +407,8 @@ int select_resolve(struct select *s, struct containers *containers, FILE *errors
 	for (size_t i = 0; i < COUNT(missed); i++)
 		if (missed[i])
 			kinds[i].list(s, missed[i], errors);
+	if (!result && names_containers(s))
+		result = take_containers(s);
 	return result ? result : select_collect(s);
 }
 
@@ -600,7 +435,7 @@ int select_hierarchies(const struct select *s, enum cgroup_hierarchy *out, size_
 	for (size_t i = 0; i < s->base_count; i++)
 		fits &= add_hierarchy(out, &count, room, s->bases[i].hierarchy);
 	for (size_t i = 0; i < s->wish_count; i++) {
-		if (s->wishes[i].kind != SELECT_CONTAINER)
+		if (!select_names_containers(&s->wishes[i]))
 			continue;
 		if (cgroups_mount(groups, CGROUP_V2))
 			fits &= add_hierarchy(out, &count, room, CGROUP_V2);
@@ -611,34 +446,18 @@ int select_hierarchies(const struct select *s, enum cgroup_hierarchy *out, size_
 
 /* containers_list shows only containers that run a process, so the next refresh finds a container
  * that is being created now. */
-static int refresh_containers(struct select *s)
-{
-	const struct container **list;
-	size_t count;
-	int err = containers_list(s->containers, &list, &count);
-
-	if (err)
-		return err;
-	drop_bases(s, false);
-	for (size_t i = 0; i < s->wish_count && err != -ENOMEM; i++)
-		if (s->wishes[i].kind == SELECT_CONTAINER)
-			err = match_containers(s, &s->wishes[i], list, count);
-	free(list);
-	return err == -ENOENT ? 0 : err;
-}
-
 int select_refresh(struct select *s)
 {
-	bool groups = false, named = false;
+	bool groups = false, named = names_containers(s);
 	int err = 0;
 
-	for (size_t i = 0; i < s->wish_count; i++) {
-		named |= s->wishes[i].kind == SELECT_CONTAINER;
+	for (size_t i = 0; i < s->wish_count; i++)
 		groups |= s->wishes[i].kind == SELECT_CGROUP;
-	}
 	s->added_count = s->removed_count = 0;
-	if (named)
-		err = refresh_containers(s);
+	if (named) {
+		drop_bases(s, false);
+		err = take_containers(s);
+	}
 	if (!err && (named || groups))
 		err = select_collect(s);
 	return err ? err : s->added_count || s->removed_count;

@@ -16,7 +16,15 @@
 #include "bpf/event.h"
 #include "user/capture/host/container.h"
 
-enum select_kind { SELECT_PID, SELECT_COMM, SELECT_CGROUP, SELECT_CONTAINER, SELECT_KINDS };
+enum select_kind {
+	SELECT_PID,
+	SELECT_COMM,
+	SELECT_CGROUP,
+	SELECT_CONTAINER,
+	SELECT_POD,
+	SELECT_NAMESPACE,
+	SELECT_KINDS
+};
 
 struct select_pid {
 	uint64_t start_ns; /* from procfs.h */
@@ -61,14 +69,15 @@ struct select {
 void select_describe(const struct select *s, char *out, size_t size);
 
 /* Keeps one argument of the command line, unresolved; -p takes "1,2,3".  0, -ENOMEM; -EINVAL: the
- * argument is empty or no number. */
+ * argument is empty, no number, or no [NAMESPACE/]NAME of a pod. */
 int select_add(struct select *s, enum select_kind kind, const char *argument);
 
 /* True: the user selected nothing, so the whole host counts. */
 bool select_is_empty(const struct select *s);
 
 /* Resolves the arguments.  containers is borrowed until select_free.  For an argument that matches
- * nothing, prints to errors what could be chosen instead, and returns -ENOENT. */
+ * nothing, or a pod's name that several namespaces have, prints to errors what could be chosen
+ * instead, and returns -ENOENT. */
 int select_resolve(struct select *s, struct containers *containers, FILE *errors);
 
 /* The hierarchies that the array cgroups uses now or may use after a refresh.  Returns how many;

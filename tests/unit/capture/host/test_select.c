@@ -415,6 +415,173 @@ static void selectors_add_up(void **state)
 	containers_close(c);
 }
 
+/* The n-th container of the host, in a pod; name "": the sandbox of it. */
+static void pod_container(int n, const char *namespace, const char *pod, const char *name)
+{
+	char path[256], text[512], id[CONTAINER_ID_LEN + 1];
+
+	snprintf(id, sizeof(id), "%064x", n);
+	snprintf(path, sizeof(path), V1 "/kubepods/burstable/pod%s/%s/cgroup.procs", pod, id);
+	tree_file(path, "42\n");
+	snprintf(path, sizeof(path),
+		 "run/containerd/io.containerd.runtime.v2.task/k8s.io/%s/config.json", id);
+	snprintf(text, sizeof(text),
+		 "{\"process\":{},\"annotations\":{\"io.kubernetes.cri.container-type\":\"%s\","
+		 "\"io.kubernetes.cri.container-name\":\"%s\","
+		 "\"io.kubernetes.cri.sandbox-name\":\"%s\","
+		 "\"io.kubernetes.cri.sandbox-namespace\":\"%s\"}}",
+		 *name ? "container" : "sandbox", name, pod, namespace);
+	tree_file(path, text);
+}
+
+static bool has_pod_container(const struct select *s, int n, const char *pod)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), V1 "/kubepods/burstable/pod%s/%064x", pod, n);
+	return has_id(s->cgroups, s->cgroup_count, CGROUP_PIDS, path);
+}
+
+/* Two pods of one Deployment, one of the same name elsewhere, and a container of Docker. */
+static struct containers *cluster(void)
+{
+	struct containers *c = host();
+
+	pod_container(1, "shop", "web-a1", "");
+	pod_container(2, "shop", "web-a1", "api");
+	pod_container(3, "shop", "web-a1", "api-cache");
+	pod_container(4, "shop", "web-b2", "api");
+	pod_container(5, "test", "web-c3", "api");
+	pod_container(6, "test", "db-0", "db");
+	container(ID, "api");
+	return c;
+}
+
+static void pods_are_chosen_by_every_name(void **state)
+{
+	static const struct {
+		const char *pod, *namespace, *container, *taken;
+	} cases[] = {
+		{"shop/web-a1", NULL, NULL, "123"},
+		{"web-a1", NULL, NULL, "123"},
+		{"shop/web", NULL, NULL, "1234"},
+		{"db-0", NULL, NULL, "6"},
+		{"db", NULL, NULL, "6"},
+		{NULL, "test", NULL, "56"},
+		{"web", "test", NULL, "5"},
+		{"web-a1", NULL, "api", "2"},
+		{"web-a1", NULL, "api-", "3"},
+		{"shop/web", NULL, "api", "24"},
+		{NULL, "shop", "api", "24"},
+		{NULL, "shop", NULL, "1234"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct containers *c = cluster();
+		struct select s = {0};
+
+		if (cases[i].container)
+			select_add(&s, SELECT_CONTAINER, cases[i].container);
+		if (cases[i].pod)
+			assert_int_equal(select_add(&s, SELECT_POD, cases[i].pod), 0);
+		if (cases[i].namespace)
+			select_add(&s, SELECT_NAMESPACE, cases[i].namespace);
+		assert_int_equal(resolve(&s, c), 0);
+		assert_int_equal(s.cgroup_count, strlen(cases[i].taken));
+		for (const char *n = cases[i].taken; *n; n++)
+			assert_true(has_pod_container(&s, *n - '0',
+						      *n < '4'	  ? "web-a1"
+						      : *n == '4' ? "web-b2"
+						      : *n == '5' ? "web-c3"
+								  : "db-0"));
+		select_free(&s);
+		containers_close(c);
+		tree_delete("sys");
+	}
+}
+
+static void what_is_no_name_of_a_pod_is_refused(void **state)
+{
+	static const char *const wrong[] = {"", "/", "shop/", "/web", "a/b/c", "shop//web"};
+	struct select s = {0};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(wrong); i++)
+		assert_int_equal(select_add(&s, SELECT_POD, wrong[i]), -EINVAL);
+	assert_true(select_is_empty(&s));
+	select_free(&s);
+}
+
+static void a_pod_of_several_namespaces_lists_them(void **state)
+{
+	struct containers *c = cluster();
+	struct select s = {0};
+
+	(void)state;
+	select_add(&s, SELECT_POD, "web");
+	assert_int_equal(resolve(&s, c), -ENOENT);
+	assert_non_null(strstr(error_text, "dbleak: --pod web: several namespaces have such a pod; "
+					   "choose NAMESPACE/NAME\nthere are these pods:\n"));
+	assert_non_null(strstr(error_text, "  shop/web-a1  shop/web-b2  test/db-0  test/web-c3\n"));
+	select_free(&s);
+	select_add(&s, SELECT_POD, "shop/db-0");
+	assert_int_equal(resolve(&s, c), -ENOENT);
+	assert_non_null(strstr(error_text, "--pod shop/db-0: no such pod is running\n"));
+	select_free(&s);
+	select_add(&s, SELECT_NAMESPACE, "shops");
+	assert_int_equal(resolve(&s, c), -ENOENT);
+	assert_non_null(strstr(error_text, "there are these namespaces:\n    shop  test\n"));
+	select_free(&s);
+	select_add(&s, SELECT_POD, "shop/web-a1");
+	select_add(&s, SELECT_CONTAINER, "db");
+	assert_int_equal(resolve(&s, c), -ENOENT);
+	assert_non_null(strstr(error_text, "shop/web-a1  api-cache\n"));
+	assert_null(strstr(error_text, "web-b2"));
+	assert_null(strstr(error_text, "docker"));
+	select_free(&s);
+	containers_close(c);
+}
+
+static void a_pod_that_starts_later_is_followed(void **state)
+{
+	enum cgroup_hierarchy hierarchies[4];
+	struct containers *c = cluster();
+	struct select s = {0};
+
+	(void)state;
+	select_add(&s, SELECT_POD, "db-0");
+	assert_int_equal(resolve(&s, c), 0);
+	assert_int_equal(s.cgroup_count, 1);
+	assert_int_equal(select_hierarchies(&s, hierarchies, 4), 2);
+	assert_int_equal(select_refresh(&s), 0);
+	tree_delete(V1 "/kubepods/burstable/poddb-0");
+	assert_int_equal(select_refresh(&s), 1);
+	assert_int_equal(s.cgroup_count, 0);
+	pod_container(7, "test", "db-0", "db");
+	pod_container(8, "test", "db-01", "db");
+	pod_container(9, "shop", "db-0", "db");
+	assert_int_equal(select_refresh(&s), 1);
+	assert_int_equal(s.cgroup_count, 1);
+	assert_true(has_pod_container(&s, 7, "db-0"));
+	select_free(&s);
+	containers_close(c);
+}
+
+static void a_sandbox_is_no_container_to_choose(void **state)
+{
+	struct containers *c = host();
+	struct select s = {0};
+
+	(void)state;
+	pod_container(1, "shop", "web-a1", "");
+	select_add(&s, SELECT_CONTAINER, "0000");
+	assert_int_equal(resolve(&s, c), -ENOENT);
+	assert_non_null(strstr(error_text, "no container that dbleak can recognise"));
+	select_free(&s);
+	containers_close(c);
+}
+
 static void a_deep_tree_ends(void **state)
 {
 	struct containers *c = host();
@@ -451,6 +618,11 @@ int main(void)
 		select_test(an_exact_name_excludes_longer_ones),
 		select_test(a_missing_container_lists_those_that_run),
 		select_test(selectors_add_up),
+		select_test(pods_are_chosen_by_every_name),
+		tree_test(what_is_no_name_of_a_pod_is_refused),
+		select_test(a_pod_of_several_namespaces_lists_them),
+		select_test(a_pod_that_starts_later_is_followed),
+		select_test(a_sandbox_is_no_container_to_choose),
 		select_test(a_deep_tree_ends),
 	};
 
