@@ -74,7 +74,8 @@ enum ev_kind {
 	EV_SESSION = 35,
 	EV_COLLECTIONS = 36,
 	EV_SERVING = 37,
-	EV_KIND_MAX = 38,
+	EV_CONTAINER = 38,
+	EV_KIND_MAX = 39,
 };
 
 /* The head of every record.  crc is zlib's crc32 of all other bytes of the record, set by the
@@ -669,6 +670,18 @@ struct ev_program {
 	__u32 uid;		/* the real one; UNKNOWN32 */
 	char exe[EV_TEXT_LEN];	/* the end of its path; "": not known */
 	char unit[EV_UNIT_LEN]; /* of systemd: "orders.service"; "": none, or not known */
+};
+
+/* What a process's container belongs to, beside what EV_PROCESS says.  Sent after it where anything
+ * is known, and again when that changes. */
+struct ev_container {
+	struct ev_head head;
+	__u64 start_ns;
+	__u32 pid;
+	__u32 reserved;
+	char pod[EV_TEXT_LEN];		 /* of Kubernetes; "": none, or not known */
+	char pod_namespace[EV_NAME_LEN]; /* of Kubernetes, as the pod */
+	char image[EV_TEXT_LEN];	 /* the name it was started by; "": not known */
 };
 
 enum ev_thread_state {

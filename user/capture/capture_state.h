@@ -38,6 +38,7 @@ struct tracked { /* a connection told of */
 struct owner { /* a process told of */
 	struct ev_process facts;
 	struct ev_program program;
+	struct ev_container container;
 	struct ev_usage usage;
 	uint32_t gaps;		/* enum gap_kind told */
 	bool tls_read;		/* some of its encrypted connections could be read */

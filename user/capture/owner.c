@@ -116,6 +116,23 @@ static void look_up_role(const struct capture *c, struct owner *o)
 	o->facts.role = server ? EV_ROLE_POOLER : EV_ROLE_CLIENT;
 }
 
+/* What its container belongs to.  The texts are as long as the fields, or shorter. */
+static void look_up_pod(struct ev_container *ev, const struct container *container)
+{
+	snprintf(ev->pod, sizeof(ev->pod), "%s", container->pod);
+	snprintf(ev->pod_namespace, sizeof(ev->pod_namespace), "%s", container->pod_namespace);
+	snprintf(ev->image, sizeof(ev->image), "%s", container->image);
+}
+
+/* A process on the host has none. */
+static void tell_container(struct capture *c, struct owner *o)
+{
+	if (!*o->container.pod && !*o->container.image)
+		return;
+	o->container.head.ns = capture_now();
+	capture_tell(c, &o->container.head);
+}
+
 /* Asks /proc and the container run times who that is.  What is unknown stays as it was. */
 static void look_up(struct capture *c, struct owner *o)
 {
@@ -142,10 +159,11 @@ static void look_up(struct capture *c, struct owner *o)
 		return;
 	memset(o->program.unit, 0, sizeof(o->program.unit)); /* that of the run time */
 	snprintf(p->runtime, sizeof(p->runtime), "%s", container->runtime);
-	snprintf(p->container_id, sizeof(p->container_id), "%.*s",
-		 (int)sizeof(p->container_id) - 1, container->id);
+	snprintf(p->container_id, sizeof(p->container_id), "%.*s", (int)sizeof(p->container_id) - 1,
+		 container->id);
 	snprintf(p->container_name, sizeof(p->container_name), "%.*s",
 		 (int)sizeof(p->container_name) - 1, container->name);
+	look_up_pod(&o->container, container);
 }
 
 struct owner *owner_of(struct capture *c, uint32_t pid, uint64_t start_ns, const char *comm)
@@ -169,6 +187,9 @@ struct owner *owner_of(struct capture *c, uint32_t pid, uint64_t start_ns, const
 	o->program.start_ns = start_ns;
 	o->program.pid = pid;
 	o->program.uid = UNKNOWN32;
+	INIT(o->container, EV_CONTAINER);
+	o->container.start_ns = start_ns;
+	o->container.pid = pid;
 	if (comm)
 		memcpy(o->facts.comm, comm, EV_COMM_LEN - 1);
 	redact_name(o->facts.comm);
@@ -178,6 +199,7 @@ struct owner *owner_of(struct capture *c, uint32_t pid, uint64_t start_ns, const
 	      (long long)o->facts.nofile_limit);
 	capture_tell(c, &o->facts.head);
 	capture_tell(c, &o->program.head);
+	tell_container(c, o);
 	c->events->met(c, pid, start_ns);
 	return o;
 }
@@ -247,6 +269,7 @@ static void refresh_facts(struct capture *c, struct owner *o)
 {
 	struct ev_process before = o->facts;
 	struct ev_program ran = o->program;
+	struct ev_container lived = o->container;
 
 	if (o->gone_ns)
 		return;
@@ -261,6 +284,8 @@ static void refresh_facts(struct capture *c, struct owner *o)
 		o->program.head.ns = capture_now();
 		capture_tell(c, &o->program.head);
 	}
+	if (memcmp(&lived, &o->container, sizeof(lived)) != 0)
+		tell_container(c, o);
 }
 
 void owners_tell_usage(struct capture *c)

@@ -173,6 +173,9 @@ void process_describe(struct arena *a, const struct process_model *p, uint64_t n
 	v->runtime = arena_string(a, p->runtime);
 	v->container_id = arena_string(a, p->container_id);
 	v->container_name = arena_string(a, p->container_name);
+	v->pod = arena_string(a, p->pod);
+	v->pod_namespace = arena_string(a, p->pod_namespace);
+	v->image = arena_string(a, p->image);
 	v->rss_start = p->rss_start;
 	v->rss_end = p->rss_end;
 	v->rss_peak = p->rss_peak;

@@ -14,6 +14,9 @@ const char *memory_limit_of(struct arena *arena, const struct process_model *p)
 {
 	switch (p->memory.state.limit) {
 	case EV_LIMIT_CGROUP:
+		if (p->pod && p->pod_namespace && p->container_name)
+			return arena_format(arena, "container %s of pod %s/%s", p->container_name,
+					    p->pod_namespace, p->pod);
 		if (p->runtime && p->container_name)
 			return arena_format(arena, "%s %s", p->runtime, p->container_name);
 		return p->runtime ? arena_format(arena, "its %s container", p->runtime)

@@ -93,9 +93,12 @@ static const char *ended(const struct finding_view *f)
 	return "nothing: the process has ended";
 }
 
-/* "docker web1" or "orders.service", which can be restarted; else the process. */
+/* "pod shop/web-7d9", "docker web1" or "orders.service", which can be restarted; else the process.
+ */
 static const char *what_to_restart(struct arena *a, const struct process_view *p)
 {
+	if (p->pod && *p->pod && p->pod_namespace)
+		return arena_format(a, "pod %s/%s", p->pod_namespace, p->pod);
 	if (p->runtime && *p->runtime && p->container_name && *p->container_name)
 		return arena_format(a, "%s %s", p->runtime, p->container_name);
 	if (!(p->runtime && *p->runtime) && p->unit && *p->unit)

@@ -274,6 +274,8 @@ struct process_view {
 	uint64_t start_realtime_ns; /* 0 not known */
 	const char *container_id;
 	const char *container_name;
+	const char *pod, *pod_namespace; /* of Kubernetes; NULL: none, or not known */
+	const char *image;		 /* of the container; NULL not known */
 	enum verdict verdict;
 	const char *verdict_reason; /* for bounded and unknown: why, one clause; NULL */
 	struct endpoint_view *endpoints;

@@ -11,6 +11,7 @@
 
 int apply_process(struct model *m, const struct ev_head *record);
 int apply_program(struct model *m, const struct ev_head *record);
+int apply_container(struct model *m, const struct ev_head *record);
 int apply_thread(struct model *m, const struct ev_head *record);
 int apply_requests(struct model *m, const struct ev_head *record);
 int apply_serving(struct model *m, const struct ev_head *record);

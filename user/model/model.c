@@ -234,6 +234,7 @@ int model_apply(struct model *m, const struct ev_head *record)
 		[EV_SESSION] = apply_session,
 		[EV_COLLECTIONS] = apply_collections,
 		[EV_SERVING] = apply_serving,
+		[EV_CONTAINER] = apply_container,
 	};
 
 	if (record->ns > m->now_ns)

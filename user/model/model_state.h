@@ -147,6 +147,7 @@ struct process_model {
 	uint32_t role, libraries;
 	char comm[EV_COMM_LEN];
 	char *cmdline, *runtime, *container_id, *container_name, *exe, *unit;
+	char *pod, *pod_namespace, *image;
 	uint32_t parent_pid, uid; /* 0 and UNKNOWN32: not known */
 	uint64_t nofile_limit;
 	uint32_t open_files;

@@ -46,6 +46,9 @@ void process_free(struct process_model *p)
 	free(p->container_name);
 	free(p->exe);
 	free(p->unit);
+	free(p->pod);
+	free(p->pod_namespace);
+	free(p->image);
 	for (size_t i = 0; i < p->past_count; i++)
 		free(p->past[i].file);
 	free(p->past);
@@ -137,6 +140,19 @@ int apply_program(struct model *m, const struct ev_head *record)
 	p->uid = ev->uid;
 	keep_latest(&p->exe, ev->exe);
 	keep_latest(&p->unit, ev->unit);
+	return 0;
+}
+
+int apply_container(struct model *m, const struct ev_head *record)
+{
+	const struct ev_container *ev = (const void *)record;
+	struct process_model *p = model_process_of(m, ev->pid, ev->start_ns);
+
+	if (!p)
+		return -ENOMEM;
+	keep_latest(&p->pod, ev->pod);
+	keep_latest(&p->pod_namespace, ev->pod_namespace);
+	keep_latest(&p->image, ev->image);
 	return 0;
 }
 

@@ -389,6 +389,11 @@ static const struct dump_field program_fields[] = {
 	TEXT(program, exe),	 TEXT(program, unit),
 };
 
+static const struct dump_field container_fields[] = {
+	TIME(container, start_ns), NUMBER(container, pid),	   HIDDEN(container, reserved),
+	TEXT(container, pod),	   TEXT(container, pod_namespace), TEXT(container, image),
+};
+
 static const struct dump_field thread_fields[] = {
 	TIME(thread, start_ns),
 	ID(thread, stack),
@@ -494,6 +499,7 @@ static const struct {
 	KIND(EV_SESSION, session),
 	KIND(EV_COLLECTIONS, collections),
 	KIND(EV_SERVING, serving),
+	KIND(EV_CONTAINER, container),
 };
 
 _Static_assert(COUNT(kinds) == EV_KIND_MAX, "each kind of record has a row");

@@ -61,6 +61,7 @@ _Static_assert(sizeof(struct ev_withdrawn) == 48, "ev_withdrawn has 48 bytes");
 _Static_assert(sizeof(struct ev_unfollowed) == 104, "ev_unfollowed has 104 bytes");
 _Static_assert(sizeof(struct ev_host) == 376, "ev_host has 376 bytes");
 _Static_assert(sizeof(struct ev_program) == 416, "ev_program has 416 bytes");
+_Static_assert(sizeof(struct ev_container) == 608, "ev_container has 608 bytes");
 _Static_assert(sizeof(struct ev_thread) == 80, "ev_thread has 80 bytes");
 _Static_assert(sizeof(struct ev_requests) == 40, "ev_requests has 40 bytes");
 _Static_assert(sizeof(struct ev_serving) == 368, "ev_serving has 368 bytes");
@@ -106,6 +107,7 @@ static const uint16_t smallest[EV_KIND_MAX] = {
 	[EV_SESSION] = offsetof(struct ev_session, text),
 	[EV_COLLECTIONS] = sizeof(struct ev_collections),
 	[EV_SERVING] = sizeof(struct ev_serving),
+	[EV_CONTAINER] = sizeof(struct ev_container),
 };
 
 /* Fixed texts must end within their field. */
@@ -126,6 +128,9 @@ static const struct {
 	{EV_HOST, offsetof(struct ev_host, selection), EV_TEXT_LEN},
 	{EV_PROGRAM, offsetof(struct ev_program, exe), EV_TEXT_LEN},
 	{EV_PROGRAM, offsetof(struct ev_program, unit), EV_UNIT_LEN},
+	{EV_CONTAINER, offsetof(struct ev_container, pod), EV_TEXT_LEN},
+	{EV_CONTAINER, offsetof(struct ev_container, pod_namespace), EV_NAME_LEN},
+	{EV_CONTAINER, offsetof(struct ev_container, image), EV_TEXT_LEN},
 	{EV_SESSION, offsetof(struct ev_session, user), EV_NAME_LEN},
 	{EV_SESSION, offsetof(struct ev_session, name), EV_NAME_LEN},
 	{EV_SESSION, offsetof(struct ev_session, application), EV_NAME_LEN},

@@ -42,10 +42,9 @@ static json_t *json_container(const struct process_view *p)
 		return json_null();
 
 	const struct json_pair pairs[] = {
-		{"runtime", json_text(p->runtime)},
-		{"id", json_text(p->container_id)},
-		{"name", json_text(p->container_name)},
-		{"pod", json_null()},
+		{"runtime", json_text(p->runtime)},	    {"id", json_text(p->container_id)},
+		{"name", json_text(p->container_name)},	    {"pod", json_text(p->pod)},
+		{"namespace", json_text(p->pod_namespace)}, {"image", json_text(p->image)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));

@@ -78,6 +78,12 @@ void words_place(struct words *w, const struct process_view *p)
 {
 	const char *container = container_of(p);
 
+	if (is_set(p->pod) && is_set(p->pod_namespace)) {
+		words_add(w, "in pod %s/%s", p->pod_namespace, p->pod);
+		if (is_set(p->container_name))
+			words_add(w, ", container %s", p->container_name);
+		return;
+	}
 	if (!container && is_set(p->unit))
 		words_add(w, "in %s", p->unit);
 	else if (!container)

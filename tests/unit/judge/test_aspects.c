@@ -157,6 +157,21 @@ static void who_is_on_call_is_told_what_helps(void **state)
 	}
 }
 
+static void a_pod_is_what_to_restart(void **state)
+{
+	struct arena *a = arena_open();
+	struct finding_view f = sample_finding();
+	struct process_view p = sample_process(7, VERDICT_LEAKING, NULL, &f);
+
+	(void)state;
+	p.runtime = "containerd";
+	p.container_name = "api";
+	p.pod = "web-7d9";
+	p.pod_namespace = "shop";
+	assert_non_null(strstr(now_for(a, &p, &f), "restart pod shop/web-7d9"));
+	arena_close(a);
+}
+
 static void a_near_limit_of_memory_is_urgent(void **state)
 {
 	struct arena *a = arena_open();
@@ -216,6 +231,7 @@ int main(void)
 		cmocka_unit_test(a_part_of_a_part_belongs_to_the_whole),
 		cmocka_unit_test(a_leak_keeps_its_name_from_one_report_to_the_next),
 		cmocka_unit_test(who_is_on_call_is_told_what_helps),
+		cmocka_unit_test(a_pod_is_what_to_restart),
 		cmocka_unit_test(a_near_limit_of_memory_is_urgent),
 	};
 

@@ -263,6 +263,30 @@ static void a_pid_that_comes_back_is_another_process(void **state)
 	assert_int_equal(v->processes[0].exited + v->processes[1].exited, 1);
 }
 
+/* Each record says all that is known of it then. */
+static void what_a_container_belongs_to_may_become_known_later(void **state)
+{
+	struct ev_container told = {.pid = APP, .image = "shop/api:1.4"};
+	const struct report_view *v;
+
+	(void)state;
+	story_begins();
+	process(APP);
+	opens(0, APP, APP);
+	v = verdict();
+	assert_null(v->processes[0].pod);
+	assert_null(v->processes[0].image);
+	at(2);
+	told.start_ns = process_start(APP);
+	strcpy(told.pod, "web-7d9");
+	strcpy(told.pod_namespace, "shop");
+	story_tell(&told, EV_CONTAINER, sizeof(told));
+	v = verdict();
+	assert_string_equal(v->processes[0].pod, "web-7d9");
+	assert_string_equal(v->processes[0].pod_namespace, "shop");
+	assert_string_equal(v->processes[0].image, "shop/api:1.4");
+}
+
 static void a_start_known_to_a_tick_is_the_same_process(void **state)
 {
 	static const struct {
@@ -509,6 +533,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_state_replaces_the_one_before),
+		TEST(what_a_container_belongs_to_may_become_known_later),
 		TEST(an_older_state_that_comes_late_replaces_nothing),
 		TEST(one_that_turns_out_to_be_new_is_counted_as_such),
 		TEST(a_race_in_the_counts_does_not_wrap_them),

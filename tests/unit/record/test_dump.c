@@ -56,6 +56,7 @@ static const size_t sizes[EV_KIND_MAX] = {
 	[EV_SESSION] = sizeof(struct ev_session),
 	[EV_COLLECTIONS] = sizeof(struct ev_collections),
 	[EV_SERVING] = sizeof(struct ev_serving),
+	[EV_CONTAINER] = sizeof(struct ev_container),
 };
 
 static void *record_of(void *record, uint16_t kind, size_t size)

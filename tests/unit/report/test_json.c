@@ -90,7 +90,7 @@ static void every_key_of_the_contract_is_there_in_order(void **state)
 		{"processes.0", "pid comm cmdline exited container verdict endpoints memory "
 				"findings ppid uid start "
 				"exe unit argv collections"},
-		{"processes.0.container", "runtime id name pod"},
+		{"processes.0.container", "runtime id name pod namespace image"},
 		{"processes.0.endpoints.0",
 		 "database address name user connections statements transactions"},
 		{"processes.0.endpoints.0.connections",

@@ -1156,6 +1156,26 @@ static void a_long_name_of_a_container_is_told_whole(void **state)
 	assert_says(&v, &plain, "orders-api, in docker shop-production-orders-api-7f9c5d6b8-x2x4q");
 }
 
+static void a_pod_is_told_with_its_container(void **state)
+{
+	struct finding_view f = sample_finding();
+	struct process_view process = sample_process(7, VERDICT_LEAKING, NULL, &f);
+	struct report_view v = sample_view(&process, 1);
+
+	(void)state;
+	process.runtime = "containerd";
+	process.container_id = "0123456789abcdef";
+	process.container_name = "api";
+	process.pod = "web-7d9";
+	process.pod_namespace = "shop";
+	process.image = "registry.example/shop/api:1.4";
+	assert_says(&v, &plain, "orders-api, in pod shop/web-7d9, container api");
+	assert_silent_about(&v, &plain, "in containerd");
+	process.container_name = NULL;
+	assert_says(&v, &plain, "orders-api, in pod shop/web-7d9");
+	assert_silent_about(&v, &plain, "container api");
+}
+
 static void sql_is_shortened_unless_all_is_asked_for(void **state)
 {
 	struct finding_view f = sample_finding();
@@ -1353,6 +1373,9 @@ static struct process_view any_process(uint32_t *random, struct endpoint_view *e
 		.runtime = any_text(random),
 		.container_id = any_text(random),
 		.container_name = any_text(random),
+		.pod = any_text(random),
+		.pod_namespace = any_text(random),
+		.image = any_text(random),
 		.verdict = next(random) % (VERDICT_LEAKING + 1),
 		.verdict_reason = any_text(random),
 		.endpoints = e,
@@ -1474,6 +1497,7 @@ int main(void)
 		cmocka_unit_test(a_snapshot_is_a_table_that_accuses_nobody),
 		cmocka_unit_test(a_snapshot_of_many_rows_is_cut),
 		cmocka_unit_test(a_long_name_of_a_container_is_told_whole),
+		cmocka_unit_test(a_pod_is_told_with_its_container),
 		cmocka_unit_test(sql_is_shortened_unless_all_is_asked_for),
 		cmocka_unit_test(numbers_have_human_units),
 		cmocka_unit_test(colour_changes_nothing_but_colour),
