@@ -54,8 +54,8 @@ def put_python(root):
             shutil.copy(f"{library}/{name}", f"{root}{library}/{name}")
 
 
-def root_file_system(folder):
-    """A tar file with /bin/sh, Python, the clients and every library they name."""
+def root_folder(folder):
+    """A folder with /bin/sh, Python, the clients and every library they name."""
     root = os.path.join(folder, "rootfs")
     for name in ("bin", "etc", "tmp"):
         os.makedirs(os.path.join(root, name))
@@ -66,6 +66,12 @@ def root_file_system(folder):
     for client in CLIENTS:
         put_program(root, os.path.join(BUILT, client), f"/{client}")
     put_python(root)
+    return root
+
+
+def root_file_system(folder):
+    """The same as a tar file."""
+    root = root_folder(folder)
     tar = os.path.join(folder, "image.tar")
     subprocess.run(["tar", "-C", root, "-cf", tar, "."], check=True)
     shutil.rmtree(root)
