@@ -214,7 +214,7 @@ def crowded(bench):
     if bench.check(len(sites) == 1, f"it maps in one place, not in {sites}"):
         bench.check(MAPPINGS_EACH - 100 <= sites[0].taken <= MAPPINGS_EACH, f"of 5,000 {sites[0].taken} are told")
         bench.check(sites[0].flags & LOWER_BOUND, "the figure is not told as a lower bound")
-        bench.check(is_said(report, sites[0].pid, f"more than {MAPPINGS_EACH} mappings"),
+        bench.check(is_said(report, sites[0].pid, f"more than {MAPPINGS_EACH:,} mappings"),
                     f"no gap says so: {report['coverage']['gaps']}")
 
 
@@ -229,7 +229,7 @@ def greedy(bench):
     taken, wanted = sum(site.taken for site in blocks), range(BLOCKS_EACH - 100, BLOCKS_EACH + 1)
     bench.check(taken in wanted, f"{taken} of its blocks are told, not {wanted}")
     bench.check(any(site.flags & LOWER_BOUND for site in blocks), "none of its figures is told as a lower bound")
-    bench.check(is_said(report, blocks[0].pid, f"more than {BLOCKS_EACH} blocks"),
+    bench.check(is_said(report, blocks[0].pid, f"more than {BLOCKS_EACH:,} blocks"),
                 f"no gap says so: {report['coverage']['gaps']}")
     others = [site for site in sites if site.pid != blocks[0].pid]  # a child is followed from some moment on
     weak = [site for site in others if site.flags & LOWER_BOUND]

@@ -9,7 +9,7 @@ SHARE = 16384   # of the prepared statements, for one process where the whole ho
 ROOM = 131072   # for those of all processes
 FEW = 200      # which nobody else hinders
 PATIENCE = 40
-GAP = f"more than {SHARE} prepared statements at once"
+GAP = f"more than {SHARE:,} prepared statements at once"
 CAUSES = {"unclosed-statement", "cache-growth"}
 
 

@@ -1197,7 +1197,7 @@ static void what_was_not_followed_is_a_gap_of_its_process(void **state)
 	assert_int_equal(v->gap_count, 3);
 	for (size_t i = 0; i < v->gap_count; i++)
 		assert_int_equal(v->gaps[i].pid, OTHER);
-	assert_non_null(strstr(v->gaps[0].reason, "more than 16384 prepared statements at once"));
+	assert_non_null(strstr(v->gaps[0].reason, "more than 16,384 prepared statements at once"));
 	assert_non_null(strstr(v->gaps[1].reason, "new SQL texts in a second"));
 	assert_non_null(strstr(v->gaps[2].reason, "events of this process were dropped"));
 }

@@ -541,7 +541,7 @@ static void the_memory_behind_is_summed_when_all_is_known(void **state)
 	assert_int_equal(f->bytes, 40000);
 	assert_int_equal(f->rows, 400);
 	assert_true(f->rows_exact);
-	assert_string_equal(evidence_with(f, "each uses"), "each uses 1000 bytes");
+	assert_string_equal(evidence_with(f, "each uses"), "each uses 1,000 bytes");
 }
 
 /* Of the others the mean of those that were looked at is believed. */

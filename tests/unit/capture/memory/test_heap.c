@@ -601,7 +601,7 @@ static void a_full_share_is_told_once_for_each_table(void **state)
 	heap_sweep(heap, BEGUN + 1 * SECOND, false);
 	heap_sweep(heap, BEGUN + 2 * SECOND, false);
 	assert_int_equal(world.gaps, 1);
-	assert_non_null(strstr(world.gap, "more than 5120 places"));
+	assert_non_null(strstr(world.gap, "more than 5,120 places"));
 	p->p.refused[HEAP_TABLE_BLOCKS] = 1;
 	heap_sweep(heap, BEGUN + 3 * SECOND, false);
 	assert_int_equal(world.gaps, 2);

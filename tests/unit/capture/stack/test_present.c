@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <netinet/tcp.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -57,7 +58,7 @@ static struct world {
 	size_t told;
 	struct ev_thread thread[TOLD];
 	unsigned int gaps, requests;
-	struct ev_requests request;
+	struct ev_serving request;
 } world;
 
 /* --- fakes ----------------------------------------------------------------------------------- */
@@ -182,8 +183,8 @@ static void tell(void *context, struct ev_head *record)
 	(void)context;
 	if (record->kind == EV_GAP) {
 		world.gaps++;
-	} else if (record->kind == EV_REQUESTS) {
-		world.request = *(const struct ev_requests *)(const void *)record;
+	} else if (record->kind == EV_SERVING) {
+		world.request = *(const struct ev_serving *)(const void *)record;
 		world.requests++;
 	} else {
 		assert_int_equal(record->kind, EV_THREAD);
@@ -463,7 +464,8 @@ static struct raw_socket *socket_at(uint16_t port, bool listening, uint64_t rece
 				 .pid = (uint32_t)getpid(),
 				 .fd = UNKNOWN32,
 				 .local_port = port,
-				 .listening = listening,
+				 .state = listening ? TCP_LISTEN : TCP_ESTABLISHED,
+				 .flags = received_ns ? RAW_SOCKET_ASKED : 0,
 				 .received_ns = received_ns,
 				 .sent_ns = 100};
 	return s;
@@ -480,13 +482,14 @@ static void requests_that_came_in_where_it_listens_are_counted(void **state)
 	assert_int_equal(world.requests, 1);
 	assert_int_equal(world.request.pid, getpid());
 	assert_int_equal(world.request.unanswered, 2);
-	assert_int_equal(world.request.oldest_ns, 200);
+	assert_int_equal(world.request.came_ns[0], 200);
+	assert_int_equal(world.request.came_ns[1], 300);
 	/* All are answered: that is told once. */
 	world.socket_count = 1;
 	step();
 	assert_int_equal(world.requests, 2);
 	assert_int_equal(world.request.unanswered, 0);
-	assert_int_equal(world.request.oldest_ns, 0);
+	assert_int_equal(world.request.came_ns[0], 0);
 	step();
 	assert_int_equal(world.requests, 2);
 }
