@@ -48,6 +48,9 @@ UNIT_SRC := $(wildcard $(addprefix tests/unit/,$(addsuffix /test_*.c,* */* */*/*
 # The program of a test: flat, for its name is its own.
 unit_of   = $(B)/$(2)/$(basename $(notdir $(1)))
 UNIT_BIN := $(foreach t,$(UNIT_SRC),$(call unit_of,$(t),unit))
+ifneq ($(words $(UNIT_BIN)),$(words $(sort $(UNIT_BIN))))
+$(error two unit tests have one name, and only one of them would run: $(foreach t,$(sort $(UNIT_BIN)),$(if $(filter-out 1,$(words $(filter $(t),$(UNIT_BIN)))),$(notdir $(t)))))
+endif
 BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 HEAP_CLIENT := $(addprefix $(B)/clients/,heap_static heap_static_pie heap_stripped) $(if $(wildcard /usr/lib/x86_64-linux-gnu/libjemalloc.so),$(B)/clients/heap_jemalloc) \
 	       $(if $(shell command -v musl-gcc),$(addprefix $(B)/clients/,heap_musl heap_musl_static))

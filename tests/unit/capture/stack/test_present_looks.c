@@ -164,6 +164,16 @@ int python_thread_frames(const struct memory *m, const struct python_row *row, u
 	return 0;
 }
 
+/* No event loop: nothing here has tasks. */
+int readers_tasks(struct readers *r, const struct python_build *its,
+		  const struct python_process *of, struct python_tasks_at *at, uint32_t *dropped,
+		  python_task_fn *fn, void *context)
+{
+	(void)r, (void)its, (void)of, (void)at, (void)fn, (void)context;
+	*dropped = 0;
+	return 0;
+}
+
 int readers_reported(struct readers *r, uint64_t sample, uint64_t *name)
 {
 	(void)r, (void)sample;
