@@ -121,9 +121,10 @@ static void fish_offers_what_each_command_takes(void **state)
 	if (!has_shell("fish"))
 		skip();
 	write_for(COMPLETION_FISH);
-	all = output_of("HOME=/nowhere fish --no-config -c 'source $argv[1]; for c in (complete "
-			"-C\"dbleak \" | string match -r \"^[a-z]+\"); echo \"== $c\"; "
-			"complete -C\"dbleak $c --\"; end; echo ==' 2>/dev/null");
+	all = output_of("ask() { home=$(mktemp -d) && HOME=$home fish --no-config -c 'source "
+			"$argv[1]; for c in (complete -C\"dbleak \" | string match -r "
+			"\"^[a-z]+\"); echo \"== $c\"; complete -C\"dbleak $c --\"; end; echo ==' "
+			"\"$1\" 2>/dev/null; rm -rf \"$home\"; }; ask"); /* fish writes a home */
 	for (int id = 0; id < COMMANDS; id++) {
 		char head[64];
 
