@@ -346,6 +346,8 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, voi
 			break;
 		looking_over();
 		err = capture_step(l->capture, wait > 0 ? wait : 1);
+		if (!err && l->step)
+			err = l->step(l, l->step_context);
 		if (err)
 			break;
 		if (since - shown >= 1) {
@@ -360,7 +362,7 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, voi
 	}
 	if (!l->options->quiet && isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
-	return err;
+	return err > 0 ? 0 : err;
 }
 
 int live_end_recording(struct live *l)

@@ -35,6 +35,11 @@ struct live {
 	bool begun;		 /* the model knows of which host and when: it can be judged */
 	bool watching;		 /* everything is open: the recording is worth its place */
 	bool records_only;	 /* nothing is to be reported */
+	/* Called by live_work after each look at the kernel, some ten times a second, in its
+	 * thread: the model may be read.  0 to go on, 1 to end the watch, or -errno.  NULL:
+	 * nothing. */
+	int (*step)(struct live *l, void *context);
+	void *step_context;
 };
 
 /* Opens everything up to the attached probes.  Returns -1 to go on, or the status to exit with
