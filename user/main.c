@@ -14,6 +14,7 @@
 #include "user/command/parse.h"
 #include "user/command/topics.h"
 #include "user/command/usage.h"
+#include "user/command/without.h"
 
 static int (*const commands[COMMANDS])(int argc, char **argv) = {
 	[COMMAND_WATCH] = command_watch,       [COMMAND_RUN] = command_run,
@@ -60,7 +61,8 @@ int main(int argc, char **argv)
 		return printf("dbleak %s\n", DBLEAK_VERSION) < 0 ? 2 : 0;
 	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
 		return help(argc, argv);
-	if (topics_choose(getenv("DBLEAK_DEBUG")) >= 0)
+	if (topics_choose(getenv("DBLEAK_DEBUG")) >= 0 ||
+	    without_choose(getenv("DBLEAK_WITHOUT")) >= 0)
 		return 2;
 	if (name[0] == '-')
 		return command_watch(argc, argv);

@@ -30,6 +30,9 @@ const struct fact fact_environment[] = {
 	{"DBLEAK_DEBUG",
 	 "Topics, separated by commas, or all: what dbleak decides about them is printed on "
 	 "standard error. 1 means libbpf."},
+	{"DBLEAK_WITHOUT",
+	 "Features of the kernel, as doctor -v names them, separated by commas: dbleak does "
+	 "without them, as on an older kernel."},
 	{"LIBBPF_LOG_LEVEL", "How much libbpf says under that topic: warn, info or debug."},
 	{"LD_PRELOAD", "Honoured by the loader, as in any program; --heap full looks there for an "
 		       "allocator, too."},

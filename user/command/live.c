@@ -22,6 +22,7 @@
 #include "user/capture/host/host_root.h"
 #include "user/capture/host/others.h"
 #include "user/capture/host/platform.h"
+#include "user/capture/kernel/feature.h"
 #include "user/capture/rights.h"
 #include "user/judge/forget.h"
 #include "user/report/explanation.h"
@@ -142,16 +143,35 @@ static const char *live_why_not(int err)
 	}
 }
 
-/* The platform says more than the error, which is EPERM or ENOSYS there. */
+/* The first feature without which nothing can be watched, and that the kernel lacks; NULL: none. */
+static const struct feature *feature_lacking(void)
+{
+	for (int id = 0; id < FEATURES; id++) {
+		const struct feature *f = feature_about((enum feature_id)id);
+
+		if (f->need == FEATURE_NEEDED && feature_try((enum feature_id)id) &&
+		    !feature_is_untried((enum feature_id)id))
+			return f;
+	}
+	return feature_door() == FEATURE_DOOR_NONE ? feature_about(FEATURE_TRACEPOINT_DOOR) : NULL;
+}
+
+/* The platform, and the feature that is lacking, say more than the error: EPERM, ENOSYS, EINVAL. */
 static void live_tell_why_not(int err)
 {
 	struct utsname host;
 	const char *platform = uname(&host) ? NULL : platform_without_bpf(&host);
+	const struct feature *lacking = platform || err == -EPERM ? NULL : feature_lacking();
 
 	if (platform)
 		fprintf(stderr,
 			"dbleak: cannot watch: this is %s, where nobody can load eBPF programs\n",
 			platform);
+	else if (lacking)
+		fprintf(stderr,
+			"dbleak: cannot watch: %s is not to be had on this host; what helps: %s\n"
+			"\"dbleak doctor\" tells more\n",
+			lacking->name, lacking->remedy);
 	else
 		fprintf(stderr, "dbleak: cannot watch: %s (\"dbleak doctor\" tells more)\n",
 			live_why_not(err));

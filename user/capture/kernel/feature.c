@@ -534,6 +534,16 @@ static const struct feature_entry {
 			.about.need = FEATURE_HELPFUL,
 			.try = feature_try_uprobe_multi,
 		},
+	[FEATURE_UPROBE_SESSION] =
+		{
+			.about.name = "uprobe.session",
+			.about.purpose = "One probe sees the entry and the return of a function",
+			.about.without =
+				"--heap full takes two probes for a call, which costs more",
+			.about.remedy = "Linux 6.13 or newer",
+			.about.need = FEATURE_HELPFUL,
+			.try = feature_try_uprobe_session,
+		},
 	[FEATURE_PERF_EVENTS] =
 		{
 			.about.name = "perf events",
@@ -564,6 +574,40 @@ static struct feature_answer {
 	bool known;
 } answers[FEATURES];
 
+static bool do_without[FEATURES];
+
+static bool is_named(const char *name, const char *word, size_t length)
+{
+	return strlen(name) == length && !strncmp(name, word, length);
+}
+
+int feature_do_without(const char *names, const char **unknown)
+{
+	for (const char *at = names; at && *at;) {
+		size_t length = strcspn(at, ","), id = 0;
+
+		while (id < FEATURES && !is_named(table[id].about.name, at, length))
+			id++;
+		*unknown = at;
+		if (id == FEATURES)
+			return -EINVAL;
+		do_without[id] = true;
+		at += length + (at[length] == ',');
+	}
+	return 0;
+}
+
+bool feature_is_left_out(enum feature_id id)
+{
+	return do_without[id];
+}
+
+static int leave_out(char *detail)
+{
+	snprintf(detail, DETAIL_LEN, "left out by DBLEAK_WITHOUT");
+	return -ENOTSUP;
+}
+
 static int say_nothing(enum libbpf_print_level level, const char *format, va_list args)
 {
 	(void)level;
@@ -585,7 +629,7 @@ int feature_try(enum feature_id id)
 	if (a->known)
 		return a->err;
 	before = libbpf_set_print(say_nothing);
-	a->err = table[id].try(a->detail);
+	a->err = do_without[id] ? leave_out(a->detail) : table[id].try(a->detail);
 	a->known = true;
 	libbpf_set_print(before);
 	if (a->err && !a->detail[0])

@@ -26,6 +26,7 @@ enum feature_id {
 	FEATURE_MAP_ITERATOR,
 	FEATURE_RUN_TIME,
 	FEATURE_UPROBE_MULTI,
+	FEATURE_UPROBE_SESSION,
 	FEATURE_PERF_EVENTS,
 	FEATURE_HEAP_FULL,
 	FEATURES,
@@ -53,6 +54,12 @@ struct feature {
 enum feature_door { FEATURE_DOOR_NONE, FEATURE_DOOR_TRACEPOINTS, FEATURE_DOOR_FEXIT };
 
 const struct feature *feature_about(enum feature_id id);
+
+/* From now on features with these names, between commas, are taken for missing: so a new kernel
+ * shows how dbleak works on an old one.  NULL: none.  0, or -EINVAL with the name that no feature
+ * has in *unknown. */
+int feature_do_without(const char *names, const char **unknown);
+bool feature_is_left_out(enum feature_id id);
 
 /* 0: the kernel has the feature; else the -errno of the try.  -EPERM and -EACCES may mean only that
  * dbleak lacks the rights. */

@@ -56,12 +56,12 @@ static uint64_t probed_offset(void)
 	return offset;
 }
 
-/* Loads a program for uprobe.multi that counts its runs in the array map.  Returns a descriptor or
- * -errno. */
-static int load_counter(int map)
+/* Loads a program for this attach type that counts its runs in the array map.  Returns a descriptor
+ * or -errno. */
+static int load_counter(int map, uint32_t attach_type)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts,
-		    .expected_attach_type = (enum bpf_attach_type)UPROBE_MULTI);
+		    .expected_attach_type = (enum bpf_attach_type)attach_type);
 	const struct bpf_insn code[] = {
 		{.code = BPF_LD | BPF_DW | BPF_IMM,
 		 .dst_reg = BPF_REG_1,
@@ -90,12 +90,12 @@ struct link_uprobes {
 };
 
 /* Attaches the counter to our own process only, in the way that probes are attached to others. */
-static int attach_counter(int program)
+static int attach_counter(int program, uint32_t attach_type)
 {
 	uint64_t offset = probed_offset(), cookie = 1;
 	struct link_uprobes link = {
 		.program = (uint32_t)program,
-		.attach_type = UPROBE_MULTI,
+		.attach_type = attach_type,
 		.path = (uint64_t)(uintptr_t) "/proc/self/exe",
 		.offsets = (uint64_t)(uintptr_t)&offset,
 		.cookies = (uint64_t)(uintptr_t)&cookie,
@@ -124,11 +124,11 @@ static void *probed_in_thread(void *context)
 
 /* The hits of a probe that is limited to this process, at one call in this thread or another one;
  * or -errno. */
-static int hits_of_own(bool in_thread)
+static int hits_of_own(uint32_t attach_type, bool in_thread)
 {
 	int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "dbleak_try", 4, 8, 1, NULL);
-	int program = map < 0 ? -errno : load_counter(map);
-	int link = program < 0 ? program : attach_counter(program);
+	int program = map < 0 ? -errno : load_counter(map, attach_type);
+	int link = program < 0 ? program : attach_counter(program, attach_type);
 	uint64_t hits = 0;
 	uint32_t key = 0;
 	int err = link;
@@ -152,7 +152,15 @@ static int hits_of_own(bool in_thread)
 
 int feature_try_uprobe_multi(char *detail)
 {
-	int hits = hits_of_own(false);
+	int hits = hits_of_own(UPROBE_MULTI, false);
+
+	return hits < 0 ? hits : was_hit((uint64_t)hits, detail);
+}
+
+/* A kernel before 6.13 loads such a program as well, but does not attach it. */
+int feature_try_uprobe_session(char *detail)
+{
+	int hits = hits_of_own(UPROBE_SESSION, false);
 
 	return hits < 0 ? hits : was_hit((uint64_t)hits, detail);
 }
@@ -164,7 +172,7 @@ int feature_try_heap_full(char *detail)
 
 	if (feature_try(FEATURE_UPROBE_MULTI))
 		return feature_try(FEATURE_PERF_EVENTS);
-	hits = hits_of_own(true);
+	hits = hits_of_own(UPROBE_MULTI, true);
 	if (!hits)
 		snprintf(detail, DETAIL_LEN, "probes reach only the first thread of a process");
 	return hits < 0 ? hits : hits ? 0 : -ENOTSUP;

@@ -27,12 +27,13 @@
 
 #include "user/base/file.h"
 
-#define TYPES_PATH   "/sys/kernel/btf/vmlinux"
-#define DETAIL_LEN   FEATURE_DETAIL
-#define HOST_PIDS    "pid:[4026531836]" /* PROC_PID_INIT_INO: the same on every kernel */
-#define UPROBE_MULTI 48			/* BPF_TRACE_UPROBE_MULTI, newer than our headers */
-#define RING_BYTES   (4U << 20)
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define TYPES_PATH     "/sys/kernel/btf/vmlinux"
+#define DETAIL_LEN     FEATURE_DETAIL
+#define HOST_PIDS      "pid:[4026531836]" /* PROC_PID_INIT_INO: the same on every kernel */
+#define UPROBE_MULTI   48		  /* BPF_TRACE_UPROBE_MULTI, newer than our headers */
+#define UPROBE_SESSION 57		  /* BPF_TRACE_UPROBE_SESSION, likewise */
+#define RING_BYTES     (4U << 20)
+#define COUNT(array)   (sizeof(array) / sizeof((array)[0]))
 
 static const struct bpf_insn return_0[] = {
 	{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
@@ -43,6 +44,7 @@ static const struct bpf_insn return_0[] = {
  * ENOTSUPP. */
 const char *feature_reason(int err);
 int feature_try_uprobe_multi(char *detail);
+int feature_try_uprobe_session(char *detail);
 int feature_try_heap_full(char *detail);
 int feature_try_perf_events(char *detail);
 

@@ -21,35 +21,44 @@ static int kernel_heap_map_fd(struct kernel *k, const char *name)
 	return bpf_object__find_map_fd_by_name(kernel_skeleton(k)->obj, name);
 }
 
-static int kernel_heap_load(struct kernel *k, struct probe_programs *programs)
+/* One program for entry and return. */
+static int load_session(struct kernel *k, struct probe_programs *programs)
 {
+	int err = feature_try(FEATURE_UPROBE_SESSION);
 	struct dbleak *skel;
-	int err = -ENOTSUP;
 
-	memset(programs, 0, sizeof(*programs));
-	programs->multi = !feature_try(FEATURE_UPROBE_MULTI);
-	if (programs->multi)
-		err = kernel_more_wait(k, MORE_HEAP_SESSION);
-	programs->session = !err;
 	if (!err)
-		programs->entered = bpf_program__fd(
-			kernel_more(k, MORE_HEAP_SESSION)->progs.heap_session);
-	else
-		err = kernel_more_wait(k, MORE_HEAP_PAIR);
-	programs->taxed = true; /* costs less than probes at each allocation of all processes */
-	if (!err && programs->session) {
-		programs->begun = bpf_program__fd(
-			kernel_more(k, MORE_HEAP_SESSION)->progs.heap_entered);
-		programs->left = bpf_program__fd(
-			kernel_more(k, MORE_HEAP_SESSION)->progs.heap_left);
-	}
-	if (err || programs->session)
+		err = kernel_more_wait(k, MORE_HEAP_SESSION);
+	if (err)
 		return err;
-	skel = kernel_more(k, MORE_HEAP_PAIR);
+	skel = kernel_more(k, MORE_HEAP_SESSION);
+	programs->session = true;
+	programs->entered = bpf_program__fd(skel->progs.heap_session);
+	programs->begun = bpf_program__fd(skel->progs.heap_entered);
+	programs->left = bpf_program__fd(skel->progs.heap_left);
+	return 0;
+}
+
+/* One for entries, one for returns. */
+static int load_pair(struct kernel *k, struct probe_programs *programs)
+{
+	int err = kernel_more_wait(k, MORE_HEAP_PAIR);
+	struct dbleak *skel = err ? NULL : kernel_more(k, MORE_HEAP_PAIR);
+
+	if (err)
+		return err;
 	programs->entered = bpf_program__fd(skel->progs.heap_entered);
 	programs->returned = bpf_program__fd(skel->progs.heap_returned);
 	programs->left = bpf_program__fd(skel->progs.heap_left);
 	return 0;
+}
+
+static int kernel_heap_load(struct kernel *k, struct probe_programs *programs)
+{
+	memset(programs, 0, sizeof(*programs));
+	programs->multi = !feature_try(FEATURE_UPROBE_MULTI);
+	programs->taxed = true; /* costs less than probes at each allocation of all processes */
+	return load_session(k, programs) ? load_pair(k, programs) : 0;
 }
 
 static void *map_memory(struct kernel *k, const char *name, size_t bytes)
@@ -120,26 +129,39 @@ int kernel_heap_hits(struct kernel *k, struct heap_hits *hits)
 	return err;
 }
 
+/* Adds what the kernel counted of a program; one that is not loaded counts nothing. */
+static int add_run_time(const struct bpf_program *p, uint64_t *ns, uint64_t *runs)
+{
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+
+	if (bpf_program__fd(p) < 0)
+		return 0;
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &size))
+		return -errno;
+	*ns += info.run_time_ns;
+	*runs += info.run_cnt;
+	return 0;
+}
+
 int kernel_heap_run_time(struct kernel *k, uint64_t *ns, uint64_t *runs)
 {
-	struct dbleak *one = kernel_more(k, MORE_HEAP_SESSION);
-	struct dbleak *skel = one ? one : kernel_more(k, MORE_HEAP_PAIR);
-	const struct bpf_program *const programs[] = {
-		skel->progs.heap_session, skel->progs.heap_entered, skel->progs.heap_returned};
+	static const enum kernel_more parts[] = {MORE_HEAP_SESSION, MORE_HEAP_PAIR};
+	int err = 0;
 
 	*ns = *runs = 0;
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-		struct bpf_prog_info info = {};
-		uint32_t size = sizeof(info);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && !err; i++) {
+		struct dbleak *skel = kernel_more(k, parts[i]);
 
-		if (bpf_program__fd(programs[i]) < 0)
+		if (!skel)
 			continue;
-		if (bpf_obj_get_info_by_fd(bpf_program__fd(programs[i]), &info, &size))
-			return -errno;
-		*ns += info.run_time_ns;
-		*runs += info.run_cnt;
+		err = add_run_time(skel->progs.heap_session, ns, runs);
+		if (!err)
+			err = add_run_time(skel->progs.heap_entered, ns, runs);
+		if (!err)
+			err = add_run_time(skel->progs.heap_returned, ns, runs);
 	}
-	return 0;
+	return err;
 }
 
 int kernel_heap_process(struct kernel *k, uint32_t pid, struct heap_process *process)

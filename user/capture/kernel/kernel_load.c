@@ -43,10 +43,17 @@ static const struct {
 	const char *name;
 	const char *programs[4];
 	unsigned int arguments; /* only if tcp_recvmsg takes so many; 0: any number */
+	enum feature_id feature;
 } doors[] = {
-	{"tracepoints", {"socket_sent", "socket_received"}, 0},
-	{"fexit", {"tcp_sent", "tcp_received_nonblock", "unix_sent", "unix_received"}, 6},
-	{"fexit", {"tcp_sent", "tcp_received", "unix_sent", "unix_received"}, 0},
+	{"tracepoints", {"socket_sent", "socket_received"}, 0, FEATURE_TRACEPOINT_DOOR},
+	{"fexit",
+	 {"tcp_sent", "tcp_received_nonblock", "unix_sent", "unix_received"},
+	 6,
+	 FEATURE_FEXIT_DOOR},
+	{"fexit",
+	 {"tcp_sent", "tcp_received", "unix_sent", "unix_received"},
+	 0,
+	 FEATURE_FEXIT_DOOR},
 };
 
 static const char *const lifecycle[] = {"socket_state",	   "process_forked", "process_replaced",
@@ -260,6 +267,8 @@ static bool kernel_takes(const char *function, unsigned int arguments)
 
 static bool kernel_load_fits(size_t door)
 {
+	if (feature_is_left_out(doors[door].feature))
+		return false;
 	return !doors[door].arguments || kernel_takes("tcp_recvmsg", doors[door].arguments);
 }
 
