@@ -221,6 +221,8 @@ static int open_outputs(struct live *l, const struct options *o)
 	status = outfile_begin(&l->output, o->output, NULL);
 	if (l->output.file)
 		l->out = l->output.file;
+	if (status < 0)
+		status = exports_begin(&l->exports, o, report, NULL);
 	if (status < 0 && o->record)
 		status = open_recording(l, o->record);
 	return status;
@@ -429,6 +431,8 @@ static int live_write_report(struct live *l)
 			print_view(stderr, v, l->options);
 	}
 	outfile_end(&l->output, false);
+	if (exports_write(&l->exports, l->options, l->model, v))
+		status = 2;
 	view_close(v);
 	return status;
 }
@@ -453,6 +457,7 @@ void live_discard(struct live *l)
 {
 	l->watching = false;
 	end_recording(l);
+	exports_end(&l->exports);
 	outfile_end(&l->output, false);
 }
 
@@ -601,6 +606,7 @@ void live_close(struct live *l)
 {
 	capture_close(l->capture);
 	end_recording(l);
+	exports_end(&l->exports);
 	outfile_end(&l->output, false);
 	model_close(l->model);
 	containers_close(l->containers);

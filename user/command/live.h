@@ -12,6 +12,7 @@
 #include "user/capture/helpers.h"
 #include "user/judge/judge.h"
 #include "user/record/recording.h"
+#include "user/command/exports.h"
 #include "user/command/options.h"
 #include "user/command/outfile.h"
 #include "user/command/watchdog.h"
@@ -24,6 +25,7 @@ struct live {
 	struct model *model;
 	struct recording *recording; /* NULL: none, or it has ended */
 	struct outfile output, recorded;
+	struct exports exports;
 	uint64_t record_bytes;
 	int record_err;	    /* why the recording ended before the watch; its limit is no error */
 	int command_status; /* of run's command: dbleak's own where nothing leaks */

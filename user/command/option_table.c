@@ -144,6 +144,11 @@ const struct option_row option_table[] = {
 	{"json", 'j', NULL, DOCTOR, GROUP_OUTPUT, NULL,
 	 "JSON (dbleak.doctor/1) instead of text", NULL,
 	 .set = value_flag, .field = FIELD(json)},
+	{"folded", 0, "FILE", JUDGE, GROUP_OUTPUT, NULL,
+	 "also write what is held, by stack, for flame graphs",
+	 "One stack a line, outermost first; its first word is what it counts: connections, transactions "
+	 "or statements, or bytes where memory is what leaks. flamegraph.pl and speedscope.app read it.",
+	 .set = value_text, .field = FIELD(exports[EXPORT_FOLDED])},
 	{"explain", 0, "PID", REPORT, GROUP_OUTPUT, NULL,
 	 "instead of the report: why the rules judged that process so",
 	 "Each rule tells what it asked, what it saw, and why that proves something or not; with "

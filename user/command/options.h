@@ -14,6 +14,17 @@
 
 enum completion_shell { COMPLETION_NONE, COMPLETION_BASH, COMPLETION_ZSH, COMPLETION_FISH };
 
+/* Files for other tools, written beside the report. */
+enum export_id {
+	EXPORT_FOLDED,
+	EXPORT_PPROF,
+	EXPORT_SPEEDSCOPE,
+	EXPORT_SARIF,
+	EXPORT_JUNIT,
+	EXPORT_HTML,
+	EXPORTS
+};
+
 struct options {
 	struct select select;
 	double duration_s; /* 0: until told to stop */
@@ -23,6 +34,7 @@ struct options {
 	uint64_t max_memory;	      /* --max-memory: bytes of our own */
 	const char *output;	      /* -o */
 	const char *record;	      /* --record */
+	const char *exports[EXPORTS]; /* paths, NULL: not wanted */
 	uint64_t record_limit;	      /* --record-limit: bytes */
 	struct site_patterns library; /* --library */
 	enum ev_tier heap;	      /* --heap */

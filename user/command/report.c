@@ -82,7 +82,8 @@ static int refuse_process(const struct report_view *v, const char *path, uint32_
 	return 2;
 }
 
-static int report_report(const struct options *o, const struct infile *in, struct outfile *out)
+static int report_report(const struct options *o, const struct infile *in, struct outfile *out,
+			 struct exports *exports)
 {
 	struct recording *r = NULL;
 	struct report_view *v = NULL;
@@ -102,6 +103,8 @@ static int report_report(const struct options *o, const struct infile *in, struc
 		status = refuse_process(v, in->name, o->explain);
 	else
 		status = print(v, o, out);
+	if (!err && exports_write(exports, o, m, v))
+		status = 2;
 	view_close(v);
 	model_close(m);
 	recording_close(r);
@@ -112,17 +115,21 @@ static int report_file(const struct options *o, const char *path)
 {
 	struct infile in;
 	struct outfile out = {0};
+	struct exports exports = {0};
 	int status = infile_open(&in, path);
 
 	if (status >= 0)
 		return status;
 	status = outfile_begin(&out, o->output, in.file);
+	if (status < 0)
+		status = exports_begin(&exports, o, o->output ? o->output : "-", in.file);
 	if (status >= 0) {
 		fclose(in.file);
-		return status;
+	} else {
+		signal(SIGPIPE, SIG_IGN); /* an error like others */
+		status = report_report(o, &in, &out, &exports);
 	}
-	signal(SIGPIPE, SIG_IGN); /* an error like others */
-	status = report_report(o, &in, &out);
+	exports_end(&exports);
 	outfile_end(&out, false);
 	return status;
 }

@@ -173,6 +173,8 @@ int command_run(int argc, char **argv)
 	if (status < 0) {
 		origin_keep_back(o.output);
 		origin_keep_back(o.record);
+		for (size_t i = 0; i < EXPORTS; i++)
+			origin_keep_back(o.exports[i]);
 		status = run_run(&o, &l, argv + o.next, &user);
 	}
 	live_close(&l);

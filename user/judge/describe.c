@@ -158,6 +158,16 @@ static struct collections_view collections_describe(const struct process_model *
 	return v;
 }
 
+/* Both clocks are known at the start of the watch. */
+uint64_t process_realtime(const struct model *m, const struct process_model *p)
+{
+	uint64_t realtime = m->begin.realtime_ns, boottime = m->begin.head.ns;
+
+	if (!p->start_ns || !realtime || realtime + p->start_ns < boottime)
+		return 0;
+	return realtime + p->start_ns - boottime;
+}
+
 void process_describe(struct arena *a, const struct process_model *p, uint64_t now_ns,
 		      struct process_view *v)
 {

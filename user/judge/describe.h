@@ -19,6 +19,9 @@ void endpoint_describe(const struct rule_input *s, struct endpoint_view *v);
  * (SQLite or not). */
 void endpoint_add_short_lived(struct process_view *process, const struct ev_tally *t, bool sqlite);
 
+/* When the process began, in ns since 1970; 0: not known. */
+uint64_t process_realtime(const struct model *m, const struct process_model *p);
+
 void process_describe(struct arena *a, const struct process_model *p, uint64_t now_ns,
 		      struct process_view *v);
 

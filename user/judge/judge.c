@@ -398,16 +398,6 @@ int judge_accused(const struct model *m, const struct process_model *const *whic
 	return err;
 }
 
-/* Both clocks are known at the start of the watch. */
-static uint64_t start_realtime(const struct model *m, const struct process_model *p)
-{
-	uint64_t realtime = m->begin.realtime_ns, boottime = m->begin.head.ns;
-
-	if (!p->start_ns || !realtime || realtime + p->start_ns < boottime)
-		return 0;
-	return realtime + p->start_ns - boottime;
-}
-
 /* explained: the pid of the processes to explain; 0: none. */
 static int judge_each(const struct model *m, const struct sorts *sorts, struct arena *a,
 		      const struct site_patterns *library, uint32_t explained,
@@ -424,7 +414,7 @@ static int judge_each(const struct model *m, const struct sorts *sorts, struct a
 		if (!p->exists)
 			continue;
 		process_describe(a, p, m->now_ns, pv);
-		pv->start_realtime_ns = start_realtime(m, p);
+		pv->start_realtime_ns = process_realtime(m, p);
 		if (explained && p->pid == explained)
 			pv->explanation = arena_alloc(a, sizeof(*pv->explanation));
 		err = judge_one(m, sorts, a, library, p, pv);

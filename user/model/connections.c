@@ -197,6 +197,7 @@ static void end_statements(struct model *m, struct connection *c)
 	if (e->leakiest_statements)
 		e->leakiest_statements->at = &e->leakiest_statements;
 	e->leakiest_closed = c->id;
+	e->leakiest_ns = c->life.closed_ns;
 	e->leakiest_open = c->prepared - c->unprepared;
 }
 

@@ -37,7 +37,7 @@ struct endpoint {
 	/* sums of the connections that are gone */
 	uint64_t begun, committed, rolled_back, abandoned, prepared, unprepared;
 	/* the closed connection that left most statements open: they are kept for the judge */
-	uint64_t leakiest_closed, leakiest_open;
+	uint64_t leakiest_closed, leakiest_open, leakiest_ns; /* ns: when it closed */
 	struct statement_model *leakiest_statements;
 	/* of the replies out of proportion, the one with which the process grew most */
 	struct ev_result result; /* bytes 0: none */

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * exports.c - see exports.h.  Begins with the table of exports.
+ */
+#include "user/command/exports.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "user/report/folded.h"
+
+static int write_folded(FILE *out, const struct export_input *in)
+{
+	return report_folded(out, in->view, in->held);
+}
+
+/* A row without a function is of an export that this build does not have. */
+const struct export_row export_table[EXPORTS] = {
+	[EXPORT_FOLDED] = {"folded", write_folded},
+};
+
+static int exports_refuse(const char *path, const char *option, const char *other)
+{
+	fprintf(stderr, "dbleak: cannot write %s: --%s and %s cannot be one file\n",
+		outfile_name(path), option, other);
+	return 2;
+}
+
+/* Two outputs in one file would spoil each other. */
+static int exports_check(const struct options *o, size_t i, const char *report)
+{
+	const char *path = o->exports[i], *option = export_table[i].option;
+
+	if (outfile_is_same(report, path))
+		return exports_refuse(path, option, "the report");
+	if (o->record && outfile_is_same(o->record, path))
+		return exports_refuse(path, option, "the recording");
+	for (size_t k = 0; k < i; k++) {
+		char other[64];
+
+		if (!o->exports[k] || !outfile_is_same(o->exports[k], path))
+			continue;
+		snprintf(other, sizeof(other), "--%s", export_table[k].option);
+		return exports_refuse(path, option, other);
+	}
+	return -1;
+}
+
+int exports_begin(struct exports *x, const struct options *o, const char *report, FILE *input)
+{
+	int status = -1;
+
+	for (size_t i = 0; i < EXPORTS && status < 0; i++)
+		if (o->exports[i])
+			status = exports_check(o, i, report);
+	for (size_t i = 0; i < EXPORTS && status < 0; i++)
+		status = outfile_begin(&x->files[i], o->exports[i], input);
+	return status;
+}
+
+static int exports_write_one(struct outfile *file, const struct export_row *row, const char *path,
+			     const struct export_input *in)
+{
+	int err = in->held ? row->write(file->file, in) : -ENOMEM, kept;
+
+	kept = outfile_end(file, !err);
+	err = err ? err : kept;
+	if (!err)
+		return 0;
+	fprintf(stderr, "dbleak: cannot write --%s to %s: %s\n", row->option, outfile_name(path),
+		strerror(-err));
+	return 2;
+}
+
+static bool exports_wanted(const struct exports *x)
+{
+	for (size_t i = 0; i < EXPORTS; i++)
+		if (x->files[i].file)
+			return true;
+	return false;
+}
+
+int exports_write(struct exports *x, const struct options *o, const struct model *m,
+		  const struct report_view *v)
+{
+	struct export_input in = {.view = v, .model = m, .library = &o->library, .options = o};
+	struct held *held;
+	int status = 0;
+
+	if (!exports_wanted(x))
+		return 0;
+	in.held = held = held_open(m, v, &o->library);
+	for (size_t i = 0; i < EXPORTS; i++)
+		if (x->files[i].file &&
+		    exports_write_one(&x->files[i], &export_table[i], o->exports[i], &in))
+			status = 2;
+	held_close(held);
+	return status;
+}
+
+void exports_end(struct exports *x)
+{
+	for (size_t i = 0; i < EXPORTS; i++)
+		outfile_end(&x->files[i], false);
+}
