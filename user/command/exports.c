@@ -8,15 +8,29 @@
 #include <string.h>
 
 #include "user/report/folded.h"
+#include "user/report/pprof.h"
+#include "user/report/speedscope.h"
 
 static int write_folded(FILE *out, const struct export_input *in)
 {
 	return report_folded(out, in->view, in->held);
 }
 
+static int write_pprof(FILE *out, const struct export_input *in)
+{
+	return report_pprof(out, in->view, in->held);
+}
+
+static int write_speedscope(FILE *out, const struct export_input *in)
+{
+	return report_speedscope(out, in->view, in->held);
+}
+
 /* A row without a function is of an export that this build does not have. */
 const struct export_row export_table[EXPORTS] = {
 	[EXPORT_FOLDED] = {"folded", write_folded},
+	[EXPORT_PPROF] = {"pprof", write_pprof},
+	[EXPORT_SPEEDSCOPE] = {"speedscope", write_speedscope},
 };
 
 static int exports_refuse(const char *path, const char *option, const char *other)

@@ -149,6 +149,16 @@ const struct option_row option_table[] = {
 	 "One stack a line, outermost first; its first word is what it counts: connections, transactions "
 	 "or statements, or bytes where memory is what leaks. flamegraph.pl and speedscope.app read it.",
 	 .set = value_text, .field = FIELD(exports[EXPORT_FOLDED])},
+	{"pprof", 0, "FILE", JUDGE, GROUP_OUTPUT, NULL,
+	 "also write what is held, by stack, as a profile in gzip",
+	 "For go tool pprof and what reads profile.proto. Sample types are connections, transactions, "
+	 "statements and inuse_space; a stack begins at the line that answers.",
+	 .set = value_text, .field = FIELD(exports[EXPORT_PPROF])},
+	{"speedscope", 0, "FILE", JUDGE, GROUP_OUTPUT, NULL,
+	 "also write what is held, by stack, for speedscope.app",
+	 "A profile for each of connections, transactions, statements and bytes; what leaks is shown "
+	 "first.",
+	 .set = value_text, .field = FIELD(exports[EXPORT_SPEEDSCOPE])},
 	{"explain", 0, "PID", REPORT, GROUP_OUTPUT, NULL,
 	 "instead of the report: why the rules judged that process so",
 	 "Each rule tells what it asked, what it saw, and why that proves something or not; with "

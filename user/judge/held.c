@@ -154,14 +154,14 @@ static bool is_held(const struct conn_history *x)
 static void add_connection(const struct holding *h, const struct rule_input *s,
 			   const struct conn_history *x, const char *endpoint)
 {
-	uint64_t stack = origin_of_opening(s, x->life).stack;
+	uint64_t stack = origin_of_life(s, x->life).stack;
 	struct held_view *same = table_get(&h->g->groups, group_key(h, stack));
 
 	if (is_just_used(x) && !(same && same->count[HELD_CONNECTIONS]))
 		return;
 	held_add(h, HELD_CONNECTIONS, stack, endpoint, 1);
 	if (x->life->status >= EV_STATUS_TRANSACTION)
-		held_add(h, HELD_TRANSACTIONS, origin_of_life(s, x->life).stack, endpoint, 1);
+		held_add(h, HELD_TRANSACTIONS, stack, endpoint, 1);
 }
 
 /* The statements of a closed connection were held if the end of its process closed it, or if they

@@ -6,6 +6,9 @@
  * closed in its last seconds, after its last use of a database.  Files for other tools are made of
  * this; it accuses nobody.
  *
+ * A connection inside a transaction stands where that began: who opened it for a pool may be
+ * anybody.  Any other stands where it was opened.
+ *
  * No byte counts twice.  Where each allocation of a process was followed, those are its bytes.
  * Else its pages, or the blocks of its client libraries, whichever show more.
  */

@@ -13,9 +13,6 @@
 
 #include "user/judge/held.h"
 
-/* "connections", "transactions", "statements", "bytes" */
-const char *held_name(enum held_kind kind);
-
 /* 0 or -errno.  The caller closes the file and looks for later errors. */
 int report_folded(FILE *out, const struct report_view *v, const struct held *h);
 

@@ -213,7 +213,7 @@ static void memory_that_leaks_is_folded_alone(void **state)
 	char *text = folded(&v, &h);
 
 	(void)state;
-	assert_string_equal(text, "connections;feed;unknown 1\n");
+	assert_string_equal(text, "connections;feed;no stack is known 1\n");
 	free(text);
 	p.finding_count = 1;
 	text = folded(&v, &h);
