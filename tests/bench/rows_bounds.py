@@ -12,6 +12,7 @@ FILES = 50
 WATCH_SECONDS = 5
 TEXTS = 1_000_000
 ROUNDS = 3
+STACKS, FRAMES = 100_000, 25
 
 
 def watch_beside(bench, path):
@@ -64,7 +65,16 @@ def row_lives(bench):
             at_most("leaks reported of them, all healthy", found, 0, f"{found}")]
 
 
+def row_exports(bench):
+    """a profile for pprof of 100,000 stacks of 25 frames"""
+    runs = [bench.built("exports", STACKS, FRAMES) for _ in range(ROUNDS)]
+    profiles, folded, speedscope = zip(*runs)
+    bench.note(f"the same folded {spread(folded)} s, for speedscope {spread(speedscope)} s")
+    return [at_most(row_exports.__doc__, statistics.median(profiles), 1, f"{spread(profiles)} s", " s")]
+
+
 BOUND_ROWS = {
+    "exports": (row_exports, False),
     "hostile": (row_hostile, False),
     "lives": (row_lives, False),
 }
