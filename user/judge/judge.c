@@ -29,6 +29,7 @@
 #include "user/judge/now.h"
 #include "user/judge/rules.h"
 #include "user/judge/site.h"
+#include "user/judge/test_name.h"
 #include "user/judge/view_owner.h"
 #include "user/judge/words.h"
 
@@ -192,6 +193,8 @@ static void arrange_findings(struct arena *a, struct process_view *v)
 	for (size_t i = 0; i < v->finding_count; i++) {
 		v->findings[i].now = now_for(a, v, &v->findings[i]);
 		fingerprint_set(v, &v->findings[i]);
+		v->findings[i].test = test_name(a, v->findings[i].stack,
+						v->findings[i].stack_count);
 	}
 }
 

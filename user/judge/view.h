@@ -144,12 +144,13 @@ struct finding_view {
 	const struct frame_view *stack; /* a call stack that led there, the innermost first */
 	size_t stack_count;		/* 0 not known */
 	uint32_t stack_flags;		/* enum ev_stack_flag */
-	const char *to_get_line;	/* without a site: what gives one; NULL not known */
-	double oldest_seconds;		/* < 0 not known */
-	bool oldest_is_minimum;		/* at least so old: it was there before the watch */
-	double growth_per_minute;	/* < 0 does not apply */
-	uint64_t in_transaction;	/* of the open ones (connections), else 0 */
-	bool changed_rows;		/* inside transactions that are open: these stay locked */
+	const char *test;	  /* on that stack: "test_orders.py::test_pay"; NULL: none is */
+	const char *to_get_line;  /* without a site: what gives one; NULL not known */
+	double oldest_seconds;	  /* < 0 not known */
+	bool oldest_is_minimum;	  /* at least so old: it was there before the watch */
+	double growth_per_minute; /* < 0 does not apply */
+	uint64_t in_transaction;  /* of the open ones (connections), else 0 */
+	bool changed_rows;	  /* inside transactions that are open: these stay locked */
 	/* the local ports of its connections, as the server sees them: idle for longest first */
 	uint16_t ports[FINDING_PORTS];
 	size_t port_count;

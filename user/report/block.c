@@ -358,6 +358,8 @@ static void print_entry(struct page *page, const struct process_view *p, const s
 	words_sure(&sure, &e->sum);
 	page_headline(page, ENTRY_INDENT, PAGE_BOLD, headline.text, sure.text);
 	print_where(page, e, all);
+	if (e->rows[0]->test)
+		print_detail(page, "test", e->rows[0]->test, 0);
 	print_how_bad(page, p, e, first);
 	print_limit(page, p, e, said);
 	print_database(page, &e->sum, said, all);

@@ -287,6 +287,7 @@ json_t *json_finding(const struct process_view *p, const struct finding_view *f)
 		{"threads", json_threads(f)},
 		{"begin_unseen", json_boolean(f->begin_unseen)},
 		{"sessions", json_sessions(f)},
+		{"test", json_text(f->test)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));
