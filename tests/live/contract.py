@@ -1,15 +1,34 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
-"""The JSON contract, dbleak.report/1: a report against user/report/dbleak.report.schema.json.
+"""The JSON contracts: a report, and lines of --events, against user/report/dbleak.*.schema.json.
 
-The schema lets readers ignore what they do not know.  Here a key that it does not have is a breach.
+The schemas let readers ignore what they do not know.  Here a key that they do not have is a breach.
 """
 import json
 import os
 import re
 
-PATH = os.path.join(os.path.dirname(__file__), "..", "..", "user", "report", "dbleak.report.schema.json")
-with open(PATH) as file:
-    SCHEMA = json.load(file)
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def absolute(shape, name):
+    """The schema with references that name their document."""
+    if isinstance(shape, list):
+        return [absolute(item, name) for item in shape]
+    if not isinstance(shape, dict):
+        return shape
+    shape = {key: absolute(value, name) for key, value in shape.items()}
+    if isinstance(ref := shape.get("$ref"), str):
+        shape["$ref"] = name + ref if ref.startswith("#") else ref.removeprefix("../")
+    return shape
+
+
+def schema(kind):
+    with open(os.path.join(HERE, "..", "..", "user", "report", f"dbleak.{kind}.schema.json")) as file:
+        return absolute(json.load(file), f"dbleak.{kind}/1")
+
+
+DOCUMENTS = {f"dbleak.{kind}/1": schema(kind) for kind in ("report", "events")}
+SCHEMA, EVENTS = DOCUMENTS.values()
 
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None), "integer": int,
          "number": (int, float)}
@@ -22,7 +41,11 @@ def resolve(shape):
     if unknown := shape.keys() - KNOWN:
         raise NotImplementedError(f"the schema has {sorted(unknown)}")
     if "$ref" in shape:
-        return resolve(SCHEMA["$defs"][shape["$ref"].removeprefix("#/$defs/")])
+        name, path = shape["$ref"].split("#/")
+        found = DOCUMENTS[name]
+        for key in path.split("/"):
+            found = found[key]
+        return resolve(found)
     for part in map(resolve, shape.get("allOf", [])):
         shape = {**part, **shape, "required": part["required"] + shape["required"],
                  "properties": {**part["properties"], **shape["properties"]}}
@@ -53,6 +76,16 @@ def breaches(value, shape=SCHEMA, where="report"):
     if isinstance(value, list):
         return [b for i, item in enumerate(value) for b in breaches(item, shape["items"], f"{where}[{i}]")]
     return keys(value, shape, where) if isinstance(value, dict) else []
+
+
+def event_breaches(line, number):
+    """The same for a line of --events."""
+    kind = {"withdrawn": "gap"}.get(line.get("type"), line.get("type"))
+    if kind == "finding" and "evidence" not in line:
+        kind = "gone"
+    if kind not in EVENTS["$defs"]:
+        return [f"line {number} is of an unknown type: {line}"]
+    return breaches(line, EVENTS["$defs"][kind], f"line {number} ({kind})")
 
 
 def keys(value, shape, where):

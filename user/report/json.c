@@ -22,7 +22,7 @@
 #define NS_PER_MS     1000000ULL
 #define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
 
-static json_t *json_time(uint64_t realtime_ns)
+json_t *json_time(uint64_t realtime_ns)
 {
 	time_t seconds = (time_t)(realtime_ns / NS_PER_SECOND);
 	char text[64], date[32];
@@ -196,7 +196,7 @@ static json_t *json_findings(const struct process_view *p)
 }
 
 /* A recording of a later version may hold roles and modes that this version does not know. */
-static const char *role_name(enum ev_role role)
+const char *role_name(enum ev_role role)
 {
 	static const char *const names[] = {
 		[EV_ROLE_CLIENT] = "client",
@@ -207,8 +207,7 @@ static const char *role_name(enum ev_role role)
 	return role < COUNT(names) ? names[role] : "unknown";
 }
 
-/* null for a text that is not known, or empty. */
-static json_t *json_known_text(const char *text)
+json_t *json_known_text(const char *text)
 {
 	return text && *text ? json_text(text) : json_null();
 }
@@ -294,7 +293,7 @@ static const char *mode_name(enum ev_mode mode)
 	return mode < COUNT(names) ? names[mode] : "unknown";
 }
 
-static json_t *json_window(const struct report_view *v)
+json_t *json_window(const struct report_view *v)
 {
 	const struct json_pair pairs[] = {
 		{"start", json_time(v->start_realtime_ns)},
@@ -306,7 +305,7 @@ static json_t *json_window(const struct report_view *v)
 	return json_object_of(pairs, COUNT(pairs));
 }
 
-static json_t *json_host(const struct report_view *v)
+json_t *json_host(const struct report_view *v)
 {
 	const struct json_pair pairs[] = {
 		{"kernel", json_text(v->kernel)},
@@ -317,7 +316,7 @@ static json_t *json_host(const struct report_view *v)
 	return json_object_of(pairs, COUNT(pairs));
 }
 
-static json_t *json_dbleak(const struct report_view *v)
+json_t *json_dbleak(const struct report_view *v)
 {
 	const struct json_pair pairs[] = {
 		{"version", json_known_text(v->version)},
@@ -414,7 +413,7 @@ static json_t *json_coverage(const struct report_view *v)
 	return coverage;
 }
 
-static json_t *json_losses(const struct report_view *v)
+json_t *json_losses(const struct report_view *v)
 {
 	const struct json_pair pairs[] = {
 		{"ring_full", json_count(v->losses[EV_LOSS_RING_FULL])},
@@ -427,7 +426,7 @@ static json_t *json_losses(const struct report_view *v)
 	return json_object_of(pairs, COUNT(pairs));
 }
 
-static json_t *json_cost(const struct report_view *v)
+json_t *json_cost(const struct report_view *v)
 {
 	const struct json_pair pairs[] = {
 		{"cpu_percent", json_number(v->cpu_percent)},
@@ -468,7 +467,7 @@ static double urgent_seconds(const struct report_view *v)
 
 /* The first question of scripts.  A snapshot accuses nobody, and a process that cannot be judged is
  * not well. */
-static json_t *json_summary(const struct report_view *v)
+json_t *json_summary(const struct report_view *v)
 {
 	uint64_t counts[VERDICT_LEAKING + 1] = {0};
 	enum verdict worst = VERDICT_OK;

@@ -19,10 +19,23 @@
 
 #include <stdio.h>
 
+#include "user/base/json_value.h"
 #include "user/judge/view.h"
 
 /* Writes one document and a newline, in ASCII only.  Returns 0, or -errno if it did not arrive
  * whole. */
 int report_json(FILE *out, const struct report_view *v);
+
+/* Parts of that document, for other outputs.  NULL: memory ran out. */
+json_t *json_time(uint64_t realtime_ns); /* null where not known */
+json_t *json_window(const struct report_view *v);
+json_t *json_host(const struct report_view *v);
+json_t *json_dbleak(const struct report_view *v);
+json_t *json_losses(const struct report_view *v);
+json_t *json_cost(const struct report_view *v);
+json_t *json_summary(const struct report_view *v);
+/* null for a text that is not known, or empty. */
+json_t *json_known_text(const char *text);
+const char *role_name(enum ev_role role);
 
 #endif
