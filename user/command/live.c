@@ -223,6 +223,11 @@ static int open_outputs(struct live *l, const struct options *o)
 		l->out = l->output.file;
 	if (status < 0)
 		status = exports_begin(&l->exports, o, report, NULL);
+	if (status < 0 && o->events) {
+		l->stream = stream_open(l->out, &o->library);
+		if (!l->stream)
+			status = fail("cannot start", NULL, -ENOMEM);
+	}
 	if (status < 0 && o->record)
 		status = open_recording(l, o->record);
 	return status;
@@ -284,6 +289,8 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 	if (!err) {
 		l->watching = true;
 		outfile_keep_part(&l->recorded);
+		if (l->stream) /* a report is one, lines are some */
+			outfile_keep_part(&l->output);
 		return -1;
 	}
 	if (o->record && (err == -ENOSPC || err == -EPIPE || err == -EIO))
@@ -302,8 +309,9 @@ static void progress(struct live *l, double since, double duration_s)
 	struct capture_progress p;
 	char left[32] = "Ctrl-C for the report";
 
-	if (l->options->quiet || !isatty(STDERR_FILENO) || debug_chosen)
-		return; /* lines of debug.h and this one would mix */
+	if (l->options->quiet || !isatty(STDERR_FILENO) || debug_chosen ||
+	    (l->stream && isatty(fileno(l->out))))
+		return; /* other lines and this one would mix */
 	capture_progress(l->capture, &p);
 	if (duration_s > 0)
 		snprintf(left, sizeof(left), "%.0f s to go", duration_s - since);
@@ -350,6 +358,21 @@ static int wait_unwatched(struct live *l, bool (*stop)(struct live *, void *, in
 	return err;
 }
 
+/* Tells of what has happened.  The watchdog's thread may judge, too, so the lock is held.  Nobody
+ * but the owner of run's command ends that. */
+static int tell_events(struct live *l, bool goes_on)
+{
+	int err = 0;
+
+	if (!l->stream || l->stream_err)
+		return 0;
+	pthread_mutex_lock(&l->lock);
+	err = stream_watch(l->stream, l->model);
+	pthread_mutex_unlock(&l->lock);
+	l->stream_err = err;
+	return goes_on ? 0 : err;
+}
+
 int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, void *, int),
 	      void *context)
 {
@@ -368,6 +391,8 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, voi
 			break;
 		looking_over();
 		err = capture_step(l->capture, wait > 0 ? wait : 1);
+		if (!err)
+			err = tell_events(l, stop != NULL);
 		if (!err && l->step)
 			err = l->step(l, l->step_context);
 		if (err)
@@ -408,6 +433,22 @@ static bool is_path(const char *output)
 	return output && strcmp(output, "-") != 0;
 }
 
+static int live_print(struct live *l, const struct report_view *v)
+{
+	if (!l->stream)
+		return print_view(l->out, v, l->options);
+	return l->stream_err ? l->stream_err : stream_end(l->stream, v);
+}
+
+/* A reader of events that has seen enough, as head has, needs no word. */
+static int live_fail_output(const struct live *l, int err)
+{
+	if (l->stream && err == -EPIPE)
+		return 2;
+	return fail(l->stream ? "cannot write the events to" : "cannot write the report to",
+		    outfile_name(l->options->output), err);
+}
+
 /* Prints the report and returns the exit status. */
 static int live_write_report(struct live *l)
 {
@@ -422,11 +463,11 @@ static int live_write_report(struct live *l)
 	if (l->record_err)
 		status = 2; /* what was asked for is not there */
 	v->exit_status = status;
-	err = print_view(l->out, v, l->options);
+	err = live_print(l, v);
 	if (!err)
 		err = l->output.file ? outfile_end(&l->output, true) : output_close(l->out);
 	if (err) {
-		status = fail("cannot write the report to", outfile_name(l->options->output), err);
+		status = live_fail_output(l, err);
 		if (is_path(l->options->output)) /* what was seen is not to be lost with the file */
 			print_view(stderr, v, l->options);
 	}
@@ -607,6 +648,7 @@ void live_close(struct live *l)
 	capture_close(l->capture);
 	end_recording(l);
 	exports_end(&l->exports);
+	stream_close(l->stream);
 	outfile_end(&l->output, false);
 	model_close(l->model);
 	containers_close(l->containers);

@@ -15,6 +15,7 @@
 #include "user/command/exports.h"
 #include "user/command/options.h"
 #include "user/command/outfile.h"
+#include "user/command/stream.h"
 #include "user/command/watchdog.h"
 
 struct live {
@@ -30,7 +31,9 @@ struct live {
 	int record_err;	    /* why the recording ended before the watch; its limit is no error */
 	int command_status; /* of run's command: dbleak's own where nothing leaks */
 	struct capture *capture;
-	FILE *out; /* of the report */
+	FILE *out;	       /* of the report */
+	struct stream *stream; /* of --events, in its place; NULL: a report */
+	int stream_err;	       /* why the stream ended before the watch */
 	struct watchdog watchdog;
 	pthread_mutex_t lock;	 /* of model and recording, while records come */
 	unsigned int interrupts; /* how often we were asked to stop */

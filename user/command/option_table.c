@@ -159,6 +159,13 @@ const struct option_row option_table[] = {
 	 "A profile for each of connections, transactions, statements and bytes; what leaks is shown "
 	 "first.",
 	 .set = value_text, .field = FIELD(exports[EXPORT_SPEEDSCOPE])},
+	{"events", 0, NULL, JUDGE, GROUP_OUTPUT, NULL,
+	 "lines of JSON (dbleak.events/1) as things happen, instead of a report",
+	 "A line is one object: begin, process, finding (new, changed or ended), gap, withdrawn, "
+	 "heartbeat, and end with the summary. A reader that is slow gets fewer lines, and one that "
+	 "closes the pipe ends the watch. With run, which prints on standard error, -o names another "
+	 "place.",
+	 .set = value_flag, .field = FIELD(events)},
 	{"explain", 0, "PID", REPORT, GROUP_OUTPUT, NULL,
 	 "instead of the report: why the rules judged that process so",
 	 "Each rule tells what it asked, what it saw, and why that proves something or not; with "

@@ -41,7 +41,7 @@ struct options {
 	uint64_t heap_sample;	      /* --heap-sample: bytes; 1: every block */
 	enum verdict fail_on;	      /* --fail-on: the lowest verdict that fails */
 	int error_exitcode;	      /* --error-exitcode */
-	bool json, show_literals, show_arguments, verbose, quiet, wide;
+	bool json, events, show_literals, show_arguments, verbose, quiet, wide;
 	bool probe_at_entry; /* --probe-at=entry */
 	bool no_libraries;   /* --probe-at=none */
 	bool no_stacks;

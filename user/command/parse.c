@@ -218,5 +218,8 @@ int options_parse(struct options *o, int argc, char **argv, enum command_id id)
 	o->next = optind;
 	free(longs);
 	free(shorts);
+	if (status < 0 && o->events && o->json)
+		status = options_misused(id, "--events prints lines of JSON, and --json a report; "
+					     "choose one");
 	return status;
 }

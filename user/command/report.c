@@ -19,14 +19,36 @@
 #include "user/command/parse.h"
 #include "user/command/status.h"
 
+/* A recording on its way to standard output, or to a file. */
+struct replay {
+	const struct options *options;
+	struct outfile *out;
+	struct stream *stream; /* of --events; NULL: a report */
+	int stream_err;	       /* the lines cannot be written */
+};
+
+static FILE *replay_output(const struct replay *r)
+{
+	return r->out->file ? r->out->file : stdout;
+}
+
+static int replay_record(struct replay *p, struct model *m, const struct ev_head *record)
+{
+	int err = judge_apply(m, record);
+
+	if (!err && p->stream)
+		err = p->stream_err = stream_replay(p->stream, m, record);
+	return err;
+}
+
 /* Everything up to the first damage is judged; what is missing is said. */
-static int replay(struct model *m, struct recording *r, const char *name)
+static int replay(struct replay *p, struct model *m, struct recording *r, const char *name)
 {
 	const struct ev_head *record;
 	int n, err = 0;
 
 	while ((n = recording_next(r, &record)) > 0 && !err)
-		err = judge_apply(m, record);
+		err = replay_record(p, m, record);
 	if (err)
 		return err;
 	if (n == -ENODATA || n == -EBADMSG)
@@ -37,18 +59,25 @@ static int replay(struct model *m, struct recording *r, const char *name)
 	return n == -ENODATA || n == -EBADMSG ? 0 : n;
 }
 
-static int print(struct report_view *v, const struct options *o, struct outfile *out)
+/* A reader of events that has seen enough, as head has, needs no word. */
+static int refuse_output(const struct replay *p, int err)
 {
-	int status = v->exit_status = status_of_view(v, o);
-	int err = print_view(out->file ? out->file : stdout, v, o);
+	if (!p->stream || err != -EPIPE)
+		fprintf(stderr, "dbleak: cannot write the %s to %s: %s\n",
+			p->stream ? "events" : "report", outfile_name(p->options->output),
+			strerror(-err));
+	return 2;
+}
+
+static int print(const struct replay *p, struct report_view *v)
+{
+	int status = v->exit_status = status_of_view(v, p->options);
+	int err = p->stream ? stream_end(p->stream, v)
+			    : print_view(replay_output(p), v, p->options);
 
 	if (!err)
-		err = out->file ? outfile_end(out, true) : output_close(stdout);
-	if (!err)
-		return status;
-	fprintf(stderr, "dbleak: cannot write the report to %s: %s\n", outfile_name(o->output),
-		strerror(-err));
-	return 2;
+		err = p->out->file ? outfile_end(p->out, true) : output_close(stdout);
+	return err ? refuse_output(p, err) : status;
 }
 
 static bool is_explained(const struct report_view *v)
@@ -82,9 +111,18 @@ static int refuse_process(const struct report_view *v, const char *path, uint32_
 	return 2;
 }
 
+static int report_open_stream(struct replay *p)
+{
+	if (!p->options->events)
+		return 0;
+	p->stream = stream_open(replay_output(p), &p->options->library);
+	return p->stream ? 0 : -ENOMEM;
+}
+
 static int report_report(const struct options *o, const struct infile *in, struct outfile *out,
 			 struct exports *exports)
 {
+	struct replay p = {.options = o, .out = out};
 	struct recording *r = NULL;
 	struct report_view *v = NULL;
 	struct model *m = model_open();
@@ -92,20 +130,25 @@ static int report_report(const struct options *o, const struct infile *in, struc
 
 	rights_end(RIGHTS_READ); /* a recording may be anybody's */
 	if (!err)
-		err = m ? replay(m, r, in->name) : -ENOMEM;
+		err = m ? report_open_stream(&p) : -ENOMEM;
+	if (!err)
+		err = replay(&p, m, r, in->name);
 	if (!err) {
 		v = judge_explain(m, &o->library, o->explain);
 		err = v ? 0 : -ENOMEM;
 	}
-	if (err)
+	if (p.stream_err)
+		status = refuse_output(&p, p.stream_err);
+	else if (err)
 		status = infile_refuse(in, err);
 	else if (o->explain && !is_explained(v))
 		status = refuse_process(v, in->name, o->explain);
 	else
-		status = print(v, o, out);
+		status = print(&p, v);
 	if (!err && exports_write(exports, o, m, v))
 		status = 2;
 	view_close(v);
+	stream_close(p.stream);
 	model_close(m);
 	recording_close(r);
 	return status;
@@ -148,6 +191,9 @@ int command_report(int argc, char **argv)
 	if (status < 0 && o.explain && o.json)
 		status = options_misused(COMMAND_REPORT,
 					 "--explain prints text, so it cannot go with --json");
+	if (status < 0 && o.explain && o.events)
+		status = options_misused(COMMAND_REPORT,
+					 "--explain prints text, so it cannot go with --events");
 	if (status < 0)
 		status = report_file(&o, argv[o.next]);
 	options_free(&o);

@@ -14,7 +14,8 @@ static void first_answer(struct live *l)
 {
 	struct report_view *v;
 
-	if (!isatty(STDOUT_FILENO) || l->options->json || l->options->output || l->options->quiet)
+	if (!isatty(STDOUT_FILENO) || l->options->json || l->options->events ||
+	    l->options->output || l->options->quiet)
 		return;
 	v = judge_view(l->model, &l->options->library);
 	if (!v)
