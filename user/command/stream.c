@@ -14,8 +14,8 @@
 #include "user/system/clock.h"
 
 #define SECOND	     1000000000ULL
-#define COST_PARTS   100	 /* of the time, one is for judging */
-#define REPLAY_SHARE 10000000ULL /* ns of a recording for each process that is judged */
+#define COST_PARTS   100	/* of the time, one is for judging */
+#define REPLAY_SHARE 5000000ULL /* ns of a recording for each process that is judged */
 
 struct stream {
 	struct events *events;

@@ -133,6 +133,24 @@ static void long_short_and_shortened_options_are_taken_in_any_order(void **state
 	options_free(&o);
 }
 
+static void events_take_the_place_of_other_outputs(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(parse(&o, COMMAND_WATCH, "--events", NULL), -1);
+	assert_true(o.events && !o.json);
+	options_free(&o);
+	said_begin();
+	assert_int_equal(parse(&o, COMMAND_REPORT, "f", "--json", "--events", NULL), 2);
+	assert_non_null(strstr(said_end(), "--events"));
+	options_free(&o);
+	said_begin();
+	assert_int_equal(parse(&o, COMMAND_SNAPSHOT, "--events", NULL), 2);
+	assert_non_null(strstr(said_end(), "snapshot takes no --events"));
+	options_free(&o);
+}
+
 static void the_process_to_explain_is_one_number(void **state)
 {
 	static char *const wrong[] = {"", "0", "-1", "x", "1,2", "4294967296"};
@@ -496,6 +514,7 @@ int main(void)
 		cmocka_unit_test(without_options_the_initial_values_hold),
 		cmocka_unit_test(a_run_has_no_budget_unless_one_is_given),
 		cmocka_unit_test(long_short_and_shortened_options_are_taken_in_any_order),
+		cmocka_unit_test(events_take_the_place_of_other_outputs),
 		cmocka_unit_test(the_process_to_explain_is_one_number),
 		cmocka_unit_test(options_of_the_command_that_run_starts_are_its_own),
 		cmocka_unit_test(a_wrong_value_ends_with_status_2_and_names_its_option),
