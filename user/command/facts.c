@@ -38,6 +38,8 @@ const struct fact fact_environment[] = {
 		       "allocator, too."},
 	{"SUDO_UID",
 	 "With SUDO_GID and SUDO_USER, PKEXEC_UID or DOAS_USER: as whom run starts its command."},
+	{"NOTIFY_SOCKET", "With WATCHDOG_USEC: where a watch that is a service tells its manager "
+			  "that it is ready and that it lives."},
 	{NULL, NULL},
 };
 
@@ -65,6 +67,8 @@ const struct fact fact_examples[] = {
 	 "\"leaking\") | "
 	 ".pid'",
 	 "The processes that leak, for a script:"},
+	{"dbleak watch --events | jq -c 'select(.type == \"finding\")'",
+	 "Each leak when it is found:"},
 	{NULL, NULL},
 };
 

@@ -304,6 +304,20 @@ static double now(void)
 	return clock_monotonic_ns() / 1e9;
 }
 
+/* For the line of "systemctl status". */
+static void tell_status(struct live *l)
+{
+	struct capture_progress p;
+	char status[128];
+
+	if (!notify_wants_status(&l->notify))
+		return;
+	capture_progress(l->capture, &p);
+	snprintf(status, sizeof(status), "STATUS=%llu connections open in %llu processes",
+		 (unsigned long long)p.connections, (unsigned long long)p.processes);
+	notify_say(&l->notify, status);
+}
+
 static void progress(struct live *l, double since, double duration_s)
 {
 	struct capture_progress p;
@@ -380,6 +394,7 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, voi
 	int err = 0, sig;
 
 	watchdog_stage(&l->watchdog, STAGE_WORKING);
+	notify_say(&l->notify, "READY=1");
 	for (;;) {
 		double since = now() - start, left = duration_s > 0 ? duration_s - since : 1;
 		int wait = left * 1000 < STEP_MS ? left * 1000 : STEP_MS;
@@ -390,6 +405,7 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, voi
 		if (stop ? stop(l, context, sig) : sig == SIGINT || sig == SIGTERM || sig == SIGHUP)
 			break;
 		looking_over();
+		notify_live(&l->notify);
 		err = capture_step(l->capture, wait > 0 ? wait : 1);
 		if (!err)
 			err = tell_events(l, stop != NULL);
@@ -400,6 +416,7 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, voi
 		if (since - shown >= 1) {
 			shown = since;
 			progress(l, since, duration_s);
+			tell_status(l);
 			if (!holds_too_much(l))
 				continue;
 			if (stop)
@@ -422,6 +439,7 @@ int live_finish(struct live *l)
 	int err;
 
 	watchdog_stage(&l->watchdog, STAGE_FINISHING);
+	notify_say(&l->notify, "STOPPING=1");
 	looking_over();
 	err = l->capture ? capture_finish(l->capture, watchdog_left_ms(&l->watchdog)) : 0;
 	watchdog_stage(&l->watchdog, STAGE_REPORTING);
@@ -614,6 +632,8 @@ int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 	l->options = o;
 	l->out = out;
 	signal(SIGPIPE, SIG_IGN);
+	if (mode == EV_MODE_WATCH) /* a command of run, and what lasts a second, is none */
+		notify_open(&l->notify);
 	rights_begin();
 	if (o->heap == EV_TIER_FULL && select_is_empty(&o->select)) {
 		fputs("dbleak: --heap full follows each allocation: it needs processes to be "
@@ -649,6 +669,7 @@ void live_close(struct live *l)
 	end_recording(l);
 	exports_end(&l->exports);
 	stream_close(l->stream);
+	notify_close(&l->notify);
 	outfile_end(&l->output, false);
 	model_close(l->model);
 	containers_close(l->containers);

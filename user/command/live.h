@@ -13,6 +13,7 @@
 #include "user/judge/judge.h"
 #include "user/record/recording.h"
 #include "user/command/exports.h"
+#include "user/command/notify.h"
 #include "user/command/options.h"
 #include "user/command/outfile.h"
 #include "user/command/stream.h"
@@ -35,6 +36,7 @@ struct live {
 	struct stream *stream; /* of --events, in its place; NULL: a report */
 	int stream_err;	       /* why the stream ended before the watch */
 	struct watchdog watchdog;
+	struct notify notify;	 /* of a watch that is a service */
 	pthread_mutex_t lock;	 /* of model and recording, while records come */
 	unsigned int interrupts; /* how often we were asked to stop */
 	bool begun;		 /* the model knows of which host and when: it can be judged */
