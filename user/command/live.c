@@ -27,6 +27,7 @@
 #include "user/judge/forget.h"
 #include "user/report/explanation.h"
 #include "user/command/status.h"
+#include "user/command/watch_progress.h"
 #include "user/report/json.h"
 #include "user/report/text.h"
 #include "user/system/clock.h"
@@ -66,10 +67,14 @@ int print_view(FILE *out, const struct report_view *v, const struct options *o)
 static int end_recording(struct live *l)
 {
 	int err = recording_close(l->recording), kept;
+	bool file = outfile_has_place(&l->recorded) && l->watching;
 
 	l->recording = NULL;
 	kept = outfile_end(&l->recorded, l->watching);
-	return err ? err : kept;
+	err = err ? err : kept;
+	if (file && !err && !l->record_err && !l->options->quiet)
+		progress_written("recording", l->options->record, l->record_bytes);
+	return err;
 }
 
 /* A full disk, or a limit, ends the recording: the watch goes on, and says so. */
@@ -86,6 +91,7 @@ static int lose_recording(struct live *l, const struct ev_head *last, int err)
 	else
 		snprintf(gap.text, sizeof(gap.text), "the recording ended after %s bytes: %s",
 			 count_text(bytes, l->record_bytes), strerror(-err));
+	progress_end(&l->progress);
 	fprintf(stderr, "dbleak: %s: %s\n", outfile_name(l->options->record), gap.text);
 	/* The file takes its place later: there may be no watch yet. */
 	recording_close(l->recording);
@@ -119,6 +125,8 @@ static int take_record(void *context, const struct ev_head *record)
 		err = keep_record(l, record);
 	l->begun = true;
 	pthread_mutex_unlock(&l->lock);
+	if (!l->watching)
+		watch_opening(&l->progress, &l->met, record);
 	return err;
 }
 
@@ -284,8 +292,11 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 
 	if (mode != EV_MODE_SNAPSHOT)
 		tell_others(o);
+	/* The terminal is the command's, and a line would stand in the middle of other lines. */
+	progress_begin(&l->progress,
+		       !o->quiet && mode != EV_MODE_RUN && !(o->events && isatty(fileno(l->out))));
 	err = capture_open(&l->capture, &c);
-
+	progress_end(&l->progress);
 	if (!err) {
 		l->watching = true;
 		outfile_keep_part(&l->recorded);
@@ -302,36 +313,6 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 static double now(void)
 {
 	return clock_monotonic_ns() / 1e9;
-}
-
-/* For the line of "systemctl status". */
-static void tell_status(struct live *l)
-{
-	struct capture_progress p;
-	char status[128];
-
-	if (!notify_wants_status(&l->notify))
-		return;
-	capture_progress(l->capture, &p);
-	snprintf(status, sizeof(status), "STATUS=%llu connections open in %llu processes",
-		 (unsigned long long)p.connections, (unsigned long long)p.processes);
-	notify_say(&l->notify, status);
-}
-
-static void progress(struct live *l, double since, double duration_s)
-{
-	struct capture_progress p;
-	char left[32] = "Ctrl-C for the report";
-
-	if (l->options->quiet || !isatty(STDERR_FILENO) || debug_chosen ||
-	    (l->stream && isatty(fileno(l->out))))
-		return; /* other lines and this one would mix */
-	capture_progress(l->capture, &p);
-	if (duration_s > 0)
-		snprintf(left, sizeof(left), "%.0f s to go", duration_s - since);
-	fprintf(stderr, "\r\033[K%.0f s: %llu connections open in %llu processes, %s; %s", since,
-		(unsigned long long)p.connections, (unsigned long long)p.processes,
-		p.lost ? "some records lost" : "nothing lost", left);
 }
 
 /* A watch that holds too much memory ends early, with a report of all that it saw. */
@@ -415,8 +396,8 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, voi
 			break;
 		if (since - shown >= 1) {
 			shown = since;
-			progress(l, since, duration_s);
-			tell_status(l);
+			watch_progress(&l->progress, l->capture, since, duration_s);
+			watch_status(&l->notify, l->capture);
 			if (!holds_too_much(l))
 				continue;
 			if (stop)
@@ -424,8 +405,7 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, voi
 			break;
 		}
 	}
-	if (!l->options->quiet && isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
+	progress_end(&l->progress);
 	return err > 0 ? 0 : err;
 }
 
@@ -472,6 +452,7 @@ static int live_write_report(struct live *l)
 {
 	struct report_view *v = judge_view(l->model, &l->options->library);
 	int err, status;
+	bool file;
 
 	if (!v)
 		return fail("cannot judge", NULL, -ENOMEM);
@@ -481,6 +462,7 @@ static int live_write_report(struct live *l)
 	if (l->record_err)
 		status = 2; /* what was asked for is not there */
 	v->exit_status = status;
+	file = outfile_has_place(&l->output);
 	err = live_print(l, v);
 	if (!err)
 		err = l->output.file ? outfile_end(&l->output, true) : output_close(l->out);
@@ -488,6 +470,8 @@ static int live_write_report(struct live *l)
 		status = live_fail_output(l, err);
 		if (is_path(l->options->output)) /* what was seen is not to be lost with the file */
 			print_view(stderr, v, l->options);
+	} else if (file && !l->options->quiet) {
+		progress_written(l->stream ? "events" : "report", l->options->output, 0);
 	}
 	outfile_end(&l->output, false);
 	if (exports_write(&l->exports, l->options, l->model, v))

@@ -16,6 +16,7 @@
 #include "user/command/notify.h"
 #include "user/command/options.h"
 #include "user/command/outfile.h"
+#include "user/command/progress.h"
 #include "user/command/stream.h"
 #include "user/command/watchdog.h"
 
@@ -36,7 +37,9 @@ struct live {
 	struct stream *stream; /* of --events, in its place; NULL: a report */
 	int stream_err;	       /* why the stream ended before the watch */
 	struct watchdog watchdog;
-	struct notify notify;	 /* of a watch that is a service */
+	struct notify notify; /* of a watch that is a service */
+	struct progress progress;
+	uint64_t met;		 /* processes that were told of before the watch began */
 	pthread_mutex_t lock;	 /* of model and recording, while records come */
 	unsigned int interrupts; /* how often we were asked to stop */
 	bool begun;		 /* the model knows of which host and when: it can be judged */

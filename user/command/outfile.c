@@ -394,6 +394,11 @@ void outfile_keep_part(struct outfile *o)
 		(void)!send(o->wire, &word, 1, MSG_NOSIGNAL); /* a dead keeper is met at the end */
 }
 
+bool outfile_has_place(const struct outfile *o)
+{
+	return o->keeper > 0;
+}
+
 static int end_keeper(struct outfile *o, bool whole)
 {
 	char word = whole ? KEEP : DROP;

@@ -31,6 +31,8 @@ int outfile_open(struct outfile *o, const char *path, FILE *input);
 int outfile_begin(struct outfile *o, const char *path, FILE *input);
 /* From now on what is written takes its place even if we are killed. */
 void outfile_keep_part(struct outfile *o);
+/* Is it a file with a place to take, and not a stream? */
+bool outfile_has_place(const struct outfile *o);
 /* Flushes and closes what is open.  Without an error, and if it is whole, the file takes its
  * place; else it is gone.  0 or -errno of anything that went wrong.  May be called more than once.
  */

@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "user/judge/forget.h"
+#include "user/base/count.h"
 #include "user/base/escape.h"
 #include "user/base/output.h"
 #include "user/capture/rights.h"
@@ -17,6 +20,7 @@
 #include "user/command/live.h"
 #include "user/command/outfile.h"
 #include "user/command/parse.h"
+#include "user/command/progress.h"
 #include "user/command/status.h"
 
 /* A recording on its way to standard output, or to a file. */
@@ -25,11 +29,25 @@ struct replay {
 	struct outfile *out;
 	struct stream *stream; /* of --events; NULL: a report */
 	int stream_err;	       /* the lines cannot be written */
+	uint64_t total;	       /* bytes of the recording; 0: nobody knows */
+	struct progress progress;
 };
 
 static FILE *replay_output(const struct replay *r)
 {
 	return r->out->file ? r->out->file : stdout;
+}
+
+static void progress_of_replay(struct replay *p, const struct recording *r)
+{
+	char bytes[COUNT_SIZE];
+	uint64_t read = recording_offset(r);
+
+	if (p->total)
+		progress_show(&p->progress, "reading: %.0f %% of %s bytes",
+			      100.0 * (double)read / (double)p->total, count_text(bytes, p->total));
+	else
+		progress_show(&p->progress, "reading: %s bytes so far", count_text(bytes, read));
 }
 
 static int replay_record(struct replay *p, struct model *m, const struct ev_head *record)
@@ -47,8 +65,12 @@ static int replay(struct replay *p, struct model *m, struct recording *r, const 
 	const struct ev_head *record;
 	int n, err = 0;
 
-	while ((n = recording_next(r, &record)) > 0 && !err)
+	while ((n = recording_next(r, &record)) > 0 && !err) {
 		err = replay_record(p, m, record);
+		if (progress_is_due(&p->progress))
+			progress_of_replay(p, r);
+	}
+	progress_end(&p->progress);
 	if (err)
 		return err;
 	if (n == -ENODATA || n == -EBADMSG)
@@ -71,13 +93,18 @@ static int refuse_output(const struct replay *p, int err)
 
 static int print(const struct replay *p, struct report_view *v)
 {
+	bool file = outfile_has_place(p->out);
 	int status = v->exit_status = status_of_view(v, p->options);
 	int err = p->stream ? stream_end(p->stream, v)
 			    : print_view(replay_output(p), v, p->options);
 
 	if (!err)
 		err = p->out->file ? outfile_end(p->out, true) : output_close(stdout);
-	return err ? refuse_output(p, err) : status;
+	if (err)
+		return refuse_output(p, err);
+	if (file && !p->options->quiet)
+		progress_written(p->stream ? "events" : "report", p->options->output, 0);
+	return status;
 }
 
 static bool is_explained(const struct report_view *v)
@@ -111,6 +138,17 @@ static int refuse_process(const struct report_view *v, const char *path, uint32_
 	return 2;
 }
 
+/* A pipe has no size. */
+static void replay_begin(struct replay *p, FILE *in)
+{
+	struct stat st;
+
+	if (!fstat(fileno(in), &st) && S_ISREG(st.st_mode))
+		p->total = (uint64_t)st.st_size;
+	progress_begin(&p->progress, !p->options->quiet && !(p->options->events &&
+							     isatty(fileno(replay_output(p)))));
+}
+
 static int report_open_stream(struct replay *p)
 {
 	if (!p->options->events)
@@ -126,8 +164,10 @@ static int report_report(const struct options *o, const struct infile *in, struc
 	struct recording *r = NULL;
 	struct report_view *v = NULL;
 	struct model *m = model_open();
-	int err = recording_open_read(&r, in->file), status = 2;
+	int err, status = 2;
 
+	replay_begin(&p, in->file);
+	err = recording_open_read(&r, in->file);
 	rights_end(RIGHTS_READ); /* a recording may be anybody's */
 	if (!err)
 		err = m ? report_open_stream(&p) : -ENOMEM;
