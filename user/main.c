@@ -17,10 +17,11 @@
 #include "user/command/without.h"
 
 static int (*const commands[COMMANDS])(int argc, char **argv) = {
-	[COMMAND_WATCH] = command_watch,       [COMMAND_RUN] = command_run,
-	[COMMAND_SNAPSHOT] = command_snapshot, [COMMAND_RECORD] = command_record,
-	[COMMAND_REPORT] = command_report,     [COMMAND_DOCTOR] = command_doctor,
-	[COMMAND_DUMP] = command_dump,	       [COMMAND_HELP] = command_help,
+	[COMMAND_WATCH] = command_watch,   [COMMAND_TOP] = command_top,
+	[COMMAND_RUN] = command_run,	   [COMMAND_SNAPSHOT] = command_snapshot,
+	[COMMAND_RECORD] = command_record, [COMMAND_REPORT] = command_report,
+	[COMMAND_DOCTOR] = command_doctor, [COMMAND_DUMP] = command_dump,
+	[COMMAND_HELP] = command_help,
 };
 
 /* --help and -h: of dbleak, or of the command behind them. */

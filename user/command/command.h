@@ -8,6 +8,7 @@
 #define DBLEAK_COMMAND_COMMAND_H
 
 int command_watch(int argc, char **argv);
+int command_top(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_snapshot(int argc, char **argv);
 int command_record(int argc, char **argv);

@@ -18,6 +18,18 @@ const struct command_row command_table[COMMANDS] = {
 			.status = "0 no leak seen, 1 leak or stuck, 2 could not watch, or not "
 				  "write all that was asked for.",
 		},
+	[COMMAND_TOP] =
+		{
+			.name = "top",
+			.synopsis = "top [OPTIONS]",
+			.summary = "watch database clients on a live screen, the worst first",
+			.about = "Show live, as htop does, which processes hold database "
+				 "connections, the worst first, with the guilty line. Enter looks "
+				 "into one: lines, stacks, SQL, where its threads are now. Needs a "
+				 "terminal; the report comes at the end. ? lists the keys.",
+			.status = "0 no leak seen, 1 leak or stuck, 2 could not watch, or not "
+				  "write all that was asked for.",
+		},
 	[COMMAND_RUN] =
 		{
 			.name = "run",

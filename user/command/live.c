@@ -63,18 +63,41 @@ int print_view(FILE *out, const struct report_view *v, const struct options *o)
 	return o->json ? report_json(out, v) : report_text(out, v, &text);
 }
 
+/* Has somebody asked for the recording that is made? */
+static bool record_is_wanted(const struct live *l)
+{
+	return l->options->record || l->spare_kept;
+}
+
 /* Closes the recording.  Once there was a watch it takes its place: what is there can be read. */
 static int end_recording(struct live *l)
 {
 	int err = recording_close(l->recording), kept;
-	bool file = outfile_has_place(&l->recorded) && l->watching;
+	bool wanted = l->watching && record_is_wanted(l);
+	bool file = outfile_has_place(&l->recorded) && wanted;
 
 	l->recording = NULL;
-	kept = outfile_end(&l->recorded, l->watching);
+	kept = outfile_end(&l->recorded, wanted);
 	err = err ? err : kept;
-	if (file && !err && !l->record_err && !l->options->quiet)
+	if (file && !err && !l->record_err && l->options->record && !l->options->quiet)
 		progress_written("recording", l->options->record, l->record_bytes);
 	return err;
+}
+
+/* Nobody has asked for it, so nobody is told before somebody does. */
+static void lose_spare(struct live *l, int err)
+{
+	recording_close(l->recording);
+	l->recording = NULL;
+	outfile_end(&l->recorded, false);
+	l->spare_err = err;
+}
+
+void live_keep_recording(struct live *l, bool keep)
+{
+	l->spare_kept = keep && !l->spare_err;
+	if (l->spare_kept)
+		outfile_keep_part(&l->recorded);
 }
 
 /* A full disk, or a limit, ends the recording: the watch goes on, and says so. */
@@ -83,6 +106,10 @@ static int lose_recording(struct live *l, const struct ev_head *last, int err)
 	struct ev_gap gap = {.head = {.ns = last->ns, .kind = EV_GAP, .size = sizeof(gap)}};
 	char bytes[COUNT_SIZE];
 
+	if (!record_is_wanted(l)) {
+		lose_spare(l, err);
+		return 0;
+	}
 	if (err == -EFBIG)
 		snprintf(gap.text, sizeof(gap.text),
 			 "the recording ended at its limit of %s bytes "
@@ -218,6 +245,16 @@ static int open_recording(struct live *l, const char *path)
 	return err ? live_fail_recording(l, err) : -1;
 }
 
+/* Where it cannot be made, the watch does without. */
+static void open_spare(struct live *l)
+{
+	l->spare_err = outfile_open(&l->recorded, l->spare_record, NULL);
+	if (l->spare_err)
+		return;
+	l->spare_err = recording_open_write(&l->recording, l->recorded.file);
+	l->recorded.file = NULL; /* the recording's, also after an error */
+}
+
 /* Nothing that is there is touched before all can be written. */
 static int open_outputs(struct live *l, const struct options *o)
 {
@@ -238,6 +275,8 @@ static int open_outputs(struct live *l, const struct options *o)
 	}
 	if (status < 0 && o->record)
 		status = open_recording(l, o->record);
+	else if (status < 0 && l->spare_record)
+		open_spare(l);
 	return status;
 }
 
@@ -299,7 +338,8 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 	progress_end(&l->progress);
 	if (!err) {
 		l->watching = true;
-		outfile_keep_part(&l->recorded);
+		if (record_is_wanted(l))
+			outfile_keep_part(&l->recorded);
 		if (l->stream) /* a report is one, lines are some */
 			outfile_keep_part(&l->output);
 		return -1;
@@ -557,8 +597,10 @@ static void report_without(void *context, uint32_t pid, const char *where)
 
 static int start_watchdog(struct live *l)
 {
-	const struct watchdog_host host = {
-		.report = report_without, .begin = rights_end_thread, .context = l};
+	const struct watchdog_host host = {.report = report_without,
+					   .begin = rights_end_thread,
+					   .leave = l->leave,
+					   .context = l};
 	int err;
 
 	pthread_mutex_init(&l->lock, NULL);
@@ -644,6 +686,8 @@ int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 	status = open_outputs(l, o);
 	if (status < 0)
 		status = open_capture(l, o, mode);
+	if (status < 0 && l->opened)
+		status = l->opened(l, l->step_context);
 	return status >= 0 ? status : give_up_rights(l, mode);
 }
 

@@ -49,7 +49,17 @@ struct live {
 	 * thread: the model may be read.  0 to go on, 1 to end the watch, or -errno.  NULL:
 	 * nothing. */
 	int (*step)(struct live *l, void *context);
-	void *step_context;
+	/* Called by live_open when all else is open and the rights are still there: -1 to go on,
+	 * or the status to exit with.  NULL: nothing. */
+	int (*opened)(struct live *l, void *context);
+	void *step_context; /* of both */
+	/* Called in any thread before the process ends without its main thread.  NULL: nothing. */
+	void (*leave)(void);
+	/* A recording that nobody has asked for yet: its file takes its place only if
+	 * live_keep_recording has said so.  NULL: none. */
+	const char *spare_record;
+	int spare_err; /* why it cannot be kept, 0 it can */
+	bool spare_kept;
 };
 
 /* Opens everything up to the attached probes.  Returns -1 to go on, or the status to exit with
@@ -67,6 +77,8 @@ int live_finish(struct live *l);
 int live_report(struct live *l);
 /* Instead of live_report when there was nothing to watch: no report, and no recording. */
 void live_discard(struct live *l);
+/* Decides whether the spare recording, which has all since the watch began, is kept at the end. */
+void live_keep_recording(struct live *l, bool keep);
 /* Puts the recording in its place: 0 or -errno, also of what ended it before. */
 int live_end_recording(struct live *l);
 /* Says on standard error why the recording cannot be written.  Returns the exit status. */

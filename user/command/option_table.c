@@ -11,6 +11,7 @@
 #include "user/command/option_value.h"
 
 #define WATCH	 (1U << COMMAND_WATCH)
+#define TOP	 (1U << COMMAND_TOP)
 #define RUN	 (1U << COMMAND_RUN)
 #define SNAPSHOT (1U << COMMAND_SNAPSHOT)
 #define RECORD	 (1U << COMMAND_RECORD)
@@ -20,11 +21,11 @@
 #define HELP	 (1U << COMMAND_HELP)
 #define PROGRAM	 (1U << COMMANDS) /* dbleak itself, before any command */
 
-#define CHOOSE (WATCH | SNAPSHOT | RECORD)	 /* what is there already */
-#define LAST   (WATCH | RECORD)			 /* until told to end */
-#define LOOK   (WATCH | RUN | RECORD)		 /* with probes */
-#define TELL   (WATCH | RUN | SNAPSHOT | REPORT) /* with a report */
-#define JUDGE  (WATCH | RUN | REPORT)		 /* with verdicts */
+#define CHOOSE (WATCH | TOP | SNAPSHOT | RECORD)       /* what is there already */
+#define LAST   (WATCH | TOP | RECORD)		       /* until told to end */
+#define LOOK   (WATCH | TOP | RUN | RECORD)	       /* with probes */
+#define TELL   (WATCH | TOP | RUN | SNAPSHOT | REPORT) /* with a report */
+#define JUDGE  (WATCH | TOP | RUN | REPORT)	       /* with verdicts */
 
 #define FIELD(member) offsetof(struct options, member)
 
@@ -181,15 +182,29 @@ const struct option_row option_table[] = {
 	 "lines as long as they are: no path or SQL is cut or wrapped",
 	 "Without it lines have the width of the terminal, and 80 columns in a pipe or a file.",
 	 .set = value_flag, .field = FIELD(wide)},
-	{"quiet", 'q', NULL, LOOK, GROUP_OUTPUT, NULL,
+	{"quiet", 'q', NULL, TOP, GROUP_OUTPUT, NULL,
+	 "no report at the end", NULL,
+	 .set = value_flag, .field = FIELD(quiet)},
+	{"quiet", 'q', NULL, LOOK & ~TOP, GROUP_OUTPUT, NULL,
 	 "no progress and no remarks, only errors and the report", NULL,
 	 .set = value_flag, .field = FIELD(quiet)},
-	{"record", 0, "FILE", WATCH | RUN, GROUP_OUTPUT, NULL,
+	{"record", 0, "FILE", WATCH | TOP | RUN, GROUP_OUTPUT, NULL,
 	 "also keep a recording for \"dbleak report FILE\"", NULL,
 	 .set = value_text, .field = FIELD(record)},
-	{"record-limit", 0, "SIZE", LOOK, GROUP_OUTPUT, "1G",
+	{"record-limit", 0, "SIZE", TOP, GROUP_OUTPUT, "100M",
+	 "end a recording at this size; the view goes on",
+	 "top always records into a file without its name yet, so that the key r can keep what led to a "
+	 "leak. Without r and --record that file is gone at the end.",
+	 .set = value_size, .field = FIELD(record_limit)},
+	{"record-limit", 0, "SIZE", LOOK & ~TOP, GROUP_OUTPUT, "1G",
 	 "end a recording at this size; watch and run go on", NULL,
 	 .set = value_size, .field = FIELD(record_limit)},
+	{"by", 0, "WHAT", TOP, GROUP_OUTPUT, "process",
+	 "one row for each process, line, database or container", NULL,
+	 .set = value_by},
+	{"sort", 0, "COLUMN", TOP, GROUP_OUTPUT, "urgency",
+	 "sort by urgency, name, open, idle, transaction, waiting, rate, oldest or memory", NULL,
+	 .set = value_sort},
 	{"library", 0, "PATTERN", TELL, GROUP_OUTPUT, NULL,
 	 "never blame lines in these files, folders, modules or functions; may be repeated",
 	 "* in a pattern stands for any text.",

@@ -287,6 +287,22 @@ int value_shell(const struct option_row *row, struct options *o, const char *val
 	return o->completion ? -1 : 2;
 }
 
+int value_by(const struct option_row *row, struct options *o, const char *value)
+{
+	size_t by = value_choose(row, top_by_names, TOP_BYS, value);
+
+	o->by = by < TOP_BYS ? (enum top_by)by : TOP_BY_PROCESS;
+	return by < TOP_BYS ? -1 : 2;
+}
+
+int value_sort(const struct option_row *row, struct options *o, const char *value)
+{
+	size_t sort = value_choose(row, top_sort_names, TOP_SORTS, value);
+
+	o->sort = sort < TOP_SORTS ? (enum top_sort)sort : TOP_SORT_URGENCY;
+	return sort < TOP_SORTS ? -1 : 2;
+}
+
 int value_library(const struct option_row *row, struct options *o, const char *value)
 {
 	size_t size = (o->library.count + 1) * sizeof(*o->library.pattern);

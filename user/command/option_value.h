@@ -32,6 +32,8 @@ int value_fail_on(const struct option_row *row, struct options *o, const char *v
 int value_exitcode(const struct option_row *row, struct options *o, const char *value);
 int value_dsn(const struct option_row *row, struct options *o, const char *value);
 int value_shell(const struct option_row *row, struct options *o, const char *value);
+int value_by(const struct option_row *row, struct options *o, const char *value);
+int value_sort(const struct option_row *row, struct options *o, const char *value);
 int value_library(const struct option_row *row, struct options *o, const char *value);
 
 #endif

@@ -11,6 +11,7 @@
 #include "user/capture/host/select.h"
 #include "user/judge/site.h"
 #include "user/judge/view.h"
+#include "user/top/keys.h"
 
 enum completion_shell { COMPLETION_NONE, COMPLETION_BASH, COMPLETION_ZSH, COMPLETION_FISH };
 
@@ -48,6 +49,8 @@ struct options {
 	uint32_t explain;		  /* report --explain: a pid; 0: none */
 	bool man, markdown;		  /* of help */
 	enum completion_shell completion; /* help --completion */
+	enum top_by by;			  /* top --by */
+	enum top_sort sort;		  /* top --sort */
 	const char *kinds;		  /* dump --kind: names with commas between; NULL: all */
 	char *dsn;			  /* --dsn: a URL, secret; NULL: none */
 	const char *user;		  /* run --user; NULL: whoever called sudo */

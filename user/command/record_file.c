@@ -17,11 +17,19 @@ static bool is_number(const char *word)
 	return isdigit((unsigned char)*word) && !word[strspn(word, "0123456789smhd")];
 }
 
-int record_file_choose(struct options *o, char name[RECORD_FILE], int count, char **words)
+const char *record_file_name(char name[RECORD_FILE])
 {
 	time_t now = (time_t)(clock_wall_ns() / 1000000000);
 	struct tm at;
 
+	if (!localtime_r(&now, &at))
+		return NULL;
+	strftime(name, RECORD_FILE, "dbleak-%Y%m%d-%H%M%S.rec", &at);
+	return name;
+}
+
+int record_file_choose(struct options *o, char name[RECORD_FILE], int count, char **words)
+{
 	if (count && is_number(*words))
 		return options_stray(COMMAND_RECORD, *words);
 	if (count && o->output)
@@ -31,9 +39,7 @@ int record_file_choose(struct options *o, char name[RECORD_FILE], int count, cha
 		return options_stray(COMMAND_RECORD, words[1]);
 	if (count)
 		o->output = *words;
-	if (!o->output && localtime_r(&now, &at)) {
-		strftime(name, RECORD_FILE, "dbleak-%Y%m%d-%H%M%S.rec", &at);
-		o->output = name;
-	}
+	if (!o->output)
+		o->output = record_file_name(name);
 	return o->output ? -1 : 2;
 }

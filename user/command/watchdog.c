@@ -46,8 +46,15 @@ static void say(const char *text)
 		(void)!write(STDERR_FILENO, from, strlen(from));
 }
 
-static void end_now(const char *why)
+static void leave(const struct watchdog *w)
 {
+	if (w->host.leave)
+		w->host.leave();
+}
+
+static void end_now(const struct watchdog *w, const char *why)
+{
+	leave(w);
 	say(why);
 	_exit(2);
 }
@@ -61,7 +68,7 @@ static bool asks_to_end(int sig)
 static void second(struct watchdog *w, int sig)
 {
 	if (w->command <= 0)
-		end_now("ended at the second signal, without a report");
+		end_now(w, "ended at the second signal, without a report");
 	if (sig == SIGINT)
 		syscall(SYS_pidfd_send_signal, w->command, SIGKILL, NULL, 0);
 }
@@ -73,19 +80,19 @@ static void watchdog_take(struct watchdog *w, int sig)
 	bool same = w->asked && sig == w->last_signal && at - w->last_ns < SAME_NS;
 
 	if (sig == SIGQUIT)
-		end_now("ended by SIGQUIT, without a report");
+		end_now(w, "ended by SIGQUIT, without a report");
 	w->last_signal = sig;
 	w->last_ns = at;
 	if (same || (w->asked && sig == SIGHUP))
 		return;
 	if (atomic_load(&w->stage) == STAGE_REPORTING)
-		end_now("ended by a signal before the report was out");
+		end_now(w, "ended by a signal before the report was out");
 	if (!w->asked++ || w->asked == 2)
 		w->asked_ns = at;
 	if (w->asked > 1)
 		second(w, sig);
 	if (w->asked > 2)
-		end_now("ended at the third signal, without a report");
+		end_now(w, "ended at the third signal, without a report");
 	atomic_fetch_or(&w->pending, 1U << sig);
 }
 
@@ -114,8 +121,9 @@ static void *watchdog_report(void *context)
 {
 	struct late *l = context;
 
+	leave(l->w);
 	l->w->host.report(l->w->host.context, l->at.pid, l->at.what);
-	end_now("cannot make the report: the main thread does not come back");
+	end_now(l->w, "cannot make the report: the main thread does not come back");
 	return NULL;
 }
 
@@ -132,7 +140,7 @@ static void report_late(struct watchdog *w, const struct looking *at)
 		return;
 	late = (struct late){w, *at};
 	if (pthread_create(&thread, NULL, watchdog_report, &late))
-		end_now("cannot make the report: no thread is to be had");
+		end_now(w, "cannot make the report: no thread is to be had");
 }
 
 /* The time at which the report is due, whatever the main thread does; UINT64_MAX: it is not. */

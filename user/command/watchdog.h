@@ -27,6 +27,7 @@ struct watchdog_host {
 	/* Reports from what is known and ends the process.  Returns if that cannot be done.
 	 * where: what the main thread hangs at, raw bytes; empty: not known. */
 	void (*report)(void *context, uint32_t pid, const char *where);
+	void (*leave)(void); /* before the process ends in a thread of ours; NULL: nothing */
 	void (*begin)(void); /* first of all in the watchdog's thread; NULL: nothing */
 	void *context;
 };

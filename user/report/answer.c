@@ -199,36 +199,44 @@ static void words_urgency(struct words *w, const struct process_view *const *gui
 	words_add(w, ".");
 }
 
-static void print_guilty(struct page *page, const struct report_view *v,
-			 const struct process_view *const *guilty, size_t count)
+static enum verdict worst_of_all(const struct process_view *const *guilty, size_t count)
 {
-	size_t ended = count_ended(guilty, count), n, judged = 0;
 	enum verdict worst = VERDICT_BIG;
-	struct words w = {0};
 
 	for (size_t i = 0; i < count; i++)
 		if (guilty[i]->verdict > worst)
 			worst = guilty[i]->verdict;
+	return worst;
+}
+
+static struct answer answer_guilty(const struct report_view *v,
+				   const struct process_view *const *guilty, size_t count)
+{
+	size_t ended = count_ended(guilty, count), n, judged = 0;
+	enum verdict worst = worst_of_all(guilty, count);
+	struct answer a = {.lead = verdicts[worst].word, .colour = verdicts[worst].colour};
+	struct words *w = &a.words;
+
 	n = count_verdict(v, worst);
 	for (size_t i = 0; i < count; i++)
 		judged += guilty[i]->verdict == worst && guilty[i]->exited;
-	words_guilty_processes(&w, v, n);
-	words_add(&w, " %s",
+	words_guilty_processes(w, v, n);
+	words_add(w, " %s",
 		  judged == n ? (n == 1 ? verdicts[worst].one_past : verdicts[worst].many_past)
 			      : (n == 1 ? verdicts[worst].one : verdicts[worst].many));
-	words_nouns(&w, guilty, count, worst);
-	words_add(&w, "%s", verdicts[worst].after);
+	words_nouns(w, guilty, count, worst);
+	words_add(w, "%s", verdicts[worst].after);
 	for (enum verdict next = worst - 1; next >= VERDICT_BIG; next--) {
 		if (!(n = count_verdict(v, next)))
 			continue;
-		words_comma(&w);
-		words_plural(&w, n, verdicts[next].more_one, verdicts[next].more_many);
+		words_comma(w);
+		words_plural(w, n, verdicts[next].more_one, verdicts[next].more_many);
 	}
-	words_add(&w, ".%s", worst == VERDICT_BIG ? " No leak seen." : "");
-	words_ended(&w, ended, count);
-	words_waiting(&w, guilty, count);
-	words_urgency(&w, guilty, count);
-	page_paragraph(page, verdicts[worst].word, verdicts[worst].colour, w.text);
+	words_add(w, ".%s", worst == VERDICT_BIG ? " No leak seen." : "");
+	words_ended(w, ended, count);
+	words_waiting(w, guilty, count);
+	words_urgency(w, guilty, count);
+	return a;
 }
 
 static void words_span(struct words *w, const struct report_view *v)
@@ -244,29 +252,31 @@ static void words_clients(struct words *w, size_t n)
 	words_plural(w, n, "process with a database", "processes with a database");
 }
 
-static void print_no_leak(struct page *page, const struct report_view *v)
+static struct answer answer_no_leak(const struct report_view *v)
 {
 	size_t unknown = count_verdict(v, VERDICT_UNKNOWN);
-	struct words w = {0};
+	struct answer a = {.lead = "NO LEAK SEEN", .colour = PAGE_GREEN};
+	struct words *w = &a.words;
 
 	if (unknown == v->process_count && !v->forgotten_processes) {
-		words_clients(&w, unknown);
-		words_add(&w, unknown == 1 ? ", which could not be judged."
-					   : ", none of which could be judged.");
-		page_paragraph(page, "CANNOT TELL:", PAGE_YELLOW, w.text);
-		return;
+		a.lead = "CANNOT TELL:";
+		a.colour = PAGE_YELLOW;
+		words_clients(w, unknown);
+		words_add(w, unknown == 1 ? ", which could not be judged."
+					  : ", none of which could be judged.");
+		return a;
 	}
-	words_add(&w, "in ");
-	words_span(&w, v);
-	words_add(&w, ", ");
-	words_clients(&w, v->process_count);
+	words_add(w, "in ");
+	words_span(w, v);
+	words_add(w, ", ");
+	words_clients(w, v->process_count);
 	if (unknown) {
-		words_add(&w, ", of which ");
-		words_count(&w, unknown);
-		words_add(&w, " cannot be judged");
+		words_add(w, ", of which ");
+		words_count(w, unknown);
+		words_add(w, " cannot be judged");
 	}
-	words_add(&w, ".");
-	page_paragraph(page, "NO LEAK SEEN", PAGE_GREEN, w.text);
+	words_add(w, ".");
+	return a;
 }
 
 static void words_start(struct words *w, const struct report_view *v)
@@ -322,9 +332,21 @@ static void print_one_look(struct page *page, const struct report_view *v)
 	page_paragraph(page, "ONE LOOK:", PAGE_BOLD, w.text);
 }
 
+struct answer answer_of(const struct report_view *v, const struct process_view *const *guilty,
+			size_t count)
+{
+	if (count)
+		return answer_guilty(v, guilty, count);
+	if (v->process_count || v->forgotten_processes)
+		return answer_no_leak(v);
+	return (struct answer){.lead = "NO DATABASE CLIENT SEEN.", .colour = PAGE_BOLD};
+}
+
 void answer_print(struct page *page, const struct report_view *v,
 		  const struct process_view *const *guilty, size_t count)
 {
+	struct answer a;
+
 	if (v->cut)
 		page_paragraph(page, "INCOMPLETE:", PAGE_YELLOW,
 			       "the recording was cut, and what came after is not in this report.");
@@ -332,11 +354,7 @@ void answer_print(struct page *page, const struct report_view *v,
 		print_one_look(page, v);
 		return;
 	}
-	if (count)
-		print_guilty(page, v, guilty, count);
-	else if (v->process_count || v->forgotten_processes)
-		print_no_leak(page, v);
-	else
-		page_paragraph(page, "NO DATABASE CLIENT SEEN.", PAGE_BOLD, "");
+	a = answer_of(v, guilty, count);
+	page_paragraph(page, a.lead, a.colour, a.words.text);
 	print_window(page, v, count);
 }

@@ -22,8 +22,10 @@
 #include "user/judge/judge.h"
 #include "user/record/recording.h"
 
-#define STORY_START	  1000000000000ULL
+#define STORY_START 1000000000000ULL
+#ifndef STORY_CONNECTIONS /* a test of many says how many */
 #define STORY_CONNECTIONS 2048
+#endif
 
 static struct {
 	struct model *model;
