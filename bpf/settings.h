@@ -110,8 +110,8 @@ struct process {
 /* User space removed an entry from a table itself. */
 struct share_order {
 	__u64 since_ns; /* a time at which the process lived that had the entry */
-	__u32 pid;
-	__u32 table; /* enum ev_table */
+	__u64 pid;
+	__u64 table; /* enum ev_table */
 };
 
 struct statement_key {

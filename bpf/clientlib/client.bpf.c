@@ -65,6 +65,14 @@ struct {
 	__type(value, struct site);
 } site_scratch SEC(".maps");
 
+/* The numbers of a site's samples, for bpf_for_each_map_elem. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SITE_SAMPLES);
+	__type(key, __u32);
+	__type(value, __u32);
+} sample_numbers SEC(".maps");
+
 __noinline int slot_holds(__u64 slot, __u64 address)
 {
 	__u64 found = replaced_address(slot);
@@ -1270,26 +1278,27 @@ static __always_inline long tell_sample(struct sampling *of, __u32 i)
 	return s->reported_open > SITE_REPORTED;
 }
 
-static long tell_one(__u32 i, void *of)
+static long tell_one(struct bpf_map *map, const __u32 *i, __u32 *unused, void *of)
 {
-	return tell_sample(of, i);
+	return tell_sample(of, *i);
 }
 
 /* A callback for each sample: in a loop the verifier of 6.1 follows all paths of each round, and
- * never ends. */
+ * never ends.  bpf_loop takes callbacks only from 5.17 on. */
 static __always_inline void tell_samples(struct seq_file *seq, const struct site_key *at,
 					 struct site *s, const struct process *p)
 {
 	struct sampling of = {.seq = seq, .at = at, .site = s, .process = p};
 
-	bpf_loop(SITE_SAMPLES, tell_one, &of, 0);
+	bpf_for_each_map_elem(&sample_numbers, tell_one, &of, 0);
 }
 
 /* Takes back the report of a sample, because the written records were thrown away. */
-static long untell_one(__u32 i, void *context)
+static long untell_one(struct bpf_map *map, const __u32 *number, __u32 *unused, void *context)
 {
 	struct sampling *of = context;
 	struct site *s = of->site;
+	__u32 i = *number;
 	struct handle_key key = {};
 	struct object *o;
 
@@ -1308,7 +1317,7 @@ static __always_inline void untell_samples(const struct site_key *at, struct sit
 {
 	struct sampling of = {.at = at, .site = s};
 
-	bpf_loop(SITE_SAMPLES, untell_one, &of, 0);
+	bpf_for_each_map_elem(&sample_numbers, untell_one, &of, 0);
 }
 
 /* Frees the places of reported samples for later objects: they show whether more keep coming, and

@@ -146,13 +146,16 @@ int BPF_PROG(process_exited, struct task_struct *task)
 	return 0;
 }
 
-/* User space runs this after it removed an entry from a table itself. */
-SEC("syscall")
-int share_given(struct share_order *order)
+/* User space runs this after it removed an entry from a table itself.  A program of the kind
+ * syscall may sleep, and before 6.1 such a program may use no table that grows; this kind takes a
+ * struct share_order as its arguments, too. */
+SEC("raw_tp")
+int share_given(struct bpf_raw_tracepoint_args *order)
 {
-	__u32 table = order->table;
+	__u64 since_ns = order->args[0];
+	__u32 pid = order->args[1], table = order->args[2];
 
 	if (table < EV_TABLES)
-		share_give(order->pid, order->since_ns, table);
+		share_give(pid, since_ns, table);
 	return 0;
 }

@@ -138,13 +138,15 @@ static long look_at_area(struct task_struct *task, struct vm_area_struct *vma, s
 	return 0;
 }
 
-/* May the address get a huge page?  Yes, too, if the area cannot be read: to try its lock fails
- * while other threads want it, and has been seen to fail ever after. */
+/* May the address get a huge page?  Yes, too, if the area cannot be read: before 5.17 there is no
+ * way, and to try its lock fails while other threads want it, and has been seen to fail ever after.
+ */
 static __always_inline int may_be_huge(const struct fault *f)
 {
 	struct area area = {.address = f->address, .wanted = f->of->huge, .huge = 1};
 
-	bpf_find_vma(f->task, f->address, look_at_area, &area, 0);
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
+		bpf_find_vma(f->task, f->address, look_at_area, &area, 0);
 	return area.huge;
 }
 
