@@ -147,8 +147,6 @@ install: all $(B)/completion/bash $(B)/completion/zsh $(B)/completion/fish ## in
 	$(Q)$(call put,0644,$(B)/completion/bash,$(PREFIX)/share/bash-completion/completions/dbleak)
 	$(Q)$(call put,0644,$(B)/completion/zsh,$(PREFIX)/share/zsh/vendor-completions/_dbleak)
 	$(Q)$(call put,0644,$(B)/completion/fish,$(PREFIX)/share/fish/vendor_completions.d/dbleak.fish)
-	$(Q)sed 's#/usr/local/sbin/#$(PREFIX)/sbin/#' scripts/package/dbleak.service >$(B)/dbleak.service
-	$(Q)$(call put,0644,$(B)/dbleak.service,$(PREFIX)/lib/systemd/system/dbleak.service)
 
 deb: all $(B)/completion/bash $(B)/completion/zsh $(B)/completion/fish ## make a Debian package for the distribution of this host
 	$(Q)scripts/package/deb $(VERSION)
@@ -339,8 +337,9 @@ test: ## everything, as scripts/test runs it (root)
 clean: ## remove build/
 	$(Q)rm -rf $(B)
 
-vmtest: $(B)/dbleak ## the other door to the sockets, on Debian's 6.1 kernel in a VM (root)
-	$(Q)scripts/vmtest
+RELEASES ?= bookworm trixie
+vmtest: $(B)/dbleak $(B)/static/dbleak ## kernels of Debian's releases, in a VM (root); RELEASES="bullseye bookworm trixie sid"
+	$(Q)scripts/vmtest $(RELEASES)
 
 # The goldens that are told, not recorded, come of tell and tell_memory.
 $(B)/golden/%: $(B)/san/tests/golden/%.o | $(B)/san/parts.a
