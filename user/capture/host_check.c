@@ -5,15 +5,29 @@
 #include "user/capture/host_check.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "user/capture/host/cgroup.h"
 #include "user/capture/helpers.h"
 #include "user/capture/host/container.h"
 #include "user/capture/host/host_root.h"
 #include "user/capture/stack/flags.h"
+
+/* Where all is well nobody asks, and who is not root will be when it watches. */
+static int try_folder(char *detail)
+{
+	bool refused = faccessat(AT_FDCWD, ".", W_OK, AT_EACCESS) &&
+		       (errno == EROFS || (errno == EACCES && !geteuid()));
+
+	if (refused)
+		return -errno;
+	snprintf(detail, FEATURE_DETAIL, "root can write to it");
+	return 1;
+}
 
 static int try_cgroups(char *detail)
 {
@@ -131,12 +145,21 @@ static const struct check_entry {
 	struct feature about;
 	int (*try)(char *detail);
 } table[HOST_CHECKS] = {
+	[HOST_FOLDER] =
+		{
+			.about.name = "this folder",
+			.about.purpose = "record writes its file here unless it is given a name",
+			.about.without = "a recording needs a name somewhere else",
+			.about.remedy = "dbleak record -o /run/dbleak.rec",
+			.about.need = FEATURE_REMARK,
+			.try = try_folder,
+		},
 	[HOST_CGROUPS] =
 		{
 			.about.name = "cgroups",
 			.about.purpose = "Containers are recognised by their cgroups",
 			.about.without = "--container and --cgroup find nothing",
-			.about.remedy = "mount cgroup2 at /sys/fs/cgroup",
+			.about.remedy = "mount -t cgroup2 none /sys/fs/cgroup",
 			.about.need = FEATURE_HELPFUL,
 			.try = try_cgroups,
 		},

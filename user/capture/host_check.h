@@ -9,6 +9,7 @@
 #include "user/capture/kernel/feature.h"
 
 enum host_check_id {
+	HOST_FOLDER,
 	HOST_CGROUPS,
 	HOST_CONTAINERS,
 	HOST_LINES_NODE,

@@ -61,7 +61,9 @@ static size_t lines(struct doctor_line out[FEATURES + HOST_CHECKS])
 		l->err = host_check_try(id, l->detail);
 		l->idle = l->err > 0;
 		l->err = l->idle ? 0 : l->err;
-		l->untried = (l->err == -EPERM || l->err == -EACCES) && feature_try(FEATURE_RIGHTS);
+		l->untried = feature_try(FEATURE_PROC) ||
+			     ((l->err == -EPERM || l->err == -EACCES) && id != HOST_FOLDER &&
+			      feature_try(FEATURE_RIGHTS));
 	}
 	return n;
 }
@@ -200,7 +202,7 @@ static void print_answer(const struct doctor_line *all, size_t n, const struct u
 		printf("NO: this is %s, where nobody can load eBPF programs.\n"
 		       "Run dbleak on a host of your own; nothing below can be mended here.\n\n",
 		       platform);
-	else if (feature_try(FEATURE_RIGHTS))
+	else if (!feature_try(FEATURE_PROC) && feature_try(FEATURE_RIGHTS))
 		puts("NO: dbleak needs root to watch this host.\n");
 	else
 		puts("NO: dbleak cannot watch this host; see what is marked no.\n");
@@ -216,8 +218,10 @@ static void print_text(const struct utsname *host, bool verbose)
 	printf("dbleak %s on Linux %s %s\n", DBLEAK_VERSION, host->release, host->machine);
 	print_answer(all, n, host);
 	print_lines(all, n, verbose);
-	if (untried)
+	if (untried && feature_try(FEATURE_RIGHTS) && !feature_try(FEATURE_PROC))
 		printf("\nRun with sudo to test the rest (%zu checks).\n", untried);
+	else if (untried)
+		printf("\nWhat is marked no keeps %zu more from being tested.\n", untried);
 	if (verbose || !feature_try(FEATURE_RIGHTS))
 		print_rights(verbose);
 	if (!verbose)

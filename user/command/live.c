@@ -11,7 +11,6 @@
 #include <string.h>
 #include <time.h>
 #include <sys/ioctl.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "user/base/count.h"
@@ -21,11 +20,11 @@
 #include "user/capture/worker/looking.h"
 #include "user/capture/host/host_root.h"
 #include "user/capture/host/others.h"
-#include "user/capture/host/platform.h"
 #include "user/capture/kernel/feature.h"
 #include "user/capture/rights.h"
 #include "user/judge/forget.h"
 #include "user/report/explanation.h"
+#include "user/command/refuse.h"
 #include "user/command/status.h"
 #include "user/command/watch_progress.h"
 #include "user/report/json.h"
@@ -155,61 +154,6 @@ static int take_record(void *context, const struct ev_head *record)
 	if (!l->watching)
 		watch_opening(&l->progress, &l->met, record);
 	return err;
-}
-
-static const char *live_why_not(int err)
-{
-	switch (err) {
-	case -EACCES:
-	case -EINVAL:
-	case -E2BIG:
-		return "this kernel refuses a program of dbleak; DBLEAK_DEBUG=libbpf shows which";
-	case -EPERM:
-		return "run it as root (sudo), or with CAP_BPF and CAP_PERFMON";
-	case -ENOENT:
-	case -ESRCH:
-		return "this kernel lacks BTF (/sys/kernel/btf/vmlinux) or a hook that is needed";
-	case -ENOTSUP:
-		return "this kernel offers no way to see socket traffic";
-	case -ENOMEM:
-		return "no memory, or the locked-memory limit (ulimit -l) is too low";
-	default:
-		return strerror(-err);
-	}
-}
-
-/* The first feature without which nothing can be watched, and that the kernel lacks; NULL: none. */
-static const struct feature *feature_lacking(void)
-{
-	for (int id = 0; id < FEATURES; id++) {
-		const struct feature *f = feature_about((enum feature_id)id);
-
-		if (f->need == FEATURE_NEEDED && feature_try((enum feature_id)id) &&
-		    !feature_is_untried((enum feature_id)id))
-			return f;
-	}
-	return feature_door() == FEATURE_DOOR_NONE ? feature_about(FEATURE_TRACEPOINT_DOOR) : NULL;
-}
-
-/* The platform, and the feature that is lacking, say more than the error: EPERM, ENOSYS, EINVAL. */
-static void live_tell_why_not(int err)
-{
-	struct utsname host;
-	const char *platform = uname(&host) ? NULL : platform_without_bpf(&host);
-	const struct feature *lacking = platform || err == -EPERM ? NULL : feature_lacking();
-
-	if (platform)
-		fprintf(stderr,
-			"dbleak: cannot watch: this is %s, where nobody can load eBPF programs\n",
-			platform);
-	else if (lacking)
-		fprintf(stderr,
-			"dbleak: cannot watch: %s is not to be had on this host; what helps: %s\n"
-			"\"dbleak doctor\" tells more\n",
-			lacking->name, lacking->remedy);
-	else
-		fprintf(stderr, "dbleak: cannot watch: %s (\"dbleak doctor\" tells more)\n",
-			live_why_not(err));
 }
 
 static int fail(const char *what, const char *thing, int err)
@@ -346,8 +290,7 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 	}
 	if (o->record && (err == -ENOSPC || err == -EPIPE || err == -EIO))
 		return live_fail_recording(l, err);
-	live_tell_why_not(err);
-	return 2;
+	return refuse_host(err);
 }
 
 static double now(void)
@@ -675,6 +618,8 @@ int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 		err = helpers_open(&l->helpers);
 	if (!err)
 		err = containers_open(&l->containers, host_root(), l->helpers.nursery);
+	if (err && feature_try(FEATURE_PROC))
+		return refuse_host(err);
 	if (err)
 		return fail("cannot start", NULL, err);
 	l->model = model_open();

@@ -32,6 +32,8 @@
 #include "user/capture/kernel/feature_state.h"
 #include "user/system/debug.h"
 
+static void feature_mend(enum feature_id id, const char *remedy);
+
 static struct btf *types; /* of the running kernel, kept between tries */
 
 /* --- programs that do nothing ------------------------------------------------------------ */
@@ -152,81 +154,24 @@ static int create_storage(void)
 
 /* --- the tries, in the order of enum feature_id ------------------------------------------ */
 
-static uint64_t effective_capabilities(void)
+static bool is_sysfs_mounted(void)
 {
-	char status[4096];
-	const char *at;
+	struct statfs fs;
 
-	file_read(AT_FDCWD, "/proc/self/status", status, sizeof(status));
-	at = strstr(status, "\nCapEff:");
-	return at ? strtoull(at + strlen("\nCapEff:"), NULL, 16) : 0;
-}
-
-static int try_rights(char *detail)
-{
-	uint64_t have = effective_capabilities();
-	bool admin = have & 1ULL << CAP_SYS_ADMIN;
-	bool split = have & 1ULL << CAP_BPF && have & 1ULL << CAP_PERFMON;
-
-	snprintf(detail, DETAIL_LEN, "%s%s", geteuid() ? "not root" : "root",
-		 admin	 ? ""
-		 : split ? ", with CAP_BPF and CAP_PERFMON"
-			 : ", without CAP_SYS_ADMIN");
-	return admin || split ? 0 : -EPERM;
-}
-
-static int try_host_pids(char *detail)
-{
-	char link[64] = "";
-	ssize_t len = readlink("/proc/self/ns/pid", link, sizeof(link) - 1);
-
-	if (len > 0 && !strcmp(link, HOST_PIDS)) {
-		snprintf(detail, DETAIL_LEN, "process ids are those of the host");
-		return 0;
-	}
-	snprintf(detail, DETAIL_LEN, "dbleak runs in a container or another pid namespace");
-	return -EXDEV;
-}
-
-static int try_seccomp(char *detail)
-{
-	char status[4096];
-
-	file_read(AT_FDCWD, "/proc/self/status", status, sizeof(status));
-	if (!strstr(status, "\nSeccomp:\t2")) {
-		snprintf(detail, DETAIL_LEN, "none");
-		return 0;
-	}
-	snprintf(detail, DETAIL_LEN, "a filter is active for dbleak, and may forbid bpf()");
-	return -EOPNOTSUPP;
-}
-
-static int try_lockdown(char *detail)
-{
-	char text[128];
-
-	if (file_read(AT_FDCWD, "/sys/kernel/security/lockdown", text, sizeof(text)) <= 0) {
-		snprintf(detail, DETAIL_LEN, "none visible");
-		return 0;
-	}
-	if (strstr(text, "[none]")) {
-		snprintf(detail, DETAIL_LEN, "none");
-		return 0;
-	}
-	if (!strstr(text, "[confidentiality]")) {
-		snprintf(detail, DETAIL_LEN, "integrity, which is no problem");
-		return 0;
-	}
-	snprintf(detail, DETAIL_LEN, "confidentiality");
-	return -EOPNOTSUPP;
+	return !statfs("/sys", &fs) && fs.f_type == SYSFS_MAGIC;
 }
 
 static int try_types(char *detail)
 {
 	struct stat st;
+	int err = stat(TYPES_PATH, &st) ? -errno : 0;
 
-	if (stat(TYPES_PATH, &st))
-		return -errno;
+	if (err && !is_sysfs_mounted()) {
+		snprintf(detail, DETAIL_LEN, "/sys is not mounted");
+		feature_mend(FEATURE_TYPES, "mount -t sysfs sysfs /sys");
+	}
+	if (err)
+		return err;
 	snprintf(detail, DETAIL_LEN, "%s, %.1f MB", TYPES_PATH, (double)st.st_size / 1e6);
 	return kernel_types();
 }
@@ -371,18 +316,30 @@ static int try_run_time(char *detail)
 
 #define CONTAINER_REMEDY "start dbleak on the host, or in a container with --privileged --pid=host"
 
-static const struct feature_entry {
+/* No constant: a try may find a better remedy. */
+static struct feature_entry {
 	struct feature about;
 	int (*try)(char *detail);
+	enum feature_id after; /* what it rests on: without that a try would tell nothing */
 } table[FEATURES] = {
+	[FEATURE_PROC] =
+		{
+			.about.name = "/proc",
+			.about.purpose = "All that is known of processes comes from /proc",
+			.about.without = "nothing can be watched",
+			.about.remedy = "mount -t proc proc /proc",
+			.about.need = FEATURE_NEEDED,
+			.try = feature_try_proc,
+		},
 	[FEATURE_RIGHTS] =
 		{
 			.about.name = "rights",
 			.about.purpose = "Loading programs into the kernel needs root",
 			.about.without = "nothing can be watched",
-			.about.remedy = "run it with sudo; in a container, with --privileged",
+			.about.remedy = "run it with sudo, outside of user namespaces; in a "
+					"container that root has started, with --privileged",
 			.about.need = FEATURE_NEEDED,
-			.try = try_rights,
+			.try = feature_try_rights,
 		},
 	[FEATURE_HOST_PIDS] =
 		{
@@ -391,7 +348,16 @@ static const struct feature_entry {
 			.about.without = "processes outside this container cannot be named",
 			.about.remedy = CONTAINER_REMEDY,
 			.about.need = FEATURE_NEEDED,
-			.try = try_host_pids,
+			.try = feature_try_host_pids,
+		},
+	[FEATURE_ALL_PIDS] =
+		{
+			.about.name = "all processes",
+			.about.purpose = "Processes of other users must be visible in /proc",
+			.about.without = "processes of other users are not watched",
+			.about.remedy = "run it as root, or with CAP_SYS_PTRACE",
+			.about.need = FEATURE_HELPFUL,
+			.try = feature_try_all_pids,
 		},
 	[FEATURE_SECCOMP] =
 		{
@@ -400,7 +366,7 @@ static const struct feature_entry {
 			.about.without = "the other lines show what is forbidden",
 			.about.remedy = CONTAINER_REMEDY,
 			.about.need = FEATURE_REMARK,
-			.try = try_seccomp,
+			.try = feature_try_seccomp,
 		},
 	[FEATURE_LOCKDOWN] =
 		{
@@ -411,7 +377,7 @@ static const struct feature_entry {
 			.about.remedy =
 				"boot with lockdown=integrity or less, or without secure boot",
 			.about.need = FEATURE_NEEDED,
-			.try = try_lockdown,
+			.try = feature_try_lockdown,
 		},
 	[FEATURE_TYPES] =
 		{
@@ -419,8 +385,8 @@ static const struct feature_entry {
 			.about.purpose = "Type information of the kernel (BTF) tells dbleak where "
 					 "its fields are",
 			.about.without = "nothing can be watched",
-			.about.remedy = "a kernel built with CONFIG_DEBUG_INFO_BTF, as those of "
-					"the large distributions are",
+			.about.remedy = "a kernel built with CONFIG_DEBUG_INFO_BTF; a file of "
+					"types does not help, since the kernel has to know them",
 			.about.need = FEATURE_NEEDED,
 			.try = try_types,
 		},
@@ -450,6 +416,7 @@ static const struct feature_entry {
 			.about.without = "nothing can be watched",
 			.about.remedy = "Linux 5.15 or newer",
 			.about.need = FEATURE_NEEDED,
+			.after = FEATURE_TYPES,
 			.try = try_storage,
 		},
 	[FEATURE_TRACEPOINT_DOOR] =
@@ -460,6 +427,7 @@ static const struct feature_entry {
 			.about.without = "dbleak uses fexit instead",
 			.about.remedy = "Linux 6.3 or newer",
 			.about.need = FEATURE_ALTERNATIVE,
+			.after = FEATURE_TYPES,
 			.try = try_tracepoint_door,
 		},
 	[FEATURE_FEXIT_DOOR] =
@@ -471,6 +439,7 @@ static const struct feature_entry {
 			.about.remedy =
 				"a kernel built with CONFIG_FUNCTION_TRACER and CONFIG_KPROBES",
 			.about.need = FEATURE_ALTERNATIVE,
+			.after = FEATURE_TYPES,
 			.try = try_fexit_door,
 		},
 	[FEATURE_LIFECYCLE] =
@@ -481,6 +450,7 @@ static const struct feature_entry {
 			.about.without = "nothing can be watched",
 			.about.remedy = "Linux 5.15 or newer",
 			.about.need = FEATURE_NEEDED,
+			.after = FEATURE_TYPES,
 			.try = try_lifecycle,
 		},
 	[FEATURE_FILE_ITERATOR] =
@@ -491,6 +461,7 @@ static const struct feature_entry {
 			.about.without = "nothing can be watched",
 			.about.remedy = "Linux 5.8 or newer",
 			.about.need = FEATURE_NEEDED,
+			.after = FEATURE_TYPES,
 			.try = try_file_iterator,
 		},
 	[FEATURE_STORAGE_ITERATOR] =
@@ -502,6 +473,7 @@ static const struct feature_entry {
 			.about.remedy = "Linux 5.9 or newer, and nothing that forbids iterators "
 					"which may write",
 			.about.need = FEATURE_HELPFUL,
+			.after = FEATURE_TYPES,
 			.try = try_storage_iterator,
 		},
 	[FEATURE_MAP_ITERATOR] =
@@ -513,6 +485,7 @@ static const struct feature_entry {
 			.about.remedy = "Linux 5.9 or newer, and nothing that forbids iterators "
 					"which may write",
 			.about.need = FEATURE_HELPFUL,
+			.after = FEATURE_TYPES,
 			.try = try_map_iterator,
 		},
 	[FEATURE_RUN_TIME] =
@@ -554,6 +527,7 @@ static const struct feature_entry {
 			.about.remedy =
 				"a kernel built with CONFIG_PERF_EVENTS and CONFIG_UPROBE_EVENTS",
 			.about.need = FEATURE_HELPFUL,
+			.after = FEATURE_TYPES,
 			.try = feature_try_perf_events,
 		},
 	[FEATURE_HEAP_FULL] =
@@ -572,6 +546,7 @@ static struct feature_answer {
 	char detail[DETAIL_LEN];
 	int err;
 	bool known;
+	bool blocked; /* not tried, for what it rests on is missing */
 } answers[FEATURES];
 
 static bool do_without[FEATURES];
@@ -616,9 +591,28 @@ static int say_nothing(enum libbpf_print_level level, const char *format, va_lis
 	return 0;
 }
 
+static void feature_mend(enum feature_id id, const char *remedy)
+{
+	table[id].about.remedy = remedy;
+}
+
 const struct feature *feature_about(enum feature_id id)
 {
 	return &table[id].about;
+}
+
+static int feature_answer(enum feature_id id, struct feature_answer *a)
+{
+	enum feature_id after = table[id].after;
+	int err = after == id ? 0 : feature_try(after);
+
+	if (do_without[id])
+		return leave_out(a->detail);
+	if (!err)
+		return table[id].try(a->detail);
+	a->blocked = true;
+	snprintf(a->detail, sizeof(a->detail), "not tried without %s", table[after].about.name);
+	return err;
 }
 
 int feature_try(enum feature_id id)
@@ -629,7 +623,7 @@ int feature_try(enum feature_id id)
 	if (a->known)
 		return a->err;
 	before = libbpf_set_print(say_nothing);
-	a->err = do_without[id] ? leave_out(a->detail) : table[id].try(a->detail);
+	a->err = feature_answer(id, a);
 	a->known = true;
 	libbpf_set_print(before);
 	if (a->err && !a->detail[0])
@@ -648,8 +642,8 @@ bool feature_is_untried(enum feature_id id)
 {
 	int err = feature_try(id);
 
-	return (err == -EPERM || err == -EACCES) && id != FEATURE_RIGHTS &&
-	       feature_try(FEATURE_RIGHTS);
+	return answers[id].blocked || ((err == -EPERM || err == -EACCES) && id != FEATURE_RIGHTS &&
+				       feature_try(FEATURE_RIGHTS));
 }
 
 enum feature_door feature_door(void)

@@ -10,8 +10,10 @@
 #include <stdbool.h>
 
 enum feature_id {
+	FEATURE_PROC, /* all others rest on it */
 	FEATURE_RIGHTS,
 	FEATURE_HOST_PIDS,
+	FEATURE_ALL_PIDS,
 	FEATURE_SECCOMP,
 	FEATURE_LOCKDOWN,
 	FEATURE_TYPES,
@@ -68,7 +70,8 @@ int feature_try(enum feature_id id);
 /* A clause of plain text about the result; "": nothing to add.  Tries if not yet done. */
 const char *feature_detail(enum feature_id id);
 
-/* True: the try failed for lack of rights, so the kernel may still have the feature. */
+/* True: the try failed for lack of rights, or there was none, since what the feature rests on is
+ * missing.  The kernel may still have it. */
 bool feature_is_untried(enum feature_id id);
 
 /* The door that dbleak would use. */
