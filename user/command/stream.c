@@ -16,6 +16,7 @@
 #define SECOND	     1000000000ULL
 #define COST_PARTS   100	/* of the time, one is for judging */
 #define REPLAY_SHARE 5000000ULL /* ns of a recording for each process that is judged */
+#define REPLAY_PARTS 512	/* a recording may claim any times: it grows so much at least */
 
 struct stream {
 	struct events *events;
@@ -23,7 +24,8 @@ struct stream {
 	int fd;
 	char *bytes; /* lines that wait for the reader; NULL: none */
 	size_t length, sent;
-	uint64_t due_ns; /* of the next judgement */
+	uint64_t due_ns;	       /* of the next judgement */
+	uint64_t records, due_records; /* of a recording */
 };
 
 struct stream *stream_open(FILE *out, const struct site_patterns *library)
@@ -144,11 +146,13 @@ int stream_replay(struct stream *s, const struct model *m, const struct ev_head 
 	uint64_t share;
 	int err;
 
-	if (record->kind != EV_TICK || record->ns < s->due_ns)
+	s->records++;
+	if (record->kind != EV_TICK || record->ns < s->due_ns || s->records < s->due_records)
 		return 0;
 	err = stream_judge(s, m, &processes);
 	share = processes * REPLAY_SHARE;
 	s->due_ns = record->ns + (share > SECOND ? share : SECOND);
+	s->due_records = s->records + s->records / REPLAY_PARTS;
 	return err ? err : stream_drain(s);
 }
 

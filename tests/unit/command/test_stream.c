@@ -143,6 +143,30 @@ static void a_replay_goes_by_the_time_of_its_ticks(void **state)
 	stream_close(s);
 }
 
+/* Else a small file could ask for hours of work. */
+static void a_long_replay_is_judged_less_often(void **state)
+{
+	struct stream *s = stream_open(out, NULL);
+	struct ev_head tick = {.kind = EV_TICK, .ns = STORY_START}, other = {.kind = EV_PROCESS};
+	uint32_t pid = 1;
+
+	(void)state;
+	assert_true(fcntl(wire[1], F_SETPIPE_SZ, 65536) > 0); /* a replay waits for its reader */
+	at(1);
+	for (int i = 0; i < 10239; i++)
+		assert_int_equal(stream_replay(s, story.model, &other), 0);
+	assert_int_equal(stream_replay(s, story.model, &tick), 0);
+	assert_int_equal(read_lines(), 1);
+	for (int i = 0; i < 40; i++, pid++) {
+		process(pid);
+		opens(pid, pid, pid);
+		tick.ns += 2000000000;
+		assert_int_equal(stream_replay(s, story.model, &tick), 0);
+		assert_int_equal(read_lines(), i % 20 == 19 ? 20 : 0);
+	}
+	stream_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +175,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_reader_that_goes_ends_the_stream, begin, end),
 		cmocka_unit_test_setup_teardown(two_looks_at_once_are_one_judgement, begin, end),
 		cmocka_unit_test_setup_teardown(a_replay_goes_by_the_time_of_its_ticks, begin, end),
+		cmocka_unit_test_setup_teardown(a_long_replay_is_judged_less_often, begin, end),
 	};
 
 	return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
