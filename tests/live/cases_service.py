@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import time
 
 from cases_events import Reader, examine, is_leak
@@ -22,6 +23,33 @@ for place in $(awk '$2 !~ "^/(proc|dev)(/|$)" || $2 == "/proc/sys" {print $2}' /
 done
 ! touch /usr/dbleak-test "$HOME/dbleak-test" 2>/dev/null || exit 9
 exec "$@"
+"""
+
+
+# As SystemCallFilter=, MemoryDenyWriteExecute=, RestrictAddressFamilies= and LockPersonality= have it: systemd does the
+# same by the same library.  argv: the calls to be refused, "--", and a command.
+FILTER = r"""
+import ctypes, os, sys
+class Compare(ctypes.Structure):
+    _fields_ = [("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64)]
+NE, MASKED_EQ, EPERM, ALLOW, WRITE, EXEC = 1, 7, 0x00050001, 0x7fff0000, 2, 4
+lib = ctypes.CDLL("libseccomp.so.2")
+lib.seccomp_init.restype = ctypes.c_void_p
+context = ctypes.c_void_p(lib.seccomp_init(ALLOW))
+def refuse(name, *compares):
+    number = lib.seccomp_syscall_resolve_name(name.encode())
+    if number >= 0:
+        array = (Compare * max(1, len(compares)))(*compares)
+        assert lib.seccomp_rule_add_array(context, EPERM, number, len(compares), array) == 0, name
+end = sys.argv.index("--")
+for name in sys.argv[1:end]:
+    refuse(name)
+refuse("socket", Compare(0, NE, 1, 0))
+refuse("mmap", Compare(2, MASKED_EQ, WRITE | EXEC, WRITE | EXEC))
+for name in ("mprotect", "pkey_mprotect"):
+    refuse(name, Compare(2, MASKED_EQ, EXEC, EXEC))
+assert lib.seccomp_load(context) == 0
+os.execvp(sys.argv[end + 1], sys.argv[end + 1:])
 """
 
 
@@ -95,18 +123,36 @@ def of_the_command(bench):
     bench.check(not manager.until("READY=1", 0.2), "dbleak says that the command is ready")
 
 
-def listed_rights():
+def listed(key):
     with open(UNIT) as file:
-        return " ".join(re.findall(r"^CapabilityBoundingSet=(.*)$", file.read(), re.M)).split()
+        return " ".join(re.findall(rf"^{key}=(.*)$", file.read(), re.M)).split()
 
 
-@live("with the rights of the unit, on a host that it cannot write, a service tells of a leak and its line",
-      group="service", without=lambda: None if shutil.which("setpriv") and shutil.which("unshare") else "util-linux")
+def refused_calls():
+    """Those of the groups that the unit refuses, as systemd knows them, and what its other keys refuse."""
+    calls, groups = {"personality"}, [word.removeprefix("~") for word in listed("SystemCallFilter")]
+    while groups:
+        said = subprocess.run(["systemd-analyze", "syscall-filter", "--no-pager", groups.pop()], capture_output=True,
+                              text=True, check=True).stdout
+        words = [line.strip() for line in said.splitlines()[1:] if line.strip() and not line.strip().startswith("#")]
+        groups += [word for word in words if word.startswith("@")]
+        calls.update(word for word in words if not word.startswith("@"))
+    return sorted(calls)
+
+
+def lacks_tools():
+    return next((tool for tool in ("setpriv", "unshare", "systemd-analyze") if not shutil.which(tool)), None)
+
+
+@live("with the rights and calls of the unit, on a host that it cannot write, a service tells of a leak and its line",
+      group="service", without=lacks_tools)
 def confined(bench):
     manager, client = Manager(bench, True), bench.client("keeper.py", "leak")
-    rights = ",".join(["-all", *(f"+{name.removeprefix('CAP_').lower()}" for name in listed_rights())])
+    rights = ",".join(["-all", *(f"+{name.removeprefix('CAP_').lower()}" for name in listed("CapabilityBoundingSet"))])
+    calls = refused_calls()
+    bench.check("reboot" in calls and "clock_settime" in calls and len(calls) > 20, f"refused are {calls}")
     unshare = Dbleak(shutil.which("unshare"), bench.janitor)
-    process = unshare.start("-m", "sh", "-c", READ_ONLY, "sh", "setpriv", f"--bounding-set={rights}", "--no-new-privs",
+    process = unshare.start("-m", "sh", "-c", READ_ONLY, "sh", "/usr/bin/python3", "-c", FILTER, *calls, "--", "setpriv", f"--bounding-set={rights}", "--no-new-privs",
                             "--", bench.dbleak.program, "watch", "--events", "--quiet", "-p", client.pid,
                             env=environment(manager, 2), bufsize=0)
     bench.dbleak.pids |= unshare.pids
