@@ -439,6 +439,10 @@ static int live_write_report(struct live *l)
 
 	if (!v)
 		return fail("cannot judge", NULL, -ENOMEM);
+	if (baseline_mark(l->options->baseline, v)) {
+		view_close(v);
+		return fail("cannot compare with the baseline", NULL, -ENOMEM);
+	}
 	status = status_of_view(v, l->options);
 	if (!status)
 		status = l->command_status;

@@ -219,6 +219,12 @@ const struct option_row option_table[] = {
 	{"fail-on", 0, "VERDICT", JUDGE, GROUP_STATUS, "stuck",
 	 "lowest verdict that fails: leaking, stuck or big", NULL,
 	 .set = value_fail_on},
+	{"baseline", 0, "FILE", JUDGE, GROUP_STATUS, NULL,
+	 "a former report in JSON, or fingerprints: what it has does not fail",
+	 "Such a finding stays in the report and is marked as known; the report says what of the "
+	 "baseline was not seen any more. FILE has a report of --json, or of each line the "
+	 "fingerprint, as --brief prints it.",
+	 .set = value_baseline},
 	{"error-exitcode", 0, "N", JUDGE, GROUP_STATUS, "1",
 	 "exit status when that is seen; 0: never fail",
 	 "With run it tells a leak from a failure of the command.",

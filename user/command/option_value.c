@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "user/capture/dsn/dsn.h"
+#include "user/command/baseline_file.h"
 #include "user/command/nearest.h"
 
 #define SIZE_MOST 1e18
@@ -301,6 +302,14 @@ int value_sort(const struct option_row *row, struct options *o, const char *valu
 
 	o->sort = sort < TOP_SORTS ? (enum top_sort)sort : TOP_SORT_URGENCY;
 	return sort < TOP_SORTS ? -1 : 2;
+}
+
+int value_baseline(const struct option_row *row, struct options *o, const char *value)
+{
+	(void)row;
+	baseline_free(o->baseline);
+	o->baseline = baseline_file_read(value);
+	return o->baseline ? -1 : 2;
 }
 
 int value_library(const struct option_row *row, struct options *o, const char *value)

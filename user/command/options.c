@@ -12,6 +12,8 @@ void options_free(struct options *o)
 	select_free(&o->select);
 	free((void *)o->library.pattern);
 	options_forget_dsn(o);
+	baseline_free(o->baseline);
+	o->baseline = NULL;
 }
 
 void options_forget_dsn(struct options *o)

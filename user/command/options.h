@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "user/capture/host/select.h"
+#include "user/judge/baseline.h"
 #include "user/judge/site.h"
 #include "user/judge/view.h"
 #include "user/top/keys.h"
@@ -38,6 +39,7 @@ struct options {
 	const char *exports[EXPORTS]; /* paths, NULL: not wanted */
 	uint64_t record_limit;	      /* --record-limit: bytes */
 	struct site_patterns library; /* --library */
+	struct baseline *baseline;    /* --baseline; NULL: none */
 	enum ev_tier heap;	      /* --heap */
 	uint64_t heap_sample;	      /* --heap-sample: bytes; 1: every block */
 	enum verdict fail_on;	      /* --fail-on: the lowest verdict that fails */

@@ -175,7 +175,7 @@ static int report_report(const struct options *o, const struct infile *in, struc
 		err = replay(&p, m, r, in->name);
 	if (!err) {
 		v = judge_explain(m, &o->library, o->explain);
-		err = v ? 0 : -ENOMEM;
+		err = v ? baseline_mark(o->baseline, v) : -ENOMEM;
 	}
 	if (p.stream_err)
 		status = refuse_output(&p, p.stream_err);

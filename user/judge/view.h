@@ -170,6 +170,7 @@ struct finding_view {
 	/* the finding of the same process that this one is another aspect of, as of a connection
 	 * its open transaction; NULL it stands for itself */
 	const struct finding_view *part_of;
+	bool known;	      /* the baseline has it (baseline.h) */
 	char fingerprint[17]; /* the same for the same leak in another report; see fingerprint.h */
 	size_t order; /* the order in which the judge found it: decides between equal ones */
 	const char *exhausts_limit; /* "open files 1024"; NULL no estimate */
@@ -307,6 +308,14 @@ struct library_view {
 	bool detached;	       /* to keep the budget */
 };
 
+/* What is known already, of a former report. */
+struct baseline_view {
+	bool given;
+	size_t known, fresh;	 /* findings that stand for themselves */
+	const char *const *gone; /* fingerprints of it that no finding has */
+	size_t gone_count;
+};
+
 struct report_view {
 	enum ev_mode mode;
 	uint64_t start_realtime_ns;
@@ -314,10 +323,11 @@ struct report_view {
 	const char *kernel;
 	const char *arch;
 	const char *host_name, *version; /* of dbleak; NULL not known */
-	const char *selection;		/* as options name it; "": the whole host; NULL not known */
-	double budget_percent;		/* --max-overhead; < 0 not known */
-	bool cut;			/* the recording has no clean end */
-	int exit_status;		/* of dbleak; the judge sets it as without options */
+	const char *selection; /* as options name it; "": the whole host; NULL not known */
+	double budget_percent; /* --max-overhead; < 0 not known */
+	bool cut;	       /* the recording has no clean end */
+	int exit_status;       /* of dbleak; the judge sets it as without options */
+	struct baseline_view baseline;
 	struct process_view *processes; /* worst verdict first, then by pid */
 	size_t process_count;
 	struct library_view *libraries; /* in the order they were met */

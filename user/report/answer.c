@@ -233,6 +233,8 @@ static struct answer answer_guilty(const struct report_view *v,
 		words_plural(w, n, verdicts[next].more_one, verdicts[next].more_many);
 	}
 	words_add(w, ".%s", worst == VERDICT_BIG ? " No leak seen." : "");
+	if (v->baseline.given && !v->baseline.fresh)
+		words_add(w, " Nothing new: the baseline has all of it.");
 	words_ended(w, ended, count);
 	words_waiting(w, guilty, count);
 	words_urgency(w, guilty, count);

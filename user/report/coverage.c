@@ -163,6 +163,30 @@ static void print_cost(struct page *page, const struct report_view *v, bool lost
 	page_paragraph(page, "dbleak", PAGE_PLAIN, w.text);
 }
 
+#define GONE_SHOWN 3
+
+/* What the baseline had, in one line; --json has all of it. */
+static void print_baseline(struct page *page, const struct baseline_view *b, bool all)
+{
+	size_t shown = all || b->gone_count <= GONE_SHOWN ? b->gone_count : GONE_SHOWN;
+	struct words w = {0};
+
+	words_add(&w, "has ");
+	words_count(&w, b->known);
+	words_add(&w, " of these findings, ");
+	words_count(&w, b->fresh);
+	words_add(&w, b->fresh == 1 ? " is new." : " are new.");
+	if (b->gone_count) {
+		words_add(&w, " ");
+		words_plural(&w, b->gone_count, "of it was not seen any more",
+			     "of it were not seen any more");
+		for (size_t i = 0; i < shown; i++)
+			words_add(&w, "%s%s", i ? ", " : ": ", b->gone[i]);
+		words_add(&w, shown < b->gone_count ? ", ..." : ".");
+	}
+	page_paragraph(page, "Baseline", PAGE_PLAIN, w.text);
+}
+
 void coverage_print(struct page *page, const struct report_view *v, bool all)
 {
 	bool lost;
@@ -171,6 +195,8 @@ void coverage_print(struct page *page, const struct report_view *v, bool all)
 		print_libraries(page, v);
 	print_gaps(page, v, all);
 	lost = print_losses(page, v);
+	if (v->baseline.given)
+		print_baseline(page, &v->baseline, all);
 	if (v->mode != EV_MODE_SNAPSHOT || v->cpu_percent >= 0 || lost)
 		print_cost(page, v, lost);
 }

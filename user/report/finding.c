@@ -157,7 +157,7 @@ void words_headline(struct words *w, const struct finding_view *f, bool exited)
 	words_inside(w, f);
 }
 
-void words_sure(struct words *w, const struct finding_view *f)
+static void words_often(struct words *w, const struct finding_view *f)
 {
 	static const char *const often[] = {
 		[KIND_FREQUENT] = "on every call",
@@ -167,7 +167,6 @@ void words_sure(struct words *w, const struct finding_view *f)
 	};
 	bool at_end = f->kind == KIND_IMPLICIT && finding_is_memory(f);
 
-	words_add(w, "%s", confidence_name(f->confidence));
 	if (f->cause == CAUSE_UNBOUNDED_RESULT)
 		return; /* its headline counts them */
 	if (f->kind == KIND_ONE_TIME && f->earlier && !f->begin_unseen)
@@ -176,6 +175,14 @@ void words_sure(struct words *w, const struct finding_view *f)
 		   f->begin_unseen ? "begun before the watch"
 		   : at_end	   ? "freed only at the end"
 				   : often[f->kind]);
+}
+
+void words_sure(struct words *w, const struct finding_view *f)
+{
+	words_add(w, "%s", confidence_name(f->confidence));
+	words_often(w, f);
+	if (f->known)
+		words_item(w, "known");
 }
 
 /* A rate in the unit of time in which it is at least `least`. */

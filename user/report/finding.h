@@ -16,7 +16,7 @@ bool finding_is_memory(const struct finding_view *f);
 /* "12 connections leaked, all inside an open transaction" */
 void words_headline(struct words *w, const struct finding_view *f, bool exited);
 
-/* "certain, every time" */
+/* "certain, on every call", and whether the baseline knows it */
 void words_sure(struct words *w, const struct finding_view *f);
 
 /* "+61 per minute. 13 opened, 0 closed, 12 leaked, 1 not judged. Oldest: 10 s" */

@@ -494,6 +494,27 @@ json_t *json_summary(const struct report_view *v)
 	return json_object_of(pairs, COUNT(pairs));
 }
 
+/* null where no baseline was given. */
+static json_t *json_baseline(const struct baseline_view *b)
+{
+	json_t *gone = json_array();
+
+	for (size_t i = 0; i < b->gone_count; i++)
+		gone = json_array_with(gone, json_text(b->gone[i]));
+	if (!b->given) {
+		json_decref(gone);
+		return json_null();
+	}
+
+	const struct json_pair pairs[] = {
+		{"known", json_count(b->known)},
+		{"new", json_count(b->fresh)},
+		{"gone", gone},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
 static json_t *json_report(const struct report_view *v)
 {
 	const struct json_pair pairs[] = {
@@ -507,6 +528,7 @@ static json_t *json_report(const struct report_view *v)
 		{"dbleak", json_dbleak(v)},
 		{"summary", json_summary(v)},
 		{"findings", json_flat_findings(v)},
+		{"baseline", json_baseline(&v->baseline)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));

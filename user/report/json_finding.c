@@ -288,6 +288,7 @@ json_t *json_finding(const struct process_view *p, const struct finding_view *f)
 		{"begin_unseen", json_boolean(f->begin_unseen)},
 		{"sessions", json_sessions(f)},
 		{"test", json_text(f->test)},
+		{"known", json_boolean(f->known)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));

@@ -51,6 +51,23 @@ static void fail_on_names_the_lowest_verdict_that_fails(void **state)
 	assert_int_equal(status(VERDICT_STUCK, false, "--fail-on", "stuck"), 1);
 }
 
+static void what_the_baseline_knows_does_not_fail(void **state)
+{
+	struct finding_view findings[] = {{.verdict = VERDICT_LEAKING, .known = true},
+					  {.verdict = VERDICT_STUCK}};
+	struct process_view process = {
+		.verdict = VERDICT_LEAKING, .findings = findings, .finding_count = 2};
+	struct report_view v = {.processes = &process, .process_count = 1};
+	struct options o = {.fail_on = VERDICT_STUCK, .error_exitcode = 1};
+
+	(void)state;
+	assert_int_equal(status_of_view(&v, &o), 1); /* the other one is new */
+	o.fail_on = VERDICT_LEAKING;
+	assert_int_equal(status_of_view(&v, &o), 0);
+	findings[0].known = false;
+	assert_int_equal(status_of_view(&v, &o), 1);
+}
+
 static void the_status_of_a_leak_can_be_chosen(void **state)
 {
 	(void)state;
@@ -101,6 +118,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_leaks_or_is_stuck_fails),
 		cmocka_unit_test(fail_on_names_the_lowest_verdict_that_fails),
+		cmocka_unit_test(what_the_baseline_knows_does_not_fail),
 		cmocka_unit_test(the_status_of_a_leak_can_be_chosen),
 		cmocka_unit_test(a_cut_recording_is_no_proof_of_health),
 		cmocka_unit_test(a_snapshot_accuses_nobody),
