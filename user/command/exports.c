@@ -5,7 +5,10 @@
 #include "user/command/exports.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "user/report/folded.h"
 #include "user/report/pprof.h"
@@ -26,11 +29,29 @@ static int write_speedscope(FILE *out, const struct export_input *in)
 	return report_speedscope(out, in->view, in->held);
 }
 
+static int write_sarif(FILE *out, const struct export_input *in)
+{
+	return report_sarif(out, in->view, &in->ci);
+}
+
+static int write_junit(FILE *out, const struct export_input *in)
+{
+	return report_junit(out, in->view, &in->ci);
+}
+
+static int write_github(FILE *out, const struct export_input *in)
+{
+	return report_github(out, in->view, &in->ci);
+}
+
 /* A row without a function is of an export that this build does not have. */
 const struct export_row export_table[EXPORTS] = {
 	[EXPORT_FOLDED] = {"folded", write_folded},
 	[EXPORT_PPROF] = {"pprof", write_pprof},
 	[EXPORT_SPEEDSCOPE] = {"speedscope", write_speedscope},
+	[EXPORT_SARIF] = {"sarif", write_sarif},
+	[EXPORT_JUNIT] = {"junit", write_junit},
+	[EXPORT_GITHUB] = {"github", write_github},
 };
 
 static int exports_refuse(const char *path, const char *option, const char *other)
@@ -40,12 +61,18 @@ static int exports_refuse(const char *path, const char *option, const char *othe
 	return 2;
 }
 
+/* Lines of GitHub's stand between those of any text. */
+static bool exports_may_share(const struct options *o, size_t i, const char *report)
+{
+	return i == EXPORT_GITHUB && !(o->json && outfile_is_same(report, o->exports[i]));
+}
+
 /* Two outputs in one file would spoil each other. */
 static int exports_check(const struct options *o, size_t i, const char *report)
 {
 	const char *path = o->exports[i], *option = export_table[i].option;
 
-	if (outfile_is_same(report, path))
+	if (outfile_is_same(report, path) && !exports_may_share(o, i, report))
 		return exports_refuse(path, option, "the report");
 	if (o->record && outfile_is_same(o->record, path))
 		return exports_refuse(path, option, "the recording");
@@ -94,15 +121,34 @@ static bool exports_wanted(const struct exports *x)
 	return false;
 }
 
+/* The folder that the paths of files are told from: SRCROOT, or where dbleak was started.  NULL: it
+ * is not known, or is the root of all. */
+static const char *exports_root(char *out, size_t size)
+{
+	const char *given = getenv("SRCROOT");
+	size_t n;
+
+	if (given && *given == '/')
+		snprintf(out, size, "%s", given);
+	else if (!getcwd(out, size))
+		return NULL;
+	for (n = strlen(out); n && out[n - 1] == '/'; n--)
+		out[n - 1] = '\0';
+	return n ? out : NULL;
+}
+
 int exports_write(struct exports *x, const struct options *o, const struct model *m,
 		  const struct report_view *v)
 {
-	struct export_input in = {.view = v, .model = m, .library = &o->library, .options = o};
+	struct export_input in = {.view = v, .model = m, .library = &o->library};
+	char root[PATH_MAX];
 	struct held *held;
 	int status = 0;
 
 	if (!exports_wanted(x))
 		return 0;
+	in.ci = (struct ci_options){.root = exports_root(root, sizeof(root)),
+				    .fail_on = o->fail_on};
 	in.held = held = held_open(m, v, &o->library);
 	for (size_t i = 0; i < EXPORTS; i++)
 		if (x->files[i].file &&

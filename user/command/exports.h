@@ -11,6 +11,7 @@
 #include "user/command/options.h"
 #include "user/command/outfile.h"
 #include "user/judge/held.h"
+#include "user/report/ci.h"
 
 /* Facts that an export is made of; all of them live longer than it. */
 struct export_input {
@@ -18,7 +19,7 @@ struct export_input {
 	const struct model *model;
 	const struct site_patterns *library;
 	const struct held *held;
-	const struct options *options;
+	struct ci_options ci;
 };
 
 /* How an export is made.  write: 0 or -errno; the caller closes the file. */

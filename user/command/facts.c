@@ -27,6 +27,9 @@ const struct fact fact_environment[] = {
 	{"NO_COLOR", "If it is set and not empty, a report on a terminal has no colours."},
 	{"TERM", "A terminal that is dumb gets no colours either."},
 	{"PATH", "Where run looks for its command."},
+	{"SRCROOT", "The folder of the sources, as the watched programs name it: paths for CI are "
+		    "relative to it. "
+		    "Without it that is the current folder."},
 	{"DBLEAK_DEBUG",
 	 "Topics, separated by commas, or all: what dbleak decides about them is printed on "
 	 "standard error. 1 means libbpf."},

@@ -167,6 +167,26 @@ const struct option_row option_table[] = {
 	 "closes the pipe ends the watch. With run, which prints on standard error, -o names another "
 	 "place.",
 	 .set = value_flag, .field = FIELD(events)},
+	{"sarif", 0, "FILE", JUDGE, GROUP_OUTPUT, NULL,
+	 "also write the leaks as SARIF 2.1.0, for code scanning",
+	 "Rules are named by causes, as dbleak/unclosed-connection, and results have the fingerprint of "
+	 "the report. Paths are relative below SRCROOT or the current folder.",
+	 .set = value_text, .field = FIELD(exports[EXPORT_SARIF])},
+	{"junit", 0, "FILE", JUDGE, GROUP_OUTPUT, NULL,
+	 "also write the leaks as test results, in JUnit's XML",
+	 "A leak is a failed case of the test that stands on its stack; what the baseline knows was "
+	 "skipped. Without leaks one case passes.",
+	 .set = value_text, .field = FIELD(exports[EXPORT_JUNIT])},
+	{"github", 0, NULL, JUDGE, GROUP_OUTPUT, NULL,
+	 "also print the worst ten as annotations of GitHub, on standard output",
+	 "They come after the report, and leave out what the baseline knows. A report on the terminal is "
+	 "kept from giving commands to GitHub.",
+	 .set = value_github},
+	{"brief", 'b', NULL, JUDGE, GROUP_OUTPUT, NULL,
+	 "one line for each leak, for scripts, and nothing else",
+	 "Fields with tabs between: verdict, number, objects or bytes, process, line, since when, "
+	 "fingerprint; with --baseline also known or new. With -q only errors stand beside them.",
+	 .set = value_flag, .field = FIELD(brief)},
 	{"explain", 0, "PID", REPORT, GROUP_OUTPUT, NULL,
 	 "instead of the report: why the rules judged that process so",
 	 "Each rule tells what it asked, what it saw, and why that proves something or not; with "

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 
 #include "user/capture/dsn/dsn.h"
 #include "user/command/baseline_file.h"
@@ -302,6 +303,22 @@ int value_sort(const struct option_row *row, struct options *o, const char *valu
 
 	o->sort = sort < TOP_SORTS ? (enum top_sort)sort : TOP_SORT_URGENCY;
 	return sort < TOP_SORTS ? -1 : 2;
+}
+
+int value_github(const struct option_row *row, struct options *o, const char *value)
+{
+	uint64_t random[2];
+
+	(void)value;
+	if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
+		fprintf(stderr, "dbleak: --%s: there are no random numbers: %s\n", row->name,
+			strerror(errno));
+		return 2;
+	}
+	snprintf(o->github_word, sizeof(o->github_word), "%016llx%016llx",
+		 (unsigned long long)random[0], (unsigned long long)random[1]);
+	o->exports[EXPORT_GITHUB] = "-";
+	return -1;
 }
 
 int value_baseline(const struct option_row *row, struct options *o, const char *value)

@@ -34,6 +34,7 @@ int value_dsn(const struct option_row *row, struct options *o, const char *value
 int value_shell(const struct option_row *row, struct options *o, const char *value);
 int value_by(const struct option_row *row, struct options *o, const char *value);
 int value_sort(const struct option_row *row, struct options *o, const char *value);
+int value_github(const struct option_row *row, struct options *o, const char *value);
 int value_baseline(const struct option_row *row, struct options *o, const char *value);
 int value_library(const struct option_row *row, struct options *o, const char *value);
 

@@ -24,6 +24,7 @@ enum export_id {
 	EXPORT_SARIF,
 	EXPORT_JUNIT,
 	EXPORT_HTML,
+	EXPORT_GITHUB, /* a stream: standard output, after the report */
 	EXPORTS
 };
 
@@ -37,6 +38,7 @@ struct options {
 	const char *output;	      /* -o */
 	const char *record;	      /* --record */
 	const char *exports[EXPORTS]; /* paths, NULL: not wanted */
+	char github_word[33];	      /* of --github: nobody can guess it; "": not wanted */
 	uint64_t record_limit;	      /* --record-limit: bytes */
 	struct site_patterns library; /* --library */
 	struct baseline *baseline;    /* --baseline; NULL: none */
@@ -44,7 +46,7 @@ struct options {
 	uint64_t heap_sample;	      /* --heap-sample: bytes; 1: every block */
 	enum verdict fail_on;	      /* --fail-on: the lowest verdict that fails */
 	int error_exitcode;	      /* --error-exitcode */
-	bool json, events, show_literals, show_arguments, verbose, quiet, wide;
+	bool json, events, brief, show_literals, show_arguments, verbose, quiet, wide;
 	bool probe_at_entry; /* --probe-at=entry */
 	bool no_libraries;   /* --probe-at=none */
 	bool no_stacks;

@@ -234,6 +234,10 @@ int command_report(int argc, char **argv)
 	if (status < 0 && o.explain && o.events)
 		status = options_misused(COMMAND_REPORT,
 					 "--explain prints text, so it cannot go with --events");
+	if (status < 0 && o.explain && o.brief)
+		status = options_misused(COMMAND_REPORT,
+					 "--explain has no lines for scripts, so it cannot go with "
+					 "--brief");
 	if (status < 0)
 		status = report_file(&o, argv[o.next]);
 	options_free(&o);

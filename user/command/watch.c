@@ -14,7 +14,7 @@ static void first_answer(struct live *l)
 {
 	struct report_view *v;
 
-	if (!isatty(STDOUT_FILENO) || l->options->json || l->options->events ||
+	if (!isatty(STDOUT_FILENO) || l->options->json || l->options->events || l->options->brief ||
 	    l->options->output || l->options->quiet)
 		return;
 	v = judge_view(l->model, &l->options->library);

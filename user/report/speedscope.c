@@ -26,7 +26,7 @@ struct speedscope {
 	bool failed; /* no memory */
 };
 
-static size_t number_of(struct speedscope *s, const struct frame_view *f)
+static size_t frame_number(struct speedscope *s, const struct frame_view *f)
 {
 	size_t number = frame_index_of(&s->frames, f);
 
@@ -42,11 +42,11 @@ static const struct frame_view *process_frame(const struct speedscope *s,
 
 static void put_stack(struct speedscope *s, const struct held_view *v)
 {
-	fprintf(s->out, "[%zu", number_of(s, process_frame(s, v->process)));
+	fprintf(s->out, "[%zu", frame_number(s, process_frame(s, v->process)));
 	for (size_t i = v->stack_count; i-- > 0;)
-		fprintf(s->out, ",%zu", number_of(s, &v->stack[i]));
+		fprintf(s->out, ",%zu", frame_number(s, &v->stack[i]));
 	if (!v->stack_count)
-		fprintf(s->out, ",%zu", number_of(s, &held_no_stack));
+		fprintf(s->out, ",%zu", frame_number(s, &held_no_stack));
 	fputc(']', s->out);
 }
 
