@@ -237,7 +237,7 @@ static int open_outputs(struct live *l, const struct options *o)
 	if (status < 0)
 		status = exports_begin(&l->exports, o, report, NULL);
 	if (status < 0 && o->events) {
-		l->stream = stream_open(l->out, &o->library);
+		l->stream = stream_open(l->out, &o->library, o->baseline);
 		if (!l->stream)
 			status = fail("cannot start", NULL, -ENOMEM);
 	}

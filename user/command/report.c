@@ -153,7 +153,7 @@ static int report_open_stream(struct replay *p)
 {
 	if (!p->options->events)
 		return 0;
-	p->stream = stream_open(replay_output(p), &p->options->library);
+	p->stream = stream_open(replay_output(p), &p->options->library, p->options->baseline);
 	return p->stream ? 0 : -ENOMEM;
 }
 

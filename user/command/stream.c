@@ -21,6 +21,7 @@
 struct stream {
 	struct events *events;
 	const struct site_patterns *library;
+	const struct baseline *baseline;
 	int fd;
 	char *bytes; /* lines that wait for the reader; NULL: none */
 	size_t length, sent;
@@ -28,7 +29,8 @@ struct stream {
 	uint64_t records, due_records; /* of a recording */
 };
 
-struct stream *stream_open(FILE *out, const struct site_patterns *library)
+struct stream *stream_open(FILE *out, const struct site_patterns *library,
+			   const struct baseline *baseline)
 {
 	struct stream *s = calloc(1, sizeof(*s));
 
@@ -36,6 +38,7 @@ struct stream *stream_open(FILE *out, const struct site_patterns *library)
 		return NULL;
 	s->events = events_open();
 	s->library = library;
+	s->baseline = baseline;
 	s->fd = fileno(out);
 	if (s->events)
 		return s;
@@ -118,7 +121,9 @@ static int stream_judge(struct stream *s, const struct model *m, size_t *process
 		return -ENOMEM;
 	v->cut = false; /* there is no end yet, which is no fault */
 	*processes = v->process_count;
-	err = stream_add(s, v, events_step);
+	err = baseline_mark(s->baseline, v);
+	if (!err)
+		err = stream_add(s, v, events_step);
 	view_close(v);
 	return err;
 }

@@ -11,13 +11,16 @@
 
 #include <stdio.h>
 
+#include "user/judge/baseline.h"
 #include "user/judge/judge.h"
 
 struct stream;
 
-/* out stays the caller's, who has written nothing to it.  library is used until the end.  NULL
+/* out stays the caller's, who has written nothing to it.  library and
+ * baseline, which may be NULL, are used until the end.  NULL
  * without memory.  The other accepts NULL. */
-struct stream *stream_open(FILE *out, const struct site_patterns *library);
+struct stream *stream_open(FILE *out, const struct site_patterns *library,
+			   const struct baseline *baseline);
 void stream_close(struct stream *s);
 
 /* Of a watch, to be called often: judges and writes if it is time, and waits for nobody.  0 or

@@ -67,7 +67,7 @@ static size_t read_lines(void)
 
 static void a_slow_reader_delays_nobody_and_misses_nothing(void **state)
 {
-	struct stream *s = stream_open(out, NULL);
+	struct stream *s = stream_open(out, NULL, NULL);
 	size_t lines = 0;
 	uint64_t began;
 
@@ -87,7 +87,7 @@ static void a_slow_reader_delays_nobody_and_misses_nothing(void **state)
 
 static void a_reader_that_goes_ends_the_stream(void **state)
 {
-	struct stream *s = stream_open(out, NULL);
+	struct stream *s = stream_open(out, NULL, NULL);
 
 	(void)state;
 	at(1);
@@ -100,7 +100,7 @@ static void a_reader_that_goes_ends_the_stream(void **state)
 
 static void two_looks_at_once_are_one_judgement(void **state)
 {
-	struct stream *s = stream_open(out, NULL);
+	struct stream *s = stream_open(out, NULL, NULL);
 
 	(void)state;
 	at(1);
@@ -120,7 +120,7 @@ static void two_looks_at_once_are_one_judgement(void **state)
 /* The time of a recording is that of its records. */
 static void a_replay_goes_by_the_time_of_its_ticks(void **state)
 {
-	struct stream *s = stream_open(out, NULL);
+	struct stream *s = stream_open(out, NULL, NULL);
 	struct ev_head tick = {.kind = EV_TICK, .ns = STORY_START + 2000000000},
 		       other = {.kind = EV_PROCESS, .ns = STORY_START + 9000000000};
 
