@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "user/base/count.h"
@@ -23,68 +22,14 @@
 #include "user/capture/kernel/feature.h"
 #include "user/capture/rights.h"
 #include "user/judge/forget.h"
-#include "user/report/brief.h"
-#include "user/report/explanation.h"
 #include "user/command/refuse.h"
 #include "user/command/status.h"
 #include "user/command/watch_progress.h"
-#include "user/report/json.h"
-#include "user/report/text.h"
 #include "user/system/clock.h"
 #include "user/system/debug.h"
 
 #define STEP_MS 100
 #define LOCK_MS 300 /* a record is applied in microseconds */
-
-static bool colour_wanted(FILE *out)
-{
-	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
-
-	return isatty(fileno(out)) && !(no && *no) && !(term && !strcmp(term, "dumb"));
-}
-
-/* 0: it is no terminal, or does not tell. */
-static size_t terminal_columns(FILE *out)
-{
-	struct winsize size;
-
-	return isatty(fileno(out)) && !ioctl(fileno(out), TIOCGWINSZ, &size) ? size.ws_col : 0;
-}
-
-static int print_plain(FILE *out, const struct report_view *v, const struct options *o)
-{
-	struct text_options text = {.colour = colour_wanted(out),
-				    .columns = terminal_columns(out),
-				    .show_all = o->verbose,
-				    .wide = o->wide};
-
-	if (o->explain)
-		return report_explanation(out, v, &text);
-	if (o->brief)
-		return report_brief(out, v);
-	return o->json ? report_json(out, v) : report_text(out, v, &text);
-}
-
-/* GitHub reads each line of both standard streams, and a line of a report may begin with a name or
- * with SQL of a watched program.  Between these two commands it takes none. */
-static bool needs_guard(const struct options *o)
-{
-	return *o->github_word && (!o->output || outfile_is_same("-", o->output) ||
-				   outfile_is_same("/dev/stderr", o->output));
-}
-
-int print_view(FILE *out, const struct report_view *v, const struct options *o)
-{
-	bool guard = needs_guard(o);
-	int err;
-
-	if (guard)
-		fprintf(out, "::stop-commands::%s\n", o->github_word);
-	err = print_plain(out, v, o);
-	if (guard)
-		fprintf(out, "::%s::\n", o->github_word);
-	return err;
-}
 
 /* Has somebody asked for the recording that is made? */
 static bool record_is_wanted(const struct live *l)

@@ -16,6 +16,7 @@
 #include "user/command/notify.h"
 #include "user/command/options.h"
 #include "user/command/outfile.h"
+#include "user/command/print_view.h"
 #include "user/command/progress.h"
 #include "user/command/stream.h"
 #include "user/command/watchdog.h"
@@ -84,8 +85,5 @@ int live_end_recording(struct live *l);
 /* Says on standard error why the recording cannot be written.  Returns the exit status. */
 int live_fail_recording(const struct live *l, int err);
 void live_close(struct live *l);
-
-/* Prints a view as the options want it: 0 or -errno. */
-int print_view(FILE *out, const struct report_view *v, const struct options *o);
 
 #endif
