@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "user/command/progress.h"
 #include "user/report/folded.h"
 #include "user/report/pprof.h"
 #include "user/report/speedscope.h"
@@ -46,12 +47,12 @@ static int write_github(FILE *out, const struct export_input *in)
 
 /* A row without a function is of an export that this build does not have. */
 const struct export_row export_table[EXPORTS] = {
-	[EXPORT_FOLDED] = {"folded", write_folded},
-	[EXPORT_PPROF] = {"pprof", write_pprof},
-	[EXPORT_SPEEDSCOPE] = {"speedscope", write_speedscope},
-	[EXPORT_SARIF] = {"sarif", write_sarif},
-	[EXPORT_JUNIT] = {"junit", write_junit},
-	[EXPORT_GITHUB] = {"github", write_github},
+	[EXPORT_FOLDED] = {"folded", write_folded, "folded stacks"},
+	[EXPORT_PPROF] = {"pprof", write_pprof, "profile"},
+	[EXPORT_SPEEDSCOPE] = {"speedscope", write_speedscope, "speedscope file"},
+	[EXPORT_SARIF] = {"sarif", write_sarif, "SARIF log"},
+	[EXPORT_JUNIT] = {"junit", write_junit, "test results"},
+	[EXPORT_GITHUB] = {"github", write_github, NULL},
 };
 
 static int exports_refuse(const char *path, const char *option, const char *other)
@@ -64,7 +65,8 @@ static int exports_refuse(const char *path, const char *option, const char *othe
 /* Lines of GitHub's stand between those of any text. */
 static bool exports_may_share(const struct options *o, size_t i, const char *report)
 {
-	return i == EXPORT_GITHUB && !(o->json && outfile_is_same(report, o->exports[i]));
+	return i == EXPORT_GITHUB &&
+	       !((o->json || o->events) && outfile_is_same(report, o->exports[i]));
 }
 
 /* Two outputs in one file would spoil each other. */
@@ -100,12 +102,15 @@ int exports_begin(struct exports *x, const struct options *o, const char *report
 }
 
 static int exports_write_one(struct outfile *file, const struct export_row *row, const char *path,
-			     const struct export_input *in)
+			     const struct export_input *in, bool quiet)
 {
+	bool named = outfile_has_place(file) && row->what && !quiet;
 	int err = in->held ? row->write(file->file, in) : -ENOMEM, kept;
 
 	kept = outfile_end(file, !err);
 	err = err ? err : kept;
+	if (!err && named)
+		progress_written(row->what, path, 0);
 	if (!err)
 		return 0;
 	fprintf(stderr, "dbleak: cannot write --%s to %s: %s\n", row->option, outfile_name(path),
@@ -152,7 +157,7 @@ int exports_write(struct exports *x, const struct options *o, const struct model
 	in.held = held = held_open(m, v, &o->library);
 	for (size_t i = 0; i < EXPORTS; i++)
 		if (x->files[i].file &&
-		    exports_write_one(&x->files[i], &export_table[i], o->exports[i], &in))
+		    exports_write_one(&x->files[i], &export_table[i], o->exports[i], &in, o->quiet))
 			status = 2;
 	held_close(held);
 	return status;

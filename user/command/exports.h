@@ -26,6 +26,7 @@ struct export_input {
 struct export_row {
 	const char *option; /* behind -- */
 	int (*write)(FILE *out, const struct export_input *in);
+	const char *what; /* in words, once it is written; NULL: a stream */
 };
 
 extern const struct export_row export_table[EXPORTS];
