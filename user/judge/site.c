@@ -484,6 +484,7 @@ void places_free(struct places *p)
 {
 	table_free(&p->by_stack);
 	table_free(&p->by_frame);
+	table_free(&p->classes);
 }
 
 /* Virtual machines, which compile what they run, and what makes them write /tmp/perf-PID.map. */
@@ -521,14 +522,27 @@ static bool is_compiled_by_machine(const struct code_frame *f)
 	       (f->language == EV_LANG_NATIVE && is_nameless(f));
 }
 
-const struct code_frame *places_frame(const struct places *p, const struct code_stack *s)
+/* Without memory for the entry, a class is only found again. */
+static enum site_class places_class(struct places *p, const struct code_frame *f)
+{
+	struct table_key key = {(uintptr_t)f, 0};
+	uintptr_t known = (uintptr_t)table_get(&p->classes, key);
+
+	if (known)
+		return (enum site_class)(known - 1);
+	known = (uintptr_t)site_class(f, p->more) + 1;
+	table_put(&p->classes, key, (void *)known);
+	return (enum site_class)(known - 1);
+}
+
+const struct code_frame *places_frame(struct places *p, const struct code_stack *s)
 {
 	const struct code_frame *package = NULL, *starter = NULL;
 	bool code = false;
 
 	for (uint32_t i = 0; i < s->count; i++) {
 		const struct code_frame *f = code_frame(p->code, s->frame[i]);
-		enum site_class class = f ? site_class(f, p->more) : SITE_NAMELESS;
+		enum site_class class = f ? places_class(p, f) : SITE_NAMELESS;
 
 		if (class == SITE_OWN)
 			return f;
@@ -552,14 +566,14 @@ static bool site_same_text(const char *a, const char *b)
 	return a == b || (a && b && !strcmp(a, b));
 }
 
-const struct code_frame *places_caller(const struct places *p, const struct code_stack *s)
+const struct code_frame *places_caller(struct places *p, const struct code_stack *s)
 {
 	const struct code_frame *answers = NULL;
 
 	for (uint32_t i = 0; i < s->count; i++) {
 		const struct code_frame *f = code_frame(p->code, s->frame[i]);
 
-		if (!f || site_class(f, p->more) != SITE_OWN)
+		if (!f || places_class(p, f) != SITE_OWN)
 			continue;
 		if (!answers)
 			answers = f;

@@ -55,16 +55,17 @@ struct places {
 	const struct site_patterns *more;
 	struct arena *arena;
 	struct table by_stack, by_frame;
+	struct table classes; /* of frames by their address: patterns take long */
 };
 
 void places_free(struct places *p);
 
 /* The frame of a stack that answers; NULL: none does. */
-const struct code_frame *places_frame(const struct places *p, const struct code_stack *s);
+const struct code_frame *places_frame(struct places *p, const struct code_stack *s);
 
 /* The owner's frame that called the one that answers.  NULL: the one that answers is not the
  * owner's, or no other function of the owner is further out. */
-const struct code_frame *places_caller(const struct places *p, const struct code_stack *s);
+const struct code_frame *places_caller(struct places *p, const struct code_stack *s);
 
 /* Stacks that lead to the same line of the same function lead to the same place: compare the
  * pointers.  NULL: the stack is not known, or all of it is libraries. */
