@@ -174,6 +174,9 @@ def suite_run(bench, *more):
 def shows_profiles(bench, paths):
     number, frame = in_pprof(bench, paths["pprof"])
     bench.check(frame == guilty() and number >= 10, f"pprof shows {number} at {frame!r}")
+    tags = subprocess.run(["go", "tool", "pprof", "-tags", "-sample_index=connections", paths["pprof"]], text=True,
+                          env=environment({"HOME": bench.janitor.folder}), capture_output=True, timeout=60).stdout
+    bench.check(re.search(rf"^ test: Total {number}\.0\n +{number}\.0 \(.*\): {TEST}$", tags, re.M), f"tags: {tags}")
     found = in_folded(paths["folded"]).get(guilty(), 0)
     bench.check(found == number, f"folded: {found} connections, pprof {number}")
     name, weights = in_speedscope(bench, paths["speedscope"])

@@ -153,7 +153,8 @@ const struct option_row option_table[] = {
 	{"pprof", 0, "FILE", JUDGE, GROUP_OUTPUT, NULL,
 	 "also write what is held, by stack, as a profile in gzip",
 	 "For go tool pprof and what reads profile.proto. Sample types are connections, transactions, "
-	 "statements and inuse_space; a stack begins at the line that answers.",
+	 "statements and inuse_space; a stack begins at the line that answers. Labels are pid, comm, "
+	 "container, endpoint and test.",
 	 .set = value_text, .field = FIELD(exports[EXPORT_PPROF])},
 	{"speedscope", 0, "FILE", JUDGE, GROUP_OUTPUT, NULL,
 	 "also write what is held, by stack, for speedscope.app",

@@ -10,6 +10,7 @@
 #include "user/judge/describe.h"
 #include "user/judge/origin.h"
 #include "user/judge/taking.h"
+#include "user/judge/test_name.h"
 
 #define FRAMES_COPIED_MOST (1 << 20) /* of all stacks together: some 70 MB */
 #define JUST_USED_NS	   10000000ULL
@@ -18,6 +19,7 @@
 struct held_stack {
 	struct frame_view *frames;
 	const struct frame_view *site;
+	const char *test;
 	size_t count;
 };
 
@@ -78,6 +80,7 @@ static void copy_frames(struct gathering *g, const struct code_stack *s,
 		if (f && f == site && !out->site)
 			out->site = &out->frames[i];
 	}
+	out->test = test_name(g->arena, out->frames, n);
 }
 
 /* placed: the stack leads to a line that answers for what was taken. */
@@ -123,6 +126,7 @@ static struct held_view *group_of(const struct holding *h, uint64_t stack, bool 
 	v->site = s->site;
 	v->stack = s->frames;
 	v->stack_count = s->count;
+	v->test = s->test;
 	return v;
 }
 

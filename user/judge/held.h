@@ -28,6 +28,7 @@ struct held_view {
 	const struct frame_view *site;	/* the owner's: one of stack; NULL not known */
 	const struct frame_view *stack; /* the innermost first */
 	size_t stack_count;		/* 0 not known */
+	const char *test;		/* on that stack, as in a finding; NULL: none */
 	uint64_t count[HELD_KINDS];	/* of bytes: their number */
 };
 

@@ -175,6 +175,7 @@ static void put_sample(struct pprof *p, const struct held_view *v)
 	put_label(p, "comm", v->process->comm, 0);
 	put_label(p, "container", container_of(v->process), 0);
 	put_label(p, "endpoint", v->endpoint, 0);
+	put_label(p, "test", v->test, 0);
 	protobuf_message(&p->out, PROFILE_SAMPLE, &p->inner);
 }
 
