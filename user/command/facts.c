@@ -64,6 +64,8 @@ const struct fact fact_examples[] = {
 	{"dbleak watch -p 4711 --heap full", "One process, with each allocation:"},
 	{"dbleak snapshot", "What is open now, at once:"},
 	{"dbleak run -o leaks.txt -- pytest tests/", "A test suite, which fails if it leaks:"},
+	{"dbleak run --baseline known.json --junit leaks.xml -- pytest tests/",
+	 "The same for CI, where only new leaks fail:"},
 	{"dbleak record -o incident.dbleak -d 60s", "Keep what happens now:"},
 	{"dbleak report incident.dbleak", "The report on it, anywhere and without root:"},
 	{"dbleak watch --json -d 30s | jq -r '.processes[] | select(.verdict == "
