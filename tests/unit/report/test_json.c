@@ -103,7 +103,7 @@ static void every_key_of_the_contract_is_there_in_order(void **state)
 		 "verdict confidence cause kind resource database endpoint acquired released open "
 		 "oldest_seconds growth_per_minute bytes rows site stack sql evidence advice "
 		 "exhausts leaked not_judged closed_at_exit now fingerprint part_of "
-		 "evidence_codes"},
+		 "evidence_codes test known"},
 		{"findings.0", "pid comm container exited verdict confidence cause site sql "
 			       "evidence exhausts leaked "
 			       "fingerprint"},

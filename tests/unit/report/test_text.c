@@ -1008,6 +1008,45 @@ static void objects_from_before_the_watch_were_not_opened_in_it(void **state)
 	assert_says(&v, &plain, "3 opened, 9 open before the watch, 0 closed, 12 leaked");
 }
 
+static void what_a_baseline_knows_is_said_and_what_is_gone(void **state)
+{
+	static const char *const gone[] = {"0000000000000001", "0000000000000002",
+					   "0000000000000003", "0000000000000004"};
+	struct finding_view f = sample_finding();
+	struct process_view p = sample_process(1, VERDICT_LEAKING, NULL, &f);
+	struct report_view v = sample_view(&p, 1);
+
+	(void)state;
+	assert_silent_about(&v, &plain, ", known");
+	f.known = true;
+	v.baseline = (struct baseline_view){.given = true, .known = 1};
+	assert_says(&v, &plain,
+		    "LEAK: 1 process leaks connections. Nothing new: the baseline has "
+		    "all of it.");
+	assert_says(&v, &plain, "certain, on every call, known");
+	assert_says(&v, &plain, "Baseline has 1 of these findings, 0 are new.");
+	f.known = false;
+	v.baseline = (struct baseline_view){
+		.given = true, .fresh = 1, .gone = gone, .gone_count = 4};
+	assert_silent_about(&v, &plain, "Nothing new");
+	assert_says(&v, &plain,
+		    "Baseline has 0 of these findings, 1 is new. 4 of it were not seen "
+		    "any more: 0000000000000001, 0000000000000002, 0000000000000003, ...");
+	assert_says(&v, &all, "0000000000000003, 0000000000000004.");
+}
+
+static void the_test_that_leaks_is_named(void **state)
+{
+	struct finding_view f = sample_finding();
+	struct process_view p = sample_process(1, VERDICT_LEAKING, NULL, &f);
+	struct report_view v = sample_view(&p, 1);
+
+	(void)state;
+	assert_silent_about(&v, &plain, " test ");
+	f.test = "test_orders.py::test_pay\x1b[2J";
+	assert_says(&v, &plain, " test test_orders.py::test_pay\\x1b[2J how bad");
+}
+
 static void a_wide_page_cuts_and_wraps_nothing(void **state)
 {
 	char path[221], sql[901];
@@ -1336,6 +1375,8 @@ static struct finding_view any_finding(uint32_t *random, const char **evidence)
 		.evidence = evidence,
 		.evidence_count = next(random) % 3,
 		.advice = any_text(random),
+		.test = any_text(random),
+		.known = next(random) & 1,
 		.now = any_text(random),
 		.exhausts_limit = any_text(random),
 		.exhausts_seconds = any_number(random),
@@ -1477,6 +1518,8 @@ int main(void)
 		cmocka_unit_test(a_holder_at_work_is_not_said_to_sleep),
 		cmocka_unit_test(an_unknown_line_says_how_to_get_one),
 		cmocka_unit_test(objects_from_before_the_watch_were_not_opened_in_it),
+		cmocka_unit_test(what_a_baseline_knows_is_said_and_what_is_gone),
+		cmocka_unit_test(the_test_that_leaks_is_named),
 		cmocka_unit_test(a_wide_page_cuts_and_wraps_nothing),
 		cmocka_unit_test(facts_about_a_process_are_said),
 		cmocka_unit_test(a_place_stands_under_the_headline),
