@@ -172,6 +172,7 @@ void process_describe(struct arena *a, const struct process_model *p, uint64_t n
 		      struct process_view *v)
 {
 	v->pid = p->pid;
+	v->number = p->number;
 	v->comm = arena_string(a, p->comm);
 	v->cmdline = p->cmdline ? arena_string(a, p->cmdline) : arena_string(a, "");
 	v->exited = p->exited_ns != 0;

@@ -231,10 +231,9 @@ static struct conn_history *rule_input_add(struct rule_input *s, const struct li
 
 #define SHUTDOWN_NS (5 * SECOND_NS)
 
-/* Did an ended process only end things from that moment on?  Others may be rolled back first. */
-static bool in_shutdown(const struct rule_input *s, uint64_t ns)
+bool is_shutting_down(const struct process_model *p, uint64_t ns)
 {
-	return ns + SHUTDOWN_NS >= s->process->exited_ns && ns + SECOND_NS >= s->process->worked_ns;
+	return p->exited_ns && ns + SHUTDOWN_NS >= p->exited_ns && ns + SECOND_NS >= p->worked_ns;
 }
 
 /* Connections that a process closes in its last seconds, after its last opening and last use of a
@@ -250,7 +249,7 @@ static void mark_shutdown(struct rule_input *s)
 		struct conn_history *x = &s->conn_history[i];
 
 		if (!x->life->closed_ns || x->exit || x->end_ns < last_birth ||
-		    !in_shutdown(s, x->end_ns))
+		    !is_shutting_down(s->process, x->end_ns))
 			continue;
 		x->exit = true;
 		x->farewell = true;
@@ -270,7 +269,8 @@ static void drop_finished(struct rule_input *s)
 		struct conn_history *x = &s->conn_history[i];
 
 		if (x->file && !x->open &&
-		    (!x->exit || (x->file->ended_ns && !in_shutdown(s, x->file->ended_ns))))
+		    (!x->exit ||
+		     (x->file->ended_ns && !is_shutting_down(s->process, x->file->ended_ns))))
 			x->file = NULL;
 	}
 }

@@ -78,6 +78,10 @@ struct rule_input {
 /* Gathers the connections of one endpoint, open and closed.  Returns 0, or -1 without memory. */
 int rule_input_fill(struct rule_input *s, struct connection **open, size_t open_count);
 
+/* Has the process ended, and did it only end things from that moment on?  Others may be rolled back
+ * first. */
+bool is_shutting_down(const struct process_model *p, uint64_t ns);
+
 /* The flags that hide a connection's state: TLS, compression, hidden I/O.  TLS does not hide it
  * where the library's plaintext is read. */
 uint32_t life_unreadable(const struct life *l);

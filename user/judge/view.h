@@ -265,6 +265,7 @@ struct collections_view {
 
 struct process_view {
 	uint32_t pid;
+	uint32_t number; /* of the process in the model, from 1 */
 	const char *comm;
 	const char *cmdline;
 	bool exited;
