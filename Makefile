@@ -169,6 +169,10 @@ $(B)/user/%.o: user/%.c $(B)/flags/cc
 
 $(SKEL_SRC:%.c=$(B)/%.o) $(SKEL_SRC:%.c=$(B)/san/%.o): | $(B)/gen/dbleak.skel.h
 
+# The page of --html is assembled into its object, in every way to compile it.
+HTML_PARTS := $(wildcard user/report/html/*)
+$(B)/user/report/html_parts.o $(B)/san/user/report/html_parts.o $(B)/fuzz/user/report/html_parts.o $(B)/cov/user/report/html_parts.o: $(HTML_PARTS)
+
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(B)/flags/bpf | tools
 	$(say) BPF $@
 	$(Q)mkdir -p $(@D)

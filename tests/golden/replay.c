@@ -8,9 +8,11 @@
 
 #include "user/judge/forget.h"
 #include "user/judge/judge.h"
+#include "user/judge/timeline.h"
 #include "user/record/dump.h"
 #include "user/record/recording.h"
 #include "user/report/explanation.h"
+#include "user/report/html.h"
 #include "user/report/json.h"
 #include "user/report/text.h"
 
@@ -36,6 +38,17 @@ static int print(const char *form, const struct report_view *v)
 				       : report_explanation(stdout, v, &plain);
 }
 
+static int print_html(const struct model *m, const struct report_view *v)
+{
+	struct timeline *t = timeline_open(m, v, NULL);
+	struct held *held = held_open(m, v, NULL);
+	int err = t && held ? report_html(stdout, v, t, held) : -1;
+
+	held_close(held);
+	timeline_close(t);
+	return err;
+}
+
 int main(int argc, char **argv)
 {
 	const struct ev_head *record;
@@ -47,7 +60,7 @@ int main(int argc, char **argv)
 
 	if (!file || !m || recording_open_read(&r, file)) {
 		fprintf(stderr,
-			"usage: replay text|json|dump RECORDING, or explain RECORDING PID\n");
+			"usage: replay text|json|html|dump RECORDING, or explain RECORDING PID\n");
 		return 2;
 	}
 	if (!strcmp(argv[1], "dump")) {
@@ -60,7 +73,7 @@ int main(int argc, char **argv)
 	v = judge_explain(m, NULL, argc > 3 ? (uint32_t)atoi(argv[3]) : 0);
 	if (!v)
 		return 2;
-	err = print(argv[1], v);
+	err = strcmp(argv[1], "html") ? print(argv[1], v) : print_html(m, v);
 	view_close(v);
 	model_close(m);
 	recording_close(r);

@@ -13,7 +13,8 @@
 #include "user/report/present.h"
 #include "user/report/where.h"
 
-#define ENTRIES_SHOWN  5 /* of one process */
+#define ENTRIES_SHOWN  5  /* of one process */
+#define ENTRIES_MARKUP 40 /* likewise, on a page that scrolls */
 #define ROWS_MOST      8
 #define ASPECTS_MOST   4
 #define SQL_LINES      3
@@ -521,7 +522,7 @@ static void print_title(struct page *page, const struct process_view *p)
 
 int block_print(struct page *page, const struct process_view *p, bool all)
 {
-	size_t count, shown;
+	size_t count, shown, most;
 	struct entry *entries = entries_of(p, &count);
 	struct said said = {};
 
@@ -531,7 +532,8 @@ int block_print(struct page *page, const struct process_view *p, bool all)
 		print_detail(page, "command", p->cmdline, 0);
 	if (all)
 		block_memory(page, p);
-	shown = all || count < ENTRIES_SHOWN ? count : ENTRIES_SHOWN;
+	most = page->markup ? ENTRIES_MARKUP : ENTRIES_SHOWN;
+	shown = all || count < most ? count : most;
 	for (size_t i = 0; entries && i < shown; i++)
 		print_entry(page, p, &entries[i], &said, i == 0, all);
 	if (entries && shown < count)

@@ -8,6 +8,7 @@
 
 #include "user/base/escape.h"
 #include "user/report/finding.h"
+#include "user/report/markup.h"
 #include "user/report/names.h"
 #include "user/report/rank.h"
 #include "user/report/where.h"
@@ -173,6 +174,35 @@ static void print_row(struct page *page, const size_t *columns, const struct pro
 	page_headline(page, INDENT, PAGE_PLAIN, row.text, "");
 }
 
+/* A row links to the block of its process, the n-th of the page. */
+static void print_markup_row(FILE *out, const struct process_view *p, size_t n)
+{
+	fputs("<tr>", out);
+	for (size_t i = 0; i < COLUMN_COUNT; i++) {
+		struct words w = {0};
+
+		table[i].fill(&w, p, PAGE_COLUMNS);
+		if (i)
+			fputs("<td>", out);
+		else
+			fprintf(out, "<th scope=\"row\"><a href=\"#p%zu\">", n);
+		markup_text(out, w.text);
+		fputs(i ? "</td>" : "</a></th>", out);
+	}
+	fputs("</tr>\n", out);
+}
+
+static void print_markup(FILE *out, const struct process_view *const *guilty, size_t shown)
+{
+	fputs("<table class=\"guilty\"><thead><tr>", out);
+	for (size_t i = 0; i < COLUMN_COUNT; i++)
+		fprintf(out, "<th scope=\"col\">%s</th>", table[i].title);
+	fputs("</tr></thead><tbody>\n", out);
+	for (size_t i = 0; i < shown; i++)
+		print_markup_row(out, guilty[i], i);
+	fputs("</tbody></table>\n", out);
+}
+
 void guilty_table_print(struct page *page, const struct process_view *const *guilty, size_t count,
 			size_t shown)
 {
@@ -184,9 +214,11 @@ void guilty_table_print(struct page *page, const struct process_view *const *gui
 		shown = count;
 	fits = fit(columns, page->columns, guilty, shown);
 	page_line(page);
-	if (fits)
+	if (page->markup)
+		print_markup(page->out, guilty, shown);
+	else if (fits)
 		print_row(page, columns, NULL);
-	for (size_t i = 0; i < shown; i++)
+	for (size_t i = 0; i < shown && !page->markup; i++)
 		if (fits)
 			print_row(page, columns, guilty[i]);
 		else

@@ -13,11 +13,17 @@
 #include "bpf/event.h"
 #include "user/base/count.h"
 #include "user/base/escape.h"
+#include "user/report/markup.h"
 
 static const char *const colours[] = {
 	[PAGE_PLAIN] = "",	   [PAGE_BOLD] = "\033[1m",
 	[PAGE_GREEN] = "\033[32m", [PAGE_YELLOW] = "\033[1;33m",
 	[PAGE_RED] = "\033[1;31m",
+};
+
+static const char *const classes[] = {
+	[PAGE_PLAIN] = "plain",	  [PAGE_BOLD] = "bold", [PAGE_GREEN] = "green",
+	[PAGE_YELLOW] = "yellow", [PAGE_RED] = "red",
 };
 
 size_t page_width(size_t terminal)
@@ -225,6 +231,10 @@ void page_field(struct page *p, const struct page_field *field, const char *text
 
 	if (!*field->label && !trimmed(text))
 		return;
+	if (p->markup) {
+		markup_field(p->out, classes[field->colour], field->label, text);
+		return;
+	}
 	if (is_narrow(p, field->indent, field->label_columns)) {
 		print_below(p, field, text);
 		return;
@@ -241,6 +251,10 @@ void page_paragraph(struct page *p, const char *lead, enum page_colour colour, c
 
 	text += strspn(text, " ");
 	len = trimmed(text);
+	if (p->markup) {
+		markup_paragraph(p->out, classes[colour], lead, text);
+		return;
+	}
 	if (from > p->columns) {
 		print_wrapped(p, lead, colour, 0, 0, 0);
 		page_field(p, &(struct page_field){.indent = CONTINUED, .label = ""}, text);
@@ -265,6 +279,10 @@ void page_headline(struct page *p, unsigned indent, enum page_colour colour, con
 	size_t end = escape_columns(right, trimmed(right)), edge = p->columns;
 	char text[PAGE_BUFFER];
 
+	if (p->markup) {
+		markup_heading(p->out, indent ? 3 : 2, classes[colour], left, right);
+		return;
+	}
 	if (used + 2 + end > p->columns) {
 		print_wrapped(p, left, colour, 0, indent, 0);
 		page_field(p, &(struct page_field){.indent = indent + CONTINUED, .label = ""},
@@ -290,6 +308,12 @@ void page_cell(struct page *p, const char *text, size_t columns, bool right)
 	if (columns > PAGE_COLUMNS_WIDE)
 		columns = PAGE_COLUMNS_WIDE;
 	used = escape_fit(cell, sizeof(cell), text, strlen(text), columns, ESCAPE_CUT_MIDDLE);
+	if (p->markup) {
+		fprintf(p->out, "%*s", right ? (int)(columns - used) : 0, "");
+		markup_text(p->out, cell);
+		fprintf(p->out, "%*s", right ? 0 : (int)(columns - used), "");
+		return;
+	}
 	if (right)
 		fprintf(p->out, "%*s%s", (int)(columns - used), "", cell);
 	else

@@ -3,7 +3,8 @@
  * page.h - lines for people: a label and its text, wrapped; numbers with human units.
  *
  * The only place of the text reports that writes.  All text is escaped here, whoever made it.
- * Refuses to know what a report is about.
+ * Refuses to know what a report is about.  A page of markup gets the same lines as HTML, so that
+ * both reports have the same words.
  */
 #ifndef DBLEAK_REPORT_PAGE_H
 #define DBLEAK_REPORT_PAGE_H
@@ -25,6 +26,7 @@ enum page_colour { PAGE_PLAIN, PAGE_BOLD, PAGE_GREEN, PAGE_YELLOW, PAGE_RED };
 struct page {
 	FILE *out;
 	bool colour;
+	bool markup;	/* HTML: nothing is wrapped, and colours are classes */
 	size_t columns; /* PAGE_COLUMNS_LEAST to PAGE_COLUMNS_MOST, or PAGE_COLUMNS_WIDE */
 };
 
