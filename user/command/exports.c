@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "user/command/progress.h"
+#include "user/judge/timeline.h"
 #include "user/report/folded.h"
+#include "user/report/html.h"
 #include "user/report/pprof.h"
 #include "user/report/speedscope.h"
 
@@ -45,6 +47,15 @@ static int write_github(FILE *out, const struct export_input *in)
 	return report_github(out, in->view, &in->ci);
 }
 
+static int write_html(FILE *out, const struct export_input *in)
+{
+	struct timeline *t = timeline_open(in->model, in->view, in->library);
+	int err = t ? report_html(out, in->view, t, in->held) : -ENOMEM;
+
+	timeline_close(t);
+	return err;
+}
+
 /* A row without a function is of an export that this build does not have. */
 const struct export_row export_table[EXPORTS] = {
 	[EXPORT_FOLDED] = {"folded", write_folded, "folded stacks"},
@@ -53,6 +64,7 @@ const struct export_row export_table[EXPORTS] = {
 	[EXPORT_SARIF] = {"sarif", write_sarif, "SARIF log"},
 	[EXPORT_JUNIT] = {"junit", write_junit, "test results"},
 	[EXPORT_GITHUB] = {"github", write_github, NULL},
+	[EXPORT_HTML] = {"html", write_html, "page"},
 };
 
 static int exports_refuse(const char *path, const char *option, const char *other)

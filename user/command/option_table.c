@@ -188,6 +188,11 @@ const struct option_row option_table[] = {
 	 "Fields with tabs between: verdict, number, objects or bytes, process, line, since when, "
 	 "fingerprint; with --baseline also known or new. With -q only errors stand beside them.",
 	 .set = value_flag, .field = FIELD(brief)},
+	{"html", 0, "FILE", JUDGE, GROUP_OUTPUT, NULL,
+	 "also write a page for a browser: verdicts, timeline, memory, stacks",
+	 "One file that needs no network. It draws each connection over time, what is held by stack, and "
+	 "what was opened in a window of time and not closed by its end.",
+	 .set = value_text, .field = FIELD(exports[EXPORT_HTML])},
 	{"explain", 0, "PID", REPORT, GROUP_OUTPUT, NULL,
 	 "instead of the report: why the rules judged that process so",
 	 "Each rule tells what it asked, what it saw, and why that proves something or not; with "
