@@ -13,9 +13,12 @@
 #include <zlib.h>
 
 #include "user/judge/forget.h"
+#include "user/judge/held.h"
 #include "user/judge/judge.h"
+#include "user/judge/timeline.h"
 #include "user/record/recording.h"
 #include "user/report/explanation.h"
+#include "user/report/html.h"
 #include "user/report/json.h"
 #include "user/report/text.h"
 
@@ -63,6 +66,37 @@ static void explain(const struct model *m, uint32_t pid, const struct text_optio
 	view_close(view);
 }
 
+static size_t times_in(const char *text, const char *part)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, part)); text++)
+		n++;
+	return n;
+}
+
+#define PAGE_MOST 2000000
+
+/* Whatever the recording says, the page has its two scripts, no other, and is not too large. */
+static void page(const struct model *m, const struct report_view *view)
+{
+	struct timeline *t = timeline_open(m, view, NULL);
+	struct held *held = held_open(m, view, NULL);
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!t || !held || !out || report_html(out, view, t, held))
+		abort();
+	fclose(out);
+	if (times_in(text, "<script") != 2 || times_in(text, "</script") != 2 ||
+	    strlen(text) != size || size > PAGE_MOST)
+		abort();
+	free(text);
+	held_close(held);
+	timeline_close(t);
+}
+
 static void report(const struct model *m, uint8_t how)
 {
 	struct text_options options = {.colour = how & COLOUR, .show_all = how & SHOW_ALL};
@@ -75,6 +109,7 @@ static void report(const struct model *m, uint8_t how)
 		abort();
 	if (view->process_count)
 		explain(m, view->processes[0].pid, &options, out);
+	page(m, view);
 	fclose(out);
 	view_close(view);
 }
