@@ -22,6 +22,7 @@ struct story {
 	void (*main_thread)(struct watchdog *w);
 	double duration_s;
 	bool cannot_report;
+	void (*leave)(void);
 	int command;
 };
 
@@ -34,6 +35,11 @@ static void report_it(void *context, uint32_t pid, const char *where)
 		return;
 	(void)!write(STDERR_FILENO, where, strlen(where));
 	_exit(REPORTED);
+}
+
+static void leave_it(void)
+{
+	(void)!write(STDERR_FILENO, "left;", 5);
 }
 
 static double seconds(void)
@@ -62,8 +68,8 @@ static void begin(struct outcome *o, const struct story *s)
 	o->pid = fork();
 	if (!o->pid) {
 		static struct watchdog w;
-		const struct watchdog_host host = {.report = report_it,
-						   .context = (void *)(uintptr_t)s};
+		const struct watchdog_host host = {
+			.report = report_it, .leave = s->leave, .context = (void *)(uintptr_t)s};
 
 		dup2(ends[1], STDERR_FILENO);
 		w.command = s->command;
@@ -230,6 +236,26 @@ static void without_a_report_it_ends_and_says_so(void **state)
 	assert_non_null(strstr(o.text, "dbleak: cannot make the report"));
 }
 
+/* So that a terminal shows both. */
+static void what_was_taken_is_left_before_the_report_and_the_last_words(void **state)
+{
+	const struct story late = {hangs_at_a_file, .duration_s = 0.2, .leave = leave_it};
+	const struct story quits = {.main_thread = obeys, .leave = leave_it};
+	struct outcome o;
+
+	(void)state;
+	begin(&o, &late);
+	end(&o);
+	assert_int_equal(WEXITSTATUS(o.status), REPORTED);
+	assert_non_null(strstr(o.text, "left;/tmp/a"));
+	begin(&o, &quits);
+	wait_s(0.3);
+	kill(o.pid, SIGQUIT);
+	end(&o);
+	assert_int_equal(WEXITSTATUS(o.status), 2);
+	assert_int_equal(strncmp(o.text, "left;dbleak: ended by SIGQUIT", 29), 0);
+}
+
 static void the_first_signal_is_handed_on(void **state)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -369,6 +395,7 @@ int main(void)
 		cmocka_unit_test(a_slow_machine_ends_its_work),
 		cmocka_unit_test(one_report_comes_not_two),
 		cmocka_unit_test(without_a_report_it_ends_and_says_so),
+		cmocka_unit_test(what_was_taken_is_left_before_the_report_and_the_last_words),
 		cmocka_unit_test(the_first_signal_is_handed_on),
 		cmocka_unit_test(a_first_signal_without_answer_makes_the_report),
 		cmocka_unit_test(a_second_signal_ends_it),
