@@ -31,10 +31,16 @@
 #define STEP_MS 100
 #define LOCK_MS 300 /* a record is applied in microseconds */
 
+/* Where it is to be; NULL: nobody has asked. */
+static const char *record_path(const struct live *l)
+{
+	return l->options->record ? l->options->record : l->spare_kept ? l->spare_record : NULL;
+}
+
 /* Has somebody asked for the recording that is made? */
 static bool record_is_wanted(const struct live *l)
 {
-	return l->options->record || l->spare_kept;
+	return record_path(l);
 }
 
 /* Closes the recording.  Once there was a watch it takes its place: what is there can be read. */
@@ -47,8 +53,8 @@ static int end_recording(struct live *l)
 	l->recording = NULL;
 	kept = outfile_end(&l->recorded, wanted);
 	err = err ? err : kept;
-	if (file && !err && !l->record_err && l->options->record && !l->options->quiet)
-		progress_written("recording", l->options->record, l->record_bytes);
+	if (file && !err && !l->record_err && (!l->options->quiet || l->spare_kept))
+		progress_written("recording", record_path(l), l->record_bytes);
 	return err;
 }
 
@@ -87,7 +93,7 @@ static int lose_recording(struct live *l, const struct ev_head *last, int err)
 		snprintf(gap.text, sizeof(gap.text), "the recording ended after %s bytes: %s",
 			 count_text(bytes, l->record_bytes), strerror(-err));
 	progress_end(&l->progress);
-	fprintf(stderr, "dbleak: %s: %s\n", outfile_name(l->options->record), gap.text);
+	fprintf(stderr, "dbleak: %s: %s\n", outfile_name(record_path(l)), gap.text);
 	/* The file takes its place later: there may be no watch yet. */
 	recording_close(l->recording);
 	l->recording = NULL;
@@ -134,9 +140,11 @@ static int fail(const char *what, const char *thing, int err)
 
 int live_fail_recording(const struct live *l, int err)
 {
-	if (!l->options->record)
+	const char *path = record_path(l);
+
+	if (!path)
 		return fail("cannot keep what was seen", NULL, err);
-	return fail("cannot write the recording to", outfile_name(l->options->record), err);
+	return fail("cannot write the recording to", outfile_name(path), err);
 }
 
 static int live_refuse(const char *path, const char *why)

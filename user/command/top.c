@@ -27,6 +27,7 @@ struct top_run {
 	double said;	      /* when words about the recording were put there */
 	bool record;	      /* as it was when they were */
 	char words[WORDS];
+	char name[RECORD_FILE]; /* of a recording that may be asked for */
 };
 
 static double top_now(void)
@@ -34,10 +35,16 @@ static double top_now(void)
 	return clock_monotonic_ns() / 1e9;
 }
 
+/* Seconds of processor time that this thread has taken. */
+static double top_cost(void)
+{
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID) / 1e9;
+}
+
 /* Judges once more, if it is time.  A host so large that this takes long is judged less often. */
 static int judge_again(struct live *l, struct top_run *t, bool *changed)
 {
-	double begin = top_now(), took;
+	double begin = top_now(), cost = top_cost();
 	struct report_view *v;
 	int err;
 
@@ -49,9 +56,9 @@ static int judge_again(struct live *l, struct top_run *t, bool *changed)
 	err = display_take(&t->display, v);
 	if (err && t->display.view != v)
 		view_close(v);
-	took = top_now() - begin;
+	cost = (top_cost() - cost) * SHARE;
 	t->judged = begin;
-	t->every = l->options->interval_s > took * SHARE ? l->options->interval_s : took * SHARE;
+	t->every = l->options->interval_s > cost ? l->options->interval_s : cost;
 	*changed = true;
 	return err;
 }
@@ -137,7 +144,7 @@ static int take_terminal(struct live *l, void *context)
 	struct top_run *t = context;
 	int err = terminal_open();
 
-	(void)l;
+	progress_begin(&l->progress, false); /* the screen shows it */
 	t->screen.utf8 = terminal_has_utf8();
 	if (!err)
 		return -1;
@@ -148,7 +155,6 @@ static int take_terminal(struct live *l, void *context)
 static int top_watch(struct live *l, struct options *o, struct top_run *t)
 {
 	FILE *out = o->quiet && !o->output ? fopen("/dev/null", "we") : stdout;
-	char name[RECORD_FILE];
 	int status, err;
 
 	t->display.state = (struct top_state){.by = o->by, .sort = o->sort};
@@ -156,8 +162,7 @@ static int top_watch(struct live *l, struct options *o, struct top_run *t)
 	l->opened = take_terminal;
 	l->leave = terminal_leave;
 	l->step_context = t;
-	l->spare_record = o->record ? NULL : record_file_name(name);
-	fputs("dbleak: attaching its probes...\n", stderr);
+	l->spare_record = o->record ? NULL : record_file_name(t->name);
 	status = out ? live_open(l, o, EV_MODE_WATCH, out) : 2;
 	if (status >= 0)
 		return status;
@@ -165,10 +170,7 @@ static int top_watch(struct live *l, struct options *o, struct top_run *t)
 	terminal_close();
 	if (err)
 		fprintf(stderr, "dbleak: the live view ended: %s\n", strerror(-err));
-	status = live_report(l);
-	if (l->spare_kept && !l->record_err)
-		fprintf(stderr, "dbleak: recorded to %s\n", l->spare_record);
-	return status;
+	return live_report(l);
 }
 
 int command_top(int argc, char **argv)

@@ -10,6 +10,7 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -30,12 +31,13 @@
 static struct {
 	SCREEN *curses;
 	bool utf8, again;
+	atomic_flag left; /* by terminal_leave */
 	struct termios before;
 	char reset[256]; /* what gives the screen back, without curses */
 	size_t reset_length;
 	int words, error; /* standard error goes to words; error is what it was; -1 */
 	attr_t styles[STYLES];
-} terminal = {.words = -1, .error = -1};
+} terminal = {.left = ATOMIC_FLAG_INIT, .words = -1, .error = -1};
 
 static int refuse_terminal(const char *why)
 {
@@ -157,11 +159,26 @@ static void show_words(void)
 	terminal.error = terminal.words = -1;
 }
 
+/* A language that ssh has brought along, and that this host does not have, still tells whether the
+ * terminal takes UTF-8. */
+static void choose_characters(void)
+{
+	static const char *const variables[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+	const char *name = NULL;
+
+	if (setlocale(LC_CTYPE, ""))
+		return;
+	for (size_t i = 0; i < 3 && !(name && *name); i++)
+		name = getenv(variables[i]);
+	if (name && (strcasestr(name, "UTF-8") || strcasestr(name, "utf8")))
+		setlocale(LC_CTYPE, "C.UTF-8");
+}
+
 int terminal_open(void)
 {
 	if (tcgetattr(STDIN_FILENO, &terminal.before))
 		return -errno;
-	setlocale(LC_CTYPE, "");
+	choose_characters();
 	terminal.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
 	signal(SIGTSTP, SIG_IGN); /* curses takes it otherwise, in any thread */
 	terminal.curses = newterm(NULL, stdout, stdin);
@@ -191,7 +208,7 @@ void terminal_close(void)
 
 void terminal_leave(void)
 {
-	if (!terminal.curses)
+	if (!terminal.curses || atomic_flag_test_and_set(&terminal.left))
 		return;
 	(void)!write(STDOUT_FILENO, terminal.reset, terminal.reset_length);
 	tcsetattr(STDIN_FILENO, TCSANOW, &terminal.before);

@@ -103,6 +103,8 @@ static void words_how_shown(struct words *w, const struct display *d)
 
 static void words_state(struct words *w, const struct display *d)
 {
+	if (d->state.mode < TOP_HELP && d->rows.count > 1)
+		words_add(w, " row %zu of %zu", d->state.line + 1, d->rows.count);
 	if (d->state.frozen)
 		words_add(w, " FROZEN");
 	if (d->is_recorded)

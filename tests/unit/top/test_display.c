@@ -74,6 +74,7 @@ static void enter_shows_stack_sql_and_where_threads_are_now(void **state)
 	expect_screen(&d, 40, 80, true, "inside-80x40");
 	expect_screen(&d, 5, 20, true, "inside-20x5");
 	presses(&d, TOP_KEY_ESCAPE);
+	shop.leak.holder = (struct holder_view){};
 	expect_screen(&d, 24, 80, true, "processes-80x24");
 	shop_closes(&d);
 }
