@@ -161,7 +161,7 @@ const struct option_row option_table[] = {
 	 "A profile for each of connections, transactions, statements and bytes; what leaks is shown "
 	 "first.",
 	 .set = value_text, .field = FIELD(exports[EXPORT_SPEEDSCOPE])},
-	{"events", 0, NULL, JUDGE, GROUP_OUTPUT, NULL,
+	{"events", 0, NULL, JUDGE & ~TOP, GROUP_OUTPUT, NULL,
 	 "lines of JSON (dbleak.events/1) as things happen, instead of a report",
 	 "A line is one object: begin, process, finding (new, changed or ended), gap, withdrawn, "
 	 "heartbeat, and end with the summary. A reader that is slow gets fewer lines, and one that "

@@ -259,6 +259,27 @@ static void an_option_of_another_command_is_refused_with_its_commands(void **sta
 	expect_refusal(COMMAND_DOCTOR, "--version stands alone, before any command", "--version");
 }
 
+static void a_live_view_has_rows_of_a_kind_and_an_order(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(parse(&o, COMMAND_TOP, NULL), -1);
+	assert_true(o.by == TOP_BY_PROCESS && o.sort == TOP_SORT_URGENCY);
+	assert_int_equal(o.record_limit, 100 << 20);
+	options_free(&o);
+	assert_int_equal(parse(&o, COMMAND_TOP, "--by", "line", "--sort=waiting", NULL), -1);
+	assert_true(o.by == TOP_BY_SITE && o.sort == TOP_SORT_WAITING);
+	options_free(&o);
+	expect_refusal(
+		COMMAND_TOP,
+		"--by takes process, line, database or container, not \"lines\"; did you mean "
+		"line?",
+		"--by", "lines");
+	expect_refusal(COMMAND_TOP, "top takes no --events; watch, run and report do", "--events");
+	expect_refusal(COMMAND_WATCH, "watch takes no --by; top does", "--by", "line");
+}
+
 static void a_value_too_few_or_too_many_and_a_name_too_short_are_refused(void **state)
 {
 	(void)state;
@@ -515,6 +536,7 @@ int main(void)
 		cmocka_unit_test(each_initial_value_is_one_that_its_option_takes),
 		cmocka_unit_test(without_options_the_initial_values_hold),
 		cmocka_unit_test(a_run_has_no_budget_unless_one_is_given),
+		cmocka_unit_test(a_live_view_has_rows_of_a_kind_and_an_order),
 		cmocka_unit_test(long_short_and_shortened_options_are_taken_in_any_order),
 		cmocka_unit_test(events_take_the_place_of_other_outputs),
 		cmocka_unit_test(the_process_to_explain_is_one_number),
