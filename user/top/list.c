@@ -283,6 +283,19 @@ static const struct waiters_view *waiters_told(const struct top_row *row)
 	return NULL;
 }
 
+/* Where they wait comes first, as in a guilty line. */
+static void words_waiting_line(struct words *w, const struct waiters_view *v, size_t columns)
+{
+	struct waiters_view rest = *v;
+
+	rest.site = NULL;
+	if (v->site) {
+		words_line(w, v->site, columns);
+		words_add(w, ": ");
+	}
+	words_waiters(w, &rest, columns);
+}
+
 /* The line below a row: the guilty line, or who waits.  Empty: there is none. */
 static void words_below(struct words *w, const struct top_row *row, size_t columns)
 {
@@ -292,7 +305,7 @@ static void words_below(struct words *w, const struct top_row *row, size_t colum
 	if (f)
 		words_guilty_line(w, row, f, columns);
 	else if (waiters)
-		words_waiters(w, waiters, columns);
+		words_waiting_line(w, waiters, columns);
 }
 
 static size_t row_lines(const struct top_row *row)

@@ -37,6 +37,21 @@ static void the_guilty_line_is_on_the_first_screen(void **state)
 	shop_closes(&d);
 }
 
+static void who_waits_without_a_finding_is_told_below_the_row(void **state)
+{
+	struct frame_view at = {.function = "request", .file = "/srv/shop/pool.py", .line = 58};
+	struct display d;
+
+	(void)state;
+	shop_lives(&d);
+	shop.endpoints[2].waiters = (struct waiters_view){
+		.count = 6, .oldest_seconds = 3, .pool = "QueuePool", .site = &at};
+	presses(&d, TOP_KEY_NONE);
+	assert_true(screen_has(&d, "\n  pool.py:58 request(): 6 threads wait for a connection in "
+				   "QueuePool, the f"));
+	shop_closes(&d);
+}
+
 static void rows_are_of_lines_databases_and_containers_too(void **state)
 {
 	struct display d;
@@ -224,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(before_the_first_view_the_keys_are_told),
 		cmocka_unit_test(the_guilty_line_is_on_the_first_screen),
+		cmocka_unit_test(who_waits_without_a_finding_is_told_below_the_row),
 		cmocka_unit_test(rows_are_of_lines_databases_and_containers_too),
 		cmocka_unit_test(enter_shows_stack_sql_and_where_threads_are_now),
 		cmocka_unit_test(a_page_ends_at_its_last_line),
