@@ -334,6 +334,7 @@ int capture_open(struct capture **out, const struct capture_options *options)
 	c->procfs = containers_procfs(options->containers);
 	c->nursery = options->helpers->nursery;
 	c->fetcher = options->helpers->fetcher;
+	c->remover = options->helpers->remover;
 	if (options->mode != EV_MODE_SNAPSHOT)
 		look_through(c->nursery);
 	err = kernel_open(&c->kernel, &kernel);

@@ -79,6 +79,7 @@ struct capture {
 	struct capture_options options;
 	struct nursery *nursery; /* both of the helpers: borrowed */
 	struct fetcher *fetcher; /* touches what others may make hang */
+	struct remover *remover;
 	struct kernel *kernel;
 	struct clients *clients;	   /* NULL in a snapshot */
 	struct readers *readers;	   /* NULL: no stacks are taken */

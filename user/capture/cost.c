@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "user/capture/worker/ceiling.h"
+#include "user/capture/probe/remover.h"
 #include "user/capture/worker/fetcher.h"
 #include "user/capture/kernel/kernel.h"
 #include "user/capture/worker/nursery.h"
@@ -111,7 +112,7 @@ void cost_tell(struct capture *c)
 		return;
 	INIT(cost, EV_COST);
 	cost.cpu_ns = own_cpu() + (c->nursery ? nursery_cpu_ns(c->nursery) : 0) +
-		      (c->fetcher ? fetcher_cpu_ns(c->fetcher) : 0) +
+		      (c->fetcher ? fetcher_cpu_ns(c->fetcher) : 0) + remover_cpu_ns(c->remover) +
 		      (c->options.asker ? asker_cpu_ns(c->options.asker) : 0);
 	cost.stepped_down = c->stepped_down || sources_stepped_down(c);
 	cost.messages = counters[COUNTER_MESSAGES];

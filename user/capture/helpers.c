@@ -15,6 +15,8 @@
 #include "user/capture/memory/pool_code.h"
 #include "user/capture/probe/file_exit.h"
 #include "user/capture/probe/file_point.h"
+#include "user/capture/probe/probe.h"
+#include "user/capture/probe/remover.h"
 #include "user/capture/probe/usdt.h"
 #include "user/capture/stack/native/native_wire.h"
 #include "user/capture/stack/object_wire.h"
@@ -44,15 +46,20 @@ int helpers_open(struct helpers *h)
 	err = nursery_open(&h->nursery, roles, NURSERY_ROLES);
 	if (!err)
 		err = fetcher_open(&h->fetcher);
-	if (!err)
-		memory_use(h->fetcher);
-	return err;
+	if (err)
+		return err;
+	memory_use(h->fetcher);
+	h->remover = remover_open();
+	probes_use(h->remover);
+	return 0;
 }
 
 void helpers_close(struct helpers *h)
 {
 	memory_use(NULL);
+	probes_use(NULL);
+	remover_close(h->remover);
 	nursery_close(h->nursery);
 	fetcher_close(h->fetcher);
-	*h = (struct helpers){NULL, NULL};
+	*h = (struct helpers){NULL, NULL, NULL};
 }

@@ -7,14 +7,16 @@
 
 struct nursery;
 struct fetcher;
+struct remover;
 
 struct helpers {
 	struct nursery *nursery; /* starts sandboxed workers; NULL: none */
 	struct fetcher *fetcher;
+	struct remover *remover; /* takes probes out; NULL: none, and that may hang */
 };
 
-/* Forks both.  Call before opening anything: a helper has what we have at that moment.  From then
- * on memory.h reads through the fetcher.  0 or -errno; close also after a failure. */
+/* Forks all of them.  Call before opening anything: a helper has what we have at that moment.  From
+ * then on memory.h reads through the fetcher.  0 or -errno; close also after a failure. */
 int helpers_open(struct helpers *h);
 /* Ends all workers.  Close first whatever uses them. */
 void helpers_close(struct helpers *h);

@@ -83,7 +83,7 @@ static int try_containers(char *detail)
 	const struct container **list;
 	struct containers *c;
 	size_t count;
-	struct helpers helpers = {NULL, NULL};
+	struct helpers helpers = {};
 	int err = helpers_open(&helpers);
 
 	if (!err)

@@ -16,15 +16,25 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "user/capture/probe/remover.h"
+
 #define DETACH_AT_ONCE 64
 #define MULTI_RETURN   1  /* BPF_F_UPROBE_MULTI_RETURN */
 #define SEMAPHORE_BITS 32 /* of perf_event_attr.config: PERF_UPROBE_REF_CTR_OFFSET_SHIFT */
 
 struct probe_links {
 	struct probe_links *next, *before;
+	uint64_t set; /* of the remover; 0: it has none of them */
 	size_t count;
 	int fds[];
 };
+
+static struct remover *remover; /* NULL: links are closed here alone */
+
+void probes_use(struct remover *r)
+{
+	remover = r;
+}
 
 /* All attached links of this process, so that probes_withdraw finds them, whoever owns them. */
 static struct {
@@ -248,6 +258,8 @@ int probes_attach(struct probe_links **out, const struct probe_programs *program
 		err = programs->multi
 			      ? attach_kind_multi(l, programs, path, places, n, in_order[i])
 			      : attach_kind_events(l, programs, path, places, n, in_order[i]);
+	if (!err)
+		l->set = remover_keep(remover, l->fds, l->count);
 	if (!err && !enlist(l))
 		err = -ECANCELED;
 	if (err) {
@@ -269,9 +281,20 @@ static void *close_links(void *context)
 	return NULL;
 }
 
+/* Closes links that the remover has, too: at once, for these are not the last descriptors. */
+static void close_copies(struct probe_links *l, bool wait)
+{
+	uint64_t set = l->set;
+
+	close_links(l);
+	remover_take_out(remover, &set, 1, wait);
+}
+
 void probes_detach(struct probe_links *l)
 {
-	if (l)
+	if (l && l->set)
+		close_copies(l, true);
+	else if (l)
 		close_links(l);
 }
 
@@ -279,7 +302,9 @@ void probes_detach_later(struct probe_links *l)
 {
 	pthread_t thread;
 
-	if (l && !pthread_create(&thread, NULL, close_links, l))
+	if (l && l->set)
+		close_copies(l, false);
+	else if (l && !pthread_create(&thread, NULL, close_links, l))
 		pthread_detach(thread);
 	else
 		probes_detach(l);
@@ -315,31 +340,55 @@ static void wait_for_closers(struct closers *c)
 		pthread_join(c->threads[--c->running], NULL);
 }
 
+/* Closes the descriptors, those that are the last in threads.  Returns the set to take out. */
+static uint64_t close_all_of(struct closers *c, struct probe_links *l)
+{
+	while (l->count) {
+		int fd = l->fds[--l->count];
+
+		if (l->set)
+			close(fd);
+		else
+			close_soon(c, fd);
+	}
+	return l->set;
+}
+
 void probes_detach_all(struct probe_links *const *links, size_t n)
 {
+	uint64_t *sets = calloc(n + 1, sizeof(*sets)), set;
 	struct closers closers = {};
 
 	for (size_t i = 0; i < n; i++) {
-		if (links[i])
-			strike(links[i]);
-		for (size_t k = 0; links[i] && k < links[i]->count; k++)
-			close_soon(&closers, links[i]->fds[k]);
+		if (!links[i])
+			continue;
+		strike(links[i]);
+		set = close_all_of(&closers, links[i]);
+		if (sets)
+			sets[i] = set;
+		else
+			remover_take_out(remover, &set, 1, false);
 		free(links[i]);
 	}
 	wait_for_closers(&closers);
+	if (sets)
+		remover_take_out(remover, sets, n, true);
+	free(sets);
 }
 
 void probes_withdraw(void)
 {
 	struct closers closers = {};
 	struct probe_links *l, *next;
+	uint64_t set;
 
 	pthread_mutex_lock(&in_place.lock);
 	in_place.withdrawn = true;
 	for (l = in_place.first; l; l = next) {
 		next = l->next;
-		while (l->count)
-			close_soon(&closers, l->fds[--l->count]);
+		set = close_all_of(&closers, l);
+		remover_take_out(remover, &set, 1, false);
+		l->set = 0;
 		l->next = l->before = NULL;
 	}
 	in_place.first = NULL;

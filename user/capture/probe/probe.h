@@ -41,13 +41,19 @@ struct probe_programs {
 };
 
 struct probe_links;
+struct remover;
+
+/* From now on links are handed to the remover as well, which takes them out.  Call before the first
+ * probe; NULL: to none any more, once all are detached. */
+void probes_use(struct remover *r);
 
 /* Attaches all probes or none.  fd: the file, by its inode; the caller may close it afterwards.  0
  * or -errno. */
 int probes_attach(struct probe_links **out, const struct probe_programs *programs, int fd,
 		  const struct probe_place *places, size_t n);
 /* All three accept NULL.  The kernel waits for all CPUs to detach a probe, so probes_detach_all
- * detaches many links in parallel. */
+ * detaches many links in parallel.  Where the memory map of a process does not answer, probes are
+ * out some time after these return; without a remover (remover.h) they wait for it. */
 void probes_detach(struct probe_links *links);
 void probes_detach_later(struct probe_links *links); /* soon, without waiting */
 void probes_detach_all(struct probe_links *const *links, size_t n);
