@@ -157,6 +157,24 @@ def records(bench):
         bench.check(text.startswith("LEAK: 1 process leaks connections") and line in text, f"it says {text[:500]}")
 
 
+@live("r says why no recording can be kept", group="top", without=without)
+def cannot_record(bench):
+    client, line = leaker(bench)
+    for options, where, why in ((["--record-limit", "20K"], None, "more than --record-limit"),
+                                ([], "/proc", "Cannot record to dbleak-")):
+        terminal = Terminal(bench)
+        terminal.line(f"cd {where or terminal.folder}; clear; {bench.dbleak.program} top -p {client.pid} --min-age 1 -q "
+                      f"{' '.join(options)}; echo status $?")
+        terminal.shows("leaking", line, patience=PATIENCE)
+        terminal.keys("r")
+        screen = terminal.shows(why)
+        bench.check("RECORDING" not in screen, f"it says that it records:\n{screen}")
+        terminal.keys("q")
+        terminal.shows("status 1", patience=PATIENCE)
+        bench.check(not os.listdir(terminal.folder), f"what is left: {os.listdir(terminal.folder)}")
+        terminal.tmux("kill-server")
+
+
 @live("Ctrl-Z, Ctrl-C and SIGQUIT give the terminal back", group="top", without=without)
 def signals(bench):
     client, line = leaker(bench)

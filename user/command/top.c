@@ -69,6 +69,9 @@ static void say_recording(const struct live *l, struct top_run *t)
 
 	if (o->record)
 		snprintf(t->words, sizeof(t->words), "Recording to %s since the start.", o->record);
+	else if (l->spare_err == -EFBIG)
+		snprintf(t->words, sizeof(t->words),
+			 "Cannot record: all since the start is more than --record-limit.");
 	else if (l->spare_err)
 		snprintf(t->words, sizeof(t->words), "Cannot record to %s: %s.", l->spare_record,
 			 outfile_why(l->spare_err));

@@ -99,9 +99,9 @@ static void choose_styles(void)
 
 	if (colours)
 		use_default_colors();
-	for (short i = 0; i < STYLES; i++) {
+	for (int i = 0; i < STYLES; i++) {
 		bool coloured = colours && pairs[i][0] != pairs[i][1] &&
-				init_pair(i + 1, pairs[i][0], pairs[i][1]) == OK;
+				init_pair((short)(i + 1), pairs[i][0], pairs[i][1]) == OK;
 
 		terminal.styles[i] = coloured ? (attr_t)COLOR_PAIR(i + 1) : plain[i];
 		if (coloured && (i == STYLE_RED || i == STYLE_YELLOW))

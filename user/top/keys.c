@@ -179,7 +179,8 @@ static bool key_moves(struct top_state *s, const struct top_rows *rows, size_t p
 	}
 }
 
-static void key_in_list(struct top_state *s, const struct top_rows *rows, uint32_t key)
+/* Keys that choose what is shown, and how. */
+static void key_chooses(struct top_state *s, uint32_t key)
 {
 	switch (key) {
 	case '1':
@@ -215,6 +216,14 @@ static void key_in_list(struct top_state *s, const struct top_rows *rows, uint32
 	case TOP_KEY_F1 + 3:
 		s->mode = TOP_FILTER;
 		break;
+	default:
+		break;
+	}
+}
+
+static void key_in_list(struct top_state *s, const struct top_rows *rows, uint32_t key)
+{
+	switch (key) {
 	case TOP_KEY_ENTER:
 	case TOP_KEY_RIGHT:
 		enter(s, rows);
@@ -225,6 +234,7 @@ static void key_in_list(struct top_state *s, const struct top_rows *rows, uint32
 		leave(s);
 		break;
 	default:
+		key_chooses(s, key);
 		break;
 	}
 }
