@@ -146,7 +146,7 @@ static void a_replay_goes_by_the_time_of_its_ticks(void **state)
 /* Else a small file could ask for hours of work. */
 static void a_long_replay_is_judged_less_often(void **state)
 {
-	struct stream *s = stream_open(out, NULL);
+	struct stream *s = stream_open(out, NULL, NULL);
 	struct ev_head tick = {.kind = EV_TICK, .ns = STORY_START}, other = {.kind = EV_PROCESS};
 	uint32_t pid = 1;
 
