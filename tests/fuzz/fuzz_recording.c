@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * fuzz_recording.c - any bytes as a recording, through model, judge and reports.
+ * fuzz_recording.c - any bytes as a recording, through model, judge, events and reports.
  *
  * Half of the inputs have their checksums made good first, else no damage would ever come past the
  * reader: the first byte says so, and the recording follows it.
@@ -17,6 +17,7 @@
 #include "user/judge/judge.h"
 #include "user/judge/timeline.h"
 #include "user/record/recording.h"
+#include "user/report/events.h"
 #include "user/report/explanation.h"
 #include "user/report/html.h"
 #include "user/report/json.h"
@@ -27,6 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define REPAIR	 1
 #define SHOW_ALL 2
 #define COLOUR	 4
+#define EVENTS	 8
+#define STEPS	 8 /* judgements on the way: each costs as much as the report */
 
 /* Sets checksums, and the magic of what stands first. */
 static void repair(uint8_t *bytes, size_t size)
@@ -114,20 +117,40 @@ static void report(const struct model *m, uint8_t how)
 	view_close(view);
 }
 
+static void tell(struct events *events, const struct model *m,
+		 int (*step)(struct events *, const struct report_view *, FILE *))
+{
+	struct report_view *view = judge_view(m, NULL);
+	FILE *out = fopen("/dev/null", "w");
+
+	if (!view || !out || step(events, view, out))
+		abort();
+	fclose(out);
+	view_close(view);
+}
+
 static void replay(uint8_t *bytes, size_t size, uint8_t how)
 {
+	struct events *events = events_open();
+	int steps = how & EVENTS ? STEPS : 0;
 	const struct ev_head *record;
 	struct recording *recording;
 	struct model *m = model_open();
 	FILE *file = fmemopen(bytes, size, "r");
 	int err;
 
-	if (!m || !file || recording_open_read(&recording, file))
+	if (!m || !file || !events || recording_open_read(&recording, file))
 		abort();
-	while ((err = recording_next(recording, &record)) == 1)
+	while ((err = recording_next(recording, &record)) == 1) {
 		if (judge_apply(m, record))
 			abort();
+		if (record->kind == EV_TICK && steps > 0 && steps--)
+			tell(events, m, events_step);
+	}
 	recording_close(recording);
+	if (how & EVENTS)
+		tell(events, m, events_end);
+	events_close(events);
 	report(m, how);
 	model_close(m);
 }
