@@ -177,10 +177,20 @@ static json_t *json_told(const struct told_finding *told)
 	return json_object_of(pairs, COUNT(pairs));
 }
 
+/* A log cuts lines that are too long for it: journald does at 48 KB. */
+static json_t *without_stacks(json_t *finding)
+{
+	static const char *const keys[] = {"waiters", "holder"};
+
+	for (size_t i = 0; i < COUNT(keys); i++)
+		json_array_clear(json_object_get(json_object_get(finding, keys[i]), "stack"));
+	return finding;
+}
+
 static int tell_finding(void *context, const struct change *c)
 {
 	json_t *line = json_of_change(c);
-	json_t *finding = c->finding ? json_flat_finding(c->process, c->finding)
+	json_t *finding = c->finding ? without_stacks(json_flat_finding(c->process, c->finding))
 				     : json_told(c->told);
 	bool failed = !line || !finding || json_object_update(line, finding);
 

@@ -135,6 +135,34 @@ static void a_finding_that_is_gone_keeps_its_name(void **state)
 	json_decref(object);
 }
 
+/* Of the longest names that a record may hold, on a stack as deep as any. */
+static void a_line_is_short_enough_for_a_journal(void **state)
+{
+	static struct frame_view frames[EV_STACK_FRAMES];
+	static char name[EV_FRAME_TEXT_LEN / 2];
+	json_t *object;
+
+	(void)state;
+	memset(name, 'x', sizeof(name) - 1);
+	for (size_t i = 0; i < COUNT(frames); i++)
+		frames[i] = (struct frame_view){.function = name, .file = name, .line = 7};
+	run.finding.site = run.finding.stack = frames;
+	run.finding.stack_count = COUNT(frames);
+	run.finding.waiters = (struct waiters_view){
+		.count = 3, .site = frames, .stack = frames, .stack_count = COUNT(frames)};
+	run.finding.holder = (struct holder_view){.state = HOLDER_RUNNING,
+						  .site = frames,
+						  .stack = frames,
+						  .stack_count = COUNT(frames)};
+	assert_int_equal(step(events_step), 3);
+	assert_true(run.length < 48000);
+	object = line(2, "finding");
+	assert_int_equal(
+		json_array_size(json_object_get(json_object_get(object, "holder"), "stack")), 0);
+	assert_true(json_is_object(json_object_get(json_object_get(object, "waiters"), "site")));
+	json_decref(object);
+}
+
 static void a_quiet_minute_has_a_heartbeat(void **state)
 {
 	(void)state;
@@ -184,6 +212,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_watch_has_a_begin_its_findings_and_an_end, begin,
 						end),
 		cmocka_unit_test_setup_teardown(a_finding_that_is_gone_keeps_its_name, begin, end),
+		cmocka_unit_test_setup_teardown(a_line_is_short_enough_for_a_journal, begin, end),
 		cmocka_unit_test_setup_teardown(a_quiet_minute_has_a_heartbeat, begin, end),
 		cmocka_unit_test_setup_teardown(
 			a_process_that_dies_at_a_probe_is_no_gap_like_others, begin, end),
