@@ -2,6 +2,7 @@
 """Long work on a terminal shows how far it is, in a pipe it does not, and files that were written are named."""
 import os
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -11,7 +12,7 @@ from records import HEAD, TICK
 from solo import live
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden", "places.dbleak")
-BYTES = 60 << 20  # of ticks alone: some seconds to read
+BYTES = 60 << 20  # of ticks alone: a quarter of a second to read
 LINE = "\r\x1b[K"
 
 
@@ -33,6 +34,23 @@ def large(bench):
     return path
 
 
+def slowly(bench, path, *argv):
+    """Reads the recording on a terminal, and sleeps for a second on the way; (status, what it wrote)."""
+    here, there = os.openpty()
+    process = bench.dbleak.start("report", path, *argv, stdout=there, stderr=there, env=dict(os.environ, TERM="xterm"))
+    os.close(there)
+    deadline, read = time.monotonic() + 10, 0
+    while read < BYTES // 20 and time.monotonic() < deadline:
+        with open(f"/proc/{process.pid}/io") as file:
+            read = int(file.readline().split()[1])
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(1)
+    process.send_signal(signal.SIGCONT)
+    status, said = process.wait(30), os.read(here, 65536).decode()
+    os.close(here)
+    return status, said
+
+
 def progress_lines(said):
     return [line for line in said.split(LINE) if line.startswith(("reading: ", "looking: ", "starting"))]
 
@@ -40,7 +58,7 @@ def progress_lines(said):
 @live("a large recording shows on a terminal how much is read, and nothing of it in a pipe", group="progress", needs=())
 def replayed(bench):
     path, report = large(bench), bench.file("report")
-    status, said = on_terminal(bench, "report", path, "-o", report)
+    status, said = slowly(bench, path, "-o", report)
     lines = progress_lines(said)
     bench.shown["terminal"] = said[:2000]
     bench.check(status == 1 and lines, f"status {status}, no progress")
