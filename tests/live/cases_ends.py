@@ -218,7 +218,7 @@ def held_later(bench):
     bench.looked(look, 1)
     bench.check(took <= 6, f"the end took {took:.1f} s")
     bench.check(len(ours) == 1 and ours <= waiting, f"no process waits for the memory map: {ours}")
-    bench.check(f"process {min(ours, default=0)} takes the last probes out" in look.err, look.err[-300:])
+    bench.check(f"process {min(ours, default=0)} is still taking probes out" in look.err, look.err[-300:])
     release()
     reader.wait(10)
     bench.check(within(10, lambda: not ours & removers()), "the last probes are not out 10 s after the release")

@@ -328,8 +328,7 @@ void remover_close(struct remover *r)
 	close(r->wire);
 	if (!has_ended(r->child, r->hung ? 0 : CLOSE_MS))
 		fprintf(stderr,
-			"dbleak: process %d takes the last probes out; the memory map of a process "
-			"does not answer\n",
+			"dbleak: process %d is still taking probes out, and ends when it has\n",
 			(int)r->child);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
