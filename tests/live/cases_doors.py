@@ -79,6 +79,8 @@ def named(bench):
     with without(bench, "uprobe.multi"):
         look = bench.dbleak.run("doctor")
     bench.check("left out by DBLEAK_WITHOUT" in look.out.decode(), look.out.decode())
+    with without(bench, "harmless warnings"):
+        bench.one_sentence(bench.dbleak.run("watch", "-d", 1), "kernel.panic_on_warn=0")
     with without(bench, "door: tracepoints", "door: fexit"):
         bench.one_sentence(bench.dbleak.run("watch", "-d", 1), "door: tracepoints is not to be had on this host",
                            "Linux 6.3 or newer", "dbleak doctor")

@@ -48,6 +48,7 @@ static size_t lines(struct doctor_line out[FEATURES + HOST_CHECKS])
 		*l = (struct doctor_line){.about = feature_about(id),
 					  .err = feature_try(id),
 					  .kernel = id >= FEATURE_TYPES && id != FEATURE_MEMORY &&
+						    id != FEATURE_WARNINGS &&
 						    id != FEATURE_HEAP_FULL,
 					  .untried = feature_is_untried(id)};
 		l->spare = l->about->need == FEATURE_ALTERNATIVE && l->err && door;

@@ -399,6 +399,15 @@ static struct feature_entry {
 			.about.need = FEATURE_NEEDED,
 			.try = try_memory,
 		},
+	[FEATURE_WARNINGS] =
+		{
+			.about.name = "harmless warnings",
+			.about.purpose = "A warning of the kernel must not stop the host",
+			.about.without = "dbleak watches nothing: its first probe would stop it",
+			.about.remedy = "Linux 6.1 or newer, or sysctl kernel.panic_on_warn=0",
+			.about.need = FEATURE_NEEDED,
+			.try = feature_try_warnings,
+		},
 	[FEATURE_RING] =
 		{
 			.about.name = "ring buffer",

@@ -5,6 +5,7 @@
 #include "user/capture/kernel/feature.h"
 
 #include <mntent.h>
+#include <sys/utsname.h>
 
 #include "user/capture/kernel/feature_state.h"
 
@@ -131,4 +132,24 @@ int feature_try_lockdown(char *detail)
 	}
 	snprintf(detail, DETAIL_LEN, "confidentiality");
 	return -EOPNOTSUPP;
+}
+
+/* Before 6.1 the kernel logs a warning, once, when a program at a probe uses a table that grows.
+ * The warning does no harm, unless the host takes each for a reason to stop. */
+int feature_try_warnings(char *detail)
+{
+	unsigned int major = 0, minor = 0;
+	struct utsname host;
+	char text[8] = "";
+
+	snprintf(detail, DETAIL_LEN, "this kernel logs none");
+	if (uname(&host) || sscanf(host.release, "%u.%u", &major, &minor) != 2 || major > 6 ||
+	    (major == 6 && minor >= 1))
+		return 0;
+	snprintf(detail, DETAIL_LEN, "this kernel logs one when a watch begins");
+	if (file_read(AT_FDCWD, "/proc/sys/kernel/panic_on_warn", text, sizeof(text)) <= 0 ||
+	    text[0] != '1')
+		return 0;
+	snprintf(detail, DETAIL_LEN, "kernel.panic_on_warn is 1, and this kernel would warn");
+	return -ENOTSUP;
 }

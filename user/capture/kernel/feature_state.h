@@ -43,6 +43,7 @@ static const struct bpf_insn return_0[] = {
 /* Kernels return any of these for a feature that they do not know; 524 is the kernel's own
  * ENOTSUPP. */
 const char *feature_reason(int err);
+int feature_try_warnings(char *detail);
 int feature_try_proc(char *detail);
 int feature_try_rights(char *detail);
 int feature_try_host_pids(char *detail);

@@ -355,7 +355,9 @@ int kernel_open(struct kernel **out, const struct kernel_options *options)
 	k->errands = k->look_only ? NULL : errands_open();
 	k->tell_all = options->tell_all;
 	k->buffer = malloc(READ_BYTES);
-	err = k->buffer ? resolve_hierarchies(k, options->select) : -ENOMEM;
+	err = k->buffer ? feature_try(FEATURE_WARNINGS) : -ENOMEM;
+	if (!err)
+		err = resolve_hierarchies(k, options->select);
 	choose_print();
 	if (!err)
 		err = kernel_load_objects(k, options);
