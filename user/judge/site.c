@@ -137,6 +137,10 @@ static const struct site_row rows[] = {
 	 "<core::* alloc::boxed::* <alloc::* tokio::* <tokio::* futures_util::* <futures_util::* "
 	 "__libc_start* _start __gnu_cxx::* boost::* __rust_* Interpreter call_stub StubRoutines* "
 	 "vtable?stub itable?stub I2C*"},
+	/* an interpreter inside a program of another name */
+	{EV_LANG_NATIVE, IN_FUNCTION, SITE_RUNTIME,
+	 "_Py* Py_* PyObject_* PyEval_* PyRun_* PyImport_* PyVectorcall_* Perl_* zend_* "
+	 "execute_ex php_execute_* rb_vm_* vm_exec*"},
 	/* usual names for a program's own wrappers of the allocator */
 	{EV_LANG_NATIVE, IN_FUNCTION, SITE_RUNTIME,
 	 "xmalloc* xcalloc* xrealloc* xreallocarray* xzalloc* xstrdup* xstrndup* xmemdup* "

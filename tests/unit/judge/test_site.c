@@ -143,7 +143,8 @@ static void a_library_linked_in_is_known_by_its_names(void **state)
 			      "pqxx::connection::connection()", "soci::session::open()",
 			      "tokio_postgres::connect", "rusqlite::Connection::open"));
 	expect_functions(EV_LANG_NATIVE, SITE_RUNTIME,
-			 LIST("std::thread::_Invoker::run()",
+			 LIST("_PyObject_MakeTpCall", "PyEval_EvalCode", "zend_execute_scripts",
+			      "std::thread::_Invoker::run()",
 			      "core::ops::function::FnOnce::call_once", "__libc_start_main",
 			      "_start"));
 	expect_functions(EV_LANG_NATIVE, SITE_OWN,
