@@ -162,8 +162,6 @@ static const int refused[] = {
 	SCMP_SYS(acct),
 	/* servers: two ends of a pair need none of these */
 	SCMP_SYS(listen),
-	SCMP_SYS(accept),
-	SCMP_SYS(accept4),
 	/* the host */
 	SCMP_SYS(reboot),
 	SCMP_SYS(sethostname),
@@ -201,6 +199,12 @@ static const int refused_network[] = {
 	SCMP_SYS(bind),
 };
 
+/* Connections of others, refused to all but who serves. */
+static const int refused_guests[] = {
+	SCMP_SYS(accept),
+	SCMP_SYS(accept4),
+};
+
 /* Refused where these bits of an argument are all set. */
 static const struct {
 	int call;
@@ -220,14 +224,23 @@ static const struct {
 	{SCMP_SYS(clone), 0, CLONE_NEWNS},
 };
 
-static int add_rules(scmp_filter_ctx filter, bool network)
+static int refuse_calls(scmp_filter_ctx filter, const int *calls, size_t count)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < COUNT(refused) && !err; i++)
-		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
-	for (size_t i = 0; i < COUNT(refused_network) && !err && !network; i++)
-		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), refused_network[i], 0);
+	for (size_t i = 0; i < count && !err; i++)
+		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), calls[i], 0);
+	return err;
+}
+
+static int add_rules(scmp_filter_ctx filter, enum rights_for purpose)
+{
+	int err = refuse_calls(filter, refused, COUNT(refused));
+
+	if (!err && purpose != RIGHTS_ASK)
+		err = refuse_calls(filter, refused_network, COUNT(refused_network));
+	if (!err && purpose != RIGHTS_SERVE)
+		err = refuse_calls(filter, refused_guests, COUNT(refused_guests));
 	for (size_t i = 0; i < COUNT(refused_bits) && !err; i++)
 		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), refused_bits[i].call, 1,
 				       SCMP_CMP(refused_bits[i].argument, SCMP_CMP_MASKED_EQ,
@@ -236,7 +249,7 @@ static int add_rules(scmp_filter_ctx filter, bool network)
 	return err ? err : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
-static int rights_filter_calls(bool network)
+static int rights_filter_calls(enum rights_for purpose)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int err = filter ? 0 : -ENOMEM;
@@ -244,7 +257,7 @@ static int rights_filter_calls(bool network)
 	if (!err)
 		err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (!err)
-		err = add_rules(filter, network);
+		err = add_rules(filter, purpose);
 	if (!err)
 		err = seccomp_load(filter);
 	seccomp_release(filter);
@@ -317,13 +330,18 @@ int rights_end(enum rights_for purpose)
 		return -errno;
 	if (purpose >= RIGHTS_READ)
 		lock_files();
-	more = rights_filter_calls(purpose == RIGHTS_ASK);
+	more = rights_filter_calls(purpose);
 	return err ? err : more;
 }
 
 int rights_end_asker(void)
 {
 	return rights_end(RIGHTS_ASK);
+}
+
+int rights_end_server(void)
+{
+	return rights_end(RIGHTS_SERVE);
 }
 
 static bool is_for_thread(const struct right *r, enum rights_for purpose)

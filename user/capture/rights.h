@@ -38,6 +38,7 @@ enum rights_for {
 	RIGHTS_RUN,   /* so, and signals its command */
 	RIGHTS_READ,  /* reads a recording */
 	RIGHTS_ASK,   /* asks a server: the network and nothing else */
+	RIGHTS_SERVE, /* answers at a socket that listens already, and nothing else */
 };
 
 /* Before anything is opened: no core of what is read from others, nobody may look into us, and
@@ -52,5 +53,7 @@ int rights_end(enum rights_for purpose);
 void rights_end_thread(void);
 /* rights_end(RIGHTS_ASK), for a process of its own. */
 int rights_end_asker(void);
+/* rights_end(RIGHTS_SERVE), so. */
+int rights_end_server(void);
 
 #endif

@@ -246,6 +246,29 @@ static void a_recording_is_read_where_no_call_can_write(void **state)
 	assert_int_equal(in_child(RIGHTS_READ, hidden_write), EACCES);
 }
 
+/* Of a socket that listens since before; nobody has come yet. */
+static int listening = -1;
+
+static int can_accept(void)
+{
+	return accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) < 0 ? errno : 0;
+}
+
+static void only_who_serves_accepts_and_has_no_other_right(void **state)
+{
+	(void)state;
+	listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_true(listening >= 0 && !bind(listening, (struct sockaddr *)&(sa_family_t){AF_UNIX},
+					    sizeof(sa_family_t)));
+	assert_int_equal(listen(listening, 1), 0);
+	assert_int_equal(in_child(RIGHTS_SERVE, can_accept), EAGAIN);
+	for (enum rights_for purpose = RIGHTS_WATCH; purpose <= RIGHTS_ASK; purpose++)
+		assert_int_equal(in_child(purpose, can_accept), EPERM);
+	for (size_t i = 0; i < sizeof(attempts) / sizeof(*attempts); i++)
+		assert_int_equal(in_child(RIGHTS_SERVE, attempts[i]), EPERM);
+	close(listening);
+}
+
 static int more_capabilities_than(uint64_t kept)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -282,6 +305,7 @@ static void capabilities_are_cut_to_the_list(void **state)
 	(void)state;
 	assert_int_equal(in_child(RIGHTS_WATCH, more_than_watching), 0);
 	assert_int_equal(in_child(RIGHTS_READ, more_than_none), 0);
+	assert_int_equal(in_child(RIGHTS_SERVE, more_than_none), 0);
 	if (!geteuid())
 		assert_int_equal(in_child(RIGHTS_WATCH, in_bounding_set), 0);
 }
@@ -404,6 +428,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_not_reading_is_refused),
 		cmocka_unit_test(what_watching_takes_still_works),
+		cmocka_unit_test(only_who_serves_accepts_and_has_no_other_right),
 		cmocka_unit_test(a_recording_is_read_where_no_call_can_write),
 		cmocka_unit_test(capabilities_are_cut_to_the_list),
 		cmocka_unit_test(nobody_looks_into_us_and_memory_is_given_up_first),
