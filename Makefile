@@ -20,7 +20,7 @@ HARDEN    := $(shell for flag in -fPIE -fstack-protector-strong -fstack-clash-pr
 HARDEN    += $(if $(filter-out -O0,$(lastword $(filter -O%,$(CFLAGS)))),$(if $(findstring -fsanitize,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3))
 HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 CFLAGS_ALL = $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE -DDBLEAK_VERSION='"$(VERSION)"' -I. -I$(B)/gen
-LDLIBS   := -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lcap-ng -lseccomp -lncursesw -ltinfo -lm -lpthread
+LDLIBS   := -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lcap-ng -lseccomp -lmicrohttpd -lncursesw -ltinfo -lm -lpthread
 BPFFLAGS := -O2 -g -I. -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wshadow \
 	    -Wno-unused-parameter -idirafter /usr/include/$(shell uname -m)-linux-gnu
 # The compiler writes FILE.d: the headers that FILE was made of.
@@ -115,7 +115,10 @@ $(B)/dbleak: $(USER_OBJ) $(B)/flags/ld
 ZYDIS_SRC := $(wildcard $(B)/static/zydis/src/*.c)
 ZYDIS_A   := $(firstword $(wildcard /usr/lib/libZydis.a /usr/lib/*/libZydis.a /usr/local/lib/libZydis.a) $(B)/static/libZydis.a)
 STATIC_LIBS := -lbpf -ldw -lelf -lz -llzma -lbz2 $(if $(wildcard /usr/lib/*/libzstd.a /usr/lib/libzstd.a),-lzstd) \
-	       $(ZYDIS_A) -ljansson -lcap-ng -lseccomp -lncursesw -ltinfo -lsupc++ -lm -lpthread
+	       $(ZYDIS_A) -ljansson -lcap-ng -lseccomp -lmicrohttpd -lncursesw -ltinfo -lsupc++ -lm -lpthread
+# Its archive names functions of GnuTLS, which has none; see user/serve/tls_static.c.
+TLS_NONE     = $(patsubst %,-Wl$(comma)--defsym=%=tls_is_missing,$(filter-out gnutls_global_init gnutls_global_deinit,\
+	       $(shell nm -u "$$($(CC) -print-file-name=libmicrohttpd.a)" 2>/dev/null | awk '$$2 ~ /^gnutls_/ && !seen[$$2]++ { print $$2 }')))
 STATIC_LD   := $(filter-out -pie,$(HARDEN_LD)) -static-pie -Wl,--build-id=none -Wl,--strip-all
 
 $(B)/static/libZydis.a: $(ZYDIS_SRC:$(B)/static/zydis/src/%.c=$(B)/static/zydis/%.o)

@@ -21,7 +21,7 @@ static int (*const commands[COMMANDS])(int argc, char **argv) = {
 	[COMMAND_RUN] = command_run,	   [COMMAND_SNAPSHOT] = command_snapshot,
 	[COMMAND_RECORD] = command_record, [COMMAND_REPORT] = command_report,
 	[COMMAND_DOCTOR] = command_doctor, [COMMAND_DUMP] = command_dump,
-	[COMMAND_HELP] = command_help,
+	[COMMAND_SERVE] = command_serve,   [COMMAND_HELP] = command_help,
 };
 
 /* --help and -h: of dbleak, or of the command behind them. */

@@ -34,6 +34,7 @@ struct capture_options {
 	struct containers *containers; /* borrowed */
 	const struct helpers *helpers; /* open; borrowed */
 	struct asker *asker;	       /* of --dsn; NULL: no server is asked; borrowed */
+	pid_t beside;		       /* one more process of ours, whose cost is ours; 0: none */
 	capture_sink sink;
 	void *context;
 };

@@ -17,6 +17,7 @@
 #include "user/capture/kernel/kernel.h"
 #include "user/capture/worker/nursery.h"
 #include "user/capture/dsn/asker.h"
+#include "user/capture/worker/kin.h"
 #include "user/capture/host/procfs.h"
 #include "user/capture/probe/probe.h"
 #include "user/capture/stack/reader.h"
@@ -113,7 +114,8 @@ void cost_tell(struct capture *c)
 	INIT(cost, EV_COST);
 	cost.cpu_ns = own_cpu() + (c->nursery ? nursery_cpu_ns(c->nursery) : 0) +
 		      (c->fetcher ? fetcher_cpu_ns(c->fetcher) : 0) + remover_cpu_ns(c->remover) +
-		      (c->options.asker ? asker_cpu_ns(c->options.asker) : 0);
+		      (c->options.asker ? asker_cpu_ns(c->options.asker) : 0) +
+		      kin_cpu_ns(c->options.beside);
 	cost.stepped_down = c->stepped_down || sources_stepped_down(c);
 	cost.messages = counters[COUNTER_MESSAGES];
 	cost.other_messages = counters[COUNTER_OTHER_MESSAGES];

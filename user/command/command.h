@@ -12,6 +12,7 @@ int command_top(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_snapshot(int argc, char **argv);
 int command_record(int argc, char **argv);
+int command_serve(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_dump(int argc, char **argv);
 int command_doctor(int argc, char **argv);

@@ -61,6 +61,18 @@ const struct command_row command_table[COMMANDS] = {
 				 "reports on it later, without root.",
 			.status = "0 recorded, 2 could not watch or write.",
 		},
+	[COMMAND_SERVE] =
+		{
+			.name = "serve",
+			.synopsis = "serve [OPTIONS]",
+			.summary = "watch, and serve metrics to Prometheus",
+			.about =
+				"Watch database clients until Ctrl-C or SIGTERM, and serve what is "
+				"seen over HTTP: /metrics for Prometheus, /report as JSON, "
+				"/healthz. "
+				"Connections come from this host alone; others need --token-file.",
+			.status = "0 served, 2 could not watch, listen or write.",
+		},
 	[COMMAND_REPORT] =
 		{
 			.name = "report",

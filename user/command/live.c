@@ -245,6 +245,7 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 		.containers = l->containers,
 		.helpers = &l->helpers,
 		.asker = l->asker,
+		.beside = l->beside,
 		.sink = take_record,
 		.context = l,
 	};

@@ -15,17 +15,18 @@
 #define RUN	 (1U << COMMAND_RUN)
 #define SNAPSHOT (1U << COMMAND_SNAPSHOT)
 #define RECORD	 (1U << COMMAND_RECORD)
+#define SERVE	 (1U << COMMAND_SERVE)
 #define REPORT	 (1U << COMMAND_REPORT)
 #define DUMP	 (1U << COMMAND_DUMP)
 #define DOCTOR	 (1U << COMMAND_DOCTOR)
 #define HELP	 (1U << COMMAND_HELP)
 #define PROGRAM	 (1U << COMMANDS) /* dbleak itself, before any command */
 
-#define CHOOSE (WATCH | TOP | SNAPSHOT | RECORD)       /* what is there already */
-#define LAST   (WATCH | TOP | RECORD)		       /* until told to end */
-#define LOOK   (WATCH | TOP | RUN | RECORD)	       /* with probes */
-#define TELL   (WATCH | TOP | RUN | SNAPSHOT | REPORT) /* with a report */
-#define JUDGE  (WATCH | TOP | RUN | REPORT)	       /* with verdicts */
+#define CHOOSE (WATCH | TOP | SNAPSHOT | RECORD | SERVE)       /* what is there already */
+#define LAST   (WATCH | TOP | RECORD | SERVE)		       /* until told to end */
+#define LOOK   (WATCH | TOP | RUN | RECORD | SERVE)	       /* with probes */
+#define TELL   (WATCH | TOP | RUN | SNAPSHOT | SERVE | REPORT) /* with a report */
+#define JUDGE  (WATCH | TOP | RUN | REPORT)		       /* with verdicts */
 
 #define FIELD(member) offsetof(struct options, member)
 
@@ -33,6 +34,7 @@ const char *const option_groups[GROUPS] = {
 	[GROUP_SELECT] = "What to watch (default: the whole host; may be repeated)",
 	[GROUP_WATCH] = "How long and how much",
 	[GROUP_COMMAND] = "The command",
+	[GROUP_SERVE] = "Serving",
 	[GROUP_OUTPUT] = "Output",
 	[GROUP_STATUS] = "Exit status",
 	[GROUP_OTHER] = "Other",
@@ -121,6 +123,16 @@ const struct option_row option_table[] = {
 	 "when the watch begins and ends, for at most 3 seconds, by a child with no other right than the "
 	 "network. Passwords may come from PGPASSWORD or MYSQL_PWD.",
 	 .set = value_dsn},
+	{"listen", 0, "ADDRESS", SERVE, GROUP_SERVE, "127.0.0.1:19187",
+	 "where to serve: ADDRESS:PORT, :PORT (all) or unix:/PATH",
+	 "Addresses are numbers, or localhost. One of this host alone (127.0.0.1, ::1) and a Unix socket, "
+	 "which its owner and group may use, need no token.",
+	 .set = value_text, .field = FIELD(listen)},
+	{"token-file", 0, "FILE", SERVE, GROUP_SERVE, NULL,
+	 "whoever connects must send the token in FILE (Authorization: Bearer TOKEN)",
+	 "FILE has one line of 16 to 512 characters, and nobody but its owner may read it. /healthz needs "
+	 "no token.",
+	 .set = value_text, .field = FIELD(token_file)},
 	{"user", 0, "NAME|UID", RUN, GROUP_COMMAND, NULL,
 	 "run the command as this user (default: sudo's caller)", NULL,
 	 .set = value_text, .field = FIELD(user)},
@@ -222,7 +234,7 @@ const struct option_row option_table[] = {
 	 "top always records into a file without its name yet, so that the key r can keep what led to a "
 	 "leak. Without r and --record that file is gone at the end.",
 	 .set = value_size, .field = FIELD(record_limit)},
-	{"record-limit", 0, "SIZE", LOOK & ~TOP, GROUP_OUTPUT, "1G",
+	{"record-limit", 0, "SIZE", WATCH | RUN | RECORD, GROUP_OUTPUT, "1G",
 	 "end a recording at this size; watch and run go on", NULL,
 	 .set = value_size, .field = FIELD(record_limit)},
 	{"by", 0, "WHAT", TOP, GROUP_OUTPUT, "process",

@@ -57,6 +57,8 @@ struct options {
 	enum top_sort sort;		  /* top --sort */
 	const char *kinds;		  /* dump --kind: names with commas between; NULL: all */
 	char *dsn;			  /* --dsn: a URL, secret; NULL: none */
+	const char *listen;		  /* serve --listen */
+	const char *token_file;		  /* serve --token-file; NULL: none */
 	const char *user;		  /* run --user; NULL: whoever called sudo */
 	const char *command;		  /* run: what is about to start; NULL: nothing is */
 	int next;			  /* index of the first argument that is no option */

@@ -67,7 +67,7 @@ static double while_running(const struct metric_source *s, double value)
 SELF(watch_seconds, measured(v->seconds))
 SELF(cpu_ratio, measured(v->cpu_percent / 100))
 SELF(budget_ratio, measured(v->budget_percent / 100))
-SELF(resident_bytes, counted(v->rss_bytes))
+SELF(resident_bytes, counted(v->rss_bytes ? v->rss_bytes : UNKNOWN64)) /* 0: not yet */
 SELF(kernel_bytes, counted(v->kernel_bytes))
 SELF(stepped_down, v->stepped_down)
 SELF(gaps, counted(v->gap_count))

@@ -243,19 +243,21 @@ static void an_option_of_another_command_is_refused_with_its_commands(void **sta
 {
 	(void)state;
 	expect_refusal(COMMAND_SNAPSHOT,
-		       "snapshot takes no --min-age; watch, top, run and record do", "--min-age",
+		       "snapshot takes no --min-age; watch, top, run, record and serve do",
+		       "--min-age", "3");
+	expect_refusal(COMMAND_REPORT,
+		       "report takes no --pid; watch, top, snapshot, record and serve do", "-p",
 		       "3");
-	expect_refusal(COMMAND_REPORT, "report takes no --pid; watch, top, snapshot and record do",
-		       "-p", "3");
 	expect_refusal(COMMAND_WATCH, "watch takes no --user; run does", "--use=me");
-	expect_refusal(COMMAND_RUN, "run takes no --duration; watch, top and record do",
+	expect_refusal(COMMAND_RUN, "run takes no --duration; watch, top, record and serve do",
 		       "--duration", "3");
 	expect_refusal(COMMAND_SNAPSHOT,
-		       "snapshot takes no --max-memory; watch, top, run and record do",
+		       "snapshot takes no --max-memory; watch, top, run, record and serve do",
 		       "--max-memory", "1G");
-	expect_refusal(COMMAND_RECORD,
-		       "record takes no --json; watch, top, run, snapshot, report and doctor do",
-		       "--json");
+	expect_refusal(
+		COMMAND_RECORD,
+		"record takes no --json; watch, top, run, snapshot, serve, report and doctor do",
+		"--json");
 	expect_refusal(COMMAND_DOCTOR, "--version stands alone, before any command", "--version");
 }
 

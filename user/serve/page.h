@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * page.h - one thing that dbleak serve tells: its path, its type, and who writes it.
+ */
+#ifndef DBLEAK_SERVE_PAGE_H
+#define DBLEAK_SERVE_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* Of several pages with one path the first counts that the reader accepts. */
+struct page {
+	const char *path, *type; /* the path begins with a slash; the type is that of HTTP */
+	const char *accepted;	 /* only for readers that accept this type; NULL: for all */
+	bool open;		 /* needs no token */
+	/* Writes the page.  0; or -errno: it is told as "not available", with what was written. */
+	int (*write)(FILE *out, void *context);
+};
+
+struct page_table {
+	const struct page *pages;
+	size_t count;
+};
+
+#define PAGES_MOST 16
+
+/* The page for a path and an Accept header (NULL: there is none); NULL: there is none. */
+const struct page *page_find(const struct page_table *t, const char *path, const char *accept);
+
+#endif
