@@ -136,7 +136,7 @@ static: $(B)/static/dbleak ## build build/static/dbleak, one file that needs no 
 $(B)/static/dbleak: $(STATIC_OBJ) $(ZYDIS_A) $(B)/flags/ld
 	$(say) LD $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(HARDEN) $(STATIC_LD) -o $@ $(STATIC_OBJ) $(STATIC_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(HARDEN) $(STATIC_LD) -o $@ $(STATIC_OBJ) $(STATIC_LIBS) $(TLS_NONE)
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
