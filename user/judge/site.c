@@ -305,7 +305,9 @@ static bool site_fits(const char *pattern, const char *end, const char *text, bo
 {
 	whole = whole || *pattern == '/' || *pattern == '*';
 	for (;; text++) {
-		if (glob(pattern, end, text))
+		/* Most patterns differ in the first character, and each frame meets all of them. */
+		if ((*pattern == *text || *pattern == '*' || *pattern == '?' || pattern == end) &&
+		    glob(pattern, end, text))
 			return true;
 		text = whole ? NULL : strchr(text, '/');
 		if (!text)
@@ -316,11 +318,12 @@ static bool site_fits(const char *pattern, const char *end, const char *text, bo
 static bool fits_one(const char *patterns, const char *text, bool whole)
 {
 	while (*patterns) {
-		size_t n = strcspn(patterns, " ");
+		const char *end = strchrnul(patterns, ' ');
 
-		if (site_fits(patterns, patterns + n, text, whole))
+		if (site_fits(patterns, end, text, whole))
 			return true;
-		patterns += n + strspn(patterns + n, " ");
+		for (patterns = end; *patterns == ' ';)
+			patterns++;
 	}
 	return false;
 }
