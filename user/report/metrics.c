@@ -24,14 +24,38 @@ static void print_header(FILE *out, enum metrics_format format, const struct met
 		fprintf(out, "# UNIT %s %s\n", r->name, r->unit);
 }
 
+/* Whole numbers are the most, and need no floating point. */
+static void print_value(FILE *out, double value)
+{
+	char digits[24], *at = digits + sizeof(digits);
+
+	if (!(value >= 0 && value < 1e15 && value == (double)(uint64_t)value)) {
+		fprintf(out, " %.15g\n", value);
+		return;
+	}
+	*--at = '\0';
+	*--at = '\n';
+	for (uint64_t n = (uint64_t)value; at == digits + sizeof(digits) - 2 || n; n /= 10)
+		*--at = (char)('0' + n % 10);
+	*--at = ' ';
+	fputs_unlocked(at, out);
+}
+
 static void print_sample(FILE *out, const struct metric_row *r, const char *labels, double value)
 {
-	const char *own = r->label ? r->label : "", *comma = *labels && *own ? "," : "";
+	const char *own = r->label ? r->label : "";
 
-	fprintf(out, "%s%s", r->name, r->type == METRIC_COUNTER ? "_total" : "");
-	if (*labels || *own)
-		fprintf(out, "{%s%s%s}", labels, comma, own);
-	fprintf(out, " %.15g\n", value);
+	fputs_unlocked(r->name, out);
+	if (r->type == METRIC_COUNTER)
+		fputs_unlocked("_total", out);
+	if (*labels || *own) {
+		fputs_unlocked("{", out);
+		fputs_unlocked(labels, out);
+		fputs_unlocked(*labels && *own ? "," : "", out);
+		fputs_unlocked(own, out);
+		fputs_unlocked("}", out);
+	}
+	print_value(out, value);
 }
 
 /* Rows of one name share a header, which stands only above samples. */
