@@ -149,6 +149,7 @@ static void *write_pages(void *context)
 	const struct publisher *s = context;
 	struct feed_question question;
 
+	prctl(PR_SET_NAME, "dbleak-pages");
 	if (s->begin)
 		s->begin();
 	while (recv(s->wire, &question, sizeof(question), MSG_WAITALL) == sizeof(question))
