@@ -149,7 +149,12 @@ def exposition(bench):
     report = json.loads(served.get("/report")[2])
     bench.check(report["schema"] == "dbleak.report/1" and any(p["pid"] == client.pid for p in report["processes"]),
                 "/report has no report of the client")
-    bench.check("sesame" not in text + json.dumps(report), "a literal of somebody's SQL is served")
+    status, kind, page = served.get("/html")
+    bench.check(status == 200 and kind.startswith("text/html") and "Connections over time" in page,
+                f"/html: {status} {kind} {page[:200]!r}")
+    for line in {f"{f['site']['file']}:{f['site']['line']}" for f in report["findings"] if f["site"]}:
+        bench.check(os.path.basename(line) in page, f"/html does not tell of {line}")
+    bench.check("sesame" not in text + page + json.dumps(report), "a literal of somebody's SQL is served")
     status, said = promtool("check", "rules", os.path.join(SHIPPED, "dbleak.rules.yml"))
     bench.check(status == 0, f"promtool check rules: {said}")
     status, said = promtool("test", "rules", os.path.join(SHIPPED, "dbleak.rules.test.yml"))
@@ -227,7 +232,7 @@ def kept_out(bench):
     os.chmod(token, 0o600)
     served = Served(bench, "--token-file", token)
     bench.check(served.get("/healthz")[0] == 200, "/healthz needs a token")
-    for path in ("/metrics", "/report", "/nosuch"):
+    for path in ("/metrics", "/report", "/html", "/nosuch"):
         for wrong in ("", "Bearer", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", f"Basic {TOKEN}"):
             status = served.get(path, Authorization=wrong)[0]
             bench.check(status == 401, f"{path} with {wrong!r}: {status}")

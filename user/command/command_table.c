@@ -68,8 +68,8 @@ const struct command_row command_table[COMMANDS] = {
 			.summary = "watch, and serve metrics to Prometheus",
 			.about =
 				"Watch database clients until Ctrl-C or SIGTERM, and serve what is "
-				"seen over HTTP: /metrics for Prometheus, /report as JSON, "
-				"/healthz. "
+				"seen over HTTP: /metrics for Prometheus, /html for a "
+				"browser, /report as JSON, /healthz. "
 				"Connections come from this host alone; others need --token-file.",
 			.status = "0 served, 2 could not watch, listen or write.",
 		},

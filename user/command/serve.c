@@ -7,12 +7,16 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "user/capture/rights.h"
 #include "user/command/command.h"
 #include "user/command/live.h"
 #include "user/command/parse.h"
+#include "user/judge/held.h"
+#include "user/judge/timeline.h"
+#include "user/report/html.h"
 #include "user/report/json.h"
 #include "user/report/metrics.h"
 #include "user/serve/publisher.h"
@@ -32,17 +36,24 @@ struct serving {
 
 /* --- pages: called in the thread of the server -------------------------------------------- */
 
+/* With the lock of the model held.  NULL: the watch has not begun. */
+static struct report_view *judge_now(const struct live *l)
+{
+	struct report_view *v = l->begun ? judge_view(l->model, &l->options->library) : NULL;
+
+	if (v)
+		v->cut = false; /* it goes on */
+	return v;
+}
+
 static struct report_view *serve_view(struct serving *s)
 {
 	struct live *l = s->live;
-	struct report_view *v = NULL;
+	struct report_view *v;
 
 	pthread_mutex_lock(&l->lock);
-	if (l->begun)
-		v = judge_view(l->model, &l->options->library);
+	v = judge_now(l);
 	pthread_mutex_unlock(&l->lock);
-	if (v)
-		v->cut = false; /* it goes on */
 	return v;
 }
 
@@ -80,6 +91,47 @@ static int write_report(FILE *out, void *context)
 	return err;
 }
 
+static int html_of(FILE *out, const struct live *l, const struct report_view *v)
+{
+	struct timeline *t = timeline_open(l->model, v, &l->options->library);
+	struct held *held = held_open(l->model, v, &l->options->library);
+	int err = t && held ? report_html(out, v, t, held) : -ENOMEM;
+
+	held_close(held);
+	timeline_close(t);
+	return err;
+}
+
+/* The page shows strings of the model, so the watch waits until it is made, in memory. */
+static int make_html(FILE *made, struct serving *s)
+{
+	struct live *l = s->live;
+	struct report_view *v;
+	int err;
+
+	pthread_mutex_lock(&l->lock);
+	v = judge_now(l);
+	err = v ? html_of(made, l, v) : -EAGAIN;
+	view_close(v);
+	pthread_mutex_unlock(&l->lock);
+	return err;
+}
+
+static int write_html(FILE *out, void *context)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *made = open_memstream(&text, &size);
+	int err = made ? make_html(made, context) : -ENOMEM;
+
+	if (made && fclose(made) && !err)
+		err = -ENOMEM;
+	if (!err && fwrite(text, 1, size, out) != size)
+		err = -EIO;
+	free(text);
+	return err;
+}
+
 static int write_health(FILE *out, void *context)
 {
 	struct serving *s = context;
@@ -96,6 +148,7 @@ static const struct page pages[] = {
 	 .accepted = "application/openmetrics-text", .write = write_open},
 	{"/metrics", "text/plain; version=0.0.4; charset=utf-8", .write = write_plain},
 	{"/report", "application/json", .write = write_report},
+	{"/html", "text/html; charset=utf-8", .write = write_html},
 	{"/healthz", "text/plain; charset=utf-8", .open = true, .write = write_health},
 };
 static const struct page_table table = {pages, sizeof(pages) / sizeof(pages[0])};
@@ -150,10 +203,12 @@ static int open_server(struct serving *s, const struct options *o)
 	if (err)
 		return serve_refuse("listen", o->listen, strerror(-err));
 	if (!o->quiet && port)
-		fprintf(stderr, "dbleak: serving at %s, port %u: /metrics, /report, /healthz\n",
+		fprintf(stderr,
+			"dbleak: serving at %s, port %u: /metrics, /html, /report, /healthz\n",
 			o->listen, port);
 	else if (!o->quiet)
-		fprintf(stderr, "dbleak: serving at %s: /metrics, /report, /healthz\n", o->listen);
+		fprintf(stderr, "dbleak: serving at %s: /metrics, /html, /report, /healthz\n",
+			o->listen);
 	return -1;
 }
 
