@@ -17,6 +17,8 @@ struct asker;
 /* Takes one record, valid during the call.  Returns 0, or -errno to end the capture. */
 typedef int (*capture_sink)(void *context, const struct ev_head *record);
 
+#define BESIDE_MOST 2
+
 struct capture_options {
 	enum ev_mode mode;
 	uint64_t min_age_ns;
@@ -34,7 +36,7 @@ struct capture_options {
 	struct containers *containers; /* borrowed */
 	const struct helpers *helpers; /* open; borrowed */
 	struct asker *asker;	       /* of --dsn; NULL: no server is asked; borrowed */
-	pid_t beside;		       /* one more process of ours, whose cost is ours; 0: none */
+	pid_t beside[BESIDE_MOST];     /* more processes of ours, whose cost is ours; 0: none */
 	capture_sink sink;
 	void *context;
 };

@@ -114,8 +114,9 @@ void cost_tell(struct capture *c)
 	INIT(cost, EV_COST);
 	cost.cpu_ns = own_cpu() + (c->nursery ? nursery_cpu_ns(c->nursery) : 0) +
 		      (c->fetcher ? fetcher_cpu_ns(c->fetcher) : 0) + remover_cpu_ns(c->remover) +
-		      (c->options.asker ? asker_cpu_ns(c->options.asker) : 0) +
-		      kin_cpu_ns(c->options.beside);
+		      (c->options.asker ? asker_cpu_ns(c->options.asker) : 0);
+	for (size_t i = 0; i < BESIDE_MOST; i++)
+		cost.cpu_ns += kin_cpu_ns(c->options.beside[i]);
 	cost.stepped_down = c->stepped_down || sources_stepped_down(c);
 	cost.messages = counters[COUNTER_MESSAGES];
 	cost.other_messages = counters[COUNTER_OTHER_MESSAGES];

@@ -23,13 +23,15 @@
 #include "user/capture/rights.h"
 #include "user/judge/forget.h"
 #include "user/command/refuse.h"
+#include "user/command/collector.h"
 #include "user/command/status.h"
 #include "user/command/watch_progress.h"
 #include "user/system/clock.h"
 #include "user/system/debug.h"
 
-#define STEP_MS 100
-#define LOCK_MS 300 /* a record is applied in microseconds */
+#define STEP_MS	   100
+#define COLLECT_MS 5000 /* between judgements for a collector */
+#define LOCK_MS	   300	/* a record is applied in microseconds */
 
 /* Where it is to be; NULL: nobody has asked. */
 static const char *record_path(const struct live *l)
@@ -245,7 +247,7 @@ static int open_capture(struct live *l, struct options *o, enum ev_mode mode)
 		.containers = l->containers,
 		.helpers = &l->helpers,
 		.asker = l->asker,
-		.beside = l->beside,
+		.beside = {l->server, l->collector ? collector_pid(l->collector) : 0},
 		.sink = take_record,
 		.context = l,
 	};
@@ -314,6 +316,12 @@ static int wait_unwatched(struct live *l, bool (*stop)(struct live *, void *, in
 	return err;
 }
 
+static void live_tell_collector(const struct live *l, unsigned int ago_ms)
+{
+	if (l->collector && l->begun)
+		collector_look(l->collector, l->model, &l->options->library, ago_ms);
+}
+
 /* Tells of what has happened.  The watchdog's thread may judge, too, so the lock is held.  Nobody
  * but the owner of run's command ends that. */
 static int tell_events(struct live *l, bool goes_on)
@@ -353,6 +361,7 @@ int live_work(struct live *l, double duration_s, bool (*stop)(struct live *, voi
 			err = tell_events(l, stop != NULL);
 		if (!err && l->step)
 			err = l->step(l, l->step_context);
+		live_tell_collector(l, COLLECT_MS);
 		if (err)
 			break;
 		if (since - shown >= 1) {
@@ -384,6 +393,7 @@ int live_finish(struct live *l)
 	looking_over();
 	err = l->capture ? capture_finish(l->capture, watchdog_left_ms(&l->watchdog)) : 0;
 	watchdog_stage(&l->watchdog, STAGE_REPORTING);
+	live_tell_collector(l, 0);
 	return err;
 }
 
@@ -573,7 +583,7 @@ static int open_asker(struct live *l, struct options *o)
 	int err = o->dsn ? asker_open(&l->asker, o->dsn, rights_end_asker) : 0;
 
 	options_forget_dsn(o);
-	return err;
+	return err || !o->otlp ? err : collector_open(&l->collector, o->otlp);
 }
 
 int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
@@ -621,6 +631,7 @@ int live_open(struct live *l, struct options *o, enum ev_mode mode, FILE *out)
 void live_close(struct live *l)
 {
 	capture_close(l->capture);
+	collector_close(l->collector);
 	end_recording(l);
 	exports_end(&l->exports);
 	stream_close(l->stream);

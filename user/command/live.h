@@ -24,8 +24,9 @@
 struct live {
 	const struct options *options;
 	struct helpers helpers;
-	struct asker *asker; /* of --dsn; NULL: none */
-	pid_t beside;	     /* one more process of ours, whose cost is dbleak's; 0: none */
+	struct asker *asker;	     /* of --dsn; NULL: none */
+	struct collector *collector; /* of --otlp; NULL: none */
+	pid_t server;		     /* that serves pages; 0: none */
 	struct containers *containers;
 	struct model *model;
 	struct recording *recording; /* NULL: none, or it has ended */

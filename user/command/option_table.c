@@ -254,6 +254,12 @@ const struct option_row option_table[] = {
 	 "show whole command lines, never a password",
 	 "Without it a report shows a program, its script and the names of its options.",
 	 .set = value_flag, .field = FIELD(show_arguments)},
+	{"otlp", 0, "URL", JUDGE | SERVE, GROUP_OUTPUT, NULL,
+	 "send findings to an OpenTelemetry collector: http://ADDRESS:PORT",
+	 "One log record (OTLP/HTTP, JSON) for each finding that is new, changed or has ended, at /v1/logs if "
+	 "the URL has no path. ADDRESS is a number or localhost. A child with no other right than the network "
+	 "sends them, tries again for 4 seconds, and what is lost is said.",
+	 .set = value_otlp},
 	{"fail-on", 0, "VERDICT", JUDGE, GROUP_STATUS, "stuck",
 	 "lowest verdict that fails: leaking, stuck or big", NULL,
 	 .set = value_fail_on},

@@ -16,6 +16,7 @@
 #include "user/capture/dsn/dsn.h"
 #include "user/command/baseline_file.h"
 #include "user/command/nearest.h"
+#include "user/serve/exporter.h"
 
 #define SIZE_MOST 1e18
 
@@ -259,6 +260,32 @@ int value_exitcode(const struct option_row *row, struct options *o, const char *
 	fprintf(stderr, "dbleak: --%s takes an exit status from 0 to 255, not \"%s\"\n", row->name,
 		value);
 	return 2;
+}
+
+/* Without TLS a collector is one of this node. */
+int value_otlp(const struct option_row *row, struct options *o, const char *value)
+{
+	struct export_target target;
+
+	switch (export_target_parse(&target, value)) {
+	case EXPORT_URL_GOOD:
+		o->otlp = value;
+		return -1;
+	case EXPORT_URL_HTTPS:
+		fprintf(stderr,
+			"dbleak: --%s has no TLS: https is not spoken\n"
+			"run a collector on this node, at http://127.0.0.1:4318, which forwards "
+			"with "
+			"TLS\n",
+			row->name);
+		return 2;
+	default:
+		fprintf(stderr,
+			"dbleak: --%s takes http://ADDRESS:PORT with an address in numbers or "
+			"localhost, not \"%s\"\n",
+			row->name, value);
+		return 2;
+	}
 }
 
 /* A URL shows in ps: what follows its scheme is overwritten there. */

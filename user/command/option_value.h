@@ -31,6 +31,7 @@ int value_probe_at(const struct option_row *row, struct options *o, const char *
 int value_fail_on(const struct option_row *row, struct options *o, const char *value);
 int value_exitcode(const struct option_row *row, struct options *o, const char *value);
 int value_dsn(const struct option_row *row, struct options *o, const char *value);
+int value_otlp(const struct option_row *row, struct options *o, const char *value);
 int value_shell(const struct option_row *row, struct options *o, const char *value);
 int value_by(const struct option_row *row, struct options *o, const char *value);
 int value_sort(const struct option_row *row, struct options *o, const char *value);

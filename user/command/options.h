@@ -59,6 +59,7 @@ struct options {
 	char *dsn;			  /* --dsn: a URL, secret; NULL: none */
 	const char *listen;		  /* serve --listen */
 	const char *token_file;		  /* serve --token-file; NULL: none */
+	const char *otlp;		  /* --otlp: a URL; NULL: none */
 	const char *user;		  /* run --user; NULL: whoever called sudo */
 	const char *command;		  /* run: what is about to start; NULL: nothing is */
 	int next;			  /* index of the first argument that is no option */

@@ -15,6 +15,7 @@
 #include "user/base/escape.h"
 #include "user/base/output.h"
 #include "user/capture/rights.h"
+#include "user/command/collector.h"
 #include "user/command/command.h"
 #include "user/command/infile.h"
 #include "user/command/live.h"
@@ -164,10 +165,12 @@ static int report_report(const struct options *o, const struct infile *in, struc
 	struct recording *r = NULL;
 	struct report_view *v = NULL;
 	struct model *m = model_open();
-	int err, status = 2;
+	struct collector *collector = NULL;
+	int err = o->otlp ? collector_open(&collector, o->otlp) : 0, status = 2;
 
 	replay_begin(&p, in->file);
-	err = recording_open_read(&r, in->file);
+	if (!err)
+		err = recording_open_read(&r, in->file);
 	rights_end(RIGHTS_READ); /* a recording may be anybody's */
 	if (!err)
 		err = m ? report_open_stream(&p) : -ENOMEM;
@@ -187,6 +190,9 @@ static int report_report(const struct options *o, const struct infile *in, struc
 		status = print(&p, v);
 	if (!err && exports_write(exports, o, m, v))
 		status = 2;
+	if (v && collector)
+		collector_take(collector, v);
+	collector_close(collector);
 	view_close(v);
 	stream_close(p.stream);
 	model_close(m);

@@ -239,7 +239,7 @@ static int serve_watch(struct serving *s, struct options *o)
 	int status, err;
 	bool alive;
 
-	l->beside = publisher_pid(s->publisher);
+	l->server = publisher_pid(s->publisher);
 	status = live_open(l, o, EV_MODE_WATCH, stdout);
 	if (status >= 0)
 		return status;

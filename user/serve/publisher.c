@@ -5,28 +5,22 @@
 #include "user/serve/publisher.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "user/serve/feed_wire.h"
+#include "user/serve/harmless.h"
 
-#define NOBODY	    65534
-#define WIRE	    3
-#define LISTENING   4
-#define CLOSING_MS  500
-#define SENDING_S   5
-#define MEMORY_MOST (512UL << 20)
-#define OPEN_MOST   256
+#define WIRE	   3
+#define LISTENING  4
+#define CLOSING_MS 500
+#define SENDING_S  5
 
 struct publisher {
 	pid_t child;
@@ -40,63 +34,24 @@ struct publisher {
 
 /* --- the process that serves -------------------------------------------------------------- */
 
-static void close_all_but_two(int wire, int listening)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), high[2];
-
-	for (int fd = 0; fd < WIRE && null >= 0; fd++)
-		dup2(null, fd);
-	high[0] = fcntl(wire, F_DUPFD, LISTENING + 1);
-	high[1] = fcntl(listening, F_DUPFD, LISTENING + 1);
-	if (dup2(high[0], WIRE) < 0 || dup2(high[1], LISTENING) < 0)
-		_exit(1);
-	syscall(SYS_close_range, LISTENING + 1, ~0U, 0);
-}
-
-static void bound(int what, rlim_t most)
-{
-	const struct rlimit limit = {most, most};
-
-	setrlimit(what, &limit);
-}
-
-/* Without a right to change its user the process stays who we are. */
-static int become_harmless(void)
-{
-	bound(RLIMIT_CORE, 0);
-	bound(RLIMIT_FSIZE, 0);
-	bound(RLIMIT_NOFILE, OPEN_MOST);
-#ifndef __SANITIZE_ADDRESS__ /* the sanitizer's shadow memory takes terabytes */
-	bound(RLIMIT_DATA, MEMORY_MOST);
-#endif
-	if (geteuid())
-		return 0;
-	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
-	    setresuid(NOBODY, NOBODY, NOBODY))
-		return -errno;
-	return 0;
-}
-
 static int (*confine_more)(void);
 
 static int confine(void)
 {
-	int err = become_harmless();
-
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	return err || !confine_more ? err : confine_more();
+	return harmless_become(confine_more);
 }
 
 /* Ctrl-C reaches it, too, and must not end it before us: signals come in once they are ignored. */
 static _Noreturn void serve_pages(const struct http_setup *setup, int wire, const sigset_t *before)
 {
+	const int kept[] = {wire, setup->listening};
 	struct http_setup own = *setup;
 
 	for (int sig = 1; sig < SIGRTMIN; sig++)
 		signal(sig, SIG_IGN);
 	sigprocmask(SIG_SETMASK, before, NULL);
 	prctl(PR_SET_NAME, "dbleak-http");
-	close_all_but_two(wire, setup->listening);
+	harmless_keep(WIRE, kept, 2);
 	confine_more = setup->confine;
 	own.confine = confine;
 	own.wire = WIRE;
