@@ -148,7 +148,8 @@ static const struct page pages[] = {
 	 .accepted = "application/openmetrics-text", .write = write_open},
 	{"/metrics", "text/plain; version=0.0.4; charset=utf-8", .write = write_plain},
 	{"/report", "application/json", .write = write_report},
-	{"/html", "text/html; charset=utf-8", .write = write_html},
+	/* The page holds its own policy, with the digests of its script and style. */
+	{"/html", "text/html; charset=utf-8", .policy = "", .write = write_html},
 	{"/healthz", "text/plain; charset=utf-8", .open = true, .write = write_health},
 };
 static const struct page_table table = {pages, sizeof(pages) / sizeof(pages[0])};

@@ -43,16 +43,15 @@ struct http {
 
 /* --- answers ------------------------------------------------------------------------------ */
 
-static void add_headers(struct MHD_Response *r, const char *type)
+static void add_headers(struct MHD_Response *r, const char *type, const char *policy)
 {
 	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
 	MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
-	/* A page of markup brings its own, with the digests of its script and style. */
-	MHD_add_response_header(r, "Content-Security-Policy",
-				strncmp(type, HTML_TYPE, strlen(HTML_TYPE)) ? "default-src 'none'"
-									    : "base-uri 'none'");
+	if (!policy || *policy)
+		MHD_add_response_header(r, "Content-Security-Policy",
+					policy ? policy : "default-src 'none'");
 }
 
 /* A status with a line of text, and a header more (name NULL: none). */
@@ -65,7 +64,7 @@ static enum MHD_Result refuse(struct MHD_Connection *c, unsigned int status, con
 
 	if (!r)
 		return MHD_NO;
-	add_headers(r, TEXT_TYPE);
+	add_headers(r, TEXT_TYPE, NULL);
 	if (name)
 		MHD_add_response_header(r, name, value);
 	done = MHD_queue_response(c, status, r);
@@ -83,6 +82,9 @@ static void forget_page(struct kept_page *k)
 static void keep_page(struct http *h, struct kept_page *k, const struct page *page,
 		      struct feed_page *fed)
 {
+	unsigned int fresh = page->fresh_ms > h->setup->fresh_ms ? page->fresh_ms
+								 : h->setup->fresh_ms;
+
 	forget_page(k);
 	k->response = MHD_create_response_from_buffer(fed->length, fed->bytes,
 						      MHD_RESPMEM_MUST_FREE);
@@ -90,9 +92,10 @@ static void keep_page(struct http *h, struct kept_page *k, const struct page *pa
 		free(fed->bytes);
 		return;
 	}
-	add_headers(k->response, fed->error ? TEXT_TYPE : page->type);
+	add_headers(k->response, fed->error ? TEXT_TYPE : page->type,
+		    fed->error ? NULL : page->policy);
 	k->status = fed->error ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK;
-	k->until_ms = clock_monotonic_ms() + (fed->error ? RETRY_MS : h->setup->fresh_ms);
+	k->until_ms = clock_monotonic_ms() + (fed->error ? RETRY_MS : fresh);
 }
 
 static enum MHD_Result tell_page(struct http *h, struct MHD_Connection *c, const struct page *page)

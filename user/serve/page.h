@@ -13,7 +13,9 @@
 struct page {
 	const char *path, *type; /* the path begins with a slash; the type is that of HTTP */
 	const char *accepted;	 /* only for readers that accept this type; NULL: for all */
-	bool open;		 /* needs no token */
+	const char *policy;    /* Content-Security-Policy; NULL: nothing may be loaded; "": none */
+	unsigned int fresh_ms; /* told again for at least so long: of a page that costs much */
+	bool open;	       /* needs no token */
 	/* Writes the page.  0; or -errno: it is told as "not available", with what was written. */
 	int (*write)(FILE *out, void *context);
 };

@@ -53,8 +53,10 @@ static const struct page pages[] = {
 	{"/large", "text/plain", .write = write_large},
 	{"/none", "text/plain", .write = write_nothing},
 	{"/open", "text/plain", .open = true, .write = write_count},
+	{"/own", "text/plain", .policy = "", .fresh_ms = 60000, .write = write_count},
+	{"/some", "text/plain", .policy = "default-src 'self'", .write = write_count},
 };
-static const struct page_table table = {pages, 5};
+static const struct page_table table = {pages, 7};
 static struct publisher *publisher;
 static struct listen_address address;
 static uint16_t port;
@@ -170,6 +172,22 @@ static void a_page_that_is_old_is_written_anew(void **state)
 	expect(get("/count", ""), "200", "page 1\n");
 	poll(NULL, 0, 5);
 	expect(get("/count", ""), "200", "page 2\n");
+}
+
+static void a_page_may_have_a_policy_and_a_time_of_its_own(void **state)
+{
+	char *answer;
+
+	(void)state;
+	begin_with("", 1);
+	expect(get("/count", ""), "200", "Content-Security-Policy: default-src 'none'\r\n");
+	expect(get("/some", ""), "200", "Content-Security-Policy: default-src 'self'\r\n");
+	answer = get("/own", "");
+	assert_null(strstr(answer, "Content-Security-Policy"));
+	expect(answer, "200", "page 3\n");
+	poll(NULL, 0, 5);
+	expect(get("/own", ""), "200", "page 3\n");
+	expect(get("/nosuch", ""), "404", "Content-Security-Policy: default-src 'none'\r\n");
 }
 
 static void a_large_page_comes_whole(void **state)
@@ -348,6 +366,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_end(pages_are_told_and_kept_for_a_while),
 		with_end(a_page_that_is_old_is_written_anew),
+		with_end(a_page_may_have_a_policy_and_a_time_of_its_own),
 		with_end(a_large_page_comes_whole),
 		with_end(methods_that_change_something_are_refused),
 		with_end(names_of_other_hosts_are_refused),
