@@ -24,7 +24,6 @@
 #define CONNECTIONS_IP 32		  /* of one other host */
 #define RETRY_MS       1000
 #define TEXT_TYPE      "text/plain; charset=utf-8"
-#define HTML_TYPE      "text/html"
 
 /* A page that was told, to be told again. */
 struct kept_page {
