@@ -401,6 +401,12 @@ int judge_accused(const struct model *m, const struct process_model *const *whic
 	return err;
 }
 
+/* Had it a database, even if no connection lived until a look at them? */
+static bool was_brief(const struct process_model *p)
+{
+	return p->short_lived[0].opened || p->short_lived[1].opened;
+}
+
 /* explained: the pid of the processes to explain; 0: none. */
 static int judge_each(const struct model *m, const struct sorts *sorts, struct arena *a,
 		      const struct site_patterns *library, uint32_t explained,
@@ -421,7 +427,7 @@ static int judge_each(const struct model *m, const struct sorts *sorts, struct a
 		if (explained && p->pid == explained)
 			pv->explanation = arena_alloc(a, sizeof(*pv->explanation));
 		err = judge_one(m, sorts, a, library, p, pv);
-		if (pv->endpoint_count || pv->finding_count || pv->explanation)
+		if (pv->endpoint_count || pv->finding_count || pv->explanation || was_brief(p))
 			v->process_count++;
 		else
 			memset(pv, 0, sizeof(*pv));

@@ -311,6 +311,25 @@ static void a_connection_for_each_transaction_is_not_accused(void **state)
 	assert_int_equal(p->endpoints[0].transactions.begun, 3400);
 }
 
+/* A test suite may open and close all between two looks: it is a client all the same. */
+static void connections_too_brief_for_any_look_make_a_client(void **state)
+{
+	struct ev_tally tally = {
+		.start_ns = process_start(APP), .opened = 21, .pid = APP, .database = EV_DB_SQLITE};
+	const struct process_view *p;
+
+	(void)state;
+	story_begins();
+	process(APP);
+	at(1);
+	assert_null(verdict_of(APP));
+	story_tell(&tally, EV_TALLY, sizeof(tally));
+	p = verdict_of(APP);
+	assert_non_null(p);
+	assert_int_equal(p->endpoint_count, 0);
+	assert_int_equal(p->verdict, VERDICT_OK);
+}
+
 static void one_connection_for_each_worker_is_not_accused(void **state)
 {
 	(void)state;
@@ -1318,6 +1337,7 @@ int main(void)
 		TEST(a_burst_that_outgrew_its_pool_is_not_accused),
 		TEST(clients_at_full_work_are_not_accused),
 		TEST(a_connection_for_each_transaction_is_not_accused),
+		TEST(connections_too_brief_for_any_look_make_a_client),
 		TEST(one_connection_for_each_worker_is_not_accused),
 		TEST(workers_that_come_with_a_connection_each_are_not_accused),
 		TEST(jobs_that_compute_inside_their_transaction_are_not_accused),
