@@ -200,16 +200,21 @@ static uint64_t earlier(const struct rule_input *s)
 	return n;
 }
 
+/* Those that a closed connection took with it have ended, too; the end of the process ends none. */
 static uint64_t ended(const struct rule_input *s)
 {
 	uint64_t n = s->endpoint->committed + s->endpoint->rolled_back + s->short_lived->committed +
 		     s->short_lived->rolled_back;
+	uint64_t lost = s->endpoint->abandoned + s->short_lived->abandoned, at_exit = 0;
 
-	for (size_t i = 0; i < s->count; i++)
-		if (s->conn_history[i].open)
-			n += s->conn_history[i].open->committed +
-			     s->conn_history[i].open->rolled_back;
-	return n;
+	for (size_t i = 0; i < s->count; i++) {
+		const struct conn_history *x = &s->conn_history[i];
+
+		if (x->open)
+			n += x->open->committed + x->open->rolled_back + x->open->abandoned;
+		at_exit += x->exit && x->life->status >= EV_STATUS_TRANSACTION;
+	}
+	return n + (lost > at_exit ? lost - at_exit : 0);
 }
 
 /* Where is the thread now that began the oldest of them?  A call to another server inside a

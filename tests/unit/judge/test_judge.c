@@ -765,6 +765,38 @@ static void a_transaction_left_open_is_stuck(void **state)
 	assert_null(finding(verdict_of(APP), CAUSE_UNCLOSED_CONNECTION));
 }
 
+/* begun - ended = open: what a closed connection took with it is open no more; an exit ends none.
+ */
+static void transactions_that_their_connection_ended_have_ended(void **state)
+{
+	(void)state;
+	for (int at_exit = 0; at_exit < 2; at_exit++) {
+		const struct finding_view *f;
+
+		story_begins();
+		process(APP);
+		for (uint32_t i = 0; i < 15; i++) {
+			at(i);
+			opens(i, APP, APP);
+			begins(i);
+			if (i % 3)
+				closes(i);
+		}
+		at(30);
+		for (uint32_t i = 0; at_exit && i < 15; i += 3)
+			closes_as(i, EV_CONN_EXIT);
+		if (at_exit)
+			exits(APP);
+		f = finding(verdict_of(APP), CAUSE_OPEN_TRANSACTION);
+		assert_non_null(f);
+		assert_int_equal(f->acquired, 15);
+		assert_int_equal(f->released, 10);
+		assert_int_equal(f->open, 5);
+		story_ends();
+	}
+	story_begins();
+}
+
 static void a_cursor_left_open_is_evidence_of_its_transaction(void **state)
 {
 	const struct finding_view *f;
@@ -1361,6 +1393,7 @@ int main(void)
 		TEST(sockets_the_server_keeps_closing_are_a_leak),
 		TEST(sockets_the_server_closed_before_the_watch_are_all_stuck),
 		TEST(a_transaction_left_open_is_stuck),
+		TEST(transactions_that_their_connection_ended_have_ended),
 		TEST(a_cursor_left_open_is_evidence_of_its_transaction),
 		TEST(a_failed_transaction_left_open_is_stuck),
 		TEST(a_transaction_open_for_a_moment_is_not),
