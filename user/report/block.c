@@ -265,12 +265,23 @@ static void evidence_add(struct words *w, const struct page *page, const char *s
 		*w = more;
 }
 
+static bool has_evidence_text(const struct finding_view *f, const char *text)
+{
+	for (size_t i = 0; i < f->evidence_count; i++)
+		if (block_same_text(f->evidence[i], text))
+			return true;
+	return false;
+}
+
+/* first: what is told before, perhaps f itself; what both say is said once. */
 static void evidence_of(struct words *w, const struct page *page, const struct finding_view *f,
-			const char *of, bool all)
+			const struct finding_view *first, const char *of, bool all)
 {
 	for (size_t i = 0; i < f->evidence_count; i++) {
 		struct words sentence = {0};
 
+		if (f != first && has_evidence_text(first, f->evidence[i]))
+			continue;
 		words_add(&sentence, "%s%s", i ? "" : of, f->evidence[i]);
 		evidence_add(w, page, sentence.text, all);
 	}
@@ -287,10 +298,10 @@ static void print_evidence(struct page *page, const struct entry *e, bool all)
 
 		if (e->row_count > 1 && f->site)
 			words_add(&of, "of line %u: ", f->site->line);
-		evidence_of(&w, page, f, of.text, all);
+		evidence_of(&w, page, f, f, of.text, all);
 		for (size_t at = 0; at < e->aspect_count; at++)
 			if (e->aspects[at]->part_of == f)
-				evidence_of(&w, page, e->aspects[at], "", all);
+				evidence_of(&w, page, e->aspects[at], f, "", all);
 	}
 	if (w.length)
 		print_detail(page, "evidence", w.text, 0);

@@ -404,6 +404,7 @@ static void the_first_line_says_what_is_urgent(void **state)
 static void findings_of_one_function_are_rows(void **state)
 {
 	struct frame_view frames[2], others[2];
+	const char *told[] = {"3 at this line, 90 at unknown lines", "the server waits"};
 	struct finding_view f[3] = {sample_finding(), sample_finding(), sample_finding()};
 	struct process_view p = sample_process(7, VERDICT_LEAKING, NULL, f);
 	struct report_view v = sample_view(&p, 1);
@@ -428,6 +429,10 @@ static void findings_of_one_function_are_rows(void **state)
 		    "how bad +30 per minute. 17 opened, 0 closed, 15 leaked, 2 not judged. "
 		    "Oldest: 31 s. Transactions: 40 begun, 25 ended.");
 	assert_silent_about(&v, &plain, "open and idle");
+	f[0].evidence = f[2].evidence = told; /* what both say is said once */
+	f[0].evidence_count = 1;
+	f[2].evidence_count = 2;
+	assert_says(&v, &plain, "3 at this line, 90 at unknown lines; the server waits");
 	f[1].site = NULL;
 	assert_says(&v, &plain, "12 connections leaked");
 	assert_says(&v, &plain, "3 connections leaked");
