@@ -11,6 +11,7 @@
 #include <microhttpd.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,7 +59,7 @@ static enum MHD_Result refuse(struct MHD_Connection *c, unsigned int status, con
 			      const char *name, const char *value)
 {
 	struct MHD_Response *r = MHD_create_response_from_buffer(strlen(text), (void *)text,
-								 MHD_RESPMEM_PERSISTENT);
+								 MHD_RESPMEM_MUST_COPY);
 	enum MHD_Result done;
 
 	if (!r)
@@ -69,6 +70,21 @@ static enum MHD_Result refuse(struct MHD_Connection *c, unsigned int status, con
 	done = MHD_queue_response(c, status, r);
 	MHD_destroy_response(r);
 	return done;
+}
+
+/* Names the pages that there are.  Those with one path lie side by side. */
+static enum MHD_Result refuse_path(struct MHD_Connection *c, const struct page_table *t)
+{
+	char text[512];
+	int length = snprintf(text, sizeof(text), "no such page; there are:");
+
+	for (size_t i = 0; i < t->count && length < (int)sizeof(text) - 1; i++)
+		if (!i || strcmp(t->pages[i].path, t->pages[i - 1].path) != 0)
+			length += snprintf(text + length, sizeof(text) - (size_t)length, " %s",
+					   t->pages[i].path);
+	if (length < (int)sizeof(text) - 1)
+		strcpy(text + length, "\n");
+	return refuse(c, MHD_HTTP_NOT_FOUND, text, NULL, NULL);
 }
 
 static void forget_page(struct kept_page *k)
@@ -146,7 +162,7 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *c, const cha
 		return refuse(c, MHD_HTTP_UNAUTHORIZED, "the token is missing or wrong\n",
 			      MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer realm=\"dbleak\"");
 	if (!page)
-		return refuse(c, MHD_HTTP_NOT_FOUND, "no such page\n", NULL, NULL);
+		return refuse_path(c, s->table);
 	return tell_page(h, c, page);
 }
 
