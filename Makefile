@@ -150,6 +150,8 @@ install: all $(B)/completion/bash $(B)/completion/zsh $(B)/completion/fish ## in
 	$(Q)$(call put,0644,$(B)/completion/bash,$(PREFIX)/share/bash-completion/completions/dbleak)
 	$(Q)$(call put,0644,$(B)/completion/zsh,$(PREFIX)/share/zsh/vendor-completions/_dbleak)
 	$(Q)$(call put,0644,$(B)/completion/fish,$(PREFIX)/share/fish/vendor_completions.d/dbleak.fish)
+	$(Q)sed 's#/usr/local/sbin/#$(PREFIX)/sbin/#' scripts/package/dbleak.service >$(B)/dbleak.service
+	$(Q)$(call put,0644,$(B)/dbleak.service,$(PREFIX)/lib/systemd/system/dbleak.service)
 
 deb: all $(B)/completion/bash $(B)/completion/zsh $(B)/completion/fish ## make a Debian package for the distribution of this host
 	$(Q)scripts/package/deb $(VERSION)
