@@ -14,6 +14,7 @@
 #include "user/base/count.h"
 #include "user/system/clock.h"
 #include "user/system/debug.h"
+#include "user/system/writes.h"
 
 #define FIRST_NS 500000000ULL
 #define NEXT_NS	 500000000ULL
@@ -53,17 +54,19 @@ void progress_show(struct progress *p, const char *format, ...)
 
 	if (!p->wanted)
 		return;
+	p->due_ns = clock_monotonic_ns() + NEXT_NS;
+	if (!writes_at_once(STDERR_FILENO))
+		return;
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
 	fprintf(stderr, "\r\033[K%.*s", progress_columns(), line);
 	p->shown = true;
-	p->due_ns = clock_monotonic_ns() + NEXT_NS;
 }
 
 void progress_end(struct progress *p)
 {
-	if (p->shown)
+	if (p->shown && writes_at_once(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
 	p->shown = false;
 }

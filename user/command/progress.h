@@ -3,7 +3,8 @@
  * progress.h - what a person at a terminal sees of long work: one line, rewritten in its place.
  *
  * The line is on standard error, and there only if that is a terminal that can take a line back.
- * Work that takes less than half a second shows none.
+ * Work that takes less than half a second shows none.  A terminal that is stopped (Ctrl-S) gets
+ * none either, for the work goes on.
  */
 #ifndef DBLEAK_COMMAND_PROGRESS_H
 #define DBLEAK_COMMAND_PROGRESS_H

@@ -19,6 +19,7 @@
 #include "user/base/escape.h"
 #include "user/capture/worker/looking.h"
 #include "user/system/clock.h"
+#include "user/system/writes.h"
 
 #define MS_NS	  1000000ULL
 #define SECOND_NS (1000 * MS_NS)
@@ -36,13 +37,14 @@
 #define SLOW_NS	 (4 * SECOND_NS) /* beyond its time, for a thread that takes steps */
 #define CLOSE_NS SECOND_NS	 /* to give everything back; the end of the process does it too */
 
+/* On a terminal that is stopped nothing is said: that would wait, and the end with it. */
 static void say(const char *text)
 {
 	char line[LOOKING_TEXT * 4 + 128];
 	int n = snprintf(line, sizeof(line), "\ndbleak: %s\n", text);
 	const char *from = isatty(STDERR_FILENO) ? line : line + 1; /* the line of progress ends */
 
-	if (n > 0)
+	if (n > 0 && writes_at_once(STDERR_FILENO))
 		(void)!write(STDERR_FILENO, from, strlen(from));
 }
 

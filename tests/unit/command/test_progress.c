@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "user/command/progress.h"
@@ -85,6 +86,24 @@ static void a_long_work_shows_a_line_that_fits_and_takes_it_away(void **state)
 	assert_string_equal(shown(), "");
 }
 
+static void a_stopped_terminal_is_not_waited_for(void **state)
+{
+	struct progress p;
+
+	(void)state;
+	progress_begin(&p, true);
+	progress_show(&p, "first");
+	assert_string_equal(shown(), "\r\033[Kfirst");
+	assert_int_equal(tcflow(STDERR_FILENO, TCOOFF), 0);
+	alarm(5); /* a write would wait for ever */
+	progress_show(&p, "second");
+	assert_false(progress_is_due(&p));
+	progress_end(&p);
+	alarm(0);
+	assert_int_equal(tcflow(STDERR_FILENO, TCOON), 0);
+	assert_string_equal(shown(), "");
+}
+
 static void nobody_who_does_not_want_it_gets_a_line(void **state)
 {
 	struct progress p = {0};
@@ -139,6 +158,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_short_work_shows_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(
 			a_long_work_shows_a_line_that_fits_and_takes_it_away, begin, end),
+		cmocka_unit_test_setup_teardown(a_stopped_terminal_is_not_waited_for, begin, end),
 		cmocka_unit_test_setup_teardown(nobody_who_does_not_want_it_gets_a_line, begin,
 						end),
 		cmocka_unit_test_setup_teardown(a_pipe_gets_no_line_of_progress, begin, end),
