@@ -124,6 +124,8 @@ static int take_record(void *context, const struct ev_head *record)
 
 	pthread_mutex_lock(&l->lock);
 	err = l->model ? judge_apply(l->model, record) : 0;
+	if (record->ns > l->last_ns)
+		l->last_ns = record->ns;
 	if (!err && l->recording)
 		err = keep_record(l, record);
 	l->begun = true;
@@ -479,10 +481,11 @@ void live_discard(struct live *l)
 	outfile_end(&l->output, false);
 }
 
-/* Adds the records that a hanging capture cannot send any more: the gap and the end. */
+/* Adds the records that a hanging capture cannot send any more: the gap and the end.  The watch
+ * ended with the last record: of what came later nothing is known, and nothing was at rest. */
 static int live_tell_end(struct live *l, uint32_t pid, const char *where)
 {
-	struct ev_gap gap = {.head = {.ns = clock_boot_ns(), .kind = EV_GAP, .size = sizeof(gap)},
+	struct ev_gap gap = {.head = {.ns = l->last_ns, .kind = EV_GAP, .size = sizeof(gap)},
 			     .pid = pid};
 	struct ev_end end = {.head = {.ns = gap.head.ns, .kind = EV_END, .size = sizeof(end)}};
 	int err;
@@ -514,11 +517,11 @@ static int live_tell_end(struct live *l, uint32_t pid, const char *where)
 static void report_without(void *context, uint32_t pid, const char *where)
 {
 	struct live *l = context;
-	uint64_t end_ns = clock_wall_ns() + LOCK_MS * 1000000ULL;
+	uint64_t end_ns = clock_monotonic_ns() + LOCK_MS * 1000000ULL;
 	struct timespec until = {.tv_sec = end_ns / 1000000000, .tv_nsec = end_ns % 1000000000};
 	int status;
 
-	if (pthread_mutex_timedlock(&l->lock, &until) || !l->model || !l->begun)
+	if (pthread_mutex_clocklock(&l->lock, CLOCK_MONOTONIC, &until) || !l->model || !l->begun)
 		return;
 	if (live_tell_end(l, pid, where))
 		return;

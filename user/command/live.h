@@ -45,6 +45,7 @@ struct live {
 	uint64_t met;		 /* processes that were told of before the watch began */
 	pthread_mutex_t lock;	 /* of model and recording, while records come */
 	unsigned int interrupts; /* how often we were asked to stop */
+	uint64_t last_ns;	 /* of the last record */
 	bool begun;		 /* the model knows of which host and when: it can be judged */
 	bool watching;		 /* everything is open: the recording is worth its place */
 	bool records_only;	 /* nothing is to be reported */
