@@ -76,6 +76,19 @@ void live_keep_recording(struct live *l, bool keep)
 		outfile_keep_part(&l->recorded);
 }
 
+static int tell_model(struct live *l, const struct ev_head *record)
+{
+	int err;
+
+	pthread_mutex_lock(&l->lock);
+	err = l->model ? judge_apply(l->model, record) : 0;
+	if (record->ns > l->last_ns)
+		l->last_ns = record->ns;
+	l->begun = true;
+	pthread_mutex_unlock(&l->lock);
+	return err;
+}
+
 /* A full disk, or a limit, ends the recording: the watch goes on, and says so. */
 static int lose_recording(struct live *l, const struct ev_head *last, int err)
 {
@@ -103,7 +116,7 @@ static int lose_recording(struct live *l, const struct ev_head *last, int err)
 		l->record_err = err;
 	if (l->records_only)
 		return err;
-	return l->model ? judge_apply(l->model, &gap.head) : 0;
+	return tell_model(l, &gap.head);
 }
 
 static int keep_record(struct live *l, const struct ev_head *record)
@@ -122,14 +135,11 @@ static int take_record(void *context, const struct ev_head *record)
 	struct live *l = context;
 	int err;
 
-	pthread_mutex_lock(&l->lock);
-	err = l->model ? judge_apply(l->model, record) : 0;
-	if (record->ns > l->last_ns)
-		l->last_ns = record->ns;
+	pthread_mutex_lock(&l->record_lock);
+	err = tell_model(l, record);
 	if (!err && l->recording)
 		err = keep_record(l, record);
-	l->begun = true;
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&l->record_lock);
 	if (!l->watching)
 		watch_opening(&l->progress, &l->met, record);
 	return err;
@@ -485,6 +495,7 @@ void live_discard(struct live *l)
  * ended with the last record: of what came later nothing is known, and nothing was at rest. */
 static int live_tell_end(struct live *l, uint32_t pid, const char *where)
 {
+	const bool kept = !l->record_err;
 	struct ev_gap gap = {.head = {.ns = l->last_ns, .kind = EV_GAP, .size = sizeof(gap)},
 			     .pid = pid};
 	struct ev_end end = {.head = {.ns = gap.head.ns, .kind = EV_END, .size = sizeof(end)}};
@@ -503,7 +514,8 @@ static int live_tell_end(struct live *l, uint32_t pid, const char *where)
 		err = judge_apply(l->model, &end.head);
 	if (err || !l->recording)
 		return err;
-	l->record_err = recording_write(l->recording, &gap.head);
+	if (kept)
+		l->record_err = recording_write(l->recording, &gap.head);
 	if (!l->record_err)
 		l->record_err = recording_write(l->recording, &end.head);
 	if (!l->record_err)
@@ -513,15 +525,28 @@ static int live_tell_end(struct live *l, uint32_t pid, const char *where)
 	return 0;
 }
 
-/* Runs in a thread of its own.  The others are never to go on, so the lock is kept. */
+/* Waits a while for a lock that is free within microseconds unless its holder hangs. */
+static bool is_locked(pthread_mutex_t *lock)
+{
+	uint64_t end_ns = clock_monotonic_ns() + LOCK_MS * 1000000ULL;
+	struct timespec until = {.tv_sec = end_ns / 1000000000, .tv_nsec = end_ns % 1000000000};
+
+	return !pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &until);
+}
+
+/* Runs in a thread of its own.  The others are never to go on, so the locks are kept.  A disk that
+ * hangs costs the recording, and not the report. */
 static void report_without(void *context, uint32_t pid, const char *where)
 {
 	struct live *l = context;
-	uint64_t end_ns = clock_monotonic_ns() + LOCK_MS * 1000000ULL;
-	struct timespec until = {.tv_sec = end_ns / 1000000000, .tv_nsec = end_ns % 1000000000};
 	int status;
 
-	if (pthread_mutex_clocklock(&l->lock, CLOCK_MONOTONIC, &until) || !l->model || !l->begun)
+	if (!is_locked(&l->record_lock)) {
+		l->record_err = -ETIMEDOUT;
+		pid = 0;
+		where = "the file of the recording";
+	}
+	if (!is_locked(&l->lock) || !l->model || !l->begun)
 		return;
 	if (live_tell_end(l, pid, where))
 		return;
@@ -542,6 +567,7 @@ static int start_watchdog(struct live *l)
 	int err;
 
 	pthread_mutex_init(&l->lock, NULL);
+	pthread_mutex_init(&l->record_lock, NULL);
 	err = watchdog_start(&l->watchdog, &host);
 	watchdog_duration(&l->watchdog, l->options->duration_s);
 	return err;

@@ -42,8 +42,11 @@ struct live {
 	struct watchdog watchdog;
 	struct notify notify; /* of a watch that is a service */
 	struct progress progress;
-	uint64_t met;		 /* processes that were told of before the watch began */
-	pthread_mutex_t lock;	 /* of model and recording, while records come */
+	uint64_t met;	      /* processes that were told of before the watch began */
+	pthread_mutex_t lock; /* of the model, while records come */
+	/* Of the recording: taken before that of the model, and held as long as a slow disk
+	 * takes. */
+	pthread_mutex_t record_lock;
 	unsigned int interrupts; /* how often we were asked to stop */
 	uint64_t last_ns;	 /* of the last record */
 	bool begun;		 /* the model knows of which host and when: it can be judged */
