@@ -5,6 +5,7 @@ against what a program says of itself.
 What is said to be held is compared with how much the process really grew while it was sampled."""
 import math
 import os
+import time
 
 import places
 from harness import command_of
@@ -173,13 +174,26 @@ JOIN = ["sh", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"']
 HIERARCHIES = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")]
 
 
+def remove_cgroup(bench, folder, patience=5):
+    """Whoever runs in it is ended first, and the kernel forgets the ended a moment later."""
+    bench.janitor.end(*(client.process for client in bench.clients))
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return os.rmdir(folder)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
+
+
 def small_cgroup(bench, size):
     """A cgroup whose processes may have so much together; None: this machine does not let us."""
     for above, limit in HIERARCHIES:
         folder = os.path.join(above, f"dbleak-test-{os.getpid()}")
         try:
             os.mkdir(folder)
-            bench.afterwards.append(lambda folder=folder: os.rmdir(folder))
+            bench.afterwards.append(lambda folder=folder: remove_cgroup(bench, folder))
             with open(os.path.join(folder, limit), "w") as file:
                 file.write(str(size))
             return folder

@@ -3,6 +3,7 @@
 
 keeper.py leak [COMM]  a connection every half second, kept in a transaction
 keeper.py hold N       N connections at once, each in a transaction, then idle
+keeper.py eat          the same, and many rows of each
 keeper.py well [COMM]  one connection, used and committed ten times a second
 """
 import ctypes
@@ -21,6 +22,13 @@ def leak(number):
         db.one_row(cursor, number)
 
 
+def eat(number):
+    kept.append(db.connect())
+    with kept[-1].cursor() as cursor:
+        cursor.execute("select id, name from items where name <> 'sesame' limit 20000")
+        kept.append(cursor.fetchall())
+
+
 def well(number):
     if not kept:
         kept.append(db.connect())
@@ -36,5 +44,7 @@ if sys.argv[1] == "hold":
     db.idle()
 elif sys.argv[1] == "leak":
     db.steadily(leak, every=0.5)
+elif sys.argv[1] == "eat":
+    db.steadily(eat, every=0.5)
 else:
     db.steadily(well, every=0.1)
