@@ -103,7 +103,9 @@ static __always_inline int my_is_greeting(const __u8 *head)
 
 	if (head[3] != 0 || length < 5 || length > MY_LONGEST_GREETING)
 		return 0;
-	if (head[4] == 0x0a && head[5] >= '3' && head[5] <= '9')
+	/* The version: MySQL's own; MariaDB's, which begins with 5.5.5 before 11, and with 11 and
+	 * more from then on. */
+	if (head[4] == 0x0a && head[5] >= '1' && head[5] <= '9')
 		return 1;
 	return head[4] == 0xff &&
 	       (head[6] == 0x04 || head[6] == 0x05 || head[6] == 0x0f); /* ER_* */

@@ -1485,6 +1485,26 @@ static void a_connection_joined_in_the_middle_is_read(void **state)
 	}
 }
 
+/* MySQL's, MariaDB's before 11 and MariaDB's from 11 on. */
+static void each_server_greets_with_its_version(void **state)
+{
+	static const char *const bodies[] = {"\n9.7.4", "\n8.0.22-txsql",
+					     "\n5.5.5-10.11.14-MariaDB", "\n11.8.3-MariaDB",
+					     "\n12.0.2-MariaDB"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		uint8_t head[8] = {90, 0, 0, 0};
+
+		memcpy(head + 4, bodies[i], 4);
+		assert_true(my_is_greeting(head));
+		head[3] = 1;
+		assert_false(my_is_greeting(head));
+	}
+	assert_false(my_is_greeting((const uint8_t[]){90, 0, 0, 0, '\n', '0', 0, 0}));
+	assert_false(my_is_greeting((const uint8_t[]){90, 0, 0, 0, '\n', 'a', 0, 0}));
+}
+
 static void joined_and_prepared(const struct tracked_connection *c)
 {
 	expect_quiet(c);
@@ -1630,6 +1650,7 @@ int main(void)
 		cmocka_unit_test(a_row_may_take_several_packets),
 		cmocka_unit_test(a_command_may_take_several_packets),
 		cmocka_unit_test(a_connection_joined_in_the_middle_is_read),
+		cmocka_unit_test(each_server_greets_with_its_version),
 		cmocka_unit_test(a_joined_connection_prepares),
 		cmocka_unit_test(a_joined_connection_executes_before_it_prepares),
 		cmocka_unit_test(a_reply_out_of_order_is_not_believed),
