@@ -31,7 +31,7 @@
  * An end with SERVER_MORE_RESULTS_EXISTS leads back to FIRST.  The rows of COM_STMT_FETCH and
  * COM_FIELD_LIST have no column count before them and are counted in FIRST.
  */
-#include "bpf/wire/wire.bpf.h"
+#include "bpf/wire/wire_mysql_attributes.bpf.h"
 #include "bpf/wire/wire_window.bpf.h"
 
 #define MY_HEADER	    4
@@ -53,6 +53,7 @@
 #define MY_DEPRECATE_EOF     0x1000000U
 #define MY_OPTIONAL_METADATA 0x2000000U
 #define MY_ZSTD		     0x4000000U
+#define MY_QUERY_ATTRIBUTES  0x8000000U
 
 /* Server status. */
 #define MY_IN_TRANSACTION 0x0001
@@ -116,6 +117,8 @@ static __always_inline int my_is_request(const __u8 *head, __u32 n)
 {
 	if (n < MY_HEADER + 1 || head[3] != 0 || le24(head) + MY_HEADER != n)
 		return 0;
+	if (head[4] == MY_QUERY && n > MY_HEADER + 5 && my_has_attributes(head + 5))
+		return 1;
 	if (head[4] == MY_QUERY || head[4] == MY_STMT_PREPARE)
 		return n > MY_HEADER + 3 && head[5] >= '\t' && head[5] < 0x7f;
 	return (head[4] == MY_STMT_EXECUTE && n >= 14) || (head[4] == 0x0e && n == 5) ||
@@ -209,6 +212,23 @@ static __always_inline void my_names(struct tracked_connection *c, __u64 from, _
 		my_string(name, from + at, there - at);
 }
 
+/* A query with so many attributes, whose rest behind the frame's head is at from. */
+static __always_inline void my_query(struct tracked_connection *c, __u64 from, __u32 length,
+				     __u32 there, __u32 attributes)
+{
+	__u32 before;
+
+	my_push(c, REPLY_RESULT);
+	before = my_attributes(c, from, there, attributes);
+	if (before >= length) { /* a text that is not found, or none */
+		c->collecting = 0;
+		sql_begin(c, 1);
+		sql_end(c, 0);
+		return;
+	}
+	my_text(c, MY_QUERY, from + before, length - before, there > before ? there - before : 0);
+}
+
 static __always_inline void my_change_user(struct tracked_connection *c, __u64 from, __u32 there)
 {
 	ledger_statements_drop(c);
@@ -217,36 +237,50 @@ static __always_inline void my_change_user(struct tracked_connection *c, __u64 f
 	my_names(c, from, there, 1);
 }
 
-/* Handles a command.  body: how many bytes of its five-byte head are in this chunk. */
+/* How long is the head of this command?  Its first MY_HEADER + 1 bytes are filled. */
+static __always_inline __u32 my_head_size(const struct tracked_connection *c, __u32 length)
+{
+	__u8 command = c->sent.head[4];
+
+	if (command == MY_STMT_CLOSE && length == 5)
+		return MY_HEADER + 5;
+	if (command == MY_QUERY && (c->capabilities & MY_QUERY_ATTRIBUTES) &&
+	    length > ATTRIBUTES_HEAD)
+		return MY_HEADER + 1 + ATTRIBUTES_HEAD;
+	return MY_HEADER + 1;
+}
+
+/* Handles a command whose head of size bytes is filled, of which some may have come in the last
+ * chunk. */
 static __always_inline void my_command(struct tracked_connection *c, __u64 chunk, __u32 remain,
-				       __u32 length)
+				       __u32 length, __u32 size)
 {
 	struct message_frame *f = &c->sent;
-	__u32 body = MY_HEADER + 1 - (f->head_len < MY_HEADER + 1 ? f->head_len : MY_HEADER + 1);
+	__u32 body = size - (f->head_len < size ? f->head_len : size);
 	__u64 from = chunk + f->offset + body;
 	__u32 there = remain > body ? remain - body : 0;
 
-	if (there > length - 1)
-		there = length - 1;
+	length = MY_HEADER + length - size; /* behind the head */
+	if (there > length)
+		there = length;
 	switch (f->head[4]) {
 	case MY_QUIT:
 		c->ev.flags |= EV_CONN_TERMINATED;
 		break;
 	case MY_QUERY:
-		my_push(c, REPLY_RESULT);
-		my_text(c, MY_QUERY, from, length - 1, there);
+		my_query(c, from, length, there, size > MY_HEADER + 1 ? f->head[5] : 0);
 		break;
 	case MY_STMT_PREPARE:
 		my_push(c, REPLY_PREPARE);
 		c->asks |= ASK_PREPARING;
-		my_text(c, MY_STMT_PREPARE, from, length - 1, there);
+		my_text(c, MY_STMT_PREPARE, from, length, there);
 		break;
 	case MY_STMT_EXECUTE:
 	case MARIADB_BULK_EXECUTE:
 		my_push(c, REPLY_EXECUTE);
 		break;
 	case MY_STMT_CLOSE:
-		if (length == 5)
+		if (size == MY_HEADER + 5)
 			ledger_statement_close(c, le32(f->head + 5));
 		break;
 	case MY_STMT_LONG_DATA:
@@ -281,7 +315,7 @@ static __always_inline void my_command(struct tracked_connection *c, __u64 chunk
 __noinline int my_request_step(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
 	struct message_frame *f;
-	__u32 remain, have, length;
+	__u32 remain, have, length, size;
 
 	if (!c)
 		return STEP_DONE;
@@ -289,7 +323,7 @@ __noinline int my_request_step(struct tracked_connection *c, __u64 chunk, __u32 
 	remain = frame_skip(f, n);
 	if (!remain)
 		return STEP_DONE;
-	/* The head is the header and the command's byte; only COM_STMT_CLOSE needs more of it. */
+	/* The head is the header and the command's byte; few commands need more of it. */
 	have = frame_fill(f, chunk, remain, MY_HEADER + 1);
 	if (!have) {
 		wire_lost(c);
@@ -307,13 +341,14 @@ __noinline int my_request_step(struct tracked_connection *c, __u64 chunk, __u32 
 	/* A packet with another number is an answer during login. */
 	if (f->head[3] != 0 || !length || !my_is_command(f->head[4]))
 		return frame_pass(f, length + MY_HEADER, n);
-	if (f->head[4] == MY_STMT_CLOSE && length == 5) {
-		have = frame_fill(f, chunk, remain, MY_HEADER + 5);
-		if (have < MY_HEADER + 5)
+	size = my_head_size(c, length);
+	if (size > MY_HEADER + 1) {
+		have = frame_fill(f, chunk, remain, size);
+		if (have < size)
 			return frame_wait(f, have, n);
 	}
 	f->continues = length == MY_LONGEST_PACKET;
-	my_command(c, chunk, remain, length);
+	my_command(c, chunk, remain, length, size);
 	return frame_pass(f, length + MY_HEADER, n);
 }
 
@@ -417,7 +452,7 @@ __noinline int my_forget(struct tracked_connection *c)
  * Returns 0 for any other send. */
 static __always_inline int my_plain_command(struct tracked_connection *c, __u64 chunk, __u32 n)
 {
-	__u32 take = n < AHEAD ? n : AHEAD - 1, length = n - MY_HEADER;
+	__u32 take = n < AHEAD ? n : AHEAD - 1, length = n - MY_HEADER, skip = 0;
 	__u8 *window = wire_ahead(c);
 
 	if (!window || n <= MY_HEADER + 1)
@@ -434,13 +469,22 @@ static __always_inline int my_plain_command(struct tracked_connection *c, __u64 
 	}
 	if (window[4] != MY_QUERY)
 		goto other;
+	if (n > MY_HEADER + 3 && my_has_attributes(window + 5)) {
+		/* On a connection older than dbleak's start, this shows what was agreed on. */
+		c->capabilities |= MY_QUERY_ATTRIBUTES;
+		skip = ATTRIBUTES_HEAD;
+	}
+	if ((c->capabilities & MY_QUERY_ATTRIBUTES) && (!skip || window[5]))
+		goto other;
 	my_push(c, REPLY_RESULT);
-	length--;
+	length -= 1 + skip;
 	take = length < EV_SQL_LEN ? length : EV_SQL_LEN;
 	sql_begin(c, length > EV_SQL_LEN);
 	OPAQUE(take);
 	take &= 2 * EV_SQL_LEN - 1;
-	wire_shift(c->sql.text, take, window + MY_HEADER + 1);
+	OPAQUE(skip);
+	skip &= ATTRIBUTES_HEAD;
+	wire_shift(c->sql.text, take, window + MY_HEADER + 1 + skip);
 	sql_end(c, take);
 	wire_sql_effects_of(c);
 	return 1;

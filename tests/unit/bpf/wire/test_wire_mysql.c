@@ -569,6 +569,108 @@ static void a_query_is_answered(void **state)
 	}
 }
 
+/* What MySQL 9.7 offers and libmysqlclient 9.7 agrees to. */
+#define WITH_ATTRIBUTES (MODERN | MY_QUERY_ATTRIBUTES)
+
+static void ask_with(const void *attributes, uint32_t n, const char *sql)
+{
+	char body[1024];
+
+	memcpy(body, attributes, n);
+	memcpy(body + n, sql, strlen(sql));
+	client();
+	command(MY_QUERY, body, n + strlen(sql));
+}
+
+static void began(const struct tracked_connection *c)
+{
+	is_in_transaction(c);
+	EXPECT_EQ(c->ev.requests, 1);
+	expect_sql(c, "begin");
+}
+
+static void asked_by_name(const struct tracked_connection *c)
+{
+	expect_statements(c, 1, 0);
+}
+
+/* The text begins behind two bytes that say that there are none. */
+static void a_query_may_have_no_attributes(void **state)
+{
+	(void)state;
+	session(WITH_ATTRIBUTES);
+	ask_with("\0\1", 2, "begin");
+	answer(AUTOCOMMIT | IN_TRANS);
+	every_way(began);
+	session(WITH_ATTRIBUTES);
+	ask_with("\0\1", 2, "prepare p from 'select 1'");
+	answer(AUTOCOMMIT);
+	every_way(asked_by_name);
+	session(MODERN);
+	ask("begin");
+	answer(AUTOCOMMIT | IN_TRANS);
+	every_way(began);
+}
+
+/* Where they come in parts, the text is not sought. */
+static void asked_with_attributes(const struct tracked_connection *c)
+{
+	is_idle(c);
+	EXPECT_EQ(c->ev.requests, 1);
+	if (way.uncut || c->sql.length)
+		expect_sql(c, "SELECT * FROM orders WHERE month = 7");
+	EXPECT_EQ(c->sql.cut, !c->sql.length);
+}
+
+static void a_query_may_have_attributes(void **state)
+{
+	/* a trace, NULL, a number, a time; then a long text */
+	static const char four[] = "\4\1\2\1\xfe\0\13traceparent\xfd\0\5empty\x8\x80\0\7\0\2at"
+				   "\x14" SECRET "\1\2\3\4\5\6\7\x8\4\xea\7\xb\x1e";
+	char long_one[330] = "\1\1\0\1\xfe\0\0\xfc\x2c\1";
+
+	(void)state;
+	session(WITH_ATTRIBUTES);
+	ask_with(four, sizeof(four) - 1, "SELECT * FROM orders WHERE month = 7");
+	answer(AUTOCOMMIT);
+	every_way(asked_with_attributes);
+	memset(long_one + 10, 'x', 300);
+	session(WITH_ATTRIBUTES);
+	ask_with(long_one, 310, "SELECT * FROM orders WHERE month = 7");
+	answer(AUTOCOMMIT);
+	every_way(asked_with_attributes);
+}
+
+static void asked_unreadably(const struct tracked_connection *c)
+{
+	is_idle(c);
+	EXPECT_EQ(c->ev.requests, 1);
+	EXPECT_EQ(c->sql.length, 0);
+	EXPECT_EQ(c->sql.cut, 1);
+}
+
+/* Too many, of a type that nobody knows, longer than the packet, or none that are whole. */
+static void attributes_that_are_not_understood_hide_the_text(void **state)
+{
+	static const char *const odd[] = {
+		"\x9\1\0\0\1" SECRET,	     "\x20\1 " SECRET,
+		"\1\1\2\1\x10\1\1x" SECRET,  "\1\1\2\1\xfe\1\1x\xfa" SECRET,
+		"\1\1\2\1\xfe\1\xfb" SECRET, "\1\1\2\1"};
+	static const uint8_t lengths[] = {5, 3, 8, 9, 7, 4};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		char bytes[64] = "";
+
+		memcpy(bytes, odd[i], lengths[i]);
+		memcpy(bytes + lengths[i], SECRET, strlen(SECRET));
+		session(WITH_ATTRIBUTES);
+		ask_with(bytes, lengths[i] + strlen(SECRET), "");
+		answer(AUTOCOMMIT);
+		every_way(asked_unreadably);
+	}
+}
+
 static void an_error_is_an_answer(void **state)
 {
 	(void)state;
@@ -1485,6 +1587,29 @@ static void a_connection_joined_in_the_middle_is_read(void **state)
 	}
 }
 
+static void joined_and_began(const struct tracked_connection *c)
+{
+	if (!way.uncut)
+		return;
+	EXPECT_EQ(c->ev.status, EV_STATUS_TRANSACTION);
+	expect_sql(c, "begin");
+}
+
+static void a_joined_connection_shows_that_it_has_attributes(void **state)
+{
+	static const uint8_t head[] = {8, 0, 0, 0, MY_QUERY, 0, 1, 'b'},
+			     none[] = {8, 0, 0, 0, MY_QUERY, 0, 2, 'b'};
+
+	(void)state;
+	script_begin(EV_DB_MYSQL);
+	script.joined = true;
+	ask_with("\0\1", 2, "begin");
+	answer(AUTOCOMMIT | IN_TRANS);
+	every_way(joined_and_began);
+	assert_true(my_is_request(head, 12));
+	assert_false(my_is_request(none, 12));
+}
+
 /* MySQL's, MariaDB's before 11 and MariaDB's from 11 on. */
 static void each_server_greets_with_its_version(void **state)
 {
@@ -1612,6 +1737,9 @@ int main(void)
 		cmocka_unit_test(a_wrong_password_is_refused),
 		cmocka_unit_test(too_many_connections_are_refused),
 		cmocka_unit_test(a_query_is_answered),
+		cmocka_unit_test(a_query_may_have_no_attributes),
+		cmocka_unit_test(a_query_may_have_attributes),
+		cmocka_unit_test(attributes_that_are_not_understood_hide_the_text),
 		cmocka_unit_test(an_error_is_an_answer),
 		cmocka_unit_test(an_error_may_end_rows),
 		cmocka_unit_test(rows_are_counted),
@@ -1650,6 +1778,7 @@ int main(void)
 		cmocka_unit_test(a_row_may_take_several_packets),
 		cmocka_unit_test(a_command_may_take_several_packets),
 		cmocka_unit_test(a_connection_joined_in_the_middle_is_read),
+		cmocka_unit_test(a_joined_connection_shows_that_it_has_attributes),
 		cmocka_unit_test(each_server_greets_with_its_version),
 		cmocka_unit_test(a_joined_connection_prepares),
 		cmocka_unit_test(a_joined_connection_executes_before_it_prepares),
