@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
-# What scripts/{install,demo,test,vmtest} share.  Sourced, never run.
+# What scripts/{install,demo,mysql-server,test,vmtest} share.  Sourced, never run.
 # shellcheck shell=bash
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -72,4 +72,41 @@ build_dbleak()
 	BPFTOOL=$(find_bpftool) || die "bpftool is missing; scripts/install build installs it"
 	export BPFTOOL
 	make -s -C "$top" -j"$(nproc)" "$@"
+}
+
+# not_here WORDS: why something cannot be had, for who asks with $trouble.
+not_here()
+{
+	# shellcheck disable=SC2034
+	trouble=$*
+	return 1
+}
+
+# archive LABEL: where this machine's own package sources have Debian's archive of that label, of any release.
+archive()
+{
+	# shellcheck disable=SC2016
+	apt-get indextargets --format '$(ORIGIN) $(LABEL) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+		awk -v label="$1" '$1 == "Debian" && $2 == label { print $3; exit }'
+}
+
+# use_lists RELEASE FOLDER: lets apt-get and apt-cache with "${apt_options[@]}" see that release of Debian alone,
+# whatever the host is; lists and packages stay in FOLDER.
+use_lists()
+{
+	local release=$1 apt=$2 main security keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+	[ -r "$keyring" ] || not_here "Debian's archive is needed, and this host has no key for it" \
+		"(package debian-archive-keyring)" || return
+	main=$(archive Debian) security=$(archive Debian-Security)
+	[ -n "$main" ] || not_here "Debian's archive is needed, and this host's package sources name none" \
+		"(or apt-get update never ran)" || return
+	mkdir -p "$apt/lists/partial" "$apt/archives/partial"
+	{
+		echo "deb [signed-by=$keyring] $main $release main"
+		[ -z "$security" ] || [ "$release" = sid ] ||
+			echo "deb [signed-by=$keyring] $security $release-security main"
+	} >"$apt/sources.list"
+	apt_options+=(-o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
+		-o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt" -o "Dir::State::status=/dev/null"
+		-o APT::Architecture=amd64 -o APT::Architectures=amd64)
 }
